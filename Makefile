@@ -1,0 +1,130 @@
+# okv-luna-hooks: one Makefile, no recursion, objects outside the tree of sources.
+#
+# What is built is read from two files: helpers/FLOORPLAN (the rooms) and helpers/TOOLS (the binaries).
+# `make help` lists the targets.
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  := /opt/okv-luna
+
+CC       ?= cc
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes
+HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN_L := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--gc-sections
+# SANITIZE is set by `make asan`; fortified functions and sanitizers do not go together.
+ifdef SANITIZE
+HARDEN   := -fno-omit-frame-pointer $(SANITIZE)
+HARDEN_L := $(SANITIZE)
+endif
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOKV_LUNA_VERSION='"$(VERSION)"' -Ihelpers $(WARNINGS) $(HARDEN) \
+             -ffunction-sections -fdata-sections -MMD -MP $(CFLAGS)
+
+ROOMS := $(shell awk '$$1 !~ /^(#|guard$$)/ && NF {print $$1}' helpers/FLOORPLAN)
+LIBRARY_ROOMS := $(filter-out cmd,$(ROOMS))
+TOOLS := $(shell awk '$$1 !~ /^\#/ && NF {print $$1}' helpers/TOOLS)
+# NAME:PLACE:LIBRARY for each tool
+tool_place   = $(shell awk -v t=$(1) '$$1 == t {print $$3}' helpers/TOOLS)
+tool_library = $(shell awk -v t=$(1) '$$1 == t && $$4 != "-" {print "-l" $$4}' helpers/TOOLS)
+
+room_objects = $(patsubst helpers/%.c,$(BUILD)/obj/%.o,$(wildcard helpers/$(1)/*.c))
+ARCHIVES := $(foreach r,$(LIBRARY_ROOMS),$(BUILD)/lib/$(r).a)
+# The linker reads archives once, so the rooms that include come before those that are included.
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+LINK_ARCHIVES := $(call reverse,$(ARCHIVES))
+# A room's helpers besides the tools' doorways: objects of cmd/ that no tool is named after.
+CMD_SHARED := $(filter-out $(foreach t,$(TOOLS),$(BUILD)/obj/cmd/$(t).o),$(call room_objects,cmd))
+
+BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c))
+
+.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench clean help deps
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINARIES)
+
+$(BUILD)/obj/%.o: helpers/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+define room_rules
+$(BUILD)/lib/$(1).a: $(call room_objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcsD $$@ $$^
+endef
+$(foreach r,$(LIBRARY_ROOMS),$(eval $(call room_rules,$(r))))
+
+define tool_rules
+$(BUILD)/$(call tool_place,$(1))/$(1): $(BUILD)/obj/cmd/$(1).o $(CMD_SHARED) $(ARCHIVES) helpers/TOOLS
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(HARDEN_L) $$(LDFLAGS) -o $$@ $$< $$(CMD_SHARED) $$(LINK_ARCHIVES) $(call tool_library,$(1)) -ldl
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rules,$(t))))
+
+$(BUILD)/unit/%: tests/unit/%.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Itests/unit $(HARDEN_L) -o $@ $< $(LINK_ARCHIVES) -lcmocka \
+	    $(if $(filter archive client,$(notdir $(patsubst %/,%,$(dir $<)))),-larchive) \
+	    $(if $(filter bundle,$(notdir $(patsubst %/,%,$(dir $<)))),-lcrypto) -ldl
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- files as they lie on an appliance ------------------------------------------------------------------------
+
+install: all
+	sh spec/install.sh $(BUILD) "$(DESTDIR)" $(VERSION)
+
+rpm: all
+	sh spec/build.sh $(BUILD) $(VERSION)
+
+release:
+	tests/appliance/release-build . $(BUILD)/release
+
+# --- tests -----------------------------------------------------------------------------------------------------
+
+deps:
+	@sh tests/deps
+
+demo: deps
+	tests/appliance/demo
+
+check: deps
+	+@sh tests/run
+
+unit: $(UNIT_TESTS)
+
+gates: all
+	@BUILD=$(BUILD) sh tests/gates/gates
+
+bats: all
+	BUILD=$(abspath $(BUILD)) bats tests/bats
+
+# Sanitized twin of everything, in a build directory of its own; its unit and bats tests.
+asan:
+	+$(MAKE) BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' all unit
+	BUILD=$(BUILD)/asan sh tests/run --sanitized
+
+faults: all
+	BUILD=$(BUILD) sh tests/faults
+
+fuzz:
+	BUILD=$(BUILD) sh tests/fuzz/fuzz
+
+bench: all
+	BUILD=$(BUILD) sh tests/bench/bench
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make demo      the whole story in containers: build, install, extract, wire, upgrade, prove'
+	@echo 'make check     every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make all       the binaries, in $(BUILD)/bin and $(BUILD)/libexec'
+	@echo 'make install   DESTDIR=DIR: the files as the package has them'
+	@echo 'make rpm       a package for this machine; make release: for every supported one'
+	@echo 'make gates     the rules of the house; make unit, make bats: parts of check'
+	@echo 'make asan      unit and behaviour tests under sanitizers'
+	@echo 'make faults, make fuzz, make bench: the long campaigns'
+	@echo 'make deps      installs what the above need; make clean'

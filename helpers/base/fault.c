@@ -1,0 +1,141 @@
+#include "base/fault.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int fill(struct fault *f, enum fault_kind kind, int errnum, const char *format, va_list arguments)
+{
+	f->kind = kind;
+	f->errnum = errnum;
+	if (vsnprintf(f->text, sizeof(f->text), format, arguments) < 0)
+		f->text[0] = '\0';
+	if (errnum != 0) {
+		const size_t used = strlen(f->text);
+		(void)snprintf(f->text + used, sizeof(f->text) - used, "%s%s", used > 0 ? ": " : "",
+			       fault_errno_text(errnum));
+	}
+	return -1;
+}
+
+/* One body for the kinds that differ only in their name. */
+#define DEFINE_FAULT(name, kind)                             \
+	int name(struct fault *f, const char *format, ...)   \
+	{                                                    \
+		va_list arguments;                           \
+		va_start(arguments, format);                 \
+		const int r = fill(f, kind, 0, format, arguments); \
+		va_end(arguments);                           \
+		return r;                                    \
+	}
+
+DEFINE_FAULT(fault_negative, FAULT_NEGATIVE)
+DEFINE_FAULT(fault_usage, FAULT_USAGE)
+DEFINE_FAULT(fault_refused, FAULT_REFUSED)
+DEFINE_FAULT(fault_incomplete, FAULT_INCOMPLETE)
+DEFINE_FAULT(fault_absent, FAULT_ABSENT)
+DEFINE_FAULT(fault_late, FAULT_LATE)
+
+int fault_errno(struct fault *f, int errnum, const char *format, ...)
+{
+	enum fault_kind kind = FAULT_SYSTEM;
+
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		kind = FAULT_ABSENT;
+	else if (errnum == ELOOP)
+		kind = FAULT_REFUSED;
+
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, kind, errnum, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_system(struct fault *f, int errnum, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_SYSTEM, errnum, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_memory(struct fault *f)
+{
+	return fault_system(f, ENOMEM, "out of memory");
+}
+
+int fault_prefix(struct fault *f, const char *format, ...)
+{
+	char kept[FAULT_TEXT_MAX];
+	memcpy(kept, f->text, sizeof(kept));
+
+	va_list arguments;
+	va_start(arguments, format);
+	const int used = vsnprintf(f->text, sizeof(f->text), format, arguments);
+	va_end(arguments);
+
+	const size_t at = used < 0 ? 0 : (size_t)used < sizeof(f->text) ? (size_t)used : sizeof(f->text) - 1;
+	const size_t room = sizeof(f->text) - at - 1;
+	size_t length = strlen(kept);
+	if (length > room)
+		length = room;
+	memcpy(f->text + at, kept, length);
+	f->text[at + length] = '\0';
+	return -1;
+}
+
+int fault_exit_status(const struct fault *f)
+{
+	switch (f->kind) {
+	case FAULT_NONE:
+		return 0;
+	case FAULT_NEGATIVE:
+		return 1;
+	case FAULT_USAGE:
+		return 2;
+	case FAULT_REFUSED:
+		return 3;
+	case FAULT_INCOMPLETE:
+		return 4;
+	case FAULT_SYSTEM:
+		return 5;
+	case FAULT_ABSENT:
+		return 6;
+	case FAULT_LATE:
+		return 7;
+	}
+	return 5;
+}
+
+const char *fault_kind_name(enum fault_kind kind)
+{
+	switch (kind) {
+	case FAULT_NONE:
+		return "none";
+	case FAULT_NEGATIVE:
+		return "negative";
+	case FAULT_USAGE:
+		return "usage";
+	case FAULT_REFUSED:
+		return "refused";
+	case FAULT_INCOMPLETE:
+		return "incomplete";
+	case FAULT_SYSTEM:
+		return "system";
+	case FAULT_ABSENT:
+		return "absent";
+	case FAULT_LATE:
+		return "late";
+	}
+	return "system";
+}
+
+const char *fault_errno_text(int errnum)
+{
+	/* The one main starts in the C locale, so strerror speaks English and needs no message catalogue. */
+	const char *text = strerror(errnum);
+	return text != NULL ? text : "unknown error";
+}

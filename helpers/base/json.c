@@ -1,0 +1,123 @@
+#include "base/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+void json_init(struct json *j, struct text *target)
+{
+	*j = (struct json){ .target = target };
+}
+
+static void escaped(struct text *t, const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+
+	text_add_char(t, '"');
+	while (length > 0) {
+		const size_t step = text_utf8_length(at, length);
+		if (step == 0) {
+			text_add_string(t, "\xef\xbf\xbd");
+			at++;
+			length--;
+			continue;
+		}
+		if (at[0] == '"' || at[0] == '\\')
+			text_add_format(t, "\\%c", at[0]);
+		else if (at[0] < 0x20 || at[0] == 0x7f)
+			text_add_format(t, "\\u%04x", at[0]);
+		else
+			text_add(t, at, step);
+		at += step;
+		length -= step;
+	}
+	text_add_char(t, '"');
+}
+
+/* What stands before any value: the comma after its elder sibling, and its key. */
+static void lead(struct json *j, const char *key)
+{
+	if (j->filled[j->depth])
+		text_add_char(j->target, ',');
+	j->filled[j->depth] = true;
+	if (key != NULL) {
+		escaped(j->target, key, strlen(key));
+		text_add_char(j->target, ':');
+	}
+}
+
+static void begin(struct json *j, const char *key, char bracket)
+{
+	lead(j, key);
+	text_add_char(j->target, bracket);
+	assert(j->depth < JSON_DEPTH_MAX);
+	j->depth++;
+	j->filled[j->depth] = false;
+}
+
+static void end(struct json *j, char bracket)
+{
+	assert(j->depth > 0);
+	j->depth--;
+	text_add_char(j->target, bracket);
+}
+
+void json_object_begin(struct json *j, const char *key)
+{
+	begin(j, key, '{');
+}
+
+void json_object_end(struct json *j)
+{
+	end(j, '}');
+}
+
+void json_array_begin(struct json *j, const char *key)
+{
+	begin(j, key, '[');
+}
+
+void json_array_end(struct json *j)
+{
+	end(j, ']');
+}
+
+void json_string_bytes(struct json *j, const char *key, const void *bytes, size_t length)
+{
+	lead(j, key);
+	escaped(j->target, bytes, length);
+}
+
+void json_string(struct json *j, const char *key, const char *value)
+{
+	if (value != NULL) {
+		json_string_bytes(j, key, value, strlen(value));
+	} else {
+		lead(j, key);
+		text_add_string(j->target, "null");
+	}
+}
+
+void json_number(struct json *j, const char *key, int64_t value)
+{
+	lead(j, key);
+	text_add_format(j->target, "%" PRId64, value);
+}
+
+void json_unsigned(struct json *j, const char *key, uint64_t value)
+{
+	lead(j, key);
+	text_add_format(j->target, "%" PRIu64, value);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	lead(j, key);
+	text_add_string(j->target, value ? "true" : "false");
+}
+
+void json_mode(struct json *j, const char *key, unsigned mode)
+{
+	lead(j, key);
+	text_add_format(j->target, "\"%04o\"", mode);
+}

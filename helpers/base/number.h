@@ -1,0 +1,23 @@
+/*
+ * base/number: digits to numbers, strictly.
+ *
+ * Promise: the whole string is the number; no blanks, no sign, no empty string, no overflow.  Out of range is
+ * said with the range.  `what` names the value in the fault ("--timeout", "MIN_SLOTS").
+ */
+#ifndef OKV_BASE_NUMBER_H
+#define OKV_BASE_NUMBER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fault.h"
+
+/* Decimal, least <= value <= most; else FAULT_REFUSED. */
+int number_parse(const char *string, const char *what, uint64_t least, uint64_t most, uint64_t *ret_value,
+		 struct fault *f);
+/* Three to five octal digits, at most 07777 (chmod(1)); else FAULT_REFUSED. */
+int number_parse_mode(const char *string, const char *what, mode_t *ret_mode, struct fault *f);
+/* "512", "64K", "16M", "2G" (powers of 1024) as bytes; else FAULT_REFUSED. */
+int number_parse_size(const char *string, const char *what, uint64_t *ret_bytes, struct fault *f);
+
+#endif

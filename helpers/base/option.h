@@ -1,0 +1,58 @@
+/*
+ * base/option: options exist once.
+ *
+ * Promise: one table per tool gives the parser, --help, the man page check and shell completion.  Long options
+ * may be written --name VALUE or --name=VALUE, short flags may be bundled, "--" ends options, operands and
+ * options may be mixed, no abbreviations.  A repeated text option is refused: the last one never wins in silence.
+ */
+#ifndef OKV_BASE_OPTION_H
+#define OKV_BASE_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum option_kind {
+	OPTION_FLAG,   /* target: bool *, becomes true */
+	OPTION_TEXT,   /* target: const char **, borrowed from argv */
+	OPTION_CHOICE, /* target: const char **; one of the words in `argument`, separated by '|' */
+	OPTION_NUMBER, /* target: uint64_t *; from `least` to `most` */
+	OPTION_SIZE,   /* target: uint64_t *; bytes, suffixes K M G T */
+	OPTION_LIST,   /* target: struct option_list *; may be repeated */
+};
+
+/* Starts as { 0 }; ends with option_list_done. */
+struct option_list {
+	const char **items; /* owned array of borrowed strings */
+	size_t count;
+};
+void option_list_done(struct option_list *list);
+int option_list_add(struct option_list *list, const char *item, struct fault *f);
+
+struct option {
+	char letter;          /* 0: none */
+	const char *name;     /* without the dashes */
+	enum option_kind kind;
+	const char *argument; /* its name in help ("DIR"), or the words of a choice; NULL for a flag */
+	uint64_t least, most; /* OPTION_NUMBER */
+	const char *help;     /* one line, no full stop; NULL hides the option from help and completion */
+	void *target;
+};
+/* A table ends with an entry whose name is NULL. */
+#define OPTION_END { .name = NULL }
+
+/*
+ * Parses argv[1..argc-1] after both tables (`more` may be NULL).  Operands are collected in order.
+ * FAULT_USAGE names the option and says what would be right.
+ */
+int option_parse(int argc, char *const argv[], const struct option *table, const struct option *more,
+		 struct option_list *ret_operands, struct fault *f);
+/* Adds the aligned two-column help of one table. */
+void option_help(struct text *out, const struct option *table);
+/* Adds one completion line per option: "--name" or "--name=" followed by the words of a choice after a TAB. */
+void option_words(struct text *out, const struct option *table);
+
+#endif

@@ -1,0 +1,234 @@
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_wipe(void *memory, size_t length)
+{
+	/* explicit_bzero is glibc 2.25; a volatile store does the same on the oldest system we start on. */
+	volatile unsigned char *at = memory;
+	while (length-- > 0)
+		*at++ = 0;
+}
+
+void text_done(struct text *t)
+{
+	free(t->bytes);
+	*t = (struct text)TEXT_INIT;
+}
+
+void text_done_secret(struct text *t)
+{
+	if (t->bytes != NULL)
+		text_wipe(t->bytes, t->capacity);
+	text_done(t);
+}
+
+void text_reset(struct text *t)
+{
+	t->length = 0;
+	t->failed = false;
+	if (t->bytes != NULL)
+		t->bytes[0] = '\0';
+}
+
+bool text_reserve(struct text *t, size_t more)
+{
+	if (t->failed)
+		return false;
+	if (more < t->capacity - t->length)
+		return true;
+
+	size_t wanted = t->capacity > 0 ? t->capacity : 64;
+	while (wanted - t->length <= more) {
+		if (wanted > SIZE_MAX / 2) {
+			t->failed = true;
+			return false;
+		}
+		wanted *= 2;
+	}
+	char *grown = realloc(t->bytes, wanted);
+	if (grown == NULL) {
+		t->failed = true;
+		return false;
+	}
+	t->bytes = grown;
+	t->capacity = wanted;
+	t->bytes[t->length] = '\0';
+	return true;
+}
+
+void text_add(struct text *t, const void *bytes, size_t length)
+{
+	if (!text_reserve(t, length))
+		return;
+	if (length > 0)
+		memcpy(t->bytes + t->length, bytes, length);
+	t->length += length;
+	t->bytes[t->length] = '\0';
+}
+
+void text_add_string(struct text *t, const char *string)
+{
+	text_add(t, string, strlen(string));
+}
+
+void text_add_char(struct text *t, char c)
+{
+	text_add(t, &c, 1);
+}
+
+void text_add_format(struct text *t, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	const int length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	if (length < 0) {
+		t->failed = true;
+		return;
+	}
+	if (!text_reserve(t, (size_t)length))
+		return;
+
+	va_start(arguments, format);
+	(void)vsnprintf(t->bytes + t->length, t->capacity - t->length, format, arguments);
+	va_end(arguments);
+	t->length += (size_t)length;
+}
+
+int text_check(const struct text *t, struct fault *f)
+{
+	return t->failed ? fault_memory(f) : 0;
+}
+
+const char *text_string(const struct text *t)
+{
+	return t->bytes != NULL ? t->bytes : "";
+}
+
+char *text_take(struct text *t)
+{
+	char *bytes = t->bytes;
+	*t = (struct text)TEXT_INIT;
+	return bytes;
+}
+
+size_t text_utf8_length(const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+
+	if (length == 0)
+		return 0;
+	if (at[0] < 0x80)
+		return 1;
+
+	size_t wanted;
+	uint32_t value, least;
+	if (at[0] >= 0xc2 && at[0] <= 0xdf) {
+		wanted = 2;
+		value = at[0] & 0x1fu;
+		least = 0x80;
+	} else if ((at[0] & 0xf0) == 0xe0) {
+		wanted = 3;
+		value = at[0] & 0x0fu;
+		least = 0x800;
+	} else if (at[0] >= 0xf0 && at[0] <= 0xf4) {
+		wanted = 4;
+		value = at[0] & 0x07u;
+		least = 0x10000;
+	} else {
+		return 0;
+	}
+	if (length < wanted)
+		return 0;
+	for (size_t i = 1; i < wanted; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (at[i] & 0x3fu);
+	}
+	if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	return wanted;
+}
+
+bool text_is_utf8(const void *bytes, size_t length)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		const size_t step = text_utf8_length(at, length);
+		if (step == 0)
+			return false;
+		at += step;
+		length -= step;
+	}
+	return true;
+}
+
+const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length)
+{
+	/* Room for the longest piece (an escape or a UTF-8 sequence, 4 bytes), the "..." and the end. */
+	const size_t limit = sizeof(storage->bytes) - 3 - 1;
+	const unsigned char *at = bytes;
+	size_t used = 0;
+
+	while (length > 0) {
+		char piece[5];
+		size_t step = text_utf8_length(at, length);
+		size_t size;
+
+		if (step > 1 && !(step == 2 && at[0] == 0xc2 && at[1] < 0xa0)) {
+			memcpy(piece, at, step);
+			size = step;
+		} else if (step == 1 && at[0] >= 0x20 && at[0] != 0x7f && at[0] != '\\' && at[0] != '\'') {
+			piece[0] = (char)at[0];
+			size = 1;
+		} else if (at[0] == '\\' || at[0] == '\'') {
+			piece[0] = '\\';
+			piece[1] = (char)at[0];
+			size = 2;
+			step = 1;
+		} else {
+			(void)snprintf(piece, sizeof(piece), "\\x%02x", at[0]);
+			size = 4;
+			step = 1;
+		}
+		if (used + size > limit) {
+			memcpy(storage->bytes + used, "...", 3);
+			used += 3;
+			break;
+		}
+		memcpy(storage->bytes + used, piece, size);
+		used += size;
+		at += step;
+		length -= step;
+	}
+	storage->bytes[used] = '\0';
+	return storage->bytes;
+}
+
+const char *text_show(struct text_shown *storage, const char *string)
+{
+	return string != NULL ? text_show_bytes(storage, string, strlen(string)) : "(none)";
+}
+
+bool text_equal(const char *bytes, size_t length, const char *string)
+{
+	return strlen(string) == length && memcmp(bytes, string, length) == 0;
+}
+
+bool text_starts(const char *string, const char *prefix)
+{
+	return strncmp(string, prefix, strlen(prefix)) == 0;
+}
+
+bool text_ends(const char *string, const char *suffix)
+{
+	const size_t length = strlen(string), tail = strlen(suffix);
+	return length >= tail && memcmp(string + length - tail, suffix, tail) == 0;
+}

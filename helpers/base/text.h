@@ -1,0 +1,75 @@
+/*
+ * base/text: growing byte strings, and outside text made fit to print.
+ *
+ * Promise: a `struct text` is always NUL-terminated once something was added, may hold any bytes, and never
+ * loses what it holds.  An append that finds no memory marks the text as failed and later appends do nothing;
+ * the user checks once, at the end, with text_check().  Start from TEXT_INIT, end with text_done (or declare
+ * it TEXT_AUTO).
+ */
+#ifndef OKV_BASE_TEXT_H
+#define OKV_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+struct text {
+	char *bytes; /* owned; NULL while empty */
+	size_t length;
+	size_t capacity;
+	bool failed;
+};
+
+#define TEXT_INIT { .bytes = NULL, .length = 0, .capacity = 0, .failed = false }
+#define TEXT_AUTO __attribute__((cleanup(text_done))) struct text
+
+void text_done(struct text *t);
+/* Empties the text and keeps its memory. */
+void text_reset(struct text *t);
+/* Wipes the memory before it is freed: for secrets. */
+void text_done_secret(struct text *t);
+/* Makes room for `more` bytes beyond the present length; false when there is none. */
+bool text_reserve(struct text *t, size_t more);
+void text_add(struct text *t, const void *bytes, size_t length);
+void text_add_string(struct text *t, const char *string);
+void text_add_char(struct text *t, char c);
+void text_add_format(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 0, or -1 with a FAULT_SYSTEM when an append had failed. */
+int text_check(const struct text *t, struct fault *f);
+/* Never NULL. */
+const char *text_string(const struct text *t);
+/* Hands the bytes over; the text is empty afterwards.  The caller frees. */
+char *text_take(struct text *t);
+
+/*
+ * Outside text (names from archives, files, libraries) made printable: control bytes, bytes that are no valid
+ * UTF-8, backslash and the single quote become \xHH or \\ or \'.  At most TEXT_SHOWN_MAX bytes, cut with "...".
+ * SHOWN(s) may be used as a printf argument: its storage lives until the end of the enclosing block.
+ */
+enum { TEXT_SHOWN_MAX = 400 };
+struct text_shown {
+	char bytes[TEXT_SHOWN_MAX];
+};
+const char *text_show(struct text_shown *storage, const char *string);
+const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length);
+#define SHOWN(s) text_show(&(struct text_shown){ { 0 } }, (s))
+#define SHOWN_BYTES(b, n) text_show_bytes(&(struct text_shown){ { 0 } }, (b), (n))
+
+/*
+ * Length of the UTF-8 sequence at `bytes` (1 to 4), or 0 where the bytes are none: overlong forms, surrogates
+ * and values past U+10FFFF are refused (RFC 3629).
+ */
+size_t text_utf8_length(const void *bytes, size_t length);
+bool text_is_utf8(const void *bytes, size_t length);
+
+/* "a" == "a", also for counted strings; no locale. */
+bool text_equal(const char *bytes, size_t length, const char *string);
+bool text_starts(const char *string, const char *prefix);
+bool text_ends(const char *string, const char *suffix);
+
+/* Overwrites memory in a way that the compiler keeps. */
+void text_wipe(void *memory, size_t length);
+
+#endif

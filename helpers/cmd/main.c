@@ -1,0 +1,284 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cmd/tool.h"
+#include "fs/handle.h"
+#include "fs/lock.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+#ifndef OKV_LUNA_VERSION
+#error "OKV_LUNA_VERSION comes from the Makefile"
+#endif
+
+enum { LOCK_PATIENCE_MS = 10000 };
+
+/* What a tool may see of its caller's environment: nothing here names a library, a configuration or a program. */
+static const char *const environment_kept[] = {
+	"TERM", "NO_COLOR", "COLUMNS", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ",
+};
+
+static struct {
+	bool dry_run, json, quiet, verbose, help, version, words;
+	const char *root;
+} common;
+
+static const struct option common_options[] = {
+	{ .name = "root", .kind = OPTION_TEXT, .argument = "DIR", .help = "work on the tree under DIR (default /)",
+	  .target = &common.root },
+	{ .letter = 'n', .name = "dry-run", .help = "show what would be done, change nothing", .target = &common.dry_run },
+	{ .name = "json", .help = "print one JSON object", .target = &common.json },
+	{ .letter = 'q', .name = "quiet", .help = "print complaints only", .target = &common.quiet },
+	{ .letter = 'v', .name = "verbose", .help = "print details too", .target = &common.verbose },
+	{ .letter = 'h', .name = "help", .help = "print this help", .target = &common.help },
+	{ .name = "version", .help = "print the version", .target = &common.version },
+	/* For the completion script, not for people. */
+	{ .name = "complete", .help = NULL, .target = &common.words },
+	OPTION_END,
+};
+
+static bool to_syslog;
+
+void cmd_print(const struct cmd_context *context, const char *format, ...)
+{
+	if (context->json || context->quiet)
+		return;
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vprintf(format, arguments);
+	va_end(arguments);
+}
+
+static void complain(const char *line)
+{
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "%s: %s\n", cmd_tool.name, line);
+	if (to_syslog)
+		syslog(LOG_WARNING, "%s", line);
+}
+
+static void hear(struct report *self, enum report_level level, const char *line)
+{
+	const struct cmd_context *context = self->context;
+
+	switch (level) {
+	case REPORT_WARNING:
+		complain(line);
+		return;
+	case REPORT_DETAIL:
+		if (!context->verbose)
+			return;
+		break;
+	case REPORT_RESULT:
+		break;
+	}
+	cmd_print(context, "%s\n", line);
+	if (to_syslog)
+		syslog(LOG_INFO, "%s", line);
+}
+
+/* 0, 1, 2 are open, so that no file of ours ever becomes "standard error". */
+static bool descriptors_open(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+	/* Without /dev/null (a bare tree), closed descriptors are still refused rather than risked. */
+	return fd >= 0 || (fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0);
+}
+
+static bool environment_close(void)
+{
+	enum { KEPT = sizeof(environment_kept) / sizeof(environment_kept[0]) };
+	char *values[KEPT];
+
+	for (size_t i = 0; i < KEPT; i++) {
+		const char *value = getenv(environment_kept[i]);
+		values[i] = value != NULL ? strdup(value) : NULL;
+	}
+	bool fine = clearenv() == 0 && setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1) == 0;
+	for (size_t i = 0; i < KEPT; i++) {
+		if (values[i] != NULL)
+			fine = setenv(environment_kept[i], values[i], 1) == 0 && fine;
+		free(values[i]);
+	}
+	return fine;
+}
+
+static bool process_start(void)
+{
+	sigset_t none;
+
+	if (!descriptors_open() || !environment_close())
+		return false;
+	(void)umask(077);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* A caller's ignored SIGCHLD would lose our children's status. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)setlocale(LC_ALL, "C");
+	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = 0 };
+	(void)setrlimit(RLIMIT_CORE, &nothing);
+	return true;
+}
+
+static void help_print(struct text *out)
+{
+	text_add_format(out, "Usage: %s [OPTION]...%s%s\n%s.\n\n", cmd_tool.name, cmd_tool.operands[0] != '\0' ? " " : "",
+			cmd_tool.operands, cmd_tool.summary);
+	if (cmd_tool.options != NULL && cmd_tool.options->name != NULL) {
+		option_help(out, cmd_tool.options);
+		text_add_char(out, '\n');
+	}
+	option_help(out, common_options);
+	text_add_format(out, "\nThe manual is in %s(8).\n", cmd_tool.name);
+}
+
+static void words_print(struct text *out)
+{
+	for (const char *const *word = cmd_tool.words; word != NULL && *word != NULL; word++)
+		text_add_format(out, "%s\n", *word);
+	if (cmd_tool.options != NULL)
+		option_words(out, cmd_tool.options);
+	option_words(out, common_options);
+}
+
+static int settings_read(struct cmd_context *context, struct fault *f)
+{
+	TEXT_AUTO file = TEXT_INIT;
+
+	if (settings_init(&context->settings, f) < 0)
+		return -1;
+	if (!fs_exists(context->root, SETTINGS_FILE))
+		return 0;
+	if (fs_read_file(context->root, SETTINGS_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
+		return -1;
+	return settings_parse(&context->settings, SETTINGS_FILE, text_string(&file), file.length, f);
+}
+
+int cmd_lock(const struct cmd_context *context, struct fault *f)
+{
+	/* Held until the process ends, so the descriptor is nobody's to close. */
+	static int held = -1;
+
+	if (held >= 0 || context->dry_run)
+		return 0;
+	FS_AUTO int dir = -1;
+	if (fs_dirs_make(context->root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(context->root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dir_open(context->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+		return -1;
+	return fs_lock_take(dir, "lock", LOCK_PATIENCE_MS, &held, f);
+}
+
+static int work(struct cmd_context *context, const struct option_list *operands, struct fault *f)
+{
+	if (operands->count < cmd_tool.operands_least || operands->count > cmd_tool.operands_most)
+		return fault_usage(f, "%s operands; usage: %s [OPTION]... %s",
+				   operands->count < cmd_tool.operands_least ? "too few" : "too many", cmd_tool.name,
+				   cmd_tool.operands);
+	context->operands = operands->items;
+	context->operand_count = operands->count;
+	context->root_path = common.root != NULL ? common.root : "/";
+	context->dry_run = common.dry_run;
+	context->json = common.json;
+	context->quiet = common.quiet;
+	context->verbose = common.verbose;
+	context->colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+
+	if ((cmd_tool.needs & CMD_SUPERUSER) != 0 && geteuid() != 0)
+		return fault_system(f, 0, "this must be run by root; use su or sudo");
+	if (fs_root_open(context->root_path, &context->root, f) < 0)
+		return -1;
+	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(context, f) < 0)
+		return -1;
+	if ((cmd_tool.needs & CMD_LOCK) != 0 && cmd_lock(context, f) < 0)
+		return -1;
+	return cmd_tool.run(context, f);
+}
+
+/* Without an object from the tool, --json still gets one. */
+static void result_print(const struct cmd_context *context, const struct fault *f)
+{
+	if (context->result->length == 0) {
+		struct json j;
+		json_init(&j, context->result);
+		json_object_begin(&j, NULL);
+		json_string(&j, "command", cmd_tool.name);
+		json_number(&j, "exit", fault_exit_status(f));
+		if (f->kind != FAULT_NONE) {
+			json_object_begin(&j, "error");
+			json_string(&j, "kind", fault_kind_name(f->kind));
+			json_string(&j, "text", f->text);
+			json_object_end(&j);
+		}
+		json_object_end(&j);
+	}
+	(void)fwrite(context->result->bytes, 1, context->result->length, stdout);
+	(void)fputc('\n', stdout);
+}
+
+int main(int argc, char *argv[])
+{
+	struct fault f = FAULT_INIT;
+	struct report report = { .hear = hear };
+	TEXT_AUTO result = TEXT_INIT;
+	struct cmd_context context = { .root = -1, .settings = SETTINGS_INIT, .report = &report, .result = &result };
+	struct option_list operands = { .items = NULL };
+	report.context = &context;
+
+	if (!process_start())
+		return 5;
+	if ((cmd_tool.needs & CMD_SYSLOG) != 0) {
+		openlog("okv-luna", LOG_PID, LOG_DAEMON);
+		to_syslog = true;
+	}
+
+	int r;
+	if ((cmd_tool.needs & CMD_FRONT) != 0) {
+		context.operands = (const char *const *)(uintptr_t)(argv + 1);
+		context.operand_count = argc > 0 ? (size_t)argc - 1 : 0;
+		r = cmd_tool.run(&context, &f);
+	} else {
+		r = option_parse(argc, argv, cmd_tool.options, common_options, &operands, &f);
+		if (r == 0 && common.help)
+			help_print(&result);
+		else if (r == 0 && common.version)
+			text_add_format(&result, "%s %s\n", cmd_tool.name, OKV_LUNA_VERSION);
+		else if (r == 0 && common.words)
+			words_print(&result);
+		else if (r == 0)
+			r = work(&context, &operands, &f);
+		if (r == 0 && (common.help || common.version || common.words))
+			(void)fwrite(text_string(&result), 1, result.length, stdout);
+		else if (common.json)
+			result_print(&context, &f);
+	}
+	if (r < 0)
+		complain(f.text);
+
+	settings_done(&context.settings);
+	option_list_done(&operands);
+	fs_close(&context.root);
+	/* A full disk or a closed pipe behind standard output must not pass for success. */
+	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && r == 0) {
+		(void)fault_system(&f, errno, "cannot write to standard output");
+		complain(f.text);
+	}
+	return fault_exit_status(&f);
+}

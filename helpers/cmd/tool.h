@@ -1,0 +1,66 @@
+/*
+ * cmd/tool: what the one main (cmd/main.c) and a tool have to do with each other.
+ *
+ * Promise to the tool: standard input, output and error are open; umask is 077; the locale is C; signals are at
+ * their defaults; the environment holds only what CMD_ENVIRONMENT in main.c names; no core is dumped; options are
+ * parsed, the root is open, settings are read (with CMD_SETTINGS) and the lock is held (with CMD_LOCK, unless
+ * --dry-run).
+ * Promise of the tool: it defines one `const struct cmd_tool cmd_tool`, prints only through the context, and
+ * returns 0 or -1 with the fault filled; the main prints the fault and picks the exit status.
+ */
+#ifndef OKV_CMD_TOOL_H
+#define OKV_CMD_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/option.h"
+#include "base/report.h"
+#include "base/text.h"
+#include "conf/settings.h"
+
+enum {
+	CMD_SUPERUSER = 1 << 0, /* refuses (5) when not run by root */
+	CMD_SETTINGS = 1 << 1,  /* wants okv-luna.conf read */
+	CMD_LOCK = 1 << 2,      /* changes things: one instance at a time */
+	CMD_SYSLOG = 1 << 3,    /* results and complaints also to syslog */
+	CMD_FRONT = 1 << 4,     /* takes its arguments unparsed (the front command) */
+};
+
+struct cmd_context {
+	int root;              /* descriptor of the tree to work on; never -1 */
+	const char *root_path; /* as given; "/" by default */
+	bool dry_run, json, quiet, verbose;
+	bool colour; /* standard output is a terminal and NO_COLOR is not set */
+	struct settings settings;
+	struct report *report;
+	const char *const *operands;
+	size_t operand_count;
+	/*
+	 * With --json: the tool writes its one object here (json_init(&j, context->result)); the main prints it.
+	 * Left empty, the main prints {"command":...,"exit":N[,"error":{"kind","text"}]}.
+	 */
+	struct text *result;
+};
+
+struct cmd_tool {
+	const char *name;     /* "okv-luna-repair" */
+	const char *summary;  /* one line, no full stop */
+	const char *operands; /* "[PATH...]", or "" */
+	size_t operands_least, operands_most;
+	const char *const *words; /* first operands for completion (sub-commands), ends with NULL; or NULL */
+	const struct option *options;
+	unsigned needs; /* CMD_ flags */
+	int (*run)(struct cmd_context *context, struct fault *f);
+};
+
+extern const struct cmd_tool cmd_tool;
+
+/* Prints to standard output at once; silent with --json or -q. */
+void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
+int cmd_lock(const struct cmd_context *context, struct fault *f);
+
+#endif

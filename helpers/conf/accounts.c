@@ -1,0 +1,180 @@
+#include "conf/accounts.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { FIELDS_MAX = 7 };
+
+struct row {
+	const char *field[FIELDS_MAX];
+	size_t length[FIELDS_MAX];
+	size_t count;
+};
+
+/* Splits the next line at its colons; false at the end of the file. */
+static bool row_next(const struct text *file, size_t *at, struct row *ret_row)
+{
+	if (*at >= file->length)
+		return false;
+	const char *start = file->bytes + *at;
+	const size_t left = file->length - *at;
+	const char *feed = memchr(start, '\n', left);
+	size_t length = feed != NULL ? (size_t)(feed - start) : left;
+
+	*at += length + (feed != NULL);
+	ret_row->count = 0;
+	while (ret_row->count < FIELDS_MAX) {
+		const char *colon = memchr(start, ':', length);
+		const size_t size = colon != NULL ? (size_t)(colon - start) : length;
+		ret_row->field[ret_row->count] = start;
+		ret_row->length[ret_row->count++] = size;
+		if (colon == NULL)
+			break;
+		start += size + 1;
+		length -= size + 1;
+	}
+	return true;
+}
+
+static bool id_parse(const struct row *row, size_t field, uint32_t *ret_id)
+{
+	uint64_t value = 0;
+
+	if (field >= row->count || row->length[field] == 0 || row->length[field] > 10)
+		return false;
+	for (size_t i = 0; i < row->length[field]; i++) {
+		const unsigned digit = (unsigned)(unsigned char)row->field[field][i] - '0';
+		if (digit > 9)
+			return false;
+		value = value * 10 + digit;
+	}
+	/* The last value means "leave it" to chown(2) and is nobody's id. */
+	if (value >= UINT32_MAX)
+		return false;
+	*ret_id = (uint32_t)value;
+	return true;
+}
+
+static bool row_named(const struct text *file, const char *name, struct row *ret_row)
+{
+	for (size_t at = 0; row_next(file, &at, ret_row);)
+		if (ret_row->count >= 4 && text_equal(ret_row->field[0], ret_row->length[0], name))
+			return true;
+	return false;
+}
+
+/* The row whose id in `field` is `id`. */
+static bool row_numbered(const struct text *file, size_t field, uint32_t id, struct row *ret_row)
+{
+	uint32_t found;
+
+	for (size_t at = 0; row_next(file, &at, ret_row);)
+		if (ret_row->count >= 4 && ret_row->length[0] > 0 && id_parse(ret_row, field, &found) && found == id)
+			return true;
+	return false;
+}
+
+bool accounts_user_find(const struct text *passwd, const char *name, struct accounts_user *ret_user)
+{
+	struct row row;
+	uint32_t uid, gid;
+
+	if (!row_named(passwd, name, &row) || !id_parse(&row, 2, &uid) || !id_parse(&row, 3, &gid))
+		return false;
+	*ret_user = (struct accounts_user){ .uid = uid, .gid = gid };
+	return true;
+}
+
+bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_gid)
+{
+	struct row row;
+	uint32_t gid;
+
+	if (!row_named(group, name, &row) || !id_parse(&row, 2, &gid))
+		return false;
+	*ret_gid = gid;
+	return true;
+}
+
+static bool row_lists(const struct row *row, const char *user)
+{
+	const char *at = row->field[3];
+	size_t length = row->length[3];
+
+	for (;;) {
+		const char *comma = memchr(at, ',', length);
+		const size_t size = comma != NULL ? (size_t)(comma - at) : length;
+		if (text_equal(at, size, user))
+			return true;
+		if (comma == NULL)
+			return false;
+		at += size + 1;
+		length -= size + 1;
+	}
+}
+
+bool accounts_group_lists(const struct text *group, const char *name, const char *user)
+{
+	struct row row;
+
+	return row_named(group, name, &row) && row_lists(&row, user);
+}
+
+void accounts_group_members(const struct text *group, const char *name, struct text *out)
+{
+	struct row row;
+
+	if (row_named(group, name, &row))
+		text_add(out, row.field[3], row.length[3]);
+}
+
+bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out)
+{
+	struct row row;
+
+	if (!row_numbered(passwd, 2, uid, &row))
+		return false;
+	text_add(out, row.field[0], row.length[0]);
+	return true;
+}
+
+bool accounts_group_name(const struct text *group, gid_t gid, struct text *out)
+{
+	struct row row;
+
+	if (!row_numbered(group, 2, gid, &row))
+		return false;
+	text_add(out, row.field[0], row.length[0]);
+	return true;
+}
+
+bool accounts_primary_uses(const struct text *passwd, gid_t gid)
+{
+	struct row row;
+
+	return row_numbered(passwd, 3, gid, &row);
+}
+
+size_t accounts_groups_of(const struct text *group, const char *user, gid_t primary, gid_t *ret_gids, size_t size)
+{
+	struct row row;
+	size_t count = 0;
+
+	if (size > 0)
+		ret_gids[0] = primary;
+	count++;
+	for (size_t at = 0; row_next(group, &at, &row);) {
+		uint32_t gid;
+		if (row.count < 4 || !id_parse(&row, 2, &gid) || !row_lists(&row, user))
+			continue;
+		bool known = false;
+		for (size_t i = 0; i < count && i < size; i++)
+			known = known || ret_gids[i] == gid;
+		if (known)
+			continue;
+		if (count < size)
+			ret_gids[count] = gid;
+		count++;
+	}
+	return count;
+}

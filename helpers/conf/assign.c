@@ -1,0 +1,290 @@
+#include "conf/assign.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool name_first(unsigned char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+static bool name_next(unsigned char c)
+{
+	return name_first(c) || (c >= '0' && c <= '9');
+}
+
+/* U+201C, U+201D and their single brothers U+2018, U+2019: what a word processor makes of a quote. */
+static bool curly_quote(const char *at, size_t length)
+{
+	return length >= 3 && memcmp(at, "\xe2\x80", 2) == 0 &&
+	       ((unsigned char)at[2] == 0x98 || (unsigned char)at[2] == 0x99 || (unsigned char)at[2] == 0x9c ||
+		(unsigned char)at[2] == 0x9d);
+}
+
+static bool has_curly_quote(const char *at, size_t length)
+{
+	for (; length >= 3; at++, length--)
+		if (curly_quote(at, length))
+			return true;
+	return false;
+}
+
+static enum assign_flaw value_judge(const char *at, size_t length, struct assign_line *line)
+{
+	const bool curly = has_curly_quote(at, length);
+
+	if (length == 0 || at[0] != '"')
+		return curly ? ASSIGN_FLAW_CURLY_QUOTE : ASSIGN_FLAW_UNQUOTED;
+	const char *close = memchr(at + 1, '"', length - 1);
+	if (close == NULL)
+		return curly ? ASSIGN_FLAW_CURLY_QUOTE : ASSIGN_FLAW_UNCLOSED;
+	if (close != at + length - 1)
+		return memchr(close + 1, '"', (size_t)(at + length - close - 1)) != NULL ? ASSIGN_FLAW_INNER_QUOTE
+											  : ASSIGN_FLAW_TRAILING;
+	line->value_start = (size_t)(at + 1 - line->bytes);
+	line->value_length = length - 2;
+	return ASSIGN_FLAW_NONE;
+}
+
+static void line_judge(struct assign_line *line, bool first)
+{
+	const char *at = line->bytes;
+	size_t length = line->length;
+
+	if (length > 0 && at[length - 1] == '\n')
+		length--;
+	line->kind = ASSIGN_FLAWED;
+	line->flaw = ASSIGN_FLAW_NONE;
+
+	if (first && length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
+		line->flaw = ASSIGN_FLAW_BOM;
+		return;
+	}
+	if (length >= ASSIGN_LINE_MAX) {
+		line->flaw = ASSIGN_FLAW_LONG;
+		return;
+	}
+	if (length > 0 && at[0] == '#') {
+		line->kind = ASSIGN_COMMENT;
+		return;
+	}
+	if (length > 0 && at[length - 1] == '\r') {
+		line->flaw = ASSIGN_FLAW_CARRIAGE_RETURN;
+		return;
+	}
+	size_t blanks = 0;
+	while (blanks < length && (at[blanks] == ' ' || at[blanks] == '\t'))
+		blanks++;
+	if (blanks == length) {
+		line->kind = ASSIGN_BLANK;
+		return;
+	}
+	for (size_t i = 0; i < length; i++) {
+		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f) {
+			line->flaw = ASSIGN_FLAW_CONTROL;
+			return;
+		}
+	}
+	const char *equals = memchr(at, '=', length);
+	if (equals == NULL) {
+		line->flaw = ASSIGN_FLAW_NO_EQUALS;
+		return;
+	}
+	line->name_length = (size_t)(equals - at);
+	if (line->name_length == 0 || !name_first((unsigned char)at[0]))
+		line->flaw = ASSIGN_FLAW_NAME;
+	for (size_t i = 1; i < line->name_length; i++)
+		if (!name_next((unsigned char)at[i]))
+			line->flaw = ASSIGN_FLAW_NAME;
+	if (line->flaw == ASSIGN_FLAW_NONE)
+		line->flaw = value_judge(equals + 1, length - line->name_length - 1, line);
+	if (line->flaw == ASSIGN_FLAW_NONE)
+		line->kind = ASSIGN_VALUE;
+}
+
+void assign_done(struct assign *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		free(a->lines[i].bytes);
+	free(a->lines);
+	*a = (struct assign)ASSIGN_INIT;
+}
+
+/* Appends a line made of a copy of the bytes. */
+static int line_append(struct assign *a, const char *bytes, size_t length, struct fault *f)
+{
+	/* Grown by doubling, at each power of two. */
+	if ((a->count & (a->count - 1)) == 0) {
+		struct assign_line *grown = realloc(a->lines, (a->count > 0 ? a->count * 2 : 1) * sizeof(*grown));
+		if (grown == NULL)
+			return fault_memory(f);
+		a->lines = grown;
+	}
+	struct assign_line line = { .bytes = malloc(length + 1), .length = length };
+	if (line.bytes == NULL)
+		return fault_memory(f);
+	memcpy(line.bytes, bytes, length);
+	line.bytes[length] = '\0';
+	line_judge(&line, a->count == 0);
+	a->lines[a->count++] = line;
+	return 0;
+}
+
+int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+
+	while (length > 0) {
+		const char *feed = memchr(bytes, '\n', length);
+		const size_t step = feed != NULL ? (size_t)(feed - bytes) + 1 : length;
+		if (line_append(&a, bytes, step, f) < 0)
+			return -1;
+		bytes += step;
+		length -= step;
+	}
+	*ret_assign = a;
+	a = (struct assign)ASSIGN_INIT;
+	return 0;
+}
+
+void assign_print(const struct assign *a, struct text *out)
+{
+	for (size_t i = 0; i < a->count; i++)
+		text_add(out, a->lines[i].bytes, a->lines[i].length);
+}
+
+static bool line_is(const struct assign_line *line, const char *name)
+{
+	return line->kind == ASSIGN_VALUE && text_equal(line->bytes, line->name_length, name);
+}
+
+const struct assign_line *assign_find(const struct assign *a, const char *name)
+{
+	for (size_t i = a->count; i-- > 0;)
+		if (line_is(&a->lines[i], name))
+			return &a->lines[i];
+	return NULL;
+}
+
+size_t assign_count(const struct assign *a, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < a->count; i++)
+		count += line_is(&a->lines[i], name);
+	return count;
+}
+
+int assign_get(const struct assign *a, const char *name, char **ret_value, struct fault *f)
+{
+	const struct assign_line *line = assign_find(a, name);
+
+	if (line == NULL) {
+		*ret_value = NULL;
+		return 0;
+	}
+	char *value = strndup(line->bytes + line->value_start, line->value_length);
+	if (value == NULL)
+		return fault_memory(f);
+	*ret_value = value;
+	return 0;
+}
+
+int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f)
+{
+	TEXT_AUTO wanted = TEXT_INIT;
+	text_add_format(&wanted, "%s=\"%s\"\n", name, value);
+	if (text_check(&wanted, f) < 0)
+		return -1;
+
+	struct assign_line judged = { .bytes = wanted.bytes, .length = wanted.length };
+	line_judge(&judged, false);
+	if (judged.kind != ASSIGN_VALUE || !text_equal(judged.bytes, judged.name_length, name) ||
+	    memchr(value, '\n', strlen(value)) != NULL)
+		return fault_refused(f, "'%s' cannot be set to '%s': %s", SHOWN(name), SHOWN(value),
+				     judged.flaw != ASSIGN_FLAW_NONE ? assign_flaw_text(judged.flaw)
+								     : "it would not be one line NAME=\"VALUE\"");
+
+	for (size_t i = a->count; i-- > 0;) {
+		struct assign_line *line = &a->lines[i];
+		if (!line_is(line, name))
+			continue;
+		if (text_equal(line->bytes + line->value_start, line->value_length, value)) {
+			*ret_changed = false;
+			return 0;
+		}
+		/* A last line without a line feed keeps it that way. */
+		if (line->bytes[line->length - 1] != '\n')
+			wanted.bytes[--wanted.length] = '\0';
+		free(line->bytes);
+		line->length = wanted.length;
+		line->bytes = text_take(&wanted);
+		line_judge(line, i == 0);
+		*ret_changed = true;
+		return 0;
+	}
+
+	if (a->count > 0) {
+		struct assign_line *last = &a->lines[a->count - 1];
+		if (last->bytes[last->length - 1] != '\n') {
+			char *grown = realloc(last->bytes, last->length + 2);
+			if (grown == NULL)
+				return fault_memory(f);
+			grown[last->length++] = '\n';
+			grown[last->length] = '\0';
+			last->bytes = grown;
+		}
+	}
+	if (line_append(a, wanted.bytes, wanted.length, f) < 0)
+		return -1;
+	*ret_changed = true;
+	return 0;
+}
+
+size_t assign_unset(struct assign *a, const char *name)
+{
+	size_t kept = 0, removed = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (line_is(&a->lines[i], name)) {
+			free(a->lines[i].bytes);
+			removed++;
+		} else {
+			a->lines[kept++] = a->lines[i];
+		}
+	}
+	/* line_append counts on room up to the next power of two, which a smaller count never needs more of. */
+	a->count = kept;
+	return removed;
+}
+
+const char *assign_flaw_text(enum assign_flaw flaw)
+{
+	switch (flaw) {
+	case ASSIGN_FLAW_NONE:
+		return "nothing is wrong with it";
+	case ASSIGN_FLAW_NO_EQUALS:
+		return "there is no '='";
+	case ASSIGN_FLAW_NAME:
+		return "the name must stand at the start of the line, of letters, digits and underscores";
+	case ASSIGN_FLAW_CURLY_QUOTE:
+		return "a typographic quote stands where a plain \" belongs";
+	case ASSIGN_FLAW_UNQUOTED:
+		return "the value is not in double quotes";
+	case ASSIGN_FLAW_UNCLOSED:
+		return "the closing \" is missing on this line";
+	case ASSIGN_FLAW_INNER_QUOTE:
+		return "there is a \" inside the value";
+	case ASSIGN_FLAW_TRAILING:
+		return "something follows the closing \"";
+	case ASSIGN_FLAW_CARRIAGE_RETURN:
+		return "the line ends in CR LF instead of LF";
+	case ASSIGN_FLAW_LONG:
+		return "the line has 4096 characters or more";
+	case ASSIGN_FLAW_CONTROL:
+		return "there is a control character in the line";
+	case ASSIGN_FLAW_BOM:
+		return "the file begins with a byte order mark";
+	}
+	return "it is malformed";
+}

@@ -1,0 +1,78 @@
+/*
+ * conf/assign: files of NAME="VALUE" lines, kept byte for byte.
+ *
+ * Promise: assign_print gives back exactly the bytes that assign_parse was given, except for the lines that were
+ * set or removed since.  Comments, order, blank lines, unknown names, flawed lines and a missing last line feed
+ * stay.  It opens nothing and never fails on content: what is wrong with a line is written down in the line.
+ *
+ * Grammar (OKV's templates of okv_hsm.conf and okv_hsm_env; also okv-luna.conf): a line is NAME="VALUE" from the
+ * first column to the line feed, NAME of letters, digits and underscores not beginning with a digit, VALUE
+ * without a double quote; '#' in the first column begins a comment; a line has fewer than ASSIGN_LINE_MAX
+ * characters.  Whatever the templates leave open is a flaw here: it is never written and always reported.
+ */
+#ifndef OKV_CONF_ASSIGN_H
+#define OKV_CONF_ASSIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { ASSIGN_LINE_MAX = 4096 };
+
+enum assign_kind { ASSIGN_BLANK, ASSIGN_COMMENT, ASSIGN_VALUE, ASSIGN_FLAWED };
+
+enum assign_flaw {
+	ASSIGN_FLAW_NONE,
+	ASSIGN_FLAW_NO_EQUALS,   /* no '=' at all */
+	ASSIGN_FLAW_NAME,        /* blanks before or in the name, "export", odd characters */
+	ASSIGN_FLAW_CURLY_QUOTE, /* a typographic quote instead of a double quote */
+	ASSIGN_FLAW_UNQUOTED,    /* value not in double quotes */
+	ASSIGN_FLAW_UNCLOSED,    /* no closing quote on the line */
+	ASSIGN_FLAW_INNER_QUOTE, /* a quote inside the value */
+	ASSIGN_FLAW_TRAILING,    /* something after the closing quote */
+	ASSIGN_FLAW_CARRIAGE_RETURN,
+	ASSIGN_FLAW_LONG,    /* ASSIGN_LINE_MAX characters or more */
+	ASSIGN_FLAW_CONTROL, /* NUL or another control byte */
+	ASSIGN_FLAW_BOM,     /* byte order mark at the start of the file */
+};
+
+struct assign_line {
+	char *bytes; /* owned, with its line feed if it has one */
+	size_t length;
+	enum assign_kind kind;
+	enum assign_flaw flaw;
+	size_t name_length;             /* the name is at the start of bytes; of ASSIGN_VALUE lines */
+	size_t value_start, value_length; /* of ASSIGN_VALUE lines */
+};
+
+struct assign {
+	struct assign_line *lines; /* owned */
+	size_t count;
+};
+
+#define ASSIGN_INIT { .lines = NULL, .count = 0 }
+#define ASSIGN_AUTO __attribute__((cleanup(assign_done))) struct assign
+
+void assign_done(struct assign *a);
+/* Fails for lack of memory only. */
+int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f);
+void assign_print(const struct assign *a, struct text *out);
+/* The last well-formed line of that name (as a shell would see it), or NULL. */
+const struct assign_line *assign_find(const struct assign *a, const char *name);
+/* How many well-formed lines bear the name. */
+size_t assign_count(const struct assign *a, const char *name);
+/* Copies the value; *ret_value is owned by the caller and NULL where the name is not there. */
+int assign_get(const struct assign *a, const char *name, char **ret_value, struct fault *f);
+/*
+ * Sets the value in place (in the last line of that name), or appends a line.  FAULT_REFUSED: a name or value
+ * that the grammar cannot write, or a line that would reach ASSIGN_LINE_MAX.  *ret_changed false: it was so already.
+ */
+int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f);
+/* Removes every well-formed line of that name; returns how many. */
+size_t assign_unset(struct assign *a, const char *name);
+/* One clause for people: "the value is not in double quotes". */
+const char *assign_flaw_text(enum assign_flaw flaw);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * conf/settings: okv-luna.conf, the one place where names and paths of this product are decided.
+ *
+ * Promise: settings_init gives the defaults of the README; settings_parse lays a file over them.  An unknown
+ * name, a name given twice, a flawed line or a bad value is FAULT_REFUSED with "file:line: ".  Paths that hang on
+ * CLIENT_DIR follow it unless they are set themselves.
+ */
+#ifndef OKV_CONF_SETTINGS_H
+#define OKV_CONF_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fault.h"
+
+/* Where this product lives below the root; fixed, since OKV preserves it by that name. */
+#define SETTINGS_PREFIX "/opt/okv-luna"
+#define SETTINGS_FILE SETTINGS_PREFIX "/etc/okv-luna.conf"
+#define SETTINGS_VAR SETTINGS_PREFIX "/var"
+#define SETTINGS_POLICY SETTINGS_PREFIX "/share/policy"
+#define SETTINGS_POLICY_LOCAL SETTINGS_PREFIX "/etc/policy.d"
+/* Where OKV looks (OKV 21.3 and later). */
+#define SETTINGS_OKV_HSM "/usr/local/okv/hsm"
+#define SETTINGS_GENERIC SETTINGS_OKV_HSM "/generic"
+#define SETTINGS_BUNDLE SETTINGS_OKV_HSM "/hsmbundle"
+
+struct settings {
+	char *vendor_name;
+	char *client_dir;
+	char *pkcs11_lib;
+	char *chrystoki_conf;
+	char *hsm_group;
+	char *okv_user;
+	char *okv_group;
+	char *profile; /* "guide" or "strict" */
+	char *token_label; /* "": any */
+	uint64_t min_slots;
+	uint64_t slot_timeout; /* seconds */
+	mode_t bundle_mode;
+	char *upgrade_command; /* words separated by blanks; no shell */
+};
+
+#define SETTINGS_INIT { .vendor_name = NULL }
+#define SETTINGS_AUTO __attribute__((cleanup(settings_done))) struct settings
+
+/* Fails for lack of memory only.  End with settings_done. */
+int settings_init(struct settings *ret_settings, struct fault *f);
+void settings_done(struct settings *s);
+/* `name` is the file's, for the fault. */
+int settings_parse(struct settings *s, const char *name, const char *bytes, size_t length, struct fault *f);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * digest/sha256: SHA-256 (FIPS 180-4) without being linked to a library that an OS major takes away.
+ *
+ * Promise: the same digest from whichever provider is there: libcrypto of any soname we know (1.0.2 to 3.x),
+ * opened at run time by full path, or the kernel (AF_ALG).  Both are what a FIPS-mode system has approved; no
+ * arithmetic of our own.  With neither, FAULT_ABSENT.  One provider is chosen at the first use and kept.
+ */
+#ifndef OKV_DIGEST_SHA256_H
+#define OKV_DIGEST_SHA256_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+
+enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = 2 * SHA256_SIZE + 1 };
+
+struct digest_sha256 {
+	void *state; /* the provider's */
+	int socket;
+};
+
+#define SHA256_INIT { .state = NULL, .socket = -1 }
+#define SHA256_AUTO __attribute__((cleanup(digest_sha256_done))) struct digest_sha256
+
+/* Begins a new digest; may be called again on the same object. */
+int digest_sha256_start(struct digest_sha256 *d, struct fault *f);
+int digest_sha256_add(struct digest_sha256 *d, const void *bytes, size_t length, struct fault *f);
+/* After it, digest_sha256_start before the next use. */
+int digest_sha256_finish(struct digest_sha256 *d, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
+void digest_sha256_done(struct digest_sha256 *d);
+
+/* Digest of all that can be read from the descriptor's present offset on; `name` is for the fault. */
+int digest_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
+/* Lower-case hex with its NUL. */
+void digest_sha256_hex(const unsigned char digest[SHA256_SIZE], char ret_hex[SHA256_HEX_SIZE]);
+/* For the tests: forbids one provider, "libcrypto" or "kernel"; NULL allows both.  Forgets the choice. */
+void digest_sha256_forbid(const char *provider);
+
+#endif

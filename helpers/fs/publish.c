@@ -1,0 +1,158 @@
+#include "fs/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+
+/* The stage lives beside its target, so that rename(2) is one step on one file system. */
+static int stage_name(const char *leaf, char ret_name[FS_NAME_SIZE], struct fault *f)
+{
+	const int length = snprintf(ret_name, FS_NAME_SIZE, ".%s.okv-luna-new", leaf);
+	if (length < 0 || length >= FS_NAME_SIZE)
+		return fault_refused(f, "name '%s' is too long to be replaced safely", SHOWN(leaf));
+	return 0;
+}
+
+static void attribute_copy(int from, int to, const char *name)
+{
+	char value[4096];
+
+	/* Absence, a file system without attributes, a label that policy sets by itself: none of them is a failure. */
+	const ssize_t length = fgetxattr(from, name, value, sizeof(value));
+	if (length > 0)
+		(void)fsetxattr(to, name, value, (size_t)length, 0);
+}
+
+static bool changed_since(const struct stat *expected, const struct stat *now)
+{
+	return expected->st_dev != now->st_dev || expected->st_ino != now->st_ino || expected->st_size != now->st_size ||
+	       expected->st_mtim.tv_sec != now->st_mtim.tv_sec || expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec ||
+	       expected->st_ctim.tv_sec != now->st_ctim.tv_sec || expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
+}
+
+/* 1: *ret_old is the regular file under the name; 0: nothing there; -1: something else is there, or it changed. */
+static int old_look(int dir, const char *leaf, const struct fs_publish *how, struct stat *ret_old, struct fault *f)
+{
+	if (fstatat(dir, leaf, ret_old, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(leaf));
+		if (how->expected != NULL)
+			return fault_incomplete(f, "'%s' was removed meanwhile; run it again", SHOWN(leaf));
+		return 0;
+	}
+	if (!S_ISREG(ret_old->st_mode))
+		return fault_refused(f, "'%s' is not a regular file and is not replaced", SHOWN(leaf));
+	if (how->expected != NULL && changed_since(how->expected, ret_old))
+		return fault_incomplete(f, "'%s' was changed meanwhile by somebody else; run it again", SHOWN(leaf));
+	return 1;
+}
+
+/* Writes the stage with its final attributes.  Owner first, mode after: never wider than the final state. */
+static int stage_write(int dir, const char *leaf, const char *stage, const void *bytes, size_t length,
+		       const struct fs_publish *how, bool exists, const struct stat *old, struct fault *f)
+{
+	FS_AUTO int fd = openat(dir, stage, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
+	if (fs_write(fd, leaf, bytes, length, f) < 0)
+		return -1;
+
+	const bool keep = exists && !how->force;
+	const uid_t uid = keep ? old->st_uid : how->uid;
+	const gid_t gid = keep ? old->st_gid : how->gid;
+	const mode_t mode = keep ? old->st_mode & 07777 : how->mode;
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
+		return fault_errno(f, errno, "cannot give the new '%s' its owner", SHOWN(leaf));
+	if (fchmod(fd, mode) < 0)
+		return fault_errno(f, errno, "cannot give the new '%s' its mode", SHOWN(leaf));
+	if (exists) {
+		FS_AUTO int from = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (from >= 0) {
+			attribute_copy(from, fd, "security.selinux");
+			if (keep)
+				attribute_copy(from, fd, "system.posix_acl_access");
+		}
+	}
+	if (fsync(fd) < 0)
+		return fault_system(f, errno, "cannot sync the new '%s'", SHOWN(leaf));
+	return 0;
+}
+
+int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,
+		  struct fault *f)
+{
+	char stage[FS_NAME_SIZE];
+	struct stat old;
+
+	if (stage_name(leaf, stage, f) < 0)
+		return -1;
+	const int exists = old_look(dir, leaf, how, &old, f);
+	if (exists < 0)
+		return -1;
+	if (unlinkat(dir, stage, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
+
+	if (stage_write(dir, leaf, stage, bytes, length, how, exists == 1, &old, f) < 0 ||
+	    old_look(dir, leaf, how, &old, f) < 0) {
+		(void)unlinkat(dir, stage, 0);
+		return -1;
+	}
+	if (renameat(dir, stage, dir, leaf) < 0) {
+		(void)fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(leaf));
+		(void)unlinkat(dir, stage, 0);
+		return -1;
+	}
+	if (fsync(dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(leaf));
+	return 0;
+}
+
+int fs_publish(int root, const char *path, enum fs_follow follow, const void *bytes, size_t length,
+	       const struct fs_publish *how, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
+		return -1;
+	return fs_publish_at(dir, leaf, bytes, length, how, f);
+}
+
+int fs_link_publish(int root, const char *path, enum fs_follow follow, const char *target, bool *ret_changed,
+		    struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE], stage[FS_NAME_SIZE], now[PATH_MAX];
+
+	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0 || stage_name(leaf, stage, f) < 0)
+		return -1;
+
+	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
+	if (length >= 0 && text_equal(now, (size_t)length, target)) {
+		*ret_changed = false;
+		return 0;
+	}
+	if (length < 0 && errno != ENOENT)
+		return errno == EINVAL ? fault_refused(f, "'%s' is there and is no link of ours; move it away", SHOWN(path))
+				       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+	if (unlinkat(dir, stage, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
+	if (symlinkat(target, dir, stage) < 0)
+		return fault_errno(f, errno, "cannot make link '%s'", SHOWN(path));
+	if (renameat(dir, stage, dir, leaf) < 0) {
+		(void)fault_errno(f, errno, "cannot put link '%s' in its place", SHOWN(path));
+		(void)unlinkat(dir, stage, 0);
+		return -1;
+	}
+	if (fsync(dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(path));
+	*ret_changed = true;
+	return 0;
+}

@@ -1,0 +1,58 @@
+#include "fs/read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+
+int fs_read(int fd, const char *name, size_t limit, struct text *ret_text, struct fault *f)
+{
+	const size_t start = ret_text->length;
+	char block[16384];
+
+	for (;;) {
+		const ssize_t got = read(fd, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			ret_text->length = start;
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
+		}
+		if (got == 0)
+			return text_check(ret_text, f);
+		if ((size_t)got > limit - (ret_text->length - start)) {
+			ret_text->length = start;
+			return fault_refused(f, "'%s' is longer than %zu bytes", SHOWN(name), limit);
+		}
+		text_add(ret_text, block, (size_t)got);
+		if (ret_text->failed)
+			return fault_memory(f);
+	}
+}
+
+int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit, struct text *ret_text,
+		 struct stat *ret_status, struct fault *f)
+{
+	FS_AUTO int fd = -1;
+
+	if (fs_file_open(root, path, follow, O_RDONLY, &fd, ret_status, f) < 0)
+		return -1;
+	return fs_read(fd, path, limit, ret_text, f);
+}
+
+int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f)
+{
+	const char *at = bytes;
+
+	while (length > 0) {
+		const ssize_t wrote = write(fd, at, length);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0)
+			return fault_system(f, errno, "cannot write '%s'", SHOWN(name));
+		at += wrote;
+		length -= (size_t)wrote;
+	}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * fs/read: whole small files into memory.
+ *
+ * Promise: a file longer than `limit` bytes is FAULT_REFUSED, never cut; a short read is no end; EINTR is no
+ * failure.  The text is appended to, and only on success.
+ */
+#ifndef OKV_FS_READ_H
+#define OKV_FS_READ_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+#include "fs/root.h"
+
+enum { FS_READ_CONFIG_MAX = 1024 * 1024 }; /* plenty for any file that a person edits */
+
+/* `name` is for the fault. */
+int fs_read(int fd, const char *name, size_t limit, struct text *ret_text, struct fault *f);
+/* A regular file below root; ret_status may be NULL, else it is the status of what was read. */
+int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit, struct text *ret_text,
+		 struct stat *ret_status, struct fault *f);
+/* All bytes or a fault; EINTR and short writes are handled. */
+int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f);
+
+#endif

@@ -1,0 +1,288 @@
+#include "fs/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+
+enum { LINKS_MAX = 8 };
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+
+/* The next component of *path, without its slashes; 0 at the end, -1 when it is too long for a name. */
+static int component_next(const char **path, char name[FS_NAME_SIZE])
+{
+	const char *at = *path + strspn(*path, "/");
+	const size_t length = strcspn(at, "/");
+
+	if (length == 0)
+		return 0;
+	if (length >= FS_NAME_SIZE)
+		return -1;
+	memcpy(name, at, length);
+	name[length] = '\0';
+	*path = at + length;
+	return 1;
+}
+
+static int path_check(const char *path, struct fault *f)
+{
+	char name[FS_NAME_SIZE];
+	int r;
+
+	if (strlen(path) >= PATH_MAX)
+		return fault_refused(f, "path '%s' is too long", SHOWN(path));
+	for (const char *at = path; (r = component_next(&at, name)) > 0;)
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			return fault_refused(f, "path '%s' may not contain '%s'", SHOWN(path), name);
+	return r < 0 ? fault_refused(f, "path '%s' has a component that is too long", SHOWN(path)) : 0;
+}
+
+static bool trusted_owner(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
+
+/* Could only root (or we) have put this link there? */
+static bool link_is_trusted(int dir, const char *name)
+{
+	struct stat there, holder;
+
+	return fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && fstat(dir, &holder) == 0 &&
+	       trusted_owner(there.st_uid) && trusted_owner(holder.st_uid) && (holder.st_mode & 022) == 0;
+}
+
+/* Cuts the last component off "a/b/c"; "" stays "". */
+static void trail_pop(char *trail)
+{
+	char *slash = strrchr(trail, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	else
+		trail[0] = '\0';
+}
+
+/* Walks a path that holds no links, "" being root itself. */
+static int walk_plain(int root, const char *path)
+{
+	FS_AUTO int dir = openat(root, ".", DIR_FLAGS);
+	char name[FS_NAME_SIZE];
+
+	while (dir >= 0 && component_next(&path, name) > 0) {
+		const int next = openat(dir, name, DIR_FLAGS);
+		fs_close(&dir);
+		dir = next;
+	}
+	return fs_take(&dir);
+}
+
+/*
+ * One walk for all: `todo` shrinks by components and grows by link targets, `trail` is what has been walked,
+ * free of links.  With `keep_leaf` the last component is not looked at and copied out instead.
+ */
+static int walk(int root, const char *path, enum fs_follow follow, bool keep_leaf, int *ret_fd,
+		char ret_leaf[FS_NAME_SIZE], struct fault *f)
+{
+	if (path_check(path, f) < 0)
+		return -1;
+
+	FS_AUTO int dir = openat(root, ".", DIR_FLAGS);
+	if (dir < 0)
+		return fault_errno(f, errno, "cannot open the root directory");
+
+	char todo[PATH_MAX + PATH_MAX], trail[PATH_MAX] = "";
+	(void)snprintf(todo, sizeof(todo), "%s", path);
+	const char *at = todo;
+	unsigned links = 0;
+
+	for (;;) {
+		char name[FS_NAME_SIZE];
+		const int r = component_next(&at, name);
+		if (r < 0)
+			return fault_refused(f, "'%s' leads to a name that is too long", SHOWN(path));
+		if (r == 0) {
+			if (keep_leaf)
+				return fault_refused(f, "'%s' names no file", SHOWN(path));
+			break;
+		}
+		/* A followed link never becomes the leaf: its target stands before the rest of the path. */
+		if (keep_leaf && at[strspn(at, "/")] == '\0') {
+			memcpy(ret_leaf, name, FS_NAME_SIZE);
+			break;
+		}
+		if (strcmp(name, ".") == 0)
+			continue;
+		if (strcmp(name, "..") == 0) {
+			trail_pop(trail);
+			fs_close(&dir);
+			dir = walk_plain(root, trail);
+			if (dir < 0)
+				return fault_errno(f, errno, "cannot open '/%s'", SHOWN(trail));
+			continue;
+		}
+
+		int next = openat(dir, name, DIR_FLAGS);
+		if (next >= 0) {
+			const size_t used = strlen(trail);
+			const int wrote = snprintf(trail + used, sizeof(trail) - used, "%s%s", used > 0 ? "/" : "", name);
+			fs_close(&dir);
+			dir = next;
+			if (wrote < 0 || (size_t)wrote >= sizeof(trail) - used)
+				return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(path));
+			continue;
+		}
+
+		const int errnum = errno;
+		char target[PATH_MAX];
+		const ssize_t length = errnum == ELOOP || errnum == ENOTDIR
+					       ? readlinkat(dir, name, target, sizeof(target) - 1)
+					       : -1;
+		if (length < 0) {
+			const char *slash = trail[0] != '\0' ? "/" : "";
+			return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(trail), slash, SHOWN(name));
+		}
+		target[length] = '\0';
+		if (follow != FS_FOLLOW_TRUSTED || !link_is_trusted(dir, name))
+			return fault_refused(f, "'/%s%s%s' is a symbolic link, which is not followed here", SHOWN(trail),
+					     trail[0] != '\0' ? "/" : "", SHOWN(name));
+		if (++links > LINKS_MAX)
+			return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(path), LINKS_MAX);
+
+		char longer[sizeof(todo)];
+		const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, at);
+		if (wrote < 0 || (size_t)wrote >= sizeof(longer))
+			return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(path));
+		memcpy(todo, longer, (size_t)wrote + 1);
+		at = todo;
+		if (target[0] == '/') {
+			trail[0] = '\0';
+			fs_close(&dir);
+			dir = walk_plain(root, "");
+			if (dir < 0)
+				return fault_errno(f, errno, "cannot open the root directory");
+		}
+	}
+	*ret_fd = fs_take(&dir);
+	return 0;
+}
+
+int fs_root_open(const char *path, int *ret_fd, struct fault *f)
+{
+	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open root '%s'", SHOWN(path));
+	*ret_fd = fd;
+	return 0;
+}
+
+int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, struct fault *f)
+{
+	return walk(root, path, follow, false, ret_fd, NULL, f);
+}
+
+int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
+		   struct fault *f)
+{
+	return walk(root, path, follow, true, ret_fd, ret_leaf, f);
+}
+
+int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
+{
+	struct stat before, after;
+
+	/* Look first: opening a device or a FIFO for work may have effects of its own. */
+	if (fstatat(dir, leaf, &before, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
+	if (S_ISLNK(before.st_mode))
+		return fault_refused(f, "'%s' is a symbolic link, which is not followed here", SHOWN(leaf));
+	if (!S_ISREG(before.st_mode))
+		return fault_refused(f, "'%s' is not a regular file", SHOWN(leaf));
+
+	FS_AUTO int fd = openat(dir, leaf, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
+	if (fstat(fd, &after) < 0)
+		return fault_system(f, errno, "cannot look at '%s'", SHOWN(leaf));
+	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino || !S_ISREG(after.st_mode))
+		return fault_refused(f, "'%s' was exchanged while it was being opened", SHOWN(leaf));
+	if (ret_status != NULL)
+		*ret_status = after;
+	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, int *ret_fd, struct stat *ret_status,
+		 struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
+		return -1;
+	if (fs_file_open_at(dir, leaf, flags, ret_fd, ret_status, f) < 0) {
+		/* The directory is known by its path only here. */
+		const size_t parent = strlen(path) - strlen(leaf);
+		if (f->kind != FAULT_SYSTEM && parent > 1 && parent < PATH_MAX)
+			return fault_prefix(f, "in '%s': ", SHOWN_BYTES(path, parent - 1));
+		return -1;
+	}
+	return 0;
+}
+
+int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	struct stat status;
+
+	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
+		return -1;
+	if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+	*ret_status = status;
+	return 0;
+}
+
+bool fs_exists(int root, const char *path)
+{
+	struct fault ignored = FAULT_INIT;
+	struct stat status;
+
+	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
+}
+
+int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
+{
+	if (path_check(path, f) < 0)
+		return -1;
+
+	char prefix[PATH_MAX];
+	size_t at = 0;
+	const size_t length = strlen(path);
+	while (at < length) {
+		at += strspn(path + at, "/");
+		at += strcspn(path + at, "/");
+		memcpy(prefix, path, at);
+		prefix[at] = '\0';
+		if (prefix[strspn(prefix, "/")] == '\0')
+			break;
+
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+		if (fs_parent_open(root, prefix, follow, &dir, leaf, f) < 0)
+			return -1;
+		if (mkdirat(dir, leaf, 0700) == 0) {
+			FS_AUTO int made = openat(dir, leaf, DIR_FLAGS);
+			if (made < 0 || fchmod(made, mode) < 0)
+				return fault_errno(f, errno, "cannot set the mode of new directory '%s'", SHOWN(prefix));
+		} else if (errno != EEXIST) {
+			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(prefix));
+		}
+	}
+	FS_AUTO int last = -1;
+	return fs_dir_open(root, path, follow, &last, f);
+}

@@ -1,0 +1,49 @@
+/*
+ * fs/root: every path is walked from one anchored descriptor, component by component.
+ *
+ * Promise: nothing outside the tree of `root` is ever opened, whatever links lie inside it: an absolute link
+ * starts again at `root`, and ".." stops there.  Paths may be written "/etc/x" or "etc/x"; both mean the same
+ * place below root.  "." and ".." in a path given by the caller are refused.  All descriptors are O_CLOEXEC.
+ *
+ * Links in the directory part: FS_NOFOLLOW refuses every one (FAULT_REFUSED).  FS_FOLLOW_TRUSTED follows those
+ * that only root (or the caller) could have made: link and containing directory owned by root or the effective
+ * user, directory not writable by group or others; at most 8 of them.  A system may have /usr/sbin -> bin, so
+ * system paths want FS_FOLLOW_TRUSTED; trees that others can write want FS_NOFOLLOW.
+ */
+#ifndef OKV_FS_ROOT_H
+#define OKV_FS_ROOT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/fault.h"
+
+enum fs_follow { FS_NOFOLLOW, FS_FOLLOW_TRUSTED };
+
+enum { FS_NAME_SIZE = NAME_MAX + 1 };
+
+/* Opens the anchor itself (links allowed: the caller chose the path).  The caller closes *ret_fd. */
+int fs_root_open(const char *path, int *ret_fd, struct fault *f);
+/* Opens a directory below root, O_RDONLY | O_DIRECTORY; "" and "/" give root itself. */
+int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, struct fault *f);
+/* Opens the directory that holds the last component, and copies that component's name. */
+int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
+		   struct fault *f);
+/*
+ * Opens a regular file with `flags` (O_RDONLY, O_RDWR ...; never O_CREAT).  The last component is never followed
+ * as a link; anything that is no regular file is FAULT_REFUSED, without opening it for work (no FIFO blocks us,
+ * no device wakes up).  ret_status may be NULL.
+ */
+int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, int *ret_fd, struct stat *ret_status,
+		 struct fault *f);
+/* Same, from a directory descriptor and one name. */
+int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f);
+/* lstat below root: 0 and *ret_status, or FAULT_ABSENT where it is not there. */
+int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f);
+/* Whether anything is there under that name; faults other than absence count as "no". */
+bool fs_exists(int root, const char *path);
+/* Makes missing directories of the path with `mode`, owned by the effective user; existing ones stay as they are. */
+int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f);
+
+#endif

@@ -1,0 +1,45 @@
+#include "proc/identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/accounts.h"
+#include "fs/read.h"
+
+int proc_identity_read(int root, const char *user, struct proc_identity *ret_identity, struct fault *f)
+{
+	TEXT_AUTO passwd = TEXT_INIT;
+	TEXT_AUTO group = TEXT_INIT;
+	struct accounts_user found;
+
+	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
+	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+		return -1;
+	if (!accounts_user_find(&passwd, user, &found))
+		return fault_absent(f, "there is no user '%s' in /etc/passwd", SHOWN(user));
+
+	struct proc_identity identity = { .uid = found.uid, .gid = found.gid };
+	identity.group_count = accounts_groups_of(&group, user, found.gid, identity.groups, PROC_GROUPS_MAX);
+	if (identity.group_count > PROC_GROUPS_MAX)
+		return fault_refused(f, "user '%s' is in more than %d groups", SHOWN(user), PROC_GROUPS_MAX);
+	*ret_identity = identity;
+	return 0;
+}
+
+int proc_identity_become(const struct proc_identity *identity, struct fault *f)
+{
+	/* Groups while we still may, then gid, then uid: the other way round each step would forbid the next. */
+	if (setgroups(identity->group_count, identity->groups) < 0 ||
+	    setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+	    setresuid(identity->uid, identity->uid, identity->uid) < 0)
+		return fault_system(f, errno, "cannot become user id %lu", (unsigned long)identity->uid);
+
+	uid_t real, effective, saved;
+	if (getresuid(&real, &effective, &saved) < 0 || real != identity->uid || effective != identity->uid ||
+	    saved != identity->uid || (identity->uid != 0 && setuid(0) == 0))
+		return fault_system(f, 0, "the system did not let go of root for user id %lu",
+				    (unsigned long)identity->uid);
+	return 0;
+}
