@@ -69,7 +69,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVES)
 	    $(if $(filter archive client,$(notdir $(patsubst %/,%,$(dir $<)))),-larchive) \
 	    $(if $(filter bundle,$(notdir $(patsubst %/,%,$(dir $<)))),-lcrypto) -ldl
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit -type f -name '*.d' 2>/dev/null)
 
 # --- files as they lie on an appliance ------------------------------------------------------------------------
 
