@@ -16,14 +16,7 @@ appliance_fail() { appliance_say "$1"; exit "${2:-5}"; }
 # Verdicts and locks outlive a checkout, as the images in the runtime's own
 # store do.
 appliance_cache() {
-	local dir=${OKV_LUNA_CACHE:-}
-	if [ -z "$dir" ]; then
-		if [ "$(id -u)" = 0 ]; then
-			dir=/var/cache/okv-luna-hooks
-		else
-			dir=${XDG_CACHE_HOME:-$HOME/.cache}/okv-luna-hooks
-		fi
-	fi
+	local dir=${OKV_LUNA_CACHE:-/var/cache/okv-luna-hooks}
 	mkdir -p "$dir" || appliance_fail "cannot make the cache directory '$dir'"
 	printf '%s\n' "$dir"
 }
@@ -57,10 +50,7 @@ appliance_probe() {
 
 appliance_runtime() {
 	[ -z "${APPLIANCE_READY:-}" ] || return 0
-	local cache conf verdict='' known
-	cache=$(appliance_cache)
-	conf=$cache/containers.conf
-	known=$cache/runtime
+	local cache conf verdict='' known boot
 	if command -v podman >/dev/null; then
 		APPLIANCE_RUNTIME=podman
 	elif command -v docker >/dev/null; then
@@ -69,8 +59,12 @@ appliance_runtime() {
 		appliance_fail "no container runtime: install podman (apt-get install podman runc, or dnf install podman)"
 	fi
 	export APPLIANCE_RUNTIME
+	[ "$(id -u)" = 0 ] ||
+		appliance_fail "must be root: an appliance boots its own systemd, and its next root is mounted"
+	cache=$(appliance_cache) || exit 5
+	conf=$cache/containers.conf
+	known=$cache/runtime
 	# The verdict of an earlier boot says nothing about this one's cgroups.
-	local boot
 	boot="$APPLIANCE_RUNTIME $(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)"
 	[ ! -r "$known" ] || [ "$(sed -n 1p "$known")" != "$boot" ] || verdict=$(sed -n 2p "$known")
 	if [ -z "$verdict" ]; then

@@ -16,7 +16,7 @@
 #   --confirm                   do it
 #   --hook-shell bash|sh        the shell that runs the hook (bash)
 #   --hook-env set|unset|empty  hand the four variables over; leave them to the
-#                               hook's own header; hand over empty ones (set)
+#                               hook's own header; hand over two empty numbers (set)
 #   --same-os                   no new root: the hook runs on this one
 #   --stock-generic             with --same-os: OKV's stock generic files are put
 #                               back first, as a release that replaces them would
@@ -131,7 +131,7 @@ def run_hook(root, shell, env)
   values = HANDED_OVER.merge('LOGTAG' => 'okv-upgrade', 'LOGDEBUG' => 'user.debug')
   variables = { 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin' }
   variables.merge!(values.transform_values(&:to_s)) if env == 'set'
-  variables.merge!(values.transform_values { '' }) if env == 'empty'
+  variables.merge!(values.merge(HANDED_OVER.transform_values { '' })) if env == 'empty'
   started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   system(variables, *hook_command(root, shell), unsetenv_others: true, in: '/dev/null', chdir: '/')
   seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - started
