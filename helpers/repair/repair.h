@@ -1,0 +1,127 @@
+/*
+ * repair/repair: owners, groups and modes of a tree to policy, and back.
+ *
+ * Promise:
+ *  - One walk computes the final state of each entry from all lines of the policy, later lines over earlier ones;
+ *    each entry is changed at most once.  An entry that is right already costs one look and no system call that
+ *    changes anything.
+ *  - Before the first change a journal with the old owner, mode and times of every entry to be touched is written
+ *    below SETTINGS_VAR and synced; repair_undo() puts them back.  A run that was killed is finished from its
+ *    journal by the next run, which then does its own work.
+ *  - Everything is narrowed first, then each entry gets its owner and after that its mode.  So at any moment the tree
+ *    lets nobody do what neither the old nor the new state lets them, wherever the process is killed.
+ *  - Work is done on descriptors reached without following a link from the first path that the policy names.  Links
+ *    and special files are left alone and reported.  A regular file that needs a change and has a second name, an
+ *    entry that somebody else changes meanwhile, an immutable one and a read-only file system are counted and
+ *    reported by name, and the rest is still done.  Mount points are not crossed.
+ *
+ * Profiles and phases name the policy file, SETTINGS_POLICY/PROFILE/PHASE.conf below the root; then come the
+ * administrator's *.conf of SETTINGS_POLICY_LOCAL in order of their names (conf/policy.h has the grammar).
+ */
+#ifndef OKV_REPAIR_REPAIR_H
+#define OKV_REPAIR_REPAIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "conf/settings.h"
+
+/*
+ * REPAIR_PLAN and REPAIR_CHECK change nothing; they tell the same changes as REPAIR_APPLY would make.  (They differ
+ * only in what repair_verdict makes of them: drift is the answer "no" to a check, and no failure of a plan.)
+ */
+enum repair_act { REPAIR_CHECK, REPAIR_PLAN, REPAIR_APPLY };
+
+/* One entry that is not as it should be.  Valid during the call only. */
+struct repair_change {
+	const char *path; /* below the root, "/usr/..." */
+	uid_t old_uid, new_uid;
+	gid_t old_gid, new_gid;
+	mode_t old_mode, new_mode; /* permission bits, 07777 */
+};
+
+/* Whom a run tells.  Every member may be NULL. */
+struct repair_ear {
+	void *context;
+	/* Called once per entry, before it is changed. */
+	void (*change)(void *context, const struct repair_change *change);
+	/*
+	 * Called before the first thing that changes the system (finishing a killed run, writing the journal), to take
+	 * the lock; NULL where the caller holds it.  May be called more than once in a run; a fault ends the run.
+	 */
+	int (*lock)(void *context, struct fault *f);
+	/* Warnings: links in places where others can write, refused entries, parents that others can write. */
+	struct report *report;
+};
+
+struct repair_tally {
+	size_t entries;  /* looked at */
+	size_t changed;  /* changed, or to be changed when nothing may be */
+	size_t links;    /* symbolic links left alone */
+	size_t others;   /* sockets, FIFOs, devices left alone */
+	size_t mounts;   /* mount points not crossed */
+	size_t refused;  /* second hard link; a link where the policy names a path */
+	size_t failed;   /* immutable, read-only, changed meanwhile, unreadable */
+	size_t parents;  /* directories above, or without a line of their own, that others can write */
+};
+
+struct repair_request {
+	int root;
+	const struct settings *settings;
+	const char *profile; /* "guide", "strict"; NULL: settings->profile */
+	const char *phase;   /* "pre-upgrade", "post-upgrade" */
+	enum repair_act act;
+	/* Only entries at or below these paths; count 0: all. */
+	const char *const *paths;
+	size_t path_count;
+	/*
+	 * With REPAIR_CHECK and REPAIR_PLAN: settings->hsm_group may be missing as yet, and then stands for an id that
+	 * nobody has.  Ignored with REPAIR_APPLY: make the group first (account/account.h).
+	 */
+	struct repair_ear ear;
+};
+
+/*
+ * FAULT_ABSENT: there is no client under settings->client_dir, or no policy file.  FAULT_REFUSED: the policy has a
+ * flaw (named by file and line), or names an account that is not there, or can be written by others; nothing was
+ * changed.  What is wrong with single entries is in the tally, not in the fault: see repair_verdict.
+ */
+int repair_run(const struct repair_request *request, struct repair_tally *ret_tally, struct fault *f);
+
+/*
+ * Every entry at or below the paths (of any type, links too, which are not followed) with group `from` gets group
+ * `to`; modes, set-group-id bits too, stay as they are.  A path that is not there is passed over.  Same promise,
+ * same journal.  This is what an OS-major step needs when the old group id now belongs to somebody else.
+ */
+struct repair_reown {
+	int root;
+	const char *const *paths; /* below the root */
+	size_t path_count;
+	gid_t from, to;
+	enum repair_act act;
+	struct repair_ear ear;
+};
+int repair_reown(const struct repair_reown *reown, struct repair_tally *ret_tally, struct fault *f);
+
+/*
+ * Puts back what the newest journal says, and takes that journal away; the one before is then the newest.  An entry
+ * that was changed since by somebody else, or replaced, is left alone and counted as failed.  FAULT_ABSENT: there
+ * is nothing to undo.
+ */
+struct repair_undo {
+	int root;
+	enum repair_act act;
+	struct repair_ear ear;
+};
+int repair_undo(const struct repair_undo *undo, struct repair_tally *ret_tally, struct fault *f);
+
+/*
+ * What a tally means: 0, or FAULT_NEGATIVE (REPAIR_CHECK, and something is not to policy), or FAULT_INCOMPLETE
+ * (REPAIR_APPLY, REPAIR_PLAN: something was refused or failed; the rest is done).
+ */
+int repair_verdict(const struct repair_tally *tally, enum repair_act act, struct fault *f);
+
+#endif
