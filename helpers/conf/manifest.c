@@ -1,0 +1,373 @@
+#include "conf/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const type_names[] = { "file", "dir", "link", "other" };
+
+void manifest_done(struct manifest *m)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		free(m->entries[i].path);
+		free(m->entries[i].target);
+	}
+	free(m->entries);
+	*m = (struct manifest)MANIFEST_INIT;
+}
+
+struct manifest_entry *manifest_add(struct manifest *m, const char *path, const char *target, struct fault *f)
+{
+	if (m->count == m->capacity) {
+		const size_t more = m->capacity < 64 ? 64 : m->capacity * 2;
+		struct manifest_entry *grown = more < SIZE_MAX / sizeof(*grown) / 2
+						       ? realloc(m->entries, more * sizeof(*grown))
+						       : NULL;
+		if (grown == NULL) {
+			(void)fault_memory(f);
+			return NULL;
+		}
+		m->entries = grown;
+		m->capacity = more;
+	}
+
+	struct manifest_entry entry = { .path = strdup(path), .target = target != NULL ? strdup(target) : NULL };
+	if (entry.path == NULL || (target != NULL && entry.target == NULL)) {
+		free(entry.path);
+		free(entry.target);
+		(void)fault_memory(f);
+		return NULL;
+	}
+	m->entries[m->count] = entry;
+	return &m->entries[m->count++];
+}
+
+int manifest_path_compare(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	/* The slash sorts below every other byte, the end below the slash. */
+	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
+	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
+	return left - right;
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+	const struct manifest_entry *left = a, *right = b;
+
+	return manifest_path_compare(left->path, right->path);
+}
+
+int manifest_sort(struct manifest *m, struct fault *f)
+{
+	/* What was read from a file of ours is in order already. */
+	bool sorted = true;
+	for (size_t i = 1; sorted && i < m->count; i++)
+		sorted = entry_compare(&m->entries[i - 1], &m->entries[i]) < 0;
+	if (sorted)
+		return 0;
+
+	qsort(m->entries, m->count, sizeof(m->entries[0]), entry_compare);
+	for (size_t i = 1; i < m->count; i++)
+		if (entry_compare(&m->entries[i - 1], &m->entries[i]) == 0)
+			return fault_refused(f, "'%s' is named twice", SHOWN(m->entries[i].path));
+	return 0;
+}
+
+const struct manifest_entry *manifest_find(const struct manifest *m, const char *path)
+{
+	const struct manifest_entry wanted = { .path = (char *)(uintptr_t)path };
+
+	return m->count > 0 ? bsearch(&wanted, m->entries, m->count, sizeof(m->entries[0]), entry_compare) : NULL;
+}
+
+static bool is_plain(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && strchr("#\\*?[]=", c) == NULL;
+}
+
+void manifest_name_add(struct text *out, const char *name)
+{
+	while (*name != '\0') {
+		size_t plain = 0;
+		while (is_plain((unsigned char)name[plain]))
+			plain++;
+		text_add(out, name, plain);
+		name += plain;
+		if (*name == '\0')
+			return;
+		const unsigned c = (unsigned char)*name++;
+		const char octal[4] = { '\\', (char)('0' + (c >> 6)), (char)('0' + ((c >> 3) & 7)), (char)('0' + (c & 7)) };
+		text_add(out, octal, sizeof(octal));
+	}
+}
+
+bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		if (bytes[i] != '\\') {
+			if (!is_plain((unsigned char)bytes[i]))
+				return false;
+			text_add_char(ret_name, bytes[i++]);
+			continue;
+		}
+		if (length - i < 4)
+			return false;
+		unsigned c = 0;
+		for (size_t digit = 1; digit < 4; digit++) {
+			if (bytes[i + digit] < '0' || bytes[i + digit] > '7')
+				return false;
+			c = c * 8 + (unsigned)(bytes[i + digit] - '0');
+		}
+		/* One spelling for each name: what could stand plainly is not accepted in octal. */
+		if (c == 0 || c > 0xff || is_plain((unsigned char)c))
+			return false;
+		text_add_char(ret_name, (char)c);
+		i += 4;
+	}
+	return true;
+}
+
+void manifest_print(const struct manifest *m, const char *comment, struct text *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	text_add_string(out, "#mtree\n");
+	while (comment != NULL && *comment != '\0') {
+		const size_t line = strcspn(comment, "\n");
+		text_add_string(out, "# ");
+		text_add(out, comment, line);
+		text_add_char(out, '\n');
+		comment += line + (comment[line] == '\n');
+	}
+	for (size_t i = 0; i < m->count; i++) {
+		const struct manifest_entry *entry = &m->entries[i];
+		text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
+		manifest_name_add(out, entry->path);
+		/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
+		text_add_format(out, " type=%s", entry->type == MANIFEST_OTHER ? "socket" : type_names[entry->type]);
+		if (entry->has_attributes) {
+			text_add_format(out, " uid=%lu gid=%lu", (unsigned long)entry->uid, (unsigned long)entry->gid);
+			/* Links have no mode of their own on Linux. */
+			if (entry->type != MANIFEST_LINK)
+				text_add_format(out, " mode=%04o", (unsigned)entry->mode);
+			if (entry->type == MANIFEST_FILE)
+				text_add_format(out, " size=%llu", (unsigned long long)entry->size);
+		}
+		if (entry->has_digest) {
+			char hex[2 * MANIFEST_DIGEST_SIZE];
+			for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
+				hex[2 * b] = digits[entry->digest[b] >> 4];
+				hex[2 * b + 1] = digits[entry->digest[b] & 15];
+			}
+			text_add_string(out, " sha256=");
+			text_add(out, hex, sizeof(hex));
+		}
+		if (entry->target != NULL) {
+			text_add_string(out, " link=");
+			manifest_name_add(out, entry->target);
+		}
+		text_add_char(out, '\n');
+	}
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------- */
+
+struct word {
+	const char *bytes;
+	size_t length;
+};
+
+/* The next word of the line, words being parted by exactly one blank. */
+static bool word_next(struct word *line, struct word *ret_word)
+{
+	if (line->length == 0)
+		return false;
+	const char *blank = memchr(line->bytes, ' ', line->length);
+	ret_word->bytes = line->bytes;
+	ret_word->length = blank != NULL ? (size_t)(blank - line->bytes) : line->length;
+	const size_t used = ret_word->length + (blank != NULL);
+	line->bytes += used;
+	line->length -= used;
+	return ret_word->length > 0;
+}
+
+/* "key=" at the start of the word: the rest is the value. */
+static bool word_value(const struct word *word, const char *key, struct word *ret_value)
+{
+	const size_t length = strlen(key);
+
+	if (word->length <= length || memcmp(word->bytes, key, length) != 0 || word->bytes[length] != '=')
+		return false;
+	ret_value->bytes = word->bytes + length + 1;
+	ret_value->length = word->length - length - 1;
+	return true;
+}
+
+static bool value_number(const struct word *value, unsigned base, uint64_t most, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (value->length == 0 || value->length > 20)
+		return false;
+	/* One spelling for each number; octal ones are padded, decimal ones are not. */
+	if (base == 10 && value->length > 1 && value->bytes[0] == '0')
+		return false;
+	for (size_t i = 0; i < value->length; i++) {
+		const unsigned digit = (unsigned)(unsigned char)value->bytes[i] - '0';
+		if (digit >= base || number > (most - digit) / base)
+			return false;
+		number = number * base + digit;
+	}
+	*ret_number = number;
+	return true;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool value_digest(const struct word *value, unsigned char ret_digest[MANIFEST_DIGEST_SIZE])
+{
+	if (value->length != 2 * MANIFEST_DIGEST_SIZE)
+		return false;
+	for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
+		const int high = hex_digit(value->bytes[2 * b]), low = hex_digit(value->bytes[2 * b + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret_digest[b] = (unsigned char)(high * 16 + low);
+	}
+	return true;
+}
+
+static bool type_read(const struct word *value, enum manifest_type *ret_type)
+{
+	if (text_equal(value->bytes, value->length, "socket")) {
+		*ret_type = MANIFEST_OTHER;
+		return true;
+	}
+	for (enum manifest_type type = MANIFEST_FILE; type <= MANIFEST_LINK; type++) {
+		if (text_equal(value->bytes, value->length, type_names[type])) {
+			*ret_type = type;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool path_is_plain(const char *path)
+{
+	if (path[0] == '\0' || path[0] == '/')
+		return false;
+	for (const char *at = path; *at != '\0';) {
+		const size_t length = strcspn(at, "/");
+		if (length == 0 || (length == 1 && at[0] == '.') || (length == 2 && at[0] == '.' && at[1] == '.'))
+			return false;
+		at += length + (at[length] == '/');
+		if (*at == '\0' && at[-1] == '/')
+			return false;
+	}
+	return true;
+}
+
+/* The keywords after the path, in the order in which they are written. */
+static bool keywords_read(struct word line, struct manifest_entry *entry, struct text *ret_target, bool *ret_has_target)
+{
+	struct word word, value;
+	uint64_t number;
+
+	if (!word_next(&line, &word) || !word_value(&word, "type", &value) || !type_read(&value, &entry->type))
+		return false;
+	if (line.length > 0 && text_equal(line.bytes, line.length < 4 ? line.length : 4, "uid=")) {
+		entry->has_attributes = true;
+		if (!word_next(&line, &word) || !word_value(&word, "uid", &value) ||
+		    !value_number(&value, 10, UINT32_MAX, &number))
+			return false;
+		entry->uid = (uid_t)number;
+		if (!word_next(&line, &word) || !word_value(&word, "gid", &value) ||
+		    !value_number(&value, 10, UINT32_MAX, &number))
+			return false;
+		entry->gid = (gid_t)number;
+		if (entry->type != MANIFEST_LINK) {
+			if (!word_next(&line, &word) || !word_value(&word, "mode", &value) || value.length != 4 ||
+			    !value_number(&value, 8, 07777, &number))
+				return false;
+			entry->mode = (mode_t)number;
+		}
+		if (entry->type == MANIFEST_FILE) {
+			if (!word_next(&line, &word) || !word_value(&word, "size", &value) ||
+			    !value_number(&value, 10, INT64_MAX, &number))
+				return false;
+			entry->size = number;
+		}
+	}
+	if (entry->type == MANIFEST_FILE && line.length > 0) {
+		if (!word_next(&line, &word) || !word_value(&word, "sha256", &value) ||
+		    !value_digest(&value, entry->digest))
+			return false;
+		entry->has_digest = true;
+	}
+	*ret_has_target = entry->type == MANIFEST_LINK;
+	if (*ret_has_target && (!word_next(&line, &word) || !word_value(&word, "link", &value) || value.length == 0 ||
+				!manifest_name_read(ret_target, value.bytes, value.length)))
+		return false;
+	return line.length == 0;
+}
+
+static bool line_read(struct manifest *m, const char *bytes, size_t length, struct fault *f)
+{
+	TEXT_AUTO path = TEXT_INIT;
+	TEXT_AUTO target = TEXT_INIT;
+	struct word line = { .bytes = bytes, .length = length }, word;
+	struct manifest_entry read = { .path = NULL };
+	bool has_target = false;
+
+	if (bytes[length - 1] == ' ' || !word_next(&line, &word))
+		return false;
+	if (!text_equal(word.bytes, word.length, ".") &&
+	    (word.length < 3 || memcmp(word.bytes, "./", 2) != 0 ||
+	     !manifest_name_read(&path, word.bytes + 2, word.length - 2) || !path_is_plain(text_string(&path))))
+		return false;
+	if (!keywords_read(line, &read, &target, &has_target))
+		return false;
+
+	struct manifest_entry *entry = manifest_add(m, text_string(&path), has_target ? text_string(&target) : NULL, f);
+	if (entry == NULL)
+		return false;
+	read.path = entry->path;
+	read.target = entry->target;
+	*entry = read;
+	return true;
+}
+
+int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f)
+{
+	MANIFEST_AUTO m = MANIFEST_INIT;
+	size_t number = 1;
+
+	for (size_t at = 0; at < length; number++) {
+		const char *feed = memchr(bytes + at, '\n', length - at);
+		/* A file that ends in the middle of a line was cut. */
+		if (feed == NULL)
+			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name), number);
+		const size_t size = (size_t)(feed - bytes) - at;
+		if (number == 1 && !text_equal(bytes, size, "#mtree"))
+			return fault_refused(f, "%s:1: this is no manifest of ours", SHOWN(name));
+		if (size > 0 && bytes[at] != '#' && !line_read(&m, bytes + at, size, f))
+			return f->kind != FAULT_NONE ? -1 : fault_refused(f, "%s:%zu: not a line that we write: '%s'",
+									  SHOWN(name), number, SHOWN_BYTES(bytes + at, size));
+		at += size + 1;
+	}
+	if (number == 1)
+		return fault_refused(f, "%s: the file is empty", SHOWN(name));
+	if (manifest_sort(&m, f) < 0)
+		return fault_prefix(f, "%s: ", SHOWN(name));
+	*ret_manifest = m;
+	m = (struct manifest)MANIFEST_INIT;
+	return 0;
+}
