@@ -1,0 +1,14 @@
+#!/usr/bin/env bats
+# The front command: finds a command's program beside itself and becomes it.
+
+setup() {
+	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
+	[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
+	front=$build/bin/okv-luna
+}
+
+@test "an unknown command is 127 and one line" {
+	run -127 "$front" frobnicate
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == "okv-luna: unknown command 'frobnicate'"* ]]
+}
