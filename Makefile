@@ -59,7 +59,8 @@ $(foreach r,$(LIBRARY_ROOMS),$(eval $(call room_rules,$(r))))
 define tool_rules
 $(BUILD)/$(call tool_place,$(1))/$(1): $(BUILD)/obj/cmd/$(1).o $(CMD_SHARED) $(ARCHIVES) helpers/TOOLS
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(HARDEN_L) $$(LDFLAGS) -o $$@ $$< $$(CMD_SHARED) $$(LINK_ARCHIVES) $(call tool_library,$(1)) -ldl
+	$$(CC) $$(CFLAGS) $$(HARDEN_L) $$(LDFLAGS) -o $$@ $$< $$(CMD_SHARED) $$(LINK_ARCHIVES) \
+	    $(call tool_library,$(1)) -ldl
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rules,$(t))))
 

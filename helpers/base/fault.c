@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+__attribute__((format(printf, 4, 0)))
 static int fill(struct fault *f, enum fault_kind kind, int errnum, const char *format, va_list arguments)
 {
 	f->kind = kind;

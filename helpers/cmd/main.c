@@ -36,7 +36,8 @@ static struct {
 static const struct option common_options[] = {
 	{ .name = "root", .kind = OPTION_TEXT, .argument = "DIR", .help = "work on the tree under DIR (default /)",
 	  .target = &common.root },
-	{ .letter = 'n', .name = "dry-run", .help = "show what would be done, change nothing", .target = &common.dry_run },
+	{ .letter = 'n', .name = "dry-run", .help = "show what would be done, change nothing",
+	  .target = &common.dry_run },
 	{ .name = "json", .help = "print one JSON object", .target = &common.json },
 	{ .letter = 'q', .name = "quiet", .help = "print complaints only", .target = &common.quiet },
 	{ .letter = 'v', .name = "verbose", .help = "print details too", .target = &common.verbose },
@@ -139,8 +140,10 @@ static bool process_start(void)
 
 static void help_print(struct text *out)
 {
-	text_add_format(out, "Usage: %s [OPTION]...%s%s\n%s.\n\n", cmd_tool.name, cmd_tool.operands[0] != '\0' ? " " : "",
-			cmd_tool.operands, cmd_tool.summary);
+	const char *blank = cmd_tool.operands[0] != '\0' ? " " : "";
+
+	text_add_format(out, "Usage: %s [OPTION]...%s%s\n%s.\n\n", cmd_tool.name, blank, cmd_tool.operands,
+			cmd_tool.summary);
 	if (cmd_tool.options != NULL && cmd_tool.options->name != NULL) {
 		option_help(out, cmd_tool.options);
 		text_add_char(out, '\n');

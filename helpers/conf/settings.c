@@ -8,7 +8,16 @@
 #include "base/text.h"
 #include "conf/assign.h"
 
-enum setting_kind { SETTING_PATH, SETTING_ACCOUNT, SETTING_WORD, SETTING_ANY, SETTING_PROFILE, SETTING_COMMAND, SETTING_NUMBER, SETTING_MODE };
+enum setting_kind {
+	SETTING_PATH,
+	SETTING_ACCOUNT,
+	SETTING_WORD,
+	SETTING_ANY,
+	SETTING_PROFILE,
+	SETTING_COMMAND,
+	SETTING_NUMBER,
+	SETTING_MODE,
+};
 
 struct setting {
 	const char *name;
@@ -71,12 +80,13 @@ static int value_check(const struct setting *setting, const char *value, struct 
 	switch (setting->kind) {
 	case SETTING_PATH:
 		if (!plain_path(value))
-			return fault_refused(f, "%s must be a full path without '..', ':' or wildcards, not '%s'", setting->name,
-					     SHOWN(value));
+			return fault_refused(f, "%s must be a full path without '..', ':' or wildcards, not '%s'",
+					     setting->name, SHOWN(value));
 		return 0;
 	case SETTING_ACCOUNT:
 		if (!account_name(value))
-			return fault_refused(f, "%s must be a user or group name, not '%s'", setting->name, SHOWN(value));
+			return fault_refused(f, "%s must be a user or group name, not '%s'", setting->name,
+					     SHOWN(value));
 		return 0;
 	case SETTING_WORD:
 		if (value[0] == '\0' || strpbrk(value, " \t") != NULL)
@@ -88,8 +98,8 @@ static int value_check(const struct setting *setting, const char *value, struct 
 		return 0;
 	case SETTING_COMMAND:
 		if (value[0] != '/')
-			return fault_refused(f, "%s must begin with the full path of a program, not '%s'", setting->name,
-					     SHOWN(value));
+			return fault_refused(f, "%s must begin with the full path of a program, not '%s'",
+					     setting->name, SHOWN(value));
 		return 0;
 	case SETTING_ANY:
 	case SETTING_NUMBER:

@@ -32,7 +32,8 @@ static void attribute_copy(int from, int to, const char *name)
 
 static bool changed_since(const struct stat *expected, const struct stat *now)
 {
-	return expected->st_dev != now->st_dev || expected->st_ino != now->st_ino || expected->st_size != now->st_size ||
+	return expected->st_dev != now->st_dev || expected->st_ino != now->st_ino ||
+	       expected->st_size != now->st_size ||
 	       expected->st_mtim.tv_sec != now->st_mtim.tv_sec || expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec ||
 	       expected->st_ctim.tv_sec != now->st_ctim.tv_sec || expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
 }
@@ -140,8 +141,9 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 		return 0;
 	}
 	if (length < 0 && errno != ENOENT)
-		return errno == EINVAL ? fault_refused(f, "'%s' is there and is no link of ours; move it away", SHOWN(path))
-				       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+		return errno == EINVAL
+			       ? fault_refused(f, "'%s' is there and is no link of ours; move it away", SHOWN(path))
+			       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
 	if (unlinkat(dir, stage, 0) < 0 && errno != ENOENT)
 		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
 	if (symlinkat(target, dir, stage) < 0)

@@ -22,7 +22,7 @@ struct fs_publish {
 	uid_t uid; /* (uid_t)-1, (gid_t)-1: the effective ones */
 	gid_t gid;
 	bool force;
-	/* What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE, so that it is read again. */
+	/* What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE: it has to be read again. */
 	const struct stat *expected;
 };
 

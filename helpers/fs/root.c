@@ -128,7 +128,8 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 		int next = openat(dir, name, DIR_FLAGS);
 		if (next >= 0) {
 			const size_t used = strlen(trail);
-			const int wrote = snprintf(trail + used, sizeof(trail) - used, "%s%s", used > 0 ? "/" : "", name);
+			const char *slash = used > 0 ? "/" : "";
+			const int wrote = snprintf(trail + used, sizeof(trail) - used, "%s%s", slash, name);
 			fs_close(&dir);
 			dir = next;
 			if (wrote < 0 || (size_t)wrote >= sizeof(trail) - used)
@@ -143,12 +144,13 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 					       : -1;
 		if (length < 0) {
 			const char *slash = trail[0] != '\0' ? "/" : "";
-			return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(trail), slash, SHOWN(name));
+			return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(trail), slash,
+					   SHOWN(name));
 		}
 		target[length] = '\0';
 		if (follow != FS_FOLLOW_TRUSTED || !link_is_trusted(dir, name))
-			return fault_refused(f, "'/%s%s%s' is a symbolic link, which is not followed here", SHOWN(trail),
-					     trail[0] != '\0' ? "/" : "", SHOWN(name));
+			return fault_refused(f, "'/%s%s%s' is a symbolic link, which is not followed here",
+					     SHOWN(trail), trail[0] != '\0' ? "/" : "", SHOWN(name));
 		if (++links > LINKS_MAX)
 			return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(path), LINKS_MAX);
 
@@ -278,7 +280,8 @@ int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow,
 		if (mkdirat(dir, leaf, 0700) == 0) {
 			FS_AUTO int made = openat(dir, leaf, DIR_FLAGS);
 			if (made < 0 || fchmod(made, mode) < 0)
-				return fault_errno(f, errno, "cannot set the mode of new directory '%s'", SHOWN(prefix));
+				return fault_errno(f, errno, "cannot set the mode of new directory '%s'",
+						   SHOWN(prefix));
 		} else if (errno != EEXIST) {
 			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(prefix));
 		}
