@@ -120,12 +120,14 @@ node_new() {
 
 # node_cleanup: for a trap on EXIT.  Keeps the caller's exit status.
 node_cleanup() {
-	local rc=$? node
+	local rc=$? i node
 	if [ -n "${KEEP_NODES:-}" ]; then
 		[ ${#APPLIANCE_NODES[@]} = 0 ] || appliance_say "kept: ${APPLIANCE_NODES[*]}"
 		return "$rc"
 	fi
-	for node in ${APPLIANCE_NODES[@]+"${APPLIANCE_NODES[@]}"}; do
+	# Last made, first gone: a later node may live in an earlier one's network.
+	for ((i = ${#APPLIANCE_NODES[@]} - 1; i >= 0; i--)); do
+		node=${APPLIANCE_NODES[i]}
 		ctr rm -f -t 0 "$node" >/dev/null 2>&1 || ctr rm -f "$node" >/dev/null 2>&1 || true
 	done
 	return "$rc"

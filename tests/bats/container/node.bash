@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2153
 # node.bash: one appliance for a bats file, with the root of its next OS
 # mounted.  Sets OLD, NEW and ROOT (where NEW's root lies); node_file_down takes
 # them away.
