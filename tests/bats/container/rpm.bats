@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# The release package on appliances: installed with its dependencies resolved,
+# erased without a trace, its tools starting on later OSes.
+# RPM=FILE takes a package; without it one is built on the oldest base.
+# shellcheck disable=SC2016 # single quotes: expanded in the node
+
+load node.bash
+
+setup_file() {
+	appliance_runtime 2>/dev/null
+	if [ -z "${RPM:-}" ]; then
+		RPM=$("$APPLIANCE_DIR/release-build" "$BATS_TEST_DIRNAME/../../.." "$BATS_FILE_TMPDIR/rpm" 2>"$BATS_FILE_TMPDIR/log" |
+			grep -v '\.src\.rpm$') || { cat "$BATS_FILE_TMPDIR/log" >&2; return 1; }
+	fi
+	RPM=$(realpath "$RPM")
+	export RPM
+	node_file_up node-11 node-12 -v "$RPM:/root/okv-luna-hooks.rpm:ro"
+}
+teardown_file() { node_file_down; }
+teardown() { on "$OLD" 'rpm -q okv-luna-hooks >/dev/null && rpm -e okv-luna-hooks || true' >/dev/null 2>&1; }
+
+# What of the system the package must not change.
+okv_files() { on "$OLD" 'cd / && find usr/local/okv etc/group etc/passwd -exec stat -c "%n %F %a %u %g" {} + &&
+	find usr/local/okv etc/group etc/passwd -type f -exec sha256sum {} +' | sort; }
+
+@test "the package installs with its dependencies resolved" {
+	run on "$OLD" 'rpm -i /root/okv-luna-hooks.rpm && rpm -V okv-luna-hooks && okv-luna --version'
+	[ "$status" -eq 0 ]
+}
+
+@test "where rpm knows of nothing, the package is refused" {
+	run on "$OLD" 'rpm --dbpath /tmp/empty --initdb && rpm --dbpath /tmp/empty -i --test /root/okv-luna-hooks.rpm'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"/bin/sh is needed"* ]]
+}
+
+@test "installing and erasing leave OKV's files as they were" {
+	before=$(okv_files)
+	on "$OLD" 'rpm -i /root/okv-luna-hooks.rpm' 2>/dev/null
+	[ "$(okv_files)" = "$before" ]
+	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+	[ "$(okv_files)" = "$before" ]
+	run on "$OLD" 'ls -d /opt/okv-luna /usr/sbin/okv-luna'
+	[ "$status" -ne 0 ]
+	[[ "$output" != /opt* ]]
+}
+
+@test "rpm 4.11 and a FIPS node could read it: gzip or xz payload, SHA-256 digests" {
+	run on "$OLD" 'rpm -qp --qf "%{PAYLOADCOMPRESSOR} %{FILEDIGESTALGO}\n" /root/okv-luna-hooks.rpm 2>/dev/null'
+	[[ "$output" == "gzip 8" || "$output" == "xz 8" ]]
+}
+
+@test "the front command starts on each later OS" {
+	on "$OLD" 'rpm -i /root/okv-luna-hooks.rpm' 2>/dev/null
+	for name in node-12 node-13; do
+		image=$("$APPLIANCE_DIR/image" "$name" 2>/dev/null)
+		ctr exec "$OLD" tar -C / -cf - opt/okv-luna |
+			ctr run --rm -i "$image" sh -euc 'tar -C / -xf - && /opt/okv-luna/bin/okv-luna --version'
+	done
+}
