@@ -48,6 +48,18 @@ appliance_probe() {
 		timeout 60 "${conf[@]}" "$APPLIANCE_RUNTIME" run --rm --privileged okv-luna-hooks/probe:1 /bin/true >/dev/null 2>&1
 }
 
+# For machines with hybrid cgroups, or where rlimits cannot be raised.
+appliance_conf() {
+	cat <<-'CONF'
+		[engine]
+		runtime = "runc"
+		cgroup_manager = "cgroupfs"
+		[containers]
+		default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+		netns = "none"
+	CONF
+}
+
 appliance_runtime() {
 	[ -z "${APPLIANCE_READY:-}" ] || return 0
 	local cache conf verdict='' known boot
@@ -66,22 +78,16 @@ appliance_runtime() {
 	known=$cache/runtime
 	# The verdict of an earlier boot says nothing about this one's cgroups.
 	boot="$APPLIANCE_RUNTIME $(cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown)"
-	[ ! -r "$known" ] || [ "$(sed -n 1p "$known")" != "$boot" ] || verdict=$(sed -n 2p "$known")
+	if [ -n "${CONTAINERS_CONF:-}" ] && [ "$CONTAINERS_CONF" != "$conf" ] && appliance_probe "$CONTAINERS_CONF"; then
+		verdict=caller
+	elif [ -r "$known" ] && [ -r "$conf" ] && [ "$(sed -n 1p "$known")" = "$boot" ]; then
+		verdict=$(sed -n 2p "$known")
+	fi
 	if [ -z "$verdict" ]; then
-		if [ -n "${CONTAINERS_CONF:-}" ] && appliance_probe "$CONTAINERS_CONF"; then
-			verdict=caller
-		elif appliance_probe; then
+		appliance_conf >"$conf"
+		if appliance_probe; then
 			verdict=default
 		elif [ "$APPLIANCE_RUNTIME" = podman ]; then
-			cat >"$conf" <<-'CONF'
-				# For machines with hybrid cgroups, or where rlimits cannot be raised.
-				[engine]
-				runtime = "runc"
-				cgroup_manager = "cgroupfs"
-				[containers]
-				default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-				netns = "none"
-			CONF
 			appliance_probe "$conf" ||
 				appliance_fail "podman cannot run a container here, neither by its default configuration nor with runc and cgroupfs; try: podman run --rm okv-luna-hooks/probe:1 /bin/true"
 			verdict=fallback
