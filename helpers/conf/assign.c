@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/quote.h"
+
 static bool name_first(unsigned char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
@@ -13,25 +15,9 @@ static bool name_next(unsigned char c)
 	return name_first(c) || (c >= '0' && c <= '9');
 }
 
-/* U+201C, U+201D and their single brothers U+2018, U+2019: what a word processor makes of a quote. */
-static bool curly_quote(const char *at, size_t length)
-{
-	return length >= 3 && memcmp(at, "\xe2\x80", 2) == 0 &&
-	       ((unsigned char)at[2] == 0x98 || (unsigned char)at[2] == 0x99 || (unsigned char)at[2] == 0x9c ||
-		(unsigned char)at[2] == 0x9d);
-}
-
-static bool has_curly_quote(const char *at, size_t length)
-{
-	for (; length >= 3; at++, length--)
-		if (curly_quote(at, length))
-			return true;
-	return false;
-}
-
 static enum assign_flaw value_judge(const char *at, size_t length, struct assign_line *line)
 {
-	const bool curly = has_curly_quote(at, length);
+	const bool curly = quote_has_curly(at, length);
 
 	if (length == 0 || at[0] != '"')
 		return curly ? ASSIGN_FLAW_CURLY_QUOTE : ASSIGN_FLAW_UNQUOTED;
@@ -256,6 +242,27 @@ size_t assign_unset(struct assign *a, const char *name)
 	/* line_append counts on room up to the next power of two, which a smaller count never needs more of. */
 	a->count = kept;
 	return removed;
+}
+
+static size_t blanks_pass(const struct assign_line *line, size_t at)
+{
+	while (at < line->length && (line->bytes[at] == ' ' || line->bytes[at] == '\t'))
+		at++;
+	return at;
+}
+
+bool assign_mentions(const struct assign_line *line, const char *name)
+{
+	const size_t length = strlen(name);
+	size_t at = line->flaw == ASSIGN_FLAW_BOM ? 3 : 0;
+
+	at = blanks_pass(line, at);
+	if (line->length - at > 7 && memcmp(line->bytes + at, "export ", 7) == 0)
+		at = blanks_pass(line, at + 7);
+	if (line->length - at <= length || memcmp(line->bytes + at, name, length) != 0)
+		return false;
+	at = blanks_pass(line, at + length);
+	return at < line->length && line->bytes[at] == '=';
 }
 
 const char *assign_flaw_text(enum assign_flaw flaw)

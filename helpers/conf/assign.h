@@ -72,6 +72,11 @@ int assign_get(const struct assign *a, const char *name, char **ret_value, struc
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f);
 /* Removes every well-formed line of that name; returns how many. */
 size_t assign_unset(struct assign *a, const char *name);
+/*
+ * Does a flawed line seem to be meant for that name: after blanks and "export", the name, blanks, '='?  A line that
+ * a shell or OKV might still read as setting it.
+ */
+bool assign_mentions(const struct assign_line *line, const char *name);
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
 

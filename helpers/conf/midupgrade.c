@@ -1,0 +1,305 @@
+#include "conf/midupgrade.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/quote.h"
+#include "conf/script.h"
+
+static bool line_begins(const char *bytes, const struct script_line *line, const char *mark)
+{
+	const size_t length = strlen(mark);
+	return line->length >= length && memcmp(bytes + line->start, mark, length) == 0;
+}
+
+struct marks {
+	size_t begin, end; /* offsets of the block, its last line included; equal where there is none */
+	size_t line;       /* of the first mark, from 1; 0: none */
+	bool torn;
+};
+
+static struct marks marks_find(const char *bytes, const struct script *s)
+{
+	struct marks m = { 0 };
+	bool open = false;
+	unsigned blocks = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct script_line *line = &s->lines[i];
+		if (line_begins(bytes, line, MIDUPGRADE_BEGIN)) {
+			m.torn = m.torn || open || blocks > 0;
+			if (m.line == 0) {
+				m.begin = line->start;
+				m.line = i + 1;
+			}
+			open = true;
+		} else if (line_begins(bytes, line, MIDUPGRADE_END)) {
+			if (m.line == 0)
+				m.line = i + 1;
+			m.torn = m.torn || !open;
+			open = false;
+			blocks++;
+			m.end = line->start + line->length;
+		}
+	}
+	m.torn = m.torn || open;
+	if (m.line == 0 || m.torn)
+		m.begin = m.end = 0;
+	return m;
+}
+
+static int torn_fault(const struct marks *m, struct fault *f)
+{
+	return fault_refused(f, "the marks of the okv-luna block do not pair up (first one on line %zu); remove the block and "
+				"its marks by hand", m->line);
+}
+
+static size_t blanks_end(const char *line, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return at;
+}
+
+/* Does the line speak of what stands above it, forbidding something? */
+static bool is_banner(const char *line, size_t length)
+{
+	static const char *const forbidding[] = { "not", "never", "n't" };
+	size_t at = blanks_end(line, length);
+
+	if (at == length || line[at] != '#')
+		return false;
+	bool above = false, forbids = false;
+	for (; at < length; at++) {
+		above = above || (length - at >= 5 && strncasecmp(line + at, "above", 5) == 0);
+		for (size_t i = 0; i < sizeof(forbidding) / sizeof(forbidding[0]); i++) {
+			const size_t n = strlen(forbidding[i]);
+			forbids = forbids || (length - at >= n && strncasecmp(line + at, forbidding[i], n) == 0);
+		}
+	}
+	return above && forbids;
+}
+
+static bool word_is(const char *line, size_t length, size_t index, const char *word)
+{
+	const char *at;
+	const size_t n = script_word(line, length, index, &at);
+	return text_equal(at, n, word);
+}
+
+/* [sudo] [/usr/sbin/]groupadd ... GROUP */
+static bool makes_group(const char *line, size_t length, const char *group)
+{
+	const char *word;
+	size_t index = word_is(line, length, 0, "sudo") || word_is(line, length, 0, "/usr/bin/sudo");
+	size_t n = script_word(line, length, index, &word);
+
+	const char *slash = memrchr(word, '/', n);
+	const size_t directory = slash != NULL ? (size_t)(slash - word) + 1 : 0;
+	if (!text_equal(word + directory, n - directory, "groupadd"))
+		return false;
+	while ((n = script_word(line, length, ++index, &word)) > 0) {
+		if (n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n - 1] == word[0]) {
+			word++;
+			n -= 2;
+		}
+		if (text_equal(word, n, group))
+			return true;
+	}
+	return false;
+}
+
+static bool ends_script(const char *line, size_t length)
+{
+	return word_is(line, length, 0, "exit") || word_is(line, length, 0, "return");
+}
+
+/* Where the block belongs in a script that has none; `length` where that is the end. */
+static int place_find(const char *bytes, size_t length, const char *group, size_t *ret_at, struct fault *f)
+{
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	if (script_read(&s, bytes, length, f) < 0)
+		return -1;
+
+	size_t first = 0;
+	for (size_t i = 0; i < s.count && first == 0; i++)
+		if (is_banner(bytes + s.lines[i].start, s.lines[i].length))
+			first = i + 1;
+
+	size_t last_outer = s.count;
+	for (size_t i = first; i < s.count; i++) {
+		const struct script_line *line = &s.lines[i];
+		if (line->outer && line->code)
+			last_outer = i;
+		if (!line->code)
+			continue;
+		if ((line->outer && ends_script(bytes + line->start, line->length)) ||
+		    makes_group(bytes + line->start, line->length, group)) {
+			if (last_outer == s.count)
+				break;
+			*ret_at = s.lines[last_outer].start;
+			return 0;
+		}
+	}
+	if (!s.ends_outer)
+		return fault_refused(f, "there is no place below the banner where a command of the script itself begins; put a "
+					"line 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' at its end");
+	*ret_at = length;
+	return 0;
+}
+
+static int without(const char *bytes, size_t length, struct marks *ret_marks, struct text *out, struct fault *f)
+{
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	if (script_read(&s, bytes, length, f) < 0)
+		return -1;
+	*ret_marks = marks_find(bytes, &s);
+	if (ret_marks->torn)
+		return 0;
+	text_add(out, bytes, ret_marks->begin);
+	text_add(out, bytes + ret_marks->end, length - ret_marks->end);
+	return text_check(out, f);
+}
+
+int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
+{
+	TEXT_AUTO plain = TEXT_INIT;
+	struct marks m;
+
+	if (without(bytes, length, &m, &plain, f) < 0)
+		return -1;
+	if (m.torn)
+		return torn_fault(&m, f);
+	text_add(ret_text, text_string(&plain), plain.length);
+	return text_check(ret_text, f);
+}
+
+int midupgrade_insert(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
+{
+	TEXT_AUTO plain = TEXT_INIT;
+	size_t at = 0;
+
+	if (midupgrade_remove(bytes, length, &plain, f) < 0 ||
+	    place_find(text_string(&plain), plain.length, group, &at, f) < 0)
+		return -1;
+	text_add(ret_text, text_string(&plain), at);
+	if (at > 0 && plain.bytes[at - 1] != '\n')
+		text_add_char(ret_text, '\n');
+	text_add_string(ret_text, midupgrade_block);
+	text_add(ret_text, text_string(&plain) + at, plain.length - at);
+	return text_check(ret_text, f);
+}
+
+int midupgrade_look(const char *bytes, size_t length, const char *group, enum midupgrade_state *ret_state,
+		    size_t *ret_line, struct fault *f)
+{
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	if (script_read(&s, bytes, length, f) < 0)
+		return -1;
+	const struct marks m = marks_find(bytes, &s);
+	enum midupgrade_state state = MIDUPGRADE_NONE;
+
+	if (m.torn) {
+		state = MIDUPGRADE_TORN;
+	} else if (m.line != 0) {
+		TEXT_AUTO right = TEXT_INIT;
+		struct fault no_place = FAULT_INIT;
+		if (midupgrade_insert(bytes, length, group, &right, &no_place) < 0 && no_place.kind == FAULT_SYSTEM) {
+			*f = no_place;
+			return -1;
+		}
+		state = right.length == length && memcmp(right.bytes, bytes, length) == 0 ? MIDUPGRADE_CURRENT
+											   : MIDUPGRADE_STALE;
+	}
+	*ret_state = state;
+	*ret_line = m.line;
+	return 0;
+}
+
+/* exit ${DBFW_PM_CHANGED}, in any spelling of the expansion */
+static bool exits_changed(const char *line, size_t length)
+{
+	const char *word;
+
+	if (!word_is(line, length, 0, "exit"))
+		return false;
+	size_t n = script_word(line, length, 1, &word);
+	if (n >= 2 && word[0] == '"' && word[n - 1] == '"') {
+		word++;
+		n -= 2;
+	}
+	return text_equal(word, n, "${DBFW_PM_CHANGED}") || text_equal(word, n, "$DBFW_PM_CHANGED");
+}
+
+int midupgrade_relics(const char *bytes, size_t length, const char *group,
+		      int (*each)(void *context, enum midupgrade_relic relic, size_t line, struct fault *f),
+		      void *context, struct fault *f)
+{
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	if (script_read(&s, bytes, length, f) < 0)
+		return -1;
+	const struct marks m = marks_find(bytes, &s);
+	bool by_hand = false;
+
+	for (size_t i = 0; i < s.count; i++) {
+		const char *line = bytes + s.lines[i].start;
+		const size_t n = s.lines[i].length;
+
+		if (s.lines[i].start >= m.begin && s.lines[i].start < m.end)
+			continue;
+		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere. */
+		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && quote_has_curly(line, n) &&
+		    each(context, MIDUPGRADE_RELIC_QUOTE, i + 1, f) < 0)
+			return -1;
+		if (!s.lines[i].code)
+			continue;
+		if (makes_group(line, n, group)) {
+			by_hand = by_hand || s.lines[i].outer;
+			if (each(context, s.lines[i].outer ? MIDUPGRADE_RELIC_GROUPADD : MIDUPGRADE_RELIC_NESTED, i + 1, f) < 0)
+				return -1;
+		} else if (by_hand && s.lines[i].outer && exits_changed(line, n)) {
+			if (each(context, MIDUPGRADE_RELIC_EXIT, i + 1, f) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+struct clearing {
+	const char *bytes;
+	const struct script *script;
+	size_t copied;
+	struct text *out;
+};
+
+static int clear_one(void *context, enum midupgrade_relic relic, size_t number, struct fault *f)
+{
+	struct clearing *c = context;
+	const struct script_line *line = &c->script->lines[number - 1];
+
+	(void)f;
+	if (relic != MIDUPGRADE_RELIC_GROUPADD && relic != MIDUPGRADE_RELIC_EXIT)
+		return 0;
+	text_add(c->out, c->bytes + c->copied, line->start - c->copied);
+	c->copied = line->start + line->length;
+	if (relic == MIDUPGRADE_RELIC_EXIT)
+		text_add_string(c->out, "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n");
+	return 0;
+}
+
+int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
+{
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	TEXT_AUTO cleared = TEXT_INIT;
+	struct clearing c = { .bytes = bytes, .script = &s, .out = &cleared };
+
+	if (script_read(&s, bytes, length, f) < 0 || midupgrade_relics(bytes, length, group, clear_one, &c, f) < 0)
+		return -1;
+	text_add(&cleared, bytes + c.copied, length - c.copied);
+	if (text_check(&cleared, f) < 0)
+		return -1;
+	text_add(ret_text, text_string(&cleared), cleared.length);
+	return text_check(ret_text, f);
+}

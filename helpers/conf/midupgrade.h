@@ -1,0 +1,58 @@
+/*
+ * conf/midupgrade: okv_hsm_mid_upgrade, with and without our managed block.
+ *
+ * Promise: works on whole lines; every byte outside the block stays.  The block stands below OKV's banner (the first
+ * comment line that speaks of what is above it and says "not" or "never") and before the first command that ends the
+ * script (an outer `exit` or `return`) or makes the HSM group by hand; where there is neither, at the end.  That place
+ * depends on the rest of the script only, so that putting the block in twice is putting it in once.
+ */
+#ifndef OKV_CONF_MIDUPGRADE_H
+#define OKV_CONF_MIDUPGRADE_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+/* The block, from its first mark to its last, each line with its line feed. */
+extern const char midupgrade_block[];
+/* How the lines of the two marks begin. */
+#define MIDUPGRADE_BEGIN "# >>> okv-luna"
+#define MIDUPGRADE_END "# <<< okv-luna"
+
+enum midupgrade_state {
+	MIDUPGRADE_NONE,    /* no block */
+	MIDUPGRADE_CURRENT, /* the block as we write it, at its place */
+	MIDUPGRADE_STALE,   /* a block of another version, edited, or not at its place */
+	MIDUPGRADE_TORN,    /* a mark without its partner, or more than one block */
+};
+
+/* *ret_line: of the first mark, from 1; 0 where there is none.  Fails for lack of memory only. */
+int midupgrade_look(const char *bytes, size_t length, const char *group, enum midupgrade_state *ret_state,
+		    size_t *ret_line, struct fault *f);
+/*
+ * The script with the block in it, at its place and as we write it now.  FAULT_REFUSED: torn marks, or no place for
+ * it (`group`, the HSM group's name, finds the line that makes it by hand).
+ */
+int midupgrade_insert(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f);
+/* The script without the block; FAULT_REFUSED: torn marks. */
+int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
+
+/* What the guide's printed body leaves behind, or a hand-made copy of it. */
+enum midupgrade_relic {
+	MIDUPGRADE_RELIC_GROUPADD, /* an outer line that makes the HSM group */
+	MIDUPGRADE_RELIC_NESTED,   /* such a command inside something else: not removed by us */
+	MIDUPGRADE_RELIC_EXIT,     /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
+	MIDUPGRADE_RELIC_QUOTE,    /* a typographic quote in a line of code */
+};
+/* Calls `each` for every relic, outside the block; line numbers from 1. */
+int midupgrade_relics(const char *bytes, size_t length, const char *group,
+		      int (*each)(void *context, enum midupgrade_relic relic, size_t line, struct fault *f),
+		      void *context, struct fault *f);
+/*
+ * The script without hand-made lines: GROUPADD lines go, an EXIT becomes `exit ${DBFW_PM_NO_CHANGE_REQUIRED}`.
+ * Typographic quotes are not touched here.
+ */
+int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f);
+
+#endif

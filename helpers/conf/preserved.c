@@ -1,0 +1,164 @@
+#include "conf/preserved.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void preserved_done(struct preserved *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		free(p->paths[i]);
+	free(p->paths);
+	*p = (struct preserved)PRESERVED_INIT;
+}
+
+static int append(struct preserved *p, const char *path, size_t length, struct fault *f)
+{
+	char **grown = realloc(p->paths, (p->count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return fault_memory(f);
+	p->paths = grown;
+	char *copy = malloc(length + 1);
+	if (copy == NULL)
+		return fault_memory(f);
+	memcpy(copy, path, length);
+	copy[length] = '\0';
+	p->paths[p->count++] = copy;
+	return 0;
+}
+
+int preserved_parse(struct preserved *ret_preserved, const char *value, size_t length, struct fault *f)
+{
+	PRESERVED_AUTO p = PRESERVED_INIT;
+
+	while (length > 0) {
+		const char *colon = memchr(value, ':', length);
+		const size_t step = colon != NULL ? (size_t)(colon - value) : length;
+		/* A NUL cannot be part of a path; what stands behind it would vanish, so the whole entry is kept apart. */
+		if (step > 0 && append(&p, value, step, f) < 0)
+			return -1;
+		const size_t gone = step + (colon != NULL);
+		value += gone;
+		length -= gone;
+	}
+	*ret_preserved = p;
+	p = (struct preserved)PRESERVED_INIT;
+	return 0;
+}
+
+void preserved_print(const struct preserved *p, struct text *out)
+{
+	for (size_t i = 0; i < p->count; i++)
+		text_add_format(out, "%s%s", i > 0 ? ":" : "", p->paths[i]);
+}
+
+bool preserved_within(const char *path, const char *entry)
+{
+	const bool rooted = path[0] == '/';
+
+	if (rooted != (entry[0] == '/'))
+		return false;
+	for (;;) {
+		path += strspn(path, "/");
+		entry += strspn(entry, "/");
+		if (entry[0] == '\0')
+			return true;
+		const size_t length = strcspn(entry, "/");
+		if (strcspn(path, "/") != length || memcmp(path, entry, length) != 0)
+			return false;
+		path += length;
+		entry += length;
+	}
+}
+
+static bool same(const char *a, const char *b)
+{
+	return preserved_within(a, b) && preserved_within(b, a);
+}
+
+const char *preserved_holder(const struct preserved *p, const char *path)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (preserved_within(path, p->paths[i]))
+			return p->paths[i];
+	return NULL;
+}
+
+bool preserved_has(const struct preserved *p, const char *path)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (same(p->paths[i], path))
+			return true;
+	return false;
+}
+
+int preserved_add(struct preserved *p, const char *path, struct fault *f)
+{
+	return preserved_has(p, path) ? 0 : append(p, path, strlen(path), f);
+}
+
+static void drop(struct preserved *p, size_t at)
+{
+	free(p->paths[at]);
+	memmove(p->paths + at, p->paths + at + 1, (--p->count - at) * sizeof(*p->paths));
+}
+
+void preserved_remove(struct preserved *p, const char *path)
+{
+	for (size_t i = p->count; i-- > 0;)
+		if (same(p->paths[i], path))
+			drop(p, i);
+}
+
+void preserved_reduce(struct preserved *p)
+{
+	for (size_t i = p->count; i-- > 0;) {
+		bool held = false;
+		for (size_t j = 0; j < p->count && !held; j++)
+			held = j != i && preserved_within(p->paths[i], p->paths[j]) &&
+			       (j < i || !same(p->paths[i], p->paths[j]));
+		if (held)
+			drop(p, i);
+	}
+}
+
+enum preserved_flaw preserved_judge(const char *path)
+{
+	const size_t length = strlen(path);
+
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)path[i] < 0x20 || (unsigned char)path[i] >= 0x7f)
+			return PRESERVED_FLAW_BYTES;
+	if (length > 0 && (path[0] == ' ' || path[length - 1] == ' '))
+		return PRESERVED_FLAW_BYTES;
+	if (path[0] != '/')
+		return PRESERVED_FLAW_RELATIVE;
+	if (strspn(path, "/") == length)
+		return PRESERVED_FLAW_ROOT;
+	if (strpbrk(path, "*?[") != NULL)
+		return PRESERVED_FLAW_WILDCARD;
+	for (const char *at = path; (at = strstr(at, "/.")) != NULL; at++) {
+		const char *after = at + 2 + (at[2] == '.');
+		if (*after == '/' || *after == '\0')
+			return PRESERVED_FLAW_DOTS;
+	}
+	return PRESERVED_FLAW_NONE;
+}
+
+const char *preserved_flaw_text(enum preserved_flaw flaw)
+{
+	switch (flaw) {
+	case PRESERVED_FLAW_NONE:
+		return "nothing is wrong with it";
+	case PRESERVED_FLAW_RELATIVE:
+		return "it is no full path";
+	case PRESERVED_FLAW_WILDCARD:
+		return "it holds a wildcard, and wildcards are not expanded";
+	case PRESERVED_FLAW_DOTS:
+		return "it passes through '.' or '..'";
+	case PRESERVED_FLAW_ROOT:
+		return "it is the root directory itself";
+	case PRESERVED_FLAW_BYTES:
+		return "it holds blanks at an end, control characters or characters that are no ASCII";
+	}
+	return "it is malformed";
+}

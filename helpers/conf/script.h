@@ -1,0 +1,41 @@
+/*
+ * conf/script: the lines of a shell script, and which of them begin a command of the script itself.
+ *
+ * Promise: reads POSIX shell and the common part of bash: quotes, expansions, comments, here-documents, line
+ * continuations and compound commands.  A line is `outer` when it begins outside all of those, so that whole lines put
+ * before it are run exactly when it would be.  Where the reader loses its way (a quote that never ends, a `fi` without
+ * an `if`) no later line is `outer`: it may miss a place, but does not invent one.  Runs and opens nothing.
+ */
+#ifndef OKV_CONF_SCRIPT_H
+#define OKV_CONF_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+
+struct script_line {
+	size_t start, length; /* length with the line feed, if there is one */
+	bool outer;
+	bool code; /* not blank, no comment, no text of a here-document or of a quoted string that began earlier */
+};
+
+struct script {
+	struct script_line *lines; /* owned */
+	size_t count;
+	bool ends_outer; /* a line added at the end would be `outer` */
+};
+
+#define SCRIPT_INIT { .lines = NULL, .count = 0, .ends_outer = false }
+#define SCRIPT_AUTO __attribute__((cleanup(script_done))) struct script
+
+void script_done(struct script *s);
+/* Fails for lack of memory only. */
+int script_read(struct script *ret_script, const char *bytes, size_t length, struct fault *f);
+/*
+ * The `index`-th word (from 0) of a simple line, by blanks, "" where there is none; ends also at ';', '&', '|' and at a
+ * carriage return.  Quotes stay.  *ret_word lies inside `line`.
+ */
+size_t script_word(const char *line, size_t length, size_t index, const char **ret_word);
+
+#endif

@@ -1,0 +1,265 @@
+#include "conf/wiring.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/assign.h"
+#include "conf/midupgrade.h"
+#include "conf/settings.h"
+
+static const char preserved_key[] = "PRESERVED_FILES";
+static const char *const conf_keys[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", preserved_key, NULL };
+static const char *const env_keys[] = { "ChrystokiConfigurationPath", NULL };
+
+void wiring_record_done(struct wiring_record *r)
+{
+	text_done(&r->before);
+	text_done(&r->after);
+	r->known = false;
+}
+
+static const char *const *keys_of(enum wiring_file file)
+{
+	return file == WIRING_CONF ? conf_keys : env_keys;
+}
+
+/* What a key shall be; PRESERVED_FILES is no single wish. */
+static const char *value_of(const char *key, const struct wiring_wanted *wanted)
+{
+	if (strcmp(key, "VENDOR_NAME") == 0)
+		return wanted->vendor_name;
+	if (strcmp(key, "PKCS11_LIB_LOC") == 0)
+		return wanted->library;
+	return wanted->config_directory;
+}
+
+/* A flawed or repeated line leaves open which value OKV sees; nothing is set beside it. */
+static int keys_check(const struct assign *a, const char *const *keys, struct fault *f)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct assign_line *line = &a->lines[i];
+		for (const char *const *key = keys; line->kind == ASSIGN_FLAWED && *key != NULL; key++)
+			if (assign_mentions(line, *key))
+				return fault_refused(f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' mends it",
+						     i + 1, *key, assign_flaw_text(line->flaw));
+	}
+	for (const char *const *key = keys; *key != NULL; key++)
+		if (assign_count(a, *key) > 1)
+			return fault_refused(f, "%s is set %zu times, and which one OKV reads is not known; leave one of them",
+					     *key, assign_count(a, *key));
+	return 0;
+}
+
+static int preserved_of(const struct assign *a, struct preserved *ret_preserved, struct fault *f)
+{
+	const struct assign_line *line = assign_find(a, preserved_key);
+
+	if (line == NULL) {
+		*ret_preserved = (struct preserved)PRESERVED_INIT;
+		return 0;
+	}
+	return preserved_parse(ret_preserved, line->bytes + line->value_start, line->value_length, f);
+}
+
+static int preserved_set(struct assign *a, const struct preserved *p, struct fault *f)
+{
+	TEXT_AUTO value = TEXT_INIT;
+	bool changed;
+
+	preserved_print(p, &value);
+	if (text_check(&value, f) < 0)
+		return -1;
+	if (strlen(preserved_key) + value.length + 3 >= ASSIGN_LINE_MAX)
+		return fault_refused(f, "%s would have %zu characters, and OKV takes fewer than %d; list a directory instead of "
+					"its files", preserved_key, strlen(preserved_key) + value.length + 3, ASSIGN_LINE_MAX);
+	return assign_set(a, preserved_key, text_string(&value), &changed, f);
+}
+
+static int preserved_apply(struct assign *a, const struct preserved *wanted, struct fault *f)
+{
+	PRESERVED_AUTO p = PRESERVED_INIT;
+
+	if (preserved_of(a, &p, f) < 0)
+		return -1;
+	for (size_t i = 0; i < wanted->count; i++)
+		if (preserved_add(&p, wanted->paths[i], f) < 0)
+			return -1;
+	preserved_reduce(&p);
+	return preserved_set(a, &p, f);
+}
+
+static int assign_apply(const char *const *keys, const struct text *now, const struct wiring_wanted *wanted,
+			struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+	bool changed;
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 || keys_check(&a, keys, f) < 0)
+		return -1;
+	for (; *keys != NULL; keys++) {
+		const int r = *keys == preserved_key ? preserved_apply(&a, wanted->preserved, f)
+						     : assign_set(&a, *keys, value_of(*keys, wanted), &changed, f);
+		if (r < 0)
+			return -1;
+	}
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_wanted *wanted,
+		 struct text *ret_text, struct fault *f)
+{
+	switch (file) {
+	case WIRING_MID:
+		return midupgrade_insert(text_string(now), now->length, wanted->hsm_group, ret_text, f);
+	case WIRING_CONF:
+	case WIRING_ENV:
+		break;
+	}
+	return assign_apply(keys_of(file), now, wanted, ret_text, f);
+}
+
+/* Entries that we had added go, those that we had dropped come back; what others added or removed since stays so. */
+static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after, struct fault *f)
+{
+	PRESERVED_AUTO here = PRESERVED_INIT, old = PRESERVED_INIT, ours = PRESERVED_INIT, left = PRESERVED_INIT;
+
+	if (preserved_of(now, &here, f) < 0 || preserved_of(before, &old, f) < 0 || preserved_of(after, &ours, f) < 0)
+		return -1;
+	for (size_t i = 0; i < old.count; i++)
+		if ((preserved_has(&here, old.paths[i]) || !preserved_has(&ours, old.paths[i])) &&
+		    preserved_add(&left, old.paths[i], f) < 0)
+			return -1;
+	for (size_t i = 0; i < here.count; i++)
+		if (!preserved_has(&ours, here.paths[i]) && preserved_add(&left, here.paths[i], f) < 0)
+			return -1;
+	if (left.count == 0 && assign_find(before, preserved_key) == NULL) {
+		(void)assign_unset(now, preserved_key);
+		return 0;
+	}
+	return preserved_set(now, &left, f);
+}
+
+static bool same_value(const struct assign_line *a, const struct assign_line *b)
+{
+	return a != NULL && b != NULL && a->value_length == b->value_length &&
+	       memcmp(a->bytes + a->value_start, b->bytes + b->value_start, a->value_length) == 0;
+}
+
+static int assign_restore(const char *const *keys, const struct text *now, const struct wiring_record *record,
+			  struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO before = ASSIGN_INIT;
+	ASSIGN_AUTO after = ASSIGN_INIT;
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
+	    assign_parse(&before, text_string(&record->before), record->before.length, f) < 0 ||
+	    assign_parse(&after, text_string(&record->after), record->after.length, f) < 0)
+		return -1;
+	for (; *keys != NULL; keys++) {
+		const struct assign_line *here = assign_find(&a, *keys), *old = assign_find(&before, *keys);
+		const struct assign_line *ours = assign_find(&after, *keys);
+
+		if (here == NULL || ours == NULL || same_value(old, ours))
+			continue;
+		if (same_value(here, ours)) {
+			char *value = NULL;
+			bool changed;
+
+			if (old == NULL) {
+				(void)assign_unset(&a, *keys);
+				continue;
+			}
+			if (assign_get(&before, *keys, &value, f) < 0)
+				return -1;
+			const int r = assign_set(&a, *keys, value, &changed, f);
+			free(value);
+			if (r < 0)
+				return -1;
+		} else if (*keys == preserved_key && preserved_restore(&a, &before, &after, f) < 0) {
+			return -1;
+		}
+	}
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+/* Without a record: only what nobody else can want. */
+static int conf_forget(const struct text *now, const struct wiring_wanted *wanted, struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+	PRESERVED_AUTO p = PRESERVED_INIT;
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &p, f) < 0)
+		return -1;
+	const size_t count = p.count;
+	preserved_remove(&p, SETTINGS_PREFIX);
+	for (size_t i = 0; i < wanted->preserved->count; i++)
+		if (strstr(wanted->preserved->paths[i], "okv-luna") != NULL)
+			preserved_remove(&p, wanted->preserved->paths[i]);
+	if (p.count != count && preserved_set(&a, &p, f) < 0)
+		return -1;
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
+		  const struct wiring_wanted *wanted, struct text *ret_text, struct fault *f)
+{
+	if (record->known && now->length == record->after.length &&
+	    memcmp(text_string(now), text_string(&record->after), now->length) == 0) {
+		text_add(ret_text, text_string(&record->before), record->before.length);
+		return text_check(ret_text, f);
+	}
+	switch (file) {
+	case WIRING_MID:
+		return midupgrade_remove(text_string(now), now->length, ret_text, f);
+	case WIRING_CONF:
+	case WIRING_ENV:
+		break;
+	}
+	if (record->known)
+		return assign_restore(keys_of(file), now, record, ret_text, f);
+	if (file == WIRING_CONF)
+		return conf_forget(now, wanted, ret_text, f);
+	text_add(ret_text, text_string(now), now->length);
+	return text_check(ret_text, f);
+}
+
+#define RECORD_HEAD "okv-luna wiring 1"
+
+void wiring_record_print(const struct wiring_record *r, struct text *out)
+{
+	text_add_format(out, RECORD_HEAD " before %zu after %zu\n", r->before.length, r->after.length);
+	text_add(out, text_string(&r->before), r->before.length);
+	text_add(out, text_string(&r->after), r->after.length);
+}
+
+int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, size_t length, struct fault *f)
+{
+	const char *feed = memchr(bytes, '\n', length);
+	const size_t head = feed != NULL ? (size_t)(feed - bytes) + 1 : 0;
+	char line[128];
+	size_t before, after;
+	int end = 0;
+
+	if (head == 0 || head >= sizeof(line))
+		return fault_refused(f, "it is no record of ours");
+	memcpy(line, bytes, head);
+	line[head] = '\0';
+	if (sscanf(line, RECORD_HEAD " before %9zu after %9zu\n%n", &before, &after, &end) != 2 ||
+	    (size_t)end != head || length - head != before + after)
+		return fault_refused(f, "it is no record of ours, or was cut");
+
+	WIRING_RECORD_AUTO r = WIRING_RECORD_INIT;
+	text_add(&r.before, bytes + head, before);
+	text_add(&r.after, bytes + head + before, after);
+	if (text_check(&r.before, f) < 0 || text_check(&r.after, f) < 0)
+		return -1;
+	r.known = true;
+	*ret_record = r;
+	r = (struct wiring_record)WIRING_RECORD_INIT;
+	return 0;
+}
