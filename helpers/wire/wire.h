@@ -8,7 +8,8 @@
  * is byte for byte what it was before the first wire_apply; in any other, what others edited stays.
  *
  * Both do all that can be done and then fail with the first thing that could not be: FAULT_REFUSED for a file whose
- * content breaks a rule (the file is untouched), FAULT_ABSENT for one that is not there, FAULT_SYSTEM.
+ * content breaks a rule (the file is untouched), FAULT_ABSENT for one that is not there, FAULT_SYSTEM; where something
+ * else was changed, FAULT_INCOMPLETE instead of the first two.  Further failures are warnings to the report.
  * *ret_outcome is filled in either case.  Where the scope is not WIRE_SCOPE_GENERIC no file of OKV's is touched and
  * nothing is made in its directory: that is success, with outcome.scope saying so.
  */

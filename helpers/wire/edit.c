@@ -1,0 +1,60 @@
+#include "wire/edit.h"
+
+#include <string.h>
+
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "wire/backup.h"
+
+static const char *leaf_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+static int edit_once(const struct wire_job *job, const struct wire_edit *edit, bool *ret_changed, struct fault *f)
+{
+	TEXT_AUTO now = TEXT_INIT;
+	TEXT_AUTO next = TEXT_INIT;
+	struct stat status;
+
+	if (fs_read_file(job->root, edit->path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, f) < 0)
+		return -1;
+	if (edit->change(edit->context, &now, &next, f) < 0)
+		return fault_prefix(f, "%s: ", SHOWN(leaf_of(edit->path)));
+	if (text_check(&next, f) < 0)
+		return -1;
+	if (now.length == next.length && memcmp(text_string(&now), text_string(&next), now.length) == 0) {
+		*ret_changed = false;
+		return 0;
+	}
+	if (job->mode == WIRE_DO) {
+		const struct fs_publish how = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = &status };
+		if (wire_backup(job->root, leaf_of(edit->path), &now, f) < 0 ||
+		    (edit->announce != NULL && edit->announce(edit->context, &now, &next, f) < 0) ||
+		    fs_publish(job->root, edit->path, FS_FOLLOW_TRUSTED, text_string(&next), next.length, &how, f) < 0)
+			return -1;
+	}
+	*ret_changed = true;
+	return 0;
+}
+
+int wire_edit(const struct wire_job *job, const struct wire_edit *edit, bool *ret_changed, struct fault *f)
+{
+	int r;
+
+	for (unsigned tries = 0; tries < EDIT_TRIES; tries++) {
+		struct fault now = FAULT_INIT;
+
+		r = edit_once(job, edit, ret_changed, &now);
+		if (r == 0)
+			return 0;
+		*f = now;
+		/* FAULT_INCOMPLETE is the publisher's word for "changed meanwhile". */
+		if (now.kind != FAULT_INCOMPLETE)
+			return -1;
+	}
+	return -1;
+}

@@ -1,0 +1,267 @@
+#include "wire/links.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+#define LINKS_RECORD WIRE_RECORD "/links"
+#define ARROW " -> "
+
+struct link {
+	const char *path, *target;
+	bool generic;   /* lies in OKV's generic directory */
+	bool preserved; /* belongs into PRESERVED_FILES */
+};
+
+static const struct link fixed[] = {
+	{ SETTINGS_GENERIC "/okv_hsm_pre_upgrade", SETTINGS_PREFIX "/hooks/pre-upgrade", true, false },
+	{ SETTINGS_GENERIC "/okv_hsm_post_upgrade", SETTINGS_PREFIX "/hooks/post-upgrade", true, false },
+	{ "/usr/sbin/okv-luna", SETTINGS_PREFIX "/bin/okv-luna", false, true },
+	{ "/etc/systemd/system/okv-luna-post-upgrade.service",
+	  SETTINGS_PREFIX "/share/systemd/okv-luna-post-upgrade.service", false, true },
+	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", false, false },
+};
+
+enum { FIXED_COUNT = sizeof(fixed) / sizeof(fixed[0]) };
+
+/* The manual pages that are here: one link for each file of share/man. */
+static const struct {
+	const char *pages, *place;
+} manual[] = {
+	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5" },
+	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8" },
+};
+
+static int pages_walk(const struct wire_job *job, size_t which, int (*each)(void *, const struct link *, struct fault *),
+		      void *context, struct fault *f)
+{
+	struct fault absent = FAULT_INIT;
+	FS_AUTO int fd = -1;
+	int r = 0;
+
+	if (fs_dir_open(job->root, manual[which].pages, FS_FOLLOW_TRUSTED, &fd, &absent) < 0)
+		return 0;
+	DIR *listing = fdopendir(fd);
+	if (listing == NULL)
+		return fault_system(f, errno, "cannot list '%s'", manual[which].pages);
+	fd = -1;
+	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL;) {
+		TEXT_AUTO path = TEXT_INIT;
+		TEXT_AUTO target = TEXT_INIT;
+
+		if (!text_starts(entry->d_name, "okv-luna"))
+			continue;
+		text_add_format(&path, "%s/%s", manual[which].place, entry->d_name);
+		text_add_format(&target, "%s/%s", manual[which].pages, entry->d_name);
+		const struct link link = { .path = text_string(&path), .target = text_string(&target) };
+		r = text_check(&path, f) < 0 || text_check(&target, f) < 0 ? -1 : each(context, &link, f);
+	}
+	(void)closedir(listing);
+	return r;
+}
+
+static int links_walk(const struct wire_job *job, int (*each)(void *, const struct link *, struct fault *), void *context,
+		      struct fault *f)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (each(context, &fixed[i], f) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(manual) / sizeof(manual[0]); i++)
+		if (pages_walk(job, i, each, context, f) < 0)
+			return -1;
+	return 0;
+}
+
+enum standing {
+	STANDING_NOTHING, /* the link can be made */
+	STANDING_OURS,    /* the very link */
+	STANDING_OTHER,   /* something else */
+	STANDING_NOWHERE, /* no directory for it */
+};
+
+/* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
+static enum standing link_look(int root, const char *path, const char *target, int *ret_dir, char leaf[FS_NAME_SIZE])
+{
+	struct fault ignored = FAULT_INIT;
+	FS_AUTO int dir = -1;
+	char now[PATH_MAX];
+
+	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &ignored) < 0)
+		return STANDING_NOWHERE;
+	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
+	const int errnum = errno;
+	*ret_dir = fs_take(&dir);
+	if (length >= 0)
+		return text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
+	return errnum == ENOENT ? STANDING_NOTHING : STANDING_OTHER;
+}
+
+static int record_read(int root, struct text *ret_record, struct fault *f)
+{
+	if (!fs_exists(root, LINKS_RECORD))
+		return 0;
+	return fs_read_file(root, LINKS_RECORD, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, f);
+}
+
+static int record_write(int root, const struct text *record, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (text_check(record, f) < 0 || fs_dirs_make(root, WIRE_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
+		return -1;
+	return fs_publish(root, LINKS_RECORD, FS_FOLLOW_TRUSTED, text_string(record), record->length, &how, f);
+}
+
+struct making {
+	const struct wire_job *job;
+	struct wire_outcome *outcome;
+	struct text record; /* lines PATH -> TARGET */
+};
+
+static bool wanted_here(const struct making *m, const struct link *link)
+{
+	return (!link->generic || m->outcome->scope == WIRE_SCOPE_GENERIC) && fs_exists(m->job->root, link->target);
+}
+
+/* Written down before it is made, so that a link of ours is never taken for somebody else's. */
+static int link_note(void *context, const struct link *link, struct fault *f)
+{
+	struct making *m = context;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	TEXT_AUTO line = TEXT_INIT;
+
+	if (!wanted_here(m, link) || link_look(m->job->root, link->path, link->target, &dir, leaf) != STANDING_NOTHING)
+		return 0;
+	text_add_format(&line, "%s" ARROW "%s\n", link->path, link->target);
+	if (text_check(&line, f) < 0)
+		return -1;
+	if (strstr(text_string(&m->record), text_string(&line)) == NULL)
+		text_add(&m->record, line.bytes, line.length);
+	return 0;
+}
+
+static int link_make(void *context, const struct link *link, struct fault *f)
+{
+	struct making *m = context;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	(void)f;
+	if (!wanted_here(m, link))
+		return 0;
+	switch (link_look(m->job->root, link->path, link->target, &dir, leaf)) {
+	case STANDING_OURS:
+		return 0;
+	case STANDING_NOWHERE:
+		report_say(m->job->report, REPORT_DETAIL, "%s: its directory is not here", link->path);
+		return 0;
+	case STANDING_OTHER:
+		if (!link->generic) {
+			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is", SHOWN(link->path));
+			return 0;
+		}
+		report_say(m->job->report, REPORT_WARNING, "%s is not the link of ours; move it away and run it again", link->path);
+		m->outcome->left++;
+		return 0;
+	case STANDING_NOTHING:
+		break;
+	}
+	if (m->job->mode == WIRE_DO && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
+		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path), fault_errno_text(errno));
+		m->outcome->left++;
+		return 0;
+	}
+	m->outcome->links++;
+	report_say(m->job->report, REPORT_RESULT, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
+	return 0;
+}
+
+int wire_links_make(const struct wire_job *job, struct wire_outcome *outcome, struct fault *f)
+{
+	struct making m = { .job = job, .outcome = outcome, .record = TEXT_INIT };
+	int r = record_read(job->root, &m.record, f);
+
+	const size_t known = m.record.length;
+	if (r == 0)
+		r = links_walk(job, link_note, &m, f);
+	if (r == 0 && job->mode == WIRE_DO && m.record.length != known)
+		r = record_write(job->root, &m.record, f);
+	if (r == 0)
+		r = links_walk(job, link_make, &m, f);
+	text_done(&m.record);
+	return r;
+}
+
+static int link_unmake(const struct wire_job *job, struct wire_outcome *outcome, const char *path, const char *target,
+		       struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (link_look(job->root, path, target, &dir, leaf) != STANDING_OURS)
+		return 0;
+	if (job->mode == WIRE_DO && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
+		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
+	outcome->links++;
+	report_say(job->report, REPORT_RESULT, "%s: removed", SHOWN(path));
+	return 0;
+}
+
+int wire_links_remove(const struct wire_job *job, struct wire_outcome *outcome, struct fault *f)
+{
+	TEXT_AUTO record = TEXT_INIT;
+
+	if (record_read(job->root, &record, f) < 0)
+		return -1;
+	for (char *at = record.bytes; at != NULL && *at != '\0';) {
+		char *feed = strchr(at, '\n');
+		if (feed == NULL)
+			break;
+		*feed = '\0';
+		char *arrow = strstr(at, ARROW);
+		if (arrow != NULL) {
+			*arrow = '\0';
+			if (link_unmake(job, outcome, at, arrow + strlen(ARROW), f) < 0)
+				return -1;
+		}
+		at = feed + 1;
+	}
+	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (fixed[i].generic && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
+			return -1;
+
+	FS_AUTO int dir = -1;
+	struct fault absent = FAULT_INIT;
+	char leaf[FS_NAME_SIZE];
+	if (job->mode == WIRE_DO && fs_parent_open(job->root, LINKS_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
+		(void)unlinkat(dir, leaf, 0);
+	return 0;
+}
+
+int wire_links_preserved(const struct wire_job *job, int (*each)(void *context, const char *path, struct fault *f),
+			 void *context, struct fault *f)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++) {
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+
+		if (!fixed[i].preserved)
+			continue;
+		const enum standing standing = link_look(job->root, fixed[i].path, fixed[i].target, &dir, leaf);
+		const bool coming = standing == STANDING_NOTHING && job->mode == WIRE_SHOW &&
+				    fs_exists(job->root, fixed[i].target);
+		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) && each(context, fixed[i].path, f) < 0)
+			return -1;
+	}
+	return 0;
+}
