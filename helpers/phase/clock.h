@@ -1,0 +1,27 @@
+/*
+ * phase/clock: when something was, and how long it took.
+ *
+ * Promise: stamps are RFC 3339 in UTC with whole seconds ("2026-02-03T04:05:06Z"); durations come from the
+ * monotonic clock, so a clock set by the boot does not make a deadline early or late.
+ */
+#ifndef OKV_PHASE_CLOCK_H
+#define OKV_PHASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+
+enum { PHASE_STAMP_SIZE = 21 };
+
+/* Milliseconds of the monotonic clock. */
+int64_t phase_clock_ms(void);
+/* Seconds since 1970. */
+int64_t phase_clock_now(void);
+void phase_clock_stamp(int64_t seconds, char ret_stamp[PHASE_STAMP_SIZE]);
+bool phase_clock_read(const char *stamp, size_t length, int64_t *ret_seconds);
+/* "40 s", "5 min", "3 h", "12 d": one number, for people. */
+void phase_clock_age(int64_t seconds, struct text *out);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * phase/snapshot: the state that an upgrade must not lose, in plain files below var/.
+ *
+ *	snapshot/system          NAME="VALUE" lines: when, OS, OKV release, group with id and members, manifest's digest
+ *	snapshot/manifest.mtree  every preserved file and directory with owner, mode and SHA-256, as mtree(5):
+ *	                         `mtree -e -p / -f manifest.mtree` and `bsdtar -tvf manifest.mtree` read it
+ *	snapshot/slots           one line per slot: slot, label, serial number, model; its head has the digest of the rest
+ *
+ * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
+ * one; a snapshot whose digests do not fit is FAULT_REFUSED, never half believed.  Nothing in it
+ * is secret: file contents are there as digests only.
+ */
+#ifndef OKV_PHASE_SNAPSHOT_H
+#define OKV_PHASE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "conf/manifest.h"
+#include "conf/settings.h"
+
+#define PHASE_SNAPSHOT SETTINGS_VAR "/snapshot"
+#define PHASE_BEFORE SETTINGS_VAR "/before"
+#define PHASE_MANIFEST_FILE "manifest.mtree"
+
+enum { PHASE_STALE_SECONDS = 24 * 3600 };
+
+/* One usable slot. */
+struct phase_slot {
+	uint64_t id;
+	char label[33], serial[17], model[17];
+};
+
+struct phase_slots {
+	struct phase_slot *items; /* owned */
+	size_t count;
+};
+
+struct phase_snapshot {
+	int64_t taken; /* seconds since 1970 */
+	char *os;      /* owned; PRETTY_NAME of os-release, or "" */
+	char *okv;     /* owned; OKV's release, or "" where it is not known */
+	char *group;   /* owned */
+	bool group_there;
+	gid_t group_id;
+	char *members; /* owned; separated by commas */
+	struct manifest manifest;
+	bool slots_known; /* false: taken before the slots were asked */
+	struct phase_slots slots;
+};
+
+#define PHASE_SNAPSHOT_INIT { .taken = 0, .manifest = MANIFEST_INIT }
+#define PHASE_SNAPSHOT_AUTO __attribute__((cleanup(phase_snapshot_done))) struct phase_snapshot
+
+void phase_snapshot_done(struct phase_snapshot *s);
+/* Fills all but manifest and slots from the files below the root. */
+int phase_snapshot_look(int root, const struct settings *settings, struct phase_snapshot *ret_snapshot, struct fault *f);
+/*
+ * Writes it under `place` (PHASE_SNAPSHOT or PHASE_BEFORE), instead of one that is there.  The directories above are
+ * made where they are missing.
+ */
+int phase_snapshot_write(int root, const char *place, const struct phase_snapshot *s, struct fault *f);
+/* Adds the slots to the snapshot that is there. */
+int phase_snapshot_slots(int root, const struct phase_slots *slots, struct fault *f);
+/* FAULT_ABSENT where none is there. */
+int phase_snapshot_read(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f);
+/* Only its head: all but the manifest and the slots. */
+int phase_snapshot_head(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f);
+/* It need not be there. */
+int phase_snapshot_remove(int root, const char *place, struct fault *f);
+bool phase_snapshot_is_stale(const struct phase_snapshot *s, int64_t now);
+
+/* The slots file, as bytes; the reader refuses what the writer would not write. */
+void phase_slots_print(const struct phase_slots *slots, struct text *out);
+int phase_slots_parse(struct phase_slots *ret_slots, const char *name, const char *bytes, size_t length, struct fault *f);
+void phase_slots_done(struct phase_slots *slots);
+
+#endif
