@@ -55,64 +55,107 @@ static int old_look(int dir, const char *leaf, const struct fs_publish *how, str
 	return 1;
 }
 
-/* Writes the stage with its final attributes.  Owner first, mode after: never wider than the final state. */
-static int stage_write(int dir, const char *leaf, const char *stage, const void *bytes, size_t length,
-		       const struct fs_publish *how, bool exists, const struct stat *old, struct fault *f)
+int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f)
 {
-	FS_AUTO int fd = openat(dir, stage, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
-	if (fs_write(fd, leaf, bytes, length, f) < 0)
-		return -1;
+	char stage[FS_NAME_SIZE];
 
-	const bool keep = exists && !how->force;
-	const uid_t uid = keep ? old->st_uid : how->uid;
-	const gid_t gid = keep ? old->st_gid : how->gid;
-	const mode_t mode = keep ? old->st_mode & 07777 : how->mode;
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
-		return fault_errno(f, errno, "cannot give the new '%s' its owner", SHOWN(leaf));
-	if (fchmod(fd, mode) < 0)
-		return fault_errno(f, errno, "cannot give the new '%s' its mode", SHOWN(leaf));
-	if (exists) {
-		FS_AUTO int from = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (stage_name(leaf, stage, f) < 0)
+		return -1;
+	const bool removed = unlinkat(dir, stage, 0) == 0;
+	if (!removed && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
+	*ret_removed = removed;
+	return 0;
+}
+
+int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage,
+		   struct fault *f)
+{
+	struct fs_stage stage = { .dir = dir, .fd = -1, .how = *how };
+	bool removed;
+
+	if (stage_name(leaf, stage.name, f) < 0)
+		return -1;
+	(void)snprintf(stage.leaf, sizeof(stage.leaf), "%s", leaf);
+	const int exists = old_look(dir, leaf, how, &stage.old, f);
+	if (exists < 0 || fs_stage_sweep(dir, leaf, &removed, f) < 0)
+		return -1;
+	stage.exists = exists == 1;
+	stage.fd = openat(dir, stage.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (stage.fd < 0)
+		return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
+	*ret_stage = stage;
+	return 0;
+}
+
+int fs_stage_own(struct fs_stage *stage, struct fault *f)
+{
+	const struct fs_publish *how = &stage->how;
+	const bool keep = stage->exists && !how->force;
+	const uid_t uid = keep ? stage->old.st_uid : how->uid;
+	const gid_t gid = keep ? stage->old.st_gid : how->gid;
+	const mode_t mode = keep ? stage->old.st_mode & 07777 : how->mode;
+
+	/* Owner first, mode after: never wider than the final state. */
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(stage->fd, uid, gid) < 0)
+		return fault_errno(f, errno, "cannot give the new '%s' its owner", SHOWN(stage->leaf));
+	if (fchmod(stage->fd, mode) < 0)
+		return fault_errno(f, errno, "cannot give the new '%s' its mode", SHOWN(stage->leaf));
+	if (stage->exists) {
+		FS_AUTO int from = openat(stage->dir, stage->leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		if (from >= 0) {
-			attribute_copy(from, fd, "security.selinux");
+			attribute_copy(from, stage->fd, "security.selinux");
 			if (keep)
-				attribute_copy(from, fd, "system.posix_acl_access");
+				attribute_copy(from, stage->fd, "system.posix_acl_access");
 		}
 	}
-	if (fsync(fd) < 0)
-		return fault_system(f, errno, "cannot sync the new '%s'", SHOWN(leaf));
+	stage->owned = true;
 	return 0;
+}
+
+static int stage_finish(struct fs_stage *stage, struct fault *f)
+{
+	struct stat now;
+
+	if (!stage->owned && fs_stage_own(stage, f) < 0)
+		return -1;
+	if (fsync(stage->fd) < 0)
+		return fault_system(f, errno, "cannot sync the new '%s'", SHOWN(stage->leaf));
+	if (old_look(stage->dir, stage->leaf, &stage->how, &now, f) < 0)
+		return -1;
+	if (renameat(stage->dir, stage->name, stage->dir, stage->leaf) < 0)
+		return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
+	return 0;
+}
+
+int fs_stage_commit(struct fs_stage *stage, struct fault *f)
+{
+	if (stage_finish(stage, f) < 0) {
+		fs_stage_cancel(stage);
+		return -1;
+	}
+	fs_close(&stage->fd);
+	if (fsync(stage->dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(stage->leaf));
+	return 0;
+}
+
+void fs_stage_cancel(struct fs_stage *stage)
+{
+	if (stage->fd < 0)
+		return;
+	(void)unlinkat(stage->dir, stage->name, 0);
+	fs_close(&stage->fd);
 }
 
 int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,
 		  struct fault *f)
 {
-	char stage[FS_NAME_SIZE];
-	struct stat old;
+	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 
-	if (stage_name(leaf, stage, f) < 0)
+	if (fs_stage_begin(dir, leaf, how, &stage, f) < 0 || fs_write(stage.fd, leaf, bytes, length, f) < 0)
 		return -1;
-	const int exists = old_look(dir, leaf, how, &old, f);
-	if (exists < 0)
-		return -1;
-	if (unlinkat(dir, stage, 0) < 0 && errno != ENOENT)
-		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
-
-	if (stage_write(dir, leaf, stage, bytes, length, how, exists == 1, &old, f) < 0 ||
-	    old_look(dir, leaf, how, &old, f) < 0) {
-		(void)unlinkat(dir, stage, 0);
-		return -1;
-	}
-	if (renameat(dir, stage, dir, leaf) < 0) {
-		(void)fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(leaf));
-		(void)unlinkat(dir, stage, 0);
-		return -1;
-	}
-	if (fsync(dir) < 0)
-		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(leaf));
-	return 0;
+	return fs_stage_commit(&stage, f);
 }
 
 int fs_publish(int root, const char *path, enum fs_follow follow, const void *bytes, size_t length,

@@ -29,6 +29,33 @@ struct fs_publish {
 #define FS_PUBLISH_NEW(new_mode) \
 	{ .mode = (new_mode), .uid = (uid_t)-1, .gid = (gid_t)-1, .force = false, .expected = NULL }
 
+/*
+ * The same in pieces, for content that is not held in memory: begin makes the stage beside `leaf`, 0600 and of the
+ * effective user, opened for writing at *ret.fd; the caller writes to it; commit gives owner and mode, syncs and
+ * renames; cancel removes the stage.  After begin exactly one of commit and cancel follows; a commit that
+ * fails has cancelled.  fs_stage_own gives owner and mode ahead of commit, before the first byte is written.
+ */
+struct fs_stage {
+	int dir; /* borrowed */
+	int fd;
+	char leaf[FS_NAME_SIZE], name[FS_NAME_SIZE];
+	struct fs_publish how;
+	struct stat old;
+	bool exists, owned;
+};
+
+#define FS_STAGE_INIT { .dir = -1, .fd = -1 }
+#define FS_STAGE_AUTO __attribute__((cleanup(fs_stage_cancel))) struct fs_stage
+
+int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage,
+		   struct fault *f);
+int fs_stage_own(struct fs_stage *stage, struct fault *f);
+int fs_stage_commit(struct fs_stage *stage, struct fault *f);
+/* Nothing to do after commit, or for a stage that was never begun. */
+void fs_stage_cancel(struct fs_stage *stage);
+/* Removes what a killed run left of a stage for `leaf`; *ret_removed tells whether there was one. */
+int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f);
+
 int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,
 		  struct fault *f);
 int fs_publish(int root, const char *path, enum fs_follow follow, const void *bytes, size_t length,
