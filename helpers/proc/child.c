@@ -1,0 +1,261 @@
+#include "proc/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "proc/interrupt.h"
+
+enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 1024, EXIT_POLL_MS = 2 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
+static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure)
+{
+	struct fault f = FAULT_INIT;
+	int errnum = 0;
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+
+	if (!run->terminal) {
+		FS_AUTO int input = run->input >= 0 ? dup(run->input) : open("/dev/null", O_RDONLY);
+		if (!run->foreground)
+			(void)setpgid(0, 0);
+		if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+			errnum = errno;
+	}
+	for (int fd = 3; fd < CHILD_FD_MAX; fd++)
+		if (fd != failure && fd != run->root)
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (errnum == 0 && run->root >= 0 && (fchdir(run->root) < 0 || chroot(".") < 0))
+		errnum = errno;
+	if (errnum == 0 && chdir("/") < 0)
+		errnum = errno;
+	if (run->root >= 0)
+		(void)fcntl(run->root, F_SETFD, FD_CLOEXEC);
+	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
+		errnum = f.errnum != 0 ? f.errnum : EPERM;
+	if (errnum == 0) {
+		(void)execve(run->argv[0], (char *const *)(uintptr_t)run->argv, (char *const *)(uintptr_t)environment);
+		errnum = errno;
+	}
+	const ssize_t told = write(failure, &errnum, sizeof(errnum));
+	_exit(told == sizeof(errnum) ? 127 : 126);
+}
+
+static int environment_build(const struct proc_run *run, const char *ret_environment[ENVIRONMENT_MAX], struct fault *f)
+{
+	size_t count = 0;
+
+	ret_environment[count++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	ret_environment[count++] = "LC_ALL=C";
+	for (const char *const *more = run->environment; more != NULL && *more != NULL; more++) {
+		if (count + 1 >= ENVIRONMENT_MAX)
+			return fault_system(f, E2BIG, "cannot start '%s'", SHOWN(run->argv[0]));
+		ret_environment[count++] = *more;
+	}
+	ret_environment[count] = NULL;
+	return 0;
+}
+
+int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, struct fault *f)
+{
+	const char *environment[ENVIRONMENT_MAX];
+	int pipes[2];
+
+	if (environment_build(run, environment, f) < 0)
+		return -1;
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
+	FS_AUTO int failure_read = pipes[0];
+	FS_AUTO int failure_write = pipes[1];
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
+	FS_AUTO int output_read = pipes[0];
+	FS_AUTO int output_write = pipes[1];
+
+	const int64_t deadline = run->deadline_ms > 0 ? now_ms() + run->deadline_ms : 0;
+	const bool own_group = !run->terminal && !run->foreground;
+	const pid_t pid = fork();
+	if (pid < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
+	if (pid == 0)
+		child_start(run, environment, output_write, failure_write);
+	if (own_group)
+		(void)setpgid(pid, pid);
+	fs_close(&failure_write);
+	fs_close(&output_write);
+
+	int errnum = 0, status = 0;
+	ssize_t told;
+	do
+		told = read(failure_read, &errnum, sizeof(errnum));
+	while (told < 0 && errno == EINTR);
+	if (told == sizeof(errnum)) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		return fault_errno(f, errnum, "cannot run '%s'", SHOWN(run->argv[0]));
+	}
+	*ret_child = (struct proc_child){
+		.pid = pid,
+		.output = run->terminal ? -1 : fs_take(&output_read),
+		.deadline = deadline,
+		.own_group = own_group,
+		.said = TEXT_INIT,
+	};
+	return 0;
+}
+
+/* Takes what has come; true at the end of its output. */
+static bool output_take(struct proc_child *child)
+{
+	char block[4096];
+	const ssize_t got = read(child->output, block, sizeof(block));
+
+	if (got > 0 && child->said.length < PROC_OUTPUT_MAX)
+		text_add(&child->said, block, (size_t)got);
+	return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+static void child_forget(struct proc_child *child)
+{
+	fs_close(&child->output);
+	text_done(&child->said);
+	child->pid = 0;
+}
+
+static void child_signal(const struct proc_child *child)
+{
+	(void)kill(child->own_group ? -child->pid : child->pid, SIGKILL);
+}
+
+void proc_child_kill(struct proc_child *child)
+{
+	int status;
+
+	if (child->pid <= 0)
+		return;
+	child_signal(child);
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	child_forget(child);
+}
+
+static bool child_late(const struct proc_child *child)
+{
+	return child->deadline > 0 && now_ms() >= child->deadline;
+}
+
+/* 1: ended, and *ret_outcome is filled; 0: not yet. */
+static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome)
+{
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	int status = 0;
+
+	/* Its output may have ended long before itself; and a grandchild may hold the output past its end. */
+	if (child->output < 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) {
+		/* ended by itself */
+	} else if (child_late(child)) {
+		outcome.late = true;
+		child_signal(child);
+		while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	} else {
+		return 0;
+	}
+	outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	outcome.output = child->said;
+	child->said = (struct text)TEXT_INIT;
+	child_forget(child);
+	*ret_outcome = outcome;
+	return 1;
+}
+
+/* Sleeps until something may have changed. */
+static void children_poll(struct proc_child *const children[], size_t count)
+{
+	struct pollfd waits[PROC_CHILDREN_MAX];
+	size_t which[PROC_CHILDREN_MAX], open = 0;
+	/* A child without open output is asked again soon: its end makes no descriptor readable. */
+	int64_t patience = -1;
+	const struct proc_child *last = NULL;
+	size_t alive = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct proc_child *child = children[i];
+		if (child->pid <= 0)
+			continue;
+		alive++;
+		last = child;
+		int64_t left = child->output < 0 ? EXIT_POLL_MS : -1;
+		if (child->deadline > 0) {
+			int64_t to_deadline = child->deadline - now_ms();
+			if (to_deadline < 0)
+				to_deadline = 0;
+			if (left < 0 || to_deadline < left)
+				left = to_deadline;
+		}
+		if (left >= 0 && (patience < 0 || left < patience))
+			patience = left;
+		if (child->output >= 0) {
+			which[open] = i;
+			waits[open++] = (struct pollfd){ .fd = child->output, .events = POLLIN };
+		}
+	}
+	/* One silent child without a deadline, perhaps for hours: sleep until it ends or a signal comes. */
+	if (alive == 1 && open == 0 && last->deadline == 0) {
+		siginfo_t ended;
+		(void)waitid(P_PID, (id_t)last->pid, &ended, WEXITED | WNOWAIT);
+		return;
+	}
+	if (patience > INT_MAX)
+		patience = INT_MAX;
+	if (poll(waits, (nfds_t)open, (int)patience) <= 0)
+		return;
+	for (size_t i = 0; i < open; i++)
+		if (waits[i].revents != 0 && output_take(children[which[i]]))
+			fs_close(&children[which[i]]->output);
+}
+
+int proc_child_wait(struct proc_child *const children[], size_t count, size_t *ret_which,
+		    struct proc_outcome *ret_outcome, struct fault *f)
+{
+	if (count > PROC_CHILDREN_MAX)
+		return fault_system(f, E2BIG, "cannot watch %zu children", count);
+	for (;;) {
+		size_t alive = 0;
+		if (proc_interrupt_check(f) < 0)
+			return -1;
+		for (size_t i = 0; i < count; i++) {
+			if (children[i]->pid <= 0)
+				continue;
+			alive++;
+			if (child_look(children[i], ret_outcome) == 1) {
+				*ret_which = i;
+				return 0;
+			}
+		}
+		if (alive == 0)
+			return fault_system(f, ECHILD, "no child is left to wait for");
+		children_poll(children, count);
+	}
+}
