@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The completion script, driven through readline of an interactive bash: keys in, the completed command line out.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 	[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
@@ -8,7 +10,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-# type_keys PREFIX KEYS: what okv-luna would have been called with, one line a call, each argument in angle brackets.
+# type_keys PREFIX KEYS: what okv-luna would have been called with; one line a call, arguments in angle brackets.
 type_keys() {
 	cat >rc <<-EOF
 		PS1= PS2=
@@ -26,8 +28,10 @@ type_keys() {
 sample() {
 	mkdir -p sample/bin sample/libexec
 	cp "$build/bin/okv-luna" sample/bin/
-	printf '#!/bin/sh\nprintf "%%s\\n" check wire unwire --max-entries= "--kind=\tminimal|cloud|full" --list --json\n' \
-		>sample/libexec/okv-luna-config
+	cat >sample/libexec/okv-luna-config <<-'EOF'
+		#!/bin/sh
+		printf '%b\n' check wire unwire --max-entries= '--kind=\tminimal|cloud|full' --list --json
+	EOF
 	chmod +x sample/libexec/okv-luna-config
 }
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The front command: finds a command's program beside itself and becomes it.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
 	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 	[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build

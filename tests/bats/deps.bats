@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# make deps: what is missing is installed by root and named to all others; nothing missing costs nothing.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	deps=$BATS_TEST_DIRNAME/../deps
+	cd "$BATS_TEST_TMPDIR"
+	mkdir bin list
+	chmod 755 . list
+	# A package manager that only writes down what it was asked: installing for real is no test's business.
+	printf '#!/bin/sh\necho "$0 $*" | sed "s,.*/,," >>%s/asked\n' "$PWD" >bin/apt-get
+	chmod +x bin/apt-get
+	PATH=$PWD/bin:$PATH
+}
+
+@test "all that the project's own lists name is here, found out without the network in an instant" {
+	start=$(date +%s%N)
+	run -0 sh "$deps"
+	[ -z "$output" ]
+	[ ! -e asked ]
+	# 0.3 s on a machine of its own; this one may be busy.
+	[ $((($(date +%s%N) - start) / 1000000)) -lt 2000 ]
+}
+
+@test "each list is well formed" {
+	run awk '{ sub(/#.*/, "") }
+		NF && ($1 !~ /^[a-z0-9][a-z0-9.+-]*$/ || NF > 2 || (NF == 2 && $2 !~ /^\[rpm=[^]]+\]$/)) {
+			print FILENAME ":" FNR ": " $0; bad = 1 } END { exit bad }' "$BATS_TEST_DIRNAME"/../deps.d/*
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "root: the missing ones of all lists, once each, after an update" {
+	printf 'coreutils\nno-such-package-a # why\n\n# no-such-package-c\n' >list/one
+	printf 'no-such-package-b [rpm=other]\nno-such-package-a\n' >list/two
+	run -5 sh "$deps" list
+	[[ ${lines[-1]} == 'deps: still missing: no-such-package-a no-such-package-b' ]]
+	[ "$(wc -l <asked)" -eq 2 ]
+	[[ $(sed -n 1p asked) == apt-get*' update' ]]
+	[[ $(sed -n 2p asked) == *'--no-install-recommends install no-such-package-a no-such-package-b' ]]
+}
+
+@test "not root: says what to run, and asks nothing of the network" {
+	printf 'coreutils\nno-such-package-a\n' >list/one
+	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
+	cp "$deps" deps
+	run -5 setpriv --reuid 65534 --regid 65534 --clear-groups sh ./deps list
+	[ "${lines[1]}" = 'deps: as root run: apt-get install --no-install-recommends no-such-package-a' ]
+	[ ! -e asked ]
+}
+
+@test "an RPM system: its own names, and none where it has none" {
+	printf 'libc6-dev [rpm=glibc-devel]\nmmdebstrap [rpm=-]\nmandoc\ngcc\n' >list/one
+	mkdir rpm-bin
+	for tool in sh awk tr rm mktemp id cat dirname; do
+		ln -s "$(command -v $tool)" rpm-bin/
+	done
+	printf '#!/bin/sh\necho "dnf $*" >>%s/asked\n' "$PWD" >rpm-bin/dnf
+	# gcc is here, nothing else is.
+	printf '#!/bin/sh\n[ "$4" = gcc ]\n' >rpm-bin/rpm
+	chmod +x rpm-bin/dnf rpm-bin/rpm
+	PATH=$PWD/rpm-bin run -5 sh "$deps" list
+	[[ $(cat asked) == 'dnf -q -y '*' install glibc-devel mandoc' ]]
+}
+
+@test "no package manager: one sentence" {
+	mkdir bare
+	for tool in sh dirname; do
+		ln -s "$(command -v $tool)" bare/
+	done
+	PATH=$PWD/bare run -5 sh "$deps" list
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == 'deps: neither apt-get nor dnf is here'* ]]
+}

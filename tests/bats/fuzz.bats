@@ -1,0 +1,30 @@
+#!/usr/bin/env bats
+# The fuzzers, for a moment each: that they build and find nothing at once is all that a short run can say.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.."
+}
+
+@test "every fuzz target builds and finds nothing in its seeds and a second more" {
+	run env SECONDS_EACH=1 sh tests/fuzz/fuzz
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c ' ok$' <<<"$output")" -eq "$(ls tests/fuzz/*_fuzz.c | wc -l)" ]
+}
+
+@test "a target that finds something fails the run and keeps what it found" {
+	mkdir -p "$BATS_TEST_TMPDIR/tests/fuzz"
+	cp -r Makefile helpers "$BATS_TEST_TMPDIR/"
+	cp tests/fuzz/fuzz "$BATS_TEST_TMPDIR/tests/fuzz/"
+	cd "$BATS_TEST_TMPDIR"
+	# One room is enough to see it.
+	printf 'base -\ncmd base\n' >helpers/FLOORPLAN
+	printf '%s\n' '#include <stdint.h>' '#include <stddef.h>' 'int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n);' \
+		'int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) { if (n > 2 && d[0] == 7) __builtin_trap(); return 0; }' \
+		>tests/fuzz/planted_fuzz.c
+	run -1 env SECONDS_EACH=20 BUILD=build sh tests/fuzz/fuzz planted
+	[[ $output == *'planted '*'FOUND'* ]] || { echo "$output"; false; }
+	ls build/fuzz/found/planted-*
+}

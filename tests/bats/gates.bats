@@ -1,0 +1,464 @@
+#!/usr/bin/env bats
+# The gates, each with one planted violation per rule: the tree as it is passes, the tree with the plant does not, and
+# the gate names the place.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.."
+	local build=${BUILD:-build}
+	mkdir -p "$BATS_FILE_TMPDIR/tree/build"
+	for part in Makefile README.md LICENSE .ci helpers hooks payload spec tests; do
+		[ ! -e "$part" ] || cp -a "$part" "$BATS_FILE_TMPDIR/tree/"
+	done
+	for part in bin libexec lib obj gates; do
+		[ ! -d "$build/$part" ] || cp -a "$build/$part" "$BATS_FILE_TMPDIR/tree/build/"
+	done
+}
+
+setup() {
+	cp -a "$BATS_FILE_TMPDIR/tree" "$BATS_TEST_TMPDIR/tree"
+	cd "$BATS_TEST_TMPDIR/tree"
+	export BUILD=build LC_ALL=C
+	unset GLIBC_FLOOR MAKEFLAGS MAKELEVEL
+}
+
+# plant FILE LINE...: appends the lines; `at` becomes FILE:NUMBER of the first of them.
+plant() {
+	mkdir -p "$(dirname "$1")"
+	touch "$1"
+	at=$1:$(($(wc -l <"$1") + 1))
+	printf '%s\n' "${@:2}" >>"$1"
+}
+
+# refuses GATE WORDS: the gate fails with a line that begins with $at and holds the words.
+refuses() {
+	run -1 sh "tests/gates/$1"
+	says "$2"
+}
+
+# says WORDS: so did the run before.
+says() {
+	grep -F -- "$at:" <<<"$output" | grep -F -- "$1"
+}
+
+passes() {
+	run sh "tests/gates/$1"
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+}
+
+# --- the driver ----------------------------------------------------------------------------------------------------
+
+@test "gates: a broken gate is a failed test and a failed run, a whole one is not" {
+	run -0 sh tests/gates/gates rooms
+	[ "$output" = $'1..1\nok 1 - rooms' ]
+	plant helpers/base/number.c '#include "fs/root.h"'
+	run -1 sh tests/gates/gates rooms style
+	[ "${lines[0]}" = 1..2 ]
+	[ "${lines[1]}" = "$at: room base may not include room fs" ]
+	[ "${lines[2]}" = 'not ok 1 - rooms' ]
+	[ "${lines[3]}" = 'ok 2 - style' ]
+}
+
+@test "gates: without names all of them run" {
+	run sh tests/gates/gates
+	[ "${lines[0]}" = "1..$(($(ls tests/gates | wc -l) - 1))" ]
+}
+
+# --- rooms ---------------------------------------------------------------------------------------------------------
+
+@test "rooms: a room that its line does not name" {
+	passes rooms
+	plant helpers/base/number.c '#include "fs/root.h"'
+	refuses rooms 'room base may not include room fs'
+}
+
+@test "rooms: a circle in the plan" {
+	plant helpers/FLOORPLAN 'annexe base later' 'later base annexe'
+	refuses rooms 'room later does not stand above this line'
+}
+
+@test "rooms: a room listed twice" {
+	plant helpers/FLOORPLAN 'conf base'
+	refuses rooms 'room conf is listed twice'
+}
+
+@test "rooms: a folder that is no room" {
+	plant helpers/misc/helper.c 'int x;'
+	refuses rooms 'room misc is not in helpers/FLOORPLAN'
+}
+
+@test "rooms: a guarded header, by name and by folder" {
+	plant helpers/conf/assign.c '#include <dlfcn.h>'
+	refuses rooms '<dlfcn.h> is guarded'
+	plant helpers/fs/read.c '#include <openssl/evp.h>'
+	refuses rooms '<openssl/evp.h> is guarded'
+	plant helpers/proc/identity.c '#include <pwd.h>'
+	refuses rooms 'only these rooms may include it: none'
+}
+
+@test "rooms: a doorway that includes more than its tool's line" {
+	plant helpers/cmd/okv-luna.c '#include "fs/root.h"'
+	refuses rooms "room fs is not on this tool's line"
+}
+
+@test "rooms: a line in TOOLS with a room that does not exist" {
+	plant helpers/TOOLS 'okv-luna-x survive libexec - base attic'
+	refuses rooms 'room attic is not one that cmd may include'
+}
+
+@test "rooms: an include that is not written as the plan has it" {
+	plant helpers/fs/read.c '#include "handle.h"'
+	refuses rooms 'is written "room/part.h"'
+}
+
+@test "rooms: the appliance shares no code with the helpers" {
+	plant tests/appliance/witness.c '#include "base/text.h"'
+	refuses rooms 'shares no code with the helpers'
+}
+
+# --- headers -------------------------------------------------------------------------------------------------------
+
+@test "headers: comment, guard and compiling alone" {
+	passes headers
+
+	sed -i '1i #include <stddef.h>' helpers/fs/lock.h
+	sed -i 's/OKV_FS_TREE_H/OKV_TREE_H/' helpers/fs/tree.h
+	printf '/* Nothing. */\n' >helpers/fs/bare.h
+	plant helpers/fs/handle.h 'int fs_late(void);'
+	late=$at
+	printf '/* Sizes. */\n#ifndef OKV_FS_SIZE_H\n#define OKV_FS_SIZE_H\nsize_t fs_size(void);\n#endif\n' \
+		>helpers/fs/size.h
+
+	at=helpers/fs/lock.h:1
+	refuses headers 'opens with a comment'
+	at=helpers/fs/tree.h:$(grep -n '#ifndef' helpers/fs/tree.h | cut -d: -f1)
+	says 'expected #ifndef OKV_FS_TREE_H'
+	at=helpers/fs/tree.h:$(grep -n '#define' helpers/fs/tree.h | cut -d: -f1)
+	says 'expected #define OKV_FS_TREE_H'
+	at=helpers/fs/bare.h:1
+	says 'no include guard OKV_FS_BARE_H'
+	at=$late
+	says 'the guard has to end with the file'
+	at=helpers/fs/size.h:4
+	says "unknown type name 'size_t'"
+}
+
+# --- survive -------------------------------------------------------------------------------------------------------
+
+# tool TIER LIBRARY BODY FLAG...: a tool okv-luna-x with that body in main, linked as the Makefile links.
+tool() {
+	local tier=$1 library=$2
+	plant helpers/TOOLS "okv-luna-x $tier libexec $library base"
+	mkdir -p build/libexec
+	printf '%s\n' '#include <stdio.h>' '#include <stdlib.h>' '#include <pwd.h>' '#include <unistd.h>' \
+		'int main(int argc, char **argv) {' "$3" 'return argc > 9 ? puts(argv[0]) : 0; }' |
+		gcc -fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack,--no-as-needed "${@:4}" \
+			-o build/libexec/okv-luna-x -x c -
+}
+
+@test "survive: tools of both tiers that keep their promise" {
+	passes survive
+	tool survive - ''
+	passes survive
+	sed -i '$d' helpers/TOOLS
+	tool admin crypto '' -l:libcrypto.so.3
+	passes survive
+	[[ $output == *'newest symbol here is'* ]]
+}
+
+@test "survive: a name service, a shell, a search path" {
+	tool survive - 'if (argc > 5) return getpwnam(argv[1])->pw_uid > 0;'
+	refuses survive 'imports getpwnam'
+	sed -i '$d' helpers/TOOLS
+	tool survive - 'return system(argv[1]);'
+	refuses survive 'imports system'
+	sed -i '$d' helpers/TOOLS
+	tool survive - 'return execvp(argv[1], argv);'
+	refuses survive 'imports execvp'
+}
+
+@test "survive: a library too many, and a library named in vain" {
+	tool survive - '' -l:libcrypto.so.3
+	refuses survive 'needs libcrypto.so.3, which its line does not name'
+	sed -i '$d' helpers/TOOLS
+	tool admin archive '' -l:libcrypto.so.3
+	refuses survive 'needs libcrypto.so.3, which its line does not name'
+	says 'does not need libarchive, which its line names'
+	sed -i '$d' helpers/TOOLS
+	tool survive crypto ''
+	refuses survive 'a tool of the survive tier has no library'
+}
+
+@test "survive: how it is linked" {
+	for case in '-no-pie:no position-independent executable' \
+		'-Wl,-z,norelro:no read-only relocations' \
+		'-Wl,-z,lazy:does not bind its symbols at start' '-Wl,-z,execstack:executable stack' \
+		'-Wl,-rpath,/opt/lib:library search path of its own' '-static:is not dynamically linked'; do
+		tool survive - '' "${case%%:*}"
+		refuses survive "${case#*:}"
+		sed -i '$d' helpers/TOOLS
+	done
+}
+
+@test "survive: a tier that does not exist, and a tool that was not built" {
+	tool eternal - ''
+	refuses survive 'tier is survive or admin, not eternal'
+	rm build/libexec/okv-luna-x
+	refuses survive 'build/libexec/okv-luna-x is not built'
+}
+
+@test "survive: the floor of symbol versions, where a release build has to keep it" {
+	# What a program of this system starts with is newer than the floor, unless the system is as old as the floor.
+	tool survive - 'return getentropy(argv[0], 1);'
+	GLIBC_FLOOR=1 refuses survive 'imports getentropy of GLIBC_2.25, newer than GLIBC_2.17'
+}
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+# A whole new command in the copy: doorway, page, test, lines in TOOLS and in the front command's table.
+command_add() {
+	plant helpers/TOOLS 'okv-luna-sample survive libexec - base conf'
+	sed -i 's/^\t{ "status", /\t{ "sample", "x" },\n&/' helpers/cmd/okv-luna.c
+	cat >helpers/cmd/okv-luna-sample.c <<-'EOF'
+		#include "cmd/tool.h"
+
+		static const char *colour;
+		static const struct option options[] = {
+			{ .name = "colour", .kind = OPTION_TEXT, .argument = "NAME", .help = "x", .target = &colour },
+			OPTION_END,
+		};
+
+		static int run(struct cmd_context *context, struct fault *f)
+		{
+			return context->dry_run ? fault_usage(f, "x") : 0;
+		}
+
+		const struct cmd_tool cmd_tool = {
+			.name = "okv-luna-sample", .summary = "x", .operands = "", .options = options, .run = run,
+		};
+	EOF
+	cat >payload/man/okv-luna-sample.8 <<-'EOF'
+		.Fl -colour Ar name ,
+		.It Fl -root Ar dir
+		.It Fl n , -dry-run
+		.Op Fl -json
+		.It Fl q , -quiet
+		.It Fl v , -verbose
+		.It Fl h , -help
+		.Fl -version
+	EOF
+	sed -i 's/^\.It Ic status/.It Ic sample\n&/' payload/man/okv-luna.8
+	printf '#!/usr/bin/env bats\n' >tests/bats/okv-luna-sample.bats
+	make -s all >build.log 2>&1 || { cat build.log; return 1; }
+}
+
+@test "names: a whole command passes, and none of its parts may be missing" {
+	passes names
+	command_add
+	passes names
+	line=$at
+
+	sed -i.kept 's/-colour/-color/' payload/man/okv-luna-sample.8
+	at=payload/man/okv-luna-sample.8:1
+	refuses names 'option --colour of okv-luna-sample is not in its page'
+	at=payload/man/okv-luna-sample.8:1
+	says 'okv-luna-sample has no option --color'
+
+	sed -i.kept '/^\.It Ic sample/d' payload/man/okv-luna.8
+	at=payload/man/okv-luna.8:1
+	refuses names 'command sample is not mentioned'
+
+	rm helpers/cmd/okv-luna-sample.c payload/man/okv-luna-sample.8 tests/bats/okv-luna-sample.bats
+	at=$line
+	refuses names 'has no helpers/cmd/okv-luna-sample.c'
+	says 'has no payload/man/okv-luna-sample.8'
+	says 'has no tests/bats/okv-luna-sample.bats'
+
+	# The table is changed and the program is not: what it completes is of the old table.
+	sed -i '/{ "sample", /d' helpers/cmd/okv-luna.c
+	refuses names 'has no line in the table of helpers/cmd/okv-luna.c'
+	at=helpers/cmd/okv-luna.c:1
+	says 'does not list the commands of its table'
+}
+
+@test "names: a doorway, a page and a test without a tool" {
+	for file in helpers/cmd/okv-luna-stray.c payload/man/okv-luna-stray.8 tests/bats/okv-luna-stray.bats; do
+		plant "$file" ''
+	done
+	run -1 sh tests/gates/names
+	for file in helpers/cmd/okv-luna-stray.c payload/man/okv-luna-stray.8 tests/bats/okv-luna-stray.bats; do
+		at=$file:1
+		says 'there is no tool okv-luna-stray'
+	done
+}
+
+@test "names: a tool may have several test files" {
+	command_add
+	cp tests/bats/okv-luna-sample.bats tests/bats/okv-luna-sample-more.bats
+	passes names
+}
+
+@test "names: a line of the table with a page but without a tool" {
+	sed -i 's/^\t{ "status", /\t{ "sample", "x" },\n&/' helpers/cmd/okv-luna.c
+	plant payload/man/okv-luna-sample.8 ''
+	at=helpers/cmd/okv-luna.c:$(grep -n '"sample"' helpers/cmd/okv-luna.c | cut -d: -f1)
+	refuses names 'command sample is not in helpers/TOOLS'
+}
+
+@test "names: a tool that is not installed, and an installed one that is none" {
+	plant spec/install.sh 'mv "$top/bin/okv-luna" "$top/libexec/okv-luna-other"'
+	at=spec/install.sh:1
+	refuses names 'does not install /opt/okv-luna/bin/okv-luna'
+	says 'installs okv-luna-other, which is no tool'
+}
+
+@test "names: an installed file that the package has no place for" {
+	sed -i 's/^%files.*/%files\n\/opt\/okv-luna\/bin\n\/opt\/okv-luna\/libexec\/*/' spec/okv-luna-hooks.spec
+	at=spec/okv-luna-hooks.spec:$(grep -n '^%files' spec/okv-luna-hooks.spec | cut -d: -f1)
+	refuses names '%files has no place for /opt/okv-luna/share/version'
+	refute_line_with /opt/okv-luna/bin/okv-luna
+}
+
+refute_line_with() {
+	! grep -F -- "$1" <<<"$output"
+}
+
+@test "names: declared and nowhere defined" {
+	sed -i 's/^#endif$/int fs_tree_plant(int dir);\n&/' helpers/fs/tree.h
+	at=helpers/fs/tree.h:$(grep -n fs_tree_plant helpers/fs/tree.h | cut -d: -f1)
+	refuses names 'fs_tree_plant is declared and nowhere defined in room fs'
+}
+
+@test "names: an export that does not carry its room's name" {
+	sed -i 's/^#endif$/int tree_plant(void);\n&/' helpers/fs/tree.h
+	printf 'int tree_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/fs/tree.c
+	make -s all
+	at=helpers/fs/tree.h:$(grep -n tree_plant helpers/fs/tree.h | cut -d: -f1)
+	refuses names 'tree_plant is exported from room fs and does not carry its name'
+	# In the rooms of nouns the part's own name does.
+	sed -i '/tree_plant/d' helpers/fs/tree.h
+	sed -i 's/^#endif$/int number_plant(void);\n&/' helpers/base/number.h
+	cp "$BATS_FILE_TMPDIR/tree/helpers/fs/tree.c" helpers/fs/
+	printf 'int number_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/base/number.c
+	make -s all
+	passes names
+}
+
+# --- pages ---------------------------------------------------------------------------------------------------------
+
+@test "pages: what mandoc complains about" {
+	passes pages
+	plant payload/man/okv-luna.8 '.Bl -tag' '.It x'
+	run -1 sh tests/gates/pages
+	[[ $output == *"payload/man/okv-luna.8:${at##*:}:"*'WARNING'* ]]
+}
+
+@test "pages: a reference to a page that is not there" {
+	plant payload/man/okv-luna.8 '.Xr okv-luna-nowhere 8'
+	refuses pages 'refers to okv-luna-nowhere(8)'
+	sed -i '$d' payload/man/okv-luna.8
+	plant payload/man/okv-luna.8 '.Xr okv-luna-nowhere 5'
+	refuses pages 'refers to okv-luna-nowhere(5)'
+}
+
+# --- style ---------------------------------------------------------------------------------------------------------
+
+@test "style: what the eye trips over" {
+	passes style
+	plant helpers/base/number.c 'int a; '
+	refuses style 'blanks at the end of the line'
+	plant helpers/base/number.c $'  \tint a;'
+	refuses style 'a tab after blanks'
+	plant helpers/base/number.c '        int a;'
+	refuses style 'indented by blanks'
+	plant helpers/base/number.c "$(printf '\t%0113d' 0)"
+	refuses style '121 columns'
+	plant tests/run "# TO""DO later"
+	refuses style 'a note to ourselves'
+	plant helpers/base/number.c 'typedef struct x x_t;'
+	refuses style 'not by a typedef'
+	plant helpers/base/number.c 'char *p = alloca(3);'
+	refuses style 'alloca'
+	printf 'int last;' >>helpers/base/text.c
+	at=helpers/base/text.c:$(wc -l <helpers/base/text.c)
+	refuses style 'no line feed at the end'
+}
+
+@test "style: 120 columns are fine, and a letter beyond ASCII is one column" {
+	plant helpers/base/number.c "/* $(printf '%0113d' 0)é */"
+	passes style
+}
+
+# --- warnings ------------------------------------------------------------------------------------------------------
+
+@test "warnings: what gcc warns about" {
+	passes warnings
+	plant helpers/base/number.c 'static inline int number_plant(int n) { int m = n; { int m = n; return m; } }'
+	run -1 sh tests/gates/warnings
+	[[ $output == *"$at:"*Wshadow* ]]
+	[ "$(grep -c 'helpers/base/number.c' <<<"$output")" -ge 2 ] # both compilers see it
+}
+
+@test "warnings: a variable-length array" {
+	plant helpers/base/report.c 'int report_plant(int n);' 'int report_plant(int n) { char a[n]; return a[0]; }'
+	at=${at%:*}:$((${at##*:} + 1))
+	run -1 sh tests/gates/warnings
+	[[ $output == *"$at:"*vla* ]]
+}
+
+@test "warnings: what only clang warns about" {
+	plant helpers/base/report.c 'static inline int report_unused(void) { return 0; }'
+	run -1 sh tests/gates/warnings
+	[[ $output == *"helpers/base/report.c:"*report_unused* ]]
+}
+
+# --- shell ---------------------------------------------------------------------------------------------------------
+
+@test "shell: what shellcheck warns about, in each kind of script" {
+	passes shell
+	plant tests/deps 'cd /nowhere && rm $(ls *.x)'
+	run -1 sh tests/gates/shell
+	[[ $output == *"$at:"* ]]
+	plant tests/bats/okv-luna.bats '@test "x" {' $'\t[[ a = b ]' '}'
+	run -1 sh tests/gates/shell
+	[[ $output == *"tests/bats/okv-luna.bats:"* ]]
+	plant payload/completion/okv-luna 'if true; then'
+	run -1 sh tests/gates/shell
+	[[ $output == *"payload/completion/okv-luna:"* ]]
+}
+
+@test "shell: a bashism in a script for sh" {
+	plant tests/faults '[[ -n $BUILD ]] && exit 0'
+	run -1 sh tests/gates/shell
+	[[ $output == *"$at:"*'POSIX sh'* ]]
+}
+
+@test "shell: a hook for another shell" {
+	mkdir -p hooks
+	printf '#!/bin/bash\ntrue\n' >hooks/late-upgrade
+	at=hooks/late-upgrade:1
+	refuses shell 'begins with #!/bin/sh'
+}
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+@test "words: a private path" {
+	passes words
+	plant README.md "see /home""/somebody/notes"
+	refuses words 'a private path'
+}
+
+@test "words: the neighbourhood of the checkout" {
+	plant README.md 'built in /forge/okv/build'
+	passes words
+	CHECKOUT=/forge/okv refuses words 'a private path'
+}
+
+@test "words: a host" {
+	plant tests/deps '# from https:''//packages.somewhere.net/debian'
+	refuses words 'names a host'
+	plant README.md 'see https://thalesdocs.com/gphsm and https://okv.example.com'
+	run -1 sh tests/gates/words
+	[[ $output != *"$at"* ]]
+}

@@ -1,0 +1,59 @@
+/* conf/assign with any bytes: given back as they were, and still so around a line that is set and removed again. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/assign.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool held)
+{
+	if (!held)
+		abort();
+}
+
+static bool printed_is(const struct assign *a, const void *bytes, size_t length)
+{
+	TEXT_AUTO out = TEXT_INIT;
+
+	assign_print(a, &out);
+	return out.length == length && (length == 0 || memcmp(out.bytes, bytes, length) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	must(assign_parse(&a, (const char *)data, size, &f) == 0);
+	must(printed_is(&a, data, size));
+
+	/* Every well-formed line is found and can be written back as it is. */
+	for (size_t i = 0; i < a.count; i++) {
+		if (a.lines[i].kind != ASSIGN_VALUE)
+			continue;
+		char *name = strndup(a.lines[i].bytes, a.lines[i].name_length);
+		char *value = NULL;
+		must(assign_find(&a, name) != NULL && assign_count(&a, name) > 0);
+		must(assign_get(&a, name, &value, &f) == 0 && value != NULL);
+		must(assign_set(&a, name, value, &changed, &f) == 0 && !changed);
+		free(name);
+		free(value);
+	}
+	must(printed_is(&a, data, size));
+
+	if (assign_count(&a, "PLANTED") > 0)
+		return 0;
+	must(assign_set(&a, "PLANTED", "x", &changed, &f) == 0 && changed);
+	must(assign_unset(&a, "PLANTED") == 1);
+	/* At most the line feed that was missing at the end is new. */
+	const bool complete = size == 0 || data[size - 1] == '\n';
+	TEXT_AUTO wanted = TEXT_INIT;
+	text_add(&wanted, data, size);
+	if (!complete)
+		text_add_char(&wanted, '\n');
+	must(printed_is(&a, wanted.bytes, wanted.length));
+	return 0;
+}
