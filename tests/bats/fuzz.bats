@@ -21,9 +21,19 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	# One room is enough to see it.
 	printf 'base -\ncmd base\n' >helpers/FLOORPLAN
-	printf '%s\n' '#include <stdint.h>' '#include <stddef.h>' 'int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n);' \
-		'int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n) { if (n > 2 && d[0] == 7) __builtin_trap(); return 0; }' \
-		>tests/fuzz/planted_fuzz.c
+	cat >tests/fuzz/planted_fuzz.c <<-'EOF'
+		#include <stddef.h>
+		#include <stdint.h>
+
+		int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+		int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+		{
+			if (size > 2 && data[0] == 7)
+				__builtin_trap();
+			return 0;
+		}
+	EOF
 	run -1 env SECONDS_EACH=20 BUILD=build sh tests/fuzz/fuzz planted
 	[[ $output == *'planted '*'FOUND'* ]] || { echo "$output"; false; }
 	ls build/fuzz/found/planted-*
