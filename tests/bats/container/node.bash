@@ -37,6 +37,21 @@ node_file_down() {
 	node_cleanup
 }
 
+# package_for_file: set RPM to the release package, built here unless RPM names
+# one.
+package_for_file() {
+	appliance_runtime 2>/dev/null
+	if [ -z "${RPM:-}" ]; then
+		RPM=$("$APPLIANCE_DIR/release-build" "$BATS_TEST_DIRNAME/../../.." "$BATS_FILE_TMPDIR/rpm" \
+			2>"$BATS_FILE_TMPDIR/log" | grep -v '\.src\.rpm$') || {
+			cat "$BATS_FILE_TMPDIR/log" >&2
+			return 1
+		}
+	fi
+	RPM=$(realpath "$RPM")
+	export RPM
+}
+
 # on NODE SCRIPT...: a script as root in the node, strict.
 on() {
 	local node=$1

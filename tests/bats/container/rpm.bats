@@ -7,13 +7,7 @@
 load node.bash
 
 setup_file() {
-	appliance_runtime 2>/dev/null
-	if [ -z "${RPM:-}" ]; then
-		RPM=$("$APPLIANCE_DIR/release-build" "$BATS_TEST_DIRNAME/../../.." "$BATS_FILE_TMPDIR/rpm" 2>"$BATS_FILE_TMPDIR/log" |
-			grep -v '\.src\.rpm$') || { cat "$BATS_FILE_TMPDIR/log" >&2; return 1; }
-	fi
-	RPM=$(realpath "$RPM")
-	export RPM
+	package_for_file
 	node_file_up node-11 node-12 -v "$RPM:/root/okv-luna-hooks.rpm:ro"
 }
 teardown_file() { node_file_down; }
