@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,12 +81,29 @@ static int walk_plain(int root, const char *path)
 	return fs_take(&dir);
 }
 
-/*
- * One walk for all: `todo` shrinks by components and grows by link targets, `trail` is what has been walked,
- * free of links.  With `keep_leaf` the last component is not looked at and copied out instead.
- */
-static int walk(int root, const char *path, enum fs_follow follow, bool keep_leaf, int *ret_fd,
-		char ret_leaf[FS_NAME_SIZE], struct fault *f)
+/* What becomes of the last component. */
+enum leaf {
+	LEAF_ENTER,  /* a directory like the others */
+	LEAF_KEEP,   /* not looked at, copied out */
+	LEAF_FOLLOW, /* the same, once it is no link any more */
+};
+
+struct walked {
+	char leaf[FS_NAME_SIZE];
+	char trail[PATH_MAX];	  /* what has been walked, free of links, without the leading slash */
+	struct text *links; /* each link followed, " -> " its target; or NULL */
+};
+
+static bool is_link(int dir, const char *name)
+{
+	struct stat status;
+
+	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+}
+
+/* One walk for all: `todo` shrinks by components and grows by link targets. */
+static int walk(int root, const char *path, enum fs_follow follow, enum leaf leaf, int *ret_fd,
+		struct walked *ret_walked, struct fault *f)
 {
 	if (path_check(path, f) < 0)
 		return -1;
@@ -94,7 +112,9 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 	if (dir < 0)
 		return fault_errno(f, errno, "cannot open the root directory");
 
-	char todo[PATH_MAX + PATH_MAX], trail[PATH_MAX] = "";
+	char todo[PATH_MAX + PATH_MAX], *trail = ret_walked->trail;
+	const size_t trail_size = sizeof(ret_walked->trail);
+	trail[0] = '\0';
 	(void)snprintf(todo, sizeof(todo), "%s", path);
 	const char *at = todo;
 	unsigned links = 0;
@@ -105,13 +125,14 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 		if (r < 0)
 			return fault_refused(f, "'%s' leads to a name that is too long", SHOWN(path));
 		if (r == 0) {
-			if (keep_leaf)
+			if (leaf != LEAF_ENTER)
 				return fault_refused(f, "'%s' names no file", SHOWN(path));
 			break;
 		}
-		/* A followed link never becomes the leaf: its target stands before the rest of the path. */
-		if (keep_leaf && at[strspn(at, "/")] == '\0') {
-			memcpy(ret_leaf, name, FS_NAME_SIZE);
+		/* A link followed on the way never becomes the leaf: its target stands before the rest of the path. */
+		const bool last = at[strspn(at, "/")] == '\0';
+		if (last && (leaf == LEAF_KEEP || (leaf == LEAF_FOLLOW && !is_link(dir, name)))) {
+			memcpy(ret_walked->leaf, name, FS_NAME_SIZE);
 			break;
 		}
 		if (strcmp(name, ".") == 0)
@@ -129,10 +150,10 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 		if (next >= 0) {
 			const size_t used = strlen(trail);
 			const char *slash = used > 0 ? "/" : "";
-			const int wrote = snprintf(trail + used, sizeof(trail) - used, "%s%s", slash, name);
+			const int wrote = snprintf(trail + used, trail_size - used, "%s%s", slash, name);
 			fs_close(&dir);
 			dir = next;
-			if (wrote < 0 || (size_t)wrote >= sizeof(trail) - used)
+			if (wrote < 0 || (size_t)wrote >= trail_size - used)
 				return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(path));
 			continue;
 		}
@@ -153,6 +174,11 @@ static int walk(int root, const char *path, enum fs_follow follow, bool keep_lea
 					     SHOWN(trail), trail[0] != '\0' ? "/" : "", SHOWN(name));
 		if (++links > LINKS_MAX)
 			return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(path), LINKS_MAX);
+
+		if (ret_walked->links != NULL)
+			text_add_format(ret_walked->links, "%s/%s%s%s -> %s",
+					ret_walked->links->length > 0 ? ", " : "", trail, trail[0] != '\0' ? "/" : "", name,
+					target);
 
 		char longer[sizeof(todo)];
 		const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, at);
@@ -183,13 +209,43 @@ int fs_root_open(const char *path, int *ret_fd, struct fault *f)
 
 int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, struct fault *f)
 {
-	return walk(root, path, follow, false, ret_fd, NULL, f);
+	struct walked walked = { .links = NULL };
+
+	return walk(root, path, follow, LEAF_ENTER, ret_fd, &walked, f);
 }
 
 int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
 		   struct fault *f)
 {
-	return walk(root, path, follow, true, ret_fd, ret_leaf, f);
+	struct walked walked = { .links = NULL };
+
+	if (walk(root, path, follow, LEAF_KEEP, ret_fd, &walked, f) < 0)
+		return -1;
+	memcpy(ret_leaf, walked.leaf, FS_NAME_SIZE);
+	return 0;
+}
+
+int fs_place_find(int root, const char *path, struct fs_place *ret_place, struct fault *f)
+{
+	TEXT_AUTO links = TEXT_INIT;
+	struct walked walked = { .links = &links };
+	FS_AUTO int dir = -1;
+
+	if (walk(root, path, FS_FOLLOW_TRUSTED, LEAF_FOLLOW, &dir, &walked, f) < 0 || text_check(&links, f) < 0)
+		return -1;
+	memcpy(ret_place->leaf, walked.leaf, FS_NAME_SIZE);
+	(void)snprintf(ret_place->path, sizeof(ret_place->path), "/%s%s%s", walked.trail,
+		       walked.trail[0] != '\0' ? "/" : "", walked.leaf);
+	ret_place->links = text_take(&links);
+	ret_place->dir = fs_take(&dir);
+	return 0;
+}
+
+void fs_place_done(struct fs_place *place)
+{
+	fs_close(&place->dir);
+	free(place->links);
+	place->links = NULL;
 }
 
 int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)

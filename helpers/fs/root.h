@@ -31,6 +31,21 @@ int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, 
 int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
 		   struct fault *f);
 /*
+ * What a path leads to when trusted links are followed to the very end, the last component included: for libraries,
+ * whose names are links.  The leaf is no link; nothing need stand there.
+ */
+struct fs_place {
+	int dir; /* the directory that holds the leaf */
+	char leaf[FS_NAME_SIZE];
+	char path[PATH_MAX + FS_NAME_SIZE + 1]; /* below root, free of links */
+	char *links;				/* owned; "/a/b -> c, /a/c -> d", or NULL where there was none */
+};
+#define FS_PLACE_INIT { .dir = -1, .links = NULL }
+#define FS_PLACE_AUTO __attribute__((cleanup(fs_place_done))) struct fs_place
+int fs_place_find(int root, const char *path, struct fs_place *ret_place, struct fault *f);
+void fs_place_done(struct fs_place *place);
+
+/*
  * Opens a regular file with `flags` (O_RDONLY, O_RDWR ...; never O_CREAT).  The last component is never followed
  * as a link; anything that is no regular file is FAULT_REFUSED, without opening it for work (no FIFO blocks us,
  * no device wakes up).  ret_status may be NULL.
