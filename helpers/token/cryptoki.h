@@ -8,6 +8,8 @@
 #ifndef OKV_TOKEN_CRYPTOKI_H
 #define OKV_TOKEN_CRYPTOKI_H
 
+#include <string.h>
+
 enum {
 	CRYPTOKI_LABEL_SIZE = 32,
 	CRYPTOKI_MANUFACTURER_SIZE = 32,
@@ -163,5 +165,19 @@ struct cryptoki_functions {
 				   unsigned char *data, unsigned long *length);
 	void (*unused_36_68[33])(void); /* C_DecryptUpdate to C_WaitForSlotEvent */
 };
+
+/*
+ * A padded text without its padding, into size + 1 bytes.  A NUL, which has no place in it, ends it too: there are
+ * libraries that do not pad.
+ */
+static inline void cryptoki_text_copy(char *to, const unsigned char *from, size_t size)
+{
+	size_t length = strnlen((const char *)from, size);
+
+	while (length > 0 && from[length - 1] == ' ')
+		length--;
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
 
 #endif
