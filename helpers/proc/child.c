@@ -12,44 +12,29 @@
 #include <unistd.h>
 
 #include "fs/handle.h"
+#include "proc/clock.h"
+#include "proc/enter.h"
 #include "proc/interrupt.h"
 
 enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 1024, EXIT_POLL_MS = 2 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
 static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure)
 {
 	struct fault f = FAULT_INIT;
 	int errnum = 0;
-	sigset_t none;
 
-	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-
+	proc_enter_signals();
 	if (!run->terminal) {
-		FS_AUTO int input = run->input >= 0 ? dup(run->input) : open("/dev/null", O_RDONLY);
 		if (!run->foreground)
 			(void)setpgid(0, 0);
-		if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
-			errnum = errno;
+		errnum = proc_enter_standard(run->input, output);
 	}
 	for (int fd = 3; fd < CHILD_FD_MAX; fd++)
 		if (fd != failure && fd != run->root)
 			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	if (errnum == 0 && run->root >= 0 && (fchdir(run->root) < 0 || chroot(".") < 0))
-		errnum = errno;
-	if (errnum == 0 && chdir("/") < 0)
-		errnum = errno;
+	if (errnum == 0)
+		errnum = proc_enter_root(run->root);
 	if (run->root >= 0)
 		(void)fcntl(run->root, F_SETFD, FD_CLOEXEC);
 	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
@@ -93,7 +78,7 @@ int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, s
 	FS_AUTO int output_read = pipes[0];
 	FS_AUTO int output_write = pipes[1];
 
-	const int64_t deadline = run->deadline_ms > 0 ? now_ms() + run->deadline_ms : 0;
+	const int64_t deadline = run->deadline_ms > 0 ? proc_clock_ms() + run->deadline_ms : 0;
 	const bool own_group = !run->terminal && !run->foreground;
 	const pid_t pid = fork();
 	if (pid < 0)
@@ -162,7 +147,7 @@ void proc_child_kill(struct proc_child *child)
 
 static bool child_late(const struct proc_child *child)
 {
-	return child->deadline > 0 && now_ms() >= child->deadline;
+	return child->deadline > 0 && proc_clock_ms() >= child->deadline;
 }
 
 /* 1: ended, and *ret_outcome is filled; 0: not yet. */
@@ -208,7 +193,7 @@ static void children_poll(struct proc_child *const children[], size_t count)
 		last = child;
 		int64_t left = child->output < 0 ? EXIT_POLL_MS : -1;
 		if (child->deadline > 0) {
-			int64_t to_deadline = child->deadline - now_ms();
+			int64_t to_deadline = child->deadline - proc_clock_ms();
 			if (to_deadline < 0)
 				to_deadline = 0;
 			if (left < 0 || to_deadline < left)

@@ -214,25 +214,23 @@ static int talk(const struct token_question *q, const struct token_environment *
 	struct tell_listener listener = { .answer = answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
 	struct proc_ward_end end = PROC_WARD_END_INIT;
 	struct proc_identity identity;
-	struct proc_ward child = {
+	struct proc_ward ward = {
 		.work = token_session_work,
 		.context = &session,
 		.hear = token_tell_hear,
 		.listener = &listener,
-		.care = PROC_WARD_FOREIGN,
 		.identity = &identity,
-		.input = -1,
 		.deadline_ms = (unsigned)timeout_ms,
 	};
 
-	if (chroot_choose(q->root, &child.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
+	if (chroot_choose(q->root, &ward.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
 		return -1;
 	if (syscall(SYS_getrandom, listener.token, sizeof(listener.token), 0U) != (long)sizeof(listener.token))
 		return fault_system(f, errno, "cannot get random bytes");
 	memcpy(session.token, listener.token, sizeof(session.token));
 
 	const int64_t start = proc_clock_ms();
-	const int r = proc_ward_run(&child, answer->module, &end, f);
+	const int r = proc_ward_run(&ward, answer->module, &end, f);
 	if (r == 0) {
 		answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
 		end_judge(answer, &listener, &end, board, timeout_ms);
