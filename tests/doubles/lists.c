@@ -1,0 +1,61 @@
+/*
+ * tests/doubles/lists: C_GetSlotList that does not hold still or exaggerates: -DLIST=...
+ */
+#define OWN_SLOT_LIST
+#include "honest.h"
+
+static int asked;
+
+/* First two slots, then one. */
+static inline unsigned long shrinking(unsigned long *slots, unsigned long *count)
+{
+	if (slots != NULL)
+		slots[0] = 0;
+	*count = asked++ == 0 ? 2 : 1;
+	return CKR_OK;
+}
+
+static inline unsigned long growing(unsigned long *slots, unsigned long *count)
+{
+	const unsigned long there = asked++ == 0 ? 1 : 3;
+
+	if (slots != NULL && *count < there)
+		return CKR_BUFFER_TOO_SMALL;
+	for (unsigned long i = 0; slots != NULL && i < there; i++)
+		slots[i] = i;
+	*count = there;
+	return CKR_OK;
+}
+
+static inline unsigned long vanishing(unsigned long *slots, unsigned long *count)
+{
+	(void)slots;
+	*count = asked++ == 0 ? 1 : 0;
+	return CKR_OK;
+}
+
+static inline unsigned long never_enough(unsigned long *slots, unsigned long *count)
+{
+	*count += 1;
+	return slots != NULL ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+}
+
+static inline unsigned long four_billion(unsigned long *slots, unsigned long *count)
+{
+	(void)slots;
+	*count = 0xffffffffUL;
+	return CKR_OK;
+}
+
+/* The first answer is modest, the second is not. */
+static inline unsigned long late_lie(unsigned long *slots, unsigned long *count)
+{
+	*count = slots == NULL ? 1 : 1000000;
+	return CKR_OK;
+}
+
+static unsigned long slot_list(unsigned char present, unsigned long *slots, unsigned long *count)
+{
+	(void)present;
+	return LIST(slots, count);
+}
