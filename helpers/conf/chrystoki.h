@@ -1,0 +1,124 @@
+/*
+ * conf/chrystoki: Chrystoki.conf, the Luna client's configuration, kept byte for byte.
+ *
+ * Promise: chrystoki_print gives back exactly the bytes that chrystoki_parse was given, except for the lines that were
+ * edited since.  It opens nothing and never fails on content: what is unusual about a line is written down in the line.
+ * An edit touches the lines it is about and no other.  Edits never write a TAB, a comment behind a value, or a value
+ * without ';' (the vendor's cautions, and what its own files look like).
+ *
+ * Grammar: "Section = {", lines "Key = Value;", "}"; '#' as the first character but blanks begins a comment; blanks
+ * around names and values do not matter; names may hold blanks.  A value ends at the first ';', or where that is
+ * missing at the end of the line (the vendor's setenv script leaves it out).  What the library does with repeated
+ * sections or keys, with quotes, braces on a line of their own and other letters than ASCII is not known: reported,
+ * never merged, never written.
+ */
+#ifndef OKV_CONF_CHRYSTOKI_H
+#define OKV_CONF_CHRYSTOKI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum chrystoki_kind {
+	CHRYSTOKI_BLANK,
+	CHRYSTOKI_COMMENT,
+	CHRYSTOKI_OPEN,    /* Section = { */
+	CHRYSTOKI_ENTRY,   /* Key = Value; */
+	CHRYSTOKI_CLOSE,   /* } */
+	CHRYSTOKI_UNKNOWN, /* none of these */
+};
+
+enum chrystoki_flaw {
+	CHRYSTOKI_FLAW_TAB = 1 << 0,
+	CHRYSTOKI_FLAW_CARRIAGE_RETURN = 1 << 1,
+	CHRYSTOKI_FLAW_BOM = 1 << 2,
+	CHRYSTOKI_FLAW_NOT_ASCII = 1 << 3,
+	CHRYSTOKI_FLAW_CONTROL = 1 << 4,
+	CHRYSTOKI_FLAW_NO_SEMICOLON = 1 << 5,
+	CHRYSTOKI_FLAW_TRAILING = 1 << 6,   /* something behind ';' or '}' */
+	CHRYSTOKI_FLAW_NAME = 1 << 7,       /* a section or key name with other characters than names have */
+	CHRYSTOKI_FLAW_OUTSIDE = 1 << 8,    /* an entry outside every section */
+	CHRYSTOKI_FLAW_STRAY_CLOSE = 1 << 9, /* a '}' that closes nothing */
+	CHRYSTOKI_FLAW_NOT_CLOSED = 1 << 10, /* this section is not closed before the next one begins, or the file ends */
+	CHRYSTOKI_FLAW_BRACE = 1 << 11,     /* a brace on a line of its own or amid other things */
+	CHRYSTOKI_FLAW_UNREADABLE = 1 << 12,
+	CHRYSTOKI_FLAW_QUOTES = 1 << 13, /* a value in quotes */
+	CHRYSTOKI_FLAW_LAST = CHRYSTOKI_FLAW_QUOTES,
+};
+
+enum { CHRYSTOKI_NO_LINE = -1 };
+
+struct chrystoki_line {
+	char *bytes; /* owned, with its line feed if it has one */
+	size_t length;
+	enum chrystoki_kind kind;
+	unsigned flaws;
+	ptrdiff_t section; /* index of the CHRYSTOKI_OPEN line this line belongs to, or CHRYSTOKI_NO_LINE */
+	size_t name_start, name_length;   /* of OPEN and ENTRY */
+	size_t value_start, value_length; /* of ENTRY */
+};
+
+struct chrystoki {
+	struct chrystoki_line *lines; /* owned */
+	size_t count;
+};
+
+#define CHRYSTOKI_INIT { .lines = NULL, .count = 0 }
+#define CHRYSTOKI_AUTO __attribute__((cleanup(chrystoki_done))) struct chrystoki
+
+/* Wipes what it frees: the file holds the secret of the cloud service. */
+void chrystoki_done(struct chrystoki *c);
+/* Fails for lack of memory only. */
+int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t length, struct fault *f);
+void chrystoki_print(const struct chrystoki *c, struct text *out);
+
+/* Sections of that very name; *ret_first is the index of the first one's line, CHRYSTOKI_NO_LINE without any. */
+size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first);
+/* Entries of that key in all sections of that name; *ret_first as above. */
+size_t chrystoki_entries(const struct chrystoki *c, const char *section, const char *key, ptrdiff_t *ret_first);
+/* Copies the first entry's value; *ret_value is owned by the caller and NULL where there is none. */
+int chrystoki_get(const struct chrystoki *c, const char *section, const char *key, char **ret_value, struct fault *f);
+/* Whether the value of this entry must not be shown: "AuthTokenClientSecret". */
+bool chrystoki_is_secret(const char *key);
+/* The lowest flaw of the set, as one clause for people. */
+const char *chrystoki_flaw_text(unsigned flaws);
+
+/*
+ * Edits.  FAULT_REFUSED: a section or key that stands more than once (which one the library reads is not known), a
+ * name or value that the grammar cannot hold, a section that would have to be begun while another is not closed.
+ */
+int chrystoki_value_check(const char *value, struct fault *f);
+/* Changes the value in place, adds the entry at the end of its section, or the section at the end of the file. */
+int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, bool *ret_changed,
+		  struct fault *f);
+/* Removes the entry's line; removes every line of a repeated key, which is how that is mended. */
+int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, bool *ret_changed, struct fault *f);
+/* Removes the section with all that is in it, comments too. */
+int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed, struct fault *f);
+/*
+ * Brings a section over from another file: as a whole where this one has none, entry by entry otherwise; entries that
+ * only this one has stay.  FAULT_ABSENT: `from` has no such section.
+ */
+int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
+		    struct fault *f);
+/*
+ * Mends what can be mended without a guess: TAB to blanks, CR LF to LF, a byte order mark dropped, ';' added behind a
+ * value, '}' added behind the last section.
+ */
+int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f);
+/* The flaws that chrystoki_mend mends. */
+enum {
+	CHRYSTOKI_MENDABLE = CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM |
+			     CHRYSTOKI_FLAW_NO_SEMICOLON,
+};
+
+/* Between the two halves of this part: one line more at `index`, read in its place by chrystoki_judge. */
+int chrystoki_line_insert(struct chrystoki *c, size_t index, const char *bytes, size_t length, struct fault *f);
+void chrystoki_line_drop(struct chrystoki *c, size_t index);
+/* Reads every line again, after lines came or went. */
+void chrystoki_judge(struct chrystoki *c);
+
+#endif
