@@ -1,0 +1,43 @@
+/*
+ * fs/trail: the directories of many paths, one after the other.
+ *
+ * Promise: as fs_parent_open, for callers that come with a long list in the order of a walk: what two paths in a row
+ * have in common is opened once.  Components are opened from the one before, links among them only as
+ * FS_FOLLOW_TRUSTED allows.  At most FS_TRAIL_MAX components.
+ */
+#ifndef OKV_FS_TRAIL_H
+#define OKV_FS_TRAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { FS_TRAIL_MAX = 640 };
+
+struct fs_trail_step {
+	int fd;
+	size_t end; /* of its component, in the path */
+	bool open_to_others;
+};
+
+struct fs_trail {
+	int root;         /* borrowed */
+	struct text path; /* of the directory that is open, "" for the root */
+	struct fs_trail_step *steps; /* owned; the last is the directory at hand */
+	size_t count;
+};
+
+#define FS_TRAIL_INIT(of_root) { .root = (of_root), .path = TEXT_INIT, .steps = NULL, .count = 0 }
+#define FS_TRAIL_AUTO __attribute__((cleanup(fs_trail_done))) struct fs_trail
+
+void fs_trail_done(struct fs_trail *trail);
+/*
+ * The directory that holds the last component of `path` (absolute), its name there, and whether users other than root
+ * may make names in it.  *ret_dir stays the trail's and is good until the next call; *ret_leaf points into `path`.
+ */
+int fs_trail_parent(struct fs_trail *trail, const char *path, int *ret_dir, const char **ret_leaf,
+		    bool *ret_open_to_others, struct fault *f);
+
+#endif

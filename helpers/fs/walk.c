@@ -1,0 +1,275 @@
+#include "fs/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+
+enum { BLOCK_SIZE = 32 * 1024 };
+
+/* getdents64(2) fills in this; the C library has a name for the call only since 2.30. */
+struct raw_entry {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+struct walker {
+	const struct fs_walk *walk;
+	struct text path;    /* of the entry at hand */
+	struct text pending; /* names of directories still to be entered, each ended by NUL; a stack of levels */
+	unsigned char *states; /* state_size bytes for each level */
+	union {
+		unsigned char bytes[BLOCK_SIZE];
+		uint64_t aligned;
+	} block; /* of one getdents call: used up before the next level begins */
+};
+
+/* Both numbers of a mount; where the kernel keeps the second to itself, the first must do. */
+struct place {
+	dev_t device;
+	int mount;
+};
+
+bool fs_open_to_others(const struct stat *directory)
+{
+	return directory->st_uid != 0 || (directory->st_mode & 022) != 0;
+}
+
+int fs_mount_id(int fd)
+{
+	/* The file handle itself is not wanted; asked with no room for it, the kernel still tells the mount. */
+	struct file_handle handle = { .handle_bytes = 0 };
+	int id = -1;
+
+	if (name_to_handle_at(fd, "", &handle, &id, AT_EMPTY_PATH) < 0 && errno != EOVERFLOW)
+		return -1;
+	return id;
+}
+
+static int mount_id_at(int dir, const char *name)
+{
+	struct file_handle handle = { .handle_bytes = 0 };
+	int id = -1;
+
+	if (name_to_handle_at(dir, name, &handle, &id, 0) < 0 && errno != EOVERFLOW)
+		return -1;
+	return id;
+}
+
+static bool mount_point(int dir, const char *name, const struct stat *status, const struct place *holder)
+{
+	if (status->st_dev != holder->device)
+		return true;
+	/* A bind mount within one file system shows only in the mount's number; asked for directories, where it matters. */
+	if (!S_ISDIR(status->st_mode) || holder->mount < 0)
+		return false;
+	const int mount = mount_id_at(dir, name);
+	return mount >= 0 && mount != holder->mount;
+}
+
+static int missed(struct walker *w, struct fault *trouble, struct fault *f)
+{
+	if (w->walk->miss == NULL) {
+		*f = *trouble;
+		return -1;
+	}
+	w->walk->miss(w->walk->context, text_string(&w->path), trouble);
+	return 0;
+}
+
+static void *state_of(struct walker *w, size_t level)
+{
+	return w->walk->state_size > 0 ? w->states + level * w->walk->state_size : NULL;
+}
+
+/* Looks at one entry of the directory and remembers it when it is to be entered. */
+static int entry_visit(struct walker *w, int dir, size_t level, const char *name, const struct place *holder,
+		       bool in_open, struct fault *f)
+{
+	struct stat status;
+
+	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+		struct fault trouble = FAULT_INIT;
+		if (errno == ENOENT)
+			return 0;
+		(void)fault_system(&trouble, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
+		return missed(w, &trouble, f);
+	}
+	const struct fs_walk_entry entry = {
+		.dir = dir,
+		.name = name,
+		.path = w->path.bytes,
+		.path_length = w->path.length,
+		.status = &status,
+		.mount = mount_point(dir, name, &status, holder),
+		.in_open = in_open,
+	};
+	const int next = w->walk->visit(w->walk->context, state_of(w, level), &entry, f);
+	if (next < 0)
+		return -1;
+	if (next == FS_WALK_ENTER && S_ISDIR(status.st_mode) && !entry.mount) {
+		/* With the inode, so that only the directory that was looked at is entered. */
+		text_add(&w->pending, &status.st_ino, sizeof(status.st_ino));
+		text_add(&w->pending, name, strlen(name) + 1);
+	}
+	return text_check(&w->pending, f);
+}
+
+static bool dots(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+static void path_cut(struct walker *w, size_t length)
+{
+	w->path.length = length;
+	w->path.bytes[length] = '\0';
+}
+
+static int path_push(struct walker *w, const char *name, struct fault *f)
+{
+	if (w->path.length == 0 || w->path.bytes[w->path.length - 1] != '/')
+		text_add_char(&w->path, '/');
+	text_add_string(&w->path, name);
+	return text_check(&w->path, f);
+}
+
+static int entries_visit(struct walker *w, int dir, size_t level, const struct place *holder, bool in_open,
+			 struct fault *f)
+{
+	const size_t base = w->path.length;
+
+	for (;;) {
+		const long got = syscall(SYS_getdents64, dir, w->block.bytes, sizeof(w->block.bytes));
+		if (got == 0)
+			return 0;
+		if (got < 0) {
+			struct fault trouble = FAULT_INIT;
+			if (errno == ENOENT)
+				return 0; /* removed while we stood in it */
+			(void)fault_system(&trouble, errno, "cannot read directory '%s'", SHOWN(text_string(&w->path)));
+			return missed(w, &trouble, f);
+		}
+		for (long at = 0; at < got;) {
+			const struct raw_entry *raw = (const void *)(w->block.bytes + at);
+			at += raw->length;
+			if (dots(raw->name))
+				continue;
+			if (w->walk->wants != NULL && !w->walk->wants(w->walk->context, state_of(w, level), raw->name))
+				continue;
+			const int r = path_push(w, raw->name, f) < 0 ||
+				      entry_visit(w, dir, level, raw->name, holder, in_open, f) < 0;
+			path_cut(w, base);
+			if (r)
+				return -1;
+		}
+	}
+}
+
+/* One level: the directory `name`, known to have been inode `inode`. */
+static int level_walk(struct walker *w, int parent, const char *name, ino_t inode, const struct place *holder,
+		      size_t level, struct fault *f)
+{
+	struct fault trouble = FAULT_INIT;
+	struct stat status;
+
+	if (level > FS_WALK_DEPTH_MAX) {
+		(void)fault_refused(&trouble, "'%s' lies more than %d directories deep", SHOWN(text_string(&w->path)),
+				    FS_WALK_DEPTH_MAX);
+		return missed(w, &trouble, f);
+	}
+	FS_AUTO int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (dir < 0 || fstat(dir, &status) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		(void)fault_system(&trouble, errno, "cannot open directory '%s'", SHOWN(text_string(&w->path)));
+		return missed(w, &trouble, f);
+	}
+	if (status.st_ino != inode || status.st_dev != holder->device) {
+		(void)fault_incomplete(&trouble, "'%s' was exchanged meanwhile; run it again",
+				       SHOWN(text_string(&w->path)));
+		return missed(w, &trouble, f);
+	}
+
+	const size_t base = w->path.length, first = w->pending.length;
+	/* Entering crosses no mount, so the holder's mount is this one's too. */
+	if (entries_visit(w, dir, level, holder, fs_open_to_others(&status), f) < 0)
+		return -1;
+	for (size_t at = first; at < w->pending.length;) {
+		ino_t below;
+		char leaf[NAME_MAX + 1];
+		memcpy(&below, w->pending.bytes + at, sizeof(below));
+		const char *kept = w->pending.bytes + at + sizeof(below);
+		const size_t size = strlen(kept) + 1;
+		at += sizeof(below) + size;
+		if (size > sizeof(leaf))
+			continue; /* no file system of Linux has such names */
+		/* The stack may move in memory while the level below fills it. */
+		memcpy(leaf, kept, size);
+		if (path_push(w, leaf, f) < 0)
+			return -1;
+		if (w->walk->enter != NULL)
+			w->walk->enter(w->walk->context, state_of(w, level), leaf, state_of(w, level + 1));
+		if (level_walk(w, dir, leaf, below, holder, level + 1, f) < 0)
+			return -1;
+		path_cut(w, base);
+	}
+	w->pending.length = first;
+	return 0;
+}
+
+static int start_walk(struct walker *w, int dir, const char *leaf, struct fault *f)
+{
+	struct stat holder, status;
+
+	if (fstat(dir, &holder) < 0)
+		return fault_system(f, errno, "cannot look at the directory of '%s'", SHOWN(text_string(&w->path)));
+	if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
+	/* A start is asked for by name, so it may be a mount point itself. */
+	const struct place start = { .device = status.st_dev, .mount = mount_id_at(dir, leaf) };
+	if (entry_visit(w, dir, 0, leaf, &start, fs_open_to_others(&holder), f) < 0)
+		return -1;
+	if (w->pending.length == 0)
+		return 0;
+
+	ino_t inode;
+	memcpy(&inode, w->pending.bytes, sizeof(inode));
+	w->pending.length = 0;
+	if (w->walk->enter != NULL)
+		w->walk->enter(w->walk->context, state_of(w, 0), leaf, state_of(w, 1));
+	return level_walk(w, dir, leaf, inode, &start, 1, f);
+}
+
+int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk, struct fault *f)
+{
+	struct walker *w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return fault_memory(f);
+	w->walk = walk;
+	w->states = calloc(FS_WALK_DEPTH_MAX + 2, walk->state_size > 0 ? walk->state_size : 1);
+	int r = w->states == NULL ? fault_memory(f) : 0;
+	if (r == 0) {
+		if (walk->state_size > 0)
+			memcpy(w->states, state, walk->state_size);
+		text_add_string(&w->path, path);
+		r = text_check(&w->path, f);
+	}
+	if (r == 0)
+		r = start_walk(w, dir, leaf, f);
+	text_done(&w->path);
+	text_done(&w->pending);
+	free(w->states);
+	free(w);
+	return r;
+}
