@@ -2,9 +2,10 @@
  * account/account: the HSM group and who is in it.
  *
  * Promise: what is there is read from etc/passwd and etc/group below the root, never from a name service.  What is
- * missing is made by that tree's own groupadd(8) and gpasswd(1), run inside it, so that its shadow files, locks and
- * audit come along; where the tree has no such tool that is FAULT_ABSENT, with the line to type.  A second call
- * finds nothing to do and starts no process.  Nothing is ever removed or renumbered.
+ * missing is made by the system's own groupadd(8) and gpasswd(1), so that shadow files, locks and audit come along:
+ * those of the tree, run inside it; a tree that has none (no complete system) is served by ours with their options
+ * for another root.  Where we have none either that is FAULT_ABSENT.  A second call finds nothing to do and starts
+ * no process.  Nothing is ever removed or renumbered.
  *
  * Every change is told to the report in one line; with ACCOUNT_PLAN the line says what would be done and nothing is.
  * `deadline_ms` bounds each tool that is started (FAULT_LATE); 0 is no bound.

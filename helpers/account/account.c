@@ -1,0 +1,154 @@
+#include "account/account.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account/system.h"
+#include "base/text.h"
+#include "conf/accounts.h"
+#include "fs/read.h"
+
+/* Both account files, whole. */
+struct files {
+	struct text passwd, group;
+};
+
+static int files_read(int root, struct files *ret_files, struct fault *f)
+{
+	struct files files = { .passwd = TEXT_INIT, .group = TEXT_INIT };
+
+	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
+	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0) {
+		text_done(&files.passwd);
+		text_done(&files.group);
+		return -1;
+	}
+	*ret_files = files;
+	return 0;
+}
+
+static void files_done(struct files *files)
+{
+	text_done(&files->passwd);
+	text_done(&files->group);
+}
+
+#define FILES_AUTO __attribute__((cleanup(files_done))) struct files
+
+/* Has nobody that id, as a group or as a primary group? */
+static bool gid_free(const struct files *files, gid_t gid)
+{
+	TEXT_AUTO name = TEXT_INIT;
+
+	return !accounts_group_name(&files->group, gid, &name) && !accounts_primary_uses(&files->passwd, gid);
+}
+
+static int group_make(int root, const char *group, gid_t gid, unsigned deadline_ms, struct fault *f)
+{
+	char number[16];
+	const char *arguments[8];
+	size_t count = 0;
+
+	arguments[count++] = "-r";
+	if (gid != ACCOUNT_GID_ANY) {
+		(void)snprintf(number, sizeof(number), "%" PRIu32, gid);
+		arguments[count++] = "-g";
+		arguments[count++] = number;
+	}
+	arguments[count++] = group;
+	arguments[count] = NULL;
+	return account_tool_run(root, ACCOUNT_GROUPADD, arguments, deadline_ms, f);
+}
+
+int account_group_ensure(int root, const char *group, gid_t wanted, enum account_act act, unsigned deadline_ms,
+			 struct report *report, struct account_group *ret_group, struct fault *f)
+{
+	FILES_AUTO files = { .passwd = TEXT_INIT };
+	gid_t gid;
+
+	if (files_read(root, &files, f) < 0)
+		return -1;
+	if (accounts_group_find(&files.group, group, &gid)) {
+		*ret_group = (struct account_group){
+			.gid = gid, .changed = false, .wanted = wanted == ACCOUNT_GID_ANY || gid == wanted
+		};
+		return 0;
+	}
+	const bool free_gid = wanted != ACCOUNT_GID_ANY && gid_free(&files, wanted);
+	const gid_t chosen = free_gid ? wanted : ACCOUNT_GID_ANY;
+	if (wanted != ACCOUNT_GID_ANY && !free_gid)
+		report_say(report, REPORT_WARNING, "group id %lu, wanted for '%s', belongs to somebody else",
+			   (unsigned long)wanted, SHOWN(group));
+
+	if (act == ACCOUNT_PLAN) {
+		if (chosen != ACCOUNT_GID_ANY)
+			report_say(report, REPORT_RESULT, "group '%s' would be made with id %lu", SHOWN(group),
+				   (unsigned long)chosen);
+		else
+			report_say(report, REPORT_RESULT, "group '%s' would be made", SHOWN(group));
+		*ret_group = (struct account_group){
+			.gid = chosen, .changed = true, .wanted = wanted == ACCOUNT_GID_ANY || free_gid
+		};
+		return 0;
+	}
+	if (group_make(root, group, chosen, deadline_ms, f) < 0)
+		return -1;
+	/* The tool said yes; what counts is what stands in the file now. */
+	FILES_AUTO after = { .passwd = TEXT_INIT };
+	if (files_read(root, &after, f) < 0)
+		return -1;
+	if (!accounts_group_find(&after.group, group, &gid))
+		return fault_system(f, 0, "groupadd ended well, yet there is no group '%s' in /etc/group", SHOWN(group));
+	report_say(report, REPORT_RESULT, "group '%s' made with id %lu", SHOWN(group), (unsigned long)gid);
+	*ret_group = (struct account_group){
+		.gid = gid, .changed = true, .wanted = wanted == ACCOUNT_GID_ANY || gid == wanted
+	};
+	return 0;
+}
+
+static bool is_member(const struct files *files, const struct accounts_user *user, const char *name, const char *group,
+		      gid_t gid)
+{
+	return user->gid == gid || accounts_group_lists(&files->group, group, name);
+}
+
+int account_member_ensure(int root, const char *user, const char *group, enum account_act act, unsigned deadline_ms,
+			  struct report *report, bool *ret_changed, struct fault *f)
+{
+	FILES_AUTO files = { .passwd = TEXT_INIT };
+	struct accounts_user found;
+	gid_t gid;
+
+	if (files_read(root, &files, f) < 0)
+		return -1;
+	if (!accounts_user_find(&files.passwd, user, &found))
+		return fault_absent(f, "there is no user '%s' in /etc/passwd; OKV_USER in okv-luna.conf names OKV's user",
+				    SHOWN(user));
+	const bool there = accounts_group_find(&files.group, group, &gid);
+	if (!there && act == ACCOUNT_APPLY)
+		return fault_absent(f, "there is no group '%s' in /etc/group", SHOWN(group));
+	if (there && is_member(&files, &found, user, group, gid)) {
+		*ret_changed = false;
+		return 0;
+	}
+	if (act == ACCOUNT_PLAN) {
+		report_say(report, REPORT_RESULT, "user '%s' would be added to group '%s'", SHOWN(user), SHOWN(group));
+		*ret_changed = true;
+		return 0;
+	}
+	const char *const arguments[] = { "--add", user, group, NULL };
+	if (account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0)
+		return -1;
+	FILES_AUTO after = { .passwd = TEXT_INIT };
+	if (files_read(root, &after, f) < 0)
+		return -1;
+	if (!accounts_group_lists(&after.group, group, user))
+		return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user), SHOWN(group));
+	report_say(report, REPORT_RESULT, "user '%s' added to group '%s'", SHOWN(user), SHOWN(group));
+	*ret_changed = true;
+	return 0;
+}
