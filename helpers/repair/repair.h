@@ -15,6 +15,8 @@
  *    entry that somebody else changes meanwhile, an immutable one and a read-only file system are counted and
  *    reported by name, and the rest is still done.  Mount points are not crossed.
  *
+ * The caller holds the lock (cmd_lock) when it asks for REPAIR_APPLY.
+ *
  * Profiles and phases name the policy file, SETTINGS_POLICY/PROFILE/PHASE.conf below the root; then come the
  * administrator's *.conf of SETTINGS_POLICY_LOCAL in order of their names (conf/policy.h has the grammar).
  */
@@ -35,6 +37,12 @@
  */
 enum repair_act { REPAIR_CHECK, REPAIR_PLAN, REPAIR_APPLY };
 
+/*
+ * With REPAIR_CHECK and REPAIR_PLAN the HSM group may be missing as yet and has this id, which is nobody's.  For
+ * REPAIR_APPLY it is made first (account/account.h).
+ */
+#define REPAIR_GID_TO_COME ((gid_t)-2)
+
 /* One entry that is not as it should be.  Valid during the call only. */
 struct repair_change {
 	const char *path; /* below the root, "/usr/..." */
@@ -46,13 +54,8 @@ struct repair_change {
 /* Whom a run tells.  Every member may be NULL. */
 struct repair_ear {
 	void *context;
-	/* Called once per entry, before it is changed. */
+	/* Called once per entry: with REPAIR_APPLY when it has been changed, otherwise when it would be. */
 	void (*change)(void *context, const struct repair_change *change);
-	/*
-	 * Called before the first thing that changes the system (finishing a killed run, writing the journal), to take
-	 * the lock; NULL where the caller holds it.  May be called more than once in a run; a fault ends the run.
-	 */
-	int (*lock)(void *context, struct fault *f);
 	/* Warnings: links in places where others can write, refused entries, parents that others can write. */
 	struct report *report;
 };
@@ -64,7 +67,8 @@ struct repair_tally {
 	size_t others;   /* sockets, FIFOs, devices left alone */
 	size_t mounts;   /* mount points not crossed */
 	size_t refused;  /* second hard link; a link where the policy names a path */
-	size_t failed;   /* immutable, read-only, changed meanwhile, unreadable */
+	size_t failed;   /* immutable, read-only, unreadable, a tool that failed */
+	size_t exchanged; /* changed meanwhile (or, for undo, since) by somebody else */
 	size_t parents;  /* directories above, or without a line of their own, that others can write */
 };
 
@@ -74,13 +78,9 @@ struct repair_request {
 	const char *profile; /* "guide", "strict"; NULL: settings->profile */
 	const char *phase;   /* "pre-upgrade", "post-upgrade" */
 	enum repair_act act;
-	/* Only entries at or below these paths; count 0: all. */
+	/* Only entries at or below these paths; count 0: all.  One that no line of the policy reaches is refused. */
 	const char *const *paths;
 	size_t path_count;
-	/*
-	 * With REPAIR_CHECK and REPAIR_PLAN: settings->hsm_group may be missing as yet, and then stands for an id that
-	 * nobody has.  Ignored with REPAIR_APPLY: make the group first (account/account.h).
-	 */
 	struct repair_ear ear;
 };
 
@@ -90,6 +90,12 @@ struct repair_request {
  * changed.  What is wrong with single entries is in the tally, not in the fault: see repair_verdict.
  */
 int repair_run(const struct repair_request *request, struct repair_tally *ret_tally, struct fault *f);
+
+/*
+ * The faults that repair_run would return before it looks at an entry, with the HSM group allowed to be missing: to be
+ * asked before accounts are made, so that a flaw in a policy or a missing client leaves those alone too.
+ */
+int repair_ready(const struct repair_request *request, struct fault *f);
 
 /*
  * Every entry at or below the paths (of any type, links too, which are not followed) with group `from` gets group
@@ -108,8 +114,9 @@ int repair_reown(const struct repair_reown *reown, struct repair_tally *ret_tall
 
 /*
  * Puts back what the newest journal says, and takes that journal away; the one before is then the newest.  An entry
- * that was changed since by somebody else, or replaced, is left alone and counted as failed.  FAULT_ABSENT: there
- * is nothing to undo.
+ * that was changed since by somebody else, or replaced, is left alone and counted as exchanged.  When the system
+ * refused something (tally: failed) the journal stays, so that undo can be repeated.  FAULT_ABSENT: there is nothing
+ * to undo.
  */
 struct repair_undo {
 	int root;

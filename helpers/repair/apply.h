@@ -1,0 +1,25 @@
+/*
+ * repair/apply: carry out a journal, forwards or backwards.
+ *
+ * Promise: all entries that must be narrowed are narrowed before the first one gets its owner or a wider mode: what
+ * lies between, in the whole tree, grants no more than its state before and no more than its state after.  May be
+ * repeated: entries that are settled already are passed over, so a run that was killed is finished by the same call.
+ * Each entry that could not be settled is told as a warning and counted; the rest is still done.
+ */
+#ifndef OKV_REPAIR_APPLY_H
+#define OKV_REPAIR_APPLY_H
+
+#include "repair/journal.h"
+#include "repair/repair.h"
+
+enum repair_direction { REPAIR_FORTH, REPAIR_BACK };
+
+/* Reads the journal from its first record on.  Adds to the counts of *tally. */
+int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction, const struct repair_ear *ear,
+		 struct repair_tally *tally, struct fault *f);
+
+/* What repair_apply would do, without doing it: tells the changes of entries that are not settled. */
+int repair_foresee(int root, struct repair_journal *journal, enum repair_direction direction,
+		   const struct repair_ear *ear, struct repair_tally *tally, struct fault *f);
+
+#endif

@@ -1,0 +1,242 @@
+#include "repair/repair.h"
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/root.h"
+#include "repair/apply.h"
+#include "repair/journal.h"
+#include "repair/label.h"
+#include "repair/plan.h"
+#include "repair/rules.h"
+
+/* What a plan's finds go to: a journal that begins with the first of them, or only the ear. */
+struct sink {
+	int root;
+	enum repair_act act;
+	const struct repair_ear *ear;
+	struct repair_tally *tally;
+	struct repair_journal journal;
+	bool begun;
+};
+
+static int sink_found(void *context, const struct repair_record *record, struct fault *f)
+{
+	struct sink *sink = context;
+
+	if (sink->act == REPAIR_APPLY) {
+		if (!sink->begun && repair_journal_new(sink->root, &sink->journal, f) < 0)
+			return -1;
+		sink->begun = true;
+		return repair_journal_add(&sink->journal, record, f);
+	}
+	sink->tally->changed++;
+	if (sink->ear->change != NULL) {
+		const struct repair_change change = {
+			.path = record->path,
+			.old_uid = record->from.uid, .new_uid = record->to.uid,
+			.old_gid = record->from.gid, .new_gid = record->to.gid,
+			.old_mode = record->from.mode, .new_mode = record->to.mode,
+		};
+		sink->ear->change(sink->ear->context, &change);
+	}
+	return 0;
+}
+
+/* Carries the sealed journal out and files it. */
+static int journal_carry_out(int root, struct repair_journal *journal, enum repair_direction direction,
+			     const struct repair_ear *ear, struct repair_tally *tally, struct fault *f)
+{
+	if (repair_apply(root, journal, direction, ear, tally, f) < 0 ||
+	    repair_labels_restore(root, journal, ear->report, tally, f) < 0)
+		return -1;
+	if (direction == REPAIR_FORTH)
+		return repair_journal_mark(journal, REPAIR_JOURNAL_DONE, f);
+	/* What the system refused may be mended and undone by another try; what was exchanged is gone for good. */
+	return tally->failed > 0 ? 0 : repair_journal_drop(journal, f);
+}
+
+/* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
+static int leftover_finish(int root, enum repair_act act, const struct repair_ear *ear, struct fault *f)
+{
+	REPAIR_JOURNAL_AUTO journal = REPAIR_JOURNAL_INIT;
+	struct repair_tally apart = { 0 };
+	const struct repair_ear quiet = { .report = ear->report };
+	bool found;
+
+	if (repair_journal_open(root, true, &journal, &found, f) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	if (act != REPAIR_APPLY) {
+		report_say(ear->report, REPORT_WARNING, "an earlier repair was cut short; the next one finishes it first");
+		return 0;
+	}
+	report_say(ear->report, REPORT_RESULT, "an earlier repair was cut short; finishing it first");
+	const bool back = journal.state == REPAIR_JOURNAL_BACK;
+	if (journal_carry_out(root, &journal, back ? REPAIR_BACK : REPAIR_FORTH, &quiet, &apart, f) < 0)
+		return -1;
+	/* One try is enough: a new run is asked for, and what is left of the old one was told. */
+	return back ? repair_journal_drop(&journal, f) : 0;
+}
+
+/* After the walk: seal, then change. */
+static int sink_carry_out(struct sink *sink, struct fault *f)
+{
+	if (!sink->begun)
+		return 0;
+	if (repair_journal_seal(&sink->journal, f) < 0)
+		return -1;
+	return journal_carry_out(sink->root, &sink->journal, REPAIR_FORTH, sink->ear, sink->tally, f);
+}
+
+/* A walk that failed leaves a journal that counts for nothing. */
+static int sink_abandon(struct sink *sink)
+{
+	struct fault ignored = FAULT_INIT;
+
+	if (sink->begun)
+		(void)repair_journal_drop(&sink->journal, &ignored);
+	return -1;
+}
+
+static int client_check(const struct repair_request *request, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	struct fault trouble = FAULT_INIT;
+	const char *path = request->settings->client_dir;
+
+	if (fs_dir_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, &trouble) == 0)
+		return 0;
+	if (trouble.kind == FAULT_ABSENT)
+		return fault_absent(f, "there is no Luna client in '%s'; install one with okv-luna extract, or set CLIENT_DIR "
+				    "in " SETTINGS_FILE, SHOWN(path));
+	*f = trouble;
+	return -1;
+}
+
+/* Paths that no line of the policy reaches are a mistake of the caller's, not a tree in order. */
+static int limits_read(const struct repair_request *request, const struct policy *policy, struct policy *limits,
+		       struct fault *f)
+{
+	for (size_t i = 0; i < request->path_count; i++) {
+		const char *path = request->paths[i];
+		if (policy_mark(limits, path, f) < 0)
+			return -1;
+		const struct policy_rule *mark = &limits->rules[i];
+		struct policy_place place, below;
+		policy_root(policy, &place);
+		for (size_t k = 0; k < mark->count; k++, place = below)
+			policy_step(policy, &place, mark->components[k], &below);
+		if (!policy_reaches(&place))
+			return fault_refused(f, "no line of the policy speaks of '%s' or of what is below it", SHOWN(path));
+		if (!fs_exists(request->root, path))
+			return fault_absent(f, "'%s' is not there", SHOWN(path));
+	}
+	return 0;
+}
+
+/* All that can be refused as a whole. */
+static int prepare(const struct repair_request *request, bool group_to_come, struct policy *policy,
+		   struct policy *limits, struct fault *f)
+{
+	const char *profile = request->profile != NULL ? request->profile : request->settings->profile;
+
+	if (client_check(request, f) < 0 ||
+	    repair_rules_read(request->root, request->settings, profile, request->phase, group_to_come, policy, f) < 0)
+		return -1;
+	return limits_read(request, policy, limits, f);
+}
+
+int repair_ready(const struct repair_request *request, struct fault *f)
+{
+	POLICY_AUTO policy = POLICY_INIT;
+	POLICY_AUTO limits = POLICY_INIT;
+
+	return prepare(request, true, &policy, &limits, f);
+}
+
+int repair_run(const struct repair_request *request, struct repair_tally *ret_tally, struct fault *f)
+{
+	POLICY_AUTO policy = POLICY_INIT;
+	POLICY_AUTO limits = POLICY_INIT;
+	struct repair_tally tally = { 0 };
+
+	if (prepare(request, request->act != REPAIR_APPLY, &policy, &limits, f) < 0)
+		return -1;
+	if (leftover_finish(request->root, request->act, &request->ear, f) < 0)
+		return -1;
+
+	struct sink sink = {
+		.root = request->root, .act = request->act, .ear = &request->ear, .tally = &tally,
+		.journal = REPAIR_JOURNAL_INIT,
+	};
+	const struct repair_plan plan = {
+		.root = request->root, .context = &sink, .found = sink_found, .report = request->ear.report
+	};
+	int r = repair_plan_policy(&plan, &policy, &limits, &tally, f);
+	r = r < 0 ? sink_abandon(&sink) : sink_carry_out(&sink, f);
+	repair_journal_done(&sink.journal);
+	if (r == 0)
+		*ret_tally = tally;
+	return r;
+}
+
+int repair_reown(const struct repair_reown *reown, struct repair_tally *ret_tally, struct fault *f)
+{
+	struct repair_tally tally = { 0 };
+
+	if (leftover_finish(reown->root, reown->act, &reown->ear, f) < 0)
+		return -1;
+	struct sink sink = {
+		.root = reown->root, .act = reown->act, .ear = &reown->ear, .tally = &tally, .journal = REPAIR_JOURNAL_INIT,
+	};
+	const struct repair_plan plan = {
+		.root = reown->root, .context = &sink, .found = sink_found, .report = reown->ear.report
+	};
+	int r = repair_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
+	r = r < 0 ? sink_abandon(&sink) : sink_carry_out(&sink, f);
+	repair_journal_done(&sink.journal);
+	if (r == 0)
+		*ret_tally = tally;
+	return r;
+}
+
+int repair_undo(const struct repair_undo *undo, struct repair_tally *ret_tally, struct fault *f)
+{
+	REPAIR_JOURNAL_AUTO journal = REPAIR_JOURNAL_INIT;
+	struct repair_tally tally = { 0 };
+	bool found;
+
+	if (repair_journal_open(undo->root, false, &journal, &found, f) < 0)
+		return -1;
+	if (!found)
+		return fault_absent(f, "there is no repair to undo");
+	if (undo->act != REPAIR_APPLY) {
+		if (repair_foresee(undo->root, &journal, REPAIR_BACK, &undo->ear, &tally, f) < 0)
+			return -1;
+	} else {
+		if (repair_journal_mark(&journal, REPAIR_JOURNAL_BACK, f) < 0 ||
+		    journal_carry_out(undo->root, &journal, REPAIR_BACK, &undo->ear, &tally, f) < 0)
+			return -1;
+	}
+	*ret_tally = tally;
+	return 0;
+}
+
+int repair_verdict(const struct repair_tally *tally, enum repair_act act, struct fault *f)
+{
+	const size_t left = tally->refused + tally->failed + tally->exchanged;
+
+	switch (act) {
+	case REPAIR_CHECK:
+		if (tally->changed + left > 0)
+			return fault_negative(f, "%zu of %zu entries are not to policy", tally->changed + left, tally->entries);
+		return 0;
+	case REPAIR_PLAN:
+	case REPAIR_APPLY:
+		if (left > 0)
+			return fault_incomplete(f, "%zu of %zu entries were left alone; see above", left, tally->entries);
+		return 0;
+	}
+	return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * repair/rules: the policy that counts, read from its files.
+ *
+ * Promise: first the profile's file for the phase, then the administrator's files in the order of their names, all
+ * below the root.  A file that others than root could write is FAULT_REFUSED, as is any flaw, by file and line.
+ */
+#ifndef OKV_REPAIR_RULES_H
+#define OKV_REPAIR_RULES_H
+
+#include "conf/policy.h"
+#include "conf/settings.h"
+
+/*
+ * `group_to_come`: settings->hsm_group may be missing from etc/group and is then
+ * REPAIR_GID_TO_COME (repair/repair.h).
+ * FAULT_ABSENT: there is no file for that profile and phase.
+ */
+int repair_rules_read(int root, const struct settings *settings, const char *profile, const char *phase,
+		      bool group_to_come, struct policy *ret_policy, struct fault *f);
+
+#endif
