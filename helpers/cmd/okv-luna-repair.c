@@ -1,0 +1,264 @@
+/*
+ * okv-luna repair: owners, groups and modes to policy; the HSM group and who is in it; and back.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "account/account.h"
+#include "cmd/tool.h"
+#include "conf/accounts.h"
+#include "fs/read.h"
+#include "repair/repair.h"
+#include "repair/rules.h"
+
+static struct {
+	const char *phase, *profile;
+	bool check, undo;
+} wanted;
+
+static const struct option options[] = {
+	{ .name = "phase", .kind = OPTION_CHOICE, .argument = "pre-upgrade|post-upgrade",
+	  .help = "which state (default post-upgrade: everyday)", .target = &wanted.phase },
+	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict",
+	  .help = "which policy (default PROFILE of okv-luna.conf)", .target = &wanted.profile },
+	{ .name = "check", .help = "change nothing, exit 1 where something is not to policy", .target = &wanted.check },
+	{ .name = "undo", .help = "put back what the last repair changed", .target = &wanted.undo },
+	OPTION_END,
+};
+
+enum { ACCOUNT_DEADLINE_MS = 30000, NAMES_KEPT = 16 };
+
+/* Names of ids, looked up once each. */
+struct names {
+	struct text file; /* passwd or group, whole */
+	bool (*find)(const struct text *file, uint32_t id, struct text *out);
+	struct {
+		uint32_t id;
+		char name[64];
+	} kept[NAMES_KEPT];
+	size_t count;
+};
+
+struct speaker {
+	struct cmd_context *context;
+	struct names users, groups;
+	const char *to_come; /* the group that REPAIR_GID_TO_COME stands for */
+	struct json *json;
+};
+
+static const char *name_of(struct names *names, uint32_t id, const char *to_come)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (names->kept[i].id == id)
+			return names->kept[i].name;
+
+	TEXT_AUTO found = TEXT_INIT;
+	const size_t place = names->count < NAMES_KEPT ? names->count++ : NAMES_KEPT - 1;
+	char *name = names->kept[place].name;
+	names->kept[place].id = id;
+	if (to_come != NULL && id == REPAIR_GID_TO_COME)
+		(void)snprintf(name, sizeof(names->kept[place].name), "%s", to_come);
+	else if (names->find(&names->file, id, &found) && !found.failed)
+		(void)snprintf(name, sizeof(names->kept[place].name), "%s", SHOWN(text_string(&found)));
+	else
+		(void)snprintf(name, sizeof(names->kept[place].name), "%" PRIu32, id);
+	return name;
+}
+
+/* Within the client its own directory goes without saying. */
+static const char *path_shown(const struct cmd_context *context, const char *path)
+{
+	const char *client = context->settings.client_dir;
+	const size_t length = strlen(client);
+
+	return strncmp(path, client, length) == 0 && path[length] == '/' && path[length + 1] != '\0' ? path + length + 1
+												      : path;
+}
+
+static void owned_json(struct json *j, const char *key, const char *owner, const char *group, mode_t mode)
+{
+	json_object_begin(j, key);
+	json_string(j, "owner", owner);
+	json_string(j, "group", group);
+	json_mode(j, "mode", mode);
+	json_object_end(j);
+}
+
+static void change_print(void *context, const struct repair_change *change)
+{
+	struct speaker *speaker = context;
+	char old_owner[64], old_group[64];
+
+	/* A name may be pushed out of the cache by the next one. */
+	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&speaker->users, change->old_uid, NULL));
+	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&speaker->groups, change->old_gid, NULL));
+	const char *owner = name_of(&speaker->users, change->new_uid, NULL);
+	const char *group = name_of(&speaker->groups, change->new_gid, speaker->to_come);
+
+	if (speaker->context->json) {
+		json_object_begin(speaker->json, NULL);
+		json_string(speaker->json, "path", change->path);
+		owned_json(speaker->json, "old", old_owner, old_group, change->old_mode);
+		owned_json(speaker->json, "new", owner, group, change->new_mode);
+		json_object_end(speaker->json);
+		return;
+	}
+	cmd_print(speaker->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(speaker->context, change->path)),
+		  old_owner, old_group, (unsigned)change->old_mode, owner, group, (unsigned)change->new_mode);
+}
+
+static int speaker_init(struct speaker *speaker, struct cmd_context *context, struct json *json, struct fault *f)
+{
+	*speaker = (struct speaker){
+		.context = context, .json = json, .to_come = context->settings.hsm_group,
+		.users = { .find = accounts_user_name }, .groups = { .find = accounts_group_name },
+	};
+	if (fs_read_file(context->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &speaker->users.file, NULL,
+			 f) < 0)
+		return -1;
+	return fs_read_file(context->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &speaker->groups.file, NULL,
+			    f);
+}
+
+static void speaker_done(struct speaker *speaker)
+{
+	text_done(&speaker->users.file);
+	text_done(&speaker->groups.file);
+}
+
+/* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
+static int accounts_repair(struct cmd_context *context, enum repair_act act, size_t *ret_changed, struct fault *f)
+{
+	const struct settings *settings = &context->settings;
+	const enum account_act account_act = act == REPAIR_APPLY ? ACCOUNT_APPLY : ACCOUNT_PLAN;
+	struct account_group group;
+	bool added;
+	size_t lacking;
+
+	if (account_group_ensure(context->root, settings->hsm_group, ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
+				 context->report, &group, f) < 0 ||
+	    account_member_ensure(context->root, settings->okv_user, settings->hsm_group, account_act, ACCOUNT_DEADLINE_MS,
+				  context->report, &added, f) < 0 ||
+	    account_lacking(context->root, settings->okv_user, settings->hsm_group, context->report, &lacking, f) < 0)
+		return -1;
+	*ret_changed = (size_t)group.changed + (size_t)added;
+	return 0;
+}
+
+static void tally_print(struct cmd_context *context, enum repair_act act, const struct repair_tally *tally,
+			size_t accounts, const char *profile)
+{
+	const size_t left = tally->refused + tally->failed + tally->exchanged;
+
+	if (wanted.undo) {
+		cmd_print(context, "%zu entries %s\n", tally->changed, act == REPAIR_APPLY ? "put back" : "would be put back");
+		return;
+	}
+	if (tally->changed + left + accounts == 0)
+		cmd_print(context, "nothing to do: %zu entries are as policy %s, %s, wants them\n", tally->entries, profile,
+			  wanted.phase);
+	else
+		cmd_print(context, "%zu of %zu entries %s by policy %s, %s\n", tally->changed, tally->entries,
+			  act == REPAIR_APPLY ? "changed" : "would be changed", profile, wanted.phase);
+	if (tally->links + tally->others > 0)
+		cmd_print(context, "%zu symbolic links and %zu special files left alone\n", tally->links, tally->others);
+}
+
+static void tally_json(struct json *j, const struct repair_tally *tally, size_t accounts)
+{
+	json_unsigned(j, "entries", tally->entries);
+	json_unsigned(j, "changed", tally->changed);
+	json_unsigned(j, "accounts", accounts);
+	json_unsigned(j, "links", tally->links);
+	json_unsigned(j, "special", tally->others);
+	json_unsigned(j, "mounts", tally->mounts);
+	json_unsigned(j, "refused", tally->refused);
+	json_unsigned(j, "failed", tally->failed);
+	json_unsigned(j, "exchanged", tally->exchanged);
+	json_unsigned(j, "parents", tally->parents);
+}
+
+static int work(struct cmd_context *context, enum repair_act act, const char *profile, struct speaker *speaker,
+		struct repair_tally *ret_tally, size_t *ret_accounts, struct fault *f)
+{
+	const bool heard = context->json || !context->quiet;
+	const struct repair_ear ear = {
+		.context = speaker, .change = heard ? change_print : NULL, .report = context->report
+	};
+
+	if (wanted.undo) {
+		const struct repair_undo undo = { .root = context->root, .act = act, .ear = ear };
+		return repair_undo(&undo, ret_tally, f);
+	}
+	const struct repair_request request = {
+		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase, .act = act,
+		.paths = context->operands, .path_count = context->operand_count, .ear = ear,
+	};
+	/* A flaw in the policy, or a missing client, leaves even the group alone. */
+	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0)
+		return -1;
+	return repair_run(&request, ret_tally, f);
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	const enum repair_act act = wanted.check ? REPAIR_CHECK : context->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
+	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
+	struct repair_tally tally = { 0 };
+	struct speaker speaker;
+	struct json json;
+	size_t accounts = 0;
+
+	if (wanted.undo && (wanted.check || wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0))
+		return fault_usage(f, "--undo puts back the last repair as a whole and goes with none of --check, --phase, "
+				      "--profile and PATH");
+	for (size_t i = 0; i < context->operand_count; i++)
+		if (context->operands[i][0] != '/')
+			return fault_usage(f, "path '%s' is not absolute", SHOWN(context->operands[i]));
+	if (wanted.phase == NULL)
+		wanted.phase = "post-upgrade";
+	if (act == REPAIR_APPLY && cmd_lock(context, f) < 0)
+		return -1;
+	if (speaker_init(&speaker, context, &json, f) < 0) {
+		speaker_done(&speaker);
+		return -1;
+	}
+
+	if (context->json) {
+		json_init(&json, context->result);
+		json_object_begin(&json, NULL);
+		json_string(&json, "command", "okv-luna-repair");
+		json_string(&json, "profile", wanted.undo ? NULL : profile);
+		json_string(&json, "phase", wanted.undo ? NULL : wanted.phase);
+		json_array_begin(&json, "changes");
+	}
+	int r = work(context, act, profile, &speaker, &tally, &accounts, f);
+	speaker_done(&speaker);
+	if (r < 0) {
+		/* The main says in an object of its own what went wrong. */
+		text_reset(context->result);
+		return -1;
+	}
+	tally_print(context, act, &tally, accounts, profile);
+	r = repair_verdict(&tally, act, f);
+	if (r == 0 && act == REPAIR_CHECK && accounts > 0)
+		r = fault_negative(f, "the group or its members are not as they should be");
+	if (context->json) {
+		json_array_end(&json);
+		tally_json(&json, &tally, accounts);
+		json_number(&json, "exit", fault_exit_status(f));
+		json_object_end(&json);
+	}
+	return r;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-repair",
+	.summary = "Owners, groups and modes of the Luna client to policy, and the HSM group with OKV's user in it",
+	.operands = "[PATH...]",
+	.operands_most = 64,
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};
