@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,9 +15,34 @@
 
 enum { POLL_MS = 20 };
 
+/* The process that holds the lock on that file, for people: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE ...". */
+static void holder_find(const struct stat *file, char ret_holder[24])
+{
+	char line[256];
+	FILE *locks = fopen("/proc/locks", "re");
+
+	(void)snprintf(ret_holder, 24, "unknown");
+	while (locks != NULL && fgets(line, sizeof(line), locks) != NULL) {
+		unsigned device_major, device_minor;
+		unsigned long inode;
+		long holder;
+		/* A waiter's line has "->" after the number and does not match. */
+		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &holder, &device_major, &device_minor, &inode) == 4 &&
+		    inode == file->st_ino && device_major == major(file->st_dev) && device_minor == minor(file->st_dev)) {
+			(void)snprintf(ret_holder, 24, "%ld", holder);
+			break;
+		}
+	}
+	if (locks != NULL)
+		(void)fclose(locks);
+}
+
 int fs_lock_take(int dir, const char *leaf, unsigned patience_ms, int *ret_fd, struct fault *f)
 {
-	FS_AUTO int fd = openat(dir, leaf, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	FS_AUTO int fd = openat(dir, leaf, flags);
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(dir, leaf, flags | O_CREAT, 0600);
 	if (fd < 0)
 		return fault_errno(f, errno, "cannot open the lock '%s'", SHOWN(leaf));
 
@@ -28,22 +54,13 @@ int fs_lock_take(int dir, const char *leaf, unsigned patience_ms, int *ret_fd, s
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fault_system(f, errno, "cannot take the lock '%s'", SHOWN(leaf));
 		if (waited >= patience_ms) {
-			char holder[24] = "";
-			const ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
-			if (length > 0)
-				holder[strcspn(holder, "\n")] = '\0';
-			return fault_late(f, "another okv-luna command is at work (process %s); wait for it to end",
-					  length > 0 ? SHOWN(holder) : "unknown");
+			char holder[24];
+			holder_find(&status, holder);
+			return fault_late(f, "another okv-luna command is at work (process %s); wait for it to end", holder);
 		}
 		const struct timespec pause = { .tv_sec = 0, .tv_nsec = POLL_MS * 1000000L };
 		(void)nanosleep(&pause, NULL);
 	}
-
-	char line[24];
-	const int length = snprintf(line, sizeof(line), "%ld\n", (long)getpid());
-	/* For people only: a full disk must not keep the command from working. */
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, line, (size_t)length, 0) < 0)
-		errno = 0;
 	*ret_fd = fs_take(&fd);
 	return 0;
 }

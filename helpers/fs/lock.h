@@ -1,8 +1,8 @@
 /*
  * fs/lock: one instance at a time.
  *
- * Promise: the lock is the kernel's (flock(2)) on an open file, so it ends with the process however it ends;
- * the file holds the holder's process id for people to read and stays behind, empty of meaning.
+ * Promise: the lock is the kernel's (flock(2)) on an open file, so it ends with the process however it ends.  The file
+ * is empty, is made once and stays; taking the lock changes nothing on disk.  Who holds it the kernel knows.
  */
 #ifndef OKV_FS_LOCK_H
 #define OKV_FS_LOCK_H

@@ -318,6 +318,12 @@ int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow,
 	if (path_check(path, f) < 0)
 		return -1;
 
+	/* Nothing is even tried where all is there: a second run makes no call that could change something. */
+	FS_AUTO int there = -1;
+	struct fault ignored = FAULT_INIT;
+	if (fs_dir_open(root, path, follow, &there, &ignored) == 0)
+		return 0;
+
 	char prefix[PATH_MAX];
 	size_t at = 0;
 	const size_t length = strlen(path);
