@@ -272,7 +272,8 @@ int main(int argc, char *argv[])
 		else if (common.json)
 			result_print(&context, &f);
 	}
-	if (r < 0)
+	/* A fault without words is an answer that the exit status gives alone. */
+	if (r < 0 && f.text[0] != '\0')
 		complain(f.text);
 
 	settings_done(&context.settings);

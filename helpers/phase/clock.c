@@ -3,14 +3,6 @@
 #include <stdio.h>
 #include <time.h>
 
-int64_t phase_clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int64_t phase_clock_now(void)
 {
 	struct timespec now;

@@ -1,8 +1,7 @@
 /*
- * phase/clock: when something was, and how long it took.
+ * phase/clock: when something was.
  *
- * Promise: stamps are RFC 3339 in UTC with whole seconds ("2026-02-03T04:05:06Z"); durations come from the
- * monotonic clock, so a clock set by the boot does not make a deadline early or late.
+ * Promise: stamps are RFC 3339 in UTC with whole seconds ("2026-02-03T04:05:06Z"); the reader takes nothing else.
  */
 #ifndef OKV_PHASE_CLOCK_H
 #define OKV_PHASE_CLOCK_H
@@ -15,8 +14,6 @@
 
 enum { PHASE_STAMP_SIZE = 21 };
 
-/* Milliseconds of the monotonic clock. */
-int64_t phase_clock_ms(void);
 /* Seconds since 1970. */
 int64_t phase_clock_now(void);
 void phase_clock_stamp(int64_t seconds, char ret_stamp[PHASE_STAMP_SIZE]);

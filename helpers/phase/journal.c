@@ -65,7 +65,10 @@ static void line_take(struct phase_history *history, const char *line)
 		if (act == PHASE_PRE)
 			memset(history->acts, 0, sizeof(history->acts));
 		*event = (struct phase_event){ .began = when };
-	} else if (text_equal(line, word, "end") && event->began != 0) {
+	} else if (text_equal(line, word, "end")) {
+		/* A post-upgrade writes its end only. */
+		if (event->began == 0)
+			event->began = when;
 		event_end(event, when, rest);
 	} else if (text_equal(line, word, "aborted")) {
 		memset(history->acts, 0, sizeof(history->acts));

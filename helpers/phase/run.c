@@ -15,6 +15,7 @@
 
 #include "fs/handle.h"
 #include "phase/clock.h"
+#include "proc/clock.h"
 
 enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, MESSAGE_MAX = 16 * 1024, TITLE_MAX = 1024, REAP_MS = 1000 };
 
@@ -245,7 +246,7 @@ static bool messages_read(int fd, int64_t deadline, struct phase_result *result,
 	char block[8192];
 
 	for (;;) {
-		const int64_t left = deadline - phase_clock_ms();
+		const int64_t left = deadline - proc_clock_ms();
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 		if (left <= 0)
 			return true;
@@ -280,14 +281,14 @@ static bool messages_read(int fd, int64_t deadline, struct phase_result *result,
 /* A killed child that the kernel holds (a dead disk, a dead network file system) is not waited for without end. */
 static int step_wait(pid_t pid)
 {
-	const int64_t deadline = phase_clock_ms() + REAP_MS;
+	const int64_t deadline = proc_clock_ms() + REAP_MS;
 	int status = 0;
 
 	for (;;) {
 		const pid_t ended = waitpid(pid, &status, WNOHANG);
 		if (ended == pid)
 			return status;
-		if ((ended < 0 && errno != EINTR) || phase_clock_ms() >= deadline)
+		if ((ended < 0 && errno != EINTR) || proc_clock_ms() >= deadline)
 			return SIGKILL;
 		const struct timespec pause = { .tv_sec = 0, .tv_nsec = 200000L };
 		(void)nanosleep(&pause, NULL);
@@ -310,7 +311,7 @@ static void step_run(const struct phase_run *run, const struct phase_step *step,
 
 	/* Nothing that waits in our buffers may be written twice. */
 	(void)fflush(NULL);
-	const int64_t begun = phase_clock_ms();
+	const int64_t begun = proc_clock_ms();
 	const pid_t pid = fork();
 	if (pid < 0) {
 		(void)fault_system(&result->fault, errno, "cannot start the step '%s'", step->name);
@@ -328,7 +329,7 @@ static void step_run(const struct phase_run *run, const struct phase_step *step,
 	if (!ended)
 		(void)kill(-pid, SIGKILL);
 	const int status = step_wait(pid);
-	result->elapsed_ms = (unsigned)(phase_clock_ms() - begun);
+	result->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	if (ended)
 		return;
 	if (late)
@@ -342,7 +343,7 @@ static void step_run(const struct phase_run *run, const struct phase_step *step,
 
 int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_t count, struct fault *f)
 {
-	const int64_t begun = phase_clock_ms();
+	const int64_t begun = proc_clock_ms();
 	bool clean = true;
 
 	run->started = phase_clock_now();
@@ -360,7 +361,7 @@ int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_
 			run->progress(run, step, i, count);
 		const uint64_t wanted = step->bound_ms > 0 ? step->bound_ms
 							   : run->settings->slot_timeout * 1000 + PHASE_SLOTS_GRACE_MS;
-		const int64_t left = begun + run->bound_ms - phase_clock_ms();
+		const int64_t left = begun + run->bound_ms - proc_clock_ms();
 		if (left <= 0) {
 			result->outcome = PHASE_FAILED;
 			(void)fault_late(&result->fault, "no time was left for it: %s", step->title);
@@ -371,7 +372,7 @@ int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_
 			clean = clean && result->findings[k].severity != PHASE_HIGH;
 		clean = clean && result->outcome != PHASE_FAILED;
 	}
-	run->elapsed_ms = (unsigned)(phase_clock_ms() - begun);
+	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	return 0;
 }
 

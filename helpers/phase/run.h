@@ -82,6 +82,7 @@ struct phase_run {
 	const char *profile; /* NULL: PROFILE of the settings */
 	bool dry_run;
 	bool accept;         /* post-upgrade: differences from the snapshot are meant */
+	bool abort;          /* pre-upgrade: the way back */
 	unsigned bound_ms;   /* of the whole act */
 	struct report *report; /* complaints that cannot wait; may be NULL */
 	/* Called before each step; may be NULL. */

@@ -18,7 +18,9 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/tree.h"
+#include "phase/arm.h"
 #include "phase/clock.h"
+#include "wire/job.h"
 
 enum { MANIFEST_MAX = 256 * 1024 * 1024, SMALL_FILE_MAX = 64 * 1024 };
 enum { EXCHANGE = 2 }; /* RENAME_EXCHANGE of linux/fs.h; older headers lack it */
@@ -121,14 +123,21 @@ int phase_snapshot_look(int root, const struct settings *settings, struct phase_
 	TEXT_AUTO okv = TEXT_INIT;
 	TEXT_AUTO members = TEXT_INIT;
 	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = TEXT_INIT;
+	struct accounts_user user;
 
 	os_look(root, &os);
 	okv_look(root, &okv);
-	if (fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+	if (fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
+	    fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
 		return -1;
 	s.group_there = accounts_group_find(&group, settings->hsm_group, &s.group_id);
 	if (s.group_there)
 		accounts_group_members(&group, settings->hsm_group, &members);
+	s.member = s.group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
+				     (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
+	s.wired = fs_exists(root, WIRE_RECORD "/okv_hsm.conf") || fs_exists(root, WIRE_RECORD "/okv_hsm_mid_upgrade");
+	s.armed = phase_is_armed(root);
 	s.taken = phase_clock_now();
 	s.os = value_take(&os);
 	s.okv = value_take(&okv);
@@ -169,6 +178,9 @@ static int system_print(const struct phase_snapshot *s, const char *manifest_hex
 	    assign_set(&file, "OS", s->os, &changed, f) < 0 || assign_set(&file, "OKV_RELEASE", s->okv, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 || assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP_MEMBERS", s->members, &changed, f) < 0 ||
+	    assign_set(&file, "OKV_USER_IS_MEMBER", s->member ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "WIRED", s->wired ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "ARMED", s->armed ? "yes" : "no", &changed, f) < 0 ||
 	    assign_set(&file, "MANIFEST_SHA256", manifest_hex, &changed, f) < 0)
 		return -1;
 	assign_print(&file, out);
@@ -316,6 +328,18 @@ static int value_get(const struct assign *file, const char *name, char **ret_val
 	return 0;
 }
 
+static int flag_get(const struct assign *file, const char *name, bool *ret_flag, struct fault *f)
+{
+	char *value = NULL;
+
+	if (value_get(file, name, &value, f) < 0)
+		return -1;
+	*ret_flag = strcmp(value, "yes") == 0;
+	const bool known = *ret_flag || strcmp(value, "no") == 0;
+	free(value);
+	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", name);
+}
+
 static int head_parse(const struct text *bytes, struct phase_snapshot *s, char **ret_hex, struct fault *f)
 {
 	ASSIGN_AUTO file = ASSIGN_INIT;
@@ -324,7 +348,9 @@ static int head_parse(const struct text *bytes, struct phase_snapshot *s, char *
 
 	if (assign_parse(&file, text_string(bytes), bytes->length, f) < 0 || value_get(&file, "OS", &s->os, f) < 0 ||
 	    value_get(&file, "OKV_RELEASE", &s->okv, f) < 0 || value_get(&file, "GROUP", &s->group, f) < 0 ||
-	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 || value_get(&file, "MANIFEST_SHA256", ret_hex, f) < 0)
+	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
+	    flag_get(&file, "OKV_USER_IS_MEMBER", &s->member, f) < 0 || flag_get(&file, "WIRED", &s->wired, f) < 0 ||
+	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "MANIFEST_SHA256", ret_hex, f) < 0)
 		return -1;
 	int r = value_get(&file, "TAKEN", &taken, f);
 	if (r == 0 && !phase_clock_read(taken, strlen(taken), &s->taken))
@@ -402,6 +428,10 @@ static int snapshot_read(int root, const char *place, bool whole, struct phase_s
 	if (part_read(dir, "system", SMALL_FILE_MAX, &system, f) < 0)
 		return fault_prefix(f, "the snapshot cannot be read: ");
 	int r = head_parse(&system, &s, &wanted, f);
+	if (r == 0 && strlen(wanted) != sizeof(s.manifest_hex) - 1)
+		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
+	if (r == 0)
+		memcpy(s.manifest_hex, wanted, sizeof(s.manifest_hex));
 	if (r == 0 && whole) {
 		r = part_read(dir, PHASE_MANIFEST_FILE, MANIFEST_MAX, &manifest, f);
 		if (r == 0)

@@ -47,6 +47,10 @@ struct phase_snapshot {
 	bool group_there;
 	gid_t group_id;
 	char *members; /* owned; separated by commas */
+	bool member;   /* OKV's user was in it */
+	bool wired;    /* OKV's generic files had our wiring */
+	bool armed;    /* post-upgrade would have run at the next boot */
+	char manifest_hex[65]; /* SHA-256 of the manifest's file */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
 	struct phase_slots slots;

@@ -1,0 +1,53 @@
+#include "cmd/act.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "phase/show.h"
+
+/* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
+static void progress(struct phase_run *run, const struct phase_step *step, size_t index, size_t count)
+{
+	(void)run;
+	(void)fprintf(stderr, "\r\033[K[%zu/%zu] %s", index + 1, count, step->title);
+	(void)fflush(stderr);
+}
+
+void cmd_act_start(struct cmd_context *context, struct phase_run *run)
+{
+	run->root = context->root;
+	run->root_path = context->root_path;
+	run->settings = &context->settings;
+	run->dry_run = context->dry_run;
+	run->report = context->report;
+	if (!context->quiet && !context->json && isatty(STDERR_FILENO) == 1)
+		run->progress = progress;
+}
+
+int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f)
+{
+	PHASE_ANSWER_AUTO answer = PHASE_ANSWER_INIT;
+	TEXT_AUTO json = TEXT_INIT;
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault why = FAULT_INIT;
+
+	if (run->progress != NULL)
+		(void)fputs("\r\033[K", stderr);
+	const int r = phase_answer_make(run, &answer, f);
+	phase_show_json(run, &answer, &json);
+	if (!run->dry_run && run->result_count > 0 && phase_show_keep(run, &json, &why) < 0)
+		report_say(context->report, REPORT_WARNING, "the report is not kept: %s", why.text);
+	if (context->json)
+		text_add(context->result, json.bytes, json.length);
+
+	phase_show_text(run, &answer, context->colour ? PHASE_COLOUR : PHASE_PLAIN,
+			context->verbose ? PHASE_VERBOSE : PHASE_BRIEF, &text);
+	if (r == 0)
+		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
+	else
+		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
+			  context->colour ? "\033[0m" : "");
+	cmd_print(context, "%s", text_string(&text));
+	return r;
+}

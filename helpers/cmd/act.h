@@ -1,0 +1,18 @@
+/*
+ * cmd/act: what the doorways of the three acts have in common: who hears what, and how the answer comes out.
+ *
+ * Promise: the answer is the first line on standard output and goes to syslog; the steps follow; --json gives one
+ * object instead, which is kept below var/ in any case.  While an act works, a terminal shows which step it is at.
+ */
+#ifndef OKV_CMD_ACT_H
+#define OKV_CMD_ACT_H
+
+#include "cmd/tool.h"
+#include "phase/run.h"
+
+/* Fills what the context knows. */
+void cmd_act_start(struct cmd_context *context, struct phase_run *run);
+/* Prints; 0, or -1 with the act's own fault. */
+int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f);
+
+#endif

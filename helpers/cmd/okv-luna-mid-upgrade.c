@@ -1,0 +1,51 @@
+#include <unistd.h>
+
+#include "cmd/act.h"
+#include "cmd/tool.h"
+#include "phase/phase.h"
+
+/* OKV's upgrade must not wait for us, whatever hangs: the steps' bounds, and behind them the kernel's alarm. */
+enum { ALARM_GRACE_S = 5 };
+
+static uint64_t timeout = PHASE_MID_BOUND_MS / 1000;
+
+static const struct option options[] = {
+	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .least = 1, .most = 600,
+	  .help = "bound of the whole run (default 60)", .target = &timeout },
+	OPTION_END,
+};
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	PHASE_RUN_AUTO act = { .kind = PHASE_MID, .bound_ms = (unsigned)timeout * 1000 };
+	struct fault why = FAULT_INIT;
+
+	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
+	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
+	context->quiet = !context->dry_run;
+	if (cmd_lock(context, &why) < 0) {
+		if (why.kind == FAULT_LATE) {
+			*f = why;
+			return -1;
+		}
+		/* A read-only or full var/ must not cost the group: in the middle of an upgrade nobody else is at work. */
+		report_say(context->report, REPORT_WARNING, "working without the lock: %s", why.text);
+	}
+	cmd_act_start(context, &act);
+	if (phase_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
+		return -1;
+	if (!phase_run_changed(&act)) {
+		f->kind = FAULT_NEGATIVE;
+		return -1;
+	}
+	return 0;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-mid-upgrade",
+	.summary = "Called inside OKV's upgrade: group, membership and links on the new system",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.run = run,
+};

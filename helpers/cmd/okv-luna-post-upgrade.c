@@ -1,0 +1,46 @@
+#include <unistd.h>
+
+#include "cmd/act.h"
+#include "cmd/tool.h"
+#include "phase/collect.h"
+#include "phase/phase.h"
+
+static bool accept_differences;
+static const char *profile, *collect;
+
+static const struct option options[] = {
+	{ .name = "accept", .help = "take differences from the snapshot as meant", .target = &accept_differences },
+	{ .name = "collect", .kind = OPTION_TEXT, .argument = "FILE", .help = "only write a tar archive for support, without secrets",
+	  .target = &collect },
+	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to repair to (PROFILE)",
+	  .target = &profile },
+	OPTION_END,
+};
+
+enum { ALARM_GRACE_S = 15 };
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	PHASE_RUN_AUTO act = { .kind = PHASE_POST, .accept = accept_differences, .profile = profile };
+
+	cmd_act_start(context, &act);
+	if (collect != NULL)
+		return phase_collect(&act, collect, f);
+	if (cmd_lock(context, f) < 0)
+		return -1;
+	act.bound_ms = PHASE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
+	/* The boot waits for us. */
+	(void)alarm(act.bound_ms / 1000 + ALARM_GRACE_S);
+	if (phase_post_upgrade(&act, f) < 0)
+		return -1;
+	return cmd_act_end(context, &act, f);
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-post-upgrade",
+	.summary = "Prove after an OKV upgrade that nothing was lost, and bring everything to the everyday policy",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.run = run,
+};

@@ -1,0 +1,34 @@
+#include <unistd.h>
+
+#include "cmd/act.h"
+#include "cmd/tool.h"
+#include "phase/phase.h"
+
+static bool back;
+static const char *profile;
+
+static const struct option options[] = {
+	{ .name = "abort", .help = "put everything back as it was before pre-upgrade", .target = &back },
+	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to prepare by (PROFILE)",
+	  .target = &profile },
+	OPTION_END,
+};
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	PHASE_RUN_AUTO act = { .kind = PHASE_PRE, .abort = back, .profile = profile, .bound_ms = PHASE_PRE_BOUND_MS };
+
+	cmd_act_start(context, &act);
+	if ((back ? phase_pre_abort : phase_pre_upgrade)(&act, f) < 0)
+		return -1;
+	return cmd_act_end(context, &act, f);
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-pre-upgrade",
+	.summary = "Make this server ready for an OKV upgrade and answer: go, or do not upgrade",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_LOCK | CMD_SYSLOG,
+	.run = run,
+};

@@ -1,0 +1,42 @@
+/*
+ * phase/arm: let post-upgrade run by itself at the next boot, or not.
+ *
+ * Armed means: the unit okv-luna-post-upgrade.service is wanted by multi-user.target (the link that
+ * `systemctl enable` would make; no systemd has to run for it, so it works in a root that is not booted yet).
+ *
+ * Order: the unit waits for the network, since the HSM is behind it.  OKV's services are not documented, so they are
+ * looked for: services that run as OKV's user or run a program below /usr/local/okv.  One that itself waits for
+ * network-online.target, and has systemd's default dependencies, is put after our unit by a drop-in; any other could
+ * make a cycle of orders and is left alone.  Since our unit waits for nothing else, no cycle can come from this.
+ *
+ * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes.
+ */
+#ifndef OKV_PHASE_ARM_H
+#define OKV_PHASE_ARM_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "base/text.h"
+#include "conf/settings.h"
+
+#define PHASE_UNIT "okv-luna-post-upgrade.service"
+#define PHASE_UNIT_FILE "/etc/systemd/system/" PHASE_UNIT
+#define PHASE_UNIT_WANTED "/etc/systemd/system/multi-user.target.wants/" PHASE_UNIT
+#define PHASE_UNIT_ORDER_DIR "/etc/systemd/system/" PHASE_UNIT ".d"
+#define PHASE_UNIT_ORDER PHASE_UNIT_ORDER_DIR "/okv-order.conf"
+
+enum phase_arm_act { PHASE_ARM_PLAN, PHASE_ARM_APPLY };
+
+bool phase_is_armed(int root);
+/* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
+int phase_arm(int root, const struct settings *settings, enum phase_arm_act what, struct report *report,
+	      bool *ret_changed, struct fault *f);
+int phase_disarm(int root, enum phase_arm_act what, struct report *report, bool *ret_changed, struct fault *f);
+
+/* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */
+enum phase_unit_order { PHASE_UNIT_FOREIGN, PHASE_UNIT_LEFT_ALONE, PHASE_UNIT_AFTER_OURS };
+enum phase_unit_order phase_unit_judge(const struct text *unit, const char *okv_user);
+
+#endif

@@ -1,0 +1,156 @@
+#include "phase/before.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "phase/scan.h"
+#include "phase/snapshot.h"
+#include "proc/run.h"
+#include "repair/apply.h"
+#include "repair/journal.h"
+
+enum { TOOL_MS = 10000 };
+
+bool phase_before_exists(int root)
+{
+	PHASE_SNAPSHOT_AUTO head = PHASE_SNAPSHOT_INIT;
+	struct fault why = FAULT_INIT;
+
+	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
+	return phase_snapshot_head(root, PHASE_BEFORE, &head, &why) == 0 || why.kind != FAULT_ABSENT;
+}
+
+int phase_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
+{
+	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
+	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+
+	if (phase_paths_preserved(root, settings, &paths, f) < 0 ||
+	    phase_scan(root, &paths, PHASE_SCAN_ATTRIBUTES, report, &scan, f) < 0 ||
+	    phase_snapshot_look(root, settings, &s, f) < 0)
+		return -1;
+	s.manifest = scan.manifest;
+	scan.manifest = (struct manifest)MANIFEST_INIT;
+	return phase_snapshot_write(root, PHASE_BEFORE, &s, f);
+}
+
+/* --- owners and modes --------------------------------------------------------------------------------------------- */
+
+static mode_t type_of(enum manifest_type type)
+{
+	switch (type) {
+	case MANIFEST_FILE:
+		return S_IFREG;
+	case MANIFEST_DIR:
+		return S_IFDIR;
+	case MANIFEST_LINK:
+	case MANIFEST_OTHER:
+		break;
+	}
+	return 0;
+}
+
+/* What has to be done to the entry, or false where nothing has to. */
+static bool record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX], struct repair_record *ret_record)
+{
+	struct stat st;
+	struct fault ignored = FAULT_INIT;
+	const size_t length = strlen(entry->path);
+
+	if (!entry->has_attributes || type_of(entry->type) == 0 || length + 2 > PATH_MAX)
+		return false;
+	path[0] = '/';
+	memcpy(path + 1, entry->path, length + 1);
+	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &ignored) < 0 || (st.st_mode & S_IFMT) != type_of(entry->type) ||
+	    (st.st_uid == entry->uid && st.st_gid == entry->gid && (st.st_mode & 07777) == entry->mode))
+		return false;
+	*ret_record = (struct repair_record){
+		.path = path,
+		.type = st.st_mode & S_IFMT,
+		.device = st.st_dev,
+		.inode = st.st_ino,
+		.from = { .uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode & 07777 },
+		.to = { .uid = entry->uid, .gid = entry->gid, .mode = entry->mode },
+		.modified = st.st_mtim,
+		.changed = st.st_ctim,
+	};
+	return true;
+}
+
+int phase_before_modes(int root, enum repair_act what, struct report *report, bool *ret_changed, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
+	REPAIR_JOURNAL_AUTO journal = REPAIR_JOURNAL_INIT;
+	const struct repair_ear ear = { .report = report };
+	struct repair_tally tally = { .entries = 0 };
+	size_t count = 0;
+
+	if (phase_snapshot_read(root, PHASE_BEFORE, &before, f) < 0)
+		return -1;
+	for (size_t i = 0; i < before.manifest.count; i++) {
+		char path[PATH_MAX];
+		struct repair_record record;
+		if (!record_make(root, &before.manifest.entries[i], path, &record))
+			continue;
+		if (what == REPAIR_APPLY && ((count == 0 && repair_journal_new(root, &journal, f) < 0) ||
+					     repair_journal_add(&journal, &record, f) < 0))
+			return -1;
+		count++;
+	}
+	if (count > 0)
+		report_say(report, REPORT_RESULT, "%zu entries get the owner and mode they had before pre-upgrade", count);
+	if (count > 0 && what == REPAIR_APPLY) {
+		if (repair_journal_seal(&journal, f) < 0 || repair_journal_rewind(&journal, f) < 0 ||
+		    repair_apply(root, &journal, REPAIR_FORTH, &ear, &tally, f) < 0 ||
+		    repair_journal_mark(&journal, REPAIR_JOURNAL_DONE, f) < 0)
+			return -1;
+	}
+	*ret_changed = count > 0;
+	return repair_verdict(&tally, what, f);
+}
+
+/* --- the group ---------------------------------------------------------------------------------------------------- */
+
+static int tool_run(int root, const char *const *argv, struct fault *f)
+{
+	struct proc_run run = PROC_RUN_INIT;
+
+	run.argv = argv;
+	run.root = root;
+	run.deadline_ms = TOOL_MS;
+	return proc_run_expect(&run, f);
+}
+
+int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report, bool *ret_changed,
+		       struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
+	TEXT_AUTO groups = TEXT_INIT;
+	const char *const leave[] = { "/usr/bin/gpasswd", "--delete", settings->okv_user, settings->hsm_group, NULL };
+	const char *const remove[] = { "/usr/sbin/groupdel", settings->hsm_group, NULL };
+	gid_t gid;
+
+	if (phase_snapshot_head(root, PHASE_BEFORE, &before, f) < 0 ||
+	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+		return -1;
+	const bool there = accounts_group_find(&groups, settings->hsm_group, &gid);
+	if (there && !before.group_there) {
+		report_say(report, REPORT_RESULT, "group '%s' removed: it was not there before", settings->hsm_group);
+		*ret_changed = true;
+		return dry_run ? 0 : tool_run(root, remove, f);
+	}
+	if (there && !before.member && accounts_group_lists(&groups, settings->hsm_group, settings->okv_user)) {
+		report_say(report, REPORT_RESULT, "user '%s' leaves group '%s' again", settings->okv_user, settings->hsm_group);
+		*ret_changed = true;
+		return dry_run ? 0 : tool_run(root, leave, f);
+	}
+	*ret_changed = false;
+	return 0;
+}

@@ -1,0 +1,40 @@
+#include "phase/phase.h"
+#include "phase/steps.h"
+
+/*
+ * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole act's: a step that
+ * hangs takes nothing from those after it, except that the last ones share what is left.
+ */
+static const struct phase_step steps[] = {
+	{ "group", "the HSM group exists", 12000, PHASE_ALWAYS, phase_step_group },
+	{ "member", "OKV's user is in the HSM group", 10000, PHASE_ALWAYS, phase_step_member },
+	{ "reown", "what carried the old group id carries the new one", 20000, PHASE_ALWAYS, phase_step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 12000, PHASE_ALWAYS, phase_step_wire },
+	{ "arming", "let post-upgrade run at the next boot", 5000, PHASE_ALWAYS, phase_step_arm },
+};
+
+/* What cannot be written down is said to whoever listens (syslog); the work is done all the same. */
+static void note(struct phase_run *run, const char *text)
+{
+	struct fault why = FAULT_INIT;
+
+	if (!run->dry_run && phase_journal_add(run->root, PHASE_MID, &why, "%.600s", text) < 0)
+		report_say(run->report, REPORT_WARNING, "%s", why.text);
+}
+
+int phase_mid_upgrade(struct phase_run *run, struct fault *f)
+{
+	TEXT_AUTO end = TEXT_INIT;
+	struct fault why = FAULT_INIT;
+
+	run->kind = PHASE_MID;
+	note(run, "begin " OKV_LUNA_VERSION);
+	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
+		return -1;
+	if (phase_run_verdict(run, &why) < 0)
+		text_add_format(&end, "end failed %s", why.text);
+	else
+		text_add_format(&end, "end %s", phase_run_changed(run) ? "changed" : "unchanged");
+	note(run, text_string(&end));
+	return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * phase/phase: the three acts of an upgrade, each a constant table of steps.
+ *
+ * Promise: each act can be run again at any time and after being killed anywhere, finishes what was begun, and
+ * changes nothing where nothing is to do.  The caller holds the lock of the product.  The answer is in the run:
+ * phase_run_verdict.
+ */
+#ifndef OKV_PHASE_PHASE_H
+#define OKV_PHASE_PHASE_H
+
+#include "base/fault.h"
+#include "phase/run.h"
+
+enum {
+	PHASE_PRE_BOUND_MS = 30 * 60 * 1000, /* a big client tree is read whole */
+	PHASE_MID_BOUND_MS = 60 * 1000,
+	PHASE_POST_BOUND_MS = 180 * 1000, /* the boot waits for it; SLOT_TIMEOUT comes on top */
+};
+
+/*
+ * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, arming.  All is written
+ * to the journal, the answer last ("go", or "no" and why).
+ */
+int phase_pre_upgrade(struct phase_run *run, struct fault *f);
+/* Everything as it was before the first pre-upgrade since the last upgrade; nothing where none is open. */
+int phase_pre_abort(struct phase_run *run, struct fault *f);
+/*
+ * Inside OKV's upgrade, possibly on a new OS: group, membership, files with the old id, wiring, arming.  A journal
+ * that cannot be written does not keep it from its work.
+ */
+int phase_mid_upgrade(struct phase_run *run, struct fault *f);
+/* Group, wiring, owners and modes, slots, comparison with the snapshot; then disarms. */
+int phase_post_upgrade(struct phase_run *run, struct fault *f);
+/* Every check of the product, nothing changed. */
+int phase_status(struct phase_run *run, struct fault *f);
+
+#endif

@@ -1,0 +1,302 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "digest/sha256.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "phase/arm.h"
+#include "phase/clock.h"
+#include "phase/compare.h"
+#include "phase/phase.h"
+#include "phase/scan.h"
+#include "phase/snapshot.h"
+#include "phase/steps.h"
+
+#define SEAL_FILE SETTINGS_VAR "/seal"
+
+enum { DETAIL_MAX = 8 * 1024, SEAL_FILE_MAX = 4096, CTIME_GRAIN_MS = 20 };
+
+/* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
+static int step_mid(struct phase_act *act, struct fault *f)
+{
+	struct phase_history history;
+
+	if (phase_steps_history(act, &history, f) < 0)
+		return -1;
+	const struct phase_event *mid = &history.acts[PHASE_MID];
+	if (mid->began != 0 && mid->ended == 0)
+		phase_act_find(act, PHASE_MEDIUM, "journalctl -t okv-luna", NULL,
+			       "OKV's mid-upgrade step began and did not end: it was killed");
+	else if (mid->ended != 0 && !mid->good)
+		phase_act_find(act, PHASE_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
+			       mid->end[0] != '\0' ? mid->end : "no reason was written");
+	else if (mid->ended != 0)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
+	else if (phase_history_is_open(&history))
+		phase_act_find(act, PHASE_LOW, "grep okv-luna " SETTINGS_GENERIC "/okv_hsm_mid_upgrade", NULL,
+			       "OKV's mid-upgrade step has left no record since pre-upgrade");
+	else
+		act->skipped = true;
+	return 0;
+}
+
+static int step_repair(struct phase_act *act, struct fault *f)
+{
+	return phase_step_repair(act, "post-upgrade", f);
+}
+
+/* FAULT_NONE and *ret_there false where there is nothing to compare with. */
+static int snapshot_get(struct phase_act *act, struct phase_snapshot *ret_snapshot, bool *ret_there, struct fault *f)
+{
+	*ret_there = phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, ret_snapshot, f) == 0;
+	if (*ret_there || f->kind == FAULT_ABSENT) {
+		*f = (struct fault)FAULT_INIT;
+		return 0;
+	}
+	phase_act_remedy(act, "okv-luna post-upgrade --collect FILE");
+	return -1;
+}
+
+static int step_slots(struct phase_act *act, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
+	struct phase_slots now = { .items = NULL };
+	bool there;
+
+	if (phase_steps_slots(act, &now, f) < 0)
+		return -1;
+	int r = snapshot_get(act, &old, &there, f);
+	const struct phase_slot *lost = r == 0 && there && old.slots_known ? phase_slots_lost(&old.slots, &now) : NULL;
+	if (lost != NULL && act->run->accept) {
+		phase_act_find(act, PHASE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted", SHOWN(lost->label),
+			       SHOWN(lost->serial));
+	} else if (lost != NULL) {
+		phase_act_remedy(act, "okv-luna slots; okv-luna config chrystoki get");
+		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
+				   SHOWN(lost->label), SHOWN(lost->serial));
+	} else if (r == 0 && there && old.slots_known) {
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade", old.slots.count,
+			       old.slots.count == 1 ? "" : "s");
+	}
+	phase_slots_done(&now);
+	return r;
+}
+
+/* --- comparison --------------------------------------------------------------------------------------------------- */
+
+/* One line: the seal, and the manifest that it vouches for. */
+static void seal_line(const struct phase_scan *scan, const char *manifest_hex, struct text *out)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	digest_sha256_hex(scan->seal, hex);
+	text_add_format(out, "%s %s\n", hex, manifest_hex);
+}
+
+static bool seal_holds(int root, const struct text *line)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	struct fault ignored = FAULT_INIT;
+
+	return fs_read_file(root, SEAL_FILE, FS_FOLLOW_TRUSTED, SEAL_FILE_MAX, &file, NULL, &ignored) == 0 &&
+	       file.length == line->length && memcmp(file.bytes, line->bytes, line->length) == 0;
+}
+
+/*
+ * The seal rests on ctime, which the kernel takes from a clock with a coarse grain: an entry changed in the same tick
+ * as the look would keep its seal.  So a seal is set only when that tick is over, and never with ctimes of the future.
+ */
+static bool seal_is_settled(const struct timespec *newest)
+{
+	struct timespec now;
+	const struct timespec pause = { .tv_sec = 0, .tv_nsec = CTIME_GRAIN_MS * 1000000L };
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec < newest->tv_sec || (now.tv_sec == newest->tv_sec && now.tv_nsec < newest->tv_nsec))
+		return false;
+	if (now.tv_sec - newest->tv_sec <= 1)
+		(void)nanosleep(&pause, NULL);
+	return true;
+}
+
+static int seal_set(struct phase_act *act, const struct phase_paths *paths, const struct phase_scan *scan,
+		    const char *manifest_hex, struct fault *f)
+{
+	PHASE_SCAN_AUTO again = PHASE_SCAN_INIT;
+	TEXT_AUTO line = TEXT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (!seal_is_settled(&scan->newest))
+		return 0;
+	if (phase_scan(act->run->root, paths, PHASE_SCAN_SEAL, NULL, &again, f) < 0)
+		return -1;
+	if (memcmp(again.seal, scan->seal, sizeof(again.seal)) != 0)
+		return 0;
+	seal_line(scan, manifest_hex, &line);
+	if (text_check(&line, f) < 0)
+		return -1;
+	return fs_publish(act->run->root, SEAL_FILE, FS_FOLLOW_TRUSTED, line.bytes, line.length, &how, f);
+}
+
+struct listener {
+	struct phase_act *act;
+	struct text worst;                /* what differs with HIGH severity */
+	size_t worst_count;
+	struct text others;
+	size_t other_count;
+	enum phase_severity others_severity;
+	char first[PATH_MAX + 600]; /* the first of HIGH severity */
+	bool closed; /* the snapshot's upgrade was proven already */
+};
+
+static void difference_hear(void *context, enum phase_difference what, const struct manifest_entry *old_entry,
+			    const struct manifest_entry *now_entry)
+{
+	struct listener *l = context;
+	TEXT_AUTO text = TEXT_INIT;
+	const char *path = (old_entry != NULL ? old_entry : now_entry)->path;
+	enum phase_severity severity = phase_difference_severity(l->act->run->settings, what, path);
+
+	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
+	if (severity > PHASE_LOW && (l->closed || l->act->run->accept))
+		severity = PHASE_LOW;
+	phase_difference_text(what, old_entry, now_entry, &text);
+	const bool worst = severity == PHASE_HIGH;
+	struct text *list = worst ? &l->worst : &l->others;
+	*(worst ? &l->worst_count : &l->other_count) += 1;
+	if (!worst && severity > l->others_severity)
+		l->others_severity = severity;
+	if (worst && l->worst_count == 1)
+		(void)snprintf(l->first, sizeof(l->first), "%s", text_string(&text));
+	if (list->length + text.length < DETAIL_MAX) {
+		text_add(list, text_string(&text), text.length);
+		text_add_char(list, '\n');
+	}
+}
+
+static int comparison_judge(struct phase_act *act, struct listener *l, const struct phase_comparison *comparison,
+			    struct fault *f)
+{
+	if (comparison->attributes > 0)
+		phase_act_find(act, PHASE_INFO, NULL, NULL,
+			       "%zu entries have another owner, group or mode than before: by policy",
+			       comparison->attributes);
+	if (l->other_count > 0)
+		phase_act_find(act, l->others_severity, NULL, text_string(&l->others),
+			       "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
+			       l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
+	if (l->worst_count == 0) {
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
+		return 0;
+	}
+	phase_act_find(act, PHASE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
+		       "%zu preserved entr%s changed", l->worst_count, l->worst_count == 1 ? "y was" : "ies were");
+	phase_act_remedy(act, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
+	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
+				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);
+}
+
+static int step_compare(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
+	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
+	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
+	TEXT_AUTO line = TEXT_INIT;
+	struct phase_history history;
+	bool there;
+
+	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 || phase_steps_history(act, &history, f) < 0)
+		return -1;
+	/* What the kernel has recorded no change of needs no second proof. */
+	if (phase_snapshot_head(run->root, PHASE_SNAPSHOT, &old, f) == 0 &&
+	    phase_scan(run->root, &paths, PHASE_SCAN_SEAL, NULL, &quick, f) == 0) {
+		seal_line(&quick, old.manifest_hex, &line);
+		if (text_check(&line, f) == 0 && seal_holds(run->root, &line)) {
+			phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries are as they were (none has been touched "
+				       "since they were proven)", quick.entries);
+			return 0;
+		}
+	}
+	*f = (struct fault)FAULT_INIT;
+	phase_snapshot_done(&old);
+	if (snapshot_get(act, &old, &there, f) < 0)
+		return -1;
+	if (!there) {
+		phase_act_find(act, PHASE_MEDIUM, "okv-luna pre-upgrade", NULL,
+			       "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
+		act->skipped = true;
+		return 0;
+	}
+	if (phase_scan(run->root, &paths, PHASE_SCAN_DIGESTS, &act->report, &scan, f) < 0)
+		return -1;
+
+	const bool closed = !phase_history_is_open(&history);
+	struct listener l = { .act = act, .worst = TEXT_INIT, .others = TEXT_INIT, .closed = closed };
+	struct phase_comparison comparison;
+	phase_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
+	int r = comparison_judge(act, &l, &comparison, f);
+	text_done(&l.worst);
+	text_done(&l.others);
+	if (r == 0 && l.other_count == 0 && !run->dry_run)
+		r = seal_set(act, &paths, &scan, old.manifest_hex, f);
+	return r;
+}
+
+/* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
+static int close_upgrade(const struct phase_run *run, const struct phase_history *history, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO now = PHASE_SNAPSHOT_INIT;
+
+	if (!phase_run_changed(run) && history->acts[PHASE_POST].good)
+		return 0;
+	if (phase_snapshot_look(run->root, run->settings, &now, f) < 0)
+		return -1;
+	if (now.group_there && (!history->group_known || history->group_id != now.group_id) &&
+	    phase_journal_add(run->root, PHASE_POST, f, "group %lu %s", (unsigned long)now.group_id, now.group) < 0)
+		return -1;
+	if (phase_journal_add(run->root, PHASE_POST, f, "end proven") < 0)
+		return -1;
+	return phase_snapshot_remove(run->root, PHASE_BEFORE, f);
+}
+
+/* The end is written first: killed between the two, we run once more than needed, never once too few. */
+static int step_disarm(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	struct phase_history history;
+
+	if (!run->dry_run && (phase_steps_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
+		return -1;
+	return phase_disarm(run->root, run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report, &act->changed, f);
+}
+
+static const struct phase_step steps[] = {
+	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, PHASE_ALWAYS, step_mid },
+	{ "group", "the HSM group exists", 20000, PHASE_ALWAYS, phase_step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, PHASE_ALWAYS, phase_step_member },
+	{ "reown", "what carried the old group id carries the new one", 60000, PHASE_ALWAYS, phase_step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 30000, PHASE_ALWAYS, phase_step_wire },
+	{ "repair", "owners and modes to the post-upgrade policy", 60000, PHASE_ALWAYS, step_repair },
+	{ "slots", "the HSM as OKV's user sees it, and as before", 0, PHASE_ALWAYS, step_slots },
+	{ "compare", "preserved files are as they were", 120000, PHASE_ALWAYS, step_compare },
+	{ "processes", "running processes of OKV's user have the group", 10000, PHASE_ALWAYS, phase_step_processes },
+	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, PHASE_IF_CLEAN, step_disarm },
+};
+
+int phase_post_upgrade(struct phase_run *run, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	run->kind = PHASE_POST;
+	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
+		return -1;
+	if (!run->dry_run && phase_run_verdict(run, &why) < 0)
+		return phase_journal_add(run->root, PHASE_POST, f, "end failed %.300s", why.text);
+	return 0;
+}

@@ -1,0 +1,252 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "phase/arm.h"
+#include "phase/before.h"
+#include "phase/clock.h"
+#include "phase/phase.h"
+#include "phase/scan.h"
+#include "phase/snapshot.h"
+#include "phase/steps.h"
+#include "wire/wire.h"
+
+enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
+
+/* The state to return to is written down once per upgrade, before anything is touched. */
+static int step_before(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	struct phase_history history;
+
+	if (phase_steps_history(act, &history, f) < 0)
+		return -1;
+	if (phase_history_is_open(&history) && phase_before_exists(run->root)) {
+		act->skipped = true;
+		return 0;
+	}
+	act->changed = true;
+	if (run->dry_run)
+		return 0;
+	if (phase_before_write(run->root, run->settings, &act->report, f) < 0)
+		return -1;
+	return phase_journal_add(run->root, PHASE_PRE, f, "begin %s", OKV_LUNA_VERSION);
+}
+
+static int step_config(struct phase_act *act, struct fault *f)
+{
+	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
+	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
+	struct fault ignored = FAULT_INIT;
+	struct wire_job job;
+
+	(void)phase_steps_job(act, &job);
+	if (wire_check(&job, &findings, f) < 0) {
+		phase_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	/* What the wiring is about to mend is not held against it; the step after this one looks again. */
+	job.mode = WIRE_SHOW;
+	job.report = NULL;
+	const bool will_wire = wire_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
+	phase_steps_findings(act, &findings, will_wire ? PHASE_LOW : PHASE_HIGH);
+	return 0;
+}
+
+/* What the snapshot itself takes, and what the client takes once more while OKV carries it over. */
+static int step_space(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
+	static const char *const places[] = { SETTINGS_VAR, "/" };
+
+	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
+	    phase_scan(run->root, &paths, PHASE_SCAN_SEAL, NULL, &scan, f) < 0)
+		return -1;
+	const uint64_t wanted[] = { 3 * scan.entries * MANIFEST_LINE + SPARE_BYTES / 8, scan.bytes + SPARE_BYTES };
+
+	for (size_t i = 0; i < 2; i++) {
+		FS_AUTO int dir = -1;
+		struct fault ignored = FAULT_INIT;
+		struct statvfs free_now;
+		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 || fstatvfs(dir, &free_now) < 0)
+			continue;
+		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
+		if (left < wanted[i])
+			phase_act_find(act, PHASE_HIGH, "df -h", NULL,
+				       "'%s' has %llu MiB free, at least %llu are needed", places[i],
+				       (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
+		if (free_now.f_files > 0 && free_now.f_favail < 256)
+			phase_act_find(act, PHASE_HIGH, "df -i", NULL, "'%s' has %llu inodes free, at least 256 are needed",
+				       places[i], (unsigned long long)free_now.f_favail);
+	}
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
+		       (unsigned long long)(scan.bytes / MEBI));
+	return 0;
+}
+
+/* Slots that are proven stay so until the slots are asked again. */
+static int slots_carry(int root, struct phase_snapshot *s)
+{
+	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
+	struct fault ignored = FAULT_INIT;
+
+	if (phase_snapshot_read(root, PHASE_SNAPSHOT, &old, &ignored) < 0 || !old.slots_known)
+		return 0;
+	s->slots = old.slots;
+	s->slots_known = true;
+	old.slots = (struct phase_slots){ .items = NULL };
+	return 0;
+}
+
+static int step_snapshot(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
+	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+
+	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
+	    phase_scan(run->root, &paths, PHASE_SCAN_DIGESTS, &act->report, &scan, f) < 0 ||
+	    phase_snapshot_look(run->root, run->settings, &s, f) < 0)
+		return -1;
+	act->changed = true;
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);
+	if (run->dry_run)
+		return 0;
+	s.manifest = scan.manifest;
+	scan.manifest = (struct manifest)MANIFEST_INIT;
+	if (slots_carry(run->root, &s) < 0 || phase_snapshot_write(run->root, PHASE_SNAPSHOT, &s, f) < 0) {
+		phase_act_remedy(act, "df -h %s", SETTINGS_VAR);
+		return -1;
+	}
+	/* From here on mid-upgrade knows the id that the files carry. */
+	if (s.group_there)
+		return phase_journal_add(run->root, PHASE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
+	return 0;
+}
+
+static int step_repair(struct phase_act *act, struct fault *f)
+{
+	return phase_step_repair(act, "pre-upgrade", f);
+}
+
+static int step_slots(struct phase_act *act, struct fault *f)
+{
+	struct phase_slots slots = { .items = NULL };
+	int r = phase_steps_slots(act, &slots, f);
+
+	if (r == 0 && !act->run->dry_run)
+		r = phase_snapshot_slots(act->run->root, &slots, f);
+	phase_slots_done(&slots);
+	return r;
+}
+
+static const struct phase_step steps[] = {
+	{ "before", "write down the state to return to", 120000, PHASE_ALWAYS, step_before },
+	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, PHASE_ALWAYS, step_config },
+	{ "wiring", "wire OKV's generic files and our links", 30000, PHASE_ALWAYS, phase_step_wire },
+	{ "space", "free space for snapshot and upgrade", 60000, PHASE_ALWAYS, step_space },
+	{ "group", "the HSM group exists", 20000, PHASE_ALWAYS, phase_step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, PHASE_ALWAYS, phase_step_member },
+	{ "snapshot", "snapshot of what must be preserved", 600000, PHASE_ALWAYS, step_snapshot },
+	{ "repair", "owners and modes to the pre-upgrade policy", 300000, PHASE_IF_CLEAN, step_repair },
+	{ "slots", "the HSM as OKV's user sees it", 0, PHASE_ALWAYS, step_slots },
+	{ "arming", "let post-upgrade run at the next boot", 20000, PHASE_IF_CLEAN, phase_step_arm },
+};
+
+int phase_pre_upgrade(struct phase_run *run, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	run->kind = PHASE_PRE;
+	if (!run->dry_run) {
+		struct phase_history history;
+		if (phase_journal_read(run->root, &history, f) < 0)
+			return -1;
+		if (!phase_history_is_open(&history) && phase_journal_rotate(run->root, f) < 0)
+			return -1;
+	}
+	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
+		return -1;
+	if (run->dry_run)
+		return 0;
+	if (phase_run_verdict(run, &why) < 0)
+		return phase_journal_add(run->root, PHASE_PRE, f, "end no %.300s", why.text);
+	return phase_journal_add(run->root, PHASE_PRE, f, "end go");
+}
+
+/* --- and back ----------------------------------------------------------------------------------------------------- */
+
+static int step_undo_modes(struct phase_act *act, struct fault *f)
+{
+	return phase_before_modes(act->run->root, act->run->dry_run ? REPAIR_PLAN : REPAIR_APPLY, &act->report, &act->changed,
+				  f);
+}
+
+static int step_undo_wiring(struct phase_act *act, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
+	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
+	struct wire_job job;
+
+	if (phase_snapshot_head(act->run->root, PHASE_BEFORE, &before, f) < 0)
+		return -1;
+	if (before.wired) {
+		act->skipped = true;
+		return 0;
+	}
+	(void)phase_steps_job(act, &job);
+	if (wire_remove(&job, &outcome, f) < 0)
+		return -1;
+	act->changed = outcome.files + outcome.links > 0;
+	return 0;
+}
+
+static int step_undo_group(struct phase_act *act, struct fault *f)
+{
+	return phase_before_group(act->run->root, act->run->settings, act->run->dry_run, &act->report, &act->changed, f);
+}
+
+static int step_undo_arming(struct phase_act *act, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
+
+	if (phase_snapshot_head(act->run->root, PHASE_BEFORE, &before, f) < 0)
+		return -1;
+	if (before.armed) {
+		act->skipped = true;
+		return 0;
+	}
+	return phase_disarm(act->run->root, act->run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report, &act->changed, f);
+}
+
+static const struct phase_step undo_steps[] = {
+	{ "arming", "post-upgrade does not run at the next boot", 20000, PHASE_ALWAYS, step_undo_arming },
+	{ "modes", "owners and modes as they were", 300000, PHASE_ALWAYS, step_undo_modes },
+	{ "wiring", "OKV's generic files as they were", 30000, PHASE_ALWAYS, step_undo_wiring },
+	{ "group", "the HSM group as it was", 30000, PHASE_ALWAYS, step_undo_group },
+};
+
+int phase_pre_abort(struct phase_run *run, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	run->kind = PHASE_PRE;
+	/* The record is the last thing to go, so as long as it is there something is left to put back. */
+	if (!phase_before_exists(run->root))
+		return 0;
+	if (phase_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f) < 0)
+		return -1;
+	if (run->dry_run || phase_run_verdict(run, &why) < 0)
+		return 0;
+	if (phase_journal_add(run->root, PHASE_PRE, f, "aborted") < 0)
+		return -1;
+	return phase_snapshot_remove(run->root, PHASE_BEFORE, f);
+}

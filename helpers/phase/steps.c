@@ -1,0 +1,255 @@
+#include "phase/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/account.h"
+#include "conf/accounts.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "phase/arm.h"
+#include "phase/scan.h"
+#include "repair/repair.h"
+#include "token/diagnosis.h"
+#include "token/judge.h"
+#include "wire/wire.h"
+
+enum { ACCOUNT_TOOL_MS = 8000 };
+
+int phase_steps_history(const struct phase_act *act, struct phase_history *ret_history, struct fault *f)
+{
+	return phase_journal_read(act->run->root, ret_history, f);
+}
+
+/* --- the group ---------------------------------------------------------------------------------------------------- */
+
+int phase_step_group(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	struct phase_history history;
+	struct account_group group;
+	struct fault why = FAULT_INIT;
+
+	/* A journal that cannot be read costs the old id, not the group. */
+	if (phase_journal_read(run->root, &history, &why) < 0) {
+		phase_act_find(act, PHASE_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
+			       run->settings->hsm_group);
+		history = (struct phase_history){ .group_known = false };
+	}
+	const gid_t wanted = history.group_known ? history.group_id : ACCOUNT_GID_ANY;
+	if (account_group_ensure(run->root, run->settings->hsm_group, wanted, run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY,
+				 ACCOUNT_TOOL_MS, &act->report, &group, f) < 0) {
+		phase_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
+		return -1;
+	}
+	if (!group.wanted && group.gid != ACCOUNT_GID_ANY)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
+			       run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
+	act->changed = group.changed;
+	return 0;
+}
+
+int phase_step_member(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+
+	if (account_member_ensure(run->root, run->settings->okv_user, run->settings->hsm_group,
+				  run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &act->changed,
+				  f) < 0) {
+		phase_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
+		return -1;
+	}
+	return 0;
+}
+
+int phase_step_reown(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
+	TEXT_AUTO groups = TEXT_INIT;
+	struct phase_history history;
+	gid_t now;
+
+	if (phase_journal_read(run->root, &history, f) < 0 ||
+	    fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+		return -1;
+	if (!history.group_known || !accounts_group_find(&groups, run->settings->hsm_group, &now) ||
+	    now == history.group_id) {
+		act->skipped = true;
+		return 0;
+	}
+	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0)
+		return -1;
+
+	const enum repair_act what = run->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
+	const struct repair_reown reown = { .root = run->root, .paths = (const char *const *)(uintptr_t)paths.items,
+					    .path_count = paths.count, .from = history.group_id, .to = now, .act = what,
+					    .ear = { .report = &act->report } };
+	struct repair_tally tally;
+	if (repair_reown(&reown, &tally, f) < 0)
+		return -1;
+	act->changed = tally.changed > 0;
+	if (tally.changed > 0)
+		report_say(&act->report, REPORT_RESULT, "%zu entries with the old group id %lu: now %lu", tally.changed,
+			   (unsigned long)history.group_id, (unsigned long)now);
+	return repair_verdict(&tally, what, f);
+}
+
+int phase_step_processes(struct phase_act *act, struct fault *f)
+{
+	size_t count = 0;
+
+	if (account_lacking(act->run->root, act->run->settings->okv_user, act->run->settings->hsm_group, &act->report,
+			    &count, f) < 0)
+		return -1;
+	return 0;
+}
+
+/* --- wiring ------------------------------------------------------------------------------------------------------- */
+
+int phase_steps_job(const struct phase_act *act, struct wire_job *ret_job)
+{
+	*ret_job = (struct wire_job){ .root = act->run->root, .settings = act->run->settings,
+				      .mode = act->run->dry_run ? WIRE_SHOW : WIRE_DO,
+				      .report = (struct report *)(uintptr_t)&act->report };
+	return 0;
+}
+
+void phase_steps_findings(struct phase_act *act, const struct wire_findings *findings, enum phase_severity fail)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct wire_finding *finding = &findings->items[i];
+		const enum phase_severity severity = finding->grade == WIRE_FAIL   ? fail
+						     : finding->grade == WIRE_WARN ? PHASE_LOW
+										   : PHASE_INFO;
+		if (finding->line > 0)
+			phase_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
+				       finding->line, finding->what);
+		else
+			phase_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file,
+				       finding->what);
+	}
+}
+
+int phase_step_wire(struct phase_act *act, struct fault *f)
+{
+	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
+	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
+	struct wire_job job;
+
+	(void)phase_steps_job(act, &job);
+	if (wire_apply(&job, &outcome, f) < 0) {
+		phase_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	act->changed = outcome.files + outcome.links > 0;
+	if (outcome.scope != WIRE_SCOPE_GENERIC)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s", wire_scope_text(outcome.scope));
+	/* What is still wrong after wiring, nobody but a person can mend. */
+	if (act->changed && !act->run->dry_run) {
+		if (wire_check(&job, &findings, f) < 0)
+			return -1;
+		phase_steps_findings(act, &findings, PHASE_HIGH);
+	}
+	return 0;
+}
+
+int phase_step_arm(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+
+	if (phase_arm(run->root, run->settings, run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report, &act->changed,
+		      f) == 0)
+		return 0;
+	if (f->kind != FAULT_ABSENT)
+		return -1;
+	phase_act_find(act, PHASE_MEDIUM, "okv-luna post-upgrade", f->text,
+		       "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
+	act->skipped = true;
+	return 0;
+}
+
+/* --- owners and modes --------------------------------------------------------------------------------------------- */
+
+static void change_hear(void *context, const struct repair_change *change)
+{
+	struct phase_act *act = context;
+
+	report_say(&act->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(change->path),
+		   (unsigned long)change->old_uid, (unsigned long)change->old_gid, (unsigned)change->old_mode,
+		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
+}
+
+int phase_step_repair(struct phase_act *act, const char *phase, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	const enum repair_act what = run->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
+	const struct repair_request request = { .root = run->root, .settings = run->settings, .profile = run->profile,
+						.phase = phase, .act = what,
+						.ear = { .context = act, .change = change_hear, .report = &act->report } };
+	struct repair_tally tally;
+
+	if (repair_run(&request, &tally, f) < 0) {
+		phase_act_remedy(act, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --phase %s --check",
+				 phase);
+		return -1;
+	}
+	act->changed = tally.changed > 0;
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
+		       run->dry_run ? "to be changed" : "changed");
+	if (repair_verdict(&tally, what, f) < 0) {
+		phase_act_remedy(act, "okv-luna repair --phase %s -v", phase);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- the HSM ------------------------------------------------------------------------------------------------------ */
+
+static int slots_take(const struct token_answer *answer, struct phase_slots *ret_slots, struct fault *f)
+{
+	struct phase_slots slots = { .items = calloc(answer->slot_count + 1, sizeof(slots.items[0])) };
+
+	if (slots.items == NULL)
+		return fault_memory(f);
+	for (size_t i = 0; i < answer->slot_count; i++) {
+		const struct token_slot *slot = &answer->slots[i];
+		if (!slot->usable)
+			continue;
+		struct phase_slot *kept = &slots.items[slots.count++];
+		kept->id = slot->id;
+		memcpy(kept->label, slot->label, sizeof(kept->label));
+		memcpy(kept->serial, slot->serial, sizeof(kept->serial));
+		memcpy(kept->model, slot->model, sizeof(kept->model));
+	}
+	*ret_slots = slots;
+	return 0;
+}
+
+_Static_assert(sizeof(((struct phase_slot *)0)->label) == sizeof(((struct token_slot *)0)->label), "label");
+_Static_assert(sizeof(((struct phase_slot *)0)->serial) == sizeof(((struct token_slot *)0)->serial), "serial");
+_Static_assert(sizeof(((struct phase_slot *)0)->model) == sizeof(((struct token_slot *)0)->model), "model");
+
+int phase_steps_slots(struct phase_act *act, struct phase_slots *ret_slots, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	TOKEN_ANSWER_AUTO answer = TOKEN_ANSWER_INIT;
+	TOKEN_CAUSES_AUTO causes = TOKEN_CAUSES_INIT;
+	struct fault ignored = FAULT_INIT;
+
+	if (token_check(run->root, run->settings, &act->report, &answer, f) == 0) {
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
+			       token_usable_count(&answer), token_usable_count(&answer) == 1 ? "" : "s",
+			       run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
+		return slots_take(&answer, ret_slots, f);
+	}
+	phase_act_remedy(act, "okv-luna slots");
+	if (token_diagnose(run->root, run->settings, NULL, &causes, &ignored) == 0) {
+		for (size_t i = 0; i < causes.count; i++) {
+			phase_act_find(act, PHASE_MEDIUM, causes.items[i].command, NULL, "%s", causes.items[i].sentence);
+			if (i == 0)
+				phase_act_remedy(act, "%s", causes.items[i].command);
+		}
+	}
+	return -1;
+}
