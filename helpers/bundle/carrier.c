@@ -1,0 +1,73 @@
+#include "bundle/carrier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+
+int bundle_path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE], struct fault *f)
+{
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	const char *leaf = slash != NULL ? slash + 1 : path;
+	const size_t length = slash != NULL ? (size_t)(slash - path) : 0;
+
+	if (leaf[0] == '\0' || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
+		return fault_refused(f, "'%s' names no file", SHOWN(path));
+	if (strlen(leaf) >= FS_NAME_SIZE || length >= sizeof(parent))
+		return fault_refused(f, "path '%s' is too long", SHOWN(path));
+	memcpy(parent, path, length);
+	parent[length] = '\0';
+	if (length == 0)
+		strcpy(parent, slash != NULL ? "/" : ".");
+
+	const int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return fault_errno(f, errno, "cannot open directory '%s'", SHOWN(parent));
+	memcpy(ret_leaf, leaf, strlen(leaf) + 1);
+	*ret_dir = dir;
+	return 0;
+}
+
+int bundle_carrier_open(const char *path, struct bundle_carrier *ret_carrier, struct fault *f)
+{
+	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
+
+	carrier.path = path;
+	if (bundle_path_split(path, &carrier.dir, carrier.leaf, f) < 0 ||
+	    fs_file_open_at(carrier.dir, carrier.leaf, O_RDONLY, &carrier.fd, &carrier.status, f) < 0)
+		return -1;
+	/* A second name would be a copy that stays behind, or one that somebody else writes to. */
+	if (carrier.status.st_nlink != 1)
+		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path), (uintmax_t)carrier.status.st_nlink);
+	*ret_carrier = carrier;
+	carrier = (struct bundle_carrier)BUNDLE_CARRIER_INIT;
+	return 0;
+}
+
+int bundle_carrier_remove(const struct bundle_carrier *carrier, struct fault *f)
+{
+	struct stat now;
+
+	if (fstatat(carrier->dir, carrier->leaf, &now, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return fault_incomplete(f, "cannot look at '%s': %s", SHOWN(carrier->path), fault_errno_text(errno));
+	}
+	if (now.st_dev != carrier->status.st_dev || now.st_ino != carrier->status.st_ino)
+		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(carrier->path));
+	if (unlinkat(carrier->dir, carrier->leaf, 0) < 0 && errno != ENOENT)
+		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(carrier->path),
+					fault_errno_text(errno));
+	(void)fsync(carrier->dir);
+	return 0;
+}
+
+void bundle_carrier_done(struct bundle_carrier *carrier)
+{
+	fs_close(&carrier->fd);
+	fs_close(&carrier->dir);
+}

@@ -1,0 +1,173 @@
+#include "bundle/hasher.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bundle/cipher.h"
+#include "fs/handle.h"
+
+enum { RING_SIZE = BUNDLE_SLOT_SIZE * BUNDLE_RING_SLOTS };
+
+/* What goes over the line: to the child a length, 0 for "the digest, please"; back one byte for each slot. */
+static bool line_read(int fd, void *bytes, size_t length)
+{
+	unsigned char *at = bytes;
+
+	while (length > 0) {
+		const ssize_t got = recv(fd, at, length, MSG_WAITALL);
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return false;
+		if (got > 0) {
+			at += got;
+			length -= (size_t)got;
+		}
+	}
+	return true;
+}
+
+/* The other side's end is an answer, not a signal. */
+static bool line_write(int fd, const void *bytes, size_t length)
+{
+	ssize_t wrote;
+
+	do
+		wrote = send(fd, bytes, length, MSG_NOSIGNAL);
+	while (wrote < 0 && errno == EINTR);
+	return wrote == (ssize_t)length;
+}
+
+/* Returns when the parent closed its end, or when the library fails: then the parent sees our end closed. */
+static void child_work(const unsigned char *ring, int line)
+{
+	struct fault f = FAULT_INIT;
+	BUNDLE_DIGEST_AUTO digest = BUNDLE_DIGEST_INIT;
+	unsigned char result[BUNDLE_DIGEST_SIZE];
+	uint32_t length;
+
+	if (bundle_digest_start(&digest, &f) < 0)
+		return;
+	for (size_t slot = 0; line_read(line, &length, sizeof(length));) {
+		if (length == 0) {
+			if (bundle_digest_finish(&digest, result, &f) < 0 || !line_write(line, result, sizeof(result)) ||
+			    bundle_digest_start(&digest, &f) < 0)
+				return;
+			continue;
+		}
+		if (length > BUNDLE_SLOT_SIZE ||
+		    bundle_digest_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0 || !line_write(line, "", 1))
+			return;
+		slot = (slot + 1) % BUNDLE_RING_SLOTS;
+	}
+}
+
+static void child_start(const unsigned char *ring, int line, pid_t parent)
+{
+	/* A ^C is for the parent to answer; this one ends with it. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (getppid() == parent)
+		child_work(ring, line);
+	_exit(0);
+}
+
+int bundle_hasher_start(struct bundle_hasher *ret_hasher, struct fault *f)
+{
+	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
+	int ends[2];
+
+	h.ring = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (h.ring == MAP_FAILED) {
+		h.ring = NULL;
+		return fault_memory(f);
+	}
+	(void)madvise(h.ring, RING_SIZE, MADV_DONTDUMP);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return fault_system(f, errno, "cannot start the digest process");
+	h.line = ends[0];
+	FS_AUTO int child_line = ends[1];
+
+	const pid_t parent = getpid(), pid = fork();
+	if (pid < 0)
+		return fault_system(f, errno, "cannot start the digest process");
+	if (pid == 0) {
+		fs_close(&h.line);
+		child_start(h.ring, child_line, parent);
+	}
+	h.pid = pid;
+	h.spare = BUNDLE_RING_SLOTS;
+	*ret_hasher = h;
+	h = (struct bundle_hasher)BUNDLE_HASHER_INIT;
+	return 0;
+}
+
+static int child_lost(struct fault *f)
+{
+	return fault_system(f, 0, "the digest process ended too early");
+}
+
+int bundle_hasher_slot(struct bundle_hasher *h, unsigned char **ret_slot, struct fault *f)
+{
+	unsigned char byte;
+
+	if (h->spare == 0) {
+		if (!line_read(h->line, &byte, 1))
+			return child_lost(f);
+		h->spare = 1;
+	}
+	*ret_slot = h->ring + h->next * BUNDLE_SLOT_SIZE;
+	return 0;
+}
+
+int bundle_hasher_give(struct bundle_hasher *h, size_t length, struct fault *f)
+{
+	const uint32_t told = (uint32_t)length;
+
+	if (!line_write(h->line, &told, sizeof(told)))
+		return child_lost(f);
+	h->spare--;
+	h->next = (h->next + 1) % BUNDLE_RING_SLOTS;
+	return 0;
+}
+
+int bundle_hasher_finish(struct bundle_hasher *h, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
+{
+	const uint32_t please = 0;
+	unsigned char bytes[BUNDLE_RING_SLOTS], digest[BUNDLE_DIGEST_SIZE];
+	const size_t owed = BUNDLE_RING_SLOTS - h->spare;
+
+	if (!line_write(h->line, &please, sizeof(please)) || !line_read(h->line, bytes, owed) ||
+	    !line_read(h->line, digest, sizeof(digest)))
+		return child_lost(f);
+	h->spare = BUNDLE_RING_SLOTS;
+	memcpy(ret_digest, digest, sizeof(digest));
+	return 0;
+}
+
+void bundle_hasher_done(struct bundle_hasher *h)
+{
+	int status;
+
+	fs_close(&h->line);
+	if (h->pid > 0)
+		while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
+			;
+	h->pid = 0;
+	if (h->ring != NULL) {
+		/* Plaintext passed through it. */
+		text_wipe(h->ring, RING_SIZE);
+		(void)munmap(h->ring, RING_SIZE);
+	}
+	h->ring = NULL;
+}

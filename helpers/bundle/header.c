@@ -1,0 +1,284 @@
+#include "bundle/header.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "bundle/encoding.h"
+
+/* What is between the braces, read from the left. */
+struct cursor {
+	const char *at, *end;
+};
+
+static void blanks_skip(struct cursor *c)
+{
+	/* JSON's other two blanks, LF and CR, cannot be in one line that nobody converted. */
+	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))
+		c->at++;
+}
+
+static bool token_take(struct cursor *c, char token)
+{
+	blanks_skip(c);
+	if (c->at == c->end || *c->at != token)
+		return false;
+	c->at++;
+	return true;
+}
+
+static int hex_value(char digit)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char lower = digit >= 'A' && digit <= 'F' ? (char)(digit - 'A' + 'a') : digit;
+	const char *found = lower != '\0' ? strchr(digits, lower) : NULL;
+
+	return found != NULL ? (int)(found - digits) : -1;
+}
+
+/* After the backslash; the character, or -1.  Only printable ASCII can mean anything in a header. */
+static int escape_take(struct cursor *c)
+{
+	int value = 0;
+
+	if (c->at == c->end)
+		return -1;
+	const char kind = *c->at++;
+	if (kind == '"' || kind == '\\' || kind == '/')
+		return kind;
+	if (kind != 'u' || c->end - c->at < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		const int digit = hex_value(*c->at++);
+		if (digit < 0)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value >= 0x20 && value < 0x7f ? value : -1;
+}
+
+/* A string into out[size], NUL-terminated. */
+static bool string_take(struct cursor *c, char *out, size_t size)
+{
+	size_t length = 0;
+
+	if (!token_take(c, '"'))
+		return false;
+	while (c->at < c->end && *c->at != '"') {
+		int value = (unsigned char)*c->at++;
+		if (value == '\\')
+			value = escape_take(c);
+		else if (value < 0x20 || value >= 0x7f)
+			value = -1;
+		if (value < 0 || length + 1 >= size)
+			return false;
+		out[length++] = (char)value;
+	}
+	if (c->at == c->end)
+		return false;
+	c->at++;
+	out[length] = '\0';
+	return true;
+}
+
+/* JSON's integers without sign, fraction or exponent. */
+static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	blanks_skip(c);
+	const char *start = c->at;
+	while (c->at < c->end && *c->at >= '0' && *c->at <= '9') {
+		const uint64_t digit = (uint64_t)(*c->at++ - '0');
+		if (value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	if (c->at == start || (*start == '0' && c->at - start > 1) || value < least || value > most)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+/* --- the members ------------------------------------------------------------------------------------------- */
+
+enum { VALUE_SIZE = 512 };
+
+static bool origin_take(struct cursor *c, struct bundle_header *h)
+{
+	return string_take(c, h->origin, sizeof(h->origin)) && h->origin[0] != '\0';
+}
+
+static bool created_take(struct cursor *c, struct bundle_header *h)
+{
+	char value[VALUE_SIZE];
+	return string_take(c, value, sizeof(value)) && bundle_time_parse(value, &h->created);
+}
+
+static bool size_take(struct cursor *c, struct bundle_header *h)
+{
+	return number_take(c, 1, BUNDLE_SIZE_MOST, &h->size);
+}
+
+static bool sha256_take(struct cursor *c, struct bundle_header *h)
+{
+	char value[VALUE_SIZE];
+	return string_take(c, value, sizeof(value)) && bundle_hex_parse(value, h->sha256, sizeof(h->sha256));
+}
+
+static bool word_take(struct cursor *c, const char *word)
+{
+	char value[VALUE_SIZE];
+	return string_take(c, value, sizeof(value)) && strcmp(value, word) == 0;
+}
+
+static bool kdf_take(struct cursor *c, struct bundle_header *h)
+{
+	(void)h;
+	return word_take(c, "pbkdf2-hmac-sha256");
+}
+
+static bool iterations_take(struct cursor *c, struct bundle_header *h)
+{
+	uint64_t value;
+	if (!number_take(c, BUNDLE_ITERATIONS_LEAST, BUNDLE_ITERATIONS_MOST, &value))
+		return false;
+	h->iterations = (uint32_t)value;
+	return true;
+}
+
+static bool salt_take(struct cursor *c, struct bundle_header *h)
+{
+	char value[VALUE_SIZE];
+	return string_take(c, value, sizeof(value)) &&
+	       bundle_base64_parse(value, h->salt, sizeof(h->salt), &h->salt_length) &&
+	       h->salt_length >= BUNDLE_SALT_LEAST;
+}
+
+static bool cipher_take(struct cursor *c, struct bundle_header *h)
+{
+	(void)h;
+	return word_take(c, "aes-256-gcm");
+}
+
+static bool nonce_take(struct cursor *c, struct bundle_header *h)
+{
+	char value[VALUE_SIZE];
+	size_t length;
+	return string_take(c, value, sizeof(value)) &&
+	       bundle_base64_parse(value, h->nonce, sizeof(h->nonce), &length) && length == sizeof(h->nonce);
+}
+
+static const struct member {
+	const char *name;
+	bool (*take)(struct cursor *c, struct bundle_header *h);
+	const char *rule;
+} members[] = {
+	{ "origin", origin_take, "a host name of 1 to 255 printable ASCII characters" },
+	{ "created", created_take, "a time like 2026-01-31T23:59:59Z" },
+	{ "size", size_take, "a number from 1 to 68719476704" },
+	{ "sha256", sha256_take, "64 lower-case hex digits" },
+	{ "kdf", kdf_take, "pbkdf2-hmac-sha256" },
+	{ "iterations", iterations_take, "a number from 600000 to 10000000" },
+	{ "salt", salt_take, "base64 of 16 to 64 bytes" },
+	{ "cipher", cipher_take, "aes-256-gcm" },
+	{ "nonce", nonce_take, "base64 of 12 bytes" },
+};
+enum { MEMBER_COUNT = sizeof(members) / sizeof(members[0]) };
+
+static int object_parse(struct cursor *c, struct bundle_header *h, struct fault *f)
+{
+	unsigned seen = 0;
+
+	if (!token_take(c, '{'))
+		return fault_refused(f, "line 2 is no JSON object");
+	do {
+		char name[VALUE_SIZE];
+		size_t i = 0;
+		if (!string_take(c, name, sizeof(name)) || !token_take(c, ':'))
+			return fault_refused(f, "line 2 is no JSON object that this format knows");
+		while (i < MEMBER_COUNT && strcmp(members[i].name, name) != 0)
+			i++;
+		if (i == MEMBER_COUNT)
+			return fault_refused(f, "the header has an unknown member '%s'", SHOWN(name));
+		if ((seen & 1U << i) != 0)
+			return fault_refused(f, "the header has '%s' twice", members[i].name);
+		seen |= 1U << i;
+		if (!members[i].take(c, h))
+			return fault_refused(f, "'%s' in the header is not %s", members[i].name, members[i].rule);
+	} while (token_take(c, ','));
+	if (!token_take(c, '}'))
+		return fault_refused(f, "line 2 is no complete JSON object");
+	blanks_skip(c);
+	if (c->at != c->end)
+		return fault_refused(f, "line 2 goes on after its JSON object");
+	for (size_t i = 0; i < MEMBER_COUNT; i++)
+		if ((seen & 1U << i) == 0)
+			return fault_refused(f, "the header lacks '%s'", members[i].name);
+	return 0;
+}
+
+/* Another version says so in its first line; anything else is no sealed file at all. */
+static int magic_refuse(const char *bytes, size_t length, struct fault *f)
+{
+	const size_t stem = sizeof("OKVB") - 1;
+	size_t digits = 0;
+
+	if (length > stem && memcmp(bytes, BUNDLE_MAGIC, stem) == 0)
+		while (stem + digits < length && bytes[stem + digits] >= '0' && bytes[stem + digits] <= '9')
+			digits++;
+	if (digits > 0 && stem + digits < length && bytes[stem + digits] == '\n')
+		return fault_refused(f, "it is sealed in format version %s, and this program knows version 1",
+				     SHOWN_BYTES(bytes + stem, digits));
+	return fault_refused(f, "it is no sealed bundle: the first line is not 'OKVB1'");
+}
+
+int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *ret_header, size_t *ret_length,
+			struct fault *f)
+{
+	struct bundle_header header;
+
+	if (length < BUNDLE_MAGIC_SIZE || memcmp(bytes, BUNDLE_MAGIC, BUNDLE_MAGIC_SIZE) != 0)
+		return magic_refuse(bytes, length, f);
+	const char *line = bytes + BUNDLE_MAGIC_SIZE;
+	const size_t rest = length - BUNDLE_MAGIC_SIZE;
+	const char *end = memchr(line, '\n', rest < BUNDLE_LINE_MAX + 1 ? rest : BUNDLE_LINE_MAX + 1);
+	if (end == NULL)
+		return fault_refused(f, rest > BUNDLE_LINE_MAX ? "line 2 is longer than 4096 bytes"
+							       : "it ends within its header");
+
+	memset(&header, 0, sizeof(header));
+	struct cursor c = { .at = line, .end = end };
+	if (object_parse(&c, &header, f) < 0)
+		return -1;
+	*ret_header = header;
+	*ret_length = (size_t)(end + 1 - bytes);
+	return 0;
+}
+
+int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f)
+{
+	char created[BUNDLE_TIME_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1], base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
+	struct json j;
+
+	bundle_time_print(header->created, created);
+	text_add_string(out, BUNDLE_MAGIC);
+	json_init(&j, out);
+	json_object_begin(&j, NULL);
+	json_string(&j, "origin", header->origin);
+	json_string(&j, "created", created);
+	json_unsigned(&j, "size", header->size);
+	bundle_hex_print(header->sha256, sizeof(header->sha256), sha256);
+	json_string(&j, "sha256", sha256);
+	json_string(&j, "kdf", "pbkdf2-hmac-sha256");
+	json_unsigned(&j, "iterations", header->iterations);
+	bundle_base64_print(header->salt, header->salt_length, base64);
+	json_string(&j, "salt", base64);
+	json_string(&j, "cipher", "aes-256-gcm");
+	bundle_base64_print(header->nonce, sizeof(header->nonce), base64);
+	json_string(&j, "nonce", base64);
+	json_object_end(&j);
+	text_add_char(out, '\n');
+	return text_check(out, f);
+}

@@ -1,0 +1,52 @@
+/*
+ * bundle/secret: where the passphrase and the key live.
+ *
+ * Promise: one page of their own that is locked in memory, not dumped, and empty in every child (mlock(2),
+ * MADV_DONTDUMP, MADV_WIPEONFORK); nobody may attach to the process meanwhile (PR_SET_DUMPABLE 0); the page is
+ * wiped before it is given back.  What libcrypto holds of the key is locked too where the system lets us lock
+ * everything (mlockall(2) with MCL_ONFAULT); where no lock is granted at all, a warning is said and work goes on.
+ *
+ * The passphrase comes from a file, a descriptor or the terminal, never from arguments or the environment; one
+ * trailing LF is not part of it.
+ */
+#ifndef OKV_BUNDLE_SECRET_H
+#define OKV_BUNDLE_SECRET_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "bundle/header.h"
+
+enum { BUNDLE_PASSPHRASE_LEAST = 8, BUNDLE_PASSPHRASE_MOST = 1024 };
+
+struct bundle_secret {
+	size_t length;
+	char passphrase[BUNDLE_PASSPHRASE_MOST + 2]; /* room to see that one was too long */
+	unsigned char key[BUNDLE_KEY_SIZE];
+};
+
+#define BUNDLE_SECRET_AUTO __attribute__((cleanup(bundle_secret_free))) struct bundle_secret
+
+int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f);
+void bundle_secret_free(struct bundle_secret **secret);
+
+enum bundle_question {
+	BUNDLE_ASK_ONCE,  /* to open */
+	BUNDLE_ASK_TWICE, /* to seal: typed twice, and at least BUNDLE_PASSPHRASE_LEAST bytes from wherever it comes */
+};
+
+/* Where the passphrase is; at most one of the two. */
+struct bundle_source {
+	const char *file; /* or NULL */
+	int fd;           /* or -1 */
+};
+
+/*
+ * With neither file nor descriptor it is asked for on /dev/tty without echo; no terminal is FAULT_USAGE.  Empty or
+ * too long (or too short, to seal): FAULT_REFUSED.
+ */
+int bundle_passphrase_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
+			   struct bundle_secret *secret, struct fault *f);
+
+#endif
