@@ -35,6 +35,15 @@ void text_reset(struct text *t)
 		t->bytes[0] = '\0';
 }
 
+void text_cut(struct text *t, size_t length)
+{
+	if (length < t->length)
+		t->length = length;
+	t->failed = false;
+	if (t->bytes != NULL)
+		t->bytes[t->length] = '\0';
+}
+
 bool text_reserve(struct text *t, size_t more)
 {
 	if (t->failed)
@@ -170,6 +179,23 @@ bool text_is_utf8(const void *bytes, size_t length)
 	return true;
 }
 
+/*
+ * C1 controls; zero-width characters and marks of direction (U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F,
+ * U+FEFF), which could make one name look like another on a terminal.
+ */
+static bool deceptive(const unsigned char *at, size_t step)
+{
+	if (step == 2)
+		return at[0] == 0xc2 && at[1] < 0xa0;
+	if (step != 3)
+		return false;
+	if (at[0] == 0xe2 && at[1] == 0x80)
+		return (at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae);
+	if (at[0] == 0xe2 && at[1] == 0x81)
+		return at[2] >= 0xa0 && at[2] <= 0xaf;
+	return at[0] == 0xef && at[1] == 0xbb && at[2] == 0xbf;
+}
+
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length)
 {
 	/* Room for the longest piece (an escape or a UTF-8 sequence, 4 bytes), the "..." and the end. */
@@ -182,7 +208,7 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 		size_t step = text_utf8_length(at, length);
 		size_t size;
 
-		if (step > 1 && !(step == 2 && at[0] == 0xc2 && at[1] < 0xa0)) {
+		if (step > 1 && !deceptive(at, step)) {
 			memcpy(piece, at, step);
 			size = step;
 		} else if (step == 1 && at[0] >= 0x20 && at[0] != 0x7f && at[0] != '\\' && at[0] != '\'') {

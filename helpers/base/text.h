@@ -28,6 +28,8 @@ struct text {
 void text_done(struct text *t);
 /* Empties the text and keeps its memory. */
 void text_reset(struct text *t);
+/* Takes back what was added since the text had `length` bytes, and the failure of adding it. */
+void text_cut(struct text *t, size_t length);
 /* Wipes the memory before it is freed: for secrets. */
 void text_done_secret(struct text *t);
 /* Makes room for `more` bytes beyond the present length; false when there is none. */
@@ -45,7 +47,8 @@ char *text_take(struct text *t);
 
 /*
  * Outside text (names from archives, files, libraries) made printable: control bytes, bytes that are no valid
- * UTF-8, backslash and the single quote become \xHH or \\ or \'.  At most TEXT_SHOWN_MAX bytes, cut with "...".
+ * UTF-8, characters that are invisible or turn the direction of the line, backslash and the single quote become \xHH
+ * or \\ or \'.  At most TEXT_SHOWN_MAX bytes, cut with "...".
  * SHOWN(s) may be used as a printf argument: its storage lives until the end of the enclosing block.
  */
 enum { TEXT_SHOWN_MAX = 400 };

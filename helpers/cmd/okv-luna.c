@@ -77,6 +77,9 @@ static int run(struct cmd_context *context, struct fault *f)
 		return 0;
 	}
 
+	if (name[0] == '-')
+		return fault_usage(f, "unknown option '%s'; 'okv-luna --help' tells the usage", SHOWN(name));
+
 	size_t which = 0;
 	while (which < COMMAND_COUNT && strcmp(commands[which].name, name) != 0)
 		which++;

@@ -55,11 +55,23 @@ static bool id_parse(const struct row *row, size_t field, uint32_t *ret_id)
 	return true;
 }
 
-static bool row_named(const struct text *file, const char *name, struct row *ret_row)
+/* As glibc: a name that begins with '+' or '-' is an order to a name service of old, and no name. */
+static bool row_stands(const struct row *row)
 {
-	for (size_t at = 0; row_next(file, &at, ret_row);)
-		if (ret_row->count >= 4 && text_equal(ret_row->field[0], ret_row->length[0], name))
+	return row->count >= 4 && row->length[0] > 0 && row->field[0][0] != '+' && row->field[0][0] != '-';
+}
+
+/* The first sound row of that name; `ids` numeric fields from the third on make it sound. */
+static bool row_named(const struct text *file, const char *name, size_t ids, struct row *ret_row)
+{
+	uint32_t id;
+
+	for (size_t at = 0; row_next(file, &at, ret_row);) {
+		if (!row_stands(ret_row) || !text_equal(ret_row->field[0], ret_row->length[0], name))
+			continue;
+		if (id_parse(ret_row, 2, &id) && (ids < 2 || id_parse(ret_row, 3, &id)))
 			return true;
+	}
 	return false;
 }
 
@@ -69,7 +81,7 @@ static bool row_numbered(const struct text *file, size_t field, uint32_t id, str
 	uint32_t found;
 
 	for (size_t at = 0; row_next(file, &at, ret_row);)
-		if (ret_row->count >= 4 && ret_row->length[0] > 0 && id_parse(ret_row, field, &found) && found == id)
+		if (row_stands(ret_row) && id_parse(ret_row, field, &found) && found == id)
 			return true;
 	return false;
 }
@@ -79,7 +91,7 @@ bool accounts_user_find(const struct text *passwd, const char *name, struct acco
 	struct row row;
 	uint32_t uid, gid;
 
-	if (!row_named(passwd, name, &row) || !id_parse(&row, 2, &uid) || !id_parse(&row, 3, &gid))
+	if (!row_named(passwd, name, 2, &row) || !id_parse(&row, 2, &uid) || !id_parse(&row, 3, &gid))
 		return false;
 	*ret_user = (struct accounts_user){ .uid = uid, .gid = gid };
 	return true;
@@ -90,7 +102,7 @@ bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_
 	struct row row;
 	uint32_t gid;
 
-	if (!row_named(group, name, &row) || !id_parse(&row, 2, &gid))
+	if (!row_named(group, name, 1, &row) || !id_parse(&row, 2, &gid))
 		return false;
 	*ret_gid = gid;
 	return true;
@@ -117,14 +129,14 @@ bool accounts_group_lists(const struct text *group, const char *name, const char
 {
 	struct row row;
 
-	return row_named(group, name, &row) && row_lists(&row, user);
+	return row_named(group, name, 1, &row) && row_lists(&row, user);
 }
 
 void accounts_group_members(const struct text *group, const char *name, struct text *out)
 {
 	struct row row;
 
-	if (row_named(group, name, &row))
+	if (row_named(group, name, 1, &row))
 		text_add(out, row.field[3], row.length[3]);
 }
 
@@ -165,7 +177,7 @@ size_t accounts_groups_of(const struct text *group, const char *user, gid_t prim
 	count++;
 	for (size_t at = 0; row_next(group, &at, &row);) {
 		uint32_t gid;
-		if (row.count < 4 || !id_parse(&row, 2, &gid) || !row_lists(&row, user))
+		if (!row_stands(&row) || !id_parse(&row, 2, &gid) || !row_lists(&row, user))
 			continue;
 		bool known = false;
 		for (size_t i = 0; i < count && i < size; i++)

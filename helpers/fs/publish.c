@@ -96,11 +96,9 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f)
 	const gid_t gid = keep ? stage->old.st_gid : how->gid;
 	const mode_t mode = keep ? stage->old.st_mode & 07777 : how->mode;
 
-	/* Owner first, mode after: never wider than the final state. */
+	/* Owner, list, mode: with a list the mode's group bits are its mask, so before it they would grant too much. */
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(stage->fd, uid, gid) < 0)
 		return fault_errno(f, errno, "cannot give the new '%s' its owner", SHOWN(stage->leaf));
-	if (fchmod(stage->fd, mode) < 0)
-		return fault_errno(f, errno, "cannot give the new '%s' its mode", SHOWN(stage->leaf));
 	if (stage->exists) {
 		FS_AUTO int from = openat(stage->dir, stage->leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		if (from >= 0) {
@@ -109,6 +107,8 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f)
 				attribute_copy(from, stage->fd, "system.posix_acl_access");
 		}
 	}
+	if (fchmod(stage->fd, mode) < 0)
+		return fault_errno(f, errno, "cannot give the new '%s' its mode", SHOWN(stage->leaf));
 	stage->owned = true;
 	return 0;
 }

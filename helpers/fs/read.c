@@ -16,18 +16,20 @@ int fs_read(int fd, const char *name, size_t limit, struct text *ret_text, struc
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {
-			ret_text->length = start;
+			text_cut(ret_text, start);
 			return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
 		}
 		if (got == 0)
 			return text_check(ret_text, f);
 		if ((size_t)got > limit - (ret_text->length - start)) {
-			ret_text->length = start;
+			text_cut(ret_text, start);
 			return fault_refused(f, "'%s' is longer than %zu bytes", SHOWN(name), limit);
 		}
 		text_add(ret_text, block, (size_t)got);
-		if (ret_text->failed)
+		if (ret_text->failed) {
+			text_cut(ret_text, start);
 			return fault_memory(f);
+		}
 	}
 }
 

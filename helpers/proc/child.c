@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +18,22 @@
 #include "proc/enter.h"
 #include "proc/interrupt.h"
 
-enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 1024, EXIT_POLL_MS = 2 };
+enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 65536, EXIT_POLL_MS = 2 };
+
+/* Nothing beyond standard error outlives exec; what we ourselves opened is marked already. */
+static void descriptors_mark(void)
+{
+#ifdef __NR_close_range
+	/* Linux 5.11; the 4 is CLOSE_RANGE_CLOEXEC. */
+	if (syscall(__NR_close_range, 3u, ~0u, 4u) == 0)
+		return;
+#endif
+	struct rlimit limit;
+	const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < CHILD_FD_MAX;
+	const int end = known ? (int)limit.rlim_cur : CHILD_FD_MAX;
+	for (int fd = 3; fd < end; fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
 
 /* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
 static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure)
@@ -30,13 +47,9 @@ static void child_start(const struct proc_run *run, const char *const *environme
 			(void)setpgid(0, 0);
 		errnum = proc_enter_standard(run->input, output);
 	}
-	for (int fd = 3; fd < CHILD_FD_MAX; fd++)
-		if (fd != failure && fd != run->root)
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	descriptors_mark();
 	if (errnum == 0)
 		errnum = proc_enter_root(run->root);
-	if (run->root >= 0)
-		(void)fcntl(run->root, F_SETFD, FD_CLOEXEC);
 	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
 		errnum = f.errnum != 0 ? f.errnum : EPERM;
 	if (errnum == 0) {

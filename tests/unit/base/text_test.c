@@ -1,0 +1,214 @@
+/* base/text: growing byte strings, and outside text made fit to print. */
+#include "unit.h"
+
+#include "base/text.h"
+
+static void an_empty_text_is_the_empty_string(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_string_equal(text_string(&t), "");
+	assert_null(text_take(&t));
+	text_reset(&t);
+	text_cut(&t, 0);
+	MUST(text_check(&t, &f));
+	text_add(&t, NULL, 0);
+	assert_int_equal(t.length, 0);
+}
+
+static void what_is_added_stands_in_order_and_ends_in_nul(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		text_add_format(&t, "%u,", i % 10);
+		assert_int_equal(t.length, 2 * (i + 1));
+		assert_int_equal(t.bytes[t.length], '\0');
+		assert_true(t.length < t.capacity);
+	}
+	text_add_char(&t, 'x');
+	text_add_string(&t, "yz");
+	assert_memory_equal(t.bytes + 10000, "xyz", 4);
+	assert_memory_equal(t.bytes, "0,1,2,3,4,5,6,7,8,9,0,", 22);
+}
+
+static void any_bytes_are_kept(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+
+	(void)state;
+	text_add(&t, "a\0b\xff", 4);
+	assert_int_equal(t.length, 4);
+	assert_memory_equal(t.bytes, "a\0b\xff", 5);
+}
+
+static void taking_leaves_an_empty_text(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+
+	(void)state;
+	text_add_string(&t, "mine");
+	char *taken = text_take(&t);
+	assert_string_equal(taken, "mine");
+	assert_null(t.bytes);
+	assert_int_equal(t.length, 0);
+	free(taken);
+}
+
+static void cutting_takes_back_what_was_added(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+
+	(void)state;
+	text_add_string(&t, "keep this");
+	text_cut(&t, 4);
+	assert_string_equal(text_string(&t), "keep");
+	text_cut(&t, 100);
+	assert_string_equal(text_string(&t), "keep");
+	text_reset(&t);
+	assert_string_equal(text_string(&t), "");
+}
+
+static void a_failed_append_is_seen_once_at_the_end_and_loses_nothing(void **state)
+{
+	TEXT_AUTO t = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	text_add_string(&t, "kept");
+	assert_false(text_reserve(&t, SIZE_MAX - 8));
+	text_add_string(&t, "lost");
+	text_add_format(&t, "%d", 1);
+	assert_string_equal(text_string(&t), "kept");
+	MUST_FAIL(text_check(&t, &f), FAULT_SYSTEM, "out of memory");
+	text_cut(&t, 4);
+	MUST(text_check(&t, &f));
+}
+
+static void a_secret_is_wiped_before_its_memory_is_freed(void **state)
+{
+	char secret[] = "passphrase";
+	static const char zeros[sizeof(secret)];
+	struct text t = TEXT_INIT;
+
+	(void)state;
+	text_wipe(secret, sizeof(secret));
+	assert_memory_equal(secret, zeros, sizeof(secret));
+	text_add_string(&t, "passphrase");
+	text_done_secret(&t);
+	assert_null(t.bytes);
+	text_done_secret(&t);
+}
+
+static void shown_text_is_printable_whatever_it_was(void **state)
+{
+	(void)state;
+	assert_string_equal(SHOWN("plain"), "plain");
+	assert_string_equal(SHOWN("Zürich 日本 𝄞"), "Zürich 日本 𝄞");
+	assert_string_equal(SHOWN("it's \\"), "it\\'s \\\\");
+	assert_string_equal(SHOWN("a\nb\tc\x1b[31m\x7f"), "a\\x0ab\\x09c\\x1b[31m\\x7f");
+	assert_string_equal(SHOWN("\xff\xc0\xaf\xed\xa0\x80"), "\\xff\\xc0\\xaf\\xed\\xa0\\x80");
+	assert_string_equal(SHOWN("\xc2\x9b"), "\\xc2\\x9b");
+	assert_string_equal(SHOWN_BYTES("a\0b", 3), "a\\x00b");
+	assert_string_equal(SHOWN(NULL), "(none)");
+}
+
+static void what_deceives_the_eye_is_shown_as_bytes(void **state)
+{
+	(void)state;
+	/* Right-to-left override, zero-width space, word joiner, byte order mark. */
+	assert_string_equal(SHOWN("a\xe2\x80\xae" "b"), "a\\xe2\\x80\\xaeb");
+	assert_string_equal(SHOWN("\xe2\x80\x8b"), "\\xe2\\x80\\x8b");
+	assert_string_equal(SHOWN("\xe2\x81\xa0"), "\\xe2\\x81\\xa0");
+	assert_string_equal(SHOWN("\xef\xbb\xbf"), "\\xef\\xbb\\xbf");
+	/* Their harmless neighbours. */
+	assert_string_equal(SHOWN("\xe2\x80\x9c\xe2\x80\xa6"), "\xe2\x80\x9c\xe2\x80\xa6");
+}
+
+static void shown_text_is_cut_between_characters(void **state)
+{
+	char bytes[2 * TEXT_SHOWN_MAX];
+	struct text_shown storage;
+
+	(void)state;
+	for (size_t shift = 0; shift < 4; shift++) {
+		memset(bytes, 'x', shift);
+		for (size_t i = shift; i + 4 < sizeof(bytes); i += 4)
+			memcpy(bytes + i, "\xf0\x9d\x84\x9e", 4);
+		const char *shown = text_show_bytes(&storage, bytes, sizeof(bytes) - 4);
+		const size_t length = strlen(shown);
+		assert_true(length < TEXT_SHOWN_MAX && length > TEXT_SHOWN_MAX - 10);
+		assert_string_equal(shown + length - 3, "...");
+		assert_true(text_is_utf8(shown, length));
+	}
+}
+
+/* Against the definition (RFC 3629), for every sequence of up to three bytes and the corners of four. */
+static void utf8_is_what_rfc_3629_says(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+	} four[] = {
+		{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 }, { "\xf0\x8f\xbf\xbf", 0 }, { "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 }, { "\xf0\x90\x80", 0 },
+	};
+
+	(void)state;
+	for (unsigned lead = 0; lead < 256; lead++) {
+		for (unsigned next = 0; next < 256; next++) {
+			const unsigned char bytes[] = { (unsigned char)lead, (unsigned char)next, 0x80 };
+			const bool tail = (next & 0xc0) == 0x80;
+			const unsigned two = (lead & 0x1fu) << 6 | (next & 0x3fu);
+			const unsigned three = (lead & 0x0fu) << 12 | (next & 0x3fu) << 6;
+			size_t expected = 0;
+			if (lead < 0x80)
+				expected = 1;
+			else if (lead >> 5 == 6 && tail && two >= 0x80)
+				expected = 2;
+			else if (lead >> 4 == 14 && tail && three >= 0x800 && (three < 0xd800 || three > 0xdfff))
+				expected = 3;
+			assert_int_equal(text_utf8_length(bytes, sizeof(bytes)), expected);
+		}
+	}
+	for (size_t i = 0; i < sizeof(four) / sizeof(four[0]); i++)
+		assert_int_equal(text_utf8_length(four[i].bytes, strlen(four[i].bytes)), four[i].length);
+	assert_int_equal(text_utf8_length("", 0), 0);
+	assert_true(text_is_utf8("", 0));
+	assert_false(text_is_utf8("ab\xe2\x82", 4));
+}
+
+static void comparisons_are_of_bytes(void **state)
+{
+	(void)state;
+	assert_true(text_equal("abc", 2, "ab"));
+	assert_false(text_equal("abc", 3, "ab"));
+	assert_false(text_equal("ab", 2, "abc"));
+	assert_true(text_equal("", 0, ""));
+	assert_true(text_starts("okv-luna", "okv"));
+	assert_false(text_starts("ok", "okv"));
+	assert_true(text_ends("x.tar", ".tar"));
+	assert_false(text_ends("tar", ".tar"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_text_is_the_empty_string),
+		cmocka_unit_test(what_is_added_stands_in_order_and_ends_in_nul),
+		cmocka_unit_test(any_bytes_are_kept),
+		cmocka_unit_test(taking_leaves_an_empty_text),
+		cmocka_unit_test(cutting_takes_back_what_was_added),
+		cmocka_unit_test(a_failed_append_is_seen_once_at_the_end_and_loses_nothing),
+		cmocka_unit_test(a_secret_is_wiped_before_its_memory_is_freed),
+		cmocka_unit_test(shown_text_is_printable_whatever_it_was),
+		cmocka_unit_test(what_deceives_the_eye_is_shown_as_bytes),
+		cmocka_unit_test(shown_text_is_cut_between_characters),
+		cmocka_unit_test(utf8_is_what_rfc_3629_says),
+		cmocka_unit_test(comparisons_are_of_bytes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
