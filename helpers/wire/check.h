@@ -45,7 +45,13 @@ const char *wire_grade_name(enum wire_grade grade);
 
 /* job->mode does not matter: nothing is changed. */
 int wire_check(const struct wire_job *job, struct wire_findings *ret_findings, struct fault *f);
-/* Mends every finding that is `safe`; *ret_mended counts files changed.  wire_check afterwards tells what is left. */
-int wire_fix(const struct wire_job *job, unsigned *ret_mended, struct fault *f);
+enum wire_handmade { WIRE_KEEP_HANDMADE, WIRE_DROP_HANDMADE };
+
+/*
+ * Mends every finding that is `safe`; with WIRE_DROP_HANDMADE takes the hand-made `groupadd` of the HSM group out of
+ * okv_hsm_mid_upgrade too.  *ret_mended counts files changed.  A file that is not there is passed over; a script that
+ * no shell could read afterwards stays as it is.  wire_check afterwards tells what is left.
+ */
+int wire_fix(const struct wire_job *job, enum wire_handmade handmade, unsigned *ret_mended, struct fault *f);
 
 #endif

@@ -16,8 +16,9 @@ static const char *leaf_of(const char *path)
 
 static int edit_once(const struct wire_job *job, const struct wire_edit *edit, bool *ret_changed, struct fault *f)
 {
-	TEXT_AUTO now = TEXT_INIT;
-	TEXT_AUTO next = TEXT_INIT;
+	/* Chrystoki.conf may hold a secret. */
+	__attribute__((cleanup(text_done_secret))) struct text now = TEXT_INIT;
+	__attribute__((cleanup(text_done_secret))) struct text next = TEXT_INIT;
 	struct stat status;
 
 	if (fs_read_file(job->root, edit->path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, f) < 0)

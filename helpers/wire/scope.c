@@ -63,7 +63,7 @@ const char *wire_scope_text(enum wire_scope scope)
 {
 	switch (scope) {
 	case WIRE_SCOPE_GENERIC:
-		return "OKV 21.3 or later with the generic HSM interface: its three files are wired";
+		return "OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later";
 	case WIRE_SCOPE_NO_INTERFACE:
 		return "no directory " SETTINGS_GENERIC ": OKV 21.2 and earlier have no generic HSM interface; choose the vendor on "
 		       "the console's HSM page";
