@@ -241,7 +241,8 @@ int main(int argc, char *argv[])
 	struct fault f = FAULT_INIT;
 	struct report report = { .hear = hear };
 	TEXT_AUTO result = TEXT_INIT;
-	struct cmd_context context = { .root = -1, .settings = SETTINGS_INIT, .report = &report, .result = &result };
+	struct cmd_context context = { .root = -1, .settings = SETTINGS_INIT, .report = &report, .result = &result,
+				       .exit_status = -1 };
 	struct option_list operands = { .items = NULL };
 	report.context = &context;
 
@@ -283,6 +284,7 @@ int main(int argc, char *argv[])
 	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && r == 0) {
 		(void)fault_system(&f, errno, "cannot write to standard output");
 		complain(f.text);
+		context.exit_status = -1;
 	}
-	return fault_exit_status(&f);
+	return context.exit_status >= 0 ? context.exit_status : fault_exit_status(&f);
 }
