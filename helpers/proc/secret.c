@@ -1,0 +1,113 @@
+#include "proc/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "proc/interrupt.h"
+
+/* Where a secret is being read to. */
+struct place {
+	char *bytes;
+	size_t size, length;
+};
+
+static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, struct place *place, struct fault *f)
+{
+	char beyond;
+
+	for (;;) {
+		char *at = place->length < place->size ? place->bytes + place->length : &beyond;
+		const size_t room = place->length < place->size ? place->size - place->length : 1;
+		const ssize_t got = read(fd, at, room);
+		if (proc_interrupt_check(f) < 0)
+			return -1;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot read the %s", secret->what);
+		if (got == 0)
+			break;
+		if (at == &beyond) {
+			if (beyond == '\n')
+				break; /* just the end of the line */
+			return fault_refused(f, "the %s is longer than %zu bytes", secret->what, place->size);
+		}
+		place->length += (size_t)got;
+		if (one_line && place->bytes[place->length - 1] == '\n')
+			break;
+	}
+	if (place->length > 0 && place->bytes[place->length - 1] == '\n')
+		place->length--;
+	return 0;
+}
+
+static int file_read(const struct proc_secret *secret, struct report *report, struct place *place, struct fault *f)
+{
+	FS_AUTO int fd = open(secret->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat status;
+
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open the %s file '%s'", secret->what, SHOWN(secret->file));
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
+		report_say(report, REPORT_WARNING, "the %s file '%s' is open to others (mode %04o); chmod 600 it",
+			   secret->what, SHOWN(secret->file), (unsigned)(status.st_mode & 07777));
+	return bytes_read(secret, fd, false, place, f);
+}
+
+static int terminal_read(const struct proc_secret *secret, struct place *place, struct fault *f)
+{
+	FS_AUTO int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	struct termios before, silent;
+	TEXT_AUTO question = TEXT_INIT;
+
+	if (tty < 0 || tcgetattr(tty, &before) < 0)
+		return fault_usage(f, "there is no terminal to ask for the %s; use %s", secret->what, secret->advice);
+	text_add_format(&question, "%s: ", secret->what);
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+	if (text_check(&question, f) < 0)
+		return -1;
+	if (tcsetattr(tty, TCSAFLUSH, &silent) < 0)
+		return fault_system(f, errno, "cannot switch the terminal's echo off");
+	int r = fs_write(tty, "/dev/tty", text_string(&question), question.length, f);
+	if (r == 0)
+		r = bytes_read(secret, tty, true, place, f);
+	/* A terminal without echo is a trap for its user. */
+	(void)tcsetattr(tty, TCSAFLUSH, &before);
+	/* The person's own line feed was not echoed. */
+	struct fault ignored = FAULT_INIT;
+	(void)fs_write(tty, "/dev/tty", "\n", 1, &ignored);
+	return r;
+}
+
+int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,
+		     size_t *ret_length, struct fault *f)
+{
+	struct place place = { .bytes = ret_bytes, .size = size };
+	int r;
+
+	if (secret->file != NULL && strcmp(secret->file, "-") == 0)
+		r = bytes_read(secret, STDIN_FILENO, false, &place, f);
+	else if (secret->file != NULL)
+		r = file_read(secret, report, &place, f);
+	else if (secret->fd >= 0)
+		r = bytes_read(secret, secret->fd, false, &place, f);
+	else
+		r = terminal_read(secret, &place, f);
+	if (r == 0 && place.length == 0)
+		r = fault_refused(f, "the %s is empty", secret->what);
+	if (r < 0) {
+		text_wipe(ret_bytes, size);
+		return -1;
+	}
+	*ret_length = place.length;
+	return 0;
+}
