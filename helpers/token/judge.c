@@ -118,6 +118,8 @@ static int key_judge(const struct token_key *key, struct fault *f)
 	if (!key->sensitive || key->extractable)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive ? "extractable" : "not sensitive");
+	if (key->tried && !key->encrypted)
+		return fault_negative(f, "what the key in slot %" PRIu64 " encrypted did not come back as it was", key->slot);
 	return 0;
 }
 

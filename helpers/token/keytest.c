@@ -28,13 +28,13 @@ static bool call_note(struct keytest *test, enum token_call call, unsigned long 
 	return false;
 }
 
-static bool login(struct keytest *test, const struct text *pin)
+static bool login(struct keytest *test, const struct token_key_question *question)
 {
 	test->board->call = TOKEN_CALL_LOGIN;
-	const unsigned long rv = test->functions->C_Login(test->session, CKU_USER, (unsigned char *)pin->bytes,
-							   pin->length);
+	const unsigned long rv = test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin,
+							   question->pin_length);
 	/* This process has its own copy of the memory, and no more use for the PIN. */
-	text_wipe(pin->bytes, pin->length);
+	text_wipe(question->pin, question->pin_length);
 	return rv == CKR_USER_ALREADY_LOGGED_IN || call_note(test, TOKEN_CALL_LOGIN, rv);
 }
 
@@ -112,6 +112,7 @@ static void round_trip(struct keytest *test, unsigned long key)
 	    !CALL(test, TOKEN_CALL_DECRYPT_INIT, f->C_DecryptInit(test->session, &mechanism, key)) ||
 	    !CALL(test, TOKEN_CALL_DECRYPT, f->C_Decrypt(test->session, secret, secret_length, plain, &plain_length)))
 		return;
+	test->result.tried = 1;
 	test->result.encrypted = secret_length == SAMPLE_PADDED && plain_length == SAMPLE &&
 				 memcmp(plain, random + BLOCK, SAMPLE) == 0 &&
 				 memcmp(secret, random + BLOCK, SAMPLE) != 0;
@@ -131,7 +132,7 @@ struct tell_key token_key_test(const struct cryptoki_functions *functions, struc
 	if (!CALL(&test, TOKEN_CALL_OPEN_SESSION,
 		  functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &test.session)))
 		return test.result;
-	if (login(&test, question->pin)) {
+	if (login(&test, question)) {
 		if (find(&test, question->label, &key) && test.result.found == 1) {
 			look(&test, key);
 			if (question->encrypt && test.result.rv == CKR_OK)

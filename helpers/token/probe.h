@@ -35,7 +35,8 @@ enum {
 /* What to do with the key whose label is given; all on the slot that was asked for. */
 struct token_key_question {
 	const char *label;
-	const struct text *pin; /* borrowed; the child wipes its copy after C_Login */
+	char *pin;	   /* borrowed; the child wipes its copy of the memory after C_Login */
+	size_t pin_length;
 	bool encrypt;		/* one AES-CBC-PAD round trip with it */
 };
 
@@ -109,7 +110,8 @@ struct token_key {
 	uint64_t found;	      /* objects of class secret key with that label */
 	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
 	bool sensitive, extractable;
-	bool encrypted;	      /* the round trip gave the same bytes back */
+	bool tried;	      /* the round trip was made */
+	bool encrypted;	      /* ... and gave the same bytes back */
 };
 
 struct token_interface {

@@ -157,6 +157,7 @@ static void key_take(struct token_answer *answer, const void *body)
 		.length = told.length,
 		.sensitive = told.sensitive != 0,
 		.extractable = told.extractable != 0,
+		.tried = told.tried != 0,
 		.encrypted = told.encrypted != 0,
 	};
 }

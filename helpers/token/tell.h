@@ -40,7 +40,7 @@ struct tell_mechanism {
 
 struct tell_key {
 	uint64_t slot, rv, call, found, type, length;
-	uint64_t sensitive, extractable, encrypted; /* 0 or 1: a bool may not hold what a stranger wrote */
+	uint64_t sensitive, extractable, tried, encrypted; /* 0 or 1: a bool may not hold what a stranger wrote */
 };
 
 struct tell_stop {
