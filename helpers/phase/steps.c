@@ -244,7 +244,7 @@ int phase_steps_slots(struct phase_act *act, struct phase_slots *ret_slots, stru
 		return slots_take(&answer, ret_slots, f);
 	}
 	phase_act_remedy(act, "okv-luna slots");
-	if (token_diagnose(run->root, run->settings, NULL, &causes, &ignored) == 0) {
+	if (token_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
 			phase_act_find(act, PHASE_MEDIUM, causes.items[i].command, NULL, "%s", causes.items[i].sentence);
 			if (i == 0)

@@ -1,10 +1,11 @@
 /*
  * token/diagnosis: why does the user not see the HSM?
  *
- * Promise: looks, as that user and through no eyes but the kernel's, at everything a Luna client reads: Chrystoki.conf,
- * each path it names, the client's certificate, key, CA file and token directory; whether the HSM group exists, lists
- * the user and is in effect in running processes; whether the HA members add up.  Each cause is one sentence and one
- * command that mends it, the likeliest first.  It changes nothing, and no cause found is an answer too.
+ * Promise: looks, as that user and through no eyes but the kernel's (token/reach.h), at everything a Luna client
+ * reads: Chrystoki.conf where okv_hsm_env points, each path it names, the client's certificates, token directory and
+ * plug-ins; then whether the HSM group exists, lists the user and is in effect in running processes; whether the HA
+ * groups add up and their members show.  Each cause is one sentence and one command that mends it, the likeliest
+ * first.  It changes nothing, and no cause found is an answer too.
  */
 #ifndef OKV_TOKEN_DIAGNOSIS_H
 #define OKV_TOKEN_DIAGNOSIS_H
@@ -13,6 +14,7 @@
 
 #include "base/fault.h"
 #include "conf/settings.h"
+#include "token/probe.h"
 
 struct token_cause {
 	char *sentence; /* owned; without a full stop */
@@ -28,8 +30,15 @@ struct token_causes {
 #define TOKEN_CAUSES_AUTO __attribute__((cleanup(token_causes_done))) struct token_causes
 
 void token_causes_done(struct token_causes *causes);
-/* `user` NULL: OKV_USER.  Fails only for lack of memory, processes or a user of that name. */
-int token_diagnose(int root, const struct settings *settings, const char *user, struct token_causes *ret_causes,
-		   struct fault *f);
+/* Adds one at the end. */
+int token_cause_add(struct token_causes *causes, const char *command, struct fault *f, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * `user` NULL: OKV_USER.  `answer` NULL or empty: nothing was shown, so members are not looked for.  Fails only for
+ * lack of memory or processes, and where there is no such user.
+ */
+int token_diagnose(int root, const struct settings *settings, const char *user, const struct token_answer *answer,
+		   struct token_causes *ret_causes, struct fault *f);
 
 #endif

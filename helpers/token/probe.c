@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "token/needed.h"
 #include "token/session.h"
 #include "token/tell.h"
+#include "token/tree.h"
 
 enum { PRINTED_SHOWN = 80 };
 
@@ -88,17 +88,6 @@ static int module_check(const struct token_question *q, struct token_answer *ans
 		return fault_refused(f, "'%s' has no function C_GetFunctionList, so it is no PKCS#11 library",
 				     SHOWN(answer->module));
 	return token_needed_check(q->root, file.place.path, &elf, f);
-}
-
-/* "/" itself needs no chroot(2), and what a process without one sees is what OKV sees. */
-static int chroot_choose(int root, int *ret_root, struct fault *f)
-{
-	struct stat tree, system;
-
-	if (fstat(root, &tree) < 0 || stat("/", &system) < 0)
-		return fault_system(f, errno, "cannot look at the root directory");
-	*ret_root = tree.st_dev == system.st_dev && tree.st_ino == system.st_ino ? -1 : root;
-	return 0;
 }
 
 static const char *signal_text(int number)
@@ -199,7 +188,8 @@ static void habits_report(const struct token_question *q, struct token_answer *a
 			   end->said_length, SHOWN(answer->printed_first));
 	}
 	if (end->strays > 0)
-		report_say(q->report, REPORT_WARNING, "the library left %u processes behind, which were killed", end->strays);
+		report_say(q->report, REPORT_WARNING, "the library left %u process%s behind, which %s killed", end->strays,
+			   end->strays == 1 ? "" : "es", end->strays == 1 ? "was" : "were");
 	if (end->strays_left)
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
@@ -207,7 +197,7 @@ static void habits_report(const struct token_question *q, struct token_answer *a
 static int talk(const struct token_question *q, const struct token_environment *environment, struct token_board *board,
 		struct token_answer *answer, struct fault *f)
 {
-	const uint64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000;
+	const uint64_t timeout_ms = token_timeout_ms(q);
 	struct token_session session = {
 		.question = q, .path = answer->module, .environment = environment, .board = board,
 	};
@@ -223,7 +213,7 @@ static int talk(const struct token_question *q, const struct token_environment *
 		.deadline_ms = (unsigned)timeout_ms,
 	};
 
-	if (chroot_choose(q->root, &ward.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
+	if (token_tree_root(q->root, &ward.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
 		return -1;
 	if (syscall(SYS_getrandom, listener.token, sizeof(listener.token), 0U) != (long)sizeof(listener.token))
 		return fault_system(f, errno, "cannot get random bytes");

@@ -1,0 +1,20 @@
+/*
+ * token/tree: what follows from a question before anything is asked.
+ */
+#ifndef OKV_TOKEN_TREE_H
+#define OKV_TOKEN_TREE_H
+
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "token/probe.h"
+
+/*
+ * The descriptor to chroot(2) into, or -1 where the tree is the system's own: "/" needs no chroot, and what a process
+ * without one sees is what OKV sees.
+ */
+int token_tree_root(int root, int *ret_root, struct fault *f);
+/* The question's own, else that of the settings. */
+uint64_t token_timeout_ms(const struct token_question *question);
+
+#endif
