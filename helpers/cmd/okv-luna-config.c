@@ -66,7 +66,9 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 {
 	TEXT_AUTO text = TEXT_INIT;
 	struct json j;
-	struct hearing hearing = { .report = { .hear = hear, .context = &hearing }, .next = context->report, .json = &j };
+	struct hearing hearing = { .report = { .hear = hear, .context = &hearing },
+				   .next = context->report,
+				   .json = &j };
 	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
 
 	if (cmd_lock(context, f) < 0)
@@ -99,7 +101,8 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 	if (outcome.scope != WIRE_SCOPE_GENERIC)
 		cmd_print(context, "%s\n", wire_scope_text(outcome.scope));
 	if (r == 0 && outcome.files + outcome.links == 0)
-		cmd_print(context, "%s\n", act == wire_apply ? "wired already: nothing to do" : "not wired: nothing to do");
+		cmd_print(context, "%s\n",
+			  act == wire_apply ? "wired already: nothing to do" : "not wired: nothing to do");
 	return r;
 }
 
@@ -131,8 +134,10 @@ static int assign_path(const char *word, const char **ret_path, struct fault *f)
 			return 0;
 		}
 	}
-	return fault_usage(f, "FILE is okv_hsm.conf or okv_hsm_env, not '%s'; Chrystoki.conf has 'chrystoki get' and 'chrystoki set'",
-			   SHOWN(word));
+	return fault_usage(
+		f,
+		"FILE is okv_hsm.conf or okv_hsm_env, not '%s'; Chrystoki.conf has 'chrystoki get' and 'chrystoki set'",
+		SHOWN(word));
 }
 
 static void value_print(struct cmd_context *context, const char *value)
@@ -210,8 +215,9 @@ static int act_check(struct cmd_context *context, struct fault *f)
 
 	if (options.drop_handmade && !options.fix)
 		return fault_usage(f, "--drop-handmade goes with --fix");
-	if (options.fix && (cmd_lock(context, f) < 0 ||
-			    wire_fix(&job, options.drop_handmade ? WIRE_DROP_HANDMADE : WIRE_KEEP_HANDMADE, &mended, f) < 0))
+	if (options.fix &&
+	    (cmd_lock(context, f) < 0 ||
+	     wire_fix(&job, options.drop_handmade ? WIRE_DROP_HANDMADE : WIRE_KEEP_HANDMADE, &mended, f) < 0))
 		return -1;
 	if (wire_check(&job, &findings, f) < 0)
 		return -1;
@@ -292,8 +298,9 @@ static int chrystoki_get_print(struct cmd_context *context, struct fault *f)
 	if (count == 0)
 		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));
 	if (count > 1)
-		return fault_refused(f, "'%s' stands %zu times in section '%s', and which one the library reads is not known", SHOWN(key),
-				     count, SHOWN(section));
+		return fault_refused(
+			f, "'%s' stands %zu times in section '%s', and which one the library reads is not known",
+			SHOWN(key), count, SHOWN(section));
 	if (chrystoki_get(&conf, section, key, &value, f) < 0)
 		return -1;
 	value_print(context, value);
@@ -305,7 +312,9 @@ static int chrystoki_get_print(struct cmd_context *context, struct fault *f)
 static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text input = TEXT_INIT;
-	struct wire_luna act = { .kind = WIRE_LUNA_SET, .section = context->operands[2], .key = context->operands[3],
+	struct wire_luna act = { .kind = WIRE_LUNA_SET,
+				 .section = context->operands[2],
+				 .key = context->operands[3],
 				 .value = context->operands[4] };
 
 	if (strcmp(act.value, "-") == 0) {
@@ -313,7 +322,9 @@ static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 			return -1;
 		act.value = text_string(&input);
 	} else if (chrystoki_is_secret(act.key)) {
-		return fault_usage(f, "%s is a secret, and arguments can be seen by everybody: give '-' and the value on standard input",
+		return fault_usage(f,
+				   "%s is a secret, and arguments can be seen by everybody: give '-' and the value on "
+				   "standard input",
 				   act.key);
 	}
 	return luna_edit(context, &act, f);
@@ -321,7 +332,9 @@ static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_unset_key(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_UNSET, .section = context->operands[2], .key = context->operands[3] };
+	const struct wire_luna act = { .kind = WIRE_LUNA_UNSET,
+				       .section = context->operands[2],
+				       .key = context->operands[3] };
 	return luna_edit(context, &act, f);
 }
 
@@ -355,14 +368,18 @@ static int chrystoki_merge_file(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_ha(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_GROUP, .key = context->operands[2], .value = context->operands[3] };
+	const struct wire_luna act = { .kind = WIRE_LUNA_GROUP,
+				       .key = context->operands[2],
+				       .value = context->operands[3] };
 	return luna_edit(context, &act, f);
 }
 
 static int chrystoki_ha_only(struct cmd_context *context, struct fault *f)
 {
 	const bool on = strcmp(context->operands[2], "on") == 0;
-	const struct wire_luna act = { .kind = WIRE_LUNA_SET, .section = "HAConfiguration", .key = "HAOnly", .value = on ? "1" : "0" };
+	const struct wire_luna act = {
+		.kind = WIRE_LUNA_SET, .section = "HAConfiguration", .key = "HAOnly", .value = on ? "1" : "0"
+	};
 
 	if (!on && strcmp(context->operands[2], "off") != 0)
 		return fault_usage(f, "ha-only takes on or off");
@@ -375,7 +392,9 @@ static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
 
 	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
 		return -1;
-	const struct wire_luna act = { .kind = WIRE_LUNA_SERVER_ADD, .value = context->operands[2], .port = (unsigned)port };
+	const struct wire_luna act = { .kind = WIRE_LUNA_SERVER_ADD,
+				       .value = context->operands[2],
+				       .port = (unsigned)port };
 	return luna_edit(context, &act, f);
 }
 
@@ -430,7 +449,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		{ "unwire", 1, 1, "unwire", act_unwire },
 		{ "get", 3, 3, "get FILE NAME", act_get },
 		{ "set", 4, 4, "set FILE NAME VALUE", act_set },
-		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...", act_chrystoki },
+		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
+		  act_chrystoki },
 		{ .word = NULL },
 	};
 	const int r = dispatch(context, 0, table, f);
@@ -442,12 +462,19 @@ static const char *const words[] = { "check", "show", "wire", "unwire", "get", "
 
 static const struct option option_table[] = {
 	{ .name = "fix", .help = "with check: mend what can be mended without a guess", .target = &options.fix },
-	{ .name = "drop-handmade", .help = "with check --fix: take out a groupadd that was put in by hand",
+	{ .name = "drop-handmade",
+	  .help = "with check --fix: take out a groupadd that was put in by hand",
 	  .target = &options.drop_handmade },
-	{ .name = "section", .kind = OPTION_LIST, .argument = "NAME", .help = "with chrystoki merge: a section to bring over; repeatable",
+	{ .name = "section",
+	  .kind = OPTION_LIST,
+	  .argument = "NAME",
+	  .help = "with chrystoki merge: a section to bring over; repeatable",
 	  .target = &options.sections },
-	{ .name = "plugin-dir", .kind = OPTION_TEXT, .argument = "DIR",
-	  .help = "with chrystoki merge: set Misc.PluginModuleDir to it", .target = &options.plugin_directory },
+	{ .name = "plugin-dir",
+	  .kind = OPTION_TEXT,
+	  .argument = "DIR",
+	  .help = "with chrystoki merge: set Misc.PluginModuleDir to it",
+	  .target = &options.plugin_directory },
 	OPTION_END,
 };
 

@@ -29,8 +29,8 @@ static bool name_is_plain(const char *name, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
 		const char c = name[i];
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-		      c == '.' || c == ' '))
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+		      c == '-' || c == '.' || c == ' '))
 			return false;
 	}
 	return length > 0;
@@ -57,7 +57,7 @@ static unsigned bytes_flaws(const struct chrystoki_line *line)
 /* What the lines above leave open. */
 struct course {
 	ptrdiff_t section; /* OPEN line of the section we are in */
-	bool nameless;     /* inside braces that we cannot give a name */
+	bool nameless;	   /* inside braces that we cannot give a name */
 };
 
 static bool in_section(const struct course *course)

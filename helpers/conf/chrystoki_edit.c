@@ -39,8 +39,11 @@ static int section_only(const struct chrystoki *c, const char *section, ptrdiff_
 	const size_t count = chrystoki_sections(c, section, ret_line);
 
 	if (count > 1)
-		return fault_refused(f, "section '%s' stands %zu times (first on line %td), and which one the library reads is not "
-					"known; leave one of them", SHOWN(section), count, *ret_line + 1);
+		return fault_refused(
+			f,
+			"section '%s' stands %zu times (first on line %td), and which one the library reads is not "
+			"known; leave one of them",
+			SHOWN(section), count, *ret_line + 1);
 	return 0;
 }
 
@@ -100,7 +103,8 @@ static void entry_write(const struct chrystoki_line *line, const char *value, st
 	text_add_char(out, ';');
 	/* What followed the ';' is not ours to judge, and goes on following it. */
 	size_t tail = line->value_start + line->value_length;
-	while (tail < line->length && line->bytes[tail] != ';' && (line->bytes[tail] == ' ' || line->bytes[tail] == '\t'))
+	while (tail < line->length && line->bytes[tail] != ';' &&
+	       (line->bytes[tail] == ' ' || line->bytes[tail] == '\t'))
 		tail++;
 	if (tail < line->length && line->bytes[tail] == ';')
 		tail++;
@@ -142,8 +146,11 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 {
 	for (size_t i = 0; i < c->count; i++)
 		if ((c->lines[i].flaws & CHRYSTOKI_FLAW_NOT_CLOSED) != 0)
-			return fault_refused(f, "the section on line %zu is not closed, so no other can be added; 'okv-luna config check "
-						"--fix' adds a '}' at the end of the file", i + 1);
+			return fault_refused(f,
+					     "the section on line %zu is not closed, so no other can be added; "
+					     "'okv-luna config check "
+					     "--fix' adds a '}' at the end of the file",
+					     i + 1);
 	const char *ending = c->count > 0 ? ending_of(&c->lines[0]) : "\n";
 	TEXT_AUTO text = TEXT_INIT;
 
@@ -179,8 +186,11 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 		return -1;
 	const size_t count = chrystoki_entries(c, section, key, &at);
 	if (count > 1)
-		return fault_refused(f, "'%s' stands %zu times in section '%s' (first on line %td), and which one the library reads is "
-					"not known; 'chrystoki unset' removes them", SHOWN(key), count, SHOWN(section), at + 1);
+		return fault_refused(
+			f,
+			"'%s' stands %zu times in section '%s' (first on line %td), and which one the library reads is "
+			"not known; 'chrystoki unset' removes them",
+			SHOWN(key), count, SHOWN(section), at + 1);
 	if (count == 1) {
 		const struct chrystoki_line *line = &c->lines[at];
 		TEXT_AUTO text = TEXT_INIT;
@@ -195,7 +205,8 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 	} else {
 		size_t begin = (size_t)open;
 
-		if ((open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0) || entry_add(c, begin, key, value, f) < 0)
+		if ((open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0) ||
+		    entry_add(c, begin, key, value, f) < 0)
 			return -1;
 	}
 	chrystoki_judge(c);
@@ -272,12 +283,14 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 		    line->kind == CHRYSTOKI_BLANK || line->kind == CHRYSTOKI_COMMENT)
 			continue;
 		if (line->kind == CHRYSTOKI_UNKNOWN)
-			return fault_refused(f, "the file to merge from, line %zu: %s", i + 1, chrystoki_flaw_text(line->flaws));
+			return fault_refused(f, "the file to merge from, line %zu: %s", i + 1,
+					     chrystoki_flaw_text(line->flaws));
 		char *key = strndup(line->bytes + line->name_start, line->name_length);
 		char *value = strndup(line->bytes + line->value_start, line->value_length);
 		int r = key == NULL || value == NULL ? fault_memory(f) : 0;
 		if (r == 0 && chrystoki_entries(from, section, key, &first) > 1)
-			r = fault_refused(f, "the file to merge from has '%s' more than once in section '%s'", SHOWN(key), SHOWN(section));
+			r = fault_refused(f, "the file to merge from has '%s' more than once in section '%s'",
+					  SHOWN(key), SHOWN(section));
 		if (r == 0)
 			r = chrystoki_set(c, section, key, value, &one, f);
 		if (r == 0)

@@ -3,8 +3,8 @@
  *
  * Promise: works on conf/chrystoki's model, so all else in the file stays.  Servers are ServerNameNN, ServerPortNN and
  * ServerHtlNN of section "LunaSA Client"; groups are VirtualTokenNNLabel, -SN and -Members of section "VirtualToken",
- * each with an entry LABEL = 1 in "HASynchronize".  NN has two digits and counts from 00 without gaps.  A group's serial
- * number is '1' followed by that of its first member.
+ * each with an entry LABEL = 1 in "HASynchronize".  NN has two digits and counts from 00 without gaps.  A group's
+ * serial number is '1' followed by that of its first member.
  */
 #ifndef OKV_CONF_LUNA_H
 #define OKV_CONF_LUNA_H
@@ -22,8 +22,8 @@ enum { LUNA_NUMBER_MAX = 99, LUNA_PORT_DEFAULT = 1792 };
 struct luna_server {
 	unsigned number;
 	ptrdiff_t line; /* index of its ServerName */
-	char *name;     /* owned */
-	char *port;     /* owned; NULL where there is none */
+	char *name;	/* owned */
+	char *port;	/* owned; NULL where there is none */
 };
 struct luna_servers {
 	struct luna_server *items;
@@ -38,7 +38,7 @@ int luna_server_remove(struct chrystoki *c, const char *name, bool *ret_changed,
 
 struct luna_group {
 	unsigned number;
-	ptrdiff_t line; /* index of the first of its entries */
+	ptrdiff_t line;			/* index of the first of its entries */
 	char *label, *serial, *members; /* owned; NULL where the entry is missing */
 };
 struct luna_groups {

@@ -3,8 +3,9 @@
  *
  * Promise: only what needs no guess, and only lines that are malformed; a line that would not come out well-formed
  * stays as it is.  Of NAME="VALUE" lines: a byte order mark and CR LF, typographic quotes, blanks before the line,
- * around '=' and behind the closing quote, "export ", a plain value without quotes or in single ones, and a list of full
- * paths that was wrapped over several lines.  Of scripts: byte order mark, CR LF, typographic quotes outside comments.
+ * around '=' and behind the closing quote, "export ", a plain value without quotes or in single ones, and a list of
+ * full paths that was wrapped over several lines.  Of scripts: byte order mark, CR LF, typographic quotes outside
+ * comments.
  */
 #ifndef OKV_CONF_MEND_H
 #define OKV_CONF_MEND_H

@@ -14,7 +14,7 @@ static bool line_begins(const char *bytes, const struct script_line *line, const
 
 struct marks {
 	size_t begin, end; /* offsets of the block, its last line included; equal where there is none */
-	size_t line;       /* of the first mark, from 1; 0: none */
+	size_t line;	   /* of the first mark, from 1; 0: none */
 	bool torn;
 };
 
@@ -50,8 +50,11 @@ static struct marks marks_find(const char *bytes, const struct script *s)
 
 static int torn_fault(const struct marks *m, struct fault *f)
 {
-	return fault_refused(f, "the marks of the okv-luna block do not pair up (first one on line %zu); remove the block and "
-				"its marks by hand", m->line);
+	return fault_refused(
+		f,
+		"the marks of the okv-luna block do not pair up (first one on line %zu); remove the block and "
+		"its marks by hand",
+		m->line);
 }
 
 static size_t blanks_end(const char *line, size_t length)
@@ -144,8 +147,9 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 		}
 	}
 	if (!s.ends_outer)
-		return fault_refused(f, "there is no place below the banner where a command of the script itself begins; put a "
-					"line 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' at its end");
+		return fault_refused(
+			f, "there is no place below the banner where a command of the script itself begins; put a "
+			   "line 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' at its end");
 	*ret_at = length;
 	return 0;
 }
@@ -211,7 +215,7 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 			return -1;
 		}
 		state = right.length == length && memcmp(right.bytes, bytes, length) == 0 ? MIDUPGRADE_CURRENT
-											   : MIDUPGRADE_STALE;
+											  : MIDUPGRADE_STALE;
 	}
 	*ret_state = state;
 	*ret_line = m.line;
@@ -249,7 +253,8 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
 
 		if (s.lines[i].start >= m.begin && s.lines[i].start < m.end)
 			continue;
-		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere. */
+		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere.
+		 */
 		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && quote_has_curly(line, n) &&
 		    each(context, MIDUPGRADE_RELIC_QUOTE, i + 1, f) < 0)
 			return -1;
@@ -257,7 +262,8 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
 			continue;
 		if (makes_group(line, n, group)) {
 			by_hand = by_hand || s.lines[i].outer;
-			if (each(context, s.lines[i].outer ? MIDUPGRADE_RELIC_GROUPADD : MIDUPGRADE_RELIC_NESTED, i + 1, f) < 0)
+			if (each(context, s.lines[i].outer ? MIDUPGRADE_RELIC_GROUPADD : MIDUPGRADE_RELIC_NESTED, i + 1,
+				 f) < 0)
 				return -1;
 		} else if (by_hand && s.lines[i].outer && exits_changed(line, n)) {
 			if (each(context, MIDUPGRADE_RELIC_EXIT, i + 1, f) < 0)

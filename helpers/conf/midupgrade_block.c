@@ -1,9 +1,10 @@
-/* The bytes of hooks/mid-upgrade.block: an installed tool must not depend on a file being there.  A test compares both. */
+/* The bytes of hooks/mid-upgrade.block, which an installed tool does not need to find.  A test compares both. */
 #include "conf/midupgrade.h"
 
 const char midupgrade_block[] =
 	"# >>> okv-luna: managed block, do not edit; 'okv-luna config unwire' takes it out >>>\n"
-	"# Gives the HSM client its group, members and links back.  It is bounded, says nothing on standard output, and\n"
+	"# Gives the HSM client its group, members and links back.  It is bounded and says nothing on"
+	" standard output;\n"
 	"# whatever fails in it, OKV's upgrade goes on below.\n"
 	"if (\n"
 	"\tset +eu\n"
@@ -31,7 +32,8 @@ const char midupgrade_block[] =
 	"\t\tfi\n"
 	"\tfi\n"
 	"\t[ \"$status\" -le 1 ] || logger -t okv-luna -p daemon.err \\\n"
-	"\t\t\"the HSM part of this upgrade ended with status $status; run 'okv-luna post-upgrade' before any restart\" &\n"
+	"\t\t\"the HSM part of the upgrade ended with status $status: before any restart, run okv-luna"
+	" post-upgrade\" &\n"
 	"\t[ \"$status\" -eq 0 ]\n"
 	") </dev/null >/dev/null 2>&1\n"
 	"then\n"

@@ -33,7 +33,8 @@ int preserved_parse(struct preserved *ret_preserved, const char *value, size_t l
 	while (length > 0) {
 		const char *colon = memchr(value, ':', length);
 		const size_t step = colon != NULL ? (size_t)(colon - value) : length;
-		/* A NUL cannot be part of a path; what stands behind it would vanish, so the whole entry is kept apart. */
+		/* A NUL cannot be part of a path; what stands behind it would vanish, so the whole entry is kept apart.
+		 */
 		if (step > 0 && append(&p, value, step, f) < 0)
 			return -1;
 		const size_t gone = step + (colon != NULL);

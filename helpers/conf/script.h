@@ -26,7 +26,10 @@ struct script {
 	bool ends_outer; /* a line added at the end would be `outer` */
 };
 
-#define SCRIPT_INIT { .lines = NULL, .count = 0, .ends_outer = false }
+#define SCRIPT_INIT                                            \
+	{                                                      \
+		.lines = NULL, .count = 0, .ends_outer = false \
+	}
 #define SCRIPT_AUTO __attribute__((cleanup(script_done))) struct script
 
 void script_done(struct script *s);

@@ -41,13 +41,15 @@ static int keys_check(const struct assign *a, const char *const *keys, struct fa
 		const struct assign_line *line = &a->lines[i];
 		for (const char *const *key = keys; line->kind == ASSIGN_FLAWED && *key != NULL; key++)
 			if (assign_mentions(line, *key))
-				return fault_refused(f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' mends it",
-						     i + 1, *key, assign_flaw_text(line->flaw));
+				return fault_refused(
+					f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' mends it",
+					i + 1, *key, assign_flaw_text(line->flaw));
 	}
 	for (const char *const *key = keys; *key != NULL; key++)
 		if (assign_count(a, *key) > 1)
-			return fault_refused(f, "%s is set %zu times, and which one OKV reads is not known; leave one of them",
-					     *key, assign_count(a, *key));
+			return fault_refused(
+				f, "%s is set %zu times, and which one OKV reads is not known; leave one of them", *key,
+				assign_count(a, *key));
 	return 0;
 }
 
@@ -71,8 +73,11 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 	if (text_check(&value, f) < 0)
 		return -1;
 	if (strlen(preserved_key) + value.length + 3 >= ASSIGN_LINE_MAX)
-		return fault_refused(f, "%s would have %zu characters, and OKV takes fewer than %d; list a directory instead of "
-					"its files", preserved_key, strlen(preserved_key) + value.length + 3, ASSIGN_LINE_MAX);
+		return fault_refused(
+			f,
+			"%s would have %zu characters, and OKV takes fewer than %d; list a directory instead of "
+			"its files",
+			preserved_key, strlen(preserved_key) + value.length + 3, ASSIGN_LINE_MAX);
 	return assign_set(a, preserved_key, text_string(&value), &changed, f);
 }
 
@@ -121,7 +126,8 @@ int wiring_apply(enum wiring_file file, const struct text *now, const struct wir
 }
 
 /* Entries that we had added go, those that we had dropped come back; what others added or removed since stays so. */
-static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after, struct fault *f)
+static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after,
+			     struct fault *f)
 {
 	PRESERVED_AUTO here = PRESERVED_INIT, old = PRESERVED_INIT, ours = PRESERVED_INIT, left = PRESERVED_INIT;
 
@@ -187,7 +193,8 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 }
 
 /* Without a record: only what nobody else can want. */
-static int conf_forget(const struct text *now, const struct wiring_wanted *wanted, struct text *ret_text, struct fault *f)
+static int conf_forget(const struct text *now, const struct wiring_wanted *wanted, struct text *ret_text,
+		       struct fault *f)
 {
 	ASSIGN_AUTO a = ASSIGN_INIT;
 	PRESERVED_AUTO p = PRESERVED_INIT;

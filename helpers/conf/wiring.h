@@ -30,7 +30,10 @@ struct wiring_record {
 	struct text before, after;
 };
 
-#define WIRING_RECORD_INIT { .known = false, .before = TEXT_INIT, .after = TEXT_INIT }
+#define WIRING_RECORD_INIT                                              \
+	{                                                               \
+		.known = false, .before = TEXT_INIT, .after = TEXT_INIT \
+	}
 #define WIRING_RECORD_AUTO __attribute__((cleanup(wiring_record_done))) struct wiring_record
 void wiring_record_done(struct wiring_record *r);
 

@@ -80,9 +80,9 @@ static bool holds(int dir, const char *leaf, const struct text *bytes)
 	struct stat status;
 	TEXT_AUTO kept = TEXT_INIT;
 
-	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) == 0 && status.st_size == (off_t)bytes->length &&
-	       fs_read(fd, leaf, bytes->length, &kept, &ignored) == 0 && kept.length == bytes->length &&
-	       memcmp(text_string(&kept), text_string(bytes), kept.length) == 0;
+	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) == 0 &&
+	       status.st_size == (off_t)bytes->length && fs_read(fd, leaf, bytes->length, &kept, &ignored) == 0 &&
+	       kept.length == bytes->length && memcmp(text_string(&kept), text_string(bytes), kept.length) == 0;
 }
 
 int wire_backup(int root, const char *name, const struct text *bytes, struct fault *f)

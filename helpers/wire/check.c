@@ -45,12 +45,14 @@ static void scope_note(struct checking *c, enum wire_scope scope)
 	case WIRE_SCOPE_GENERIC:
 		return;
 	case WIRE_SCOPE_NO_INTERFACE:
-		checking_add(c, WIRE_NOTE, "scope", SETTINGS_GENERIC, 0, NEEDS_A_PERSON, wire_scope_text(scope),
-			     "there is nothing to wire, and nothing is created", "after an upgrade to OKV 21.3 or later: okv-luna config wire");
+		wire_found(c, WIRE_NOTE, "scope", SETTINGS_GENERIC, 0, NEEDS_A_PERSON, wire_scope_text(scope),
+			   "there is nothing to wire, and nothing is created",
+			   "after an upgrade to OKV 21.3 or later: okv-luna config wire");
 		return;
 	case WIRE_SCOPE_CLIENT_V6:
-		checking_add(c, WIRE_NOTE, "scope", c->job->settings->client_dir, 0, NEEDS_A_PERSON, wire_scope_text(scope),
-			     "the generic files are left as they are", "after an upgrade to Luna client 7 or later: okv-luna config wire");
+		wire_found(c, WIRE_NOTE, "scope", c->job->settings->client_dir, 0, NEEDS_A_PERSON,
+			   wire_scope_text(scope), "the generic files are left as they are",
+			   "after an upgrade to Luna client 7 or later: okv-luna config wire");
 		return;
 	}
 }
@@ -58,14 +60,14 @@ static void scope_note(struct checking *c, enum wire_scope scope)
 int wire_check(const struct wire_job *job, struct wire_findings *ret_findings, struct fault *f)
 {
 	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
-	__attribute__((cleanup(checking_done))) struct checking c = { .job = job, .findings = &findings };
+	__attribute__((cleanup(wire_checking_done))) struct checking c = { .job = job, .findings = &findings };
 	const enum wire_scope scope = wire_scope_find(job->root, job->settings);
 
 	scope_note(&c, scope);
-	if (scope == WIRE_SCOPE_GENERIC &&
-	    (checking_conf(&c, f) < 0 || checking_env(&c, f) < 0 || checking_mid(&c, f) < 0 || checking_surroundings(&c, f) < 0))
+	if (scope == WIRE_SCOPE_GENERIC && (wire_check_conf(&c, f) < 0 || wire_check_env(&c, f) < 0 ||
+					    wire_check_mid(&c, f) < 0 || wire_check_surroundings(&c, f) < 0))
 		return -1;
-	if (checking_chrystoki(&c, f) < 0)
+	if (wire_check_chrystoki(&c, f) < 0)
 		return -1;
 	if (c.failed)
 		return fault_memory(f);

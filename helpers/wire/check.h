@@ -23,8 +23,8 @@ enum wire_grade {
 struct wire_finding {
 	enum wire_grade grade;
 	const char *rule; /* a stable word for scripts: "preserved-wildcard" */
-	char *file;       /* full path below the root */
-	size_t line;      /* 1-based; 0: the file as a whole */
+	char *file;	  /* full path below the root */
+	size_t line;	  /* 1-based; 0: the file as a whole */
 	char *what;
 	char *effect;
 	char *remedy; /* a command, or a sentence where no command does it */
@@ -36,7 +36,10 @@ struct wire_findings {
 	size_t count;
 };
 
-#define WIRE_FINDINGS_INIT { .items = NULL, .count = 0 }
+#define WIRE_FINDINGS_INIT                \
+	{                                 \
+		.items = NULL, .count = 0 \
+	}
 #define WIRE_FINDINGS_AUTO __attribute__((cleanup(wire_findings_done))) struct wire_findings
 
 void wire_findings_done(struct wire_findings *findings);

@@ -22,16 +22,21 @@ static const struct {
 	  "the library may take the CR for a part of a value, so that files are not found" },
 	{ CHRYSTOKI_FLAW_CONTROL, WIRE_FAIL, "chrystoki-control", "what the library makes of it is not known" },
 	{ CHRYSTOKI_FLAW_UNREADABLE, WIRE_FAIL, "chrystoki-unreadable", "what the library makes of it is not known" },
-	{ CHRYSTOKI_FLAW_BRACE, WIRE_FAIL, "chrystoki-brace", "where sections begin and end is not known to the library" },
+	{ CHRYSTOKI_FLAW_BRACE, WIRE_FAIL, "chrystoki-brace",
+	  "where sections begin and end is not known to the library" },
 	{ CHRYSTOKI_FLAW_NOT_CLOSED, WIRE_FAIL, "chrystoki-not-closed",
 	  "the library may take the next section for a part of this one" },
 	{ CHRYSTOKI_FLAW_STRAY_CLOSE, WIRE_WARN, "chrystoki-stray-close", "the library may stop reading here" },
-	{ CHRYSTOKI_FLAW_OUTSIDE, WIRE_FAIL, "chrystoki-outside", "the library does not find it in the section where it looks" },
-	{ CHRYSTOKI_FLAW_NAME, WIRE_FAIL, "chrystoki-name", "the library looks for another name, and does not find this one" },
-	{ CHRYSTOKI_FLAW_TRAILING, WIRE_WARN, "chrystoki-trailing", "whether the library takes it for a comment is not known" },
+	{ CHRYSTOKI_FLAW_OUTSIDE, WIRE_FAIL, "chrystoki-outside",
+	  "the library does not find it in the section where it looks" },
+	{ CHRYSTOKI_FLAW_NAME, WIRE_FAIL, "chrystoki-name",
+	  "the library looks for another name, and does not find this one" },
+	{ CHRYSTOKI_FLAW_TRAILING, WIRE_WARN, "chrystoki-trailing",
+	  "whether the library takes it for a comment is not known" },
 	{ CHRYSTOKI_FLAW_NO_SEMICOLON, WIRE_WARN, "chrystoki-no-semicolon",
 	  "the library reads the value to the end of the line, with whatever stands there" },
-	{ CHRYSTOKI_FLAW_QUOTES, WIRE_WARN, "chrystoki-quotes", "whether the library takes the quotes off is not known" },
+	{ CHRYSTOKI_FLAW_QUOTES, WIRE_WARN, "chrystoki-quotes",
+	  "whether the library takes the quotes off is not known" },
 	{ CHRYSTOKI_FLAW_NOT_ASCII, WIRE_WARN, "chrystoki-not-ascii", "what the library makes of it is not known" },
 };
 
@@ -47,16 +52,17 @@ static int syntax_check(struct checking *c, const char *file, const struct text 
 	CHRYSTOKI_AUTO mended = CHRYSTOKI_INIT;
 	bool changed;
 
-	if (chrystoki_parse(&mended, text_string(bytes), bytes->length, f) < 0 || chrystoki_mend(&mended, &changed, f) < 0)
+	if (chrystoki_parse(&mended, text_string(bytes), bytes->length, f) < 0 ||
+	    chrystoki_mend(&mended, &changed, f) < 0)
 		return -1;
 	for (size_t i = 0; i < conf->count; i++) {
 		for (size_t j = 0; j < sizeof(flaw_table) / sizeof(flaw_table[0]); j++) {
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
 			const bool safe = mended_away(&mended, i, flaw_table[j].flaw);
-			checking_add(c, flaw_table[j].grade, flaw_table[j].rule, file, i + 1, safe ? SAFE_TO_FIX : NEEDS_A_PERSON,
-				     chrystoki_flaw_text(flaw_table[j].flaw), flaw_table[j].effect,
-				     safe ? fix_it : "mend the line by hand");
+			wire_found(c, flaw_table[j].grade, flaw_table[j].rule, file, i + 1,
+				   safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
+				   flaw_table[j].effect, safe ? fix_it : "mend the line by hand");
 		}
 	}
 	return 0;
@@ -64,7 +70,8 @@ static int syntax_check(struct checking *c, const char *file, const struct text 
 
 static bool same_name(const struct chrystoki_line *a, const struct chrystoki_line *b, bool *ret_exact)
 {
-	if (a->name_length != b->name_length || strncasecmp(a->bytes + a->name_start, b->bytes + b->name_start, a->name_length) != 0)
+	if (a->name_length != b->name_length ||
+	    strncasecmp(a->bytes + a->name_start, b->bytes + b->name_start, a->name_length) != 0)
 		return false;
 	*ret_exact = memcmp(a->bytes + a->name_start, b->bytes + b->name_start, a->name_length) == 0;
 	return true;
@@ -86,13 +93,15 @@ static void twice_check(struct checking *c, const char *file, const struct chrys
 			if (earlier->kind != line->kind || (!section && earlier->section != line->section) ||
 			    !same_name(line, earlier, &exact))
 				continue;
-			checking_add(c, exact ? WIRE_FAIL : WIRE_WARN,
-				     !exact ? "chrystoki-case" : section ? "chrystoki-section-twice" : "chrystoki-key-twice", file, i + 1,
-				     NEEDS_A_PERSON,
-				     checking_words(c, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
-						    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-						    exact ? "" : ", in other letter case"),
-				     "which one the library reads is not known", "leave one of them");
+			wire_found(c, exact ? WIRE_FAIL : WIRE_WARN,
+				   !exact    ? "chrystoki-case"
+				   : section ? "chrystoki-section-twice"
+					     : "chrystoki-key-twice",
+				   file, i + 1, NEEDS_A_PERSON,
+				   wire_words(c, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
+					      SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
+					      exact ? "" : ", in other letter case"),
+				   "which one the library reads is not known", "leave one of them");
 			break;
 		}
 	}
@@ -132,31 +141,37 @@ static const struct known_path *path_known(const struct chrystoki *conf, const s
 	return NULL;
 }
 
-static void path_check(struct checking *c, const char *file, size_t number, const struct known_path *known, const char *value)
+static void path_check(struct checking *c, const char *file, size_t number, const struct known_path *known,
+		       const char *value)
 {
 	const char *client = c->job->settings->client_dir;
 	const char *what = known != NULL ? known->key : "this path";
 	const bool cloud = known != NULL && known->cloud;
 
 	if (value[0] != '/') {
-		checking_add(c, WIRE_FAIL, "chrystoki-path-relative", file, number, NEEDS_A_PERSON,
-			     checking_words(c, "%s is no full path: '%s'", what, SHOWN(value)),
-			     "it is looked for in whatever directory a program happens to run", "write the full path: okv-luna config chrystoki set");
+		wire_found(c, WIRE_FAIL, "chrystoki-path-relative", file, number, NEEDS_A_PERSON,
+			   wire_words(c, "%s is no full path: '%s'", what, SHOWN(value)),
+			   "it is looked for in whatever directory a program happens to run",
+			   "write the full path: okv-luna config chrystoki set");
 		return;
 	}
 	if (cloud && !preserved_within(value, client))
-		checking_add(c, WIRE_FAIL, "cloud-path", file, number, NEEDS_A_PERSON,
-			     checking_words(c, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client)),
-			     "the directory is not preserved, and the guide has it deleted: then the Cloud HSM service is gone",
-			     "okv-luna config chrystoki merge FILE --section XTC --section REST");
+		wire_found(
+			c, WIRE_FAIL, "cloud-path", file, number, NEEDS_A_PERSON,
+			wire_words(c, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client)),
+			"the directory is not preserved, and the guide has it deleted: then the Cloud HSM service is "
+			"gone",
+			"okv-luna config chrystoki merge FILE --section XTC --section REST");
 	if (!fs_exists(c->job->root, value))
-		checking_add(c, known != NULL ? known->missing : WIRE_WARN, "chrystoki-path-missing", file, number, NEEDS_A_PERSON,
-			     checking_words(c, "%s leads to '%s', which is not there", what, SHOWN(value)),
-			     known != NULL ? known->effect : "what needs it fails", "install what is missing, or correct the path");
+		wire_found(c, known != NULL ? known->missing : WIRE_WARN, "chrystoki-path-missing", file, number,
+			   NEEDS_A_PERSON, wire_words(c, "%s leads to '%s', which is not there", what, SHOWN(value)),
+			   known != NULL ? known->effect : "what needs it fails",
+			   "install what is missing, or correct the path");
 	else if (!cloud && c->preserves && preserved_holder(&c->preserved, value) == NULL)
-		checking_add(c, WIRE_WARN, "chrystoki-path-not-preserved", file, number, NEEDS_A_PERSON,
-			     checking_words(c, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value)),
-			     "after an OS major upgrade it is gone", "move it into the client's directory, or list it in PRESERVED_FILES");
+		wire_found(c, WIRE_WARN, "chrystoki-path-not-preserved", file, number, NEEDS_A_PERSON,
+			   wire_words(c, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value)),
+			   "after an OS major upgrade it is gone",
+			   "move it into the client's directory, or list it in PRESERVED_FILES");
 }
 
 static void paths_check(struct checking *c, const char *file, const struct chrystoki *conf)
@@ -184,18 +199,22 @@ static void library_check(struct checking *c, const char *file, const struct chr
 	ptrdiff_t at;
 
 	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0)
-		checking_add(c, WIRE_FAIL, "chrystoki-no-library", file, 0, NEEDS_A_PERSON, "section Chrystoki2 names no LibUNIX64",
-			     "the client's tools find no library", checking_words(c, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s",
-										  c->job->settings->pkcs11_lib));
+		wire_found(c, WIRE_FAIL, "chrystoki-no-library", file, 0, NEEDS_A_PERSON,
+			   "section Chrystoki2 names no LibUNIX64", "the client's tools find no library",
+			   wire_words(c, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s",
+				      c->job->settings->pkcs11_lib));
 	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0)
-		checking_add(c, WIRE_FAIL, "chrystoki-no-plugins", file, 0, NEEDS_A_PERSON, "section Misc names no PluginModuleDir",
-			     "the Cloud HSM service of section REST does not show",
-			     checking_words(c, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/", c->job->settings->client_dir));
+		wire_found(c, WIRE_FAIL, "chrystoki-no-plugins", file, 0, NEEDS_A_PERSON,
+			   "section Misc names no PluginModuleDir",
+			   "the Cloud HSM service of section REST does not show",
+			   wire_words(c, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
+				      c->job->settings->client_dir));
 }
 
 static void stdout_check(struct checking *c, const char *file, const struct chrystoki *conf)
 {
-	static const char *const switches[][2] = { { "HAConfiguration", "haLogToStdout" }, { "CkLog2", "LogToStreams" } };
+	static const char *const switches[][2] = { { "HAConfiguration", "haLogToStdout" },
+						   { "CkLog2", "LogToStreams" } };
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		ptrdiff_t at;
@@ -206,10 +225,12 @@ static void stdout_check(struct checking *c, const char *file, const struct chry
 		const char *value = line->bytes + line->value_start;
 		if (line->value_length == 0 || text_equal(value, line->value_length, "0"))
 			continue;
-		checking_add(c, WIRE_FAIL, "stdout-logging", file, (size_t)at + 1, NEEDS_A_PERSON,
-			     checking_words(c, "%s is switched on: %s", switches[i][1], SHOWN_BYTES(value, line->value_length)),
-			     "OKV captures the library's standard output: log lines show in its trace and in the console's Type field",
-			     checking_words(c, "okv-luna config chrystoki set %s %s 0", switches[i][0], switches[i][1]));
+		wire_found(
+			c, WIRE_FAIL, "stdout-logging", file, (size_t)at + 1, NEEDS_A_PERSON,
+			wire_words(c, "%s is switched on: %s", switches[i][1], SHOWN_BYTES(value, line->value_length)),
+			"OKV captures the library's standard output: log lines show in its trace and in the console's "
+			"Type field",
+			wire_words(c, "okv-luna config chrystoki set %s %s 0", switches[i][0], switches[i][1]));
 	}
 }
 
@@ -218,20 +239,22 @@ static void mode_check(struct checking *c, const char *file, const struct stat *
 	ptrdiff_t at;
 
 	if ((status->st_mode & 0022) != 0)
-		checking_add(c, (status->st_mode & 0002) != 0 ? WIRE_FAIL : WIRE_WARN, "chrystoki-writable", file, 0, NEEDS_A_PERSON,
-			     (status->st_mode & 0002) != 0 ? "everybody may write it" : "the group may write it",
-			     "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs code as every HSM user, root too",
-			     "okv-luna repair --profile strict");
+		wire_found(c, (status->st_mode & 0002) != 0 ? WIRE_FAIL : WIRE_WARN, "chrystoki-writable", file, 0,
+			   NEEDS_A_PERSON,
+			   (status->st_mode & 0002) != 0 ? "everybody may write it" : "the group may write it",
+			   "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs code as "
+			   "every HSM user, root too",
+			   "okv-luna repair --profile strict");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
-		checking_add(c, WIRE_WARN, "chrystoki-readable", file, (size_t)at + 1, NEEDS_A_PERSON,
-			     "everybody may read it, and it holds the secret of the Cloud HSM service",
-			     "any local user can use the service as this appliance", "okv-luna repair");
+		wire_found(c, WIRE_WARN, "chrystoki-readable", file, (size_t)at + 1, NEEDS_A_PERSON,
+			   "everybody may read it, and it holds the secret of the Cloud HSM service",
+			   "any local user can use the service as this appliance", "okv-luna repair");
 }
 
 /* The minimal client's own copy, which drifts from the one that is used. */
 static int copy_check(struct checking *c, const char *file, const struct text *bytes)
 {
-	const char *path = checking_words(c, "%s/Chrystoki.conf", c->job->settings->client_dir);
+	const char *path = wire_words(c, "%s/Chrystoki.conf", c->job->settings->client_dir);
 	struct fault ignored = FAULT_INIT;
 	TEXT_AUTO copy = TEXT_INIT;
 
@@ -239,22 +262,23 @@ static int copy_check(struct checking *c, const char *file, const struct text *b
 	    fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL, &ignored) < 0)
 		return 0;
 	if (copy.length != bytes->length || memcmp(text_string(&copy), text_string(bytes), copy.length) != 0)
-		checking_add(c, WIRE_WARN, "chrystoki-copy", path, 0, NEEDS_A_PERSON,
-			     checking_words(c, "it differs from '%s'", SHOWN(file)),
-			     "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other may not",
-			     "make them equal, or remove this one");
+		wire_found(c, WIRE_WARN, "chrystoki-copy", path, 0, NEEDS_A_PERSON,
+			   wire_words(c, "it differs from '%s'", SHOWN(file)),
+			   "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other "
+			   "may not",
+			   "make them equal, or remove this one");
 	return 0;
 }
 
-int checking_chrystoki(struct checking *c, struct fault *f)
+int wire_check_chrystoki(struct checking *c, struct fault *f)
 {
 	const char *file = c->job->settings->chrystoki_conf;
 	TEXT_AUTO bytes = TEXT_INIT;
 	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 	struct stat status;
 
-	if (!checking_read(c, file, WIRE_FAIL, zero_slots, "okv-luna extract ARCHIVE, or the client's own installation", &bytes,
-			   &status, f))
+	if (!wire_check_read(c, file, WIRE_FAIL, zero_slots,
+			     "okv-luna extract ARCHIVE, or the client's own installation", &bytes, &status, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	int r = chrystoki_parse(&conf, text_string(&bytes), bytes.length, f);
 	if (r == 0)
@@ -265,7 +289,7 @@ int checking_chrystoki(struct checking *c, struct fault *f)
 		paths_check(c, file, &conf);
 		stdout_check(c, file, &conf);
 		mode_check(c, file, &status, &conf);
-		r = checking_groups(c, file, &conf, f);
+		r = wire_check_groups(c, file, &conf, f);
 	}
 	if (r == 0)
 		r = copy_check(c, file, &bytes);

@@ -55,24 +55,29 @@ static void lines_check(struct checking *c, const char *file, const struct assig
 			for (size_t j = 0; j < line->length; j++) {
 				if ((unsigned char)line->bytes[j] < 0x80 && line->bytes[j] != '\t')
 					continue;
-				checking_add(c, WIRE_WARN, line->bytes[j] == '\t' ? "value-tab" : "value-not-ascii", file, i + 1,
-					     NEEDS_A_PERSON,
-					     line->bytes[j] == '\t' ? "there is a TAB in the value" : "there are characters that are no ASCII",
-					     "whether OKV takes them as they are is not known",
-					     checking_words(c, "write the value of %s anew: okv-luna config set",
-							    SHOWN_BYTES(line->bytes, line->name_length)));
+				wire_found(c, WIRE_WARN, line->bytes[j] == '\t' ? "value-tab" : "value-not-ascii", file,
+					   i + 1, NEEDS_A_PERSON,
+					   line->bytes[j] == '\t' ? "there is a TAB in the value"
+								  : "there are characters that are no ASCII",
+					   "whether OKV takes them as they are is not known",
+					   wire_words(c, "write the value of %s anew: okv-luna config set",
+						      SHOWN_BYTES(line->bytes, line->name_length)));
 				break;
 			}
 			break;
 		case ASSIGN_FLAWED:
 			covered = mend_line(a, i, NULL);
 			if (covered > 1)
-				checking_add(c, WIRE_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
-					     checking_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered), effect, fix_it);
+				wire_found(
+					c, WIRE_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
+					wire_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered),
+					effect, fix_it);
 			else
-				checking_add(c, WIRE_FAIL, flaw_rule(line->flaw), file, i + 1, covered > 0 ? SAFE_TO_FIX : NEEDS_A_PERSON,
-					     assign_flaw_text(line->flaw), effect,
-					     covered > 0 ? fix_it : "write the line anew as NAME=\"VALUE\", or remove it");
+				wire_found(c, WIRE_FAIL, flaw_rule(line->flaw), file, i + 1,
+					   covered > 0 ? SAFE_TO_FIX : NEEDS_A_PERSON, assign_flaw_text(line->flaw),
+					   effect,
+					   covered > 0 ? fix_it
+						       : "write the line anew as NAME=\"VALUE\", or remove it");
 			i += covered > 1 ? covered - 1 : 0;
 			break;
 		}
@@ -100,15 +105,15 @@ static char *key_read(struct checking *c, const char *file, const struct assign 
 	char *value = NULL;
 
 	if (assign_count(a, key) > 1)
-		checking_add(c, WIRE_FAIL, "key-twice", file, line_number(a, key), NEEDS_A_PERSON,
-			     checking_words(c, "%s is set %zu times", key, assign_count(a, key)),
-			     "which one OKV reads is not known", "leave one of the lines");
+		wire_found(c, WIRE_FAIL, "key-twice", file, line_number(a, key), NEEDS_A_PERSON,
+			   wire_words(c, "%s is set %zu times", key, assign_count(a, key)),
+			   "which one OKV reads is not known", "leave one of the lines");
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->failed = true;
 	/* A malformed line of that name is a finding already. */
 	else if (value == NULL && !mentioned(a, key))
-		checking_add(c, WIRE_FAIL, "key-missing", file, 0, NEEDS_A_PERSON, checking_words(c, "%s is not set", key), effect,
-			     wire_it);
+		wire_found(c, WIRE_FAIL, "key-missing", file, 0, NEEDS_A_PERSON, wire_words(c, "%s is not set", key),
+			   effect, wire_it);
 	return value;
 }
 
@@ -125,9 +130,10 @@ static void chain_step(void *context, const char *step)
 	if (chain->told || !chain->c->preserves || preserved_holder(&chain->c->preserved, step) != NULL)
 		return;
 	chain->told = true;
-	checking_add(chain->c, WIRE_FAIL, "library-not-preserved", WIRE_CONF, chain->line, NEEDS_A_PERSON,
-		     checking_words(chain->c, "PRESERVED_FILES does not cover '%s', which the library is or leads through", SHOWN(step)),
-		     "after an OS major upgrade the library is gone, and OKV cannot open its wallet", wire_it);
+	wire_found(chain->c, WIRE_FAIL, "library-not-preserved", WIRE_CONF, chain->line, NEEDS_A_PERSON,
+		   wire_words(chain->c, "PRESERVED_FILES does not cover '%s', which the library is or leads through",
+			      SHOWN(step)),
+		   "after an OS major upgrade the library is gone, and OKV cannot open its wallet", wire_it);
 }
 
 static void library_check(struct checking *c, const struct assign *a)
@@ -139,17 +145,17 @@ static void library_check(struct checking *c, const struct assign *a)
 		return;
 	const char *wanted = c->job->settings->pkcs11_lib;
 	if (library[0] != '/')
-		checking_add(c, WIRE_FAIL, "library-relative", WIRE_CONF, chain.line, NEEDS_A_PERSON,
-			     library[0] == '\0' ? "PKCS11_LIB_LOC is empty" : "PKCS11_LIB_LOC is no full path",
-			     "OKV cannot load the library", wire_it);
-	else if (!checking_follow(c, library, chain_step, &chain))
-		checking_add(c, WIRE_FAIL, "library-missing", WIRE_CONF, chain.line, NEEDS_A_PERSON,
-			     checking_words(c, "the library '%s' is not there, or is a link to nothing", SHOWN(library)),
-			     "OKV answers 'Could Not Load PKCS#11 Library'", "okv-luna extract ARCHIVE");
+		wire_found(c, WIRE_FAIL, "library-relative", WIRE_CONF, chain.line, NEEDS_A_PERSON,
+			   library[0] == '\0' ? "PKCS11_LIB_LOC is empty" : "PKCS11_LIB_LOC is no full path",
+			   "OKV cannot load the library", wire_it);
+	else if (!wire_check_follow(c, library, chain_step, &chain))
+		wire_found(c, WIRE_FAIL, "library-missing", WIRE_CONF, chain.line, NEEDS_A_PERSON,
+			   wire_words(c, "the library '%s' is not there, or is a link to nothing", SHOWN(library)),
+			   "OKV answers 'Could Not Load PKCS#11 Library'", "okv-luna extract ARCHIVE");
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
-		checking_add(c, WIRE_WARN, "library-other", WIRE_CONF, chain.line, NEEDS_A_PERSON,
-			     checking_words(c, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted)),
-			     "OKV loads one library and these tools look at another", wire_it);
+		wire_found(c, WIRE_WARN, "library-other", WIRE_CONF, chain.line, NEEDS_A_PERSON,
+			   wire_words(c, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted)),
+			   "OKV loads one library and these tools look at another", wire_it);
 	free(library);
 }
 
@@ -180,41 +186,46 @@ static void entry_check(struct checking *c, size_t index, size_t line)
 	struct stat status;
 
 	if (flaw != PRESERVED_FLAW_NONE) {
-		checking_add(c, WIRE_FAIL, judge_rule(flaw), WIRE_CONF, line, NEEDS_A_PERSON,
-			     checking_words(c, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw)),
-			     "what is meant is not carried over an OS major upgrade", "list a full path, and directories as a whole");
+		wire_found(c, WIRE_FAIL, judge_rule(flaw), WIRE_CONF, line, NEEDS_A_PERSON,
+			   wire_words(c, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw)),
+			   "what is meant is not carried over an OS major upgrade",
+			   "list a full path, and directories as a whole");
 		return;
 	}
 	for (size_t i = 0; i < c->preserved.count; i++) {
 		if (i == index || !preserved_within(path, c->preserved.paths[i]) ||
 		    (i > index && preserved_within(c->preserved.paths[i], path)))
 			continue;
-		checking_add(c, WIRE_WARN, "preserved-inside", WIRE_CONF, line, SAFE_TO_FIX,
-			     checking_words(c, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path),
-					    SHOWN(c->preserved.paths[i])),
-			     "it is carried over twice, and takes room on a line that must stay below 4096 characters", fix_it);
+		wire_found(c, WIRE_WARN, "preserved-inside", WIRE_CONF, line, SAFE_TO_FIX,
+			   wire_words(c, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path),
+				      SHOWN(c->preserved.paths[i])),
+			   "it is carried over twice, and takes room on a line that must stay below 4096 characters",
+			   fix_it);
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		checking_add(c, WIRE_WARN, "preserved-okv", WIRE_CONF, line, NEEDS_A_PERSON,
-			     checking_words(c, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path)),
-			     "OKV wants files of the HSM client only; an old file could take the place of a new release's",
-			     "take it out of the list");
+		wire_found(
+			c, WIRE_WARN, "preserved-okv", WIRE_CONF, line, NEEDS_A_PERSON,
+			wire_words(c, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path)),
+			"OKV wants files of the HSM client only; an old file could take the place of a new release's",
+			"take it out of the list");
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
-		checking_add(c, WIRE_WARN, "preserved-missing", WIRE_CONF, line, NEEDS_A_PERSON,
-			     checking_words(c, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path)),
-			     "what OKV's upgrade does with a missing path is not known", "install what is missing, or take it out of the list");
+		wire_found(c, WIRE_WARN, "preserved-missing", WIRE_CONF, line, NEEDS_A_PERSON,
+			   wire_words(c, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path)),
+			   "what OKV's upgrade does with a missing path is not known",
+			   "install what is missing, or take it out of the list");
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL)
-		checking_add(c, WIRE_WARN, "preserved-link", WIRE_CONF, line, NEEDS_A_PERSON,
-			     checking_words(c, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path)),
-			     "whether what it leads to is carried over is not known", "list what it leads to as well");
+		wire_found(c, WIRE_WARN, "preserved-link", WIRE_CONF, line, NEEDS_A_PERSON,
+			   wire_words(c, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path)),
+			   "whether what it leads to is carried over is not known", "list what it leads to as well");
 }
 
 static void preserved_check(struct checking *c, const struct assign *a)
 {
 	static const char lost[] = "after an OS major upgrade it is gone, and the HSM cannot be reached";
 	struct fault ignored = FAULT_INIT;
-	char *value = key_read(c, WIRE_CONF, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
+	char *value = key_read(c, WIRE_CONF, a, "PRESERVED_FILES",
+			       "an OS major upgrade carries nothing of the HSM client over");
 	const size_t line = line_number(a, "PRESERVED_FILES");
 
 	if (value == NULL)
@@ -226,21 +237,23 @@ static void preserved_check(struct checking *c, const struct assign *a)
 	for (size_t i = 0; i < c->preserved.count; i++)
 		entry_check(c, i, line);
 
-	const char *const needed[] = { c->job->settings->client_dir, c->job->settings->chrystoki_conf, SETTINGS_PREFIX };
+	const char *const needed[] = { c->job->settings->client_dir, c->job->settings->chrystoki_conf,
+				       SETTINGS_PREFIX };
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (preserved_holder(&c->preserved, needed[i]) == NULL)
-			checking_add(c, WIRE_FAIL, "preserved-lacks", WIRE_CONF, line, NEEDS_A_PERSON,
-				     checking_words(c, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i])), lost, wire_it);
+			wire_found(c, WIRE_FAIL, "preserved-lacks", WIRE_CONF, line, NEEDS_A_PERSON,
+				   wire_words(c, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i])), lost,
+				   wire_it);
 }
 
-int checking_conf(struct checking *c, struct fault *f)
+int wire_check_conf(struct checking *c, struct fault *f)
 {
 	static const char *const known[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", "PRESERVED_FILES" };
 	TEXT_AUTO file = TEXT_INIT;
 	ASSIGN_AUTO a = ASSIGN_INIT;
 
-	if (!checking_read(c, WIRE_CONF, WIRE_FAIL, "OKV does not know of the HSM vendor",
-			   "put OKV's own file back, as another node of this release has it", &file, NULL, f))
+	if (!wire_check_read(c, WIRE_CONF, WIRE_FAIL, "OKV does not know of the HSM vendor",
+			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
 		return -1;
@@ -251,16 +264,18 @@ int checking_conf(struct checking *c, struct fault *f)
 		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
 			is_known = is_known || text_equal(a.lines[i].bytes, a.lines[i].name_length, known[j]);
 		if (!is_known)
-			checking_add(c, WIRE_WARN, "key-unknown", WIRE_CONF, i + 1, NEEDS_A_PERSON,
-				     checking_words(c, "'%s' is none of OKV's three keys", SHOWN_BYTES(a.lines[i].bytes, a.lines[i].name_length)),
-				     "OKV passes it over, or complains", "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES");
+			wire_found(c, WIRE_WARN, "key-unknown", WIRE_CONF, i + 1, NEEDS_A_PERSON,
+				   wire_words(c, "'%s' is none of OKV's three keys",
+					      SHOWN_BYTES(a.lines[i].bytes, a.lines[i].name_length)),
+				   "OKV passes it over, or complains",
+				   "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES");
 	}
 	char *vendor = key_read(c, WIRE_CONF, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
-		checking_add(c, WIRE_WARN, "vendor-other", WIRE_CONF, line_number(&a, "VENDOR_NAME"), NEEDS_A_PERSON,
-			     checking_words(c, "VENDOR_NAME is '%s', and okv-luna.conf says '%s'", SHOWN(vendor),
-					    SHOWN(c->job->settings->vendor_name)),
-			     "the console's vendor menu shows another name than expected", wire_it);
+		wire_found(c, WIRE_WARN, "vendor-other", WIRE_CONF, line_number(&a, "VENDOR_NAME"), NEEDS_A_PERSON,
+			   wire_words(c, "VENDOR_NAME is '%s', and okv-luna.conf says '%s'", SHOWN(vendor),
+				      SHOWN(c->job->settings->vendor_name)),
+			   "the console's vendor menu shows another name than expected", wire_it);
 	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
@@ -281,40 +296,43 @@ static bool sounds_secret(const char *name, size_t length)
 
 static void directory_check(struct checking *c, const struct assign *a)
 {
-	static const char effect[] = "the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
+	static const char effect[] =
+		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value = key_read(c, WIRE_ENV, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
+	char *value =
+		key_read(c, WIRE_ENV, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = line_number(a, key);
 
 	if (value == NULL)
 		return;
 	if (value[0] != '/')
-		checking_add(c, WIRE_FAIL, "config-relative", WIRE_ENV, line, NEEDS_A_PERSON,
-			     checking_words(c, "%s is no full path", key), effect, wire_it);
+		wire_found(c, WIRE_FAIL, "config-relative", WIRE_ENV, line, NEEDS_A_PERSON,
+			   wire_words(c, "%s is no full path", key), effect, wire_it);
 	else if (text_ends(value, "Chrystoki.conf"))
-		checking_add(c, WIRE_FAIL, "config-file", WIRE_ENV, line, NEEDS_A_PERSON,
-			     checking_words(c, "%s names the file, and must name its directory", key), effect, wire_it);
+		wire_found(c, WIRE_FAIL, "config-file", WIRE_ENV, line, NEEDS_A_PERSON,
+			   wire_words(c, "%s names the file, and must name its directory", key), effect, wire_it);
 	else {
-		const char *path = checking_words(c, "%s/Chrystoki.conf", value);
+		const char *path = wire_words(c, "%s/Chrystoki.conf", value);
 		if (!fs_exists(c->job->root, path))
-			checking_add(c, WIRE_FAIL, "config-missing", WIRE_ENV, line, NEEDS_A_PERSON,
-				     checking_words(c, "there is no '%s'", SHOWN(path)), effect, wire_it);
+			wire_found(c, WIRE_FAIL, "config-missing", WIRE_ENV, line, NEEDS_A_PERSON,
+				   wire_words(c, "there is no '%s'", SHOWN(path)), effect, wire_it);
 		else if (!preserved_within(path, conf) || !preserved_within(conf, path))
-			checking_add(c, WIRE_WARN, "config-other", WIRE_ENV, line, NEEDS_A_PERSON,
-				     checking_words(c, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(path), SHOWN(conf)),
-				     "OKV uses one configuration and these tools look at another", wire_it);
+			wire_found(
+				c, WIRE_WARN, "config-other", WIRE_ENV, line, NEEDS_A_PERSON,
+				wire_words(c, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(path), SHOWN(conf)),
+				"OKV uses one configuration and these tools look at another", wire_it);
 	}
 	free(value);
 }
 
-int checking_env(struct checking *c, struct fault *f)
+int wire_check_env(struct checking *c, struct fault *f)
 {
 	TEXT_AUTO file = TEXT_INIT;
 	ASSIGN_AUTO a = ASSIGN_INIT;
 
-	if (!checking_read(c, WIRE_ENV, WIRE_FAIL, "the HSM library gets no environment from OKV",
-			   "put OKV's own file back, as another node of this release has it", &file, NULL, f))
+	if (!wire_check_read(c, WIRE_ENV, WIRE_FAIL, "the HSM library gets no environment from OKV",
+			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
 		return -1;
@@ -322,9 +340,10 @@ int checking_env(struct checking *c, struct fault *f)
 	for (size_t i = 0; i < a.count; i++) {
 		const struct assign_line *line = &a.lines[i];
 		if (line->kind == ASSIGN_VALUE && sounds_secret(line->bytes, line->name_length))
-			checking_add(c, WIRE_WARN, "env-secret", WIRE_ENV, i + 1, NEEDS_A_PERSON,
-				     checking_words(c, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length)),
-				     "hsmclient writes every value to its trace in clear", "take it out of this file");
+			wire_found(
+				c, WIRE_WARN, "env-secret", WIRE_ENV, i + 1, NEEDS_A_PERSON,
+				wire_words(c, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length)),
+				"hsmclient writes every value to its trace in clear", "take it out of this file");
 	}
 	directory_check(c, &a);
 	return 0;

@@ -11,10 +11,10 @@ struct groups_checking {
 	const struct chrystoki *conf;
 };
 
-static void tell(const struct groups_checking *g, enum wire_grade grade, const char *rule, ptrdiff_t line, const char *what,
-		 const char *effect, const char *remedy)
+static void tell(const struct groups_checking *g, enum wire_grade grade, const char *rule, ptrdiff_t line,
+		 const char *what, const char *effect, const char *remedy)
 {
-	checking_add(g->c, grade, rule, g->file, line >= 0 ? (size_t)line + 1 : 0, NEEDS_A_PERSON, what, effect, remedy);
+	wire_found(g->c, grade, rule, g->file, line >= 0 ? (size_t)line + 1 : 0, NEEDS_A_PERSON, what, effect, remedy);
 }
 
 /* The first entry's value and place; NULL where there is none.  Freed by the caller. */
@@ -49,7 +49,8 @@ static void members_check(const struct groups_checking *g, const struct luna_gro
 			if (member[i] >= '0' && member[i] <= '9')
 				continue;
 			tell(g, WIRE_FAIL, "ha-member-number", group->line,
-			     checking_words(c, "member '%s' of group %02u is no serial number", SHOWN_BYTES(member, length), group->number),
+			     wire_words(c, "member '%s' of group %02u is no serial number", SHOWN_BYTES(member, length),
+					group->number),
 			     "the group has a member less", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 			break;
 		}
@@ -57,25 +58,28 @@ static void members_check(const struct groups_checking *g, const struct luna_gro
 			const size_t n = luna_member(group->members, i, &other);
 			if (n == length && memcmp(member, other, n) == 0)
 				tell(g, WIRE_WARN, "ha-member-twice", group->line,
-				     checking_words(c, "member %s of group %02u stands twice", SHOWN_BYTES(member, length), group->number),
-				     "there is less redundancy than it seems", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
+				     wire_words(c, "member %s of group %02u stands twice", SHOWN_BYTES(member, length),
+						group->number),
+				     "there is less redundancy than it seems",
+				     "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 		}
 	}
 	if (count == 1)
-		tell(g, WIRE_WARN, "ha-member-single", group->line, checking_words(c, "group %02u has one member only", group->number),
-		     "there is no failover", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
+		tell(g, WIRE_WARN, "ha-member-single", group->line,
+		     wire_words(c, "group %02u has one member only", group->number), "there is no failover",
+		     "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 	length = luna_member(group->members, 0, &member);
 	if (length == 0)
-		tell(g, WIRE_FAIL, "ha-no-members", group->line, checking_words(c, "group %02u has no members", group->number),
-		     "the group shows no slot", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
-	else if (group->serial != NULL &&
-		 (group->serial[0] != '1' || !text_equal(member, length, group->serial + 1)))
+		tell(g, WIRE_FAIL, "ha-no-members", group->line,
+		     wire_words(c, "group %02u has no members", group->number), "the group shows no slot",
+		     "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
+	else if (group->serial != NULL && (group->serial[0] != '1' || !text_equal(member, length, group->serial + 1)))
 		tell(g, WIRE_FAIL, "ha-serial", group->line,
-		     checking_words(c, "group %02u has serial number '%s', not '1' and its first member's", group->number,
-				    SHOWN(group->serial)),
+		     wire_words(c, "group %02u has serial number '%s', not '1' and its first member's", group->number,
+				SHOWN(group->serial)),
 		     "the library and this file do not mean the same group",
-		     checking_words(c, "okv-luna config chrystoki set VirtualToken VirtualToken%02uSN 1%s", group->number,
-				    SHOWN_BYTES(member, length)));
+		     wire_words(c, "okv-luna config chrystoki set VirtualToken VirtualToken%02uSN 1%s", group->number,
+				SHOWN_BYTES(member, length)));
 }
 
 static void group_check(const struct groups_checking *g, const struct luna_group *group)
@@ -88,15 +92,16 @@ static void group_check(const struct groups_checking *g, const struct luna_group
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (parts[i] == NULL)
 			tell(g, WIRE_FAIL, "ha-entry-missing", group->line,
-			     checking_words(c, "group %02u has no VirtualToken%02u%s", group->number, group->number, names[i]),
+			     wire_words(c, "group %02u has no VirtualToken%02u%s", group->number, group->number,
+					names[i]),
 			     "the group does not show", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 	if (group->label != NULL) {
 		char *synchronize = value_read(g, "HASynchronize", group->label, &line);
 		if (synchronize == NULL || strcmp(synchronize, "1") != 0)
 			tell(g, WIRE_WARN, "ha-synchronize", synchronize != NULL ? line : group->line,
-			     checking_words(c, "section HASynchronize has no '%s = 1'", SHOWN(group->label)),
+			     wire_words(c, "section HASynchronize has no '%s = 1'", SHOWN(group->label)),
 			     "a key made on one member is not copied to the others",
-			     checking_words(c, "okv-luna config chrystoki set HASynchronize '%s' 1", SHOWN(group->label)));
+			     wire_words(c, "okv-luna config chrystoki set HASynchronize '%s' 1", SHOWN(group->label)));
 		free(synchronize);
 	}
 	if (group->members != NULL)
@@ -125,15 +130,19 @@ static void configuration_check(const struct groups_checking *g)
 		const size_t digits = strspn(interval, "0123456789");
 		const unsigned long seconds = strtoul(interval, NULL, 10);
 		if (digits == 0 || interval[digits] != '\0' || digits > 4 || seconds < 60 || seconds > 1200)
-			tell(g, WIRE_WARN, "ha-interval", line, "AutoReconnectInterval is not between 60 and 1200 seconds",
-			     "the library takes another value", "okv-luna config chrystoki set HAConfiguration AutoReconnectInterval 60");
+			tell(g, WIRE_WARN, "ha-interval", line,
+			     "AutoReconnectInterval is not between 60 and 1200 seconds",
+			     "the library takes another value",
+			     "okv-luna config chrystoki set HAConfiguration AutoReconnectInterval 60");
 	}
 	free(interval);
 
 	char *mode = value_read(g, "VirtualToken", "VirtualTokenActiveRecovery", &line);
 	if (mode != NULL && strcmp(mode, "activeEnhanced") != 0 && strcmp(mode, "activeBasic") != 0)
-		tell(g, WIRE_WARN, "ha-recovery-mode", line, "VirtualTokenActiveRecovery is neither activeEnhanced nor activeBasic",
-		     "the library takes its default", "okv-luna config chrystoki set VirtualToken VirtualTokenActiveRecovery activeEnhanced");
+		tell(g, WIRE_WARN, "ha-recovery-mode", line,
+		     "VirtualTokenActiveRecovery is neither activeEnhanced nor activeBasic",
+		     "the library takes its default",
+		     "okv-luna config chrystoki set VirtualToken VirtualTokenActiveRecovery activeEnhanced");
 	free(mode);
 }
 
@@ -151,23 +160,28 @@ static int servers_check(const struct groups_checking *g, struct fault *f)
 		const struct luna_server *server = &s.items[i];
 		if (server->number > 0 && !number_used(numbers, count, server->number - 1))
 			tell(g, WIRE_FAIL, "server-gap", server->line,
-			     checking_words(g->c, "there is a ServerName%02u and no ServerName%02u", server->number, server->number - 1),
+			     wire_words(g->c, "there is a ServerName%02u and no ServerName%02u", server->number,
+					server->number - 1),
 			     "the library may stop at the gap: servers behind it, and their slots, do not show",
 			     "okv-luna config chrystoki server-remove and server-add give numbers without gaps");
 		if (server->name[0] == '\0')
-			tell(g, WIRE_WARN, "server-empty", server->line, checking_words(g->c, "ServerName%02u is empty", server->number),
-			     "there is a server less", "okv-luna config chrystoki server-add HOST");
+			tell(g, WIRE_WARN, "server-empty", server->line,
+			     wire_words(g->c, "ServerName%02u is empty", server->number), "there is a server less",
+			     "okv-luna config chrystoki server-add HOST");
 		const size_t digits = server->port != NULL ? strspn(server->port, "0123456789") : 0;
-		if (digits == 0 || digits > 5 || server->port[digits] != '\0' || strtoul(server->port, NULL, 10) > 65535)
+		if (digits == 0 || digits > 5 || server->port[digits] != '\0' ||
+		    strtoul(server->port, NULL, 10) > 65535)
 			tell(g, WIRE_WARN, "server-port", server->line,
-			     checking_words(g->c, "ServerPort%02u is %s", server->number, server->port == NULL ? "missing" : "no port number"),
-			     "the library may not reach that server", checking_words(g->c, "okv-luna config chrystoki set '%s' ServerPort%02u %d",
-										    LUNA_CLIENT_SECTION, server->number, LUNA_PORT_DEFAULT));
+			     wire_words(g->c, "ServerPort%02u is %s", server->number,
+					server->port == NULL ? "missing" : "no port number"),
+			     "the library may not reach that server",
+			     wire_words(g->c, "okv-luna config chrystoki set '%s' ServerPort%02u %d",
+					LUNA_CLIENT_SECTION, server->number, LUNA_PORT_DEFAULT));
 	}
 	return 0;
 }
 
-int checking_groups(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f)
+int wire_check_groups(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f)
 {
 	const struct groups_checking g = { .c = c, .file = file, .conf = conf };
 	__attribute__((cleanup(luna_groups_done))) struct luna_groups groups = { .items = NULL };
@@ -182,8 +196,9 @@ int checking_groups(struct checking *c, const char *file, const struct chrystoki
 		const struct luna_group *group = &groups.items[i];
 		if (group->number > 0 && !number_used(numbers, groups.count, group->number - 1))
 			tell(&g, WIRE_FAIL, "ha-gap", group->line,
-			     checking_words(c, "there is a group %02u and no group %02u", group->number, group->number - 1),
-			     "the library may stop at the gap and not show the groups behind it", "number the groups from 00 without gaps");
+			     wire_words(c, "there is a group %02u and no group %02u", group->number, group->number - 1),
+			     "the library may stop at the gap and not show the groups behind it",
+			     "number the groups from 00 without gaps");
 		group_check(&g, group);
 	}
 	if (groups.count > 0)

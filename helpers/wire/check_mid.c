@@ -18,18 +18,21 @@ static void block_check(struct checking *c, enum midupgrade_state state, size_t 
 	case MIDUPGRADE_CURRENT:
 		return;
 	case MIDUPGRADE_NONE:
-		checking_add(c, WIRE_FAIL, "mid-unwired", WIRE_MID, 0, NEEDS_A_PERSON, "the okv-luna block is not in it",
-			     "after an OS major upgrade nobody gives the HSM group, its members and the links back", wire_it);
+		wire_found(c, WIRE_FAIL, "mid-unwired", WIRE_MID, 0, NEEDS_A_PERSON, "the okv-luna block is not in it",
+			   "after an OS major upgrade nobody gives the HSM group, its members and the links back",
+			   wire_it);
 		return;
 	case MIDUPGRADE_STALE:
-		checking_add(c, WIRE_WARN, "mid-stale", WIRE_MID, line, NEEDS_A_PERSON,
-			     "the okv-luna block is of another version, was edited, or something ends the script before it",
-			     "the upgrade runs what stands there, or does not reach it", wire_it);
+		wire_found(
+			c, WIRE_WARN, "mid-stale", WIRE_MID, line, NEEDS_A_PERSON,
+			"the okv-luna block is of another version, was edited, or something ends the script before it",
+			"the upgrade runs what stands there, or does not reach it", wire_it);
 		return;
 	case MIDUPGRADE_TORN:
-		checking_add(c, WIRE_FAIL, "mid-torn", WIRE_MID, line, NEEDS_A_PERSON, "the marks of the okv-luna block do not pair up",
-			     "wiring leaves the file alone, since what belongs to the block cannot be told",
-			     "remove the block and its marks by hand, then okv-luna config wire");
+		wire_found(c, WIRE_FAIL, "mid-torn", WIRE_MID, line, NEEDS_A_PERSON,
+			   "the marks of the okv-luna block do not pair up",
+			   "wiring leaves the file alone, since what belongs to the block cannot be told",
+			   "remove the block and its marks by hand, then okv-luna config wire");
 		return;
 	}
 }
@@ -47,25 +50,31 @@ static int relic_check(void *context, enum midupgrade_relic relic, size_t line, 
 	(void)f;
 	switch (relic) {
 	case MIDUPGRADE_RELIC_GROUPADD:
-		checking_add(r->c, WIRE_WARN, "mid-handmade", WIRE_MID, line, NEEDS_A_PERSON, "the HSM group is made by hand here",
-			     "it gets a number by chance and no members, and the files keep the old number; the block does it all",
-			     drop_it);
+		wire_found(r->c, WIRE_WARN, "mid-handmade", WIRE_MID, line, NEEDS_A_PERSON,
+			   "the HSM group is made by hand here",
+			   "it gets a number by chance and no members, and the files keep the old number; the block "
+			   "does it all",
+			   drop_it);
 		break;
 	case MIDUPGRADE_RELIC_NESTED:
-		checking_add(r->c, WIRE_WARN, "mid-handmade-nested", WIRE_MID, line, NEEDS_A_PERSON,
-			     "the HSM group is made by hand here, inside another command",
-			     "it gets a number by chance and no members, and the files keep the old number; the block does it all",
-			     "take it out by hand");
+		wire_found(r->c, WIRE_WARN, "mid-handmade-nested", WIRE_MID, line, NEEDS_A_PERSON,
+			   "the HSM group is made by hand here, inside another command",
+			   "it gets a number by chance and no members, and the files keep the old number; the block "
+			   "does it all",
+			   "take it out by hand");
 		break;
 	case MIDUPGRADE_RELIC_EXIT:
-		checking_add(r->c, WIRE_WARN, "mid-handmade-exit", WIRE_MID, line, NEEDS_A_PERSON,
-			     "the script says 'changed' here whatever happened above", "OKV is told of a change that was none", drop_it);
+		wire_found(r->c, WIRE_WARN, "mid-handmade-exit", WIRE_MID, line, NEEDS_A_PERSON,
+			   "the script says 'changed' here whatever happened above",
+			   "OKV is told of a change that was none", drop_it);
 		break;
 	case MIDUPGRADE_RELIC_QUOTE:
-		checking_add(r->c, WIRE_FAIL, "mid-curly-quote", WIRE_MID, line, r->mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			     "a typographic quote stands in a command, as in the guide's printed text",
-			     "the string does not end: the shell runs what stands above, then stops with status 2 inside the upgrade",
-			     r->mendable ? fix_it : "write the line anew with plain quotes");
+		wire_found(r->c, WIRE_FAIL, "mid-curly-quote", WIRE_MID, line,
+			   r->mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
+			   "a typographic quote stands in a command, as in the guide's printed text",
+			   "the string does not end: the shell runs what stands above, then stops with status 2 inside "
+			   "the upgrade",
+			   r->mendable ? fix_it : "write the line anew with plain quotes");
 		break;
 	}
 	return 0;
@@ -95,14 +104,18 @@ static size_t complaint_line(const char *complaint)
 	return strtoul(at + 5, NULL, 10);
 }
 
-static bool command_exists(const struct checking *c, const char *bytes, const struct script *s, const char *word, size_t length)
+static bool command_exists(const struct checking *c, const char *bytes, const struct script *s, const char *word,
+			   size_t length)
 {
-	static const char *const places[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin" };
-	static const char builtins[] =
-		" . : [ alias bg break builtin cd command continue declare disown do done echo elif else enable esac eval exec exit "
-		"export false fc fg fi for function getopts hash if jobs kill let local popd printf pushd pwd read readonly return "
-		"select set shift shopt source suspend test then time times trap true type typeset ulimit umask unalias unset until "
-		"wait while case ";
+	static const char *const places[] = { "/usr/bin", "/bin",	    "/usr/sbin",
+					      "/sbin",	  "/usr/local/bin", "/usr/local/sbin" };
+	static const char builtins[] = " . : [ alias bg break builtin cd command continue declare disown do done echo "
+				       "elif else enable esac eval exec exit "
+				       "export false fc fg fi for function getopts hash if jobs kill let local popd "
+				       "printf pushd pwd read readonly return "
+				       "select set shift shopt source suspend test then time times trap true type "
+				       "typeset ulimit umask unalias unset until "
+				       "wait while case ";
 	char name[64];
 
 	if (length == 0 || length + 2 >= sizeof(name))
@@ -150,10 +163,13 @@ static int prose_check(struct checking *c, const struct text *script, struct fau
 		/* Prose has a second word; a lone unknown word may be a function that is read in elsewhere. */
 		if (letters && script_word(line, s.lines[i].length, 1, &second) > 0 && second[0] != '-' &&
 		    !command_exists(c, bytes, &s, word, length))
-			checking_add(c, WIRE_WARN, "mid-wrapped-comment", WIRE_MID, i + 1, NEEDS_A_PERSON,
-				     checking_words(c, "'%s' is no command; the line looks like the rest of the comment above it",
-						    SHOWN_BYTES(word, length)),
-				     "the shell tries to run it, and under 'set -e' the script ends there", "put a '#' before the line");
+			wire_found(
+				c, WIRE_WARN, "mid-wrapped-comment", WIRE_MID, i + 1, NEEDS_A_PERSON,
+				wire_words(c,
+					   "'%s' is no command; the line looks like the rest of the comment above it",
+					   SHOWN_BYTES(word, length)),
+				"the shell tries to run it, and under 'set -e' the script ends there",
+				"put a '#' before the line");
 	}
 	return 0;
 }
@@ -169,24 +185,27 @@ static void bytes_check(struct checking *c, const struct text *script)
 			number++;
 		if (byte == '\r' && !carriage) {
 			carriage = true;
-			checking_add(c, WIRE_FAIL, "mid-carriage-return", WIRE_MID, number, SAFE_TO_FIX, "lines end in CR LF instead of LF",
-				     "the shell takes the CR for a part of the last word: 'exit' gets a number that is none", fix_it);
+			wire_found(
+				c, WIRE_FAIL, "mid-carriage-return", WIRE_MID, number, SAFE_TO_FIX,
+				"lines end in CR LF instead of LF",
+				"the shell takes the CR for a part of the last word: 'exit' gets a number that is none",
+				fix_it);
 		}
 		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
 		if (byte == 0xe2 && i + 2 < script->length && (unsigned char)script->bytes[i + 1] == 0x80 && !foreign &&
 		    ((unsigned char)script->bytes[i + 2] == 0x93 || (unsigned char)script->bytes[i + 2] == 0x94)) {
 			foreign = true;
-			checking_add(c, WIRE_WARN, "mid-dash", WIRE_MID, number, NEEDS_A_PERSON,
-				     "a typographic dash stands where an option may be meant", "the command takes it for an operand",
-				     "write plain '-' characters");
+			wire_found(c, WIRE_WARN, "mid-dash", WIRE_MID, number, NEEDS_A_PERSON,
+				   "a typographic dash stands where an option may be meant",
+				   "the command takes it for an operand", "write plain '-' characters");
 		}
 	}
 	if (script->length >= 3 && memcmp(script->bytes, "\xef\xbb\xbf", 3) == 0)
-		checking_add(c, WIRE_FAIL, "mid-bom", WIRE_MID, 1, SAFE_TO_FIX, "the file begins with a byte order mark",
-			     "the first line is no '#!' line any more", fix_it);
+		wire_found(c, WIRE_FAIL, "mid-bom", WIRE_MID, 1, SAFE_TO_FIX, "the file begins with a byte order mark",
+			   "the first line is no '#!' line any more", fix_it);
 }
 
-int checking_mid(struct checking *c, struct fault *f)
+int wire_check_mid(struct checking *c, struct fault *f)
 {
 	TEXT_AUTO script = TEXT_INIT;
 	struct relics relics = { .c = c };
@@ -195,8 +214,9 @@ int checking_mid(struct checking *c, struct fault *f)
 	const char *group = c->job->settings->hsm_group;
 	size_t line;
 
-	if (!checking_read(c, WIRE_MID, WIRE_FAIL, "after an OS major upgrade nobody gives the HSM group and its members back",
-			   "put OKV's own file back, as another node of this release has it", &script, NULL, f))
+	if (!wire_check_read(c, WIRE_MID, WIRE_FAIL,
+			     "after an OS major upgrade nobody gives the HSM group and its members back",
+			     "put OKV's own file back, as another node of this release has it", &script, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (midupgrade_look(text_string(&script), script.length, group, &state, &line, f) < 0 ||
 	    wire_shell_ask(&script, &answer, f) < 0)
@@ -205,11 +225,11 @@ int checking_mid(struct checking *c, struct fault *f)
 	if (answer.asked != 0 && answer.agreed == 0) {
 		if (mendable_find(&script, &relics.mendable, f) < 0)
 			return -1;
-		checking_add(c, WIRE_FAIL, "mid-syntax", WIRE_MID, complaint_line(answer.complaint),
-			     relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			     checking_words(c, "no shell here can read it: %s", answer.complaint),
-			     "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
-			     relics.mendable ? fix_it : "mend the line, then: bash -n " WIRE_MID);
+		wire_found(c, WIRE_FAIL, "mid-syntax", WIRE_MID, complaint_line(answer.complaint),
+			   relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
+			   wire_words(c, "no shell here can read it: %s", answer.complaint),
+			   "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
+			   relics.mendable ? fix_it : "mend the line, then: bash -n " WIRE_MID);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_relics(text_string(&script), script.length, group, relic_check, &relics, f) < 0 ||

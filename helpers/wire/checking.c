@@ -13,7 +13,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 
-void checking_done(struct checking *c)
+void wire_checking_done(struct checking *c)
 {
 	for (size_t i = 0; i < c->word_count; i++)
 		free(c->words[i]);
@@ -21,7 +21,7 @@ void checking_done(struct checking *c)
 	preserved_done(&c->preserved);
 }
 
-const char *checking_words(struct checking *c, const char *format, ...)
+const char *wire_words(struct checking *c, const char *format, ...)
 {
 	char **grown = realloc(c->words, (c->word_count + 1) * sizeof(*grown));
 	char *words = NULL;
@@ -42,8 +42,8 @@ const char *checking_words(struct checking *c, const char *format, ...)
 	return words;
 }
 
-void checking_add(struct checking *c, enum wire_grade grade, const char *rule, const char *file, size_t line,
-		  enum checking_safety safety, const char *what, const char *effect, const char *remedy)
+void wire_found(struct checking *c, enum wire_grade grade, const char *rule, const char *file, size_t line,
+		enum checking_safety safety, const char *what, const char *effect, const char *remedy)
 {
 	struct wire_finding *grown = realloc(c->findings->items, (c->findings->count + 1) * sizeof(*grown));
 	if (grown == NULL) {
@@ -62,29 +62,30 @@ void checking_add(struct checking *c, enum wire_grade grade, const char *rule, c
 		.safe = safety == SAFE_TO_FIX,
 	};
 	grown[c->findings->count++] = finding;
-	c->failed = c->failed || finding.file == NULL || finding.what == NULL || finding.effect == NULL || finding.remedy == NULL;
+	c->failed = c->failed || finding.file == NULL || finding.what == NULL || finding.effect == NULL ||
+		    finding.remedy == NULL;
 }
 
-bool checking_read(struct checking *c, const char *path, enum wire_grade grade, const char *effect, const char *remedy,
-		   struct text *ret_text, struct stat *ret_status, struct fault *f)
+bool wire_check_read(struct checking *c, const char *path, enum wire_grade grade, const char *effect,
+		     const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f)
 {
 	struct fault cause = FAULT_INIT;
 
 	if (fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, ret_status, &cause) == 0)
 		return true;
 	if (cause.kind == FAULT_ABSENT)
-		checking_add(c, grade, "file-missing", path, 0, NEEDS_A_PERSON, "the file is not there", effect, remedy);
+		wire_found(c, grade, "file-missing", path, 0, NEEDS_A_PERSON, "the file is not there", effect, remedy);
 	else if (cause.kind == FAULT_REFUSED)
-		checking_add(c, grade, "file-kind", path, 0, NEEDS_A_PERSON, cause.text,
-			     "nothing here edits it, and what the readers make of it is not known",
-			     "put a plain file in its place");
+		wire_found(c, grade, "file-kind", path, 0, NEEDS_A_PERSON, cause.text,
+			   "nothing here edits it, and what the readers make of it is not known",
+			   "put a plain file in its place");
 	else
 		*f = cause;
 	return false;
 }
 
-bool checking_follow(const struct checking *c, const char *path, void (*each)(void *context, const char *step),
-		     void *context)
+bool wire_check_follow(const struct checking *c, const char *path, void (*each)(void *context, const char *step),
+		       void *context)
 {
 	enum { LINKS_MAX = 8 };
 	char here[PATH_MAX], target[PATH_MAX], next[PATH_MAX];

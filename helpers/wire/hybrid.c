@@ -62,7 +62,8 @@ static const char *leaf_of(const char *path)
 }
 
 /* Copies one certificate; it must look like one, so that no other file is made readable by a crafted path. */
-static int certificate_copy(const struct wire_job *job, const char *from, const char *to, bool *ret_changed, struct fault *f)
+static int certificate_copy(const struct wire_job *job, const char *from, const char *to, bool *ret_changed,
+			    struct fault *f)
 {
 	TEXT_AUTO bytes = TEXT_INIT;
 	TEXT_AUTO there = TEXT_INIT;
@@ -76,10 +77,13 @@ static int certificate_copy(const struct wire_job *job, const char *from, const 
 		return fault_refused(f, "certificate '%s' is not a regular file", SHOWN(from));
 	if (fs_read(fd, from, FS_READ_CONFIG_MAX, &bytes, f) < 0)
 		return -1;
-	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL || strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
+	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL ||
+	    strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
 		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
-	const bool exists = fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) == 0;
-	if (exists && there.length == bytes.length && memcmp(text_string(&there), text_string(&bytes), bytes.length) == 0)
+	const bool exists =
+		fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) == 0;
+	if (exists && there.length == bytes.length &&
+	    memcmp(text_string(&there), text_string(&bytes), bytes.length) == 0)
 		return 0;
 	if (!exists && absent.kind != FAULT_ABSENT) {
 		*f = absent;

@@ -17,7 +17,7 @@
 #include "wire/job.h"
 
 struct wire_hybrid {
-	const char *file;            /* as the caller names it: absolute, or from the working directory */
+	const char *file; /* as the caller names it: absolute, or from the working directory */
 	const char *const *sections;
 	size_t section_count;
 	const char *plugin_directory; /* NULL, or the value for Misc.PluginModuleDir */

@@ -19,9 +19,9 @@
 #include "base/report.h"
 #include "conf/settings.h"
 
-#define WIRE_CONF SETTINGS_GENERIC "/okv_hsm.conf"
-#define WIRE_ENV SETTINGS_GENERIC "/okv_hsm_env"
-#define WIRE_MID SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
+#define WIRE_CONF   SETTINGS_GENERIC "/okv_hsm.conf"
+#define WIRE_ENV    SETTINGS_GENERIC "/okv_hsm_env"
+#define WIRE_MID    SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
 #define WIRE_BACKUP SETTINGS_VAR "/backup"
 #define WIRE_RECORD SETTINGS_VAR "/wiring"
 
@@ -39,19 +39,22 @@ struct wire_job {
 
 /* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
 enum wire_scope {
-	WIRE_SCOPE_GENERIC,      /* it is */
+	WIRE_SCOPE_GENERIC,	 /* it is */
 	WIRE_SCOPE_NO_INTERFACE, /* no generic directory: OKV 21.2 or earlier */
-	WIRE_SCOPE_CLIENT_V6,    /* the Luna client is a v6.x, for which OKV has no generic step */
+	WIRE_SCOPE_CLIENT_V6,	 /* the Luna client is a v6.x, for which OKV has no generic step */
 };
 
 struct wire_outcome {
 	enum wire_scope scope;
 	unsigned files; /* files changed; with WIRE_SHOW, that would be */
 	unsigned links; /* links made or removed; with WIRE_SHOW, that would be */
-	unsigned left;  /* things that could not be brought into order, each reported as a warning */
+	unsigned left;	/* things that could not be brought into order, each reported as a warning */
 };
 
-#define WIRE_OUTCOME_INIT { .scope = WIRE_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 }
+#define WIRE_OUTCOME_INIT                                                      \
+	{                                                                      \
+		.scope = WIRE_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
+	}
 
 /* Looks below the root; fails only where the system does. */
 enum wire_scope wire_scope_find(int root, const struct settings *settings);

@@ -13,11 +13,11 @@
 #include "fs/root.h"
 
 #define LINKS_RECORD WIRE_RECORD "/links"
-#define ARROW " -> "
+#define ARROW	     " -> "
 
 struct link {
 	const char *path, *target;
-	bool generic;   /* lies in OKV's generic directory */
+	bool generic;	/* lies in OKV's generic directory */
 	bool preserved; /* belongs into PRESERVED_FILES */
 };
 
@@ -27,31 +27,41 @@ static const struct link fixed[] = {
 	{ "/usr/sbin/okv-luna", SETTINGS_PREFIX "/bin/okv-luna", false, true },
 	{ "/etc/systemd/system/okv-luna-post-upgrade.service",
 	  SETTINGS_PREFIX "/share/systemd/okv-luna-post-upgrade.service", false, true },
-	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", false, false },
+	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", false,
+	  false },
 };
 
 enum { FIXED_COUNT = sizeof(fixed) / sizeof(fixed[0]) };
 
-/* The manual pages that are here: one link for each file of share/man. */
+/* Folders of ours, each file of which has a link of its name elsewhere. */
 static const struct {
-	const char *pages, *place;
-} manual[] = {
+	const char *folder, *place;
+} folders[] = {
 	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5" },
 	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8" },
+	{ SETTINGS_PREFIX "/share/systemd", "/etc/systemd/system" },
 };
 
-static int pages_walk(const struct wire_job *job, size_t which, int (*each)(void *, const struct link *, struct fault *),
-		      void *context, struct fault *f)
+static bool is_fixed(const char *path)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (strcmp(fixed[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static int folder_walk(const struct wire_job *job, size_t which,
+		       int (*each)(void *, const struct link *, struct fault *), void *context, struct fault *f)
 {
 	struct fault absent = FAULT_INIT;
 	FS_AUTO int fd = -1;
 	int r = 0;
 
-	if (fs_dir_open(job->root, manual[which].pages, FS_FOLLOW_TRUSTED, &fd, &absent) < 0)
+	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &absent) < 0)
 		return 0;
 	DIR *listing = fdopendir(fd);
 	if (listing == NULL)
-		return fault_system(f, errno, "cannot list '%s'", manual[which].pages);
+		return fault_system(f, errno, "cannot list '%s'", folders[which].folder);
 	fd = -1;
 	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL;) {
 		TEXT_AUTO path = TEXT_INIT;
@@ -59,31 +69,34 @@ static int pages_walk(const struct wire_job *job, size_t which, int (*each)(void
 
 		if (!text_starts(entry->d_name, "okv-luna"))
 			continue;
-		text_add_format(&path, "%s/%s", manual[which].place, entry->d_name);
-		text_add_format(&target, "%s/%s", manual[which].pages, entry->d_name);
+		text_add_format(&path, "%s/%s", folders[which].place, entry->d_name);
+		text_add_format(&target, "%s/%s", folders[which].folder, entry->d_name);
 		const struct link link = { .path = text_string(&path), .target = text_string(&target) };
-		r = text_check(&path, f) < 0 || text_check(&target, f) < 0 ? -1 : each(context, &link, f);
+		if (text_check(&path, f) < 0 || text_check(&target, f) < 0)
+			r = -1;
+		else if (!is_fixed(link.path))
+			r = each(context, &link, f);
 	}
 	(void)closedir(listing);
 	return r;
 }
 
-static int links_walk(const struct wire_job *job, int (*each)(void *, const struct link *, struct fault *), void *context,
-		      struct fault *f)
+static int links_walk(const struct wire_job *job, int (*each)(void *, const struct link *, struct fault *),
+		      void *context, struct fault *f)
 {
 	for (size_t i = 0; i < FIXED_COUNT; i++)
 		if (each(context, &fixed[i], f) < 0)
 			return -1;
-	for (size_t i = 0; i < sizeof(manual) / sizeof(manual[0]); i++)
-		if (pages_walk(job, i, each, context, f) < 0)
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (folder_walk(job, i, each, context, f) < 0)
 			return -1;
 	return 0;
 }
 
 enum standing {
 	STANDING_NOTHING, /* the link can be made */
-	STANDING_OURS,    /* the very link */
-	STANDING_OTHER,   /* something else */
+	STANDING_OURS,	  /* the very link */
+	STANDING_OTHER,	  /* something else */
 	STANDING_NOWHERE, /* no directory for it */
 };
 
@@ -166,17 +179,20 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 		return 0;
 	case STANDING_OTHER:
 		if (!link->generic) {
-			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is", SHOWN(link->path));
+			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is",
+				   SHOWN(link->path));
 			return 0;
 		}
-		report_say(m->job->report, REPORT_WARNING, "%s is not the link of ours; move it away and run it again", link->path);
+		report_say(m->job->report, REPORT_WARNING, "%s is not the link of ours; move it away and run it again",
+			   link->path);
 		m->outcome->left++;
 		return 0;
 	case STANDING_NOTHING:
 		break;
 	}
 	if (m->job->mode == WIRE_DO && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
-		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path), fault_errno_text(errno));
+		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path),
+			   fault_errno_text(errno));
 		m->outcome->left++;
 		return 0;
 	}
@@ -243,7 +259,8 @@ int wire_links_remove(const struct wire_job *job, struct wire_outcome *outcome, 
 	FS_AUTO int dir = -1;
 	struct fault absent = FAULT_INIT;
 	char leaf[FS_NAME_SIZE];
-	if (job->mode == WIRE_DO && fs_parent_open(job->root, LINKS_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
+	if (job->mode == WIRE_DO &&
+	    fs_parent_open(job->root, LINKS_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
 		(void)unlinkat(dir, leaf, 0);
 	return 0;
 }
@@ -258,9 +275,10 @@ int wire_links_preserved(const struct wire_job *job, int (*each)(void *context, 
 		if (!fixed[i].preserved)
 			continue;
 		const enum standing standing = link_look(job->root, fixed[i].path, fixed[i].target, &dir, leaf);
-		const bool coming = standing == STANDING_NOTHING && job->mode == WIRE_SHOW &&
-				    fs_exists(job->root, fixed[i].target);
-		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) && each(context, fixed[i].path, f) < 0)
+		const bool coming =
+			standing == STANDING_NOTHING && job->mode == WIRE_SHOW && fs_exists(job->root, fixed[i].target);
+		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
+		    each(context, fixed[i].path, f) < 0)
 			return -1;
 	}
 	return 0;

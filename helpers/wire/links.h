@@ -2,7 +2,7 @@
  * wire/links: the names outside /opt/okv-luna by which the system and people find this product.
  *
  * The links: okv_hsm_pre_upgrade and okv_hsm_post_upgrade in OKV's generic directory, /usr/sbin/okv-luna, the systemd
- * unit okv-luna-post-upgrade.service, the manual pages and the bash completion.
+ * units (okv-luna-post-upgrade.service first), the manual pages and the bash completion.
  *
  * Promise: a link is made only where nothing stands under its name; the same link, or a file that a package put there,
  * is left as it is.  A name is passed over where its directory or its target is not there.  Every link made is written

@@ -42,7 +42,9 @@ static int luna_change(void *context, const struct text *now, struct text *ret_t
 int wire_luna_edit(const struct wire_job *job, const struct wire_luna *act, bool *ret_changed, struct fault *f)
 {
 	struct wire_luna copy = *act;
-	const struct wire_edit edit = { .path = job->settings->chrystoki_conf, .change = luna_change, .context = &copy };
+	const struct wire_edit edit = { .path = job->settings->chrystoki_conf,
+					.change = luna_change,
+					.context = &copy };
 
 	return wire_edit(job, &edit, ret_changed, f);
 }
@@ -51,7 +53,8 @@ int wire_luna_read(const struct wire_job *job, struct chrystoki *ret_chrystoki, 
 {
 	__attribute__((cleanup(text_done_secret))) struct text bytes = TEXT_INIT;
 
-	if (fs_read_file(job->root, job->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL, f) < 0)
+	if (fs_read_file(job->root, job->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
+			 f) < 0)
 		return -1;
 	return chrystoki_parse(ret_chrystoki, text_string(&bytes), bytes.length, f);
 }

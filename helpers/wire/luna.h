@@ -13,11 +13,11 @@
 #include "wire/job.h"
 
 enum wire_luna_kind {
-	WIRE_LUNA_SET,           /* section, key, value */
-	WIRE_LUNA_UNSET,         /* section, key */
-	WIRE_LUNA_REMOVE,        /* section */
-	WIRE_LUNA_GROUP,         /* key: the label; value: the members */
-	WIRE_LUNA_SERVER_ADD,    /* value: the host; port */
+	WIRE_LUNA_SET,		 /* section, key, value */
+	WIRE_LUNA_UNSET,	 /* section, key */
+	WIRE_LUNA_REMOVE,	 /* section */
+	WIRE_LUNA_GROUP,	 /* key: the label; value: the members */
+	WIRE_LUNA_SERVER_ADD,	 /* value: the host; port */
 	WIRE_LUNA_SERVER_REMOVE, /* value: the host */
 };
 

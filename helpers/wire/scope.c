@@ -65,10 +65,12 @@ const char *wire_scope_text(enum wire_scope scope)
 	case WIRE_SCOPE_GENERIC:
 		return "OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later";
 	case WIRE_SCOPE_NO_INTERFACE:
-		return "no directory " SETTINGS_GENERIC ": OKV 21.2 and earlier have no generic HSM interface; choose the vendor on "
+		return "no directory " SETTINGS_GENERIC
+		       ": OKV 21.2 and earlier have no generic HSM interface; choose the vendor on "
 		       "the console's HSM page";
 	case WIRE_SCOPE_CLIENT_V6:
-		return "the Luna client is a v6.x or older: OKV wants neither the group nor the generic files for it; choose the "
+		return "the Luna client is a v6.x or older: OKV wants neither the group nor the generic files for it; "
+		       "choose the "
 		       "vendor on the console's HSM page";
 	}
 	return "unknown";

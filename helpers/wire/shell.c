@@ -40,9 +40,11 @@ static void complaint_keep(struct wire_shell *answer, const char *shell, const s
 	if (answer->complaint[0] != '\0')
 		return;
 	if (outcome->late)
-		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s does not come to an end with it", shell);
+		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s does not come to an end with it",
+			       shell);
 	else
-		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s", SHOWN_BYTES(line, length < 300 ? length : 300));
+		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s",
+			       SHOWN_BYTES(line, length < 300 ? length : 300));
 }
 
 int wire_shell_ask(const struct text *script, struct wire_shell *ret_answer, struct fault *f)
@@ -57,7 +59,9 @@ int wire_shell_ask(const struct text *script, struct wire_shell *ret_answer, str
 			continue;
 		if (pipe_fill(script, &input, f) < 0)
 			return -1;
-		const struct proc_run run = { .argv = argv, .root = -1, .input = input, .deadline_ms = SHELL_DEADLINE_MS };
+		const struct proc_run run = {
+			.argv = argv, .root = -1, .input = input, .deadline_ms = SHELL_DEADLINE_MS
+		};
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
 		if (proc_run(&run, &outcome, f) < 0) {
 			proc_outcome_done(&outcome);
@@ -81,12 +85,16 @@ int wire_shell_compare(const struct text *now, const struct text *next, struct f
 	if (wire_shell_ask(now, &before, f) < 0)
 		return -1;
 	if (before.asked != 0 && before.agreed == 0)
-		return fault_refused(f, "no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
-					"check' shows where", before.complaint);
+		return fault_refused(
+			f,
+			"no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
+			"check' shows where",
+			before.complaint);
 	if (wire_shell_ask(next, &after, f) < 0)
 		return -1;
 	if ((before.agreed & ~after.agreed) != 0)
-		return fault_refused(f, "with our change in it a shell could not read it any more (%s), so it stays as it is",
-				     after.complaint);
+		return fault_refused(
+			f, "with our change in it a shell could not read it any more (%s), so it stays as it is",
+			after.complaint);
 	return 0;
 }

@@ -13,8 +13,8 @@
 enum { SHELL_DEADLINE_MS = 5000, SHELL_COUNT = 2 };
 
 struct wire_shell {
-	unsigned asked;    /* bits: shells that are here */
-	unsigned agreed;   /* bits: those that can read it */
+	unsigned asked;	     /* bits: shells that are here */
+	unsigned agreed;     /* bits: those that can read it */
 	char complaint[400]; /* the first line of the first one that cannot, made printable */
 };
 

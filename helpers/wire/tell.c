@@ -23,14 +23,17 @@ const char *wire_scope_word(enum wire_scope scope)
 
 static void finding_tell(const struct wire_finding *finding, enum wire_colour wish, struct text *out)
 {
-	const char *colour = wish != WIRE_COLOURED ? "" : finding->grade == WIRE_FAIL ? "\033[31m" : finding->grade == WIRE_WARN ? "\033[33m" : "";
+	const char *colour = wish != WIRE_COLOURED	   ? ""
+			     : finding->grade == WIRE_FAIL ? "\033[31m"
+			     : finding->grade == WIRE_WARN ? "\033[33m"
+							   : "";
 	char line[24] = "";
 
 	if (finding->line > 0)
 		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      mend: %s\n", colour, wire_grade_name(finding->grade),
-		  colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line, finding->what, finding->rule, finding->effect,
-		  finding->remedy);
+	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      mend: %s\n", colour,
+			wire_grade_name(finding->grade), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line,
+			finding->what, finding->rule, finding->effect, finding->remedy);
 }
 
 static void finding_json(struct json *j, const struct wire_finding *finding)
@@ -73,7 +76,7 @@ static void assign_tell(struct text *out, const char *path, const struct assign 
 		if (line->kind != ASSIGN_VALUE)
 			continue;
 		text_add_format(out, "   %s = %s\n", SHOWN_BYTES(line->bytes, line->name_length),
-			  SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
+				SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
 	}
 }
 
@@ -156,7 +159,8 @@ static int chrystoki_tell(const struct wire_job *job, struct text *out, struct j
 			text_add_string(&value, "(a secret, not shown)");
 		else
 			text_add(&value, line->bytes + line->value_start, line->value_length);
-		text_add_format(out, "   %s: %s = %s\n", SHOWN(text_string(&section)), SHOWN(text_string(&key)), SHOWN(text_string(&value)));
+		text_add_format(out, "   %s: %s = %s\n", SHOWN(text_string(&section)), SHOWN(text_string(&key)),
+				SHOWN(text_string(&value)));
 		json_object_begin(j, NULL);
 		json_string(j, "section", text_string(&section));
 		json_string(j, "key", text_string(&key));

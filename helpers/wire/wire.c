@@ -141,7 +141,8 @@ static int apply_announce(void *context, const struct text *now, const struct te
 	wiring_record_print(&record, &bytes);
 	if (text_check(&bytes, f) < 0 || fs_dirs_make(w->job->root, WIRE_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
 		return -1;
-	return fs_publish(w->job->root, files[w->which].record, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length, &how, f);
+	return fs_publish(w->job->root, files[w->which].record, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length,
+			  &how, f);
 }
 
 static int remove_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
@@ -181,8 +182,8 @@ static void failure_keep(const struct wire_job *job, struct wire_outcome *outcom
 static int finish(const struct wire_outcome *outcome, const struct fault *first, struct fault *f)
 {
 	if (first->kind == FAULT_NONE && outcome->left > 0)
-		return fault_incomplete(f, "%u thing%s could not be brought into order; see the warnings", outcome->left,
-					outcome->left == 1 ? "" : "s");
+		return fault_incomplete(f, "%u thing%s could not be brought into order; see the warnings",
+					outcome->left, outcome->left == 1 ? "" : "s");
 	if (first->kind == FAULT_NONE)
 		return 0;
 	*f = *first;
@@ -220,7 +221,8 @@ static void files_edit(const struct wire_job *job, const struct wiring_wanted *w
 			record_drop(job, files[i].record);
 		if (changed) {
 			outcome->files++;
-			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path, apply ? "wired" : "as it was without us");
+			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path,
+				   apply ? "wired" : "as it was without us");
 		}
 	}
 }
