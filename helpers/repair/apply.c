@@ -1,5 +1,7 @@
 #include "repair/apply.h"
 
+#include <errno.h>
+
 #include "base/text.h"
 #include "fs/trail.h"
 #include "repair/settle.h"
@@ -61,51 +63,71 @@ static void outcome_tell(const struct repair_ear *ear, const struct repair_recor
 	}
 }
 
-/* Must the entry be narrowed before anything else in the tree is widened? */
-static bool narrows(const struct repair_record *record)
+/* The three rounds through a journal. */
+enum round { ROUND_NARROW_DIRECTORIES, ROUND_FILES, ROUND_DIRECTORIES };
+
+/* Has narrowing anything to take away, and is it all there is to do? */
+static void narrowing(const struct repair_record *record, bool *ret_any, bool *ret_all)
 {
-	return record->from.mode != repair_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = repair_narrowed(&record->from, &record->to, record->type);
+
+	*ret_any = record->from.mode != between;
+	*ret_all = record->from.uid == record->to.uid && record->from.gid == record->to.gid && record->to.mode == between;
 }
 
-/* Is narrowing all there is to do? */
-static bool only_narrows(const struct repair_record *record)
+/* Is the record's turn in that round?  *ret_last: no later round will have a word about it. */
+static bool has_turn(const struct repair_record *record, enum round round, bool *ret_last)
 {
-	return record->from.uid == record->to.uid && record->from.gid == record->to.gid &&
-	       record->to.mode == repair_narrowed(&record->from, &record->to, record->type);
+	bool any = false, all = false;
+
+	if (record->type == S_IFDIR)
+		narrowing(record, &any, &all);
+	*ret_last = true;
+	switch (round) {
+	case ROUND_NARROW_DIRECTORIES:
+		*ret_last = all;
+		return any;
+	case ROUND_FILES:
+		return record->type != S_IFDIR;
+	case ROUND_DIRECTORIES:
+		return record->type == S_IFDIR && !all;
+	}
+	return false;
 }
 
-static int record_settle(struct fs_trail *trail, const struct repair_record *record, enum repair_step step,
+static int record_settle(struct fs_trail *trail, const struct repair_record *record, enum round round,
 			 const struct repair_ear *ear, struct repair_tally *tally, struct fault *f)
 {
-	/* The first pass speaks only of what it brings to an end; the rest has its say in the second. */
-	const bool last_word = (step == REPAIR_NARROW) == only_narrows(record);
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble;
 	const char *leaf;
-	bool open_to_others;
+	bool open_to_others, last;
 	int dir, errnum = 0;
 
-	if (step == REPAIR_NARROW ? !narrows(record) : only_narrows(record))
+	if (!has_turn(record, round, &last))
 		return 0;
 	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &trouble) < 0) {
-		if (trouble.kind == FAULT_SYSTEM && trouble.errnum == 0) {
+		if (trouble.errnum == ENOMEM) {
 			*f = trouble;
 			return -1;
 		}
-		if (last_word && trouble.kind != FAULT_ABSENT) {
+		if (last && trouble.kind != FAULT_ABSENT) {
 			tally->failed++;
 			report_say(ear->report, REPORT_WARNING, "%s", trouble.text);
 		}
 		return 0;
 	}
-	const enum repair_settled settled = repair_settle(dir, leaf, open_to_others, record, step, &errnum);
-	if (last_word)
+	const enum repair_settled settled =
+		repair_settle(dir, leaf, open_to_others, record,
+			      round == ROUND_NARROW_DIRECTORIES ? REPAIR_NARROW : REPAIR_FINISH, &errnum);
+	if (last)
 		outcome_tell(ear, record, dir, leaf, settled, errnum, tally);
 	return 0;
 }
 
-static int pass(int root, struct repair_journal *journal, enum repair_direction direction, enum repair_step step,
-		const struct repair_ear *ear, struct repair_tally *tally, struct fault *f)
+static int round_go(int root, struct repair_journal *journal, enum repair_direction direction, enum round round,
+		    const struct repair_ear *ear, struct repair_tally *tally, struct fault *f)
 {
+	/* A new trail for each round: what it knows of directories was true before the last one changed them. */
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
 	struct repair_record record;
 	int r;
@@ -114,7 +136,7 @@ static int pass(int root, struct repair_journal *journal, enum repair_direction 
 		return -1;
 	while ((r = repair_journal_next(journal, &record, f)) > 0) {
 		const struct repair_record turned = directed(&record, direction);
-		if (record_settle(&trail, &turned, step, ear, tally, f) < 0)
+		if (record_settle(&trail, &turned, round, ear, tally, f) < 0)
 			return -1;
 	}
 	return r;
@@ -123,9 +145,10 @@ static int pass(int root, struct repair_journal *journal, enum repair_direction 
 int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction, const struct repair_ear *ear,
 		 struct repair_tally *tally, struct fault *f)
 {
-	if (pass(root, journal, direction, REPAIR_NARROW, ear, tally, f) < 0)
-		return -1;
-	return pass(root, journal, direction, REPAIR_FINISH, ear, tally, f);
+	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
+		if (round_go(root, journal, direction, round, ear, tally, f) < 0)
+			return -1;
+	return 0;
 }
 
 int repair_foresee(int root, struct repair_journal *journal, enum repair_direction direction,

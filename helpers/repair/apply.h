@@ -1,10 +1,13 @@
 /*
  * repair/apply: carry out a journal, forwards or backwards.
  *
- * Promise: all entries that must be narrowed are narrowed before the first one gets its owner or a wider mode: what
- * lies between, in the whole tree, grants no more than its state before and no more than its state after.  May be
- * repeated: entries that are settled already are passed over, so a run that was killed is finished by the same call.
- * Each entry that could not be settled is told as a warning and counted; the rest is still done.
+ * Promise: first the directories are narrowed, then the files in them are settled one by one, and only then do the
+ * directories get their owners and modes.  So a file is reached through directories that let in nobody whom not both
+ * states let in, and at any moment it grants no more than before or no more than after, whole paths considered.  It
+ * also keeps others from exchanging names where they will be allowed to afterwards.
+ *
+ * May be repeated: entries that are settled already are passed over, so a run that was killed is finished by the same
+ * call.  Each entry that could not be settled is told as a warning and counted; the rest is still done.
  */
 #ifndef OKV_REPAIR_APPLY_H
 #define OKV_REPAIR_APPLY_H

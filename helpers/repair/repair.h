@@ -8,8 +8,9 @@
  *  - Before the first change a journal with the old owner, mode and times of every entry to be touched is written
  *    below SETTINGS_VAR and synced; repair_undo() puts them back.  A run that was killed is finished from its
  *    journal by the next run, which then does its own work.
- *  - Everything is narrowed first, then each entry gets its owner and after that its mode.  So at any moment the tree
- *    lets nobody do what neither the old nor the new state lets them, wherever the process is killed.
+ *  - Directories are narrowed first and widened last; in between each file is narrowed, gets its owner and after that
+ *    its mode.  So at any moment, wherever the process is killed, an entry and the way to it let nobody do what
+ *    neither the old nor the new state lets them do.
  *  - Work is done on descriptors reached without following a link from the first path that the policy names.  Links
  *    and special files are left alone and reported.  A regular file that needs a change and has a second name, an
  *    entry that somebody else changes meanwhile, an immutable one and a read-only file system are counted and
