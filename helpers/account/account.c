@@ -102,7 +102,7 @@ int account_group_ensure(int root, const char *group, gid_t wanted, enum account
 	if (files_read(root, &after, f) < 0)
 		return -1;
 	if (!accounts_group_find(&after.group, group, &gid))
-		return fault_system(f, 0, "groupadd ended well, yet there is no group '%s' in /etc/group", SHOWN(group));
+		return fault_system(f, 0, "groupadd ended well, yet there is no group '%s'", SHOWN(group));
 	report_say(report, REPORT_RESULT, "group '%s' made with id %lu", SHOWN(group), (unsigned long)gid);
 	*ret_group = (struct account_group){
 		.gid = gid, .changed = true, .wanted = wanted == ACCOUNT_GID_ANY || gid == wanted
@@ -126,8 +126,7 @@ int account_member_ensure(int root, const char *user, const char *group, enum ac
 	if (files_read(root, &files, f) < 0)
 		return -1;
 	if (!accounts_user_find(&files.passwd, user, &found))
-		return fault_absent(f, "there is no user '%s' in /etc/passwd; OKV_USER in okv-luna.conf names OKV's user",
-				    SHOWN(user));
+		return fault_absent(f, "there is no user '%s'; OKV_USER in okv-luna.conf names OKV's", SHOWN(user));
 	const bool there = accounts_group_find(&files.group, group, &gid);
 	if (!there && act == ACCOUNT_APPLY)
 		return fault_absent(f, "there is no group '%s' in /etc/group", SHOWN(group));
@@ -147,7 +146,8 @@ int account_member_ensure(int root, const char *user, const char *group, enum ac
 	if (files_read(root, &after, f) < 0)
 		return -1;
 	if (!accounts_group_lists(&after.group, group, user))
-		return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user), SHOWN(group));
+		return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user),
+				    SHOWN(group));
 	report_say(report, REPORT_RESULT, "user '%s' added to group '%s'", SHOWN(user), SHOWN(group));
 	*ret_changed = true;
 	return 0;

@@ -64,7 +64,8 @@ static bool process_read(int process, const struct stat *root, struct text *stat
 	struct stat its_root;
 	struct fault ignored = FAULT_INIT;
 
-	if (fstatat(process, "root", &its_root, 0) < 0 || its_root.st_dev != root->st_dev || its_root.st_ino != root->st_ino)
+	if (fstatat(process, "root", &its_root, 0) < 0 || its_root.st_dev != root->st_dev ||
+	    its_root.st_ino != root->st_ino)
 		return false;
 	FS_AUTO int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
 	return fd >= 0 && fs_read(fd, "status", STATUS_MAX, status, &ignored) == 0;
@@ -76,8 +77,9 @@ static void process_tell(const char *pid, const struct text *status, const char 
 	const char *name = status_line(status, "Name:");
 	const size_t blank = name != NULL ? strspn(name, "\t ") : 0;
 
-	report_say(report, REPORT_WARNING, "process %s (%s) of user '%s' still lacks group '%s'", pid,
-		   name != NULL ? SHOWN_BYTES(name + blank, strcspn(name + blank, "\n")) : "?", SHOWN(user), SHOWN(group));
+	const char *shown = name != NULL ? SHOWN_BYTES(name + blank, strcspn(name + blank, "\n")) : "?";
+	report_say(report, REPORT_WARNING, "process %s (%s) of user '%s' still lacks group '%s'", pid, shown,
+		   SHOWN(user), SHOWN(group));
 }
 
 static size_t processes_look(DIR *processes, const struct stat *root, uid_t uid, gid_t gid, const char *user,
@@ -90,7 +92,7 @@ static size_t processes_look(DIR *processes, const struct stat *root, uid_t uid,
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
 		    fstatat(dirfd(processes), entry->d_name, &owner, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		/* A process that may not be dumped belongs to root in /proc, whosever it is; the rest is sorted out here. */
+		/* A process that may not be dumped belongs to root in /proc, whosever it is. */
 		if (owner.st_uid != uid && owner.st_uid != 0)
 			continue;
 		FS_AUTO int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,7 +132,7 @@ int account_lacking(int root, const char *user, const char *group, struct report
 	*ret_count = processes_look(processes, &status, found.uid, gid, user, group, report);
 	(void)closedir(processes);
 	if (*ret_count > 0)
-		report_say(report, REPORT_WARNING, "a process keeps the groups it started with: reboot, as the integration guide "
-						   "asks after the user was added");
+		report_say(report, REPORT_WARNING, "a process keeps the groups it started with: reboot, as the "
+						   "integration guide asks after the user was added");
 	return 0;
 }

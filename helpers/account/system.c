@@ -68,8 +68,8 @@ int account_tool_run(int root, enum account_tool which, const char *const *argum
 		argv[count++] = path;
 	}
 	if (argv[0] == NULL)
-		return fault_absent(f, "there is no %s, neither in this tree nor on this system; install the package that has "
-				    "it (shadow-utils)", tool->name);
+		return fault_absent(f, "there is no %s, neither in this tree nor on this system; install shadow-utils",
+				    tool->name);
 	for (; *arguments != NULL && count + 1 < ARGUMENTS_MAX; arguments++)
 		argv[count++] = *arguments;
 	argv[count] = NULL;

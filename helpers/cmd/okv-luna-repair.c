@@ -108,17 +108,20 @@ static void change_print(void *context, const struct repair_change *change)
 		  old_owner, old_group, (unsigned)change->old_mode, owner, group, (unsigned)change->new_mode);
 }
 
+static int file_read(const struct cmd_context *context, const char *path, struct text *ret_bytes, struct fault *f)
+{
+	return fs_read_file(context->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_bytes, NULL, f);
+}
+
 static int speaker_init(struct speaker *speaker, struct cmd_context *context, struct json *json, struct fault *f)
 {
 	*speaker = (struct speaker){
 		.context = context, .json = json, .to_come = context->settings.hsm_group,
 		.users = { .find = accounts_user_name }, .groups = { .find = accounts_group_name },
 	};
-	if (fs_read_file(context->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &speaker->users.file, NULL,
-			 f) < 0)
+	if (file_read(context, "/etc/passwd", &speaker->users.file, f) < 0)
 		return -1;
-	return fs_read_file(context->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &speaker->groups.file, NULL,
-			    f);
+	return file_read(context, "/etc/group", &speaker->groups.file, f);
 }
 
 static void speaker_done(struct speaker *speaker)
@@ -136,11 +139,13 @@ static int accounts_repair(struct cmd_context *context, enum repair_act act, siz
 	bool added;
 	size_t lacking;
 
-	if (account_group_ensure(context->root, settings->hsm_group, ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
+	const char *user = settings->okv_user, *name = settings->hsm_group;
+
+	if (account_group_ensure(context->root, name, ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
 				 context->report, &group, f) < 0 ||
-	    account_member_ensure(context->root, settings->okv_user, settings->hsm_group, account_act, ACCOUNT_DEADLINE_MS,
-				  context->report, &added, f) < 0 ||
-	    account_lacking(context->root, settings->okv_user, settings->hsm_group, context->report, &lacking, f) < 0)
+	    account_member_ensure(context->root, user, name, account_act, ACCOUNT_DEADLINE_MS, context->report, &added,
+				  f) < 0 ||
+	    account_lacking(context->root, user, name, context->report, &lacking, f) < 0)
 		return -1;
 	*ret_changed = (size_t)group.changed + (size_t)added;
 	return 0;
@@ -152,17 +157,18 @@ static void tally_print(struct cmd_context *context, enum repair_act act, const 
 	const size_t left = tally->refused + tally->failed + tally->exchanged;
 
 	if (wanted.undo) {
-		cmd_print(context, "%zu entries %s\n", tally->changed, act == REPAIR_APPLY ? "put back" : "would be put back");
+		cmd_print(context, "%zu entries %sput back\n", tally->changed, act == REPAIR_APPLY ? "" : "would be ");
 		return;
 	}
 	if (tally->changed + left + accounts == 0)
-		cmd_print(context, "nothing to do: %zu entries are as policy %s, %s, wants them\n", tally->entries, profile,
-			  wanted.phase);
+		cmd_print(context, "nothing to do: %zu entries are as policy %s, %s, wants them\n", tally->entries,
+			  profile, wanted.phase);
 	else
-		cmd_print(context, "%zu of %zu entries %s by policy %s, %s\n", tally->changed, tally->entries,
-			  act == REPAIR_APPLY ? "changed" : "would be changed", profile, wanted.phase);
+		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
+			  act == REPAIR_APPLY ? "" : "would be ", profile, wanted.phase);
 	if (tally->links + tally->others > 0)
-		cmd_print(context, "%zu symbolic links and %zu special files left alone\n", tally->links, tally->others);
+		cmd_print(context, "%zu symbolic links and %zu special files left alone\n", tally->links,
+			  tally->others);
 }
 
 static void tally_json(struct json *j, const struct repair_tally *tally, size_t accounts)
@@ -192,8 +198,8 @@ static int work(struct cmd_context *context, enum repair_act act, const char *pr
 		return repair_undo(&undo, ret_tally, f);
 	}
 	const struct repair_request request = {
-		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase, .act = act,
-		.paths = context->operands, .path_count = context->operand_count, .ear = ear,
+		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase,
+		.act = act, .paths = context->operands, .path_count = context->operand_count, .ear = ear,
 	};
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
 	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0)
@@ -210,9 +216,10 @@ static int run(struct cmd_context *context, struct fault *f)
 	struct json json;
 	size_t accounts = 0;
 
-	if (wanted.undo && (wanted.check || wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0))
-		return fault_usage(f, "--undo puts back the last repair as a whole and goes with none of --check, --phase, "
-				      "--profile and PATH");
+	const bool chosen = wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0;
+	if (wanted.undo && (wanted.check || chosen))
+		return fault_usage(f, "--undo puts back the last repair as a whole and goes with none of --check, "
+				      "--phase, --profile and PATH");
 	for (size_t i = 0; i < context->operand_count; i++)
 		if (context->operands[i][0] != '/')
 			return fault_usage(f, "path '%s' is not absolute", SHOWN(context->operands[i]));

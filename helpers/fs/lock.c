@@ -23,12 +23,12 @@ static void holder_find(const struct stat *file, char ret_holder[24])
 
 	(void)snprintf(ret_holder, 24, "unknown");
 	while (locks != NULL && fgets(line, sizeof(line), locks) != NULL) {
-		unsigned device_major, device_minor;
+		unsigned upper, lower;
 		unsigned long inode;
 		long holder;
 		/* A waiter's line has "->" after the number and does not match. */
-		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &holder, &device_major, &device_minor, &inode) == 4 &&
-		    inode == file->st_ino && device_major == major(file->st_dev) && device_minor == minor(file->st_dev)) {
+		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &holder, &upper, &lower, &inode) == 4 &&
+		    inode == file->st_ino && upper == major(file->st_dev) && lower == minor(file->st_dev)) {
 			(void)snprintf(ret_holder, 24, "%ld", holder);
 			break;
 		}
@@ -56,7 +56,8 @@ int fs_lock_take(int dir, const char *leaf, unsigned patience_ms, int *ret_fd, s
 		if (waited >= patience_ms) {
 			char holder[24];
 			holder_find(&status, holder);
-			return fault_late(f, "another okv-luna command is at work (process %s); wait for it to end", holder);
+			return fault_late(f, "another okv-luna command is at work (process %s); wait for it to end",
+					  holder);
 		}
 		const struct timespec pause = { .tv_sec = 0, .tv_nsec = POLL_MS * 1000000L };
 		(void)nanosleep(&pause, NULL);

@@ -45,19 +45,10 @@ bool fs_open_to_others(const struct stat *directory)
 	return directory->st_uid != 0 || (directory->st_mode & 022) != 0;
 }
 
-int fs_mount_id(int fd)
-{
-	/* The file handle itself is not wanted; asked with no room for it, the kernel still tells the mount. */
-	struct file_handle handle = { .handle_bytes = 0 };
-	int id = -1;
-
-	if (name_to_handle_at(fd, "", &handle, &id, AT_EMPTY_PATH) < 0 && errno != EOVERFLOW)
-		return -1;
-	return id;
-}
-
+/* The kernel's number of a mount, or -1 where it does not tell. */
 static int mount_id_at(int dir, const char *name)
 {
+	/* The file handle itself is not wanted; asked with no room for it, the kernel still tells the mount. */
 	struct file_handle handle = { .handle_bytes = 0 };
 	int id = -1;
 
@@ -66,15 +57,25 @@ static int mount_id_at(int dir, const char *name)
 	return id;
 }
 
+/* A bind mount within one file system shows only in the mount's number. */
+static bool other_mount(int dir, const char *name, int holder)
+{
+	const int mount = holder >= 0 ? mount_id_at(dir, name) : -1;
+
+	return mount >= 0 && mount != holder;
+}
+
 static bool mount_point(int dir, const char *name, const struct stat *status, const struct place *holder)
 {
 	if (status->st_dev != holder->device)
 		return true;
-	/* A bind mount within one file system shows only in the mount's number; asked for directories, where it matters. */
-	if (!S_ISDIR(status->st_mode) || holder->mount < 0)
-		return false;
-	const int mount = mount_id_at(dir, name);
-	return mount >= 0 && mount != holder->mount;
+	return S_ISDIR(status->st_mode) && other_mount(dir, name, holder->mount);
+}
+
+bool fs_walk_mounted(const struct fs_walk_entry *entry)
+{
+	return entry->mount ||
+	       (!S_ISDIR(entry->status->st_mode) && other_mount(entry->dir, entry->name, entry->holder_mount));
 }
 
 static int missed(struct walker *w, struct fault *trouble, struct fault *f)
@@ -112,6 +113,7 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 		.path_length = w->path.length,
 		.status = &status,
 		.mount = mount_point(dir, name, &status, holder),
+		.holder_mount = holder->mount,
 		.in_open = in_open,
 	};
 	const int next = w->walk->visit(w->walk->context, state_of(w, level), &entry, f);
@@ -251,7 +253,8 @@ static int start_walk(struct walker *w, int dir, const char *leaf, struct fault 
 	return level_walk(w, dir, leaf, inode, &start, 1, f);
 }
 
-int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk, struct fault *f)
+int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk,
+	    struct fault *f)
 {
 	struct walker *w = calloc(1, sizeof(*w));
 	if (w == NULL)

@@ -26,7 +26,8 @@ struct fs_walk_entry {
 	const char *path; /* the start's path and what follows, for people and journals */
 	size_t path_length;
 	const struct stat *status; /* of the entry itself, links are not followed */
-	bool mount;                /* a mount point */
+	bool mount;                /* a mount point, as far as a directory or another device goes */
+	int holder_mount;          /* the mount that `dir` lies on, -1 where the kernel does not tell */
 	bool in_open; /* users other than root and the directory's own may make names in the directory that holds it */
 };
 
@@ -52,11 +53,14 @@ struct fs_walk {
  * Walks `leaf` in directory `dir` and all below.  `path` is the path of the start, `state` that of the directory
  * `dir`.  An absent start is FAULT_ABSENT.  The caller keeps `dir`.
  */
-int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk, struct fault *f);
+int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk,
+	    struct fault *f);
+/*
+ * Is the entry a mount point, asked of the kernel for a file too?  (A file can be one by a bind mount; a walk asks that
+ * of directories only, since it is a call more for each entry.)
+ */
+bool fs_walk_mounted(const struct fs_walk_entry *entry);
 
 /* May users other than root make and remove names in a directory of that status? */
 bool fs_open_to_others(const struct stat *directory);
-/* The kernel's number of the mount that an open file lies on, or -1 where it does not tell. */
-int fs_mount_id(int fd);
-
 #endif

@@ -1,6 +1,7 @@
 #include "repair/apply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "base/text.h"
 #include "fs/trail.h"
@@ -17,7 +18,7 @@ static struct repair_record directed(const struct repair_record *record, enum re
 	return turned;
 }
 
-static void change_tell(const struct repair_ear *ear, const struct repair_record *record)
+void repair_change_tell(const struct repair_ear *ear, const struct repair_record *record)
 {
 	if (ear->change == NULL)
 		return;
@@ -36,7 +37,7 @@ static void outcome_tell(const struct repair_ear *ear, const struct repair_recor
 	switch (settled) {
 	case REPAIR_SETTLED:
 		tally->changed++;
-		change_tell(ear, record);
+		repair_change_tell(ear, record);
 		return;
 	case REPAIR_SETTLED_SO:
 		return;
@@ -50,8 +51,8 @@ static void outcome_tell(const struct repair_ear *ear, const struct repair_recor
 		return;
 	case REPAIR_LINKED:
 		tally->refused++;
-		report_say(ear->report, REPORT_WARNING, "'%s' has a second name (hard link); left alone, repair it by hand",
-			   SHOWN(record->path));
+		report_say(ear->report, REPORT_WARNING,
+			   "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
 		return;
 	case REPAIR_DENIED: {
 		TEXT_AUTO why = TEXT_INIT;
@@ -72,7 +73,7 @@ static void narrowing(const struct repair_record *record, bool *ret_any, bool *r
 	const mode_t between = repair_narrowed(&record->from, &record->to, record->type);
 
 	*ret_any = record->from.mode != between;
-	*ret_all = record->from.uid == record->to.uid && record->from.gid == record->to.gid && record->to.mode == between;
+	*ret_all = repair_same_owner(&record->from, &record->to) && record->to.mode == between;
 }
 
 /* Is the record's turn in that round?  *ret_last: no later round will have a word about it. */
@@ -142,13 +143,30 @@ static int round_go(int root, struct repair_journal *journal, enum repair_direct
 	return r;
 }
 
-int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction, const struct repair_ear *ear,
-		 struct repair_tally *tally, struct fault *f)
+int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction,
+		 const struct repair_ear *ear, struct repair_tally *tally, struct fault *f)
 {
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(root, journal, direction, round, ear, tally, f) < 0)
 			return -1;
 	return 0;
+}
+
+/* Is the entry the recorded one, and not as it is to be? */
+static bool would_change(struct fs_trail *trail, const struct repair_record *record)
+{
+	struct fault ignored = FAULT_INIT;
+	struct stat status;
+	const char *leaf;
+	bool open_to_others;
+	int dir;
+
+	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &ignored) < 0 ||
+	    fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	const struct repair_owned now = repair_owned_of(&status);
+	return status.st_dev == record->device && status.st_ino == record->inode &&
+	       (!repair_same_owner(&now, &record->to) || now.mode != record->to.mode);
 }
 
 int repair_foresee(int root, struct repair_journal *journal, enum repair_direction direction,
@@ -162,9 +180,10 @@ int repair_foresee(int root, struct repair_journal *journal, enum repair_directi
 		return -1;
 	while ((r = repair_journal_next(journal, &record, f)) > 0) {
 		const struct repair_record turned = directed(&record, direction);
-		tally->entries++;
+		if (!would_change(&trail, &turned))
+			continue;
 		tally->changed++;
-		change_tell(ear, &turned);
+		repair_change_tell(ear, &turned);
 	}
 	return r;
 }

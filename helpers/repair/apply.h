@@ -18,11 +18,14 @@
 enum repair_direction { REPAIR_FORTH, REPAIR_BACK };
 
 /* Reads the journal from its first record on.  Adds to the counts of *tally. */
-int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction, const struct repair_ear *ear,
-		 struct repair_tally *tally, struct fault *f);
+int repair_apply(int root, struct repair_journal *journal, enum repair_direction direction,
+		 const struct repair_ear *ear, struct repair_tally *tally, struct fault *f);
 
-/* What repair_apply would do, without doing it: tells the changes of entries that are not settled. */
+/* What repair_apply would do, without doing it: counts and tells the entries that would be changed. */
 int repair_foresee(int root, struct repair_journal *journal, enum repair_direction direction,
 		   const struct repair_ear *ear, struct repair_tally *tally, struct fault *f);
+
+/* One record as a change. */
+void repair_change_tell(const struct repair_ear *ear, const struct repair_record *record);
 
 #endif

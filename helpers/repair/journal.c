@@ -21,7 +21,7 @@
 enum { BLOCK_SIZE = 64 * 1024, LINE_LIMIT = 1024 * 1024 };
 
 static const char *const endings[] = {
-	[REPAIR_JOURNAL_TODO] = ".todo", [REPAIR_JOURNAL_DONE] = ".done", [REPAIR_JOURNAL_BACK] = ".back"
+	[REPAIR_JOURNAL_BEGUN] = ".begun", [REPAIR_JOURNAL_DONE] = ".done", [REPAIR_JOURNAL_BACK] = ".back"
 };
 
 enum { STATE_COUNT = sizeof(endings) / sizeof(endings[0]) };
@@ -88,7 +88,10 @@ static int newest_find(int dir, unsigned states, uint64_t below, uint64_t *ret_n
 	return 0;
 }
 
-enum { STATES_ALL = (1U << STATE_COUNT) - 1, STATES_UNFINISHED = 1U << REPAIR_JOURNAL_TODO | 1U << REPAIR_JOURNAL_BACK };
+enum {
+	STATES_ALL = (1U << STATE_COUNT) - 1,
+	STATES_UNFINISHED = 1U << REPAIR_JOURNAL_BEGUN | 1U << REPAIR_JOURNAL_BACK,
+};
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -102,14 +105,14 @@ int repair_journal_new(int root, struct repair_journal *ret_journal, struct faul
 	    fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j.dir, f) < 0 ||
 	    newest_find(j.dir, STATES_ALL, UINT64_MAX, &j.number, &state, &count, f) < 0)
 		return -1;
-	if (count > 0 && state == REPAIR_JOURNAL_TODO) {
+	if (count > 0 && state == REPAIR_JOURNAL_BEGUN) {
 		/* Unfinished ones are finished before a new one begins, so this one was never sealed. */
-		j.state = REPAIR_JOURNAL_TODO;
+		j.state = REPAIR_JOURNAL_BEGUN;
 		if (repair_journal_drop(&j, f) < 0)
 			return -1;
 	}
 	j.number++;
-	j.state = REPAIR_JOURNAL_TODO;
+	j.state = REPAIR_JOURNAL_BEGUN;
 
 	char name[REPAIR_JOURNAL_NAME_MAX];
 	name_of(j.number, j.state, name);
@@ -124,7 +127,8 @@ int repair_journal_new(int root, struct repair_journal *ret_journal, struct faul
 
 static int block_write(struct repair_journal *j, struct fault *f)
 {
-	if (text_check(&j->block, f) < 0 || fs_write(j->fd, "repair journal", text_string(&j->block), j->block.length, f) < 0)
+	if (text_check(&j->block, f) < 0 ||
+	    fs_write(j->fd, "repair journal", text_string(&j->block), j->block.length, f) < 0)
 		return -1;
 	text_reset(&j->block);
 	return 0;
@@ -160,15 +164,17 @@ int repair_journal_drop(struct repair_journal *j, struct fault *f)
 /* Removes the oldest journals.  Not being able to costs disk space only, so it is no failure of the repair. */
 static void old_remove(int dir, uint64_t newest)
 {
+	const unsigned done = 1U << REPAIR_JOURNAL_DONE;
 	struct fault ignored = FAULT_INIT;
 	enum repair_journal_state state;
 	uint64_t number = newest;
 	size_t count = 0;
 
-	for (size_t kept = 0; newest_find(dir, 1U << REPAIR_JOURNAL_DONE, number, &number, &state, &count, &ignored) == 0 &&
-			      count > 0; kept++) {
-		/* The newest itself is the first that is kept. */
-		if (kept + 1 < REPAIR_JOURNALS_KEPT)
+	/* The newest itself is the first that is kept. */
+	for (size_t kept = 1;; kept++) {
+		if (newest_find(dir, done, number, &number, &state, &count, &ignored) < 0 || count == 0)
+			return;
+		if (kept < REPAIR_JOURNALS_KEPT)
 			continue;
 		char name[REPAIR_JOURNAL_NAME_MAX];
 		name_of(number, REPAIR_JOURNAL_DONE, name);
@@ -285,6 +291,7 @@ int repair_journal_open(int root, bool unfinished_only, struct repair_journal *r
 			struct fault *f)
 {
 	REPAIR_JOURNAL_AUTO j = REPAIR_JOURNAL_INIT;
+	const unsigned states = unfinished_only ? STATES_UNFINISHED : STATES_ALL;
 	uint64_t below = UINT64_MAX;
 	size_t count = 0;
 
@@ -296,8 +303,7 @@ int repair_journal_open(int root, bool unfinished_only, struct repair_journal *r
 		return 0;
 	}
 	for (;;) {
-		if (newest_find(j.dir, unfinished_only ? STATES_UNFINISHED : STATES_ALL, below, &j.number, &j.state, &count,
-				f) < 0)
+		if (newest_find(j.dir, states, below, &j.number, &j.state, &count, f) < 0)
 			return -1;
 		if (count == 0)
 			return 0;

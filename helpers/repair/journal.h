@@ -11,7 +11,7 @@
  * nanoseconds, bytes of the path that are control bytes or a backslash are written \xHH.  What a journal holds is
  * checked field by field when it is read, since undo acts on it.
  *
- * Journals lie in SETTINGS_VAR/repair/ as NUMBER.todo (being carried out), NUMBER.done, NUMBER.back (being undone).
+ * Journals lie in SETTINGS_VAR/repair/ as NUMBER.begun (being carried out), NUMBER.done, NUMBER.back (being undone).
  * The newest REPAIR_JOURNALS_KEPT are kept.
  */
 #ifndef OKV_REPAIR_JOURNAL_H
@@ -33,6 +33,16 @@ struct repair_owned {
 	mode_t mode; /* permission bits */
 };
 
+static inline bool repair_same_owner(const struct repair_owned *a, const struct repair_owned *b)
+{
+	return a->uid == b->uid && a->gid == b->gid;
+}
+
+static inline struct repair_owned repair_owned_of(const struct stat *status)
+{
+	return (struct repair_owned){ .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode & 07777 };
+}
+
 struct repair_record {
 	const char *path;
 	mode_t type; /* S_IFMT part */
@@ -42,7 +52,7 @@ struct repair_record {
 	struct timespec modified, changed;
 };
 
-enum repair_journal_state { REPAIR_JOURNAL_TODO, REPAIR_JOURNAL_DONE, REPAIR_JOURNAL_BACK };
+enum repair_journal_state { REPAIR_JOURNAL_BEGUN, REPAIR_JOURNAL_DONE, REPAIR_JOURNAL_BACK };
 
 struct repair_journal {
 	int dir; /* SETTINGS_VAR/repair */
@@ -71,7 +81,7 @@ int repair_journal_drop(struct repair_journal *j, struct fault *f);
 int repair_journal_mark(struct repair_journal *j, enum repair_journal_state state, struct fault *f);
 
 /*
- * The newest complete journal, opened for reading; `unfinished_only` looks for .todo and .back alone.  Incomplete
+ * The newest complete journal, opened for reading; `unfinished_only` looks for .begun and .back alone.  Incomplete
  * ones are passed over: nothing had been changed under them.  *ret_found false: there is none.
  */
 int repair_journal_open(int root, bool unfinished_only, struct repair_journal *ret_journal, bool *ret_found,

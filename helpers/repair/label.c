@@ -56,7 +56,7 @@ int repair_labels_restore(int root, struct repair_journal *journal, struct repor
 			program = places[i];
 	if (program == NULL) {
 		tally->failed++;
-		report_say(report, REPORT_WARNING, "SELinux is enabled and there is no restorecon; labels were not looked at");
+		report_say(report, REPORT_WARNING, "SELinux is enabled, but there is no restorecon: labels stay");
 		return 0;
 	}
 	FS_AUTO int list = -1;

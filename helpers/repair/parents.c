@@ -26,7 +26,7 @@ void repair_parent_judge(const char *path, const struct stat *status, struct rep
 	if (status->st_uid != 0) {
 		tally->parents++;
 		report_say(report, REPORT_WARNING,
-			   "'%s' belongs to user id %lu, who can exchange what lies below; mend it with: chown root '%s'",
+			   "'%s' belongs to user id %lu, who can exchange what lies below; mend: chown root '%s'",
 			   SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
 		return;
 	}
@@ -34,7 +34,7 @@ void repair_parent_judge(const char *path, const struct stat *status, struct rep
 		return;
 	tally->parents++;
 	report_say(report, REPORT_WARNING,
-		   "'%s' can be written by others (mode %04o), who can exchange what lies below; mend it with: chmod go-w '%s'",
+		   "'%s' can be written by others (mode %04o), who can exchange what lies below; mend: chmod go-w '%s'",
 		   SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
 }
 
@@ -51,7 +51,8 @@ void repair_parents_look(struct repair_parents *parents, int root, const char *p
 		struct stat status;
 		text_add(&above, path, length);
 		FS_AUTO int dir = -1;
-		if (fs_dir_open(root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 && fstat(dir, &status) == 0)
+		if (fs_dir_open(root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
+		    fstat(dir, &status) == 0)
 			repair_parent_judge(text_string(&above), &status, report, tally);
 		slash = slash > path ? memrchr(path, '/', length) : NULL;
 	}

@@ -9,8 +9,6 @@
 #include "fs/walk.h"
 #include "repair/parents.h"
 
-enum { PERMISSION_BITS = 07777 };
-
 /* What stands in a plan for all its walks. */
 struct planner {
 	const struct repair_plan *plan;
@@ -36,11 +34,21 @@ static void miss(void *context, const char *path, const struct fault *trouble)
 	report_say(p->plan->report, REPORT_WARNING, "%s", trouble->text);
 }
 
+static void mount_tell(const struct planner *p, const struct fs_walk_entry *entry)
+{
+	p->tally->mounts++;
+	report_say(p->plan->report, REPORT_WARNING, "'%s' is a mount point and is not entered", SHOWN(entry->path));
+}
+
 static int record_found(const struct planner *p, const struct fs_walk_entry *entry, const struct repair_owned *to,
 			struct fault *f)
 {
 	const struct stat *status = entry->status;
 
+	if (fs_walk_mounted(entry)) {
+		mount_tell(p, entry);
+		return 0;
+	}
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1) {
 		p->tally->refused++;
 		report_say(p->plan->report, REPORT_WARNING,
@@ -53,18 +61,12 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 		.type = status->st_mode & S_IFMT,
 		.device = status->st_dev,
 		.inode = status->st_ino,
-		.from = { .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode & PERMISSION_BITS },
+		.from = repair_owned_of(status),
 		.to = *to,
 		.modified = status->st_mtim,
 		.changed = status->st_ctim,
 	};
 	return p->plan->found(p->plan->context, &record, f);
-}
-
-static void mount_tell(const struct planner *p, const struct fs_walk_entry *entry)
-{
-	p->tally->mounts++;
-	report_say(p->plan->report, REPORT_WARNING, "'%s' is a mount point and is not entered", SHOWN(entry->path));
 }
 
 /* --- by policy ---------------------------------------------------------------------------------------------------- */
@@ -131,11 +133,11 @@ static void link_tell(const struct planner *p, const struct spot *holder, const 
 	if (named(p, holder, spot)) {
 		p->tally->refused++;
 		report_say(p->plan->report, REPORT_WARNING,
-			   "'%s' is a symbolic link where the policy names a path; it is not followed, repair it by hand",
+			   "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
 			   SHOWN(entry->path));
 		return;
 	}
-	/* A link of root in root's directory is how libraries are installed; any other one was put there by somebody. */
+	/* A link of root's in root's directory is how libraries are installed; any other one somebody put there. */
 	const bool odd = entry->in_open || entry->status->st_uid != 0;
 	report_say(p->plan->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
 		   SHOWN(entry->path));
@@ -178,7 +180,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 		repair_parent_judge(entry->path, status, p->plan->report, p->tally);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
-	const struct repair_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & PERMISSION_BITS };
+	const struct repair_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
 }
 
@@ -331,9 +333,8 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 	}
 	p->tally->entries++;
 	if (status->st_gid == p->from) {
-		const struct repair_owned to = {
-			.uid = status->st_uid, .gid = p->to, .mode = status->st_mode & PERMISSION_BITS
-		};
+		struct repair_owned to = repair_owned_of(status);
+		to.gid = p->to;
 		if (record_found(p, entry, &to, f) < 0)
 			return -1;
 	}
@@ -349,8 +350,10 @@ int repair_plan_group(const struct repair_plan *plan, const char *const *paths, 
 
 	for (size_t i = 0; r == 0 && i < path_count; i++) {
 		bool again = false;
-		for (size_t k = 0; k < path_count; k++)
-			again = again || (k != i && lies_below(paths[i], paths[k]) && (k < i || strcmp(paths[i], paths[k]) != 0));
+		for (size_t k = 0; k < path_count; k++) {
+			const bool twin = strcmp(paths[i], paths[k]) == 0;
+			again = again || (k != i && lies_below(paths[i], paths[k]) && (!twin || k < i));
+		}
 		if (!again)
 			r = start_walk(&p, paths[i], NULL, &walk, f);
 	}

@@ -19,6 +19,9 @@ struct sink {
 	bool begun;
 };
 
+#define SINK_INIT(of_root, of_act, of_ear, of_tally) \
+	{ .root = (of_root), .act = (of_act), .ear = (of_ear), .tally = (of_tally), .journal = REPAIR_JOURNAL_INIT }
+
 static int sink_found(void *context, const struct repair_record *record, struct fault *f)
 {
 	struct sink *sink = context;
@@ -30,15 +33,7 @@ static int sink_found(void *context, const struct repair_record *record, struct 
 		return repair_journal_add(&sink->journal, record, f);
 	}
 	sink->tally->changed++;
-	if (sink->ear->change != NULL) {
-		const struct repair_change change = {
-			.path = record->path,
-			.old_uid = record->from.uid, .new_uid = record->to.uid,
-			.old_gid = record->from.gid, .new_gid = record->to.gid,
-			.old_mode = record->from.mode, .new_mode = record->to.mode,
-		};
-		sink->ear->change(sink->ear->context, &change);
-	}
+	repair_change_tell(sink->ear, record);
 	return 0;
 }
 
@@ -68,10 +63,10 @@ static int leftover_finish(int root, enum repair_act act, const struct repair_ea
 	if (!found)
 		return 0;
 	if (act != REPAIR_APPLY) {
-		report_say(ear->report, REPORT_WARNING, "an earlier repair was cut short; the next one finishes it first");
+		report_say(ear->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
 		return 0;
 	}
-	report_say(ear->report, REPORT_RESULT, "an earlier repair was cut short; finishing it first");
+	report_say(ear->report, REPORT_RESULT, "a repair was cut short; finishing it first");
 	const bool back = journal.state == REPAIR_JOURNAL_BACK;
 	if (journal_carry_out(root, &journal, back ? REPAIR_BACK : REPAIR_FORTH, &quiet, &apart, f) < 0)
 		return -1;
@@ -79,24 +74,23 @@ static int leftover_finish(int root, enum repair_act act, const struct repair_ea
 	return back ? repair_journal_drop(&journal, f) : 0;
 }
 
-/* After the walk: seal, then change. */
-static int sink_carry_out(struct sink *sink, struct fault *f)
-{
-	if (!sink->begun)
-		return 0;
-	if (repair_journal_seal(&sink->journal, f) < 0)
-		return -1;
-	return journal_carry_out(sink->root, &sink->journal, REPAIR_FORTH, sink->ear, sink->tally, f);
-}
-
-/* A walk that failed leaves a journal that counts for nothing. */
-static int sink_abandon(struct sink *sink)
+/*
+ * After the walk, which ended with `walked`: seals the journal, then changes.  A walk that failed leaves a journal that
+ * counts for nothing.
+ */
+static int sink_carry_out(struct sink *sink, int walked, struct fault *f)
 {
 	struct fault ignored = FAULT_INIT;
+	int r = walked;
 
-	if (sink->begun)
+	if (r < 0 && sink->begun)
 		(void)repair_journal_drop(&sink->journal, &ignored);
-	return -1;
+	if (r == 0 && sink->begun)
+		r = repair_journal_seal(&sink->journal, f);
+	if (r == 0 && sink->begun)
+		r = journal_carry_out(sink->root, &sink->journal, REPAIR_FORTH, sink->ear, sink->tally, f);
+	repair_journal_done(&sink->journal);
+	return r;
 }
 
 static int client_check(const struct repair_request *request, struct fault *f)
@@ -108,8 +102,8 @@ static int client_check(const struct repair_request *request, struct fault *f)
 	if (fs_dir_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, &trouble) == 0)
 		return 0;
 	if (trouble.kind == FAULT_ABSENT)
-		return fault_absent(f, "there is no Luna client in '%s'; install one with okv-luna extract, or set CLIENT_DIR "
-				    "in " SETTINGS_FILE, SHOWN(path));
+		return fault_absent(f, "there is no Luna client in '%s'; install one with okv-luna extract, or set "
+				    "CLIENT_DIR in " SETTINGS_FILE, SHOWN(path));
 	*f = trouble;
 	return -1;
 }
@@ -128,7 +122,8 @@ static int limits_read(const struct repair_request *request, const struct policy
 		for (size_t k = 0; k < mark->count; k++, place = below)
 			policy_step(policy, &place, mark->components[k], &below);
 		if (!policy_reaches(&place))
-			return fault_refused(f, "no line of the policy speaks of '%s' or of what is below it", SHOWN(path));
+			return fault_refused(f, "no line of the policy speaks of '%s' or of anything below it",
+					     SHOWN(path));
 		if (!fs_exists(request->root, path))
 			return fault_absent(f, "'%s' is not there", SHOWN(path));
 	}
@@ -166,19 +161,14 @@ int repair_run(const struct repair_request *request, struct repair_tally *ret_ta
 	if (leftover_finish(request->root, request->act, &request->ear, f) < 0)
 		return -1;
 
-	struct sink sink = {
-		.root = request->root, .act = request->act, .ear = &request->ear, .tally = &tally,
-		.journal = REPAIR_JOURNAL_INIT,
-	};
+	struct sink sink = SINK_INIT(request->root, request->act, &request->ear, &tally);
 	const struct repair_plan plan = {
 		.root = request->root, .context = &sink, .found = sink_found, .report = request->ear.report
 	};
-	int r = repair_plan_policy(&plan, &policy, &limits, &tally, f);
-	r = r < 0 ? sink_abandon(&sink) : sink_carry_out(&sink, f);
-	repair_journal_done(&sink.journal);
-	if (r == 0)
-		*ret_tally = tally;
-	return r;
+	if (sink_carry_out(&sink, repair_plan_policy(&plan, &policy, &limits, &tally, f), f) < 0)
+		return -1;
+	*ret_tally = tally;
+	return 0;
 }
 
 int repair_reown(const struct repair_reown *reown, struct repair_tally *ret_tally, struct fault *f)
@@ -187,18 +177,16 @@ int repair_reown(const struct repair_reown *reown, struct repair_tally *ret_tall
 
 	if (leftover_finish(reown->root, reown->act, &reown->ear, f) < 0)
 		return -1;
-	struct sink sink = {
-		.root = reown->root, .act = reown->act, .ear = &reown->ear, .tally = &tally, .journal = REPAIR_JOURNAL_INIT,
-	};
+	struct sink sink = SINK_INIT(reown->root, reown->act, &reown->ear, &tally);
 	const struct repair_plan plan = {
 		.root = reown->root, .context = &sink, .found = sink_found, .report = reown->ear.report
 	};
-	int r = repair_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
-	r = r < 0 ? sink_abandon(&sink) : sink_carry_out(&sink, f);
-	repair_journal_done(&sink.journal);
-	if (r == 0)
-		*ret_tally = tally;
-	return r;
+	const int walked =
+		repair_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
+	if (sink_carry_out(&sink, walked, f) < 0)
+		return -1;
+	*ret_tally = tally;
+	return 0;
 }
 
 int repair_undo(const struct repair_undo *undo, struct repair_tally *ret_tally, struct fault *f)
@@ -230,12 +218,14 @@ int repair_verdict(const struct repair_tally *tally, enum repair_act act, struct
 	switch (act) {
 	case REPAIR_CHECK:
 		if (tally->changed + left > 0)
-			return fault_negative(f, "%zu of %zu entries are not to policy", tally->changed + left, tally->entries);
+			return fault_negative(f, "%zu of %zu entries are not to policy", tally->changed + left,
+					      tally->entries);
 		return 0;
 	case REPAIR_PLAN:
 	case REPAIR_APPLY:
 		if (left > 0)
-			return fault_incomplete(f, "%zu of %zu entries were left alone; see above", left, tally->entries);
+			return fault_incomplete(f, "%zu of %zu entries were left alone; see above", left,
+						tally->entries);
 		return 0;
 	}
 	return 0;

@@ -11,13 +11,6 @@
 
 #include "fs/handle.h"
 
-enum { PERMISSION_BITS = 07777 };
-
-static bool same_owner(const struct repair_owned *a, const struct repair_owned *b)
-{
-	return a->uid == b->uid && a->gid == b->gid;
-}
-
 mode_t repair_narrowed(const struct repair_owned *from, const struct repair_owned *to, mode_t type)
 {
 	mode_t mode = from->mode & to->mode;
@@ -28,7 +21,7 @@ mode_t repair_narrowed(const struct repair_owned *from, const struct repair_owne
 	if (from->gid != to->gid)
 		mode &= ~(mode_t)S_IRWXG;
 	/* chown(2) takes them from a file anyway. */
-	if (type != S_IFDIR && !same_owner(from, to))
+	if (type != S_IFDIR && !repair_same_owner(from, to))
 		mode &= ~(mode_t)(S_ISUID | S_ISGID);
 	/* The sticky bit takes away: where only one of the states has it, nobody may remove names in between. */
 	if (type == S_IFDIR && ((from->mode ^ to->mode) & S_ISVTX) != 0)
@@ -76,8 +69,8 @@ static bool still_named(int fd, int dir, const char *leaf, const struct stat *op
 /* Could the entry be on the way from the one state to the other, by our hand? */
 static bool explained(const struct repair_owned *now, const struct repair_record *record, mode_t between)
 {
-	return (same_owner(now, &record->from) && (now->mode == record->from.mode || now->mode == between)) ||
-	       (same_owner(now, &record->to) && (now->mode == record->to.mode || now->mode == between));
+	return (repair_same_owner(now, &record->from) && (now->mode == record->from.mode || now->mode == between)) ||
+	       (repair_same_owner(now, &record->to) && (now->mode == record->to.mode || now->mode == between));
 }
 
 static enum repair_settled denied(int errnum, int *ret_errnum)
@@ -90,7 +83,7 @@ static enum repair_settled links_settle(int fd, const struct repair_owned *now, 
 					enum repair_step step, int *ret_errnum)
 {
 	/* Neither a link nor a FIFO is given a mode here, only an owner: by the handle, so nothing is followed. */
-	if (step == REPAIR_NARROW || same_owner(now, &record->to))
+	if (step == REPAIR_NARROW || repair_same_owner(now, &record->to))
 		return REPAIR_SETTLED_SO;
 	if (fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
 		return denied(errno, ret_errnum);
@@ -118,12 +111,10 @@ enum repair_settled repair_settle(int dir, const char *leaf, bool open_to_others
 		return REPAIR_EXCHANGED;
 
 	const mode_t between = repair_narrowed(&record->from, &record->to, record->type);
-	struct repair_owned now = {
-		.uid = status.st_uid, .gid = status.st_gid, .mode = status.st_mode & PERMISSION_BITS
-	};
+	struct repair_owned now = repair_owned_of(&status);
 	if (!explained(&now, record, between))
 		return REPAIR_EXCHANGED;
-	if (same_owner(&now, &record->to) && now.mode == record->to.mode)
+	if (repair_same_owner(&now, &record->to) && now.mode == record->to.mode)
 		return REPAIR_SETTLED_SO;
 	if (record->type == S_IFREG) {
 		/* First count, then see that the name is there: a name once removed never comes back to this handle. */
@@ -145,7 +136,7 @@ enum repair_settled repair_settle(int dir, const char *leaf, bool open_to_others
 		return REPAIR_SETTLED;
 	/* Until now another owner could have changed the mode behind us; from here on it is not his to change. */
 	const bool doubtful = now.uid != 0 && now.uid != record->to.uid;
-	if (!same_owner(&now, &record->to) && fchown(fd, record->to.uid, record->to.gid) < 0)
+	if (!repair_same_owner(&now, &record->to) && fchown(fd, record->to.uid, record->to.gid) < 0)
 		return denied(errno, ret_errnum);
 	if ((doubtful || between != record->to.mode) && fchmod(fd, record->to.mode) < 0)
 		return denied(errno, ret_errnum);
@@ -161,7 +152,8 @@ void repair_denied_text(int dir, const char *leaf, const char *path, int errnum,
 	if (errnum == EPERM || errnum == EACCES) {
 		int flags = 0;
 		FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
+		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+		    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
 			const bool immutable = (flags & FS_IMMUTABLE_FL) != 0;
 			text_add_format(out, "'%s' is %s; chattr -%c '%s' and run it again", SHOWN(path),
 					immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', SHOWN(path));
