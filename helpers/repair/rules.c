@@ -47,6 +47,7 @@ static bool group_find(void *context, const char *name, gid_t *ret_gid)
 
 struct reader {
 	int root;
+	const char *phase;
 	const struct policy_setting *settings;
 	const struct policy_accounts *accounts;
 	struct policy *policy;
@@ -78,8 +79,25 @@ static void names_free(char **names, size_t count)
 		free(names[i]);
 }
 
+/* Is that a file of the administrator's that counts for the phase? */
+static bool local_counts(const char *name, const char *phase)
+{
+	static const char *const phases[] = { "pre-upgrade", "post-upgrade" };
+
+	if (name[0] == '.' || !text_ends(name, ".conf"))
+		return false;
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		char ending[32];
+		(void)snprintf(ending, sizeof(ending), ".%s.conf", phases[i]);
+		if (text_ends(name, ending))
+			return strcmp(phase, phases[i]) == 0;
+	}
+	return true;
+}
+
 /* The names of the administrator's files, sorted. */
-static int local_list(int root, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count, struct fault *f)
+static int local_list(int root, const char *phase, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count,
+		      struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	struct fault trouble = FAULT_INIT;
@@ -98,7 +116,7 @@ static int local_list(int root, char *ret_names[LOCAL_FILES_MAX], size_t *ret_co
 
 	int r = 0;
 	for (struct dirent *entry; r == 0 && (entry = readdir(stream)) != NULL;) {
-		if (entry->d_name[0] == '.' || !text_ends(entry->d_name, ".conf"))
+		if (!local_counts(entry->d_name, phase))
 			continue;
 		if (*ret_count == LOCAL_FILES_MAX)
 			r = fault_refused(f, "more than %d files in '%s'", LOCAL_FILES_MAX, SETTINGS_POLICY_LOCAL);
@@ -118,7 +136,7 @@ static int local_add(const struct reader *reader, struct fault *f)
 	char *names[LOCAL_FILES_MAX];
 	size_t count;
 
-	int r = local_list(reader->root, names, &count, f);
+	int r = local_list(reader->root, reader->phase, names, &count, f);
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		TEXT_AUTO path = TEXT_INIT;
 		text_add_format(&path, "%s/%s", SETTINGS_POLICY_LOCAL, names[i]);
@@ -141,7 +159,9 @@ int repair_rules_read(int root, const struct settings *settings, const char *pro
 	};
 	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
 	POLICY_AUTO policy = POLICY_INIT;
-	const struct reader reader = { .root = root, .settings = names, .accounts = &accounts, .policy = &policy };
+	const struct reader reader = {
+		.root = root, .phase = phase, .settings = names, .accounts = &accounts, .policy = &policy
+	};
 	TEXT_AUTO path = TEXT_INIT;
 
 	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, phase);

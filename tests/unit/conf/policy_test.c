@@ -1,0 +1,349 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "conf/policy.h"
+
+static bool user_find(void *context, const char *name, uid_t *ret_uid)
+{
+	(void)context;
+	if (strcmp(name, "root") != 0 && strcmp(name, "oracle") != 0)
+		return false;
+	*ret_uid = name[0] == 'r' ? 0 : 54321;
+	return true;
+}
+
+static bool group_find(void *context, const char *name, gid_t *ret_gid)
+{
+	(void)context;
+	if (strcmp(name, "root") != 0 && strcmp(name, "hsmusers") != 0)
+		return false;
+	*ret_gid = name[0] == 'r' ? 0 : 986;
+	return true;
+}
+
+static const struct policy_accounts accounts = { .user = user_find, .group = group_find };
+static const struct policy_setting settings[] = {
+	{ "CLIENT_DIR", "/c" }, { "HSM_GROUP", "hsmusers" }, { "PLAIN", "relative" }, { NULL, NULL }
+};
+
+static void parse(struct policy *p, const char *bytes)
+{
+	struct fault f = FAULT_INIT;
+
+	if (policy_parse(p, "p.conf", bytes, strlen(bytes), settings, &accounts, &f) < 0)
+		fail_msg("%s", f.text);
+}
+
+/* The state that an entry of that type and mode gets, owned by 7:7 before. */
+static struct policy_state apply(const struct policy *p, const char *path, mode_t mode)
+{
+	struct policy_place place, below;
+	struct policy_state now = { .uid = 7, .gid = 7, .mode = mode }, target;
+	char copy[256];
+
+	policy_root(p, &place);
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	for (char *rest, *name = strtok_r(copy, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
+		policy_step(p, &place, name, &below);
+		place = below;
+	}
+	(void)policy_target(p, &place, &now, &target);
+	return target;
+}
+
+static mode_t mode_after(const char *policy, const char *path, mode_t mode)
+{
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, policy);
+	return apply(&p, path, mode).mode;
+}
+
+static void assert_refused(const char *bytes, size_t length, const char *part)
+{
+	POLICY_AUTO p = POLICY_INIT;
+	struct fault f = FAULT_INIT;
+
+	assert_int_equal(policy_parse(&p, "p.conf", bytes, length, settings, &accounts, &f), -1);
+	assert_int_equal(f.kind, FAULT_REFUSED);
+	if (strstr(f.text, part) == NULL)
+		fail_msg("'%s' lacks '%s'", f.text, part);
+}
+
+static void breaking_a_rule_is_refused_with_file_and_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *part;
+	} cases[] = {
+		{ "x /a 0644", "unknown type 'x'" },
+		{ "zz /a 0644", "unknown type" },
+		{ "zq /a 0644", "unknown type" },
+		{ "zff /a 0644", "unknown type" },
+		{ "Zfd /a 0644", "files only and of directories only" },
+		{ "z", "not absolute" },
+		{ "z a/b 0644", "not absolute" },
+		{ "z %{PLAIN}/b 0644", "not absolute" },
+		{ "z / 0644", "too much" },
+		{ "z /a/../b 0644", "'.' or '..'" },
+		{ "z /a/./b 0644", "'.' or '..'" },
+		{ "z /a/{b,c} 0644", "braces" },
+		{ "z /a 0648", "mode" },
+		{ "z /a 77777", "mode" },
+		{ "z /a 07", "mode" },
+		{ "z /a u+x", "mode" },
+		{ "z /a :0644", "mode" },
+		{ "z /a ~", "mode" },
+		{ "z /a 0644 nobody", "unknown user 'nobody'" },
+		{ "z /a 0644 root nogroup", "unknown group 'nogroup'" },
+		{ "z /a 0644 4294967295", "user" },
+		{ "z /a 0644 root 4294967295", "group" },
+		{ "z /a 0644 root root 10d", "age" },
+		{ "z /a 0644 root root - x", "age and argument" },
+		{ "z /a 0644 root root - - -", "more than 7 fields" },
+		{ "zk /a - root", "'k' needs a mode" },
+		{ "zk /a ~0644 root", "'k' needs a mode" },
+		{ "z \"/a 0644", "quote is not closed" },
+		{ "z /a\\ b 0644", "backslash" },
+		{ "z %{NOTHING}/a 0644", "unknown setting 'NOTHING'" },
+		{ "z %C/a 0644", "'%'" },
+		{ "z /a% 0644", "'%'" },
+		{ "z /a 0644\r", "carriage return" },
+		{ "z /a\x01 0644", "control byte" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		TEXT_AUTO file = TEXT_INIT;
+		text_add_format(&file, "# one\n\n%s\n", cases[i].line);
+		assert_refused(text_string(&file), file.length, cases[i].part);
+		assert_refused(text_string(&file), file.length, "p.conf:3: ");
+	}
+	assert_refused("z /a\0b 0644\n", 12, "p.conf:1: a NUL byte");
+}
+
+static void a_line_of_the_limit_is_refused_and_one_byte_less_is_not(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+	TEXT_AUTO line = TEXT_INIT;
+
+	text_add_string(&line, "z /");
+	while (line.length < POLICY_LINE_MAX - 6)
+		text_add_string(&line, line.length % 200 == 199 ? "/" : "a");
+	text_add_string(&line, " 0644");
+	assert_int_equal(line.length, POLICY_LINE_MAX - 1);
+	parse(&p, text_string(&line));
+	assert_int_equal(p.count, 1);
+	text_add_char(&line, ' ');
+	assert_refused(text_string(&line), line.length, "p.conf:1: the line has 4096 bytes");
+}
+
+static void too_many_rules_or_components_are_refused(void **state)
+{
+	(void)state;
+	TEXT_AUTO rules = TEXT_INIT;
+	TEXT_AUTO deep = TEXT_INIT;
+
+	for (int i = 0; i <= POLICY_RULES_MAX; i++)
+		text_add_string(&rules, "z /a 0644\n");
+	assert_refused(text_string(&rules), rules.length, "p.conf:257: more than 256 rules");
+	text_add_string(&deep, "z ");
+	for (int i = 0; i <= POLICY_COMPONENTS_MAX; i++)
+		text_add_string(&deep, "/a");
+	assert_refused(text_string(&deep), deep.length, "more than 64 components");
+}
+
+static void a_flaw_leaves_the_policy_as_it_was(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+	struct fault f = FAULT_INIT;
+	static const char bad[] = "z /b 0600\nz /c 0600\nz d 0600\n";
+
+	parse(&p, "z /a 0644\n");
+	assert_int_equal(policy_parse(&p, "q", bad, strlen(bad), settings, &accounts, &f), -1);
+	assert_int_equal(p.count, 1);
+	assert_int_equal(apply(&p, "/a", S_IFREG | 0600).mode, S_IFREG | 0644);
+}
+
+static void comments_blanks_and_quotes_are_read(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "# z /x 0777\n\t \n   # z /y 0777\n  z\t\"/a b\"  0640 'root' \"%{HSM_GROUP}\"\nz /p%%q 0600");
+	assert_int_equal(p.count, 2);
+	const struct policy_state one = apply(&p, "/a b", S_IFREG | 0777);
+	assert_int_equal(one.mode, S_IFREG | 0640);
+	assert_int_equal(one.uid, 0);
+	assert_int_equal(one.gid, 986);
+	assert_int_equal(apply(&p, "/p%q", S_IFREG | 0777).mode, S_IFREG | 0600);
+}
+
+static void a_dash_or_nothing_leaves_a_thing_as_it_is(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "z /a - - hsmusers\nz /b 0640\nz /c\n");
+	struct policy_state target = apply(&p, "/a", S_IFREG | 06123);
+	assert_int_equal(target.mode, S_IFREG | 06123);
+	assert_int_equal(target.uid, 7);
+	assert_int_equal(target.gid, 986);
+	target = apply(&p, "/b", S_IFREG | 0123);
+	assert_int_equal(target.uid, 7);
+	assert_int_equal(target.gid, 7);
+	assert_int_equal(apply(&p, "/c", S_IFREG | 0123).mode, S_IFREG | 0123);
+}
+
+static void numbers_are_ids(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "z /a - 12 4294967294\n");
+	const struct policy_state target = apply(&p, "/a", S_IFREG);
+	assert_int_equal(target.uid, 12);
+	assert_int_equal(target.gid, 4294967294U);
+}
+
+static void z_is_the_entry_and_Z_everything_below_it_too(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "z /a 0600\nZ /b 0600\n");
+	assert_int_equal(apply(&p, "/a", S_IFDIR | 0755).mode, S_IFDIR | 0600);
+	assert_int_equal(apply(&p, "/a/x", S_IFREG | 0755).mode, S_IFREG | 0755);
+	assert_int_equal(apply(&p, "/b", S_IFDIR | 0755).mode, S_IFDIR | 0600);
+	assert_int_equal(apply(&p, "/b/x/y/z", S_IFREG | 0755).mode, S_IFREG | 0600);
+	assert_int_equal(apply(&p, "/bb", S_IFREG | 0755).mode, S_IFREG | 0755);
+}
+
+static void wildcards_match_no_leading_dot_and_no_slash(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "z %{CLIENT_DIR}/*/[ab]?.pem 0600\n");
+	assert_int_equal(apply(&p, "/c/x/a1.pem", S_IFREG | 0755).mode, S_IFREG | 0600);
+	assert_int_equal(apply(&p, "/c/x/c1.pem", S_IFREG | 0755).mode, S_IFREG | 0755);
+	assert_int_equal(apply(&p, "/c/.x/a1.pem", S_IFREG | 0755).mode, S_IFREG | 0755);
+	assert_int_equal(apply(&p, "/c/x/y/a1.pem", S_IFREG | 0755).mode, S_IFREG | 0755);
+	assert_int_equal(mode_after("Z /d/* 0600", "/d/.hidden/x", S_IFREG | 0755), S_IFREG | 0755);
+	assert_int_equal(mode_after("Z /d/* 0600", "/d/x/.hidden", S_IFREG | 0755), S_IFREG | 0600);
+}
+
+static void letters_tell_files_from_directories(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "Zd /a 2750\nZf /a 0640\n");
+	assert_int_equal(apply(&p, "/a/x", S_IFDIR | 0777).mode, S_IFDIR | 02750);
+	assert_int_equal(apply(&p, "/a/x", S_IFREG | 0777).mode, S_IFREG | 0640);
+}
+
+static void a_mode_is_set_exactly_and_k_keeps_set_ids_of_directories(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_after("z /a 0755", "/a", S_IFDIR | 07777), S_IFDIR | 0755);
+	assert_int_equal(mode_after("zk /a 0755", "/a", S_IFDIR | 07777), S_IFDIR | 06755);
+	assert_int_equal(mode_after("zk /a 0755", "/a", S_IFDIR | 01700), S_IFDIR | 0755);
+	assert_int_equal(mode_after("zk /a 2770", "/a", S_IFDIR | 04700), S_IFDIR | 06770);
+	assert_int_equal(mode_after("zk /a 0755", "/a", S_IFREG | 06777), S_IFREG | 0755);
+}
+
+static void a_tilde_gives_only_bits_of_a_kind_that_is_there(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_after("z /a ~0755", "/a", S_IFREG | 0644), S_IFREG | 0644);
+	assert_int_equal(mode_after("z /a ~0755", "/a", S_IFREG | 0100), S_IFREG | 0111);
+	assert_int_equal(mode_after("z /a ~0755", "/a", S_IFREG | 0444), S_IFREG | 0444);
+	assert_int_equal(mode_after("z /a ~7777", "/a", S_IFREG | 0700), S_IFREG | 0777);
+	assert_int_equal(mode_after("z /a ~2770", "/a", S_IFDIR | 0700), S_IFDIR | 02770);
+}
+
+static void later_lines_are_applied_to_the_result_of_earlier_ones(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_after("z /a 0600\nz /a 0644", "/a", S_IFREG | 0777), S_IFREG | 0644);
+	assert_int_equal(mode_after("z /a/* 0664\nZ /a 2770", "/a/x", S_IFREG | 0777), S_IFREG | 02770);
+	assert_int_equal(mode_after("z /a 0600\nz /a ~0755", "/a", S_IFREG | 0777), S_IFREG | 0644);
+	assert_int_equal(mode_after("Zk /a 2770\nzk /a/* 0664", "/a/d", S_IFDIR | 0755), S_IFDIR | 02664);
+}
+
+static void links_and_special_files_stay(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+
+	parse(&p, "Z /a 0600 root root\n");
+	assert_int_equal(apply(&p, "/a/x", S_IFLNK | 0777).uid, 7);
+	assert_int_equal(apply(&p, "/a/x", S_IFIFO | 0644).mode, S_IFIFO | 0644);
+}
+
+static void a_mark_covers_a_path_whatever_its_bytes(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+	struct fault f = FAULT_INIT;
+	struct policy_place root, star, other;
+
+	assert_int_equal(policy_mark(&p, "/*", &f), 0);
+	policy_root(&p, &root);
+	assert_true(policy_reaches(&root));
+	policy_step(&p, &root, "*", &star);
+	policy_step(&p, &root, "x", &other);
+	assert_true(policy_set_any(&star.covers));
+	assert_false(policy_reaches(&other));
+}
+
+/* Rules past the first word of the bit set count like the others. */
+static void every_rule_of_many_counts(void **state)
+{
+	(void)state;
+	POLICY_AUTO p = POLICY_INIT;
+	TEXT_AUTO rules = TEXT_INIT;
+
+	for (int i = 0; i < POLICY_RULES_MAX; i++)
+		text_add_format(&rules, "z /a/f%d 0%03o\n", i, (unsigned)i);
+	parse(&p, text_string(&rules));
+	for (int i = 0; i < POLICY_RULES_MAX; i++) {
+		char path[32];
+		(void)snprintf(path, sizeof(path), "/a/f%d", i);
+		assert_int_equal(apply(&p, path, S_IFREG | 0777).mode, S_IFREG | (mode_t)i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(breaking_a_rule_is_refused_with_file_and_line),
+		cmocka_unit_test(a_line_of_the_limit_is_refused_and_one_byte_less_is_not),
+		cmocka_unit_test(too_many_rules_or_components_are_refused),
+		cmocka_unit_test(a_flaw_leaves_the_policy_as_it_was),
+		cmocka_unit_test(comments_blanks_and_quotes_are_read),
+		cmocka_unit_test(a_dash_or_nothing_leaves_a_thing_as_it_is),
+		cmocka_unit_test(numbers_are_ids),
+		cmocka_unit_test(z_is_the_entry_and_Z_everything_below_it_too),
+		cmocka_unit_test(wildcards_match_no_leading_dot_and_no_slash),
+		cmocka_unit_test(letters_tell_files_from_directories),
+		cmocka_unit_test(a_mode_is_set_exactly_and_k_keeps_set_ids_of_directories),
+		cmocka_unit_test(a_tilde_gives_only_bits_of_a_kind_that_is_there),
+		cmocka_unit_test(later_lines_are_applied_to_the_result_of_earlier_ones),
+		cmocka_unit_test(links_and_special_files_stay),
+		cmocka_unit_test(a_mark_covers_a_path_whatever_its_bytes),
+		cmocka_unit_test(every_rule_of_many_counts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
