@@ -1,0 +1,32 @@
+/*
+ * archive/decode: the decoder reads archives, judges every member and hands out the work.
+ *
+ * Promise: runs in a sandbox that lets it open nothing.  Every archive is read to its true end and every checksum in
+ * it is compared, also when nothing is placed.  Archives inside are read as streams.  Directories, links and
+ * totals are noted to the keeper; files are sent to the placers, whole and each to one.
+ */
+#ifndef OKV_ARCHIVE_DECODE_H
+#define OKV_ARCHIVE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "archive/limits.h"
+#include "base/fault.h"
+
+enum { DECODE_PLACERS = 2 };
+
+struct decode {
+	const int *archives; /* descriptors, */
+	const char *const *names; /* and what to call them */
+	size_t archive_count;
+	int placers[DECODE_PLACERS]; /* job pipes; all -1: only judge, and note the files too */
+	int notes;
+	struct limits limits;
+	mode_t (*mode_of)(const char *path); /* the policy for files */
+};
+
+int decode_run(const struct decode *decode, struct fault *f);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * archive/place: a placer writes what a decoder sends it.
+ *
+ * Promise: runs in a sandbox whose root is the new tree.  Makes directories and files and never opens what is
+ * already there (O_EXCL), so no two members share a file; makes no link at all, so none can be written through.
+ * Each file is noted to the keeper with its size and SHA-256 when all its bytes are written.
+ */
+#ifndef OKV_ARCHIVE_PLACE_H
+#define OKV_ARCHIVE_PLACE_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+
+struct place {
+	int jobs;            /* pipe from the decoder; its end is the end of the work */
+	int notes;           /* pipe to the keeper */
+	const int *archives; /* for zip members */
+	size_t archive_count;
+};
+
+/* Until the end of the jobs; a fault has not been noted yet. */
+int place_run(const struct place *place, struct fault *f);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * archive/unpack: the keeper, who is root and reads no archive.
+ *
+ * Promise: starts a decoder and two placers in sandboxes, hears them to the end and believes nothing twice: what was
+ * announced was placed, each note is well formed, links are judged again.  When one fails, all are ended and the
+ * first fault is told.  No process outlives the call.  The tree then holds directories and plain files, owned
+ * by the sandbox's ids; links and owners are the caller's work.
+ */
+#ifndef OKV_ARCHIVE_UNPACK_H
+#define OKV_ARCHIVE_UNPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "archive/limits.h"
+#include "archive/wire.h"
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { UNPACK_ARCHIVES = 16 }; /* at most, in one run */
+
+struct unpack_entry {
+	char *path;   /* owned */
+	char *target; /* owned; of links, else NULL */
+	enum wire_entry type;
+	uint64_t size;
+	unsigned char sha256[SHA256_SIZE]; /* of placed files */
+};
+
+struct unpack_request {
+	const int *archives;
+	const char *const *names;
+	size_t archive_count;
+	int tree; /* an empty directory to place into, owned by uid; only judged when `judge_only` */
+	bool judge_only;
+	uid_t uid;
+	gid_t gid;
+	struct limits limits;
+	mode_t (*mode_of)(const char *path);
+	/* Told now and then; may be NULL. */
+	void (*progress)(void *context, uint64_t read, uint64_t placed, uint64_t files);
+	void *context;
+};
+
+struct unpack {
+	struct unpack_entry *entries; /* sorted by path once it has succeeded */
+	size_t count, capacity;
+	uint64_t files, bytes;
+	struct text format;  /* "zip; tar, gzip" */
+	struct text covered; /* paths, each with a line feed */
+};
+
+#define UNPACK_INIT { .entries = NULL, .format = TEXT_INIT, .covered = TEXT_INIT }
+
+void unpack_done(struct unpack *u);
+int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f);
+/* NULL where the path is not among the entries. */
+const struct unpack_entry *unpack_find(const struct unpack *u, const char *path);
+
+#endif

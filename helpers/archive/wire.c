@@ -1,0 +1,88 @@
+#include "archive/wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct wire_note) + 2 * (LIMITS_PATH + 1) <= WIRE_NOTE_MAX, "a note must fit into one write");
+_Static_assert(sizeof(struct wire_note) + WIRE_TEXT_MAX <= WIRE_NOTE_MAX, "a note must fit into one write");
+
+int wire_note_send(int fd, const struct wire_note *note, const char *path, const char *target)
+{
+	unsigned char bytes[WIRE_NOTE_MAX];
+	struct wire_note head = *note;
+	ssize_t sent;
+
+	head.path_length = path != NULL ? (uint32_t)strnlen(path, WIRE_TEXT_MAX) : 0;
+	head.target_length = target != NULL ? (uint32_t)strnlen(target, LIMITS_PATH) : 0;
+	size_t length = sizeof(head);
+	memcpy(bytes, &head, length);
+	if (head.path_length > 0)
+		memcpy(bytes + length, path, head.path_length);
+	length += head.path_length;
+	if (head.target_length > 0)
+		memcpy(bytes + length, target, head.target_length);
+	length += head.target_length;
+	do
+		sent = write(fd, bytes, length);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)length ? 0 : -1;
+}
+
+int wire_fault_send(int fd, const struct fault *fault)
+{
+	struct wire_note note;
+
+	memset(&note, 0, sizeof(note));
+	note.kind = WIRE_NOTE_FAULT;
+	note.fault = fault->kind;
+	note.errnum = fault->errnum;
+	return wire_note_send(fd, &note, fault->text, NULL);
+}
+
+int wire_note_read(struct wire_reader *reader, int fd, struct fault *f)
+{
+	if (reader->used > 0) {
+		reader->filled -= reader->used;
+		memmove(reader->bytes, reader->bytes + reader->used, reader->filled);
+		reader->used = 0;
+	}
+	for (;;) {
+		const ssize_t got = read(fd, reader->bytes + reader->filled, sizeof(reader->bytes) - reader->filled);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot hear the unpacking processes");
+		if (got == 0)
+			return reader->filled == 0 ? 0 : fault_system(f, 0, "an unpacking process broke off in a word");
+		reader->filled += (size_t)got;
+		return 1;
+	}
+}
+
+int wire_note_next(struct wire_reader *reader, struct wire_note *ret_note, char ret_path[WIRE_TEXT_MAX + 1],
+		   char ret_target[WIRE_TEXT_MAX + 1], struct fault *f)
+{
+	const size_t have = reader->filled - reader->used;
+	const unsigned char *at = reader->bytes + reader->used;
+	struct wire_note note;
+
+	if (have < sizeof(note))
+		return 0;
+	memcpy(&note, at, sizeof(note));
+	if (note.path_length > WIRE_TEXT_MAX || note.target_length > LIMITS_PATH || note.kind < WIRE_NOTE_ENTRY ||
+	    note.kind > WIRE_NOTE_FAULT)
+		return fault_system(f, 0, "an unpacking process misbehaves");
+	if (have < sizeof(note) + note.path_length + note.target_length)
+		return 0;
+	at += sizeof(note);
+	if (memchr(at, '\0', (size_t)note.path_length + note.target_length) != NULL)
+		return fault_system(f, 0, "an unpacking process misbehaves");
+	memcpy(ret_path, at, note.path_length);
+	ret_path[note.path_length] = '\0';
+	memcpy(ret_target, at + note.path_length, note.target_length);
+	ret_target[note.target_length] = '\0';
+	reader->used += sizeof(note) + note.path_length + note.target_length;
+	*ret_note = note;
+	return 1;
+}
