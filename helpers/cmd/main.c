@@ -49,6 +49,12 @@ static const struct option common_options[] = {
 };
 
 static bool to_syslog;
+static struct cmd_caller caller;
+
+const struct cmd_caller *cmd_caller(void)
+{
+	return &caller;
+}
 
 void cmd_print(const struct cmd_context *context, const char *format, ...)
 {
@@ -102,6 +108,19 @@ static bool descriptors_open(void)
 	return fd >= 0 || (fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0);
 }
 
+/* The strings stay where execve(2) put them; only the list is taken apart by clearenv(3). */
+static bool environment_remember(void)
+{
+	size_t count = 0;
+
+	while (environ != NULL && environ[count] != NULL)
+		count++;
+	caller.environment = calloc(count + 1, sizeof(caller.environment[0]));
+	for (size_t i = 0; caller.environment != NULL && i < count; i++)
+		caller.environment[i] = environ[i];
+	return caller.environment != NULL;
+}
+
 static bool environment_close(void)
 {
 	enum { KEPT = sizeof(environment_kept) / sizeof(environment_kept[0]) };
@@ -124,16 +143,18 @@ static bool process_start(void)
 {
 	sigset_t none;
 
-	if (!descriptors_open() || !environment_close())
+	if (!descriptors_open() || !environment_remember() || !environment_close())
 		return false;
-	(void)umask(077);
+	caller.umask = umask(077);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A caller's ignored SIGCHLD would lose our children's status. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setlocale(LC_ALL, "C");
-	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = 0 };
+	(void)getrlimit(RLIMIT_CORE, &caller.core);
+	/* The hard limit stays, so that a program of the caller's can have its own again. */
+	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = caller.core.rlim_max };
 	(void)setrlimit(RLIMIT_CORE, &nothing);
 	return true;
 }
