@@ -1,0 +1,40 @@
+#include "cmd/act.h"
+#include "cmd/tool.h"
+#include "phase/phase.h"
+#include "phase/show.h"
+
+static const struct option options[] = { OPTION_END };
+
+enum { BOUND_S = 60 };
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	PHASE_RUN_AUTO checks = { .kind = PHASE_POST };
+	TEXT_AUTO text = TEXT_INIT;
+	size_t failed = 0;
+
+	cmd_act_start(context, &checks);
+	checks.progress = NULL;
+	/* Looking is all it does, whatever was asked for. */
+	checks.dry_run = true;
+	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
+	if (phase_status(&checks, f) < 0)
+		return -1;
+	for (size_t i = 0; i < checks.result_count; i++)
+		failed += phase_show_check(&checks.results[i]) == PHASE_CHECK_FAIL;
+	if (context->json)
+		phase_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
+	phase_show_status(&checks, context->colour ? PHASE_COLOUR : PHASE_PLAIN,
+			  context->verbose ? PHASE_VERBOSE : PHASE_BRIEF, &text);
+	cmd_print(context, "%s", text_string(&text));
+	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-status",
+	.summary = "Every check of okv-luna at a glance",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};

@@ -1,0 +1,211 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/tool.h"
+#include "fs/root.h"
+#include "proc/enter.h"
+#include "proc/run.h"
+
+enum { WORDS_MAX = 64 };
+
+static bool yes;
+static const char *profile;
+
+static const struct option options[] = {
+	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to prepare by (PROFILE)",
+	  .target = &profile },
+	{ .letter = 'y', .name = "yes", .help = "do not ask when this terminal would not survive a lost connection",
+	  .target = &yes },
+	OPTION_END,
+};
+
+/* pre-upgrade stands beside us, wherever that is. */
+static int neighbour(const char *name, char ret_path[PATH_MAX], struct fault *f)
+{
+	char self[PATH_MAX];
+	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length <= 0)
+		(void)snprintf(self, sizeof(self), SETTINGS_PREFIX "/libexec/self");
+	else
+		self[length] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash == NULL)
+		return fault_system(f, 0, "the programs of okv-luna are not found; reinstall the package");
+	*slash = '\0';
+	if (snprintf(ret_path, PATH_MAX, "%s/%s", self, name) >= PATH_MAX)
+		return fault_refused(f, "the path of '%s' is too long", name);
+	return 0;
+}
+
+/* It holds the lock itself and lets it go, so that mid-upgrade can take it inside the upgrade. */
+static int pre_upgrade(struct cmd_context *context, struct fault *f)
+{
+	char path[PATH_MAX];
+	const char *argv[10];
+	size_t count = 0;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	if (neighbour("okv-luna-pre-upgrade", path, f) < 0)
+		return -1;
+	argv[count++] = path;
+	argv[count++] = "--root";
+	argv[count++] = context->root_path;
+	if (profile != NULL) {
+		argv[count++] = "--profile";
+		argv[count++] = profile;
+	}
+	if (context->dry_run)
+		argv[count++] = "--dry-run";
+	if (context->quiet)
+		argv[count++] = "--quiet";
+	if (context->verbose)
+		argv[count++] = "--verbose";
+	argv[count] = NULL;
+
+	const char *const no_colour[] = { "NO_COLOR=1", NULL };
+	struct proc_run run = PROC_RUN_INIT;
+	run.argv = argv;
+	run.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL;
+	run.terminal = true;
+	if (proc_run(&run, &outcome, f) < 0)
+		return -1;
+	const int status = outcome.status;
+	proc_outcome_done(&outcome);
+	if (status != 0)
+		return fault_negative(f, "the upgrade was not started: pre-upgrade did not say go (status %d)", status);
+	return 0;
+}
+
+/* The words of UPGRADE_COMMAND, or those behind "--". */
+static int command_make(struct cmd_context *context, struct text *storage, const char *ret_words[WORDS_MAX], struct fault *f)
+{
+	size_t count = 0;
+
+	if (context->operand_count > 0) {
+		if (context->operand_count >= WORDS_MAX)
+			return fault_usage(f, "a command of more than %d words", WORDS_MAX - 1);
+		for (; count < context->operand_count; count++)
+			ret_words[count] = context->operands[count];
+	} else {
+		text_add_string(storage, context->settings.upgrade_command);
+		if (text_check(storage, f) < 0)
+			return -1;
+		for (char *word = strtok(storage->bytes, " "); word != NULL; word = strtok(NULL, " ")) {
+			if (count + 1 >= WORDS_MAX)
+				return fault_refused(f, "UPGRADE_COMMAND has more than %d words", WORDS_MAX - 1);
+			ret_words[count++] = word;
+		}
+	}
+	ret_words[count] = NULL;
+	if (count == 0 || ret_words[0][0] != '/')
+		return fault_usage(f, "the upgrade command must be a full path, not '%s'", count > 0 ? SHOWN(ret_words[0]) : "");
+	for (size_t i = 0; i < count; i++)
+		if (strstr(ret_words[i], "\xe2\x80\x93") != NULL || strstr(ret_words[i], "\xe2\x80\x94") != NULL)
+			return fault_refused(f, "'%s' has a typographic dash; write ASCII hyphens: --confirm", SHOWN(ret_words[i]));
+	return 0;
+}
+
+/* Over SSH a lost connection ends what runs in the terminal, unless something holds it. */
+static bool terminal_is_safe(void)
+{
+	return (getenv("SSH_CONNECTION") == NULL && getenv("SSH_TTY") == NULL) || getenv("TMUX") != NULL ||
+	       getenv("STY") != NULL;
+}
+
+static int terminal_ask(struct cmd_context *context, struct fault *f)
+{
+	if (terminal_is_safe())
+		return 0;
+	report_say(context->report, REPORT_WARNING,
+		   "this is an SSH session outside tmux and screen: if the connection is lost, OKV's upgrade is killed");
+	if (yes || context->dry_run)
+		return 0;
+	if (isatty(STDIN_FILENO) != 1)
+		return fault_refused(f, "start it inside tmux or screen, or say --yes");
+	(void)fprintf(stderr, "Go on all the same? [y/N] ");
+	(void)fflush(stderr);
+	char line[16];
+	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
+		return fault_negative(f, "nothing was started; run it inside tmux or screen");
+	return 0;
+}
+
+/*
+ * OKV's upgrade is the administrator's program, not a tool of ours: it gets the terminal, the environment, umask and
+ * limits as if it had been typed at the prompt, and no deadline.  It is not bound to our life either: a killed upgrade
+ * is the worst that could come of this.
+ */
+static int upgrade_run(struct cmd_context *context, const char *const *words, int *ret_status, struct fault *f)
+{
+	const struct cmd_caller *caller = cmd_caller();
+	int status = 0;
+
+	(void)fflush(NULL);
+	/* ^C is for the program in front; we stay to say what follows. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+	const pid_t pid = fork();
+	if (pid < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(words[0]));
+	if (pid == 0) {
+		(void)signal(SIGINT, SIG_DFL);
+		(void)signal(SIGQUIT, SIG_DFL);
+		(void)umask(caller->umask);
+		(void)setrlimit(RLIMIT_CORE, &caller->core);
+		if (strcmp(context->root_path, "/") == 0 || proc_enter_root(context->root) == 0)
+			(void)execve(words[0], (char *const *)(uintptr_t)words, caller->environment);
+		(void)dprintf(STDERR_FILENO, "okv-luna-upgrade: cannot run '%s': %s\n", SHOWN(words[0]),
+			      fault_errno_text(errno));
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return 0;
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	TEXT_AUTO storage = TEXT_INIT;
+	const char *words[WORDS_MAX];
+
+	/* What can be refused is refused before anything is prepared. */
+	if (command_make(context, &storage, words, f) < 0)
+		return -1;
+	if (!context->dry_run && strcmp(context->root_path, "/") == 0 && access(words[0], X_OK) < 0)
+		return fault_absent(f, "there is no '%s' to run; is the upgrade image mounted at /images?", SHOWN(words[0]));
+	if (terminal_ask(context, f) < 0 || pre_upgrade(context, f) < 0)
+		return -1;
+	if (context->dry_run) {
+		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0], words[1] != NULL ? " ..." : "");
+		return 0;
+	}
+
+	report_say(context->report, REPORT_RESULT, "Starting OKV's upgrade: %s", words[0]);
+	int status = 0;
+	if (upgrade_run(context, words, &status, f) < 0)
+		return -1;
+	if (status != 0)
+		return fault_system(f, 0, "OKV's upgrade ended with status %d; if this server was not upgraded: okv-luna "
+				    "pre-upgrade --abort, else: okv-luna post-upgrade", status);
+	report_say(context->report, REPORT_RESULT,
+		   "OKV's upgrade ended well; post-upgrade runs at the next boot, or now: okv-luna post-upgrade");
+	return 0;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-upgrade",
+	.summary = "Run pre-upgrade, and only when it says go, OKV's own upgrade",
+	.operands = "[-- COMMAND...]",
+	.operands_most = WORDS_MAX,
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.run = run,
+};

@@ -1,0 +1,277 @@
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account/account.h"
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "phase/arm.h"
+#include "phase/clock.h"
+#include "phase/phase.h"
+#include "phase/scan.h"
+#include "phase/snapshot.h"
+#include "phase/steps.h"
+#include "repair/repair.h"
+#include "token/elf.h"
+#include "token/file.h"
+#include "token/needed.h"
+#include "wire/wire.h"
+
+/* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
+
+static int check_client(struct phase_act *act, struct fault *f)
+{
+	const struct settings *s = act->run->settings;
+	struct stat st;
+
+	if (fs_status(act->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		phase_act_remedy(act, "okv-luna extract ARCHIVE");
+		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return fault_refused(f, "'%s' is not a directory", s->client_dir);
+	if (fs_status(act->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		phase_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root", s->client_dir,
+			       s->chrystoki_conf);
+	else
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
+	return 0;
+}
+
+static int check_library(struct phase_act *act, struct fault *f)
+{
+	TOKEN_FILE_AUTO file = TOKEN_FILE_INIT;
+	TOKEN_ELF_AUTO elf = TOKEN_ELF_INIT;
+	const char *path = act->run->settings->pkcs11_lib;
+
+	if (token_file_open(act->run->root, path, &file, f) < 0 ||
+	    token_elf_read(file.fd, path, "C_GetFunctionList", &elf, f) < 0 ||
+	    token_needed_check(act->run->root, file.place.path, &elf, f) < 0) {
+		phase_act_remedy(act, "okv-luna slots");
+		return -1;
+	}
+	if (!elf.has_symbol)
+		return fault_refused(f, "'%s' is no PKCS#11 library", path);
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' can be loaded", file.place.path);
+	return 0;
+}
+
+static int check_config(struct phase_act *act, struct fault *f)
+{
+	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
+	struct wire_job job;
+
+	(void)phase_steps_job(act, &job);
+	job.mode = WIRE_SHOW;
+	if (wire_check(&job, &findings, f) < 0) {
+		phase_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	phase_steps_findings(act, &findings, PHASE_HIGH);
+	if (wire_findings_count(&findings, WIRE_FAIL) + wire_findings_count(&findings, WIRE_WARN) == 0)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "nothing to complain about");
+	return 0;
+}
+
+static int check_wiring(struct phase_act *act, struct fault *f)
+{
+	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
+	struct wire_job job;
+
+	(void)phase_steps_job(act, &job);
+	job.mode = WIRE_SHOW;
+	job.report = NULL;
+	if (wire_apply(&job, &outcome, f) < 0) {
+		phase_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	if (outcome.scope != WIRE_SCOPE_GENERIC)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s", wire_scope_text(outcome.scope));
+	else if (outcome.files > 0)
+		phase_act_find(act, PHASE_HIGH, "okv-luna config wire", NULL,
+			       "%u of OKV's generic files do not have our wiring", outcome.files);
+	else if (outcome.links > 0)
+		phase_act_find(act, PHASE_LOW, "okv-luna config wire", NULL, "%u of our links are missing", outcome.links);
+	else
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "OKV's generic files and our links are wired");
+	return 0;
+}
+
+static int check_group(struct phase_act *act, struct fault *f)
+{
+	const struct settings *s = act->run->settings;
+	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = TEXT_INIT;
+	struct accounts_user user;
+	size_t lacking = 0;
+	gid_t gid;
+
+	if (fs_read_file(act->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
+	    fs_read_file(act->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+		return -1;
+	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
+		phase_act_remedy(act, "okv-luna repair --group");
+		return fault_absent(f, "there is no group '%s'", s->hsm_group);
+	}
+	if (!accounts_user_find(&passwd, s->okv_user, &user))
+		return fault_absent(f, "there is no user '%s'", s->okv_user);
+	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
+		phase_act_remedy(act, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
+		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
+	}
+	if (account_lacking(act->run->root, s->okv_user, s->hsm_group, &act->report, &lacking, f) < 0)
+		return -1;
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group, (unsigned long)gid);
+	return 0;
+}
+
+/* While an upgrade is prepared the files are to the pre-upgrade policy, and that is as it should be. */
+static int check_policy(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	struct phase_history history;
+	struct repair_request request = { .root = run->root, .settings = run->settings, .act = REPAIR_CHECK,
+					  .ear = { .report = &act->report } };
+	struct repair_tally tally;
+
+	if (phase_steps_history(act, &history, f) < 0)
+		return -1;
+	const bool prepared = history.acts[PHASE_PRE].good && phase_history_is_open(&history) &&
+			      history.acts[PHASE_MID].began == 0 && history.acts[PHASE_POST].began == 0;
+	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
+	if (repair_run(&request, &tally, f) < 0) {
+		phase_act_remedy(act, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
+		return -1;
+	}
+	if (repair_verdict(&tally, REPAIR_CHECK, f) < 0) {
+		phase_act_remedy(act, "okv-luna repair --phase %s", request.phase);
+		return -1;
+	}
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries, request.phase);
+	return 0;
+}
+
+static int check_slots(struct phase_act *act, struct fault *f)
+{
+	struct phase_slots slots = { .items = NULL };
+	const int r = phase_steps_slots(act, &slots, f);
+
+	phase_slots_done(&slots);
+	return r;
+}
+
+static int check_snapshot(struct phase_act *act, struct fault *f)
+{
+	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+	TEXT_AUTO age = TEXT_INIT;
+	struct phase_history history;
+
+	if (phase_steps_history(act, &history, f) < 0)
+		return -1;
+	if (phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, &s, f) < 0) {
+		if (f->kind != FAULT_ABSENT) {
+			phase_act_remedy(act, "okv-luna pre-upgrade");
+			return -1;
+		}
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "none; pre-upgrade takes one");
+		return 0;
+	}
+	phase_clock_age(phase_clock_now() - s.taken, &age);
+	if (!phase_history_is_open(&history))
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
+	else if (!history.acts[PHASE_PRE].good)
+		phase_act_find(act, PHASE_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
+			       text_string(&age));
+	else if (phase_snapshot_is_stale(&s, phase_clock_now()) && history.acts[PHASE_MID].began == 0)
+		phase_act_find(act, PHASE_MEDIUM, "okv-luna pre-upgrade", NULL,
+			       "stale: %s old; take another before you upgrade", text_string(&age));
+	else
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s old, %zu entries, %zu slots", text_string(&age),
+			       s.manifest.count, s.slots.count);
+	return 0;
+}
+
+static int check_upgrade(struct phase_act *act, struct fault *f)
+{
+	struct phase_history history;
+
+	if (phase_steps_history(act, &history, f) < 0)
+		return -1;
+	const struct phase_event *pre = &history.acts[PHASE_PRE], *mid = &history.acts[PHASE_MID],
+				 *post = &history.acts[PHASE_POST];
+	const bool armed = phase_is_armed(act->run->root);
+	if (post->ended != 0 && !post->good) {
+		phase_act_remedy(act, "okv-luna post-upgrade");
+		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
+	}
+	if (mid->began != 0 && !mid->good && post->ended == 0)
+		phase_act_find(act, PHASE_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
+			       mid->ended == 0 ? "was killed" : mid->end);
+	else if (mid->began != 0 && post->ended == 0)
+		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL,
+			       "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
+	else if (pre->ended != 0 && phase_history_is_open(&history))
+		phase_act_find(act, pre->good ? PHASE_LOW : PHASE_MEDIUM,
+			       pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
+			       pre->good ? "prepared and not begun; or put everything back: okv-luna pre-upgrade --abort"
+					 : "half prepared: pre-upgrade said no");
+	else if (armed)
+		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL, "post-upgrade is to run at the next boot");
+	else
+		phase_act_find(act, PHASE_INFO, NULL, NULL, post->good ? "the last one is proven" : "none is under way");
+	return 0;
+}
+
+/* Bundles and their carriers lie about where the guide has them copied to. */
+static void bundles_find(struct phase_act *act, const char *directory)
+{
+	FS_AUTO int fd = -1;
+	struct fault ignored = FAULT_INIT;
+
+	if (fs_dir_open(act->run->root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
+		return;
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL)
+		return;
+	(void)fs_take(&fd);
+	for (struct dirent *entry; (entry = readdir(stream)) != NULL;)
+		if (text_starts(entry->d_name, "hsmbundle"))
+			phase_act_find(act, PHASE_MEDIUM, "okv-luna bundle clean", NULL,
+				       "'%s/%s' is left over; it is secret material", directory, SHOWN(entry->d_name));
+	(void)closedir(stream);
+}
+
+static int check_bundle(struct phase_act *act, struct fault *f)
+{
+	(void)f;
+	bundles_find(act, SETTINGS_OKV_HSM);
+	bundles_find(act, "/tmp");
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "no bundle is left over");
+	return 0;
+}
+
+static const struct phase_step checks[] = {
+	{ "client", "the Luna client is installed", 5000, PHASE_ALWAYS, check_client },
+	{ "library", "the PKCS#11 library can be loaded", 5000, PHASE_ALWAYS, check_library },
+	{ "config", "OKV's generic files and Chrystoki.conf", 10000, PHASE_ALWAYS, check_config },
+	{ "wiring", "OKV's files name our client and hooks", 10000, PHASE_ALWAYS, check_wiring },
+	{ "group", "OKV's user is in the HSM group", 5000, PHASE_ALWAYS, check_group },
+	{ "policy", "owners and modes are to policy", 30000, PHASE_ALWAYS, check_policy },
+	{ "slots", "OKV's user sees the HSM", 0, PHASE_ALWAYS, check_slots },
+	{ "snapshot", "the snapshot can be trusted", 10000, PHASE_ALWAYS, check_snapshot },
+	{ "upgrade", "no upgrade is left half done", 5000, PHASE_ALWAYS, check_upgrade },
+	{ "bundle", "no hsmbundle is left over", 5000, PHASE_ALWAYS, check_bundle },
+};
+
+int phase_status(struct phase_run *run, struct fault *f)
+{
+	return phase_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]), f);
+}
