@@ -23,7 +23,7 @@ bool phase_before_exists(int root)
 	struct fault why = FAULT_INIT;
 
 	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
-	return phase_snapshot_head(root, PHASE_BEFORE, &head, &why) == 0 || why.kind != FAULT_ABSENT;
+	return phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
 }
 
 int phase_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
@@ -31,9 +31,10 @@ int phase_before_write(int root, const struct settings *settings, struct report 
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_ATTRIBUTES, .report = report };
 
 	if (phase_paths_preserved(root, settings, &paths, f) < 0 ||
-	    phase_scan(root, &paths, PHASE_SCAN_ATTRIBUTES, report, &scan, f) < 0 ||
+	    phase_scan(root, &paths, &how, &scan, f) < 0 ||
 	    phase_snapshot_look(root, settings, &s, f) < 0)
 		return -1;
 	s.manifest = scan.manifest;
@@ -92,7 +93,7 @@ int phase_before_modes(int root, enum repair_act what, struct report *report, bo
 	struct repair_tally tally = { .entries = 0 };
 	size_t count = 0;
 
-	if (phase_snapshot_read(root, PHASE_BEFORE, &before, f) < 0)
+	if (phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_WHOLE, &before, f) < 0)
 		return -1;
 	for (size_t i = 0; i < before.manifest.count; i++) {
 		char path[PATH_MAX];
@@ -137,7 +138,7 @@ int phase_before_group(int root, const struct settings *settings, bool dry_run, 
 	const char *const remove[] = { "/usr/sbin/groupdel", settings->hsm_group, NULL };
 	gid_t gid;
 
-	if (phase_snapshot_head(root, PHASE_BEFORE, &before, f) < 0 ||
+	if (phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &before, f) < 0 ||
 	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
 		return -1;
 	const bool there = accounts_group_find(&groups, settings->hsm_group, &gid);

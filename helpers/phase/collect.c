@@ -185,9 +185,10 @@ static int manifest_add_now(const struct phase_run *run, int64_t now, struct tex
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	TEXT_AUTO text = TEXT_INIT;
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_DIGESTS, .report = run->report };
 
 	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    phase_scan(run->root, &paths, PHASE_SCAN_DIGESTS, run->report, &scan, f) < 0)
+	    phase_scan(run->root, &paths, &how, &scan, f) < 0)
 		return -1;
 	manifest_print(&scan.manifest, "the preserved files as they are now", &text);
 	phase_tar_add(archive, "now.mtree", text_string(&text), text.length, now);

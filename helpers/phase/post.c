@@ -4,8 +4,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "digest/sha256.h"
-#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "phase/arm.h"
@@ -13,12 +11,11 @@
 #include "phase/compare.h"
 #include "phase/phase.h"
 #include "phase/scan.h"
+#include "phase/seal.h"
 #include "phase/snapshot.h"
 #include "phase/steps.h"
 
-#define SEAL_FILE SETTINGS_VAR "/seal"
-
-enum { DETAIL_MAX = 8 * 1024, SEAL_FILE_MAX = 4096, CTIME_GRAIN_MS = 20 };
+enum { DETAIL_MAX = 8 * 1024 };
 
 /* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
 static int step_mid(struct phase_act *act, struct fault *f)
@@ -50,9 +47,10 @@ static int step_repair(struct phase_act *act, struct fault *f)
 }
 
 /* FAULT_NONE and *ret_there false where there is nothing to compare with. */
-static int snapshot_get(struct phase_act *act, struct phase_snapshot *ret_snapshot, bool *ret_there, struct fault *f)
+static int snapshot_get(struct phase_act *act, enum phase_snapshot_part part, struct phase_snapshot *ret_snapshot,
+			bool *ret_there, struct fault *f)
 {
-	*ret_there = phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, ret_snapshot, f) == 0;
+	*ret_there = phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, part, ret_snapshot, f) == 0;
 	if (*ret_there || f->kind == FAULT_ABSENT) {
 		*f = (struct fault)FAULT_INIT;
 		return 0;
@@ -69,7 +67,7 @@ static int step_slots(struct phase_act *act, struct fault *f)
 
 	if (phase_steps_slots(act, &now, f) < 0)
 		return -1;
-	int r = snapshot_get(act, &old, &there, f);
+	int r = snapshot_get(act, PHASE_SNAPSHOT_SLOTS, &old, &there, f);
 	const struct phase_slot *lost = r == 0 && there && old.slots_known ? phase_slots_lost(&old.slots, &now) : NULL;
 	if (lost != NULL && act->run->accept) {
 		phase_act_find(act, PHASE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted", SHOWN(lost->label),
@@ -87,60 +85,6 @@ static int step_slots(struct phase_act *act, struct fault *f)
 }
 
 /* --- comparison --------------------------------------------------------------------------------------------------- */
-
-/* One line: the seal, and the manifest that it vouches for. */
-static void seal_line(const struct phase_scan *scan, const char *manifest_hex, struct text *out)
-{
-	char hex[SHA256_HEX_SIZE];
-
-	digest_sha256_hex(scan->seal, hex);
-	text_add_format(out, "%s %s\n", hex, manifest_hex);
-}
-
-static bool seal_holds(int root, const struct text *line)
-{
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
-
-	return fs_read_file(root, SEAL_FILE, FS_FOLLOW_TRUSTED, SEAL_FILE_MAX, &file, NULL, &ignored) == 0 &&
-	       file.length == line->length && memcmp(file.bytes, line->bytes, line->length) == 0;
-}
-
-/*
- * The seal rests on ctime, which the kernel takes from a clock with a coarse grain: an entry changed in the same tick
- * as the look would keep its seal.  So a seal is set only when that tick is over, and never with ctimes of the future.
- */
-static bool seal_is_settled(const struct timespec *newest)
-{
-	struct timespec now;
-	const struct timespec pause = { .tv_sec = 0, .tv_nsec = CTIME_GRAIN_MS * 1000000L };
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (now.tv_sec < newest->tv_sec || (now.tv_sec == newest->tv_sec && now.tv_nsec < newest->tv_nsec))
-		return false;
-	if (now.tv_sec - newest->tv_sec <= 1)
-		(void)nanosleep(&pause, NULL);
-	return true;
-}
-
-static int seal_set(struct phase_act *act, const struct phase_paths *paths, const struct phase_scan *scan,
-		    const char *manifest_hex, struct fault *f)
-{
-	PHASE_SCAN_AUTO again = PHASE_SCAN_INIT;
-	TEXT_AUTO line = TEXT_INIT;
-	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-
-	if (!seal_is_settled(&scan->newest))
-		return 0;
-	if (phase_scan(act->run->root, paths, PHASE_SCAN_SEAL, NULL, &again, f) < 0)
-		return -1;
-	if (memcmp(again.seal, scan->seal, sizeof(again.seal)) != 0)
-		return 0;
-	seal_line(scan, manifest_hex, &line);
-	if (text_check(&line, f) < 0)
-		return -1;
-	return fs_publish(act->run->root, SEAL_FILE, FS_FOLLOW_TRUSTED, line.bytes, line.length, &how, f);
-}
 
 struct listener {
 	struct phase_act *act;
@@ -204,28 +148,25 @@ static int step_compare(struct phase_act *act, struct fault *f)
 {
 	const struct phase_run *run = act->run;
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
-	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
-	TEXT_AUTO line = TEXT_INIT;
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_DIGESTS, .report = &act->report, .fresh_since = run->started };
 	struct phase_history history;
+	size_t entries;
 	bool there;
 
 	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 || phase_steps_history(act, &history, f) < 0)
 		return -1;
 	/* What the kernel has recorded no change of needs no second proof. */
-	if (phase_snapshot_head(run->root, PHASE_SNAPSHOT, &old, f) == 0 &&
-	    phase_scan(run->root, &paths, PHASE_SCAN_SEAL, NULL, &quick, f) == 0) {
-		seal_line(&quick, old.manifest_hex, &line);
-		if (text_check(&line, f) == 0 && seal_holds(run->root, &line)) {
-			phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries are as they were (none has been touched "
-				       "since they were proven)", quick.entries);
-			return 0;
-		}
+	if (phase_snapshot_read(run->root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_HEAD, &old, f) == 0 &&
+	    phase_seal_holds(run->root, &paths, old.manifest_hex, &entries)) {
+		phase_act_find(act, PHASE_INFO, NULL, NULL,
+			       "%zu entries are as they were (not touched since they were compared)", entries);
+		return 0;
 	}
 	*f = (struct fault)FAULT_INIT;
 	phase_snapshot_done(&old);
-	if (snapshot_get(act, &old, &there, f) < 0)
+	if (snapshot_get(act, PHASE_SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
 	if (!there) {
 		phase_act_find(act, PHASE_MEDIUM, "okv-luna pre-upgrade", NULL,
@@ -233,7 +174,7 @@ static int step_compare(struct phase_act *act, struct fault *f)
 		act->skipped = true;
 		return 0;
 	}
-	if (phase_scan(run->root, &paths, PHASE_SCAN_DIGESTS, &act->report, &scan, f) < 0)
+	if (phase_scan(run->root, &paths, &how, &scan, f) < 0)
 		return -1;
 
 	const bool closed = !phase_history_is_open(&history);
@@ -243,8 +184,8 @@ static int step_compare(struct phase_act *act, struct fault *f)
 	int r = comparison_judge(act, &l, &comparison, f);
 	text_done(&l.worst);
 	text_done(&l.others);
-	if (r == 0 && l.other_count == 0 && !run->dry_run)
-		r = seal_set(act, &paths, &scan, old.manifest_hex, f);
+	if (r == 0 && l.others_severity <= PHASE_LOW && !run->dry_run)
+		r = phase_seal_set(run->root, &paths, old.manifest_hex, &scan, f);
 	return r;
 }
 

@@ -65,9 +65,10 @@ static int step_space(struct phase_act *act, struct fault *f)
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	static const char *const places[] = { SETTINGS_VAR, "/" };
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_SEAL };
 
 	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    phase_scan(run->root, &paths, PHASE_SCAN_SEAL, NULL, &scan, f) < 0)
+	    phase_scan(run->root, &paths, &how, &scan, f) < 0)
 		return -1;
 	const uint64_t wanted[] = { 3 * scan.entries * MANIFEST_LINE + SPARE_BYTES / 8, scan.bytes + SPARE_BYTES };
 
@@ -97,7 +98,7 @@ static int slots_carry(int root, struct phase_snapshot *s)
 	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
 	struct fault ignored = FAULT_INIT;
 
-	if (phase_snapshot_read(root, PHASE_SNAPSHOT, &old, &ignored) < 0 || !old.slots_known)
+	if (phase_snapshot_read(root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_SLOTS, &old, &ignored) < 0 || !old.slots_known)
 		return 0;
 	s->slots = old.slots;
 	s->slots_known = true;
@@ -111,9 +112,10 @@ static int step_snapshot(struct phase_act *act, struct fault *f)
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_DIGESTS, .report = &act->report };
 
 	if (phase_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    phase_scan(run->root, &paths, PHASE_SCAN_DIGESTS, &act->report, &scan, f) < 0 ||
+	    phase_scan(run->root, &paths, &how, &scan, f) < 0 ||
 	    phase_snapshot_look(run->root, run->settings, &s, f) < 0)
 		return -1;
 	act->changed = true;
@@ -196,7 +198,7 @@ static int step_undo_wiring(struct phase_act *act, struct fault *f)
 	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
 	struct wire_job job;
 
-	if (phase_snapshot_head(act->run->root, PHASE_BEFORE, &before, f) < 0)
+	if (phase_snapshot_read(act->run->root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.wired) {
 		act->skipped = true;
@@ -218,7 +220,7 @@ static int step_undo_arming(struct phase_act *act, struct fault *f)
 {
 	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
 
-	if (phase_snapshot_head(act->run->root, PHASE_BEFORE, &before, f) < 0)
+	if (phase_snapshot_read(act->run->root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.armed) {
 		act->skipped = true;

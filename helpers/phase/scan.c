@@ -29,6 +29,32 @@ void phase_paths_done(struct phase_paths *paths)
 	*paths = (struct phase_paths)PHASE_PATHS_INIT;
 }
 
+int phase_paths_add(struct phase_paths *paths, const char *path, struct fault *f)
+{
+	char *copy = strdup(path);
+	char **grown = realloc(paths->items, (paths->count + 1) * sizeof(paths->items[0]));
+
+	if (grown != NULL)
+		paths->items = grown;
+	if (copy == NULL || grown == NULL) {
+		free(copy);
+		return fault_memory(f);
+	}
+	paths->items[paths->count++] = copy;
+	return 0;
+}
+
+static int path_compare(const void *a, const void *b)
+{
+	return manifest_path_compare(*(char *const *)a, *(char *const *)b);
+}
+
+void phase_paths_sort(struct phase_paths *paths)
+{
+	if (paths->count > 1)
+		qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
+}
+
 static bool path_is_full(const char *path)
 {
 	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strlen(path) >= PATH_MAX || strpbrk(path, "*?[") != NULL)
@@ -60,17 +86,7 @@ static int path_add(struct phase_paths *paths, const char *path, size_t length, 
 		text_add(&plain, at, name);
 		at += name;
 	}
-	char **grown = realloc(paths->items, (paths->count + 1) * sizeof(paths->items[0]));
-	if (grown == NULL || text_check(&plain, f) < 0)
-		return grown == NULL ? fault_memory(f) : -1;
-	paths->items = grown;
-	paths->items[paths->count++] = text_take(&plain);
-	return 0;
-}
-
-static int path_compare(const void *a, const void *b)
-{
-	return manifest_path_compare(*(char *const *)a, *(char *const *)b);
+	return text_check(&plain, f) < 0 ? -1 : phase_paths_add(paths, text_string(&plain), f);
 }
 
 static bool path_is_inside(const char *path, const char *outer)
@@ -84,8 +100,7 @@ static void paths_tidy(struct phase_paths *paths)
 {
 	size_t kept = 0;
 
-	if (paths->count > 1)
-		qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
+	phase_paths_sort(paths);
 	for (size_t i = 0; i < paths->count; i++) {
 		/* In this order a directory is followed at once by what lies in it. */
 		if (kept > 0 && path_is_inside(paths->items[i], paths->items[kept - 1]))
@@ -140,8 +155,7 @@ int phase_paths_preserved(int root, const struct settings *settings, struct phas
 /* --- the walk --------------------------------------------------------------------------------------------------- */
 
 struct walk {
-	enum phase_scan_depth depth;
-	struct report *report;
+	const struct phase_scan_how *how;
 	struct phase_scan *scan;
 	struct digest_sha256 seal;
 	struct text block; /* what the seal is still to be fed */
@@ -152,6 +166,7 @@ struct walk {
 void phase_scan_done(struct phase_scan *scan)
 {
 	manifest_done(&scan->manifest);
+	phase_paths_done(&scan->fresh);
 }
 
 static int seal_feed(struct walk *w, struct fault *f)
@@ -173,14 +188,28 @@ static int seal_add(struct walk *w, const struct stat *st, struct fault *f)
 	text_add(&w->block, facts, sizeof(facts));
 	if (w->block.length >= SEAL_BLOCK && seal_feed(w, f) < 0)
 		return -1;
-	struct timespec *newest = &w->scan->newest;
-	if (st->st_ctim.tv_sec > newest->tv_sec ||
-	    (st->st_ctim.tv_sec == newest->tv_sec && st->st_ctim.tv_nsec > newest->tv_nsec))
-		*newest = st->st_ctim;
-	w->scan->entries++;
-	if (S_ISREG(st->st_mode))
-		w->scan->bytes += (uint64_t)st->st_size;
 	return 0;
+}
+
+/* Counted, and named where it is fresh. */
+static int entry_count(struct walk *w, const struct stat *st, struct fault *f)
+{
+	struct phase_scan *scan = w->scan;
+
+	scan->entries++;
+	if (S_ISREG(st->st_mode))
+		scan->bytes += (uint64_t)st->st_size;
+	if (w->how->fresh_since == 0 || st->st_ctim.tv_sec < w->how->fresh_since)
+		return 0;
+	return scan->fresh_count++ < PHASE_FRESH_MAX ? phase_paths_add(&scan->fresh, text_string(&w->path), f) : 0;
+}
+
+static bool is_apart(const struct walk *w)
+{
+	const char *path = text_string(&w->path);
+
+	return w->how->apart != NULL && w->how->apart->count > 0 &&
+	       bsearch(&path, w->how->apart->items, w->how->apart->count, sizeof(char *), path_compare) != NULL;
 }
 
 static bool same_state(const struct stat *a, const struct stat *b)
@@ -214,16 +243,14 @@ static int file_digest(struct walk *w, int dir, const char *leaf, struct stat *s
 		*f = why;
 		return -1;
 	}
-	report_say(w->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
+	report_say(w->how->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
 	return 0;
 }
 
-static int entry_add(struct walk *w, int dir, const char *leaf, struct stat *st, struct fault *f)
+static int entry_add(struct walk *w, int dir, const char *leaf, bool digest, struct stat *st, struct fault *f)
 {
 	char target[PATH_MAX];
 
-	if (w->depth == PHASE_SCAN_SEAL)
-		return 0;
 	if (S_ISLNK(st->st_mode)) {
 		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target) - 1);
 		if (length < 0)
@@ -240,7 +267,7 @@ static int entry_add(struct walk *w, int dir, const char *leaf, struct stat *st,
 					     : MANIFEST_OTHER;
 	entry->has_attributes = true;
 	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st->st_size : 0;
-	if (entry->type == MANIFEST_FILE && w->depth == PHASE_SCAN_DIGESTS && file_digest(w, dir, leaf, st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && digest && file_digest(w, dir, leaf, st, entry, f) < 0)
 		return -1;
 	entry->uid = st->st_uid;
 	entry->gid = st->st_gid;
@@ -301,11 +328,15 @@ static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsig
 	if (top)
 		w->device = st.st_dev;
 	else if (S_ISDIR(st.st_mode) && st.st_dev != w->device) {
-		report_say(w->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
+		report_say(w->how->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
 			   SHOWN(text_string(&w->path)));
 		return 0;
 	}
-	if (entry_add(w, dir, leaf, &st, f) < 0 || seal_add(w, &st, f) < 0)
+	const bool apart = is_apart(w);
+	if ((apart || w->how->depth != PHASE_SCAN_SEAL) &&
+	    entry_add(w, dir, leaf, apart || w->how->depth == PHASE_SCAN_DIGESTS, &st, f) < 0)
+		return -1;
+	if ((!apart && seal_add(w, &st, f) < 0) || entry_count(w, &st, f) < 0)
 		return -1;
 	return S_ISDIR(st.st_mode) ? walk_directory(w, dir, leaf, depth, f) : 0;
 }
@@ -346,12 +377,12 @@ static int paths_walk(struct walk *w, int root, const struct phase_paths *paths,
 
 		if (fs_parent_open(root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
 			if (why.kind != FAULT_ABSENT)
-				report_say(w->report, REPORT_WARNING, "%s", why.text);
+				report_say(w->how->report, REPORT_WARNING, "%s", why.text);
 			continue;
 		}
 		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (w->depth != PHASE_SCAN_SEAL && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
+		if (w->how->depth != PHASE_SCAN_SEAL && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
 			return -1;
 		text_reset(&w->path);
 		text_add_string(&w->path, paths->items[i] + 1);
@@ -361,15 +392,16 @@ static int paths_walk(struct walk *w, int root, const struct phase_paths *paths,
 	return 0;
 }
 
-int phase_scan(int root, const struct phase_paths *paths, enum phase_scan_depth depth, struct report *report,
-	       struct phase_scan *ret_scan, struct fault *f)
+int phase_scan(int root, const struct phase_paths *paths, const struct phase_scan_how *how, struct phase_scan *ret_scan,
+	       struct fault *f)
 {
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
-	struct walk w = { .depth = depth, .report = report, .scan = &scan, .seal = SHA256_INIT,
+	scan.fresh_since = how->fresh_since;
+	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT,
 			  .block = TEXT_INIT, .path = TEXT_INIT };
 	int r = digest_sha256_start(&w.seal, f);
 
-	if (r == 0 && depth != PHASE_SCAN_SEAL) {
+	if (r == 0 && how->depth != PHASE_SCAN_SEAL) {
 		struct manifest_entry *top = manifest_add(&scan.manifest, "", NULL, f);
 		if (top == NULL)
 			r = -1;

@@ -415,7 +415,8 @@ static int slots_read(int dir, struct phase_snapshot *s, struct fault *f)
 	return 0;
 }
 
-static int snapshot_read(int root, const char *place, bool whole, struct phase_snapshot *ret_snapshot, struct fault *f)
+int phase_snapshot_read(int root, const char *place, enum phase_snapshot_part part, struct phase_snapshot *ret_snapshot,
+			struct fault *f)
 {
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
 	FS_AUTO int dir = -1;
@@ -432,7 +433,7 @@ static int snapshot_read(int root, const char *place, bool whole, struct phase_s
 		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
 	if (r == 0)
 		memcpy(s.manifest_hex, wanted, sizeof(s.manifest_hex));
-	if (r == 0 && whole) {
+	if (r == 0 && part == PHASE_SNAPSHOT_WHOLE) {
 		r = part_read(dir, PHASE_MANIFEST_FILE, MANIFEST_MAX, &manifest, f);
 		if (r == 0)
 			r = digest_hex(text_string(&manifest), manifest.length, hex, f);
@@ -440,23 +441,13 @@ static int snapshot_read(int root, const char *place, bool whole, struct phase_s
 			r = fault_refused(f, "the snapshot's manifest was changed since it was taken");
 		if (r == 0)
 			r = manifest_parse(&s.manifest, PHASE_MANIFEST_FILE, text_string(&manifest), manifest.length, f);
-		if (r == 0)
-			r = slots_read(dir, &s, f);
 	}
+	if (r == 0 && part != PHASE_SNAPSHOT_HEAD)
+		r = slots_read(dir, &s, f);
 	free(wanted);
 	if (r < 0)
 		return -1;
 	*ret_snapshot = s;
 	s = (struct phase_snapshot)PHASE_SNAPSHOT_INIT;
 	return 0;
-}
-
-int phase_snapshot_read(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f)
-{
-	return snapshot_read(root, place, true, ret_snapshot, f);
-}
-
-int phase_snapshot_head(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f)
-{
-	return snapshot_read(root, place, false, ret_snapshot, f);
 }

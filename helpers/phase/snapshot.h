@@ -69,10 +69,14 @@ int phase_snapshot_look(int root, const struct settings *settings, struct phase_
 int phase_snapshot_write(int root, const char *place, const struct phase_snapshot *s, struct fault *f);
 /* Adds the slots to the snapshot that is there. */
 int phase_snapshot_slots(int root, const struct phase_slots *slots, struct fault *f);
-/* FAULT_ABSENT where none is there. */
-int phase_snapshot_read(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f);
-/* Only its head: all but the manifest and the slots. */
-int phase_snapshot_head(int root, const char *place, struct phase_snapshot *ret_snapshot, struct fault *f);
+enum phase_snapshot_part {
+	PHASE_SNAPSHOT_HEAD,  /* neither slots nor manifest */
+	PHASE_SNAPSHOT_SLOTS, /* no manifest */
+	PHASE_SNAPSHOT_WHOLE,
+};
+/* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
+int phase_snapshot_read(int root, const char *place, enum phase_snapshot_part part, struct phase_snapshot *ret_snapshot,
+			struct fault *f);
 /* It need not be there. */
 int phase_snapshot_remove(int root, const char *place, struct fault *f);
 bool phase_snapshot_is_stale(const struct phase_snapshot *s, int64_t now);

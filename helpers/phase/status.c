@@ -176,7 +176,7 @@ static int check_snapshot(struct phase_act *act, struct fault *f)
 
 	if (phase_steps_history(act, &history, f) < 0)
 		return -1;
-	if (phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, &s, f) < 0) {
+	if (phase_snapshot_read(act->run->root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_WHOLE, &s, f) < 0) {
 		if (f->kind != FAULT_ABSENT) {
 			phase_act_remedy(act, "okv-luna pre-upgrade");
 			return -1;

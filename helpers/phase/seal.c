@@ -1,0 +1,96 @@
+#include "phase/seal.h"
+
+#include <string.h>
+
+#include "digest/sha256.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+#define SEAL_FILE SETTINGS_VAR "/seal"
+
+enum { SEAL_FILE_MAX = 1024 * 1024 };
+
+/*
+ * The file: one line "seal SEAL MANIFEST", then the entries apart as a manifest, so that one reader does for both.
+ * What is apart is written with its digest and compared as a whole: owner and mode belong to it too.
+ */
+static int seal_print(const struct phase_scan *quick, const char *manifest_hex, struct text *out, struct fault *f)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	digest_sha256_hex(quick->seal, hex);
+	text_add_format(out, "seal %s %s\n", hex, manifest_hex);
+	manifest_print(&quick->manifest, NULL, out);
+	return text_check(out, f);
+}
+
+static int quick_scan(int root, const struct phase_paths *paths, const struct phase_paths *apart, int64_t fresh_since,
+		      struct phase_scan *ret_scan, struct fault *f)
+{
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_SEAL, .apart = apart, .fresh_since = fresh_since };
+
+	return phase_scan(root, paths, &how, ret_scan, f);
+}
+
+bool phase_seal_holds(int root, const struct phase_paths *paths, const char *manifest_hex, size_t *ret_entries)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO now = TEXT_INIT;
+	MANIFEST_AUTO old = MANIFEST_INIT;
+	PHASE_PATHS_AUTO apart = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
+	struct fault ignored = FAULT_INIT;
+
+	if (fs_read_file(root, SEAL_FILE, FS_FOLLOW_TRUSTED, SEAL_FILE_MAX, &file, NULL, &ignored) < 0)
+		return false;
+	const size_t line = strcspn(text_string(&file), "\n") + 1;
+	if (line >= file.length ||
+	    manifest_parse(&old, SEAL_FILE, file.bytes + line, file.length - line, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < old.count; i++)
+		if (phase_paths_add(&apart, old.entries[i].path, &ignored) < 0)
+			return false;
+	phase_paths_sort(&apart);
+	if (quick_scan(root, paths, &apart, 0, &quick, &ignored) < 0 ||
+	    seal_print(&quick, manifest_hex, &now, &ignored) < 0 || now.length != file.length ||
+	    memcmp(now.bytes, file.bytes, now.length) != 0)
+		return false;
+	*ret_entries = quick.entries;
+	return true;
+}
+
+int phase_seal_set(int root, const struct phase_paths *paths, const char *manifest_hex, const struct phase_scan *scan,
+		   struct fault *f)
+{
+	PHASE_PATHS_AUTO apart = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
+	TEXT_AUTO file = TEXT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (scan->fresh_count > PHASE_FRESH_MAX)
+		return 0;
+	for (size_t i = 0; i < scan->fresh.count; i++)
+		if (phase_paths_add(&apart, scan->fresh.items[i], f) < 0)
+			return -1;
+	phase_paths_sort(&apart);
+	if (quick_scan(root, paths, &apart, scan->fresh_since, &quick, f) < 0)
+		return -1;
+	/* What was changed after it was compared, or is new since, is sealed for nobody. */
+	if (quick.fresh_count != scan->fresh_count)
+		return 0;
+	phase_paths_sort(&quick.fresh);
+	for (size_t i = 0; i < apart.count; i++)
+		if (strcmp(apart.items[i], quick.fresh.items[i]) != 0)
+			return 0;
+	for (size_t i = 0; i < quick.manifest.count; i++) {
+		const struct manifest_entry *entry = &quick.manifest.entries[i];
+		const struct manifest_entry *proven = manifest_find(&scan->manifest, entry->path);
+		if (proven == NULL || proven->type != entry->type || proven->has_digest != entry->has_digest ||
+		    (entry->has_digest && memcmp(proven->digest, entry->digest, sizeof(entry->digest)) != 0))
+			return 0;
+	}
+	if (seal_print(&quick, manifest_hex, &file, f) < 0)
+		return -1;
+	return fs_publish(root, SEAL_FILE, FS_FOLLOW_TRUSTED, file.bytes, file.length, &how, f);
+}

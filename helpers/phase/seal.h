@@ -1,0 +1,28 @@
+/*
+ * phase/seal: what was proven once and not touched since needs no second proof.
+ *
+ * After a comparison without a difference, SETTINGS_VAR "/seal" keeps the seal (phase/scan.h) of all entries that had
+ * not been changed since that run began, and the digests of the few that had (a lock file, a token's counter): those
+ * are read again each time.  The clock's grain cannot deceive: everything that is sealed is older than the run.
+ *
+ * Promise: the seal holds only for the manifest it was set for, and only where every sealed entry is the same inode in
+ * the same state by ctime, and every other one has the same bytes.  A file that is damaged or gone holds nothing.
+ */
+#ifndef OKV_PHASE_SEAL_H
+#define OKV_PHASE_SEAL_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "phase/scan.h"
+
+/* `manifest_hex`: SHA-256 of the snapshot's manifest. */
+bool phase_seal_holds(int root, const struct phase_paths *paths, const char *manifest_hex, size_t *ret_entries);
+/*
+ * `scan` is the whole one that was compared, with fresh_since the start of the run.  Nothing is set where too much is
+ * fresh.
+ */
+int phase_seal_set(int root, const struct phase_paths *paths, const char *manifest_hex, const struct phase_scan *scan,
+		   struct fault *f);
+
+#endif
