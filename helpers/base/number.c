@@ -65,3 +65,24 @@ int number_parse_size(const char *string, const char *what, uint64_t *ret_bytes,
 	*ret_bytes = value << shift;
 	return 0;
 }
+
+int number_parse_seconds(const char *string, const char *what, uint64_t *ret_seconds, struct fault *f)
+{
+	static const char units[] = "smhd";
+	static const uint64_t unit_seconds[] = { 1, 60, 60 * 60, 24 * 60 * 60 };
+	const uint64_t most = 100 * 365 * unit_seconds[3];
+	size_t length = strlen(string);
+	uint64_t factor = 1, value;
+
+	if (length > 1) {
+		const char *unit = strchr(units, string[length - 1]);
+		if (unit != NULL && *unit != '\0') {
+			factor = unit_seconds[unit - units];
+			length--;
+		}
+	}
+	if (!digits_parse(string, length, 10, &value) || value == 0 || value > most / factor)
+		return fault_refused(f, "%s must be a time such as 90s, 30m, 24h or 2d, not '%s'", what, SHOWN(string));
+	*ret_seconds = value * factor;
+	return 0;
+}

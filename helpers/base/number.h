@@ -19,5 +19,7 @@ int number_parse(const char *string, const char *what, uint64_t least, uint64_t 
 int number_parse_mode(const char *string, const char *what, mode_t *ret_mode, struct fault *f);
 /* "512", "64K", "16M", "2G" (powers of 1024) as bytes; else FAULT_REFUSED. */
 int number_parse_size(const char *string, const char *what, uint64_t *ret_bytes, struct fault *f);
+/* "90" or "90s", "30m", "24h", "2d" as seconds, at least one and at most 100 years; else FAULT_REFUSED. */
+int number_parse_seconds(const char *string, const char *what, uint64_t *ret_seconds, struct fault *f);
 
 #endif

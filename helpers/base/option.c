@@ -78,6 +78,9 @@ static int store(const struct option *option, const char *value, struct fault *f
 	case OPTION_SIZE:
 		r = number_parse_size(value, what, option->target, f);
 		break;
+	case OPTION_SECONDS:
+		r = number_parse_seconds(value, what, option->target, f);
+		break;
 	case OPTION_LIST:
 		return option_list_add(option->target, value, f);
 	}

@@ -21,6 +21,7 @@ enum option_kind {
 	OPTION_CHOICE, /* target: const char **; one of the words in `argument`, separated by '|' */
 	OPTION_NUMBER, /* target: uint64_t *; from `least` to `most` */
 	OPTION_SIZE,   /* target: uint64_t *; bytes, suffixes K M G T */
+	OPTION_SECONDS, /* target: uint64_t *; seconds, suffixes s m h d */
 	OPTION_LIST,   /* target: struct option_list *; may be repeated */
 };
 
