@@ -20,12 +20,14 @@ int bundle_rules_check(const struct bundle_rules *rules, const char *origin, int
 	char made[BUNDLE_TIME_SIZE];
 
 	if (rules->own_name != NULL && strcasecmp(rules->own_name, origin) == 0)
-		return fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already", SHOWN(origin));
+		return fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already",
+				     SHOWN(origin));
 	bundle_time_print(created, made);
 	if (created > rules->now + BUNDLE_CLOCK_SKEW)
 		return fault_refused(f, "it was made in the future, at %s; compare the clocks of the nodes", made);
 	if (rules->max_age > 0 && created < rules->now && (uint64_t)(rules->now - created) > rules->max_age)
-		return fault_refused(f, "it is too old: made at %s, %jd seconds ago, and --max-age is %ju; seal a fresh one",
+		return fault_refused(f,
+				     "it is too old: made at %s, %jd seconds ago; --max-age is %ju; seal a fresh one",
 				     made, (intmax_t)(rules->now - created), (uintmax_t)rules->max_age);
 	return 0;
 }
@@ -117,8 +119,10 @@ int bundle_apply_sealed(const struct bundle_apply *how, const char *path, struct
 	struct bundle_sealed sealed;
 	struct bundle_applied applied;
 
-	if (sealed_look(how, path, &carrier, &sealed, f) < 0 || bundle_node_open(how->root, how->settings, &node, f) < 0 ||
-	    bundle_node_room(&node, sealed.header.size, f) < 0 || (!how->dry_run && stage_begin(&node, &stage, f) < 0) ||
+	if (sealed_look(how, path, &carrier, &sealed, f) < 0 ||
+	    bundle_node_open(how->root, how->settings, &node, f) < 0 ||
+	    bundle_node_room(&node, sealed.header.size, f) < 0 ||
+	    (!how->dry_run && stage_begin(&node, &stage, f) < 0) ||
 	    sealed_read(how, &carrier, &sealed, stage.fd, f) < 0)
 		return -1;
 	sealed_tell(&sealed, &applied);
@@ -140,13 +144,15 @@ static int plain_judge(const struct bundle_apply *how, const struct bundle_carri
 
 	if (status->st_size == 0)
 		return fault_refused(f, "'%s' is empty", SHOWN(carrier->path));
-	if (pread(carrier->fd, magic, sizeof(magic), 0) == sizeof(magic) && memcmp(magic, BUNDLE_MAGIC, sizeof(magic)) == 0)
+	if (pread(carrier->fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	    memcmp(magic, BUNDLE_MAGIC, sizeof(magic)) == 0)
 		return fault_refused(f, "'%s' is sealed; apply it without --plain", SHOWN(carrier->path));
 	if (status->st_uid != 0 && status->st_uid != okv_user && !(has_support && status->st_uid == support))
-		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle must come from root, %s or support",
-				     SHOWN(carrier->path), (unsigned long)status->st_uid, SHOWN(how->settings->okv_user));
+		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
+				     SHOWN(carrier->path), (unsigned long)status->st_uid,
+				     SHOWN(how->settings->okv_user));
 	if ((status->st_mode & 022) != 0)
-		return fault_refused(f, "'%s' can be written by others (mode %04o); nobody can say whose bytes these are",
+		return fault_refused(f, "'%s' can be written by others (mode %04o): whose bytes are these?",
 				     SHOWN(carrier->path), (unsigned)(status->st_mode & 07777));
 	/* Its own time of change is all that an unsealed one tells about its age. */
 	const struct bundle_rules rules = { .own_name = NULL, .max_age = how->rules.max_age, .now = how->rules.now };
@@ -203,7 +209,8 @@ int bundle_apply_plain(const struct bundle_apply *how, const char *path, struct 
 	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
 	if (!how->dry_run && (stage_begin(&node, &stage, f) < 0 || fs_stage_own(&stage, f) < 0))
 		return -1;
-	if (plain_copy(&carrier, stage.fd, &applied, f) < 0 || stage_settle(how, &node, &stage, &carrier, &applied, f) < 0)
+	if (plain_copy(&carrier, stage.fd, &applied, f) < 0 ||
+	    stage_settle(how, &node, &stage, &carrier, &applied, f) < 0)
 		return -1;
 	*ret_applied = applied;
 	return 0;

@@ -42,7 +42,8 @@ int bundle_carrier_open(const char *path, struct bundle_carrier *ret_carrier, st
 		return -1;
 	/* A second name would be a copy that stays behind, or one that somebody else writes to. */
 	if (carrier.status.st_nlink != 1)
-		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path), (uintmax_t)carrier.status.st_nlink);
+		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path),
+				     (uintmax_t)carrier.status.st_nlink);
 	*ret_carrier = carrier;
 	carrier = (struct bundle_carrier)BUNDLE_CARRIER_INIT;
 	return 0;

@@ -15,7 +15,8 @@ static int library_fault(struct fault *f, const char *act)
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
 	ERR_clear_error();
-	return fault_system(f, 0, "libcrypto cannot %s%s%s", act, reason != NULL ? ": " : "", reason != NULL ? reason : "");
+	return fault_system(f, 0, "libcrypto cannot %s%s%s", act, reason != NULL ? ": " : "",
+			    reason != NULL ? reason : "");
 }
 
 int bundle_key_derive(const void *passphrase, size_t length, const unsigned char *salt, size_t salt_length,

@@ -58,7 +58,8 @@ bool bundle_hex_parse(const char *string, unsigned char *out, size_t size)
 	if (strlen(string) != 2 * size)
 		return false;
 	for (size_t i = 0; i < size; i++) {
-		const int high = digit_value(hex_digits, string[2 * i]), low = digit_value(hex_digits, string[2 * i + 1]);
+		const int high = digit_value(hex_digits, string[2 * i]),
+			  low = digit_value(hex_digits, string[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		out[i] = (unsigned char)(high << 4 | low);

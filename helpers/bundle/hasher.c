@@ -56,13 +56,14 @@ static void child_work(const unsigned char *ring, int line)
 		return;
 	for (size_t slot = 0; line_read(line, &length, sizeof(length));) {
 		if (length == 0) {
-			if (bundle_digest_finish(&digest, result, &f) < 0 || !line_write(line, result, sizeof(result)) ||
-			    bundle_digest_start(&digest, &f) < 0)
+			if (bundle_digest_finish(&digest, result, &f) < 0 ||
+			    !line_write(line, result, sizeof(result)) || bundle_digest_start(&digest, &f) < 0)
 				return;
 			continue;
 		}
 		if (length > BUNDLE_SLOT_SIZE ||
-		    bundle_digest_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0 || !line_write(line, "", 1))
+		    bundle_digest_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0 ||
+		    !line_write(line, "", 1))
 			return;
 		slot = (slot + 1) % BUNDLE_RING_SLOTS;
 	}

@@ -259,7 +259,8 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 
 int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f)
 {
-	char created[BUNDLE_TIME_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1], base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
+	char created[BUNDLE_TIME_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1],
+		base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
 	struct json j;
 
 	bundle_time_print(header->created, created);

@@ -24,12 +24,14 @@ static int bundle_look(const struct bundle_seal *how, int *ret_fd, struct stat *
 	if (fs_file_open_at(node.dir, node.leaf, O_RDONLY, ret_fd, ret_status, f) < 0)
 		return -1;
 	if (node.status.st_uid != node.uid)
-		report_say(how->report, REPORT_WARNING, "'%s' belongs to user id %lu, not to %s: was it made on the console?",
-			   SETTINGS_BUNDLE, (unsigned long)node.status.st_uid, SHOWN(how->settings->okv_user));
+		report_say(how->report, REPORT_WARNING,
+			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,
+			   (unsigned long)node.status.st_uid, SHOWN(how->settings->okv_user));
 	if (how->now - ret_status->st_mtim.tv_sec > FRESH_SECONDS) {
 		char made[BUNDLE_TIME_SIZE];
 		bundle_time_print(ret_status->st_mtim.tv_sec, made);
-		report_say(how->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?", SETTINGS_BUNDLE, made);
+		report_say(how->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
+			   SETTINGS_BUNDLE, made);
 	}
 	return 0;
 }

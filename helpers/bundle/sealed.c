@@ -53,7 +53,8 @@ int bundle_sealed_look(int fd, const char *name, struct bundle_sealed *ret_seale
 		return fault_refused(f, "'%s' is cut off: %ju of its bytes are missing", SHOWN(name),
 				     (uintmax_t)(announced - there));
 	if (there > announced)
-		return fault_refused(f, "'%s' has %ju bytes after its end", SHOWN(name), (uintmax_t)(there - announced));
+		return fault_refused(f, "'%s' has %ju bytes after its end", SHOWN(name),
+				     (uintmax_t)(there - announced));
 	if (lseek(fd, (off_t)sealed.head_length, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
 	*ret_sealed = sealed;
@@ -75,7 +76,8 @@ static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secr
 	const struct bundle_header *h = &sealed->header;
 	const uint64_t began = now_us();
 
-	int r = bundle_key_derive(secret->passphrase, secret->length, h->salt, h->salt_length, h->iterations, secret->key, f);
+	int r = bundle_key_derive(secret->passphrase, secret->length, h->salt, h->salt_length, h->iterations,
+				  secret->key, f);
 	sealed->derivation_us = now_us() - began;
 	text_wipe(secret->passphrase, sizeof(secret->passphrase));
 	secret->length = 0;
@@ -122,7 +124,7 @@ int bundle_sealed_open(struct bundle_sealed *sealed, int fd, const char *name, s
 	if (bundle_hasher_finish(hasher, digest, f) < 0)
 		return -1;
 	if (memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
-		return fault_refused(f, "'%s' is sealed well, but its header names another SHA-256 than its content has",
+		return fault_refused(f, "'%s' is sealed well, but its content has not the SHA-256 of its header",
 				     SHOWN(name));
 	return 0;
 }
@@ -136,12 +138,14 @@ static int content_digest(int fd, const char *name, struct bundle_hasher *hasher
 	size_t got;
 
 	do {
-		if (bundle_hasher_slot(hasher, &slot, f) < 0 || block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0 ||
+		if (bundle_hasher_slot(hasher, &slot, f) < 0 ||
+		    block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0 ||
 		    (got > 0 && bundle_hasher_give(hasher, got, f) < 0))
 			return -1;
 		size += got;
 		if (size > BUNDLE_SIZE_MOST)
-			return fault_refused(f, "'%s' is longer than %ju bytes", SHOWN(name), (uintmax_t)BUNDLE_SIZE_MOST);
+			return fault_refused(f, "'%s' is longer than %ju bytes", SHOWN(name),
+					     (uintmax_t)BUNDLE_SIZE_MOST);
 	} while (got == BUNDLE_SLOT_SIZE);
 	if (size == 0)
 		return fault_refused(f, "'%s' is empty", SHOWN(name));
@@ -168,7 +172,8 @@ static int header_make(struct bundle_sealed *sealed, struct fault *f)
 }
 
 static int content_seal(const struct bundle_sealed *sealed, int fd, const char *name, struct bundle_cipher *cipher,
-			struct bundle_hasher *hasher, unsigned char *block, int out, const char *out_name, struct fault *f)
+			struct bundle_hasher *hasher, unsigned char *block, int out, const char *out_name,
+			struct fault *f)
 {
 	unsigned char tag[BUNDLE_TAG_SIZE], digest[BUNDLE_DIGEST_SIZE], *slot;
 	uint64_t size = 0;
@@ -177,13 +182,15 @@ static int content_seal(const struct bundle_sealed *sealed, int fd, const char *
 	if (fs_write(out, out_name, sealed->head, sealed->head_length, f) < 0)
 		return -1;
 	do {
-		if (bundle_hasher_slot(hasher, &slot, f) < 0 || block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0)
+		if (bundle_hasher_slot(hasher, &slot, f) < 0 ||
+		    block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0)
 			return -1;
 		size += got;
 		if (size > sealed->header.size)
 			break;
-		if (got > 0 && (bundle_hasher_give(hasher, got, f) < 0 || bundle_cipher_update(cipher, slot, got, block, f) < 0 ||
-				fs_write(out, out_name, block, got, f) < 0))
+		if (got > 0 &&
+		    (bundle_hasher_give(hasher, got, f) < 0 || bundle_cipher_update(cipher, slot, got, block, f) < 0 ||
+		     fs_write(out, out_name, block, got, f) < 0))
 			return -1;
 	} while (got == BUNDLE_SLOT_SIZE);
 	if (bundle_cipher_seal_finish(cipher, tag, f) < 0 || fs_write(out, out_name, tag, sizeof(tag), f) < 0 ||

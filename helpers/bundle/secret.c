@@ -28,11 +28,13 @@ int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, 
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fault_system(f, errno, "cannot forbid dumps of this process");
-	struct bundle_secret *secret = mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct bundle_secret *secret =
+		mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (secret == MAP_FAILED)
 		return fault_memory(f);
 	if (mlock(secret, sizeof(*secret)) < 0 && !all)
-		report_say(report, REPORT_WARNING, "the system locks no memory for us (%s): a key may reach the swap area",
+		report_say(report, REPORT_WARNING,
+			   "the system locks no memory for us (%s): a key may reach the swap area",
 			   fault_errno_text(errno));
 	/* Kernels that do not know these still have the lock and the missing core limit. */
 	(void)madvise(secret, sizeof(*secret), MADV_DONTDUMP);
@@ -85,8 +87,8 @@ static int file_read(const char *path, struct report *report, struct bundle_secr
 	if (fd < 0)
 		return fault_errno(f, errno, "cannot open passphrase file '%s'", SHOWN(path));
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
-		report_say(report, REPORT_WARNING, "passphrase file '%s' is open to others (mode %04o); chmod 600 it", SHOWN(path),
-			   (unsigned)(status.st_mode & 07777));
+		report_say(report, REPORT_WARNING, "passphrase file '%s' is open to others (mode %04o); chmod 600 it",
+			   SHOWN(path), (unsigned)(status.st_mode & 07777));
 	return bytes_read(fd, false, secret, f);
 }
 
@@ -113,7 +115,8 @@ static int terminal_ask(int tty, enum bundle_question question, struct bundle_se
 	if (bundle_secret_new(report, &again, f) < 0)
 		return -1;
 	int r = line_ask(tty, "Once more: ", again, f);
-	if (r == 0 && (again->length != secret->length || memcmp(again->passphrase, secret->passphrase, secret->length) != 0))
+	if (r == 0 &&
+	    (again->length != secret->length || memcmp(again->passphrase, secret->passphrase, secret->length) != 0))
 		r = fault_refused(f, "the two passphrases differ");
 	bundle_secret_free(&again);
 	return r;
@@ -126,7 +129,8 @@ static int terminal_read(enum bundle_question question, struct report *report, s
 	struct termios before, silent;
 
 	if (tty < 0 || tcgetattr(tty, &before) < 0)
-		return fault_usage(f, "there is no terminal to ask for the passphrase; use --passphrase-file or --passphrase-fd");
+		return fault_usage(f,
+				   "no terminal to ask for the passphrase; use --passphrase-file or --passphrase-fd");
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	if (tcsetattr(tty, TCSAFLUSH, &silent) < 0)

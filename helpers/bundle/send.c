@@ -88,9 +88,11 @@ static bool outcome_judge(const struct proc_outcome *outcome, uint64_t size, con
 	else if (!answered)
 		verdict_quote(ret_sent, text_string(&outcome->output), outcome->status);
 	else if (strcmp(ret_sent->digest, digest) != 0 || ret_sent->bytes != size)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "the far side has other bytes than were sent");
+		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict),
+			       "the far side has other bytes than were sent");
 	else if (outcome->status != 0)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "ssh ended with status %d", outcome->status);
+		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "ssh ended with status %d",
+			       outcome->status);
 	else
 		ret_sent->done = true;
 	if (ret_sent->done)

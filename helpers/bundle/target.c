@@ -82,8 +82,8 @@ int bundle_ssh_check(const struct bundle_ssh *ssh, struct fault *f)
 			return fault_usage(f, "--ssh-option '%s' is not NAME=VALUE", SHOWN(option));
 		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
 			if (option_named(option, ours[k]))
-				return fault_usage(f, "--ssh-option may not set %s: host keys are always checked, and --ask decides "
-						      "about questions", ours[k]);
+				return fault_usage(f, "--ssh-option may not set %s: host keys are always checked, "
+						   "and --ask decides about questions", ours[k]);
 	}
 	if (!name_is_plain(ssh->user, strlen(ssh->user)))
 		return fault_usage(f, "--user '%s' is no user name", SHOWN(ssh->user));

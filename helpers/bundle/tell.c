@@ -63,7 +63,8 @@ void bundle_tell_next(struct text *lines, struct json *j)
 	text_add_format(lines,
 			"next, on this node's console: HSM page, Apply Bundle (it asks for the recovery passphrase)\n"
 			"order: %s;\n       then HSM-enable each node (HSM page, Initialize)\n"
-			"last:  when every node is HSM-enabled and replication is verified, 'okv-luna bundle clean' on all nodes\n",
+			"last:  when every node is HSM-enabled and replication is verified, 'okv-luna bundle clean'\n"
+			"       on all nodes\n",
 			order);
 	json_string(j, "next", "HSM page, Apply Bundle");
 	json_string(j, "order", order);
@@ -71,9 +72,10 @@ void bundle_tell_next(struct text *lines, struct json *j)
 
 void bundle_tell_removal(struct text *lines)
 {
-	text_add_string(lines,
-			"the guide allows this when Cluster Settings State shows every node HSM-enabled and replication is\n"
-			"verified, and then on all nodes; a node where the bundle was not applied needs a new copy\n");
+	text_add_string(
+		lines,
+		"the guide allows this when Cluster Settings State shows every node HSM-enabled and replication is\n"
+		"verified, and then on all nodes; a node where the bundle was not applied needs a new copy\n");
 }
 
 size_t bundle_tell_sent(const struct bundle_send *how, const struct bundle_sent *sent, const char *far_path,
@@ -132,8 +134,8 @@ void bundle_tell_copy(const char *mark, const struct bundle_copy *copy, const ch
 
 	bundle_time_print(s->st_mtim.tv_sec, changed);
 	text_add_format(lines, "%-5s %s: %s%s%s, %s bytes of %s%s%s\n", mark, SHOWN(copy->path), copy_words(copy->kind),
-			copy->origin[0] != '\0' ? " from " : "", SHOWN(copy->origin), BUNDLE_GROUPED((uint64_t)s->st_size),
-			changed, flaw[0] != '\0' ? "; " : "", flaw);
+			copy->origin[0] != '\0' ? " from " : "", SHOWN(copy->origin),
+			BUNDLE_GROUPED((uint64_t)s->st_size), changed, flaw[0] != '\0' ? "; " : "", flaw);
 	json_object_begin(j, NULL);
 	json_string(j, "path", copy->path);
 	json_string(j, "kind", bundle_copy_kind_name(copy->kind));

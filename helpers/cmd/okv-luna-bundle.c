@@ -34,38 +34,37 @@ static struct {
 };
 
 static const struct option options[] = {
-	{ .name = "out", .kind = OPTION_TEXT, .argument = "FILE", .help = "seal: the sealed file to make",
-	  .target = &given.out },
-	{ .name = "iterations", .kind = OPTION_NUMBER, .argument = "N", .least = BUNDLE_ITERATIONS_LEAST,
-	  .most = BUNDLE_ITERATIONS_MOST, .help = "seal, send: rounds of PBKDF2 (default 600000)",
-	  .target = &given.iterations },
-	{ .name = "passphrase-file", .kind = OPTION_TEXT, .argument = "FILE",
-	  .help = "read the passphrase from FILE instead of the terminal", .target = &given.passphrase_file },
-	{ .name = "passphrase-fd", .kind = OPTION_NUMBER, .argument = "N", .least = 0, .most = FD_NONE - 1,
-	  .help = "read the passphrase from open descriptor N", .target = &given.passphrase_fd },
-	{ .name = "max-age", .kind = OPTION_SECONDS, .argument = "AGE",
-	  .help = "apply, verify: refuse an older bundle; 90s, 30m, 24h, 2d (apply's default 24h)",
-	  .target = &given.max_age },
-	{ .name = "plain", .help = "apply: the file is an unsealed hsmbundle, copied as the guide says",
-	  .target = &given.plain },
-	{ .name = "file", .kind = OPTION_TEXT, .argument = "FILE", .help = "send: this sealed file instead of a fresh one",
-	  .target = &given.file },
-	{ .name = "jobs", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = PROC_CHILDREN_MAX,
-	  .help = "send: nodes at a time (default 8)", .target = &given.jobs },
-	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .least = 1, .most = DAY,
-	  .help = "send: give a node up after so long (default 300)", .target = &given.timeout },
-	{ .letter = 'p', .name = "port", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = 65535,
-	  .help = "send: port of ssh on every node that names none", .target = &given.port },
-	{ .name = "user", .kind = OPTION_TEXT, .argument = "NAME", .help = "send: user on the nodes (default support)",
-	  .target = &given.user },
-	{ .letter = 'i', .name = "identity", .kind = OPTION_TEXT, .argument = "FILE", .help = "send: private key for ssh",
-	  .target = &given.identity },
+	{ .name = "out", .kind = OPTION_TEXT, .argument = "FILE", .target = &given.out,
+	  .help = "seal: the sealed file to make" },
+	{ .name = "iterations", .kind = OPTION_NUMBER, .argument = "N", .target = &given.iterations,
+	  .least = BUNDLE_ITERATIONS_LEAST, .most = BUNDLE_ITERATIONS_MOST,
+	  .help = "seal, send: rounds of PBKDF2 (default 600000)" },
+	{ .name = "passphrase-file", .kind = OPTION_TEXT, .argument = "FILE", .target = &given.passphrase_file,
+	  .help = "read the passphrase from FILE instead of the terminal" },
+	{ .name = "passphrase-fd", .kind = OPTION_NUMBER, .argument = "N", .target = &given.passphrase_fd,
+	  .least = 0, .most = FD_NONE - 1, .help = "read the passphrase from open descriptor N" },
+	{ .name = "max-age", .kind = OPTION_SECONDS, .argument = "AGE", .target = &given.max_age,
+	  .help = "apply, verify: refuse an older bundle; 90s, 30m, 24h, 2d (apply's default 24h)" },
+	{ .name = "plain", .target = &given.plain,
+	  .help = "apply: the file is an unsealed hsmbundle, copied as the guide says" },
+	{ .name = "file", .kind = OPTION_TEXT, .argument = "FILE", .target = &given.file,
+	  .help = "send: this sealed file instead of a fresh one" },
+	{ .name = "jobs", .kind = OPTION_NUMBER, .argument = "N", .target = &given.jobs,
+	  .least = 1, .most = PROC_CHILDREN_MAX, .help = "send: nodes at a time (default 8)" },
+	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .target = &given.timeout,
+	  .least = 1, .most = DAY, .help = "send: give a node up after so long (default 300)" },
+	{ .letter = 'p', .name = "port", .kind = OPTION_NUMBER, .argument = "N", .target = &given.port,
+	  .least = 1, .most = 65535, .help = "send: port of ssh on every node that names none" },
+	{ .name = "user", .kind = OPTION_TEXT, .argument = "NAME", .target = &given.user,
+	  .help = "send: user on the nodes (default support)" },
+	{ .letter = 'i', .name = "identity", .kind = OPTION_TEXT, .argument = "FILE", .target = &given.identity,
+	  .help = "send: private key for ssh" },
 	{ .letter = 'o', .name = "ssh-option", .kind = OPTION_LIST, .argument = "NAME=VALUE",
-	  .help = "send: an option for ssh, as in ssh_config(5); may be repeated", .target = &given.ssh_options },
-	{ .name = "ask", .help = "send: node after node, and ssh may ask for passwords and new host keys",
-	  .target = &given.ask },
-	{ .name = "keep-bundle", .help = "clean: leave the bundle in its place, remove all other copies",
-	  .target = &given.keep_bundle },
+	  .target = &given.ssh_options, .help = "send: an option for ssh, as in ssh_config(5); may be repeated" },
+	{ .name = "ask", .target = &given.ask,
+	  .help = "send: node after node, and ssh may ask for passwords and new host keys" },
+	{ .name = "keep-bundle", .target = &given.keep_bundle,
+	  .help = "clean: leave the bundle in its place, remove all other copies" },
 	OPTION_END,
 };
 
@@ -281,8 +280,8 @@ static int targets_send(struct cmd_context *context, const struct bundle_send *h
 	const size_t done = bundle_tell_sent(how, sent, far_path, &lines, &j);
 	result_end(context, &j, &lines);
 	if (done < how->count)
-		return fault_incomplete(f, "%zu of %zu nodes did not get the bundle; send to these again", how->count - done,
-					how->count);
+		return fault_incomplete(f, "%zu of %zu nodes did not get the bundle; send to these again",
+					how->count - done, how->count);
 	return 0;
 }
 
@@ -305,7 +304,8 @@ static int send_plan(struct cmd_context *context, const struct bundle_send *how,
 	json_array_begin(&j, "nodes");
 	for (size_t i = 0; i < how->count; i++) {
 		const struct bundle_target *t = &how->targets[i];
-		text_add_format(&lines, "would send to %s@%s:/tmp\n", t->user[0] != '\0' ? t->user : how->ssh.user, t->host);
+		text_add_format(&lines, "would send to %s@%s:/tmp\n", t->user[0] != '\0' ? t->user : how->ssh.user,
+				t->host);
 		json_string(&j, NULL, t->node);
 	}
 	json_array_end(&j);
@@ -321,8 +321,11 @@ static int send_nodes(struct cmd_context *context, struct bundle_target *targets
 	struct bundle_send how = {
 		.targets = targets,
 		.count = context->operand_count - 1,
-		.ssh = { .user = given.user != NULL ? given.user : "support", .port = given.port, .identity = given.identity,
-			 .options = &given.ssh_options, .ask = given.ask },
+		.ssh = { .user = given.user != NULL ? given.user : "support",
+			 .port = given.port,
+			 .identity = given.identity,
+			 .options = &given.ssh_options,
+			 .ask = given.ask },
 		.jobs = given.jobs != 0 ? (unsigned)given.jobs : JOBS_DEFAULT,
 		.timeout_ms = (unsigned)(given.timeout != 0 ? given.timeout : TIMEOUT_DEFAULT) * 1000,
 		.environment = environment,
@@ -423,7 +426,8 @@ static int clean(struct cmd_context *context, struct fault *f)
 	json_array_end(&j);
 	json_unsigned(&j, "failed", failed);
 	if (removed == 0 && failed == 0)
-		text_add_format(&lines, "nothing to remove%s\n", given.keep_bundle ? " besides the bundle in its place" : "");
+		text_add_format(&lines, "nothing to remove%s\n",
+				given.keep_bundle ? " besides the bundle in its place" : "");
 	if (!given.keep_bundle)
 		bundle_tell_removal(&lines);
 	result_end(context, &j, &lines);
@@ -509,8 +513,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "'%s' is not one of seal, apply, verify, send, status, clean", SHOWN(name));
 	const struct act *act = &acts[which];
 	if (count < act->least || count > act->most)
-		return fault_usage(f, "usage: okv-luna bundle %s%s%s [OPTION]...", act->name, act->operands[0] != '\0' ? " " : "",
-				   act->operands);
+		return fault_usage(f, "usage: okv-luna bundle %s%s%s [OPTION]...", act->name,
+				   act->operands[0] != '\0' ? " " : "", act->operands);
 	if (options_check(act, f) < 0)
 		return -1;
 
