@@ -95,6 +95,9 @@ static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_
 			return false;
 		value = value * 10 + digit;
 	}
+	/* A fraction or an exponent is part of the number, not what comes after it. */
+	if (c->at < c->end && strchr(", }\t", *c->at) == NULL)
+		return false;
 	if (c->at == start || (*start == '0' && c->at - start > 1) || value < least || value > most)
 		return false;
 	*ret_value = value;

@@ -1,0 +1,246 @@
+/*
+ * bundle/cipher, bundle/hasher: published vectors through our own open path, in pieces of every size.
+ *
+ * AES-256-GCM: test cases 13 to 16 of "The Galois/Counter Mode of Operation" (McGrew, Viega), those with a nonce of 12
+ * bytes.  PBKDF2-HMAC-SHA-256: RFC 7914, section 11.  SHA-256: FIPS 180-4 examples.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bundle/cipher.h"
+#include "bundle/encoding.h"
+#include "bundle/hasher.h"
+
+enum { BYTES_MAX = 80 };
+
+#define KEY_ZERO "0000000000000000000000000000000000000000000000000000000000000000"
+#define KEY_FE "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"
+#define P60 "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5" \
+	    "aa0de657ba637b39"
+#define C60 "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e63" \
+	    "93ba7a0abcc9f662"
+
+static const struct vector {
+	const char *key, *nonce, *aad, *plain, *cipher, *tag;
+} vectors[] = {
+	{ KEY_ZERO, "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b" },
+	{ KEY_ZERO, "000000000000000000000000", "", "00000000000000000000000000000000",
+	  "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919" },
+	{ KEY_FE, "cafebabefacedbaddecaf888", "", P60 "1aafd255", C60 "898015ad", "b094dac5d93471bdec1a502270e3cc6c" },
+	{ KEY_FE, "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2", P60, C60,
+	  "76fc6ece0f4e1768cddf8853bb2d551b" },
+};
+enum { VECTOR_COUNT = sizeof(vectors) / sizeof(vectors[0]) };
+
+static size_t bytes_of(const char *hex, unsigned char bytes[BYTES_MAX])
+{
+	const size_t length = strlen(hex) / 2;
+
+	assert_true(length <= BYTES_MAX);
+	assert_true(bundle_hex_parse(hex, bytes, length));
+	return length;
+}
+
+/* Opens or seals in pieces of `piece` bytes, in place. */
+static int vector_run(const struct vector *v, enum bundle_direction direction, size_t piece, unsigned char *bytes,
+		      size_t length, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
+{
+	BUNDLE_CIPHER_AUTO c = BUNDLE_CIPHER_INIT;
+	unsigned char key[BYTES_MAX], nonce[BYTES_MAX], aad[BYTES_MAX];
+	const size_t aad_length = bytes_of(v->aad, aad);
+
+	assert_int_equal(bytes_of(v->key, key), BUNDLE_KEY_SIZE);
+	assert_int_equal(bytes_of(v->nonce, nonce), BUNDLE_NONCE_SIZE);
+	assert_int_equal(bundle_cipher_start(&c, direction, key, nonce, aad, aad_length, f), 0);
+	for (size_t at = 0; at < length; at += piece) {
+		const size_t now = length - at < piece ? length - at : piece;
+		assert_int_equal(bundle_cipher_update(&c, bytes + at, now, bytes + at, f), 0);
+	}
+	return direction == BUNDLE_OPEN ? bundle_cipher_open_finish(&c, tag, f) : bundle_cipher_seal_finish(&c, tag, f);
+}
+
+static void published_gcm_vectors_open_and_seal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VECTOR_COUNT; i++) {
+		for (size_t piece = 1; piece <= BYTES_MAX; piece++) {
+			struct fault f = FAULT_INIT;
+			unsigned char plain[BYTES_MAX], bytes[BYTES_MAX], cipher[BYTES_MAX], tag[BYTES_MAX], made[BUNDLE_TAG_SIZE];
+			const size_t length = bytes_of(vectors[i].plain, plain);
+			assert_int_equal(bytes_of(vectors[i].cipher, cipher), length);
+			assert_int_equal(bytes_of(vectors[i].tag, tag), BUNDLE_TAG_SIZE);
+
+			memcpy(bytes, cipher, length);
+			assert_int_equal(vector_run(&vectors[i], BUNDLE_OPEN, piece, bytes, length, tag, &f), 0);
+			assert_memory_equal(bytes, plain, length);
+
+			assert_int_equal(vector_run(&vectors[i], BUNDLE_SEAL, piece, bytes, length, made, &f), 0);
+			assert_memory_equal(bytes, cipher, length);
+			assert_memory_equal(made, tag, BUNDLE_TAG_SIZE);
+		}
+	}
+}
+
+static void any_changed_bit_is_refused(void **state)
+{
+	const struct vector *v = &vectors[3];
+	unsigned char cipher[BYTES_MAX], tag[BYTES_MAX], bytes[BYTES_MAX];
+	const size_t length = bytes_of(v->cipher, cipher);
+
+	(void)state;
+	(void)bytes_of(v->tag, tag);
+	for (size_t bit = 0; bit < 8 * (length + BUNDLE_TAG_SIZE); bit++) {
+		struct fault f = FAULT_INIT;
+		unsigned char *at = bit / 8 < length ? &cipher[bit / 8] : &tag[bit / 8 - length];
+		*at ^= (unsigned char)(1U << bit % 8);
+		memcpy(bytes, cipher, length);
+		assert_int_equal(vector_run(v, BUNDLE_OPEN, 16, bytes, length, tag, &f), -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+		*at ^= (unsigned char)(1U << bit % 8);
+	}
+	for (size_t digit = 0; digit < strlen(v->aad); digit++) {
+		struct fault f = FAULT_INIT;
+		struct vector other = *v;
+		char aad[2 * BYTES_MAX];
+		strcpy(aad, v->aad);
+		aad[digit] = aad[digit] == '0' ? '1' : '0';
+		other.aad = aad;
+		memcpy(bytes, cipher, length);
+		assert_int_equal(vector_run(&other, BUNDLE_OPEN, 16, bytes, length, tag, &f), -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+	}
+}
+
+static void published_pbkdf2_vectors(void **state)
+{
+	static const struct {
+		const char *passphrase, *salt;
+		unsigned iterations;
+		const char *key;
+	} known[] = {
+		{ "passwd", "salt", 1, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc" },
+		{ "Password", "NaCl", 80000, "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		struct fault f = FAULT_INIT;
+		unsigned char key[BUNDLE_KEY_SIZE], expected[BYTES_MAX];
+		assert_int_equal(bundle_key_derive(known[i].passphrase, strlen(known[i].passphrase),
+						   (const unsigned char *)known[i].salt, strlen(known[i].salt),
+						   known[i].iterations, key, &f), 0);
+		(void)bytes_of(known[i].key, expected);
+		assert_memory_equal(key, expected, sizeof(key));
+	}
+}
+
+/* Gives `length` times `byte` in pieces that do not fit the slots. */
+static void stream_give(struct bundle_hasher *h, unsigned char byte, size_t length)
+{
+	struct fault f = FAULT_INIT;
+	size_t piece = 1;
+
+	while (length > 0) {
+		unsigned char *slot;
+		const size_t now = length < piece ? length : piece;
+		assert_int_equal(bundle_hasher_slot(h, &slot, &f), 0);
+		memset(slot, byte, now);
+		assert_int_equal(bundle_hasher_give(h, now, &f), 0);
+		length -= now;
+		piece = piece * 3 % BUNDLE_SLOT_SIZE + 1;
+	}
+}
+
+static void assert_digest(struct bundle_hasher *h, const char *expected)
+{
+	struct fault f = FAULT_INIT;
+	unsigned char digest[BUNDLE_DIGEST_SIZE];
+	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
+
+	assert_int_equal(bundle_hasher_finish(h, digest, &f), 0);
+	bundle_hex_print(digest, sizeof(digest), hex);
+	assert_string_equal(hex, expected);
+}
+
+static void the_digest_process_digests_stream_after_stream(void **state)
+{
+	struct fault f = FAULT_INIT;
+	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
+
+	(void)state;
+	assert_int_equal(bundle_hasher_start(&h, &f), 0);
+	assert_digest(&h, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	stream_give(&h, 'a', 1000000);
+	assert_digest(&h, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+	stream_give(&h, 0, 1024 * 1024);
+	assert_digest(&h, "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58");
+}
+
+static void a_lost_digest_process_is_a_fault_and_no_hang(void **state)
+{
+	struct fault f = FAULT_INIT;
+	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
+	unsigned char *slot;
+	int r = 0;
+
+	(void)state;
+	assert_int_equal(bundle_hasher_start(&h, &f), 0);
+	assert_int_equal(kill(h.pid, SIGKILL), 0);
+	for (int i = 0; r == 0 && i < 2 * BUNDLE_RING_SLOTS; i++)
+		r = bundle_hasher_slot(&h, &slot, &f) < 0 || bundle_hasher_give(&h, 1, &f) < 0 ? -1 : 0;
+	assert_int_equal(r, -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+}
+
+static void the_digest_process_ends_with_its_parent(void **state)
+{
+	int line[2];
+	pid_t hasher = 0;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(line), 0);
+	const pid_t parent = fork();
+	assert_true(parent >= 0);
+	if (parent == 0) {
+		struct fault f = FAULT_INIT;
+		struct bundle_hasher h = BUNDLE_HASHER_INIT;
+		(void)close(line[0]);
+		/* The digest process keeps the pipe open as long as it lives. */
+		if (bundle_hasher_start(&h, &f) == 0 && write(line[1], &h.pid, sizeof(h.pid)) == sizeof(h.pid))
+			for (;;)
+				(void)pause();
+		_exit(1);
+	}
+	(void)close(line[1]);
+	assert_int_equal(read(line[0], &hasher, sizeof(hasher)), sizeof(hasher));
+	assert_int_equal(kill(parent, SIGKILL), 0);
+	assert_int_equal(waitpid(parent, NULL, 0), parent);
+	(void)alarm(20);
+	assert_int_equal(read(line[0], &byte, 1), 0);
+	(void)alarm(0);
+	(void)close(line[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(published_gcm_vectors_open_and_seal),
+		cmocka_unit_test(any_changed_bit_is_refused),
+		cmocka_unit_test(published_pbkdf2_vectors),
+		cmocka_unit_test(the_digest_process_digests_stream_after_stream),
+		cmocka_unit_test(a_lost_digest_process_is_a_fault_and_no_hang),
+		cmocka_unit_test(the_digest_process_ends_with_its_parent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
