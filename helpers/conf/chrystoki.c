@@ -65,17 +65,26 @@ static bool in_section(const struct course *course)
 	return course->section != CHRYSTOKI_NO_LINE || course->nameless;
 }
 
-/* A line with braces that is neither "Name = {" nor "}": the braces still count. */
+/* A line with braces that is neither "Name = {" nor "}": the braces still count, unless they close each other. */
 static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, struct course *course)
 {
+	size_t open = 0;
+	bool closed = false;
+
 	line->kind = CHRYSTOKI_UNKNOWN;
 	line->flaws |= CHRYSTOKI_FLAW_BRACE;
 	for (size_t i = start; i < end; i++) {
 		if (line->bytes[i] == '{')
-			*course = (struct course){ .section = CHRYSTOKI_NO_LINE, .nameless = true };
+			open++;
+		else if (line->bytes[i] == '}' && open > 0)
+			open--;
 		else if (line->bytes[i] == '}')
-			*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
+			closed = true;
 	}
+	if (open > 0)
+		*course = (struct course){ .section = CHRYSTOKI_NO_LINE, .nameless = true };
+	else if (closed)
+		*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
 }
 
 static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, const struct course *course)

@@ -97,7 +97,7 @@ static void entry_write(const struct chrystoki_line *line, const char *value, st
 
 	for (size_t i = 0; i < head; i++)
 		text_add_char(out, line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
-	if (head == after)
+	if (line->value_length == 0)
 		text_add_char(out, ' ');
 	text_add_string(out, value);
 	text_add_char(out, ';');
@@ -112,14 +112,20 @@ static void entry_write(const struct chrystoki_line *line, const char *value, st
 		text_add_char(out, line->bytes[tail] == '\t' ? ' ' : line->bytes[tail]);
 }
 
-/* Where a new entry of the section goes: behind its last entry or comment, before blank lines and the '}'. */
+/*
+ * Where a new entry of the section goes: behind its last entry or comment, before blank lines and the '}'; and before
+ * a brace amid other things, which may end the section.
+ */
 static size_t section_end(const struct chrystoki *c, size_t open)
 {
 	size_t last = open;
 
-	for (size_t i = open + 1; i < c->count && c->lines[i].section == (ptrdiff_t)open; i++)
+	for (size_t i = open + 1; i < c->count && c->lines[i].section == (ptrdiff_t)open; i++) {
+		if ((c->lines[i].flaws & CHRYSTOKI_FLAW_BRACE) != 0)
+			break;
 		if (c->lines[i].kind != CHRYSTOKI_CLOSE && c->lines[i].kind != CHRYSTOKI_BLANK)
 			last = i;
+	}
 	return last + 1;
 }
 

@@ -201,7 +201,8 @@ static void word_read(struct script_reader *r)
 			return;
 	r->command = false;
 	if (text_equal(word, length, "function")) {
-		/* The name follows, then the body. */
+		/* The name follows, then the body, on this line or a later one. */
+		r->operand = true;
 		while (peek(r, 0) == ' ' || peek(r, 0) == '\t')
 			r->at++;
 		while (!word_end(peek(r, 0)))
@@ -210,25 +211,46 @@ static void word_read(struct script_reader *r)
 	}
 }
 
+/* "name()", with blanks where the shell allows them: the body follows, on this line or a later one. */
+static bool definition_read(struct script_reader *r)
+{
+	size_t ahead = 1;
+
+	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
+		ahead++;
+	if (peek(r, ahead) != ')')
+		return false;
+	r->at += ahead + 1;
+	r->operand = true;
+	r->command = true;
+	return true;
+}
+
 static void parenthesis_read(struct script_reader *r)
 {
 	const char c = peek(r, 0);
 
-	if (c == '(') {
+	if (c == '(' && r->at > 0 && r->bytes[r->at - 1] == '=') {
+		/* An array: words, no commands. */
+		push(r, SCRIPT_NEST_COMMAND);
+		r->command = false;
+	} else if (c == '(') {
 		if (r->command && starts(r, "((")) {
 			push(r, SCRIPT_NEST_ARITHMETIC);
 			r->at += 2;
 			return;
 		}
+		if (definition_read(r))
+			return;
 		push(r, SCRIPT_NEST_SUBSHELL);
 		r->command = true;
 	} else if (inside(r, SCRIPT_NEST_COMMAND)) {
 		r->depth--;
 		r->command = false;
 	} else {
+		/* After a pattern a command; after a subshell it does no harm. */
 		if (!inside(r, SCRIPT_NEST_CASE))
 			pop(r, SCRIPT_NEST_SUBSHELL);
-		/* After "name()" a body, after a pattern a command; after a subshell it does no harm. */
 		r->command = true;
 	}
 	r->at++;

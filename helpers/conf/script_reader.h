@@ -11,8 +11,8 @@ enum { SCRIPT_DEPTH_MAX = 200, SCRIPT_DOCUMENTS_MAX = 16, SCRIPT_DELIMITER_MAX =
 
 /* What the reader is inside of. */
 enum script_nest {
-	SCRIPT_NEST_SUBSHELL,	/* ( ), also of name() and of a case pattern */
-	SCRIPT_NEST_COMMAND,	/* $( ), <( ), >( ) */
+	SCRIPT_NEST_SUBSHELL,	/* ( ), also of a case pattern */
+	SCRIPT_NEST_COMMAND,	/* $( ), <( ), >( ), and the words of an array */
 	SCRIPT_NEST_ARITHMETIC, /* (( )), $(( )) */
 	SCRIPT_NEST_GROUP,	/* a plain parenthesis inside arithmetic */
 	SCRIPT_NEST_PARAMETER,	/* ${ } */
@@ -37,7 +37,7 @@ struct script_reader {
 	size_t depth;
 	bool lost;
 	bool command; /* the next word is in command position */
-	bool operand; /* an operator wants something on a later line: | && || */
+	bool operand; /* something is wanted yet, on a later line if need be: after | && || and name() */
 	struct script_document documents[SCRIPT_DOCUMENTS_MAX];
 	size_t document_count;
 };

@@ -1,0 +1,259 @@
+/* conf/script: which lines of a shell script begin a command of the script itself.  The judge is bash. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/script.h"
+#include "proc/run.h"
+#include "random.h"
+
+enum { SCRIPTS = 300 };
+
+static struct script read_string(const char *bytes)
+{
+	struct script s;
+	struct fault f = FAULT_INIT;
+
+	assert_int_equal(script_read(&s, bytes, strlen(bytes), &f), 0);
+	return s;
+}
+
+/* "o" for an outer line of code, "O" for an outer line that is none, "." for any other; '+' at the end: ends outer. */
+static void assert_lines(const char *bytes, const char *wanted)
+{
+	SCRIPT_AUTO s = read_string(bytes);
+	TEXT_AUTO seen = TEXT_INIT;
+	size_t at = 0;
+
+	for (size_t i = 0; i < s.count; i++) {
+		assert_int_equal(s.lines[i].start, at);
+		at += s.lines[i].length;
+		text_add_char(&seen, !s.lines[i].outer ? '.' : s.lines[i].code ? 'o' : 'O');
+	}
+	assert_int_equal(at, strlen(bytes));
+	if (s.ends_outer)
+		text_add_char(&seen, '+');
+	if (strcmp(text_string(&seen), wanted) != 0)
+		fail_msg("of '%s': '%s', not '%s'", bytes, text_string(&seen), wanted);
+}
+
+static void lines_begin_outside_quotes_documents_and_compounds(void **state)
+{
+	(void)state;
+	assert_lines("", "+");
+	assert_lines("a\nb\n", "oo+");
+	assert_lines("# c\n\n a\n", "OOo+");
+	assert_lines("a \\\nb\nc\n", "o.o+");
+	assert_lines("a \"x\ny\" b\nc\n", "o.o+");
+	assert_lines("a 'x\n\"\n' b\nc\n", "o..o+");
+	assert_lines("cat <<E\nif\n E\nE\nc\n", "o...o+");
+	assert_lines("cat <<-'E F' <<G\nx\n\tE F\n$(\nG\nc\n", "o....o+");
+	assert_lines("if a; then\nb\nelse\nc\nfi\nd\n", "o....o+");
+	assert_lines("case $x in\na) if b; then c; fi ;;\n(d) : ;;\nesac\ne\n", "o...o+");
+	assert_lines("f() {\na\n}\nb\n", "o..o+");
+	assert_lines("function f {\na\n}\nb\n", "o..o+");
+	assert_lines("f ( )\n{\na\n}\nb\n", "o...o+");
+	assert_lines("function f\n{\na\n}\nb\n", "o...o+");
+	assert_lines("x=(a\nb)\nc\nx=()\nd\n", "o.ooo+");
+	assert_lines("a &&\n# c\nb\nc\n", "o..o+");
+	assert_lines("a |\nb\n", "o.+");
+	assert_lines("x=$(a\nb)\nc\n", "o.o+");
+	assert_lines("x=`a\nb`\nc\n", "o.o+");
+	assert_lines("x=\"$(a \"\n\")\n\"\nc\n", "o..o+");
+	assert_lines("x=$((1 << 2))\nc\n", "oo+");
+	assert_lines("((x = 1 << 2))\nc\n", "oo+");
+	assert_lines("x=${y:-\"}\"}\nc\n", "oo+");
+	assert_lines("x=${y#'}'}\nc\n", "oo+");
+	assert_lines("a <<<x\nc\n", "oo+");
+	assert_lines("diff <(a\nb) c\nd\n", "o.o+");
+	assert_lines("[[ a =~ ^(a|b)$ ]]\nc\n", "oo+");
+	assert_lines("echo if\necho fi done }\nc\n", "ooo+");
+	assert_lines("a 2>&1 >|b &\nc\n", "oo+");
+	assert_lines("a#b ${#x} $#\nc\n", "oo+");
+	assert_lines("while :; do\na\ndone <b\nc\n", "o..o+");
+}
+
+static void where_the_reader_loses_its_way_no_later_line_is_outer(void **state)
+{
+	(void)state;
+	assert_lines("a\nlogger \"x\xe2\x80\x9d\nexit 1\n", "oo.");
+	assert_lines("a\nfi\nb\n", "oo.");
+	assert_lines("a\n)\nb\n", "oo.");
+	assert_lines("cat <<E\nx\n", "o.");
+	assert_lines("if a; then\nb\n", "o.");
+	assert_lines("a \\", "o");
+}
+
+static void words_of_a_simple_line(void **state)
+{
+	static const char line[] = "  sudo\tgroupadd -r 'x' || true\n";
+	const char *word;
+
+	(void)state;
+	assert_int_equal(script_word(line, strlen(line), 0, &word), 4);
+	assert_memory_equal(word, "sudo", 4);
+	assert_int_equal(script_word(line, strlen(line), 3, &word), 3);
+	assert_memory_equal(word, "'x'", 3);
+	assert_int_equal(script_word(line, strlen(line), 4, &word), 0);
+	assert_int_equal(script_word("", 0, 0, &word), 0);
+}
+
+/* --- random scripts, whose outer lines their maker knows ----------------------------------------------------------- */
+
+static void command_make(struct random *r, unsigned depth, struct text *out);
+
+static void commands_make(struct random *r, unsigned depth, struct text *out)
+{
+	for (size_t n = 1 + random_below(r, 2); n > 0; n--)
+		command_make(r, depth + 1, out);
+}
+
+static void simple_make(struct random *r, struct text *out)
+{
+	static const char *const simple[] = {
+		": word\n",
+		"x=1\n",
+		"x=\"two\nlines ) fi } $(echo \"sub ( \") \\\" more\"\n",
+		": 'single\n# no comment \" ( \nend'\n",
+		"cat <<EOF >/dev/null\nfi done ) } esac \" ' $x\n EOF\nEOF\n",
+		"cat <<-'E O F' >/dev/null\n\t$( ` \"\n\tE O F\n",
+		": a \\\n  b \\\n  c\n",
+		"true &&\n  true\n",
+		"true ||\n\n  # about it\n  true\n",
+		"echo a |\n  cat >/dev/null\n",
+		": $((1 + (2 << 1)))\n",
+		": ${x:-\"a}b\"} ${x%%'}'*} ${#x}\n",
+		"# a comment with ' and \" and ( and `\n",
+		"\n",
+		"x=$(\n  echo a\n  case b in b) echo c ;; esac\n)\n",
+		"x=`echo a; echo b`\n",
+		"[ -n \"$x\" ] || :\n",
+		"[[ a =~ ^(a|b)$ ]] && :\n",
+		"cat <<<\"here ) fi\" >/dev/null\n",
+		": if fi done { } ( $# a#b\n",
+		"((x = 1 << 2)) || :\n",
+		": >/dev/null 2>&1 </dev/null; : x # ' behind\n",
+		"x='it'\\''s' y=\"a\"'b'\n",
+	};
+	const char *chosen = RANDOM_PICK(r, simple);
+
+	/* ": ( " would be a syntax error outside quotes. */
+	text_add_string(out, strncmp(chosen, ": if", 4) == 0 ? ": if fi done { } $# a#b\n" : chosen);
+}
+
+static void command_make(struct random *r, unsigned depth, struct text *out)
+{
+	static const struct {
+		const char *open, *close;
+	} compounds[] = {
+		{ "if true; then\n", "fi\n" },
+		{ "if false; then\n:\nelif true\nthen\n", "else\n:\nfi\n" },
+		{ "for i in 1 2; do\n", "done\n" },
+		{ "while false\ndo\n", "done >/dev/null\n" },
+		{ "case x in\ny | z) : ;;\n(x)\n", ";;\nesac\n" },
+		{ "{\n", "}\n" },
+		{ "(\n", ")\n" },
+		{ "f() {\n", "}\n" },
+		{ "function g\n{\n", "}\n" },
+		{ "x=\"$(\n", ")\"\n" },
+		{ "until true; do\n", "done\n" },
+	};
+
+	if (depth > 4 || !random_one_in(r, 2)) {
+		simple_make(r, out);
+		return;
+	}
+	const size_t which = random_below(r, sizeof(compounds) / sizeof(compounds[0]));
+	text_add_string(out, compounds[which].open);
+	/* A compound of comments alone is a syntax error. */
+	text_add_string(out, ":\n");
+	commands_make(r, depth, out);
+	text_add_string(out, compounds[which].close);
+}
+
+struct made {
+	struct text bytes;
+	size_t starts[64]; /* offsets where the maker began a command of the script */
+	size_t count;
+};
+
+static void script_make(struct random *r, struct made *m)
+{
+	for (size_t n = 1 + random_below(r, 12); n > 0; n--) {
+		m->starts[m->count++] = m->bytes.length;
+		command_make(r, 0, &m->bytes);
+	}
+}
+
+/* Runs the script in bash; its output must be the numbers from 0 on, one a line. */
+static void assert_marks_run(const struct text *script, size_t marks)
+{
+	char path[] = "/tmp/okv-script-test-XXXXXX";
+	const int fd = mkstemp(path);
+	struct fault f = FAULT_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	TEXT_AUTO wanted = TEXT_INIT;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, script->bytes, script->length), (ssize_t)script->length);
+	(void)close(fd);
+	const char *const argv[] = { "/bin/bash", path, NULL };
+	const struct proc_run run = { .argv = argv, .root = -1, .input = -1, .deadline_ms = 20000 };
+	assert_int_equal(proc_run(&run, &outcome, &f), 0);
+	(void)unlink(path);
+	for (size_t i = 0; i < marks; i++)
+		text_add_format(&wanted, "%zu\n", i);
+	if (outcome.status != 0 || strcmp(text_string(&outcome.output), text_string(&wanted)) != 0)
+		fail_msg("status %d, output:\n%sof:\n%s", outcome.status, text_string(&outcome.output), script->bytes);
+	proc_outcome_done(&outcome);
+}
+
+static void whole_lines_put_before_an_outer_line_run_exactly_when_it_would(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= SCRIPTS; seed++) {
+		struct random r = random_from(seed);
+		struct made m = { .bytes = TEXT_INIT };
+		struct fault f = FAULT_INIT;
+		SCRIPT_AUTO s = SCRIPT_INIT;
+		TEXT_AUTO marked = TEXT_INIT;
+		size_t marks = 0, known = 0;
+
+		script_make(&r, &m);
+		assert_int_equal(script_read(&s, m.bytes.bytes, m.bytes.length, &f), 0);
+		assert_true(s.ends_outer);
+		text_add_string(&marked, "okv_mark() { echo $1; }\n");
+		for (size_t i = 0; i < s.count; i++) {
+			/* It finds every place that the maker knows of, and no other but comments and blank lines. */
+			const bool is_known = known < m.count && m.starts[known] == s.lines[i].start;
+			known += is_known;
+			if (s.lines[i].outer != is_known)
+				fail_msg("seed %llu line %zu of:\n%s", (unsigned long long)seed, i + 1, m.bytes.bytes);
+			if (s.lines[i].outer)
+				text_add_format(&marked, "okv_mark %zu\n", marks++);
+			text_add(&marked, m.bytes.bytes + s.lines[i].start, s.lines[i].length);
+		}
+		assert_int_equal(known, m.count);
+		text_add_format(&marked, "okv_mark %zu\n", marks++);
+		assert_marks_run(&marked, marks);
+		text_done(&m.bytes);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_begin_outside_quotes_documents_and_compounds),
+		cmocka_unit_test(where_the_reader_loses_its_way_no_later_line_is_outer),
+		cmocka_unit_test(words_of_a_simple_line),
+		cmocka_unit_test(whole_lines_put_before_an_outer_line_run_exactly_when_it_would),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
