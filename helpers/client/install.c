@@ -1,0 +1,312 @@
+#include "client/install.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/text.h"
+#include "client/layout.h"
+#include "client/policy.h"
+#include "client/record.h"
+#include "client/settle.h"
+#include "client/source.h"
+#include "client/template.h"
+#include "client/workshop.h"
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+/* What stays free on the file system, and is not the archive's to fill. */
+#define ROOM_RESERVE ((uint64_t)16 << 20)
+
+struct installer {
+	const struct client_request *request;
+	struct client_policy policy;
+	uid_t worker;
+	uint64_t source_bytes, room;
+	struct workshop workshop;
+	struct client_result *result;
+};
+
+void client_result_done(struct client_result *result)
+{
+	unpack_done(&result->entries);
+	text_done(&result->carried.kept);
+	*result = (struct client_result)CLIENT_RESULT_INIT;
+}
+
+/* --- who ---------------------------------------------------------------------------------------------------------------- */
+
+static int accounts_read(int root, const char *path, struct text *ret_text, struct fault *f)
+{
+	if (!fs_exists(root, path))
+		return 0;
+	return fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, f);
+}
+
+/*
+ * A user id that nobody has, here or below the root: what the unpacking processes run as.  Not nobody's, whose
+ * processes could then look at ours.
+ */
+static int worker_choose(struct installer *i, const struct text *passwd, const struct text *group, struct fault *f)
+{
+	enum { FIRST = 65533, LAST = 60000 };
+	TEXT_AUTO own = TEXT_INIT;
+	struct fault ignored = FAULT_INIT;
+	FS_AUTO int real = -1;
+
+	if (fs_root_open("/", &real, f) < 0)
+		return -1;
+	(void)accounts_read(real, "/etc/passwd", &own, &ignored);
+	for (uid_t id = FIRST; id > LAST; id--) {
+		TEXT_AUTO name = TEXT_INIT;
+		if (!accounts_user_name(passwd, id, &name) && !accounts_user_name(&own, id, &name) &&
+		    !accounts_group_name(group, id, &name)) {
+			i->worker = id;
+			return 0;
+		}
+	}
+	return fault_system(f, 0, "no user id from %d to %d is free for the unpacking processes", LAST, FIRST);
+}
+
+static int people_read(struct installer *i, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	TEXT_AUTO passwd = TEXT_INIT;
+	TEXT_AUTO group = TEXT_INIT;
+
+	if (accounts_read(request->root, "/etc/passwd", &passwd, f) < 0 || accounts_read(request->root, "/etc/group", &group, f) < 0)
+		return -1;
+	i->policy.has_group = accounts_group_find(&group, request->settings->hsm_group, &i->policy.group);
+	i->policy.strict = strcmp(request->settings->profile, "strict") == 0;
+	return worker_choose(i, &passwd, &group, f);
+}
+
+/* --- unpacking ------------------------------------------------------------------------------------------------------------ */
+
+static void progress(void *context, uint64_t read, uint64_t placed, uint64_t files)
+{
+	const struct installer *i = context;
+
+	if (i->request->progress != NULL)
+		i->request->progress(i->request->context, read, i->source_bytes, placed, files);
+}
+
+static int room_look(struct installer *i, const struct client_source *source, struct fault *f)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(i->workshop.dir, &fs) < 0)
+		return fault_system(f, errno, "cannot see how much room there is");
+	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
+	if (source->bytes > i->room)
+		return fault_system(f, ENOSPC, "the archive is larger than the %" PRIu64 " bytes that are free beside '%s'", i->room,
+				    SHOWN(i->request->client_dir));
+	return 0;
+}
+
+static int unpack(struct installer *i, const struct client_source *source, int tree, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct unpack_request r = {
+		.archives = source->fds, .names = source->names, .archive_count = source->count,
+		.tree = tree >= 0 ? tree : request->root, .judge_only = tree < 0,
+		.uid = i->worker, .gid = (gid_t)i->worker,
+		.limits = LIMITS_DEFAULT, .mode_of = client_policy_first_mode,
+		.progress = progress, .context = i,
+	};
+
+	if (request->max_bytes > 0)
+		r.limits.bytes = request->max_bytes;
+	if (request->max_entries > 0)
+		r.limits.entries = request->max_entries;
+	r.limits.room = i->room;
+	if (unpack_run(&r, &i->result->entries, f) < 0 || client_source_unchanged(source, f) < 0)
+		return -1;
+	if (client_content_find(&i->result->entries, request->kind, &i->result->content, f) < 0)
+		return fault_prefix(f, "%s: ", SHOWN(source->names[0]));
+	return 0;
+}
+
+/* --- Chrystoki.conf --------------------------------------------------------------------------------------------------------- */
+
+static int conf_read(const struct client_request *request, struct text *ret_conf, bool *ret_there, struct fault *f)
+{
+	*ret_there = fs_exists(request->root, request->settings->chrystoki_conf);
+	if (!*ret_there)
+		return 0;
+	return fs_read_file(request->root, request->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_conf, NULL,
+			    f);
+}
+
+static int conf_write(struct installer *i, const struct text *conf, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	const struct client_rights rights = client_policy_conf(&i->policy);
+	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid, .force = false, .expected = NULL };
+	const char *path = request->settings->chrystoki_conf;
+
+	/* Only where there still is none. */
+	if (conf->length == 0 || fs_exists(request->root, path))
+		return 0;
+	if (fs_publish(request->root, path, FS_FOLLOW_TRUSTED, conf->bytes, conf->length, &how, f) < 0)
+		return -1;
+	i->result->conf = CLIENT_CONF_WRITTEN;
+	return 0;
+}
+
+/* --- placing ---------------------------------------------------------------------------------------------------------------- */
+
+/* What the new tree needs of the old world: its identity, and a Chrystoki.conf. */
+static int world_join(struct installer *i, int client, int old, struct text *ret_conf, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct text now = TEXT_INIT;
+	bool there = false, found = false;
+	int r = conf_read(request, &now, &there, f);
+
+	if (r == 0 && old >= 0)
+		r = client_carry(old, client, there ? text_string(&now) : NULL, request->client_dir, i->room, request->report,
+				 &i->result->carried, f);
+	if (r == 0 && there) {
+		i->result->conf = CLIENT_CONF_KEPT;
+		r = client_template_compare(client, text_string(&now), request->client_dir, request->report, f);
+	} else if (r == 0) {
+		r = client_template_make(client, &i->result->content, request->client_dir, ret_conf, &found, f);
+		if (r == 0 && !found)
+			report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
+				   request->settings->chrystoki_conf);
+	}
+	text_done_secret(&now);
+	return r;
+}
+
+static int finish(struct installer *i, const struct text *conf, const struct manifest *manifest, struct fault *f)
+{
+	const struct client_request *request = i->request;
+
+	if (conf_write(i, conf, f) == 0 && fs_dirs_make(request->root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) == 0 &&
+	    fs_dirs_make(request->root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) == 0 &&
+	    client_record_write(request->root, manifest, &i->result->content, f) == 0)
+		return 0;
+	/* The client itself is in place: running it again does the rest. */
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the client is installed, but: ");
+}
+
+/* The staged tree becomes the client. */
+static int place(struct installer *i, int tree, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct client_result *result = i->result;
+	MANIFEST_AUTO manifest = MANIFEST_INIT;
+	FS_AUTO int client = -1;
+	FS_AUTO int old = -1;
+	struct text conf = TEXT_INIT;
+
+	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
+	    fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
+	    client_layout_apply(client, &result->entries, &result->content, &i->policy, f) < 0 ||
+	    client_record_make(client, request->client_dir, &result->entries, &result->content, &manifest, f) < 0)
+		return -1;
+	if (workshop_client_open(&i->workshop, &old, f) < 0)
+		return -1;
+
+	bool same = false;
+	if (old >= 0 && client_record_matches(old, request->client_dir, &manifest, &same, f) < 0)
+		return -1;
+	result->changed = !same;
+	int r = world_join(i, client, same ? -1 : old, &conf, f);
+	if (r == 0 && !same) {
+		fs_close(&client);
+		r = workshop_swap(&i->workshop, result->content.top, request->report, f);
+	}
+	if (r == 0)
+		r = finish(i, &conf, &manifest, f);
+	text_done_secret(&conf);
+	return r;
+}
+
+static int install(struct installer *i, const struct client_source *source, struct fault *f)
+{
+	FS_AUTO int tree = -1;
+
+	if (workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 || unpack(i, source, tree, f) < 0)
+		return -1;
+	return place(i, tree, f);
+}
+
+static int plan(struct installer *i, const struct client_source *source, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	FS_AUTO int old = -1;
+	struct text conf = TEXT_INIT;
+	bool there;
+
+	if (unpack(i, source, -1, f) < 0)
+		return -1;
+	if (i->workshop.parent >= 0 && workshop_client_open(&i->workshop, &old, f) < 0)
+		return -1;
+	int r = conf_read(request, &conf, &there, f);
+	if (r == 0 && old >= 0)
+		r = client_carry(old, -1, there ? text_string(&conf) : NULL, request->client_dir, i->room, request->report,
+				 &i->result->carried, f);
+	text_done_secret(&conf);
+	i->result->conf = there ? CLIENT_CONF_KEPT : CLIENT_CONF_WRITTEN;
+	i->result->changed = true;
+	return r;
+}
+
+int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f)
+{
+	CLIENT_SOURCE_AUTO source = CLIENT_SOURCE_INIT;
+	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
+	WORKSHOP_AUTO none = WORKSHOP_INIT;
+	struct installer i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
+
+	if (client_source_open(request->archives, request->archive_count, &source, f) < 0 || people_read(&i, f) < 0)
+		return -1;
+	i.source_bytes = source.bytes;
+	int r = request->dry_run ? workshop_look(request->root, request->client_dir, &i.workshop, f)
+				 : workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
+	if (r == 0 && request->sha256 != NULL)
+		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
+	if (r == 0 && !request->dry_run)
+		r = room_look(&i, &source, f);
+	if (r == 0)
+		r = request->dry_run ? plan(&i, &source, f) : install(&i, &source, f);
+	if (r == 0) {
+		result.previous_kept = i.workshop.dir >= 0 && workshop_has_previous(&i.workshop);
+		memcpy(result.sha256, source.sha256, sizeof(result.sha256));
+	}
+	if (!request->dry_run)
+		workshop_close(&i.workshop, request->root, request->client_dir);
+	workshop_done(&i.workshop);
+	if (r < 0)
+		return -1;
+	*ret_result = result;
+	result = (struct client_result)CLIENT_RESULT_INIT;
+	return 0;
+}
+
+int client_rollback(const struct client_request *request, struct fault *f)
+{
+	WORKSHOP_AUTO w = WORKSHOP_INIT;
+
+	if (request->dry_run) {
+		if (workshop_look(request->root, request->client_dir, &w, f) < 0)
+			return -1;
+		return workshop_has_previous(&w) ? 0 : fault_absent(f, "no previous client is kept beside '%s'",
+								    SHOWN(request->client_dir));
+	}
+	if (workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
+		return -1;
+	const int r = workshop_rollback(&w, request->report, f);
+	workshop_close(&w, request->root, request->client_dir);
+	return r;
+}

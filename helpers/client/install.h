@@ -1,0 +1,61 @@
+/*
+ * client/install: from archives to an installed client, whole or not at all.
+ *
+ * Promise: until the one rename nothing outside the workshop has changed; after it the new client is in place, whole,
+ * with the identity of the old one.  A refused archive (FAULT_REFUSED) leaves the destination byte for byte as it was
+ * and nothing beside it.  A second run with the same archive changes nothing.  What goes wrong after the rename is
+ * FAULT_INCOMPLETE, and running it again finishes the work.
+ */
+#ifndef OKV_CLIENT_INSTALL_H
+#define OKV_CLIENT_INSTALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/limits.h"
+#include "archive/unpack.h"
+#include "base/fault.h"
+#include "base/report.h"
+#include "client/carry.h"
+#include "client/kind.h"
+#include "conf/settings.h"
+
+struct client_request {
+	int root;
+	const char *root_path; /* as given, for rpm --root */
+	const struct settings *settings;
+	const char *client_dir;
+	const char *const *archives; /* paths of this process, not below the root */
+	size_t archive_count;
+	enum client_kind kind;
+	const char *sha256; /* hex, of the one archive; or NULL */
+	uint64_t max_bytes, max_entries; /* 0: the default */
+	bool accept_licence;
+	bool dry_run; /* read and judge everything, change nothing */
+	struct report *report;
+	void (*progress)(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files);
+	void *context;
+};
+
+enum client_conf { CLIENT_CONF_NONE, CLIENT_CONF_WRITTEN, CLIENT_CONF_KEPT };
+
+struct client_result {
+	struct client_content content;
+	struct unpack entries; /* what the archives hold, and with a plan, where it goes: client_layout_path */
+	struct client_carried carried;
+	enum client_conf conf;
+	bool changed;       /* false: it was installed already */
+	bool previous_kept; /* there is something for --rollback */
+	char sha256[SHA256_HEX_SIZE]; /* of the archive, where it was asked for; "" otherwise */
+};
+
+#define CLIENT_RESULT_INIT { .entries = UNPACK_INIT, .carried = CLIENT_CARRIED_INIT }
+#define CLIENT_RESULT_AUTO __attribute__((cleanup(client_result_done))) struct client_result
+
+void client_result_done(struct client_result *result);
+int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f);
+/* Puts the previous client back; the present one is then the previous. */
+int client_rollback(const struct client_request *request, struct fault *f);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * client/layout: the shape that OKV's settings and the guide expect, around the files as the vendor lays them.
+ *
+ * Promise: what the vendor ships stays under its name (bin/64, libs/64), and the names of an installed client lead
+ * there: lib/libCryptoki2_64.so to the real library, whichever of its two names is the file; bin/vtl to bin/64/vtl;
+ * plugins/ holds the plugins themselves, since a loader may look at directory entries, and libs/64/plugins leads to
+ * it.  Directories for certificates, token and data are there.  A name that the archive itself uses is left to it.
+ */
+#ifndef OKV_CLIENT_LAYOUT_H
+#define OKV_CLIENT_LAYOUT_H
+
+#include "archive/unpack.h"
+#include "base/fault.h"
+#include "base/text.h"
+#include "client/kind.h"
+#include "client/policy.h"
+
+/* `client` is the directory of the new tree that becomes the client's. */
+int client_layout_apply(int client, const struct unpack *entries, const struct client_content *content,
+			const struct client_policy *policy, struct fault *f);
+/* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
+bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1]);
+/* Is the real library a 64-bit library of this machine? */
+int client_layout_check(int client, const struct client_content *content, struct fault *f);
+
+#endif

@@ -1,0 +1,140 @@
+#include "client/settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "fs/walk.h"
+
+struct settler {
+	uid_t uid;
+	const struct unpack *entries;
+	const struct client_content *content;
+	const struct client_policy *policy;
+	uint64_t files;
+};
+
+static int rights_give(const struct fs_walk_entry *entry, const struct client_rights *rights, struct fault *f)
+{
+	const mode_t now = entry->status->st_mode & 07777;
+
+	if (fchownat(entry->dir, entry->name, 0, rights->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_system(f, errno, "cannot take over '%s'", SHOWN(entry->path));
+	/* The processes made it with the mode it is to have, except where the group matters. */
+	if (now != rights->mode && fchmodat(entry->dir, entry->name, rights->mode, 0) < 0)
+		return fault_system(f, errno, "cannot set the mode of '%s'", SHOWN(entry->path));
+	return 0;
+}
+
+static int strange(struct fault *f, const char *path, const char *what)
+{
+	return fault_system(f, 0, "an unpacking process misbehaves: '%s' %s", SHOWN(path), what);
+}
+
+/* Below the client's top, or as it is where it lies outside and will be thrown away. */
+static const char *client_path(const struct settler *s, const char *path)
+{
+	const size_t length = strlen(s->content->top);
+
+	if (length > 0 && strncmp(path, s->content->top, length) == 0)
+		return path + length;
+	return path;
+}
+
+static int entry_settle(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct settler *s = context;
+	const char *path = entry->path + strspn(entry->path, "/");
+
+	(void)state;
+	if (entry->status->st_uid != s->uid)
+		return strange(f, path, "is not its own");
+	if (S_ISDIR(entry->status->st_mode)) {
+		const struct client_rights rights = client_policy_directory(s->policy, client_path(s, path));
+		return rights_give(entry, &rights, f) < 0 ? -1 : FS_WALK_ENTER;
+	}
+	if (!S_ISREG(entry->status->st_mode) || entry->status->st_nlink != 1)
+		return strange(f, path, "is no plain file");
+	const struct unpack_entry *announced = unpack_find(s->entries, path);
+	if (announced == NULL || announced->type != WIRE_ENTRY_FILE)
+		return strange(f, path, "was never announced");
+	if ((uint64_t)entry->status->st_size != announced->size)
+		return strange(f, path, "has another size than announced");
+	s->files++;
+	const struct client_rights rights = client_policy_file(s->policy, client_path(s, path));
+	return rights_give(entry, &rights, f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+static int copy_make(int tree, const struct settler *s, const struct unpack_entry *e, int dir, const char *leaf, struct fault *f)
+{
+	FS_AUTO int from = -1;
+	FS_AUTO int to = -1;
+	char block[65536];
+	const struct client_rights rights = client_policy_file(s->policy, client_path(s, e->path));
+
+	if (fs_file_open(tree, e->target, FS_NOFOLLOW, O_RDONLY, &from, NULL, f) < 0)
+		return -1;
+	to = openat(dir, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (to < 0)
+		return fault_errno(f, errno, "cannot make '%s'", SHOWN(e->path));
+	for (;;) {
+		const ssize_t got = read(from, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(e->target));
+		if (got == 0)
+			break;
+		if (fs_write(to, e->path, block, (size_t)got, f) < 0)
+			return -1;
+	}
+	if (fchown(to, 0, rights.gid) < 0 || fchmod(to, rights.mode) < 0)
+		return fault_system(f, errno, "cannot set owner and mode of '%s'", SHOWN(e->path));
+	return 0;
+}
+
+/* Hard links become copies: a file with two names could be changed behind one of them. */
+static int links_make(int tree, const struct settler *s, enum wire_entry type, struct fault *f)
+{
+	for (size_t i = 0; i < s->entries->count; i++) {
+		const struct unpack_entry *e = &s->entries->entries[i];
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE], parent[LIMITS_PATH + 1];
+
+		if (e->type != type)
+			continue;
+		const char *slash = strrchr(e->path, '/');
+		const size_t length = slash != NULL ? (size_t)(slash - e->path) : 0;
+		memcpy(parent, e->path, length);
+		parent[length] = '\0';
+		if (fs_dirs_make(tree, parent, 0755, FS_NOFOLLOW, f) < 0 ||
+		    fs_parent_open(tree, e->path, FS_NOFOLLOW, &dir, leaf, f) < 0)
+			return -1;
+		if (type == WIRE_ENTRY_HARD_LINK && copy_make(tree, s, e, dir, leaf, f) < 0)
+			return -1;
+		if (type == WIRE_ENTRY_LINK && symlinkat(e->target, dir, leaf) < 0)
+			return fault_errno(f, errno, "cannot make link '%s'", SHOWN(e->path));
+	}
+	return 0;
+}
+
+int client_settle(int tree, uid_t uid, const struct unpack *entries, const struct client_content *content,
+		  const struct client_policy *policy, struct fault *f)
+{
+	struct settler s = { .uid = uid, .entries = entries, .content = content, .policy = policy };
+	const struct fs_walk walk = { .context = &s, .visit = entry_settle };
+
+	if (fs_walk(tree, ".", "", NULL, &walk, f) < 0)
+		return -1;
+	if (s.files != entries->files)
+		return fault_system(f, 0, "an unpacking process misbehaves: %ju files are there of %ju", (uintmax_t)s.files,
+				    (uintmax_t)entries->files);
+	/* Copies first: none of them may be read through a link. */
+	return links_make(tree, &s, WIRE_ENTRY_HARD_LINK, f) < 0 ? -1 : links_make(tree, &s, WIRE_ENTRY_LINK, f);
+}
+

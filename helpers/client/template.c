@@ -1,0 +1,197 @@
+#include "client/template.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/chrystoki.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+/* Where a value leads in a client that lies as client/layout has it.  NULL: below the client under its own last name. */
+static const struct known {
+	const char *section, *key;
+	const char *place; /* ends in '/': the value's last name goes behind it */
+	enum { ONLY_IF_THERE, ALWAYS } when;
+} known[] = {
+	/* The guide's step 9 of the cloud client's installation. */
+	{ "Chrystoki2", "LibUNIX", "lib/libCryptoki2.so", ALWAYS },
+	{ "Chrystoki2", "LibUNIX64", "lib/libCryptoki2_64.so", ALWAYS },
+	{ "LunaSA Client", "ClientPrivKeyFile", "cert/client/", ONLY_IF_THERE },
+	{ "LunaSA Client", "ClientCertFile", "cert/client/", ONLY_IF_THERE },
+	{ "LunaSA Client", "ServerCAFile", "cert/server/", ONLY_IF_THERE },
+	{ "Secure Trusted Channel", "ClientTokenLib", "lib/", ONLY_IF_THERE },
+	{ "Secure Trusted Channel", "SoftTokenDir", "configData/token", ONLY_IF_THERE },
+	{ "CkLog2", "LibUNIX64", "lib/libCryptoki2_64.so", ONLY_IF_THERE },
+	{ "Misc", "ToolsDir", "bin", ONLY_IF_THERE },
+	/* What setenv does; the certificates lie at the top of the service's zip. */
+	{ "XTC", "PartitionCAPath", "", ONLY_IF_THERE },
+	{ "XTC", "PartitionCertPath00", "", ONLY_IF_THERE },
+	{ "REST", "SSLClientSideVerifyFile", "", ONLY_IF_THERE },
+};
+
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static int value_set(struct chrystoki *c, const char *section, const char *key, const char *client_dir, const char *place,
+		     const char *leaf, struct fault *f)
+{
+	TEXT_AUTO value = TEXT_INIT;
+	bool changed;
+
+	text_add_format(&value, "%s/%s%s", client_dir, place, leaf);
+	if (text_check(&value, f) < 0)
+		return -1;
+	return chrystoki_set(c, section, key, text_string(&value), &changed, f);
+}
+
+static int known_set(struct chrystoki *c, const char *client_dir, struct fault *f)
+{
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		const struct known *k = &known[i];
+		char *now = NULL;
+
+		if (chrystoki_get(c, k->section, k->key, &now, f) < 0)
+			return -1;
+		int r = 0;
+		if (k->when == ALWAYS || (now != NULL && now[0] != '\0')) {
+			const bool directory = k->place[0] == '\0' || text_ends(k->place, "/");
+			const char *leaf = directory && now != NULL ? last_name(now) : "";
+			r = value_set(c, k->section, k->key, client_dir, k->place, leaf, f);
+		}
+		free(now);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* openssl.cnf lies at the top of the minimal client, in etc of the cloud one and in bin of the full one. */
+static int openssl_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
+{
+	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf", "bin/64/openssl.cnf" };
+	ptrdiff_t line;
+
+	if (chrystoki_entries(c, "LunaSA Client", "SSLConfigFile", &line) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (fs_exists(client, places[i]))
+			return value_set(c, "LunaSA Client", "SSLConfigFile", client_dir, places[i], "", f);
+	return 0;
+}
+
+/*
+ * Any other value that is plainly a relative path: "./x", or the name of what the new tree holds.  Addresses have
+ * "://", and a bare word is a path only if it is there.
+ */
+static int relative_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct chrystoki_line *line = &c->lines[i];
+		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || line->value_length == 0)
+			continue;
+		const struct chrystoki_line *open = &c->lines[line->section];
+		char *value = strndup(line->bytes + line->value_start, line->value_length);
+		char *key = strndup(line->bytes + line->name_start, line->name_length);
+		char *section = strndup(open->bytes + open->name_start, open->name_length);
+		int r = value != NULL && key != NULL && section != NULL ? 0 : fault_memory(f);
+		if (r == 0 && value[0] != '/' && strstr(value, "://") == NULL && strstr(value, "..") == NULL) {
+			const char *path = text_starts(value, "./") ? value + 2 : value;
+			if (path != value || (path[0] != '\0' && strchr(path, '/') != NULL && fs_exists(client, path)))
+				r = value_set(c, section, key, client_dir, path, "", f);
+		}
+		free(value);
+		free(key);
+		free(section);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* "serial, host, port" of the newer service zips, which setenv takes apart. */
+static int partition_data_split(struct chrystoki *c, struct fault *f)
+{
+	char *data = NULL, host[256], port[8];
+	bool changed;
+	ptrdiff_t line;
+	int r = 0;
+
+	if (chrystoki_get(c, "REST", "PartitionData00", &data, f) < 0)
+		return -1;
+	if (data != NULL && chrystoki_entries(c, "REST", "ServerName", &line) == 0 &&
+	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) == 2) {
+		r = chrystoki_unset(c, "REST", "PartitionData00", &changed, f);
+		if (r == 0)
+			r = chrystoki_set(c, "REST", "ServerName", host, &changed, f);
+		if (r == 0)
+			r = chrystoki_set(c, "REST", "ServerPort", port, &changed, f);
+	}
+	free(data);
+	return r;
+}
+
+int client_template_make(int client, const struct client_content *content, const char *client_dir, struct text *ret_conf,
+			 bool *ret_found, struct fault *f)
+{
+	static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
+	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	struct text bytes = TEXT_INIT;
+	bool changed, found = false;
+	int r = 0;
+
+	/* A cloud client's own file holds its credentials; a template beside it would not. */
+	for (size_t i = 0; i < 3 && !found && r == 0; i++) {
+		const char *name = names[content->kind == CLIENT_CLOUD ? 2 - i : i];
+		found = fs_exists(client, name);
+		if (found)
+			r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
+	}
+	if (r == 0 && found)
+		r = chrystoki_parse(&c, text_string(&bytes), bytes.length, f);
+	text_done_secret(&bytes);
+	if (r < 0)
+		return -1;
+	*ret_found = found;
+	if (!found)
+		return 0;
+
+	if (chrystoki_mend(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
+	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
+		return -1;
+	if (fs_exists(client, "libs/64/plugins") && value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
+		return -1;
+	if (content->kind == CLIENT_CLOUD &&
+	    (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 || partition_data_split(&c, f) < 0))
+		return -1;
+	chrystoki_print(&c, ret_conf);
+	return text_check(ret_conf, f);
+}
+
+int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report, struct fault *f)
+{
+	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	const size_t length = strlen(client_dir);
+
+	if (chrystoki_parse(&c, conf, strlen(conf), f) < 0)
+		return -1;
+	for (size_t i = 0; i < c.count; i++) {
+		const struct chrystoki_line *line = &c.lines[i];
+		if (line->kind != CHRYSTOKI_ENTRY || line->value_length <= length + 1 ||
+		    strncmp(line->bytes + line->value_start, client_dir, length) != 0 ||
+		    line->bytes[line->value_start + length] != '/')
+			continue;
+		char *path = strndup(line->bytes + line->value_start + length + 1, line->value_length - length - 1);
+		if (path == NULL)
+			return fault_memory(f);
+		if (!fs_exists(client, path))
+			report_say(report, REPORT_WARNING, "Chrystoki.conf names '%s' (%s), which the new client does not have",
+				   SHOWN(path), SHOWN_BYTES(line->bytes + line->name_start, line->name_length));
+		free(path);
+	}
+	return 0;
+}

@@ -1,0 +1,337 @@
+#include "client/workshop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "archive/limits.h"
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/tree.h"
+
+/* linux/fs.h has it only since 3.15, and collides with other headers. */
+enum { EXCHANGE = 1 << 1 };
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+void workshop_done(struct workshop *w)
+{
+	fs_close(&w->parent);
+	fs_close(&w->dir);
+}
+
+static bool there(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int names_set(int root, const char *client_dir, struct workshop *w, struct fault *f)
+{
+	if (fs_parent_open(root, client_dir, FS_FOLLOW_TRUSTED, &w->parent, w->leaf, f) < 0)
+		return -1;
+	if (strlen(w->leaf) > FS_NAME_SIZE - 16)
+		return fault_refused(f, "the name '%s' is too long", SHOWN(w->leaf));
+	(void)snprintf(w->name, sizeof(w->name), ".%.200s.okv-luna", w->leaf);
+	return 0;
+}
+
+/* A workshop that somebody else has made, or can enter, is none. */
+static int dir_open(struct workshop *w, struct fault *f)
+{
+	struct stat status;
+
+	w->dir = openat(w->parent, w->name, DIR_FLAGS);
+	if (w->dir < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(w->name));
+	if (fstat(w->dir, &status) < 0)
+		return fault_system(f, errno, "cannot look at '%s'", SHOWN(w->name));
+	if (status.st_uid != geteuid() || (status.st_mode & 077) != 0)
+		return fault_refused(f, "'%s' beside the client is not root's alone; look at it and move it away", SHOWN(w->name));
+	return 0;
+}
+
+static int names_exchange(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, EXCHANGE);
+}
+
+/* --- which tree is which: the note in `swap` ------------------------------------------------------------------------ */
+
+/* Not synced: the sync of the whole file system that follows is for this, too. */
+static int swap_note_write(struct workshop *w, const struct stat *next, struct fault *f)
+{
+	char line[64];
+	const int length = snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)next->st_dev, (uintmax_t)next->st_ino);
+	FS_AUTO int fd = openat(w->dir, "swap", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fault_system(f, errno, "cannot note which client is the new one");
+	return fs_write(fd, "swap", line, (size_t)length, f);
+}
+
+/* Is the tree that the note is about in the client's place? */
+static bool swap_note_fulfilled(const struct workshop *w)
+{
+	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO note = TEXT_INIT;
+	FS_AUTO int fd = -1;
+	struct stat client;
+	uintmax_t device, inode;
+
+	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &ignored) < 0 || fs_read(fd, "swap", 64, &note, &ignored) < 0 ||
+	    sscanf(text_string(&note), "%ju %ju", &device, &inode) != 2 ||
+	    fstatat(w->parent, w->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
+}
+
+static int dirs_sync(const struct workshop *w, struct fault *f)
+{
+	if (fsync(w->parent) < 0 || fsync(w->dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(w->leaf));
+	return 0;
+}
+
+/* After the new tree is in place: what it replaced becomes `previous`.  Can be broken off and begun again anywhere. */
+static int swap_complete(struct workshop *w, struct fault *f)
+{
+	if (there(w->dir, "outgoing") && !there(w->dir, "next") && renameat(w->dir, "outgoing", w->dir, "next") < 0)
+		return fault_system(f, errno, "cannot put the old client aside");
+	if (there(w->dir, "next")) {
+		if (fs_tree_remove(w->dir, "previous", f) < 0)
+			return -1;
+		if (renameat(w->dir, "next", w->dir, "previous") < 0)
+			return fault_system(f, errno, "cannot keep the old client");
+	}
+	if (fsync(w->dir) < 0)
+		return fault_system(f, errno, "cannot sync '%s'", SHOWN(w->name));
+	if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
+		return fault_system(f, errno, "cannot end the swap");
+	return 0;
+}
+
+/* What a run that was killed has left. */
+static int recover(struct workshop *w, struct report *report, struct fault *f)
+{
+	if (there(w->dir, "outgoing")) {
+		/* Between the two renames of a kernel without the exchange. */
+		if (!there(w->parent, w->leaf)) {
+			if (renameat(w->dir, "outgoing", w->parent, w->leaf) < 0)
+				return fault_system(f, errno, "cannot put the old client back");
+			if (dirs_sync(w, f) < 0)
+				return -1;
+			report_say(report, REPORT_WARNING, "an earlier run was cut off; the client it had moved aside is back");
+		} else if (!there(w->dir, "swap") && !there(w->dir, "previous") &&
+			   renameat(w->dir, "outgoing", w->dir, "previous") < 0) {
+			return fault_system(f, errno, "cannot keep the old client");
+		}
+	}
+	if (swap_note_fulfilled(w)) {
+		if (swap_complete(w, f) < 0)
+			return -1;
+		report_say(report, REPORT_WARNING, "an earlier run was cut off after the new client was in place; completed");
+	} else {
+		const bool left = there(w->dir, "new") || there(w->dir, "next");
+		if (fs_tree_remove(w->dir, "next", f) < 0 || workshop_clear(w, f) < 0)
+			return -1;
+		if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
+			return fault_system(f, errno, "cannot tidy up '%s'", SHOWN(w->name));
+		if (left)
+			report_say(report, REPORT_WARNING, "an earlier run was cut off; what it had begun is removed");
+	}
+	return 0;
+}
+
+/* The first directory on the way to the client's that is not there yet. */
+static void made_find(int root, const char *client_dir, char made[PATH_MAX])
+{
+	made[0] = '\0';
+	for (const char *slash = strchr(client_dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		(void)snprintf(made, PATH_MAX, "%.*s", (int)(slash - client_dir), client_dir);
+		if (!fs_exists(root, made))
+			return;
+	}
+	made[0] = '\0';
+}
+
+static void parent_of(const char *path, char ret_parent[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	(void)snprintf(ret_parent, PATH_MAX, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
+}
+
+int workshop_open(int root, const char *client_dir, struct report *report, struct workshop *ret_workshop, struct fault *f)
+{
+	WORKSHOP_AUTO w = WORKSHOP_INIT;
+	char parent[PATH_MAX];
+
+	parent_of(client_dir, parent);
+	made_find(root, client_dir, w.made);
+	if (fs_dirs_make(root, parent, 0755, FS_FOLLOW_TRUSTED, f) < 0 || names_set(root, client_dir, &w, f) < 0)
+		return -1;
+	if (mkdirat(w.parent, w.name, 0700) < 0 && errno != EEXIST)
+		return fault_errno(f, errno, "cannot make '%s' beside the client", SHOWN(w.name));
+	if (dir_open(&w, f) < 0 || recover(&w, report, f) < 0)
+		return -1;
+	*ret_workshop = w;
+	w = (struct workshop)WORKSHOP_INIT;
+	return 0;
+}
+
+void workshop_close(struct workshop *w, int root, const char *client_dir)
+{
+	struct fault ignored = FAULT_INIT;
+	char path[PATH_MAX], parent[PATH_MAX], leaf[FS_NAME_SIZE];
+
+	if (w->parent < 0 || w->dir < 0 || workshop_clear(w, &ignored) < 0 || unlinkat(w->parent, w->name, AT_REMOVEDIR) < 0)
+		return;
+	/* rmdir(2) stops by itself at the first that holds something. */
+	parent_of(client_dir, path);
+	while (w->made[0] != '\0' && strlen(path) >= strlen(w->made)) {
+		FS_AUTO int dir = -1;
+		if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &ignored) < 0 ||
+		    unlinkat(dir, leaf, AT_REMOVEDIR) < 0)
+			return;
+		parent_of(path, parent);
+		memcpy(path, parent, sizeof(path));
+	}
+}
+
+int workshop_look(int root, const char *client_dir, struct workshop *ret_workshop, struct fault *f)
+{
+	WORKSHOP_AUTO w = WORKSHOP_INIT;
+	struct fault absent = FAULT_INIT;
+
+	if (names_set(root, client_dir, &w, &absent) < 0) {
+		if (absent.kind != FAULT_ABSENT) {
+			*f = absent;
+			return -1;
+		}
+	} else if (there(w.parent, w.name) && dir_open(&w, f) < 0) {
+		return -1;
+	}
+	*ret_workshop = w;
+	w = (struct workshop)WORKSHOP_INIT;
+	return 0;
+}
+
+int workshop_client_open(const struct workshop *w, int *ret_dir, struct fault *f)
+{
+	struct stat status;
+
+	if (fstatat(w->parent, w->leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SHOWN(w->leaf));
+	if (!S_ISDIR(status.st_mode))
+		return fault_refused(f, "'%s' is there and is no directory; move it away", SHOWN(w->leaf));
+	const int dir = openat(w->parent, w->leaf, DIR_FLAGS);
+	if (dir < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(w->leaf));
+	*ret_dir = dir;
+	return 0;
+}
+
+/* --- the stage ---------------------------------------------------------------------------------------------------------- */
+
+int workshop_stage(struct workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f)
+{
+	FS_AUTO int outer = -1;
+	FS_AUTO int tree = -1;
+
+	if (workshop_clear(w, f) < 0)
+		return -1;
+	if (mkdirat(w->dir, "new", 0700) < 0)
+		return fault_errno(f, errno, "cannot make the new client's directory");
+	outer = openat(w->dir, "new", DIR_FLAGS);
+	if (outer < 0 || mkdirat(outer, "tree", 0700) < 0)
+		return fault_errno(f, errno, "cannot make the new client's directory");
+	tree = openat(outer, "tree", DIR_FLAGS);
+	if (tree < 0 || fchown(tree, uid, gid) < 0)
+		return fault_errno(f, errno, "cannot give the new client's directory away");
+	*ret_tree = fs_take(&tree);
+	return 0;
+}
+
+int workshop_clear(struct workshop *w, struct fault *f)
+{
+	return fs_tree_remove(w->dir, "new", f);
+}
+
+/* --- the swap ------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * `name` of the workshop and the client change places.  Kernels before 3.15, and some file systems, cannot do that
+ * in one step; then two renames do it, between which there is no client for an instant (recover puts it back).
+ */
+static int client_exchange(struct workshop *w, const char *name, struct report *report, struct fault *f)
+{
+	if (names_exchange(w->dir, name, w->parent, w->leaf) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
+		return fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(w->leaf));
+	report_say(report, REPORT_DETAIL, "this system cannot exchange two directories in one step; two renames do it");
+	if (renameat(w->parent, w->leaf, w->dir, "outgoing") < 0)
+		return fault_errno(f, errno, "cannot move the old client aside");
+	if (renameat(w->dir, name, w->parent, w->leaf) < 0) {
+		const int errnum = errno;
+		(void)renameat(w->dir, "outgoing", w->parent, w->leaf);
+		return fault_errno(f, errnum, "cannot put '%s' in its place", SHOWN(w->leaf));
+	}
+	if (renameat(w->dir, "outgoing", w->dir, name) < 0)
+		return fault_system(f, errno, "cannot put the old client aside");
+	return 0;
+}
+
+int workshop_swap(struct workshop *w, const char *top, struct report *report, struct fault *f)
+{
+	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
+	struct stat next, now;
+
+	(void)snprintf(from, sizeof(from), "new/tree/%s", top);
+	/* "tree/" names the directory itself as well; rename(2) takes the slash. */
+	if (renameat(w->dir, from, w->dir, "next") < 0)
+		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(from));
+	if (fstatat(w->dir, "next", &next, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_system(f, errno, "cannot look at the new client");
+	if (swap_note_write(w, &next, f) < 0)
+		return -1;
+	if (syncfs(w->dir) < 0)
+		return fault_system(f, errno, "cannot sync the new client");
+
+	const bool replaces = fstatat(w->parent, w->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0;
+	if (replaces) {
+		if (client_exchange(w, "next", report, f) < 0)
+			return -1;
+	} else if (renameat(w->dir, "next", w->parent, w->leaf) < 0) {
+		return fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(w->leaf));
+	}
+	if (dirs_sync(w, f) < 0)
+		return -1;
+	return swap_complete(w, f);
+}
+
+bool workshop_has_previous(const struct workshop *w)
+{
+	struct stat status;
+
+	return w->dir >= 0 && fstatat(w->dir, "previous", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+}
+
+int workshop_rollback(struct workshop *w, struct report *report, struct fault *f)
+{
+	if (!workshop_has_previous(w))
+		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
+	if (there(w->parent, w->leaf)) {
+		if (client_exchange(w, "previous", report, f) < 0)
+			return -1;
+	} else if (renameat(w->dir, "previous", w->parent, w->leaf) < 0) {
+		return fault_errno(f, errno, "cannot put the previous client in its place");
+	}
+	return dirs_sync(w, f);
+}

@@ -1,0 +1,315 @@
+/*
+ * okv-luna extract: a Luna client from the archive that the vendor delivers, whole or not at all.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/install.h"
+#include "client/layout.h"
+#include "cmd/tool.h"
+
+static struct {
+	const char *to, *kind, *sha256;
+	uint64_t max_bytes, max_entries;
+	bool list, rollback, accept_licence;
+} wanted;
+
+static const struct option options[] = {
+	{ .name = "to", .kind = OPTION_TEXT, .argument = "DIR", .help = "install there (default CLIENT_DIR of okv-luna.conf)",
+	  .target = &wanted.to },
+	{ .name = "kind", .kind = OPTION_CHOICE, .argument = "auto|minimal|cloud|full",
+	  .help = "refuse any other kind of client (default auto)", .target = &wanted.kind },
+	{ .name = "sha256", .kind = OPTION_TEXT, .argument = "HEX", .help = "refuse an archive with another SHA-256",
+	  .target = &wanted.sha256 },
+	{ .name = "list", .help = "show what would be placed where, change nothing", .target = &wanted.list },
+	{ .name = "max-bytes", .kind = OPTION_SIZE, .argument = "N", .help = "refuse more than that, unpacked (default 4G)",
+	  .target = &wanted.max_bytes },
+	{ .name = "max-entries", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = 1000000,
+	  .help = "refuse more files and directories (default 50000)", .target = &wanted.max_entries },
+	{ .name = "accept-licence", .help = "the vendor's licence of the full client is accepted",
+	  .target = &wanted.accept_licence },
+	{ .name = "rollback", .help = "put the previous client back", .target = &wanted.rollback },
+	OPTION_END,
+};
+
+/* --- the bar ---------------------------------------------------------------------------------------------------------- */
+
+struct bar {
+	bool shown;
+	int64_t last_ms;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files)
+{
+	enum { EVERY_MS = 100, WIDTH = 30 };
+	static const char full[] = "##############################";
+	struct bar *bar = context;
+	const int64_t now = now_ms();
+
+	if (now - bar->last_ms < EVERY_MS)
+		return;
+	bar->last_ms = now;
+	bar->shown = true;
+	if (read > of)
+		read = of;
+	const int part = read > 0 && of > 0 ? (int)(read * WIDTH / of) : 0;
+	(void)fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB\033[K", part, full, WIDTH - part, "", files,
+		      placed >> 20);
+}
+
+static void bar_end(struct bar *bar)
+{
+	if (bar->shown)
+		(void)fprintf(stderr, "\r\033[K");
+	bar->shown = false;
+}
+
+/* --- what was done ----------------------------------------------------------------------------------------------------- */
+
+static void size_say(uint64_t bytes, char ret_text[32])
+{
+	static const char *const units[] = { "bytes", "KB", "MB", "GB" };
+	unsigned unit = 0;
+	uint64_t whole = bytes, tenth = 0;
+
+	while (whole >= 1024 && unit < 3) {
+		tenth = whole % 1024 * 10 / 1024;
+		whole /= 1024;
+		unit++;
+	}
+	if (unit == 0 || whole >= 100)
+		(void)snprintf(ret_text, 32, "%" PRIu64 " %s", whole, units[unit]);
+	else
+		(void)snprintf(ret_text, 32, "%" PRIu64 ".%" PRIu64 " %s", whole, tenth, units[unit]);
+}
+
+static void list_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir)
+{
+	char path[LIMITS_PATH + 1], size[32];
+
+	for (size_t i = 0; i < result->entries.count; i++) {
+		const struct unpack_entry *e = &result->entries.entries[i];
+		if (!client_layout_path(&result->content, e->path, path)) {
+			if (e->type != WIRE_ENTRY_DIRECTORY)
+				cmd_print(context, "not placed   %s\n", SHOWN(e->path));
+			continue;
+		}
+		switch (e->type) {
+		case WIRE_ENTRY_DIRECTORY:
+			continue;
+		case WIRE_ENTRY_LINK:
+			cmd_print(context, "%11s  %s/%s -> %s\n", "link", client_dir, SHOWN(path), SHOWN(e->target));
+			continue;
+		case WIRE_ENTRY_FILE:
+		case WIRE_ENTRY_HARD_LINK:
+			size_say(e->size, size);
+			cmd_print(context, "%11s  %s/%s\n", e->type == WIRE_ENTRY_FILE ? size : "copy", client_dir, SHOWN(path));
+			continue;
+		}
+	}
+	if (result->content.library[0] != '\0')
+		cmd_print(context, "%11s  %s/lib/libCryptoki2_64.so -> ../%s\n", "link", client_dir,
+			  SHOWN(result->content.library));
+}
+
+static void lines_array(struct json *j, const char *key, const struct text *lines)
+{
+	json_array_begin(j, key);
+	for (const char *at = text_string(lines); *at != '\0';) {
+		const size_t length = strcspn(at, "\n");
+		json_string_bytes(j, NULL, at, length);
+		at += length + (at[length] == '\n');
+	}
+	json_array_end(j);
+}
+
+static const char *conf_word(enum client_conf conf)
+{
+	switch (conf) {
+	case CLIENT_CONF_WRITTEN:
+		return "written";
+	case CLIENT_CONF_KEPT:
+		return "kept";
+	case CLIENT_CONF_NONE:
+		break;
+	}
+	return "none";
+}
+
+static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir, bool planned)
+{
+	struct json j;
+	char path[LIMITS_PATH + 1], hex[SHA256_HEX_SIZE];
+
+	json_init(&j, context->result);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna-extract");
+	json_number(&j, "exit", 0);
+	json_bool(&j, "dry_run", planned);
+	json_bool(&j, "changed", result->changed);
+	json_string(&j, "kind", client_kind_name(result->content.kind));
+	json_string(&j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
+	json_string(&j, "format", text_string(&result->entries.format));
+	json_string(&j, "sha256", result->sha256[0] != '\0' ? result->sha256 : NULL);
+	json_string(&j, "client_dir", client_dir);
+	json_string(&j, "library", result->content.library[0] != '\0' ? result->content.library : NULL);
+	json_unsigned(&j, "files", result->entries.files);
+	json_unsigned(&j, "bytes", result->entries.bytes);
+	json_string(&j, "chrystoki_conf", conf_word(result->conf));
+	lines_array(&j, "carried", &result->carried.kept);
+	lines_array(&j, "covered", &result->entries.covered);
+	json_bool(&j, "previous_kept", result->previous_kept);
+	json_array_begin(&j, "entries");
+	for (size_t i = 0; planned && i < result->entries.count; i++) {
+		const struct unpack_entry *e = &result->entries.entries[i];
+		if (e->type == WIRE_ENTRY_DIRECTORY)
+			continue;
+		json_object_begin(&j, NULL);
+		json_string(&j, "member", e->path);
+		json_string(&j, "path", client_layout_path(&result->content, e->path, path) ? path : NULL);
+		json_unsigned(&j, "size", e->size);
+		json_string(&j, "target", e->target);
+		json_object_end(&j);
+	}
+	json_array_end(&j);
+	(void)hex;
+	json_object_end(&j);
+}
+
+static void receipt_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir, bool planned)
+{
+	const struct client_content *c = &result->content;
+	char size[32];
+
+	size_say(result->entries.bytes, size);
+	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
+		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format), result->entries.files,
+		  size);
+	for (const char *at = text_string(&result->carried.kept); *at != '\0';) {
+		const size_t length = strcspn(at, "\n");
+		cmd_print(context, "%s: %s%s\n", SHOWN_BYTES(at, length), planned ? "would be " : "", "carried over from the old client");
+		at += length + (at[length] == '\n');
+	}
+	switch (result->conf) {
+	case CLIENT_CONF_WRITTEN:
+		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
+			  planned ? "would be " : "");
+		break;
+	case CLIENT_CONF_KEPT:
+		cmd_print(context, "%s: kept as it is\n", context->settings.chrystoki_conf);
+		break;
+	case CLIENT_CONF_NONE:
+		break;
+	}
+	if (planned)
+		cmd_print(context, "%s: would be installed; nothing was changed\n", client_dir);
+	else if (!result->changed)
+		cmd_print(context, "%s: installed already; nothing was changed\n", client_dir);
+	else
+		cmd_print(context, "%s: installed\n", client_dir);
+	if (!planned && result->changed && result->previous_kept)
+		cmd_print(context, "the client before it is kept: 'okv-luna extract --rollback' puts it back\n");
+	if (!planned && result->changed)
+		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
+}
+
+/* --- command ------------------------------------------------------------------------------------------------------------ */
+
+static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
+{
+	if (client_rollback(request, f) < 0)
+		return -1;
+	cmd_print(context, "%s: %s\n", request->client_dir,
+		  request->dry_run ? "would be exchanged with the previous client"
+				   : "the previous client is back; the one it replaces is the previous now");
+	return 0;
+}
+
+static int digest_check(const char *hex, char ret_lower[SHA256_HEX_SIZE], struct fault *f)
+{
+	const size_t length = strlen(hex);
+
+	if (length != SHA256_HEX_SIZE - 1 || strspn(hex, "0123456789abcdefABCDEF") != length)
+		return fault_usage(f, "--sha256 wants 64 hexadecimal digits");
+	for (size_t i = 0; i <= length; i++)
+		ret_lower[i] = (char)(hex[i] >= 'A' && hex[i] <= 'F' ? hex[i] + 32 : hex[i]);
+	return 0;
+}
+
+static int directory_check(const char *directory, struct fault *f)
+{
+	const size_t length = strlen(directory);
+
+	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' || strpbrk(directory, ":\\*?[") != NULL)
+		return fault_usage(f, "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
+	return 0;
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	char sha256[SHA256_HEX_SIZE];
+	struct bar bar = { .shown = false };
+	const bool planned = context->dry_run || wanted.list;
+	struct client_request request = {
+		.root = context->root, .root_path = context->root_path, .settings = &context->settings,
+		.client_dir = wanted.to != NULL ? wanted.to : context->settings.client_dir,
+		.archives = context->operands, .archive_count = context->operand_count,
+		.max_bytes = wanted.max_bytes, .max_entries = wanted.max_entries,
+		.accept_licence = wanted.accept_licence, .dry_run = planned, .report = context->report,
+	};
+
+	if (directory_check(request.client_dir, f) < 0)
+		return -1;
+	if (wanted.kind != NULL)
+		(void)client_kind_parse(wanted.kind, &request.kind);
+	if (wanted.sha256 != NULL) {
+		if (digest_check(wanted.sha256, sha256, f) < 0)
+			return -1;
+		request.sha256 = sha256;
+	}
+	if (wanted.rollback != (context->operand_count == 0))
+		return fault_usage(f, wanted.rollback ? "--rollback takes no archive" : "which archive?");
+	if (!planned && cmd_lock(context, f) < 0)
+		return -1;
+	if (wanted.rollback)
+		return rollback(context, &request, f);
+
+	if (!context->json && !context->quiet && isatty(STDERR_FILENO) == 1) {
+		request.progress = bar_draw;
+		request.context = &bar;
+	}
+	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
+	const int r = client_install(&request, &result, f);
+	bar_end(&bar);
+	if (r < 0)
+		return -1;
+	if (wanted.list && !context->json)
+		list_print(context, &result, request.client_dir);
+	if (context->json)
+		receipt_json(context, &result, request.client_dir, planned);
+	else
+		receipt_print(context, &result, request.client_dir, planned);
+	return 0;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-extract",
+	.summary = "Install a Luna client from the vendor's archive, whole or not at all",
+	.operands = "[ARCHIVE...]",
+	.operands_least = 0,
+	.operands_most = 16,
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};
