@@ -4,20 +4,28 @@
 #
 #   nodes_setup DIR              keys and addresses; everything below DIR
 #   node_start NAME [TMP_SIZE]   starts it; its root is then "$(node_root NAME)", its address "$(node_address NAME)"
+#                                on port $NODES_PORT; one called "six" listens on ::1 too
+#   node_absent NAME             gives it an address where nobody listens
 #   node_stop NAME               switches it off; its address stays
 #   nodes_teardown
-
-NODES_PORT=2222
 
 nodes_setup() {
 	NODES_DIR=$1
 	mkdir -p "$NODES_DIR"
-	# Several runs on one machine: each has a network of loopback addresses.
+	# Several runs on one machine: each has a network of loopback addresses, and a port since ::1 is only one.
 	NODES_NET=127.$((64 + $$ / 250 % 128)).$(($$ % 250 + 1))
-	NODES_COUNT=0
+	NODES_PORT=$((20000 + $$ % 10000))
 	ssh-keygen -q -t ed25519 -N '' -f "$NODES_DIR/host_key"
 	ssh-keygen -q -t ed25519 -N '' -f "$NODES_DIR/user_key"
-	: >"$NODES_DIR/known_hosts"
+	printf '[::1]:%s %s\n' "$NODES_PORT" "$(cat "$NODES_DIR/host_key.pub")" >"$NODES_DIR/known_hosts"
+}
+
+node_absent() {
+	local address
+	mkdir -p "$NODES_DIR/$1"
+	address=$NODES_NET.$(find "$NODES_DIR" -name address | wc -l | awk '{ print $1 + 1 }')
+	echo "$address" >"$NODES_DIR/$1/address"
+	printf '[%s]:%s %s\n' "$address" "$NODES_PORT" "$(cat "$NODES_DIR/host_key.pub")" >>"$NODES_DIR/known_hosts"
 }
 
 node_address() { cat "$NODES_DIR/$1/address"; }
@@ -52,6 +60,7 @@ node_inside() {
 	cp "$NODES_DIR/host_key" "$root/etc/ssh/node_key"
 	cat >"$root/etc/ssh/node_config" <<-CONF
 		ListenAddress $address
+		$([ "$name" != six ] || echo ListenAddress ::1)
 		Port $NODES_PORT
 		HostKey /etc/ssh/node_key
 		UsePAM yes
@@ -65,11 +74,9 @@ node_inside() {
 
 node_start() {
 	local name=$1 tmp_size=${2:-256m} dir=$NODES_DIR/$1 pid address
-	NODES_COUNT=$((NODES_COUNT + 1))
-	address=$NODES_NET.$NODES_COUNT
+	node_absent "$name"
+	address=$(node_address "$name")
 	mkdir -p "$dir/disk" "$dir/root"
-	echo "$address" >"$dir/address"
-	printf '[%s]:%s %s\n' "$address" "$NODES_PORT" "$(cat "$NODES_DIR/host_key.pub")" >>"$NODES_DIR/known_hosts"
 	export -f node_inside
 	NODES_DIR=$NODES_DIR NODES_PORT=$NODES_PORT unshare --mount --uts --pid --ipc --fork --kill-child \
 		bash -ec 'node_inside "$@"' node "$dir" "$name" "$address" "$tmp_size" \

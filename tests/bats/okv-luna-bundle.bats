@@ -1,0 +1,527 @@
+#!/usr/bin/env bats
+# okv-luna bundle on one node: seal, apply, verify, status, clean; what they refuse and what they leave.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
+	[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
+	export bundle=$build/libexec/okv-luna-bundle
+	cd "$BATS_FILE_TMPDIR"
+	printf 'correct horse battery staple\n' >pass
+	printf 'correct horse battery stable\n' >wrong
+	chmod 600 pass wrong
+	node_make okv1
+	head -c 300000 /dev/urandom >okv1/usr/local/okv/hsm/hsmbundle
+	chown 1001:1001 okv1/usr/local/okv/hsm/hsmbundle
+	chmod 600 okv1/usr/local/okv/hsm/hsmbundle
+	"$bundle" -q --root okv1 seal --out sealed --passphrase-file pass
+}
+
+# A tree with what makes a node OKV's.
+node_make() {
+	mkdir -p "$1"/{etc,tmp,opt,usr/local/okv/hsm/generic,home/support,var/tmp}
+	printf '%s\n' root:x:0:0::/root:/bin/sh oracle:x:1001:1001::/home/oracle:/bin/sh \
+		support:x:1002:1002::/home/support:/bin/sh >"$1/etc/passwd"
+	printf '%s\n' root:x:0: oinstall:x:1001: hsmusers:x:990:oracle >"$1/etc/group"
+	echo "$1" >"$1/etc/hostname"
+}
+
+# Each test applies to a node of its own, which has an older bundle.
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	pass=$BATS_FILE_TMPDIR/pass wrong=$BATS_FILE_TMPDIR/wrong
+	first=$BATS_FILE_TMPDIR/okv1/usr/local/okv/hsm/hsmbundle
+	node_make okv2
+	place=okv2/usr/local/okv/hsm/hsmbundle
+	echo old >$place
+	chown 1001:1001 $place
+	chmod 600 $place
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/x
+	before=$(state)
+}
+
+state() { (cd okv2/usr/local/okv/hsm && stat -c '%n %i %u:%g %a %z' hsmbundle && ls -A . ../../../../tmp && sha256sum hsmbundle); }
+apply() { "$bundle" --root okv2 apply --passphrase-file "$pass" "$@"; }
+
+refused() {
+	run -3 "$@"
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == "okv-luna-bundle: "* ]]
+	[ "$(state)" = "$before" ]
+}
+
+# --- seal and apply ---------------------------------------------------------------------------------------------------
+
+@test "a sealed bundle arrives whole, with owner and mode, and its carrier goes" {
+	run -0 apply okv2/tmp/x
+	cmp "$first" $place
+	[ "$(stat -c %u:%g:%a $place)" = 1001:1001:600 ]
+	[ ! -e okv2/tmp/x ]
+	[ "$(ls -A okv2/usr/local/okv/hsm)" = $'generic\nhsmbundle' ]
+	[[ $output == *"HSM page, Apply Bundle"*"on all nodes before the first node is reverse-migrated"* ]]
+	[[ $output == *"origin   okv1"*"sha256   $(sha256sum <"$first" | cut -c1-64)"* ]]
+}
+
+@test "applying the same bundle again changes nothing and says so" {
+	cp okv2/tmp/x again
+	apply -q okv2/tmp/x
+	before=$(state)
+	run -0 apply again
+	[[ $output == *"nothing to change"* ]]
+	[ ! -e again ]
+	[ "$(state)" = "$before" ]
+	# With a wrong owner it is not the same.
+	cp "$BATS_FILE_TMPDIR/sealed" again
+	chown 0:0 $place
+	run -0 apply again
+	[[ $output == *"applied to"* ]]
+	[ "$(stat -c %u:%g:%a $place)" = 1001:1001:600 ]
+}
+
+@test "settings decide the owner and the mode" {
+	mkdir -p okv2/opt/okv-luna/etc
+	printf 'OKV_USER="support"\nOKV_GROUP="hsmusers"\nBUNDLE_MODE="0640"\n' >okv2/opt/okv-luna/etc/okv-luna.conf
+	apply -q okv2/tmp/x
+	[ "$(stat -c %u:%g:%a $place)" = 1002:990:640 ]
+}
+
+@test "a dry run verifies everything and writes nothing" {
+	run -0 apply -n okv2/tmp/x
+	[[ $output == *"would be put at"* ]]
+	[ "$(state)" = "$before" ]
+	run -3 "$bundle" --root okv2 apply -n --passphrase-file "$wrong" okv2/tmp/x
+	run -0 "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal -n --out never
+	[ ! -e never ]
+}
+
+@test "the sealed file is root's alone from its first byte, and replaces an older one whole" {
+	echo old >s
+	chmod 666 s
+	strace -f -o trace -e trace=openat,fchmod,renameat "$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out s \
+		--passphrase-file "$pass"
+	[ "$(stat -c %a s)" = 600 ]
+	grep -q 'openat(.*".s.okv-luna-new", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600)' trace
+	! grep 'fchmod(' trace | grep -v 0600
+	"$bundle" -q verify --passphrase-file "$pass" s
+}
+
+@test "two seals of one bundle share neither salt nor nonce" {
+	for i in 1 2; do
+		"$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out "s$i" --passphrase-file "$pass"
+		sed -n 2p "s$i" | jq -r '.salt, .nonce' >>values
+	done
+	[ "$(sort -u values | wc -l)" -eq 4 ]
+}
+
+@test "sealing warns of an old bundle and of a wrong owner" {
+	cp -a "$BATS_FILE_TMPDIR/okv1" .
+	touch -d '2 days ago' okv1/usr/local/okv/hsm/hsmbundle
+	chown 0:0 okv1/usr/local/okv/hsm/hsmbundle
+	run -0 --separate-stderr "$bundle" -q --root okv1 seal --out s --passphrase-file "$pass"
+	[[ $stderr == *"belongs to user id 0, not to oracle"* ]]
+	[[ $stderr == *"was made at "*"is it still the right one?"* ]]
+}
+
+@test "an empty bundle, or none, is not sealed" {
+	node_make okv3
+	run -6 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
+	[[ $output == *"Create Bundle"* ]]
+	: >okv3/usr/local/okv/hsm/hsmbundle
+	run -3 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
+	[ -z "$(ls -A | grep -v okv)" ]
+}
+
+# --- the format -------------------------------------------------------------------------------------------------------
+
+@test "a reader in JavaScript opens ours, and we open what its writer made" {
+	node "$BATS_TEST_DIRNAME/okvb.js" open okv2/tmp/x "$pass" >opened 2>header
+	cmp opened "$first"
+	[ "$(jq -r .origin header)" = okv1 ]
+	[ "$(jq -r .sha256 header)" = "$(sha256sum <"$first" | cut -c1-64)" ]
+	for size in 1 15 16 17 131071 131072 131073 1048576; do
+		head -c $size /dev/urandom >content
+		node "$BATS_TEST_DIRNAME/okvb.js" seal content "$pass" okv2/tmp/y
+		apply -q okv2/tmp/y
+		cmp content $place
+	done
+}
+
+@test "each freedom that the page leaves is taken" {
+	node "$BATS_TEST_DIRNAME/okvb.js" seal "$first" "$pass" y 'origin="x.example.com"' "salt=\"$(head -c 64 /dev/zero | base64 -w0)\"" \
+		iterations=600001 "created=\"$(date -u +%FT%T.123456789Z)\""
+	run -0 apply y
+	[[ $output == *"x.example.com"* ]]
+}
+
+@test "the passphrase is all bytes without one line feed at the end" {
+	printf 'p\303\244ss phrase \001\n\n' >odd
+	chmod 600 odd
+	"$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out s --passphrase-file odd
+	node "$BATS_TEST_DIRNAME/okvb.js" open s odd >opened 2>/dev/null
+	cmp opened "$first"
+	printf 'p\303\244ss phrase \001\n' >shorter
+	run -3 "$bundle" verify --passphrase-file shorter s
+}
+
+@test "the manual's own reader opens ours" {
+	mandoc -T utf8 "$BATS_TEST_DIRNAME/../../payload/man/okv-luna-bundle.5" 2>/dev/null | col -b |
+		sed -n '/^[[:blank:]]*const crypto/,/process.stdout/p' >reader.js
+	printf 'correct horse battery staple' | node reader.js okv2/tmp/x >opened
+	cmp opened "$first"
+}
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+@test "a wrong passphrase is refused and the carrier stays" {
+	pass=$wrong
+	refused apply okv2/tmp/x
+	[[ $output == *"passphrase is wrong, or the file was changed"* ]]
+	[ -e okv2/tmp/x ]
+}
+
+@test "tampered files are refused (a sample; all of them: make faults)" {
+	BUILD=$(dirname "$(dirname "$bundle")") EVERY=32 run -0 "$BATS_TEST_DIRNAME/../faults.d/bundle-tamper"
+	[[ $output == *" tampered files"*" 0 not refused"* ]]
+}
+
+@test "a bundle older than --max-age is refused, and one from the future" {
+	node "$BATS_TEST_DIRNAME/okvb.js" seal "$first" "$pass" okv2/tmp/x "created=\"$(date -u -d '-25 hours' +%FT%TZ)\""
+	refused apply okv2/tmp/x
+	[[ $output == *"too old"* ]]
+	run -0 apply -n --max-age 2d okv2/tmp/x
+	refused apply --max-age 1h okv2/tmp/x
+	run -0 "$bundle" verify --passphrase-file "$pass" okv2/tmp/x
+	run -3 "$bundle" verify --max-age 24h --passphrase-file "$pass" okv2/tmp/x
+	node "$BATS_TEST_DIRNAME/okvb.js" seal "$first" "$pass" okv2/tmp/x "created=\"$(date -u -d '+10 minutes' +%FT%TZ)\""
+	refused apply okv2/tmp/x
+	[[ $output == *"compare the clocks"* ]]
+	node "$BATS_TEST_DIRNAME/okvb.js" seal "$first" "$pass" okv2/tmp/x "created=\"$(date -u -d '+2 minutes' +%FT%TZ)\""
+	run -0 apply okv2/tmp/x
+}
+
+@test "a bundle of this very node is refused" {
+	echo okv1 >okv2/etc/hostname
+	refused apply okv2/tmp/x
+	[[ $output == *"on this very node, 'okv1'"* ]]
+	echo OKV1 >okv2/etc/hostname
+	refused apply okv2/tmp/x
+}
+
+@test "a carrier that is a link, has two names or is no file is refused" {
+	ln -s x okv2/tmp/link
+	ln okv2/tmp/x okv2/tmp/second
+	mkfifo okv2/tmp/fifo
+	before=$(state)
+	refused apply okv2/tmp/link
+	refused apply okv2/tmp/x
+	refused apply okv2/tmp/fifo
+	refused apply okv2/tmp
+	run -6 apply okv2/tmp/none
+}
+
+@test "a place that is a link, or no OKV tree, is refused" {
+	rm $place
+	ln -s /etc/passwd $place
+	before=$(state)
+	refused apply okv2/tmp/x
+	[[ $output == *"symbolic link"* ]]
+	rm $place
+	mkdir $place
+	refused_kept() { run -3 apply okv2/tmp/x; [ -e okv2/tmp/x ]; }
+	refused_kept
+	rm -r okv2/usr/local/okv/hsm
+	refused_kept
+	[[ $output == *"this is no OKV node"* ]]
+	mkdir okv2/usr/local/okv/hsm
+	sed -i /oracle/d okv2/etc/passwd
+	refused_kept
+	[[ $output == *"no user 'oracle'"* ]]
+	# A link that somebody else could have made leads nowhere.
+	rm -r okv2/usr/local/okv
+	mkdir evil evil/hsm
+	chmod 777 okv2/usr/local
+	ln -s "$PWD/evil" okv2/usr/local/okv
+	refused_kept
+	[ -z "$(ls -A evil/hsm)" ]
+}
+
+@test "too little free space is refused before anything is written" {
+	mkdir keep
+	mv okv2/usr/local/okv/hsm/* keep
+	mount -t tmpfs -o size=320k,mode=755 tmpfs okv2/usr/local/okv/hsm
+	cp -a keep/* okv2/usr/local/okv/hsm
+	before=$(state)
+	run -3 apply okv2/tmp/x
+	[ "$(state)" = "$before" ]
+	umount okv2/usr/local/okv/hsm
+	[[ $output == *"bytes free and the bundle needs"* ]]
+}
+
+@test "a full disk that the look did not show leaves the old bundle and no stage" {
+	for call in write:ENOSPC:1 write:EIO:2 fchown:EPERM:1 fchmod:EPERM:1 fsync:EIO:1 renameat:EIO:1; do
+		IFS=: read -r name error when <<<"$call"
+		run -5 strace -o /dev/null -e trace="$name" -e inject="$name:error=$error:when=$when" \
+			"$bundle" --root okv2 apply --passphrase-file "$pass" okv2/tmp/x
+		[ "$(state)" = "$before" ]
+	done
+}
+
+@test "a carrier that cannot be removed is 4, and the bundle is in place" {
+	run -4 strace -o /dev/null -e trace=unlinkat -e inject=unlinkat:error=EPERM:when=2 \
+		"$bundle" --root okv2 apply --passphrase-file "$pass" okv2/tmp/x
+	[[ $output == *"cannot remove"*"remove it by hand"* ]]
+	cmp "$first" $place
+}
+
+# --- unsealed ---------------------------------------------------------------------------------------------------------
+
+@test "--plain installs an unsealed bundle with owner and mode before its first byte" {
+	cp "$first" okv2/tmp/hsmbundle
+	chown 1002:1002 okv2/tmp/hsmbundle
+	chmod 644 okv2/tmp/hsmbundle
+	run -0 strace -o trace "$bundle" --root okv2 apply --plain okv2/tmp/hsmbundle
+	cmp "$first" $place
+	[ "$(stat -c %u:%g:%a $place)" = 1001:1001:600 ]
+	[ ! -e okv2/tmp/hsmbundle ]
+	[[ $output == *"unsealed: compare it"* ]]
+	# stage, owner, mode, first byte, in this order
+	fd=$(sed -n 's/^openat(.*hsmbundle.okv-luna-new", .*O_EXCL.*) = //p' trace)
+	[ "$(grep -oE "^(fchown|fchmod|write)\($fd," trace | head -3)" = "fchown($fd,"$'\n'"fchmod($fd,"$'\n'"write($fd," ]
+}
+
+@test "--plain refuses what others may have written" {
+	cp "$first" okv2/tmp/hsmbundle
+	chmod 600 okv2/tmp/hsmbundle
+	before=$(state)
+	chown 1003 okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/hsmbundle
+	[[ $output == *"belongs to user id 1003"* ]]
+	chown 1002 okv2/tmp/hsmbundle
+	chmod 620 okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/hsmbundle
+	chmod 600 okv2/tmp/hsmbundle
+	touch -d '2 days ago' okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/x
+	[[ $output == *"without --plain"* ]]
+	: >okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/hsmbundle
+	refused "$bundle" --root okv2 apply --plain $place
+	rm okv2/tmp/hsmbundle
+	echo not sealed >okv2/tmp/hsmbundle
+	refused apply okv2/tmp/hsmbundle
+}
+
+# --- interruption -----------------------------------------------------------------------------------------------------
+
+@test "killed anywhere: the old bundle or the new one, and no stage after the next run (a sample)" {
+	BUILD=$(dirname "$(dirname "$bundle")") EVERY=40 run -0 "$BATS_TEST_DIRNAME/../faults.d/bundle-kill"
+	[[ $output == *" 0 broke a promise" ]]
+}
+
+@test "256 MiB pass through at most 8 MB of memory" {
+	node_make okv3
+	truncate -s 256M okv3/usr/local/okv/hsm/hsmbundle
+	chown 1001:1001 okv3/usr/local/okv/hsm/hsmbundle
+	peak() {
+		# Its own process and that of the digest, whichever is larger.
+		command time -f %M -o size "${@:2}"
+		echo "$1: $(cat size) KiB"
+		[ "$(cat size)" -le $((8 * 1024)) ]
+	}
+	peak seal "$bundle" -q --root okv3 seal --out s --passphrase-file "$pass"
+	peak verify "$bundle" -q verify --passphrase-file "$pass" s
+	peak apply "$bundle" -q --root okv2 apply --passphrase-file "$pass" s
+	[ "$(stat -c %s $place)" -eq $((256 * 1024 * 1024)) ]
+}
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+@test "the passphrase may come from a descriptor or the terminal, without echo" {
+	"$bundle" -q --root okv2 apply -n --passphrase-fd 5 okv2/tmp/x 5<"$pass"
+	cat >type.py <<-'PY'
+		import os, pty, select, sys
+		answers = sys.argv[1].split(',')
+		child, terminal = pty.fork()
+		if child == 0:
+		    os.execv(sys.argv[2], sys.argv[2:])
+		shown = b''
+		while True:
+		    try:
+		        got = os.read(terminal, 4096)
+		    except OSError:
+		        break
+		    if not got:
+		        break
+		    shown += got
+		    if shown.endswith(b': ') and answers:
+		        os.write(terminal, answers.pop(0).encode() + b'\n')
+		        shown += b'|'
+		code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+		sys.stdout.write(shown.decode())
+		sys.exit(code)
+	PY
+	run -0 python3 type.py 'a phrase typed,a phrase typed' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s
+	[[ $output != *typed* ]]
+	[[ $output == *"Once more: "* ]]
+	run -0 python3 type.py 'a phrase typed' "$bundle" verify s
+	run -3 python3 type.py 'a phrase typed,another' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out t
+	[[ $output == *"the two passphrases differ"* ]]
+	[ ! -e t ]
+}
+
+@test "without a terminal the passphrase has to be given, once and not too short" {
+	run -2 setsid -w "$bundle" --root okv2 apply okv2/tmp/x
+	[[ $output == *"--passphrase-file or --passphrase-fd"* ]]
+	run -2 "$bundle" --root okv2 apply --passphrase-file "$pass" --passphrase-fd 5 okv2/tmp/x 5<"$pass"
+	run -2 "$bundle" --root okv2 apply --passphrase-fd 55 okv2/tmp/x
+	: >empty
+	run -3 "$bundle" --root okv2 apply --passphrase-file empty okv2/tmp/x
+	head -c 1025 /dev/zero >long
+	run -3 "$bundle" --root okv2 apply --passphrase-file long okv2/tmp/x
+	printf 'seven77\n' >short
+	chmod 600 empty long short
+	run -3 "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s --passphrase-file short
+	cp "$pass" open
+	chmod 644 open
+	run -0 "$bundle" --root okv2 apply -n --passphrase-file open okv2/tmp/x
+	[[ $output == *"is open to others (mode 0644)"* ]]
+}
+
+@test "neither passphrase nor key is in memory when the bundle takes its name" {
+	BUILD=$(dirname "$(dirname "$bundle")") run -0 node "$BATS_TEST_DIRNAME/memory.js" "$bundle" okv2 "$pass" okv2/tmp/x
+	[[ $output == *"while it is open: key seen"*"when it takes its name: nothing seen"* ]]
+}
+
+@test "memory is locked, not dumped, and closed to others while the passphrase is read" {
+	mkfifo line
+	"$bundle" -q --root okv2 apply -n --passphrase-file line okv2/tmp/x 3>&- &
+	pid=$!
+	exec 8>line
+	for _ in $(seq 100); do
+		[ "$(awk '/^VmLck/ { print $2 }' /proc/$pid/status)" -gt 0 ] && break
+		sleep 0.05
+	done
+	[ "$(awk '/^VmLck/ { print $2 }' /proc/$pid/status)" -gt 0 ]
+	[ "$(awk '/^Max core/ { print $5, $6 }' /proc/$pid/limits)" = "0 0" ]
+	# The page itself: locked, left out of dumps, wiped in children.
+	grep -q 'VmFlags:.* lo .* wf .*dd' /proc/$pid/smaps
+	# Undumpable: another process of the same user may not look, so the files belong to root whoever runs it.
+	cat "$pass" >&8
+	exec 8>&-
+	wait $pid
+	run -0 strace -f -e trace=prctl "$bundle" -q --root okv2 apply -n --passphrase-file "$pass" okv2/tmp/x
+	[[ $output == *"PR_SET_DUMPABLE, SUID_DUMP_DISABLE"* ]]
+}
+
+@test "an interrupt takes back the stage, gives the terminal its echo and dies by the signal" {
+	mkfifo line
+	"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- &
+	pid=$!
+	exec 8>line
+	for _ in $(seq 100); do
+		[ -e okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new ] && break
+		sleep 0.05
+	done
+	[ -e okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new ]
+	kill -TERM $pid
+	code=0
+	wait $pid || code=$?
+	exec 8>&-
+	[ $code -eq 143 ]
+	[ "$(state)" = "$before" ]
+}
+
+# --- status and clean -------------------------------------------------------------------------------------------------
+
+@test "status is 0 for a bundle in order, 1 for copies and a wrong owner" {
+	rm okv2/tmp/x
+	run -0 "$bundle" --root okv2 status
+	[[ $output == "OK "*"/usr/local/okv/hsm/hsmbundle: the bundle in its place"* ]]
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/home/support/anything
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"WARN  /home/support/anything: a sealed copy from okv1"* ]]
+	run -1 --separate-stderr "$bundle" --root okv2 --json status
+	[ "$(jq -r '.copies | length, .[1].kind, .[1].origin' <<<"$output")" = $'2\nsealed\nokv1' ]
+	rm okv2/home/support/anything
+	chmod 644 $place
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"wrong owner or mode"* ]]
+	rm $place
+	run -0 "$bundle" --root okv2 status
+	[[ $output == *"not there"* ]]
+}
+
+@test "clean names and removes every copy, follows no link, and tells the guide's rule" {
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/var/tmp/some.name
+	echo plain >okv2/tmp/hsmbundle
+	echo stage >okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new
+	echo stage >okv2/tmp/.x.okv-luna-new
+	echo mine >okv2/tmp/other
+	ln -s ../../etc/passwd okv2/home/support/hsmbundle
+	cp -a okv2 okv2.before
+	run -0 "$bundle" --root okv2 clean -n
+	diff -r --no-dereference okv2 okv2.before
+	run -0 "$bundle" --root okv2 clean
+	for name in /usr/local/okv/hsm/hsmbundle /usr/local/okv/hsm/.hsmbundle.okv-luna-new /tmp/hsmbundle /tmp/x \
+		/tmp/.x.okv-luna-new /var/tmp/some.name; do
+		[[ $output == *"removed $name: "* ]]
+		[ ! -e "okv2$name" ]
+	done
+	[[ $output == *"every node HSM-enabled and replication"* ]]
+	[ -e okv2/tmp/other ] && [ -L okv2/home/support/hsmbundle ] && [ -s okv2/etc/passwd ]
+	run -0 "$bundle" --root okv2 clean
+	[[ $output == "nothing to remove"* ]]
+}
+
+@test "clean --keep-bundle leaves the bundle in its place" {
+	run -0 "$bundle" --root okv2 clean --keep-bundle
+	[ -e $place ] && [ ! -e okv2/tmp/x ]
+	run -0 "$bundle" --root okv2 clean --keep-bundle
+	[[ $output == "nothing to remove"* ]]
+}
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+@test "what an act does not take is told, not passed over" {
+	run -2 "$bundle"
+	run -2 "$bundle" fold
+	[[ $output == *"seal, apply, verify, send, status, clean"* ]]
+	run -2 "$bundle" seal
+	run -2 "$bundle" apply
+	run -2 "$bundle" apply a b
+	run -2 "$bundle" status --passphrase-file x
+	[[ $output == *"does not take --passphrase-file"* ]]
+	run -2 "$bundle" clean --plain
+	run -2 "$bundle" verify --jobs 2 x
+	run -2 "$bundle" apply --max-age never x
+	run -2 "$bundle" seal --out x --iterations 599999
+	run -2 "$bundle" --root okv2 apply --plain --passphrase-file "$pass" okv2/tmp/x
+}
+
+@test "JSON tells the same as the words" {
+	run -0 --separate-stderr apply --json okv2/tmp/x
+	[ "$(jq -r '.act, .changed, .origin, .size, .target' <<<"$output" | xargs)" = \
+		"apply true okv1 300000 /usr/local/okv/hsm/hsmbundle" ]
+	run -3 --separate-stderr "$bundle" --json verify --passphrase-file "$wrong" "$BATS_FILE_TMPDIR/sealed"
+	[ "$(jq -r '.exit, .error.kind' <<<"$output" | xargs)" = "3 refused" ]
+}
+
+@test "one at a time: a second one waits, then says who is at work" {
+	mkfifo line
+	"$bundle" -q --root okv2 apply -n --passphrase-file line okv2/tmp/x 3>&- &
+	pid=$!
+	"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- &
+	holder=$!
+	exec 8>line
+	for _ in $(seq 100); do
+		grep -q . okv2/opt/okv-luna/var/lock 2>/dev/null && break
+		sleep 0.05
+	done
+	run -7 "$bundle" --root okv2 clean
+	[[ $output == *"process $holder"* ]]
+	kill $pid $holder
+	exec 8>&-
+	wait
+}
