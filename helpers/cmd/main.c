@@ -143,7 +143,15 @@ static bool process_start(void)
 {
 	sigset_t none;
 
-	if (!descriptors_open() || !environment_remember() || !environment_close())
+	if (!descriptors_open())
+		return false;
+	/*
+	 * The front command becomes another program of ours, whose main does the rest.  Done here, it would hide from
+	 * that one what the caller had, and OKV's upgrade would run under umask 077.
+	 */
+	if ((cmd_tool.needs & CMD_FRONT) != 0)
+		return true;
+	if (!environment_remember() || !environment_close())
 		return false;
 	caller.umask = umask(077);
 	(void)sigemptyset(&none);
