@@ -1,0 +1,118 @@
+/* fs/read: whole small files into memory, or nothing of them. */
+#include "unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#include "fs/read.h"
+
+static void a_file_is_read_whole_and_appended(void **state)
+{
+	const struct unit_place *place = *state;
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	struct stat status;
+
+	unit_write(place->dir, "x", "bytes", 0640);
+	text_add_string(&text, "before:");
+	MUST(fs_read_file(place->dir, "x", FS_NOFOLLOW, 5, &text, &status, &f));
+	assert_string_equal(text_string(&text), "before:bytes");
+	assert_int_equal(status.st_size, 5);
+	assert_int_equal(status.st_mode & 07777, 0640);
+}
+
+static void a_file_over_the_limit_is_refused_never_cut(void **state)
+{
+	const struct unit_place *place = *state;
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	char big[40000];
+
+	memset(big, 'x', sizeof(big));
+	big[sizeof(big) - 1] = '\0';
+	unit_write(place->dir, "big", big, 0600);
+	text_add_string(&text, "before");
+	MUST_FAIL(fs_read_file(place->dir, "big", FS_NOFOLLOW, sizeof(big) - 2, &text, NULL, &f), FAULT_REFUSED,
+		  "'big' is longer than 39998 bytes");
+	/* Nothing of it is left behind, not even past the end. */
+	assert_string_equal(text_string(&text), "before");
+	assert_int_equal(text.length, 6);
+	MUST(fs_read_file(place->dir, "big", FS_NOFOLLOW, sizeof(big) - 1, &text, NULL, &f));
+	assert_int_equal(text.length, 6 + sizeof(big) - 1);
+}
+
+static void an_empty_file_is_the_empty_text(void **state)
+{
+	const struct unit_place *place = *state;
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	unit_write(place->dir, "empty", "", 0600);
+	MUST(fs_read_file(place->dir, "empty", FS_NOFOLLOW, 0, &text, NULL, &f));
+	assert_string_equal(text_string(&text), "");
+}
+
+static void what_cannot_be_read_is_named(void **state)
+{
+	const struct unit_place *place = *state;
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	text_add_string(&text, "before");
+	MUST_FAIL(fs_read(place->dir, "the\tplace", 10, &text, &f), FAULT_SYSTEM,
+		  "cannot read 'the\\x09place': Is a directory");
+	assert_string_equal(text_string(&text), "before");
+	MUST_FAIL(fs_write(-1, "it", "x", 1, &f), FAULT_SYSTEM, "cannot write 'it': Bad file descriptor");
+}
+
+static void ring(int number)
+{
+	(void)number;
+}
+
+/* A writer and a reader at the two ends of a pipe, both interrupted all the time. */
+static void signals_and_short_steps_are_no_failure(void **state)
+{
+	enum { SIZE = 700000 };
+	const struct itimerval often = { .it_interval = { 0, 500 }, .it_value = { 0, 500 } };
+	const struct itimerval never = { .it_value = { 0, 0 } };
+	struct sigaction action = { .sa_handler = ring };
+	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	int ends[2];
+
+	(void)state;
+	char *bytes = malloc(SIZE);
+	assert_non_null(bytes);
+	for (size_t i = 0; i < SIZE; i++)
+		bytes[i] = (char)(i * 7 >> 3);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	const pid_t child = fork();
+	if (child == 0) {
+		(void)close(ends[0]);
+		(void)setitimer(ITIMER_REAL, &often, NULL);
+		_exit(fs_write(ends[1], "pipe", bytes, SIZE, &f) == 0 ? 0 : 1);
+	}
+	(void)close(ends[1]);
+	(void)setitimer(ITIMER_REAL, &often, NULL);
+	MUST(fs_read(ends[0], "pipe", SIZE, &text, &f));
+	(void)setitimer(ITIMER_REAL, &never, NULL);
+	assert_int_equal(text.length, SIZE);
+	assert_memory_equal(text.bytes, bytes, SIZE);
+	(void)close(ends[0]);
+	free(bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT_IN_PLACE(a_file_is_read_whole_and_appended),
+		UNIT_IN_PLACE(a_file_over_the_limit_is_refused_never_cut),
+		UNIT_IN_PLACE(an_empty_file_is_the_empty_text),
+		UNIT_IN_PLACE(what_cannot_be_read_is_named),
+		cmocka_unit_test(signals_and_short_steps_are_no_failure),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
