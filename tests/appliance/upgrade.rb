@@ -118,8 +118,9 @@ def hook_command(root, shell)
     set -e
     mount --bind /proc "$0/proc"
     mount --rbind /dev "$0/dev"
+    mount -t tmpfs -o mode=0755 tmpfs "$0/run"
     if [ -S /run/systemd/journal/dev-log ]; then
-        mkdir -p "$0/run/systemd/journal"
+        mkdir -p -m 0755 "$0/run/systemd/journal"
         mount --bind /run/systemd/journal "$0/run/systemd/journal"
     fi
     exec chroot "$0" "$@"
@@ -165,6 +166,10 @@ root = options[:same] ? '/' : NEW_ROOT
 unless File.file?("#{root}/etc/os-release") && File.executable?("#{root}/bin/sh")
   give_up("no new OS is mounted at #{NEW_ROOT}")
 end
+
+# Whatever is made without a mode of its own takes this; a server whose files
+# only root can read does not serve.
+say(format('WARNING: started with umask %04o, not an administrator\'s 0022', File.umask)) unless File.umask == 0o022
 
 if options[:same]
   say('upgrading in place, same OS')
