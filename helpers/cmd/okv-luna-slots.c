@@ -109,6 +109,8 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	const struct settings *settings = &context->settings;
 	const char *key = NULL, *pin_file = NULL;
 
+	one.question.root = context->root;
+	one.question.settings = settings;
 	if (asked.monitor && context->json)
 		return fault_usage(f, "--monitor and --json exclude each other");
 	if (asked.uri != NULL && token_uri_parse(asked.uri, &one.uri, f) < 0)
@@ -129,8 +131,6 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	one.wish.least = asked.least > 0 ? asked.least : settings->min_slots;
 	one.wish.mechanisms = asked.mechanisms;
 
-	one.question.root = context->root;
-	one.question.settings = settings;
 	one.question.report = asked.monitor ? &one.monitor.report : context->report;
 	one.question.user = asked.user;
 	one.question.timeout_ms = asked.timeout * 1000;
@@ -266,8 +266,13 @@ static int run(struct cmd_context *context, struct fault *f)
 {
 	token_monitor_init(&one.monitor, context->report);
 	int r = question_build(context, f);
-	if (r == 0)
+	if (r == 0) {
 		r = show(context, ask(f), f);
+	} else if (asked.monitor) {
+		/* Whatever the matter is, the question was not asked. */
+		f->kind = FAULT_USAGE;
+		r = show(context, r, f);
+	}
 	one_done();
 	return r;
 }

@@ -79,20 +79,22 @@ void proc_strays_begin(struct proc_strays *strays)
 
 struct sweep {
 	const struct proc_strays *strays;
-	unsigned met, reaped;
+	unsigned met, killed;
 };
 
 static void sweep_one(void *context, pid_t child)
 {
 	struct sweep *sweep = context;
+	int status;
 
 	for (size_t i = 0; i < sweep->strays->before_count; i++)
 		if (sweep->strays->before[i] == child)
 			return;
 	sweep->met++;
 	(void)kill(child, SIGKILL);
-	if (waitpid(child, NULL, WNOHANG) == child)
-		sweep->reaped++;
+	/* One that had ended by itself and was only never waited for is nothing to speak of. */
+	if (waitpid(child, &status, WNOHANG) == child)
+		sweep->killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 unsigned proc_strays_end(struct proc_strays *strays, int64_t deadline_ms, bool *ret_left)
@@ -115,5 +117,5 @@ unsigned proc_strays_end(struct proc_strays *strays, int64_t deadline_ms, bool *
 		(void)nanosleep(&pause, NULL);
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, strays->was_reaper != 0 ? 1UL : 0UL, 0, 0, 0);
-	return sweep.reaped;
+	return sweep.killed;
 }

@@ -113,8 +113,8 @@ static int key_judge(const struct token_key *key, struct fault *f)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
 				      key->call, TOKEN_RV(key->rv));
 	if (key->found != 1)
-		return fault_negative(f, "slot %" PRIu64 " holds %s secret key%s with that label, and exactly one is wanted",
-				      key->slot, key->found == 0 ? "no" : "more than one", key->found == 0 ? "" : "s");
+		return fault_negative(f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is wanted",
+				      key->slot, key->found == 0 ? "no" : "more than one");
 	if (!key->sensitive || key->extractable)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive ? "extractable" : "not sensitive");

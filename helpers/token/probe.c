@@ -21,8 +21,6 @@
 #include "token/tell.h"
 #include "token/tree.h"
 
-enum { PRINTED_SHOWN = 80 };
-
 void token_answer_done(struct token_answer *answer)
 {
 	for (size_t i = 0; i < answer->slot_count; i++)
@@ -178,9 +176,9 @@ static void habits_report(const struct token_question *q, struct token_answer *a
 		report_say(q->report, REPORT_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
 	answer->printed = end->said_length;
 	if (end->said_length > 0) {
-		const char *said = text_string(&end->said);
+		const char *said = text_string(&end->said) + strspn(text_string(&end->said), "\r\n");
 		size_t length = strcspn(said, "\r\n");
-		length = length < PRINTED_SHOWN ? length : PRINTED_SHOWN;
+		length = length < TOKEN_PRINTED_SIZE ? length : TOKEN_PRINTED_SIZE - 1;
 		memcpy(answer->printed_first, said, length);
 		answer->printed_first[length] = '\0';
 		report_say(q->report, REPORT_WARNING,

@@ -30,6 +30,7 @@ enum {
 	TOKEN_SLOTS_MAX = 1024,	     /* a library that claims more is not believed */
 	TOKEN_MECHANISMS_MAX = 4096, /* the same, per slot */
 	TOKEN_INTERFACES_MAX = 16,
+	TOKEN_PRINTED_SIZE = 161,
 };
 
 /* What to do with the key whose label is given; all on the slot that was asked for. */
@@ -144,7 +145,7 @@ struct token_answer {
 	size_t interface_count;
 
 	size_t printed;		/* bytes the library wrote to standard output and error */
-	char printed_first[81]; /* the beginning of it */
+	char printed_first[TOKEN_PRINTED_SIZE]; /* the beginning of it */
 	unsigned strays;	/* processes that it had started and that were killed */
 };
 

@@ -56,8 +56,9 @@ static bool environment_enter(const struct talk *t)
 {
 	const struct token_environment *environment = t->session->environment;
 
-	if (clearenv() != 0)
-		return stop(t, TOKEN_END_UNLOADABLE, 0, "its environment could not be set");
+	/* clearenv(3) would leave NULL, over which a library may stumble that walks the environment itself. */
+	static char *nothing[] = { NULL };
+	environ = nothing;
 	for (size_t i = 0; i < environment->count; i++)
 		if (putenv(environment->items[i]) != 0)
 			return stop(t, TOKEN_END_UNLOADABLE, 0, "its environment could not be set");

@@ -1,0 +1,518 @@
+#!/usr/bin/env bats
+# okv-luna slots: table, choice, trust, environment, diagnosis, vtl, JSON and the monitoring line.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export SLOTS=${BUILD:-$BATS_TEST_DIRNAME/../../build}/libexec/okv-luna-slots
+	export DOUBLES=$BATS_FILE_TMPDIR/doubles
+	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
+		mirror-identity mirror-environment mirror-process hang-initialize crash-initialize init-error pin-final-try
+}
+
+setup() {
+	. "$BATS_TEST_DIRNAME/../doubles/doubles.bash"
+	TREE=$BATS_TEST_TMPDIR/tree
+	doubles_tree "$TREE" "$DOUBLES"
+	GENERIC=$TREE/usr/local/okv/hsm/generic
+	printf 'PKCS11_LIB_LOC="/doubles/honest.so"\n' >"$GENERIC/okv_hsm.conf"
+	printf 'ChrystokiConfigurationPath="/etc"\n' >"$GENERIC/okv_hsm_env"
+}
+
+slots() {
+	"$SLOTS" --root "$TREE" --timeout 5 "$@"
+}
+
+# Runs slots, and expects that exit status.
+expect() {
+	local status_wanted=$1
+	shift
+	run slots "$@"
+	echo "exit $status (wanted $status_wanted): $output"
+	[ "$status" -eq "$status_wanted" ]
+}
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+@test "the table is vtl's of clients 7 and 10, to the character" {
+	slots >"$BATS_TEST_TMPDIR/out"
+	cat >"$BATS_TEST_TMPDIR/wanted" <<-'END'
+	Number of slots: 1
+
+	The following slots were found:
+
+	Slot Description          Label                            Serial #         Status
+	==== ==================== ================================ ================ ============
+	   0 Net Token Slot       partition-01                     3423358          Present
+	END
+	diff "$BATS_TEST_TMPDIR/wanted" "$BATS_TEST_TMPDIR/out"
+}
+
+@test "no slots: the number, no table, exit 1 and what that means of a Luna client" {
+	run --separate-stderr slots --module /doubles/no-slots.so
+	[ "$status" -eq 1 ]
+	[ "$output" = 'Number of slots: 0' ]
+	[[ $stderr == *"user 'oracle' sees no slot; a Luna client that cannot read its configuration or key shows none"* ]]
+}
+
+@test "control bytes and bytes that are no text cannot leave their column" {
+	slots --module /doubles/label-unpadded.so >"$BATS_TEST_TMPDIR/out"
+	# Eight times \x1b in 32 columns, four times \xff in 16.
+	grep -qxF '   0 Net Token Slot       \x1b\x1b\x1b\x1b\x1b\x1b\x1b\x1b \xff\xff\xff\xff Present' \
+		"$BATS_TEST_TMPDIR/out"
+}
+
+@test "what the library prints is on our standard error as a warning, not on standard output" {
+	run --separate-stderr slots --module /doubles/print-stdout.so
+	[ "$status" -eq 0 ]
+	[[ $output != *'line of its own'* ]]
+	[[ $stderr == *"the library printed "*"beginning with 'a line of its own'"* ]]
+}
+
+@test "--quiet prints nothing of a good answer" {
+	run slots -q
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+# --- which token ---------------------------------------------------------------------------------------------------
+
+@test "--label, --serial and --min: there, not there, too few" {
+	expect 0 --label partition-01
+	expect 0 --serial 3423358
+	expect 0 --label partition-01 --serial 3423358
+	expect 1 --label partition-02
+	[[ $output == *"user 'oracle' sees no token with label 'partition-02' among 1 usable"* ]]
+	expect 1 --label partition-01 --serial 1
+	[[ $output == *"no token with label 'partition-01' and serial number '1'"* ]]
+	expect 1 --min 2
+	[[ $output == *'sees 1 usable token'*'and 2 are wanted'* ]]
+	expect 0 --min 300 --module /doubles/slots-many.so
+	expect 1 --min 301 --module /doubles/slots-many.so
+}
+
+@test "TOKEN_LABEL and MIN_SLOTS of the settings count where no option says otherwise" {
+	printf 'TOKEN_LABEL="other"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 1
+	expect 0 --label partition-01
+	expect 0 --serial 3423358
+	printf 'MIN_SLOTS="2"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 1
+	expect 0 --min 1
+}
+
+@test "--uri takes a token apart as RFC 7512 writes it" {
+	expect 0 --uri 'pkcs11:token=partition-01;serial=3423358'
+	expect 0 --uri 'pkcs11:token=partition%2D01;manufacturer=House%20of%20doubles;model=Double%207;slot-id=0'
+	expect 1 --uri 'pkcs11:slot-id=1'
+	expect 1 --uri 'pkcs11:token=partition-01;serial=1'
+	expect 0 --uri 'pkcs11:token=partition-01?module-path=/doubles/early.so'
+	expect 0 --uri "pkcs11:object=root;type=secret-key?pin-source=file:$TREE/pin"
+}
+
+@test "a URI that would match too much, or bring a PIN along, is refused" {
+	expect 2 --uri 'token=partition-01'
+	expect 2 --uri 'pkcs11:colour=red'
+	expect 2 --uri 'pkcs11:token=a;token=b'
+	expect 2 --uri 'pkcs11:token=%zz'
+	expect 2 --uri 'pkcs11:token=%00'
+	expect 2 --uri 'pkcs11:type=cert'
+	expect 2 --uri 'pkcs11:token=partition-01?pin-value=1234'
+	[[ $output != *1234* ]]
+	expect 2 --uri 'pkcs11:token=partition-01' --label partition-01
+}
+
+# --- what the child is ---------------------------------------------------------------------------------------------
+
+label_of() {
+	slots --json --module "/doubles/$1.so" | jq -r '.slots[0].token.label'
+}
+
+@test "the library runs as OKV's user with the groups of the files under the root" {
+	[ "$(label_of mirror-identity)" = '54321:54321,990,991,54321' ]
+	sed -i 's/root,oracle/root/' "$TREE/etc/group"
+	[ "$(label_of mirror-identity)" = '54321:54321,991,54321' ]
+	[ "$(slots --user root --json --module /doubles/mirror-identity.so | jq -r '.slots[0].token.label')" = 0:0,0,990 ]
+}
+
+@test "its environment is okv_hsm_env and nothing else; flawed lines are skipped with their number" {
+	printf 'A="1"\nexport B="2"\nC=3\n#D="4"\n\nE="5"\n' >"$GENERIC/okv_hsm_env"
+	export LD_PRELOAD_OF_MINE=x
+	[ "$(label_of mirror-environment)" = 'A=1;E=5;' ]
+	run --separate-stderr slots
+	[[ $stderr == *'okv_hsm_env:2: line skipped'*'okv_hsm_env:3: line skipped'* ]]
+	rm "$GENERIC/okv_hsm_env"
+	[ -z "$(label_of mirror-environment)" ]
+}
+
+@test "no new privileges, four descriptors, umask 022, a null input, a pipe for output, no core, a session of its own" {
+	[ "$(label_of mirror-process)" = 'nnp1 fd4 m22 in1 out1 c0 s1' ]
+}
+
+@test "descriptors of the caller do not reach the library" {
+	exec 5<"$TREE/pin" 9<"$TREE/pin"
+	[ "$(label_of mirror-process)" = 'nnp1 fd4 m22 in1 out1 c0 s1' ]
+	exec 5<&- 9<&-
+}
+
+# --- which file may be loaded ----------------------------------------------------------------------------------------
+
+@test "the library: option, then okv_hsm.conf, then the settings" {
+	mkdir -p "$TREE/usr/safenet/lunaclient/lib"
+	cp "$DOUBLES/no-slots.so" "$TREE/usr/safenet/lunaclient/lib/libCryptoki2_64.so"
+	expect 0
+	rm "$GENERIC/okv_hsm.conf"
+	expect 1
+	expect 0 --module /doubles/honest.so
+}
+
+@test "a library or a directory above it that others could write is refused before it is loaded" {
+	chmod 0646 "$TREE/doubles/honest.so"
+	expect 3
+	[[ $output == *"library '/doubles/honest.so' (mode 0646) can be written by others"* ]]
+	chmod 0664 "$TREE/doubles/honest.so"
+	chgrp 990 "$TREE/doubles/honest.so"
+	expect 3
+	chmod 0644 "$TREE/doubles/honest.so"
+	expect 0
+	chmod 1777 "$TREE/doubles"
+	expect 3
+	[[ $output == *"directory '/doubles' (mode 1777) can be written by others"* ]]
+	chmod 0755 "$TREE/doubles"
+	chown 54321 "$TREE/doubles/honest.so"
+	expect 3
+	[[ $output == *'belongs to user id 54321, not to root'* ]]
+	chown 0 "$TREE/doubles/honest.so"
+	chown 54321 "$TREE"
+	expect 3
+	[[ $output == *"directory '/' belongs to user id 54321"* ]]
+}
+
+@test "links are followed and shown; a link that leads nowhere, a loop and another's link are not" {
+	ln -s ../doubles/honest.so "$TREE/etc/first.so"
+	ln -s /etc/first.so "$TREE/doubles/second.so"
+	expect 0 --module /doubles/second.so -v
+	[[ $output == *'links followed: /doubles/second.so -> /etc/first.so, /etc/first.so -> ../doubles/honest.so'* ]]
+	slots --module /doubles/second.so --json | jq -e '.library.real_file == "/doubles/honest.so"'
+	ln -s /doubles/nowhere.so "$TREE/doubles/dangling.so"
+	expect 6 --module /doubles/dangling.so
+	[[ $output == *"leads to '/doubles/nowhere.so', which is not there"* ]]
+	ln -s loop.so "$TREE/doubles/loop.so"
+	expect 3 --module /doubles/loop.so
+	ln -s honest.so "$TREE/doubles/theirs.so"
+	chown -h 54321 "$TREE/doubles/theirs.so"
+	expect 3 --module /doubles/theirs.so
+	ln -s ../../../../../../../../../etc/passwd "$TREE/doubles/outside.so"
+	expect 3 --module /doubles/outside.so
+	[[ $output == *'is no ELF file'* ]]
+}
+
+@test "what is no library of this machine is refused with the reason" {
+	expect 6 --module /doubles/absent.so
+	[[ $output == *"there is no file '/doubles/absent.so'"* ]]
+	expect 3 --module /doubles
+	expect 3 --module doubles/honest.so
+	echo 'no ELF' >"$TREE/doubles/text.so"
+	expect 3 --module /doubles/text.so
+	[[ $output == *'is no ELF file, so no library'* ]]
+	: >"$TREE/doubles/empty.so"
+	expect 3 --module /doubles/empty.so
+	# e_machine at offset 18, EI_CLASS at 4, EI_DATA at 5.
+	cp "$DOUBLES/honest.so" "$TREE/doubles/arm.so"
+	printf '\267\000' | dd of="$TREE/doubles/arm.so" bs=1 seek=18 conv=notrunc status=none
+	expect 3 --module /doubles/arm.so
+	[[ $output == *"is for aarch64 (183), this machine is x86_64"* ]]
+	cp "$DOUBLES/honest.so" "$TREE/doubles/narrow.so"
+	printf '\001' | dd of="$TREE/doubles/narrow.so" bs=1 seek=4 conv=notrunc status=none
+	expect 3 --module /doubles/narrow.so
+	[[ $output == *'is a 32-bit library, this program needs the 64-bit one'* ]]
+	for size in 64 200 1000 4000; do
+		head -c $size "$DOUBLES/honest.so" >"$TREE/doubles/cut.so"
+		expect 3 --module /doubles/cut.so
+	done
+}
+
+@test "a missing user is told as such" {
+	expect 6 --user nobody-here
+	[[ $output == *"there is no user 'nobody-here'"* ]]
+}
+
+# --- the key -------------------------------------------------------------------------------------------------------
+
+@test "the PIN comes from a file, a descriptor, standard input or the terminal" {
+	expect 0 --key root --pin-file "$TREE/pin" --encrypt-test
+	[[ $output == *'Key: 1 with that label in slot 0; it encrypts and decrypts'* ]]
+	slots --key root --pin-fd 7 7<"$TREE/pin"
+	printf 1234 | slots --key root --pin-file -
+	run setsid "$SLOTS" --root "$TREE" --key root </dev/null
+	[ "$status" -eq 2 ]
+	[[ $output == *'there is no terminal to ask for the PIN; use --pin-file or --pin-fd'* ]]
+	# A terminal of its own, which must not show what is typed.
+	(sleep 1; printf '1234\n') | script -qec "'$SLOTS' --root '$TREE' --key root" /dev/null >"$BATS_TEST_TMPDIR/typed"
+	grep -q 'PIN: ' "$BATS_TEST_TMPDIR/typed"
+	grep -q 'Key: 1 with that label' "$BATS_TEST_TMPDIR/typed"
+}
+
+@test "a wrong PIN, an empty one, one too long, and options without --key are refused" {
+	printf 9999 >"$TREE/wrong"
+	chmod 600 "$TREE/wrong"
+	expect 1 --key root --pin-file "$TREE/wrong"
+	[[ $output == *'C_Login answered CKR_PIN_INCORRECT'* ]]
+	[[ $output != *9999* ]]
+	: >"$TREE/wrong"
+	expect 3 --key root --pin-file "$TREE/wrong"
+	head -c 256 /dev/zero | tr '\0' 1 >"$TREE/wrong"
+	expect 3 --key root --pin-file "$TREE/wrong"
+	expect 6 --key root --pin-file "$TREE/not-there"
+	expect 2 --pin-file "$TREE/pin"
+	expect 2 --encrypt-test
+	expect 2 --key root --pin-file "$TREE/pin" --pin-fd 3
+	chmod 0644 "$TREE/pin"
+	expect 0 --key root --pin-file "$TREE/pin"
+	[[ $output == *'is open to others (mode 0644); chmod 600 it'* ]]
+}
+
+# --- why not -------------------------------------------------------------------------------------------------------
+
+client_make() {
+	local lc=$TREE/usr/safenet/lunaclient
+	mkdir -p "$lc/cert/client" "$lc/cert/server" "$lc/configData/token/001" "$lc/plugins" "$lc/lib"
+	touch "$lc/cert/client/okvKey.pem" "$lc/cert/client/okv.pem" "$lc/cert/server/CAFile.pem" \
+		"$lc/configData/token/001/token.db" "$lc/plugins/x.plugin" "$lc/lib/libCryptoki2_64.so"
+	cat >"$TREE/etc/Chrystoki.conf" <<-'END'
+	Chrystoki2 = {
+	   LibUNIX = /usr/safenet/lunaclient/lib/libCryptoki2.so;
+	   LibUNIX64 = /usr/safenet/lunaclient/lib/libCryptoki2_64.so;
+	}
+	LunaSA Client = {
+	   ClientPrivKeyFile = /usr/safenet/lunaclient/cert/client/okvKey.pem;
+	   ClientCertFile = /usr/safenet/lunaclient/cert/client/okv.pem;
+	   ServerCAFile = /usr/safenet/lunaclient/cert/server/CAFile.pem;
+	   ServerName00 = 10.0.0.1;
+	}
+	Misc = {
+	   PluginModuleDir = /usr/safenet/lunaclient/plugins;
+	   MutexFolder = /usr/safenet/lunaclient/lock;
+	}
+	END
+	chmod -R u=rwX,go=rX "$lc"
+	chmod 0644 "$TREE/etc/Chrystoki.conf"
+	printf 'PKCS11_LIB_LOC="/doubles/no-slots.so"\n' >"$GENERIC/okv_hsm.conf"
+}
+
+causes() {
+	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + .command'
+}
+
+@test "diagnosis: a client in order has no cause" {
+	client_make
+	run causes
+	echo "$output"
+	[ -z "$output" ]
+}
+
+@test "diagnosis: an unreadable configuration, key, token directory or plug-in, each with owner, mode and command" {
+	client_make
+	lc=$TREE/usr/safenet/lunaclient
+	chmod 0600 "$TREE/etc/Chrystoki.conf"
+	chmod 0600 "$lc/cert/client/okvKey.pem"
+	chown 0:990 "$lc/configData/token/001"
+	chmod 2770 "$lc/configData/token/001"
+	chmod 0640 "$lc/plugins/x.plugin"
+	run causes
+	echo "$output"
+	[[ $output == *"user 'oracle' cannot read '/etc/Chrystoki.conf' (root:root 0600) => okv-luna repair"* ]]
+	[[ $output == *"cannot read '/usr/safenet/lunaclient/cert/client/okvKey.pem' (root:root 0600) => okv-luna repair"* ]]
+	[[ $output == *"cannot read '/usr/safenet/lunaclient/plugins/x.plugin' (root:root 0640)"* ]]
+	# 990 is hsmusers and oracle is in it.
+	[[ $output != *'token/001'* ]]
+	sed -i 's/root,oracle/root/' "$TREE/etc/group"
+	run causes
+	[[ $output == *"user 'oracle' is not in group 'hsmusers' => okv-luna repair"* ]]
+	[[ $output == *"cannot read '/usr/safenet/lunaclient/configData/token/001' (root:hsmusers 2770)"* ]]
+}
+
+@test "diagnosis: a directory on the way, a group that is gone, and an id that an upgrade left without a name" {
+	client_make
+	chown 0:986 "$TREE/usr/safenet/lunaclient/cert"
+	chmod 2770 "$TREE/usr/safenet/lunaclient/cert"
+	sed -i '/^hsmusers/d' "$TREE/etc/group"
+	run causes
+	echo "$output"
+	[[ ${lines[0]} == "group 'hsmusers' does not exist; an upgrade of the operating system drops it => okv-luna repair"* ]]
+	[[ $output == *"it may not enter '/usr/safenet/lunaclient/cert' (root:986 2770, and no group has the id 986)"* ]]
+	# One cause for the directory, not one for each file in it.
+	[ "$(grep -c 986 <<<"$output")" -eq 1 ]
+}
+
+@test "diagnosis: a path that is named and not there, and a configuration that is not there" {
+	client_make
+	rm "$TREE/usr/safenet/lunaclient/cert/server/CAFile.pem"
+	run causes
+	echo "$output"
+	[[ $output == *"'/usr/safenet/lunaclient/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-luna config check"* ]]
+	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
+	run causes
+	[[ $output == *"leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/Chrystoki.conf'"* ]]
+	[[ $output == *"'/opt/elsewhere/Chrystoki.conf', named by the Luna client, is not there: there is no '/opt/elsewhere'"* ]]
+}
+
+@test "diagnosis: HA groups that do not add up, and members that do not show" {
+	client_make
+	printf 'PKCS11_LIB_LOC="/doubles/honest.so"\n' >"$GENERIC/okv_hsm.conf"
+	cat >>"$TREE/etc/Chrystoki.conf" <<-'END'
+	VirtualToken = {
+	   VirtualToken00Label = ha;
+	   VirtualToken00SN = 13423358;
+	   VirtualToken00Members = 3423358,3423359;
+	   VirtualToken01Label = odd;
+	   VirtualToken01SN = 99;
+	   VirtualToken01Members = 3423358;
+	}
+	HASynchronize = {
+	   ha = 1;
+	}
+	END
+	sed -i 's/ServerName00/ServerName01/' "$TREE/etc/Chrystoki.conf"
+	run causes --label absent
+	echo "$output"
+	[[ $output == *"has no ServerName00 but later ones"* ]]
+	[[ $output == *"HA group 'odd' in '/etc/Chrystoki.conf' has serial number 99, which is not '1' and its first member's"* ]]
+	[[ $output == *"HA group 'odd' is not named in section HASynchronize"* ]]
+	[[ $output == *"member 3423359 of HA group 'ha' in '/etc/Chrystoki.conf' does not show"* ]]
+	[[ $output != *'member 3423358 '* ]]
+}
+
+@test "the verdict comes before its causes" {
+	client_make
+	chmod 0600 "$TREE/etc/Chrystoki.conf"
+	run --separate-stderr slots
+	[ "$status" -eq 1 ]
+	[[ ${stderr_lines[0]} == *'sees no slot'* ]]
+	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'to mend it: okv-luna repair'* ]]
+}
+
+# --- the vendor's own tool -------------------------------------------------------------------------------------------
+
+# A vtl that prints one row: SLOT LABEL SERIAL.  The tree has no shell, so it is a program of its own.
+vtl_make() {
+	mkdir -p "$TREE/usr/safenet/lunaclient/bin"
+	cat >"$BATS_TEST_TMPDIR/vtl.c" <<-END
+	#include <stdio.h>
+	#include <string.h>
+	#include <unistd.h>
+	int main(int argc, char **argv)
+	{
+		if (argc != 2 || strcmp(argv[1], "listslots") != 0 || getuid() != 54321)
+			return 9;
+		puts("vtl (64-bit) v10.7.2-16. Copyright (c) 2024 Thales Group. All rights reserved.\n\nNumber of slots: 1\n");
+		puts("The following slots were found:\n");
+		puts("Slot Description          Label                            Serial #         Status");
+		puts("==== ==================== ================================ ================ ============");
+		printf("%4d %-20s %-32s %-16s %s\n", $1, "Net Token Slot", "$2", "$3", "Present");
+		return 0;
+	}
+	END
+	cc -static -o "$TREE/usr/safenet/lunaclient/bin/vtl" "$BATS_TEST_TMPDIR/vtl.c"
+}
+
+@test "--vtl: says where the vendor's tool and the library differ, and nothing where they agree" {
+	vtl_make 0 partition-01 3423358
+	expect 0 --vtl
+	[[ $output != *'vtl'* ]]
+	slots --vtl --json | jq -e '.vtl.status == 0 and (.vtl.differences | length) == 0 and .vtl.slots[0].serial == "3423358"'
+	vtl_make 1 'another label' 3423358
+	expect 0 --vtl
+	[[ $output == *'serial 3423358 is in slot 0 for the library, in slot 1 for vtl'* ]]
+	[[ $output == *"serial 3423358 has label 'partition-01' for the library, 'another label' for vtl"* ]]
+	vtl_make 0 other 77
+	expect 0 --vtl
+	[[ $output == *"the library shows token 'partition-01' (serial 3423358), vtl does not"* ]]
+	[[ $output == *"vtl shows token 'other' (serial 77), the library does not"* ]]
+}
+
+@test "--vtl: none installed is said; one that others can write is not run" {
+	expect 0 --vtl
+	[[ $output == *"no vtl is installed in '/usr/safenet/lunaclient'"* ]]
+	vtl_make 0 partition-01 3423358
+	chmod 0777 "$TREE/usr/safenet/lunaclient/bin/vtl"
+	expect 3 --vtl
+}
+
+# --- for programs ----------------------------------------------------------------------------------------------------
+
+@test "--json is one object with everything the three information calls give" {
+	slots --json --mechanisms >"$BATS_TEST_TMPDIR/json"
+	jq -e '.command == "okv-luna-slots" and .exit == 0 and .user == "oracle" and .end == "whole"
+		and .library.cryptoki == "2.20" and .library.version == "10.4" and .library.manufacturer == "House of doubles"
+		and .library.description == "Honest module" and (.library | has("flags") and has("links") and has("interfaces"))
+		and (.slots | length) == 1
+		and (.slots[0] | .id == 0 and .present and .usable and .description == "Net Token Slot"
+			and .flags == ["TOKEN_PRESENT", "HW_SLOT"] and .hardware == "0.0" and .firmware == "0.0")
+		and (.slots[0].token | .label == "partition-01" and .serial == "3423358" and .model == "Double 7"
+			and .manufacturer == "House of doubles"
+			and .flags == ["LOGIN_REQUIRED", "USER_PIN_INITIALIZED", "TOKEN_INITIALIZED"]
+			and ([has("sessions", "sessions_max", "rw_sessions", "rw_sessions_max", "pin_least", "pin_most",
+				"public_memory_total", "public_memory_free", "private_memory_total", "private_memory_free",
+				"hardware", "firmware", "utc_time")] | all))
+		and [.slots[0].mechanisms[].name] == ["CKM_AES_KEY_GEN", "CKM_AES_CBC_PAD"]
+		and .causes == []' "$BATS_TEST_TMPDIR/json"
+	run --separate-stderr slots --json --module /doubles/hang-initialize.so --timeout 1
+	[ "$status" -eq 7 ]
+	jq -e '.exit == 7 and .error.kind == "late" and .end == "late" and .last_call == "C_Initialize"
+		and .elapsed_ms >= 1000' <<<"$output"
+	run --separate-stderr slots --json --module /doubles/absent.so
+	[ "$status" -eq 6 ]
+	jq -e '.exit == 6 and .error.kind == "absent"' <<<"$output"
+}
+
+@test "--monitor: one line, with performance data, and the exit codes of a plug-in" {
+	run --separate-stderr slots --monitor
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^"OKV-LUNA-SLOTS OK: user 'oracle' can use 1 slot | usable=1;;1:;0 time="[0-9.]+"s;2;5;0"$ ]]
+	run --separate-stderr slots --monitor --module /doubles/print-stdout.so
+	[ "$status" -eq 1 ]
+	[[ $output == 'OKV-LUNA-SLOTS WARNING: the library printed '* ]]
+	run --separate-stderr slots --monitor --module /doubles/pin-final-try.so
+	[ "$status" -eq 1 ]
+	[[ $output == *'the PIN of slot 0 is locked or near its last try'* ]]
+	for bad in '--label absent' '--module /doubles/crash-initialize.so' '--module /doubles/absent.so' \
+		'--module /doubles/hang-initialize.so --timeout 1' '--module /doubles/no-slots.so'; do
+		# shellcheck disable=SC2086
+		run --separate-stderr "$SLOTS" --root "$TREE" --monitor $bad
+		[ "$status" -eq 2 ]
+		[[ $output == 'OKV-LUNA-SLOTS CRITICAL: '* ]]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+	run --separate-stderr slots --monitor --uri nonsense
+	[ "$status" -eq 3 ]
+	[[ $output == 'OKV-LUNA-SLOTS UNKNOWN: '* ]]
+}
+
+@test "--dry-run changes nothing and asks all the same, since asking changes nothing" {
+	find "$TREE" -printf '%p %m %s %T@\n' | sort >"$BATS_TEST_TMPDIR/before"
+	expect 0 --dry-run
+	find "$TREE" -printf '%p %m %s %T@\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+}
+
+@test "wrong use is exit 2 and a full disk behind the output is not success" {
+	expect 2 operand
+	expect 2 --timeout 0
+	expect 2 --min 0
+	expect 3 --monitor --json
+	run bash -c "'$SLOTS' --root '$TREE' >/dev/full"
+	[ "$status" -eq 5 ]
+}
+
+@test "a person's ^C ends the child and what came of it" {
+	"$SLOTS" --root "$TREE" --module /doubles/hang-initialize.so --timeout 30 &
+	pid=$!
+	for _ in $(seq 50); do
+		[ -z "$(ps -u $DOUBLES_USER -o pid=)" ] || break
+		sleep 0.1
+	done
+	[ -n "$(ps -u $DOUBLES_USER -o pid=)" ]
+	kill -TERM $pid
+	wait $pid || true
+	! doubles_left
+}

@@ -1,0 +1,93 @@
+# tests/doubles/doubles.bash: the list, the tree and the verdict of the doubles, for tests and campaigns.
+# shellcheck shell=bash
+
+DOUBLES_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+DOUBLES_USER=54321 # nobody else's, so that what is left of a double can be found
+
+# One record a line, "group name source flags options exit ere" with the unit separator between.
+doubles_list() {
+	sed -e ':more' -e '/\\$/{N;s/\\\n[ \t]*//;b more' -e '}' "$DOUBLES_HERE/LIST" | awk -F ' *[|] *' '
+		/^#/ || NF == 0 || /^$/ { next }
+		/^\[/ { group = substr($0, 2, length($0) - 2); next }
+		{ printf "%s\037%s\037%s\037%s\037%s\037%s\037%s\n", group, $1, $2, $3, $4, $5, $6 }'
+}
+
+# A tree with accounts, OKV's files and the doubles in it: doubles_tree DIR DOUBLES
+doubles_tree() {
+	mkdir -p "$1/etc" "$1/doubles/lib" "$1/usr/local/okv/hsm/generic" "$1/opt/okv-luna/etc"
+	printf 'root:x:0:0::/root:/bin/sh\noracle:x:%d:%d::/home/oracle:/bin/bash\n' $DOUBLES_USER $DOUBLES_USER \
+		>"$1/etc/passwd"
+	printf 'root:x:0:\noinstall:x:%d:\nhsmusers:x:990:root,oracle\nsupport:x:991:oracle\n' $DOUBLES_USER \
+		>"$1/etc/group"
+	printf 'Chrystoki2 = {\n}\n' >"$1/etc/Chrystoki.conf"
+	printf '1234\n' >"$1/pin"
+	chmod 0600 "$1/pin"
+	cp "$2"/*.so "$1/doubles/"
+	cp "$2"/lib/* "$1/doubles/lib/"
+	chmod -R go-w "$1"
+	chmod 0755 "$1"
+}
+
+# What is left of the doubles' processes; one second of grace.  The dead that nobody has buried yet do not count.
+doubles_left() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		left=$(ps -u $DOUBLES_USER -o stat=,pid=,args= | grep -v ^Z || true)
+		[ -n "$left" ] || return 1
+		sleep 0.1
+	done
+	printf '%s\n' "$left"
+}
+
+# One double's verdict against what LIST says; prints what is wrong: doubles_judge TREE NAME OPTIONS EXIT ERE
+doubles_judge() {
+	local tree=$1 name=$2 options=$3 expected=$4 ere=$5 status=0 began ended out err
+	out=$tree/out.$name err=$tree/err.$name
+	options=${options//PIN/$tree/pin}
+	case " $options " in
+	*' --timeout '*) ;;
+	*) options="--timeout 1 $options" ;;
+	esac
+	if [ "${OKV_SANITIZED-}" = 1 ] && [ "$name" = allocate-1g ]; then
+		expected=0 ere='' # the memory limit and the sanitizers' own memory do not go together
+	fi
+	began=$(date +%s%N)
+	# shellcheck disable=SC2086
+	"$SLOTS" --root "$tree" --module "/doubles/$name.so" $options >"$out" 2>"$err" || status=$?
+	ended=$(date +%s%N)
+	DOUBLES_MS=$(((ended - began) / 1000000))
+
+	[ "$status" = "$expected" ] || printf '%s: exit %s, not %s\n' "$name" "$status" "$expected"
+	if [ -z "$ere" ]; then
+		[ ! -s "$err" ] || printf '%s: complained without need: %s\n' "$name" "$(head -1 "$err")"
+	else
+		grep -qE -- "$ere" "$err" || printf '%s: said: %s\n' "$name" "$(head -3 "$err")"
+	fi
+	# Whole answers only are a table, and nothing in it is the line of its own words.
+	case $expected in
+	0 | 1) head -1 "$out" | grep -qx 'Number of slots: [0-9]*' || printf '%s: no table\n' "$name" ;;
+	*) [ ! -s "$out" ] || printf '%s: printed: %s\n' "$name" "$(head -1 "$out")" ;;
+	esac
+	! grep -q "line of its own" "$out" || printf '%s: its words are on our standard output\n' "$name"
+	if left=$(doubles_left); then
+		printf '%s: left behind: %s\n' "$name" "$left"
+	fi
+}
+
+# A whole group; prints what is wrong.  A deadline's excess is the least of three tries: other work on the machine may
+# delay one, and only a fault of ours delays all.
+doubles_group() {
+	local tree=$1 wanted=$2 group name options expected ere try fault seen=0
+	while IFS=$'\037' read -r group name _ _ options expected ere; do
+		[ "$group" = "$wanted" ] || continue
+		seen=$((seen + 1))
+		for try in 1 2 3; do
+			fault=$(doubles_judge "$tree" "$name" "$options" "$expected" "$ere"; echo "$DOUBLES_MS" >"$tree/ms")
+			DOUBLES_MS=$(cat "$tree/ms")
+			[ "$expected" = 7 ] && [ "$DOUBLES_MS" -gt "${DOUBLES_MS_MAX:-1100}" ] && [ -z "$fault" ] || break
+			[ "$try" -lt 3 ] || fault="$name: the verdict took $DOUBLES_MS ms"
+		done
+		[ "$expected" != 7 ] || [ "$DOUBLES_MS" -ge 1000 ] || fault="$name: the verdict came after $DOUBLES_MS ms"
+		[ -z "$fault" ] || printf '%s\n' "$fault"
+	done < <(doubles_list)
+	[ "$seen" -gt 0 ] || printf 'no double in group %s\n' "$wanted"
+}
