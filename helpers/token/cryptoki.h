@@ -139,7 +139,8 @@ struct cryptoki_functions {
 	unsigned long (*C_GetSlotInfo)(unsigned long slot, struct cryptoki_slot_info *info);
 	unsigned long (*C_GetTokenInfo)(unsigned long slot, struct cryptoki_token_info *info);
 	unsigned long (*C_GetMechanismList)(unsigned long slot, unsigned long *types, unsigned long *count);
-	unsigned long (*C_GetMechanismInfo)(unsigned long slot, unsigned long type, struct cryptoki_mechanism_info *info);
+	unsigned long (*C_GetMechanismInfo)(unsigned long slot, unsigned long type,
+					    struct cryptoki_mechanism_info *info);
 	void (*unused_10_12[3])(void); /* C_InitToken, C_InitPIN, C_SetPIN */
 	unsigned long (*C_OpenSession)(unsigned long slot, unsigned long flags, void *application, void *notify,
 				       unsigned long *session);

@@ -47,7 +47,8 @@ int token_cause_add(struct token_causes *causes, const char *command, struct fau
 	causes->items = grown;
 	grown[causes->count] = (struct token_cause){ .sentence = strdup(sentence), .command = strdup(command) };
 	causes->count++;
-	return grown[causes->count - 1].sentence == NULL || grown[causes->count - 1].command == NULL ? fault_memory(f) : 0;
+	return grown[causes->count - 1].sentence == NULL || grown[causes->count - 1].command == NULL ? fault_memory(f)
+												     : 0;
 }
 
 /* A path to be tried, and who names it. */
@@ -92,8 +93,8 @@ static void diagnosis_done(struct diagnosis *d)
 static int accounts_take(struct diagnosis *d, struct fault *f)
 {
 	return fs_read_file(d->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->passwd, NULL, f) < 0 ||
-			       fs_read_file(d->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->group, NULL,
-					    f) < 0 ||
+			       fs_read_file(d->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->group,
+					    NULL, f) < 0 ||
 			       proc_identity_read(d->root, d->user, &d->identity, f) < 0
 		       ? -1
 		       : 0;
@@ -232,7 +233,8 @@ static int group_causes(struct diagnosis *d, struct fault *f)
 
 	if (!accounts_group_find(&d->group, group, &gid))
 		return token_cause_add(&d->causes, REPAIR_COMMAND, f,
-				       "group '%s' does not exist; an upgrade of the operating system drops it", SHOWN(group));
+				       "group '%s' does not exist; an upgrade of the operating system drops it",
+				       SHOWN(group));
 	for (size_t i = 0; i < d->identity.group_count; i++)
 		if (d->identity.groups[i] == gid)
 			return 0;
@@ -263,8 +265,8 @@ static int missing_cause(struct diagnosis *d, const struct place *place, const s
 	if (place->optional)
 		return 0;
 	if (reach->path[reach->failed_length] == '\0')
-		return token_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there", SHOWN(reach->path),
-				       place->named_by);
+		return token_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there",
+				       SHOWN(reach->path), place->named_by);
 	return token_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there: there is no '%s'",
 			       SHOWN(reach->path), place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
 }
@@ -278,8 +280,8 @@ static int denied_cause(struct diagnosis *d, const struct token_reach *reach, st
 	if (text_check(&owner, f) < 0)
 		return -1;
 	if (reach->path[reach->failed_length] == '\0')
-		return token_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user), act,
-				       SHOWN(reach->path), text_string(&owner));
+		return token_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user),
+				       act, SHOWN(reach->path), text_string(&owner));
 	return token_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
 			       SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
 			       text_string(&owner));
@@ -320,7 +322,8 @@ static int reach_causes(struct diagnosis *d, struct fault *f)
 	if (denied && group_causes(d, f) < 0)
 		return -1;
 	for (size_t i = 0; i < d->count; i++)
-		if (d->reaches[i].errnum != 0 && !told_before(d, i) && reach_cause(d, &d->places[i], &d->reaches[i], f) < 0)
+		if (d->reaches[i].errnum != 0 && !told_before(d, i) &&
+		    reach_cause(d, &d->places[i], &d->reaches[i], f) < 0)
 			return -1;
 	return 0;
 }
@@ -334,9 +337,10 @@ static int process_causes(struct diagnosis *d, struct fault *f)
 		return -1;
 	if (lacking == 0)
 		return 0;
-	return token_cause_add(&d->causes, "reboot", f,
-			       "%zu running process%s of user '%s' started before it was in group '%s' and cannot use it",
-			       lacking, lacking == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+	return token_cause_add(
+		&d->causes, "reboot", f,
+		"%zu running process%s of user '%s' started before it was in group '%s' and cannot use it", lacking,
+		lacking == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
 }
 
 int token_diagnose(int root, const struct settings *settings, const char *user, const struct token_answer *answer,

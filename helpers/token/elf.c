@@ -109,8 +109,9 @@ static int header_read(struct image *image)
 	if (short_file || memcmp(first, ELFMAG, SELFMAG) != 0)
 		return fault_refused(f, "'%s' is no ELF file, so no library", SHOWN(image->name));
 	if (first[EI_CLASS] != CLASS_HERE)
-		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one", SHOWN(image->name),
-				     first[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));
+		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one",
+				     SHOWN(image->name), first[EI_CLASS] == ELFCLASS32 ? "32" : "64",
+				     (int)(8 * sizeof(void *)));
 	if (first[EI_DATA] != BYTE_ORDER_HERE)
 		return fault_refused(f, "'%s' has the other byte order than this machine", SHOWN(image->name));
 	if (piece_read(image, 0, &header, sizeof(header), "header") < 0)
@@ -136,7 +137,8 @@ static int dynamic_read(struct image *image)
 		if (image->segments[i].p_type == PT_DYNAMIC)
 			dynamic = &image->segments[i];
 	if (dynamic == NULL)
-		return fault_refused(image->f, "'%s' is no shared library: it has no dynamic section", SHOWN(image->name));
+		return fault_refused(image->f, "'%s' is no shared library: it has no dynamic section",
+				     SHOWN(image->name));
 	const size_t count = dynamic->p_filesz / sizeof(ElfW(Dyn));
 	if (count == 0 || count > DYNAMIC_MAX)
 		return damaged(image, "dynamic section");

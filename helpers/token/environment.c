@@ -43,8 +43,8 @@ int token_environment_read(int root, struct report *report, struct token_environ
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
 		if (line->kind == ASSIGN_FLAWED)
-			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", TOKEN_HSM_ENV, i + 1,
-				   assign_flaw_text(line->flaw));
+			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", TOKEN_HSM_ENV,
+				   i + 1, assign_flaw_text(line->flaw));
 		if (line->kind != ASSIGN_VALUE)
 			continue;
 		TEXT_AUTO item = TEXT_INIT;
@@ -76,6 +76,7 @@ int token_library_read(int root, char **ret_path, struct fault *f)
 {
 	ASSIGN_AUTO lines = ASSIGN_INIT;
 
-	return assignments_read(root, TOKEN_HSM_CONF, &lines, f) < 0 ? -1
-								      : assign_get(&lines, "PKCS11_LIB_LOC", ret_path, f);
+	return assignments_read(root, TOKEN_HSM_CONF, &lines, f) < 0
+		       ? -1
+		       : assign_get(&lines, "PKCS11_LIB_LOC", ret_path, f);
 }

@@ -17,12 +17,15 @@ static bool only_root_writes(const struct stat *status)
 	       ((status->st_mode & 020) == 0 || status->st_gid == 0);
 }
 
-static int refuse_writable(const struct stat *status, const char *what, const char *path, size_t length, struct fault *f)
+static int refuse_writable(const struct stat *status, const char *what, const char *path, size_t length,
+			   struct fault *f)
 {
 	if (status->st_uid != 0)
-		return fault_refused(f, "%s '%s' belongs to user id %lu, not to root, so what is loaded is not root's choice",
-				     what, SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
-	return fault_refused(f, "%s '%s' (mode %04o) can be written by others than root, who could exchange the library",
+		return fault_refused(
+			f, "%s '%s' belongs to user id %lu, not to root, so what is loaded is not root's choice", what,
+			SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
+	return fault_refused(f,
+			     "%s '%s' (mode %04o) can be written by others than root, who could exchange the library",
 			     what, SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
 }
 

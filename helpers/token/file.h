@@ -12,7 +12,7 @@
 #include "fs/root.h"
 
 struct token_file {
-	int fd; /* the library, for reading */
+	int fd;		       /* the library, for reading */
 	struct fs_place place; /* its path without links, and the links */
 };
 

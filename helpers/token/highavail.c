@@ -35,9 +35,10 @@ static int members_check(const struct luna_group *group, const char *file, const
 
 	for (size_t i = 0; (length = luna_member(group->members, i, &member)) > 0; i++)
 		if (!shown(answer, member, length) &&
-		    token_cause_add(causes, "lunacm -q hagroup listgroups", f,
-				    "member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's",
-				    SHOWN_BYTES(member, length), SHOWN(group->label), SHOWN(file)) < 0)
+		    token_cause_add(
+			    causes, "lunacm -q hagroup listgroups", f,
+			    "member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's",
+			    SHOWN_BYTES(member, length), SHOWN(group->label), SHOWN(file)) < 0)
 			return -1;
 	return 0;
 }
@@ -49,8 +50,9 @@ static int group_check(const struct chrystoki *conf, const struct luna_group *gr
 	ptrdiff_t line;
 
 	if (group->label == NULL || group->serial == NULL || group->members == NULL)
-		return token_cause_add(causes, CHECK_COMMAND, f, "HA group %02u in '%s' lacks its %s, so it does not show",
-				       group->number, SHOWN(file),
+		return token_cause_add(causes, CHECK_COMMAND, f,
+				       "HA group %02u in '%s' lacks its %s, so it does not show", group->number,
+				       SHOWN(file),
 				       group->label == NULL    ? "label"
 				       : group->serial == NULL ? "serial number"
 							       : "members");
@@ -61,9 +63,10 @@ static int group_check(const struct chrystoki *conf, const struct luna_group *gr
 			    SHOWN(group->label), SHOWN(file), SHOWN(group->serial)) < 0)
 		return -1;
 	if (chrystoki_entries(conf, "HASynchronize", group->label, &line) == 0)
-		return token_cause_add(causes, CHECK_COMMAND, f,
-				       "HA group '%s' is not named in section HASynchronize of '%s': its keys are not copied",
-				       SHOWN(group->label), SHOWN(file));
+		return token_cause_add(
+			causes, CHECK_COMMAND, f,
+			"HA group '%s' is not named in section HASynchronize of '%s': its keys are not copied",
+			SHOWN(group->label), SHOWN(file));
 	return 0;
 }
 
@@ -84,8 +87,8 @@ static int servers_check(const struct chrystoki *conf, const char *file, struct 
 	if (servers.count == 0 || first_free > last)
 		return 0;
 	return token_cause_add(causes, CHECK_COMMAND, f,
-			       "'%s' has no ServerName%02u but later ones: the library may stop at the gap", SHOWN(file),
-			       first_free);
+			       "'%s' has no ServerName%02u but later ones: the library may stop at the gap",
+			       SHOWN(file), first_free);
 }
 
 int token_highavail_check(const struct chrystoki *conf, const char *file, const struct token_answer *answer,
@@ -101,8 +104,8 @@ int token_highavail_check(const struct chrystoki *conf, const char *file, const 
 		const struct luna_group *group = &groups.items[i];
 		if (group_check(conf, group, file, causes, f) < 0)
 			return -1;
-		if (show && group->members != NULL && group->label != NULL && answer != NULL && answer->slot_count > 0 &&
-		    members_check(group, file, answer, causes, f) < 0)
+		if (show && group->members != NULL && group->label != NULL && answer != NULL &&
+		    answer->slot_count > 0 && members_check(group, file, answer, causes, f) < 0)
 			return -1;
 	}
 	return 0;

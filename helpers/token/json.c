@@ -6,9 +6,9 @@
 #include "token/table.h"
 
 static const char *const end_names[] = {
-	[TOKEN_END_WHOLE] = "whole",	     [TOKEN_END_LATE] = "late",	  [TOKEN_END_CRASHED] = "crashed",
-	[TOKEN_END_LEFT] = "left",	     [TOKEN_END_CLOSED] = "closed", [TOKEN_END_UNLOADABLE] = "unloadable",
-	[TOKEN_END_ERROR] = "error",	     [TOKEN_END_LIED] = "lied",
+	[TOKEN_END_WHOLE] = "whole", [TOKEN_END_LATE] = "late",	    [TOKEN_END_CRASHED] = "crashed",
+	[TOKEN_END_LEFT] = "left",   [TOKEN_END_CLOSED] = "closed", [TOKEN_END_UNLOADABLE] = "unloadable",
+	[TOKEN_END_ERROR] = "error", [TOKEN_END_LIED] = "lied",
 };
 
 static void version_write(struct json *j, const char *key, struct cryptoki_version version)
@@ -34,7 +34,9 @@ struct flag {
 };
 
 static const struct flag slot_flags[] = {
-	{ 0x001, "TOKEN_PRESENT" }, { 0x002, "REMOVABLE_DEVICE" }, { 0x004, "HW_SLOT" },
+	{ 0x001, "TOKEN_PRESENT" },
+	{ 0x002, "REMOVABLE_DEVICE" },
+	{ 0x004, "HW_SLOT" },
 };
 
 static const struct flag token_flags[] = {

@@ -78,15 +78,18 @@ static int too_few(const struct token_answer *answer, const struct token_wish *w
 	if (text_check(&which, f) < 0)
 		return -1;
 	if (answer->slot_count == 0)
-		return fault_negative(f, "user '%s' sees no slot; a Luna client that cannot read its configuration or key"
-				      " shows none and reports no error", user);
+		return fault_negative(f,
+				      "user '%s' sees no slot; a Luna client that cannot read its configuration or key"
+				      " shows none and reports no error",
+				      user);
 	if (usable == 0)
 		return fault_negative(f, "user '%s' sees no usable slot: none of %zu has an initialised token", user,
 				      answer->slot_count);
 	if (matching == 0)
-		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which), usable);
-	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are wanted", user, matching,
-			      text_string(&which), wish->least);
+		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
+				      usable);
+	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are wanted", user,
+			      matching, text_string(&which), wish->least);
 }
 
 static int mechanisms_judge(const struct token_answer *answer, const struct token_wish *wish, struct fault *f)
@@ -100,26 +103,30 @@ static int mechanisms_judge(const struct token_answer *answer, const struct toke
 	if (text_check(&lines, f) < 0)
 		return -1;
 	const char *first = text_string(&lines);
-	return missing > 0 ? fault_negative(f, "OKV needs what the HSM does not offer: %s", SHOWN_BYTES(first, strcspn(first, "\n")))
+	return missing > 0 ? fault_negative(f, "OKV needs what the HSM does not offer: %s",
+					    SHOWN_BYTES(first, strcspn(first, "\n")))
 			   : 0;
 }
 
 static int key_judge(const struct token_key *key, struct fault *f)
 {
 	if (key->call != NULL && key->rv == CKR_PIN_LOCKED)
-		return fault_negative(f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
-				      key->slot);
+		return fault_negative(
+			f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
+			key->slot);
 	if (key->call != NULL)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
 				      key->call, TOKEN_RV(key->rv));
 	if (key->found != 1)
-		return fault_negative(f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is wanted",
+		return fault_negative(f,
+				      "slot %" PRIu64 " holds %s secret key with that label, and exactly one is wanted",
 				      key->slot, key->found == 0 ? "no" : "more than one");
 	if (!key->sensitive || key->extractable)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive ? "extractable" : "not sensitive");
 	if (key->tried && !key->encrypted)
-		return fault_negative(f, "what the key in slot %" PRIu64 " encrypted did not come back as it was", key->slot);
+		return fault_negative(f, "what the key in slot %" PRIu64 " encrypted did not come back as it was",
+				      key->slot);
 	return 0;
 }
 

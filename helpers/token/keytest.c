@@ -32,7 +32,7 @@ static bool login(struct keytest *test, const struct token_key_question *questio
 {
 	test->board->call = TOKEN_CALL_LOGIN;
 	const unsigned long rv = test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin,
-							   question->pin_length);
+							  question->pin_length);
 	/* This process has its own copy of the memory, and no more use for the PIN. */
 	text_wipe(question->pin, question->pin_length);
 	return rv == CKR_USER_ALREADY_LOGGED_IN || call_note(test, TOKEN_CALL_LOGIN, rv);
@@ -97,7 +97,8 @@ static void look(struct keytest *test, unsigned long key)
 
 static void round_trip(struct keytest *test, unsigned long key)
 {
-	unsigned char random[BLOCK + SAMPLE], secret[SAMPLE_PADDED + BLOCK] = { 0 }, plain[SAMPLE_PADDED + BLOCK] = { 0 };
+	unsigned char random[BLOCK + SAMPLE];
+	unsigned char secret[SAMPLE_PADDED + BLOCK] = { 0 }, plain[SAMPLE_PADDED + BLOCK] = { 0 };
 	struct cryptoki_mechanism mechanism = { CKM_AES_CBC_PAD, random, BLOCK };
 	unsigned long secret_length = sizeof(secret), plain_length = sizeof(plain);
 

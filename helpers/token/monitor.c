@@ -83,7 +83,8 @@ enum token_state token_monitor_line(const struct token_monitor *monitor, const s
 	const enum token_state state = state_of(monitor, answer, wish, verdict, timeout_ms, &why);
 
 	if (why.length == 0)
-		text_add_format(&why, "user '%s' can use %" PRIu64 " slot%s", answer->user, there, there == 1 ? "" : "s");
+		text_add_format(&why, "user '%s' can use %" PRIu64 " slot%s", answer->user, there,
+				there == 1 ? "" : "s");
 	for (char *at = why.bytes; at != NULL && (at = strchr(at, '|')) != NULL;)
 		*at = '/';
 	text_add_format(out, "OKV-LUNA-SLOTS %s: %s | usable=%" PRIu64 ";;%" PRIu64 ":;0 ", names[state],

@@ -109,7 +109,8 @@ static void candidate_build(const char *entry, size_t length, const char *origin
 			const size_t size = strlen(tokens[i].token);
 			if (length >= size && memcmp(entry, tokens[i].token, size) == 0) {
 				step = size;
-				text_add(out, tokens[i].origin ? origin : "lib64", tokens[i].origin ? origin_length : 5);
+				text_add(out, tokens[i].origin ? origin : "lib64",
+					 tokens[i].origin ? origin_length : 5);
 			}
 		}
 		if (step == 0) {
@@ -234,7 +235,8 @@ int token_needed_check(int root, const char *path, const struct token_elf *elf, 
 	/* The list grows while it is walked. */
 	for (size_t at = 0; r == 0 && at < s->count; at++)
 		for (size_t i = 0; r == 0 && i < s->libraries[at].elf.needed_count; i++)
-			r = one_find(s, s->libraries[at].elf.needed[i], s->libraries[at].path, &s->libraries[at].elf, f);
+			r = one_find(s, s->libraries[at].elf.needed[i], s->libraries[at].path, &s->libraries[at].elf,
+				     f);
 	search_done(s);
 	free(s);
 	return r;

@@ -114,7 +114,8 @@ static void end_without_word(struct token_answer *answer, const struct proc_ward
 
 	if (lost) {
 		answer->end = TOKEN_END_CLOSED;
-		(void)fault_system(&answer->fault, 0, "'%s' closed descriptors that are not its own, at the latest in %s",
+		(void)fault_system(&answer->fault, 0,
+				   "'%s' closed descriptors that are not its own, at the latest in %s",
 				   SHOWN(answer->module), call);
 	} else if (WIFSIGNALED(end->status)) {
 		const int number = WTERMSIG(end->status);
@@ -134,11 +135,13 @@ static void end_stopped(struct token_answer *answer, const struct tell_stop *sto
 	switch (stop->end) {
 	case TOKEN_END_UNLOADABLE:
 		answer->end = TOKEN_END_UNLOADABLE;
-		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module), SHOWN(stop->text));
+		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module),
+				    SHOWN(stop->text));
 		return;
 	case TOKEN_END_ERROR:
 		answer->end = TOKEN_END_ERROR;
-		(void)fault_system(&answer->fault, 0, "'%s' gives no slots: %s", SHOWN(answer->module), SHOWN(stop->text));
+		(void)fault_system(&answer->fault, 0, "'%s' gives no slots: %s", SHOWN(answer->module),
+				   SHOWN(stop->text));
 		return;
 	default:
 		answer->end = TOKEN_END_LIED;
@@ -186,8 +189,8 @@ static void habits_report(const struct token_question *q, struct token_answer *a
 			   end->said_length, SHOWN(answer->printed_first));
 	}
 	if (end->strays > 0)
-		report_say(q->report, REPORT_WARNING, "the library left %u process%s behind, which %s killed", end->strays,
-			   end->strays == 1 ? "" : "es", end->strays == 1 ? "was" : "were");
+		report_say(q->report, REPORT_WARNING, "the library left %u process%s behind, which %s killed",
+			   end->strays, end->strays == 1 ? "" : "es", end->strays == 1 ? "was" : "were");
 	if (end->strays_left)
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
@@ -197,7 +200,10 @@ static int talk(const struct token_question *q, const struct token_environment *
 {
 	const uint64_t timeout_ms = token_timeout_ms(q);
 	struct token_session session = {
-		.question = q, .path = answer->module, .environment = environment, .board = board,
+		.question = q,
+		.path = answer->module,
+		.environment = environment,
+		.board = board,
 	};
 	struct tell_listener listener = { .answer = answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
 	struct proc_ward_end end = PROC_WARD_END_INIT;
@@ -240,7 +246,8 @@ int token_probe(const struct token_question *question, struct token_answer *ret_
 	    token_environment_read(question->root, question->report, &environment, f) < 0)
 		return -1;
 
-	struct token_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct token_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+					 0);
 	if (board == MAP_FAILED)
 		return fault_system(f, errno, "cannot share memory with the child");
 	const int r = talk(question, &environment, board, &answer, f);

@@ -36,24 +36,24 @@ enum {
 /* What to do with the key whose label is given; all on the slot that was asked for. */
 struct token_key_question {
 	const char *label;
-	char *pin;	   /* borrowed; the child wipes its copy of the memory after C_Login */
+	char *pin; /* borrowed; the child wipes its copy of the memory after C_Login */
 	size_t pin_length;
-	bool encrypt;		/* one AES-CBC-PAD round trip with it */
+	bool encrypt; /* one AES-CBC-PAD round trip with it */
 };
 
 struct token_question {
-	int root;			   /* the tree; "/" or another */
-	const struct settings *settings;   /* borrowed */
-	struct report *report;		   /* hears warnings (skipped environment lines, odd library habits); may be NULL */
-	const char *module;		   /* NULL: PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings */
-	const char *user;		   /* NULL: OKV_USER of the settings */
-	uint64_t timeout_ms;		   /* 0: SLOT_TIMEOUT of the settings */
-	bool all;			   /* slots without a token too */
-	bool mechanisms;		   /* read each token's mechanisms */
-	bool interfaces;		   /* read the PKCS#11 3.x interface list, where the library has one */
+	int root;			 /* the tree; "/" or another */
+	const struct settings *settings; /* borrowed */
+	struct report *report; /* hears warnings (skipped environment lines, odd library habits); may be NULL */
+	const char *module;    /* NULL: PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings */
+	const char *user;      /* NULL: OKV_USER of the settings */
+	uint64_t timeout_ms;   /* 0: SLOT_TIMEOUT of the settings */
+	bool all;	       /* slots without a token too */
+	bool mechanisms;       /* read each token's mechanisms */
+	bool interfaces;       /* read the PKCS#11 3.x interface list, where the library has one */
 	const struct token_key_question *key; /* NULL: do not log in */
-	const char *key_token;		   /* label of the token that holds the key; NULL: the first usable one */
-	const char *key_serial;		   /* or its serial number; NULL: any */
+	const char *key_token;		      /* label of the token that holds the key; NULL: the first usable one */
+	const char *key_serial;		      /* or its serial number; NULL: any */
 };
 
 /* How the conversation with the library ended. */
@@ -106,13 +106,13 @@ struct token_slot {
 struct token_key {
 	bool asked;
 	uint64_t slot;
-	uint64_t rv;	      /* of the call that ended the check early, else CKR_OK */
-	const char *call;     /* its name (static), NULL when all went through */
-	uint64_t found;	      /* objects of class secret key with that label */
+	uint64_t rv;	       /* of the call that ended the check early, else CKR_OK */
+	const char *call;      /* its name (static), NULL when all went through */
+	uint64_t found;	       /* objects of class secret key with that label */
 	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
 	bool sensitive, extractable;
-	bool tried;	      /* the round trip was made */
-	bool encrypted;	      /* ... and gave the same bytes back */
+	bool tried;	/* the round trip was made */
+	bool encrypted; /* ... and gave the same bytes back */
 };
 
 struct token_interface {
@@ -123,14 +123,14 @@ struct token_interface {
 
 struct token_answer {
 	enum token_end end;
-	struct fault fault;	/* FAULT_NONE with TOKEN_END_WHOLE, else kind (exit status) and the sentence */
-	const char *call;	/* the last call made (static), "" before the first */
-	uint64_t rv;		/* its answer, with TOKEN_END_ERROR */
+	struct fault fault; /* FAULT_NONE with TOKEN_END_WHOLE, else kind (exit status) and the sentence */
+	const char *call;   /* the last call made (static), "" before the first */
+	uint64_t rv;	    /* its answer, with TOKEN_END_ERROR */
 	uint64_t elapsed_ms;
-	char *module;		/* owned; as asked for */
-	char *module_real;	/* owned; behind all links */
-	char *links;		/* owned; the chain as "a -> b -> c", or NULL */
-	char *user;		/* owned */
+	char *module;	   /* owned; as asked for */
+	char *module_real; /* owned; behind all links */
+	char *links;	   /* owned; the chain as "a -> b -> c", or NULL */
+	char *user;	   /* owned */
 
 	bool info_known;
 	struct cryptoki_version cryptoki, library_version;
@@ -144,9 +144,9 @@ struct token_answer {
 	struct token_interface interfaces[TOKEN_INTERFACES_MAX];
 	size_t interface_count;
 
-	size_t printed;		/* bytes the library wrote to standard output and error */
+	size_t printed;				/* bytes the library wrote to standard output and error */
 	char printed_first[TOKEN_PRINTED_SIZE]; /* the beginning of it */
-	unsigned strays;	/* processes that it had started and that were killed */
+	unsigned strays;			/* processes that it had started and that were killed */
 };
 
 #define TOKEN_ANSWER_INIT { .end = TOKEN_END_LEFT, .fault = FAULT_INIT, .call = "" }

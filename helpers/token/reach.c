@@ -129,6 +129,7 @@ int token_reach_test(int root, const struct proc_identity *identity, struct toke
 	const bool all = end.heard_all, late = end.late;
 	proc_ward_end_done(&end);
 	if (late)
-		return fault_late(f, "a path of the client's configuration did not answer within %d s", DEADLINE_MS / 1000);
+		return fault_late(f, "a path of the client's configuration did not answer within %d s",
+				  DEADLINE_MS / 1000);
 	return all ? 0 : fault_system(f, 0, "the child that looks as that user ended early");
 }

@@ -89,7 +89,8 @@ static bool load(struct talk *t)
 	if (list == NULL)
 		return stop(t, TOKEN_END_LIED, 0, "C_GetFunctionList answered CKR_OK and gave no list");
 	if (list->version.major != 2 && list->version.major != 3)
-		return stop(t, TOKEN_END_LIED, 0, "its function list is of PKCS#11 version %u.%u, and 2.x or 3.x is needed",
+		return stop(t, TOKEN_END_LIED, 0,
+			    "its function list is of PKCS#11 version %u.%u, and 2.x or 3.x is needed",
 			    list->version.major, list->version.minor);
 	if (list->C_Initialize == NULL || list->C_Finalize == NULL || list->C_GetInfo == NULL ||
 	    list->C_GetSlotList == NULL || list->C_GetSlotInfo == NULL || list->C_GetTokenInfo == NULL ||
@@ -186,7 +187,8 @@ static void mechanisms_read(const struct talk *t, size_t index, struct token_slo
 		rv = t->functions->C_GetMechanismList(slot->id, types, &count);
 	}
 	if (rv != CKR_OK || count > TOKEN_MECHANISMS_MAX) {
-		note(t, "slot %" PRIu64 ": C_GetMechanismList answered %s and %lu mechanisms", slot->id, TOKEN_RV(rv), count);
+		note(t, "slot %" PRIu64 ": C_GetMechanismList answered %s and %lu mechanisms", slot->id, TOKEN_RV(rv),
+		     count);
 		return;
 	}
 	for (unsigned long i = 0; i < count; i++) {

@@ -68,8 +68,8 @@ struct tell_listener {
 	struct text pending;		      /* not yet a whole record */
 	size_t total;
 	struct tell_stop stop;
-	bool stopped; /* `stop` was told */
-	bool garbled; /* something wrote what no record is */
+	bool stopped;	   /* `stop` was told */
+	bool garbled;	   /* something wrote what no record is */
 	struct text notes; /* lines; warnings about the library's habits */
 };
 

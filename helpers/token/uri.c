@@ -92,7 +92,8 @@ void token_uri_done(struct token_uri *uri)
 }
 
 /* What is read, and whether it makes sense together. */
-static int uri_read(const char *path, struct token_uri *uri, char **slot, char **type, char **pin_value, struct fault *f)
+static int uri_read(const char *path, struct token_uri *uri, char **slot, char **type, char **pin_value,
+		    struct fault *f)
 {
 	const struct attribute in_path[] = {
 		{ "token", &uri->token },   { "serial", &uri->serial }, { "model", &uri->model },

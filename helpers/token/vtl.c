@@ -68,16 +68,17 @@ static void compare(const struct token_answer *answer, struct token_vtl *vtl)
 			continue;
 		const struct token_row *row = row_by_serial(vtl, slot->serial);
 		if (row == NULL) {
-			text_add_format(out, "the library shows token '%s' (serial %s), vtl does not\n", SHOWN(slot->label),
-					SHOWN(slot->serial));
+			text_add_format(out, "the library shows token '%s' (serial %s), vtl does not\n",
+					SHOWN(slot->label), SHOWN(slot->serial));
 			continue;
 		}
 		if (row->id != slot->id)
-			text_add_format(out, "serial %s is in slot %" PRIu64 " for the library, in slot %" PRIu64 " for vtl\n",
-					SHOWN(slot->serial), slot->id, row->id);
+			text_add_format(
+				out, "serial %s is in slot %" PRIu64 " for the library, in slot %" PRIu64 " for vtl\n",
+				SHOWN(slot->serial), slot->id, row->id);
 		if (strcmp(row->label, slot->label) != 0)
-			text_add_format(out, "serial %s has label '%s' for the library, '%s' for vtl\n", SHOWN(slot->serial),
-					SHOWN(slot->label), SHOWN(row->label));
+			text_add_format(out, "serial %s has label '%s' for the library, '%s' for vtl\n",
+					SHOWN(slot->serial), SHOWN(slot->label), SHOWN(row->label));
 	}
 	for (size_t i = 0; i < vtl->count; i++)
 		if (vtl->rows[i].present && slot_by_serial(answer, vtl->rows[i].serial) == NULL)

@@ -7,7 +7,7 @@ setup_file() {
 	export SLOTS=${BUILD:-$BATS_TEST_DIRNAME/../../build}/libexec/okv-luna-slots
 	export DOUBLES=$BATS_FILE_TMPDIR/doubles
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
-		mirror-identity mirror-environment mirror-process hang-initialize crash-initialize init-error pin-final-try
+		mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try
 }
 
 setup() {
@@ -32,7 +32,15 @@ expect() {
 	[ "$status" -eq "$status_wanted" ]
 }
 
-# --- the table -----------------------------------------------------------------------------------------------------
+# The output has these words.
+said() {
+	[[ $output == *"$1"* ]] || {
+		printf 'not said: %s\n' "$1"
+		return 1
+	}
+}
+
+# --- the table ----------------------------------------------------------------------------------------------------
 
 @test "the table is vtl's of clients 7 and 10, to the character" {
 	slots >"$BATS_TEST_TMPDIR/out"
@@ -52,7 +60,7 @@ expect() {
 	run --separate-stderr slots --module /doubles/no-slots.so
 	[ "$status" -eq 1 ]
 	[ "$output" = 'Number of slots: 0' ]
-	[[ $stderr == *"user 'oracle' sees no slot; a Luna client that cannot read its configuration or key shows none"* ]]
+	[[ $stderr == *"user 'oracle' sees no slot; a Luna client that cannot read its configuration"* ]]
 }
 
 @test "control bytes and bytes that are no text cannot leave their column" {
@@ -75,16 +83,16 @@ expect() {
 	[ -z "$output" ]
 }
 
-# --- which token ---------------------------------------------------------------------------------------------------
+# --- which token --------------------------------------------------------------------------------------------------
 
 @test "--label, --serial and --min: there, not there, too few" {
 	expect 0 --label partition-01
 	expect 0 --serial 3423358
 	expect 0 --label partition-01 --serial 3423358
 	expect 1 --label partition-02
-	[[ $output == *"user 'oracle' sees no token with label 'partition-02' among 1 usable"* ]]
+	said "user 'oracle' sees no token with label 'partition-02' among 1 usable"
 	expect 1 --label partition-01 --serial 1
-	[[ $output == *"no token with label 'partition-01' and serial number '1'"* ]]
+	said "no token with label 'partition-01' and serial number '1'"
 	expect 1 --min 2
 	[[ $output == *'sees 1 usable token'*'and 2 are wanted'* ]]
 	expect 0 --min 300 --module /doubles/slots-many.so
@@ -122,7 +130,7 @@ expect() {
 	expect 2 --uri 'pkcs11:token=partition-01' --label partition-01
 }
 
-# --- what the child is ---------------------------------------------------------------------------------------------
+# --- what the child is --------------------------------------------------------------------------------------------
 
 label_of() {
 	slots --json --module "/doubles/$1.so" | jq -r '.slots[0].token.label'
@@ -132,7 +140,8 @@ label_of() {
 	[ "$(label_of mirror-identity)" = '54321:54321,990,991,54321' ]
 	sed -i 's/root,oracle/root/' "$TREE/etc/group"
 	[ "$(label_of mirror-identity)" = '54321:54321,991,54321' ]
-	[ "$(slots --user root --json --module /doubles/mirror-identity.so | jq -r '.slots[0].token.label')" = 0:0,0,990 ]
+	run -0 slots --user root --json --module /doubles/mirror-identity.so
+	[ "$(jq -r '.slots[0].token.label' <<<"$output")" = 0:0,0,990 ]
 }
 
 @test "its environment is okv_hsm_env and nothing else; flawed lines are skipped with their number" {
@@ -145,7 +154,7 @@ label_of() {
 	[ -z "$(label_of mirror-environment)" ]
 }
 
-@test "no new privileges, four descriptors, umask 022, a null input, a pipe for output, no core, a session of its own" {
+@test "no new privileges, four descriptors, umask 022, null input, output to a pipe, no core, a session of its own" {
 	[ "$(label_of mirror-process)" = 'nnp1 fd4 m22 in1 out1 c0 s1' ]
 }
 
@@ -155,7 +164,7 @@ label_of() {
 	exec 5<&- 9<&-
 }
 
-# --- which file may be loaded ----------------------------------------------------------------------------------------
+# --- which file may be loaded -------------------------------------------------------------------------------------
 
 @test "the library: option, then okv_hsm.conf, then the settings" {
 	mkdir -p "$TREE/usr/safenet/lunaclient/lib"
@@ -169,7 +178,7 @@ label_of() {
 @test "a library or a directory above it that others could write is refused before it is loaded" {
 	chmod 0646 "$TREE/doubles/honest.so"
 	expect 3
-	[[ $output == *"library '/doubles/honest.so' (mode 0646) can be written by others"* ]]
+	said "library '/doubles/honest.so' (mode 0646) can be written by others"
 	chmod 0664 "$TREE/doubles/honest.so"
 	chgrp 990 "$TREE/doubles/honest.so"
 	expect 3
@@ -177,26 +186,26 @@ label_of() {
 	expect 0
 	chmod 1777 "$TREE/doubles"
 	expect 3
-	[[ $output == *"directory '/doubles' (mode 1777) can be written by others"* ]]
+	said "directory '/doubles' (mode 1777) can be written by others"
 	chmod 0755 "$TREE/doubles"
 	chown 54321 "$TREE/doubles/honest.so"
 	expect 3
-	[[ $output == *'belongs to user id 54321, not to root'* ]]
+	said 'belongs to user id 54321, not to root'
 	chown 0 "$TREE/doubles/honest.so"
 	chown 54321 "$TREE"
 	expect 3
-	[[ $output == *"directory '/' belongs to user id 54321"* ]]
+	said "directory '/' belongs to user id 54321"
 }
 
-@test "links are followed and shown; a link that leads nowhere, a loop and another's link are not" {
+@test "links are followed and shown; one that leads nowhere, a loop and another user's are not" {
 	ln -s ../doubles/honest.so "$TREE/etc/first.so"
 	ln -s /etc/first.so "$TREE/doubles/second.so"
 	expect 0 --module /doubles/second.so -v
-	[[ $output == *'links followed: /doubles/second.so -> /etc/first.so, /etc/first.so -> ../doubles/honest.so'* ]]
+	said 'links followed: /doubles/second.so -> /etc/first.so, /etc/first.so -> ../doubles/honest.so'
 	slots --module /doubles/second.so --json | jq -e '.library.real_file == "/doubles/honest.so"'
 	ln -s /doubles/nowhere.so "$TREE/doubles/dangling.so"
 	expect 6 --module /doubles/dangling.so
-	[[ $output == *"leads to '/doubles/nowhere.so', which is not there"* ]]
+	said "leads to '/doubles/nowhere.so', which is not there"
 	ln -s loop.so "$TREE/doubles/loop.so"
 	expect 3 --module /doubles/loop.so
 	ln -s honest.so "$TREE/doubles/theirs.so"
@@ -204,28 +213,28 @@ label_of() {
 	expect 3 --module /doubles/theirs.so
 	ln -s ../../../../../../../../../etc/passwd "$TREE/doubles/outside.so"
 	expect 3 --module /doubles/outside.so
-	[[ $output == *'is no ELF file'* ]]
+	said 'is no ELF file'
 }
 
 @test "what is no library of this machine is refused with the reason" {
 	expect 6 --module /doubles/absent.so
-	[[ $output == *"there is no file '/doubles/absent.so'"* ]]
+	said "there is no file '/doubles/absent.so'"
 	expect 3 --module /doubles
 	expect 3 --module doubles/honest.so
 	echo 'no ELF' >"$TREE/doubles/text.so"
 	expect 3 --module /doubles/text.so
-	[[ $output == *'is no ELF file, so no library'* ]]
+	said 'is no ELF file, so no library'
 	: >"$TREE/doubles/empty.so"
 	expect 3 --module /doubles/empty.so
 	# e_machine at offset 18, EI_CLASS at 4, EI_DATA at 5.
 	cp "$DOUBLES/honest.so" "$TREE/doubles/arm.so"
 	printf '\267\000' | dd of="$TREE/doubles/arm.so" bs=1 seek=18 conv=notrunc status=none
 	expect 3 --module /doubles/arm.so
-	[[ $output == *"is for aarch64 (183), this machine is x86_64"* ]]
+	said "is for aarch64 (183), this machine is x86_64"
 	cp "$DOUBLES/honest.so" "$TREE/doubles/narrow.so"
 	printf '\001' | dd of="$TREE/doubles/narrow.so" bs=1 seek=4 conv=notrunc status=none
 	expect 3 --module /doubles/narrow.so
-	[[ $output == *'is a 32-bit library, this program needs the 64-bit one'* ]]
+	said 'is a 32-bit library, this program needs the 64-bit one'
 	for size in 64 200 1000 4000; do
 		head -c $size "$DOUBLES/honest.so" >"$TREE/doubles/cut.so"
 		expect 3 --module /doubles/cut.so
@@ -234,21 +243,22 @@ label_of() {
 
 @test "a missing user is told as such" {
 	expect 6 --user nobody-here
-	[[ $output == *"there is no user 'nobody-here'"* ]]
+	said "there is no user 'nobody-here'"
 }
 
-# --- the key -------------------------------------------------------------------------------------------------------
+# --- the key ------------------------------------------------------------------------------------------------------
 
 @test "the PIN comes from a file, a descriptor, standard input or the terminal" {
 	expect 0 --key root --pin-file "$TREE/pin" --encrypt-test
-	[[ $output == *'Key: 1 with that label in slot 0; it encrypts and decrypts'* ]]
+	said 'Key: 1 with that label in slot 0; it encrypts and decrypts'
 	slots --key root --pin-fd 7 7<"$TREE/pin"
 	printf 1234 | slots --key root --pin-file -
 	run setsid "$SLOTS" --root "$TREE" --key root </dev/null
 	[ "$status" -eq 2 ]
-	[[ $output == *'there is no terminal to ask for the PIN; use --pin-file or --pin-fd'* ]]
+	said 'there is no terminal to ask for the PIN; use --pin-file or --pin-fd'
 	# A terminal of its own, which must not show what is typed.
-	(sleep 1; printf '1234\n') | script -qec "'$SLOTS' --root '$TREE' --key root" /dev/null >"$BATS_TEST_TMPDIR/typed"
+	(sleep 1; printf '1234\n') |
+		script -qec "'$SLOTS' --root '$TREE' --key root" /dev/null >"$BATS_TEST_TMPDIR/typed"
 	grep -q 'PIN: ' "$BATS_TEST_TMPDIR/typed"
 	grep -q 'Key: 1 with that label' "$BATS_TEST_TMPDIR/typed"
 }
@@ -257,7 +267,7 @@ label_of() {
 	printf 9999 >"$TREE/wrong"
 	chmod 600 "$TREE/wrong"
 	expect 1 --key root --pin-file "$TREE/wrong"
-	[[ $output == *'C_Login answered CKR_PIN_INCORRECT'* ]]
+	said 'C_Login answered CKR_PIN_INCORRECT'
 	[[ $output != *9999* ]]
 	: >"$TREE/wrong"
 	expect 3 --key root --pin-file "$TREE/wrong"
@@ -269,10 +279,12 @@ label_of() {
 	expect 2 --key root --pin-file "$TREE/pin" --pin-fd 3
 	chmod 0644 "$TREE/pin"
 	expect 0 --key root --pin-file "$TREE/pin"
-	[[ $output == *'is open to others (mode 0644); chmod 600 it'* ]]
+	said 'is open to others (mode 0644); chmod 600 it'
 }
 
-# --- why not -------------------------------------------------------------------------------------------------------
+# --- why not ------------------------------------------------------------------------------------------------------
+
+LC=/usr/safenet/lunaclient
 
 client_make() {
 	local lc=$TREE/usr/safenet/lunaclient
@@ -321,15 +333,15 @@ causes() {
 	chmod 0640 "$lc/plugins/x.plugin"
 	run causes
 	echo "$output"
-	[[ $output == *"user 'oracle' cannot read '/etc/Chrystoki.conf' (root:root 0600) => okv-luna repair"* ]]
-	[[ $output == *"cannot read '/usr/safenet/lunaclient/cert/client/okvKey.pem' (root:root 0600) => okv-luna repair"* ]]
-	[[ $output == *"cannot read '/usr/safenet/lunaclient/plugins/x.plugin' (root:root 0640)"* ]]
+	said "user 'oracle' cannot read '/etc/Chrystoki.conf' (root:root 0600) => okv-luna repair"
+	said "cannot read '$LC/cert/client/okvKey.pem' (root:root 0600) => okv-luna repair"
+	said "cannot read '/usr/safenet/lunaclient/plugins/x.plugin' (root:root 0640)"
 	# 990 is hsmusers and oracle is in it.
 	[[ $output != *'token/001'* ]]
 	sed -i 's/root,oracle/root/' "$TREE/etc/group"
 	run causes
-	[[ $output == *"user 'oracle' is not in group 'hsmusers' => okv-luna repair"* ]]
-	[[ $output == *"cannot read '/usr/safenet/lunaclient/configData/token/001' (root:hsmusers 2770)"* ]]
+	said "user 'oracle' is not in group 'hsmusers' => okv-luna repair"
+	said "cannot read '/usr/safenet/lunaclient/configData/token/001' (root:hsmusers 2770)"
 }
 
 @test "diagnosis: a directory on the way, a group that is gone, and an id that an upgrade left without a name" {
@@ -339,8 +351,8 @@ causes() {
 	sed -i '/^hsmusers/d' "$TREE/etc/group"
 	run causes
 	echo "$output"
-	[[ ${lines[0]} == "group 'hsmusers' does not exist; an upgrade of the operating system drops it => okv-luna repair"* ]]
-	[[ $output == *"it may not enter '/usr/safenet/lunaclient/cert' (root:986 2770, and no group has the id 986)"* ]]
+	[[ ${lines[0]} == "group 'hsmusers' does not exist;"*' => okv-luna repair'* ]]
+	said "it may not enter '/usr/safenet/lunaclient/cert' (root:986 2770, and no group has the id 986)"
 	# One cause for the directory, not one for each file in it.
 	[ "$(grep -c 986 <<<"$output")" -eq 1 ]
 }
@@ -350,11 +362,11 @@ causes() {
 	rm "$TREE/usr/safenet/lunaclient/cert/server/CAFile.pem"
 	run causes
 	echo "$output"
-	[[ $output == *"'/usr/safenet/lunaclient/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-luna config check"* ]]
+	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-luna config"
 	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
 	run causes
-	[[ $output == *"leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/Chrystoki.conf'"* ]]
-	[[ $output == *"'/opt/elsewhere/Chrystoki.conf', named by the Luna client, is not there: there is no '/opt/elsewhere'"* ]]
+	said "leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
+	said "'/opt/elsewhere/Chrystoki.conf', named by the Luna client, is not there: there is no '/opt/else"
 }
 
 @test "diagnosis: HA groups that do not add up, and members that do not show" {
@@ -376,10 +388,10 @@ causes() {
 	sed -i 's/ServerName00/ServerName01/' "$TREE/etc/Chrystoki.conf"
 	run causes --label absent
 	echo "$output"
-	[[ $output == *"has no ServerName00 but later ones"* ]]
-	[[ $output == *"HA group 'odd' in '/etc/Chrystoki.conf' has serial number 99, which is not '1' and its first member's"* ]]
-	[[ $output == *"HA group 'odd' is not named in section HASynchronize"* ]]
-	[[ $output == *"member 3423359 of HA group 'ha' in '/etc/Chrystoki.conf' does not show"* ]]
+	said "has no ServerName00 but later ones"
+	said "HA group 'odd' in '/etc/Chrystoki.conf' has serial number 99, which is not '1' and its first"
+	said "HA group 'odd' is not named in section HASynchronize"
+	said "member 3423359 of HA group 'ha' in '/etc/Chrystoki.conf' does not show"
 	[[ $output != *'member 3423358 '* ]]
 }
 
@@ -392,7 +404,7 @@ causes() {
 	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'to mend it: okv-luna repair'* ]]
 }
 
-# --- the vendor's own tool -------------------------------------------------------------------------------------------
+# --- the vendor's own tool ----------------------------------------------------------------------------------------
 
 # A vtl that prints one row: SLOT LABEL SERIAL.  The tree has no shell, so it is a program of its own.
 vtl_make() {
@@ -420,26 +432,27 @@ vtl_make() {
 	vtl_make 0 partition-01 3423358
 	expect 0 --vtl
 	[[ $output != *'vtl'* ]]
-	slots --vtl --json | jq -e '.vtl.status == 0 and (.vtl.differences | length) == 0 and .vtl.slots[0].serial == "3423358"'
+	slots --vtl --json |
+		jq -e '.vtl.status == 0 and .vtl.differences == [] and .vtl.slots[0].serial == "3423358"'
 	vtl_make 1 'another label' 3423358
 	expect 0 --vtl
-	[[ $output == *'serial 3423358 is in slot 0 for the library, in slot 1 for vtl'* ]]
-	[[ $output == *"serial 3423358 has label 'partition-01' for the library, 'another label' for vtl"* ]]
+	said 'serial 3423358 is in slot 0 for the library, in slot 1 for vtl'
+	said "serial 3423358 has label 'partition-01' for the library, 'another label' for vtl"
 	vtl_make 0 other 77
 	expect 0 --vtl
-	[[ $output == *"the library shows token 'partition-01' (serial 3423358), vtl does not"* ]]
-	[[ $output == *"vtl shows token 'other' (serial 77), the library does not"* ]]
+	said "the library shows token 'partition-01' (serial 3423358), vtl does not"
+	said "vtl shows token 'other' (serial 77), the library does not"
 }
 
 @test "--vtl: none installed is said; one that others can write is not run" {
 	expect 0 --vtl
-	[[ $output == *"no vtl is installed in '/usr/safenet/lunaclient'"* ]]
+	said "no vtl is installed in '/usr/safenet/lunaclient'"
 	vtl_make 0 partition-01 3423358
 	chmod 0777 "$TREE/usr/safenet/lunaclient/bin/vtl"
 	expect 3 --vtl
 }
 
-# --- for programs ----------------------------------------------------------------------------------------------------
+# --- for programs -------------------------------------------------------------------------------------------------
 
 @test "--json is one object with everything the three information calls give" {
 	slots --json --mechanisms >"$BATS_TEST_TMPDIR/json"
@@ -475,7 +488,7 @@ vtl_make() {
 	[[ $output == 'OKV-LUNA-SLOTS WARNING: the library printed '* ]]
 	run --separate-stderr slots --monitor --module /doubles/pin-final-try.so
 	[ "$status" -eq 1 ]
-	[[ $output == *'the PIN of slot 0 is locked or near its last try'* ]]
+	said 'the PIN of slot 0 is locked or near its last try'
 	for bad in '--label absent' '--module /doubles/crash-initialize.so' '--module /doubles/absent.so' \
 		'--module /doubles/hang-initialize.so --timeout 1' '--module /doubles/no-slots.so'; do
 		# shellcheck disable=SC2086

@@ -76,17 +76,17 @@ doubles_judge() {
 # A whole group; prints what is wrong.  A deadline's excess is the least of three tries: other work on the machine may
 # delay one, and only a fault of ours delays all.
 doubles_group() {
-	local tree=$1 wanted=$2 group name options expected ere try fault seen=0
+	local tree=$1 wanted=$2 group name options expected ere try fault ms seen=0
 	while IFS=$'\037' read -r group name _ _ options expected ere; do
 		[ "$group" = "$wanted" ] || continue
 		seen=$((seen + 1))
 		for try in 1 2 3; do
 			fault=$(doubles_judge "$tree" "$name" "$options" "$expected" "$ere"; echo "$DOUBLES_MS" >"$tree/ms")
-			DOUBLES_MS=$(cat "$tree/ms")
-			[ "$expected" = 7 ] && [ "$DOUBLES_MS" -gt "${DOUBLES_MS_MAX:-1100}" ] && [ -z "$fault" ] || break
-			[ "$try" -lt 3 ] || fault="$name: the verdict took $DOUBLES_MS ms"
+			ms=$(cat "$tree/ms")
+			[ "$expected" = 7 ] && [ "$ms" -gt "${DOUBLES_MS_MAX:-1100}" ] && [ -z "$fault" ] || break
+			[ "$try" -lt 3 ] || fault="$name: the verdict took $ms ms"
 		done
-		[ "$expected" != 7 ] || [ "$DOUBLES_MS" -ge 1000 ] || fault="$name: the verdict came after $DOUBLES_MS ms"
+		[ "$expected" != 7 ] || [ "$ms" -ge 1000 ] || fault="$name: the verdict came after $ms ms"
 		[ -z "$fault" ] || printf '%s\n' "$fault"
 	done < <(doubles_list)
 	[ "$seen" -gt 0 ] || printf 'no double in group %s\n' "$wanted"

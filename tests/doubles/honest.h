@@ -137,7 +137,8 @@ static unsigned long honest_mechanism_info(unsigned long slot, unsigned long typ
 {
 	(void)slot;
 	STEP("C_GetMechanismInfo");
-	*info = (struct cryptoki_mechanism_info){ 16, 32, type == CKM_AES_KEY_GEN ? CKF_GENERATE : CKF_ENCRYPT | CKF_DECRYPT };
+	*info = (struct cryptoki_mechanism_info){ 16, 32,
+						  type == CKM_AES_KEY_GEN ? CKF_GENERATE : CKF_ENCRYPT | CKF_DECRYPT };
 	return ANSWER("C_GetMechanismInfo");
 }
 
@@ -186,7 +187,8 @@ static unsigned long honest_find_init(unsigned long session, struct cryptoki_att
 #define FIND(objects, count) (*(objects) = 42, *(count) = (unsigned long)searching, searching = 0)
 #endif
 
-static unsigned long honest_find(unsigned long session, unsigned long *objects, unsigned long size, unsigned long *count)
+static unsigned long honest_find(unsigned long session, unsigned long *objects, unsigned long size,
+				 unsigned long *count)
 {
 	(void)session, (void)size;
 	STEP("C_FindObjects");

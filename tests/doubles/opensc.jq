@@ -12,8 +12,8 @@ def words: {
 	SO_PIN_TO_BE_CHANGED: "SO PIN to be changed"
 };
 def others: { RESTORE_KEY_NOT_NEEDED: 32, CLOCK_ON_TOKEN: 64, DUAL_CRYPTO_OPERATIONS: 512 };
-def flags: (map(words[.] // empty) + (map(others[.] // empty) | add // 0 | if . > 0 then ["other flags=" + hex] else [] end))
-	| sort | join(", ");
+def flags: (map(words[.] // empty)
+	+ (map(others[.] // empty) | add // 0 | if . > 0 then ["other flags=" + hex] else [] end)) | sort | join(", ");
 .slots | to_entries[] | .key as $n | .value
 	| "Slot \($n) (\(.id | hex)): \(.description)",
 	if .present | not then "  (empty)"
