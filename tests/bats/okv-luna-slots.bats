@@ -362,7 +362,7 @@ causes() {
 	rm "$TREE/usr/safenet/lunaclient/cert/server/CAFile.pem"
 	run causes
 	echo "$output"
-	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-luna config"
+	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-"
 	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
 	run causes
 	said "leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
@@ -417,7 +417,8 @@ vtl_make() {
 	{
 		if (argc != 2 || strcmp(argv[1], "listslots") != 0 || getuid() != 54321)
 			return 9;
-		puts("vtl (64-bit) v10.7.2-16. Copyright (c) 2024 Thales Group. All rights reserved.\n\nNumber of slots: 1\n");
+		puts("vtl (64-bit) v10.7.2-16. Copyright (c) 2024 Thales Group. All rights reserved.\n");
+		puts("Number of slots: 1\n");
 		puts("The following slots were found:\n");
 		puts("Slot Description          Label                            Serial #         Status");
 		puts("==== ==================== ================================ ================ ============");
@@ -457,8 +458,9 @@ vtl_make() {
 @test "--json is one object with everything the three information calls give" {
 	slots --json --mechanisms >"$BATS_TEST_TMPDIR/json"
 	jq -e '.command == "okv-luna-slots" and .exit == 0 and .user == "oracle" and .end == "whole"
-		and .library.cryptoki == "2.20" and .library.version == "10.4" and .library.manufacturer == "House of doubles"
-		and .library.description == "Honest module" and (.library | has("flags") and has("links") and has("interfaces"))
+		and .library.cryptoki == "2.20" and .library.version == "10.4"
+		and .library.manufacturer == "House of doubles" and .library.description == "Honest module"
+		and (.library | has("flags") and has("links") and has("interfaces"))
 		and (.slots | length) == 1
 		and (.slots[0] | .id == 0 and .present and .usable and .description == "Net Token Slot"
 			and .flags == ["TOKEN_PRESENT", "HW_SLOT"] and .hardware == "0.0" and .firmware == "0.0")
@@ -466,8 +468,8 @@ vtl_make() {
 			and .manufacturer == "House of doubles"
 			and .flags == ["LOGIN_REQUIRED", "USER_PIN_INITIALIZED", "TOKEN_INITIALIZED"]
 			and ([has("sessions", "sessions_max", "rw_sessions", "rw_sessions_max", "pin_least", "pin_most",
-				"public_memory_total", "public_memory_free", "private_memory_total", "private_memory_free",
-				"hardware", "firmware", "utc_time")] | all))
+				"public_memory_total", "public_memory_free", "private_memory_total",
+				"private_memory_free", "hardware", "firmware", "utc_time")] | all))
 		and [.slots[0].mechanisms[].name] == ["CKM_AES_KEY_GEN", "CKM_AES_CBC_PAD"]
 		and .causes == []' "$BATS_TEST_TMPDIR/json"
 	run --separate-stderr slots --json --module /doubles/hang-initialize.so --timeout 1
@@ -528,4 +530,19 @@ vtl_make() {
 	kill -TERM $pid
 	wait $pid || true
 	! doubles_left
+}
+
+@test "the timer unit is whole, and nothing switches it on by itself" {
+	units=$BATS_TEST_DIRNAME/../../payload/systemd
+	sed "s,/opt/okv-luna/libexec/okv-luna-slots,$(realpath "$SLOTS"),; /^Documentation/d" \
+		"$units/okv-luna-slots.service" >"$BATS_TEST_TMPDIR/okv-luna-slots.service"
+	sed '/^Documentation/d' "$units/okv-luna-slots.timer" >"$BATS_TEST_TMPDIR/okv-luna-slots.timer"
+	run systemd-analyze verify "$BATS_TEST_TMPDIR/okv-luna-slots.service" "$BATS_TEST_TMPDIR/okv-luna-slots.timer"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	# Enabled by a person, through its own [Install]; nothing in the package or in other units wants it.
+	grep -q '^WantedBy=timers.target' "$units/okv-luna-slots.timer"
+	! grep -hv '^#' "$units"/* "$BATS_TEST_DIRNAME"/../../spec/* |
+		grep -qE 'enable.*okv-luna-slots|(Wants|Requires)=.*okv-luna-slots'
 }

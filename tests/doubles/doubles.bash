@@ -81,7 +81,10 @@ doubles_group() {
 		[ "$group" = "$wanted" ] || continue
 		seen=$((seen + 1))
 		for try in 1 2 3; do
-			fault=$(doubles_judge "$tree" "$name" "$options" "$expected" "$ere"; echo "$DOUBLES_MS" >"$tree/ms")
+			fault=$(
+				doubles_judge "$tree" "$name" "$options" "$expected" "$ere"
+				echo "$DOUBLES_MS" >"$tree/ms"
+			)
 			ms=$(cat "$tree/ms")
 			[ "$expected" = 7 ] && [ "$ms" -gt "${DOUBLES_MS_MAX:-1100}" ] && [ -z "$fault" ] || break
 			[ "$try" -lt 3 ] || fault="$name: the verdict took $ms ms"
