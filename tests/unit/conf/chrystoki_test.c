@@ -81,7 +81,8 @@ static void assert_set_refused(const char *before, const char *section, const ch
 	assert_prints(&c, before);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------
+ */
 
 static void sections_keys_and_values_with_blanks_and_commas(void **state)
 {
@@ -97,7 +98,8 @@ static void sections_keys_and_values_with_blanks_and_commas(void **state)
 
 static void blank_lines_uneven_indents_and_aligned_equals_signs(void **state)
 {
-	static const char bytes[] = "\n  Misc   =   {\n\n PE1746Enabled=0;\n         ToolsDir           =   /a b/c ;\n\n   }\n\n";
+	static const char bytes[] =
+		"\n  Misc   =   {\n\n PE1746Enabled=0;\n         ToolsDir           =   /a b/c ;\n\n   }\n\n";
 	CHRYSTOKI_AUTO c = parsed(bytes);
 
 	(void)state;
@@ -182,7 +184,10 @@ static void what_is_not_known_of_the_library_is_reported_only(void **state)
 	(void)state;
 	assert_int_equal(flaws_of("A = {\n\tB = 1;\n}\n"), CHRYSTOKI_FLAW_TAB);
 	assert_int_equal(flaws_of("A = {\r\n   B = 1;\r\n}\r\n"), CHRYSTOKI_FLAW_CARRIAGE_RETURN);
-	assert_int_equal(flaws_of("\xef\xbb\xbf" "A = {\n}\n") & CHRYSTOKI_FLAW_BOM, CHRYSTOKI_FLAW_BOM);
+	assert_int_equal(flaws_of("\xef\xbb\xbf"
+				  "A = {\n}\n") &
+				 CHRYSTOKI_FLAW_BOM,
+			 CHRYSTOKI_FLAW_BOM);
 	assert_int_equal(flaws_of("A = {\n   B = \xc3\xa4;\n}\n"), CHRYSTOKI_FLAW_NOT_ASCII);
 	assert_int_equal(flaws_of("A = {\n   B = \x01;\n}\n"), CHRYSTOKI_FLAW_CONTROL);
 	assert_int_equal(flaws_of("A = {\n   B = \"x\";\n}\n"), CHRYSTOKI_FLAW_QUOTES);
@@ -222,12 +227,14 @@ static void a_nul_byte_is_a_byte_like_others(void **state)
 	assert_memory_equal(out.bytes, bytes, out.length);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static void setting_touches_the_value_and_nothing_else_of_the_line(void **state)
 {
 	(void)state;
-	assert_set("A = {\n     B      =    old ;\n   C=1;\n}\n", "A", "B", "new value", "A = {\n     B      =    new value;\n   C=1;\n}\n");
+	assert_set("A = {\n     B      =    old ;\n   C=1;\n}\n", "A", "B", "new value",
+		   "A = {\n     B      =    new value;\n   C=1;\n}\n");
 	assert_set("A = {\n   B=old;\n}\n", "A", "B", "x", "A = {\n   B=x;\n}\n");
 	assert_set("A = {\n   B = ;\n}\n", "A", "B", "x", "A = {\n   B = x;\n}\n");
 	assert_set("A = {\n   B =;\n}\n", "A", "B", "x", "A = {\n   B = x;\n}\n");
@@ -240,7 +247,8 @@ static void setting_touches_the_value_and_nothing_else_of_the_line(void **state)
 static void a_new_entry_stands_at_the_end_of_its_section_indented_like_its_neighbour(void **state)
 {
 	(void)state;
-	assert_set("A = {\n     B = 1;\n\n}\nC = {\n}\n", "A", "D", "2", "A = {\n     B = 1;\n     D = 2;\n\n}\nC = {\n}\n");
+	assert_set("A = {\n     B = 1;\n\n}\nC = {\n}\n", "A", "D", "2",
+		   "A = {\n     B = 1;\n     D = 2;\n\n}\nC = {\n}\n");
 	assert_set("A = {\n}\n", "A", "D", "2", "A = {\n   D = 2;\n}\n");
 	assert_set("A = {\n   B = 1;\n   # end\n}\n", "A", "D", "2", "A = {\n   B = 1;\n   # end\n   D = 2;\n}\n");
 	assert_set("A = {\n   B = 1;", "A", "D", "2", "A = {\n   B = 1;\n   D = 2;\n");
@@ -266,7 +274,8 @@ static void a_tab_is_never_written(void **state)
 
 static void values_that_the_grammar_cannot_hold_are_refused(void **state)
 {
-	static const char *const values[] = { "a;b", "a{", "}", "a\nb", "a\rb", " a", "a ", "#a", "a # b", "\xc3\xa4", "\x01" };
+	static const char *const values[] = { "a;b", "a{", "}",	    "a\nb",	"a\rb", " a",
+					      "a ",  "#a", "a # b", "\xc3\xa4", "\x01" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -384,7 +393,8 @@ static void the_secret_of_the_cloud_service_is_known_as_one(void **state)
 	assert_false(chrystoki_is_secret("AuthTokenClientId"));
 }
 
-/* --- random files -------------------------------------------------------------------------------------------------- */
+/* --- random files --------------------------------------------------------------------------------------------------
+ */
 
 static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 {
@@ -421,13 +431,16 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 			TEXT_AUTO back = TEXT_INIT;
 
 			assert_int_equal(chrystoki_parse(&edited, text_string(&file), file.length, &f), 0);
-			if (chrystoki_set(&edited, name, "Planted", "x", &changed, &f) == 0) {
+			/* A NUL cuts the name to another one. */
+			if (strlen(name) == c.lines[i].name_length &&
+			    chrystoki_set(&edited, name, "Planted", "x", &changed, &f) == 0) {
 				assert_true(changed);
 				assert_int_equal(chrystoki_unset(&edited, name, "Planted", &changed, &f), 0);
 				chrystoki_print(&edited, &back);
 				/* A line feed that was missing at the end of the line above is there now. */
 				if (back.length != file.length && back.length != file.length + 1)
-					fail_msg("seed %llu: '%s' is now '%s'", (unsigned long long)seed, text_string(&file), text_string(&back));
+					fail_msg("seed %llu: '%s' is now '%s'", (unsigned long long)seed,
+						 text_string(&file), text_string(&back));
 				assert_memory_equal(back.bytes, file.bytes, file.length);
 			}
 			free(name);

@@ -26,8 +26,9 @@ static void assert_prints(const struct chrystoki *c, const char *wanted)
 	assert_string_equal(text_string(&out), wanted);
 }
 
-#define TWO "LunaSA Client = {\n   NetClient = 1;\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerHtl00 = 0;\n" \
-	    "   ServerName01 = b;\n   ServerPort01 = 1793;\n   ServerHtl01 = 1;\n}\n"
+#define TWO                                                                                                          \
+	"LunaSA Client = {\n   NetClient = 1;\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerHtl00 = 0;\n" \
+	"   ServerName01 = b;\n   ServerPort01 = 1793;\n   ServerHtl01 = 1;\n}\n"
 
 static void a_server_gets_the_next_number(void **state)
 {
@@ -38,8 +39,9 @@ static void a_server_gets_the_next_number(void **state)
 	(void)state;
 	assert_int_equal(luna_server_add(&c, "10.0.0.2", LUNA_PORT_DEFAULT, &changed, &f), 0);
 	assert_true(changed);
-	assert_prints(&c, "LunaSA Client = {\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerName01 = 10.0.0.2;\n"
-			  "   ServerPort01 = 1792;\n}\n");
+	assert_prints(&c,
+		      "LunaSA Client = {\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerName01 = 10.0.0.2;\n"
+		      "   ServerPort01 = 1792;\n}\n");
 	assert_int_equal(luna_server_add(&c, "10.0.0.2", LUNA_PORT_DEFAULT, &changed, &f), 0);
 	assert_false(changed);
 	assert_int_equal(luna_server_add(&c, "two words", 1, &changed, &f), -1);
@@ -81,8 +83,10 @@ static void a_group_has_the_serial_number_of_its_first_member_behind_a_one(void 
 	(void)state;
 	assert_int_equal(luna_group_set(&c, "okv_ha", "154438865290,154438865304", &changed, &f), 0);
 	assert_true(changed);
-	assert_prints(&c, "VirtualToken = {\n   VirtualToken00Label = okv_ha;\n   VirtualToken00SN = 1154438865290;\n"
-			  "   VirtualToken00Members = 154438865290,154438865304;\n}\n\nHASynchronize = {\n   okv_ha = 1;\n}\n");
+	assert_prints(
+		&c,
+		"VirtualToken = {\n   VirtualToken00Label = okv_ha;\n   VirtualToken00SN = 1154438865290;\n"
+		"   VirtualToken00Members = 154438865290,154438865304;\n}\n\nHASynchronize = {\n   okv_ha = 1;\n}\n");
 	assert_int_equal(luna_group_set(&c, "okv_ha", "154438865290,154438865304", &changed, &f), 0);
 	assert_false(changed);
 	assert_int_equal(luna_group_set(&c, "second", "77", &changed, &f), 0);

@@ -49,9 +49,8 @@ static void a_list_of_paths_that_was_wrapped_is_joined(void **state)
 static void what_would_be_a_guess_stays(void **state)
 {
 	static const char *const cases[] = {
-		"A=\"x\" # why\n",      "A=\"x\"y\"\n",          "A=x y\n",
-		"no equals\n",          "1A=\"x\"\n",            "P=\"/a:/b\nnext line\n",
-		"P=\"words\nmore\"\n",  "P=\"/a\nA=\"1\"\n",     "A=$(x)\n",
+		"A=\"x\" # why\n",	  "A=\"x\"y\"\n",	 "A=x y\n",	      "no equals\n", "1A=\"x\"\n",
+		"P=\"/a:/b\nnext line\n", "P=\"words\nmore\"\n", "P=\"/a\nA=\"1\"\n", "A=$(x)\n",
 	};
 
 	(void)state;
@@ -69,8 +68,10 @@ static void well_formed_lines_are_not_touched(void **state)
 
 static void a_script_gets_plain_quotes_outside_comments_and_plain_line_ends(void **state)
 {
-	static const char before[] = "\xef\xbb\xbf#!/bin/sh\r\n# \xe2\x80\x9c""c\xe2\x80\x9d\nlogger \"x\xe2\x80\x9d \xe2\x80\x98y\xe2\x80\x99\r\n";
-	static const char after[] = "#!/bin/sh\n# \xe2\x80\x9c""c\xe2\x80\x9d\nlogger \"x\" 'y'\n";
+	static const char before[] = "\xef\xbb\xbf#!/bin/sh\r\n# \xe2\x80\x9c"
+				     "c\xe2\x80\x9d\nlogger \"x\xe2\x80\x9d \xe2\x80\x98y\xe2\x80\x99\r\n";
+	static const char after[] = "#!/bin/sh\n# \xe2\x80\x9c"
+				    "c\xe2\x80\x9d\nlogger \"x\" 'y'\n";
 	TEXT_AUTO out = TEXT_INIT;
 	struct fault f = FAULT_INIT;
 

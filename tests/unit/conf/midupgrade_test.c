@@ -14,9 +14,9 @@
 
 enum { FILES = 10000 };
 
-#define GROUP "hsmusers"
+#define GROUP	   "hsmusers"
 #define STOCK_HEAD "#!/bin/bash\n. /usr/local/dbfw/common\n####\n# DO NOT CHANGE ANYTHING ABOVE THIS LINE\n####\n"
-#define STOCK_LOG "logger -t \"${LOGTAG}\" -p \"${LOGDEBUG}\" \"nothing\"\n"
+#define STOCK_LOG  "logger -t \"${LOGTAG}\" -p \"${LOGDEBUG}\" \"nothing\"\n"
 #define STOCK_EXIT "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n"
 
 static struct text inserted(const char *bytes)
@@ -86,7 +86,9 @@ static void the_block_stands_before_a_group_made_by_hand_even_inside_something(v
 static void an_exit_inside_something_is_not_the_place(void **state)
 {
 	(void)state;
-	assert_place(STOCK_HEAD "if [ -e /x ]; then\n\texit 3\nfi\ncat <<E\nexit 4\nE\nx=\"\nexit 5\n\"\nf() {\nexit 6\n}\n@exit 7\n");
+	assert_place(
+		STOCK_HEAD
+		"if [ -e /x ]; then\n\texit 3\nfi\ncat <<E\nexit 4\nE\nx=\"\nexit 5\n\"\nf() {\nexit 6\n}\n@exit 7\n");
 }
 
 static void a_script_without_a_place_is_refused(void **state)

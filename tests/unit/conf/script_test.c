@@ -105,7 +105,8 @@ static void words_of_a_simple_line(void **state)
 	assert_int_equal(script_word("", 0, 0, &word), 0);
 }
 
-/* --- random scripts, whose outer lines their maker knows ----------------------------------------------------------- */
+/* --- random scripts, whose outer lines their maker knows -----------------------------------------------------------
+ */
 
 static void command_make(struct random *r, unsigned depth, struct text *out);
 

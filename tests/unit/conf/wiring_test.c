@@ -15,7 +15,8 @@
 
 enum { FILES = 10000 };
 
-static char *wanted_paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna", "/usr/sbin/okv-luna" };
+static char *wanted_paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
+				"/usr/sbin/okv-luna" };
 static const struct preserved wanted_preserved = { .paths = wanted_paths, .count = 4 };
 static const struct wiring_wanted wanted = {
 	.vendor_name = "Thales_Luna",
@@ -72,7 +73,8 @@ static void the_three_keys_are_set_and_the_list_is_a_union(void **state)
 		       "# stock\n" KEYS "PRESERVED_FILES=\"" OURS "\"\n# end\n");
 	assert_applies(WIRING_CONF, "", KEYS "PRESERVED_FILES=\"" OURS "\"\n");
 	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/keep:/usr/safenet/lunaclient/lib/x.so:/opt/okv-luna/\"",
-		       KEYS "PRESERVED_FILES=\"/keep:/opt/okv-luna/:/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/sbin/okv-luna\"");
+		       KEYS "PRESERVED_FILES=\"/keep:/opt/okv-luna/:/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/"
+			    "sbin/okv-luna\"");
 	assert_applies(WIRING_CONF, KEYS "PRESERVED_FILES=\"/usr\"\n",
 		       KEYS "PRESERVED_FILES=\"/usr:/etc/Chrystoki.conf:/opt/okv-luna\"\n");
 }
@@ -80,8 +82,9 @@ static void the_three_keys_are_set_and_the_list_is_a_union(void **state)
 static void the_environment_names_the_directory_of_the_configuration(void **state)
 {
 	(void)state;
-	assert_applies(WIRING_ENV, "#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\nA=\"b\"\n",
-		       "#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\nA=\"b\"\nChrystokiConfigurationPath=\"/etc\"\n");
+	assert_applies(
+		WIRING_ENV, "#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\nA=\"b\"\n",
+		"#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\nA=\"b\"\nChrystokiConfigurationPath=\"/etc\"\n");
 	assert_applies(WIRING_ENV, "ChrystokiConfigurationPath=\"/old\"\n", "ChrystokiConfigurationPath=\"/etc\"\n");
 }
 
@@ -114,7 +117,8 @@ static void a_list_of_4096_characters_is_refused_and_one_less_is_not(void **stat
 	assert_apply_refused(WIRING_CONF, text_string(&now), "fewer than 4096");
 }
 
-/* --- and out ------------------------------------------------------------------------------------------------------- */
+/* --- and out -------------------------------------------------------------------------------------------------------
+ */
 
 static struct text removed(enum wiring_file file, const struct text *now, const struct wiring_record *record)
 {
@@ -152,14 +156,16 @@ static void what_others_edited_since_stays(void **state)
 	/* A comment more, a key changed, a key gone, entries more and less. */
 	assert_leaves(stock, "# stock\n", "# stock\n# mine\n",
 		      "# stock\n# mine\nVENDOR_NAME=\"\"\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"\"\n");
-	assert_leaves(stock, "Thales_Luna", "Other", "# stock\nVENDOR_NAME=\"Other\"\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"\"\n");
-	assert_leaves(stock, "VENDOR_NAME=\"Thales_Luna\"\n", "", "# stock\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"\"\n");
+	assert_leaves(stock, "Thales_Luna", "Other",
+		      "# stock\nVENDOR_NAME=\"Other\"\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"\"\n");
+	assert_leaves(stock, "VENDOR_NAME=\"Thales_Luna\"\n", "",
+		      "# stock\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"\"\n");
 	assert_leaves(stock, ":/opt/okv-luna", ":/mine:/opt/okv-luna",
 		      "# stock\nVENDOR_NAME=\"\"\nPKCS11_LIB_LOC=\"/old\"\nPRESERVED_FILES=\"/mine\"\n");
 	assert_leaves("PRESERVED_FILES=\"/a:/b\"\n", "/a:/b:", "/b:/mine:", "PRESERVED_FILES=\"/b:/mine\"\n");
 	/* An entry that wiring had dropped because the client covers it comes back. */
-	assert_leaves("PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x.so:/a\"\n", "\"/a:", "\"/a:/mine:",
-		      "PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x.so:/a:/mine\"\n");
+	assert_leaves("PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x.so:/a\"\n",
+		      "\"/a:", "\"/a:/mine:", "PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x.so:/a:/mine\"\n");
 	/* Without a list before there is none after, unless somebody put something in. */
 	assert_leaves("# none\n", "# none\n", "# still none\n", "# still none\n");
 	assert_leaves("# none\n", ":/opt/okv-luna:", ":/mine:", "# none\nPRESERVED_FILES=\"/mine\"\n");
@@ -173,9 +179,10 @@ static void without_a_record_only_what_is_plainly_ours_goes(void **state)
 	TEXT_AUTO out = removed(WIRING_CONF, &now, &none);
 
 	(void)state;
-	assert_string_equal(text_string(&out),
-			    "VENDOR_NAME=\"Thales_Luna\"\nPRESERVED_FILES=\"/keep:/usr/safenet/lunaclient:/etc/Chrystoki.conf\"\n"
-			    "PKCS11_LIB_LOC=\"/usr/safenet/lunaclient/lib/libCryptoki2_64.so\"\n");
+	assert_string_equal(
+		text_string(&out),
+		"VENDOR_NAME=\"Thales_Luna\"\nPRESERVED_FILES=\"/keep:/usr/safenet/lunaclient:/etc/Chrystoki.conf\"\n"
+		"PKCS11_LIB_LOC=\"/usr/safenet/lunaclient/lib/libCryptoki2_64.so\"\n");
 	TEXT_AUTO environment = text_of("ChrystokiConfigurationPath=\"/etc\"\n");
 	TEXT_AUTO same = removed(WIRING_ENV, &environment, &none);
 	assert_string_equal(text_string(&same), text_string(&environment));
