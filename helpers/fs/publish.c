@@ -4,12 +4,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/read.h"
+
+/* RENAME_EXCHANGE of linux/fs.h, which older headers lack. */
+enum { EXCHANGE = 2 };
 
 /* The stage lives beside its target, so that rename(2) is one step on one file system. */
 static int stage_name(const char *leaf, char ret_name[FS_NAME_SIZE], struct fault *f)
@@ -113,6 +117,49 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f)
 	return 0;
 }
 
+static bool exchange(const struct fs_stage *stage)
+{
+	return syscall(SYS_renameat2, stage->dir, stage->name, stage->dir, stage->leaf, EXCHANGE) == 0;
+}
+
+/* Whether what lies under the stage's name now is the file that the caller had read; renaming changes the ctime. */
+static bool came_out(const struct fs_stage *stage, const struct stat *wanted)
+{
+	struct stat out;
+
+	return fstatat(stage->dir, stage->name, &out, AT_SYMLINK_NOFOLLOW) == 0 && out.st_dev == wanted->st_dev &&
+	       out.st_ino == wanted->st_ino && out.st_size == wanted->st_size &&
+	       out.st_mtim.tv_sec == wanted->st_mtim.tv_sec && out.st_mtim.tv_nsec == wanted->st_mtim.tv_nsec;
+}
+
+/*
+ * Between a look and a rename there is always an instant for somebody else's rename.  So the two files change places,
+ * and what came out is looked at: if it is not what the caller had read, they change back.
+ */
+static int exchange_checked(struct fs_stage *stage, struct fault *f)
+{
+	struct stat ours;
+
+	if (fstat(stage->fd, &ours) < 0)
+		return fault_system(f, errno, "cannot look at the new '%s'", SHOWN(stage->leaf));
+	if (!exchange(stage)) {
+		/* Before Linux 3.15, and on some file systems, there is no such call. */
+		if (errno != ENOSYS && errno != EINVAL)
+			return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
+		return renameat(stage->dir, stage->name, stage->dir, stage->leaf) < 0
+			       ? fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf))
+			       : 0;
+	}
+	if (came_out(stage, stage->how.expected)) {
+		(void)unlinkat(stage->dir, stage->name, 0);
+		return 0;
+	}
+	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */
+	if (!exchange(stage) || (!came_out(stage, &ours) && !exchange(stage)))
+		return fault_system(f, errno, "cannot put '%s' back, which somebody else is changing", SHOWN(stage->leaf));
+	return fault_incomplete(f, "'%s' was changed meanwhile by somebody else; run it again", SHOWN(stage->leaf));
+}
+
 static int stage_finish(struct fs_stage *stage, struct fault *f)
 {
 	struct stat now;
@@ -123,6 +170,8 @@ static int stage_finish(struct fs_stage *stage, struct fault *f)
 		return fault_system(f, errno, "cannot sync the new '%s'", SHOWN(stage->leaf));
 	if (old_look(stage->dir, stage->leaf, &stage->how, &now, f) < 0)
 		return -1;
+	if (stage->how.expected != NULL)
+		return exchange_checked(stage, f);
 	if (renameat(stage->dir, stage->name, stage->dir, stage->leaf) < 0)
 		return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
 	return 0;

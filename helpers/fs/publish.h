@@ -22,7 +22,10 @@ struct fs_publish {
 	uid_t uid; /* (uid_t)-1, (gid_t)-1: the effective ones */
 	gid_t gid;
 	bool force;
-	/* What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE: it has to be read again. */
+	/*
+	 * What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE: it has to be read again.
+	 * Where the kernel can exchange two names (Linux 3.15), not even an edit in the instant of the rename is lost.
+	 */
 	const struct stat *expected;
 };
 
