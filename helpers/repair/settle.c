@@ -14,12 +14,16 @@
 mode_t repair_narrowed(const struct repair_owned *from, const struct repair_owned *to, mode_t type)
 {
 	mode_t mode = from->mode & to->mode;
+	const mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7;
 
-	/* Bits of somebody who is about to change would for a while speak of the wrong one. */
-	if (from->uid != to->uid)
-		mode &= ~(mode_t)S_IRWXU;
+	/*
+	 * Bits of somebody who is about to change would for a while speak of the wrong one.  And who is "others" now may
+	 * be the group in the other state, who is in the group its owner: they get no more than those would.
+	 */
 	if (from->gid != to->gid)
-		mode &= ~(mode_t)S_IRWXG;
+		mode &= ~(mode_t)S_IRWXG & (~(mode_t)S_IRWXO | group);
+	if (from->uid != to->uid)
+		mode &= ~(mode_t)S_IRWXU & (~(mode_t)S_IRWXG | owner << 3) & (~(mode_t)S_IRWXO | owner);
 	/* chown(2) takes them from a file anyway. */
 	if (type != S_IFDIR && !repair_same_owner(from, to))
 		mode &= ~(mode_t)(S_ISUID | S_ISGID);

@@ -87,10 +87,15 @@ static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wante
 				const struct repair_owned from = owned(1, 1, old), to = owned(1 + (who & 1), 1 + (who >> 1), new);
 				const mode_t between = repair_narrowed(&from, &to, S_IFREG);
 				assert_int_equal(between & ~(old & new), 0);
-				if (from.uid != to.uid)
+				if (from.uid != to.uid) {
 					assert_int_equal(between & 0700, 0);
-				if (from.gid != to.gid)
+					assert_int_equal(between >> 3 & 7 & ~(old >> 6 & new >> 6), 0);
+					assert_int_equal(between & 7 & ~(old >> 6 & new >> 6), 0);
+				}
+				if (from.gid != to.gid) {
 					assert_int_equal(between & 0070, 0);
+					assert_int_equal(between & 7 & ~(old >> 3 & new >> 3), 0);
+				}
 				assert_int_equal(repair_narrowed(&from, &to, S_IFDIR) & ~(old & new), 0);
 				/* What chown(2) would take from a file is not there any more when it is called. */
 				if (who != 0)
