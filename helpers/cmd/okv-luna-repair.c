@@ -166,9 +166,10 @@ static void tally_print(struct cmd_context *context, enum repair_act act, const 
 	else
 		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
 			  act == REPAIR_APPLY ? "" : "would be ", profile, wanted.phase);
-	if (tally->links + tally->others > 0)
-		cmd_print(context, "%zu symbolic links and %zu special files left alone\n", tally->links,
-			  tally->others);
+	if (tally->links > 0)
+		cmd_print(context, "%zu symbolic link%s left alone\n", tally->links, tally->links == 1 ? "" : "s");
+	if (tally->others > 0)
+		cmd_print(context, "%zu special file%s left alone\n", tally->others, tally->others == 1 ? "" : "s");
 }
 
 static void tally_json(struct json *j, const struct repair_tally *tally, size_t accounts)
@@ -185,6 +186,14 @@ static void tally_json(struct json *j, const struct repair_tally *tally, size_t 
 	json_unsigned(j, "parents", tally->parents);
 }
 
+static struct repair_request request_of(const struct cmd_context *context, enum repair_act act, const char *profile)
+{
+	return (struct repair_request){
+		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase,
+		.act = act, .paths = context->operands, .path_count = context->operand_count,
+	};
+}
+
 static int work(struct cmd_context *context, enum repair_act act, const char *profile, struct speaker *speaker,
 		struct repair_tally *ret_tally, size_t *ret_accounts, struct fault *f)
 {
@@ -197,14 +206,22 @@ static int work(struct cmd_context *context, enum repair_act act, const char *pr
 		const struct repair_undo undo = { .root = context->root, .act = act, .ear = ear };
 		return repair_undo(&undo, ret_tally, f);
 	}
-	const struct repair_request request = {
-		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase,
-		.act = act, .paths = context->operands, .path_count = context->operand_count, .ear = ear,
-	};
+	struct repair_request request = request_of(context, act, profile);
+	request.ear = ear;
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
 	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0)
 		return -1;
 	return repair_run(&request, ret_tally, f);
+}
+
+/* What is refused as a whole is refused before the lock is made, in a tree that may not have one yet. */
+static int refusals_ask(struct cmd_context *context, const char *profile, struct fault *f)
+{
+	const struct repair_request request = request_of(context, REPAIR_PLAN, profile);
+	const struct repair_undo undo = { .root = context->root, .act = REPAIR_PLAN };
+	struct repair_tally ignored;
+
+	return wanted.undo ? repair_undo(&undo, &ignored, f) : repair_ready(&request, f);
 }
 
 static int run(struct cmd_context *context, struct fault *f)
@@ -225,7 +242,7 @@ static int run(struct cmd_context *context, struct fault *f)
 			return fault_usage(f, "path '%s' is not absolute", SHOWN(context->operands[i]));
 	if (wanted.phase == NULL)
 		wanted.phase = "post-upgrade";
-	if (act == REPAIR_APPLY && cmd_lock(context, f) < 0)
+	if (act == REPAIR_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
 	if (speaker_init(&speaker, context, &json, f) < 0) {
 		speaker_done(&speaker);

@@ -172,6 +172,9 @@ int repair_rules_read(int root, const struct settings *settings, const char *pro
 		r = fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &known.group, NULL, f);
 	if (r == 0)
 		r = file_add(&reader, text_string(&path), f);
+	if (r < 0 && f->kind == FAULT_ABSENT && path.length > 0 && !fs_exists(root, text_string(&path)))
+		r = fault_absent(f, "there is no policy '%s'; reinstall the package okv-luna-hooks",
+				 SHOWN(text_string(&path)));
 	if (r == 0)
 		r = local_add(&reader, f);
 	text_done(&known.passwd);

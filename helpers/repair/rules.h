@@ -2,7 +2,8 @@
  * repair/rules: the policy that counts, read from its files.
  *
  * Promise: first the profile's file for the phase, then the administrator's files in the order of their names, all
- * below the root.  Of the latter, NAME.pre-upgrade.conf and NAME.post-upgrade.conf count for that phase only.  A file that others than root could write is FAULT_REFUSED, as is any flaw, by file and line.
+ * below the root.  Of the latter, NAME.pre-upgrade.conf and NAME.post-upgrade.conf count for that phase only.  A file
+ * that others than root could write is FAULT_REFUSED, as is any flaw, by file and line.
  */
 #ifndef OKV_REPAIR_RULES_H
 #define OKV_REPAIR_RULES_H

@@ -84,7 +84,8 @@ static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wante
 	for (mode_t old = 0; old <= 07777; old = old * 5 + 3)
 		for (mode_t new = 0; new <= 07777; new ++)
 			for (unsigned who = 0; who < 4; who++) {
-				const struct repair_owned from = owned(1, 1, old), to = owned(1 + (who & 1), 1 + (who >> 1), new);
+				const struct repair_owned from = owned(1, 1, old);
+				const struct repair_owned to = owned(1 + (who & 1), 1 + (who >> 1), new);
 				const mode_t between = repair_narrowed(&from, &to, S_IFREG);
 				assert_int_equal(between & ~(old & new), 0);
 				if (from.uid != to.uid) {
