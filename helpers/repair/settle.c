@@ -17,8 +17,8 @@ mode_t repair_narrowed(const struct repair_owned *from, const struct repair_owne
 	const mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7;
 
 	/*
-	 * Bits of somebody who is about to change would for a while speak of the wrong one.  And whoever is "others" now
-	 * may be in the group of the other state, or its owner: others get no more than those would.
+	 * Bits of somebody who is about to change would for a while speak of the wrong one.  And whoever is "others"
+	 * now may be in the group of the other state, or its owner: others get no more than those would.
 	 */
 	if (from->gid != to->gid)
 		mode &= ~(mode_t)S_IRWXG & (~(mode_t)S_IRWXO | group);

@@ -74,7 +74,7 @@ policy() {
 	for part in cert cert/client cert/server configData configData/token configData/token/001 data; do
 		is $part '0:986 2770'
 	done
-	for part in cert/client/okv1Key.pem cert/client/okv1.pem cert/server/CAFile.pem configData/token/001/token.db; do
+	for part in cert/client/okv1Key.pem cert/server/CAFile.pem configData/token/001/token.db; do
 		is $part '0:986 0664'
 	done
 	for part in data/f data/x data/x/g; do is $part '0:986 2777'; done
@@ -224,7 +224,8 @@ policy() {
 	while IFS='|' read -r line part; do
 		printf '%b' "# first\n$line\n" >"$local/bad.conf"
 		run -3 "$repair" --root "$root"
-		[[ $output == *"/opt/okv-luna/etc/policy.d/bad.conf:2: "*"$part"* ]] || { echo "$line: $output"; false; }
+		[[ $output == *"/opt/okv-luna/etc/policy.d/bad.conf:2: "*"$part"* ]] ||
+			{ echo "$line: $output" && false; }
 		rm "$local/bad.conf"
 	done <<-'END'
 		x /a 0644|unknown type
@@ -379,7 +380,7 @@ policy() {
 	chmod 0700 "$root/inner"
 	chmod 0600 "$root/inner/file" "$root/bound"
 	run -0 --separate-stderr unshare -m sh -c '
-		mount -t tmpfs -o mode=0700 tmpfs "$2/data/fs" && touch "$2/data/fs/file" && chmod 0600 "$2/data/fs/file" &&
+		mount -t tmpfs -o mode=0700 tmpfs "$2/data/fs" && install -m 0600 /dev/null "$2/data/fs/file" &&
 		mount --bind "$1/inner" "$2/data/bind" && mount --bind "$1/bound" "$2/data/bound" &&
 		"$0" --root "$1" && stat -c "%u:%g %a" "$2/data/fs" "$2/data/fs/file"' "$repair" "$root" "$client"
 	[[ $output == *$'0:0 700\n0:0 600' ]]
