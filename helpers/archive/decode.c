@@ -34,11 +34,6 @@ struct decoder {
 
 static int tar_read(struct decoder *d, struct stream *source, unsigned layer, const char *prefix, struct fault *f);
 
-static int keeper_gone(struct fault *f)
-{
-	return fault_system(f, errno, "cannot reach the keeper");
-}
-
 static int note(struct decoder *d, enum wire_note_kind kind, uint64_t size, const char *text, struct fault *f)
 {
 	struct wire_note n;
@@ -46,7 +41,7 @@ static int note(struct decoder *d, enum wire_note_kind kind, uint64_t size, cons
 	memset(&n, 0, sizeof(n));
 	n.kind = kind;
 	n.size = size;
-	return wire_note_send(d->decode->notes, &n, text, NULL) < 0 ? keeper_gone(f) : 0;
+	return wire_note_put(d->decode->notes, &n, text, NULL, f);
 }
 
 static int note_entry(struct decoder *d, enum wire_entry entry, uint64_t size, const char *path, const char *target,
@@ -58,7 +53,7 @@ static int note_entry(struct decoder *d, enum wire_entry entry, uint64_t size, c
 	n.kind = WIRE_NOTE_ENTRY;
 	n.entry = entry;
 	n.size = size;
-	return wire_note_send(d->decode->notes, &n, path, target) < 0 ? keeper_gone(f) : 0;
+	return wire_note_put(d->decode->notes, &n, path, target, f);
 }
 
 static int progress(struct decoder *d, uint64_t here, struct fault *f)
@@ -68,7 +63,7 @@ static int progress(struct decoder *d, uint64_t here, struct fault *f)
 	if (d->read_before + here < d->read_noted + EVERY)
 		return 0;
 	d->read_noted = d->read_before + here;
-	return note(d, WIRE_NOTE_PROGRESS, d->read_noted, NULL, f);
+	return note(d, WIRE_NOTE_PROGRESS, d->read_noted, NULL, f) < 0 ? -1 : wire_flush(d->decode->notes, f);
 }
 
 /* --- jobs ---------------------------------------------------------------------------------------------------------- */
@@ -205,13 +200,13 @@ static const char *packing(const struct stream *lead)
 	const size_t have = (size_t)(lead->end - lead->at);
 
 	if (have >= 2 && lead->at[0] == 0x1f && lead->at[1] == 0x8b)
-		return "gzip";
+		return "gz";
 	if (have >= 6 && memcmp(lead->at, "\xfd" "7zXZ\0", 6) == 0)
 		return "xz";
 	if (have >= 3 && memcmp(lead->at, "BZh", 3) == 0)
-		return "bzip2";
+		return "bz2";
 	if (have >= 4 && memcmp(lead->at, "\x28\xb5\x2f\xfd", 4) == 0)
-		return "zstd";
+		return "zst";
 	return have >= TAR_BLOCK && tar_recognise(lead->at) ? "" : NULL;
 }
 
@@ -229,7 +224,7 @@ static int tar_open(struct decoder *d, struct stream *lead, unsigned layer, cons
 		return -1;
 	if (packed[0] == '\0')
 		return tar_read(d, lead, layer, prefix, f);
-	if ((strcmp(packed, "gzip") == 0 ? stream_gzip(lead, &unpacked, f) : stream_filter(lead, &unpacked, f)) < 0)
+	if ((strcmp(packed, "gz") == 0 ? stream_gzip(lead, &unpacked, f) : stream_filter(lead, &unpacked, f)) < 0)
 		return -1;
 	return tar_read(d, unpacked, layer, prefix, f);
 }
@@ -465,5 +460,5 @@ int decode_run(const struct decode *decode, struct fault *f)
 	if (placing(d) && batch_flush(d, f) < 0)
 		return -1;
 	judge_done(&d->judge);
-	return note(d, WIRE_NOTE_DONE, d->announced, NULL, f);
+	return note(d, WIRE_NOTE_DONE, d->announced, NULL, f) < 0 ? -1 : wire_flush(d->decode->notes, f);
 }

@@ -72,6 +72,8 @@ static int directory_make(struct placer *p, const char *path, struct fault *f)
 {
 	char part[LIMITS_PATH + 1];
 
+	if (mkdirat(p->top, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
+		return 0;
 	for (const char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
 		const size_t length = slash != NULL ? (size_t)(slash - path) : strlen(path);
 		memcpy(part, path, length);
@@ -187,7 +189,7 @@ static int file_place(struct placer *p, const struct wire_job *job, const char *
 	if (digest_sha256_finish(&p->digest, note.sha256, f) < 0)
 		return -1;
 	p->placed++;
-	return wire_note_send(p->place->notes, &note, path, NULL) < 0 ? fault_system(f, errno, "cannot reach the keeper") : 0;
+	return wire_note_put(p->place->notes, &note, path, NULL, f);
 }
 
 int place_run(const struct place *place, struct fault *f)
@@ -231,5 +233,5 @@ int place_run(const struct place *place, struct fault *f)
 	memset(&note, 0, sizeof(note));
 	note.kind = WIRE_NOTE_DONE;
 	note.size = p->placed;
-	return wire_note_send(place->notes, &note, NULL, NULL) < 0 ? fault_system(f, errno, "cannot reach the keeper") : 0;
+	return wire_note_put(place->notes, &note, NULL, NULL, f) < 0 ? -1 : wire_flush(place->notes, f);
 }

@@ -43,6 +43,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 	struct sandbox sandbox = { .uid = request->uid, .gid = request->gid, .tree = request->tree,
 				   .file_bytes = request->limits.bytes,
 				   .trade = which == 0 ? SANDBOX_DECODE : SANDBOX_PLACE };
+	struct wire_writer notes = { .fd = w->notes_write };
 	int keep[UNPACK_ARCHIVES + DECODE_PLACERS + 2];
 	size_t kept = 0;
 	int r;
@@ -52,7 +53,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 		keep[kept++] = request->archives[i];
 	if (which == 0) {
 		struct decode decode = { .archives = request->archives, .names = request->names,
-					 .archive_count = request->archive_count, .notes = w->notes_write,
+					 .archive_count = request->archive_count, .notes = &notes,
 					 .limits = request->limits, .mode_of = request->mode_of };
 		for (unsigned i = 0; i < DECODE_PLACERS; i++) {
 			decode.placers[i] = request->judge_only ? -1 : w->jobs[i][1];
@@ -62,14 +63,14 @@ static void worker_main(const struct unpack_request *request, const struct worke
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : decode_run(&decode, &f);
 	} else {
-		const struct place place = { .jobs = w->jobs[which - 1][0], .notes = w->notes_write,
+		const struct place place = { .jobs = w->jobs[which - 1][0], .notes = &notes,
 					     .archives = request->archives, .archive_count = request->archive_count };
 		keep[kept++] = place.jobs;
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : place_run(&place, &f);
 	}
 	if (r < 0)
-		(void)wire_fault_send(w->notes_write, &f);
+		wire_fault_put(&notes, &f);
 	_exit(r < 0 ? 1 : 0);
 }
 

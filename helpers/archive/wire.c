@@ -1,43 +1,60 @@
 #include "archive/wire.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
+_Static_assert(WIRE_NOTE_MAX <= PIPE_BUF, "a larger write may be torn");
 _Static_assert(sizeof(struct wire_note) + 2 * (LIMITS_PATH + 1) <= WIRE_NOTE_MAX, "a note must fit into one write");
 _Static_assert(sizeof(struct wire_note) + WIRE_TEXT_MAX <= WIRE_NOTE_MAX, "a note must fit into one write");
 
-int wire_note_send(int fd, const struct wire_note *note, const char *path, const char *target)
+int wire_flush(struct wire_writer *writer, struct fault *f)
 {
-	unsigned char bytes[WIRE_NOTE_MAX];
-	struct wire_note head = *note;
 	ssize_t sent;
+
+	if (writer->filled == 0)
+		return 0;
+	do
+		sent = write(writer->fd, writer->bytes, writer->filled);
+	while (sent < 0 && errno == EINTR);
+	if (sent != (ssize_t)writer->filled)
+		return fault_system(f, errno, "cannot reach the keeper");
+	writer->filled = 0;
+	return 0;
+}
+
+int wire_note_put(struct wire_writer *writer, const struct wire_note *note, const char *path, const char *target,
+		  struct fault *f)
+{
+	struct wire_note head = *note;
 
 	head.path_length = path != NULL ? (uint32_t)strnlen(path, WIRE_TEXT_MAX) : 0;
 	head.target_length = target != NULL ? (uint32_t)strnlen(target, LIMITS_PATH) : 0;
-	size_t length = sizeof(head);
-	memcpy(bytes, &head, length);
+	if (sizeof(head) + head.path_length + head.target_length > WIRE_NOTE_MAX - writer->filled && wire_flush(writer, f) < 0)
+		return -1;
+	unsigned char *to = writer->bytes + writer->filled;
+	memcpy(to, &head, sizeof(head));
+	to += sizeof(head);
 	if (head.path_length > 0)
-		memcpy(bytes + length, path, head.path_length);
-	length += head.path_length;
+		memcpy(to, path, head.path_length);
 	if (head.target_length > 0)
-		memcpy(bytes + length, target, head.target_length);
-	length += head.target_length;
-	do
-		sent = write(fd, bytes, length);
-	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)length ? 0 : -1;
+		memcpy(to + head.path_length, target, head.target_length);
+	writer->filled += sizeof(head) + head.path_length + head.target_length;
+	return 0;
 }
 
-int wire_fault_send(int fd, const struct fault *fault)
+void wire_fault_put(struct wire_writer *writer, const struct fault *fault)
 {
+	struct fault ignored = FAULT_INIT;
 	struct wire_note note;
 
 	memset(&note, 0, sizeof(note));
 	note.kind = WIRE_NOTE_FAULT;
 	note.fault = fault->kind;
 	note.errnum = fault->errnum;
-	return wire_note_send(fd, &note, fault->text, NULL);
+	if (wire_note_put(writer, &note, fault->text, NULL, &ignored) == 0)
+		(void)wire_flush(writer, &ignored);
 }
 
 int wire_note_read(struct wire_reader *reader, int fd, struct fault *f)

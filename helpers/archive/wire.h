@@ -1,8 +1,8 @@
 /*
  * archive/wire: what the processes of an extraction tell each other through pipes.
  *
- * Promise: a decoder sends jobs to placers; decoder and placers send notes to the keeper, each note in one write(2)
- * of at most PIPE_BUF bytes, so that notes of several writers never mix.  All of them are the same program, so
+ * Promise: a decoder sends jobs to placers; decoder and placers send notes to the keeper, whole notes in writes of at
+ * most PIPE_BUF bytes, so that notes of several writers never mix.  All of them are the same program, so
  * records travel as they lie in memory.  The keeper believes no number of a note before wire_note_read has looked.
  */
 #ifndef OKV_ARCHIVE_WIRE_H
@@ -55,9 +55,22 @@ struct wire_note {
 
 enum { WIRE_TEXT_MAX = 1500, WIRE_NOTE_MAX = 4096 };
 
-/* Both strings may be NULL.  -1 when the keeper is gone, with errno. */
-int wire_note_send(int fd, const struct wire_note *note, const char *path, const char *target);
-int wire_fault_send(int fd, const struct fault *fault);
+/*
+ * The writing side.  Notes gather until one more would not fit into an atomic write: a keeper that is woken for every
+ * small file would cost more than the file.
+ */
+struct wire_writer {
+	int fd; /* borrowed */
+	size_t filled;
+	unsigned char bytes[WIRE_NOTE_MAX];
+};
+
+/* Both strings may be NULL. */
+int wire_note_put(struct wire_writer *writer, const struct wire_note *note, const char *path, const char *target,
+		  struct fault *f);
+int wire_flush(struct wire_writer *writer, struct fault *f);
+/* The last thing that is said; what was gathered goes before it. */
+void wire_fault_put(struct wire_writer *writer, const struct fault *fault);
 
 /* The keeper's side: a buffer that notes are cut from. */
 struct wire_reader {
