@@ -130,10 +130,8 @@ bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length)
 	return true;
 }
 
-void manifest_print(const struct manifest *m, const char *comment, struct text *out)
+void manifest_print_head(const char *comment, struct text *out)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	text_add_string(out, "#mtree\n");
 	while (comment != NULL && *comment != '\0') {
 		const size_t line = strcspn(comment, "\n");
@@ -142,35 +140,45 @@ void manifest_print(const struct manifest *m, const char *comment, struct text *
 		text_add_char(out, '\n');
 		comment += line + (comment[line] == '\n');
 	}
-	for (size_t i = 0; i < m->count; i++) {
-		const struct manifest_entry *entry = &m->entries[i];
-		text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
-		manifest_name_add(out, entry->path);
-		/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
-		text_add_format(out, " type=%s", entry->type == MANIFEST_OTHER ? "socket" : type_names[entry->type]);
-		if (entry->has_attributes) {
-			text_add_format(out, " uid=%lu gid=%lu", (unsigned long)entry->uid, (unsigned long)entry->gid);
-			/* Links have no mode of their own on Linux. */
-			if (entry->type != MANIFEST_LINK)
-				text_add_format(out, " mode=%04o", (unsigned)entry->mode);
-			if (entry->type == MANIFEST_FILE)
-				text_add_format(out, " size=%llu", (unsigned long long)entry->size);
-		}
-		if (entry->has_digest) {
-			char hex[2 * MANIFEST_DIGEST_SIZE];
-			for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
-				hex[2 * b] = digits[entry->digest[b] >> 4];
-				hex[2 * b + 1] = digits[entry->digest[b] & 15];
-			}
-			text_add_string(out, " sha256=");
-			text_add(out, hex, sizeof(hex));
-		}
-		if (entry->target != NULL) {
-			text_add_string(out, " link=");
-			manifest_name_add(out, entry->target);
-		}
-		text_add_char(out, '\n');
+}
+
+void manifest_print_entry(const struct manifest_entry *entry, struct text *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
+	manifest_name_add(out, entry->path);
+	/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
+	text_add_format(out, " type=%s", entry->type == MANIFEST_OTHER ? "socket" : type_names[entry->type]);
+	if (entry->has_attributes) {
+		text_add_format(out, " uid=%lu gid=%lu", (unsigned long)entry->uid, (unsigned long)entry->gid);
+		/* Links have no mode of their own on Linux. */
+		if (entry->type != MANIFEST_LINK)
+			text_add_format(out, " mode=%04o", (unsigned)entry->mode);
+		if (entry->type == MANIFEST_FILE)
+			text_add_format(out, " size=%llu", (unsigned long long)entry->size);
 	}
+	if (entry->has_digest) {
+		char hex[2 * MANIFEST_DIGEST_SIZE];
+		for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
+			hex[2 * b] = digits[entry->digest[b] >> 4];
+			hex[2 * b + 1] = digits[entry->digest[b] & 15];
+		}
+		text_add_string(out, " sha256=");
+		text_add(out, hex, sizeof(hex));
+	}
+	if (entry->target != NULL) {
+		text_add_string(out, " link=");
+		manifest_name_add(out, entry->target);
+	}
+	text_add_char(out, '\n');
+}
+
+void manifest_print(const struct manifest *m, const char *comment, struct text *out)
+{
+	manifest_print_head(comment, out);
+	for (size_t i = 0; i < m->count; i++)
+		manifest_print_entry(&m->entries[i], out);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
