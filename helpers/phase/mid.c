@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "phase/phase.h"
 #include "phase/steps.h"
 
@@ -22,6 +24,24 @@ static void note(struct phase_run *run, const char *text)
 		report_say(run->report, REPORT_WARNING, "%s", why.text);
 }
 
+/* Nobody sees our report before the first boot: syslog gets what was done. */
+static void tell(const struct phase_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct phase_result *result = &run->results[i];
+		for (const char *line = text_string(&result->changes); *line != '\0';) {
+			const size_t length = strcspn(line, "\n");
+			report_say(run->report, REPORT_RESULT, "%s: %.*s", result->step->name, (int)length, line);
+			line += length + (line[length] == '\n');
+		}
+		for (size_t k = 0; k < result->finding_count; k++)
+			if (result->findings[k].severity >= PHASE_MEDIUM)
+				report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name, result->findings[k].title);
+		if (result->outcome == PHASE_FAILED)
+			report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name, result->fault.text);
+	}
+}
+
 int phase_mid_upgrade(struct phase_run *run, struct fault *f)
 {
 	TEXT_AUTO end = TEXT_INIT;
@@ -31,6 +51,7 @@ int phase_mid_upgrade(struct phase_run *run, struct fault *f)
 	note(run, "begin " OKV_LUNA_VERSION);
 	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
+	tell(run);
 	if (phase_run_verdict(run, &why) < 0)
 		text_add_format(&end, "end failed %s", why.text);
 	else

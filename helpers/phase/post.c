@@ -174,6 +174,13 @@ static int step_compare(struct phase_act *act, struct fault *f)
 		act->skipped = true;
 		return 0;
 	}
+	if (phase_snapshot_is_stale(&old, run->started) && phase_history_is_open(&history)) {
+		TEXT_AUTO age = TEXT_INIT;
+		phase_clock_age(run->started - old.taken, &age);
+		phase_act_find(act, PHASE_LOW, NULL, NULL,
+			       "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
+			       text_string(&age));
+	}
 	if (phase_scan(run->root, &paths, &how, &scan, f) < 0)
 		return -1;
 

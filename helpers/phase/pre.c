@@ -26,6 +26,11 @@ static int step_before(struct phase_act *act, struct fault *f)
 
 	if (phase_steps_history(act, &history, f) < 0)
 		return -1;
+	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
+	if (phase_history_is_open(&history) && (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)) {
+		phase_act_remedy(act, "okv-luna post-upgrade");
+		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
+	}
 	if (phase_history_is_open(&history) && phase_before_exists(run->root)) {
 		act->skipped = true;
 		return 0;
@@ -157,7 +162,7 @@ static const struct phase_step steps[] = {
 	{ "space", "free space for snapshot and upgrade", 60000, PHASE_ALWAYS, step_space },
 	{ "group", "the HSM group exists", 20000, PHASE_ALWAYS, phase_step_group },
 	{ "member", "OKV's user is in the HSM group", 20000, PHASE_ALWAYS, phase_step_member },
-	{ "snapshot", "snapshot of what must be preserved", 600000, PHASE_ALWAYS, step_snapshot },
+	{ "snapshot", "snapshot of what must be preserved", 600000, PHASE_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, PHASE_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, PHASE_ALWAYS, step_slots },
 	{ "arming", "let post-upgrade run at the next boot", 20000, PHASE_IF_CLEAN, phase_step_arm },
@@ -238,12 +243,19 @@ static const struct phase_step undo_steps[] = {
 
 int phase_pre_abort(struct phase_run *run, struct fault *f)
 {
+	struct phase_history history;
 	struct fault why = FAULT_INIT;
 
 	run->kind = PHASE_PRE;
 	/* The record is the last thing to go, so as long as it is there something is left to put back. */
 	if (!phase_before_exists(run->root))
 		return 0;
+	if (phase_journal_read(run->root, &history, f) < 0)
+		return -1;
+	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
+	if (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)
+		return fault_refused(f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
+				     "policy");
 	if (phase_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f) < 0)
 		return -1;
 	if (run->dry_run || phase_run_verdict(run, &why) < 0)

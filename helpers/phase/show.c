@@ -116,13 +116,13 @@ static void remediation_json(struct json *j, const char *remedy)
 	json_object_end(j);
 }
 
-static void entry_json(struct json *j, const char *severity, const char *title, const char *summary, const char *step,
+static void entry_json(struct json *j, const char *severity, const char *title, const char *detail, const char *step,
 		       const char *remedy)
 {
 	json_object_begin(j, NULL);
 	json_string(j, "severity", severity);
 	json_string(j, "title", title);
-	json_string(j, "summary", summary);
+	json_string(j, "detail", detail);
 	json_string(j, "step", step);
 	remediation_json(j, remedy);
 	json_object_end(j);

@@ -3,7 +3,7 @@
  *
  * Promise: an act is answered in one sentence, which comes first; after it come the steps, one line each, with
  * their times, what they found and the command that mends it.  The JSON has the same, and a flat list "entries" of
- * findings in the manner of a leapp report: severity, title, summary, remediation.  payload/schema describes it.
+ * findings in the manner of a leapp report: severity, title, detail, remediation.  payload/schema describes it.
  */
 #ifndef OKV_PHASE_SHOW_H
 #define OKV_PHASE_SHOW_H

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,7 +37,7 @@ static void descriptors_mark(void)
 }
 
 /* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
-static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure)
+static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure, pid_t parent)
 {
 	struct fault f = FAULT_INIT;
 	int errnum = 0;
@@ -52,6 +53,9 @@ static void child_start(const struct proc_run *run, const char *const *environme
 		errnum = proc_enter_root(run->root);
 	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
 		errnum = f.errnum != 0 ? f.errnum : EPERM;
+	/* What we can no longer wait for must not outlive us; after the change of user, which would take the wish back. */
+	if (!run->terminal && errnum == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		errnum = ESRCH;
 	if (errnum == 0) {
 		(void)execve(run->argv[0], (char *const *)(uintptr_t)run->argv, (char *const *)(uintptr_t)environment);
 		errnum = errno;
@@ -93,11 +97,12 @@ int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, s
 
 	const int64_t deadline = run->deadline_ms > 0 ? proc_clock_ms() + run->deadline_ms : 0;
 	const bool own_group = !run->terminal && !run->foreground;
+	const pid_t parent = getpid();
 	const pid_t pid = fork();
 	if (pid < 0)
 		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
 	if (pid == 0)
-		child_start(run, environment, output_write, failure_write);
+		child_start(run, environment, output_write, failure_write, parent);
 	if (own_group)
 		(void)setpgid(pid, pid);
 	fs_close(&failure_write);

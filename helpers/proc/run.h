@@ -3,9 +3,10 @@
  *
  * Promise: no shell, no search path: argv[0] is a full path.  The child gets a closed environment (PATH, LC_ALL=C
  * and what `environment` adds), default signals, /dev/null or the given descriptor as standard input, no other
- * descriptor, its own process group.  At the deadline the whole group is killed, and *ret_outcome says so.  With
- * `root` other than -1 it runs chroot(2)ed there.  Output is captured up to PROC_OUTPUT_MAX bytes (the rest is
- * read and dropped, so the child never blocks on us).
+ * descriptor, its own process group.  At the deadline the whole group is killed, and *ret_outcome says so; if we die
+ * first, the child is killed by the kernel (except with `terminal`).  With `root` other than -1 it runs chroot(2)ed
+ * there.  Output is captured up to PROC_OUTPUT_MAX bytes (the rest is read and dropped, so the child never blocks on
+ * us).
  */
 #ifndef OKV_PROC_RUN_H
 #define OKV_PROC_RUN_H
