@@ -49,7 +49,7 @@ static void child_start(const struct proc_run *run, const char *const *environme
 		errnum = proc_enter_standard(run->input, output);
 	}
 	descriptors_mark();
-	if (errnum == 0)
+	if (errnum == 0 && !run->stay)
 		errnum = proc_enter_root(run->root);
 	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
 		errnum = f.errnum != 0 ? f.errnum : EPERM;

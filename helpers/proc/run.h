@@ -26,6 +26,7 @@ struct proc_run {
 	int root;                       /* directory to chroot into, or -1 */
 	int input;                      /* descriptor for standard input, or -1 for /dev/null */
 	unsigned deadline_ms;           /* 0: none */
+	bool stay;       /* keep working directory and root: paths in the arguments are our caller's */
 	bool foreground; /* keep our process group, so that the child itself may ask on the terminal */
 	bool terminal; /* keep our standard input, output and error and our process group; nothing is captured */
 };
