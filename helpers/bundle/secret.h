@@ -6,8 +6,7 @@
  * wiped before it is given back.  What libcrypto holds of the key is locked too where the system lets us lock
  * everything (mlockall(2) with MCL_ONFAULT); where no lock is granted at all, a warning is said and work goes on.
  *
- * The passphrase comes from a file, a descriptor or the terminal, never from arguments or the environment; one
- * trailing LF is not part of it.
+ * How the passphrase is read, and never is, says proc/secret.h.
  */
 #ifndef OKV_BUNDLE_SECRET_H
 #define OKV_BUNDLE_SECRET_H
@@ -22,7 +21,7 @@ enum { BUNDLE_PASSPHRASE_LEAST = 8, BUNDLE_PASSPHRASE_MOST = 1024 };
 
 struct bundle_secret {
 	size_t length;
-	char passphrase[BUNDLE_PASSPHRASE_MOST + 2]; /* room to see that one was too long */
+	char passphrase[BUNDLE_PASSPHRASE_MOST];
 	unsigned char key[BUNDLE_KEY_SIZE];
 };
 
@@ -42,10 +41,7 @@ struct bundle_source {
 	int fd;           /* or -1 */
 };
 
-/*
- * With neither file nor descriptor it is asked for on /dev/tty without echo; no terminal is FAULT_USAGE.  Empty or
- * too long (or too short, to seal): FAULT_REFUSED.
- */
+/* Faults as proc_secret_read; too short, to seal, is FAULT_REFUSED. */
 int bundle_passphrase_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
 			   struct bundle_secret *secret, struct fault *f);
 

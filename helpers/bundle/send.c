@@ -52,6 +52,7 @@ static int connection_start(const struct bundle_send *how, const struct bundle_t
 	run.input = input;
 	run.deadline_ms = how->timeout_ms;
 	run.foreground = how->ssh.ask;
+	run.stay = true; /* keys and known hosts may be named from here */
 	return proc_child_start(&run, ret_child, f);
 }
 

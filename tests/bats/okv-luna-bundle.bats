@@ -364,7 +364,7 @@ refused() {
 	PY
 	run -0 python3 type.py 'a phrase typed,a phrase typed' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s
 	[[ $output != *typed* ]]
-	[[ $output == *"Once more: "* ]]
+	[[ $output == *"passphrase, once more: "* ]]
 	run -0 python3 type.py 'a phrase typed' "$bundle" verify s
 	run -3 python3 type.py 'a phrase typed,another' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out t
 	[[ $output == *"the two passphrases differ"* ]]
