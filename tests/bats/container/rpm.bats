@@ -50,3 +50,10 @@ okv_files() { on "$OLD" 'cd / && find usr/local/okv etc/group etc/passwd -exec s
 			ctr run --rm -i "$image" sh -euc 'tar -C / -xf - && /opt/okv-luna/bin/okv-luna --version'
 	done
 }
+
+@test "no tool of the release asks for more than the oldest system has" {
+	(cd "$BATS_TEST_TMPDIR" && rpm2cpio "$RPM" | cpio -idm --quiet)
+	cd "$BATS_TEST_DIRNAME/../../.."
+	run env GLIBC_FLOOR=1 BUILD="$BATS_TEST_TMPDIR/opt/okv-luna" sh tests/gates/survive
+	[ "$status" -eq 0 ] || { echo "$output"; false; }
+}
