@@ -113,15 +113,12 @@ static int file_read(const struct cmd_context *context, const char *path, struct
 	return fs_read_file(context->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_bytes, NULL, f);
 }
 
-static int speaker_init(struct speaker *speaker, struct cmd_context *context, struct json *json, struct fault *f)
+/* To be called once the group is made, so that it is called by its name. */
+static int speaker_learn(struct speaker *speaker, struct fault *f)
 {
-	*speaker = (struct speaker){
-		.context = context, .json = json, .to_come = context->settings.hsm_group,
-		.users = { .find = accounts_user_name }, .groups = { .find = accounts_group_name },
-	};
-	if (file_read(context, "/etc/passwd", &speaker->users.file, f) < 0)
+	if (file_read(speaker->context, "/etc/passwd", &speaker->users.file, f) < 0)
 		return -1;
-	return file_read(context, "/etc/group", &speaker->groups.file, f);
+	return file_read(speaker->context, "/etc/group", &speaker->groups.file, f);
 }
 
 static void speaker_done(struct speaker *speaker)
@@ -204,12 +201,13 @@ static int work(struct cmd_context *context, enum repair_act act, const char *pr
 
 	if (wanted.undo) {
 		const struct repair_undo undo = { .root = context->root, .act = act, .ear = ear };
-		return repair_undo(&undo, ret_tally, f);
+		return speaker_learn(speaker, f) < 0 ? -1 : repair_undo(&undo, ret_tally, f);
 	}
 	struct repair_request request = request_of(context, act, profile);
 	request.ear = ear;
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
-	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0)
+	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
+	    speaker_learn(speaker, f) < 0)
 		return -1;
 	return repair_run(&request, ret_tally, f);
 }
@@ -229,8 +227,11 @@ static int run(struct cmd_context *context, struct fault *f)
 	const enum repair_act act = wanted.check ? REPAIR_CHECK : context->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
 	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
 	struct repair_tally tally = { 0 };
-	struct speaker speaker;
 	struct json json;
+	struct speaker speaker = {
+		.context = context, .json = &json, .to_come = context->settings.hsm_group,
+		.users = { .find = accounts_user_name }, .groups = { .find = accounts_group_name },
+	};
 	size_t accounts = 0;
 
 	const bool chosen = wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0;
@@ -244,10 +245,6 @@ static int run(struct cmd_context *context, struct fault *f)
 		wanted.phase = "post-upgrade";
 	if (act == REPAIR_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
-	if (speaker_init(&speaker, context, &json, f) < 0) {
-		speaker_done(&speaker);
-		return -1;
-	}
 
 	if (context->json) {
 		json_init(&json, context->result);

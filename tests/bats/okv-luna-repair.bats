@@ -436,6 +436,7 @@ policy() {
 	same_as_before
 	run -0 "$repair" --root "$root"
 	[[ $output == *"group 'hsmusers' made with id "*"user 'oracle' added to group 'hsmusers'"* ]]
+	[[ $output == *'-> root:hsmusers 0660'* ]]
 	gid=$(sed -n 's/^hsmusers:x:\([0-9]*\):oracle$/\1/p' "$root/etc/group")
 	[ "$gid" -gt 0 ] && [ "$gid" -lt 1000 ]
 	grep -q '^hsmusers:.*oracle' "$root/etc/gshadow"
