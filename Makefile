@@ -20,7 +20,7 @@ endif
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOKV_LUNA_VERSION='"$(VERSION)"' -Ihelpers $(WARNINGS) $(HARDEN) \
              -ffunction-sections -fdata-sections -MMD -MP $(CFLAGS)
 
-ROOMS := $(shell awk '$$1 !~ /^(#|guard$$)/ && NF {print $$1}' helpers/FLOORPLAN)
+ROOMS := $(shell awk '$$1 !~ /^(#|guard$$|nouns$$)/ && NF {print $$1}' helpers/FLOORPLAN)
 LIBRARY_ROOMS := $(filter-out cmd,$(ROOMS))
 TOOLS := $(shell awk '$$1 !~ /^\#/ && NF {print $$1}' helpers/TOOLS)
 # NAME:PLACE:LIBRARY for each tool

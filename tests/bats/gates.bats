@@ -78,6 +78,11 @@ passes() {
 	refuses rooms 'room later does not stand above this line'
 }
 
+@test "rooms: a room of nouns that is none" {
+	plant helpers/FLOORPLAN 'nouns base attic'
+	refuses rooms 'room attic does not stand above this line'
+}
+
 @test "rooms: a room listed twice" {
 	plant helpers/FLOORPLAN 'conf base'
 	refuses rooms 'room conf is listed twice'
@@ -336,8 +341,15 @@ refute_line_with() {
 	make -s all
 	at=helpers/fs/tree.h:$(grep -n tree_plant helpers/fs/tree.h | cut -d: -f1)
 	refuses names 'tree_plant is exported from room fs and does not carry its name'
-	# In the rooms of nouns the part's own name does.
+	# In the rooms of nouns the part's own name does, unless it is another room's.
 	sed -i '/tree_plant/d' helpers/fs/tree.h
+	printf '/* Borrowed. */\n#ifndef OKV_BASE_PROC_H\n#define OKV_BASE_PROC_H\nint proc_plant(void);\n#endif\n' \
+		>helpers/base/proc.h
+	printf '#include "base/proc.h"\n\nint proc_plant(void)\n{\n\treturn 0;\n}\n' >helpers/base/proc.c
+	make -s all
+	at=helpers/base/proc.h:4
+	refuses names 'proc_plant is exported from room base and does not carry its name'
+	rm helpers/base/proc.[ch]
 	sed -i 's/^#endif$/int number_plant(void);\n&/' helpers/base/number.h
 	cp "$BATS_FILE_TMPDIR/tree/helpers/fs/tree.c" helpers/fs/
 	printf 'int number_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/base/number.c
