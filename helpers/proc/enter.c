@@ -4,16 +4,23 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs/handle.h"
 
 void proc_enter_signals(void)
 {
+	/* The kernel's struct sigaction with SIG_DFL and nothing else is all zeros. */
+	static const unsigned char by_default[64];
 	sigset_t none;
 
-	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL);
+	/*
+	 * Not by signal(3): it keeps its hands off 32 and 33, and a parent that was started by posix_spawn(3) has these
+	 * two ignored.  8 is the size of the kernel's signal set.
+	 */
+	for (long number = 1; number <= 64; number++)
+		(void)syscall(SYS_rt_sigaction, number, by_default, NULL, 8L);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

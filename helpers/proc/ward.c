@@ -66,7 +66,7 @@ static int limit(int resource, rlim_t soft, rlim_t hard)
 {
 	const struct rlimit value = { .rlim_cur = soft, .rlim_max = hard };
 
-	return setrlimit(resource, &value);
+	return setrlimit((enum __rlimit_resource)resource, &value);
 }
 
 /* After becoming another user: that act clears the wish to die with the parent. */

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
 	tree=$BATS_TEST_TMPDIR/tree
-	mkdir -p "$tree"/tests/{gates,bats,unit} "$tree/.ci" "$tree/build/unit"
+	mkdir -p "$tree"/tests/{gates,bats/container,unit} "$tree/.ci" "$tree/build/unit"
 	cp "$BATS_TEST_DIRNAME/../run" "$tree/tests/"
 	cp "$BATS_TEST_DIRNAME/../../.ci/run" "$tree/.ci/"
 	printf '.PHONY: all unit check\nall unit:\n\t@true\ncheck:\n\t@sh tests/run\n' >"$tree/Makefile"
@@ -39,7 +39,7 @@ suite() {
 @test "gates, unit tests and behaviour tests are added up" {
 	unit fine 'printf "1..2\nok 1 - a\nok 2 - b\n"'
 	behaviour plain one:true two:true
-	behaviour container-x three:true
+	behaviour container/x three:true
 	suite 0 '6 passed, 0 failed, 0 skipped'
 }
 
@@ -106,8 +106,8 @@ suite() {
 }
 
 @test "container tests run one after the other" {
-	for name in a b c; do
-		behaviour "container-$name" "$name:mkdir $tree/alone; sleep 0.2; rmdir $tree/alone"
+	for name in /a /b -c; do
+		behaviour "container$name" "$name:mkdir $tree/alone; sleep 0.2; rmdir $tree/alone"
 	done
 	suite 0 '4 passed, 0 failed, 0 skipped'
 }
@@ -115,6 +115,7 @@ suite() {
 @test "--sanitized leaves gates and containers out and builds nothing" {
 	printf 'all unit:\n\tfalse\n' >Makefile
 	unit fine 'printf "1..1\nok 1 - a\n"; [ "$OKV_SANITIZED" = 1 ]'
+	behaviour container/x three:false
 	behaviour container-x three:false
 	run -0 env -i PATH="${PATH#"$BATS_LIBEXEC":}" HOME=/ BUILD=build sh tests/run --sanitized
 	[ "${lines[-1]}" = '1 passed, 0 failed, 0 skipped' ]
