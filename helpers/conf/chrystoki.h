@@ -115,8 +115,8 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f);
 /* The flaws that chrystoki_mend mends. */
 enum {
-	CHRYSTOKI_MENDABLE =
-		CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM | CHRYSTOKI_FLAW_NO_SEMICOLON,
+	CHRYSTOKI_MENDABLE = CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM |
+			     CHRYSTOKI_FLAW_NO_SEMICOLON,
 };
 
 /* Between the two halves of this part: one line more at `index`, read in its place by chrystoki_judge. */

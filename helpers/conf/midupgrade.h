@@ -18,7 +18,7 @@
 extern const char midupgrade_block[];
 /* How the lines of the two marks begin. */
 #define MIDUPGRADE_BEGIN "# >>> okv-luna"
-#define MIDUPGRADE_END	 "# <<< okv-luna"
+#define MIDUPGRADE_END "# <<< okv-luna"
 
 enum midupgrade_state {
 	MIDUPGRADE_NONE,    /* no block */

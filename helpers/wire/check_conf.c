@@ -37,7 +37,7 @@ static const char *flaw_rule(enum assign_flaw flaw)
 	case ASSIGN_FLAW_BOM:
 		return "line-bom";
 	}
-	return "line-malformed";
+	return "line";
 }
 
 /* Lines that are not NAME="VALUE", and bytes in them that no reader promises to take. */
@@ -175,7 +175,7 @@ static const char *judge_rule(enum preserved_flaw flaw)
 	case PRESERVED_FLAW_NONE:
 		break;
 	}
-	return "preserved-malformed";
+	return "preserved";
 }
 
 static void entry_check(struct checking *c, size_t index, size_t line)
@@ -299,8 +299,8 @@ static void directory_check(struct checking *c, const struct assign *a)
 	static const char effect[] =
 		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value =
-		key_read(c, WIRE_ENV, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
+	char *value = key_read(c, WIRE_ENV, a, key,
+			       "the library falls back to /etc, if that is where Chrystoki.conf lies");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = line_number(a, key);
 

@@ -143,6 +143,14 @@ static bool command_exists(const struct checking *c, const char *bytes, const st
 	return false;
 }
 
+static bool letters_only(const char *word, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!((word[i] >= 'a' && word[i] <= 'z') || (word[i] >= 'A' && word[i] <= 'Z')))
+			return false;
+	return length > 0;
+}
+
 /* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
 static int prose_check(struct checking *c, const struct text *script, struct fault *f)
 {
@@ -152,17 +160,16 @@ static int prose_check(struct checking *c, const struct text *script, struct fau
 	if (script_read(&s, bytes, script->length, f) < 0)
 		return -1;
 	for (size_t i = 1; i < s.count; i++) {
-		const char *above = bytes + s.lines[i - 1].start, *line = bytes + s.lines[i].start, *word, *second;
-		const size_t length = script_word(line, s.lines[i].length, 0, &word);
-		bool letters = length > 0;
+		const char *line = bytes + s.lines[i].start, *word, *second;
+		size_t length = script_word(line, s.lines[i].length, 0, &word);
 
-		if (!s.lines[i].code || !s.lines[i].outer || above[0] != '#')
-			continue;
-		for (size_t j = 0; j < length; j++)
-			letters = letters && ((word[j] >= 'a' && word[j] <= 'z') || (word[j] >= 'A' && word[j] <= 'Z'));
 		/* Prose has a second word; a lone unknown word may be a function that is read in elsewhere. */
-		if (letters && script_word(line, s.lines[i].length, 1, &second) > 0 && second[0] != '-' &&
-		    !command_exists(c, bytes, &s, word, length))
+		if (!s.lines[i].code || !s.lines[i].outer || bytes[s.lines[i - 1].start] != '#' ||
+		    script_word(line, s.lines[i].length, 1, &second) == 0 || second[0] == '-')
+			continue;
+		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
+			length--;
+		if (letters_only(word, length) && !command_exists(c, bytes, &s, word, length))
 			wire_found(
 				c, WIRE_WARN, "mid-wrapped-comment", WIRE_MID, i + 1, NEEDS_A_PERSON,
 				wire_words(c,

@@ -19,9 +19,9 @@
 #include "base/report.h"
 #include "conf/settings.h"
 
-#define WIRE_CONF   SETTINGS_GENERIC "/okv_hsm.conf"
-#define WIRE_ENV    SETTINGS_GENERIC "/okv_hsm_env"
-#define WIRE_MID    SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
+#define WIRE_CONF SETTINGS_GENERIC "/okv_hsm.conf"
+#define WIRE_ENV SETTINGS_GENERIC "/okv_hsm_env"
+#define WIRE_MID SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
 #define WIRE_BACKUP SETTINGS_VAR "/backup"
 #define WIRE_RECORD SETTINGS_VAR "/wiring"
 

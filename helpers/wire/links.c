@@ -13,7 +13,7 @@
 #include "fs/root.h"
 
 #define LINKS_RECORD WIRE_RECORD "/links"
-#define ARROW	     " -> "
+#define ARROW " -> "
 
 struct link {
 	const char *path, *target;
@@ -275,8 +275,8 @@ int wire_links_preserved(const struct wire_job *job, int (*each)(void *context, 
 		if (!fixed[i].preserved)
 			continue;
 		const enum standing standing = link_look(job->root, fixed[i].path, fixed[i].target, &dir, leaf);
-		const bool coming =
-			standing == STANDING_NOTHING && job->mode == WIRE_SHOW && fs_exists(job->root, fixed[i].target);
+		const bool coming = standing == STANDING_NOTHING && job->mode == WIRE_SHOW &&
+				    fs_exists(job->root, fixed[i].target);
 		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
 		    each(context, fixed[i].path, f) < 0)
 			return -1;

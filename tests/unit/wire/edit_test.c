@@ -221,7 +221,8 @@ static void a_fault_begins_with_the_name_of_the_file(void **state)
 	tree_done(&t);
 }
 
-/* --- somebody else edits all the time, without asking for the lock ------------------------------------------------- */
+/* --- somebody else edits all the time, without asking for the lock -------------------------------------------------
+ */
 
 /* Read, append a line, write beside, rename: what any decent editor does. */
 static void other_editor(const char *root)

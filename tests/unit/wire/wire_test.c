@@ -48,7 +48,9 @@ static void status_of(const struct tree *t, const char *path, struct stat *ret_s
 /* One round: files as they are, wired, wired again, unwired. */
 static bool round_run(const struct tree *t, const struct text before[FILE_COUNT], size_t *wired)
 {
-	static const char *const watched[] = { WIRE_CONF, WIRE_ENV, WIRE_MID, SETTINGS_GENERIC, WIRE_RECORD, WIRE_BACKUP };
+	static const char *const watched[] = {
+		WIRE_CONF, WIRE_ENV, WIRE_MID, SETTINGS_GENERIC, WIRE_RECORD, WIRE_BACKUP
+	};
 	struct stat first[sizeof(watched) / sizeof(watched[0])];
 	const struct wire_job job = job_of(t, WIRE_DO);
 	struct wire_outcome outcome;
@@ -300,7 +302,8 @@ static void links_that_others_made_stay(void **state)
 	assert_int_equal(outcome.links, 2);
 	assert_true(fs_exists(t.root, "/usr/sbin/okv-luna"));
 	assert_file(&t, "/usr/share/man/man8/okv-luna.8", "a page");
-	assert_int_equal(readlinkat(t.root, "etc/systemd/system/okv-luna-post-upgrade.service", target, sizeof(target)), 9);
+	assert_int_equal(readlinkat(t.root, "etc/systemd/system/okv-luna-post-upgrade.service", target, sizeof(target)),
+			 9);
 	tree_done(&t);
 }
 

@@ -1,0 +1,494 @@
+#!/usr/bin/env bats
+# config check: every fault is found where it is, explained, and mended where that needs no guess.
+# shellcheck disable=SC2016 # single quotes: the scripts' own variables
+
+bats_require_minimum_version 1.5.0
+load config
+
+setup() {
+	config_setup
+	stock_root
+	"$config" --root "$root" -q wire
+	conf=$gen/okv_hsm.conf env=$gen/okv_hsm_env mid=$gen/okv_hsm_mid_upgrade luna=$root/etc/Chrystoki.conf
+}
+
+teardown() { config_teardown; }
+
+# check_lines: what check says; the exit status must be 1 exactly when there is a FAIL.
+check_lines() {
+	run --separate-stderr "$config" --root "$root" check
+	if [[ $'\n'$output == *$'\nFAIL  '* ]]; then
+		[ "$status" -eq 1 ]
+	else
+		[ "$status" -eq 0 ]
+	fi
+}
+
+# finds GRADE RULE FILE LINE: a finding of that rule, there; $finding is its first line, $safe whether --fix does it.
+finds() {
+	local i place=$3
+	[ "$4" -eq 0 ] || place=$3:$4
+	check_lines
+	for i in "${!lines[@]}"; do
+		if [[ ${lines[i]} == "$1  $place: "*" [$2]" ]]; then
+			finding=${lines[i]} safe=no
+			[[ ${lines[i + 2]} != '      mend: okv-luna config check --fix' ]] || safe=yes
+			return 0
+		fi
+	done
+	printf '%s\n' "$output"
+	return 1
+}
+
+# lacks RULE
+lacks() {
+	check_lines
+	[[ $output != *" [$1]"* ]]
+}
+
+# fixed RULE: it was said to be safe, --fix mends it, and nothing else of FAIL is left.
+fixed() {
+	[ "$safe" = yes ]
+	run "$config" --root "$root" -q check --fix
+	lacks "$1"
+}
+
+number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
+
+@test "a wired appliance has nothing to mend" {
+	okv_config 0 check
+	[ "$output" = '0 to mend, 0 to look at' ]
+}
+
+@test "for people: what, what comes of it, what mends it; never in colour into a file" {
+	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=Thales|' "$conf"
+	okv_config 1 check
+	[[ ${lines[0]} == "FAIL  $G/okv_hsm.conf:2: the value is not in double quotes [line-unquoted]" ]]
+	[[ ${lines[1]} == '      OKV does not read this line as it is meant' ]]
+	[[ ${lines[2]} == '      mend: okv-luna config check --fix' ]]
+	[[ $output != *$'\033'* ]]
+}
+
+@test "for programs: the same as JSON, nothing without an effect and a way to mend it" {
+	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=Thales|' "$conf"
+	rm "$root/usr/sbin/okv-luna" "$luna"
+	run --separate-stderr "$config" --root "$root" --json check
+	[ "$status" -eq 1 ]
+	[ "$(jq -r '.scope, .fail, .warn, .mended, .exit, (.findings | length)' <<<"$output" | xargs)" = 'generic 3 3 0 1 6' ]
+	[ "$(jq '[.findings[] | select(.what != "" and .effect != "" and .remedy != "")] | length' <<<"$output")" -eq 6 ]
+	[ "$(jq -r '.findings[0] | .grade, .rule, .line, .safe' <<<"$output" | xargs)" = 'FAIL line-unquoted 2 true' ]
+}
+
+@test "curly quotes" {
+	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=“Thales_Luna”|' "$conf"
+	finds FAIL line-curly-quote $G/okv_hsm.conf 2
+	fixed line-curly-quote
+	grep -qx 'VENDOR_NAME="Thales_Luna"' "$conf"
+}
+
+@test "a PRESERVED_FILES wrapped inside a path, as printed" {
+	sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:/usr/safenet/lu\nnaclient/lib/libCryptoki2_64.so\"|" "$conf"
+	finds FAIL line-wrapped $G/okv_hsm.conf "$(number_of "$conf" ^PRESERVED)"
+	fixed line-wrapped
+	grep -qx "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna\"" "$conf"
+}
+
+@test "CR LF, byte order mark, unquoted, blanks, export: mended" {
+	sed -i 's/$/\r/' "$env"
+	finds FAIL line-carriage-return $G/okv_hsm_env 2
+	fixed line-carriage-return
+	sed -i '1s/^/\xef\xbb\xbf/' "$env"
+	finds FAIL line-bom $G/okv_hsm_env 1
+	fixed line-bom
+	echo 'A=/x' >>"$env"
+	finds FAIL line-unquoted $G/okv_hsm_env 3
+	fixed line-unquoted
+	echo '  export B = "x"' >>"$env"
+	finds FAIL line-name $G/okv_hsm_env 4
+	fixed line-name
+	grep -qx 'B="x"' "$env"
+}
+
+@test "lines that hsmclient would skip, and that nobody can mend without a guess" {
+	printf '%s\n' 'no equals' 'C="x" # why' 'D="x"y"' 'E="x' >>"$env"
+	finds FAIL line-no-equals $G/okv_hsm_env 3
+	finds FAIL line-trailing $G/okv_hsm_env 4
+	finds FAIL line-inner-quote $G/okv_hsm_env 5
+	finds FAIL line-unclosed $G/okv_hsm_env 6
+	printf 'F="\001"\n' >>"$env"
+	finds FAIL line-control $G/okv_hsm_env 7
+	cp "$env" "$BATS_TEST_TMPDIR/env"
+	okv_config 1 check --fix
+	cmp "$env" "$BATS_TEST_TMPDIR/env"
+}
+
+@test "a line of 4096 characters" {
+	printf 'LONG="%04090d"\n' 0 >>"$env"
+	finds FAIL line-long $G/okv_hsm_env 3
+	sed -i '$d' "$env"
+	printf 'LONG="%04088d"\n' 0 >>"$env"
+	lacks line-long
+}
+
+@test "TAB and other letters than ASCII in a value; a secret in the environment" {
+	printf 'A="x\ty"\nB="ä"\nMY_PASSWORD="x"\n' >>"$env"
+	finds WARN value-tab $G/okv_hsm_env 3
+	finds WARN value-not-ascii $G/okv_hsm_env 4
+	finds WARN env-secret $G/okv_hsm_env 5
+}
+
+@test "keys that are missing, twice, unknown, or say something else" {
+	printf 'PKCS11_LIB="/x"\nVENDOR_NAME="Other"\n' >>"$conf"
+	finds WARN key-unknown $G/okv_hsm.conf 7
+	finds FAIL key-twice $G/okv_hsm.conf 8
+	sed -i '/^VENDOR_NAME/d' "$conf"
+	finds FAIL key-missing $G/okv_hsm.conf 0
+	sed -i '$a VENDOR_NAME="Other"' "$conf"
+	finds WARN vendor-other $G/okv_hsm.conf 7
+}
+
+@test "wildcard, relative, dotted, missing, nested, OKV's own, linked entries" {
+	set_list() { sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:$1\"|" "$conf"; }
+	line=$(number_of "$conf" ^PRESERVED)
+	set_list "$LC/*"
+	finds FAIL preserved-wildcard $G/okv_hsm.conf "$line"
+	set_list usr/x
+	finds FAIL preserved-relative $G/okv_hsm.conf "$line"
+	set_list /usr/../x
+	finds FAIL preserved-dots $G/okv_hsm.conf "$line"
+	set_list /
+	finds FAIL preserved-root $G/okv_hsm.conf "$line"
+	set_list /ä
+	finds FAIL preserved-bytes $G/okv_hsm.conf "$line"
+	set_list /nowhere
+	finds WARN preserved-missing $G/okv_hsm.conf "$line"
+	set_list $G
+	finds WARN preserved-okv $G/okv_hsm.conf "$line"
+	ln -s real "$root/etc/linked"
+	set_list /etc/linked
+	finds WARN preserved-link $G/okv_hsm.conf "$line"
+	set_list $LC/lib/libCryptoki2_64.so
+	finds WARN preserved-inside $G/okv_hsm.conf "$line"
+	fixed preserved-inside
+}
+
+@test "what must be preserved and is not" {
+	sed -i 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna"|' "$conf"
+	line=$(number_of "$conf" ^PRESERVED)
+	finds FAIL preserved-lacks $G/okv_hsm.conf "$line"
+	[ "$(grep -c '\[preserved-lacks\]' <<<"$output")" -eq 2 ]
+	[ "$(grep -A2 -m1 '\[preserved-lacks\]' <<<"$output" | tail -n 1)" = '      mend: okv-luna config wire' ]
+	okv_config 0 wire
+	lacks preserved-lacks
+}
+
+@test "a library that is not there, not preserved, relative, another one" {
+	line=$(number_of "$conf" ^PKCS11)
+	rm "$root$LC/libs/64/libCryptoki2.so"
+	finds FAIL library-missing $G/okv_hsm.conf "$line"
+	mkdir -p "$root/opt/elsewhere"
+	echo library >"$root/opt/elsewhere/real.so"
+	ln -sfn /opt/elsewhere/real.so "$root$LC/lib/libCryptoki2_64.so"
+	finds FAIL library-not-preserved $G/okv_hsm.conf "$line"
+	[[ $finding == *"'/opt/elsewhere/real.so'"* ]]
+	sed -i 's|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="libCryptoki2_64.so"|' "$conf"
+	finds FAIL library-relative $G/okv_hsm.conf "$line"
+	sed -i 's|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/opt/elsewhere/real.so"|' "$conf"
+	finds WARN library-other $G/okv_hsm.conf "$line"
+}
+
+@test "the configuration directory: a file, relative, elsewhere, missing" {
+	set_path() { sed -i "s|^ChrystokiConfigurationPath=.*|ChrystokiConfigurationPath=\"$1\"|" "$env"; }
+	set_path /etc/Chrystoki.conf
+	finds FAIL config-file $G/okv_hsm_env 2
+	set_path etc
+	finds FAIL config-relative $G/okv_hsm_env 2
+	set_path /nowhere
+	finds FAIL config-missing $G/okv_hsm_env 2
+	cp "$luna" "$root$LC/Chrystoki.conf"
+	set_path $LC
+	finds WARN config-other $G/okv_hsm_env 2
+	sed -i '/^Chrystoki/d' "$env"
+	finds FAIL key-missing $G/okv_hsm_env 0
+}
+
+@test "the guide's printed mid-upgrade body: a curly quote and a group by hand" {
+	cat >"$mid" <<-'END'
+		#!/bin/bash
+		# DO NOT CHANGE ANYTHING ABOVE THIS LINE
+		# Create the group, as the vendor's guide
+		says, by hand
+		logger -t "${LOGTAG}" -p "${LOGDEBUG}" "Creating hsmusers”
+		sudo groupadd hsmusers
+		exit ${DBFW_PM_CHANGED}
+	END
+	finds FAIL mid-syntax $G/okv_hsm_mid_upgrade 5
+	[[ $output == *'the script ends with status 2'* ]]
+	finds FAIL mid-unwired $G/okv_hsm_mid_upgrade 0
+	finds WARN mid-wrapped-comment $G/okv_hsm_mid_upgrade 4
+	finds FAIL mid-curly-quote $G/okv_hsm_mid_upgrade 5
+	fixed mid-curly-quote
+	lacks mid-syntax
+	finds WARN mid-handmade $G/okv_hsm_mid_upgrade 6
+	finds WARN mid-handmade-exit $G/okv_hsm_mid_upgrade 7
+	run "$config" --root "$root" -q check --fix --drop-handmade
+	lacks mid-handmade
+	lacks mid-handmade-exit
+	! grep -q groupadd "$mid"
+	grep -qxF 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' "$mid"
+	okv_config 0 wire
+	lacks mid-unwired
+}
+
+@test "a group by hand inside something is found, and left to people" {
+	sed -i 's|^logger.*|if :; then\n  groupadd hsmusers\nfi|' "$mid"
+	finds WARN mid-handmade-nested $G/okv_hsm_mid_upgrade "$(number_of "$mid" 'groupadd hsmusers')"
+	okv_config 0 check --fix --drop-handmade
+	grep -q 'groupadd hsmusers' "$mid"
+}
+
+@test "a script that no shell can read, with the line" {
+	sed -i 's|^logger.*|if then|' "$mid"
+	finds FAIL mid-syntax $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^if then')"
+	okv_config 1 check --fix
+	grep -qx 'if then' "$mid"
+}
+
+@test "a script with CR LF, a byte order mark, a typographic dash" {
+	sed -i 's/$/\r/; 1s/^/\xef\xbb\xbf/' "$mid"
+	finds FAIL mid-carriage-return $G/okv_hsm_mid_upgrade 1
+	finds FAIL mid-bom $G/okv_hsm_mid_upgrade 1
+	fixed mid-carriage-return
+	lacks mid-bom
+	sed -i 's|^logger -t|logger –t|' "$mid"
+	finds WARN mid-dash $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^logger')"
+}
+
+@test "a block that is torn, edited, or behind an exit" {
+	sed -i 's|helper=/opt.*|helper=/tmp/x|' "$mid"
+	finds WARN mid-stale $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
+	okv_config 0 wire
+	lacks mid-stale
+	sed -i '5a exit 0' "$mid"
+	finds WARN mid-stale $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
+	okv_config 0 wire
+	lacks mid-stale
+	sed -i '/^# <<< okv-luna/d' "$mid"
+	finds FAIL mid-torn $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
+	okv_config 3 wire
+}
+
+@test "the helper missing or not executable" {
+	chmod -x "$root/opt/okv-luna/libexec/okv-luna-mid-upgrade"
+	finds FAIL helper-missing /opt/okv-luna/libexec/okv-luna-mid-upgrade 0
+	rm "$root/opt/okv-luna/hooks/mid-upgrade"
+	finds FAIL helper-missing /opt/okv-luna/hooks/mid-upgrade 0
+}
+
+@test "files with wrong names, copies, missing files" {
+	touch "$gen/okv_hsm_conf" "$gen/okv_hsm_env.bak"
+	finds FAIL wrong-name $G/okv_hsm_conf 0
+	finds NOTE stray-file $G/okv_hsm_env.bak 0
+	rm "$gen/okv_hsm_env"
+	finds FAIL file-missing $G/okv_hsm_env 0
+	ln -s okv_hsm.conf "$gen/okv_hsm_env"
+	finds FAIL file-kind $G/okv_hsm_env 0
+}
+
+@test "links that are missing or blocked" {
+	rm "$root/usr/sbin/okv-luna"
+	finds WARN link-missing /opt/okv-luna 0
+	rm "$gen/okv_hsm_pre_upgrade"
+	touch "$gen/okv_hsm_pre_upgrade"
+	finds WARN link-blocked /opt/okv-luna 0
+}
+
+@test "an upgrade command copied from print" {
+	printf 'UPGRADE_COMMAND="/usr/bin/ruby /images/upgrade.rb –confirm"\n' >"$root/opt/okv-luna/etc/okv-luna.conf"
+	finds FAIL upgrade-command /opt/okv-luna/etc/okv-luna.conf 0
+}
+
+@test "no generic interface: what applies and why, and nothing else of OKV's is asked" {
+	rm -r "$root/usr/local"
+	finds NOTE scope $G 0
+	[ "${#lines[@]}" -eq 4 ]
+	[[ $finding == *'OKV 21.2 and earlier'* ]]
+}
+
+@test "a client of version 6: its own rules" {
+	touch "$root$LC/lib/libCryptoki2_64.so.6.3.0"
+	finds NOTE scope $LC 0
+	[[ $finding == *'v6.x'* ]]
+}
+
+# --- Chrystoki.conf ------------------------------------------------------------------------------------------------
+
+# luna_line GRADE RULE SAFE LINE-TO-APPEND: an odd line at the end of section Misc.
+luna_line() {
+	cp -a "$luna" "$BATS_TEST_TMPDIR/luna"
+	sed -i '$d' "$luna"
+	printf '%b\n}\n' "$4" >>"$luna"
+	finds "$1" "$2" /etc/Chrystoki.conf "$(($(wc -l <"$luna") - 1))"
+	[ "$safe" = "$3" ]
+	if [ "$3" = yes ]; then
+		run "$config" --root "$root" -q check --fix
+		lacks "$2"
+	fi
+	cp -a "$BATS_TEST_TMPDIR/luna" "$luna"
+}
+
+@test "Chrystoki.conf: every point of its grammar that is off" {
+	luna_line FAIL chrystoki-tab yes '\tX = 1;'
+	luna_line FAIL chrystoki-carriage-return yes '   X = 1;\r'
+	luna_line WARN chrystoki-no-semicolon yes '   X = 1'
+	luna_line WARN chrystoki-trailing no '   X = 1; # why'
+	luna_line WARN chrystoki-quotes no '   X = "1";'
+	luna_line WARN chrystoki-not-ascii no '   X = ä;'
+	luna_line FAIL chrystoki-control no '   X = \001;'
+	luna_line FAIL chrystoki-unreadable no '   nonsense'
+	luna_line FAIL chrystoki-brace no '   X = { Y = 1; }'
+	luna_line FAIL chrystoki-name no '   X] = 1;'
+	luna_line FAIL chrystoki-key-twice no '   PE1746Enabled = 1;'
+	luna_line WARN chrystoki-case no '   pe1746enabled = 1;'
+}
+
+@test "Chrystoki.conf: sections that are off" {
+	printf '\nMisc = {\n}\n' >>"$luna"
+	finds FAIL chrystoki-section-twice /etc/Chrystoki.conf "$(($(wc -l <"$luna") - 1))"
+	sed -i 's/^Misc = {$/Misc] = {/' "$luna"
+	finds FAIL chrystoki-name /etc/Chrystoki.conf "$(number_of "$luna" 'Misc]')"
+	printf '}\nY = 1;\n' >>"$luna"
+	finds WARN chrystoki-stray-close /etc/Chrystoki.conf "$(($(wc -l <"$luna") - 1))"
+	finds FAIL chrystoki-outside /etc/Chrystoki.conf "$(wc -l <"$luna")"
+}
+
+@test "Chrystoki.conf: a last brace that is missing, a byte order mark: mended" {
+	sed -i '$d; 1s/^/\xef\xbb\xbf/' "$luna"
+	finds FAIL chrystoki-not-closed /etc/Chrystoki.conf "$(number_of "$luna" ^Misc)"
+	finds FAIL chrystoki-bom /etc/Chrystoki.conf 1
+	fixed chrystoki-not-closed
+	lacks chrystoki-bom
+	[ "$(tail -n 1 "$luna")" = '}' ]
+}
+
+@test "Chrystoki.conf: paths that lead nowhere, are relative, or not preserved" {
+	sed -i "s|ClientCertFile = .*|ClientCertFile = /nowhere.pem;|" "$luna"
+	finds FAIL chrystoki-path-missing /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	sed -i "s|ClientCertFile = .*|ClientCertFile = ./node.pem;|" "$luna"
+	finds FAIL chrystoki-path-relative /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	sed -i "s|ClientCertFile = .*|ClientCertFile = /etc/passwd;|" "$luna"
+	finds WARN chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	sed -i '/LibUNIX64/d' "$luna"
+	finds FAIL chrystoki-no-library /etc/Chrystoki.conf 0
+	rm "$luna"
+	finds FAIL file-missing /etc/Chrystoki.conf 0
+}
+
+@test "Chrystoki.conf: cloud paths into a directory outside the client, and no plugins" {
+	mkdir "$root/cloud"
+	touch "$root/cloud/ca.pem"
+	printf '\nXTC = {\n   PartitionCAPath = /cloud/ca.pem;\n}\nREST = {\n   ServerName = x;\n}\n' >>"$luna"
+	finds FAIL cloud-path /etc/Chrystoki.conf "$(number_of "$luna" PartitionCAPath)"
+	finds FAIL chrystoki-no-plugins /etc/Chrystoki.conf 0
+}
+
+@test "Chrystoki.conf: logging to standard output" {
+	printf '\nHAConfiguration = {\n   haLogToStdout = 1;\n}\nCkLog2 = {\n   LogToStreams = 1;\n}\n' >>"$luna"
+	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" haLogToStdout)"
+	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" LogToStreams)"
+	# The remedy is a command that works.
+	grep -A2 '\[stdout-logging\]' <<<"$output" | sed -n 's/^ *mend: okv-luna config //p' | while read -r words; do
+		# shellcheck disable=SC2086
+		"$config" --root "$root" -q $words
+	done
+	lacks stdout-logging
+}
+
+@test "Chrystoki.conf: writable by the group, by all; readable by all with the secret in it; a copy that drifted" {
+	chmod 0660 "$luna"
+	finds WARN chrystoki-writable /etc/Chrystoki.conf 0
+	chmod 0666 "$luna"
+	finds FAIL chrystoki-writable /etc/Chrystoki.conf 0
+	chmod 0644 "$luna"
+	printf '\nREST = {\n   AuthTokenClientSecret = x;\n}\n' >>"$luna"
+	finds WARN chrystoki-readable /etc/Chrystoki.conf "$(number_of "$luna" AuthToken)"
+	echo >"$root$LC/Chrystoki.conf"
+	finds WARN chrystoki-copy $LC/Chrystoki.conf 0
+}
+
+@test "HA groups that do not add up" {
+	cat >>"$luna" <<-'END'
+
+		VirtualToken = {
+		   VirtualToken00Label = one;
+		   VirtualToken00SN = 1999;
+		   VirtualToken00Members = 111,222,222;
+		   VirtualToken02Label = two;
+		   VirtualToken02SN = 1333;
+		   VirtualToken02Members = 333;
+		   VirtualToken03Label = three;
+		   VirtualToken03Members = x1;
+		   VirtualToken04Members = ;
+		   VirtualTokenActiveRecovery = sometimes;
+		}
+		HASynchronize = {
+		   one = 0;
+		}
+		HAConfiguration = {
+		   HAOnly = 0;
+		   AutoReconnectInterval = 5;
+		}
+	END
+	one=$(number_of "$luna" VirtualToken00Label) two=$(number_of "$luna" VirtualToken02Label)
+	three=$(number_of "$luna" VirtualToken03Label)
+	finds FAIL ha-serial /etc/Chrystoki.conf "$one"
+	finds WARN ha-member-twice /etc/Chrystoki.conf "$one"
+	finds WARN ha-synchronize /etc/Chrystoki.conf "$(number_of "$luna" 'one = 0')"
+	finds WARN ha-synchronize /etc/Chrystoki.conf "$two"
+	finds FAIL ha-gap /etc/Chrystoki.conf "$two"
+	finds WARN ha-member-single /etc/Chrystoki.conf "$two"
+	finds FAIL ha-entry-missing /etc/Chrystoki.conf "$three"
+	finds FAIL ha-no-members /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken04)"
+	finds FAIL ha-member-number /etc/Chrystoki.conf "$three"
+	finds FAIL ha-only /etc/Chrystoki.conf "$(number_of "$luna" HAOnly)"
+	finds WARN ha-recovery /etc/Chrystoki.conf 0
+	finds WARN ha-interval /etc/Chrystoki.conf "$(number_of "$luna" AutoReconnect)"
+	finds WARN ha-recovery-mode /etc/Chrystoki.conf "$(number_of "$luna" ActiveRecovery)"
+}
+
+@test "HA groups that add up" {
+	"$config" --root "$root" -q chrystoki ha okv_ha 111,222
+	"$config" --root "$root" -q chrystoki ha-only on
+	"$config" --root "$root" -q chrystoki set HAConfiguration reconnAtt -- -1
+	okv_config 0 check
+	[ "$output" = '0 to mend, 0 to look at' ]
+}
+
+@test "servers: gaps, ports, empty names" {
+	sed -i 's|ServerPort00 = .*|ServerPort00 = x;\n   ServerName02 = b;\n   ServerName03 = ;\n   ServerPort03 = 1;|' "$luna"
+	finds WARN server-port /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
+	finds FAIL server-gap /etc/Chrystoki.conf "$(number_of "$luna" ServerName02)"
+	finds WARN server-port /etc/Chrystoki.conf "$(number_of "$luna" ServerName02)"
+	finds WARN server-empty /etc/Chrystoki.conf "$(number_of "$luna" ServerName03)"
+}
+
+@test "check changes nothing" {
+	printf 'A=x\n' >>"$env"
+	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
+	okv_config 1 check
+	okv_config 1 -n check --fix
+	find "$root" -printf '%p %i %C@ %l\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+}
+
+@test "every rule that the code knows is asked for in this file" {
+	sources=$BATS_TEST_DIRNAME/../../helpers/wire
+	grep -ohE '"(line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope|chrystoki|cloud|stdout|ha|server|file)-[a-z-]+"' \
+		"$sources"/check*.c | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/rules"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/rules")" -gt 60 ]
+	missing=
+	while read -r rule; do
+		grep -qE "[ (]$rule( |\$)" "$BATS_TEST_FILENAME" || missing="$missing $rule"
+	done <"$BATS_TEST_TMPDIR/rules"
+	echo "never asked for:$missing"
+	[ -z "$missing" ]
+}

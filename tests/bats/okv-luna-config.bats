@@ -1,0 +1,323 @@
+#!/usr/bin/env bats
+# config: wiring, getting, setting, Chrystoki.conf.  See okv-luna-config-check and -block for the rest.
+# shellcheck disable=SC2016,SC2034 # single quotes are meant; the tests' variables are the helper's
+
+bats_require_minimum_version 1.5.0
+load config
+
+setup() {
+	config_setup
+	stock_root
+}
+
+teardown() { config_teardown; }
+
+@test "wire makes the three files right, and the second run writes nothing" {
+	okv_config 0 wire
+	[ "${#lines[@]}" -eq 9 ]
+	[ "$(grep -c . "$gen/okv_hsm_env")" -eq 2 ]
+	grep -qxF 'VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
+	grep -qxF "PKCS11_LIB_LOC=\"$LC/lib/libCryptoki2_64.so\"" "$gen/okv_hsm.conf"
+	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna:/etc/systemd/system/okv-luna-post-upgrade.service\"" \
+		"$gen/okv_hsm.conf"
+	grep -qxF 'ChrystokiConfigurationPath="/etc"' "$gen/okv_hsm_env"
+	bash -n "$gen/okv_hsm_mid_upgrade"
+	[ "$(readlink "$gen/okv_hsm_pre_upgrade")" = /opt/okv-luna/hooks/pre-upgrade ]
+	[ "$(readlink "$root/usr/sbin/okv-luna")" = /opt/okv-luna/bin/okv-luna ]
+	[ "$(readlink "$root/usr/share/man/man8/okv-luna-config.8")" = /opt/okv-luna/share/man/man8/okv-luna-config.8 ]
+
+	find "$root" -type f ! -name lock -printf '%p %i %T@ %C@\n' | sort >"$BATS_TEST_TMPDIR/before"
+	okv_config 0 wire
+	[ "$output" = 'wired already: nothing to do' ]
+	find "$root" -type f ! -name lock -printf '%p %i %T@ %C@\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+}
+
+@test "a second wire makes no system call that changes a file" {
+	okv_config 0 wire
+	strace -f -qq -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,link,linkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,fsync,ftruncate,openat,open \
+		"$config" --root "$root" wire
+	run -1 grep -vE 'O_RDONLY|lock"|/dev/null|ftruncate\(|SIG|exited|attached|strace' "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "unwire gives back every byte, owner and mode" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	okv_config 0 wire
+	okv_config 0 unwire
+	diff -r "$gen" "$BATS_TEST_TMPDIR/stock"
+	[ "$(stat -c '%a %u %g' "$gen/okv_hsm.conf")" = '640 501 502' ]
+	[ ! -e "$root/usr/sbin/okv-luna" ]
+	[ -z "$(find "$root/usr/share" "$root/etc/systemd" -type l)" ]
+	okv_config 0 unwire
+	[ "$output" = 'not wired: nothing to do' ]
+}
+
+@test "unwire keeps what others edited since" {
+	okv_config 0 wire
+	sed -i 's|:/opt/okv-luna:|:/home/oracle/keep:/opt/okv-luna:|; 1s|.*|# mine|' "$gen/okv_hsm.conf"
+	sed -i 's|^logger|echo mine; logger|' "$gen/okv_hsm_mid_upgrade"
+	okv_config 0 unwire
+	grep -qxF 'PRESERVED_FILES="/home/oracle/keep"' "$gen/okv_hsm.conf"
+	grep -qxF '# mine' "$gen/okv_hsm.conf"
+	grep -q '^echo mine' "$gen/okv_hsm_mid_upgrade"
+	! grep -q okv-luna "$gen"/okv_hsm*
+}
+
+@test "the old files are kept once, dated, for root only" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	okv_config 0 wire
+	okv_config 0 unwire
+	okv_config 0 wire
+	backups=$root/opt/okv-luna/var/backup
+	[ "$(stat -c %a "$backups")" = 700 ]
+	[ "$(find "$backups" -name 'okv_hsm.conf.2*Z*' | wc -l)" -eq 2 ]
+	oldest=$(find "$backups" -name 'okv_hsm.conf.2*' | sort | head -n 1)
+	cmp "$oldest" "$BATS_TEST_TMPDIR/stock/okv_hsm.conf"
+	[ "$(stat -c %a "$oldest")" = 600 ]
+}
+
+@test "--dry-run shows the plan and changes nothing" {
+	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
+	okv_config 0 --dry-run wire
+	[[ $output == *"okv_hsm.conf: wired"* ]]
+	find "$root" -printf '%p %i %C@ %l\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+}
+
+@test "the block in the file is hooks/mid-upgrade.block, byte for byte" {
+	okv_config 0 wire
+	sed -n '/^# >>> okv-luna/,/^# <<< okv-luna/p' "$gen/okv_hsm_mid_upgrade" |
+		cmp - "$BATS_TEST_DIRNAME/../../hooks/mid-upgrade.block"
+}
+
+@test "--json tells what was done" {
+	okv_config 0 --json wire
+	[ "$(jq -r '.action, .scope, .files, .links, .left, .exit, (.lines | length)' <<<"$output" | xargs)" = \
+		'wire generic 3 6 0 0 9' ]
+}
+
+@test "without a generic directory nothing is created, and it is said why" {
+	rm -r "$root/usr/local"
+	okv_config 0 wire
+	[[ $output == *'OKV 21.2 and earlier have no generic HSM interface'* ]]
+	[ ! -e "$root/usr/local" ]
+}
+
+@test "a script that no shell can read is refused, the rest is wired: 4, then 3" {
+	printf '#!/bin/bash\n# do not edit above\nlogger "x\xe2\x80\x9d\nexit 1\n' >"$gen/okv_hsm_mid_upgrade"
+	cp "$gen/okv_hsm_mid_upgrade" "$BATS_TEST_TMPDIR/script"
+	okv_config 4 wire
+	[[ $output == *okv_hsm_mid_upgrade* ]]
+	cmp "$gen/okv_hsm_mid_upgrade" "$BATS_TEST_TMPDIR/script"
+	okv_config 3 wire
+}
+
+@test "a PRESERVED_FILES that would reach 4096 characters is refused" {
+	printf 'PRESERVED_FILES="/%04000d"\n' 0 >"$gen/okv_hsm.conf"
+	cp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/long"
+	okv_config 4 wire
+	[[ $output == *'fewer than 4096'* ]]
+	cmp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/long"
+}
+
+@test "a file of OKV's that is missing is not made: 4" {
+	rm "$gen/okv_hsm_env"
+	okv_config 4 wire
+	[ ! -e "$gen/okv_hsm_env" ]
+}
+
+@test "two at once are one after the other" {
+	for i in 1 2 3 4 5 6; do
+		"$config" --root "$root" set okv_hsm_env "NAME_$i" "value $i" &
+	done
+	wait
+	[ "$(grep -c '^NAME_' "$gen/okv_hsm_env")" -eq 6 ]
+}
+
+@test "get and set, losslessly" {
+	okv_config 0 set okv_hsm.conf VENDOR_NAME Other
+	okv_config 0 get okv_hsm.conf VENDOR_NAME
+	[ "$output" = Other ]
+	okv_config 0 -q get $G/okv_hsm.conf VENDOR_NAME
+	[ "$output" = Other ]
+	[ "$(sed -n 1p "$gen/okv_hsm.conf")" = '# The HSM vendor'\''s settings.' ]
+	okv_config 0 set okv_hsm.conf VENDOR_NAME Other
+	[[ $output == *'is so already' ]]
+	okv_config 1 get okv_hsm_env NOTHING
+	okv_config 0 set okv_hsm_env NEW 'two words'
+	[ "$(tail -n 1 "$gen/okv_hsm_env")" = 'NEW="two words"' ]
+	[ "$(jq -r .value <<<"$("$config" --root "$root" --json get okv_hsm_env NEW)")" = 'two words' ]
+}
+
+@test "what the template cannot hold is refused" {
+	okv_config 3 set okv_hsm_env 'A=B' x
+	okv_config 3 set okv_hsm_env A 'x"y'
+	okv_config 3 set okv_hsm_env A $'x\ny'
+	okv_config 3 set okv_hsm_env A "$(printf '%04096d' 0)"
+	okv_config 2 set okv_hsm_mid_upgrade A x
+	okv_config 2 get /etc/passwd root
+}
+
+@test "used wrongly: 2 and how it goes" {
+	okv_config 2
+	okv_config 2 frobnicate
+	okv_config 2 get okv_hsm.conf
+	[[ $output == *'usage: okv-luna config get FILE NAME'* ]]
+	okv_config 2 wire now
+	okv_config 2 chrystoki frobnicate
+	okv_config 2 chrystoki merge /etc/Chrystoki.conf
+	okv_config 2 check --drop-handmade
+}
+
+@test "chrystoki get, set, unset, remove" {
+	okv_config 0 chrystoki get Misc PE1746Enabled
+	[ "$output" = 0 ]
+	okv_config 0 chrystoki set Misc PE1746Enabled 1
+	okv_config 0 chrystoki set Misc ToolsDir "$LC/bin/"
+	okv_config 0 chrystoki set CardReader RemoteCommand 1
+	[ "$(tail -n 8 "$root/etc/Chrystoki.conf")" = "$(printf '%s\n' 'Misc = {' '   PE1746Enabled = 1;' \
+		"   ToolsDir = $LC/bin/;" '}' '' 'CardReader = {' '   RemoteCommand = 1;' '}')" ]
+	okv_config 0 chrystoki unset Misc ToolsDir
+	okv_config 1 chrystoki get Misc ToolsDir
+	okv_config 0 chrystoki remove CardReader
+	! grep -q CardReader "$root/etc/Chrystoki.conf"
+	[ "$(stat -c %a "$root/etc/Chrystoki.conf")" = 640 ]
+}
+
+@test "values that Chrystoki.conf cannot hold are refused" {
+	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	for value in 'a;b' 'a{' '}' $'a\nb' $'a\tb'; do
+		okv_config 3 chrystoki set Misc X "$value"
+	done
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+}
+
+@test "the secret of the cloud service: never an argument, never shown" {
+	okv_config 2 chrystoki set REST AuthTokenClientSecret s3cr3t
+	run -0 "$config" --root "$root" chrystoki set REST AuthTokenClientSecret - <<<s3cr3t
+	grep -qF 'AuthTokenClientSecret = s3cr3t;' "$root/etc/Chrystoki.conf"
+	okv_config 0 show
+	[[ $output != *s3cr3t* ]]
+	[[ $output == *'AuthTokenClientSecret = (a secret, not shown)'* ]]
+	okv_config 0 --json show
+	[[ $output != *s3cr3t* ]]
+	okv_config 0 chrystoki get REST AuthTokenClientSecret
+	[ "$output" = s3cr3t ]
+}
+
+@test "servers and HA groups" {
+	okv_config 0 chrystoki server-add 10.0.0.2
+	okv_config 0 chrystoki server-add host.example 1793
+	okv_config 0 chrystoki get 'LunaSA Client' ServerPort02
+	[ "$output" = 1793 ]
+	okv_config 0 chrystoki server-remove 10.0.0.1
+	okv_config 0 chrystoki get 'LunaSA Client' ServerName00
+	[ "$output" = 10.0.0.2 ]
+	okv_config 1 chrystoki get 'LunaSA Client' ServerName02
+	okv_config 3 chrystoki server-add x 70000
+	okv_config 0 chrystoki ha okv_ha 111,222
+	okv_config 0 chrystoki get VirtualToken VirtualToken00SN
+	[ "$output" = 1111 ]
+	okv_config 0 chrystoki ha-only on
+	okv_config 0 chrystoki get HAConfiguration HAOnly
+	[ "$output" = 1 ]
+	okv_config 3 chrystoki ha okv_ha 111,111
+	okv_config 2 chrystoki ha-only maybe
+}
+
+# A service client as its zip is unpacked, with the paths that setenv writes.
+service_client() {
+	cloud=$BATS_TEST_TMPDIR/cloud
+	mkdir -p "$cloud"
+	for name in server-certificate partition-ca-certificate partition-certificate; do
+		printf -- '-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n' "$name" >"$cloud/$name.pem"
+	done
+	cat >"$cloud/Chrystoki.conf" <<-END
+		Chrystoki2 = {
+		   LibUNIX64 = $cloud/libs/64/libCryptoki2.so;
+		}
+		XTC = {
+		   Enabled = 1;
+		   PartitionCAPath = $cloud/partition-ca-certificate.pem;
+		   PartitionCertPath00 = ./partition-certificate.pem;
+		   TimeoutSec = 600;
+		}
+		REST = {
+		   AuthTokenClientSecret = s3cr3t;
+		   SSLClientSideVerifyFile = $cloud/server-certificate.pem;
+		   ServerName = host.example;
+		   ServerPort = 443
+		}
+	END
+}
+
+@test "the hybrid step: sections merged, three certificates copied, exactly three keys repointed" {
+	service_client
+	cp -a "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section XTC --section REST --plugin-dir "$LC/plugins/"
+	cmp "$cloud/server-certificate.pem" "$root$LC/cert/server-certificate.pem"
+	cmp "$cloud/partition-ca-certificate.pem" "$root$LC/cert/partition-ca-certificate.pem"
+	cmp "$cloud/partition-certificate.pem" "$root$LC/cert/partition-certificate.pem"
+	[ "$(stat -c %a "$root$LC/cert/server-certificate.pem")" = 644 ]
+	diff "$BATS_TEST_TMPDIR/conf" "$root/etc/Chrystoki.conf" >"$BATS_TEST_TMPDIR/diff" || true
+	cat >"$BATS_TEST_TMPDIR/wanted" <<-END
+		> XTC = {
+		>    Enabled = 1;
+		>    PartitionCAPath = $LC/cert/partition-ca-certificate.pem;
+		>    PartitionCertPath00 = $LC/cert/partition-certificate.pem;
+		>    TimeoutSec = 600;
+		> }
+		> REST = {
+		>    AuthTokenClientSecret = s3cr3t;
+		>    SSLClientSideVerifyFile = $LC/cert/server-certificate.pem;
+		>    ServerName = host.example;
+		>    ServerPort = 443;
+		> }
+		>    PluginModuleDir = $LC/plugins/;
+	END
+	grep '^[<>] .' "$BATS_TEST_TMPDIR/diff" | sort | diff <(sort "$BATS_TEST_TMPDIR/wanted") -
+	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section XTC --section REST --plugin-dir "$LC/plugins/"
+	[[ $output == *'merged already' ]]
+	# Now the service client's directory may go.
+	rm -r "$cloud"
+	okv_config 0 wire
+	run -0 --separate-stderr "$config" --root "$root" --json check
+	[ "$(jq '.findings | length' <<<"$output")" -eq 0 ]
+}
+
+@test "the hybrid step refuses whole: a missing section, file or certificate, a key instead of a certificate" {
+	service_client
+	cp -a "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 6 chrystoki merge "$cloud/Chrystoki.conf" --section CardReader
+	okv_config 6 chrystoki merge "$cloud/nothing.conf" --section XTC
+	printf -- '-----BEGIN PRIVATE KEY-----\n' >"$cloud/partition-certificate.pem"
+	okv_config 3 chrystoki merge "$cloud/Chrystoki.conf" --section XTC
+	rm "$cloud/partition-certificate.pem"
+	okv_config 6 chrystoki merge "$cloud/Chrystoki.conf" --section XTC
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 0 -n chrystoki merge "$cloud/Chrystoki.conf" --section REST
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	[ ! -e "$root$LC/cert/server-certificate.pem" ]
+}
+
+@test "show tells the state" {
+	okv_config 0 wire
+	okv_config 0 show
+	[[ $output == *'the okv-luna block is in it'* ]]
+	[[ $output == *'VENDOR_NAME = Thales_Luna'* ]]
+	okv_config 0 --json show
+	[ "$(jq -r '."/usr/local/okv/hsm/generic/okv_hsm.conf".VENDOR_NAME' <<<"$output")" = Thales_Luna ]
+}
+
+@test "a Chrystoki.conf that is not there: 6" {
+	rm "$root/etc/Chrystoki.conf"
+	okv_config 6 chrystoki get A B
+	okv_config 6 chrystoki set A B c
+	okv_config 6 show
+}
+
+@test "a Chrystoki.conf that is a link is refused, not followed" {
+	mv "$root/etc/Chrystoki.conf" "$root/etc/real"
+	ln -s real "$root/etc/Chrystoki.conf"
+	okv_config 3 chrystoki set Misc A b
+	[ -L "$root/etc/Chrystoki.conf" ]
+}
