@@ -111,7 +111,8 @@ static void walk(struct seen *seen, const char *leaf)
 {
 	const unsigned depth = 1;
 	const struct fs_walk w = {
-		.context = seen, .state_size = sizeof(depth), .visit = visit, .enter = enter, .miss = miss, .wants = wants
+		.context = seen, .state_size = sizeof(depth), .visit = visit, .enter = enter, .miss = miss,
+		.wants = wants,
 	};
 	struct fault f = FAULT_INIT;
 	char path[64];
