@@ -9,15 +9,16 @@ enum { STATE_HEADER, STATE_STORED, STATE_CODES, STATE_ENDED };
 
 /*
  * A table entry:
- *   bits 0-5    how many bits of input it stands for at this level
- *   bits 8-11   how many extra bits follow
- *   bits 12-14  what it is
+ *   bits 0-5    how many bits of input it stands for at this level, extra bits included
+ *   bits 8-11   how many of them are extra bits, which come last
+ *   bits 12-15  what it is
  *   bits 16-31  the literal, the base of a length or distance, or where the second table begins
  * A LINK has in bits 8-11 the index width of its second table.  Zero is no code at all.
  */
-enum { ENTRY_LITERAL = 1 << 12, ENTRY_BASE = 2 << 12, ENTRY_LINK = 3 << 12, ENTRY_END = 4 << 12, ENTRY_KIND = 7 << 12 };
+enum { ENTRY_LITERAL = 1 << 12, ENTRY_BASE = 1 << 13, ENTRY_LINK = 1 << 14, ENTRY_END = 1 << 15 };
 
-#define ENTRY(kind, value, extra) ((uint32_t)(value) << 16 | (uint32_t)(kind) | (uint32_t)(extra) << 8)
+#define ENTRY(kind, value, extra) ((uint32_t)(value) << 16 | (uint32_t)(kind) | (uint32_t)(extra) << 8 | (uint32_t)(extra))
+#define ENTRY_TO_TABLE(second, width) ((uint32_t)(second) << 16 | (uint32_t)ENTRY_LINK | (uint32_t)(width) << 8)
 #define ENTRY_BITS(entry) ((entry) & 63)
 #define ENTRY_EXTRA(entry) ((entry) >> 8 & 15)
 #define ENTRY_VALUE(entry) ((entry) >> 16)
@@ -111,7 +112,7 @@ static bool table_make(uint32_t *table, size_t size, unsigned width, const uint8
 
 		if (length <= width) {
 			for (size_t at = index; at < (size_t)1 << width; at += (size_t)1 << length)
-				table[at] = entry != 0 ? entry | length : 0;
+				table[at] = entry != 0 ? entry + length : 0;
 		} else {
 			if ((index & ((1U << width) - 1)) != prefix) {
 				prefix = index & ((1U << width) - 1);
@@ -126,10 +127,10 @@ static bool table_make(uint32_t *table, size_t size, unsigned width, const uint8
 				filled += (size_t)1 << second_width;
 				if (filled > size)
 					return false;
-				table[prefix] = ENTRY(ENTRY_LINK, second, second_width) | width;
+				table[prefix] = ENTRY_TO_TABLE(second, second_width) | width;
 			}
 			for (size_t at = index >> width; at < (size_t)1 << second_width; at += (size_t)1 << (length - width))
-				table[second + at] = entry != 0 ? entry | (length - width) : 0;
+				table[second + at] = entry != 0 ? entry + (length - width) : 0;
 		}
 		code++;
 		of_length--;
@@ -173,11 +174,11 @@ static int code_take(struct inflate *z, const uint32_t *table, unsigned width, u
 {
 	for (;;) {
 		uint32_t entry = table[z->bits & ((1U << width) - 1)];
-		unsigned needed = ENTRY_BITS(entry);
+		unsigned needed = ENTRY_BITS(entry) - ((entry & ENTRY_LINK) != 0 ? 0 : ENTRY_EXTRA(entry));
 
-		if ((entry & ENTRY_KIND) == ENTRY_LINK && needed <= z->bit_count) {
+		if ((entry & ENTRY_LINK) != 0 && needed <= z->bit_count) {
 			entry = table[ENTRY_VALUE(entry) + (z->bits >> width & ((1U << ENTRY_EXTRA(entry)) - 1))];
-			needed = width + ENTRY_BITS(entry);
+			needed = width + ENTRY_BITS(entry) - ENTRY_EXTRA(entry);
 		}
 		/* A hole in the code may be a code whose bits are not all here yet. */
 		if (entry != 0 && needed <= z->bit_count) {
@@ -347,11 +348,11 @@ static int symbol_slow(struct inflate *z, unsigned char *window, size_t *at, siz
 
 	if (code_take(z, z->literal_table, INFLATE_LITERAL_BITS, &entry, f) < 0)
 		return -1;
-	if ((entry & ENTRY_KIND) == ENTRY_LITERAL) {
+	if ((entry & ENTRY_LITERAL) != 0) {
 		window[(*at)++] = (unsigned char)ENTRY_VALUE(entry);
 		return 0;
 	}
-	if ((entry & ENTRY_KIND) == ENTRY_END) {
+	if ((entry & ENTRY_END) != 0) {
 		*ret_ended = true;
 		return 0;
 	}
@@ -388,10 +389,12 @@ enum { FAST_OUTPUT = 3 + MATCH_MAX + 32, FAST_INPUT = 24 };
  * As long as neither edge is near: no look at the input's end, 8 bytes at once.  Ends the block (1), comes near an
  * edge (0) or finds damage (-1).
  *
- * At the top there are at least 56 bits.  Three literals of the first table take 33; a length takes at most 20 after
- * two of them; then the register is filled again, and a distance takes at most 28.
+ * At the top there are at least 56 bits, and the entry for the next ones is looked up already.  Three literals of the
+ * first table take 33; a length takes at most 20 after two of them; then the register is filled again, and a distance
+ * takes at most 28, which leaves enough for the entry of the next round.
  */
-static int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at, size_t limit, struct fault *f)
+static inline __attribute__((always_inline)) int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at,
+							      size_t limit, struct fault *f)
 {
 	const unsigned char *in = z->input->at;
 	const unsigned char *const in_stop = z->input->end - FAST_INPUT;
@@ -404,60 +407,74 @@ static int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at
 	const char *damage = NULL;
 
 #define FILL() (bits |= load_64(in) << count, in += (63 - count) >> 3, count |= 56)
-#define DROP(n) (bits >>= (n), count -= (n))
-#define MASK(n) ((1U << (n)) - 1)
+#define DROP(n) (bits >>= (n) & 63, count -= (n) & 63)
+#define LOW(value, n) ((value) & (((uint64_t)1 << (n)) - 1))
+/* The extra bits of an entry that `from` begins with. */
+#define EXTRA(from, entry) (LOW((from), ENTRY_BITS(entry)) >> (ENTRY_BITS(entry) - ENTRY_EXTRA(entry)))
 
-	while (in <= in_stop && out <= out_stop) {
-		FILL();
-		uint32_t entry = literals[bits & MASK(INFLATE_LITERAL_BITS)];
-		if ((entry & ENTRY_KIND) == ENTRY_LITERAL) {
-			DROP(ENTRY_BITS(entry));
+	FILL();
+	uint32_t entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
+	for (;;) {
+		if ((entry & ENTRY_LITERAL) != 0) {
+			DROP(entry);
 			*out++ = (unsigned char)ENTRY_VALUE(entry);
-			entry = literals[bits & MASK(INFLATE_LITERAL_BITS)];
-			if ((entry & ENTRY_KIND) == ENTRY_LITERAL) {
-				DROP(ENTRY_BITS(entry));
+			entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
+			if ((entry & ENTRY_LITERAL) != 0) {
+				DROP(entry);
 				*out++ = (unsigned char)ENTRY_VALUE(entry);
-				entry = literals[bits & MASK(INFLATE_LITERAL_BITS)];
-				if ((entry & ENTRY_KIND) == ENTRY_LITERAL) {
-					DROP(ENTRY_BITS(entry));
+				entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
+				if ((entry & ENTRY_LITERAL) != 0) {
+					DROP(entry);
 					*out++ = (unsigned char)ENTRY_VALUE(entry);
+					if (in > in_stop || out > out_stop)
+						break;
+					FILL();
+					entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
 					continue;
 				}
 			}
 		}
-		if ((entry & ENTRY_KIND) == ENTRY_LINK) {
-			DROP(INFLATE_LITERAL_BITS);
-			entry = literals[ENTRY_VALUE(entry) + (bits & MASK(ENTRY_EXTRA(entry)))];
-		}
-		DROP(ENTRY_BITS(entry));
-		if ((entry & ENTRY_KIND) != ENTRY_BASE) {
-			if ((entry & ENTRY_KIND) == ENTRY_LITERAL) {
+		if ((entry & ENTRY_BASE) == 0) {
+			if ((entry & ENTRY_LINK) != 0) {
+				DROP(INFLATE_LITERAL_BITS);
+				entry = literals[ENTRY_VALUE(entry) + LOW(bits, ENTRY_EXTRA(entry))];
+			}
+			if ((entry & ENTRY_LITERAL) != 0) {
+				DROP(entry);
 				*out++ = (unsigned char)ENTRY_VALUE(entry);
+				if (in > in_stop || out > out_stop)
+					break;
+				FILL();
+				entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
 				continue;
 			}
-			if ((entry & ENTRY_KIND) == ENTRY_END) {
+			if ((entry & ENTRY_END) != 0) {
+				DROP(entry);
 				result = 1;
 				break;
 			}
-			damage = "the compressed data has a code that is none";
-			break;
+			if (entry == 0) {
+				damage = "the compressed data has a code that is none";
+				break;
+			}
 		}
-		size_t length = ENTRY_VALUE(entry) + (bits & MASK(ENTRY_EXTRA(entry)));
-		DROP(ENTRY_EXTRA(entry));
+		uint64_t kept = bits;
+		DROP(entry);
+		const size_t length = ENTRY_VALUE(entry) + (size_t)EXTRA(kept, entry);
 
 		FILL();
-		entry = distances[bits & MASK(INFLATE_DISTANCE_BITS)];
-		if ((entry & ENTRY_KIND) == ENTRY_LINK) {
+		entry = distances[LOW(bits, INFLATE_DISTANCE_BITS)];
+		if ((entry & ENTRY_LINK) != 0) {
 			DROP(INFLATE_DISTANCE_BITS);
-			entry = distances[ENTRY_VALUE(entry) + (bits & MASK(ENTRY_EXTRA(entry)))];
+			entry = distances[ENTRY_VALUE(entry) + LOW(bits, ENTRY_EXTRA(entry))];
 		}
 		if (entry == 0) {
 			damage = "the compressed data has a code that is none";
 			break;
 		}
-		DROP(ENTRY_BITS(entry));
-		const size_t distance = ENTRY_VALUE(entry) + (bits & MASK(ENTRY_EXTRA(entry)));
-		DROP(ENTRY_EXTRA(entry));
+		kept = bits;
+		DROP(entry);
+		const size_t distance = ENTRY_VALUE(entry) + (size_t)EXTRA(kept, entry);
 		if (distance > (size_t)(out - window)) {
 			damage = "a match reaches back before the beginning";
 			break;
@@ -465,6 +482,12 @@ static int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at
 
 		const unsigned char *from = out - distance;
 		unsigned char *const end = out + length;
+		const bool more = in <= in_stop && end <= out_stop;
+		/* What comes next is looked up before the copy, which takes longer. */
+		if (more) {
+			FILL();
+			entry = literals[LOW(bits, INFLATE_LITERAL_BITS)];
+		}
 		if (distance >= 16) {
 			/* Up to 15 bytes too many, which the next symbols write over. */
 			do {
@@ -486,10 +509,13 @@ static int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at
 			while (out < end);
 		}
 		out = end;
+		if (!more)
+			break;
 	}
 #undef FILL
 #undef DROP
-#undef MASK
+#undef LOW
+#undef EXTRA
 
 	/* Whole bytes that were loaded but not used go back: all of them came from this piece of input. */
 	z->input->at = in - (count >> 3);
@@ -498,6 +524,31 @@ static int symbols_fast(struct inflate *z, unsigned char *window, size_t *ret_at
 	*ret_at = (size_t)(out - window);
 	return damage != NULL ? damaged(f, damage) : result;
 }
+
+/* The same code twice: shifts and masks by a variable are one instruction each where BMI2 is. */
+static int symbols_plain(struct inflate *z, unsigned char *window, size_t *ret_at, size_t limit, struct fault *f)
+{
+	return symbols_fast(z, window, ret_at, limit, f);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("bmi,bmi2"))) static int symbols_bmi2(struct inflate *z, unsigned char *window, size_t *ret_at,
+							     size_t limit, struct fault *f)
+{
+	return symbols_fast(z, window, ret_at, limit, f);
+}
+
+static int symbols(struct inflate *z, unsigned char *window, size_t *ret_at, size_t limit, struct fault *f)
+{
+	static int can = -1;
+
+	if (can < 0)
+		can = __builtin_cpu_supports("bmi2") != 0;
+	return can ? symbols_bmi2(z, window, ret_at, limit, f) : symbols_plain(z, window, ret_at, limit, f);
+}
+#else
+#define symbols symbols_plain
+#endif
 
 void inflate_start(struct inflate *z, struct stream *input)
 {
@@ -537,7 +588,7 @@ int inflate_run(struct inflate *z, unsigned char *window, size_t *at, size_t lim
 
 		bool ended = false;
 		if (limit - *at >= FAST_OUTPUT && z->input->end - z->input->at >= FAST_INPUT) {
-			const int r = symbols_fast(z, window, at, limit, f);
+			const int r = symbols(z, window, at, limit, f);
 			if (r < 0)
 				return -1;
 			ended = r > 0;

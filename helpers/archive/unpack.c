@@ -15,6 +15,7 @@
 #include "fs/handle.h"
 
 enum { WORKERS = 1 + DECODE_PLACERS, PIPE_SIZE = 1024 * 1024 };
+enum { STRINGS_SIZE = 32 * 1024 }; /* many times the longest path */
 
 struct workers {
 	pid_t pids[WORKERS]; /* 0: not there (any more) */
@@ -23,11 +24,37 @@ struct workers {
 	int notes_write;
 };
 
+/* Paths in blocks: twenty thousand small allocations would take more room for themselves than the paths do. */
+struct unpack_strings {
+	struct unpack_strings *next;
+	size_t used;
+	char bytes[STRINGS_SIZE];
+};
+
+static const char *string_keep(struct unpack *u, const char *string)
+{
+	const size_t size = strlen(string) + 1;
+
+	if (u->strings == NULL || size > STRINGS_SIZE - u->strings->used) {
+		struct unpack_strings *block = malloc(sizeof(*block));
+		if (block == NULL)
+			return NULL;
+		block->next = u->strings;
+		block->used = 0;
+		u->strings = block;
+	}
+	char *kept = u->strings->bytes + u->strings->used;
+	memcpy(kept, string, size);
+	u->strings->used += size;
+	return kept;
+}
+
 void unpack_done(struct unpack *u)
 {
-	for (size_t i = 0; i < u->count; i++) {
-		free(u->entries[i].path);
-		free(u->entries[i].target);
+	while (u->strings != NULL) {
+		struct unpack_strings *next = u->strings->next;
+		free(u->strings);
+		u->strings = next;
 	}
 	free(u->entries);
 	text_done(&u->format);
@@ -138,14 +165,11 @@ static int entry_add(struct unpack *u, const struct wire_note *note, const char 
 		u->entries = more;
 		u->capacity = capacity;
 	}
-	struct unpack_entry entry = { .path = strdup(path), .target = link ? strdup(target) : NULL, .type = note->entry,
-				      .size = note->size };
+	struct unpack_entry entry = { .path = string_keep(u, path), .target = link ? string_keep(u, target) : NULL,
+				      .type = note->entry, .size = note->size };
 	memcpy(entry.sha256, note->sha256, sizeof(entry.sha256));
-	if (entry.path == NULL || (link && entry.target == NULL)) {
-		free(entry.path);
-		free(entry.target);
+	if (entry.path == NULL || (link && entry.target == NULL))
 		return fault_memory(f);
-	}
 	u->entries[u->count++] = entry;
 	if (note->entry == WIRE_ENTRY_FILE) {
 		u->files++;
@@ -248,14 +272,26 @@ static int workers_hear(const struct unpack_request *request, struct workers *w,
 	return 0;
 }
 
+int unpack_path_compare(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	/* The slash sorts below every other byte, the end below the slash. */
+	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
+	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
+	return left - right;
+}
+
 static int compare(const void *a, const void *b)
 {
-	return strcmp(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
+	return unpack_path_compare(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
 }
 
 const struct unpack_entry *unpack_find(const struct unpack *u, const char *path)
 {
-	const struct unpack_entry key = { .path = (char *)(uintptr_t)path };
+	const struct unpack_entry key = { .path = path };
 
 	return u->count > 0 ? bsearch(&key, u->entries, u->count, sizeof(key), compare) : NULL;
 }

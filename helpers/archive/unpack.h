@@ -21,8 +21,8 @@
 enum { UNPACK_ARCHIVES = 16 }; /* at most, in one run */
 
 struct unpack_entry {
-	char *path;   /* owned */
-	char *target; /* owned; of links, else NULL */
+	const char *path;   /* both live as long as the unpack they are of */
+	const char *target; /* of links, else NULL */
 	enum wire_entry type;
 	uint64_t size;
 	unsigned char sha256[SHA256_SIZE]; /* of placed files */
@@ -44,17 +44,20 @@ struct unpack_request {
 };
 
 struct unpack {
-	struct unpack_entry *entries; /* sorted by path once it has succeeded */
+	struct unpack_entry *entries; /* sorted once it has succeeded: a directory, what is in it, the next name */
 	size_t count, capacity;
 	uint64_t files, bytes;
 	struct text format;  /* "zip; tar, gzip" */
 	struct text covered; /* paths, each with a line feed */
+	struct unpack_strings *strings; /* owned; where the paths lie */
 };
 
 #define UNPACK_INIT { .entries = NULL, .format = TEXT_INIT, .covered = TEXT_INIT }
 
 void unpack_done(struct unpack *u);
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f);
+/* The order of the entries. */
+int unpack_path_compare(const char *a, const char *b);
 /* NULL where the path is not among the entries. */
 const struct unpack_entry *unpack_find(const struct unpack *u, const char *path);
 

@@ -186,15 +186,26 @@ static int world_join(struct installer *i, int client, int old, struct text *ret
 	return r;
 }
 
-static int finish(struct installer *i, const struct text *conf, const struct manifest *manifest, struct fault *f)
+static int var_make(int root, struct fault *f)
+{
+	return fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0
+		       ? -1
+		       : fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f);
+}
+
+/* After the swap: what is left can be done by a second run. */
+static int finish(struct installer *i, const struct text *conf, const struct client_record *record, struct fault *f)
 {
 	const struct client_request *request = i->request;
+	const struct client_content *content = &i->result->content;
+	char comment[160];
 
-	if (conf_write(i, conf, f) == 0 && fs_dirs_make(request->root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) == 0 &&
-	    fs_dirs_make(request->root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) == 0 &&
-	    client_record_write(request->root, manifest, &i->result->content, f) == 0)
+	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract has installed it",
+		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
+
+	if (conf_write(i, conf, f) == 0 && var_make(request->root, f) == 0 &&
+	    client_record_write(request->root, record, comment, f) == 0)
 		return 0;
-	/* The client itself is in place: running it again does the rest. */
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the client is installed, but: ");
 }
@@ -204,7 +215,7 @@ static int place(struct installer *i, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	struct client_result *result = i->result;
-	MANIFEST_AUTO manifest = MANIFEST_INIT;
+	CLIENT_RECORD_AUTO record = CLIENT_RECORD_INIT;
 	FS_AUTO int client = -1;
 	FS_AUTO int old = -1;
 	struct text conf = TEXT_INIT;
@@ -212,13 +223,13 @@ static int place(struct installer *i, int tree, struct fault *f)
 	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
 	    fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
 	    client_layout_apply(client, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    client_record_make(client, request->client_dir, &result->entries, &result->content, &manifest, f) < 0)
+	    client_record_make(&result->entries, &result->content, &i->policy, request->client_dir, &record, f) < 0)
 		return -1;
 	if (workshop_client_open(&i->workshop, &old, f) < 0)
 		return -1;
 
 	bool same = false;
-	if (old >= 0 && client_record_matches(old, request->client_dir, &manifest, &same, f) < 0)
+	if (old >= 0 && client_record_matches(old, &record, &same, f) < 0)
 		return -1;
 	result->changed = !same;
 	int r = world_join(i, client, same ? -1 : old, &conf, f);
@@ -227,7 +238,7 @@ static int place(struct installer *i, int tree, struct fault *f)
 		r = workshop_swap(&i->workshop, result->content.top, request->report, f);
 	}
 	if (r == 0)
-		r = finish(i, &conf, &manifest, f);
+		r = finish(i, &conf, &record, f);
 	text_done_secret(&conf);
 	return r;
 }
@@ -306,7 +317,14 @@ int client_rollback(const struct client_request *request, struct fault *f)
 	}
 	if (workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
 		return -1;
-	const int r = workshop_rollback(&w, request->report, f);
+	FS_AUTO int client = -1;
+	int r = workshop_rollback(&w, request->report, f);
+	if (r == 0 && (workshop_client_open(&w, &client, f) < 0 || var_make(request->root, f) < 0 ||
+		       client_record_rewrite(request->root, client, request->client_dir,
+					     "the client that okv-luna extract --rollback has put back", f) < 0)) {
+		f->kind = FAULT_INCOMPLETE;
+		r = fault_prefix(f, "the previous client is back, but: ");
+	}
 	workshop_close(&w, request->root, request->client_dir);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/tree.h"
@@ -20,20 +21,6 @@ static bool starts_below(const char *path, const char *directory, const char **r
 	if (strncmp(path, directory, length) != 0 || path[length] != '/')
 		return false;
 	*ret_rest = path + length + 1;
-	return true;
-}
-
-bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1])
-{
-	const char *below = client_content_path(content, path);
-	const char *rest;
-
-	if (below == NULL)
-		return false;
-	if (starts_below(below, VENDOR_PLUGINS, &rest))
-		(void)snprintf(ret_path, LIMITS_PATH + 1, "plugins/%s", rest);
-	else
-		(void)snprintf(ret_path, LIMITS_PATH + 1, "%s", below);
 	return true;
 }
 
@@ -53,13 +40,6 @@ int client_layout_check(int client, const struct client_content *content, struct
 		return fault_refused(f, "member '%s%s': a library for another machine", SHOWN(content->top),
 				     SHOWN(content->library));
 #endif
-	return 0;
-}
-
-static int link_put(int dir, const char *leaf, const char *target, struct fault *f)
-{
-	if (symlinkat(target, dir, leaf) < 0 && errno != EEXIST)
-		return fault_errno(f, errno, "cannot make link '%s'", SHOWN(leaf));
 	return 0;
 }
 
@@ -84,49 +64,105 @@ static int directory_make(int client, const char *path, const struct client_poli
 	return 0;
 }
 
-static int plugins_move(int client, struct fault *f)
+static const struct unpack_entry *entry_at(const struct unpack *entries, const struct client_content *content,
+					   const char *path)
 {
-	FS_AUTO int vendor = -1;
-	struct fault absent = FAULT_INIT;
-	struct stat status;
+	char whole[2 * LIMITS_PATH + 2];
 
-	if (fs_status(client, VENDOR_PLUGINS, FS_NOFOLLOW, &status, &absent) < 0 || !S_ISDIR(status.st_mode) || faccessat(client, "plugins", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	if (renameat(client, VENDOR_PLUGINS, client, "plugins") < 0)
-		return fault_errno(f, errno, "cannot move the plugins to their place");
-	if (fs_dir_open(client, "libs/64", FS_NOFOLLOW, &vendor, f) < 0)
-		return -1;
-	return link_put(vendor, "plugins", "../../plugins", f);
+	(void)snprintf(whole, sizeof(whole), "%s%s", content->top, path);
+	return unpack_find(entries, whole);
 }
 
-/* For every program and library directly below bin/64 and libs/64 a name in bin and lib. */
-static int names_link(int client, const struct unpack *entries, const struct client_content *content, struct fault *f)
+/* Does the archive have anything at that path, or below it? */
+static bool archive_uses(const struct unpack *entries, const struct client_content *content, const char *path)
 {
-	FS_AUTO int bin = -1;
-	FS_AUTO int lib = -1;
-	char target[FS_NAME_SIZE + 32], real[LIMITS_PATH + 8];
+	char whole[2 * LIMITS_PATH + 2];
+	const int length = snprintf(whole, sizeof(whole), "%s%s", content->top, path);
+	size_t from = 0, to = entries->count;
 
-	if (fs_dir_open(client, "bin", FS_NOFOLLOW, &bin, f) < 0 || fs_dir_open(client, "lib", FS_NOFOLLOW, &lib, f) < 0)
+	/* The first entry that is not before the path. */
+	while (from < to) {
+		const size_t middle = from + (to - from) / 2;
+		if (unpack_path_compare(entries->entries[middle].path, whole) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == entries->count || strncmp(entries->entries[from].path, whole, (size_t)length) != 0)
+		return false;
+	const char next = entries->entries[from].path[length];
+	return next == '\0' || next == '/';
+}
+
+/* The vendor's plugins move only where their new name is free. */
+static bool plugins_move(const struct unpack *entries, const struct client_content *content)
+{
+	const struct unpack_entry *vendor = entry_at(entries, content, VENDOR_PLUGINS);
+
+	return archive_uses(entries, content, VENDOR_PLUGINS) && !archive_uses(entries, content, "plugins") &&
+	       (vendor == NULL || vendor->type == WIRE_ENTRY_DIRECTORY);
+}
+
+bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
+			char ret_path[LIMITS_PATH + 1])
+{
+	const char *below = client_content_path(content, path);
+	const char *rest;
+
+	if (below == NULL)
+		return false;
+	const bool inside = starts_below(below, VENDOR_PLUGINS, &rest);
+	if ((inside || strcmp(below, VENDOR_PLUGINS) == 0) && plugins_move(entries, content))
+		(void)snprintf(ret_path, LIMITS_PATH + 1, "plugins%s%s", inside ? "/" : "", inside ? rest : "");
+	else
+		(void)snprintf(ret_path, LIMITS_PATH + 1, "%s", below);
+	return true;
+}
+
+int client_layout_links(const struct unpack *entries, const struct client_content *content,
+			int (*each)(void *context, const char *path, const char *target, struct fault *f), void *context,
+			struct fault *f)
+{
+	static const char *const library_names[] = { "lib/libCryptoki2_64.so", "lib/libCryptoki2.so" };
+	char path[LIMITS_PATH + 8], target[LIMITS_PATH + 16];
+
+	if (plugins_move(entries, content) && each(context, VENDOR_PLUGINS, "../../plugins", f) < 0)
 		return -1;
-	(void)snprintf(real, sizeof(real), "../%s", content->library);
-	if (link_put(lib, "libCryptoki2_64.so", real, f) < 0 || link_put(lib, "libCryptoki2.so", real, f) < 0)
-		return -1;
+	(void)snprintf(target, sizeof(target), "../%s", content->library);
+	for (size_t i = 0; i < 2; i++)
+		if (entry_at(entries, content, library_names[i]) == NULL && each(context, library_names[i], target, f) < 0)
+			return -1;
+	/* For every program and library directly below bin/64 and libs/64 a name in bin and lib. */
 	for (size_t i = 0; i < entries->count; i++) {
-		const char *path = client_content_path(content, entries->entries[i].path);
+		const char *below = client_content_path(content, entries->entries[i].path);
 		const char *leaf;
-		if (path == NULL || entries->entries[i].type == WIRE_ENTRY_DIRECTORY)
+		if (below == NULL || entries->entries[i].type == WIRE_ENTRY_DIRECTORY)
 			continue;
-		if (starts_below(path, "bin/64", &leaf) && strchr(leaf, '/') == NULL) {
+		if (starts_below(below, "bin/64", &leaf)) {
+			(void)snprintf(path, sizeof(path), "bin/%s", leaf);
 			(void)snprintf(target, sizeof(target), "64/%s", leaf);
-			if (link_put(bin, leaf, target, f) < 0)
-				return -1;
-		} else if (starts_below(path, "libs/64", &leaf) && strchr(leaf, '/') == NULL) {
+		} else if (starts_below(below, "libs/64", &leaf)) {
+			(void)snprintf(path, sizeof(path), "lib/%s", leaf);
 			(void)snprintf(target, sizeof(target), "../libs/64/%s", leaf);
-			if (link_put(lib, leaf, target, f) < 0)
-				return -1;
+		} else {
+			continue;
 		}
+		if (strchr(leaf, '/') == NULL && !archive_uses(entries, content, path) && strcmp(path, library_names[0]) != 0 &&
+		    strcmp(path, library_names[1]) != 0 && each(context, path, target, f) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+static int link_put(void *context, const char *path, const char *target, struct fault *f)
+{
+	const int *client = context;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (fs_parent_open(*client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
+		return -1;
+	return symlinkat(target, dir, leaf) < 0 ? fault_errno(f, errno, "cannot make link '%s'", SHOWN(path)) : 0;
 }
 
 static int foreign_remove(int client, const struct unpack *entries, const struct client_content *content, struct fault *f)
@@ -145,11 +181,12 @@ static int foreign_remove(int client, const struct unpack *entries, const struct
 int client_layout_apply(int client, const struct unpack *entries, const struct client_content *content,
 			const struct client_policy *policy, struct fault *f)
 {
-	if (client_layout_check(client, content, f) < 0 || foreign_remove(client, entries, content, f) < 0 ||
-	    plugins_move(client, f) < 0)
+	if (client_layout_check(client, content, f) < 0 || foreign_remove(client, entries, content, f) < 0)
 		return -1;
+	if (plugins_move(entries, content) && renameat(client, VENDOR_PLUGINS, client, "plugins") < 0)
+		return fault_errno(f, errno, "cannot move the plugins to their place");
 	for (const char *const *path = client_directories; *path != NULL; path++)
 		if (directory_make(client, *path, policy, f) < 0)
 			return -1;
-	return names_link(client, entries, content, f);
+	return client_layout_links(entries, content, link_put, &client, f);
 }

@@ -9,17 +9,23 @@
 #ifndef OKV_CLIENT_LAYOUT_H
 #define OKV_CLIENT_LAYOUT_H
 
+#include <stdbool.h>
+
 #include "archive/unpack.h"
 #include "base/fault.h"
-#include "base/text.h"
 #include "client/kind.h"
 #include "client/policy.h"
 
 /* `client` is the directory of the new tree that becomes the client's. */
 int client_layout_apply(int client, const struct unpack *entries, const struct client_content *content,
 			const struct client_policy *policy, struct fault *f);
+/* The links that client_layout_apply makes, by path below the client's directory. */
+int client_layout_links(const struct unpack *entries, const struct client_content *content,
+			int (*each)(void *context, const char *path, const char *target, struct fault *f), void *context,
+			struct fault *f);
 /* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
-bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1]);
+bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
+			char ret_path[LIMITS_PATH + 1]);
 /* Is the real library a 64-bit library of this machine? */
 int client_layout_check(int client, const struct client_content *content, struct fault *f);
 

@@ -2,28 +2,51 @@
  * client/record: what was installed, written down.
  *
  * Promise: /opt/okv-luna/var/client.mtree (mtree(5), conf/manifest) names every file, directory and link that was
- * installed, with owner, mode, size and SHA-256; of the identity it names nothing, since that changes.  It is made
- * from the finished tree, with digests taken while its files were written.
+ * installed, with owner, mode, size and SHA-256; of the identity it names nothing, since that changes.  After an
+ * installation the digests are those that were taken while the files were written; after a roll-back the files are
+ * read.
  */
 #ifndef OKV_CLIENT_RECORD_H
 #define OKV_CLIENT_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "archive/unpack.h"
 #include "base/fault.h"
 #include "client/kind.h"
+#include "client/policy.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
 
 #define CLIENT_RECORD SETTINGS_VAR "/client.mtree"
 
-/* Of the tree open at `client`, which will be at client_dir below the root. */
-int client_record_make(int client, const char *client_dir, const struct unpack *entries,
-		       const struct client_content *content, struct manifest *ret_manifest, struct fault *f);
+struct client_record_item {
+	const char *path; /* below the client's directory; borrowed from the entries, or `owned` */
+	char *owned;
+	const char *target; /* of a link; borrowed, or behind `owned` */
+	enum manifest_type type;
+	const struct unpack_entry *file; /* of a file: where size and digest stand */
+};
+
+/* Borrows from the entries it was made of. */
+struct client_record {
+	const char *client_dir;
+	const struct client_policy *policy;
+	struct client_record_item *items; /* owned; in order; directories that are only implied are not among them */
+	size_t count, capacity;
+};
+
+#define CLIENT_RECORD_INIT { .items = NULL, .count = 0 }
+#define CLIENT_RECORD_AUTO __attribute__((cleanup(client_record_done))) struct client_record
+
+void client_record_done(struct client_record *r);
+int client_record_make(const struct unpack *entries, const struct client_content *content, const struct client_policy *policy,
+		       const char *client_dir, struct client_record *ret_record, struct fault *f);
 /* Is all of it so in the installed client, down to every byte?  Stops at the first difference. */
-int client_record_matches(int client, const char *client_dir, const struct manifest *manifest, bool *ret_same,
-			  struct fault *f);
-int client_record_write(int root, const struct manifest *manifest, const struct client_content *content, struct fault *f);
+int client_record_matches(int client, const struct client_record *record, bool *ret_same, struct fault *f);
+int client_record_write(int root, const struct client_record *record, const char *comment, struct fault *f);
+/* Of the client as it lies there. */
+int client_record_rewrite(int root, int client, const char *client_dir, const char *comment, struct fault *f);
 
 #endif

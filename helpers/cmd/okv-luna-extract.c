@@ -100,7 +100,7 @@ static void list_print(const struct cmd_context *context, const struct client_re
 
 	for (size_t i = 0; i < result->entries.count; i++) {
 		const struct unpack_entry *e = &result->entries.entries[i];
-		if (!client_layout_path(&result->content, e->path, path)) {
+		if (!client_layout_path(&result->entries, &result->content, e->path, path)) {
 			if (e->type != WIRE_ENTRY_DIRECTORY)
 				cmd_print(context, "not placed   %s\n", SHOWN(e->path));
 			continue;
@@ -150,7 +150,7 @@ static const char *conf_word(enum client_conf conf)
 static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir, bool planned)
 {
 	struct json j;
-	char path[LIMITS_PATH + 1], hex[SHA256_HEX_SIZE];
+	char path[LIMITS_PATH + 1];
 
 	json_init(&j, context->result);
 	json_object_begin(&j, NULL);
@@ -177,13 +177,12 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 			continue;
 		json_object_begin(&j, NULL);
 		json_string(&j, "member", e->path);
-		json_string(&j, "path", client_layout_path(&result->content, e->path, path) ? path : NULL);
+		json_string(&j, "path", client_layout_path(&result->entries, &result->content, e->path, path) ? path : NULL);
 		json_unsigned(&j, "size", e->size);
 		json_string(&j, "target", e->target);
 		json_object_end(&j);
 	}
 	json_array_end(&j);
-	(void)hex;
 	json_object_end(&j);
 }
 
