@@ -101,24 +101,29 @@ static int same_content(int a, int b, bool *ret_same, struct fault *f)
 	}
 }
 
-/* What the new client brings under a name of the old one: out of the way, and not lost when it says something else. */
-static int newcomer_move(struct carrier *c, int from, int to, const char *name, const char *path, struct fault *f)
+/* Is there a file of the new client with the same content?  *ret_fd is it then, open. */
+static int newcomer_compare(int old, int to, const char *name, int *ret_fd, bool *ret_same, struct fault *f)
 {
-	FS_AUTO int fd = -1;
+	struct stat status;
+
+	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)
+		return 0;
+	*ret_fd = openat(to, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(name));
+	return same_content(old, *ret_fd, ret_same, f);
+}
+
+/* What the new client brings under a name of the old one: out of the way, and not lost when it says something. */
+static int newcomer_move(struct carrier *c, int to, const char *name, const char *path, struct fault *f)
+{
 	struct stat status;
 	char aside[FS_NAME_SIZE];
-	bool same = false;
 
 	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at the new '%s'", SHOWN(path));
-	if (!S_ISREG(status.st_mode) || status.st_size == 0)
-		return fs_tree_remove(to, name, f);
-	fd = openat(to, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(path));
-	if (from >= 0 && same_content(from, fd, &same, f) < 0)
-		return -1;
-	if (same || snprintf(aside, sizeof(aside), "%s.okv-luna-new", name) >= (int)sizeof(aside))
+	if (!S_ISREG(status.st_mode) || status.st_size == 0 ||
+	    snprintf(aside, sizeof(aside), "%s.okv-luna-new", name) >= (int)sizeof(aside))
 		return fs_tree_remove(to, name, f);
 	if (renameat(to, name, to, aside) < 0)
 		return fault_system(f, errno, "cannot put the new '%s' aside", SHOWN(path));
@@ -141,7 +146,16 @@ static int file_carry(struct carrier *c, int from, int to, const char *name, con
 		*f = trouble;
 		return -1;
 	}
-	if (newcomer_move(c, old, to, name, path, f) < 0)
+	/* The same bytes are there already: they stay, and only get the old owner and mode. */
+	bool same = false;
+	if (newcomer_compare(old, to, name, &new, &same, f) < 0)
+		return -1;
+	if (same) {
+		c->carried->files++;
+		return status_copy(c, old, new, &status, path, f);
+	}
+	fs_close(&new);
+	if (newcomer_move(c, to, name, path, f) < 0)
 		return -1;
 	new = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (new < 0)
@@ -159,7 +173,7 @@ static int link_carry(struct carrier *c, int from, int to, const char *name, con
 	if (length < 0)
 		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
 	target[length] = '\0';
-	if (newcomer_move(c, -1, to, name, path, f) < 0)
+	if (newcomer_move(c, to, name, path, f) < 0)
 		return -1;
 	if (symlinkat(target, to, name) < 0 || fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_system(f, errno, "cannot carry over link '%s'", SHOWN(path));

@@ -7,12 +7,14 @@
 #include <sys/statvfs.h>
 
 #include "base/text.h"
+#include "client/keep.h"
 #include "client/layout.h"
 #include "client/policy.h"
 #include "client/record.h"
 #include "client/settle.h"
 #include "client/source.h"
 #include "client/template.h"
+#include "client/vendor.h"
 #include "client/workshop.h"
 #include "conf/accounts.h"
 #include "fs/handle.h"
@@ -36,6 +38,7 @@ void client_result_done(struct client_result *result)
 {
 	unpack_done(&result->entries);
 	text_done(&result->carried.kept);
+	text_done(&result->packages);
 	*result = (struct client_result)CLIENT_RESULT_INIT;
 }
 
@@ -243,13 +246,74 @@ static int place(struct installer *i, int tree, struct fault *f)
 	return r;
 }
 
+/* --- the full client ------------------------------------------------------------------------------------------------------ */
+
+static struct client_keep keep_of(struct installer *i)
+{
+	return (struct client_keep){ .root = i->request->root, .workshop = &i->workshop, .client_dir = i->request->client_dir,
+				     .conf_path = i->request->settings->chrystoki_conf, .room = i->room,
+				     .report = i->request->report };
+}
+
+static int packages_find(struct installer *i, struct vendor_set *ret_set, struct fault *f)
+{
+	struct client_result *result = i->result;
+
+	if (vendor_set_find(&result->entries, &result->content, i->request->report, ret_set, f) < 0)
+		return -1;
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		if (ret_set->packages[p].entry != NULL)
+			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
+	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
+	return text_check(&result->packages, f);
+}
+
+static int packages_install(struct installer *i, int tree, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct client_result *result = i->result;
+	const struct client_keep keep = keep_of(i);
+	struct vendor_set set;
+	struct fault later = FAULT_INIT;
+	FS_AUTO int client = -1;
+	bool installed = false;
+
+	if (packages_find(i, &set, f) < 0)
+		return -1;
+	if (!request->accept_licence)
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, and give "
+					"--accept-licence");
+	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
+	    vendor_installed(request->root, &set, &installed, f) < 0)
+		return -1;
+	const bool had_conf = fs_exists(request->root, request->settings->chrystoki_conf);
+	if (!installed) {
+		if (keep_make(&keep, &result->carried, f) < 0)
+			return -1;
+		const int r = vendor_install(request->root, tree, &set, f);
+		/* Whatever rpm did, what was there of the identity is there again. */
+		if (keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
+			return -1;
+		result->changed = true;
+	}
+	if (had_conf)
+		result->conf = CLIENT_CONF_KEPT;
+	else if (fs_exists(request->root, request->settings->chrystoki_conf))
+		result->conf = CLIENT_CONF_WRITTEN;
+	if (!installed && workshop_client_open(&i->workshop, &client, f) == 0 && client >= 0 && var_make(request->root, f) == 0)
+		return client_record_rewrite(request->root, client, request->client_dir,
+					     "the full client, as its packages have installed it", f);
+	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
+						SHOWN(request->client_dir));
+}
+
 static int install(struct installer *i, const struct client_source *source, struct fault *f)
 {
 	FS_AUTO int tree = -1;
 
 	if (workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 || unpack(i, source, tree, f) < 0)
 		return -1;
-	return place(i, tree, f);
+	return i->result->content.kind == CLIENT_FULL ? packages_install(i, tree, f) : place(i, tree, f);
 }
 
 static int plan(struct installer *i, const struct client_source *source, struct fault *f)
@@ -259,7 +323,11 @@ static int plan(struct installer *i, const struct client_source *source, struct 
 	struct text conf = TEXT_INIT;
 	bool there;
 
+	struct vendor_set set;
+
 	if (unpack(i, source, -1, f) < 0)
+		return -1;
+	if (i->result->content.kind == CLIENT_FULL && packages_find(i, &set, f) < 0)
 		return -1;
 	if (i->workshop.parent >= 0 && workshop_client_open(&i->workshop, &old, f) < 0)
 		return -1;
@@ -287,6 +355,9 @@ int client_install(const struct client_request *request, struct client_result *r
 				 : workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
 	if (r == 0 && request->sha256 != NULL)
 		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
+	const struct client_keep keep = keep_of(&i);
+	if (r == 0 && !request->dry_run)
+		r = keep_restore(&keep, f);
 	if (r == 0 && !request->dry_run)
 		r = room_look(&i, &source, f);
 	if (r == 0)

@@ -44,13 +44,14 @@ struct client_result {
 	struct client_content content;
 	struct unpack entries; /* what the archives hold, and with a plan, where it goes: client_layout_path */
 	struct client_carried carried;
+	struct text packages; /* of a full client, each with a line feed */
 	enum client_conf conf;
 	bool changed;       /* false: it was installed already */
 	bool previous_kept; /* there is something for --rollback */
 	char sha256[SHA256_HEX_SIZE]; /* of the archive, where it was asked for; "" otherwise */
 };
 
-#define CLIENT_RESULT_INIT { .entries = UNPACK_INIT, .carried = CLIENT_CARRIED_INIT }
+#define CLIENT_RESULT_INIT { .entries = UNPACK_INIT, .carried = CLIENT_CARRIED_INIT, .packages = TEXT_INIT }
 #define CLIENT_RESULT_AUTO __attribute__((cleanup(client_result_done))) struct client_result
 
 void client_result_done(struct client_result *result);

@@ -17,6 +17,7 @@ struct settler {
 	const struct client_content *content;
 	const struct client_policy *policy;
 	uint64_t files;
+	const struct unpack_entry *last; /* found before this one */
 };
 
 static int rights_give(const struct fs_walk_entry *entry, const struct client_rights *rights, struct fault *f)
@@ -46,6 +47,21 @@ static const char *client_path(const struct settler *s, const char *path)
 	return path;
 }
 
+/* A directory's files come in an order of their own, but near each other. */
+static const struct unpack_entry *entry_find(struct settler *s, const char *path)
+{
+	const struct unpack_entry *first = s->entries->entries, *end = first + s->entries->count;
+	const struct unpack_entry *near = s->last;
+
+	if (near != NULL && near + 1 < end && strcmp(near[1].path, path) == 0)
+		s->last = near + 1;
+	else if (near != NULL && near > first && strcmp(near[-1].path, path) == 0)
+		s->last = near - 1;
+	else
+		s->last = unpack_find(s->entries, path);
+	return s->last;
+}
+
 static int entry_settle(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
 {
 	struct settler *s = context;
@@ -60,7 +76,7 @@ static int entry_settle(void *context, const void *state, const struct fs_walk_e
 	}
 	if (!S_ISREG(entry->status->st_mode) || entry->status->st_nlink != 1)
 		return strange(f, path, "is no plain file");
-	const struct unpack_entry *announced = unpack_find(s->entries, path);
+	const struct unpack_entry *announced = entry_find(s, path);
 	if (announced == NULL || announced->type != WIRE_ENTRY_FILE)
 		return strange(f, path, "was never announced");
 	if ((uint64_t)entry->status->st_size != announced->size)

@@ -10,6 +10,7 @@
  *   previous   the client before this one, for --rollback
  *   outgoing   only where the kernel cannot exchange: the old client between two renames
  *   swap       which tree `next` was, while it is being put in place
+ *   kept       the identity, while rpm is at work (client/keep)
  *
  * A run that was killed at any instant is tidied up by the next: workshop_open either completes a swap whose new
  * tree is in place, or throws the new tree away, and puts an old one back that stands nowhere.

@@ -134,6 +134,15 @@ static void lines_array(struct json *j, const char *key, const struct text *line
 	json_array_end(j);
 }
 
+static void lines_say(const struct cmd_context *context, const struct text *lines, const char *what)
+{
+	for (const char *at = text_string(lines); *at != '\0';) {
+		const size_t length = strcspn(at, "\n");
+		cmd_print(context, "%s: %s\n", SHOWN_BYTES(at, length), what);
+		at += length + (at[length] == '\n');
+	}
+}
+
 static const char *conf_word(enum client_conf conf)
 {
 	switch (conf) {
@@ -168,6 +177,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_unsigned(&j, "bytes", result->entries.bytes);
 	json_string(&j, "chrystoki_conf", conf_word(result->conf));
 	lines_array(&j, "carried", &result->carried.kept);
+	lines_array(&j, "packages", &result->packages);
 	lines_array(&j, "covered", &result->entries.covered);
 	json_bool(&j, "previous_kept", result->previous_kept);
 	json_array_begin(&j, "entries");
@@ -195,11 +205,9 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
 		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format), result->entries.files,
 		  size);
-	for (const char *at = text_string(&result->carried.kept); *at != '\0';) {
-		const size_t length = strcspn(at, "\n");
-		cmd_print(context, "%s: %s%s\n", SHOWN_BYTES(at, length), planned ? "would be " : "", "carried over from the old client");
-		at += length + (at[length] == '\n');
-	}
+	lines_say(context, &result->packages, planned ? "would be installed by rpm" : result->changed ? "installed by rpm" : "installed");
+	lines_say(context, &result->carried.kept, planned ? "would be carried over from the old client"
+							   : "carried over from the old client");
 	switch (result->conf) {
 	case CLIENT_CONF_WRITTEN:
 		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,

@@ -1,0 +1,217 @@
+#include "client/vendor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "proc/run.h"
+
+static const char *const rpm = "/usr/bin/rpm";
+
+/* The order is the one in which they are listed; rpm orders its transaction itself. */
+static const struct wanted {
+	const char *name;
+	bool required;
+} wanted[VENDOR_PACKAGES] = {
+	{ "libcryptoki", true }, { "lunacm", true }, { "vtl", true }, { "configurator", true }, { "libshim", false },
+	{ "cklog", false }, { "ckdemo", false }, { "lunacmu", false }, { "salogin", false }, { "multitoken", false },
+};
+
+/* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
+enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = VENDOR_PACKAGES + 10 };
+
+/* "vtl-10.9.4-122.x86_64.rpm" of the package "vtl": *ret_version is "10.9.4-122". */
+static bool name_split(const char *leaf, const char *name, const char **ret_version, size_t *ret_length)
+{
+	static const char tail[] = ".x86_64.rpm";
+	const size_t length = strlen(name);
+
+	if (strncmp(leaf, name, length) != 0 || leaf[length] != '-' || leaf[length + 1] < '0' || leaf[length + 1] > '9' ||
+	    !text_ends(leaf, tail))
+		return false;
+	*ret_version = leaf + length + 1;
+	*ret_length = strlen(*ret_version) - strlen(tail);
+	return true;
+}
+
+static int package_add(struct vendor_set *set, size_t which, const struct unpack_entry *entry, const char *version,
+		       size_t length, struct fault *f)
+{
+	if (entry->type != WIRE_ENTRY_FILE)
+		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
+	if (set->packages[which].entry != NULL)
+		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path), set->packages[which].name);
+	if (length >= sizeof(set->version))
+		return fault_refused(f, "member '%s': a version that is too long", SHOWN(entry->path));
+	if (set->version[0] == '\0') {
+		memcpy(set->version, version, length);
+		set->version[length] = '\0';
+	} else if (!text_equal(version, length, set->version)) {
+		return fault_refused(f, "member '%s': not of version %s like the others", SHOWN(entry->path), set->version);
+	}
+	set->packages[which].entry = entry;
+	return 0;
+}
+
+int vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
+		    struct vendor_set *ret_set, struct fault *f)
+{
+	struct vendor_set set = { .version = "" };
+
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		set.packages[p].name = wanted[p].name;
+	for (size_t i = 0; i < entries->count; i++) {
+		const char *path = client_content_path(content, entries->entries[i].path);
+		const char *version;
+		size_t length;
+		if (path == NULL || strncmp(path, "64/", 3) != 0 || strchr(path + 3, '/') != NULL)
+			continue;
+		for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+			if (name_split(path + 3, wanted[p].name, &version, &length) &&
+			    package_add(&set, p, &entries->entries[i], version, length, f) < 0)
+				return -1;
+	}
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++) {
+		if (set.packages[p].entry != NULL)
+			continue;
+		if (wanted[p].required)
+			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'", wanted[p].name,
+					     SHOWN(content->top));
+		report_say(report, REPORT_DETAIL, "the archive has no package '%s'", wanted[p].name);
+	}
+	*ret_set = set;
+	return 0;
+}
+
+/* The full path of an open directory: rpm wants names. */
+static int path_of(int dir, char ret_path[PATH_MAX], struct fault *f)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
+	const ssize_t length = readlink(name, ret_path, PATH_MAX - 1);
+	if (length <= 0 || length >= PATH_MAX - 1)
+		return fault_system(f, errno, "cannot tell the name of an open directory; is /proc mounted?");
+	ret_path[length] = '\0';
+	return 0;
+}
+
+/* rpm with some options and, behind them, what `names` holds (one string per line). */
+static int rpm_run(const char *const *options, struct text *names, unsigned deadline_ms, struct proc_outcome *ret_outcome,
+		   struct fault *f)
+{
+	const char *arguments[ARGUMENTS + 1] = { rpm };
+	size_t count = 1;
+
+	if (text_check(names, f) < 0)
+		return -1;
+	for (; *options != NULL && count < ARGUMENTS; options++)
+		arguments[count++] = *options;
+	for (char *at = names->bytes; at != NULL && *at != '\0' && count < ARGUMENTS;) {
+		arguments[count++] = at;
+		at += strcspn(at, "\n");
+		if (*at == '\n')
+			*at++ = '\0';
+	}
+	arguments[count] = NULL;
+	struct proc_run run = PROC_RUN_INIT;
+	run.argv = arguments;
+	run.deadline_ms = deadline_ms;
+	return proc_run(&run, ret_outcome, f);
+}
+
+/* What it said, in one line for a fault. */
+static const char *said(const struct proc_outcome *outcome, struct text *line)
+{
+	const char *at = text_string(&outcome->output);
+
+	text_add(line, at, strcspn(at, "\n"));
+	return text_string(line);
+}
+
+static int files_name(int tree, const struct vendor_set *set, struct text *names, struct fault *f)
+{
+	char path[PATH_MAX];
+
+	if (path_of(tree, path, f) < 0)
+		return -1;
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		if (set->packages[p].entry != NULL)
+			text_add_format(names, "%s/%s\n", path, set->packages[p].entry->path);
+	return 0;
+}
+
+/* rpm's view of the files, against what their names say. */
+static int files_check(int tree, const struct vendor_set *set, struct fault *f)
+{
+	static const char *const digests[] = { "-K", "--nosignature", NULL };
+	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n", NULL };
+	TEXT_AUTO names = TEXT_INIT;
+	TEXT_AUTO again = TEXT_INIT;
+	TEXT_AUTO expected = TEXT_INIT;
+	TEXT_AUTO line = TEXT_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	if (files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0 ||
+	    rpm_run(digests, &names, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
+	proc_outcome_done(&outcome);
+	if (r < 0 || rpm_run(query, &again, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		if (set->packages[p].entry != NULL)
+			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
+	if (outcome.status != 0 || !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
+		r = fault_refused(f, "a package is another one than its file's name says: %s", SHOWN(said(&outcome, &line)));
+	proc_outcome_done(&outcome);
+	return r;
+}
+
+int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed, struct fault *f)
+{
+	TEXT_AUTO names = TEXT_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	char path[PATH_MAX];
+
+	if (path_of(root, path, f) < 0)
+		return -1;
+	const char *const options[] = { "--root", path, "-q", NULL };
+	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		if (set->packages[p].entry != NULL)
+			text_add_format(&names, "%s-%s\n", set->packages[p].name, set->version);
+	if (rpm_run(options, &names, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	*ret_installed = outcome.status == 0;
+	proc_outcome_done(&outcome);
+	return 0;
+}
+
+int vendor_install(int root, int tree, const struct vendor_set *set, struct fault *f)
+{
+	TEXT_AUTO names = TEXT_INIT;
+	TEXT_AUTO again = TEXT_INIT;
+	TEXT_AUTO line = TEXT_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	char path[PATH_MAX];
+
+	if (files_check(tree, set, f) < 0 || path_of(root, path, f) < 0 || files_name(tree, set, &names, f) < 0 ||
+	    files_name(tree, set, &again, f) < 0)
+		return -1;
+	const char *const test[] = { "--root", path, "-U", "--test", NULL };
+	const char *const install[] = { "--root", path, "-U", NULL };
+	if (rpm_run(test, &names, INSTALL_MS, &outcome, f) < 0)
+		return -1;
+	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));
+	proc_outcome_done(&outcome);
+	if (r < 0 || rpm_run(install, &again, INSTALL_MS, &outcome, f) < 0)
+		return -1;
+	if (outcome.late || outcome.status != 0)
+		r = fault_incomplete(f, "rpm failed%s: %s; see what it has left, and run this again", outcome.late ? " to end" : "",
+				     SHOWN(said(&outcome, &line)));
+	proc_outcome_done(&outcome);
+	return r;
+}

@@ -1,0 +1,41 @@
+/*
+ * client/vendor: the full client, installed as its vendor means it: by rpm.
+ *
+ * Promise: of the RPMs in the archive's directory 64 the network set is taken (libcryptoki, libshim, cklog, lunacm, vtl,
+ * ckdemo, lunacmu, salogin, configurator, multitoken), for x86_64 and of one version; libcryptoki, lunacm, vtl and
+ * configurator must be there.  rpm itself says name, version and architecture of each file and checks its digests; a
+ * file that is another package than its name says is FAULT_REFUSED.  Nothing is changed unless rpm's own test of the
+ * whole transaction passes.  What rpm does is not atomic: a failure in it is FAULT_INCOMPLETE.
+ */
+#ifndef OKV_CLIENT_VENDOR_H
+#define OKV_CLIENT_VENDOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/unpack.h"
+#include "base/fault.h"
+#include "base/report.h"
+#include "client/kind.h"
+
+enum { VENDOR_PACKAGES = 10 };
+
+struct vendor_package {
+	const char *name;
+	const struct unpack_entry *entry; /* the RPM's; NULL where the archive has none */
+};
+
+struct vendor_set {
+	struct vendor_package packages[VENDOR_PACKAGES];
+	char version[64]; /* "10.9.4-122", of all of them */
+};
+
+/* By file names only.  Packages of the set that are not there are told as warnings. */
+int vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
+		    struct vendor_set *ret_set, struct fault *f);
+/* Is every one of them installed below the root already, in this version? */
+int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed, struct fault *f);
+/* `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it. */
+int vendor_install(int root, int tree, const struct vendor_set *set, struct fault *f);
+
+#endif
