@@ -159,7 +159,8 @@ static int step_compare(struct phase_act *act, struct fault *f)
 		return -1;
 	/* What the kernel has recorded no change of needs no second proof. */
 	if (phase_snapshot_read(run->root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_HEAD, &old, f) == 0 &&
-	    phase_seal_holds(run->root, &paths, old.manifest_hex, &entries)) {
+	    phase_seal_holds(run->root, &paths, old.manifest_hex, run->started,
+			     run->dry_run ? PHASE_SEAL_LOOK : PHASE_SEAL_RENEW, &entries)) {
 		phase_act_find(act, PHASE_INFO, NULL, NULL,
 			       "%zu entries are as they were (not touched since they were compared)", entries);
 		return 0;

@@ -33,7 +33,44 @@ static int quick_scan(int root, const struct phase_paths *paths, const struct ph
 	return phase_scan(root, paths, &how, ret_scan, f);
 }
 
-bool phase_seal_holds(int root, const struct phase_paths *paths, const char *manifest_hex, size_t *ret_entries)
+/* Seals all but what is fresh in `proven`, if nothing else has been touched since that was read. */
+static int seal_renew(int root, const struct phase_paths *paths, const char *manifest_hex, const struct phase_scan *proven,
+		      struct fault *f)
+{
+	PHASE_PATHS_AUTO apart = PHASE_PATHS_INIT;
+	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
+	TEXT_AUTO file = TEXT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (proven->fresh_count > PHASE_FRESH_MAX)
+		return 0;
+	for (size_t i = 0; i < proven->fresh.count; i++)
+		if (phase_paths_add(&apart, proven->fresh.items[i], f) < 0)
+			return -1;
+	phase_paths_sort(&apart);
+	if (quick_scan(root, paths, &apart, proven->fresh_since, &quick, f) < 0)
+		return -1;
+	/* What was changed after it was compared, or is new since, is sealed for nobody. */
+	if (quick.fresh_count != proven->fresh_count)
+		return 0;
+	phase_paths_sort(&quick.fresh);
+	for (size_t i = 0; i < apart.count; i++)
+		if (strcmp(apart.items[i], quick.fresh.items[i]) != 0)
+			return 0;
+	for (size_t i = 0; i < quick.manifest.count; i++) {
+		const struct manifest_entry *entry = &quick.manifest.entries[i];
+		const struct manifest_entry *known = manifest_find(&proven->manifest, entry->path);
+		if (known == NULL || known->type != entry->type || known->has_digest != entry->has_digest ||
+		    (entry->has_digest && memcmp(known->digest, entry->digest, sizeof(entry->digest)) != 0))
+			return 0;
+	}
+	if (seal_print(&quick, manifest_hex, &file, f) < 0)
+		return -1;
+	return fs_publish(root, SEAL_FILE, FS_FOLLOW_TRUSTED, file.bytes, file.length, &how, f);
+}
+
+bool phase_seal_holds(int root, const struct phase_paths *paths, const char *manifest_hex, int64_t started,
+		      enum phase_seal_act act, size_t *ret_entries)
 {
 	TEXT_AUTO file = TEXT_INIT;
 	TEXT_AUTO now = TEXT_INIT;
@@ -52,45 +89,19 @@ bool phase_seal_holds(int root, const struct phase_paths *paths, const char *man
 		if (phase_paths_add(&apart, old.entries[i].path, &ignored) < 0)
 			return false;
 	phase_paths_sort(&apart);
-	if (quick_scan(root, paths, &apart, 0, &quick, &ignored) < 0 ||
+	if (quick_scan(root, paths, &apart, started, &quick, &ignored) < 0 ||
 	    seal_print(&quick, manifest_hex, &now, &ignored) < 0 || now.length != file.length ||
 	    memcmp(now.bytes, file.bytes, now.length) != 0)
 		return false;
 	*ret_entries = quick.entries;
+	/* That the old one holds is the answer; whether a better one can be had changes nothing about it. */
+	if (act == PHASE_SEAL_RENEW && quick.fresh_count < apart.count)
+		(void)seal_renew(root, paths, manifest_hex, &quick, &ignored);
 	return true;
 }
 
 int phase_seal_set(int root, const struct phase_paths *paths, const char *manifest_hex, const struct phase_scan *scan,
 		   struct fault *f)
 {
-	PHASE_PATHS_AUTO apart = PHASE_PATHS_INIT;
-	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;
-	TEXT_AUTO file = TEXT_INIT;
-	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-
-	if (scan->fresh_count > PHASE_FRESH_MAX)
-		return 0;
-	for (size_t i = 0; i < scan->fresh.count; i++)
-		if (phase_paths_add(&apart, scan->fresh.items[i], f) < 0)
-			return -1;
-	phase_paths_sort(&apart);
-	if (quick_scan(root, paths, &apart, scan->fresh_since, &quick, f) < 0)
-		return -1;
-	/* What was changed after it was compared, or is new since, is sealed for nobody. */
-	if (quick.fresh_count != scan->fresh_count)
-		return 0;
-	phase_paths_sort(&quick.fresh);
-	for (size_t i = 0; i < apart.count; i++)
-		if (strcmp(apart.items[i], quick.fresh.items[i]) != 0)
-			return 0;
-	for (size_t i = 0; i < quick.manifest.count; i++) {
-		const struct manifest_entry *entry = &quick.manifest.entries[i];
-		const struct manifest_entry *proven = manifest_find(&scan->manifest, entry->path);
-		if (proven == NULL || proven->type != entry->type || proven->has_digest != entry->has_digest ||
-		    (entry->has_digest && memcmp(proven->digest, entry->digest, sizeof(entry->digest)) != 0))
-			return 0;
-	}
-	if (seal_print(&quick, manifest_hex, &file, f) < 0)
-		return -1;
-	return fs_publish(root, SEAL_FILE, FS_FOLLOW_TRUSTED, file.bytes, file.length, &how, f);
+	return seal_renew(root, paths, manifest_hex, scan, f);
 }

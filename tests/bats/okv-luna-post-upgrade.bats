@@ -1,0 +1,262 @@
+#!/usr/bin/env bats
+# post-upgrade: proves by the snapshot that nothing was lost, says what was, and disarms itself only then.
+
+bats_require_minimum_version 1.5.0
+load phase.bash
+
+setup_file() { phase_setup_file; }
+setup() { phase_setup; }
+
+# An upgrade up to the first boot of the new OS.
+upgraded() {
+	pre -q
+	new_os "$@"
+	mid
+}
+
+@test "proven: the answer is the first line, and it does not run again" {
+	upgraded
+	run -0 --separate-stderr post
+	[[ ${lines[0]} == "Proven: "* ]]
+	[ -z "$stderr" ]
+	[ ! -e "$ROOT$WANTED" ]
+	[ "$(stat -c '%U:%g %a' "$ROOT$LC/cert/client/okv1Key.pem")" = 'root:986 664' ]
+	grep -q 'post-upgrade end proven$' "$ROOT/opt/okv-luna/var/journal"
+	[ ! -e "$ROOT/opt/okv-luna/var/before" ]
+}
+
+@test "the second run changes nothing, reads no preserved file and starts no shell" {
+	upgraded
+	post -q
+	sleep 1.1
+	post -q
+	# What the first run changed has come to rest.
+	before=$(state)
+	strace -f -y -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,openat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown \
+		"$build/libexec/okv-luna-post-upgrade" --root "$ROOT" -q
+	[ "$(state)" = "$before" ]
+	[ "$(grep -c execve "$BATS_TEST_TMPDIR/trace")" -eq 1 ]
+	run ! grep okv1Key.pem "$BATS_TEST_TMPDIR/trace"
+	run ! grep -E 'f?ch(mod|own)[a-z]*\(.*' <(grep -v /opt/okv-luna/var/ "$BATS_TEST_TMPDIR/trace")
+}
+
+@test "a lost file: the reason first, do not restart, what to collect, and it stays armed" {
+	upgraded
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	run -1 --separate-stderr post
+	[[ ${lines[0]} == "'/usr/safenet/lunaclient/cert/server/CAFile.pem' is missing (a file before): do not restart this server." ]]
+	[[ $output == *"okv-luna post-upgrade --collect"* ]]
+	[ -L "$ROOT$WANTED" ]
+	grep -q 'post-upgrade end failed ' "$ROOT/opt/okv-luna/var/journal"
+}
+
+@test "changed bytes: which file and how" {
+	upgraded
+	printf 'more' >>"$ROOT$LC/cert/client/okv1.pem"
+	run -1 post
+	[[ ${lines[0]} =~ okv1.pem.*has\ other\ bytes:\ 16\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ 12\ bytes ]]
+	touch -r "$ROOT$LC/cert/client/okv1.pem" "$BATS_TEST_TMPDIR/time"
+	printf 'certificatE\n' >"$ROOT$LC/cert/client/okv1.pem"
+	touch -r "$BATS_TEST_TMPDIR/time" "$ROOT$LC/cert/client/okv1.pem"
+	run -1 post
+	[[ ${lines[0]} == *okv1.pem*"other bytes: 12 bytes"* ]]
+	printf 'certificate\n' >"$ROOT$LC/cert/client/okv1.pem"
+	run -0 post
+}
+
+@test "a changed link and a changed type are told" {
+	ln -s lib "$ROOT$LC/libs"
+	upgraded
+	ln -sfn bin "$ROOT$LC/libs"
+	run -1 post
+	[[ ${lines[0]} == *"'/usr/safenet/lunaclient/libs' leads to 'bin', before to 'lib'"* ]]
+	rm "$ROOT$LC/libs"
+	mkdir "$ROOT$LC/libs"
+	run -1 post
+	[[ ${lines[0]} == *"is a directory, before a link"* ]]
+}
+
+@test "what was proven and sealed is caught when it changes afterwards, whatever its size and time" {
+	upgraded
+	post -q
+	sleep 1.1
+	post -q
+	touch -r "$ROOT$LC/cert/client/okv1.pem" "$BATS_TEST_TMPDIR/time"
+	printf 'certificatE\n' >"$ROOT$LC/cert/client/okv1.pem"
+	touch -r "$BATS_TEST_TMPDIR/time" "$ROOT$LC/cert/client/okv1.pem"
+	# The upgrade is proven, so it is told and not held against it.
+	run -0 post -v
+	[[ $output == *"okv1.pem' has other bytes"* ]]
+}
+
+@test "data, token.db and our own programs may change" {
+	printf 'lock' >"$ROOT$LC/data/x"
+	upgraded
+	rm "$ROOT$LC/data/x"
+	printf 'z' >>"$ROOT$LC/configData/token/001/token.db"
+	printf '#' >>"$ROOT/opt/okv-luna/hooks/pre-upgrade"
+	run -0 post
+	[[ $output == *"3 entries differ from the snapshot where that is harmless"* ]]
+}
+
+@test "--accept takes differences as meant" {
+	upgraded
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	run -1 post
+	run -0 post --accept
+	[[ ${lines[0]} == "Proven: "* ]]
+	[ ! -e "$ROOT$WANTED" ]
+}
+
+@test "a slot that is gone is named, though another one is there" {
+	upgraded
+	sed -i '/^#/d; s/serial=[^ ]*/serial=424242/' "$ROOT/opt/okv-luna/var/snapshot/slots"
+	sum=$(sha256sum <"$ROOT/opt/okv-luna/var/snapshot/slots" | cut -d ' ' -f 1)
+	sed -i "1i # SHA-256 of what follows: $sum" "$ROOT/opt/okv-luna/var/snapshot/slots"
+	run -1 post
+	[[ ${lines[0]} == "slot "*"serial number 424242 was there before the upgrade and is gone: do not restart this server." ]]
+	run -0 post --accept
+}
+
+@test "no library: do not restart" {
+	upgraded
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run ! post
+	[[ $output == *"do not restart this server"* ]]
+	[ -L "$ROOT$WANTED" ]
+}
+
+@test "a mid-upgrade that failed is shouted, then everything is done here" {
+	pre -q
+	new_os
+	printf '#!/bin/sh\nexit 10\n' >"$ROOT/usr/sbin/groupadd"
+	mid || true
+	cp "$BATS_FILE_TMPDIR/tree/usr/sbin/groupadd" "$ROOT/usr/sbin/"
+	run -0 post
+	[[ $output == *"OKV's mid-upgrade step FAILED: failed "*groupadd* ]]
+	grep -q '^hsmusers:x:986:oracle$' "$ROOT/etc/group"
+}
+
+@test "a mid-upgrade that was killed or never ran is told" {
+	pre -q
+	new_os
+	run post --dry-run
+	[[ $output == *"has left no record since pre-upgrade"* ]]
+	strace -f -o /dev/null -e trace=fork,vfork,clone -e inject=fork,vfork,clone:signal=KILL:when=2 \
+		"$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" || true
+	run -0 post
+	[[ $output == *"began and did not end: it was killed"* ]]
+}
+
+@test "files that came back after mid-upgrade are re-owned here" {
+	mkdir "$ROOT$LC/rbs"
+	chgrp 986 "$ROOT$LC/rbs"
+	pre -q
+	new_os 986
+	mv "$ROOT$LC/rbs" "$BATS_TEST_TMPDIR/"
+	mid
+	mv "$BATS_TEST_TMPDIR/rbs" "$ROOT$LC/"
+	post -q
+	[ "$(stat -c %g "$ROOT$LC/rbs")" = "$(sed -n 's/^hsmusers:[^:]*:\([0-9]*\):.*/\1/p' "$ROOT/etc/group")" ]
+}
+
+@test "the id that everything carries now is the one that the next upgrade knows" {
+	upgraded 986
+	post -q
+	new=$(sed -n 's/^hsmusers:[^:]*:\([0-9]*\):.*/\1/p' "$ROOT/etc/group")
+	grep -q "post-upgrade group $new hsmusers" "$ROOT/opt/okv-luna/var/journal"
+	pre -q
+	grep -qx "GROUP_ID=\"$new\"" "$ROOT/opt/okv-luna/var/snapshot/system"
+}
+
+@test "without a snapshot it says that there is nothing to compare with" {
+	run -0 post
+	[[ $output == *"there is no snapshot to compare with"* ]]
+}
+
+@test "a snapshot older than 24 hours is called stale" {
+	upgraded
+	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)\"/" "$ROOT/opt/okv-luna/var/snapshot/system"
+	run -0 post
+	[[ $output == *"the snapshot is stale: it was taken 30 h ago"* ]]
+}
+
+@test "a process of OKV's user without the group is told" {
+	upgraded
+	mkfifo -m 666 "$ROOT/tmp/hold"
+	# It lives in that tree, as OKV's processes do.
+	chroot --userspec=1102:1102 --groups=1102 "$ROOT" /bin/bash -c 'read -r x <>/tmp/hold' 3>&- &
+	process=$!
+	sleep 0.3
+	run -0 post
+	kill "$process"
+	[[ $output == *"still lacks group 'hsmusers'"* ]]
+}
+
+@test "--collect writes an archive without secrets, and only a new one" {
+	secret=Zq8vXw2LkPsecretvalue
+	cat >>"$ROOT/etc/Chrystoki.conf" <<-E2
+		Misc = {
+		   PluginModuleDir = $LC/plugins;
+		}
+		REST = {
+		   AuthTokenClientSecret = $secret;
+		   AuthTokenClientId = ${secret}id;
+		   # AuthTokenClientSecret = ${secret}old;
+		   ServerName = hsm.example.com;
+		   Presentation = ${secret}x;
+		}
+	E2
+	printf 'HSM_PASSWORD="%s"\n' "$secret" >>"$ROOT$GENERIC/okv_hsm_env"
+	printf '%s\n' "$secret" >"$ROOT$LC/cert/client/okv1Key.pem"
+	upgraded
+	run -0 post --collect "$BATS_TEST_TMPDIR/support.tar"
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/support.tar")" = 600 ]
+	mkdir "$BATS_TEST_TMPDIR/x"
+	tar -C "$BATS_TEST_TMPDIR/x" -xf "$BATS_TEST_TMPDIR/support.tar"
+	run ! grep -r "$secret" "$BATS_TEST_TMPDIR/x"
+	cd "$BATS_TEST_TMPDIR/x"
+	for part in journal pre-upgrade.json snapshot/system snapshot/manifest.mtree now.mtree okv_hsm.conf Chrystoki.conf accounts; do
+		[ -s "$part" ]
+	done
+	grep -q 'ServerName = hsm.example.com;' Chrystoki.conf
+	grep -q 'AuthTokenClientSecret = (21 bytes not shown);' Chrystoki.conf
+	run -3 post --collect "$BATS_TEST_TMPDIR/support.tar"
+	[[ $output == *"is there already"* ]]
+	ln -s /nowhere/else "$BATS_TEST_TMPDIR/planted"
+	run ! post --collect "$BATS_TEST_TMPDIR/planted"
+}
+
+@test "--dry-run changes nothing" {
+	upgraded
+	before=$(state)
+	run -0 post --dry-run
+	[[ ${lines[0]} == "This would be proven: "* ]]
+	[ "$(state)" = "$before" ]
+	[ -L "$ROOT$WANTED" ]
+}
+
+@test "--json: one report, kept below var" {
+	upgraded
+	post --json >"$BATS_TEST_TMPDIR/report"
+	cmp <(head -c -1 "$BATS_TEST_TMPDIR/report") "$ROOT/opt/okv-luna/var/post-upgrade.json"
+	[ "$(jq -r .answer "$BATS_TEST_TMPDIR/report")" = proven ]
+	[ "$(jq -r '.steps[] | select(.name == "disarming") | .outcome' "$BATS_TEST_TMPDIR/report")" = changed ]
+}
+
+@test "a library that hangs costs its bound" {
+	upgraded
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" hang-initialize
+	cp "$BATS_TEST_TMPDIR/doubles/hang-initialize.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	printf 'SLOT_TIMEOUT="2"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	started=$SECONDS
+	run -7 post
+	[ $((SECONDS - started)) -le 6 ]
+	[[ ${lines[0]} == *"do not restart this server." ]]
+	[ -L "$ROOT$WANTED" ]
+}
+
+@test "used wrongly" {
+	run -2 post --frob
+	run -2 post operand
+}

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# pre-upgrade: one answer, a snapshot that stock tools can check, and a way back.
+
+bats_require_minimum_version 1.5.0
+load phase.bash
+
+setup_file() { phase_setup_file; }
+setup() { phase_setup; }
+
+@test "go: the answer is the first line, the steps follow with their times" {
+	run -0 --separate-stderr pre
+	[[ ${lines[0]} == "Go: "* ]]
+	[[ ${lines[1]} == "Start OKV's upgrade now: okv-luna upgrade" ]]
+	[[ $output =~ done\ +owners\ and\ modes\ to\ the\ pre-upgrade\ policy\ +[0-9]+\ ms ]]
+	[ -z "$stderr" ]
+}
+
+@test "go: everything is ready for the upgrade" {
+	pre -q
+	grep -q '^hsmusers:.*oracle' "$ROOT/etc/group"
+	grep -q "PRESERVED_FILES=.*$LC.*:/opt/okv-luna" "$ROOT$GENERIC/okv_hsm.conf"
+	[ "$(stat -c '%U:%G %a' "$ROOT$LC/cert/client/okv1Key.pem")" = 'root:root 755' ]
+	[ "$(readlink "$ROOT$WANTED")" = /etc/systemd/system/okv-luna-post-upgrade.service ]
+	grep -q 'pre-upgrade end go$' "$ROOT/opt/okv-luna/var/journal"
+}
+
+@test "the snapshot is plain text that bsdtar and mtree agree with" {
+	chmod 0777 "$ROOT$LC/data"
+	printf 'x' >"$ROOT$LC/data/a b#c*\\d"
+	pre -q
+	cd "$ROOT/opt/okv-luna/var/snapshot"
+	grep -qx 'GROUP_ID="986"' system
+	grep -qx 'GROUP_MEMBERS="oracle"' system
+	grep -qx 'OS="Test OS 8"' system
+	grep -q '^slot=.* label=.* serial=.* model=' slots
+	sha256=$(sha256sum "$ROOT$LC/cert/client/okv1.pem" | cut -d ' ' -f 1)
+	grep -q "^./usr/safenet/lunaclient/cert/client/okv1.pem type=file .* sha256=$sha256\$" manifest.mtree
+	bsdtar -tf manifest.mtree | grep -qx './usr/safenet/lunaclient/cert/client/okv1.pem'
+	[ "$(bsdtar -tf manifest.mtree | wc -l)" -eq "$(grep -vc '^#' manifest.mtree)" ]
+	# Owners and modes are as the pre-upgrade policy has them by now; bytes, types and targets must be the same.
+	run mtree -e -p "$ROOT" -f <(sed 's/ mode=[0-7]*//' manifest.mtree)
+	[ "$output" = "" ]
+	printf 'y' >>"$ROOT$LC/cert/client/okv1.pem"
+	run mtree -e -p "$ROOT" -f <(sed 's/ mode=[0-7]*//' manifest.mtree)
+	[ "$status" -ne 0 ]
+	[[ $output == *okv1.pem* ]]
+}
+
+@test "a manifest edited by hand is not believed" {
+	pre -q
+	sed -i 's/okv1.pem type=file/okv2.pem type=file/' "$ROOT/opt/okv-luna/var/snapshot/manifest.mtree"
+	run -3 post
+	[[ $output == *"manifest was changed since it was taken"* ]]
+}
+
+@test "no slot: do not upgrade, why, and what mends it" {
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run --separate-stderr pre
+	[ "$status" -ne 0 ]
+	[[ ${lines[0]} == "Do not upgrade: "*libCryptoki2_64.so* ]]
+	[ ! -e "$ROOT$WANTED" ]
+	grep -q 'pre-upgrade end no ' "$ROOT/opt/okv-luna/var/journal"
+}
+
+@test "a missing client: do not upgrade" {
+	rm -r "$ROOT${LC:?}"
+	run ! pre
+	[[ ${lines[0]} == "Do not upgrade: "*lunaclient* ]]
+	[[ $output == *"okv-luna extract"* ]]
+	[ ! -e "$ROOT$WANTED" ]
+}
+
+@test "OKV's user is not there: do not upgrade" {
+	sed -i '/^oracle/d' "$ROOT/etc/passwd"
+	run ! pre
+	[[ ${lines[0]} == "Do not upgrade: "*oracle* ]]
+}
+
+@test "a full disk is said in time" {
+	mount -t tmpfs -o size=1M tmpfs "$ROOT/opt/okv-luna/var"
+	run ! pre
+	umount "$ROOT/opt/okv-luna/var"
+	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' has 0 MiB free"* ]]
+}
+
+@test "the second run changes nothing but the snapshot's time" {
+	pre -q
+	before=$(state)
+	run -0 pre
+	[ "$(state)" = "$before" ]
+	[[ $output != *"done    owners"* && $output != *"done    wire"* ]]
+}
+
+@test "--abort puts everything back as it was" {
+	before=$(state)
+	pre -q
+	pre -q
+	[ "$(state)" != "$before" ]
+	run -0 pre --abort
+	[[ ${lines[0]} == "Everything is as it was before pre-upgrade." ]]
+	diff <(printf '%s\n' "$before") <(state)
+	run -0 pre --abort
+	[[ $output == "Nothing to put back: no pre-upgrade is open." ]]
+}
+
+@test "--abort takes away a group that was not there before, and only that one" {
+	sed -i '/^hsmusers/d' "$ROOT/etc/group" "$ROOT/etc/gshadow"
+	pre -q
+	grep -q '^hsmusers:.*:oracle$' "$ROOT/etc/group"
+	pre --abort -q
+	run ! grep hsmusers "$ROOT/etc/group"
+	grep -q '^oinstall:' "$ROOT/etc/group"
+}
+
+@test "--abort leaves what was wired before" {
+	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
+	pre -q
+	pre --abort -q
+	grep -q "PRESERVED_FILES=.*$LC" "$ROOT$GENERIC/okv_hsm.conf"
+}
+
+@test "--abort after the upgrade is refused" {
+	pre -q
+	new_os
+	mid
+	run -3 pre --abort
+	[[ $output == *"the upgrade has happened"* ]]
+}
+
+@test "while an upgrade is not proven no new snapshot is taken" {
+	pre -q
+	new_os
+	mid
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	cp -a "$ROOT/opt/okv-luna/var/snapshot" "$BATS_TEST_TMPDIR/"
+	run -3 pre
+	[[ ${lines[0]} == "Do not upgrade: the last upgrade is not proven yet"* ]]
+	diff -r "$BATS_TEST_TMPDIR/snapshot" "$ROOT/opt/okv-luna/var/snapshot"
+}
+
+@test "--dry-run says what would be done and changes nothing" {
+	before=$(state)
+	run -0 pre --dry-run
+	[[ ${lines[0]} == "This would go: "* ]]
+	[[ $output == *"to do   owners and modes"* ]]
+	[ "$(state)" = "$before" ]
+	[ -z "$(ls -A "$ROOT/opt/okv-luna/var")" ]
+}
+
+@test "--json: one report with severity, title, detail and remediation, kept below var" {
+	rm "$ROOT$LC/cert/client/okv1.pem"
+	printf 'PKCS11_LIB_LOC=“wrong”\n' >>"$ROOT$GENERIC/okv_hsm.conf"
+	run --separate-stderr pre --json
+	python3 - "$output" "$ROOT/opt/okv-luna/var/pre-upgrade.json" <<-'E'
+		import json, sys
+		r = json.loads(sys.argv[1])
+		assert r == json.load(open(sys.argv[2]))
+		assert r["command"] == "okv-luna-pre-upgrade" and r["answer"] in ("go", "no")
+		assert [s["name"] for s in r["steps"]] == ["before", "config", "wiring", "space", "group", "member", "snapshot",
+		                                           "repair", "slots", "arming"]
+		assert r["entries"]
+		for e in r["entries"]:
+		    assert e["severity"] in ("info", "low", "medium", "high") and e["title"] and "detail" in e
+		assert any(e.get("remediation", {}).get("command", "").startswith("okv-luna config") for e in r["entries"])
+	E
+}
+
+@test "used wrongly, or by somebody else than root" {
+	run -2 pre --frob
+	run -2 pre operand
+	run -2 pre --profile lax
+	run -5 setpriv --reuid 65534 --regid 65534 --clear-groups "$build/libexec/okv-luna-pre-upgrade" --root "$ROOT"
+	[[ $output == *"must be run by root"* ]]
+}
+
+@test "killed in the middle of any step, the next run finishes" {
+	for step in before config wiring space snapshot repair slots arming; do
+		rm -rf "$ROOT"
+		phase_setup
+		strace -f -o /dev/null -e trace=fork,vfork,clone -e "inject=fork,vfork,clone:signal=KILL:when=$(case $step in
+			before) echo 1 ;; config) echo 2 ;; wiring) echo 3 ;; space) echo 6 ;; snapshot) echo 9 ;;
+			repair) echo 10 ;; slots) echo 11 ;; arming) echo 13 ;; esac)" \
+			"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" -q || true
+		run -0 pre
+		[[ ${lines[0]} == "Go: "* ]]
+	done
+}

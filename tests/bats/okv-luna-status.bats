@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# status: every check at a glance, the worst first, by a schema, and nothing changed.
+
+bats_require_minimum_version 1.5.0
+load phase.bash
+
+setup_file() { phase_setup_file; }
+setup() { phase_setup; }
+
+# check NAME: its line.
+check() { grep -E "^(OK|WARN|FAIL) +$1 " <<<"$output"; }
+everyday() { pre -q && post -q; }
+# The guide's everyday state lets the group write Chrystoki.conf, which is warned of; the strict one has no fault.
+strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"; }
+
+@test "all is well: 0, and one OK line for each check" {
+	strict
+	everyday
+	run -0 status_of
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 10 ]
+	[ "${#lines[@]}" -eq 10 ]
+}
+
+@test "columns are aligned and the worst come first" {
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	touch "$ROOT$GENERIC/../hsmbundle"
+	run -1 --separate-stderr status_of
+	states=$(grep -oE '^(OK|WARN|FAIL)' <<<"$output" | uniq | tr '\n' ' ')
+	[ "$states" = 'FAIL WARN OK ' ]
+	[ "$(grep -E '^(OK|WARN|FAIL)' <<<"$output" | grep -vcE '^(OK    |WARN  |FAIL  )[a-z]+ +')" -eq 0 ]
+	[ "$(grep -E '^(OK|WARN|FAIL)' <<<"$output" | cut -c 1-16 | grep -vc ' $')" -eq 0 ]
+	[[ $stderr == *"checks fail"* ]]
+}
+
+@test "each fault has its line and the command that mends it" {
+	everyday
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of
+	[[ $(check library) == FAIL* && $(check slots) == FAIL* ]]
+	phase_reset
+	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
+	run -1 status_of
+	[[ $(check group) == "FAIL  group     user 'oracle' is not in group 'hsmusers'" ]]
+	[[ $output == *"mend: gpasswd --add oracle hsmusers"* ]]
+	phase_reset
+	chmod 0666 "$ROOT$LC/cert/client/okv1Key.pem"
+	run -1 status_of
+	[[ $(check policy) == FAIL* && $output == *"mend: okv-luna repair --phase post-upgrade"* ]]
+	phase_reset
+	"$build/libexec/okv-luna-config" --root "$ROOT" unwire -q
+	run -1 status_of
+	[[ $(check wiring) == FAIL* && $output == *"mend: okv-luna config wire"* ]]
+	phase_reset
+	touch "$ROOT/tmp/hsmbundle"
+	run -0 status_of
+	[[ $(check bundle) == WARN* && $output == *"mend: okv-luna bundle clean"* ]]
+	phase_reset
+	rm -r "$ROOT${LC:?}"
+	run -1 status_of
+	[[ $(check client) == FAIL* && $output == *"mend: okv-luna extract ARCHIVE"* ]]
+}
+
+phase_reset() {
+	rm -rf "$ROOT"
+	phase_setup
+	everyday
+}
+
+@test "the guide's group-writable Chrystoki.conf is warned of" {
+	everyday
+	run -0 status_of
+	[[ $(check config) == WARN*"the group may write it" ]]
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 9 ]
+}
+
+@test "where an upgrade stands is told" {
+	run status_of
+	[[ $(check upgrade) == "OK    upgrade   none is under way" ]]
+	pre -q
+	run -0 status_of
+	[[ $(check upgrade) == "WARN  upgrade   an upgrade is prepared and not begun"* ]]
+	[[ $(check policy) == OK*"pre-upgrade policy" ]]
+	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)\"/" "$ROOT/opt/okv-luna/var/snapshot/system"
+	run -0 status_of
+	[[ $(check snapshot) == "WARN  snapshot  stale: 30 h old"* ]]
+	new_os
+	mid
+	run status_of
+	[[ $(check upgrade) == "WARN  upgrade   an upgrade is not proven yet"* ]]
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	post -q || true
+	run -1 status_of
+	[[ $(check upgrade) == *"the last post-upgrade failed"*"do not restart this server" ]]
+}
+
+@test "--json is as the schema says, well or not" {
+	cat >"$BATS_TEST_TMPDIR/valid" <<-'E'
+		import json, sys, jsonschema
+		schema = json.load(open(sys.argv[1]))
+		jsonschema.Draft7Validator.check_schema(schema)
+		report = json.load(sys.stdin)
+		jsonschema.Draft7Validator(schema).validate(report)
+		counts = [sum(c["state"] == s for c in report["checks"]) for s in ("ok", "warn", "fail")]
+		assert counts == [report["summary"][s] for s in ("ok", "warn", "fail")]
+		assert report["exit"] == (1 if counts[2] else 0)
+		print(*counts)
+	E
+	valid() { status_of --json 2>/dev/null | python3 "$BATS_TEST_TMPDIR/valid" "$BATS_TEST_DIRNAME/../../payload/schema/status.schema.json"; }
+	strict
+	everyday
+	[ "$(valid)" = '10 0 0' ]
+	rm -r "$ROOT${LC:?}"
+	touch "$ROOT/tmp/hsmbundle"
+	printf 'x\xff\x01"y\n' >>"$ROOT$GENERIC/okv_hsm.conf"
+	valid
+	# And the schema bites.
+	run ! python3 "$BATS_TEST_TMPDIR/valid" "$BATS_TEST_DIRNAME/../../payload/schema/status.schema.json" \
+		< <(status_of --json 2>/dev/null | jq '.checks[0].state = "odd"')
+}
+
+@test "nothing is changed, not even by the first look" {
+	before=$(state)
+	run status_of
+	[ "$(state)" = "$before" ]
+	[ -z "$(ls -A "$ROOT/opt/okv-luna/var")" ]
+}
+
+@test "a hanging library costs its bound, and everything else is told" {
+	everyday
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" hang-initialize
+	cp "$BATS_TEST_TMPDIR/doubles/hang-initialize.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	printf 'SLOT_TIMEOUT="1"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	started=$SECONDS
+	run -1 status_of
+	[ $((SECONDS - started)) -le 4 ]
+	[[ $(check slots) == FAIL* ]]
+	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 10 ]
+}
+
+@test "colour on a terminal, and none with NO_COLOR" {
+	everyday
+	run script -qec "'$build/libexec/okv-luna-status' --root '$ROOT'" /dev/null
+	[[ $output == *$'\e[32mOK'* ]]
+	NO_COLOR=1 run script -qec "'$build/libexec/okv-luna-status' --root '$ROOT'" /dev/null
+	[[ $output != *$'\e['* ]]
+}
+
+@test "under one second without the HSM's own time" {
+	everyday
+	[ "$(status_of --json | jq '.elapsed_ms - (.checks[] | select(.name == "slots") | .elapsed_ms)')" -lt 1000 ]
+}
+
+@test "used wrongly" {
+	run -2 status_of operand
+}
