@@ -62,7 +62,7 @@ static void descriptors_close(void)
 		(void)close(fd);
 }
 
-static int limit(int resource, rlim_t soft, rlim_t hard)
+static int limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
 {
 	const struct rlimit value = { .rlim_cur = soft, .rlim_max = hard };
 

@@ -1,0 +1,35 @@
+/* token/tell with whatever a library may write into our pipe, in pieces: never a fault of ours, never "that was all". */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "token/table.h"
+#include "token/tell.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	TOKEN_ANSWER_AUTO answer = TOKEN_ANSWER_INIT;
+	struct tell_listener listener = { .answer = &answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
+	TEXT_AUTO out = TEXT_INIT;
+	struct json j;
+
+	/* A token that no input holds: the first bytes of the input, each one more. */
+	for (size_t i = 0; i < TELL_TOKEN_SIZE; i++)
+		listener.token[i] = (unsigned char)(0xa0 + i);
+	if (memmem(data, size, listener.token, sizeof(listener.token)) != NULL)
+		return 0;
+	for (size_t at = 0, piece = 1; at < size; at += piece, piece = piece * 2 + 1) {
+		const size_t left = size - at;
+		if (token_tell_hear(&listener, data + at, left < piece ? left : piece))
+			abort();
+	}
+	token_table(&answer, &out);
+	json_init(&j, &out);
+	json_object_begin(&j, NULL);
+	token_json(&answer, &j);
+	json_object_end(&j);
+	token_tell_listener_done(&listener);
+	return 0;
+}
