@@ -1,16 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
 #include "base/text.h"
 #include "conf/policy.h"
+#include "unit.h"
 
 static bool user_find(void *context, const char *name, uid_t *ret_uid)
 {

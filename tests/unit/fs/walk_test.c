@@ -1,42 +1,15 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/trail.h"
-#include "fs/tree.h"
 #include "fs/walk.h"
+#include "unit.h"
 
-static char scratch[] = "/tmp/walk-test-XXXXXX";
 static int dir = -1;
 
 static int scratch_make(void **state)
 {
-	(void)state;
-	strcpy(scratch + sizeof(scratch) - 7, "XXXXXX");
-	if (mkdtemp(scratch) == NULL)
-		return -1;
-	dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
-}
-
-static int scratch_remove(void **state)
-{
-	struct fault f = FAULT_INIT;
-
-	(void)state;
-	fs_close(&dir);
-	return fs_tree_remove(AT_FDCWD, scratch, &f);
+	(void)unit_place_make(state);
+	dir = ((const struct unit_place *)*state)->dir;
+	return 0;
 }
 
 static void made(const char *path)
@@ -308,7 +281,7 @@ static void a_trail_follows_only_links_that_root_alone_could_have_made(void **st
 	assert_int_equal(f.kind, FAULT_REFUSED);
 }
 
-#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
+#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
 {

@@ -1,42 +1,16 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "conf/settings.h"
-#include "fs/handle.h"
-#include "fs/tree.h"
 #include "repair/journal.h"
+#include "unit.h"
 
-static char scratch[] = "/tmp/journal-test-XXXXXX";
 static int root = -1;
 
 #define PLACE "." SETTINGS_VAR "/repair/"
 
 static int scratch_make(void **state)
 {
-	(void)state;
-	strcpy(scratch + sizeof(scratch) - 7, "XXXXXX");
-	if (mkdtemp(scratch) == NULL)
-		return -1;
-	root = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -1 : 0;
-}
-
-static int scratch_remove(void **state)
-{
-	struct fault f = FAULT_INIT;
-
-	(void)state;
-	fs_close(&root);
-	return fs_tree_remove(AT_FDCWD, scratch, &f);
+	(void)unit_place_make(state);
+	root = ((const struct unit_place *)*state)->dir;
+	return 0;
 }
 
 static void written(struct repair_journal *j, size_t count)
@@ -170,7 +144,7 @@ static void a_damaged_one_is_refused(void **state)
 	}
 }
 
-#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
+#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
 {

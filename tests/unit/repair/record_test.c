@@ -1,14 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "base/text.h"
 #include "repair/journal.h"
+#include "unit.h"
 
 static const struct repair_record sample = {
 	.path = "/a b/\\x\n\x7f\xc3\xa9",

@@ -1,39 +1,13 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "fs/handle.h"
-#include "fs/tree.h"
 #include "repair/settle.h"
+#include "unit.h"
 
-static char scratch[] = "/tmp/settle-test-XXXXXX";
 static int dir = -1;
 
 static int scratch_make(void **state)
 {
-	(void)state;
-	strcpy(scratch + sizeof(scratch) - 7, "XXXXXX");
-	if (mkdtemp(scratch) == NULL)
-		return -1;
-	dir = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
-}
-
-static int scratch_remove(void **state)
-{
-	struct fault f = FAULT_INIT;
-
-	(void)state;
-	fs_close(&dir);
-	return fs_tree_remove(AT_FDCWD, scratch, &f);
+	(void)unit_place_make(state);
+	dir = ((const struct unit_place *)*state)->dir;
+	return 0;
 }
 
 static struct repair_owned owned(uid_t uid, gid_t gid, mode_t mode)
@@ -239,7 +213,7 @@ static void a_link_gets_an_owner_and_is_not_followed(void **state)
 	assert_is("target", 0, 0, 0644);
 }
 
-#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
+#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
 {
