@@ -546,3 +546,33 @@ vtl_make() {
 	! grep -hv '^#' "$units"/* "$BATS_TEST_DIRNAME"/../../spec/* |
 		grep -qE 'enable.*okv-luna-slots|(Wants|Requires)=.*okv-luna-slots'
 }
+
+# Everything that valgrind says begins with ==PID==, of the child too, which is forked and not started anew.
+valgrind_says() {
+	local fault=0
+	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 \
+		"$SLOTS" --root "$TREE" --timeout 30 "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || fault=$?
+	grep '^==' "$BATS_TEST_TMPDIR/err" "$BATS_TEST_TMPDIR/out"
+	[ $fault -ne 99 ]
+}
+
+@test "valgrind finds nothing in parent and child" {
+	client_make
+	chmod 0600 "$TREE/etc/Chrystoki.conf"
+	if [ "${OKV_SANITIZED-}" = 1 ]; then
+		# The sanitizers look instead; the two do not go together.
+		expect 1 --json
+		return
+	fi
+	# It does see the child.
+	run valgrind_says --module /doubles/crash-initialize.so
+	[[ $output == *'Invalid write'* ]]
+	for case in "--module /doubles/honest.so --key root --pin-file $TREE/pin --encrypt-test --mechanisms --json" \
+		'--module /doubles/no-slots.so --json' '--module /doubles/label-unpadded.so --monitor' \
+		'--module /doubles/absent.so'; do
+		# shellcheck disable=SC2086
+		run valgrind_says $case
+		echo "$output"
+		[ -z "$output" ]
+	done
+}

@@ -40,3 +40,9 @@ group() {
 @test "the key is counted, looked at and tried; a PIN near its last try is not" { group key; }
 
 @test "what is no PKCS#11 library of this machine is not loaded" { group unloadable; }
+
+@test "killed or failing at any of its calls, it leaves nothing behind and tells nothing untrue (a sample)" {
+	run env STRIDE=25 "$BATS_TEST_DIRNAME/../faults.d/slots"
+	echo "$output"
+	[ "$status" -eq 0 ]
+}

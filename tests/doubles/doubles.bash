@@ -47,8 +47,11 @@ doubles_judge() {
 	*' --timeout '*) ;;
 	*) options="--timeout 1 $options" ;;
 	esac
-	if [ "${OKV_SANITIZED-}" = 1 ] && [ "$name" = allocate-1g ]; then
-		expected=0 ere='' # the memory limit and the sanitizers' own memory do not go together
+	if [ "${OKV_SANITIZED-}" = 1 ]; then
+		# The memory limit and the sanitizers' own memory do not go together; and exit(3) looks for leaks, which
+		# it may not in a process that cannot be traced.
+		[ "$name" != allocate-1g ] || expected=0 ere=''
+		ere=${ere/with status 0/with status [0-9]+}
 	fi
 	began=$(date +%s%N)
 	# shellcheck disable=SC2086
@@ -73,21 +76,22 @@ doubles_judge() {
 	fi
 }
 
-# A whole group; prints what is wrong.  A deadline's excess is the least of three tries: other work on the machine may
+# A whole group; prints what is wrong.  A deadline's excess is the least of five tries: other work on the machine may
 # delay one, and only a fault of ours delays all.
 doubles_group() {
+	[ "${OKV_SANITIZED-}" != 1 ] || DOUBLES_MS_MAX=3000
 	local tree=$1 wanted=$2 group name options expected ere try fault ms seen=0
 	while IFS=$'\037' read -r group name _ _ options expected ere; do
 		[ "$group" = "$wanted" ] || continue
 		seen=$((seen + 1))
-		for try in 1 2 3; do
+		for try in 1 2 3 4 5; do
 			fault=$(
 				doubles_judge "$tree" "$name" "$options" "$expected" "$ere"
 				echo "$DOUBLES_MS" >"$tree/ms"
 			)
 			ms=$(cat "$tree/ms")
 			[ "$expected" = 7 ] && [ "$ms" -gt "${DOUBLES_MS_MAX:-1100}" ] && [ -z "$fault" ] || break
-			[ "$try" -lt 3 ] || fault="$name: the verdict took $ms ms"
+			[ "$try" -lt 5 ] || fault="$name: the verdict took $ms ms"
 		done
 		[ "$expected" != 7 ] || [ "$ms" -ge 1000 ] || fault="$name: the verdict came after $ms ms"
 		[ -z "$fault" ] || printf '%s\n' "$fault"

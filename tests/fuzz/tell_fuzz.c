@@ -1,4 +1,4 @@
-/* token/tell with whatever a library may write into our pipe, in pieces: never a fault of ours, never "that was all". */
+/* token/tell with whatever a library may write into our pipe, in pieces: no fault of ours, and never "that was all". */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -75,7 +75,8 @@ static void needed_libraries_soname_and_run_path_are_read(void **state)
 
 	build(place,
 	      "echo >e.c && cc -shared -fPIC -Wl,-soname,libb.so.7 -o libb.so.7 e.c &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,liba.so.3 '-Wl,-rpath,$ORIGIN/x:/y' -o a.so e.c libb.so.7");
+	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,liba.so.3 '-Wl,-rpath,$ORIGIN/x:/y'"
+	      " -o a.so e.c libb.so.7");
 	MUST(read_elf(place->dir, "a.so", "x", &elf, &f));
 	assert_string_equal(elf.soname, "liba.so.3");
 	assert_string_equal(elf.runpath, "$ORIGIN/x:/y");
@@ -143,8 +144,8 @@ static void libraries_are_looked_for_where_the_dynamic_linker_would(void **state
 	build(place,
 	      "mkdir -p lib64 plain odd && echo >e.c &&"
 	      " cc -shared -fPIC -Wl,-soname,libthree.so -o odd/libthree.so e.c &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,libtwo.so '-Wl,-rpath,$ORIGIN/../odd' -o plain/libtwo.so"
-	      " e.c odd/libthree.so &&"
+	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,libtwo.so '-Wl,-rpath,$ORIGIN/../odd'"
+	      " -o plain/libtwo.so e.c odd/libthree.so &&"
 	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,--allow-shlib-undefined -o one.so e.c plain/libtwo.so");
 	/* libc is this process's own. */
 	MUST_FAIL(check(place, "/one.so", &f), FAULT_ABSENT,
@@ -172,8 +173,10 @@ static void a_library_of_another_class_is_passed_over_as_the_linker_does(void **
 	assert_int_equal(fchmod(place->dir, 0755), 0);
 	build(place,
 	      "mkdir -p first second && echo >e.c && cc -shared -fPIC -Wl,-soname,libx.so -o second/libx.so e.c &&"
-	      " cp second/libx.so first/ && printf '\\001' | dd of=first/libx.so bs=1 seek=4 conv=notrunc status=none &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed '-Wl,-rpath,$ORIGIN/first:$ORIGIN/second' -o one.so e.c second/libx.so");
+	      " cp second/libx.so first/ &&"
+	      " printf '\\001' | dd of=first/libx.so bs=1 seek=4 conv=notrunc status=none &&"
+	      " cc -shared -fPIC -Wl,--no-as-needed '-Wl,-rpath,$ORIGIN/first:$ORIGIN/second' -o one.so e.c"
+	      " second/libx.so");
 	MUST(check(place, "/one.so", &f));
 	build(place, "rm second/libx.so");
 	MUST_FAIL(check(place, "/one.so", &f), FAULT_ABSENT, "libx.so");
