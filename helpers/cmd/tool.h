@@ -6,7 +6,8 @@
  * parsed, the root is open, settings are read (with CMD_SETTINGS) and the lock is held (with CMD_LOCK, unless
  * --dry-run).
  * Promise of the tool: it defines one `const struct cmd_tool cmd_tool`, prints only through the context, and
- * returns 0 or -1 with the fault filled; the main prints the fault, unless its text is empty, and picks the exit status.
+ * returns 0 or -1 with the fault filled; the main prints the fault, unless its text is empty, and picks the exit
+ * status.
  */
 #ifndef OKV_CMD_TOOL_H
 #define OKV_CMD_TOOL_H

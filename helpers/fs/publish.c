@@ -156,7 +156,8 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 	}
 	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */
 	if (!exchange(stage) || (!came_out(stage, &ours) && !exchange(stage)))
-		return fault_system(f, errno, "cannot put '%s' back, which somebody else is changing", SHOWN(stage->leaf));
+		return fault_system(f, errno, "cannot put '%s' back, which somebody else is changing",
+				    SHOWN(stage->leaf));
 	return fault_incomplete(f, "'%s' was changed meanwhile by somebody else; run it again", SHOWN(stage->leaf));
 }
 

@@ -177,7 +177,8 @@ static int walk(int root, const char *path, enum fs_follow follow, enum leaf lea
 
 		if (ret_walked->links != NULL)
 			text_add_format(ret_walked->links, "%s/%s%s%s -> %s",
-					ret_walked->links->length > 0 ? ", " : "", trail, trail[0] != '\0' ? "/" : "", name,
+					ret_walked->links->length > 0 ? ", " : "", trail, trail[0] != '\0' ? "/" : "",
+					name,
 					target);
 
 		char longer[sizeof(todo)];

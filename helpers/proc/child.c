@@ -37,7 +37,8 @@ static void descriptors_mark(void)
 }
 
 /* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
-static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure, pid_t parent)
+static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure,
+			pid_t parent)
 {
 	struct fault f = FAULT_INIT;
 	int errnum = 0;
@@ -53,7 +54,10 @@ static void child_start(const struct proc_run *run, const char *const *environme
 		errnum = proc_enter_root(run->root);
 	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
 		errnum = f.errnum != 0 ? f.errnum : EPERM;
-	/* What we can no longer wait for must not outlive us; after the change of user, which would take the wish back. */
+	/*
+	 * What we can no longer wait for must not outlive us; after the change of user, which would take the wish
+	 * back.
+	 */
 	if (!run->terminal && errnum == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		errnum = ESRCH;
 	if (errnum == 0) {

@@ -89,7 +89,8 @@ appliance_runtime() {
 			verdict=default
 		elif [ "$APPLIANCE_RUNTIME" = podman ]; then
 			appliance_probe "$conf" ||
-				appliance_fail "podman cannot run a container here, neither by its default configuration nor with runc and cgroupfs; try: podman run --rm okv-luna-hooks/probe:1 /bin/true"
+				appliance_fail "podman cannot run a container here, neither by its default configuration nor with \
+runc and cgroupfs; try: podman run --rm okv-luna-hooks/probe:1 /bin/true"
 			verdict=fallback
 		else
 			appliance_fail "docker cannot run a container here; is its daemon running?"

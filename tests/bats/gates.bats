@@ -287,6 +287,12 @@ command_add() {
 	says 'does not list the commands of its table'
 }
 
+@test "names: a file that the top level has no place for" {
+	plant t11/opt/okv-luna/bin/okv-luna 'left by an install'
+	at=t11:1
+	refuses names 'the top level has no place for it'
+}
+
 @test "names: a doorway, a page and a test without a tool" {
 	for file in helpers/cmd/okv-luna-stray.c payload/man/okv-luna-stray.8 tests/bats/okv-luna-stray.bats; do
 		plant "$file" ''
@@ -399,7 +405,10 @@ refute_line_with() {
 
 @test "style: 120 columns are fine, and a letter beyond ASCII is one column" {
 	plant helpers/base/number.c "/* $(printf '%0113d' 0)é */"
+	plant tests/unit/base/number_test.c "/* $(printf '%0134d' 0) */"
 	passes style
+	plant tests/unit/base/number_test.c "/* $(printf '%0135d' 0) */"
+	refuses style '140 is the limit'
 }
 
 # --- warnings ------------------------------------------------------------------------------------------------------

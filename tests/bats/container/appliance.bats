@@ -61,7 +61,8 @@ upgrade() { run on "$OLD" "/usr/bin/ruby /images/upgrade.rb $*"; }
 @test "the library needs glibc alone" {
 	run on "$OLD" '
 		lib=/usr/share/okv-appliance/lib/libCryptoki2.so
-		/usr/lib/rpm/elfdeps --requires --assume-exec <<<$lib | grep -vE "^(libc|libdl|libpthread|ld-linux-x86-64)\.so\.[0-9]+|^rtld"
+		/usr/lib/rpm/elfdeps --requires --assume-exec <<<$lib |
+			grep -vE "^(libc|libdl|libpthread|ld-linux-x86-64)\.so\.[0-9]+|^rtld"
 		[ $? = 1 ]'
 	[ -z "$output" ]
 }
@@ -158,7 +159,8 @@ upgrade() { run on "$OLD" "/usr/bin/ruby /images/upgrade.rb $*"; }
 		install -d -o 4242 -g 4343 -m 2751 /usr/safenet/lunaclient/odd
 		ln -sfn nowhere /usr/safenet/lunaclient/odd/link
 		echo left >/etc/left-behind
-		sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"/usr/safenet/lunaclient:/etc/not-there:/opt/*\"|" '"$GENERIC"'/okv_hsm.conf'
+		sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"/usr/safenet/lunaclient:/etc/not-there:/opt/*\"|" \
+			'"$GENERIC"'/okv_hsm.conf'
 	upgrade --confirm
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"WARNING: '/etc/not-there'"* ]]
