@@ -150,12 +150,9 @@ static int directory_note(struct decoder *d, const char *path, struct fault *f)
 
 static int link_note(struct decoder *d, const char *path, const struct member *member, struct fault *f)
 {
-	char target[LIMITS_PATH + 1];
-
-	memcpy(target, member->target, member->target_length);
-	target[member->target_length] = '\0';
 	const bool hard = member->type == MEMBER_HARD_LINK;
-	return note_entry(d, hard ? WIRE_ENTRY_HARD_LINK : WIRE_ENTRY_LINK, 0, path, target, f);
+
+	return note_entry(d, hard ? WIRE_ENTRY_HARD_LINK : WIRE_ENTRY_LINK, 0, path, judge_last_target(&d->judge), f);
 }
 
 /* --- archives inside ------------------------------------------------------------------------------------------------- */

@@ -269,6 +269,14 @@ static int bytes_add(struct judge *j, uint64_t size, struct fault *f)
 	return limits_check_bytes(&j->limits, j->bytes, f);
 }
 
+static const struct judge_link *link_find(const struct judge *j, const char *path, bool hard)
+{
+	for (size_t i = 0; i < j->link_count; i++)
+		if (j->links[i].hard == hard && strcmp(j->links[i].path, path) == 0)
+			return &j->links[i];
+	return NULL;
+}
+
 static int link_note(struct judge *j, const char *path, const struct member *member, struct fault *f)
 {
 	const char *target = (const char *)member->target;
@@ -296,10 +304,13 @@ static int link_note(struct judge *j, const char *path, const struct member *mem
 			return fault_prefix(f, "a hard link's target: ");
 		}
 		const struct judge_path *found = path_find(j, resolved, strlen(resolved));
-		if (found == NULL || found->kind != PATH_FILE) {
+		if (found == NULL || found->kind != PATH_FILE || strcmp(resolved, path) == 0) {
 			free(link.path);
 			return fault_refused(f, "a hard link to what is no file of this archive before it");
 		}
+		const struct judge_link *further = link_find(j, resolved, true);
+		if (further != NULL)
+			memcpy(resolved, further->target, strlen(further->target) + 1);
 		/* It becomes a copy, so it takes the room of one. */
 		if (bytes_add(j, found->size, f) < 0) {
 			free(link.path);
@@ -388,14 +399,6 @@ static bool through_link(const struct judge *j, const char *path)
 	return false;
 }
 
-static const struct judge_link *link_find(const struct judge *j, const char *path)
-{
-	for (size_t i = 0; i < j->link_count; i++)
-		if (!j->links[i].hard && strcmp(j->links[i].path, path) == 0)
-			return &j->links[i];
-	return NULL;
-}
-
 /* Every step on the way, "a/../b" included, is one of the tree's own directories: ".." after a link is a lie. */
 static bool steps_are_plain(const struct judge *j, const char *path, const char *target)
 {
@@ -413,6 +416,13 @@ static bool steps_are_plain(const struct judge *j, const char *path, const char 
 	return true;
 }
 
+static bool holds(const char *directory, const char *path)
+{
+	const size_t length = strlen(directory);
+
+	return length == 0 || (strncmp(directory, path, length) == 0 && path[length] == '/');
+}
+
 static int link_check(const struct judge *j, const struct judge_link *first, struct fault *f)
 {
 	const struct judge_link *link = first;
@@ -424,19 +434,24 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
 			return fault_refused(f, "member '%s': a link that leads through another link, or through what is no directory",
 					     SHOWN(first->path));
-		if (resolved[0] == '\0')
-			return fault_refused(f, "member '%s': a link to the top of the tree", SHOWN(first->path));
+		if (holds(resolved, link->path))
+			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));
 		const struct judge_path *found = path_find(j, resolved, strlen(resolved));
 		if (found == NULL)
 			return fault_refused(f, "member '%s': a link to '%s', which the archive does not hold",
 					     SHOWN(first->path), SHOWN(resolved));
 		if (found->kind != PATH_LINK)
 			return 0;
-		link = link_find(j, resolved);
+		link = link_find(j, resolved, false);
 		if (link == NULL)
 			break;
 	}
 	return fault_refused(f, "member '%s': a link that comes to no end", SHOWN(first->path));
+}
+
+const char *judge_last_target(const struct judge *j)
+{
+	return j->links[j->link_count - 1].target;
 }
 
 int judge_links(const struct judge *j, struct fault *f)

@@ -41,6 +41,8 @@ void judge_done(struct judge *j);
  */
 int judge_member(struct judge *j, const struct member *member, unsigned layer, char ret_path[LIMITS_PATH + 1],
 		 enum judge_verdict *ret_verdict, struct fault *f);
+/* The target of the link that was judged last: of a hard link, the path of a file, never of another hard link. */
+const char *judge_last_target(const struct judge *j);
 /*
  * After the last member: every link leads, without leaving the tree and without passing through another link, to
  * something in it; FAULT_REFUSED names the link.  A symbolic link may end at another one, at most LIMITS_LINKS

@@ -307,8 +307,11 @@ static int links_judge(const struct unpack *u, struct fault *f)
 			return fault_system(f, 0, "an unpacking process named '%s' twice", SHOWN(e->path));
 		if (e->type == WIRE_ENTRY_LINK && !judge_resolve(e->path, e->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(e->path));
-		if (e->type == WIRE_ENTRY_HARD_LINK && unpack_find(u, e->target) == NULL)
-			return fault_refused(f, "member '%s': a hard link to what is not there", SHOWN(e->path));
+		if (e->type != WIRE_ENTRY_HARD_LINK)
+			continue;
+		const struct unpack_entry *target = unpack_find(u, e->target);
+		if (target == NULL || target->type != WIRE_ENTRY_FILE)
+			return fault_refused(f, "member '%s': a hard link to what is no file", SHOWN(e->path));
 	}
 	return 0;
 }

@@ -49,14 +49,16 @@ static int directory_make(int client, const char *path, const struct client_poli
 	FS_AUTO int made = -1;
 	char leaf[FS_NAME_SIZE];
 	const struct client_rights rights = client_policy_directory(policy, path);
+	struct stat status;
 
 	if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
 		return -1;
 	if (mkdirat(dir, leaf, 0700) < 0) {
 		if (errno != EEXIST)
 			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
-		/* From the archive, or by it: it must be a directory. */
-		return fs_dir_open(client, path, FS_NOFOLLOW, &made, f);
+		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
+			return fault_refused(f, "member '%s': the client needs a directory of that name", path);
+		return 0;
 	}
 	made = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (made < 0 || fchown(made, 0, rights.gid) < 0 || fchmod(made, rights.mode) < 0)
