@@ -8,7 +8,7 @@
 #include "archive/judge.h"
 #include "archive/stream.h"
 #include "archive/tar.h"
-#include "archive/wire.h"
+#include "archive/pipe.h"
 #include "archive/zip.h"
 #include "base/text.h"
 #include "fs/read.h"
@@ -34,26 +34,26 @@ struct decoder {
 
 static int tar_read(struct decoder *d, struct stream *source, unsigned layer, const char *prefix, struct fault *f);
 
-static int note(struct decoder *d, enum wire_note_kind kind, uint64_t size, const char *text, struct fault *f)
+static int note(struct decoder *d, enum pipe_note_kind kind, uint64_t size, const char *text, struct fault *f)
 {
-	struct wire_note n;
+	struct pipe_note n;
 
 	memset(&n, 0, sizeof(n));
 	n.kind = kind;
 	n.size = size;
-	return wire_note_put(d->decode->notes, &n, text, NULL, f);
+	return pipe_note_put(d->decode->notes, &n, text, NULL, f);
 }
 
-static int note_entry(struct decoder *d, enum wire_entry entry, uint64_t size, const char *path, const char *target,
+static int note_entry(struct decoder *d, enum pipe_entry entry, uint64_t size, const char *path, const char *target,
 		      struct fault *f)
 {
-	struct wire_note n;
+	struct pipe_note n;
 
 	memset(&n, 0, sizeof(n));
-	n.kind = WIRE_NOTE_ENTRY;
+	n.kind = PIPE_NOTE_ENTRY;
 	n.entry = entry;
 	n.size = size;
-	return wire_note_put(d->decode->notes, &n, path, target, f);
+	return pipe_note_put(d->decode->notes, &n, path, target, f);
 }
 
 static int progress(struct decoder *d, uint64_t here, struct fault *f)
@@ -63,7 +63,7 @@ static int progress(struct decoder *d, uint64_t here, struct fault *f)
 	if (d->read_before + here < d->read_noted + EVERY)
 		return 0;
 	d->read_noted = d->read_before + here;
-	return note(d, WIRE_NOTE_PROGRESS, d->read_noted, NULL, f) < 0 ? -1 : wire_flush(d->decode->notes, f);
+	return note(d, PIPE_NOTE_PROGRESS, d->read_noted, NULL, f) < 0 ? -1 : pipe_flush(d->decode->notes, f);
 }
 
 /* --- jobs ---------------------------------------------------------------------------------------------------------- */
@@ -93,9 +93,9 @@ static int batch_add(struct decoder *d, const void *bytes, size_t length, struct
 }
 
 /* Begins a job; the one with less to do so far gets the next turn. */
-static int job_send(struct decoder *d, const struct wire_job *job, const char *path, struct fault *f)
+static int job_send(struct decoder *d, const struct pipe_job *job, const char *path, struct fault *f)
 {
-	const uint64_t work = FILE_WORK + (job->kind == WIRE_ZIP ? job->place.packed * 4 : job->size);
+	const uint64_t work = FILE_WORK + (job->kind == PIPE_ZIP ? job->place.packed * 4 : job->size);
 
 	if (d->turn_work + work > TURN_WORK) {
 		unsigned least = 0;
@@ -112,19 +112,19 @@ static int job_send(struct decoder *d, const struct wire_job *job, const char *p
 	d->turn_work += work;
 	d->work[d->turn] += work;
 
-	struct wire_job head = *job;
+	struct pipe_job head = *job;
 	head.path_length = (uint32_t)strlen(path);
 	return batch_add(d, &head, sizeof(head), f) < 0 ? -1 : batch_add(d, path, head.path_length, f);
 }
 
-static int file_begin(struct decoder *d, enum wire_job_kind kind, const char *path, const struct member *member,
+static int file_begin(struct decoder *d, enum pipe_job_kind kind, const char *path, const struct member *member,
 		      const struct zip_place *at, struct fault *f)
 {
-	struct wire_job job;
+	struct pipe_job job;
 
 	d->announced++;
 	if (!placing(d))
-		return note_entry(d, WIRE_ENTRY_FILE, member->size, path, NULL, f);
+		return note_entry(d, PIPE_ENTRY_FILE, member->size, path, NULL, f);
 	memset(&job, 0, sizeof(job));
 	job.kind = kind;
 	job.mode = (uint32_t)d->decode->mode_of(path);
@@ -137,14 +137,14 @@ static int file_begin(struct decoder *d, enum wire_job_kind kind, const char *pa
 
 static int directory_note(struct decoder *d, const char *path, struct fault *f)
 {
-	struct wire_job job;
+	struct pipe_job job;
 
-	if (note_entry(d, WIRE_ENTRY_DIRECTORY, 0, path, NULL, f) < 0)
+	if (note_entry(d, PIPE_ENTRY_DIRECTORY, 0, path, NULL, f) < 0)
 		return -1;
 	if (!placing(d))
 		return 0;
 	memset(&job, 0, sizeof(job));
-	job.kind = WIRE_DIRECTORY;
+	job.kind = PIPE_DIRECTORY;
 	return job_send(d, &job, path, f);
 }
 
@@ -152,7 +152,7 @@ static int link_note(struct decoder *d, const char *path, const struct member *m
 {
 	const bool hard = member->type == MEMBER_HARD_LINK;
 
-	return note_entry(d, hard ? WIRE_ENTRY_HARD_LINK : WIRE_ENTRY_LINK, 0, path, judge_last_target(&d->judge), f);
+	return note_entry(d, hard ? PIPE_ENTRY_HARD_LINK : PIPE_ENTRY_LINK, 0, path, judge_last_target(&d->judge), f);
 }
 
 /* --- archives inside ------------------------------------------------------------------------------------------------- */
@@ -182,7 +182,7 @@ static int member_judge(struct decoder *d, const struct member *member, bool nes
 		judged.size = 0;
 	if (judge_member(&d->judge, &judged, layer, ret_path, ret_verdict, f) < 0)
 		return -1;
-	return *ret_verdict == JUDGE_COVERED ? note(d, WIRE_NOTE_COVERED, 0, ret_path, f) : 0;
+	return *ret_verdict == JUDGE_COVERED ? note(d, PIPE_NOTE_COVERED, 0, ret_path, f) : 0;
 }
 
 /* Puts the member's name before what is wrong with it; outermost name first. */
@@ -217,7 +217,7 @@ static int tar_open(struct decoder *d, struct stream *lead, unsigned layer, cons
 	if (packed == NULL)
 		return fault_refused(f, lead->at == lead->end ? "it is empty" : "it is no tar or zip, or it is damaged");
 	(void)snprintf(format, sizeof(format), "tar%s%s", packed[0] != '\0' ? "." : "", packed);
-	if (note(d, WIRE_NOTE_FORMAT, 0, format, f) < 0)
+	if (note(d, PIPE_NOTE_FORMAT, 0, format, f) < 0)
 		return -1;
 	if (packed[0] == '\0')
 		return tar_read(d, lead, layer, prefix, f);
@@ -233,7 +233,7 @@ static int nested_read(struct decoder *d, struct stream *content, unsigned layer
 
 	if (layer > LIMITS_NESTING)
 		return fault_refused(f, "archives inside of archives, more than %d deep", LIMITS_NESTING);
-	if (note(d, WIRE_NOTE_NESTED, 0, path, f) < 0 || stream_lead(content, &lead, f) < 0)
+	if (note(d, PIPE_NOTE_NESTED, 0, path, f) < 0 || stream_lead(content, &lead, f) < 0)
 		return -1;
 	/* What it holds lies where it lay. */
 	const char *slash = strrchr(path, '/');
@@ -278,7 +278,7 @@ static int tar_file(struct decoder *d, struct tar *tar, const struct member *mem
 	const unsigned char *bytes;
 	size_t length;
 
-	if (file_begin(d, WIRE_FILE, path, member, NULL, f) < 0)
+	if (file_begin(d, PIPE_FILE, path, member, NULL, f) < 0)
 		return -1;
 	for (;;) {
 		if (tar_content(tar, &bytes, &length, f) < 0)
@@ -391,7 +391,7 @@ static int zip_member(struct decoder *d, const struct member *member, const stru
 	case MEMBER_DIRECTORY:
 		return directory_note(d, path, f);
 	case MEMBER_FILE:
-		return file_begin(d, WIRE_ZIP, path, member, place, f);
+		return file_begin(d, PIPE_ZIP, path, member, place, f);
 	default:
 		return link_note(d, path, member, f);
 	}
@@ -419,7 +419,7 @@ static int zip_pass(struct decoder *d, enum zip_pass pass, struct fault *f)
 
 static int zip_read(struct decoder *d, int fd, struct fault *f)
 {
-	if (note(d, WIRE_NOTE_FORMAT, 0, "zip", f) < 0 || zip_start(&d->zip, fd, f) < 0)
+	if (note(d, PIPE_NOTE_FORMAT, 0, "zip", f) < 0 || zip_start(&d->zip, fd, f) < 0)
 		return -1;
 	return zip_pass(d, PASS_NESTED, f) < 0 ? -1 : zip_pass(d, PASS_MEMBERS, f);
 }
@@ -457,5 +457,5 @@ int decode_run(const struct decode *decode, struct fault *f)
 	if (placing(d) && batch_flush(d, f) < 0)
 		return -1;
 	judge_done(&d->judge);
-	return note(d, WIRE_NOTE_DONE, d->announced, NULL, f) < 0 ? -1 : wire_flush(d->decode->notes, f);
+	return note(d, PIPE_NOTE_DONE, d->announced, NULL, f) < 0 ? -1 : pipe_flush(d->decode->notes, f);
 }

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "archive/limits.h"
-#include "archive/wire.h"
+#include "archive/pipe.h"
 #include "base/fault.h"
 
 enum { DECODE_PLACERS = 2 };
@@ -23,7 +23,7 @@ struct decode {
 	const char *const *names; /* and what to call them */
 	size_t archive_count;
 	int placers[DECODE_PLACERS]; /* job pipes; all -1: only judge, and note the files too */
-	struct wire_writer *notes;
+	struct pipe_writer *notes;
 	struct limits limits;
 	mode_t (*mode_of)(const char *path); /* the policy for files */
 };

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "archive/stream.h"
-#include "archive/wire.h"
+#include "archive/pipe.h"
 #include "archive/zip.h"
 #include "base/text.h"
 #include "digest/sha256.h"
@@ -150,7 +150,7 @@ static int content_from_pipe(struct placer *p, int fd, const char *path, uint64_
 	return 0;
 }
 
-static int content_from_zip(struct placer *p, int fd, const char *path, const struct wire_job *job, struct fault *f)
+static int content_from_zip(struct placer *p, int fd, const char *path, const struct pipe_job *job, struct fault *f)
 {
 	STREAM_AUTO *stream = NULL;
 	STREAM_AUTO *inner = NULL;
@@ -171,25 +171,25 @@ static int content_from_zip(struct placer *p, int fd, const char *path, const st
 	}
 }
 
-static int file_place(struct placer *p, const struct wire_job *job, const char *path, struct fault *f)
+static int file_place(struct placer *p, const struct pipe_job *job, const char *path, struct fault *f)
 {
 	FS_AUTO int fd = -1;
-	struct wire_note note;
+	struct pipe_note note;
 
 	memset(&note, 0, sizeof(note));
 	if (file_create(p, path, (mode_t)job->mode, &fd, f) < 0 || digest_sha256_start(&p->digest, f) < 0)
 		return -1;
-	if ((job->kind == WIRE_ZIP ? content_from_zip(p, fd, path, job, f) : content_from_pipe(p, fd, path, job->size, f)) < 0)
+	if ((job->kind == PIPE_ZIP ? content_from_zip(p, fd, path, job, f) : content_from_pipe(p, fd, path, job->size, f)) < 0)
 		return -1;
 	if (job->size >= WRITEBACK_EARLY)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	note.kind = WIRE_NOTE_ENTRY;
-	note.entry = WIRE_ENTRY_FILE;
+	note.kind = PIPE_NOTE_ENTRY;
+	note.entry = PIPE_ENTRY_FILE;
 	note.size = job->size;
 	if (digest_sha256_finish(&p->digest, note.sha256, f) < 0)
 		return -1;
 	p->placed++;
-	return wire_note_put(p->place->notes, &note, path, NULL, f);
+	return pipe_note_put(p->place->notes, &note, path, NULL, f);
 }
 
 int place_run(const struct place *place, struct fault *f)
@@ -204,7 +204,7 @@ int place_run(const struct place *place, struct fault *f)
 	if (p->top < 0)
 		return fault_system(f, errno, "cannot open the new tree");
 	for (;;) {
-		struct wire_job job;
+		struct pipe_job job;
 		char path[LIMITS_PATH + 1];
 		bool have;
 
@@ -223,15 +223,15 @@ int place_run(const struct place *place, struct fault *f)
 		memcpy(path, p->buffer + p->used, job.path_length);
 		path[job.path_length] = '\0';
 		p->used += job.path_length;
-		if ((job.kind == WIRE_DIRECTORY ? directory_make(p, path, f) : file_place(p, &job, path, f)) < 0)
+		if ((job.kind == PIPE_DIRECTORY ? directory_make(p, path, f) : file_place(p, &job, path, f)) < 0)
 			return -1;
 	}
 	if (p->filled != p->used)
 		return broken(f);
 
-	struct wire_note note;
+	struct pipe_note note;
 	memset(&note, 0, sizeof(note));
-	note.kind = WIRE_NOTE_DONE;
+	note.kind = PIPE_NOTE_DONE;
 	note.size = p->placed;
-	return wire_note_put(place->notes, &note, NULL, NULL, f) < 0 ? -1 : wire_flush(place->notes, f);
+	return pipe_note_put(place->notes, &note, NULL, NULL, f) < 0 ? -1 : pipe_flush(place->notes, f);
 }

@@ -10,12 +10,12 @@
 
 #include <stddef.h>
 
-#include "archive/wire.h"
+#include "archive/pipe.h"
 #include "base/fault.h"
 
 struct place {
 	int jobs;            /* pipe from the decoder; its end is the end of the work */
-	struct wire_writer *notes; /* to the keeper */
+	struct pipe_writer *notes; /* to the keeper */
 	const int *archives; /* for zip members */
 	size_t archive_count;
 };

@@ -70,7 +70,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 	struct sandbox sandbox = { .uid = request->uid, .gid = request->gid, .tree = request->tree,
 				   .file_bytes = request->limits.bytes,
 				   .trade = which == 0 ? SANDBOX_DECODE : SANDBOX_PLACE };
-	struct wire_writer notes = { .fd = w->notes_write };
+	struct pipe_writer notes = { .fd = w->notes_write };
 	int keep[UNPACK_ARCHIVES + DECODE_PLACERS + 2];
 	size_t kept = 0;
 	int r;
@@ -97,7 +97,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : place_run(&place, &f);
 	}
 	if (r < 0)
-		wire_fault_put(&notes, &f);
+		pipe_fault_put(&notes, &f);
 	_exit(r < 0 ? 1 : 0);
 }
 
@@ -151,9 +151,9 @@ static int workers_start(const struct unpack_request *request, struct workers *w
 
 /* --- what they say ---------------------------------------------------------------------------------------------------- */
 
-static int entry_add(struct unpack *u, const struct wire_note *note, const char *path, const char *target, struct fault *f)
+static int entry_add(struct unpack *u, const struct pipe_note *note, const char *path, const char *target, struct fault *f)
 {
-	const bool link = note->entry == WIRE_ENTRY_LINK || note->entry == WIRE_ENTRY_HARD_LINK;
+	const bool link = note->entry == PIPE_ENTRY_LINK || note->entry == PIPE_ENTRY_HARD_LINK;
 
 	if (path[0] == '\0' || link != (target[0] != '\0'))
 		return fault_system(f, 0, "an unpacking process misbehaves");
@@ -171,14 +171,14 @@ static int entry_add(struct unpack *u, const struct wire_note *note, const char 
 	if (entry.path == NULL || (link && entry.target == NULL))
 		return fault_memory(f);
 	u->entries[u->count++] = entry;
-	if (note->entry == WIRE_ENTRY_FILE) {
+	if (note->entry == PIPE_ENTRY_FILE) {
 		u->files++;
 		u->bytes += note->size;
 	}
 	return 0;
 }
 
-static int fault_heard(const struct wire_note *note, const char *text, struct fault *f)
+static int fault_heard(const struct pipe_note *note, const char *text, struct fault *f)
 {
 	switch (note->fault) {
 	case FAULT_REFUSED:
@@ -197,33 +197,33 @@ struct hearing {
 	uint64_t announced, placed, read;
 };
 
-static int note_hear(const struct unpack_request *request, struct unpack *u, struct hearing *h, const struct wire_note *note,
+static int note_hear(const struct unpack_request *request, struct unpack *u, struct hearing *h, const struct pipe_note *note,
 		     const char *path, const char *target, struct fault *f)
 {
 	switch (note->kind) {
-	case WIRE_NOTE_ENTRY:
+	case PIPE_NOTE_ENTRY:
 		if (u->count >= request->limits.entries * 2)
 			return fault_system(f, 0, "an unpacking process misbehaves");
 		return entry_add(u, note, path, target, f);
-	case WIRE_NOTE_PROGRESS:
+	case PIPE_NOTE_PROGRESS:
 		h->read = note->size;
 		return 0;
-	case WIRE_NOTE_COVERED:
+	case PIPE_NOTE_COVERED:
 		text_add_format(&u->covered, "%s\n", path);
 		return 0;
-	case WIRE_NOTE_FORMAT:
+	case PIPE_NOTE_FORMAT:
 		text_add_format(&u->format, "%s%s", u->format.length > 0 ? "; " : "", path);
 		return 0;
-	case WIRE_NOTE_NESTED:
+	case PIPE_NOTE_NESTED:
 		return 0;
-	case WIRE_NOTE_DONE:
+	case PIPE_NOTE_DONE:
 		/* The decoder has announced, or the placers have placed; both say so at the end. */
 		h->done++;
 		if (h->done > WORKERS)
 			return fault_system(f, 0, "an unpacking process misbehaves");
 		h->announced += note->size;
 		return 0;
-	case WIRE_NOTE_FAULT:
+	case PIPE_NOTE_FAULT:
 		return fault_heard(note, path, f);
 	}
 	return fault_system(f, 0, "an unpacking process misbehaves");
@@ -231,20 +231,20 @@ static int note_hear(const struct unpack_request *request, struct unpack *u, str
 
 static int workers_hear(const struct unpack_request *request, struct workers *w, struct unpack *u, struct fault *f)
 {
-	static struct wire_reader reader;
+	static struct pipe_reader reader;
 	struct hearing h = { .done = 0 };
-	char path[WIRE_TEXT_MAX + 1], target[WIRE_TEXT_MAX + 1];
+	char path[PIPE_TEXT_MAX + 1], target[PIPE_TEXT_MAX + 1];
 
 	reader.filled = reader.used = 0;
 	for (;;) {
-		struct wire_note note;
-		const int more = wire_note_read(&reader, w->notes, f);
+		struct pipe_note note;
+		const int more = pipe_note_read(&reader, w->notes, f);
 		if (more < 0)
 			return -1;
 		if (more == 0)
 			break;
 		int r;
-		while ((r = wire_note_next(&reader, &note, path, target, f)) > 0)
+		while ((r = pipe_note_next(&reader, &note, path, target, f)) > 0)
 			if (note_hear(request, u, &h, &note, path, target, f) < 0)
 				return -1;
 		if (r < 0)
@@ -303,14 +303,14 @@ static int links_judge(const struct unpack *u, struct fault *f)
 
 	for (size_t i = 0; i < u->count; i++) {
 		const struct unpack_entry *e = &u->entries[i];
-		if (i > 0 && strcmp(e->path, e[-1].path) == 0 && e->type != WIRE_ENTRY_DIRECTORY)
+		if (i > 0 && strcmp(e->path, e[-1].path) == 0 && e->type != PIPE_ENTRY_DIRECTORY)
 			return fault_system(f, 0, "an unpacking process named '%s' twice", SHOWN(e->path));
-		if (e->type == WIRE_ENTRY_LINK && !judge_resolve(e->path, e->target, resolved))
+		if (e->type == PIPE_ENTRY_LINK && !judge_resolve(e->path, e->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(e->path));
-		if (e->type != WIRE_ENTRY_HARD_LINK)
+		if (e->type != PIPE_ENTRY_HARD_LINK)
 			continue;
 		const struct unpack_entry *target = unpack_find(u, e->target);
-		if (target == NULL || target->type != WIRE_ENTRY_FILE)
+		if (target == NULL || target->type != PIPE_ENTRY_FILE)
 			return fault_refused(f, "member '%s': a hard link to what is no file", SHOWN(e->path));
 	}
 	return 0;

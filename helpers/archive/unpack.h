@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "archive/limits.h"
-#include "archive/wire.h"
+#include "archive/pipe.h"
 #include "base/fault.h"
 #include "base/text.h"
 
@@ -23,7 +23,7 @@ enum { UNPACK_ARCHIVES = 16 }; /* at most, in one run */
 struct unpack_entry {
 	const char *path;   /* both live as long as the unpack they are of */
 	const char *target; /* of links, else NULL */
-	enum wire_entry type;
+	enum pipe_entry type;
 	uint64_t size;
 	unsigned char sha256[SHA256_SIZE]; /* of placed files */
 };

@@ -30,7 +30,7 @@ struct installer {
 	struct client_policy policy;
 	uid_t worker;
 	uint64_t source_bytes, room;
-	struct workshop workshop;
+	struct client_workshop workshop;
 	struct client_result *result;
 };
 
@@ -228,7 +228,7 @@ static int place(struct installer *i, int tree, struct fault *f)
 	    client_layout_apply(client, &result->entries, &result->content, &i->policy, f) < 0 ||
 	    client_record_make(&result->entries, &result->content, &i->policy, request->client_dir, &record, f) < 0)
 		return -1;
-	if (workshop_client_open(&i->workshop, &old, f) < 0)
+	if (client_workshop_present(&i->workshop, &old, f) < 0)
 		return -1;
 
 	bool same = false;
@@ -238,7 +238,7 @@ static int place(struct installer *i, int tree, struct fault *f)
 	int r = world_join(i, client, same ? -1 : old, &conf, f);
 	if (r == 0 && !same) {
 		fs_close(&client);
-		r = workshop_swap(&i->workshop, result->content.top, request->report, f);
+		r = client_workshop_swap(&i->workshop, result->content.top, request->report, f);
 	}
 	if (r == 0)
 		r = finish(i, &conf, &record, f);
@@ -255,13 +255,13 @@ static struct client_keep keep_of(struct installer *i)
 				     .report = i->request->report };
 }
 
-static int packages_find(struct installer *i, struct vendor_set *ret_set, struct fault *f)
+static int packages_find(struct installer *i, struct client_vendor_set *ret_set, struct fault *f)
 {
 	struct client_result *result = i->result;
 
-	if (vendor_set_find(&result->entries, &result->content, i->request->report, ret_set, f) < 0)
+	if (client_vendor_set_find(&result->entries, &result->content, i->request->report, ret_set, f) < 0)
 		return -1;
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (ret_set->packages[p].entry != NULL)
 			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
 	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
@@ -273,7 +273,7 @@ static int packages_install(struct installer *i, int tree, struct fault *f)
 	const struct client_request *request = i->request;
 	struct client_result *result = i->result;
 	const struct client_keep keep = keep_of(i);
-	struct vendor_set set;
+	struct client_vendor_set set;
 	struct fault later = FAULT_INIT;
 	FS_AUTO int client = -1;
 	bool installed = false;
@@ -284,15 +284,15 @@ static int packages_install(struct installer *i, int tree, struct fault *f)
 		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, and give "
 					"--accept-licence");
 	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    vendor_installed(request->root, &set, &installed, f) < 0)
+	    client_vendor_installed(request->root, &set, &installed, f) < 0)
 		return -1;
 	const bool had_conf = fs_exists(request->root, request->settings->chrystoki_conf);
 	if (!installed) {
-		if (keep_make(&keep, &result->carried, f) < 0)
+		if (client_keep_make(&keep, &result->carried, f) < 0)
 			return -1;
-		const int r = vendor_install(request->root, tree, &set, f);
+		const int r = client_vendor_install(request->root, tree, &set, f);
 		/* Whatever rpm did, what was there of the identity is there again. */
-		if (keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
+		if (client_keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
 			return -1;
 		result->changed = true;
 	}
@@ -300,7 +300,7 @@ static int packages_install(struct installer *i, int tree, struct fault *f)
 		result->conf = CLIENT_CONF_KEPT;
 	else if (fs_exists(request->root, request->settings->chrystoki_conf))
 		result->conf = CLIENT_CONF_WRITTEN;
-	if (!installed && workshop_client_open(&i->workshop, &client, f) == 0 && client >= 0 && var_make(request->root, f) == 0)
+	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0 && var_make(request->root, f) == 0)
 		return client_record_rewrite(request->root, client, request->client_dir,
 					     "the full client, as its packages have installed it", f);
 	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
@@ -311,7 +311,7 @@ static int install(struct installer *i, const struct client_source *source, stru
 {
 	FS_AUTO int tree = -1;
 
-	if (workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 || unpack(i, source, tree, f) < 0)
+	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 || unpack(i, source, tree, f) < 0)
 		return -1;
 	return i->result->content.kind == CLIENT_FULL ? packages_install(i, tree, f) : place(i, tree, f);
 }
@@ -323,13 +323,13 @@ static int plan(struct installer *i, const struct client_source *source, struct 
 	struct text conf = TEXT_INIT;
 	bool there;
 
-	struct vendor_set set;
+	struct client_vendor_set set;
 
 	if (unpack(i, source, -1, f) < 0)
 		return -1;
 	if (i->result->content.kind == CLIENT_FULL && packages_find(i, &set, f) < 0)
 		return -1;
-	if (i->workshop.parent >= 0 && workshop_client_open(&i->workshop, &old, f) < 0)
+	if (i->workshop.parent >= 0 && client_workshop_present(&i->workshop, &old, f) < 0)
 		return -1;
 	int r = conf_read(request, &conf, &there, f);
 	if (r == 0 && old >= 0)
@@ -345,30 +345,30 @@ int client_install(const struct client_request *request, struct client_result *r
 {
 	CLIENT_SOURCE_AUTO source = CLIENT_SOURCE_INIT;
 	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
-	WORKSHOP_AUTO none = WORKSHOP_INIT;
+	CLIENT_WORKSHOP_AUTO none = CLIENT_WORKSHOP_INIT;
 	struct installer i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
 
 	if (client_source_open(request->archives, request->archive_count, &source, f) < 0 || people_read(&i, f) < 0)
 		return -1;
 	i.source_bytes = source.bytes;
-	int r = request->dry_run ? workshop_look(request->root, request->client_dir, &i.workshop, f)
-				 : workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
+	int r = request->dry_run ? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
+				 : client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
 	if (r == 0 && request->sha256 != NULL)
 		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
 	const struct client_keep keep = keep_of(&i);
 	if (r == 0 && !request->dry_run)
-		r = keep_restore(&keep, f);
+		r = client_keep_restore(&keep, f);
 	if (r == 0 && !request->dry_run)
 		r = room_look(&i, &source, f);
 	if (r == 0)
 		r = request->dry_run ? plan(&i, &source, f) : install(&i, &source, f);
 	if (r == 0) {
-		result.previous_kept = i.workshop.dir >= 0 && workshop_has_previous(&i.workshop);
+		result.previous_kept = i.workshop.dir >= 0 && client_workshop_has_previous(&i.workshop);
 		memcpy(result.sha256, source.sha256, sizeof(result.sha256));
 	}
 	if (!request->dry_run)
-		workshop_close(&i.workshop, request->root, request->client_dir);
-	workshop_done(&i.workshop);
+		client_workshop_close(&i.workshop, request->root, request->client_dir);
+	client_workshop_done(&i.workshop);
 	if (r < 0)
 		return -1;
 	*ret_result = result;
@@ -378,24 +378,24 @@ int client_install(const struct client_request *request, struct client_result *r
 
 int client_rollback(const struct client_request *request, struct fault *f)
 {
-	WORKSHOP_AUTO w = WORKSHOP_INIT;
+	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
 
 	if (request->dry_run) {
-		if (workshop_look(request->root, request->client_dir, &w, f) < 0)
+		if (client_workshop_look(request->root, request->client_dir, &w, f) < 0)
 			return -1;
-		return workshop_has_previous(&w) ? 0 : fault_absent(f, "no previous client is kept beside '%s'",
+		return client_workshop_has_previous(&w) ? 0 : fault_absent(f, "no previous client is kept beside '%s'",
 								    SHOWN(request->client_dir));
 	}
-	if (workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
+	if (client_workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
 		return -1;
 	FS_AUTO int client = -1;
-	int r = workshop_rollback(&w, request->report, f);
-	if (r == 0 && (workshop_client_open(&w, &client, f) < 0 || var_make(request->root, f) < 0 ||
+	int r = client_workshop_rollback(&w, request->report, f);
+	if (r == 0 && (client_workshop_present(&w, &client, f) < 0 || var_make(request->root, f) < 0 ||
 		       client_record_rewrite(request->root, client, request->client_dir,
 					     "the client that okv-luna extract --rollback has put back", f) < 0)) {
 		f->kind = FAULT_INCOMPLETE;
 		r = fault_prefix(f, "the previous client is back, but: ");
 	}
-	workshop_close(&w, request->root, request->client_dir);
+	client_workshop_close(&w, request->root, request->client_dir);
 	return r;
 }

@@ -15,7 +15,7 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-bool keep_is_there(const struct workshop *workshop)
+bool client_keep_is_there(const struct client_workshop *workshop)
 {
 	return faccessat(workshop->dir, "kept", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -35,14 +35,14 @@ static int conf_keep(const struct client_keep *keep, struct text *ret_conf, stru
 	return fs_publish_at(keep->workshop->dir, "kept.conf", ret_conf->bytes, ret_conf->length, &how, f);
 }
 
-int keep_make(const struct client_keep *keep, struct client_carried *ret_carried, struct fault *f)
+int client_keep_make(const struct client_keep *keep, struct client_carried *ret_carried, struct fault *f)
 {
-	struct workshop *w = keep->workshop;
+	struct client_workshop *w = keep->workshop;
 	struct text conf = TEXT_INIT;
 	FS_AUTO int old = -1;
 	FS_AUTO int kept = -1;
 
-	if (workshop_client_open(w, &old, f) < 0)
+	if (client_workshop_present(w, &old, f) < 0)
 		return -1;
 	int r = conf_keep(keep, &conf, f);
 	/* In new/, which a killed run leaves to be thrown away: half a copy must never be put back. */
@@ -100,14 +100,14 @@ static int conf_restore(const struct client_keep *keep, struct fault *f)
 	return r;
 }
 
-int keep_restore(const struct client_keep *keep, struct fault *f)
+int client_keep_restore(const struct client_keep *keep, struct fault *f)
 {
-	struct workshop *w = keep->workshop;
+	struct client_workshop *w = keep->workshop;
 	struct client_carried carried = CLIENT_CARRIED_INIT;
 	FS_AUTO int kept = -1;
 	FS_AUTO int client = -1;
 
-	if (!keep_is_there(w)) {
+	if (!client_keep_is_there(w)) {
 		/* Set aside before anything else was done, and never finished. */
 		(void)unlinkat(w->dir, "kept.conf", 0);
 		return 0;
@@ -115,7 +115,7 @@ int keep_restore(const struct client_keep *keep, struct fault *f)
 	kept = openat(w->dir, "kept", DIR_FLAGS);
 	if (kept < 0)
 		return fault_system(f, errno, "cannot open what was set aside");
-	if (workshop_client_open(w, &client, f) < 0)
+	if (client_workshop_present(w, &client, f) < 0)
 		return -1;
 	if (client >= 0 &&
 	    client_carry(kept, client, NULL, keep->client_dir, UINT64_MAX, keep->report, &carried, f) < 0)

@@ -75,7 +75,7 @@ static int library_find(const struct unpack *entries, struct client_content *c, 
 {
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
 		const struct unpack_entry *e = entry_below(entries, c->top, libraries[i]);
-		if (e != NULL && (e->type == WIRE_ENTRY_FILE || e->type == WIRE_ENTRY_HARD_LINK)) {
+		if (e != NULL && (e->type == PIPE_ENTRY_FILE || e->type == PIPE_ENTRY_HARD_LINK)) {
 			(void)snprintf(c->library, sizeof(c->library), "%s", libraries[i]);
 			return 0;
 		}
@@ -103,7 +103,7 @@ int client_content_find(const struct unpack *entries, enum client_kind wanted, s
 
 	for (size_t i = 0; i < entries->count; i++) {
 		const char *path = entries->entries[i].path;
-		if (entries->entries[i].type == WIRE_ENTRY_DIRECTORY)
+		if (entries->entries[i].type == PIPE_ENTRY_DIRECTORY)
 			continue;
 		if (ends_in(path, libraries[0], &length) || ends_in(path, libraries[1], &length)) {
 			if (top_set(&c, path, length, f) < 0)

@@ -102,7 +102,7 @@ static bool plugins_move(const struct unpack *entries, const struct client_conte
 	const struct unpack_entry *vendor = entry_at(entries, content, VENDOR_PLUGINS);
 
 	return archive_uses(entries, content, VENDOR_PLUGINS) && !archive_uses(entries, content, "plugins") &&
-	       (vendor == NULL || vendor->type == WIRE_ENTRY_DIRECTORY);
+	       (vendor == NULL || vendor->type == PIPE_ENTRY_DIRECTORY);
 }
 
 bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
@@ -138,7 +138,7 @@ int client_layout_links(const struct unpack *entries, const struct client_conten
 	for (size_t i = 0; i < entries->count; i++) {
 		const char *below = client_content_path(content, entries->entries[i].path);
 		const char *leaf;
-		if (below == NULL || entries->entries[i].type == WIRE_ENTRY_DIRECTORY)
+		if (below == NULL || entries->entries[i].type == PIPE_ENTRY_DIRECTORY)
 			continue;
 		if (starts_below(below, "bin/64", &leaf)) {
 			(void)snprintf(path, sizeof(path), "bin/%s", leaf);

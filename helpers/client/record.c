@@ -82,18 +82,18 @@ static int entry_record(struct client_record *r, const struct unpack *entries, c
 	}
 	item->path = item->owned != NULL ? item->owned : tail;
 	switch (e->type) {
-	case WIRE_ENTRY_DIRECTORY:
+	case PIPE_ENTRY_DIRECTORY:
 		item->type = MANIFEST_DIR;
 		break;
-	case WIRE_ENTRY_LINK:
+	case PIPE_ENTRY_LINK:
 		item->type = MANIFEST_LINK;
 		item->target = e->target;
 		break;
-	case WIRE_ENTRY_FILE:
+	case PIPE_ENTRY_FILE:
 		item->type = MANIFEST_FILE;
 		item->file = e;
 		break;
-	case WIRE_ENTRY_HARD_LINK:
+	case PIPE_ENTRY_HARD_LINK:
 		item->type = MANIFEST_FILE;
 		item->file = unpack_find(entries, e->target);
 		break;

@@ -77,7 +77,7 @@ static int entry_settle(void *context, const void *state, const struct fs_walk_e
 	if (!S_ISREG(entry->status->st_mode) || entry->status->st_nlink != 1)
 		return strange(f, path, "is no plain file");
 	const struct unpack_entry *announced = entry_find(s, path);
-	if (announced == NULL || announced->type != WIRE_ENTRY_FILE)
+	if (announced == NULL || announced->type != PIPE_ENTRY_FILE)
 		return strange(f, path, "was never announced");
 	if ((uint64_t)entry->status->st_size != announced->size)
 		return strange(f, path, "has another size than announced");
@@ -115,7 +115,7 @@ static int copy_make(int tree, const struct settler *s, const struct unpack_entr
 }
 
 /* Hard links become copies: a file with two names could be changed behind one of them. */
-static int links_make(int tree, const struct settler *s, enum wire_entry type, struct fault *f)
+static int links_make(int tree, const struct settler *s, enum pipe_entry type, struct fault *f)
 {
 	for (size_t i = 0; i < s->entries->count; i++) {
 		const struct unpack_entry *e = &s->entries->entries[i];
@@ -131,9 +131,9 @@ static int links_make(int tree, const struct settler *s, enum wire_entry type, s
 		if (fs_dirs_make(tree, parent, 0755, FS_NOFOLLOW, f) < 0 ||
 		    fs_parent_open(tree, e->path, FS_NOFOLLOW, &dir, leaf, f) < 0)
 			return -1;
-		if (type == WIRE_ENTRY_HARD_LINK && copy_make(tree, s, e, dir, leaf, f) < 0)
+		if (type == PIPE_ENTRY_HARD_LINK && copy_make(tree, s, e, dir, leaf, f) < 0)
 			return -1;
-		if (type == WIRE_ENTRY_LINK && symlinkat(e->target, dir, leaf) < 0)
+		if (type == PIPE_ENTRY_LINK && symlinkat(e->target, dir, leaf) < 0)
 			return fault_errno(f, errno, "cannot make link '%s'", SHOWN(e->path));
 	}
 	return 0;
@@ -151,6 +151,6 @@ int client_settle(int tree, uid_t uid, const struct unpack *entries, const struc
 		return fault_system(f, 0, "an unpacking process misbehaves: %ju files are there of %ju", (uintmax_t)s.files,
 				    (uintmax_t)entries->files);
 	/* Copies first: none of them may be read through a link. */
-	return links_make(tree, &s, WIRE_ENTRY_HARD_LINK, f) < 0 ? -1 : links_make(tree, &s, WIRE_ENTRY_LINK, f);
+	return links_make(tree, &s, PIPE_ENTRY_HARD_LINK, f) < 0 ? -1 : links_make(tree, &s, PIPE_ENTRY_LINK, f);
 }
 

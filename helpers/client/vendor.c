@@ -15,13 +15,13 @@ static const char *const rpm = "/usr/bin/rpm";
 static const struct wanted {
 	const char *name;
 	bool required;
-} wanted[VENDOR_PACKAGES] = {
+} wanted[CLIENT_VENDOR_PACKAGES] = {
 	{ "libcryptoki", true }, { "lunacm", true }, { "vtl", true }, { "configurator", true }, { "libshim", false },
 	{ "cklog", false }, { "ckdemo", false }, { "lunacmu", false }, { "salogin", false }, { "multitoken", false },
 };
 
 /* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
-enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = VENDOR_PACKAGES + 10 };
+enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_VENDOR_PACKAGES + 10 };
 
 /* "vtl-10.9.4-122.x86_64.rpm" of the package "vtl": *ret_version is "10.9.4-122". */
 static bool name_split(const char *leaf, const char *name, const char **ret_version, size_t *ret_length)
@@ -37,10 +37,10 @@ static bool name_split(const char *leaf, const char *name, const char **ret_vers
 	return true;
 }
 
-static int package_add(struct vendor_set *set, size_t which, const struct unpack_entry *entry, const char *version,
+static int package_add(struct client_vendor_set *set, size_t which, const struct unpack_entry *entry, const char *version,
 		       size_t length, struct fault *f)
 {
-	if (entry->type != WIRE_ENTRY_FILE)
+	if (entry->type != PIPE_ENTRY_FILE)
 		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
 	if (set->packages[which].entry != NULL)
 		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path), set->packages[which].name);
@@ -56,12 +56,12 @@ static int package_add(struct vendor_set *set, size_t which, const struct unpack
 	return 0;
 }
 
-int vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-		    struct vendor_set *ret_set, struct fault *f)
+int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
+		    struct client_vendor_set *ret_set, struct fault *f)
 {
-	struct vendor_set set = { .version = "" };
+	struct client_vendor_set set = { .version = "" };
 
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		set.packages[p].name = wanted[p].name;
 	for (size_t i = 0; i < entries->count; i++) {
 		const char *path = client_content_path(content, entries->entries[i].path);
@@ -69,12 +69,12 @@ int vendor_set_find(const struct unpack *entries, const struct client_content *c
 		size_t length;
 		if (path == NULL || strncmp(path, "64/", 3) != 0 || strchr(path + 3, '/') != NULL)
 			continue;
-		for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+		for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 			if (name_split(path + 3, wanted[p].name, &version, &length) &&
 			    package_add(&set, p, &entries->entries[i], version, length, f) < 0)
 				return -1;
 	}
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++) {
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++) {
 		if (set.packages[p].entry != NULL)
 			continue;
 		if (wanted[p].required)
@@ -132,20 +132,20 @@ static const char *said(const struct proc_outcome *outcome, struct text *line)
 	return text_string(line);
 }
 
-static int files_name(int tree, const struct vendor_set *set, struct text *names, struct fault *f)
+static int files_name(int tree, const struct client_vendor_set *set, struct text *names, struct fault *f)
 {
 	char path[PATH_MAX];
 
 	if (path_of(tree, path, f) < 0)
 		return -1;
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(names, "%s/%s\n", path, set->packages[p].entry->path);
 	return 0;
 }
 
 /* rpm's view of the files, against what their names say. */
-static int files_check(int tree, const struct vendor_set *set, struct fault *f)
+static int files_check(int tree, const struct client_vendor_set *set, struct fault *f)
 {
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
 	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n", NULL };
@@ -162,7 +162,7 @@ static int files_check(int tree, const struct vendor_set *set, struct fault *f)
 	proc_outcome_done(&outcome);
 	if (r < 0 || rpm_run(query, &again, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
 	if (outcome.status != 0 || !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
@@ -171,7 +171,7 @@ static int files_check(int tree, const struct vendor_set *set, struct fault *f)
 	return r;
 }
 
-int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed, struct fault *f)
+int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f)
 {
 	TEXT_AUTO names = TEXT_INIT;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -180,7 +180,7 @@ int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed
 	if (path_of(root, path, f) < 0)
 		return -1;
 	const char *const options[] = { "--root", path, "-q", NULL };
-	for (size_t p = 0; p < VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&names, "%s-%s\n", set->packages[p].name, set->version);
 	if (rpm_run(options, &names, QUERY_MS, &outcome, f) < 0)
@@ -190,7 +190,7 @@ int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed
 	return 0;
 }
 
-int vendor_install(int root, int tree, const struct vendor_set *set, struct fault *f)
+int client_vendor_install(int root, int tree, const struct client_vendor_set *set, struct fault *f)
 {
 	TEXT_AUTO names = TEXT_INIT;
 	TEXT_AUTO again = TEXT_INIT;

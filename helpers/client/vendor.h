@@ -18,24 +18,24 @@
 #include "base/report.h"
 #include "client/kind.h"
 
-enum { VENDOR_PACKAGES = 10 };
+enum { CLIENT_VENDOR_PACKAGES = 10 };
 
-struct vendor_package {
+struct client_vendor_package {
 	const char *name;
 	const struct unpack_entry *entry; /* the RPM's; NULL where the archive has none */
 };
 
-struct vendor_set {
-	struct vendor_package packages[VENDOR_PACKAGES];
+struct client_vendor_set {
+	struct client_vendor_package packages[CLIENT_VENDOR_PACKAGES];
 	char version[64]; /* "10.9.4-122", of all of them */
 };
 
 /* By file names only.  Packages of the set that are not there are told as warnings. */
-int vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-		    struct vendor_set *ret_set, struct fault *f);
+int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
+		    struct client_vendor_set *ret_set, struct fault *f);
 /* Is every one of them installed below the root already, in this version? */
-int vendor_installed(int root, const struct vendor_set *set, bool *ret_installed, struct fault *f);
+int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f);
 /* `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it. */
-int vendor_install(int root, int tree, const struct vendor_set *set, struct fault *f);
+int client_vendor_install(int root, int tree, const struct client_vendor_set *set, struct fault *f);
 
 #endif

@@ -20,7 +20,7 @@ enum { EXCHANGE = 1 << 1 };
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-void workshop_done(struct workshop *w)
+void client_workshop_done(struct client_workshop *w)
 {
 	fs_close(&w->parent);
 	fs_close(&w->dir);
@@ -31,7 +31,7 @@ static bool there(int dir, const char *name)
 	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int names_set(int root, const char *client_dir, struct workshop *w, struct fault *f)
+static int names_set(int root, const char *client_dir, struct client_workshop *w, struct fault *f)
 {
 	if (fs_parent_open(root, client_dir, FS_FOLLOW_TRUSTED, &w->parent, w->leaf, f) < 0)
 		return -1;
@@ -42,7 +42,7 @@ static int names_set(int root, const char *client_dir, struct workshop *w, struc
 }
 
 /* A workshop that somebody else has made, or can enter, is none. */
-static int dir_open(struct workshop *w, struct fault *f)
+static int dir_open(struct client_workshop *w, struct fault *f)
 {
 	struct stat status;
 
@@ -64,7 +64,7 @@ static int names_exchange(int from_dir, const char *from, int to_dir, const char
 /* --- which tree is which: the note in `swap` ------------------------------------------------------------------------ */
 
 /* Not synced: the sync of the whole file system that follows is for this, too. */
-static int swap_note_write(struct workshop *w, const struct stat *next, struct fault *f)
+static int swap_note_write(struct client_workshop *w, const struct stat *next, struct fault *f)
 {
 	char line[64];
 	const int length = snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)next->st_dev, (uintmax_t)next->st_ino);
@@ -76,7 +76,7 @@ static int swap_note_write(struct workshop *w, const struct stat *next, struct f
 }
 
 /* Is the tree that the note is about in the client's place? */
-static bool swap_note_fulfilled(const struct workshop *w)
+static bool swap_note_fulfilled(const struct client_workshop *w)
 {
 	struct fault ignored = FAULT_INIT;
 	TEXT_AUTO note = TEXT_INIT;
@@ -91,7 +91,7 @@ static bool swap_note_fulfilled(const struct workshop *w)
 	return device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
 }
 
-static int dirs_sync(const struct workshop *w, struct fault *f)
+static int dirs_sync(const struct client_workshop *w, struct fault *f)
 {
 	if (fsync(w->parent) < 0 || fsync(w->dir) < 0)
 		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(w->leaf));
@@ -99,7 +99,7 @@ static int dirs_sync(const struct workshop *w, struct fault *f)
 }
 
 /* After the new tree is in place: what it replaced becomes `previous`.  Can be broken off and begun again anywhere. */
-static int swap_complete(struct workshop *w, struct fault *f)
+static int swap_complete(struct client_workshop *w, struct fault *f)
 {
 	if (there(w->dir, "outgoing") && !there(w->dir, "next") && renameat(w->dir, "outgoing", w->dir, "next") < 0)
 		return fault_system(f, errno, "cannot put the old client aside");
@@ -117,7 +117,7 @@ static int swap_complete(struct workshop *w, struct fault *f)
 }
 
 /* What a run that was killed has left. */
-static int recover(struct workshop *w, struct report *report, struct fault *f)
+static int recover(struct client_workshop *w, struct report *report, struct fault *f)
 {
 	if (there(w->dir, "outgoing")) {
 		/* Between the two renames of a kernel without the exchange. */
@@ -138,7 +138,7 @@ static int recover(struct workshop *w, struct report *report, struct fault *f)
 		report_say(report, REPORT_WARNING, "an earlier run was cut off after the new client was in place; completed");
 	} else {
 		const bool left = there(w->dir, "new") || there(w->dir, "next");
-		if (fs_tree_remove(w->dir, "next", f) < 0 || workshop_clear(w, f) < 0)
+		if (fs_tree_remove(w->dir, "next", f) < 0 || client_workshop_clear(w, f) < 0)
 			return -1;
 		if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
 			return fault_system(f, errno, "cannot tidy up '%s'", SHOWN(w->name));
@@ -167,9 +167,9 @@ static void parent_of(const char *path, char ret_parent[PATH_MAX])
 	(void)snprintf(ret_parent, PATH_MAX, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
 }
 
-int workshop_open(int root, const char *client_dir, struct report *report, struct workshop *ret_workshop, struct fault *f)
+int client_workshop_open(int root, const char *client_dir, struct report *report, struct client_workshop *ret_workshop, struct fault *f)
 {
-	WORKSHOP_AUTO w = WORKSHOP_INIT;
+	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
 	char parent[PATH_MAX];
 
 	parent_of(client_dir, parent);
@@ -181,16 +181,16 @@ int workshop_open(int root, const char *client_dir, struct report *report, struc
 	if (dir_open(&w, f) < 0 || recover(&w, report, f) < 0)
 		return -1;
 	*ret_workshop = w;
-	w = (struct workshop)WORKSHOP_INIT;
+	w = (struct client_workshop)CLIENT_WORKSHOP_INIT;
 	return 0;
 }
 
-void workshop_close(struct workshop *w, int root, const char *client_dir)
+void client_workshop_close(struct client_workshop *w, int root, const char *client_dir)
 {
 	struct fault ignored = FAULT_INIT;
 	char path[PATH_MAX], parent[PATH_MAX], leaf[FS_NAME_SIZE];
 
-	if (w->parent < 0 || w->dir < 0 || workshop_clear(w, &ignored) < 0 || unlinkat(w->parent, w->name, AT_REMOVEDIR) < 0)
+	if (w->parent < 0 || w->dir < 0 || client_workshop_clear(w, &ignored) < 0 || unlinkat(w->parent, w->name, AT_REMOVEDIR) < 0)
 		return;
 	/* rmdir(2) stops by itself at the first that holds something. */
 	parent_of(client_dir, path);
@@ -204,9 +204,9 @@ void workshop_close(struct workshop *w, int root, const char *client_dir)
 	}
 }
 
-int workshop_look(int root, const char *client_dir, struct workshop *ret_workshop, struct fault *f)
+int client_workshop_look(int root, const char *client_dir, struct client_workshop *ret_workshop, struct fault *f)
 {
-	WORKSHOP_AUTO w = WORKSHOP_INIT;
+	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
 	struct fault absent = FAULT_INIT;
 
 	if (names_set(root, client_dir, &w, &absent) < 0) {
@@ -218,11 +218,11 @@ int workshop_look(int root, const char *client_dir, struct workshop *ret_worksho
 		return -1;
 	}
 	*ret_workshop = w;
-	w = (struct workshop)WORKSHOP_INIT;
+	w = (struct client_workshop)CLIENT_WORKSHOP_INIT;
 	return 0;
 }
 
-int workshop_client_open(const struct workshop *w, int *ret_dir, struct fault *f)
+int client_workshop_present(const struct client_workshop *w, int *ret_dir, struct fault *f)
 {
 	struct stat status;
 
@@ -239,12 +239,12 @@ int workshop_client_open(const struct workshop *w, int *ret_dir, struct fault *f
 
 /* --- the stage ---------------------------------------------------------------------------------------------------------- */
 
-int workshop_stage(struct workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f)
+int client_workshop_stage(struct client_workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f)
 {
 	FS_AUTO int outer = -1;
 	FS_AUTO int tree = -1;
 
-	if (workshop_clear(w, f) < 0)
+	if (client_workshop_clear(w, f) < 0)
 		return -1;
 	if (mkdirat(w->dir, "new", 0700) < 0)
 		return fault_errno(f, errno, "cannot make the new client's directory");
@@ -258,7 +258,7 @@ int workshop_stage(struct workshop *w, uid_t uid, gid_t gid, int *ret_tree, stru
 	return 0;
 }
 
-int workshop_clear(struct workshop *w, struct fault *f)
+int client_workshop_clear(struct client_workshop *w, struct fault *f)
 {
 	return fs_tree_remove(w->dir, "new", f);
 }
@@ -269,7 +269,7 @@ int workshop_clear(struct workshop *w, struct fault *f)
  * `name` of the workshop and the client change places.  Kernels before 3.15, and some file systems, cannot do that
  * in one step; then two renames do it, between which there is no client for an instant (recover puts it back).
  */
-static int client_exchange(struct workshop *w, const char *name, struct report *report, struct fault *f)
+static int client_exchange(struct client_workshop *w, const char *name, struct report *report, struct fault *f)
 {
 	if (names_exchange(w->dir, name, w->parent, w->leaf) == 0)
 		return 0;
@@ -288,7 +288,7 @@ static int client_exchange(struct workshop *w, const char *name, struct report *
 	return 0;
 }
 
-int workshop_swap(struct workshop *w, const char *top, struct report *report, struct fault *f)
+int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f)
 {
 	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
 	struct stat next, now;
@@ -316,16 +316,16 @@ int workshop_swap(struct workshop *w, const char *top, struct report *report, st
 	return swap_complete(w, f);
 }
 
-bool workshop_has_previous(const struct workshop *w)
+bool client_workshop_has_previous(const struct client_workshop *w)
 {
 	struct stat status;
 
 	return w->dir >= 0 && fstatat(w->dir, "previous", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
-int workshop_rollback(struct workshop *w, struct report *report, struct fault *f)
+int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f)
 {
-	if (!workshop_has_previous(w))
+	if (!client_workshop_has_previous(w))
 		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
 	if (there(w->parent, w->leaf)) {
 		if (client_exchange(w, "previous", report, f) < 0)

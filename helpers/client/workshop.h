@@ -12,7 +12,7 @@
  *   swap       which tree `next` was, while it is being put in place
  *   kept       the identity, while rpm is at work (client/keep)
  *
- * A run that was killed at any instant is tidied up by the next: workshop_open either completes a swap whose new
+ * A run that was killed at any instant is tidied up by the next: client_workshop_open either completes a swap whose new
  * tree is in place, or throws the new tree away, and puts an old one back that stands nowhere.
  */
 #ifndef OKV_CLIENT_WORKSHOP_H
@@ -24,7 +24,7 @@
 #include "base/report.h"
 #include "fs/root.h"
 
-struct workshop {
+struct client_workshop {
 	int parent; /* directory of the client's directory */
 	int dir;    /* the workshop itself */
 	char leaf[FS_NAME_SIZE]; /* of the client's directory */
@@ -32,35 +32,35 @@ struct workshop {
 	char made[PATH_MAX]; /* the first directory on the way that was made, below the root; "" for none */
 };
 
-#define WORKSHOP_INIT { .parent = -1, .dir = -1 }
-#define WORKSHOP_AUTO __attribute__((cleanup(workshop_done))) struct workshop
+#define CLIENT_WORKSHOP_INIT { .parent = -1, .dir = -1 }
+#define CLIENT_WORKSHOP_AUTO __attribute__((cleanup(client_workshop_done))) struct client_workshop
 
-void workshop_done(struct workshop *w);
+void client_workshop_done(struct client_workshop *w);
 /* Opens the workshop of the client's directory, made where it is missing, and tidies it up. */
-int workshop_open(int root, const char *client_dir, struct report *report, struct workshop *ret_workshop,
+int client_workshop_open(int root, const char *client_dir, struct report *report, struct client_workshop *ret_workshop,
 		  struct fault *f);
 /*
  * Only looks: *ret_workshop has dir -1 where there is none, parent -1 where there is not even its place.  Nothing is
  * tidied up.
  */
-int workshop_look(int root, const char *client_dir, struct workshop *ret_workshop, struct fault *f);
+int client_workshop_look(int root, const char *client_dir, struct client_workshop *ret_workshop, struct fault *f);
 
 /* new/tree, empty, for the unpacking processes to write into as uid:gid. */
-int workshop_stage(struct workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f);
+int client_workshop_stage(struct client_workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f);
 /* Removes new/ with all in it. */
-int workshop_clear(struct workshop *w, struct fault *f);
+int client_workshop_clear(struct client_workshop *w, struct fault *f);
 /* At the end of a run: a workshop in which nothing is kept goes, and so do directories on the way that were made for it. */
-void workshop_close(struct workshop *w, int root, const char *client_dir);
+void client_workshop_close(struct client_workshop *w, int root, const char *client_dir);
 /* The client's directory; -1 where there is none, FAULT_REFUSED where something else stands under its name. */
-int workshop_client_open(const struct workshop *w, int *ret_dir, struct fault *f);
+int client_workshop_present(const struct client_workshop *w, int *ret_dir, struct fault *f);
 
 /*
  * Puts new/tree/`top` in the client's place, durably: one sync of the file system, one rename.  What was there is
  * `previous` afterwards.
  */
-int workshop_swap(struct workshop *w, const char *top, struct report *report, struct fault *f);
-bool workshop_has_previous(const struct workshop *w);
+int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f);
+bool client_workshop_has_previous(const struct client_workshop *w);
 /* Exchanges the client with `previous`; FAULT_ABSENT without one. */
-int workshop_rollback(struct workshop *w, struct report *report, struct fault *f);
+int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f);
 
 #endif

@@ -101,20 +101,20 @@ static void list_print(const struct cmd_context *context, const struct client_re
 	for (size_t i = 0; i < result->entries.count; i++) {
 		const struct unpack_entry *e = &result->entries.entries[i];
 		if (!client_layout_path(&result->entries, &result->content, e->path, path)) {
-			if (e->type != WIRE_ENTRY_DIRECTORY)
+			if (e->type != PIPE_ENTRY_DIRECTORY)
 				cmd_print(context, "not placed   %s\n", SHOWN(e->path));
 			continue;
 		}
 		switch (e->type) {
-		case WIRE_ENTRY_DIRECTORY:
+		case PIPE_ENTRY_DIRECTORY:
 			continue;
-		case WIRE_ENTRY_LINK:
+		case PIPE_ENTRY_LINK:
 			cmd_print(context, "%11s  %s/%s -> %s\n", "link", client_dir, SHOWN(path), SHOWN(e->target));
 			continue;
-		case WIRE_ENTRY_FILE:
-		case WIRE_ENTRY_HARD_LINK:
+		case PIPE_ENTRY_FILE:
+		case PIPE_ENTRY_HARD_LINK:
 			size_say(e->size, size);
-			cmd_print(context, "%11s  %s/%s\n", e->type == WIRE_ENTRY_FILE ? size : "copy", client_dir, SHOWN(path));
+			cmd_print(context, "%11s  %s/%s\n", e->type == PIPE_ENTRY_FILE ? size : "copy", client_dir, SHOWN(path));
 			continue;
 		}
 	}
@@ -183,7 +183,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_array_begin(&j, "entries");
 	for (size_t i = 0; planned && i < result->entries.count; i++) {
 		const struct unpack_entry *e = &result->entries.entries[i];
-		if (e->type == WIRE_ENTRY_DIRECTORY)
+		if (e->type == PIPE_ENTRY_DIRECTORY)
 			continue;
 		json_object_begin(&j, NULL);
 		json_string(&j, "member", e->path);

@@ -1,15 +1,15 @@
-#include "archive/wire.h"
+#include "archive/pipe.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
-_Static_assert(WIRE_NOTE_MAX <= PIPE_BUF, "a larger write may be torn");
-_Static_assert(sizeof(struct wire_note) + 2 * (LIMITS_PATH + 1) <= WIRE_NOTE_MAX, "a note must fit into one write");
-_Static_assert(sizeof(struct wire_note) + WIRE_TEXT_MAX <= WIRE_NOTE_MAX, "a note must fit into one write");
+_Static_assert(PIPE_NOTE_MAX <= PIPE_BUF, "a larger write may be torn");
+_Static_assert(sizeof(struct pipe_note) + 2 * (LIMITS_PATH + 1) <= PIPE_NOTE_MAX, "a note must fit into one write");
+_Static_assert(sizeof(struct pipe_note) + PIPE_TEXT_MAX <= PIPE_NOTE_MAX, "a note must fit into one write");
 
-int wire_flush(struct wire_writer *writer, struct fault *f)
+int pipe_flush(struct pipe_writer *writer, struct fault *f)
 {
 	ssize_t sent;
 
@@ -24,14 +24,14 @@ int wire_flush(struct wire_writer *writer, struct fault *f)
 	return 0;
 }
 
-int wire_note_put(struct wire_writer *writer, const struct wire_note *note, const char *path, const char *target,
+int pipe_note_put(struct pipe_writer *writer, const struct pipe_note *note, const char *path, const char *target,
 		  struct fault *f)
 {
-	struct wire_note head = *note;
+	struct pipe_note head = *note;
 
-	head.path_length = path != NULL ? (uint32_t)strnlen(path, WIRE_TEXT_MAX) : 0;
+	head.path_length = path != NULL ? (uint32_t)strnlen(path, PIPE_TEXT_MAX) : 0;
 	head.target_length = target != NULL ? (uint32_t)strnlen(target, LIMITS_PATH) : 0;
-	if (sizeof(head) + head.path_length + head.target_length > WIRE_NOTE_MAX - writer->filled && wire_flush(writer, f) < 0)
+	if (sizeof(head) + head.path_length + head.target_length > PIPE_NOTE_MAX - writer->filled && pipe_flush(writer, f) < 0)
 		return -1;
 	unsigned char *to = writer->bytes + writer->filled;
 	memcpy(to, &head, sizeof(head));
@@ -44,20 +44,20 @@ int wire_note_put(struct wire_writer *writer, const struct wire_note *note, cons
 	return 0;
 }
 
-void wire_fault_put(struct wire_writer *writer, const struct fault *fault)
+void pipe_fault_put(struct pipe_writer *writer, const struct fault *fault)
 {
 	struct fault ignored = FAULT_INIT;
-	struct wire_note note;
+	struct pipe_note note;
 
 	memset(&note, 0, sizeof(note));
-	note.kind = WIRE_NOTE_FAULT;
+	note.kind = PIPE_NOTE_FAULT;
 	note.fault = fault->kind;
 	note.errnum = fault->errnum;
-	if (wire_note_put(writer, &note, fault->text, NULL, &ignored) == 0)
-		(void)wire_flush(writer, &ignored);
+	if (pipe_note_put(writer, &note, fault->text, NULL, &ignored) == 0)
+		(void)pipe_flush(writer, &ignored);
 }
 
-int wire_note_read(struct wire_reader *reader, int fd, struct fault *f)
+int pipe_note_read(struct pipe_reader *reader, int fd, struct fault *f)
 {
 	if (reader->used > 0) {
 		reader->filled -= reader->used;
@@ -77,18 +77,18 @@ int wire_note_read(struct wire_reader *reader, int fd, struct fault *f)
 	}
 }
 
-int wire_note_next(struct wire_reader *reader, struct wire_note *ret_note, char ret_path[WIRE_TEXT_MAX + 1],
-		   char ret_target[WIRE_TEXT_MAX + 1], struct fault *f)
+int pipe_note_next(struct pipe_reader *reader, struct pipe_note *ret_note, char ret_path[PIPE_TEXT_MAX + 1],
+		   char ret_target[PIPE_TEXT_MAX + 1], struct fault *f)
 {
 	const size_t have = reader->filled - reader->used;
 	const unsigned char *at = reader->bytes + reader->used;
-	struct wire_note note;
+	struct pipe_note note;
 
 	if (have < sizeof(note))
 		return 0;
 	memcpy(&note, at, sizeof(note));
-	if (note.path_length > WIRE_TEXT_MAX || note.target_length > LIMITS_PATH || note.kind < WIRE_NOTE_ENTRY ||
-	    note.kind > WIRE_NOTE_FAULT)
+	if (note.path_length > PIPE_TEXT_MAX || note.target_length > LIMITS_PATH || note.kind < PIPE_NOTE_ENTRY ||
+	    note.kind > PIPE_NOTE_FAULT)
 		return fault_system(f, 0, "an unpacking process misbehaves");
 	if (have < sizeof(note) + note.path_length + note.target_length)
 		return 0;
