@@ -66,7 +66,7 @@ static int progress(struct decoder *d, uint64_t here, struct fault *f)
 	return note(d, PIPE_NOTE_PROGRESS, d->read_noted, NULL, f) < 0 ? -1 : pipe_flush(d->decode->notes, f);
 }
 
-/* --- jobs ---------------------------------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------------------------------------- */
 
 static bool placing(const struct decoder *d)
 {
@@ -86,7 +86,8 @@ static int batch_add(struct decoder *d, const void *bytes, size_t length, struct
 	if (length > BATCH_SIZE - d->batched && batch_flush(d, f) < 0)
 		return -1;
 	if (length >= BATCH_SIZE / 2)
-		return batch_flush(d, f) < 0 ? -1 : fs_write(d->decode->placers[d->turn], "the placer", bytes, length, f);
+		return batch_flush(d, f) < 0 ? -1
+					     : fs_write(d->decode->placers[d->turn], "the placer", bytes, length, f);
 	memcpy(d->batch + d->batched, bytes, length);
 	d->batched += length;
 	return 0;
@@ -155,7 +156,7 @@ static int link_note(struct decoder *d, const char *path, const struct member *m
 	return note_entry(d, hard ? PIPE_ENTRY_HARD_LINK : PIPE_ENTRY_LINK, 0, path, judge_last_target(&d->judge), f);
 }
 
-/* --- archives inside ------------------------------------------------------------------------------------------------- */
+/* --- archives inside ---------------------------------------------------------------------------------------------- */
 
 /* Only a tar is read through: a zip needs its end first, and what the client's zip brings as one is for Windows. */
 static bool is_nested(const struct member *member)
@@ -166,7 +167,8 @@ static bool is_nested(const struct member *member)
 		return false;
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
 		const size_t length = strlen(endings[i]);
-		if (member->name_length > length && memcmp(member->name + member->name_length - length, endings[i], length) == 0)
+		if (member->name_length > length &&
+		    memcmp(member->name + member->name_length - length, endings[i], length) == 0)
 			return true;
 	}
 	return false;
@@ -188,7 +190,8 @@ static int member_judge(struct decoder *d, const struct member *member, bool nes
 /* Puts the member's name before what is wrong with it; outermost name first. */
 static int member_blame(const unsigned char *name, size_t length, struct fault *f)
 {
-	return f->kind == FAULT_REFUSED && length > 0 ? fault_prefix(f, "member '%s': ", SHOWN_BYTES(name, length)) : -1;
+	return f->kind == FAULT_REFUSED && length > 0 ? fault_prefix(f, "member '%s': ", SHOWN_BYTES(name, length))
+						      : -1;
 }
 
 /* What a tar is packed in, by its first bytes; NULL for what is no tar at all. */
@@ -215,7 +218,8 @@ static int tar_open(struct decoder *d, struct stream *lead, unsigned layer, cons
 	const char *packed = packing(lead);
 
 	if (packed == NULL)
-		return fault_refused(f, lead->at == lead->end ? "it is empty" : "it is no tar or zip, or it is damaged");
+		return fault_refused(f, "%s", lead->at == lead->end ? "it is empty"
+								    : "it is no tar or zip, or it is damaged");
 	(void)snprintf(format, sizeof(format), "tar%s%s", packed[0] != '\0' ? "." : "", packed);
 	if (note(d, PIPE_NOTE_FORMAT, 0, format, f) < 0)
 		return -1;
@@ -247,7 +251,7 @@ static int nested_read(struct decoder *d, struct stream *content, unsigned layer
 	return lead->at == lead->end ? 0 : fault_refused(f, "something follows the archive in it");
 }
 
-/* --- tar --------------------------------------------------------------------------------------------------------------- */
+/* --- tar ---------------------------------------------------------------------------------------------------------- */
 
 /*
  * The member as seen from the top of everything.  An absolute name stays as it is, so that the judge sees it; a "./"
@@ -347,7 +351,7 @@ static int tar_read(struct decoder *d, struct stream *source, unsigned layer, co
 	}
 }
 
-/* --- zip --------------------------------------------------------------------------------------------------------------- */
+/* --- zip ---------------------------------------------------------------------------------------------------------- */
 
 /* Reads a member's content through: where nothing is placed, its checksum is still compared. */
 static int zip_content_check(struct decoder *d, const struct zip_place *place, struct fault *f)
@@ -383,7 +387,8 @@ static int zip_member(struct decoder *d, const struct member *member, const stru
 		return -1;
 	if (nested)
 		return verdict == JUDGE_PLACE ? zip_nested(d, place, path, f) : 0;
-	if (member->type == MEMBER_FILE && (verdict == JUDGE_COVERED || !placing(d)) && zip_content_check(d, place, f) < 0)
+	if (member->type == MEMBER_FILE && (verdict == JUDGE_COVERED || !placing(d)) &&
+	    zip_content_check(d, place, f) < 0)
 		return -1;
 	if (verdict != JUDGE_PLACE)
 		return 0;
@@ -424,7 +429,7 @@ static int zip_read(struct decoder *d, int fd, struct fault *f)
 	return zip_pass(d, PASS_NESTED, f) < 0 ? -1 : zip_pass(d, PASS_MEMBERS, f);
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------------- */
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 
 static int archive_read_through(struct decoder *d, int fd, struct fault *f)
 {

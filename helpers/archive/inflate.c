@@ -17,19 +17,28 @@ enum { STATE_HEADER, STATE_STORED, STATE_CODES, STATE_ENDED };
  */
 enum { ENTRY_LITERAL = 1 << 12, ENTRY_BASE = 1 << 13, ENTRY_LINK = 1 << 14, ENTRY_END = 1 << 15 };
 
-#define ENTRY(kind, value, extra) ((uint32_t)(value) << 16 | (uint32_t)(kind) | (uint32_t)(extra) << 8 | (uint32_t)(extra))
+#define ENTRY(kind, value, extra) \
+	((uint32_t)(value) << 16 | (uint32_t)(kind) | (uint32_t)(extra) << 8 | (uint32_t)(extra))
 #define ENTRY_TO_TABLE(second, width) ((uint32_t)(second) << 16 | (uint32_t)ENTRY_LINK | (uint32_t)(width) << 8)
 #define ENTRY_BITS(entry) ((entry) & 63)
 #define ENTRY_EXTRA(entry) ((entry) >> 8 & 15)
 #define ENTRY_VALUE(entry) ((entry) >> 16)
 
-static const uint16_t length_base[29] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99,
-					  115, 131, 163, 195, 227, 258 };
-static const uint8_t length_extra[29] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0 };
-static const uint16_t distance_base[30] = { 1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025,
-					    1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577 };
-static const uint8_t distance_extra[30] = { 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11,
-					    12, 12, 13, 13 };
+/* Base and number of extra bits of each symbol (RFC 1951, 3.2.5). */
+static const uint16_t length_base[29] = {
+	3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227,
+	258,
+};
+static const uint8_t length_extra[29] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0,
+};
+static const uint16_t distance_base[30] = {
+	1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097,
+	6145, 8193, 12289, 16385, 24577,
+};
+static const uint8_t distance_extra[30] = {
+	0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+};
 
 static int damaged(struct fault *f, const char *what)
 {
@@ -129,7 +138,8 @@ static bool table_make(uint32_t *table, size_t size, unsigned width, const uint8
 					return false;
 				table[prefix] = ENTRY_TO_TABLE(second, second_width) | width;
 			}
-			for (size_t at = index >> width; at < (size_t)1 << second_width; at += (size_t)1 << (length - width))
+			for (size_t at = index >> width; at < (size_t)1 << second_width;
+			     at += (size_t)1 << (length - width))
 				table[second + at] = entry != 0 ? entry + (length - width) : 0;
 		}
 		code++;
@@ -138,7 +148,7 @@ static bool table_make(uint32_t *table, size_t size, unsigned width, const uint8
 	return true;
 }
 
-/* --- bits, one byte at a time: at the edges of input and output, and for headers -------------------------------- */
+/* --- bits, one byte at a time: at the edges of input and output, and for headers ---------------------------------- */
 
 static int more(struct stream *in, struct fault *f)
 {
@@ -196,7 +206,9 @@ static int code_take(struct inflate *z, const uint32_t *table, unsigned width, u
 
 static int codes_read(struct inflate *z, struct fault *f)
 {
-	static const uint8_t order[PRECODE_SYMBOLS] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
+	static const uint8_t order[PRECODE_SYMBOLS] = {
+		16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
+	};
 	uint8_t lengths[LITERAL_SYMBOLS + DISTANCE_SYMBOLS] = { 0 }, pre[PRECODE_SYMBOLS] = { 0 };
 	uint32_t *const precode = z->distance_table; /* free until the code itself is made */
 	unsigned literals, distances, pres;
@@ -244,7 +256,8 @@ static int codes_read(struct inflate *z, struct fault *f)
 	}
 	if (lengths[END_OF_BLOCK] == 0)
 		return damaged(f, "a block has no end");
-	if (!table_make(z->literal_table, INFLATE_LITERAL_SIZE, INFLATE_LITERAL_BITS, lengths, literals, literal_entry, true) ||
+	if (!table_make(z->literal_table, INFLATE_LITERAL_SIZE, INFLATE_LITERAL_BITS, lengths, literals, literal_entry,
+			true) ||
 	    !table_make(z->distance_table, INFLATE_DISTANCE_SIZE, INFLATE_DISTANCE_BITS, lengths + literals, distances,
 			distance_entry, true))
 		return damaged(f, "a block's code is not complete");
@@ -313,7 +326,7 @@ static int block_end(struct inflate *z, struct fault *f)
 	return padding_check(z, f);
 }
 
-/* --- output ------------------------------------------------------------------------------------------------------ */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
 static int stored_copy(struct inflate *z, unsigned char *window, size_t *at, size_t limit, struct fault *f)
 {
@@ -341,7 +354,8 @@ static void match_copy(struct inflate *z, unsigned char *window, size_t *at, siz
 }
 
 /* One symbol; *ret_ended with the end of the block. */
-static int symbol_slow(struct inflate *z, unsigned char *window, size_t *at, size_t limit, bool *ret_ended, struct fault *f)
+static int symbol_slow(struct inflate *z, unsigned char *window, size_t *at, size_t limit, bool *ret_ended,
+		       struct fault *f)
 {
 	uint32_t entry;
 	unsigned extra;

@@ -32,7 +32,7 @@ void judge_done(struct judge *j)
 	*j = (struct judge)JUDGE_INIT(j->limits);
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t utf8_value(const unsigned char *at, size_t length)
 {
@@ -48,7 +48,8 @@ static uint32_t utf8_value(const unsigned char *at, size_t length)
 static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xfff9 && c <= 0xfffb);
 }
 
 static int characters_check(const unsigned char *name, size_t length, struct fault *f)
@@ -145,7 +146,7 @@ bool judge_resolve(const char *path, const char *target, char ret_path[LIMITS_PA
 	return true;
 }
 
-/* --- the set of paths ---------------------------------------------------------------------------------------------- */
+/* --- the set of paths --------------------------------------------------------------------------------------------- */
 
 static uint64_t hash(const char *bytes, size_t length, bool fold)
 {
@@ -239,7 +240,7 @@ static int parents_enter(struct judge *j, const char *path, unsigned layer, stru
 	return 0;
 }
 
-/* --- members ------------------------------------------------------------------------------------------------------- */
+/* --- members ------------------------------------------------------------------------------------------------------ */
 
 static int type_check(const struct member *member, struct fault *f)
 {
@@ -387,7 +388,7 @@ int judge_member(struct judge *j, const struct member *member, unsigned layer, c
 	return member->type == MEMBER_LINK || member->type == MEMBER_HARD_LINK ? link_note(j, ret_path, member, f) : 0;
 }
 
-/* --- links, when all is known ---------------------------------------------------------------------------------------- */
+/* --- links, when all is known ------------------------------------------------------------------------------------- */
 
 static bool through_link(const struct judge *j, const char *path)
 {
@@ -432,8 +433,8 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 		if (!judge_resolve(link->path, link->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(first->path));
 		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
-			return fault_refused(f, "member '%s': a link that leads through another link, or through what is no directory",
-					     SHOWN(first->path));
+			return fault_refused(f, "member '%s': a link that leads through another link, or through what "
+						"is no directory", SHOWN(first->path));
 		if (holds(resolved, link->path))
 			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));
 		const struct judge_path *found = path_find(j, resolved, strlen(resolved));

@@ -12,7 +12,8 @@ int limits_check_ratio(uint64_t in, uint64_t out, struct fault *f)
 int limits_check_bytes(const struct limits *limits, uint64_t out, struct fault *f)
 {
 	if (out > limits->bytes)
-		return fault_refused(f, "larger unpacked than --max-bytes allows (%llu)", (unsigned long long)limits->bytes);
+		return fault_refused(f, "larger unpacked than --max-bytes allows (%llu)",
+				     (unsigned long long)limits->bytes);
 	if (out > limits->room)
 		return fault_system(f, ENOSPC, "it needs more than the %llu bytes that are free",
 				    (unsigned long long)limits->room);

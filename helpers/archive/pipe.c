@@ -31,7 +31,8 @@ int pipe_note_put(struct pipe_writer *writer, const struct pipe_note *note, cons
 
 	head.path_length = path != NULL ? (uint32_t)strnlen(path, PIPE_TEXT_MAX) : 0;
 	head.target_length = target != NULL ? (uint32_t)strnlen(target, LIMITS_PATH) : 0;
-	if (sizeof(head) + head.path_length + head.target_length > PIPE_NOTE_MAX - writer->filled && pipe_flush(writer, f) < 0)
+	if (sizeof(head) + head.path_length + head.target_length > PIPE_NOTE_MAX - writer->filled &&
+	    pipe_flush(writer, f) < 0)
 		return -1;
 	unsigned char *to = writer->bytes + writer->filled;
 	memcpy(to, &head, sizeof(head));

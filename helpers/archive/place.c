@@ -86,7 +86,8 @@ static int directory_make(struct placer *p, const char *path, struct fault *f)
 }
 
 /* The open directory for a file's path; its last name in *ret_leaf. */
-static int directory_open(struct placer *p, const char *path, int *ret_directory, const char **ret_leaf, struct fault *f)
+static int directory_open(struct placer *p, const char *path, int *ret_directory, const char **ret_leaf,
+			  struct fault *f)
 {
 	const char *slash = strrchr(path, '/');
 	const size_t length = slash != NULL ? (size_t)(slash - path) : 0;
@@ -179,7 +180,8 @@ static int file_place(struct placer *p, const struct pipe_job *job, const char *
 	memset(&note, 0, sizeof(note));
 	if (file_create(p, path, (mode_t)job->mode, &fd, f) < 0 || digest_sha256_start(&p->digest, f) < 0)
 		return -1;
-	if ((job->kind == PIPE_ZIP ? content_from_zip(p, fd, path, job, f) : content_from_pipe(p, fd, path, job->size, f)) < 0)
+	if ((job->kind == PIPE_ZIP ? content_from_zip(p, fd, path, job, f)
+				   : content_from_pipe(p, fd, path, job->size, f)) < 0)
 		return -1;
 	if (job->size >= WRITEBACK_EARLY)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);

@@ -36,10 +36,11 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 	LOAD(offsetof(struct seccomp_data, arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0), \
 		RETURN(SECCOMP_RET_KILL), LOAD(offsetof(struct seccomp_data, nr))
 #define FILTER_BOTH \
-	ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_pread64), ALLOW(SYS_close), ALLOW(SYS_fstat), ALLOW(SYS_newfstatat), ALLOW(SYS_mmap), \
-		ALLOW(SYS_munmap), ALLOW(SYS_mremap), ALLOW(SYS_brk), ALLOW(SYS_madvise), ALLOW(SYS_exit_group), \
-		ALLOW(SYS_exit), ALLOW(SYS_rt_sigreturn), ALLOW(SYS_futex), ALLOW(SYS_clock_gettime), \
-		ALLOW(SYS_getrandom), ALLOW(SYS_getpid), ALLOW(SYS_gettid), ALLOW(SYS_tgkill)
+	ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_pread64), ALLOW(SYS_close), ALLOW(SYS_fstat), \
+		ALLOW(SYS_newfstatat), ALLOW(SYS_mmap), ALLOW(SYS_munmap), ALLOW(SYS_mremap), ALLOW(SYS_brk), \
+		ALLOW(SYS_madvise), ALLOW(SYS_exit_group), ALLOW(SYS_exit), ALLOW(SYS_rt_sigreturn), ALLOW(SYS_futex), \
+		ALLOW(SYS_clock_gettime), ALLOW(SYS_getrandom), ALLOW(SYS_getpid), ALLOW(SYS_gettid), \
+		ALLOW(SYS_tgkill)
 #define FILTER_TAIL RETURN(SECCOMP_RET_ERRNO | EPERM)
 
 #ifdef NATIVE_ARCH

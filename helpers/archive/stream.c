@@ -51,7 +51,7 @@ int stream_read_all(struct stream *s, void *bytes, size_t length, struct fault *
 	return got == length ? 0 : fault_refused(f, "damaged: it ends too early");
 }
 
-/* --- a descriptor ------------------------------------------------------------------------------------------------ */
+/* --- a descriptor ------------------------------------------------------------------------------------------------- */
 
 struct file_stream {
 	struct stream stream;
@@ -96,7 +96,7 @@ int stream_file(int fd, off_t offset, off_t length, struct stream **ret_stream, 
 	return 0;
 }
 
-/* --- a look ahead ---------------------------------------------------------------------------------------------------- */
+/* --- a look ahead ------------------------------------------------------------------------------------------------- */
 
 struct lead_stream {
 	struct stream stream;
@@ -318,7 +318,8 @@ static int gzip_more(struct stream *self, struct fault *f)
 	return 0;
 }
 
-static struct deflate_stream *deflate_new(struct stream *inner, int (*more)(struct stream *, struct fault *), struct fault *f)
+static struct deflate_stream *deflate_new(struct stream *inner, int (*more)(struct stream *, struct fault *),
+					  struct fault *f)
 {
 	struct deflate_stream *s = malloc(sizeof(*s));
 
@@ -399,7 +400,8 @@ static int zip_stored_more(struct stream *self, struct fault *f)
 	return 0;
 }
 
-int stream_zip(struct stream *inner, int method, uint64_t size, uint32_t crc, struct stream **ret_stream, struct fault *f)
+int stream_zip(struct stream *inner, int method, uint64_t size, uint32_t crc, struct stream **ret_stream,
+	       struct fault *f)
 {
 	struct deflate_stream *s = deflate_new(inner, method == 0 ? zip_stored_more : zip_inflate_more, f);
 

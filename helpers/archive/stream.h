@@ -47,7 +47,8 @@ int stream_section(struct stream *inner, uint64_t length, struct stream **ret_st
 /* gzip (RFC 1952), one member or several. */
 int stream_gzip(struct stream *inner, struct stream **ret_stream, struct fault *f);
 /* The content of a zip member: `inner` is its packed bytes, and nothing may be left of them. */
-int stream_zip(struct stream *inner, int method, uint64_t size, uint32_t crc, struct stream **ret_stream, struct fault *f);
+int stream_zip(struct stream *inner, int method, uint64_t size, uint32_t crc, struct stream **ret_stream,
+	       struct fault *f);
 /* xz, bzip2 or Zstandard, by libarchive. */
 int stream_filter(struct stream *inner, struct stream **ret_stream, struct fault *f);
 

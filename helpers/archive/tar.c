@@ -181,13 +181,15 @@ static int extended_read(struct tar *tar, uint64_t size, struct fault *f)
 }
 
 /* A GNU long name is a string with its NUL. */
-static int long_name_read(struct tar *tar, uint64_t size, bool *seen, unsigned char *to, size_t *ret_length, struct fault *f)
+static int long_name_read(struct tar *tar, uint64_t size, bool *seen, unsigned char *to, size_t *ret_length,
+			  struct fault *f)
 {
 	if (*seen)
 		return odd(f, "two long names for one member");
 	if (extended_read(tar, size, f) < 0)
 		return -1;
-	if (size < 2 || tar->extended[size - 1] != '\0' || memchr(tar->extended, '\0', size) != tar->extended + size - 1)
+	if (size < 2 || tar->extended[size - 1] != '\0' ||
+	    memchr(tar->extended, '\0', size) != tar->extended + size - 1)
 		return odd(f, "a long name that does not end where it should");
 	*seen = true;
 	tar->named = tar->named || to == tar->name;
@@ -210,8 +212,8 @@ static int pax_number(const unsigned char *value, size_t length, uint64_t *ret_n
 	return 0;
 }
 
-static int pax_record(struct tar *tar, bool global, const unsigned char *key, size_t key_length, const unsigned char *value,
-		      size_t length, struct announced *said, struct fault *f)
+static int pax_record(struct tar *tar, bool global, const unsigned char *key, size_t key_length,
+		      const unsigned char *value, size_t length, struct announced *said, struct fault *f)
 {
 	const char *name = (const char *)key;
 	const bool path = text_equal(name, key_length, "path"), target = text_equal(name, key_length, "linkpath");
@@ -261,7 +263,8 @@ static int pax_read(struct tar *tar, bool global, uint64_t size, struct announce
 		const unsigned char *equals = memchr(key, '=', (size_t)(stop - key));
 		if (equals == NULL || equals == key)
 			return odd(f, "a pax record without a key");
-		if (pax_record(tar, global, key, (size_t)(equals - key), equals + 1, (size_t)(stop - equals - 1), said, f) < 0)
+		if (pax_record(tar, global, key, (size_t)(equals - key), equals + 1, (size_t)(stop - equals - 1), said,
+			       f) < 0)
 			return -1;
 		at += length;
 	}
@@ -349,8 +352,8 @@ static int member_make(struct tar *tar, const unsigned char *block, const struct
 {
 	uint64_t mode;
 
-	if (memcmp(block + MAGIC_AT, magic_gnu, MAGIC_SIZE) != 0 && memcmp(block + MAGIC_AT, magic_posix, MAGIC_SIZE) != 0 &&
-	    !all_zero(block + MAGIC_AT, MAGIC_SIZE))
+	if (memcmp(block + MAGIC_AT, magic_gnu, MAGIC_SIZE) != 0 &&
+	    memcmp(block + MAGIC_AT, magic_posix, MAGIC_SIZE) != 0 && !all_zero(block + MAGIC_AT, MAGIC_SIZE))
 		return fault_refused(f, "damaged: a tar header of no known kind");
 	if (!number_read(block + MODE_AT, MODE_SIZE, &mode) || mode > 0777777)
 		return fault_refused(f, "damaged: a mode that is no number");
@@ -367,7 +370,8 @@ static int member_make(struct tar *tar, const unsigned char *block, const struct
 	struct member member = { .type = type_of(block[TYPE_AT], said->sparse), .name = tar->name,
 				 .name_length = tar->name_length, .target = tar->target,
 				 .target_length = tar->target_length, .size = size, .mode = (unsigned)mode };
-	/* Before POSIX a directory was a file whose name ends in a slash; for others a slash there is a contradiction. */
+	/* Before POSIX a directory was a file whose name ends in a slash; for others a slash there is a contradiction.
+	 */
 	if (member.type == MEMBER_FILE && tar->name_length > 0 && tar->name[tar->name_length - 1] == '/')
 		member.type = MEMBER_DIRECTORY;
 	if (member.type != MEMBER_FILE && member.type != MEMBER_SPARSE && member.type != MEMBER_UNKNOWN && size != 0)

@@ -62,7 +62,7 @@ void unpack_done(struct unpack *u)
 	*u = (struct unpack)UNPACK_INIT;
 }
 
-/* --- the children --------------------------------------------------------------------------------------------------- */
+/* --- the children ------------------------------------------------------------------------------------------------- */
 
 static void worker_main(const struct unpack_request *request, const struct workers *w, unsigned which)
 {
@@ -149,9 +149,10 @@ static int workers_start(const struct unpack_request *request, struct workers *w
 	return 0;
 }
 
-/* --- what they say ---------------------------------------------------------------------------------------------------- */
+/* --- what they say ------------------------------------------------------------------------------------------------ */
 
-static int entry_add(struct unpack *u, const struct pipe_note *note, const char *path, const char *target, struct fault *f)
+static int entry_add(struct unpack *u, const struct pipe_note *note, const char *path, const char *target,
+		     struct fault *f)
 {
 	const bool link = note->entry == PIPE_ENTRY_LINK || note->entry == PIPE_ENTRY_HARD_LINK;
 
@@ -197,8 +198,8 @@ struct hearing {
 	uint64_t announced, placed, read;
 };
 
-static int note_hear(const struct unpack_request *request, struct unpack *u, struct hearing *h, const struct pipe_note *note,
-		     const char *path, const char *target, struct fault *f)
+static int note_hear(const struct unpack_request *request, struct unpack *u, struct hearing *h,
+		     const struct pipe_note *note, const char *path, const char *target, struct fault *f)
 {
 	switch (note->kind) {
 	case PIPE_NOTE_ENTRY:

@@ -264,7 +264,8 @@ static int entry_read(struct zip *zip, struct member *ret_member, struct zip_pla
 	if (little_32(entry) != DIRECTORY_SIGNATURE)
 		return fault_refused(f, "damaged: no entry where the directory has one");
 	const unsigned name_length = little_16(entry + 28), extra_length = little_16(entry + 30);
-	const unsigned comment_length = little_16(entry + 32), flags = little_16(entry + 8), method = little_16(entry + 10);
+	const unsigned comment_length = little_16(entry + 32), flags = little_16(entry + 8),
+		       method = little_16(entry + 10);
 	const uint64_t after = zip->at + DIRECTORY_SIZE + name_length + extra_length + comment_length;
 
 	if (after > zip->directory_end)
@@ -313,7 +314,8 @@ int zip_next(struct zip *zip, struct member *ret_member, struct zip_place *ret_p
 	return 0;
 }
 
-int zip_open(int fd, const struct zip_place *place, struct stream **ret_stream, struct stream **ret_inner, struct fault *f)
+int zip_open(int fd, const struct zip_place *place, struct stream **ret_stream, struct stream **ret_inner,
+	     struct fault *f)
 {
 	STREAM_AUTO *inner = NULL;
 

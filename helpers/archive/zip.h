@@ -44,6 +44,7 @@ int zip_next(struct zip *zip, struct member *ret_member, struct zip_place *ret_p
 /* Goes back to the first member. */
 void zip_rewind(struct zip *zip);
 /* Its content, by a descriptor of the same file; checked at its end. */
-int zip_open(int fd, const struct zip_place *place, struct stream **ret_stream, struct stream **ret_inner, struct fault *f);
+int zip_open(int fd, const struct zip_place *place, struct stream **ret_stream, struct stream **ret_inner,
+	     struct fault *f);
 
 #endif

@@ -42,13 +42,14 @@ static void attributes_copy(struct carrier *c, int from, int to, const char *pat
 		if (size < 0 || strcmp(names + at, "security.capability") == 0)
 			continue;
 		if (fsetxattr(to, names + at, value, (size_t)size, 0) < 0)
-			report_say(c->report, REPORT_WARNING, "'%s': attribute %s could not be carried over: %s", SHOWN(path),
-				   SHOWN(names + at), fault_errno_text(errno));
+			report_say(c->report, REPORT_WARNING, "'%s': attribute %s could not be carried over: %s",
+				   SHOWN(path), SHOWN(names + at), fault_errno_text(errno));
 	}
 }
 
 /* Owner first, then mode: at no moment does anybody have more than in the end. */
-static int status_copy(struct carrier *c, int from, int to, const struct stat *status, const char *path, struct fault *f)
+static int status_copy(struct carrier *c, int from, int to, const struct stat *status, const char *path,
+		       struct fault *f)
 {
 	const struct timespec times[2] = { status->st_atim, status->st_mtim };
 
@@ -75,8 +76,8 @@ static int file_copy(struct carrier *c, int from, int to, const char *path, stru
 			return 0;
 		c->carried->bytes += (uint64_t)got;
 		if (c->carried->bytes > c->room)
-			return fault_refused(f, "the old client's certificates, configuration and data take more than %llu bytes; "
-						"look at '%s'", (unsigned long long)c->room, SHOWN(path));
+			return fault_refused(f, "the old client's certificates, configuration and data take more than "
+						"%llu bytes; look at '%s'", (unsigned long long)c->room, SHOWN(path));
 		if (fs_write(to, path, block, (size_t)got, f) < 0)
 			return -1;
 	}
@@ -127,8 +128,8 @@ static int newcomer_move(struct carrier *c, int to, const char *name, const char
 		return fs_tree_remove(to, name, f);
 	if (renameat(to, name, to, aside) < 0)
 		return fault_system(f, errno, "cannot put the new '%s' aside", SHOWN(path));
-	report_say(c->report, REPORT_WARNING, "'%s' is kept as it was; the archive's own is beside it as '%s'", SHOWN(path),
-		   SHOWN(aside));
+	report_say(c->report, REPORT_WARNING, "'%s' is kept as it was; the archive's own is beside it as '%s'",
+		   SHOWN(path), SHOWN(aside));
 	return 0;
 }
 
@@ -164,8 +165,8 @@ static int file_carry(struct carrier *c, int from, int to, const char *name, con
 	return file_copy(c, old, new, path, f) < 0 ? -1 : status_copy(c, old, new, &status, path, f);
 }
 
-static int link_carry(struct carrier *c, int from, int to, const char *name, const char *path, const struct stat *status,
-		      struct fault *f)
+static int link_carry(struct carrier *c, int from, int to, const char *name, const char *path,
+		      const struct stat *status, struct fault *f)
 {
 	char target[PATH_MAX];
 	const ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
@@ -175,7 +176,8 @@ static int link_carry(struct carrier *c, int from, int to, const char *name, con
 	target[length] = '\0';
 	if (newcomer_move(c, to, name, path, f) < 0)
 		return -1;
-	if (symlinkat(target, to, name) < 0 || fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (symlinkat(target, to, name) < 0 ||
+	    fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_system(f, errno, "cannot carry over link '%s'", SHOWN(path));
 	c->carried->files++;
 	return 0;
@@ -191,7 +193,8 @@ static int directory_carry(struct carrier *c, int from, int to, const char *name
 	if (old < 0 || fstat(old, &status) < 0)
 		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot open '%s' of the old client", SHOWN(path));
 	if (depth > DEPTH_MAX)
-		return fault_refused(f, "'%s' of the old client lies more than %d directories deep", SHOWN(path), DEPTH_MAX);
+		return fault_refused(f, "'%s' of the old client lies more than %d directories deep", SHOWN(path),
+				     DEPTH_MAX);
 	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode) &&
 	    fs_tree_remove(to, name, f) < 0)
 		return -1;
@@ -224,7 +227,8 @@ static int entry_carry(struct carrier *c, int from, int to, const char *name, co
 	struct stat status;
 
 	if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s' of the old client", SHOWN(path));
+		return errno == ENOENT ? 0
+				       : fault_system(f, errno, "cannot look at '%s' of the old client", SHOWN(path));
 	switch (status.st_mode & S_IFMT) {
 	case S_IFDIR:
 		return directory_carry(c, from, to, name, path, depth, f);
@@ -233,13 +237,13 @@ static int entry_carry(struct carrier *c, int from, int to, const char *name, co
 	case S_IFLNK:
 		return link_carry(c, from, to, name, path, &status, f);
 	default:
-		report_say(c->report, REPORT_WARNING, "'%s' of the old client is neither file nor directory and is left behind",
-			   SHOWN(path));
+		report_say(c->report, REPORT_WARNING,
+			   "'%s' of the old client is neither file nor directory and is left behind", SHOWN(path));
 		return 0;
 	}
 }
 
-/* --- which -------------------------------------------------------------------------------------------------------------- */
+/* --- which -------------------------------------------------------------------------------------------------------- */
 
 static int top_carry(struct carrier *c, int from, int to, const char *name, struct fault *f)
 {
@@ -297,7 +301,8 @@ static int named_carry(struct carrier *c, int from, int to, const char *path, st
 		return 0;
 	text_add_format(&c->carried->kept, "%s\n", path);
 	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strlen(path) - strlen(leaf)), path);
-	if (fs_dirs_make(to, parent, 0755, FS_NOFOLLOW, f) < 0 || fs_parent_open(to, path, FS_NOFOLLOW, &new, leaf, f) < 0)
+	if (fs_dirs_make(to, parent, 0755, FS_NOFOLLOW, f) < 0 ||
+	    fs_parent_open(to, path, FS_NOFOLLOW, &new, leaf, f) < 0)
 		return -1;
 	return file_carry(c, old, new, leaf, path, f);
 }

@@ -42,7 +42,7 @@ void client_result_done(struct client_result *result)
 	*result = (struct client_result)CLIENT_RESULT_INIT;
 }
 
-/* --- who ---------------------------------------------------------------------------------------------------------------- */
+/* --- who ---------------------------------------------------------------------------------------------------------- */
 
 static int accounts_read(int root, const char *path, struct text *ret_text, struct fault *f)
 {
@@ -82,14 +82,15 @@ static int people_read(struct installer *i, struct fault *f)
 	TEXT_AUTO passwd = TEXT_INIT;
 	TEXT_AUTO group = TEXT_INIT;
 
-	if (accounts_read(request->root, "/etc/passwd", &passwd, f) < 0 || accounts_read(request->root, "/etc/group", &group, f) < 0)
+	if (accounts_read(request->root, "/etc/passwd", &passwd, f) < 0 ||
+	    accounts_read(request->root, "/etc/group", &group, f) < 0)
 		return -1;
 	i->policy.has_group = accounts_group_find(&group, request->settings->hsm_group, &i->policy.group);
 	i->policy.strict = strcmp(request->settings->profile, "strict") == 0;
 	return worker_choose(i, &passwd, &group, f);
 }
 
-/* --- unpacking ------------------------------------------------------------------------------------------------------------ */
+/* --- unpacking ---------------------------------------------------------------------------------------------------- */
 
 static void progress(void *context, uint64_t read, uint64_t placed, uint64_t files)
 {
@@ -108,8 +109,9 @@ static int room_look(struct installer *i, const struct client_source *source, st
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
 	if (source->bytes > i->room)
-		return fault_system(f, ENOSPC, "the archive is larger than the %" PRIu64 " bytes that are free beside '%s'", i->room,
-				    SHOWN(i->request->client_dir));
+		return fault_system(f, ENOSPC,
+				    "the archive is larger than the %" PRIu64 " bytes that are free beside '%s'",
+				    i->room, SHOWN(i->request->client_dir));
 	return 0;
 }
 
@@ -136,22 +138,24 @@ static int unpack(struct installer *i, const struct client_source *source, int t
 	return 0;
 }
 
-/* --- Chrystoki.conf --------------------------------------------------------------------------------------------------------- */
+/* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */
 
 static int conf_read(const struct client_request *request, struct text *ret_conf, bool *ret_there, struct fault *f)
 {
 	*ret_there = fs_exists(request->root, request->settings->chrystoki_conf);
 	if (!*ret_there)
 		return 0;
-	return fs_read_file(request->root, request->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_conf, NULL,
-			    f);
+	return fs_read_file(request->root, request->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX,
+			    ret_conf, NULL, f);
 }
 
 static int conf_write(struct installer *i, const struct text *conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	const struct client_rights rights = client_policy_conf(&i->policy);
-	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid, .force = false, .expected = NULL };
+	const struct fs_publish how = {
+		.mode = rights.mode, .uid = 0, .gid = rights.gid, .force = false, .expected = NULL
+	};
 	const char *path = request->settings->chrystoki_conf;
 
 	/* Only where there still is none. */
@@ -163,7 +167,7 @@ static int conf_write(struct installer *i, const struct text *conf, struct fault
 	return 0;
 }
 
-/* --- placing ---------------------------------------------------------------------------------------------------------------- */
+/* --- placing ------------------------------------------------------------------------------------------------------ */
 
 /* What the new tree needs of the old world: its identity, and a Chrystoki.conf. */
 static int world_join(struct installer *i, int client, int old, struct text *ret_conf, struct fault *f)
@@ -174,15 +178,16 @@ static int world_join(struct installer *i, int client, int old, struct text *ret
 	int r = conf_read(request, &now, &there, f);
 
 	if (r == 0 && old >= 0)
-		r = client_carry(old, client, there ? text_string(&now) : NULL, request->client_dir, i->room, request->report,
-				 &i->result->carried, f);
+		r = client_carry(old, client, there ? text_string(&now) : NULL, request->client_dir, i->room,
+				 request->report, &i->result->carried, f);
 	if (r == 0 && there) {
 		i->result->conf = CLIENT_CONF_KEPT;
 		r = client_template_compare(client, text_string(&now), request->client_dir, request->report, f);
 	} else if (r == 0) {
 		r = client_template_make(client, &i->result->content, request->client_dir, ret_conf, &found, f);
 		if (r == 0 && !found)
-			report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
+			report_say(request->report, REPORT_WARNING,
+				   "the archive brings no template for '%s'; write one",
 				   request->settings->chrystoki_conf);
 	}
 	text_done_secret(&now);
@@ -246,12 +251,15 @@ static int place(struct installer *i, int tree, struct fault *f)
 	return r;
 }
 
-/* --- the full client ------------------------------------------------------------------------------------------------------ */
+/* --- the full client ---------------------------------------------------------------------------------------------- */
 
 static struct client_keep keep_of(struct installer *i)
 {
-	return (struct client_keep){ .root = i->request->root, .workshop = &i->workshop, .client_dir = i->request->client_dir,
-				     .conf_path = i->request->settings->chrystoki_conf, .room = i->room,
+	return (struct client_keep){ .root = i->request->root,
+				     .workshop = &i->workshop,
+				     .client_dir = i->request->client_dir,
+				     .conf_path = i->request->settings->chrystoki_conf,
+				     .room = i->room,
 				     .report = i->request->report };
 }
 
@@ -281,8 +289,8 @@ static int packages_install(struct installer *i, int tree, struct fault *f)
 	if (packages_find(i, &set, f) < 0)
 		return -1;
 	if (!request->accept_licence)
-		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, and give "
-					"--accept-licence");
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					"and give --accept-licence");
 	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
 	    client_vendor_installed(request->root, &set, &installed, f) < 0)
 		return -1;
@@ -300,7 +308,8 @@ static int packages_install(struct installer *i, int tree, struct fault *f)
 		result->conf = CLIENT_CONF_KEPT;
 	else if (fs_exists(request->root, request->settings->chrystoki_conf))
 		result->conf = CLIENT_CONF_WRITTEN;
-	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0 && var_make(request->root, f) == 0)
+	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0 &&
+	    var_make(request->root, f) == 0)
 		return client_record_rewrite(request->root, client, request->client_dir,
 					     "the full client, as its packages have installed it", f);
 	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
@@ -311,7 +320,8 @@ static int install(struct installer *i, const struct client_source *source, stru
 {
 	FS_AUTO int tree = -1;
 
-	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 || unpack(i, source, tree, f) < 0)
+	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 ||
+	    unpack(i, source, tree, f) < 0)
 		return -1;
 	return i->result->content.kind == CLIENT_FULL ? packages_install(i, tree, f) : place(i, tree, f);
 }
@@ -333,8 +343,8 @@ static int plan(struct installer *i, const struct client_source *source, struct 
 		return -1;
 	int r = conf_read(request, &conf, &there, f);
 	if (r == 0 && old >= 0)
-		r = client_carry(old, -1, there ? text_string(&conf) : NULL, request->client_dir, i->room, request->report,
-				 &i->result->carried, f);
+		r = client_carry(old, -1, there ? text_string(&conf) : NULL, request->client_dir, i->room,
+				 request->report, &i->result->carried, f);
 	text_done_secret(&conf);
 	i->result->conf = there ? CLIENT_CONF_KEPT : CLIENT_CONF_WRITTEN;
 	i->result->changed = true;
@@ -351,8 +361,9 @@ int client_install(const struct client_request *request, struct client_result *r
 	if (client_source_open(request->archives, request->archive_count, &source, f) < 0 || people_read(&i, f) < 0)
 		return -1;
 	i.source_bytes = source.bytes;
-	int r = request->dry_run ? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
-				 : client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
+	int r = request->dry_run
+			? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
+			: client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
 	if (r == 0 && request->sha256 != NULL)
 		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
 	const struct client_keep keep = keep_of(&i);
@@ -383,8 +394,9 @@ int client_rollback(const struct client_request *request, struct fault *f)
 	if (request->dry_run) {
 		if (client_workshop_look(request->root, request->client_dir, &w, f) < 0)
 			return -1;
-		return client_workshop_has_previous(&w) ? 0 : fault_absent(f, "no previous client is kept beside '%s'",
-								    SHOWN(request->client_dir));
+		return client_workshop_has_previous(&w)
+			       ? 0
+			       : fault_absent(f, "no previous client is kept beside '%s'", SHOWN(request->client_dir));
 	}
 	if (client_workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
 		return -1;

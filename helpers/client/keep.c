@@ -54,8 +54,8 @@ int client_keep_make(const struct client_keep *keep, struct client_carried *ret_
 			r = fault_system(f, errno, "cannot set the old client's identity aside");
 	}
 	if (r == 0 && old >= 0)
-		r = client_carry(old, kept, conf.length > 0 ? text_string(&conf) : NULL, keep->client_dir, keep->room, keep->report,
-				 ret_carried, f);
+		r = client_carry(old, kept, conf.length > 0 ? text_string(&conf) : NULL, keep->client_dir, keep->room,
+				 keep->report, ret_carried, f);
 	if (r == 0 && syncfs(w->dir) < 0)
 		r = fault_system(f, errno, "cannot sync what is set aside");
 	if (r == 0 && renameat(w->dir, "new/kept", w->dir, "kept") < 0)
@@ -89,7 +89,8 @@ static int conf_restore(const struct client_keep *keep, struct fault *f)
 		if (r == 0 && !same && (now.length != kept.length || memcmp(now.bytes, kept.bytes, now.length) != 0)) {
 			(void)snprintf(beside, sizeof(beside), "%s.okv-luna-new", keep->conf_path);
 			r = fs_publish(keep->root, beside, FS_FOLLOW_TRUSTED, now.bytes, now.length, &how, f);
-			report_say(keep->report, REPORT_WARNING, "'%s' is kept as it was; the packages' own is beside it as '%s'",
+			report_say(keep->report, REPORT_WARNING,
+				   "'%s' is kept as it was; the packages' own is beside it as '%s'",
 				   SHOWN(keep->conf_path), SHOWN(beside));
 		}
 	}

@@ -1,10 +1,10 @@
 /*
  * client/keep: the identity set aside while somebody else's installer is at work.
  *
- * Promise: client_keep_make copies it into the workshop (`kept`, and Chrystoki.conf as `kept.conf`), whole or not at all;
- * client_keep_restore brings back, bit for bit and with owner and mode, whatever is missing or other than it was, leaves the
- * newcomer beside it as NAME.okv-luna-new, and ends the keeping.  A run that was killed in between leaves it to the
- * next one, which restores first.
+ * Promise: client_keep_make copies it into the workshop (`kept`, and Chrystoki.conf as `kept.conf`), whole or not at
+ * all; client_keep_restore brings back, bit for bit and with owner and mode, whatever is missing or other than it was,
+ * leaves the newcomer beside it as NAME.okv-luna-new, and ends the keeping.  A run that was killed in between leaves it
+ * to the next one, which restores first.
  */
 #ifndef OKV_CLIENT_KEEP_H
 #define OKV_CLIENT_KEEP_H

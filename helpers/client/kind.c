@@ -88,8 +88,9 @@ static bool is_client_rpm(const char *path, size_t *ret_top)
 {
 	const char *slash = strrchr(path, '/');
 
-	if (slash == NULL || slash - path < 2 || !text_starts(slash + 1, "libcryptoki-") || !text_ends(path, ".x86_64.rpm") ||
-	    strncmp(slash - 2, "64", 2) != 0 || (slash - path > 2 && slash[-3] != '/'))
+	if (slash == NULL || slash - path < 2 || !text_starts(slash + 1, "libcryptoki-") ||
+	    !text_ends(path, ".x86_64.rpm") || strncmp(slash - 2, "64", 2) != 0 ||
+	    (slash - path > 2 && slash[-3] != '/'))
 		return false;
 	*ret_top = (size_t)(slash - path) - 2;
 	return true;
@@ -116,16 +117,19 @@ int client_content_find(const struct unpack *entries, enum client_kind wanted, s
 		}
 	}
 	if (c.kind == CLIENT_AUTO)
-		return fault_refused(f, "no Luna client in it: neither libs/64/libCryptoki2.so nor 64/libcryptoki-*.x86_64.rpm");
+		return fault_refused(f, "no Luna client in it: neither libs/64/libCryptoki2.so nor "
+					"64/libcryptoki-*.x86_64.rpm");
 	version_find(&c);
 	if (c.kind == CLIENT_MINIMAL) {
-		if (entry_below(entries, c.top, "setenv") != NULL || entry_below(entries, c.top, "Chrystoki.conf") != NULL)
+		if (entry_below(entries, c.top, "setenv") != NULL ||
+		    entry_below(entries, c.top, "Chrystoki.conf") != NULL)
 			c.kind = CLIENT_CLOUD;
 		if (library_find(entries, &c, f) < 0)
 			return -1;
 	}
 	if (wanted != CLIENT_AUTO && wanted != c.kind)
-		return fault_refused(f, "it is a %s client, not a %s one", client_kind_name(c.kind), client_kind_name(wanted));
+		return fault_refused(f, "it is a %s client, not a %s one", client_kind_name(c.kind),
+				     client_kind_name(wanted));
 	*ret_content = c;
 	return 0;
 }

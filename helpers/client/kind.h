@@ -19,7 +19,8 @@ enum client_kind { CLIENT_AUTO, CLIENT_MINIMAL, CLIENT_CLOUD, CLIENT_FULL };
 
 struct client_content {
 	enum client_kind kind;
-	char top[LIMITS_PATH + 1];     /* "" or "LunaClient-Minimal-10.4.0-417.x86_64/": what the client's paths begin with */
+	char top[LIMITS_PATH +
+		 1]; /* "" or "LunaClient-Minimal-10.4.0-417.x86_64/": what the client's paths begin with */
 	char library[LIMITS_PATH + 1]; /* the real PKCS#11 library, below the top; "" of a full client */
 	char version[64];              /* "10.4.0-417", or "" where no name tells */
 };

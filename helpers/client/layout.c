@@ -122,8 +122,8 @@ bool client_layout_path(const struct unpack *entries, const struct client_conten
 }
 
 int client_layout_links(const struct unpack *entries, const struct client_content *content,
-			int (*each)(void *context, const char *path, const char *target, struct fault *f), void *context,
-			struct fault *f)
+			int (*each)(void *context, const char *path, const char *target, struct fault *f),
+			void *context, struct fault *f)
 {
 	static const char *const library_names[] = { "lib/libCryptoki2_64.so", "lib/libCryptoki2.so" };
 	char path[LIMITS_PATH + 8], target[LIMITS_PATH + 16];
@@ -132,7 +132,8 @@ int client_layout_links(const struct unpack *entries, const struct client_conten
 		return -1;
 	(void)snprintf(target, sizeof(target), "../%s", content->library);
 	for (size_t i = 0; i < 2; i++)
-		if (entry_at(entries, content, library_names[i]) == NULL && each(context, library_names[i], target, f) < 0)
+		if (entry_at(entries, content, library_names[i]) == NULL &&
+		    each(context, library_names[i], target, f) < 0)
 			return -1;
 	/* For every program and library directly below bin/64 and libs/64 a name in bin and lib. */
 	for (size_t i = 0; i < entries->count; i++) {
@@ -149,8 +150,9 @@ int client_layout_links(const struct unpack *entries, const struct client_conten
 		} else {
 			continue;
 		}
-		if (strchr(leaf, '/') == NULL && !archive_uses(entries, content, path) && strcmp(path, library_names[0]) != 0 &&
-		    strcmp(path, library_names[1]) != 0 && each(context, path, target, f) < 0)
+		if (strchr(leaf, '/') == NULL && !archive_uses(entries, content, path) &&
+		    strcmp(path, library_names[0]) != 0 && strcmp(path, library_names[1]) != 0 &&
+		    each(context, path, target, f) < 0)
 			return -1;
 	}
 	return 0;
@@ -167,14 +169,16 @@ static int link_put(void *context, const char *path, const char *target, struct 
 	return symlinkat(target, dir, leaf) < 0 ? fault_errno(f, errno, "cannot make link '%s'", SHOWN(path)) : 0;
 }
 
-static int foreign_remove(int client, const struct unpack *entries, const struct client_content *content, struct fault *f)
+static int foreign_remove(int client, const struct unpack *entries, const struct client_content *content,
+			  struct fault *f)
 {
 	const size_t top = strlen(content->top);
 
 	for (size_t i = 0; i < entries->count; i++) {
 		const char *path = entries->entries[i].path;
 		if (strncmp(path, content->top, top) == 0 && path[top] != '\0' && strchr(path + top, '/') == NULL &&
-		    client_content_path(content, path) == NULL && unlinkat(client, path + top, 0) < 0 && errno != ENOENT)
+		    client_content_path(content, path) == NULL && unlinkat(client, path + top, 0) < 0 &&
+		    errno != ENOENT)
 			return fault_system(f, errno, "cannot leave out '%s'", SHOWN(path));
 	}
 	return 0;

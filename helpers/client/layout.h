@@ -21,8 +21,8 @@ int client_layout_apply(int client, const struct unpack *entries, const struct c
 			const struct client_policy *policy, struct fault *f);
 /* The links that client_layout_apply makes, by path below the client's directory. */
 int client_layout_links(const struct unpack *entries, const struct client_content *content,
-			int (*each)(void *context, const char *path, const char *target, struct fault *f), void *context,
-			struct fault *f);
+			int (*each)(void *context, const char *path, const char *target, struct fault *f),
+			void *context, struct fault *f);
 /* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
 bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
 			char ret_path[LIMITS_PATH + 1]);

@@ -27,7 +27,7 @@ void client_record_done(struct client_record *r)
 	r->count = r->capacity = 0;
 }
 
-/* --- from the entries ------------------------------------------------------------------------------------------------- */
+/* --- from the entries --------------------------------------------------------------------------------------------- */
 
 static struct client_record_item *item_new(struct client_record *r, struct fault *f)
 {
@@ -103,11 +103,13 @@ static int entry_record(struct client_record *r, const struct unpack *entries, c
 
 static int item_compare(const void *a, const void *b)
 {
-	return manifest_path_compare(((const struct client_record_item *)a)->path, ((const struct client_record_item *)b)->path);
+	return manifest_path_compare(((const struct client_record_item *)a)->path,
+				     ((const struct client_record_item *)b)->path);
 }
 
-int client_record_make(const struct unpack *entries, const struct client_content *content, const struct client_policy *policy,
-		       const char *client_dir, struct client_record *ret_record, struct fault *f)
+int client_record_make(const struct unpack *entries, const struct client_content *content,
+		       const struct client_policy *policy, const char *client_dir, struct client_record *ret_record,
+		       struct fault *f)
 {
 	CLIENT_RECORD_AUTO r = { .client_dir = client_dir, .policy = policy };
 
@@ -131,7 +133,7 @@ int client_record_make(const struct unpack *entries, const struct client_content
 	return 0;
 }
 
-/* --- every entry, the implied directories too -------------------------------------------------------------------------- */
+/* --- every entry, the implied directories too --------------------------------------------------------------------- */
 
 struct teller {
 	const struct client_record *record;
@@ -201,7 +203,7 @@ static int record_tell(const struct teller *t, struct fault *f)
 	return r;
 }
 
-/* --- compared with what is installed ------------------------------------------------------------------------------------ */
+/* --- compared with what is installed ------------------------------------------------------------------------------ */
 
 struct comparison {
 	int client;
@@ -210,7 +212,9 @@ struct comparison {
 
 static int entry_compare(void *context, const struct manifest_entry *e, const char *path, struct fault *f)
 {
-	static const mode_t types[] = { [MANIFEST_FILE] = S_IFREG, [MANIFEST_DIR] = S_IFDIR, [MANIFEST_LINK] = S_IFLNK };
+	static const mode_t types[] = {
+		[MANIFEST_FILE] = S_IFREG, [MANIFEST_DIR] = S_IFDIR, [MANIFEST_LINK] = S_IFLNK
+	};
 	struct comparison *c = context;
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
@@ -260,7 +264,7 @@ int client_record_matches(int client, const struct client_record *record, bool *
 	return 0;
 }
 
-/* --- written ------------------------------------------------------------------------------------------------------------- */
+/* --- written ------------------------------------------------------------------------------------------------------ */
 
 struct writing {
 	int fd;
@@ -318,7 +322,7 @@ int client_record_write(int root, const struct client_record *record, const char
 	return fs_stage_commit(&stage, f);
 }
 
-/* --- read from the disk ---------------------------------------------------------------------------------------------------- */
+/* --- read from the disk ------------------------------------------------------------------------------------------- */
 
 struct reader {
 	struct manifest *manifest;

@@ -41,8 +41,9 @@ struct client_record {
 #define CLIENT_RECORD_AUTO __attribute__((cleanup(client_record_done))) struct client_record
 
 void client_record_done(struct client_record *r);
-int client_record_make(const struct unpack *entries, const struct client_content *content, const struct client_policy *policy,
-		       const char *client_dir, struct client_record *ret_record, struct fault *f);
+int client_record_make(const struct unpack *entries, const struct client_content *content,
+		       const struct client_policy *policy, const char *client_dir, struct client_record *ret_record,
+		       struct fault *f);
 /* Is all of it so in the installed client, down to every byte?  Stops at the first difference. */
 int client_record_matches(int client, const struct client_record *record, bool *ret_same, struct fault *f);
 int client_record_write(int root, const struct client_record *record, const char *comment, struct fault *f);

@@ -86,7 +86,8 @@ static int entry_settle(void *context, const void *state, const struct fs_walk_e
 	return rights_give(entry, &rights, f) < 0 ? -1 : FS_WALK_PASS;
 }
 
-static int copy_make(int tree, const struct settler *s, const struct unpack_entry *e, int dir, const char *leaf, struct fault *f)
+static int copy_make(int tree, const struct settler *s, const struct unpack_entry *e, int dir, const char *leaf,
+		     struct fault *f)
 {
 	FS_AUTO int from = -1;
 	FS_AUTO int to = -1;
@@ -148,8 +149,8 @@ int client_settle(int tree, uid_t uid, const struct unpack *entries, const struc
 	if (fs_walk(tree, ".", "", NULL, &walk, f) < 0)
 		return -1;
 	if (s.files != entries->files)
-		return fault_system(f, 0, "an unpacking process misbehaves: %ju files are there of %ju", (uintmax_t)s.files,
-				    (uintmax_t)entries->files);
+		return fault_system(f, 0, "an unpacking process misbehaves: %ju files are there of %ju",
+				    (uintmax_t)s.files, (uintmax_t)entries->files);
 	/* Copies first: none of them may be read through a link. */
 	return links_make(tree, &s, PIPE_ENTRY_HARD_LINK, f) < 0 ? -1 : links_make(tree, &s, PIPE_ENTRY_LINK, f);
 }

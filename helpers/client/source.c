@@ -53,7 +53,8 @@ static int private_copy(struct client_source *s, int dir, struct fault *f)
 	FS_AUTO int copy = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (copy < 0)
-		return fault_system(f, errno, "'%s' is open for writing elsewhere, and no private copy of it can be made",
+		return fault_system(f, errno,
+				    "'%s' is open for writing elsewhere, and no private copy of it can be made",
 				    SHOWN(s->names[0]));
 	for (off_t at = 0;;) {
 		const ssize_t got = pread(s->fds[0], block, sizeof(block), at);
@@ -96,6 +97,7 @@ int client_source_verify(struct client_source *s, const char *hex, int dir, stru
 int client_source_unchanged(const struct client_source *s, struct fault *f)
 {
 	if (s->leased && fcntl(s->fds[0], F_GETLEASE) != F_RDLCK)
-		return fault_refused(f, "%s: somebody opened it for writing while it was being read", SHOWN(s->names[0]));
+		return fault_refused(f, "%s: somebody opened it for writing while it was being read",
+				     SHOWN(s->names[0]));
 	return 0;
 }

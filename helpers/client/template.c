@@ -8,7 +8,8 @@
 #include "fs/read.h"
 #include "fs/root.h"
 
-/* Where a value leads in a client that lies as client/layout has it.  NULL: below the client under its own last name. */
+/* Where a value leads in a client that lies as client/layout has it.  NULL: below the client under its own last name.
+ */
 static const struct known {
 	const char *section, *key;
 	const char *place; /* ends in '/': the value's last name goes behind it */
@@ -37,8 +38,8 @@ static const char *last_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-static int value_set(struct chrystoki *c, const char *section, const char *key, const char *client_dir, const char *place,
-		     const char *leaf, struct fault *f)
+static int value_set(struct chrystoki *c, const char *section, const char *key, const char *client_dir,
+		     const char *place, const char *leaf, struct fault *f)
 {
 	TEXT_AUTO value = TEXT_INIT;
 	bool changed;
@@ -73,7 +74,8 @@ static int known_set(struct chrystoki *c, const char *client_dir, struct fault *
 /* openssl.cnf lies at the top of the minimal client, in etc of the cloud one and in bin of the full one. */
 static int openssl_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
 {
-	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf", "bin/64/openssl.cnf" };
+	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf",
+					      "bin/64/openssl.cnf" };
 	ptrdiff_t line;
 
 	if (chrystoki_entries(c, "LunaSA Client", "SSLConfigFile", &line) == 0)
@@ -135,8 +137,8 @@ static int partition_data_split(struct chrystoki *c, struct fault *f)
 	return r;
 }
 
-int client_template_make(int client, const struct client_content *content, const char *client_dir, struct text *ret_conf,
-			 bool *ret_found, struct fault *f)
+int client_template_make(int client, const struct client_content *content, const char *client_dir,
+			 struct text *ret_conf, bool *ret_found, struct fault *f)
 {
 	static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
@@ -163,7 +165,8 @@ int client_template_make(int client, const struct client_content *content, const
 	if (chrystoki_mend(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
 	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
 		return -1;
-	if (fs_exists(client, "libs/64/plugins") && value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
+	if (fs_exists(client, "libs/64/plugins") &&
+	    value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
 		return -1;
 	if (content->kind == CLIENT_CLOUD &&
 	    (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 || partition_data_split(&c, f) < 0))
@@ -172,7 +175,8 @@ int client_template_make(int client, const struct client_content *content, const
 	return text_check(ret_conf, f);
 }
 
-int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report, struct fault *f)
+int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report,
+			    struct fault *f)
 {
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
 	const size_t length = strlen(client_dir);
@@ -189,8 +193,9 @@ int client_template_compare(int client, const char *conf, const char *client_dir
 		if (path == NULL)
 			return fault_memory(f);
 		if (!fs_exists(client, path))
-			report_say(report, REPORT_WARNING, "Chrystoki.conf names '%s' (%s), which the new client does not have",
-				   SHOWN(path), SHOWN_BYTES(line->bytes + line->name_start, line->name_length));
+			report_say(report, REPORT_WARNING,
+				   "Chrystoki.conf names '%s' (%s), which the new client does not have", SHOWN(path),
+				   SHOWN_BYTES(line->bytes + line->name_start, line->name_length));
 		free(path);
 	}
 	return 0;

@@ -16,9 +16,10 @@
 #include "client/kind.h"
 
 /* `client`: the new tree; `client_dir`: where it will be.  *ret_found is false where the archive brings no template. */
-int client_template_make(int client, const struct client_content *content, const char *client_dir, struct text *ret_conf,
-			 bool *ret_found, struct fault *f);
+int client_template_make(int client, const struct client_content *content, const char *client_dir,
+			 struct text *ret_conf, bool *ret_found, struct fault *f);
 /* Says which files an existing Chrystoki.conf names below the client's directory that the new tree does not have. */
-int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report, struct fault *f);
+int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report,
+			    struct fault *f);
 
 #endif

@@ -16,8 +16,9 @@ static const struct wanted {
 	const char *name;
 	bool required;
 } wanted[CLIENT_VENDOR_PACKAGES] = {
-	{ "libcryptoki", true }, { "lunacm", true }, { "vtl", true }, { "configurator", true }, { "libshim", false },
-	{ "cklog", false }, { "ckdemo", false }, { "lunacmu", false }, { "salogin", false }, { "multitoken", false },
+	{ "libcryptoki", true }, { "lunacm", true },	  { "vtl", true },     { "configurator", true },
+	{ "libshim", false },	 { "cklog", false },	  { "ckdemo", false }, { "lunacmu", false },
+	{ "salogin", false },	 { "multitoken", false },
 };
 
 /* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
@@ -29,35 +30,37 @@ static bool name_split(const char *leaf, const char *name, const char **ret_vers
 	static const char tail[] = ".x86_64.rpm";
 	const size_t length = strlen(name);
 
-	if (strncmp(leaf, name, length) != 0 || leaf[length] != '-' || leaf[length + 1] < '0' || leaf[length + 1] > '9' ||
-	    !text_ends(leaf, tail))
+	if (strncmp(leaf, name, length) != 0 || leaf[length] != '-' || leaf[length + 1] < '0' ||
+	    leaf[length + 1] > '9' || !text_ends(leaf, tail))
 		return false;
 	*ret_version = leaf + length + 1;
 	*ret_length = strlen(*ret_version) - strlen(tail);
 	return true;
 }
 
-static int package_add(struct client_vendor_set *set, size_t which, const struct unpack_entry *entry, const char *version,
-		       size_t length, struct fault *f)
+static int package_add(struct client_vendor_set *set, size_t which, const struct unpack_entry *entry,
+		       const char *version, size_t length, struct fault *f)
 {
 	if (entry->type != PIPE_ENTRY_FILE)
 		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
 	if (set->packages[which].entry != NULL)
-		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path), set->packages[which].name);
+		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path),
+				     set->packages[which].name);
 	if (length >= sizeof(set->version))
 		return fault_refused(f, "member '%s': a version that is too long", SHOWN(entry->path));
 	if (set->version[0] == '\0') {
 		memcpy(set->version, version, length);
 		set->version[length] = '\0';
 	} else if (!text_equal(version, length, set->version)) {
-		return fault_refused(f, "member '%s': not of version %s like the others", SHOWN(entry->path), set->version);
+		return fault_refused(f, "member '%s': not of version %s like the others", SHOWN(entry->path),
+				     set->version);
 	}
 	set->packages[which].entry = entry;
 	return 0;
 }
 
 int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-		    struct client_vendor_set *ret_set, struct fault *f)
+			   struct client_vendor_set *ret_set, struct fault *f)
 {
 	struct client_vendor_set set = { .version = "" };
 
@@ -78,8 +81,8 @@ int client_vendor_set_find(const struct unpack *entries, const struct client_con
 		if (set.packages[p].entry != NULL)
 			continue;
 		if (wanted[p].required)
-			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'", wanted[p].name,
-					     SHOWN(content->top));
+			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'",
+					     wanted[p].name, SHOWN(content->top));
 		report_say(report, REPORT_DETAIL, "the archive has no package '%s'", wanted[p].name);
 	}
 	*ret_set = set;
@@ -100,8 +103,8 @@ static int path_of(int dir, char ret_path[PATH_MAX], struct fault *f)
 }
 
 /* rpm with some options and, behind them, what `names` holds (one string per line). */
-static int rpm_run(const char *const *options, struct text *names, unsigned deadline_ms, struct proc_outcome *ret_outcome,
-		   struct fault *f)
+static int rpm_run(const char *const *options, struct text *names, unsigned deadline_ms,
+		   struct proc_outcome *ret_outcome, struct fault *f)
 {
 	const char *arguments[ARGUMENTS + 1] = { rpm };
 	size_t count = 1;
@@ -148,7 +151,8 @@ static int files_name(int tree, const struct client_vendor_set *set, struct text
 static int files_check(int tree, const struct client_vendor_set *set, struct fault *f)
 {
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
-	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n", NULL };
+	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n",
+					     NULL };
 	TEXT_AUTO names = TEXT_INIT;
 	TEXT_AUTO again = TEXT_INIT;
 	TEXT_AUTO expected = TEXT_INIT;
@@ -158,15 +162,18 @@ static int files_check(int tree, const struct client_vendor_set *set, struct fau
 	if (files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0 ||
 	    rpm_run(digests, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
+	int r = outcome.status == 0 ? 0
+				    : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	if (r < 0 || rpm_run(query, &again, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
-	if (outcome.status != 0 || !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
-		r = fault_refused(f, "a package is another one than its file's name says: %s", SHOWN(said(&outcome, &line)));
+	if (outcome.status != 0 ||
+	    !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
+		r = fault_refused(f, "a package is another one than its file's name says: %s",
+				  SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	return r;
 }
@@ -210,8 +217,8 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 	if (r < 0 || rpm_run(install, &again, INSTALL_MS, &outcome, f) < 0)
 		return -1;
 	if (outcome.late || outcome.status != 0)
-		r = fault_incomplete(f, "rpm failed%s: %s; see what it has left, and run this again", outcome.late ? " to end" : "",
-				     SHOWN(said(&outcome, &line)));
+		r = fault_incomplete(f, "rpm failed%s: %s; see what it has left, and run this again",
+				     outcome.late ? " to end" : "", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	return r;
 }

@@ -1,8 +1,8 @@
 /*
  * client/vendor: the full client, installed as its vendor means it: by rpm.
  *
- * Promise: of the RPMs in the archive's directory 64 the network set is taken (libcryptoki, libshim, cklog, lunacm, vtl,
- * ckdemo, lunacmu, salogin, configurator, multitoken), for x86_64 and of one version; libcryptoki, lunacm, vtl and
+ * Promise: of the RPMs in the archive's directory 64 the network set is taken (libcryptoki, libshim, cklog, lunacm,
+ * vtl, ckdemo, lunacmu, salogin, configurator, multitoken), for x86_64 and of one version; libcryptoki, lunacm, vtl and
  * configurator must be there.  rpm itself says name, version and architecture of each file and checks its digests; a
  * file that is another package than its name says is FAULT_REFUSED.  Nothing is changed unless rpm's own test of the
  * whole transaction passes.  What rpm does is not atomic: a failure in it is FAULT_INCOMPLETE.
@@ -32,7 +32,7 @@ struct client_vendor_set {
 
 /* By file names only.  Packages of the set that are not there are told as warnings. */
 int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-		    struct client_vendor_set *ret_set, struct fault *f);
+			   struct client_vendor_set *ret_set, struct fault *f);
 /* Is every one of them installed below the root already, in this version? */
 int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f);
 /* `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it. */

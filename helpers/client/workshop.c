@@ -52,7 +52,8 @@ static int dir_open(struct client_workshop *w, struct fault *f)
 	if (fstat(w->dir, &status) < 0)
 		return fault_system(f, errno, "cannot look at '%s'", SHOWN(w->name));
 	if (status.st_uid != geteuid() || (status.st_mode & 077) != 0)
-		return fault_refused(f, "'%s' beside the client is not root's alone; look at it and move it away", SHOWN(w->name));
+		return fault_refused(f, "'%s' beside the client is not root's alone; look at it and move it away",
+				     SHOWN(w->name));
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static int names_exchange(int from_dir, const char *from, int to_dir, const char
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, EXCHANGE);
 }
 
-/* --- which tree is which: the note in `swap` ------------------------------------------------------------------------ */
+/* --- which tree is which: the note in `swap` ---------------------------------------------------------------------- */
 
 /* Not synced: the sync of the whole file system that follows is for this, too. */
 static int swap_note_write(struct client_workshop *w, const struct stat *next, struct fault *f)
@@ -84,7 +85,8 @@ static bool swap_note_fulfilled(const struct client_workshop *w)
 	struct stat client;
 	uintmax_t device, inode;
 
-	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &ignored) < 0 || fs_read(fd, "swap", 64, &note, &ignored) < 0 ||
+	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &ignored) < 0 ||
+	    fs_read(fd, "swap", 64, &note, &ignored) < 0 ||
 	    sscanf(text_string(&note), "%ju %ju", &device, &inode) != 2 ||
 	    fstatat(w->parent, w->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
@@ -126,7 +128,8 @@ static int recover(struct client_workshop *w, struct report *report, struct faul
 				return fault_system(f, errno, "cannot put the old client back");
 			if (dirs_sync(w, f) < 0)
 				return -1;
-			report_say(report, REPORT_WARNING, "an earlier run was cut off; the client it had moved aside is back");
+			report_say(report, REPORT_WARNING,
+				   "an earlier run was cut off; the client it had moved aside is back");
 		} else if (!there(w->dir, "swap") && !there(w->dir, "previous") &&
 			   renameat(w->dir, "outgoing", w->dir, "previous") < 0) {
 			return fault_system(f, errno, "cannot keep the old client");
@@ -135,7 +138,8 @@ static int recover(struct client_workshop *w, struct report *report, struct faul
 	if (swap_note_fulfilled(w)) {
 		if (swap_complete(w, f) < 0)
 			return -1;
-		report_say(report, REPORT_WARNING, "an earlier run was cut off after the new client was in place; completed");
+		report_say(report, REPORT_WARNING,
+			   "an earlier run was cut off after the new client was in place; completed");
 	} else {
 		const bool left = there(w->dir, "new") || there(w->dir, "next");
 		if (fs_tree_remove(w->dir, "next", f) < 0 || client_workshop_clear(w, f) < 0)
@@ -167,7 +171,8 @@ static void parent_of(const char *path, char ret_parent[PATH_MAX])
 	(void)snprintf(ret_parent, PATH_MAX, "%.*s", slash != NULL ? (int)(slash - path) : 0, path);
 }
 
-int client_workshop_open(int root, const char *client_dir, struct report *report, struct client_workshop *ret_workshop, struct fault *f)
+int client_workshop_open(int root, const char *client_dir, struct report *report, struct client_workshop *ret_workshop,
+			 struct fault *f)
 {
 	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
 	char parent[PATH_MAX];
@@ -190,7 +195,8 @@ void client_workshop_close(struct client_workshop *w, int root, const char *clie
 	struct fault ignored = FAULT_INIT;
 	char path[PATH_MAX], parent[PATH_MAX], leaf[FS_NAME_SIZE];
 
-	if (w->parent < 0 || w->dir < 0 || client_workshop_clear(w, &ignored) < 0 || unlinkat(w->parent, w->name, AT_REMOVEDIR) < 0)
+	if (w->parent < 0 || w->dir < 0 || client_workshop_clear(w, &ignored) < 0 ||
+	    unlinkat(w->parent, w->name, AT_REMOVEDIR) < 0)
 		return;
 	/* rmdir(2) stops by itself at the first that holds something. */
 	parent_of(client_dir, path);
@@ -237,7 +243,7 @@ int client_workshop_present(const struct client_workshop *w, int *ret_dir, struc
 	return 0;
 }
 
-/* --- the stage ---------------------------------------------------------------------------------------------------------- */
+/* --- the stage ---------------------------------------------------------------------------------------------------- */
 
 int client_workshop_stage(struct client_workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f)
 {
@@ -263,7 +269,7 @@ int client_workshop_clear(struct client_workshop *w, struct fault *f)
 	return fs_tree_remove(w->dir, "new", f);
 }
 
-/* --- the swap ------------------------------------------------------------------------------------------------------------- */
+/* --- the swap ----------------------------------------------------------------------------------------------------- */
 
 /*
  * `name` of the workshop and the client change places.  Kernels before 3.15, and some file systems, cannot do that

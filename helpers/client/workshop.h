@@ -32,13 +32,16 @@ struct client_workshop {
 	char made[PATH_MAX]; /* the first directory on the way that was made, below the root; "" for none */
 };
 
-#define CLIENT_WORKSHOP_INIT { .parent = -1, .dir = -1 }
+#define CLIENT_WORKSHOP_INIT \
+	{ \
+		.parent = -1, .dir = -1 \
+	}
 #define CLIENT_WORKSHOP_AUTO __attribute__((cleanup(client_workshop_done))) struct client_workshop
 
 void client_workshop_done(struct client_workshop *w);
 /* Opens the workshop of the client's directory, made where it is missing, and tidies it up. */
 int client_workshop_open(int root, const char *client_dir, struct report *report, struct client_workshop *ret_workshop,
-		  struct fault *f);
+			 struct fault *f);
 /*
  * Only looks: *ret_workshop has dir -1 where there is none, parent -1 where there is not even its place.  Nothing is
  * tidied up.
@@ -49,7 +52,8 @@ int client_workshop_look(int root, const char *client_dir, struct client_worksho
 int client_workshop_stage(struct client_workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f);
 /* Removes new/ with all in it. */
 int client_workshop_clear(struct client_workshop *w, struct fault *f);
-/* At the end of a run: a workshop in which nothing is kept goes, and so do directories on the way that were made for it. */
+/* At the end of a run: a workshop in which nothing is kept goes, and so do directories on the way that were made for
+ * it. */
 void client_workshop_close(struct client_workshop *w, int root, const char *client_dir);
 /* The client's directory; -1 where there is none, FAULT_REFUSED where something else stands under its name. */
 int client_workshop_present(const struct client_workshop *w, int *ret_dir, struct fault *f);

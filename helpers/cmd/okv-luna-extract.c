@@ -18,24 +18,42 @@ static struct {
 } wanted;
 
 static const struct option options[] = {
-	{ .name = "to", .kind = OPTION_TEXT, .argument = "DIR", .help = "install there (default CLIENT_DIR of okv-luna.conf)",
+	{ .name = "to",
+	  .kind = OPTION_TEXT,
+	  .argument = "DIR",
+	  .help = "install there (default CLIENT_DIR of okv-luna.conf)",
 	  .target = &wanted.to },
-	{ .name = "kind", .kind = OPTION_CHOICE, .argument = "auto|minimal|cloud|full",
-	  .help = "refuse any other kind of client (default auto)", .target = &wanted.kind },
-	{ .name = "sha256", .kind = OPTION_TEXT, .argument = "HEX", .help = "refuse an archive with another SHA-256",
+	{ .name = "kind",
+	  .kind = OPTION_CHOICE,
+	  .argument = "auto|minimal|cloud|full",
+	  .help = "refuse any other kind of client (default auto)",
+	  .target = &wanted.kind },
+	{ .name = "sha256",
+	  .kind = OPTION_TEXT,
+	  .argument = "HEX",
+	  .help = "refuse an archive with another SHA-256",
 	  .target = &wanted.sha256 },
 	{ .name = "list", .help = "show what would be placed where, change nothing", .target = &wanted.list },
-	{ .name = "max-bytes", .kind = OPTION_SIZE, .argument = "N", .help = "refuse more than that, unpacked (default 4G)",
+	{ .name = "max-bytes",
+	  .kind = OPTION_SIZE,
+	  .argument = "N",
+	  .help = "refuse more than that, unpacked (default 4G)",
 	  .target = &wanted.max_bytes },
-	{ .name = "max-entries", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = 1000000,
-	  .help = "refuse more files and directories (default 50000)", .target = &wanted.max_entries },
-	{ .name = "accept-licence", .help = "the vendor's licence of the full client is accepted",
+	{ .name = "max-entries",
+	  .kind = OPTION_NUMBER,
+	  .argument = "N",
+	  .least = 1,
+	  .most = 1000000,
+	  .help = "refuse more files and directories (default 50000)",
+	  .target = &wanted.max_entries },
+	{ .name = "accept-licence",
+	  .help = "the vendor's licence of the full client is accepted",
 	  .target = &wanted.accept_licence },
 	{ .name = "rollback", .help = "put the previous client back", .target = &wanted.rollback },
 	OPTION_END,
 };
 
-/* --- the bar ---------------------------------------------------------------------------------------------------------- */
+/* --- the bar ------------------------------------------------------------------------------------------------------ */
 
 struct bar {
 	bool shown;
@@ -64,8 +82,8 @@ static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed,
 	if (read > of)
 		read = of;
 	const int part = read > 0 && of > 0 ? (int)(read * WIDTH / of) : 0;
-	(void)fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB\033[K", part, full, WIDTH - part, "", files,
-		      placed >> 20);
+	(void)fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB\033[K", part, full, WIDTH - part, "",
+		      files, placed >> 20);
 }
 
 static void bar_end(struct bar *bar)
@@ -75,7 +93,7 @@ static void bar_end(struct bar *bar)
 	bar->shown = false;
 }
 
-/* --- what was done ----------------------------------------------------------------------------------------------------- */
+/* --- what was done ------------------------------------------------------------------------------------------------ */
 
 static void size_say(uint64_t bytes, char ret_text[32])
 {
@@ -114,7 +132,8 @@ static void list_print(const struct cmd_context *context, const struct client_re
 		case PIPE_ENTRY_FILE:
 		case PIPE_ENTRY_HARD_LINK:
 			size_say(e->size, size);
-			cmd_print(context, "%11s  %s/%s\n", e->type == PIPE_ENTRY_FILE ? size : "copy", client_dir, SHOWN(path));
+			cmd_print(context, "%11s  %s/%s\n", e->type == PIPE_ENTRY_FILE ? size : "copy", client_dir,
+				  SHOWN(path));
 			continue;
 		}
 	}
@@ -156,7 +175,8 @@ static const char *conf_word(enum client_conf conf)
 	return "none";
 }
 
-static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir, bool planned)
+static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
+			 bool planned)
 {
 	struct json j;
 	char path[LIMITS_PATH + 1];
@@ -187,7 +207,8 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 			continue;
 		json_object_begin(&j, NULL);
 		json_string(&j, "member", e->path);
-		json_string(&j, "path", client_layout_path(&result->entries, &result->content, e->path, path) ? path : NULL);
+		json_string(&j, "path",
+			    client_layout_path(&result->entries, &result->content, e->path, path) ? path : NULL);
 		json_unsigned(&j, "size", e->size);
 		json_string(&j, "target", e->target);
 		json_object_end(&j);
@@ -196,16 +217,20 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_object_end(&j);
 }
 
-static void receipt_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir, bool planned)
+static void receipt_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
+			  bool planned)
 {
 	const struct client_content *c = &result->content;
 	char size[32];
 
 	size_say(result->entries.bytes, size);
 	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
-		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format), result->entries.files,
-		  size);
-	lines_say(context, &result->packages, planned ? "would be installed by rpm" : result->changed ? "installed by rpm" : "installed");
+		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format),
+		  result->entries.files, size);
+	lines_say(context, &result->packages,
+		  planned	    ? "would be installed by rpm"
+		  : result->changed ? "installed by rpm"
+				    : "installed");
 	lines_say(context, &result->carried.kept, planned ? "would be carried over from the old client"
 							   : "carried over from the old client");
 	switch (result->conf) {
@@ -231,7 +256,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
 }
 
-/* --- command ------------------------------------------------------------------------------------------------------------ */
+/* --- command ------------------------------------------------------------------------------------------------------ */
 
 static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
 {
@@ -258,8 +283,10 @@ static int directory_check(const char *directory, struct fault *f)
 {
 	const size_t length = strlen(directory);
 
-	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' || strpbrk(directory, ":\\*?[") != NULL)
-		return fault_usage(f, "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
+	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' ||
+	    strpbrk(directory, ":\\*?[") != NULL)
+		return fault_usage(f,
+				   "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
 	return 0;
 }
 
