@@ -273,21 +273,9 @@ static int workers_hear(const struct unpack_request *request, struct workers *w,
 	return 0;
 }
 
-int unpack_path_compare(const char *a, const char *b)
-{
-	while (*a != '\0' && *a == *b) {
-		a++;
-		b++;
-	}
-	/* The slash sorts below every other byte, the end below the slash. */
-	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
-	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
-	return left - right;
-}
-
 static int compare(const void *a, const void *b)
 {
-	return unpack_path_compare(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
+	return text_path_compare(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
 }
 
 const struct unpack_entry *unpack_find(const struct unpack *u, const char *path)

@@ -44,7 +44,7 @@ struct unpack_request {
 };
 
 struct unpack {
-	struct unpack_entry *entries; /* sorted once it has succeeded: a directory, what is in it, the next name */
+	struct unpack_entry *entries; /* once it has succeeded, in the order of text_path_compare */
 	size_t count, capacity;
 	uint64_t files, bytes;
 	struct text format;  /* "zip; tar, gzip" */
@@ -56,8 +56,6 @@ struct unpack {
 
 void unpack_done(struct unpack *u);
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f);
-/* The order of the entries. */
-int unpack_path_compare(const char *a, const char *b);
 /* NULL where the path is not among the entries. */
 const struct unpack_entry *unpack_find(const struct unpack *u, const char *path);
 

@@ -258,3 +258,15 @@ bool text_ends(const char *string, const char *suffix)
 	const size_t length = strlen(string), tail = strlen(suffix);
 	return length >= tail && memcmp(string + length - tail, suffix, tail) == 0;
 }
+
+int text_path_compare(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	/* The slash sorts below every other byte, the end below the slash. */
+	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
+	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
+	return left - right;
+}

@@ -71,6 +71,8 @@ bool text_is_utf8(const void *bytes, size_t length);
 bool text_equal(const char *bytes, size_t length, const char *string);
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
+/* Orders paths so that "a/b" comes before "a.b": a directory's content follows it at once. */
+int text_path_compare(const char *a, const char *b);
 
 /* Overwrites memory in a way that the compiler keeps. */
 void text_wipe(void *memory, size_t length);

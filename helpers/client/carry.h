@@ -2,12 +2,8 @@
  * client/carry: the identity of the old client goes on living in the new one.
  *
  * Promise: certificates, keys, token database, data, STC identities and the client's own Chrystoki.conf are copied from
- * the old tree to the new one bit for bit, with owner, mode, times, ACLs and labels; so is what Chrystoki.conf names
- * below the client's directory and the new one does not bring.  Where both have a file, the old one stays and the new
- * one lies beside it as NAME.okv-luna-new.  The old tree is read only: it stays whole until the swap, and after it.
- *
- * Others may write in parts of the old tree: no link is followed (a link is copied as one), nothing is opened but plain
- * files and directories, FIFOs, sockets and devices are left behind and told, set-user-id bits are not carried.
+ * the old tree to the new one, as client/copy does it; so is what Chrystoki.conf names below the client's directory and
+ * the new one does not bring.  The old tree stays whole until the swap, and after it.
  */
 #ifndef OKV_CLIENT_CARRY_H
 #define OKV_CLIENT_CARRY_H

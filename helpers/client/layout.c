@@ -85,7 +85,7 @@ static bool archive_uses(const struct unpack *entries, const struct client_conte
 	/* The first entry that is not before the path. */
 	while (from < to) {
 		const size_t middle = from + (to - from) / 2;
-		if (unpack_path_compare(entries->entries[middle].path, whole) < 0)
+		if (text_path_compare(entries->entries[middle].path, whole) < 0)
 			from = middle + 1;
 		else
 			to = middle;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/named.h"
 #include "conf/chrystoki.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -175,28 +176,26 @@ int client_template_make(int client, const struct client_content *content, const
 	return text_check(ret_conf, f);
 }
 
+struct missing {
+	int client;
+	struct report *report;
+};
+
+static int missing_say(void *context, const char *path, const char *key, struct fault *f)
+{
+	const struct missing *m = context;
+
+	(void)f;
+	if (!fs_exists(m->client, path))
+		report_say(m->report, REPORT_WARNING, "Chrystoki.conf names '%s' (%s), which the new client does not "
+			   "have", SHOWN(path), SHOWN(key));
+	return 0;
+}
+
 int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report,
 			    struct fault *f)
 {
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-	const size_t length = strlen(client_dir);
+	struct missing m = { .client = client, .report = report };
 
-	if (chrystoki_parse(&c, conf, strlen(conf), f) < 0)
-		return -1;
-	for (size_t i = 0; i < c.count; i++) {
-		const struct chrystoki_line *line = &c.lines[i];
-		if (line->kind != CHRYSTOKI_ENTRY || line->value_length <= length + 1 ||
-		    strncmp(line->bytes + line->value_start, client_dir, length) != 0 ||
-		    line->bytes[line->value_start + length] != '/')
-			continue;
-		char *path = strndup(line->bytes + line->value_start + length + 1, line->value_length - length - 1);
-		if (path == NULL)
-			return fault_memory(f);
-		if (!fs_exists(client, path))
-			report_say(report, REPORT_WARNING,
-				   "Chrystoki.conf names '%s' (%s), which the new client does not have", SHOWN(path),
-				   SHOWN_BYTES(line->bytes + line->name_start, line->name_length));
-		free(path);
-	}
-	return 0;
+	return client_named_each(conf, client_dir, missing_say, &m, f);
 }

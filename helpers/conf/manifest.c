@@ -43,14 +43,7 @@ struct manifest_entry *manifest_add(struct manifest *m, const char *path, const 
 
 int manifest_path_compare(const char *a, const char *b)
 {
-	while (*a != '\0' && *a == *b) {
-		a++;
-		b++;
-	}
-	/* The slash sorts below every other byte, the end below the slash. */
-	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
-	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
-	return left - right;
+	return text_path_compare(a, b);
 }
 
 static int entry_compare(const void *a, const void *b)

@@ -194,6 +194,19 @@ static void comparisons_are_of_bytes(void **state)
 	assert_false(text_ends("tar", ".tar"));
 }
 
+static void paths_are_ordered_so_that_a_directorys_content_follows_it_at_once(void **state)
+{
+	static const char *const ordered[] = { "", "a", "a/b", "a/b/c", "a/b.c", "a-b", "a.b", "ab", "b" };
+	const size_t count = sizeof(ordered) / sizeof(ordered[0]);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count; j++) {
+			const int order = text_path_compare(ordered[i], ordered[j]);
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +222,7 @@ int main(void)
 		cmocka_unit_test(shown_text_is_cut_between_characters),
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
 		cmocka_unit_test(comparisons_are_of_bytes),
+		cmocka_unit_test(paths_are_ordered_so_that_a_directorys_content_follows_it_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

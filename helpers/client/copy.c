@@ -1,0 +1,241 @@
+#include "client/copy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "fs/tree.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+
+enum { DEPTH_MAX = 64 };
+
+static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
+		       struct fault *f);
+
+/* ACLs, labels and what else hangs on the file; a target that cannot hold one is told once, by its file. */
+static void attributes_copy(struct client_copy *c, int from, int to, const char *path)
+{
+	char names[8192], value[65536];
+	const ssize_t length = flistxattr(from, names, sizeof(names));
+
+	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
+		const ssize_t size = fgetxattr(from, names + at, value, sizeof(value));
+		if (size < 0 || strcmp(names + at, "security.capability") == 0)
+			continue;
+		if (fsetxattr(to, names + at, value, (size_t)size, 0) < 0)
+			report_say(c->report, REPORT_WARNING, "'%s': attribute %s could not be carried over: %s",
+				   SHOWN(path), SHOWN(names + at), fault_errno_text(errno));
+	}
+}
+
+/* Owner first, then mode: at no moment does anybody have more than in the end. */
+static int status_copy(struct client_copy *c, int from, int to, const struct stat *status, const char *path,
+		       struct fault *f)
+{
+	const struct timespec times[2] = { status->st_atim, status->st_mtim };
+
+	if (fchown(to, status->st_uid, status->st_gid) < 0)
+		return fault_system(f, errno, "cannot keep the owner of '%s'", SHOWN(path));
+	attributes_copy(c, from, to, path);
+	if (fchmod(to, status->st_mode & 07777 & ~(mode_t)(S_ISREG(status->st_mode) ? S_ISUID : 0)) < 0)
+		return fault_system(f, errno, "cannot keep the mode of '%s'", SHOWN(path));
+	(void)futimens(to, times);
+	return 0;
+}
+
+static int content_copy(struct client_copy *c, int from, int to, const char *path, struct fault *f)
+{
+	char block[65536];
+
+	for (;;) {
+		const ssize_t got = read(from, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
+		if (got == 0)
+			return 0;
+		c->bytes += (uint64_t)got;
+		if (c->bytes > c->room)
+			return fault_refused(f, "the old client's certificates, configuration and data take more than "
+						"%llu bytes; look at '%s'", (unsigned long long)c->room, SHOWN(path));
+		if (fs_write(to, path, block, (size_t)got, f) < 0)
+			return -1;
+	}
+}
+
+static int same_content(int a, int b, bool *ret_same, struct fault *f)
+{
+	char left[16384], right[16384];
+
+	for (off_t at = 0;; at += (off_t)sizeof(left)) {
+		const ssize_t got = pread(a, left, sizeof(left), at), other = pread(b, right, sizeof(right), at);
+		if (got < 0 || other < 0)
+			return fault_system(f, errno, "cannot compare the old client with the new one");
+		if (got != other || memcmp(left, right, (size_t)got) != 0) {
+			*ret_same = false;
+			return 0;
+		}
+		if (got < (ssize_t)sizeof(left)) {
+			*ret_same = true;
+			return 0;
+		}
+	}
+}
+
+/* Is there a file of the new client with the same content?  *ret_fd is it then, open. */
+static int newcomer_compare(int old, int to, const char *name, int *ret_fd, bool *ret_same, struct fault *f)
+{
+	struct stat status;
+
+	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)
+		return 0;
+	*ret_fd = openat(to, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0)
+		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(name));
+	return same_content(old, *ret_fd, ret_same, f);
+}
+
+/* What the new client brings under a name of the old one: out of the way, and not lost when it says something. */
+static int newcomer_move(struct client_copy *c, int to, const char *name, const char *path, struct fault *f)
+{
+	struct stat status;
+	char aside[FS_NAME_SIZE];
+
+	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at the new '%s'", SHOWN(path));
+	if (!S_ISREG(status.st_mode) || status.st_size == 0 ||
+	    snprintf(aside, sizeof(aside), "%s.okv-luna-new", name) >= (int)sizeof(aside))
+		return fs_tree_remove(to, name, f);
+	if (renameat(to, name, to, aside) < 0)
+		return fault_system(f, errno, "cannot put the new '%s' aside", SHOWN(path));
+	report_say(c->report, REPORT_WARNING, "'%s' is kept as it was; the archive's own is beside it as '%s'",
+		   SHOWN(path), SHOWN(aside));
+	return 0;
+}
+
+int client_copy_file(struct client_copy *c, int from, int to, const char *name, const char *path, struct fault *f)
+{
+	FS_AUTO int old = -1;
+	FS_AUTO int new = -1;
+	struct stat status;
+
+	struct fault trouble = FAULT_INIT;
+
+	if (fs_file_open_at(from, name, O_RDONLY, &old, &status, &trouble) < 0) {
+		if (trouble.kind == FAULT_ABSENT)
+			return 0;
+		*f = trouble;
+		return -1;
+	}
+	/* The same bytes are there already: they stay, and only get the old owner and mode. */
+	bool same = false;
+	if (newcomer_compare(old, to, name, &new, &same, f) < 0)
+		return -1;
+	if (same) {
+		c->files++;
+		return status_copy(c, old, new, &status, path, f);
+	}
+	fs_close(&new);
+	if (newcomer_move(c, to, name, path, f) < 0)
+		return -1;
+	new = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (new < 0)
+		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
+	c->files++;
+	return content_copy(c, old, new, path, f) < 0 ? -1 : status_copy(c, old, new, &status, path, f);
+}
+
+static int link_copy(struct client_copy *c, int from, int to, const char *name, const char *path,
+		      const struct stat *status, struct fault *f)
+{
+	char target[PATH_MAX];
+	const ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
+	target[length] = '\0';
+	if (newcomer_move(c, to, name, path, f) < 0)
+		return -1;
+	if (symlinkat(target, to, name) < 0 ||
+	    fchownat(to, name, status->st_uid, status->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_system(f, errno, "cannot carry over link '%s'", SHOWN(path));
+	c->files++;
+	return 0;
+}
+
+static int directory_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
+			   struct fault *f)
+{
+	FS_AUTO int old = openat(from, name, DIR_FLAGS);
+	FS_AUTO int new = -1;
+	struct stat status, there;
+
+	if (old < 0 || fstat(old, &status) < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot open '%s' of the old client", SHOWN(path));
+	if (depth > DEPTH_MAX)
+		return fault_refused(f, "'%s' of the old client lies more than %d directories deep", SHOWN(path),
+				     DEPTH_MAX);
+	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode) &&
+	    fs_tree_remove(to, name, f) < 0)
+		return -1;
+	if (mkdirat(to, name, 0700) < 0 && errno != EEXIST)
+		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
+	new = openat(to, name, DIR_FLAGS);
+	if (new < 0)
+		return fault_errno(f, errno, "cannot open the new '%s'", SHOWN(path));
+
+	const int listed = fcntl(old, F_DUPFD_CLOEXEC, 3);
+	DIR *stream = listed >= 0 ? fdopendir(listed) : NULL;
+	if (stream == NULL)
+		return fault_system(f, errno, "cannot read directory '%s'", SHOWN(path));
+	int r = 0;
+	for (struct dirent *entry; r == 0 && (entry = readdir(stream)) != NULL;) {
+		TEXT_AUTO below = TEXT_INIT;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		text_add_format(&below, "%s/%s", path, entry->d_name);
+		r = entry_copy(c, old, new, entry->d_name, text_string(&below), depth + 1, f);
+	}
+	(void)closedir(stream);
+	/* Its times last: making entries has changed them. */
+	return r < 0 ? -1 : status_copy(c, old, new, &status, path, f);
+}
+
+static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
+		       struct fault *f)
+{
+	struct stat status;
+
+	if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0
+				       : fault_system(f, errno, "cannot look at '%s' of the old client", SHOWN(path));
+	switch (status.st_mode & S_IFMT) {
+	case S_IFDIR:
+		return directory_copy(c, from, to, name, path, depth, f);
+	case S_IFREG:
+		return client_copy_file(c, from, to, name, path, f);
+	case S_IFLNK:
+		return link_copy(c, from, to, name, path, &status, f);
+	default:
+		report_say(c->report, REPORT_WARNING,
+			   "'%s' of the old client is neither file nor directory and is left behind", SHOWN(path));
+		return 0;
+	}
+}
+
+int client_copy_entry(struct client_copy *c, int from, int to, const char *name, struct fault *f)
+{
+	return entry_copy(c, from, to, name, name, 0, f);
+}
