@@ -1,160 +1,26 @@
 #include "archive/decode.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "archive/dispatch.h"
 #include "archive/judge.h"
 #include "archive/stream.h"
 #include "archive/tar.h"
-#include "archive/pipe.h"
 #include "archive/zip.h"
 #include "base/text.h"
-#include "fs/read.h"
-
-enum { BATCH_SIZE = 64 * 1024 };
-/* How much work goes to one placer before the other is looked at: small files in a row lie in one directory. */
-enum { TURN_WORK = 512 * 1024, FILE_WORK = 16 * 1024 };
 
 struct decoder {
 	const struct decode *decode;
 	struct judge judge;
-	uint64_t announced; /* files */
-	size_t archive;     /* the one being read */
-	uint64_t read_before, read_noted;
-	/* jobs on their way */
-	unsigned turn;
-	uint64_t turn_work, work[DECODE_PLACERS];
-	size_t batched;
-	unsigned char batch[BATCH_SIZE];
+	struct dispatch dispatch;
+	size_t archive;       /* the one being read */
+	uint64_t read_before; /* of those before it */
 	struct tar tars[LIMITS_NESTING + 1];
 	struct zip zip;
 };
 
 static int tar_read(struct decoder *d, struct stream *source, unsigned layer, const char *prefix, struct fault *f);
-
-static int note(struct decoder *d, enum pipe_note_kind kind, uint64_t size, const char *text, struct fault *f)
-{
-	struct pipe_note n;
-
-	memset(&n, 0, sizeof(n));
-	n.kind = kind;
-	n.size = size;
-	return pipe_note_put(d->decode->notes, &n, text, NULL, f);
-}
-
-static int note_entry(struct decoder *d, enum pipe_entry entry, uint64_t size, const char *path, const char *target,
-		      struct fault *f)
-{
-	struct pipe_note n;
-
-	memset(&n, 0, sizeof(n));
-	n.kind = PIPE_NOTE_ENTRY;
-	n.entry = entry;
-	n.size = size;
-	return pipe_note_put(d->decode->notes, &n, path, target, f);
-}
-
-static int progress(struct decoder *d, uint64_t here, struct fault *f)
-{
-	enum { EVERY = 1024 * 1024 };
-
-	if (d->read_before + here < d->read_noted + EVERY)
-		return 0;
-	d->read_noted = d->read_before + here;
-	return note(d, PIPE_NOTE_PROGRESS, d->read_noted, NULL, f) < 0 ? -1 : pipe_flush(d->decode->notes, f);
-}
-
-/* --- jobs --------------------------------------------------------------------------------------------------------- */
-
-static bool placing(const struct decoder *d)
-{
-	return d->decode->placers[0] >= 0;
-}
-
-static int batch_flush(struct decoder *d, struct fault *f)
-{
-	const size_t length = d->batched;
-
-	d->batched = 0;
-	return length > 0 ? fs_write(d->decode->placers[d->turn], "the placer", d->batch, length, f) : 0;
-}
-
-static int batch_add(struct decoder *d, const void *bytes, size_t length, struct fault *f)
-{
-	if (length > BATCH_SIZE - d->batched && batch_flush(d, f) < 0)
-		return -1;
-	if (length >= BATCH_SIZE / 2)
-		return batch_flush(d, f) < 0 ? -1
-					     : fs_write(d->decode->placers[d->turn], "the placer", bytes, length, f);
-	memcpy(d->batch + d->batched, bytes, length);
-	d->batched += length;
-	return 0;
-}
-
-/* Begins a job; the one with less to do so far gets the next turn. */
-static int job_send(struct decoder *d, const struct pipe_job *job, const char *path, struct fault *f)
-{
-	const uint64_t work = FILE_WORK + (job->kind == PIPE_ZIP ? job->place.packed * 4 : job->size);
-
-	if (d->turn_work + work > TURN_WORK) {
-		unsigned least = 0;
-		for (unsigned i = 1; i < DECODE_PLACERS; i++)
-			if (d->work[i] < d->work[least])
-				least = i;
-		if (least != d->turn) {
-			if (batch_flush(d, f) < 0)
-				return -1;
-			d->turn = least;
-		}
-		d->turn_work = 0;
-	}
-	d->turn_work += work;
-	d->work[d->turn] += work;
-
-	struct pipe_job head = *job;
-	head.path_length = (uint32_t)strlen(path);
-	return batch_add(d, &head, sizeof(head), f) < 0 ? -1 : batch_add(d, path, head.path_length, f);
-}
-
-static int file_begin(struct decoder *d, enum pipe_job_kind kind, const char *path, const struct member *member,
-		      const struct zip_place *at, struct fault *f)
-{
-	struct pipe_job job;
-
-	d->announced++;
-	if (!placing(d))
-		return note_entry(d, PIPE_ENTRY_FILE, member->size, path, NULL, f);
-	memset(&job, 0, sizeof(job));
-	job.kind = kind;
-	job.mode = (uint32_t)d->decode->mode_of(path);
-	job.archive = (uint32_t)d->archive;
-	job.size = member->size;
-	if (at != NULL)
-		job.place = *at;
-	return job_send(d, &job, path, f);
-}
-
-static int directory_note(struct decoder *d, const char *path, struct fault *f)
-{
-	struct pipe_job job;
-
-	if (note_entry(d, PIPE_ENTRY_DIRECTORY, 0, path, NULL, f) < 0)
-		return -1;
-	if (!placing(d))
-		return 0;
-	memset(&job, 0, sizeof(job));
-	job.kind = PIPE_DIRECTORY;
-	return job_send(d, &job, path, f);
-}
-
-static int link_note(struct decoder *d, const char *path, const struct member *member, struct fault *f)
-{
-	const bool hard = member->type == MEMBER_HARD_LINK;
-
-	return note_entry(d, hard ? PIPE_ENTRY_HARD_LINK : PIPE_ENTRY_LINK, 0, path, judge_last_target(&d->judge), f);
-}
 
 /* --- archives inside ---------------------------------------------------------------------------------------------- */
 
@@ -184,7 +50,7 @@ static int member_judge(struct decoder *d, const struct member *member, bool nes
 		judged.size = 0;
 	if (judge_member(&d->judge, &judged, layer, ret_path, ret_verdict, f) < 0)
 		return -1;
-	return *ret_verdict == JUDGE_COVERED ? note(d, PIPE_NOTE_COVERED, 0, ret_path, f) : 0;
+	return *ret_verdict == JUDGE_COVERED ? dispatch_note(&d->dispatch, PIPE_NOTE_COVERED, 0, ret_path, f) : 0;
 }
 
 /* Puts the member's name before what is wrong with it; outermost name first. */
@@ -221,7 +87,7 @@ static int tar_open(struct decoder *d, struct stream *lead, unsigned layer, cons
 		return fault_refused(f, "%s", lead->at == lead->end ? "it is empty"
 								    : "it is no tar or zip, or it is damaged");
 	(void)snprintf(format, sizeof(format), "tar%s%s", packed[0] != '\0' ? "." : "", packed);
-	if (note(d, PIPE_NOTE_FORMAT, 0, format, f) < 0)
+	if (dispatch_note(&d->dispatch, PIPE_NOTE_FORMAT, 0, format, f) < 0)
 		return -1;
 	if (packed[0] == '\0')
 		return tar_read(d, lead, layer, prefix, f);
@@ -237,7 +103,7 @@ static int nested_read(struct decoder *d, struct stream *content, unsigned layer
 
 	if (layer > LIMITS_NESTING)
 		return fault_refused(f, "archives inside of archives, more than %d deep", LIMITS_NESTING);
-	if (note(d, PIPE_NOTE_NESTED, 0, path, f) < 0 || stream_lead(content, &lead, f) < 0)
+	if (dispatch_note(&d->dispatch, PIPE_NOTE_NESTED, 0, path, f) < 0 || stream_lead(content, &lead, f) < 0)
 		return -1;
 	/* What it holds lies where it lay. */
 	const char *slash = strrchr(path, '/');
@@ -282,14 +148,14 @@ static int tar_file(struct decoder *d, struct tar *tar, const struct member *mem
 	const unsigned char *bytes;
 	size_t length;
 
-	if (file_begin(d, PIPE_FILE, path, member, NULL, f) < 0)
+	if (dispatch_file(&d->dispatch, path, member, f) < 0)
 		return -1;
 	for (;;) {
 		if (tar_content(tar, &bytes, &length, f) < 0)
 			return -1;
 		if (length == 0)
 			return 0;
-		if (placing(d) && batch_add(d, bytes, length, f) < 0)
+		if (dispatch_content(&d->dispatch, bytes, length, f) < 0)
 			return -1;
 	}
 }
@@ -322,11 +188,11 @@ static int tar_member(struct decoder *d, struct tar *tar, struct member *member,
 		return tar_nested(d, tar, member, layer, path, f);
 	switch (member->type) {
 	case MEMBER_DIRECTORY:
-		return directory_note(d, path, f);
+		return dispatch_directory(&d->dispatch, path, f);
 	case MEMBER_FILE:
 		return tar_file(d, tar, member, path, f);
 	default:
-		return link_note(d, path, member, f);
+		return dispatch_link(&d->dispatch, path, member, judge_last_target(&d->judge), f);
 	}
 }
 
@@ -346,7 +212,7 @@ static int tar_read(struct decoder *d, struct stream *source, unsigned layer, co
 			r = tar_member(d, tar, &member, layer, prefix, f);
 		if (r < 0)
 			return member_blame(tar->name, tar->name_length, f);
-		if (layer == 0 && progress(d, source->passed, f) < 0)
+		if (layer == 0 && dispatch_progress(&d->dispatch, d->read_before + source->passed, f) < 0)
 			return -1;
 	}
 }
@@ -387,18 +253,18 @@ static int zip_member(struct decoder *d, const struct member *member, const stru
 		return -1;
 	if (nested)
 		return verdict == JUDGE_PLACE ? zip_nested(d, place, path, f) : 0;
-	if (member->type == MEMBER_FILE && (verdict == JUDGE_COVERED || !placing(d)) &&
+	if (member->type == MEMBER_FILE && (verdict == JUDGE_COVERED || !dispatch_places(&d->dispatch)) &&
 	    zip_content_check(d, place, f) < 0)
 		return -1;
 	if (verdict != JUDGE_PLACE)
 		return 0;
 	switch (member->type) {
 	case MEMBER_DIRECTORY:
-		return directory_note(d, path, f);
+		return dispatch_directory(&d->dispatch, path, f);
 	case MEMBER_FILE:
-		return file_begin(d, PIPE_ZIP, path, member, place, f);
+		return dispatch_zip(&d->dispatch, path, member, d->archive, place, f);
 	default:
-		return link_note(d, path, member, f);
+		return dispatch_link(&d->dispatch, path, member, judge_last_target(&d->judge), f);
 	}
 }
 
@@ -424,7 +290,7 @@ static int zip_pass(struct decoder *d, enum zip_pass pass, struct fault *f)
 
 static int zip_read(struct decoder *d, int fd, struct fault *f)
 {
-	if (note(d, PIPE_NOTE_FORMAT, 0, "zip", f) < 0 || zip_start(&d->zip, fd, f) < 0)
+	if (dispatch_note(&d->dispatch, PIPE_NOTE_FORMAT, 0, "zip", f) < 0 || zip_start(&d->zip, fd, f) < 0)
 		return -1;
 	return zip_pass(d, PASS_NESTED, f) < 0 ? -1 : zip_pass(d, PASS_MEMBERS, f);
 }
@@ -452,6 +318,7 @@ int decode_run(const struct decode *decode, struct fault *f)
 	struct decoder *d = &decoder;
 
 	d->decode = decode;
+	dispatch_start(&d->dispatch, decode->placers, decode->notes, decode->mode_of);
 	d->judge = (struct judge)JUDGE_INIT(decode->limits);
 	for (d->archive = 0; d->archive < decode->archive_count; d->archive++) {
 		if (archive_read_through(d, decode->archives[d->archive], f) < 0)
@@ -459,8 +326,6 @@ int decode_run(const struct decode *decode, struct fault *f)
 	}
 	if (judge_links(&d->judge, f) < 0)
 		return fault_prefix(f, "%s: ", SHOWN(decode->names[0]));
-	if (placing(d) && batch_flush(d, f) < 0)
-		return -1;
 	judge_done(&d->judge);
-	return note(d, PIPE_NOTE_DONE, d->announced, NULL, f) < 0 ? -1 : pipe_flush(d->decode->notes, f);
+	return dispatch_end(&d->dispatch, f);
 }

@@ -12,17 +12,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "archive/dispatch.h"
 #include "archive/limits.h"
 #include "archive/pipe.h"
 #include "base/fault.h"
-
-enum { DECODE_PLACERS = 2 };
 
 struct decode {
 	const int *archives; /* descriptors, */
 	const char *const *names; /* and what to call them */
 	size_t archive_count;
-	int placers[DECODE_PLACERS]; /* job pipes; all -1: only judge, and note the files too */
+	int placers[DISPATCH_PLACERS]; /* job pipes; all -1: only judge, and note the files too */
 	struct pipe_writer *notes;
 	struct limits limits;
 	mode_t (*mode_of)(const char *path); /* the policy for files */

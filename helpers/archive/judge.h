@@ -9,24 +9,23 @@
 #ifndef OKV_ARCHIVE_JUDGE_H
 #define OKV_ARCHIVE_JUDGE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "archive/limits.h"
 #include "archive/member.h"
+#include "archive/paths.h"
 #include "base/fault.h"
 
 struct judge {
 	struct limits limits;
 	uint64_t bytes;           /* of all files so far */
-	struct judge_path *paths; /* owned; every path and every parent of one */
-	size_t path_count, path_size;
+	struct paths paths;       /* every path and every parent of one */
 	struct judge_link *links; /* owned */
 	size_t link_count;
 };
 
-#define JUDGE_INIT(limits_) { .limits = (limits_) }
+#define JUDGE_INIT(limits_) { .limits = (limits_), .paths = PATHS_INIT((limits_).entries) }
 
 enum judge_verdict {
 	JUDGE_PLACE,   /* at the path given */
@@ -49,7 +48,5 @@ const char *judge_last_target(const struct judge *j);
  * times; a hard link must name a file.
  */
 int judge_links(const struct judge *j, struct fault *f);
-/* The path that a symbolic link at `path` with that target leads to, lexically; false when that is outside. */
-bool judge_resolve(const char *path, const char *target, char ret_path[LIMITS_PATH + 1]);
 
 #endif

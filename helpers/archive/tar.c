@@ -2,23 +2,15 @@
 
 #include <string.h>
 
+#include "archive/tar_field.h"
 #include "base/text.h"
 
-/* Where the fields of a header lie (POSIX.1-2017, pax, "ustar Interchange Format"). */
-enum {
-	NAME_AT = 0, NAME_SIZE = 100,
-	MODE_AT = 100, MODE_SIZE = 8,
-	SIZE_AT = 124, SIZE_SIZE = 12,
-	CHECKSUM_AT = 148, CHECKSUM_SIZE = 8,
-	TYPE_AT = 156,
-	TARGET_AT = 157, TARGET_SIZE = 100,
-	MAGIC_AT = 257, MAGIC_SIZE = 8,
-	PREFIX_AT = 345, PREFIX_SIZE = 155,
-};
+#define BEHIND "bytes lie behind the end of a name"
+
 enum { EXTENDED_IN_A_ROW_MAX = 100, TAIL_MAX = 1024 * 1024 };
 
-static const char magic_posix[MAGIC_SIZE] = { 'u', 's', 't', 'a', 'r', '\0', '0', '0' };
-static const char magic_gnu[MAGIC_SIZE] = { 'u', 's', 't', 'a', 'r', ' ', ' ', '\0' };
+static const char magic_posix[TAR_MAGIC_SIZE] = { 'u', 's', 't', 'a', 'r', '\0', '0', '0' };
+static const char magic_gnu[TAR_MAGIC_SIZE] = { 'u', 's', 't', 'a', 'r', ' ', ' ', '\0' };
 
 /* What was said about the coming member by the headers before it. */
 struct announced {
@@ -43,66 +35,9 @@ void tar_start(struct tar *tar, struct stream *source)
 	tar->named = false;
 }
 
-/* Octal with blanks or zeros before and a blank or NUL behind, or base-256 with its first bit set (GNU). */
-static bool number_read(const unsigned char *field, size_t size, uint64_t *ret_value)
-{
-	uint64_t value = 0;
-	size_t i = 0;
-
-	if (field[0] == 0x80) {
-		for (i = 1; i < size; i++) {
-			if (value >> 55 != 0)
-				return false;
-			value = value << 8 | field[i];
-		}
-		*ret_value = value;
-		return true;
-	}
-	while (i < size && field[i] == ' ')
-		i++;
-	size_t digits = 0;
-	for (; i < size && field[i] >= '0' && field[i] <= '7'; i++, digits++) {
-		if (value >> 60 != 0)
-			return false;
-		value = value << 3 | (field[i] - '0');
-	}
-	for (; i < size; i++)
-		if (field[i] != ' ' && field[i] != '\0')
-			return false;
-	*ret_value = value;
-	return digits > 0 || field[0] == '\0';
-}
-
-static bool checksum_matches(const unsigned char *block)
-{
-	uint64_t said, sum = 0;
-
-	for (size_t i = 0; i < TAR_BLOCK; i++)
-		sum += i >= CHECKSUM_AT && i < CHECKSUM_AT + CHECKSUM_SIZE ? ' ' : block[i];
-	return number_read(block + CHECKSUM_AT, CHECKSUM_SIZE, &said) && said == sum;
-}
-
 bool tar_recognise(const unsigned char block[TAR_BLOCK])
 {
-	return checksum_matches(block);
-}
-
-static bool all_zero(const unsigned char *bytes, size_t length)
-{
-	return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
-}
-
-/* A text field ends at its first NUL or is full; nothing may hide behind the NUL. */
-static int field_add(unsigned char *to, size_t *length, const unsigned char *field, size_t size, struct fault *f)
-{
-	const unsigned char *nul = memchr(field, '\0', size);
-	const size_t used = nul != NULL ? (size_t)(nul - field) : size;
-
-	if (!all_zero(field + used, size - used))
-		return odd(f, "bytes lie behind the end of a name");
-	memcpy(to + *length, field, used);
-	*length += used;
-	return 0;
+	return tar_field_checksum(block);
 }
 
 /* Keeps at most one byte more than is allowed: enough to be refused for its length. */
@@ -121,7 +56,7 @@ static int zeros_skip(struct tar *tar, struct fault *f)
 		if (length == 0)
 			return fault_refused(f, "damaged: it ends too early");
 		length = length < tar->padding ? length : tar->padding;
-		if (!all_zero(tar->source->at, length))
+		if (!tar_field_zero(tar->source->at, length))
 			return odd(f, "bytes lie behind the end of a member's content");
 		tar->source->at += length;
 		tar->padding -= (unsigned)length;
@@ -279,7 +214,7 @@ static int end_read(struct tar *tar, struct fault *f)
 
 	if (stream_read_all(tar->source, block, sizeof(block), f) < 0)
 		return fault_prefix(f, "at the end of the archive: ");
-	if (!all_zero(block, sizeof(block)))
+	if (!tar_field_zero(block, sizeof(block)))
 		return fault_refused(f, "damaged: something follows the end of the archive");
 	for (;;) {
 		if (stream_fill(tar->source, f) < 0)
@@ -288,7 +223,7 @@ static int end_read(struct tar *tar, struct fault *f)
 		if (length == 0)
 			break;
 		tail += length;
-		if (!all_zero(tar->source->at, length) || tail > TAIL_MAX)
+		if (!tar_field_zero(tar->source->at, length) || tail > TAIL_MAX)
 			return fault_refused(f, "damaged: something follows the end of the archive");
 		tar->source->at = tar->source->end;
 	}
@@ -323,28 +258,28 @@ static enum member_type type_of(unsigned char flag, bool sparse)
 /* The names of the header itself, where no extension has given them. */
 static int names_read(struct tar *tar, const unsigned char *block, const struct announced *said, struct fault *f)
 {
-	unsigned char prefix[PREFIX_SIZE + 1];
+	unsigned char prefix[TAR_PREFIX_SIZE + 1];
 	size_t length = 0;
-	const bool posix = memcmp(block + MAGIC_AT, magic_posix, MAGIC_SIZE) == 0;
+	const bool posix = memcmp(block + TAR_MAGIC_AT, magic_posix, TAR_MAGIC_SIZE) == 0;
 
 	if (!said->long_target && !said->pax_target) {
 		tar->target_length = 0;
-		if (field_add(tar->target, &tar->target_length, block + TARGET_AT, TARGET_SIZE, f) < 0)
-			return -1;
+		if (!tar_field_text(tar->target, &tar->target_length, block + TAR_TARGET_AT, TAR_TARGET_SIZE))
+			return odd(f, BEHIND);
 	}
 	if (said->long_name || said->pax_path)
 		return 0;
 	tar->name_length = 0;
 	tar->named = true;
 	if (posix) {
-		if (field_add(prefix, &length, block + PREFIX_AT, PREFIX_SIZE, f) < 0)
-			return -1;
+		if (!tar_field_text(prefix, &length, block + TAR_PREFIX_AT, TAR_PREFIX_SIZE))
+			return odd(f, BEHIND);
 		memcpy(tar->name, prefix, length);
 		tar->name_length = length;
 		if (length > 0)
 			tar->name[tar->name_length++] = '/';
 	}
-	return field_add(tar->name, &tar->name_length, block + NAME_AT, NAME_SIZE, f);
+	return tar_field_text(tar->name, &tar->name_length, block + TAR_NAME_AT, TAR_NAME_SIZE) ? 0 : odd(f, BEHIND);
 }
 
 static int member_make(struct tar *tar, const unsigned char *block, const struct announced *said, uint64_t size,
@@ -352,10 +287,11 @@ static int member_make(struct tar *tar, const unsigned char *block, const struct
 {
 	uint64_t mode;
 
-	if (memcmp(block + MAGIC_AT, magic_gnu, MAGIC_SIZE) != 0 &&
-	    memcmp(block + MAGIC_AT, magic_posix, MAGIC_SIZE) != 0 && !all_zero(block + MAGIC_AT, MAGIC_SIZE))
+	if (memcmp(block + TAR_MAGIC_AT, magic_gnu, TAR_MAGIC_SIZE) != 0 &&
+	    memcmp(block + TAR_MAGIC_AT, magic_posix, TAR_MAGIC_SIZE) != 0 &&
+	    !tar_field_zero(block + TAR_MAGIC_AT, TAR_MAGIC_SIZE))
 		return fault_refused(f, "damaged: a tar header of no known kind");
-	if (!number_read(block + MODE_AT, MODE_SIZE, &mode) || mode > 0777777)
+	if (!tar_field_number(block + TAR_MODE_AT, TAR_MODE_SIZE, &mode) || mode > 0777777)
 		return fault_refused(f, "damaged: a mode that is no number");
 	if ((said->long_name && said->pax_path) || (said->long_target && said->pax_target))
 		return odd(f, "a GNU long name and a pax name for one member");
@@ -367,7 +303,7 @@ static int member_make(struct tar *tar, const unsigned char *block, const struct
 	if (names_read(tar, block, said, f) < 0)
 		return -1;
 
-	struct member member = { .type = type_of(block[TYPE_AT], said->sparse), .name = tar->name,
+	struct member member = { .type = type_of(block[TAR_TYPE_AT], said->sparse), .name = tar->name,
 				 .name_length = tar->name_length, .target = tar->target,
 				 .target_length = tar->target_length, .size = size, .mode = (unsigned)mode };
 	/* Before POSIX a directory was a file whose name ends in a slash; for others a slash there is a contradiction.
@@ -397,15 +333,15 @@ int tar_next(struct tar *tar, struct member *ret_member, struct fault *f)
 
 		if (stream_read_all(tar->source, block, sizeof(block), f) < 0)
 			return -1;
-		if (all_zero(block, sizeof(block)))
+		if (tar_field_zero(block, sizeof(block)))
 			return any ? odd(f, "an extension header without a member") : end_read(tar, f);
-		if (!checksum_matches(block))
+		if (!tar_field_checksum(block))
 			return fault_refused(f, "damaged: a tar header that does not match its checksum");
-		if (!number_read(block + SIZE_AT, SIZE_SIZE, &size))
+		if (!tar_field_number(block + TAR_SIZE_AT, TAR_SIZE_SIZE, &size))
 			return fault_refused(f, "damaged: a size that is no number");
 
 		int r;
-		switch (block[TYPE_AT]) {
+		switch (block[TAR_TYPE_AT]) {
 		case 'L':
 			r = long_name_read(tar, size, &said.long_name, tar->name, &tar->name_length, f);
 			break;
@@ -424,6 +360,6 @@ int tar_next(struct tar *tar, struct member *ret_member, struct fault *f)
 		}
 		if (r < 0)
 			return -1;
-		any = any || block[TYPE_AT] != 'g';
+		any = any || block[TAR_TYPE_AT] != 'g';
 	}
 }

@@ -9,18 +9,18 @@
 #include <unistd.h>
 
 #include "archive/decode.h"
-#include "archive/judge.h"
+#include "archive/name.h"
 #include "archive/place.h"
 #include "archive/sandbox.h"
 #include "fs/handle.h"
 
-enum { WORKERS = 1 + DECODE_PLACERS, PIPE_SIZE = 1024 * 1024 };
+enum { WORKERS = 1 + DISPATCH_PLACERS, PIPE_SIZE = 1024 * 1024 };
 enum { STRINGS_SIZE = 32 * 1024 }; /* many times the longest path */
 
 struct workers {
 	pid_t pids[WORKERS]; /* 0: not there (any more) */
 	int notes;           /* the keeper's end */
-	int jobs[DECODE_PLACERS][2];
+	int jobs[DISPATCH_PLACERS][2];
 	int notes_write;
 };
 
@@ -71,7 +71,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 				   .file_bytes = request->limits.bytes,
 				   .trade = which == 0 ? SANDBOX_DECODE : SANDBOX_PLACE };
 	struct pipe_writer notes = { .fd = w->notes_write };
-	int keep[UNPACK_ARCHIVES + DECODE_PLACERS + 2];
+	int keep[UNPACK_ARCHIVES + DISPATCH_PLACERS + 2];
 	size_t kept = 0;
 	int r;
 
@@ -82,7 +82,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 		struct decode decode = { .archives = request->archives, .names = request->names,
 					 .archive_count = request->archive_count, .notes = &notes,
 					 .limits = request->limits, .mode_of = request->mode_of };
-		for (unsigned i = 0; i < DECODE_PLACERS; i++) {
+		for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
 			decode.placers[i] = request->judge_only ? -1 : w->jobs[i][1];
 			if (!request->judge_only)
 				keep[kept++] = w->jobs[i][1];
@@ -113,7 +113,7 @@ static void workers_end(struct workers *w)
 	}
 	fs_close(&w->notes);
 	fs_close(&w->notes_write);
-	for (unsigned i = 0; i < DECODE_PLACERS; i++) {
+	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
 		fs_close(&w->jobs[i][0]);
 		fs_close(&w->jobs[i][1]);
 	}
@@ -127,7 +127,7 @@ static int workers_start(const struct unpack_request *request, struct workers *w
 		return fault_system(f, errno, "cannot start unpacking");
 	w->notes = ends[0];
 	w->notes_write = ends[1];
-	for (unsigned i = 0; i < DECODE_PLACERS && !request->judge_only; i++) {
+	for (unsigned i = 0; i < DISPATCH_PLACERS && !request->judge_only; i++) {
 		if (pipe2(w->jobs[i], O_CLOEXEC) < 0)
 			return fault_system(f, errno, "cannot start unpacking");
 		/* More than the default lets both sides work at once; less works too. */
@@ -142,7 +142,7 @@ static int workers_start(const struct unpack_request *request, struct workers *w
 		w->pids[i] = pid;
 	}
 	fs_close(&w->notes_write);
-	for (unsigned i = 0; i < DECODE_PLACERS; i++) {
+	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
 		fs_close(&w->jobs[i][0]);
 		fs_close(&w->jobs[i][1]);
 	}
@@ -294,7 +294,7 @@ static int links_judge(const struct unpack *u, struct fault *f)
 		const struct unpack_entry *e = &u->entries[i];
 		if (i > 0 && strcmp(e->path, e[-1].path) == 0 && e->type != PIPE_ENTRY_DIRECTORY)
 			return fault_system(f, 0, "an unpacking process named '%s' twice", SHOWN(e->path));
-		if (e->type == PIPE_ENTRY_LINK && !judge_resolve(e->path, e->target, resolved))
+		if (e->type == PIPE_ENTRY_LINK && !name_resolve(e->path, e->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(e->path));
 		if (e->type != PIPE_ENTRY_HARD_LINK)
 			continue;

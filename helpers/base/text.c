@@ -127,14 +127,16 @@ char *text_take(struct text *t)
 	return bytes;
 }
 
-size_t text_utf8_length(const void *bytes, size_t length)
+size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character)
 {
 	const unsigned char *at = bytes;
 
 	if (length == 0)
 		return 0;
-	if (at[0] < 0x80)
+	if (at[0] < 0x80) {
+		*ret_character = at[0];
 		return 1;
+	}
 
 	size_t wanted;
 	uint32_t value, least;
@@ -162,7 +164,15 @@ size_t text_utf8_length(const void *bytes, size_t length)
 	}
 	if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
 		return 0;
+	*ret_character = value;
 	return wanted;
+}
+
+size_t text_utf8_length(const void *bytes, size_t length)
+{
+	uint32_t character;
+
+	return text_utf8_next(bytes, length, &character);
 }
 
 bool text_is_utf8(const void *bytes, size_t length)
@@ -179,21 +189,11 @@ bool text_is_utf8(const void *bytes, size_t length)
 	return true;
 }
 
-/*
- * C1 controls; zero-width characters and marks of direction (U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F,
- * U+FEFF), which could make one name look like another on a terminal.
- */
-static bool deceptive(const unsigned char *at, size_t step)
+bool text_is_deceptive(uint32_t c)
 {
-	if (step == 2)
-		return at[0] == 0xc2 && at[1] < 0xa0;
-	if (step != 3)
-		return false;
-	if (at[0] == 0xe2 && at[1] == 0x80)
-		return (at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae);
-	if (at[0] == 0xe2 && at[1] == 0x81)
-		return at[2] >= 0xa0 && at[2] <= 0xaf;
-	return at[0] == 0xef && at[1] == 0xbb && at[2] == 0xbf;
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xfff9 && c <= 0xfffb);
 }
 
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length)
@@ -205,10 +205,11 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 
 	while (length > 0) {
 		char piece[5];
-		size_t step = text_utf8_length(at, length);
+		uint32_t character = 0;
+		size_t step = text_utf8_next(at, length, &character);
 		size_t size;
 
-		if (step > 1 && !deceptive(at, step)) {
+		if (step > 1 && !text_is_deceptive(character)) {
 			memcpy(piece, at, step);
 			size = step;
 		} else if (step == 1 && at[0] >= 0x20 && at[0] != 0x7f && at[0] != '\\' && at[0] != '\'') {

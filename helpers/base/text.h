@@ -65,6 +65,10 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
  * and values past U+10FFFF are refused (RFC 3629).
  */
 size_t text_utf8_length(const void *bytes, size_t length);
+/* The same, with the character. */
+size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
+/* Controls, and what makes one name look like another on a terminal: zero width, marks of direction. */
+bool text_is_deceptive(uint32_t character);
 bool text_is_utf8(const void *bytes, size_t length);
 
 /* "a" == "a", also for counted strings; no locale. */
