@@ -8,6 +8,9 @@
 #include "archive/stream.h"
 #include "base/text.h"
 
+/* Since libarchive 3.3.3; with an older one, of which Oracle Linux 7 has one, the program still starts. */
+extern int archive_read_support_filter_zstd(struct archive *archive) __attribute__((weak));
+
 struct filter_stream {
 	struct stream stream;
 	struct stream *inner;
@@ -99,9 +102,7 @@ int stream_filter(struct stream *inner, struct stream **ret_stream, struct fault
 	/* No program is ever started: only what libarchive was built with. */
 	if (archive_read_support_filter_xz(s->archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_bzip2(s->archive) != ARCHIVE_OK ||
-#if ARCHIVE_VERSION_NUMBER >= 3003003
-	    archive_read_support_filter_zstd(s->archive) != ARCHIVE_OK ||
-#endif
+	    (archive_read_support_filter_zstd != NULL && archive_read_support_filter_zstd(s->archive) != ARCHIVE_OK) ||
 	    archive_read_support_format_raw(s->archive) != ARCHIVE_OK ||
 	    archive_read_open(s->archive, s, NULL, inner_read, NULL) != ARCHIVE_OK ||
 	    archive_read_next_header(s->archive, &entry) != ARCHIVE_OK) {

@@ -7,15 +7,14 @@
 #include <sys/statvfs.h>
 
 #include "base/text.h"
-#include "client/keep.h"
+#include "client/full.h"
+#include "client/installing.h"
 #include "client/layout.h"
 #include "client/policy.h"
 #include "client/record.h"
 #include "client/settle.h"
 #include "client/source.h"
 #include "client/template.h"
-#include "client/vendor.h"
-#include "client/workshop.h"
 #include "conf/accounts.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
@@ -24,15 +23,6 @@
 
 /* What stays free on the file system, and is not the archive's to fill. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
-
-struct installer {
-	const struct client_request *request;
-	struct client_policy policy;
-	uid_t worker;
-	uint64_t source_bytes, room;
-	struct client_workshop workshop;
-	struct client_result *result;
-};
 
 void client_result_done(struct client_result *result)
 {
@@ -55,7 +45,8 @@ static int accounts_read(int root, const char *path, struct text *ret_text, stru
  * A user id that nobody has, here or below the root: what the unpacking processes run as.  Not nobody's, whose
  * processes could then look at ours.
  */
-static int worker_choose(struct installer *i, const struct text *passwd, const struct text *group, struct fault *f)
+static int worker_choose(struct client_installing *i, const struct text *passwd, const struct text *group,
+			 struct fault *f)
 {
 	enum { FIRST = 65533, LAST = 60000 };
 	TEXT_AUTO own = TEXT_INIT;
@@ -76,7 +67,7 @@ static int worker_choose(struct installer *i, const struct text *passwd, const s
 	return fault_system(f, 0, "no user id from %d to %d is free for the unpacking processes", LAST, FIRST);
 }
 
-static int people_read(struct installer *i, struct fault *f)
+static int people_read(struct client_installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	TEXT_AUTO passwd = TEXT_INIT;
@@ -94,17 +85,18 @@ static int people_read(struct installer *i, struct fault *f)
 
 static void progress(void *context, uint64_t read, uint64_t placed, uint64_t files)
 {
-	const struct installer *i = context;
+	const struct client_installing *i = context;
 
 	if (i->request->progress != NULL)
 		i->request->progress(i->request->context, read, i->source_bytes, placed, files);
 }
 
-static int room_look(struct installer *i, const struct client_source *source, struct fault *f)
+static int room_look(struct client_installing *i, const struct client_source *source, struct fault *f)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(i->workshop.dir, &fs) < 0)
+	const struct client_workshop *w = &i->workshop;
+	if (fstatvfs(w->dir >= 0 ? w->dir : w->parent >= 0 ? w->parent : i->request->root, &fs) < 0)
 		return fault_system(f, errno, "cannot see how much room there is");
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
@@ -115,7 +107,7 @@ static int room_look(struct installer *i, const struct client_source *source, st
 	return 0;
 }
 
-static int unpack(struct installer *i, const struct client_source *source, int tree, struct fault *f)
+static int unpack(struct client_installing *i, const struct client_source *source, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	struct unpack_request r = {
@@ -149,7 +141,7 @@ static int conf_read(const struct client_request *request, struct text *ret_conf
 			    ret_conf, NULL, f);
 }
 
-static int conf_write(struct installer *i, const struct text *conf, struct fault *f)
+static int conf_write(struct client_installing *i, const struct text *conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	const struct client_rights rights = client_policy_conf(&i->policy);
@@ -170,7 +162,7 @@ static int conf_write(struct installer *i, const struct text *conf, struct fault
 /* --- placing ------------------------------------------------------------------------------------------------------ */
 
 /* What the new tree needs of the old world: its identity, and a Chrystoki.conf. */
-static int world_join(struct installer *i, int client, int old, struct text *ret_conf, struct fault *f)
+static int world_join(struct client_installing *i, int client, int old, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	struct text now = TEXT_INIT;
@@ -194,15 +186,9 @@ static int world_join(struct installer *i, int client, int old, struct text *ret
 	return r;
 }
 
-static int var_make(int root, struct fault *f)
-{
-	return fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0
-		       ? -1
-		       : fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f);
-}
-
 /* After the swap: what is left can be done by a second run. */
-static int finish(struct installer *i, const struct text *conf, const struct client_record *record, struct fault *f)
+static int finish(struct client_installing *i, const struct text *conf, const struct client_record *record,
+		  struct fault *f)
 {
 	const struct client_request *request = i->request;
 	const struct client_content *content = &i->result->content;
@@ -211,7 +197,7 @@ static int finish(struct installer *i, const struct text *conf, const struct cli
 	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract has installed it",
 		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
 
-	if (conf_write(i, conf, f) == 0 && var_make(request->root, f) == 0 &&
+	if (conf_write(i, conf, f) == 0 &&
 	    client_record_write(request->root, record, comment, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
@@ -219,7 +205,7 @@ static int finish(struct installer *i, const struct text *conf, const struct cli
 }
 
 /* The staged tree becomes the client. */
-static int place(struct installer *i, int tree, struct fault *f)
+static int place(struct client_installing *i, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	struct client_result *result = i->result;
@@ -251,82 +237,17 @@ static int place(struct installer *i, int tree, struct fault *f)
 	return r;
 }
 
-/* --- the full client ---------------------------------------------------------------------------------------------- */
-
-static struct client_keep keep_of(struct installer *i)
-{
-	return (struct client_keep){ .root = i->request->root,
-				     .workshop = &i->workshop,
-				     .client_dir = i->request->client_dir,
-				     .conf_path = i->request->settings->chrystoki_conf,
-				     .room = i->room,
-				     .report = i->request->report };
-}
-
-static int packages_find(struct installer *i, struct client_vendor_set *ret_set, struct fault *f)
-{
-	struct client_result *result = i->result;
-
-	if (client_vendor_set_find(&result->entries, &result->content, i->request->report, ret_set, f) < 0)
-		return -1;
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
-		if (ret_set->packages[p].entry != NULL)
-			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
-	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
-	return text_check(&result->packages, f);
-}
-
-static int packages_install(struct installer *i, int tree, struct fault *f)
-{
-	const struct client_request *request = i->request;
-	struct client_result *result = i->result;
-	const struct client_keep keep = keep_of(i);
-	struct client_vendor_set set;
-	struct fault later = FAULT_INIT;
-	FS_AUTO int client = -1;
-	bool installed = false;
-
-	if (packages_find(i, &set, f) < 0)
-		return -1;
-	if (!request->accept_licence)
-		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
-					"and give --accept-licence");
-	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    client_vendor_installed(request->root, &set, &installed, f) < 0)
-		return -1;
-	const bool had_conf = fs_exists(request->root, request->settings->chrystoki_conf);
-	if (!installed) {
-		if (client_keep_make(&keep, &result->carried, f) < 0)
-			return -1;
-		const int r = client_vendor_install(request->root, tree, &set, f);
-		/* Whatever rpm did, what was there of the identity is there again. */
-		if (client_keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
-			return -1;
-		result->changed = true;
-	}
-	if (had_conf)
-		result->conf = CLIENT_CONF_KEPT;
-	else if (fs_exists(request->root, request->settings->chrystoki_conf))
-		result->conf = CLIENT_CONF_WRITTEN;
-	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0 &&
-	    var_make(request->root, f) == 0)
-		return client_record_rewrite(request->root, client, request->client_dir,
-					     "the full client, as its packages have installed it", f);
-	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
-						SHOWN(request->client_dir));
-}
-
-static int install(struct installer *i, const struct client_source *source, struct fault *f)
+static int install(struct client_installing *i, const struct client_source *source, struct fault *f)
 {
 	FS_AUTO int tree = -1;
 
 	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 ||
 	    unpack(i, source, tree, f) < 0)
 		return -1;
-	return i->result->content.kind == CLIENT_FULL ? packages_install(i, tree, f) : place(i, tree, f);
+	return i->result->content.kind == CLIENT_FULL ? client_full_install(i, tree, f) : place(i, tree, f);
 }
 
-static int plan(struct installer *i, const struct client_source *source, struct fault *f)
+static int plan(struct client_installing *i, const struct client_source *source, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	FS_AUTO int old = -1;
@@ -337,7 +258,7 @@ static int plan(struct installer *i, const struct client_source *source, struct 
 
 	if (unpack(i, source, -1, f) < 0)
 		return -1;
-	if (i->result->content.kind == CLIENT_FULL && packages_find(i, &set, f) < 0)
+	if (i->result->content.kind == CLIENT_FULL && client_full_find(i, &set, f) < 0)
 		return -1;
 	if (i->workshop.parent >= 0 && client_workshop_present(&i->workshop, &old, f) < 0)
 		return -1;
@@ -356,7 +277,7 @@ int client_install(const struct client_request *request, struct client_result *r
 	CLIENT_SOURCE_AUTO source = CLIENT_SOURCE_INIT;
 	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
 	CLIENT_WORKSHOP_AUTO none = CLIENT_WORKSHOP_INIT;
-	struct installer i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
+	struct client_installing i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
 
 	if (client_source_open(request->archives, request->archive_count, &source, f) < 0 || people_read(&i, f) < 0)
 		return -1;
@@ -364,17 +285,19 @@ int client_install(const struct client_request *request, struct client_result *r
 	int r = request->dry_run
 			? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
 			: client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
+	if (r == 0)
+		r = room_look(&i, &source, f);
 	if (r == 0 && request->sha256 != NULL)
 		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
-	const struct client_keep keep = keep_of(&i);
+	const struct client_keep keep = client_full_keep(&i);
 	if (r == 0 && !request->dry_run)
 		r = client_keep_restore(&keep, f);
-	if (r == 0 && !request->dry_run)
-		r = room_look(&i, &source, f);
 	if (r == 0)
 		r = request->dry_run ? plan(&i, &source, f) : install(&i, &source, f);
 	if (r == 0) {
-		result.previous_kept = i.workshop.dir >= 0 && client_workshop_has_previous(&i.workshop);
+		/* rpm works in place: what may be kept is older than the client before this one. */
+		result.previous_kept = result.content.kind != CLIENT_FULL && i.workshop.dir >= 0 &&
+				       client_workshop_has_previous(&i.workshop);
 		memcpy(result.sha256, source.sha256, sizeof(result.sha256));
 	}
 	if (!request->dry_run)
@@ -385,29 +308,4 @@ int client_install(const struct client_request *request, struct client_result *r
 	*ret_result = result;
 	result = (struct client_result)CLIENT_RESULT_INIT;
 	return 0;
-}
-
-int client_rollback(const struct client_request *request, struct fault *f)
-{
-	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
-
-	if (request->dry_run) {
-		if (client_workshop_look(request->root, request->client_dir, &w, f) < 0)
-			return -1;
-		return client_workshop_has_previous(&w)
-			       ? 0
-			       : fault_absent(f, "no previous client is kept beside '%s'", SHOWN(request->client_dir));
-	}
-	if (client_workshop_open(request->root, request->client_dir, request->report, &w, f) < 0)
-		return -1;
-	FS_AUTO int client = -1;
-	int r = client_workshop_rollback(&w, request->report, f);
-	if (r == 0 && (client_workshop_present(&w, &client, f) < 0 || var_make(request->root, f) < 0 ||
-		       client_record_rewrite(request->root, client, request->client_dir,
-					     "the client that okv-luna extract --rollback has put back", f) < 0)) {
-		f->kind = FAULT_INCOMPLETE;
-		r = fault_prefix(f, "the previous client is back, but: ");
-	}
-	client_workshop_close(&w, request->root, request->client_dir);
-	return r;
 }

@@ -288,6 +288,14 @@ static int entry_write(void *context, const struct manifest_entry *e, const char
 	return w->text->length >= WRITE_SIZE ? writing_flush(w, f) : 0;
 }
 
+/* The directory that the record lies in. */
+static int place_make(int root, struct fault *f)
+{
+	return fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0
+		       ? -1
+		       : fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f);
+}
+
 /* The directories above, so that stock tools can read it from the root: whose they are is not our affair. */
 static void above_print(const char *client_dir, struct text *out)
 {
@@ -311,7 +319,7 @@ int client_record_write(int root, const struct client_record *record, const char
 	const struct teller t = { .record = record, .hear = entry_write, .context = &w };
 	char leaf[FS_NAME_SIZE];
 
-	if (fs_parent_open(root, CLIENT_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0 ||
+	if (place_make(root, f) < 0 || fs_parent_open(root, CLIENT_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0 ||
 	    fs_stage_begin(dir, leaf, &how, &stage, f) < 0)
 		return -1;
 	w.fd = stage.fd;
@@ -377,7 +385,7 @@ int client_record_rewrite(int root, int client, const char *client_dir, const ch
 	struct reader r = { .manifest = &m, .prefix = prefix };
 	const struct fs_walk walk = { .context = &r, .visit = entry_read };
 
-	if (fs_walk(client, ".", "", NULL, &walk, f) < 0 || manifest_sort(&m, f) < 0)
+	if (fs_walk(client, ".", "", NULL, &walk, f) < 0 || manifest_sort(&m, f) < 0 || place_make(root, f) < 0)
 		return -1;
 	manifest_print_head(comment, &out);
 	above_print(client_dir, &out);

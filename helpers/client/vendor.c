@@ -197,7 +197,29 @@ int client_vendor_installed(int root, const struct client_vendor_set *set, bool 
 	return 0;
 }
 
-int client_vendor_install(int root, int tree, const struct client_vendor_set *set, struct fault *f)
+/* Does rpm's list of their files have one below the client's directory? */
+static int place_check(int tree, const struct client_vendor_set *set, const char *client_dir, struct fault *f)
+{
+	static const char *const list[] = { "-qpl", "--nosignature", NULL };
+	TEXT_AUTO names = TEXT_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	const size_t length = strlen(client_dir);
+	bool below = false;
+
+	if (files_name(tree, set, &names, f) < 0 || rpm_run(list, &names, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	for (const char *at = text_string(&outcome.output); *at != '\0' && !below;) {
+		const size_t line = strcspn(at, "\n");
+		below = line > length && strncmp(at, client_dir, length) == 0 && at[length] == '/';
+		at += line + (at[line] == '\n');
+	}
+	proc_outcome_done(&outcome);
+	return below ? 0
+		     : fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(client_dir));
+}
+
+int client_vendor_install(int root, int tree, const struct client_vendor_set *set, const char *client_dir,
+			  struct fault *f)
 {
 	TEXT_AUTO names = TEXT_INIT;
 	TEXT_AUTO again = TEXT_INIT;
@@ -205,11 +227,11 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
 
-	if (files_check(tree, set, f) < 0 || path_of(root, path, f) < 0 || files_name(tree, set, &names, f) < 0 ||
-	    files_name(tree, set, &again, f) < 0)
+	if (files_check(tree, set, f) < 0 || place_check(tree, set, client_dir, f) < 0 || path_of(root, path, f) < 0 ||
+	    files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0)
 		return -1;
-	const char *const test[] = { "--root", path, "-U", "--test", NULL };
-	const char *const install[] = { "--root", path, "-U", NULL };
+	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--test", NULL };
+	const char *const install[] = { "--root", path, "-U", "--oldpackage", NULL };
 	if (rpm_run(test, &names, INSTALL_MS, &outcome, f) < 0)
 		return -1;
 	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));

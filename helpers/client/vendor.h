@@ -35,7 +35,12 @@ int client_vendor_set_find(const struct unpack *entries, const struct client_con
 			   struct client_vendor_set *ret_set, struct fault *f);
 /* Is every one of them installed below the root already, in this version? */
 int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f);
-/* `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it. */
-int client_vendor_install(int root, int tree, const struct client_vendor_set *set, struct fault *f);
+/*
+ * `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it.  Packages that would not
+ * install below `client_dir` are FAULT_REFUSED; an older version than the present one is installed all the same,
+ * since that is how one goes back.
+ */
+int client_vendor_install(int root, int tree, const struct client_vendor_set *set, const char *client_dir,
+			  struct fault *f);
 
 #endif

@@ -329,6 +329,14 @@ bool client_workshop_has_previous(const struct client_workshop *w)
 	return w->dir >= 0 && fstatat(w->dir, "previous", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
+int client_workshop_previous(const struct client_workshop *w, int *ret_dir, struct fault *f)
+{
+	if (!client_workshop_has_previous(w))
+		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
+	*ret_dir = openat(w->dir, "previous", DIR_FLAGS);
+	return *ret_dir < 0 ? fault_errno(f, errno, "cannot open the previous client") : 0;
+}
+
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f)
 {
 	if (!client_workshop_has_previous(w))

@@ -64,6 +64,8 @@ int client_workshop_present(const struct client_workshop *w, int *ret_dir, struc
  */
 int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f);
 bool client_workshop_has_previous(const struct client_workshop *w);
+/* Opens it; FAULT_ABSENT without one. */
+int client_workshop_previous(const struct client_workshop *w, int *ret_dir, struct fault *f);
 /* Exchanges the client with `previous`; FAULT_ABSENT without one. */
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f);
 

@@ -260,8 +260,20 @@ static void receipt_print(const struct cmd_context *context, const struct client
 
 static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
 {
+	struct json j;
+
 	if (client_rollback(request, f) < 0)
 		return -1;
+	if (context->json) {
+		json_init(&j, context->result);
+		json_object_begin(&j, NULL);
+		json_string(&j, "command", "okv-luna-extract");
+		json_number(&j, "exit", 0);
+		json_bool(&j, "dry_run", request->dry_run);
+		json_bool(&j, "changed", !request->dry_run);
+		json_string(&j, "client_dir", request->client_dir);
+		json_object_end(&j);
+	}
 	cmd_print(context, "%s: %s\n", request->client_dir,
 		  request->dry_run ? "would be exchanged with the previous client"
 				   : "the previous client is back; the one it replaces is the previous now");

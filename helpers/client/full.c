@@ -1,0 +1,71 @@
+#include "client/full.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+#include "client/record.h"
+#include "client/settle.h"
+#include "fs/handle.h"
+#include "fs/root.h"
+
+struct client_keep client_full_keep(struct client_installing *i)
+{
+	return (struct client_keep){ .root = i->request->root,
+				     .workshop = &i->workshop,
+				     .client_dir = i->request->client_dir,
+				     .conf_path = i->request->settings->chrystoki_conf,
+				     .room = i->room,
+				     .report = i->request->report };
+}
+
+int client_full_find(struct client_installing *i, struct client_vendor_set *ret_set, struct fault *f)
+{
+	struct client_result *result = i->result;
+
+	if (client_vendor_set_find(&result->entries, &result->content, i->request->report, ret_set, f) < 0)
+		return -1;
+	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
+		if (ret_set->packages[p].entry != NULL)
+			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
+	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
+	return text_check(&result->packages, f);
+}
+
+int client_full_install(struct client_installing *i, int tree, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct client_result *result = i->result;
+	const struct client_keep keep = client_full_keep(i);
+	struct client_vendor_set set;
+	struct fault later = FAULT_INIT;
+	FS_AUTO int client = -1;
+	bool installed = false;
+
+	if (client_full_find(i, &set, f) < 0)
+		return -1;
+	if (!request->accept_licence)
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					"and give --accept-licence");
+	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
+	    client_vendor_installed(request->root, &set, &installed, f) < 0)
+		return -1;
+	const bool had_conf = fs_exists(request->root, request->settings->chrystoki_conf);
+	if (!installed) {
+		if (client_keep_make(&keep, &result->carried, f) < 0)
+			return -1;
+		const int r = client_vendor_install(request->root, tree, &set, request->client_dir, f);
+		/* Whatever rpm did, what was there of the identity is there again. */
+		if (client_keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
+			return -1;
+		result->changed = true;
+	}
+	if (had_conf)
+		result->conf = CLIENT_CONF_KEPT;
+	else if (fs_exists(request->root, request->settings->chrystoki_conf))
+		result->conf = CLIENT_CONF_WRITTEN;
+	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0)
+		return client_record_rewrite(request->root, client, request->client_dir,
+					     "the full client, as its packages have installed it", f);
+	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
+						SHOWN(request->client_dir));
+}
