@@ -1,3 +1,4 @@
+#!/bin/sh
 # How long OKV's slots take to show, beside today's ways: `sudo -u oracle pkcs11-tool -L`, and the same without sudo.
 #
 # Both sides load SoftHSM with three tokens as user nobody, with the same environment, turn about; the figures are
