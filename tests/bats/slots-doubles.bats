@@ -7,10 +7,10 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	export SLOTS=${BUILD:-$BATS_TEST_DIRNAME/../../build}/libexec/okv-luna-slots
-	export TREE=$BATS_FILE_TMPDIR/tree
+	export TREES=$BATS_FILE_TMPDIR/trees
 	. "$BATS_TEST_DIRNAME/../doubles/doubles.bash"
 	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_FILE_TMPDIR/doubles"
-	doubles_tree "$TREE" "$BATS_FILE_TMPDIR/doubles"
+	doubles_trees "$TREES" "$BATS_FILE_TMPDIR/doubles"
 }
 
 setup() {
@@ -18,13 +18,16 @@ setup() {
 }
 
 group() {
-	run doubles_group "$TREE" "$1"
+	run doubles_group "$TREES" "$1"
 	echo "$output"
 	[ -z "$output" ]
 }
 
-@test "there are at least thirty doubles" {
+@test "there are at least thirty doubles, and for every call one that hangs, one that is deaf, crashes, exits" {
 	[ "$(doubles_list | wc -l)" -ge 30 ]
+	# Every call of ours; those of a table begin with C_.
+	calls=$(grep -o '"C_[A-Za-z]*"' "$BATS_TEST_DIRNAME/../../helpers/token/names.c" | tr -d '"' | sort)
+	[ "$(printf '%s\n' $DOUBLES_CALLS C_GetInterfaceList | sort)" = "$calls" ]
 }
 
 @test "a module that works is believed, whatever else it does" { group well; }

@@ -3,13 +3,34 @@
 
 DOUBLES_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DOUBLES_USER=54321 # nobody else's, so that what is left of a double can be found
+DOUBLES_LANES=4    # mostly they wait for deadlines; each lane has a tree and a user of its own
 
-# One record a line, "group name source flags options exit ere" with the unit separator between.
+# Every call that is made of a module, but for C_GetInterfaceList, which is for --json.
+DOUBLES_CALLS='C_GetFunctionList C_Initialize C_GetInfo C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_GetMechanismList
+	C_GetMechanismInfo C_OpenSession C_Login C_FindObjectsInit C_FindObjects C_FindObjectsFinal C_GetAttributeValue
+	C_EncryptInit C_Encrypt C_DecryptInit C_Decrypt C_Logout C_CloseSession C_Finalize'
+
+# One record a line, "group name source flags options exit ere call" with the unit separator between; the call is that
+# which stands for EACH.
 doubles_list() {
-	sed -e ':more' -e '/\\$/{N;s/\\\n[ \t]*//;b more' -e '}' "$DOUBLES_HERE/LIST" | awk -F ' *[|] *' '
+	sed -e ':more' -e '/\\$/{N;s/\\\n[ \t]*//;b more' -e '}' "$DOUBLES_HERE/LIST" |
+		CALLS=$DOUBLES_CALLS awk -F ' *[|] *' '
+		BEGIN { calls = split(ENVIRON["CALLS"], call, /[ \t\n]+/) }
+		function record(name, ere, call) {
+			printf "%s\037%s\037%s\037%s\037%s\037%s\037%s\037%s\n", group, name, $2, $3, $4, $5, ere, call
+		}
 		/^#/ || NF == 0 || /^$/ { next }
 		/^\[/ { group = substr($0, 2, length($0) - 2); next }
-		{ printf "%s\037%s\037%s\037%s\037%s\037%s\037%s\n", group, $1, $2, $3, $4, $5, $6 }'
+		$1 !~ /EACH/ { record($1, $6, ""); next }
+		{
+			for (i = 1; i <= calls; i++) {
+				name = $1
+				ere = $6
+				sub(/EACH/, tolower(substr(call[i], 3)), name)
+				sub(/EACH/, call[i], ere)
+				record(name, ere, call[i])
+			}
+		}'
 }
 
 # A tree with accounts, OKV's files and the doubles in it: doubles_tree DIR DOUBLES
@@ -76,14 +97,37 @@ doubles_judge() {
 	fi
 }
 
-# A whole group; prints what is wrong.  A deadline's excess is the least of five tries: other work on the machine may
-# delay one, and only a fault of ours delays all.
+# The trees of doubles_group: doubles_trees DIR DOUBLES
+doubles_trees() {
+	local lane
+	for ((lane = 0; lane < DOUBLES_LANES; lane++)); do
+		(DOUBLES_USER=$((DOUBLES_USER + lane)) && doubles_tree "$1/$lane" "$2")
+	done
+}
+
+# A whole group in lanes; prints what is wrong: doubles_group TREES GROUP
 doubles_group() {
+	local lane count
 	[ "${OKV_SANITIZED-}" != 1 ] || DOUBLES_MS_MAX=3000
-	local tree=$1 wanted=$2 group name options expected ere try fault ms seen=0
-	while IFS=$'\037' read -r group name _ _ options expected ere; do
+	count=$(doubles_list | grep -c "^$2"$'\037')
+	[ "$count" -gt 0 ] || printf 'no double in group %s\n' "$2"
+	for ((lane = 0; lane < DOUBLES_LANES; lane++)); do
+		(DOUBLES_USER=$((DOUBLES_USER + lane)) && doubles_lane "$1/$lane" "$2" $lane) &
+	done
+	wait
+	# Each was judged, in one lane only.
+	[ "$(cat "$1"/*/judged."$2" | sort -u | wc -l)" -eq "$count" ] || printf 'not all of %s were judged\n' "$2"
+}
+
+# Every DOUBLES_LANES-th of a group, from number $3 on.  A deadline's excess is the least of five tries: other work on
+# the machine may delay one, and only a fault of ours delays all.
+doubles_lane() {
+	local tree=$1 wanted=$2 turn=$3 group name options expected ere try fault ms seen=0
+	: >"$tree/judged.$wanted"
+	while IFS=$'\037' read -r group name _ _ options expected ere _; do
 		[ "$group" = "$wanted" ] || continue
 		seen=$((seen + 1))
+		[ $((seen % DOUBLES_LANES)) -eq "$turn" ] || continue
 		for try in 1 2 3 4 5; do
 			fault=$(
 				doubles_judge "$tree" "$name" "$options" "$expected" "$ere"
@@ -95,6 +139,6 @@ doubles_group() {
 		done
 		[ "$expected" != 7 ] || [ "$ms" -ge 1000 ] || fault="$name: the verdict came after $ms ms"
 		[ -z "$fault" ] || printf '%s\n' "$fault"
+		printf '%s %s\n' "$name" "$ms" >>"$tree/judged.$wanted"
 	done < <(doubles_list)
-	[ "$seen" -gt 0 ] || printf 'no double in group %s\n' "$wanted"
 }

@@ -230,7 +230,7 @@ static unsigned long honest_attributes(unsigned long session, unsigned long obje
 static unsigned char kept[256];
 static unsigned long kept_length;
 
-static unsigned long honest_crypt_init(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key)
+static unsigned long honest_encrypt_init(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key)
 {
 	(void)session, (void)mechanism, (void)key;
 	STEP("C_EncryptInit");
@@ -247,6 +247,13 @@ static unsigned long honest_encrypt(unsigned long session, unsigned char *data, 
 	*encrypted_length = length / 16 * 16 + 16;
 	memset(encrypted, 0x5a, *encrypted_length);
 	return ANSWER("C_Encrypt");
+}
+
+static unsigned long honest_decrypt_init(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key)
+{
+	(void)session, (void)mechanism, (void)key;
+	STEP("C_DecryptInit");
+	return ANSWER("C_DecryptInit");
 }
 
 #ifndef DECRYPTED
@@ -283,9 +290,9 @@ static struct cryptoki_functions functions = {
 	.C_FindObjects = honest_find,
 	.C_FindObjectsFinal = honest_find_final,
 	.C_GetAttributeValue = honest_attributes,
-	.C_EncryptInit = honest_crypt_init,
+	.C_EncryptInit = honest_encrypt_init,
 	.C_Encrypt = honest_encrypt,
-	.C_DecryptInit = honest_crypt_init,
+	.C_DecryptInit = honest_decrypt_init,
 	.C_Decrypt = honest_decrypt,
 };
 
