@@ -74,8 +74,10 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	rm "$root/usr/sbin/okv-luna" "$luna"
 	run --separate-stderr "$config" --root "$root" --json check
 	[ "$status" -eq 1 ]
-	[ "$(jq -r '.scope, .fail, .warn, .mended, .exit, (.findings | length)' <<<"$output" | xargs)" = 'generic 3 3 0 1 6' ]
-	[ "$(jq '[.findings[] | select(.what != "" and .effect != "" and .remedy != "")] | length' <<<"$output")" -eq 6 ]
+	[ "$(jq -r '.scope, .fail, .warn, .mended, .exit, (.findings | length)' <<<"$output" | xargs)" = \
+		'generic 3 3 0 1 6' ]
+	whole='[.findings[] | select(.what != "" and .effect != "" and .remedy != "")] | length'
+	[ "$(jq "$whole" <<<"$output")" -eq 6 ]
 	[ "$(jq -r '.findings[0] | .grade, .rule, .line, .safe' <<<"$output" | xargs)" = 'FAIL line-unquoted 2 true' ]
 }
 
@@ -87,7 +89,8 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 }
 
 @test "a PRESERVED_FILES wrapped inside a path, as printed" {
-	sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:/usr/safenet/lu\nnaclient/lib/libCryptoki2_64.so\"|" "$conf"
+	list="$LC:/etc/Chrystoki.conf:/opt/okv-luna:/usr/safenet/lu\nnaclient/lib/libCryptoki2_64.so"
+	sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$list\"|" "$conf"
 	finds FAIL line-wrapped $G/okv_hsm.conf "$(number_of "$conf" ^PRESERVED)"
 	fixed line-wrapped
 	grep -qx "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna\"" "$conf"
@@ -148,7 +151,8 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 }
 
 @test "wildcard, relative, dotted, missing, nested, OKV's own, linked entries" {
-	set_list() { sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:$1\"|" "$conf"; }
+	ours=$LC:/etc/Chrystoki.conf:/opt/okv-luna
+	set_list() { sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$ours:$1\"|" "$conf"; }
 	line=$(number_of "$conf" ^PRESERVED)
 	set_list "$LC/*"
 	finds FAIL preserved-wildcard $G/okv_hsm.conf "$line"
@@ -234,7 +238,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	run "$config" --root "$root" -q check --fix --drop-handmade
 	lacks mid-handmade
 	lacks mid-handmade-exit
-	! grep -q groupadd "$mid"
+	run -1 grep -q groupadd "$mid"
 	grep -qxF 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' "$mid"
 	okv_config 0 wire
 	lacks mid-unwired
@@ -309,7 +313,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 }
 
 @test "no generic interface: what applies and why, and nothing else of OKV's is asked" {
-	rm -r "$root/usr/local"
+	rm -r "${root:?}/usr/local"
 	finds NOTE scope $G 0
 	[ "${#lines[@]}" -eq 4 ]
 	[[ $finding == *'OKV 21.2 and earlier'* ]]
@@ -465,7 +469,8 @@ luna_line() {
 }
 
 @test "servers: gaps, ports, empty names" {
-	sed -i 's|ServerPort00 = .*|ServerPort00 = x;\n   ServerName02 = b;\n   ServerName03 = ;\n   ServerPort03 = 1;|' "$luna"
+	more='ServerPort00 = x;\n   ServerName02 = b;\n   ServerName03 = ;\n   ServerPort03 = 1;'
+	sed -i "s|ServerPort00 = .*|$more|" "$luna"
 	finds WARN server-port /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
 	finds FAIL server-gap /etc/Chrystoki.conf "$(number_of "$luna" ServerName02)"
 	finds WARN server-port /etc/Chrystoki.conf "$(number_of "$luna" ServerName02)"
@@ -482,8 +487,9 @@ luna_line() {
 
 @test "every rule that the code knows is asked for in this file" {
 	sources=$BATS_TEST_DIRNAME/../../helpers/wire
-	grep -ohE '"(line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope|chrystoki|cloud|stdout|ha|server|file)-[a-z-]+"' \
-		"$sources"/check*.c | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/rules"
+	families='line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope'
+	families="$families|chrystoki|cloud|stdout|ha|server|file"
+	grep -ohE "\"($families)-[a-z-]+\"" "$sources"/check*.c | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/rules"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/rules")" -gt 60 ]
 	missing=
 	while read -r rule; do

@@ -18,8 +18,8 @@ teardown() { config_teardown; }
 	[ "$(grep -c . "$gen/okv_hsm_env")" -eq 2 ]
 	grep -qxF 'VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
 	grep -qxF "PKCS11_LIB_LOC=\"$LC/lib/libCryptoki2_64.so\"" "$gen/okv_hsm.conf"
-	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna:/etc/systemd/system/okv-luna-post-upgrade.service\"" \
-		"$gen/okv_hsm.conf"
+	links=/usr/sbin/okv-luna:/etc/systemd/system/okv-luna-post-upgrade.service
+	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:$links\"" "$gen/okv_hsm.conf"
 	grep -qxF 'ChrystokiConfigurationPath="/etc"' "$gen/okv_hsm_env"
 	bash -n "$gen/okv_hsm_mid_upgrade"
 	[ "$(readlink "$gen/okv_hsm_pre_upgrade")" = /opt/okv-luna/hooks/pre-upgrade ]
@@ -34,9 +34,9 @@ teardown() { config_teardown; }
 
 @test "a second wire makes no system call that changes a file" {
 	okv_config 0 wire
-	strace -f -qq -o "$BATS_TEST_TMPDIR/trace" \
-		-e trace=rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,link,linkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,fsync,ftruncate,openat,open \
-		"$config" --root "$root" wire
+	calls=rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,link,linkat,mkdir,mkdirat,openat,open
+	calls=$calls,chmod,fchmod,fchmodat,chown,fchown,fchownat,fsync,ftruncate
+	strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=$calls "$config" --root "$root" wire
 	run -1 grep -vE 'O_RDONLY|lock"|/dev/null|ftruncate\(|SIG|exited|attached|strace' "$BATS_TEST_TMPDIR/trace"
 }
 
@@ -60,7 +60,7 @@ teardown() { config_teardown; }
 	grep -qxF 'PRESERVED_FILES="/home/oracle/keep"' "$gen/okv_hsm.conf"
 	grep -qxF '# mine' "$gen/okv_hsm.conf"
 	grep -q '^echo mine' "$gen/okv_hsm_mid_upgrade"
-	! grep -q okv-luna "$gen"/okv_hsm*
+	run -1 grep -q okv-luna "$gen"/okv_hsm*
 }
 
 @test "the old files are kept once, dated, for root only" {
@@ -96,7 +96,7 @@ teardown() { config_teardown; }
 }
 
 @test "without a generic directory nothing is created, and it is said why" {
-	rm -r "$root/usr/local"
+	rm -r "${root:?}/usr/local"
 	okv_config 0 wire
 	[[ $output == *'OKV 21.2 and earlier have no generic HSM interface'* ]]
 	[ ! -e "$root/usr/local" ]
@@ -179,7 +179,7 @@ teardown() { config_teardown; }
 	okv_config 0 chrystoki unset Misc ToolsDir
 	okv_config 1 chrystoki get Misc ToolsDir
 	okv_config 0 chrystoki remove CardReader
-	! grep -q CardReader "$root/etc/Chrystoki.conf"
+	run -1 grep -q CardReader "$root/etc/Chrystoki.conf"
 	[ "$(stat -c %a "$root/etc/Chrystoki.conf")" = 640 ]
 }
 

@@ -131,7 +131,8 @@ static inline void random_assign(struct random *r, struct text *out)
 
 static inline void random_script(struct random *r, struct text *out)
 {
-	static const char *const heads[] = { "#!/bin/bash\n", "#!/bin/sh\n", "", "#!/bin/bash\n. /usr/local/okv/lib.sh\n" };
+	static const char *const heads[] = { "#!/bin/bash\n", "#!/bin/sh\n", "",
+					     "#!/bin/bash\n. /usr/local/okv/lib.sh\n" };
 	static const char *const banners[] = {
 		"# DO NOT CHANGE ANYTHING ABOVE THIS LINE\n",
 		"####\n#  Please do not edit above  #\n####\n",
@@ -170,8 +171,9 @@ static inline void random_script(struct random *r, struct text *out)
 
 static inline void random_chrystoki(struct random *r, struct text *out)
 {
-	static const char *const opens[] = { "Chrystoki2 = {\n", "LunaSA Client = {\n", "Misc = {\n", "REST={\n", "  XTC  =  {\n",
-					     "HAConfiguration = {\n", "VirtualToken = {\n" };
+	static const char *const opens[] = { "Chrystoki2 = {\n",  "LunaSA Client = {\n", "Misc = {\n",
+					     "REST={\n",	  "  XTC  =  {\n",	 "HAConfiguration = {\n",
+					     "VirtualToken = {\n" };
 	static const char *const entries[] = {
 		"   LibUNIX64 = /usr/safenet/lunaclient/lib/libCryptoki2_64.so;\n",
 		"   ServerName00 = 10.1.2.3;\n",
@@ -187,7 +189,8 @@ static inline void random_chrystoki(struct random *r, struct text *out)
 		"   VirtualToken00Members = 123,456;\n",
 		"   After = x; # why\n",
 	};
-	static const char *const odd[] = { "{\n", "}\n", "Section =\n{\n", "nonsense\n", "One = { Two = 3; }\n", "= ;\n", ";\n" };
+	static const char *const odd[] = { "{\n",   "}\n", "Section =\n{\n", "nonsense\n", "One = { Two = 3; }\n",
+					   "= ;\n", ";\n" };
 
 	for (size_t n = random_below(r, 5); n > 0; n--) {
 		text_add_string(out, RANDOM_PICK(r, opens));

@@ -53,9 +53,15 @@ static inline struct text tree_read(const struct tree *t, const char *path)
 static inline struct tree tree_make(void)
 {
 	static const char *const folders[] = {
-		SETTINGS_GENERIC,        "/etc/systemd/system",     SETTINGS_PREFIX "/hooks",        SETTINGS_PREFIX "/bin",
-		"/usr/sbin",             "/usr/share/man/man8",     SETTINGS_PREFIX "/share/systemd", SETTINGS_PREFIX "/share/man/man8",
+		SETTINGS_GENERIC,
+		"/etc/systemd/system",
+		"/usr/sbin",
+		"/usr/share/man/man8",
 		"/usr/safenet/lunaclient/lib",
+		SETTINGS_PREFIX "/hooks",
+		SETTINGS_PREFIX "/bin",
+		SETTINGS_PREFIX "/share/systemd",
+		SETTINGS_PREFIX "/share/man/man8",
 	};
 	static const char *const files[] = {
 		SETTINGS_PREFIX "/hooks/pre-upgrade",
@@ -69,7 +75,8 @@ static inline struct tree tree_make(void)
 	struct fault f = FAULT_INIT;
 
 	/* In memory where there is room for it: what is synced there costs nothing. */
-	(void)snprintf(t.path, sizeof(t.path), "%s/okv-wire-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	(void)snprintf(t.path, sizeof(t.path), "%s/okv-wire-XXXXXX", memory);
 	assert_non_null(mkdtemp(t.path));
 	assert_int_equal(fs_root_open(t.path, &t.root, &f), 0);
 	assert_int_equal(settings_init(&t.settings, &f), 0);

@@ -1,0 +1,111 @@
+/* conf/chrystoki with any bytes: given back as they were; set, unset, merged, mended without ever writing a TAB. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/chrystoki.h"
+#include "conf/luna.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool held)
+{
+	if (!held)
+		abort();
+}
+
+static void parse(struct chrystoki *ret_chrystoki, const void *bytes, size_t length)
+{
+	struct fault f = FAULT_INIT;
+
+	must(chrystoki_parse(ret_chrystoki, bytes, length, &f) == 0);
+}
+
+static bool printed_is(const struct chrystoki *c, const void *bytes, size_t length)
+{
+	TEXT_AUTO out = TEXT_INIT;
+
+	chrystoki_print(c, &out);
+	return out.length == length && (length == 0 || memcmp(out.bytes, bytes, length) == 0);
+}
+
+/* A value set in every section that can be found is found there, and its line has no flaw. */
+static void set_everywhere(const uint8_t *data, size_t size)
+{
+	CHRYSTOKI_AUTO whole = CHRYSTOKI_INIT;
+
+	parse(&whole, data, size);
+	for (size_t i = 0; i < whole.count && i < 64; i++) {
+		const struct chrystoki_line *line = &whole.lines[i];
+		CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+		struct fault f = FAULT_INIT;
+		char *name = NULL, *value = NULL;
+		bool changed;
+		ptrdiff_t at;
+
+		if (line->kind != CHRYSTOKI_OPEN)
+			continue;
+		name = strndup(line->bytes + line->name_start, line->name_length);
+		parse(&c, data, size);
+		if (chrystoki_set(&c, name, "Planted", "a value", &changed, &f) == 0) {
+			must(chrystoki_entries(&c, name, "Planted", &at) == 1);
+			must(chrystoki_get(&c, name, "Planted", &value, &f) == 0 && strcmp(value, "a value") == 0);
+			must((c.lines[at].flaws & (CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_NO_SEMICOLON)) == 0);
+			must(chrystoki_set(&c, name, "Planted", "a value", &changed, &f) == 0 && !changed);
+			must(chrystoki_unset(&c, name, "Planted", &changed, &f) == 0 && changed);
+		} else {
+			must(f.kind == FAULT_REFUSED && printed_is(&c, data, size));
+		}
+		free(name);
+		free(value);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO again = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO empty = CHRYSTOKI_INIT;
+	TEXT_AUTO once = TEXT_INIT;
+	struct luna_servers servers = { .items = NULL };
+	struct luna_groups groups = { .items = NULL };
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	parse(&c, data, size);
+	must(printed_is(&c, data, size));
+	for (size_t i = 0; i < c.count; i++)
+		must(c.lines[i].section < (ptrdiff_t)c.count && chrystoki_flaw_text(c.lines[i].flaws) != NULL);
+	if (luna_servers_read(&c, &servers, &f) == 0)
+		luna_servers_done(&servers);
+	if (luna_groups_read(&c, &groups, &f) == 0) {
+		const char *member;
+		for (size_t i = 0; i < groups.count; i++)
+			for (size_t j = 0;
+			     groups.items[i].members != NULL && luna_member(groups.items[i].members, j, &member) > 0;)
+				j++;
+		luna_groups_done(&groups);
+	}
+	set_everywhere(data, size);
+
+	/* Whatever can be brought over is well-formed on the other side. */
+	static const char *const sections[] = { "XTC", "REST", "Misc", "LunaSA Client" };
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (chrystoki_merge(&empty, &c, sections[i], &changed, &f) < 0)
+			break;
+	for (size_t i = 0; i < empty.count; i++)
+		must((empty.lines[i].flaws & ~(unsigned)CHRYSTOKI_FLAW_QUOTES) == 0);
+
+	(void)luna_server_add(&c, "10.0.0.9", LUNA_PORT_DEFAULT, &changed, &f);
+	(void)luna_server_remove(&c, "10.0.0.9", &changed, &f);
+	(void)luna_group_set(&c, "label", "1,2", &changed, &f);
+	(void)chrystoki_remove(&c, "Misc", &changed, &f);
+
+	/* Mending twice is mending once. */
+	must(chrystoki_mend(&c, &changed, &f) == 0);
+	chrystoki_print(&c, &once);
+	parse(&again, text_string(&once), once.length);
+	must(chrystoki_mend(&again, &changed, &f) == 0);
+	must(printed_is(&again, text_string(&once), once.length));
+	return 0;
+}

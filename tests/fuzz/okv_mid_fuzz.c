@@ -1,0 +1,47 @@
+/* okv_hsm_mid_upgrade with any bytes: the block comes and goes, the lines add up, nothing is read beyond the end. */
+#include <stdint.h>
+
+#include "conf/midupgrade.h"
+#include "conf/script.h"
+#include "wiring.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int relic_hear(void *context, enum midupgrade_relic relic, size_t line, struct fault *f)
+{
+	const size_t *lines = context;
+
+	(void)relic;
+	(void)f;
+	must(line >= 1 && line <= *lines);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* A copy of just that size, so that the sanitizer sees the end. */
+	char *bytes = malloc(size > 0 ? size : 1);
+	SCRIPT_AUTO s = SCRIPT_INIT;
+	TEXT_AUTO mended = TEXT_INIT;
+	TEXT_AUTO twice = TEXT_INIT;
+	TEXT_AUTO cleared = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	enum midupgrade_state state;
+	size_t line, at = 0;
+
+	memcpy(bytes, data, size);
+	must(script_read(&s, bytes, size, &f) == 0);
+	for (size_t i = 0; i < s.count; i++) {
+		must(s.lines[i].start == at && s.lines[i].length > 0);
+		at += s.lines[i].length;
+	}
+	must(at == size);
+	must(midupgrade_look(bytes, size, "hsmusers", &state, &line, &f) == 0 && line <= s.count);
+	must(midupgrade_relics(bytes, size, "hsmusers", relic_hear, &s.count, &f) == 0);
+	must(midupgrade_clear(bytes, size, "hsmusers", &cleared, &f) == 0);
+	must(mend_script(bytes, size, &mended, &f) == 0);
+	must(mend_script(text_string(&mended), mended.length, &twice, &f) == 0);
+	free(bytes);
+	wiring_check(WIRING_MID, data, size);
+	return 0;
+}

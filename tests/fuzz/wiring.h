@@ -1,0 +1,88 @@
+/*
+ * What the fuzzers of okv_hsm.conf and okv_hsm_env have in common: our settings in and out again, with any bytes.
+ */
+#ifndef OKV_FUZZ_WIRING_H
+#define OKV_FUZZ_WIRING_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/assign.h"
+#include "conf/mend.h"
+#include "conf/wiring.h"
+
+static inline void must(bool held)
+{
+	if (!held)
+		abort();
+}
+
+static inline bool same(const struct text *a, const struct text *b)
+{
+	return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+}
+
+static inline void mend_check(const struct text *file)
+{
+	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO b = ASSIGN_INIT;
+	TEXT_AUTO once = TEXT_INIT;
+	TEXT_AUTO twice = TEXT_INIT;
+	TEXT_AUTO out = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	must(assign_parse(&a, text_string(file), file->length, &f) == 0);
+	assign_print(&a, &out);
+	must(same(&out, file));
+	must(mend_assign(&a, &once, &f) == 0);
+	must(assign_parse(&b, text_string(&once), once.length, &f) == 0);
+	must(mend_assign(&b, &twice, &f) == 0);
+	must(same(&once, &twice));
+}
+
+/* Applied twice is applied once; removed is as before, also when somebody added a line. */
+static inline void wiring_check(enum wiring_file file, const void *data, size_t size)
+{
+	static char *paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
+				 "/usr/sbin/okv-luna" };
+	static const struct preserved preserved = { .paths = paths, .count = 4 };
+	static const struct wiring_wanted wanted = {
+		.vendor_name = "Thales_Luna",
+		.library = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so",
+		.config_directory = "/etc",
+		.hsm_group = "hsmusers",
+		.preserved = &preserved,
+	};
+	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO parsed = WIRING_RECORD_INIT;
+	TEXT_AUTO again = TEXT_INIT;
+	TEXT_AUTO back = TEXT_INIT;
+	TEXT_AUTO edited = TEXT_INIT;
+	TEXT_AUTO left = TEXT_INIT;
+	TEXT_AUTO bytes = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	text_add(&record.before, data, size);
+	mend_check(&record.before);
+	if (wiring_apply(file, &record.before, &wanted, &record.after, &f) < 0) {
+		must(f.kind == FAULT_REFUSED && record.after.length == 0);
+		return;
+	}
+	record.known = true;
+	must(wiring_apply(file, &record.after, &wanted, &again, &f) == 0 && same(&again, &record.after));
+	must(wiring_remove(file, &record.after, &record, &wanted, &back, &f) == 0 && same(&back, &record.before));
+
+	text_add_string(&edited, "# theirs\n");
+	text_add(&edited, record.after.bytes, record.after.length);
+	must(wiring_remove(file, &edited, &record, &wanted, &left, &f) == 0);
+	must(left.length >= record.before.length + 9 && memcmp(left.bytes, "# theirs\n", 9) == 0);
+
+	wiring_record_print(&record, &bytes);
+	must(wiring_record_parse(&parsed, bytes.bytes, bytes.length, &f) == 0);
+	must(same(&parsed.before, &record.before) && same(&parsed.after, &record.after));
+	record.known = false;
+	text_reset(&back);
+	must(wiring_remove(file, &record.after, &record, &wanted, &back, &f) == 0);
+}
+
+#endif
