@@ -144,7 +144,8 @@ void bundle_far_receive(struct text *command, const char *path, uint64_t size)
 {
 	/* noclobber makes the file with O_EXCL: a name that somebody guessed and made is not used. */
 	text_add_format(command, "exec /bin/sh -c 'umask 077; set -C; f=%s; ", path);
-	text_add_string(command, "no() { trap \"\" 1 2 13 15; rm -f $f; echo \"$1\"; exit 1; }; trap \"no interrupted\" 1 2 13 15; "
+	text_add_string(command, "no() { trap \"\" 1 2 13 15; rm -f $f; echo \"$1\"; exit 1; }; "
+				 "trap \"no interrupted\" 1 2 13 15; "
 				 "cat >$f || no \"cannot write $f\"; ");
 	/* A connection that breaks looks like the end of the file from there. */
 	text_add_format(command, "n=$(wc -c <$f); [ \"$n\" -eq %ju ] || no \"only $n of %ju bytes arrived\"; ",

@@ -102,7 +102,7 @@ refused() {
 		--passphrase-file "$pass"
 	[ "$(stat -c %a s)" = 600 ]
 	grep -q 'openat(.*".s.okv-luna-new", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600)' trace
-	! grep 'fchmod(' trace | grep -v 0600
+	run ! grep -E 'fchmod\(.*, (0[^6]|06[^0]|060[^0]|0600[0-7])' trace
 	"$bundle" -q verify --passphrase-file "$pass" s
 }
 
@@ -129,7 +129,7 @@ refused() {
 	[[ $output == *"Create Bundle"* ]]
 	: >okv3/usr/local/okv/hsm/hsmbundle
 	run -3 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
-	[ -z "$(ls -A | grep -v okv)" ]
+	[ -z "$(find . -mindepth 1 -maxdepth 1 ! -name '*okv*')" ]
 }
 
 # --- the format -------------------------------------------------------------------------------------------------------
