@@ -92,7 +92,8 @@ void manifest_name_add(struct text *out, const char *name)
 		if (*name == '\0')
 			return;
 		const unsigned c = (unsigned char)*name++;
-		const char octal[4] = { '\\', (char)('0' + (c >> 6)), (char)('0' + ((c >> 3) & 7)), (char)('0' + (c & 7)) };
+		const char octal[4] = { '\\', (char)('0' + (c >> 6)), (char)('0' + ((c >> 3) & 7)),
+					(char)('0' + (c & 7)) };
 		text_add(out, octal, sizeof(octal));
 	}
 }
@@ -355,13 +356,16 @@ int manifest_parse(struct manifest *ret_manifest, const char *name, const char *
 		const char *feed = memchr(bytes + at, '\n', length - at);
 		/* A file that ends in the middle of a line was cut. */
 		if (feed == NULL)
-			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name), number);
+			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name),
+					     number);
 		const size_t size = (size_t)(feed - bytes) - at;
 		if (number == 1 && !text_equal(bytes, size, "#mtree"))
 			return fault_refused(f, "%s:1: this is no manifest of ours", SHOWN(name));
 		if (size > 0 && bytes[at] != '#' && !line_read(&m, bytes + at, size, f))
-			return f->kind != FAULT_NONE ? -1 : fault_refused(f, "%s:%zu: not a line that we write: '%s'",
-									  SHOWN(name), number, SHOWN_BYTES(bytes + at, size));
+			return f->kind != FAULT_NONE
+				       ? -1
+				       : fault_refused(f, "%s:%zu: not a line that we write: '%s'", SHOWN(name), number,
+						       SHOWN_BYTES(bytes + at, size));
 		at += size + 1;
 	}
 	if (number == 1)

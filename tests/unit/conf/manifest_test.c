@@ -60,7 +60,8 @@ static void prints_what_it_parses_and_parses_what_it_prints(void **state)
 	assert_int_equal(again.count, 5);
 	manifest_print(&again, "made by a test\nsecond line", &second);
 	assert_string_equal(text_string(&first), text_string(&second));
-	assert_non_null(strstr(text_string(&first), "./usr/odd\\040name\\012\\043\\134\\052\\177\\303\\251\\075 type=file"));
+	assert_non_null(
+		strstr(text_string(&first), "./usr/odd\\040name\\012\\043\\134\\052\\177\\303\\251\\075 type=file"));
 
 	const struct manifest_entry *found = manifest_find(&again, odd);
 	assert_non_null(found);
