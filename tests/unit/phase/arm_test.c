@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "phase/tree.h"
+
+#include "phase/arm.h"
+
+static struct settings settings = SETTINGS_INIT;
+
+static int tree(void **state)
+{
+	struct fault f = FAULT_INIT;
+
+	if (settings.client_dir == NULL && settings_init(&settings, &f) < 0)
+		return -1;
+	if (tree_setup(state) < 0)
+		return -1;
+	tree_file(*(int *)*state, PHASE_UNIT_FILE, "[Unit]\n");
+	return 0;
+}
+
+static bool arm(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	if (phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f) < 0)
+		fail_msg("%s", f.text);
+	return changed;
+}
+
+static bool disarm(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	if (phase_disarm(root, PHASE_ARM_APPLY, NULL, &changed, &f) < 0)
+		fail_msg("%s", f.text);
+	return changed;
+}
+
+static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void **state)
+{
+	const int root = *(int *)*state;
+
+	assert_false(phase_is_armed(root));
+	assert_true(arm(root));
+	assert_true(phase_is_armed(root));
+	assert_false(arm(root));
+	assert_true(disarm(root));
+	assert_false(phase_is_armed(root));
+	assert_false(disarm(root));
+	assert_true(fs_exists(root, PHASE_UNIT_FILE));
+}
+
+static void without_systemd_or_unit_it_is_absent(void **state)
+{
+	const int root = *(int *)*state;
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	assert_int_equal(unlinkat(root, &PHASE_UNIT_FILE[1], 0), 0);
+	assert_int_equal(phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(f.kind, FAULT_ABSENT);
+	assert_int_equal(unlinkat(root, "etc/systemd/system", AT_REMOVEDIR), 0);
+	assert_int_equal(phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(f.kind, FAULT_ABSENT);
+	assert_false(disarm(root));
+}
+
+static enum phase_unit_order judge(const char *text)
+{
+	TEXT_AUTO unit = TEXT_INIT;
+
+	text_add_string(&unit, text);
+	return phase_unit_judge(&unit, "oracle");
+}
+
+static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(void **state)
+{
+	(void)state;
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), PHASE_UNIT_AFTER_OURS);
+	assert_int_equal(
+		judge("[Unit]\nAfter=a.service network-online.target\n[Service]\nExecStart=/usr/local/okv/bin/x\n"),
+		PHASE_UNIT_AFTER_OURS);
+	assert_int_equal(judge("[Service]\nUser=oracle\n"), PHASE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target.wants\n[Service]\nUser=oracle\n"),
+			 PHASE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nDefaultDependencies=no\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
+			 PHASE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle2\nExecStart=/bin/true\n"),
+			 PHASE_UNIT_FOREIGN);
+	assert_int_equal(judge(""), PHASE_UNIT_FOREIGN);
+}
+
+static void okvs_services_get_an_order_and_lose_it_again(void **state)
+{
+	const int root = *(int *)*state;
+	TEXT_AUTO order = TEXT_INIT;
+	static const char unit[] = "[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n";
+
+	tree_file(root, "/etc/systemd/system/okv.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/okv.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/okv-web.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/other.service", "[Service]\nExecStart=/bin/true\n");
+	tree_file(root, "/usr/lib/systemd/system/odd name.service", unit);
+	assert_true(arm(root));
+	tree_read(root, PHASE_UNIT_ORDER, &order);
+	assert_non_null(strstr(text_string(&order), "[Unit]\nBefore=okv.service\nBefore=okv-web.service\n"));
+	assert_null(strstr(text_string(&order), "other"));
+	assert_null(strstr(text_string(&order), "odd"));
+	assert_false(arm(root));
+	assert_true(disarm(root));
+	assert_false(fs_exists(root, PHASE_UNIT_ORDER_DIR));
+}
+
+int main(void)
+{
+#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, tree_teardown)
+	const struct CMUnitTest tests[] = {
+		IN_TREE(arming_twice_changes_nothing_and_disarming_removes_what_it_made),
+		IN_TREE(without_systemd_or_unit_it_is_absent),
+		cmocka_unit_test(only_a_service_that_waits_for_the_network_itself_is_put_after_ours),
+		IN_TREE(okvs_services_get_an_order_and_lose_it_again),
+	};
+	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	settings_done(&settings);
+	return failed;
+}

@@ -1,0 +1,177 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "phase/tree.h"
+
+#include "phase/clock.h"
+#include "phase/journal.h"
+
+static struct phase_history history_of(int root)
+{
+	struct phase_history history;
+	struct fault f = FAULT_INIT;
+
+	assert_int_equal(phase_journal_read(root, &history, &f), 0);
+	return history;
+}
+
+static void add(int root, enum phase_act_kind act, const char *line)
+{
+	struct fault f = FAULT_INIT;
+
+	if (phase_journal_add(root, act, &f, "%s", line) < 0)
+		fail_msg("%s", f.text);
+}
+
+static void no_journal_is_an_empty_history(void **state)
+{
+	const int root = *(int *)*state;
+	const struct phase_history history = history_of(root);
+
+	assert_false(phase_history_is_open(&history));
+	assert_false(history.group_known);
+	assert_false(fs_exists(root, PHASE_JOURNAL));
+}
+
+static void an_upgrade_is_open_from_its_beginning_until_it_is_proven(void **state)
+{
+	const int root = *(int *)*state;
+
+	add(root, PHASE_PRE, "begin 0.1.0");
+	struct phase_history history = history_of(root);
+	assert_true(phase_history_is_open(&history));
+	assert_int_equal(history.acts[PHASE_PRE].ended, 0);
+	add(root, PHASE_PRE, "group 986 hsmusers");
+	add(root, PHASE_PRE, "end go");
+	add(root, PHASE_MID, "begin 0.1.0");
+	history = history_of(root);
+	assert_true(history.acts[PHASE_PRE].good);
+	assert_int_not_equal(history.acts[PHASE_MID].began, 0);
+	assert_int_equal(history.acts[PHASE_MID].ended, 0);
+	add(root, PHASE_MID, "end failed no space\nleft");
+	add(root, PHASE_POST, "end failed a file");
+	history = history_of(root);
+	assert_false(history.acts[PHASE_MID].good);
+	assert_string_equal(history.acts[PHASE_MID].end, "failed no space left");
+	assert_true(phase_history_is_open(&history));
+	add(root, PHASE_POST, "end proven");
+	history = history_of(root);
+	assert_false(phase_history_is_open(&history));
+	assert_true(history.group_known);
+	assert_int_equal(history.group_id, 986);
+}
+
+static void a_new_upgrade_and_a_call_off_forget_the_old_one(void **state)
+{
+	const int root = *(int *)*state;
+
+	add(root, PHASE_PRE, "begin 0.1.0");
+	add(root, PHASE_MID, "begin 0.1.0");
+	add(root, PHASE_POST, "end proven");
+	add(root, PHASE_PRE, "begin 0.1.0");
+	struct phase_history history = history_of(root);
+	assert_true(phase_history_is_open(&history));
+	assert_int_equal(history.acts[PHASE_MID].began, 0);
+	assert_int_equal(history.acts[PHASE_POST].began, 0);
+	add(root, PHASE_PRE, "aborted");
+	history = history_of(root);
+	assert_false(phase_history_is_open(&history));
+}
+
+static void a_torn_line_spoils_no_other(void **state)
+{
+	const int root = *(int *)*state;
+	TEXT_AUTO file = TEXT_INIT;
+
+	add(root, PHASE_PRE, "begin 0.1.0");
+	tree_read(root, PHASE_JOURNAL, &file);
+	text_add_string(&file, "2026-02-03T04:05:06Z pre-upgrade end g");
+	tree_file(root, PHASE_JOURNAL, text_string(&file));
+	struct phase_history history = history_of(root);
+	assert_int_equal(history.acts[PHASE_PRE].ended, 0);
+	add(root, PHASE_PRE, "end go");
+	history = history_of(root);
+	assert_true(history.acts[PHASE_PRE].good);
+}
+
+static void what_is_no_line_of_ours_says_nothing(void **state)
+{
+	const int root = *(int *)*state;
+
+	tree_file(
+		root, PHASE_JOURNAL,
+		"\n\n \nend go\npre-upgrade end go\n2026-02-03T04:05:06Z\n2026-02-03T04:05:06Z other begin\n"
+		"2026-02-30T04:05:06Z pre-upgrade begin\n2026-02-03T04:05:06Z pre-upgrade\n"
+		"2026-02-03T04:05:06Z pre-upgrade group 4294967295 x\n2026-02-03T04:05:06Z pre-upgrade group 12x y\n");
+	const struct phase_history history = history_of(root);
+	assert_int_equal(history.acts[PHASE_PRE].began, 0);
+	assert_false(history.group_known);
+}
+
+static void a_grown_journal_is_put_aside(void **state)
+{
+	const int root = *(int *)*state;
+	struct fault f = FAULT_INIT;
+	TEXT_AUTO file = TEXT_INIT;
+
+	add(root, PHASE_PRE, "begin 0.1.0");
+	assert_int_equal(phase_journal_rotate(root, &f), 0);
+	assert_false(fs_exists(root, PHASE_JOURNAL ".1"));
+	while (file.length <= 256 * 1024)
+		text_add_string(&file, "2026-02-03T04:05:06Z pre-upgrade step x y\n");
+	tree_file(root, PHASE_JOURNAL, text_string(&file));
+	assert_int_equal(phase_journal_rotate(root, &f), 0);
+	assert_true(fs_exists(root, PHASE_JOURNAL ".1"));
+	assert_false(fs_exists(root, PHASE_JOURNAL));
+}
+
+static void stamps_are_read_as_they_are_written_and_no_others(void **state)
+{
+	(void)state;
+	char stamp[PHASE_STAMP_SIZE];
+	int64_t when;
+	static const char *const wrong[] = { "2026-02-30T00:00:00Z", "2026-02-03T24:00:00Z", "2026-02-03 04:05:06Z",
+					     "2026-02-03T04:05:06", "2026-02-03T04:05:06z", "+026-02-03T04:05:06Z" };
+
+	phase_clock_stamp(1770091506, stamp);
+	assert_string_equal(stamp, "2026-02-03T04:05:06Z");
+	assert_true(phase_clock_read(stamp, strlen(stamp), &when));
+	assert_true(when == 1770091506);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(phase_clock_read(wrong[i], strlen(wrong[i]), &when));
+}
+
+static void ages_are_one_number_for_people(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} table[] = { { -5, "0 s" }, { 119, "119 s" }, { 300, "5 min" }, { 3 * 3600, "3 h" }, { 30 * 3600, "30 h" },
+		      { 100 * 3600, "4 d" } };
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		TEXT_AUTO age = TEXT_INIT;
+		phase_clock_age(table[i].seconds, &age);
+		assert_string_equal(text_string(&age), table[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(no_journal_is_an_empty_history, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(an_upgrade_is_open_from_its_beginning_until_it_is_proven, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_new_upgrade_and_a_call_off_forget_the_old_one, tree_setup,
+						tree_teardown),
+		cmocka_unit_test_setup_teardown(a_torn_line_spoils_no_other, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_line_of_ours_says_nothing, tree_setup, tree_teardown),
+		cmocka_unit_test_setup_teardown(a_grown_journal_is_put_aside, tree_setup, tree_teardown),
+		cmocka_unit_test(stamps_are_read_as_they_are_written_and_no_others),
+		cmocka_unit_test(ages_are_one_number_for_people),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
