@@ -28,7 +28,7 @@ static int run(struct cmd_context *context, struct fault *f)
 			*f = why;
 			return -1;
 		}
-		/* A read-only or full var/ must not cost the group: in the middle of an upgrade nobody else is at work. */
+		/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
 		report_say(context->report, REPORT_WARNING, "working without the lock: %s", why.text);
 	}
 	cmd_act_start(context, &act);

@@ -10,9 +10,15 @@ static const char *profile, *collect;
 
 static const struct option options[] = {
 	{ .name = "accept", .help = "take differences from the snapshot as meant", .target = &accept_differences },
-	{ .name = "collect", .kind = OPTION_TEXT, .argument = "FILE", .help = "only write a tar archive for support, without secrets",
+	{ .name = "collect",
+	  .kind = OPTION_TEXT,
+	  .argument = "FILE",
+	  .help = "only write a tar archive for support, without secrets",
 	  .target = &collect },
-	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to repair to (PROFILE)",
+	{ .name = "profile",
+	  .kind = OPTION_CHOICE,
+	  .argument = "guide|strict",
+	  .help = "policy to repair to (PROFILE)",
 	  .target = &profile },
 	OPTION_END,
 };

@@ -9,7 +9,10 @@ static const char *profile;
 
 static const struct option options[] = {
 	{ .name = "abort", .help = "put everything back as it was before pre-upgrade", .target = &back },
-	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to prepare by (PROFILE)",
+	{ .name = "profile",
+	  .kind = OPTION_CHOICE,
+	  .argument = "guide|strict",
+	  .help = "policy to prepare by (PROFILE)",
 	  .target = &profile },
 	OPTION_END,
 };

@@ -18,9 +18,14 @@ static bool yes;
 static const char *profile;
 
 static const struct option options[] = {
-	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict", .help = "policy to prepare by (PROFILE)",
+	{ .name = "profile",
+	  .kind = OPTION_CHOICE,
+	  .argument = "guide|strict",
+	  .help = "policy to prepare by (PROFILE)",
 	  .target = &profile },
-	{ .letter = 'y', .name = "yes", .help = "do not ask when this terminal would not survive a lost connection",
+	{ .letter = 'y',
+	  .name = "yes",
+	  .help = "do not ask when this terminal would not survive a lost connection",
 	  .target = &yes },
 	OPTION_END,
 };
@@ -84,7 +89,8 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 }
 
 /* The words of UPGRADE_COMMAND, or those behind "--". */
-static int command_make(struct cmd_context *context, struct text *storage, const char *ret_words[WORDS_MAX], struct fault *f)
+static int command_make(struct cmd_context *context, struct text *storage, const char *ret_words[WORDS_MAX],
+			struct fault *f)
 {
 	size_t count = 0;
 
@@ -105,10 +111,12 @@ static int command_make(struct cmd_context *context, struct text *storage, const
 	}
 	ret_words[count] = NULL;
 	if (count == 0 || ret_words[0][0] != '/')
-		return fault_usage(f, "the upgrade command must be a full path, not '%s'", count > 0 ? SHOWN(ret_words[0]) : "");
+		return fault_usage(f, "the upgrade command must be a full path, not '%s'",
+				   count > 0 ? SHOWN(ret_words[0]) : "");
 	for (size_t i = 0; i < count; i++)
 		if (strstr(ret_words[i], "\xe2\x80\x93") != NULL || strstr(ret_words[i], "\xe2\x80\x94") != NULL)
-			return fault_refused(f, "'%s' has a typographic dash; write ASCII hyphens: --confirm", SHOWN(ret_words[i]));
+			return fault_refused(f, "'%s' has a typographic dash; write ASCII hyphens: --confirm",
+					     SHOWN(ret_words[i]));
 	return 0;
 }
 
@@ -123,8 +131,9 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 {
 	if (terminal_is_safe())
 		return 0;
-	report_say(context->report, REPORT_WARNING,
-		   "this is an SSH session outside tmux and screen: if the connection is lost, OKV's upgrade is killed");
+	report_say(
+		context->report, REPORT_WARNING,
+		"this is an SSH session outside tmux and screen: if the connection is lost, OKV's upgrade is killed");
 	if (yes || context->dry_run)
 		return 0;
 	if (isatty(STDIN_FILENO) != 1)
@@ -180,11 +189,13 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (command_make(context, &storage, words, f) < 0)
 		return -1;
 	if (!context->dry_run && strcmp(context->root_path, "/") == 0 && access(words[0], X_OK) < 0)
-		return fault_absent(f, "there is no '%s' to run; is the upgrade image mounted at /images?", SHOWN(words[0]));
+		return fault_absent(f, "there is no '%s' to run; is the upgrade image mounted at /images?",
+				    SHOWN(words[0]));
 	if (terminal_ask(context, f) < 0 || pre_upgrade(context, f) < 0)
 		return -1;
 	if (context->dry_run) {
-		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0], words[1] != NULL ? " ..." : "");
+		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0],
+			   words[1] != NULL ? " ..." : "");
 		return 0;
 	}
 
@@ -193,8 +204,10 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (upgrade_run(context, words, &status, f) < 0)
 		return -1;
 	if (status != 0)
-		return fault_system(f, 0, "OKV's upgrade ended with status %d; if this server was not upgraded: okv-luna "
-				    "pre-upgrade --abort, else: okv-luna post-upgrade", status);
+		return fault_system(f, 0,
+				    "OKV's upgrade ended with status %d; if this server was not upgraded: okv-luna "
+				    "pre-upgrade --abort, else: okv-luna post-upgrade",
+				    status);
 	report_say(context->report, REPORT_RESULT,
 		   "OKV's upgrade ended well; post-upgrade runs at the next boot, or now: okv-luna post-upgrade");
 	return 0;

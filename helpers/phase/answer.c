@@ -23,7 +23,8 @@ static void answer_pre(const struct phase_run *run, const struct fault *why, str
 		text_add_string(&a->sentence, "This would go: nothing stands against an upgrade (nothing was changed)");
 	} else if (why->kind == FAULT_NONE) {
 		a->word = "go";
-		text_add_format(&a->sentence, "Go: the HSM answers, the snapshot is taken and everything is ready (%u s)",
+		text_add_format(&a->sentence,
+				"Go: the HSM answers, the snapshot is taken and everything is ready (%u s)",
 				seconds(run));
 		text_add_string(&a->advice, "Start OKV's upgrade now: okv-luna upgrade\n"
 					    "Not today? okv-luna pre-upgrade --abort puts everything back.\n");
@@ -31,8 +32,9 @@ static void answer_pre(const struct phase_run *run, const struct fault *why, str
 		a->word = "no";
 		text_add_format(&a->sentence, "Do not upgrade: %s", why->text);
 		if (!run->dry_run)
-			text_add_string(&a->advice, "Mend it and run okv-luna pre-upgrade again, or put everything back: "
-						    "okv-luna pre-upgrade --abort\n");
+			text_add_string(&a->advice,
+					"Mend it and run okv-luna pre-upgrade again, or put everything back: "
+					"okv-luna pre-upgrade --abort\n");
 	}
 }
 
@@ -46,8 +48,9 @@ static void answer_abort(const struct phase_run *run, const struct fault *why, s
 		text_add_string(&a->sentence, "Nothing to put back: no pre-upgrade is open");
 	} else {
 		a->word = "back";
-		text_add_string(&a->sentence, run->dry_run ? "This would put everything back as it was before pre-upgrade"
-							   : "Everything is as it was before pre-upgrade");
+		text_add_string(&a->sentence, run->dry_run
+						      ? "This would put everything back as it was before pre-upgrade"
+						      : "Everything is as it was before pre-upgrade");
 	}
 }
 
@@ -68,16 +71,18 @@ static void answer_post(const struct phase_run *run, const struct fault *why, st
 {
 	if (why->kind == FAULT_NONE) {
 		a->word = "proven";
-		text_add_format(&a->sentence, "%s: OKV's user reaches the HSM and nothing that was to be preserved is lost (%u s)",
+		text_add_format(&a->sentence,
+				"%s: OKV's user reaches the HSM and nothing that was to be preserved is lost (%u s)",
 				run->dry_run ? "This would be proven" : "Proven", seconds(run));
 		return;
 	}
 	a->word = "failed";
 	text_add_format(&a->sentence, "%s: do not restart this server", why->text);
-	text_add_string(&a->advice,
-			"OKV keeps its open wallet in memory: as long as it runs, nothing is lost; a restart needs the HSM.\n"
-			"Mend what is marked below and run okv-luna post-upgrade again.\n"
-			"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support.tar\n");
+	text_add_string(
+		&a->advice,
+		"OKV keeps its open wallet in memory: as long as it runs, nothing is lost; a restart needs the HSM.\n"
+		"Mend what is marked below and run okv-luna post-upgrade again.\n"
+		"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support.tar\n");
 }
 
 int phase_answer_make(const struct phase_run *run, struct phase_answer *ret_answer, struct fault *f)

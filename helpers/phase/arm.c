@@ -43,7 +43,8 @@ enum phase_unit_order phase_unit_judge(const struct text *unit, const char *okv_
 	for (const char *line = text_string(unit); *line != '\0';) {
 		const size_t length = strcspn(line, "\n");
 		okv = okv || line_lists(line, length, "User", okv_user) ||
-		      (length > 4 && memcmp(line, "Exec", 4) == 0 && memmem(line, length, "/usr/local/okv/", 15) != NULL);
+		      (length > 4 && memcmp(line, "Exec", 4) == 0 &&
+		       memmem(line, length, "/usr/local/okv/", 15) != NULL);
 		waits = waits || line_lists(line, length, "After", "network-online.target");
 		plain = plain && !line_lists(line, length, "DefaultDependencies", "no") &&
 			!line_lists(line, length, "DefaultDependencies", "false") &&
@@ -77,7 +78,8 @@ static void units_look(int root, const char *directory, const char *okv_user, st
 	(void)fs_take(&fd);
 
 	size_t looked = 0, found = 0;
-	for (struct dirent *entry; looked < UNITS_MAX && found < OKV_UNITS_MAX && (entry = readdir(stream)) != NULL; looked++) {
+	for (struct dirent *entry; looked < UNITS_MAX && found < OKV_UNITS_MAX && (entry = readdir(stream)) != NULL;
+	     looked++) {
 		TEXT_AUTO unit = TEXT_INIT;
 		FS_AUTO int file = -1;
 		struct fault none = FAULT_INIT;

@@ -23,7 +23,8 @@ bool phase_before_exists(int root)
 	struct fault why = FAULT_INIT;
 
 	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
-	return phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
+	return phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &head, &why) == 0 ||
+	       why.kind != FAULT_ABSENT;
 }
 
 int phase_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
@@ -59,7 +60,8 @@ static mode_t type_of(enum manifest_type type)
 }
 
 /* What has to be done to the entry, or false where nothing has to. */
-static bool record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX], struct repair_record *ret_record)
+static bool record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX],
+			struct repair_record *ret_record)
 {
 	struct stat st;
 	struct fault ignored = FAULT_INIT;
@@ -69,7 +71,8 @@ static bool record_make(int root, const struct manifest_entry *entry, char path[
 		return false;
 	path[0] = '/';
 	memcpy(path + 1, entry->path, length + 1);
-	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &ignored) < 0 || (st.st_mode & S_IFMT) != type_of(entry->type) ||
+	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &ignored) < 0 ||
+	    (st.st_mode & S_IFMT) != type_of(entry->type) ||
 	    (st.st_uid == entry->uid && st.st_gid == entry->gid && (st.st_mode & 07777) == entry->mode))
 		return false;
 	*ret_record = (struct repair_record){
@@ -106,7 +109,8 @@ int phase_before_modes(int root, enum repair_act what, struct report *report, bo
 		count++;
 	}
 	if (count > 0)
-		report_say(report, REPORT_RESULT, "%zu entries get the owner and mode they had before pre-upgrade", count);
+		report_say(report, REPORT_RESULT, "%zu entries get the owner and mode they had before pre-upgrade",
+			   count);
 	if (count > 0 && what == REPAIR_APPLY) {
 		if (repair_journal_seal(&journal, f) < 0 || repair_journal_rewind(&journal, f) < 0 ||
 		    repair_apply(root, &journal, REPAIR_FORTH, &ear, &tally, f) < 0 ||
@@ -129,8 +133,8 @@ static int tool_run(int root, const char *const *argv, struct fault *f)
 	return proc_run_expect(&run, f);
 }
 
-int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report, bool *ret_changed,
-		       struct fault *f)
+int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
+		       bool *ret_changed, struct fault *f)
 {
 	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
 	TEXT_AUTO groups = TEXT_INIT;
@@ -148,7 +152,8 @@ int phase_before_group(int root, const struct settings *settings, bool dry_run, 
 		return dry_run ? 0 : tool_run(root, remove, f);
 	}
 	if (there && !before.member && accounts_group_lists(&groups, settings->hsm_group, settings->okv_user)) {
-		report_say(report, REPORT_RESULT, "user '%s' leaves group '%s' again", settings->okv_user, settings->hsm_group);
+		report_say(report, REPORT_RESULT, "user '%s' leaves group '%s' again", settings->okv_user,
+			   settings->hsm_group);
 		*ret_changed = true;
 		return dry_run ? 0 : tool_run(root, leave, f);
 	}

@@ -23,7 +23,7 @@ int phase_before_write(int root, const struct settings *settings, struct report 
  */
 int phase_before_modes(int root, enum repair_act what, struct report *report, bool *ret_changed, struct fault *f);
 /* Takes a membership or group away that was not there before, with the tree's own gpasswd(1) and groupdel(8). */
-int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report, bool *ret_changed,
-		       struct fault *f);
+int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
+		       bool *ret_changed, struct fault *f);
 
 #endif

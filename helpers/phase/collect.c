@@ -63,8 +63,8 @@ static bool key_is_secret(const char *key, size_t length)
 
 static bool key_is_open(const char *key, size_t length)
 {
-	static const char *const starts[] = { "ServerName", "VirtualToken", "VENDOR_NAME", "HSM_GROUP", "OKV_USER", "OKV_GROUP",
-					      "PROFILE", "TOKEN_LABEL" };
+	static const char *const starts[] = { "ServerName", "VirtualToken", "VENDOR_NAME", "HSM_GROUP",
+					      "OKV_USER",   "OKV_GROUP",    "PROFILE",     "TOKEN_LABEL" };
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (length >= strlen(starts[i]) && memcmp(key, starts[i], strlen(starts[i])) == 0)

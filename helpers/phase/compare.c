@@ -47,7 +47,9 @@ void phase_compare(const struct manifest *old, const struct manifest *now,
 	while (i < old->count || k < now->count) {
 		const struct manifest_entry *left = i < old->count ? &old->entries[i] : NULL;
 		const struct manifest_entry *right = k < now->count ? &now->entries[k] : NULL;
-		const int order = left == NULL ? 1 : right == NULL ? -1 : manifest_path_compare(left->path, right->path);
+		const int order = left == NULL    ? 1
+				  : right == NULL ? -1
+						  : manifest_path_compare(left->path, right->path);
 		enum phase_difference what = order < 0 ? PHASE_MISSING : PHASE_NEW;
 
 		if (order == 0 && !entries_differ(left, right, &what)) {
@@ -71,7 +73,8 @@ static bool is_below(const char *path, const char *directory, const char *more)
 	if (strncmp(path, directory + 1, length) != 0)
 		return false;
 	const size_t extra = strlen(more);
-	return strncmp(path + length, more, extra) == 0 && (path[length + extra] == '/' || path[length + extra] == '\0');
+	return strncmp(path + length, more, extra) == 0 &&
+	       (path[length + extra] == '/' || path[length + extra] == '\0');
 }
 
 enum phase_severity phase_difference_severity(const struct settings *settings, enum phase_difference what,
@@ -117,7 +120,8 @@ void phase_difference_text(enum phase_difference what, const struct manifest_ent
 		digest_add(old_entry, out);
 		return;
 	case PHASE_OTHER_TARGET:
-		text_add_format(out, "leads to '%s', before to '%s'", SHOWN(now_entry->target), SHOWN(old_entry->target));
+		text_add_format(out, "leads to '%s', before to '%s'", SHOWN(now_entry->target),
+				SHOWN(old_entry->target));
 		return;
 	case PHASE_UNPROVEN:
 		text_add_format(out, "could not be read %s", old_entry->has_digest ? "now" : "before the upgrade");

@@ -36,7 +36,8 @@ static void tell(const struct phase_run *run)
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
 			if (result->findings[k].severity >= PHASE_MEDIUM)
-				report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name, result->findings[k].title);
+				report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name,
+					   result->findings[k].title);
 		if (result->outcome == PHASE_FAILED)
 			report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name, result->fault.text);
 	}

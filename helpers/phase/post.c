@@ -70,15 +70,15 @@ static int step_slots(struct phase_act *act, struct fault *f)
 	int r = snapshot_get(act, PHASE_SNAPSHOT_SLOTS, &old, &there, f);
 	const struct phase_slot *lost = r == 0 && there && old.slots_known ? phase_slots_lost(&old.slots, &now) : NULL;
 	if (lost != NULL && act->run->accept) {
-		phase_act_find(act, PHASE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted", SHOWN(lost->label),
-			       SHOWN(lost->serial));
+		phase_act_find(act, PHASE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
+			       SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
 		phase_act_remedy(act, "okv-luna slots; okv-luna config chrystoki get");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
-		phase_act_find(act, PHASE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade", old.slots.count,
-			       old.slots.count == 1 ? "" : "s");
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
+			       old.slots.count, old.slots.count == 1 ? "" : "s");
 	}
 	phase_slots_done(&now);
 	return r;
@@ -150,7 +150,9 @@ static int step_compare(struct phase_act *act, struct fault *f)
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
-	const struct phase_scan_how how = { .depth = PHASE_SCAN_DIGESTS, .report = &act->report, .fresh_since = run->started };
+	const struct phase_scan_how how = { .depth = PHASE_SCAN_DIGESTS,
+					    .report = &act->report,
+					    .fresh_since = run->started };
 	struct phase_history history;
 	size_t entries;
 	bool there;

@@ -27,7 +27,8 @@ static int step_before(struct phase_act *act, struct fault *f)
 	if (phase_steps_history(act, &history, f) < 0)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
-	if (phase_history_is_open(&history) && (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)) {
+	if (phase_history_is_open(&history) &&
+	    (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)) {
 		phase_act_remedy(act, "okv-luna post-upgrade");
 		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
 	}
@@ -81,7 +82,8 @@ static int step_space(struct phase_act *act, struct fault *f)
 		FS_AUTO int dir = -1;
 		struct fault ignored = FAULT_INIT;
 		struct statvfs free_now;
-		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 || fstatvfs(dir, &free_now) < 0)
+		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
+		    fstatvfs(dir, &free_now) < 0)
 			continue;
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
@@ -89,8 +91,9 @@ static int step_space(struct phase_act *act, struct fault *f)
 				       "'%s' has %llu MiB free, at least %llu are needed", places[i],
 				       (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
 		if (free_now.f_files > 0 && free_now.f_favail < 256)
-			phase_act_find(act, PHASE_HIGH, "df -i", NULL, "'%s' has %llu inodes free, at least 256 are needed",
-				       places[i], (unsigned long long)free_now.f_favail);
+			phase_act_find(act, PHASE_HIGH, "df -i", NULL,
+				       "'%s' has %llu inodes free, at least 256 are needed", places[i],
+				       (unsigned long long)free_now.f_favail);
 	}
 	phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
 		       (unsigned long long)(scan.bytes / MEBI));
@@ -193,8 +196,8 @@ int phase_pre_upgrade(struct phase_run *run, struct fault *f)
 
 static int step_undo_modes(struct phase_act *act, struct fault *f)
 {
-	return phase_before_modes(act->run->root, act->run->dry_run ? REPAIR_PLAN : REPAIR_APPLY, &act->report, &act->changed,
-				  f);
+	return phase_before_modes(act->run->root, act->run->dry_run ? REPAIR_PLAN : REPAIR_APPLY, &act->report,
+				  &act->changed, f);
 }
 
 static int step_undo_wiring(struct phase_act *act, struct fault *f)
@@ -218,7 +221,8 @@ static int step_undo_wiring(struct phase_act *act, struct fault *f)
 
 static int step_undo_group(struct phase_act *act, struct fault *f)
 {
-	return phase_before_group(act->run->root, act->run->settings, act->run->dry_run, &act->report, &act->changed, f);
+	return phase_before_group(act->run->root, act->run->settings, act->run->dry_run, &act->report, &act->changed,
+				  f);
 }
 
 static int step_undo_arming(struct phase_act *act, struct fault *f)
@@ -231,7 +235,8 @@ static int step_undo_arming(struct phase_act *act, struct fault *f)
 		act->skipped = true;
 		return 0;
 	}
-	return phase_disarm(act->run->root, act->run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report, &act->changed, f);
+	return phase_disarm(act->run->root, act->run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report,
+			    &act->changed, f);
 }
 
 static const struct phase_step undo_steps[] = {
@@ -254,8 +259,9 @@ int phase_pre_abort(struct phase_run *run, struct fault *f)
 		return -1;
 	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
 	if (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)
-		return fault_refused(f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
-				     "policy");
+		return fault_refused(
+			f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
+			   "policy");
 	if (phase_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f) < 0)
 		return -1;
 	if (run->dry_run || phase_run_verdict(run, &why) < 0)

@@ -89,7 +89,8 @@ static void send_message(int fd, enum message kind, const void *bytes, size_t le
 }
 
 /* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
-static void send_finding(int fd, enum phase_severity severity, const char *title, const char *detail, const char *remedy)
+static void send_finding(int fd, enum phase_severity severity, const char *title, const char *detail,
+			 const char *remedy)
 {
 	TEXT_AUTO message = TEXT_INIT;
 	const size_t detail_most = MESSAGE_MAX / 2;
@@ -160,7 +161,10 @@ static void __attribute__((noreturn)) step_child(const struct phase_run *run, co
 	const int r = step->work(&act, &end.fault);
 	if (r == 0)
 		end.fault = (struct fault)FAULT_INIT;
-	end.outcome = r < 0 ? PHASE_FAILED : act.skipped ? PHASE_SKIPPED : act.changed ? PHASE_CHANGED : PHASE_UNCHANGED;
+	end.outcome = r < 0         ? PHASE_FAILED
+		      : act.skipped ? PHASE_SKIPPED
+		      : act.changed ? PHASE_CHANGED
+				    : PHASE_UNCHANGED;
 	send_message(pipe, MESSAGE_END, &end, sizeof(end));
 	_exit(0);
 }

@@ -57,7 +57,8 @@ void phase_paths_sort(struct phase_paths *paths)
 
 static bool path_is_full(const char *path)
 {
-	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strlen(path) >= PATH_MAX || strpbrk(path, "*?[") != NULL)
+	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strlen(path) >= PATH_MAX ||
+	    strpbrk(path, "*?[") != NULL)
 		return false;
 	for (const char *at = path; *at != '\0';) {
 		at += strspn(at, "/");
@@ -139,7 +140,8 @@ static int paths_of_okv(int root, struct phase_paths *paths, struct fault *f)
 int phase_paths_preserved(int root, const struct settings *settings, struct phase_paths *ret_paths, struct fault *f)
 {
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
-	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib, SETTINGS_PREFIX };
+	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib,
+				    SETTINGS_PREFIX };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (path_add(&paths, own[i], strlen(own[i]), f) < 0)
@@ -282,7 +284,8 @@ static int walk_directory(struct walk *w, int dir, const char *leaf, unsigned de
 	const size_t length = w->path.length;
 
 	if (depth >= DEPTH_MAX)
-		return fault_refused(f, "'/%s' lies more than %d directories deep", SHOWN(text_string(&w->path)), DEPTH_MAX);
+		return fault_refused(f, "'/%s' lies more than %d directories deep", SHOWN(text_string(&w->path)),
+				     DEPTH_MAX);
 	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		/* Gone meanwhile, or no longer a directory: as if it had been so at the look. */

@@ -42,7 +42,7 @@ void phase_paths_sort(struct phase_paths *paths);
 int phase_paths_preserved(int root, const struct settings *settings, struct phase_paths *ret_paths, struct fault *f);
 
 enum phase_scan_depth {
-	PHASE_SCAN_SEAL,       /* the seal alone: no file is opened but those apart, and they alone are in the manifest */
+	PHASE_SCAN_SEAL, /* the seal alone: no file is opened but those apart, and they alone are in the manifest */
 	PHASE_SCAN_ATTRIBUTES, /* manifest without digests */
 	PHASE_SCAN_DIGESTS,    /* manifest with digests */
 };

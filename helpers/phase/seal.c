@@ -34,8 +34,8 @@ static int quick_scan(int root, const struct phase_paths *paths, const struct ph
 }
 
 /* Seals all but what is fresh in `proven`, if nothing else has been touched since that was read. */
-static int seal_renew(int root, const struct phase_paths *paths, const char *manifest_hex, const struct phase_scan *proven,
-		      struct fault *f)
+static int seal_renew(int root, const struct phase_paths *paths, const char *manifest_hex,
+		      const struct phase_scan *proven, struct fault *f)
 {
 	PHASE_PATHS_AUTO apart = PHASE_PATHS_INIT;
 	PHASE_SCAN_AUTO quick = PHASE_SCAN_INIT;

@@ -17,8 +17,8 @@
 #include "phase/scan.h"
 
 /*
- * `manifest_hex`: SHA-256 of the snapshot's manifest.  Entries apart that have come to rest since are sealed too, for the
- * next time (with PHASE_SEAL_RENEW): `started` is when this run began.
+ * `manifest_hex`: SHA-256 of the snapshot's manifest.  Entries apart that have come to rest since are sealed too, for
+ * the next time (with PHASE_SEAL_RENEW): `started` is when this run began.
  */
 enum phase_seal_act { PHASE_SEAL_LOOK, PHASE_SEAL_RENEW };
 bool phase_seal_holds(int root, const struct phase_paths *paths, const char *manifest_hex, int64_t started,

@@ -245,7 +245,8 @@ static const char *check_remedy(const struct phase_result *result)
 	return worst != NULL && worst->severity > PHASE_INFO ? worst->remedy : "";
 }
 
-void phase_show_status(const struct phase_run *run, enum phase_colour colour, enum phase_detail detail, struct text *out)
+void phase_show_status(const struct phase_run *run, enum phase_colour colour, enum phase_detail detail,
+		       struct text *out)
 {
 	size_t width = 0;
 
@@ -263,7 +264,7 @@ void phase_show_status(const struct phase_run *run, enum phase_colour colour, en
 			const char *remedy = check_remedy(result);
 			if (remedy[0] != '\0')
 				text_add_format(out, "%*smend: %s\n", (int)width + 8, "", remedy);
-			/* The others of the same check: for FAIL and WARN they matter, for OK only who asks wants them. */
+			/* The others of the same check; of those worth knowing only, who asks hears. */
 			for (size_t k = 0; k < result->finding_count; k++) {
 				const struct phase_finding *finding = &result->findings[k];
 				if (finding == worst && result->outcome != PHASE_FAILED)

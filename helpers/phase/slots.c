@@ -60,7 +60,8 @@ static bool line_read(const char **at, const char *last, struct phase_slot *ret_
 	return true;
 }
 
-int phase_slots_parse(struct phase_slots *ret_slots, const char *name, const char *bytes, size_t length, struct fault *f)
+int phase_slots_parse(struct phase_slots *ret_slots, const char *name, const char *bytes, size_t length,
+		      struct fault *f)
 {
 	struct phase_slots slots = { .items = NULL };
 	const char *last = bytes + length;

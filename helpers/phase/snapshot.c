@@ -134,8 +134,9 @@ int phase_snapshot_look(int root, const struct settings *settings, struct phase_
 	s.group_there = accounts_group_find(&group, settings->hsm_group, &s.group_id);
 	if (s.group_there)
 		accounts_group_members(&group, settings->hsm_group, &members);
-	s.member = s.group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
-				     (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
+	s.member = s.group_there &&
+		   (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
+		    (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
 	s.wired = fs_exists(root, WIRE_RECORD "/okv_hsm.conf") || fs_exists(root, WIRE_RECORD "/okv_hsm_mid_upgrade");
 	s.armed = phase_is_armed(root);
 	s.taken = phase_clock_now();
@@ -169,14 +170,17 @@ static int system_print(const struct phase_snapshot *s, const char *manifest_hex
 	ASSIGN_AUTO file = ASSIGN_INIT;
 	char stamp[PHASE_STAMP_SIZE], id[12] = "";
 	bool changed;
-	static const char head[] = "# The system before an upgrade; made by okv-luna pre-upgrade, read by post-upgrade.\n";
+	static const char head[] =
+		"# The system before an upgrade; made by okv-luna pre-upgrade, read by post-upgrade.\n";
 
 	phase_clock_stamp(s->taken, stamp);
 	if (s->group_there)
 		(void)snprintf(id, sizeof(id), "%lu", (unsigned long)s->group_id);
 	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0 ||
-	    assign_set(&file, "OS", s->os, &changed, f) < 0 || assign_set(&file, "OKV_RELEASE", s->okv, &changed, f) < 0 ||
-	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 || assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
+	    assign_set(&file, "OS", s->os, &changed, f) < 0 ||
+	    assign_set(&file, "OKV_RELEASE", s->okv, &changed, f) < 0 ||
+	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 ||
+	    assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP_MEMBERS", s->members, &changed, f) < 0 ||
 	    assign_set(&file, "OKV_USER_IS_MEMBER", s->member ? "yes" : "no", &changed, f) < 0 ||
 	    assign_set(&file, "WIRED", s->wired ? "yes" : "no", &changed, f) < 0 ||
@@ -264,7 +268,8 @@ int phase_snapshot_write(int root, const char *place, const struct phase_snapsho
 	struct names names;
 
 	if (fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
-	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 || names_open(root, place, &var, &names, f) < 0)
+	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    names_open(root, place, &var, &names, f) < 0)
 		return -1;
 	names_recover(var, &names);
 	if (fs_tree_remove(var, names.fresh, f) < 0)
@@ -408,7 +413,8 @@ static int slots_read(int dir, struct phase_snapshot *s, struct fault *f)
 	if (file.length < start || memcmp(file.bytes, head, sizeof(head) - 1) != 0 || file.bytes[start - 1] != '\n' ||
 	    digest_hex(file.bytes + start, file.length - start, hex, f) < 0 ||
 	    memcmp(file.bytes + sizeof(head) - 1, hex, SHA256_HEX_SIZE - 1) != 0)
-		return f->kind != FAULT_NONE ? -1 : fault_refused(f, "the snapshot's slots were changed since it was taken");
+		return f->kind != FAULT_NONE ? -1
+					     : fault_refused(f, "the snapshot's slots were changed since it was taken");
 	if (phase_slots_parse(&s->slots, "slots", file.bytes + start, file.length - start, f) < 0)
 		return -1;
 	s->slots_known = true;
@@ -440,7 +446,8 @@ int phase_snapshot_read(int root, const char *place, enum phase_snapshot_part pa
 		if (r == 0 && strcmp(hex, wanted) != 0)
 			r = fault_refused(f, "the snapshot's manifest was changed since it was taken");
 		if (r == 0)
-			r = manifest_parse(&s.manifest, PHASE_MANIFEST_FILE, text_string(&manifest), manifest.length, f);
+			r = manifest_parse(&s.manifest, PHASE_MANIFEST_FILE, text_string(&manifest), manifest.length,
+					   f);
 	}
 	if (r == 0 && part != PHASE_SNAPSHOT_HEAD)
 		r = slots_read(dir, &s, f);

@@ -4,7 +4,7 @@
  *	snapshot/system          NAME="VALUE" lines: when, OS, OKV release, group with id and members, manifest's digest
  *	snapshot/manifest.mtree  every preserved file and directory with owner, mode and SHA-256, as mtree(5):
  *	                         `mtree -e -p / -f manifest.mtree` and `bsdtar -tvf manifest.mtree` read it
- *	snapshot/slots           one line per slot: slot, label, serial number, model; its head has the digest of the rest
+ *	snapshot/slots           one line per slot: slot, label, serial number, model; at its head the digest of those
  *
  * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
  * one; a snapshot whose digests do not fit is FAULT_REFUSED, never half believed.  Nothing in it
@@ -61,7 +61,8 @@ struct phase_snapshot {
 
 void phase_snapshot_done(struct phase_snapshot *s);
 /* Fills all but manifest and slots from the files below the root. */
-int phase_snapshot_look(int root, const struct settings *settings, struct phase_snapshot *ret_snapshot, struct fault *f);
+int phase_snapshot_look(int root, const struct settings *settings, struct phase_snapshot *ret_snapshot,
+			struct fault *f);
 /*
  * Writes it under `place` (PHASE_SNAPSHOT or PHASE_BEFORE), instead of one that is there.  The directories above are
  * made where they are missing.
@@ -83,7 +84,8 @@ bool phase_snapshot_is_stale(const struct phase_snapshot *s, int64_t now);
 
 /* The slots file, as bytes; the reader refuses what the writer would not write. */
 void phase_slots_print(const struct phase_slots *slots, struct text *out);
-int phase_slots_parse(struct phase_slots *ret_slots, const char *name, const char *bytes, size_t length, struct fault *f);
+int phase_slots_parse(struct phase_slots *ret_slots, const char *name, const char *bytes, size_t length,
+		      struct fault *f);
 void phase_slots_done(struct phase_slots *slots);
 
 #endif

@@ -39,8 +39,8 @@ static int check_client(struct phase_act *act, struct fault *f)
 		return -1;
 	}
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root", s->client_dir,
-			       s->chrystoki_conf);
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
+			       s->client_dir, s->chrystoki_conf);
 	else
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
@@ -99,7 +99,8 @@ static int check_wiring(struct phase_act *act, struct fault *f)
 		phase_act_find(act, PHASE_HIGH, "okv-luna config wire", NULL,
 			       "%u of OKV's generic files do not have our wiring", outcome.files);
 	else if (outcome.links > 0)
-		phase_act_find(act, PHASE_LOW, "okv-luna config wire", NULL, "%u of our links are missing", outcome.links);
+		phase_act_find(act, PHASE_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
+			       outcome.links);
 	else
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "OKV's generic files and our links are wired");
 	return 0;
@@ -129,7 +130,8 @@ static int check_group(struct phase_act *act, struct fault *f)
 	}
 	if (account_lacking(act->run->root, s->okv_user, s->hsm_group, &act->report, &lacking, f) < 0)
 		return -1;
-	phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group, (unsigned long)gid);
+	phase_act_find(act, PHASE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
+		       (unsigned long)gid);
 	return 0;
 }
 
@@ -242,14 +244,17 @@ static int check_upgrade(struct phase_act *act, struct fault *f)
 		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL,
 			       "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
 	else if (pre->ended != 0 && phase_history_is_open(&history))
-		phase_act_find(act, pre->good ? PHASE_LOW : PHASE_MEDIUM,
-			       pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
-			       pre->good ? "prepared and not begun; or put everything back: okv-luna pre-upgrade --abort"
-					 : "half prepared: pre-upgrade said no");
+		phase_act_find(
+			act, pre->good ? PHASE_LOW : PHASE_MEDIUM,
+			pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
+			pre->good ? "prepared and not begun; or put everything back: okv-luna pre-upgrade --abort"
+				  : "half prepared: pre-upgrade said no");
 	else if (armed)
-		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL, "post-upgrade is to run at the next boot");
+		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL,
+			       "post-upgrade is to run at the next boot");
 	else
-		phase_act_find(act, PHASE_INFO, NULL, NULL, post->good ? "the last one is proven" : "none is under way");
+		phase_act_find(act, PHASE_INFO, NULL, NULL,
+			       post->good ? "the last one is proven" : "none is under way");
 	return 0;
 }
 

@@ -37,8 +37,9 @@ int phase_step_group(struct phase_act *act, struct fault *f)
 		history = (struct phase_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : ACCOUNT_GID_ANY;
-	if (account_group_ensure(run->root, run->settings->hsm_group, wanted, run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY,
-				 ACCOUNT_TOOL_MS, &act->report, &group, f) < 0) {
+	if (account_group_ensure(run->root, run->settings->hsm_group, wanted,
+				 run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &group,
+				 f) < 0) {
 		phase_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
 	}
@@ -54,8 +55,8 @@ int phase_step_member(struct phase_act *act, struct fault *f)
 	const struct phase_run *run = act->run;
 
 	if (account_member_ensure(run->root, run->settings->okv_user, run->settings->hsm_group,
-				  run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &act->changed,
-				  f) < 0) {
+				  run->dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report,
+				  &act->changed, f) < 0) {
 		phase_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
 	}
@@ -146,8 +147,8 @@ int phase_step_wire(struct phase_act *act, struct fault *f)
 	if (outcome.scope != WIRE_SCOPE_GENERIC)
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s", wire_scope_text(outcome.scope));
 	/*
-	 * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to look:
-	 * the files that the configuration names may not be back yet.
+	 * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to
+	 * look: the files that the configuration names may not be back yet.
 	 */
 	if (!act->changed || act->run->dry_run || act->run->kind == PHASE_MID)
 		return 0;
@@ -162,8 +163,8 @@ int phase_step_arm(struct phase_act *act, struct fault *f)
 {
 	const struct phase_run *run = act->run;
 
-	if (phase_arm(run->root, run->settings, run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report, &act->changed,
-		      f) == 0)
+	if (phase_arm(run->root, run->settings, run->dry_run ? PHASE_ARM_PLAN : PHASE_ARM_APPLY, &act->report,
+		      &act->changed, f) == 0)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
@@ -188,13 +189,20 @@ int phase_step_repair(struct phase_act *act, const char *phase, struct fault *f)
 {
 	const struct phase_run *run = act->run;
 	const enum repair_act what = run->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
-	const struct repair_request request = { .root = run->root, .settings = run->settings, .profile = run->profile,
-						.phase = phase, .act = what,
-						.ear = { .context = act, .change = change_hear, .report = &act->report } };
+	const struct repair_request request = {
+		.root = run->root,
+		.settings = run->settings,
+		.profile = run->profile,
+		.phase = phase,
+		.act = what,
+		.ear = { .context = act, .change = change_hear, .report = &act->report }
+	};
 	struct repair_tally tally;
 
 	if (repair_run(&request, &tally, f) < 0) {
-		phase_act_remedy(act, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --phase %s --check",
+		phase_act_remedy(act,
+				 f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+							 : "okv-luna repair --phase %s --check",
 				 phase);
 		return -1;
 	}
@@ -250,7 +258,8 @@ int phase_steps_slots(struct phase_act *act, struct phase_slots *ret_slots, stru
 	phase_act_remedy(act, "okv-luna slots");
 	if (token_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
-			phase_act_find(act, PHASE_MEDIUM, causes.items[i].command, NULL, "%s", causes.items[i].sentence);
+			phase_act_find(act, PHASE_MEDIUM, causes.items[i].command, NULL, "%s",
+				       causes.items[i].sentence);
 			if (i == 0)
 				phase_act_remedy(act, "%s", causes.items[i].command);
 		}
