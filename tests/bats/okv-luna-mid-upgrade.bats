@@ -76,7 +76,8 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 	chgrp -R 986 "$ROOT$LC/rbs"
 	pre -q
 	new_os 986
-	strace -f -o /dev/null -e inject=fchown:signal=KILL:when=20 "$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" || true
+	strace -f -o /dev/null -e inject=fchown:signal=KILL:when=20 \
+		"$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" || true
 	mid || [ $? -eq 1 ]
 	[ -z "$(find "$ROOT$LC/rbs" ! -gid "$(gid_of hsmusers)")" ]
 }

@@ -32,7 +32,8 @@ upgraded() {
 	post -q
 	# What the first run changed has come to rest.
 	before=$(state)
-	strace -f -y -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,openat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown \
+	strace -f -y -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=execve,openat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown \
 		"$build/libexec/okv-luna-post-upgrade" --root "$ROOT" -q
 	[ "$(state)" = "$before" ]
 	[ "$(grep -c execve "$BATS_TEST_TMPDIR/trace")" -eq 1 ]
@@ -44,7 +45,7 @@ upgraded() {
 	upgraded
 	rm "$ROOT$LC/cert/server/CAFile.pem"
 	run -1 --separate-stderr post
-	[[ ${lines[0]} == "'/usr/safenet/lunaclient/cert/server/CAFile.pem' is missing (a file before): do not restart this server." ]]
+	[[ ${lines[0]} == *"/cert/server/CAFile.pem' is missing (a file before): do not restart this server." ]]
 	[[ $output == *"okv-luna post-upgrade --collect"* ]]
 	[ -L "$ROOT$WANTED" ]
 	grep -q 'post-upgrade end failed ' "$ROOT/opt/okv-luna/var/journal"
@@ -114,7 +115,7 @@ upgraded() {
 	sum=$(sha256sum <"$ROOT/opt/okv-luna/var/snapshot/slots" | cut -d ' ' -f 1)
 	sed -i "1i # SHA-256 of what follows: $sum" "$ROOT/opt/okv-luna/var/snapshot/slots"
 	run -1 post
-	[[ ${lines[0]} == "slot "*"serial number 424242 was there before the upgrade and is gone: do not restart this server." ]]
+	[[ ${lines[0]} == "slot "*"serial number 424242 was there before the upgrade and is gone: do not restart"* ]]
 	run -0 post --accept
 }
 
@@ -176,7 +177,7 @@ upgraded() {
 
 @test "a snapshot older than 24 hours is called stale" {
 	upgraded
-	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)\"/" "$ROOT/opt/okv-luna/var/snapshot/system"
+	snapshot_age 30
 	run -0 post
 	[[ $output == *"the snapshot is stale: it was taken 30 h ago"* ]]
 }
@@ -216,7 +217,8 @@ upgraded() {
 	tar -C "$BATS_TEST_TMPDIR/x" -xf "$BATS_TEST_TMPDIR/support.tar"
 	run ! grep -r "$secret" "$BATS_TEST_TMPDIR/x"
 	cd "$BATS_TEST_TMPDIR/x"
-	for part in journal pre-upgrade.json snapshot/system snapshot/manifest.mtree now.mtree okv_hsm.conf Chrystoki.conf accounts; do
+	for part in journal pre-upgrade.json snapshot/system snapshot/manifest.mtree now.mtree \
+		okv_hsm.conf Chrystoki.conf accounts; do
 		[ -s "$part" ]
 	done
 	grep -q 'ServerName = hsm.example.com;' Chrystoki.conf

@@ -80,7 +80,7 @@ phase_reset() {
 	run -0 status_of
 	[[ $(check upgrade) == "WARN  upgrade   an upgrade is prepared and not begun"* ]]
 	[[ $(check policy) == OK*"pre-upgrade policy" ]]
-	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d '30 hours ago' +%Y-%m-%dT%H:%M:%SZ)\"/" "$ROOT/opt/okv-luna/var/snapshot/system"
+	snapshot_age 30
 	run -0 status_of
 	[[ $(check snapshot) == "WARN  snapshot  stale: 30 h old"* ]]
 	new_os
@@ -105,7 +105,8 @@ phase_reset() {
 		assert report["exit"] == (1 if counts[2] else 0)
 		print(*counts)
 	E
-	valid() { status_of --json 2>/dev/null | python3 "$BATS_TEST_TMPDIR/valid" "$BATS_TEST_DIRNAME/../../payload/schema/status.schema.json"; }
+	schema=$BATS_TEST_DIRNAME/../../payload/schema/status.schema.json
+	valid() { status_of --json 2>/dev/null | python3 "$BATS_TEST_TMPDIR/valid" "$schema"; }
 	strict
 	everyday
 	[ "$(valid)" = '10 0 0' ]
@@ -114,7 +115,7 @@ phase_reset() {
 	printf 'x\xff\x01"y\n' >>"$ROOT$GENERIC/okv_hsm.conf"
 	valid
 	# And the schema bites.
-	run ! python3 "$BATS_TEST_TMPDIR/valid" "$BATS_TEST_DIRNAME/../../payload/schema/status.schema.json" \
+	run ! python3 "$BATS_TEST_TMPDIR/valid" "$schema" \
 		< <(status_of --json 2>/dev/null | jq '.checks[0].state = "odd"')
 }
 

@@ -12,7 +12,7 @@ WANTED=/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service
 tree_make() {
 	local root=$1 top=$BATS_TEST_DIRNAME/../.. program file
 	mkdir -p "$root"/{etc/systemd/system,tmp,root,proc,dev,run,var,usr/sbin,usr/bin,usr/share,usr/lib,usr/lib64}
-	mkdir -p "$root$LC"/{bin,lib,plugins,cert/client,cert/server,configData/token/001,data} "$root$GENERIC" "$root/opt"
+	mkdir -p "$root$LC"/{bin,lib,plugins,cert/client,cert/server,configData/token/001,data} "$root$GENERIC"
 	chmod 0755 "$root"
 	ln -s usr/bin "$root/bin"
 	ln -s usr/sbin "$root/sbin"
@@ -84,7 +84,14 @@ status_of() { "$build/libexec/okv-luna-status" --root "$ROOT" "$@"; }
 # Names, owners, modes, link targets and bytes of all but our records and the backups that groupadd and gpasswd make.
 state() {
 	(cd "$ROOT" && find . -path ./opt/okv-luna/var -prune -o ! -name '*.wants' -printf '%p %y %U:%G %m %l\n' &&
-		find . -path ./opt/okv-luna/var -prune -o -type f -exec sha256sum {} +) | grep -v -e 'etc/g[a-z]*-' -e '\.pwd\.lock' | sort
+		find . -path ./opt/okv-luna/var -prune -o -type f -exec sha256sum {} +) |
+		grep -v -e 'etc/g[a-z]*-' -e '\.pwd\.lock' | sort
+}
+
+# snapshot_age HOURS: as if it had been taken then.
+snapshot_age() {
+	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d "$1 hours ago" +%Y-%m-%dT%H:%M:%SZ)\"/" \
+		"$ROOT/opt/okv-luna/var/snapshot/system"
 }
 
 # new_os [GID]: the root of a new OS with what OKV brings back; group id GID taken by somebody else.
