@@ -38,7 +38,11 @@ apart() {
 			done
 			given=("$@")
 		}
-		theirs() { sudo -u nobody env -i "${given[@]}" pkcs11-tool --module "$1" -L; }
+		theirs() { # MODULE [OPTION...]
+			local module=$1
+			shift
+			sudo -u nobody env -i "${given[@]}" pkcs11-tool --module "$module" "${@--L}"
+		}
 		ours() { "$SLOTS" --user nobody --module "$1" --all --json --timeout 10; }
 		agree() { # MODULE: the same slots, or the same error in the same call
 			local module=$1 status=0
@@ -50,6 +54,12 @@ apart() {
 				jq -e ".end == \"whole\"" "$T/ours" >/dev/null
 				jq -r -f "$DOUBLES_DIR/opensc.jq" "$T/ours" >"$T/ours.list"
 				diff "$T/theirs.list" "$T/ours.list"
+				# It asks an interface of version 3 for its version, where there is one; OKV knows of none.
+				theirs "$module" -I 2>/dev/null | grep -E "^(Cryptoki|Manufacturer|Library) " |
+					sed "s/^\(Cryptoki version \)3.*/\12.20/" >"$T/theirs.info"
+				jq -r ".library | \"Cryptoki version \(.cryptoki)\", \"Manufacturer     \(.manufacturer)\",
+					\"Library          \(.description) (ver \(.version))\"" "$T/ours" |
+					diff "$T/theirs.info" -
 				echo "$module: $(jq ".slots | length" "$T/ours") slots, the same"
 			else
 				error=$(sed -n "s/.*function \(C_[A-Za-z]*\).* failed: rv = \(CKR_[A-Z_]*\) .*/\1 answered \2/p" \
@@ -83,6 +93,28 @@ slots_seen() {
 		LC_ALL=C sort >"$BATS_TEST_TMPDIR/cut"
 	jq -r '.slots[].token | .label + "|" + .serial' "$BATS_TEST_TMPDIR/ours" | LC_ALL=C sort |
 		diff - "$BATS_TEST_TMPDIR/cut"
+}
+
+@test "SoftHSM: as many mechanisms with the same key sizes" {
+	apart 'environment SOFTHSM2_CONF=$1/conf; theirs $2 --token-label one -M >"$T/theirs"
+		"$SLOTS" --user nobody --module $2 --label one --mechanisms --json >"$T/ours" 2>"$T/err"' \
+		"$STORE" /usr/lib/softhsm/libsofthsm2.so
+	jq -r '.slots[] | select(.token.label == "one") | .mechanisms[] |
+		"\(.rv) \(.key_least) \(.key_most)"' "$BATS_TEST_TMPDIR/ours" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/ours.sizes"
+	# It writes no sizes where both are 0.
+	sed -n -e '/^  [^ ]/!d' -e '/keySize=/!s/$/ keySize={0,0}/' \
+		-e 's/.*keySize={\([0-9]*\),\([0-9]*\)}.*/CKR_OK \1 \2/p' "$BATS_TEST_TMPDIR/theirs" |
+		LC_ALL=C sort | diff - "$BATS_TEST_TMPDIR/ours.sizes"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ours.sizes")" -gt 20 ]
+}
+
+@test "interfaces of PKCS#11 3.0 as OpenSC lists them of its own module" {
+	apart 'theirs $1 --list-interfaces >"$T/theirs" || true; ours $1 >"$T/ours" 2>/dev/null || true' \
+		$LIB/pkcs11/opensc-pkcs11.so
+	jq -r '.library.interfaces[] | "Interface \u0027\(.name)\u0027", "  version: \(.version)", "  flags=0x\(.flags)"' \
+		"$BATS_TEST_TMPDIR/ours" >"$BATS_TEST_TMPDIR/ours.list"
+	grep -v funcs= "$BATS_TEST_TMPDIR/theirs" | diff - "$BATS_TEST_TMPDIR/ours.list"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ours.list")" -ge 6 ]
 }
 
 @test "SoftHSM: mechanisms, the key, and a round trip with it; a key that can leave is told" {
