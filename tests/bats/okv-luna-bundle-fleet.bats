@@ -37,7 +37,7 @@ setup_file() {
 	printf 'okv_luna_passphrase: correct horse battery staple\nansible_become_password: rootsecret\n' >play/secrets.yml
 	chmod 600 word play/secrets.yml
 	export HOME=$BATS_FILE_TMPDIR ANSIBLE_VAULT_PASSWORD_FILE=$BATS_FILE_TMPDIR/word ANSIBLE_FORKS=6 ANSIBLE_NOCOLOR=1 \
-		ANSIBLE_SSH_RETRIES=0 ANSIBLE_TIMEOUT=20 LC_ALL=C.UTF-8 ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/okv-cp-$$
+		ANSIBLE_SSH_RETRIES=0 ANSIBLE_TIMEOUT=60 LC_ALL=C.UTF-8 ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/okv-cp-$$
 	ansible-vault encrypt play/secrets.yml >/dev/null 2>&1
 }
 
