@@ -111,6 +111,13 @@ int stream_filter(struct stream *inner, struct stream **ret_stream, struct fault
 		free(s);
 		return -1;
 	}
+	/* One filter, and the descriptor below it: libarchive would hand through what it does not know, and nest. */
+	if (archive_filter_count(s->archive) != 2) {
+		(void)fault_refused(f, "damaged: it is not packed, or more than once");
+		filter_done(&s->stream);
+		free(s);
+		return -1;
+	}
 	*ret_stream = &s->stream;
 	return 0;
 }
