@@ -1,0 +1,145 @@
+#!/bin/sh
+# extract beside the extractors that it replaces.  Sides take turns, each into a new directory after a sync; the ratio is
+# that of the medians.  Ours judges, digests, changes owners and syncs to the disk meanwhile; the others do not.
+# RUNS: how often each is run (default 9).  The work tree, about 700 MB, lies in TMPDIR.
+set -u
+exec python3 - "$BUILD/libexec/okv-luna-extract" "${RUNS:-9}" <<'END'
+import glob
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+binary, runs = sys.argv[1], int(sys.argv[2])
+TOP = 'LunaClient-Minimal-10.4.0-417.x86_64'
+LIBRARIES = sorted(path for path in glob.glob('/usr/lib/x86_64-linux-gnu/*.so*') + glob.glob('/usr/lib64/*.so*')
+                   if os.path.isfile(path) and not os.path.islink(path))
+
+
+def library(directory):
+    """A library by that name, and its other name."""
+    os.makedirs(f'{directory}/{TOP}/libs/64')
+    for path in LIBRARIES:
+        with open(path, 'rb') as file:
+            if file.read(5) == b'\x7fELF\x02':
+                break
+    shutil.copyfile(path, f'{directory}/{TOP}/libs/64/libCryptoki2.so')
+    os.symlink('libCryptoki2.so', f'{directory}/{TOP}/libs/64/libCryptoki2_64.so')
+
+
+def small(directory, count):
+    """Many files of some hundred bytes to some thousand, as documentation and samples are."""
+    library(directory)
+    words = 'slot token partition certificate session handle C_Initialize libCryptoki2_64.so return status'.split()
+    chance = random.Random(1)
+    for number in range(count):
+        if number % 40 == 0:
+            part = f'{directory}/{TOP}/jsp/part-{number // 40:04d}'
+            os.makedirs(part)
+        with open(f'{part}/file-{number:05d}.txt', 'w') as file:
+            file.write(' '.join(chance.choices(words, k=chance.randrange(20, 400))) + f' {number}\n')
+
+
+def large(directory, size):
+    """Programs and libraries, as a client has them: real ones, until it is that large."""
+    library(directory)
+    os.makedirs(f'{directory}/{TOP}/bin/64')
+    have, number = 0, 0
+    while have < size:
+        source = LIBRARIES[number % len(LIBRARIES)]
+        part = 'bin' if number % 3 else 'libs'
+        shutil.copyfile(source, f'{directory}/{TOP}/{part}/64/part-{number:04d}.so')
+        have += os.path.getsize(source)
+        number += 1
+
+
+def seconds(command):
+    started = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        sys.exit(f'{command} ended with {done.returncode}: {done.stderr.decode()}')
+    return time.perf_counter() - started
+
+
+def emptied(path):
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(f'{path}/etc')
+    os.sync()
+    return path
+
+
+def row(what, ours, peer, ratio, target, fine):
+    print(f'{what}\t{ours}\t{peer}\t{ratio}\t{target}\t{"ok" if fine else "miss"}', flush=True)
+
+
+def compare(what, archive, peers):
+    times = {name: [] for name in ['ours', *peers]}
+    for _ in range(runs):
+        for name in times:
+            root = emptied(f'{scratch}/to')
+            command = [binary, '--root', root, '-q', archive] if name == 'ours' else [
+                word.replace('ARCHIVE', archive).replace('TO', root) for word in peers[name][0].split()]
+            times[name].append(seconds(command))
+    mine = statistics.median(times['ours'])
+    for name, (_, target) in peers.items():
+        theirs = statistics.median(times[name])
+        if target is None:
+            print(f'({what}: {name} takes {theirs * 1000:.0f} ms, ratio {mine / theirs:.2f}, no target)', flush=True)
+        else:
+            row(f'{what}, {name}', f'{mine * 1000:.0f} ms', f'{theirs * 1000:.0f} ms', f'{mine / theirs:.2f}',
+                f'<= {target}', mine / theirs <= target)
+
+
+def proportional(pids):
+    """Memory of all of them together, what they share counted once; and of the largest."""
+    sizes = []
+    for pid in pids:
+        try:
+            with open(f'/proc/{pid}/smaps_rollup') as file:
+                sizes.append(next(int(line.split()[1]) for line in file if line.startswith('Pss:')))
+        except (OSError, StopIteration):
+            pass
+    return (sum(sizes), max(sizes)) if sizes else (0, 0)
+
+
+def memory(what, archive, target_mb):
+    root = emptied(f'{scratch}/to')
+    child = subprocess.Popen([binary, '--root', root, '-q', archive], stdout=subprocess.DEVNULL)
+    most = [0, 0]
+    while child.poll() is None:
+        try:
+            with open(f'/proc/{child.pid}/task/{child.pid}/children') as file:
+                now = proportional([child.pid] + [int(word) for word in file.read().split()])
+        except OSError:
+            continue
+        most = [max(pair) for pair in zip(most, now)]
+        time.sleep(0.002)
+    if child.returncode != 0:
+        sys.exit(f'{archive}: ended with {child.returncode}')
+    row(f'{what}, peak memory of the largest process', f'{most[1] / 1024:.1f} MB', '-', '-', f'<= {target_mb} MB',
+        most[1] <= target_mb * 1024)
+    row(f'{what}, peak memory of all together', f'{most[0] / 1024:.1f} MB', '-', '-', f'<= {target_mb} MB',
+        most[0] <= target_mb * 1024)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    scratch = os.path.realpath(scratch)
+    os.chmod(scratch, 0o755)
+    for name, make in (('small', lambda to: small(to, 20000)), ('large', lambda to: large(to, 125 << 20))):
+        make(f'{scratch}/{name}')
+        subprocess.run(['tar', '-C', f'{scratch}/{name}', '-czf', f'{scratch}/{name}.tar.gz', TOP], check=True)
+    subprocess.run(['zip', '-qry', f'{scratch}/large.zip', TOP], cwd=f'{scratch}/large', check=True)
+    compare('20,000 small files, .tar.gz', f'{scratch}/small.tar.gz', {
+        'GNU tar': ('tar -C TO -xzf ARCHIVE', 0.75), 'bsdtar': ('bsdtar -C TO -xf ARCHIVE', None)})
+    compare('client of 125 MB, .tar.gz', f'{scratch}/large.tar.gz', {
+        'bsdtar': ('bsdtar -C TO -xf ARCHIVE', 0.95), 'GNU tar': ('tar -C TO -xzf ARCHIVE', None)})
+    compare('client of 125 MB, .zip', f'{scratch}/large.zip', {
+        'bsdtar': ('bsdtar -C TO -xf ARCHIVE', 0.65), 'unzip': ('unzip -q -d TO ARCHIVE', None)})
+    for name in ('small.tar.gz', 'large.tar.gz', 'large.zip'):
+        memory(name, f'{scratch}/{name}', 16)
+END
