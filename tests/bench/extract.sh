@@ -1,6 +1,6 @@
 #!/bin/sh
-# extract beside the extractors that it replaces.  Sides take turns, each into a new directory after a sync; the ratio is
-# that of the medians.  Ours judges, digests, changes owners and syncs to the disk meanwhile; the others do not.
+# extract beside the extractors that it replaces.  Sides take turns, each into a new directory after a sync; the ratio
+# is that of the medians.  Ours judges, digests, changes owners and syncs to the disk meanwhile; the others do not.
 # RUNS: how often each is run (default 9).  The work tree, about 700 MB, lies in TMPDIR.
 set -u
 exec python3 - "$BUILD/libexec/okv-luna-extract" "${RUNS:-9}" <<'END'
