@@ -197,3 +197,8 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 	run -2 mid --timeout 0
 	run -2 mid operand
 }
+
+@test "killed with all its children at a sample of its system calls, the next run finishes" {
+	run -0 "$BATS_TEST_DIRNAME/../phase/kill" mid 100000 7 120
+	[[ ${lines[0]} =~ ^'mid: killed at '[1-9] ]]
+}
