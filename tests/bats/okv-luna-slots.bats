@@ -7,7 +7,7 @@ setup_file() {
 	export SLOTS=${BUILD:-$BATS_TEST_DIRNAME/../../build}/libexec/okv-luna-slots
 	export DOUBLES=$BATS_FILE_TMPDIR/doubles
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
-		mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try
+		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try
 }
 
 setup() {
@@ -54,6 +54,16 @@ said() {
 	   0 Net Token Slot       partition-01                     3423358          Present
 	END
 	diff "$BATS_TEST_TMPDIR/wanted" "$BATS_TEST_TMPDIR/out"
+}
+
+@test "--all shows a slot without a token as not present, and it is no answer all the same" {
+	slots --module /doubles/no-token.so --all >"$BATS_TEST_TMPDIR/out" || [ $? -eq 1 ]
+	sed '1,5d' "$BATS_TEST_TMPDIR/out" | diff - <(cat <<-'END'
+	==== ==================== ================================ ================ ============
+	   0 -                    -                                -                Not present
+	END
+	)
+	expect 1 --module /doubles/no-token.so --all
 }
 
 @test "no slots: the number, no table, exit 1 and what that means of a Luna client" {
@@ -226,13 +236,11 @@ label_of() {
 	said 'is no ELF file, so no library'
 	: >"$TREE/doubles/empty.so"
 	expect 3 --module /doubles/empty.so
-	# e_machine at offset 18, EI_CLASS at 4, EI_DATA at 5.
-	cp "$DOUBLES/honest.so" "$TREE/doubles/arm.so"
-	printf '\267\000' | dd of="$TREE/doubles/arm.so" bs=1 seek=18 conv=notrunc status=none
+	printf 'int C_GetFunctionList(void);\nint C_GetFunctionList(void)\n{\n\treturn 0;\n}\n' >"$BATS_TEST_TMPDIR/other.c"
+	clang --target=aarch64-linux-gnu -shared -nostdlib -fuse-ld=lld -o "$TREE/doubles/arm.so" "$BATS_TEST_TMPDIR/other.c"
 	expect 3 --module /doubles/arm.so
 	said "is for aarch64 (183), this machine is x86_64"
-	cp "$DOUBLES/honest.so" "$TREE/doubles/narrow.so"
-	printf '\001' | dd of="$TREE/doubles/narrow.so" bs=1 seek=4 conv=notrunc status=none
+	clang --target=i386-linux-gnu -shared -nostdlib -fuse-ld=lld -o "$TREE/doubles/narrow.so" "$BATS_TEST_TMPDIR/other.c"
 	expect 3 --module /doubles/narrow.so
 	said 'is a 32-bit library, this program needs the 64-bit one'
 	for size in 64 200 1000 4000; do
@@ -476,6 +484,10 @@ vtl_make() {
 	[ "$status" -eq 7 ]
 	jq -e '.exit == 7 and .error.kind == "late" and .end == "late" and .last_call == "C_Initialize"
 		and .elapsed_ms >= 1000' <<<"$output"
+	# Asked for JSON only, and last.
+	run --separate-stderr slots --json --module /doubles/hang-interfaces.so --timeout 1
+	[ "$status" -eq 7 ]
+	jq -e '.last_call == "C_GetInterfaceList" and (.slots | length) == 1' <<<"$output"
 	run --separate-stderr slots --json --module /doubles/absent.so
 	[ "$status" -eq 6 ]
 	jq -e '.exit == 6 and .error.kind == "absent"' <<<"$output"

@@ -303,6 +303,21 @@ EXPORT unsigned long C_GetFunctionList(struct cryptoki_functions **list)
 	return ANSWER("C_GetFunctionList");
 }
 
+#ifdef INTERFACES
+EXPORT unsigned long C_GetInterfaceList(struct cryptoki_interface *interfaces, unsigned long *count);
+
+EXPORT unsigned long C_GetInterfaceList(struct cryptoki_interface *interfaces, unsigned long *count)
+{
+	static char name[] = "PKCS 11";
+
+	STEP("C_GetInterfaceList");
+	if (interfaces != NULL)
+		interfaces[0] = (struct cryptoki_interface){ name, &functions, 0 };
+	*count = 1;
+	return ANSWER("C_GetInterfaceList");
+}
+#endif
+
 /* "dlopen" stands for the constructor. */
 __attribute__((constructor)) static void honest_constructor(void)
 {
