@@ -127,6 +127,11 @@ policy() {
 	[[ $output == *'all equal, second runs idle, undo exact; the guide followed links out of '* ]]
 }
 
+@test "random policies: entry by entry what systemd-tmpfiles makes of them" {
+	run -0 python3 "$tools/tmpfiles" "$repair" 12
+	[[ $output == '12 policies of '*' changed: all equal' ]]
+}
+
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 @test "one line per change, names for ids, paths within the client short" {
