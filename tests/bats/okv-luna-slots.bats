@@ -493,6 +493,27 @@ vtl_make() {
 	jq -e '.exit == 6 and .error.kind == "absent"' <<<"$output"
 }
 
+@test "--json is as its schema says, whatever the library does; and the schema bites" {
+	valid() { python3 "$BATS_TEST_DIRNAME/schema.py" "$BATS_TEST_DIRNAME/../../payload/schema/slots.schema.json"; }
+	client_make
+	vtl_make 1 other 3423358
+	chmod 0600 "$TREE/etc/Chrystoki.conf"
+	all=$BATS_TEST_TMPDIR/all
+	json() { slots --json "$@" >>"$all" 2>"$BATS_TEST_TMPDIR/err" || true; }
+	json --module /doubles/honest.so --mechanisms --key root --pin-file "$TREE/pin" --encrypt-test --vtl
+	json
+	for double in early slots-many label-unpadded print-stdout no-token crash-initialize pin-final-try absent; do
+		json --module "/doubles/$double.so" --all
+	done
+	json --module /doubles/hang-interfaces.so --timeout 1
+	json --module doubles
+	json --min 0
+	run -0 valid <"$all"
+	[ "$output" = 13 ]
+	[ "$(jq -c .exit "$all" | paste -sd' ')" = '0 1 0 0 0 0 1 5 0 6 7 3 2' ]
+	run ! valid < <(jq -s '.[0] | .slots[0].token.flags = ["odd"]' "$all")
+}
+
 @test "--monitor: one line, with performance data, and the exit codes of a plug-in" {
 	run --separate-stderr slots --monitor
 	[ "$status" -eq 0 ]
