@@ -90,8 +90,7 @@ static void a_name_is_utf8_without_control_characters(void **state)
 					   "a\033[2J",
 					   "a\x7f",
 					   "a\xc2\x85",
-					   "a\xe2\x80\xae"
-					   "gpj",
+					   "a\xe2\x80\xaezip",
 					   "a\xef\xbb\xbf",
 					   "a\xe2\x80\x8b",
 					   "\xff",
