@@ -61,7 +61,7 @@ def look(root, below="", times=False):
                 if times:
                     said += [status.st_mtime_ns, status.st_ino]
             if times:
-                said += [name_ for name_ in os.listxattr(path, follow_symlinks=False)]
+                said += os.listxattr(path, follow_symlinks=False)
             found[os.path.relpath(path, root)] = tuple(said)
     return found
 
