@@ -22,7 +22,7 @@
 #include "wire/wire.h"
 
 static struct {
-	bool fix, drop_handmade;
+	bool again, fix, drop_handmade;
 	struct option_list sections;
 	const char *plugin_directory;
 } options;
@@ -108,6 +108,10 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
+	if (options.again && !wire_is_recorded(context->root)) {
+		cmd_print(context, "not wired before: nothing to do\n");
+		return 0;
+	}
 	return wire_or_unwire(context, "wire", wire_apply, f);
 }
 
@@ -445,7 +449,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	static const struct action table[] = {
 		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check },
 		{ "show", 1, 1, "show", act_show },
-		{ "wire", 1, 1, "wire", act_wire },
+		{ "wire", 1, 1, "wire [--again]", act_wire },
 		{ "unwire", 1, 1, "unwire", act_unwire },
 		{ "get", 3, 3, "get FILE NAME", act_get },
 		{ "set", 4, 4, "set FILE NAME VALUE", act_set },
@@ -462,6 +466,9 @@ static const char *const words[] = { "check", "show", "wire", "unwire", "get", "
 
 static const struct option option_table[] = {
 	{ .name = "fix", .help = "with check: mend what can be mended without a guess", .target = &options.fix },
+	{ .name = "again",
+	  .help = "with wire: only where it was wired before and not unwired since",
+	  .target = &options.again },
 	{ .name = "drop-handmade",
 	  .help = "with check --fix: take out a groupadd that was put in by hand",
 	  .target = &options.drop_handmade },

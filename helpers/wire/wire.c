@@ -266,3 +266,8 @@ int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, st
 	*ret_outcome = outcome;
 	return finish(&outcome, &first, f);
 }
+
+bool wire_is_recorded(int root)
+{
+	return fs_exists(root, WIRE_RECORD "/okv_hsm.conf") || fs_exists(root, WIRE_RECORD "/okv_hsm_mid_upgrade");
+}

@@ -16,10 +16,15 @@
 #ifndef OKV_WIRE_WIRE_H
 #define OKV_WIRE_WIRE_H
 
+#include <stdbool.h>
+
 #include "base/fault.h"
 #include "wire/job.h"
 
 int wire_apply(const struct wire_job *job, struct wire_outcome *ret_outcome, struct fault *f);
 int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, struct fault *f);
+
+/* Was wire_apply here, and wire_remove not since?  It stays true where others put OKV's stock files back. */
+bool wire_is_recorded(int root);
 
 #endif
