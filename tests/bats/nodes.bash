@@ -34,6 +34,8 @@ node_root() { printf '%s\n' "/proc/$(cat "$NODES_DIR/$1/init")/root"; }
 # Inside the namespaces: the node's root, then sshd in it.
 node_inside() {
 	local dir=$1 name=$2 address=$3 tmp_size=$4 root=$1/root
+	# Whatever the caller's, a node's directories are for its accounts.
+	umask 022
 	mount --make-rprivate /
 	mount -t tmpfs -o size=600m,mode=755 tmpfs "$dir/disk"
 	mkdir "$dir/disk/upper" "$dir/disk/work"
@@ -56,6 +58,8 @@ node_inside() {
 	chmod 700 "$root/home/support" "$root/home/support/.ssh"
 	chown -R 1002:1002 "$root/home/support"
 	cp -r "${BUILD:?}/bin" "${BUILD:?}/libexec" "$root/opt/okv-luna/"
+	# A build for another OS brings its library.
+	[ ! -d "$BUILD/libraries" ] || cp -r "$BUILD/libraries/." "$root/usr/lib/"
 	rm -f "$root/run/nologin" "$root/etc/nologin"
 	cp "$NODES_DIR/host_key" "$root/etc/ssh/node_key"
 	cat >"$root/etc/ssh/node_config" <<-CONF
