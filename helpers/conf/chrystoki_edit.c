@@ -329,7 +329,12 @@ static int line_mend(struct chrystoki *c, size_t index, struct fault *f)
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
 		end--;
-	for (size_t i = (line->flaws & CHRYSTOKI_FLAW_BOM) != 0 ? 3 : 0; i < end; i++) {
+	size_t start = 0;
+	/* All of them: an editor that adds one does not look whether one is there. */
+	while ((line->flaws & CHRYSTOKI_FLAW_BOM) != 0 && end - start >= 3 &&
+	       memcmp(line->bytes + start, "\xef\xbb\xbf", 3) == 0)
+		start += 3;
+	for (size_t i = start; i < end; i++) {
 		/* The value ends here, and blanks behind it stay behind the ';'. */
 		if (due && i == line->value_start + line->value_length)
 			text_add_char(&text, ';');

@@ -28,7 +28,7 @@ static void line_normalise(const char *at, size_t length, struct text *out)
 {
 	TEXT_AUTO straight = TEXT_INIT;
 
-	if (length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
+	while (length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
 		at += 3;
 		length -= 3;
 	}
@@ -169,7 +169,7 @@ int mend_assign(const struct assign *a, struct text *ret_text, struct fault *f)
 
 int mend_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
 {
-	if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+	while (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
 		bytes += 3;
 		length -= 3;
 	}

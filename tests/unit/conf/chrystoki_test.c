@@ -366,6 +366,7 @@ static void mending_needs_no_guess(void **state)
 	} cases[] = {
 		{ "A = {\r\n\tB = 1;\r\n}\r\n", "A = {\n B = 1;\n}\n" },
 		{ "\xef\xbb\xbf# c\nA = {\n}\n", "# c\nA = {\n}\n" },
+		{ "\xef\xbb\xbf\xef\xbb\xbf# c\nA = {\n}\n", "# c\nA = {\n}\n" },
 		{ "A = {\n   B = 1  \n   C = 2;\n", "A = {\n   B = 1;  \n   C = 2;\n}\n" },
 		{ "A = {\n   B = 1;\n\n", "A = {\n   B = 1;\n}\n\n" },
 		/* These would be guesses. */

@@ -31,6 +31,7 @@ static void printed_lines_come_out_well_formed(void **state)
 	assert_mends("A=\"x\xe2\x80\x9d\n", "A=\"x\"\n");
 	assert_mends("A=\"x\"\r\n# c\r\n", "A=\"x\"\n# c\r\n");
 	assert_mends("\xef\xbb\xbf# c\nA=\"x\"\n", "# c\nA=\"x\"\n");
+	assert_mends("\xef\xbb\xbf\xef\xbb\xbf# c\n", "# c\n");
 	assert_mends("  A = \"x\"  \n", "A=\"x\"\n");
 	assert_mends("export A=\"x\"\n", "A=\"x\"\n");
 	assert_mends("A=/usr/x-1.0:/b\n", "A=\"/usr/x-1.0:/b\"\n");
