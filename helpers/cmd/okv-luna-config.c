@@ -22,7 +22,7 @@
 #include "wire/wire.h"
 
 static struct {
-	bool again, fix, drop_handmade;
+	bool fix, drop_handmade, again;
 	struct option_list sections;
 	const char *plugin_directory;
 } options;
@@ -108,10 +108,9 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
-	if (options.again && !wire_is_recorded(context->root)) {
-		cmd_print(context, "not wired before: nothing to do\n");
+	/* For a package's trigger: who never asked to be wired is not, and hears nothing of it. */
+	if (options.again && !wire_was_applied(context->root))
 		return 0;
-	}
 	return wire_or_unwire(context, "wire", wire_apply, f);
 }
 
@@ -472,6 +471,9 @@ static const struct option option_table[] = {
 	{ .name = "drop-handmade",
 	  .help = "with check --fix: take out a groupadd that was put in by hand",
 	  .target = &options.drop_handmade },
+	{ .name = "again",
+	  .help = "with wire: only where it was wired before; elsewhere do nothing",
+	  .target = &options.again },
 	{ .name = "section",
 	  .kind = OPTION_LIST,
 	  .argument = "NAME",

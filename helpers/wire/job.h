@@ -24,6 +24,7 @@
 #define WIRE_MID SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
 #define WIRE_BACKUP SETTINGS_VAR "/backup"
 #define WIRE_RECORD SETTINGS_VAR "/wiring"
+#define WIRE_RECORD_LINKS WIRE_RECORD "/links"
 
 enum wire_mode {
 	WIRE_SHOW, /* the plan only: nothing is written, made or removed */

@@ -12,7 +12,6 @@
 #include "fs/read.h"
 #include "fs/root.h"
 
-#define LINKS_RECORD WIRE_RECORD "/links"
 #define ARROW " -> "
 
 struct link {
@@ -119,9 +118,9 @@ static enum standing link_look(int root, const char *path, const char *target, i
 
 static int record_read(int root, struct text *ret_record, struct fault *f)
 {
-	if (!fs_exists(root, LINKS_RECORD))
+	if (!fs_exists(root, WIRE_RECORD_LINKS))
 		return 0;
-	return fs_read_file(root, LINKS_RECORD, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, f);
+	return fs_read_file(root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, f);
 }
 
 static int record_write(int root, const struct text *record, struct fault *f)
@@ -130,7 +129,7 @@ static int record_write(int root, const struct text *record, struct fault *f)
 
 	if (text_check(record, f) < 0 || fs_dirs_make(root, WIRE_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
 		return -1;
-	return fs_publish(root, LINKS_RECORD, FS_FOLLOW_TRUSTED, text_string(record), record->length, &how, f);
+	return fs_publish(root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, text_string(record), record->length, &how, f);
 }
 
 struct making {
@@ -260,7 +259,7 @@ int wire_links_remove(const struct wire_job *job, struct wire_outcome *outcome, 
 	struct fault absent = FAULT_INIT;
 	char leaf[FS_NAME_SIZE];
 	if (job->mode == WIRE_DO &&
-	    fs_parent_open(job->root, LINKS_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
+	    fs_parent_open(job->root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
 		(void)unlinkat(dir, leaf, 0);
 	return 0;
 }

@@ -6,7 +6,7 @@
  *
  * Promise: a link is made only where nothing stands under its name; the same link, or a file that a package put there,
  * is left as it is.  A name is passed over where its directory or its target is not there.  Every link made is written
- * down first (WIRE_RECORD "/links"), so that wire_links_remove removes those that we made, and only while they still
+ * down first (WIRE_RECORD_LINKS), so that wire_links_remove removes those that we made, and only while they still
  * lead where we led them.  Enabling the unit is not done here.
  */
 #ifndef OKV_WIRE_LINKS_H

@@ -267,7 +267,10 @@ int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, st
 	return finish(&outcome, &first, f);
 }
 
-bool wire_is_recorded(int root)
+bool wire_was_applied(int root)
 {
-	return fs_exists(root, WIRE_RECORD "/okv_hsm.conf") || fs_exists(root, WIRE_RECORD "/okv_hsm_mid_upgrade");
+	for (size_t i = 0; i < FILE_COUNT; i++)
+		if (fs_exists(root, files[i].record))
+			return true;
+	return fs_exists(root, WIRE_RECORD_LINKS);
 }

@@ -81,6 +81,29 @@ teardown() { config_teardown; }
 	run -1 grep -q okv-luna "$gen"/okv_hsm*
 }
 
+@test "wire --again, as a package's trigger runs it: nothing and not a word where it was never wired" {
+	grep -qF 'okv-luna-config wire --again -q' "$BATS_TEST_DIRNAME/../../spec/okv-luna-hooks.spec"
+	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
+	okv_config 0 wire --again -q
+	[ -z "$output" ]
+	find "$root" -printf '%p %i %C@ %l\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+
+	# OKV puts its files anew: what was wired is wired again.
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	okv_config 0 -q wire
+	cp -a "$gen" "$BATS_TEST_TMPDIR/wired"
+	rm -r "$gen"
+	cp -a "$BATS_TEST_TMPDIR/stock" "$gen"
+	okv_config 0 wire --again -q
+	[ -z "$output" ]
+	diff -r --no-dereference "$BATS_TEST_TMPDIR/wired" "$gen"
+
+	# Who took it out does not get it back.
+	okv_config 0 -q unwire
+	okv_config 0 wire --again -q
+	diff -r --no-dereference "$BATS_TEST_TMPDIR/stock" "$gen"
+}
+
 @test "the old files are kept once, dated, for root only" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
