@@ -108,9 +108,11 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
-	/* For a package's trigger: who never asked to be wired is not, and hears nothing of it. */
-	if (options.again && !wire_was_applied(context->root))
+	/* For a package's trigger: who never asked to be wired is not. */
+	if (options.again && !wire_was_applied(context->root)) {
+		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
+	}
 	return wire_or_unwire(context, "wire", wire_apply, f);
 }
 
@@ -471,9 +473,6 @@ static const struct option option_table[] = {
 	{ .name = "drop-handmade",
 	  .help = "with check --fix: take out a groupadd that was put in by hand",
 	  .target = &options.drop_handmade },
-	{ .name = "again",
-	  .help = "with wire: only where it was wired before; elsewhere do nothing",
-	  .target = &options.again },
 	{ .name = "section",
 	  .kind = OPTION_LIST,
 	  .argument = "NAME",

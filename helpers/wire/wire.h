@@ -26,7 +26,4 @@ int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, st
 /* Whether a wire_apply left something that no wire_remove took back: a record of a file or of a link. */
 bool wire_was_applied(int root);
 
-/* Was wire_apply here, and wire_remove not since?  It stays true where others put OKV's stock files back. */
-bool wire_is_recorded(int root);
-
 #endif
