@@ -41,7 +41,18 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 		ALLOW(SYS_madvise), ALLOW(SYS_exit_group), ALLOW(SYS_exit), ALLOW(SYS_rt_sigreturn), ALLOW(SYS_futex), \
 		ALLOW(SYS_clock_gettime), ALLOW(SYS_getrandom), ALLOW(SYS_getpid), ALLOW(SYS_gettid), \
 		ALLOW(SYS_tgkill)
-#define FILTER_TAIL RETURN(SECCOMP_RET_ERRNO | EPERM)
+/* A sanitized process asks for its signal stack before it ends. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define FILTER_SANITIZED ALLOW(SYS_sigaltstack),
+#else
+#define FILTER_SANITIZED
+#endif
+#define FILTER_TAIL FILTER_SANITIZED RETURN(SECCOMP_RET_ERRNO | EPERM)
 
 #ifdef NATIVE_ARCH
 static bool filter_set(enum sandbox_trade trade)
