@@ -25,7 +25,7 @@ struct carrier {
 static int top_carry(struct carrier *c, const char *name, struct fault *f)
 {
 	if (faccessat(c->from, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s' of the old client", SHOWN(name));
 	text_add_format(&c->kept, "%s\n", name);
 	return c->to < 0 ? 0 : client_copy_entry(&c->copy, c->from, c->to, name, f);
 }
@@ -40,9 +40,16 @@ static int certificates_carry(struct carrier *c, struct fault *f)
 	if (stream == NULL)
 		return fault_system(f, errno, "cannot read the old client's directory");
 	rewinddir(stream);
-	for (struct dirent *entry; r == 0 && (entry = readdir(stream)) != NULL;)
+	while (r == 0) {
+		errno = 0;
+		const struct dirent *entry = readdir(stream);
+		if (entry == NULL && errno != 0)
+			r = fault_system(f, errno, "cannot read the old client's directory");
+		if (entry == NULL)
+			break;
 		if (text_ends(entry->d_name, ".pem"))
 			r = top_carry(c, entry->d_name, f);
+	}
 	(void)closedir(stream);
 	return r;
 }

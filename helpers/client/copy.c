@@ -201,8 +201,14 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 	if (stream == NULL)
 		return fault_system(f, errno, "cannot read directory '%s'", SHOWN(path));
 	int r = 0;
-	for (struct dirent *entry; r == 0 && (entry = readdir(stream)) != NULL;) {
+	for (;;) {
 		TEXT_AUTO below = TEXT_INIT;
+		errno = 0;
+		const struct dirent *entry = readdir(stream);
+		if (entry == NULL && errno != 0)
+			r = fault_system(f, errno, "cannot read directory '%s' of the old client", SHOWN(path));
+		if (entry == NULL || r < 0)
+			break;
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		text_add_format(&below, "%s/%s", path, entry->d_name);
