@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# The package's life on an appliance that is in use: adopted, reinstalled, upgraded, downgraded, erased; and what it
+# does when another package puts OKV's stock files back.
+# RPM=FILE takes a package, RPM_OLD=FILE one of an earlier version; without them both are built on the oldest base.
+# shellcheck disable=SC2016 # single quotes: expanded in the node
+
+load node.bash
+
+GENERIC=/usr/local/okv/hsm/generic
+
+setup_file() {
+	package_for_file
+	if [ -z "${RPM_OLD:-}" ]; then
+		mkdir "$BATS_FILE_TMPDIR/src"
+		tar -C "$BATS_TEST_DIRNAME/../../.." --exclude=./build -cf - . | tar -C "$BATS_FILE_TMPDIR/src" -xf -
+		sed -i 's/^VERSION := .*/VERSION := 0.0.9/' "$BATS_FILE_TMPDIR/src/Makefile"
+		RPM_OLD=$("$APPLIANCE_DIR/release-build" "$BATS_FILE_TMPDIR/src" "$BATS_FILE_TMPDIR/old" 2>/dev/null |
+			grep -v '\.src\.rpm$')
+	fi
+	RPM_OLD=$(realpath "$RPM_OLD")
+	export RPM_OLD
+	node_file_up node-11 '' -v "$RPM:/root/new.rpm:ro" -v "$RPM_OLD:/root/old.rpm:ro"
+	client_by_hand "$OLD"
+	# What the guide has an administrator do by hand: group, membership, the line in the mid-upgrade file.
+	on "$OLD" 'gpasswd --add oracle hsmusers; cp -a '"$GENERIC"' /root/by-hand' >/dev/null 2>&1
+}
+teardown_file() { node_file_down; }
+setup() { on "$OLD" 'rm -rf '"$GENERIC"' && cp -a /root/by-hand '"$GENERIC"; }
+teardown() { on "$OLD" 'rpm -e okv-luna-hooks 2>/dev/null || true; rm -rf /opt/okv-luna' >/dev/null; }
+
+# What nobody may change but we, and we only while we are installed.
+others() { on "$OLD" 'cd / && for d in usr/local/okv usr/safenet etc/Chrystoki.conf etc/group etc/passwd; do
+	find $d -exec stat -c "%n %F %a %u %g" {} + ; find $d -type f -exec sha256sum {} +; done' | sort; }
+version() { on "$OLD" 'rpm -q --qf "%{VERSION}" okv-luna-hooks'; }
+
+@test "installed over an appliance wired by hand, it changes nothing; wired, used and erased, all is as it was" {
+	before=$(others)
+	on "$OLD" 'rpm -i /root/new.rpm' 2>/dev/null
+	[ "$(others)" = "$before" ]
+	on "$OLD" 'okv-luna config wire -q && rpm -V okv-luna-hooks'
+	[ "$(others)" != "$before" ]
+	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+	[ "$(others)" = "$before" ]
+	on "$OLD" '[ ! -e /opt/okv-luna ] && [ ! -L /usr/sbin/okv-luna ]'
+}
+
+@test "upgrade, reinstall and downgrade keep the wiring, the settings and var/, and rpm -V is clean after each" {
+	on "$OLD" 'rpm -i /root/old.rpm && okv-luna config wire -q && echo kept >/opt/okv-luna/var/witness' 2>/dev/null
+	[ "$(version)" = 0.0.9 ]
+	on "$OLD" 'sed -i "s/^#* *MIN_SLOTS=.*/MIN_SLOTS=\"1\"/; \$a# mine" /opt/okv-luna/etc/okv-luna.conf'
+	conf=$(on "$OLD" 'cat /opt/okv-luna/etc/okv-luna.conf')
+	wired=$(others)
+	for step in '-U /root/new.rpm' '-U --replacepkgs /root/new.rpm' '-U --oldpackage /root/old.rpm'; do
+		on "$OLD" "rpm $step" 2>/dev/null
+		[ "$(others)" = "$wired" ]
+		[ "$(on "$OLD" 'cat /opt/okv-luna/etc/okv-luna.conf /opt/okv-luna/var/witness')" = "$conf"$'\nkept' ]
+		[ -z "$(on "$OLD" 'rpm -V okv-luna-hooks | grep -v " c /opt/okv-luna/etc/okv-luna.conf" || true')" ]
+	done
+	[ "$(version)" = 0.0.9 ]
+}
+
+@test "rpm -V is clean after each of the three hooks" {
+	on "$OLD" 'rpm -i /root/new.rpm && okv-luna config wire -q && okv-luna repair -q' 2>/dev/null
+	for hook in pre mid post; do
+		on "$OLD" "/opt/okv-luna/hooks/$hook-upgrade >/dev/null || [ $hook\$? = mid1 ]; rpm -V okv-luna-hooks"
+	done
+}
+
+@test "another package that puts OKV's stock files back is followed by our wiring" {
+	on "$OLD" 'rpm -i /root/new.rpm && okv-luna config wire -q' 2>/dev/null
+	wired=$(others)
+	on "$OLD" '
+		cat >/tmp/stock.spec <<-S
+			Name: okv-stock
+			Version: 1
+			Release: 1
+			Summary: stock
+			License: none
+			BuildArch: noarch
+			%description
+			stock
+			%install
+			mkdir -p %{buildroot}'"$GENERIC"'
+			cp /root/by-hand/* %{buildroot}'"$GENERIC"'/
+			%files
+			'"$GENERIC"'/*
+		S
+		rpmbuild --quiet -bb --define "_topdir /tmp/rb" /tmp/stock.spec >/dev/null 2>&1
+		rpm -U --replacefiles /tmp/rb/RPMS/noarch/okv-stock-1-1.noarch.rpm
+	' 2>/dev/null
+	on "$OLD" "grep -q okv-luna $GENERIC/okv_hsm_mid_upgrade"
+	[ "$(others | grep -v "usr/local/okv/hsm/generic")" = "$(grep -v "usr/local/okv/hsm/generic" <<<"$wired")" ]
+	on "$OLD" 'rpm -e --justdb okv-stock'
+}
+
+@test "over files that came through an OS step without an rpm database, installing adopts them" {
+	on "$OLD" 'rpm -i /root/old.rpm && okv-luna config wire -q && echo kept >/opt/okv-luna/var/witness' 2>/dev/null
+	wired=$(others)
+	on "$OLD" 'rpm -e --justdb --noscripts --notriggers okv-luna-hooks && rpm -i /root/new.rpm' 2>/dev/null
+	[ "$(version)" = 0.1.0 ]
+	[ "$(others)" = "$wired" ]
+	on "$OLD" 'rpm -V okv-luna-hooks && [ "$(cat /opt/okv-luna/var/witness)" = kept ] && okv-luna config check -q'
+}
