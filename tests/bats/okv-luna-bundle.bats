@@ -153,7 +153,8 @@ refused() {
 	cmp opened "$first"
 	[ "$(jq -r .origin header)" = okv1 ]
 	[ "$(jq -r .sha256 header)" = "$(sha256sum <"$first" | cut -c1-64)" ]
-	for size in 1 15 16 17 131071 131072 131073 1048576; do
+	# About the block of the cipher and that of our reader.
+	for size in 1 16 17 131072 131073; do
 		head -c $size /dev/urandom >content
 		node "$BATS_TEST_DIRNAME/okvb.js" seal content "$pass" okv2/tmp/y
 		apply -q okv2/tmp/y
@@ -333,7 +334,7 @@ refused() {
 # --- interruption -----------------------------------------------------------------------------------------------------
 
 @test "killed anywhere: the old bundle or the new one, and no stage after the next run (a sample)" {
-	BUILD=$(dirname "$(dirname "$bundle")") EVERY=40 run -0 "$BATS_TEST_DIRNAME/../faults.d/bundle-kill"
+	BUILD=$(dirname "$(dirname "$bundle")") EVERY=90 run -0 "$BATS_TEST_DIRNAME/../faults.d/bundle-kill"
 	[[ $output == *" 0 broke a promise" ]]
 }
 

@@ -13,6 +13,15 @@ function passphrase(file) {
 	return bytes[bytes.length - 1] === 10 ? bytes.subarray(0, -1) : bytes;
 }
 
+// Deriving a key is meant to be slow; the same one is derived once.
+const keys = new Map();
+function keyOf(secret, header) {
+	const name = [secret.toString('hex'), header.salt, header.iterations].join();
+	if (!keys.has(name))
+		keys.set(name, crypto.pbkdf2Sync(secret, Buffer.from(header.salt, 'base64'), header.iterations, 32, 'sha256'));
+	return keys.get(name);
+}
+
 function open(file, secret) {
 	const first = file.indexOf(10) + 1;
 	if (file.subarray(0, first).toString('latin1') !== 'OKVB1\n')
@@ -28,8 +37,7 @@ function open(file, secret) {
 		throw new Error('wrong algorithms');
 	if (file.length !== end + header.size + 16)
 		throw new Error('wrong length');
-	const key = crypto.pbkdf2Sync(secret, Buffer.from(header.salt, 'base64'), header.iterations, 32, 'sha256');
-	const opener = crypto.createDecipheriv('aes-256-gcm', key, Buffer.from(header.nonce, 'base64'));
+	const opener = crypto.createDecipheriv('aes-256-gcm', keyOf(secret, header), Buffer.from(header.nonce, 'base64'));
 	opener.setAAD(file.subarray(0, end));
 	opener.setAuthTag(file.subarray(file.length - 16));
 	const bundle = Buffer.concat([opener.update(file.subarray(end, file.length - 16)), opener.final()]);
@@ -55,8 +63,7 @@ function headerOf(bundle, others = {}) {
 // The line may be given as text, for oddities that JSON.stringify does not write; `header` is what it means.
 function seal(bundle, secret, header, line = JSON.stringify(header), magic = 'OKVB1') {
 	const head = Buffer.from(`${magic}\n${line}\n`, 'latin1');
-	const key = crypto.pbkdf2Sync(secret, Buffer.from(header.salt, 'base64'), header.iterations, 32, 'sha256');
-	const sealer = crypto.createCipheriv('aes-256-gcm', key, Buffer.from(header.nonce, 'base64'));
+	const sealer = crypto.createCipheriv('aes-256-gcm', keyOf(secret, header), Buffer.from(header.nonce, 'base64'));
 	sealer.setAAD(head);
 	return Buffer.concat([head, sealer.update(bundle), sealer.final(), sealer.getAuthTag()]);
 }
@@ -67,8 +74,9 @@ if (require.main === module) {
 	const [act, file, secretFile, out, ...members] = process.argv.slice(2);
 	const secret = passphrase(secretFile);
 	if (act === 'open') {
-		fs.writeSync(2, JSON.stringify(open(fs.readFileSync(file), secret).header) + '\n');
-		fs.writeFileSync(1, open(fs.readFileSync(file), secret).bundle);
+		const opened = open(fs.readFileSync(file), secret);
+		fs.writeSync(2, JSON.stringify(opened.header) + '\n');
+		fs.writeFileSync(1, opened.bundle);
 	} else if (act === 'seal') {
 		const bundle = fs.readFileSync(file);
 		const others = Object.fromEntries(members.map((m) => [m.split('=')[0], JSON.parse(m.slice(m.indexOf('=') + 1))]));
