@@ -14,6 +14,19 @@ static const char *leaf_of(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* A run that was killed after the exchange left the old bytes beside; where nothing is to be published, no one else
+ * would take them away. */
+static int stage_clear(const struct wire_job *job, const char *path, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	bool was_there;
+
+	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
+		return -1;
+	return fs_stage_sweep(dir, leaf, &was_there, f);
+}
+
 static int edit_once(const struct wire_job *job, const struct wire_edit *edit, bool *ret_changed, struct fault *f)
 {
 	/* Chrystoki.conf may hold a secret. */
@@ -29,7 +42,7 @@ static int edit_once(const struct wire_job *job, const struct wire_edit *edit, b
 		return -1;
 	if (now.length == next.length && memcmp(text_string(&now), text_string(&next), now.length) == 0) {
 		*ret_changed = false;
-		return 0;
+		return job->mode == WIRE_DO ? stage_clear(job, edit->path, f) : 0;
 	}
 	if (job->mode == WIRE_DO) {
 		const struct fs_publish how = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = &status };

@@ -3,8 +3,9 @@
  *
  * Promise: the file is read, changed in memory, and published in place of exactly the bytes that were read: when
  * somebody else changed it meanwhile it is read and changed again, EDIT_TRIES times before FAULT_INCOMPLETE.  Bytes
- * that stay the same are not written.  Before the first byte is written, the old file is kept in WIRE_BACKUP as
- * NAME.YYYYMMDDTHHMMSSZ (mode 0600, UTC), once for the same bytes; the oldest and the newest BACKUPS_KEPT stay.
+ * that stay the same are not written; what a killed run left beside the file goes.  Before the first byte is written,
+ * the old file is kept in WIRE_BACKUP as NAME.YYYYMMDDTHHMMSSZ (mode 0600, UTC), once for the same bytes; the oldest
+ * and the newest BACKUPS_KEPT stay.
  */
 #ifndef OKV_WIRE_EDIT_H
 #define OKV_WIRE_EDIT_H

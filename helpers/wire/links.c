@@ -118,9 +118,14 @@ static enum standing link_look(int root, const char *path, const char *target, i
 
 static int record_read(int root, struct text *ret_record, struct fault *f)
 {
-	if (!fs_exists(root, WIRE_RECORD_LINKS))
+	struct fault cause = FAULT_INIT;
+
+	if (fs_read_file(root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL,
+			 &cause) == 0 ||
+	    cause.kind == FAULT_ABSENT)
 		return 0;
-	return fs_read_file(root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, f);
+	*f = cause;
+	return -1;
 }
 
 static int record_write(int root, const struct text *record, struct fault *f)

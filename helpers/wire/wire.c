@@ -80,10 +80,10 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 	struct fault cause = FAULT_INIT;
 	const char *path = files[w->which].record;
 
-	if (!fs_exists(w->job->root, path))
-		return 0;
 	if (fs_read_file(w->job->root, path, FS_FOLLOW_TRUSTED, 4 * FS_READ_CONFIG_MAX, &bytes, NULL, &cause) == 0 &&
 	    wiring_record_parse(ret_record, text_string(&bytes), bytes.length, &cause) == 0)
+		return 0;
+	if (cause.kind == FAULT_ABSENT)
 		return 0;
 	if (cause.kind == FAULT_SYSTEM) {
 		*f = cause;

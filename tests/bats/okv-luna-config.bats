@@ -90,6 +90,18 @@ teardown() { config_teardown; }
 	diff -r --no-dereference "$BATS_TEST_TMPDIR/stock" "$gen"
 }
 
+@test "killed between the exchange and its end, nothing of it lies beside OKV's files after the next run" {
+	# unlinkat: the old bytes, which the exchange has put beside.
+	cp -a "$root" "$root.twin"
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=unlinkat "$config" --root "$root.twin" -q wire
+	last=$(grep ^unlinkat "$BATS_TEST_TMPDIR/trace" |
+		grep -n "okv_hsm_mid_upgrade.okv-luna-new.* = 0" | tail -n 1 | cut -d: -f1)
+	run strace -qq -o /dev/null -e inject=unlinkat:signal=KILL:when="$last" "$config" --root "$root" -q wire
+	[ -e "$gen/.okv_hsm_mid_upgrade.okv-luna-new" ]
+	okv_config 0 -q wire
+	[ -z "$(find "$gen" -name '.*')" ]
+}
+
 @test "the old files are kept once, dated, for root only" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
