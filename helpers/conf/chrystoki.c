@@ -133,7 +133,7 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 	}
 	start = blanks_skip(line->bytes, start, line->length);
 	const size_t end = blanks_trim(line->bytes, start, line->length);
-	const char *at = line->bytes + start;
+	const char *at = line->length > 0 ? line->bytes + start : ""; /* mending can empty a line */
 	const size_t length = end - start;
 
 	if (length == 0) {
