@@ -25,7 +25,7 @@ struct carrier {
 static int top_carry(struct carrier *c, const char *name, struct fault *f)
 {
 	if (faccessat(c->from, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s' of the old client", SHOWN(name));
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at the old '%s'", SHOWN(name));
 	text_add_format(&c->kept, "%s\n", name);
 	return c->to < 0 ? 0 : client_copy_entry(&c->copy, c->from, c->to, name, f);
 }

@@ -183,7 +183,7 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 	struct stat status, there;
 
 	if (old < 0 || fstat(old, &status) < 0)
-		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot open '%s' of the old client", SHOWN(path));
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot open '%s' of the old client", SHOWN(path));
 	if (depth > DEPTH_MAX)
 		return fault_refused(f, "'%s' of the old client lies more than %d directories deep", SHOWN(path),
 				     DEPTH_MAX);
@@ -194,7 +194,7 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 	new = openat(to, name, DIR_FLAGS);
 	if (new < 0)
-		return fault_errno(f, errno, "cannot open the new '%s'", SHOWN(path));
+		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(path));
 
 	const int listed = fcntl(old, F_DUPFD_CLOEXEC, 3);
 	DIR *stream = listed >= 0 ? fdopendir(listed) : NULL;
