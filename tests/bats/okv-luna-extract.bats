@@ -397,3 +397,60 @@ identity() {
 	refuses 3 "not root's alone" minimal.tar.gz
 	[ -z "$(ls -A "$BATS_TEST_TMPDIR/outside")" ]
 }
+
+# --- hostile, damaged, interrupted -------------------------------------------------------------------------------------
+
+# says_last WORDS COMMAND...: it succeeds, and its last line has the words.
+says_last() {
+	run "${@:2}"
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	[[ ${lines[-1]} == *"$1"* ]] || { echo "$output"; return 1; }
+}
+
+@test "hostile archives: every one refused with one sentence, and nothing changed anywhere" {
+	"$hostile/make" "$BATS_TEST_TMPDIR/hostile"
+	[ "$(find "$BATS_TEST_TMPDIR/hostile" -type f | wc -l)" -gt 450 ]
+	says_last ' refused with nothing changed, 0 not' "$hostile/refuse" "$extract" "$BATS_TEST_TMPDIR/hostile"
+}
+
+@test "cuts and flipped bits: refused, or without any effect" {
+	says_last '60 flipped bits: ' "$hostile/damage" "$extract" 60 "$RANDOM"
+	[[ ${lines[0]} == '60 cuts: '*' 0 accepted silently or not undone' ]]
+	[[ ${lines[1]} == *' 0 accepted silently or not undone' ]]
+}
+
+@test "killed: the old client or the new one, whole, and the next run finishes" {
+	ONLY='renameat renameat2 syncfs fsync' says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" kill
+	# Between the swap and the end it is the new one.
+	[[ ${lines[-1]} != *'after 0'* ]]
+	says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" kill 60
+}
+
+@test "failing calls: the old client or the new one, whole, and the next run finishes" {
+	ONLY='getdents64 renameat2 syncfs' says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" fail 1 EIO
+	says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" fail 40 ENOSPC
+}
+
+@test "a user of the HSM group who exchanges directories and links meanwhile" {
+	gcc -O2 -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/attacker" "$hostile/attacker.c"
+	says_last ': 0 with anything outside changed or read' "$hostile/attack" "$extract" "$BATS_TEST_TMPDIR/attacker" 20
+}
+
+@test "a full file system: said before anything is unpacked, and met by surprise" {
+	extracts minimal.tar.gz
+	head -c 40000000 /dev/urandom >"$BATS_TEST_TMPDIR/large"
+	cp -a LunaClient-Minimal-10.4.0-417.x86_64 "$BATS_TEST_TMPDIR/"
+	mv "$BATS_TEST_TMPDIR/large" "$BATS_TEST_TMPDIR/LunaClient-Minimal-10.4.0-417.x86_64/jsp/large.jar"
+	tar -C "$BATS_TEST_TMPDIR" -cf "$BATS_TEST_TMPDIR/large.tar" LunaClient-Minimal-10.4.0-417.x86_64
+	# 30 MB of room: less than the archive.  50 MB: the archive passes, what stays free for others does not.
+	for room in 30 50; do
+		# shellcheck disable=SC2016
+		run unshare -m sh -euc 'mount -t tmpfs -o size=$1m tmpfs /mnt && cp -a "$2/." /mnt/
+			before=$(cd /mnt/usr && find . -printf "%p %m %s\n" | sort | sha256sum)
+			said=0; "$3" --root /mnt "$4" || said=$?
+			[ "$(cd /mnt/usr && find . -printf "%p %m %s\n" | sort | sha256sum)" = "$before" ]
+			exit $said' sh $room "$root" "$extract" "$BATS_TEST_TMPDIR/large.tar"
+		[ "$status" -eq 5 ] || [ "$status" -eq 3 ] || { echo "$status $output"; return 1; }
+		[[ $output == *bytes* || $output == *space* ]]
+	done
+}
