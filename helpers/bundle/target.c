@@ -143,7 +143,8 @@ int bundle_ssh_words(const struct bundle_ssh *ssh, const struct bundle_target *t
 void bundle_far_receive(struct text *command, const char *path, uint64_t size)
 {
 	/* noclobber makes the file with O_EXCL: a name that somebody guessed and made is not used. */
-	text_add_format(command, "exec /bin/sh -c 'umask 077; set -C; f=%s; ", path);
+	/* What cat says and what we say share a stream, for two may arrive in any order and our word is the last. */
+	text_add_format(command, "exec /bin/sh -c 'exec 2>&1; umask 077; set -C; f=%s; ", path);
 	text_add_string(command, "no() { trap \"\" 1 2 13 15; rm -f $f; echo \"$1\"; exit 1; }; "
 				 "trap \"no interrupted\" 1 2 13 15; "
 				 "cat >$f || no \"cannot write $f\"; ");
