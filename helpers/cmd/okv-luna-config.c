@@ -109,7 +109,10 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
 	/* For a package's trigger: who never asked to be wired is not. */
-	if (options.again && !wire_was_applied(context->root)) {
+	bool applied = true;
+	if (options.again && wire_was_applied(context->root, &applied, f) < 0)
+		return -1;
+	if (!applied) {
 		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
 	}

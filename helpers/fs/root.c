@@ -328,6 +328,20 @@ bool fs_exists(int root, const char *path)
 	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
 }
 
+int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
+{
+	struct fault cause = FAULT_INIT;
+	struct stat status;
+
+	const int r = fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &cause);
+	if (r < 0 && cause.kind != FAULT_ABSENT && cause.kind != FAULT_REFUSED) {
+		*f = cause;
+		return -1;
+	}
+	*ret_there = r == 0;
+	return 0;
+}
+
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
 {
 	if (path_check(path, f) < 0)

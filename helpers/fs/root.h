@@ -58,6 +58,11 @@ int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct st
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f);
 /* Whether anything is there under that name; faults other than absence count as "no". */
 bool fs_exists(int root, const char *path);
+/*
+ * Same question for whoever would do less on a "no" and call it done: 0 and the answer, or -1 with FAULT_SYSTEM where
+ * the system could not tell.  What may not be followed (FAULT_REFUSED) is not there.
+ */
+int fs_existence(int root, const char *path, bool *ret_there, struct fault *f);
 /* Makes missing directories of the path with `mode`, owned by the effective user; existing ones stay as they are. */
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f);
 

@@ -100,20 +100,33 @@ enum standing {
 };
 
 /* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
-static enum standing link_look(int root, const char *path, const char *target, int *ret_dir, char leaf[FS_NAME_SIZE])
+static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
+		     char leaf[FS_NAME_SIZE], struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	FS_AUTO int dir = -1;
 	char now[PATH_MAX];
 
-	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &ignored) < 0)
-		return STANDING_NOWHERE;
+	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
+		/* A directory that cannot be looked at now is not one that is missing: the link would be forgotten. */
+		if (cause.kind != FAULT_ABSENT && cause.kind != FAULT_REFUSED) {
+			*f = cause;
+			return -1;
+		}
+		*ret_standing = STANDING_NOWHERE;
+		return 0;
+	}
 	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
-	const int errnum = errno;
-	*ret_dir = fs_take(&dir);
 	if (length >= 0)
-		return text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
-	return errnum == ENOENT ? STANDING_NOTHING : STANDING_OTHER;
+		*ret_standing = text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
+	else if (errno == ENOENT)
+		*ret_standing = STANDING_NOTHING;
+	else if (errno == EINVAL)
+		*ret_standing = STANDING_OTHER;
+	else
+		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+	*ret_dir = fs_take(&dir);
+	return 0;
 }
 
 static int record_read(int root, struct text *ret_record, struct fault *f)
@@ -143,9 +156,14 @@ struct making {
 	struct text record; /* lines PATH -> TARGET */
 };
 
-static bool wanted_here(const struct making *m, const struct link *link)
+/* The link is wanted on this appliance, and what it points to is installed. */
+static int link_is_wanted(const struct making *m, const struct link *link, bool *ret_wanted, struct fault *f)
 {
-	return (!link->generic || m->outcome->scope == WIRE_SCOPE_GENERIC) && fs_exists(m->job->root, link->target);
+	if (link->generic && m->outcome->scope != WIRE_SCOPE_GENERIC) {
+		*ret_wanted = false;
+		return 0;
+	}
+	return fs_existence(m->job->root, link->target, ret_wanted, f);
 }
 
 /* Written down before it is made, so that a link of ours is never taken for somebody else's. */
@@ -155,8 +173,16 @@ static int link_note(void *context, const struct link *link, struct fault *f)
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 	TEXT_AUTO line = TEXT_INIT;
+	enum standing standing;
+	bool wanted;
 
-	if (!wanted_here(m, link) || link_look(m->job->root, link->path, link->target, &dir, leaf) != STANDING_NOTHING)
+	if (link_is_wanted(m, link, &wanted, f) < 0)
+		return -1;
+	if (!wanted)
+		return 0;
+	if (link_look(m->job->root, link->path, link->target, &standing, &dir, leaf, f) < 0)
+		return -1;
+	if (standing != STANDING_NOTHING)
 		return 0;
 	text_add_format(&line, "%s" ARROW "%s\n", link->path, link->target);
 	if (text_check(&line, f) < 0)
@@ -171,11 +197,16 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	struct making *m = context;
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
+	enum standing standing;
+	bool wanted;
 
-	(void)f;
-	if (!wanted_here(m, link))
+	if (link_is_wanted(m, link, &wanted, f) < 0)
+		return -1;
+	if (!wanted)
 		return 0;
-	switch (link_look(m->job->root, link->path, link->target, &dir, leaf)) {
+	if (link_look(m->job->root, link->path, link->target, &standing, &dir, leaf, f) < 0)
+		return -1;
+	switch (standing) {
 	case STANDING_OURS:
 		return 0;
 	case STANDING_NOWHERE:
@@ -226,8 +257,11 @@ static int link_unmake(const struct wire_job *job, struct wire_outcome *outcome,
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
+	enum standing standing;
 
-	if (link_look(job->root, path, target, &dir, leaf) != STANDING_OURS)
+	if (link_look(job->root, path, target, &standing, &dir, leaf, f) < 0)
+		return -1;
+	if (standing != STANDING_OURS)
 		return 0;
 	if (job->mode == WIRE_DO && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
 		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
@@ -260,12 +294,15 @@ int wire_links_remove(const struct wire_job *job, struct wire_outcome *outcome, 
 		if (fixed[i].generic && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
 			return -1;
 
+	/* Last, so that a run that is broken off is told by the record that it was. */
 	FS_AUTO int dir = -1;
-	struct fault absent = FAULT_INIT;
 	char leaf[FS_NAME_SIZE];
-	if (job->mode == WIRE_DO &&
-	    fs_parent_open(job->root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
-		(void)unlinkat(dir, leaf, 0);
+	if (job->mode != WIRE_DO || record.length == 0)
+		return 0;
+	if (fs_parent_open(job->root, WIRE_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
+		return -1;
+	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove '%s'", WIRE_RECORD_LINKS);
 	return 0;
 }
 
@@ -278,9 +315,13 @@ int wire_links_preserved(const struct wire_job *job, int (*each)(void *context, 
 
 		if (!fixed[i].preserved)
 			continue;
-		const enum standing standing = link_look(job->root, fixed[i].path, fixed[i].target, &dir, leaf);
-		const bool coming = standing == STANDING_NOTHING && job->mode == WIRE_SHOW &&
-				    fs_exists(job->root, fixed[i].target);
+		enum standing standing;
+		bool coming = false;
+		if (link_look(job->root, fixed[i].path, fixed[i].target, &standing, &dir, leaf, f) < 0)
+			return -1;
+		if (standing == STANDING_NOTHING && job->mode == WIRE_SHOW &&
+		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
+			return -1;
 		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
 		    each(context, fixed[i].path, f) < 0)
 			return -1;

@@ -267,10 +267,15 @@ int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, st
 	return finish(&outcome, &first, f);
 }
 
-bool wire_was_applied(int root)
+int wire_was_applied(int root, bool *ret_applied, struct fault *f)
 {
-	for (size_t i = 0; i < FILE_COUNT; i++)
-		if (fs_exists(root, files[i].record))
-			return true;
-	return fs_exists(root, WIRE_RECORD_LINKS);
+	bool there = false;
+
+	for (size_t i = 0; i < FILE_COUNT && !there; i++)
+		if (fs_existence(root, files[i].record, &there, f) < 0)
+			return -1;
+	if (!there && fs_existence(root, WIRE_RECORD_LINKS, &there, f) < 0)
+		return -1;
+	*ret_applied = there;
+	return 0;
 }

@@ -24,6 +24,6 @@
 int wire_apply(const struct wire_job *job, struct wire_outcome *ret_outcome, struct fault *f);
 int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, struct fault *f);
 /* Whether a wire_apply left something that no wire_remove took back: a record of a file or of a link. */
-bool wire_was_applied(int root);
+int wire_was_applied(int root, bool *ret_applied, struct fault *f);
 
 #endif
