@@ -234,9 +234,12 @@ static int act_check(struct cmd_context *context, struct fault *f)
 	wire_findings_tell(&findings, context->colour ? WIRE_COLOURED : WIRE_PLAIN, &words_out);
 	cmd_print(context, "%s", text_string(&words_out));
 	if (context->json) {
+		enum wire_scope scope;
 		struct json j;
+		if (wire_scope_find(context->root, &context->settings, &scope, f) < 0)
+			return -1;
 		result_begin(context, "check", &j);
-		json_string(&j, "scope", wire_scope_word(wire_scope_find(context->root, &context->settings)));
+		json_string(&j, "scope", wire_scope_word(scope));
 		json_unsigned(&j, "mended", mended);
 		wire_findings_json(&findings, &j);
 		json_number(&j, "exit", fails > 0 ? 1 : 0);

@@ -328,13 +328,18 @@ bool fs_exists(int root, const char *path)
 	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
 }
 
+bool fs_is_absence(const struct fault *f)
+{
+	return f->kind == FAULT_ABSENT || f->kind == FAULT_REFUSED;
+}
+
 int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
 {
 	struct fault cause = FAULT_INIT;
 	struct stat status;
 
 	const int r = fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &cause);
-	if (r < 0 && cause.kind != FAULT_ABSENT && cause.kind != FAULT_REFUSED) {
+	if (r < 0 && !fs_is_absence(&cause)) {
 		*f = cause;
 		return -1;
 	}

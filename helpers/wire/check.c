@@ -61,8 +61,10 @@ int wire_check(const struct wire_job *job, struct wire_findings *ret_findings, s
 {
 	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
 	__attribute__((cleanup(wire_checking_done))) struct checking c = { .job = job, .findings = &findings };
-	const enum wire_scope scope = wire_scope_find(job->root, job->settings);
+	enum wire_scope scope;
 
+	if (wire_scope_find(job->root, job->settings, &scope, f) < 0)
+		return -1;
 	scope_note(&c, scope);
 	if (scope == WIRE_SCOPE_GENERIC && (wire_check_conf(&c, f) < 0 || wire_check_env(&c, f) < 0 ||
 					    wire_check_mid(&c, f) < 0 || wire_check_surroundings(&c, f) < 0))

@@ -57,8 +57,8 @@ struct wire_outcome {
 		.scope = WIRE_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
 	}
 
-/* Looks below the root; fails only where the system does. */
-enum wire_scope wire_scope_find(int root, const struct settings *settings);
+/* Looks below the root; FAULT_SYSTEM where it cannot tell, since "no interface" means that nothing is done. */
+int wire_scope_find(int root, const struct settings *settings, enum wire_scope *ret_scope, struct fault *f);
 /* One sentence for people: what applies here and why. */
 const char *wire_scope_text(enum wire_scope scope);
 

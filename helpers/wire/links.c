@@ -52,17 +52,22 @@ static bool is_fixed(const char *path)
 static int folder_walk(const struct wire_job *job, size_t which,
 		       int (*each)(void *, const struct link *, struct fault *), void *context, struct fault *f)
 {
-	struct fault absent = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	FS_AUTO int fd = -1;
 	int r = 0;
 
-	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &absent) < 0)
-		return 0;
+	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &cause) < 0) {
+		if (fs_is_absence(&cause))
+			return 0;
+		*f = cause;
+		return -1;
+	}
 	DIR *listing = fdopendir(fd);
 	if (listing == NULL)
 		return fault_system(f, errno, "cannot list '%s'", folders[which].folder);
 	fd = -1;
-	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL;) {
+	errno = 0;
+	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL; errno = 0) {
 		TEXT_AUTO path = TEXT_INIT;
 		TEXT_AUTO target = TEXT_INIT;
 
@@ -76,6 +81,8 @@ static int folder_walk(const struct wire_job *job, size_t which,
 		else if (!is_fixed(link.path))
 			r = each(context, &link, f);
 	}
+	if (r == 0 && errno != 0)
+		r = fault_system(f, errno, "cannot list '%s'", folders[which].folder);
 	(void)closedir(listing);
 	return r;
 }
@@ -109,7 +116,7 @@ static int link_look(int root, const char *path, const char *target, enum standi
 
 	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
 		/* A directory that cannot be looked at now is not one that is missing: the link would be forgotten. */
-		if (cause.kind != FAULT_ABSENT && cause.kind != FAULT_REFUSED) {
+		if (!fs_is_absence(&cause)) {
 			*f = cause;
 			return -1;
 		}

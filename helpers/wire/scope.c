@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,40 +24,59 @@ static unsigned long library_major(const char *name)
 	return *end == '.' && major < 100 ? major : 0;
 }
 
-static unsigned long newest_library(int root, const char *directory)
+/* *ret_newest: the newest major version among the libraries of the directory, 0 without any. */
+static int newest_library(int root, const char *directory, unsigned long *ret_newest, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	FS_AUTO int fd = -1;
 	unsigned long newest = 0;
 
-	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
-		return 0;
+	*ret_newest = 0;
+	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &cause) < 0) {
+		if (fs_is_absence(&cause))
+			return 0;
+		*f = cause;
+		return -1;
+	}
 	DIR *listing = fdopendir(fd);
 	if (listing == NULL)
-		return 0;
+		return fault_system(f, errno, "cannot list '%s'", SHOWN(directory));
 	fd = -1;
-	for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+	errno = 0;
+	for (const struct dirent *entry; (entry = readdir(listing)) != NULL; errno = 0) {
 		const unsigned long major = library_major(entry->d_name);
 		if (major > newest)
 			newest = major;
 	}
+	const int errnum = errno;
 	(void)closedir(listing);
-	return newest;
+	if (errnum != 0)
+		return fault_system(f, errnum, "cannot list '%s'", SHOWN(directory));
+	*ret_newest = newest;
+	return 0;
 }
 
-enum wire_scope wire_scope_find(int root, const struct settings *settings)
+int wire_scope_find(int root, const struct settings *settings, enum wire_scope *ret_scope, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	FS_AUTO int generic = -1;
-
-	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &ignored) < 0)
-		return WIRE_SCOPE_NO_INTERFACE;
-
 	TEXT_AUTO lib = TEXT_INIT;
+	unsigned long major;
+
+	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &cause) < 0) {
+		if (!fs_is_absence(&cause)) {
+			*f = cause;
+			return -1;
+		}
+		*ret_scope = WIRE_SCOPE_NO_INTERFACE;
+		return 0;
+	}
 	text_add_format(&lib, "%s/lib", settings->client_dir);
-	const unsigned long own = newest_library(root, text_string(&lib));
-	const unsigned long major = own != 0 ? own : newest_library(root, "/usr/lib");
-	return major == 5 || major == 6 ? WIRE_SCOPE_CLIENT_V6 : WIRE_SCOPE_GENERIC;
+	if (text_check(&lib, f) < 0 || newest_library(root, text_string(&lib), &major, f) < 0 ||
+	    (major == 0 && newest_library(root, "/usr/lib", &major, f) < 0))
+		return -1;
+	*ret_scope = major == 5 || major == 6 ? WIRE_SCOPE_CLIENT_V6 : WIRE_SCOPE_GENERIC;
+	return 0;
 }
 
 const char *wire_scope_text(enum wire_scope scope)

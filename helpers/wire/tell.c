@@ -173,8 +173,10 @@ static int chrystoki_tell(const struct wire_job *job, struct text *out, struct j
 
 int wire_state_tell(const struct wire_job *job, struct text *out, struct json *j, struct fault *f)
 {
-	const enum wire_scope scope = wire_scope_find(job->root, job->settings);
+	enum wire_scope scope;
 
+	if (wire_scope_find(job->root, job->settings, &scope, f) < 0)
+		return -1;
 	text_add_format(out, "%s\n", wire_scope_text(scope));
 	json_string(j, "scope", wire_scope_word(scope));
 	if (scope == WIRE_SCOPE_GENERIC && generic_tell(job, out, j, f) < 0)

@@ -1,5 +1,6 @@
 #include "wire/wire.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -158,14 +159,24 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 	return 0;
 }
 
-static void record_drop(const struct wire_job *job, const char *path)
+/* A record that stays says that it is wired, so it has to go for the work to be done. */
+static int record_drop(const struct wire_job *job, const char *path, struct fault *f)
 {
-	struct fault absent = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 
-	if (job->mode == WIRE_DO && fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &absent) == 0)
-		(void)unlinkat(dir, leaf, 0);
+	if (job->mode != WIRE_DO)
+		return 0;
+	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
+		if (fs_is_absence(&cause))
+			return 0;
+		*f = cause;
+		return -1;
+	}
+	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove '%s'", SHOWN(path));
+	return 0;
 }
 
 /* The first failure is the one to return; the others are told now. */
@@ -217,8 +228,8 @@ static void files_edit(const struct wire_job *job, const struct wiring_wanted *w
 			failure_keep(job, outcome, &now, first);
 			continue;
 		}
-		if (!apply)
-			record_drop(job, files[i].record);
+		if (!apply && record_drop(job, files[i].record, &now) < 0)
+			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;
 			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path,
@@ -233,7 +244,8 @@ int wire_apply(const struct wire_job *job, struct wire_outcome *ret_outcome, str
 	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
 	struct fault first = FAULT_INIT, now = FAULT_INIT;
 
-	outcome.scope = wire_scope_find(job->root, job->settings);
+	if (wire_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
+		return -1;
 	if (wire_links_make(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
 	if (outcome.scope == WIRE_SCOPE_GENERIC) {
@@ -253,7 +265,8 @@ int wire_remove(const struct wire_job *job, struct wire_outcome *ret_outcome, st
 	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
 	struct fault first = FAULT_INIT, now = FAULT_INIT;
 
-	outcome.scope = wire_scope_find(job->root, job->settings);
+	if (wire_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
+		return -1;
 	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
 	if (outcome.scope != WIRE_SCOPE_NO_INTERFACE) {
 		if (wishes_make(job, &w, &now) < 0)

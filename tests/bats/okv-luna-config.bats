@@ -360,3 +360,10 @@ service_client() {
 	okv_config 3 chrystoki set Misc A b
 	[ -L "$root/etc/Chrystoki.conf" ]
 }
+
+# --- broken off -----------------------------------------------------------------------------------------------------
+
+@test "wire and unwire, killed or failing at any call, leave whole files and are finished by the next run (a sample)" {
+	STRIDE=97 ERRORS=EIO run -0 "$BATS_TEST_DIRNAME/../faults.d/config-kill"
+	[[ $output == *' 0 broke a promise' ]]
+}
