@@ -154,8 +154,13 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 			       : 0;
 	}
 	if (came_out(stage, stage->how.expected)) {
-		(void)unlinkat(stage->dir, stage->name, 0);
-		return 0;
+		if (unlinkat(stage->dir, stage->name, 0) == 0)
+			return 0;
+		const int errnum = errno;
+		(void)fsync(stage->dir);
+		return fault_incomplete(f, "the new '%s' is in place, but the old one beside it cannot be removed: %s; "
+					   "run it again",
+					SHOWN(stage->leaf), fault_errno_text(errnum));
 	}
 	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */
 	if (!exchange(stage) || (!came_out(stage, &ours) && !exchange(stage)))

@@ -255,7 +255,7 @@ command_add() {
 	EOF
 	sed -i 's/^\.It Ic status/.It Ic sample\n&/' payload/man/okv-luna.8
 	printf '#!/usr/bin/env bats\n' >tests/bats/okv-luna-sample.bats
-	make -s all >build.log 2>&1 || { cat build.log; return 1; }
+	make -s all >build/log 2>&1 || { cat build/log; return 1; }
 }
 
 @test "names: a whole command passes, and none of its parts may be missing" {
