@@ -132,6 +132,23 @@ static void what_is_missing_is_absent(void **state)
 	assert_true(fs_exists(trap->root, "etc"));
 }
 
+static void what_the_system_cannot_tell_is_no_absence(void **state)
+{
+	const struct trap *trap = *state;
+	bool there = false;
+	struct fault f = FAULT_INIT;
+
+	MUST(fs_existence(trap->root, "etc/conf", &there, &f));
+	assert_true(there);
+	MUST(fs_existence(trap->root, "none/conf", &there, &f));
+	assert_false(there);
+	there = true;
+	/* No descriptor: the kernel answers EBADF, and the answer is untouched. */
+	MUST_FAIL(fs_existence(-1, "etc/conf", &there, &f), FAULT_SYSTEM, "");
+	assert_true(there);
+	assert_false(fs_exists(-1, "etc/conf"));
+}
+
 static void an_absolute_link_starts_again_at_root(void **state)
 {
 	const struct trap *trap = *state;
@@ -315,6 +332,7 @@ int main(void)
 		IN_TRAP(dots_in_a_given_path_are_refused),
 		IN_TRAP(overlong_paths_and_names_are_refused),
 		IN_TRAP(what_is_missing_is_absent),
+		IN_TRAP(what_the_system_cannot_tell_is_no_absence),
 		IN_TRAP(an_absolute_link_starts_again_at_root),
 		IN_TRAP(dots_in_a_link_stop_at_root),
 		IN_TRAP(a_link_in_the_directories_is_refused_unless_asked_for),
