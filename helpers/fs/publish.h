@@ -24,7 +24,8 @@ struct fs_publish {
 	bool force;
 	/*
 	 * What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE: it has to be read again.
-	 * Where the kernel can exchange two names (Linux 3.15), not even an edit in the instant of the rename is lost.
+	 * Where the kernel can exchange two names (Linux 3.15), not even an edit in the instant of the rename is lost;
+	 * who reads between that exchange and its undoing sees the new bytes.
 	 */
 	const struct stat *expected;
 };

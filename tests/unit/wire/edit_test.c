@@ -7,12 +7,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "tree.h"
 #include "wire/edit.h"
 
-enum { RACE_ROUNDS = 2000 };
+enum { RACE_ROUNDS = 2000, PAUSE_AFTER = 16 };
 
 #define FILE_PATH "/etc/edited"
 
@@ -224,28 +225,60 @@ static void a_fault_begins_with_the_name_of_the_file(void **state)
 /* --- somebody else edits all the time, without asking for the lock -------------------------------------------------
  */
 
-/* Read, append a line, write beside, rename: what any decent editor does. */
-static void other_editor(const char *root)
+/* Their lines of the file, copied to `to`; true where the last of them is that of the round before. */
+static bool their_lines(const char *path, FILE *to, unsigned round)
+{
+	FILE *from = fopen(path, "r");
+	char line[64], last[64] = "", wanted[64] = "";
+
+	if (from == NULL)
+		_exit(1);
+	if (round > 0)
+		(void)snprintf(wanted, sizeof(wanted), "t%u\n", round - 1);
+	/* Our own lines are dropped, so that the file stays short: only theirs are counted. */
+	while (fgets(line, sizeof(line), from) != NULL)
+		if (line[0] == 't') {
+			(void)fputs(line, to);
+			(void)strcpy(last, line);
+		}
+	if (fclose(from) != 0)
+		_exit(1);
+	return strcmp(last, wanted) == 0;
+}
+
+/*
+ * Read, append a line, write beside, rename: what any decent editor does.  After every PAUSE_AFTER rounds it pauses until
+ * one more of our edits got through, since on an idle machine it would be done before ten of ours were.
+ *
+ * Where an edit of ours comes too late, its bytes are in the file's place until they are exchanged back.  This editor is
+ * so fast that it can read just then, and would lose its own line by itself: it reads again until its line is there,
+ * and ends with 2 where it stays away.
+ */
+static void other_editor(const char *root, const volatile unsigned *ours)
 {
 	char path[128], beside[128];
 
 	(void)snprintf(path, sizeof(path), "%s%s", root, FILE_PATH);
 	(void)snprintf(beside, sizeof(beside), "%s%s.theirs", root, FILE_PATH);
 	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
-		FILE *from = fopen(path, "r"), *to = fopen(beside, "w");
-		int c;
-
-		if (from == NULL || to == NULL)
+		for (unsigned tries = 0;; tries++) {
+			FILE *to = fopen(beside, "w");
+			if (to == NULL)
+				_exit(1);
+			const bool there = their_lines(path, to, i);
+			(void)fprintf(to, "t%u\n", i);
+			if (fclose(to) != 0)
+				_exit(1);
+			if (there)
+				break;
+			if (tries == 50000)
+				_exit(2);
+			(void)usleep(100);
+		}
+		if (rename(beside, path) != 0)
 			_exit(1);
-		/* Our own lines are dropped, so that the file stays short: only theirs are counted. */
-		char line[64];
-		while (fgets(line, sizeof(line), from) != NULL)
-			if (line[0] == 't')
-				(void)fputs(line, to);
-		(void)fprintf(to, "t%u\n", i);
-		c = fclose(from) | fclose(to);
-		if (c != 0 || rename(beside, path) != 0)
-			_exit(1);
+		for (const unsigned seen = *ours; i % PAUSE_AFTER == PAUSE_AFTER - 1 && *ours == seen;)
+			(void)usleep(100);
 	}
 	_exit(0);
 }
@@ -253,27 +286,28 @@ static void other_editor(const char *root)
 static void no_edit_of_somebody_else_is_ever_lost(void **state)
 {
 	struct tree t = tree_make();
-	unsigned ours = 0;
+	volatile unsigned *ours = mmap(NULL, sizeof(*ours), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status = 0;
 
 	(void)state;
+	assert_true(ours != MAP_FAILED);
 	tree_put(&t, FILE_PATH, "");
 	const pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		other_editor(t.path);
+		other_editor(t.path, ours);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		struct appending a = { .line = "ours\n" };
 		struct fault f = FAULT_INIT;
 		bool changed;
 
 		if (edit(&t, &a, WIRE_DO, &changed, &f) == 0)
-			ours++;
+			(*ours)++;
 		else
 			assert_int_equal(f.kind, FAULT_INCOMPLETE);
 	}
 	assert_int_equal(status, 0);
-	assert_true(ours > 10);
+	assert_true(*ours > 10);
 
 	TEXT_AUTO now = tree_read(&t, FILE_PATH);
 	const char *at = now.bytes;
@@ -283,9 +317,10 @@ static void no_edit_of_somebody_else_is_ever_lost(void **state)
 		while (strncmp(at, "ours\n", 5) == 0)
 			at += 5;
 		if (strncmp(at, line, strlen(line)) != 0)
-			fail_msg("'%.*s' was lost; %u edits of ours", (int)strlen(line) - 1, line, ours);
+			fail_msg("'%.*s' was lost; %u edits of ours", (int)strlen(line) - 1, line, *ours);
 		at += strlen(line);
 	}
+	assert_int_equal(munmap((void *)(uintptr_t)ours, sizeof(*ours)), 0);
 	tree_done(&t);
 }
 
