@@ -328,9 +328,12 @@ bool fs_exists(int root, const char *path)
 	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
 }
 
-bool fs_is_absence(const struct fault *f)
+int fs_absence(const struct fault *cause, struct fault *f)
 {
-	return f->kind == FAULT_ABSENT || f->kind == FAULT_REFUSED;
+	if (cause->kind == FAULT_ABSENT || cause->kind == FAULT_REFUSED)
+		return 0;
+	*f = *cause;
+	return -1;
 }
 
 int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
@@ -339,10 +342,8 @@ int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
 	struct stat status;
 
 	const int r = fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &cause);
-	if (r < 0 && !fs_is_absence(&cause)) {
-		*f = cause;
+	if (r < 0 && fs_absence(&cause, f) < 0)
 		return -1;
-	}
 	*ret_there = r == 0;
 	return 0;
 }

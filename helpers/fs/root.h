@@ -58,8 +58,11 @@ int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct st
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f);
 /* Whether anything is there under that name; faults other than absence count as "no". */
 bool fs_exists(int root, const char *path);
-/* Whether a fault says that nothing is there: absent, or a link that may not be followed.  FAULT_SYSTEM does not. */
-bool fs_is_absence(const struct fault *f);
+/*
+ * What a failed look means for whoever goes on without the thing: 0 where nothing is there (absent, or a link that may
+ * not be followed), else -1 with *f = *cause.
+ */
+int fs_absence(const struct fault *cause, struct fault *f);
 /*
  * Same question for whoever would do less on a "no" and call it done: 0 and the answer, or -1 with FAULT_SYSTEM where
  * the system could not tell.  What may not be followed (FAULT_REFUSED) is not there.

@@ -56,12 +56,8 @@ static int folder_walk(const struct wire_job *job, size_t which,
 	FS_AUTO int fd = -1;
 	int r = 0;
 
-	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &cause) < 0) {
-		if (fs_is_absence(&cause))
-			return 0;
-		*f = cause;
-		return -1;
-	}
+	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &cause) < 0)
+		return fs_absence(&cause, f);
 	DIR *listing = fdopendir(fd);
 	if (listing == NULL)
 		return fault_system(f, errno, "cannot list '%s'", folders[which].folder);
@@ -104,6 +100,7 @@ enum standing {
 	STANDING_OURS,	  /* the very link */
 	STANDING_OTHER,	  /* something else */
 	STANDING_NOWHERE, /* no directory for it */
+	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
 };
 
 /* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
@@ -116,10 +113,8 @@ static int link_look(int root, const char *path, const char *target, enum standi
 
 	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
 		/* A directory that cannot be looked at now is not one that is missing: the link would be forgotten. */
-		if (!fs_is_absence(&cause)) {
-			*f = cause;
+		if (fs_absence(&cause, f) < 0)
 			return -1;
-		}
 		*ret_standing = STANDING_NOWHERE;
 		return 0;
 	}
@@ -163,14 +158,20 @@ struct making {
 	struct text record; /* lines PATH -> TARGET */
 };
 
-/* The link is wanted on this appliance, and what it points to is installed. */
-static int link_is_wanted(const struct making *m, const struct link *link, bool *ret_wanted, struct fault *f)
+/* As link_look, for a link that is to be made. */
+static int link_ask(const struct making *m, const struct link *link, enum standing *ret_standing, int *ret_dir,
+		    char leaf[FS_NAME_SIZE], struct fault *f)
 {
-	if (link->generic && m->outcome->scope != WIRE_SCOPE_GENERIC) {
-		*ret_wanted = false;
+	bool installed = false;
+
+	if ((!link->generic || m->outcome->scope == WIRE_SCOPE_GENERIC) &&
+	    fs_existence(m->job->root, link->target, &installed, f) < 0)
+		return -1;
+	if (!installed) {
+		*ret_standing = STANDING_UNASKED;
 		return 0;
 	}
-	return fs_existence(m->job->root, link->target, ret_wanted, f);
+	return link_look(m->job->root, link->path, link->target, ret_standing, ret_dir, leaf, f);
 }
 
 /* Written down before it is made, so that a link of ours is never taken for somebody else's. */
@@ -181,13 +182,8 @@ static int link_note(void *context, const struct link *link, struct fault *f)
 	char leaf[FS_NAME_SIZE];
 	TEXT_AUTO line = TEXT_INIT;
 	enum standing standing;
-	bool wanted;
 
-	if (link_is_wanted(m, link, &wanted, f) < 0)
-		return -1;
-	if (!wanted)
-		return 0;
-	if (link_look(m->job->root, link->path, link->target, &standing, &dir, leaf, f) < 0)
+	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
 		return -1;
 	if (standing != STANDING_NOTHING)
 		return 0;
@@ -205,16 +201,12 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 	enum standing standing;
-	bool wanted;
 
-	if (link_is_wanted(m, link, &wanted, f) < 0)
-		return -1;
-	if (!wanted)
-		return 0;
-	if (link_look(m->job->root, link->path, link->target, &standing, &dir, leaf, f) < 0)
+	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
 		return -1;
 	switch (standing) {
 	case STANDING_OURS:
+	case STANDING_UNASKED:
 		return 0;
 	case STANDING_NOWHERE:
 		report_say(m->job->report, REPORT_DETAIL, "%s: its directory is not here", link->path);

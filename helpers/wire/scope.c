@@ -32,12 +32,8 @@ static int newest_library(int root, const char *directory, unsigned long *ret_ne
 	unsigned long newest = 0;
 
 	*ret_newest = 0;
-	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &cause) < 0) {
-		if (fs_is_absence(&cause))
-			return 0;
-		*f = cause;
-		return -1;
-	}
+	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &cause) < 0)
+		return fs_absence(&cause, f);
 	DIR *listing = fdopendir(fd);
 	if (listing == NULL)
 		return fault_system(f, errno, "cannot list '%s'", SHOWN(directory));
@@ -64,10 +60,8 @@ int wire_scope_find(int root, const struct settings *settings, enum wire_scope *
 	unsigned long major;
 
 	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &cause) < 0) {
-		if (!fs_is_absence(&cause)) {
-			*f = cause;
+		if (fs_absence(&cause, f) < 0)
 			return -1;
-		}
 		*ret_scope = WIRE_SCOPE_NO_INTERFACE;
 		return 0;
 	}

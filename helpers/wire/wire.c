@@ -168,12 +168,8 @@ static int record_drop(const struct wire_job *job, const char *path, struct faul
 
 	if (job->mode != WIRE_DO)
 		return 0;
-	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
-		if (fs_is_absence(&cause))
-			return 0;
-		*f = cause;
-		return -1;
-	}
+	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0)
+		return fs_absence(&cause, f);
 	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
 		return fault_errno(f, errno, "cannot remove '%s'", SHOWN(path));
 	return 0;
