@@ -9,34 +9,15 @@
 #include <string.h>
 
 #include "archive/crc32.h"
-#include "archive/stream.h"
 #include "base/text.h"
+#include "pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct pieces {
-	struct stream stream;
-	const uint8_t *next, *end;
-	size_t piece;
-};
 
 static void must(bool held)
 {
 	if (!held)
 		abort();
-}
-
-static int pieces_more(struct stream *self, struct fault *f)
-{
-	struct pieces *p = (struct pieces *)self;
-	size_t length = (size_t)(p->end - p->next);
-
-	(void)f;
-	length = length < p->piece ? length : p->piece;
-	self->at = p->next;
-	self->end = p->next += length;
-	self->passed += length;
-	return 0;
 }
 
 static int ours(const uint8_t *data, size_t size, size_t piece, struct text *out, struct fault *f)

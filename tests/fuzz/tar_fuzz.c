@@ -6,33 +6,14 @@
 #include "archive/judge.h"
 #include "archive/tar.h"
 #include "base/text.h"
+#include "pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Pieces whose size the first byte says. */
-struct pieces {
-	struct stream stream;
-	const uint8_t *next, *end;
-	size_t piece;
-};
 
 static void must(bool held)
 {
 	if (!held)
 		abort();
-}
-
-static int pieces_more(struct stream *self, struct fault *f)
-{
-	struct pieces *p = (struct pieces *)self;
-	size_t length = (size_t)(p->end - p->next);
-
-	(void)f;
-	length = length < p->piece ? length : p->piece;
-	self->at = p->next;
-	self->end = p->next += length;
-	self->passed += length;
-	return 0;
 }
 
 static void path_check(const char *path)
@@ -74,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+	/* The first byte says how large. */
 	p.piece = data[0] == 0 ? 4096 : data[0];
 	p.next = p.stream.at = p.stream.end = data + 1;
 	p.end = data + size;
