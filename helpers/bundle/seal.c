@@ -68,7 +68,6 @@ int bundle_seal_descriptor(const struct bundle_seal *how, int out, struct bundle
 int bundle_seal_file(const struct bundle_seal *how, const char *out, struct bundle_sealed *ret_sealed, struct fault *f)
 {
 	const struct fs_publish publish = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .force = true };
-	/* The directory before the stage in it: what is declared last goes first, and a stage cannot go without it. */
 	FS_AUTO int dir = -1;
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 	char leaf[FS_NAME_SIZE];

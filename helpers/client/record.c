@@ -312,7 +312,6 @@ static void above_print(const char *client_dir, struct text *out)
 int client_record_write(int root, const struct client_record *record, const char *comment, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	/* The directory before the stage in it: what is declared last goes first, and a stage cannot go without it. */
 	FS_AUTO int dir = -1;
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 	TEXT_AUTO text = TEXT_INIT;

@@ -78,9 +78,12 @@ int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f
 int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage,
 		   struct fault *f)
 {
-	struct fs_stage stage = { .dir = dir, .fd = -1, .how = *how };
+	struct fs_stage stage = { .dir = -1, .fd = -1, .how = *how };
+	FS_AUTO int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	bool removed;
 
+	if (own < 0)
+		return fault_system(f, errno, "cannot write beside '%s'", SHOWN(leaf));
 	if (stage_name(leaf, stage.name, f) < 0)
 		return -1;
 	(void)snprintf(stage.leaf, sizeof(stage.leaf), "%s", leaf);
@@ -91,6 +94,7 @@ int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, stru
 	stage.fd = openat(dir, stage.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (stage.fd < 0)
 		return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
+	stage.dir = fs_take(&own);
 	*ret_stage = stage;
 	return 0;
 }
@@ -193,7 +197,8 @@ int fs_stage_commit(struct fs_stage *stage, struct fault *f)
 		return -1;
 	}
 	fs_close(&stage->fd);
-	if (fsync(stage->dir) < 0)
+	FS_AUTO int dir = fs_take(&stage->dir);
+	if (fsync(dir) < 0)
 		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(stage->leaf));
 	return 0;
 }
@@ -204,6 +209,7 @@ void fs_stage_cancel(struct fs_stage *stage)
 		return;
 	(void)unlinkat(stage->dir, stage->name, 0);
 	fs_close(&stage->fd);
+	fs_close(&stage->dir);
 }
 
 int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,

@@ -40,7 +40,7 @@ struct fs_publish {
  * fails has cancelled.  fs_stage_own gives owner and mode ahead of commit, before the first byte is written.
  */
 struct fs_stage {
-	int dir; /* borrowed */
+	int dir; /* its own, so that the stage can go after the caller closed the directory */
 	int fd;
 	char leaf[FS_NAME_SIZE], name[FS_NAME_SIZE];
 	struct fs_publish how;

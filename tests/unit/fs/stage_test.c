@@ -89,6 +89,22 @@ static void cancel_leaves_the_old_file_and_no_stage(void **state)
 	assert_int_equal(fstatat(place->dir, ".file.okv-luna-new", &status, AT_SYMLINK_NOFOLLOW), -1);
 }
 
+static void a_stage_goes_also_after_its_directory_was_closed(void **state)
+{
+	const struct place *place = *state;
+	struct fault f = FAULT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	struct fs_stage stage = FS_STAGE_INIT;
+	struct stat status;
+	int dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(fs_stage_begin(dir, "file", &how, &stage, &f), 0);
+	fs_close(&dir);
+	fs_stage_cancel(&stage);
+	assert_int_equal(stage.dir, -1);
+	assert_int_equal(fstatat(place->dir, ".file.okv-luna-new", &status, AT_SYMLINK_NOFOLLOW), -1);
+}
+
 static void owner_and_mode_stand_before_the_first_byte(void **state)
 {
 	const struct place *place = *state;
@@ -141,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(old_bytes_stand_until_commit),
 		TEST(cancel_leaves_the_old_file_and_no_stage),
+		TEST(a_stage_goes_also_after_its_directory_was_closed),
 		TEST(owner_and_mode_stand_before_the_first_byte),
 		TEST(stage_of_a_killed_run_is_swept),
 		TEST(link_under_the_name_is_refused),
