@@ -32,8 +32,8 @@ ARCHIVES := $(foreach r,$(LIBRARY_ROOMS),$(BUILD)/lib/$(r).a)
 # The linker reads archives once, so the rooms that include come before those that are included.
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 LINK_ARCHIVES := $(call reverse,$(ARCHIVES))
-# A room's helpers besides the tools' doorways: objects of cmd/ that no tool is named after.
-CMD_SHARED := $(filter-out $(foreach t,$(TOOLS),$(BUILD)/obj/cmd/$(t).o),$(call room_objects,cmd))
+# What the doorways share: objects of cmd/ that no tool is named after.  An archive, so that a tool takes what it uses.
+CMD_SHARED := $(BUILD)/obj/cmd/shared.a
 
 BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c))
@@ -55,6 +55,10 @@ $(BUILD)/lib/$(1).a: $(call room_objects,$(1))
 	ar rcsD $$@ $$^
 endef
 $(foreach r,$(LIBRARY_ROOMS),$(eval $(call room_rules,$(r))))
+
+$(CMD_SHARED): $(filter-out $(foreach t,$(TOOLS),$(BUILD)/obj/cmd/$(t).o),$(call room_objects,cmd))
+	@rm -f $@
+	ar rcsD $@ $^
 
 define tool_rules
 $(BUILD)/$(call tool_place,$(1))/$(1): $(BUILD)/obj/cmd/$(1).o $(CMD_SHARED) $(ARCHIVES) helpers/TOOLS
