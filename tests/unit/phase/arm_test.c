@@ -1,23 +1,12 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "phase/tree.h"
 
 #include "phase/arm.h"
 
-static struct settings settings = SETTINGS_INIT;
-
 static int tree(void **state)
 {
-	struct fault f = FAULT_INIT;
-
-	if (settings.client_dir == NULL && settings_init(&settings, &f) < 0)
+	if (unit_place_make(state) < 0)
 		return -1;
-	if (tree_setup(state) < 0)
-		return -1;
-	tree_file(*(int *)*state, PHASE_UNIT_FILE, "[Unit]\n");
+	tree_file(tree_root(state), PHASE_UNIT_FILE, "[Unit]\n");
 	return 0;
 }
 
@@ -26,7 +15,7 @@ static bool arm(int root)
 	struct fault f = FAULT_INIT;
 	bool changed;
 
-	if (phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f) < 0)
+	if (phase_arm(root, tree_settings(), PHASE_ARM_APPLY, NULL, &changed, &f) < 0)
 		fail_msg("%s", f.text);
 	return changed;
 }
@@ -43,7 +32,7 @@ static bool disarm(int root)
 
 static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 
 	assert_false(phase_is_armed(root));
 	assert_true(arm(root));
@@ -57,15 +46,15 @@ static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void
 
 static void without_systemd_or_unit_it_is_absent(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	struct fault f = FAULT_INIT;
 	bool changed;
 
 	assert_int_equal(unlinkat(root, &PHASE_UNIT_FILE[1], 0), 0);
-	assert_int_equal(phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(phase_arm(root, tree_settings(), PHASE_ARM_APPLY, NULL, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_int_equal(unlinkat(root, "etc/systemd/system", AT_REMOVEDIR), 0);
-	assert_int_equal(phase_arm(root, &settings, PHASE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(phase_arm(root, tree_settings(), PHASE_ARM_APPLY, NULL, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_false(disarm(root));
 }
@@ -97,7 +86,7 @@ static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(v
 
 static void okvs_services_get_an_order_and_lose_it_again(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	TEXT_AUTO order = TEXT_INIT;
 	static const char unit[] = "[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n";
 
@@ -118,7 +107,7 @@ static void okvs_services_get_an_order_and_lose_it_again(void **state)
 
 int main(void)
 {
-#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, tree_teardown)
+#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, unit_place_remove)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(arming_twice_changes_nothing_and_disarming_removes_what_it_made),
 		IN_TREE(without_systemd_or_unit_it_is_absent),
@@ -126,6 +115,6 @@ int main(void)
 		IN_TREE(okvs_services_get_an_order_and_lose_it_again),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	settings_done(&settings);
+	settings_done(tree_settings());
 	return failed;
 }

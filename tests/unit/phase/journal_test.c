@@ -1,8 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "phase/tree.h"
 
 #include "phase/clock.h"
@@ -27,7 +22,7 @@ static void add(int root, enum phase_act_kind act, const char *line)
 
 static void no_journal_is_an_empty_history(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	const struct phase_history history = history_of(root);
 
 	assert_false(phase_history_is_open(&history));
@@ -37,7 +32,7 @@ static void no_journal_is_an_empty_history(void **state)
 
 static void an_upgrade_is_open_from_its_beginning_until_it_is_proven(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 
 	add(root, PHASE_PRE, "begin 0.1.0");
 	struct phase_history history = history_of(root);
@@ -65,7 +60,7 @@ static void an_upgrade_is_open_from_its_beginning_until_it_is_proven(void **stat
 
 static void a_new_upgrade_and_a_call_off_forget_the_old_one(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 
 	add(root, PHASE_PRE, "begin 0.1.0");
 	add(root, PHASE_MID, "begin 0.1.0");
@@ -82,7 +77,7 @@ static void a_new_upgrade_and_a_call_off_forget_the_old_one(void **state)
 
 static void a_torn_line_spoils_no_other(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	TEXT_AUTO file = TEXT_INIT;
 
 	add(root, PHASE_PRE, "begin 0.1.0");
@@ -98,7 +93,7 @@ static void a_torn_line_spoils_no_other(void **state)
 
 static void what_is_no_line_of_ours_says_nothing(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 
 	tree_file(
 		root, PHASE_JOURNAL,
@@ -112,7 +107,7 @@ static void what_is_no_line_of_ours_says_nothing(void **state)
 
 static void a_grown_journal_is_put_aside(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	struct fault f = FAULT_INIT;
 	TEXT_AUTO file = TEXT_INIT;
 
@@ -162,14 +157,12 @@ static void ages_are_one_number_for_people(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(no_journal_is_an_empty_history, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(an_upgrade_is_open_from_its_beginning_until_it_is_proven, tree_setup,
-						tree_teardown),
-		cmocka_unit_test_setup_teardown(a_new_upgrade_and_a_call_off_forget_the_old_one, tree_setup,
-						tree_teardown),
-		cmocka_unit_test_setup_teardown(a_torn_line_spoils_no_other, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_line_of_ours_says_nothing, tree_setup, tree_teardown),
-		cmocka_unit_test_setup_teardown(a_grown_journal_is_put_aside, tree_setup, tree_teardown),
+		UNIT_IN_PLACE(no_journal_is_an_empty_history),
+		UNIT_IN_PLACE(an_upgrade_is_open_from_its_beginning_until_it_is_proven),
+		UNIT_IN_PLACE(a_new_upgrade_and_a_call_off_forget_the_old_one),
+		UNIT_IN_PLACE(a_torn_line_spoils_no_other),
+		UNIT_IN_PLACE(what_is_no_line_of_ours_says_nothing),
+		UNIT_IN_PLACE(a_grown_journal_is_put_aside),
 		cmocka_unit_test(stamps_are_read_as_they_are_written_and_no_others),
 		cmocka_unit_test(ages_are_one_number_for_people),
 	};

@@ -1,7 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <time.h>
 
 #include "phase/tree.h"
@@ -10,17 +6,11 @@
 #include "phase/seal.h"
 #include "phase/snapshot.h"
 
-static struct settings settings = SETTINGS_INIT;
-
 static int tree(void **state)
 {
-	struct fault f = FAULT_INIT;
-
-	if (settings.client_dir == NULL && settings_init(&settings, &f) < 0)
+	if (unit_place_make(state) < 0)
 		return -1;
-	if (tree_setup(state) < 0)
-		return -1;
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	tree_file(root, "/etc/group", "root:x:0:\nhsmusers:x:986:oracle,other\n");
 	tree_file(root, "/etc/passwd", "root:x:0:0::/:\noracle:x:500:500::/:\n");
 	tree_file(root, "/etc/os-release", "NAME=x\nPRETTY_NAME=\"An OS \\\"9\\\"\"\n");
@@ -36,7 +26,7 @@ static void paths_of(int root, struct phase_paths *paths)
 {
 	struct fault f = FAULT_INIT;
 
-	if (phase_paths_preserved(root, &settings, paths, &f) < 0)
+	if (phase_paths_preserved(root, tree_settings(), paths, &f) < 0)
 		fail_msg("%s", f.text);
 }
 
@@ -57,7 +47,7 @@ static void taken(int root, struct phase_snapshot *s)
 	struct fault f = FAULT_INIT;
 
 	scan_of(root, 0, &scan);
-	assert_int_equal(phase_snapshot_look(root, &settings, s, &f), 0);
+	assert_int_equal(phase_snapshot_look(root, tree_settings(), s, &f), 0);
 	s->manifest = scan.manifest;
 	scan.manifest = (struct manifest)MANIFEST_INIT;
 	if (phase_snapshot_write(root, PHASE_SNAPSHOT, s, &f) < 0)
@@ -66,7 +56,7 @@ static void taken(int root, struct phase_snapshot *s)
 
 static void what_is_written_is_read_back(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
 	PHASE_SNAPSHOT_AUTO again = PHASE_SNAPSHOT_INIT;
 	struct phase_slot slots[] = { { 3, "with blank=and#", "1234", "Luna K7" }, { 0, "", "", "" } };
@@ -96,7 +86,7 @@ static void what_is_written_is_read_back(void **state)
 
 static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	PHASE_SCAN_AUTO scan = PHASE_SCAN_INIT;
 
 	scan_of(root, 0, &scan);
@@ -110,7 +100,7 @@ static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 
 static void paths_are_the_union_without_those_inside_others(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	PHASE_PATHS_AUTO paths = PHASE_PATHS_INIT;
 
 	tree_file(root, "/usr/local/okv/hsm/generic/okv_hsm.conf",
@@ -146,7 +136,7 @@ static void refused(int root, const char *file, const char *part)
 
 static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
 	struct phase_slot slot = { 0, "label", "serial", "model" };
 	const struct phase_slots one = { .items = &slot, .count = 1 };
@@ -164,7 +154,7 @@ static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 
 static void a_run_killed_between_the_two_renames_loses_nothing(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
 	PHASE_SNAPSHOT_AUTO again = PHASE_SNAPSHOT_INIT;
 	PHASE_SNAPSHOT_AUTO fresh = PHASE_SNAPSHOT_INIT;
@@ -221,7 +211,7 @@ static void sealed(int root, int64_t started)
 
 static void a_seal_holds_for_its_manifest_until_something_is_touched(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	const int64_t later = time(NULL) + 2;
 	struct timespec same[2];
 	struct stat st;
@@ -241,7 +231,7 @@ static void a_seal_holds_for_its_manifest_until_something_is_touched(void **stat
 
 static void a_new_a_lost_and_a_chmodded_entry_break_the_seal(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	const int64_t later = time(NULL) + 2;
 
 	sealed(root, later);
@@ -258,7 +248,7 @@ static void a_new_a_lost_and_a_chmodded_entry_break_the_seal(void **state)
 
 static void what_was_changed_during_the_run_is_kept_apart_and_read_each_time(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	const int64_t earlier = time(NULL) - 100;
 	TEXT_AUTO seal = TEXT_INIT;
 
@@ -276,7 +266,7 @@ static void what_was_changed_during_the_run_is_kept_apart_and_read_each_time(voi
 
 static void too_much_that_is_fresh_is_not_sealed(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 
 	for (unsigned i = 0; i <= PHASE_FRESH_MAX; i++) {
 		char path[64];
@@ -289,7 +279,7 @@ static void too_much_that_is_fresh_is_not_sealed(void **state)
 
 static void a_damaged_seal_holds_nothing(void **state)
 {
-	const int root = *(int *)*state;
+	const int root = tree_root(state);
 	const int64_t later = time(NULL) + 2;
 	TEXT_AUTO seal = TEXT_INIT;
 
@@ -305,7 +295,7 @@ static void a_damaged_seal_holds_nothing(void **state)
 
 int main(void)
 {
-#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, tree_teardown)
+#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, unit_place_remove)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(what_is_written_is_read_back),
 		IN_TREE(ours_is_left_out_and_every_directory_above_is_named),
@@ -320,6 +310,6 @@ int main(void)
 		IN_TREE(a_damaged_seal_holds_nothing),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	settings_done(&settings);
+	settings_done(tree_settings());
 	return failed;
 }

@@ -1,42 +1,28 @@
-/* A directory of one's own as root for a unit test, gone afterwards. */
+/* What the tests of phase/ put into a root of their own, and read from it. */
 #ifndef OKV_TESTS_PHASE_TREE_H
 #define OKV_TESTS_PHASE_TREE_H
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "unit.h"
 
-#include <cmocka.h>
-
-#include "fs/handle.h"
+#include "conf/settings.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "fs/tree.h"
 
-static char tree_path[64];
-
-static inline int tree_setup(void **state)
+/* The place of the test is the root. */
+static inline int tree_root(void **state)
 {
-	(void)snprintf(tree_path, sizeof(tree_path), "/tmp/okv-luna-test.XXXXXX");
-	if (mkdtemp(tree_path) == NULL)
-		return -1;
-	int *root = malloc(sizeof(*root));
-	*root = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = root;
-	return *root < 0 ? -1 : 0;
+	return ((const struct unit_place *)*state)->dir;
 }
 
-static inline int tree_teardown(void **state)
+/* The defaults, made once; a main gives them back by settings_done. */
+static inline struct settings *tree_settings(void)
 {
+	static struct settings settings = SETTINGS_INIT;
 	struct fault f = FAULT_INIT;
-	FS_AUTO int parent = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	(void)close(*(int *)*state);
-	free(*state);
-	return fs_tree_remove(parent, tree_path + 5, &f);
+	if (settings.client_dir == NULL)
+		MUST(settings_init(&settings, &f));
+	return &settings;
 }
 
 /* Writes a file and the directories above it. */
@@ -44,19 +30,17 @@ static inline void tree_file(int root, const char *path, const char *bytes)
 {
 	struct fault f = FAULT_INIT;
 	char parent[256];
+
 	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
-	if (fs_dirs_make(root, parent, 0755, FS_FOLLOW_TRUSTED, &f) < 0)
-		fail_msg("%s", f.text);
-	FS_AUTO int fd = openat(root, path + 1, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, strlen(bytes)), strlen(bytes));
+	MUST(fs_dirs_make(root, parent, 0755, FS_FOLLOW_TRUSTED, &f));
+	unit_write(root, path + 1, bytes, 0644);
 }
 
 static inline void tree_read(int root, const char *path, struct text *ret_text)
 {
 	struct fault f = FAULT_INIT;
-	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, 1 << 20, ret_text, NULL, &f) < 0)
-		fail_msg("%s", f.text);
+
+	MUST(fs_read_file(root, path, FS_FOLLOW_TRUSTED, 1 << 20, ret_text, NULL, &f));
 }
 
 #endif
