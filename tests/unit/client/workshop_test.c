@@ -128,6 +128,14 @@ static void move(const char *from, const char *to)
 	assert_int_equal(renameat(root, from, root, to), 0);
 }
 
+/* A new client as far as its note: not yet exchanged with the one in its place. */
+static void begin_swap(void)
+{
+	stage("new");
+	move(SHOP "/new/tree/top", SHOP "/next");
+	note_swap(SHOP "/next");
+}
+
 static void a_tree_that_was_not_put_in_place_is_thrown_away(void **state)
 {
 	(void)state;
@@ -137,10 +145,7 @@ static void a_tree_that_was_not_put_in_place_is_thrown_away(void **state)
 	open_it();
 	assert_false(unit_there(root, SHOP "/new"));
 	unit_holds(root, "usr/safenet/lunaclient/which", "old");
-	/* Noted, but not yet exchanged. */
-	stage("new");
-	move(SHOP "/new/tree/top", SHOP "/next");
-	note_swap(SHOP "/next");
+	begin_swap();
 	open_it();
 	assert_false(unit_there(root, SHOP "/next"));
 	assert_false(unit_there(root, SHOP "/swap"));
@@ -153,10 +158,8 @@ static void a_swap_whose_new_tree_is_in_place_is_completed(void **state)
 	open_it();
 	swap("older");
 	swap("old");
-	stage("new");
 	/* Exchanged, and killed before the old one was put aside. */
-	move(SHOP "/new/tree/top", SHOP "/next");
-	note_swap(SHOP "/next");
+	begin_swap();
 	assert_int_equal(syscall(SYS_renameat2, root, SHOP "/next", root, "usr/safenet/lunaclient", 2), 0);
 	open_it();
 	unit_holds(root, "usr/safenet/lunaclient/which", "new");
@@ -170,9 +173,7 @@ static void an_old_client_between_two_renames_is_put_back(void **state)
 	(void)state;
 	open_it();
 	swap("old");
-	stage("new");
-	move(SHOP "/new/tree/top", SHOP "/next");
-	note_swap(SHOP "/next");
+	begin_swap();
 	move("usr/safenet/lunaclient", SHOP "/outgoing");
 	open_it();
 	unit_holds(root, "usr/safenet/lunaclient/which", "old");
@@ -184,9 +185,7 @@ static void the_second_of_two_renames_completes_the_swap(void **state)
 	(void)state;
 	open_it();
 	swap("old");
-	stage("new");
-	move(SHOP "/new/tree/top", SHOP "/next");
-	note_swap(SHOP "/next");
+	begin_swap();
 	move("usr/safenet/lunaclient", SHOP "/outgoing");
 	move(SHOP "/next", "usr/safenet/lunaclient");
 	open_it();
