@@ -103,8 +103,8 @@ static int entry_record(struct client_record *r, const struct unpack *entries, c
 
 static int item_compare(const void *a, const void *b)
 {
-	return manifest_path_compare(((const struct client_record_item *)a)->path,
-				     ((const struct client_record_item *)b)->path);
+	return text_path_compare(((const struct client_record_item *)a)->path,
+				 ((const struct client_record_item *)b)->path);
 }
 
 int client_record_make(const struct unpack *entries, const struct client_content *content,

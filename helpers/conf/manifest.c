@@ -41,16 +41,11 @@ struct manifest_entry *manifest_add(struct manifest *m, const char *path, const 
 	return &m->entries[m->count++];
 }
 
-int manifest_path_compare(const char *a, const char *b)
-{
-	return text_path_compare(a, b);
-}
-
 static int entry_compare(const void *a, const void *b)
 {
 	const struct manifest_entry *left = a, *right = b;
 
-	return manifest_path_compare(left->path, right->path);
+	return text_path_compare(left->path, right->path);
 }
 
 int manifest_sort(struct manifest *m, struct fault *f)

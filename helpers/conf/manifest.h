@@ -61,8 +61,6 @@ void manifest_print_entry(const struct manifest_entry *entry, struct text *out);
 /* `name` is for the fault.  The result is sorted. */
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f);
 
-/* The order of a manifest: text_path_compare. */
-int manifest_path_compare(const char *a, const char *b);
 /* Adds a name with \ooo for what mtree(5) would take for something else, and the way back (false: malformed). */
 void manifest_name_add(struct text *out, const char *name);
 bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length);

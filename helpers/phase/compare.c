@@ -49,7 +49,7 @@ void phase_compare(const struct manifest *old, const struct manifest *now,
 		const struct manifest_entry *right = k < now->count ? &now->entries[k] : NULL;
 		const int order = left == NULL    ? 1
 				  : right == NULL ? -1
-						  : manifest_path_compare(left->path, right->path);
+						  : text_path_compare(left->path, right->path);
 		enum phase_difference what = order < 0 ? PHASE_MISSING : PHASE_NEW;
 
 		if (order == 0 && !entries_differ(left, right, &what)) {

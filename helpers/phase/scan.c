@@ -46,7 +46,7 @@ int phase_paths_add(struct phase_paths *paths, const char *path, struct fault *f
 
 static int path_compare(const void *a, const void *b)
 {
-	return manifest_path_compare(*(char *const *)a, *(char *const *)b);
+	return text_path_compare(*(char *const *)a, *(char *const *)b);
 }
 
 void phase_paths_sort(struct phase_paths *paths)

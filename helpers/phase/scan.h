@@ -36,7 +36,7 @@ struct phase_paths {
 void phase_paths_done(struct phase_paths *paths);
 /* Adds a copy as it is. */
 int phase_paths_add(struct phase_paths *paths, const char *path, struct fault *f);
-/* Puts them in the order of manifest_path_compare. */
+/* Puts them in the order of text_path_compare. */
 void phase_paths_sort(struct phase_paths *paths);
 /* Sorted, full, without those inside another one.  What is no plain full path in okv_hsm.conf is passed over. */
 int phase_paths_preserved(int root, const struct settings *settings, struct phase_paths *ret_paths, struct fault *f);
