@@ -34,7 +34,9 @@ static int step_mid(struct phase_act *act, struct fault *f)
 	else if (mid->ended != 0)
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (phase_history_is_open(&history))
-		phase_act_find(act, PHASE_LOW, "grep okv-luna " SETTINGS_GENERIC "/okv_hsm_mid_upgrade", NULL,
+		phase_act_find(act, PHASE_MEDIUM, "journalctl -t okv-luna",
+			       "Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
+			       "is made good here.",
 			       "OKV's mid-upgrade step has left no record since pre-upgrade");
 	else
 		act->skipped = true;

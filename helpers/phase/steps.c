@@ -116,20 +116,43 @@ int phase_steps_job(const struct phase_act *act, struct wire_job *ret_job)
 	return 0;
 }
 
+/* A finding of WIRE_FAIL with that severity, another below it. */
+static void finding_take(struct phase_act *act, const struct wire_finding *finding, enum phase_severity fail)
+{
+	const enum phase_severity severity = finding->grade == WIRE_FAIL   ? fail
+					     : finding->grade == WIRE_WARN ? PHASE_LOW
+									   : PHASE_INFO;
+
+	if (finding->line > 0)
+		phase_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
+			       finding->line, finding->what);
+	else
+		phase_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file, finding->what);
+}
+
 void phase_steps_findings(struct phase_act *act, const struct wire_findings *findings, enum phase_severity fail)
 {
-	for (size_t i = 0; i < findings->count; i++) {
-		const struct wire_finding *finding = &findings->items[i];
-		const enum phase_severity severity = finding->grade == WIRE_FAIL   ? fail
-						     : finding->grade == WIRE_WARN ? PHASE_LOW
-										   : PHASE_INFO;
-		if (finding->line > 0)
-			phase_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
-				       finding->line, finding->what);
-		else
-			phase_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file,
-				       finding->what);
-	}
+	for (size_t i = 0; i < findings->count; i++)
+		finding_take(act, &findings->items[i], fail);
+}
+
+/*
+ * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to look: the
+ * files that the configuration names may not be back yet.  After it, every run looks until one has proven the
+ * upgrade, so that no second run passes over what failed the first; from then on it would only cost a shell.
+ */
+static int wiring_is_looked_at(const struct phase_act *act, bool *ret_look, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	struct phase_history history;
+
+	*ret_look = act->changed && !run->dry_run && run->kind != PHASE_MID;
+	if (act->changed || run->dry_run || run->kind != PHASE_POST)
+		return 0;
+	if (phase_journal_read(run->root, &history, f) < 0)
+		return -1;
+	*ret_look = !history.acts[PHASE_POST].good;
+	return 0;
 }
 
 int phase_step_wire(struct phase_act *act, struct fault *f)
@@ -146,16 +169,19 @@ int phase_step_wire(struct phase_act *act, struct fault *f)
 	act->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != WIRE_SCOPE_GENERIC)
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s", wire_scope_text(outcome.scope));
-	/*
-	 * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to
-	 * look: the files that the configuration names may not be back yet.
-	 */
-	if (!act->changed || act->run->dry_run || act->run->kind == PHASE_MID)
+	bool look;
+	if (wiring_is_looked_at(act, &look, f) < 0)
+		return -1;
+	if (!look)
 		return 0;
 	if (wire_check(&job, &findings, f) < 0)
 		return -1;
-	if (wire_findings_count(&findings, WIRE_FAIL) > 0)
-		phase_steps_findings(act, &findings, PHASE_HIGH);
+	for (size_t i = 0; wire_findings_count(&findings, WIRE_FAIL) > 0 && i < findings.count; i++) {
+		const struct wire_finding *finding = &findings.items[i];
+		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
+		const bool judged = act->run->kind == PHASE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
+		finding_take(act, finding, judged ? PHASE_MEDIUM : PHASE_HIGH);
+	}
 	return 0;
 }
 

@@ -129,6 +129,28 @@ upgraded() {
 	[ -L "$ROOT$WANTED" ]
 }
 
+@test "without the helper of the next upgrade it proves this one, and says what to reinstall" {
+	upgraded
+	chmod a-x "$ROOT/opt/okv-luna/libexec/okv-luna-mid-upgrade"
+	rm "$ROOT$GENERIC/okv_hsm_post_upgrade"
+	run -0 post
+	[[ $output == *"! /opt/okv-luna/libexec/okv-luna-mid-upgrade: it is not there, or not executable"* ]]
+	[ ! -L "$ROOT$WANTED" ]
+}
+
+@test "what wiring cannot mend fails every run until somebody has" {
+	upgraded
+	printf 'if\n' >>"$ROOT$GENERIC/okv_hsm_mid_upgrade"
+	for time in first second; do
+		run -1 post
+		[[ ${lines[0]} == *"okv_hsm_mid_upgrade"*"do not restart this server"* ]]
+		[ -L "$ROOT$WANTED" ]
+	done
+	sed -i '$d' "$ROOT$GENERIC/okv_hsm_mid_upgrade"
+	run -0 post
+	[ ! -L "$ROOT$WANTED" ]
+}
+
 @test "a mid-upgrade that failed is shouted, then everything is done here" {
 	pre -q
 	new_os
@@ -144,7 +166,7 @@ upgraded() {
 	pre -q
 	new_os
 	run post --dry-run
-	[[ $output == *"has left no record since pre-upgrade"* ]]
+	[[ $output == *"! OKV's mid-upgrade step has left no record since pre-upgrade"* ]]
 	strace -f -o /dev/null -e trace=fork,vfork,clone -e inject=fork,vfork,clone:signal=KILL:when=2 \
 		"$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" || true
 	run -0 post
