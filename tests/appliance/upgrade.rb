@@ -15,8 +15,14 @@
 # Options:
 #   --confirm                   do it
 #   --hook-shell bash|sh        the shell that runs the hook (bash)
-#   --hook-env set|unset|empty  hand the four variables over; leave them to the
-#                               hook's own header; hand over two empty numbers (set)
+#   --hook-env HOW              set: hand the four variables over (this is the default); unset: leave
+#                               them to the hook's own header; empty: hand over two empty
+#                               numbers; none: no variable at all, not even PATH
+#   --hook-cwd gone             the hook's working directory is removed beneath it
+#   --hook-runs N               so many times, one after the other (1)
+#   --hook-early                before anything of PRESERVED_FILES is back
+#   --fresh-generic             OKV's own directory without generic/: that is the release's
+#   --before-hook COMMAND       a shell command, with the new root as $1, just before the hook
 #   --same-os                   no new root: the hook runs on this one
 #   --stock-generic             with --same-os: OKV's stock generic files are put
 #                               back first, as a release that replaces them would
@@ -86,13 +92,13 @@ def restore_preserved
 end
 
 # OKV carries its own configuration over; its programs come with the release.
-def restore_okv
+def restore_okv(fresh)
   old_users = names('/etc/passwd')
   old_groups = names('/etc/group')
   new_users = names("#{NEW_ROOT}/etc/passwd").invert
   new_groups = names("#{NEW_ROOT}/etc/group").invert
   Dir.children(HSM).sort.each do |child|
-    next if child == 'bin'
+    next if child == 'bin' || (fresh && child == 'generic')
 
     copy("#{HSM}/#{child}")
     Find.find("#{NEW_ROOT}#{HSM}/#{child}") do |path|
@@ -110,9 +116,14 @@ end
 
 # The hook in a chroot of the new root; its mounts live in a namespace of their
 # own and go with it.
-def hook_command(root, shell)
-  hook = "#{GENERIC}/okv_hsm_mid_upgrade"
-  return ["/bin/#{shell}", hook] if root == '/'
+def hook_command(root, options)
+  hook = ["/bin/#{options[:shell]}", "#{GENERIC}/okv_hsm_mid_upgrade"]
+  if options[:cwd]
+    gone = 'mkdir /tmp/gone && cd /tmp/gone && rmdir /tmp/gone && exec "$@"'
+    hook = ['/bin/sh', '-c', gone, 'sh', *hook]
+  end
+  clean = options[:env] == 'none' ? '/usr/bin/env -i' : ''
+  return [*clean.split, *hook] if root == '/'
 
   script = <<~SH
     set -e
@@ -123,24 +134,25 @@ def hook_command(root, shell)
         mkdir -p -m 0755 "$0/run/systemd/journal"
         mount --bind /run/systemd/journal "$0/run/systemd/journal"
     fi
-    exec chroot "$0" "$@"
+    exec #{clean} /usr/sbin/chroot "$0" "$@"
   SH
-  ['unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c', script, root, "/bin/#{shell}", hook]
+  ['/usr/bin/unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c', script, root, *hook]
 end
 
-def run_hook(root, shell, env)
+def run_hook(root, options)
+  env = options[:env]
   values = HANDED_OVER.merge('LOGTAG' => 'okv-upgrade', 'LOGDEBUG' => 'user.debug')
-  variables = { 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin' }
+  variables = env == 'none' ? {} : { 'PATH' => '/usr/sbin:/usr/bin:/sbin:/bin' }
   variables.merge!(values.transform_values(&:to_s)) if env == 'set'
   variables.merge!(values.merge(HANDED_OVER.transform_values { '' })) if env == 'empty'
   started = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-  system(variables, *hook_command(root, shell), unsetenv_others: true, in: '/dev/null', chdir: '/')
+  system(variables, *hook_command(root, options), unsetenv_others: true, in: '/dev/null', chdir: '/')
   seconds = Process.clock_gettime(Process::CLOCK_MONOTONIC) - started
   [$?.exitstatus || (128 + $?.termsig), seconds]
 end
 
 def judge_hook(status, seconds, env)
-  agreed = { 'set' => HANDED_OVER, 'unset' => BY_HEADER }.fetch(env, {})
+  agreed = { 'set' => HANDED_OVER, 'unset' => BY_HEADER, 'none' => BY_HEADER }.fetch(env, {})
   word = agreed.key(status)
   # Without numbers there is nothing to compare; the last status has to be 0.
   word = 'no number was given' if env == 'empty' && status.zero?
@@ -150,11 +162,16 @@ def judge_hook(status, seconds, env)
   give_up("upgrade ended: okv_hsm_mid_upgrade must end with one of #{agreed.values}") unless word
 end
 
-options = { shell: 'bash', env: 'set' }
+options = { shell: 'bash', env: 'set', runs: 1 }
 OptionParser.new do |o|
   o.on('--confirm') { options[:confirm] = true }
   o.on('--hook-shell SHELL', %w[bash sh]) { |v| options[:shell] = v }
-  o.on('--hook-env HOW', %w[set unset empty]) { |v| options[:env] = v }
+  o.on('--hook-env HOW', %w[set unset empty none]) { |v| options[:env] = v }
+  o.on('--hook-cwd WHERE', %w[gone]) { |v| options[:cwd] = v }
+  o.on('--hook-runs N', Integer) { |v| options[:runs] = v }
+  o.on('--hook-early') { options[:early] = true }
+  o.on('--fresh-generic') { options[:fresh] = true }
+  o.on('--before-hook COMMAND') { |v| options[:before] = v }
   o.on('--same-os') { options[:same] = true }
   o.on('--stock-generic') { options[:stock] = true }
 end.parse!
@@ -179,10 +196,13 @@ if options[:same]
   end
 else
   say("moving to #{File.read("#{root}/etc/os-release")[/^PRETTY_NAME="(.*)"$/, 1]}")
-  restore_preserved
-  restore_okv
+  restore_preserved unless options[:early]
+  restore_okv(options[:fresh])
 end
 
-judge_hook(*run_hook(root, options[:shell], options[:env]), options[:env])
+give_up("'#{options[:before]}' failed") unless options[:before].nil? ||
+                                               system('/bin/sh', '-c', options[:before], 'before-hook', root)
+options[:runs].times { judge_hook(*run_hook(root, options), options[:env]) }
+restore_preserved if options[:early]
 File.write("#{root}/etc/okv-release", "Oracle Key Vault Server #{RELEASE}\n")
 say("done: Oracle Key Vault Server #{RELEASE}; restart to boot it")
