@@ -14,9 +14,19 @@
 #include "bundle/cipher.h"
 #include "fs/handle.h"
 
-enum { RING_SIZE = BUNDLE_SLOT_SIZE * BUNDLE_RING_SLOTS };
+/*
+ * Slots are told free half a ring at a time: each word wakes a process on the other processor, which takes as long as
+ * digesting a good part of a slot.
+ */
+enum { RING_SIZE = BUNDLE_SLOT_SIZE * BUNDLE_RING_SLOTS, FREED_AT_ONCE = BUNDLE_RING_SLOTS / 2 };
 
-/* What goes over the line: to the child a length, 0 for "the digest, please"; back one byte for each slot. */
+/* What goes over the line: to the child a length, 0 for "the digest, please"; back these. */
+struct answer {
+	uint32_t freed; /* slots that may be filled again */
+	uint32_t last;  /* of this stream: the digest is there */
+	unsigned char digest[BUNDLE_DIGEST_SIZE];
+};
+
 static bool line_read(int fd, void *bytes, size_t length)
 {
 	unsigned char *at = bytes;
@@ -49,23 +59,28 @@ static void child_work(const unsigned char *ring, int line)
 {
 	struct fault f = FAULT_INIT;
 	BUNDLE_DIGEST_AUTO digest = BUNDLE_DIGEST_INIT;
-	unsigned char result[BUNDLE_DIGEST_SIZE];
+	struct answer answer = { .freed = 0 };
 	uint32_t length;
 
 	if (bundle_digest_start(&digest, &f) < 0)
 		return;
 	for (size_t slot = 0; line_read(line, &length, sizeof(length));) {
+		answer.last = length == 0;
 		if (length == 0) {
-			if (bundle_digest_finish(&digest, result, &f) < 0 ||
-			    !line_write(line, result, sizeof(result)) || bundle_digest_start(&digest, &f) < 0)
+			if (bundle_digest_finish(&digest, answer.digest, &f) < 0 ||
+			    bundle_digest_start(&digest, &f) < 0)
 				return;
-			continue;
+		} else {
+			if (length > BUNDLE_SLOT_SIZE ||
+			    bundle_digest_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0)
+				return;
+			slot = (slot + 1) % BUNDLE_RING_SLOTS;
+			if (++answer.freed < FREED_AT_ONCE)
+				continue;
 		}
-		if (length > BUNDLE_SLOT_SIZE ||
-		    bundle_digest_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0 ||
-		    !line_write(line, "", 1))
+		if (!line_write(line, &answer, sizeof(answer)))
 			return;
-		slot = (slot + 1) % BUNDLE_RING_SLOTS;
+		answer.freed = 0;
 	}
 }
 
@@ -118,15 +133,20 @@ static int child_lost(struct fault *f)
 	return fault_system(f, 0, "the digest process ended too early");
 }
 
+static int answer_take(struct bundle_hasher *h, struct answer *ret_answer, struct fault *f)
+{
+	if (!line_read(h->line, ret_answer, sizeof(*ret_answer)))
+		return child_lost(f);
+	h->spare += ret_answer->freed;
+	return 0;
+}
+
 int bundle_hasher_slot(struct bundle_hasher *h, unsigned char **ret_slot, struct fault *f)
 {
-	unsigned char byte;
+	struct answer answer;
 
-	if (h->spare == 0) {
-		if (!line_read(h->line, &byte, 1))
-			return child_lost(f);
-		h->spare = 1;
-	}
+	if (h->spare == 0 && answer_take(h, &answer, f) < 0)
+		return -1;
 	*ret_slot = h->ring + h->next * BUNDLE_SLOT_SIZE;
 	return 0;
 }
@@ -145,14 +165,15 @@ int bundle_hasher_give(struct bundle_hasher *h, size_t length, struct fault *f)
 int bundle_hasher_finish(struct bundle_hasher *h, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
 {
 	const uint32_t please = 0;
-	unsigned char bytes[BUNDLE_RING_SLOTS], digest[BUNDLE_DIGEST_SIZE];
-	const size_t owed = BUNDLE_RING_SLOTS - h->spare;
+	struct answer answer;
 
-	if (!line_write(h->line, &please, sizeof(please)) || !line_read(h->line, bytes, owed) ||
-	    !line_read(h->line, digest, sizeof(digest)))
+	if (!line_write(h->line, &please, sizeof(please)))
 		return child_lost(f);
-	h->spare = BUNDLE_RING_SLOTS;
-	memcpy(ret_digest, digest, sizeof(digest));
+	do
+		if (answer_take(h, &answer, f) < 0)
+			return -1;
+	while (!answer.last);
+	memcpy(ret_digest, answer.digest, sizeof(answer.digest));
 	return 0;
 }
 
