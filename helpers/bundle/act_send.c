@@ -7,7 +7,7 @@
 #include "bundle/send.h"
 #include "fs/handle.h"
 
-enum { JOBS_DEFAULT = 8, TIMEOUT_DEFAULT = 300 };
+enum { JOBS_DEFAULT = 16, TIMEOUT_DEFAULT = 300 };
 
 static int outgoing_open(const struct bundle_act *act, int *ret_fd, uint64_t *ret_size, struct fault *f)
 {
