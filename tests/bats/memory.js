@@ -15,6 +15,9 @@ const file = fs.readFileSync(carrier);
 const header = JSON.parse(file.subarray(6, file.indexOf(10, 6)).toString());
 const key = crypto.pbkdf2Sync(secret, Buffer.from(header.salt, 'base64'), header.iterations, 32, 'sha256');
 
+// What a sanitizer maps to keep its books in: more than a machine has.
+const BOOKS = 2 ** 30;
+
 function seen(pid) {
 	const found = new Set();
 	const memory = fs.openSync(`/proc/${pid}/mem`, 'r');
@@ -23,6 +26,8 @@ function seen(pid) {
 		if (!m || m[3] === '[vvar]' || m[3] === '[vsyscall]')
 			continue;
 		const start = BigInt('0x' + m[1]), length = Number(BigInt('0x' + m[2]) - start);
+		if (process.env.OKV_SANITIZED === '1' && length > BOOKS)
+			continue;
 		const bytes = Buffer.alloc(length);
 		try {
 			fs.readSync(memory, bytes, 0, length, start);
