@@ -437,7 +437,11 @@ held_with_passphrase() {
 	mkfifo line
 	"$@" --passphrase-file line 3>&- &
 	pid=$!
-	exec 8>line
+	exec 8<>line
+	for _ in $(seq 250); do
+		[[ $(readlink /proc/$pid/fd/*) == */line* ]] && break
+		sleep 0.02
+	done
 	cat "$pass" >&8
 }
 
