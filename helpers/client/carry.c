@@ -70,21 +70,27 @@ static int named_carry(void *context, const char *path, const char *key, struct 
 	struct carrier *c = context;
 	FS_AUTO int old = -1;
 	FS_AUTO int new = -1;
-	struct fault ignored = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	struct stat status;
 	char leaf[FS_NAME_SIZE], parent[PATH_MAX];
 
 	(void)key;
-	if (strlen(path) >= sizeof(parent) || client_is_identity(path) || is_vendors(path) ||
-	    fs_parent_open(c->from, path, FS_NOFOLLOW, &old, leaf, &ignored) < 0 ||
-	    fstatat(old, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
+	if (strlen(path) >= sizeof(parent) || client_is_identity(path) || is_vendors(path))
+		return 0;
+	if (fs_parent_open(c->from, path, FS_NOFOLLOW, &old, leaf, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (fstatat(old, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at the old '%s'", SHOWN(path));
+	if (!S_ISREG(status.st_mode))
 		return 0;
 	if (c->to < 0) {
 		text_add_format(&c->kept, "%s\n", path);
 		return 0;
 	}
-	if (fs_status(c->to, path, FS_NOFOLLOW, &status, &ignored) == 0)
+	if (fs_status(c->to, path, FS_NOFOLLOW, &status, &cause) == 0)
 		return 0;
+	if (fs_absence(&cause, f) < 0)
+		return -1;
 	text_add_format(&c->kept, "%s\n", path);
 	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strlen(path) - strlen(leaf)), path);
 	if (fs_dirs_make(c->to, parent, 0755, FS_NOFOLLOW, f) < 0 ||

@@ -24,19 +24,26 @@ static int entry_copy(struct client_copy *c, int from, int to, const char *name,
 		       struct fault *f);
 
 /* ACLs, labels and what else hangs on the file; a target that cannot hold one is told once, by its file. */
-static void attributes_copy(struct client_copy *c, int from, int to, const char *path)
+static int attributes_copy(struct client_copy *c, int from, int to, const char *path, struct fault *f)
 {
-	char names[8192], value[65536];
+	/* The most that the kernel gives, for the names and for one value. */
+	char names[65536], value[65536];
 	const ssize_t length = flistxattr(from, names, sizeof(names));
 
+	if (length < 0 && errno != ENOTSUP)
+		return fault_system(f, errno, "cannot read the attributes of '%s'", SHOWN(path));
 	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
 		const ssize_t size = fgetxattr(from, names + at, value, sizeof(value));
+		if (size < 0 && errno != ENODATA && errno != ENOTSUP)
+			return fault_system(f, errno, "cannot read attribute %s of '%s'", SHOWN(names + at),
+					    SHOWN(path));
 		if (size < 0 || strcmp(names + at, "security.capability") == 0)
 			continue;
 		if (fsetxattr(to, names + at, value, (size_t)size, 0) < 0)
 			report_say(c->report, REPORT_WARNING, "'%s': attribute %s could not be carried over: %s",
 				   SHOWN(path), SHOWN(names + at), fault_errno_text(errno));
 	}
+	return 0;
 }
 
 /* Owner first, then mode: at no moment does anybody have more than in the end. */
@@ -47,10 +54,12 @@ static int status_copy(struct client_copy *c, int from, int to, const struct sta
 
 	if (fchown(to, status->st_uid, status->st_gid) < 0)
 		return fault_system(f, errno, "cannot keep the owner of '%s'", SHOWN(path));
-	attributes_copy(c, from, to, path);
+	if (attributes_copy(c, from, to, path, f) < 0)
+		return -1;
 	if (fchmod(to, status->st_mode & 07777 & ~(mode_t)(S_ISREG(status->st_mode) ? S_ISUID : 0)) < 0)
 		return fault_system(f, errno, "cannot keep the mode of '%s'", SHOWN(path));
-	(void)futimens(to, times);
+	if (futimens(to, times) < 0)
+		return fault_system(f, errno, "cannot keep the times of '%s'", SHOWN(path));
 	return 0;
 }
 

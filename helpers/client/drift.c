@@ -22,7 +22,7 @@ static int entry_look(void *context, const void *state, const struct fs_walk_ent
 	struct drift *d = context;
 	const struct stat *now = entry->status;
 	const char *path = entry->path + strspn(entry->path, "/");
-	struct fault absent = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	struct stat before;
 
 	(void)state;
@@ -32,11 +32,9 @@ static int entry_look(void *context, const void *state, const struct fs_walk_ent
 		return FS_WALK_PASS;
 	if (S_ISDIR(now->st_mode))
 		return FS_WALK_ENTER;
-	if (fs_status(d->before, path, FS_NOFOLLOW, &before, &absent) < 0) {
-		if (absent.kind != FAULT_ABSENT) {
-			*f = absent;
+	if (fs_status(d->before, path, FS_NOFOLLOW, &before, &cause) < 0) {
+		if (fs_absence(&cause, f) < 0)
 			return -1;
-		}
 	} else if ((before.st_mode & S_IFMT) == (now->st_mode & S_IFMT) && before.st_size == now->st_size &&
 		   (S_ISLNK(now->st_mode) || (before.st_mtim.tv_sec == now->st_mtim.tv_sec &&
 					      before.st_mtim.tv_nsec == now->st_mtim.tv_nsec))) {

@@ -39,7 +39,7 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 	struct client_vendor_set set;
 	struct fault later = FAULT_INIT;
 	FS_AUTO int client = -1;
-	bool installed = false;
+	bool installed = false, had_conf = false, has_conf = false;
 
 	if (client_full_find(i, &set, f) < 0)
 		return -1;
@@ -47,9 +47,9 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
 					"and give --accept-licence");
 	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    client_vendor_installed(request->root, &set, &installed, f) < 0)
+	    client_vendor_installed(request->root, &set, &installed, f) < 0 ||
+	    fs_existence(request->root, request->settings->chrystoki_conf, &had_conf, f) < 0)
 		return -1;
-	const bool had_conf = fs_exists(request->root, request->settings->chrystoki_conf);
 	if (!installed) {
 		if (client_keep_make(&keep, &result->carried, f) < 0)
 			return -1;
@@ -59,9 +59,13 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 			return -1;
 		result->changed = true;
 	}
+	if (fs_existence(request->root, request->settings->chrystoki_conf, &has_conf, f) < 0) {
+		f->kind = FAULT_INCOMPLETE;
+		return fault_prefix(f, "the packages are installed, but: ");
+	}
 	if (had_conf)
 		result->conf = CLIENT_CONF_KEPT;
-	else if (fs_exists(request->root, request->settings->chrystoki_conf))
+	else if (has_conf)
 		result->conf = CLIENT_CONF_WRITTEN;
 	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0)
 		return client_record_rewrite(request->root, client, request->client_dir,

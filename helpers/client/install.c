@@ -36,7 +36,11 @@ void client_result_done(struct client_result *result)
 
 static int accounts_read(int root, const char *path, struct text *ret_text, struct fault *f)
 {
-	if (!fs_exists(root, path))
+	bool there;
+
+	if (fs_existence(root, path, &there, f) < 0)
+		return -1;
+	if (!there)
 		return 0;
 	return fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, f);
 }
@@ -50,12 +54,10 @@ static int worker_choose(struct client_installing *i, const struct text *passwd,
 {
 	enum { FIRST = 65533, LAST = 60000 };
 	TEXT_AUTO own = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
 	FS_AUTO int real = -1;
 
-	if (fs_root_open("/", &real, f) < 0)
+	if (fs_root_open("/", &real, f) < 0 || accounts_read(real, "/etc/passwd", &own, f) < 0)
 		return -1;
-	(void)accounts_read(real, "/etc/passwd", &own, &ignored);
 	for (uid_t id = FIRST; id > LAST; id--) {
 		TEXT_AUTO name = TEXT_INIT;
 		if (!accounts_user_name(passwd, id, &name) && !accounts_user_name(&own, id, &name) &&
@@ -134,7 +136,8 @@ static int unpack(struct client_installing *i, const struct client_source *sourc
 
 static int conf_read(const struct client_request *request, struct text *ret_conf, bool *ret_there, struct fault *f)
 {
-	*ret_there = fs_exists(request->root, request->settings->chrystoki_conf);
+	if (fs_existence(request->root, request->settings->chrystoki_conf, ret_there, f) < 0)
+		return -1;
 	if (!*ret_there)
 		return 0;
 	return fs_read_file(request->root, request->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX,
@@ -149,9 +152,12 @@ static int conf_write(struct client_installing *i, const struct text *conf, stru
 		.mode = rights.mode, .uid = 0, .gid = rights.gid, .force = false, .expected = NULL
 	};
 	const char *path = request->settings->chrystoki_conf;
+	bool there = true;
 
 	/* Only where there still is none. */
-	if (conf->length == 0 || fs_exists(request->root, path))
+	if (conf->length > 0 && fs_existence(request->root, path, &there, f) < 0)
+		return -1;
+	if (there)
 		return 0;
 	if (fs_publish(request->root, path, FS_FOLLOW_TRUSTED, conf->bytes, conf->length, &how, f) < 0)
 		return -1;
@@ -222,10 +228,12 @@ static int place(struct client_installing *i, int tree, struct fault *f)
 	if (client_workshop_present(&i->workshop, &old, f) < 0)
 		return -1;
 
-	bool same = false;
-	if (old >= 0 && client_record_matches(old, &record, &same, f) < 0)
+	bool same = false, has_previous;
+	if (client_workshop_has_previous(&i->workshop, &has_previous, f) < 0 ||
+	    (old >= 0 && client_record_matches(old, &record, &same, f) < 0))
 		return -1;
 	result->changed = !same;
+	result->previous_kept = has_previous || (old >= 0 && !same);
 	int r = world_join(i, client, same ? -1 : old, &conf, f);
 	if (r == 0 && !same) {
 		fs_close(&client);
@@ -252,7 +260,7 @@ static int plan(struct client_installing *i, const struct client_source *source,
 	const struct client_request *request = i->request;
 	FS_AUTO int old = -1;
 	struct text conf = TEXT_INIT;
-	bool there;
+	bool there = false;
 
 	struct client_vendor_set set;
 
@@ -261,6 +269,10 @@ static int plan(struct client_installing *i, const struct client_source *source,
 	if (i->result->content.kind == CLIENT_FULL && client_full_find(i, &set, f) < 0)
 		return -1;
 	if (i->workshop.parent >= 0 && client_workshop_present(&i->workshop, &old, f) < 0)
+		return -1;
+	/* rpm works in place: what may be kept is older than the client before this one. */
+	if (i->result->content.kind != CLIENT_FULL &&
+	    client_workshop_has_previous(&i->workshop, &i->result->previous_kept, f) < 0)
 		return -1;
 	int r = conf_read(request, &conf, &there, f);
 	if (r == 0 && old >= 0)
@@ -294,12 +306,7 @@ int client_install(const struct client_request *request, struct client_result *r
 		r = client_keep_restore(&keep, f);
 	if (r == 0)
 		r = request->dry_run ? plan(&i, &source, f) : install(&i, &source, f);
-	if (r == 0) {
-		/* rpm works in place: what may be kept is older than the client before this one. */
-		result.previous_kept = result.content.kind != CLIENT_FULL && i.workshop.dir >= 0 &&
-				       client_workshop_has_previous(&i.workshop);
-		memcpy(result.sha256, source.sha256, sizeof(result.sha256));
-	}
+	memcpy(result.sha256, source.sha256, sizeof(result.sha256));
 	if (!request->dry_run)
 		client_workshop_close(&i.workshop, request->root, request->client_dir);
 	client_workshop_done(&i.workshop);

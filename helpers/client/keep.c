@@ -15,17 +15,15 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-bool client_keep_is_there(const struct client_workshop *workshop)
-{
-	return faccessat(workshop->dir, "kept", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static int conf_keep(const struct client_keep *keep, struct text *ret_conf, struct fault *f)
 {
 	struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct stat status;
+	bool there;
 
-	if (!fs_exists(keep->root, keep->conf_path))
+	if (fs_existence(keep->root, keep->conf_path, &there, f) < 0)
+		return -1;
+	if (!there)
 		return 0;
 	if (fs_read_file(keep->root, keep->conf_path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_conf, &status, f) < 0)
 		return -1;
@@ -71,10 +69,12 @@ static int conf_restore(const struct client_keep *keep, struct fault *f)
 	FS_AUTO int fd = -1;
 	struct stat status;
 	char beside[PATH_MAX];
-	bool same = false;
+	bool same = false, there;
 	int r = 0;
 
-	if (faccessat(keep->workshop->dir, "kept.conf", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fs_existence(keep->workshop->dir, "kept.conf", &there, f) < 0)
+		return -1;
+	if (!there)
 		return 0;
 	if (fs_file_open_at(keep->workshop->dir, "kept.conf", O_RDONLY, &fd, &status, f) < 0)
 		return -1;
@@ -82,7 +82,9 @@ static int conf_restore(const struct client_keep *keep, struct fault *f)
 	how.uid = status.st_uid;
 	how.gid = status.st_gid;
 	r = fs_read(fd, "kept.conf", FS_READ_CONFIG_MAX, &kept, f);
-	if (r == 0 && fs_exists(keep->root, keep->conf_path)) {
+	if (r == 0)
+		r = fs_existence(keep->root, keep->conf_path, &there, f);
+	if (r == 0 && there) {
 		r = fs_read_file(keep->root, keep->conf_path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, f);
 		same = r == 0 && now.length == kept.length && memcmp(now.bytes, kept.bytes, now.length) == 0 &&
 		       (status.st_mode & 07777) == how.mode && status.st_uid == how.uid && status.st_gid == how.gid;
@@ -107,8 +109,11 @@ int client_keep_restore(const struct client_keep *keep, struct fault *f)
 	struct client_carried carried = CLIENT_CARRIED_INIT;
 	FS_AUTO int kept = -1;
 	FS_AUTO int client = -1;
+	bool there;
 
-	if (!client_keep_is_there(w)) {
+	if (fs_existence(w->dir, "kept", &there, f) < 0)
+		return -1;
+	if (!there) {
 		/* Set aside before anything else was done, and never finished. */
 		(void)unlinkat(w->dir, "kept.conf", 0);
 		return 0;

@@ -9,7 +9,6 @@
 #ifndef OKV_CLIENT_KEEP_H
 #define OKV_CLIENT_KEEP_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fault.h"
@@ -29,6 +28,5 @@ struct client_keep {
 int client_keep_make(const struct client_keep *keep, struct client_carried *ret_carried, struct fault *f);
 /* Nothing to do where nothing is kept. */
 int client_keep_restore(const struct client_keep *keep, struct fault *f);
-bool client_keep_is_there(const struct client_workshop *workshop);
 
 #endif

@@ -56,7 +56,9 @@ static int directory_make(int client, const char *path, const struct client_poli
 	if (mkdirat(dir, leaf, 0700) < 0) {
 		if (errno != EEXIST)
 			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
-		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode))
+		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
+		if (!S_ISDIR(status.st_mode))
 			return fault_refused(f, "member '%s': the client needs a directory of that name", path);
 		return 0;
 	}

@@ -218,7 +218,7 @@ static int entry_compare(void *context, const struct manifest_entry *e, const ch
 	struct comparison *c = context;
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
-	struct fault absent = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	char leaf[FS_NAME_SIZE], target[PATH_MAX];
 	unsigned char digest[SHA256_SIZE];
 	struct stat status;
@@ -227,23 +227,27 @@ static int entry_compare(void *context, const struct manifest_entry *e, const ch
 	if (path[0] == '\0') {
 		if (fstat(c->client, &status) < 0)
 			return fault_system(f, errno, "cannot look at the client");
-	} else if (fs_parent_open(c->client, path, FS_NOFOLLOW, &dir, leaf, &absent) < 0 ||
-		   fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-		return 1;
+	} else if (fs_parent_open(c->client, path, FS_NOFOLLOW, &dir, leaf, &cause) < 0) {
+		return fs_absence(&cause, f) < 0 ? -1 : 1;
+	} else if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+		return errno == ENOENT ? 1 : fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
 	}
 	if ((status.st_mode & S_IFMT) != types[e->type] || status.st_uid != e->uid || status.st_gid != e->gid)
 		return 1;
 	if (e->type == MANIFEST_LINK) {
 		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target));
-		c->same = length >= 0 && text_equal(target, (size_t)length, e->target);
+		if (length < 0)
+			return fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
+		c->same = text_equal(target, (size_t)length, e->target);
 		return c->same ? 0 : 1;
 	}
 	if ((status.st_mode & 07777) != e->mode)
 		return 1;
 	if (e->type == MANIFEST_FILE) {
-		if ((uint64_t)status.st_size != e->size || status.st_nlink != 1 ||
-		    fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &absent) < 0)
+		if ((uint64_t)status.st_size != e->size || status.st_nlink != 1)
 			return 1;
+		if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0)
+			return fs_absence(&cause, f) < 0 ? -1 : 1;
 		if (digest_sha256_descriptor(fd, path, digest, f) < 0)
 			return -1;
 		if (memcmp(digest, e->digest, sizeof(digest)) != 0)

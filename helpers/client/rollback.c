@@ -15,8 +15,6 @@ static int drift_tell(const struct client_request *request, const struct client_
 	FS_AUTO int now = -1;
 	FS_AUTO int before = -1;
 
-	if (!client_workshop_has_previous(w))
-		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(request->client_dir));
 	if (client_workshop_previous(w, &before, f) < 0 || client_workshop_present(w, &now, f) < 0)
 		return -1;
 	if (now < 0)

@@ -78,12 +78,16 @@ static int openssl_set(struct chrystoki *c, int client, const char *client_dir, 
 	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf",
 					      "bin/64/openssl.cnf" };
 	ptrdiff_t line;
+	bool there;
 
 	if (chrystoki_entries(c, "LunaSA Client", "SSLConfigFile", &line) == 0)
 		return 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (fs_exists(client, places[i]))
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (fs_existence(client, places[i], &there, f) < 0)
+			return -1;
+		if (there)
 			return value_set(c, "LunaSA Client", "SSLConfigFile", client_dir, places[i], "", f);
+	}
 	return 0;
 }
 
@@ -104,7 +108,10 @@ static int relative_set(struct chrystoki *c, int client, const char *client_dir,
 		int r = value != NULL && key != NULL && section != NULL ? 0 : fault_memory(f);
 		if (r == 0 && value[0] != '/' && strstr(value, "://") == NULL && strstr(value, "..") == NULL) {
 			const char *path = text_starts(value, "./") ? value + 2 : value;
-			if (path != value || (path[0] != '\0' && strchr(path, '/') != NULL && fs_exists(client, path)))
+			bool is_path = path != value;
+			if (!is_path && strchr(path, '/') != NULL)
+				r = fs_existence(client, path, &is_path, f);
+			if (r == 0 && is_path)
 				r = value_set(c, section, key, client_dir, path, "", f);
 		}
 		free(value);
@@ -150,8 +157,8 @@ int client_template_make(int client, const struct client_content *content, const
 	/* A cloud client's own file holds its credentials; a template beside it would not. */
 	for (size_t i = 0; i < 3 && !found && r == 0; i++) {
 		const char *name = names[content->kind == CLIENT_CLOUD ? 2 - i : i];
-		found = fs_exists(client, name);
-		if (found)
+		r = fs_existence(client, name, &found, f);
+		if (r == 0 && found)
 			r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 	}
 	if (r == 0 && found)
@@ -166,8 +173,10 @@ int client_template_make(int client, const struct client_content *content, const
 	if (chrystoki_mend(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
 	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
 		return -1;
-	if (fs_exists(client, "libs/64/plugins") &&
-	    value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
+	bool plugins;
+	if (fs_existence(client, "libs/64/plugins", &plugins, f) < 0)
+		return -1;
+	if (plugins && value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
 		return -1;
 	if (content->kind == CLIENT_CLOUD &&
 	    (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 || partition_data_split(&c, f) < 0))
@@ -184,9 +193,11 @@ struct missing {
 static int missing_say(void *context, const char *path, const char *key, struct fault *f)
 {
 	const struct missing *m = context;
+	bool there;
 
-	(void)f;
-	if (!fs_exists(m->client, path))
+	if (fs_existence(m->client, path, &there, f) < 0)
+		return -1;
+	if (!there)
 		report_say(m->report, REPORT_WARNING, "Chrystoki.conf names '%s' (%s), which the new client does not "
 			   "have", SHOWN(path), SHOWN(key));
 	return 0;

@@ -26,11 +26,6 @@ void client_workshop_done(struct client_workshop *w)
 	fs_close(&w->dir);
 }
 
-static bool there(int dir, const char *name)
-{
-	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static int names_set(int root, const char *client_dir, struct client_workshop *w, struct fault *f)
 {
 	if (fs_parent_open(root, client_dir, FS_FOLLOW_TRUSTED, &w->parent, w->leaf, f) < 0)
@@ -76,21 +71,29 @@ static int swap_note_write(struct client_workshop *w, const struct stat *next, s
 	return fs_write(fd, "swap", line, (size_t)length, f);
 }
 
-/* Is the tree that the note is about in the client's place? */
-static bool swap_note_fulfilled(const struct client_workshop *w)
+/*
+ * Is the tree that the note is about in the client's place?  A "no" throws `next` away, which after the exchange is the
+ * old client: so only a note that is not there or not whole, which the sync before the exchange excludes, is a "no".
+ */
+static int swap_note_look(const struct client_workshop *w, bool *ret_fulfilled, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault cause = FAULT_INIT;
 	TEXT_AUTO note = TEXT_INIT;
 	FS_AUTO int fd = -1;
 	struct stat client;
 	uintmax_t device, inode;
 
-	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &ignored) < 0 ||
-	    fs_read(fd, "swap", 64, &note, &ignored) < 0 ||
-	    sscanf(text_string(&note), "%ju %ju", &device, &inode) != 2 ||
-	    fstatat(w->parent, w->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	return device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
+	*ret_fulfilled = false;
+	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (fs_read(fd, "swap", 64, &note, f) < 0)
+		return -1;
+	if (sscanf(text_string(&note), "%ju %ju", &device, &inode) != 2)
+		return 0;
+	if (fstatat(w->parent, w->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s'", SHOWN(w->leaf));
+	*ret_fulfilled = device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
+	return 0;
 }
 
 static int dirs_sync(const struct client_workshop *w, struct fault *f)
@@ -103,9 +106,16 @@ static int dirs_sync(const struct client_workshop *w, struct fault *f)
 /* After the new tree is in place: what it replaced becomes `previous`.  Can be broken off and begun again anywhere. */
 static int swap_complete(struct client_workshop *w, struct fault *f)
 {
-	if (there(w->dir, "outgoing") && !there(w->dir, "next") && renameat(w->dir, "outgoing", w->dir, "next") < 0)
-		return fault_system(f, errno, "cannot put the old client aside");
-	if (there(w->dir, "next")) {
+	bool outgoing, next;
+
+	if (fs_existence(w->dir, "outgoing", &outgoing, f) < 0 || fs_existence(w->dir, "next", &next, f) < 0)
+		return -1;
+	if (outgoing && !next) {
+		if (renameat(w->dir, "outgoing", w->dir, "next") < 0)
+			return fault_system(f, errno, "cannot put the old client aside");
+		next = true;
+	}
+	if (next) {
 		if (fs_tree_remove(w->dir, "previous", f) < 0)
 			return -1;
 		if (renameat(w->dir, "next", w->dir, "previous") < 0)
@@ -118,50 +128,66 @@ static int swap_complete(struct client_workshop *w, struct fault *f)
 	return 0;
 }
 
-/* What a run that was killed has left. */
-static int recover(struct client_workshop *w, struct report *report, struct fault *f)
+/* An old client that a kernel without the exchange has left between two renames. */
+static int outgoing_recover(struct client_workshop *w, struct report *report, struct fault *f)
 {
-	if (there(w->dir, "outgoing")) {
-		/* Between the two renames of a kernel without the exchange. */
-		if (!there(w->parent, w->leaf)) {
-			if (renameat(w->dir, "outgoing", w->parent, w->leaf) < 0)
-				return fault_system(f, errno, "cannot put the old client back");
-			if (dirs_sync(w, f) < 0)
-				return -1;
-			report_say(report, REPORT_WARNING,
-				   "an earlier run was cut off; the client it had moved aside is back");
-		} else if (!there(w->dir, "swap") && !there(w->dir, "previous") &&
-			   renameat(w->dir, "outgoing", w->dir, "previous") < 0) {
-			return fault_system(f, errno, "cannot keep the old client");
-		}
-	}
-	if (swap_note_fulfilled(w)) {
-		if (swap_complete(w, f) < 0)
+	bool outgoing, client, swap, previous;
+
+	if (fs_existence(w->dir, "outgoing", &outgoing, f) < 0 || fs_existence(w->parent, w->leaf, &client, f) < 0 ||
+	    fs_existence(w->dir, "swap", &swap, f) < 0 || fs_existence(w->dir, "previous", &previous, f) < 0)
+		return -1;
+	if (!outgoing)
+		return 0;
+	if (!client) {
+		if (renameat(w->dir, "outgoing", w->parent, w->leaf) < 0)
+			return fault_system(f, errno, "cannot put the old client back");
+		if (dirs_sync(w, f) < 0)
 			return -1;
-		report_say(report, REPORT_WARNING,
-			   "an earlier run was cut off after the new client was in place; completed");
-	} else {
-		const bool left = there(w->dir, "new") || there(w->dir, "next");
-		if (fs_tree_remove(w->dir, "next", f) < 0 || client_workshop_clear(w, f) < 0)
-			return -1;
-		if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
-			return fault_system(f, errno, "cannot tidy up '%s'", SHOWN(w->name));
-		if (left)
-			report_say(report, REPORT_WARNING, "an earlier run was cut off; what it had begun is removed");
+		report_say(report, REPORT_WARNING, "an earlier run was cut off; the client it had moved aside is back");
+	} else if (!swap && !previous && renameat(w->dir, "outgoing", w->dir, "previous") < 0) {
+		return fault_system(f, errno, "cannot keep the old client");
 	}
 	return 0;
 }
 
-/* The first directory on the way to the client's that is not there yet. */
-static void made_find(int root, const char *client_dir, char made[PATH_MAX])
+/* What a run that was killed has left. */
+static int recover(struct client_workshop *w, struct report *report, struct fault *f)
 {
-	made[0] = '\0';
+	bool fulfilled, new, next;
+
+	if (outgoing_recover(w, report, f) < 0 || swap_note_look(w, &fulfilled, f) < 0)
+		return -1;
+	if (fulfilled) {
+		if (swap_complete(w, f) < 0)
+			return -1;
+		report_say(report, REPORT_WARNING,
+			   "an earlier run was cut off after the new client was in place; completed");
+		return 0;
+	}
+	if (fs_existence(w->dir, "new", &new, f) < 0 || fs_existence(w->dir, "next", &next, f) < 0 ||
+	    fs_tree_remove(w->dir, "next", f) < 0 || client_workshop_clear(w, f) < 0)
+		return -1;
+	if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
+		return fault_system(f, errno, "cannot tidy up '%s'", SHOWN(w->name));
+	if (new || next)
+		report_say(report, REPORT_WARNING, "an earlier run was cut off; what it had begun is removed");
+	return 0;
+}
+
+/* The first directory on the way to the client's that is not there yet. */
+static int made_find(int root, const char *client_dir, char made[PATH_MAX], struct fault *f)
+{
+	bool there;
+
 	for (const char *slash = strchr(client_dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		(void)snprintf(made, PATH_MAX, "%.*s", (int)(slash - client_dir), client_dir);
-		if (!fs_exists(root, made))
-			return;
+		if (fs_existence(root, made, &there, f) < 0)
+			return -1;
+		if (!there)
+			return 0;
 	}
 	made[0] = '\0';
+	return 0;
 }
 
 static void parent_of(const char *path, char ret_parent[PATH_MAX])
@@ -178,8 +204,8 @@ int client_workshop_open(int root, const char *client_dir, struct report *report
 	char parent[PATH_MAX];
 
 	parent_of(client_dir, parent);
-	made_find(root, client_dir, w.made);
-	if (fs_dirs_make(root, parent, 0755, FS_FOLLOW_TRUSTED, f) < 0 || names_set(root, client_dir, &w, f) < 0)
+	if (made_find(root, client_dir, w.made, f) < 0 || fs_dirs_make(root, parent, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    names_set(root, client_dir, &w, f) < 0)
 		return -1;
 	if (mkdirat(w.parent, w.name, 0700) < 0 && errno != EEXIST)
 		return fault_errno(f, errno, "cannot make '%s' beside the client", SHOWN(w.name));
@@ -214,13 +240,14 @@ int client_workshop_look(int root, const char *client_dir, struct client_worksho
 {
 	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
 	struct fault absent = FAULT_INIT;
+	bool there;
 
 	if (names_set(root, client_dir, &w, &absent) < 0) {
 		if (absent.kind != FAULT_ABSENT) {
 			*f = absent;
 			return -1;
 		}
-	} else if (there(w.parent, w.name) && dir_open(&w, f) < 0) {
+	} else if (fs_existence(w.parent, w.name, &there, f) < 0 || (there && dir_open(&w, f) < 0)) {
 		return -1;
 	}
 	*ret_workshop = w;
@@ -289,15 +316,17 @@ static int client_exchange(struct client_workshop *w, const char *name, struct r
 		(void)renameat(w->dir, "outgoing", w->parent, w->leaf);
 		return fault_errno(f, errnum, "cannot put '%s' in its place", SHOWN(w->leaf));
 	}
+	/* The names are exchanged but for this one; the next run knows what to do with it. */
 	if (renameat(w->dir, "outgoing", w->dir, name) < 0)
-		return fault_system(f, errno, "cannot put the old client aside");
+		return fault_incomplete(f, "cannot put the old client aside: %s", fault_errno_text(errno));
 	return 0;
 }
 
 int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f)
 {
 	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
-	struct stat next, now;
+	struct stat next;
+	bool replaces;
 
 	(void)snprintf(from, sizeof(from), "new/tree/%s", top);
 	/* "tree/" names the directory itself as well; rename(2) takes the slash. */
@@ -310,38 +339,58 @@ int client_workshop_swap(struct client_workshop *w, const char *top, struct repo
 	if (syncfs(w->dir) < 0)
 		return fault_system(f, errno, "cannot sync the new client");
 
-	const bool replaces = fstatat(w->parent, w->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0;
+	if (fs_existence(w->parent, w->leaf, &replaces, f) < 0)
+		return -1;
 	if (replaces) {
 		if (client_exchange(w, "next", report, f) < 0)
 			return -1;
 	} else if (renameat(w->dir, "next", w->parent, w->leaf) < 0) {
 		return fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(w->leaf));
 	}
-	if (dirs_sync(w, f) < 0)
-		return -1;
-	return swap_complete(w, f);
+	if (dirs_sync(w, f) == 0 && swap_complete(w, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the client is in its place, but: ");
 }
 
-bool client_workshop_has_previous(const struct client_workshop *w)
+int client_workshop_has_previous(const struct client_workshop *w, bool *ret_has, struct fault *f)
 {
 	struct stat status;
+	bool has = false;
 
-	return w->dir >= 0 && fstatat(w->dir, "previous", &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+	if (w->dir >= 0) {
+		has = fstatat(w->dir, "previous", &status, AT_SYMLINK_NOFOLLOW) == 0;
+		if (!has && errno != ENOENT)
+			return fault_system(f, errno, "cannot look for the previous client");
+	}
+	*ret_has = has && S_ISDIR(status.st_mode);
+	return 0;
+}
+
+static int previous_need(const struct client_workshop *w, struct fault *f)
+{
+	bool has;
+
+	if (client_workshop_has_previous(w, &has, f) < 0)
+		return -1;
+	return has ? 0 : fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
 }
 
 int client_workshop_previous(const struct client_workshop *w, int *ret_dir, struct fault *f)
 {
-	if (!client_workshop_has_previous(w))
-		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
+	if (previous_need(w, f) < 0)
+		return -1;
 	*ret_dir = openat(w->dir, "previous", DIR_FLAGS);
 	return *ret_dir < 0 ? fault_errno(f, errno, "cannot open the previous client") : 0;
 }
 
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f)
 {
-	if (!client_workshop_has_previous(w))
-		return fault_absent(f, "no previous client is kept beside '%s'", SHOWN(w->leaf));
-	if (there(w->parent, w->leaf)) {
+	bool there;
+
+	if (previous_need(w, f) < 0 || fs_existence(w->parent, w->leaf, &there, f) < 0)
+		return -1;
+	if (there) {
 		if (client_exchange(w, "previous", report, f) < 0)
 			return -1;
 	} else if (renameat(w->dir, "previous", w->parent, w->leaf) < 0) {

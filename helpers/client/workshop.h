@@ -60,10 +60,11 @@ int client_workshop_present(const struct client_workshop *w, int *ret_dir, struc
 
 /*
  * Puts new/tree/`top` in the client's place, durably: one sync of the file system, one rename.  What was there is
- * `previous` afterwards.
+ * `previous` afterwards.  A fault before the rename has changed nothing; one after it is FAULT_INCOMPLETE, and the next
+ * client_workshop_open ends the work.
  */
 int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f);
-bool client_workshop_has_previous(const struct client_workshop *w);
+int client_workshop_has_previous(const struct client_workshop *w, bool *ret_has, struct fault *f);
 /* Opens it; FAULT_ABSENT without one. */
 int client_workshop_previous(const struct client_workshop *w, int *ret_dir, struct fault *f);
 /* Exchanges the client with `previous`; FAULT_ABSENT without one. */
