@@ -148,6 +148,10 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 		*f = trouble;
 		return -1;
 	}
+	/* It could be somebody's name for a file that is not his to read, and the copy would be the client's own. */
+	if (status.st_nlink != 1)
+		return fault_refused(f, "'%s' of the old client has %ju names; leave it this one, and run this again",
+				     SHOWN(path), (uintmax_t)status.st_nlink);
 	/* The same bytes are there already: they stay, and only get the old owner and mode. */
 	bool same = false;
 	if (newcomer_compare(old, to, name, &new, &same, f) < 0)

@@ -44,6 +44,10 @@ void client_record_done(struct client_record *r);
 int client_record_make(const struct unpack *entries, const struct client_content *content,
 		       const struct client_policy *policy, const char *client_dir, struct client_record *ret_record,
 		       struct fault *f);
+/* `path` is below the client's directory, "" itself; 0 goes on, 1 stops, -1. */
+typedef int client_record_hear(void *context, const struct manifest_entry *entry, const char *path, struct fault *f);
+/* Every entry in order, the implied directories too; gives what the last call of `hear` gave. */
+int client_record_each(const struct client_record *record, client_record_hear *hear, void *context, struct fault *f);
 /* Is all of it so in the installed client, down to every byte?  Stops at the first difference. */
 int client_record_matches(int client, const struct client_record *record, bool *ret_same, struct fault *f);
 int client_record_write(int root, const struct client_record *record, const char *comment, struct fault *f);

@@ -1,87 +1,9 @@
+#include <elf.h>
+
 #include "client/kind.h"
 #include "client/layout.h"
-#include "unit.h"
-
-/* Entries by hand: "d/" is a directory, "a -> b" a link, all else a file. */
-enum { MOST = 40 };
-static struct unpack_entry entries[MOST];
-static char names[MOST][128];
-
-static int entry_order(const void *a, const void *b)
-{
-	return text_path_compare(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
-}
-
-static struct unpack unpacked(const char *const *lines)
-{
-	struct unpack u = { .entries = entries };
-
-	for (; *lines != NULL; lines++, u.count++) {
-		struct unpack_entry *e = &entries[u.count];
-		char *name = names[u.count];
-		(void)snprintf(name, sizeof(names[0]), "%s", *lines);
-		*e = (struct unpack_entry){ .path = name, .type = PIPE_ENTRY_FILE };
-		char *arrow = strstr(name, " -> ");
-		if (arrow != NULL) {
-			*arrow = '\0';
-			e->target = arrow + 4;
-			e->type = PIPE_ENTRY_LINK;
-		} else if (name[strlen(name) - 1] == '/') {
-			name[strlen(name) - 1] = '\0';
-			e->type = PIPE_ENTRY_DIRECTORY;
-		}
-	}
-	qsort(entries, u.count, sizeof(entries[0]), entry_order);
-	return u;
-}
-
-#define UNPACKED(...) unpacked((const char *const[]){ __VA_ARGS__, NULL })
-#define MINIMAL "LunaClient-Minimal-10.4.0-417.x86_64/"
-
-static void the_kind_is_told_by_the_names(void **state)
-{
-	struct client_content c;
-	struct fault f = FAULT_INIT;
-
-	(void)state;
-	struct unpack u = UNPACKED(MINIMAL "libs/64/libCryptoki2.so",
-				   MINIMAL "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	assert_int_equal(c.kind, CLIENT_MINIMAL);
-	assert_string_equal(c.top, MINIMAL);
-	assert_string_equal(c.version, "10.4.0-417");
-	assert_string_equal(c.library, "libs/64/libCryptoki2.so");
-	MUST_FAIL(client_content_find(&u, CLIENT_FULL, &c, &f), FAULT_REFUSED,
-		  "it is a minimal client, not a full one");
-
-	u = UNPACKED("libs/64/libCryptoki2_64.so", "libs/64/libCryptoki2.so -> libCryptoki2_64.so", "setenv");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	assert_int_equal(c.kind, CLIENT_CLOUD);
-	assert_string_equal(c.top, "");
-	assert_string_equal(c.library, "libs/64/libCryptoki2_64.so");
-
-	u = UNPACKED("LunaClient_10.9.4-122_Linux/64/libcryptoki-10.9.4-122.x86_64.rpm",
-		     "LunaClient_10.9.4-122_Linux/64/common");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	assert_int_equal(c.kind, CLIENT_FULL);
-	assert_string_equal(c.version, "10.9.4-122");
-}
-
-static void none_or_more_than_one_client_is_refused(void **state)
-{
-	struct client_content c;
-	struct fault f;
-
-	(void)state;
-	struct unpack u = UNPACKED("README");
-	MUST_FAIL(client_content_find(&u, CLIENT_AUTO, &c, &f), FAULT_REFUSED, "no Luna client in it");
-	u = UNPACKED("a/libs/64/libCryptoki2.so", "b/libs/64/libCryptoki2.so");
-	MUST_FAIL(client_content_find(&u, CLIENT_AUTO, &c, &f), FAULT_REFUSED, "more than one client");
-	u = UNPACKED("libs/64/libCryptoki2.so -> x", "libs/64/x");
-	MUST_FAIL(client_content_find(&u, CLIENT_AUTO, &c, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
-}
-
-/* --- where it goes ------------------------------------------------------------------------------------------------ */
+#include "failing.h"
+#include "made.h"
 
 static int link_list(void *context, const char *path, const char *target, struct fault *f)
 {
@@ -152,57 +74,100 @@ static void the_library_is_one_of_this_machine(void **state)
 	MUST_FAIL(client_layout_check(place->dir, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
 }
 
-/* --- owners and modes --------------------------------------------------------------------------------------------- */
-
-static void owners_and_modes_come_from_the_policy(void **state)
+static void library_make(int client, unsigned char class, Elf64_Half type, Elf64_Half machine)
 {
-	static const struct {
-		const char *path;
-		mode_t without, guide, strict;
-		bool group;
-	} files[] = {
-		{ "bin/64/vtl", 0755, 0755, 0755, false },
-		{ "libs/64/libCryptoki2.so", 0755, 0755, 0755, false },
-		{ "plugins/libdpod.plugin", 0755, 0755, 0755, false },
-		{ "openssl.cnf", 0644, 0644, 0644, false },
-		{ "setenv", 0644, 0644, 0644, false },
-		{ "cert/client/okvKey.pem", 0600, 0640, 0640, true },
-		{ "Chrystoki.conf", 0600, 0640, 0640, true },
-		{ "configData/token/001/token.db", 0600, 0640, 0640, true },
-	};
-	const struct client_policy none = { .has_group = false }, guide = { .has_group = true, .group = 7 };
-	const struct client_policy strict = { .has_group = true, .group = 7, .strict = true };
+	const Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class },
+				  .e_type = type, .e_machine = machine };
+	FS_AUTO int fd = openat(client, "libs/64/libCryptoki2.so", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		assert_int_equal(client_policy_file(&none, files[i].path).mode, files[i].without);
-		assert_int_equal(client_policy_file(&none, files[i].path).gid, 0);
-		assert_int_equal(client_policy_file(&guide, files[i].path).mode, files[i].guide);
-		assert_int_equal(client_policy_file(&strict, files[i].path).mode, files[i].strict);
-		assert_int_equal(client_policy_file(&guide, files[i].path).gid, files[i].group ? 7 : 0);
-		/* Made first with no more than it has in the end, before anybody owns it. */
-		assert_int_equal(client_policy_first_mode(files[i].path) & ~files[i].guide & 07777, 0);
-	}
-	assert_int_equal(client_policy_directory(&none, "cert").mode, 0700);
-	assert_int_equal(client_policy_directory(&guide, "cert").mode, 02770);
-	assert_int_equal(client_policy_directory(&strict, "cert").mode, 02750);
-	assert_int_equal(client_policy_directory(&strict, "data").mode, 02770);
-	assert_int_equal(client_policy_directory(&guide, "bin").mode, 0755);
-	assert_int_equal(client_policy_conf(&none).mode, 0600);
-	assert_int_equal(client_policy_conf(&guide).mode, 0660);
-	assert_int_equal(client_policy_conf(&strict).mode, 0640);
+	assert_int_equal(write(fd, &head, sizeof(head)), sizeof(head));
 }
+
+static void a_library_of_another_class_type_or_machine_is_refused(void **state)
+{
+	const int client = ((const struct unit_place *)*state)->dir;
+	const struct client_content c = { .kind = CLIENT_MINIMAL, .library = "libs/64/libCryptoki2.so" };
+	struct fault f = FAULT_INIT;
+
+	unit_dir(client, "libs", 0755);
+	unit_dir(client, "libs/64", 0755);
+	library_make(client, ELFCLASS32, ET_DYN, EM_386);
+	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
+	library_make(client, ELFCLASS64, ET_EXEC, EM_X86_64);
+	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
+#if defined(__x86_64__)
+	library_make(client, ELFCLASS64, ET_DYN, EM_AARCH64);
+	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "for another machine");
+	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
+	f = (struct fault)FAULT_INIT;
+	MUST(client_layout_check(client, &c, &f));
+#endif
+}
+
+#if defined(__x86_64__)
+static const struct client_policy policy = { .group = 34, .has_group = true };
+
+static void the_directories_and_links_are_made_around_the_vendors_files(void **state)
+{
+	const int client = ((const struct unit_place *)*state)->dir;
+	struct client_content c;
+	struct fault f = FAULT_INIT;
+	struct stat status;
+
+	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv",
+				   "crystoki.ini");
+	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
+	unit_dir(client, "libs", 0755);
+	unit_dir(client, "libs/64", 0755);
+	unit_dir(client, "libs/64/plugins", 0755);
+	unit_write(client, "libs/64/plugins/a.plugin", "plugin", 0755);
+	unit_dir(client, "bin", 0755);
+	unit_dir(client, "bin/64", 0755);
+	unit_write(client, "bin/64/vtl", "vtl", 0755);
+	unit_write(client, "crystoki.ini", "of another system", 0644);
+	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
+	MUST(client_layout_apply(client, &u, &c, &policy, &f));
+	unit_holds(client, "bin/vtl", "vtl");
+	unit_holds(client, "plugins/a.plugin", "plugin");
+	unit_holds(client, "libs/64/plugins/a.plugin", "plugin");
+	assert_int_equal(fstatat(client, "plugins", &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISDIR(status.st_mode));
+	assert_true(unit_there(client, "lib/libCryptoki2_64.so"));
+	assert_false(unit_there(client, "crystoki.ini"));
+	assert_int_equal(fstatat(client, "configData/token/001", &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(status.st_mode, S_IFDIR | 02770);
+	assert_int_equal(status.st_gid, 34);
+}
+
+static void what_stands_where_a_directory_must_be_is_refused(void **state)
+{
+	const int client = ((const struct unit_place *)*state)->dir;
+	struct client_content c;
+	struct fault f = FAULT_INIT;
+
+	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "cert");
+	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
+	unit_dir(client, "libs", 0755);
+	unit_dir(client, "libs/64", 0755);
+	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
+	unit_write(client, "cert", "a file", 0644);
+	MUST_NOT_GUESS("cert", client_layout_apply(client, &u, &c, &policy, &f));
+	MUST_FAIL(client_layout_apply(client, &u, &c, &policy, &f), FAULT_REFUSED, "needs a directory of that name");
+}
+#endif
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kind_is_told_by_the_names),
-		cmocka_unit_test(none_or_more_than_one_client_is_refused),
 		cmocka_unit_test(the_names_of_an_installed_client_lead_to_the_vendors),
 		cmocka_unit_test(what_is_for_another_system_is_not_placed),
 		cmocka_unit_test(a_name_that_the_archive_uses_is_left_to_it),
 		UNIT_IN_PLACE(the_library_is_one_of_this_machine),
-		cmocka_unit_test(owners_and_modes_come_from_the_policy),
+		UNIT_IN_PLACE(a_library_of_another_class_type_or_machine_is_refused),
+#if defined(__x86_64__)
+		UNIT_IN_PLACE(the_directories_and_links_are_made_around_the_vendors_files),
+		UNIT_IN_PLACE(what_stands_where_a_directory_must_be_is_refused),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

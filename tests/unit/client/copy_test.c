@@ -1,0 +1,221 @@
+#include <sys/xattr.h>
+
+#include "client/copy.h"
+#include "failing.h"
+#include "trees.h"
+
+static struct client_copy copier = { .room = 1 << 20 };
+
+static void copy(const char *name)
+{
+	struct fault f = FAULT_INIT;
+
+	copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
+	MUST(client_copy_entry(&copier, old, new, name, &f));
+}
+
+static void it_is_copied_bit_for_bit_with_owner_mode_times_and_attributes(void **state)
+{
+	const struct timespec times[2] = { { 1000, 1 }, { 2000, 123456789 } };
+	struct stat status;
+	char value[8] = "";
+	char bytes[70001];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes) - 1; i++)
+		bytes[i] = (char)(i % 251 + 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	unit_dir(old, "data", 02751);
+	unit_write(old, "data/large", bytes, 0600);
+	FS_AUTO int from = openat(old, "data/large", O_RDONLY | O_CLOEXEC);
+	const bool can = fsetxattr(from, "user.label", "hsm", 3, 0) == 0;
+	assert_int_equal(fchown(from, 12, 34), 0);
+	assert_int_equal(fchmod(from, 02664), 0);
+	assert_int_equal(futimens(from, times), 0);
+	assert_int_equal(utimensat(old, "data", times, 0), 0);
+	copy("data");
+	FS_AUTO int to = openat(new, "data/large", O_RDONLY | O_CLOEXEC);
+	char *copied = calloc(1, sizeof(bytes));
+	assert_non_null(copied);
+	assert_int_equal(read(to, copied, sizeof(bytes)), sizeof(bytes) - 1);
+	assert_memory_equal(copied, bytes, sizeof(bytes));
+	free(copied);
+	assert_int_equal(fstat(to, &status), 0);
+	assert_int_equal(status.st_uid, 12);
+	assert_int_equal(status.st_gid, 34);
+	assert_int_equal(status.st_mode & 07777, 02664);
+	assert_int_equal(status.st_mtim.tv_sec, 2000);
+	assert_int_equal(status.st_mtim.tv_nsec, 123456789);
+	if (can)
+		assert_int_equal(fgetxattr(to, "user.label", value, sizeof(value)), 3);
+	/* Making what is in it has not changed the directory's own time. */
+	assert_int_equal(fstatat(new, "data", &status, 0), 0);
+	assert_int_equal(status.st_mode & 07777, 02751);
+	assert_int_equal(status.st_mtim.tv_sec, 2000);
+	assert_int_equal(copier.files, 1);
+	assert_int_equal(copier.bytes, sizeof(bytes) - 1);
+}
+
+static void where_both_have_a_file_the_old_one_stays_and_the_new_one_lies_beside_it(void **state)
+{
+	(void)state;
+	trees_identity();
+	unit_dir(new, "cert", 0755);
+	unit_dir(new, "cert/client", 0755);
+	unit_write(new, "cert/client/okvKey.pem", "another key", 0644);
+	copy("cert");
+	unit_holds(new, "cert/client/okvKey.pem", "the key");
+	unit_holds(new, "cert/client/okvKey.pem.okv-luna-new", "another key");
+	assert_non_null(strstr(text_string(&made_told), "'cert/client/okvKey.pem' is kept as it was"));
+}
+
+static void with_the_same_content_nothing_is_put_aside_but_owner_and_mode_are_the_old_ones(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	unit_write(old, "Chrystoki.conf", "conf", 0640);
+	assert_int_equal(fchownat(old, "Chrystoki.conf", 0, 34, 0), 0);
+	unit_write(new, "Chrystoki.conf", "conf", 0644);
+	copy("Chrystoki.conf");
+	assert_false(unit_there(new, "Chrystoki.conf.okv-luna-new"));
+	assert_string_equal(text_string(&made_told), "");
+	assert_int_equal(fstatat(new, "Chrystoki.conf", &status, 0), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	assert_int_equal(status.st_gid, 34);
+}
+
+static void an_empty_newcomer_says_nothing_and_goes(void **state)
+{
+	(void)state;
+	unit_write(old, "Chrystoki.conf", "conf", 0640);
+	unit_write(new, "Chrystoki.conf", "", 0644);
+	copy("Chrystoki.conf");
+	unit_holds(new, "Chrystoki.conf", "conf");
+	assert_false(unit_there(new, "Chrystoki.conf.okv-luna-new"));
+}
+
+static void no_link_is_followed_and_what_is_no_file_is_left_behind(void **state)
+{
+	const struct unit_place *place = *state;
+	char target[64] = "";
+
+	unit_write(place->dir, "secret", "outside", 0600);
+	unit_dir(old, "data", 0777);
+	assert_int_equal(symlinkat("../../secret", old, "data/link"), 0);
+	assert_int_equal(mkfifoat(old, "data/fifo", 0600), 0);
+	unit_dir(new, "data", 0755);
+	unit_write(new, "data/link", "new file", 0600);
+	copy("data");
+	assert_int_equal(readlinkat(new, "data/link", target, sizeof(target) - 1), 12);
+	assert_string_equal(target, "../../secret");
+	assert_false(unit_there(new, "data/fifo"));
+	unit_holds(place->dir, "secret", "outside");
+	assert_non_null(strstr(text_string(&made_told), "'data/fifo' of the old client is neither file nor directory"));
+}
+
+static void a_file_with_a_second_name_is_refused(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	unit_dir(old, "data", 0777);
+	unit_write(old, "data/one", "x", 0600);
+	assert_int_equal(linkat(old, "data/one", old, "data/two", 0), 0);
+	MUST_FAIL(client_copy_entry(&copier, old, new, "data", &f), FAULT_REFUSED, "has 2 names");
+	assert_false(unit_there(new, "data/one"));
+	assert_false(unit_there(new, "data/two"));
+}
+
+static void a_planted_link_in_the_new_tree_is_not_written_through(void **state)
+{
+	const struct unit_place *place = *state;
+
+	unit_write(place->dir, "victim", "untouched", 0600);
+	unit_dir(place->dir, "elsewhere", 0755);
+	trees_identity();
+	unit_dir(new, "cert", 0755);
+	unit_dir(new, "cert/client", 0755);
+	assert_int_equal(symlinkat("../../../victim", new, "cert/client/okvKey.pem"), 0);
+	assert_int_equal(symlinkat("../elsewhere", new, "configData"), 0);
+	copy("cert");
+	copy("configData");
+	unit_holds(place->dir, "victim", "untouched");
+	unit_holds(new, "cert/client/okvKey.pem", "the key");
+	assert_false(unit_there(place->dir, "elsewhere/token.db"));
+	unit_holds(new, "configData/token.db", "");
+}
+
+static void set_user_id_bits_and_capabilities_stay_behind(void **state)
+{
+	static const unsigned char capability[20] = { 1, 0, 0, 2, 0, 4 };
+	struct stat status;
+	char value[64];
+
+	(void)state;
+	unit_write(old, "tool", "x", 04755);
+	FS_AUTO int fd = openat(old, "tool", O_RDONLY | O_CLOEXEC);
+	const bool capable = fsetxattr(fd, "security.capability", capability, sizeof(capability), 0) == 0;
+	copy("tool");
+	assert_int_equal(fstatat(new, "tool", &status, 0), 0);
+	assert_int_equal(status.st_mode & 07777, 0755);
+	FS_AUTO int to = openat(new, "tool", O_RDONLY | O_CLOEXEC);
+	if (capable)
+		assert_int_equal(fgetxattr(to, "security.capability", value, sizeof(value)), -1);
+}
+
+static void more_than_there_is_room_for_is_refused(void **state)
+{
+	struct client_copy small = { .room = 5 };
+	struct fault f;
+
+	(void)state;
+	trees_identity();
+	MUST_FAIL(client_copy_entry(&small, old, new, "cert", &f), FAULT_REFUSED, "take more than 5 bytes");
+}
+
+static void a_tree_without_end_is_refused(void **state)
+{
+	struct fault f;
+	FS_AUTO int at = fcntl(old, F_DUPFD_CLOEXEC, 3);
+
+	(void)state;
+	for (int depth = 0; depth < 70; depth++) {
+		unit_dir(at, "d", 0755);
+		const int below = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(below >= 0);
+		fs_close(&at);
+		at = below;
+	}
+	MUST_FAIL(client_copy_entry(&copier, old, new, "d", &f), FAULT_REFUSED, "more than 64 directories deep");
+}
+
+static void what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one(void **state)
+{
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	copy("none");
+	MUST(client_copy_file(&copier, old, new, "none", "none", &f));
+	unit_write(old, "there", "x", 0600);
+	MUST_NOT_GUESS("there", client_copy_entry(&copier, old, new, "there", &f));
+	assert_false(unit_there(new, "there"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_TREES(it_is_copied_bit_for_bit_with_owner_mode_times_and_attributes),
+		IN_TREES(where_both_have_a_file_the_old_one_stays_and_the_new_one_lies_beside_it),
+		IN_TREES(with_the_same_content_nothing_is_put_aside_but_owner_and_mode_are_the_old_ones),
+		IN_TREES(an_empty_newcomer_says_nothing_and_goes),
+		IN_TREES(no_link_is_followed_and_what_is_no_file_is_left_behind),
+		IN_TREES(a_file_with_a_second_name_is_refused),
+		IN_TREES(a_planted_link_in_the_new_tree_is_not_written_through),
+		IN_TREES(set_user_id_bits_and_capabilities_stay_behind),
+		IN_TREES(more_than_there_is_room_for_is_refused),
+		IN_TREES(a_tree_without_end_is_refused),
+		IN_TREES(what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
