@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs/handle.h"
@@ -11,6 +12,8 @@
 #include "proc/run.h"
 
 static const char *const shells[SHELL_COUNT] = { "/bin/bash", "/bin/sh" };
+
+enum { CLOSE_ON_EXEC = 1 }; /* MFD_CLOEXEC of linux/memfd.h; older headers lack it */
 
 /* A pipe that holds the whole text, so that nobody has to feed it. */
 static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
@@ -29,6 +32,22 @@ static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
 	if (fcntl(from, F_SETFL, 0) < 0)
 		return fault_system(f, errno, "cannot prepare a pipe");
 	*ret_fd = fs_take(&from);
+	return 0;
+}
+
+/*
+ * The text where a shell can step back in it: from what it cannot rewind it takes one byte at a time, so that a command
+ * of the script could read on behind it, and that is thousands of calls.  Kernels before 3.17 have pipes only.
+ */
+static int script_open(const struct text *script, int *ret_fd, struct fault *f)
+{
+	struct fault ignored = FAULT_INIT;
+	FS_AUTO int fd = (int)syscall(SYS_memfd_create, "script", (unsigned)CLOSE_ON_EXEC);
+
+	if (fd < 0 || fs_write(fd, "script", text_string(script), script->length, &ignored) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)
+		return pipe_fill(script, ret_fd, f);
+	*ret_fd = fs_take(&fd);
 	return 0;
 }
 
@@ -57,7 +76,7 @@ int wire_shell_ask(const struct text *script, struct wire_shell *ret_answer, str
 
 		if (access(shells[i], X_OK) < 0)
 			continue;
-		if (pipe_fill(script, &input, f) < 0)
+		if (script_open(script, &input, f) < 0)
 			return -1;
 		const struct proc_run run = {
 			.argv = argv, .root = -1, .input = input, .deadline_ms = SHELL_DEADLINE_MS

@@ -76,6 +76,14 @@ setup() { phase_setup; }
 	[[ ${lines[0]} == "Do not upgrade: "*oracle* ]]
 }
 
+@test "no file and no script is read byte by byte" {
+	strace -f -qq -e trace=read -e signal=none -o "$BATS_TEST_TMPDIR/reads" \
+		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" -q
+	reads=$(grep -c 'read(' "$BATS_TEST_TMPDIR/reads")
+	echo "reads: $reads"
+	((reads > 100 && reads < 1500))
+}
+
 @test "a full disk is said in time" {
 	mount -t tmpfs -o size=1M tmpfs "$ROOT/opt/okv-luna/var"
 	run ! pre
