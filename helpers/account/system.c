@@ -23,12 +23,20 @@ static const struct tool {
 	[ACCOUNT_GPASSWD] = { "gpasswd", { "/usr/bin/gpasswd", "/bin/gpasswd" }, "-Q" },
 };
 
-static const char *place_find(int root, const struct tool *tool)
+/* NULL where the tool is in neither of its places. */
+static int place_find(int root, const struct tool *tool, const char **ret_place, struct fault *f)
 {
-	for (size_t i = 0; i < sizeof(tool->places) / sizeof(tool->places[0]); i++)
-		if (fs_exists(root, tool->places[i]))
-			return tool->places[i];
-	return NULL;
+	const char *place = NULL;
+
+	for (size_t i = 0; place == NULL && i < sizeof(tool->places) / sizeof(tool->places[0]); i++) {
+		bool there;
+		if (fs_existence(root, tool->places[i], &there, f) < 0)
+			return -1;
+		if (there)
+			place = tool->places[i];
+	}
+	*ret_place = place;
+	return 0;
 }
 
 /* Is that directory the root of the running system? */
@@ -49,16 +57,16 @@ int account_tool_run(int root, enum account_tool which, const char *const *argum
 	size_t count = 0;
 	struct proc_run run = PROC_RUN_INIT;
 
-	argv[count] = place_find(root, tool);
+	if (place_find(root, tool, &argv[0], f) < 0)
+		return -1;
 	if (running_root(root) || argv[0] != NULL) {
 		run.root = running_root(root) ? -1 : root;
 		count = 1;
 	} else {
 		FS_AUTO int ours = -1;
 		char link[40];
-		if (fs_root_open("/", &ours, f) < 0)
+		if (fs_root_open("/", &ours, f) < 0 || place_find(ours, tool, &argv[count++], f) < 0)
 			return -1;
-		argv[count++] = place_find(ours, tool);
 		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", root);
 		const ssize_t length = readlink(link, path, sizeof(path) - 1);
 		if (length < 0)

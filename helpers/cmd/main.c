@@ -193,10 +193,11 @@ static void words_print(struct text *out)
 static int settings_read(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO file = TEXT_INIT;
+	bool there;
 
-	if (settings_init(&context->settings, f) < 0)
+	if (settings_init(&context->settings, f) < 0 || fs_existence(context->root, SETTINGS_FILE, &there, f) < 0)
 		return -1;
-	if (!fs_exists(context->root, SETTINGS_FILE))
+	if (!there)
 		return 0;
 	if (fs_read_file(context->root, SETTINGS_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
 		return -1;

@@ -15,9 +15,9 @@
 
 enum { UNIT_MAX = 64 * 1024, UNITS_MAX = 4096, OKV_UNITS_MAX = 64 };
 
-bool phase_is_armed(int root)
+int phase_is_armed(int root, bool *ret_armed, struct fault *f)
 {
-	return fs_exists(root, PHASE_UNIT_WANTED);
+	return fs_existence(root, PHASE_UNIT_WANTED, ret_armed, f);
 }
 
 /* --- whom to come before ------------------------------------------------------------------------------------------ */
@@ -65,29 +65,40 @@ static bool order_holds(const struct text *order, const char *name)
 }
 
 /* Adds "Before=NAME" for each of OKV's services in that directory that allows it. */
-static void units_look(int root, const char *directory, const char *okv_user, struct report *report, struct text *order)
+static int units_look(int root, const char *directory, const char *okv_user, struct report *report, struct text *order,
+		      struct fault *f)
 {
 	FS_AUTO int fd = -1;
-	struct fault ignored = FAULT_INIT;
+	struct fault why = FAULT_INIT;
 
-	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
-		return;
+	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &why) < 0)
+		return fs_absence(&why, f);
 	DIR *stream = fdopendir(fd);
 	if (stream == NULL)
-		return;
+		return fault_system(f, errno, "cannot read directory '%s'", directory);
 	(void)fs_take(&fd);
 
 	size_t looked = 0, found = 0;
-	for (struct dirent *entry; looked < UNITS_MAX && found < OKV_UNITS_MAX && (entry = readdir(stream)) != NULL;
-	     looked++) {
+	int r = 0;
+	for (struct dirent *entry; r == 0 && looked < UNITS_MAX && found < OKV_UNITS_MAX; looked++) {
 		TEXT_AUTO unit = TEXT_INIT;
 		FS_AUTO int file = -1;
-		struct fault none = FAULT_INIT;
+		errno = 0;
+		entry = readdir(stream);
+		if (entry == NULL) {
+			if (errno != 0)
+				r = fault_system(f, errno, "cannot read directory '%s'", directory);
+			break;
+		}
 		if (!text_ends(entry->d_name, ".service") || strcmp(entry->d_name, PHASE_UNIT) == 0 ||
-		    strpbrk(entry->d_name, " \t\n\"'\\%") != NULL ||
-		    fs_file_open_at(dirfd(stream), entry->d_name, O_RDONLY, &file, NULL, &none) < 0 ||
-		    fs_read(file, entry->d_name, UNIT_MAX, &unit, &none) < 0)
+		    strpbrk(entry->d_name, " \t\n\"'\\%") != NULL)
 			continue;
+		if (fs_file_open_at(dirfd(stream), entry->d_name, O_RDONLY, &file, NULL, &why) < 0 ||
+		    fs_read(file, entry->d_name, UNIT_MAX, &unit, &why) < 0) {
+			/* What is no unit's text is no unit of OKV's; what cannot be read may be one. */
+			r = fs_absence(&why, f);
+			continue;
+		}
 		switch (phase_unit_judge(&unit, okv_user)) {
 		case PHASE_UNIT_FOREIGN:
 			break;
@@ -103,6 +114,7 @@ static void units_look(int root, const char *directory, const char *okv_user, st
 		}
 	}
 	(void)closedir(stream);
+	return r;
 }
 
 static int order_write(int root, const struct text *order, enum phase_arm_act what, struct report *report,
@@ -133,22 +145,26 @@ int phase_arm(int root, const struct settings *settings, enum phase_arm_act what
 {
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
 	TEXT_AUTO order = TEXT_INIT;
-	bool changed = false, linked = false;
+	bool changed = false, linked = false, systemd, unit, armed;
 
-	if (!fs_exists(root, UNIT_DIR))
+	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, PHASE_UNIT_FILE, &unit, f) < 0 ||
+	    phase_is_armed(root, &armed, f) < 0)
+		return -1;
+	if (!systemd)
 		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
-	if (!fs_exists(root, PHASE_UNIT_FILE) && what == PHASE_ARM_APPLY)
+	if (!unit && what == PHASE_ARM_APPLY)
 		return fault_absent(f, "'%s' is not there; okv-luna config wire makes it", PHASE_UNIT_FILE);
 
 	text_add_string(&order, "# Made by okv-luna: OKV's services find the HSM as post-upgrade left it.\n[Unit]\n");
 	const size_t empty = order.length;
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		units_look(root, directories[i], settings->okv_user, report, &order);
+		if (units_look(root, directories[i], settings->okv_user, report, &order, f) < 0)
+			return -1;
 	if (order.length > empty && order_write(root, &order, what, report, &changed, f) < 0)
 		return -1;
 
 	if (what == PHASE_ARM_PLAN) {
-		linked = !phase_is_armed(root);
+		linked = !armed;
 	} else if (fs_dirs_make(root, UNIT_DIR "/multi-user.target.wants", 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
 		   fs_link_publish(root, PHASE_UNIT_WANTED, FS_FOLLOW_TRUSTED, PHASE_UNIT_FILE, &linked, f) < 0) {
 		return -1;
@@ -188,13 +204,15 @@ int phase_disarm(int root, enum phase_arm_act what, struct report *report, bool 
 	bool changed = false, order = false;
 
 	if (what == PHASE_ARM_PLAN) {
-		changed = phase_is_armed(root) || fs_exists(root, PHASE_UNIT_ORDER);
+		if (phase_is_armed(root, &changed, f) < 0 || fs_existence(root, PHASE_UNIT_ORDER, &order, f) < 0)
+			return -1;
 	} else if (name_remove(root, PHASE_UNIT_ORDER, 0, &order, f) < 0 ||
 		   name_remove(root, PHASE_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
 		   name_remove(root, PHASE_UNIT_WANTED, 0, &changed, f) < 0) {
 		/* The link goes last: as long as it is there, somebody comes back to finish. */
 		return -1;
 	}
+	changed = changed || (what == PHASE_ARM_PLAN && order);
 	if (changed)
 		report_say(report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
 			   PHASE_UNIT_WANTED);

@@ -29,7 +29,8 @@
 
 enum phase_arm_act { PHASE_ARM_PLAN, PHASE_ARM_APPLY };
 
-bool phase_is_armed(int root);
+/* FAULT_SYSTEM where the system could not tell. */
+int phase_is_armed(int root, bool *ret_armed, struct fault *f);
 /* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
 int phase_arm(int root, const struct settings *settings, enum phase_arm_act what, struct report *report,
 	      bool *ret_changed, struct fault *f);

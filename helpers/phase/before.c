@@ -59,22 +59,23 @@ static mode_t type_of(enum manifest_type type)
 	return 0;
 }
 
-/* What has to be done to the entry, or false where nothing has to. */
-static bool record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX],
-			struct repair_record *ret_record)
+/* 1: what has to be done to the entry; 0: nothing has to. */
+static int record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX],
+		       struct repair_record *ret_record, struct fault *f)
 {
 	struct stat st;
-	struct fault ignored = FAULT_INIT;
+	struct fault why = FAULT_INIT;
 	const size_t length = strlen(entry->path);
 
 	if (!entry->has_attributes || type_of(entry->type) == 0 || length + 2 > PATH_MAX)
-		return false;
+		return 0;
 	path[0] = '/';
 	memcpy(path + 1, entry->path, length + 1);
-	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &ignored) < 0 ||
-	    (st.st_mode & S_IFMT) != type_of(entry->type) ||
+	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &why) < 0)
+		return fs_absence(&why, f);
+	if ((st.st_mode & S_IFMT) != type_of(entry->type) ||
 	    (st.st_uid == entry->uid && st.st_gid == entry->gid && (st.st_mode & 07777) == entry->mode))
-		return false;
+		return 0;
 	*ret_record = (struct repair_record){
 		.path = path,
 		.type = st.st_mode & S_IFMT,
@@ -85,7 +86,7 @@ static bool record_make(int root, const struct manifest_entry *entry, char path[
 		.modified = st.st_mtim,
 		.changed = st.st_ctim,
 	};
-	return true;
+	return 1;
 }
 
 int phase_before_modes(int root, enum repair_act what, struct report *report, bool *ret_changed, struct fault *f)
@@ -101,7 +102,10 @@ int phase_before_modes(int root, enum repair_act what, struct report *report, bo
 	for (size_t i = 0; i < before.manifest.count; i++) {
 		char path[PATH_MAX];
 		struct repair_record record;
-		if (!record_make(root, &before.manifest.entries[i], path, &record))
+		const int r = record_make(root, &before.manifest.entries[i], path, &record, f);
+		if (r < 0)
+			return -1;
+		if (r == 0)
 			continue;
 		if (what == REPAIR_APPLY && ((count == 0 && repair_journal_new(root, &journal, f) < 0) ||
 					     repair_journal_add(&journal, &record, f) < 0))

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -80,11 +81,15 @@ static int step_space(struct phase_act *act, struct fault *f)
 
 	for (size_t i = 0; i < 2; i++) {
 		FS_AUTO int dir = -1;
-		struct fault ignored = FAULT_INIT;
+		struct fault why = FAULT_INIT;
 		struct statvfs free_now;
-		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
-		    fstatvfs(dir, &free_now) < 0)
+		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &why) < 0) {
+			if (fs_absence(&why, f) < 0)
+				return -1;
 			continue;
+		}
+		if (fstatvfs(dir, &free_now) < 0)
+			return fault_system(f, errno, "cannot tell how much room '%s' has", places[i]);
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
 			phase_act_find(act, PHASE_HIGH, "df -h", NULL,
@@ -101,12 +106,14 @@ static int step_space(struct phase_act *act, struct fault *f)
 }
 
 /* Slots that are proven stay so until the slots are asked again. */
-static int slots_carry(int root, struct phase_snapshot *s)
+static int slots_carry(int root, struct phase_snapshot *s, struct fault *f)
 {
 	PHASE_SNAPSHOT_AUTO old = PHASE_SNAPSHOT_INIT;
-	struct fault ignored = FAULT_INIT;
+	struct fault why = FAULT_INIT;
 
-	if (phase_snapshot_read(root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_SLOTS, &old, &ignored) < 0 || !old.slots_known)
+	if (phase_snapshot_read(root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_SLOTS, &old, &why) < 0)
+		return fs_absence(&why, f);
+	if (!old.slots_known)
 		return 0;
 	s->slots = old.slots;
 	s->slots_known = true;
@@ -132,7 +139,7 @@ static int step_snapshot(struct phase_act *act, struct fault *f)
 		return 0;
 	s.manifest = scan.manifest;
 	scan.manifest = (struct manifest)MANIFEST_INIT;
-	if (slots_carry(run->root, &s) < 0 || phase_snapshot_write(run->root, PHASE_SNAPSHOT, &s, f) < 0) {
+	if (slots_carry(run->root, &s, f) < 0 || phase_snapshot_write(run->root, PHASE_SNAPSHOT, &s, f) < 0) {
 		phase_act_remedy(act, "df -h %s", SETTINGS_VAR);
 		return -1;
 	}

@@ -116,11 +116,11 @@ static int paths_of_okv(int root, struct phase_paths *paths, struct fault *f)
 {
 	TEXT_AUTO file = TEXT_INIT;
 	ASSIGN_AUTO conf = ASSIGN_INIT;
-	struct fault absent = FAULT_INIT;
+	struct fault why = FAULT_INIT;
 
 	/* Without OKV's file there are our own paths; what is wrong with the file is said by wire_check. */
-	if (fs_read_file(root, CONF_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &absent) < 0)
-		return 0;
+	if (fs_read_file(root, CONF_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
+		return fs_absence(&why, f);
 	if (assign_parse(&conf, text_string(&file), file.length, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&conf, "PRESERVED_FILES");
@@ -379,12 +379,17 @@ static int paths_walk(struct walk *w, int root, const struct phase_paths *paths,
 		struct stat st;
 
 		if (fs_parent_open(root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+			if (fs_absence(&why, f) < 0)
+				return -1;
 			if (why.kind != FAULT_ABSENT)
 				report_say(w->how->report, REPORT_WARNING, "%s", why.text);
 			continue;
 		}
-		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
+		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->items[i]));
+		}
 		if (w->how->depth != PHASE_SCAN_SEAL && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
 			return -1;
 		text_reset(&w->path);

@@ -102,9 +102,8 @@ int phase_snapshot_look(int root, const struct settings *settings, struct phase_
 	s.member = s.group_there &&
 		   (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
 		    (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
-	if (wire_was_applied(root, &s.wired, f) < 0)
+	if (wire_was_applied(root, &s.wired, f) < 0 || phase_is_armed(root, &s.armed, f) < 0)
 		return -1;
-	s.armed = phase_is_armed(root);
 	s.taken = phase_clock_now();
 	s.os = value_take(&os);
 	s.okv = value_take(&okv);

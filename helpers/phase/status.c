@@ -227,12 +227,12 @@ static int check_snapshot(struct phase_act *act, struct fault *f)
 static int check_upgrade(struct phase_act *act, struct fault *f)
 {
 	struct phase_history history;
+	bool armed;
 
-	if (phase_steps_history(act, &history, f) < 0)
+	if (phase_steps_history(act, &history, f) < 0 || phase_is_armed(act->run->root, &armed, f) < 0)
 		return -1;
 	const struct phase_event *pre = &history.acts[PHASE_PRE], *mid = &history.acts[PHASE_MID],
 				 *post = &history.acts[PHASE_POST];
-	const bool armed = phase_is_armed(act->run->root);
 	if (post->ended != 0 && !post->good) {
 		phase_act_remedy(act, "okv-luna post-upgrade");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);

@@ -47,13 +47,20 @@ static int paths_write(struct repair_journal *journal, int *ret_fd, struct fault
 int repair_labels_restore(int root, struct repair_journal *journal, struct report *report, struct repair_tally *tally,
 			  struct fault *f)
 {
-	if (!fs_exists(root, "/sys/fs/selinux/enforce"))
+	bool there;
+
+	if (fs_existence(root, "/sys/fs/selinux/enforce", &there, f) < 0)
+		return -1;
+	if (!there)
 		return 0;
 
 	const char *program = NULL;
-	for (size_t i = 0; program == NULL && i < sizeof(places) / sizeof(places[0]); i++)
-		if (fs_exists(root, places[i]))
+	for (size_t i = 0; program == NULL && i < sizeof(places) / sizeof(places[0]); i++) {
+		if (fs_existence(root, places[i], &there, f) < 0)
+			return -1;
+		if (there)
 			program = places[i];
+	}
 	if (program == NULL) {
 		tally->failed++;
 		report_say(report, REPORT_WARNING, "SELinux is enabled, but there is no restorecon: labels stay");

@@ -124,7 +124,10 @@ static int limits_read(const struct repair_request *request, const struct policy
 		if (!policy_reaches(&place))
 			return fault_refused(f, "no line of the policy speaks of '%s' or of anything below it",
 					     SHOWN(path));
-		if (!fs_exists(request->root, path))
+		bool there;
+		if (fs_existence(request->root, path, &there, f) < 0)
+			return -1;
+		if (!there)
 			return fault_absent(f, "'%s' is not there", SHOWN(path));
 	}
 	return 0;

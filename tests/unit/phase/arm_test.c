@@ -30,16 +30,26 @@ static bool disarm(int root)
 	return changed;
 }
 
+static bool armed(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool is;
+
+	if (phase_is_armed(root, &is, &f) < 0)
+		fail_msg("%s", f.text);
+	return is;
+}
+
 static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void **state)
 {
 	const int root = tree_root(state);
 
-	assert_false(phase_is_armed(root));
+	assert_false(armed(root));
 	assert_true(arm(root));
-	assert_true(phase_is_armed(root));
+	assert_true(armed(root));
 	assert_false(arm(root));
 	assert_true(disarm(root));
-	assert_false(phase_is_armed(root));
+	assert_false(armed(root));
 	assert_false(disarm(root));
 	assert_true(fs_exists(root, PHASE_UNIT_FILE));
 }
@@ -57,6 +67,22 @@ static void without_systemd_or_unit_it_is_absent(void **state)
 	assert_int_equal(phase_arm(root, tree_settings(), PHASE_ARM_APPLY, NULL, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_false(disarm(root));
+}
+
+static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void **state)
+{
+	struct fault f = FAULT_INIT;
+	bool is = true;
+
+	(void)state;
+	/* No descriptor: the kernel answers EBADF. */
+	assert_int_equal(phase_is_armed(-1, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_int_equal(phase_arm(-1, tree_settings(), PHASE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_int_equal(phase_disarm(-1, PHASE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_true(is);
 }
 
 static enum phase_unit_order judge(const char *text)
@@ -111,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(arming_twice_changes_nothing_and_disarming_removes_what_it_made),
 		IN_TREE(without_systemd_or_unit_it_is_absent),
+		IN_TREE(what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no),
 		cmocka_unit_test(only_a_service_that_waits_for_the_network_itself_is_put_after_ours),
 		IN_TREE(okvs_services_get_an_order_and_lose_it_again),
 	};
