@@ -24,6 +24,31 @@ int proc_run(const struct proc_run *run, struct proc_outcome *ret_outcome, struc
 	return 0;
 }
 
+/*
+ * Of the lines that have something to read, the last that begins with the program's name, else the last: warnings come
+ * before the reason, and after it at most how to use the program.
+ */
+static const char *reason_find(const struct text *said, const char *program, size_t *ret_length)
+{
+	const char *slash = strrchr(program, '/');
+	const char *name = slash != NULL ? slash + 1 : program, *found = "";
+	const size_t size = strlen(name);
+	bool named = false;
+
+	*ret_length = 0;
+	for (const char *line = text_string(said); *line != '\0';) {
+		const size_t length = strcspn(line, "\n");
+		const bool names = length > size && strncmp(line, name, size) == 0 && line[size] == ':';
+		if (strspn(line, " \t\r") < length && (names || !named)) {
+			found = line;
+			*ret_length = length;
+			named = names;
+		}
+		line += length + (line[length] == '\n');
+	}
+	return found;
+}
+
 int proc_run_expect(const struct proc_run *run, struct fault *f)
 {
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -32,8 +57,8 @@ int proc_run_expect(const struct proc_run *run, struct fault *f)
 		return -1;
 
 	int r = 0;
-	const char *said = text_string(&outcome.output);
-	const size_t length = strcspn(said, "\n");
+	size_t length;
+	const char *said = reason_find(&outcome.output, run->argv[0], &length);
 	if (outcome.late)
 		r = fault_late(f, "'%s' did not end within %u ms", SHOWN(run->argv[0]), run->deadline_ms);
 	else if (outcome.status != 0)

@@ -46,7 +46,7 @@ struct proc_outcome {
  * be started.
  */
 int proc_run(const struct proc_run *run, struct proc_outcome *ret_outcome, struct fault *f);
-/* As proc_run, and anything but status 0 is a fault that quotes the first line of what it said. */
+/* As proc_run, and anything but status 0 is a fault that quotes the line of its output that tells the reason. */
 int proc_run_expect(const struct proc_run *run, struct fault *f);
 void proc_outcome_done(struct proc_outcome *outcome);
 
