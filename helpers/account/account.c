@@ -11,33 +11,41 @@
 #include "base/text.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
+#include "fs/root.h"
 
-/* Both account files, whole. */
+/* The account files, whole. */
 struct files {
-	struct text passwd, group;
+	struct text passwd, group, gshadow;
+	bool shadowed; /* there is a gshadow */
 };
 
-static int files_read(int root, struct files *ret_files, struct fault *f)
-{
-	struct files files = { .passwd = TEXT_INIT, .group = TEXT_INIT };
-
-	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
-	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0) {
-		text_done(&files.passwd);
-		text_done(&files.group);
-		return -1;
-	}
-	*ret_files = files;
-	return 0;
-}
+#define FILES_INIT { .passwd = TEXT_INIT, .group = TEXT_INIT, .gshadow = TEXT_INIT }
 
 static void files_done(struct files *files)
 {
 	text_done(&files->passwd);
 	text_done(&files->group);
+	text_done(&files->gshadow);
 }
 
 #define FILES_AUTO __attribute__((cleanup(files_done))) struct files
+
+static int files_read(int root, struct files *ret_files, struct fault *f)
+{
+	FILES_AUTO files = FILES_INIT;
+	struct fault why = FAULT_INIT;
+
+	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
+	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0)
+		return -1;
+	files.shadowed = fs_read_file(root, "/etc/gshadow", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.gshadow,
+				      NULL, &why) == 0;
+	if (!files.shadowed && fs_absence(&why, f) < 0)
+		return -1;
+	*ret_files = files;
+	files = (struct files)FILES_INIT;
+	return 0;
+}
 
 /* Has nobody that id, as a group or as a primary group? */
 static bool gid_free(const struct files *files, gid_t gid)
@@ -64,17 +72,46 @@ static int group_make(int root, const char *group, gid_t gid, unsigned deadline_
 	return account_tool_run(root, ACCOUNT_GROUPADD, arguments, deadline_ms, f);
 }
 
+/*
+ * A groupadd that was killed has written etc/group and not yet etc/gshadow.  To restrict a group to its members is to
+ * write the line that groupadd leaves: no password that anybody could know.
+ */
+static int shadow_ensure(int root, const struct files *files, const char *group, enum account_act act,
+			 unsigned deadline_ms, struct report *report, bool *ret_changed, struct fault *f)
+{
+	const char *const arguments[] = { "--restrict", group, NULL };
+	const bool missing = files->shadowed && !accounts_shadow_has(&files->gshadow, group);
+
+	if (missing && act == ACCOUNT_APPLY) {
+		FILES_AUTO after = FILES_INIT;
+		if (account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0 ||
+		    files_read(root, &after, f) < 0)
+			return -1;
+		if (!accounts_shadow_has(&after.gshadow, group))
+			return fault_system(f, 0, "gpasswd ended well, yet etc/gshadow has no group '%s'",
+					    SHOWN(group));
+	}
+	if (missing)
+		report_say(report, REPORT_RESULT, "group '%s' %s /etc/gshadow, which lacked it", SHOWN(group),
+			   act == ACCOUNT_PLAN ? "would be put into" : "put into");
+	*ret_changed = missing;
+	return 0;
+}
+
 int account_group_ensure(int root, const char *group, gid_t wanted, enum account_act act, unsigned deadline_ms,
 			 struct report *report, struct account_group *ret_group, struct fault *f)
 {
-	FILES_AUTO files = { .passwd = TEXT_INIT };
+	FILES_AUTO files = FILES_INIT;
 	gid_t gid;
 
 	if (files_read(root, &files, f) < 0)
 		return -1;
 	if (accounts_group_find(&files.group, group, &gid)) {
+		bool changed = false;
+		if (shadow_ensure(root, &files, group, act, deadline_ms, report, &changed, f) < 0)
+			return -1;
 		*ret_group = (struct account_group){
-			.gid = gid, .changed = false, .wanted = wanted == ACCOUNT_GID_ANY || gid == wanted
+			.gid = gid, .changed = changed, .wanted = wanted == ACCOUNT_GID_ANY || gid == wanted
 		};
 		return 0;
 	}
@@ -98,7 +135,7 @@ int account_group_ensure(int root, const char *group, gid_t wanted, enum account
 	if (group_make(root, group, chosen, deadline_ms, f) < 0)
 		return -1;
 	/* The tool said yes; what counts is what stands in the file now. */
-	FILES_AUTO after = { .passwd = TEXT_INIT };
+	FILES_AUTO after = FILES_INIT;
 	if (files_read(root, &after, f) < 0)
 		return -1;
 	if (!accounts_group_find(&after.group, group, &gid))
@@ -113,13 +150,15 @@ int account_group_ensure(int root, const char *group, gid_t wanted, enum account
 static bool is_member(const struct files *files, const struct accounts_user *user, const char *name, const char *group,
 		      gid_t gid)
 {
-	return user->gid == gid || accounts_group_lists(&files->group, group, name);
+	/* A primary group lists nobody; of the two files that list, a gpasswd that was killed has written one. */
+	return user->gid == gid || (accounts_group_lists(&files->group, group, name) &&
+				    (!files->shadowed || accounts_shadow_lists(&files->gshadow, group, name)));
 }
 
 int account_member_ensure(int root, const char *user, const char *group, enum account_act act, unsigned deadline_ms,
 			  struct report *report, bool *ret_changed, struct fault *f)
 {
-	FILES_AUTO files = { .passwd = TEXT_INIT };
+	FILES_AUTO files = FILES_INIT;
 	struct accounts_user found;
 	gid_t gid;
 
@@ -142,10 +181,10 @@ int account_member_ensure(int root, const char *user, const char *group, enum ac
 	const char *const arguments[] = { "--add", user, group, NULL };
 	if (account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0)
 		return -1;
-	FILES_AUTO after = { .passwd = TEXT_INIT };
+	FILES_AUTO after = FILES_INIT;
 	if (files_read(root, &after, f) < 0)
 		return -1;
-	if (!accounts_group_lists(&after.group, group, user))
+	if (!is_member(&after, &found, user, group, gid))
 		return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user),
 				    SHOWN(group));
 	report_say(report, REPORT_RESULT, "user '%s' added to group '%s'", SHOWN(user), SHOWN(group));

@@ -7,6 +7,9 @@
  * for another root.  Where we have none either that is FAULT_ABSENT.  A second call finds nothing to do and starts
  * no process.  Nothing is ever removed or renumbered.
  *
+ * Where there is an etc/gshadow it says the same about the group: a tool that was killed between its two files is run
+ * again.
+ *
  * Every change is told to the report in one line; with ACCOUNT_PLAN the line says what would be done and nothing is.
  * `deadline_ms` bounds each tool that is started (FAULT_LATE); 0 is no bound.
  */

@@ -69,7 +69,7 @@ static bool row_named(const struct text *file, const char *name, size_t ids, str
 	for (size_t at = 0; row_next(file, &at, ret_row);) {
 		if (!row_stands(ret_row) || !text_equal(ret_row->field[0], ret_row->length[0], name))
 			continue;
-		if (id_parse(ret_row, 2, &id) && (ids < 2 || id_parse(ret_row, 3, &id)))
+		if (ids == 0 || (id_parse(ret_row, 2, &id) && (ids < 2 || id_parse(ret_row, 3, &id))))
 			return true;
 	}
 	return false;
@@ -138,6 +138,20 @@ void accounts_group_members(const struct text *group, const char *name, struct t
 
 	if (row_named(group, name, 1, &row))
 		text_add(out, row.field[3], row.length[3]);
+}
+
+bool accounts_shadow_has(const struct text *gshadow, const char *name)
+{
+	struct row row;
+
+	return row_named(gshadow, name, 0, &row);
+}
+
+bool accounts_shadow_lists(const struct text *gshadow, const char *name, const char *user)
+{
+	struct row row;
+
+	return row_named(gshadow, name, 0, &row) && row_lists(&row, user);
 }
 
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out)

@@ -1,5 +1,5 @@
 /*
- * conf/accounts: users and groups from the bytes of passwd(5) and group(5) files.
+ * conf/accounts: users and groups from the bytes of passwd(5), group(5) and gshadow(5) files.
  *
  * Promise: reads only what it is given; no name service is asked, so a library of another OS major is never
  * pulled in, and a tree under --root answers for itself.  Malformed lines are passed over, as glibc does.
@@ -25,6 +25,9 @@ bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_
 bool accounts_group_lists(const struct text *group, const char *name, const char *user);
 /* Adds the members of the group, separated by commas, as the line has them. */
 void accounts_group_members(const struct text *group, const char *name, struct text *out);
+/* `gshadow`: its lines have no ids.  Has the group one there, and does that list the user as a member? */
+bool accounts_shadow_has(const struct text *gshadow, const char *name);
+bool accounts_shadow_lists(const struct text *gshadow, const char *name, const char *user);
 /* The names of an id, copied to `out`; false where nobody has it. */
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out);
 bool accounts_group_name(const struct text *group, gid_t gid, struct text *out);

@@ -135,6 +135,35 @@ static void the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_d
 	assert_false(changed);
 }
 
+/* What a tool leaves that was killed between its two files. */
+static void gshadow_says_the_same_as_group(void **state)
+{
+	bool changed = false;
+	struct fault f = FAULT_INIT;
+	TEXT_AUTO file = TEXT_INIT;
+
+	(void)state;
+	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
+	unit_write(root, "etc/gshadow", "root:*::\n", 0600);
+	struct account_group group = ensured(986, ACCOUNT_PLAN);
+	assert_true(group.changed);
+	group = ensured(986, ACCOUNT_APPLY);
+	assert_true(group.changed && group.wanted && group.gid == 986);
+	group = ensured(986, ACCOUNT_APPLY);
+	assert_false(group.changed);
+	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
+	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::\n");
+
+	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:oracle\n", 0644);
+	MUST(account_member_ensure(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	assert_true(changed);
+	text_reset(&file);
+	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
+	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
+	MUST(account_member_ensure(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	assert_false(changed);
+}
+
 static void who_or_what_is_not_there_is_absent(void **state)
 {
 	bool changed = false;
@@ -171,6 +200,7 @@ int main(void)
 		in_scratch(a_group_that_exists_keeps_its_id_and_nothing_is_said),
 		in_scratch(a_plan_changes_nothing),
 		in_scratch(the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_do),
+		in_scratch(gshadow_says_the_same_as_group),
 		in_scratch(who_or_what_is_not_there_is_absent),
 		in_scratch(a_name_that_the_tools_do_not_take_is_told_in_their_words),
 	};

@@ -87,6 +87,21 @@ static void a_member_is_a_whole_name(void **state)
 	assert_false(accounts_group_lists(&group, "hsmusers", "nobody"));
 }
 
+static void gshadow_lists_a_group_by_its_name(void **state)
+{
+	TEXT_AUTO gshadow = TEXT_INIT;
+
+	(void)state;
+	text_of(&gshadow, "root:*::\nhsmusers:!:admin:oracle,support\nlast:!::\nshort:!:\n");
+	assert_true(accounts_shadow_has(&gshadow, "hsmusers"));
+	assert_true(accounts_shadow_has(&gshadow, "last"));
+	assert_false(accounts_shadow_has(&gshadow, "hsm"));
+	assert_false(accounts_shadow_has(&gshadow, "short"));
+	assert_true(accounts_shadow_lists(&gshadow, "hsmusers", "support"));
+	assert_false(accounts_shadow_lists(&gshadow, "hsmusers", "admin"));
+	assert_false(accounts_shadow_lists(&gshadow, "last", "oracle"));
+}
+
 static void an_id_has_the_name_of_its_first_line(void **state)
 {
 	TEXT_AUTO passwd = TEXT_INIT;
@@ -147,6 +162,7 @@ int main(void)
 		cmocka_unit_test(a_user_is_found_and_malformed_lines_are_passed_over),
 		cmocka_unit_test(a_group_is_found_with_its_members),
 		cmocka_unit_test(a_member_is_a_whole_name),
+		cmocka_unit_test(gshadow_lists_a_group_by_its_name),
 		cmocka_unit_test(an_id_has_the_name_of_its_first_line),
 		cmocka_unit_test(the_groups_of_a_user_are_the_primary_first_and_no_repeats),
 		cmocka_unit_test(an_empty_file_has_nobody),
