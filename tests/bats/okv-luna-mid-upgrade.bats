@@ -199,6 +199,11 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 }
 
 @test "killed with all its children at a sample of its system calls, the next run finishes" {
-	run -0 "$BATS_TEST_DIRNAME/../phase/kill" mid 100000 7 120
-	[[ ${lines[0]} =~ ^'mid: killed at '[1-9] ]]
+	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" mid kill 0 7 40
+	[[ ${lines[0]} =~ ^'mid kill: '[2-9]' points '.*' 0 promises broken'$ ]]
+}
+
+@test "with a sample of its system calls failing, it says so or has done the work, and the next run finishes" {
+	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" mid fail 0 7 80
+	[[ ${lines[0]} =~ ^'mid fail: '[2-9]' points '.*' 0 promises broken'$ ]]
 }
