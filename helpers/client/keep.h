@@ -24,7 +24,7 @@ struct client_keep {
 	struct report *report;
 };
 
-/* Without a client, and without a Chrystoki.conf, there is nothing to keep. */
+/* The workshop has its stage.  Without a client, and without a Chrystoki.conf, there is nothing to keep. */
 int client_keep_make(const struct client_keep *keep, struct client_carried *ret_carried, struct fault *f);
 /* Nothing to do where nothing is kept. */
 int client_keep_restore(const struct client_keep *keep, struct fault *f);

@@ -30,7 +30,7 @@ struct client_vendor_set {
 	char version[64]; /* "10.9.4-122", of all of them */
 };
 
-/* By file names only.  Packages of the set that are not there are told as warnings. */
+/* By file names only.  Other packages of the set that are not there are told as details. */
 int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
 			   struct client_vendor_set *ret_set, struct fault *f);
 /* Is every one of them installed below the root already, in this version? */

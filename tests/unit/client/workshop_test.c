@@ -1,6 +1,7 @@
 #include <sys/syscall.h>
 
 #include "client/workshop.h"
+#include "failing.h"
 #include "unit.h"
 
 #define CLIENT "/usr/safenet/lunaclient"
@@ -255,6 +256,61 @@ static void something_else_under_the_clients_name_is_refused(void **state)
 	MUST_FAIL(client_workshop_present(&w, &dir, &f), FAULT_REFUSED, "is there and is no directory");
 }
 
+static void what_cannot_be_looked_at_is_not_thrown_away(void **state)
+{
+	static const char *const names[] = { "lunaclient", "swap", "next", "outgoing", "previous" };
+	struct client_workshop again = CLIENT_WORKSHOP_INIT;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	open_it();
+	swap("older");
+	swap("old");
+	/* Exchanged, and killed: `next` is the old client, and only the note tells it from one that was never placed. */
+	begin_swap();
+	assert_int_equal(syscall(SYS_renameat2, root, SHOP "/next", root, "usr/safenet/lunaclient", 2), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		MUST_NOT_GUESS(names[i], client_workshop_open(root, CLIENT, NULL, &again, &f));
+		unit_holds(root, SHOP "/next/which", "old");
+	}
+	open_it();
+	unit_holds(root, "usr/safenet/lunaclient/which", "new");
+	unit_holds(root, SHOP "/previous/which", "old");
+}
+
+static void a_swap_that_cannot_tell_what_it_replaces_changes_nothing(void **state)
+{
+	struct fault f;
+	bool has;
+
+	(void)state;
+	open_it();
+	swap("old");
+	stage("new");
+	MUST_NOT_GUESS("lunaclient", client_workshop_swap(&w, "top/", NULL, &f));
+	unit_holds(root, "usr/safenet/lunaclient/which", "old");
+	MUST_NOT_GUESS("previous", client_workshop_has_previous(&w, &has, &f));
+	MUST_NOT_GUESS("previous", client_workshop_rollback(&w, NULL, &f));
+	MUST_NOT_GUESS(".lunaclient.okv-luna", client_workshop_look(root, CLIENT, &w, &f));
+}
+
+static void a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	open_it();
+	swap("old");
+	stage("new");
+	failing_name = "outgoing";
+	MUST_FAIL(client_workshop_swap(&w, "top/", NULL, &f), FAULT_INCOMPLETE, "the client is in its place, but: ");
+	failing_name = NULL;
+	unit_holds(root, "usr/safenet/lunaclient/which", "new");
+	open_it();
+	unit_holds(root, SHOP "/previous/which", "old");
+	assert_false(unit_there(root, SHOP "/swap"));
+}
+
 #define SHOP_TEST(test) cmocka_unit_test_setup_teardown(test, shop_make, shop_end)
 
 int main(void)
@@ -271,6 +327,9 @@ int main(void)
 		SHOP_TEST(a_roll_back_by_renames_can_be_cut_off_too),
 		SHOP_TEST(a_workshop_in_which_nothing_is_kept_goes_with_what_was_made_for_it),
 		SHOP_TEST(looking_changes_nothing),
+		SHOP_TEST(what_cannot_be_looked_at_is_not_thrown_away),
+		SHOP_TEST(a_swap_that_cannot_tell_what_it_replaces_changes_nothing),
+		SHOP_TEST(a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it),
 		SHOP_TEST(something_else_under_the_clients_name_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,225 @@
+#include "client/keep.h"
+#include "failing.h"
+#include "made.h"
+
+#define CLIENT "usr/safenet/lunaclient"
+#define SHOP "usr/safenet/.lunaclient.okv-luna"
+
+static int root;
+static struct client_workshop w = CLIENT_WORKSHOP_INIT;
+static struct client_keep keep;
+
+static int appliance_make(void **state)
+{
+	FS_AUTO int tree = -1;
+	struct fault f = FAULT_INIT;
+
+	(void)unit_place_make(state);
+	root = ((const struct unit_place *)*state)->dir;
+	unit_dir(root, "etc", 0755);
+	MUST(client_workshop_open(root, "/" CLIENT, NULL, &w, &f));
+	MUST(client_workshop_stage(&w, 0, 0, &tree, &f));
+	keep = (struct client_keep){ .root = root, .workshop = &w, .client_dir = "/" CLIENT,
+				     .conf_path = "/etc/Chrystoki.conf", .room = 1 << 20, .report = made_report() };
+	return 0;
+}
+
+static int appliance_end(void **state)
+{
+	client_workshop_done(&w);
+	text_done(&made_told);
+	return unit_place_remove(state);
+}
+
+static void client_make(void)
+{
+	unit_dir(root, CLIENT, 0755);
+	unit_dir(root, CLIENT "/cert", 02770);
+	unit_write(root, CLIENT "/cert/key.pem", "the key", 0640);
+	assert_int_equal(fchownat(root, CLIENT "/cert/key.pem", 12, 34, 0), 0);
+	unit_write(root, CLIENT "/program", "of the vendor's", 0755);
+	unit_write(root, "etc/Chrystoki.conf", "Misc = {\n}\n", 0640);
+	assert_int_equal(fchownat(root, "etc/Chrystoki.conf", 0, 34, 0), 0);
+}
+
+static void set_aside(void)
+{
+	struct client_carried carried = CLIENT_CARRIED_INIT;
+	struct fault f = FAULT_INIT;
+
+	MUST(client_keep_make(&keep, &carried, &f));
+	text_done(&carried.kept);
+}
+
+static void put_back(void)
+{
+	struct fault f = FAULT_INIT;
+
+	MUST(client_keep_restore(&keep, &f));
+	assert_false(unit_there(root, SHOP "/kept"));
+	assert_false(unit_there(root, SHOP "/kept.conf"));
+}
+
+static void is(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(status.st_mode & 07777, mode);
+	assert_int_equal(status.st_uid, uid);
+	assert_int_equal(status.st_gid, gid);
+}
+
+static void the_identity_and_chrystoki_conf_are_copied_into_the_workshop(void **state)
+{
+	(void)state;
+	client_make();
+	set_aside();
+	unit_holds(root, SHOP "/kept/cert/key.pem", "the key");
+	is(SHOP "/kept/cert/key.pem", 0640, 12, 34);
+	unit_holds(root, SHOP "/kept.conf", "Misc = {\n}\n");
+	is(SHOP "/kept.conf", 0640, 0, 34);
+	assert_false(unit_there(root, SHOP "/kept/program"));
+	unit_holds(root, CLIENT "/cert/key.pem", "the key");
+}
+
+static void whatever_is_missing_comes_back_with_owner_and_mode(void **state)
+{
+	(void)state;
+	client_make();
+	set_aside();
+	assert_int_equal(unlinkat(root, CLIENT "/cert/key.pem", 0), 0);
+	assert_int_equal(unlinkat(root, CLIENT "/cert", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(root, "etc/Chrystoki.conf", 0), 0);
+	put_back();
+	unit_holds(root, CLIENT "/cert/key.pem", "the key");
+	is(CLIENT "/cert/key.pem", 0640, 12, 34);
+	is(CLIENT "/cert", 02770, 0, 0);
+	unit_holds(root, "etc/Chrystoki.conf", "Misc = {\n}\n");
+	is("etc/Chrystoki.conf", 0640, 0, 34);
+}
+
+static void whatever_is_other_than_it_was_comes_back_and_the_newcomer_lies_beside_it(void **state)
+{
+	(void)state;
+	client_make();
+	set_aside();
+	unit_write(root, CLIENT "/cert/key.pem", "rpm's", 0644);
+	unit_write(root, "etc/Chrystoki.conf", "Other = {\n}\n", 0644);
+	put_back();
+	unit_holds(root, CLIENT "/cert/key.pem", "the key");
+	unit_holds(root, CLIENT "/cert/key.pem.okv-luna-new", "rpm's");
+	unit_holds(root, "etc/Chrystoki.conf", "Misc = {\n}\n");
+	is("etc/Chrystoki.conf", 0640, 0, 34);
+	unit_holds(root, "etc/Chrystoki.conf.okv-luna-new", "Other = {\n}\n");
+	assert_non_null(strstr(text_string(&made_told), "'/etc/Chrystoki.conf' is kept as it was"));
+}
+
+static void what_is_as_it_was_stays_untouched(void **state)
+{
+	struct stat before, after;
+
+	(void)state;
+	client_make();
+	set_aside();
+	assert_int_equal(fstatat(root, "etc/Chrystoki.conf", &before, 0), 0);
+	put_back();
+	assert_int_equal(fstatat(root, "etc/Chrystoki.conf", &after, 0), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_false(unit_there(root, "etc/Chrystoki.conf.okv-luna-new"));
+	assert_false(unit_there(root, CLIENT "/cert/key.pem.okv-luna-new"));
+	assert_string_equal(text_string(&made_told), "");
+}
+
+static void only_owner_or_mode_of_chrystoki_conf_changed_comes_back_too(void **state)
+{
+	(void)state;
+	client_make();
+	set_aside();
+	assert_int_equal(fchmodat(root, "etc/Chrystoki.conf", 0666, 0), 0);
+	put_back();
+	is("etc/Chrystoki.conf", 0640, 0, 34);
+	assert_false(unit_there(root, "etc/Chrystoki.conf.okv-luna-new"));
+}
+
+static void without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep(void **state)
+{
+	(void)state;
+	set_aside();
+	put_back();
+	assert_false(unit_there(root, "etc/Chrystoki.conf"));
+	assert_false(unit_there(root, CLIENT));
+	/* And with nothing set aside there is nothing to do. */
+	put_back();
+}
+
+static void a_run_that_was_killed_leaves_it_to_the_next(void **state)
+{
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	client_make();
+	set_aside();
+	assert_int_equal(unlinkat(root, CLIENT "/cert/key.pem", 0), 0);
+	client_workshop_done(&w);
+	MUST(client_workshop_open(root, "/" CLIENT, NULL, &w, &f));
+	put_back();
+	unit_holds(root, CLIENT "/cert/key.pem", "the key");
+}
+
+static void half_a_copy_is_never_put_back(void **state)
+{
+	struct client_workshop again = CLIENT_WORKSHOP_INIT;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	client_make();
+	/* Killed while it was copied: new/kept, and the copy of Chrystoki.conf that comes before. */
+	unit_dir(root, SHOP "/new/kept", 0700);
+	unit_dir(root, SHOP "/new/kept/cert", 0700);
+	unit_write(root, SHOP "/new/kept/cert/key.pem", "the k", 0600);
+	unit_write(root, SHOP "/kept.conf", "older", 0600);
+	client_workshop_done(&w);
+	MUST(client_workshop_open(root, "/" CLIENT, NULL, &again, &f));
+	w = again;
+	put_back();
+	unit_holds(root, CLIENT "/cert/key.pem", "the key");
+	unit_holds(root, "etc/Chrystoki.conf", "Misc = {\n}\n");
+	assert_false(unit_there(root, SHOP "/new"));
+}
+
+static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
+{
+	struct client_carried carried = CLIENT_CARRIED_INIT;
+	struct fault f;
+
+	(void)state;
+	client_make();
+	MUST_NOT_GUESS("Chrystoki.conf", client_keep_make(&keep, &carried, &f));
+	assert_false(unit_there(root, SHOP "/kept"));
+	set_aside();
+	MUST_NOT_GUESS("kept", client_keep_restore(&keep, &f));
+	MUST_NOT_GUESS("kept.conf", client_keep_restore(&keep, &f));
+	MUST_NOT_GUESS("Chrystoki.conf", client_keep_restore(&keep, &f));
+	assert_true(unit_there(root, SHOP "/kept"));
+	assert_true(unit_there(root, SHOP "/kept.conf"));
+	put_back();
+}
+
+#define KEEP(test) cmocka_unit_test_setup_teardown(test, appliance_make, appliance_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KEEP(the_identity_and_chrystoki_conf_are_copied_into_the_workshop),
+		KEEP(whatever_is_missing_comes_back_with_owner_and_mode),
+		KEEP(whatever_is_other_than_it_was_comes_back_and_the_newcomer_lies_beside_it),
+		KEEP(what_is_as_it_was_stays_untouched),
+		KEEP(only_owner_or_mode_of_chrystoki_conf_changed_comes_back_too),
+		KEEP(without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep),
+		KEEP(a_run_that_was_killed_leaves_it_to_the_next),
+		KEEP(half_a_copy_is_never_put_back),
+		KEEP(what_cannot_be_looked_at_is_not_taken_for_absent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,216 @@
+#include "client/template.h"
+#include "failing.h"
+#include "made.h"
+
+#define DIR "/usr/safenet/lunaclient"
+
+static int client;
+static const struct client_content minimal = { .kind = CLIENT_MINIMAL }, cloud = { .kind = CLIENT_CLOUD };
+
+static int client_make(void **state)
+{
+	(void)unit_place_make(state);
+	client = ((const struct unit_place *)*state)->dir;
+	return 0;
+}
+
+static int client_end(void **state)
+{
+	text_done(&made_told);
+	return unit_place_remove(state);
+}
+
+/* What becomes of a template with that content; valid until the next one. */
+static const char *made_of(const struct client_content *content, const char *name, const char *bytes)
+{
+	static struct text conf = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	bool found = false;
+
+	text_done(&conf);
+	unit_write(client, name, bytes, 0644);
+	MUST(client_template_make(client, content, DIR, &conf, &found, &f));
+	assert_true(found);
+	return text_string(&conf);
+}
+
+static void every_path_becomes_absolute_and_leads_to_the_places_of_the_layout(void **state)
+{
+	(void)state;
+	assert_string_equal(made_of(&minimal, "Chrystoki-template.conf",
+				    "Chrystoki2 = {\n"
+				    "   LibUNIX = ./libs/32/libCryptoki2.so;\n"
+				    "   LibUNIX64 = ./libs/64/libCryptoki2.so;\n"
+				    "}\n"
+				    "LunaSA Client = {\n"
+				    "   SSLConfigFile = ./openssl.cnf;\n"
+				    "   ClientPrivKeyFile = ./cert/client/hostKey.pem;\n"
+				    "   ClientCertFile = /elsewhere/host.pem;\n"
+				    "   ServerCAFile = ./certs/server/CAFile.pem;\n"
+				    "}\n"
+				    "Secure Trusted Channel = {\n"
+				    "   ClientTokenLib = ./libs/64/libSoftToken.so;\n"
+				    "   SoftTokenDir = ./token;\n"
+				    "}\n"
+				    "Misc = {\n"
+				    "   ToolsDir = ./bin/64;\n"
+				    "   Other = ./x/y;\n"
+				    "}\n"),
+			    "Chrystoki2 = {\n"
+			    "   LibUNIX = " DIR "/lib/libCryptoki2.so;\n"
+			    "   LibUNIX64 = " DIR "/lib/libCryptoki2_64.so;\n"
+			    "}\n"
+			    "LunaSA Client = {\n"
+			    "   SSLConfigFile = " DIR "/openssl.cnf;\n"
+			    "   ClientPrivKeyFile = " DIR "/cert/client/hostKey.pem;\n"
+			    "   ClientCertFile = " DIR "/cert/client/host.pem;\n"
+			    "   ServerCAFile = " DIR "/cert/server/CAFile.pem;\n"
+			    "}\n"
+			    "Secure Trusted Channel = {\n"
+			    "   ClientTokenLib = " DIR "/lib/libSoftToken.so;\n"
+			    "   SoftTokenDir = " DIR "/configData/token;\n"
+			    "}\n"
+			    "Misc = {\n"
+			    "   ToolsDir = " DIR "/bin;\n"
+			    "   Other = " DIR "/x/y;\n"
+			    "}\n");
+}
+
+static void everything_else_stays_byte_for_byte(void **state)
+{
+	static const char honest[] = "# ours\n\n"
+				     "Chrystoki2 = {\n"
+				     "  LibUNIX=" DIR "/lib/libCryptoki2.so;\n"
+				     "   LibUNIX64   =   " DIR "/lib/libCryptoki2_64.so;\n"
+				     "}\n"
+				     "Luna = {\n"
+				     "  DefaultTimeOut = 500000;\n\n"
+				     "  Url = https://example.org/a/b;   # a/b\n"
+				     "  Word = bare;\n"
+				     "  Up = ../a;\n"
+				     "}\n";
+
+	(void)state;
+	unit_write(client, "bare", "a file of that name is no path", 0644);
+	assert_string_equal(made_of(&minimal, "Chrystoki-template.conf", honest), honest);
+}
+
+static void a_bare_path_is_one_only_where_the_client_has_it(void **state)
+{
+	(void)state;
+	unit_dir(client, "etc", 0755);
+	unit_write(client, "etc/openssl.cnf", "", 0644);
+	const char *conf = made_of(&minimal, "Chrystoki-template.conf",
+				   "Misc = {\n   A = etc/openssl.cnf;\n   B = etc/none;\n}\n"
+				   "LunaSA Client = {\n   SSLConfigFile = openssl.cnf;\n}\n");
+	assert_non_null(strstr(conf, "   A = " DIR "/etc/openssl.cnf;\n"));
+	assert_non_null(strstr(conf, "   B = etc/none;\n"));
+	/* This one is looked for where the clients have it. */
+	assert_non_null(strstr(conf, "SSLConfigFile = " DIR "/etc/openssl.cnf;\n"));
+}
+
+static void plugins_are_named_where_the_layout_puts_them(void **state)
+{
+	(void)state;
+	assert_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n}\n"), "PluginModuleDir"));
+	unit_dir(client, "libs", 0755);
+	unit_dir(client, "libs/64", 0755);
+	unit_dir(client, "libs/64/plugins", 0755);
+	assert_non_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n}\n"),
+			       "PluginModuleDir = " DIR "/plugins;\n"));
+}
+
+static void the_cloud_clients_own_file_is_taken_before_its_template(void **state)
+{
+	(void)state;
+	unit_write(client, "Chrystoki-template.conf", "Misc = {\n   From = template;\n}\n", 0644);
+	const char *conf = made_of(&cloud, "Chrystoki.conf",
+				   "XTC = {\n   PartitionCAPath = ./ca.pem;\n   PartitionCertPath00 = p/part.pem;\n}\n"
+				   "REST = {\n   SSLClientSideVerifyFile = server-certificate.pem;\n"
+				   "   PartitionData00 = 12345, host.example, 443;\n}\n");
+	assert_null(strstr(conf, "From"));
+	assert_non_null(strstr(conf, "PartitionCAPath = " DIR "/ca.pem;\n"));
+	assert_non_null(strstr(conf, "PartitionCertPath00 = " DIR "/part.pem;\n"));
+	assert_non_null(strstr(conf, "SSLClientSideVerifyFile = " DIR "/server-certificate.pem;\n"));
+	assert_non_null(strstr(conf, "LunaG5Slots = 0;\n"));
+	assert_null(strstr(conf, "PartitionData00"));
+	assert_non_null(strstr(conf, "ServerName = host.example;\n"));
+	assert_non_null(strstr(conf, "ServerPort = 443;\n"));
+	/* The minimal client has them the other way round. */
+	assert_non_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n   From = template;\n}\n"), "From"));
+}
+
+static void without_a_template_it_says_so_and_gives_nothing(void **state)
+{
+	TEXT_AUTO conf = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+	bool found = true;
+
+	(void)state;
+	MUST(client_template_make(client, &minimal, DIR, &conf, &found, &f));
+	assert_false(found);
+	assert_int_equal(conf.length, 0);
+}
+
+static void a_template_that_leads_elsewhere_is_not_read(void **state)
+{
+	TEXT_AUTO conf = TEXT_INIT;
+	struct fault f;
+	bool found;
+
+	(void)state;
+	unit_write(client, "other", "Misc = {\n}\n", 0644);
+	assert_int_equal(symlinkat("other", client, "Chrystoki-template.conf"), 0);
+	MUST_FAIL(client_template_make(client, &minimal, DIR, &conf, &found, &f), FAULT_REFUSED, "");
+}
+
+static void what_an_existing_file_names_and_the_new_client_lacks_is_said(void **state)
+{
+	static const char conf[] = "Misc = {\n   A = " DIR "/there;\n   B = " DIR "/not/there;\n   C = /etc/none;\n}\n";
+	struct report *report = made_report();
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	unit_write(client, "there", "", 0644);
+	MUST(client_template_compare(client, conf, DIR, report, &f));
+	assert_string_equal(text_string(&made_told),
+			    "Chrystoki.conf names 'not/there' (B), which the new client does not have\n");
+}
+
+static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
+{
+	static const char conf[] = "Misc = {\n   A = " DIR "/there;\n   B = some/where;\n}\n"
+				   "LunaSA Client = {\n   SSLConfigFile = x;\n}\n";
+	TEXT_AUTO ignored = TEXT_INIT;
+	struct fault f;
+	bool found;
+
+	(void)state;
+	unit_dir(client, "some", 0755);
+	unit_dir(client, "libs", 0755);
+	unit_dir(client, "libs/64", 0755);
+	unit_write(client, "Chrystoki-template.conf", conf, 0644);
+	MUST_NOT_GUESS("Chrystoki-template.conf", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
+	MUST_NOT_GUESS("openssl.cnf", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
+	MUST_NOT_GUESS("plugins", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
+	MUST_NOT_GUESS("where", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
+	MUST_NOT_GUESS("there", client_template_compare(client, conf, DIR, NULL, &f));
+}
+
+#define TEMPLATE(test) cmocka_unit_test_setup_teardown(test, client_make, client_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEMPLATE(every_path_becomes_absolute_and_leads_to_the_places_of_the_layout),
+		TEMPLATE(everything_else_stays_byte_for_byte),
+		TEMPLATE(a_bare_path_is_one_only_where_the_client_has_it),
+		TEMPLATE(plugins_are_named_where_the_layout_puts_them),
+		TEMPLATE(the_cloud_clients_own_file_is_taken_before_its_template),
+		TEMPLATE(without_a_template_it_says_so_and_gives_nothing),
+		TEMPLATE(a_template_that_leads_elsewhere_is_not_read),
+		TEMPLATE(what_an_existing_file_names_and_the_new_client_lacks_is_said),
+		TEMPLATE(what_cannot_be_looked_at_is_not_taken_for_absent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
