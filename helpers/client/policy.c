@@ -23,8 +23,9 @@ bool client_is_identity(const char *path)
 	for (const char *const *top = client_identity; *top != NULL; top++)
 		if (below(path, *top))
 			return true;
-	/* Partition certificates of the cloud service lie at the top. */
-	return strchr(path, '/') == NULL && text_ends(path, ".pem");
+	/* Partition certificates of the cloud service lie at the top; a directory of such a name goes as a whole. */
+	const size_t top = strcspn(path, "/");
+	return top >= 4 && strncmp(path + top - 4, ".pem", 4) == 0;
 }
 
 static const char *leaf_of(const char *path)
