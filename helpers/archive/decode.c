@@ -219,7 +219,7 @@ static int tar_read(struct decoder *d, struct stream *source, unsigned layer, co
 
 /* --- zip ---------------------------------------------------------------------------------------------------------- */
 
-/* Reads a member's content through: where nothing is placed, its checksum is still compared. */
+/* Reads a member's content through: where it is not placed, its checksum is still compared. */
 static int zip_content_check(struct decoder *d, const struct zip_place *place, struct fault *f)
 {
 	STREAM_AUTO *stream = NULL;
@@ -253,8 +253,7 @@ static int zip_member(struct decoder *d, const struct member *member, const stru
 		return -1;
 	if (nested)
 		return verdict == JUDGE_PLACE ? zip_nested(d, place, path, f) : 0;
-	if (member->type == MEMBER_FILE && (verdict == JUDGE_COVERED || !dispatch_places(&d->dispatch)) &&
-	    zip_content_check(d, place, f) < 0)
+	if (verdict == JUDGE_COVERED && member->type == MEMBER_FILE && zip_content_check(d, place, f) < 0)
 		return -1;
 	if (verdict != JUDGE_PLACE)
 		return 0;

@@ -2,7 +2,7 @@
  * archive/decode: the decoder reads archives, judges every member and hands out the work.
  *
  * Promise: runs in a sandbox that lets it open nothing.  Every archive is read to its true end and every checksum in
- * it is compared, also when nothing is placed.  Archives inside are read as streams.  Directories, links and
+ * it is compared, by it or by a placer.  Archives inside are read as streams.  Directories, links and
  * totals are noted to the keeper; files are sent to the placers, whole and each to one.
  */
 #ifndef OKV_ARCHIVE_DECODE_H
@@ -21,7 +21,7 @@ struct decode {
 	const int *archives; /* descriptors, */
 	const char *const *names; /* and what to call them */
 	size_t archive_count;
-	int placers[DISPATCH_PLACERS]; /* job pipes; all -1: only judge, and note the files too */
+	int placers[DISPATCH_PLACERS]; /* job pipes */
 	struct pipe_writer *notes;
 	struct limits limits;
 	mode_t (*mode_of)(const char *path); /* the policy for files */

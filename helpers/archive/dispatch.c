@@ -21,11 +21,6 @@ void dispatch_start(struct dispatch *d, const int *placers, struct pipe_writer *
 	d->batched = 0;
 }
 
-bool dispatch_places(const struct dispatch *d)
-{
-	return d->placers[0] >= 0;
-}
-
 /* --- to the keeper ------------------------------------------------------------------------------------------------ */
 
 int dispatch_note(struct dispatch *d, enum pipe_note_kind kind, uint64_t size, const char *text, struct fault *f)
@@ -119,8 +114,6 @@ static int file_announce(struct dispatch *d, enum pipe_job_kind kind, const char
 	struct pipe_job job;
 
 	d->files++;
-	if (!dispatch_places(d))
-		return entry_note(d, PIPE_ENTRY_FILE, member->size, path, NULL, f);
 	memset(&job, 0, sizeof(job));
 	job.kind = kind;
 	job.mode = (uint32_t)d->mode_of(path);
@@ -138,7 +131,7 @@ int dispatch_file(struct dispatch *d, const char *path, const struct member *mem
 
 int dispatch_content(struct dispatch *d, const void *bytes, size_t length, struct fault *f)
 {
-	return dispatch_places(d) ? batch_add(d, bytes, length, f) : 0;
+	return batch_add(d, bytes, length, f);
 }
 
 int dispatch_zip(struct dispatch *d, const char *path, const struct member *member, size_t archive,
@@ -153,8 +146,6 @@ int dispatch_directory(struct dispatch *d, const char *path, struct fault *f)
 
 	if (entry_note(d, PIPE_ENTRY_DIRECTORY, 0, path, NULL, f) < 0)
 		return -1;
-	if (!dispatch_places(d))
-		return 0;
 	memset(&job, 0, sizeof(job));
 	job.kind = PIPE_DIRECTORY;
 	return job_send(d, &job, path, f);
@@ -162,7 +153,7 @@ int dispatch_directory(struct dispatch *d, const char *path, struct fault *f)
 
 int dispatch_end(struct dispatch *d, struct fault *f)
 {
-	if (dispatch_places(d) && batch_flush(d, f) < 0)
+	if (batch_flush(d, f) < 0)
 		return -1;
 	return dispatch_note(d, PIPE_NOTE_DONE, d->files, NULL, f) < 0 ? -1 : pipe_flush(d->notes, f);
 }

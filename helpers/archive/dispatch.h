@@ -2,13 +2,11 @@
  * archive/dispatch: the decoder's hand: work for the placers, news for the keeper.
  *
  * Promise: a file goes whole to one placer, and every placer is kept at work.  Files are counted; dispatch_end tells
- * the keeper how many there were, after everything was sent.  Where there are no placers (only judging) files are noted
- * to the keeper instead.
+ * the keeper how many there were, after everything was sent.
  */
 #ifndef OKV_ARCHIVE_DISPATCH_H
 #define OKV_ARCHIVE_DISPATCH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,7 +19,7 @@
 enum { DISPATCH_PLACERS = 2, DISPATCH_BATCH = 64 * 1024 };
 
 struct dispatch {
-	const int *placers; /* DISPATCH_PLACERS job pipes; all -1: none */
+	const int *placers; /* DISPATCH_PLACERS job pipes */
 	struct pipe_writer *notes;
 	mode_t (*mode_of)(const char *path); /* the policy for files */
 	uint64_t files, read_noted;
@@ -33,8 +31,6 @@ struct dispatch {
 
 void dispatch_start(struct dispatch *d, const int *placers, struct pipe_writer *notes,
 		    mode_t (*mode_of)(const char *path));
-/* Is anything placed, or is all only judged? */
-bool dispatch_places(const struct dispatch *d);
 int dispatch_directory(struct dispatch *d, const char *path, struct fault *f);
 /* `target`: of a hard link, a path of a file. */
 int dispatch_link(struct dispatch *d, const char *path, const struct member *member, const char *target,

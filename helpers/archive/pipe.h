@@ -47,6 +47,7 @@ struct pipe_note {
 	enum pipe_note_kind kind;
 	enum pipe_entry entry;
 	enum fault_kind fault;
+	uint16_t machine; /* of a file that is a 64-bit shared library: its ELF machine; 0 (EM_NONE) of any other */
 	int errnum;
 	uint64_t size;
 	uint32_t path_length, target_length; /* follow in this order; of a fault the text is the path */

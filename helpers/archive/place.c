@@ -1,5 +1,6 @@
 #include "archive/place.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -22,6 +23,8 @@ enum { WRITEBACK_EARLY = 256 * 1024 };
 struct placer {
 	const struct place *place;
 	struct digest_sha256 digest;
+	size_t head_filled;
+	Elf64_Ehdr head; /* the first bytes of the file */
 	uint64_t placed;
 	int top;       /* the tree */
 	int directory; /* the last one used, ... */
@@ -72,7 +75,7 @@ static int directory_make(struct placer *p, const char *path, struct fault *f)
 {
 	char part[LIMITS_PATH + 1];
 
-	if (mkdirat(p->top, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
+	if (p->place->judge_only || mkdirat(p->top, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
 		return 0;
 	for (const char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
 		const size_t length = slash != NULL ? (size_t)(slash - path) : strlen(path);
@@ -120,6 +123,8 @@ static int file_create(struct placer *p, const char *path, mode_t mode, int *ret
 	const char *leaf;
 	int directory = -1;
 
+	if (p->place->judge_only)
+		return 0;
 	if (directory_open(p, path, &directory, &leaf, f) < 0)
 		return -1;
 	*ret_fd = openat(directory, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -128,9 +133,23 @@ static int file_create(struct placer *p, const char *path, mode_t mode, int *ret
 
 static int bytes_put(struct placer *p, int fd, const char *path, const void *bytes, size_t length, struct fault *f)
 {
+	const size_t wanted = sizeof(p->head) - p->head_filled, head = length < wanted ? length : wanted;
+
+	memcpy((unsigned char *)&p->head + p->head_filled, bytes, head);
+	p->head_filled += head;
 	if (digest_sha256_add(&p->digest, bytes, length, f) < 0)
 		return -1;
-	return fs_write(fd, path, bytes, length, f);
+	return fd >= 0 ? fs_write(fd, path, bytes, length, f) : 0;
+}
+
+static uint16_t library_machine(const struct placer *p)
+{
+	const Elf64_Ehdr *head = &p->head;
+
+	if (p->head_filled < sizeof(*head) || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_DYN)
+		return EM_NONE;
+	return head->e_machine;
 }
 
 static int content_from_pipe(struct placer *p, int fd, const char *path, uint64_t size, struct fault *f)
@@ -162,7 +181,10 @@ static int content_from_zip(struct placer *p, int fd, const char *path, const st
 		return -1;
 	for (;;) {
 		if (stream_fill(stream, f) < 0)
-			return f->kind == FAULT_REFUSED ? fault_prefix(f, "member '%s': ", SHOWN(path)) : -1;
+			return f->kind != FAULT_REFUSED ? -1
+							: fault_prefix(f, "%s: member '%s': ",
+								       SHOWN(p->place->names[job->archive]),
+								       SHOWN(path));
 		const size_t length = (size_t)(stream->end - stream->at);
 		if (length == 0)
 			return 0;
@@ -178,16 +200,18 @@ static int file_place(struct placer *p, const struct pipe_job *job, const char *
 	struct pipe_note note;
 
 	memset(&note, 0, sizeof(note));
+	p->head_filled = 0;
 	if (file_create(p, path, (mode_t)job->mode, &fd, f) < 0 || digest_sha256_start(&p->digest, f) < 0)
 		return -1;
 	if ((job->kind == PIPE_ZIP ? content_from_zip(p, fd, path, job, f)
 				   : content_from_pipe(p, fd, path, job->size, f)) < 0)
 		return -1;
-	if (job->size >= WRITEBACK_EARLY)
+	if (fd >= 0 && job->size >= WRITEBACK_EARLY)
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	note.kind = PIPE_NOTE_ENTRY;
 	note.entry = PIPE_ENTRY_FILE;
 	note.size = job->size;
+	note.machine = library_machine(p);
 	if (digest_sha256_finish(&p->digest, note.sha256, f) < 0)
 		return -1;
 	p->placed++;
@@ -202,8 +226,8 @@ int place_run(const struct place *place, struct fault *f)
 	p->place = place;
 	p->digest = (struct digest_sha256)SHA256_INIT;
 	p->directory = -1;
-	p->top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p->top < 0)
+	p->top = place->judge_only ? -1 : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->top < 0 && !place->judge_only)
 		return fault_system(f, errno, "cannot open the new tree");
 	for (;;) {
 		struct pipe_job job;

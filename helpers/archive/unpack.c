@@ -69,7 +69,7 @@ static void worker_main(const struct unpack_request *request, const struct worke
 	struct fault f = FAULT_INIT;
 	struct sandbox sandbox = { .uid = request->uid, .gid = request->gid, .tree = request->tree,
 				   .file_bytes = request->limits.bytes,
-				   .trade = which == 0 ? SANDBOX_DECODE : SANDBOX_PLACE };
+				   .trade = which == 0 || request->judge_only ? SANDBOX_DECODE : SANDBOX_PLACE };
 	struct pipe_writer notes = { .fd = w->notes_write };
 	int keep[UNPACK_ARCHIVES + DISPATCH_PLACERS + 2];
 	size_t kept = 0;
@@ -83,15 +83,15 @@ static void worker_main(const struct unpack_request *request, const struct worke
 					 .archive_count = request->archive_count, .notes = &notes,
 					 .limits = request->limits, .mode_of = request->mode_of };
 		for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
-			decode.placers[i] = request->judge_only ? -1 : w->jobs[i][1];
-			if (!request->judge_only)
-				keep[kept++] = w->jobs[i][1];
+			decode.placers[i] = w->jobs[i][1];
+			keep[kept++] = w->jobs[i][1];
 		}
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : decode_run(&decode, &f);
 	} else {
 		const struct place place = { .jobs = w->jobs[which - 1][0], .notes = &notes,
-					     .archives = request->archives, .archive_count = request->archive_count };
+					     .judge_only = request->judge_only, .archives = request->archives,
+					     .names = request->names, .archive_count = request->archive_count };
 		keep[kept++] = place.jobs;
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : place_run(&place, &f);
@@ -127,13 +127,13 @@ static int workers_start(const struct unpack_request *request, struct workers *w
 		return fault_system(f, errno, "cannot start unpacking");
 	w->notes = ends[0];
 	w->notes_write = ends[1];
-	for (unsigned i = 0; i < DISPATCH_PLACERS && !request->judge_only; i++) {
+	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
 		if (pipe2(w->jobs[i], O_CLOEXEC) < 0)
 			return fault_system(f, errno, "cannot start unpacking");
 		/* More than the default lets both sides work at once; less works too. */
 		(void)fcntl(w->jobs[i][1], F_SETPIPE_SZ, PIPE_SIZE);
 	}
-	for (unsigned i = 0; i < (request->judge_only ? 1 : WORKERS); i++) {
+	for (unsigned i = 0; i < WORKERS; i++) {
 		const pid_t pid = fork();
 		if (pid < 0)
 			return fault_system(f, errno, "cannot start unpacking");
@@ -167,7 +167,7 @@ static int entry_add(struct unpack *u, const struct pipe_note *note, const char 
 		u->capacity = capacity;
 	}
 	struct unpack_entry entry = { .path = string_keep(u, path), .target = link ? string_keep(u, target) : NULL,
-				      .type = note->entry, .size = note->size };
+				      .type = note->entry, .machine = note->machine, .size = note->size };
 	memcpy(entry.sha256, note->sha256, sizeof(entry.sha256));
 	if (entry.path == NULL || (link && entry.target == NULL))
 		return fault_memory(f);
@@ -266,9 +266,8 @@ static int workers_hear(const struct unpack_request *request, struct workers *w,
 		if (status != 0)
 			return fault_system(f, 0, "an unpacking process failed");
 	}
-	/* Each file is counted by the decoder and, when placed, by its placer. */
-	const unsigned expected = request->judge_only ? 1 : WORKERS;
-	if (h.done != expected || h.announced != u->files * (request->judge_only ? 1 : 2))
+	/* Each file is counted by the decoder and by its placer. */
+	if (h.done != WORKERS || h.announced != u->files * 2)
 		return fault_system(f, 0, "the unpacking processes do not agree about what was unpacked");
 	return 0;
 }

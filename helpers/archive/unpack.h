@@ -24,16 +24,17 @@ struct unpack_entry {
 	const char *path;   /* both live as long as the unpack they are of */
 	const char *target; /* of links, else NULL */
 	enum pipe_entry type;
+	uint16_t machine; /* of a file that is a 64-bit shared library: its ELF machine; 0 of any other */
 	uint64_t size;
-	unsigned char sha256[SHA256_SIZE]; /* of placed files */
+	unsigned char sha256[SHA256_SIZE]; /* of files */
 };
 
 struct unpack_request {
 	const int *archives;
 	const char *const *names;
 	size_t archive_count;
-	int tree; /* an empty directory to place into, owned by uid; only judged when `judge_only` */
-	bool judge_only;
+	int tree; /* an empty directory to place into, owned by uid; any when `judge_only` */
+	bool judge_only; /* read and judge everything, and place nothing */
 	uid_t uid;
 	gid_t gid;
 	struct limits limits;
