@@ -126,12 +126,25 @@ static int rpm_run(const char *const *options, struct text *names, unsigned dead
 	return proc_run(&run, ret_outcome, f);
 }
 
-/* What it said, in one line for a fault. */
+/*
+ * What it said, in one line for a fault: its first error, with the line behind it where it is only a heading; what it says
+ * before that is warnings.  Its first line where there is no error.
+ */
 static const char *said(const struct proc_outcome *outcome, struct text *line)
 {
 	const char *at = text_string(&outcome->output);
+	const char *error = text_starts(at, "error: ") ? at : strstr(at, "\nerror: ");
 
-	text_add(line, at, strcspn(at, "\n"));
+	if (error != NULL)
+		at = error + strspn(error, "\n");
+	const size_t length = strcspn(at, "\n");
+	text_add(line, at, length);
+	if (error != NULL && length > 0 && at[length - 1] == ':' && at[length] == '\n') {
+		at += length + 1;
+		at += strspn(at, "\t ");
+		text_add(line, " ", 1);
+		text_add(line, at, strcspn(at, "\n"));
+	}
 	return text_string(line);
 }
 
@@ -230,8 +243,9 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 	if (files_check(tree, set, f) < 0 || place_check(tree, set, client_dir, f) < 0 || path_of(root, path, f) < 0 ||
 	    files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0)
 		return -1;
-	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--test", NULL };
-	const char *const install[] = { "--root", path, "-U", "--oldpackage", NULL };
+	/* A transaction that was cut off has left some of them in place: those are installed once more. */
+	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", NULL };
+	const char *const install[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", NULL };
 	if (rpm_run(test, &names, INSTALL_MS, &outcome, f) < 0)
 		return -1;
 	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));
