@@ -31,6 +31,14 @@ int client_full_find(struct client_installing *i, struct client_vendor_set *ret_
 	return text_check(&result->packages, f);
 }
 
+int client_full_licence(const struct client_installing *i, struct fault *f)
+{
+	return i->request->accept_licence
+		       ? 0
+		       : fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					  "and give --accept-licence");
+}
+
 int client_full_install(struct client_installing *i, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -43,10 +51,8 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 
 	if (client_full_find(i, &set, f) < 0)
 		return -1;
-	if (!request->accept_licence)
-		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
-					"and give --accept-licence");
-	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
+	if (client_full_licence(i, f) < 0 ||
+	    client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
 	    client_vendor_installed(request->root, &set, &installed, f) < 0 ||
 	    fs_existence(request->root, request->settings->chrystoki_conf, &had_conf, f) < 0)
 		return -1;
@@ -57,7 +63,7 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 		/* Whatever rpm did, what was there of the identity is there again. */
 		if (client_keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
 			return -1;
-		result->changed = true;
+		result->placed = result->changed = true;
 	}
 	if (fs_existence(request->root, request->settings->chrystoki_conf, &has_conf, f) < 0) {
 		f->kind = FAULT_INCOMPLETE;

@@ -15,6 +15,8 @@
 struct client_keep client_full_keep(struct client_installing *i);
 /* The packages to install, also into the result. */
 int client_full_find(struct client_installing *i, struct client_vendor_set *ret_set, struct fault *f);
+/* Refused without --accept-licence. */
+int client_full_licence(const struct client_installing *i, struct fault *f);
 /* `tree`: the unpacked archive. */
 int client_full_install(struct client_installing *i, int tree, struct fault *f);
 

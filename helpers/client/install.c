@@ -109,6 +109,16 @@ static int room_look(struct client_installing *i, const struct client_source *so
 	return 0;
 }
 
+/* What is wrong with all that they hold together. */
+static int archives_blame(const struct client_source *source, struct fault *f)
+{
+	if (f->kind != FAULT_REFUSED)
+		return -1;
+	if (source->count == 1)
+		return fault_prefix(f, "%s: ", SHOWN(source->names[0]));
+	return fault_prefix(f, "%s and %zu more: ", SHOWN(source->names[0]), source->count - 1);
+}
+
 static int unpack(struct client_installing *i, const struct client_source *source, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -127,8 +137,10 @@ static int unpack(struct client_installing *i, const struct client_source *sourc
 	r.limits.room = i->room;
 	if (unpack_run(&r, &i->result->entries, f) < 0 || client_source_unchanged(source, f) < 0)
 		return -1;
-	if (client_content_find(&i->result->entries, request->kind, &i->result->content, f) < 0)
-		return fault_prefix(f, "%s: ", SHOWN(source->names[0]));
+	if (client_content_find(&i->result->entries, request->kind, &i->result->content, f) < 0 ||
+	    (i->result->content.kind != CLIENT_FULL &&
+	     client_layout_judge(&i->result->entries, &i->result->content, f) < 0))
+		return archives_blame(source, f);
 	return 0;
 }
 
@@ -162,6 +174,7 @@ static int conf_write(struct client_installing *i, const struct text *conf, stru
 	if (fs_publish(request->root, path, FS_FOLLOW_TRUSTED, conf->bytes, conf->length, &how, f) < 0)
 		return -1;
 	i->result->conf = CLIENT_CONF_WRITTEN;
+	i->result->changed = true;
 	return 0;
 }
 
@@ -232,7 +245,7 @@ static int place(struct client_installing *i, int tree, struct fault *f)
 	if (client_workshop_has_previous(&i->workshop, &has_previous, f) < 0 ||
 	    (old >= 0 && client_record_matches(old, &record, &same, f) < 0))
 		return -1;
-	result->changed = !same;
+	result->placed = result->changed = !same;
 	result->previous_kept = has_previous || (old >= 0 && !same);
 	int r = world_join(i, client, same ? -1 : old, &conf, f);
 	if (r == 0 && !same) {
@@ -252,35 +265,58 @@ static int install(struct client_installing *i, const struct client_source *sour
 	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 ||
 	    unpack(i, source, tree, f) < 0)
 		return -1;
-	return i->result->content.kind == CLIENT_FULL ? client_full_install(i, tree, f) : place(i, tree, f);
+	if (i->result->content.kind != CLIENT_FULL)
+		return place(i, tree, f);
+	return client_full_install(i, tree, f) < 0 ? archives_blame(source, f) : 0;
+}
+
+/* Is exactly that installed? */
+static int same_look(struct client_installing *i, int old, bool *ret_same, struct fault *f)
+{
+	struct client_result *result = i->result;
+	CLIENT_RECORD_AUTO record = CLIENT_RECORD_INIT;
+	struct client_vendor_set set;
+
+	if (result->content.kind == CLIENT_FULL)
+		/* Where there is no client rpm is not asked: its question alone would make a database. */
+		return client_full_find(i, &set, f) < 0 || client_full_licence(i, f) < 0 ? -1
+		       : old < 0 ? 0
+				 : client_vendor_installed(i->request->root, &set, ret_same, f);
+	if (client_record_make(&result->entries, &result->content, &i->policy, i->request->client_dir, &record, f) < 0)
+		return -1;
+	return old < 0 ? 0 : client_record_matches(old, &record, ret_same, f);
 }
 
 static int plan(struct client_installing *i, const struct client_source *source, struct fault *f)
 {
 	const struct client_request *request = i->request;
+	struct client_result *result = i->result;
 	FS_AUTO int old = -1;
 	struct text conf = TEXT_INIT;
-	bool there = false;
-
-	struct client_vendor_set set;
+	bool there = false, same = false;
 
 	if (unpack(i, source, -1, f) < 0)
 		return -1;
-	if (i->result->content.kind == CLIENT_FULL && client_full_find(i, &set, f) < 0)
-		return -1;
 	if (i->workshop.parent >= 0 && client_workshop_present(&i->workshop, &old, f) < 0)
 		return -1;
+	if (same_look(i, old, &same, f) < 0)
+		return archives_blame(source, f);
 	/* rpm works in place: what may be kept is older than the client before this one. */
-	if (i->result->content.kind != CLIENT_FULL &&
-	    client_workshop_has_previous(&i->workshop, &i->result->previous_kept, f) < 0)
+	if (result->content.kind != CLIENT_FULL &&
+	    client_workshop_has_previous(&i->workshop, &result->previous_kept, f) < 0)
 		return -1;
 	int r = conf_read(request, &conf, &there, f);
-	if (r == 0 && old >= 0)
+	if (r == 0 && old >= 0 && !same)
 		r = client_carry(old, -1, there ? text_string(&conf) : NULL, request->client_dir, i->room,
-				 request->report, &i->result->carried, f);
+				 request->report, &result->carried, f);
 	text_done_secret(&conf);
-	i->result->conf = there ? CLIENT_CONF_KEPT : CLIENT_CONF_WRITTEN;
-	i->result->changed = true;
+	if (there)
+		result->conf = CLIENT_CONF_KEPT;
+	else if (result->content.kind == CLIENT_FULL ? !same
+						     : client_template_brought(&result->entries, &result->content))
+		result->conf = CLIENT_CONF_WRITTEN;
+	result->placed = !same;
+	result->changed = !same || result->conf == CLIENT_CONF_WRITTEN;
 	return r;
 }
 

@@ -32,7 +32,7 @@ struct client_request {
 	const char *sha256; /* hex, of the one archive; or NULL */
 	uint64_t max_bytes, max_entries; /* 0: the default */
 	bool accept_licence;
-	bool dry_run; /* read and judge everything, change nothing */
+	bool dry_run; /* read and judge everything, change nothing; the result says what would be */
 	struct report *report;
 	void (*progress)(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files);
 	void *context;
@@ -46,7 +46,8 @@ struct client_result {
 	struct client_carried carried;
 	struct text packages; /* of a full client, each with a line feed */
 	enum client_conf conf;
-	bool changed;       /* false: it was installed already */
+	bool placed;        /* false: the client was installed already */
+	bool changed;       /* that, or a Chrystoki.conf was written */
 	bool previous_kept; /* there is something for --rollback */
 	char sha256[SHA256_HEX_SIZE]; /* of the archive, where it was asked for; "" otherwise */
 };

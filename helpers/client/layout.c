@@ -13,6 +13,7 @@
 #include "fs/tree.h"
 
 #define VENDOR_PLUGINS "libs/64/plugins"
+static const char *const library_names[] = { "lib/libCryptoki2_64.so", "lib/libCryptoki2.so" };
 
 static bool starts_below(const char *path, const char *directory, const char **ret_rest)
 {
@@ -40,31 +41,6 @@ int client_layout_check(int client, const struct client_content *content, struct
 		return fault_refused(f, "member '%s%s': a library for another machine", SHOWN(content->top),
 				     SHOWN(content->library));
 #endif
-	return 0;
-}
-
-static int directory_make(int client, const char *path, const struct client_policy *policy, struct fault *f)
-{
-	FS_AUTO int dir = -1;
-	FS_AUTO int made = -1;
-	char leaf[FS_NAME_SIZE];
-	const struct client_rights rights = client_policy_directory(policy, path);
-	struct stat status;
-
-	if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
-		return -1;
-	if (mkdirat(dir, leaf, 0700) < 0) {
-		if (errno != EEXIST)
-			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
-		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
-			return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
-		if (!S_ISDIR(status.st_mode))
-			return fault_refused(f, "member '%s': the client needs a directory of that name", path);
-		return 0;
-	}
-	made = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (made < 0 || fchown(made, 0, rights.gid) < 0 || fchmod(made, rights.mode) < 0)
-		return fault_errno(f, errno, "cannot set owner and mode of '%s'", SHOWN(path));
 	return 0;
 }
 
@@ -98,6 +74,67 @@ static bool archive_uses(const struct unpack *entries, const struct client_conte
 	return next == '\0' || next == '/';
 }
 
+static int member_refuse(const struct client_content *content, const char *path, const char *what, struct fault *f)
+{
+	return fault_refused(f, "member '%s%s': %s", SHOWN(content->top), SHOWN(path), what);
+}
+
+static int library_judge(const struct unpack *entries, const struct client_content *content, struct fault *f)
+{
+	const struct unpack_entry *library = entry_at(entries, content, content->library);
+
+	if (library != NULL && library->type == PIPE_ENTRY_HARD_LINK)
+		library = unpack_find(entries, library->target);
+	if (library == NULL || library->machine == EM_NONE)
+		return member_refuse(content, content->library, "no 64-bit shared library", f);
+#if defined(__x86_64__)
+	if (library->machine != EM_X86_64)
+		return member_refuse(content, content->library, "a library for another machine", f);
+#endif
+	return 0;
+}
+
+int client_layout_judge(const struct unpack *entries, const struct client_content *content, struct fault *f)
+{
+	for (const char *const *path = client_directories; *path != NULL; path++) {
+		const struct unpack_entry *e = entry_at(entries, content, *path);
+		if (e != NULL && e->type != PIPE_ENTRY_DIRECTORY)
+			return member_refuse(content, *path, "the client needs a directory of that name", f);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		const struct unpack_entry *e = entry_at(entries, content, library_names[i]);
+		if (archive_uses(entries, content, library_names[i]) &&
+		    (e == NULL || e->type == PIPE_ENTRY_DIRECTORY))
+			return member_refuse(content, library_names[i], "the client needs a library of that name", f);
+	}
+	return library_judge(entries, content, f);
+}
+
+static int directory_make(int client, const char *path, const struct client_policy *policy, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	FS_AUTO int made = -1;
+	char leaf[FS_NAME_SIZE];
+	const struct client_rights rights = client_policy_directory(policy, path);
+	struct stat status;
+
+	if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
+		return -1;
+	if (mkdirat(dir, leaf, 0700) < 0) {
+		if (errno != EEXIST)
+			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
+		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
+		if (!S_ISDIR(status.st_mode))
+			return fault_refused(f, "member '%s': the client needs a directory of that name", path);
+		return 0;
+	}
+	made = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (made < 0 || fchown(made, 0, rights.gid) < 0 || fchmod(made, rights.mode) < 0)
+		return fault_errno(f, errno, "cannot set owner and mode of '%s'", SHOWN(path));
+	return 0;
+}
+
 /* The vendor's plugins move only where their new name is free. */
 static bool plugins_move(const struct unpack *entries, const struct client_content *content)
 {
@@ -127,7 +164,6 @@ int client_layout_links(const struct unpack *entries, const struct client_conten
 			int (*each)(void *context, const char *path, const char *target, struct fault *f),
 			void *context, struct fault *f)
 {
-	static const char *const library_names[] = { "lib/libCryptoki2_64.so", "lib/libCryptoki2.so" };
 	char path[LIMITS_PATH + 8], target[LIMITS_PATH + 16];
 
 	if (plugins_move(entries, content) && each(context, VENDOR_PLUGINS, "../../plugins", f) < 0)

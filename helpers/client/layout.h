@@ -16,6 +16,11 @@
 #include "client/kind.h"
 #include "client/policy.h"
 
+/*
+ * Can it be laid out so?  By what the archives hold, before anything is placed: the real library is a 64-bit library of
+ * this machine, and nothing else has the name of a directory or of a library that a client needs.
+ */
+int client_layout_judge(const struct unpack *entries, const struct client_content *content, struct fault *f);
 /* `client` is the directory of the new tree that becomes the client's. */
 int client_layout_apply(int client, const struct unpack *entries, const struct client_content *content,
 			const struct client_policy *policy, struct fault *f);
@@ -26,7 +31,7 @@ int client_layout_links(const struct unpack *entries, const struct client_conten
 /* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
 bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
 			char ret_path[LIMITS_PATH + 1]);
-/* Is the real library a 64-bit library of this machine? */
+/* Is the real library, as it lies there, a 64-bit library of this machine? */
 int client_layout_check(int client, const struct client_content *content, struct fault *f);
 
 #endif

@@ -145,10 +145,23 @@ static int partition_data_split(struct chrystoki *c, struct fault *f)
 	return r;
 }
 
+static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
+
+bool client_template_brought(const struct unpack *entries, const struct client_content *content)
+{
+	char path[2 * LIMITS_PATH + 2];
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", content->top, names[i]);
+		found = unpack_find(entries, path) != NULL;
+	}
+	return found;
+}
+
 int client_template_make(int client, const struct client_content *content, const char *client_dir,
 			 struct text *ret_conf, bool *ret_found, struct fault *f)
 {
-	static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
 	struct text bytes = TEXT_INIT;
 	bool changed, found = false;

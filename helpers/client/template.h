@@ -10,11 +10,14 @@
 
 #include <stdbool.h>
 
+#include "archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "client/kind.h"
 
+/* Do the archives bring one? */
+bool client_template_brought(const struct unpack *entries, const struct client_content *content);
 /* `client`: the new tree; `client_dir`: where it will be.  *ret_found is false where the archive brings no template. */
 int client_template_make(int client, const struct client_content *content, const char *client_dir,
 			 struct text *ret_conf, bool *ret_found, struct fault *f);

@@ -228,9 +228,9 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format),
 		  result->entries.files, size);
 	lines_say(context, &result->packages,
-		  planned	    ? "would be installed by rpm"
-		  : result->changed ? "installed by rpm"
-				    : "installed");
+		  !result->placed ? "installed"
+		  : planned       ? "would be installed by rpm"
+				  : "installed by rpm");
 	lines_say(context, &result->carried.kept, planned ? "would be carried over from the old client"
 							   : "carried over from the old client");
 	switch (result->conf) {
@@ -244,13 +244,12 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	case CLIENT_CONF_NONE:
 		break;
 	}
-	if (planned)
-		cmd_print(context, "%s: would be installed; nothing was changed\n", client_dir);
-	else if (!result->changed)
-		cmd_print(context, "%s: installed already; nothing was changed\n", client_dir);
-	else
-		cmd_print(context, "%s: installed\n", client_dir);
-	if (!planned && result->changed && result->previous_kept)
+	cmd_print(context, "%s: %s%s\n", client_dir,
+		  !result->placed ? "installed already"
+		  : planned       ? "would be installed"
+				  : "installed",
+		  planned || !result->changed ? "; nothing was changed" : "");
+	if (!planned && result->placed && result->previous_kept)
 		cmd_print(context, "the client before it is kept: 'okv-luna extract --rollback' puts it back\n");
 	if (!planned && result->changed)
 		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
@@ -270,7 +269,7 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 		json_string(&j, "command", "okv-luna-extract");
 		json_number(&j, "exit", 0);
 		json_bool(&j, "dry_run", request->dry_run);
-		json_bool(&j, "changed", !request->dry_run);
+		json_bool(&j, "changed", true);
 		json_string(&j, "client_dir", request->client_dir);
 		json_object_end(&j);
 	}
@@ -312,7 +311,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		.client_dir = wanted.to != NULL ? wanted.to : context->settings.client_dir,
 		.archives = context->operands, .archive_count = context->operand_count,
 		.max_bytes = wanted.max_bytes, .max_entries = wanted.max_entries,
-		.accept_licence = wanted.accept_licence, .dry_run = planned, .report = context->report,
+		.accept_licence = wanted.accept_licence || wanted.list, .dry_run = planned, .report = context->report,
 	};
 
 	if (directory_check(request.client_dir, f) < 0)

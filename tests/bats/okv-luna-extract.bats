@@ -145,6 +145,9 @@ identity() {
 	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
 	before=$(everything)
 	refuses 3 --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	refuses 3 --accept-licence --dry-run "$BATS_TEST_TMPDIR/full.tar"
+	extracts --list "$BATS_TEST_TMPDIR/full.tar"
+	[[ $output == *'lunacm-10.4.0-417: would be installed by rpm'* ]]
 	unchanged
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 	for name in libcryptoki libshim cklog lunacm vtl ckdemo lunacmu salogin configurator multitoken; do
@@ -152,6 +155,8 @@ identity() {
 		rpm --root "$root" -q "$name" >/dev/null
 	done
 	cmp library.so "$client/lib/libCryptoki2_64.so"
+	extracts --dry-run --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	[[ $output == *'lunacm-10.4.0-417: installed'*'installed already; nothing was changed'* ]]
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 	[[ $output == *'installed already; nothing was changed'* ]]
 }
@@ -325,11 +330,69 @@ identity() {
 	jq -e '.exit == 3 and (.error | length > 0)' <<<"$output"
 }
 
-@test "--quiet says nothing; a bar is shown on a terminal only" {
-	run -0 "$extract" --root "$root" -q minimal.tar.gz
-	[ -z "$output" ]
-	run -0 "$extract" --root "$root" newer.tar.gz
+@test "--json tells what would change, and then what has" {
+	says() { # WHAT JQ-FILTER ARGUMENT...
+		run --separate-stderr -0 "$extract" --root "$root" --json "${@:3}"
+		[ "$(jq -c "$2" <<<"$output")" = "$1" ] || { echo "$output"; return 1; }
+	}
+	says '[true,true,"written"]' '[.dry_run, .changed, .chrystoki_conf]' --dry-run minimal.tar.gz
+	says '[false,true,"written"]' '[.dry_run, .changed, .chrystoki_conf]' minimal.tar.gz
+	says '[true,false,"kept",[]]' '[.dry_run, .changed, .chrystoki_conf, .carried]' --dry-run minimal.tar.gz
+	says '[false,false,"kept"]' '[.dry_run, .changed, .chrystoki_conf]' minimal.tar.gz
+	says true .changed --list newer.tar.gz
+	# One byte, or one mode, of what is installed is another.
+	echo more >>"$client/libs/64/libcklog2.so"
+	says true .changed --dry-run minimal.tar.gz
+	says true .changed minimal.tar.gz
+	chmod 0700 "$client/bin"
+	says true .changed --dry-run minimal.tar.gz
+	says true .changed minimal.tar.gz
+	# The client is there, and Chrystoki.conf is not.
+	rm "$conf"
+	says '[true,"written"]' '[.changed, .chrystoki_conf]' --dry-run minimal.tar.gz
+	says '[true,"written"]' '[.changed, .chrystoki_conf]' minimal.tar.gz
+	says '[false,"kept"]' '[.changed, .chrystoki_conf]' minimal.tar.gz
+	says true .changed --rollback --dry-run
+}
+
+# on_terminal FILE ARGUMENT...: what it shows on a terminal, into FILE.
+on_terminal() {
+	local words
+	words=$(printf '%q ' "$extract" --root "$root" "${@:2}")
+	TERM=xterm script -qec "$words" /dev/null </dev/null >"$1"
+}
+
+@test "a bar is drawn on a terminal, taken away at the end, and drawn nowhere else" {
+	on_terminal "$BATS_TEST_TMPDIR/shown" minimal.tar.gz
+	grep -q $'\r\[[ #]*\] [0-9]* files, [0-9]* MB' "$BATS_TEST_TMPDIR/shown"
+	# The bar's line is empty before the first word of the receipt.
+	[[ $(tr -d '\n' <"$BATS_TEST_TMPDIR/shown") == *$'\r\033[Kminimal client 10.4.0-417'* ]]
+	local option
+	for option in -q --json; do
+		on_terminal "$BATS_TEST_TMPDIR/shown" $option newer.tar.gz
+		run ! grep -q $'\r\[' "$BATS_TEST_TMPDIR/shown"
+	done
+	on_terminal "$BATS_TEST_TMPDIR/shown" --dry-run cloud.zip
+	grep -q $'\r\[[ #]*\] ' "$BATS_TEST_TMPDIR/shown"
+	run -0 "$extract" --root "$root" minimal.tar.gz
 	[[ $output != *$'\r'* ]]
+	run -0 "$extract" --root "$root" -q newer.tar.gz
+	[ -z "$output" ]
+}
+
+@test "one run at a time: another one is late, looking is allowed" {
+	extracts minimal.tar.gz
+	before=$(everything)
+	exec 8>>"$root/opt/okv-luna/var/lock"
+	flock -x 8
+	"$extract" --root "$root" --rollback 8>&- 2>"$BATS_TEST_TMPDIR/late" &
+	refuses 7 'another' newer.tar.gz 8>&-
+	wait $! || [ $? -eq 7 ]
+	grep -q another "$BATS_TEST_TMPDIR/late"
+	unchanged
+	extracts --dry-run newer.tar.gz 8>&-
+	exec 8>&-
+	extracts newer.tar.gz
 }
 
 # --- refused ----------------------------------------------------------------------------------------------------------
