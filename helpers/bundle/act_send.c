@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bundle/act.h"
+#include "bundle/node.h"
 #include "bundle/outgoing.h"
 #include "bundle/seal.h"
 #include "bundle/send.h"
@@ -93,7 +94,7 @@ static int send_nodes(const struct bundle_act *act, struct bundle_target *target
 	struct bundle_send how = {
 		.targets = targets,
 		.count = act->operand_count,
-		.ssh = { .user = act->given->user != NULL ? act->given->user : "support",
+		.ssh = { .user = act->given->user != NULL ? act->given->user : BUNDLE_SUPPORT_USER,
 			 .port = act->given->port,
 			 .identity = act->given->identity,
 			 .options = &act->given->ssh_options,

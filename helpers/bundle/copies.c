@@ -8,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bundle/node.h"
 #include "bundle/sealed.h"
+#include "conf/accounts.h"
 #include "fs/handle.h"
+#include "fs/read.h"
 #include "fs/root.h"
 
 static const char stage_suffix[] = ".okv-luna-new";
@@ -101,6 +104,11 @@ static int directory_scan(int root, const char *directory, struct bundle_copies 
 	const size_t first = copies->count;
 	FS_AUTO int dir = -1;
 
+	/* Two users may share a home. */
+	for (size_t i = 0; i < first; i++)
+		if (text_starts(copies->items[i].path, directory) &&
+		    strrchr(copies->items[i].path, '/') == copies->items[i].path + strlen(directory))
+			return 0;
 	/* Not every node has every directory. */
 	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &dir, &ignored) < 0)
 		return 0;
@@ -138,21 +146,40 @@ static int name_look(int root, const char *directory, const char *leaf, enum bun
 	return copy_add(copies, directory, leaf, &copy, f);
 }
 
+/* Where people and scp come in: the home of `user` as the tree's password file has it, or `usual`. */
+static int home_scan(int root, const struct text *passwd, const char *user, const char *usual,
+		     struct bundle_copies *copies, struct fault *f)
+{
+	TEXT_AUTO home = TEXT_INIT;
+
+	if (!accounts_user_home(passwd, user, &home))
+		text_add_string(&home, usual);
+	if (text_check(&home, f) < 0)
+		return -1;
+	/* The top of the tree is the home of accounts that have none. */
+	if (strcmp(text_string(&home), "/") == 0)
+		return 0;
+	return directory_scan(root, text_string(&home), copies, f);
+}
+
 int bundle_copies_find(int root, const struct settings *settings, struct bundle_copies *ret_copies, struct fault *f)
 {
 	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
-	char home[256], stage[FS_NAME_SIZE];
-	const char *const directories[] = { "/tmp", "/var/tmp", "/root", "/home/support", home };
+	TEXT_AUTO passwd = TEXT_INIT;
+	struct fault ignored = FAULT_INIT;
+	char usual[256], stage[FS_NAME_SIZE];
 
-	(void)snprintf(home, sizeof(home), "/home/%s", settings->okv_user);
+	(void)fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored);
+	(void)snprintf(usual, sizeof(usual), "/home/%s", settings->okv_user);
 	(void)snprintf(stage, sizeof(stage), ".%s%s", bundle_name, stage_suffix);
 	if (name_look(root, SETTINGS_OKV_HSM, bundle_name, BUNDLE_COPY_BUNDLE, &copies, f) < 0 ||
 	    name_look(root, SETTINGS_OKV_HSM, stage, BUNDLE_COPY_STAGE, &copies, f) < 0 ||
-	    name_look(root, SETTINGS_VAR, BUNDLE_OUTGOING, BUNDLE_COPY_STAGE, &copies, f) < 0)
+	    name_look(root, SETTINGS_VAR, BUNDLE_OUTGOING, BUNDLE_COPY_STAGE, &copies, f) < 0 ||
+	    directory_scan(root, "/tmp", &copies, f) < 0 || directory_scan(root, "/var/tmp", &copies, f) < 0 ||
+	    home_scan(root, &passwd, "root", "/root", &copies, f) < 0 ||
+	    home_scan(root, &passwd, BUNDLE_SUPPORT_USER, "/home/" BUNDLE_SUPPORT_USER, &copies, f) < 0 ||
+	    home_scan(root, &passwd, settings->okv_user, usual, &copies, f) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		if (directory_scan(root, directories[i], &copies, f) < 0)
-			return -1;
 	*ret_copies = copies;
 	copies = (struct bundle_copies)BUNDLE_COPIES_INIT;
 	return 0;

@@ -13,9 +13,6 @@
 /* What a file system needs besides the bytes themselves: a directory entry, an indirect block. */
 enum { ROOM_MARGIN = 64 * 1024 };
 
-/* The account that OKV opens to SSH; root goes in by no other. */
-static const char support_user[] = "support";
-
 static int owner_find(int root, const struct settings *settings, struct bundle_node *node, struct fault *f)
 {
 	TEXT_AUTO passwd = TEXT_INIT;
@@ -90,7 +87,7 @@ bool bundle_node_support(int root, uid_t *ret_uid)
 	struct accounts_user user;
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) < 0 ||
-	    !accounts_user_find(&passwd, support_user, &user))
+	    !accounts_user_find(&passwd, BUNDLE_SUPPORT_USER, &user))
 		return false;
 	*ret_uid = user.uid;
 	return true;

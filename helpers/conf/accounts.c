@@ -97,6 +97,18 @@ bool accounts_user_find(const struct text *passwd, const char *name, struct acco
 	return true;
 }
 
+bool accounts_user_home(const struct text *passwd, const char *name, struct text *out)
+{
+	enum { HOME = 5 };
+	struct row row;
+
+	if (!row_named(passwd, name, 2, &row) || row.count <= HOME || row.length[HOME] == 0 ||
+	    row.field[HOME][0] != '/')
+		return false;
+	text_add(out, row.field[HOME], row.length[HOME]);
+	return true;
+}
+
 bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_gid)
 {
 	struct row row;

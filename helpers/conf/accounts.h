@@ -21,6 +21,8 @@ struct accounts_user {
 /* `passwd`, `group`: whole file contents. */
 bool accounts_user_find(const struct text *passwd, const char *name, struct accounts_user *ret_user);
 bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_gid);
+/* The home directory of a user, copied to `out`; false where there is no such user, or it has no full path. */
+bool accounts_user_home(const struct text *passwd, const char *name, struct text *out);
 /* Is `user` listed as a member in that group's line? */
 bool accounts_group_lists(const struct text *group, const char *name, const char *user);
 /* Adds the members of the group, separated by commas, as the line has them. */

@@ -50,6 +50,23 @@ static void a_user_is_found_and_malformed_lines_are_passed_over(void **state)
 	assert_int_equal(user.uid, 7);
 }
 
+static void a_home_is_the_full_path_of_the_first_sound_line(void **state)
+{
+	TEXT_AUTO passwd = TEXT_INIT;
+	TEXT_AUTO home = TEXT_INIT;
+
+	(void)state;
+	text_of(&passwd, passwd_bytes);
+	assert_true(accounts_user_home(&passwd, "oracle", &home));
+	assert_string_equal(text_string(&home), "/usr/local/dbfw");
+	assert_false(accounts_user_home(&passwd, "nobody", &home));
+	text_of(&passwd, "\nshort:x:5:5:\nrelative:x:6:6::home:/bin/sh\nnone:x:7:7:::/bin/sh\n");
+	assert_false(accounts_user_home(&passwd, "short", &home));
+	assert_false(accounts_user_home(&passwd, "relative", &home));
+	assert_false(accounts_user_home(&passwd, "none", &home));
+	assert_string_equal(text_string(&home), "/usr/local/dbfw");
+}
+
 static void a_group_is_found_with_its_members(void **state)
 {
 	TEXT_AUTO group = TEXT_INIT;
@@ -160,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_user_is_found_and_malformed_lines_are_passed_over),
+		cmocka_unit_test(a_home_is_the_full_path_of_the_first_sound_line),
 		cmocka_unit_test(a_group_is_found_with_its_members),
 		cmocka_unit_test(a_member_is_a_whole_name),
 		cmocka_unit_test(gshadow_lists_a_group_by_its_name),

@@ -1,0 +1,68 @@
+/* bundle/encoding: one form for each value. */
+#include "unit.h"
+
+#include "bundle/encoding.h"
+
+static void base64_and_back_is_the_same_and_no_other_form_is_taken(void **state)
+{
+	unsigned char bytes[3], back[3];
+	char text[BUNDLE_BASE64_SIZE(3)];
+	size_t length;
+
+	(void)state;
+	for (unsigned number = 0; number < 1u << 16; number++)
+		for (size_t size = 1; size <= 3; size++) {
+			bytes[0] = (unsigned char)number;
+			bytes[1] = (unsigned char)(number >> 8);
+			bytes[2] = (unsigned char)(number ^ number >> 5);
+			bundle_base64_print(bytes, size, text);
+			if (!bundle_base64_parse(text, back, sizeof(back), &length) || length != size ||
+			    memcmp(back, bytes, size) != 0)
+				fail_msg("%s", text);
+		}
+	/* No padding, filling bits, the alphabet for names, blanks, too much for its place. */
+	static const char *const odd[] = { "QQ", "QQ=", "QQ===", "QR==", "QUJ=", "QUI", "-_==", "QQ= =", " QQ==", "QQ==\n", "QUJDRA==",
+					   "=QQ=", "Q===" };
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		if (bundle_base64_parse(odd[i], back, sizeof(back), &length))
+			fail_msg("%s", odd[i]);
+}
+
+static void hex_is_lower_case_and_exactly_as_long(void **state)
+{
+	unsigned char bytes[2];
+	char text[5];
+
+	(void)state;
+	assert_true(bundle_hex_parse("0aff", bytes, 2));
+	bundle_hex_print(bytes, 2, text);
+	assert_string_equal(text, "0aff");
+	static const char *const odd[] = { "0AFF", "0af", "0aff0", "0aff00", "0afg", "0x0a", " 0af", "" };
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		assert_false(bundle_hex_parse(odd[i], bytes, 2));
+}
+
+static void every_day_of_400_years_comes_back(void **state)
+{
+	char text[BUNDLE_TIME_SIZE], before[BUNDLE_TIME_SIZE] = "";
+	int64_t back;
+
+	(void)state;
+	for (int64_t day = 0; day < 146097; day++) {
+		const int64_t seconds = day * 86400 + day % 86400;
+		bundle_time_print(seconds, text);
+		if (!bundle_time_parse(text, &back) || back != seconds || strcmp(before, text) >= 0)
+			fail_msg("%s", text);
+		strcpy(before, text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64_and_back_is_the_same_and_no_other_form_is_taken),
+		cmocka_unit_test(hex_is_lower_case_and_exactly_as_long),
+		cmocka_unit_test(every_day_of_400_years_comes_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

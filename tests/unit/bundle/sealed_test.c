@@ -1,0 +1,204 @@
+/* bundle/sealed: what a header promises about its bytes, and what is left of a secret. */
+#include "okv_tree.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "bundle/sealed.h"
+#include "fs/read.h"
+#include "proc/interrupt.h"
+
+struct made {
+	int plain, sealed; /* files */
+	struct bundle_sealed about;
+	struct bundle_secret *secret;
+	struct bundle_hasher hasher;
+};
+
+static bool all_zero(const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+
+	while (length > 0 && at[length - 1] == 0)
+		length--;
+	return length == 0;
+}
+
+/* A bundle of `size` bytes, ready to be sealed. */
+static struct made *made_begin(const struct unit_place *place, size_t size)
+{
+	struct made *m = calloc(1, sizeof(*m));
+	struct fault f = FAULT_INIT;
+	char *bytes = calloc(1, size + 1);
+
+	assert_true(m != NULL && bytes != NULL);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (char)('a' + i % 23);
+	m->plain = openat(place->dir, "plain", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	m->sealed = openat(place->dir, "sealed", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(m->plain >= 0 && m->sealed >= 0);
+	MUST(fs_write(m->plain, "plain", bytes, size, &f));
+	assert_int_equal(lseek(m->plain, 0, SEEK_SET), 0);
+	free(bytes);
+	strcpy(m->about.header.origin, "okv1");
+	m->about.header.created = 1700000000;
+	m->about.header.iterations = BUNDLE_ITERATIONS_LEAST;
+	m->hasher = (struct bundle_hasher)BUNDLE_HASHER_INIT;
+	MUST(bundle_hasher_start(&m->hasher, &f));
+	MUST(bundle_secret_new(NULL, &m->secret, &f));
+	tree_passphrase(m->secret);
+	return m;
+}
+
+static void made_end(struct made *m)
+{
+	bundle_hasher_done(&m->hasher);
+	bundle_secret_free(&m->secret);
+	fs_close(&m->plain);
+	fs_close(&m->sealed);
+	free(m);
+}
+
+static int seal(struct made *m, struct fault *f)
+{
+	return bundle_sealed_make(&m->about, m->plain, "plain", m->secret, &m->hasher, m->sealed, "sealed", f);
+}
+
+/* Opens what was sealed, with the passphrase typed again. */
+static int reopen(struct made *m, int sink, struct fault *f)
+{
+	struct bundle_sealed about;
+
+	tree_passphrase(m->secret);
+	return bundle_sealed_look(m->sealed, "sealed", &about, f) < 0
+		       ? -1
+		       : bundle_sealed_open(&about, m->sealed, "sealed", m->secret, &m->hasher, sink, f);
+}
+
+static void what_is_sealed_is_opened_about_the_ends_of_slots(void **state)
+{
+	static const size_t sizes[] = { BUNDLE_SLOT_SIZE, BUNDLE_SLOT_SIZE * BUNDLE_RING_SLOTS + 1 };
+	const struct unit_place *place = *state;
+	struct fault f = FAULT_INIT;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct made *m = made_begin(place, sizes[i]);
+		FS_AUTO int sink = openat(place->dir, "sink", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		char *was = malloc(sizes[i]), *is = malloc(sizes[i] + 1);
+		MUST(seal(m, &f));
+		MUST(reopen(m, sink, &f));
+		assert_true(was != NULL && is != NULL);
+		assert_int_equal(pread(m->plain, was, sizes[i], 0), sizes[i]);
+		assert_int_equal(pread(sink, is, sizes[i] + 1, 0), sizes[i]);
+		assert_memory_equal(was, is, sizes[i]);
+		free(was);
+		free(is);
+		made_end(m);
+	}
+}
+
+static void passphrase_and_key_are_wiped_whatever_comes_of_it(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = FAULT_INIT;
+	struct made *m = made_begin(place, 1000);
+
+	MUST(seal(m, &f));
+	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	MUST(reopen(m, -1, &f));
+	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	/* Refused: the last byte of the tag. */
+	unsigned char byte;
+	const off_t end = lseek(m->sealed, 0, SEEK_END) - 1;
+	assert_int_equal(pread(m->sealed, &byte, 1, end), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(m->sealed, &byte, 1, end), 1);
+	MUST_FAIL(reopen(m, -1, &f), FAULT_REFUSED, "is not accepted");
+	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	made_end(m);
+}
+
+static void a_bundle_that_changes_while_it_is_sealed_is_incomplete(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = FAULT_INIT;
+	struct made *m = made_begin(place, 5000);
+	int status;
+
+	/* The first pass is over when the offset, which parent and child share, has reached the end; the key is derived then. */
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		while (lseek(m->plain, 0, SEEK_CUR) < 5000)
+			(void)usleep(100);
+		_exit(pwrite(m->plain, "X", 1, 4000) == 1 ? 0 : 1);
+	}
+	MUST_FAIL(seal(m, &f), FAULT_INCOMPLETE, "was changed while it was sealed");
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	made_end(m);
+}
+
+static void a_file_that_changes_its_length_while_it_is_read_is_refused(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = FAULT_INIT;
+	struct made *m = made_begin(place, 5000);
+	struct bundle_sealed about;
+
+	MUST(seal(m, &f));
+	const off_t size = lseek(m->sealed, 0, SEEK_END);
+	for (int longer = 0; longer < 2; longer++) {
+		assert_int_equal(ftruncate(m->sealed, size), 0);
+		tree_passphrase(m->secret);
+		MUST(bundle_sealed_look(m->sealed, "sealed", &about, &f));
+		assert_int_equal(ftruncate(m->sealed, longer ? size + 1 : size - 1), 0);
+		MUST_FAIL(bundle_sealed_open(&about, m->sealed, "sealed", m->secret, &m->hasher, -1, &f), FAULT_REFUSED,
+			  longer ? "became longer" : "became shorter");
+		/* The stream was left half way. */
+		bundle_hasher_done(&m->hasher);
+		MUST(bundle_hasher_start(&m->hasher, &f));
+	}
+	/* Before anything is derived the look tells the same. */
+	MUST_FAIL(bundle_sealed_look(m->sealed, "sealed", &about, &f), FAULT_REFUSED, "1 bytes after its end");
+	assert_int_equal(ftruncate(m->sealed, size - 7), 0);
+	MUST_FAIL(bundle_sealed_look(m->sealed, "sealed", &about, &f), FAULT_REFUSED, "7 of its bytes are missing");
+	made_end(m);
+}
+
+/* In a child, for the signal ends it at last. */
+static void a_pending_interrupt_ends_both_with_incomplete(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = FAULT_INIT;
+	struct made *m = made_begin(place, 5000);
+	int status;
+
+	MUST(seal(m, &f));
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		proc_interrupt_watch();
+		(void)raise(SIGTERM);
+		(void)lseek(m->plain, 0, SEEK_SET);
+		const bool sealing = seal(m, &f) < 0 && f.kind == FAULT_INCOMPLETE;
+		f = (struct fault)FAULT_INIT;
+		const bool opening = reopen(m, -1, &f) < 0 && f.kind == FAULT_INCOMPLETE;
+		_exit(sealing && opening ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	made_end(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT_IN_PLACE(what_is_sealed_is_opened_about_the_ends_of_slots),
+		UNIT_IN_PLACE(passphrase_and_key_are_wiped_whatever_comes_of_it),
+		UNIT_IN_PLACE(a_bundle_that_changes_while_it_is_sealed_is_incomplete),
+		UNIT_IN_PLACE(a_file_that_changes_its_length_while_it_is_read_is_refused),
+		UNIT_IN_PLACE(a_pending_interrupt_ends_both_with_incomplete),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
