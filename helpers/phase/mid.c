@@ -15,15 +15,6 @@ static const struct phase_step steps[] = {
 	{ "arming", "let post-upgrade run at the next boot", 5000, PHASE_ALWAYS, phase_step_arm },
 };
 
-/* What cannot be written down is said to whoever listens (syslog); the work is done all the same. */
-static void note(struct phase_run *run, const char *text)
-{
-	struct fault why = FAULT_INIT;
-
-	if (!run->dry_run && phase_journal_add(run->root, PHASE_MID, &why, "%.600s", text) < 0)
-		report_say(run->report, REPORT_WARNING, "%s", why.text);
-}
-
 /* Nobody sees our report before the first boot: syslog gets what was done. */
 static void tell(const struct phase_run *run)
 {
@@ -45,18 +36,16 @@ static void tell(const struct phase_run *run)
 
 int phase_mid_upgrade(struct phase_run *run, struct fault *f)
 {
-	TEXT_AUTO end = TEXT_INIT;
 	struct fault why = FAULT_INIT;
 
 	run->kind = PHASE_MID;
-	note(run, "begin " OKV_LUNA_VERSION);
+	phase_steps_note(run, "begin " OKV_LUNA_VERSION);
 	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	tell(run);
 	if (phase_run_verdict(run, &why) < 0)
-		text_add_format(&end, "end failed %s", why.text);
+		phase_steps_note(run, "end failed %s", why.text);
 	else
-		text_add_format(&end, "end %s", phase_run_changed(run) ? "changed" : "unchanged");
-	note(run, text_string(&end));
+		phase_steps_note(run, "end %s", phase_run_changed(run) ? "changed" : "unchanged");
 	return 0;
 }

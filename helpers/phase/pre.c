@@ -192,11 +192,12 @@ int phase_pre_upgrade(struct phase_run *run, struct fault *f)
 	}
 	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
-	if (run->dry_run)
+	if (phase_run_verdict(run, &why) < 0) {
+		phase_steps_note(run, "end no %.300s", why.text);
 		return 0;
-	if (phase_run_verdict(run, &why) < 0)
-		return phase_journal_add(run->root, PHASE_PRE, f, "end no %.300s", why.text);
-	return phase_journal_add(run->root, PHASE_PRE, f, "end go");
+	}
+	/* The upgrade believes a go only when it is written. */
+	return run->dry_run ? 0 : phase_journal_add(run->root, PHASE_PRE, f, "end go");
 }
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */

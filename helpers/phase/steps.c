@@ -1,5 +1,7 @@
 #include "phase/steps.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,19 @@ enum { ACCOUNT_TOOL_MS = 8000 };
 int phase_steps_history(const struct phase_act *act, struct phase_history *ret_history, struct fault *f)
 {
 	return phase_journal_read(act->run->root, ret_history, f);
+}
+
+void phase_steps_note(const struct phase_run *run, const char *format, ...)
+{
+	char line[700];
+	struct fault why = FAULT_INIT;
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (!run->dry_run && phase_journal_add(run->root, run->kind, &why, "%s", line) < 0)
+		report_say(run->report, REPORT_WARNING, "%s", why.text);
 }
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */

@@ -35,5 +35,10 @@ int phase_steps_slots(struct phase_act *act, struct phase_slots *ret_slots, stru
 
 /* Where in the journal a finding comes from, or the history is what is asked. */
 int phase_steps_history(const struct phase_act *act, struct phase_history *ret_history, struct fault *f);
+/*
+ * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is said to whoever
+ * listens, so that it costs neither the work nor the answer.
+ */
+void phase_steps_note(const struct phase_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

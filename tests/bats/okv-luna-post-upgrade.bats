@@ -151,6 +151,21 @@ upgraded() {
 	[ ! -L "$ROOT$WANTED" ]
 }
 
+@test "a read-only var costs the proof, not the answer: the reason first, and all that can be done is done" {
+	upgraded
+	chmod 0600 "$ROOT$LC/cert/client/okv1.pem"
+	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
+	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
+	run --separate-stderr post
+	umount "$ROOT/opt/okv-luna/var"
+	[ "$status" -eq 5 ]
+	[[ ${lines[0]} == *"Read-only file system: do not restart this server." ]]
+	[[ $output == *"ok      the HSM as OKV's user sees it"* ]]
+	[ -L "$ROOT$WANTED" ]
+	run -0 post
+	[ ! -L "$ROOT$WANTED" ]
+}
+
 @test "a mid-upgrade that failed is shouted, then everything is done here" {
 	pre -q
 	new_os

@@ -195,3 +195,13 @@ setup() { phase_setup; }
 		[[ ${lines[0]} == "Go: "* ]]
 	done
 }
+
+@test "a read-only var is no go, and says so first" {
+	pre -q
+	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
+	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
+	run --separate-stderr pre
+	umount "$ROOT/opt/okv-luna/var"
+	[ "$status" -eq 5 ]
+	[[ ${lines[0]} == "Do not upgrade: "*"Read-only file system." ]]
+}
