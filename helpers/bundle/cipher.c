@@ -1,12 +1,9 @@
 #include "bundle/cipher.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 /* A call into the library failed; its own reason helps where a FIPS module said no. */
 static int library_fault(struct fault *f, const char *act)
@@ -95,58 +92,6 @@ void bundle_cipher_done(struct bundle_cipher *c)
 	/* Wipes the key schedule. */
 	EVP_CIPHER_CTX_free(c->context);
 	c->context = NULL;
-}
-
-int bundle_digest_start(struct bundle_digest *d, struct fault *f)
-{
-	if (d->context == NULL)
-		d->context = EVP_MD_CTX_new();
-	if (d->context == NULL)
-		return fault_memory(f);
-	if (EVP_DigestInit_ex(d->context, EVP_sha256(), NULL) != 1)
-		return library_fault(f, "start SHA-256");
-	return 0;
-}
-
-int bundle_digest_add(struct bundle_digest *d, const void *bytes, size_t length, struct fault *f)
-{
-	if (EVP_DigestUpdate(d->context, bytes, length) != 1)
-		return library_fault(f, "add to SHA-256");
-	return 0;
-}
-
-int bundle_digest_finish(struct bundle_digest *d, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
-{
-	if (EVP_DigestFinal_ex(d->context, ret_digest, NULL) != 1)
-		return library_fault(f, "finish SHA-256");
-	return 0;
-}
-
-void bundle_digest_done(struct bundle_digest *d)
-{
-	EVP_MD_CTX_free(d->context);
-	d->context = NULL;
-}
-
-int bundle_digest_descriptor(int fd, const char *name, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
-{
-	enum { BLOCK = 64 * 1024 };
-	BUNDLE_DIGEST_AUTO d = BUNDLE_DIGEST_INIT;
-	unsigned char block[BLOCK];
-
-	if (bundle_digest_start(&d, f) < 0)
-		return -1;
-	for (;;) {
-		const ssize_t got = read(fd, block, sizeof(block));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
-		if (got == 0)
-			return bundle_digest_finish(&d, ret_digest, f);
-		if (bundle_digest_add(&d, block, (size_t)got, f) < 0)
-			return -1;
-	}
 }
 
 const char *bundle_library(void)

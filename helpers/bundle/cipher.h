@@ -1,7 +1,8 @@
 /*
  * bundle/cipher: libcrypto, and all of it that this project uses to seal: PBKDF2-HMAC-SHA-256 (NIST SP 800-132),
- * AES-256-GCM (FIPS 197, SP 800-38D), SHA-256 (FIPS 180-4) and the random generator.  Each goes through the EVP
- * interface that OpenSSL 1.1.1 and 3.x share, so a FIPS-mode system answers with its own validated module.
+ * AES-256-GCM (FIPS 197, SP 800-38D) and the random generator.  Each goes through the EVP interface that OpenSSL
+ * 1.1.1 and 3.x share, so a FIPS-mode system answers with its own validated module.  SHA-256 is digest/sha256's, which
+ * takes it from this same library.
  *
  * Promise: bytes that bundle_cipher_update gives out while opening are not yet proven; only after
  * bundle_cipher_open_finish has returned 0 are they what was sealed.  A tag that does not fit is FAULT_REFUSED.
@@ -39,19 +40,6 @@ int bundle_cipher_update(struct bundle_cipher *c, const unsigned char *in, size_
 int bundle_cipher_open_finish(struct bundle_cipher *c, const unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f);
 int bundle_cipher_seal_finish(struct bundle_cipher *c, unsigned char ret_tag[BUNDLE_TAG_SIZE], struct fault *f);
 void bundle_cipher_done(struct bundle_cipher *c);
-
-/* SHA-256 from the same library; digest/sha256 would look for one by itself and might find another version. */
-struct bundle_digest {
-	void *context;
-};
-#define BUNDLE_DIGEST_INIT { .context = NULL }
-#define BUNDLE_DIGEST_AUTO __attribute__((cleanup(bundle_digest_done))) struct bundle_digest
-int bundle_digest_start(struct bundle_digest *d, struct fault *f);
-int bundle_digest_add(struct bundle_digest *d, const void *bytes, size_t length, struct fault *f);
-int bundle_digest_finish(struct bundle_digest *d, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f);
-void bundle_digest_done(struct bundle_digest *d);
-/* Of all that can be read from the descriptor's present offset on. */
-int bundle_digest_descriptor(int fd, const char *name, unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f);
 
 /* "OpenSSL 3.0.2 15 Mar 2022", for -v. */
 const char *bundle_library(void);

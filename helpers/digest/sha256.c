@@ -51,6 +51,9 @@ static bool evp_resolve(void *library)
 
 static bool libcrypto_open(void)
 {
+	/* A program that is linked to one has no use for a second. */
+	if (evp_resolve(RTLD_DEFAULT))
+		return true;
 	for (size_t s = 0; s < sizeof(sonames) / sizeof(sonames[0]); s++) {
 		for (size_t d = 0; d < sizeof(directories) / sizeof(directories[0]); d++) {
 			char path[128];

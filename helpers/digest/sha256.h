@@ -1,9 +1,10 @@
 /*
  * digest/sha256: SHA-256 (FIPS 180-4) without being linked to a library that an OS major takes away.
  *
- * Promise: the same digest from whichever provider is there: libcrypto of any soname we know (1.0.2 to 3.x),
- * opened at run time by full path, or the kernel (AF_ALG).  Both are what a FIPS-mode system has approved; no
- * arithmetic of our own.  With neither, FAULT_ABSENT.  One provider is chosen at the first use and kept.
+ * Promise: the same digest from whichever provider is there: the libcrypto that the program is linked to, else one of
+ * any soname we know (1.0.2 to 3.x), opened at run time by full path, or the kernel (AF_ALG).  All are what a FIPS-mode
+ * system has approved; no arithmetic of our own.  With none, FAULT_ABSENT.  One provider is chosen at the first use and
+ * kept.
  */
 #ifndef OKV_DIGEST_SHA256_H
 #define OKV_DIGEST_SHA256_H

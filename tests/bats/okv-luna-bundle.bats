@@ -445,6 +445,12 @@ held_with_passphrase() {
 	cat "$pass" >&8
 }
 
+@test "one libcrypto does all of it, the digest as well" {
+	untraced_leaks
+	run -0 strace -f -o trace -e trace=openat "$bundle" -q verify --passphrase-file "$pass" okv2/tmp/x
+	[ "$(grep -c '/libcrypto[^"]*".* = [0-9]' trace)" -eq 1 ]
+}
+
 @test "the page of the passphrase is locked, left out of dumps and wiped in children" {
 	# Sanitizers take locks back.
 	[ "${OKV_SANITIZED-}" = 1 ] && locked= || locked='.* lo'

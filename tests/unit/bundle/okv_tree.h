@@ -41,4 +41,13 @@ static inline void tree_passphrase(struct bundle_secret *secret)
 	secret->length = sizeof(typed) - 1;
 }
 
+static inline bool tree_all_zero(const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+
+	while (length > 0 && at[length - 1] == 0)
+		length--;
+	return length == 0;
+}
+
 #endif

@@ -15,15 +15,6 @@ struct made {
 	struct bundle_hasher hasher;
 };
 
-static bool all_zero(const void *bytes, size_t length)
-{
-	const unsigned char *at = bytes;
-
-	while (length > 0 && at[length - 1] == 0)
-		length--;
-	return length == 0;
-}
-
 /* A bundle of `size` bytes, ready to be sealed. */
 static struct made *made_begin(const struct unit_place *place, size_t size)
 {
@@ -104,9 +95,9 @@ static void passphrase_and_key_are_wiped_whatever_comes_of_it(void **state)
 	struct made *m = made_begin(place, 1000);
 
 	MUST(seal(m, &f));
-	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	assert_true(tree_all_zero(m->secret, sizeof(*m->secret)));
 	MUST(reopen(m, -1, &f));
-	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	assert_true(tree_all_zero(m->secret, sizeof(*m->secret)));
 	/* Refused: the last byte of the tag. */
 	unsigned char byte;
 	const off_t end = lseek(m->sealed, 0, SEEK_END) - 1;
@@ -114,7 +105,7 @@ static void passphrase_and_key_are_wiped_whatever_comes_of_it(void **state)
 	byte ^= 1;
 	assert_int_equal(pwrite(m->sealed, &byte, 1, end), 1);
 	MUST_FAIL(reopen(m, -1, &f), FAULT_REFUSED, "is not accepted");
-	assert_true(all_zero(m->secret, sizeof(*m->secret)));
+	assert_true(tree_all_zero(m->secret, sizeof(*m->secret)));
 	made_end(m);
 }
 

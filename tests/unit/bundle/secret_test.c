@@ -5,15 +5,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-static bool all_zero(const void *bytes, size_t length)
-{
-	const unsigned char *at = bytes;
-
-	while (length > 0 && at[length - 1] == 0)
-		length--;
-	return length == 0;
-}
-
 static void the_page_is_empty_in_every_child(void **state)
 {
 	struct fault f = FAULT_INIT;
@@ -27,10 +18,10 @@ static void the_page_is_empty_in_every_child(void **state)
 	const pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(all_zero(secret, sizeof(*secret)) ? 0 : 1);
+		_exit(tree_all_zero(secret, sizeof(*secret)) ? 0 : 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_false(all_zero(secret, sizeof(*secret)));
+	assert_false(tree_all_zero(secret, sizeof(*secret)));
 }
 
 static void nobody_may_attach_to_the_process_and_it_dumps_no_core(void **state)
