@@ -15,8 +15,8 @@ const file = fs.readFileSync(carrier);
 const header = JSON.parse(file.subarray(6, file.indexOf(10, 6)).toString());
 const key = crypto.pbkdf2Sync(secret, Buffer.from(header.salt, 'base64'), header.iterations, 32, 'sha256');
 
-// What a sanitizer maps to keep its books in: more than a machine has.
-const BOOKS = 2 ** 30;
+// What a sanitizer maps to keep its books in is larger than all that the program has.
+const BOOKS = 2 ** 26;
 
 function seen(pid) {
 	const found = new Set();
