@@ -127,8 +127,8 @@ static int rpm_run(const char *const *options, struct text *names, unsigned dead
 }
 
 /*
- * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it says
- * before that is warnings.  Its first line where there is no error.
+ * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it
+ * says before that is warnings.  Its first line where there is no error.
  */
 static const char *said(const struct proc_outcome *outcome, struct text *line)
 {

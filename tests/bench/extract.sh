@@ -118,7 +118,10 @@ def proportional(pids):
     return (sum(sizes), max(sizes)) if sizes else (0, 0)
 
 
-def memory(what, archive, target_mb):
+def memory(what, archive, target_mb, window_mb=0):
+    """`window_mb`: what the packer has chosen to look back; whoever unpacks that has to keep it at hand."""
+    allowed = target_mb + window_mb
+    target = f'<= {target_mb} MB' + (f' and the window of {window_mb} MB' if window_mb else '')
     root = fresh()
     child = subprocess.Popen([binary, '--root', root, '-q', archive], stdout=subprocess.DEVNULL)
     most = [0, 0]
@@ -132,10 +135,10 @@ def memory(what, archive, target_mb):
         time.sleep(0.002)
     if child.returncode != 0:
         sys.exit(f'{archive}: ended with {child.returncode}')
-    row(f'{what}, peak memory of the largest process', f'{most[1] / 1024:.1f} MB', '-', '-', f'<= {target_mb} MB',
-        most[1] <= target_mb * 1024)
-    row(f'{what}, peak memory of all together', f'{most[0] / 1024:.1f} MB', '-', '-', f'<= {target_mb} MB',
-        most[0] <= target_mb * 1024)
+    row(f'{what}, peak memory of the largest process', f'{most[1] / 1024:.1f} MB', '-', '-', target,
+        most[1] <= allowed * 1024)
+    row(f'{what}, peak memory of all together', f'{most[0] / 1024:.1f} MB', '-', '-', target,
+        most[0] <= allowed * 1024)
 
 
 with tempfile.TemporaryDirectory() as scratch:
@@ -155,4 +158,20 @@ with tempfile.TemporaryDirectory() as scratch:
         'bsdtar': ('bsdtar -C TO -xf ARCHIVE', 0.65), 'unzip': ('unzip -q -d TO ARCHIVE', None)})
     for name in ('small.tar.gz', 'large.tar.gz', 'large.zip'):
         memory(name, f'{scratch}/{name}', 16)
+    # What the packers do by default, and at their strongest.  The window is the packer's choice, whatever the size: no
+    # setting of ours makes it smaller, and to refuse it would be to refuse an honest client that was packed again.
+    with open(f'{scratch}/large.tar', 'wb') as plain:
+        subprocess.run(['gzip', '-dc', f'{scratch}/large.tar.gz'], stdout=plain, check=True)
+    for name, window, command in (
+            ('large.tar', 0, None), ('large.tar.bz2', 0, 'bzip2 -9'),
+            ('large.tar.xz', 0, 'xz --lzma2=preset=0,dict=8MiB'),
+            ('large.tar.zst', 0, 'zstd -q -1 --zstd=wlog=23'),
+            ('strongest.tar.xz', 64, 'xz --lzma2=preset=0,dict=64MiB'),
+            ('strongest.tar.zst', 128, 'zstd -q -1 --long=27')):
+        if command:
+            with open(f'{scratch}/large.tar', 'rb') as plain, open(f'{scratch}/{name}', 'wb') as packed:
+                subprocess.run(command.split(), stdin=plain, stdout=packed, check=True)
+        memory(name, f'{scratch}/{name}', 16, window)
+        if command:
+            os.unlink(f'{scratch}/{name}')
 END
