@@ -223,6 +223,33 @@ identity() {
 		<(awk '/type=(file|link)/ { print $1 }' "$record" | sort)
 }
 
+@test "the archive is read only by processes that have given up root and whatever leads back to it" {
+	strace -f -y -o "$BATS_TEST_TMPDIR/trace" -e trace=read,pread64,prctl,setresuid,setgroups,chroot,prlimit64 \
+		"$extract" --root "$root" -q minimal.zip
+	awk '
+		/setgroups\(0, NULL/ { groups[$1] = 1 }
+		/setresuid\(65533, 65533, 65533/ { user[$1] = groups[$1] }
+		/chroot\(/ { jail[$1] = 1 }
+		/PR_SET_NO_NEW_PRIVS, 1/ { none[$1] = user[$1] }
+		/prlimit64\(0, RLIMIT_(NPROC|CORE), {rlim_cur=0, rlim_max=0}/ { limits[$1]++ }
+		/PR_SET_SECCOMP, SECCOMP_MODE_FILTER/ { shut[$1] = jail[$1] && none[$1] && limits[$1] >= 2 }
+		/(read|pread64)\([0-9]+<[^>]*minimal[.]zip>/ { reads++; if (!shut[$1]) { print "too early: " $0; bad = 1 } }
+		END { for (p in shut) processes++; exit bad || reads < 3 || processes != 3 }
+	' "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "the swap: one sync of the file system, one exchange, and the directories synced after it" {
+	extracts minimal.tar.gz
+	strace -f -y -o "$BATS_TEST_TMPDIR/trace" -e trace=syncfs,rename,renameat,renameat2,fsync \
+		"$extract" --root "$root" -q newer.tar.gz
+	awk '
+		/syncfs\(/ { syncs++; if (exchanges) late = 1 }
+		/RENAME_EXCHANGE/ { exchanges++; if (syncs != 1) early = 1 }
+		/fsync\([0-9]+<[^>]*\/usr\/safenet>/ && exchanges { parent++ }
+		END { exit syncs != 1 || exchanges != 1 || parent < 1 || early || late }
+	' "$BATS_TEST_TMPDIR/trace"
+}
+
 # --- again, and back --------------------------------------------------------------------------------------------------
 
 @test "the same archive again changes nothing" {
