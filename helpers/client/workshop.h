@@ -48,6 +48,9 @@ int client_workshop_open(int root, const char *client_dir, struct report *report
  */
 int client_workshop_look(int root, const char *client_dir, struct client_workshop *ret_workshop, struct fault *f);
 
+/* Part of client_workshop_open: completes the swap of a run that was killed, or throws its tree away. */
+int client_workshop_recover(struct client_workshop *w, struct report *report, struct fault *f);
+
 /* new/tree, empty, for the unpacking processes to write into as uid:gid. */
 int client_workshop_stage(struct client_workshop *w, uid_t uid, gid_t gid, int *ret_tree, struct fault *f);
 /* Removes new/ with all in it. */
