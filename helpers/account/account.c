@@ -179,7 +179,10 @@ int account_member_ensure(int root, const char *user, const char *group, enum ac
 		return 0;
 	}
 	const char *const arguments[] = { "--add", user, group, NULL };
-	if (account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0)
+	bool entered = false;
+	/* Where the group's step failed half way: what --add puts into gshadow has another password field. */
+	if (shadow_ensure(root, &files, group, act, deadline_ms, report, &entered, f) < 0 ||
+	    account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0)
 		return -1;
 	FILES_AUTO after = FILES_INIT;
 	if (files_read(root, &after, f) < 0)

@@ -162,6 +162,13 @@ static void gshadow_says_the_same_as_group(void **state)
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
 	MUST(account_member_ensure(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
 	assert_false(changed);
+	/* A member's step after a group's step that failed. */
+	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
+	unit_write(root, "etc/gshadow", "root:*::\n", 0600);
+	MUST(account_member_ensure(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	text_reset(&file);
+	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
+	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
 }
 
 static void who_or_what_is_not_there_is_absent(void **state)
