@@ -168,10 +168,10 @@ static int step_slots(struct phase_act *act, struct fault *f)
 static const struct phase_step steps[] = {
 	{ "before", "write down the state to return to", 120000, PHASE_ALWAYS, step_before },
 	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, PHASE_ALWAYS, step_config },
-	{ "wiring", "wire OKV's generic files and our links", 30000, PHASE_ALWAYS, phase_step_wire },
+	{ "wiring", "wire OKV's generic files and our links", 30000, PHASE_IF_BEGUN, phase_step_wire },
 	{ "space", "free space for snapshot and upgrade", 60000, PHASE_ALWAYS, step_space },
-	{ "group", "the HSM group exists", 20000, PHASE_ALWAYS, phase_step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, PHASE_ALWAYS, phase_step_member },
+	{ "group", "the HSM group exists", 20000, PHASE_IF_BEGUN, phase_step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, PHASE_IF_BEGUN, phase_step_member },
 	{ "snapshot", "snapshot of what must be preserved", 600000, PHASE_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, PHASE_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, PHASE_ALWAYS, step_slots },

@@ -359,7 +359,8 @@ int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_
 		struct phase_result *result = &run->results[run->result_count++];
 		*result = (struct phase_result){ .step = step, .outcome = PHASE_SKIPPED, .changes = TEXT_INIT };
 
-		if (step->when == PHASE_IF_CLEAN && !clean)
+		if ((step->when == PHASE_IF_CLEAN && !clean) ||
+		    (step->when == PHASE_IF_BEGUN && run->results[0].outcome == PHASE_FAILED))
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, step, i, count);

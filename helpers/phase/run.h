@@ -48,6 +48,7 @@ struct phase_act;
 enum phase_when {
 	PHASE_ALWAYS,
 	PHASE_IF_CLEAN, /* only when no step before it failed */
+	PHASE_IF_BEGUN, /* only when the first step, which makes what is done after it undoable, did not fail */
 };
 
 struct phase_step {

@@ -84,6 +84,19 @@ setup() { phase_setup; }
 	((reads > 100 && reads < 1500))
 }
 
+@test "where the state to return to cannot be written down, nothing is changed" {
+	before=$(state)
+	mkdir "$ROOT/opt/okv-luna/var/before.new"
+	mount -t tmpfs tmpfs "$ROOT/opt/okv-luna/var/before.new"
+	run ! pre
+	umount "$ROOT/opt/okv-luna/var/before.new"
+	[[ ${lines[0]} == "Do not upgrade: "*before.new* ]]
+	[ "$(state)" = "$before" ]
+	pre -q
+	pre --abort
+	[ "$(state)" = "$before" ]
+}
+
 @test "a full disk is said in time" {
 	mount -t tmpfs -o size=1M tmpfs "$ROOT/opt/okv-luna/var"
 	run ! pre
