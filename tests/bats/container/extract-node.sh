@@ -66,29 +66,6 @@ killed() {
 	[ $rc = 137 ] || { echo "not killed at $*: ended with $rc"; return 1; }
 }
 
-# cut_short us|rpm FILE: kill -9 as soon as the identity is set aside, or while rpm installs; a transaction that was
-# quicker than we is no failure.
-cut_short() {
-	local rc=0 us
-	$tool -q --accept-licence "$2" >/dev/null 2>&1 &
-	us=$!
-	if [ "$1" = us ]; then
-		while [ ! -e /usr/safenet/.lunaclient.okv-luna/kept ] && kill -0 $us 2>/dev/null; do :; done
-		kill -9 $us || true
-	else
-		while ! pgrep -f -- '-U --oldpackage --replacepkgs /' >/dev/null && kill -0 $us 2>/dev/null; do :; done
-		sleep 0.1
-		pkill -9 -x rpm || true
-	fi
-	wait $us 2>/dev/null || rc=$?
-	while pgrep -x rpm >/dev/null; do sleep 0.1; done
-	[ $rc = 0 ] || [ $rc = 4 ] || [ $rc = 137 ] || { echo "$1 killed: ended with $rc"; return 1; }
-}
-# Whom to kill: an rpm whose database is Berkeley DB has to be mended by hand (rpm --rebuilddb) after it was killed.
-victims() {
-	echo us
-	[ ! -e /var/lib/rpm/rpmdb.sqlite ] || echo rpm
-}
 # installed VERSION: the whole network set, each package in that version and in no other.
 installed() {
 	local name

@@ -154,17 +154,6 @@ each() {
 		extract --accept-licence full-old.tar; [[ $said == *"nothing was changed"* ]]'
 }
 
-@test "full client: killed while rpm is at work: the next run has the identity back and finishes" {
-	each 'identity_make; identity >/tmp/identity.before
-		for victim in $(victims); do
-			cut_short $victim /shared/full-new.tar
-			extract --accept-licence full-new.tar; installed 10.9.4-122
-			identity >/tmp/identity.after; diff /tmp/identity.before /tmp/identity.after
-			extract --accept-licence full-old.tar; installed 10.4.0-417
-		done
-		reached; no_leftovers'
-}
-
 @test "OKV's files put back by another package after all that are wired again, and the HSM is reached" {
 	each 'stock_install; okv-luna config check -q; okv-luna repair -q; reached; rpm -e --justdb okv-stock'
 }
