@@ -26,17 +26,7 @@ static const struct tool {
 /* NULL where the tool is in neither of its places. */
 static int place_find(int root, const struct tool *tool, const char **ret_place, struct fault *f)
 {
-	const char *place = NULL;
-
-	for (size_t i = 0; place == NULL && i < sizeof(tool->places) / sizeof(tool->places[0]); i++) {
-		bool there;
-		if (fs_existence(root, tool->places[i], &there, f) < 0)
-			return -1;
-		if (there)
-			place = tool->places[i];
-	}
-	*ret_place = place;
-	return 0;
+	return fs_first(root, tool->places, sizeof(tool->places) / sizeof(tool->places[0]), ret_place, f);
 }
 
 /* Is that directory the root of the running system? */

@@ -77,18 +77,14 @@ static int openssl_set(struct chrystoki *c, int client, const char *client_dir, 
 {
 	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf",
 					      "bin/64/openssl.cnf" };
+	const char *place;
 	ptrdiff_t line;
-	bool there;
 
 	if (chrystoki_entries(c, "LunaSA Client", "SSLConfigFile", &line) == 0)
 		return 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (fs_existence(client, places[i], &there, f) < 0)
-			return -1;
-		if (there)
-			return value_set(c, "LunaSA Client", "SSLConfigFile", client_dir, places[i], "", f);
-	}
-	return 0;
+	if (fs_first(client, places, sizeof(places) / sizeof(places[0]), &place, f) < 0)
+		return -1;
+	return place != NULL ? value_set(c, "LunaSA Client", "SSLConfigFile", client_dir, place, "", f) : 0;
 }
 
 /*

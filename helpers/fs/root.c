@@ -348,6 +348,22 @@ int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
 	return 0;
 }
 
+int fs_first(int root, const char *const *paths, size_t count, const char **ret_path, struct fault *f)
+{
+	bool there = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (fs_existence(root, paths[i], &there, f) < 0)
+			return -1;
+		if (there) {
+			*ret_path = paths[i];
+			return 0;
+		}
+	}
+	*ret_path = NULL;
+	return 0;
+}
+
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
 {
 	if (path_check(path, f) < 0)

@@ -15,6 +15,8 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
 #include "base/fault.h"
@@ -68,6 +70,8 @@ int fs_absence(const struct fault *cause, struct fault *f);
  * the system could not tell.  What may not be followed (FAULT_REFUSED) is not there.
  */
 int fs_existence(int root, const char *path, bool *ret_there, struct fault *f);
+/* The same of several: the first path that is there, or NULL where none is. */
+int fs_first(int root, const char *const *paths, size_t count, const char **ret_path, struct fault *f);
 /* Makes missing directories of the path with `mode`, owned by the effective user; existing ones stay as they are. */
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f);
 

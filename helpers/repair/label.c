@@ -54,13 +54,9 @@ int repair_labels_restore(int root, struct repair_journal *journal, struct repor
 	if (!there)
 		return 0;
 
-	const char *program = NULL;
-	for (size_t i = 0; program == NULL && i < sizeof(places) / sizeof(places[0]); i++) {
-		if (fs_existence(root, places[i], &there, f) < 0)
-			return -1;
-		if (there)
-			program = places[i];
-	}
+	const char *program;
+	if (fs_first(root, places, sizeof(places) / sizeof(places[0]), &program, f) < 0)
+		return -1;
 	if (program == NULL) {
 		tally->failed++;
 		report_say(report, REPORT_WARNING, "SELinux is enabled, but there is no restorecon: labels stay");

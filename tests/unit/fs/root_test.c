@@ -149,6 +149,21 @@ static void what_the_system_cannot_tell_is_no_absence(void **state)
 	assert_false(fs_exists(-1, "etc/conf"));
 }
 
+static void the_first_of_several_that_is_there_is_told(void **state)
+{
+	static const char *const paths[] = { "none/conf", "etc/conf", "usr/bin/tool" };
+	const struct trap *trap = *state;
+	struct fault f = FAULT_INIT;
+	const char *path = NULL;
+
+	MUST(fs_first(trap->root, paths, 3, &path, &f));
+	assert_string_equal(path, "etc/conf");
+	MUST_FAIL(fs_first(-1, paths, 3, &path, &f), FAULT_SYSTEM, "");
+	assert_string_equal(path, "etc/conf");
+	MUST(fs_first(trap->root, paths, 1, &path, &f));
+	assert_null(path);
+}
+
 static void an_absolute_link_starts_again_at_root(void **state)
 {
 	const struct trap *trap = *state;
@@ -333,6 +348,7 @@ int main(void)
 		IN_TRAP(overlong_paths_and_names_are_refused),
 		IN_TRAP(what_is_missing_is_absent),
 		IN_TRAP(what_the_system_cannot_tell_is_no_absence),
+		IN_TRAP(the_first_of_several_that_is_there_is_told),
 		IN_TRAP(an_absolute_link_starts_again_at_root),
 		IN_TRAP(dots_in_a_link_stop_at_root),
 		IN_TRAP(a_link_in_the_directories_is_refused_unless_asked_for),
