@@ -1,6 +1,5 @@
 #include "archive/place.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -8,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/library.h"
 #include "archive/stream.h"
 #include "archive/pipe.h"
 #include "archive/zip.h"
@@ -142,16 +142,6 @@ static int bytes_put(struct placer *p, int fd, const char *path, const void *byt
 	return fd >= 0 ? fs_write(fd, path, bytes, length, f) : 0;
 }
 
-static uint16_t library_machine(const struct placer *p)
-{
-	const Elf64_Ehdr *head = &p->head;
-
-	if (p->head_filled < sizeof(*head) || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_DYN)
-		return EM_NONE;
-	return head->e_machine;
-}
-
 static int content_from_pipe(struct placer *p, int fd, const char *path, uint64_t size, struct fault *f)
 {
 	for (uint64_t left = size; left > 0;) {
@@ -211,7 +201,7 @@ static int file_place(struct placer *p, const struct pipe_job *job, const char *
 	note.kind = PIPE_NOTE_ENTRY;
 	note.entry = PIPE_ENTRY_FILE;
 	note.size = job->size;
-	note.machine = library_machine(p);
+	note.machine = library_machine(&p->head, p->head_filled);
 	if (digest_sha256_finish(&p->digest, note.sha256, f) < 0)
 		return -1;
 	p->placed++;

@@ -1,12 +1,12 @@
 #include "client/layout.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/library.h"
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/root.h"
@@ -23,25 +23,6 @@ static bool starts_below(const char *path, const char *directory, const char **r
 		return false;
 	*ret_rest = path + length + 1;
 	return true;
-}
-
-int client_layout_check(int client, const struct client_content *content, struct fault *f)
-{
-	FS_AUTO int fd = -1;
-	Elf64_Ehdr head;
-
-	if (fs_file_open(client, content->library, FS_NOFOLLOW, O_RDONLY, &fd, NULL, f) < 0)
-		return -1;
-	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_type != ET_DYN)
-		return fault_refused(f, "member '%s%s': no 64-bit shared library", SHOWN(content->top),
-				     SHOWN(content->library));
-#if defined(__x86_64__)
-	if (head.e_machine != EM_X86_64)
-		return fault_refused(f, "member '%s%s': a library for another machine", SHOWN(content->top),
-				     SHOWN(content->library));
-#endif
-	return 0;
 }
 
 static const struct unpack_entry *entry_at(const struct unpack *entries, const struct client_content *content,
@@ -79,19 +60,35 @@ static int member_refuse(const struct client_content *content, const char *path,
 	return fault_refused(f, "member '%s%s': %s", SHOWN(content->top), SHOWN(path), what);
 }
 
+static int machine_judge(const struct client_content *content, uint16_t machine, struct fault *f)
+{
+	if (machine == EM_NONE)
+		return member_refuse(content, content->library, "no 64-bit shared library", f);
+#if defined(__x86_64__)
+	if (machine != EM_X86_64)
+		return member_refuse(content, content->library, "a library for another machine", f);
+#endif
+	return 0;
+}
+
 static int library_judge(const struct unpack *entries, const struct client_content *content, struct fault *f)
 {
 	const struct unpack_entry *library = entry_at(entries, content, content->library);
 
 	if (library != NULL && library->type == PIPE_ENTRY_HARD_LINK)
 		library = unpack_find(entries, library->target);
-	if (library == NULL || library->machine == EM_NONE)
-		return member_refuse(content, content->library, "no 64-bit shared library", f);
-#if defined(__x86_64__)
-	if (library->machine != EM_X86_64)
-		return member_refuse(content, content->library, "a library for another machine", f);
-#endif
-	return 0;
+	return machine_judge(content, library != NULL ? library->machine : EM_NONE, f);
+}
+
+int client_layout_check(int client, const struct client_content *content, struct fault *f)
+{
+	FS_AUTO int fd = -1;
+	Elf64_Ehdr head;
+
+	if (fs_file_open(client, content->library, FS_NOFOLLOW, O_RDONLY, &fd, NULL, f) < 0)
+		return -1;
+	const ssize_t got = pread(fd, &head, sizeof(head), 0);
+	return machine_judge(content, got > 0 ? library_machine(&head, (size_t)got) : EM_NONE, f);
 }
 
 int client_layout_judge(const struct unpack *entries, const struct client_content *content, struct fault *f)
