@@ -206,13 +206,13 @@ int phase_disarm(int root, enum phase_arm_act what, struct report *report, bool 
 	if (what == PHASE_ARM_PLAN) {
 		if (phase_is_armed(root, &changed, f) < 0 || fs_existence(root, PHASE_UNIT_ORDER, &order, f) < 0)
 			return -1;
+		changed = changed || order;
 	} else if (name_remove(root, PHASE_UNIT_ORDER, 0, &order, f) < 0 ||
 		   name_remove(root, PHASE_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
 		   name_remove(root, PHASE_UNIT_WANTED, 0, &changed, f) < 0) {
 		/* The link goes last: as long as it is there, somebody comes back to finish. */
 		return -1;
 	}
-	changed = changed || (what == PHASE_ARM_PLAN && order);
 	if (changed)
 		report_say(report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
 			   PHASE_UNIT_WANTED);

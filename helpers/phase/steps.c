@@ -164,7 +164,7 @@ static int wiring_is_looked_at(const struct phase_act *act, bool *ret_look, stru
 	*ret_look = act->changed && !run->dry_run && run->kind != PHASE_MID;
 	if (act->changed || run->dry_run || run->kind != PHASE_POST)
 		return 0;
-	if (phase_journal_read(run->root, &history, f) < 0)
+	if (phase_steps_history(act, &history, f) < 0)
 		return -1;
 	*ret_look = !history.acts[PHASE_POST].good;
 	return 0;
@@ -191,7 +191,9 @@ int phase_step_wire(struct phase_act *act, struct fault *f)
 		return 0;
 	if (wire_check(&job, &findings, f) < 0)
 		return -1;
-	for (size_t i = 0; wire_findings_count(&findings, WIRE_FAIL) > 0 && i < findings.count; i++) {
+	if (wire_findings_count(&findings, WIRE_FAIL) == 0)
+		return 0;
+	for (size_t i = 0; i < findings.count; i++) {
 		const struct wire_finding *finding = &findings.items[i];
 		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
 		const bool judged = act->run->kind == PHASE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
