@@ -146,6 +146,13 @@ static void begin_swap(void)
 	note_swap(SHOP "/next");
 }
 
+/* The same a call later: `next` is the client that was replaced. */
+static void begin_exchanged_swap(void)
+{
+	begin_swap();
+	assert_int_equal(syscall(SYS_renameat2, root, SHOP "/next", root, "usr/safenet/lunaclient", 2), 0);
+}
+
 static void a_tree_that_was_not_put_in_place_is_thrown_away(void **state)
 {
 	(void)state;
@@ -169,8 +176,7 @@ static void a_swap_whose_new_tree_is_in_place_is_completed(void **state)
 	swap("older");
 	swap("old");
 	/* Exchanged, and killed before the old one was put aside. */
-	begin_swap();
-	assert_int_equal(syscall(SYS_renameat2, root, SHOP "/next", root, "usr/safenet/lunaclient", 2), 0);
+	begin_exchanged_swap();
 	open_it();
 	unit_holds(root, "usr/safenet/lunaclient/which", "new");
 	unit_holds(root, SHOP "/previous/which", "old");
@@ -267,8 +273,7 @@ static void what_cannot_be_looked_at_is_not_thrown_away(void **state)
 	swap("older");
 	swap("old");
 	/* Exchanged, and killed: `next` is the old client, and only the note tells it from one that was never placed. */
-	begin_swap();
-	assert_int_equal(syscall(SYS_renameat2, root, SHOP "/next", root, "usr/safenet/lunaclient", 2), 0);
+	begin_exchanged_swap();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		MUST_NOT_GUESS(names[i], client_workshop_open(root, CLIENT, NULL, &again, &f));
 		unit_holds(root, SHOP "/next/which", "old");
