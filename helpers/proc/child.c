@@ -19,7 +19,7 @@
 #include "proc/enter.h"
 #include "proc/interrupt.h"
 
-enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 65536, EXIT_POLL_MS = 2 };
+enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 65536 };
 
 /* Nothing beyond standard error outlives exec; what we ourselves opened is marked already. */
 static void descriptors_mark(void)
@@ -197,72 +197,65 @@ static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome
 	return 1;
 }
 
-/* Sleeps until something may have changed. */
-static void children_poll(struct proc_child *const children[], size_t count)
+/* Sleeps until output comes, a child ends, a deadline has passed or a watched signal comes. */
+static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_child *const children[], size_t count)
 {
 	struct pollfd waits[PROC_CHILDREN_MAX];
 	size_t which[PROC_CHILDREN_MAX], open = 0;
-	/* A child without open output is asked again soon: its end makes no descriptor readable. */
 	int64_t patience = -1;
-	const struct proc_child *last = NULL;
-	size_t alive = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct proc_child *child = children[i];
 		if (child->pid <= 0)
 			continue;
-		alive++;
-		last = child;
-		int64_t left = child->output < 0 ? EXIT_POLL_MS : -1;
 		if (child->deadline > 0) {
-			int64_t to_deadline = child->deadline - proc_clock_ms();
-			if (to_deadline < 0)
-				to_deadline = 0;
-			if (left < 0 || to_deadline < left)
-				left = to_deadline;
+			const int64_t left = child->deadline - proc_clock_ms();
+			if (patience < 0 || left < patience)
+				patience = left > 0 ? left : 0;
 		}
-		if (left >= 0 && (patience < 0 || left < patience))
-			patience = left;
 		if (child->output >= 0) {
 			which[open] = i;
 			waits[open++] = (struct pollfd){ .fd = child->output, .events = POLLIN };
 		}
 	}
-	/* One silent child without a deadline, perhaps for hours: sleep until it ends or a signal comes. */
-	if (alive == 1 && open == 0 && last->deadline == 0) {
-		siginfo_t ended;
-		(void)waitid(P_PID, (id_t)last->pid, &ended, WEXITED | WNOWAIT);
-		return;
-	}
-	if (patience > INT_MAX)
-		patience = INT_MAX;
-	if (poll(waits, (nfds_t)open, (int)patience) <= 0)
+	if (proc_interrupt_sleep(hold, waits, open, patience) <= 0)
 		return;
 	for (size_t i = 0; i < open; i++)
 		if (waits[i].revents != 0 && output_take(children[which[i]]))
 			fs_close(&children[which[i]]->output);
 }
 
+/* 1: one has ended; 0: none yet. */
+static int children_look(struct proc_child *const children[], size_t count, size_t *ret_which,
+			 struct proc_outcome *ret_outcome, struct fault *f)
+{
+	size_t alive = 0;
+
+	if (proc_interrupt_check(f) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (children[i]->pid <= 0)
+			continue;
+		alive++;
+		if (child_look(children[i], ret_outcome) == 1) {
+			*ret_which = i;
+			return 1;
+		}
+	}
+	return alive > 0 ? 0 : fault_system(f, ECHILD, "no child is left to wait for");
+}
+
 int proc_child_wait(struct proc_child *const children[], size_t count, size_t *ret_which,
 		    struct proc_outcome *ret_outcome, struct fault *f)
 {
+	struct proc_interrupt_hold hold;
+	int r;
+
 	if (count > PROC_CHILDREN_MAX)
 		return fault_system(f, E2BIG, "cannot watch %zu children", count);
-	for (;;) {
-		size_t alive = 0;
-		if (proc_interrupt_check(f) < 0)
-			return -1;
-		for (size_t i = 0; i < count; i++) {
-			if (children[i]->pid <= 0)
-				continue;
-			alive++;
-			if (child_look(children[i], ret_outcome) == 1) {
-				*ret_which = i;
-				return 0;
-			}
-		}
-		if (alive == 0)
-			return fault_system(f, ECHILD, "no child is left to wait for");
-		children_poll(children, count);
-	}
+	proc_interrupt_hold(&hold);
+	while ((r = children_look(children, count, ret_which, ret_outcome, f)) == 0)
+		children_sleep(&hold, children, count);
+	proc_interrupt_release(&hold);
+	return r < 0 ? -1 : 0;
 }

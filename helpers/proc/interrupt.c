@@ -1,8 +1,10 @@
 #include "proc/interrupt.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int watched[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -42,6 +44,56 @@ int proc_interrupt_check(struct fault *f)
 	if (pending == 0)
 		return 0;
 	return fault_incomplete(f, "interrupted by signal %d; what was begun has been taken back", (int)pending);
+}
+
+static void child_ended(int number)
+{
+	(void)number;
+}
+
+void proc_interrupt_hold(struct proc_interrupt_hold *ret_hold)
+{
+	/* A signal whose default is to be ignored wakes nobody; one with a handler does. */
+	const struct sigaction wake = { .sa_handler = child_ended, .sa_flags = SA_RESTART };
+	sigset_t held;
+
+	(void)sigemptyset(&held);
+	(void)sigaddset(&held, SIGCHLD);
+	for (size_t i = 0; i < WATCHED_COUNT; i++)
+		(void)sigaddset(&held, watched[i]);
+	(void)sigprocmask(SIG_BLOCK, &held, &ret_hold->before);
+	(void)sigaction(SIGCHLD, &wake, &ret_hold->child);
+	/* A caller may have left it blocked for us; the other signals, that is its wish. */
+	ret_hold->asleep = ret_hold->before;
+	(void)sigdelset(&ret_hold->asleep, SIGCHLD);
+}
+
+int proc_interrupt_sleep(const struct proc_interrupt_hold *hold, struct pollfd *waits, size_t count,
+			 int64_t patience_ms)
+{
+	const struct timespec patience = { .tv_sec = (time_t)(patience_ms / 1000),
+					   .tv_nsec = (long)(patience_ms % 1000) * 1000000L };
+
+	return ppoll(waits, (nfds_t)count, patience_ms < 0 ? NULL : &patience, &hold->asleep);
+}
+
+void proc_interrupt_release(const struct proc_interrupt_hold *hold)
+{
+	(void)sigaction(SIGCHLD, &hold->child, NULL);
+	(void)sigprocmask(SIG_SETMASK, &hold->before, NULL);
+}
+
+int proc_interrupt_await(int fd, struct fault *f)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct proc_interrupt_hold hold;
+	int r;
+
+	proc_interrupt_hold(&hold);
+	while ((r = proc_interrupt_check(f)) == 0 && proc_interrupt_sleep(&hold, &wait, 1, -1) < 0 && errno == EINTR)
+		;
+	proc_interrupt_release(&hold);
+	return r;
 }
 
 void proc_interrupt_end(void)

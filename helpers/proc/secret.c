@@ -26,10 +26,10 @@ static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, s
 	for (;;) {
 		char *at = place->length < place->size ? place->bytes + place->length : &beyond;
 		const size_t room = place->length < place->size ? place->size - place->length : 1;
-		const ssize_t got = read(fd, at, room);
-		if (proc_interrupt_check(f) < 0)
+		if (proc_interrupt_await(fd, f) < 0)
 			return -1;
-		if (got < 0 && errno == EINTR)
+		const ssize_t got = read(fd, at, room);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (got < 0)
 			return fault_system(f, errno, "cannot read the %s", secret->what);
@@ -51,7 +51,8 @@ static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, s
 
 static int file_read(const struct proc_secret *secret, struct report *report, struct place *place, struct fault *f)
 {
-	FS_AUTO int fd = open(secret->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Not the open of a pipe that nobody writes to yet may block, but the wait that an interrupt ends. */
+	FS_AUTO int fd = open(secret->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat status;
 
 	if (fd < 0)

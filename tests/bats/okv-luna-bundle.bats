@@ -486,19 +486,39 @@ held_with_passphrase() {
 	[ "$left" = $'line\nokv-luna-bundle\nx' ]
 }
 
+# Waits until it has ended, at most ten seconds: what sleeps through a signal is killed, and its status is 137.
+bounded_wait() {
+	( sleep 10; exec kill -KILL $1 ) 3>&- 8>&- 2>/dev/null &
+	guard=$!
+	code=0
+	wait $1 || code=$?
+	kill $guard 2>/dev/null || true
+}
+
 @test "an interrupt takes back the stage, gives the terminal its echo and dies by the signal" {
-	mkfifo line
-	"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- &
-	pid=$!
-	exec 8>line
-	for _ in $(seq 100); do
-		[ -e okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new ] && break
-		sleep 0.05
-	done
+	held_with_passphrase "$bundle" -q --root okv2 apply okv2/tmp/x
 	[ -e okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new ]
 	kill -TERM $pid
-	code=0
-	wait $pid || code=$?
+	bounded_wait $pid
+	exec 8>&-
+	[ $code -eq 143 ]
+	[ "$(state)" = "$before" ]
+}
+
+@test "an interrupt just before the wait for the passphrase is not slept through" {
+	untraced_leaks
+	mkfifo line
+	exec 8<>line
+	strace -f -qq -o trace -P line -e trace='?fstat,?newfstatat' -e inject='?fstat,?newfstatat:delay_exit=1000000' \
+		"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- 8>&- 2>/dev/null &
+	pid=$!
+	for _ in $(seq 250); do
+		[ ! -s trace ] || break
+		sleep 0.02
+	done
+	# It is held at the end of its last call before the wait.
+	kill -TERM "$(awk 'NR == 1 { print $1 }' trace)"
+	bounded_wait $pid
 	exec 8>&-
 	[ $code -eq 143 ]
 	[ "$(state)" = "$before" ]
