@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	tree=$BATS_TEST_TMPDIR/tree
 	mkdir -p "$tree"/tests/{gates,bats/container,unit} "$tree/.ci" "$tree/build/unit"
-	cp "$BATS_TEST_DIRNAME/../run" "$tree/tests/"
+	cp "$BATS_TEST_DIRNAME/../run" "$BATS_TEST_DIRNAME/../limit" "$tree/tests/"
 	cp "$BATS_TEST_DIRNAME/../../.ci/run" "$tree/.ci/"
 	printf '.PHONY: all unit check\nall unit:\n\t@true\ncheck:\n\t@sh tests/run\n' >"$tree/Makefile"
 	printf 'printf "1..1\\nok 1 - rooms\\n"\n' >"$tree/tests/gates/gates"
@@ -30,7 +30,8 @@ behaviour() {
 
 # suite STATUS SUM: runs it as CI does; it ends with that status and that last line.
 suite() {
-	run env -i PATH="${PATH#"$BATS_LIBEXEC":}" HOME=/ ${UNIT_SECONDS:+UNIT_SECONDS=$UNIT_SECONDS} bash .ci/run
+	run env -i PATH="${PATH#"$BATS_LIBEXEC":}" HOME=/ ${UNIT_SECONDS:+UNIT_SECONDS=$UNIT_SECONDS} \
+		${TEST_SECONDS:+TEST_SECONDS=$TEST_SECONDS} ${BATS_SECONDS:+BATS_SECONDS=$BATS_SECONDS} bash .ci/run
 	echo "$output"
 	[ "$status" -eq "$1" ]
 	[ "${lines[-1]}" = "$2" ]
@@ -76,6 +77,35 @@ suite() {
 @test "a program that does not end is ended" {
 	unit slow 'printf "1..1\n"; exec sleep 60'
 	UNIT_SECONDS=1 suite 2 '1 passed, 1 failed, 0 skipped'
+}
+
+# left NAME: what runs under that name, which is this test's alone.
+left() { pgrep -x -- "$1"; }
+
+@test "a test that hangs is ended with all that it has started, named, and failed whatever it says; the next ones run" {
+	for kind in deep stray; do cp "$(type -P sleep)" "$kind$$"; done
+	behaviour hang "a function:f() { $PWD/deep$$ 900; echo; }; run f" \
+		"a stray:(setsid env -i $PWD/stray$$ 900 3>&- &) ; $PWD/deep$$ 900 & wait || true" \
+		'fine:[ -z "$(pgrep -x "(deep|stray)'$$'")" ]; touch ran'
+	TEST_SECONDS=4 suite 2 '2 passed, 2 failed, 0 skipped'
+	[[ $output == *'failed: bats/hang: test 1, "a function", took longer than 4 s and was ended'* ]]
+	[[ $output == *'failed: bats/hang: test 2, "a stray", took longer than 4 s and was ended'* ]]
+	[ -e ran ]
+	run -1 left "(deep|stray)$$"
+}
+
+@test "a process that outlives its test and holds the results open hangs nobody, and is ended with the file" {
+	cp "$(type -P sleep)" "kept$$"
+	behaviour leave "one:$PWD/kept$$ 900 &" "two:true"
+	TEST_SECONDS=60 suite 0 '3 passed, 0 failed, 0 skipped'
+	run -1 left "kept$$"
+}
+
+@test "a file that does not end is ended, and what it planned and did not give is failed" {
+	cp "$(type -P sleep)" "slow$$"
+	behaviour slow one:true "two:$PWD/slow$$ 900"
+	BATS_SECONDS=8 suite 2 '2 passed, 1 failed, 0 skipped'
+	run -1 left "slow$$"
 }
 
 @test "a bats file that does not parse, and one whose setup fails, are failures" {
