@@ -2,6 +2,7 @@
 # okv-luna bundle on one node: seal, apply, verify, status, clean; what they refuse and what they leave.
 
 bats_require_minimum_version 1.5.0
+load eventually
 
 setup_file() {
 	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
@@ -40,6 +41,9 @@ setup() {
 	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/x
 	before=$(state)
 }
+
+# A directory that others can come to is not below the test's own.
+teardown() { [ -z "${elsewhere-}" ] || rm -rf "$elsewhere"; }
 
 # Before a test that traces: the sanitizer's look for leaks does not work then.
 untraced_leaks() {
@@ -359,33 +363,13 @@ refused() {
 
 @test "the passphrase may come from a descriptor or the terminal, without echo" {
 	"$bundle" -q --root okv2 apply -n --passphrase-fd 5 okv2/tmp/x 5<"$pass"
-	cat >type.py <<-'PY'
-		import os, pty, select, sys
-		answers = sys.argv[1].split(',')
-		child, terminal = pty.fork()
-		if child == 0:
-		    os.execv(sys.argv[2], sys.argv[2:])
-		shown = b''
-		while True:
-		    try:
-		        got = os.read(terminal, 4096)
-		    except OSError:
-		        break
-		    if not got:
-		        break
-		    shown += got
-		    if shown.endswith(b': ') and answers:
-		        os.write(terminal, answers.pop(0).encode() + b'\n')
-		        shown += b'|'
-		code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-		sys.stdout.write(shown.decode())
-		sys.exit(code)
-	PY
-	run -0 python3 type.py 'a phrase typed,a phrase typed' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s
+	typist=$BATS_TEST_DIRNAME/typist.py first='passphrase: ' again='passphrase, once more: '
+	run -0 "$typist" "$first" 'a phrase typed' "$again" 'a phrase typed' -- \
+		"$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s
 	[[ $output != *typed* ]]
 	[[ $output == *"passphrase, once more: "* ]]
-	run -0 python3 type.py 'a phrase typed' "$bundle" verify s
-	run -3 python3 type.py 'a phrase typed,another' "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out t
+	run -0 "$typist" "$first" 'a phrase typed' -- "$bundle" verify s
+	run -3 "$typist" "$first" 'a phrase typed' "$again" another -- "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out t
 	[[ $output == *"the two passphrases differ"* ]]
 	[ ! -e t ]
 }
@@ -416,6 +400,11 @@ refused() {
 
 @test "no process shows the passphrase in its arguments or environment, and nothing that is written has it" {
 	secrets=$BATS_TEST_DIRNAME/secrets.py
+	# Not the one of the tests that may run beside this.
+	pass=$PWD/pass
+	printf 'a horse of its own %s\n' $RANDOM$RANDOM >"$pass"
+	chmod 600 "$pass"
+	"$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out okv2/tmp/x --passphrase-file "$pass"
 	# That it would be seen:
 	run -99 "$secrets" "$pass" env "X=$(cat "$pass")" sleep 0.5
 	[[ $output == *"LEAK sleep environ"* ]]
@@ -428,7 +417,8 @@ refused() {
 	[[ $output == *"okv-luna-bundle 2"* ]] && [[ $output != *"$(cat "$pass")"* ]]
 	run -0 "$secrets" "$pass" "$bundle" --json verify --passphrase-file "$pass" okv2/tmp/x
 	[[ $output == *"okv-luna-bundle 2"* ]] && [[ $output != *"$(cat "$pass")"* ]]
-	run -1 grep -rlF "$(cat "$pass")" . "$BATS_FILE_TMPDIR/okv1"
+	run -0 grep -rlF "$(cat "$pass")" . "$BATS_FILE_TMPDIR/okv1"
+	[ "$output" = ./pass ]
 }
 
 # Starts a command and holds it while it has the passphrase and waits for more: sets $pid; descriptor 8 lets it go.  All that
@@ -438,12 +428,12 @@ held_with_passphrase() {
 	"$@" --passphrase-file line 3>&- &
 	pid=$!
 	exec 8<>line
-	for _ in $(seq 250); do
-		[[ $(readlink /proc/$pid/fd/*) == */line* ]] && break
-		sleep 0.02
-	done
+	eventually opened $pid line
 	cat "$pass" >&8
 }
+
+# opened PID FILE: it has that open.
+opened() { [[ $(readlink /proc/"$1"/fd/*) == *"/$2"* ]]; }
 
 @test "one libcrypto does all of it, the digest as well" {
 	untraced_leaks
@@ -466,6 +456,7 @@ held_with_passphrase() {
 	untraced_leaks
 	# Whoever runs it: a process that may not be dumped belongs to root, as far as /proc can see.
 	dir=$(mktemp -d)
+	elsewhere=$dir
 	chmod 755 "$dir"
 	cp "$bundle" "$dir/okv-luna-bundle"
 	install -m 644 okv2/tmp/x "$dir/x"
@@ -480,7 +471,6 @@ held_with_passphrase() {
 	exec 8>&-
 	cd /
 	left=$(ls "$dir")
-	rm -rf "$dir"
 	[ "$owners" = $'0\n0' ]
 	[ $code -eq 134 ]
 	[ "$left" = $'line\nokv-luna-bundle\nx' ]
@@ -605,14 +595,14 @@ bounded_wait() {
 	pid=$!
 	"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- &
 	holder=$!
-	exec 8>line
-	for _ in $(seq 100); do
-		grep -q . okv2/opt/okv-luna/var/lock 2>/dev/null && break
-		sleep 0.05
-	done
+	exec 8<>line
+	# The first takes no lock, since it will change nothing; the second has it by the time that it asks.
+	eventually opened $pid line
+	eventually opened $holder line
 	run -7 "$bundle" --root okv2 clean
 	[[ $output == *"process $holder"* ]]
 	kill $pid $holder
 	exec 8>&-
-	wait
+	wait $pid || true
+	wait $holder || true
 }

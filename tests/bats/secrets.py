@@ -3,8 +3,9 @@
 
   secrets.py SECRET-FILE COMMAND...
 
-Prints the programs that were seen since it began, one "NAME COUNT" a line, and "LEAK ..." for each that shows the secret.
-Ends as the command does, and with 99 after a leak.
+Prints the programs that the command was seen to be or to start, one "NAME COUNT" a line, and "LEAK ..." for each process
+on the machine that began meanwhile and shows the secret: no other test may have the same one.  Ends as the command does,
+and with 99 after a leak.
 """
 import collections
 import os
@@ -13,7 +14,7 @@ import sys
 import threading
 
 secret = open(sys.argv[1], 'rb').read().rstrip(b'\n')
-seen, leaks = {}, set()
+seen, mine, leaks = {}, set(), set()
 
 
 def processes():
@@ -22,28 +23,36 @@ def processes():
 
 def look(pid):
     try:
-        name = open(f'/proc/{pid}/comm').read().strip()
+        with open(f'/proc/{pid}/stat', encoding='latin-1') as file:
+            head, _, tail = file.read().rpartition(')')
+        name = head.partition('(')[2]
+        if tail.split()[1] in mine:
+            mine.add(pid)
         for where in 'cmdline', 'environ':
             with open(f'/proc/{pid}/{where}', 'rb') as file:
                 if secret in file.read():
                     leaks.add(f'LEAK {name} {where}')
     except OSError:
         return
-    seen[pid, name] = True
+    if pid in mine:
+        seen[pid, name] = True
 
 
 def watch():
     while not ended.is_set():
-        for pid in processes() - before:
+        # A parent before its children.
+        for pid in sorted(processes() - before, key=int):
             look(pid)
 
 
 before, ended = processes(), threading.Event()
 watcher = threading.Thread(target=watch)
-watcher.start()
-code = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL).returncode
-ended.set()
-watcher.join()
+with subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL) as command:
+    mine.add(str(command.pid))
+    watcher.start()
+    code = command.wait()
+    ended.set()
+    watcher.join()
 for name, count in sorted(collections.Counter(name for _, name in seen).items()):
     print(name, count)
 print(*sorted(leaks), sep='\n')
