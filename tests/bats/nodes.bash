@@ -77,7 +77,7 @@ node_inside() {
 }
 
 node_start() {
-	local name=$1 tmp_size=${2:-256m} dir=$NODES_DIR/$1 pid address
+	local name=$1 tmp_size=${2:-256m} dir=$NODES_DIR/$1 pid address tries
 	node_absent "$name"
 	address=$(node_address "$name")
 	mkdir -p "$dir/disk" "$dir/root"
@@ -88,11 +88,13 @@ node_start() {
 	pid=$!
 	echo "$pid" >"$dir/pid"
 	disown "$pid"
-	for _ in $(seq 1 200); do
+	# As long as it lives; a busy machine may need its time.
+	for ((tries = 0; tries < 2400; tries++)); do
 		if (exec 9<>"/dev/tcp/$address/$NODES_PORT") 2>/dev/null; then
 			pgrep -P "$pid" | head -1 >"$dir/init"
 			return 0
 		fi
+		[ -d "/proc/$pid/task" ] || break
 		sleep 0.05
 	done
 	cat "$dir/log" >&2
@@ -103,7 +105,7 @@ node_stop() {
 	[ -s "$NODES_DIR/$1/pid" ] || return 0
 	# unshare takes its child with it, and with the first process of their namespace all others end.
 	kill -KILL "$(cat "$NODES_DIR/$1/pid")" 2>/dev/null || true
-	for _ in $(seq 1 100); do
+	for _ in $(seq 1 1000); do
 		[ -d "/proc/$(cat "$NODES_DIR/$1/init" 2>/dev/null || echo none)/root/etc" ] || break
 		sleep 0.02
 	done

@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load eventually
+
 load nodes
 
 setup_file() {
@@ -35,6 +37,12 @@ setup() {
 	for name in six okv2 full; do
 		find "$(node_root $name)/tmp" -mindepth 1 -delete
 	done
+}
+
+# What a test that failed half way would leave behind.
+teardown() {
+	[ -z "${watcher-}" ] || kill "$watcher" 2>/dev/null || true
+	rm -f "$(node_root okv2)/usr/local/bin/cat"
 }
 
 at() { printf '%s:%s\n' "$(node_address "$1")" "$NODES_PORT"; }
@@ -112,27 +120,10 @@ there() { ls -A "$(node_root "$1")/tmp"; }
 
 @test "with --ask, ssh itself asks about an unknown host key on the terminal" {
 	: >asked
-	cat >answer.py <<-'PY'
-		import os, pty, sys
-		child, terminal = pty.fork()
-		if child == 0:
-		    os.execv(sys.argv[1], sys.argv[1:])
-		shown = b''
-		while True:
-		    try:
-		        got = os.read(terminal, 4096)
-		    except OSError:
-		        break
-		    if not got:
-		        break
-		    shown += got
-		    if shown.endswith(b'(yes/no/[fingerprint])? '):
-		        os.write(terminal, b'yes\n')
-		sys.stdout.write(shown.decode())
-		sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-	PY
-	run -0 python3 answer.py "$bundle" --root okv1 send --ask -i "$NODES_DIR/user_key" -o "UserKnownHostsFile=asked" \
-		-o GlobalKnownHostsFile=/dev/null --file sealed "$(at okv2)" "$(at six)"
+	question='(yes/no/[fingerprint])? '
+	run -0 "$BATS_TEST_DIRNAME/typist.py" "$question" yes "$question" yes -- "$bundle" --root okv1 send --ask \
+		-i "$NODES_DIR/user_key" -o "UserKnownHostsFile=asked" -o GlobalKnownHostsFile=/dev/null \
+		--file sealed "$(at okv2)" "$(at six)"
 	[ "$(grep -c '  sent' <<<"$output")" -eq 2 ]
 	[ "$(grep -c 'fingerprint\])? yes' <<<"$output")" -eq 2 ]
 	grep -q ' ssh-ed25519 ' asked
@@ -141,38 +132,44 @@ there() { ls -A "$(node_root "$1")/tmp"; }
 @test "the far side's file is 0600 whenever one looks, and an interrupt leaves nothing there" {
 	node_make_big
 	root=$(node_root okv2)
+	: >modes
 	(
 		while sleep 0.01; do
 			stat -c %a "$root"/tmp/* 2>/dev/null || true
-		done >modes
+		done >>modes
 	) 3>&- &
 	watcher=$!
+	# The far side stops in the middle, until it is let go on: otherwise all may have arrived before we interrupt it.
+	mkfifo -m 666 "$root/home/support/gate"
+	exec 8<>"$root/home/support/gate"
+	printf '#!/bin/sh\nhead -c 200000\nread -r go </home/support/gate\nexec /bin/cat\n' >"$root/usr/local/bin/cat"
+	chmod 755 "$root/usr/local/bin/cat"
 	# Not by way of a function: the signal is for the program, not for a shell around it.
-	"$bundle" -q send -i "$NODES_DIR/user_key" -o "UserKnownHostsFile=$NODES_DIR/known_hosts" --file big "$(at okv2)" 3>&- &
+	"$bundle" -q send -i "$NODES_DIR/user_key" -o "UserKnownHostsFile=$NODES_DIR/known_hosts" --file big "$(at okv2)" 3>&- 8>&- &
 	sender=$!
-	for _ in $(seq 500); do
-		[ "$(stat -c %s "$root"/tmp/* 2>/dev/null || echo 0)" -gt 100000 ] && break
-		sleep 0.01
-	done
+	eventually arrived 200000
+	eventually test -s modes
 	kill -TERM $sender
 	code=0
 	wait $sender || code=$?
 	[ $code -eq 143 ]
-	for _ in $(seq 100); do
-		[ -z "$(there okv2)" ] && break
-		sleep 0.05
-	done
+	arrived 200000
+	echo go >&8
+	eventually nothing_at_work
 	[ -z "$(there okv2)" ]
-	for _ in $(seq 100); do
-		pgrep -f 'umask 077.*hsmbundle-' >/dev/null || break
-		sleep 0.05
-	done
-	run -1 pgrep -f 'umask 077.*hsmbundle-'
+	rm "$root/usr/local/bin/cat" "$root/home/support/gate"
+	: >modes
 	run -0 send --file big "$(at okv2)"
+	eventually test -s modes
 	kill $watcher
 	[ "$(sort -u modes)" = 600 ]
 	cmp big "$root/tmp/$(there okv2)"
 }
+
+# arrived BYTES: there is one file in the /tmp of okv2, with that many of them.
+arrived() { [ "$(stat -c %s "$root"/tmp/* 2>/dev/null)" = "$1" ]; }
+# Our command does not run on okv2 any more, in whatever shell.
+nothing_at_work() { ! pgrep -f --ns "$(cat "$NODES_DIR/okv2/init")" --nslist pid 'umask 077.*hsmbundle-' >/dev/null; }
 
 # A sealed file that takes its time.
 node_make_big() {
