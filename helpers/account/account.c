@@ -194,3 +194,73 @@ int account_member_ensure(int root, const char *user, const char *group, enum ac
 	*ret_changed = true;
 	return 0;
 }
+
+/* --- the way back ------------------------------------------------------------------------------------------------- */
+
+static bool group_is_left(const struct files *files, const char *group)
+{
+	gid_t gid;
+
+	return accounts_group_find(&files->group, group, &gid) ||
+	       (files->shadowed && accounts_shadow_has(&files->gshadow, group));
+}
+
+int account_group_remove(int root, const char *group, enum account_act act, unsigned deadline_ms,
+			 struct report *report, bool *ret_changed, struct fault *f)
+{
+	const char *const arguments[] = { group, NULL };
+	FILES_AUTO files = FILES_INIT;
+	gid_t gid;
+
+	if (files_read(root, &files, f) < 0)
+		return -1;
+	const bool left = group_is_left(&files, group);
+	if (left && act == ACCOUNT_APPLY) {
+		FILES_AUTO after = FILES_INIT;
+		/* A groupdel that was killed has left etc/gshadow; the next wants a line in etc/group too. */
+		if (!accounts_group_find(&files.group, group, &gid) &&
+		    group_make(root, group, ACCOUNT_GID_ANY, deadline_ms, f) < 0)
+			return -1;
+		if (account_tool_run(root, ACCOUNT_GROUPDEL, arguments, deadline_ms, f) < 0 ||
+		    files_read(root, &after, f) < 0)
+			return -1;
+		if (group_is_left(&after, group))
+			return fault_system(f, 0, "groupdel ended well, yet there is a group '%s'", SHOWN(group));
+	}
+	if (left)
+		report_say(report, REPORT_RESULT, "group '%s' %s", SHOWN(group),
+			   act == ACCOUNT_PLAN ? "would be removed" : "removed");
+	*ret_changed = left;
+	return 0;
+}
+
+static bool is_listed(const struct files *files, const char *user, const char *group)
+{
+	return accounts_group_lists(&files->group, group, user) ||
+	       (files->shadowed && accounts_shadow_lists(&files->gshadow, group, user));
+}
+
+int account_member_remove(int root, const char *user, const char *group, enum account_act act, unsigned deadline_ms,
+			  struct report *report, bool *ret_changed, struct fault *f)
+{
+	const char *const arguments[] = { "--delete", user, group, NULL };
+	FILES_AUTO files = FILES_INIT;
+
+	if (files_read(root, &files, f) < 0)
+		return -1;
+	const bool listed = is_listed(&files, user, group);
+	if (listed && act == ACCOUNT_APPLY) {
+		FILES_AUTO after = FILES_INIT;
+		if (account_tool_run(root, ACCOUNT_GPASSWD, arguments, deadline_ms, f) < 0 ||
+		    files_read(root, &after, f) < 0)
+			return -1;
+		if (is_listed(&after, user, group))
+			return fault_system(f, 0, "gpasswd ended well, yet '%s' is in group '%s'", SHOWN(user),
+					    SHOWN(group));
+	}
+	if (listed)
+		report_say(report, REPORT_RESULT, "user '%s' %s from group '%s'", SHOWN(user),
+			   act == ACCOUNT_PLAN ? "would be removed" : "removed", SHOWN(group));
+	*ret_changed = listed;
+	return 0;
+}

@@ -5,7 +5,7 @@
  * missing is made by the system's own groupadd(8) and gpasswd(1), so that shadow files, locks and audit come along:
  * those of the tree, run inside it; a tree that has none (no complete system) is served by ours with their options
  * for another root.  Where we have none either that is FAULT_ABSENT.  A second call finds nothing to do and starts
- * no process.  Nothing is ever removed or renumbered.
+ * no process.  Nothing is ever renumbered, and nothing is removed but by the two calls that say so.
  *
  * Where there is an etc/gshadow it says the same about the group: a tool that was killed between its two files is run
  * again.
@@ -46,6 +46,15 @@ int account_group_ensure(int root, const char *group, gid_t wanted, enum account
  * user is not there, or the group (except with ACCOUNT_PLAN, where the group may be one that is still to be made).
  */
 int account_member_ensure(int root, const char *user, const char *group, enum account_act act, unsigned deadline_ms,
+			  struct report *report, bool *ret_changed, struct fault *f);
+
+/*
+ * The way back, by groupdel(8) and gpasswd(1): neither file has the group afterwards, or lists the user in it.  What a
+ * tool that was killed has left in one of them only goes too.  groupdel refuses a user's primary group (FAULT_SYSTEM).
+ */
+int account_group_remove(int root, const char *group, enum account_act act, unsigned deadline_ms,
+			 struct report *report, bool *ret_changed, struct fault *f);
+int account_member_remove(int root, const char *user, const char *group, enum account_act act, unsigned deadline_ms,
 			  struct report *report, bool *ret_changed, struct fault *f);
 
 /*

@@ -20,6 +20,7 @@ static const struct tool {
 	const char *root_option;
 } tools[] = {
 	[ACCOUNT_GROUPADD] = { "groupadd", { "/usr/sbin/groupadd", "/sbin/groupadd" }, "-R" },
+	[ACCOUNT_GROUPDEL] = { "groupdel", { "/usr/sbin/groupdel", "/sbin/groupdel" }, "-R" },
 	[ACCOUNT_GPASSWD] = { "gpasswd", { "/usr/bin/gpasswd", "/bin/gpasswd" }, "-Q" },
 };
 

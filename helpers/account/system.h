@@ -11,7 +11,7 @@
 
 #include "base/fault.h"
 
-enum account_tool { ACCOUNT_GROUPADD, ACCOUNT_GPASSWD };
+enum account_tool { ACCOUNT_GROUPADD, ACCOUNT_GROUPDEL, ACCOUNT_GPASSWD };
 
 /* `arguments` after the tool's own name, ends with NULL.  FAULT_ABSENT: neither the tree nor we have the tool. */
 int account_tool_run(int root, enum account_tool tool, const char *const *arguments, unsigned deadline_ms,

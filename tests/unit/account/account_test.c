@@ -171,6 +171,84 @@ static void gshadow_says_the_same_as_group(void **state)
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
 }
 
+static void assert_accounts(const char *group, const char *gshadow)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	struct fault f = FAULT_INIT;
+
+	group_file(&file);
+	assert_string_equal(text_string(&file), group);
+	text_reset(&file);
+	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
+	assert_string_equal(text_string(&file), gshadow);
+}
+
+/* Whole, in etc/group only (a groupadd that was killed), in etc/gshadow only (a groupdel that was killed). */
+static void a_group_is_removed_from_whichever_file_has_it(void **state)
+{
+	static const char *const lines[][2] = {
+		{ "hsmusers:x:986:oracle\n", "hsmusers:!::oracle\n" },
+		{ "hsmusers:x:986:\n", "" },
+		{ "", "hsmusers:!::oracle\n" },
+	};
+	bool changed = false;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char group[100], gshadow[100];
+		(void)snprintf(group, sizeof(group), "root:x:0:\n%sfiles:x:600:\n", lines[i][0]);
+		(void)snprintf(gshadow, sizeof(gshadow), "root:*::\n%sfiles:!::\n", lines[i][1]);
+		unit_write(root, "etc/group", group, 0644);
+		unit_write(root, "etc/gshadow", gshadow, 0600);
+		MUST(account_group_remove(root, "hsmusers", ACCOUNT_PLAN, 20000, &report, &changed, &f));
+		assert_true(changed);
+		assert_accounts(group, gshadow);
+		MUST(account_group_remove(root, "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		assert_true(changed);
+		assert_accounts("root:x:0:\nfiles:x:600:\n", "root:*::\nfiles:!::\n");
+		MUST(account_group_remove(root, "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		assert_false(changed);
+	}
+}
+
+static void a_member_is_removed_from_whichever_file_lists_it(void **state)
+{
+	static const char *const lines[][2] = {
+		{ "other,oracle", "other,oracle" }, { "other,oracle", "other" }, { "other", "other,oracle" }
+	};
+	bool changed = false;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char group[100], gshadow[100];
+		(void)snprintf(group, sizeof(group), "root:x:0:\nhsmusers:x:986:%s\n", lines[i][0]);
+		(void)snprintf(gshadow, sizeof(gshadow), "root:*::\nhsmusers:!::%s\n", lines[i][1]);
+		unit_write(root, "etc/group", group, 0644);
+		unit_write(root, "etc/gshadow", gshadow, 0600);
+		MUST(account_member_remove(root, "oracle", "hsmusers", ACCOUNT_PLAN, 20000, &report, &changed, &f));
+		assert_true(changed);
+		assert_accounts(group, gshadow);
+		MUST(account_member_remove(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		assert_true(changed);
+		assert_accounts("root:x:0:\nhsmusers:x:986:other\n", "root:*::\nhsmusers:!::other\n");
+		MUST(account_member_remove(root, "oracle", "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		assert_false(changed);
+	}
+}
+
+static void a_primary_group_is_not_removed(void **state)
+{
+	bool changed = false;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:700:\n", 0644);
+	MUST_FAIL(account_group_remove(root, "hsmusers", ACCOUNT_APPLY, 20000, &report, &changed, &f), FAULT_SYSTEM,
+		  "groupdel: cannot remove the primary group of user ");
+}
+
 static void who_or_what_is_not_there_is_absent(void **state)
 {
 	bool changed = false;
@@ -208,6 +286,9 @@ int main(void)
 		in_scratch(a_plan_changes_nothing),
 		in_scratch(the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_do),
 		in_scratch(gshadow_says_the_same_as_group),
+		in_scratch(a_group_is_removed_from_whichever_file_has_it),
+		in_scratch(a_member_is_removed_from_whichever_file_lists_it),
+		in_scratch(a_primary_group_is_not_removed),
 		in_scratch(who_or_what_is_not_there_is_absent),
 		in_scratch(a_name_that_the_tools_do_not_take_is_told_in_their_words),
 	};
