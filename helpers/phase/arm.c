@@ -165,7 +165,7 @@ int phase_arm(int root, const struct settings *settings, enum phase_arm_act what
 
 	if (what == PHASE_ARM_PLAN) {
 		linked = !armed;
-	} else if (fs_dirs_make(root, UNIT_DIR "/multi-user.target.wants", 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	} else if (fs_dirs_make(root, PHASE_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
 		   fs_link_publish(root, PHASE_UNIT_WANTED, FS_FOLLOW_TRUSTED, PHASE_UNIT_FILE, &linked, f) < 0) {
 		return -1;
 	}
@@ -175,9 +175,11 @@ int phase_arm(int root, const struct settings *settings, enum phase_arm_act what
 	return 0;
 }
 
+/* And what a killed arming left of it beside. */
 static int name_remove(int root, const char *path, int flags, bool *changed, struct fault *f)
 {
 	FS_AUTO int dir = -1;
+	bool swept;
 	char leaf[FS_NAME_SIZE];
 	struct fault why = FAULT_INIT;
 
@@ -187,8 +189,10 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 		*f = why;
 		return -1;
 	}
+	if (fs_stage_sweep(dir, leaf, &swept, f) < 0)
+		return -1;
 	if (unlinkat(dir, leaf, flags) < 0) {
-		/* A directory of drop-ins that somebody else uses too stays. */
+		/* A directory that somebody else uses too stays. */
 		if (errno == ENOENT || (flags == AT_REMOVEDIR && (errno == ENOTEMPTY || errno == EEXIST)))
 			return 0;
 		return fault_errno(f, errno, "cannot remove '%s'", path);
@@ -209,8 +213,9 @@ int phase_disarm(int root, enum phase_arm_act what, struct report *report, bool 
 		changed = changed || order;
 	} else if (name_remove(root, PHASE_UNIT_ORDER, 0, &order, f) < 0 ||
 		   name_remove(root, PHASE_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
-		   name_remove(root, PHASE_UNIT_WANTED, 0, &changed, f) < 0) {
-		/* The link goes last: as long as it is there, somebody comes back to finish. */
+		   name_remove(root, PHASE_UNIT_WANTED, 0, &changed, f) < 0 ||
+		   name_remove(root, PHASE_UNIT_WANTS_DIR, AT_REMOVEDIR, &order, f) < 0) {
+		/* The link goes after the order: as long as it is there, somebody comes back to finish. */
 		return -1;
 	}
 	if (changed)

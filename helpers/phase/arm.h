@@ -9,7 +9,8 @@
  * network-online.target, and has systemd's default dependencies, is put after our unit by a drop-in; any other could
  * make a cycle of orders and is left alone.  Since our unit waits for nothing else, no cycle can come from this.
  *
- * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes.
+ * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes, and, as
+ * `systemctl disable` does, the directory of the link when nothing else is in it.
  */
 #ifndef OKV_PHASE_ARM_H
 #define OKV_PHASE_ARM_H
@@ -23,7 +24,8 @@
 
 #define PHASE_UNIT "okv-luna-post-upgrade.service"
 #define PHASE_UNIT_FILE "/etc/systemd/system/" PHASE_UNIT
-#define PHASE_UNIT_WANTED "/etc/systemd/system/multi-user.target.wants/" PHASE_UNIT
+#define PHASE_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
+#define PHASE_UNIT_WANTED PHASE_UNIT_WANTS_DIR "/" PHASE_UNIT
 #define PHASE_UNIT_ORDER_DIR "/etc/systemd/system/" PHASE_UNIT ".d"
 #define PHASE_UNIT_ORDER PHASE_UNIT_ORDER_DIR "/okv-order.conf"
 

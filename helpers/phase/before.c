@@ -1,17 +1,13 @@
 #include "phase/before.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/accounts.h"
-#include "fs/handle.h"
-#include "fs/read.h"
+#include "account/account.h"
 #include "fs/root.h"
 #include "phase/scan.h"
 #include "phase/snapshot.h"
-#include "proc/run.h"
 #include "repair/apply.h"
 #include "repair/journal.h"
 
@@ -127,40 +123,19 @@ int phase_before_modes(int root, enum repair_act what, struct report *report, bo
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
-static int tool_run(int root, const char *const *argv, struct fault *f)
-{
-	struct proc_run run = PROC_RUN_INIT;
-
-	run.argv = argv;
-	run.root = root;
-	run.deadline_ms = TOOL_MS;
-	return proc_run_expect(&run, f);
-}
-
 int phase_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
 		       bool *ret_changed, struct fault *f)
 {
 	PHASE_SNAPSHOT_AUTO before = PHASE_SNAPSHOT_INIT;
-	TEXT_AUTO groups = TEXT_INIT;
-	const char *const leave[] = { "/usr/bin/gpasswd", "--delete", settings->okv_user, settings->hsm_group, NULL };
-	const char *const remove[] = { "/usr/sbin/groupdel", settings->hsm_group, NULL };
-	gid_t gid;
+	const enum account_act act = dry_run ? ACCOUNT_PLAN : ACCOUNT_APPLY;
 
-	if (phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &before, f) < 0 ||
-	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+	if (phase_snapshot_read(root, PHASE_BEFORE, PHASE_SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
-	const bool there = accounts_group_find(&groups, settings->hsm_group, &gid);
-	if (there && !before.group_there) {
-		report_say(report, REPORT_RESULT, "group '%s' removed: it was not there before", settings->hsm_group);
-		*ret_changed = true;
-		return dry_run ? 0 : tool_run(root, remove, f);
-	}
-	if (there && !before.member && accounts_group_lists(&groups, settings->hsm_group, settings->okv_user)) {
-		report_say(report, REPORT_RESULT, "user '%s' leaves group '%s' again", settings->okv_user,
-			   settings->hsm_group);
-		*ret_changed = true;
-		return dry_run ? 0 : tool_run(root, leave, f);
-	}
+	if (!before.group_there)
+		return account_group_remove(root, settings->hsm_group, act, TOOL_MS, report, ret_changed, f);
+	if (!before.member)
+		return account_member_remove(root, settings->okv_user, settings->hsm_group, act, TOOL_MS, report,
+					     ret_changed, f);
 	*ret_changed = false;
 	return 0;
 }

@@ -262,7 +262,7 @@ int phase_pre_abort(struct phase_run *run, struct fault *f)
 	run->kind = PHASE_PRE;
 	/* The record is the last thing to go, so as long as it is there something is left to put back. */
 	if (!phase_before_exists(run->root))
-		return 0;
+		return run->dry_run ? 0 : phase_snapshot_remove(run->root, PHASE_BEFORE, f);
 	if (phase_journal_read(run->root, &history, f) < 0)
 		return -1;
 	/* On the other side of an upgrade the old owners and modes are nobody's any more. */

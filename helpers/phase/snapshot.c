@@ -195,6 +195,7 @@ int phase_snapshot_slots(int root, const struct phase_slots *slots, struct fault
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
 
+/* One step makes it none: half a snapshot is one that cannot be believed, and its reader would say so for ever. */
 int phase_snapshot_remove(int root, const char *place, struct fault *f)
 {
 	FS_AUTO int var = -1;
@@ -206,9 +207,12 @@ int phase_snapshot_remove(int root, const char *place, struct fault *f)
 		*f = (struct fault)FAULT_INIT;
 		return 0;
 	}
-	if (fs_tree_remove(var, names.now, f) < 0 || fs_tree_remove(var, names.fresh, f) < 0)
+	names_recover(var, &names);
+	if (fs_tree_remove(var, names.old, f) < 0 || fs_tree_remove(var, names.fresh, f) < 0)
 		return -1;
-	return fs_tree_remove(var, names.old, f);
+	if (renameat(var, names.now, var, names.fresh) < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot remove '%s'", place);
+	return fs_tree_remove(var, names.fresh, f);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */

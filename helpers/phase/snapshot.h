@@ -78,7 +78,7 @@ enum phase_snapshot_part {
 /* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
 int phase_snapshot_read(int root, const char *place, enum phase_snapshot_part part, struct phase_snapshot *ret_snapshot,
 			struct fault *f);
-/* It need not be there. */
+/* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
 int phase_snapshot_remove(int root, const char *place, struct fault *f);
 bool phase_snapshot_is_stale(const struct phase_snapshot *s, int64_t now);
 

@@ -83,7 +83,7 @@ status_of() { "$build/libexec/okv-luna-status" --root "$ROOT" "$@"; }
 
 # Names, owners, modes, link targets and bytes of all but our records and the backups that groupadd and gpasswd make.
 state() {
-	(cd "$ROOT" && find . -path ./opt/okv-luna/var -prune -o ! -name '*.wants' -printf '%p %y %U:%G %m %l\n' &&
+	(cd "$ROOT" && find . -path ./opt/okv-luna/var -prune -o -printf '%p %y %U:%G %m %l\n' &&
 		find . -path ./opt/okv-luna/var -prune -o -type f -exec sha256sum {} +) |
 		grep -v -e 'etc/g[a-z]*-' -e '\.pwd\.lock' | sort
 }

@@ -54,6 +54,25 @@ static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void
 	assert_true(fs_exists(root, PHASE_UNIT_FILE));
 }
 
+/* As systemctl disable leaves it; what a killed run left beside goes too. */
+static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **state)
+{
+	const int root = tree_root(state);
+	static const char other[] = PHASE_UNIT_WANTS_DIR "/other.service";
+	static const char stage[] = PHASE_UNIT_WANTS_DIR "/." PHASE_UNIT ".okv-luna-new";
+
+	tree_file(root, other, "");
+	assert_true(arm(root) && disarm(root));
+	assert_true(fs_exists(root, other));
+	assert_int_equal(unlinkat(root, &other[1], 0), 0);
+	assert_int_equal(symlinkat("x", root, &stage[1]), 0);
+	assert_true(arm(root) && disarm(root));
+	assert_false(fs_exists(root, PHASE_UNIT_WANTS_DIR));
+	tree_file(root, stage, "");
+	(void)disarm(root);
+	assert_false(fs_exists(root, PHASE_UNIT_WANTS_DIR));
+}
+
 static void without_systemd_or_unit_it_is_absent(void **state)
 {
 	const int root = tree_root(state);
@@ -136,6 +155,7 @@ int main(void)
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, unit_place_remove)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(arming_twice_changes_nothing_and_disarming_removes_what_it_made),
+		IN_TREE(the_directory_of_the_link_goes_when_nothing_else_is_in_it),
 		IN_TREE(without_systemd_or_unit_it_is_absent),
 		IN_TREE(what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no),
 		cmocka_unit_test(only_a_service_that_waits_for_the_network_itself_is_put_after_ours),

@@ -175,6 +175,31 @@ static void a_run_killed_between_the_two_renames_loses_nothing(void **state)
 	assert_int_equal(f.kind, FAULT_ABSENT);
 }
 
+/* Whatever part of it a killed removal has left: it is none, and the next removal takes it away. */
+static void a_removal_is_one_step(void **state)
+{
+	static const char *const left[] = { PHASE_SNAPSHOT ".new", PHASE_SNAPSHOT ".old" };
+	const int root = tree_root(state);
+	struct fault f = FAULT_INIT;
+
+	for (size_t i = 0; i < 2; i++) {
+		PHASE_SNAPSHOT_AUTO s = PHASE_SNAPSHOT_INIT;
+		char path[128];
+		taken(root, &s);
+		(void)snprintf(path, sizeof(path), "%s/manifest.mtree", left[i]);
+		tree_file(root, path, "half");
+		assert_int_equal(phase_snapshot_remove(root, PHASE_SNAPSHOT, &f), 0);
+		assert_false(fs_exists(root, left[i]));
+		phase_snapshot_done(&s);
+		assert_int_equal(phase_snapshot_read(root, PHASE_SNAPSHOT, PHASE_SNAPSHOT_HEAD, &s, &f), -1);
+		assert_int_equal(f.kind, FAULT_ABSENT);
+		f = (struct fault)FAULT_INIT;
+	}
+	tree_file(root, PHASE_SNAPSHOT ".new/system", "half");
+	assert_int_equal(phase_snapshot_remove(root, PHASE_SNAPSHOT, &f), 0);
+	assert_false(fs_exists(root, PHASE_SNAPSHOT ".new"));
+}
+
 static void after_a_day_it_is_stale(void **state)
 {
 	(void)state;
@@ -302,6 +327,7 @@ int main(void)
 		IN_TREE(paths_are_the_union_without_those_inside_others),
 		IN_TREE(a_snapshot_whose_digests_do_not_fit_is_refused),
 		IN_TREE(a_run_killed_between_the_two_renames_loses_nothing),
+		IN_TREE(a_removal_is_one_step),
 		cmocka_unit_test(after_a_day_it_is_stale),
 		IN_TREE(a_seal_holds_for_its_manifest_until_something_is_touched),
 		IN_TREE(a_new_a_lost_and_a_chmodded_entry_break_the_seal),
