@@ -333,6 +333,8 @@ int client_install(const struct client_request *request, struct client_result *r
 	int r = request->dry_run
 			? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
 			: client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
+	if (r == 0 && !request->dry_run)
+		r = client_rollback_finish(request, &i.workshop, f);
 	if (r == 0)
 		r = room_look(&i, &source, f);
 	if (r == 0 && request->sha256 != NULL)

@@ -19,6 +19,7 @@
 #include "base/report.h"
 #include "client/carry.h"
 #include "client/kind.h"
+#include "client/workshop.h"
 #include "conf/settings.h"
 
 struct client_request {
@@ -57,7 +58,12 @@ struct client_result {
 
 void client_result_done(struct client_result *result);
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f);
-/* Puts the previous client back; the present one is then the previous. */
-int client_rollback(const struct client_request *request, struct fault *f);
+/*
+ * Puts the previous client back; the present one is then the previous.  A roll-back that was cut off after that is
+ * finished instead, and *ret_finished says so: running it again never undoes what it had begun.
+ */
+int client_rollback(const struct client_request *request, bool *ret_finished, struct fault *f);
+/* Only what a roll-back that was cut off has left to do, where there was one. */
+int client_rollback_finish(const struct client_request *request, struct client_workshop *w, struct fault *f);
 
 #endif

@@ -10,6 +10,7 @@
  *   previous   the client before this one, for --rollback
  *   outgoing   only where the kernel cannot exchange: the old client between two renames
  *   swap       which tree `next` was, while it is being put in place
+ *   back       which tree `previous` was, from before a roll-back until all that belongs to it is done
  *   kept       the identity, while rpm is at work (client/keep)
  *
  * A run that was killed at any instant is tidied up by the next: client_workshop_open either completes a swap whose new
@@ -70,7 +71,14 @@ int client_workshop_swap(struct client_workshop *w, const char *top, struct repo
 int client_workshop_has_previous(const struct client_workshop *w, bool *ret_has, struct fault *f);
 /* Opens it; FAULT_ABSENT without one. */
 int client_workshop_previous(const struct client_workshop *w, int *ret_dir, struct fault *f);
-/* Exchanges the client with `previous`; FAULT_ABSENT without one. */
+/*
+ * Exchanges the client with `previous`; FAULT_ABSENT without one.  What is meant is noted durably before, and stays
+ * noted until client_workshop_rollback_end: whoever finds client_workshop_is_back has to finish that roll-back, and
+ * must not begin another, which would undo it.  A fault after the exchange is FAULT_INCOMPLETE.
+ */
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f);
+/* Is the client in its place one that was put back there, and never finished?  Works on a workshop only looked at. */
+int client_workshop_is_back(const struct client_workshop *w, bool *ret_back, struct fault *f);
+int client_workshop_rollback_end(struct client_workshop *w, struct report *report, struct fault *f);
 
 #endif

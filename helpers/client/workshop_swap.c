@@ -23,42 +23,53 @@ static int names_exchange(int from_dir, const char *from, int to_dir, const char
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, EXCHANGE);
 }
 
-/* --- which tree is which: the note in `swap` ---------------------------------------------------------------------- */
+/* --- which tree is meant: the notes `swap` and `back` ------------------------------------------------------------- */
 
-/* Not synced: the sync of the whole file system that follows is for this, too. */
-static int swap_note_write(struct client_workshop *w, const struct stat *next, struct fault *f)
+/* Not synced. */
+static int note_write(const struct client_workshop *w, const char *note, const struct stat *tree, int *ret_fd,
+		      struct fault *f)
 {
 	char line[64];
-	const int length = snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)next->st_dev, (uintmax_t)next->st_ino);
-	FS_AUTO int fd = openat(w->dir, "swap", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const int length = snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)tree->st_dev, (uintmax_t)tree->st_ino);
+	FS_AUTO int fd = openat(w->dir, note, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return fault_system(f, errno, "cannot note which client is the new one");
-	return fs_write(fd, "swap", line, (size_t)length, f);
+		return fault_system(f, errno, "cannot note which client is meant");
+	if (fs_write(fd, note, line, (size_t)length, f) < 0)
+		return -1;
+	*ret_fd = fs_take(&fd);
+	return 0;
 }
 
 /*
  * Is the tree that the note is about in the client's place?  A "no" throws `next` away, which after the exchange is the
  * old client: so only a note that is not there or not whole, which the sync before the exchange excludes, is a "no".
  */
-static int swap_note_look(const struct client_workshop *w, bool *ret_fulfilled, struct fault *f)
+static int note_look(const struct client_workshop *w, const char *note, bool *ret_fulfilled, struct fault *f)
 {
 	struct fault cause = FAULT_INIT;
-	TEXT_AUTO note = TEXT_INIT;
+	TEXT_AUTO line = TEXT_INIT;
 	FS_AUTO int fd = -1;
 	struct stat client;
 	uintmax_t device, inode;
 
 	*ret_fulfilled = false;
-	if (fs_file_open_at(w->dir, "swap", O_RDONLY, &fd, NULL, &cause) < 0)
+	if (fs_file_open_at(w->dir, note, O_RDONLY, &fd, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
-	if (fs_read(fd, "swap", 64, &note, f) < 0)
+	if (fs_read(fd, note, 64, &line, f) < 0)
 		return -1;
-	if (sscanf(text_string(&note), "%ju %ju", &device, &inode) != 2)
+	if (sscanf(text_string(&line), "%ju %ju", &device, &inode) != 2)
 		return 0;
 	if (fstatat(w->parent, w->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s'", SHOWN(w->leaf));
 	*ret_fulfilled = device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
+	return 0;
+}
+
+static int note_end(const struct client_workshop *w, const char *note, struct fault *f)
+{
+	if (unlinkat(w->dir, note, 0) < 0 && errno != ENOENT)
+		return fault_system(f, errno, "cannot remove the note '%s' of which client is meant", note);
 	return 0;
 }
 
@@ -89,9 +100,7 @@ static int swap_complete(struct client_workshop *w, struct fault *f)
 	}
 	if (fsync(w->dir) < 0)
 		return fault_system(f, errno, "cannot sync '%s'", SHOWN(w->name));
-	if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
-		return fault_system(f, errno, "cannot end the swap");
-	return 0;
+	return note_end(w, "swap", f);
 }
 
 /* An old client that a kernel without the exchange has left between two renames. */
@@ -119,9 +128,13 @@ static int outgoing_recover(struct client_workshop *w, struct report *report, st
 /* What a run that was killed has left. */
 int client_workshop_recover(struct client_workshop *w, struct report *report, struct fault *f)
 {
-	bool fulfilled, new, next;
+	bool fulfilled, back, new, next;
 
-	if (outgoing_recover(w, report, f) < 0 || swap_note_look(w, &fulfilled, f) < 0)
+	if (outgoing_recover(w, report, f) < 0 || note_look(w, "swap", &fulfilled, f) < 0 ||
+	    note_look(w, "back", &back, f) < 0)
+		return -1;
+	/* A roll-back that exchanged nothing has changed nothing. */
+	if (!back && note_end(w, "back", f) < 0)
 		return -1;
 	if (fulfilled) {
 		if (swap_complete(w, f) < 0)
@@ -133,8 +146,8 @@ int client_workshop_recover(struct client_workshop *w, struct report *report, st
 	if (fs_existence(w->dir, "new", &new, f) < 0 || fs_existence(w->dir, "next", &next, f) < 0 ||
 	    fs_tree_remove(w->dir, "next", f) < 0 || client_workshop_clear(w, f) < 0)
 		return -1;
-	if (unlinkat(w->dir, "swap", 0) < 0 && errno != ENOENT)
-		return fault_system(f, errno, "cannot tidy up '%s'", SHOWN(w->name));
+	if (note_end(w, "swap", f) < 0)
+		return -1;
 	if (new || next)
 		report_say(report, REPORT_WARNING, "an earlier run was cut off; what it had begun is removed");
 	return 0;
@@ -169,6 +182,7 @@ static int client_exchange(struct client_workshop *w, const char *name, struct r
 int client_workshop_swap(struct client_workshop *w, const char *top, struct report *report, struct fault *f)
 {
 	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
+	FS_AUTO int note = -1;
 	struct stat next;
 	bool replaces;
 
@@ -178,7 +192,8 @@ int client_workshop_swap(struct client_workshop *w, const char *top, struct repo
 		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(from));
 	if (fstatat(w->dir, "next", &next, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_system(f, errno, "cannot look at the new client");
-	if (swap_note_write(w, &next, f) < 0)
+	/* The sync of the whole file system that follows is for this, too. */
+	if (note_write(w, "swap", &next, &note, f) < 0)
 		return -1;
 	if (syncfs(w->dir) < 0)
 		return fault_system(f, errno, "cannot sync the new client");
@@ -197,18 +212,66 @@ int client_workshop_swap(struct client_workshop *w, const char *top, struct repo
 	return fault_prefix(f, "the client is in its place, but: ");
 }
 
+/* --- the way back ------------------------------------------------------------------------------------------------- */
+
+static int back_note(const struct client_workshop *w, int previous, struct fault *f)
+{
+	FS_AUTO int note = -1;
+	struct stat meant;
+
+	if (fstat(previous, &meant) < 0)
+		return fault_system(f, errno, "cannot look at the previous client");
+	if (note_write(w, "back", &meant, &note, f) < 0)
+		return -1;
+	if (fsync(note) < 0 || fsync(w->dir) < 0)
+		return fault_system(f, errno, "cannot sync the note of which client is meant");
+	return 0;
+}
+
+static int previous_place(struct client_workshop *w, struct report *report, struct fault *f)
+{
+	bool there;
+
+	if (fs_existence(w->parent, w->leaf, &there, f) < 0)
+		return -1;
+	if (there)
+		return client_exchange(w, "previous", report, f);
+	return renameat(w->dir, "previous", w->parent, w->leaf) == 0
+		       ? 0
+		       : fault_errno(f, errno, "cannot put the previous client in its place");
+}
+
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f)
 {
 	FS_AUTO int previous = -1;
-	bool there;
+	struct fault ignored = FAULT_INIT;
 
-	if (client_workshop_previous(w, &previous, f) < 0 || fs_existence(w->parent, w->leaf, &there, f) < 0)
+	if (client_workshop_previous(w, &previous, f) < 0)
 		return -1;
-	if (there) {
-		if (client_exchange(w, "previous", report, f) < 0)
-			return -1;
-	} else if (renameat(w->dir, "previous", w->parent, w->leaf) < 0) {
-		return fault_errno(f, errno, "cannot put the previous client in its place");
+	if (back_note(w, previous, f) < 0 || previous_place(w, report, f) < 0) {
+		if (f->kind != FAULT_INCOMPLETE)
+			(void)note_end(w, "back", &ignored);
+		return -1;
 	}
-	return dirs_sync(w, f);
+	if (dirs_sync(w, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return -1;
+}
+
+int client_workshop_is_back(const struct client_workshop *w, bool *ret_back, struct fault *f)
+{
+	*ret_back = false;
+	return w->dir < 0 ? 0 : note_look(w, "back", ret_back, f);
+}
+
+int client_workshop_rollback_end(struct client_workshop *w, struct report *report, struct fault *f)
+{
+	if (note_end(w, "back", f) < 0)
+		return -1;
+	/* All is done: what a power cut could bring back is a note that the next roll-back takes for its own. */
+	if (fsync(w->dir) < 0)
+		report_say(report, REPORT_WARNING, "cannot sync '%s', but all is done: %s", SHOWN(w->name),
+			   fault_errno_text(errno));
+	return 0;
 }

@@ -260,8 +260,9 @@ static void receipt_print(const struct cmd_context *context, const struct client
 static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
 {
 	struct json j;
+	bool finished;
 
-	if (client_rollback(request, f) < 0)
+	if (client_rollback(request, &finished, f) < 0)
 		return -1;
 	if (context->json) {
 		json_init(&j, context->result);
@@ -274,8 +275,9 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 		json_object_end(&j);
 	}
 	cmd_print(context, "%s: %s\n", request->client_dir,
-		  request->dry_run ? "would be exchanged with the previous client"
-				   : "the previous client is back; the one it replaces is the previous now");
+		  !request->dry_run ? "the previous client is back; the one it replaces is the previous now"
+		  : finished	    ? "is back already; what is left of an earlier --rollback would be completed"
+				    : "would be exchanged with the previous client");
 	return 0;
 }
 

@@ -297,6 +297,49 @@ identity() {
 	diff <(echo "$new") <(content)
 }
 
+@test "a rollback whose record cannot be written is finished by the next run, not undone" {
+	extracts minimal.tar.gz
+	old=$(content)
+	extracts newer.tar.gz
+	mtree=$root/opt/okv-luna/var/client.mtree
+	rm "$mtree"
+	mkdir "$mtree"
+	local again
+	for again in 1 2; do
+		refuses 4 'the previous client is back, but: ' --rollback
+		diff <(echo "$old") <(content)
+	done
+	refuses 3 'an earlier --rollback cannot be completed: ' newer.tar.gz
+	rmdir "$mtree"
+	extracts --rollback --dry-run
+	[[ $output == *'is back already'* ]]
+	[ ! -e "$mtree" ]
+	extracts --rollback
+	[[ $output == *'an earlier --rollback was cut off'*'completed'* ]]
+	diff <(echo "$old") <(content)
+	grep -q 'put back' "$mtree"
+	# What comes after it is a roll-back of its own again.
+	new=$(cd "$root/usr/safenet/.lunaclient.okv-luna/previous" && find . -type f -exec sha256sum {} + | sort)
+	extracts --rollback
+	[ "$new" = "$(cd "$client" && find . -type f -exec sha256sum {} + | sort)" ]
+}
+
+@test "an installation after a rollback that was cut off finishes that first" {
+	extracts minimal.tar.gz
+	extracts newer.tar.gz
+	mtree=$root/opt/okv-luna/var/client.mtree
+	rm "$mtree"
+	mkdir "$mtree"
+	refuses 4 'the previous client is back, but: ' --rollback
+	rmdir "$mtree"
+	extracts newer.tar.gz
+	[[ $output == *'an earlier --rollback was cut off'*'completed'* ]]
+	cmp newer.so "$client/lib/libCryptoki2_64.so"
+	[ "$(find "$root/usr/safenet/.lunaclient.okv-luna" -mindepth 1 -maxdepth 1 -printf '%f ')" = 'previous ' ]
+	extracts --rollback
+	cmp library.so "$client/lib/libCryptoki2_64.so"
+}
+
 @test "one generation is kept" {
 	extracts minimal.tar.gz
 	extracts newer.tar.gz
@@ -514,6 +557,15 @@ says_last() {
 	# Between the swap and the end it is the new one.
 	[[ ${lines[-1]} != *'after 0'* ]]
 	says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" kill 60
+}
+
+@test "a rollback killed, or with failing calls: the next one finishes it and never undoes it" {
+	local what
+	for what in kill fail; do
+		ONLY='renameat renameat2 fsync unlinkat' says_last '; 0 broke a promise' "$hostile/interrupt" "$extract" \
+			$what-rollback 1 EIO
+		[[ ${lines[-1]} != *'after 0'* ]]
+	done
 }
 
 @test "failing calls: the old client or the new one, whole, and the next run finishes" {

@@ -117,20 +117,48 @@ static void rolling_back_exchanges_them(void **state)
 	MUST(client_workshop_rollback(&w, NULL, &f));
 	unit_holds(root, "usr/safenet/lunaclient/which", "first");
 	unit_holds(root, SHOP "/previous/which", "second");
+	MUST(client_workshop_rollback_end(&w, NULL, &f));
 	MUST(client_workshop_rollback(&w, NULL, &f));
 	unit_holds(root, "usr/safenet/lunaclient/which", "second");
 }
 
+static bool is_back(void)
+{
+	struct fault f = FAULT_INIT;
+	bool back;
+
+	MUST(client_workshop_is_back(&w, &back, &f));
+	return back;
+}
+
+static void a_roll_back_is_noted_until_all_that_belongs_to_it_is_done(void **state)
+{
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	open_it();
+	swap("first");
+	swap("second");
+	assert_false(is_back());
+	MUST(client_workshop_rollback(&w, NULL, &f));
+	open_it();
+	assert_true(is_back());
+	MUST(client_workshop_rollback_end(&w, NULL, &f));
+	assert_false(is_back());
+	assert_false(unit_there(root, SHOP "/back"));
+}
+
 /* --- killed at any instant ---------------------------------------------------------------------------------------- */
 
-static void note_swap(const char *of)
+static void note(const char *name, const char *of)
 {
 	struct stat status;
-	char line[64];
+	char line[64], path[128];
 
 	assert_int_equal(fstatat(root, of, &status, AT_SYMLINK_NOFOLLOW), 0);
 	(void)snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-	unit_write(root, SHOP "/swap", line, 0600);
+	(void)snprintf(path, sizeof(path), SHOP "/%s", name);
+	unit_write(root, path, line, 0600);
 }
 
 static void move(const char *from, const char *to)
@@ -143,7 +171,7 @@ static void begin_swap(void)
 {
 	stage("new");
 	move(SHOP "/new/tree/top", SHOP "/next");
-	note_swap(SHOP "/next");
+	note("swap", SHOP "/next");
 }
 
 /* The same a call later: `next` is the client that was replaced. */
@@ -216,14 +244,18 @@ static void a_roll_back_by_renames_can_be_cut_off_too(void **state)
 	open_it();
 	swap("old");
 	swap("new");
+	note("back", SHOP "/previous");
 	move("usr/safenet/lunaclient", SHOP "/outgoing");
 	open_it();
 	unit_holds(root, "usr/safenet/lunaclient/which", "new");
+	assert_false(unit_there(root, SHOP "/back"));
+	note("back", SHOP "/previous");
 	move("usr/safenet/lunaclient", SHOP "/outgoing");
 	move(SHOP "/previous", "usr/safenet/lunaclient");
 	open_it();
 	unit_holds(root, "usr/safenet/lunaclient/which", "old");
 	unit_holds(root, SHOP "/previous/which", "new");
+	assert_true(is_back());
 }
 
 static void a_workshop_in_which_nothing_is_kept_goes_with_what_was_made_for_it(void **state)
@@ -326,6 +358,7 @@ int main(void)
 		SHOP_TEST(what_was_in_the_clients_place_is_the_previous_one),
 		SHOP_TEST(rolling_back_exchanges_them),
 		SHOP_TEST(a_tree_that_was_not_put_in_place_is_thrown_away),
+		SHOP_TEST(a_roll_back_is_noted_until_all_that_belongs_to_it_is_done),
 		SHOP_TEST(a_swap_whose_new_tree_is_in_place_is_completed),
 		SHOP_TEST(an_old_client_between_two_renames_is_put_back),
 		SHOP_TEST(the_second_of_two_renames_completes_the_swap),
