@@ -185,7 +185,8 @@ static int world_join(struct client_installing *i, int client, int old, struct t
 {
 	const struct client_request *request = i->request;
 	struct text now = TEXT_INIT;
-	bool there = false, found = false;
+	const char *name = client_template_name(&i->result->entries, &i->result->content);
+	bool there = false;
 	int r = conf_read(request, &now, &there, f);
 
 	if (r == 0 && old >= 0)
@@ -194,12 +195,11 @@ static int world_join(struct client_installing *i, int client, int old, struct t
 	if (r == 0 && there) {
 		i->result->conf = CLIENT_CONF_KEPT;
 		r = client_template_compare(client, text_string(&now), request->client_dir, request->report, f);
+	} else if (r == 0 && name != NULL) {
+		r = client_template_make(client, name, &i->result->content, request->client_dir, ret_conf, f);
 	} else if (r == 0) {
-		r = client_template_make(client, &i->result->content, request->client_dir, ret_conf, &found, f);
-		if (r == 0 && !found)
-			report_say(request->report, REPORT_WARNING,
-				   "the archive brings no template for '%s'; write one",
-				   request->settings->chrystoki_conf);
+		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
+			   request->settings->chrystoki_conf);
 	}
 	text_done_secret(&now);
 	return r;
@@ -313,7 +313,7 @@ static int plan(struct client_installing *i, const struct client_source *source,
 	if (there)
 		result->conf = CLIENT_CONF_KEPT;
 	else if (result->content.kind == CLIENT_FULL ? !same
-						     : client_template_brought(&result->entries, &result->content))
+						     : client_template_name(&result->entries, &result->content) != NULL)
 		result->conf = CLIENT_CONF_WRITTEN;
 	result->placed = !same;
 	result->changed = !same || result->conf == CLIENT_CONF_WRITTEN;

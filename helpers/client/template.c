@@ -141,44 +141,36 @@ static int partition_data_split(struct chrystoki *c, struct fault *f)
 	return r;
 }
 
+/* A cloud client's own file holds its credentials; a template beside it would not. */
 static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
+static const char *const cloud_names[] = { "Chrystoki.conf", "Chrystoki-base.conf", "Chrystoki-template.conf" };
 
-bool client_template_brought(const struct unpack *entries, const struct client_content *content)
+const char *client_template_name(const struct unpack *entries, const struct client_content *content)
 {
+	const char *const *const order = content->kind == CLIENT_CLOUD ? cloud_names : names;
 	char path[2 * LIMITS_PATH + 2];
-	bool found = false;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", content->top, names[i]);
-		found = unpack_find(entries, path) != NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", content->top, order[i]);
+		if (unpack_find(entries, path) != NULL)
+			return order[i];
 	}
-	return found;
+	return NULL;
 }
 
-int client_template_make(int client, const struct client_content *content, const char *client_dir,
-			 struct text *ret_conf, bool *ret_found, struct fault *f)
+int client_template_make(int client, const char *name, const struct client_content *content, const char *client_dir,
+			 struct text *ret_conf, struct fault *f)
 {
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
 	struct text bytes = TEXT_INIT;
-	bool changed, found = false;
-	int r = 0;
+	bool changed;
+	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 
-	/* A cloud client's own file holds its credentials; a template beside it would not. */
-	for (size_t i = 0; i < 3 && !found && r == 0; i++) {
-		const char *name = names[content->kind == CLIENT_CLOUD ? 2 - i : i];
-		r = fs_existence(client, name, &found, f);
-		if (r == 0 && found)
-			r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
-	}
-	if (r == 0 && found)
+	if (r == 0)
 		r = chrystoki_parse(&c, text_string(&bytes), bytes.length, f);
 	text_done_secret(&bytes);
 	if (r < 0)
 		return -1;
-	*ret_found = found;
-	if (!found)
-		return 0;
-
 	if (chrystoki_mend(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
 	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
 		return -1;

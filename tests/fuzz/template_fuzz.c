@@ -55,14 +55,12 @@ static bool make(int client, int fd, const char *bytes, size_t length, struct te
 {
 	const struct client_content content = { .kind = CLIENT_CLOUD };
 	struct fault f = FAULT_INIT;
-	bool found = false;
 
 	must(ftruncate(fd, 0) == 0 && pwrite(fd, bytes, length, 0) == (ssize_t)length);
-	if (client_template_make(client, &content, "/usr/client", ret_made, &found, &f) < 0) {
+	if (client_template_make(client, "Chrystoki.conf", &content, "/usr/client", ret_made, &f) < 0) {
 		must(f.kind == FAULT_REFUSED);
 		return false;
 	}
-	must(found);
 	return true;
 }
 

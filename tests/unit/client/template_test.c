@@ -25,12 +25,10 @@ static const char *made_of(const struct client_content *content, const char *nam
 {
 	static struct text conf = TEXT_INIT;
 	struct fault f = FAULT_INIT;
-	bool found = false;
 
 	text_done(&conf);
 	unit_write(client, name, bytes, 0644);
-	MUST(client_template_make(client, content, DIR, &conf, &found, &f));
-	assert_true(found);
+	MUST(client_template_make(client, name, content, DIR, &conf, &f));
 	return text_string(&conf);
 }
 
@@ -123,12 +121,10 @@ static void plugins_are_named_where_the_layout_puts_them(void **state)
 static void the_cloud_clients_own_file_is_taken_before_its_template(void **state)
 {
 	(void)state;
-	unit_write(client, "Chrystoki-template.conf", "Misc = {\n   From = template;\n}\n", 0644);
 	const char *conf = made_of(&cloud, "Chrystoki.conf",
 				   "XTC = {\n   PartitionCAPath = ./ca.pem;\n   PartitionCertPath00 = p/part.pem;\n}\n"
 				   "REST = {\n   SSLClientSideVerifyFile = server-certificate.pem;\n"
 				   "   PartitionData00 = 12345, host.example, 443;\n}\n");
-	assert_null(strstr(conf, "From"));
 	assert_non_null(strstr(conf, "PartitionCAPath = " DIR "/ca.pem;\n"));
 	assert_non_null(strstr(conf, "PartitionCertPath00 = " DIR "/part.pem;\n"));
 	assert_non_null(strstr(conf, "SSLClientSideVerifyFile = " DIR "/server-certificate.pem;\n"));
@@ -136,32 +132,32 @@ static void the_cloud_clients_own_file_is_taken_before_its_template(void **state
 	assert_null(strstr(conf, "PartitionData00"));
 	assert_non_null(strstr(conf, "ServerName = host.example;\n"));
 	assert_non_null(strstr(conf, "ServerPort = 443;\n"));
+	const struct unpack all = UNPACKED("Chrystoki-base.conf", "Chrystoki-template.conf", "Chrystoki.conf");
+	assert_string_equal(client_template_name(&all, &cloud), "Chrystoki.conf");
 	/* The minimal client has them the other way round. */
-	assert_non_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n   From = template;\n}\n"), "From"));
+	assert_string_equal(client_template_name(&all, &minimal), "Chrystoki-template.conf");
 }
 
-static void without_a_template_it_says_so_and_gives_nothing(void **state)
+static void it_is_looked_for_below_the_top_and_not_where_none_is_brought(void **state)
 {
-	TEXT_AUTO conf = TEXT_INIT;
-	struct fault f = FAULT_INIT;
-	bool found = true;
+	const struct client_content topped = { .kind = CLIENT_MINIMAL, .top = MINIMAL };
 
 	(void)state;
-	MUST(client_template_make(client, &minimal, DIR, &conf, &found, &f));
-	assert_false(found);
-	assert_int_equal(conf.length, 0);
+	struct unpack u = UNPACKED(MINIMAL "Chrystoki-base.conf", MINIMAL "etc/Chrystoki-template.conf", "Chrystoki.conf");
+	assert_string_equal(client_template_name(&u, &topped), "Chrystoki-base.conf");
+	u = UNPACKED("Chrystoki.conf", MINIMAL "openssl.cnf");
+	assert_null(client_template_name(&u, &topped));
 }
 
 static void a_template_that_leads_elsewhere_is_not_read(void **state)
 {
 	TEXT_AUTO conf = TEXT_INIT;
 	struct fault f;
-	bool found;
 
 	(void)state;
 	unit_write(client, "other", "Misc = {\n}\n", 0644);
 	assert_int_equal(symlinkat("other", client, "Chrystoki-template.conf"), 0);
-	MUST_FAIL(client_template_make(client, &minimal, DIR, &conf, &found, &f), FAULT_REFUSED, "");
+	MUST_FAIL(client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &conf, &f), FAULT_REFUSED, "");
 }
 
 static void what_an_existing_file_names_and_the_new_client_lacks_is_said(void **state)
@@ -177,23 +173,24 @@ static void what_an_existing_file_names_and_the_new_client_lacks_is_said(void **
 			    "Chrystoki.conf names 'not/there' (B), which the new client does not have\n");
 }
 
+#define MADE client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &ignored, &f)
+
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 {
 	static const char conf[] = "Misc = {\n   A = " DIR "/there;\n   B = some/where;\n}\n"
 				   "LunaSA Client = {\n   SSLConfigFile = x;\n}\n";
 	TEXT_AUTO ignored = TEXT_INIT;
 	struct fault f;
-	bool found;
 
 	(void)state;
 	unit_dir(client, "some", 0755);
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	unit_write(client, "Chrystoki-template.conf", conf, 0644);
-	MUST_NOT_GUESS("Chrystoki-template.conf", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
-	MUST_NOT_GUESS("openssl.cnf", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
-	MUST_NOT_GUESS("plugins", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
-	MUST_NOT_GUESS("where", client_template_make(client, &minimal, DIR, &ignored, &found, &f));
+	MUST_NOT_GUESS("Chrystoki-template.conf", MADE);
+	MUST_NOT_GUESS("openssl.cnf", MADE);
+	MUST_NOT_GUESS("plugins", MADE);
+	MUST_NOT_GUESS("where", MADE);
 	MUST_NOT_GUESS("there", client_template_compare(client, conf, DIR, NULL, &f));
 }
 
@@ -207,7 +204,7 @@ int main(void)
 		TEMPLATE(a_bare_path_is_one_only_where_the_client_has_it),
 		TEMPLATE(plugins_are_named_where_the_layout_puts_them),
 		TEMPLATE(the_cloud_clients_own_file_is_taken_before_its_template),
-		TEMPLATE(without_a_template_it_says_so_and_gives_nothing),
+		TEMPLATE(it_is_looked_for_below_the_top_and_not_where_none_is_brought),
 		TEMPLATE(a_template_that_leads_elsewhere_is_not_read),
 		TEMPLATE(what_an_existing_file_names_and_the_new_client_lacks_is_said),
 		TEMPLATE(what_cannot_be_looked_at_is_not_taken_for_absent),
