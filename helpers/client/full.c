@@ -39,6 +39,41 @@ int client_full_licence(const struct client_installing *i, struct fault *f)
 					  "and give --accept-licence");
 }
 
+/* Are they installed, and is what they have installed there? */
+static int is_installed(struct client_installing *i, const struct client_vendor_set *set, bool *ret_installed,
+			struct fault *f)
+{
+	FS_AUTO int client = -1;
+	bool installed;
+
+	if (client_workshop_present(&i->workshop, &client, f) < 0 ||
+	    client_vendor_installed(i->request->root, set, &installed, f) < 0)
+		return -1;
+	*ret_installed = installed && client >= 0;
+	return 0;
+}
+
+/* After rpm: what is there now, and the record of it. */
+static int finish(struct client_installing *i, bool *ret_has_conf, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	FS_AUTO int client = -1;
+
+	if (fs_existence(request->root, request->settings->chrystoki_conf, ret_has_conf, f) < 0 ||
+	    client_workshop_present(&i->workshop, &client, f) < 0)
+		return -1;
+	if (client < 0)
+		return fault_absent(f, "no client is at '%s'", SHOWN(request->client_dir));
+	return client_record_rewrite(request->root, client, request->client_dir,
+				     "the full client, as its packages have installed it", f);
+}
+
+static int incomplete(struct fault *f)
+{
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the packages are installed, but: ");
+}
+
 int client_full_install(struct client_installing *i, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -46,14 +81,13 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 	const struct client_keep keep = client_full_keep(i);
 	struct client_vendor_set set;
 	struct fault later = FAULT_INIT;
-	FS_AUTO int client = -1;
-	bool installed = false, had_conf = false, has_conf = false;
+	bool installed, had_conf, has_conf;
 
 	if (client_full_find(i, &set, f) < 0)
 		return -1;
 	if (client_full_licence(i, f) < 0 ||
 	    client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    client_vendor_installed(request->root, &set, &installed, f) < 0 ||
+	    is_installed(i, &set, &installed, f) < 0 ||
 	    fs_existence(request->root, request->settings->chrystoki_conf, &had_conf, f) < 0)
 		return -1;
 	if (!installed) {
@@ -61,21 +95,17 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 			return -1;
 		const int r = client_vendor_install(request->root, tree, &set, request->client_dir, f);
 		/* Whatever rpm did, what was there of the identity is there again. */
-		if (client_keep_restore(&keep, r < 0 ? &later : f) < 0 || r < 0)
-			return -1;
+		const int restored = client_keep_restore(&keep, r < 0 ? &later : f);
+		if (r < 0 || restored < 0)
+			return r < 0 ? -1 : incomplete(f);
 		result->placed = result->changed = true;
 	}
-	if (fs_existence(request->root, request->settings->chrystoki_conf, &has_conf, f) < 0) {
-		f->kind = FAULT_INCOMPLETE;
-		return fault_prefix(f, "the packages are installed, but: ");
-	}
+	/* Also where rpm had nothing to do: an earlier run may have ended before this. */
+	if (finish(i, &has_conf, f) < 0)
+		return incomplete(f);
 	if (had_conf)
 		result->conf = CLIENT_CONF_KEPT;
 	else if (has_conf)
 		result->conf = CLIENT_CONF_WRITTEN;
-	if (!installed && client_workshop_present(&i->workshop, &client, f) == 0 && client >= 0)
-		return client_record_rewrite(request->root, client, request->client_dir,
-					     "the full client, as its packages have installed it", f);
-	return installed ? 0 : fault_incomplete(f, "the packages are installed, but no client is at '%s'",
-						SHOWN(request->client_dir));
+	return 0;
 }

@@ -126,6 +126,25 @@ static int rpm_run(const char *const *options, struct text *names, unsigned dead
 	return proc_run(&run, ret_outcome, f);
 }
 
+/* As rpm_run, for a question: one that got no answer is a fault, whatever the answer would have been. */
+static int rpm_ask(const char *const *options, struct text *names, unsigned deadline_ms,
+		   struct proc_outcome *ret_outcome, struct fault *f)
+{
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	if (rpm_run(options, names, deadline_ms, &outcome, f) < 0)
+		return -1;
+	if (outcome.late || outcome.status >= 128) {
+		const int killed_by = outcome.status - 128;
+		proc_outcome_done(&outcome);
+		return outcome.late ? fault_late(f, "rpm did not answer within %u seconds; is another one at work?",
+						 deadline_ms / 1000)
+				    : fault_system(f, 0, "rpm was killed by signal %d before it answered", killed_by);
+	}
+	*ret_outcome = outcome;
+	return 0;
+}
+
 /*
  * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it
  * says before that is warnings.  Its first line where there is no error.
@@ -173,12 +192,12 @@ static int files_check(int tree, const struct client_vendor_set *set, struct fau
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
 	if (files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0 ||
-	    rpm_run(digests, &names, QUERY_MS, &outcome, f) < 0)
+	    rpm_ask(digests, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	int r = outcome.status == 0 ? 0
 				    : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
-	if (r < 0 || rpm_run(query, &again, QUERY_MS, &outcome, f) < 0)
+	if (r < 0 || rpm_ask(query, &again, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
@@ -189,6 +208,26 @@ static int files_check(int tree, const struct client_vendor_set *set, struct fau
 				  SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	return r;
+}
+
+/*
+ * An rpm that cannot read its database says so, and then "is not installed" all the same.  Rebuilding it is left to the
+ * administrator: that writes the whole system's package database anew, without what it cannot read; and a full disk, or
+ * an rpm that is still at work, would look the same from here.
+ */
+static int database_blame(const char *root, const struct proc_outcome *outcome, struct fault *f)
+{
+	TEXT_AUTO line = TEXT_INIT;
+	const bool whole = strcmp(root, "/") == 0;
+
+	if (!text_starts(text_string(&outcome->output), "error: ") &&
+	    strstr(text_string(&outcome->output), "\nerror: ") == NULL)
+		return 0;
+	return fault_system(f, 0,
+			    "rpm cannot tell what is installed: %s; where a run of rpm was cut off, "
+			    "'rpm %s%s%s--rebuilddb' mends its database",
+			    SHOWN(said(outcome, &line)), whole ? "" : "--root ", whole ? "" : SHOWN(root),
+			    whole ? "" : " ");
 }
 
 int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f)
@@ -203,11 +242,13 @@ int client_vendor_installed(int root, const struct client_vendor_set *set, bool 
 	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&names, "%s-%s\n", set->packages[p].name, set->version);
-	if (rpm_run(options, &names, QUERY_MS, &outcome, f) < 0)
+	if (rpm_ask(options, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	*ret_installed = outcome.status == 0;
+	const int r = database_blame(path, &outcome, f);
+	if (r == 0)
+		*ret_installed = outcome.status == 0;
 	proc_outcome_done(&outcome);
-	return 0;
+	return r;
 }
 
 /* Does rpm's list of their files have one below the client's directory? */
@@ -219,7 +260,7 @@ static int place_check(int tree, const struct client_vendor_set *set, const char
 	const size_t length = strlen(client_dir);
 	bool below = false;
 
-	if (files_name(tree, set, &names, f) < 0 || rpm_run(list, &names, QUERY_MS, &outcome, f) < 0)
+	if (files_name(tree, set, &names, f) < 0 || rpm_ask(list, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	for (const char *at = text_string(&outcome.output); *at != '\0' && !below;) {
 		const size_t line = strcspn(at, "\n");
@@ -246,7 +287,7 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 	/* A transaction that was cut off has left some of them in place: those are installed once more. */
 	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", NULL };
 	const char *const install[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", NULL };
-	if (rpm_run(test, &names, INSTALL_MS, &outcome, f) < 0)
+	if (rpm_ask(test, &names, INSTALL_MS, &outcome, f) < 0)
 		return -1;
 	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);

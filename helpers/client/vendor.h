@@ -33,7 +33,10 @@ struct client_vendor_set {
 /* By file names only.  Other packages of the set that are not there are told as details. */
 int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
 			   struct client_vendor_set *ret_set, struct fault *f);
-/* Is every one of them installed below the root already, in this version? */
+/*
+ * Is every one of them installed below the root already, in this version?  Only rpm's own "no" is one: an rpm that was
+ * killed or cannot read its database is FAULT_SYSTEM, one that does not answer FAULT_LATE.
+ */
 int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f);
 /*
  * `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it.  Packages that would not

@@ -161,6 +161,51 @@ identity() {
 	[[ $output == *'installed already; nothing was changed'* ]]
 }
 
+@test "full client: an rpm that was killed or cannot read its database has not said no, and nothing is changed" {
+	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
+	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	before=$(content)
+	rc=0
+	strace -f -qq -o "$BATS_TEST_TMPDIR/log" -P /usr/lib/rpm/rpmrc -e inject=openat:signal=KILL "$extract" --root "$root" \
+		--accept-licence "$BATS_TEST_TMPDIR/full.tar" 2>"$BATS_TEST_TMPDIR/said" || rc=$?
+	[ $rc -eq 5 ]
+	[[ $(<"$BATS_TEST_TMPDIR/said") == *'rpm was killed by signal 9 before it answered' ]]
+	diff <(echo "$before") <(content)
+	database=$(find "$root" -name rpmdb.sqlite)
+	head -c 4096 /dev/urandom >"$database"
+	for option in -q -n; do
+		refuses 5 "rpm --root $root --rebuilddb' mends its database" $option --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		[[ $stderr == *'rpm cannot tell what is installed: error: '* ]]
+	done
+	diff <(echo "$before") <(content)
+}
+
+@test "full client: what could not be done after rpm is done by the next run" {
+	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
+	mtree=$root/opt/okv-luna/var/client.mtree
+	mkdir -p "$mtree"
+	refuses 4 "the packages are installed, but: " --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	rmdir "$mtree"
+	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	grep -q lib/libCryptoki2_64.so "$mtree"
+	# Packages whose files are gone are not an installed client.
+	mv "$client" "$client.gone"
+	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	[[ $output != *'installed already'* ]]
+	cmp library.so "$client/lib/libCryptoki2_64.so"
+	# A client that cannot be looked at is that, and not absent; after rpm's part it is 4, before it 5.
+	local when codes=
+	for when in 1 2 3 4 5 6 7 8; do
+		rc=0
+		strace -qq -o /dev/null -P lunaclient -e inject=newfstatat:error=EIO:when=$when "$extract" --root "$root" \
+			--accept-licence "$BATS_TEST_TMPDIR/full.tar" >/dev/null 2>"$BATS_TEST_TMPDIR/said" || rc=$?
+		[ $rc -ne 0 ] || break
+		codes+=$rc
+		[[ $(<"$BATS_TEST_TMPDIR/said") == *"cannot look at 'lunaclient': Input/output error" ]]
+	done
+	[[ $codes =~ ^5+4$ ]] || { echo "$codes"; return 1; }
+}
+
 @test "several archives are one client" {
 	tar --delete -f - LunaClient-Minimal-10.4.0-417.x86_64/bin <minimal.tar >"$BATS_TEST_TMPDIR/one.tar"
 	tar -cf "$BATS_TEST_TMPDIR/two.tar" LunaClient-Minimal-10.4.0-417.x86_64/bin
