@@ -293,7 +293,9 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 	proc_outcome_done(&outcome);
 	if (r < 0 || rpm_run(install, &again, INSTALL_MS, &outcome, f) < 0)
 		return -1;
-	if (outcome.late || outcome.status != 0)
+	if (outcome.status >= 128 && !outcome.late)
+		r = fault_incomplete(f, "rpm was killed by signal %d; run this again", outcome.status - 128);
+	else if (outcome.late || outcome.status != 0)
 		r = fault_incomplete(f, "rpm failed%s: %s; see what it has left, and run this again",
 				     outcome.late ? " to end" : "", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);

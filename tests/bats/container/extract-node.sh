@@ -42,12 +42,15 @@ extract() {
 	*) said=$($tool "${@:1:$#-1}" "/shared/$last" 2>&1) ;;
 	esac || { echo "extract $*: ended with $?: $said"; return 1; }
 }
+# fails STATUS WORDS FILE OPTION...: that exit status and one sentence, in $said, that holds the words.
+fails() {
+	local rc=0
+	said=$($tool "${@:4}" "$3" 2>&1 </dev/null) || rc=$?
+	[ $rc = "$1" ] && [ "$(wc -l <<<"$said")" = 1 ] && [[ $said =~ $2 ]] || { echo "$*: $rc $said"; return 1; }
+}
 # refuses FILE OPTION...: exit 3 and one sentence, in $said, that names the file or a member.
 refuses() {
-	local rc=0
-	said=$($tool "${@:2}" "$1" 2>&1 </dev/null) || rc=$?
-	[ $rc = 3 ] && [ "$(wc -l <<<"$said")" = 1 ] && [[ $said == *"${1##*/}"* || $said == *"member '"* ||
-		$said == *licence* || $said == *packages* ]] || { echo "$*: $rc $said"; return 1; }
+	fails 3 "(${1##*/}|member '|licence|packages)" "$@"
 }
 # traced [-f] [-e WORDS]... [OPTION...] ARCHIVE: extract under strace.
 traced() {
@@ -64,6 +67,17 @@ killed() {
 	local rc=0
 	traced "$@" 2>/dev/null || rc=$?
 	[ $rc = 137 ] || { echo "not killed at $*: ended with $rc"; return 1; }
+}
+
+# rpm_cut CALL:N [OPTION...] ARCHIVE: the rpm that installs is killed as it comes to its N-th such call.
+rpm_cut() {
+	local rc=0
+	said=$(traced -f -e trace="${1%:*}" -e inject="${1%:*}:signal=KILL:when=${1#*:}" "${@:2}" 2>&1) || rc=$?
+	[ $rc = 4 ] && [[ $said == *"rpm was killed by signal 9"* ]] || { echo "rpm not killed: $rc $said"; return 1; }
+}
+# rpm --rebuilddb renames the directory, which one of an image, below an overlay, does not let it.
+database_movable() {
+	cp -a /var/lib/rpm /var/lib/rpm.ours && rm -r /var/lib/rpm && mv /var/lib/rpm.ours /var/lib/rpm
 }
 
 # installed VERSION: the whole network set, each package in that version and in no other.
@@ -109,7 +123,8 @@ stands() {
 no_leftovers() {
 	local left
 	left=$(find /usr/safenet -mindepth 1 -maxdepth 1 ! -name lunaclient ! -name .lunaclient.okv-luna
-		find /usr/safenet/.lunaclient.okv-luna -mindepth 1 -maxdepth 1 ! -name previous 2>/dev/null)
+		[ ! -e /usr/safenet/.lunaclient.okv-luna ] ||
+			find /usr/safenet/.lunaclient.okv-luna -mindepth 1 -maxdepth 1 ! -name previous)
 	[ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 client_remove() {

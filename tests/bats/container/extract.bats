@@ -154,6 +154,22 @@ each() {
 		extract --accept-licence full-old.tar; [[ $said == *"nothing was changed"* ]]'
 }
 
+@test "full client: rpm killed in its transaction: the identity stays, the way on is said, and then it goes on" {
+	each 'database_movable; identity_make; identity >/tmp/identity.before
+		rpm_cut pwrite64:60 --accept-licence full-new.tar
+		identity >/tmp/identity.after; diff /tmp/identity.before /tmp/identity.after
+		# An rpm on Berkeley DB (Debian 11) does not come by itself over a death within it; SQLite rolls back.
+		if [ -e /var/lib/rpm/Packages ]; then
+			fails 5 "rpm --rebuilddb. mends its database" /shared/full-new.tar --accept-licence
+			[[ $said == *"rpm cannot tell what is installed: error: "* ]]
+			rpm --rebuilddb
+		fi
+		extract --accept-licence full-new.tar
+		installed 10.9.4-122
+		identity >/tmp/identity.after; diff /tmp/identity.before /tmp/identity.after
+		reached; no_leftovers'
+}
+
 @test "OKV's files put back by another package after all that are wired again, and the HSM is reached" {
 	each 'stock_install; okv-luna config check -q; okv-luna repair -q; reached; rpm -e --justdb okv-stock'
 }
