@@ -476,9 +476,9 @@ opened() { [[ $(readlink /proc/"$1"/fd/*) == *"/$2"* ]]; }
 	[ "$left" = $'line\nokv-luna-bundle\nx' ]
 }
 
-# Waits until it has ended, at most ten seconds: what sleeps through a signal is killed, and its status is 137.
+# Waits until it has ended, at most a minute: what sleeps through a signal is killed, and its status is 137.
 bounded_wait() {
-	( sleep 10; exec kill -KILL $1 ) 3>&- 8>&- 2>/dev/null &
+	( sleep 60; exec kill -KILL $1 ) 3>&- 8>&- 2>/dev/null &
 	guard=$!
 	code=0
 	wait $1 || code=$?
@@ -502,10 +502,7 @@ bounded_wait() {
 	strace -f -qq -o trace -P line -e trace='?fstat,?newfstatat' -e inject='?fstat,?newfstatat:delay_exit=1000000' \
 		"$bundle" -q --root okv2 apply --passphrase-file line okv2/tmp/x 3>&- 8>&- 2>/dev/null &
 	pid=$!
-	for _ in $(seq 250); do
-		[ ! -s trace ] || break
-		sleep 0.02
-	done
+	eventually test -s trace
 	# It is held at the end of its last call before the wait.
 	kill -TERM "$(awk 'NR == 1 { print $1 }' trace)"
 	bounded_wait $pid
