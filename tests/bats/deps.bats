@@ -15,12 +15,12 @@ setup() {
 }
 
 @test "all that the project's own lists name is here, found out without the network in an instant" {
-	start=$(date +%s%N)
-	run -0 sh "$deps"
-	[ -z "$output" ]
+	# Its own time, whatever else the machine has to do: 0.3 s.
+	TIMEFORMAT='%3U %3S'
+	time { sh "$deps" >said 2>&1; } 2>took
+	[ ! -s said ]
 	[ ! -e asked ]
-	# 0.3 s on a machine of its own; this one may be busy.
-	[ $((($(date +%s%N) - start) / 1000000)) -lt 2000 ]
+	awk '{ print; exit $1 + $2 > 2 }' took
 }
 
 @test "each list is well formed" {

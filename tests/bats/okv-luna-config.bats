@@ -165,10 +165,12 @@ teardown() { config_teardown; }
 }
 
 @test "two at once are one after the other" {
+	local pids=()
 	for i in 1 2 3 4 5 6; do
-		"$config" --root "$root" set okv_hsm_env "NAME_$i" "value $i" &
+		"$config" --root "$root" set okv_hsm_env "NAME_$i" "value $i" 3>&- &
+		pids+=($!)
 	done
-	wait
+	for i in "${pids[@]}"; do wait "$i"; done
 	[ "$(grep -c '^NAME_' "$gen/okv_hsm_env")" -eq 6 ]
 }
 

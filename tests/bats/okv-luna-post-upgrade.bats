@@ -3,9 +3,11 @@
 
 bats_require_minimum_version 1.5.0
 load phase.bash
+load eventually
 
 setup_file() { phase_setup_file; }
 setup() { phase_setup; }
+teardown() { [ -z "${process-}" ] || kill "$process" 2>/dev/null || true; }
 
 # An upgrade up to the first boot of the new OS.
 upgraded() {
@@ -221,15 +223,17 @@ upgraded() {
 	[[ $output == *"the snapshot is stale: it was taken 30 h ago"* ]]
 }
 
+# The process has become OKV's user, and is the program that waits.
+holds_it() { [ "$(stat -c %u /proc/"$process")" = 1102 ] && [ "$(readlink /proc/"$process"/exe)" = "$ROOT/usr/bin/bash" ]; }
+
 @test "a process of OKV's user without the group is told" {
 	upgraded
 	mkfifo -m 666 "$ROOT/tmp/hold"
 	# It lives in that tree, as OKV's processes do.
 	chroot --userspec=1102:1102 --groups=1102 "$ROOT" /bin/bash -c 'read -r x <>/tmp/hold' 3>&- &
 	process=$!
-	sleep 0.3
+	eventually holds_it
 	run -0 post
-	kill "$process"
 	[[ $output == *"still lacks group 'hsmusers'"* ]]
 }
 

@@ -405,7 +405,7 @@ policy() {
 
 @test "sockets and FIFOs are left alone and do not block" {
 	mkfifo -m 0600 "$client/data/pipe"
-	run -0 timeout 10 "$repair" --root "$root"
+	run -0 timeout 60 "$repair" --root "$root"
 	[[ $output == *'1 special file left alone'* ]]
 	is data/pipe '0:0 0600'
 }

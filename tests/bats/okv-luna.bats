@@ -3,6 +3,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load eventually
+
 setup() {
 	build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 	[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
@@ -132,6 +134,9 @@ prefix() {
 
 # --- what every tool starts with ---------------------------------------------------------------------------------------
 
+# The tool is the program, and has set its umask.
+begun() { [[ $(readlink "/proc/$tool/exe") == */okv-luna-pre-upgrade ]] && grep -q '^Umask:.*0077$' "/proc/$tool/status"; }
+
 @test "umask, core dumps and signals of a tool do not come from its caller" {
 	mkdir -p "$root/opt/okv-luna/var"
 	exec 9>"$root/opt/okv-luna/var/lock"
@@ -144,10 +149,7 @@ prefix() {
 		exec "$build/libexec/okv-luna-pre-upgrade" --root "$root" 9>&- 3>&-
 	) >/dev/null 2>&1 &
 	tool=$!
-	for ((i = 0; i < 100; i++)); do
-		grep -q '^Umask:.*0077$' "/proc/$tool/status" && break
-		sleep 0.05
-	done
+	eventually begun
 	status_of_it=$(cat "/proc/$tool/status")
 	limits_of_it=$(cat "/proc/$tool/limits")
 	kill "$tool"
@@ -188,6 +190,7 @@ prefix() {
 @test "not root where root is needed: 5 with a sentence" {
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
 	cp -r "$build/bin" "$build/libexec" "$BATS_TEST_TMPDIR/"
+	chmod -R go=rX "$BATS_TEST_TMPDIR"
 	for command in repair 'config check' slots pre-upgrade mid-upgrade post-upgrade status; do
 		# shellcheck disable=SC2086
 		run -5 setpriv --reuid 65534 --regid 65534 --clear-groups "$BATS_TEST_TMPDIR/bin/okv-luna" $command
