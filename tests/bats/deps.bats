@@ -43,8 +43,9 @@ setup() {
 
 @test "not root: says what to run, and asks nothing of the network" {
 	printf 'coreutils\nno-such-package-a\n' >list/one
-	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
 	cp "$deps" deps
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+	chmod -R go=rX "$BATS_TEST_TMPDIR"
 	run -5 setpriv --reuid 65534 --regid 65534 --clear-groups sh ./deps list
 	[ "${lines[1]}" = 'deps: as root run: apt-get install --no-install-recommends no-such-package-a' ]
 	[ ! -e asked ]
