@@ -121,7 +121,8 @@ APPLIANCE_COUNT=0
 # removed at the end of this script.
 node_new() {
 	APPLIANCE_COUNT=$((APPLIANCE_COUNT + 1))
-	NODE=okv-$1-$$-$APPLIANCE_COUNT
+	# Nor one that was killed and left its containers behind, whose number is ours now.
+	NODE=okv-$1-$$-$EPOCHSECONDS-$APPLIANCE_COUNT
 	APPLIANCE_NODES+=("$NODE")
 }
 
@@ -167,8 +168,8 @@ node_start() {
 # node_settle NAME: wait for the end of the boot; say what failed, if anything
 # did.  `degraded` is an answer (1), not a hang.
 node_settle() {
-	local state=""
-	for _ in $(seq 1 100); do
+	local state="" end=$((SECONDS + 300))
+	while [ $SECONDS -lt $end ]; do
 		state=$(ctr exec "$1" timeout 60 systemctl is-system-running --wait 2>/dev/null || true)
 		case $state in
 		running) return 0 ;;

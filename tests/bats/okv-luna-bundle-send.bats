@@ -184,6 +184,7 @@ node_make_big() {
 	# Its sh is slow to begin with.
 	printf '#!/bin/bash\nsleep 30\n' >"$root/home/support/.bashrc"
 	printf '#!/bin/bash\nsleep 30\n' >"$root/etc/ssh/sshrc"
+	chmod 644 "$root/home/support/.bashrc" "$root/etc/ssh/sshrc"
 	run -4 send --timeout 2 --file sealed "$(at okv2)"
 	rm "$root/home/support/.bashrc" "$root/etc/ssh/sshrc"
 	[[ $output == *"FAILED: no answer in time"* ]]

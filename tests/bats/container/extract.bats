@@ -76,7 +76,7 @@ each() {
 
 @test "where the kernel cannot exchange, there is a gap: the same look finds it, and what stands in the end is right" {
 	each 'extract new.tar.gz; client >/tmp/client.new; extract old.tar.gz; watch_start
-		traced -e inject=renameat2:error=ENOSYS -e inject=renameat:delay_exit=200000 new.tar.gz; watch_end
+		traced -e inject=renameat2:error=ENOSYS -e inject=renameat:delay_exit=1000000 new.tar.gz; watch_end
 		[ $missed -gt 0 ]
 		client >/tmp/client.now; cmp /tmp/client.new /tmp/client.now; no_leftovers'
 }
