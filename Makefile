@@ -104,7 +104,7 @@ gates: all
 	@BUILD=$(BUILD) sh tests/gates/gates
 
 bats: all
-	BUILD=$(abspath $(BUILD)) bats tests/bats
+	umask 022; BUILD=$(abspath $(BUILD)) bats tests/bats
 
 # Sanitized twin of everything, in a build directory of its own; its unit and bats tests.
 asan:
