@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "phase/show.h"
+#include "phase/steps.h"
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
 static void progress(struct phase_run *run, const struct phase_step *step, size_t index, size_t count)
@@ -25,6 +27,29 @@ void cmd_act_start(struct cmd_context *context, struct phase_run *run)
 		run->progress = progress;
 }
 
+int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	if (cmd_lock(context, &why) == 0)
+		return 0;
+	if (why.kind == FAULT_LATE) {
+		*f = why;
+		return -1;
+	}
+	run->unlocked = why;
+	return 0;
+}
+
+static void complain(struct cmd_context *context, const struct phase_run *run)
+{
+	for (const char *line = text_string(&run->complaints); *line != '\0';) {
+		const size_t length = strcspn(line, "\n");
+		report_say(context->report, REPORT_WARNING, "%.*s", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
+}
+
 int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f)
 {
 	PHASE_ANSWER_AUTO answer = PHASE_ANSWER_INIT;
@@ -36,8 +61,9 @@ int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault
 		(void)fputs("\r\033[K", stderr);
 	const int r = phase_answer_make(run, &answer, f);
 	phase_show_json(run, &answer, &json);
-	if (!run->dry_run && run->result_count > 0 && phase_show_keep(run, &json, &why) < 0)
-		report_say(context->report, REPORT_WARNING, "the report is not kept: %s", why.text);
+	if (!run->dry_run && run->result_count > 0 && phase_steps_recorded(run) &&
+	    phase_show_keep(run, &json, &why) < 0)
+		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
 	if (context->json)
 		text_add(context->result, json.bytes, json.length);
 
@@ -49,5 +75,6 @@ int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault
 		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
 			  context->colour ? "\033[0m" : "");
 	cmd_print(context, "%s", text_string(&text));
+	complain(context, run);
 	return r;
 }

@@ -12,6 +12,11 @@
 
 /* Fills what the context knows. */
 void cmd_act_start(struct cmd_context *context, struct phase_run *run);
+/*
+ * Takes the lock of the product.  Fails only where another command holds it: where it cannot be made (a read-only or
+ * full var/), nobody else can be at work either that begins now, and the run goes on to say so in its answer.
+ */
+int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct fault *f);
 /* Prints; 0, or -1 with the act's own fault. */
 int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f);
 

@@ -18,20 +18,16 @@ static const struct option options[] = {
 static int run(struct cmd_context *context, struct fault *f)
 {
 	PHASE_RUN_AUTO act = { .kind = PHASE_MID, .bound_ms = (unsigned)timeout * 1000 };
-	struct fault why = FAULT_INIT;
 
 	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
 	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
 	context->quiet = !context->dry_run;
-	if (cmd_lock(context, &why) < 0) {
-		if (why.kind == FAULT_LATE) {
-			*f = why;
-			return -1;
-		}
-		/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
-		report_say(context->report, REPORT_WARNING, "working without the lock: %s", why.text);
-	}
 	cmd_act_start(context, &act);
+	/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
+	if (cmd_act_lock(context, &act, f) < 0)
+		return -1;
+	if (act.unlocked.kind != FAULT_NONE)
+		report_say(context->report, REPORT_WARNING, "working without the lock: %s", act.unlocked.text);
 	if (phase_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
 		return -1;
 	if (!phase_run_changed(&act)) {

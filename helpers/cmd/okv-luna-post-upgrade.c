@@ -32,7 +32,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	cmd_act_start(context, &act);
 	if (collect != NULL)
 		return phase_collect(&act, collect, f);
-	if (cmd_lock(context, f) < 0)
+	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
 	act.bound_ms = PHASE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */

@@ -22,6 +22,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	PHASE_RUN_AUTO act = { .kind = PHASE_PRE, .abort = back, .profile = profile, .bound_ms = PHASE_PRE_BOUND_MS };
 
 	cmd_act_start(context, &act);
+	if (cmd_act_lock(context, &act, f) < 0)
+		return -1;
 	if ((back ? phase_pre_abort : phase_pre_upgrade)(&act, f) < 0)
 		return -1;
 	return cmd_act_end(context, &act, f);
@@ -32,6 +34,6 @@ const struct cmd_tool cmd_tool = {
 	.summary = "Make this server ready for an OKV upgrade and answer: go, or do not upgrade",
 	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_LOCK | CMD_SYSLOG,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
 	.run = run,
 };

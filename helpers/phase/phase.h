@@ -2,8 +2,8 @@
  * phase/phase: the three acts of an upgrade, each a constant table of steps.
  *
  * Promise: each act can be run again at any time and after being killed anywhere, finishes what was begun, and
- * changes nothing where nothing is to do.  The caller holds the lock of the product.  The answer is in the run:
- * phase_run_verdict.
+ * changes nothing where nothing is to do.  The caller holds the lock of the product, or says in run->unlocked why it
+ * cannot.  The answer is in the run: phase_run_verdict.  Where it cannot be written down, it is not a good one.
  */
 #ifndef OKV_PHASE_PHASE_H
 #define OKV_PHASE_PHASE_H

@@ -196,8 +196,11 @@ static int step_compare(struct phase_act *act, struct fault *f)
 	int r = comparison_judge(act, &l, &comparison, f);
 	text_done(&l.worst);
 	text_done(&l.others);
-	if (r == 0 && l.others_severity <= PHASE_LOW && !run->dry_run)
-		r = phase_seal_set(run->root, &paths, old.manifest_hex, &scan, f);
+	struct fault why = FAULT_INIT;
+	if (r == 0 && l.others_severity <= PHASE_LOW && !run->dry_run &&
+	    phase_seal_set(run->root, &paths, old.manifest_hex, &scan, &why) < 0)
+		phase_act_find(act, PHASE_LOW, "df -h " SETTINGS_VAR, why.text,
+			       "the next run reads every file again: '" SETTINGS_VAR "/seal' cannot be written");
 	return r;
 }
 
@@ -230,6 +233,7 @@ static int step_disarm(struct phase_act *act, struct fault *f)
 }
 
 static const struct phase_step steps[] = {
+	{ "records", "our records can be written", 5000, PHASE_ALWAYS, phase_step_records },
 	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, PHASE_ALWAYS, step_mid },
 	{ "group", "the HSM group exists", 20000, PHASE_ALWAYS, phase_step_group },
 	{ "member", "OKV's user is in the HSM group", 20000, PHASE_ALWAYS, phase_step_member },

@@ -27,6 +27,8 @@ static int step_before(struct phase_act *act, struct fault *f)
 
 	if (phase_steps_history(act, &history, f) < 0)
 		return -1;
+	if (!run->dry_run && !phase_history_is_open(&history) && phase_journal_rotate(run->root, f) < 0)
+		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
 	if (phase_history_is_open(&history) &&
 	    (history.acts[PHASE_MID].began != 0 || history.acts[PHASE_POST].began != 0)) {
@@ -159,14 +161,22 @@ static int step_slots(struct phase_act *act, struct fault *f)
 	struct phase_slots slots = { .items = NULL };
 	int r = phase_steps_slots(act, &slots, f);
 
-	if (r == 0 && !act->run->dry_run)
+	/* A snapshot that was not taken now is none of this upgrade's. */
+	if (r == 0 && !act->run->dry_run && act->clean)
 		r = phase_snapshot_slots(act->run->root, &slots, f);
 	phase_slots_done(&slots);
 	return r;
 }
 
+/* The upgrade believes a go only when it is written. */
+static int step_go(struct phase_act *act, struct fault *f)
+{
+	return act->run->dry_run ? 0 : phase_journal_add(act->run->root, PHASE_PRE, f, "end go");
+}
+
 static const struct phase_step steps[] = {
-	{ "before", "write down the state to return to", 120000, PHASE_ALWAYS, step_before },
+	{ "records", "our records can be written", 5000, PHASE_BEGIN, phase_step_records },
+	{ "before", "write down the state to return to", 120000, PHASE_BEGIN, step_before },
 	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, PHASE_ALWAYS, step_config },
 	{ "wiring", "wire OKV's generic files and our links", 30000, PHASE_IF_BEGUN, phase_step_wire },
 	{ "space", "free space for snapshot and upgrade", 60000, PHASE_ALWAYS, step_space },
@@ -176,6 +186,7 @@ static const struct phase_step steps[] = {
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, PHASE_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, PHASE_ALWAYS, step_slots },
 	{ "arming", "let post-upgrade run at the next boot", 20000, PHASE_IF_CLEAN, phase_step_arm },
+	{ "go", "write down that the upgrade may begin", 5000, PHASE_IF_CLEAN, step_go },
 };
 
 int phase_pre_upgrade(struct phase_run *run, struct fault *f)
@@ -183,21 +194,11 @@ int phase_pre_upgrade(struct phase_run *run, struct fault *f)
 	struct fault why = FAULT_INIT;
 
 	run->kind = PHASE_PRE;
-	if (!run->dry_run) {
-		struct phase_history history;
-		if (phase_journal_read(run->root, &history, f) < 0)
-			return -1;
-		if (!phase_history_is_open(&history) && phase_journal_rotate(run->root, f) < 0)
-			return -1;
-	}
 	if (phase_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
-	if (phase_run_verdict(run, &why) < 0) {
+	if (phase_run_verdict(run, &why) < 0)
 		phase_steps_note(run, "end no %.300s", why.text);
-		return 0;
-	}
-	/* The upgrade believes a go only when it is written. */
-	return run->dry_run ? 0 : phase_journal_add(run->root, PHASE_PRE, f, "end go");
+	return 0;
 }
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
@@ -247,22 +248,37 @@ static int step_undo_arming(struct phase_act *act, struct fault *f)
 			    &act->changed, f);
 }
 
+/* The record is the last thing to go, so as long as it is there something is left to put back. */
+static int step_undone(struct phase_act *act, struct fault *f)
+{
+	if (act->run->dry_run)
+		return 0;
+	if (phase_journal_add(act->run->root, PHASE_PRE, f, "aborted") < 0)
+		return -1;
+	return phase_snapshot_remove(act->run->root, PHASE_BEFORE, f);
+}
+
 static const struct phase_step undo_steps[] = {
-	{ "arming", "post-upgrade does not run at the next boot", 20000, PHASE_ALWAYS, step_undo_arming },
-	{ "modes", "owners and modes as they were", 300000, PHASE_ALWAYS, step_undo_modes },
-	{ "wiring", "OKV's generic files as they were", 30000, PHASE_ALWAYS, step_undo_wiring },
-	{ "group", "the HSM group as it was", 30000, PHASE_ALWAYS, step_undo_group },
+	{ "records", "our records can be written", 5000, PHASE_BEGIN, phase_step_records },
+	{ "arming", "post-upgrade does not run at the next boot", 20000, PHASE_IF_BEGUN, step_undo_arming },
+	{ "modes", "owners and modes as they were", 300000, PHASE_IF_BEGUN, step_undo_modes },
+	{ "wiring", "OKV's generic files as they were", 30000, PHASE_IF_BEGUN, step_undo_wiring },
+	{ "group", "the HSM group as it was", 30000, PHASE_IF_BEGUN, step_undo_group },
+	{ "undone", "write down that no upgrade is prepared", 10000, PHASE_IF_CLEAN, step_undone },
 };
 
 int phase_pre_abort(struct phase_run *run, struct fault *f)
 {
 	struct phase_history history;
-	struct fault why = FAULT_INIT;
 
 	run->kind = PHASE_PRE;
-	/* The record is the last thing to go, so as long as it is there something is left to put back. */
-	if (!phase_before_exists(run->root))
-		return run->dry_run ? 0 : phase_snapshot_remove(run->root, PHASE_BEFORE, f);
+	if (!phase_before_exists(run->root)) {
+		struct fault ignored = FAULT_INIT;
+		/* What a killed run left of a record that has served is in nobody's way. */
+		if (!run->dry_run)
+			(void)phase_snapshot_remove(run->root, PHASE_BEFORE, &ignored);
+		return 0;
+	}
 	if (phase_journal_read(run->root, &history, f) < 0)
 		return -1;
 	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
@@ -270,11 +286,5 @@ int phase_pre_abort(struct phase_run *run, struct fault *f)
 		return fault_refused(
 			f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
 			   "policy");
-	if (phase_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f) < 0)
-		return -1;
-	if (run->dry_run || phase_run_verdict(run, &why) < 0)
-		return 0;
-	if (phase_journal_add(run->root, PHASE_PRE, f, "aborted") < 0)
-		return -1;
-	return phase_snapshot_remove(run->root, PHASE_BEFORE, f);
+	return phase_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
 }

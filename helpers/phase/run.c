@@ -57,6 +57,7 @@ void phase_run_done(struct phase_run *run)
 		free(result->remedy);
 		text_done(&result->changes);
 	}
+	text_done(&run->complaints);
 	free(run->results);
 	run->results = NULL;
 	run->result_count = 0;
@@ -146,9 +147,9 @@ static void step_hear(struct report *self, enum report_level level, const char *
 }
 
 static void __attribute__((noreturn)) step_child(const struct phase_run *run, const struct phase_step *step,
-						  int pipe, pid_t parent)
+						  bool clean, int pipe, pid_t parent)
 {
-	struct phase_act act = { .run = run, .pipe = pipe, .report = { .hear = step_hear } };
+	struct phase_act act = { .run = run, .clean = clean, .pipe = pipe, .report = { .hear = step_hear } };
 	struct message_end end = { .fault = FAULT_INIT };
 
 	(void)setpgid(0, 0);
@@ -161,6 +162,9 @@ static void __attribute__((noreturn)) step_child(const struct phase_run *run, co
 	const int r = step->work(&act, &end.fault);
 	if (r == 0)
 		end.fault = (struct fault)FAULT_INIT;
+	/* A step that failed without a word must never pass for a good one. */
+	else if (end.fault.kind == FAULT_NONE)
+		(void)fault_system(&end.fault, 0, "%s failed without a reason", step->title);
 	end.outcome = r < 0         ? PHASE_FAILED
 		      : act.skipped ? PHASE_SKIPPED
 		      : act.changed ? PHASE_CHANGED
@@ -299,7 +303,7 @@ static int step_wait(pid_t pid)
 	}
 }
 
-static void step_run(const struct phase_run *run, const struct phase_step *step, unsigned bound_ms,
+static void step_run(const struct phase_run *run, const struct phase_step *step, bool clean, unsigned bound_ms,
 		     struct phase_result *result)
 {
 	int pipes[2];
@@ -323,7 +327,7 @@ static void step_run(const struct phase_run *run, const struct phase_step *step,
 	}
 	if (pid == 0) {
 		(void)close(from);
-		step_child(run, step, to, parent);
+		step_child(run, step, clean, to, parent);
 	}
 	(void)setpgid(pid, pid);
 	fs_close(&to);
@@ -348,7 +352,7 @@ static void step_run(const struct phase_run *run, const struct phase_step *step,
 int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_t count, struct fault *f)
 {
 	const int64_t begun = proc_clock_ms();
-	bool clean = true;
+	bool clean = true, begun_well = true;
 
 	run->started = phase_clock_now();
 	run->results = calloc(count, sizeof(run->results[0]));
@@ -360,7 +364,7 @@ int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_
 		*result = (struct phase_result){ .step = step, .outcome = PHASE_SKIPPED, .changes = TEXT_INIT };
 
 		if ((step->when == PHASE_IF_CLEAN && !clean) ||
-		    (step->when == PHASE_IF_BEGUN && run->results[0].outcome == PHASE_FAILED))
+		    ((step->when == PHASE_BEGIN || step->when == PHASE_IF_BEGUN) && !begun_well))
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, step, i, count);
@@ -371,11 +375,13 @@ int phase_run_steps(struct phase_run *run, const struct phase_step *steps, size_
 			result->outcome = PHASE_FAILED;
 			(void)fault_late(&result->fault, "no time was left for it: %s", step->title);
 		} else {
-			step_run(run, step, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left), result);
+			step_run(run, step, clean, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
+				 result);
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && result->findings[k].severity != PHASE_HIGH;
 		clean = clean && result->outcome != PHASE_FAILED;
+		begun_well = begun_well && (step->when != PHASE_BEGIN || result->outcome != PHASE_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	return 0;

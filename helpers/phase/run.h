@@ -48,7 +48,8 @@ struct phase_act;
 enum phase_when {
 	PHASE_ALWAYS,
 	PHASE_IF_CLEAN, /* only when no step before it failed */
-	PHASE_IF_BEGUN, /* only when the first step, which makes what is done after it undoable, did not fail */
+	PHASE_BEGIN,    /* makes what is done after it undoable; not run when another such step failed */
+	PHASE_IF_BEGUN, /* only when no PHASE_BEGIN before it failed */
 };
 
 struct phase_step {
@@ -66,7 +67,7 @@ struct phase_result {
 	const struct phase_step *step;
 	enum phase_outcome outcome;
 	unsigned elapsed_ms;
-	struct fault fault;             /* FAULT_NONE unless it failed */
+	struct fault fault;             /* FAULT_NONE unless it failed, never then */
 	char *remedy;                   /* owned; for the fault, or NULL */
 	struct phase_finding *findings; /* owned */
 	size_t finding_count;
@@ -84,10 +85,13 @@ struct phase_run {
 	bool dry_run;
 	bool accept;         /* post-upgrade: differences from the snapshot are meant */
 	bool abort;          /* pre-upgrade: the way back */
+	struct fault unlocked; /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
 	unsigned bound_ms;   /* of the whole act */
-	struct report *report; /* complaints that cannot wait; may be NULL */
+	struct report *report; /* may be NULL */
 	/* Called before each step; may be NULL. */
 	void (*progress)(struct phase_run *run, const struct phase_step *step, size_t index, size_t count);
+	/* Lines that are worth a complaint, and that come after the answer. */
+	struct text complaints;
 	/* Filled by phase_run_steps. */
 	int64_t started; /* seconds since 1970 */
 	unsigned elapsed_ms;
@@ -100,6 +104,7 @@ struct phase_run {
 /* The context of one step, in its child. */
 struct phase_act {
 	const struct phase_run *run;
+	bool clean;   /* no step before this one failed */
 	bool changed; /* set by the step */
 	bool skipped; /* set by the step: there was nothing for it to do here */
 	struct report report; /* warnings become findings, results become changes */

@@ -83,9 +83,12 @@ void phase_show_text(const struct phase_run *run, const struct phase_answer *ans
 		const struct phase_result *result = &run->results[i];
 		text_add_string(out, "  ");
 		outcome_add(out, colour, result, run->dry_run);
-		text_add_format(out, "%-54s", result->step->title);
-		if (result->outcome != PHASE_SKIPPED)
+		if (result->outcome == PHASE_SKIPPED) {
+			text_add_string(out, result->step->title);
+		} else {
+			text_add_format(out, "%-54s", result->step->title);
 			duration_add(out, result->elapsed_ms);
+		}
 		text_add_char(out, '\n');
 		if (result->outcome == PHASE_FAILED) {
 			text_add_format(out, "          %s\n", result->fault.text);

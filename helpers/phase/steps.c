@@ -1,12 +1,16 @@
 #include "phase/steps.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "account/account.h"
 #include "conf/accounts.h"
+#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "phase/arm.h"
@@ -23,7 +27,7 @@ int phase_steps_history(const struct phase_act *act, struct phase_history *ret_h
 	return phase_journal_read(act->run->root, ret_history, f);
 }
 
-void phase_steps_note(const struct phase_run *run, const char *format, ...)
+void phase_steps_note(struct phase_run *run, const char *format, ...)
 {
 	char line[700];
 	struct fault why = FAULT_INIT;
@@ -32,8 +36,40 @@ void phase_steps_note(const struct phase_run *run, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	if (!run->dry_run && phase_journal_add(run->root, run->kind, &why, "%s", line) < 0)
-		report_say(run->report, REPORT_WARNING, "%s", why.text);
+	if (!run->dry_run && phase_steps_recorded(run) &&
+	    phase_journal_add(run->root, run->kind, &why, "%s", line) < 0)
+		text_add_format(&run->complaints, "%s\n", why.text);
+}
+
+/* --- our records -------------------------------------------------------------------------------------------------- */
+
+int phase_step_records(struct phase_act *act, struct fault *f)
+{
+	const struct phase_run *run = act->run;
+	FS_AUTO int var = -1;
+	struct fault why = FAULT_INIT;
+
+	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
+	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
+		if (errno == EROFS)
+			phase_act_remedy(act, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
+		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
+				    fault_errno_text(errno));
+	}
+	if (run->unlocked.kind != FAULT_NONE) {
+		*f = run->unlocked;
+		return fault_prefix(f, "'%s': ", SETTINGS_VAR);
+	}
+	/* One that is not there yet is made by whoever writes first. */
+	return there ? 0 : fs_absence(&why, f);
+}
+
+bool phase_steps_recorded(const struct phase_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].step->work == phase_step_records)
+			return run->results[i].outcome != PHASE_FAILED;
+	return true;
 }
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */

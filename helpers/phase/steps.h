@@ -11,6 +11,13 @@
 #include "token/probe.h"
 #include "wire/check.h"
 
+/*
+ * Records can be written below var/; if not, or without the lock of the product, that is the fault, and what to do.
+ * First in its act, so that nobody is told of a journal that a read-only file system has no room for.
+ */
+int phase_step_records(struct phase_act *act, struct fault *f);
+/* Unless that step has failed. */
+bool phase_steps_recorded(const struct phase_run *run);
 /* The group exists, with the id our files carry where that is free. */
 int phase_step_group(struct phase_act *act, struct fault *f);
 /* OKV's user is in it. */
@@ -36,9 +43,9 @@ int phase_steps_slots(struct phase_act *act, struct phase_slots *ret_slots, stru
 /* Where in the journal a finding comes from, or the history is what is asked. */
 int phase_steps_history(const struct phase_act *act, struct phase_history *ret_history, struct fault *f);
 /*
- * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is said to whoever
- * listens, so that it costs neither the work nor the answer.
+ * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is a complaint of
+ * the run, so that it costs neither the work nor the answer.
  */
-void phase_steps_note(const struct phase_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void phase_steps_note(struct phase_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

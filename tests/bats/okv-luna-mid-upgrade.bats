@@ -111,8 +111,7 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 @test "a read-only var costs the record, not the group" {
 	pre -q
 	new_os
-	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
-	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
+	read_only
 	run mid
 	umount "$ROOT/opt/okv-luna/var"
 	[ "$status" -eq 0 ]

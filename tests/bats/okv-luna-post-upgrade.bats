@@ -156,16 +156,47 @@ upgraded() {
 @test "a read-only var costs the proof, not the answer: the reason first, and all that can be done is done" {
 	upgraded
 	chmod 0600 "$ROOT$LC/cert/client/okv1.pem"
-	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
-	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
-	run --separate-stderr post
-	umount "$ROOT/opt/okv-luna/var"
-	[ "$status" -eq 5 ]
-	[[ ${lines[0]} == *"Read-only file system: do not restart this server." ]]
-	[[ $output == *"ok      the HSM as OKV's user sees it"* ]]
-	[ -L "$ROOT$WANTED" ]
+	for lock in there missing; do
+		[ $lock = there ] || rm "$ROOT/opt/okv-luna/var/lock"
+		read_only
+		run -5 --separate-stderr post
+		[[ ${lines[0]} == "'/opt/okv-luna/var' cannot be written (Read-only file system); make it writable: "* ]]
+		[[ ${lines[0]} == *": do not restart this server." ]]
+		[[ $output == *"ok      the HSM as OKV's user sees it"*"ok      preserved files are as they were"* ]]
+		[ "$stderr" = "okv-luna-post-upgrade: ${lines[0]%.}" ]
+		run -5 --separate-stderr post --json
+		[ "$(jq -r '.answer + " " + .sentence' <<<"$output")" = "failed ${stderr#*: }" ]
+		umount "$ROOT/opt/okv-luna/var"
+		[ -L "$ROOT$WANTED" ]
+	done
 	run -0 post
 	[ ! -L "$ROOT$WANTED" ]
+}
+
+@test "--json of mid- and post-upgrade is as its schema says, proven or not" {
+	valid() { python3 "$BATS_TEST_DIRNAME/schema.py" "$BATS_TEST_DIRNAME/../../payload/schema/hooks.schema.json"; }
+	documents() {
+		mid --json --dry-run
+		mid --json || [ $? = 1 ]
+		post --json --dry-run
+		rm "$ROOT$LC/cert/server/CAFile.pem"
+		post --json || true
+		post --json --accept
+		mid --json || [ $? = 1 ]
+		mid --json || [ $? = 1 ]
+		printf '#!/bin/sh\nexit 10\n' >"$ROOT/usr/bin/gpasswd"
+		sed -i 's/^\(hsmusers:.*:\).*/\1/' "$ROOT/etc/group"
+		mid --json || true
+		post --json || true
+		post --json --collect "$BATS_TEST_TMPDIR/support.tar"
+		post --json --collect "$BATS_TEST_TMPDIR/support.tar" || true
+	}
+	pre -q
+	new_os
+	documents >"$BATS_TEST_TMPDIR/all" 2>/dev/null
+	[ "$(valid <"$BATS_TEST_TMPDIR/all")" = 11 ]
+	[ "$(jq -r '.answer // .exit' "$BATS_TEST_TMPDIR/all" | tr '\n' ' ')" = \
+		'changed changed proven failed proven changed unchanged failed failed 0 3 ' ]
 }
 
 @test "a mid-upgrade that failed is shouted, then everything is done here" {

@@ -177,7 +177,7 @@ setup() { phase_setup; }
 		r = json.loads(sys.argv[1])
 		assert r == json.load(open(sys.argv[2]))
 		assert r["command"] == "okv-luna-pre-upgrade" and r["answer"] in ("go", "no")
-		names = "before config wiring space group member snapshot repair slots arming"
+		names = "records before config wiring space group member snapshot repair slots arming go"
 		assert [s["name"] for s in r["steps"]] == names.split()
 		assert r["entries"]
 		for e in r["entries"]:
@@ -197,7 +197,7 @@ setup() { phase_setup; }
 
 @test "killed in the middle of any step, the next run finishes" {
 	# The act starts one child for each step, so the step's number is the number of its fork.
-	for step in 1 2 3 4 7 8 9 10; do
+	for step in 1 2 3 4 5 8 9 10 11 12; do
 		rm -rf "$ROOT"
 		phase_setup
 		strace -f -o "$BATS_TEST_TMPDIR/trace" -e trace=fork,vfork,clone \
@@ -226,12 +226,68 @@ setup() { phase_setup; }
 	[[ ${lines[0]} =~ ^'recall kill: '[2-9]' points '.*' 0 promises broken'$ ]]
 }
 
-@test "a read-only var is no go, and says so first" {
+@test "a read-only var is no go: the answer first, where and what to do, and nothing is changed" {
+	before=$(state)
+	for lock in missing there; do
+		[ $lock = missing ] || : >"$ROOT/opt/okv-luna/var/lock"
+		read_only
+		run -5 --separate-stderr pre
+		[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' cannot be written (Read-only file system); make it writable." ]]
+		[[ $output == *'mend: mount -o remount,rw "$(findmnt -n -o TARGET -T /opt/okv-luna/var)"'* ]]
+		[[ $output == *"ok      the HSM as OKV's user sees it"* ]]
+		[ "$stderr" = "okv-luna-pre-upgrade: ${lines[0]%.}" ]
+		run -5 --separate-stderr pre --json
+		[ "$(jq -r '.answer + " " + .sentence' <<<"$output")" = "no ${stderr#*: }" ]
+		run -5 pre --dry-run
+		[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var'"* ]]
+		umount "$ROOT/opt/okv-luna/var"
+		[ "$(state)" = "$before" ]
+	done
 	pre -q
-	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
-	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
-	run --separate-stderr pre
+	prepared=$(state)
+	read_only
+	run -5 --separate-stderr pre --abort
 	umount "$ROOT/opt/okv-luna/var"
-	[ "$status" -eq 5 ]
-	[[ ${lines[0]} == "Do not upgrade: "*"Read-only file system." ]]
+	[[ ${lines[0]} == "Not everything could be put back: '/opt/okv-luna/var' cannot be written "* ]]
+	[ "$(state)" = "$prepared" ]
+	pre --abort
+	[ "$(state)" = "$before" ]
+}
+
+@test "a lock that is no file is said in the answer; one that is held, before anything is looked at" {
+	mkdir "$ROOT/opt/okv-luna/var/lock"
+	run -3 --separate-stderr pre
+	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var': the lock 'lock' is not a regular file." ]]
+	rmdir "$ROOT/opt/okv-luna/var/lock"
+	exec 8>"$ROOT/opt/okv-luna/var/lock"
+	flock 8
+	run -7 --separate-stderr pre
+	exec 8<&-
+	[ -z "$output" ]
+	[[ $stderr == *"another okv-luna command is at work (process "*"); wait for it to end" ]]
+}
+
+@test "--json is as its schema says, go or not or called wrongly; and the schema bites" {
+	valid() { python3 "$BATS_TEST_DIRNAME/schema.py" "$BATS_TEST_DIRNAME/../../payload/schema/hooks.schema.json"; }
+	documents() {
+		pre --json --frob || true
+		pre --json --dry-run
+		pre --json --abort
+		pre --json
+		pre --json --abort --dry-run
+		pre --json --abort
+		printf 'PKCS11_LIB_LOC=“wrong”\n\xff\x01\n' >>"$ROOT$GENERIC/okv_hsm.conf"
+		pre --json || true
+		rm -r "$ROOT${LC:?}"
+		pre --json || true
+		printf 'NO_SUCH="x"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+		pre --json || true
+	}
+	documents >"$BATS_TEST_TMPDIR/all" 2>/dev/null
+	[ "$(valid <"$BATS_TEST_TMPDIR/all")" = 9 ]
+	[ "$(jq -r '.answer // .error.kind' "$BATS_TEST_TMPDIR/all" | tr '\n' ' ')" = \
+		'usage go nothing go back back no no refused ' ]
+	run ! valid <<<"$(jq -c 'select(.answer == "go") | .exit = 1' "$BATS_TEST_TMPDIR/all")"
+	run ! valid <<<"$(jq -c 'select(.answer == "no") | .entries = []' "$BATS_TEST_TMPDIR/all")"
+	run ! valid <<<"$(jq -c 'select(.error) | del(.error)' "$BATS_TEST_TMPDIR/all")"
 }

@@ -114,6 +114,10 @@ phase_reset() {
 	touch "$ROOT/tmp/hsmbundle"
 	printf 'x\xff\x01"y\n' >>"$ROOT$GENERIC/okv_hsm.conf"
 	valid
+	# Where it comes to no check.
+	printf 'NO_SUCH="x"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	[ "$(status_of --json 2>/dev/null | python3 "$BATS_TEST_DIRNAME/schema.py" "$schema")" = 1 ]
+	sed -i '$d' "$ROOT/opt/okv-luna/etc/okv-luna.conf"
 	# And the schema bites.
 	run ! python3 "$BATS_TEST_TMPDIR/valid" "$schema" \
 		< <(status_of --json 2>/dev/null | jq '.checks[0].state = "odd"')

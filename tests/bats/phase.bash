@@ -88,6 +88,12 @@ state() {
 		grep -v -e 'etc/g[a-z]*-' -e '\.pwd\.lock' | sort
 }
 
+# Until `umount "$ROOT/opt/okv-luna/var"`.
+read_only() {
+	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
+	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
+}
+
 # snapshot_age HOURS: as if it had been taken then.
 snapshot_age() {
 	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d "$1 hours ago" +%Y-%m-%dT%H:%M:%SZ)\"/" \

@@ -42,6 +42,18 @@ static int fails(struct phase_act *act, struct fault *f)
 	return fault_refused(f, "no");
 }
 
+static int fails_without_a_word(struct phase_act *act, struct fault *f)
+{
+	(void)act;
+	(void)f;
+	return -1;
+}
+
+static int fails_unless_clean(struct phase_act *act, struct fault *f)
+{
+	return act->clean ? 0 : fault_refused(f, "not clean");
+}
+
 static int finds_high(struct phase_act *act, struct fault *f)
 {
 	(void)f;
@@ -169,6 +181,41 @@ static void a_high_finding_alone_makes_the_answer_no(void **state)
 	assert_string_equal(f.text, "the worst");
 }
 
+static void a_step_that_fails_without_a_word_has_failed(void **state)
+{
+	(void)state;
+	PHASE_RUN_AUTO run = run_of(5000);
+	struct fault f = FAULT_INIT;
+	const struct phase_step step = { "mute", "the mute step", 1000, PHASE_ALWAYS, fails_without_a_word };
+
+	assert_int_equal(phase_run_steps(&run, &step, 1, &f), 0);
+	assert_int_equal(phase_run_verdict(&run, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_string_equal(f.text, "the mute step failed without a reason");
+}
+
+static void where_the_beginning_failed_nothing_is_begun(void **state)
+{
+	(void)state;
+	PHASE_RUN_AUTO run = run_of(5000);
+	struct fault f = FAULT_INIT;
+	const struct phase_step steps[] = {
+		{ "clean", "knows that it is clean", 1000, PHASE_ALWAYS, fails_unless_clean },
+		{ "first", "begins", 1000, PHASE_BEGIN, nothing },
+		{ "begun", "is begun", 1000, PHASE_IF_BEGUN, fine },
+		{ "second", "does not begin", 1000, PHASE_BEGIN, fails },
+		{ "third", "is not tried", 1000, PHASE_BEGIN, fine },
+		{ "never", "is not begun", 1000, PHASE_IF_BEGUN, fine },
+		{ "unclean", "knows that it is not clean", 1000, PHASE_ALWAYS, fails_unless_clean },
+	};
+	static const enum phase_outcome wanted[] = { PHASE_UNCHANGED, PHASE_UNCHANGED, PHASE_CHANGED, PHASE_FAILED,
+						     PHASE_SKIPPED,   PHASE_SKIPPED,   PHASE_FAILED };
+
+	assert_int_equal(phase_run_steps(&run, steps, 7, &f), 0);
+	for (size_t i = 0; i < 7; i++)
+		assert_int_equal(run.results[i].outcome, wanted[i]);
+}
+
 static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **state)
 {
 	(void)state;
@@ -256,6 +303,8 @@ int main(void)
 		cmocka_unit_test(what_a_step_says_comes_back),
 		cmocka_unit_test(the_first_failure_is_the_verdict_and_clean_steps_are_skipped),
 		cmocka_unit_test(a_high_finding_alone_makes_the_answer_no),
+		cmocka_unit_test(a_step_that_fails_without_a_word_has_failed),
+		cmocka_unit_test(where_the_beginning_failed_nothing_is_begun),
 		cmocka_unit_test(a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone),
 		cmocka_unit_test(with_no_time_left_no_step_is_started),
 		cmocka_unit_test(a_step_without_a_bound_has_the_slot_timeout),
