@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/tool.h"
+#include "fs/handle.h"
 #include "fs/root.h"
 #include "proc/enter.h"
 #include "proc/run.h"
@@ -180,10 +182,31 @@ static int upgrade_run(struct cmd_context *context, const char *const *words, in
 	return 0;
 }
 
+/* With --json standard output is for our one object; what pre-upgrade and OKV print goes to standard error. */
+static int output_aside(const struct cmd_context *context, int *ret_output, struct fault *f)
+{
+	if (!context->json)
+		return 0;
+	(void)fflush(stdout);
+	FS_AUTO int output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (output < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return fault_system(f, errno, "cannot put standard output aside");
+	*ret_output = fs_take(&output);
+	return 0;
+}
+
+static void output_back(int *output)
+{
+	if (*output >= 0)
+		(void)dup2(*output, STDOUT_FILENO);
+	fs_close(output);
+}
+
 static int run(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO storage = TEXT_INIT;
 	const char *words[WORDS_MAX];
+	__attribute__((cleanup(output_back))) int output = -1;
 
 	/* What can be refused is refused before anything is prepared. */
 	if (command_make(context, &storage, words, f) < 0)
@@ -191,7 +214,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (!context->dry_run && strcmp(context->root_path, "/") == 0 && access(words[0], X_OK) < 0)
 		return fault_absent(f, "there is no '%s' to run; is the upgrade image mounted at /images?",
 				    SHOWN(words[0]));
-	if (terminal_ask(context, f) < 0 || pre_upgrade(context, f) < 0)
+	if (terminal_ask(context, f) < 0 || output_aside(context, &output, f) < 0 || pre_upgrade(context, f) < 0)
 		return -1;
 	if (context->dry_run) {
 		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0],

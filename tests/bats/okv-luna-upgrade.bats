@@ -45,6 +45,16 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	[[ $output == *"ended with status 3"*"pre-upgrade --abort"* ]]
 }
 
+@test "--json: one object on standard output, all else on standard error" {
+	sed -i 's/^exit/echo from OKV\n&/' "$ROOT/root/upgrade"
+	WITH=0 run -0 --separate-stderr upgrade --json -- /root/upgrade
+	[ "$(jq -c . <<<"$output")" = '{"command":"okv-luna-upgrade","exit":0}' ]
+	[[ $stderr == *"Go: "*"from OKV"* ]]
+	WITH=3 run -5 --separate-stderr upgrade --json -- /root/upgrade
+	[ "$(jq -r '.exit, .error.kind' <<<"$output" | tr '\n' ' ')" = '5 system ' ]
+	[[ $stderr == *"from OKV"*"ended with status 3"* ]]
+}
+
 @test "the lock is free while it runs" {
 	printf '#!/bin/bash\nexec 8<>/opt/okv-luna/var/lock\nread -r x </proc/nothing || true\n' >"$ROOT/root/upgrade"
 	cp -L "$(type -P flock)" "$ROOT/usr/bin/flock"
