@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/wrap.h"
 #include "phase/show.h"
 #include "phase/steps.h"
 
@@ -50,10 +52,27 @@ static void complain(struct cmd_context *context, const struct phase_run *run)
 	}
 }
 
+/* 0 where it is none. */
+static size_t terminal_width(void)
+{
+	struct winsize size = { .ws_col = 0 };
+
+	return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void cmd_act_print(const struct cmd_context *context, const struct text *lines, size_t hang)
+{
+	TEXT_AUTO wrapped = TEXT_INIT;
+
+	wrap_lines(text_string(lines), terminal_width(), hang, &wrapped);
+	cmd_print(context, "%s", text_string(wrapped.failed ? lines : &wrapped));
+}
+
 int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f)
 {
 	PHASE_ANSWER_AUTO answer = PHASE_ANSWER_INIT;
 	TEXT_AUTO json = TEXT_INIT;
+	TEXT_AUTO first = TEXT_INIT;
 	TEXT_AUTO text = TEXT_INIT;
 	struct fault why = FAULT_INIT;
 
@@ -72,9 +91,10 @@ int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
 	else
-		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
-			  context->colour ? "\033[0m" : "");
-	cmd_print(context, "%s", text_string(&text));
+		text_add_format(&first, "%s%s.%s\n", context->colour ? "\033[1;31m" : "",
+				text_string(&answer.sentence), context->colour ? "\033[0m" : "");
+	cmd_act_print(context, &first, 0);
+	cmd_act_print(context, &text, 0);
 	complain(context, run);
 	return r;
 }

@@ -26,7 +26,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		phase_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
 	phase_show_status(&checks, context->colour ? PHASE_COLOUR : PHASE_PLAIN,
 			  context->verbose ? PHASE_VERBOSE : PHASE_BRIEF, &text);
-	cmd_print(context, "%s", text_string(&text));
+	cmd_act_print(context, &text, PHASE_STATUS_HANG);
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }
 

@@ -72,7 +72,7 @@ static void answer_post(const struct phase_run *run, const struct fault *why, st
 	if (why->kind == FAULT_NONE) {
 		a->word = "proven";
 		text_add_format(&a->sentence,
-				"%s: OKV's user reaches the HSM and nothing that was to be preserved is lost (%u s)",
+				"%s: OKV's user reaches the HSM, and what was to be preserved is there (%u s)",
 				run->dry_run ? "This would be proven" : "Proven", seconds(run));
 		return;
 	}

@@ -139,8 +139,10 @@ static int comparison_judge(struct phase_act *act, struct listener *l, const str
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
 		return 0;
 	}
-	phase_act_find(act, PHASE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
-		       "%zu preserved entr%s changed", l->worst_count, l->worst_count == 1 ? "y was" : "ies were");
+	/* A single one is in the fault. */
+	if (l->worst_count > 1)
+		phase_act_find(act, PHASE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
+			       "%zu preserved entries were changed", l->worst_count);
 	phase_act_remedy(act, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
 	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
 				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);

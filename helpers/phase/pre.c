@@ -59,11 +59,15 @@ static int step_config(struct phase_act *act, struct fault *f)
 		phase_act_remedy(act, "okv-luna config check");
 		return -1;
 	}
-	/* What the wiring is about to mend is not held against it; the step after this one looks again. */
+	/* What the wiring is about to mend is not held against it; the step after this one looks again, and says it. */
 	job.mode = WIRE_SHOW;
 	job.report = NULL;
 	const bool will_wire = wire_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
-	phase_steps_findings(act, &findings, will_wire ? PHASE_LOW : PHASE_HIGH);
+	if (will_wire && act->clean && !act->run->dry_run)
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
+			       outcome.files);
+	else
+		phase_steps_findings(act, &findings, will_wire ? PHASE_LOW : PHASE_HIGH);
 	return 0;
 }
 

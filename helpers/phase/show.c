@@ -109,13 +109,28 @@ void phase_show_text(const struct phase_run *run, const struct phase_answer *ans
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
+/* Where no command mends it, the remedy is a sentence, and no script shall take it for one. */
+static bool remedy_is_command(const char *remedy)
+{
+	static const char *const programs[] = {
+		"df", "gpasswd", "groupadd", "journalctl", "mount", "okv-luna", "reboot",
+	};
+	const size_t length = strcspn(remedy, " ");
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (text_equal(remedy, length, programs[i]))
+			return true;
+	return false;
+}
+
 static void remediation_json(struct json *j, const char *remedy)
 {
 	if (remedy == NULL || remedy[0] == '\0')
 		return;
+	const char *type = remedy_is_command(remedy) ? "command" : "hint";
 	json_object_begin(j, "remediation");
-	json_string(j, "type", "command");
-	json_string(j, "command", remedy);
+	json_string(j, "type", type);
+	json_string(j, type, remedy);
 	json_object_end(j);
 }
 
@@ -251,11 +266,6 @@ static const char *check_remedy(const struct phase_result *result)
 void phase_show_status(const struct phase_run *run, enum phase_colour colour, enum phase_detail detail,
 		       struct text *out)
 {
-	size_t width = 0;
-
-	for (size_t i = 0; i < run->result_count; i++)
-		if (strlen(run->results[i].step->name) > width)
-			width = strlen(run->results[i].step->name);
 	for (int check = PHASE_CHECK_FAIL; check >= PHASE_CHECK_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct phase_result *result = &run->results[i];
@@ -263,10 +273,11 @@ void phase_show_status(const struct phase_run *run, enum phase_colour colour, en
 			if ((int)phase_show_check(result) != check)
 				continue;
 			coloured(out, colour, check_colours[check], check_words[check], 6);
-			text_add_format(out, "%-*s  %s\n", (int)width, result->step->name, check_text(result));
+			text_add_format(out, "%-*s  %s\n", PHASE_STATUS_HANG - 8, result->step->name,
+					check_text(result));
 			const char *remedy = check_remedy(result);
 			if (remedy[0] != '\0')
-				text_add_format(out, "%*smend: %s\n", (int)width + 8, "", remedy);
+				text_add_format(out, "%*smend: %s\n", PHASE_STATUS_HANG, "", remedy);
 			/* The others of the same check; of those worth knowing only, who asks hears. */
 			for (size_t k = 0; k < result->finding_count; k++) {
 				const struct phase_finding *finding = &result->findings[k];
@@ -274,9 +285,9 @@ void phase_show_status(const struct phase_run *run, enum phase_colour colour, en
 					continue;
 				if (finding->severity == PHASE_INFO && detail == PHASE_BRIEF)
 					continue;
-				text_add_format(out, "%*s%s\n", (int)width + 8, "", finding->title);
+				text_add_format(out, "%*s%s\n", PHASE_STATUS_HANG, "", finding->title);
 				if (finding->remedy[0] != '\0' && finding->severity > PHASE_INFO)
-					text_add_format(out, "%*smend: %s\n", (int)width + 8, "", finding->remedy);
+					text_add_format(out, "%*smend: %s\n", PHASE_STATUS_HANG, "", finding->remedy);
 			}
 		}
 	}

@@ -39,6 +39,7 @@ int phase_show_keep(const struct phase_run *run, const struct text *json, struct
 
 /* status: every check with its worst finding, the worst first. */
 enum phase_check { PHASE_CHECK_OK, PHASE_CHECK_WARN, PHASE_CHECK_FAIL };
+enum { PHASE_STATUS_HANG = 16 }; /* the column where a check's text begins */
 enum phase_check phase_show_check(const struct phase_result *result);
 void phase_show_status(const struct phase_run *run, enum phase_colour colour, enum phase_detail detail,
 		       struct text *out);

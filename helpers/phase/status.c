@@ -219,8 +219,8 @@ static int check_snapshot(struct phase_act *act, struct fault *f)
 		phase_act_find(act, PHASE_MEDIUM, "okv-luna pre-upgrade", NULL,
 			       "stale: %s old; take another before you upgrade", text_string(&age));
 	else
-		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s old, %zu entries, %zu slots", text_string(&age),
-			       s.manifest.count, s.slots.count);
+		phase_act_find(act, PHASE_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
+			       s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
 	return 0;
 }
 
@@ -247,7 +247,7 @@ static int check_upgrade(struct phase_act *act, struct fault *f)
 		phase_act_find(
 			act, pre->good ? PHASE_LOW : PHASE_MEDIUM,
 			pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
-			pre->good ? "prepared and not begun; or put everything back: okv-luna pre-upgrade --abort"
+			pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
 				  : "half prepared: pre-upgrade said no");
 	else if (armed)
 		phase_act_find(act, PHASE_LOW, "okv-luna post-upgrade", NULL,

@@ -227,7 +227,8 @@ int phase_step_wire(struct phase_act *act, struct fault *f)
 		return 0;
 	if (wire_check(&job, &findings, f) < 0)
 		return -1;
-	if (wire_findings_count(&findings, WIRE_FAIL) == 0)
+	/* pre-upgrade has told nothing of them before it wired. */
+	if (wire_findings_count(&findings, WIRE_FAIL) == 0 && act->run->kind != PHASE_PRE)
 		return 0;
 	for (size_t i = 0; i < findings.count; i++) {
 		const struct wire_finding *finding = &findings.items[i];
