@@ -37,7 +37,7 @@ int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct faul
 		return 0;
 	if (why.kind == FAULT_LATE) {
 		*f = why;
-		return -1;
+		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
 	}
 	run->unlocked = why;
 	return 0;

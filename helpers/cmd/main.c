@@ -239,7 +239,7 @@ static int work(struct cmd_context *context, const struct option_list *operands,
 	if (fs_root_open(context->root_path, &context->root, f) < 0)
 		return -1;
 	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(context, f) < 0)
-		return -1;
+		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
 	if ((cmd_tool.needs & CMD_LOCK) != 0 && cmd_lock(context, f) < 0)
 		return -1;
 	return cmd_tool.run(context, f);

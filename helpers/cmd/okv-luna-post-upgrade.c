@@ -48,5 +48,6 @@ const struct cmd_tool cmd_tool = {
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.unanswered = "do not restart this server: ",
 	.run = run,
 };

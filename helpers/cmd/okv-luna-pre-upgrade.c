@@ -35,5 +35,6 @@ const struct cmd_tool cmd_tool = {
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.unanswered = "do not upgrade: ",
 	.run = run,
 };

@@ -61,6 +61,8 @@ struct cmd_tool {
 	const char *const *words; /* first operands for completion (sub-commands), ends with NULL; or NULL */
 	const struct option *options;
 	unsigned needs; /* CMD_ flags */
+	/* For a tool whose result is an answer: words before a fault that keeps it from giving one; or NULL. */
+	const char *unanswered;
 	int (*run)(struct cmd_context *context, struct fault *f);
 };
 

@@ -63,7 +63,7 @@ static int step_config(struct phase_act *act, struct fault *f)
 	job.mode = WIRE_SHOW;
 	job.report = NULL;
 	const bool will_wire = wire_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
-	if (will_wire && act->clean && !act->run->dry_run)
+	if (will_wire && !act->run->dry_run)
 		phase_act_find(act, PHASE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
 			       outcome.files);
 	else

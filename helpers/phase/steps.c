@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "account/account.h"
@@ -43,6 +44,14 @@ void phase_steps_note(struct phase_run *run, const char *format, ...)
 
 /* --- our records -------------------------------------------------------------------------------------------------- */
 
+/* Full to the last block or name, those for root alone included. */
+static bool is_full(int dir)
+{
+	struct statvfs now;
+
+	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
+}
+
 int phase_step_records(struct phase_act *act, struct fault *f)
 {
 	const struct phase_run *run = act->run;
@@ -55,6 +64,10 @@ int phase_step_records(struct phase_act *act, struct fault *f)
 			phase_act_remedy(act, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
 				    fault_errno_text(errno));
+	}
+	if (there && is_full(var)) {
+		phase_act_remedy(act, "df -h %s", SETTINGS_VAR);
+		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
 	}
 	if (run->unlocked.kind != FAULT_NONE) {
 		*f = run->unlocked;

@@ -259,6 +259,25 @@ setup() { phase_setup; }
 	[ "$(state)" = "$before" ]
 }
 
+@test "a broken okv-luna.conf is no go" {
+	printf 'NO_SUCH="x"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	run -3 pre
+	[[ $output == "okv-luna-pre-upgrade: do not upgrade: /opt/okv-luna/etc/okv-luna.conf:"*": unknown setting 'NO_SUCH'" ]]
+	run -3 post
+	[[ $output == "okv-luna-post-upgrade: do not restart this server: /opt/okv-luna/etc/okv-luna.conf:"* ]]
+}
+
+@test "a var without room is no go, and says so first" {
+	mount -t tmpfs -o size=64k tmpfs "$ROOT/opt/okv-luna/var"
+	cat /dev/zero >"$ROOT/opt/okv-luna/var/fill" 2>/dev/null || true
+	run -5 --separate-stderr pre
+	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' is on a disk that is full; make room." ]]
+	[ "$stderr" = "okv-luna-pre-upgrade: ${lines[0]%.}" ]
+	run -5 --separate-stderr post
+	umount "$ROOT/opt/okv-luna/var"
+	[[ ${lines[0]} == "'/opt/okv-luna/var' is on a disk that is full; make room: do not restart this server." ]]
+}
+
 @test "a lock that is no file is said in the answer" {
 	mkdir "$ROOT/opt/okv-luna/var/lock"
 	run -3 --separate-stderr pre
