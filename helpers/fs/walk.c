@@ -167,7 +167,8 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 			at += raw->length;
 			if (dots(raw->name))
 				continue;
-			if (w->walk->wants != NULL && !w->walk->wants(w->walk->context, state_of(w, level), raw->name))
+			if (w->walk->wants != NULL && !w->walk->wants(w->walk->context, state_of(w, level), raw->name,
+								   raw->type))
 				continue;
 			const int r = path_push(w, raw->name, f) < 0 ||
 				      entry_visit(w, dir, level, raw->name, holder, in_open, f) < 0;

@@ -36,8 +36,8 @@ enum fs_walk_next { FS_WALK_PASS, FS_WALK_ENTER };
 struct fs_walk {
 	void *context;
 	size_t state_size; /* bytes that the visitor keeps for each directory on the way; may be 0 */
-	/* Is an entry of that name worth a look?  NULL: every one is. */
-	bool (*wants)(void *context, const void *state, const char *name);
+	/* Is an entry of that name and type (DT_DIR, ..., DT_UNKNOWN) worth a look?  NULL: every one is. */
+	bool (*wants)(void *context, const void *state, const char *name, unsigned char type);
 	/*
 	 * One entry, with the state of the directory that holds it.  FS_WALK_ENTER matters for directories only.
 	 * -1 with *f filled ends the walk.

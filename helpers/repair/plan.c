@@ -94,12 +94,13 @@ static bool worth_a_look(const struct planner *p, const struct spot *spot)
 	return policy_reaches(&spot->place) && (!limited(p) || policy_reaches(&spot->limit));
 }
 
-static bool wants(void *context, const void *state, const char *name)
+static bool wants(void *context, const void *state, const char *name, unsigned char type)
 {
 	const struct planner *p = context;
 	const struct spot *holder = state;
 	struct spot spot;
 
+	(void)type;
 	if (policy_set_any(&holder->place.covers) && inside(p, holder))
 		return true;
 	spot_step(p, holder, name, &spot);

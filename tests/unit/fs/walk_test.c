@@ -1,3 +1,5 @@
+#include <dirent.h>
+
 #include "base/text.h"
 #include "fs/trail.h"
 #include "fs/walk.h"
@@ -26,6 +28,7 @@ static void touched(const char *path)
 
 /* What a walk saw, and what it is to do on the way. */
 struct seen {
+	unsigned directories, untold; /* by the types that the choice was told */
 	struct text paths;  /* one a line */
 	struct text missed;
 	const char *skip;   /* name of a directory not to enter */
@@ -65,10 +68,13 @@ static void miss(void *context, const char *path, const struct fault *trouble)
 	text_add_format(&seen->missed, "%s: %s\n", path, trouble->text);
 }
 
-static bool wants(void *context, const void *state, const char *name)
+static bool wants(void *context, const void *state, const char *name, unsigned char type)
 {
-	(void)context;
+	struct seen *seen = context;
+
 	(void)state;
+	seen->directories += type == DT_DIR;
+	seen->untold += type == DT_UNKNOWN;
 	return name[0] != 'n';
 }
 
@@ -225,6 +231,7 @@ static void more_entries_than_one_block_holds_are_all_seen(void **state)
 	}
 	walk(&seen, "t");
 	assert_int_equal(seen.count, 1501);
+	assert_int_equal(seen.directories + seen.untold, seen.untold > 0 ? 1500 : 500);
 }
 
 static void a_trail_gives_the_directory_of_each_path(void **state)
