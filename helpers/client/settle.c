@@ -1,8 +1,13 @@
 #include "client/settle.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -12,6 +17,7 @@
 #include "fs/walk.h"
 
 struct settler {
+	bool shared, second; /* with another one, of whom this is the second */
 	uid_t uid;
 	const struct unpack *entries;
 	const struct client_content *content;
@@ -62,12 +68,45 @@ static const struct unpack_entry *entry_find(struct settler *s, const char *path
 	return s->last;
 }
 
+/*
+ * Where two share the work, what lies in a directory is the first's or the second's by the directory's name: nothing
+ * depends on when either of them comes by, and every entry is exactly one's.
+ */
+struct place {
+	bool second;
+};
+
+static void place_enter(void *context, const void *state, const char *name, void *ret_state)
+{
+	struct place *place = ret_state;
+	unsigned sum = 0;
+
+	(void)context;
+	(void)state;
+	for (; *name != '\0'; name++)
+		sum += (unsigned char)*name;
+	place->second = sum % 2 == 1;
+}
+
+static bool is_ours(const struct settler *s, const struct place *place)
+{
+	return !s->shared || place->second == s->second;
+}
+
+/* In the other's directory only what may lead to one of ours. */
+static bool place_wants(void *context, const void *state, const char *name, unsigned char type)
+{
+	(void)name;
+	return is_ours(context, state) || type == DT_DIR || type == DT_UNKNOWN;
+}
+
 static int entry_settle(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
 {
 	struct settler *s = context;
 	const char *path = entry->path + strspn(entry->path, "/");
 
-	(void)state;
+	if (!is_ours(s, state))
+		return FS_WALK_ENTER;
 	if (entry->status->st_uid != s->uid)
 		return strange(f, path, "is not its own");
 	if (S_ISDIR(entry->status->st_mode)) {
@@ -140,13 +179,83 @@ static int links_make(int tree, const struct settler *s, enum pipe_entry type, s
 	return 0;
 }
 
+/* --- two at once -------------------------------------------------------------------------------------------------- */
+
+/* The work is all the kernel's, and there is a second processor; fewer files are not worth the start of a process. */
+enum { FILES_FOR_TWO = 2000 };
+
+struct share {
+	int result;
+	uint64_t files;
+	struct fault fault;
+};
+
+static int tree_settle(int tree, struct settler *s, struct fault *f)
+{
+	static const struct place start = { .second = false };
+	const struct fs_walk walk = { .context = s, .state_size = sizeof(start), .wants = place_wants,
+				      .visit = entry_settle, .enter = place_enter };
+
+	return fs_walk(tree, ".", "", &start, &walk, f);
+}
+
+static void second_main(int tree, struct settler s, pid_t first, int out)
+{
+	struct share share = { .fault = FAULT_INIT };
+
+	s.second = true;
+	/* It must not go on when the first is killed: the next run would meet it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != first)
+		_exit(1);
+	share.result = tree_settle(tree, &s, &share.fault);
+	share.files = s.files;
+	_exit(write(out, &share, sizeof(share)) == (ssize_t)sizeof(share) ? 0 : 1);
+}
+
+static int both_settle(int tree, struct settler *s, struct fault *f)
+{
+	const pid_t first = getpid();
+	FS_AUTO int in = -1;
+	FS_AUTO int out = -1;
+	struct share share;
+	int ends[2];
+	ssize_t got = 0;
+
+	s->shared = true;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fault_system(f, errno, "cannot take over the new client");
+	in = ends[0];
+	out = ends[1];
+	const pid_t second = fork();
+	if (second < 0)
+		return fault_system(f, errno, "cannot take over the new client");
+	if (second == 0)
+		second_main(tree, *s, first, out);
+	fs_close(&out);
+	const int r = tree_settle(tree, s, f);
+	if (r < 0)
+		(void)kill(second, SIGKILL);
+	else
+		while ((got = read(in, &share, sizeof(share))) < 0 && errno == EINTR)
+			continue;
+	while (waitpid(second, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	if (r < 0)
+		return -1;
+	if (got != (ssize_t)sizeof(share))
+		return fault_system(f, 0, "the second process that takes over the new client was ended");
+	if (share.result < 0)
+		*f = share.fault;
+	s->files += share.files;
+	return share.result;
+}
+
 int client_settle(int tree, uid_t uid, const struct unpack *entries, const struct client_content *content,
 		  const struct client_policy *policy, struct fault *f)
 {
 	struct settler s = { .uid = uid, .entries = entries, .content = content, .policy = policy };
-	const struct fs_walk walk = { .context = &s, .visit = entry_settle };
 
-	if (fs_walk(tree, ".", "", NULL, &walk, f) < 0)
+	if ((entries->files < FILES_FOR_TWO ? tree_settle(tree, &s, f) : both_settle(tree, &s, f)) < 0)
 		return -1;
 	if (s.files != entries->files)
 		return fault_system(f, 0, "an unpacking process misbehaves: %ju files are there of %ju",

@@ -3,7 +3,8 @@
  *
  * Promise: works by descriptors on a tree that nobody but root reaches any more.  Every file and directory in it is
  * looked at: one that was not announced, is of another size or type, or bears a second name, is a fault; each gets
- * owner and mode of client/policy.  Only then are links made.
+ * owner and mode of client/policy.  Only then are links made.  Many files are shared with a second process, which has
+ * ended when the call does.
  */
 #ifndef OKV_CLIENT_SETTLE_H
 #define OKV_CLIENT_SETTLE_H

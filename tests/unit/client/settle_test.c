@@ -1,3 +1,6 @@
+#include <stdarg.h>
+#include <sys/prctl.h>
+
 #include "client/settle.h"
 #include "failing.h"
 #include "made.h"
@@ -176,7 +179,106 @@ static void what_cannot_be_looked_at_is_a_fault(void **state)
 	assert_false(unit_there(tree, MINIMAL "second"));
 }
 
+/* --- shared by two processes -------------------------------------------------------------------------------------- */
+
+enum { DIRECTORIES = 24, IN_EACH = 100, MANY = DIRECTORIES * IN_EACH };
+static struct unpack_entry many_entries[MANY];
+static char many_names[MANY][64];
+
+/* What the second process asks the kernel for before it begins. */
+static bool failing_prctl;
+
+int prctl(int option, ...)
+{
+	va_list more;
+
+	if (failing_prctl) {
+		errno = EPERM;
+		return -1;
+	}
+	va_start(more, option);
+	const unsigned long argument = va_arg(more, unsigned long);
+	va_end(more);
+	return (int)syscall(SYS_prctl, option, argument, 0, 0, 0);
+}
+
+static int many_make(void **state)
+{
+	(void)tree_make(state);
+	for (size_t i = 0; i < MANY; i++) {
+		(void)snprintf(many_names[i], sizeof(many_names[i]), MINIMAL "cert/d%02zu/f%02zu", i / IN_EACH,
+			       i % IN_EACH);
+		if (i % IN_EACH == 0) {
+			char *slash = strrchr(many_names[i], '/');
+			*slash = '\0';
+			dir_place(many_names[i]);
+			*slash = '/';
+		}
+		file_place(many_names[i], "many");
+		many_entries[i] = (struct unpack_entry){ .path = many_names[i], .type = PIPE_ENTRY_FILE, .size = 4 };
+	}
+	for (const char *const *path = (const char *const[]){ "bin/vtl", "cert/key.pem", "README", NULL }; *path; path++) {
+		char whole[128];
+		(void)snprintf(whole, sizeof(whole), MINIMAL "%s", *path);
+		assert_int_equal(unlinkat(tree, whole, 0), 0);
+	}
+	unpacked = (struct unpack){ .entries = many_entries, .count = MANY, .files = MANY };
+	return 0;
+}
+
+static void many_files_get_owner_and_mode_whichever_process_takes_them(void **state)
+{
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	MUST(settle(&f));
+	is(MINIMAL "cert/d00", S_IFDIR, 02770, 34);
+	is(MINIMAL "cert/d01", S_IFDIR, 02770, 34);
+	for (size_t i = 0; i < MANY; i++)
+		is(many_names[i], S_IFREG, 0640, 34);
+}
+
+/* Their names make d10 the second's and d11 the first's. */
+static void a_fault_in_either_share_is_told(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	file_place(MINIMAL "cert/d10/more", "more");
+	MUST_FAIL(settle(&f), FAULT_SYSTEM, "'" MINIMAL "cert/d10/more' was never announced");
+}
+
+static void a_fault_in_the_other_share_is_told_too(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	file_place(MINIMAL "cert/d11/more", "more");
+	MUST_FAIL(settle(&f), FAULT_SYSTEM, "'" MINIMAL "cert/d11/more' was never announced");
+}
+
+static void what_is_missing_in_both_shares_is_counted(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	assert_int_equal(unlinkat(tree, MINIMAL "cert/d10/f07", 0), 0);
+	assert_int_equal(unlinkat(tree, MINIMAL "cert/d11/f07", 0), 0);
+	MUST_FAIL(settle(&f), FAULT_SYSTEM, "2398 files are there of 2400");
+}
+
+static void a_second_process_that_was_ended_is_a_fault(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	failing_prctl = true;
+	MUST_FAIL(settle(&f), FAULT_SYSTEM, "the second process that takes over the new client was ended");
+	failing_prctl = false;
+}
+
 #define SETTLE(test) cmocka_unit_test_setup_teardown(test, tree_make, unit_place_remove)
+#define MANY_SETTLE(test) cmocka_unit_test_setup_teardown(test, many_make, unit_place_remove)
 
 int main(void)
 {
@@ -192,6 +294,11 @@ int main(void)
 		SETTLE(what_is_somebody_elses_is_a_fault),
 		SETTLE(what_is_missing_is_a_fault),
 		SETTLE(what_cannot_be_looked_at_is_a_fault),
+		MANY_SETTLE(many_files_get_owner_and_mode_whichever_process_takes_them),
+		MANY_SETTLE(a_fault_in_either_share_is_told),
+		MANY_SETTLE(a_fault_in_the_other_share_is_told_too),
+		MANY_SETTLE(what_is_missing_in_both_shares_is_counted),
+		MANY_SETTLE(a_second_process_that_was_ended_is_a_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
