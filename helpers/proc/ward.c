@@ -217,10 +217,19 @@ static int listen_to(struct listening *l, struct fault *f)
 	return 0;
 }
 
+/* A busy machine is slow to bury even what is killed, so all of the time that was given may be taken for it. */
+static int64_t reap_end(const struct listening *l)
+{
+	const int64_t now = proc_clock_ms();
+	const bool patient = proc_interrupt_pending() == 0 && l->deadline > now;
+
+	return (patient ? l->deadline : now) + PROC_WARD_REAP_MS;
+}
+
 /* The child and its session's first group, then whoever else came of it. */
 static void listening_end(struct listening *l, struct proc_strays *strays)
 {
-	const int64_t until = proc_clock_ms() + PROC_WARD_REAP_MS;
+	const int64_t until = reap_end(l);
 	pid_t reaped;
 
 	(void)kill(-l->pid, SIGKILL);
