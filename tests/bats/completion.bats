@@ -20,7 +20,7 @@ type_keys() {
 		okv-luna() { printf '<%s>' "\$@"; echo; } >>$BATS_TEST_TMPDIR/called
 	EOF
 	: >called
-	printf '%b\nexit\n' "$2" | timeout 20 script -qec 'bash --noprofile --rcfile rc -i' /dev/null >typescript
+	printf '%b\nexit\n' "$2" | timeout 120 script -qec 'bash --noprofile --rcfile rc -i' /dev/null >typescript
 	cat called
 }
 
