@@ -364,6 +364,29 @@ int fs_first(int root, const char *const *paths, size_t count, const char **ret_
 	return 0;
 }
 
+/*
+ * With its mode from the first instant: for a later run, one that was killed before its fchmod(2) is just there.
+ * No program of ours has a second thread that the umask could surprise.
+ */
+static int dir_make(int dir, const char *leaf, mode_t mode)
+{
+	struct stat status;
+	const mode_t mask = umask(0);
+	const int r = mkdirat(dir, leaf, mode);
+	const int errnum = errno;
+
+	(void)umask(mask);
+	if (r < 0) {
+		errno = errnum;
+		return errnum == EEXIST ? 0 : -1;
+	}
+	/* The directory above may hand down its set-group-id bit or an access list. */
+	FS_AUTO int made = openat(dir, leaf, DIR_FLAGS);
+	if (made < 0 || fstat(made, &status) < 0)
+		return -1;
+	return (status.st_mode & 07777) == mode ? 0 : fchmod(made, mode);
+}
+
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
 {
 	if (path_check(path, f) < 0)
@@ -390,14 +413,8 @@ int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow,
 		char leaf[FS_NAME_SIZE];
 		if (fs_parent_open(root, prefix, follow, &dir, leaf, f) < 0)
 			return -1;
-		if (mkdirat(dir, leaf, 0700) == 0) {
-			FS_AUTO int made = openat(dir, leaf, DIR_FLAGS);
-			if (made < 0 || fchmod(made, mode) < 0)
-				return fault_errno(f, errno, "cannot set the mode of new directory '%s'",
-						   SHOWN(prefix));
-		} else if (errno != EEXIST) {
+		if (dir_make(dir, leaf, mode) < 0)
 			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(prefix));
-		}
 	}
 	FS_AUTO int last = -1;
 	return fs_dir_open(root, path, follow, &last, f);

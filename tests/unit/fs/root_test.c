@@ -320,6 +320,13 @@ static void missing_directories_are_made_with_their_mode_and_old_ones_left(void 
 	MUST(fs_status(trap->root, "opt/okv-luna/var", FS_NOFOLLOW, &status, &f));
 	assert_int_equal(status.st_mode & 07777, 0751);
 	MUST(fs_dirs_make(trap->root, "/", 0700, FS_NOFOLLOW, &f));
+	assert_int_equal(umask(mask), mask);
+
+	/* What the directory above hands down is not its mode. */
+	unit_dir(trap->root, "opt/shared", 02775);
+	MUST(fs_dirs_make(trap->root, "/opt/shared/below", 0755, FS_NOFOLLOW, &f));
+	MUST(fs_status(trap->root, "opt/shared/below", FS_NOFOLLOW, &status, &f));
+	assert_int_equal(status.st_mode & 07777, 0755);
 
 	MUST_FAIL(fs_dirs_make(trap->root, "etc/conf/x", 0700, FS_NOFOLLOW, &f), FAULT_ABSENT, "Not a directory");
 	MUST_FAIL(fs_dirs_make(trap->root, "etc/conf", 0700, FS_NOFOLLOW, &f), FAULT_ABSENT, "Not a directory");
