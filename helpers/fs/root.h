@@ -16,7 +16,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stddef.h>
 #include <sys/stat.h>
 
 #include "base/fault.h"
