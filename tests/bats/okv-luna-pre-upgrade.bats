@@ -215,20 +215,16 @@ setup() { phase_setup; }
 }
 
 @test "--abort killed with all its children at a sample of its system calls: the next --abort leads back" {
-	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" abort kill 0 7 30
-	[[ ${lines[0]} =~ ^'abort kill: '[3-9]' points '.*' 0 promises broken'$ ]]
-	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" leave kill 0 7 50
-	[[ ${lines[0]} =~ ^'leave kill: '[2-9]' points '.*' 0 promises broken'$ ]]
+	interrupted 3 abort kill 0 7 30
+	interrupted 2 leave kill 0 7 50
 }
 
 @test "--abort with a sample of its system calls failing: it says so or leads back, and the next one does" {
-	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" abort fail 0 7 80
-	[[ ${lines[0]} =~ ^'abort fail: '[2-9]' points '.*' 0 promises broken'$ ]]
+	interrupted 2 abort fail 0 7 80
 }
 
 @test "pre-upgrade killed at a sample of its system calls: --abort leads back" {
-	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" recall kill 0 7 80
-	[[ ${lines[0]} =~ ^'recall kill: '[2-9]' points '.*' 0 promises broken'$ ]]
+	interrupted 2 recall kill 0 7 80
 }
 
 @test "a read-only var is no go: the answer first, where and what to do, and nothing is changed" {

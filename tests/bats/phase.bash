@@ -115,3 +115,11 @@ new_os() {
 	cp -a "$old$GENERIC/." "$new$GENERIC/"
 	ROOT=$new
 }
+
+# interrupted LEAST CASE HOW ARGUMENT...: tests/phase/interrupt meets LEAST to 9 points, and no promise is broken there.
+interrupted() {
+	local least=$1
+	shift
+	run -0 "$BATS_TEST_DIRNAME/../phase/interrupt" "$@"
+	[[ ${lines[0]} =~ ^"$1 $2: "[$least-9]' points '.*' 0 promises broken'$ ]]
+}
