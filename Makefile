@@ -36,7 +36,7 @@ LINK_ARCHIVES := $(call reverse,$(ARCHIVES))
 CMD_SHARED := $(BUILD)/obj/cmd/shared.a
 
 BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c))
 
 .PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench clean help deps
 .DELETE_ON_ERROR:
@@ -71,8 +71,8 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rules,$(t))))
 $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit $(HARDEN_L) -o $@ $< $(LINK_ARCHIVES) -lcmocka \
-	    $(if $(filter archive client,$(notdir $(patsubst %/,%,$(dir $<)))),-larchive) \
-	    $(if $(filter bundle,$(notdir $(patsubst %/,%,$(dir $<)))),-lcrypto) -ldl
+	    $(if $(filter client,$(firstword $(subst /, ,$*))),-larchive) \
+	    $(if $(filter bundle,$(firstword $(subst /, ,$*))),-lcrypto) -ldl
 
 -include $(shell find $(BUILD)/obj $(BUILD)/unit -type f -name '*.d' 2>/dev/null)
 

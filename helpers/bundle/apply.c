@@ -9,7 +9,7 @@
 #include "bundle/carrier.h"
 #include "bundle/encoding.h"
 #include "bundle/node.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -85,7 +85,7 @@ static bool in_place(const struct bundle_node *node, uint64_t size, const unsign
 
 	return node->present && bundle_node_owned(node) && (uint64_t)node->status.st_size == size &&
 	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
-	       digest_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
+	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
 	       memcmp(digest, sha256, sizeof(digest)) == 0;
 }
 
@@ -168,7 +168,7 @@ static int plain_copy(const struct bundle_carrier *carrier, int sink, struct bun
 	unsigned char block[BLOCK];
 
 	applied->size = 0;
-	if (digest_sha256_start(&digest, f) < 0)
+	if (fs_sha256_start(&digest, f) < 0)
 		return -1;
 	for (;;) {
 		const ssize_t got = read(carrier->fd, block, sizeof(block));
@@ -183,13 +183,13 @@ static int plain_copy(const struct bundle_carrier *carrier, int sink, struct bun
 		applied->size += (uint64_t)got;
 		if (applied->size > (uint64_t)carrier->status.st_size)
 			break;
-		if (digest_sha256_add(&digest, block, (size_t)got, f) < 0 ||
+		if (fs_sha256_add(&digest, block, (size_t)got, f) < 0 ||
 		    (sink >= 0 && fs_write(sink, "the stage", block, (size_t)got, f) < 0))
 			return -1;
 	}
 	if (applied->size != (uint64_t)carrier->status.st_size)
 		return fault_refused(f, "'%s' was changed while it was read", SHOWN(carrier->path));
-	return digest_sha256_finish(&digest, applied->sha256, f);
+	return fs_sha256_finish(&digest, applied->sha256, f);
 }
 
 int bundle_apply_plain(const struct bundle_apply *how, const char *path, struct bundle_applied *ret_applied,

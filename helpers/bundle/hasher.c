@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 
 /*
@@ -62,17 +62,17 @@ static void child_work(const unsigned char *ring, int line)
 	struct answer answer = { .freed = 0 };
 	uint32_t length;
 
-	if (digest_sha256_start(&digest, &f) < 0)
+	if (fs_sha256_start(&digest, &f) < 0)
 		return;
 	for (size_t slot = 0; line_read(line, &length, sizeof(length));) {
 		answer.last = length == 0;
 		if (length == 0) {
-			if (digest_sha256_finish(&digest, answer.digest, &f) < 0 ||
-			    digest_sha256_start(&digest, &f) < 0)
+			if (fs_sha256_finish(&digest, answer.digest, &f) < 0 ||
+			    fs_sha256_start(&digest, &f) < 0)
 				return;
 		} else {
 			if (length > BUNDLE_SLOT_SIZE ||
-			    digest_sha256_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0)
+			    fs_sha256_add(&digest, ring + slot * BUNDLE_SLOT_SIZE, length, &f) < 0)
 				return;
 			slot = (slot + 1) % BUNDLE_RING_SLOTS;
 			if (++answer.freed < FREED_AT_ONCE)

@@ -9,7 +9,7 @@
 
 #include "bundle/cipher.h"
 #include "bundle/encoding.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "proc/child.h"
 
@@ -159,7 +159,7 @@ static int nodes_serve(const struct bundle_send *how, int fd, uint64_t size, con
 	FS_AUTO int input = reopen(fd);
 	if (input < 0)
 		return fault_system(f, errno, "cannot read the sealed file again");
-	if (digest_sha256_descriptor(input, "the sealed file", digest, f) < 0)
+	if (fs_sha256_descriptor(input, "the sealed file", digest, f) < 0)
 		return -1;
 	bundle_hex_print(digest, sizeof(digest), hex);
 

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "archive/limits.h"
-#include "archive/unpack.h"
+#include "client/archive/limits.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
 #include "client/carry.h"

@@ -11,8 +11,8 @@
 
 #include <stddef.h>
 
-#include "archive/limits.h"
-#include "archive/unpack.h"
+#include "client/archive/limits.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 
 enum client_kind { CLIENT_AUTO, CLIENT_MINIMAL, CLIENT_CLOUD, CLIENT_FULL };

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/library.h"
+#include "client/archive/library.h"
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/root.h"

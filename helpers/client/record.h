@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "client/kind.h"
 #include "client/policy.h"

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "client/record.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 
@@ -55,7 +55,7 @@ static int entry_compare(void *context, const struct manifest_entry *e, const ch
 			return 1;
 		if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0)
 			return fs_absence(&cause, f) < 0 ? -1 : 1;
-		if (digest_sha256_descriptor(fd, path, digest, f) < 0)
+		if (fs_sha256_descriptor(fd, path, digest, f) < 0)
 			return -1;
 		if (memcmp(digest, e->digest, sizeof(digest)) != 0)
 			return 1;

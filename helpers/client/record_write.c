@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "client/record.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -121,7 +121,7 @@ static int entry_read(void *context, const void *state, const struct fs_walk_ent
 		e->size = (uint64_t)entry->status->st_size;
 		e->has_digest = true;
 		if (fs_file_open_at(entry->dir, entry->name, O_RDONLY, &fd, NULL, f) < 0 ||
-		    digest_sha256_descriptor(fd, path, e->digest, f) < 0)
+		    fs_sha256_descriptor(fd, path, e->digest, f) < 0)
 			return -1;
 	}
 	return e->type == MANIFEST_DIR ? FS_WALK_ENTER : FS_WALK_PASS;

@@ -9,7 +9,7 @@
 #ifndef OKV_CLIENT_SETTLE_H
 #define OKV_CLIENT_SETTLE_H
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "client/kind.h"
 #include "client/policy.h"

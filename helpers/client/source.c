@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 
@@ -86,9 +86,9 @@ int client_source_verify(struct client_source *s, const char *hex, int dir, stru
 		return -1;
 	if (lseek(s->fds[0], 0, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(s->names[0]));
-	if (digest_sha256_descriptor(s->fds[0], s->names[0], digest, f) < 0)
+	if (fs_sha256_descriptor(s->fds[0], s->names[0], digest, f) < 0)
 		return -1;
-	digest_sha256_hex(digest, s->sha256);
+	fs_sha256_hex(digest, s->sha256);
 	if (strcmp(s->sha256, hex) != 0)
 		return fault_refused(f, "%s: its SHA-256 is %s, not %s", SHOWN(s->names[0]), s->sha256, hex);
 	return 0;

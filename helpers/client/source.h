@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 
 struct client_source {

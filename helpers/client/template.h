@@ -8,7 +8,7 @@
 #ifndef OKV_CLIENT_TEMPLATE_H
 #define OKV_CLIENT_TEMPLATE_H
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
 #include "base/text.h"

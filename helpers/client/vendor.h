@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
 #include "client/kind.h"

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "archive/limits.h"
+#include "client/archive/limits.h"
 #include "base/text.h"
 #include "client/workshop.h"
 #include "fs/handle.h"

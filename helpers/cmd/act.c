@@ -7,18 +7,18 @@
 #include <unistd.h>
 
 #include "base/wrap.h"
-#include "phase/show.h"
-#include "phase/steps.h"
+#include "upgrade/show.h"
+#include "upgrade/steps.h"
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
-static void progress(struct phase_run *run, const struct phase_step *step, size_t index, size_t count)
+static void progress(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count)
 {
 	(void)run;
 	(void)fprintf(stderr, "\r\033[K[%zu/%zu] %s", index + 1, count, step->title);
 	(void)fflush(stderr);
 }
 
-void cmd_act_start(struct cmd_context *context, struct phase_run *run)
+void cmd_act_start(struct cmd_context *context, struct upgrade_run *run)
 {
 	run->root = context->root;
 	run->root_path = context->root_path;
@@ -29,7 +29,7 @@ void cmd_act_start(struct cmd_context *context, struct phase_run *run)
 		run->progress = progress;
 }
 
-int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct fault *f)
+int cmd_act_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = FAULT_INIT;
 
@@ -43,7 +43,7 @@ int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct faul
 	return 0;
 }
 
-static void complain(struct cmd_context *context, const struct phase_run *run)
+static void complain(struct cmd_context *context, const struct upgrade_run *run)
 {
 	for (const char *line = text_string(&run->complaints); *line != '\0';) {
 		const size_t length = strcspn(line, "\n");
@@ -68,9 +68,9 @@ void cmd_act_print(const struct cmd_context *context, const struct text *lines, 
 	cmd_print(context, "%s", text_string(wrapped.failed ? lines : &wrapped));
 }
 
-int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f)
+int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
-	PHASE_ANSWER_AUTO answer = PHASE_ANSWER_INIT;
+	UPGRADE_ANSWER_AUTO answer = UPGRADE_ANSWER_INIT;
 	TEXT_AUTO json = TEXT_INIT;
 	TEXT_AUTO first = TEXT_INIT;
 	TEXT_AUTO text = TEXT_INIT;
@@ -78,16 +78,16 @@ int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault
 
 	if (run->progress != NULL)
 		(void)fputs("\r\033[K", stderr);
-	const int r = phase_answer_make(run, &answer, f);
-	phase_show_json(run, &answer, &json);
-	if (!run->dry_run && run->result_count > 0 && phase_steps_recorded(run) &&
-	    phase_show_keep(run, &json, &why) < 0)
+	const int r = upgrade_answer_make(run, &answer, f);
+	upgrade_show_json(run, &answer, &json);
+	if (!run->dry_run && run->result_count > 0 && upgrade_steps_recorded(run) &&
+	    upgrade_show_keep(run, &json, &why) < 0)
 		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
 	if (context->json)
 		text_add(context->result, json.bytes, json.length);
 
-	phase_show_text(run, &answer, context->colour ? PHASE_COLOUR : PHASE_PLAIN,
-			context->verbose ? PHASE_VERBOSE : PHASE_BRIEF, &text);
+	upgrade_show_text(run, &answer, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
+			context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
 	else

@@ -8,18 +8,18 @@
 #define OKV_CMD_ACT_H
 
 #include "cmd/tool.h"
-#include "phase/run.h"
+#include "upgrade/run.h"
 
 /* Fills what the context knows. */
-void cmd_act_start(struct cmd_context *context, struct phase_run *run);
+void cmd_act_start(struct cmd_context *context, struct upgrade_run *run);
 /*
  * Takes the lock of the product.  Fails only where another command holds it: where it cannot be made (a read-only or
  * full var/), nobody else can be at work either that begins now, and the run goes on to say so in its answer.
  */
-int cmd_act_lock(struct cmd_context *context, struct phase_run *run, struct fault *f);
+int cmd_act_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
 /* Prints the lines, on a terminal as wide as that is; continuations are indented by at least `hang` columns. */
 void cmd_act_print(const struct cmd_context *context, const struct text *lines, size_t hang);
 /* Prints; 0, or -1 with the act's own fault. */
-int cmd_act_end(struct cmd_context *context, struct phase_run *run, struct fault *f);
+int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
 
 #endif

@@ -17,12 +17,12 @@ int cmd_config_dispatch(struct cmd_context *context, size_t at, const struct cmd
 	return fault_usage(f, "config has no '%s'; see --help", SHOWN(context->operands[at]));
 }
 
-struct wire_job cmd_config_job(const struct cmd_context *context, struct report *report)
+struct okv_job cmd_config_job(const struct cmd_context *context, struct report *report)
 {
-	return (struct wire_job){
+	return (struct okv_job){
 		.root = context->root,
 		.settings = &context->settings,
-		.mode = context->dry_run ? WIRE_SHOW : WIRE_DO,
+		.mode = context->dry_run ? OKV_SHOW : OKV_DO,
 		.report = report,
 	};
 }

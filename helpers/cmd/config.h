@@ -8,7 +8,7 @@
 #define OKV_CMD_CONFIG_H
 
 #include "cmd/tool.h"
-#include "wire/job.h"
+#include "okv/job.h"
 
 /* Filled by the option table. */
 extern struct cmd_config_options {
@@ -29,7 +29,7 @@ int cmd_config_dispatch(struct cmd_context *context, size_t at, const struct cmd
 			struct fault *f);
 
 /* `report` is borrowed. */
-struct wire_job cmd_config_job(const struct cmd_context *context, struct report *report);
+struct okv_job cmd_config_job(const struct cmd_context *context, struct report *report);
 /* Begins the JSON object of an action; the caller ends it. */
 void cmd_config_result(const struct cmd_context *context, const char *action, struct json *j);
 /* Prints a value that `get` found. */

@@ -9,8 +9,8 @@
 #include "conf/chrystoki.h"
 #include "conf/luna.h"
 #include "fs/read.h"
-#include "wire/hybrid.h"
-#include "wire/luna.h"
+#include "okv/hybrid.h"
+#include "okv/luna.h"
 
 /* A value that must not stand among the arguments is read from standard input: its first line. */
 static int value_read(struct text *ret_value, struct fault *f)
@@ -24,14 +24,14 @@ static int value_read(struct text *ret_value, struct fault *f)
 	return 0;
 }
 
-static int luna_edit(struct cmd_context *context, const struct wire_luna *act, struct fault *f)
+static int luna_edit(struct cmd_context *context, const struct okv_luna *act, struct fault *f)
 {
 	bool changed;
 
 	if (cmd_lock(context, f) < 0)
 		return -1;
-	const struct wire_job job = cmd_config_job(context, context->report);
-	if (wire_luna_edit(&job, act, &changed, f) < 0)
+	const struct okv_job job = cmd_config_job(context, context->report);
+	if (okv_luna_edit(&job, act, &changed, f) < 0)
 		return -1;
 	cmd_print(context, "%s: %s\n", context->settings.chrystoki_conf, changed ? "changed" : "is so already");
 	return 0;
@@ -40,12 +40,12 @@ static int luna_edit(struct cmd_context *context, const struct wire_luna *act, s
 static int chrystoki_get_print(struct cmd_context *context, struct fault *f)
 {
 	const char *section = context->operands[2], *key = context->operands[3];
-	const struct wire_job job = cmd_config_job(context, context->report);
+	const struct okv_job job = cmd_config_job(context, context->report);
 	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 	char *value = NULL;
 	ptrdiff_t first;
 
-	if (wire_luna_read(&job, &conf, f) < 0)
+	if (okv_luna_read(&job, &conf, f) < 0)
 		return -1;
 	const size_t count = chrystoki_entries(&conf, section, key, &first);
 	if (count == 0)
@@ -65,7 +65,7 @@ static int chrystoki_get_print(struct cmd_context *context, struct fault *f)
 static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text input = TEXT_INIT;
-	struct wire_luna act = { .kind = WIRE_LUNA_SET,
+	struct okv_luna act = { .kind = OKV_LUNA_SET,
 				 .section = context->operands[2],
 				 .key = context->operands[3],
 				 .value = context->operands[4] };
@@ -85,7 +85,7 @@ static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_unset_key(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_UNSET,
+	const struct okv_luna act = { .kind = OKV_LUNA_UNSET,
 				       .section = context->operands[2],
 				       .key = context->operands[3] };
 	return luna_edit(context, &act, f);
@@ -93,13 +93,13 @@ static int chrystoki_unset_key(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_remove_section(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_REMOVE, .section = context->operands[2] };
+	const struct okv_luna act = { .kind = OKV_LUNA_REMOVE, .section = context->operands[2] };
 	return luna_edit(context, &act, f);
 }
 
 static int chrystoki_merge_file(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_hybrid hybrid = {
+	const struct okv_hybrid hybrid = {
 		.file = context->operands[2],
 		.sections = cmd_config_options.sections.items,
 		.section_count = cmd_config_options.sections.count,
@@ -111,8 +111,8 @@ static int chrystoki_merge_file(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "merge which? give --section, as --section XTC --section REST");
 	if (cmd_lock(context, f) < 0)
 		return -1;
-	const struct wire_job job = cmd_config_job(context, context->report);
-	if (wire_hybrid(&job, &hybrid, &changed, f) < 0)
+	const struct okv_job job = cmd_config_job(context, context->report);
+	if (okv_hybrid(&job, &hybrid, &changed, f) < 0)
 		return -1;
 	if (!changed)
 		cmd_print(context, "%s: merged already\n", context->settings.chrystoki_conf);
@@ -121,7 +121,7 @@ static int chrystoki_merge_file(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_ha(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_GROUP,
+	const struct okv_luna act = { .kind = OKV_LUNA_GROUP,
 				       .key = context->operands[2],
 				       .value = context->operands[3] };
 	return luna_edit(context, &act, f);
@@ -130,8 +130,8 @@ static int chrystoki_ha(struct cmd_context *context, struct fault *f)
 static int chrystoki_ha_only(struct cmd_context *context, struct fault *f)
 {
 	const bool on = strcmp(context->operands[2], "on") == 0;
-	const struct wire_luna act = {
-		.kind = WIRE_LUNA_SET, .section = "HAConfiguration", .key = "HAOnly", .value = on ? "1" : "0"
+	const struct okv_luna act = {
+		.kind = OKV_LUNA_SET, .section = "HAConfiguration", .key = "HAOnly", .value = on ? "1" : "0"
 	};
 
 	if (!on && strcmp(context->operands[2], "off") != 0)
@@ -145,7 +145,7 @@ static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
 
 	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
 		return -1;
-	const struct wire_luna act = { .kind = WIRE_LUNA_SERVER_ADD,
+	const struct okv_luna act = { .kind = OKV_LUNA_SERVER_ADD,
 				       .value = context->operands[2],
 				       .port = (unsigned)port };
 	return luna_edit(context, &act, f);
@@ -153,7 +153,7 @@ static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_server_remove(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_luna act = { .kind = WIRE_LUNA_SERVER_REMOVE, .value = context->operands[2] };
+	const struct okv_luna act = { .kind = OKV_LUNA_SERVER_REMOVE, .value = context->operands[2] };
 	return luna_edit(context, &act, f);
 }
 

@@ -10,10 +10,10 @@
 #include "cmd/config.h"
 #include "conf/assign.h"
 #include "fs/read.h"
-#include "wire/check.h"
-#include "wire/edit.h"
-#include "wire/tell.h"
-#include "wire/wire.h"
+#include "okv/check.h"
+#include "okv/edit.h"
+#include "okv/tell.h"
+#include "okv/wiring.h"
 
 /* Collects the lines of a run for --json, and passes them on for people. */
 struct hearing {
@@ -32,14 +32,14 @@ static void hear(struct report *self, enum report_level level, const char *line)
 }
 
 static int wire_or_unwire(struct cmd_context *context, const char *word,
-			  int (*act)(const struct wire_job *, struct wire_outcome *, struct fault *), struct fault *f)
+			  int (*act)(const struct okv_job *, struct okv_outcome *, struct fault *), struct fault *f)
 {
 	TEXT_AUTO text = TEXT_INIT;
 	struct json j;
 	struct hearing hearing = { .report = { .hear = hear, .context = &hearing },
 				   .next = context->report,
 				   .json = &j };
-	struct wire_outcome outcome = WIRE_OUTCOME_INIT;
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 
 	if (cmd_lock(context, f) < 0)
 		return -1;
@@ -49,11 +49,11 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 	json_string(&j, "action", word);
 	json_bool(&j, "dry_run", context->dry_run);
 	json_array_begin(&j, "lines");
-	const struct wire_job job = cmd_config_job(context, &hearing.report);
+	const struct okv_job job = cmd_config_job(context, &hearing.report);
 	const int r = act(&job, &outcome, f);
 	json_array_end(&j);
-	json_string(&j, "scope", wire_scope_word(outcome.scope));
-	json_string(&j, "scope_text", wire_scope_text(outcome.scope));
+	json_string(&j, "scope", okv_scope_word(outcome.scope));
+	json_string(&j, "scope_text", okv_scope_text(outcome.scope));
 	json_unsigned(&j, "files", outcome.files);
 	json_unsigned(&j, "links", outcome.links);
 	json_unsigned(&j, "left", outcome.left);
@@ -68,11 +68,11 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 	if (context->json)
 		text_add(context->result, text_string(&text), text.length);
 
-	if (outcome.scope != WIRE_SCOPE_GENERIC)
-		cmd_print(context, "%s\n", wire_scope_text(outcome.scope));
+	if (outcome.scope != OKV_SCOPE_GENERIC)
+		cmd_print(context, "%s\n", okv_scope_text(outcome.scope));
 	if (r == 0 && outcome.files + outcome.links == 0)
 		cmd_print(context, "%s\n",
-			  act == wire_apply ? "wired already: nothing to do" : "not wired: nothing to do");
+			  act == okv_apply ? "wired already: nothing to do" : "not wired: nothing to do");
 	return r;
 }
 
@@ -80,18 +80,18 @@ static int act_wire(struct cmd_context *context, struct fault *f)
 {
 	/* For a package's trigger: who never asked to be wired is not. */
 	bool applied = true;
-	if (cmd_config_options.again && wire_was_applied(context->root, &applied, f) < 0)
+	if (cmd_config_options.again && okv_was_applied(context->root, &applied, f) < 0)
 		return -1;
 	if (!applied) {
 		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
 	}
-	return wire_or_unwire(context, "wire", wire_apply, f);
+	return wire_or_unwire(context, "wire", okv_apply, f);
 }
 
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
-	return wire_or_unwire(context, "unwire", wire_remove, f);
+	return wire_or_unwire(context, "unwire", okv_remove, f);
 }
 
 /* The file that FILE names: OKV's own names, with or without the directory. */
@@ -100,10 +100,10 @@ static int assign_path(const char *word, const char **ret_path, struct fault *f)
 	static const struct {
 		const char *word, *path;
 	} known[] = {
-		{ "okv_hsm.conf", WIRE_CONF },
-		{ "okv_hsm_env", WIRE_ENV },
-		{ WIRE_CONF, WIRE_CONF },
-		{ WIRE_ENV, WIRE_ENV },
+		{ "okv_hsm.conf", OKV_CONF },
+		{ "okv_hsm_env", OKV_ENV },
+		{ OKV_CONF, OKV_CONF },
+		{ OKV_ENV, OKV_ENV },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -159,13 +159,13 @@ static int set_change(void *context, const struct text *now, struct text *ret_te
 static int act_set(struct cmd_context *context, struct fault *f)
 {
 	struct setting setting = { .name = context->operands[2], .value = context->operands[3] };
-	struct wire_edit edit = { .change = set_change, .context = &setting };
+	struct okv_edit edit = { .change = set_change, .context = &setting };
 	bool changed;
 
 	if (assign_path(context->operands[1], &edit.path, f) < 0 || cmd_lock(context, f) < 0)
 		return -1;
-	const struct wire_job job = cmd_config_job(context, context->report);
-	if (wire_edit(&job, &edit, &changed, f) < 0)
+	const struct okv_job job = cmd_config_job(context, context->report);
+	if (okv_edit(&job, &edit, &changed, f) < 0)
 		return -1;
 	cmd_print(context, "%s: %s %s\n", edit.path, setting.name, changed ? "set" : "is so already");
 	return 0;
@@ -173,8 +173,8 @@ static int act_set(struct cmd_context *context, struct fault *f)
 
 static int act_check(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_job job = cmd_config_job(context, context->report);
-	WIRE_FINDINGS_AUTO findings = WIRE_FINDINGS_INIT;
+	const struct okv_job job = cmd_config_job(context, context->report);
+	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	TEXT_AUTO words_out = TEXT_INIT;
 	unsigned mended = 0;
 
@@ -182,24 +182,24 @@ static int act_check(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "--drop-handmade goes with --fix");
 	if (cmd_config_options.fix &&
 	    (cmd_lock(context, f) < 0 ||
-	     wire_fix(&job, cmd_config_options.drop_handmade ? WIRE_DROP_HANDMADE : WIRE_KEEP_HANDMADE, &mended,
+	     okv_fix(&job, cmd_config_options.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &mended,
 		      f) < 0))
 		return -1;
-	if (wire_check(&job, &findings, f) < 0)
+	if (okv_check(&job, &findings, f) < 0)
 		return -1;
 
-	const size_t fails = wire_findings_count(&findings, WIRE_FAIL);
-	wire_findings_tell(&findings, context->colour ? WIRE_COLOURED : WIRE_PLAIN, &words_out);
+	const size_t fails = okv_findings_count(&findings, OKV_FAIL);
+	okv_findings_tell(&findings, context->colour ? OKV_COLOURED : OKV_PLAIN, &words_out);
 	cmd_print(context, "%s", text_string(&words_out));
 	if (context->json) {
-		enum wire_scope scope;
+		enum okv_scope scope;
 		struct json j;
-		if (wire_scope_find(context->root, &context->settings, &scope, f) < 0)
+		if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
 			return -1;
 		cmd_config_result(context, "check", &j);
-		json_string(&j, "scope", wire_scope_word(scope));
+		json_string(&j, "scope", okv_scope_word(scope));
 		json_unsigned(&j, "mended", mended);
-		wire_findings_json(&findings, &j);
+		okv_findings_json(&findings, &j);
 		json_number(&j, "exit", fails > 0 ? 1 : 0);
 		json_object_end(&j);
 	}
@@ -210,7 +210,7 @@ static int act_check(struct cmd_context *context, struct fault *f)
 
 static int act_show(struct cmd_context *context, struct fault *f)
 {
-	const struct wire_job job = cmd_config_job(context, context->report);
+	const struct okv_job job = cmd_config_job(context, context->report);
 	TEXT_AUTO shown = TEXT_INIT;
 	TEXT_AUTO object = TEXT_INIT;
 	struct json j;
@@ -219,7 +219,7 @@ static int act_show(struct cmd_context *context, struct fault *f)
 	json_object_begin(&j, NULL);
 	json_string(&j, "command", cmd_tool.name);
 	json_string(&j, "action", "show");
-	if (wire_state_tell(&job, &shown, &j, f) < 0)
+	if (okv_state_tell(&job, &shown, &j, f) < 0)
 		return -1;
 	json_object_end(&j);
 	cmd_print(context, "%s", text_string(&shown));

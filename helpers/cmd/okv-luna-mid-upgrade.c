@@ -2,12 +2,12 @@
 
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "phase/phase.h"
+#include "upgrade/phase.h"
 
 /* OKV's upgrade must not wait for us, whatever hangs: the steps' bounds, and behind them the kernel's alarm. */
 enum { ALARM_GRACE_S = 5 };
 
-static uint64_t timeout = PHASE_MID_BOUND_MS / 1000;
+static uint64_t timeout = UPGRADE_MID_BOUND_MS / 1000;
 
 static const struct option options[] = {
 	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .least = 1, .most = 600,
@@ -17,7 +17,7 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	PHASE_RUN_AUTO act = { .kind = PHASE_MID, .bound_ms = (unsigned)timeout * 1000 };
+	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
 
 	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
 	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
@@ -28,9 +28,9 @@ static int run(struct cmd_context *context, struct fault *f)
 		return -1;
 	if (act.unlocked.kind != FAULT_NONE)
 		report_say(context->report, REPORT_WARNING, "working without the lock: %s", act.unlocked.text);
-	if (phase_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
+	if (upgrade_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
 		return -1;
-	if (!phase_run_changed(&act)) {
+	if (!upgrade_run_changed(&act)) {
 		f->kind = FAULT_NEGATIVE;
 		return -1;
 	}

@@ -2,8 +2,8 @@
 
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "phase/collect.h"
-#include "phase/phase.h"
+#include "upgrade/collect.h"
+#include "upgrade/phase.h"
 
 static bool accept_differences;
 static const char *profile, *collect;
@@ -27,17 +27,17 @@ enum { ALARM_GRACE_S = 15 };
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	PHASE_RUN_AUTO act = { .kind = PHASE_POST, .accept = accept_differences, .profile = profile };
+	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_POST, .accept = accept_differences, .profile = profile };
 
 	cmd_act_start(context, &act);
 	if (collect != NULL)
-		return phase_collect(&act, collect, f);
+		return upgrade_collect(&act, collect, f);
 	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
-	act.bound_ms = PHASE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
+	act.bound_ms = UPGRADE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */
 	(void)alarm(act.bound_ms / 1000 + ALARM_GRACE_S);
-	if (phase_post_upgrade(&act, f) < 0)
+	if (upgrade_post_upgrade(&act, f) < 0)
 		return -1;
 	return cmd_act_end(context, &act, f);
 }

@@ -2,7 +2,7 @@
 
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "phase/phase.h"
+#include "upgrade/phase.h"
 
 static bool back;
 static const char *profile;
@@ -19,12 +19,12 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	PHASE_RUN_AUTO act = { .kind = PHASE_PRE, .abort = back, .profile = profile, .bound_ms = PHASE_PRE_BOUND_MS };
+	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = UPGRADE_PRE_BOUND_MS };
 
 	cmd_act_start(context, &act);
 	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
-	if ((back ? phase_pre_abort : phase_pre_upgrade)(&act, f) < 0)
+	if ((back ? upgrade_pre_abort : upgrade_pre_upgrade)(&act, f) < 0)
 		return -1;
 	return cmd_act_end(context, &act, f);
 }

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "account/account.h"
+#include "okv/group.h"
 #include "cmd/tool.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
-#include "repair/repair.h"
-#include "repair/rules.h"
+#include "perms/repair.h"
+#include "perms/rules.h"
 
 static struct {
 	const char *phase, *profile;
@@ -43,7 +43,7 @@ struct names {
 struct speaker {
 	struct cmd_context *context;
 	struct names users, groups;
-	const char *to_come; /* the group that REPAIR_GID_TO_COME stands for */
+	const char *to_come; /* the group that PERMS_GID_TO_COME stands for */
 	struct json *json;
 };
 
@@ -57,7 +57,7 @@ static const char *name_of(struct names *names, uint32_t id, const char *to_come
 	const size_t place = names->count < NAMES_KEPT ? names->count++ : NAMES_KEPT - 1;
 	char *name = names->kept[place].name;
 	names->kept[place].id = id;
-	if (to_come != NULL && id == REPAIR_GID_TO_COME)
+	if (to_come != NULL && id == PERMS_GID_TO_COME)
 		(void)snprintf(name, sizeof(names->kept[place].name), "%s", to_come);
 	else if (names->find(&names->file, id, &found) && !found.failed)
 		(void)snprintf(name, sizeof(names->kept[place].name), "%s", SHOWN(text_string(&found)));
@@ -85,7 +85,7 @@ static void owned_json(struct json *j, const char *key, const char *owner, const
 	json_object_end(j);
 }
 
-static void change_print(void *context, const struct repair_change *change)
+static void change_print(void *context, const struct perms_change *change)
 {
 	struct speaker *speaker = context;
 	char old_owner[64], old_group[64];
@@ -128,33 +128,33 @@ static void speaker_done(struct speaker *speaker)
 }
 
 /* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
-static int accounts_repair(struct cmd_context *context, enum repair_act act, size_t *ret_changed, struct fault *f)
+static int accounts_repair(struct cmd_context *context, enum perms_act act, size_t *ret_changed, struct fault *f)
 {
 	const struct settings *settings = &context->settings;
-	const enum account_act account_act = act == REPAIR_APPLY ? ACCOUNT_APPLY : ACCOUNT_PLAN;
-	struct account_group group;
+	const enum okv_account_act okv_account_act = act == PERMS_APPLY ? OKV_ACCOUNT_APPLY : OKV_ACCOUNT_PLAN;
+	struct okv_group group;
 	bool added;
 	size_t lacking;
 
 	const char *user = settings->okv_user, *name = settings->hsm_group;
 
-	if (account_group_ensure(context->root, name, ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
+	if (okv_group_ensure(context->root, name, OKV_ACCOUNT_GID_ANY, okv_account_act, ACCOUNT_DEADLINE_MS,
 				 context->report, &group, f) < 0 ||
-	    account_member_ensure(context->root, user, name, account_act, ACCOUNT_DEADLINE_MS, context->report, &added,
+	    okv_member_ensure(context->root, user, name, okv_account_act, ACCOUNT_DEADLINE_MS, context->report, &added,
 				  f) < 0 ||
-	    account_lacking(context->root, user, name, context->report, &lacking, f) < 0)
+	    okv_lacking(context->root, user, name, context->report, &lacking, f) < 0)
 		return -1;
 	*ret_changed = (size_t)group.changed + (size_t)added;
 	return 0;
 }
 
-static void tally_print(struct cmd_context *context, enum repair_act act, const struct repair_tally *tally,
+static void tally_print(struct cmd_context *context, enum perms_act act, const struct perms_tally *tally,
 			size_t accounts, const char *profile)
 {
 	const size_t left = tally->refused + tally->failed + tally->exchanged;
 
 	if (wanted.undo) {
-		cmd_print(context, "%zu entries %sput back\n", tally->changed, act == REPAIR_APPLY ? "" : "would be ");
+		cmd_print(context, "%zu entries %sput back\n", tally->changed, act == PERMS_APPLY ? "" : "would be ");
 		return;
 	}
 	if (tally->changed + left + accounts == 0)
@@ -162,14 +162,14 @@ static void tally_print(struct cmd_context *context, enum repair_act act, const 
 			  profile, wanted.phase);
 	else
 		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
-			  act == REPAIR_APPLY ? "" : "would be ", profile, wanted.phase);
+			  act == PERMS_APPLY ? "" : "would be ", profile, wanted.phase);
 	if (tally->links > 0)
 		cmd_print(context, "%zu symbolic link%s left alone\n", tally->links, tally->links == 1 ? "" : "s");
 	if (tally->others > 0)
 		cmd_print(context, "%zu special file%s left alone\n", tally->others, tally->others == 1 ? "" : "s");
 }
 
-static void tally_json(struct json *j, const struct repair_tally *tally, size_t accounts)
+static void tally_json(struct json *j, const struct perms_tally *tally, size_t accounts)
 {
 	json_unsigned(j, "entries", tally->entries);
 	json_unsigned(j, "changed", tally->changed);
@@ -183,50 +183,50 @@ static void tally_json(struct json *j, const struct repair_tally *tally, size_t 
 	json_unsigned(j, "parents", tally->parents);
 }
 
-static struct repair_request request_of(const struct cmd_context *context, enum repair_act act, const char *profile)
+static struct perms_request request_of(const struct cmd_context *context, enum perms_act act, const char *profile)
 {
-	return (struct repair_request){
+	return (struct perms_request){
 		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase,
 		.act = act, .paths = context->operands, .path_count = context->operand_count,
 	};
 }
 
-static int work(struct cmd_context *context, enum repair_act act, const char *profile, struct speaker *speaker,
-		struct repair_tally *ret_tally, size_t *ret_accounts, struct fault *f)
+static int work(struct cmd_context *context, enum perms_act act, const char *profile, struct speaker *speaker,
+		struct perms_tally *ret_tally, size_t *ret_accounts, struct fault *f)
 {
 	const bool heard = context->json || !context->quiet;
-	const struct repair_ear ear = {
+	const struct perms_ear ear = {
 		.context = speaker, .change = heard ? change_print : NULL, .report = context->report
 	};
 
 	if (wanted.undo) {
-		const struct repair_undo undo = { .root = context->root, .act = act, .ear = ear };
-		return speaker_learn(speaker, f) < 0 ? -1 : repair_undo(&undo, ret_tally, f);
+		const struct perms_undo undo = { .root = context->root, .act = act, .ear = ear };
+		return speaker_learn(speaker, f) < 0 ? -1 : perms_undo(&undo, ret_tally, f);
 	}
-	struct repair_request request = request_of(context, act, profile);
+	struct perms_request request = request_of(context, act, profile);
 	request.ear = ear;
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
-	if (repair_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
+	if (perms_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
 	    speaker_learn(speaker, f) < 0)
 		return -1;
-	return repair_run(&request, ret_tally, f);
+	return perms_run(&request, ret_tally, f);
 }
 
 /* What is refused as a whole is refused before the lock is made, in a tree that may not have one yet. */
 static int refusals_ask(struct cmd_context *context, const char *profile, struct fault *f)
 {
-	const struct repair_request request = request_of(context, REPAIR_PLAN, profile);
-	const struct repair_undo undo = { .root = context->root, .act = REPAIR_PLAN };
-	struct repair_tally ignored;
+	const struct perms_request request = request_of(context, PERMS_PLAN, profile);
+	const struct perms_undo undo = { .root = context->root, .act = PERMS_PLAN };
+	struct perms_tally ignored;
 
-	return wanted.undo ? repair_undo(&undo, &ignored, f) : repair_ready(&request, f);
+	return wanted.undo ? perms_undo(&undo, &ignored, f) : perms_ready(&request, f);
 }
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	const enum repair_act act = wanted.check ? REPAIR_CHECK : context->dry_run ? REPAIR_PLAN : REPAIR_APPLY;
+	const enum perms_act act = wanted.check ? PERMS_CHECK : context->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
-	struct repair_tally tally = { 0 };
+	struct perms_tally tally = { 0 };
 	struct json json;
 	struct speaker speaker = {
 		.context = context, .json = &json, .to_come = context->settings.hsm_group,
@@ -243,7 +243,7 @@ static int run(struct cmd_context *context, struct fault *f)
 			return fault_usage(f, "path '%s' is not absolute", SHOWN(context->operands[i]));
 	if (wanted.phase == NULL)
 		wanted.phase = "post-upgrade";
-	if (act == REPAIR_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
+	if (act == PERMS_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
 
 	if (context->json) {
@@ -262,8 +262,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		return -1;
 	}
 	tally_print(context, act, &tally, accounts, profile);
-	r = repair_verdict(&tally, act, f);
-	if (r == 0 && act == REPAIR_CHECK && accounts > 0)
+	r = perms_verdict(&tally, act, f);
+	if (r == 0 && act == PERMS_CHECK && accounts > 0)
 		r = fault_negative(f, "the group or its members are not as they should be");
 	if (context->json) {
 		json_array_end(&json);

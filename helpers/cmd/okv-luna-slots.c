@@ -4,14 +4,14 @@
 #include "base/json.h"
 #include "cmd/tool.h"
 #include "proc/secret.h"
-#include "token/diagnosis.h"
-#include "token/judge.h"
-#include "token/monitor.h"
-#include "token/probe.h"
-#include "token/table.h"
-#include "token/tree.h"
-#include "token/uri.h"
-#include "token/vtl.h"
+#include "hsm/diagnosis.h"
+#include "hsm/judge.h"
+#include "hsm/monitor.h"
+#include "hsm/probe.h"
+#include "hsm/table.h"
+#include "hsm/tree.h"
+#include "hsm/uri.h"
+#include "hsm/vtl.h"
 
 enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600, DESCRIPTOR_MOST = 1023, DESCRIPTOR_NONE = DESCRIPTOR_MOST + 1 };
 
@@ -32,7 +32,7 @@ static const struct option options[] = {
 	  .help = "a token with this serial number must be there" },
 	{ .name = "uri", .kind = OPTION_TEXT, .argument = "URI", .target = &asked.uri,
 	  .help = "the same as a PKCS#11 URI: pkcs11:token=...;serial=..." },
-	{ .name = "min", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = TOKEN_SLOTS_MAX,
+	{ .name = "min", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = HSM_SLOTS_MAX,
 	  .target = &asked.least, .help = "so many of them must be there (default MIN_SLOTS)" },
 	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .least = 1, .most = TIMEOUT_MOST,
 	  .target = &asked.timeout, .help = "give up after so long (default SLOT_TIMEOUT)" },
@@ -52,24 +52,24 @@ static const struct option options[] = {
 
 /* What one run holds. */
 static struct {
-	struct token_uri uri;
-	struct token_question question;
-	struct token_key_question key;
-	struct token_wish wish;
+	struct hsm_uri uri;
+	struct hsm_question question;
+	struct hsm_key_question key;
+	struct hsm_wish wish;
 	char pin[PIN_SIZE];
-	struct token_monitor monitor;
-	struct token_answer answer;
-	struct token_vtl vtl;
-	struct token_causes causes;
-} one = { .uri = TOKEN_URI_INIT, .answer = TOKEN_ANSWER_INIT, .vtl = TOKEN_VTL_INIT, .causes = TOKEN_CAUSES_INIT };
+	struct hsm_monitor monitor;
+	struct hsm_answer answer;
+	struct hsm_vtl vtl;
+	struct hsm_causes causes;
+} one = { .uri = HSM_URI_INIT, .answer = HSM_ANSWER_INIT, .vtl = HSM_VTL_INIT, .causes = HSM_CAUSES_INIT };
 
 static void one_done(void)
 {
 	text_wipe(one.pin, sizeof(one.pin));
-	token_uri_done(&one.uri);
-	token_answer_done(&one.answer);
-	token_vtl_done(&one.vtl);
-	token_causes_done(&one.causes);
+	hsm_uri_done(&one.uri);
+	hsm_answer_done(&one.answer);
+	hsm_vtl_done(&one.vtl);
+	hsm_causes_done(&one.causes);
 }
 
 /* An option and the URI may not name the same thing. */
@@ -97,7 +97,7 @@ static int key_question(struct cmd_context *context, const char *key, const char
 	/* RFC 7512 writes a file as "file:/path" too. */
 	if (secret.file != NULL && asked.pin_file == NULL && text_starts(secret.file, "file:"))
 		secret.file += strlen("file:");
-	one.key = (struct token_key_question){ .label = key, .pin = one.pin, .encrypt = asked.encrypt };
+	one.key = (struct hsm_key_question){ .label = key, .pin = one.pin, .encrypt = asked.encrypt };
 	one.question.key = &one.key;
 	one.question.key_token = one.wish.label;
 	one.question.key_serial = one.wish.serial;
@@ -113,7 +113,7 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	one.question.settings = settings;
 	if (asked.monitor && context->json)
 		return fault_usage(f, "--monitor and --json exclude each other");
-	if (asked.uri != NULL && token_uri_parse(asked.uri, &one.uri, f) < 0)
+	if (asked.uri != NULL && hsm_uri_parse(asked.uri, &one.uri, f) < 0)
 		return -1;
 	if (merge(asked.label, "the label", one.uri.token, &one.wish.label, f) < 0 ||
 	    merge(asked.serial, "the serial number", one.uri.serial, &one.wish.serial, f) < 0 ||
@@ -145,10 +145,10 @@ static int ask(struct fault *f)
 {
 	struct fault verdict = FAULT_INIT;
 
-	if (token_probe(&one.question, &one.answer, f) < 0)
+	if (hsm_probe(&one.question, &one.answer, f) < 0)
 		return -1;
-	const int r = token_judge(&one.answer, &one.wish, &verdict);
-	if (asked.vtl && token_vtl_run(&one.question, &one.answer, &one.vtl, f) < 0)
+	const int r = hsm_judge(&one.answer, &one.wish, &verdict);
+	if (asked.vtl && hsm_vtl_run(&one.question, &one.answer, &one.vtl, f) < 0)
 		return -1;
 	if (r < 0)
 		*f = verdict;
@@ -176,9 +176,9 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 		json_object_end(&j);
 	}
 	if (one.answer.user != NULL)
-		token_json(&one.answer, &j);
+		hsm_json(&one.answer, &j);
 	if (asked.vtl)
-		token_vtl_json(&one.vtl, &j);
+		hsm_vtl_json(&one.vtl, &j);
 	json_array_begin(&j, "causes");
 	for (size_t i = 0; i < one.causes.count; i++) {
 		json_object_begin(&j, NULL);
@@ -194,11 +194,11 @@ static int table_print(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO out = TEXT_INIT;
 
-	token_table(&one.answer, &out);
+	hsm_table(&one.answer, &out);
 	if (asked.mechanisms)
 		for (size_t i = 0; i < one.answer.slot_count; i++)
-			if (token_matches(&one.answer.slots[i], &one.wish))
-				(void)token_mechanisms_compare(&one.answer.slots[i], &out);
+			if (hsm_matches(&one.answer.slots[i], &one.wish))
+				(void)hsm_mechanisms_compare(&one.answer.slots[i], &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
@@ -213,8 +213,8 @@ static int monitor_print(struct cmd_context *context, const struct fault *verdic
 	TEXT_AUTO line = TEXT_INIT;
 
 	lines_say(&one.monitor.report, text_string(&one.vtl.differences));
-	context->exit_status = (int)token_monitor_line(&one.monitor, &one.answer, &one.wish, verdict,
-						       token_timeout_ms(&one.question), &line);
+	context->exit_status = (int)hsm_monitor_line(&one.monitor, &one.answer, &one.wish, verdict,
+						       hsm_timeout_ms(&one.question), &line);
 	if (text_check(&line, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&line));
@@ -235,7 +235,7 @@ static void causes_tell(struct cmd_context *context, const struct fault *verdict
 	struct fault why = FAULT_INIT;
 
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
-	if (token_diagnose(context->root, &context->settings, asked.user, &one.answer, &one.causes, &why) < 0)
+	if (hsm_diagnose(context->root, &context->settings, asked.user, &one.answer, &one.causes, &why) < 0)
 		report_say(context->report, REPORT_WARNING, "the cause was not looked for: %s", why.text);
 	for (size_t i = 0; i < one.causes.count; i++)
 		report_say(context->report, REPORT_WARNING, "%s; to mend it: %s", one.causes.items[i].sentence,
@@ -249,7 +249,7 @@ static int show(struct cmd_context *context, int r, struct fault *f)
 
 	if (asked.monitor)
 		return monitor_print(context, &verdict, f);
-	if (talked && one.answer.end == TOKEN_END_WHOLE && table_print(context, f) < 0)
+	if (talked && one.answer.end == HSM_END_WHOLE && table_print(context, f) < 0)
 		return -1;
 	if (talked && asked.vtl)
 		vtl_tell(context);
@@ -264,7 +264,7 @@ static int show(struct cmd_context *context, int r, struct fault *f)
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	token_monitor_init(&one.monitor, context->report);
+	hsm_monitor_init(&one.monitor, context->report);
 	int r = question_build(context, f);
 	if (r == 0) {
 		r = show(context, ask(f), f);

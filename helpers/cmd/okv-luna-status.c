@@ -1,7 +1,7 @@
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "phase/phase.h"
-#include "phase/show.h"
+#include "upgrade/phase.h"
+#include "upgrade/show.h"
 
 static const struct option options[] = { OPTION_END };
 
@@ -9,7 +9,7 @@ enum { BOUND_S = 60 };
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	PHASE_RUN_AUTO checks = { .kind = PHASE_POST };
+	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
 	TEXT_AUTO text = TEXT_INIT;
 	size_t failed = 0;
 
@@ -18,15 +18,15 @@ static int run(struct cmd_context *context, struct fault *f)
 	/* Looking is all it does, whatever was asked for. */
 	checks.dry_run = true;
 	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
-	if (phase_status(&checks, f) < 0)
+	if (upgrade_status(&checks, f) < 0)
 		return -1;
 	for (size_t i = 0; i < checks.result_count; i++)
-		failed += phase_show_check(&checks.results[i]) == PHASE_CHECK_FAIL;
+		failed += upgrade_show_check(&checks.results[i]) == UPGRADE_CHECK_FAIL;
 	if (context->json)
-		phase_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
-	phase_show_status(&checks, context->colour ? PHASE_COLOUR : PHASE_PLAIN,
-			  context->verbose ? PHASE_VERBOSE : PHASE_BRIEF, &text);
-	cmd_act_print(context, &text, PHASE_STATUS_HANG);
+		upgrade_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
+	upgrade_show_status(&checks, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
+			  context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
+	cmd_act_print(context, &text, UPGRADE_STATUS_HANG);
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }
 

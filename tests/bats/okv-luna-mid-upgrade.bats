@@ -2,11 +2,11 @@
 # mid-upgrade: on a new OS the group, the membership, what carried the old id, the links; silent and in time.
 
 bats_require_minimum_version 1.5.0
-load phase.bash
+load upgrade.bash
 load eventually
 
-setup_file() { phase_setup_file; }
-setup() { phase_setup; }
+setup_file() { upgrade_setup_file; }
+setup() { upgrade_setup; }
 
 gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 

@@ -2,11 +2,11 @@
 # post-upgrade: proves by the snapshot that nothing was lost, says what was, and disarms itself only then.
 
 bats_require_minimum_version 1.5.0
-load phase.bash
+load upgrade.bash
 load eventually
 
-setup_file() { phase_setup_file; }
-setup() { phase_setup; }
+setup_file() { upgrade_setup_file; }
+setup() { upgrade_setup; }
 teardown() { [ -z "${process-}" ] || kill "$process" 2>/dev/null || true; }
 
 # An upgrade up to the first boot of the new OS.

@@ -2,10 +2,10 @@
 # pre-upgrade: one answer, a snapshot that stock tools can check, and a way back.
 
 bats_require_minimum_version 1.5.0
-load phase.bash
+load upgrade.bash
 
-setup_file() { phase_setup_file; }
-setup() { phase_setup; }
+setup_file() { upgrade_setup_file; }
+setup() { upgrade_setup; }
 
 @test "go: the answer is the first line, the steps follow with their times" {
 	run -0 --separate-stderr pre
@@ -204,7 +204,7 @@ setup() { phase_setup; }
 	# The act starts one child for each step, so the step's number is the number of its fork.
 	for step in 1 2 3 4 5 8 9 10 11 12; do
 		rm -rf "$ROOT"
-		phase_setup
+		upgrade_setup
 		strace -f -o "$BATS_TEST_TMPDIR/trace" -e trace=fork,vfork,clone \
 			-e "inject=fork,vfork,clone:signal=KILL:when=$step" \
 			"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" -q || true

@@ -2,10 +2,10 @@
 # status: every check at a glance, the worst first, by a schema, and nothing changed.
 
 bats_require_minimum_version 1.5.0
-load phase.bash
+load upgrade.bash
 
-setup_file() { phase_setup_file; }
-setup() { phase_setup; }
+setup_file() { upgrade_setup_file; }
+setup() { upgrade_setup; }
 
 # check NAME: its line.
 check() { grep -E "^(OK|WARN|FAIL) +$1 " <<<"$output"; }
@@ -37,32 +37,32 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	rm "$ROOT$LC/lib/libCryptoki2_64.so"
 	run -1 status_of
 	[[ $(check library) == FAIL* && $(check slots) == FAIL* ]]
-	phase_reset
+	upgrade_reset
 	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
 	run -1 status_of
 	[[ $(check group) == "FAIL  group     user 'oracle' is not in group 'hsmusers'" ]]
 	[[ $output == *"mend: gpasswd --add oracle hsmusers"* ]]
-	phase_reset
+	upgrade_reset
 	chmod 0666 "$ROOT$LC/cert/client/okv1Key.pem"
 	run -1 status_of
 	[[ $(check policy) == FAIL* && $output == *"mend: okv-luna repair --phase post-upgrade"* ]]
-	phase_reset
+	upgrade_reset
 	"$build/libexec/okv-luna-config" --root "$ROOT" unwire -q
 	run -1 status_of
 	[[ $(check wiring) == FAIL* && $output == *"mend: okv-luna config wire"* ]]
-	phase_reset
+	upgrade_reset
 	touch "$ROOT/tmp/hsmbundle"
 	run -0 status_of
 	[[ $(check bundle) == WARN* && $output == *"mend: okv-luna bundle clean"* ]]
-	phase_reset
+	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
 	[[ $(check client) == FAIL* && $output == *"mend: okv-luna extract ARCHIVE"* ]]
 }
 
-phase_reset() {
+upgrade_reset() {
 	rm -rf "$ROOT"
-	phase_setup
+	upgrade_setup
 	everyday
 }
 

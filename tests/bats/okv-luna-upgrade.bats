@@ -2,11 +2,11 @@
 # upgrade: OKV's own command runs only after a go, and as if it had been typed at the prompt.
 
 bats_require_minimum_version 1.5.0
-load phase.bash
+load upgrade.bash
 
-setup_file() { phase_setup_file; }
+setup_file() { upgrade_setup_file; }
 setup() {
-	phase_setup
+	upgrade_setup
 	cat >"$ROOT/root/upgrade" <<-'E'
 		#!/bin/bash
 		printf '%s\n' "$@" >/root/called

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "token/cryptoki.h"
+#include "hsm/cryptoki.h"
 
 #ifndef STEP
 #define STEP(call)

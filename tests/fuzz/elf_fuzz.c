@@ -1,4 +1,4 @@
-/* token/elf with any bytes as a file: refused, or read; never a fault of ours, never a string beyond the table. */
+/* hsm/elf with any bytes as a file: refused, or read; never a fault of ours, never a string beyond the table. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,21 +6,21 @@
 #include <unistd.h>
 
 #include "fs/handle.h"
-#include "token/elf.h"
+#include "hsm/elf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
-	TOKEN_ELF_AUTO elf = TOKEN_ELF_INIT;
+	HSM_ELF_AUTO elf = HSM_ELF_INIT;
 	struct fault f = FAULT_INIT;
 
 	if (fd < 0)
 		fd = (int)syscall(SYS_memfd_create, "elf", 0U);
 	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
 		abort();
-	if (token_elf_read(fd, "it", "C_GetFunctionList", &elf, &f) < 0) {
+	if (hsm_elf_read(fd, "it", "C_GetFunctionList", &elf, &f) < 0) {
 		if (f.kind != FAULT_REFUSED)
 			abort();
 		return 0;

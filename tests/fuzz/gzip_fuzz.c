@@ -1,5 +1,5 @@
 /*
- * archive/stream and archive/inflate with any bytes: whatever the pieces of input are, the outcome is the same; what
+ * client/archive/stream and client/archive/inflate with any bytes: whatever the pieces of input are, the outcome is the same; what
  * passes is what zlib makes of it (asked through libarchive).
  */
 #include <archive.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/crc32.h"
+#include "client/archive/crc32.h"
 #include "base/text.h"
 #include "pieces.h"
 

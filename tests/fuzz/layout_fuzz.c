@@ -61,7 +61,7 @@ static bool entry_read(char *line, struct unpack_entry *ret_entry)
 	return is_clean(ret_entry->path);
 }
 
-/* In order, each path once, and hard links to files only: as archive/unpack gives them. */
+/* In order, each path once, and hard links to files only: as client/archive/unpack gives them. */
 static void entries_read(char *text, struct unpack *u)
 {
 	size_t kept = 0;

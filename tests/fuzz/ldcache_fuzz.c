@@ -1,9 +1,9 @@
-/* token/ldcache with any bytes: every path it gives lies in them and ends in them. */
+/* hsm/ldcache with any bytes: every path it gives lies in them and ends in them. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/ldcache.h"
+#include "hsm/ldcache.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *path;
 		size_t at = 0, before = 0;
-		while ((path = token_ldcache_next(data, size, names[i], &at)) != NULL) {
+		while ((path = hsm_ldcache_next(data, size, names[i], &at)) != NULL) {
 			const uint8_t *start = (const uint8_t *)path;
 			if (start < data || start >= data + size ||
 			    memchr(start, '\0', (size_t)(data + size - start)) == NULL)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "archive/stream.h"
+#include "client/archive/stream.h"
 
 struct pieces {
 	struct stream stream;

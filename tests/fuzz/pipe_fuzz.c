@@ -1,11 +1,11 @@
-/* archive/pipe, the keeper's side, with any bytes of a process that was taken over: strings end, numbers are valid. */
+/* client/archive/pipe, the keeper's side, with any bytes of a process that was taken over: strings end, numbers are valid. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "archive/pipe.h"
+#include "client/archive/pipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
-/* archive/tar and archive/judge with any bytes: what they let pass is plain, within the limits and named once. */
+/* client/archive/tar and client/archive/judge with any bytes: what they let pass is plain, within the limits and named once. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/judge.h"
-#include "archive/tar.h"
+#include "client/archive/judge.h"
+#include "client/archive/tar.h"
 #include "base/text.h"
 #include "pieces.h"
 

@@ -1,16 +1,16 @@
-/* token/tell with whatever a library may write into our pipe, in pieces: no fault of ours, and never "that was all". */
+/* hsm/tell with whatever a library may write into our pipe, in pieces: no fault of ours, and never "that was all". */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/table.h"
-#include "token/tell.h"
+#include "hsm/table.h"
+#include "hsm/tell.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	TOKEN_ANSWER_AUTO answer = TOKEN_ANSWER_INIT;
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct tell_listener listener = { .answer = &answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
 	TEXT_AUTO out = TEXT_INIT;
 	struct json j;
@@ -22,14 +22,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (size_t at = 0, piece = 1; at < size; at += piece, piece = piece * 2 + 1) {
 		const size_t left = size - at;
-		if (token_tell_hear(&listener, data + at, left < piece ? left : piece))
+		if (hsm_tell_hear(&listener, data + at, left < piece ? left : piece))
 			abort();
 	}
-	token_table(&answer, &out);
+	hsm_table(&answer, &out);
 	json_init(&j, &out);
 	json_object_begin(&j, NULL);
-	token_json(&answer, &j);
+	hsm_json(&answer, &j);
 	json_object_end(&j);
-	token_tell_listener_done(&listener);
+	hsm_tell_listener_done(&listener);
 	return 0;
 }

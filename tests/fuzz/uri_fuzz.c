@@ -1,15 +1,15 @@
-/* token/uri with any string: refused as wrong use, or taken apart into strings without a NUL of their own. */
+/* hsm/uri with any string: refused as wrong use, or taken apart into strings without a NUL of their own. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/uri.h"
+#include "hsm/uri.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	TOKEN_URI_AUTO uri = TOKEN_URI_INIT;
+	HSM_URI_AUTO uri = HSM_URI_INIT;
 	struct fault f = FAULT_INIT;
 	char *string = malloc(size + sizeof("pkcs11:"));
 
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(string, "pkcs11:", 7);
 	memcpy(string + 7, data, size);
 	string[size + 7] = '\0';
-	const int r = token_uri_parse(string, &uri, &f);
+	const int r = hsm_uri_parse(string, &uri, &f);
 	/* slot-id is a number, whose fault has its own kind. */
 	if (r < 0 && f.kind != FAULT_USAGE && f.kind != FAULT_REFUSED)
 		abort();

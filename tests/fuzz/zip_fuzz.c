@@ -1,11 +1,11 @@
-/* archive/zip with any bytes: what it lets pass has the length and checksum that it promised. */
+/* client/archive/zip with any bytes: what it lets pass has the length and checksum that it promised. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "archive/crc32.h"
-#include "archive/zip.h"
+#include "client/archive/crc32.h"
+#include "client/archive/zip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # Upgrades from each root to each root (Debian 11, 12 and 13 as they are, with their own groupadd and shells) in all the
-# circumstances that can be foreseen: a sample; tests/faults.d/phase-matrix has the whole, and the guide's steps beside it.
+# circumstances that can be foreseen: a sample; tests/faults.d/upgrade-matrix has the whole, and the guide's steps beside it.
 
 bats_require_minimum_version 1.5.0
 load node.bash
 
-matrix=$BATS_TEST_DIRNAME/../../phase/matrix
+matrix=$BATS_TEST_DIRNAME/../../upgrade/matrix
 
 setup_file() { package_for_file; }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include "archive/unpack.h"
+#include "client/archive/unpack.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "unit.h"

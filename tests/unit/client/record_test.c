@@ -1,6 +1,6 @@
 #include "client/layout.h"
 #include "client/record.h"
-#include "digest/sha256.h"
+#include "fs/sha256.h"
 #include "failing.h"
 #include "made.h"
 
@@ -29,9 +29,9 @@ static void file_announce(struct unpack_entry *e)
 	if (e->type != PIPE_ENTRY_FILE)
 		return;
 	e->size = strlen(bytes_of(e->path));
-	MUST(digest_sha256_start(&d, &f));
-	MUST(digest_sha256_add(&d, bytes_of(e->path), e->size, &f));
-	MUST(digest_sha256_finish(&d, e->sha256, &f));
+	MUST(fs_sha256_start(&d, &f));
+	MUST(fs_sha256_add(&d, bytes_of(e->path), e->size, &f));
+	MUST(fs_sha256_finish(&d, e->sha256, &f));
 }
 
 static int record_make(void **state)

@@ -1,0 +1,32 @@
+/*
+ * client/archive/member: what an archive says about one of its members, before anybody has judged it.
+ */
+#ifndef OKV_CLIENT_ARCHIVE_MEMBER_H
+#define OKV_CLIENT_ARCHIVE_MEMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum member_type {
+	MEMBER_FILE,
+	MEMBER_DIRECTORY,
+	MEMBER_LINK,      /* symbolic */
+	MEMBER_HARD_LINK,
+	MEMBER_DEVICE,
+	MEMBER_FIFO,
+	MEMBER_SOCKET,
+	MEMBER_SPARSE,
+	MEMBER_UNKNOWN,
+};
+
+struct member {
+	enum member_type type;
+	const unsigned char *name; /* any bytes; borrowed from the reader until its next member */
+	size_t name_length;
+	const unsigned char *target; /* of links */
+	size_t target_length;
+	uint64_t size; /* of a file's content */
+	unsigned mode; /* as the archive has it: judged, never used */
+};
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * fs/sha256: SHA-256 (FIPS 180-4) without being linked to a library that an OS major takes away.
+ *
+ * Promise: the same digest from whichever provider is there: the libcrypto that the program is linked to, else one of
+ * any soname we know (1.0.2 to 3.x), opened at run time by full path, or the kernel (AF_ALG).  All are what a FIPS-mode
+ * system has approved; no arithmetic of our own.  With none, FAULT_ABSENT.  One provider is chosen at the first use and
+ * kept.
+ */
+#ifndef OKV_FS_SHA256_H
+#define OKV_FS_SHA256_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+
+enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = 2 * SHA256_SIZE + 1 };
+
+struct fs_sha256 {
+	void *state; /* the provider's */
+	int socket;
+};
+
+#define SHA256_INIT { .state = NULL, .socket = -1 }
+#define SHA256_AUTO __attribute__((cleanup(fs_sha256_done))) struct fs_sha256
+
+/* Begins a new digest; may be called again on the same object. */
+int fs_sha256_start(struct fs_sha256 *d, struct fault *f);
+int fs_sha256_add(struct fs_sha256 *d, const void *bytes, size_t length, struct fault *f);
+/* After it, fs_sha256_start before the next use. */
+int fs_sha256_finish(struct fs_sha256 *d, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
+void fs_sha256_done(struct fs_sha256 *d);
+
+/* Digest of all that can be read from the descriptor's present offset on; `name` is for the fault. */
+int fs_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
+/* Lower-case hex with its NUL. */
+void fs_sha256_hex(const unsigned char digest[SHA256_SIZE], char ret_hex[SHA256_HEX_SIZE]);
+/* For the tests: forbids one provider, "libcrypto" or "kernel"; NULL allows both.  Forgets the choice. */
+void fs_sha256_forbid(const char *provider);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * hsm/cryptoki: the part of PKCS#11 that this room speaks, in our own words.
+ *
+ * Source: the OASIS PKCS #11 Base Specification, 2.20 to 2.40, whose function list 3.x keeps as the first of its
+ * interfaces.  On Unix the structures have their natural alignment.  Texts in them are padded with blanks and have no
+ * NUL.  Only what is called has its type; the order of the function list is the standard's.
+ */
+#ifndef OKV_HSM_CRYPTOKI_H
+#define OKV_HSM_CRYPTOKI_H
+
+#include <string.h>
+
+enum {
+	CRYPTOKI_LABEL_SIZE = 32,
+	CRYPTOKI_MANUFACTURER_SIZE = 32,
+	CRYPTOKI_LIBRARY_SIZE = 32,
+	CRYPTOKI_MODEL_SIZE = 16,
+	CRYPTOKI_SERIAL_SIZE = 16,
+	CRYPTOKI_TIME_SIZE = 16,
+	CRYPTOKI_DESCRIPTION_SIZE = 64,
+	CRYPTOKI_INTERFACE_NAME_SIZE = 32, /* ours: the standard's names have no limit */
+};
+
+/* Return values.  0x80000000 and up are the vendor's. */
+#define CKR_OK 0x000UL
+#define CKR_HOST_MEMORY 0x002UL
+#define CKR_SLOT_ID_INVALID 0x003UL
+#define CKR_GENERAL_ERROR 0x005UL
+#define CKR_FUNCTION_FAILED 0x006UL
+#define CKR_ARGUMENTS_BAD 0x007UL
+#define CKR_ATTRIBUTE_SENSITIVE 0x011UL
+#define CKR_ATTRIBUTE_TYPE_INVALID 0x012UL
+#define CKR_DEVICE_ERROR 0x030UL
+#define CKR_DEVICE_REMOVED 0x032UL
+#define CKR_FUNCTION_NOT_SUPPORTED 0x054UL
+#define CKR_MECHANISM_INVALID 0x070UL
+#define CKR_PIN_INCORRECT 0x0a0UL
+#define CKR_PIN_LOCKED 0x0a4UL
+#define CKR_TOKEN_NOT_PRESENT 0x0e0UL
+#define CKR_TOKEN_NOT_RECOGNIZED 0x0e1UL
+#define CKR_USER_ALREADY_LOGGED_IN 0x100UL
+#define CKR_BUFFER_TOO_SMALL 0x150UL
+#define CKR_CRYPTOKI_NOT_INITIALIZED 0x190UL
+#define CKR_CRYPTOKI_ALREADY_INITIALIZED 0x191UL
+#define CKR_VENDOR_DEFINED 0x80000000UL
+
+/* Flags of a slot, a token, a session, a mechanism. */
+#define CKF_TOKEN_PRESENT 0x001UL
+#define CKF_REMOVABLE_DEVICE 0x002UL
+#define CKF_HW_SLOT 0x004UL
+#define CKF_LOGIN_REQUIRED 0x004UL
+#define CKF_USER_PIN_INITIALIZED 0x008UL
+#define CKF_TOKEN_INITIALIZED 0x400UL
+#define CKF_USER_PIN_COUNT_LOW 0x00010000UL
+#define CKF_USER_PIN_FINAL_TRY 0x00020000UL
+#define CKF_USER_PIN_LOCKED 0x00040000UL
+#define CKF_ERROR_STATE 0x01000000UL
+#define CKF_SERIAL_SESSION 0x004UL
+#define CKF_ENCRYPT 0x00000100UL
+#define CKF_DECRYPT 0x00000200UL
+#define CKF_GENERATE 0x00008000UL
+
+#define CKU_USER 1UL
+#define CKO_SECRET_KEY 4UL
+#define CKK_AES 0x1fUL
+#define CKM_AES_KEY_GEN 0x1080UL
+#define CKM_AES_CBC_PAD 0x1085UL
+#define CKA_CLASS 0x000UL
+#define CKA_LABEL 0x003UL
+#define CKA_KEY_TYPE 0x100UL
+#define CKA_SENSITIVE 0x103UL
+#define CKA_VALUE_LEN 0x161UL
+#define CKA_EXTRACTABLE 0x162UL
+
+#define CK_UNAVAILABLE_INFORMATION (~0UL)
+
+struct cryptoki_version {
+	unsigned char major, minor;
+};
+
+struct cryptoki_info {
+	struct cryptoki_version cryptoki;
+	unsigned char manufacturer[CRYPTOKI_MANUFACTURER_SIZE];
+	unsigned long flags;
+	unsigned char library[CRYPTOKI_LIBRARY_SIZE];
+	struct cryptoki_version version;
+};
+
+struct cryptoki_slot_info {
+	unsigned char description[CRYPTOKI_DESCRIPTION_SIZE];
+	unsigned char manufacturer[CRYPTOKI_MANUFACTURER_SIZE];
+	unsigned long flags;
+	struct cryptoki_version hardware, firmware;
+};
+
+struct cryptoki_token_info {
+	unsigned char label[CRYPTOKI_LABEL_SIZE];
+	unsigned char manufacturer[CRYPTOKI_MANUFACTURER_SIZE];
+	unsigned char model[CRYPTOKI_MODEL_SIZE];
+	unsigned char serial[CRYPTOKI_SERIAL_SIZE];
+	unsigned long flags;
+	unsigned long session_max, session_count, rw_session_max, rw_session_count;
+	unsigned long pin_most, pin_least;
+	unsigned long public_total, public_free, private_total, private_free;
+	struct cryptoki_version hardware, firmware;
+	unsigned char utc_time[CRYPTOKI_TIME_SIZE];
+};
+
+struct cryptoki_mechanism_info {
+	unsigned long key_least, key_most, flags;
+};
+
+struct cryptoki_mechanism {
+	unsigned long type;
+	void *parameter;
+	unsigned long parameter_length;
+};
+
+struct cryptoki_attribute {
+	unsigned long type;
+	void *value;
+	unsigned long length;
+};
+
+/* PKCS#11 3.0 */
+struct cryptoki_interface {
+	char *name;
+	void *functions;
+	unsigned long flags;
+};
+
+struct cryptoki_functions {
+	struct cryptoki_version version;
+	unsigned long (*C_Initialize)(void *arguments);
+	unsigned long (*C_Finalize)(void *reserved);
+	unsigned long (*C_GetInfo)(struct cryptoki_info *info);
+	unsigned long (*C_GetFunctionList)(struct cryptoki_functions **list);
+	unsigned long (*C_GetSlotList)(unsigned char hsm_present, unsigned long *slots, unsigned long *count);
+	unsigned long (*C_GetSlotInfo)(unsigned long slot, struct cryptoki_slot_info *info);
+	unsigned long (*C_GetTokenInfo)(unsigned long slot, struct cryptoki_token_info *info);
+	unsigned long (*C_GetMechanismList)(unsigned long slot, unsigned long *types, unsigned long *count);
+	unsigned long (*C_GetMechanismInfo)(unsigned long slot, unsigned long type,
+					    struct cryptoki_mechanism_info *info);
+	void (*unused_10_12[3])(void); /* C_InitToken, C_InitPIN, C_SetPIN */
+	unsigned long (*C_OpenSession)(unsigned long slot, unsigned long flags, void *application, void *notify,
+				       unsigned long *session);
+	unsigned long (*C_CloseSession)(unsigned long session);
+	void (*unused_15_18[4])(void); /* C_CloseAllSessions to C_SetOperationState */
+	unsigned long (*C_Login)(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length);
+	unsigned long (*C_Logout)(unsigned long session);
+	void (*unused_21_24[4])(void); /* C_CreateObject to C_GetObjectSize */
+	unsigned long (*C_GetAttributeValue)(unsigned long session, unsigned long object,
+					     struct cryptoki_attribute *attributes, unsigned long count);
+	void (*unused_26)(void); /* C_SetAttributeValue */
+	unsigned long (*C_FindObjectsInit)(unsigned long session, struct cryptoki_attribute *attributes,
+					   unsigned long count);
+	unsigned long (*C_FindObjects)(unsigned long session, unsigned long *objects, unsigned long size,
+				       unsigned long *count);
+	unsigned long (*C_FindObjectsFinal)(unsigned long session);
+	unsigned long (*C_EncryptInit)(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key);
+	unsigned long (*C_Encrypt)(unsigned long session, unsigned char *data, unsigned long length,
+				   unsigned char *encrypted, unsigned long *encrypted_length);
+	void (*unused_32_33[2])(void); /* C_EncryptUpdate, C_EncryptFinal */
+	unsigned long (*C_DecryptInit)(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key);
+	unsigned long (*C_Decrypt)(unsigned long session, unsigned char *encrypted, unsigned long encrypted_length,
+				   unsigned char *data, unsigned long *length);
+	void (*unused_36_68[33])(void); /* C_DecryptUpdate to C_WaitForSlotEvent */
+};
+
+/*
+ * A padded text without its padding, into size + 1 bytes.  A NUL, which has no place in it, ends it too: there are
+ * libraries that do not pad.
+ */
+static inline void cryptoki_text_copy(char *to, const unsigned char *from, size_t size)
+{
+	size_t length = strnlen((const char *)from, size);
+
+	while (length > 0 && from[length - 1] == ' ')
+		length--;
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+#endif

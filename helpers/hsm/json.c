@@ -1,0 +1,202 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hsm/names.h"
+#include "hsm/table.h"
+
+static const char *const end_names[] = {
+	[HSM_END_WHOLE] = "whole", [HSM_END_LATE] = "late",	    [HSM_END_CRASHED] = "crashed",
+	[HSM_END_LEFT] = "left",   [HSM_END_CLOSED] = "closed", [HSM_END_UNLOADABLE] = "unloadable",
+	[HSM_END_ERROR] = "error", [HSM_END_LIED] = "lied",
+};
+
+static void version_write(struct json *j, const char *key, struct cryptoki_version version)
+{
+	char text[8];
+
+	(void)snprintf(text, sizeof(text), "%u.%u", version.major, version.minor);
+	json_string(j, key, text);
+}
+
+/* CK_UNAVAILABLE_INFORMATION is no number. */
+static void count_write(struct json *j, const char *key, uint64_t value)
+{
+	if (value == CK_UNAVAILABLE_INFORMATION)
+		json_string(j, key, NULL);
+	else
+		json_unsigned(j, key, value);
+}
+
+struct flag {
+	uint64_t bit;
+	const char *name;
+};
+
+static const struct flag slot_flags[] = {
+	{ 0x001, "TOKEN_PRESENT" },
+	{ 0x002, "REMOVABLE_DEVICE" },
+	{ 0x004, "HW_SLOT" },
+};
+
+static const struct flag token_flags[] = {
+	{ 0x00000001, "RNG" },
+	{ 0x00000002, "WRITE_PROTECTED" },
+	{ 0x00000004, "LOGIN_REQUIRED" },
+	{ 0x00000008, "USER_PIN_INITIALIZED" },
+	{ 0x00000020, "RESTORE_KEY_NOT_NEEDED" },
+	{ 0x00000040, "CLOCK_ON_TOKEN" },
+	{ 0x00000100, "PROTECTED_AUTHENTICATION_PATH" },
+	{ 0x00000200, "DUAL_CRYPTO_OPERATIONS" },
+	{ 0x00000400, "TOKEN_INITIALIZED" },
+	{ 0x00000800, "SECONDARY_AUTHENTICATION" },
+	{ 0x00010000, "USER_PIN_COUNT_LOW" },
+	{ 0x00020000, "USER_PIN_FINAL_TRY" },
+	{ 0x00040000, "USER_PIN_LOCKED" },
+	{ 0x00080000, "USER_PIN_TO_BE_CHANGED" },
+	{ 0x00100000, "SO_PIN_COUNT_LOW" },
+	{ 0x00200000, "SO_PIN_FINAL_TRY" },
+	{ 0x00400000, "SO_PIN_LOCKED" },
+	{ 0x00800000, "SO_PIN_TO_BE_CHANGED" },
+	{ 0x01000000, "ERROR_STATE" },
+};
+
+/* Names of the bits, and in hexadecimal what has none. */
+static void flags_write(struct json *j, const struct flag *names, size_t count, uint64_t flags)
+{
+	json_array_begin(j, "flags");
+	for (size_t i = 0; i < count; i++) {
+		if ((flags & names[i].bit) != 0)
+			json_string(j, NULL, names[i].name);
+		flags &= ~names[i].bit;
+	}
+	if (flags != 0) {
+		char text[24];
+		(void)snprintf(text, sizeof(text), "0x%" PRIx64, flags);
+		json_string(j, NULL, text);
+	}
+	json_array_end(j);
+}
+
+static void token_write(struct json *j, const struct hsm_slot *slot)
+{
+	json_object_begin(j, "token");
+	json_string(j, "rv", HSM_RV(slot->hsm_rv));
+	if (slot->hsm_rv == CKR_OK) {
+		json_string(j, "label", slot->label);
+		json_string(j, "manufacturer", slot->manufacturer);
+		json_string(j, "model", slot->model);
+		json_string(j, "serial", slot->serial);
+		flags_write(j, token_flags, sizeof(token_flags) / sizeof(token_flags[0]), slot->flags);
+		version_write(j, "hardware", slot->hardware);
+		version_write(j, "firmware", slot->firmware);
+		count_write(j, "sessions", slot->session_count);
+		count_write(j, "sessions_max", slot->session_max);
+		count_write(j, "rw_sessions", slot->rw_session_count);
+		count_write(j, "rw_sessions_max", slot->rw_session_max);
+		count_write(j, "pin_least", slot->pin_least);
+		count_write(j, "pin_most", slot->pin_most);
+		count_write(j, "public_memory_total", slot->public_total);
+		count_write(j, "public_memory_free", slot->public_free);
+		count_write(j, "private_memory_total", slot->private_total);
+		count_write(j, "private_memory_free", slot->private_free);
+		json_string(j, "utc_time", slot->utc_time);
+	}
+	json_object_end(j);
+}
+
+static void mechanisms_write(struct json *j, const struct hsm_slot *slot)
+{
+	json_array_begin(j, "mechanisms");
+	for (size_t i = 0; i < slot->mechanism_count; i++) {
+		const struct hsm_mechanism *mechanism = &slot->mechanisms[i];
+		char number[24];
+		(void)snprintf(number, sizeof(number), "0x%" PRIx64, mechanism->type);
+		json_object_begin(j, NULL);
+		json_string(j, "type", number);
+		json_string(j, "name", HSM_MECHANISM(mechanism->type));
+		json_string(j, "rv", HSM_RV(mechanism->rv));
+		json_unsigned(j, "key_least", mechanism->key_least);
+		json_unsigned(j, "key_most", mechanism->key_most);
+		json_unsigned(j, "flags", mechanism->flags);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void slot_write(struct json *j, const struct hsm_slot *slot)
+{
+	json_object_begin(j, NULL);
+	json_unsigned(j, "id", slot->id);
+	json_bool(j, "present", slot->present);
+	json_bool(j, "usable", slot->usable);
+	json_string(j, "rv", HSM_RV(slot->slot_rv));
+	json_string(j, "description", slot->description);
+	json_string(j, "manufacturer", slot->slot_manufacturer);
+	flags_write(j, slot_flags, sizeof(slot_flags) / sizeof(slot_flags[0]), slot->slot_flags);
+	version_write(j, "hardware", slot->slot_hardware);
+	version_write(j, "firmware", slot->slot_firmware);
+	token_write(j, slot);
+	if (slot->mechanisms != NULL)
+		mechanisms_write(j, slot);
+	json_object_end(j);
+}
+
+static void key_write(struct json *j, const struct hsm_key *key)
+{
+	json_object_begin(j, "key");
+	json_unsigned(j, "slot", key->slot);
+	json_string(j, "call", key->call);
+	json_string(j, "rv", HSM_RV(key->rv));
+	json_unsigned(j, "found", key->found);
+	json_unsigned(j, "type", key->type);
+	json_unsigned(j, "length", key->length);
+	json_bool(j, "sensitive", key->sensitive);
+	json_bool(j, "extractable", key->extractable);
+	if (key->tried)
+		json_bool(j, "encrypts", key->encrypted);
+	json_object_end(j);
+}
+
+static void library_write(struct json *j, const struct hsm_answer *answer)
+{
+	json_object_begin(j, "library");
+	json_string(j, "file", answer->module);
+	json_string(j, "real_file", answer->module_real);
+	json_string(j, "links", answer->links);
+	if (answer->info_known) {
+		version_write(j, "cryptoki", answer->cryptoki);
+		json_string(j, "manufacturer", answer->library_manufacturer);
+		json_string(j, "description", answer->library_description);
+		version_write(j, "version", answer->library_version);
+		json_unsigned(j, "flags", answer->library_flags);
+	}
+	json_array_begin(j, "interfaces");
+	for (size_t i = 0; i < answer->interface_count; i++) {
+		json_object_begin(j, NULL);
+		json_string(j, "name", answer->interfaces[i].name);
+		version_write(j, "version", answer->interfaces[i].version);
+		json_unsigned(j, "flags", answer->interfaces[i].flags);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_unsigned(j, "printed_bytes", answer->printed);
+	json_unsigned(j, "processes_killed", answer->strays);
+	json_object_end(j);
+}
+
+void hsm_json(const struct hsm_answer *answer, struct json *j)
+{
+	json_string(j, "user", answer->user);
+	json_string(j, "end", end_names[answer->end]);
+	json_string(j, "last_call", answer->call);
+	json_string(j, "rv", HSM_RV(answer->rv));
+	json_unsigned(j, "elapsed_ms", answer->elapsed_ms);
+	library_write(j, answer);
+	json_array_begin(j, "slots");
+	for (size_t i = 0; i < answer->slot_count; i++)
+		slot_write(j, &answer->slots[i]);
+	json_array_end(j);
+	if (answer->key.asked)
+		key_write(j, &answer->key);
+}

@@ -1,0 +1,164 @@
+#include "hsm/judge.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "hsm/names.h"
+
+/* What OKV does with its HSM: it makes an AES key and wraps the wallet password with AES-CBC-PAD. */
+static const struct {
+	uint64_t type, flags;
+	const char *purpose;
+} needed[] = {
+	{ CKM_AES_KEY_GEN, CKF_GENERATE, "AES key generation" },
+	{ CKM_AES_CBC_PAD, CKF_ENCRYPT | CKF_DECRYPT, "encryption and decryption with AES-CBC-PAD" },
+};
+enum { NEEDED_COUNT = sizeof(needed) / sizeof(needed[0]) };
+
+bool hsm_matches(const struct hsm_slot *slot, const struct hsm_wish *wish)
+{
+	return slot->usable && (wish->label == NULL || strcmp(slot->label, wish->label) == 0) &&
+	       (wish->serial == NULL || strcmp(slot->serial, wish->serial) == 0) &&
+	       (wish->model == NULL || strcmp(slot->model, wish->model) == 0) &&
+	       (wish->manufacturer == NULL || strcmp(slot->manufacturer, wish->manufacturer) == 0) &&
+	       (!wish->slot_id_set || slot->id == wish->slot_id);
+}
+
+size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < NEEDED_COUNT; i++) {
+		const struct hsm_mechanism *found = NULL;
+		for (size_t j = 0; j < slot->mechanism_count && found == NULL; j++)
+			if (slot->mechanisms[j].type == needed[i].type)
+				found = &slot->mechanisms[j];
+		if (found != NULL && found->rv == CKR_OK && (found->flags & needed[i].flags) == needed[i].flags)
+			continue;
+		missing++;
+		text_add_format(out, "slot %" PRIu64 ": no %s (%s %s)\n", slot->id, needed[i].purpose,
+				HSM_MECHANISM(needed[i].type),
+				found == NULL	      ? "is not offered"
+				: found->rv != CKR_OK ? "cannot be asked about"
+						      : "is offered for other uses only");
+	}
+	return missing;
+}
+
+/* The words after "token" that say which one is meant. */
+static void wish_describe(const struct hsm_wish *wish, struct text *out)
+{
+	const struct {
+		const char *name, *value;
+	} parts[] = {
+		{ "label", wish->label },
+		{ "serial number", wish->serial },
+		{ "model", wish->model },
+		{ "manufacturer", wish->manufacturer },
+	};
+	const char *joint = " with ";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].value == NULL)
+			continue;
+		text_add_format(out, "%s%s '%s'", joint, parts[i].name, SHOWN(parts[i].value));
+		joint = " and ";
+	}
+	if (wish->slot_id_set)
+		text_add_format(out, " in slot %" PRIu64, wish->slot_id);
+}
+
+static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish, uint64_t matching, struct fault *f)
+{
+	TEXT_AUTO which = TEXT_INIT;
+	const size_t usable = hsm_usable_count(answer);
+	const char *user = SHOWN(answer->user);
+
+	wish_describe(wish, &which);
+	if (text_check(&which, f) < 0)
+		return -1;
+	if (answer->slot_count == 0)
+		return fault_negative(f,
+				      "user '%s' sees no slot; a Luna client that cannot read its configuration or key"
+				      " shows none and reports no error",
+				      user);
+	if (usable == 0)
+		return fault_negative(f, "user '%s' sees no usable slot: none of %zu has an initialised token", user,
+				      answer->slot_count);
+	if (matching == 0)
+		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
+				      usable);
+	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are wanted", user,
+			      matching, text_string(&which), wish->least);
+}
+
+static int mechanisms_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f)
+{
+	TEXT_AUTO lines = TEXT_INIT;
+	size_t missing = 0;
+
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (hsm_matches(&answer->slots[i], wish))
+			missing += hsm_mechanisms_compare(&answer->slots[i], &lines);
+	if (text_check(&lines, f) < 0)
+		return -1;
+	const char *first = text_string(&lines);
+	return missing > 0 ? fault_negative(f, "OKV needs what the HSM does not offer: %s",
+					    SHOWN_BYTES(first, strcspn(first, "\n")))
+			   : 0;
+}
+
+static int key_judge(const struct hsm_key *key, struct fault *f)
+{
+	if (key->call != NULL && key->rv == CKR_PIN_LOCKED)
+		return fault_negative(
+			f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
+			key->slot);
+	if (key->call != NULL)
+		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
+				      key->call, HSM_RV(key->rv));
+	if (key->found != 1)
+		return fault_negative(f,
+				      "slot %" PRIu64 " holds %s secret key with that label, and exactly one is wanted",
+				      key->slot, key->found == 0 ? "no" : "more than one");
+	if (!key->sensitive || key->extractable)
+		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
+				      key->sensitive ? "extractable" : "not sensitive");
+	if (key->tried && !key->encrypted)
+		return fault_negative(f, "what the key in slot %" PRIu64 " encrypted did not come back as it was",
+				      key->slot);
+	return 0;
+}
+
+int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f)
+{
+	const uint64_t least = wish->least > 0 ? wish->least : 1;
+	struct hsm_wish meant = *wish;
+	uint64_t matching = 0;
+
+	meant.least = least;
+	if (answer->end != HSM_END_WHOLE) {
+		*f = answer->fault;
+		return -1;
+	}
+	for (size_t i = 0; i < answer->slot_count; i++)
+		matching += hsm_matches(&answer->slots[i], &meant);
+	if (matching < least)
+		return too_few(answer, &meant, matching, f);
+	if (wish->mechanisms && mechanisms_judge(answer, &meant, f) < 0)
+		return -1;
+	return answer->key.asked ? key_judge(&answer->key, f) : 0;
+}
+
+int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
+		struct fault *f)
+{
+	const struct hsm_question question = { .root = root, .settings = settings, .report = report };
+	const struct hsm_wish wish = {
+		.label = settings->token_label[0] != '\0' ? settings->token_label : NULL,
+		.least = settings->min_slots,
+	};
+
+	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
+	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_judge(ret_answer, &wish, f);
+}

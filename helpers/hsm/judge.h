@@ -1,0 +1,42 @@
+/*
+ * hsm/judge: is what the library showed good enough?
+ *
+ * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
+ * wanted, no token of that label, serial number, model or manufacturer, a key that is not exactly one or not what it
+ * should be, a mechanism missing.  A conversation that was not whole keeps the fault of the probe: FAULT_LATE (7),
+ * FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
+ * A slot counts as usable when its token is initialised; a slot that is merely free does not.
+ */
+#ifndef OKV_HSM_JUDGE_H
+#define OKV_HSM_JUDGE_H
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "base/text.h"
+#include "conf/settings.h"
+#include "hsm/probe.h"
+
+/* NULL or 0: does not matter. */
+struct hsm_wish {
+	const char *label, *serial, *model, *manufacturer;
+	bool slot_id_set;
+	uint64_t slot_id;
+	uint64_t least;	 /* usable slots that match all the above; 0 counts as 1 */
+	bool mechanisms; /* each of them must offer what OKV needs */
+};
+
+/* Does that slot hold a usable token that is meant? */
+bool hsm_matches(const struct hsm_slot *slot, const struct hsm_wish *wish);
+int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f);
+
+/*
+ * The whole question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER.  0: OKV can use its HSM.
+ * -1: *f is the verdict.  *ret_answer is filled in both cases (empty when no child ran); end with hsm_answer_done.
+ */
+int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
+		struct fault *f);
+
+/* The mechanisms OKV uses: each difference as one line ("slot 3: no AES key generation (CKM_AES_KEY_GEN)"). */
+size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out);
+
+#endif

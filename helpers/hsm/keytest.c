@@ -1,0 +1,146 @@
+#include "hsm/keytest.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { KEYS_MAX = 16, BLOCK = 16, SAMPLE = 48, SAMPLE_PADDED = SAMPLE + BLOCK };
+
+struct keytest {
+	const struct cryptoki_functions *functions;
+	struct hsm_board *board;
+	unsigned long session;
+	struct tell_key result;
+};
+
+/* Writes the call on the board, makes it, and keeps the first error. */
+#define CALL(test, number, expression) call_note((test), (number), ((test)->board->call = (number), (expression)))
+
+static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv)
+{
+	if (rv == CKR_OK)
+		return true;
+	if (test->result.rv == CKR_OK) {
+		test->result.rv = rv;
+		test->result.call = call;
+	}
+	return false;
+}
+
+static bool login(struct keytest *test, const struct hsm_key_question *question)
+{
+	test->board->call = HSM_CALL_LOGIN;
+	const unsigned long rv = test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin,
+							  question->pin_length);
+	/* This process has its own copy of the memory, and no more use for the PIN. */
+	text_wipe(question->pin, question->pin_length);
+	return rv == CKR_USER_ALREADY_LOGGED_IN || call_note(test, HSM_CALL_LOGIN, rv);
+}
+
+static bool find(struct keytest *test, const char *label, unsigned long *ret_key)
+{
+	unsigned long class = CKO_SECRET_KEY, found[KEYS_MAX], count = 0;
+	char copy[256];
+	struct cryptoki_attribute wanted[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_LABEL, copy, strnlen(label, sizeof(copy)) },
+	};
+
+	memcpy(copy, label, wanted[1].length);
+	if (!CALL(test, HSM_CALL_FIND_INIT, test->functions->C_FindObjectsInit(test->session, wanted, 2)))
+		return false;
+	while (CALL(test, HSM_CALL_FIND, test->functions->C_FindObjects(test->session, found, KEYS_MAX, &count))) {
+		if (count > KEYS_MAX) {
+			(void)call_note(test, HSM_CALL_FIND, CKR_FUNCTION_FAILED);
+			break;
+		}
+		if (count > 0 && test->result.found == 0)
+			*ret_key = found[0];
+		test->result.found += count;
+		/* More than a handful is an answer already. */
+		if (count == 0 || test->result.found > KEYS_MAX)
+			break;
+	}
+	return CALL(test, HSM_CALL_FIND_FINAL, test->functions->C_FindObjectsFinal(test->session)) &&
+	       test->result.rv == CKR_OK;
+}
+
+/* One attribute at a time: one that a token does not know must not hide the others. */
+static bool attribute(struct keytest *test, unsigned long key, unsigned long type, void *value, unsigned long size)
+{
+	struct cryptoki_attribute wanted = { type, value, size };
+
+	return CALL(test, HSM_CALL_ATTRIBUTES,
+		    test->functions->C_GetAttributeValue(test->session, key, &wanted, 1)) &&
+	       wanted.length == size;
+}
+
+static void look(struct keytest *test, unsigned long key)
+{
+	unsigned char sensitive = 0, extractable = 1;
+	unsigned long type = 0, length = 0;
+
+	if (!attribute(test, key, CKA_KEY_TYPE, &type, sizeof(type)) ||
+	    !attribute(test, key, CKA_SENSITIVE, &sensitive, 1) ||
+	    !attribute(test, key, CKA_EXTRACTABLE, &extractable, 1))
+		return;
+	test->result.type = type;
+	test->result.sensitive = sensitive != 0;
+	test->result.extractable = extractable != 0;
+	/* Some tokens do not tell it; that is no fault of the key. */
+	test->board->call = HSM_CALL_ATTRIBUTES;
+	struct cryptoki_attribute wanted = { CKA_VALUE_LEN, &length, sizeof(length) };
+	if (test->functions->C_GetAttributeValue(test->session, key, &wanted, 1) == CKR_OK)
+		test->result.length = length;
+}
+
+static void round_trip(struct keytest *test, unsigned long key)
+{
+	unsigned char random[BLOCK + SAMPLE];
+	unsigned char secret[SAMPLE_PADDED + BLOCK] = { 0 }, plain[SAMPLE_PADDED + BLOCK] = { 0 };
+	struct cryptoki_mechanism mechanism = { CKM_AES_CBC_PAD, random, BLOCK };
+	unsigned long secret_length = sizeof(secret), plain_length = sizeof(plain);
+
+	if (syscall(SYS_getrandom, random, sizeof(random), 0U) != (long)sizeof(random)) {
+		(void)call_note(test, HSM_CALL_ENCRYPT_INIT, CKR_HOST_MEMORY);
+		return;
+	}
+	const struct cryptoki_functions *f = test->functions;
+	if (!CALL(test, HSM_CALL_ENCRYPT_INIT, f->C_EncryptInit(test->session, &mechanism, key)) ||
+	    !CALL(test, HSM_CALL_ENCRYPT,
+		  f->C_Encrypt(test->session, random + BLOCK, SAMPLE, secret, &secret_length)) ||
+	    !CALL(test, HSM_CALL_DECRYPT_INIT, f->C_DecryptInit(test->session, &mechanism, key)) ||
+	    !CALL(test, HSM_CALL_DECRYPT, f->C_Decrypt(test->session, secret, secret_length, plain, &plain_length)))
+		return;
+	test->result.tried = 1;
+	test->result.encrypted = secret_length == SAMPLE_PADDED && plain_length == SAMPLE &&
+				 memcmp(plain, random + BLOCK, SAMPLE) == 0 &&
+				 memcmp(secret, random + BLOCK, SAMPLE) != 0;
+}
+
+struct tell_key hsm_key_test(const struct cryptoki_functions *functions, struct hsm_board *board,
+			       const struct hsm_slot *slot, const struct hsm_key_question *question)
+{
+	struct keytest test = { .functions = functions, .board = board };
+	unsigned long key = 0;
+
+	test.result.slot = slot->id;
+	if ((slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0) {
+		(void)call_note(&test, HSM_CALL_LOGIN, CKR_PIN_LOCKED);
+		return test.result;
+	}
+	if (!CALL(&test, HSM_CALL_OPEN_SESSION,
+		  functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &test.session)))
+		return test.result;
+	if (login(&test, question)) {
+		if (find(&test, question->label, &key) && test.result.found == 1) {
+			look(&test, key);
+			if (question->encrypt && test.result.rv == CKR_OK)
+				round_trip(&test, key);
+		}
+		(void)CALL(&test, HSM_CALL_LOGOUT, functions->C_Logout(test.session));
+	}
+	(void)CALL(&test, HSM_CALL_CLOSE_SESSION, functions->C_CloseSession(test.session));
+	return test.result;
+}

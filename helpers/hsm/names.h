@@ -1,0 +1,56 @@
+/*
+ * hsm/names: numbers of PKCS#11 as people read them.
+ *
+ * Promise: never NULL; a number that has no name here is written in hexadecimal.  Sources: OASIS PKCS #11 2.40;
+ * the vendor's own return values from the client's SDK documentation.
+ */
+#ifndef OKV_HSM_NAMES_H
+#define OKV_HSM_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HSM_NAME_SIZE = 48 };
+struct hsm_name {
+	char bytes[HSM_NAME_SIZE];
+};
+
+/* "CKR_DEVICE_ERROR", "CKR 0x80000123". */
+const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv);
+const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type);
+/* HSM_RV(rv) may be used as a printf argument, as SHOWN() may. */
+#define HSM_RV(rv) hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
+#define HSM_MECHANISM(type) hsm_mechanism_name(&(struct hsm_name){ { 0 } }, (type))
+
+/* What PKCS#11's calls are called, for the child's board: index 0 is "". */
+enum hsm_call {
+	HSM_CALL_NONE,
+	HSM_CALL_LOAD, /* dlopen(3), constructors included */
+	HSM_CALL_FUNCTION_LIST,
+	HSM_CALL_INITIALIZE,
+	HSM_CALL_INFO,
+	HSM_CALL_SLOT_LIST,
+	HSM_CALL_SLOT_INFO,
+	HSM_CALL_TOKEN_INFO,
+	HSM_CALL_MECHANISM_LIST,
+	HSM_CALL_MECHANISM_INFO,
+	HSM_CALL_INTERFACE_LIST,
+	HSM_CALL_OPEN_SESSION,
+	HSM_CALL_LOGIN,
+	HSM_CALL_FIND_INIT,
+	HSM_CALL_FIND,
+	HSM_CALL_FIND_FINAL,
+	HSM_CALL_ATTRIBUTES,
+	HSM_CALL_ENCRYPT_INIT,
+	HSM_CALL_ENCRYPT,
+	HSM_CALL_DECRYPT_INIT,
+	HSM_CALL_DECRYPT,
+	HSM_CALL_LOGOUT,
+	HSM_CALL_CLOSE_SESSION,
+	HSM_CALL_FINALIZE,
+	HSM_CALL_COUNT,
+};
+/* "" for a number that is none. */
+const char *hsm_call_name(uint32_t call);
+
+#endif

@@ -1,0 +1,135 @@
+#include "hsm/reach.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proc/ward.h"
+#include "hsm/tree.h"
+
+enum { DEADLINE_MS = 10000 }; /* a dead network file system must not keep us */
+
+struct told {
+	uint32_t index, failed_length;
+	int32_t errnum;
+	uint32_t uid, gid, mode;
+};
+
+struct work {
+	struct hsm_reach *items;
+	size_t count, heard;
+	unsigned char pending[sizeof(struct told)];
+	size_t pending_length;
+};
+
+/* The component that the first `length` bytes lead to: 0, or the errno. */
+static int component_test(const char *path, size_t length, int how, struct stat *ret_status)
+{
+	char prefix[PATH_MAX];
+
+	if (length >= sizeof(prefix))
+		return ENAMETOOLONG;
+	memcpy(prefix, path, length);
+	prefix[length] = '\0';
+	memset(ret_status, 0, sizeof(*ret_status));
+	if (stat(prefix, ret_status) < 0)
+		return errno;
+	if (S_ISDIR(ret_status->st_mode))
+		how |= X_OK;
+	return access(prefix, how) < 0 ? errno : 0;
+}
+
+static struct told path_test(const struct hsm_reach *item, uint32_t index)
+{
+	struct told told;
+	struct stat status;
+	const size_t whole = strlen(item->path);
+
+	memset(&told, 0, sizeof(told));
+	told.index = index;
+	for (size_t at = 0; told.errnum == 0 && at < whole;) {
+		at += strspn(item->path + at, "/");
+		at += strcspn(item->path + at, "/");
+		const bool last = item->path[at + strspn(item->path + at, "/")] == '\0';
+		const int how = !last ? F_OK : item->need == HSM_NEED_WRITE ? R_OK | W_OK : R_OK;
+		told.failed_length = (uint32_t)at;
+		told.errnum = component_test(item->path, at, how, &status);
+		if (told.errnum == ENOENT && last && item->need == HSM_NEED_WRITE)
+			told.errnum = 0;
+		if (told.errnum == EACCES) {
+			told.uid = status.st_uid;
+			told.gid = status.st_gid;
+			told.mode = status.st_mode;
+		}
+		if (last)
+			break;
+	}
+	return told;
+}
+
+static int paths_test(void *context, int tell)
+{
+	const struct work *work = context;
+
+	for (size_t i = 0; i < work->count; i++) {
+		const struct told told = path_test(&work->items[i], (uint32_t)i);
+		if (write(tell, &told, sizeof(told)) != sizeof(told))
+			return 1;
+	}
+	return 0;
+}
+
+static bool hear(void *listener, const void *bytes, size_t length)
+{
+	struct work *work = listener;
+	const unsigned char *at = bytes;
+
+	while (length > 0) {
+		const size_t room = sizeof(work->pending) - work->pending_length, step = length < room ? length : room;
+		memcpy(work->pending + work->pending_length, at, step);
+		work->pending_length += step;
+		at += step;
+		length -= step;
+		if (work->pending_length < sizeof(work->pending))
+			break;
+		struct told told;
+		memcpy(&told, work->pending, sizeof(told));
+		work->pending_length = 0;
+		if (told.index >= work->count || told.failed_length > strlen(work->items[told.index].path))
+			continue;
+		struct hsm_reach *item = &work->items[told.index];
+		item->errnum = told.errnum;
+		item->failed_length = told.failed_length;
+		item->uid = told.uid;
+		item->gid = told.gid;
+		item->mode = told.mode;
+		work->heard++;
+	}
+	return work->heard == work->count;
+}
+
+int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_reach *items, size_t count,
+		     struct fault *f)
+{
+	struct work work = { .items = items, .count = count };
+	struct proc_ward_end end = PROC_WARD_END_INIT;
+	struct proc_ward ward = {
+		.work = paths_test,
+		.context = &work,
+		.hear = hear,
+		.listener = &work,
+		.identity = identity,
+		.deadline_ms = DEADLINE_MS,
+	};
+
+	if (hsm_tree_root(root, &ward.root, f) < 0 || proc_ward_run(&ward, "look as that user", &end, f) < 0)
+		return -1;
+	const bool all = end.heard_all, late = end.late;
+	proc_ward_end_done(&end);
+	if (late)
+		return fault_late(f, "a path of the client's configuration did not answer within %d s",
+				  DEADLINE_MS / 1000);
+	return all ? 0 : fault_system(f, 0, "the child that looks as that user ended early");
+}

@@ -1,0 +1,27 @@
+/*
+ * hsm/session: in the child, talk PKCS#11 with the library and tell what it says.
+ *
+ * Promise: the calls come in the order a careful client makes them, each written on the board before it is made; a
+ * call that answers with an error is told, and ends the session only where nothing can follow (no function list, no
+ * C_Initialize, no slot list).  C_GetSlotList is asked twice, first for the count, which makes a library look anew at
+ * its slots; the second answer counts, read into room for HSM_SLOTS_MAX.
+ */
+#ifndef OKV_HSM_SESSION_H
+#define OKV_HSM_SESSION_H
+
+#include "hsm/environment.h"
+#include "hsm/probe.h"
+#include "hsm/tell.h"
+
+struct hsm_session {
+	const struct hsm_question *question;
+	const char *path; /* of the library, as the process sees it */
+	const struct hsm_environment *environment;
+	struct hsm_board *board;
+	unsigned char token[TELL_TOKEN_SIZE];
+};
+
+/* For proc/ward.h: context is a struct hsm_session. */
+int hsm_session_work(void *context, int tell);
+
+#endif

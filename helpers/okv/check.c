@@ -1,0 +1,79 @@
+#include "okv/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "okv/checking.h"
+
+void okv_findings_done(struct okv_findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		free(findings->items[i].file);
+		free(findings->items[i].what);
+		free(findings->items[i].effect);
+		free(findings->items[i].remedy);
+	}
+	free(findings->items);
+	*findings = (struct okv_findings)OKV_FINDINGS_INIT;
+}
+
+size_t okv_findings_count(const struct okv_findings *findings, enum okv_grade grade)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < findings->count; i++)
+		count += findings->items[i].grade == grade;
+	return count;
+}
+
+const char *okv_grade_name(enum okv_grade grade)
+{
+	switch (grade) {
+	case OKV_NOTE:
+		return "NOTE";
+	case OKV_WARN:
+		return "WARN";
+	case OKV_FAIL:
+		return "FAIL";
+	}
+	return "FAIL";
+}
+
+static void scope_note(struct checking *c, enum okv_scope scope)
+{
+	switch (scope) {
+	case OKV_SCOPE_GENERIC:
+		return;
+	case OKV_SCOPE_NO_INTERFACE:
+		okv_found(c, OKV_NOTE, "scope", SETTINGS_GENERIC, 0, NEEDS_A_PERSON, okv_scope_text(scope),
+			   "there is nothing to wire, and nothing is created",
+			   "after an upgrade to OKV 21.3 or later: okv-luna config wire");
+		return;
+	case OKV_SCOPE_CLIENT_V6:
+		okv_found(c, OKV_NOTE, "scope", c->job->settings->client_dir, 0, NEEDS_A_PERSON,
+			   okv_scope_text(scope), "the generic files are left as they are",
+			   "after an upgrade to Luna client 7 or later: okv-luna config wire");
+		return;
+	}
+}
+
+int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f)
+{
+	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	__attribute__((cleanup(okv_checking_done))) struct checking c = { .job = job, .findings = &findings };
+	enum okv_scope scope;
+
+	if (okv_scope_find(job->root, job->settings, &scope, f) < 0)
+		return -1;
+	scope_note(&c, scope);
+	if (scope == OKV_SCOPE_GENERIC && (okv_check_conf(&c, f) < 0 || okv_check_env(&c, f) < 0 ||
+					    okv_check_mid(&c, f) < 0 || okv_check_surroundings(&c, f) < 0))
+		return -1;
+	if (okv_check_chrystoki(&c, f) < 0)
+		return -1;
+	if (c.failed)
+		return fault_memory(f);
+	*ret_findings = findings;
+	findings = (struct okv_findings)OKV_FINDINGS_INIT;
+	return 0;
+}

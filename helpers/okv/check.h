@@ -1,0 +1,60 @@
+/*
+ * okv/check: what is wrong with OKV's generic files and Chrystoki.conf, explained.
+ *
+ * Promise: reads, never writes; finds all there is in one run; every finding says where it is, what is wrong, what OKV
+ * or the library will do with it, and the command that mends it.  Findings come in the order of the files, then of
+ * lines.  Fails (-1) only where it could not look.
+ */
+#ifndef OKV_OKV_CHECK_H
+#define OKV_OKV_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "okv/job.h"
+
+enum okv_grade {
+	OKV_NOTE, /* what applies here and why; nothing to mend */
+	OKV_WARN, /* works today, may not tomorrow */
+	OKV_FAIL, /* OKV or the library will not do what is wanted */
+};
+
+struct okv_finding {
+	enum okv_grade grade;
+	const char *rule; /* a stable word for scripts: "preserved-wildcard" */
+	char *file;	  /* full path below the root */
+	size_t line;	  /* 1-based; 0: the file as a whole */
+	char *what;
+	char *effect;
+	char *remedy; /* a command, or a sentence where no command does it */
+	bool safe;    /* `config check --fix` mends it */
+};
+
+struct okv_findings {
+	struct okv_finding *items; /* owned */
+	size_t count;
+};
+
+#define OKV_FINDINGS_INIT                \
+	{                                 \
+		.items = NULL, .count = 0 \
+	}
+#define OKV_FINDINGS_AUTO __attribute__((cleanup(okv_findings_done))) struct okv_findings
+
+void okv_findings_done(struct okv_findings *findings);
+size_t okv_findings_count(const struct okv_findings *findings, enum okv_grade grade);
+const char *okv_grade_name(enum okv_grade grade);
+
+/* job->mode does not matter: nothing is changed. */
+int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);
+enum okv_handmade { OKV_KEEP_HANDMADE, OKV_DROP_HANDMADE };
+
+/*
+ * Mends every finding that is `safe`; with OKV_DROP_HANDMADE takes the hand-made `groupadd` of the HSM group out of
+ * okv_hsm_mid_upgrade too.  *ret_mended counts files changed.  A file that is not there is passed over; a script that
+ * no shell could read afterwards stays as it is.  okv_check afterwards tells what is left.
+ */
+int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_mended, struct fault *f);
+
+#endif

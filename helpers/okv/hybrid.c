@@ -1,0 +1,185 @@
+#include "okv/hybrid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/chrystoki.h"
+#include "conf/preserved.h"
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "okv/backup.h"
+#include "okv/edit.h"
+
+static const struct {
+	const char *section, *key;
+} certificates[] = {
+	{ "XTC", "PartitionCAPath" },
+	{ "XTC", "PartitionCertPath00" },
+	{ "REST", "SSLClientSideVerifyFile" },
+};
+
+enum { CERTIFICATE_COUNT = sizeof(certificates) / sizeof(certificates[0]) };
+
+struct merging {
+	const struct okv_job *job;
+	const struct okv_hybrid *hybrid;
+	struct chrystoki from; /* with the certificates' paths where they will be */
+};
+
+/* The service client's file lies where the caller says, outside the root if need be: it is input, not the system. */
+static int source_read(const char *file, struct text *ret_text, char ret_directory[PATH_MAX], struct fault *f)
+{
+	char *resolved = realpath(file, NULL);
+	if (resolved == NULL)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(file));
+	FS_AUTO int fd = open(resolved, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *slash = strrchr(resolved, '/');
+	*slash = '\0';
+	const int length = snprintf(ret_directory, PATH_MAX, "%s", resolved);
+	free(resolved);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(file));
+	if (length < 0 || length >= PATH_MAX)
+		return fault_refused(f, "path '%s' is too long", SHOWN(file));
+
+	struct stat status;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return fault_refused(f, "'%s' is not a regular file", SHOWN(file));
+	return fs_read(fd, file, FS_READ_CONFIG_MAX, ret_text, f);
+}
+
+static const char *leaf_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* Copies one certificate; it must look like one, so that no other file is made readable by a crafted path. */
+static int certificate_copy(const struct okv_job *job, const char *from, const char *to, bool *ret_changed,
+			    struct fault *f)
+{
+	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO there = TEXT_INIT;
+	FS_AUTO int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct fault absent = FAULT_INIT;
+	struct stat status;
+
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open certificate '%s'", SHOWN(from));
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return fault_refused(f, "certificate '%s' is not a regular file", SHOWN(from));
+	if (fs_read(fd, from, FS_READ_CONFIG_MAX, &bytes, f) < 0)
+		return -1;
+	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL ||
+	    strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
+		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
+	const bool exists = fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) ==
+			    0;
+	if (exists && there.length == bytes.length &&
+	    memcmp(text_string(&there), text_string(&bytes), bytes.length) == 0)
+		return 0;
+	if (!exists && absent.kind != FAULT_ABSENT) {
+		*f = absent;
+		return -1;
+	}
+	*ret_changed = true;
+	report_say(job->report, REPORT_RESULT, "%s -> %s", SHOWN(from), SHOWN(to));
+	if (job->mode == OKV_SHOW)
+		return 0;
+	const struct fs_publish how = FS_PUBLISH_NEW(0644);
+	if (exists && okv_backup(job->root, leaf_of(to), &there, f) < 0)
+		return -1;
+	return fs_publish(job->root, to, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length, &how, f);
+}
+
+static bool section_wanted(const struct okv_hybrid *hybrid, const char *section)
+{
+	for (size_t i = 0; i < hybrid->section_count; i++)
+		if (strcmp(hybrid->sections[i], section) == 0)
+			return true;
+	return false;
+}
+
+/* One of the three entries: its file copied, its value turned to the copy. */
+static int certificate_bring(struct merging *m, size_t which, const char *directory, bool *ret_changed, struct fault *f)
+{
+	const char *section = certificates[which].section, *key = certificates[which].key;
+	TEXT_AUTO from = TEXT_INIT;
+	TEXT_AUTO to = TEXT_INIT;
+	char *value = NULL;
+	bool changed;
+
+	if (!section_wanted(m->hybrid, section))
+		return 0;
+	if (chrystoki_get(&m->from, section, key, &value, f) < 0)
+		return -1;
+	if (value == NULL || value[0] == '\0' || (value[0] == '/' && !preserved_within(value, directory))) {
+		free(value);
+		return 0;
+	}
+	const char *relative = text_starts(value, "./") ? value + 2 : value;
+	if (value[0] == '/')
+		text_add_string(&from, value);
+	else
+		text_add_format(&from, "%s/%s", directory, relative);
+	text_add_format(&to, "%s/cert/%s", m->job->settings->client_dir, leaf_of(value));
+	free(value);
+	if (text_check(&from, f) < 0 || text_check(&to, f) < 0)
+		return -1;
+	if (certificate_copy(m->job, text_string(&from), text_string(&to), ret_changed, f) < 0)
+		return -1;
+	return chrystoki_set(&m->from, section, key, text_string(&to), &changed, f);
+}
+
+static int merge_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	const struct merging *m = context;
+	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	bool changed;
+
+	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < m->hybrid->section_count; i++)
+		if (chrystoki_merge(&conf, &m->from, m->hybrid->sections[i], &changed, f) < 0)
+			return -1;
+	if (m->hybrid->plugin_directory != NULL &&
+	    chrystoki_set(&conf, "Misc", "PluginModuleDir", m->hybrid->plugin_directory, &changed, f) < 0)
+		return -1;
+	chrystoki_print(&conf, ret_text);
+	return text_check(ret_text, f);
+}
+
+int okv_hybrid(const struct okv_job *job, const struct okv_hybrid *hybrid, bool *ret_changed, struct fault *f)
+{
+	struct merging m = { .job = job, .hybrid = hybrid, .from = CHRYSTOKI_INIT };
+	const struct okv_edit edit = { .path = job->settings->chrystoki_conf, .change = merge_change, .context = &m };
+	__attribute__((cleanup(text_done_secret))) struct text bytes = TEXT_INIT;
+	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_SHOW };
+	char directory[PATH_MAX];
+	bool copied = false, edited = false;
+
+	int r = source_read(hybrid->file, &bytes, directory, f);
+	if (r == 0)
+		r = chrystoki_parse(&m.from, text_string(&bytes), bytes.length, f);
+	/* What would be refused is refused before the first copy. */
+	if (r == 0)
+		r = okv_edit(&plan, &edit, &edited, f);
+	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
+		r = certificate_bring(&m, i, directory, &copied, f);
+	if (r == 0)
+		r = okv_edit(job, &edit, &edited, f);
+	chrystoki_done(&m.from);
+	if (r < 0)
+		return -1;
+	if (edited)
+		report_say(job->report, REPORT_RESULT, "%s: merged", job->settings->chrystoki_conf);
+	*ret_changed = copied || edited;
+	return 0;
+}

@@ -1,0 +1,65 @@
+/*
+ * okv/job: what every act of this room is told, and what it tells back.
+ *
+ * Wiring means: OKV's generic HSM files name this product's client and library, list what must live through an OS
+ * major upgrade, and call our mid-upgrade hook; and a few links lead to our programs.
+ *
+ * Promise of the room: OKV's files are edited in place of their own bytes only, never created, never owned: what we
+ * do not understand stays byte for byte, and owner, mode, ACL and SELinux label stay as found.  Every file is written
+ * beside, synced and renamed; the bytes that were there before are kept once below SETTINGS_VAR "/backup"; a file that
+ * somebody else changes between reading and renaming is read again.  Nothing here takes the lock of the product: the
+ * caller holds it (CMD_LOCK, cmd_lock) around every act with OKV_DO.
+ */
+#ifndef OKV_OKV_JOB_H
+#define OKV_OKV_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/report.h"
+#include "conf/settings.h"
+
+#define OKV_CONF SETTINGS_GENERIC "/okv_hsm.conf"
+#define OKV_ENV SETTINGS_GENERIC "/okv_hsm_env"
+#define OKV_MID SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
+#define OKV_BACKUP SETTINGS_VAR "/backup"
+#define OKV_RECORD SETTINGS_VAR "/wiring"
+#define OKV_RECORD_LINKS OKV_RECORD "/links"
+
+enum okv_mode {
+	OKV_SHOW, /* the plan only: nothing is written, made or removed */
+	OKV_DO,
+};
+
+struct okv_job {
+	int root;
+	const struct settings *settings;
+	enum okv_mode mode;
+	struct report *report; /* one REPORT_RESULT line per change, REPORT_WARNING per thing left; may be NULL */
+};
+
+/* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
+enum okv_scope {
+	OKV_SCOPE_GENERIC,	 /* it is */
+	OKV_SCOPE_NO_INTERFACE, /* no generic directory: OKV 21.2 or earlier */
+	OKV_SCOPE_CLIENT_V6,	 /* the Luna client is a v6.x, for which OKV has no generic step */
+};
+
+struct okv_outcome {
+	enum okv_scope scope;
+	unsigned files; /* files changed; with OKV_SHOW, that would be */
+	unsigned links; /* links made or removed; with OKV_SHOW, that would be */
+	unsigned left;	/* things that could not be brought into order, each reported as a warning */
+};
+
+#define OKV_OUTCOME_INIT                                                      \
+	{                                                                      \
+		.scope = OKV_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
+	}
+
+/* Looks below the root; FAULT_SYSTEM where it cannot tell, since "no interface" means that nothing is done. */
+int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f);
+/* One sentence for people: what applies here and why. */
+const char *okv_scope_text(enum okv_scope scope);
+
+#endif

@@ -1,0 +1,329 @@
+#include "okv/links.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+#define ARROW " -> "
+
+struct link {
+	const char *path, *target;
+	bool generic;	/* lies in OKV's generic directory */
+	bool preserved; /* belongs into PRESERVED_FILES */
+};
+
+static const struct link fixed[] = {
+	{ SETTINGS_GENERIC "/okv_hsm_pre_upgrade", SETTINGS_PREFIX "/hooks/pre-upgrade", true, false },
+	{ SETTINGS_GENERIC "/okv_hsm_post_upgrade", SETTINGS_PREFIX "/hooks/post-upgrade", true, false },
+	{ "/usr/sbin/okv-luna", SETTINGS_PREFIX "/bin/okv-luna", false, true },
+	{ "/etc/systemd/system/okv-luna-post-upgrade.service",
+	  SETTINGS_PREFIX "/share/systemd/okv-luna-post-upgrade.service", false, true },
+	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", false,
+	  false },
+};
+
+enum { FIXED_COUNT = sizeof(fixed) / sizeof(fixed[0]) };
+
+/* Folders of ours, each file of which has a link of its name elsewhere. */
+static const struct {
+	const char *folder, *place;
+} folders[] = {
+	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5" },
+	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8" },
+	{ SETTINGS_PREFIX "/share/systemd", "/etc/systemd/system" },
+};
+
+static bool is_fixed(const char *path)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (strcmp(fixed[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static int folder_walk(const struct okv_job *job, size_t which,
+		       int (*each)(void *, const struct link *, struct fault *), void *context, struct fault *f)
+{
+	struct fault cause = FAULT_INIT;
+	FS_AUTO int fd = -1;
+	int r = 0;
+
+	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &cause) < 0)
+		return fs_absence(&cause, f);
+	DIR *listing = fdopendir(fd);
+	if (listing == NULL)
+		return fault_system(f, errno, "cannot list '%s'", folders[which].folder);
+	fd = -1;
+	errno = 0;
+	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL; errno = 0) {
+		TEXT_AUTO path = TEXT_INIT;
+		TEXT_AUTO target = TEXT_INIT;
+
+		if (!text_starts(entry->d_name, "okv-luna"))
+			continue;
+		text_add_format(&path, "%s/%s", folders[which].place, entry->d_name);
+		text_add_format(&target, "%s/%s", folders[which].folder, entry->d_name);
+		const struct link link = { .path = text_string(&path), .target = text_string(&target) };
+		if (text_check(&path, f) < 0 || text_check(&target, f) < 0)
+			r = -1;
+		else if (!is_fixed(link.path))
+			r = each(context, &link, f);
+	}
+	if (r == 0 && errno != 0)
+		r = fault_system(f, errno, "cannot list '%s'", folders[which].folder);
+	(void)closedir(listing);
+	return r;
+}
+
+static int links_walk(const struct okv_job *job, int (*each)(void *, const struct link *, struct fault *),
+		      void *context, struct fault *f)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (each(context, &fixed[i], f) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (folder_walk(job, i, each, context, f) < 0)
+			return -1;
+	return 0;
+}
+
+enum standing {
+	STANDING_NOTHING, /* the link can be made */
+	STANDING_OURS,	  /* the very link */
+	STANDING_OTHER,	  /* something else */
+	STANDING_NOWHERE, /* no directory for it */
+	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
+};
+
+/* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
+static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
+		     char leaf[FS_NAME_SIZE], struct fault *f)
+{
+	struct fault cause = FAULT_INIT;
+	FS_AUTO int dir = -1;
+	char now[PATH_MAX];
+
+	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
+		/* A directory that cannot be looked at now is not one that is missing: the link would be forgotten. */
+		if (fs_absence(&cause, f) < 0)
+			return -1;
+		*ret_standing = STANDING_NOWHERE;
+		return 0;
+	}
+	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
+	if (length >= 0)
+		*ret_standing = text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
+	else if (errno == ENOENT)
+		*ret_standing = STANDING_NOTHING;
+	else if (errno == EINVAL)
+		*ret_standing = STANDING_OTHER;
+	else
+		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+	*ret_dir = fs_take(&dir);
+	return 0;
+}
+
+static int record_read(int root, struct text *ret_record, struct fault *f)
+{
+	struct fault cause = FAULT_INIT;
+
+	if (fs_read_file(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL,
+			 &cause) == 0 ||
+	    cause.kind == FAULT_ABSENT)
+		return 0;
+	*f = cause;
+	return -1;
+}
+
+static int record_write(int root, const struct text *record, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (text_check(record, f) < 0 || fs_dirs_make(root, OKV_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
+		return -1;
+	return fs_publish(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, text_string(record), record->length, &how, f);
+}
+
+struct making {
+	const struct okv_job *job;
+	struct okv_outcome *outcome;
+	struct text record; /* lines PATH -> TARGET */
+};
+
+/* As link_look, for a link that is to be made. */
+static int link_ask(const struct making *m, const struct link *link, enum standing *ret_standing, int *ret_dir,
+		    char leaf[FS_NAME_SIZE], struct fault *f)
+{
+	bool installed = false;
+
+	if ((!link->generic || m->outcome->scope == OKV_SCOPE_GENERIC) &&
+	    fs_existence(m->job->root, link->target, &installed, f) < 0)
+		return -1;
+	if (!installed) {
+		*ret_standing = STANDING_UNASKED;
+		return 0;
+	}
+	return link_look(m->job->root, link->path, link->target, ret_standing, ret_dir, leaf, f);
+}
+
+/* Written down before it is made, so that a link of ours is never taken for somebody else's. */
+static int link_note(void *context, const struct link *link, struct fault *f)
+{
+	struct making *m = context;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	TEXT_AUTO line = TEXT_INIT;
+	enum standing standing;
+
+	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
+		return -1;
+	if (standing != STANDING_NOTHING)
+		return 0;
+	text_add_format(&line, "%s" ARROW "%s\n", link->path, link->target);
+	if (text_check(&line, f) < 0)
+		return -1;
+	if (strstr(text_string(&m->record), text_string(&line)) == NULL)
+		text_add(&m->record, line.bytes, line.length);
+	return 0;
+}
+
+static int link_make(void *context, const struct link *link, struct fault *f)
+{
+	struct making *m = context;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	enum standing standing;
+
+	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
+		return -1;
+	switch (standing) {
+	case STANDING_OURS:
+	case STANDING_UNASKED:
+		return 0;
+	case STANDING_NOWHERE:
+		report_say(m->job->report, REPORT_DETAIL, "%s: its directory is not here", link->path);
+		return 0;
+	case STANDING_OTHER:
+		if (!link->generic) {
+			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is",
+				   SHOWN(link->path));
+			return 0;
+		}
+		report_say(m->job->report, REPORT_WARNING, "%s is not the link of ours; move it away and run it again",
+			   link->path);
+		m->outcome->left++;
+		return 0;
+	case STANDING_NOTHING:
+		break;
+	}
+	if (m->job->mode == OKV_DO && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
+		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path),
+			   fault_errno_text(errno));
+		m->outcome->left++;
+		return 0;
+	}
+	m->outcome->links++;
+	report_say(m->job->report, REPORT_RESULT, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
+	return 0;
+}
+
+int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
+{
+	struct making m = { .job = job, .outcome = outcome, .record = TEXT_INIT };
+	int r = record_read(job->root, &m.record, f);
+
+	const size_t known = m.record.length;
+	if (r == 0)
+		r = links_walk(job, link_note, &m, f);
+	if (r == 0 && job->mode == OKV_DO && m.record.length != known)
+		r = record_write(job->root, &m.record, f);
+	if (r == 0)
+		r = links_walk(job, link_make, &m, f);
+	text_done(&m.record);
+	return r;
+}
+
+static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, const char *path, const char *target,
+		       struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	enum standing standing;
+
+	if (link_look(job->root, path, target, &standing, &dir, leaf, f) < 0)
+		return -1;
+	if (standing != STANDING_OURS)
+		return 0;
+	if (job->mode == OKV_DO && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
+		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
+	outcome->links++;
+	report_say(job->report, REPORT_RESULT, "%s: removed", SHOWN(path));
+	return 0;
+}
+
+int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
+{
+	TEXT_AUTO record = TEXT_INIT;
+
+	if (record_read(job->root, &record, f) < 0)
+		return -1;
+	for (char *at = record.bytes; at != NULL && *at != '\0';) {
+		char *feed = strchr(at, '\n');
+		if (feed == NULL)
+			break;
+		*feed = '\0';
+		char *arrow = strstr(at, ARROW);
+		if (arrow != NULL) {
+			*arrow = '\0';
+			if (link_unmake(job, outcome, at, arrow + strlen(ARROW), f) < 0)
+				return -1;
+		}
+		at = feed + 1;
+	}
+	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
+	for (size_t i = 0; i < FIXED_COUNT; i++)
+		if (fixed[i].generic && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
+			return -1;
+
+	/* Last, so that a run that is broken off is told by the record that it was. */
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	if (job->mode != OKV_DO || record.length == 0)
+		return 0;
+	if (fs_parent_open(job->root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
+		return -1;
+	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove '%s'", OKV_RECORD_LINKS);
+	return 0;
+}
+
+int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
+			 void *context, struct fault *f)
+{
+	for (size_t i = 0; i < FIXED_COUNT; i++) {
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+
+		if (!fixed[i].preserved)
+			continue;
+		enum standing standing;
+		bool coming = false;
+		if (link_look(job->root, fixed[i].path, fixed[i].target, &standing, &dir, leaf, f) < 0)
+			return -1;
+		if (standing == STANDING_NOTHING && job->mode == OKV_SHOW &&
+		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
+			return -1;
+		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
+		    each(context, fixed[i].path, f) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * okv/links: the names outside /opt/okv-luna by which the system and people find this product.
+ *
+ * The links: okv_hsm_pre_upgrade and okv_hsm_post_upgrade in OKV's generic directory, /usr/sbin/okv-luna, the systemd
+ * units (okv-luna-post-upgrade.service first), the manual pages and the bash completion.
+ *
+ * Promise: a link is made only where nothing stands under its name; the same link, or a file that a package put there,
+ * is left as it is.  A name is passed over where its directory or its target is not there.  Every link made is written
+ * down first (OKV_RECORD_LINKS), so that okv_links_remove removes those that we made, and only while they still
+ * lead where we led them.  Enabling the unit is not done here.
+ */
+#ifndef OKV_OKV_LINKS_H
+#define OKV_OKV_LINKS_H
+
+#include "base/fault.h"
+#include "base/text.h"
+#include "okv/job.h"
+
+/* Adds to outcome->links and outcome->left; the outcome is the caller's, initialised. */
+int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f);
+int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f);
+/*
+ * Calls `each` for every link that PRESERVED_FILES should name: outside OKV's directory and there (or, with OKV_SHOW,
+ * about to be made), since a path that is listed but missing is not known to be harmless.
+ */
+int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
+			 void *context, struct fault *f);
+
+#endif

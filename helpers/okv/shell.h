@@ -1,0 +1,28 @@
+/*
+ * okv/shell: asks the shells that are here whether they can read a script, without running it.
+ *
+ * Promise: bash -n and sh -n, each bounded by SHELL_DEADLINE_MS, in a closed environment, with the script as their
+ * standard input; nothing of the script is executed.  A shell that is not there is not asked.
+ */
+#ifndef OKV_OKV_SHELL_H
+#define OKV_OKV_SHELL_H
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { SHELL_DEADLINE_MS = 5000, SHELL_COUNT = 2 };
+
+struct okv_shell {
+	unsigned asked;	     /* bits: shells that are here */
+	unsigned agreed;     /* bits: those that can read it */
+	char complaint[400]; /* the first line of the first one that cannot, made printable */
+};
+
+int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struct fault *f);
+/*
+ * May `next` take the place of `now`?  FAULT_REFUSED: no shell can read `now`, or one that could cannot read `next`.
+ * Without any shell to ask, it may.
+ */
+int okv_shell_compare(const struct text *now, const struct text *next, struct fault *f);
+
+#endif

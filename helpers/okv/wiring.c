@@ -1,0 +1,290 @@
+#include "okv/wiring.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/wiring.h"
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "okv/edit.h"
+#include "okv/links.h"
+#include "okv/shell.h"
+
+static const struct {
+	enum wiring_file file;
+	const char *path, *record;
+} files[] = {
+	{ WIRING_CONF, OKV_CONF, OKV_RECORD "/okv_hsm.conf" },
+	{ WIRING_ENV, OKV_ENV, OKV_RECORD "/okv_hsm_env" },
+	{ WIRING_MID, OKV_MID, OKV_RECORD "/okv_hsm_mid_upgrade" },
+};
+
+enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
+
+/* What we want, with the memory behind it. */
+struct wishes {
+	struct wiring_wanted wanted;
+	struct preserved preserved;
+	struct text config_directory;
+};
+
+static void wishes_done(struct wishes *w)
+{
+	preserved_done(&w->preserved);
+	text_done(&w->config_directory);
+}
+
+static int path_wish(void *context, const char *path, struct fault *f)
+{
+	return preserved_add(context, path, f);
+}
+
+/* The client first: what lies inside it needs no entry of its own. */
+static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault *f)
+{
+	const struct settings *s = job->settings;
+	const char *const always[] = { s->client_dir, s->pkcs11_lib, s->chrystoki_conf, SETTINGS_PREFIX };
+	const char *slash = strrchr(s->chrystoki_conf, '/');
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		if (preserved_add(&w->preserved, always[i], f) < 0)
+			return -1;
+	if (okv_links_preserved(job, path_wish, &w->preserved, f) < 0)
+		return -1;
+	preserved_reduce(&w->preserved);
+	text_add(&w->config_directory, s->chrystoki_conf,
+		 slash == s->chrystoki_conf ? 1 : (size_t)(slash - s->chrystoki_conf));
+	w->wanted = (struct wiring_wanted){
+		.vendor_name = s->vendor_name,
+		.library = s->pkcs11_lib,
+		.config_directory = text_string(&w->config_directory),
+		.hsm_group = s->hsm_group,
+		.preserved = &w->preserved,
+	};
+	return text_check(&w->config_directory, f);
+}
+
+struct file_work {
+	const struct okv_job *job;
+	const struct wiring_wanted *wanted;
+	size_t which;
+	struct text before; /* the file without us, as found by the last call of change */
+};
+
+/* No record, or one that cannot be read: then nothing is known, and only what is plainly ours is taken back. */
+static int record_read(const struct file_work *w, struct wiring_record *ret_record, struct fault *f)
+{
+	TEXT_AUTO bytes = TEXT_INIT;
+	struct fault cause = FAULT_INIT;
+	const char *path = files[w->which].record;
+
+	if (fs_read_file(w->job->root, path, FS_FOLLOW_TRUSTED, 4 * FS_READ_CONFIG_MAX, &bytes, NULL, &cause) == 0 &&
+	    wiring_record_parse(ret_record, text_string(&bytes), bytes.length, &cause) == 0)
+		return 0;
+	if (cause.kind == FAULT_ABSENT)
+		return 0;
+	if (cause.kind == FAULT_SYSTEM) {
+		*f = cause;
+		return -1;
+	}
+	report_say(w->job->report, REPORT_WARNING, "%s: %s; going on without it", path, cause.text);
+	return 0;
+}
+
+static bool equal(const struct text *a, const struct text *b)
+{
+	return a->length == b->length && memcmp(text_string(a), text_string(b), a->length) == 0;
+}
+
+static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	struct file_work *w = context;
+	const enum wiring_file file = files[w->which].file;
+	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	TEXT_AUTO direct = TEXT_INIT;
+	TEXT_AUTO next = TEXT_INIT;
+
+	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
+		return -1;
+	if (equal(&direct, now)) {
+		text_add(ret_text, text_string(now), now->length);
+		return 0;
+	}
+	/* What an earlier run put in for other settings is taken out first, so that it does not stay for ever. */
+	text_reset(&w->before);
+	if (record_read(w, &record, f) < 0)
+		return -1;
+	if (record.known) {
+		if (wiring_remove(file, now, &record, w->wanted, &w->before, f) < 0)
+			return -1;
+	} else {
+		text_add(&w->before, text_string(now), now->length);
+	}
+	if (text_check(&w->before, f) < 0 || wiring_apply(file, &w->before, w->wanted, &next, f) < 0)
+		return -1;
+	if (file == WIRING_MID && okv_shell_compare(now, &next, f) < 0)
+		return -1;
+	text_add(ret_text, text_string(&next), next.length);
+	return 0;
+}
+
+static int apply_announce(void *context, const struct text *now, const struct text *next, struct fault *f)
+{
+	struct file_work *w = context;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	const struct wiring_record record = { .known = true, .before = w->before, .after = *next };
+	TEXT_AUTO bytes = TEXT_INIT;
+
+	(void)now;
+	wiring_record_print(&record, &bytes);
+	if (text_check(&bytes, f) < 0 || fs_dirs_make(w->job->root, OKV_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
+		return -1;
+	return fs_publish(w->job->root, files[w->which].record, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length,
+			  &how, f);
+}
+
+static int remove_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	struct file_work *w = context;
+	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+
+	if (record_read(w, &record, f) < 0 ||
+	    wiring_remove(files[w->which].file, now, &record, w->wanted, ret_text, f) < 0)
+		return -1;
+	if (files[w->which].file == WIRING_MID && !equal(now, ret_text))
+		return okv_shell_compare(now, ret_text, f);
+	return 0;
+}
+
+/* A record that stays says that it is wired, so it has to go for the work to be done. */
+static int record_drop(const struct okv_job *job, const char *path, struct fault *f)
+{
+	struct fault cause = FAULT_INIT;
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (job->mode != OKV_DO)
+		return 0;
+	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove '%s'", SHOWN(path));
+	return 0;
+}
+
+/* The first failure is the one to return; the others are told now. */
+static void failure_keep(const struct okv_job *job, struct okv_outcome *outcome, const struct fault *now,
+			 struct fault *first)
+{
+	outcome->left++;
+	if (first->kind == FAULT_NONE)
+		*first = *now;
+	else
+		report_say(job->report, REPORT_WARNING, "%s", now->text);
+}
+
+static int finish(const struct okv_outcome *outcome, const struct fault *first, struct fault *f)
+{
+	if (first->kind == FAULT_NONE && outcome->left > 0)
+		return fault_incomplete(f, "%u thing%s could not be brought into order; see the warnings",
+					outcome->left, outcome->left == 1 ? "" : "s");
+	if (first->kind == FAULT_NONE)
+		return 0;
+	*f = *first;
+	if (outcome->files + outcome->links > 0 && (f->kind == FAULT_REFUSED || f->kind == FAULT_ABSENT))
+		f->kind = FAULT_INCOMPLETE;
+	return -1;
+}
+
+enum direction { WIRE_IN, WIRE_OUT };
+
+static void files_edit(const struct okv_job *job, const struct wiring_wanted *wanted, enum direction direction,
+		       struct okv_outcome *outcome, struct fault *first)
+{
+	const bool apply = direction == WIRE_IN;
+
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = TEXT_INIT };
+		const struct okv_edit edit = {
+			.path = files[i].path,
+			.change = apply ? apply_change : remove_change,
+			.announce = apply ? apply_announce : NULL,
+			.context = &work,
+		};
+		struct fault now = FAULT_INIT;
+		bool changed = false;
+
+		const int r = okv_edit(job, &edit, &changed, &now);
+		text_done(&work.before);
+		/* Where OKV's file is gone there is nothing of ours in it. */
+		if (r < 0 && (apply || now.kind != FAULT_ABSENT)) {
+			failure_keep(job, outcome, &now, first);
+			continue;
+		}
+		if (!apply && record_drop(job, files[i].record, &now) < 0)
+			failure_keep(job, outcome, &now, first);
+		if (changed) {
+			outcome->files++;
+			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path,
+				   apply ? "wired" : "as it was without us");
+		}
+	}
+}
+
+int okv_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+{
+	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	struct fault first = FAULT_INIT, now = FAULT_INIT;
+
+	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
+		return -1;
+	if (okv_links_make(job, &outcome, &now) < 0)
+		failure_keep(job, &outcome, &now, &first);
+	if (outcome.scope == OKV_SCOPE_GENERIC) {
+		/* After the links: what is listed to be preserved has to be there. */
+		if (wishes_make(job, &w, &now) < 0)
+			failure_keep(job, &outcome, &now, &first);
+		else
+			files_edit(job, &w.wanted, WIRE_IN, &outcome, &first);
+	}
+	*ret_outcome = outcome;
+	return finish(&outcome, &first, f);
+}
+
+int okv_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+{
+	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	struct fault first = FAULT_INIT, now = FAULT_INIT;
+
+	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
+		return -1;
+	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
+	if (outcome.scope != OKV_SCOPE_NO_INTERFACE) {
+		if (wishes_make(job, &w, &now) < 0)
+			failure_keep(job, &outcome, &now, &first);
+		else
+			files_edit(job, &w.wanted, WIRE_OUT, &outcome, &first);
+	}
+	if (okv_links_remove(job, &outcome, &now) < 0)
+		failure_keep(job, &outcome, &now, &first);
+	*ret_outcome = outcome;
+	return finish(&outcome, &first, f);
+}
+
+int okv_was_applied(int root, bool *ret_applied, struct fault *f)
+{
+	bool there = false;
+
+	for (size_t i = 0; i < FILE_COUNT && !there; i++)
+		if (fs_existence(root, files[i].record, &there, f) < 0)
+			return -1;
+	if (!there && fs_existence(root, OKV_RECORD_LINKS, &there, f) < 0)
+		return -1;
+	*ret_applied = there;
+	return 0;
+}

@@ -1,0 +1,189 @@
+#include "perms/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/text.h"
+#include "fs/trail.h"
+#include "perms/settle.h"
+
+static struct perms_record directed(const struct perms_record *record, enum perms_direction direction)
+{
+	struct perms_record turned = *record;
+
+	if (direction == PERMS_BACK) {
+		turned.from = record->to;
+		turned.to = record->from;
+	}
+	return turned;
+}
+
+void perms_change_tell(const struct perms_ear *ear, const struct perms_record *record)
+{
+	if (ear->change == NULL)
+		return;
+	const struct perms_change change = {
+		.path = record->path,
+		.old_uid = record->from.uid, .new_uid = record->to.uid,
+		.old_gid = record->from.gid, .new_gid = record->to.gid,
+		.old_mode = record->from.mode, .new_mode = record->to.mode,
+	};
+	ear->change(ear->context, &change);
+}
+
+static void outcome_tell(const struct perms_ear *ear, const struct perms_record *record, int dir, const char *leaf,
+			 enum perms_settled settled, int errnum, struct perms_tally *tally)
+{
+	switch (settled) {
+	case PERMS_SETTLED:
+		tally->changed++;
+		perms_change_tell(ear, record);
+		return;
+	case PERMS_SETTLED_SO:
+		return;
+	case PERMS_GONE:
+		report_say(ear->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
+		return;
+	case PERMS_EXCHANGED:
+		tally->exchanged++;
+		report_say(ear->report, REPORT_WARNING, "'%s' was changed meanwhile by somebody else; left alone",
+			   SHOWN(record->path));
+		return;
+	case PERMS_LINKED:
+		tally->refused++;
+		report_say(ear->report, REPORT_WARNING,
+			   "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
+		return;
+	case PERMS_DENIED: {
+		TEXT_AUTO why = TEXT_INIT;
+		tally->failed++;
+		perms_denied_text(dir, leaf, record->path, errnum, &why);
+		report_say(ear->report, REPORT_WARNING, "%s", text_string(&why));
+		return;
+	}
+	}
+}
+
+/* The three rounds through a journal. */
+enum round { ROUND_NARROW_DIRECTORIES, ROUND_FILES, ROUND_DIRECTORIES };
+
+/* Has narrowing anything to take away, and is it all there is to do? */
+static void narrowing(const struct perms_record *record, bool *ret_any, bool *ret_all)
+{
+	const mode_t between = perms_narrowed(&record->from, &record->to, record->type);
+
+	*ret_any = record->from.mode != between;
+	*ret_all = perms_same_owner(&record->from, &record->to) && record->to.mode == between;
+}
+
+/* Is the record's turn in that round?  *ret_last: no later round will have a word about it. */
+static bool has_turn(const struct perms_record *record, enum round round, bool *ret_last)
+{
+	bool any = false, all = false;
+
+	if (record->type == S_IFDIR)
+		narrowing(record, &any, &all);
+	*ret_last = true;
+	switch (round) {
+	case ROUND_NARROW_DIRECTORIES:
+		*ret_last = all;
+		return any;
+	case ROUND_FILES:
+		return record->type != S_IFDIR;
+	case ROUND_DIRECTORIES:
+		return record->type == S_IFDIR && !all;
+	}
+	return false;
+}
+
+static int record_settle(struct fs_trail *trail, const struct perms_record *record, enum round round,
+			 const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+{
+	struct fault trouble;
+	const char *leaf;
+	bool open_to_others, last;
+	int dir, errnum = 0;
+
+	if (!has_turn(record, round, &last))
+		return 0;
+	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &trouble) < 0) {
+		if (trouble.errnum == ENOMEM) {
+			*f = trouble;
+			return -1;
+		}
+		if (last && trouble.kind != FAULT_ABSENT) {
+			tally->failed++;
+			report_say(ear->report, REPORT_WARNING, "%s", trouble.text);
+		}
+		return 0;
+	}
+	const enum perms_settled settled =
+		perms_settle(dir, leaf, open_to_others, record,
+			      round == ROUND_NARROW_DIRECTORIES ? PERMS_NARROW : PERMS_FINISH, &errnum);
+	if (last)
+		outcome_tell(ear, record, dir, leaf, settled, errnum, tally);
+	return 0;
+}
+
+static int round_go(int root, struct perms_journal *journal, enum perms_direction direction, enum round round,
+		    const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+{
+	/* A new trail for each round: what it knows of directories was true before the last one changed them. */
+	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
+	struct perms_record record;
+	int r;
+
+	if (perms_journal_rewind(journal, f) < 0)
+		return -1;
+	while ((r = perms_journal_next(journal, &record, f)) > 0) {
+		const struct perms_record turned = directed(&record, direction);
+		if (record_settle(&trail, &turned, round, ear, tally, f) < 0)
+			return -1;
+	}
+	return r;
+}
+
+int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
+		 const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+{
+	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
+		if (round_go(root, journal, direction, round, ear, tally, f) < 0)
+			return -1;
+	return 0;
+}
+
+/* Is the entry the recorded one, and not as it is to be? */
+static bool would_change(struct fs_trail *trail, const struct perms_record *record)
+{
+	struct fault ignored = FAULT_INIT;
+	struct stat status;
+	const char *leaf;
+	bool open_to_others;
+	int dir;
+
+	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &ignored) < 0 ||
+	    fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	const struct perms_owned now = perms_owned_of(&status);
+	return status.st_dev == record->device && status.st_ino == record->inode &&
+	       (!perms_same_owner(&now, &record->to) || now.mode != record->to.mode);
+}
+
+int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
+		   const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+{
+	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
+	struct perms_record record;
+	int r;
+
+	if (perms_journal_rewind(journal, f) < 0)
+		return -1;
+	while ((r = perms_journal_next(journal, &record, f)) > 0) {
+		const struct perms_record turned = directed(&record, direction);
+		if (!would_change(&trail, &turned))
+			continue;
+		tally->changed++;
+		perms_change_tell(ear, &turned);
+	}
+	return r;
+}

@@ -1,0 +1,98 @@
+/*
+ * perms/journal: what is about to be changed, written down first.
+ *
+ * Promise: a journal is complete or does not count: it ends with a line that says how many entries it has, and is
+ * synced, with its directory, before perms_journal_seal returns.  One line per entry, plain text, in the order of
+ * the walk:
+ *
+ *     TYPE DEVICE INODE UID GID MODE UID GID MODE MTIME CTIME PATH
+ *
+ * with the old owner and mode first and those to be given after them.  MODE is octal, times are seconds with
+ * nanoseconds, bytes of the path that are control bytes or a backslash are written \xHH.  What a journal holds is
+ * checked field by field when it is read, since undo acts on it.
+ *
+ * Journals lie in SETTINGS_VAR/repair/ as NUMBER.begun (being carried out), NUMBER.done, NUMBER.back (being undone).
+ * The newest PERMS_JOURNALS_KEPT are kept.
+ */
+#ifndef OKV_PERMS_JOURNAL_H
+#define OKV_PERMS_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { PERMS_JOURNALS_KEPT = 16, PERMS_JOURNAL_NAME_MAX = 32 };
+
+struct perms_owned {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode; /* permission bits */
+};
+
+static inline bool perms_same_owner(const struct perms_owned *a, const struct perms_owned *b)
+{
+	return a->uid == b->uid && a->gid == b->gid;
+}
+
+static inline struct perms_owned perms_owned_of(const struct stat *status)
+{
+	return (struct perms_owned){ .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode & 07777 };
+}
+
+struct perms_record {
+	const char *path;
+	mode_t type; /* S_IFMT part */
+	dev_t device;
+	ino_t inode;
+	struct perms_owned from, to;
+	struct timespec modified, changed;
+};
+
+enum perms_journal_state { PERMS_JOURNAL_BEGUN, PERMS_JOURNAL_DONE, PERMS_JOURNAL_BACK };
+
+struct perms_journal {
+	int dir; /* SETTINGS_VAR/repair */
+	int fd;
+	uint64_t number;
+	enum perms_journal_state state;
+	size_t count;      /* records written */
+	struct text block; /* bytes written but not yet handed to the kernel, or read and not yet used */
+	size_t at;         /* in block, when reading */
+	bool ended;
+};
+
+#define PERMS_JOURNAL_INIT { .dir = -1, .fd = -1, .block = TEXT_INIT }
+#define PERMS_JOURNAL_AUTO __attribute__((cleanup(perms_journal_done))) struct perms_journal
+
+void perms_journal_done(struct perms_journal *j);
+
+/* Begins a new one. */
+int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault *f);
+int perms_journal_add(struct perms_journal *j, const struct perms_record *record, struct fault *f);
+/* Ends and syncs it. */
+int perms_journal_seal(struct perms_journal *j, struct fault *f);
+/* Takes the file of a journal away that was not sealed, or is undone. */
+int perms_journal_drop(struct perms_journal *j, struct fault *f);
+/* Gives it its name for that state; with PERMS_JOURNAL_DONE the oldest ones are removed. */
+int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, struct fault *f);
+
+/*
+ * The newest complete journal, opened for reading; `unfinished_only` looks for .begun and .back alone.  Incomplete
+ * ones are passed over: nothing had been changed under them.  *ret_found false: there is none.
+ */
+int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret_journal, bool *ret_found,
+			struct fault *f);
+/* From the first record again. */
+int perms_journal_rewind(struct perms_journal *j, struct fault *f);
+/* 1 and the record, whose path lives until the next call; 0 at the end; -1: FAULT_REFUSED, the line is not one. */
+int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record, struct fault *f);
+
+/* One line to a record; `line` is ended by NUL and is changed in place.  For the reader, and for fuzzing it. */
+bool perms_record_parse(char *line, struct perms_record *ret_record);
+void perms_record_print(const struct perms_record *record, struct text *out);
+
+#endif

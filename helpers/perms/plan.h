@@ -1,0 +1,30 @@
+/*
+ * perms/plan: what would have to be changed, found by one walk.
+ *
+ * Promise: changes nothing.  Each entry that is not as it should be is given to `found` once, in the order of the
+ * walk, as a record that is fit for the journal.  What the plan leaves out (links, second names, mount points,
+ * unreadable places) is counted and told.
+ */
+#ifndef OKV_PERMS_PLAN_H
+#define OKV_PERMS_PLAN_H
+
+#include "conf/policy.h"
+#include "perms/journal.h"
+#include "perms/repair.h"
+
+struct perms_plan {
+	int root;
+	void *context;
+	int (*found)(void *context, const struct perms_record *record, struct fault *f);
+	struct report *report;
+};
+
+/* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
+int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
+		       struct perms_tally *tally, struct fault *f);
+
+/* By group id: everything at or below the paths that has group `from`. */
+int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
+		      struct perms_tally *tally, struct fault *f);
+
+#endif

@@ -1,0 +1,235 @@
+#include "perms/repair.h"
+
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/root.h"
+#include "perms/apply.h"
+#include "perms/journal.h"
+#include "perms/label.h"
+#include "perms/plan.h"
+#include "perms/rules.h"
+
+/* What a plan's finds go to: a journal that begins with the first of them, or only the ear. */
+struct sink {
+	int root;
+	enum perms_act act;
+	const struct perms_ear *ear;
+	struct perms_tally *tally;
+	struct perms_journal journal;
+	bool begun;
+};
+
+#define SINK_INIT(of_root, of_act, of_ear, of_tally) \
+	{ .root = (of_root), .act = (of_act), .ear = (of_ear), .tally = (of_tally), .journal = PERMS_JOURNAL_INIT }
+
+static int sink_found(void *context, const struct perms_record *record, struct fault *f)
+{
+	struct sink *sink = context;
+
+	if (sink->act == PERMS_APPLY) {
+		if (!sink->begun && perms_journal_new(sink->root, &sink->journal, f) < 0)
+			return -1;
+		sink->begun = true;
+		return perms_journal_add(&sink->journal, record, f);
+	}
+	sink->tally->changed++;
+	perms_change_tell(sink->ear, record);
+	return 0;
+}
+
+/* Carries the sealed journal out and files it. */
+static int journal_carry_out(int root, struct perms_journal *journal, enum perms_direction direction,
+			     const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+{
+	if (perms_apply(root, journal, direction, ear, tally, f) < 0 ||
+	    perms_labels_restore(root, journal, ear->report, tally, f) < 0)
+		return -1;
+	if (direction == PERMS_FORTH)
+		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
+	/* What the system refused may be mended and undone by another try; what was exchanged is gone for good. */
+	return tally->failed > 0 ? 0 : perms_journal_drop(journal, f);
+}
+
+/* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
+static int leftover_finish(int root, enum perms_act act, const struct perms_ear *ear, struct fault *f)
+{
+	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
+	struct perms_tally apart = { 0 };
+	const struct perms_ear quiet = { .report = ear->report };
+	bool found;
+
+	if (perms_journal_open(root, true, &journal, &found, f) < 0)
+		return -1;
+	if (!found)
+		return 0;
+	if (act != PERMS_APPLY) {
+		report_say(ear->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
+		return 0;
+	}
+	report_say(ear->report, REPORT_RESULT, "a repair was cut short; finishing it first");
+	const bool back = journal.state == PERMS_JOURNAL_BACK;
+	if (journal_carry_out(root, &journal, back ? PERMS_BACK : PERMS_FORTH, &quiet, &apart, f) < 0)
+		return -1;
+	/* One try is enough: a new run is asked for, and what is left of the old one was told. */
+	return back ? perms_journal_drop(&journal, f) : 0;
+}
+
+/*
+ * After the walk, which ended with `walked`: seals the journal, then changes.  A walk that failed leaves a journal that
+ * counts for nothing.
+ */
+static int sink_carry_out(struct sink *sink, int walked, struct fault *f)
+{
+	struct fault ignored = FAULT_INIT;
+	int r = walked;
+
+	if (r < 0 && sink->begun)
+		(void)perms_journal_drop(&sink->journal, &ignored);
+	if (r == 0 && sink->begun)
+		r = perms_journal_seal(&sink->journal, f);
+	if (r == 0 && sink->begun)
+		r = journal_carry_out(sink->root, &sink->journal, PERMS_FORTH, sink->ear, sink->tally, f);
+	perms_journal_done(&sink->journal);
+	return r;
+}
+
+static int client_check(const struct perms_request *request, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	struct fault trouble = FAULT_INIT;
+	const char *path = request->settings->client_dir;
+
+	if (fs_dir_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, &trouble) == 0)
+		return 0;
+	if (trouble.kind == FAULT_ABSENT)
+		return fault_absent(f, "there is no Luna client in '%s'; install one with okv-luna extract, or set "
+				    "CLIENT_DIR in " SETTINGS_FILE, SHOWN(path));
+	*f = trouble;
+	return -1;
+}
+
+/* Paths that no line of the policy reaches are a mistake of the caller's, not a tree in order. */
+static int limits_read(const struct perms_request *request, const struct policy *policy, struct policy *limits,
+		       struct fault *f)
+{
+	for (size_t i = 0; i < request->path_count; i++) {
+		const char *path = request->paths[i];
+		if (policy_mark(limits, path, f) < 0)
+			return -1;
+		const struct policy_rule *mark = &limits->rules[i];
+		struct policy_place place, below;
+		policy_root(policy, &place);
+		for (size_t k = 0; k < mark->count; k++, place = below)
+			policy_step(policy, &place, mark->components[k], &below);
+		if (!policy_reaches(&place))
+			return fault_refused(f, "no line of the policy speaks of '%s' or of anything below it",
+					     SHOWN(path));
+		bool there;
+		if (fs_existence(request->root, path, &there, f) < 0)
+			return -1;
+		if (!there)
+			return fault_absent(f, "'%s' is not there", SHOWN(path));
+	}
+	return 0;
+}
+
+/* All that can be refused as a whole. */
+static int prepare(const struct perms_request *request, bool group_to_come, struct policy *policy,
+		   struct policy *limits, struct fault *f)
+{
+	const char *profile = request->profile != NULL ? request->profile : request->settings->profile;
+
+	if (client_check(request, f) < 0 ||
+	    perms_rules_read(request->root, request->settings, profile, request->phase, group_to_come, policy, f) < 0)
+		return -1;
+	return limits_read(request, policy, limits, f);
+}
+
+int perms_ready(const struct perms_request *request, struct fault *f)
+{
+	POLICY_AUTO policy = POLICY_INIT;
+	POLICY_AUTO limits = POLICY_INIT;
+
+	return prepare(request, true, &policy, &limits, f);
+}
+
+int perms_run(const struct perms_request *request, struct perms_tally *ret_tally, struct fault *f)
+{
+	POLICY_AUTO policy = POLICY_INIT;
+	POLICY_AUTO limits = POLICY_INIT;
+	struct perms_tally tally = { 0 };
+
+	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0)
+		return -1;
+	if (leftover_finish(request->root, request->act, &request->ear, f) < 0)
+		return -1;
+
+	struct sink sink = SINK_INIT(request->root, request->act, &request->ear, &tally);
+	const struct perms_plan plan = {
+		.root = request->root, .context = &sink, .found = sink_found, .report = request->ear.report
+	};
+	if (sink_carry_out(&sink, perms_plan_policy(&plan, &policy, &limits, &tally, f), f) < 0)
+		return -1;
+	*ret_tally = tally;
+	return 0;
+}
+
+int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
+{
+	struct perms_tally tally = { 0 };
+
+	if (leftover_finish(reown->root, reown->act, &reown->ear, f) < 0)
+		return -1;
+	struct sink sink = SINK_INIT(reown->root, reown->act, &reown->ear, &tally);
+	const struct perms_plan plan = {
+		.root = reown->root, .context = &sink, .found = sink_found, .report = reown->ear.report
+	};
+	const int walked =
+		perms_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
+	if (sink_carry_out(&sink, walked, f) < 0)
+		return -1;
+	*ret_tally = tally;
+	return 0;
+}
+
+int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f)
+{
+	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
+	struct perms_tally tally = { 0 };
+	bool found;
+
+	if (perms_journal_open(undo->root, false, &journal, &found, f) < 0)
+		return -1;
+	if (!found)
+		return fault_absent(f, "there is no repair to undo");
+	if (undo->act != PERMS_APPLY) {
+		if (perms_foresee(undo->root, &journal, PERMS_BACK, &undo->ear, &tally, f) < 0)
+			return -1;
+	} else {
+		if (perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0 ||
+		    journal_carry_out(undo->root, &journal, PERMS_BACK, &undo->ear, &tally, f) < 0)
+			return -1;
+	}
+	*ret_tally = tally;
+	return 0;
+}
+
+int perms_verdict(const struct perms_tally *tally, enum perms_act act, struct fault *f)
+{
+	const size_t left = tally->refused + tally->failed + tally->exchanged;
+
+	switch (act) {
+	case PERMS_CHECK:
+		if (tally->changed + left > 0)
+			return fault_negative(f, "%zu of %zu entries are not to policy", tally->changed + left,
+					      tally->entries);
+		return 0;
+	case PERMS_PLAN:
+	case PERMS_APPLY:
+		if (left > 0)
+			return fault_incomplete(f, "%zu of %zu entries were left alone; see above", left,
+						tally->entries);
+		return 0;
+	}
+	return 0;
+}

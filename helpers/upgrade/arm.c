@@ -1,0 +1,226 @@
+#include "upgrade/arm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+#define UNIT_DIR "/etc/systemd/system"
+
+enum { UNIT_MAX = 64 * 1024, UNITS_MAX = 4096, OKV_UNITS_MAX = 64 };
+
+int upgrade_is_armed(int root, bool *ret_armed, struct fault *f)
+{
+	return fs_existence(root, UPGRADE_UNIT_WANTED, ret_armed, f);
+}
+
+/* --- whom to come before ------------------------------------------------------------------------------------------ */
+
+/* Does the value of `key=` on the line, a list of words, hold the word? */
+static bool line_lists(const char *line, size_t length, const char *key, const char *word)
+{
+	const size_t name = strlen(key), size = strlen(word);
+
+	if (length <= name || memcmp(line, key, name) != 0 || line[name] != '=')
+		return false;
+	for (const char *at = line + name + 1; at + size <= line + length; at++)
+		if (memcmp(at, word, size) == 0 && (at[-1] == '=' || at[-1] == ' ') &&
+		    (at + size == line + length || at[size] == ' '))
+			return true;
+	return false;
+}
+
+enum upgrade_unit_order upgrade_unit_judge(const struct text *unit, const char *okv_user)
+{
+	bool okv = false, waits = false, plain = true;
+
+	for (const char *line = text_string(unit); *line != '\0';) {
+		const size_t length = strcspn(line, "\n");
+		okv = okv || line_lists(line, length, "User", okv_user) ||
+		      (length > 4 && memcmp(line, "Exec", 4) == 0 &&
+		       memmem(line, length, "/usr/local/okv/", 15) != NULL);
+		waits = waits || line_lists(line, length, "After", "network-online.target");
+		plain = plain && !line_lists(line, length, "DefaultDependencies", "no") &&
+			!line_lists(line, length, "DefaultDependencies", "false") &&
+			!line_lists(line, length, "DefaultDependencies", "0") &&
+			!line_lists(line, length, "DefaultDependencies", "off");
+		line += length + (line[length] == '\n');
+	}
+	if (!okv)
+		return UPGRADE_UNIT_FOREIGN;
+	return waits && plain ? UPGRADE_UNIT_AFTER_OURS : UPGRADE_UNIT_LEFT_ALONE;
+}
+
+static bool order_holds(const struct text *order, const char *name)
+{
+	const char *found = strstr(text_string(order), name);
+
+	return found != NULL && found[-1] == '=' && found[strlen(name)] == '\n';
+}
+
+/* Adds "Before=NAME" for each of OKV's services in that directory that allows it. */
+static int units_look(int root, const char *directory, const char *okv_user, struct report *report, struct text *order,
+		      struct fault *f)
+{
+	FS_AUTO int fd = -1;
+	struct fault why = FAULT_INIT;
+
+	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &why) < 0)
+		return fs_absence(&why, f);
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL)
+		return fault_system(f, errno, "cannot read directory '%s'", directory);
+	(void)fs_take(&fd);
+
+	size_t looked = 0, found = 0;
+	int r = 0;
+	for (struct dirent *entry; r == 0 && looked < UNITS_MAX && found < OKV_UNITS_MAX; looked++) {
+		TEXT_AUTO unit = TEXT_INIT;
+		FS_AUTO int file = -1;
+		errno = 0;
+		entry = readdir(stream);
+		if (entry == NULL) {
+			if (errno != 0)
+				r = fault_system(f, errno, "cannot read directory '%s'", directory);
+			break;
+		}
+		if (!text_ends(entry->d_name, ".service") || strcmp(entry->d_name, UPGRADE_UNIT) == 0 ||
+		    strpbrk(entry->d_name, " \t\n\"'\\%") != NULL)
+			continue;
+		if (fs_file_open_at(dirfd(stream), entry->d_name, O_RDONLY, &file, NULL, &why) < 0 ||
+		    fs_read(file, entry->d_name, UNIT_MAX, &unit, &why) < 0) {
+			/* What is no unit's text is no unit of OKV's; what cannot be read may be one. */
+			r = fs_absence(&why, f);
+			continue;
+		}
+		switch (upgrade_unit_judge(&unit, okv_user)) {
+		case UPGRADE_UNIT_FOREIGN:
+			break;
+		case UPGRADE_UNIT_LEFT_ALONE:
+			report_say(report, REPORT_DETAIL, "%s does not wait for the network; no order is given to it",
+				   SHOWN(entry->d_name));
+			break;
+		case UPGRADE_UNIT_AFTER_OURS:
+			if (!order_holds(order, entry->d_name))
+				text_add_format(order, "Before=%s\n", entry->d_name);
+			found++;
+			break;
+		}
+	}
+	(void)closedir(stream);
+	return r;
+}
+
+static int order_write(int root, const struct text *order, enum upgrade_arm_act what, struct report *report,
+		       bool *changed, struct fault *f)
+{
+	TEXT_AUTO now = TEXT_INIT;
+	struct fault ignored = FAULT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0644);
+
+	if (text_check(order, f) < 0)
+		return -1;
+	if (fs_read_file(root, UPGRADE_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
+	    strcmp(text_string(&now), text_string(order)) == 0)
+		return 0;
+	report_say(report, REPORT_RESULT, "%s: at boot, before OKV's own services", UPGRADE_UNIT_ORDER);
+	*changed = true;
+	if (what == UPGRADE_ARM_PLAN)
+		return 0;
+	if (fs_dirs_make(root, UPGRADE_UNIT_ORDER_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0)
+		return -1;
+	return fs_publish(root, UPGRADE_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
+}
+
+/* --- the acts ----------------------------------------------------------------------------------------------------- */
+
+int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
+	      bool *ret_changed, struct fault *f)
+{
+	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
+	TEXT_AUTO order = TEXT_INIT;
+	bool changed = false, linked = false, systemd, unit, armed;
+
+	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, UPGRADE_UNIT_FILE, &unit, f) < 0 ||
+	    upgrade_is_armed(root, &armed, f) < 0)
+		return -1;
+	if (!systemd)
+		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
+	if (!unit && what == UPGRADE_ARM_APPLY)
+		return fault_absent(f, "'%s' is not there; okv-luna config wire makes it", UPGRADE_UNIT_FILE);
+
+	text_add_string(&order, "# Made by okv-luna: OKV's services find the HSM as post-upgrade left it.\n[Unit]\n");
+	const size_t empty = order.length;
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		if (units_look(root, directories[i], settings->okv_user, report, &order, f) < 0)
+			return -1;
+	if (order.length > empty && order_write(root, &order, what, report, &changed, f) < 0)
+		return -1;
+
+	if (what == UPGRADE_ARM_PLAN) {
+		linked = !armed;
+	} else if (fs_dirs_make(root, UPGRADE_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+		   fs_link_publish(root, UPGRADE_UNIT_WANTED, FS_FOLLOW_TRUSTED, UPGRADE_UNIT_FILE, &linked, f) < 0) {
+		return -1;
+	}
+	if (linked)
+		report_say(report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", UPGRADE_UNIT_WANTED);
+	*ret_changed = changed || linked;
+	return 0;
+}
+
+/* And what a killed arming left of it beside. */
+static int name_remove(int root, const char *path, int flags, bool *changed, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	bool swept;
+	char leaf[FS_NAME_SIZE];
+	struct fault why = FAULT_INIT;
+
+	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+		if (why.kind == FAULT_ABSENT)
+			return 0;
+		*f = why;
+		return -1;
+	}
+	if (fs_stage_sweep(dir, leaf, &swept, f) < 0)
+		return -1;
+	if (unlinkat(dir, leaf, flags) < 0) {
+		/* A directory that somebody else uses too stays. */
+		if (errno == ENOENT || (flags == AT_REMOVEDIR && (errno == ENOTEMPTY || errno == EEXIST)))
+			return 0;
+		return fault_errno(f, errno, "cannot remove '%s'", path);
+	}
+	*changed = true;
+	if (fsync(dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", path);
+	return 0;
+}
+
+int upgrade_disarm(int root, enum upgrade_arm_act what, struct report *report, bool *ret_changed, struct fault *f)
+{
+	bool changed = false, order = false;
+
+	if (what == UPGRADE_ARM_PLAN) {
+		if (upgrade_is_armed(root, &changed, f) < 0 || fs_existence(root, UPGRADE_UNIT_ORDER, &order, f) < 0)
+			return -1;
+		changed = changed || order;
+	} else if (name_remove(root, UPGRADE_UNIT_ORDER, 0, &order, f) < 0 ||
+		   name_remove(root, UPGRADE_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
+		   name_remove(root, UPGRADE_UNIT_WANTED, 0, &changed, f) < 0 ||
+		   name_remove(root, UPGRADE_UNIT_WANTS_DIR, AT_REMOVEDIR, &order, f) < 0) {
+		/* The link goes after the order: as long as it is there, somebody comes back to finish. */
+		return -1;
+	}
+	if (changed)
+		report_say(report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
+			   UPGRADE_UNIT_WANTED);
+	*ret_changed = changed || order;
+	return 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * upgrade/arm: let post-upgrade run by itself at the next boot, or not.
+ *
+ * Armed means: the unit okv-luna-post-upgrade.service is wanted by multi-user.target (the link that
+ * `systemctl enable` would make; no systemd has to run for it, so it works in a root that is not booted yet).
+ *
+ * Order: the unit waits for the network, since the HSM is behind it.  OKV's services are not documented, so they are
+ * looked for: services that run as OKV's user or run a program below /usr/local/okv.  One that itself waits for
+ * network-online.target, and has systemd's default dependencies, is put after our unit by a drop-in; any other could
+ * make a cycle of orders and is left alone.  Since our unit waits for nothing else, no cycle can come from this.
+ *
+ * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes, and, as
+ * `systemctl disable` does, the directory of the link when nothing else is in it.
+ */
+#ifndef OKV_UPGRADE_ARM_H
+#define OKV_UPGRADE_ARM_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "base/text.h"
+#include "conf/settings.h"
+
+#define UPGRADE_UNIT "okv-luna-post-upgrade.service"
+#define UPGRADE_UNIT_FILE "/etc/systemd/system/" UPGRADE_UNIT
+#define UPGRADE_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
+#define UPGRADE_UNIT_WANTED UPGRADE_UNIT_WANTS_DIR "/" UPGRADE_UNIT
+#define UPGRADE_UNIT_ORDER_DIR "/etc/systemd/system/" UPGRADE_UNIT ".d"
+#define UPGRADE_UNIT_ORDER UPGRADE_UNIT_ORDER_DIR "/okv-order.conf"
+
+enum upgrade_arm_act { UPGRADE_ARM_PLAN, UPGRADE_ARM_APPLY };
+
+/* FAULT_SYSTEM where the system could not tell. */
+int upgrade_is_armed(int root, bool *ret_armed, struct fault *f);
+/* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
+int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
+	      bool *ret_changed, struct fault *f);
+int upgrade_disarm(int root, enum upgrade_arm_act what, struct report *report, bool *ret_changed, struct fault *f);
+
+/* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */
+enum upgrade_unit_order { UPGRADE_UNIT_FOREIGN, UPGRADE_UNIT_LEFT_ALONE, UPGRADE_UNIT_AFTER_OURS };
+enum upgrade_unit_order upgrade_unit_judge(const struct text *unit, const char *okv_user);
+
+#endif

@@ -1,0 +1,185 @@
+#include "upgrade/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "upgrade/clock.h"
+
+enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 1024 };
+
+static const char *const act_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
+static const char *const good_ends[] = { "go", "changed", "unchanged", "proven" };
+
+const char *upgrade_act_name(enum upgrade_act_kind act)
+{
+	return act_names[act];
+}
+
+bool upgrade_history_is_open(const struct upgrade_history *history)
+{
+	const struct upgrade_event *post = &history->acts[UPGRADE_POST];
+
+	return history->acts[UPGRADE_PRE].began != 0 && !(post->ended != 0 && post->good);
+}
+
+static void event_end(struct upgrade_event *event, int64_t when, const char *rest)
+{
+	event->ended = when;
+	event->good = false;
+	for (size_t i = 0; i < sizeof(good_ends) / sizeof(good_ends[0]); i++)
+		if (strcmp(rest, good_ends[i]) == 0)
+			event->good = true;
+	(void)snprintf(event->end, sizeof(event->end), "%s", rest);
+}
+
+/* One whole line into the history; a line of another form says nothing. */
+static void line_take(struct upgrade_history *history, const char *line)
+{
+	const size_t stamp = strcspn(line, " ");
+	int64_t when;
+
+	if (line[stamp] != ' ' || !upgrade_clock_read(line, stamp, &when))
+		return;
+	line += stamp + 1;
+	const size_t name = strcspn(line, " ");
+	size_t act = 0;
+	while (act < sizeof(act_names) / sizeof(act_names[0]) && !text_equal(line, name, act_names[act]))
+		act++;
+	if (act == sizeof(act_names) / sizeof(act_names[0]) || line[name] != ' ')
+		return;
+	line += name + 1;
+	const size_t word = strcspn(line, " ");
+	const char *rest = line + word + (line[word] == ' ');
+	struct upgrade_event *event = &history->acts[act];
+
+	if (text_equal(line, word, "begin")) {
+		if (act == UPGRADE_PRE)
+			memset(history->acts, 0, sizeof(history->acts));
+		*event = (struct upgrade_event){ .began = when };
+	} else if (text_equal(line, word, "end")) {
+		/* A post-upgrade writes its end only. */
+		if (event->began == 0)
+			event->began = when;
+		event_end(event, when, rest);
+	} else if (text_equal(line, word, "aborted")) {
+		memset(history->acts, 0, sizeof(history->acts));
+	} else if (text_equal(line, word, "group")) {
+		char number[12];
+		struct fault ignored = FAULT_INIT;
+		uint64_t id;
+		(void)snprintf(number, sizeof(number), "%.*s", (int)strcspn(rest, " "), rest);
+		if (number_parse(number, "group", 0, UINT32_MAX - 1, &id, &ignored) == 0) {
+			history->group_known = true;
+			history->group_id = (gid_t)id;
+		}
+	}
+}
+
+int upgrade_journal_read(int root, struct upgrade_history *ret_history, struct fault *f)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	struct upgrade_history history = { .group_known = false };
+
+	if (fs_read_file(root, UPGRADE_JOURNAL, FS_FOLLOW_TRUSTED, READ_MAX, &file, NULL, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return -1;
+		*f = (struct fault)FAULT_INIT;
+		*ret_history = history;
+		return 0;
+	}
+	for (size_t at = 0; at < file.length;) {
+		char *line = file.bytes + at;
+		char *feed = memchr(line, '\n', file.length - at);
+		if (feed == NULL)
+			break;
+		*feed = '\0';
+		at += (size_t)(feed - line) + 1;
+		line_take(&history, line);
+	}
+	*ret_history = history;
+	return 0;
+}
+
+static int journal_open(int root, int *ret_dir, int *ret_fd, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	FS_AUTO int fd = -1;
+
+	if (fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dir_open(root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+		return -1;
+	fd = openat(dir, "journal", O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open the journal '%s'", UPGRADE_JOURNAL);
+	*ret_dir = fs_take(&dir);
+	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, const char *format, ...)
+{
+	FS_AUTO int dir = -1;
+	FS_AUTO int fd = -1;
+	char line[LINE_MAX_BYTES], stamp[UPGRADE_STAMP_SIZE], last = '\n';
+	struct stat status;
+
+	if (journal_open(root, &dir, &fd, f) < 0)
+		return -1;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return fault_refused(f, "the journal '%s' is not a regular file", UPGRADE_JOURNAL);
+	/* What a killed run left torn gets its end, so that it spoils no line but its own. */
+	if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1)
+		return fault_system(f, errno, "cannot read the journal '%s'", UPGRADE_JOURNAL);
+
+	upgrade_clock_stamp(upgrade_clock_now(), stamp);
+	size_t used = (size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, act_names[act]);
+	const size_t text = used;
+	va_list arguments;
+	va_start(arguments, format);
+	const int wrote = vsnprintf(line + used, sizeof(line) - used - 1, format, arguments);
+	va_end(arguments);
+	if (wrote < 0)
+		return fault_memory(f);
+	used = strlen(line);
+	for (size_t i = text; i < used; i++)
+		if (line[i] == '\n' || line[i] == '\r')
+			line[i] = ' ';
+	line[used++] = '\n';
+
+	const ssize_t written = write(fd, line, used);
+	if (written != (ssize_t)used) {
+		const int errnum = written < 0 ? errno : ENOSPC;
+		/* Half a line is no line. */
+		if (written > 0 && ftruncate(fd, status.st_size) < 0)
+			errno = errnum;
+		return fault_system(f, errnum, "cannot write the journal '%s'", UPGRADE_JOURNAL);
+	}
+	if (fdatasync(fd) < 0)
+		return fault_system(f, errno, "cannot sync the journal '%s'", UPGRADE_JOURNAL);
+	return 0;
+}
+
+int upgrade_journal_rotate(int root, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	FS_AUTO int fd = -1;
+	struct stat status;
+
+	if (journal_open(root, &dir, &fd, f) < 0)
+		return -1;
+	if (fstat(fd, &status) < 0)
+		return fault_system(f, errno, "cannot look at the journal '%s'", UPGRADE_JOURNAL);
+	if (status.st_size > ROTATE_SIZE && renameat(dir, "journal", dir, "journal.1") < 0)
+		return fault_system(f, errno, "cannot put the old journal '%s' aside", UPGRADE_JOURNAL);
+	return 0;
+}

@@ -1,0 +1,261 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/read.h"
+#include "fs/root.h"
+#include "upgrade/arm.h"
+#include "upgrade/clock.h"
+#include "upgrade/compare.h"
+#include "upgrade/phase.h"
+#include "upgrade/scan.h"
+#include "upgrade/seal.h"
+#include "upgrade/snapshot.h"
+#include "upgrade/steps.h"
+
+enum { DETAIL_MAX = 8 * 1024 };
+
+/* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
+static int step_mid(struct upgrade_act *act, struct fault *f)
+{
+	struct upgrade_history history;
+
+	if (upgrade_steps_history(act, &history, f) < 0)
+		return -1;
+	const struct upgrade_event *mid = &history.acts[UPGRADE_MID];
+	if (mid->began != 0 && mid->ended == 0)
+		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
+			       "OKV's mid-upgrade step began and did not end: it was killed");
+	else if (mid->ended != 0 && !mid->good)
+		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
+			       mid->end[0] != '\0' ? mid->end : "no reason was written");
+	else if (mid->ended != 0)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
+	else if (upgrade_history_is_open(&history))
+		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna",
+			       "Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
+			       "is made good here.",
+			       "OKV's mid-upgrade step has left no record since pre-upgrade");
+	else
+		act->skipped = true;
+	return 0;
+}
+
+static int step_repair(struct upgrade_act *act, struct fault *f)
+{
+	return upgrade_step_repair(act, "post-upgrade", f);
+}
+
+/* FAULT_NONE and *ret_there false where there is nothing to compare with. */
+static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
+			bool *ret_there, struct fault *f)
+{
+	*ret_there = upgrade_snapshot_read(act->run->root, UPGRADE_SNAPSHOT, part, ret_snapshot, f) == 0;
+	if (*ret_there || f->kind == FAULT_ABSENT) {
+		*f = (struct fault)FAULT_INIT;
+		return 0;
+	}
+	upgrade_act_remedy(act, "okv-luna post-upgrade --collect FILE");
+	return -1;
+}
+
+static int step_slots(struct upgrade_act *act, struct fault *f)
+{
+	UPGRADE_SNAPSHOT_AUTO old = UPGRADE_SNAPSHOT_INIT;
+	struct upgrade_slots now = { .items = NULL };
+	bool there;
+
+	if (upgrade_steps_slots(act, &now, f) < 0)
+		return -1;
+	int r = snapshot_get(act, UPGRADE_SNAPSHOT_SLOTS, &old, &there, f);
+	const struct upgrade_slot *lost = r == 0 && there && old.slots_known ? upgrade_slots_lost(&old.slots, &now) : NULL;
+	if (lost != NULL && act->run->accept) {
+		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
+			       SHOWN(lost->label), SHOWN(lost->serial));
+	} else if (lost != NULL) {
+		upgrade_act_remedy(act, "okv-luna slots; okv-luna config chrystoki get");
+		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
+				   SHOWN(lost->label), SHOWN(lost->serial));
+	} else if (r == 0 && there && old.slots_known) {
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
+			       old.slots.count, old.slots.count == 1 ? "" : "s");
+	}
+	upgrade_slots_done(&now);
+	return r;
+}
+
+/* --- comparison --------------------------------------------------------------------------------------------------- */
+
+struct listener {
+	struct upgrade_act *act;
+	struct text worst;                /* what differs with HIGH severity */
+	size_t worst_count;
+	struct text others;
+	size_t other_count;
+	enum upgrade_severity others_severity;
+	char first[PATH_MAX + 600]; /* the first of HIGH severity */
+	bool closed; /* the snapshot's upgrade was proven already */
+};
+
+static void difference_hear(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
+			    const struct manifest_entry *now_entry)
+{
+	struct listener *l = context;
+	TEXT_AUTO text = TEXT_INIT;
+	const char *path = (old_entry != NULL ? old_entry : now_entry)->path;
+	enum upgrade_severity severity = upgrade_difference_severity(l->act->run->settings, what, path);
+
+	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
+	if (severity > UPGRADE_LOW && (l->closed || l->act->run->accept))
+		severity = UPGRADE_LOW;
+	upgrade_difference_text(what, old_entry, now_entry, &text);
+	const bool worst = severity == UPGRADE_HIGH;
+	struct text *list = worst ? &l->worst : &l->others;
+	*(worst ? &l->worst_count : &l->other_count) += 1;
+	if (!worst && severity > l->others_severity)
+		l->others_severity = severity;
+	if (worst && l->worst_count == 1)
+		(void)snprintf(l->first, sizeof(l->first), "%s", text_string(&text));
+	if (list->length + text.length < DETAIL_MAX) {
+		text_add(list, text_string(&text), text.length);
+		text_add_char(list, '\n');
+	}
+}
+
+static int comparison_judge(struct upgrade_act *act, struct listener *l, const struct upgrade_comparison *comparison,
+			    struct fault *f)
+{
+	if (comparison->attributes > 0)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
+			       "%zu entries have another owner, group or mode than before: by policy",
+			       comparison->attributes);
+	if (l->other_count > 0)
+		upgrade_act_find(act, l->others_severity, NULL, text_string(&l->others),
+			       "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
+			       l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
+	if (l->worst_count == 0) {
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
+		return 0;
+	}
+	/* A single one is in the fault. */
+	if (l->worst_count > 1)
+		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
+			       "%zu preserved entries were changed", l->worst_count);
+	upgrade_act_remedy(act, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
+	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
+				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);
+}
+
+static int step_compare(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
+	UPGRADE_SNAPSHOT_AUTO old = UPGRADE_SNAPSHOT_INIT;
+	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS,
+					    .report = &act->report,
+					    .fresh_since = run->started };
+	struct upgrade_history history;
+	size_t entries;
+	bool there;
+
+	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 || upgrade_steps_history(act, &history, f) < 0)
+		return -1;
+	/* What the kernel has recorded no change of needs no second proof. */
+	if (upgrade_snapshot_read(run->root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &old, f) == 0 &&
+	    upgrade_seal_holds(run->root, &paths, old.manifest_hex, run->started,
+			     run->dry_run ? UPGRADE_SEAL_LOOK : UPGRADE_SEAL_RENEW, &entries)) {
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
+			       "%zu entries are as they were (not touched since they were compared)", entries);
+		return 0;
+	}
+	*f = (struct fault)FAULT_INIT;
+	upgrade_snapshot_done(&old);
+	if (snapshot_get(act, UPGRADE_SNAPSHOT_WHOLE, &old, &there, f) < 0)
+		return -1;
+	if (!there) {
+		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
+			       "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
+		act->skipped = true;
+		return 0;
+	}
+	if (upgrade_snapshot_is_stale(&old, run->started) && upgrade_history_is_open(&history)) {
+		TEXT_AUTO age = TEXT_INIT;
+		upgrade_clock_age(run->started - old.taken, &age);
+		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
+			       "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
+			       text_string(&age));
+	}
+	if (upgrade_scan(run->root, &paths, &how, &scan, f) < 0)
+		return -1;
+
+	const bool closed = !upgrade_history_is_open(&history);
+	struct listener l = { .act = act, .worst = TEXT_INIT, .others = TEXT_INIT, .closed = closed };
+	struct upgrade_comparison comparison;
+	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
+	int r = comparison_judge(act, &l, &comparison, f);
+	text_done(&l.worst);
+	text_done(&l.others);
+	struct fault why = FAULT_INIT;
+	if (r == 0 && l.others_severity <= UPGRADE_LOW && !run->dry_run &&
+	    upgrade_seal_set(run->root, &paths, old.manifest_hex, &scan, &why) < 0)
+		upgrade_act_find(act, UPGRADE_LOW, "df -h " SETTINGS_VAR, why.text,
+			       "the next run reads every file again: '" SETTINGS_VAR "/seal' cannot be written");
+	return r;
+}
+
+/* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
+static int close_upgrade(const struct upgrade_run *run, const struct upgrade_history *history, struct fault *f)
+{
+	UPGRADE_SNAPSHOT_AUTO now = UPGRADE_SNAPSHOT_INIT;
+
+	if (!upgrade_run_changed(run) && history->acts[UPGRADE_POST].good)
+		return 0;
+	if (upgrade_snapshot_look(run->root, run->settings, &now, f) < 0)
+		return -1;
+	if (now.group_there && (!history->group_known || history->group_id != now.group_id) &&
+	    upgrade_journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)now.group_id, now.group) < 0)
+		return -1;
+	if (upgrade_journal_add(run->root, UPGRADE_POST, f, "end proven") < 0)
+		return -1;
+	return upgrade_snapshot_remove(run->root, UPGRADE_BEFORE, f);
+}
+
+/* The end is written first: killed between the two, we run once more than needed, never once too few. */
+static int step_disarm(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	struct upgrade_history history;
+
+	if (!run->dry_run && (upgrade_steps_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
+		return -1;
+	return upgrade_disarm(run->root, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report, &act->changed, f);
+}
+
+static const struct upgrade_step steps[] = {
+	{ "records", "our records can be written", 5000, UPGRADE_ALWAYS, upgrade_step_records },
+	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, UPGRADE_ALWAYS, step_mid },
+	{ "group", "the HSM group exists", 20000, UPGRADE_ALWAYS, upgrade_step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_ALWAYS, upgrade_step_member },
+	{ "reown", "what carried the old group id carries the new one", 60000, UPGRADE_ALWAYS, upgrade_step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_ALWAYS, upgrade_step_wire },
+	{ "repair", "owners and modes to the post-upgrade policy", 60000, UPGRADE_ALWAYS, step_repair },
+	{ "slots", "the HSM as OKV's user sees it, and as before", 0, UPGRADE_ALWAYS, step_slots },
+	{ "compare", "preserved files are as they were", 120000, UPGRADE_ALWAYS, step_compare },
+	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS, upgrade_step_processes },
+	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, UPGRADE_IF_CLEAN, step_disarm },
+};
+
+int upgrade_post_upgrade(struct upgrade_run *run, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	run->kind = UPGRADE_POST;
+	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
+		return -1;
+	if (upgrade_run_verdict(run, &why) < 0)
+		upgrade_steps_note(run, "end failed %.300s", why.text);
+	return 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * upgrade/run: a table of steps, run one after the other, each in a child with a deadline.
+ *
+ * Promise: a step that hangs, crashes or is killed costs its bound and fails alone; nothing it does to its memory or
+ * its descriptors reaches the next one, so what steps have to tell each other lies in files, and a killed act can be
+ * run again.  The whole act has a bound too: a step never gets more than what is left of it, and with nothing left it
+ * is not started.  A step's own children die with it (PR_SET_PDEATHSIG in proc/run).
+ *
+ * What a step has to say comes back as findings: severity, title, detail and the command that mends it.  The faults
+ * of steps and HIGH findings decide the answer of the act; nothing is printed here (upgrade/show.h makes the text).
+ */
+#ifndef OKV_UPGRADE_RUN_H
+#define OKV_UPGRADE_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "base/text.h"
+#include "conf/settings.h"
+#include "upgrade/journal.h"
+
+enum upgrade_severity {
+	UPGRADE_INFO,   /* worth knowing */
+	UPGRADE_LOW,    /* look at it when there is time */
+	UPGRADE_MEDIUM, /* look at it before the next restart */
+	UPGRADE_HIGH,   /* the answer is no */
+};
+
+enum upgrade_outcome {
+	UPGRADE_UNCHANGED, /* all was well already */
+	UPGRADE_CHANGED,   /* it is well now; with dry_run: it would be */
+	UPGRADE_SKIPPED,   /* not run: an earlier step failed, or there was nothing for it to do here */
+	UPGRADE_FAILED,
+};
+
+struct upgrade_finding {
+	enum upgrade_severity severity;
+	char *title;  /* owned; one sentence without a full stop */
+	char *detail; /* owned; "" where there is none */
+	char *remedy; /* owned; a command, or "" */
+};
+
+struct upgrade_act;
+
+enum upgrade_when {
+	UPGRADE_ALWAYS,
+	UPGRADE_IF_CLEAN, /* only when no step before it failed */
+	UPGRADE_BEGIN,    /* makes what is done after it undoable; not run when another such step failed */
+	UPGRADE_IF_BEGUN, /* only when no UPGRADE_BEGIN before it failed */
+};
+
+struct upgrade_step {
+	const char *name;  /* a stable word for scripts */
+	const char *title; /* what it does, for people */
+	unsigned bound_ms; /* 0: SLOT_TIMEOUT of the settings and UPGRADE_SLOTS_GRACE_MS */
+	enum upgrade_when when;
+	/* 0, or -1 and the fault; what else it has to say through the functions below. */
+	int (*work)(struct upgrade_act *act, struct fault *f);
+};
+
+enum { UPGRADE_SLOTS_GRACE_MS = 5000 };
+
+struct upgrade_result {
+	const struct upgrade_step *step;
+	enum upgrade_outcome outcome;
+	unsigned elapsed_ms;
+	struct fault fault;             /* FAULT_NONE unless it failed, never then */
+	char *remedy;                   /* owned; for the fault, or NULL */
+	struct upgrade_finding *findings; /* owned */
+	size_t finding_count;
+	struct text changes; /* one line per change that the step's rooms told */
+	size_t change_count;
+};
+
+struct upgrade_run {
+	/* The caller's. */
+	enum upgrade_act_kind kind;
+	int root;
+	const char *root_path;
+	const struct settings *settings;
+	const char *profile; /* NULL: PROFILE of the settings */
+	bool dry_run;
+	bool accept;         /* post-upgrade: differences from the snapshot are meant */
+	bool abort;          /* pre-upgrade: the way back */
+	struct fault unlocked; /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
+	unsigned bound_ms;   /* of the whole act */
+	struct report *report; /* may be NULL */
+	/* Called before each step; may be NULL. */
+	void (*progress)(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count);
+	/* Lines that are worth a complaint, and that come after the answer. */
+	struct text complaints;
+	/* Filled by upgrade_run_steps. */
+	int64_t started; /* seconds since 1970 */
+	unsigned elapsed_ms;
+	struct upgrade_result *results; /* owned */
+	size_t result_count;
+};
+
+#define UPGRADE_RUN_AUTO __attribute__((cleanup(upgrade_run_done))) struct upgrade_run
+
+/* The context of one step, in its child. */
+struct upgrade_act {
+	const struct upgrade_run *run;
+	bool clean;   /* no step before this one failed */
+	bool changed; /* set by the step */
+	bool skipped; /* set by the step: there was nothing for it to do here */
+	struct report report; /* warnings become findings, results become changes */
+	int pipe;
+};
+
+/* Fails only for lack of memory; what the steps did is in the results. */
+int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps, size_t count, struct fault *f);
+void upgrade_run_done(struct upgrade_run *run);
+
+/* For a step. */
+void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
+		    const char *title_format, ...) __attribute__((format(printf, 5, 6)));
+/* The command that mends what the fault of this step is about. */
+void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The first result that makes the answer a no, or NULL. */
+const struct upgrade_result *upgrade_run_failure(const struct upgrade_run *run);
+/* The fault that stands for the whole act: of that first result, or a FAULT_NEGATIVE of its first HIGH finding. */
+int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f);
+/* Did any step change something? */
+bool upgrade_run_changed(const struct upgrade_run *run);
+const char *upgrade_severity_name(enum upgrade_severity severity);
+const char *upgrade_outcome_name(enum upgrade_outcome outcome);
+
+#endif

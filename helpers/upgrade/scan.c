@@ -1,0 +1,435 @@
+#include "upgrade/scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/assign.h"
+#include "fs/sha256.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+
+enum { DEPTH_MAX = 256, READ_TRIES = 3, SEAL_BLOCK = 32 * 1024 };
+
+#define CONF_FILE SETTINGS_GENERIC "/okv_hsm.conf"
+
+/* --- the paths -------------------------------------------------------------------------------------------------- */
+
+void upgrade_paths_done(struct upgrade_paths *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		free(paths->items[i]);
+	free(paths->items);
+	*paths = (struct upgrade_paths)UPGRADE_PATHS_INIT;
+}
+
+int upgrade_paths_add(struct upgrade_paths *paths, const char *path, struct fault *f)
+{
+	char *copy = strdup(path);
+	char **grown = realloc(paths->items, (paths->count + 1) * sizeof(paths->items[0]));
+
+	if (grown != NULL)
+		paths->items = grown;
+	if (copy == NULL || grown == NULL) {
+		free(copy);
+		return fault_memory(f);
+	}
+	paths->items[paths->count++] = copy;
+	return 0;
+}
+
+static int path_compare(const void *a, const void *b)
+{
+	return text_path_compare(*(char *const *)a, *(char *const *)b);
+}
+
+void upgrade_paths_sort(struct upgrade_paths *paths)
+{
+	if (paths->count > 1)
+		qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
+}
+
+static bool path_is_full(const char *path)
+{
+	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strlen(path) >= PATH_MAX ||
+	    strpbrk(path, "*?[") != NULL)
+		return false;
+	for (const char *at = path; *at != '\0';) {
+		at += strspn(at, "/");
+		const size_t length = strcspn(at, "/");
+		if ((length == 1 && at[0] == '.') || (length == 2 && at[0] == '.' && at[1] == '.'))
+			return false;
+		at += length;
+	}
+	return true;
+}
+
+/* Adds the path in its plain form: one slash between names, none at the end. */
+static int path_add(struct upgrade_paths *paths, const char *path, size_t length, struct fault *f)
+{
+	TEXT_AUTO given = TEXT_INIT;
+	TEXT_AUTO plain = TEXT_INIT;
+
+	text_add(&given, path, length);
+	if (text_check(&given, f) < 0)
+		return -1;
+	if (!path_is_full(text_string(&given)))
+		return 0;
+	for (const char *at = text_string(&given); *(at += strspn(at, "/")) != '\0';) {
+		const size_t name = strcspn(at, "/");
+		text_add_char(&plain, '/');
+		text_add(&plain, at, name);
+		at += name;
+	}
+	return text_check(&plain, f) < 0 ? -1 : upgrade_paths_add(paths, text_string(&plain), f);
+}
+
+static bool path_is_inside(const char *path, const char *outer)
+{
+	const size_t length = strlen(outer);
+
+	return strncmp(path, outer, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static void paths_tidy(struct upgrade_paths *paths)
+{
+	size_t kept = 0;
+
+	upgrade_paths_sort(paths);
+	for (size_t i = 0; i < paths->count; i++) {
+		/* In this order a directory is followed at once by what lies in it. */
+		if (kept > 0 && path_is_inside(paths->items[i], paths->items[kept - 1]))
+			free(paths->items[i]);
+		else
+			paths->items[kept++] = paths->items[i];
+	}
+	paths->count = kept;
+}
+
+static int paths_of_okv(int root, struct upgrade_paths *paths, struct fault *f)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	ASSIGN_AUTO conf = ASSIGN_INIT;
+	struct fault why = FAULT_INIT;
+
+	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
+	if (fs_read_file(root, CONF_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
+		return fs_absence(&why, f);
+	if (assign_parse(&conf, text_string(&file), file.length, f) < 0)
+		return -1;
+	const struct assign_line *line = assign_find(&conf, "PRESERVED_FILES");
+	if (line == NULL)
+		return 0;
+	const char *value = line->bytes + line->value_start;
+	for (size_t at = 0; at < line->value_length;) {
+		const char *colon = memchr(value + at, ':', line->value_length - at);
+		const size_t length = colon != NULL ? (size_t)(colon - value) - at : line->value_length - at;
+		if (path_add(paths, value + at, length, f) < 0)
+			return -1;
+		at += length + 1;
+	}
+	return 0;
+}
+
+int upgrade_paths_preserved(int root, const struct settings *settings, struct upgrade_paths *ret_paths, struct fault *f)
+{
+	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib,
+				    SETTINGS_PREFIX };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (path_add(&paths, own[i], strlen(own[i]), f) < 0)
+			return -1;
+	if (paths_of_okv(root, &paths, f) < 0)
+		return -1;
+	paths_tidy(&paths);
+	*ret_paths = paths;
+	paths = (struct upgrade_paths)UPGRADE_PATHS_INIT;
+	return 0;
+}
+
+/* --- the walk --------------------------------------------------------------------------------------------------- */
+
+struct walk {
+	const struct upgrade_scan_how *how;
+	struct upgrade_scan *scan;
+	struct fs_sha256 seal;
+	struct text block; /* what the seal is still to be fed */
+	struct text path; /* of the entry at hand, below the root, without a leading slash */
+	dev_t device;
+};
+
+void upgrade_scan_done(struct upgrade_scan *scan)
+{
+	manifest_done(&scan->manifest);
+	upgrade_paths_done(&scan->fresh);
+}
+
+static int seal_feed(struct walk *w, struct fault *f)
+{
+	if (text_check(&w->block, f) < 0 || fs_sha256_add(&w->seal, w->block.bytes, w->block.length, f) < 0)
+		return -1;
+	text_reset(&w->block);
+	return 0;
+}
+
+/* What the seal covers, without padding; the name stands before it with its NUL. */
+static int seal_add(struct walk *w, const struct stat *st, struct fault *f)
+{
+	const uint64_t facts[] = { st->st_dev, st->st_ino, (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec,
+				   (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_size,
+				   st->st_mode, st->st_uid, st->st_gid };
+
+	text_add(&w->block, w->path.bytes, w->path.length + 1);
+	text_add(&w->block, facts, sizeof(facts));
+	if (w->block.length >= SEAL_BLOCK && seal_feed(w, f) < 0)
+		return -1;
+	return 0;
+}
+
+/* Counted, and named where it is fresh. */
+static int entry_count(struct walk *w, const struct stat *st, struct fault *f)
+{
+	struct upgrade_scan *scan = w->scan;
+
+	scan->entries++;
+	if (S_ISREG(st->st_mode))
+		scan->bytes += (uint64_t)st->st_size;
+	if (w->how->fresh_since == 0 || st->st_ctim.tv_sec < w->how->fresh_since)
+		return 0;
+	return scan->fresh_count++ < UPGRADE_FRESH_MAX ? upgrade_paths_add(&scan->fresh, text_string(&w->path), f) : 0;
+}
+
+static bool is_apart(const struct walk *w)
+{
+	const char *path = text_string(&w->path);
+
+	return w->how->apart != NULL && w->how->apart->count > 0 &&
+	       bsearch(&path, w->how->apart->items, w->how->apart->count, sizeof(char *), path_compare) != NULL;
+}
+
+static bool same_state(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Digest of the file and, in *st, the state in which it was read whole. */
+static int file_digest(struct walk *w, int dir, const char *leaf, struct stat *st, struct manifest_entry *entry,
+		       struct fault *f)
+{
+	const char *path = text_string(&w->path);
+	struct fault why = FAULT_INIT;
+	struct stat after;
+
+	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+		FS_AUTO int fd = -1;
+		if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, st, &why) < 0 ||
+		    fs_sha256_descriptor(fd, path, entry->digest, &why) < 0)
+			break;
+		if (fstat(fd, &after) == 0 && same_state(st, &after)) {
+			entry->has_digest = true;
+			entry->size = (uint64_t)st->st_size;
+			return 0;
+		}
+		(void)fault_incomplete(&why, "'/%s' changes while it is read", SHOWN(path));
+	}
+	/* Without any provider of SHA-256 nothing can be proven: that is no matter of one file. */
+	if (why.kind == FAULT_ABSENT && faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		*f = why;
+		return -1;
+	}
+	report_say(w->how->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
+	return 0;
+}
+
+static int entry_add(struct walk *w, int dir, const char *leaf, bool digest, struct stat *st, struct fault *f)
+{
+	char target[PATH_MAX];
+
+	if (S_ISLNK(st->st_mode)) {
+		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target) - 1);
+		if (length < 0)
+			return fault_errno(f, errno, "cannot read link '/%s'", SHOWN(text_string(&w->path)));
+		target[length] = '\0';
+	}
+	struct manifest_entry *entry = manifest_add(&w->scan->manifest, text_string(&w->path),
+						    S_ISLNK(st->st_mode) ? target : NULL, f);
+	if (entry == NULL)
+		return -1;
+	entry->type = S_ISREG(st->st_mode)   ? MANIFEST_FILE
+		      : S_ISDIR(st->st_mode) ? MANIFEST_DIR
+		      : S_ISLNK(st->st_mode) ? MANIFEST_LINK
+					     : MANIFEST_OTHER;
+	entry->has_attributes = true;
+	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st->st_size : 0;
+	if (entry->type == MANIFEST_FILE && digest && file_digest(w, dir, leaf, st, entry, f) < 0)
+		return -1;
+	entry->uid = st->st_uid;
+	entry->gid = st->st_gid;
+	entry->mode = st->st_mode & 07777;
+	return 0;
+}
+
+static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsigned depth, struct fault *f);
+
+static int walk_directory(struct walk *w, int dir, const char *leaf, unsigned depth, struct fault *f)
+{
+	const size_t length = w->path.length;
+
+	if (depth >= DEPTH_MAX)
+		return fault_refused(f, "'/%s' lies more than %d directories deep", SHOWN(text_string(&w->path)),
+				     DEPTH_MAX);
+	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		/* Gone meanwhile, or no longer a directory: as if it had been so at the look. */
+		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+			return 0;
+		return fault_errno(f, errno, "cannot open directory '/%s'", SHOWN(text_string(&w->path)));
+	}
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL)
+		return fault_system(f, errno, "cannot read directory '/%s'", SHOWN(text_string(&w->path)));
+	const int inside = dirfd(stream);
+	(void)fs_take(&fd);
+
+	int r = 0;
+	for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(stream)) != NULL;) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		text_add_char(&w->path, '/');
+		text_add_string(&w->path, entry->d_name);
+		r = w->path.failed ? fault_memory(f) : walk_entry(w, inside, entry->d_name, false, depth + 1, f);
+		if (!w->path.failed) {
+			w->path.length = length;
+			w->path.bytes[length] = '\0';
+		}
+	}
+	if (r == 0 && errno != 0)
+		r = fault_system(f, errno, "cannot read directory '/%s'", SHOWN(text_string(&w->path)));
+	(void)closedir(stream);
+	return r;
+}
+
+static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsigned depth, struct fault *f)
+{
+	struct stat st;
+
+	if (strcmp(text_string(&w->path), &SETTINGS_VAR[1]) == 0)
+		return 0;
+	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return fault_errno(f, errno, "cannot look at '/%s'", SHOWN(text_string(&w->path)));
+	}
+	if (top)
+		w->device = st.st_dev;
+	else if (S_ISDIR(st.st_mode) && st.st_dev != w->device) {
+		report_say(w->how->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
+			   SHOWN(text_string(&w->path)));
+		return 0;
+	}
+	const bool apart = is_apart(w);
+	if ((apart || w->how->depth != UPGRADE_SCAN_SEAL) &&
+	    entry_add(w, dir, leaf, apart || w->how->depth == UPGRADE_SCAN_DIGESTS, &st, f) < 0)
+		return -1;
+	if ((!apart && seal_add(w, &st, f) < 0) || entry_count(w, &st, f) < 0)
+		return -1;
+	return S_ISDIR(st.st_mode) ? walk_directory(w, dir, leaf, depth, f) : 0;
+}
+
+/* mtree(5) wants every directory on the way down; whose they are is not ours to say. */
+static int parents_add(struct manifest *manifest, const char *path, struct fault *f)
+{
+	TEXT_AUTO parent = TEXT_INIT;
+
+	for (const char *at = path;; at++) {
+		at = strchr(at, '/');
+		if (at == NULL)
+			return 0;
+		text_reset(&parent);
+		text_add(&parent, path, (size_t)(at - path));
+		if (text_check(&parent, f) < 0)
+			return -1;
+		bool there = false;
+		for (size_t i = manifest->count; !there && i-- > 0;)
+			there = !manifest->entries[i].has_attributes &&
+				strcmp(manifest->entries[i].path, text_string(&parent)) == 0;
+		if (there)
+			continue;
+		struct manifest_entry *entry = manifest_add(manifest, text_string(&parent), NULL, f);
+		if (entry == NULL)
+			return -1;
+		entry->type = MANIFEST_DIR;
+	}
+}
+
+static int paths_walk(struct walk *w, int root, const struct upgrade_paths *paths, struct fault *f)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+		struct fault why = FAULT_INIT;
+		struct stat st;
+
+		if (fs_parent_open(root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+			if (fs_absence(&why, f) < 0)
+				return -1;
+			if (why.kind != FAULT_ABSENT)
+				report_say(w->how->report, REPORT_WARNING, "%s", why.text);
+			continue;
+		}
+		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->items[i]));
+		}
+		if (w->how->depth != UPGRADE_SCAN_SEAL && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
+			return -1;
+		text_reset(&w->path);
+		text_add_string(&w->path, paths->items[i] + 1);
+		if (text_check(&w->path, f) < 0 || walk_entry(w, dir, leaf, true, 0, f) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how, struct upgrade_scan *ret_scan,
+	       struct fault *f)
+{
+	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
+	scan.fresh_since = how->fresh_since;
+	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT,
+			  .block = TEXT_INIT, .path = TEXT_INIT };
+	int r = fs_sha256_start(&w.seal, f);
+
+	if (r == 0 && how->depth != UPGRADE_SCAN_SEAL) {
+		struct manifest_entry *top = manifest_add(&scan.manifest, "", NULL, f);
+		if (top == NULL)
+			r = -1;
+		else
+			top->type = MANIFEST_DIR;
+	}
+	if (r == 0)
+		r = paths_walk(&w, root, paths, f);
+	if (r == 0 && w.block.length > 0)
+		r = seal_feed(&w, f);
+	if (r == 0)
+		r = fs_sha256_finish(&w.seal, scan.seal, f);
+	if (r == 0)
+		r = manifest_sort(&scan.manifest, f);
+	fs_sha256_done(&w.seal);
+	text_done(&w.block);
+	text_done(&w.path);
+	if (r < 0)
+		return -1;
+	*ret_scan = scan;
+	scan = (struct upgrade_scan)UPGRADE_SCAN_INIT;
+	return 0;
+}

@@ -1,0 +1,337 @@
+#include "upgrade/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "upgrade/clock.h"
+
+static const char red[] = "\033[1;31m", green[] = "\033[32m", yellow[] = "\033[33m", plain[] = "\033[0m";
+
+static void coloured(struct text *out, enum upgrade_colour colour, const char *code, const char *word, int width)
+{
+	text_add_format(out, "%s%-*s%s", colour == UPGRADE_COLOUR ? code : "", width, word,
+			colour == UPGRADE_COLOUR ? plain : "");
+}
+
+/* "412 ms", "12.3 s" */
+static void duration_add(struct text *out, unsigned ms)
+{
+	if (ms < 10000)
+		text_add_format(out, "%5u ms", ms);
+	else
+		text_add_format(out, "%5u.%u s", ms / 1000, ms % 1000 / 100);
+}
+
+/* Each line of the text behind that indentation. */
+static void lines_add(struct text *out, const char *indent, const char *lines)
+{
+	while (*lines != '\0') {
+		const size_t length = strcspn(lines, "\n");
+		text_add_string(out, indent);
+		text_add(out, lines, length);
+		text_add_char(out, '\n');
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void outcome_add(struct text *out, enum upgrade_colour colour, const struct upgrade_result *result, bool dry_run)
+{
+	switch (result->outcome) {
+	case UPGRADE_UNCHANGED:
+		coloured(out, colour, green, "ok", 8);
+		return;
+	case UPGRADE_CHANGED:
+		coloured(out, colour, green, dry_run ? "to do" : "done", 8);
+		return;
+	case UPGRADE_SKIPPED:
+		coloured(out, colour, "", "-", 8);
+		return;
+	case UPGRADE_FAILED:
+		coloured(out, colour, red, "FAILED", 8);
+		return;
+	}
+}
+
+static void finding_add(struct text *out, enum upgrade_colour colour, const struct upgrade_finding *finding,
+			enum upgrade_detail detail)
+{
+	static const char indent[] = "            ";
+
+	if (finding->severity == UPGRADE_INFO && detail == UPGRADE_BRIEF)
+		return;
+	text_add_string(out, "          ");
+	if (finding->severity == UPGRADE_HIGH)
+		coloured(out, colour, red, "! ", 0);
+	else if (finding->severity == UPGRADE_MEDIUM)
+		coloured(out, colour, yellow, "! ", 0);
+	else
+		text_add_string(out, "- ");
+	text_add_format(out, "%s\n", finding->title);
+	if (detail == UPGRADE_VERBOSE || finding->severity >= UPGRADE_MEDIUM)
+		lines_add(out, indent, finding->detail);
+	if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
+		text_add_format(out, "%smend: %s\n", indent, finding->remedy);
+}
+
+void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
+		     enum upgrade_detail detail, struct text *out)
+{
+	lines_add(out, "", text_string(&answer->advice));
+	if (run->result_count > 0)
+		text_add_char(out, '\n');
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct upgrade_result *result = &run->results[i];
+		text_add_string(out, "  ");
+		outcome_add(out, colour, result, run->dry_run);
+		if (result->outcome == UPGRADE_SKIPPED) {
+			text_add_string(out, result->step->title);
+		} else {
+			text_add_format(out, "%-54s", result->step->title);
+			duration_add(out, result->elapsed_ms);
+		}
+		text_add_char(out, '\n');
+		if (result->outcome == UPGRADE_FAILED) {
+			text_add_format(out, "          %s\n", result->fault.text);
+			if (result->remedy != NULL)
+				text_add_format(out, "            mend: %s\n", result->remedy);
+		}
+		for (size_t k = 0; k < result->finding_count; k++)
+			finding_add(out, colour, &result->findings[k], detail);
+		if (detail == UPGRADE_VERBOSE || run->dry_run)
+			lines_add(out, "          ", text_string(&result->changes));
+	}
+	if (run->result_count > 0) {
+		text_add_format(out, "  %-62s", "");
+		duration_add(out, run->elapsed_ms);
+		text_add_char(out, '\n');
+	}
+}
+
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
+
+/* Where no command mends it, the remedy is a sentence, and no script shall take it for one. */
+static bool remedy_is_command(const char *remedy)
+{
+	static const char *const programs[] = {
+		"df", "gpasswd", "groupadd", "journalctl", "mount", "okv-luna", "reboot",
+	};
+	const size_t length = strcspn(remedy, " ");
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (text_equal(remedy, length, programs[i]))
+			return true;
+	return false;
+}
+
+static void remediation_json(struct json *j, const char *remedy)
+{
+	if (remedy == NULL || remedy[0] == '\0')
+		return;
+	const char *type = remedy_is_command(remedy) ? "command" : "hint";
+	json_object_begin(j, "remediation");
+	json_string(j, "type", type);
+	json_string(j, type, remedy);
+	json_object_end(j);
+}
+
+static void entry_json(struct json *j, const char *severity, const char *title, const char *detail, const char *step,
+		       const char *remedy)
+{
+	json_object_begin(j, NULL);
+	json_string(j, "severity", severity);
+	json_string(j, "title", title);
+	json_string(j, "detail", detail);
+	json_string(j, "step", step);
+	remediation_json(j, remedy);
+	json_object_end(j);
+}
+
+static void entries_json(const struct upgrade_run *run, struct json *j)
+{
+	json_array_begin(j, "entries");
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct upgrade_result *result = &run->results[i];
+		if (result->outcome == UPGRADE_FAILED)
+			entry_json(j, upgrade_severity_name(UPGRADE_HIGH), result->fault.text, result->step->title,
+				   result->step->name, result->remedy);
+		for (size_t k = 0; k < result->finding_count; k++) {
+			const struct upgrade_finding *finding = &result->findings[k];
+			entry_json(j, upgrade_severity_name(finding->severity), finding->title, finding->detail,
+				   result->step->name, finding->remedy);
+		}
+	}
+	json_array_end(j);
+}
+
+static void step_json(const struct upgrade_result *result, struct json *j)
+{
+	json_object_begin(j, NULL);
+	json_string(j, "name", result->step->name);
+	json_string(j, "title", result->step->title);
+	json_string(j, "outcome", upgrade_outcome_name(result->outcome));
+	json_unsigned(j, "elapsed_ms", result->elapsed_ms);
+	if (result->outcome == UPGRADE_FAILED) {
+		json_object_begin(j, "error");
+		json_string(j, "kind", fault_kind_name(result->fault.kind));
+		json_string(j, "text", result->fault.text);
+		json_object_end(j);
+	}
+	json_unsigned(j, "change_count", result->change_count);
+	json_array_begin(j, "changes");
+	for (const char *line = text_string(&result->changes); *line != '\0';) {
+		const size_t length = strcspn(line, "\n");
+		json_string_bytes(j, NULL, line, length);
+		line += length + (line[length] == '\n');
+	}
+	json_array_end(j);
+	json_object_end(j);
+}
+
+static void head_json(const struct upgrade_run *run, const char *command, int exit, struct json *j)
+{
+	char stamp[UPGRADE_STAMP_SIZE];
+
+	upgrade_clock_stamp(run->started, stamp);
+	json_string(j, "command", command);
+	json_string(j, "version", OKV_LUNA_VERSION);
+	json_number(j, "exit", exit);
+	json_string(j, "root", run->root_path);
+	json_string(j, "started", stamp);
+	json_unsigned(j, "elapsed_ms", run->elapsed_ms);
+}
+
+void upgrade_show_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_object_begin(&j, NULL);
+	char command[32];
+	(void)snprintf(command, sizeof(command), "okv-luna-%s", upgrade_act_name(run->kind));
+	head_json(run, command, answer->exit, &j);
+	json_bool(&j, "dry_run", run->dry_run);
+	json_string(&j, "answer", answer->word);
+	json_string(&j, "sentence", text_string(&answer->sentence));
+	json_array_begin(&j, "steps");
+	for (size_t i = 0; i < run->result_count; i++)
+		step_json(&run->results[i], &j);
+	json_array_end(&j);
+	entries_json(run, &j);
+	json_object_end(&j);
+}
+
+/* --- status ------------------------------------------------------------------------------------------------------- */
+
+static const char *const check_words[] = { "OK", "WARN", "FAIL" };
+static const char *const check_colours[] = { green, yellow, red };
+
+/* The finding that stands for the check: the worst, and of those the first; NULL where there is none. */
+static const struct upgrade_finding *check_finding(const struct upgrade_result *result)
+{
+	const struct upgrade_finding *worst = NULL;
+
+	for (size_t k = 0; k < result->finding_count; k++)
+		if (worst == NULL || result->findings[k].severity > worst->severity)
+			worst = &result->findings[k];
+	return worst;
+}
+
+enum upgrade_check upgrade_show_check(const struct upgrade_result *result)
+{
+	const struct upgrade_finding *worst = check_finding(result);
+
+	if (result->outcome == UPGRADE_FAILED || (worst != NULL && worst->severity == UPGRADE_HIGH))
+		return UPGRADE_CHECK_FAIL;
+	return worst != NULL && worst->severity >= UPGRADE_LOW ? UPGRADE_CHECK_WARN : UPGRADE_CHECK_OK;
+}
+
+static const char *check_text(const struct upgrade_result *result)
+{
+	const struct upgrade_finding *worst = check_finding(result);
+
+	if (result->outcome == UPGRADE_FAILED)
+		return result->fault.text;
+	return worst != NULL ? worst->title : result->step->title;
+}
+
+static const char *check_remedy(const struct upgrade_result *result)
+{
+	const struct upgrade_finding *worst = check_finding(result);
+
+	if (result->outcome == UPGRADE_FAILED)
+		return result->remedy != NULL ? result->remedy : "";
+	return worst != NULL && worst->severity > UPGRADE_INFO ? worst->remedy : "";
+}
+
+void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
+		       struct text *out)
+{
+	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--) {
+		for (size_t i = 0; i < run->result_count; i++) {
+			const struct upgrade_result *result = &run->results[i];
+			const struct upgrade_finding *worst = check_finding(result);
+			if ((int)upgrade_show_check(result) != check)
+				continue;
+			coloured(out, colour, check_colours[check], check_words[check], 6);
+			text_add_format(out, "%-*s  %s\n", UPGRADE_STATUS_HANG - 8, result->step->name,
+					check_text(result));
+			const char *remedy = check_remedy(result);
+			if (remedy[0] != '\0')
+				text_add_format(out, "%*smend: %s\n", UPGRADE_STATUS_HANG, "", remedy);
+			/* The others of the same check; of those worth knowing only, who asks hears. */
+			for (size_t k = 0; k < result->finding_count; k++) {
+				const struct upgrade_finding *finding = &result->findings[k];
+				if (finding == worst && result->outcome != UPGRADE_FAILED)
+					continue;
+				if (finding->severity == UPGRADE_INFO && detail == UPGRADE_BRIEF)
+					continue;
+				text_add_format(out, "%*s%s\n", UPGRADE_STATUS_HANG, "", finding->title);
+				if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
+					text_add_format(out, "%*smend: %s\n", UPGRADE_STATUS_HANG, "", finding->remedy);
+			}
+		}
+	}
+}
+
+void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct text *out)
+{
+	static const char *const words[] = { "ok", "warn", "fail" };
+	struct json j;
+
+	json_init(&j, out);
+	json_object_begin(&j, NULL);
+	head_json(run, "okv-luna-status", exit, &j);
+	size_t counts[UPGRADE_CHECK_FAIL + 1] = { 0 };
+	for (size_t i = 0; i < run->result_count; i++)
+		counts[upgrade_show_check(&run->results[i])]++;
+	json_object_begin(&j, "summary");
+	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--)
+		json_unsigned(&j, words[check], counts[check]);
+	json_object_end(&j);
+	json_array_begin(&j, "checks");
+	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--) {
+		for (size_t i = 0; i < run->result_count; i++) {
+			const struct upgrade_result *result = &run->results[i];
+			if ((int)upgrade_show_check(result) != check)
+				continue;
+			json_object_begin(&j, NULL);
+			json_string(&j, "name", result->step->name);
+			json_string(&j, "state", words[check]);
+			json_string(&j, "text", check_text(result));
+			json_unsigned(&j, "elapsed_ms", result->elapsed_ms);
+			const char *remedy = check_remedy(result);
+			if (remedy[0] != '\0')
+				json_string(&j, "mend", remedy);
+			json_array_begin(&j, "findings");
+			for (size_t k = 0; k < result->finding_count; k++) {
+				const struct upgrade_finding *finding = &result->findings[k];
+				entry_json(&j, upgrade_severity_name(finding->severity), finding->title, finding->detail,
+					   result->step->name, finding->remedy);
+			}
+			json_array_end(&j);
+			json_object_end(&j);
+		}
+	}
+	json_array_end(&j);
+	json_object_end(&j);
+}

@@ -1,0 +1,48 @@
+/*
+ * upgrade/show: a run as text for people and as JSON for scripts.
+ *
+ * Promise: an act is answered in one sentence, which comes first; after it come the steps, one line each, with
+ * their times, what they found and the command that mends it.  The JSON has the same, and a flat list "entries" of
+ * findings in the manner of a leapp report: severity, title, detail, remediation.  payload/schema describes it.
+ */
+#ifndef OKV_UPGRADE_SHOW_H
+#define OKV_UPGRADE_SHOW_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "upgrade/run.h"
+
+enum upgrade_colour { UPGRADE_PLAIN, UPGRADE_COLOUR };
+enum upgrade_detail { UPGRADE_BRIEF, UPGRADE_VERBOSE };
+
+struct upgrade_answer {
+	const char *word; /* "go", "no", "proven", "failed", "changed", "unchanged", "back", "nothing" */
+	struct text sentence;
+	struct text advice; /* lines that follow the sentence; may be empty */
+	int exit;
+};
+
+#define UPGRADE_ANSWER_INIT { .word = "", .sentence = TEXT_INIT, .advice = TEXT_INIT, .exit = 0 }
+#define UPGRADE_ANSWER_AUTO __attribute__((cleanup(upgrade_answer_done))) struct upgrade_answer
+
+void upgrade_answer_done(struct upgrade_answer *answer);
+/* What the run of an act means.  0, or -1 with the fault that is its exit status and whose text is the sentence. */
+int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *ret_answer, struct fault *f);
+/* The advice and the steps; the sentence is the caller's to print. */
+void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
+		     enum upgrade_detail detail, struct text *out);
+void upgrade_show_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out);
+/* Keeps the JSON as SETTINGS_VAR/NAME.json, NAME being the act's. */
+int upgrade_show_keep(const struct upgrade_run *run, const struct text *json, struct fault *f);
+
+/* status: every check with its worst finding, the worst first. */
+enum upgrade_check { UPGRADE_CHECK_OK, UPGRADE_CHECK_WARN, UPGRADE_CHECK_FAIL };
+enum { UPGRADE_STATUS_HANG = 16 }; /* the column where a check's text begins */
+enum upgrade_check upgrade_show_check(const struct upgrade_result *result);
+void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
+		       struct text *out);
+void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct text *out);
+
+#endif

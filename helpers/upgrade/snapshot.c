@@ -1,0 +1,356 @@
+#include "upgrade/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "base/text.h"
+#include "conf/assign.h"
+#include "fs/sha256.h"
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "fs/tree.h"
+#include "upgrade/clock.h"
+
+enum { MANIFEST_MAX = 256 * 1024 * 1024, SMALL_FILE_MAX = 64 * 1024 };
+enum { EXCHANGE = 2 }; /* RENAME_EXCHANGE of linux/fs.h; older headers lack it */
+
+static const char manifest_comment[] =
+	"What must be there after an upgrade as it is now; made by okv-luna pre-upgrade.\n"
+	"Check it with: mtree -e -p / -f manifest.mtree   (owners and modes differ while an upgrade is prepared)\n"
+	"List it with:  bsdtar -tvf manifest.mtree";
+
+void upgrade_snapshot_done(struct upgrade_snapshot *s)
+{
+	free(s->os);
+	free(s->okv);
+	free(s->group);
+	free(s->members);
+	manifest_done(&s->manifest);
+	upgrade_slots_done(&s->slots);
+	*s = (struct upgrade_snapshot)UPGRADE_SNAPSHOT_INIT;
+}
+
+bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now)
+{
+	return now - s->taken > UPGRADE_STALE_SECONDS;
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_SIZE], struct fault *f)
+{
+	SHA256_AUTO d = SHA256_INIT;
+	unsigned char digest[SHA256_SIZE];
+
+	if (fs_sha256_start(&d, f) < 0 || fs_sha256_add(&d, bytes, length, f) < 0 ||
+	    fs_sha256_finish(&d, digest, f) < 0)
+		return -1;
+	fs_sha256_hex(digest, ret_hex);
+	return 0;
+}
+
+static int system_print(const struct upgrade_snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
+{
+	ASSIGN_AUTO file = ASSIGN_INIT;
+	char stamp[UPGRADE_STAMP_SIZE], id[12] = "";
+	bool changed;
+	static const char head[] =
+		"# The system before an upgrade; made by okv-luna pre-upgrade, read by post-upgrade.\n";
+
+	upgrade_clock_stamp(s->taken, stamp);
+	if (s->group_there)
+		(void)snprintf(id, sizeof(id), "%lu", (unsigned long)s->group_id);
+	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0 ||
+	    assign_set(&file, "OS", s->os, &changed, f) < 0 ||
+	    assign_set(&file, "OKV_RELEASE", s->okv, &changed, f) < 0 ||
+	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 ||
+	    assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
+	    assign_set(&file, "GROUP_MEMBERS", s->members, &changed, f) < 0 ||
+	    assign_set(&file, "OKV_USER_IS_MEMBER", s->member ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "WIRED", s->wired ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "ARMED", s->armed ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "MANIFEST_SHA256", manifest_hex, &changed, f) < 0)
+		return -1;
+	assign_print(&file, out);
+	return text_check(out, f);
+}
+
+static int slots_file_print(const struct upgrade_slots *slots, struct text *out, struct fault *f)
+{
+	TEXT_AUTO lines = TEXT_INIT;
+	char hex[SHA256_HEX_SIZE];
+
+	upgrade_slots_print(slots, &lines);
+	if (text_check(&lines, f) < 0 || digest_hex(text_string(&lines), lines.length, hex, f) < 0)
+		return -1;
+	text_add_format(out, "# SHA-256 of what follows: %s\n", hex);
+	text_add(out, text_string(&lines), lines.length);
+	return text_check(out, f);
+}
+
+static int parts_write(int dir, const struct upgrade_snapshot *s, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	TEXT_AUTO manifest = TEXT_INIT;
+	TEXT_AUTO system = TEXT_INIT;
+	TEXT_AUTO slots = TEXT_INIT;
+	char hex[SHA256_HEX_SIZE];
+
+	manifest_print(&s->manifest, manifest_comment, &manifest);
+	if (text_check(&manifest, f) < 0 || digest_hex(manifest.bytes, manifest.length, hex, f) < 0 ||
+	    fs_publish_at(dir, UPGRADE_MANIFEST_FILE, manifest.bytes, manifest.length, &how, f) < 0)
+		return -1;
+	if (s->slots_known && (slots_file_print(&s->slots, &slots, f) < 0 ||
+			       fs_publish_at(dir, "slots", slots.bytes, slots.length, &how, f) < 0))
+		return -1;
+	if (system_print(s, hex, &system, f) < 0)
+		return -1;
+	return fs_publish_at(dir, "system", system.bytes, system.length, &how, f);
+}
+
+/* The name of the place inside var/, and the names beside it. */
+struct names {
+	char now[FS_NAME_SIZE], fresh[FS_NAME_SIZE], old[FS_NAME_SIZE];
+};
+
+static int names_open(int root, const char *place, int *ret_dir, struct names *ret_names, struct fault *f)
+{
+	if (fs_parent_open(root, place, FS_FOLLOW_TRUSTED, ret_dir, ret_names->now, f) < 0)
+		return -1;
+	(void)snprintf(ret_names->fresh, sizeof(ret_names->fresh), "%.200s.new", ret_names->now);
+	(void)snprintf(ret_names->old, sizeof(ret_names->old), "%.200s.old", ret_names->now);
+	return 0;
+}
+
+/* Where the exchange takes two steps, a run killed between them left the good one aside. */
+static void names_recover(int dir, const struct names *names)
+{
+	if (faccessat(dir, names->now, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		(void)renameat(dir, names->old, dir, names->now);
+}
+
+static int names_exchange(int dir, const struct names *names, const char *place, struct fault *f)
+{
+	if (renameat(dir, names->fresh, dir, names->now) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return fault_errno(f, errno, "cannot put '%s' in its place", place);
+	if (syscall(SYS_renameat2, dir, names->fresh, dir, names->now, EXCHANGE) == 0)
+		return fs_tree_remove(dir, names->fresh, f);
+	/* A kernel or file system without the exchange: two steps, and names_recover for what lies between. */
+	if (fs_tree_remove(dir, names->old, f) < 0)
+		return -1;
+	if (renameat(dir, names->now, dir, names->old) < 0 || renameat(dir, names->fresh, dir, names->now) < 0)
+		return fault_errno(f, errno, "cannot put '%s' in its place", place);
+	return fs_tree_remove(dir, names->old, f);
+}
+
+int upgrade_snapshot_write(int root, const char *place, const struct upgrade_snapshot *s, struct fault *f)
+{
+	FS_AUTO int var = -1;
+	FS_AUTO int dir = -1;
+	struct names names;
+
+	if (fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    names_open(root, place, &var, &names, f) < 0)
+		return -1;
+	names_recover(var, &names);
+	if (fs_tree_remove(var, names.fresh, f) < 0)
+		return -1;
+	if (mkdirat(var, names.fresh, 0700) < 0)
+		return fault_errno(f, errno, "cannot make directory '%s'", names.fresh);
+	dir = openat(var, names.fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return fault_errno(f, errno, "cannot open directory '%s'", names.fresh);
+	if (parts_write(dir, s, f) < 0) {
+		struct fault ignored = FAULT_INIT;
+		/* On a full disk what was begun must not stay in the way. */
+		(void)fs_tree_remove(var, names.fresh, &ignored);
+		return fault_prefix(f, "cannot write the snapshot: ");
+	}
+	if (names_exchange(var, &names, place, f) < 0)
+		return -1;
+	if (fsync(var) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", place);
+	return 0;
+}
+
+int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	TEXT_AUTO file = TEXT_INIT;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (slots_file_print(slots, &file, f) < 0 || fs_dir_open(root, UPGRADE_SNAPSHOT, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+		return -1;
+	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
+}
+
+/* One step makes it none: half a snapshot is one that cannot be believed, and its reader would say so for ever. */
+int upgrade_snapshot_remove(int root, const char *place, struct fault *f)
+{
+	FS_AUTO int var = -1;
+	struct names names;
+
+	if (names_open(root, place, &var, &names, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return -1;
+		*f = (struct fault)FAULT_INIT;
+		return 0;
+	}
+	names_recover(var, &names);
+	if (fs_tree_remove(var, names.old, f) < 0 || fs_tree_remove(var, names.fresh, f) < 0)
+		return -1;
+	if (renameat(var, names.now, var, names.fresh) < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot remove '%s'", place);
+	return fs_tree_remove(var, names.fresh, f);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static int value_get(const struct assign *file, const char *name, char **ret_value, struct fault *f)
+{
+	char *value = NULL;
+
+	if (assign_get(file, name, &value, f) < 0)
+		return -1;
+	if (value == NULL)
+		return fault_refused(f, "the snapshot's system file lacks %s; run okv-luna pre-upgrade again", name);
+	*ret_value = value;
+	return 0;
+}
+
+static int flag_get(const struct assign *file, const char *name, bool *ret_flag, struct fault *f)
+{
+	char *value = NULL;
+
+	if (value_get(file, name, &value, f) < 0)
+		return -1;
+	*ret_flag = strcmp(value, "yes") == 0;
+	const bool known = *ret_flag || strcmp(value, "no") == 0;
+	free(value);
+	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", name);
+}
+
+static int head_parse(const struct text *bytes, struct upgrade_snapshot *s, char **ret_hex, struct fault *f)
+{
+	ASSIGN_AUTO file = ASSIGN_INIT;
+	char *taken = NULL, *id = NULL;
+	uint64_t number = 0;
+
+	if (assign_parse(&file, text_string(bytes), bytes->length, f) < 0 || value_get(&file, "OS", &s->os, f) < 0 ||
+	    value_get(&file, "OKV_RELEASE", &s->okv, f) < 0 || value_get(&file, "GROUP", &s->group, f) < 0 ||
+	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
+	    flag_get(&file, "OKV_USER_IS_MEMBER", &s->member, f) < 0 || flag_get(&file, "WIRED", &s->wired, f) < 0 ||
+	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "MANIFEST_SHA256", ret_hex, f) < 0)
+		return -1;
+	int r = value_get(&file, "TAKEN", &taken, f);
+	if (r == 0 && !upgrade_clock_read(taken, strlen(taken), &s->taken))
+		r = fault_refused(f, "the snapshot's TAKEN is no time: '%s'", SHOWN(taken));
+	if (r == 0)
+		r = value_get(&file, "GROUP_ID", &id, f);
+	if (r == 0 && id[0] != '\0') {
+		r = number_parse(id, "the snapshot's GROUP_ID", 0, UINT32_MAX - 1, &number, f);
+		s->group_there = r == 0;
+		s->group_id = (gid_t)number;
+	}
+	free(taken);
+	free(id);
+	return r;
+}
+
+static int place_open(int root, const char *place, int *ret_dir, struct fault *f)
+{
+	FS_AUTO int var = -1;
+	struct names names;
+
+	if (names_open(root, place, &var, &names, f) < 0)
+		return -1;
+	int fd = openat(var, names.now, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(var, names.old, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fault_errno(f, errno, "there is no snapshot '%s'", place);
+	*ret_dir = fd;
+	return 0;
+}
+
+static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_text, struct fault *f)
+{
+	FS_AUTO int fd = -1;
+
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, f) < 0)
+		return -1;
+	return fs_read(fd, leaf, limit, ret_text, f);
+}
+
+static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
+{
+	TEXT_AUTO file = TEXT_INIT;
+	static const char head[] = "# SHA-256 of what follows: ";
+	const size_t start = sizeof(head) - 1 + SHA256_HEX_SIZE;
+	char hex[SHA256_HEX_SIZE];
+
+	if (part_read(dir, "slots", SMALL_FILE_MAX * 16, &file, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return -1;
+		*f = (struct fault)FAULT_INIT;
+		return 0;
+	}
+	if (file.length < start || memcmp(file.bytes, head, sizeof(head) - 1) != 0 || file.bytes[start - 1] != '\n' ||
+	    digest_hex(file.bytes + start, file.length - start, hex, f) < 0 ||
+	    memcmp(file.bytes + sizeof(head) - 1, hex, SHA256_HEX_SIZE - 1) != 0)
+		return f->kind != FAULT_NONE ? -1
+					     : fault_refused(f, "the snapshot's slots were changed since it was taken");
+	if (upgrade_slots_parse(&s->slots, "slots", file.bytes + start, file.length - start, f) < 0)
+		return -1;
+	s->slots_known = true;
+	return 0;
+}
+
+int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
+			struct fault *f)
+{
+	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	FS_AUTO int dir = -1;
+	TEXT_AUTO system = TEXT_INIT;
+	TEXT_AUTO manifest = TEXT_INIT;
+	char *wanted = NULL, hex[SHA256_HEX_SIZE];
+
+	if (place_open(root, place, &dir, f) < 0)
+		return -1;
+	if (part_read(dir, "system", SMALL_FILE_MAX, &system, f) < 0)
+		return fault_prefix(f, "the snapshot cannot be read: ");
+	int r = head_parse(&system, &s, &wanted, f);
+	if (r == 0 && strlen(wanted) != sizeof(s.manifest_hex) - 1)
+		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
+	if (r == 0)
+		memcpy(s.manifest_hex, wanted, sizeof(s.manifest_hex));
+	if (r == 0 && part == UPGRADE_SNAPSHOT_WHOLE) {
+		r = part_read(dir, UPGRADE_MANIFEST_FILE, MANIFEST_MAX, &manifest, f);
+		if (r == 0)
+			r = digest_hex(text_string(&manifest), manifest.length, hex, f);
+		if (r == 0 && strcmp(hex, wanted) != 0)
+			r = fault_refused(f, "the snapshot's manifest was changed since it was taken");
+		if (r == 0)
+			r = manifest_parse(&s.manifest, UPGRADE_MANIFEST_FILE, text_string(&manifest), manifest.length,
+					   f);
+	}
+	if (r == 0 && part != UPGRADE_SNAPSHOT_HEAD)
+		r = slots_read(dir, &s, f);
+	free(wanted);
+	if (r < 0)
+		return -1;
+	*ret_snapshot = s;
+	s = (struct upgrade_snapshot)UPGRADE_SNAPSHOT_INIT;
+	return 0;
+}

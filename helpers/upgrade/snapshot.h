@@ -1,0 +1,91 @@
+/*
+ * upgrade/snapshot: the state that an upgrade must not lose, in plain files below var/.
+ *
+ *	snapshot/system          NAME="VALUE" lines: when, OS, OKV release, group with id and members, manifest's digest
+ *	snapshot/manifest.mtree  every preserved file and directory with owner, mode and SHA-256, as mtree(5):
+ *	                         `mtree -e -p / -f manifest.mtree` and `bsdtar -tvf manifest.mtree` read it
+ *	snapshot/slots           one line per slot: slot, label, serial number, model; at its head the digest of those
+ *
+ * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
+ * one; a snapshot whose digests do not fit is FAULT_REFUSED, never half believed.  Nothing in it
+ * is secret: file contents are there as digests only.
+ */
+#ifndef OKV_UPGRADE_SNAPSHOT_H
+#define OKV_UPGRADE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "conf/manifest.h"
+#include "conf/settings.h"
+
+#define UPGRADE_SNAPSHOT SETTINGS_VAR "/snapshot"
+#define UPGRADE_BEFORE SETTINGS_VAR "/before"
+#define UPGRADE_MANIFEST_FILE "manifest.mtree"
+
+enum { UPGRADE_STALE_SECONDS = 24 * 3600 };
+
+/* One usable slot. */
+struct upgrade_slot {
+	uint64_t id;
+	char label[33], serial[17], model[17];
+};
+
+struct upgrade_slots {
+	struct upgrade_slot *items; /* owned */
+	size_t count;
+};
+
+struct upgrade_snapshot {
+	int64_t taken; /* seconds since 1970 */
+	char *os;      /* owned; PRETTY_NAME of os-release, or "" */
+	char *okv;     /* owned; OKV's release, or "" where it is not known */
+	char *group;   /* owned */
+	bool group_there;
+	gid_t group_id;
+	char *members; /* owned; separated by commas */
+	bool member;   /* OKV's user was in it */
+	bool wired;    /* OKV's generic files had our wiring */
+	bool armed;    /* post-upgrade would have run at the next boot */
+	char manifest_hex[65]; /* SHA-256 of the manifest's file */
+	struct manifest manifest;
+	bool slots_known; /* false: taken before the slots were asked */
+	struct upgrade_slots slots;
+};
+
+#define UPGRADE_SNAPSHOT_INIT { .taken = 0, .manifest = MANIFEST_INIT }
+#define UPGRADE_SNAPSHOT_AUTO __attribute__((cleanup(upgrade_snapshot_done))) struct upgrade_snapshot
+
+void upgrade_snapshot_done(struct upgrade_snapshot *s);
+/* Fills all but manifest and slots from the files below the root. */
+int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot,
+			struct fault *f);
+/*
+ * Writes it under `place` (UPGRADE_SNAPSHOT or UPGRADE_BEFORE), instead of one that is there.  The directories above are
+ * made where they are missing.
+ */
+int upgrade_snapshot_write(int root, const char *place, const struct upgrade_snapshot *s, struct fault *f);
+/* Adds the slots to the snapshot that is there. */
+int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct fault *f);
+enum upgrade_snapshot_part {
+	UPGRADE_SNAPSHOT_HEAD,  /* neither slots nor manifest */
+	UPGRADE_SNAPSHOT_SLOTS, /* no manifest */
+	UPGRADE_SNAPSHOT_WHOLE,
+};
+/* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
+int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
+			struct fault *f);
+/* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
+int upgrade_snapshot_remove(int root, const char *place, struct fault *f);
+bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now);
+
+/* The slots file, as bytes; the reader refuses what the writer would not write. */
+void upgrade_slots_print(const struct upgrade_slots *slots, struct text *out);
+int upgrade_slots_parse(struct upgrade_slots *ret_slots, const char *name, const char *bytes, size_t length,
+		      struct fault *f);
+void upgrade_slots_done(struct upgrade_slots *slots);
+
+#endif

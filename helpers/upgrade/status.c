@@ -1,0 +1,305 @@
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "okv/group.h"
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "upgrade/arm.h"
+#include "upgrade/clock.h"
+#include "upgrade/phase.h"
+#include "upgrade/scan.h"
+#include "upgrade/snapshot.h"
+#include "upgrade/steps.h"
+#include "perms/repair.h"
+#include "hsm/elf.h"
+#include "hsm/file.h"
+#include "hsm/needed.h"
+#include "okv/wiring.h"
+
+/* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
+
+static int check_client(struct upgrade_act *act, struct fault *f)
+{
+	const struct settings *s = act->run->settings;
+	struct stat st;
+
+	if (fs_status(act->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna extract ARCHIVE");
+		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return fault_refused(f, "'%s' is not a directory", s->client_dir);
+	if (fs_status(act->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
+			       s->client_dir, s->chrystoki_conf);
+	else
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
+	return 0;
+}
+
+static int check_library(struct upgrade_act *act, struct fault *f)
+{
+	HSM_FILE_AUTO file = HSM_FILE_INIT;
+	HSM_ELF_AUTO elf = HSM_ELF_INIT;
+	const char *path = act->run->settings->pkcs11_lib;
+
+	if (hsm_file_open(act->run->root, path, &file, f) < 0 ||
+	    hsm_elf_read(file.fd, path, "C_GetFunctionList", &elf, f) < 0 ||
+	    hsm_needed_check(act->run->root, file.place.path, &elf, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna slots");
+		return -1;
+	}
+	if (!elf.has_symbol)
+		return fault_refused(f, "'%s' is no PKCS#11 library", path);
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' can be loaded", file.place.path);
+	return 0;
+}
+
+static int check_config(struct upgrade_act *act, struct fault *f)
+{
+	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	struct okv_job job;
+
+	(void)upgrade_steps_job(act, &job);
+	job.mode = OKV_SHOW;
+	if (okv_check(&job, &findings, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	upgrade_steps_findings(act, &findings, UPGRADE_HIGH);
+	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "nothing to complain about");
+	return 0;
+}
+
+static int check_wiring(struct upgrade_act *act, struct fault *f)
+{
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	struct okv_job job;
+
+	(void)upgrade_steps_job(act, &job);
+	job.mode = OKV_SHOW;
+	job.report = NULL;
+	if (okv_apply(&job, &outcome, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	if (outcome.scope != OKV_SCOPE_GENERIC)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+	else if (outcome.files > 0)
+		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna config wire", NULL,
+			       "%u of OKV's generic files do not have our wiring", outcome.files);
+	else if (outcome.links > 0)
+		upgrade_act_find(act, UPGRADE_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
+			       outcome.links);
+	else
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's generic files and our links are wired");
+	return 0;
+}
+
+static int check_group(struct upgrade_act *act, struct fault *f)
+{
+	const struct settings *s = act->run->settings;
+	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = TEXT_INIT;
+	struct accounts_user user;
+	size_t lacking = 0;
+	gid_t gid;
+
+	if (fs_read_file(act->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
+	    fs_read_file(act->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+		return -1;
+	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
+		upgrade_act_remedy(act, "okv-luna repair");
+		return fault_absent(f, "there is no group '%s'", s->hsm_group);
+	}
+	if (!accounts_user_find(&passwd, s->okv_user, &user))
+		return fault_absent(f, "there is no user '%s'", s->okv_user);
+	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
+		upgrade_act_remedy(act, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
+		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
+	}
+	if (okv_lacking(act->run->root, s->okv_user, s->hsm_group, &act->report, &lacking, f) < 0)
+		return -1;
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
+		       (unsigned long)gid);
+	return 0;
+}
+
+/*
+ * The kernel takes the set-group-id bit off a regular file that is written by somebody else than its owner.  The
+ * guide's policy sets it on files too, so every file that the client writes drifts at once, and nothing comes of it.
+ */
+struct drift {
+	int root;
+	size_t harmless;
+};
+
+static void drift_hear(void *context, const struct perms_change *change)
+{
+	struct drift *drift = context;
+	struct fault ignored = FAULT_INIT;
+	struct stat st;
+
+	if (change->old_uid == change->new_uid && change->old_gid == change->new_gid &&
+	    (change->old_mode ^ change->new_mode) == S_ISGID &&
+	    fs_status(drift->root, change->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode))
+		drift->harmless++;
+}
+
+/* While an upgrade is prepared the files are to the pre-upgrade policy, and that is as it should be. */
+static int check_policy(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	struct upgrade_history history;
+	struct drift drift = { .root = run->root, .harmless = 0 };
+	struct perms_request request = { .root = run->root, .settings = run->settings, .act = PERMS_CHECK,
+					  .ear = { .context = &drift, .change = drift_hear, .report = &act->report } };
+	struct perms_tally tally;
+
+	if (upgrade_steps_history(act, &history, f) < 0)
+		return -1;
+	const bool prepared = history.acts[UPGRADE_PRE].good && upgrade_history_is_open(&history) &&
+			      history.acts[UPGRADE_MID].began == 0 && history.acts[UPGRADE_POST].began == 0;
+	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
+	if (perms_run(&request, &tally, f) < 0) {
+		upgrade_act_remedy(act, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
+		return -1;
+	}
+	tally.changed -= drift.harmless;
+	if (perms_verdict(&tally, PERMS_CHECK, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna repair --phase %s", request.phase);
+		return -1;
+	}
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries, request.phase);
+	return 0;
+}
+
+static int check_slots(struct upgrade_act *act, struct fault *f)
+{
+	struct upgrade_slots slots = { .items = NULL };
+	const int r = upgrade_steps_slots(act, &slots, f);
+
+	upgrade_slots_done(&slots);
+	return r;
+}
+
+static int check_snapshot(struct upgrade_act *act, struct fault *f)
+{
+	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	TEXT_AUTO age = TEXT_INIT;
+	struct upgrade_history history;
+
+	if (upgrade_steps_history(act, &history, f) < 0)
+		return -1;
+	if (upgrade_snapshot_read(act->run->root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &s, f) < 0) {
+		if (f->kind != FAULT_ABSENT) {
+			upgrade_act_remedy(act, "okv-luna pre-upgrade");
+			return -1;
+		}
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "none; pre-upgrade takes one");
+		return 0;
+	}
+	upgrade_clock_age(upgrade_clock_now() - s.taken, &age);
+	if (!upgrade_history_is_open(&history))
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
+	else if (!history.acts[UPGRADE_PRE].good)
+		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
+			       text_string(&age));
+	else if (upgrade_snapshot_is_stale(&s, upgrade_clock_now()) && history.acts[UPGRADE_MID].began == 0)
+		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
+			       "stale: %s old; take another before you upgrade", text_string(&age));
+	else
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
+			       s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
+	return 0;
+}
+
+static int check_upgrade(struct upgrade_act *act, struct fault *f)
+{
+	struct upgrade_history history;
+	bool armed;
+
+	if (upgrade_steps_history(act, &history, f) < 0 || upgrade_is_armed(act->run->root, &armed, f) < 0)
+		return -1;
+	const struct upgrade_event *pre = &history.acts[UPGRADE_PRE], *mid = &history.acts[UPGRADE_MID],
+				 *post = &history.acts[UPGRADE_POST];
+	if (post->ended != 0 && !post->good) {
+		upgrade_act_remedy(act, "okv-luna post-upgrade");
+		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
+	}
+	if (mid->began != 0 && !mid->good && post->ended == 0)
+		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
+			       mid->ended == 0 ? "was killed" : mid->end);
+	else if (mid->began != 0 && post->ended == 0)
+		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
+			       "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
+	else if (pre->ended != 0 && upgrade_history_is_open(&history))
+		upgrade_act_find(
+			act, pre->good ? UPGRADE_LOW : UPGRADE_MEDIUM,
+			pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
+			pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
+				  : "half prepared: pre-upgrade said no");
+	else if (armed)
+		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
+			       "post-upgrade is to run at the next boot");
+	else
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
+			       post->good ? "the last one is proven" : "none is under way");
+	return 0;
+}
+
+/* Bundles and their carriers lie about where the guide has them copied to. */
+static void bundles_find(struct upgrade_act *act, const char *directory)
+{
+	FS_AUTO int fd = -1;
+	struct fault ignored = FAULT_INIT;
+
+	if (fs_dir_open(act->run->root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
+		return;
+	DIR *stream = fdopendir(fd);
+	if (stream == NULL)
+		return;
+	(void)fs_take(&fd);
+	for (struct dirent *entry; (entry = readdir(stream)) != NULL;)
+		if (text_starts(entry->d_name, "hsmbundle"))
+			upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna bundle clean", NULL,
+				       "'%s/%s' is left over; it is secret material", directory, SHOWN(entry->d_name));
+	(void)closedir(stream);
+}
+
+static int check_bundle(struct upgrade_act *act, struct fault *f)
+{
+	(void)f;
+	bundles_find(act, SETTINGS_OKV_HSM);
+	bundles_find(act, "/tmp");
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "no bundle is left over");
+	return 0;
+}
+
+static const struct upgrade_step checks[] = {
+	{ "client", "the Luna client is installed", 5000, UPGRADE_ALWAYS, check_client },
+	{ "library", "the PKCS#11 library can be loaded", 5000, UPGRADE_ALWAYS, check_library },
+	{ "config", "OKV's generic files and Chrystoki.conf", 10000, UPGRADE_ALWAYS, check_config },
+	{ "wiring", "OKV's files name our client and hooks", 10000, UPGRADE_ALWAYS, check_wiring },
+	{ "group", "OKV's user is in the HSM group", 5000, UPGRADE_ALWAYS, check_group },
+	{ "policy", "owners and modes are to policy", 30000, UPGRADE_ALWAYS, check_policy },
+	{ "slots", "OKV's user sees the HSM", 0, UPGRADE_ALWAYS, check_slots },
+	{ "snapshot", "the snapshot can be trusted", 10000, UPGRADE_ALWAYS, check_snapshot },
+	{ "upgrade", "no upgrade is left half done", 5000, UPGRADE_ALWAYS, check_upgrade },
+	{ "bundle", "no hsmbundle is left over", 5000, UPGRADE_ALWAYS, check_bundle },
+};
+
+int upgrade_status(struct upgrade_run *run, struct fault *f)
+{
+	return upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]), f);
+}

@@ -1,0 +1,361 @@
+#include "upgrade/steps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "okv/group.h"
+#include "conf/accounts.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "upgrade/arm.h"
+#include "upgrade/scan.h"
+#include "perms/repair.h"
+#include "hsm/diagnosis.h"
+#include "hsm/judge.h"
+#include "okv/wiring.h"
+
+enum { ACCOUNT_TOOL_MS = 8000 };
+
+int upgrade_steps_history(const struct upgrade_act *act, struct upgrade_history *ret_history, struct fault *f)
+{
+	return upgrade_journal_read(act->run->root, ret_history, f);
+}
+
+void upgrade_steps_note(struct upgrade_run *run, const char *format, ...)
+{
+	char line[700];
+	struct fault why = FAULT_INIT;
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (!run->dry_run && upgrade_steps_recorded(run) &&
+	    upgrade_journal_add(run->root, run->kind, &why, "%s", line) < 0)
+		text_add_format(&run->complaints, "%s\n", why.text);
+}
+
+/* --- our records -------------------------------------------------------------------------------------------------- */
+
+/* Full to the last block or name, those for root alone included. */
+static bool is_full(int dir)
+{
+	struct statvfs now;
+
+	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
+}
+
+int upgrade_step_records(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	FS_AUTO int var = -1;
+	struct fault why = FAULT_INIT;
+
+	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
+	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
+		if (errno == EROFS)
+			upgrade_act_remedy(act, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
+		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
+				    fault_errno_text(errno));
+	}
+	if (there && is_full(var)) {
+		upgrade_act_remedy(act, "df -h %s", SETTINGS_VAR);
+		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
+	}
+	if (run->unlocked.kind != FAULT_NONE) {
+		*f = run->unlocked;
+		return fault_prefix(f, "'%s': ", SETTINGS_VAR);
+	}
+	/* One that is not there yet is made by whoever writes first. */
+	return there ? 0 : fs_absence(&why, f);
+}
+
+bool upgrade_steps_recorded(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].step->work == upgrade_step_records)
+			return run->results[i].outcome != UPGRADE_FAILED;
+	return true;
+}
+
+/* --- the group ---------------------------------------------------------------------------------------------------- */
+
+int upgrade_step_group(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	struct upgrade_history history;
+	struct okv_group group;
+	struct fault why = FAULT_INIT;
+
+	/* A journal that cannot be read costs the old id, not the group. */
+	if (upgrade_journal_read(run->root, &history, &why) < 0) {
+		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
+			       run->settings->hsm_group);
+		history = (struct upgrade_history){ .group_known = false };
+	}
+	const gid_t wanted = history.group_known ? history.group_id : OKV_ACCOUNT_GID_ANY;
+	if (okv_group_ensure(run->root, run->settings->hsm_group, wanted,
+				 run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &group,
+				 f) < 0) {
+		upgrade_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
+		return -1;
+	}
+	if (!group.wanted && group.gid != OKV_ACCOUNT_GID_ANY)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
+			       run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
+	act->changed = group.changed;
+	return 0;
+}
+
+int upgrade_step_member(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+
+	if (okv_member_ensure(run->root, run->settings->okv_user, run->settings->hsm_group,
+				  run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report,
+				  &act->changed, f) < 0) {
+		upgrade_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
+		return -1;
+	}
+	return 0;
+}
+
+int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	TEXT_AUTO groups = TEXT_INIT;
+	struct upgrade_history history;
+	gid_t now;
+
+	if (upgrade_journal_read(run->root, &history, f) < 0 ||
+	    fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+		return -1;
+	if (!history.group_known || !accounts_group_find(&groups, run->settings->hsm_group, &now) ||
+	    now == history.group_id) {
+		act->skipped = true;
+		return 0;
+	}
+	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0)
+		return -1;
+
+	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
+	const struct perms_reown reown = { .root = run->root, .paths = (const char *const *)(uintptr_t)paths.items,
+					    .path_count = paths.count, .from = history.group_id, .to = now, .act = what,
+					    .ear = { .report = &act->report } };
+	struct perms_tally tally;
+	if (perms_reown(&reown, &tally, f) < 0)
+		return -1;
+	act->changed = tally.changed > 0;
+	if (tally.changed > 0)
+		report_say(&act->report, REPORT_RESULT, "%zu entries with the old group id %lu: now %lu", tally.changed,
+			   (unsigned long)history.group_id, (unsigned long)now);
+	return perms_verdict(&tally, what, f);
+}
+
+int upgrade_step_processes(struct upgrade_act *act, struct fault *f)
+{
+	size_t count = 0;
+
+	if (okv_lacking(act->run->root, act->run->settings->okv_user, act->run->settings->hsm_group, &act->report,
+			    &count, f) < 0)
+		return -1;
+	return 0;
+}
+
+/* --- wiring ------------------------------------------------------------------------------------------------------- */
+
+int upgrade_steps_job(const struct upgrade_act *act, struct okv_job *ret_job)
+{
+	*ret_job = (struct okv_job){ .root = act->run->root, .settings = act->run->settings,
+				      .mode = act->run->dry_run ? OKV_SHOW : OKV_DO,
+				      .report = (struct report *)(uintptr_t)&act->report };
+	return 0;
+}
+
+/* A finding of OKV_FAIL with that severity, another below it. */
+static void finding_take(struct upgrade_act *act, const struct okv_finding *finding, enum upgrade_severity fail)
+{
+	const enum upgrade_severity severity = finding->grade == OKV_FAIL   ? fail
+					     : finding->grade == OKV_WARN ? UPGRADE_LOW
+									   : UPGRADE_INFO;
+
+	if (finding->line > 0)
+		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
+			       finding->line, finding->what);
+	else
+		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file, finding->what);
+}
+
+void upgrade_steps_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail)
+{
+	for (size_t i = 0; i < findings->count; i++)
+		finding_take(act, &findings->items[i], fail);
+}
+
+/*
+ * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to look: the
+ * files that the configuration names may not be back yet.  After it, every run looks until one has proven the
+ * upgrade, so that no second run passes over what failed the first; from then on it would only cost a shell.
+ */
+static int wiring_is_looked_at(const struct upgrade_act *act, bool *ret_look, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	struct upgrade_history history;
+
+	*ret_look = act->changed && !run->dry_run && run->kind != UPGRADE_MID;
+	if (act->changed || run->dry_run || run->kind != UPGRADE_POST)
+		return 0;
+	if (upgrade_steps_history(act, &history, f) < 0)
+		return -1;
+	*ret_look = !history.acts[UPGRADE_POST].good;
+	return 0;
+}
+
+int upgrade_step_wire(struct upgrade_act *act, struct fault *f)
+{
+	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	struct okv_job job;
+
+	(void)upgrade_steps_job(act, &job);
+	if (okv_apply(&job, &outcome, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna config check");
+		return -1;
+	}
+	act->changed = outcome.files + outcome.links > 0;
+	if (outcome.scope != OKV_SCOPE_GENERIC)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+	bool look;
+	if (wiring_is_looked_at(act, &look, f) < 0)
+		return -1;
+	if (!look)
+		return 0;
+	if (okv_check(&job, &findings, f) < 0)
+		return -1;
+	/* pre-upgrade has told nothing of them before it wired. */
+	if (okv_findings_count(&findings, OKV_FAIL) == 0 && act->run->kind != UPGRADE_PRE)
+		return 0;
+	for (size_t i = 0; i < findings.count; i++) {
+		const struct okv_finding *finding = &findings.items[i];
+		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
+		const bool judged = act->run->kind == UPGRADE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
+		finding_take(act, finding, judged ? UPGRADE_MEDIUM : UPGRADE_HIGH);
+	}
+	return 0;
+}
+
+int upgrade_step_arm(struct upgrade_act *act, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+
+	if (upgrade_arm(run->root, run->settings, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
+		      &act->changed, f) == 0)
+		return 0;
+	if (f->kind != FAULT_ABSENT)
+		return -1;
+	upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", f->text,
+		       "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
+	act->skipped = true;
+	return 0;
+}
+
+/* --- owners and modes --------------------------------------------------------------------------------------------- */
+
+static void change_hear(void *context, const struct perms_change *change)
+{
+	struct upgrade_act *act = context;
+
+	report_say(&act->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(change->path),
+		   (unsigned long)change->old_uid, (unsigned long)change->old_gid, (unsigned)change->old_mode,
+		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
+}
+
+int upgrade_step_repair(struct upgrade_act *act, const char *phase, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
+	const struct perms_request request = {
+		.root = run->root,
+		.settings = run->settings,
+		.profile = run->profile,
+		.phase = phase,
+		.act = what,
+		.ear = { .context = act, .change = change_hear, .report = &act->report }
+	};
+	struct perms_tally tally;
+
+	if (perms_run(&request, &tally, f) < 0) {
+		upgrade_act_remedy(act,
+				 f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+							 : "okv-luna repair --phase %s --check",
+				 phase);
+		return -1;
+	}
+	act->changed = tally.changed > 0;
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
+		       run->dry_run ? "to be changed" : "changed");
+	if (perms_verdict(&tally, what, f) < 0) {
+		upgrade_act_remedy(act, "okv-luna repair --phase %s -v", phase);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- the HSM ------------------------------------------------------------------------------------------------------ */
+
+static int slots_take(const struct hsm_answer *answer, struct upgrade_slots *ret_slots, struct fault *f)
+{
+	struct upgrade_slots slots = { .items = calloc(answer->slot_count + 1, sizeof(slots.items[0])) };
+
+	if (slots.items == NULL)
+		return fault_memory(f);
+	for (size_t i = 0; i < answer->slot_count; i++) {
+		const struct hsm_slot *slot = &answer->slots[i];
+		if (!slot->usable)
+			continue;
+		struct upgrade_slot *kept = &slots.items[slots.count++];
+		kept->id = slot->id;
+		memcpy(kept->label, slot->label, sizeof(kept->label));
+		memcpy(kept->serial, slot->serial, sizeof(kept->serial));
+		memcpy(kept->model, slot->model, sizeof(kept->model));
+	}
+	*ret_slots = slots;
+	return 0;
+}
+
+_Static_assert(sizeof(((struct upgrade_slot *)0)->label) == sizeof(((struct hsm_slot *)0)->label), "label");
+_Static_assert(sizeof(((struct upgrade_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
+_Static_assert(sizeof(((struct upgrade_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
+
+int upgrade_steps_slots(struct upgrade_act *act, struct upgrade_slots *ret_slots, struct fault *f)
+{
+	const struct upgrade_run *run = act->run;
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
+	HSM_CAUSES_AUTO causes = HSM_CAUSES_INIT;
+	struct fault ignored = FAULT_INIT;
+
+	if (hsm_check(run->root, run->settings, &act->report, &answer, f) == 0) {
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
+			       hsm_usable_count(&answer), hsm_usable_count(&answer) == 1 ? "" : "s",
+			       run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
+		return slots_take(&answer, ret_slots, f);
+	}
+	upgrade_act_remedy(act, "okv-luna slots");
+	if (hsm_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
+		for (size_t i = 0; i < causes.count; i++) {
+			upgrade_act_find(act, UPGRADE_MEDIUM, causes.items[i].command, NULL, "%s",
+				       causes.items[i].sentence);
+			if (i == 0)
+				upgrade_act_remedy(act, "%s", causes.items[i].command);
+		}
+	}
+	return -1;
+}

@@ -1,0 +1,125 @@
+# shellcheck shell=bash disable=SC2034
+# upgrade.bash: a small appliance in a directory for the tests of the upgrade's acts: OKV's files, a Luna client with a
+# real PKCS#11 module, and the few programs that the acts start, so that --root works without the machine's own.
+
+build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
+[[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
+LC=/usr/safenet/lunaclient
+GENERIC=/usr/local/okv/hsm/generic
+WANTED=/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service
+
+# tree_make DIR: everyday state is not reached yet: no wiring, oracle not in the group.
+tree_make() {
+	local root=$1 top=$BATS_TEST_DIRNAME/../.. program file
+	mkdir -p "$root"/{etc/systemd/system,tmp,root,proc,dev,run,var,usr/sbin,usr/bin,usr/share,usr/lib,usr/lib64}
+	mkdir -p "$root$LC"/{bin,lib,plugins,cert/client,cert/server,configData/token/001,data} "$root$GENERIC"
+	chmod 0755 "$root"
+	ln -s usr/bin "$root/bin"
+	ln -s usr/sbin "$root/sbin"
+	ln -s usr/lib "$root/lib"
+	ln -s usr/lib64 "$root/lib64"
+	for program in /usr/sbin/groupadd /usr/sbin/groupdel /usr/bin/gpasswd /bin/sh /bin/bash; do
+		for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
+			[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
+		done
+	done
+	: >"$root/dev/null"
+	cat >"$root/etc/passwd" <<-'E'
+		root:x:0:0:root:/root:/bin/bash
+		oracle:x:54321:54321::/home/oracle:/bin/bash
+	E
+	cat >"$root/etc/group" <<-'E'
+		root:x:0:
+		oinstall:x:54321:
+		hsmusers:x:986:
+	E
+	sed 's/:x:/:!:/; s/:[0-9]*:/::/' "$root/etc/group" >"$root/etc/gshadow"
+	printf 'SYS_GID_MIN 100\nSYS_GID_MAX 999\n' >"$root/etc/login.defs"
+	printf 'PRETTY_NAME="Test OS 8"\n' >"$root/etc/os-release"
+	cp "$top"/tests/appliance/okv/okv_hsm* "$root$GENERIC/"
+	chmod 0755 "$root$GENERIC/okv_hsm_mid_upgrade"
+
+	for file in vtl lunacm; do printf '#!/bin/sh\n' >"$root$LC/bin/$file"; done
+	chmod 0755 "$root$LC/bin"/*
+	printf 'key\n' >"$root$LC/cert/client/okv1Key.pem"
+	printf 'certificate\n' >"$root$LC/cert/client/okv1.pem"
+	printf 'authority\n' >"$root$LC/cert/server/CAFile.pem"
+	: >"$root$LC/configData/token/001/token.db"
+	"$top/tests/doubles/build" "$BATS_FILE_TMPDIR/doubles" honest >/dev/null
+	cp "$BATS_FILE_TMPDIR/doubles/honest.so" "$root$LC/lib/libCryptoki2_64.so"
+	cp "$root$LC/lib/libCryptoki2_64.so" "$root$LC/lib/libCryptoki2.so"
+	cat >"$root/etc/Chrystoki.conf" <<-E
+		Chrystoki2 = {
+		   LibUNIX = $LC/lib/libCryptoki2.so;
+		   LibUNIX64 = $LC/lib/libCryptoki2_64.so;
+		}
+		LunaSA Client = {
+		   ClientPrivKeyFile = $LC/cert/client/okv1Key.pem;
+		   ClientCertFile = $LC/cert/client/okv1.pem;
+		   ServerCAFile = $LC/cert/server/CAFile.pem;
+		}
+	E
+
+	mkdir -p "$root/opt/okv-luna"/{bin,libexec,hooks,share,etc/policy.d}
+	mkdir -m 0700 "$root/opt/okv-luna/var"
+	cp "$build"/bin/okv-luna "$root/opt/okv-luna/bin/"
+	cp "$build"/libexec/okv-luna-mid-upgrade "$root/opt/okv-luna/libexec/"
+	cp "$top"/hooks/*-upgrade "$root/opt/okv-luna/hooks/"
+	cp -r "$top"/payload/policy "$top"/payload/systemd "$root/opt/okv-luna/share/"
+	cp "$top"/payload/etc/* "$root/opt/okv-luna/etc/"
+}
+
+# Once a file; each test works on its own copy, ROOT.
+upgrade_setup_file() { tree_make "$BATS_FILE_TMPDIR/tree"; }
+upgrade_setup() {
+	ROOT=$BATS_TEST_TMPDIR/root
+	cp -a "$BATS_FILE_TMPDIR/tree" "$ROOT"
+}
+
+pre() { "$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" "$@"; }
+mid() { "$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" "$@"; }
+post() { "$build/libexec/okv-luna-post-upgrade" --root "$ROOT" "$@"; }
+status_of() { "$build/libexec/okv-luna-status" --root "$ROOT" "$@"; }
+
+# Names, owners, modes, link targets and bytes of all but our records and the backups that groupadd and gpasswd make.
+state() {
+	(cd "$ROOT" && find . -path ./opt/okv-luna/var -prune -o -printf '%p %y %U:%G %m %l\n' &&
+		find . -path ./opt/okv-luna/var -prune -o -type f -exec sha256sum {} +) |
+		grep -v -e 'etc/g[a-z]*-' -e '\.pwd\.lock' | sort
+}
+
+# Until `umount "$ROOT/opt/okv-luna/var"`.
+read_only() {
+	mount --bind "$ROOT/opt/okv-luna/var" "$ROOT/opt/okv-luna/var"
+	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
+}
+
+# snapshot_age HOURS: as if it had been taken then.
+snapshot_age() {
+	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d "$1 hours ago" +%Y-%m-%dT%H:%M:%SZ)\"/" \
+		"$ROOT/opt/okv-luna/var/snapshot/system"
+}
+
+# new_os [GID]: the root of a new OS with what OKV brings back; group id GID taken by somebody else.
+new_os() {
+	local old=$ROOT new=$BATS_TEST_TMPDIR/new
+	cp -a "$BATS_FILE_TMPDIR/tree" "$new"
+	rm -rf "$new$LC" "$new/etc/Chrystoki.conf" "$new/opt/okv-luna"
+	sed -i '/^hsmusers:/d' "$new/etc/group" "$new/etc/gshadow"
+	[ -z "${1:-}" ] || printf 'others:x:%s:\n' "$1" >>"$new/etc/group"
+	sed -i 's/54321/1102/g' "$new/etc/passwd" "$new/etc/group"
+	printf 'PRETTY_NAME="Test OS 9"\n' >"$new/etc/os-release"
+	cp -a "$old$LC" "$new$LC"
+	cp -a "$old/etc/Chrystoki.conf" "$new/etc/"
+	cp -a "$old/opt/okv-luna" "$new/opt/"
+	cp -a "$old$GENERIC/." "$new$GENERIC/"
+	ROOT=$new
+}
+
+# interrupted LEAST CASE HOW ARGUMENT...: tests/upgrade/interrupt meets LEAST to 9 points, and no promise is broken there.
+interrupted() {
+	local least=$1
+	shift
+	run -0 "$BATS_TEST_DIRNAME/../upgrade/interrupt" "$@"
+	[[ ${lines[0]} =~ ^"$1 $2: "[$least-9]' points '.*' 0 promises broken'$ ]]
+}

@@ -1,0 +1,158 @@
+#include "conf/settings.h"
+#include "perms/journal.h"
+#include "unit.h"
+
+static int root = -1;
+
+#define PLACE "." SETTINGS_VAR "/repair/"
+
+static int scratch_make(void **state)
+{
+	(void)unit_place_make(state);
+	root = ((const struct unit_place *)*state)->dir;
+	return 0;
+}
+
+static void written(struct perms_journal *j, size_t count)
+{
+	struct fault f = FAULT_INIT;
+
+	assert_int_equal(perms_journal_new(root, j, &f), 0);
+	for (size_t i = 0; i < count; i++) {
+		char path[600];
+		/* Long and short lines, so that they straddle the reader's blocks. */
+		(void)snprintf(path, sizeof(path), "/%0*zu", (int)(1 + i * 37 % 500), i);
+		const struct perms_record record = { .path = path, .type = S_IFREG, .inode = i };
+		assert_int_equal(perms_journal_add(j, &record, &f), 0);
+	}
+}
+
+static size_t read_back(struct perms_journal *j)
+{
+	struct fault f = FAULT_INIT;
+	struct perms_record record;
+	size_t count = 0;
+	int r;
+
+	assert_int_equal(perms_journal_rewind(j, &f), 0);
+	while ((r = perms_journal_next(j, &record, &f)) > 0) {
+		assert_int_equal(record.inode, count);
+		assert_int_equal(strtoul(record.path + 1, NULL, 10), count);
+		count++;
+	}
+	if (r < 0)
+		fail_msg("%s", f.text);
+	return count;
+}
+
+static bool exists(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s%s", PLACE, name);
+	return faccessat(root, path, F_OK, 0) == 0;
+}
+
+static void what_is_written_is_read_back_in_order(void **state)
+{
+	(void)state;
+	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+	PERMS_JOURNAL_AUTO again = PERMS_JOURNAL_INIT;
+	struct fault f = FAULT_INIT;
+	bool found = false;
+
+	written(&j, 2000);
+	assert_int_equal(perms_journal_seal(&j, &f), 0);
+	assert_int_equal(read_back(&j), 2000);
+	assert_int_equal(perms_journal_open(root, true, &again, &found, &f), 0);
+	assert_true(found);
+	assert_int_equal(read_back(&again), 2000);
+	assert_int_equal(read_back(&again), 2000);
+}
+
+static void one_that_was_not_sealed_does_not_count_and_goes_with_the_next(void **state)
+{
+	(void)state;
+	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+	PERMS_JOURNAL_AUTO found_one = PERMS_JOURNAL_INIT;
+	PERMS_JOURNAL_AUTO next = PERMS_JOURNAL_INIT;
+	struct fault f = FAULT_INIT;
+	bool found = true;
+
+	written(&j, 2000);
+	assert_true(exists("00000001.begun"));
+	assert_int_equal(perms_journal_open(root, false, &found_one, &found, &f), 0);
+	assert_false(found);
+	written(&next, 1);
+	assert_true(exists("00000002.begun"));
+	assert_false(exists("00000001.begun"));
+}
+
+static void the_newest_is_found_and_marked_and_the_oldest_ones_go(void **state)
+{
+	(void)state;
+	struct fault f = FAULT_INIT;
+	bool found = false;
+
+	for (size_t i = 0; i < PERMS_JOURNALS_KEPT + 3; i++) {
+		PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+		written(&j, i);
+		assert_int_equal(perms_journal_seal(&j, &f), 0);
+		assert_int_equal(perms_journal_mark(&j, PERMS_JOURNAL_DONE, &f), 0);
+	}
+	assert_false(exists("00000003.done"));
+	assert_true(exists("00000004.done"));
+	assert_true(exists("00000019.done"));
+
+	PERMS_JOURNAL_AUTO newest = PERMS_JOURNAL_INIT;
+	assert_int_equal(perms_journal_open(root, true, &newest, &found, &f), 0);
+	assert_false(found);
+	assert_int_equal(perms_journal_open(root, false, &newest, &found, &f), 0);
+	assert_true(found);
+	assert_int_equal(newest.number, 19);
+	assert_int_equal(perms_journal_mark(&newest, PERMS_JOURNAL_BACK, &f), 0);
+	assert_true(exists("00000019.back"));
+	assert_int_equal(perms_journal_drop(&newest, &f), 0);
+	assert_false(exists("00000019.back"));
+}
+
+static void a_damaged_one_is_refused(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+		"okv-luna repair journal 2\nend 0\n",
+		"okv-luna repair journal 1\nend 1\n",
+		"okv-luna repair journal 1\nf what is this\nend 1\n",
+		"\nend 0\n",
+	};
+	struct fault f = FAULT_INIT;
+	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+
+	written(&j, 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		PERMS_JOURNAL_AUTO damaged = PERMS_JOURNAL_INIT;
+		struct perms_record record;
+		bool found = false;
+		FS_AUTO int fd = openat(root, PLACE "00000001.begun", O_WRONLY | O_TRUNC | O_CLOEXEC);
+		assert_int_equal(write(fd, bad[i], strlen(bad[i])), strlen(bad[i]));
+		f = (struct fault)FAULT_INIT;
+		int r = perms_journal_open(root, false, &damaged, &found, &f);
+		if (r == 0)
+			r = perms_journal_next(&damaged, &record, &f);
+		assert_int_equal(r, -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+	}
+}
+
+#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_scratch(what_is_written_is_read_back_in_order),
+		in_scratch(one_that_was_not_sealed_does_not_count_and_goes_with_the_next),
+		in_scratch(the_newest_is_found_and_marked_and_the_oldest_ones_go),
+		in_scratch(a_damaged_one_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+#include "base/text.h"
+#include "perms/repair.h"
+#include "unit.h"
+
+enum { OLD = 986, NEW = 1002 };
+
+static int root = -1;
+
+static void made(const char *path, mode_t kind, gid_t gid, mode_t mode)
+{
+	if (kind == S_IFDIR) {
+		assert_int_equal(mkdirat(root, path, 0700), 0);
+	} else {
+		FS_AUTO int fd = openat(root, path, O_CREAT | O_WRONLY | O_EXCL | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+	}
+	assert_int_equal(fchownat(root, path, 3, gid, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(fchmodat(root, path, mode, 0), 0);
+}
+
+static int scratch_make(void **state)
+{
+	(void)unit_place_make(state);
+	root = ((const struct unit_place *)*state)->dir;
+	made("c", S_IFDIR, 0, 0755);
+	made("c/cert", S_IFDIR, OLD, 02770);
+	made("c/cert/key", S_IFREG, OLD, 06755);
+	made("c/cert/theirs", S_IFREG, 5, 0640);
+	made("c/lone", S_IFREG, OLD, 0);
+	made("conf", S_IFREG, OLD, 0660);
+	made("beside", S_IFREG, OLD, 0660);
+	assert_int_equal(symlinkat("../beside", root, "c/link"), 0);
+	assert_int_equal(mkfifoat(root, "c/pipe", 0600), 0);
+	assert_int_equal(fchownat(root, "c/link", 0, OLD, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(fchownat(root, "c/pipe", 0, OLD, 0), 0);
+	return 0;
+}
+
+static void assert_is(const char *path, gid_t gid, mode_t mode)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(status.st_gid, gid);
+	assert_int_equal(status.st_mode & 07777, mode);
+}
+
+static const char *const paths[] = { "/c", "/conf", "/c/cert/key", "/conf", "/not/there" };
+
+static struct perms_tally reowned(enum perms_act act)
+{
+	const struct perms_reown reown = {
+		.root = root, .paths = paths, .path_count = sizeof(paths) / sizeof(paths[0]), .from = OLD, .to = NEW,
+		.act = act,
+	};
+	struct perms_tally tally = { 0 };
+	struct fault f = FAULT_INIT;
+
+	if (perms_reown(&reown, &tally, &f) < 0)
+		fail_msg("%s", f.text);
+	return tally;
+}
+
+static void what_carried_the_old_group_at_or_below_the_paths_gets_the_new_one_and_keeps_its_mode(void **state)
+{
+	(void)state;
+	const struct perms_tally tally = reowned(PERMS_APPLY);
+	assert_int_equal(tally.changed, 6);
+	assert_int_equal(tally.entries, 8);
+	assert_is("c", 0, 0755);
+	assert_is("c/cert", NEW, 02770);
+	assert_is("c/cert/key", NEW, 06755);
+	assert_is("c/cert/theirs", 5, 0640);
+	assert_is("c/lone", NEW, 0);
+	assert_is("c/link", NEW, 0777);
+	assert_is("c/pipe", NEW, 0600);
+	assert_is("conf", NEW, 0660);
+	assert_is("beside", OLD, 0660);
+	assert_int_equal(reowned(PERMS_APPLY).changed, 0);
+}
+
+static void a_plan_counts_and_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(reowned(PERMS_PLAN).changed, 6);
+	assert_is("c/cert/key", OLD, 06755);
+	assert_int_equal(faccessat(root, "opt", F_OK, 0), -1);
+}
+
+static void it_can_be_undone(void **state)
+{
+	const struct perms_undo undo = { .root = root, .act = PERMS_APPLY };
+	struct perms_tally tally = { 0 };
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	(void)reowned(PERMS_APPLY);
+	assert_int_equal(perms_undo(&undo, &tally, &f), 0);
+	assert_int_equal(tally.changed, 6);
+	assert_is("c/cert/key", OLD, 06755);
+	assert_is("c/link", OLD, 0777);
+	assert_is("conf", OLD, 0660);
+	assert_int_equal(perms_undo(&undo, &tally, &f), -1);
+	assert_int_equal(f.kind, FAULT_ABSENT);
+}
+
+static void a_file_with_a_second_name_is_counted_and_the_rest_is_done(void **state)
+{
+	(void)state;
+	assert_int_equal(linkat(root, "conf", root, "c/second", 0), 0);
+	const struct perms_tally tally = reowned(PERMS_APPLY);
+	assert_int_equal(tally.refused, 2);
+	assert_is("conf", OLD, 0660);
+	assert_is("c/cert", NEW, 02770);
+
+	struct fault f = FAULT_INIT;
+	assert_int_equal(perms_verdict(&tally, PERMS_APPLY, &f), -1);
+	assert_int_equal(f.kind, FAULT_INCOMPLETE);
+	assert_int_equal(perms_verdict(&tally, PERMS_CHECK, &f), -1);
+	assert_int_equal(f.kind, FAULT_NEGATIVE);
+	const struct perms_tally fine = { .entries = 3 };
+	assert_int_equal(perms_verdict(&fine, PERMS_CHECK, &f), 0);
+}
+
+#define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_scratch(what_carried_the_old_group_at_or_below_the_paths_gets_the_new_one_and_keeps_its_mode),
+		in_scratch(a_plan_counts_and_changes_nothing),
+		in_scratch(it_can_be_undone),
+		in_scratch(a_file_with_a_second_name_is_counted_and_the_rest_is_done),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

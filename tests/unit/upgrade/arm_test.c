@@ -1,0 +1,167 @@
+#include "upgrade/tree.h"
+
+#include "upgrade/arm.h"
+
+static int tree(void **state)
+{
+	if (unit_place_make(state) < 0)
+		return -1;
+	tree_file(tree_root(state), UPGRADE_UNIT_FILE, "[Unit]\n");
+	return 0;
+}
+
+static bool arm(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	if (upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
+		fail_msg("%s", f.text);
+	return changed;
+}
+
+static bool disarm(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	if (upgrade_disarm(root, UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
+		fail_msg("%s", f.text);
+	return changed;
+}
+
+static bool armed(int root)
+{
+	struct fault f = FAULT_INIT;
+	bool is;
+
+	if (upgrade_is_armed(root, &is, &f) < 0)
+		fail_msg("%s", f.text);
+	return is;
+}
+
+static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void **state)
+{
+	const int root = tree_root(state);
+
+	assert_false(armed(root));
+	assert_true(arm(root));
+	assert_true(armed(root));
+	assert_false(arm(root));
+	assert_true(disarm(root));
+	assert_false(armed(root));
+	assert_false(disarm(root));
+	assert_true(fs_exists(root, UPGRADE_UNIT_FILE));
+}
+
+/* As systemctl disable leaves it; what a killed run left beside goes too. */
+static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **state)
+{
+	const int root = tree_root(state);
+	static const char other[] = UPGRADE_UNIT_WANTS_DIR "/other.service";
+	static const char stage[] = UPGRADE_UNIT_WANTS_DIR "/." UPGRADE_UNIT ".okv-luna-new";
+
+	tree_file(root, other, "");
+	assert_true(arm(root) && disarm(root));
+	assert_true(fs_exists(root, other));
+	assert_int_equal(unlinkat(root, &other[1], 0), 0);
+	assert_int_equal(symlinkat("x", root, &stage[1]), 0);
+	assert_true(arm(root) && disarm(root));
+	assert_false(fs_exists(root, UPGRADE_UNIT_WANTS_DIR));
+	tree_file(root, stage, "");
+	(void)disarm(root);
+	assert_false(fs_exists(root, UPGRADE_UNIT_WANTS_DIR));
+}
+
+static void without_systemd_or_unit_it_is_absent(void **state)
+{
+	const int root = tree_root(state);
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	assert_int_equal(unlinkat(root, &UPGRADE_UNIT_FILE[1], 0), 0);
+	assert_int_equal(upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(f.kind, FAULT_ABSENT);
+	assert_int_equal(unlinkat(root, "etc/systemd/system", AT_REMOVEDIR), 0);
+	assert_int_equal(upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(f.kind, FAULT_ABSENT);
+	assert_false(disarm(root));
+}
+
+static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void **state)
+{
+	struct fault f = FAULT_INIT;
+	bool is = true;
+
+	(void)state;
+	/* No descriptor: the kernel answers EBADF. */
+	assert_int_equal(upgrade_is_armed(-1, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_int_equal(upgrade_arm(-1, tree_settings(), UPGRADE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_int_equal(upgrade_disarm(-1, UPGRADE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(f.kind, FAULT_SYSTEM);
+	assert_true(is);
+}
+
+static enum upgrade_unit_order judge(const char *text)
+{
+	TEXT_AUTO unit = TEXT_INIT;
+
+	text_add_string(&unit, text);
+	return upgrade_unit_judge(&unit, "oracle");
+}
+
+static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(void **state)
+{
+	(void)state;
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), UPGRADE_UNIT_AFTER_OURS);
+	assert_int_equal(
+		judge("[Unit]\nAfter=a.service network-online.target\n[Service]\nExecStart=/usr/local/okv/bin/x\n"),
+		UPGRADE_UNIT_AFTER_OURS);
+	assert_int_equal(judge("[Service]\nUser=oracle\n"), UPGRADE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target.wants\n[Service]\nUser=oracle\n"),
+			 UPGRADE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nDefaultDependencies=no\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
+			 UPGRADE_UNIT_LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle2\nExecStart=/bin/true\n"),
+			 UPGRADE_UNIT_FOREIGN);
+	assert_int_equal(judge(""), UPGRADE_UNIT_FOREIGN);
+}
+
+static void okvs_services_get_an_order_and_lose_it_again(void **state)
+{
+	const int root = tree_root(state);
+	TEXT_AUTO order = TEXT_INIT;
+	static const char unit[] = "[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n";
+
+	tree_file(root, "/etc/systemd/system/okv.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/okv.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/okv-web.service", unit);
+	tree_file(root, "/usr/lib/systemd/system/other.service", "[Service]\nExecStart=/bin/true\n");
+	tree_file(root, "/usr/lib/systemd/system/odd name.service", unit);
+	assert_true(arm(root));
+	tree_read(root, UPGRADE_UNIT_ORDER, &order);
+	assert_non_null(strstr(text_string(&order), "[Unit]\nBefore=okv.service\nBefore=okv-web.service\n"));
+	assert_null(strstr(text_string(&order), "other"));
+	assert_null(strstr(text_string(&order), "odd"));
+	assert_false(arm(root));
+	assert_true(disarm(root));
+	assert_false(fs_exists(root, UPGRADE_UNIT_ORDER_DIR));
+}
+
+int main(void)
+{
+#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree, unit_place_remove)
+	const struct CMUnitTest tests[] = {
+		IN_TREE(arming_twice_changes_nothing_and_disarming_removes_what_it_made),
+		IN_TREE(the_directory_of_the_link_goes_when_nothing_else_is_in_it),
+		IN_TREE(without_systemd_or_unit_it_is_absent),
+		IN_TREE(what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no),
+		cmocka_unit_test(only_a_service_that_waits_for_the_network_itself_is_put_after_ours),
+		IN_TREE(okvs_services_get_an_order_and_lose_it_again),
+	};
+	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	settings_done(tree_settings());
+	return failed;
+}

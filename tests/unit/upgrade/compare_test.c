@@ -1,0 +1,140 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "upgrade/compare.h"
+
+
+static void file(struct manifest *m, const char *path, uint64_t size, unsigned char digest)
+{
+	struct fault f = FAULT_INIT;
+	struct manifest_entry *entry = manifest_add(m, path, NULL, &f);
+
+	entry->type = MANIFEST_FILE;
+	entry->has_attributes = entry->has_digest = true;
+	entry->mode = 0644;
+	entry->size = size;
+	memset(entry->digest, digest, sizeof(entry->digest));
+}
+
+static void link_to(struct manifest *m, const char *path, const char *target)
+{
+	struct fault f = FAULT_INIT;
+
+	manifest_add(m, path, target, &f)->type = MANIFEST_LINK;
+}
+
+static void hear(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
+		 const struct manifest_entry *now_entry)
+{
+	upgrade_difference_text(what, old_entry, now_entry, context);
+	text_add_char(context, '\n');
+}
+
+static void every_difference_is_told_once_and_in_order(void **state)
+{
+	(void)state;
+	MANIFEST_AUTO old = MANIFEST_INIT;
+	MANIFEST_AUTO now = MANIFEST_INIT;
+	TEXT_AUTO said = TEXT_INIT;
+	struct upgrade_comparison c;
+	struct fault f = FAULT_INIT;
+
+	file(&old, "bytes", 4, 1);
+	file(&now, "bytes", 4, 2);
+	file(&old, "lost", 4, 1);
+	file(&now, "new", 4, 1);
+	file(&old, "mode", 4, 1);
+	file(&now, "mode", 4, 1);
+	now.entries[now.count - 1].mode = 0600;
+	file(&old, "same", 4, 1);
+	file(&now, "same", 4, 1);
+	file(&old, "size", 4, 1);
+	file(&now, "size", 5, 1);
+	link_to(&old, "target", "a");
+	link_to(&now, "target", "b");
+	file(&old, "type", 4, 1);
+	link_to(&now, "type", "b");
+	file(&old, "unread", 4, 1);
+	file(&now, "unread", 4, 1);
+	now.entries[now.count - 1].has_digest = false;
+	assert_int_equal(manifest_sort(&old, &f), 0);
+	assert_int_equal(manifest_sort(&now, &f), 0);
+	upgrade_compare(&old, &now, hear, &said, &c);
+
+	assert_string_equal(
+		text_string(&said),
+		"'/bytes' has other bytes: 4 bytes with SHA-256 020202020202..., before 4 bytes with SHA-256 "
+		"010101010101...\n"
+		"'/lost' is missing (a file before)\n"
+		"'/new' is new (a file)\n"
+		"'/size' has other bytes: 5 bytes with SHA-256 010101010101..., before 4 bytes with SHA-256 "
+		"010101010101...\n"
+		"'/target' leads to 'b', before to 'a'\n"
+		"'/type' is a link, before a file\n"
+		"'/unread' could not be read now\n");
+	assert_int_equal(c.same, 2);
+	assert_int_equal(c.attributes, 1);
+	assert_int_equal(c.differences[UPGRADE_OTHER_BYTES], 2);
+	assert_int_equal(c.differences[UPGRADE_MISSING], 1);
+	assert_int_equal(c.differences[UPGRADE_NEW], 1);
+	assert_int_equal(c.differences[UPGRADE_UNPROVEN], 1);
+}
+
+static void what_a_client_is_must_be_as_it_was(void **state)
+{
+	(void)state;
+	struct settings s = SETTINGS_INIT;
+	struct fault f = FAULT_INIT;
+	static const struct {
+		const char *path;
+		enum upgrade_severity severity;
+	} table[] = {
+		{ "etc/Chrystoki.conf", UPGRADE_HIGH },
+		{ "usr/safenet/lunaclient/lib/libCryptoki2_64.so", UPGRADE_HIGH },
+		{ "usr/safenet/lunaclient/cert/client/okvKey.pem", UPGRADE_HIGH },
+		{ "usr/safenet/lunaclient/database", UPGRADE_HIGH },
+		{ "usr/safenet/lunaclient/data", UPGRADE_INFO },
+		{ "usr/safenet/lunaclient/data/lock/x", UPGRADE_INFO },
+		{ "usr/safenet/lunaclient/configData/token/001/token.db", UPGRADE_LOW },
+		{ "opt/okv-luna/libexec/okv-luna-slots", UPGRADE_LOW },
+		{ "opt/okv-luna/etc/okv-luna.conf", UPGRADE_MEDIUM },
+		{ "opt/okv-luna-not", UPGRADE_HIGH },
+	};
+
+	assert_int_equal(settings_init(&s, &f), 0);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_MISSING, table[i].path), table[i].severity);
+		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_NEW, table[i].path), UPGRADE_INFO);
+	}
+	settings_done(&s);
+}
+
+static void slots_are_the_same_by_label_and_serial_number(void **state)
+{
+	(void)state;
+	struct upgrade_slot old[] = { { 0, "a", "1", "m" }, { 1, "b", "2", "m" } };
+	struct upgrade_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
+	const struct upgrade_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
+
+	assert_null(upgrade_slots_lost(&two, &three));
+	now[0].serial[0] = '9';
+	assert_ptr_equal(upgrade_slots_lost(&two, &three), &old[1]);
+	now[0].serial[0] = '2';
+	now[0].label[0] = 'x';
+	assert_ptr_equal(upgrade_slots_lost(&two, &three), &old[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_difference_is_told_once_and_in_order),
+		cmocka_unit_test(what_a_client_is_must_be_as_it_was),
+		cmocka_unit_test(slots_are_the_same_by_label_and_serial_number),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+#include "upgrade/tree.h"
+
+#include "upgrade/clock.h"
+#include "upgrade/journal.h"
+
+static struct upgrade_history history_of(int root)
+{
+	struct upgrade_history history;
+	struct fault f = FAULT_INIT;
+
+	assert_int_equal(upgrade_journal_read(root, &history, &f), 0);
+	return history;
+}
+
+static void add(int root, enum upgrade_act_kind act, const char *line)
+{
+	struct fault f = FAULT_INIT;
+
+	if (upgrade_journal_add(root, act, &f, "%s", line) < 0)
+		fail_msg("%s", f.text);
+}
+
+static void no_journal_is_an_empty_history(void **state)
+{
+	const int root = tree_root(state);
+	const struct upgrade_history history = history_of(root);
+
+	assert_false(upgrade_history_is_open(&history));
+	assert_false(history.group_known);
+	assert_false(fs_exists(root, UPGRADE_JOURNAL));
+}
+
+static void an_upgrade_is_open_from_its_beginning_until_it_is_proven(void **state)
+{
+	const int root = tree_root(state);
+
+	add(root, UPGRADE_PRE, "begin 0.1.0");
+	struct upgrade_history history = history_of(root);
+	assert_true(upgrade_history_is_open(&history));
+	assert_int_equal(history.acts[UPGRADE_PRE].ended, 0);
+	add(root, UPGRADE_PRE, "group 986 hsmusers");
+	add(root, UPGRADE_PRE, "end go");
+	add(root, UPGRADE_MID, "begin 0.1.0");
+	history = history_of(root);
+	assert_true(history.acts[UPGRADE_PRE].good);
+	assert_int_not_equal(history.acts[UPGRADE_MID].began, 0);
+	assert_int_equal(history.acts[UPGRADE_MID].ended, 0);
+	add(root, UPGRADE_MID, "end failed no space\nleft");
+	add(root, UPGRADE_POST, "end failed a file");
+	history = history_of(root);
+	assert_false(history.acts[UPGRADE_MID].good);
+	assert_string_equal(history.acts[UPGRADE_MID].end, "failed no space left");
+	assert_true(upgrade_history_is_open(&history));
+	add(root, UPGRADE_POST, "end proven");
+	history = history_of(root);
+	assert_false(upgrade_history_is_open(&history));
+	assert_true(history.group_known);
+	assert_int_equal(history.group_id, 986);
+}
+
+static void a_new_upgrade_and_a_call_off_forget_the_old_one(void **state)
+{
+	const int root = tree_root(state);
+
+	add(root, UPGRADE_PRE, "begin 0.1.0");
+	add(root, UPGRADE_MID, "begin 0.1.0");
+	add(root, UPGRADE_POST, "end proven");
+	add(root, UPGRADE_PRE, "begin 0.1.0");
+	struct upgrade_history history = history_of(root);
+	assert_true(upgrade_history_is_open(&history));
+	assert_int_equal(history.acts[UPGRADE_MID].began, 0);
+	assert_int_equal(history.acts[UPGRADE_POST].began, 0);
+	add(root, UPGRADE_PRE, "aborted");
+	history = history_of(root);
+	assert_false(upgrade_history_is_open(&history));
+}
+
+static void a_torn_line_spoils_no_other(void **state)
+{
+	const int root = tree_root(state);
+	TEXT_AUTO file = TEXT_INIT;
+
+	add(root, UPGRADE_PRE, "begin 0.1.0");
+	tree_read(root, UPGRADE_JOURNAL, &file);
+	text_add_string(&file, "2026-02-03T04:05:06Z pre-upgrade end g");
+	tree_file(root, UPGRADE_JOURNAL, text_string(&file));
+	struct upgrade_history history = history_of(root);
+	assert_int_equal(history.acts[UPGRADE_PRE].ended, 0);
+	add(root, UPGRADE_PRE, "end go");
+	history = history_of(root);
+	assert_true(history.acts[UPGRADE_PRE].good);
+}
+
+static void what_is_no_line_of_ours_says_nothing(void **state)
+{
+	const int root = tree_root(state);
+
+	tree_file(
+		root, UPGRADE_JOURNAL,
+		"\n\n \nend go\npre-upgrade end go\n2026-02-03T04:05:06Z\n2026-02-03T04:05:06Z other begin\n"
+		"2026-02-30T04:05:06Z pre-upgrade begin\n2026-02-03T04:05:06Z pre-upgrade\n"
+		"2026-02-03T04:05:06Z pre-upgrade group 4294967295 x\n2026-02-03T04:05:06Z pre-upgrade group 12x y\n");
+	const struct upgrade_history history = history_of(root);
+	assert_int_equal(history.acts[UPGRADE_PRE].began, 0);
+	assert_false(history.group_known);
+}
+
+static void a_grown_journal_is_put_aside(void **state)
+{
+	const int root = tree_root(state);
+	struct fault f = FAULT_INIT;
+	TEXT_AUTO file = TEXT_INIT;
+
+	add(root, UPGRADE_PRE, "begin 0.1.0");
+	assert_int_equal(upgrade_journal_rotate(root, &f), 0);
+	assert_false(fs_exists(root, UPGRADE_JOURNAL ".1"));
+	while (file.length <= 256 * 1024)
+		text_add_string(&file, "2026-02-03T04:05:06Z pre-upgrade step x y\n");
+	tree_file(root, UPGRADE_JOURNAL, text_string(&file));
+	assert_int_equal(upgrade_journal_rotate(root, &f), 0);
+	assert_true(fs_exists(root, UPGRADE_JOURNAL ".1"));
+	assert_false(fs_exists(root, UPGRADE_JOURNAL));
+}
+
+static void stamps_are_read_as_they_are_written_and_no_others(void **state)
+{
+	(void)state;
+	char stamp[UPGRADE_STAMP_SIZE];
+	int64_t when;
+	static const char *const wrong[] = { "2026-02-30T00:00:00Z", "2026-02-03T24:00:00Z", "2026-02-03 04:05:06Z",
+					     "2026-02-03T04:05:06", "2026-02-03T04:05:06z", "+026-02-03T04:05:06Z" };
+
+	upgrade_clock_stamp(1770091506, stamp);
+	assert_string_equal(stamp, "2026-02-03T04:05:06Z");
+	assert_true(upgrade_clock_read(stamp, strlen(stamp), &when));
+	assert_true(when == 1770091506);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(upgrade_clock_read(wrong[i], strlen(wrong[i]), &when));
+}
+
+static void ages_are_one_number_for_people(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} table[] = { { -5, "0 s" }, { 119, "119 s" }, { 300, "5 min" }, { 3 * 3600, "3 h" }, { 30 * 3600, "30 h" },
+		      { 100 * 3600, "4 d" } };
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		TEXT_AUTO age = TEXT_INIT;
+		upgrade_clock_age(table[i].seconds, &age);
+		assert_string_equal(text_string(&age), table[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT_IN_PLACE(no_journal_is_an_empty_history),
+		UNIT_IN_PLACE(an_upgrade_is_open_from_its_beginning_until_it_is_proven),
+		UNIT_IN_PLACE(a_new_upgrade_and_a_call_off_forget_the_old_one),
+		UNIT_IN_PLACE(a_torn_line_spoils_no_other),
+		UNIT_IN_PLACE(what_is_no_line_of_ours_says_nothing),
+		UNIT_IN_PLACE(a_grown_journal_is_put_aside),
+		cmocka_unit_test(stamps_are_read_as_they_are_written_and_no_others),
+		cmocka_unit_test(ages_are_one_number_for_people),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
