@@ -30,7 +30,6 @@ struct fault {
 	char text[FAULT_TEXT_MAX];
 };
 
-#define FAULT_INIT { .kind = FAULT_NONE, .errnum = 0, .text = "" }
 #define FAULT_PRINTF(at, first) __attribute__((format(printf, at, first), nonnull(1), cold))
 
 /* Each fills *f and returns -1, so that `return fault_refused(f, ...)` reads as one act. */

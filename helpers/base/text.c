@@ -17,7 +17,7 @@ void text_wipe(void *memory, size_t length)
 void text_done(struct text *t)
 {
 	free(t->bytes);
-	*t = (struct text)TEXT_INIT;
+	*t = (struct text){ 0 };
 }
 
 void text_done_secret(struct text *t)
@@ -123,7 +123,7 @@ const char *text_string(const struct text *t)
 char *text_take(struct text *t)
 {
 	char *bytes = t->bytes;
-	*t = (struct text)TEXT_INIT;
+	*t = (struct text){ 0 };
 	return bytes;
 }
 

@@ -3,7 +3,7 @@
  *
  * Promise: a `struct text` is always NUL-terminated once something was added, may hold any bytes, and never
  * loses what it holds.  An append that finds no memory marks the text as failed and later appends do nothing;
- * the user checks once, at the end, with text_check().  Start from TEXT_INIT, end with text_done (or declare
+ * the user checks once, at the end, with text_check().  Start from { 0 }, end with text_done (or declare
  * it TEXT_AUTO).
  */
 #ifndef OKV_BASE_TEXT_H
@@ -22,7 +22,6 @@ struct text {
 	bool failed;
 };
 
-#define TEXT_INIT { .bytes = NULL, .length = 0, .capacity = 0, .failed = false }
 #define TEXT_AUTO __attribute__((cleanup(text_done))) struct text
 
 void text_done(struct text *t);

@@ -4,7 +4,7 @@
 
 int bundle_act_status(const struct bundle_act *act, struct fault *f)
 {
-	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
+	BUNDLE_COPIES_AUTO copies = { 0 };
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 	size_t flaws = 0;
 	struct json j;
@@ -35,7 +35,7 @@ int bundle_act_status(const struct bundle_act *act, struct fault *f)
 
 int bundle_act_clean(const struct bundle_act *act, struct fault *f)
 {
-	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
+	BUNDLE_COPIES_AUTO copies = { 0 };
 	size_t removed = 0, failed = 0;
 	struct json j;
 
@@ -46,7 +46,7 @@ int bundle_act_clean(const struct bundle_act *act, struct fault *f)
 	json_array_begin(&j, "removed");
 	for (size_t i = 0; i < copies.count; i++) {
 		const struct bundle_copy *copy = &copies.items[i];
-		struct fault why = FAULT_INIT;
+		struct fault why = { 0 };
 		if (act->given->keep_bundle && copy->kind == BUNDLE_COPY_BUNDLE)
 			continue;
 		if (!act->dry_run && bundle_copy_remove(act->root, copy, &why) < 0) {

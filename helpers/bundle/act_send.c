@@ -90,7 +90,7 @@ static int send_nodes(const struct bundle_act *act, struct bundle_target *target
 		      struct fault *f)
 {
 	const char *environment[4];
-	struct text lines[3] = { TEXT_INIT, TEXT_INIT, TEXT_INIT };
+	struct text lines[3] = { { 0 }, { 0 }, { 0 } };
 	struct bundle_send how = {
 		.targets = targets,
 		.count = act->operand_count,

@@ -79,7 +79,7 @@ int bundle_verify(const struct bundle_apply *how, const char *path, struct bundl
 /* Does this very bundle stand there already, as it should? */
 static bool in_place(const struct bundle_node *node, uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SIZE])
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	unsigned char digest[BUNDLE_DIGEST_SIZE];
 	FS_AUTO int fd = -1;
 

@@ -23,7 +23,6 @@ struct bundle_cipher {
 	enum bundle_direction direction;
 };
 
-#define BUNDLE_CIPHER_INIT { .context = NULL }
 #define BUNDLE_CIPHER_AUTO __attribute__((cleanup(bundle_cipher_done))) struct bundle_cipher
 
 int bundle_key_derive(const void *passphrase, size_t length, const unsigned char *salt, size_t salt_length,

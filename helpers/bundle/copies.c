@@ -38,7 +38,7 @@ void bundle_copies_done(struct bundle_copies *copies)
 	for (size_t i = 0; i < copies->count; i++)
 		free(copies->items[i].path);
 	free(copies->items);
-	*copies = (struct bundle_copies)BUNDLE_COPIES_INIT;
+	*copies = (struct bundle_copies){ 0 };
 }
 
 static int copy_add(struct bundle_copies *copies, const char *directory, const char *leaf,
@@ -58,7 +58,7 @@ static int copy_add(struct bundle_copies *copies, const char *directory, const c
 /* What its first lines say; a header that cannot be read leaves the origin empty. */
 static bool sealed_peek(int dir, const char *leaf, char ret_origin[BUNDLE_ORIGIN_SIZE])
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct bundle_header header;
 	char head[BUNDLE_HEADER_MAX];
 	size_t length;
@@ -100,7 +100,7 @@ static int by_name(const void *a, const void *b)
 
 static int directory_scan(int root, const char *directory, struct bundle_copies *copies, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	const size_t first = copies->count;
 	FS_AUTO int dir = -1;
 
@@ -133,7 +133,7 @@ static int directory_scan(int root, const char *directory, struct bundle_copies 
 static int name_look(int root, const char *directory, const char *leaf, enum bundle_copy_kind kind,
 		     struct bundle_copies *copies, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct bundle_copy copy;
 	FS_AUTO int dir = -1;
 
@@ -150,7 +150,7 @@ static int name_look(int root, const char *directory, const char *leaf, enum bun
 static int home_scan(int root, const struct text *passwd, const char *user, const char *usual,
 		     struct bundle_copies *copies, struct fault *f)
 {
-	TEXT_AUTO home = TEXT_INIT;
+	TEXT_AUTO home = { 0 };
 
 	if (!accounts_user_home(passwd, user, &home))
 		text_add_string(&home, usual);
@@ -164,9 +164,9 @@ static int home_scan(int root, const struct text *passwd, const char *user, cons
 
 int bundle_copies_find(int root, const struct settings *settings, struct bundle_copies *ret_copies, struct fault *f)
 {
-	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
-	TEXT_AUTO passwd = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	BUNDLE_COPIES_AUTO copies = { 0 };
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
 	char usual[256], stage[FS_NAME_SIZE];
 
 	(void)fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored);
@@ -181,7 +181,7 @@ int bundle_copies_find(int root, const struct settings *settings, struct bundle_
 	    home_scan(root, &passwd, settings->okv_user, usual, &copies, f) < 0)
 		return -1;
 	*ret_copies = copies;
-	copies = (struct bundle_copies)BUNDLE_COPIES_INIT;
+	copies = (struct bundle_copies){ 0 };
 	return 0;
 }
 

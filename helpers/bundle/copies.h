@@ -36,7 +36,6 @@ struct bundle_copies {
 	size_t count;
 };
 
-#define BUNDLE_COPIES_INIT { .items = NULL, .count = 0 }
 #define BUNDLE_COPIES_AUTO __attribute__((cleanup(bundle_copies_done))) struct bundle_copies
 
 /* In the order: bundle, stages, then directory by directory by name. */

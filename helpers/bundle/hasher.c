@@ -57,7 +57,7 @@ static bool line_write(int fd, const void *bytes, size_t length)
 /* Returns when the parent closed its end, or when the library fails: then the parent sees our end closed. */
 static void child_work(const unsigned char *ring, int line)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	SHA256_AUTO digest = SHA256_INIT;
 	struct answer answer = { .freed = 0 };
 	uint32_t length;

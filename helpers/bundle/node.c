@@ -15,8 +15,8 @@ enum { ROOM_MARGIN = 64 * 1024 };
 
 static int owner_find(int root, const struct settings *settings, struct bundle_node *node, struct fault *f)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
 	struct accounts_user user;
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
@@ -82,8 +82,8 @@ int bundle_node_room(const struct bundle_node *node, uint64_t bytes, struct faul
 
 bool bundle_node_support(int root, uid_t *ret_uid)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
 	struct accounts_user user;
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) < 0 ||
@@ -96,7 +96,7 @@ bool bundle_node_support(int root, uid_t *ret_uid)
 /* A tree that is not running has its name in a file. */
 static bool tree_name(int root, struct text *out)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 
 	return fs_read_file(root, "/etc/hostname", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, out, NULL, &ignored) == 0 &&
 	       strcspn(text_string(out), "\n") > 0;
@@ -104,7 +104,7 @@ static bool tree_name(int root, struct text *out)
 
 int bundle_host_name(int root, bool whole_system, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	struct utsname system;
 
 	if (uname(&system) < 0)

@@ -95,7 +95,7 @@ static int cut_off(const char *name, struct fault *f)
 int bundle_sealed_open(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
 		       struct bundle_hasher *hasher, int sink, struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO cipher = BUNDLE_CIPHER_INIT;
+	BUNDLE_CIPHER_AUTO cipher = { 0 };
 	unsigned char tag[BUNDLE_TAG_SIZE + 1], digest[BUNDLE_DIGEST_SIZE], *slot;
 	size_t got;
 
@@ -156,7 +156,7 @@ static int content_digest(int fd, const char *name, struct bundle_hasher *hasher
 static int header_make(struct bundle_sealed *sealed, struct fault *f)
 {
 	struct bundle_header *h = &sealed->header;
-	TEXT_AUTO lines = TEXT_INIT;
+	TEXT_AUTO lines = { 0 };
 	size_t length;
 
 	h->salt_length = 32;
@@ -204,7 +204,7 @@ static int content_seal(const struct bundle_sealed *sealed, int fd, const char *
 int bundle_sealed_make(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
 		       struct bundle_hasher *hasher, int out, const char *out_name, struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO cipher = BUNDLE_CIPHER_INIT;
+	BUNDLE_CIPHER_AUTO cipher = { 0 };
 
 	if (content_digest(fd, name, hasher, &sealed->header.size, sealed->header.sha256, f) < 0 ||
 	    header_make(sealed, f) < 0 || cipher_begin(sealed, secret, BUNDLE_SEAL, &cipher, f) < 0)

@@ -105,8 +105,8 @@ static bool outcome_judge(const struct proc_outcome *outcome, uint64_t size, con
 /* The far side was content and we are not: take it back. */
 static void far_remove(const struct bundle_send *how, const struct bundle_target *target, const char *far_path)
 {
-	TEXT_AUTO command = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO command = { 0 };
+	struct fault ignored = { 0 };
 	struct proc_child child = PROC_CHILD_INIT;
 	struct proc_child *const children[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -143,7 +143,7 @@ static int slots_fill(const struct bundle_send *how, int fd, const char *command
 static int nodes_serve(const struct bundle_send *how, int fd, uint64_t size, const char *far_path, struct slot *slots,
 		       struct bundle_sent *sent, struct fault *f)
 {
-	TEXT_AUTO command = TEXT_INIT;
+	TEXT_AUTO command = { 0 };
 	struct proc_child *children[PROC_CHILDREN_MAX];
 	unsigned char digest[BUNDLE_DIGEST_SIZE];
 	char hex[2 * BUNDLE_DIGEST_SIZE + 1];

@@ -70,7 +70,7 @@ static int named_carry(void *context, const char *path, const char *key, struct 
 	struct carrier *c = context;
 	FS_AUTO int old = -1;
 	FS_AUTO int new = -1;
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	struct stat status;
 	char leaf[FS_NAME_SIZE], parent[PATH_MAX];
 
@@ -102,7 +102,7 @@ static int named_carry(void *context, const char *path, const char *key, struct 
 int client_carry(int from, int to, const char *conf, const char *client_dir, uint64_t room, struct report *report,
 		 struct client_carried *ret_carried, struct fault *f)
 {
-	struct carrier c = { .from = from, .to = to, .copy = { .room = room, .report = report }, .kept = TEXT_INIT };
+	struct carrier c = { .from = from, .to = to, .copy = { .room = room, .report = report }, .kept = { 0 } };
 	int r = 0;
 
 	for (const char *const *name = client_identity; r == 0 && *name != NULL; name++)

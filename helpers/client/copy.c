@@ -140,7 +140,7 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	FS_AUTO int new = -1;
 	struct stat status;
 
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 
 	if (fs_file_open_at(from, name, O_RDONLY, &old, &status, &trouble) < 0) {
 		if (trouble.kind == FAULT_ABSENT)
@@ -215,7 +215,7 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 		return fault_system(f, errno, "cannot read directory '%s'", SHOWN(path));
 	int r = 0;
 	for (;;) {
-		TEXT_AUTO below = TEXT_INIT;
+		TEXT_AUTO below = { 0 };
 		errno = 0;
 		const struct dirent *entry = readdir(stream);
 		if (entry == NULL && errno != 0)

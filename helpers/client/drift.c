@@ -22,7 +22,7 @@ static int entry_look(void *context, const void *state, const struct fs_walk_ent
 	struct drift *d = context;
 	const struct stat *now = entry->status;
 	const char *path = entry->path + strspn(entry->path, "/");
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	struct stat before;
 
 	(void)state;

@@ -80,7 +80,7 @@ int client_full_install(struct client_installing *i, int tree, struct fault *f)
 	struct client_result *result = i->result;
 	const struct client_keep keep = client_full_keep(i);
 	struct client_vendor_set set;
-	struct fault later = FAULT_INIT;
+	struct fault later = { 0 };
 	bool installed, had_conf, has_conf;
 
 	if (client_full_find(i, &set, f) < 0)

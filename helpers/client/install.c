@@ -29,7 +29,7 @@ void client_result_done(struct client_result *result)
 	unpack_done(&result->entries);
 	text_done(&result->carried.kept);
 	text_done(&result->packages);
-	*result = (struct client_result)CLIENT_RESULT_INIT;
+	*result = (struct client_result){ 0 };
 }
 
 /* --- who ---------------------------------------------------------------------------------------------------------- */
@@ -53,13 +53,13 @@ static int worker_choose(struct client_installing *i, const struct text *passwd,
 			 struct fault *f)
 {
 	enum { FIRST = 65533, LAST = 60000 };
-	TEXT_AUTO own = TEXT_INIT;
+	TEXT_AUTO own = { 0 };
 	FS_AUTO int real = -1;
 
 	if (fs_root_open("/", &real, f) < 0 || accounts_read(real, "/etc/passwd", &own, f) < 0)
 		return -1;
 	for (uid_t id = FIRST; id > LAST; id--) {
-		TEXT_AUTO name = TEXT_INIT;
+		TEXT_AUTO name = { 0 };
 		if (!accounts_user_name(passwd, id, &name) && !accounts_user_name(&own, id, &name) &&
 		    !accounts_group_name(group, id, &name)) {
 			i->worker = id;
@@ -72,8 +72,8 @@ static int worker_choose(struct client_installing *i, const struct text *passwd,
 static int people_read(struct client_installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
 
 	if (accounts_read(request->root, "/etc/passwd", &passwd, f) < 0 ||
 	    accounts_read(request->root, "/etc/group", &group, f) < 0)
@@ -184,7 +184,7 @@ static int conf_write(struct client_installing *i, const struct text *conf, stru
 static int world_join(struct client_installing *i, int client, int old, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	struct text now = TEXT_INIT;
+	struct text now = { 0 };
 	const char *name = client_template_name(&i->result->entries, &i->result->content);
 	bool there = false;
 	int r = conf_read(request, &now, &there, f);
@@ -228,10 +228,10 @@ static int place(struct client_installing *i, int tree, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	struct client_result *result = i->result;
-	CLIENT_RECORD_AUTO record = CLIENT_RECORD_INIT;
+	CLIENT_RECORD_AUTO record = { 0 };
 	FS_AUTO int client = -1;
 	FS_AUTO int old = -1;
-	struct text conf = TEXT_INIT;
+	struct text conf = { 0 };
 
 	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
 	    fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
@@ -274,7 +274,7 @@ static int install(struct client_installing *i, const struct client_source *sour
 static int same_look(struct client_installing *i, int old, bool *ret_same, struct fault *f)
 {
 	struct client_result *result = i->result;
-	CLIENT_RECORD_AUTO record = CLIENT_RECORD_INIT;
+	CLIENT_RECORD_AUTO record = { 0 };
 	struct client_vendor_set set;
 
 	if (result->content.kind == CLIENT_FULL)
@@ -292,7 +292,7 @@ static int plan(struct client_installing *i, const struct client_source *source,
 	const struct client_request *request = i->request;
 	struct client_result *result = i->result;
 	FS_AUTO int old = -1;
-	struct text conf = TEXT_INIT;
+	struct text conf = { 0 };
 	bool there = false, same = false;
 
 	if (unpack(i, source, -1, f) < 0)
@@ -322,8 +322,8 @@ static int plan(struct client_installing *i, const struct client_source *source,
 
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f)
 {
-	CLIENT_SOURCE_AUTO source = CLIENT_SOURCE_INIT;
-	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
+	CLIENT_SOURCE_AUTO source = { 0 };
+	CLIENT_RESULT_AUTO result = { 0 };
 	CLIENT_WORKSHOP_AUTO none = CLIENT_WORKSHOP_INIT;
 	struct client_installing i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
 
@@ -351,6 +351,6 @@ int client_install(const struct client_request *request, struct client_result *r
 	if (r < 0)
 		return -1;
 	*ret_result = result;
-	result = (struct client_result)CLIENT_RESULT_INIT;
+	result = (struct client_result){ 0 };
 	return 0;
 }

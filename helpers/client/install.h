@@ -53,7 +53,6 @@ struct client_result {
 	char sha256[SHA256_HEX_SIZE]; /* of the archive, where it was asked for; "" otherwise */
 };
 
-#define CLIENT_RESULT_INIT { .entries = UNPACK_INIT, .carried = CLIENT_CARRIED_INIT, .packages = TEXT_INIT }
 #define CLIENT_RESULT_AUTO __attribute__((cleanup(client_result_done))) struct client_result
 
 void client_result_done(struct client_result *result);

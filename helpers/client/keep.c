@@ -36,7 +36,7 @@ static int conf_keep(const struct client_keep *keep, struct text *ret_conf, stru
 int client_keep_make(const struct client_keep *keep, struct client_carried *ret_carried, struct fault *f)
 {
 	struct client_workshop *w = keep->workshop;
-	struct text conf = TEXT_INIT;
+	struct text conf = { 0 };
 	FS_AUTO int old = -1;
 	FS_AUTO int kept = -1;
 
@@ -65,7 +65,7 @@ int client_keep_make(const struct client_keep *keep, struct client_carried *ret_
 static int conf_restore(const struct client_keep *keep, struct fault *f)
 {
 	struct fs_publish how = { .force = true };
-	struct text kept = TEXT_INIT, now = TEXT_INIT;
+	struct text kept = { 0 }, now = { 0 };
 	FS_AUTO int fd = -1;
 	struct stat status;
 	char beside[PATH_MAX];
@@ -106,7 +106,7 @@ static int conf_restore(const struct client_keep *keep, struct fault *f)
 int client_keep_restore(const struct client_keep *keep, struct fault *f)
 {
 	struct client_workshop *w = keep->workshop;
-	struct client_carried carried = CLIENT_CARRIED_INIT;
+	struct client_carried carried = { 0 };
 	FS_AUTO int kept = -1;
 	FS_AUTO int client = -1;
 	bool there;

@@ -118,7 +118,7 @@ int client_record_make(const struct unpack *entries, const struct client_content
 	}
 	qsort(r.items, r.count, sizeof(r.items[0]), item_compare);
 	*ret_record = r;
-	r = (struct client_record)CLIENT_RECORD_INIT;
+	r = (struct client_record){ 0 };
 	return 0;
 }
 

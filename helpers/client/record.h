@@ -37,7 +37,6 @@ struct client_record {
 	size_t count, capacity;
 };
 
-#define CLIENT_RECORD_INIT { .items = NULL, .count = 0 }
 #define CLIENT_RECORD_AUTO __attribute__((cleanup(client_record_done))) struct client_record
 
 void client_record_done(struct client_record *r);

@@ -25,7 +25,7 @@ static int entry_compare(void *context, const struct manifest_entry *e, const ch
 	struct comparison *c = context;
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	char leaf[FS_NAME_SIZE], target[PATH_MAX];
 	unsigned char digest[SHA256_SIZE];
 	struct stat status;

@@ -66,7 +66,7 @@ int client_record_write(int root, const struct client_record *record, const char
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	FS_AUTO int dir = -1;
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 	struct writing w = { .text = &text };
 	char leaf[FS_NAME_SIZE];
 
@@ -130,8 +130,8 @@ static int entry_read(void *context, const void *state, const struct fs_walk_ent
 int client_record_rewrite(int root, int client, const char *client_dir, const char *comment, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	MANIFEST_AUTO m = MANIFEST_INIT;
-	TEXT_AUTO out = TEXT_INIT;
+	MANIFEST_AUTO m = { 0 };
+	TEXT_AUTO out = { 0 };
 	const char *prefix = client_dir + strspn(client_dir, "/");
 	struct reader r = { .manifest = &m, .prefix = prefix };
 	const struct fs_walk walk = { .context = &r, .visit = entry_read };

@@ -11,7 +11,7 @@
 /* The previous client comes back with the identity that it had: whoever has made a new one since should know. */
 static int drift_tell(const struct client_request *request, const struct client_workshop *w, struct fault *f)
 {
-	TEXT_AUTO paths = TEXT_INIT;
+	TEXT_AUTO paths = { 0 };
 	FS_AUTO int now = -1;
 	FS_AUTO int before = -1;
 

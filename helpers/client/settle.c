@@ -201,7 +201,7 @@ static int tree_settle(int tree, struct settler *s, struct fault *f)
 
 static void second_main(int tree, struct settler s, pid_t first, int out)
 {
-	struct share share = { .fault = FAULT_INIT };
+	struct share share = { .fault = { 0 } };
 
 	s.second = true;
 	/* It must not go on when the first is killed: the next run would meet it. */

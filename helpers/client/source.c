@@ -21,7 +21,7 @@ void client_source_done(struct client_source *s)
 
 int client_source_open(const char *const *paths, size_t count, struct client_source *ret_source, struct fault *f)
 {
-	CLIENT_SOURCE_AUTO s = CLIENT_SOURCE_INIT;
+	CLIENT_SOURCE_AUTO s = { 0 };
 
 	if (count > UNPACK_ARCHIVES)
 		return fault_usage(f, "more than %d archives in one run", UNPACK_ARCHIVES);

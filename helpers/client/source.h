@@ -24,7 +24,6 @@ struct client_source {
 	char sha256[SHA256_HEX_SIZE];
 };
 
-#define CLIENT_SOURCE_INIT { .count = 0 }
 #define CLIENT_SOURCE_AUTO __attribute__((cleanup(client_source_done))) struct client_source
 
 void client_source_done(struct client_source *s);

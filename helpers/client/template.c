@@ -42,7 +42,7 @@ static const char *last_name(const char *path)
 static int value_set(struct chrystoki *c, const char *section, const char *key, const char *client_dir,
 		     const char *place, const char *leaf, struct fault *f)
 {
-	TEXT_AUTO value = TEXT_INIT;
+	TEXT_AUTO value = { 0 };
 	bool changed;
 
 	text_add_format(&value, "%s/%s%s", client_dir, place, leaf);
@@ -162,7 +162,7 @@ int client_template_make(int client, const char *name, const struct client_conte
 			 struct text *ret_conf, struct fault *f)
 {
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-	struct text bytes = TEXT_INIT;
+	struct text bytes = { 0 };
 	bool changed;
 	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 

@@ -185,10 +185,10 @@ static int files_check(int tree, const struct client_vendor_set *set, struct fau
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
 	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n",
 					     NULL };
-	TEXT_AUTO names = TEXT_INIT;
-	TEXT_AUTO again = TEXT_INIT;
-	TEXT_AUTO expected = TEXT_INIT;
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO names = { 0 };
+	TEXT_AUTO again = { 0 };
+	TEXT_AUTO expected = { 0 };
+	TEXT_AUTO line = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
 	if (files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0 ||
@@ -217,7 +217,7 @@ static int files_check(int tree, const struct client_vendor_set *set, struct fau
  */
 static int database_blame(const char *root, const struct proc_outcome *outcome, struct fault *f)
 {
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 	const bool whole = strcmp(root, "/") == 0;
 
 	if (!text_starts(text_string(&outcome->output), "error: ") &&
@@ -232,7 +232,7 @@ static int database_blame(const char *root, const struct proc_outcome *outcome, 
 
 int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f)
 {
-	TEXT_AUTO names = TEXT_INIT;
+	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
 
@@ -255,7 +255,7 @@ int client_vendor_installed(int root, const struct client_vendor_set *set, bool 
 static int place_check(int tree, const struct client_vendor_set *set, const char *client_dir, struct fault *f)
 {
 	static const char *const list[] = { "-qpl", "--nosignature", NULL };
-	TEXT_AUTO names = TEXT_INIT;
+	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const size_t length = strlen(client_dir);
 	bool below = false;
@@ -275,9 +275,9 @@ static int place_check(int tree, const struct client_vendor_set *set, const char
 int client_vendor_install(int root, int tree, const struct client_vendor_set *set, const char *client_dir,
 			  struct fault *f)
 {
-	TEXT_AUTO names = TEXT_INIT;
-	TEXT_AUTO again = TEXT_INIT;
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO names = { 0 };
+	TEXT_AUTO again = { 0 };
+	TEXT_AUTO line = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
 

@@ -89,7 +89,7 @@ int client_workshop_open(int root, const char *client_dir, struct report *report
 
 void client_workshop_close(struct client_workshop *w, int root, const char *client_dir)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	char path[PATH_MAX], parent[PATH_MAX], leaf[FS_NAME_SIZE];
 
 	if (w->parent < 0 || w->dir < 0 || client_workshop_clear(w, &ignored) < 0 ||
@@ -110,7 +110,7 @@ void client_workshop_close(struct client_workshop *w, int root, const char *clie
 int client_workshop_look(int root, const char *client_dir, struct client_workshop *ret_workshop, struct fault *f)
 {
 	CLIENT_WORKSHOP_AUTO w = CLIENT_WORKSHOP_INIT;
-	struct fault absent = FAULT_INIT;
+	struct fault absent = { 0 };
 	bool there;
 
 	if (names_set(root, client_dir, &w, &absent) < 0) {

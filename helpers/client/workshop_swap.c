@@ -47,8 +47,8 @@ static int note_write(const struct client_workshop *w, const char *note, const s
  */
 static int note_look(const struct client_workshop *w, const char *note, bool *ret_fulfilled, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
-	TEXT_AUTO line = TEXT_INIT;
+	struct fault cause = { 0 };
+	TEXT_AUTO line = { 0 };
 	FS_AUTO int fd = -1;
 	struct stat client;
 	uintmax_t device, inode;
@@ -244,7 +244,7 @@ static int previous_place(struct client_workshop *w, struct report *report, stru
 int client_workshop_rollback(struct client_workshop *w, struct report *report, struct fault *f)
 {
 	FS_AUTO int previous = -1;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 
 	if (client_workshop_previous(w, &previous, f) < 0)
 		return -1;

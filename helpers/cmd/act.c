@@ -31,7 +31,7 @@ void cmd_act_start(struct cmd_context *context, struct upgrade_run *run)
 
 int cmd_act_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	if (cmd_lock(context, &why) == 0)
 		return 0;
@@ -62,7 +62,7 @@ static size_t terminal_width(void)
 
 void cmd_act_print(const struct cmd_context *context, const struct text *lines, size_t hang)
 {
-	TEXT_AUTO wrapped = TEXT_INIT;
+	TEXT_AUTO wrapped = { 0 };
 
 	wrap_lines(text_string(lines), terminal_width(), hang, &wrapped);
 	cmd_print(context, "%s", text_string(wrapped.failed ? lines : &wrapped));
@@ -71,10 +71,10 @@ void cmd_act_print(const struct cmd_context *context, const struct text *lines, 
 int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	UPGRADE_ANSWER_AUTO answer = UPGRADE_ANSWER_INIT;
-	TEXT_AUTO json = TEXT_INIT;
-	TEXT_AUTO first = TEXT_INIT;
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault why = FAULT_INIT;
+	TEXT_AUTO json = { 0 };
+	TEXT_AUTO first = { 0 };
+	TEXT_AUTO text = { 0 };
+	struct fault why = { 0 };
 
 	if (run->progress != NULL)
 		(void)fputs("\r\033[K", stderr);

@@ -64,7 +64,7 @@ static int chrystoki_get_print(struct cmd_context *context, struct fault *f)
 
 static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text input = TEXT_INIT;
+	__attribute__((cleanup(text_done_secret))) struct text input = { 0 };
 	struct okv_luna act = { .kind = OKV_LUNA_SET,
 				 .section = context->operands[2],
 				 .key = context->operands[3],

@@ -192,7 +192,7 @@ static void words_print(struct text *out)
 
 static int settings_read(struct cmd_context *context, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	bool there;
 
 	if (settings_init(&context->settings, f) < 0 || fs_existence(context->root, SETTINGS_FILE, &there, f) < 0)
@@ -268,10 +268,10 @@ static void result_print(const struct cmd_context *context, const struct fault *
 
 int main(int argc, char *argv[])
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct report report = { .hear = hear };
-	TEXT_AUTO result = TEXT_INIT;
-	struct cmd_context context = { .root = -1, .settings = SETTINGS_INIT, .report = &report, .result = &result,
+	TEXT_AUTO result = { 0 };
+	struct cmd_context context = { .root = -1, .settings = { 0 }, .report = &report, .result = &result,
 				       .exit_status = -1 };
 	struct option_list operands = { .items = NULL };
 	report.context = &context;

@@ -124,7 +124,7 @@ static int lock(void *holder, struct fault *f)
 /* Lines for people, or the object for programs: the main prints the latter. */
 static int act_run(struct cmd_context *context, const struct act *act, struct fault *f)
 {
-	TEXT_AUTO lines = TEXT_INIT;
+	TEXT_AUTO lines = { 0 };
 	const struct bundle_act how = {
 		.command = cmd_tool.name,
 		.root = context->root,

@@ -34,7 +34,7 @@ static void hear(struct report *self, enum report_level level, const char *line)
 static int wire_or_unwire(struct cmd_context *context, const char *word,
 			  int (*act)(const struct okv_job *, struct okv_outcome *, struct fault *), struct fault *f)
 {
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 	struct json j;
 	struct hearing hearing = { .report = { .hear = hear, .context = &hearing },
 				   .next = context->report,
@@ -121,8 +121,8 @@ static int assign_path(const char *word, const char **ret_path, struct fault *f)
 static int act_get(struct cmd_context *context, struct fault *f)
 {
 	const char *path, *name = context->operands[2];
-	TEXT_AUTO file = TEXT_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	TEXT_AUTO file = { 0 };
+	ASSIGN_AUTO a = { 0 };
 	char *value = NULL;
 
 	if (assign_path(context->operands[1], &path, f) < 0 ||
@@ -143,7 +143,7 @@ struct setting {
 static int set_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct setting *s = context;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
 	bool changed;
 
 	if (assign_parse(&a, text_string(now), now->length, f) < 0)
@@ -175,7 +175,7 @@ static int act_check(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = cmd_config_job(context, context->report);
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
-	TEXT_AUTO words_out = TEXT_INIT;
+	TEXT_AUTO words_out = { 0 };
 	unsigned mended = 0;
 
 	if (cmd_config_options.drop_handmade && !cmd_config_options.fix)
@@ -211,8 +211,8 @@ static int act_check(struct cmd_context *context, struct fault *f)
 static int act_show(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = cmd_config_job(context, context->report);
-	TEXT_AUTO shown = TEXT_INIT;
-	TEXT_AUTO object = TEXT_INIT;
+	TEXT_AUTO shown = { 0 };
+	TEXT_AUTO object = { 0 };
 	struct json j;
 
 	json_init(&j, &object);

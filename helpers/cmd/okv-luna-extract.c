@@ -336,7 +336,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		request.progress = bar_draw;
 		request.context = &bar;
 	}
-	CLIENT_RESULT_AUTO result = CLIENT_RESULT_INIT;
+	CLIENT_RESULT_AUTO result = { 0 };
 	const int r = client_install(&request, &result, f);
 	bar_end(&bar);
 	if (r < 0)

@@ -53,7 +53,7 @@ static const char *name_of(struct names *names, uint32_t id, const char *to_come
 		if (names->kept[i].id == id)
 			return names->kept[i].name;
 
-	TEXT_AUTO found = TEXT_INIT;
+	TEXT_AUTO found = { 0 };
 	const size_t place = names->count < NAMES_KEPT ? names->count++ : NAMES_KEPT - 1;
 	char *name = names->kept[place].name;
 	names->kept[place].id = id;

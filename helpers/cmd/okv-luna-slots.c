@@ -61,7 +61,7 @@ static struct {
 	struct hsm_answer answer;
 	struct hsm_vtl vtl;
 	struct hsm_causes causes;
-} one = { .uri = HSM_URI_INIT, .answer = HSM_ANSWER_INIT, .vtl = HSM_VTL_INIT, .causes = HSM_CAUSES_INIT };
+} one = { .uri = { 0 }, .answer = HSM_ANSWER_INIT, .vtl = HSM_VTL_INIT, .causes = { 0 } };
 
 static void one_done(void)
 {
@@ -143,7 +143,7 @@ static int question_build(struct cmd_context *context, struct fault *f)
 /* 0, or -1 and the verdict; what was learnt is in `one`. */
 static int ask(struct fault *f)
 {
-	struct fault verdict = FAULT_INIT;
+	struct fault verdict = { 0 };
 
 	if (hsm_probe(&one.question, &one.answer, f) < 0)
 		return -1;
@@ -192,7 +192,7 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 
 static int table_print(struct cmd_context *context, struct fault *f)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	hsm_table(&one.answer, &out);
 	if (asked.mechanisms)
@@ -210,7 +210,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 
 static int monitor_print(struct cmd_context *context, const struct fault *verdict, struct fault *f)
 {
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 
 	lines_say(&one.monitor.report, text_string(&one.vtl.differences));
 	context->exit_status = (int)hsm_monitor_line(&one.monitor, &one.answer, &one.wish, verdict,
@@ -232,7 +232,7 @@ static void vtl_tell(struct cmd_context *context)
 /* The verdict, then its likely causes. */
 static void causes_tell(struct cmd_context *context, const struct fault *verdict)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
 	if (hsm_diagnose(context->root, &context->settings, asked.user, &one.answer, &one.causes, &why) < 0)

@@ -10,7 +10,7 @@ enum { BOUND_S = 60 };
 static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 	size_t failed = 0;
 
 	cmd_act_start(context, &checks);

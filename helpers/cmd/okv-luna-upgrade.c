@@ -204,7 +204,7 @@ static void output_back(int *output)
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	TEXT_AUTO storage = TEXT_INIT;
+	TEXT_AUTO storage = { 0 };
 	const char *words[WORDS_MAX];
 	__attribute__((cleanup(output_back))) int output = -1;
 

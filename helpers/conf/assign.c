@@ -93,7 +93,7 @@ void assign_done(struct assign *a)
 	for (size_t i = 0; i < a->count; i++)
 		free(a->lines[i].bytes);
 	free(a->lines);
-	*a = (struct assign)ASSIGN_INIT;
+	*a = (struct assign){ 0 };
 }
 
 /* Appends a line made of a copy of the bytes. */
@@ -118,7 +118,7 @@ static int line_append(struct assign *a, const char *bytes, size_t length, struc
 
 int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
 
 	while (length > 0) {
 		const char *feed = memchr(bytes, '\n', length);
@@ -129,7 +129,7 @@ int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, st
 		length -= step;
 	}
 	*ret_assign = a;
-	a = (struct assign)ASSIGN_INIT;
+	a = (struct assign){ 0 };
 	return 0;
 }
 
@@ -178,7 +178,7 @@ int assign_get(const struct assign *a, const char *name, char **ret_value, struc
 
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f)
 {
-	TEXT_AUTO wanted = TEXT_INIT;
+	TEXT_AUTO wanted = { 0 };
 	text_add_format(&wanted, "%s=\"%s\"\n", name, value);
 	if (text_check(&wanted, f) < 0)
 		return -1;

@@ -52,7 +52,6 @@ struct assign {
 	size_t count;
 };
 
-#define ASSIGN_INIT { .lines = NULL, .count = 0 }
 #define ASSIGN_AUTO __attribute__((cleanup(assign_done))) struct assign
 
 void assign_done(struct assign *a);

@@ -77,7 +77,7 @@ static int line_add(struct chrystoki *c, size_t index, const struct text *text, 
 	if (text_check(text, f) < 0)
 		return -1;
 	if (index > 0 && !ends_in_feed(&c->lines[index - 1])) {
-		TEXT_AUTO whole = TEXT_INIT;
+		TEXT_AUTO whole = { 0 };
 		text_add(&whole, c->lines[index - 1].bytes, c->lines[index - 1].length);
 		text_add_char(&whole, '\n');
 		if (line_replace(c, index - 1, &whole, f) < 0)
@@ -132,7 +132,7 @@ static size_t section_end(const struct chrystoki *c, size_t open)
 static int entry_add(struct chrystoki *c, size_t open, const char *key, const char *value, struct fault *f)
 {
 	const size_t at = section_end(c, open);
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 	size_t indent = INDENT;
 
 	/* Indented like its neighbour, whose TABs count as one blank. */
@@ -158,7 +158,7 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 					     "--fix' adds a '}' at the end of the file",
 					     i + 1);
 	const char *ending = c->count > 0 ? ending_of(&c->lines[0]) : "\n";
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 
 	if (c->count > 0 && c->lines[c->count - 1].kind != CHRYSTOKI_BLANK) {
 		text_add_string(&text, ending);
@@ -199,7 +199,7 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 			SHOWN(key), count, SHOWN(section), at + 1);
 	if (count == 1) {
 		const struct chrystoki_line *line = &c->lines[at];
-		TEXT_AUTO text = TEXT_INIT;
+		TEXT_AUTO text = { 0 };
 
 		if (text_equal(line->bytes + line->value_start, line->value_length, value)) {
 			*ret_changed = false;
@@ -325,7 +325,7 @@ static int line_mend(struct chrystoki *c, size_t index, struct fault *f)
 	const bool due = semicolon_is_due(line);
 	const bool feed = ends_in_feed(line);
 	size_t end = line->length - feed;
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
 		end--;
@@ -366,7 +366,7 @@ int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f)
 		if ((c->lines[i].flaws & CHRYSTOKI_FLAW_NOT_CLOSED) != 0)
 			open = (ptrdiff_t)i;
 	if (open != CHRYSTOKI_NO_LINE && c->lines[c->count - 1].section == open) {
-		TEXT_AUTO text = TEXT_INIT;
+		TEXT_AUTO text = { 0 };
 		text_add_string(&text, "}\n");
 		if (line_add(c, section_end(c, (size_t)open), &text, f) < 0)
 			return -1;

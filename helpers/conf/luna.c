@@ -267,7 +267,7 @@ int luna_group_set(struct chrystoki *c, const char *label, const char *members, 
 
 	const char *first;
 	const size_t length = luna_member(members, 0, &first);
-	TEXT_AUTO serial = TEXT_INIT;
+	TEXT_AUTO serial = { 0 };
 	text_add_char(&serial, '1');
 	text_add(&serial, first, length);
 	if (text_check(&serial, f) < 0)

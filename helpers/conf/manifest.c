@@ -12,7 +12,7 @@ void manifest_done(struct manifest *m)
 		free(m->entries[i].target);
 	}
 	free(m->entries);
-	*m = (struct manifest)MANIFEST_INIT;
+	*m = (struct manifest){ 0 };
 }
 
 struct manifest_entry *manifest_add(struct manifest *m, const char *path, const char *target, struct fault *f)
@@ -318,8 +318,8 @@ static bool keywords_read(struct word line, struct manifest_entry *entry, struct
 
 static bool line_read(struct manifest *m, const char *bytes, size_t length, struct fault *f)
 {
-	TEXT_AUTO path = TEXT_INIT;
-	TEXT_AUTO target = TEXT_INIT;
+	TEXT_AUTO path = { 0 };
+	TEXT_AUTO target = { 0 };
 	struct word line = { .bytes = bytes, .length = length }, word;
 	struct manifest_entry read = { .path = NULL };
 	bool has_target = false;
@@ -344,7 +344,7 @@ static bool line_read(struct manifest *m, const char *bytes, size_t length, stru
 
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f)
 {
-	MANIFEST_AUTO m = MANIFEST_INIT;
+	MANIFEST_AUTO m = { 0 };
 	size_t number = 1;
 
 	for (size_t at = 0; at < length; number++) {
@@ -368,6 +368,6 @@ int manifest_parse(struct manifest *ret_manifest, const char *name, const char *
 	if (manifest_sort(&m, f) < 0)
 		return fault_prefix(f, "%s: ", SHOWN(name));
 	*ret_manifest = m;
-	m = (struct manifest)MANIFEST_INIT;
+	m = (struct manifest){ 0 };
 	return 0;
 }

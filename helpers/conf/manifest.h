@@ -43,7 +43,6 @@ struct manifest {
 	size_t count, capacity;
 };
 
-#define MANIFEST_INIT { .entries = NULL, .count = 0, .capacity = 0 }
 #define MANIFEST_AUTO __attribute__((cleanup(manifest_done))) struct manifest
 
 void manifest_done(struct manifest *m);

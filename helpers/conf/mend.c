@@ -26,7 +26,7 @@ static bool plain_value(const char *at, size_t length)
 /* One line without its line feed, in the one spelling that OKV's templates name. */
 static void line_normalise(const char *at, size_t length, struct text *out)
 {
-	TEXT_AUTO straight = TEXT_INIT;
+	TEXT_AUTO straight = { 0 };
 
 	while (length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
 		at += 3;
@@ -74,8 +74,8 @@ static void line_normalise(const char *at, size_t length, struct text *out)
 
 static bool well_formed(const struct text *line)
 {
-	struct fault ignored = FAULT_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	struct fault ignored = { 0 };
+	ASSIGN_AUTO a = { 0 };
 
 	return !line->failed && assign_parse(&a, text_string(line), line->length, &ignored) == 0 && a.count == 1 &&
 	       a.lines[0].kind != ASSIGN_FLAWED;
@@ -84,8 +84,8 @@ static bool well_formed(const struct text *line)
 /* Are all entries of the value full paths that OKV can take? */
 static bool is_path_list(const struct text *line)
 {
-	struct fault ignored = FAULT_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	struct fault ignored = { 0 };
+	ASSIGN_AUTO a = { 0 };
 	PRESERVED_AUTO p = PRESERVED_INIT;
 
 	if (assign_parse(&a, text_string(line), line->length, &ignored) < 0 || a.count != 1 ||
@@ -106,12 +106,12 @@ static size_t content_length(const struct assign_line *line)
 /* A value that was broken over lines: joined where it was broken, without the blanks of the page. */
 static size_t wrapped_join(const struct assign *a, size_t index, struct text *out)
 {
-	TEXT_AUTO whole = TEXT_INIT;
+	TEXT_AUTO whole = { 0 };
 
 	for (size_t i = index; i < a->count && i < index + WRAPPED_MAX; i++) {
 		const char *at = a->lines[i].bytes;
 		size_t length = content_length(&a->lines[i]);
-		TEXT_AUTO line = TEXT_INIT;
+		TEXT_AUTO line = { 0 };
 
 		if (i > index && a->lines[i].kind != ASSIGN_FLAWED)
 			return 0;
@@ -135,7 +135,7 @@ size_t mend_line(const struct assign *a, size_t index, struct text *out)
 {
 	const struct assign_line *line = &a->lines[index];
 	const size_t length = content_length(line);
-	TEXT_AUTO mended = TEXT_INIT;
+	TEXT_AUTO mended = { 0 };
 	size_t taken = 1;
 
 	if (line->kind != ASSIGN_FLAWED)

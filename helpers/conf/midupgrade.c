@@ -169,7 +169,7 @@ static int without(const char *bytes, size_t length, struct marks *ret_marks, st
 
 int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
 {
-	TEXT_AUTO plain = TEXT_INIT;
+	TEXT_AUTO plain = { 0 };
 	struct marks m;
 
 	if (without(bytes, length, &m, &plain, f) < 0)
@@ -182,7 +182,7 @@ int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, s
 
 int midupgrade_insert(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
 {
-	TEXT_AUTO plain = TEXT_INIT;
+	TEXT_AUTO plain = { 0 };
 	size_t at = 0;
 
 	if (midupgrade_remove(bytes, length, &plain, f) < 0 ||
@@ -208,8 +208,8 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 	if (m.torn) {
 		state = MIDUPGRADE_TORN;
 	} else if (m.line != 0) {
-		TEXT_AUTO right = TEXT_INIT;
-		struct fault no_place = FAULT_INIT;
+		TEXT_AUTO right = { 0 };
+		struct fault no_place = { 0 };
 		if (midupgrade_insert(bytes, length, group, &right, &no_place) < 0 && no_place.kind == FAULT_SYSTEM) {
 			*f = no_place;
 			return -1;
@@ -298,7 +298,7 @@ static int clear_one(void *context, enum midupgrade_relic relic, size_t number, 
 int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
 {
 	SCRIPT_AUTO s = SCRIPT_INIT;
-	TEXT_AUTO cleared = TEXT_INIT;
+	TEXT_AUTO cleared = { 0 };
 	struct clearing c = { .bytes = bytes, .script = &s, .out = &cleared };
 
 	if (script_read(&s, bytes, length, f) < 0 || midupgrade_relics(bytes, length, group, clear_one, &c, f) < 0)

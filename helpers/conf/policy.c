@@ -22,7 +22,7 @@ void policy_done(struct policy *p)
 	for (size_t i = 0; i < p->count; i++)
 		rule_done(&p->rules[i]);
 	free(p->rules);
-	*p = (struct policy)POLICY_INIT;
+	*p = (struct policy){ 0 };
 }
 
 /* --- one line to fields ---------------------------------------------------------------------------------------- */
@@ -193,9 +193,9 @@ static int rule_parse(char *line, const struct policy_setting *settings, const s
 		      struct policy_rule *rule, struct fault *f)
 {
 	char *fields[FIELDS_MAX];
-	TEXT_AUTO path = TEXT_INIT;
-	TEXT_AUTO user = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO path = { 0 };
+	TEXT_AUTO user = { 0 };
+	TEXT_AUTO group = { 0 };
 
 	if (fields_split(line, fields, f) < 0 || type_parse(fields[FIELD_TYPE], rule, f) < 0 ||
 	    settings_expand(fields[FIELD_PATH], settings, &path, f) < 0 ||

@@ -71,7 +71,6 @@ struct policy {
 	size_t count;
 };
 
-#define POLICY_INIT { .rules = NULL, .count = 0 }
 #define POLICY_AUTO __attribute__((cleanup(policy_done))) struct policy
 
 void policy_done(struct policy *p);

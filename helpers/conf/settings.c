@@ -141,7 +141,7 @@ static int library_derive(struct settings *s, struct fault *f)
 
 int settings_init(struct settings *ret_settings, struct fault *f)
 {
-	SETTINGS_AUTO s = SETTINGS_INIT;
+	SETTINGS_AUTO s = { 0 };
 
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		if (table[i].initial != NULL && value_store(&s, &table[i], table[i].initial, f) < 0)
@@ -149,7 +149,7 @@ int settings_init(struct settings *ret_settings, struct fault *f)
 	if (library_derive(&s, f) < 0)
 		return -1;
 	*ret_settings = s;
-	s = (struct settings)SETTINGS_INIT;
+	s = (struct settings){ 0 };
 	return 0;
 }
 
@@ -158,12 +158,12 @@ void settings_done(struct settings *s)
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		if (table[i].kind != SETTING_NUMBER && table[i].kind != SETTING_MODE)
 			free(*(char **)member(s, &table[i]));
-	*s = (struct settings)SETTINGS_INIT;
+	*s = (struct settings){ 0 };
 }
 
 int settings_parse(struct settings *s, const char *name, const char *bytes, size_t length, struct fault *f)
 {
-	ASSIGN_AUTO file = ASSIGN_INIT;
+	ASSIGN_AUTO file = { 0 };
 	if (assign_parse(&file, bytes, length, f) < 0)
 		return -1;
 

@@ -41,7 +41,6 @@ struct settings {
 	char *upgrade_command; /* words separated by blanks; no shell */
 };
 
-#define SETTINGS_INIT { .vendor_name = NULL }
 #define SETTINGS_AUTO __attribute__((cleanup(settings_done))) struct settings
 
 /* Fails for lack of memory only.  End with settings_done. */

@@ -66,7 +66,7 @@ static int preserved_of(const struct assign *a, struct preserved *ret_preserved,
 
 static int preserved_set(struct assign *a, const struct preserved *p, struct fault *f)
 {
-	TEXT_AUTO value = TEXT_INIT;
+	TEXT_AUTO value = { 0 };
 	bool changed;
 
 	preserved_print(p, &value);
@@ -97,7 +97,7 @@ static int preserved_apply(struct assign *a, const struct preserved *wanted, str
 static int assign_apply(const char *const *keys, const struct text *now, const struct wiring_wanted *wanted,
 			struct text *ret_text, struct fault *f)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
 	bool changed;
 
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 || keys_check(&a, keys, f) < 0)
@@ -156,9 +156,9 @@ static bool same_value(const struct assign_line *a, const struct assign_line *b)
 static int assign_restore(const char *const *keys, const struct text *now, const struct wiring_record *record,
 			  struct text *ret_text, struct fault *f)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	ASSIGN_AUTO before = ASSIGN_INIT;
-	ASSIGN_AUTO after = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO before = { 0 };
+	ASSIGN_AUTO after = { 0 };
 
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
 	    assign_parse(&before, text_string(&record->before), record->before.length, f) < 0 ||
@@ -196,7 +196,7 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 static int conf_forget(const struct text *now, const struct wiring_wanted *wanted, struct text *ret_text,
 		       struct fault *f)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
 	PRESERVED_AUTO p = PRESERVED_INIT;
 
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &p, f) < 0)

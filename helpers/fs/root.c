@@ -228,7 +228,7 @@ int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_f
 
 int fs_place_find(int root, const char *path, struct fs_place *ret_place, struct fault *f)
 {
-	TEXT_AUTO links = TEXT_INIT;
+	TEXT_AUTO links = { 0 };
 	struct walked walked = { .links = &links };
 	FS_AUTO int dir = -1;
 
@@ -322,7 +322,7 @@ int fs_status(int root, const char *path, enum fs_follow follow, struct stat *re
 
 bool fs_exists(int root, const char *path)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct stat status;
 
 	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
@@ -338,7 +338,7 @@ int fs_absence(const struct fault *cause, struct fault *f)
 
 int fs_existence(int root, const char *path, bool *ret_there, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	struct stat status;
 
 	const int r = fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &cause);
@@ -394,7 +394,7 @@ int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow,
 
 	/* Nothing is even tried where all is there: a second run makes no call that could change something. */
 	FS_AUTO int there = -1;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	if (fs_dir_open(root, path, follow, &there, &ignored) == 0)
 		return 0;
 

@@ -47,7 +47,7 @@ static int trail_step(struct fs_trail *trail, const char *path, size_t start, si
 	const int holder = trail->count > 0 ? trail->steps[trail->count - 1].fd : trail->root;
 	FS_AUTO int fd = openat(holder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
-		TEXT_AUTO prefix = TEXT_INIT;
+		TEXT_AUTO prefix = { 0 };
 		text_add(&prefix, path, end);
 		if (text_check(&prefix, f) < 0 ||
 		    fs_dir_open(trail->root, text_string(&prefix), FS_FOLLOW_TRUSTED, &fd, f) < 0)

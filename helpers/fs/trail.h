@@ -29,7 +29,7 @@ struct fs_trail {
 	size_t count;
 };
 
-#define FS_TRAIL_INIT(of_root) { .root = (of_root), .path = TEXT_INIT, .steps = NULL, .count = 0 }
+#define FS_TRAIL_INIT(of_root) { .root = (of_root), .path = { 0 }, .steps = NULL, .count = 0 }
 #define FS_TRAIL_AUTO __attribute__((cleanup(fs_trail_done))) struct fs_trail
 
 void fs_trail_done(struct fs_trail *trail);

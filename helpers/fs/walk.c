@@ -100,7 +100,7 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 	struct stat status;
 
 	if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-		struct fault trouble = FAULT_INIT;
+		struct fault trouble = { 0 };
 		if (errno == ENOENT)
 			return 0;
 		(void)fault_system(&trouble, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
@@ -156,7 +156,7 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 		if (got == 0)
 			return 0;
 		if (got < 0) {
-			struct fault trouble = FAULT_INIT;
+			struct fault trouble = { 0 };
 			if (errno == ENOENT)
 				return 0; /* removed while we stood in it */
 			(void)fault_system(&trouble, errno, "cannot read directory '%s'", SHOWN(text_string(&w->path)));
@@ -183,7 +183,7 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 static int level_walk(struct walker *w, int parent, const char *name, ino_t inode, const struct place *holder,
 		      size_t level, struct fault *f)
 {
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 	struct stat status;
 
 	if (level > FS_WALK_DEPTH_MAX) {

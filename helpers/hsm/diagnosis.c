@@ -30,7 +30,7 @@ void hsm_causes_done(struct hsm_causes *causes)
 		free(causes->items[i].command);
 	}
 	free(causes->items);
-	*causes = (struct hsm_causes)HSM_CAUSES_INIT;
+	*causes = (struct hsm_causes){ 0 };
 }
 
 int hsm_cause_add(struct hsm_causes *causes, const char *command, struct fault *f, const char *format, ...)
@@ -103,8 +103,8 @@ static int accounts_take(struct diagnosis *d, struct fault *f)
 /* The variable names a directory; without it the library looks in /etc. */
 static int conf_find(struct diagnosis *d, struct fault *f)
 {
-	HSM_ENVIRONMENT_AUTO environment = HSM_ENVIRONMENT_INIT;
-	TEXT_AUTO path = TEXT_INIT;
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
+	TEXT_AUTO path = { 0 };
 
 	if (hsm_environment_read(d->root, NULL, &environment, f) < 0)
 		return -1;
@@ -162,7 +162,7 @@ static bool passed_over(const struct chrystoki_line *section, const char *key, s
 
 static int conf_places(struct diagnosis *d, struct fault *f)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	if (place_add(d, d->conf_path, strlen(d->conf_path), HSM_NEED_READ, false, f, "the Luna client") < 0)
 		return -1;
@@ -194,8 +194,8 @@ static int client_places(struct diagnosis *d, struct fault *f)
 	const char *client = d->settings->client_dir;
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
-		TEXT_AUTO path = TEXT_INIT;
-		struct fault why = FAULT_INIT;
+		TEXT_AUTO path = { 0 };
+		struct fault why = { 0 };
 		text_add_format(&path, "%s/%s", client, directories[i]);
 		if (text_check(&path, f) < 0 ||
 		    place_add(d, path.bytes, path.length, HSM_NEED_READ, true, f, "the Luna client") < 0)
@@ -211,7 +211,7 @@ static int client_places(struct diagnosis *d, struct fault *f)
 		int r = 0, files = 0;
 		for (const struct dirent *entry;
 		     r == 0 && files < DIRECTORY_FILES_MAX && (entry = readdir(listing)) != NULL; files++) {
-			TEXT_AUTO file = TEXT_INIT;
+			TEXT_AUTO file = { 0 };
 			if (entry->d_name[0] == '.')
 				continue;
 			text_add_format(&file, "%s/%s", text_string(&path), entry->d_name);
@@ -245,7 +245,7 @@ static int group_causes(struct diagnosis *d, struct fault *f)
 /* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
 static void owner_add(const struct diagnosis *d, const struct hsm_reach *reach, struct text *out)
 {
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO group = { 0 };
 
 	if (!accounts_user_name(&d->passwd, reach->uid, out))
 		text_add_format(out, "%lu", (unsigned long)reach->uid);
@@ -273,7 +273,7 @@ static int missing_cause(struct diagnosis *d, const struct place *place, const s
 
 static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, struct fault *f)
 {
-	TEXT_AUTO owner = TEXT_INIT;
+	TEXT_AUTO owner = { 0 };
 	const char *act = reach->need == HSM_NEED_WRITE ? "write" : "read";
 
 	owner_add(d, reach, &owner);
@@ -369,7 +369,7 @@ int hsm_diagnose(int root, const struct settings *settings, const char *user, co
 		r = process_causes(d, f);
 	if (r == 0) {
 		*ret_causes = d->causes;
-		d->causes = (struct hsm_causes)HSM_CAUSES_INIT;
+		d->causes = (struct hsm_causes){ 0 };
 	}
 	diagnosis_done(d);
 	return r;

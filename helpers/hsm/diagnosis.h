@@ -26,7 +26,6 @@ struct hsm_causes {
 	size_t count;
 };
 
-#define HSM_CAUSES_INIT { .items = NULL, .count = 0 }
 #define HSM_CAUSES_AUTO __attribute__((cleanup(hsm_causes_done))) struct hsm_causes
 
 void hsm_causes_done(struct hsm_causes *causes);

@@ -101,7 +101,7 @@ static int header_read(struct image *image)
 {
 	ElfW(Ehdr) header;
 	unsigned char first[EI_NIDENT];
-	struct fault ignored = FAULT_INIT, *f = image->f;
+	struct fault ignored = { 0 }, *f = image->f;
 
 	image->f = &ignored;
 	const bool short_file = piece_read(image, 0, first, sizeof(first), "header") < 0;
@@ -332,13 +332,13 @@ static int wanted_read(const struct image *image, struct hsm_elf *elf)
 void hsm_elf_done(struct hsm_elf *elf)
 {
 	free(elf->strings);
-	*elf = (struct hsm_elf)HSM_ELF_INIT;
+	*elf = (struct hsm_elf){ 0 };
 }
 
 int hsm_elf_read(int fd, const char *name, const char *symbol, struct hsm_elf *ret_elf, struct fault *f)
 {
 	struct image image = { .fd = fd, .name = name, .f = f };
-	struct hsm_elf elf = HSM_ELF_INIT;
+	struct hsm_elf elf = { 0 };
 
 	if (header_read(&image) < 0 || dynamic_read(&image) < 0 || strings_read(&image) < 0 ||
 	    wanted_read(&image, &elf) < 0 || symbol_find(&image, symbol, &elf.has_symbol) < 0) {

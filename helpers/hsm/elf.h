@@ -26,7 +26,6 @@ struct hsm_elf {
 	bool has_symbol;     /* the symbol asked for is defined in the dynamic symbol table */
 };
 
-#define HSM_ELF_INIT { .strings = NULL, .needed_count = 0 }
 #define HSM_ELF_AUTO __attribute__((cleanup(hsm_elf_done))) struct hsm_elf
 
 /*

@@ -11,8 +11,8 @@
 /* An absent file is an empty one. */
 static int assignments_read(int root, const char *path, struct assign *ret_assign, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault why = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	struct fault why = { 0 };
 
 	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0 &&
 	    why.kind != FAULT_ABSENT) {
@@ -27,13 +27,13 @@ void hsm_environment_done(struct hsm_environment *environment)
 	for (size_t i = 0; i < environment->count; i++)
 		free(environment->items[i]);
 	free(environment->items);
-	*environment = (struct hsm_environment)HSM_ENVIRONMENT_INIT;
+	*environment = (struct hsm_environment){ 0 };
 }
 
 int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f)
 {
-	ASSIGN_AUTO lines = ASSIGN_INIT;
-	HSM_ENVIRONMENT_AUTO environment = HSM_ENVIRONMENT_INIT;
+	ASSIGN_AUTO lines = { 0 };
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
 
 	if (assignments_read(root, HSM_ENV_FILE, &lines, f) < 0)
 		return -1;
@@ -47,7 +47,7 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 				   i + 1, assign_flaw_text(line->flaw));
 		if (line->kind != ASSIGN_VALUE)
 			continue;
-		TEXT_AUTO item = TEXT_INIT;
+		TEXT_AUTO item = { 0 };
 		text_add(&item, line->bytes, line->name_length);
 		text_add_char(&item, '=');
 		text_add(&item, line->bytes + line->value_start, line->value_length);
@@ -56,7 +56,7 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 		environment.items[environment.count++] = text_take(&item);
 	}
 	*ret_environment = environment;
-	environment = (struct hsm_environment)HSM_ENVIRONMENT_INIT;
+	environment = (struct hsm_environment){ 0 };
 	return 0;
 }
 
@@ -74,7 +74,7 @@ const char *hsm_environment_get(const struct hsm_environment *environment, const
 
 int hsm_library_read(int root, char **ret_path, struct fault *f)
 {
-	ASSIGN_AUTO lines = ASSIGN_INIT;
+	ASSIGN_AUTO lines = { 0 };
 
 	return assignments_read(root, HSM_CONF_FILE, &lines, f) < 0
 		       ? -1

@@ -20,7 +20,6 @@ struct hsm_environment {
 	size_t count;
 };
 
-#define HSM_ENVIRONMENT_INIT { .items = NULL, .count = 0 }
 #define HSM_ENVIRONMENT_AUTO __attribute__((cleanup(hsm_environment_done))) struct hsm_environment
 
 int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f);

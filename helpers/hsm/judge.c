@@ -70,7 +70,7 @@ static void wish_describe(const struct hsm_wish *wish, struct text *out)
 
 static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish, uint64_t matching, struct fault *f)
 {
-	TEXT_AUTO which = TEXT_INIT;
+	TEXT_AUTO which = { 0 };
 	const size_t usable = hsm_usable_count(answer);
 	const char *user = SHOWN(answer->user);
 
@@ -94,7 +94,7 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish,
 
 static int mechanisms_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f)
 {
-	TEXT_AUTO lines = TEXT_INIT;
+	TEXT_AUTO lines = { 0 };
 	size_t missing = 0;
 
 	for (size_t i = 0; i < answer->slot_count; i++)

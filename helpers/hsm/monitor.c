@@ -78,7 +78,7 @@ enum hsm_state hsm_monitor_line(const struct hsm_monitor *monitor, const struct 
 				    struct text *out)
 {
 	static const char *const names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
-	TEXT_AUTO why = TEXT_INIT;
+	TEXT_AUTO why = { 0 };
 	const uint64_t least = wish->least > 0 ? wish->least : 1, there = matching(answer, wish);
 	const enum hsm_state state = state_of(monitor, answer, wish, verdict, timeout_ms, &why);
 

@@ -129,8 +129,8 @@ static void candidate_build(const char *entry, size_t length, const char *origin
 static int candidate_try(struct search *s, const char *name, const char *path, struct fault *f)
 {
 	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
-	struct fault why = FAULT_INIT;
+	HSM_ELF_AUTO elf = { 0 };
+	struct fault why = { 0 };
 
 	if (path[0] != '/')
 		return 0;
@@ -155,13 +155,13 @@ static int candidate_try(struct search *s, const char *name, const char *path, s
 	if (library->name == NULL || library->path == NULL)
 		return fault_memory(f);
 	library->elf = elf;
-	elf = (struct hsm_elf)HSM_ELF_INIT;
+	elf = (struct hsm_elf){ 0 };
 	return 1;
 }
 
 static int runpath_try(struct search *s, const char *runpath, const char *origin, const char *name, struct fault *f)
 {
-	TEXT_AUTO candidate = TEXT_INIT;
+	TEXT_AUTO candidate = { 0 };
 	int r = 0;
 
 	for (const char *at = runpath; r == 0 && at != NULL && *at != '\0';) {
@@ -177,7 +177,7 @@ static int runpath_try(struct search *s, const char *runpath, const char *origin
 
 static int system_try(struct search *s, const char *name, struct fault *f)
 {
-	TEXT_AUTO candidate = TEXT_INIT;
+	TEXT_AUTO candidate = { 0 };
 	const char *cached;
 	size_t at = 0;
 	int r = 0;
@@ -219,7 +219,7 @@ static int one_find(struct search *s, const char *name, const char *path, const 
 int hsm_needed_check(int root, const char *path, const struct hsm_elf *elf, struct fault *f)
 {
 	struct search *s = calloc(1, sizeof(*s));
-	struct fault no_cache = FAULT_INIT;
+	struct fault no_cache = { 0 };
 	int r = 0;
 
 	if (s == NULL)

@@ -68,7 +68,7 @@ static int module_choose(const struct hsm_question *q, char **ret_module, struct
 static int module_check(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
 {
 	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
+	HSM_ELF_AUTO elf = { 0 };
 
 	if (answer->module[0] != '/')
 		return fault_refused(f, "the library's path '%s' is not a full one", SHOWN(answer->module));
@@ -205,7 +205,7 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 		.environment = environment,
 		.board = board,
 	};
-	struct tell_listener listener = { .answer = answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
+	struct tell_listener listener = { .answer = answer, .pending = { 0 }, .notes = { 0 } };
 	struct proc_ward_end end = PROC_WARD_END_INIT;
 	struct proc_identity identity;
 	struct proc_ward ward = {
@@ -238,7 +238,7 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	HSM_ENVIRONMENT_AUTO environment = HSM_ENVIRONMENT_INIT;
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
 
 	if (module_choose(question, &answer.module, f) < 0 ||
 	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) < 0 ||

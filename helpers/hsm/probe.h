@@ -149,7 +149,7 @@ struct hsm_answer {
 	unsigned strays;			/* processes that it had started and that were killed */
 };
 
-#define HSM_ANSWER_INIT { .end = HSM_END_LEFT, .fault = FAULT_INIT, .call = "" }
+#define HSM_ANSWER_INIT { .end = HSM_END_LEFT, .fault = { 0 }, .call = "" }
 #define HSM_ANSWER_AUTO __attribute__((cleanup(hsm_answer_done))) struct hsm_answer
 
 /*

@@ -17,7 +17,7 @@ static int hex_digit(char c)
 
 static int decode(const char *at, size_t length, char **ret_value, struct fault *f)
 {
-	TEXT_AUTO value = TEXT_INIT;
+	TEXT_AUTO value = { 0 };
 
 	text_add(&value, "", 0);
 	for (size_t i = 0; i < length; i++) {
@@ -88,7 +88,7 @@ void hsm_uri_done(struct hsm_uri *uri)
 	free(uri->object);
 	free(uri->pin_source);
 	free(uri->module_path);
-	*uri = (struct hsm_uri)HSM_URI_INIT;
+	*uri = (struct hsm_uri){ 0 };
 }
 
 /* What is read, and whether it makes sense together. */
@@ -124,7 +124,7 @@ static int uri_read(const char *path, struct hsm_uri *uri, char **slot, char **t
 
 int hsm_uri_parse(const char *string, struct hsm_uri *ret_uri, struct fault *f)
 {
-	HSM_URI_AUTO uri = HSM_URI_INIT;
+	HSM_URI_AUTO uri = { 0 };
 	char *slot = NULL, *type = NULL, *pin_value = NULL;
 
 	if (!text_starts(string, "pkcs11:"))
@@ -138,6 +138,6 @@ int hsm_uri_parse(const char *string, struct hsm_uri *ret_uri, struct fault *f)
 	if (r < 0)
 		return -1;
 	*ret_uri = uri;
-	uri = (struct hsm_uri)HSM_URI_INIT;
+	uri = (struct hsm_uri){ 0 };
 	return 0;
 }

@@ -21,7 +21,6 @@ struct hsm_uri {
 	uint64_t slot_id;
 };
 
-#define HSM_URI_INIT { .token = NULL }
 #define HSM_URI_AUTO __attribute__((cleanup(hsm_uri_done))) struct hsm_uri
 
 int hsm_uri_parse(const char *string, struct hsm_uri *ret_uri, struct fault *f);

@@ -25,8 +25,8 @@ static int vtl_find(const struct hsm_question *q, char **ret_path, struct fault 
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		HSM_FILE_AUTO file = HSM_FILE_INIT;
-		TEXT_AUTO path = TEXT_INIT;
-		struct fault why = FAULT_INIT;
+		TEXT_AUTO path = { 0 };
+		struct fault why = { 0 };
 		text_add_format(&path, "%s/%s", q->settings->client_dir, places[i]);
 		if (text_check(&path, f) < 0)
 			return -1;
@@ -106,7 +106,7 @@ int hsm_vtl_run(const struct hsm_question *question, const struct hsm_answer *an
 		  struct fault *f)
 {
 	HSM_VTL_AUTO vtl = HSM_VTL_INIT;
-	HSM_ENVIRONMENT_AUTO environment = HSM_ENVIRONMENT_INIT;
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
 	struct proc_identity identity;
 	struct proc_run run = PROC_RUN_INIT;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;

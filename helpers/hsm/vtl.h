@@ -27,7 +27,7 @@ struct hsm_vtl {
 	struct text differences; /* one per line; empty: both say the same */
 };
 
-#define HSM_VTL_INIT { .file = NULL, .status = -1, .differences = TEXT_INIT }
+#define HSM_VTL_INIT { .file = NULL, .status = -1, .differences = { 0 } }
 #define HSM_VTL_AUTO __attribute__((cleanup(hsm_vtl_done))) struct hsm_vtl
 
 /* Fails where it could not be run, not for what it says. */

@@ -75,10 +75,10 @@ static int shelf_read(int dir, const char *name, struct shelf *s, struct fault *
 
 static bool holds(int dir, const char *leaf, const struct text *bytes)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	FS_AUTO int fd = -1;
 	struct stat status;
-	TEXT_AUTO kept = TEXT_INIT;
+	TEXT_AUTO kept = { 0 };
 
 	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) == 0 &&
 	       status.st_size == (off_t)bytes->length && fs_read(fd, leaf, bytes->length, &kept, &ignored) == 0 &&

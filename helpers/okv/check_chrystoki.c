@@ -255,8 +255,8 @@ static void mode_check(struct checking *c, const char *file, const struct stat *
 static int copy_check(struct checking *c, const char *file, const struct text *bytes)
 {
 	const char *path = okv_words(c, "%s/Chrystoki.conf", c->job->settings->client_dir);
-	struct fault ignored = FAULT_INIT;
-	TEXT_AUTO copy = TEXT_INIT;
+	struct fault ignored = { 0 };
+	TEXT_AUTO copy = { 0 };
 
 	if (strcmp(path, file) == 0 ||
 	    fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL, &ignored) < 0)
@@ -273,7 +273,7 @@ static int copy_check(struct checking *c, const char *file, const struct text *b
 int okv_check_chrystoki(struct checking *c, struct fault *f)
 {
 	const char *file = c->job->settings->chrystoki_conf;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 	struct stat status;
 

@@ -101,7 +101,7 @@ static bool mentioned(const struct assign *a, const char *name)
 /* The value of a key that must be there once; NULL (and a finding) where it is not. */
 static char *key_read(struct checking *c, const char *file, const struct assign *a, const char *key, const char *effect)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	char *value = NULL;
 
 	if (assign_count(a, key) > 1)
@@ -182,7 +182,7 @@ static void entry_check(struct checking *c, size_t index, size_t line)
 {
 	const char *path = c->preserved.paths[index];
 	const enum preserved_flaw flaw = preserved_judge(path);
-	struct fault absent = FAULT_INIT;
+	struct fault absent = { 0 };
 	struct stat status;
 
 	if (flaw != PRESERVED_FLAW_NONE) {
@@ -223,7 +223,7 @@ static void entry_check(struct checking *c, size_t index, size_t line)
 static void preserved_check(struct checking *c, const struct assign *a)
 {
 	static const char lost[] = "after an OS major upgrade it is gone, and the HSM cannot be reached";
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	char *value = key_read(c, OKV_CONF, a, "PRESERVED_FILES",
 			       "an OS major upgrade carries nothing of the HSM client over");
 	const size_t line = line_number(a, "PRESERVED_FILES");
@@ -249,8 +249,8 @@ static void preserved_check(struct checking *c, const struct assign *a)
 int okv_check_conf(struct checking *c, struct fault *f)
 {
 	static const char *const known[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", "PRESERVED_FILES" };
-	TEXT_AUTO file = TEXT_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	TEXT_AUTO file = { 0 };
+	ASSIGN_AUTO a = { 0 };
 
 	if (!okv_check_read(c, OKV_CONF, OKV_FAIL, "OKV does not know of the HSM vendor",
 			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))
@@ -328,8 +328,8 @@ static void directory_check(struct checking *c, const struct assign *a)
 
 int okv_check_env(struct checking *c, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	TEXT_AUTO file = { 0 };
+	ASSIGN_AUTO a = { 0 };
 
 	if (!okv_check_read(c, OKV_ENV, OKV_FAIL, "the HSM library gets no environment from OKV",
 			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))

@@ -20,7 +20,7 @@ static void tell(const struct groups_checking *g, enum okv_grade grade, const ch
 /* The first entry's value and place; NULL where there is none.  Freed by the caller. */
 static char *value_read(const struct groups_checking *g, const char *section, const char *key, ptrdiff_t *ret_line)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	char *value = NULL;
 
 	(void)chrystoki_entries(g->conf, section, key, ret_line);

@@ -83,7 +83,7 @@ static int relic_check(void *context, enum midupgrade_relic relic, size_t line, 
 /* Whether the file with plain quotes and line ends is one that a shell can read. */
 static int mendable_find(const struct text *script, bool *ret_mendable, struct fault *f)
 {
-	TEXT_AUTO mended = TEXT_INIT;
+	TEXT_AUTO mended = { 0 };
 	struct okv_shell answer;
 
 	if (mend_script(text_string(script), script->length, &mended, f) < 0 || okv_shell_ask(&mended, &answer, f) < 0)
@@ -214,7 +214,7 @@ static void bytes_check(struct checking *c, const struct text *script)
 
 int okv_check_mid(struct checking *c, struct fault *f)
 {
-	TEXT_AUTO script = TEXT_INIT;
+	TEXT_AUTO script = { 0 };
 	struct relics relics = { .c = c };
 	struct okv_shell answer;
 	enum midupgrade_state state;

@@ -59,7 +59,7 @@ static void helper_check(struct checking *c)
 {
 	static const char *const programs[] = { SETTINGS_PREFIX "/hooks/mid-upgrade",
 						SETTINGS_PREFIX "/libexec/okv-luna-mid-upgrade" };
-	struct fault absent = FAULT_INIT;
+	struct fault absent = { 0 };
 	struct stat status;
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)

@@ -69,7 +69,7 @@ void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const
 bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect,
 		     const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 
 	if (fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, ret_status, &cause) == 0)
 		return true;
@@ -93,7 +93,7 @@ bool okv_check_follow(const struct checking *c, const char *path, void (*each)(v
 	if (snprintf(here, sizeof(here), "%s", path) >= (int)sizeof(here))
 		return false;
 	for (unsigned links = 0; links <= LINKS_MAX; links++) {
-		struct fault ignored = FAULT_INIT;
+		struct fault ignored = { 0 };
 		FS_AUTO int dir = -1;
 		char leaf[FS_NAME_SIZE];
 

@@ -30,8 +30,8 @@ static int stage_clear(const struct okv_job *job, const char *path, struct fault
 static int edit_once(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f)
 {
 	/* Chrystoki.conf may hold a secret. */
-	__attribute__((cleanup(text_done_secret))) struct text now = TEXT_INIT;
-	__attribute__((cleanup(text_done_secret))) struct text next = TEXT_INIT;
+	__attribute__((cleanup(text_done_secret))) struct text now = { 0 };
+	__attribute__((cleanup(text_done_secret))) struct text next = { 0 };
 	struct stat status;
 
 	if (fs_read_file(job->root, edit->path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, f) < 0)
@@ -60,7 +60,7 @@ int okv_edit(const struct okv_job *job, const struct okv_edit *edit, bool *ret_c
 	int r;
 
 	for (unsigned tries = 0; tries < EDIT_TRIES; tries++) {
-		struct fault now = FAULT_INIT;
+		struct fault now = { 0 };
 
 		r = edit_once(job, edit, ret_changed, &now);
 		if (r == 0)

@@ -12,10 +12,10 @@
 
 static int assign_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
-	ASSIGN_AUTO flawed = ASSIGN_INIT;
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	TEXT_AUTO mended = TEXT_INIT;
-	TEXT_AUTO value = TEXT_INIT;
+	ASSIGN_AUTO flawed = { 0 };
+	ASSIGN_AUTO a = { 0 };
+	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO value = { 0 };
 	PRESERVED_AUTO p = PRESERVED_INIT;
 	bool changed;
 
@@ -46,8 +46,8 @@ struct script_fix {
 static int script_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct script_fix *fix = context;
-	TEXT_AUTO mended = TEXT_INIT;
-	TEXT_AUTO next = TEXT_INIT;
+	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO next = { 0 };
 	struct okv_shell before, after;
 
 	if (mend_script(text_string(now), now->length, &mended, f) < 0)
@@ -96,7 +96,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 	unsigned mended = 0;
 
 	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
-		struct fault now = FAULT_INIT;
+		struct fault now = { 0 };
 		bool changed = false;
 
 		if (okv_edit(job, &edits[i], &changed, &now) < 0 && now.kind != FAULT_ABSENT) {

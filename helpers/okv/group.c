@@ -19,7 +19,6 @@ struct files {
 	bool shadowed; /* there is a gshadow */
 };
 
-#define FILES_INIT { .passwd = TEXT_INIT, .group = TEXT_INIT, .gshadow = TEXT_INIT }
 
 static void files_done(struct files *files)
 {
@@ -32,8 +31,8 @@ static void files_done(struct files *files)
 
 static int files_read(int root, struct files *ret_files, struct fault *f)
 {
-	FILES_AUTO files = FILES_INIT;
-	struct fault why = FAULT_INIT;
+	FILES_AUTO files = { 0 };
+	struct fault why = { 0 };
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
 	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0)
@@ -43,14 +42,14 @@ static int files_read(int root, struct files *ret_files, struct fault *f)
 	if (!files.shadowed && fs_absence(&why, f) < 0)
 		return -1;
 	*ret_files = files;
-	files = (struct files)FILES_INIT;
+	files = (struct files){ 0 };
 	return 0;
 }
 
 /* Has nobody that id, as a group or as a primary group? */
 static bool gid_free(const struct files *files, gid_t gid)
 {
-	TEXT_AUTO name = TEXT_INIT;
+	TEXT_AUTO name = { 0 };
 
 	return !accounts_group_name(&files->group, gid, &name) && !accounts_primary_uses(&files->passwd, gid);
 }
@@ -83,7 +82,7 @@ static int shadow_ensure(int root, const struct files *files, const char *group,
 	const bool missing = files->shadowed && !accounts_shadow_has(&files->gshadow, group);
 
 	if (missing && act == OKV_ACCOUNT_APPLY) {
-		FILES_AUTO after = FILES_INIT;
+		FILES_AUTO after = { 0 };
 		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 ||
 		    files_read(root, &after, f) < 0)
 			return -1;
@@ -101,7 +100,7 @@ static int shadow_ensure(int root, const struct files *files, const char *group,
 int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account_act act, unsigned deadline_ms,
 			 struct report *report, struct okv_group *ret_group, struct fault *f)
 {
-	FILES_AUTO files = FILES_INIT;
+	FILES_AUTO files = { 0 };
 	gid_t gid;
 
 	if (files_read(root, &files, f) < 0)
@@ -135,7 +134,7 @@ int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account
 	if (group_make(root, group, chosen, deadline_ms, f) < 0)
 		return -1;
 	/* The tool said yes; what counts is what stands in the file now. */
-	FILES_AUTO after = FILES_INIT;
+	FILES_AUTO after = { 0 };
 	if (files_read(root, &after, f) < 0)
 		return -1;
 	if (!accounts_group_find(&after.group, group, &gid))
@@ -158,7 +157,7 @@ static bool is_member(const struct files *files, const struct accounts_user *use
 int okv_member_ensure(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
 			  struct report *report, bool *ret_changed, struct fault *f)
 {
-	FILES_AUTO files = FILES_INIT;
+	FILES_AUTO files = { 0 };
 	struct accounts_user found;
 	gid_t gid;
 
@@ -184,7 +183,7 @@ int okv_member_ensure(int root, const char *user, const char *group, enum okv_ac
 	if (shadow_ensure(root, &files, group, act, deadline_ms, report, &entered, f) < 0 ||
 	    okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0)
 		return -1;
-	FILES_AUTO after = FILES_INIT;
+	FILES_AUTO after = { 0 };
 	if (files_read(root, &after, f) < 0)
 		return -1;
 	if (!is_member(&after, &found, user, group, gid))
@@ -209,14 +208,14 @@ int okv_group_remove(int root, const char *group, enum okv_account_act act, unsi
 			 struct report *report, bool *ret_changed, struct fault *f)
 {
 	const char *const arguments[] = { group, NULL };
-	FILES_AUTO files = FILES_INIT;
+	FILES_AUTO files = { 0 };
 	gid_t gid;
 
 	if (files_read(root, &files, f) < 0)
 		return -1;
 	const bool left = group_is_left(&files, group);
 	if (left && act == OKV_ACCOUNT_APPLY) {
-		FILES_AUTO after = FILES_INIT;
+		FILES_AUTO after = { 0 };
 		/* A groupdel that was killed has left etc/gshadow; the next wants a line in etc/group too. */
 		if (!accounts_group_find(&files.group, group, &gid) &&
 		    group_make(root, group, OKV_ACCOUNT_GID_ANY, deadline_ms, f) < 0)
@@ -244,13 +243,13 @@ int okv_member_remove(int root, const char *user, const char *group, enum okv_ac
 			  struct report *report, bool *ret_changed, struct fault *f)
 {
 	const char *const arguments[] = { "--delete", user, group, NULL };
-	FILES_AUTO files = FILES_INIT;
+	FILES_AUTO files = { 0 };
 
 	if (files_read(root, &files, f) < 0)
 		return -1;
 	const bool listed = is_listed(&files, user, group);
 	if (listed && act == OKV_ACCOUNT_APPLY) {
-		FILES_AUTO after = FILES_INIT;
+		FILES_AUTO after = { 0 };
 		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 ||
 		    files_read(root, &after, f) < 0)
 			return -1;

@@ -65,10 +65,10 @@ static const char *leaf_of(const char *path)
 static int certificate_copy(const struct okv_job *job, const char *from, const char *to, bool *ret_changed,
 			    struct fault *f)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO there = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO there = { 0 };
 	FS_AUTO int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct fault absent = FAULT_INIT;
+	struct fault absent = { 0 };
 	struct stat status;
 
 	if (fd < 0)
@@ -111,8 +111,8 @@ static bool section_wanted(const struct okv_hybrid *hybrid, const char *section)
 static int certificate_bring(struct merging *m, size_t which, const char *directory, bool *ret_changed, struct fault *f)
 {
 	const char *section = certificates[which].section, *key = certificates[which].key;
-	TEXT_AUTO from = TEXT_INIT;
-	TEXT_AUTO to = TEXT_INIT;
+	TEXT_AUTO from = { 0 };
+	TEXT_AUTO to = { 0 };
 	char *value = NULL;
 	bool changed;
 
@@ -160,7 +160,7 @@ int okv_hybrid(const struct okv_job *job, const struct okv_hybrid *hybrid, bool 
 {
 	struct merging m = { .job = job, .hybrid = hybrid, .from = CHRYSTOKI_INIT };
 	const struct okv_edit edit = { .path = job->settings->chrystoki_conf, .change = merge_change, .context = &m };
-	__attribute__((cleanup(text_done_secret))) struct text bytes = TEXT_INIT;
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_SHOW };
 	char directory[PATH_MAX];
 	bool copied = false, edited = false;

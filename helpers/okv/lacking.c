@@ -62,7 +62,7 @@ static bool lacks(const struct text *status, uid_t uid, gid_t gid)
 static bool process_read(int process, const struct stat *root, struct text *status)
 {
 	struct stat its_root;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 
 	if (fstatat(process, "root", &its_root, 0) < 0 || its_root.st_dev != root->st_dev ||
 	    its_root.st_ino != root->st_ino)
@@ -96,7 +96,7 @@ static size_t processes_look(DIR *processes, const struct stat *root, uid_t uid,
 		if (owner.st_uid != uid && owner.st_uid != 0)
 			continue;
 		FS_AUTO int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		TEXT_AUTO status = TEXT_INIT;
+		TEXT_AUTO status = { 0 };
 		if (process < 0 || !process_read(process, root, &status) || !lacks(&status, uid, gid))
 			continue;
 		if (count < TOLD_MAX)
@@ -111,8 +111,8 @@ static size_t processes_look(DIR *processes, const struct stat *root, uid_t uid,
 int okv_lacking(int root, const char *user, const char *group, struct report *report, size_t *ret_count,
 		    struct fault *f)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO groups = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO groups = { 0 };
 	struct accounts_user found;
 	struct stat status;
 	gid_t gid;

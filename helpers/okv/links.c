@@ -52,7 +52,7 @@ static bool is_fixed(const char *path)
 static int folder_walk(const struct okv_job *job, size_t which,
 		       int (*each)(void *, const struct link *, struct fault *), void *context, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	FS_AUTO int fd = -1;
 	int r = 0;
 
@@ -64,8 +64,8 @@ static int folder_walk(const struct okv_job *job, size_t which,
 	fd = -1;
 	errno = 0;
 	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL; errno = 0) {
-		TEXT_AUTO path = TEXT_INIT;
-		TEXT_AUTO target = TEXT_INIT;
+		TEXT_AUTO path = { 0 };
+		TEXT_AUTO target = { 0 };
 
 		if (!text_starts(entry->d_name, "okv-luna"))
 			continue;
@@ -107,7 +107,7 @@ enum standing {
 static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
 		     char leaf[FS_NAME_SIZE], struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	FS_AUTO int dir = -1;
 	char now[PATH_MAX];
 
@@ -133,7 +133,7 @@ static int link_look(int root, const char *path, const char *target, enum standi
 
 static int record_read(int root, struct text *ret_record, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 
 	if (fs_read_file(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL,
 			 &cause) == 0 ||
@@ -180,7 +180,7 @@ static int link_note(void *context, const struct link *link, struct fault *f)
 	struct making *m = context;
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 	enum standing standing;
 
 	if (link_ask(m, link, &standing, &dir, leaf, f) < 0)
@@ -237,7 +237,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 
 int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
 {
-	struct making m = { .job = job, .outcome = outcome, .record = TEXT_INIT };
+	struct making m = { .job = job, .outcome = outcome, .record = { 0 } };
 	int r = record_read(job->root, &m.record, f);
 
 	const size_t known = m.record.length;
@@ -271,7 +271,7 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 
 int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
 {
-	TEXT_AUTO record = TEXT_INIT;
+	TEXT_AUTO record = { 0 };
 
 	if (record_read(job->root, &record, f) < 0)
 		return -1;

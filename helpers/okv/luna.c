@@ -51,7 +51,7 @@ int okv_luna_edit(const struct okv_job *job, const struct okv_luna *act, bool *r
 
 int okv_luna_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = TEXT_INIT;
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 
 	if (fs_read_file(job->root, job->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
 			 f) < 0)

@@ -27,7 +27,7 @@ static unsigned long library_major(const char *name)
 /* *ret_newest: the newest major version among the libraries of the directory, 0 without any. */
 static int newest_library(int root, const char *directory, unsigned long *ret_newest, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	FS_AUTO int fd = -1;
 	unsigned long newest = 0;
 
@@ -54,9 +54,9 @@ static int newest_library(int root, const char *directory, unsigned long *ret_ne
 
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	FS_AUTO int generic = -1;
-	TEXT_AUTO lib = TEXT_INIT;
+	TEXT_AUTO lib = { 0 };
 	unsigned long major;
 
 	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &cause) < 0) {

@@ -41,7 +41,7 @@ static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
  */
 static int script_open(const struct text *script, int *ret_fd, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	FS_AUTO int fd = (int)syscall(SYS_memfd_create, "script", (unsigned)CLOSE_ON_EXEC);
 
 	if (fd < 0 || fs_write(fd, "script", text_string(script), script->length, &ignored) < 0 ||

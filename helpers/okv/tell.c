@@ -82,7 +82,7 @@ static void assign_tell(struct text *out, const char *path, const struct assign 
 
 static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 
 	if (fs_read_file(job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
 		return -1;
@@ -107,12 +107,12 @@ static const char *block_word(enum midupgrade_state state)
 static int generic_tell(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
 	static const char *const paths[] = { OKV_CONF, OKV_ENV };
-	TEXT_AUTO script = TEXT_INIT;
+	TEXT_AUTO script = { 0 };
 	enum midupgrade_state state;
 	size_t line;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		ASSIGN_AUTO a = ASSIGN_INIT;
+		ASSIGN_AUTO a = { 0 };
 
 		if (assign_read(job, paths[i], &a, f) < 0)
 			return -1;
@@ -120,7 +120,7 @@ static int generic_tell(const struct okv_job *job, struct text *out, struct json
 		json_object_begin(j, paths[i]);
 		for (size_t k = 0; k < a.count; k++) {
 			const struct assign_line *at = &a.lines[k];
-			TEXT_AUTO name = TEXT_INIT;
+			TEXT_AUTO name = { 0 };
 			if (at->kind != ASSIGN_VALUE)
 				continue;
 			text_add(&name, at->bytes, at->name_length);
@@ -146,9 +146,9 @@ static int chrystoki_tell(const struct okv_job *job, struct text *out, struct js
 	json_array_begin(j, "chrystoki");
 	for (size_t i = 0; i < conf.count; i++) {
 		const struct chrystoki_line *line = &conf.lines[i];
-		TEXT_AUTO section = TEXT_INIT;
-		TEXT_AUTO key = TEXT_INIT;
-		TEXT_AUTO value = TEXT_INIT;
+		TEXT_AUTO section = { 0 };
+		TEXT_AUTO key = { 0 };
+		TEXT_AUTO value = { 0 };
 
 		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE)
 			continue;

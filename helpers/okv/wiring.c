@@ -77,8 +77,8 @@ struct file_work {
 /* No record, or one that cannot be read: then nothing is known, and only what is plainly ours is taken back. */
 static int record_read(const struct file_work *w, struct wiring_record *ret_record, struct fault *f)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	struct fault cause = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	struct fault cause = { 0 };
 	const char *path = files[w->which].record;
 
 	if (fs_read_file(w->job->root, path, FS_FOLLOW_TRUSTED, 4 * FS_READ_CONFIG_MAX, &bytes, NULL, &cause) == 0 &&
@@ -104,8 +104,8 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	struct file_work *w = context;
 	const enum wiring_file file = files[w->which].file;
 	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
-	TEXT_AUTO direct = TEXT_INIT;
-	TEXT_AUTO next = TEXT_INIT;
+	TEXT_AUTO direct = { 0 };
+	TEXT_AUTO next = { 0 };
 
 	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
 		return -1;
@@ -136,7 +136,7 @@ static int apply_announce(void *context, const struct text *now, const struct te
 	struct file_work *w = context;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	const struct wiring_record record = { .known = true, .before = w->before, .after = *next };
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	(void)now;
 	wiring_record_print(&record, &bytes);
@@ -162,7 +162,7 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 /* A record that stays says that it is wired, so it has to go for the work to be done. */
 static int record_drop(const struct okv_job *job, const char *path, struct fault *f)
 {
-	struct fault cause = FAULT_INIT;
+	struct fault cause = { 0 };
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 
@@ -207,14 +207,14 @@ static void files_edit(const struct okv_job *job, const struct wiring_wanted *wa
 	const bool apply = direction == WIRE_IN;
 
 	for (size_t i = 0; i < FILE_COUNT; i++) {
-		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = TEXT_INIT };
+		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = { 0 } };
 		const struct okv_edit edit = {
 			.path = files[i].path,
 			.change = apply ? apply_change : remove_change,
 			.announce = apply ? apply_announce : NULL,
 			.context = &work,
 		};
-		struct fault now = FAULT_INIT;
+		struct fault now = { 0 };
 		bool changed = false;
 
 		const int r = okv_edit(job, &edit, &changed, &now);
@@ -238,7 +238,7 @@ int okv_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct fault first = FAULT_INIT, now = FAULT_INIT;
+	struct fault first = { 0 }, now = { 0 };
 
 	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
 		return -1;
@@ -259,7 +259,7 @@ int okv_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struc
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct fault first = FAULT_INIT, now = FAULT_INIT;
+	struct fault first = { 0 }, now = { 0 };
 
 	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
 		return -1;

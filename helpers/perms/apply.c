@@ -55,7 +55,7 @@ static void outcome_tell(const struct perms_ear *ear, const struct perms_record 
 			   "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
 		return;
 	case PERMS_DENIED: {
-		TEXT_AUTO why = TEXT_INIT;
+		TEXT_AUTO why = { 0 };
 		tally->failed++;
 		perms_denied_text(dir, leaf, record->path, errnum, &why);
 		report_say(ear->report, REPORT_WARNING, "%s", text_string(&why));
@@ -155,7 +155,7 @@ int perms_apply(int root, struct perms_journal *journal, enum perms_direction di
 /* Is the entry the recorded one, and not as it is to be? */
 static bool would_change(struct fs_trail *trail, const struct perms_record *record)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct stat status;
 	const char *leaf;
 	bool open_to_others;

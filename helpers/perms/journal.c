@@ -41,7 +41,7 @@ static void name_of(uint64_t number, enum perms_journal_state state, char ret_na
 /* "00000012.done" to number and state. */
 static bool name_parse(const char *name, uint64_t *ret_number, enum perms_journal_state *ret_state)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	char digits[16];
 	const size_t length = strspn(name, "0123456789");
 
@@ -165,7 +165,7 @@ int perms_journal_drop(struct perms_journal *j, struct fault *f)
 static void old_remove(int dir, uint64_t newest)
 {
 	const unsigned done = 1U << PERMS_JOURNAL_DONE;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	enum perms_journal_state state;
 	uint64_t number = newest;
 	size_t count = 0;
@@ -299,7 +299,7 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 	if (fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j.dir, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
-		*f = (struct fault)FAULT_INIT;
+		*f = (struct fault){ 0 };
 		return 0;
 	}
 	for (;;) {

@@ -65,7 +65,7 @@ struct perms_journal {
 	bool ended;
 };
 
-#define PERMS_JOURNAL_INIT { .dir = -1, .fd = -1, .block = TEXT_INIT }
+#define PERMS_JOURNAL_INIT { .dir = -1, .fd = -1, .block = { 0 } }
 #define PERMS_JOURNAL_AUTO __attribute__((cleanup(perms_journal_done))) struct perms_journal
 
 void perms_journal_done(struct perms_journal *j);

@@ -19,7 +19,7 @@ static const char *const places[] = { "/usr/sbin/restorecon", "/sbin/restorecon"
 static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault *f)
 {
 	static const char name[] = "labels.new";
-	TEXT_AUTO block = TEXT_INIT;
+	TEXT_AUTO block = { 0 };
 	struct perms_record record;
 	int r;
 
@@ -67,7 +67,7 @@ int perms_labels_restore(int root, struct perms_journal *journal, struct report 
 		return -1;
 	const char *const arguments[] = { program, "-i", "-0", "-f", "-", NULL };
 	struct proc_run run = PROC_RUN_INIT;
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 	run.argv = arguments;
 	run.root = root;
 	run.input = list;

@@ -46,8 +46,8 @@ void perms_parents_look(struct perms_parents *parents, int root, const char *pat
 		if (seen_before(parents, path, length))
 			return;
 
-		TEXT_AUTO above = TEXT_INIT;
-		struct fault ignored = FAULT_INIT;
+		TEXT_AUTO above = { 0 };
+		struct fault ignored = { 0 };
 		struct stat status;
 		text_add(&above, path, length);
 		FS_AUTO int dir = -1;

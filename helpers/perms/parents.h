@@ -18,7 +18,6 @@ struct perms_parents {
 	struct text seen; /* paths looked at, each ended by NUL */
 };
 
-#define PERMS_PARENTS_INIT { .seen = TEXT_INIT }
 
 /* Looks at every directory above `path` up to the root. */
 void perms_parents_look(struct perms_parents *parents, int root, const char *path, struct report *report,

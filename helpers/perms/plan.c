@@ -188,7 +188,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 /* The longest path above all that one rule speaks of which can be named: "/a/b" for "/a/b" and for "/a/b/x*". */
 static char *start_of(const struct policy_rule *rule)
 {
-	TEXT_AUTO start = TEXT_INIT;
+	TEXT_AUTO start = { 0 };
 
 	for (size_t i = 0; i < rule->plain; i++) {
 		text_add_char(&start, '/');
@@ -228,7 +228,7 @@ static int start_open(const struct planner *p, const char *start, int *ret_dir, 
 		memcpy(ret_leaf, ".", 2);
 		return fs_dir_open(p->plan->root, "/", FS_NOFOLLOW, ret_dir, f) < 0 ? -1 : 1;
 	}
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 	if (fs_parent_open(p->plan->root, start, FS_FOLLOW_TRUSTED, ret_dir, ret_leaf, &trouble) == 0)
 		return 1;
 	switch (trouble.kind) {
@@ -250,7 +250,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 
 	perms_parents_look(&p->parents, p->plan->root, start, p->plan->report, p->tally);
 	const int r = start_open(p, start, &dir, leaf, f);
@@ -292,7 +292,7 @@ int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy
 		       struct perms_tally *tally, struct fault *f)
 {
 	struct planner p = {
-		.plan = plan, .tally = tally, .policy = policy, .limits = limits, .parents = PERMS_PARENTS_INIT
+		.plan = plan, .tally = tally, .policy = policy, .limits = limits, .parents = { 0 }
 	};
 	const struct fs_walk walk = {
 		.context = &p, .state_size = sizeof(struct spot), .wants = wants, .visit = policy_visit, .enter = enter,
@@ -345,7 +345,7 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
 		      struct perms_tally *tally, struct fault *f)
 {
-	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to, .parents = PERMS_PARENTS_INIT };
+	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to, .parents = { .seen = { 0 } } };
 	const struct fs_walk walk = { .context = &p, .visit = group_visit, .miss = miss };
 	int r = 0;
 

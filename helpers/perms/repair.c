@@ -80,7 +80,7 @@ static int leftover_finish(int root, enum perms_act act, const struct perms_ear 
  */
 static int sink_carry_out(struct sink *sink, int walked, struct fault *f)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	int r = walked;
 
 	if (r < 0 && sink->begun)
@@ -96,7 +96,7 @@ static int sink_carry_out(struct sink *sink, int walked, struct fault *f)
 static int client_check(const struct perms_request *request, struct fault *f)
 {
 	FS_AUTO int dir = -1;
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 	const char *path = request->settings->client_dir;
 
 	if (fs_dir_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, &trouble) == 0)
@@ -147,16 +147,16 @@ static int prepare(const struct perms_request *request, bool group_to_come, stru
 
 int perms_ready(const struct perms_request *request, struct fault *f)
 {
-	POLICY_AUTO policy = POLICY_INIT;
-	POLICY_AUTO limits = POLICY_INIT;
+	POLICY_AUTO policy = { 0 };
+	POLICY_AUTO limits = { 0 };
 
 	return prepare(request, true, &policy, &limits, f);
 }
 
 int perms_run(const struct perms_request *request, struct perms_tally *ret_tally, struct fault *f)
 {
-	POLICY_AUTO policy = POLICY_INIT;
-	POLICY_AUTO limits = POLICY_INIT;
+	POLICY_AUTO policy = { 0 };
+	POLICY_AUTO limits = { 0 };
 	struct perms_tally tally = { 0 };
 
 	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0)

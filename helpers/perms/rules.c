@@ -55,7 +55,7 @@ struct reader {
 
 static int file_add(const struct reader *reader, const char *path, struct fault *f)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	struct stat status;
 
 	if (fs_read_file(reader->root, path, FS_FOLLOW_TRUSTED, POLICY_FILE_MAX, &bytes, &status, f) < 0)
@@ -100,7 +100,7 @@ static int local_list(int root, const char *phase, char *ret_names[LOCAL_FILES_M
 		      struct fault *f)
 {
 	FS_AUTO int dir = -1;
-	struct fault trouble = FAULT_INIT;
+	struct fault trouble = { 0 };
 
 	*ret_count = 0;
 	if (fs_dir_open(root, SETTINGS_POLICY_LOCAL, FS_FOLLOW_TRUSTED, &dir, &trouble) < 0) {
@@ -138,7 +138,7 @@ static int local_add(const struct reader *reader, struct fault *f)
 
 	int r = local_list(reader->root, reader->phase, names, &count, f);
 	for (size_t i = 0; r == 0 && i < count; i++) {
-		TEXT_AUTO path = TEXT_INIT;
+		TEXT_AUTO path = { 0 };
 		text_add_format(&path, "%s/%s", SETTINGS_POLICY_LOCAL, names[i]);
 		r = text_check(&path, f) < 0 ? -1 : file_add(reader, text_string(&path), f);
 	}
@@ -155,14 +155,14 @@ int perms_rules_read(int root, const struct settings *settings, const char *prof
 		{ "OKV_GROUP", settings->okv_group },   { NULL, NULL },
 	};
 	struct known known = {
-		.passwd = TEXT_INIT, .group = TEXT_INIT, .to_come = group_to_come ? settings->hsm_group : NULL
+		.passwd = { 0 }, .group = { 0 }, .to_come = group_to_come ? settings->hsm_group : NULL
 	};
 	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
-	POLICY_AUTO policy = POLICY_INIT;
+	POLICY_AUTO policy = { 0 };
 	const struct reader reader = {
 		.root = root, .phase = phase, .settings = names, .accounts = &accounts, .policy = &policy
 	};
-	TEXT_AUTO path = TEXT_INIT;
+	TEXT_AUTO path = { 0 };
 
 	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, phase);
 	int r = text_check(&path, f);
@@ -181,7 +181,7 @@ int perms_rules_read(int root, const struct settings *settings, const char *prof
 	text_done(&known.group);
 	if (r == 0) {
 		*ret_policy = policy;
-		policy = (struct policy)POLICY_INIT;
+		policy = (struct policy){ 0 };
 	}
 	return r;
 }

@@ -40,7 +40,7 @@ static void descriptors_mark(void)
 static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure,
 			pid_t parent)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int errnum = 0;
 
 	proc_enter_signals();
@@ -127,7 +127,7 @@ int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, s
 		.output = run->terminal ? -1 : fs_take(&output_read),
 		.deadline = deadline,
 		.own_group = own_group,
-		.said = TEXT_INIT,
+		.said = { 0 },
 	};
 	return 0;
 }
@@ -191,7 +191,7 @@ static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome
 	}
 	outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	outcome.output = child->said;
-	child->said = (struct text)TEXT_INIT;
+	child->said = (struct text){ 0 };
 	child_forget(child);
 	*ret_outcome = outcome;
 	return 1;

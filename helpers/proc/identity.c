@@ -10,8 +10,8 @@
 
 int proc_identity_read(int root, const char *user, struct proc_identity *ret_identity, struct fault *f)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
 	struct accounts_user found;
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||

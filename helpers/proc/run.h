@@ -39,7 +39,7 @@ struct proc_outcome {
 	struct text output; /* standard output and error in order of arrival; text_done it */
 };
 
-#define PROC_OUTCOME_INIT { .status = -1, .output = TEXT_INIT }
+#define PROC_OUTCOME_INIT { .status = -1, .output = { 0 } }
 
 /*
  * 0 when the child ran and ended, however; FAULT_ABSENT when argv[0] is not there, FAULT_SYSTEM when it could not

@@ -67,7 +67,7 @@ static int terminal_read(const struct proc_secret *secret, struct place *place, 
 {
 	FS_AUTO int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios before, silent;
-	TEXT_AUTO question = TEXT_INIT;
+	TEXT_AUTO question = { 0 };
 
 	if (tty < 0 || tcgetattr(tty, &before) < 0)
 		return fault_usage(f, "there is no terminal to ask for the %s; use %s", secret->what, secret->advice);
@@ -84,7 +84,7 @@ static int terminal_read(const struct proc_secret *secret, struct place *place, 
 	/* A terminal without echo is a trap for its user. */
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	/* The person's own line feed was not echoed. */
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	(void)fs_write(tty, "/dev/tty", "\n", 1, &ignored);
 	return r;
 }

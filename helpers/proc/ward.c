@@ -87,7 +87,7 @@ static int child_bind(const struct proc_ward *ward, pid_t parent)
 /* 0, or the errno of what could not be set up; *tell moves to its place on the way. */
 static int child_set_up(const struct proc_ward *ward, int output, int *tell, pid_t parent)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	proc_enter_signals();
 	int errnum = proc_enter_standard(-1, output);

@@ -49,7 +49,7 @@ struct proc_ward_end {
 	struct text said;   /* standard output and error in order of arrival */
 };
 
-#define PROC_WARD_END_INIT { .status = -1, .said = TEXT_INIT }
+#define PROC_WARD_END_INIT { .status = -1, .said = { 0 } }
 
 /*
  * `what` names the work in faults.  FAULT_SYSTEM when the child could not be made or set up; FAULT_INCOMPLETE when a

@@ -88,7 +88,7 @@ static void answer_post(const struct upgrade_run *run, const struct fault *why, 
 int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *ret_answer, struct fault *f)
 {
 	struct upgrade_answer a = UPGRADE_ANSWER_INIT;
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	(void)upgrade_run_verdict(run, &why);
 	/* 1 means "no change needed" there, so a failure has to have another number. */

@@ -69,7 +69,7 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 		      struct fault *f)
 {
 	FS_AUTO int fd = -1;
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &why) < 0)
 		return fs_absence(&why, f);
@@ -81,7 +81,7 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 	size_t looked = 0, found = 0;
 	int r = 0;
 	for (struct dirent *entry; r == 0 && looked < UNITS_MAX && found < OKV_UNITS_MAX; looked++) {
-		TEXT_AUTO unit = TEXT_INIT;
+		TEXT_AUTO unit = { 0 };
 		FS_AUTO int file = -1;
 		errno = 0;
 		entry = readdir(stream);
@@ -120,8 +120,8 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 static int order_write(int root, const struct text *order, enum upgrade_arm_act what, struct report *report,
 		       bool *changed, struct fault *f)
 {
-	TEXT_AUTO now = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO now = { 0 };
+	struct fault ignored = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0644);
 
 	if (text_check(order, f) < 0)
@@ -144,7 +144,7 @@ int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act 
 	      bool *ret_changed, struct fault *f)
 {
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
-	TEXT_AUTO order = TEXT_INIT;
+	TEXT_AUTO order = { 0 };
 	bool changed = false, linked = false, systemd, unit, armed;
 
 	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, UPGRADE_UNIT_FILE, &unit, f) < 0 ||
@@ -181,7 +181,7 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 	FS_AUTO int dir = -1;
 	bool swept;
 	char leaf[FS_NAME_SIZE];
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
 		if (why.kind == FAULT_ABSENT)

@@ -15,8 +15,8 @@ enum { TOOL_MS = 10000 };
 
 bool upgrade_before_exists(int root)
 {
-	UPGRADE_SNAPSHOT_AUTO head = UPGRADE_SNAPSHOT_INIT;
-	struct fault why = FAULT_INIT;
+	UPGRADE_SNAPSHOT_AUTO head = { 0 };
+	struct fault why = { 0 };
 
 	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
 	return upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &head, &why) == 0 ||
@@ -25,9 +25,9 @@ bool upgrade_before_exists(int root)
 
 int upgrade_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_ATTRIBUTES, .report = report };
 
 	if (upgrade_paths_preserved(root, settings, &paths, f) < 0 ||
@@ -35,7 +35,7 @@ int upgrade_before_write(int root, const struct settings *settings, struct repor
 	    upgrade_snapshot_look(root, settings, &s, f) < 0)
 		return -1;
 	s.manifest = scan.manifest;
-	scan.manifest = (struct manifest)MANIFEST_INIT;
+	scan.manifest = (struct manifest){ 0 };
 	return upgrade_snapshot_write(root, UPGRADE_BEFORE, &s, f);
 }
 
@@ -60,7 +60,7 @@ static int record_make(int root, const struct manifest_entry *entry, char path[P
 		       struct perms_record *ret_record, struct fault *f)
 {
 	struct stat st;
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 	const size_t length = strlen(entry->path);
 
 	if (!entry->has_attributes || type_of(entry->type) == 0 || length + 2 > PATH_MAX)
@@ -87,7 +87,7 @@ static int record_make(int root, const struct manifest_entry *entry, char path[P
 
 int upgrade_before_modes(int root, enum perms_act what, struct report *report, bool *ret_changed, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	const struct perms_ear ear = { .report = report };
 	struct perms_tally tally = { .entries = 0 };
@@ -126,7 +126,7 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 int upgrade_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
 		       bool *ret_changed, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 	const enum okv_account_act act = dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY;
 
 	if (upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)

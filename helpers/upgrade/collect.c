@@ -135,9 +135,9 @@ void upgrade_collect_redact(const struct text *file, struct text *out)
 
 static void file_add(int root, const char *path, const char *name, enum part how, int64_t now, struct text *archive)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	TEXT_AUTO shown = TEXT_INIT;
-	struct fault why = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	TEXT_AUTO shown = { 0 };
+	struct fault why = { 0 };
 	struct stat st = { .st_mtime = (time_t)now };
 
 	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, PART_MAX, &file, &st, &why) < 0) {
@@ -158,11 +158,11 @@ static void accounts_add(const struct upgrade_run *run, int64_t now, struct text
 {
 	static const char *const files[] = { "/etc/passwd", "/etc/group" };
 	const char *const names[] = { run->settings->okv_user, run->settings->hsm_group, run->settings->okv_group };
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	for (size_t i = 0; i < 2; i++) {
-		TEXT_AUTO file = TEXT_INIT;
-		struct fault ignored = FAULT_INIT;
+		TEXT_AUTO file = { 0 };
+		struct fault ignored = { 0 };
 		if (fs_read_file(run->root, files[i], FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &ignored) < 0)
 			continue;
 		for (const char *line = text_string(&file); *line != '\0';) {
@@ -182,9 +182,9 @@ static void accounts_add(const struct upgrade_run *run, int64_t now, struct text
 
 static int manifest_add_now(const struct upgrade_run *run, int64_t now, struct text *archive, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	TEXT_AUTO text = TEXT_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	TEXT_AUTO text = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS, .report = run->report };
 
 	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
@@ -197,7 +197,7 @@ static int manifest_add_now(const struct upgrade_run *run, int64_t now, struct t
 
 int upgrade_collect(const struct upgrade_run *run, const char *file, struct fault *f)
 {
-	TEXT_AUTO archive = TEXT_INIT;
+	TEXT_AUTO archive = { 0 };
 	const int64_t now = upgrade_clock_now();
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

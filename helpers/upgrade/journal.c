@@ -74,7 +74,7 @@ static void line_take(struct upgrade_history *history, const char *line)
 		memset(history->acts, 0, sizeof(history->acts));
 	} else if (text_equal(line, word, "group")) {
 		char number[12];
-		struct fault ignored = FAULT_INIT;
+		struct fault ignored = { 0 };
 		uint64_t id;
 		(void)snprintf(number, sizeof(number), "%.*s", (int)strcspn(rest, " "), rest);
 		if (number_parse(number, "group", 0, UINT32_MAX - 1, &id, &ignored) == 0) {
@@ -86,13 +86,13 @@ static void line_take(struct upgrade_history *history, const char *line)
 
 int upgrade_journal_read(int root, struct upgrade_history *ret_history, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	struct upgrade_history history = { .group_known = false };
 
 	if (fs_read_file(root, UPGRADE_JOURNAL, FS_FOLLOW_TRUSTED, READ_MAX, &file, NULL, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
-		*f = (struct fault)FAULT_INIT;
+		*f = (struct fault){ 0 };
 		*ret_history = history;
 		return 0;
 	}

@@ -36,7 +36,7 @@ static void tell(const struct upgrade_run *run)
 
 int upgrade_mid_upgrade(struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	run->kind = UPGRADE_MID;
 	upgrade_steps_note(run, "begin " OKV_LUNA_VERSION);

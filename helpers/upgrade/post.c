@@ -54,7 +54,7 @@ static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part
 {
 	*ret_there = upgrade_snapshot_read(act->run->root, UPGRADE_SNAPSHOT, part, ret_snapshot, f) == 0;
 	if (*ret_there || f->kind == FAULT_ABSENT) {
-		*f = (struct fault)FAULT_INIT;
+		*f = (struct fault){ 0 };
 		return 0;
 	}
 	upgrade_act_remedy(act, "okv-luna post-upgrade --collect FILE");
@@ -63,7 +63,7 @@ static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part
 
 static int step_slots(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO old = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO old = { 0 };
 	struct upgrade_slots now = { .items = NULL };
 	bool there;
 
@@ -103,7 +103,7 @@ static void difference_hear(void *context, enum upgrade_difference what, const s
 			    const struct manifest_entry *now_entry)
 {
 	struct listener *l = context;
-	TEXT_AUTO text = TEXT_INIT;
+	TEXT_AUTO text = { 0 };
 	const char *path = (old_entry != NULL ? old_entry : now_entry)->path;
 	enum upgrade_severity severity = upgrade_difference_severity(l->act->run->settings, what, path);
 
@@ -151,9 +151,9 @@ static int comparison_judge(struct upgrade_act *act, struct listener *l, const s
 static int step_compare(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	UPGRADE_SNAPSHOT_AUTO old = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	UPGRADE_SNAPSHOT_AUTO old = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS,
 					    .report = &act->report,
 					    .fresh_since = run->started };
@@ -171,7 +171,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 			       "%zu entries are as they were (not touched since they were compared)", entries);
 		return 0;
 	}
-	*f = (struct fault)FAULT_INIT;
+	*f = (struct fault){ 0 };
 	upgrade_snapshot_done(&old);
 	if (snapshot_get(act, UPGRADE_SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
@@ -182,7 +182,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		return 0;
 	}
 	if (upgrade_snapshot_is_stale(&old, run->started) && upgrade_history_is_open(&history)) {
-		TEXT_AUTO age = TEXT_INIT;
+		TEXT_AUTO age = { 0 };
 		upgrade_clock_age(run->started - old.taken, &age);
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
 			       "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
@@ -192,13 +192,13 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		return -1;
 
 	const bool closed = !upgrade_history_is_open(&history);
-	struct listener l = { .act = act, .worst = TEXT_INIT, .others = TEXT_INIT, .closed = closed };
+	struct listener l = { .act = act, .worst = { 0 }, .others = { 0 }, .closed = closed };
 	struct upgrade_comparison comparison;
 	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
 	int r = comparison_judge(act, &l, &comparison, f);
 	text_done(&l.worst);
 	text_done(&l.others);
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 	if (r == 0 && l.others_severity <= UPGRADE_LOW && !run->dry_run &&
 	    upgrade_seal_set(run->root, &paths, old.manifest_hex, &scan, &why) < 0)
 		upgrade_act_find(act, UPGRADE_LOW, "df -h " SETTINGS_VAR, why.text,
@@ -209,7 +209,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
 static int close_upgrade(const struct upgrade_run *run, const struct upgrade_history *history, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO now = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO now = { 0 };
 
 	if (!upgrade_run_changed(run) && history->acts[UPGRADE_POST].good)
 		return 0;
@@ -250,7 +250,7 @@ static const struct upgrade_step steps[] = {
 
 int upgrade_post_upgrade(struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	run->kind = UPGRADE_POST;
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)

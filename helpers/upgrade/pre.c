@@ -51,7 +51,7 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct okv_job job;
 
 	(void)upgrade_steps_job(act, &job);
@@ -75,8 +75,8 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 static int step_space(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	UPGRADE_SCAN_AUTO scan = { 0 };
 	static const char *const places[] = { SETTINGS_VAR, "/" };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_SEAL };
 
@@ -87,7 +87,7 @@ static int step_space(struct upgrade_act *act, struct fault *f)
 
 	for (size_t i = 0; i < 2; i++) {
 		FS_AUTO int dir = -1;
-		struct fault why = FAULT_INIT;
+		struct fault why = { 0 };
 		struct statvfs free_now;
 		if (fs_dir_open(run->root, places[i], FS_FOLLOW_TRUSTED, &dir, &why) < 0) {
 			if (fs_absence(&why, f) < 0)
@@ -114,8 +114,8 @@ static int step_space(struct upgrade_act *act, struct fault *f)
 /* Slots that are proven stay so until the slots are asked again. */
 static int slots_carry(int root, struct upgrade_snapshot *s, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO old = UPGRADE_SNAPSHOT_INIT;
-	struct fault why = FAULT_INIT;
+	UPGRADE_SNAPSHOT_AUTO old = { 0 };
+	struct fault why = { 0 };
 
 	if (upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_SLOTS, &old, &why) < 0)
 		return fs_absence(&why, f);
@@ -130,9 +130,9 @@ static int slots_carry(int root, struct upgrade_snapshot *s, struct fault *f)
 static int step_snapshot(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS, .report = &act->report };
 
 	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
@@ -144,7 +144,7 @@ static int step_snapshot(struct upgrade_act *act, struct fault *f)
 	if (run->dry_run)
 		return 0;
 	s.manifest = scan.manifest;
-	scan.manifest = (struct manifest)MANIFEST_INIT;
+	scan.manifest = (struct manifest){ 0 };
 	if (slots_carry(run->root, &s, f) < 0 || upgrade_snapshot_write(run->root, UPGRADE_SNAPSHOT, &s, f) < 0) {
 		upgrade_act_remedy(act, "df -h %s", SETTINGS_VAR);
 		return -1;
@@ -195,7 +195,7 @@ static const struct upgrade_step steps[] = {
 
 int upgrade_pre_upgrade(struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	run->kind = UPGRADE_PRE;
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
@@ -215,7 +215,7 @@ static int step_undo_modes(struct upgrade_act *act, struct fault *f)
 
 static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
@@ -240,7 +240,7 @@ static int step_undo_group(struct upgrade_act *act, struct fault *f)
 
 static int step_undo_arming(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 
 	if (upgrade_snapshot_read(act->run->root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
@@ -277,7 +277,7 @@ int upgrade_pre_abort(struct upgrade_run *run, struct fault *f)
 
 	run->kind = UPGRADE_PRE;
 	if (!upgrade_before_exists(run->root)) {
-		struct fault ignored = FAULT_INIT;
+		struct fault ignored = { 0 };
 		/* What a killed run left of a record that has served is in nobody's way. */
 		if (!run->dry_run)
 			(void)upgrade_snapshot_remove(run->root, UPGRADE_BEFORE, &ignored);

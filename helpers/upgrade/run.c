@@ -93,7 +93,7 @@ static void send_message(int fd, enum message kind, const void *bytes, size_t le
 static void send_finding(int fd, enum upgrade_severity severity, const char *title, const char *detail,
 			 const char *remedy)
 {
-	TEXT_AUTO message = TEXT_INIT;
+	TEXT_AUTO message = { 0 };
 	const size_t detail_most = MESSAGE_MAX / 2;
 
 	text_add_char(&message, (char)('0' + severity));
@@ -150,7 +150,7 @@ static void __attribute__((noreturn)) step_child(const struct upgrade_run *run, 
 						  bool clean, int pipe, pid_t parent)
 {
 	struct upgrade_act act = { .run = run, .clean = clean, .pipe = pipe, .report = { .hear = step_hear } };
-	struct message_end end = { .fault = FAULT_INIT };
+	struct message_end end = { .fault = { 0 } };
 
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -161,7 +161,7 @@ static void __attribute__((noreturn)) step_child(const struct upgrade_run *run, 
 	act.report.context = &act;
 	const int r = step->work(&act, &end.fault);
 	if (r == 0)
-		end.fault = (struct fault)FAULT_INIT;
+		end.fault = (struct fault){ 0 };
 	/* A step that failed without a word must never pass for a good one. */
 	else if (end.fault.kind == FAULT_NONE)
 		(void)fault_system(&end.fault, 0, "%s failed without a reason", step->title);
@@ -250,7 +250,7 @@ static bool message_take(struct upgrade_result *result, const struct message_hea
 /* Reads messages until the last one, the end of the pipe or the deadline; true when the deadline came first. */
 static bool messages_read(int fd, int64_t deadline, struct upgrade_result *result, bool *ret_end)
 {
-	TEXT_AUTO held = TEXT_INIT;
+	TEXT_AUTO held = { 0 };
 	char block[8192];
 
 	for (;;) {
@@ -361,7 +361,7 @@ int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps,
 	for (size_t i = 0; i < count; i++) {
 		const struct upgrade_step *step = &steps[i];
 		struct upgrade_result *result = &run->results[run->result_count++];
-		*result = (struct upgrade_result){ .step = step, .outcome = UPGRADE_SKIPPED, .changes = TEXT_INIT };
+		*result = (struct upgrade_result){ .step = step, .outcome = UPGRADE_SKIPPED, .changes = { 0 } };
 
 		if ((step->when == UPGRADE_IF_CLEAN && !clean) ||
 		    ((step->when == UPGRADE_BEGIN || step->when == UPGRADE_IF_BEGUN) && !begun_well))

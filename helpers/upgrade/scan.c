@@ -26,7 +26,7 @@ void upgrade_paths_done(struct upgrade_paths *paths)
 	for (size_t i = 0; i < paths->count; i++)
 		free(paths->items[i]);
 	free(paths->items);
-	*paths = (struct upgrade_paths)UPGRADE_PATHS_INIT;
+	*paths = (struct upgrade_paths){ 0 };
 }
 
 int upgrade_paths_add(struct upgrade_paths *paths, const char *path, struct fault *f)
@@ -73,8 +73,8 @@ static bool path_is_full(const char *path)
 /* Adds the path in its plain form: one slash between names, none at the end. */
 static int path_add(struct upgrade_paths *paths, const char *path, size_t length, struct fault *f)
 {
-	TEXT_AUTO given = TEXT_INIT;
-	TEXT_AUTO plain = TEXT_INIT;
+	TEXT_AUTO given = { 0 };
+	TEXT_AUTO plain = { 0 };
 
 	text_add(&given, path, length);
 	if (text_check(&given, f) < 0)
@@ -114,9 +114,9 @@ static void paths_tidy(struct upgrade_paths *paths)
 
 static int paths_of_okv(int root, struct upgrade_paths *paths, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	ASSIGN_AUTO conf = ASSIGN_INIT;
-	struct fault why = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	ASSIGN_AUTO conf = { 0 };
+	struct fault why = { 0 };
 
 	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
 	if (fs_read_file(root, CONF_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
@@ -139,7 +139,7 @@ static int paths_of_okv(int root, struct upgrade_paths *paths, struct fault *f)
 
 int upgrade_paths_preserved(int root, const struct settings *settings, struct upgrade_paths *ret_paths, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
 	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib,
 				    SETTINGS_PREFIX };
 
@@ -150,7 +150,7 @@ int upgrade_paths_preserved(int root, const struct settings *settings, struct up
 		return -1;
 	paths_tidy(&paths);
 	*ret_paths = paths;
-	paths = (struct upgrade_paths)UPGRADE_PATHS_INIT;
+	paths = (struct upgrade_paths){ 0 };
 	return 0;
 }
 
@@ -225,7 +225,7 @@ static int file_digest(struct walk *w, int dir, const char *leaf, struct stat *s
 		       struct fault *f)
 {
 	const char *path = text_string(&w->path);
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 	struct stat after;
 
 	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
@@ -347,7 +347,7 @@ static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsig
 /* mtree(5) wants every directory on the way down; whose they are is not ours to say. */
 static int parents_add(struct manifest *manifest, const char *path, struct fault *f)
 {
-	TEXT_AUTO parent = TEXT_INIT;
+	TEXT_AUTO parent = { 0 };
 
 	for (const char *at = path;; at++) {
 		at = strchr(at, '/');
@@ -375,7 +375,7 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 	for (size_t i = 0; i < paths->count; i++) {
 		FS_AUTO int dir = -1;
 		char leaf[FS_NAME_SIZE];
-		struct fault why = FAULT_INIT;
+		struct fault why = { 0 };
 		struct stat st;
 
 		if (fs_parent_open(root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
@@ -403,10 +403,10 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how, struct upgrade_scan *ret_scan,
 	       struct fault *f)
 {
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
+	UPGRADE_SCAN_AUTO scan = { 0 };
 	scan.fresh_since = how->fresh_since;
 	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT,
-			  .block = TEXT_INIT, .path = TEXT_INIT };
+			  .block = { 0 }, .path = { 0 } };
 	int r = fs_sha256_start(&w.seal, f);
 
 	if (r == 0 && how->depth != UPGRADE_SCAN_SEAL) {
@@ -430,6 +430,6 @@ int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgra
 	if (r < 0)
 		return -1;
 	*ret_scan = scan;
-	scan = (struct upgrade_scan)UPGRADE_SCAN_INIT;
+	scan = (struct upgrade_scan){ 0 };
 	return 0;
 }

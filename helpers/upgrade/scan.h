@@ -30,7 +30,6 @@ struct upgrade_paths {
 	size_t count;
 };
 
-#define UPGRADE_PATHS_INIT { .items = NULL, .count = 0 }
 #define UPGRADE_PATHS_AUTO __attribute__((cleanup(upgrade_paths_done))) struct upgrade_paths
 
 void upgrade_paths_done(struct upgrade_paths *paths);
@@ -67,7 +66,6 @@ struct upgrade_scan {
 	size_t entries;
 };
 
-#define UPGRADE_SCAN_INIT { .manifest = MANIFEST_INIT, .fresh = UPGRADE_PATHS_INIT, .entries = 0 }
 #define UPGRADE_SCAN_AUTO __attribute__((cleanup(upgrade_scan_done))) struct upgrade_scan
 
 int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how, struct upgrade_scan *ret_scan,

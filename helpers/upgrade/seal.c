@@ -37,9 +37,9 @@ static int quick_scan(int root, const struct upgrade_paths *paths, const struct 
 static int seal_renew(int root, const struct upgrade_paths *paths, const char *manifest_hex,
 		      const struct upgrade_scan *proven, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO apart = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO quick = UPGRADE_SCAN_INIT;
-	TEXT_AUTO file = TEXT_INIT;
+	UPGRADE_PATHS_AUTO apart = { 0 };
+	UPGRADE_SCAN_AUTO quick = { 0 };
+	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
 	if (proven->fresh_count > UPGRADE_FRESH_MAX)
@@ -72,12 +72,12 @@ static int seal_renew(int root, const struct upgrade_paths *paths, const char *m
 bool upgrade_seal_holds(int root, const struct upgrade_paths *paths, const char *manifest_hex, int64_t started,
 		      enum upgrade_seal_act act, size_t *ret_entries)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	TEXT_AUTO now = TEXT_INIT;
-	MANIFEST_AUTO old = MANIFEST_INIT;
-	UPGRADE_PATHS_AUTO apart = UPGRADE_PATHS_INIT;
-	UPGRADE_SCAN_AUTO quick = UPGRADE_SCAN_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	TEXT_AUTO now = { 0 };
+	MANIFEST_AUTO old = { 0 };
+	UPGRADE_PATHS_AUTO apart = { 0 };
+	UPGRADE_SCAN_AUTO quick = { 0 };
+	struct fault ignored = { 0 };
 
 	if (fs_read_file(root, SEAL_FILE, FS_FOLLOW_TRUSTED, SEAL_FILE_MAX, &file, NULL, &ignored) < 0)
 		return false;

@@ -24,7 +24,7 @@ struct upgrade_answer {
 	int exit;
 };
 
-#define UPGRADE_ANSWER_INIT { .word = "", .sentence = TEXT_INIT, .advice = TEXT_INIT, .exit = 0 }
+#define UPGRADE_ANSWER_INIT { .word = "", .sentence = { 0 }, .advice = { 0 }, .exit = 0 }
 #define UPGRADE_ANSWER_AUTO __attribute__((cleanup(upgrade_answer_done))) struct upgrade_answer
 
 void upgrade_answer_done(struct upgrade_answer *answer);

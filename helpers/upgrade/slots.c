@@ -42,11 +42,11 @@ static bool value_read(const char **at, const char *last, const char *key, char 
 
 static bool line_read(const char **at, const char *last, struct upgrade_slot *ret_slot)
 {
-	TEXT_AUTO id = TEXT_INIT;
-	TEXT_AUTO label = TEXT_INIT;
-	TEXT_AUTO serial = TEXT_INIT;
-	TEXT_AUTO model = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO id = { 0 };
+	TEXT_AUTO label = { 0 };
+	TEXT_AUTO serial = { 0 };
+	TEXT_AUTO model = { 0 };
+	struct fault ignored = { 0 };
 
 	if (!value_read(at, last, "slot=", ' ', &id) || !value_read(at, last, "label=", ' ', &label) ||
 	    !value_read(at, last, "serial=", ' ', &serial) || !value_read(at, last, "model=", '\n', &model) ||

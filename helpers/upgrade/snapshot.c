@@ -35,7 +35,7 @@ void upgrade_snapshot_done(struct upgrade_snapshot *s)
 	free(s->members);
 	manifest_done(&s->manifest);
 	upgrade_slots_done(&s->slots);
-	*s = (struct upgrade_snapshot)UPGRADE_SNAPSHOT_INIT;
+	*s = (struct upgrade_snapshot){ 0 };
 }
 
 bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now)
@@ -59,7 +59,7 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 
 static int system_print(const struct upgrade_snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
 {
-	ASSIGN_AUTO file = ASSIGN_INIT;
+	ASSIGN_AUTO file = { 0 };
 	char stamp[UPGRADE_STAMP_SIZE], id[12] = "";
 	bool changed;
 	static const char head[] =
@@ -85,7 +85,7 @@ static int system_print(const struct upgrade_snapshot *s, const char *manifest_h
 
 static int slots_file_print(const struct upgrade_slots *slots, struct text *out, struct fault *f)
 {
-	TEXT_AUTO lines = TEXT_INIT;
+	TEXT_AUTO lines = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
 	upgrade_slots_print(slots, &lines);
@@ -99,9 +99,9 @@ static int slots_file_print(const struct upgrade_slots *slots, struct text *out,
 static int parts_write(int dir, const struct upgrade_snapshot *s, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	TEXT_AUTO manifest = TEXT_INIT;
-	TEXT_AUTO system = TEXT_INIT;
-	TEXT_AUTO slots = TEXT_INIT;
+	TEXT_AUTO manifest = { 0 };
+	TEXT_AUTO system = { 0 };
+	TEXT_AUTO slots = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
 	manifest_print(&s->manifest, manifest_comment, &manifest);
@@ -172,7 +172,7 @@ int upgrade_snapshot_write(int root, const char *place, const struct upgrade_sna
 	if (dir < 0)
 		return fault_errno(f, errno, "cannot open directory '%s'", names.fresh);
 	if (parts_write(dir, s, f) < 0) {
-		struct fault ignored = FAULT_INIT;
+		struct fault ignored = { 0 };
 		/* On a full disk what was begun must not stay in the way. */
 		(void)fs_tree_remove(var, names.fresh, &ignored);
 		return fault_prefix(f, "cannot write the snapshot: ");
@@ -187,7 +187,7 @@ int upgrade_snapshot_write(int root, const char *place, const struct upgrade_sna
 int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct fault *f)
 {
 	FS_AUTO int dir = -1;
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
 	if (slots_file_print(slots, &file, f) < 0 || fs_dir_open(root, UPGRADE_SNAPSHOT, FS_FOLLOW_TRUSTED, &dir, f) < 0)
@@ -204,7 +204,7 @@ int upgrade_snapshot_remove(int root, const char *place, struct fault *f)
 	if (names_open(root, place, &var, &names, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
-		*f = (struct fault)FAULT_INIT;
+		*f = (struct fault){ 0 };
 		return 0;
 	}
 	names_recover(var, &names);
@@ -243,7 +243,7 @@ static int flag_get(const struct assign *file, const char *name, bool *ret_flag,
 
 static int head_parse(const struct text *bytes, struct upgrade_snapshot *s, char **ret_hex, struct fault *f)
 {
-	ASSIGN_AUTO file = ASSIGN_INIT;
+	ASSIGN_AUTO file = { 0 };
 	char *taken = NULL, *id = NULL;
 	uint64_t number = 0;
 
@@ -295,7 +295,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 
 static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	static const char head[] = "# SHA-256 of what follows: ";
 	const size_t start = sizeof(head) - 1 + SHA256_HEX_SIZE;
 	char hex[SHA256_HEX_SIZE];
@@ -303,7 +303,7 @@ static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
 	if (part_read(dir, "slots", SMALL_FILE_MAX * 16, &file, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
-		*f = (struct fault)FAULT_INIT;
+		*f = (struct fault){ 0 };
 		return 0;
 	}
 	if (file.length < start || memcmp(file.bytes, head, sizeof(head) - 1) != 0 || file.bytes[start - 1] != '\n' ||
@@ -320,10 +320,10 @@ static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
 int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
 			struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	FS_AUTO int dir = -1;
-	TEXT_AUTO system = TEXT_INIT;
-	TEXT_AUTO manifest = TEXT_INIT;
+	TEXT_AUTO system = { 0 };
+	TEXT_AUTO manifest = { 0 };
 	char *wanted = NULL, hex[SHA256_HEX_SIZE];
 
 	if (place_open(root, place, &dir, f) < 0)
@@ -351,6 +351,6 @@ int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_par
 	if (r < 0)
 		return -1;
 	*ret_snapshot = s;
-	s = (struct upgrade_snapshot)UPGRADE_SNAPSHOT_INIT;
+	s = (struct upgrade_snapshot){ 0 };
 	return 0;
 }

@@ -56,7 +56,6 @@ struct upgrade_snapshot {
 	struct upgrade_slots slots;
 };
 
-#define UPGRADE_SNAPSHOT_INIT { .taken = 0, .manifest = MANIFEST_INIT }
 #define UPGRADE_SNAPSHOT_AUTO __attribute__((cleanup(upgrade_snapshot_done))) struct upgrade_snapshot
 
 void upgrade_snapshot_done(struct upgrade_snapshot *s);

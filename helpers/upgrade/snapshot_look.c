@@ -36,8 +36,8 @@ static void os_release_value(const struct text *file, const char *name, struct t
 /* The first line of the file that begins so, or "". */
 static void line_of_file(int root, const char *path, const char *begins, struct text *out)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	struct fault ignored = { 0 };
 
 	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, RELEASE_FILE_MAX, &file, NULL, &ignored) < 0)
 		return;
@@ -52,8 +52,8 @@ static void line_of_file(int root, const char *path, const char *begins, struct 
 static void os_look(int root, struct text *out)
 {
 	static const char *const files[] = { "/etc/os-release", "/usr/lib/os-release" };
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault ignored = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	struct fault ignored = { 0 };
 
 	/* On most systems the first is a link to the second, and the last component is never followed. */
 	for (size_t i = 0; i < 2 && out->length == 0; i++)
@@ -83,12 +83,12 @@ static char *value_take(struct text *t)
 
 int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
-	TEXT_AUTO os = TEXT_INIT;
-	TEXT_AUTO okv = TEXT_INIT;
-	TEXT_AUTO members = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
-	TEXT_AUTO passwd = TEXT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	TEXT_AUTO os = { 0 };
+	TEXT_AUTO okv = { 0 };
+	TEXT_AUTO members = { 0 };
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
 
 	os_look(root, &os);
@@ -112,6 +112,6 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 	if (s.os == NULL || s.okv == NULL || s.members == NULL || s.group == NULL)
 		return fault_memory(f);
 	*ret_snapshot = s;
-	s = (struct upgrade_snapshot)UPGRADE_SNAPSHOT_INIT;
+	s = (struct upgrade_snapshot){ 0 };
 	return 0;
 }

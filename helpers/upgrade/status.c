@@ -49,7 +49,7 @@ static int check_client(struct upgrade_act *act, struct fault *f)
 static int check_library(struct upgrade_act *act, struct fault *f)
 {
 	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
+	HSM_ELF_AUTO elf = { 0 };
 	const char *path = act->run->settings->pkcs11_lib;
 
 	if (hsm_file_open(act->run->root, path, &file, f) < 0 ||
@@ -109,8 +109,8 @@ static int check_wiring(struct upgrade_act *act, struct fault *f)
 static int check_group(struct upgrade_act *act, struct fault *f)
 {
 	const struct settings *s = act->run->settings;
-	TEXT_AUTO group = TEXT_INIT;
-	TEXT_AUTO passwd = TEXT_INIT;
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
 	size_t lacking = 0;
 	gid_t gid;
@@ -147,7 +147,7 @@ struct drift {
 static void drift_hear(void *context, const struct perms_change *change)
 {
 	struct drift *drift = context;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct stat st;
 
 	if (change->old_uid == change->new_uid && change->old_gid == change->new_gid &&
@@ -195,8 +195,8 @@ static int check_slots(struct upgrade_act *act, struct fault *f)
 
 static int check_snapshot(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
-	TEXT_AUTO age = TEXT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	TEXT_AUTO age = { 0 };
 	struct upgrade_history history;
 
 	if (upgrade_steps_history(act, &history, f) < 0)
@@ -262,7 +262,7 @@ static int check_upgrade(struct upgrade_act *act, struct fault *f)
 static void bundles_find(struct upgrade_act *act, const char *directory)
 {
 	FS_AUTO int fd = -1;
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 
 	if (fs_dir_open(act->run->root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
 		return;

@@ -31,7 +31,7 @@ int upgrade_steps_history(const struct upgrade_act *act, struct upgrade_history 
 void upgrade_steps_note(struct upgrade_run *run, const char *format, ...)
 {
 	char line[700];
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -56,7 +56,7 @@ int upgrade_step_records(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	FS_AUTO int var = -1;
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
 	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
@@ -92,7 +92,7 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_run *run = act->run;
 	struct upgrade_history history;
 	struct okv_group group;
-	struct fault why = FAULT_INIT;
+	struct fault why = { 0 };
 
 	/* A journal that cannot be read costs the old id, not the group. */
 	if (upgrade_journal_read(run->root, &history, &why) < 0) {
@@ -130,8 +130,8 @@ int upgrade_step_member(struct upgrade_act *act, struct fault *f)
 int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	TEXT_AUTO groups = TEXT_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	TEXT_AUTO groups = { 0 };
 	struct upgrade_history history;
 	gid_t now;
 
@@ -339,8 +339,8 @@ int upgrade_steps_slots(struct upgrade_act *act, struct upgrade_slots *ret_slots
 {
 	const struct upgrade_run *run = act->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	HSM_CAUSES_AUTO causes = HSM_CAUSES_INIT;
-	struct fault ignored = FAULT_INIT;
+	HSM_CAUSES_AUTO causes = { 0 };
+	struct fault ignored = { 0 };
 
 	if (hsm_check(run->root, run->settings, &act->report, &answer, f) == 0) {
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",

@@ -14,22 +14,22 @@ static void must(bool held)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	struct accounts_user user;
 	gid_t gid, few[2], many[64];
 
 	text_add(&file, data, size);
 	if (accounts_user_find(&file, "oracle", &user)) {
-		TEXT_AUTO name = TEXT_INIT;
+		TEXT_AUTO name = { 0 };
 		/* Somebody bears that id, if not the same one. */
 		must(accounts_user_name(&file, user.uid, &name) && name.length > 0);
 		must(accounts_primary_uses(&file, user.gid));
 	}
 	if (accounts_group_find(&file, "hsmusers", &gid)) {
-		TEXT_AUTO name = TEXT_INIT;
+		TEXT_AUTO name = { 0 };
 		must(accounts_group_name(&file, gid, &name) && name.length > 0);
 	}
-	TEXT_AUTO members = TEXT_INIT;
+	TEXT_AUTO members = { 0 };
 	accounts_group_members(&file, "hsmusers", &members);
 	must(members.length <= size);
 	(void)accounts_group_lists(&file, "hsmusers", "oracle");

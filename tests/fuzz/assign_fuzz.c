@@ -15,7 +15,7 @@ static void must(bool held)
 
 static bool printed_is(const struct assign *a, const void *bytes, size_t length)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	assign_print(a, &out);
 	return out.length == length && (length == 0 || memcmp(out.bytes, bytes, length) == 0);
@@ -23,8 +23,8 @@ static bool printed_is(const struct assign *a, const void *bytes, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	struct fault f = { 0 };
 	bool changed;
 
 	must(assign_parse(&a, (const char *)data, size, &f) == 0);
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(assign_unset(&a, "PLANTED") == 1);
 	/* At most the line feed that was missing at the end is new. */
 	const bool complete = size == 0 || data[size - 1] == '\n';
-	TEXT_AUTO wanted = TEXT_INIT;
+	TEXT_AUTO wanted = { 0 };
 	text_add(&wanted, data, size);
 	if (!complete)
 		text_add_char(&wanted, '\n');

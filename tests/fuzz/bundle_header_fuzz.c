@@ -21,8 +21,8 @@ static void same(const struct bundle_header *a, const struct bundle_header *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	TEXT_AUTO again = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO again = { 0 };
+	struct fault f = { 0 };
 	struct bundle_header header, second;
 	size_t length = 0, second_length = 0;
 

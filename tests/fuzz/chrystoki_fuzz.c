@@ -16,14 +16,14 @@ static void must(bool held)
 
 static void parse(struct chrystoki *ret_chrystoki, const void *bytes, size_t length)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	must(chrystoki_parse(ret_chrystoki, bytes, length, &f) == 0);
 }
 
 static bool printed_is(const struct chrystoki *c, const void *bytes, size_t length)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	chrystoki_print(c, &out);
 	return out.length == length && (length == 0 || memcmp(out.bytes, bytes, length) == 0);
@@ -38,7 +38,7 @@ static void set_everywhere(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < whole.count && i < 64; i++) {
 		const struct chrystoki_line *line = &whole.lines[i];
 		CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		char *name = NULL, *value = NULL;
 		bool changed;
 		ptrdiff_t at;
@@ -66,10 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
 	CHRYSTOKI_AUTO again = CHRYSTOKI_INIT;
 	CHRYSTOKI_AUTO empty = CHRYSTOKI_INIT;
-	TEXT_AUTO once = TEXT_INIT;
+	TEXT_AUTO once = { 0 };
 	struct luna_servers servers = { .items = NULL };
 	struct luna_groups groups = { .items = NULL };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	parse(&c, data, size);

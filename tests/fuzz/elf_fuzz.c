@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int fd = -1;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
-	struct fault f = FAULT_INIT;
+	HSM_ELF_AUTO elf = { 0 };
+	struct fault f = { 0 };
 
 	if (fd < 0)
 		fd = (int)syscall(SYS_memfd_create, "elf", 0U);

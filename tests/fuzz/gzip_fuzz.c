@@ -60,11 +60,11 @@ static void theirs(const uint8_t *data, size_t size, struct text *out)
 static void wrapped(const uint8_t *data, size_t size)
 {
 	static const uint8_t head[10] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO content = TEXT_INIT;
-	TEXT_AUTO again = TEXT_INIT;
-	TEXT_AUTO other = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO content = { 0 };
+	TEXT_AUTO again = { 0 };
+	TEXT_AUTO other = { 0 };
+	struct fault f = { 0 };
 
 	text_add(&bytes, head, sizeof(head));
 	text_add(&bytes, data, size);
@@ -77,7 +77,7 @@ static void wrapped(const uint8_t *data, size_t size)
 		bytes.bytes[bytes.length - 8 + i] = (char)(crc >> 8 * i);
 	for (unsigned i = 0; i < 4; i++)
 		bytes.bytes[bytes.length - 4 + i] = (char)(content.length >> 8 * i);
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	if (ours((const uint8_t *)bytes.bytes, bytes.length, SIZE_MAX, &again, &f) < 0)
 		return; /* the trailer was not at the end */
 	theirs((const uint8_t *)bytes.bytes, bytes.length, &other);
@@ -88,14 +88,14 @@ static void wrapped(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const size_t pieces[] = { 1, 23, 24, 25, 300 };
-	TEXT_AUTO whole = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO whole = { 0 };
+	struct fault f = { 0 };
 	const int r = ours(data, size, SIZE_MAX, &whole, &f);
 
 	must(r == 0 || f.kind == FAULT_REFUSED);
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-		TEXT_AUTO part = TEXT_INIT;
-		struct fault g = FAULT_INIT;
+		TEXT_AUTO part = { 0 };
+		struct fault g = { 0 };
 		must(ours(data, size, pieces[i], &part, &g) == r);
 		if (r == 0)
 			must(part.length == whole.length &&

@@ -119,10 +119,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct unpack_entry entries[MOST];
 	static const struct client_policy policy = { .group = 7, .has_group = true };
 	struct unpack u = { .entries = entries };
-	CLIENT_RECORD_AUTO record = CLIENT_RECORD_INIT;
-	TEXT_AUTO before = TEXT_INIT;
+	CLIENT_RECORD_AUTO record = { 0 };
+	TEXT_AUTO before = { 0 };
 	struct client_content content;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[LIMITS_PATH + 1];
 	char *text = malloc(size + 1);
 

@@ -22,10 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* A copy of just that size, so that the sanitizer sees the end. */
 	char *bytes = malloc(size > 0 ? size : 1);
 	SCRIPT_AUTO s = SCRIPT_INIT;
-	TEXT_AUTO mended = TEXT_INIT;
-	TEXT_AUTO twice = TEXT_INIT;
-	TEXT_AUTO cleared = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO twice = { 0 };
+	TEXT_AUTO cleared = { 0 };
+	struct fault f = { 0 };
 	enum midupgrade_state state;
 	size_t line, at = 0;
 

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct pipe_reader reader;
 	static int fd = -1;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[PIPE_TEXT_MAX + 1], target[PIPE_TEXT_MAX + 1];
 	int r = 1;
 

@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct policy_setting settings[] = { { "CLIENT_DIR", "/c" }, { "HSM_GROUP", "hsm" }, { NULL, NULL } };
 	static const struct policy_accounts accounts = { .user = find, .group = find };
 	static const char *const names[] = { "c", "data", "*", ".x", "a b" };
-	POLICY_AUTO p = POLICY_INIT;
-	struct fault f = FAULT_INIT;
+	POLICY_AUTO p = { 0 };
+	struct fault f = { 0 };
 
 	if (policy_parse(&p, "policy", (const char *)data, size, settings, &accounts, &f) < 0) {
 		must(p.count == 0 && (f.kind == FAULT_REFUSED || f.errnum != 0));

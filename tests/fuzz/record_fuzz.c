@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = malloc(size + 1);
 	struct perms_record record, again;
-	TEXT_AUTO printed = TEXT_INIT;
+	TEXT_AUTO printed = { 0 };
 
 	must(line != NULL);
 	memcpy(line, data, size);

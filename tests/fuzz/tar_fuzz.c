@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct limits limits = { .bytes = 1 << 20, .entries = 200, .room = UINT64_MAX };
 	struct judge judge = JUDGE_INIT(limits);
 	struct pieces p = { .stream = { .more = pieces_more }, .piece = 1 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct member m;
 	uint64_t bytes = 0;
 

@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	struct tell_listener listener = { .answer = &answer, .pending = TEXT_INIT, .notes = TEXT_INIT };
-	TEXT_AUTO out = TEXT_INIT;
+	struct tell_listener listener = { .answer = &answer, .pending = { 0 }, .notes = { 0 } };
+	TEXT_AUTO out = { 0 };
 	struct json j;
 
 	/* A token that no input holds: the first bytes of the input, each one more. */

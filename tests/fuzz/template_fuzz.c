@@ -25,7 +25,7 @@ static char place[32];
 
 static void place_remove(void)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 
 	(void)fs_tree_remove(AT_FDCWD, place, &ignored);
 }
@@ -54,7 +54,7 @@ static int client_make(int *ret_conf)
 static bool make(int client, int fd, const char *bytes, size_t length, struct text *ret_made)
 {
 	const struct client_content content = { .kind = CLIENT_CLOUD };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	must(ftruncate(fd, 0) == 0 && pwrite(fd, bytes, length, 0) == (ssize_t)length);
 	if (client_template_make(client, "Chrystoki.conf", &content, "/usr/client", ret_made, &f) < 0) {
@@ -67,10 +67,10 @@ static bool make(int client, int fd, const char *bytes, size_t length, struct te
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static int client = -1, fd = -1;
-	TEXT_AUTO once = TEXT_INIT;
-	TEXT_AUTO twice = TEXT_INIT;
+	TEXT_AUTO once = { 0 };
+	TEXT_AUTO twice = { 0 };
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char *library = NULL;
 
 	if (client < 0)

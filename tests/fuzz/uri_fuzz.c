@@ -9,8 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	HSM_URI_AUTO uri = HSM_URI_INIT;
-	struct fault f = FAULT_INIT;
+	HSM_URI_AUTO uri = { 0 };
+	struct fault f = { 0 };
 	char *string = malloc(size + sizeof("pkcs11:"));
 
 	if (string == NULL)

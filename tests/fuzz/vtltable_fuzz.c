@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum { ROWS = 8 };
 	struct hsm_row rows[ROWS], again[ROWS];
 	struct hsm_slot slots[ROWS];
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	const int count = hsm_table_read((const char *)data, size, rows, ROWS);
 	const size_t kept = count < 0 ? 0 : count < ROWS ? (size_t)count : ROWS;
 

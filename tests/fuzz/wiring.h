@@ -25,12 +25,12 @@ static inline bool same(const struct text *a, const struct text *b)
 
 static inline void mend_check(const struct text *file)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	ASSIGN_AUTO b = ASSIGN_INIT;
-	TEXT_AUTO once = TEXT_INIT;
-	TEXT_AUTO twice = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO b = { 0 };
+	TEXT_AUTO once = { 0 };
+	TEXT_AUTO twice = { 0 };
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	must(assign_parse(&a, text_string(file), file->length, &f) == 0);
 	assign_print(&a, &out);
@@ -56,13 +56,13 @@ static inline void wiring_check(enum wiring_file file, const void *data, size_t 
 	};
 	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
 	WIRING_RECORD_AUTO parsed = WIRING_RECORD_INIT;
-	TEXT_AUTO again = TEXT_INIT;
-	TEXT_AUTO back = TEXT_INIT;
-	TEXT_AUTO edited = TEXT_INIT;
-	TEXT_AUTO left = TEXT_INIT;
-	TEXT_AUTO plain = TEXT_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO again = { 0 };
+	TEXT_AUTO back = { 0 };
+	TEXT_AUTO edited = { 0 };
+	TEXT_AUTO left = { 0 };
+	TEXT_AUTO plain = { 0 };
+	TEXT_AUTO bytes = { 0 };
+	struct fault f = { 0 };
 
 	text_add(&record.before, data, size);
 	mend_check(&record.before);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct zip zip;
 	static int fd = -1;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct zip_place place;
 	struct member m;
 	uint64_t before = 0;

@@ -78,7 +78,7 @@ static inline void random_ending(struct random *r, struct text *t)
 	if (t->length > 0 && random_one_in(r, 6))
 		t->bytes[--t->length] = '\0';
 	if (random_one_in(r, 25)) {
-		TEXT_AUTO copy = TEXT_INIT;
+		TEXT_AUTO copy = { 0 };
 		text_add(&copy, t->bytes, t->length);
 		text_reset(t);
 		for (size_t i = 0; i < copy.length; i++) {

@@ -33,7 +33,7 @@
 /* The call returns -1 with a fault of that kind whose text holds the words. */
 #define MUST_FAIL(call, expected, words)                                                       \
 	do {                                                                                   \
-		f = (struct fault)FAULT_INIT;                                                  \
+		f = (struct fault){ 0 };                                                  \
 		assert_int_equal((call), -1);                                                  \
 		if (strstr(f.text, (words)) == NULL)                                           \
 			fail_msg("'%s' is not in '%s'", (words), f.text);                      \
@@ -62,7 +62,7 @@ static inline int unit_place_make(void **state)
 static inline int unit_place_remove(void **state)
 {
 	struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(fs_tree_remove(AT_FDCWD, place->path, &f));
 	fs_close(&place->dir);

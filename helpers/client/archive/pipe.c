@@ -47,7 +47,7 @@ int pipe_note_put(struct pipe_writer *writer, const struct pipe_note *note, cons
 
 void pipe_fault_put(struct pipe_writer *writer, const struct fault *fault)
 {
-	struct fault ignored = FAULT_INIT;
+	struct fault ignored = { 0 };
 	struct pipe_note note;
 
 	memset(&note, 0, sizeof(note));

@@ -59,14 +59,14 @@ void unpack_done(struct unpack *u)
 	free(u->entries);
 	text_done(&u->format);
 	text_done(&u->covered);
-	*u = (struct unpack)UNPACK_INIT;
+	*u = (struct unpack){ 0 };
 }
 
 /* --- the children ------------------------------------------------------------------------------------------------- */
 
 static void worker_main(const struct unpack_request *request, const struct workers *w, unsigned which)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct sandbox sandbox = { .uid = request->uid, .gid = request->gid, .tree = request->tree,
 				   .file_bytes = request->limits.bytes,
 				   .trade = which == 0 || request->judge_only ? SANDBOX_DECODE : SANDBOX_PLACE };
@@ -306,7 +306,7 @@ static int links_judge(const struct unpack *u, struct fault *f)
 
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f)
 {
-	struct unpack u = UNPACK_INIT;
+	struct unpack u = { 0 };
 	struct workers w = { .notes = -1, .notes_write = -1, .jobs = { { -1, -1 }, { -1, -1 } } };
 	SHA256_AUTO warm = SHA256_INIT;
 

@@ -53,7 +53,6 @@ struct unpack {
 	struct unpack_strings *strings; /* owned; where the paths lie */
 };
 
-#define UNPACK_INIT { .entries = NULL, .format = TEXT_INIT, .covered = TEXT_INIT }
 
 void unpack_done(struct unpack *u);
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f);

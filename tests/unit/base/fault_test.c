@@ -16,7 +16,7 @@ static void each_kind_has_its_exit_status_and_its_name(void **state)
 		{ fault_refused, FAULT_REFUSED, 3, "refused" },    { fault_incomplete, FAULT_INCOMPLETE, 4, "incomplete" },
 		{ fault_absent, FAULT_ABSENT, 6, "absent" },       { fault_late, FAULT_LATE, 7, "late" },
 	};
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(fault_exit_status(&f), 0);
@@ -43,7 +43,7 @@ static void errno_is_appended_and_decides_the_kind(void **state)
 		{ ENOENT, FAULT_ABSENT }, { ENOTDIR, FAULT_ABSENT }, { ELOOP, FAULT_REFUSED },
 		{ EACCES, FAULT_SYSTEM }, { ENOSPC, FAULT_SYSTEM },
 	};
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -65,7 +65,7 @@ static void errno_is_appended_and_decides_the_kind(void **state)
 static void a_long_text_is_cut_never_overrun(void **state)
 {
 	char *huge = malloc(2 * FAULT_TEXT_MAX);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_non_null(huge);
@@ -80,7 +80,7 @@ static void a_long_text_is_cut_never_overrun(void **state)
 
 static void a_prefix_keeps_kind_and_errnum(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	(void)fault_errno(&f, ENOENT, "cannot open 'a'");

@@ -5,7 +5,7 @@
 
 static void commas_and_keys_are_right_at_every_depth(void **state)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct json j;
 
 	(void)state;
@@ -34,7 +34,7 @@ static void commas_and_keys_are_right_at_every_depth(void **state)
 
 static void every_byte_is_escaped_or_replaced_so_that_it_is_valid(void **state)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct json j;
 
 	(void)state;
@@ -52,7 +52,7 @@ static void every_byte_is_escaped_or_replaced_so_that_it_is_valid(void **state)
 
 static void keys_are_escaped_too(void **state)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct json j;
 
 	(void)state;
@@ -65,7 +65,7 @@ static void keys_are_escaped_too(void **state)
 
 static void nesting_reaches_the_promised_depth(void **state)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct json j;
 
 	(void)state;

@@ -18,7 +18,7 @@ static void seconds_minutes_hours_and_days(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		uint64_t seconds = 0;
 		assert_int_equal(number_parse_seconds(good[i].string, "--max-age", &seconds, &f), 0);
 		assert_int_equal(seconds, good[i].seconds);
@@ -32,7 +32,7 @@ static void everything_else_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		uint64_t seconds = 7;
 		assert_int_equal(number_parse_seconds(bad[i], "--max-age", &seconds, &f), -1);
 		assert_int_equal(f.kind, FAULT_REFUSED);

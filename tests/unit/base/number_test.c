@@ -7,7 +7,7 @@ static void the_whole_string_is_the_number(void **state)
 {
 	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "1e3", "one", "1\n",
 					   "18446744073709551616", "99999999999999999999999" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint64_t value = 42;
 
 	(void)state;
@@ -23,7 +23,7 @@ static void the_whole_string_is_the_number(void **state)
 
 static void out_of_range_is_said_with_the_range(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint64_t value = 0;
 
 	(void)state;
@@ -38,7 +38,7 @@ static void out_of_range_is_said_with_the_range(void **state)
 static void a_mode_is_three_to_five_octal_digits(void **state)
 {
 	static const char *const bad[] = { "", "7", "64", "0o640", "640 ", "0800", "10000", "017777", "-640", "u=rw" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	mode_t mode = 1;
 
 	(void)state;
@@ -63,7 +63,7 @@ static void a_size_has_one_suffix_of_a_power_of_1024(void **state)
 		{ "1T", 1099511627776u }, { "16777215T", UINT64_C(16777215) << 40 },
 	};
 	static const char *const bad[] = { "", "K", "1KB", "1 K", "1k", "1.5G", "16777216T", "KK", "-1K" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint64_t bytes = 42;
 
 	(void)state;

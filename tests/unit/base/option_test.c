@@ -53,7 +53,7 @@ static int parse(struct fault *f, const char *first, ...)
 
 static void options_and_operands_may_be_mixed_until_two_dashes(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(parse(&f, "one", "--list", "two", "--to", "/x", "-", "--", "--kind", "-q", NULL));
@@ -70,7 +70,7 @@ static void options_and_operands_may_be_mixed_until_two_dashes(void **state)
 
 static void a_value_stands_after_a_blank_or_an_equals_sign(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(parse(&f, "--to=a=b", "--kind", "full", "--min=9", "--max-bytes-of-everything", "2K", NULL));
@@ -87,7 +87,7 @@ static void a_value_stands_after_a_blank_or_an_equals_sign(void **state)
 
 static void letters_may_be_bundled_and_the_last_may_take_a_value(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(parse(&f, "-qlt", "/x", NULL));
@@ -100,7 +100,7 @@ static void letters_may_be_bundled_and_the_last_may_take_a_value(void **state)
 
 static void a_list_keeps_all_values_in_order(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(parse(&f, "--label", "a", "--label=b", "--label=", NULL));
@@ -111,7 +111,7 @@ static void a_list_keeps_all_values_in_order(void **state)
 
 static void a_wrong_call_is_named(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST_FAIL(parse(&f, "--lis", NULL), FAULT_USAGE, "unknown option '--lis'");
@@ -130,7 +130,7 @@ static void a_wrong_call_is_named(void **state)
 
 static void the_last_of_two_never_wins_in_silence(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST_FAIL(parse(&f, "--to=a", "-tb", NULL), FAULT_USAGE, "--to is given twice");
@@ -139,7 +139,7 @@ static void the_last_of_two_never_wins_in_silence(void **state)
 
 static void help_is_two_columns_of_the_table(void **state)
 {
-	TEXT_AUTO help = TEXT_INIT;
+	TEXT_AUTO help = { 0 };
 
 	(void)state;
 	option_help(&help, own);
@@ -156,7 +156,7 @@ static void help_is_two_columns_of_the_table(void **state)
 
 static void completion_lines_tell_what_takes_a_value_and_which(void **state)
 {
-	TEXT_AUTO words = TEXT_INIT;
+	TEXT_AUTO words = { 0 };
 
 	(void)state;
 	option_words(&words, own);

@@ -11,7 +11,7 @@ static void hear(struct report *self, enum report_level level, const char *line)
 
 static void a_line_reaches_the_listener_with_its_level(void **state)
 {
-	TEXT_AUTO heard = TEXT_INIT;
+	TEXT_AUTO heard = { 0 };
 	struct report report = { .hear = hear, .context = &heard };
 
 	(void)state;
@@ -23,7 +23,7 @@ static void a_line_reaches_the_listener_with_its_level(void **state)
 
 static void a_long_line_is_whole(void **state)
 {
-	TEXT_AUTO heard = TEXT_INIT;
+	TEXT_AUTO heard = { 0 };
 	struct report report = { .hear = hear, .context = &heard };
 
 	(void)state;

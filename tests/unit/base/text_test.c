@@ -5,8 +5,8 @@
 
 static void an_empty_text_is_the_empty_string(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO t = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_string_equal(text_string(&t), "");
@@ -20,7 +20,7 @@ static void an_empty_text_is_the_empty_string(void **state)
 
 static void what_is_added_stands_in_order_and_ends_in_nul(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
+	TEXT_AUTO t = { 0 };
 
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++) {
@@ -37,7 +37,7 @@ static void what_is_added_stands_in_order_and_ends_in_nul(void **state)
 
 static void any_bytes_are_kept(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
+	TEXT_AUTO t = { 0 };
 
 	(void)state;
 	text_add(&t, "a\0b\xff", 4);
@@ -47,7 +47,7 @@ static void any_bytes_are_kept(void **state)
 
 static void taking_leaves_an_empty_text(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
+	TEXT_AUTO t = { 0 };
 
 	(void)state;
 	text_add_string(&t, "mine");
@@ -60,7 +60,7 @@ static void taking_leaves_an_empty_text(void **state)
 
 static void cutting_takes_back_what_was_added(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
+	TEXT_AUTO t = { 0 };
 
 	(void)state;
 	text_add_string(&t, "keep this");
@@ -74,8 +74,8 @@ static void cutting_takes_back_what_was_added(void **state)
 
 static void a_failed_append_is_seen_once_at_the_end_and_loses_nothing(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO t = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	text_add_string(&t, "kept");
@@ -92,7 +92,7 @@ static void a_secret_is_wiped_before_its_memory_is_freed(void **state)
 {
 	char secret[] = "passphrase";
 	static const char zeros[sizeof(secret)];
-	struct text t = TEXT_INIT;
+	struct text t = { 0 };
 
 	(void)state;
 	text_wipe(secret, sizeof(secret));

@@ -5,7 +5,7 @@
 
 static void assert_wrapped(const char *lines, size_t width, size_t hang, const char *wanted)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	wrap_lines(lines, width, hang, &out);
 	assert_string_equal(text_string(&out), wanted);

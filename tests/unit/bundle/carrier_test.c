@@ -14,7 +14,7 @@ static char *path_of(const struct unit_place *place, const char *leaf)
 static void only_a_regular_file_with_one_name_is_a_carrier(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
 
 	unit_write(place->dir, "real", "bytes", 0600);
@@ -36,7 +36,7 @@ static void only_a_regular_file_with_one_name_is_a_carrier(void **state)
 static void nobody_exchanges_the_file_that_is_read(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
 	char bytes[8] = "";
 
@@ -51,7 +51,7 @@ static void nobody_exchanges_the_file_that_is_read(void **state)
 static void what_is_removed_is_that_same_file(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
 
 	unit_write(place->dir, "x", "first", 0600);

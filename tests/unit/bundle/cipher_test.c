@@ -55,7 +55,7 @@ static size_t bytes_of(const char *hex, unsigned char bytes[BYTES_MAX])
 static int vector_run(const struct vector *v, enum bundle_direction direction, size_t piece, unsigned char *bytes,
 		      size_t length, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO c = BUNDLE_CIPHER_INIT;
+	BUNDLE_CIPHER_AUTO c = { 0 };
 	unsigned char key[BYTES_MAX], nonce[BYTES_MAX], aad[BYTES_MAX];
 	const size_t aad_length = bytes_of(v->aad, aad);
 
@@ -74,7 +74,7 @@ static void published_gcm_vectors_open_and_seal(void **state)
 	(void)state;
 	for (size_t i = 0; i < VECTOR_COUNT; i++) {
 		for (size_t piece = 1; piece <= BYTES_MAX; piece++) {
-			struct fault f = FAULT_INIT;
+			struct fault f = { 0 };
 			unsigned char plain[BYTES_MAX], bytes[BYTES_MAX], cipher[BYTES_MAX], tag[BYTES_MAX], made[BUNDLE_TAG_SIZE];
 			const size_t length = bytes_of(vectors[i].plain, plain);
 			assert_int_equal(bytes_of(vectors[i].cipher, cipher), length);
@@ -100,7 +100,7 @@ static void any_changed_bit_is_refused(void **state)
 	(void)state;
 	(void)bytes_of(v->tag, tag);
 	for (size_t bit = 0; bit < 8 * (length + BUNDLE_TAG_SIZE); bit++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		unsigned char *at = bit / 8 < length ? &cipher[bit / 8] : &tag[bit / 8 - length];
 		*at ^= (unsigned char)(1U << bit % 8);
 		memcpy(bytes, cipher, length);
@@ -109,7 +109,7 @@ static void any_changed_bit_is_refused(void **state)
 		*at ^= (unsigned char)(1U << bit % 8);
 	}
 	for (size_t digit = 0; digit < strlen(v->aad); digit++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		struct vector other = *v;
 		char aad[2 * BYTES_MAX];
 		strcpy(aad, v->aad);
@@ -134,7 +134,7 @@ static void published_pbkdf2_vectors(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		unsigned char key[BUNDLE_KEY_SIZE], expected[BYTES_MAX];
 		assert_int_equal(bundle_key_derive(known[i].passphrase, strlen(known[i].passphrase),
 						   (const unsigned char *)known[i].salt, strlen(known[i].salt),
@@ -147,7 +147,7 @@ static void published_pbkdf2_vectors(void **state)
 /* Gives `length` times `byte` in pieces that do not fit the slots. */
 static void stream_give(struct bundle_hasher *h, unsigned char byte, size_t length)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	size_t piece = 1;
 
 	while (length > 0) {
@@ -163,7 +163,7 @@ static void stream_give(struct bundle_hasher *h, unsigned char byte, size_t leng
 
 static void assert_digest(struct bundle_hasher *h, const char *expected)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	unsigned char digest[BUNDLE_DIGEST_SIZE];
 	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
 
@@ -174,7 +174,7 @@ static void assert_digest(struct bundle_hasher *h, const char *expected)
 
 static void the_digest_process_digests_stream_after_stream(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
 
 	(void)state;
@@ -188,7 +188,7 @@ static void the_digest_process_digests_stream_after_stream(void **state)
 
 static void a_lost_digest_process_is_a_fault_and_no_hang(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
 	unsigned char *slot;
 	int r = 0;
@@ -213,7 +213,7 @@ static void the_digest_process_ends_with_its_parent(void **state)
 	const pid_t parent = fork();
 	assert_true(parent >= 0);
 	if (parent == 0) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		struct bundle_hasher h = BUNDLE_HASHER_INIT;
 		(void)close(line[0]);
 		/* The digest process keeps the pipe open as long as it lives. */

@@ -7,10 +7,10 @@
 /* "KIND PATH" of each, a line each. */
 static void assert_copies(const struct unit_place *place, const char *expected)
 {
-	struct fault f = FAULT_INIT;
-	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
-	TEXT_AUTO found = TEXT_INIT;
+	struct fault f = { 0 };
+	BUNDLE_COPIES_AUTO copies = { 0 };
+	SETTINGS_AUTO settings = { 0 };
+	TEXT_AUTO found = { 0 };
 
 	MUST(settings_init(&settings, &f));
 	MUST(bundle_copies_find(place->dir, &settings, &copies, &f));
@@ -67,9 +67,9 @@ static void no_link_is_followed_and_nothing_but_regular_files_is_opened(void **s
 static void only_that_very_file_is_removed(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
-	BUNDLE_COPIES_AUTO copies = BUNDLE_COPIES_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
+	struct fault f = { 0 };
+	BUNDLE_COPIES_AUTO copies = { 0 };
+	SETTINGS_AUTO settings = { 0 };
 
 	MUST(settings_init(&settings, &f));
 	tree_make(place->dir);
@@ -87,8 +87,8 @@ static void only_that_very_file_is_removed(void **state)
 static void a_freshly_sealed_one_has_no_name_and_is_roots_alone(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
+	struct fault f = { 0 };
+	SETTINGS_AUTO settings = { 0 };
 	char pass[128];
 	struct bundle_seal how = { .root = place->dir, .settings = &settings, .own_name = "okv1", .now = 1700000000,
 				   .iterations = BUNDLE_ITERATIONS_LEAST, .source = { .file = pass, .fd = -1 } };

@@ -45,7 +45,7 @@ static int parse(const struct text *t, struct bundle_header *h, struct fault *f)
 
 static void assert_refused(const char *bytes, size_t length, const char *why)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct bundle_header h;
 	size_t taken = 77;
 
@@ -63,8 +63,8 @@ static void assert_refused(const char *bytes, size_t length, const char *why)
 
 static void a_header_to_the_letter_is_taken(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO t = { 0 };
+	struct fault f = { 0 };
 	struct bundle_header h;
 
 	(void)state;
@@ -82,12 +82,12 @@ static void a_header_to_the_letter_is_taken(void **state)
 
 static void printing_and_parsing_are_inverse(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct bundle_header h, again;
 
 	(void)state;
 	for (size_t salt = BUNDLE_SALT_LEAST; salt <= BUNDLE_SALT_MOST; salt++) {
-		TEXT_AUTO t = TEXT_INIT;
+		TEXT_AUTO t = { 0 };
 		memset(&h, 0, sizeof(h));
 		strcpy(h.origin, "a \"quoted\" \\ name");
 		h.created = (int64_t)salt * 123456789;
@@ -117,7 +117,7 @@ static void the_freedoms_of_json_stay(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		struct bundle_header h;
 		size_t length;
 		if (bundle_header_parse(good[i], strlen(good[i]), &h, &length, &f) < 0)
@@ -159,7 +159,7 @@ static void a_value_beyond_its_bounds_is_refused_by_name(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		TEXT_AUTO t = TEXT_INIT;
+		TEXT_AUTO t = { 0 };
 		char why[64];
 		header_with(bad[i].which, bad[i].value, &t);
 		(void)snprintf(why, sizeof(why), "'%s' in the header is not", names[bad[i].which]);
@@ -171,8 +171,8 @@ static void each_member_once_and_no_other(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT; i++) {
-		TEXT_AUTO lacking = TEXT_INIT;
-		TEXT_AUTO twice = TEXT_INIT;
+		TEXT_AUTO lacking = { 0 };
+		TEXT_AUTO twice = { 0 };
 		char why[64];
 		text_add_string(&lacking, BUNDLE_MAGIC "{");
 		text_add_string(&twice, BUNDLE_MAGIC "{");
@@ -188,11 +188,11 @@ static void each_member_once_and_no_other(void **state)
 		(void)snprintf(why, sizeof(why), "has '%s' twice", names[i]);
 		assert_refused(twice.bytes, twice.length, why);
 	}
-	TEXT_AUTO more = TEXT_INIT;
+	TEXT_AUTO more = { 0 };
 	header_with(8, "\"" NONCE "\",\"note\":1", &more);
 	assert_refused(more.bytes, more.length, "unknown member 'note'");
 	/* JSON knows no difference between capitals in names only if one forgets it. */
-	TEXT_AUTO capital = TEXT_INIT;
+	TEXT_AUTO capital = { 0 };
 	header_with(8, "\"" NONCE "\",\"Origin\":\"okv1\"", &capital);
 	assert_refused(capital.bytes, capital.length, "unknown member 'Origin'");
 }
@@ -229,13 +229,13 @@ static void what_is_no_object_on_one_line_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_refused(bad[i].bytes, strlen(bad[i].bytes), bad[i].why);
 
-	TEXT_AUTO after = TEXT_INIT;
+	TEXT_AUTO after = { 0 };
 	header_with(8, "\"" NONCE "\"}{", &after);
 	assert_refused(after.bytes, after.length, "goes on after");
-	TEXT_AUTO carriage = TEXT_INIT;
+	TEXT_AUTO carriage = { 0 };
 	header_with(8, "\"" NONCE "\"}\r", &carriage);
 	assert_refused(carriage.bytes, carriage.length, "goes on after");
-	TEXT_AUTO nul = TEXT_INIT;
+	TEXT_AUTO nul = { 0 };
 	header_with(COUNT, "", &nul);
 	nul.bytes[nul.length - 3] = '\0';
 	assert_refused(nul.bytes, nul.length, "'nonce' in the header");
@@ -244,15 +244,15 @@ static void what_is_no_object_on_one_line_is_refused(void **state)
 static void line_two_has_at_most_4096_bytes(void **state)
 {
 	struct bundle_header h;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	size_t length = 0;
 
 	(void)state;
-	TEXT_AUTO plain = TEXT_INIT;
+	TEXT_AUTO plain = { 0 };
 	header_with(COUNT, "", &plain);
 	const size_t line = plain.length - BUNDLE_MAGIC_SIZE - 1;
 	for (size_t more = 0; more < 2; more++) {
-		TEXT_AUTO t = TEXT_INIT;
+		TEXT_AUTO t = { 0 };
 		text_add(&t, plain.bytes, plain.length - 1);
 		for (size_t i = line; i < BUNDLE_LINE_MAX + more; i++)
 			text_add_char(&t, ' ');
@@ -270,7 +270,7 @@ static void line_two_has_at_most_4096_bytes(void **state)
 
 static void a_header_cut_off_anywhere_is_refused(void **state)
 {
-	TEXT_AUTO t = TEXT_INIT;
+	TEXT_AUTO t = { 0 };
 
 	(void)state;
 	header_with(COUNT, "", &t);

@@ -6,7 +6,7 @@
 static int node_try(int root, struct fault *f)
 {
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
+	SETTINGS_AUTO settings = { 0 };
 
 	assert_int_equal(settings_init(&settings, f), 0);
 	return bundle_node_open(root, &settings, &node, f);
@@ -15,7 +15,7 @@ static int node_try(int root, struct fault *f)
 static void a_tree_without_directory_user_or_group_is_not_okvs(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	tree_make(place->dir);
 	MUST(node_try(place->dir, &f));
@@ -31,7 +31,7 @@ static void a_tree_without_directory_user_or_group_is_not_okvs(void **state)
 static void anything_but_a_regular_file_under_the_bundles_name_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	tree_make(place->dir);
 	assert_int_equal(symlinkat("/etc/passwd", place->dir, TREE_BUNDLE), 0);
@@ -44,8 +44,8 @@ static void anything_but_a_regular_file_under_the_bundles_name_is_refused(void *
 static void owner_group_and_mode_all_count(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
+	struct fault f = { 0 };
+	SETTINGS_AUTO settings = { 0 };
 	static const struct {
 		uid_t uid;
 		gid_t gid;
@@ -69,9 +69,9 @@ static void owner_group_and_mode_all_count(void **state)
 static void less_room_than_the_bytes_and_a_little_more_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
-	SETTINGS_AUTO settings = SETTINGS_INIT;
+	SETTINGS_AUTO settings = { 0 };
 
 	MUST(settings_init(&settings, &f));
 	tree_make(place->dir);
@@ -83,7 +83,7 @@ static void less_room_than_the_bytes_and_a_little_more_is_refused(void **state)
 static void a_tree_that_does_not_run_is_called_by_its_own_file(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char name[BUNDLE_ORIGIN_SIZE], kernels[BUNDLE_ORIGIN_SIZE];
 
 	tree_make(place->dir);

@@ -20,7 +20,7 @@ struct made {
 static struct made *made_begin(const struct unit_place *place, size_t size)
 {
 	struct made *m = calloc(1, sizeof(*m));
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char *bytes = calloc(1, size + 1);
 
 	assert_true(m != NULL && bytes != NULL);
@@ -71,7 +71,7 @@ static void what_is_sealed_is_opened_about_the_ends_of_slots(void **state)
 {
 	static const size_t sizes[] = { BUNDLE_SLOT_SIZE, BUNDLE_SLOT_SIZE * BUNDLE_RING_SLOTS + 1 };
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct made *m = made_begin(place, sizes[i]);
@@ -92,7 +92,7 @@ static void what_is_sealed_is_opened_about_the_ends_of_slots(void **state)
 static void passphrase_and_key_are_wiped_whatever_comes_of_it(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct made *m = made_begin(place, 1000);
 
 	MUST(seal(m, &f));
@@ -142,7 +142,7 @@ static int seal_and_change(struct made *m, struct fault *f)
 static void a_bundle_that_changes_while_it_is_sealed_is_incomplete(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct made *m = made_begin(place, 5000);
 
 	MUST_FAIL(seal_and_change(m, &f), FAULT_INCOMPLETE, "was changed while it was sealed");
@@ -153,7 +153,7 @@ static void a_bundle_that_changes_while_it_is_sealed_is_incomplete(void **state)
 static void a_file_that_changes_its_length_while_it_is_read_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct made *m = made_begin(place, 5000);
 	struct bundle_sealed about;
 
@@ -181,7 +181,7 @@ static void a_file_that_changes_its_length_while_it_is_read_is_refused(void **st
 static void a_pending_interrupt_ends_both_with_incomplete(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct made *m = made_begin(place, 5000);
 	int status;
 
@@ -193,7 +193,7 @@ static void a_pending_interrupt_ends_both_with_incomplete(void **state)
 		(void)raise(SIGTERM);
 		(void)lseek(m->plain, 0, SEEK_SET);
 		const bool sealing = seal(m, &f) < 0 && f.kind == FAULT_INCOMPLETE;
-		f = (struct fault)FAULT_INIT;
+		f = (struct fault){ 0 };
 		const bool opening = reopen(m, -1, &f) < 0 && f.kind == FAULT_INCOMPLETE;
 		_exit(sealing && opening ? 0 : 1);
 	}

@@ -7,7 +7,7 @@
 
 static void the_page_is_empty_in_every_child(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_SECRET_AUTO *secret = NULL;
 	int status;
 
@@ -26,7 +26,7 @@ static void the_page_is_empty_in_every_child(void **state)
 
 static void nobody_may_attach_to_the_process_and_it_dumps_no_core(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_SECRET_AUTO *secret = NULL;
 	struct rlimit cores;
 
@@ -42,7 +42,7 @@ static void nobody_may_attach_to_the_process_and_it_dumps_no_core(void **state)
 static void to_seal_it_has_at_least_8_bytes(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	BUNDLE_SECRET_AUTO *secret = NULL;
 	char path[128];
 	const struct bundle_source source = { .file = path, .fd = -1 };

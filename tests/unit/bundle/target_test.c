@@ -31,7 +31,7 @@ static void a_node_is_user_host_and_port(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct bundle_target t;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		if (bundle_target_parse(good[i].node, &t, &f) < 0)
 			fail_msg("%s", f.text);
 		assert_string_equal(t.user, good[i].user);
@@ -51,7 +51,7 @@ static void what_could_be_an_option_or_reach_a_shell_is_no_node(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct bundle_target t = { .port = 77 };
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		if (bundle_target_parse(bad[i], &t, &f) == 0)
 			fail_msg("taken: %s", bad[i]);
 		assert_int_equal(f.kind, FAULT_USAGE);
@@ -59,7 +59,7 @@ static void what_could_be_an_option_or_reach_a_shell_is_no_node(void **state)
 	}
 	for (size_t length = 255; length <= 256; length++) {
 		struct bundle_target t;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		memset(longest, 'h', length);
 		longest[length] = '\0';
 		assert_int_equal(bundle_target_parse(longest, &t, &f), length == 255 ? 0 : -1);
@@ -85,7 +85,7 @@ static void host_keys_are_checked_before_anything_the_caller_says(void **state)
 	struct bundle_ssh ssh = { .user = "support", .port = 2222, .identity = "key", .options = &options };
 	const struct bundle_target target = { .node = "n", .user = "", .host = "okv1" };
 	struct bundle_ssh_words w;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(bundle_ssh_words(&ssh, &target, "command", &w, &f), 0);
@@ -111,7 +111,7 @@ static void a_nodes_own_user_and_port_come_first(void **state)
 	const struct bundle_ssh ssh = { .user = "support", .port = 2222 };
 	const struct bundle_target target = { .node = "n", .user = "me", .host = "okv1", .port = 22 };
 	struct bundle_ssh_words w;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(bundle_ssh_words(&ssh, &target, "command", &w, &f), 0);
@@ -130,7 +130,7 @@ static void more_options_than_there_is_room_for_are_refused(void **state)
 	(void)state;
 	for (options.count = 0; options.count < BUNDLE_SSH_WORDS_MAX; options.count++) {
 		struct bundle_ssh_words w;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		const bool fits = bundle_ssh_words(&ssh, &target, "command", &w, &f) == 0;
 		assert_false(fits && refused);
 		refused = !fits;
@@ -145,7 +145,7 @@ static void more_options_than_there_is_room_for_are_refused(void **state)
 
 static void the_far_sides_words_hold_no_single_quote_inside(void **state)
 {
-	TEXT_AUTO command = TEXT_INIT;
+	TEXT_AUTO command = { 0 };
 
 	(void)state;
 	bundle_far_receive(&command, "/tmp/hsmbundle-00.okvb", 12345);
@@ -190,12 +190,12 @@ static void age_and_origin_are_judged(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		assert_int_equal(bundle_rules_check(&rules, cases[i].origin, cases[i].created, &f), cases[i].expected);
 		assert_int_equal(f.kind, cases[i].expected < 0 ? FAULT_REFUSED : FAULT_NONE);
 	}
 	const struct bundle_rules any = { .own_name = NULL, .max_age = 0, .now = 10000 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	assert_int_equal(bundle_rules_check(&any, "okv2", 0, &f), 0);
 }
 

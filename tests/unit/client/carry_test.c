@@ -5,8 +5,8 @@
 
 static struct client_carried carry(const char *conf)
 {
-	struct client_carried carried = CLIENT_CARRIED_INIT;
-	struct fault f = FAULT_INIT;
+	struct client_carried carried = { 0 };
+	struct fault f = { 0 };
 
 	MUST(client_carry(old, new, conf, "/usr/safenet/lunaclient", 1 << 20, made_report(), &carried, &f));
 	return carried;
@@ -84,8 +84,8 @@ static void stc_identities_and_certificates_at_the_top_are_of_the_identity(void 
 
 static void the_old_tree_stays_whole(void **state)
 {
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 	struct stat before, after;
 
 	(void)state;
@@ -105,8 +105,8 @@ static void the_old_tree_stays_whole(void **state)
 static void what_cannot_be_looked_at_is_not_left_behind(void **state)
 {
 	static const char conf[] = "Misc = {\n A = /usr/safenet/lunaclient/own/x.cnf;\n}\n";
-	struct client_carried carried = CLIENT_CARRIED_INIT;
-	struct fault f = FAULT_INIT;
+	struct client_carried carried = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	trees_identity();
@@ -120,8 +120,8 @@ static void what_cannot_be_looked_at_is_not_left_behind(void **state)
 
 static void with_nowhere_to_go_it_only_tells(void **state)
 {
-	struct client_carried carried = CLIENT_CARRIED_INIT;
-	struct fault f = FAULT_INIT;
+	struct client_carried carried = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	trees_identity();

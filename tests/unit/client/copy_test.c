@@ -8,7 +8,7 @@ static struct client_copy copier = { .room = 1 << 20 };
 
 static void copy(const char *name)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
 	MUST(client_copy_entry(&copier, old, new, name, &f));
@@ -192,7 +192,7 @@ static void a_tree_without_end_is_refused(void **state)
 
 static void what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	copy("none");

@@ -5,9 +5,9 @@
 
 static void only_what_was_changed_since_has_drifted(void **state)
 {
-	struct client_carried carried = CLIENT_CARRIED_INIT;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct client_carried carried = { 0 };
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	trees_identity();
@@ -32,8 +32,8 @@ static const char *drifted(const char *bytes, time_t time)
 {
 	static char said[64];
 	const struct timespec times[2] = { { 1000, 0 }, { time, 0 } };
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 
 	unit_write(new, "key.pem", bytes, 0600);
 	assert_int_equal(utimensat(new, "key.pem", times, 0), 0);
@@ -45,8 +45,8 @@ static const char *drifted(const char *bytes, time_t time)
 static void size_time_and_type_are_compared(void **state)
 {
 	const struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	unit_write(old, "key.pem", "key", 0600);
@@ -62,8 +62,8 @@ static void size_time_and_type_are_compared(void **state)
 
 static void behind_a_link_of_the_old_tree_there_is_nothing(void **state)
 {
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	unit_dir(new, "cert", 0755);
@@ -75,8 +75,8 @@ static void behind_a_link_of_the_old_tree_there_is_nothing(void **state)
 
 static void no_file_is_opened(void **state)
 {
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO paths = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	unit_dir(new, "cert", 0755);
@@ -89,7 +89,7 @@ static void no_file_is_opened(void **state)
 static void what_cannot_be_looked_at_is_a_fault(void **state)
 {
 	struct fault f;
-	TEXT_AUTO paths = TEXT_INIT;
+	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	unit_write(new, "key.pem", "x", 0600);

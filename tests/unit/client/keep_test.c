@@ -12,7 +12,7 @@ static struct client_keep keep;
 static int appliance_make(void **state)
 {
 	FS_AUTO int tree = -1;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
@@ -44,8 +44,8 @@ static void client_make(void)
 
 static void set_aside(void)
 {
-	struct client_carried carried = CLIENT_CARRIED_INIT;
-	struct fault f = FAULT_INIT;
+	struct client_carried carried = { 0 };
+	struct fault f = { 0 };
 
 	MUST(client_keep_make(&keep, &carried, &f));
 	text_done(&carried.kept);
@@ -53,7 +53,7 @@ static void set_aside(void)
 
 static void put_back(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(client_keep_restore(&keep, &f));
 	assert_false(unit_there(root, SHOP "/kept"));
@@ -155,7 +155,7 @@ static void without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep(void 
 
 static void a_run_that_was_killed_leaves_it_to_the_next(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	client_make();
@@ -170,7 +170,7 @@ static void a_run_that_was_killed_leaves_it_to_the_next(void **state)
 static void half_a_copy_is_never_put_back(void **state)
 {
 	struct client_workshop again = CLIENT_WORKSHOP_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	client_make();
@@ -190,7 +190,7 @@ static void half_a_copy_is_never_put_back(void **state)
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 {
-	struct client_carried carried = CLIENT_CARRIED_INIT;
+	struct client_carried carried = { 0 };
 	struct fault f;
 
 	(void)state;

@@ -4,7 +4,7 @@
 static void the_kind_is_told_by_the_names(void **state)
 {
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	struct unpack u = UNPACKED(MINIMAL "libs/64/libCryptoki2.so",
@@ -47,7 +47,7 @@ static void none_or_more_than_one_client_is_refused(void **state)
 static void a_top_directory_may_be_there_or_not(void **state)
 {
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	struct unpack u = UNPACKED("a/b/libs/64/libCryptoki2.so", "a/b/x", "elsewhere/y");
@@ -77,7 +77,7 @@ static void what_is_for_another_system_is_no_part_of_the_cloud_client(void **sta
 {
 	static const char *const foreign[] = { "cvclient-min.zip", "crystoki.ini", "crystoki-template.ini" };
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "setenv");

@@ -15,8 +15,8 @@ static int link_list(void *context, const char *path, const char *target, struct
 static void the_names_of_an_installed_client_lead_to_the_vendors(void **state)
 {
 	struct client_content c;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO links = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO links = { 0 };
 	char path[LIMITS_PATH + 1];
 
 	(void)state;
@@ -39,7 +39,7 @@ static void the_names_of_an_installed_client_lead_to_the_vendors(void **state)
 static void what_is_for_another_system_is_not_placed(void **state)
 {
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[LIMITS_PATH + 1];
 
 	(void)state;
@@ -53,8 +53,8 @@ static void what_is_for_another_system_is_not_placed(void **state)
 static void a_name_that_the_archive_uses_is_left_to_it(void **state)
 {
 	struct client_content c;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO links = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO links = { 0 };
 
 	(void)state;
 	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "bin/64/vtl", "bin/vtl", "libs/64/plugins/a", "plugins/b",
@@ -87,7 +87,7 @@ static void a_library_of_another_class_type_or_machine_is_refused(void **state)
 {
 	const int client = ((const struct unit_place *)*state)->dir;
 	const struct client_content c = { .kind = CLIENT_MINIMAL, .library = "libs/64/libCryptoki2.so" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
@@ -99,7 +99,7 @@ static void a_library_of_another_class_type_or_machine_is_refused(void **state)
 	library_make(client, ELFCLASS64, ET_DYN, EM_AARCH64);
 	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "for another machine");
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	MUST(client_layout_check(client, &c, &f));
 #endif
 }
@@ -111,7 +111,7 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 {
 	const int client = ((const struct unit_place *)*state)->dir;
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 
 	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv",
@@ -143,7 +143,7 @@ static void what_stands_where_a_directory_must_be_is_refused(void **state)
 {
 	const int client = ((const struct unit_place *)*state)->dir;
 	struct client_content c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "cert");
 	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));

@@ -61,7 +61,7 @@ static inline struct unpack made_unpacked(const char *const *lines)
 
 /* --- what was told ------------------------------------------------------------------------------------------------ */
 
-static struct text made_told = TEXT_INIT;
+static struct text made_told = { 0 };
 
 static inline void made_hear(struct report *self, enum report_level level, const char *line)
 {

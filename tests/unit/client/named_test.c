@@ -21,8 +21,8 @@ static const char conf[] = "One = {\n  A = /usr/client/a/b;\n  B = /usr/client;\
 
 static void each_value_below_the_clients_directory_is_told(void **state)
 {
-	TEXT_AUTO told = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO told = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(client_named_each(conf, "/usr/client", list, &told, &f));
@@ -31,7 +31,7 @@ static void each_value_below_the_clients_directory_is_told(void **state)
 
 static void a_fault_of_the_listeners_ends_it(void **state)
 {
-	TEXT_AUTO told = TEXT_INIT;
+	TEXT_AUTO told = { 0 };
 	struct fault f;
 
 	(void)state;

@@ -24,7 +24,7 @@ static const char *bytes_of(const char *path)
 static void file_announce(struct unpack_entry *e)
 {
 	SHA256_AUTO d = SHA256_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (e->type != PIPE_ENTRY_FILE)
 		return;
@@ -36,7 +36,7 @@ static void file_announce(struct unpack_entry *e)
 
 static int record_make(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
@@ -44,7 +44,7 @@ static int record_make(void **state)
 	for (size_t i = 0; i < unpacked.count; i++)
 		file_announce(&made_entries[i]);
 	MUST(client_content_find(&unpacked, CLIENT_AUTO, &content, &f));
-	record = (struct client_record)CLIENT_RECORD_INIT;
+	record = (struct client_record){ 0 };
 	MUST(client_record_make(&unpacked, &content, &policy, DIR, &record, &f));
 	return 0;
 }
@@ -77,7 +77,7 @@ static int entry_install(void *context, const struct manifest_entry *e, const ch
 
 static void install(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_dir(root, "client", 0755);
 	client = openat(root, "client", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -87,7 +87,7 @@ static void install(void)
 
 static bool matches(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool same;
 
 	MUST(client_record_matches(client, &record, &same, &f));
@@ -103,8 +103,8 @@ static int path_list(void *context, const struct manifest_entry *e, const char *
 
 static void it_names_every_file_directory_and_link_and_nothing_of_the_identity(void **state)
 {
-	TEXT_AUTO paths = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO paths = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(client_record_each(&record, path_list, &paths, &f));
@@ -126,7 +126,7 @@ static int first_stop(void *context, const struct manifest_entry *e, const char 
 
 static void who_has_heard_enough_ends_it(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	unsigned told = 0;
 
 	(void)state;
@@ -194,8 +194,8 @@ static void what_cannot_be_looked_at_is_no_difference(void **state)
 /* The record on disk, read back. */
 static struct manifest written(struct text *ret_text)
 {
-	struct manifest m = MANIFEST_INIT;
-	struct fault f = FAULT_INIT;
+	struct manifest m = { 0 };
+	struct fault f = { 0 };
 	char bytes[8192];
 	struct stat status;
 	FS_AUTO int fd = openat(root, &CLIENT_RECORD[1], O_RDONLY | O_CLOEXEC);
@@ -219,8 +219,8 @@ static size_t written_size(struct text *ret_text)
 
 static void it_is_written_with_owner_mode_size_and_digest(void **state)
 {
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO text = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO text = { 0 };
 
 	(void)state;
 	MUST(client_record_write(root, &record, "a comment", &f));
@@ -250,9 +250,9 @@ static void it_is_written_with_owner_mode_size_and_digest(void **state)
 
 static void read_from_the_disk_it_is_the_same(void **state)
 {
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO made = TEXT_INIT;
-	TEXT_AUTO read = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO made = { 0 };
+	TEXT_AUTO read = { 0 };
 
 	(void)state;
 	install();
@@ -276,7 +276,7 @@ static void read_from_the_disk_it_is_the_same(void **state)
 
 static void a_record_that_cannot_be_written_leaves_the_old_one(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	install();

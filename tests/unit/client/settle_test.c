@@ -60,7 +60,7 @@ static int settle(struct fault *f)
 
 static void everything_gets_owner_and_mode_of_the_policy(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settle(&f));
@@ -75,7 +75,7 @@ static void everything_gets_owner_and_mode_of_the_policy(void **state)
 static void a_hard_link_becomes_a_copy_and_links_are_made_last(void **state)
 {
 	struct stat one, other;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char target[32] = "";
 
 	(void)state;
@@ -228,7 +228,7 @@ static int many_make(void **state)
 
 static void many_files_get_owner_and_mode_whichever_process_takes_them(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settle(&f));

@@ -18,8 +18,8 @@ static int archive_make(void **state)
 static struct client_source opened(void)
 {
 	const char *const paths[] = { path };
-	struct client_source s = CLIENT_SOURCE_INIT;
-	struct fault f = FAULT_INIT;
+	struct client_source s = { 0 };
+	struct fault f = { 0 };
 
 	MUST(client_source_open(paths, 1, &s, &f));
 	return s;
@@ -36,8 +36,8 @@ static void holds(const struct client_source *s, const char *expected)
 static void names_and_sizes_are_those_of_the_files(void **state)
 {
 	char other[128];
-	struct fault f = FAULT_INIT;
-	CLIENT_SOURCE_AUTO s = CLIENT_SOURCE_INIT;
+	struct fault f = { 0 };
+	CLIENT_SOURCE_AUTO s = { 0 };
 
 	(void)state;
 	unit_write(place->dir, "more.zip", "12345", 0644);
@@ -53,7 +53,7 @@ static void names_and_sizes_are_those_of_the_files(void **state)
 
 static void what_is_no_plain_file_is_refused_and_blocks_nobody(void **state)
 {
-	CLIENT_SOURCE_AUTO s = CLIENT_SOURCE_INIT;
+	CLIENT_SOURCE_AUTO s = { 0 };
 	struct fault f;
 	char fifo[128], none[128];
 
@@ -73,20 +73,20 @@ static void what_is_no_plain_file_is_refused_and_blocks_nobody(void **state)
 static void more_archives_than_one_run_takes_are_a_usage_fault(void **state)
 {
 	const char *paths[UNPACK_ARCHIVES + 1];
-	CLIENT_SOURCE_AUTO s = CLIENT_SOURCE_INIT;
-	struct fault f = FAULT_INIT;
+	CLIENT_SOURCE_AUTO s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i <= UNPACK_ARCHIVES; i++)
 		paths[i] = path;
 	MUST_FAIL(client_source_open(paths, UNPACK_ARCHIVES + 1, &s, &f), FAULT_USAGE, "more than 16 archives");
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	MUST(client_source_open(paths, UNPACK_ARCHIVES, &s, &f));
 }
 
 static void every_byte_is_compared_with_the_digest(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	CLIENT_SOURCE_AUTO s = opened();
 
 	(void)state;
@@ -103,8 +103,8 @@ static void every_byte_is_compared_with_the_digest(void **state)
 static void a_digest_is_of_one_archive(void **state)
 {
 	const char *const paths[] = { path, path };
-	CLIENT_SOURCE_AUTO s = CLIENT_SOURCE_INIT;
-	struct fault f = FAULT_INIT;
+	CLIENT_SOURCE_AUTO s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(client_source_open(paths, 2, &s, &f));
@@ -113,7 +113,7 @@ static void a_digest_is_of_one_archive(void **state)
 
 static void somebody_who_opens_it_for_writing_meanwhile_is_noticed(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	CLIENT_SOURCE_AUTO s = opened();
 
 	(void)state;
@@ -131,7 +131,7 @@ static void somebody_who_opens_it_for_writing_meanwhile_is_noticed(void **state)
 static void what_is_open_for_writing_already_is_read_from_a_copy_without_a_name(void **state)
 {
 	FS_AUTO int writer = open(path, O_WRONLY | O_CLOEXEC);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 	CLIENT_SOURCE_AUTO s = opened();
 

@@ -23,8 +23,8 @@ static int client_end(void **state)
 /* What becomes of a template with that content; valid until the next one. */
 static const char *made_of(const struct client_content *content, const char *name, const char *bytes)
 {
-	static struct text conf = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	static struct text conf = { 0 };
+	struct fault f = { 0 };
 
 	text_done(&conf);
 	unit_write(client, name, bytes, 0644);
@@ -151,7 +151,7 @@ static void it_is_looked_for_below_the_top_and_not_where_none_is_brought(void **
 
 static void a_template_that_leads_elsewhere_is_not_read(void **state)
 {
-	TEXT_AUTO conf = TEXT_INIT;
+	TEXT_AUTO conf = { 0 };
 	struct fault f;
 
 	(void)state;
@@ -164,7 +164,7 @@ static void what_an_existing_file_names_and_the_new_client_lacks_is_said(void **
 {
 	static const char conf[] = "Misc = {\n   A = " DIR "/there;\n   B = " DIR "/not/there;\n   C = /etc/none;\n}\n";
 	struct report *report = made_report();
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	unit_write(client, "there", "", 0644);
@@ -179,7 +179,7 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 {
 	static const char conf[] = "Misc = {\n   A = " DIR "/there;\n   B = some/where;\n}\n"
 				   "LunaSA Client = {\n   SSLConfigFile = x;\n}\n";
-	TEXT_AUTO ignored = TEXT_INIT;
+	TEXT_AUTO ignored = { 0 };
 	struct fault f;
 
 	(void)state;

@@ -23,7 +23,7 @@ static void the_network_set_is_taken_and_nothing_else(void **state)
 	static const char *const all[] = { "libcryptoki", "libshim", "cklog",	"lunacm",	"vtl",
 					   "ckdemo",	  "lunacmu", "salogin", "configurator", "multitoken" };
 	struct client_vendor_set set;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[128];
 
 	(void)state;
@@ -42,7 +42,7 @@ static void the_network_set_is_taken_and_nothing_else(void **state)
 static void what_is_not_needed_may_be_missing(void **state)
 {
 	struct client_vendor_set set;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	struct unpack u = UNPACKED(NEEDED);

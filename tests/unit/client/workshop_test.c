@@ -25,7 +25,7 @@ static int shop_end(void **state)
 
 static void open_it(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	client_workshop_done(&w);
 	MUST(client_workshop_open(root, CLIENT, NULL, &w, &f));
@@ -35,7 +35,7 @@ static void open_it(void)
 static void stage(const char *which)
 {
 	FS_AUTO int tree = -1;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(client_workshop_stage(&w, 0, 0, &tree, &f));
 	unit_dir(tree, "top", 0755);
@@ -44,7 +44,7 @@ static void stage(const char *which)
 
 static void swap(const char *which)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	stage(which);
 	MUST(client_workshop_swap(&w, "top/", NULL, &f));
@@ -69,7 +69,7 @@ static void it_is_beside_the_client_and_roots_alone(void **state)
 
 static void a_planted_link_is_no_workshop(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	unit_dir(root, "usr", 0755);
@@ -81,7 +81,7 @@ static void a_planted_link_is_no_workshop(void **state)
 
 static bool has_previous(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool has;
 
 	MUST(client_workshop_has_previous(&w, &has, &f));
@@ -106,14 +106,14 @@ static void what_was_in_the_clients_place_is_the_previous_one(void **state)
 
 static void rolling_back_exchanges_them(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	open_it();
 	swap("first");
 	MUST_FAIL(client_workshop_rollback(&w, NULL, &f), FAULT_ABSENT, "no previous client is kept");
 	swap("second");
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	MUST(client_workshop_rollback(&w, NULL, &f));
 	unit_holds(root, "usr/safenet/lunaclient/which", "first");
 	unit_holds(root, SHOP "/previous/which", "second");
@@ -124,7 +124,7 @@ static void rolling_back_exchanges_them(void **state)
 
 static bool is_back(void)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool back;
 
 	MUST(client_workshop_is_back(&w, &back, &f));
@@ -133,7 +133,7 @@ static bool is_back(void)
 
 static void a_roll_back_is_noted_until_all_that_belongs_to_it_is_done(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	open_it();
@@ -274,7 +274,7 @@ static void a_workshop_in_which_nothing_is_kept_goes_with_what_was_made_for_it(v
 
 static void looking_changes_nothing(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(client_workshop_look(root, CLIENT, &w, &f));
@@ -298,7 +298,7 @@ static void what_cannot_be_looked_at_is_not_thrown_away(void **state)
 {
 	static const char *const names[] = { "lunaclient", "swap", "next", "outgoing", "previous" };
 	struct client_workshop again = CLIENT_WORKSHOP_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	open_it();

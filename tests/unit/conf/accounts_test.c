@@ -31,7 +31,7 @@ static void text_of(struct text *text, const char *bytes)
 
 static void a_user_is_found_and_malformed_lines_are_passed_over(void **state)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user = { .uid = 7, .gid = 7 };
 
 	(void)state;
@@ -52,8 +52,8 @@ static void a_user_is_found_and_malformed_lines_are_passed_over(void **state)
 
 static void a_home_is_the_full_path_of_the_first_sound_line(void **state)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO home = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO home = { 0 };
 
 	(void)state;
 	text_of(&passwd, passwd_bytes);
@@ -69,8 +69,8 @@ static void a_home_is_the_full_path_of_the_first_sound_line(void **state)
 
 static void a_group_is_found_with_its_members(void **state)
 {
-	TEXT_AUTO group = TEXT_INIT;
-	TEXT_AUTO members = TEXT_INIT;
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO members = { 0 };
 	gid_t gid = 7;
 
 	(void)state;
@@ -88,7 +88,7 @@ static void a_group_is_found_with_its_members(void **state)
 
 static void a_member_is_a_whole_name(void **state)
 {
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO group = { 0 };
 
 	(void)state;
 	text_of(&group, group_bytes);
@@ -106,7 +106,7 @@ static void a_member_is_a_whole_name(void **state)
 
 static void gshadow_lists_a_group_by_its_name(void **state)
 {
-	TEXT_AUTO gshadow = TEXT_INIT;
+	TEXT_AUTO gshadow = { 0 };
 
 	(void)state;
 	text_of(&gshadow, "root:*::\nhsmusers:!:admin:oracle,support\nlast:!::\nshort:!:\n");
@@ -121,9 +121,9 @@ static void gshadow_lists_a_group_by_its_name(void **state)
 
 static void an_id_has_the_name_of_its_first_line(void **state)
 {
-	TEXT_AUTO passwd = TEXT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
-	TEXT_AUTO name = TEXT_INIT;
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO name = { 0 };
 
 	(void)state;
 	text_of(&passwd, passwd_bytes);
@@ -143,7 +143,7 @@ static void an_id_has_the_name_of_its_first_line(void **state)
 
 static void the_groups_of_a_user_are_the_primary_first_and_no_repeats(void **state)
 {
-	TEXT_AUTO group = TEXT_INIT;
+	TEXT_AUTO group = { 0 };
 	gid_t gids[8] = { 0 };
 
 	(void)state;
@@ -163,7 +163,7 @@ static void the_groups_of_a_user_are_the_primary_first_and_no_repeats(void **sta
 
 static void an_empty_file_has_nobody(void **state)
 {
-	TEXT_AUTO nothing = TEXT_INIT;
+	TEXT_AUTO nothing = { 0 };
 	struct accounts_user user;
 	gid_t gid;
 

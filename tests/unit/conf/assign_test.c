@@ -5,7 +5,7 @@
 
 static void prints(const struct assign *a, const char *bytes, size_t length)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	assign_print(a, &out);
 	assert_int_equal(out.length, length);
@@ -15,7 +15,7 @@ static void prints(const struct assign *a, const char *bytes, size_t length)
 
 static void parse(struct assign *a, const char *bytes)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(assign_parse(a, bytes, strlen(bytes), &f));
 	prints(a, bytes, strlen(bytes));
@@ -45,13 +45,13 @@ static size_t random_file(uint32_t *seed, char bytes[2048])
 
 static void any_file_is_given_back_byte_for_byte(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint32_t seed = 20180101;
 	char bytes[2048];
 
 	(void)state;
 	for (int round = 0; round < 20000; round++) {
-		ASSIGN_AUTO a = ASSIGN_INIT;
+		ASSIGN_AUTO a = { 0 };
 		const size_t length = random_file(&seed, bytes);
 		MUST(assign_parse(&a, bytes, length, &f));
 		prints(&a, bytes, length);
@@ -63,15 +63,15 @@ static void any_file_is_given_back_byte_for_byte(void **state)
 /* Whatever else is in the file: setting changes one line or adds one, and nothing around it. */
 static void setting_touches_one_line_of_any_file(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint32_t seed = 4711;
 	char bytes[2048];
 
 	(void)state;
 	for (int round = 0; round < 5000; round++) {
-		ASSIGN_AUTO a = ASSIGN_INIT;
-		ASSIGN_AUTO again = ASSIGN_INIT;
-		TEXT_AUTO out = TEXT_INIT;
+		ASSIGN_AUTO a = { 0 };
+		ASSIGN_AUTO again = { 0 };
+		TEXT_AUTO out = { 0 };
 		char *value = NULL;
 		bool changed = false;
 		const size_t length = random_file(&seed, bytes);
@@ -136,7 +136,7 @@ static void each_flaw_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flaws) / sizeof(flaws[0]); i++) {
-		ASSIGN_AUTO a = ASSIGN_INIT;
+		ASSIGN_AUTO a = { 0 };
 		char file[128];
 		(void)snprintf(file, sizeof(file), "# first\n%s\nLAST=\"y\"\n", flaws[i].line);
 		parse(&a, file);
@@ -150,14 +150,14 @@ static void each_flaw_is_told(void **state)
 		seen[flaws[i].flaw] = true;
 	}
 
-	ASSIGN_AUTO bom = ASSIGN_INIT;
+	ASSIGN_AUTO bom = { 0 };
 	parse(&bom, "\xef\xbb\xbfNAME=\"x\"\nNAME=\"y\"\n");
 	assert_int_equal(bom.lines[0].flaw, ASSIGN_FLAW_BOM);
 	assert_int_equal(bom.lines[1].kind, ASSIGN_VALUE);
 	seen[ASSIGN_FLAW_BOM] = true;
 
-	ASSIGN_AUTO nul = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO nul = { 0 };
+	struct fault f = { 0 };
 	MUST(assign_parse(&nul, "A=\"b\0c\"\n", 9, &f));
 	assert_int_equal(nul.lines[0].flaw, ASSIGN_FLAW_CONTROL);
 
@@ -170,11 +170,11 @@ static void a_line_has_fewer_than_4096_characters(void **state)
 {
 	char file[ASSIGN_LINE_MAX + 16];
 	bool changed = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t length = ASSIGN_LINE_MAX - 1; length <= ASSIGN_LINE_MAX; length++) {
-		ASSIGN_AUTO a = ASSIGN_INIT;
+		ASSIGN_AUTO a = { 0 };
 		memset(file, 'x', sizeof(file));
 		memcpy(file, "A=\"", 3);
 		memcpy(file + length - 1, "\"\n", 3);
@@ -182,7 +182,7 @@ static void a_line_has_fewer_than_4096_characters(void **state)
 		assert_int_equal(a.lines[0].flaw, length < ASSIGN_LINE_MAX ? ASSIGN_FLAW_NONE : ASSIGN_FLAW_LONG);
 	}
 	/* And none is written that reaches it. */
-	ASSIGN_AUTO a = ASSIGN_INIT;
+	ASSIGN_AUTO a = { 0 };
 	file[ASSIGN_LINE_MAX - 4] = '\0';
 	MUST_FAIL(assign_set(&a, "A", file + 1, &changed, &f), FAULT_REFUSED, "cannot be set");
 	file[ASSIGN_LINE_MAX - 4] = 'x';
@@ -195,8 +195,8 @@ static void a_line_has_fewer_than_4096_characters(void **state)
 
 static void the_last_line_of_a_name_counts_as_for_a_shell(void **state)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	struct fault f = { 0 };
 	bool changed = false;
 	char *value = NULL;
 
@@ -222,8 +222,8 @@ static void the_last_line_of_a_name_counts_as_for_a_shell(void **state)
 
 static void a_missing_last_line_feed_stays_missing_or_is_put_before_a_new_line(void **state)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	struct fault f = { 0 };
 	bool changed = false;
 
 	(void)state;
@@ -242,8 +242,8 @@ static void what_the_grammar_cannot_write_is_refused_and_changes_nothing(void **
 		{ "A", "in\"ner" }, { "A", "two\nlines" }, { "A", "cr\r" }, { "A", "bell\a" }, { "", "x" }, { "9A", "x" },
 		{ "A B", "x" }, { "A=B", "x" }, { "#A", "x" }, { "A\n", "x" }, { "A", "x\"\nB=\"y" },
 	};
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	struct fault f = { 0 };
 	bool changed = false;
 
 	(void)state;
@@ -260,8 +260,8 @@ static void what_the_grammar_cannot_write_is_refused_and_changes_nothing(void **
 
 static void many_lines_may_be_removed_and_added_again(void **state)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	struct fault f = { 0 };
 	bool changed = false;
 	char name[16];
 

@@ -16,7 +16,7 @@ enum { FILES = 10000 };
 static struct chrystoki parsed(const char *bytes)
 {
 	struct chrystoki c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(chrystoki_parse(&c, bytes, strlen(bytes), &f), 0);
 	return c;
@@ -24,7 +24,7 @@ static struct chrystoki parsed(const char *bytes)
 
 static void assert_prints(const struct chrystoki *c, const char *wanted)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	chrystoki_print(c, &out);
 	assert_string_equal(text_string(&out), wanted);
@@ -32,7 +32,7 @@ static void assert_prints(const struct chrystoki *c, const char *wanted)
 
 static void assert_value(const struct chrystoki *c, const char *section, const char *key, const char *wanted)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char *value = NULL;
 
 	assert_int_equal(chrystoki_get(c, section, key, &value, &f), 0);
@@ -58,7 +58,7 @@ static unsigned flaws_of(const char *bytes)
 static void assert_set(const char *before, const char *section, const char *key, const char *value, const char *after)
 {
 	CHRYSTOKI_AUTO c = parsed(before);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	if (chrystoki_set(&c, section, key, value, &changed, &f) < 0)
@@ -73,7 +73,7 @@ static void assert_set(const char *before, const char *section, const char *key,
 static void assert_set_refused(const char *before, const char *section, const char *key, const char *value)
 {
 	CHRYSTOKI_AUTO c = parsed(before);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	assert_int_equal(chrystoki_set(&c, section, key, value, &changed, &f), -1);
@@ -216,8 +216,8 @@ static void a_nul_byte_is_a_byte_like_others(void **state)
 {
 	static const char bytes[] = "A = {\n   B = x\0y;\n}\n";
 	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(chrystoki_parse(&c, bytes, sizeof(bytes) - 1, &f), 0);
@@ -304,7 +304,7 @@ static void what_stands_twice_is_reported_never_merged_never_set(void **state)
 static void unsetting_removes_the_line_and_every_one_of_a_repeated_key(void **state)
 {
 	CHRYSTOKI_AUTO c = parsed("A = {\n   B = 1;\n   # c\n   B = 2;\n   D = 3;\n}\n");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -318,7 +318,7 @@ static void unsetting_removes_the_line_and_every_one_of_a_repeated_key(void **st
 static void removing_a_section_takes_all_of_it_and_the_blank_line_before_it(void **state)
 {
 	CHRYSTOKI_AUTO c = parsed("X = {\n}\n\nA = {\n   B = 1;\n   # c\n}\n");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -341,7 +341,7 @@ static void merging_brings_a_section_over_and_updates_one_that_is_there(void **s
 {
 	CHRYSTOKI_AUTO from = parsed("XTC = {\n\tA = 1;\n   # theirs\n   B = 2\n}\nREST = {\n   C = 3;\n}\n");
 	CHRYSTOKI_AUTO c = parsed("Misc = {\n}\nREST = {\n   C = 0;\n   D = 4;\n}\n");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -379,7 +379,7 @@ static void mending_needs_no_guess(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		CHRYSTOKI_AUTO c = parsed(cases[i].before);
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		bool changed;
 
 		assert_int_equal(chrystoki_mend(&c, &changed, &f), 0);
@@ -402,13 +402,13 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
 		struct random r = random_from(seed);
-		TEXT_AUTO file = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
-		TEXT_AUTO mended = TEXT_INIT;
-		TEXT_AUTO again = TEXT_INIT;
+		TEXT_AUTO file = { 0 };
+		TEXT_AUTO out = { 0 };
+		TEXT_AUTO mended = { 0 };
+		TEXT_AUTO again = { 0 };
 		CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
 		CHRYSTOKI_AUTO second = CHRYSTOKI_INIT;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		bool changed;
 
 		if (random_one_in(&r, 10))
@@ -429,7 +429,7 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 				continue;
 			char *name = strndup(c.lines[i].bytes + c.lines[i].name_start, c.lines[i].name_length);
 			CHRYSTOKI_AUTO edited = CHRYSTOKI_INIT;
-			TEXT_AUTO back = TEXT_INIT;
+			TEXT_AUTO back = { 0 };
 
 			assert_int_equal(chrystoki_parse(&edited, text_string(&file), file.length, &f), 0);
 			/* A NUL cuts the name to another one. */

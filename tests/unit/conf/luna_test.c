@@ -12,7 +12,7 @@
 static struct chrystoki parsed(const char *bytes)
 {
 	struct chrystoki c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(chrystoki_parse(&c, bytes, strlen(bytes), &f), 0);
 	return c;
@@ -20,7 +20,7 @@ static struct chrystoki parsed(const char *bytes)
 
 static void assert_prints(const struct chrystoki *c, const char *wanted)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	chrystoki_print(c, &out);
 	assert_string_equal(text_string(&out), wanted);
@@ -33,7 +33,7 @@ static void assert_prints(const struct chrystoki *c, const char *wanted)
 static void a_server_gets_the_next_number(void **state)
 {
 	CHRYSTOKI_AUTO c = parsed("LunaSA Client = {\n   ServerName00 = a;\n   ServerPort00 = 1792;\n}\n");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -51,7 +51,7 @@ static void a_server_gets_the_next_number(void **state)
 static void removing_a_server_leaves_no_gap(void **state)
 {
 	CHRYSTOKI_AUTO c = parsed(TWO);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct luna_servers s;
 	bool changed;
 
@@ -76,7 +76,7 @@ static void removing_a_server_leaves_no_gap(void **state)
 static void a_group_has_the_serial_number_of_its_first_member_behind_a_one(void **state)
 {
 	CHRYSTOKI_AUTO c = parsed("");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct luna_groups g;
 	bool changed;
 
@@ -101,7 +101,7 @@ static void members_that_are_no_serial_numbers_are_refused(void **state)
 {
 	static const char *const members[] = { "", ",", "1,", ",1", "1,,2", "1,1", "a", "1 ,2", "-1" };
 	CHRYSTOKI_AUTO c = parsed("");
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;

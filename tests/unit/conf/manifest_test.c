@@ -11,7 +11,7 @@
 
 static struct manifest_entry *add(struct manifest *m, const char *path, enum manifest_type type)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct manifest_entry *entry = manifest_add(m, path, type == MANIFEST_LINK ? "to here" : NULL, &f);
 
 	assert_non_null(entry);
@@ -21,8 +21,8 @@ static struct manifest_entry *add(struct manifest *m, const char *path, enum man
 
 static void assert_refused(const char *bytes, const char *part)
 {
-	MANIFEST_AUTO m = MANIFEST_INIT;
-	struct fault f = FAULT_INIT;
+	MANIFEST_AUTO m = { 0 };
+	struct fault f = { 0 };
 
 	assert_int_equal(manifest_parse(&m, "manifest", bytes, strlen(bytes), &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
@@ -34,11 +34,11 @@ static void assert_refused(const char *bytes, const char *part)
 static void prints_what_it_parses_and_parses_what_it_prints(void **state)
 {
 	(void)state;
-	MANIFEST_AUTO m = MANIFEST_INIT;
-	MANIFEST_AUTO again = MANIFEST_INIT;
-	TEXT_AUTO first = TEXT_INIT;
-	TEXT_AUTO second = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	MANIFEST_AUTO m = { 0 };
+	MANIFEST_AUTO again = { 0 };
+	TEXT_AUTO first = { 0 };
+	TEXT_AUTO second = { 0 };
+	struct fault f = { 0 };
 	static const char odd[] = "usr/odd name\n#\\*\x7f\xc3\xa9=";
 
 	add(&m, "", MANIFEST_DIR);
@@ -75,8 +75,8 @@ static void prints_what_it_parses_and_parses_what_it_prints(void **state)
 static void a_directory_stands_before_what_is_in_it(void **state)
 {
 	(void)state;
-	MANIFEST_AUTO m = MANIFEST_INIT;
-	struct fault f = FAULT_INIT;
+	MANIFEST_AUTO m = { 0 };
+	struct fault f = { 0 };
 	static const char *const wanted[] = { "", "a", "a/b", "a/b/c", "a/b.c", "a!", "a.b", "b" };
 
 	for (size_t i = sizeof(wanted) / sizeof(wanted[0]); i-- > 0;)

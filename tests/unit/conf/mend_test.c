@@ -15,9 +15,9 @@ enum { FILES = 10000 };
 
 static void assert_mends(const char *before, const char *after)
 {
-	ASSIGN_AUTO a = ASSIGN_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	ASSIGN_AUTO a = { 0 };
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	assert_int_equal(assign_parse(&a, before, strlen(before), &f), 0);
 	assert_int_equal(mend_assign(&a, &out, &f), 0);
@@ -73,8 +73,8 @@ static void a_script_gets_plain_quotes_outside_comments_and_plain_line_ends(void
 				     "c\xe2\x80\x9d\nlogger \"x\xe2\x80\x9d \xe2\x80\x98y\xe2\x80\x99\r\n";
 	static const char after[] = "#!/bin/sh\n# \xe2\x80\x9c"
 				    "c\xe2\x80\x9d\nlogger \"x\" 'y'\n";
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(mend_script(before, strlen(before), &out, &f), 0);
@@ -97,13 +97,13 @@ static void mending_twice_is_mending_once_and_never_makes_a_flaw(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
 		struct random r = random_from(seed);
-		ASSIGN_AUTO a = ASSIGN_INIT;
-		ASSIGN_AUTO b = ASSIGN_INIT;
-		TEXT_AUTO file = TEXT_INIT;
-		TEXT_AUTO same = TEXT_INIT;
-		TEXT_AUTO once = TEXT_INIT;
-		TEXT_AUTO twice = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		ASSIGN_AUTO a = { 0 };
+		ASSIGN_AUTO b = { 0 };
+		TEXT_AUTO file = { 0 };
+		TEXT_AUTO same = { 0 };
+		TEXT_AUTO once = { 0 };
+		TEXT_AUTO twice = { 0 };
+		struct fault f = { 0 };
 		size_t before = 0, after = 0;
 
 		random_assign(&r, &file);

@@ -21,8 +21,8 @@ enum { FILES = 10000 };
 
 static struct text inserted(const char *bytes)
 {
-	struct text out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	struct text out = { 0 };
+	struct fault f = { 0 };
 
 	if (midupgrade_insert(bytes, strlen(bytes), GROUP, &out, &f) < 0)
 		fail_msg("%s", f.text);
@@ -32,8 +32,8 @@ static struct text inserted(const char *bytes)
 /* `bytes` holds the place of the block as "@". */
 static void assert_place(const char *bytes)
 {
-	TEXT_AUTO plain = TEXT_INIT;
-	TEXT_AUTO wanted = TEXT_INIT;
+	TEXT_AUTO plain = { 0 };
+	TEXT_AUTO wanted = { 0 };
 
 	for (const char *at = bytes; *at != '\0'; at++) {
 		if (*at == '@') {
@@ -52,7 +52,7 @@ static void assert_place(const char *bytes)
 
 	enum midupgrade_state state;
 	size_t line;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	assert_int_equal(midupgrade_look(out.bytes, out.length, GROUP, &state, &line, &f), 0);
 	assert_int_equal(state, MIDUPGRADE_CURRENT);
 	assert_true(line > 0);
@@ -101,8 +101,8 @@ static void a_script_without_a_place_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 		assert_int_equal(midupgrade_insert(scripts[i], strlen(scripts[i]), GROUP, &out, &f), -1);
 		assert_int_equal(f.kind, FAULT_REFUSED);
 		assert_int_equal(out.length, 0);
@@ -122,8 +122,8 @@ static void torn_marks_are_refused_and_named(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		const size_t length = strlen(scripts[i]);
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 		enum midupgrade_state look;
 		size_t line;
 
@@ -141,7 +141,7 @@ static void a_block_of_another_version_or_behind_an_exit_is_stale_and_replaced(v
 {
 	static const char old[] = STOCK_HEAD MIDUPGRADE_BEGIN " of old\necho old\n" MIDUPGRADE_END "\n" STOCK_EXIT;
 	enum midupgrade_state look;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	size_t line;
 
 	(void)state;
@@ -152,7 +152,7 @@ static void a_block_of_another_version_or_behind_an_exit_is_stale_and_replaced(v
 	TEXT_AUTO fresh = inserted(STOCK_HEAD STOCK_EXIT);
 	assert_string_equal(text_string(&now), text_string(&fresh));
 
-	TEXT_AUTO behind = TEXT_INIT;
+	TEXT_AUTO behind = { 0 };
 	text_add_format(&behind, "%sexit 0\n%s", STOCK_HEAD, midupgrade_block);
 	assert_int_equal(midupgrade_look(behind.bytes, behind.length, GROUP, &look, &line, &f), 0);
 	assert_int_equal(look, MIDUPGRADE_STALE);
@@ -176,7 +176,7 @@ static int relic_hear(void *context, enum midupgrade_relic relic, size_t line, s
 static void assert_relics(const char *bytes, const char *wanted)
 {
 	struct heard h = { "" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(midupgrade_relics(bytes, strlen(bytes), GROUP, relic_hear, &h, &f), 0);
 	assert_string_equal(h.words, wanted);
@@ -192,7 +192,7 @@ static void what_the_guide_leaves_behind_is_found(void **state)
 	/* The block itself says exit too. */
 	TEXT_AUTO wired = inserted("groupadd hsmusers\nexit 0\n");
 	struct heard h = { "" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	assert_int_equal(midupgrade_relics(wired.bytes, wired.length, GROUP, relic_hear, &h, &f), 0);
 	assert_int_equal(strncmp(h.words, "groupadd:", 9), 0);
 	assert_null(strchr(h.words + 9, ':'));
@@ -202,8 +202,8 @@ static void clearing_takes_the_hand_made_lines_and_leaves_the_rest(void **state)
 {
 	static const char before[] = STOCK_HEAD STOCK_LOG "sudo groupadd hsmusers\n# done\nexit ${DBFW_PM_CHANGED}\n";
 	static const char after[] = STOCK_HEAD STOCK_LOG "# done\n" STOCK_EXIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(midupgrade_clear(before, strlen(before), GROUP, &out, &f), 0);
@@ -217,11 +217,11 @@ static void removing_what_was_inserted_is_the_identity_on_random_scripts(void **
 	(void)state;
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
 		struct random r = random_from(seed);
-		TEXT_AUTO file = TEXT_INIT;
-		TEXT_AUTO in = TEXT_INIT;
-		TEXT_AUTO again = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO file = { 0 };
+		TEXT_AUTO in = { 0 };
+		TEXT_AUTO again = { 0 };
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 
 		random_script(&r, &file);
 		if (random_one_in(&r, 3))

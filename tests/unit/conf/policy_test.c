@@ -27,7 +27,7 @@ static const struct policy_setting settings[] = {
 
 static void parse(struct policy *p, const char *bytes)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (policy_parse(p, "p.conf", bytes, strlen(bytes), settings, &accounts, &f) < 0)
 		fail_msg("%s", f.text);
@@ -52,7 +52,7 @@ static struct policy_state apply(const struct policy *p, const char *path, mode_
 
 static mode_t mode_after(const char *policy, const char *path, mode_t mode)
 {
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, policy);
 	return apply(&p, path, mode).mode;
@@ -60,8 +60,8 @@ static mode_t mode_after(const char *policy, const char *path, mode_t mode)
 
 static void assert_refused(const char *bytes, size_t length, const char *part)
 {
-	POLICY_AUTO p = POLICY_INIT;
-	struct fault f = FAULT_INIT;
+	POLICY_AUTO p = { 0 };
+	struct fault f = { 0 };
 
 	assert_int_equal(policy_parse(&p, "p.conf", bytes, length, settings, &accounts, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
@@ -112,7 +112,7 @@ static void breaking_a_rule_is_refused_with_file_and_line(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		TEXT_AUTO file = TEXT_INIT;
+		TEXT_AUTO file = { 0 };
 		text_add_format(&file, "# one\n\n%s\n", cases[i].line);
 		assert_refused(text_string(&file), file.length, cases[i].part);
 		assert_refused(text_string(&file), file.length, "p.conf:3: ");
@@ -123,8 +123,8 @@ static void breaking_a_rule_is_refused_with_file_and_line(void **state)
 static void a_line_of_the_limit_is_refused_and_one_byte_less_is_not(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
-	TEXT_AUTO line = TEXT_INIT;
+	POLICY_AUTO p = { 0 };
+	TEXT_AUTO line = { 0 };
 
 	text_add_string(&line, "z /");
 	while (line.length < POLICY_LINE_MAX - 6)
@@ -140,8 +140,8 @@ static void a_line_of_the_limit_is_refused_and_one_byte_less_is_not(void **state
 static void too_many_rules_or_components_are_refused(void **state)
 {
 	(void)state;
-	TEXT_AUTO rules = TEXT_INIT;
-	TEXT_AUTO deep = TEXT_INIT;
+	TEXT_AUTO rules = { 0 };
+	TEXT_AUTO deep = { 0 };
 
 	for (int i = 0; i <= POLICY_RULES_MAX; i++)
 		text_add_string(&rules, "z /a 0644\n");
@@ -155,8 +155,8 @@ static void too_many_rules_or_components_are_refused(void **state)
 static void a_flaw_leaves_the_policy_as_it_was(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
-	struct fault f = FAULT_INIT;
+	POLICY_AUTO p = { 0 };
+	struct fault f = { 0 };
 	static const char bad[] = "z /b 0600\nz /c 0600\nz d 0600\n";
 
 	parse(&p, "z /a 0644\n");
@@ -168,7 +168,7 @@ static void a_flaw_leaves_the_policy_as_it_was(void **state)
 static void comments_blanks_and_quotes_are_read(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "# z /x 0777\n\t \n   # z /y 0777\n  z\t\"/a b\"  0640 'root' \"%{HSM_GROUP}\"\nz /p%%q 0600");
 	assert_int_equal(p.count, 2);
@@ -182,7 +182,7 @@ static void comments_blanks_and_quotes_are_read(void **state)
 static void a_dash_or_nothing_leaves_a_thing_as_it_is(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "z /a - - hsmusers\nz /b 0640\nz /c\n");
 	struct policy_state target = apply(&p, "/a", S_IFREG | 06123);
@@ -198,7 +198,7 @@ static void a_dash_or_nothing_leaves_a_thing_as_it_is(void **state)
 static void numbers_are_ids(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "z /a - 12 4294967294\n");
 	const struct policy_state target = apply(&p, "/a", S_IFREG);
@@ -209,7 +209,7 @@ static void numbers_are_ids(void **state)
 static void z_is_the_entry_and_Z_everything_below_it_too(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "z /a 0600\nZ /b 0600\n");
 	assert_int_equal(apply(&p, "/a", S_IFDIR | 0755).mode, S_IFDIR | 0600);
@@ -222,7 +222,7 @@ static void z_is_the_entry_and_Z_everything_below_it_too(void **state)
 static void wildcards_match_no_leading_dot_and_no_slash(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "z %{CLIENT_DIR}/*/[ab]?.pem 0600\n");
 	assert_int_equal(apply(&p, "/c/x/a1.pem", S_IFREG | 0755).mode, S_IFREG | 0600);
@@ -236,7 +236,7 @@ static void wildcards_match_no_leading_dot_and_no_slash(void **state)
 static void letters_tell_files_from_directories(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "Zd /a 2750\nZf /a 0640\n");
 	assert_int_equal(apply(&p, "/a/x", S_IFDIR | 0777).mode, S_IFDIR | 02750);
@@ -275,7 +275,7 @@ static void later_lines_are_applied_to_the_result_of_earlier_ones(void **state)
 static void links_and_special_files_stay(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
+	POLICY_AUTO p = { 0 };
 
 	parse(&p, "Z /a 0600 root root\n");
 	assert_int_equal(apply(&p, "/a/x", S_IFLNK | 0777).uid, 7);
@@ -285,8 +285,8 @@ static void links_and_special_files_stay(void **state)
 static void a_mark_covers_a_path_whatever_its_bytes(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
-	struct fault f = FAULT_INIT;
+	POLICY_AUTO p = { 0 };
+	struct fault f = { 0 };
 	struct policy_place root, star, other;
 
 	assert_int_equal(policy_mark(&p, "/*", &f), 0);
@@ -302,8 +302,8 @@ static void a_mark_covers_a_path_whatever_its_bytes(void **state)
 static void every_rule_of_many_counts(void **state)
 {
 	(void)state;
-	POLICY_AUTO p = POLICY_INIT;
-	TEXT_AUTO rules = TEXT_INIT;
+	POLICY_AUTO p = { 0 };
+	TEXT_AUTO rules = { 0 };
 
 	for (int i = 0; i < POLICY_RULES_MAX; i++)
 		text_add_format(&rules, "z /a/f%d 0%03o\n", i, (unsigned)i);

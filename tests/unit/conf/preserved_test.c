@@ -12,7 +12,7 @@
 static struct preserved parsed(const char *value)
 {
 	struct preserved p;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(preserved_parse(&p, value, strlen(value), &f), 0);
 	return p;
@@ -20,7 +20,7 @@ static struct preserved parsed(const char *value)
 
 static void assert_prints(const struct preserved *p, const char *wanted)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	preserved_print(p, &out);
 	assert_string_equal(text_string(&out), wanted);
@@ -37,7 +37,7 @@ static void entries_keep_their_order_and_spelling_and_empty_ones_are_dropped(voi
 
 static void two_spellings_that_differ_in_slashes_are_the_same_path(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	PRESERVED_AUTO p = parsed("/usr//safenet/lunaclient/");
 
 	(void)state;

@@ -19,7 +19,7 @@ enum { SCRIPTS = 300 };
 static struct script read_string(const char *bytes)
 {
 	struct script s;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(script_read(&s, bytes, strlen(bytes), &f), 0);
 	return s;
@@ -29,7 +29,7 @@ static struct script read_string(const char *bytes)
 static void assert_lines(const char *bytes, const char *wanted)
 {
 	SCRIPT_AUTO s = read_string(bytes);
-	TEXT_AUTO seen = TEXT_INIT;
+	TEXT_AUTO seen = { 0 };
 	size_t at = 0;
 
 	for (size_t i = 0; i < s.count; i++) {
@@ -198,9 +198,9 @@ static void assert_marks_run(const struct text *script, size_t marks)
 {
 	char path[] = "/tmp/okv-script-test-XXXXXX";
 	const int fd = mkstemp(path);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	TEXT_AUTO wanted = TEXT_INIT;
+	TEXT_AUTO wanted = { 0 };
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, script->bytes, script->length), (ssize_t)script->length);
@@ -221,10 +221,10 @@ static void whole_lines_put_before_an_outer_line_run_exactly_when_it_would(void 
 	(void)state;
 	for (uint64_t seed = 1; seed <= SCRIPTS; seed++) {
 		struct random r = random_from(seed);
-		struct made m = { .bytes = TEXT_INIT };
-		struct fault f = FAULT_INIT;
+		struct made m = { .bytes = { 0 } };
+		struct fault f = { 0 };
 		SCRIPT_AUTO s = SCRIPT_INIT;
-		TEXT_AUTO marked = TEXT_INIT;
+		TEXT_AUTO marked = { 0 };
 		size_t marks = 0, known = 0;
 
 		script_make(&r, &m);

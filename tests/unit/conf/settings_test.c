@@ -11,8 +11,8 @@ static int lay(struct settings *s, const char *file, struct fault *f)
 
 static void the_defaults_are_those_of_the_manual(void **state)
 {
-	SETTINGS_AUTO s = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	SETTINGS_AUTO s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settings_init(&s, &f));
@@ -34,10 +34,10 @@ static void the_defaults_are_those_of_the_manual(void **state)
 
 static void the_shipped_file_says_the_defaults_and_parses_when_uncommented(void **state)
 {
-	SETTINGS_AUTO shipped = SETTINGS_INIT;
-	SETTINGS_AUTO defaults = SETTINGS_INIT;
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	SETTINGS_AUTO shipped = { 0 };
+	SETTINGS_AUTO defaults = { 0 };
+	TEXT_AUTO file = { 0 };
+	struct fault f = { 0 };
 	char line[512];
 
 	(void)state;
@@ -74,8 +74,8 @@ static void the_shipped_file_says_the_defaults_and_parses_when_uncommented(void 
 
 static void each_name_is_laid_over_its_default(void **state)
 {
-	SETTINGS_AUTO s = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	SETTINGS_AUTO s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settings_init(&s, &f));
@@ -99,9 +99,9 @@ static void each_name_is_laid_over_its_default(void **state)
 
 static void the_library_follows_the_client_unless_it_is_set(void **state)
 {
-	SETTINGS_AUTO follows = SETTINGS_INIT;
-	SETTINGS_AUTO stays = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	SETTINGS_AUTO follows = { 0 };
+	SETTINGS_AUTO stays = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settings_init(&follows, &f));
@@ -145,8 +145,8 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		SETTINGS_AUTO s = SETTINGS_INIT;
-		struct fault f = FAULT_INIT;
+		SETTINGS_AUTO s = { 0 };
+		struct fault f = { 0 };
 		char file[256];
 		MUST(settings_init(&s, &f));
 		(void)snprintf(file, sizeof(file), "# one\n\n%s\n", wrong[i].line);
@@ -158,8 +158,8 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 
 static void names_that_only_look_odd_are_taken(void **state)
 {
-	SETTINGS_AUTO s = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	SETTINGS_AUTO s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(settings_init(&s, &f));
@@ -169,8 +169,8 @@ static void names_that_only_look_odd_are_taken(void **state)
 
 static void ending_settings_twice_and_unbegun_is_harmless(void **state)
 {
-	struct settings s = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	struct settings s = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	settings_done(&s);

@@ -30,15 +30,15 @@ static const struct wiring_wanted wanted = {
 
 static struct text text_of(const char *string)
 {
-	struct text t = TEXT_INIT;
+	struct text t = { 0 };
 	text_add_string(&t, string);
 	return t;
 }
 
 static struct text applied(enum wiring_file file, const struct text *now)
 {
-	struct text out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	struct text out = { 0 };
+	struct fault f = { 0 };
 
 	if (wiring_apply(file, now, &wanted, &out, &f) < 0)
 		fail_msg("%s", f.text);
@@ -56,8 +56,8 @@ static void assert_applies(enum wiring_file file, const char *before, const char
 static void assert_apply_refused(enum wiring_file file, const char *before, const char *part)
 {
 	TEXT_AUTO now = text_of(before);
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	assert_int_equal(wiring_apply(file, &now, &wanted, &out, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
@@ -122,8 +122,8 @@ static void a_list_of_4096_characters_is_refused_and_one_less_is_not(void **stat
 
 static struct text removed(enum wiring_file file, const struct text *now, const struct wiring_record *record)
 {
-	struct text out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	struct text out = { 0 };
+	struct fault f = { 0 };
 
 	if (wiring_remove(file, now, record, &wanted, &out, &f) < 0)
 		fail_msg("%s", f.text);
@@ -134,7 +134,7 @@ static struct text removed(enum wiring_file file, const struct text *now, const 
 static void assert_leaves(const char *before, const char *old, const char *new, const char *left)
 {
 	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
-	TEXT_AUTO now = TEXT_INIT;
+	TEXT_AUTO now = { 0 };
 
 	record.known = true;
 	record.before = text_of(before);
@@ -191,8 +191,8 @@ static void without_a_record_only_what_is_plainly_ours_goes(void **state)
 static void a_record_comes_back_as_it_was_printed_and_a_cut_one_is_refused(void **state)
 {
 	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	record.known = true;
@@ -225,7 +225,7 @@ static void assert_same(const struct text *a, const struct text *b)
 /* Appends a line to a copy, as an administrator would. */
 static struct text edited(const struct text *t)
 {
-	struct text copy = TEXT_INIT;
+	struct text copy = { 0 };
 
 	text_add(&copy, text_string(t), t->length);
 	if (copy.length > 0 && copy.bytes[copy.length - 1] != '\n')
@@ -243,8 +243,8 @@ static void applying_twice_is_once_and_removing_gives_back_random_files(void **s
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
 		struct random r = random_from(seed);
 		WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
-		TEXT_AUTO again = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO again = { 0 };
+		struct fault f = { 0 };
 		const enum wiring_file file = RANDOM_PICK(&r, kinds);
 
 		if (file == WIRING_MID)

@@ -24,7 +24,7 @@ static pid_t holder_start(int dir)
 	assert_int_equal(pipe(ready), 0);
 	const pid_t child = fork();
 	if (child == 0) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		int fd = -1;
 		if (fs_lock_take(dir, "lock", 0, &fd, &f) < 0 || write(ready[1], "x", 1) != 1)
 			_exit(1);
@@ -40,7 +40,7 @@ static pid_t holder_start(int dir)
 static void the_second_is_told_who_holds_it_after_its_patience(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char words[64];
 	int fd = -7;
 
@@ -57,7 +57,7 @@ static void the_second_is_told_who_holds_it_after_its_patience(void **state)
 static void the_lock_ends_with_its_process_however_it_ends(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	FS_AUTO int fd = -1;
 
 	const pid_t holder = holder_start(place->dir);
@@ -75,7 +75,7 @@ static void the_lock_ends_with_its_process_however_it_ends(void **state)
 static void the_patient_one_gets_it_when_it_is_free(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	FS_AUTO int fd = -1;
 
 	const pid_t holder = holder_start(place->dir);
@@ -94,7 +94,7 @@ static void the_patient_one_gets_it_when_it_is_free(void **state)
 static void what_is_no_file_of_ours_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int fd = -7;
 
 	unit_write(place->dir, "target", "theirs", 0600);

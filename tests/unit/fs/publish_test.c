@@ -36,7 +36,7 @@ static void a_new_file_gets_the_mode_and_owner_asked_for(void **state)
 {
 	const struct unit_place *place = *state;
 	struct fs_publish how = FS_PUBLISH_NEW(0664);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(fs_publish_at(place->dir, "plain", "one", 3, &how, &f));
 	unit_holds(place->dir, "plain", "one");
@@ -58,7 +58,7 @@ static void an_old_file_keeps_owner_and_mode_unless_forced(void **state)
 {
 	const struct unit_place *place = *state;
 	struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_write(place->dir, "x", "old", 0664);
 	assert_int_equal(fchownat(place->dir, "x", 1234, 2345, 0), 0);
@@ -99,7 +99,7 @@ static void an_old_file_keeps_its_access_list_and_label(void **state)
 	static const char label[] = "system_u:object_r:etc_t:s0";
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[128];
 	unsigned char before[256], after[256];
 
@@ -120,7 +120,7 @@ static void a_file_changed_since_it_was_read_is_left_alone(void **state)
 {
 	const struct unit_place *place = *state;
 	struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat seen;
 
 	unit_write(place->dir, "x", "old", 0600);
@@ -151,7 +151,7 @@ static void what_is_no_regular_file_is_not_replaced(void **state)
 {
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_dir(place->dir, "dir", 0755);
 	unit_write(place->dir, "target", "old", 0600);
@@ -168,7 +168,7 @@ static void a_left_over_stage_is_removed_and_never_written_through(void **state)
 {
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_write(place->dir, "x", "old", 0600);
 	unit_write(place->dir, "victim", "victim", 0600);
@@ -191,7 +191,7 @@ static void a_name_without_room_for_a_stage_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char leaf[NAME_MAX + 1];
 
 	memset(leaf, 'x', sizeof(leaf));
@@ -208,7 +208,7 @@ static void at_any_instant_there_are_the_old_bytes_or_the_new(void **state)
 	enum { SIZE = 60000, ROUNDS = 40 };
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char *bytes[2];
 
 	for (size_t i = 0; i < 2; i++) {
@@ -251,7 +251,7 @@ static void a_full_disk_leaves_the_old_file_and_no_stage(void **state)
 	if (child == 0) {
 		/* A limit of the file size stands for the disk: what reaches beyond it fails with EFBIG. */
 		const struct rlimit small = { .rlim_cur = 10, .rlim_max = 10 };
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		(void)signal(SIGXFSZ, SIG_IGN);
 		if (setrlimit(RLIMIT_FSIZE, &small) < 0)
 			_exit(2);
@@ -267,7 +267,7 @@ static void a_full_disk_leaves_the_old_file_and_no_stage(void **state)
 static void a_link_is_made_replaced_and_left_alone(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed = false;
 	char target[64] = "";
 

@@ -10,8 +10,8 @@
 static void a_file_is_read_whole_and_appended(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 	struct stat status;
 
 	unit_write(place->dir, "x", "bytes", 0640);
@@ -25,8 +25,8 @@ static void a_file_is_read_whole_and_appended(void **state)
 static void a_file_over_the_limit_is_refused_never_cut(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 	char big[40000];
 
 	memset(big, 'x', sizeof(big));
@@ -45,8 +45,8 @@ static void a_file_over_the_limit_is_refused_never_cut(void **state)
 static void an_empty_file_is_the_empty_text(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 
 	unit_write(place->dir, "empty", "", 0600);
 	MUST(fs_read_file(place->dir, "empty", FS_NOFOLLOW, 0, &text, NULL, &f));
@@ -56,8 +56,8 @@ static void an_empty_file_is_the_empty_text(void **state)
 static void what_cannot_be_read_is_named(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 
 	text_add_string(&text, "before");
 	MUST_FAIL(fs_read(place->dir, "the\tplace", 10, &text, &f), FAULT_SYSTEM,
@@ -78,8 +78,8 @@ static void signals_and_short_steps_are_no_failure(void **state)
 	const struct itimerval often = { .it_interval = { 0, 500 }, .it_value = { 0, 500 } };
 	const struct itimerval never = { .it_value = { 0, 0 } };
 	struct sigaction action = { .sa_handler = ring };
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 	int ends[2];
 
 	(void)state;

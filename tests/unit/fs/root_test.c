@@ -16,7 +16,7 @@ struct trap {
 static int trap_make(void **state)
 {
 	struct trap *trap = calloc(1, sizeof(*trap));
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	void *place;
 
 	assert_non_null(trap);
@@ -53,8 +53,8 @@ static int trap_remove(void **state)
 
 static void reads(int root, const char *path, enum fs_follow follow, const char *expected)
 {
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 
 	MUST(fs_read_file(root, path, follow, 100, &text, NULL, &f));
 	assert_string_equal(text_string(&text), expected);
@@ -62,7 +62,7 @@ static void reads(int root, const char *path, enum fs_follow follow, const char 
 
 static void refuses(int root, const char *path, enum fs_follow follow, enum fault_kind kind, const char *words)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int fd = -7;
 
 	MUST_FAIL(fs_file_open(root, path, follow, O_RDONLY, &fd, NULL, &f), kind, words);
@@ -72,7 +72,7 @@ static void refuses(int root, const char *path, enum fs_follow follow, enum faul
 static void a_path_means_the_same_with_and_without_its_slash(void **state)
 {
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat root, same;
 
 	reads(trap->root, "/etc/conf", FS_NOFOLLOW, "inside");
@@ -120,7 +120,7 @@ static void overlong_paths_and_names_are_refused(void **state)
 static void what_is_missing_is_absent(void **state)
 {
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 
 	refuses(trap->root, "etc/none", FS_NOFOLLOW, FAULT_ABSENT, "in 'etc': cannot open 'none': No such file");
@@ -136,7 +136,7 @@ static void what_the_system_cannot_tell_is_no_absence(void **state)
 {
 	const struct trap *trap = *state;
 	bool there = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(fs_existence(trap->root, "etc/conf", &there, &f));
 	assert_true(there);
@@ -153,7 +153,7 @@ static void the_first_of_several_that_is_there_is_told(void **state)
 {
 	static const char *const paths[] = { "none/conf", "etc/conf", "usr/bin/tool" };
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const char *path = NULL;
 
 	MUST(fs_first(trap->root, paths, 3, &path, &f));
@@ -258,7 +258,7 @@ static void links_that_grow_the_path_without_end_are_refused(void **state)
 static void the_last_component_is_never_followed(void **state)
 {
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 
 	assert_int_equal(symlinkat("conf", trap->root, "etc/link"), 0);
@@ -284,7 +284,7 @@ static void only_a_regular_file_is_opened_and_nothing_blocks(void **state)
 static void descriptors_close_on_exec_and_tell_their_status(void **state)
 {
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status, expected;
 	char leaf[FS_NAME_SIZE];
 	FS_AUTO int file = -1, dir = -1, parent = -1;
@@ -305,7 +305,7 @@ static void descriptors_close_on_exec_and_tell_their_status(void **state)
 static void missing_directories_are_made_with_their_mode_and_old_ones_left(void **state)
 {
 	const struct trap *trap = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 	const mode_t mask = umask(077);
 
@@ -338,7 +338,7 @@ static void missing_directories_are_made_with_their_mode_and_old_ones_left(void 
 
 static void a_root_that_is_not_there_is_absent(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int fd = -7;
 
 	(void)state;

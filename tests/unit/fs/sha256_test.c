@@ -52,7 +52,7 @@ static int standin_open(void)
 	for (size_t i = 0; i < STANDIN_MAX; i++) {
 		if (standins[i].fd != 0)
 			continue;
-		standins[i] = (struct standin){ .fd = fd, .message = TEXT_INIT };
+		standins[i] = (struct standin){ .fd = fd, .message = { 0 } };
 		return fd;
 	}
 	return -1;
@@ -175,7 +175,7 @@ static int allow(void **state)
 
 static void both_providers_give_the_digests_of_fips_180_4(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t provider = 0; provider < 2; provider++) {
@@ -200,7 +200,7 @@ static void how_the_bytes_are_cut_makes_no_difference(void **state)
 	enum { SIZE = 300000 };
 	char *bytes = malloc(SIZE);
 	unsigned char whole[2][SHA256_SIZE], pieces[SHA256_SIZE];
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	uint32_t seed = 7;
 
 	(void)state;
@@ -231,7 +231,7 @@ static void how_the_bytes_are_cut_makes_no_difference(void **state)
 static void a_descriptor_is_read_from_where_it_stands(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_write(place->dir, "x", "skip:abc", 0600);
 	for (size_t provider = 0; provider < 2; provider++) {
@@ -252,7 +252,7 @@ static void a_descriptor_is_read_from_where_it_stands(void **state)
 static void with_neither_provider_it_is_absent(void **state)
 {
 	SHA256_AUTO d = SHA256_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	fs_sha256_forbid("libcrypto");
@@ -264,7 +264,7 @@ static void with_neither_provider_it_is_absent(void **state)
 static void an_object_never_started_may_be_ended_and_ended_again(void **state)
 {
 	struct fs_sha256 d = SHA256_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	fs_sha256_done(&d);

@@ -35,7 +35,7 @@ static int place_make(void **state)
 static int place_remove(void **state)
 {
 	struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(fs_tree_remove(AT_FDCWD, place->path, &f), 0);
 	fs_close(&place->dir);
@@ -45,8 +45,8 @@ static int place_remove(void **state)
 
 static void assert_content(int dir, const char *leaf, const char *expected)
 {
-	TEXT_AUTO text = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO text = { 0 };
+	struct fault f = { 0 };
 
 	if (fs_read_file(dir, leaf, FS_NOFOLLOW, 4096, &text, NULL, &f) < 0)
 		fail_msg("%s", f.text);
@@ -56,7 +56,7 @@ static void assert_content(int dir, const char *leaf, const char *expected)
 static void old_bytes_stand_until_commit(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0640);
 	struct fs_stage stage = FS_STAGE_INIT;
 	struct stat status;
@@ -75,7 +75,7 @@ static void old_bytes_stand_until_commit(void **state)
 static void cancel_leaves_the_old_file_and_no_stage(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct fs_stage stage = FS_STAGE_INIT;
 	struct stat status;
@@ -92,7 +92,7 @@ static void cancel_leaves_the_old_file_and_no_stage(void **state)
 static void a_stage_goes_also_after_its_directory_was_closed(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct fs_stage stage = FS_STAGE_INIT;
 	struct stat status;
@@ -108,7 +108,7 @@ static void a_stage_goes_also_after_its_directory_was_closed(void **state)
 static void owner_and_mode_stand_before_the_first_byte(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = { .mode = 0640, .uid = 1234, .gid = 4321, .force = true };
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 	struct stat status;
@@ -125,7 +125,7 @@ static void owner_and_mode_stand_before_the_first_byte(void **state)
 static void stage_of_a_killed_run_is_swept(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct fs_stage killed = FS_STAGE_INIT;
 	bool removed = false;
@@ -141,7 +141,7 @@ static void stage_of_a_killed_run_is_swept(void **state)
 static void link_under_the_name_is_refused(void **state)
 {
 	const struct place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 

@@ -8,7 +8,7 @@
 static void a_tree_is_removed_with_all_that_can_be_in_it(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_dir(place->dir, "t", 0755);
 	unit_dir(place->dir, "t/closed", 0000);
@@ -29,7 +29,7 @@ static void a_tree_is_removed_with_all_that_can_be_in_it(void **state)
 static void absence_is_success(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(fs_tree_remove(place->dir, "nothing", &f));
 }
@@ -37,7 +37,7 @@ static void absence_is_success(void **state)
 static void a_link_is_removed_and_never_followed(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_dir(place->dir, "precious", 0755);
 	unit_write(place->dir, "precious/x", "x", 0600);
@@ -54,7 +54,7 @@ static void a_link_is_removed_and_never_followed(void **state)
 static void a_single_file_is_a_tree(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	unit_write(place->dir, "x", "x", 0600);
 	MUST(fs_tree_remove(place->dir, "x", &f));
@@ -72,7 +72,7 @@ static void another_file_system_is_not_removed(void **state)
 	unit_write(place->dir, "t/x", "x", 0600);
 	const pid_t child = fork();
 	if (child == 0) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		char path[128];
 		(void)snprintf(path, sizeof(path), "%s/t/mounted", place->path);
 		if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -96,7 +96,7 @@ static void what_lies_too_deep_is_refused_not_crashed_on(void **state)
 {
 	enum { DEPTH = 600 };
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	FS_AUTO int at = dup(place->dir);
 	for (int i = 0; i < DEPTH; i++) {

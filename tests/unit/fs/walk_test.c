@@ -93,7 +93,7 @@ static void walk(struct seen *seen, const char *leaf)
 		.context = seen, .state_size = sizeof(depth), .visit = visit, .enter = enter, .miss = miss,
 		.wants = wants,
 	};
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/%s", leaf);
@@ -125,7 +125,7 @@ static void a_file_as_start_is_seen_and_an_absent_one_is_absent(void **state)
 	(void)state;
 	SEEN_AUTO seen = { .count = 0 };
 	const struct fs_walk w = { .context = &seen, .visit = visit, .miss = miss };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const unsigned depth = 0;
 
 	touched("t");
@@ -238,7 +238,7 @@ static void a_trail_gives_the_directory_of_each_path(void **state)
 {
 	(void)state;
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(dir);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	static const char *const paths[] = { "/a/b/x", "/a/b/y", "/a/bb/x", "/a/x", "/x", "/a/b/x" };
 	const char *leaf;
 	bool open_to_others;
@@ -270,7 +270,7 @@ static void a_trail_follows_only_links_that_root_alone_could_have_made(void **st
 {
 	(void)state;
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(dir);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const char *leaf;
 	bool open_to_others;
 	int at;

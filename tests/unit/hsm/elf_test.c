@@ -46,7 +46,7 @@ static void a_symbol_is_found_by_either_hash_table_if_it_is_defined(void **state
 {
 	const struct unit_place *place = *state;
 	static const char *const styles[] = { "gnu", "sysv", "both" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	build(place, "echo 'int C_GetFunctionList(void); int C_GetFunctionList(void) { return 0; }"
 		     " int puts(const char *); int used(void); int used(void) { return puts(\"\"); }' >a.c");
@@ -54,7 +54,7 @@ static void a_symbol_is_found_by_either_hash_table_if_it_is_defined(void **state
 		char command[128];
 		(void)snprintf(command, sizeof(command), "cc -shared -fPIC -Wl,--hash-style=%s -o a.so a.c", styles[i]);
 		build(place, command);
-		HSM_ELF_AUTO elf = HSM_ELF_INIT;
+		HSM_ELF_AUTO elf = { 0 };
 		MUST(read_elf(place->dir, "a.so", "C_GetFunctionList", &elf, &f));
 		assert_true(elf.has_symbol);
 		hsm_elf_done(&elf);
@@ -70,8 +70,8 @@ static void a_symbol_is_found_by_either_hash_table_if_it_is_defined(void **state
 static void needed_libraries_soname_and_run_path_are_read(void **state)
 {
 	const struct unit_place *place = *state;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
-	struct fault f = FAULT_INIT;
+	HSM_ELF_AUTO elf = { 0 };
+	struct fault f = { 0 };
 
 	build(place,
 	      "echo >e.c && cc -shared -fPIC -Wl,-soname,libb.so.7 -o libb.so.7 e.c &&"
@@ -88,7 +88,7 @@ static void needed_libraries_soname_and_run_path_are_read(void **state)
 /* Reads bytes as a file. */
 static int read_bytes(const void *bytes, size_t length, struct fault *f)
 {
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
+	HSM_ELF_AUTO elf = { 0 };
 	FS_AUTO int fd = (int)syscall(SYS_memfd_create, "elf", 0U);
 
 	assert_true(fd >= 0);
@@ -99,8 +99,8 @@ static int read_bytes(const void *bytes, size_t length, struct fault *f)
 static void damage_anywhere_in_the_first_pages_is_refused_or_harmless(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO whole = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO whole = { 0 };
+	struct fault f = { 0 };
 	unsigned refused = 0;
 
 	build(place, "echo 'int C_GetFunctionList(void); int C_GetFunctionList(void) { return 0; }' >a.c &&"
@@ -111,7 +111,7 @@ static void damage_anywhere_in_the_first_pages_is_refused_or_harmless(void **sta
 		static const unsigned char values[] = { 0x00, 0xff, 0x80 };
 		const char was = whole.bytes[at];
 		for (size_t i = 0; i < sizeof(values); i++) {
-			f = (struct fault)FAULT_INIT;
+			f = (struct fault){ 0 };
 			whole.bytes[at] = (char)values[i];
 			if (read_bytes(whole.bytes, whole.length, &f) < 0) {
 				assert_int_equal(f.kind, FAULT_REFUSED);
@@ -128,7 +128,7 @@ static void damage_anywhere_in_the_first_pages_is_refused_or_harmless(void **sta
 static int check(const struct unit_place *place, const char *name, struct fault *f)
 {
 	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = HSM_ELF_INIT;
+	HSM_ELF_AUTO elf = { 0 };
 
 	if (hsm_file_open(place->dir, name, &file, f) < 0 || hsm_elf_read(file.fd, name, "x", &elf, f) < 0)
 		return -1;
@@ -138,7 +138,7 @@ static int check(const struct unit_place *place, const char *name, struct fault 
 static void libraries_are_looked_for_where_the_dynamic_linker_would(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(fchmod(place->dir, 0755), 0);
 	build(place,
@@ -168,7 +168,7 @@ static void libraries_are_looked_for_where_the_dynamic_linker_would(void **state
 static void a_library_of_another_class_is_passed_over_as_the_linker_does(void **state)
 {
 	const struct unit_place *place = *state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(fchmod(place->dir, 0755), 0);
 	build(place,
@@ -184,8 +184,8 @@ static void a_library_of_another_class_is_passed_over_as_the_linker_does(void **
 
 static void the_systems_own_cache_names_the_c_library(void **state)
 {
-	TEXT_AUTO cache = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO cache = { 0 };
+	struct fault f = { 0 };
 	size_t at = 0;
 
 	(void)state;

@@ -20,7 +20,7 @@ static struct hsm_answer whole(struct hsm_slot *slots, size_t count)
 {
 	return (struct hsm_answer){
 		.end = HSM_END_WHOLE,
-		.fault = FAULT_INIT,
+		.fault = { 0 },
 		.call = "",
 		.slots = slots,
 		.slot_count = count,
@@ -50,7 +50,7 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 {
 	struct hsm_slot slots[] = { usable(0, "okv", "111"), { .id = 1, .present = true } };
 	struct hsm_answer none = whole(NULL, 0), blank = whole(slots + 1, 1), both = whole(slots, 2);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	const struct hsm_wish any = { .least = 1 };
@@ -68,7 +68,7 @@ static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(
 {
 	struct hsm_slot slots[] = { usable(0, "okv", "111") };
 	struct hsm_answer answer = whole(slots, 1);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	answer.end = HSM_END_LATE;
@@ -84,7 +84,7 @@ static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
 		{ .type = CKM_AES_CBC_PAD, .flags = CKF_ENCRYPT | CKF_DECRYPT },
 	};
 	struct hsm_slot slot = usable(2, "okv", "111");
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	(void)state;
 	slot.mechanisms = mechanisms;
@@ -104,7 +104,7 @@ static enum hsm_state state_of(struct hsm_answer *answer, const struct fault *ve
 {
 	const struct hsm_wish wish = { .least = 1 };
 	struct hsm_monitor monitor;
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 
 	hsm_monitor_init(&monitor, NULL);
 	if (warning != NULL)
@@ -119,7 +119,7 @@ static void the_monitoring_line_has_state_reason_and_figures(void **state)
 {
 	struct hsm_slot slots[] = { usable(0, "okv", "111") };
 	struct hsm_answer answer = whole(slots, 1);
-	struct fault fine = FAULT_INIT, bad = FAULT_INIT;
+	struct fault fine = { 0 }, bad = { 0 };
 
 	(void)state;
 	answer.elapsed_ms = 1234;

@@ -17,7 +17,7 @@ static struct hsm_slot slot(uint64_t id, const char *description, const char *la
 static void assert_table(struct hsm_slot *slots, size_t count, const char *wanted)
 {
 	const struct hsm_answer answer = { .slots = slots, .slot_count = count };
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	hsm_table(&answer, &out);
 	assert_string_equal(text_string(&out), wanted);
@@ -150,7 +150,7 @@ static void what_is_written_is_read(void **state)
 {
 	static struct hsm_slot slots[300];
 	static struct hsm_row rows[300];
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < 300; i++) {

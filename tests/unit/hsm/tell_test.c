@@ -45,7 +45,7 @@ static struct hsm_slot a_slot(uint64_t id)
 
 static void records_may_come_in_any_pieces(void **state)
 {
-	TEXT_AUTO all = TEXT_INIT;
+	TEXT_AUTO all = { 0 };
 
 	(void)state;
 	for (uint64_t i = 0; i < 20; i++) {
@@ -71,7 +71,7 @@ static void records_may_come_in_any_pieces(void **state)
 /* Feeds one record; true when it was taken for one. */
 static bool taken(uint32_t kind, const void *body, size_t length)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	struct set set;
 
 	set_make(&set);
@@ -102,7 +102,7 @@ static void a_wrong_kind_length_index_or_token_is_no_record(void **state)
 static void text_of_a_stranger_is_garbled_for_good(void **state)
 {
 	struct set set;
-	TEXT_AUTO end = TEXT_INIT;
+	TEXT_AUTO end = { 0 };
 
 	(void)state;
 	set_make(&set);
@@ -116,7 +116,7 @@ static void text_of_a_stranger_is_garbled_for_good(void **state)
 static void pointers_flags_and_unended_texts_are_not_believed(void **state)
 {
 	struct hsm_slot slot;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	struct set set;
 
 	(void)state;
@@ -142,7 +142,7 @@ static void more_slots_than_any_hsm_has_are_too_many(void **state)
 	(void)state;
 	set_make(&set);
 	for (uint64_t i = 0; i <= HSM_SLOTS_MAX; i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		const struct hsm_slot slot = a_slot(i);
 		record(&bytes, TELL_SLOT, &slot, sizeof(slot));
 		(void)hsm_tell_hear(&set.listener, bytes.bytes, bytes.length);

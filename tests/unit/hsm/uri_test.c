@@ -4,8 +4,8 @@
 
 static void attributes_are_taken_apart_and_decoded(void **state)
 {
-	HSM_URI_AUTO uri = HSM_URI_INIT;
-	struct fault f = FAULT_INIT;
+	HSM_URI_AUTO uri = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(hsm_uri_parse("pkcs11:token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil%2C%20Inc.;"
@@ -25,8 +25,8 @@ static void attributes_are_taken_apart_and_decoded(void **state)
 
 static void what_is_not_named_is_null_and_an_empty_value_is_empty(void **state)
 {
-	HSM_URI_AUTO uri = HSM_URI_INIT;
-	struct fault f = FAULT_INIT;
+	HSM_URI_AUTO uri = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(hsm_uri_parse("pkcs11:", &uri, &f));
@@ -61,8 +61,8 @@ static void what_would_match_too_much_or_is_no_uri_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct hsm_uri uri = HSM_URI_INIT;
-		struct fault f = FAULT_INIT;
+		struct hsm_uri uri = { 0 };
+		struct fault f = { 0 };
 		MUST_FAIL(hsm_uri_parse(bad[i].uri, &uri, &f), FAULT_USAGE, bad[i].words);
 		/* Untouched on failure. */
 		assert_null(uri.token);

@@ -36,7 +36,7 @@ static int append_change(void *context, const struct text *now, struct text *ret
 	(void)f;
 	a->calls++;
 	if (a->meddle > 0) {
-		TEXT_AUTO theirs = TEXT_INIT;
+		TEXT_AUTO theirs = { 0 };
 		a->meddle--;
 		text_add(&theirs, text_string(now), now->length);
 		text_add_format(&theirs, "theirs %u\n", a->meddle);
@@ -68,7 +68,7 @@ static int edit(const struct tree *t, struct appending *a, enum okv_mode mode, b
 
 static size_t backups_count(const struct tree *t)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int fd = -1;
 	size_t count = 0;
 
@@ -93,7 +93,7 @@ static void a_file_changed_meanwhile_is_read_again(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n", .meddle = 2 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -109,7 +109,7 @@ static void a_file_that_never_rests_is_given_up_after_some_tries(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n", .meddle = 100 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed = false;
 
 	(void)state;
@@ -127,7 +127,7 @@ static void bytes_that_stay_the_same_are_not_written(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat before, after;
 	bool changed = true;
 
@@ -147,7 +147,7 @@ static void showing_writes_nothing(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed = false;
 
 	(void)state;
@@ -164,7 +164,7 @@ static void the_old_bytes_are_kept_once(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct stat status;
 	bool changed;
 
@@ -184,7 +184,7 @@ static void backups_do_not_pile_up_for_ever_and_the_oldest_stays(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct dirent **names;
 	bool changed;
 
@@ -194,11 +194,11 @@ static void backups_do_not_pile_up_for_ever_and_the_oldest_stays(void **state)
 		assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), 0);
 	assert_int_equal(backups_count(&t), BACKUPS_KEPT + 1);
 
-	TEXT_AUTO path = TEXT_INIT;
+	TEXT_AUTO path = { 0 };
 	text_add_format(&path, "%s%s", t.path, OKV_BACKUP);
 	const int count = scandir(text_string(&path), &names, NULL, alphasort);
 	assert_true(count > 2);
-	TEXT_AUTO oldest = TEXT_INIT;
+	TEXT_AUTO oldest = { 0 };
 	text_add_format(&oldest, "%s/%s", OKV_BACKUP, names[2]->d_name);
 	TEXT_AUTO bytes = tree_read(&t, text_string(&oldest));
 	assert_string_equal(text_string(&bytes), "the very first\n");
@@ -212,7 +212,7 @@ static void a_fault_begins_with_the_name_of_the_file(void **state)
 {
 	struct tree t = tree_make();
 	struct appending a = { .line = "ours\n" };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	(void)state;
@@ -298,7 +298,7 @@ static void no_edit_of_somebody_else_is_ever_lost(void **state)
 		other_editor(t.path, ours);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		struct appending a = { .line = "ours\n" };
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		bool changed;
 
 		if (edit(&t, &a, OKV_DO, &changed, &f) == 0)

@@ -6,7 +6,7 @@
 #include "unit.h"
 
 static int root = -1;
-static struct text said = TEXT_INIT;
+static struct text said = { 0 };
 
 static void hear(struct report *self, enum report_level level, const char *line)
 {
@@ -31,7 +31,7 @@ static int scratch_make(void **state)
 
 static void group_file(struct text *ret_file)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(fs_read_file(root, "/etc/group", FS_NOFOLLOW, 65536, ret_file, NULL, &f), 0);
 }
@@ -39,7 +39,7 @@ static void group_file(struct text *ret_file)
 static struct okv_group ensured(gid_t wanted, enum okv_account_act act)
 {
 	struct okv_group group = { .gid = 12345 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (okv_group_ensure(root, "hsmusers", wanted, act, 20000, &report, &group, &f) < 0)
 		fail_msg("%s", f.text);
@@ -48,7 +48,7 @@ static struct okv_group ensured(gid_t wanted, enum okv_account_act act)
 
 static void assert_in_file(gid_t wanted)
 {
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 	gid_t gid = 0;
 
 	group_file(&file);
@@ -97,9 +97,9 @@ static void a_group_that_exists_keeps_its_id_and_nothing_is_said(void **state)
 static void a_plan_changes_nothing(void **state)
 {
 	bool changed = false;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO before = TEXT_INIT;
-	TEXT_AUTO after = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO before = { 0 };
+	TEXT_AUTO after = { 0 };
 
 	(void)state;
 	group_file(&before);
@@ -117,8 +117,8 @@ static void a_plan_changes_nothing(void **state)
 static void the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_do(void **state)
 {
 	bool changed = false;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO file = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO file = { 0 };
 
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:other\n", 0644);
@@ -139,8 +139,8 @@ static void the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_d
 static void gshadow_says_the_same_as_group(void **state)
 {
 	bool changed = false;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO file = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO file = { 0 };
 
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
@@ -173,8 +173,8 @@ static void gshadow_says_the_same_as_group(void **state)
 
 static void assert_accounts(const char *group, const char *gshadow)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO file = { 0 };
+	struct fault f = { 0 };
 
 	group_file(&file);
 	assert_string_equal(text_string(&file), group);
@@ -192,7 +192,7 @@ static void a_group_is_removed_from_whichever_file_has_it(void **state)
 		{ "", "hsmusers:!::oracle\n" },
 	};
 	bool changed = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -218,7 +218,7 @@ static void a_member_is_removed_from_whichever_file_lists_it(void **state)
 		{ "other,oracle", "other,oracle" }, { "other,oracle", "other" }, { "other", "other,oracle" }
 	};
 	bool changed = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -241,7 +241,7 @@ static void a_member_is_removed_from_whichever_file_lists_it(void **state)
 static void a_primary_group_is_not_removed(void **state)
 {
 	bool changed = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:700:\n", 0644);
@@ -252,7 +252,7 @@ static void a_primary_group_is_not_removed(void **state)
 static void who_or_what_is_not_there_is_absent(void **state)
 {
 	bool changed = false;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST_FAIL(okv_member_ensure(root, "nobody", "files", OKV_ACCOUNT_APPLY, 0, &report, &changed, &f), FAULT_ABSENT,
@@ -267,7 +267,7 @@ static void who_or_what_is_not_there_is_absent(void **state)
 
 static void a_name_that_the_tools_do_not_take_is_told_in_their_words(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct okv_group group;
 
 	(void)state;

@@ -26,7 +26,7 @@ struct tree {
 static inline void tree_write(const struct tree *t, const char *path, const struct text *bytes)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0640);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (fs_publish(t->root, path, FS_NOFOLLOW, text_string(bytes), bytes->length, &how, &f) < 0)
 		fail_msg("%s", f.text);
@@ -34,7 +34,7 @@ static inline void tree_write(const struct tree *t, const char *path, const stru
 
 static inline void tree_put(const struct tree *t, const char *path, const char *string)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	text_add_string(&bytes, string);
 	tree_write(t, path, &bytes);
@@ -42,8 +42,8 @@ static inline void tree_put(const struct tree *t, const char *path, const char *
 
 static inline struct text tree_read(const struct tree *t, const char *path)
 {
-	struct text bytes = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	struct text bytes = { 0 };
+	struct fault f = { 0 };
 
 	if (fs_read_file(t->root, path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &f) < 0)
 		fail_msg("%s", f.text);
@@ -71,8 +71,8 @@ static inline struct tree tree_make(void)
 		SETTINGS_PREFIX "/share/man/man8/okv-luna.8",
 		"/etc/Chrystoki.conf",
 	};
-	struct tree t = { .root = -1, .settings = SETTINGS_INIT };
-	struct fault f = FAULT_INIT;
+	struct tree t = { .root = -1, .settings = { 0 } };
+	struct fault f = { 0 };
 
 	/* In memory where there is room for it: what is synced there costs nothing. */
 	const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -90,7 +90,7 @@ static inline struct tree tree_make(void)
 
 static inline void tree_done(struct tree *t)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const int parent = open(strncmp(t->path, "/dev/shm", 8) == 0 ? "/dev/shm" : "/tmp", O_RDONLY | O_DIRECTORY);
 
 	if (fs_tree_remove(parent, strrchr(t->path, '/') + 1, &f) < 0)

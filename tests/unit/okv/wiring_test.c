@@ -29,7 +29,7 @@ static void assert_same_text(const struct text *a, const struct text *b)
 static void assert_untouched(const struct tree *t, const char *path, const struct stat *before)
 {
 	struct stat now;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(fs_status(t->root, path, FS_NOFOLLOW, &now, &f), 0);
 	assert_int_equal(now.st_ino, before->st_ino);
@@ -39,7 +39,7 @@ static void assert_untouched(const struct tree *t, const char *path, const struc
 
 static void status_of(const struct tree *t, const char *path, struct stat *ret_status)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (fs_status(t->root, path, FS_NOFOLLOW, ret_status, &f) < 0)
 		fail_msg("%s", f.text);
@@ -54,7 +54,7 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 	struct stat first[sizeof(watched) / sizeof(watched[0])];
 	const struct okv_job job = job_of(t, OKV_DO);
 	struct okv_outcome outcome;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	const bool whole = okv_apply(&job, &outcome, &f) == 0;
 	*wired += outcome.files;
@@ -64,7 +64,7 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 		if (fs_exists(t->root, watched[i]))
 			status_of(t, watched[i], &first[i]);
 
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	assert_int_equal(okv_apply(&job, &outcome, &f), whole ? 0 : -1);
 	assert_int_equal(outcome.files, 0);
 	assert_int_equal(outcome.links, 0);
@@ -72,7 +72,7 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 		if (fs_exists(t->root, watched[i]))
 			assert_untouched(t, watched[i], &first[i]);
 
-	f = (struct fault)FAULT_INIT;
+	f = (struct fault){ 0 };
 	const int r = okv_remove(&job, &outcome, &f);
 	for (size_t i = 0; i < FILE_COUNT; i++) {
 		TEXT_AUTO now = tree_read(t, paths[i]);
@@ -95,7 +95,7 @@ static void wiring_twice_writes_once_and_unwiring_gives_back_the_very_bytes(void
 	(void)state;
 	for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
 		struct random r = random_from(seed);
-		struct text before[FILE_COUNT] = { TEXT_INIT, TEXT_INIT, TEXT_INIT };
+		struct text before[FILE_COUNT] = { { 0 }, { 0 }, { 0 } };
 
 		random_assign(&r, &before[0]);
 		random_assign(&r, &before[1]);
@@ -138,7 +138,7 @@ static void assert_file(const struct tree *t, const char *path, const char *want
 static void apply(const struct tree *t, struct okv_outcome *ret_outcome)
 {
 	const struct okv_job job = job_of(t, OKV_DO);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (okv_apply(&job, ret_outcome, &f) < 0)
 		fail_msg("%s", f.text);
@@ -149,7 +149,7 @@ static void the_plan_writes_nothing_and_says_what_the_act_does(void **state)
 	struct tree t = stock_make();
 	const struct okv_job show = job_of(&t, OKV_SHOW);
 	struct okv_outcome planned, done;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(okv_apply(&show, &planned, &f), 0);
@@ -191,7 +191,7 @@ static void a_file_that_is_refused_is_untouched_and_the_others_are_done(void **s
 	struct tree t = stock_make();
 	const struct okv_job job = job_of(&t, OKV_DO);
 	struct okv_outcome outcome;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	tree_put(&t, OKV_CONF, "VENDOR_NAME=Thales\n");
@@ -243,7 +243,7 @@ static void other_settings_take_the_place_of_the_old_ones(void **state)
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
 	const struct okv_job job = job_of(&t, OKV_DO);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	apply(&t, &outcome);
@@ -267,7 +267,7 @@ static void stock_files_that_okv_put_back_are_wired_anew(void **state)
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
 	const struct okv_job job = job_of(&t, OKV_DO);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	apply(&t, &outcome);
@@ -287,7 +287,7 @@ static void links_that_others_made_stay(void **state)
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
 	const struct okv_job job = job_of(&t, OKV_DO);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char target[64];
 
 	(void)state;
@@ -312,7 +312,7 @@ static void something_in_the_place_of_a_hook_link_is_told_and_left(void **state)
 	struct tree t = stock_make();
 	const struct okv_job job = job_of(&t, OKV_DO);
 	struct okv_outcome outcome;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	tree_put(&t, SETTINGS_GENERIC "/okv_hsm_pre_upgrade", "theirs");

@@ -15,7 +15,7 @@ static int scratch_make(void **state)
 
 static void written(struct perms_journal *j, size_t count)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(perms_journal_new(root, j, &f), 0);
 	for (size_t i = 0; i < count; i++) {
@@ -29,7 +29,7 @@ static void written(struct perms_journal *j, size_t count)
 
 static size_t read_back(struct perms_journal *j)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct perms_record record;
 	size_t count = 0;
 	int r;
@@ -58,7 +58,7 @@ static void what_is_written_is_read_back_in_order(void **state)
 	(void)state;
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 	PERMS_JOURNAL_AUTO again = PERMS_JOURNAL_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool found = false;
 
 	written(&j, 2000);
@@ -76,7 +76,7 @@ static void one_that_was_not_sealed_does_not_count_and_goes_with_the_next(void *
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 	PERMS_JOURNAL_AUTO found_one = PERMS_JOURNAL_INIT;
 	PERMS_JOURNAL_AUTO next = PERMS_JOURNAL_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool found = true;
 
 	written(&j, 2000);
@@ -91,7 +91,7 @@ static void one_that_was_not_sealed_does_not_count_and_goes_with_the_next(void *
 static void the_newest_is_found_and_marked_and_the_oldest_ones_go(void **state)
 {
 	(void)state;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool found = false;
 
 	for (size_t i = 0; i < PERMS_JOURNALS_KEPT + 3; i++) {
@@ -125,7 +125,7 @@ static void a_damaged_one_is_refused(void **state)
 		"okv-luna repair journal 1\nf what is this\nend 1\n",
 		"\nend 0\n",
 	};
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 
 	written(&j, 0);
@@ -135,7 +135,7 @@ static void a_damaged_one_is_refused(void **state)
 		bool found = false;
 		FS_AUTO int fd = openat(root, PLACE "00000001.begun", O_WRONLY | O_TRUNC | O_CLOEXEC);
 		assert_int_equal(write(fd, bad[i], strlen(bad[i])), strlen(bad[i]));
-		f = (struct fault)FAULT_INIT;
+		f = (struct fault){ 0 };
 		int r = perms_journal_open(root, false, &damaged, &found, &f);
 		if (r == 0)
 			r = perms_journal_next(&damaged, &record, &f);

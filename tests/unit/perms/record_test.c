@@ -24,7 +24,7 @@ static bool parse(const char *line, struct perms_record *ret_record)
 static void one_line_per_entry_reads_back_as_it_was(void **state)
 {
 	(void)state;
-	TEXT_AUTO line = TEXT_INIT;
+	TEXT_AUTO line = { 0 };
 	struct perms_record back;
 
 	perms_record_print(&sample, &line);

@@ -54,7 +54,7 @@ static struct perms_tally reowned(enum perms_act act)
 		.act = act,
 	};
 	struct perms_tally tally = { 0 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (perms_reown(&reown, &tally, &f) < 0)
 		fail_msg("%s", f.text);
@@ -91,7 +91,7 @@ static void it_can_be_undone(void **state)
 {
 	const struct perms_undo undo = { .root = root, .act = PERMS_APPLY };
 	struct perms_tally tally = { 0 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	(void)reowned(PERMS_APPLY);
@@ -113,7 +113,7 @@ static void a_file_with_a_second_name_is_counted_and_the_rest_is_done(void **sta
 	assert_is("conf", OLD, 0660);
 	assert_is("c/cert", NEW, 02770);
 
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	assert_int_equal(perms_verdict(&tally, PERMS_APPLY, &f), -1);
 	assert_int_equal(f.kind, FAULT_INCOMPLETE);
 	assert_int_equal(perms_verdict(&tally, PERMS_CHECK, &f), -1);

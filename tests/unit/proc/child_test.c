@@ -8,7 +8,7 @@
 
 static void start(struct proc_child *child, const char *script, unsigned deadline_ms)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const char *argv[] = { "/bin/sh", "-c", script, NULL };
 	struct proc_run run = PROC_RUN_INIT;
 
@@ -38,7 +38,7 @@ static void children_run_at_the_same_time_and_each_is_told(void **state)
 		all[i] = &children[i];
 	}
 	for (size_t i = 0; i < COUNT; i++) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
 		size_t which = COUNT;
 		char expected[16];
@@ -60,7 +60,7 @@ static void only_the_late_one_is_killed(void **state)
 	struct proc_child slow = PROC_CHILD_INIT, quick = PROC_CHILD_INIT;
 	struct proc_child *const all[] = { &slow, &quick };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	size_t which = 2;
 
 	(void)state;
@@ -81,7 +81,7 @@ static void only_the_late_one_is_killed(void **state)
 static void a_program_that_is_not_there_is_absent(void **state)
 {
 	struct proc_child child = PROC_CHILD_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const char *argv[] = { "/no/such/program", NULL };
 	struct proc_run run = PROC_RUN_INIT;
 
@@ -98,7 +98,7 @@ static void an_interrupt_ends_the_wait_and_the_child_can_be_killed(void **state)
 	struct proc_child child = PROC_CHILD_INIT;
 	struct proc_child *const all[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	size_t which;
 
 	(void)state;

@@ -18,7 +18,7 @@ static void user_and_groups_come_from_the_files_under_the_root(void **state)
 {
 	const struct unit_place *place = *state;
 	struct proc_identity identity;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	/* Numbers that this machine's own files do not have for root. */
 	accounts_write(place->dir, "root:x:7000:7001::/:/bin/sh\n", "a:x:7002:root\nb:x:7003:other,root\nc:x:7004:other\n");
@@ -35,7 +35,7 @@ static void an_unknown_user_and_missing_files_are_absent(void **state)
 {
 	const struct unit_place *place = *state;
 	struct proc_identity identity = { .uid = 77 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST_FAIL(proc_identity_read(place->dir, "oracle", &identity, &f), FAULT_ABSENT, "/etc");
 	accounts_write(place->dir, "root:x:0:0::/:/bin/sh\n", "");
@@ -48,8 +48,8 @@ static void a_user_in_too_many_groups_is_refused(void **state)
 {
 	const struct unit_place *place = *state;
 	struct proc_identity identity = { .uid = 77 };
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO group = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO group = { 0 };
 
 	for (int i = 0; i < PROC_GROUPS_MAX; i++)
 		text_add_format(&group, "g%d:x:%d:oracle\n", i, 7100 + i);
@@ -61,7 +61,7 @@ static void a_user_in_too_many_groups_is_refused(void **state)
 /* In a child; its exit status names the step that did not hold. */
 static int become_and_look(const struct proc_identity *identity)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	gid_t groups[PROC_GROUPS_MAX + 1];
 	uid_t uids[3];
 	gid_t gids[3];
@@ -106,7 +106,7 @@ static void without_the_right_to_it_becoming_fails(void **state)
 	(void)state;
 	const pid_t child = fork();
 	if (child == 0) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		if (proc_identity_become(&first, &f) < 0)
 			_exit(1);
 		_exit(proc_identity_become(&second, &f) == -1 && f.kind == FAULT_SYSTEM && geteuid() == 7000 ? 0 : 2);

@@ -23,7 +23,7 @@ enum { ROUNDS = 500, PATIENCE_MS = 20000, ENDED_BY_INTERRUPT = 7 };
 /* Says that it is about to wait, and waits for what never comes. */
 static void waiter(volatile bool *about_to, int silent)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	proc_interrupt_watch();
 	*about_to = true;
@@ -87,7 +87,7 @@ static void a_signal_at_any_moment_ends_the_wait(void **state)
 
 static void what_can_be_read_ends_the_wait(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	int ends[2];
 
 	(void)state;

@@ -30,7 +30,7 @@ static struct proc_run shell(const char *const argv[4])
 static void says(const struct proc_run *run, const char *expected)
 {
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(proc_run(run, &outcome, &f));
 	assert_int_equal(outcome.status, 0);
@@ -52,7 +52,7 @@ static void the_status_is_the_childs_or_128_and_its_signal(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
 		struct proc_run run = SHELL(cases[i].script);
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		MUST(proc_run(&run, &outcome, &f));
 		assert_int_equal(outcome.status, cases[i].status);
 		assert_false(outcome.late);
@@ -73,7 +73,7 @@ static void the_environment_is_closed(void **state)
 	static const char *const more[] = { "ChrystokiConfigurationPath=/etc", NULL };
 	struct proc_run run = SHELL("exec /usr/bin/env");
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(setenv("LD_PRELOAD_OF_SOMEBODY", "x", 1), 0);
@@ -137,7 +137,7 @@ static void a_program_that_is_not_there_is_absent_and_one_that_cannot_run_a_faul
 	const struct unit_place *place = *state;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	struct proc_run run = PROC_RUN_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char path[128];
 
 	run.argv = (const char *const[]){ "/nowhere/at/all", NULL };
@@ -156,7 +156,7 @@ static void at_the_deadline_the_whole_group_is_killed(void **state)
 {
 	const struct unit_place *place = *state;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char script[256];
 
 	/* A grandchild that holds the output open, and a lock as long as it lives. */
@@ -182,7 +182,7 @@ static void output_beyond_the_cap_is_read_and_dropped(void **state)
 {
 	struct proc_run run = SHELL("head -c 3000000 /dev/zero | tr '\\0' x; exit 3");
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	run.deadline_ms = 60000;
@@ -210,7 +210,7 @@ static void the_child_is_rooted_in_the_directory_given(void **state)
 	const struct unit_place *place = *state;
 	struct proc_run run = PROC_RUN_INIT;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	/* The name leads nowhere under that root, whatever is under ours. */
 	run.argv = (const char *const[]){ "/bin/true", NULL };
@@ -224,7 +224,7 @@ static void the_child_is_rooted_in_the_directory_given(void **state)
 
 static void what_is_expected_to_work_is_a_fault_with_its_reason_otherwise(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	struct proc_run good = SHELL("echo fine");

@@ -43,7 +43,7 @@ static struct proc_ward_end run_ward(int (*work)(void *, int), void *context, st
 		.deadline_ms = deadline_ms,
 	};
 	struct proc_ward_end end = PROC_WARD_END_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (proc_ward_run(&ward, "the test's work", &end, &f) < 0)
 		fail_msg("%s", f.text);
@@ -293,7 +293,7 @@ static void it_becomes_the_user_below_the_root(void **state)
 	struct proc_identity identity = { .uid = 4321, .gid = 4322, .groups = { 4322, 990 }, .group_count = 2 };
 	char directory[] = "/tmp/okv-ward-XXXXXX";
 	struct proc_ward_end end = PROC_WARD_END_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	if (geteuid() != 0)
@@ -333,7 +333,7 @@ static void what_cannot_be_set_up_is_a_fault_and_no_work(void **state)
 		.deadline_ms = 10000,
 	};
 	struct proc_ward_end end = PROC_WARD_END_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(proc_ward_run(&ward, "the test's work", &end, &f), -1);
@@ -366,7 +366,7 @@ static void a_persons_interrupt_ends_the_wait_and_the_child(void **state)
 		.deadline_ms = 120000,
 	};
 	struct proc_ward_end end = PROC_WARD_END_INIT;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	assert_int_equal(pipe(at_work), 0);

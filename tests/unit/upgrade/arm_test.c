@@ -12,7 +12,7 @@ static int tree(void **state)
 
 static bool arm(int root)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	if (upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
@@ -22,7 +22,7 @@ static bool arm(int root)
 
 static bool disarm(int root)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	if (upgrade_disarm(root, UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
@@ -32,7 +32,7 @@ static bool disarm(int root)
 
 static bool armed(int root)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool is;
 
 	if (upgrade_is_armed(root, &is, &f) < 0)
@@ -76,7 +76,7 @@ static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **sta
 static void without_systemd_or_unit_it_is_absent(void **state)
 {
 	const int root = tree_root(state);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool changed;
 
 	assert_int_equal(unlinkat(root, &UPGRADE_UNIT_FILE[1], 0), 0);
@@ -90,7 +90,7 @@ static void without_systemd_or_unit_it_is_absent(void **state)
 
 static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void **state)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	bool is = true;
 
 	(void)state;
@@ -106,7 +106,7 @@ static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void *
 
 static enum upgrade_unit_order judge(const char *text)
 {
-	TEXT_AUTO unit = TEXT_INIT;
+	TEXT_AUTO unit = { 0 };
 
 	text_add_string(&unit, text);
 	return upgrade_unit_judge(&unit, "oracle");
@@ -132,7 +132,7 @@ static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(v
 static void okvs_services_get_an_order_and_lose_it_again(void **state)
 {
 	const int root = tree_root(state);
-	TEXT_AUTO order = TEXT_INIT;
+	TEXT_AUTO order = { 0 };
 	static const char unit[] = "[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n";
 
 	tree_file(root, "/etc/systemd/system/okv.service", unit);

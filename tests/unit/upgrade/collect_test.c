@@ -10,8 +10,8 @@
 
 static void becomes(const char *from, const char *to)
 {
-	TEXT_AUTO file = TEXT_INIT;
-	TEXT_AUTO shown = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
+	TEXT_AUTO shown = { 0 };
 
 	text_add_string(&file, from);
 	upgrade_collect_redact(&file, &shown);

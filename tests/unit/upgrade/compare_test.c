@@ -11,7 +11,7 @@
 
 static void file(struct manifest *m, const char *path, uint64_t size, unsigned char digest)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	struct manifest_entry *entry = manifest_add(m, path, NULL, &f);
 
 	entry->type = MANIFEST_FILE;
@@ -23,7 +23,7 @@ static void file(struct manifest *m, const char *path, uint64_t size, unsigned c
 
 static void link_to(struct manifest *m, const char *path, const char *target)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	manifest_add(m, path, target, &f)->type = MANIFEST_LINK;
 }
@@ -38,11 +38,11 @@ static void hear(void *context, enum upgrade_difference what, const struct manif
 static void every_difference_is_told_once_and_in_order(void **state)
 {
 	(void)state;
-	MANIFEST_AUTO old = MANIFEST_INIT;
-	MANIFEST_AUTO now = MANIFEST_INIT;
-	TEXT_AUTO said = TEXT_INIT;
+	MANIFEST_AUTO old = { 0 };
+	MANIFEST_AUTO now = { 0 };
+	TEXT_AUTO said = { 0 };
 	struct upgrade_comparison c;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	file(&old, "bytes", 4, 1);
 	file(&now, "bytes", 4, 2);
@@ -88,8 +88,8 @@ static void every_difference_is_told_once_and_in_order(void **state)
 static void what_a_client_is_must_be_as_it_was(void **state)
 {
 	(void)state;
-	struct settings s = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	struct settings s = { 0 };
+	struct fault f = { 0 };
 	static const struct {
 		const char *path;
 		enum upgrade_severity severity;

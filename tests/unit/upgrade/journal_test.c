@@ -6,7 +6,7 @@
 static struct upgrade_history history_of(int root)
 {
 	struct upgrade_history history;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	assert_int_equal(upgrade_journal_read(root, &history, &f), 0);
 	return history;
@@ -14,7 +14,7 @@ static struct upgrade_history history_of(int root)
 
 static void add(int root, enum upgrade_act_kind act, const char *line)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (upgrade_journal_add(root, act, &f, "%s", line) < 0)
 		fail_msg("%s", f.text);
@@ -78,7 +78,7 @@ static void a_new_upgrade_and_a_call_off_forget_the_old_one(void **state)
 static void a_torn_line_spoils_no_other(void **state)
 {
 	const int root = tree_root(state);
-	TEXT_AUTO file = TEXT_INIT;
+	TEXT_AUTO file = { 0 };
 
 	add(root, UPGRADE_PRE, "begin 0.1.0");
 	tree_read(root, UPGRADE_JOURNAL, &file);
@@ -108,8 +108,8 @@ static void what_is_no_line_of_ours_says_nothing(void **state)
 static void a_grown_journal_is_put_aside(void **state)
 {
 	const int root = tree_root(state);
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO file = TEXT_INIT;
+	struct fault f = { 0 };
+	TEXT_AUTO file = { 0 };
 
 	add(root, UPGRADE_PRE, "begin 0.1.0");
 	assert_int_equal(upgrade_journal_rotate(root, &f), 0);
@@ -148,7 +148,7 @@ static void ages_are_one_number_for_people(void **state)
 		      { 100 * 3600, "4 d" } };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		TEXT_AUTO age = TEXT_INIT;
+		TEXT_AUTO age = { 0 };
 		upgrade_clock_age(table[i].seconds, &age);
 		assert_string_equal(text_string(&age), table[i].text);
 	}

@@ -118,7 +118,7 @@ static void what_a_step_says_comes_back(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = {
 		{ "fine", "is fine", 20000, UPGRADE_ALWAYS, fine },
 		{ "nothing", "does nothing", 20000, UPGRADE_ALWAYS, nothing },
@@ -146,7 +146,7 @@ static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = {
 		{ "fails", "fails", 20000, UPGRADE_ALWAYS, fails },
 		{ "high", "finds", 20000, UPGRADE_ALWAYS, finds_high },
@@ -168,7 +168,7 @@ static void a_high_finding_alone_makes_the_answer_no(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = {
 		{ "high", "finds", 20000, UPGRADE_ALWAYS, finds_high },
 		{ "careful", "is careful", 20000, UPGRADE_IF_CLEAN, fine },
@@ -185,7 +185,7 @@ static void a_step_that_fails_without_a_word_has_failed(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(5000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step step = { "mute", "the mute step", 1000, UPGRADE_ALWAYS, fails_without_a_word };
 
 	assert_int_equal(upgrade_run_steps(&run, &step, 1, &f), 0);
@@ -198,7 +198,7 @@ static void where_the_beginning_failed_nothing_is_begun(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(5000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = {
 		{ "clean", "knows that it is clean", 1000, UPGRADE_ALWAYS, fails_unless_clean },
 		{ "first", "begins", 1000, UPGRADE_BEGIN, nothing },
@@ -220,7 +220,7 @@ static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **sta
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	/* Of the machine's own time nobody knows: what need not hang has long bounds, and what hangs would for ever. */
 	const struct upgrade_step steps[] = {
 		{ "hangs", "it", 200, UPGRADE_ALWAYS, hangs },
@@ -247,7 +247,7 @@ static void with_no_time_left_no_step_is_started(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(300);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = {
 		{ "hangs", "it", 60000, UPGRADE_ALWAYS, hangs },
 		{ "fine", "it", 60000, UPGRADE_ALWAYS, fine },
@@ -265,7 +265,7 @@ static void a_step_without_a_bound_has_the_slot_timeout(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(30000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = { { "fine", "it", 0, UPGRADE_ALWAYS, fine } };
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 1, &f), 0);
@@ -276,7 +276,7 @@ static void a_steps_own_children_die_with_it(void **state)
 {
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	const struct upgrade_step steps[] = { { "tool", "it", 300, UPGRADE_ALWAYS, tool_hangs } };
 	char byte;
 

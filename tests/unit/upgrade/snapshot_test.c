@@ -24,7 +24,7 @@ static int tree(void **state)
 
 static void paths_of(int root, struct upgrade_paths *paths)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (upgrade_paths_preserved(root, tree_settings(), paths, &f) < 0)
 		fail_msg("%s", f.text);
@@ -32,9 +32,9 @@ static void paths_of(int root, struct upgrade_paths *paths)
 
 static void scan_of(int root, int64_t fresh_since, struct upgrade_scan *scan)
 {
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS, .fresh_since = fresh_since };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	paths_of(root, &paths);
 	if (upgrade_scan(root, &paths, &how, scan, &f) < 0)
@@ -43,13 +43,13 @@ static void scan_of(int root, int64_t fresh_since, struct upgrade_scan *scan)
 
 static void taken(int root, struct upgrade_snapshot *s)
 {
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	struct fault f = FAULT_INIT;
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	struct fault f = { 0 };
 
 	scan_of(root, 0, &scan);
 	assert_int_equal(upgrade_snapshot_look(root, tree_settings(), s, &f), 0);
 	s->manifest = scan.manifest;
-	scan.manifest = (struct manifest)MANIFEST_INIT;
+	scan.manifest = (struct manifest){ 0 };
 	if (upgrade_snapshot_write(root, UPGRADE_SNAPSHOT, s, &f) < 0)
 		fail_msg("%s", f.text);
 }
@@ -57,11 +57,11 @@ static void taken(int root, struct upgrade_snapshot *s)
 static void what_is_written_is_read_back(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
-	UPGRADE_SNAPSHOT_AUTO again = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	UPGRADE_SNAPSHOT_AUTO again = { 0 };
 	struct upgrade_slot slots[] = { { 3, "with blank=and#", "1234", "Luna K7" }, { 0, "", "", "" } };
 	const struct upgrade_slots two = { .items = slots, .count = 2 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	taken(root, &s);
 	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &again, &f), 0);
@@ -87,7 +87,7 @@ static void what_is_written_is_read_back(void **state)
 static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
+	UPGRADE_SCAN_AUTO scan = { 0 };
 
 	scan_of(root, 0, &scan);
 	assert_null(manifest_find(&scan.manifest, "opt/okv-luna/var"));
@@ -101,7 +101,7 @@ static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 static void paths_are_the_union_without_those_inside_others(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
 
 	tree_file(root, "/usr/local/okv/hsm/generic/okv_hsm.conf",
 		  "PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x:/srv//hsm/:relative:/a/../b:/w*d:/srv/hsm/inside:/"
@@ -117,10 +117,10 @@ static void paths_are_the_union_without_those_inside_others(void **state)
 
 static void refused(int root, const char *file, const char *part)
 {
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	TEXT_AUTO bytes = { 0 };
 	char path[128];
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)snprintf(path, sizeof(path), "%s/%s", UPGRADE_SNAPSHOT, file);
 	tree_read(root, path, &bytes);
@@ -137,10 +137,10 @@ static void refused(int root, const char *file, const char *part)
 static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	struct upgrade_slot slot = { 0, "label", "serial", "model" };
 	const struct upgrade_slots one = { .items = &slot, .count = 1 };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	taken(root, &s);
 	assert_int_equal(upgrade_snapshot_slots(root, &one, &f), 0);
@@ -155,10 +155,10 @@ static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 static void a_run_killed_between_the_two_renames_loses_nothing(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
-	UPGRADE_SNAPSHOT_AUTO again = UPGRADE_SNAPSHOT_INIT;
-	UPGRADE_SNAPSHOT_AUTO fresh = UPGRADE_SNAPSHOT_INIT;
-	struct fault f = FAULT_INIT;
+	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	UPGRADE_SNAPSHOT_AUTO again = { 0 };
+	UPGRADE_SNAPSHOT_AUTO fresh = { 0 };
+	struct fault f = { 0 };
 
 	taken(root, &s);
 	assert_int_equal(renameat(root, "opt/okv-luna/var/snapshot", root, "opt/okv-luna/var/snapshot.old"), 0);
@@ -180,10 +180,10 @@ static void a_removal_is_one_step(void **state)
 {
 	static const char *const left[] = { UPGRADE_SNAPSHOT ".new", UPGRADE_SNAPSHOT ".old" };
 	const int root = tree_root(state);
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	for (size_t i = 0; i < 2; i++) {
-		UPGRADE_SNAPSHOT_AUTO s = UPGRADE_SNAPSHOT_INIT;
+		UPGRADE_SNAPSHOT_AUTO s = { 0 };
 		char path[128];
 		taken(root, &s);
 		(void)snprintf(path, sizeof(path), "%s/manifest.mtree", left[i]);
@@ -193,7 +193,7 @@ static void a_removal_is_one_step(void **state)
 		upgrade_snapshot_done(&s);
 		assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &s, &f), -1);
 		assert_int_equal(f.kind, FAULT_ABSENT);
-		f = (struct fault)FAULT_INIT;
+		f = (struct fault){ 0 };
 	}
 	tree_file(root, UPGRADE_SNAPSHOT ".new/system", "half");
 	assert_int_equal(upgrade_snapshot_remove(root, UPGRADE_SNAPSHOT, &f), 0);
@@ -215,7 +215,7 @@ static void after_a_day_it_is_stale(void **state)
 
 static bool holds(int root, const char *hex, int64_t started)
 {
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
+	UPGRADE_PATHS_AUTO paths = { 0 };
 	size_t entries;
 
 	paths_of(root, &paths);
@@ -224,9 +224,9 @@ static bool holds(int root, const char *hex, int64_t started)
 
 static void sealed(int root, int64_t started)
 {
-	UPGRADE_SCAN_AUTO scan = UPGRADE_SCAN_INIT;
-	UPGRADE_PATHS_AUTO paths = UPGRADE_PATHS_INIT;
-	struct fault f = FAULT_INIT;
+	UPGRADE_SCAN_AUTO scan = { 0 };
+	UPGRADE_PATHS_AUTO paths = { 0 };
+	struct fault f = { 0 };
 
 	scan_of(root, started, &scan);
 	paths_of(root, &paths);
@@ -275,7 +275,7 @@ static void what_was_changed_during_the_run_is_kept_apart_and_read_each_time(voi
 {
 	const int root = tree_root(state);
 	const int64_t earlier = time(NULL) - 100;
-	TEXT_AUTO seal = TEXT_INIT;
+	TEXT_AUTO seal = { 0 };
 
 	/* Everything here is younger than the run's start. */
 	sealed(root, earlier);
@@ -306,12 +306,12 @@ static void a_damaged_seal_holds_nothing(void **state)
 {
 	const int root = tree_root(state);
 	const int64_t later = time(NULL) + 2;
-	TEXT_AUTO seal = TEXT_INIT;
+	TEXT_AUTO seal = { 0 };
 
 	sealed(root, later);
 	tree_read(root, "/opt/okv-luna/var/seal", &seal);
 	for (size_t cut = 0; cut < seal.length; cut++) {
-		TEXT_AUTO part = TEXT_INIT;
+		TEXT_AUTO part = { 0 };
 		text_add(&part, seal.bytes, cut);
 		tree_file(root, "/opt/okv-luna/var/seal", text_string(&part));
 		assert_false(holds(root, HEX, later));

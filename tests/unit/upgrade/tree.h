@@ -17,8 +17,8 @@ static inline int tree_root(void **state)
 /* The defaults, made once; a main gives them back by settings_done. */
 static inline struct settings *tree_settings(void)
 {
-	static struct settings settings = SETTINGS_INIT;
-	struct fault f = FAULT_INIT;
+	static struct settings settings = { 0 };
+	struct fault f = { 0 };
 
 	if (settings.client_dir == NULL)
 		MUST(settings_init(&settings, &f));
@@ -28,7 +28,7 @@ static inline struct settings *tree_settings(void)
 /* Writes a file and the directories above it. */
 static inline void tree_file(int root, const char *path, const char *bytes)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	char parent[256];
 
 	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -38,7 +38,7 @@ static inline void tree_file(int root, const char *path, const char *bytes)
 
 static inline void tree_read(int root, const char *path, struct text *ret_text)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(fs_read_file(root, path, FS_FOLLOW_TRUSTED, 1 << 20, ret_text, NULL, &f));
 }

@@ -47,8 +47,8 @@ static int decode(const struct text *packed, struct text *out, struct fault *f)
 
 static void must_give(const struct text *packed, const void *expected, size_t length)
 {
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	MUST(decode(packed, &out, &f));
 	assert_int_equal(out.length, length);
@@ -90,9 +90,9 @@ static void it_gives_exactly_the_bytes_the_format_defines(void **state)
 	(void)state;
 	for (unsigned kind = 0; kind < 5; kind++)
 		for (unsigned c = 0; c < 4; c++) {
-			TEXT_AUTO bytes = TEXT_INIT;
-			TEXT_AUTO zipped = TEXT_INIT;
-			TEXT_AUTO packed = TEXT_INIT;
+			TEXT_AUTO bytes = { 0 };
+			TEXT_AUTO zipped = { 0 };
+			TEXT_AUTO packed = { 0 };
 			sample(kind, &bytes);
 			made_by(commands[c], text_string(&bytes), bytes.length, &zipped);
 			text_add(&packed, text_string(&zipped) + 10, zipped.length - 18);
@@ -104,10 +104,10 @@ static void the_size_of_pieces_changes_nothing(void **state)
 {
 	static const size_t pieces[] = { 1, 2, 7, 23, 24, 25, 31, 64, 1000 };
 	static const size_t rooms[] = { 1, 3, 258, 292, 293, 294, 400, 5000 };
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO zipped = TEXT_INIT;
-	TEXT_AUTO packed = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO zipped = { 0 };
+	TEXT_AUTO packed = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	sample(0, &bytes);
@@ -116,7 +116,7 @@ static void the_size_of_pieces_changes_nothing(void **state)
 	text_add(&packed, text_string(&zipped) + 10, zipped.length - 18);
 	for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++)
 		for (size_t r = 0; r < sizeof(rooms) / sizeof(rooms[0]); r++) {
-			TEXT_AUTO out = TEXT_INIT;
+			TEXT_AUTO out = { 0 };
 			MUST(decode_in(&packed, pieces[p], rooms[r], &out, NULL, &f));
 			assert_int_equal(out.length, bytes.length);
 			assert_memory_equal(text_string(&out), text_string(&bytes), bytes.length);
@@ -125,9 +125,9 @@ static void the_size_of_pieces_changes_nothing(void **state)
 
 static void it_stops_at_the_byte_behind_the_stream(void **state)
 {
-	TEXT_AUTO packed = TEXT_INIT;
+	TEXT_AUTO packed = { 0 };
 	struct made_bits b = { .out = &packed };
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	made_bits_add(&b, 1 | 1 << 1, 3);
@@ -137,7 +137,7 @@ static void it_stops_at_the_byte_behind_the_stream(void **state)
 	made_bits_end(&b, false);
 	text_add_string(&packed, "and what follows the stream, long enough for the fast loop to see it");
 	for (size_t piece = 1; piece < 200; piece++) {
-		TEXT_AUTO out = TEXT_INIT;
+		TEXT_AUTO out = { 0 };
 		size_t left = 0;
 		MUST(decode_in(&packed, piece, ROOM, &out, &left, &f));
 		assert_int_equal(out.length, 100);
@@ -149,7 +149,7 @@ static void it_stops_at_the_byte_behind_the_stream(void **state)
 
 static void stored_blocks_are_copied(void **state)
 {
-	TEXT_AUTO packed = TEXT_INIT;
+	TEXT_AUTO packed = { 0 };
 
 	(void)state;
 	made_deflate_stored(&packed, "a stored block, and some more of it", 35, 10);
@@ -175,7 +175,7 @@ static void fixed(struct text *out, const unsigned *symbols, size_t count, bool 
 
 static void a_match_may_overlap_what_it_makes(void **state)
 {
-	TEXT_AUTO packed = TEXT_INIT;
+	TEXT_AUTO packed = { 0 };
 
 	(void)state;
 	FIXED(&packed, false, 'a', 'b', 264, 1, 256); /* 10 bytes from 2 back */
@@ -184,7 +184,7 @@ static void a_match_may_overlap_what_it_makes(void **state)
 
 static void must_refuse(const struct text *packed, const char *words)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct fault f;
 
 	MUST_FAIL(decode_in(packed, SIZE_MAX, ROOM, &out, NULL, &f), FAULT_REFUSED, words);
@@ -194,8 +194,8 @@ static void must_refuse(const struct text *packed, const char *words)
 
 static void damage_that_the_format_would_let_pass_is_refused(void **state)
 {
-	TEXT_AUTO last = TEXT_INIT;
-	TEXT_AUTO stored = TEXT_INIT;
+	TEXT_AUTO last = { 0 };
+	TEXT_AUTO stored = { 0 };
 
 	(void)state;
 	FIXED(&last, true, 'a', 256);
@@ -207,12 +207,12 @@ static void damage_that_the_format_would_let_pass_is_refused(void **state)
 
 static void what_is_no_deflate_is_refused_with_the_reason(void **state)
 {
-	TEXT_AUTO kind = TEXT_INIT;
-	TEXT_AUTO inverse = TEXT_INIT;
-	TEXT_AUTO before = TEXT_INIT;
-	TEXT_AUTO length = TEXT_INIT;
-	TEXT_AUTO distance = TEXT_INIT;
-	TEXT_AUTO cut = TEXT_INIT;
+	TEXT_AUTO kind = { 0 };
+	TEXT_AUTO inverse = { 0 };
+	TEXT_AUTO before = { 0 };
+	TEXT_AUTO length = { 0 };
+	TEXT_AUTO distance = { 0 };
+	TEXT_AUTO cut = { 0 };
 
 	(void)state;
 	text_add_char(&kind, 7);
@@ -297,7 +297,7 @@ static void a_single_code_or_none_is_taken_for_distances(void **state)
 {
 	(void)state;
 	for (unsigned distances = 0; distances < 4; distances++) {
-		TEXT_AUTO packed = TEXT_INIT;
+		TEXT_AUTO packed = { 0 };
 		dynamic(&packed, distances);
 		must_give(&packed, "aa", 2);
 	}
@@ -307,9 +307,9 @@ static void a_code_that_is_not_complete_is_refused(void **state)
 {
 	static const unsigned char hole[PRE] = { [0] = 2, [1] = 2, [18] = 2 };
 	static const unsigned char many[PRE] = { [0] = 1, [1] = 1, [18] = 1 };
-	TEXT_AUTO incomplete = TEXT_INIT;
-	TEXT_AUTO over = TEXT_INIT;
-	TEXT_AUTO endless = TEXT_INIT;
+	TEXT_AUTO incomplete = { 0 };
+	TEXT_AUTO over = { 0 };
+	TEXT_AUTO endless = { 0 };
 	struct made_bits b = { .out = &incomplete };
 
 	(void)state;
@@ -336,9 +336,9 @@ static void a_code_that_is_not_complete_is_refused(void **state)
 static void too_many_or_unfounded_code_lengths_are_refused(void **state)
 {
 	static const unsigned char repeat[PRE] = { [0] = 1, [16] = 1 };
-	TEXT_AUTO first = TEXT_INIT;
-	TEXT_AUTO long_one = TEXT_INIT;
-	TEXT_AUTO known = TEXT_INIT;
+	TEXT_AUTO first = { 0 };
+	TEXT_AUTO long_one = { 0 };
+	TEXT_AUTO known = { 0 };
 	struct made_bits b = { .out = &first };
 
 	(void)state;

@@ -35,7 +35,7 @@ static void take(enum member_type type, const char *name, const char *target, co
 {
 	char path[LIMITS_PATH + 1];
 	enum judge_verdict verdict;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	MUST(judged(type, name, target, 0, &verdict, path, &f));
 	assert_int_equal(verdict, JUDGE_PLACE);
@@ -72,7 +72,7 @@ static void a_path_it_gives_is_relative_and_of_plain_components(void **state)
 	};
 	enum judge_verdict verdict;
 	char path[LIMITS_PATH + 1];
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -105,9 +105,9 @@ static void a_name_is_utf8_without_control_characters(void **state)
 
 static void names_have_limits(void **state)
 {
-	TEXT_AUTO part = TEXT_INIT;
-	TEXT_AUTO deep = TEXT_INIT;
-	TEXT_AUTO whole = TEXT_INIT;
+	TEXT_AUTO part = { 0 };
+	TEXT_AUTO deep = { 0 };
+	TEXT_AUTO whole = { 0 };
 
 	(void)state;
 	for (unsigned i = 0; i < 256; i++)
@@ -189,7 +189,7 @@ static void a_hard_link_names_a_file_before_it_never_another_hard_link(void **st
 
 static void links_end(const char *words)
 {
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	if (words == NULL)
 		MUST(judge_links(&judge, &f));
@@ -252,7 +252,7 @@ static void an_inner_archive_wins_over_the_outer_one(void **state)
 {
 	char path[LIMITS_PATH + 1];
 	enum judge_verdict verdict;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	MUST(judged(MEMBER_FILE, "Chrystoki.conf", NULL, 1, &verdict, path, &f));

@@ -240,7 +240,6 @@ struct made_zip {
 	unsigned entries;
 };
 
-#define MADE_ZIP_INIT { .members = TEXT_INIT, .directory = TEXT_INIT }
 
 struct made_zip_member {
 	const char *name, *content;
@@ -259,7 +258,7 @@ struct made_zip_member {
 
 static inline void made_zip_add(struct made_zip *z, const struct made_zip_member *m)
 {
-	TEXT_AUTO packed = TEXT_INIT;
+	TEXT_AUTO packed = { 0 };
 	const size_t length = strlen(m->content);
 	const uint32_t crc = crc32_add(0, m->content, length) + m->crc_error;
 	const unsigned mode = m->mode != 0 ? m->mode : 0100644;

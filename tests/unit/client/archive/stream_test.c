@@ -19,10 +19,10 @@ static void text_random(struct text *out, size_t length)
 static void a_descriptor_is_read_from_a_place_to_a_place(void **state)
 {
 	const struct unit_place *place = *state;
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	STREAM_AUTO *part = NULL;
 	STREAM_AUTO *rest = NULL;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 	FS_AUTO int fd = -1;
 
 	unit_write(place->dir, "file", phrase, 0600);
@@ -39,8 +39,8 @@ static void a_descriptor_is_read_from_a_place_to_a_place(void **state)
 
 static void reading_all_of_it_says_when_it_ends_too_early(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	struct fault f = { 0 };
 	char got[64];
 	size_t length;
 
@@ -57,13 +57,13 @@ static void reading_all_of_it_says_when_it_ends_too_early(void **state)
 
 static void the_lead_lies_at_hand_in_one_piece_and_nothing_is_lost(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	text_random(&bytes, 3000);
 	for (size_t piece = 1; piece < 1200; piece += 97) {
-		TEXT_AUTO out = TEXT_INIT;
+		TEXT_AUTO out = { 0 };
 		STREAM_AUTO *lead = NULL;
 		MADE_STREAM_AUTO inner = made_stream(&bytes, piece);
 		MUST(stream_lead(&inner.stream, &lead, &f));
@@ -83,11 +83,11 @@ static void the_lead_lies_at_hand_in_one_piece_and_nothing_is_lost(void **state)
 
 static void a_section_ends_where_it_should_and_leaves_the_rest(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO out = { 0 };
 	STREAM_AUTO *section = NULL;
 	STREAM_AUTO *longer = NULL;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	text_add_string(&bytes, phrase);
@@ -117,7 +117,7 @@ static int gunzip(const struct text *bytes, struct text *out, struct fault *f)
 
 static void must_refuse_gzip(const struct text *bytes, const char *words)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct fault f;
 
 	MUST_FAIL(gunzip(bytes, &out, &f), FAULT_REFUSED, words);
@@ -126,9 +126,9 @@ static void must_refuse_gzip(const struct text *bytes, const char *words)
 static void a_gzip_with_every_field_is_read(void **state)
 {
 	static const char extra[] = "\4\0RS\0\0", name[] = "client.tar", comment[] = "made for a test";
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	text_add(&bytes, "\x1f\x8b\x08\x1f\x01\x02\x03\x04\x02\x03", 10);
@@ -148,9 +148,9 @@ static void a_gzip_with_every_field_is_read(void **state)
 
 static void several_gzip_members_are_one_stream(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	made_gzip(&bytes, "one, ", 5);
@@ -162,7 +162,7 @@ static void several_gzip_members_are_one_stream(void **state)
 
 static void what_gzip_says_about_the_content_is_compared_with_it(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	made_gzip(&bytes, phrase, sizeof(phrase));
@@ -183,7 +183,7 @@ static void nothing_may_follow_the_end_of_gzip(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		made_gzip(&bytes, phrase, sizeof(phrase));
 		text_add(&bytes, tails[i], lengths[i]);
 		must_refuse_gzip(&bytes, "");
@@ -192,8 +192,8 @@ static void nothing_may_follow_the_end_of_gzip(void **state)
 
 static void every_cut_and_every_flipped_bit_of_a_gzip_is_seen(void **state)
 {
-	TEXT_AUTO content = TEXT_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO content = { 0 };
+	TEXT_AUTO bytes = { 0 };
 	unsigned passed = 0;
 
 	(void)state;
@@ -201,13 +201,13 @@ static void every_cut_and_every_flipped_bit_of_a_gzip_is_seen(void **state)
 		text_add_format(&content, "line %u of what is packed\n", i * i);
 	made_by("gzip -n", content.bytes, content.length, &bytes);
 	for (size_t length = 0; length < bytes.length; length++) {
-		TEXT_AUTO cut = TEXT_INIT;
+		TEXT_AUTO cut = { 0 };
 		text_add(&cut, bytes.bytes, length);
 		must_refuse_gzip(&cut, "damaged: ");
 	}
 	for (size_t bit = 0; bit < bytes.length * 8; bit++) {
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 		bytes.bytes[bit / 8] ^= (char)(1 << bit % 8);
 		if (gunzip(&bytes, &out, &f) == 0) {
 			/* Only what says nothing about the content may differ: when, and on which system, it was made.
@@ -224,9 +224,9 @@ static void every_cut_and_every_flipped_bit_of_a_gzip_is_seen(void **state)
 
 static void a_gzip_bomb_is_refused_long_before_it_is_unpacked(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	STREAM_AUTO *s = NULL;
-	struct fault f = FAULT_INIT;
+	struct fault f = { 0 };
 
 	(void)state;
 	made_by("head -c 80000000 /dev/zero | gzip -n1 #", "", 0, &bytes);
@@ -256,12 +256,12 @@ static int unzip(const struct text *packed, int method, uint64_t size, uint32_t 
 static void a_zip_member_is_what_it_promised(void **state)
 {
 	const uint32_t crc = crc32_add(0, phrase, sizeof(phrase));
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	for (int method = 0; method <= 8; method += 8) {
-		TEXT_AUTO packed = TEXT_INIT;
+		TEXT_AUTO packed = { 0 };
 		if (method == 0)
 			text_add(&packed, phrase, sizeof(phrase));
 		else
@@ -295,14 +295,14 @@ static const char *const packers[] = { "xz -c", "bzip2 -c", "zstd -qc" };
 
 static void xz_bzip2_and_zstandard_are_read_to_their_true_end(void **state)
 {
-	TEXT_AUTO content = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO content = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	text_random(&content, 300000);
 	for (size_t p = 0; p < 3; p++) {
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO out = { 0 };
 		made_by(packers[p], content.bytes, content.length, &bytes);
 		MUST(filter(&bytes, &out, &f));
 		assert_int_equal(out.length, content.length);
@@ -314,25 +314,25 @@ static void xz_bzip2_and_zstandard_are_read_to_their_true_end(void **state)
 
 static void a_cut_or_flipped_bit_in_them_is_refused(void **state)
 {
-	TEXT_AUTO content = TEXT_INIT;
+	TEXT_AUTO content = { 0 };
 	uint32_t seed = 5;
 
 	(void)state;
 	for (unsigned i = 0; i < 2000; i++)
 		text_add_format(&content, "%u lines ", i);
 	for (size_t p = 0; p < 3; p++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		made_by(packers[p], content.bytes, content.length, &bytes);
 		for (unsigned i = 0; i < 60; i++) {
-			TEXT_AUTO cut = TEXT_INIT;
-			TEXT_AUTO out = TEXT_INIT;
+			TEXT_AUTO cut = { 0 };
+			TEXT_AUTO out = { 0 };
 			struct fault f;
 			text_add(&cut, bytes.bytes, 1 + unit_random(&seed) % (bytes.length - 1));
 			MUST_FAIL(filter(&cut, &out, &f), FAULT_REFUSED, "");
 		}
 		for (unsigned i = 0; i < 200; i++) {
-			TEXT_AUTO out = TEXT_INIT;
-			struct fault f = FAULT_INIT;
+			TEXT_AUTO out = { 0 };
+			struct fault f = { 0 };
 			const size_t bit = unit_random(&seed) % (bytes.length * 8);
 			bytes.bytes[bit / 8] ^= (char)(1 << bit % 8);
 			/* Silent only where the content is none the worse for it. */
@@ -349,10 +349,10 @@ static void a_cut_or_flipped_bit_in_them_is_refused(void **state)
 
 static void what_is_not_packed_or_twice_is_refused(void **state)
 {
-	TEXT_AUTO plain = TEXT_INIT;
-	TEXT_AUTO once = TEXT_INIT;
-	TEXT_AUTO twice = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO plain = { 0 };
+	TEXT_AUTO once = { 0 };
+	TEXT_AUTO twice = { 0 };
+	TEXT_AUTO out = { 0 };
 	struct fault f;
 
 	(void)state;
@@ -371,9 +371,9 @@ static void their_bombs_are_refused_too(void **state)
 
 	(void)state;
 	for (size_t p = 0; p < 3; p++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		STREAM_AUTO *s = NULL;
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		made_by(bombs[p], "", 0, &bytes);
 		MADE_STREAM_AUTO inner = made_stream(&bytes, 4096);
 		MUST(stream_filter(&inner.stream, &s, &f));

@@ -38,9 +38,9 @@ static int list(const struct text *bytes, size_t piece, struct text *out, struct
 
 static void must_list(const struct text *bytes, const char *expected)
 {
-	TEXT_AUTO out = TEXT_INIT;
-	TEXT_AUTO again = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO out = { 0 };
+	TEXT_AUTO again = { 0 };
+	struct fault f = { 0 };
 
 	MUST(list(bytes, SIZE_MAX, &out, &f));
 	assert_string_equal(text_string(&out), expected);
@@ -50,7 +50,7 @@ static void must_list(const struct text *bytes, const char *expected)
 
 static void must_refuse(const struct text *bytes, const char *words)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct fault f;
 
 	MUST_FAIL(list(bytes, SIZE_MAX, &out, &f), FAULT_REFUSED, words);
@@ -59,7 +59,7 @@ static void must_refuse(const struct text *bytes, const char *words)
 
 static void each_members_name_target_and_content_are_given(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	MADE_ADD(&bytes, .name = "top/", .type = '5', .mode = 0755);
@@ -79,8 +79,8 @@ static void each_members_name_target_and_content_are_given(void **state)
 
 static void names_of_every_format_are_read(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO records = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO records = { 0 };
 	char block[512], deep[181];
 
 	(void)state;
@@ -105,7 +105,7 @@ static void names_of_every_format_are_read(void **state)
 	MADE_ADD(&bytes, .name = "old", .magic = "\0\0\0\0\0\0\0", .type = '0');
 	MADE_ADD(&bytes, .name = "olddir/", .magic = "\0\0\0\0\0\0\0", .type = '0');
 	made_end(&bytes);
-	TEXT_AUTO expected = TEXT_INIT;
+	TEXT_AUTO expected = { 0 };
 	text_add_format(&expected, "f the/prefix/name\nf %s\nl link -> %s\nf named by pax=abc\nf old\nd olddir/\n",
 			deep, deep);
 	must_list(&bytes, text_string(&expected));
@@ -113,9 +113,9 @@ static void names_of_every_format_are_read(void **state)
 
 static void a_name_longer_than_the_limit_is_given_cut_but_longer_than_the_limit(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO name = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO name = { 0 };
+	struct fault f = { 0 };
 	struct member m;
 
 	(void)state;
@@ -134,8 +134,8 @@ static void where_two_readers_could_differ_there_is_no_member(void **state)
 {
 	(void)state;
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, "path", "one");
 		MADE_ADD(&bytes, .name = "l", .type = 'L', .content = "two", .length = 4);
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = records.bytes);
@@ -144,21 +144,21 @@ static void where_two_readers_could_differ_there_is_no_member(void **state)
 		must_refuse(&bytes, "a GNU long name and a pax name for one member");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "l", .type = 'L', .content = "two", .length = 4);
 		MADE_ADD(&bytes, .name = "l", .type = 'L', .content = "one", .length = 4);
 		MADE_ADD(&bytes, .name = "three");
 		must_refuse(&bytes, "two long names for one member");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "l", .type = 'L', .content = "a\0b", .length = 4);
 		MADE_ADD(&bytes, .name = "three");
 		must_refuse(&bytes, "a long name that does not end where it should");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, "path", "one");
 		made_record(&records, "path", "two");
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = records.bytes);
@@ -166,15 +166,15 @@ static void where_two_readers_could_differ_there_is_no_member(void **state)
 		must_refuse(&bytes, "the same pax record twice");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, "path", "one");
 		MADE_ADD(&bytes, .name = "g", .type = 'g', .content = records.bytes);
 		must_refuse(&bytes, "a name or size for all members");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, "size", "512");
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = records.bytes);
 		MADE_ADD(&bytes, .name = "three", .content = "abc");
@@ -182,28 +182,28 @@ static void where_two_readers_could_differ_there_is_no_member(void **state)
 		must_refuse(&bytes, "two different sizes for one member");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = "19 path=longer\n11 path=ab\n");
 		MADE_ADD(&bytes, .name = "three");
 		must_refuse(&bytes, "a pax record whose length is wrong");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = "13 path=a\0b\n", .length = 12);
 		must_refuse(&bytes, "");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "link", .type = '2', .target = "x", .size = "00000001000");
 		must_refuse(&bytes, "a size on a member that has no content");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "file", .target = "x");
 		must_refuse(&bytes, "a link target on a file");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		char block[512];
 		made_header(&(struct made_member){ .name = "name" }, block);
 		memcpy(block + 6, "hidden", 6);
@@ -212,15 +212,15 @@ static void where_two_readers_could_differ_there_is_no_member(void **state)
 		must_refuse(&bytes, "bytes lie behind the end of a name");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "file", .content = "abc");
 		bytes.bytes[bytes.length - 1] = 'x';
 		made_end(&bytes);
 		must_refuse(&bytes, "bytes lie behind the end of a member's content");
 	}
 	{
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, "path", "one");
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = records.bytes);
 		made_end(&bytes);
@@ -232,12 +232,12 @@ static void sparse_files_of_every_make_are_told(void **state)
 {
 	static const char *const keys[] = { "GNU.sparse.major", "GNU.sparse.map", "GNU.sparse.realsize",
 					    "GNU.sparse.name" };
-	TEXT_AUTO old = TEXT_INIT;
+	TEXT_AUTO old = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO records = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO records = { 0 };
 		made_record(&records, keys[i], "1");
 		MADE_ADD(&bytes, .name = "x", .type = 'x', .content = records.bytes);
 		MADE_ADD(&bytes, .name = "file");
@@ -251,8 +251,8 @@ static void sparse_files_of_every_make_are_told(void **state)
 
 static void extension_headers_have_limits(void **state)
 {
-	TEXT_AUTO many = TEXT_INIT;
-	TEXT_AUTO large = TEXT_INIT;
+	TEXT_AUTO many = { 0 };
+	TEXT_AUTO large = { 0 };
 
 	(void)state;
 	for (unsigned i = 0; i < 101; i++)
@@ -281,13 +281,13 @@ static void the_archive_must_end_with_two_blocks_of_zeros_and_nothing_but_zeros_
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		MADE_ADD(&bytes, .name = "file", .content = "abc");
 		made_zeros(&bytes, endings[i].zeros);
 		text_add_string(&bytes, endings[i].tail);
 		must_refuse(&bytes, endings[i].words);
 	}
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	MADE_ADD(&bytes, .name = "file", .content = "abc");
 	made_zeros(&bytes, 10240 - bytes.length);
 	must_list(&bytes, "f file=abc\n");
@@ -325,7 +325,7 @@ static void numbers_are_octal_or_base_256_or_none(void **state)
 
 static void a_header_whose_checksum_is_wrong_is_no_member(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	MADE_ADD(&bytes, .name = "file", .content = "abc");
@@ -351,7 +351,7 @@ static void what_gnu_tar_and_bsdtar_write_is_read(void **state)
 	unit_write(place->dir, "d/name of some length but not too long for any of the formats", "second", 0644);
 	assert_int_equal(symlinkat("a", place->dir, "d/l"), 0);
 	for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
+		TEXT_AUTO bytes = { 0 };
 		char line[300];
 		(void)snprintf(line, sizeof(line),
 			       "%s -C %s -cf - d/a d/l 'd/name of some length but not too long for any of "

@@ -26,7 +26,7 @@ static void in_sandbox(const struct unit_place *place, enum sandbox_trade trade,
 	assert_int_equal(pipe(ends), 0);
 	const pid_t pid = fork();
 	if (pid == 0) {
-		struct fault f = FAULT_INIT;
+		struct fault f = { 0 };
 		const int keep[] = { ends[1], -1 };
 		_exit(sandbox_enter(&sandbox, keep, &f) < 0 ? 2 : act(ends[1]) ? 0 : 1);
 	}
@@ -158,10 +158,10 @@ static void good(struct text *out)
 static void what_was_announced_was_placed_and_links_are_left_to_the_caller(void **state)
 {
 	const struct unit_place *place = *state;
-	struct unpack u = UNPACK_INIT;
-	struct fault f = FAULT_INIT;
+	struct unpack u = { 0 };
+	struct fault f = { 0 };
 	struct stat status;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
 	good(&bytes);
@@ -194,9 +194,9 @@ static void what_was_announced_was_placed_and_links_are_left_to_the_caller(void 
 static void judging_places_nothing_and_tells_the_same(void **state)
 {
 	const struct unit_place *place = *state;
-	struct unpack u = UNPACK_INIT;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	struct unpack u = { 0 };
+	struct fault f = { 0 };
+	TEXT_AUTO bytes = { 0 };
 
 	good(&bytes);
 	MUST(unpack(place, &bytes, true, &u, &f));
@@ -208,9 +208,9 @@ static void judging_places_nothing_and_tells_the_same(void **state)
 
 static void the_first_fault_is_told_with_the_members_name(void **state)
 {
-	struct unpack u = UNPACK_INIT;
+	struct unpack u = { 0 };
 	struct fault f;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	MADE_ADD(&bytes, .name = "fine", .content = "abc");
 	MADE_ADD(&bytes, .name = "../evil", .content = "abc");
@@ -222,11 +222,11 @@ static void the_first_fault_is_told_with_the_members_name(void **state)
 static void an_archive_inside_is_read_as_a_stream_and_lies_where_it_lay(void **state)
 {
 	const struct unit_place *place = *state;
-	struct unpack u = UNPACK_INIT;
-	struct fault f = FAULT_INIT;
-	TEXT_AUTO inner = TEXT_INIT;
-	TEXT_AUTO packed = TEXT_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	struct unpack u = { 0 };
+	struct fault f = { 0 };
+	TEXT_AUTO inner = { 0 };
+	TEXT_AUTO packed = { 0 };
+	TEXT_AUTO bytes = { 0 };
 
 	MADE_ADD(&inner, .name = "./bin/vtl", .content = "program");
 	made_end(&inner);
@@ -242,15 +242,15 @@ static void an_archive_inside_is_read_as_a_stream_and_lies_where_it_lay(void **s
 
 static void archives_inside_of_archives_end_somewhere(void **state)
 {
-	struct unpack u = UNPACK_INIT;
+	struct unpack u = { 0 };
 	struct fault f;
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	MADE_ADD(&bytes, .name = "f", .content = "x");
 	made_end(&bytes);
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const names[] = { "three.tar", "two.tar", "one.tar" };
-		TEXT_AUTO outer = TEXT_INIT;
+		TEXT_AUTO outer = { 0 };
 		MADE_ADD(&outer, .name = names[i], .content = bytes.bytes, .length = bytes.length);
 		made_end(&outer);
 		text_reset(&bytes);

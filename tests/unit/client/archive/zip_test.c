@@ -51,7 +51,7 @@ static int list(const struct text *bytes, struct text *out, struct fault *f)
 
 static void must_refuse(const struct text *bytes, const char *words)
 {
-	TEXT_AUTO out = TEXT_INIT;
+	TEXT_AUTO out = { 0 };
 	struct fault f;
 
 	MUST_FAIL(list(bytes, &out, &f), FAULT_REFUSED, words);
@@ -60,8 +60,8 @@ static void must_refuse(const struct text *bytes, const char *words)
 /* A zip of that one member, with another one behind it. */
 static void must_refuse_member(const struct made_zip_member *m, const char *words)
 {
-	struct made_zip z = MADE_ZIP_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	struct made_zip z = { 0 };
+	TEXT_AUTO bytes = { 0 };
 
 	made_zip_add(&z, m);
 	MADE_ZIP_ADD(&z, .name = "after", .content = "it");
@@ -73,7 +73,7 @@ static void must_refuse_member(const struct made_zip_member *m, const char *word
 
 static void good(struct text *out)
 {
-	struct made_zip z = MADE_ZIP_INIT;
+	struct made_zip z = { 0 };
 
 	MADE_ZIP_ADD(&z, .name = "top/", .content = "", .mode = 040755);
 	MADE_ZIP_ADD(&z, .name = "top/stored", .content = "as it is");
@@ -87,9 +87,9 @@ static void good(struct text *out)
 
 static void members_are_given_with_what_they_hold(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO out = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO out = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	good(&bytes);
@@ -103,14 +103,14 @@ static void members_are_given_with_what_they_hold(void **state)
 
 static void every_byte_of_the_file_is_accounted_for(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	good(&bytes);
 	/* One byte more, anywhere. */
 	for (size_t at = 0; at <= bytes.length; at++) {
-		TEXT_AUTO more = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
+		TEXT_AUTO more = { 0 };
+		TEXT_AUTO out = { 0 };
 		struct fault f;
 		text_add(&more, bytes.bytes, at);
 		text_add_char(&more, 'x');
@@ -119,8 +119,8 @@ static void every_byte_of_the_file_is_accounted_for(void **state)
 	}
 	/* One byte less, anywhere. */
 	for (size_t at = 0; at < bytes.length; at++) {
-		TEXT_AUTO less = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
+		TEXT_AUTO less = { 0 };
+		TEXT_AUTO out = { 0 };
 		struct fault f;
 		text_add(&less, bytes.bytes, at);
 		text_add(&less, bytes.bytes + at + 1, bytes.length - at - 1);
@@ -137,17 +137,17 @@ static void types_of(const struct text *listing, struct text *out)
 
 static void every_flipped_bit_is_seen_or_says_nothing(void **state)
 {
-	TEXT_AUTO bytes = TEXT_INIT;
-	TEXT_AUTO right = TEXT_INIT;
-	struct fault f = FAULT_INIT;
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO right = { 0 };
+	struct fault f = { 0 };
 
 	(void)state;
 	good(&bytes);
 	MUST(list(&bytes, &right, &f));
 	for (size_t bit = 0; bit < bytes.length * 8; bit++) {
-		TEXT_AUTO out = TEXT_INIT;
-		TEXT_AUTO types = TEXT_INIT;
-		f = (struct fault)FAULT_INIT;
+		TEXT_AUTO out = { 0 };
+		TEXT_AUTO types = { 0 };
+		f = (struct fault){ 0 };
 		bytes.bytes[bit / 8] ^= (char)(1 << bit % 8);
 		/* Permissions, dates and versions decide nothing, and another type is for the judge to refuse. */
 		if (list(&bytes, &out, &f) < 0) {
@@ -181,8 +181,8 @@ static void the_directory_has_as_many_entries_as_it_says(void **state)
 {
 	(void)state;
 	for (int error = -1; error <= 1; error += 2) {
-		struct made_zip z = MADE_ZIP_INIT;
-		TEXT_AUTO bytes = TEXT_INIT;
+		struct made_zip z = { 0 };
+		TEXT_AUTO bytes = { 0 };
 		MADE_ZIP_ADD(&z, .name = "a", .content = "x");
 		MADE_ZIP_ADD(&z, .name = "b", .content = "x");
 		made_zip_end(&z, error, &bytes);
@@ -192,8 +192,8 @@ static void the_directory_has_as_many_entries_as_it_says(void **state)
 
 static void a_second_end_record_is_refused(void **state)
 {
-	struct made_zip z = MADE_ZIP_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	struct made_zip z = { 0 };
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	MADE_ZIP_ADD(&z, .name = "a", .content = "x");
@@ -209,8 +209,8 @@ static void a_second_end_record_is_refused(void **state)
 
 static void members_that_overlap_are_refused(void **state)
 {
-	struct made_zip z = MADE_ZIP_INIT;
-	TEXT_AUTO bytes = TEXT_INIT;
+	struct made_zip z = { 0 };
+	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	MADE_ZIP_ADD(&z, .name = "a", .content = "x");
@@ -252,10 +252,10 @@ static void types_are_told_for_the_judge(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		struct made_zip z = MADE_ZIP_INIT;
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		struct made_zip z = { 0 };
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 		MADE_ZIP_ADD(&z, .name = "a", .content = "x", .mode = types[i].mode);
 		made_zip_end(&z, 0, &bytes);
 		MUST(list(&bytes, &out, &f));
@@ -273,9 +273,9 @@ static void what_other_zippers_write_is_read(void **state)
 	unit_write(place->dir, "d/a", "first first first first first first", 0644);
 	unit_write(place->dir, "d/b", "second", 0755);
 	for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++) {
-		TEXT_AUTO bytes = TEXT_INIT;
-		TEXT_AUTO out = TEXT_INIT;
-		struct fault f = FAULT_INIT;
+		TEXT_AUTO bytes = { 0 };
+		TEXT_AUTO out = { 0 };
+		struct fault f = { 0 };
 		char line[300];
 		(void)snprintf(line, sizeof(line),
 			       "cd %s && rm -f z.zip && %s d/a d/b && { [ ! -f z.zip ] || cat z.zip; } #", place->path,
