@@ -38,7 +38,7 @@ CMD_SHARED := $(BUILD)/obj/cmd/shared.a
 BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c))
 
-.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench clean help deps
+.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -100,6 +100,10 @@ check: deps
 
 unit: $(UNIT_TESTS)
 
+# As .clang-format says; the gate `format` only looks.
+format:
+	clang-format -i $$(find helpers tests -name "*.[ch]")
+
 gates: all
 	@BUILD=$(BUILD) sh tests/gates/gates
 
@@ -132,4 +136,5 @@ help:
 	@echo 'make gates     the rules of the house; make unit, make bats: parts of check'
 	@echo 'make asan      unit and behaviour tests under sanitizers'
 	@echo 'make faults, make fuzz, make bench: the long campaigns'
+	@echo 'make format    lays C out as .clang-format says'
 	@echo 'make deps      installs what the above need; make clean'

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0)))
-static int fill(struct fault *f, enum fault_kind kind, int errnum, const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static int fill(struct fault *f, enum fault_kind kind, int errnum,
+						      const char *format, va_list arguments)
 {
 	f->kind = kind;
 	f->errnum = errnum;
@@ -21,14 +21,14 @@ static int fill(struct fault *f, enum fault_kind kind, int errnum, const char *f
 }
 
 /* One body for the kinds that differ only in their name. */
-#define DEFINE_FAULT(name, kind)                             \
-	int name(struct fault *f, const char *format, ...)   \
-	{                                                    \
-		va_list arguments;                           \
-		va_start(arguments, format);                 \
+#define DEFINE_FAULT(name, kind) \
+	int name(struct fault *f, const char *format, ...) \
+	{ \
+		va_list arguments; \
+		va_start(arguments, format); \
 		const int r = fill(f, kind, 0, format, arguments); \
-		va_end(arguments);                           \
-		return r;                                    \
+		va_end(arguments); \
+		return r; \
 	}
 
 DEFINE_FAULT(fault_negative, FAULT_NEGATIVE)

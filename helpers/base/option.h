@@ -16,13 +16,13 @@
 #include "base/text.h"
 
 enum option_kind {
-	OPTION_FLAG,   /* target: bool *, becomes true */
-	OPTION_TEXT,   /* target: const char **, borrowed from argv */
-	OPTION_CHOICE, /* target: const char **; one of the words in `argument`, separated by '|' */
-	OPTION_NUMBER, /* target: uint64_t *; from `least` to `most` */
-	OPTION_SIZE,   /* target: uint64_t *; bytes, suffixes K M G T */
+	OPTION_FLAG,    /* target: bool *, becomes true */
+	OPTION_TEXT,    /* target: const char **, borrowed from argv */
+	OPTION_CHOICE,  /* target: const char **; one of the words in `argument`, separated by '|' */
+	OPTION_NUMBER,  /* target: uint64_t *; from `least` to `most` */
+	OPTION_SIZE,    /* target: uint64_t *; bytes, suffixes K M G T */
 	OPTION_SECONDS, /* target: uint64_t *; seconds, suffixes s m h d */
-	OPTION_LIST,   /* target: struct option_list *; may be repeated */
+	OPTION_LIST,    /* target: struct option_list *; may be repeated */
 };
 
 /* Starts as { 0 }; ends with option_list_done. */
@@ -34,8 +34,8 @@ void option_list_done(struct option_list *list);
 int option_list_add(struct option_list *list, const char *item, struct fault *f);
 
 struct option {
-	char letter;          /* 0: none */
-	const char *name;     /* without the dashes */
+	char letter;      /* 0: none */
+	const char *name; /* without the dashes */
 	enum option_kind kind;
 	const char *argument; /* its name in help ("DIR"), or the words of a choice; NULL for a flag */
 	uint64_t least, most; /* OPTION_NUMBER */
@@ -43,7 +43,10 @@ struct option {
 	void *target;
 };
 /* A table ends with an entry whose name is NULL. */
-#define OPTION_END { .name = NULL }
+#define OPTION_END \
+	{ \
+		.name = NULL \
+	}
 
 /*
  * Parses argv[1..argc-1] after both tables (`more` may be NULL).  Operands are collected in order.

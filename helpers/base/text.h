@@ -56,7 +56,7 @@ struct text_shown {
 };
 const char *text_show(struct text_shown *storage, const char *string);
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length);
-#define SHOWN(s) text_show(&(struct text_shown){ { 0 } }, (s))
+#define SHOWN(s)          text_show(&(struct text_shown){ { 0 } }, (s))
 #define SHOWN_BYTES(b, n) text_show_bytes(&(struct text_shown){ { 0 } }, (b), (n))
 
 /*

@@ -30,8 +30,8 @@ struct bundle_source bundle_act_source(const struct bundle_act *act)
 	};
 }
 
-int bundle_act_sealing(const struct bundle_act *act, char own_name[BUNDLE_ORIGIN_SIZE],
-			struct bundle_seal *ret_how, struct fault *f)
+int bundle_act_sealing(const struct bundle_act *act, char own_name[BUNDLE_ORIGIN_SIZE], struct bundle_seal *ret_how,
+		       struct fault *f)
 {
 	if (bundle_host_name(act->root, act->own_root, own_name, f) < 0)
 		return -1;

@@ -19,9 +19,9 @@ int bundle_act_status(const struct bundle_act *act, struct fault *f)
 		text_add_format(act->lines, "OK    %s: not there\n", SETTINGS_BUNDLE);
 	for (size_t i = 0; i < copies.count; i++) {
 		const bool in_place = copies.items[i].kind == BUNDLE_COPY_BUNDLE;
-		const char *flaw = !in_place		     ? "remove it: okv-luna bundle clean --keep-bundle" :
-				   !bundle_node_owned(&node) ? "wrong owner or mode: apply it again" :
-							       "";
+		const char *flaw = !in_place                   ? "remove it: okv-luna bundle clean --keep-bundle"
+				   : !bundle_node_owned(&node) ? "wrong owner or mode: apply it again"
+							       : "";
 		flaws += flaw[0] != '\0' ? 1 : 0;
 		bundle_tell_copy(flaw[0] == '\0' ? "OK" : "WARN", &copies.items[i], flaw, act->lines, &j);
 	}
@@ -39,8 +39,7 @@ int bundle_act_clean(const struct bundle_act *act, struct fault *f)
 	size_t removed = 0, failed = 0;
 	struct json j;
 
-	if (bundle_act_claim(act, f) < 0 ||
-	    bundle_copies_find(act->root, act->settings, &copies, f) < 0)
+	if (bundle_act_claim(act, f) < 0 || bundle_copies_find(act->root, act->settings, &copies, f) < 0)
 		return -1;
 	bundle_act_begin(act, &j, "clean");
 	json_array_begin(&j, "removed");

@@ -69,9 +69,10 @@ static int send_plan(const struct bundle_act *act, const struct bundle_send *how
 	uint64_t size;
 	struct json j;
 
-	if (act->given->file != NULL ? bundle_outgoing_file(act->given->file, &fd, &size, f) < 0 :
-				 bundle_act_claim(act, f) < 0 || bundle_act_sealing(act, own_name, &seal_how, f) < 0 ||
-					 bundle_seal_file(&seal_how, BUNDLE_OUTGOING, &sealed, f) < 0)
+	if (act->given->file != NULL
+		    ? bundle_outgoing_file(act->given->file, &fd, &size, f) < 0
+		    : bundle_act_claim(act, f) < 0 || bundle_act_sealing(act, own_name, &seal_how, f) < 0 ||
+			      bundle_seal_file(&seal_how, BUNDLE_OUTGOING, &sealed, f) < 0)
 		return -1;
 	bundle_act_begin(act, &j, "send");
 	json_array_begin(&j, "nodes");

@@ -20,7 +20,10 @@ struct bundle_carrier {
 	struct stat status;
 };
 
-#define BUNDLE_CARRIER_INIT { .dir = -1, .fd = -1 }
+#define BUNDLE_CARRIER_INIT \
+	{ \
+		.dir = -1, .fd = -1 \
+	}
 #define BUNDLE_CARRIER_AUTO __attribute__((cleanup(bundle_carrier_done))) struct bundle_carrier
 
 int bundle_carrier_open(const char *path, struct bundle_carrier *ret_carrier, struct fault *f);

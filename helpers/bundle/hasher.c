@@ -67,8 +67,7 @@ static void child_work(const unsigned char *ring, int line)
 	for (size_t slot = 0; line_read(line, &length, sizeof(length));) {
 		answer.last = length == 0;
 		if (length == 0) {
-			if (fs_sha256_finish(&digest, answer.digest, &f) < 0 ||
-			    fs_sha256_start(&digest, &f) < 0)
+			if (fs_sha256_finish(&digest, answer.digest, &f) < 0 || fs_sha256_start(&digest, &f) < 0)
 				return;
 		} else {
 			if (length > BUNDLE_SLOT_SIZE ||

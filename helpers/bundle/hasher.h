@@ -29,7 +29,10 @@ struct bundle_hasher {
 	size_t spare; /* slots known to be free */
 };
 
-#define BUNDLE_HASHER_INIT { .ring = NULL, .line = -1, .pid = 0 }
+#define BUNDLE_HASHER_INIT \
+	{ \
+		.ring = NULL, .line = -1, .pid = 0 \
+	}
 #define BUNDLE_HASHER_AUTO __attribute__((cleanup(bundle_hasher_done))) struct bundle_hasher
 
 int bundle_hasher_start(struct bundle_hasher *ret_hasher, struct fault *f);

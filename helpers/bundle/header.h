@@ -20,7 +20,7 @@
 
 enum {
 	BUNDLE_MAGIC_SIZE = 6,
-	BUNDLE_LINE_MAX = 4096,                                       /* line 2, without its LF */
+	BUNDLE_LINE_MAX = 4096,                                      /* line 2, without its LF */
 	BUNDLE_HEADER_MAX = BUNDLE_MAGIC_SIZE + BUNDLE_LINE_MAX + 1, /* both lines, with theirs */
 	BUNDLE_ORIGIN_SIZE = 256,
 	BUNDLE_SALT_LEAST = 16,

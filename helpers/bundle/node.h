@@ -31,7 +31,10 @@ struct bundle_node {
 	struct stat status;
 };
 
-#define BUNDLE_NODE_INIT { .dir = -1 }
+#define BUNDLE_NODE_INIT \
+	{ \
+		.dir = -1 \
+	}
 #define BUNDLE_NODE_AUTO __attribute__((cleanup(bundle_node_done))) struct bundle_node
 
 /* A link or anything but a regular file under the bundle's name is FAULT_REFUSED. */

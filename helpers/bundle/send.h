@@ -21,8 +21,8 @@ struct bundle_send {
 	const struct bundle_target *targets;
 	size_t count;
 	struct bundle_ssh ssh;
-	unsigned jobs;       /* at a time, 1 to PROC_CHILDREN_MAX; with ssh.ask one */
-	unsigned timeout_ms; /* for each node */
+	unsigned jobs;                  /* at a time, 1 to PROC_CHILDREN_MAX; with ssh.ask one */
+	unsigned timeout_ms;            /* for each node */
 	const char *const *environment; /* for ssh: where its agent is */
 	struct report *report;
 };

@@ -73,7 +73,10 @@ static bool option_named(const char *option, const char *name)
 int bundle_ssh_check(const struct bundle_ssh *ssh, struct fault *f)
 {
 	static const char *const ours[] = {
-		"StrictHostKeyChecking", "NoHostAuthenticationForLocalhost", "BatchMode", "ControlMaster",
+		"StrictHostKeyChecking",
+		"NoHostAuthenticationForLocalhost",
+		"BatchMode",
+		"ControlMaster",
 	};
 
 	for (size_t i = 0; ssh->options != NULL && i < ssh->options->count; i++) {
@@ -82,8 +85,10 @@ int bundle_ssh_check(const struct bundle_ssh *ssh, struct fault *f)
 			return fault_usage(f, "--ssh-option '%s' is not NAME=VALUE", SHOWN(option));
 		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
 			if (option_named(option, ours[k]))
-				return fault_usage(f, "--ssh-option may not set %s: host keys are always checked, "
-						   "and --ask decides about questions", ours[k]);
+				return fault_usage(f,
+						   "--ssh-option may not set %s: host keys are always checked, "
+						   "and --ask decides about questions",
+						   ours[k]);
 	}
 	if (!name_is_plain(ssh->user, strlen(ssh->user)))
 		return fault_usage(f, "--user '%s' is no user name", SHOWN(ssh->user));
@@ -108,7 +113,10 @@ int bundle_ssh_words(const struct bundle_ssh *ssh, const struct bundle_target *t
 {
 	/* ssh keeps the first value that it meets, so these stand before anybody's configuration. */
 	static const char *const first[] = {
-		"NoHostAuthenticationForLocalhost=no", "ControlMaster=no", "ClearAllForwardings=yes", "LogLevel=ERROR",
+		"NoHostAuthenticationForLocalhost=no",
+		"ControlMaster=no",
+		"ClearAllForwardings=yes",
+		"LogLevel=ERROR",
 	};
 	/* And these after the caller's, who may know better. */
 	static const char *const last[] = { "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4" };

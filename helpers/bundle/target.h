@@ -26,11 +26,11 @@ int bundle_target_parse(const char *node, struct bundle_target *ret_target, stru
 
 /* How to reach every node; a target's own user and port come first. */
 struct bundle_ssh {
-	const char *user;     /* never NULL */
-	uint64_t port;        /* 0: ssh's own choice */
-	const char *identity; /* file of a key, or NULL */
+	const char *user;                  /* never NULL */
+	uint64_t port;                     /* 0: ssh's own choice */
+	const char *identity;              /* file of a key, or NULL */
 	const struct option_list *options; /* NAME=VALUE for ssh -o */
-	bool ask;             /* ssh may ask on the terminal, for a password or about a new host key */
+	bool ask;                          /* ssh may ask on the terminal, for a password or about a new host key */
 };
 
 /* FAULT_USAGE for an option that would switch the check of host keys off. */

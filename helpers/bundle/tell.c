@@ -44,9 +44,10 @@ void bundle_tell_header(const struct bundle_header *header, uint64_t derivation_
 	json_string(j, "created", created);
 	size_tell(header->size, header->sha256, "", lines, j);
 	if (detail == BUNDLE_FULL)
-		text_add_format(lines, "  kdf      pbkdf2-hmac-sha256, %" PRIu32 " iterations in %" PRIu64 " ms\n"
-				"  cipher   aes-256-gcm\n  library  %s\n", header->iterations, derivation_us / 1000,
-				bundle_library());
+		text_add_format(lines,
+				"  kdf      pbkdf2-hmac-sha256, %" PRIu32 " iterations in %" PRIu64 " ms\n"
+				"  cipher   aes-256-gcm\n  library  %s\n",
+				header->iterations, derivation_us / 1000, bundle_library());
 	json_unsigned(j, "iterations", header->iterations);
 	json_unsigned(j, "derivation_us", derivation_us);
 }

@@ -19,7 +19,6 @@ struct client_carried {
 	struct text kept; /* top names that were carried, each with a line feed */
 };
 
-
 /*
  * `conf`: content of Chrystoki.conf, or NULL; `client_dir` as it is written in there.  `room`: the most bytes to copy.
  * With to -1 it only tells what would be carried.

@@ -21,7 +21,7 @@
 enum { DEPTH_MAX = 64 };
 
 static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
-		       struct fault *f);
+		      struct fault *f);
 
 /* ACLs, labels and what else hangs on the file; a target that cannot hold one is told once, by its file. */
 static int attributes_copy(struct client_copy *c, int from, int to, const char *path, struct fault *f)
@@ -77,8 +77,10 @@ static int content_copy(struct client_copy *c, int from, int to, const char *pat
 			return 0;
 		c->bytes += (uint64_t)got;
 		if (c->bytes > c->room)
-			return fault_refused(f, "the old client's certificates, configuration and data take more than "
-						"%llu bytes; look at '%s'", (unsigned long long)c->room, SHOWN(path));
+			return fault_refused(f,
+					     "the old client's certificates, configuration and data take more than "
+					     "%llu bytes; look at '%s'",
+					     (unsigned long long)c->room, SHOWN(path));
 		if (fs_write(to, path, block, (size_t)got, f) < 0)
 			return -1;
 	}
@@ -171,7 +173,7 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 }
 
 static int link_copy(struct client_copy *c, int from, int to, const char *name, const char *path,
-		      const struct stat *status, struct fault *f)
+		     const struct stat *status, struct fault *f)
 {
 	char target[PATH_MAX];
 	const ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
@@ -189,7 +191,7 @@ static int link_copy(struct client_copy *c, int from, int to, const char *name, 
 }
 
 static int directory_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
-			   struct fault *f)
+			  struct fault *f)
 {
 	FS_AUTO int old = openat(from, name, DIR_FLAGS);
 	FS_AUTO int new = -1;
@@ -233,7 +235,7 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 }
 
 static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
-		       struct fault *f)
+		      struct fault *f)
 {
 	struct stat status;
 

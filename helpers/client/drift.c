@@ -36,8 +36,8 @@ static int entry_look(void *context, const void *state, const struct fs_walk_ent
 		if (fs_absence(&cause, f) < 0)
 			return -1;
 	} else if ((before.st_mode & S_IFMT) == (now->st_mode & S_IFMT) && before.st_size == now->st_size &&
-		   (S_ISLNK(now->st_mode) || (before.st_mtim.tv_sec == now->st_mtim.tv_sec &&
-					      before.st_mtim.tv_nsec == now->st_mtim.tv_nsec))) {
+		   (S_ISLNK(now->st_mode) ||
+		    (before.st_mtim.tv_sec == now->st_mtim.tv_sec && before.st_mtim.tv_nsec == now->st_mtim.tv_nsec))) {
 		return FS_WALK_PASS;
 	}
 	text_add_format(d->paths, "%s\n", path);

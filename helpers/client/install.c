@@ -123,11 +123,17 @@ static int unpack(struct client_installing *i, const struct client_source *sourc
 {
 	const struct client_request *request = i->request;
 	struct unpack_request r = {
-		.archives = source->fds, .names = source->names, .archive_count = source->count,
-		.tree = tree >= 0 ? tree : request->root, .judge_only = tree < 0,
-		.uid = i->worker, .gid = (gid_t)i->worker,
-		.limits = LIMITS_DEFAULT, .mode_of = client_policy_first_mode,
-		.progress = progress, .context = i,
+		.archives = source->fds,
+		.names = source->names,
+		.archive_count = source->count,
+		.tree = tree >= 0 ? tree : request->root,
+		.judge_only = tree < 0,
+		.uid = i->worker,
+		.gid = (gid_t)i->worker,
+		.limits = LIMITS_DEFAULT,
+		.mode_of = client_policy_first_mode,
+		.progress = progress,
+		.context = i,
 	};
 
 	if (request->max_bytes > 0)
@@ -216,8 +222,7 @@ static int finish(struct client_installing *i, const struct text *conf, const st
 	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract has installed it",
 		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
 
-	if (conf_write(i, conf, f) == 0 &&
-	    client_record_write(request->root, record, comment, f) == 0)
+	if (conf_write(i, conf, f) == 0 && client_record_write(request->root, record, comment, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the client is installed, but: ");
@@ -280,7 +285,7 @@ static int same_look(struct client_installing *i, int old, bool *ret_same, struc
 	if (result->content.kind == CLIENT_FULL)
 		/* Where there is no client rpm is not asked: its question alone would make a database. */
 		return client_full_find(i, &set, f) < 0 || client_full_licence(i, f) < 0 ? -1
-		       : old < 0 ? 0
+		       : old < 0                                                         ? 0
 				 : client_vendor_installed(i->request->root, &set, ret_same, f);
 	if (client_record_make(&result->entries, &result->content, &i->policy, i->request->client_dir, &record, f) < 0)
 		return -1;

@@ -30,7 +30,7 @@ struct client_request {
 	const char *const *archives; /* paths of this process, not below the root */
 	size_t archive_count;
 	enum client_kind kind;
-	const char *sha256; /* hex, of the one archive; or NULL */
+	const char *sha256;              /* hex, of the one archive; or NULL */
 	uint64_t max_bytes, max_entries; /* 0: the default */
 	bool accept_licence;
 	bool dry_run; /* read and judge everything, change nothing; the result says what would be */
@@ -47,9 +47,9 @@ struct client_result {
 	struct client_carried carried;
 	struct text packages; /* of a full client, each with a line feed */
 	enum client_conf conf;
-	bool placed;        /* false: the client was installed already */
-	bool changed;       /* that, or a Chrystoki.conf was written */
-	bool previous_kept; /* there is something for --rollback */
+	bool placed;                  /* false: the client was installed already */
+	bool changed;                 /* that, or a Chrystoki.conf was written */
+	bool previous_kept;           /* there is something for --rollback */
 	char sha256[SHA256_HEX_SIZE]; /* of the archive, where it was asked for; "" otherwise */
 };
 

@@ -14,7 +14,7 @@
 struct client_installing {
 	const struct client_request *request;
 	struct client_policy policy;
-	uid_t worker; /* what the unpacking processes run as */
+	uid_t worker;                /* what the unpacking processes run as */
 	uint64_t source_bytes, room; /* of the archives; free on the file system */
 	struct client_workshop workshop;
 	struct client_result *result;

@@ -100,8 +100,7 @@ int client_layout_judge(const struct unpack *entries, const struct client_conten
 	}
 	for (size_t i = 0; i < 2; i++) {
 		const struct unpack_entry *e = entry_at(entries, content, library_names[i]);
-		if (archive_uses(entries, content, library_names[i]) &&
-		    (e == NULL || e->type == PIPE_ENTRY_DIRECTORY))
+		if (archive_uses(entries, content, library_names[i]) && (e == NULL || e->type == PIPE_ENTRY_DIRECTORY))
 			return member_refuse(content, library_names[i], "the client needs a library of that name", f);
 	}
 	return library_judge(entries, content, f);

@@ -13,8 +13,7 @@ static bool is_below(const struct chrystoki_line *line, const char *directory, s
 	       line->bytes[line->value_start + length] == '/';
 }
 
-int client_named_each(const char *conf, const char *client_dir, client_named_hear *hear, void *context,
-		      struct fault *f)
+int client_named_each(const char *conf, const char *client_dir, client_named_hear *hear, void *context, struct fault *f)
 {
 	CHRYSTOKI_AUTO parsed = CHRYSTOKI_INIT;
 	const size_t length = strlen(client_dir);

@@ -4,12 +4,21 @@
 
 #include "base/text.h"
 
-const char *const client_directories[] = { "bin", "lib", "plugins", "cert", "cert/client", "cert/server", "configData",
-					   "configData/token", "configData/token/001", "data", NULL };
+const char *const client_directories[] = { "bin",
+					   "lib",
+					   "plugins",
+					   "cert",
+					   "cert/client",
+					   "cert/server",
+					   "configData",
+					   "configData/token",
+					   "configData/token/001",
+					   "data",
+					   NULL };
 
 /* STC keeps its identities below data or config; rbs has a key of its own; lock and stc are what users make beside. */
-const char *const client_identity[] = { "cert", "configData", "data", "config", "rbs", "stc", "lock", "Chrystoki.conf",
-					NULL };
+const char *const client_identity[] = { "cert", "configData", "data",           "config", "rbs",
+					"stc",  "lock",       "Chrystoki.conf", NULL };
 
 static bool below(const char *path, const char *top)
 {

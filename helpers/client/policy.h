@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 struct client_policy {
-	gid_t group; /* the HSM group, */
+	gid_t group;    /* the HSM group, */
 	bool has_group; /* if there is one yet */
 	bool strict;
 };

@@ -193,8 +193,11 @@ struct share {
 static int tree_settle(int tree, struct settler *s, struct fault *f)
 {
 	static const struct place start = { .second = false };
-	const struct fs_walk walk = { .context = s, .state_size = sizeof(start), .wants = place_wants,
-				      .visit = entry_settle, .enter = place_enter };
+	const struct fs_walk walk = { .context = s,
+				      .state_size = sizeof(start),
+				      .wants = place_wants,
+				      .visit = entry_settle,
+				      .enter = place_enter };
 
 	return fs_walk(tree, ".", "", &start, &walk, f);
 }
@@ -263,4 +266,3 @@ int client_settle(int tree, uid_t uid, const struct unpack *entries, const struc
 	/* Copies first: none of them may be read through a link. */
 	return links_make(tree, &s, PIPE_ENTRY_HARD_LINK, f) < 0 ? -1 : links_make(tree, &s, PIPE_ENTRY_LINK, f);
 }
-

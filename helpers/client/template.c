@@ -199,8 +199,10 @@ static int missing_say(void *context, const char *path, const char *key, struct 
 	if (fs_existence(m->client, path, &there, f) < 0)
 		return -1;
 	if (!there)
-		report_say(m->report, REPORT_WARNING, "Chrystoki.conf names '%s' (%s), which the new client does not "
-			   "have", SHOWN(path), SHOWN(key));
+		report_say(m->report, REPORT_WARNING,
+			   "Chrystoki.conf names '%s' (%s), which the new client does not "
+			   "have",
+			   SHOWN(path), SHOWN(key));
 	return 0;
 }
 

@@ -16,9 +16,9 @@ static const struct wanted {
 	const char *name;
 	bool required;
 } wanted[CLIENT_VENDOR_PACKAGES] = {
-	{ "libcryptoki", true }, { "lunacm", true },	  { "vtl", true },     { "configurator", true },
-	{ "libshim", false },	 { "cklog", false },	  { "ckdemo", false }, { "lunacmu", false },
-	{ "salogin", false },	 { "multitoken", false },
+	{ "libcryptoki", true }, { "lunacm", true },      { "vtl", true },     { "configurator", true },
+	{ "libshim", false },    { "cklog", false },      { "ckdemo", false }, { "lunacmu", false },
+	{ "salogin", false },    { "multitoken", false },
 };
 
 /* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */

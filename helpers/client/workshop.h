@@ -26,11 +26,11 @@
 #include "fs/root.h"
 
 struct client_workshop {
-	int parent; /* directory of the client's directory */
-	int dir;    /* the workshop itself */
+	int parent;              /* directory of the client's directory */
+	int dir;                 /* the workshop itself */
 	char leaf[FS_NAME_SIZE]; /* of the client's directory */
 	char name[FS_NAME_SIZE]; /* of the workshop */
-	char made[PATH_MAX]; /* the first directory on the way that was made, below the root; "" for none */
+	char made[PATH_MAX];     /* the first directory on the way that was made, below the root; "" for none */
 };
 
 #define CLIENT_WORKSHOP_INIT \

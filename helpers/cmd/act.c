@@ -87,12 +87,12 @@ int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fau
 		text_add(context->result, json.bytes, json.length);
 
 	upgrade_show_text(run, &answer, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
-			context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
+			  context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
 	else
-		text_add_format(&first, "%s%s.%s\n", context->colour ? "\033[1;31m" : "",
-				text_string(&answer.sentence), context->colour ? "\033[0m" : "");
+		text_add_format(&first, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
+				context->colour ? "\033[0m" : "");
 	cmd_act_print(context, &first, 0);
 	cmd_act_print(context, &text, 0);
 	complain(context, run);

@@ -25,8 +25,7 @@ struct cmd_config_action {
 };
 
 /* Runs the verb that operand `at` names, from a table that ends with a NULL word; FAULT_USAGE for others. */
-int cmd_config_dispatch(struct cmd_context *context, size_t at, const struct cmd_config_action *table,
-			struct fault *f);
+int cmd_config_dispatch(struct cmd_context *context, size_t at, const struct cmd_config_action *table, struct fault *f);
 
 /* `report` is borrowed. */
 struct okv_job cmd_config_job(const struct cmd_context *context, struct report *report);

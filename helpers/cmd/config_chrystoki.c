@@ -66,9 +66,9 @@ static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text input = { 0 };
 	struct okv_luna act = { .kind = OKV_LUNA_SET,
-				 .section = context->operands[2],
-				 .key = context->operands[3],
-				 .value = context->operands[4] };
+				.section = context->operands[2],
+				.key = context->operands[3],
+				.value = context->operands[4] };
 
 	if (strcmp(act.value, "-") == 0) {
 		if (value_read(&input, f) < 0)
@@ -86,8 +86,8 @@ static int chrystoki_set_value(struct cmd_context *context, struct fault *f)
 static int chrystoki_unset_key(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_luna act = { .kind = OKV_LUNA_UNSET,
-				       .section = context->operands[2],
-				       .key = context->operands[3] };
+				      .section = context->operands[2],
+				      .key = context->operands[3] };
 	return luna_edit(context, &act, f);
 }
 
@@ -122,8 +122,8 @@ static int chrystoki_merge_file(struct cmd_context *context, struct fault *f)
 static int chrystoki_ha(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_luna act = { .kind = OKV_LUNA_GROUP,
-				       .key = context->operands[2],
-				       .value = context->operands[3] };
+				      .key = context->operands[2],
+				      .value = context->operands[3] };
 	return luna_edit(context, &act, f);
 }
 
@@ -146,8 +146,8 @@ static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
 	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
 		return -1;
 	const struct okv_luna act = { .kind = OKV_LUNA_SERVER_ADD,
-				       .value = context->operands[2],
-				       .port = (unsigned)port };
+				      .value = context->operands[2],
+				      .port = (unsigned)port };
 	return luna_edit(context, &act, f);
 }
 

@@ -34,9 +34,14 @@ static struct {
 } common;
 
 static const struct option common_options[] = {
-	{ .name = "root", .kind = OPTION_TEXT, .argument = "DIR", .help = "work on the tree under DIR (default /)",
+	{ .name = "root",
+	  .kind = OPTION_TEXT,
+	  .argument = "DIR",
+	  .help = "work on the tree under DIR (default /)",
 	  .target = &common.root },
-	{ .letter = 'n', .name = "dry-run", .help = "show what would be done, change nothing",
+	{ .letter = 'n',
+	  .name = "dry-run",
+	  .help = "show what would be done, change nothing",
 	  .target = &common.dry_run },
 	{ .name = "json", .help = "print one JSON object", .target = &common.json },
 	{ .letter = 'q', .name = "quiet", .help = "print complaints only", .target = &common.quiet },
@@ -271,8 +276,9 @@ int main(int argc, char *argv[])
 	struct fault f = { 0 };
 	struct report report = { .hear = hear };
 	TEXT_AUTO result = { 0 };
-	struct cmd_context context = { .root = -1, .settings = { 0 }, .report = &report, .result = &result,
-				       .exit_status = -1 };
+	struct cmd_context context = {
+		.root = -1, .settings = { 0 }, .report = &report, .result = &result, .exit_status = -1
+	};
 	struct option_list operands = { .items = NULL };
 	report.context = &context;
 

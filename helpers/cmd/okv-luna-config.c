@@ -182,8 +182,7 @@ static int act_check(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "--drop-handmade goes with --fix");
 	if (cmd_config_options.fix &&
 	    (cmd_lock(context, f) < 0 ||
-	     okv_fix(&job, cmd_config_options.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &mended,
-		      f) < 0))
+	     okv_fix(&job, cmd_config_options.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &mended, f) < 0))
 		return -1;
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;

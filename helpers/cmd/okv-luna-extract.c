@@ -231,8 +231,8 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		  !result->placed ? "installed"
 		  : planned       ? "would be installed by rpm"
 				  : "installed by rpm");
-	lines_say(context, &result->carried.kept, planned ? "would be carried over from the old client"
-							   : "carried over from the old client");
+	lines_say(context, &result->carried.kept,
+		  planned ? "would be carried over from the old client" : "carried over from the old client");
 	switch (result->conf) {
 	case CLIENT_CONF_WRITTEN:
 		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
@@ -276,7 +276,7 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 	}
 	cmd_print(context, "%s: %s\n", request->client_dir,
 		  !request->dry_run ? "the previous client is back; the one it replaces is the previous now"
-		  : finished	    ? "is back already; what is left of an earlier --rollback would be completed"
+		  : finished        ? "is back already; what is left of an earlier --rollback would be completed"
 				    : "would be exchanged with the previous client");
 	return 0;
 }
@@ -309,11 +309,17 @@ static int run(struct cmd_context *context, struct fault *f)
 	struct bar bar = { .shown = false };
 	const bool planned = context->dry_run || wanted.list;
 	struct client_request request = {
-		.root = context->root, .root_path = context->root_path, .settings = &context->settings,
+		.root = context->root,
+		.root_path = context->root_path,
+		.settings = &context->settings,
 		.client_dir = wanted.to != NULL ? wanted.to : context->settings.client_dir,
-		.archives = context->operands, .archive_count = context->operand_count,
-		.max_bytes = wanted.max_bytes, .max_entries = wanted.max_entries,
-		.accept_licence = wanted.accept_licence || wanted.list, .dry_run = planned, .report = context->report,
+		.archives = context->operands,
+		.archive_count = context->operand_count,
+		.max_bytes = wanted.max_bytes,
+		.max_entries = wanted.max_entries,
+		.accept_licence = wanted.accept_licence || wanted.list,
+		.dry_run = planned,
+		.report = context->report,
 	};
 
 	if (directory_check(request.client_dir, f) < 0)

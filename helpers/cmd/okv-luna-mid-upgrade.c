@@ -10,8 +10,13 @@ enum { ALARM_GRACE_S = 5 };
 static uint64_t timeout = UPGRADE_MID_BOUND_MS / 1000;
 
 static const struct option options[] = {
-	{ .name = "timeout", .kind = OPTION_NUMBER, .argument = "SECONDS", .least = 1, .most = 600,
-	  .help = "bound of the whole run (default 60)", .target = &timeout },
+	{ .name = "timeout",
+	  .kind = OPTION_NUMBER,
+	  .argument = "SECONDS",
+	  .least = 1,
+	  .most = 600,
+	  .help = "bound of the whole run (default 60)",
+	  .target = &timeout },
 	OPTION_END,
 };
 

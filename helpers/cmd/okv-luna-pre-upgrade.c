@@ -19,7 +19,9 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = UPGRADE_PRE_BOUND_MS };
+	UPGRADE_RUN_AUTO act = {
+		.kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = UPGRADE_PRE_BOUND_MS
+	};
 
 	cmd_act_start(context, &act);
 	if (cmd_act_lock(context, &act, f) < 0)

@@ -18,10 +18,16 @@ static struct {
 } wanted;
 
 static const struct option options[] = {
-	{ .name = "phase", .kind = OPTION_CHOICE, .argument = "pre-upgrade|post-upgrade",
-	  .help = "which state (default post-upgrade: everyday)", .target = &wanted.phase },
-	{ .name = "profile", .kind = OPTION_CHOICE, .argument = "guide|strict",
-	  .help = "which policy (default PROFILE of okv-luna.conf)", .target = &wanted.profile },
+	{ .name = "phase",
+	  .kind = OPTION_CHOICE,
+	  .argument = "pre-upgrade|post-upgrade",
+	  .help = "which state (default post-upgrade: everyday)",
+	  .target = &wanted.phase },
+	{ .name = "profile",
+	  .kind = OPTION_CHOICE,
+	  .argument = "guide|strict",
+	  .help = "which policy (default PROFILE of okv-luna.conf)",
+	  .target = &wanted.profile },
 	{ .name = "check", .help = "change nothing, exit 1 where something is not to policy", .target = &wanted.check },
 	{ .name = "undo", .help = "put back what the last repair changed", .target = &wanted.undo },
 	OPTION_END,
@@ -73,7 +79,7 @@ static const char *path_shown(const struct cmd_context *context, const char *pat
 	const size_t length = strlen(client);
 
 	return strncmp(path, client, length) == 0 && path[length] == '/' && path[length + 1] != '\0' ? path + length + 1
-												      : path;
+												     : path;
 }
 
 static void owned_json(struct json *j, const char *key, const char *owner, const char *group, mode_t mode)
@@ -139,9 +145,9 @@ static int accounts_repair(struct cmd_context *context, enum perms_act act, size
 	const char *user = settings->okv_user, *name = settings->hsm_group;
 
 	if (okv_group_ensure(context->root, name, OKV_ACCOUNT_GID_ANY, okv_account_act, ACCOUNT_DEADLINE_MS,
-				 context->report, &group, f) < 0 ||
+			     context->report, &group, f) < 0 ||
 	    okv_member_ensure(context->root, user, name, okv_account_act, ACCOUNT_DEADLINE_MS, context->report, &added,
-				  f) < 0 ||
+			      f) < 0 ||
 	    okv_lacking(context->root, user, name, context->report, &lacking, f) < 0)
 		return -1;
 	*ret_changed = (size_t)group.changed + (size_t)added;
@@ -186,8 +192,13 @@ static void tally_json(struct json *j, const struct perms_tally *tally, size_t a
 static struct perms_request request_of(const struct cmd_context *context, enum perms_act act, const char *profile)
 {
 	return (struct perms_request){
-		.root = context->root, .settings = &context->settings, .profile = profile, .phase = wanted.phase,
-		.act = act, .paths = context->operands, .path_count = context->operand_count,
+		.root = context->root,
+		.settings = &context->settings,
+		.profile = profile,
+		.phase = wanted.phase,
+		.act = act,
+		.paths = context->operands,
+		.path_count = context->operand_count,
 	};
 }
 
@@ -195,9 +206,9 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 		struct perms_tally *ret_tally, size_t *ret_accounts, struct fault *f)
 {
 	const bool heard = context->json || !context->quiet;
-	const struct perms_ear ear = {
-		.context = speaker, .change = heard ? change_print : NULL, .report = context->report
-	};
+	const struct perms_ear ear = { .context = speaker,
+				       .change = heard ? change_print : NULL,
+				       .report = context->report };
 
 	if (wanted.undo) {
 		const struct perms_undo undo = { .root = context->root, .act = act, .ear = ear };
@@ -229,8 +240,11 @@ static int run(struct cmd_context *context, struct fault *f)
 	struct perms_tally tally = { 0 };
 	struct json json;
 	struct speaker speaker = {
-		.context = context, .json = &json, .to_come = context->settings.hsm_group,
-		.users = { .find = accounts_user_name }, .groups = { .find = accounts_group_name },
+		.context = context,
+		.json = &json,
+		.to_come = context->settings.hsm_group,
+		.users = { .find = accounts_user_name },
+		.groups = { .find = accounts_group_name },
 	};
 	size_t accounts = 0;
 

@@ -25,7 +25,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (context->json)
 		upgrade_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
 	upgrade_show_status(&checks, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
-			  context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
+			    context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
 	cmd_act_print(context, &text, UPGRADE_STATUS_HANG);
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }

@@ -26,7 +26,7 @@ static enum assign_flaw value_judge(const char *at, size_t length, struct assign
 		return curly ? ASSIGN_FLAW_CURLY_QUOTE : ASSIGN_FLAW_UNCLOSED;
 	if (close != at + length - 1)
 		return memchr(close + 1, '"', (size_t)(at + length - close - 1)) != NULL ? ASSIGN_FLAW_INNER_QUOTE
-											  : ASSIGN_FLAW_TRAILING;
+											 : ASSIGN_FLAW_TRAILING;
 	line->value_start = (size_t)(at + 1 - line->bytes);
 	line->value_length = length - 2;
 	return ASSIGN_FLAW_NONE;

@@ -43,7 +43,7 @@ struct assign_line {
 	size_t length;
 	enum assign_kind kind;
 	enum assign_flaw flaw;
-	size_t name_length;             /* the name is at the start of bytes; of ASSIGN_VALUE lines */
+	size_t name_length;               /* the name is at the start of bytes; of ASSIGN_VALUE lines */
 	size_t value_start, value_length; /* of ASSIGN_VALUE lines */
 };
 

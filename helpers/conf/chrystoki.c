@@ -57,7 +57,7 @@ static unsigned bytes_flaws(const struct chrystoki_line *line)
 /* What the lines above leave open. */
 struct course {
 	ptrdiff_t section; /* OPEN line of the section we are in */
-	bool nameless;	   /* inside braces that we cannot give a name */
+	bool nameless;     /* inside braces that we cannot give a name */
 };
 
 static bool in_section(const struct course *course)

@@ -25,7 +25,7 @@
 enum chrystoki_kind {
 	CHRYSTOKI_BLANK,
 	CHRYSTOKI_COMMENT,
-	CHRYSTOKI_OPEN,	   /* Section = { */
+	CHRYSTOKI_OPEN,    /* Section = { */
 	CHRYSTOKI_ENTRY,   /* Key = Value; */
 	CHRYSTOKI_CLOSE,   /* } */
 	CHRYSTOKI_UNKNOWN, /* none of these */
@@ -39,11 +39,11 @@ enum chrystoki_flaw {
 	CHRYSTOKI_FLAW_CONTROL = 1 << 4,
 	CHRYSTOKI_FLAW_NO_SEMICOLON = 1 << 5,
 	CHRYSTOKI_FLAW_TRAILING = 1 << 6,    /* something behind ';' or '}' */
-	CHRYSTOKI_FLAW_NAME = 1 << 7,	     /* a section or key name with other characters than names have */
+	CHRYSTOKI_FLAW_NAME = 1 << 7,        /* a section or key name with other characters than names have */
 	CHRYSTOKI_FLAW_OUTSIDE = 1 << 8,     /* an entry outside every section */
 	CHRYSTOKI_FLAW_STRAY_CLOSE = 1 << 9, /* a '}' that closes nothing */
 	CHRYSTOKI_FLAW_NOT_CLOSED =
-		1 << 10,		/* this section is not closed before the next one begins, or the file ends */
+		1 << 10,                /* this section is not closed before the next one begins, or the file ends */
 	CHRYSTOKI_FLAW_BRACE = 1 << 11, /* a brace on a line of its own or amid other things */
 	CHRYSTOKI_FLAW_UNREADABLE = 1 << 12,
 	CHRYSTOKI_FLAW_QUOTES = 1 << 13, /* a value in quotes */
@@ -58,7 +58,7 @@ struct chrystoki_line {
 	enum chrystoki_kind kind;
 	unsigned flaws;
 	ptrdiff_t section; /* index of the CHRYSTOKI_OPEN line this line belongs to, or CHRYSTOKI_NO_LINE */
-	size_t name_start, name_length;	  /* of OPEN and ENTRY */
+	size_t name_start, name_length;   /* of OPEN and ENTRY */
 	size_t value_start, value_length; /* of ENTRY */
 };
 
@@ -67,8 +67,8 @@ struct chrystoki {
 	size_t count;
 };
 
-#define CHRYSTOKI_INIT                    \
-	{                                 \
+#define CHRYSTOKI_INIT \
+	{ \
 		.lines = NULL, .count = 0 \
 	}
 #define CHRYSTOKI_AUTO __attribute__((cleanup(chrystoki_done))) struct chrystoki
@@ -115,8 +115,8 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f);
 /* The flaws that chrystoki_mend mends. */
 enum {
-	CHRYSTOKI_MENDABLE = CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM |
-			     CHRYSTOKI_FLAW_NO_SEMICOLON,
+	CHRYSTOKI_MENDABLE =
+		CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM | CHRYSTOKI_FLAW_NO_SEMICOLON,
 };
 
 /* Between the two halves of this part: one line more at `index`, read in its place by chrystoki_judge. */

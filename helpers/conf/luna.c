@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_SECTION "VirtualToken"
+#define GROUP_SECTION       "VirtualToken"
 #define SYNCHRONIZE_SECTION "HASynchronize"
 
 enum { KEY_SIZE = 48 };

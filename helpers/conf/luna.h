@@ -22,8 +22,8 @@ enum { LUNA_NUMBER_MAX = 99, LUNA_PORT_DEFAULT = 1792 };
 struct luna_server {
 	unsigned number;
 	ptrdiff_t line; /* index of its ServerName */
-	char *name;	/* owned */
-	char *port;	/* owned; NULL where there is none */
+	char *name;     /* owned */
+	char *port;     /* owned; NULL where there is none */
 };
 struct luna_servers {
 	struct luna_server *items;
@@ -38,7 +38,7 @@ int luna_server_remove(struct chrystoki *c, const char *name, bool *ret_changed,
 
 struct luna_group {
 	unsigned number;
-	ptrdiff_t line;			/* index of the first of its entries */
+	ptrdiff_t line;                 /* index of the first of its entries */
 	char *label, *serial, *members; /* owned; NULL where the entry is missing */
 };
 struct luna_groups {

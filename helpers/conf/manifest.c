@@ -19,9 +19,8 @@ struct manifest_entry *manifest_add(struct manifest *m, const char *path, const 
 {
 	if (m->count == m->capacity) {
 		const size_t more = m->capacity < 64 ? 64 : m->capacity * 2;
-		struct manifest_entry *grown = more < SIZE_MAX / sizeof(*grown) / 2
-						       ? realloc(m->entries, more * sizeof(*grown))
-						       : NULL;
+		struct manifest_entry *grown =
+			more < SIZE_MAX / sizeof(*grown) / 2 ? realloc(m->entries, more * sizeof(*grown)) : NULL;
 		if (grown == NULL) {
 			(void)fault_memory(f);
 			return NULL;

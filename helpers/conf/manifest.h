@@ -25,7 +25,7 @@ enum manifest_type { MANIFEST_FILE, MANIFEST_DIR, MANIFEST_LINK, MANIFEST_OTHER 
 enum { MANIFEST_DIGEST_SIZE = 32 };
 
 struct manifest_entry {
-	char *path; /* owned; below the root, without a leading slash; "" is the root itself */
+	char *path;   /* owned; below the root, without a leading slash; "" is the root itself */
 	char *target; /* owned; of a link, else NULL */
 	enum manifest_type type;
 	/* A directory that is only passed through has none of what follows: whose it is, is not our affair. */
@@ -33,8 +33,8 @@ struct manifest_entry {
 	bool has_digest; /* of a file */
 	uid_t uid;
 	gid_t gid;
-	mode_t mode; /* permission bits */
-	uint64_t size; /* of a file */
+	mode_t mode;                                /* permission bits */
+	uint64_t size;                              /* of a file */
 	unsigned char digest[MANIFEST_DIGEST_SIZE]; /* SHA-256 */
 };
 

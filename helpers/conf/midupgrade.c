@@ -14,7 +14,7 @@ static bool line_begins(const char *bytes, const struct script_line *line, const
 
 struct marks {
 	size_t begin, end; /* offsets of the block, its last line included; equal where there is none */
-	size_t line;	   /* of the first mark, from 1; 0: none */
+	size_t line;       /* of the first mark, from 1; 0: none */
 	bool torn;
 };
 

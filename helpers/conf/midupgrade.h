@@ -18,7 +18,7 @@
 extern const char midupgrade_block[];
 /* How the lines of the two marks begin. */
 #define MIDUPGRADE_BEGIN "# >>> okv-luna"
-#define MIDUPGRADE_END "# <<< okv-luna"
+#define MIDUPGRADE_END   "# <<< okv-luna"
 
 enum midupgrade_state {
 	MIDUPGRADE_NONE,    /* no block */
@@ -42,8 +42,8 @@ int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, s
 enum midupgrade_relic {
 	MIDUPGRADE_RELIC_GROUPADD, /* an outer line that makes the HSM group */
 	MIDUPGRADE_RELIC_NESTED,   /* such a command inside something else: not removed by us */
-	MIDUPGRADE_RELIC_EXIT,	   /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
-	MIDUPGRADE_RELIC_QUOTE,	   /* a typographic quote in a line of code */
+	MIDUPGRADE_RELIC_EXIT,     /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
+	MIDUPGRADE_RELIC_QUOTE,    /* a typographic quote in a line of code */
 };
 /* Calls `each` for every relic, outside the block; line numbers from 1. */
 int midupgrade_relics(const char *bytes, size_t length, const char *group,

@@ -69,8 +69,7 @@ static int fields_split(char *line, char *ret_fields[FIELDS_MAX], struct fault *
 }
 
 /* Replaces %{NAME} and %%. */
-static int settings_expand(const char *field, const struct policy_setting *settings, struct text *out,
-			   struct fault *f)
+static int settings_expand(const char *field, const struct policy_setting *settings, struct text *out, struct fault *f)
 {
 	for (const char *at = field; *at != '\0';) {
 		const size_t plain = strcspn(at, "%");

@@ -34,9 +34,9 @@
 #include "base/fault.h"
 
 enum {
-	POLICY_LINE_MAX = 4096,      /* a line has fewer bytes */
-	POLICY_RULES_MAX = 256,      /* of all files together */
-	POLICY_COMPONENTS_MAX = 64,  /* of one path */
+	POLICY_LINE_MAX = 4096,     /* a line has fewer bytes */
+	POLICY_RULES_MAX = 256,     /* of all files together */
+	POLICY_COMPONENTS_MAX = 64, /* of one path */
 };
 
 struct policy_setting {
@@ -56,10 +56,10 @@ struct policy_accounts {
 #define POLICY_ID_KEEP ((uint32_t)-1)
 
 struct policy_rule {
-	char *path;               /* owned; components separated by NUL, no slashes */
-	const char **components;  /* owned array into path */
+	char *path;              /* owned; components separated by NUL, no slashes */
+	const char **components; /* owned array into path */
 	size_t count;
-	size_t plain;   /* how many components from the start hold no wildcard */
+	size_t plain; /* how many components from the start hold no wildcard */
 	bool recursive, files_only, directories_only, keep_set_id, masked, has_mode;
 	mode_t mode;
 	uid_t uid; /* POLICY_ID_KEEP: leave it */

@@ -19,8 +19,8 @@ struct preserved {
 	size_t count;
 };
 
-#define PRESERVED_INIT                    \
-	{                                 \
+#define PRESERVED_INIT \
+	{ \
 		.paths = NULL, .count = 0 \
 	}
 #define PRESERVED_AUTO __attribute__((cleanup(preserved_done))) struct preserved
@@ -48,9 +48,9 @@ enum preserved_flaw {
 	PRESERVED_FLAW_NONE,
 	PRESERVED_FLAW_RELATIVE, /* does not begin with '/' */
 	PRESERVED_FLAW_WILDCARD, /* '*', '?' or '[': taken literally */
-	PRESERVED_FLAW_DOTS,	 /* a component "." or ".." */
-	PRESERVED_FLAW_ROOT,	 /* "/" alone */
-	PRESERVED_FLAW_BYTES,	 /* a blank at an end, control characters or bytes that are no ASCII */
+	PRESERVED_FLAW_DOTS,     /* a component "." or ".." */
+	PRESERVED_FLAW_ROOT,     /* "/" alone */
+	PRESERVED_FLAW_BYTES,    /* a blank at an end, control characters or bytes that are no ASCII */
 };
 enum preserved_flaw preserved_judge(const char *path);
 /* One clause for people. */

@@ -26,8 +26,8 @@ struct script {
 	bool ends_outer; /* a line added at the end would be `outer` */
 };
 
-#define SCRIPT_INIT                                            \
-	{                                                      \
+#define SCRIPT_INIT \
+	{ \
 		.lines = NULL, .count = 0, .ends_outer = false \
 	}
 #define SCRIPT_AUTO __attribute__((cleanup(script_done))) struct script

@@ -177,7 +177,7 @@ static void word_read(struct script_reader *r)
 		bool opens, closes;
 		enum script_nest nest;
 	} reserved[] = {
-		{ "if", true, false, SCRIPT_NEST_IF },	    { "fi", false, true, SCRIPT_NEST_IF },
+		{ "if", true, false, SCRIPT_NEST_IF },      { "fi", false, true, SCRIPT_NEST_IF },
 		{ "while", true, false, SCRIPT_NEST_LOOP }, { "until", true, false, SCRIPT_NEST_LOOP },
 		{ "for", true, false, SCRIPT_NEST_LOOP },   { "select", true, false, SCRIPT_NEST_LOOP },
 		{ "done", false, true, SCRIPT_NEST_LOOP },  { "case", true, false, SCRIPT_NEST_CASE },

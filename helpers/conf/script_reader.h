@@ -11,11 +11,11 @@ enum { SCRIPT_DEPTH_MAX = 200, SCRIPT_DOCUMENTS_MAX = 16, SCRIPT_DELIMITER_MAX =
 
 /* What the reader is inside of. */
 enum script_nest {
-	SCRIPT_NEST_SUBSHELL,	/* ( ), also of a case pattern */
-	SCRIPT_NEST_COMMAND,	/* $( ), <( ), >( ), and the words of an array */
+	SCRIPT_NEST_SUBSHELL,   /* ( ), also of a case pattern */
+	SCRIPT_NEST_COMMAND,    /* $( ), <( ), >( ), and the words of an array */
 	SCRIPT_NEST_ARITHMETIC, /* (( )), $(( )) */
-	SCRIPT_NEST_GROUP,	/* a plain parenthesis inside arithmetic */
-	SCRIPT_NEST_PARAMETER,	/* ${ } */
+	SCRIPT_NEST_GROUP,      /* a plain parenthesis inside arithmetic */
+	SCRIPT_NEST_PARAMETER,  /* ${ } */
 	SCRIPT_NEST_BACKTICK,
 	SCRIPT_NEST_DOUBLE, /* "" */
 	SCRIPT_NEST_SINGLE, /* '' */

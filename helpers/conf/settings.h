@@ -15,15 +15,15 @@
 #include "base/fault.h"
 
 /* Where this product lives below the root; fixed, since OKV preserves it by that name. */
-#define SETTINGS_PREFIX "/opt/okv-luna"
-#define SETTINGS_FILE SETTINGS_PREFIX "/etc/okv-luna.conf"
-#define SETTINGS_VAR SETTINGS_PREFIX "/var"
-#define SETTINGS_POLICY SETTINGS_PREFIX "/share/policy"
+#define SETTINGS_PREFIX       "/opt/okv-luna"
+#define SETTINGS_FILE         SETTINGS_PREFIX "/etc/okv-luna.conf"
+#define SETTINGS_VAR          SETTINGS_PREFIX "/var"
+#define SETTINGS_POLICY       SETTINGS_PREFIX "/share/policy"
 #define SETTINGS_POLICY_LOCAL SETTINGS_PREFIX "/etc/policy.d"
 /* Where OKV looks (OKV 21.3 and later). */
 #define SETTINGS_OKV_HSM "/usr/local/okv/hsm"
 #define SETTINGS_GENERIC SETTINGS_OKV_HSM "/generic"
-#define SETTINGS_BUNDLE SETTINGS_OKV_HSM "/hsmbundle"
+#define SETTINGS_BUNDLE  SETTINGS_OKV_HSM "/hsmbundle"
 
 struct settings {
 	char *vendor_name;
@@ -33,7 +33,7 @@ struct settings {
 	char *hsm_group;
 	char *okv_user;
 	char *okv_group;
-	char *profile; /* "guide" or "strict" */
+	char *profile;     /* "guide" or "strict" */
 	char *token_label; /* "": any */
 	uint64_t min_slots;
 	uint64_t slot_timeout; /* seconds */

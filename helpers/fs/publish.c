@@ -37,9 +37,9 @@ static void attribute_copy(int from, int to, const char *name)
 static bool changed_since(const struct stat *expected, const struct stat *now)
 {
 	return expected->st_dev != now->st_dev || expected->st_ino != now->st_ino ||
-	       expected->st_size != now->st_size ||
-	       expected->st_mtim.tv_sec != now->st_mtim.tv_sec || expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec ||
-	       expected->st_ctim.tv_sec != now->st_ctim.tv_sec || expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
+	       expected->st_size != now->st_size || expected->st_mtim.tv_sec != now->st_mtim.tv_sec ||
+	       expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec || expected->st_ctim.tv_sec != now->st_ctim.tv_sec ||
+	       expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
 }
 
 /* 1: *ret_old is the regular file under the name; 0: nothing there; -1: something else is there, or it changed. */
@@ -75,8 +75,7 @@ int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f
 	return 0;
 }
 
-int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage,
-		   struct fault *f)
+int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage, struct fault *f)
 {
 	struct fs_stage stage = { .dir = -1, .fd = -1, .how = *how };
 	FS_AUTO int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
@@ -162,8 +161,9 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 			return 0;
 		const int errnum = errno;
 		(void)fsync(stage->dir);
-		return fault_incomplete(f, "the new '%s' is in place, but the old one beside it cannot be removed: %s; "
-					   "run it again",
+		return fault_incomplete(f,
+					"the new '%s' is in place, but the old one beside it cannot be removed: %s; "
+					"run it again",
 					SHOWN(stage->leaf), fault_errno_text(errnum));
 	}
 	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */

@@ -31,7 +31,9 @@ struct fs_publish {
 };
 
 #define FS_PUBLISH_NEW(new_mode) \
-	{ .mode = (new_mode), .uid = (uid_t)-1, .gid = (gid_t)-1, .force = false, .expected = NULL }
+	{ \
+		.mode = (new_mode), .uid = (uid_t)-1, .gid = (gid_t)-1, .force = false, .expected = NULL \
+	}
 
 /*
  * The same in pieces, for content that is not held in memory: begin makes the stage beside `leaf`, 0600 and of the
@@ -48,7 +50,10 @@ struct fs_stage {
 	bool exists, owned;
 };
 
-#define FS_STAGE_INIT { .dir = -1, .fd = -1 }
+#define FS_STAGE_INIT \
+	{ \
+		.dir = -1, .fd = -1 \
+	}
 #define FS_STAGE_AUTO __attribute__((cleanup(fs_stage_cancel))) struct fs_stage
 
 int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage,

@@ -90,8 +90,8 @@ enum leaf {
 
 struct walked {
 	char leaf[FS_NAME_SIZE];
-	char trail[PATH_MAX];	  /* what has been walked, free of links, without the leading slash */
-	struct text *links; /* each link followed, " -> " its target; or NULL */
+	char trail[PATH_MAX]; /* what has been walked, free of links, without the leading slash */
+	struct text *links;   /* each link followed, " -> " its target; or NULL */
 };
 
 static bool is_link(int dir, const char *name)
@@ -160,9 +160,8 @@ static int walk(int root, const char *path, enum fs_follow follow, enum leaf lea
 
 		const int errnum = errno;
 		char target[PATH_MAX];
-		const ssize_t length = errnum == ELOOP || errnum == ENOTDIR
-					       ? readlinkat(dir, name, target, sizeof(target) - 1)
-					       : -1;
+		const ssize_t length =
+			errnum == ELOOP || errnum == ENOTDIR ? readlinkat(dir, name, target, sizeof(target) - 1) : -1;
 		if (length < 0) {
 			const char *slash = trail[0] != '\0' ? "/" : "";
 			return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(trail), slash,
@@ -176,10 +175,8 @@ static int walk(int root, const char *path, enum fs_follow follow, enum leaf lea
 			return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(path), LINKS_MAX);
 
 		if (ret_walked->links != NULL)
-			text_add_format(ret_walked->links, "%s/%s%s%s -> %s",
-					ret_walked->links->length > 0 ? ", " : "", trail, trail[0] != '\0' ? "/" : "",
-					name,
-					target);
+			text_add_format(ret_walked->links, "%s/%s%s%s -> %s", ret_walked->links->length > 0 ? ", " : "",
+					trail, trail[0] != '\0' ? "/" : "", name, target);
 
 		char longer[sizeof(todo)];
 		const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, at);

@@ -39,9 +39,12 @@ struct fs_place {
 	int dir; /* the directory that holds the leaf */
 	char leaf[FS_NAME_SIZE];
 	char path[PATH_MAX + FS_NAME_SIZE + 1]; /* below root, free of links */
-	char *links;				/* owned; "/a/b -> c, /a/c -> d", or NULL where there was none */
+	char *links;                            /* owned; "/a/b -> c, /a/c -> d", or NULL where there was none */
 };
-#define FS_PLACE_INIT { .dir = -1, .links = NULL }
+#define FS_PLACE_INIT \
+	{ \
+		.dir = -1, .links = NULL \
+	}
 #define FS_PLACE_AUTO __attribute__((cleanup(fs_place_done))) struct fs_place
 int fs_place_find(int root, const char *path, struct fs_place *ret_place, struct fault *f);
 void fs_place_done(struct fs_place *place);

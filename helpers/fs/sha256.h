@@ -20,7 +20,10 @@ struct fs_sha256 {
 	int socket;
 };
 
-#define SHA256_INIT { .state = NULL, .socket = -1 }
+#define SHA256_INIT \
+	{ \
+		.state = NULL, .socket = -1 \
+	}
 #define SHA256_AUTO __attribute__((cleanup(fs_sha256_done))) struct fs_sha256
 
 /* Begins a new digest; may be called again on the same object. */

@@ -23,13 +23,16 @@ struct fs_trail_step {
 };
 
 struct fs_trail {
-	int root;         /* borrowed */
-	struct text path; /* of the directory that is open, "" for the root */
+	int root;                    /* borrowed */
+	struct text path;            /* of the directory that is open, "" for the root */
 	struct fs_trail_step *steps; /* owned; the last is the directory at hand */
 	size_t count;
 };
 
-#define FS_TRAIL_INIT(of_root) { .root = (of_root), .path = { 0 }, .steps = NULL, .count = 0 }
+#define FS_TRAIL_INIT(of_root) \
+	{ \
+		.root = (of_root), .path = { 0 }, .steps = NULL, .count = 0 \
+	}
 #define FS_TRAIL_AUTO __attribute__((cleanup(fs_trail_done))) struct fs_trail
 
 void fs_trail_done(struct fs_trail *trail);

@@ -25,8 +25,8 @@ struct raw_entry {
 
 struct walker {
 	const struct fs_walk *walk;
-	struct text path;    /* of the entry at hand */
-	struct text pending; /* names of directories still to be entered, each ended by NUL; a stack of levels */
+	struct text path;      /* of the entry at hand */
+	struct text pending;   /* names of directories still to be entered, each ended by NUL; a stack of levels */
 	unsigned char *states; /* state_size bytes for each level */
 	union {
 		unsigned char bytes[BLOCK_SIZE];
@@ -167,8 +167,8 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 			at += raw->length;
 			if (dots(raw->name))
 				continue;
-			if (w->walk->wants != NULL && !w->walk->wants(w->walk->context, state_of(w, level), raw->name,
-								   raw->type))
+			if (w->walk->wants != NULL &&
+			    !w->walk->wants(w->walk->context, state_of(w, level), raw->name, raw->type))
 				continue;
 			const int r = path_push(w, raw->name, f) < 0 ||
 				      entry_visit(w, dir, level, raw->name, holder, in_open, f) < 0;
@@ -254,8 +254,7 @@ static int start_walk(struct walker *w, int dir, const char *leaf, struct fault 
 	return level_walk(w, dir, leaf, inode, &start, 1, f);
 }
 
-int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk,
-	    struct fault *f)
+int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk, struct fault *f)
 {
 	struct walker *w = calloc(1, sizeof(*w));
 	if (w == NULL)

@@ -21,7 +21,7 @@
 enum { PLACES_MAX = 256, DIRECTORY_FILES_MAX = 64 };
 
 #define REPAIR_COMMAND "okv-luna repair --phase post-upgrade"
-#define CHECK_COMMAND "okv-luna config check"
+#define CHECK_COMMAND  "okv-luna config check"
 
 void hsm_causes_done(struct hsm_causes *causes)
 {
@@ -53,9 +53,9 @@ int hsm_cause_add(struct hsm_causes *causes, const char *command, struct fault *
 
 /* A path to be tried, and who names it. */
 struct place {
-	char *path;	/* owned */
+	char *path;     /* owned */
 	char *named_by; /* owned: "ClientCertFile of section LunaSA Client" */
-	bool optional;	/* not every client has it */
+	bool optional;  /* not every client has it */
 };
 
 struct diagnosis {
@@ -119,8 +119,8 @@ static int conf_find(struct diagnosis *d, struct fault *f)
 	d->conf_path = text_take(&path);
 	if (strcmp(d->conf_path, d->settings->chrystoki_conf) != 0)
 		return hsm_cause_add(&d->causes, CHECK_COMMAND, f,
-				       "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
-				       SHOWN(d->conf_path), SHOWN(d->settings->chrystoki_conf));
+				     "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
+				     SHOWN(d->conf_path), SHOWN(d->settings->chrystoki_conf));
 	return 0;
 }
 
@@ -233,13 +233,13 @@ static int group_causes(struct diagnosis *d, struct fault *f)
 
 	if (!accounts_group_find(&d->group, group, &gid))
 		return hsm_cause_add(&d->causes, REPAIR_COMMAND, f,
-				       "group '%s' does not exist; an upgrade of the operating system drops it",
-				       SHOWN(group));
+				     "group '%s' does not exist; an upgrade of the operating system drops it",
+				     SHOWN(group));
 	for (size_t i = 0; i < d->identity.group_count; i++)
 		if (d->identity.groups[i] == gid)
 			return 0;
 	return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' is not in group '%s'", SHOWN(d->user),
-			       SHOWN(group));
+			     SHOWN(group));
 }
 
 /* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
@@ -259,16 +259,15 @@ static void owner_add(const struct diagnosis *d, const struct hsm_reach *reach, 
 		text_add_format(out, ", and no group has the id %lu", (unsigned long)reach->gid);
 }
 
-static int missing_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach,
-			 struct fault *f)
+static int missing_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
 {
 	if (place->optional)
 		return 0;
 	if (reach->path[reach->failed_length] == '\0')
 		return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there",
-				       SHOWN(reach->path), place->named_by);
+				     SHOWN(reach->path), place->named_by);
 	return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there: there is no '%s'",
-			       SHOWN(reach->path), place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
+			     SHOWN(reach->path), place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
 }
 
 static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, struct fault *f)
@@ -281,10 +280,10 @@ static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, stru
 		return -1;
 	if (reach->path[reach->failed_length] == '\0')
 		return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user),
-				       act, SHOWN(reach->path), text_string(&owner));
+				     act, SHOWN(reach->path), text_string(&owner));
 	return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
-			       SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
-			       text_string(&owner));
+			     SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
+			     text_string(&owner));
 }
 
 static int reach_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
@@ -294,7 +293,7 @@ static int reach_cause(struct diagnosis *d, const struct place *place, const str
 	if (reach->errnum == EACCES)
 		return denied_cause(d, reach, f);
 	return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "user '%s' cannot use '%s': %s", SHOWN(d->user),
-			       SHOWN(reach->path), fault_errno_text(reach->errnum));
+			     SHOWN(reach->path), fault_errno_text(reach->errnum));
 }
 
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
@@ -337,14 +336,13 @@ static int process_causes(struct diagnosis *d, struct fault *f)
 		return -1;
 	if (lacking == 0)
 		return 0;
-	return hsm_cause_add(
-		&d->causes, "reboot", f,
-		"%zu running process%s of user '%s' started before it was in group '%s' and cannot use it", lacking,
-		lacking == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+	return hsm_cause_add(&d->causes, "reboot", f,
+			     "%zu running process%s of user '%s' started before it was in group '%s' and cannot use it",
+			     lacking, lacking == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
 }
 
 int hsm_diagnose(int root, const struct settings *settings, const char *user, const struct hsm_answer *answer,
-		   struct hsm_causes *ret_causes, struct fault *f)
+		 struct hsm_causes *ret_causes, struct fault *f)
 {
 	struct diagnosis *d = calloc(1, sizeof(*d));
 

@@ -18,7 +18,7 @@
 
 struct hsm_cause {
 	char *sentence; /* owned; without a full stop */
-	char *command;	/* owned; what mends it */
+	char *command;  /* owned; what mends it */
 };
 
 struct hsm_causes {
@@ -38,6 +38,6 @@ int hsm_cause_add(struct hsm_causes *causes, const char *command, struct fault *
  * lack of memory or processes, and where there is no such user.
  */
 int hsm_diagnose(int root, const struct settings *settings, const char *user, const struct hsm_answer *answer,
-		   struct hsm_causes *ret_causes, struct fault *f);
+		 struct hsm_causes *ret_causes, struct fault *f);
 
 #endif

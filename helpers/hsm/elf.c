@@ -149,7 +149,7 @@ static int dynamic_read(struct image *image)
 	return 0;
 }
 
-static const ElfW(Dyn) *dynamic_find(const struct image *image, int64_t tag)
+static const ElfW(Dyn) * dynamic_find(const struct image *image, int64_t tag)
 {
 	for (size_t i = 0; i < image->dynamic_count; i++)
 		if ((int64_t)image->dynamic[i].d_tag == tag)

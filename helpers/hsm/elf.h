@@ -18,7 +18,7 @@
 enum { HSM_ELF_NEEDED_MAX = 64 };
 
 struct hsm_elf {
-	char *strings;				  /* owned: what the pointers below point into */
+	char *strings;                          /* owned: what the pointers below point into */
 	const char *needed[HSM_ELF_NEEDED_MAX]; /* DT_NEEDED, in order */
 	size_t needed_count;
 	const char *soname;  /* or NULL */

@@ -43,8 +43,8 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
 		if (line->kind == ASSIGN_FLAWED)
-			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", HSM_ENV_FILE,
-				   i + 1, assign_flaw_text(line->flaw));
+			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", HSM_ENV_FILE, i + 1,
+				   assign_flaw_text(line->flaw));
 		if (line->kind != ASSIGN_VALUE)
 			continue;
 		TEXT_AUTO item = { 0 };
@@ -76,7 +76,6 @@ int hsm_library_read(int root, char **ret_path, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
 
-	return assignments_read(root, HSM_CONF_FILE, &lines, f) < 0
-		       ? -1
-		       : assign_get(&lines, "PKCS11_LIB_LOC", ret_path, f);
+	return assignments_read(root, HSM_CONF_FILE, &lines, f) < 0 ? -1
+								    : assign_get(&lines, "PKCS11_LIB_LOC", ret_path, f);
 }

@@ -13,7 +13,7 @@
 #include "base/report.h"
 
 #define HSM_CONF_FILE SETTINGS_GENERIC "/okv_hsm.conf"
-#define HSM_ENV_FILE SETTINGS_GENERIC "/okv_hsm_env"
+#define HSM_ENV_FILE  SETTINGS_GENERIC "/okv_hsm_env"
 
 struct hsm_environment {
 	char **items; /* owned; "NAME=VALUE", ends with NULL */

@@ -12,11 +12,14 @@
 #include "fs/root.h"
 
 struct hsm_file {
-	int fd;		       /* the library, for reading */
+	int fd;                /* the library, for reading */
 	struct fs_place place; /* its path without links, and the links */
 };
 
-#define HSM_FILE_INIT { .fd = -1, .place = FS_PLACE_INIT }
+#define HSM_FILE_INIT \
+	{ \
+		.fd = -1, .place = FS_PLACE_INIT \
+	}
 #define HSM_FILE_AUTO __attribute__((cleanup(hsm_file_done))) struct hsm_file
 
 /*

@@ -51,16 +51,16 @@ static int group_check(const struct chrystoki *conf, const struct luna_group *gr
 
 	if (group->label == NULL || group->serial == NULL || group->members == NULL)
 		return hsm_cause_add(causes, CHECK_COMMAND, f,
-				       "HA group %02u in '%s' lacks its %s, so it does not show", group->number,
-				       SHOWN(file),
-				       group->label == NULL    ? "label"
-				       : group->serial == NULL ? "serial number"
-							       : "members");
+				     "HA group %02u in '%s' lacks its %s, so it does not show", group->number,
+				     SHOWN(file),
+				     group->label == NULL    ? "label"
+				     : group->serial == NULL ? "serial number"
+							     : "members");
 	const size_t length = luna_member(group->members, 0, &first);
 	if ((group->serial[0] != '1' || !text_equal(first, length, group->serial + 1)) &&
 	    hsm_cause_add(causes, CHECK_COMMAND, f,
-			    "HA group '%s' in '%s' has serial number %s, which is not '1' and its first member's",
-			    SHOWN(group->label), SHOWN(file), SHOWN(group->serial)) < 0)
+			  "HA group '%s' in '%s' has serial number %s, which is not '1' and its first member's",
+			  SHOWN(group->label), SHOWN(file), SHOWN(group->serial)) < 0)
 		return -1;
 	if (chrystoki_entries(conf, "HASynchronize", group->label, &line) == 0)
 		return hsm_cause_add(
@@ -87,12 +87,12 @@ static int servers_check(const struct chrystoki *conf, const char *file, struct 
 	if (servers.count == 0 || first_free > last)
 		return 0;
 	return hsm_cause_add(causes, CHECK_COMMAND, f,
-			       "'%s' has no ServerName%02u but later ones: the library may stop at the gap",
-			       SHOWN(file), first_free);
+			     "'%s' has no ServerName%02u but later ones: the library may stop at the gap", SHOWN(file),
+			     first_free);
 }
 
 int hsm_highavail_check(const struct chrystoki *conf, const char *file, const struct hsm_answer *answer,
-			  struct hsm_causes *causes, struct fault *f)
+			struct hsm_causes *causes, struct fault *f)
 {
 	__attribute__((cleanup(luna_groups_done))) struct luna_groups groups = { .items = NULL };
 	bool show;

@@ -15,6 +15,6 @@
 
 /* `file` is where the configuration was read from; `answer` as in hsm_diagnose. */
 int hsm_highavail_check(const struct chrystoki *conf, const char *file, const struct hsm_answer *answer,
-			  struct hsm_causes *causes, struct fault *f);
+			struct hsm_causes *causes, struct fault *f);
 
 #endif

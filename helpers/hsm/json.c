@@ -6,7 +6,7 @@
 #include "hsm/table.h"
 
 static const char *const end_names[] = {
-	[HSM_END_WHOLE] = "whole", [HSM_END_LATE] = "late",	    [HSM_END_CRASHED] = "crashed",
+	[HSM_END_WHOLE] = "whole", [HSM_END_LATE] = "late",     [HSM_END_CRASHED] = "crashed",
 	[HSM_END_LEFT] = "left",   [HSM_END_CLOSED] = "closed", [HSM_END_UNLOADABLE] = "unloadable",
 	[HSM_END_ERROR] = "error", [HSM_END_LIED] = "lied",
 };

@@ -38,7 +38,7 @@ size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
 		missing++;
 		text_add_format(out, "slot %" PRIu64 ": no %s (%s %s)\n", slot->id, needed[i].purpose,
 				HSM_MECHANISM(needed[i].type),
-				found == NULL	      ? "is not offered"
+				found == NULL         ? "is not offered"
 				: found->rv != CKR_OK ? "cannot be asked about"
 						      : "is offered for other uses only");
 	}
@@ -151,7 +151,7 @@ int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, stru
 }
 
 int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
-		struct fault *f)
+	      struct fault *f)
 {
 	const struct hsm_question question = { .root = root, .settings = settings, .report = report };
 	const struct hsm_wish wish = {

@@ -21,7 +21,7 @@ struct hsm_wish {
 	const char *label, *serial, *model, *manufacturer;
 	bool slot_id_set;
 	uint64_t slot_id;
-	uint64_t least;	 /* usable slots that match all the above; 0 counts as 1 */
+	uint64_t least;  /* usable slots that match all the above; 0 counts as 1 */
 	bool mechanisms; /* each of them must offer what OKV needs */
 };
 
@@ -34,7 +34,7 @@ int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, stru
  * -1: *f is the verdict.  *ret_answer is filled in both cases (empty when no child ran); end with hsm_answer_done.
  */
 int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
-		struct fault *f);
+	      struct fault *f);
 
 /* The mechanisms OKV uses: each difference as one line ("slot 3: no AES key generation (CKM_AES_KEY_GEN)"). */
 size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out);

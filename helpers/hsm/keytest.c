@@ -31,8 +31,8 @@ static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv
 static bool login(struct keytest *test, const struct hsm_key_question *question)
 {
 	test->board->call = HSM_CALL_LOGIN;
-	const unsigned long rv = test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin,
-							  question->pin_length);
+	const unsigned long rv =
+		test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin, question->pin_length);
 	/* This process has its own copy of the memory, and no more use for the PIN. */
 	text_wipe(question->pin, question->pin_length);
 	return rv == CKR_USER_ALREADY_LOGGED_IN || call_note(test, HSM_CALL_LOGIN, rv);
@@ -71,8 +71,7 @@ static bool attribute(struct keytest *test, unsigned long key, unsigned long typ
 {
 	struct cryptoki_attribute wanted = { type, value, size };
 
-	return CALL(test, HSM_CALL_ATTRIBUTES,
-		    test->functions->C_GetAttributeValue(test->session, key, &wanted, 1)) &&
+	return CALL(test, HSM_CALL_ATTRIBUTES, test->functions->C_GetAttributeValue(test->session, key, &wanted, 1)) &&
 	       wanted.length == size;
 }
 
@@ -120,7 +119,7 @@ static void round_trip(struct keytest *test, unsigned long key)
 }
 
 struct tell_key hsm_key_test(const struct cryptoki_functions *functions, struct hsm_board *board,
-			       const struct hsm_slot *slot, const struct hsm_key_question *question)
+			     const struct hsm_slot *slot, const struct hsm_key_question *question)
 {
 	struct keytest test = { .functions = functions, .board = board };
 	unsigned long key = 0;

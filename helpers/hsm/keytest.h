@@ -14,6 +14,6 @@
 
 /* The outcome; what ended it early is in rv and call. */
 struct tell_key hsm_key_test(const struct cryptoki_functions *functions, struct hsm_board *board,
-			       const struct hsm_slot *slot, const struct hsm_key_question *question);
+			     const struct hsm_slot *slot, const struct hsm_key_question *question);
 
 #endif

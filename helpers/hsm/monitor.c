@@ -29,8 +29,8 @@ static const struct hsm_slot *pin_in_danger(const struct hsm_answer *answer, con
 }
 
 static enum hsm_state state_of(const struct hsm_monitor *monitor, const struct hsm_answer *answer,
-				 const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
-				 struct text *why)
+			       const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
+			       struct text *why)
 {
 	const struct hsm_slot *slot = pin_in_danger(answer, wish);
 
@@ -74,8 +74,8 @@ static uint64_t matching(const struct hsm_answer *answer, const struct hsm_wish 
 }
 
 enum hsm_state hsm_monitor_line(const struct hsm_monitor *monitor, const struct hsm_answer *answer,
-				    const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
-				    struct text *out)
+				const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
+				struct text *out)
 {
 	static const char *const names[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 	TEXT_AUTO why = { 0 };

@@ -30,7 +30,7 @@ struct hsm_monitor {
 void hsm_monitor_init(struct hsm_monitor *monitor, struct report *next);
 /* `verdict` of kind FAULT_NONE: all is well.  Adds the line, with its line feed. */
 enum hsm_state hsm_monitor_line(const struct hsm_monitor *monitor, const struct hsm_answer *answer,
-				    const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
-				    struct text *out);
+				const struct hsm_wish *wish, const struct fault *verdict, uint64_t timeout_ms,
+				struct text *out);
 
 #endif

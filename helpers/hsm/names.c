@@ -71,11 +71,8 @@ static const struct name returns[] = {
 };
 
 static const struct name mechanisms[] = {
-	{ 0x1080, "CKM_AES_KEY_GEN" },
-	{ 0x1081, "CKM_AES_ECB" },
-	{ 0x1082, "CKM_AES_CBC" },
-	{ 0x1085, "CKM_AES_CBC_PAD" },
-	{ 0x1087, "CKM_AES_GCM" },
+	{ 0x1080, "CKM_AES_KEY_GEN" }, { 0x1081, "CKM_AES_ECB" }, { 0x1082, "CKM_AES_CBC" },
+	{ 0x1085, "CKM_AES_CBC_PAD" }, { 0x1087, "CKM_AES_GCM" },
 };
 
 static const char *find(const struct name *names, size_t count, const char *prefix, struct hsm_name *storage,
@@ -101,10 +98,30 @@ const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type)
 const char *hsm_call_name(uint32_t call)
 {
 	static const char *const names[HSM_CALL_COUNT] = {
-		"", "loading it", "C_GetFunctionList", "C_Initialize", "C_GetInfo", "C_GetSlotList", "C_GetSlotInfo",
-		"C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_GetInterfaceList", "C_OpenSession",
-		"C_Login", "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_GetAttributeValue",
-		"C_EncryptInit", "C_Encrypt", "C_DecryptInit", "C_Decrypt", "C_Logout", "C_CloseSession", "C_Finalize",
+		"",
+		"loading it",
+		"C_GetFunctionList",
+		"C_Initialize",
+		"C_GetInfo",
+		"C_GetSlotList",
+		"C_GetSlotInfo",
+		"C_GetTokenInfo",
+		"C_GetMechanismList",
+		"C_GetMechanismInfo",
+		"C_GetInterfaceList",
+		"C_OpenSession",
+		"C_Login",
+		"C_FindObjectsInit",
+		"C_FindObjects",
+		"C_FindObjectsFinal",
+		"C_GetAttributeValue",
+		"C_EncryptInit",
+		"C_Encrypt",
+		"C_DecryptInit",
+		"C_Decrypt",
+		"C_Logout",
+		"C_CloseSession",
+		"C_Finalize",
 	};
 
 	return call < HSM_CALL_COUNT ? names[call] : "";

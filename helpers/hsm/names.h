@@ -19,7 +19,7 @@ struct hsm_name {
 const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv);
 const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type);
 /* HSM_RV(rv) may be used as a printf argument, as SHOWN() may. */
-#define HSM_RV(rv) hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
+#define HSM_RV(rv)          hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
 #define HSM_MECHANISM(type) hsm_mechanism_name(&(struct hsm_name){ { 0 } }, (type))
 
 /* What PKCS#11's calls are called, for the child's board: index 0 is "". */

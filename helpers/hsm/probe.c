@@ -246,8 +246,7 @@ int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer
 	    hsm_environment_read(question->root, question->report, &environment, f) < 0)
 		return -1;
 
-	struct hsm_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-					 0);
+	struct hsm_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
 		return fault_system(f, errno, "cannot share memory with the child");
 	const int r = talk(question, &environment, board, &answer, f);

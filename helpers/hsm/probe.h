@@ -27,7 +27,7 @@
 #include "hsm/cryptoki.h"
 
 enum {
-	HSM_SLOTS_MAX = 1024,	     /* a library that claims more is not believed */
+	HSM_SLOTS_MAX = 1024,      /* a library that claims more is not believed */
 	HSM_MECHANISMS_MAX = 4096, /* the same, per slot */
 	HSM_INTERFACES_MAX = 16,
 	HSM_PRINTED_SIZE = 161,
@@ -42,30 +42,30 @@ struct hsm_key_question {
 };
 
 struct hsm_question {
-	int root;			 /* the tree; "/" or another */
+	int root;                        /* the tree; "/" or another */
 	const struct settings *settings; /* borrowed */
 	struct report *report; /* hears warnings (skipped environment lines, odd library habits); may be NULL */
 	const char *module;    /* NULL: PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings */
 	const char *user;      /* NULL: OKV_USER of the settings */
 	uint64_t timeout_ms;   /* 0: SLOT_TIMEOUT of the settings */
-	bool all;	       /* slots without a token too */
+	bool all;              /* slots without a token too */
 	bool mechanisms;       /* read each token's mechanisms */
 	bool interfaces;       /* read the PKCS#11 3.x interface list, where the library has one */
 	const struct hsm_key_question *key; /* NULL: do not log in */
-	const char *key_token;		      /* label of the token that holds the key; NULL: the first usable one */
-	const char *key_serial;		      /* or its serial number; NULL: any */
+	const char *key_token;              /* label of the token that holds the key; NULL: the first usable one */
+	const char *key_serial;             /* or its serial number; NULL: any */
 };
 
 /* How the conversation with the library ended. */
 enum hsm_end {
 	HSM_END_WHOLE,      /* it answered everything, zero slots included */
-	HSM_END_LATE,	      /* a call did not return before the deadline */
+	HSM_END_LATE,       /* a call did not return before the deadline */
 	HSM_END_CRASHED,    /* a signal ended the child inside a call */
-	HSM_END_LEFT,	      /* the library ended the process by itself */
+	HSM_END_LEFT,       /* the library ended the process by itself */
 	HSM_END_CLOSED,     /* the library closed descriptors that are not its own */
 	HSM_END_UNLOADABLE, /* dlopen(3) refused it, or C_GetFunctionList gave no usable list */
 	HSM_END_ERROR,      /* a call answered with an error that leaves no slot list */
-	HSM_END_LIED,	      /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
+	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
 };
 
 struct hsm_mechanism {
@@ -84,8 +84,8 @@ struct hsm_slot {
 	uint64_t slot_flags;
 	struct cryptoki_version slot_hardware, slot_firmware;
 
-	bool present;	   /* a token is there */
-	bool usable;	   /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
+	bool present;    /* a token is there */
+	bool usable;     /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
 	uint64_t hsm_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
 	char label[CRYPTOKI_LABEL_SIZE + 1];
 	char manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
@@ -106,12 +106,12 @@ struct hsm_slot {
 struct hsm_key {
 	bool asked;
 	uint64_t slot;
-	uint64_t rv;	       /* of the call that ended the check early, else CKR_OK */
+	uint64_t rv;           /* of the call that ended the check early, else CKR_OK */
 	const char *call;      /* its name (static), NULL when all went through */
-	uint64_t found;	       /* objects of class secret key with that label */
+	uint64_t found;        /* objects of class secret key with that label */
 	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
 	bool sensitive, extractable;
-	bool tried;	/* the round trip was made */
+	bool tried;     /* the round trip was made */
 	bool encrypted; /* ... and gave the same bytes back */
 };
 
@@ -125,12 +125,12 @@ struct hsm_answer {
 	enum hsm_end end;
 	struct fault fault; /* FAULT_NONE with HSM_END_WHOLE, else kind (exit status) and the sentence */
 	const char *call;   /* the last call made (static), "" before the first */
-	uint64_t rv;	    /* its answer, with HSM_END_ERROR */
+	uint64_t rv;        /* its answer, with HSM_END_ERROR */
 	uint64_t elapsed_ms;
-	char *module;	   /* owned; as asked for */
+	char *module;      /* owned; as asked for */
 	char *module_real; /* owned; behind all links */
-	char *links;	   /* owned; the chain as "a -> b -> c", or NULL */
-	char *user;	   /* owned */
+	char *links;       /* owned; the chain as "a -> b -> c", or NULL */
+	char *user;        /* owned */
 
 	bool info_known;
 	struct cryptoki_version cryptoki, library_version;
@@ -144,12 +144,15 @@ struct hsm_answer {
 	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
 	size_t interface_count;
 
-	size_t printed;				/* bytes the library wrote to standard output and error */
+	size_t printed;                       /* bytes the library wrote to standard output and error */
 	char printed_first[HSM_PRINTED_SIZE]; /* the beginning of it */
-	unsigned strays;			/* processes that it had started and that were killed */
+	unsigned strays;                      /* processes that it had started and that were killed */
 };
 
-#define HSM_ANSWER_INIT { .end = HSM_END_LEFT, .fault = { 0 }, .call = "" }
+#define HSM_ANSWER_INIT \
+	{ \
+		.end = HSM_END_LEFT, .fault = { 0 }, .call = "" \
+	}
 #define HSM_ANSWER_AUTO __attribute__((cleanup(hsm_answer_done))) struct hsm_answer
 
 /*

@@ -111,7 +111,7 @@ static bool hear(void *listener, const void *bytes, size_t length)
 }
 
 int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_reach *items, size_t count,
-		     struct fault *f)
+		   struct fault *f)
 {
 	struct work work = { .items = items, .count = count };
 	struct proc_ward_end end = PROC_WARD_END_INIT;

@@ -25,14 +25,14 @@ struct hsm_reach {
 	const char *path; /* borrowed; full, below the root */
 	enum hsm_need need;
 	/* The answer. */
-	int errnum;	      /* 0: within reach */
+	int errnum;           /* 0: within reach */
 	size_t failed_length; /* so much of the path leads to the component that fails */
-	uid_t uid;	      /* of that component, where errnum is EACCES */
+	uid_t uid;            /* of that component, where errnum is EACCES */
 	gid_t gid;
 	mode_t mode;
 };
 
 int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_reach *items, size_t count,
-		     struct fault *f);
+		   struct fault *f);
 
 #endif

@@ -21,7 +21,7 @@
 enum {
 	TELL_TOKEN_SIZE = 16,
 	TELL_TEXT_SIZE = 256,
-	TELL_LENGTH_MAX = 2048,		   /* of one record */
+	TELL_LENGTH_MAX = 2048,            /* of one record */
 	TELL_TOTAL_MAX = 64 * 1024 * 1024, /* of all */
 };
 
@@ -64,12 +64,12 @@ void hsm_teller_tell(const struct teller *t, enum tell_kind kind, const void *bo
 /* In the parent. */
 struct tell_listener {
 	unsigned char token[TELL_TOKEN_SIZE]; /* set by the caller */
-	struct hsm_answer *answer;	      /* borrowed; slots, key, info and interfaces are filled */
-	struct text pending;		      /* not yet a whole record */
+	struct hsm_answer *answer;            /* borrowed; slots, key, info and interfaces are filled */
+	struct text pending;                  /* not yet a whole record */
 	size_t total;
 	struct tell_stop stop;
-	bool stopped;	   /* `stop` was told */
-	bool garbled;	   /* something wrote what no record is */
+	bool stopped;      /* `stop` was told */
+	bool garbled;      /* something wrote what no record is */
 	struct text notes; /* lines; warnings about the library's habits */
 };
 

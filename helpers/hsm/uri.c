@@ -92,12 +92,11 @@ void hsm_uri_done(struct hsm_uri *uri)
 }
 
 /* What is read, and whether it makes sense together. */
-static int uri_read(const char *path, struct hsm_uri *uri, char **slot, char **type, char **pin_value,
-		    struct fault *f)
+static int uri_read(const char *path, struct hsm_uri *uri, char **slot, char **type, char **pin_value, struct fault *f)
 {
 	const struct attribute in_path[] = {
 		{ "token", &uri->token },   { "serial", &uri->serial }, { "model", &uri->model },
-		{ "object", &uri->object }, { "slot-id", slot },	{ "manufacturer", &uri->manufacturer },
+		{ "object", &uri->object }, { "slot-id", slot },        { "manufacturer", &uri->manufacturer },
 		{ "type", type },
 	};
 	const struct attribute in_query[] = {

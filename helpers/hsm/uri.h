@@ -16,7 +16,7 @@
 
 struct hsm_uri {
 	char *token, *serial, *model, *manufacturer, *object; /* owned; NULL: not named */
-	char *pin_source, *module_path;			      /* owned; NULL: not named */
+	char *pin_source, *module_path;                       /* owned; NULL: not named */
 	bool slot_id_set;
 	uint64_t slot_id;
 };

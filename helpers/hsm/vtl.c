@@ -103,7 +103,7 @@ static int table_take(const struct proc_outcome *outcome, struct hsm_vtl *vtl, s
 }
 
 int hsm_vtl_run(const struct hsm_question *question, const struct hsm_answer *answer, struct hsm_vtl *ret_vtl,
-		  struct fault *f)
+		struct fault *f)
 {
 	HSM_VTL_AUTO vtl = HSM_VTL_INIT;
 	HSM_ENVIRONMENT_AUTO environment = { 0 };

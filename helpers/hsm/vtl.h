@@ -27,12 +27,15 @@ struct hsm_vtl {
 	struct text differences; /* one per line; empty: both say the same */
 };
 
-#define HSM_VTL_INIT { .file = NULL, .status = -1, .differences = { 0 } }
+#define HSM_VTL_INIT \
+	{ \
+		.file = NULL, .status = -1, .differences = { 0 } \
+	}
 #define HSM_VTL_AUTO __attribute__((cleanup(hsm_vtl_done))) struct hsm_vtl
 
 /* Fails where it could not be run, not for what it says. */
 int hsm_vtl_run(const struct hsm_question *question, const struct hsm_answer *answer, struct hsm_vtl *ret_vtl,
-		  struct fault *f);
+		struct fault *f);
 void hsm_vtl_done(struct hsm_vtl *vtl);
 void hsm_vtl_json(const struct hsm_vtl *vtl, struct json *j);
 

@@ -39,8 +39,7 @@ static bool running_root(int root)
 	       here.st_ino == there.st_ino;
 }
 
-int okv_tool_run(int root, enum okv_tool which, const char *const *arguments, unsigned deadline_ms,
-		     struct fault *f)
+int okv_tool_run(int root, enum okv_tool which, const char *const *arguments, unsigned deadline_ms, struct fault *f)
 {
 	const struct tool *tool = &tools[which];
 	const char *argv[ARGUMENTS_MAX];

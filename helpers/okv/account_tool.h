@@ -14,7 +14,6 @@
 enum okv_tool { OKV_GROUPADD, OKV_GROUPDEL, OKV_GPASSWD };
 
 /* `arguments` after the tool's own name, ends with NULL.  FAULT_ABSENT: neither the tree nor we have the tool. */
-int okv_tool_run(int root, enum okv_tool tool, const char *const *arguments, unsigned deadline_ms,
-		     struct fault *f);
+int okv_tool_run(int root, enum okv_tool tool, const char *const *arguments, unsigned deadline_ms, struct fault *f);
 
 #endif

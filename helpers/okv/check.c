@@ -46,13 +46,13 @@ static void scope_note(struct checking *c, enum okv_scope scope)
 		return;
 	case OKV_SCOPE_NO_INTERFACE:
 		okv_found(c, OKV_NOTE, "scope", SETTINGS_GENERIC, 0, NEEDS_A_PERSON, okv_scope_text(scope),
-			   "there is nothing to wire, and nothing is created",
-			   "after an upgrade to OKV 21.3 or later: okv-luna config wire");
+			  "there is nothing to wire, and nothing is created",
+			  "after an upgrade to OKV 21.3 or later: okv-luna config wire");
 		return;
 	case OKV_SCOPE_CLIENT_V6:
-		okv_found(c, OKV_NOTE, "scope", c->job->settings->client_dir, 0, NEEDS_A_PERSON,
-			   okv_scope_text(scope), "the generic files are left as they are",
-			   "after an upgrade to Luna client 7 or later: okv-luna config wire");
+		okv_found(c, OKV_NOTE, "scope", c->job->settings->client_dir, 0, NEEDS_A_PERSON, okv_scope_text(scope),
+			  "the generic files are left as they are",
+			  "after an upgrade to Luna client 7 or later: okv-luna config wire");
 		return;
 	}
 }
@@ -67,7 +67,7 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 		return -1;
 	scope_note(&c, scope);
 	if (scope == OKV_SCOPE_GENERIC && (okv_check_conf(&c, f) < 0 || okv_check_env(&c, f) < 0 ||
-					    okv_check_mid(&c, f) < 0 || okv_check_surroundings(&c, f) < 0))
+					   okv_check_mid(&c, f) < 0 || okv_check_surroundings(&c, f) < 0))
 		return -1;
 	if (okv_check_chrystoki(&c, f) < 0)
 		return -1;

@@ -23,8 +23,8 @@ enum okv_grade {
 struct okv_finding {
 	enum okv_grade grade;
 	const char *rule; /* a stable word for scripts: "preserved-wildcard" */
-	char *file;	  /* full path below the root */
-	size_t line;	  /* 1-based; 0: the file as a whole */
+	char *file;       /* full path below the root */
+	size_t line;      /* 1-based; 0: the file as a whole */
 	char *what;
 	char *effect;
 	char *remedy; /* a command, or a sentence where no command does it */
@@ -36,8 +36,8 @@ struct okv_findings {
 	size_t count;
 };
 
-#define OKV_FINDINGS_INIT                \
-	{                                 \
+#define OKV_FINDINGS_INIT \
+	{ \
 		.items = NULL, .count = 0 \
 	}
 #define OKV_FINDINGS_AUTO __attribute__((cleanup(okv_findings_done))) struct okv_findings

@@ -61,8 +61,8 @@ static int syntax_check(struct checking *c, const char *file, const struct text 
 				continue;
 			const bool safe = mended_away(&mended, i, flaw_table[j].flaw);
 			okv_found(c, flaw_table[j].grade, flaw_table[j].rule, file, i + 1,
-				   safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
-				   flaw_table[j].effect, safe ? fix_it : "mend the line by hand");
+				  safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
+				  flaw_table[j].effect, safe ? fix_it : "mend the line by hand");
 		}
 	}
 	return 0;
@@ -94,14 +94,14 @@ static void twice_check(struct checking *c, const char *file, const struct chrys
 			    !same_name(line, earlier, &exact))
 				continue;
 			okv_found(c, exact ? OKV_FAIL : OKV_WARN,
-				   !exact    ? "chrystoki-case"
-				   : section ? "chrystoki-section-twice"
-					     : "chrystoki-key-twice",
-				   file, i + 1, NEEDS_A_PERSON,
-				   okv_words(c, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
-					      SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-					      exact ? "" : ", in other letter case"),
-				   "which one the library reads is not known", "leave one of them");
+				  !exact    ? "chrystoki-case"
+				  : section ? "chrystoki-section-twice"
+					    : "chrystoki-key-twice",
+				  file, i + 1, NEEDS_A_PERSON,
+				  okv_words(c, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
+					    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
+					    exact ? "" : ", in other letter case"),
+				  "which one the library reads is not known", "leave one of them");
 			break;
 		}
 	}
@@ -150,28 +150,27 @@ static void path_check(struct checking *c, const char *file, size_t number, cons
 
 	if (value[0] != '/') {
 		okv_found(c, OKV_FAIL, "chrystoki-path-relative", file, number, NEEDS_A_PERSON,
-			   okv_words(c, "%s is no full path: '%s'", what, SHOWN(value)),
-			   "it is looked for in whatever directory a program happens to run",
-			   "write the full path: okv-luna config chrystoki set");
+			  okv_words(c, "%s is no full path: '%s'", what, SHOWN(value)),
+			  "it is looked for in whatever directory a program happens to run",
+			  "write the full path: okv-luna config chrystoki set");
 		return;
 	}
 	if (cloud && !preserved_within(value, client))
-		okv_found(
-			c, OKV_FAIL, "cloud-path", file, number, NEEDS_A_PERSON,
-			okv_words(c, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client)),
-			"the directory is not preserved, and the guide has it deleted: then the Cloud HSM service is "
-			"gone",
-			"okv-luna config chrystoki merge FILE --section XTC --section REST");
+		okv_found(c, OKV_FAIL, "cloud-path", file, number, NEEDS_A_PERSON,
+			  okv_words(c, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client)),
+			  "the directory is not preserved, and the guide has it deleted: then the Cloud HSM service is "
+			  "gone",
+			  "okv-luna config chrystoki merge FILE --section XTC --section REST");
 	if (!fs_exists(c->job->root, value))
 		okv_found(c, known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing", file, number,
-			   NEEDS_A_PERSON, okv_words(c, "%s leads to '%s', which is not there", what, SHOWN(value)),
-			   known != NULL ? known->effect : "what needs it fails",
-			   "install what is missing, or correct the path");
+			  NEEDS_A_PERSON, okv_words(c, "%s leads to '%s', which is not there", what, SHOWN(value)),
+			  known != NULL ? known->effect : "what needs it fails",
+			  "install what is missing, or correct the path");
 	else if (!cloud && c->preserves && preserved_holder(&c->preserved, value) == NULL)
 		okv_found(c, OKV_WARN, "chrystoki-path-not-preserved", file, number, NEEDS_A_PERSON,
-			   okv_words(c, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value)),
-			   "after an OS major upgrade it is gone",
-			   "move it into the client's directory, or list it in PRESERVED_FILES");
+			  okv_words(c, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value)),
+			  "after an OS major upgrade it is gone",
+			  "move it into the client's directory, or list it in PRESERVED_FILES");
 }
 
 static void paths_check(struct checking *c, const char *file, const struct chrystoki *conf)
@@ -200,15 +199,15 @@ static void library_check(struct checking *c, const char *file, const struct chr
 
 	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0)
 		okv_found(c, OKV_FAIL, "chrystoki-no-library", file, 0, NEEDS_A_PERSON,
-			   "section Chrystoki2 names no LibUNIX64", "the client's tools find no library",
-			   okv_words(c, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s",
-				      c->job->settings->pkcs11_lib));
+			  "section Chrystoki2 names no LibUNIX64", "the client's tools find no library",
+			  okv_words(c, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s",
+				    c->job->settings->pkcs11_lib));
 	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0)
 		okv_found(c, OKV_FAIL, "chrystoki-no-plugins", file, 0, NEEDS_A_PERSON,
-			   "section Misc names no PluginModuleDir",
-			   "the Cloud HSM service of section REST does not show",
-			   okv_words(c, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
-				      c->job->settings->client_dir));
+			  "section Misc names no PluginModuleDir",
+			  "the Cloud HSM service of section REST does not show",
+			  okv_words(c, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
+				    c->job->settings->client_dir));
 }
 
 static void stdout_check(struct checking *c, const char *file, const struct chrystoki *conf)
@@ -240,15 +239,15 @@ static void mode_check(struct checking *c, const char *file, const struct stat *
 
 	if ((status->st_mode & 0022) != 0)
 		okv_found(c, (status->st_mode & 0002) != 0 ? OKV_FAIL : OKV_WARN, "chrystoki-writable", file, 0,
-			   NEEDS_A_PERSON,
-			   (status->st_mode & 0002) != 0 ? "everybody may write it" : "the group may write it",
-			   "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs code as "
-			   "every HSM user, root too",
-			   "okv-luna repair --profile strict");
+			  NEEDS_A_PERSON,
+			  (status->st_mode & 0002) != 0 ? "everybody may write it" : "the group may write it",
+			  "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs code as "
+			  "every HSM user, root too",
+			  "okv-luna repair --profile strict");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
 		okv_found(c, OKV_WARN, "chrystoki-readable", file, (size_t)at + 1, NEEDS_A_PERSON,
-			   "everybody may read it, and it holds the secret of the Cloud HSM service",
-			   "any local user can use the service as this appliance", "okv-luna repair");
+			  "everybody may read it, and it holds the secret of the Cloud HSM service",
+			  "any local user can use the service as this appliance", "okv-luna repair");
 }
 
 /* The minimal client's own copy, which drifts from the one that is used. */
@@ -263,10 +262,10 @@ static int copy_check(struct checking *c, const char *file, const struct text *b
 		return 0;
 	if (copy.length != bytes->length || memcmp(text_string(&copy), text_string(bytes), copy.length) != 0)
 		okv_found(c, OKV_WARN, "chrystoki-copy", path, 0, NEEDS_A_PERSON,
-			   okv_words(c, "it differs from '%s'", SHOWN(file)),
-			   "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other "
-			   "may not",
-			   "make them equal, or remove this one");
+			  okv_words(c, "it differs from '%s'", SHOWN(file)),
+			  "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other "
+			  "may not",
+			  "make them equal, or remove this one");
 	return 0;
 }
 
@@ -277,8 +276,8 @@ int okv_check_chrystoki(struct checking *c, struct fault *f)
 	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 	struct stat status;
 
-	if (!okv_check_read(c, file, OKV_FAIL, zero_slots,
-			     "okv-luna extract ARCHIVE, or the client's own installation", &bytes, &status, f))
+	if (!okv_check_read(c, file, OKV_FAIL, zero_slots, "okv-luna extract ARCHIVE, or the client's own installation",
+			    &bytes, &status, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	int r = chrystoki_parse(&conf, text_string(&bytes), bytes.length, f);
 	if (r == 0)

@@ -56,28 +56,26 @@ static void lines_check(struct checking *c, const char *file, const struct assig
 				if ((unsigned char)line->bytes[j] < 0x80 && line->bytes[j] != '\t')
 					continue;
 				okv_found(c, OKV_WARN, line->bytes[j] == '\t' ? "value-tab" : "value-not-ascii", file,
-					   i + 1, NEEDS_A_PERSON,
-					   line->bytes[j] == '\t' ? "there is a TAB in the value"
-								  : "there are characters that are no ASCII",
-					   "whether OKV takes them as they are is not known",
-					   okv_words(c, "write the value of %s anew: okv-luna config set",
-						      SHOWN_BYTES(line->bytes, line->name_length)));
+					  i + 1, NEEDS_A_PERSON,
+					  line->bytes[j] == '\t' ? "there is a TAB in the value"
+								 : "there are characters that are no ASCII",
+					  "whether OKV takes them as they are is not known",
+					  okv_words(c, "write the value of %s anew: okv-luna config set",
+						    SHOWN_BYTES(line->bytes, line->name_length)));
 				break;
 			}
 			break;
 		case ASSIGN_FLAWED:
 			covered = mend_line(a, i, NULL);
 			if (covered > 1)
-				okv_found(
-					c, OKV_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
-					okv_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered),
-					effect, fix_it);
+				okv_found(c, OKV_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
+					  okv_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered),
+					  effect, fix_it);
 			else
 				okv_found(c, OKV_FAIL, flaw_rule(line->flaw), file, i + 1,
-					   covered > 0 ? SAFE_TO_FIX : NEEDS_A_PERSON, assign_flaw_text(line->flaw),
-					   effect,
-					   covered > 0 ? fix_it
-						       : "write the line anew as NAME=\"VALUE\", or remove it");
+					  covered > 0 ? SAFE_TO_FIX : NEEDS_A_PERSON, assign_flaw_text(line->flaw),
+					  effect,
+					  covered > 0 ? fix_it : "write the line anew as NAME=\"VALUE\", or remove it");
 			i += covered > 1 ? covered - 1 : 0;
 			break;
 		}
@@ -106,14 +104,14 @@ static char *key_read(struct checking *c, const char *file, const struct assign 
 
 	if (assign_count(a, key) > 1)
 		okv_found(c, OKV_FAIL, "key-twice", file, line_number(a, key), NEEDS_A_PERSON,
-			   okv_words(c, "%s is set %zu times", key, assign_count(a, key)),
-			   "which one OKV reads is not known", "leave one of the lines");
+			  okv_words(c, "%s is set %zu times", key, assign_count(a, key)),
+			  "which one OKV reads is not known", "leave one of the lines");
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->failed = true;
 	/* A malformed line of that name is a finding already. */
 	else if (value == NULL && !mentioned(a, key))
 		okv_found(c, OKV_FAIL, "key-missing", file, 0, NEEDS_A_PERSON, okv_words(c, "%s is not set", key),
-			   effect, wire_it);
+			  effect, wire_it);
 	return value;
 }
 
@@ -131,9 +129,9 @@ static void chain_step(void *context, const char *step)
 		return;
 	chain->told = true;
 	okv_found(chain->c, OKV_FAIL, "library-not-preserved", OKV_CONF, chain->line, NEEDS_A_PERSON,
-		   okv_words(chain->c, "PRESERVED_FILES does not cover '%s', which the library is or leads through",
-			      SHOWN(step)),
-		   "after an OS major upgrade the library is gone, and OKV cannot open its wallet", wire_it);
+		  okv_words(chain->c, "PRESERVED_FILES does not cover '%s', which the library is or leads through",
+			    SHOWN(step)),
+		  "after an OS major upgrade the library is gone, and OKV cannot open its wallet", wire_it);
 }
 
 static void library_check(struct checking *c, const struct assign *a)
@@ -146,16 +144,16 @@ static void library_check(struct checking *c, const struct assign *a)
 	const char *wanted = c->job->settings->pkcs11_lib;
 	if (library[0] != '/')
 		okv_found(c, OKV_FAIL, "library-relative", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			   library[0] == '\0' ? "PKCS11_LIB_LOC is empty" : "PKCS11_LIB_LOC is no full path",
-			   "OKV cannot load the library", wire_it);
+			  library[0] == '\0' ? "PKCS11_LIB_LOC is empty" : "PKCS11_LIB_LOC is no full path",
+			  "OKV cannot load the library", wire_it);
 	else if (!okv_check_follow(c, library, chain_step, &chain))
 		okv_found(c, OKV_FAIL, "library-missing", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			   okv_words(c, "the library '%s' is not there, or is a link to nothing", SHOWN(library)),
-			   "OKV answers 'Could Not Load PKCS#11 Library'", "okv-luna extract ARCHIVE");
+			  okv_words(c, "the library '%s' is not there, or is a link to nothing", SHOWN(library)),
+			  "OKV answers 'Could Not Load PKCS#11 Library'", "okv-luna extract ARCHIVE");
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
 		okv_found(c, OKV_WARN, "library-other", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			   okv_words(c, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted)),
-			   "OKV loads one library and these tools look at another", wire_it);
+			  okv_words(c, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted)),
+			  "OKV loads one library and these tools look at another", wire_it);
 	free(library);
 }
 
@@ -187,9 +185,9 @@ static void entry_check(struct checking *c, size_t index, size_t line)
 
 	if (flaw != PRESERVED_FLAW_NONE) {
 		okv_found(c, OKV_FAIL, judge_rule(flaw), OKV_CONF, line, NEEDS_A_PERSON,
-			   okv_words(c, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw)),
-			   "what is meant is not carried over an OS major upgrade",
-			   "list a full path, and directories as a whole");
+			  okv_words(c, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw)),
+			  "what is meant is not carried over an OS major upgrade",
+			  "list a full path, and directories as a whole");
 		return;
 	}
 	for (size_t i = 0; i < c->preserved.count; i++) {
@@ -197,27 +195,26 @@ static void entry_check(struct checking *c, size_t index, size_t line)
 		    (i > index && preserved_within(c->preserved.paths[i], path)))
 			continue;
 		okv_found(c, OKV_WARN, "preserved-inside", OKV_CONF, line, SAFE_TO_FIX,
-			   okv_words(c, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path),
-				      SHOWN(c->preserved.paths[i])),
-			   "it is carried over twice, and takes room on a line that must stay below 4096 characters",
-			   fix_it);
+			  okv_words(c, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path),
+				    SHOWN(c->preserved.paths[i])),
+			  "it is carried over twice, and takes room on a line that must stay below 4096 characters",
+			  fix_it);
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		okv_found(
-			c, OKV_WARN, "preserved-okv", OKV_CONF, line, NEEDS_A_PERSON,
-			okv_words(c, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path)),
-			"OKV wants files of the HSM client only; an old file could take the place of a new release's",
-			"take it out of the list");
+		okv_found(c, OKV_WARN, "preserved-okv", OKV_CONF, line, NEEDS_A_PERSON,
+			  okv_words(c, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path)),
+			  "OKV wants files of the HSM client only; an old file could take the place of a new release's",
+			  "take it out of the list");
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
 		okv_found(c, OKV_WARN, "preserved-missing", OKV_CONF, line, NEEDS_A_PERSON,
-			   okv_words(c, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path)),
-			   "what OKV's upgrade does with a missing path is not known",
-			   "install what is missing, or take it out of the list");
+			  okv_words(c, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path)),
+			  "what OKV's upgrade does with a missing path is not known",
+			  "install what is missing, or take it out of the list");
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL)
 		okv_found(c, OKV_WARN, "preserved-link", OKV_CONF, line, NEEDS_A_PERSON,
-			   okv_words(c, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path)),
-			   "whether what it leads to is carried over is not known", "list what it leads to as well");
+			  okv_words(c, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path)),
+			  "whether what it leads to is carried over is not known", "list what it leads to as well");
 }
 
 static void preserved_check(struct checking *c, const struct assign *a)
@@ -242,8 +239,7 @@ static void preserved_check(struct checking *c, const struct assign *a)
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (preserved_holder(&c->preserved, needed[i]) == NULL)
 			okv_found(c, OKV_FAIL, "preserved-lacks", OKV_CONF, line, NEEDS_A_PERSON,
-				   okv_words(c, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i])), lost,
-				   wire_it);
+				  okv_words(c, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i])), lost, wire_it);
 }
 
 int okv_check_conf(struct checking *c, struct fault *f)
@@ -253,7 +249,7 @@ int okv_check_conf(struct checking *c, struct fault *f)
 	ASSIGN_AUTO a = { 0 };
 
 	if (!okv_check_read(c, OKV_CONF, OKV_FAIL, "OKV does not know of the HSM vendor",
-			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))
+			    "put OKV's own file back, as another node of this release has it", &file, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
 		return -1;
@@ -265,17 +261,17 @@ int okv_check_conf(struct checking *c, struct fault *f)
 			is_known = is_known || text_equal(a.lines[i].bytes, a.lines[i].name_length, known[j]);
 		if (!is_known)
 			okv_found(c, OKV_WARN, "key-unknown", OKV_CONF, i + 1, NEEDS_A_PERSON,
-				   okv_words(c, "'%s' is none of OKV's three keys",
-					      SHOWN_BYTES(a.lines[i].bytes, a.lines[i].name_length)),
-				   "OKV passes it over, or complains",
-				   "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES");
+				  okv_words(c, "'%s' is none of OKV's three keys",
+					    SHOWN_BYTES(a.lines[i].bytes, a.lines[i].name_length)),
+				  "OKV passes it over, or complains",
+				  "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES");
 	}
 	char *vendor = key_read(c, OKV_CONF, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
 		okv_found(c, OKV_WARN, "vendor-other", OKV_CONF, line_number(&a, "VENDOR_NAME"), NEEDS_A_PERSON,
-			   okv_words(c, "VENDOR_NAME is '%s', and okv-luna.conf says '%s'", SHOWN(vendor),
-				      SHOWN(c->job->settings->vendor_name)),
-			   "the console's vendor menu shows another name than expected", wire_it);
+			  okv_words(c, "VENDOR_NAME is '%s', and okv-luna.conf says '%s'", SHOWN(vendor),
+				    SHOWN(c->job->settings->vendor_name)),
+			  "the console's vendor menu shows another name than expected", wire_it);
 	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
@@ -299,8 +295,8 @@ static void directory_check(struct checking *c, const struct assign *a)
 	static const char effect[] =
 		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value = key_read(c, OKV_ENV, a, key,
-			       "the library falls back to /etc, if that is where Chrystoki.conf lies");
+	char *value =
+		key_read(c, OKV_ENV, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = line_number(a, key);
 
@@ -308,20 +304,19 @@ static void directory_check(struct checking *c, const struct assign *a)
 		return;
 	if (value[0] != '/')
 		okv_found(c, OKV_FAIL, "config-relative", OKV_ENV, line, NEEDS_A_PERSON,
-			   okv_words(c, "%s is no full path", key), effect, wire_it);
+			  okv_words(c, "%s is no full path", key), effect, wire_it);
 	else if (text_ends(value, "Chrystoki.conf"))
 		okv_found(c, OKV_FAIL, "config-file", OKV_ENV, line, NEEDS_A_PERSON,
-			   okv_words(c, "%s names the file, and must name its directory", key), effect, wire_it);
+			  okv_words(c, "%s names the file, and must name its directory", key), effect, wire_it);
 	else {
 		const char *path = okv_words(c, "%s/Chrystoki.conf", value);
 		if (!fs_exists(c->job->root, path))
 			okv_found(c, OKV_FAIL, "config-missing", OKV_ENV, line, NEEDS_A_PERSON,
-				   okv_words(c, "there is no '%s'", SHOWN(path)), effect, wire_it);
+				  okv_words(c, "there is no '%s'", SHOWN(path)), effect, wire_it);
 		else if (!preserved_within(path, conf) || !preserved_within(conf, path))
-			okv_found(
-				c, OKV_WARN, "config-other", OKV_ENV, line, NEEDS_A_PERSON,
-				okv_words(c, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(path), SHOWN(conf)),
-				"OKV uses one configuration and these tools look at another", wire_it);
+			okv_found(c, OKV_WARN, "config-other", OKV_ENV, line, NEEDS_A_PERSON,
+				  okv_words(c, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(path), SHOWN(conf)),
+				  "OKV uses one configuration and these tools look at another", wire_it);
 	}
 	free(value);
 }
@@ -332,7 +327,7 @@ int okv_check_env(struct checking *c, struct fault *f)
 	ASSIGN_AUTO a = { 0 };
 
 	if (!okv_check_read(c, OKV_ENV, OKV_FAIL, "the HSM library gets no environment from OKV",
-			     "put OKV's own file back, as another node of this release has it", &file, NULL, f))
+			    "put OKV's own file back, as another node of this release has it", &file, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
 		return -1;

@@ -50,7 +50,7 @@ static void members_check(const struct groups_checking *g, const struct luna_gro
 				continue;
 			tell(g, OKV_FAIL, "ha-member-number", group->line,
 			     okv_words(c, "member '%s' of group %02u is no serial number", SHOWN_BYTES(member, length),
-					group->number),
+				       group->number),
 			     "the group has a member less", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 			break;
 		}
@@ -59,7 +59,7 @@ static void members_check(const struct groups_checking *g, const struct luna_gro
 			if (n == length && memcmp(member, other, n) == 0)
 				tell(g, OKV_WARN, "ha-member-twice", group->line,
 				     okv_words(c, "member %s of group %02u stands twice", SHOWN_BYTES(member, length),
-						group->number),
+					       group->number),
 				     "there is less redundancy than it seems",
 				     "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 		}
@@ -76,10 +76,10 @@ static void members_check(const struct groups_checking *g, const struct luna_gro
 	else if (group->serial != NULL && (group->serial[0] != '1' || !text_equal(member, length, group->serial + 1)))
 		tell(g, OKV_FAIL, "ha-serial", group->line,
 		     okv_words(c, "group %02u has serial number '%s', not '1' and its first member's", group->number,
-				SHOWN(group->serial)),
+			       SHOWN(group->serial)),
 		     "the library and this file do not mean the same group",
 		     okv_words(c, "okv-luna config chrystoki set VirtualToken VirtualToken%02uSN 1%s", group->number,
-				SHOWN_BYTES(member, length)));
+			       SHOWN_BYTES(member, length)));
 }
 
 static void group_check(const struct groups_checking *g, const struct luna_group *group)
@@ -93,7 +93,7 @@ static void group_check(const struct groups_checking *g, const struct luna_group
 		if (parts[i] == NULL)
 			tell(g, OKV_FAIL, "ha-entry-missing", group->line,
 			     okv_words(c, "group %02u has no VirtualToken%02u%s", group->number, group->number,
-					names[i]),
+				       names[i]),
 			     "the group does not show", "okv-luna config chrystoki ha LABEL SERIAL,SERIAL");
 	if (group->label != NULL) {
 		char *synchronize = value_read(g, "HASynchronize", group->label, &line);
@@ -161,7 +161,7 @@ static int servers_check(const struct groups_checking *g, struct fault *f)
 		if (server->number > 0 && !number_used(numbers, count, server->number - 1))
 			tell(g, OKV_FAIL, "server-gap", server->line,
 			     okv_words(g->c, "there is a ServerName%02u and no ServerName%02u", server->number,
-					server->number - 1),
+				       server->number - 1),
 			     "the library may stop at the gap: servers behind it, and their slots, do not show",
 			     "okv-luna config chrystoki server-remove and server-add give numbers without gaps");
 		if (server->name[0] == '\0')
@@ -173,10 +173,10 @@ static int servers_check(const struct groups_checking *g, struct fault *f)
 		    strtoul(server->port, NULL, 10) > 65535)
 			tell(g, OKV_WARN, "server-port", server->line,
 			     okv_words(g->c, "ServerPort%02u is %s", server->number,
-					server->port == NULL ? "missing" : "no port number"),
+				       server->port == NULL ? "missing" : "no port number"),
 			     "the library may not reach that server",
 			     okv_words(g->c, "okv-luna config chrystoki set '%s' ServerPort%02u %d",
-					LUNA_CLIENT_SECTION, server->number, LUNA_PORT_DEFAULT));
+				       LUNA_CLIENT_SECTION, server->number, LUNA_PORT_DEFAULT));
 	}
 	return 0;
 }

@@ -19,8 +19,8 @@ static void block_check(struct checking *c, enum midupgrade_state state, size_t 
 		return;
 	case MIDUPGRADE_NONE:
 		okv_found(c, OKV_FAIL, "mid-unwired", OKV_MID, 0, NEEDS_A_PERSON, "the okv-luna block is not in it",
-			   "after an OS major upgrade nobody gives the HSM group, its members and the links back",
-			   wire_it);
+			  "after an OS major upgrade nobody gives the HSM group, its members and the links back",
+			  wire_it);
 		return;
 	case MIDUPGRADE_STALE:
 		okv_found(
@@ -30,9 +30,9 @@ static void block_check(struct checking *c, enum midupgrade_state state, size_t 
 		return;
 	case MIDUPGRADE_TORN:
 		okv_found(c, OKV_FAIL, "mid-torn", OKV_MID, line, NEEDS_A_PERSON,
-			   "the marks of the okv-luna block do not pair up",
-			   "wiring leaves the file alone, since what belongs to the block cannot be told",
-			   "remove the block and its marks by hand, then okv-luna config wire");
+			  "the marks of the okv-luna block do not pair up",
+			  "wiring leaves the file alone, since what belongs to the block cannot be told",
+			  "remove the block and its marks by hand, then okv-luna config wire");
 		return;
 	}
 }
@@ -51,30 +51,29 @@ static int relic_check(void *context, enum midupgrade_relic relic, size_t line, 
 	switch (relic) {
 	case MIDUPGRADE_RELIC_GROUPADD:
 		okv_found(r->c, OKV_WARN, "mid-handmade", OKV_MID, line, NEEDS_A_PERSON,
-			   "the HSM group is made by hand here",
-			   "it gets a number by chance and no members, and the files keep the old number; the block "
-			   "does it all",
-			   drop_it);
+			  "the HSM group is made by hand here",
+			  "it gets a number by chance and no members, and the files keep the old number; the block "
+			  "does it all",
+			  drop_it);
 		break;
 	case MIDUPGRADE_RELIC_NESTED:
 		okv_found(r->c, OKV_WARN, "mid-handmade-nested", OKV_MID, line, NEEDS_A_PERSON,
-			   "the HSM group is made by hand here, inside another command",
-			   "it gets a number by chance and no members, and the files keep the old number; the block "
-			   "does it all",
-			   "take it out by hand");
+			  "the HSM group is made by hand here, inside another command",
+			  "it gets a number by chance and no members, and the files keep the old number; the block "
+			  "does it all",
+			  "take it out by hand");
 		break;
 	case MIDUPGRADE_RELIC_EXIT:
 		okv_found(r->c, OKV_WARN, "mid-handmade-exit", OKV_MID, line, NEEDS_A_PERSON,
-			   "the script says 'changed' here whatever happened above",
-			   "OKV is told of a change that was none", drop_it);
+			  "the script says 'changed' here whatever happened above",
+			  "OKV is told of a change that was none", drop_it);
 		break;
 	case MIDUPGRADE_RELIC_QUOTE:
-		okv_found(r->c, OKV_FAIL, "mid-curly-quote", OKV_MID, line,
-			   r->mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			   "a typographic quote stands in a command, as in the guide's printed text",
-			   "the string does not end: the shell runs what stands above, then stops with status 2 inside "
-			   "the upgrade",
-			   r->mendable ? fix_it : "write the line anew with plain quotes");
+		okv_found(r->c, OKV_FAIL, "mid-curly-quote", OKV_MID, line, r->mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
+			  "a typographic quote stands in a command, as in the guide's printed text",
+			  "the string does not end: the shell runs what stands above, then stops with status 2 inside "
+			  "the upgrade",
+			  r->mendable ? fix_it : "write the line anew with plain quotes");
 		break;
 	}
 	return 0;
@@ -107,8 +106,8 @@ static size_t complaint_line(const char *complaint)
 static bool command_exists(const struct checking *c, const char *bytes, const struct script *s, const char *word,
 			   size_t length)
 {
-	static const char *const places[] = { "/usr/bin", "/bin",	    "/usr/sbin",
-					      "/sbin",	  "/usr/local/bin", "/usr/local/sbin" };
+	static const char *const places[] = { "/usr/bin", "/bin",           "/usr/sbin",
+					      "/sbin",    "/usr/local/bin", "/usr/local/sbin" };
 	static const char builtins[] = " . : [ alias bg break builtin cd command continue declare disown do done echo "
 				       "elif else enable esac eval exec exit "
 				       "export false fc fg fi for function getopts hash if jobs kill let local popd "
@@ -170,13 +169,12 @@ static int prose_check(struct checking *c, const struct text *script, struct fau
 		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
 			length--;
 		if (letters_only(word, length) && !command_exists(c, bytes, &s, word, length))
-			okv_found(
-				c, OKV_WARN, "mid-wrapped-comment", OKV_MID, i + 1, NEEDS_A_PERSON,
-				okv_words(c,
-					   "'%s' is no command; the line looks like the rest of the comment above it",
-					   SHOWN_BYTES(word, length)),
-				"the shell tries to run it, and under 'set -e' the script ends there",
-				"put a '#' before the line");
+			okv_found(c, OKV_WARN, "mid-wrapped-comment", OKV_MID, i + 1, NEEDS_A_PERSON,
+				  okv_words(c,
+					    "'%s' is no command; the line looks like the rest of the comment above it",
+					    SHOWN_BYTES(word, length)),
+				  "the shell tries to run it, and under 'set -e' the script ends there",
+				  "put a '#' before the line");
 	}
 	return 0;
 }
@@ -203,13 +201,13 @@ static void bytes_check(struct checking *c, const struct text *script)
 		    ((unsigned char)script->bytes[i + 2] == 0x93 || (unsigned char)script->bytes[i + 2] == 0x94)) {
 			foreign = true;
 			okv_found(c, OKV_WARN, "mid-dash", OKV_MID, number, NEEDS_A_PERSON,
-				   "a typographic dash stands where an option may be meant",
-				   "the command takes it for an operand", "write plain '-' characters");
+				  "a typographic dash stands where an option may be meant",
+				  "the command takes it for an operand", "write plain '-' characters");
 		}
 	}
 	if (script->length >= 3 && memcmp(script->bytes, "\xef\xbb\xbf", 3) == 0)
 		okv_found(c, OKV_FAIL, "mid-bom", OKV_MID, 1, SAFE_TO_FIX, "the file begins with a byte order mark",
-			   "the first line is no '#!' line any more", fix_it);
+			  "the first line is no '#!' line any more", fix_it);
 }
 
 int okv_check_mid(struct checking *c, struct fault *f)
@@ -222,8 +220,8 @@ int okv_check_mid(struct checking *c, struct fault *f)
 	size_t line;
 
 	if (!okv_check_read(c, OKV_MID, OKV_FAIL,
-			     "after an OS major upgrade nobody gives the HSM group and its members back",
-			     "put OKV's own file back, as another node of this release has it", &script, NULL, f))
+			    "after an OS major upgrade nobody gives the HSM group and its members back",
+			    "put OKV's own file back, as another node of this release has it", &script, NULL, f))
 		return f->kind == FAULT_NONE ? 0 : -1;
 	if (midupgrade_look(text_string(&script), script.length, group, &state, &line, f) < 0 ||
 	    okv_shell_ask(&script, &answer, f) < 0)
@@ -233,10 +231,10 @@ int okv_check_mid(struct checking *c, struct fault *f)
 		if (mendable_find(&script, &relics.mendable, f) < 0)
 			return -1;
 		okv_found(c, OKV_FAIL, "mid-syntax", OKV_MID, complaint_line(answer.complaint),
-			   relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			   okv_words(c, "no shell here can read it: %s", answer.complaint),
-			   "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
-			   relics.mendable ? fix_it : "mend the line, then: bash -n " OKV_MID);
+			  relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
+			  okv_words(c, "no shell here can read it: %s", answer.complaint),
+			  "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
+			  relics.mendable ? fix_it : "mend the line, then: bash -n " OKV_MID);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_relics(text_string(&script), script.length, group, relic_check, &relics, f) < 0 ||

@@ -36,7 +36,7 @@ static void stray_check(struct checking *c, const char *name)
 		return;
 	}
 	okv_found(c, OKV_NOTE, "stray-file", path, 0, NEEDS_A_PERSON, "a file beside OKV's three, perhaps a copy",
-		   "OKV does not read it", "remove it when it is not needed any more");
+		  "OKV does not read it", "remove it when it is not needed any more");
 }
 
 static int strays_check(struct checking *c, struct fault *f)
@@ -66,10 +66,10 @@ static void helper_check(struct checking *c)
 		if (fs_status(c->job->root, programs[i], FS_FOLLOW_TRUSTED, &status, &absent) < 0 ||
 		    !S_ISREG(status.st_mode) || (status.st_mode & 0100) == 0)
 			okv_found(c, OKV_FAIL, "helper-missing", programs[i], 0, NEEDS_A_PERSON,
-				   "it is not there, or not executable",
-				   "the block in okv_hsm_mid_upgrade goes on without it, and the HSM group does not "
-				   "come back",
-				   "reinstall the package okv-luna-hooks");
+				  "it is not there, or not executable",
+				  "the block in okv_hsm_mid_upgrade goes on without it, and the HSM group does not "
+				  "come back",
+				  "reinstall the package okv-luna-hooks");
 }
 
 /* What wiring would say about the links, as findings. */
@@ -80,8 +80,8 @@ static void link_hear(struct report *self, enum report_level level, const char *
 	if (level == REPORT_DETAIL)
 		return;
 	okv_found(c, OKV_WARN, level == REPORT_WARNING ? "link-blocked" : "link-missing", SETTINGS_PREFIX, 0,
-		   NEEDS_A_PERSON, level == REPORT_WARNING ? line : okv_words(c, "a link is missing: %s", line),
-		   "people and systemd do not find this product by that name", wire_it);
+		  NEEDS_A_PERSON, level == REPORT_WARNING ? line : okv_words(c, "a link is missing: %s", line),
+		  "people and systemd do not find this product by that name", wire_it);
 }
 
 int okv_check_surroundings(struct checking *c, struct fault *f)
@@ -103,12 +103,12 @@ int okv_check_surroundings(struct checking *c, struct fault *f)
 		if ((unsigned char)*at < 0x80)
 			continue;
 		okv_found(c, OKV_FAIL, "upgrade-command", SETTINGS_FILE, 0, NEEDS_A_PERSON,
-			   okv_words(c,
-				      "UPGRADE_COMMAND holds characters that are no ASCII, as '\xe2\x80\x93"
-				      "confirm' in the guide's text: '%s'",
-				      SHOWN(command)),
-			   "OKV's upgrade does not know the option and does not start, or asks",
-			   "write --confirm with plain '-' characters");
+			  okv_words(c,
+				    "UPGRADE_COMMAND holds characters that are no ASCII, as '\xe2\x80\x93"
+				    "confirm' in the guide's text: '%s'",
+				    SHOWN(command)),
+			  "OKV's upgrade does not know the option and does not start, or asks",
+			  "write --confirm with plain '-' characters");
 		break;
 	}
 	return 0;

@@ -43,7 +43,7 @@ const char *okv_words(struct checking *c, const char *format, ...)
 }
 
 void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const char *file, size_t line,
-		enum checking_safety safety, const char *what, const char *effect, const char *remedy)
+	       enum checking_safety safety, const char *what, const char *effect, const char *remedy)
 {
 	struct okv_finding *grown = realloc(c->findings->items, (c->findings->count + 1) * sizeof(*grown));
 	if (grown == NULL) {
@@ -66,8 +66,8 @@ void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const
 		    finding.remedy == NULL;
 }
 
-bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect,
-		     const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f)
+bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect, const char *remedy,
+		    struct text *ret_text, struct stat *ret_status, struct fault *f)
 {
 	struct fault cause = { 0 };
 
@@ -77,15 +77,15 @@ bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, 
 		okv_found(c, grade, "file-missing", path, 0, NEEDS_A_PERSON, "the file is not there", effect, remedy);
 	else if (cause.kind == FAULT_REFUSED)
 		okv_found(c, grade, "file-kind", path, 0, NEEDS_A_PERSON, cause.text,
-			   "nothing here edits it, and what the readers make of it is not known",
-			   "put a plain file in its place");
+			  "nothing here edits it, and what the readers make of it is not known",
+			  "put a plain file in its place");
 	else
 		*f = cause;
 	return false;
 }
 
 bool okv_check_follow(const struct checking *c, const char *path, void (*each)(void *context, const char *step),
-		       void *context)
+		      void *context)
 {
 	enum { LINKS_MAX = 8 };
 	char here[PATH_MAX], target[PATH_MAX], next[PATH_MAX];

@@ -17,8 +17,8 @@ struct checking {
 	const struct okv_job *job;
 	struct okv_findings *findings;
 	struct preserved preserved; /* what okv_hsm.conf lists; empty where that cannot be read */
-	bool preserves;		    /* PRESERVED_FILES could be read, so what it does not cover can be said */
-	char **words;		    /* owned: what okv_words returned */
+	bool preserves;             /* PRESERVED_FILES could be read, so what it does not cover can be said */
+	char **words;               /* owned: what okv_words returned */
 	size_t word_count;
 	bool failed;
 };
@@ -31,7 +31,7 @@ enum checking_safety { NEEDS_A_PERSON, SAFE_TO_FIX };
 
 /* Adds one finding; the strings are copied.  `rule` must be a literal.  A failure shows in `failed`. */
 void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const char *file, size_t line,
-		enum checking_safety safety, const char *what, const char *effect, const char *remedy);
+	       enum checking_safety safety, const char *what, const char *effect, const char *remedy);
 
 /* The parts, each with the file it is about.  They fail only where the system does. */
 int okv_check_conf(struct checking *c, struct fault *f);
@@ -44,13 +44,13 @@ struct chrystoki;
 int okv_check_groups(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f);
 
 /* Reads a file to be checked; false (and a finding, or *f with FAULT_SYSTEM) where it cannot be. */
-bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect,
-		     const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f);
+bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect, const char *remedy,
+		    struct text *ret_text, struct stat *ret_status, struct fault *f);
 /*
  * Follows the links of a path by name, at most 8 of them, below the root: calls `each` for every path on the way.
  * Returns whether the end is there.
  */
 bool okv_check_follow(const struct checking *c, const char *path, void (*each)(void *context, const char *step),
-		       void *context);
+		      void *context);
 
 #endif

@@ -19,7 +19,6 @@ struct files {
 	bool shadowed; /* there is a gshadow */
 };
 
-
 static void files_done(struct files *files)
 {
 	text_done(&files->passwd);
@@ -37,8 +36,8 @@ static int files_read(int root, struct files *ret_files, struct fault *f)
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
 	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0)
 		return -1;
-	files.shadowed = fs_read_file(root, "/etc/gshadow", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.gshadow,
-				      NULL, &why) == 0;
+	files.shadowed = fs_read_file(root, "/etc/gshadow", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.gshadow, NULL,
+				      &why) == 0;
 	if (!files.shadowed && fs_absence(&why, f) < 0)
 		return -1;
 	*ret_files = files;
@@ -83,8 +82,7 @@ static int shadow_ensure(int root, const struct files *files, const char *group,
 
 	if (missing && act == OKV_ACCOUNT_APPLY) {
 		FILES_AUTO after = { 0 };
-		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 ||
-		    files_read(root, &after, f) < 0)
+		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
 			return -1;
 		if (!accounts_shadow_has(&after.gshadow, group))
 			return fault_system(f, 0, "gpasswd ended well, yet etc/gshadow has no group '%s'",
@@ -98,7 +96,7 @@ static int shadow_ensure(int root, const struct files *files, const char *group,
 }
 
 int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account_act act, unsigned deadline_ms,
-			 struct report *report, struct okv_group *ret_group, struct fault *f)
+		     struct report *report, struct okv_group *ret_group, struct fault *f)
 {
 	FILES_AUTO files = { 0 };
 	gid_t gid;
@@ -109,9 +107,9 @@ int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account
 		bool changed = false;
 		if (shadow_ensure(root, &files, group, act, deadline_ms, report, &changed, f) < 0)
 			return -1;
-		*ret_group = (struct okv_group){
-			.gid = gid, .changed = changed, .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted
-		};
+		*ret_group = (struct okv_group){ .gid = gid,
+						 .changed = changed,
+						 .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted };
 		return 0;
 	}
 	const bool free_gid = wanted != OKV_ACCOUNT_GID_ANY && gid_free(&files, wanted);
@@ -126,9 +124,9 @@ int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account
 				   (unsigned long)chosen);
 		else
 			report_say(report, REPORT_RESULT, "group '%s' would be made", SHOWN(group));
-		*ret_group = (struct okv_group){
-			.gid = chosen, .changed = true, .wanted = wanted == OKV_ACCOUNT_GID_ANY || free_gid
-		};
+		*ret_group = (struct okv_group){ .gid = chosen,
+						 .changed = true,
+						 .wanted = wanted == OKV_ACCOUNT_GID_ANY || free_gid };
 		return 0;
 	}
 	if (group_make(root, group, chosen, deadline_ms, f) < 0)
@@ -140,9 +138,9 @@ int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account
 	if (!accounts_group_find(&after.group, group, &gid))
 		return fault_system(f, 0, "groupadd ended well, yet there is no group '%s'", SHOWN(group));
 	report_say(report, REPORT_RESULT, "group '%s' made with id %lu", SHOWN(group), (unsigned long)gid);
-	*ret_group = (struct okv_group){
-		.gid = gid, .changed = true, .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted
-	};
+	*ret_group = (struct okv_group){ .gid = gid,
+					 .changed = true,
+					 .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted };
 	return 0;
 }
 
@@ -155,7 +153,7 @@ static bool is_member(const struct files *files, const struct accounts_user *use
 }
 
 int okv_member_ensure(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			  struct report *report, bool *ret_changed, struct fault *f)
+		      struct report *report, bool *ret_changed, struct fault *f)
 {
 	FILES_AUTO files = { 0 };
 	struct accounts_user found;
@@ -204,8 +202,8 @@ static bool group_is_left(const struct files *files, const char *group)
 	       (files->shadowed && accounts_shadow_has(&files->gshadow, group));
 }
 
-int okv_group_remove(int root, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			 struct report *report, bool *ret_changed, struct fault *f)
+int okv_group_remove(int root, const char *group, enum okv_account_act act, unsigned deadline_ms, struct report *report,
+		     bool *ret_changed, struct fault *f)
 {
 	const char *const arguments[] = { group, NULL };
 	FILES_AUTO files = { 0 };
@@ -220,8 +218,7 @@ int okv_group_remove(int root, const char *group, enum okv_account_act act, unsi
 		if (!accounts_group_find(&files.group, group, &gid) &&
 		    group_make(root, group, OKV_ACCOUNT_GID_ANY, deadline_ms, f) < 0)
 			return -1;
-		if (okv_tool_run(root, OKV_GROUPDEL, arguments, deadline_ms, f) < 0 ||
-		    files_read(root, &after, f) < 0)
+		if (okv_tool_run(root, OKV_GROUPDEL, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
 			return -1;
 		if (group_is_left(&after, group))
 			return fault_system(f, 0, "groupdel ended well, yet there is a group '%s'", SHOWN(group));
@@ -240,7 +237,7 @@ static bool is_listed(const struct files *files, const char *user, const char *g
 }
 
 int okv_member_remove(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			  struct report *report, bool *ret_changed, struct fault *f)
+		      struct report *report, bool *ret_changed, struct fault *f)
 {
 	const char *const arguments[] = { "--delete", user, group, NULL };
 	FILES_AUTO files = { 0 };
@@ -250,8 +247,7 @@ int okv_member_remove(int root, const char *user, const char *group, enum okv_ac
 	const bool listed = is_listed(&files, user, group);
 	if (listed && act == OKV_ACCOUNT_APPLY) {
 		FILES_AUTO after = { 0 };
-		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 ||
-		    files_read(root, &after, f) < 0)
+		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
 			return -1;
 		if (is_listed(&after, user, group))
 			return fault_system(f, 0, "gpasswd ended well, yet '%s' is in group '%s'", SHOWN(user),

@@ -10,7 +10,7 @@
  * Where there is an etc/gshadow it says the same about the group: a tool that was killed between its two files is run
  * again.
  *
- * Every change is told to the report in one line; with OKV_ACCOUNT_PLAN the line says what would be done and nothing is.
+ * Every change is told to the report in one line; with OKV_ACCOUNT_PLAN the line says what would be done.
  * `deadline_ms` bounds each tool that is started (FAULT_LATE); 0 is no bound.
  */
 #ifndef OKV_OKV_GROUP_H
@@ -39,23 +39,23 @@ struct okv_group {
  * the caller re-owns what carries the old id (perms_reown).  A group that exists keeps its id, wanted or not.
  */
 int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account_act act, unsigned deadline_ms,
-			 struct report *report, struct okv_group *ret_group, struct fault *f);
+		     struct report *report, struct okv_group *ret_group, struct fault *f);
 
 /*
  * The user is a member afterwards (listed in the group's line, or has it as primary group).  FAULT_ABSENT where the
  * user is not there, or the group (except with OKV_ACCOUNT_PLAN, where the group may be one that is still to be made).
  */
 int okv_member_ensure(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			  struct report *report, bool *ret_changed, struct fault *f);
+		      struct report *report, bool *ret_changed, struct fault *f);
 
 /*
  * The way back, by groupdel(8) and gpasswd(1): neither file has the group afterwards, or lists the user in it.  What a
  * tool that was killed has left in one of them only goes too.  groupdel refuses a user's primary group (FAULT_SYSTEM).
  */
-int okv_group_remove(int root, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			 struct report *report, bool *ret_changed, struct fault *f);
+int okv_group_remove(int root, const char *group, enum okv_account_act act, unsigned deadline_ms, struct report *report,
+		     bool *ret_changed, struct fault *f);
 int okv_member_remove(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-			  struct report *report, bool *ret_changed, struct fault *f);
+		      struct report *report, bool *ret_changed, struct fault *f);
 
 /*
  * Running processes of the user, in this tree (their root directory is ours), that do not have the group among
@@ -64,6 +64,6 @@ int okv_member_remove(int root, const char *user, const char *group, enum okv_ac
  * Without /proc, or with user or group not there, it is 0.
  */
 int okv_lacking(int root, const char *user, const char *group, struct report *report, size_t *ret_count,
-		    struct fault *f);
+		struct fault *f);
 
 #endif

@@ -80,8 +80,8 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL ||
 	    strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
 		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
-	const bool exists = fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) ==
-			    0;
+	const bool exists =
+		fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) == 0;
 	if (exists && there.length == bytes.length &&
 	    memcmp(text_string(&there), text_string(&bytes), bytes.length) == 0)
 		return 0;

@@ -19,11 +19,11 @@
 #include "base/report.h"
 #include "conf/settings.h"
 
-#define OKV_CONF SETTINGS_GENERIC "/okv_hsm.conf"
-#define OKV_ENV SETTINGS_GENERIC "/okv_hsm_env"
-#define OKV_MID SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
-#define OKV_BACKUP SETTINGS_VAR "/backup"
-#define OKV_RECORD SETTINGS_VAR "/wiring"
+#define OKV_CONF         SETTINGS_GENERIC "/okv_hsm.conf"
+#define OKV_ENV          SETTINGS_GENERIC "/okv_hsm_env"
+#define OKV_MID          SETTINGS_GENERIC "/okv_hsm_mid_upgrade"
+#define OKV_BACKUP       SETTINGS_VAR "/backup"
+#define OKV_RECORD       SETTINGS_VAR "/wiring"
 #define OKV_RECORD_LINKS OKV_RECORD "/links"
 
 enum okv_mode {
@@ -40,20 +40,20 @@ struct okv_job {
 
 /* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
 enum okv_scope {
-	OKV_SCOPE_GENERIC,	 /* it is */
+	OKV_SCOPE_GENERIC,      /* it is */
 	OKV_SCOPE_NO_INTERFACE, /* no generic directory: OKV 21.2 or earlier */
-	OKV_SCOPE_CLIENT_V6,	 /* the Luna client is a v6.x, for which OKV has no generic step */
+	OKV_SCOPE_CLIENT_V6,    /* the Luna client is a v6.x, for which OKV has no generic step */
 };
 
 struct okv_outcome {
 	enum okv_scope scope;
 	unsigned files; /* files changed; with OKV_SHOW, that would be */
 	unsigned links; /* links made or removed; with OKV_SHOW, that would be */
-	unsigned left;	/* things that could not be brought into order, each reported as a warning */
+	unsigned left;  /* things that could not be brought into order, each reported as a warning */
 };
 
-#define OKV_OUTCOME_INIT                                                      \
-	{                                                                      \
+#define OKV_OUTCOME_INIT \
+	{ \
 		.scope = OKV_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
 	}
 

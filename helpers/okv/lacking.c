@@ -109,7 +109,7 @@ static size_t processes_look(DIR *processes, const struct stat *root, uid_t uid,
 }
 
 int okv_lacking(int root, const char *user, const char *group, struct report *report, size_t *ret_count,
-		    struct fault *f)
+		struct fault *f)
 {
 	TEXT_AUTO passwd = { 0 };
 	TEXT_AUTO groups = { 0 };
@@ -132,7 +132,8 @@ int okv_lacking(int root, const char *user, const char *group, struct report *re
 	*ret_count = processes_look(processes, &status, found.uid, gid, user, group, report);
 	(void)closedir(processes);
 	if (*ret_count > 0)
-		report_say(report, REPORT_WARNING, "a process keeps the groups it started with: reboot, as the "
-						   "integration guide asks after the user was added");
+		report_say(report, REPORT_WARNING,
+			   "a process keeps the groups it started with: reboot, as the "
+			   "integration guide asks after the user was added");
 	return 0;
 }

@@ -16,7 +16,7 @@
 
 struct link {
 	const char *path, *target;
-	bool generic;	/* lies in OKV's generic directory */
+	bool generic;   /* lies in OKV's generic directory */
 	bool preserved; /* belongs into PRESERVED_FILES */
 };
 
@@ -97,8 +97,8 @@ static int links_walk(const struct okv_job *job, int (*each)(void *, const struc
 
 enum standing {
 	STANDING_NOTHING, /* the link can be made */
-	STANDING_OURS,	  /* the very link */
-	STANDING_OTHER,	  /* something else */
+	STANDING_OURS,    /* the very link */
+	STANDING_OTHER,   /* something else */
 	STANDING_NOWHERE, /* no directory for it */
 	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
 };
@@ -135,8 +135,8 @@ static int record_read(int root, struct text *ret_record, struct fault *f)
 {
 	struct fault cause = { 0 };
 
-	if (fs_read_file(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL,
-			 &cause) == 0 ||
+	if (fs_read_file(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, &cause) ==
+		    0 ||
 	    cause.kind == FAULT_ABSENT)
 		return 0;
 	*f = cause;
@@ -306,7 +306,7 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 }
 
 int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
-			 void *context, struct fault *f)
+			void *context, struct fault *f)
 {
 	for (size_t i = 0; i < FIXED_COUNT; i++) {
 		FS_AUTO int dir = -1;

@@ -24,6 +24,6 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
  * about to be made), since a path that is listed but missing is not known to be harmless.
  */
 int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
-			 void *context, struct fault *f);
+			void *context, struct fault *f);
 
 #endif

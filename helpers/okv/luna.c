@@ -42,9 +42,7 @@ static int luna_change(void *context, const struct text *now, struct text *ret_t
 int okv_luna_edit(const struct okv_job *job, const struct okv_luna *act, bool *ret_changed, struct fault *f)
 {
 	struct okv_luna copy = *act;
-	const struct okv_edit edit = { .path = job->settings->chrystoki_conf,
-					.change = luna_change,
-					.context = &copy };
+	const struct okv_edit edit = { .path = job->settings->chrystoki_conf, .change = luna_change, .context = &copy };
 
 	return okv_edit(job, &edit, ret_changed, f);
 }

@@ -13,11 +13,11 @@
 #include "okv/job.h"
 
 enum okv_luna_kind {
-	OKV_LUNA_SET,		 /* section, key, value */
-	OKV_LUNA_UNSET,	 /* section, key */
-	OKV_LUNA_REMOVE,	 /* section */
-	OKV_LUNA_GROUP,	 /* key: the label; value: the members */
-	OKV_LUNA_SERVER_ADD,	 /* value: the host; port */
+	OKV_LUNA_SET,           /* section, key, value */
+	OKV_LUNA_UNSET,         /* section, key */
+	OKV_LUNA_REMOVE,        /* section */
+	OKV_LUNA_GROUP,         /* key: the label; value: the members */
+	OKV_LUNA_SERVER_ADD,    /* value: the host; port */
 	OKV_LUNA_SERVER_REMOVE, /* value: the host */
 };
 

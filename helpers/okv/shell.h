@@ -13,7 +13,7 @@
 enum { SHELL_DEADLINE_MS = 5000, SHELL_COUNT = 2 };
 
 struct okv_shell {
-	unsigned asked;	     /* bits: shells that are here */
+	unsigned asked;      /* bits: shells that are here */
 	unsigned agreed;     /* bits: those that can read it */
 	char complaint[400]; /* the first line of the first one that cannot, made printable */
 };

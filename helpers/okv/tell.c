@@ -23,10 +23,10 @@ const char *okv_scope_word(enum okv_scope scope)
 
 static void finding_tell(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
 {
-	const char *colour = wish != OKV_COLOURED	   ? ""
+	const char *colour = wish != OKV_COLOURED         ? ""
 			     : finding->grade == OKV_FAIL ? "\033[31m"
 			     : finding->grade == OKV_WARN ? "\033[33m"
-							   : "";
+							  : "";
 	char line[24] = "";
 
 	if (finding->line > 0)

@@ -24,9 +24,12 @@ void perms_change_tell(const struct perms_ear *ear, const struct perms_record *r
 		return;
 	const struct perms_change change = {
 		.path = record->path,
-		.old_uid = record->from.uid, .new_uid = record->to.uid,
-		.old_gid = record->from.gid, .new_gid = record->to.gid,
-		.old_mode = record->from.mode, .new_mode = record->to.mode,
+		.old_uid = record->from.uid,
+		.new_uid = record->to.uid,
+		.old_gid = record->from.gid,
+		.new_gid = record->to.gid,
+		.old_mode = record->from.mode,
+		.new_mode = record->to.mode,
 	};
 	ear->change(ear->context, &change);
 }
@@ -119,7 +122,7 @@ static int record_settle(struct fs_trail *trail, const struct perms_record *reco
 	}
 	const enum perms_settled settled =
 		perms_settle(dir, leaf, open_to_others, record,
-			      round == ROUND_NARROW_DIRECTORIES ? PERMS_NARROW : PERMS_FINISH, &errnum);
+			     round == ROUND_NARROW_DIRECTORIES ? PERMS_NARROW : PERMS_FINISH, &errnum);
 	if (last)
 		outcome_tell(ear, record, dir, leaf, settled, errnum, tally);
 	return 0;
@@ -143,8 +146,8 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 	return r;
 }
 
-int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
-		 const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
+		struct perms_tally *tally, struct fault *f)
 {
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(root, journal, direction, round, ear, tally, f) < 0)
@@ -169,8 +172,8 @@ static bool would_change(struct fs_trail *trail, const struct perms_record *reco
 	       (!perms_same_owner(&now, &record->to) || now.mode != record->to.mode);
 }
 
-int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
-		   const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
+		  struct perms_tally *tally, struct fault *f)
 {
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
 	struct perms_record record;

@@ -18,12 +18,12 @@
 enum perms_direction { PERMS_FORTH, PERMS_BACK };
 
 /* Reads the journal from its first record on.  Adds to the counts of *tally. */
-int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
-		 const struct perms_ear *ear, struct perms_tally *tally, struct fault *f);
+int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
+		struct perms_tally *tally, struct fault *f);
 
 /* What perms_apply would do, without doing it: counts and tells the entries that would be changed. */
-int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
-		   const struct perms_ear *ear, struct perms_tally *tally, struct fault *f);
+int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
+		  struct perms_tally *tally, struct fault *f);
 
 /* One record as a change. */
 void perms_change_tell(const struct perms_ear *ear, const struct perms_record *record);

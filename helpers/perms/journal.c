@@ -15,7 +15,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 
-#define JOURNAL_DIR SETTINGS_VAR "/repair"
+#define JOURNAL_DIR  SETTINGS_VAR "/repair"
 #define JOURNAL_HEAD "okv-luna repair journal 1"
 
 enum { BLOCK_SIZE = 64 * 1024, LINE_LIMIT = 1024 * 1024 };
@@ -288,7 +288,7 @@ static bool sealed(int fd)
 }
 
 int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret_journal, bool *ret_found,
-			struct fault *f)
+		       struct fault *f)
 {
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 	const unsigned states = unfinished_only ? STATES_UNFINISHED : STATES_ALL;

@@ -65,7 +65,10 @@ struct perms_journal {
 	bool ended;
 };
 
-#define PERMS_JOURNAL_INIT { .dir = -1, .fd = -1, .block = { 0 } }
+#define PERMS_JOURNAL_INIT \
+	{ \
+		.dir = -1, .fd = -1, .block = { 0 } \
+	}
 #define PERMS_JOURNAL_AUTO __attribute__((cleanup(perms_journal_done))) struct perms_journal
 
 void perms_journal_done(struct perms_journal *j);
@@ -85,7 +88,7 @@ int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, 
  * ones are passed over: nothing had been changed under them.  *ret_found false: there is none.
  */
 int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret_journal, bool *ret_found,
-			struct fault *f);
+		       struct fault *f);
 /* From the first record again. */
 int perms_journal_rewind(struct perms_journal *j, struct fault *f);
 /* 1 and the record, whose path lives until the next call; 0 at the end; -1: FAULT_REFUSED, the line is not one. */

@@ -45,7 +45,7 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 }
 
 int perms_labels_restore(int root, struct perms_journal *journal, struct report *report, struct perms_tally *tally,
-			  struct fault *f)
+			 struct fault *f)
 {
 	bool there;
 

@@ -12,6 +12,6 @@
 
 /* A failure of restorecon is told as a warning and counted as failed. */
 int perms_labels_restore(int root, struct perms_journal *journal, struct report *report, struct perms_tally *tally,
-			  struct fault *f);
+			 struct fault *f);
 
 #endif

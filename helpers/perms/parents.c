@@ -17,8 +17,7 @@ static bool seen_before(struct perms_parents *parents, const char *path, size_t 
 	return false;
 }
 
-void perms_parent_judge(const char *path, const struct stat *status, struct report *report,
-			 struct perms_tally *tally)
+void perms_parent_judge(const char *path, const struct stat *status, struct report *report, struct perms_tally *tally)
 {
 	const mode_t writers = status->st_mode & (S_IWGRP | S_IWOTH);
 	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
@@ -39,7 +38,7 @@ void perms_parent_judge(const char *path, const struct stat *status, struct repo
 }
 
 void perms_parents_look(struct perms_parents *parents, int root, const char *path, struct report *report,
-			 struct perms_tally *tally)
+			struct perms_tally *tally)
 {
 	for (const char *slash = strrchr(path, '/'); slash != NULL;) {
 		const size_t length = slash > path ? (size_t)(slash - path) : 1;

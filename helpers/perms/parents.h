@@ -18,12 +18,10 @@ struct perms_parents {
 	struct text seen; /* paths looked at, each ended by NUL */
 };
 
-
 /* Looks at every directory above `path` up to the root. */
 void perms_parents_look(struct perms_parents *parents, int root, const char *path, struct report *report,
-			 struct perms_tally *tally);
+			struct perms_tally *tally);
 /* Judges one directory. */
-void perms_parent_judge(const char *path, const struct stat *status, struct report *report,
-			 struct perms_tally *tally);
+void perms_parent_judge(const char *path, const struct stat *status, struct report *report, struct perms_tally *tally);
 
 #endif

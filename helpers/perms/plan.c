@@ -289,13 +289,17 @@ static void spot_above(const struct planner *p, const char *start, struct spot *
 }
 
 int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
-		       struct perms_tally *tally, struct fault *f)
+		      struct perms_tally *tally, struct fault *f)
 {
 	struct planner p = {
-		.plan = plan, .tally = tally, .policy = policy, .limits = limits, .parents = { 0 }
+		.plan = plan, .tally = tally, .policy = policy, .limits = limits, .parents = { .seen = { 0 } }
 	};
 	const struct fs_walk walk = {
-		.context = &p, .state_size = sizeof(struct spot), .wants = wants, .visit = policy_visit, .enter = enter,
+		.context = &p,
+		.state_size = sizeof(struct spot),
+		.wants = wants,
+		.visit = policy_visit,
+		.enter = enter,
 		.miss = miss,
 	};
 	char *starts[POLICY_RULES_MAX] = { NULL };
@@ -343,7 +347,7 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 }
 
 int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
-		      struct perms_tally *tally, struct fault *f)
+		     struct perms_tally *tally, struct fault *f)
 {
 	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to, .parents = { .seen = { 0 } } };
 	const struct fs_walk walk = { .context = &p, .visit = group_visit, .miss = miss };

@@ -21,10 +21,10 @@ struct perms_plan {
 
 /* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
 int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
-		       struct perms_tally *tally, struct fault *f);
+		      struct perms_tally *tally, struct fault *f);
 
 /* By group id: everything at or below the paths that has group `from`. */
 int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
-		      struct perms_tally *tally, struct fault *f);
+		     struct perms_tally *tally, struct fault *f);
 
 #endif

@@ -9,7 +9,7 @@ static const struct {
 	char letter;
 	mode_t type;
 } types[] = {
-	{ 'f', S_IFREG }, { 'd', S_IFDIR }, { 'l', S_IFLNK }, { 'p', S_IFIFO },
+	{ 'f', S_IFREG },  { 'd', S_IFDIR }, { 'l', S_IFLNK }, { 'p', S_IFIFO },
 	{ 's', S_IFSOCK }, { 'c', S_IFCHR }, { 'b', S_IFBLK },
 };
 
@@ -130,8 +130,7 @@ static bool time_take(char **at, struct timespec *ret_time)
 {
 	uint64_t seconds, nanoseconds;
 
-	if (!number_take(at, 10, INT64_MAX, '.', &seconds) ||
-	    !number_take(at, 10, NANOSECONDS - 1, ' ', &nanoseconds))
+	if (!number_take(at, 10, INT64_MAX, '.', &seconds) || !number_take(at, 10, NANOSECONDS - 1, ' ', &nanoseconds))
 		return false;
 	*ret_time = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = (long)nanoseconds };
 	return true;

@@ -20,7 +20,10 @@ struct sink {
 };
 
 #define SINK_INIT(of_root, of_act, of_ear, of_tally) \
-	{ .root = (of_root), .act = (of_act), .ear = (of_ear), .tally = (of_tally), .journal = PERMS_JOURNAL_INIT }
+	{ \
+		.root = (of_root), .act = (of_act), .ear = (of_ear), .tally = (of_tally), \
+		.journal = PERMS_JOURNAL_INIT \
+	}
 
 static int sink_found(void *context, const struct perms_record *record, struct fault *f)
 {
@@ -102,8 +105,10 @@ static int client_check(const struct perms_request *request, struct fault *f)
 	if (fs_dir_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, &trouble) == 0)
 		return 0;
 	if (trouble.kind == FAULT_ABSENT)
-		return fault_absent(f, "there is no Luna client in '%s'; install one with okv-luna extract, or set "
-				    "CLIENT_DIR in " SETTINGS_FILE, SHOWN(path));
+		return fault_absent(f,
+				    "there is no Luna client in '%s'; install one with okv-luna extract, or set "
+				    "CLIENT_DIR in " SETTINGS_FILE,
+				    SHOWN(path));
 	*f = trouble;
 	return -1;
 }
@@ -184,8 +189,7 @@ int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, 
 	const struct perms_plan plan = {
 		.root = reown->root, .context = &sink, .found = sink_found, .report = reown->ear.report
 	};
-	const int walked =
-		perms_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
+	const int walked = perms_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
 	if (sink_carry_out(&sink, walked, f) < 0)
 		return -1;
 	*ret_tally = tally;

@@ -62,15 +62,15 @@ struct perms_ear {
 };
 
 struct perms_tally {
-	size_t entries;  /* looked at */
-	size_t changed;  /* changed, or to be changed when nothing may be */
-	size_t links;    /* symbolic links left alone */
-	size_t others;   /* sockets, FIFOs, devices left alone */
-	size_t mounts;   /* mount points not crossed */
-	size_t refused;  /* second hard link; a link where the policy names a path */
-	size_t failed;   /* immutable, read-only, unreadable, a tool that failed */
+	size_t entries;   /* looked at */
+	size_t changed;   /* changed, or to be changed when nothing may be */
+	size_t links;     /* symbolic links left alone */
+	size_t others;    /* sockets, FIFOs, devices left alone */
+	size_t mounts;    /* mount points not crossed */
+	size_t refused;   /* second hard link; a link where the policy names a path */
+	size_t failed;    /* immutable, read-only, unreadable, a tool that failed */
 	size_t exchanged; /* changed meanwhile (or, for undo, since) by somebody else */
-	size_t parents;  /* directories above, or without a line of their own, that others can write */
+	size_t parents;   /* directories above, or without a line of their own, that others can write */
 };
 
 struct perms_request {

@@ -62,8 +62,10 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 		return -1;
 	/* Who can write it could have root give away any file of the system. */
 	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return fault_refused(f, "policy '%s' can be written by others than root; mend it with: "
-				     "chown root:root '%s' && chmod go-w '%s'", SHOWN(path), SHOWN(path), SHOWN(path));
+		return fault_refused(f,
+				     "policy '%s' can be written by others than root; mend it with: "
+				     "chown root:root '%s' && chmod go-w '%s'",
+				     SHOWN(path), SHOWN(path), SHOWN(path));
 	return policy_parse(reader->policy, path, text_string(&bytes), bytes.length, reader->settings, reader->accounts,
 			    f);
 }
@@ -96,8 +98,7 @@ static bool local_counts(const char *name, const char *phase)
 }
 
 /* The names of the administrator's files, sorted. */
-static int local_list(int root, const char *phase, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count,
-		      struct fault *f)
+static int local_list(int root, const char *phase, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count, struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	struct fault trouble = { 0 };
@@ -147,16 +148,14 @@ static int local_add(const struct reader *reader, struct fault *f)
 }
 
 int perms_rules_read(int root, const struct settings *settings, const char *profile, const char *phase,
-		      bool group_to_come, struct policy *ret_policy, struct fault *f)
+		     bool group_to_come, struct policy *ret_policy, struct fault *f)
 {
 	const struct policy_setting names[] = {
 		{ "CLIENT_DIR", settings->client_dir }, { "CHRYSTOKI_CONF", settings->chrystoki_conf },
 		{ "HSM_GROUP", settings->hsm_group },   { "OKV_USER", settings->okv_user },
 		{ "OKV_GROUP", settings->okv_group },   { NULL, NULL },
 	};
-	struct known known = {
-		.passwd = { 0 }, .group = { 0 }, .to_come = group_to_come ? settings->hsm_group : NULL
-	};
+	struct known known = { .passwd = { 0 }, .group = { 0 }, .to_come = group_to_come ? settings->hsm_group : NULL };
 	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
 	POLICY_AUTO policy = { 0 };
 	const struct reader reader = {

@@ -17,6 +17,6 @@
  * FAULT_ABSENT: there is no file for that profile and phase.
  */
 int perms_rules_read(int root, const struct settings *settings, const char *profile, const char *phase,
-		      bool group_to_come, struct policy *ret_policy, struct fault *f);
+		     bool group_to_come, struct policy *ret_policy, struct fault *f);
 
 #endif

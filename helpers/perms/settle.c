@@ -84,7 +84,7 @@ static enum perms_settled denied(int errnum, int *ret_errnum)
 }
 
 static enum perms_settled links_settle(int fd, const struct perms_owned *now, const struct perms_record *record,
-					enum perms_step step, int *ret_errnum)
+				       enum perms_step step, int *ret_errnum)
 {
 	/* Neither a link nor a FIFO is given a mode here, only an owner: by the handle, so nothing is followed. */
 	if (step == PERMS_NARROW || perms_same_owner(now, &record->to))
@@ -95,7 +95,7 @@ static enum perms_settled links_settle(int fd, const struct perms_owned *now, co
 }
 
 enum perms_settled perms_settle(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				  enum perms_step step, int *ret_errnum)
+				enum perms_step step, int *ret_errnum)
 {
 	FS_AUTO int fd = entry_open(dir, leaf, record->type);
 	struct stat status;

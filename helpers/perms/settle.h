@@ -26,12 +26,12 @@ enum perms_step {
 };
 
 enum perms_settled {
-	PERMS_SETTLED,       /* changed now */
-	PERMS_SETTLED_SO,    /* was so already */
-	PERMS_GONE,          /* there is nothing under that name */
-	PERMS_EXCHANGED,     /* another inode, or changed meanwhile by somebody else */
-	PERMS_LINKED,        /* a regular file with a second name */
-	PERMS_DENIED,        /* the system refused; *ret_errnum */
+	PERMS_SETTLED,    /* changed now */
+	PERMS_SETTLED_SO, /* was so already */
+	PERMS_GONE,       /* there is nothing under that name */
+	PERMS_EXCHANGED,  /* another inode, or changed meanwhile by somebody else */
+	PERMS_LINKED,     /* a regular file with a second name */
+	PERMS_DENIED,     /* the system refused; *ret_errnum */
 };
 
 /* The mode between two states. */
@@ -39,7 +39,7 @@ mode_t perms_narrowed(const struct perms_owned *from, const struct perms_owned *
 
 /* `open_to_others`: users other than root may make names in `dir`. */
 enum perms_settled perms_settle(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				  enum perms_step step, int *ret_errnum);
+				enum perms_step step, int *ret_errnum);
 
 /* Why the system refused, as far as one can find out: "it is immutable; chattr -i ..." or the meaning of errnum. */
 void perms_denied_text(int dir, const char *leaf, const char *path, int errnum, struct text *out);

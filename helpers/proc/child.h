@@ -25,7 +25,10 @@ struct proc_child {
 	struct text said;
 };
 
-#define PROC_CHILD_INIT { .pid = 0, .output = -1, .said = { 0 } }
+#define PROC_CHILD_INIT \
+	{ \
+		.pid = 0, .output = -1, .said = { 0 } \
+	}
 
 /* Faults as proc_run.  `run` may go away afterwards. */
 int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, struct fault *f);

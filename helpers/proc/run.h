@@ -20,18 +20,21 @@
 enum { PROC_OUTPUT_MAX = 256 * 1024 };
 
 struct proc_run {
-	const char *const *argv;        /* ends with NULL */
-	const char *const *environment; /* "NAME=VALUE", ends with NULL; may be NULL */
+	const char *const *argv;              /* ends with NULL */
+	const char *const *environment;       /* "NAME=VALUE", ends with NULL; may be NULL */
 	const struct proc_identity *identity; /* NULL: stay who we are */
-	int root;                       /* directory to chroot into, or -1 */
-	int input;                      /* descriptor for standard input, or -1 for /dev/null */
-	unsigned deadline_ms;           /* 0: none */
+	int root;                             /* directory to chroot into, or -1 */
+	int input;                            /* descriptor for standard input, or -1 for /dev/null */
+	unsigned deadline_ms;                 /* 0: none */
 	bool stay;       /* keep working directory and root: paths in the arguments are our caller's */
 	bool foreground; /* keep our process group, so that the child itself may ask on the terminal */
-	bool terminal; /* keep our standard input, output and error and our process group; nothing is captured */
+	bool terminal;   /* keep our standard input, output and error and our process group; nothing is captured */
 };
 
-#define PROC_RUN_INIT { .argv = NULL, .root = -1, .input = -1 }
+#define PROC_RUN_INIT \
+	{ \
+		.argv = NULL, .root = -1, .input = -1 \
+	}
 
 struct proc_outcome {
 	int status;         /* exit status, or 128 + signal */
@@ -39,7 +42,10 @@ struct proc_outcome {
 	struct text output; /* standard output and error in order of arrival; text_done it */
 };
 
-#define PROC_OUTCOME_INIT { .status = -1, .output = { 0 } }
+#define PROC_OUTCOME_INIT \
+	{ \
+		.status = -1, .output = { 0 } \
+	}
 
 /*
  * 0 when the child ran and ended, however; FAULT_ABSENT when argv[0] is not there, FAULT_SYSTEM when it could not

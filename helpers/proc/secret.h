@@ -16,7 +16,7 @@
 struct proc_secret {
 	const char *what;   /* "PIN"; for the question and for faults */
 	const char *file;   /* "-" is standard input; or NULL */
-	int fd;		    /* or -1 */
+	int fd;             /* or -1 */
 	const char *advice; /* options to use where there is no terminal */
 };
 

@@ -35,21 +35,24 @@ struct proc_ward {
 	bool (*hear)(void *listener, const void *bytes, size_t length);
 	void *listener;
 	const struct proc_identity *identity; /* NULL: stay who we are */
-	int root;			      /* directory to chroot into, or -1 */
-	unsigned deadline_ms;		      /* more than 0 */
+	int root;                             /* directory to chroot into, or -1 */
+	unsigned deadline_ms;                 /* more than 0 */
 };
 
 struct proc_ward_end {
-	int status;	    /* as waitpid(2) gives it */
-	bool late;	    /* killed at the deadline */
-	bool heard_all;	    /* hear() said so; this and `late` exclude each other */
+	int status;         /* as waitpid(2) gives it */
+	bool late;          /* killed at the deadline */
+	bool heard_all;     /* hear() said so; this and `late` exclude each other */
 	unsigned strays;    /* processes left behind that were killed */
 	bool strays_left;   /* ... and some that could not be, in time */
 	size_t said_length; /* bytes printed, those dropped included */
 	struct text said;   /* standard output and error in order of arrival */
 };
 
-#define PROC_WARD_END_INIT { .status = -1, .said = { 0 } }
+#define PROC_WARD_END_INIT \
+	{ \
+		.status = -1, .said = { 0 } \
+	}
 
 /*
  * `what` names the work in faults.  FAULT_SYSTEM when the child could not be made or set up; FAULT_INCOMPLETE when a

@@ -141,7 +141,7 @@ static int order_write(int root, const struct text *order, enum upgrade_arm_act 
 /* --- the acts ----------------------------------------------------------------------------------------------------- */
 
 int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
-	      bool *ret_changed, struct fault *f)
+		bool *ret_changed, struct fault *f)
 {
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
 	TEXT_AUTO order = { 0 };

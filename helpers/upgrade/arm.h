@@ -22,12 +22,12 @@
 #include "base/text.h"
 #include "conf/settings.h"
 
-#define UPGRADE_UNIT "okv-luna-post-upgrade.service"
-#define UPGRADE_UNIT_FILE "/etc/systemd/system/" UPGRADE_UNIT
+#define UPGRADE_UNIT           "okv-luna-post-upgrade.service"
+#define UPGRADE_UNIT_FILE      "/etc/systemd/system/" UPGRADE_UNIT
 #define UPGRADE_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
-#define UPGRADE_UNIT_WANTED UPGRADE_UNIT_WANTS_DIR "/" UPGRADE_UNIT
+#define UPGRADE_UNIT_WANTED    UPGRADE_UNIT_WANTS_DIR "/" UPGRADE_UNIT
 #define UPGRADE_UNIT_ORDER_DIR "/etc/systemd/system/" UPGRADE_UNIT ".d"
-#define UPGRADE_UNIT_ORDER UPGRADE_UNIT_ORDER_DIR "/okv-order.conf"
+#define UPGRADE_UNIT_ORDER     UPGRADE_UNIT_ORDER_DIR "/okv-order.conf"
 
 enum upgrade_arm_act { UPGRADE_ARM_PLAN, UPGRADE_ARM_APPLY };
 
@@ -35,7 +35,7 @@ enum upgrade_arm_act { UPGRADE_ARM_PLAN, UPGRADE_ARM_APPLY };
 int upgrade_is_armed(int root, bool *ret_armed, struct fault *f);
 /* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
 int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
-	      bool *ret_changed, struct fault *f);
+		bool *ret_changed, struct fault *f);
 int upgrade_disarm(int root, enum upgrade_arm_act what, struct report *report, bool *ret_changed, struct fault *f);
 
 /* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */

@@ -30,8 +30,7 @@ int upgrade_before_write(int root, const struct settings *settings, struct repor
 	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_ATTRIBUTES, .report = report };
 
-	if (upgrade_paths_preserved(root, settings, &paths, f) < 0 ||
-	    upgrade_scan(root, &paths, &how, &scan, f) < 0 ||
+	if (upgrade_paths_preserved(root, settings, &paths, f) < 0 || upgrade_scan(root, &paths, &how, &scan, f) < 0 ||
 	    upgrade_snapshot_look(root, settings, &s, f) < 0)
 		return -1;
 	s.manifest = scan.manifest;
@@ -104,7 +103,7 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 		if (r == 0)
 			continue;
 		if (what == PERMS_APPLY && ((count == 0 && perms_journal_new(root, &journal, f) < 0) ||
-					     perms_journal_add(&journal, &record, f) < 0))
+					    perms_journal_add(&journal, &record, f) < 0))
 			return -1;
 		count++;
 	}
@@ -124,7 +123,7 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
 int upgrade_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
-		       bool *ret_changed, struct fault *f)
+			 bool *ret_changed, struct fault *f)
 {
 	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 	const enum okv_account_act act = dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY;
@@ -135,7 +134,7 @@ int upgrade_before_group(int root, const struct settings *settings, bool dry_run
 		return okv_group_remove(root, settings->hsm_group, act, TOOL_MS, report, ret_changed, f);
 	if (!before.member)
 		return okv_member_remove(root, settings->okv_user, settings->hsm_group, act, TOOL_MS, report,
-					     ret_changed, f);
+					 ret_changed, f);
 	*ret_changed = false;
 	return 0;
 }

@@ -24,6 +24,6 @@ int upgrade_before_write(int root, const struct settings *settings, struct repor
 int upgrade_before_modes(int root, enum perms_act what, struct report *report, bool *ret_changed, struct fault *f);
 /* Takes a membership or group away that was not there before, with the tree's own gpasswd(1) and groupdel(8). */
 int upgrade_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
-		       bool *ret_changed, struct fault *f);
+			 bool *ret_changed, struct fault *f);
 
 #endif

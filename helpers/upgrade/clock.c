@@ -39,8 +39,12 @@ bool upgrade_clock_read(const char *stamp, size_t length, int64_t *ret_seconds)
 			return false;
 		field[which] = field[which] * 10 + (stamp[i] - '0');
 	}
-	struct tm utc = { .tm_year = field[0] - 1900, .tm_mon = field[1] - 1, .tm_mday = field[2], .tm_hour = field[3],
-			  .tm_min = field[4], .tm_sec = field[5] };
+	struct tm utc = { .tm_year = field[0] - 1900,
+			  .tm_mon = field[1] - 1,
+			  .tm_mday = field[2],
+			  .tm_hour = field[3],
+			  .tm_min = field[4],
+			  .tm_sec = field[5] };
 	const time_t time = timegm(&utc);
 	char again[UPGRADE_STAMP_SIZE];
 	upgrade_clock_stamp(time, again);

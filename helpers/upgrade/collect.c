@@ -105,8 +105,8 @@ static void line_redact(const char *line, size_t length, struct text *out)
 	while (end > value && strchr(blanks, end[-1]) != NULL)
 		end--;
 	const size_t size = (size_t)(end - value);
-	if (size == 0 || (!key_is_secret(line + indent, key) &&
-			  (key_is_open(line + indent, key) || value_is_plain(value, size)))) {
+	if (size == 0 ||
+	    (!key_is_secret(line + indent, key) && (key_is_open(line + indent, key) || value_is_plain(value, size)))) {
 		text_add(out, line, length);
 		return;
 	}

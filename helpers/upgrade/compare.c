@@ -37,9 +37,9 @@ static bool entries_differ(const struct manifest_entry *old, const struct manife
 }
 
 void upgrade_compare(const struct manifest *old, const struct manifest *now,
-		   void (*each)(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
-				const struct manifest_entry *now_entry),
-		   void *context, struct upgrade_comparison *ret_comparison)
+		     void (*each)(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
+				  const struct manifest_entry *now_entry),
+		     void *context, struct upgrade_comparison *ret_comparison)
 {
 	struct upgrade_comparison comparison = { .same = 0 };
 	size_t i = 0, k = 0;
@@ -47,9 +47,7 @@ void upgrade_compare(const struct manifest *old, const struct manifest *now,
 	while (i < old->count || k < now->count) {
 		const struct manifest_entry *left = i < old->count ? &old->entries[i] : NULL;
 		const struct manifest_entry *right = k < now->count ? &now->entries[k] : NULL;
-		const int order = left == NULL    ? 1
-				  : right == NULL ? -1
-						  : text_path_compare(left->path, right->path);
+		const int order = left == NULL ? 1 : right == NULL ? -1 : text_path_compare(left->path, right->path);
 		enum upgrade_difference what = order < 0 ? UPGRADE_MISSING : UPGRADE_NEW;
 
 		if (order == 0 && !entries_differ(left, right, &what)) {
@@ -78,7 +76,7 @@ static bool is_below(const char *path, const char *directory, const char *more)
 }
 
 enum upgrade_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
-					      const char *path)
+						  const char *path)
 {
 	if (what == UPGRADE_NEW || is_below(path, settings->client_dir, "/data"))
 		return UPGRADE_INFO;
@@ -101,7 +99,7 @@ static void digest_add(const struct manifest_entry *entry, struct text *out)
 }
 
 void upgrade_difference_text(enum upgrade_difference what, const struct manifest_entry *old_entry,
-			   const struct manifest_entry *now_entry, struct text *out)
+			     const struct manifest_entry *now_entry, struct text *out)
 {
 	static const char *const types[] = { "a file", "a directory", "a link", "something else" };
 

@@ -35,19 +35,19 @@ struct upgrade_comparison {
  * Below a directory that is missing, each entry is missing.
  */
 void upgrade_compare(const struct manifest *old, const struct manifest *now,
-		   void (*each)(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
-				const struct manifest_entry *now_entry),
-		   void *context, struct upgrade_comparison *ret_comparison);
+		     void (*each)(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
+				  const struct manifest_entry *now_entry),
+		     void *context, struct upgrade_comparison *ret_comparison);
 
 /*
  * How much a difference matters: what a client is (library, programs, keys, certificates, configuration) must be as it
  * was; what it keeps while it runs (CLIENT_DIR/data, token.db) may change; our own program may have been updated.
  */
 enum upgrade_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
-					      const char *path);
+						  const char *path);
 /* "'/etc/Chrystoki.conf' has other bytes: 512 bytes with SHA-256 0123456789ab..., before 510 with ...": one clause. */
 void upgrade_difference_text(enum upgrade_difference what, const struct manifest_entry *old_entry,
-			   const struct manifest_entry *now_entry, struct text *out);
+			     const struct manifest_entry *now_entry, struct text *out);
 
 /* A slot of the snapshot that is not among those of now (label and serial number), or NULL. */
 const struct upgrade_slot *upgrade_slots_lost(const struct upgrade_slots *old, const struct upgrade_slots *now);

@@ -27,17 +27,19 @@ static int step_mid(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_event *mid = &history.acts[UPGRADE_MID];
 	if (mid->began != 0 && mid->ended == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
-			       "OKV's mid-upgrade step began and did not end: it was killed");
+				 "OKV's mid-upgrade step began and did not end: it was killed");
 	else if (mid->ended != 0 && !mid->good)
-		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
-			       mid->end[0] != '\0' ? mid->end : "no reason was written");
+		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
+				 "OKV's mid-upgrade step FAILED: %s",
+				 mid->end[0] != '\0' ? mid->end : "no reason was written");
 	else if (mid->ended != 0)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (upgrade_history_is_open(&history))
-		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna",
-			       "Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
-			       "is made good here.",
-			       "OKV's mid-upgrade step has left no record since pre-upgrade");
+		upgrade_act_find(
+			act, UPGRADE_MEDIUM, "journalctl -t okv-luna",
+			"Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
+			"is made good here.",
+			"OKV's mid-upgrade step has left no record since pre-upgrade");
 	else
 		act->skipped = true;
 	return 0;
@@ -70,17 +72,18 @@ static int step_slots(struct upgrade_act *act, struct fault *f)
 	if (upgrade_steps_slots(act, &now, f) < 0)
 		return -1;
 	int r = snapshot_get(act, UPGRADE_SNAPSHOT_SLOTS, &old, &there, f);
-	const struct upgrade_slot *lost = r == 0 && there && old.slots_known ? upgrade_slots_lost(&old.slots, &now) : NULL;
+	const struct upgrade_slot *lost =
+		r == 0 && there && old.slots_known ? upgrade_slots_lost(&old.slots, &now) : NULL;
 	if (lost != NULL && act->run->accept) {
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
-			       SHOWN(lost->label), SHOWN(lost->serial));
+				 SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
 		upgrade_act_remedy(act, "okv-luna slots; okv-luna config chrystoki get");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
-			       old.slots.count, old.slots.count == 1 ? "" : "s");
+				 old.slots.count, old.slots.count == 1 ? "" : "s");
 	}
 	upgrade_slots_done(&now);
 	return r;
@@ -90,13 +93,13 @@ static int step_slots(struct upgrade_act *act, struct fault *f)
 
 struct listener {
 	struct upgrade_act *act;
-	struct text worst;                /* what differs with HIGH severity */
+	struct text worst; /* what differs with HIGH severity */
 	size_t worst_count;
 	struct text others;
 	size_t other_count;
 	enum upgrade_severity others_severity;
 	char first[PATH_MAX + 600]; /* the first of HIGH severity */
-	bool closed; /* the snapshot's upgrade was proven already */
+	bool closed;                /* the snapshot's upgrade was proven already */
 };
 
 static void difference_hear(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
@@ -129,12 +132,12 @@ static int comparison_judge(struct upgrade_act *act, struct listener *l, const s
 {
 	if (comparison->attributes > 0)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
-			       "%zu entries have another owner, group or mode than before: by policy",
-			       comparison->attributes);
+				 "%zu entries have another owner, group or mode than before: by policy",
+				 comparison->attributes);
 	if (l->other_count > 0)
 		upgrade_act_find(act, l->others_severity, NULL, text_string(&l->others),
-			       "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
-			       l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
+				 "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
+				 l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
 	if (l->worst_count == 0) {
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
 		return 0;
@@ -142,8 +145,9 @@ static int comparison_judge(struct upgrade_act *act, struct listener *l, const s
 	/* A single one is in the fault. */
 	if (l->worst_count > 1)
 		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
-			       "%zu preserved entries were changed", l->worst_count);
-	upgrade_act_remedy(act, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
+				 "%zu preserved entries were changed", l->worst_count);
+	upgrade_act_remedy(act,
+			   "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
 	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
 				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);
 }
@@ -155,20 +159,21 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 	UPGRADE_SCAN_AUTO scan = { 0 };
 	UPGRADE_SNAPSHOT_AUTO old = { 0 };
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS,
-					    .report = &act->report,
-					    .fresh_since = run->started };
+					      .report = &act->report,
+					      .fresh_since = run->started };
 	struct upgrade_history history;
 	size_t entries;
 	bool there;
 
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 || upgrade_steps_history(act, &history, f) < 0)
+	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
+	    upgrade_steps_history(act, &history, f) < 0)
 		return -1;
 	/* What the kernel has recorded no change of needs no second proof. */
 	if (upgrade_snapshot_read(run->root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &old, f) == 0 &&
 	    upgrade_seal_holds(run->root, &paths, old.manifest_hex, run->started,
-			     run->dry_run ? UPGRADE_SEAL_LOOK : UPGRADE_SEAL_RENEW, &entries)) {
+			       run->dry_run ? UPGRADE_SEAL_LOOK : UPGRADE_SEAL_RENEW, &entries)) {
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
-			       "%zu entries are as they were (not touched since they were compared)", entries);
+				 "%zu entries are as they were (not touched since they were compared)", entries);
 		return 0;
 	}
 	*f = (struct fault){ 0 };
@@ -177,7 +182,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		return -1;
 	if (!there) {
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
-			       "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
+				 "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
 		act->skipped = true;
 		return 0;
 	}
@@ -185,8 +190,8 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		TEXT_AUTO age = { 0 };
 		upgrade_clock_age(run->started - old.taken, &age);
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
-			       "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
-			       text_string(&age));
+				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
+				 text_string(&age));
 	}
 	if (upgrade_scan(run->root, &paths, &how, &scan, f) < 0)
 		return -1;
@@ -202,7 +207,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 	if (r == 0 && l.others_severity <= UPGRADE_LOW && !run->dry_run &&
 	    upgrade_seal_set(run->root, &paths, old.manifest_hex, &scan, &why) < 0)
 		upgrade_act_find(act, UPGRADE_LOW, "df -h " SETTINGS_VAR, why.text,
-			       "the next run reads every file again: '" SETTINGS_VAR "/seal' cannot be written");
+				 "the next run reads every file again: '" SETTINGS_VAR "/seal' cannot be written");
 	return r;
 }
 
@@ -231,7 +236,8 @@ static int step_disarm(struct upgrade_act *act, struct fault *f)
 
 	if (!run->dry_run && (upgrade_steps_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
-	return upgrade_disarm(run->root, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report, &act->changed, f);
+	return upgrade_disarm(run->root, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
+			      &act->changed, f);
 }
 
 static const struct upgrade_step steps[] = {
@@ -244,7 +250,8 @@ static const struct upgrade_step steps[] = {
 	{ "repair", "owners and modes to the post-upgrade policy", 60000, UPGRADE_ALWAYS, step_repair },
 	{ "slots", "the HSM as OKV's user sees it, and as before", 0, UPGRADE_ALWAYS, step_slots },
 	{ "compare", "preserved files are as they were", 120000, UPGRADE_ALWAYS, step_compare },
-	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS, upgrade_step_processes },
+	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS,
+	  upgrade_step_processes },
 	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, UPGRADE_IF_CLEAN, step_disarm },
 };
 

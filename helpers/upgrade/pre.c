@@ -65,7 +65,7 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 	const bool will_wire = okv_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
 	if (will_wire && !act->run->dry_run)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
-			       outcome.files);
+				 outcome.files);
 	else
 		upgrade_steps_findings(act, &findings, will_wire ? UPGRADE_LOW : UPGRADE_HIGH);
 	return 0;
@@ -99,15 +99,15 @@ static int step_space(struct upgrade_act *act, struct fault *f)
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
 			upgrade_act_find(act, UPGRADE_HIGH, "df -h", NULL,
-				       "'%s' has %llu MiB free, at least %llu are needed", places[i],
-				       (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
+					 "'%s' has %llu MiB free, at least %llu are needed", places[i],
+					 (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
 		if (free_now.f_files > 0 && free_now.f_favail < 256)
 			upgrade_act_find(act, UPGRADE_HIGH, "df -i", NULL,
-				       "'%s' has %llu inodes free, at least 256 are needed", places[i],
-				       (unsigned long long)free_now.f_favail);
+					 "'%s' has %llu inodes free, at least 256 are needed", places[i],
+					 (unsigned long long)free_now.f_favail);
 	}
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
-		       (unsigned long long)(scan.bytes / MEBI));
+			 (unsigned long long)(scan.bytes / MEBI));
 	return 0;
 }
 
@@ -151,7 +151,8 @@ static int step_snapshot(struct upgrade_act *act, struct fault *f)
 	}
 	/* From here on mid-upgrade knows the id that the files carry. */
 	if (s.group_there)
-		return upgrade_journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
+		return upgrade_journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id,
+					   s.group);
 	return 0;
 }
 
@@ -210,7 +211,7 @@ int upgrade_pre_upgrade(struct upgrade_run *run, struct fault *f)
 static int step_undo_modes(struct upgrade_act *act, struct fault *f)
 {
 	return upgrade_before_modes(act->run->root, act->run->dry_run ? PERMS_PLAN : PERMS_APPLY, &act->report,
-				  &act->changed, f);
+				    &act->changed, f);
 }
 
 static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
@@ -235,7 +236,7 @@ static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
 static int step_undo_group(struct upgrade_act *act, struct fault *f)
 {
 	return upgrade_before_group(act->run->root, act->run->settings, act->run->dry_run, &act->report, &act->changed,
-				  f);
+				    f);
 }
 
 static int step_undo_arming(struct upgrade_act *act, struct fault *f)
@@ -249,7 +250,7 @@ static int step_undo_arming(struct upgrade_act *act, struct fault *f)
 		return 0;
 	}
 	return upgrade_disarm(act->run->root, act->run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
-			    &act->changed, f);
+			      &act->changed, f);
 }
 
 /* The record is the last thing to go, so as long as it is there something is left to put back. */

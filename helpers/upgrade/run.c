@@ -108,7 +108,7 @@ static void send_finding(int fd, enum upgrade_severity severity, const char *tit
 }
 
 void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
-		    const char *title_format, ...)
+		      const char *title_format, ...)
 {
 	char title[TITLE_MAX];
 	va_list arguments;
@@ -146,8 +146,8 @@ static void step_hear(struct report *self, enum report_level level, const char *
 	}
 }
 
-static void __attribute__((noreturn)) step_child(const struct upgrade_run *run, const struct upgrade_step *step,
-						  bool clean, int pipe, pid_t parent)
+static void __attribute__((noreturn))
+step_child(const struct upgrade_run *run, const struct upgrade_step *step, bool clean, int pipe, pid_t parent)
 {
 	struct upgrade_act act = { .run = run, .clean = clean, .pipe = pipe, .report = { .hear = step_hear } };
 	struct message_end end = { .fault = { 0 } };
@@ -216,7 +216,8 @@ static bool finding_take(struct upgrade_result *result, const char *bytes, size_
 }
 
 /* Takes one message; *ret_end is set with the last one. */
-static bool message_take(struct upgrade_result *result, const struct message_head *head, const char *bytes, bool *ret_end)
+static bool message_take(struct upgrade_result *result, const struct message_head *head, const char *bytes,
+			 bool *ret_end)
 {
 	switch (head->kind) {
 	case MESSAGE_FINDING:
@@ -368,8 +369,9 @@ int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps,
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, step, i, count);
-		const uint64_t wanted = step->bound_ms > 0 ? step->bound_ms
-							   : run->settings->slot_timeout * 1000 + UPGRADE_SLOTS_GRACE_MS;
+		const uint64_t wanted = step->bound_ms > 0
+						? step->bound_ms
+						: run->settings->slot_timeout * 1000 + UPGRADE_SLOTS_GRACE_MS;
 		const int64_t left = begun + run->bound_ms - proc_clock_ms();
 		if (left <= 0) {
 			result->outcome = UPGRADE_FAILED;

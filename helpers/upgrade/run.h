@@ -67,8 +67,8 @@ struct upgrade_result {
 	const struct upgrade_step *step;
 	enum upgrade_outcome outcome;
 	unsigned elapsed_ms;
-	struct fault fault;             /* FAULT_NONE unless it failed, never then */
-	char *remedy;                   /* owned; for the fault, or NULL */
+	struct fault fault;               /* FAULT_NONE unless it failed, never then */
+	char *remedy;                     /* owned; for the fault, or NULL */
 	struct upgrade_finding *findings; /* owned */
 	size_t finding_count;
 	struct text changes; /* one line per change that the step's rooms told */
@@ -83,10 +83,10 @@ struct upgrade_run {
 	const struct settings *settings;
 	const char *profile; /* NULL: PROFILE of the settings */
 	bool dry_run;
-	bool accept;         /* post-upgrade: differences from the snapshot are meant */
-	bool abort;          /* pre-upgrade: the way back */
+	bool accept;           /* post-upgrade: differences from the snapshot are meant */
+	bool abort;            /* pre-upgrade: the way back */
 	struct fault unlocked; /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
-	unsigned bound_ms;   /* of the whole act */
+	unsigned bound_ms;     /* of the whole act */
 	struct report *report; /* may be NULL */
 	/* Called before each step; may be NULL. */
 	void (*progress)(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count);
@@ -104,9 +104,9 @@ struct upgrade_run {
 /* The context of one step, in its child. */
 struct upgrade_act {
 	const struct upgrade_run *run;
-	bool clean;   /* no step before this one failed */
-	bool changed; /* set by the step */
-	bool skipped; /* set by the step: there was nothing for it to do here */
+	bool clean;           /* no step before this one failed */
+	bool changed;         /* set by the step */
+	bool skipped;         /* set by the step: there was nothing for it to do here */
 	struct report report; /* warnings become findings, results become changes */
 	int pipe;
 };
@@ -117,7 +117,7 @@ void upgrade_run_done(struct upgrade_run *run);
 
 /* For a step. */
 void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
-		    const char *title_format, ...) __attribute__((format(printf, 5, 6)));
+		      const char *title_format, ...) __attribute__((format(printf, 5, 6)));
 /* The command that mends what the fault of this step is about. */
 void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -161,7 +161,7 @@ struct walk {
 	struct upgrade_scan *scan;
 	struct fs_sha256 seal;
 	struct text block; /* what the seal is still to be fed */
-	struct text path; /* of the entry at hand, below the root, without a leading slash */
+	struct text path;  /* of the entry at hand, below the root, without a leading slash */
 	dev_t device;
 };
 
@@ -182,9 +182,16 @@ static int seal_feed(struct walk *w, struct fault *f)
 /* What the seal covers, without padding; the name stands before it with its NUL. */
 static int seal_add(struct walk *w, const struct stat *st, struct fault *f)
 {
-	const uint64_t facts[] = { st->st_dev, st->st_ino, (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec,
-				   (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_size,
-				   st->st_mode, st->st_uid, st->st_gid };
+	const uint64_t facts[] = { st->st_dev,
+				   st->st_ino,
+				   (uint64_t)st->st_ctim.tv_sec,
+				   (uint64_t)st->st_ctim.tv_nsec,
+				   (uint64_t)st->st_mtim.tv_sec,
+				   (uint64_t)st->st_mtim.tv_nsec,
+				   (uint64_t)st->st_size,
+				   st->st_mode,
+				   st->st_uid,
+				   st->st_gid };
 
 	text_add(&w->block, w->path.bytes, w->path.length + 1);
 	text_add(&w->block, facts, sizeof(facts));
@@ -259,8 +266,8 @@ static int entry_add(struct walk *w, int dir, const char *leaf, bool digest, str
 			return fault_errno(f, errno, "cannot read link '/%s'", SHOWN(text_string(&w->path)));
 		target[length] = '\0';
 	}
-	struct manifest_entry *entry = manifest_add(&w->scan->manifest, text_string(&w->path),
-						    S_ISLNK(st->st_mode) ? target : NULL, f);
+	struct manifest_entry *entry =
+		manifest_add(&w->scan->manifest, text_string(&w->path), S_ISLNK(st->st_mode) ? target : NULL, f);
 	if (entry == NULL)
 		return -1;
 	entry->type = S_ISREG(st->st_mode)   ? MANIFEST_FILE
@@ -400,13 +407,12 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 	return 0;
 }
 
-int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how, struct upgrade_scan *ret_scan,
-	       struct fault *f)
+int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how,
+		 struct upgrade_scan *ret_scan, struct fault *f)
 {
 	UPGRADE_SCAN_AUTO scan = { 0 };
 	scan.fresh_since = how->fresh_since;
-	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT,
-			  .block = { 0 }, .path = { 0 } };
+	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT, .block = { 0 }, .path = { 0 } };
 	int r = fs_sha256_start(&w.seal, f);
 
 	if (r == 0 && how->depth != UPGRADE_SCAN_SEAL) {

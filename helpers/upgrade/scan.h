@@ -38,7 +38,8 @@ int upgrade_paths_add(struct upgrade_paths *paths, const char *path, struct faul
 /* Puts them in the order of text_path_compare. */
 void upgrade_paths_sort(struct upgrade_paths *paths);
 /* Sorted, full, without those inside another one.  What is no plain full path in okv_hsm.conf is passed over. */
-int upgrade_paths_preserved(int root, const struct settings *settings, struct upgrade_paths *ret_paths, struct fault *f);
+int upgrade_paths_preserved(int root, const struct settings *settings, struct upgrade_paths *ret_paths,
+			    struct fault *f);
 
 enum upgrade_scan_depth {
 	UPGRADE_SCAN_SEAL, /* the seal alone: no file is opened but those apart, and they alone are in the manifest */
@@ -50,15 +51,15 @@ enum { UPGRADE_FRESH_MAX = 64 };
 
 struct upgrade_scan_how {
 	enum upgrade_scan_depth depth;
-	struct report *report;          /* may be NULL */
+	struct report *report;             /* may be NULL */
 	const struct upgrade_paths *apart; /* sorted, below the root without a leading slash; may be NULL */
-	int64_t fresh_since;            /* seconds since 1970; 0: nothing is fresh */
+	int64_t fresh_since;               /* seconds since 1970; 0: nothing is fresh */
 };
 
 struct upgrade_scan {
 	struct manifest manifest; /* sorted, with the directories above the paths */
 	unsigned char seal[MANIFEST_DIGEST_SIZE];
-	int64_t fresh_since;      /* as it was asked for */
+	int64_t fresh_since; /* as it was asked for */
 	/* Entries with a ctime from fresh_since on, at most UPGRADE_FRESH_MAX of them named. */
 	struct upgrade_paths fresh;
 	size_t fresh_count;
@@ -68,8 +69,8 @@ struct upgrade_scan {
 
 #define UPGRADE_SCAN_AUTO __attribute__((cleanup(upgrade_scan_done))) struct upgrade_scan
 
-int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how, struct upgrade_scan *ret_scan,
-	       struct fault *f);
+int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how,
+		 struct upgrade_scan *ret_scan, struct fault *f);
 void upgrade_scan_done(struct upgrade_scan *scan);
 
 #endif

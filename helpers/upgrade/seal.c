@@ -25,8 +25,8 @@ static int seal_print(const struct upgrade_scan *quick, const char *manifest_hex
 	return text_check(out, f);
 }
 
-static int quick_scan(int root, const struct upgrade_paths *paths, const struct upgrade_paths *apart, int64_t fresh_since,
-		      struct upgrade_scan *ret_scan, struct fault *f)
+static int quick_scan(int root, const struct upgrade_paths *paths, const struct upgrade_paths *apart,
+		      int64_t fresh_since, struct upgrade_scan *ret_scan, struct fault *f)
 {
 	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_SEAL, .apart = apart, .fresh_since = fresh_since };
 
@@ -70,7 +70,7 @@ static int seal_renew(int root, const struct upgrade_paths *paths, const char *m
 }
 
 bool upgrade_seal_holds(int root, const struct upgrade_paths *paths, const char *manifest_hex, int64_t started,
-		      enum upgrade_seal_act act, size_t *ret_entries)
+			enum upgrade_seal_act act, size_t *ret_entries)
 {
 	TEXT_AUTO file = { 0 };
 	TEXT_AUTO now = { 0 };
@@ -82,8 +82,7 @@ bool upgrade_seal_holds(int root, const struct upgrade_paths *paths, const char 
 	if (fs_read_file(root, SEAL_FILE, FS_FOLLOW_TRUSTED, SEAL_FILE_MAX, &file, NULL, &ignored) < 0)
 		return false;
 	const size_t line = strcspn(text_string(&file), "\n") + 1;
-	if (line >= file.length ||
-	    manifest_parse(&old, SEAL_FILE, file.bytes + line, file.length - line, &ignored) < 0)
+	if (line >= file.length || manifest_parse(&old, SEAL_FILE, file.bytes + line, file.length - line, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < old.count; i++)
 		if (upgrade_paths_add(&apart, old.entries[i].path, &ignored) < 0)
@@ -100,8 +99,8 @@ bool upgrade_seal_holds(int root, const struct upgrade_paths *paths, const char 
 	return true;
 }
 
-int upgrade_seal_set(int root, const struct upgrade_paths *paths, const char *manifest_hex, const struct upgrade_scan *scan,
-		   struct fault *f)
+int upgrade_seal_set(int root, const struct upgrade_paths *paths, const char *manifest_hex,
+		     const struct upgrade_scan *scan, struct fault *f)
 {
 	return seal_renew(root, paths, manifest_hex, scan, f);
 }

@@ -22,12 +22,12 @@
  */
 enum upgrade_seal_act { UPGRADE_SEAL_LOOK, UPGRADE_SEAL_RENEW };
 bool upgrade_seal_holds(int root, const struct upgrade_paths *paths, const char *manifest_hex, int64_t started,
-		      enum upgrade_seal_act act, size_t *ret_entries);
+			enum upgrade_seal_act act, size_t *ret_entries);
 /*
  * `scan` is the whole one that was compared, with fresh_since the start of the run.  Nothing is set where too much is
  * fresh.
  */
-int upgrade_seal_set(int root, const struct upgrade_paths *paths, const char *manifest_hex, const struct upgrade_scan *scan,
-		   struct fault *f);
+int upgrade_seal_set(int root, const struct upgrade_paths *paths, const char *manifest_hex,
+		     const struct upgrade_scan *scan, struct fault *f);
 
 #endif

@@ -74,7 +74,7 @@ static void finding_add(struct text *out, enum upgrade_colour colour, const stru
 }
 
 void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
-		     enum upgrade_detail detail, struct text *out)
+		       enum upgrade_detail detail, struct text *out)
 {
 	lines_add(out, "", text_string(&answer->advice));
 	if (run->result_count > 0)
@@ -264,7 +264,7 @@ static const char *check_remedy(const struct upgrade_result *result)
 }
 
 void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
-		       struct text *out)
+			 struct text *out)
 {
 	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
@@ -325,8 +325,8 @@ void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct te
 			json_array_begin(&j, "findings");
 			for (size_t k = 0; k < result->finding_count; k++) {
 				const struct upgrade_finding *finding = &result->findings[k];
-				entry_json(&j, upgrade_severity_name(finding->severity), finding->title, finding->detail,
-					   result->step->name, finding->remedy);
+				entry_json(&j, upgrade_severity_name(finding->severity), finding->title,
+					   finding->detail, result->step->name, finding->remedy);
 			}
 			json_array_end(&j);
 			json_object_end(&j);

@@ -24,7 +24,10 @@ struct upgrade_answer {
 	int exit;
 };
 
-#define UPGRADE_ANSWER_INIT { .word = "", .sentence = { 0 }, .advice = { 0 }, .exit = 0 }
+#define UPGRADE_ANSWER_INIT \
+	{ \
+		.word = "", .sentence = { 0 }, .advice = { 0 }, .exit = 0 \
+	}
 #define UPGRADE_ANSWER_AUTO __attribute__((cleanup(upgrade_answer_done))) struct upgrade_answer
 
 void upgrade_answer_done(struct upgrade_answer *answer);
@@ -32,7 +35,7 @@ void upgrade_answer_done(struct upgrade_answer *answer);
 int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *ret_answer, struct fault *f);
 /* The advice and the steps; the sentence is the caller's to print. */
 void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
-		     enum upgrade_detail detail, struct text *out);
+		       enum upgrade_detail detail, struct text *out);
 void upgrade_show_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out);
 /* Keeps the JSON as SETTINGS_VAR/NAME.json, NAME being the act's. */
 int upgrade_show_keep(const struct upgrade_run *run, const struct text *json, struct fault *f);
@@ -42,7 +45,7 @@ enum upgrade_check { UPGRADE_CHECK_OK, UPGRADE_CHECK_WARN, UPGRADE_CHECK_FAIL };
 enum { UPGRADE_STATUS_HANG = 16 }; /* the column where a check's text begins */
 enum upgrade_check upgrade_show_check(const struct upgrade_result *result);
 void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
-		       struct text *out);
+			 struct text *out);
 void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct text *out);
 
 #endif

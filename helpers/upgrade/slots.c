@@ -61,7 +61,7 @@ static bool line_read(const char **at, const char *last, struct upgrade_slot *re
 }
 
 int upgrade_slots_parse(struct upgrade_slots *ret_slots, const char *name, const char *bytes, size_t length,
-		      struct fault *f)
+			struct fault *f)
 {
 	struct upgrade_slots slots = { .items = NULL };
 	const char *last = bytes + length;

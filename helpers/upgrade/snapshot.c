@@ -190,7 +190,8 @@ int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct f
 	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
-	if (slots_file_print(slots, &file, f) < 0 || fs_dir_open(root, UPGRADE_SNAPSHOT, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+	if (slots_file_print(slots, &file, f) < 0 ||
+	    fs_dir_open(root, UPGRADE_SNAPSHOT, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
@@ -317,8 +318,8 @@ static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
 	return 0;
 }
 
-int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
-			struct fault *f)
+int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part,
+			  struct upgrade_snapshot *ret_snapshot, struct fault *f)
 {
 	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	FS_AUTO int dir = -1;

@@ -22,8 +22,8 @@
 #include "conf/manifest.h"
 #include "conf/settings.h"
 
-#define UPGRADE_SNAPSHOT SETTINGS_VAR "/snapshot"
-#define UPGRADE_BEFORE SETTINGS_VAR "/before"
+#define UPGRADE_SNAPSHOT      SETTINGS_VAR "/snapshot"
+#define UPGRADE_BEFORE        SETTINGS_VAR "/before"
 #define UPGRADE_MANIFEST_FILE "manifest.mtree"
 
 enum { UPGRADE_STALE_SECONDS = 24 * 3600 };
@@ -46,10 +46,10 @@ struct upgrade_snapshot {
 	char *group;   /* owned */
 	bool group_there;
 	gid_t group_id;
-	char *members; /* owned; separated by commas */
-	bool member;   /* OKV's user was in it */
-	bool wired;    /* OKV's generic files had our wiring */
-	bool armed;    /* post-upgrade would have run at the next boot */
+	char *members;         /* owned; separated by commas */
+	bool member;           /* OKV's user was in it */
+	bool wired;            /* OKV's generic files had our wiring */
+	bool armed;            /* post-upgrade would have run at the next boot */
 	char manifest_hex[65]; /* SHA-256 of the manifest's file */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
@@ -61,10 +61,10 @@ struct upgrade_snapshot {
 void upgrade_snapshot_done(struct upgrade_snapshot *s);
 /* Fills all but manifest and slots from the files below the root. */
 int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot,
-			struct fault *f);
+			  struct fault *f);
 /*
- * Writes it under `place` (UPGRADE_SNAPSHOT or UPGRADE_BEFORE), instead of one that is there.  The directories above are
- * made where they are missing.
+ * Writes it under `place` (UPGRADE_SNAPSHOT or UPGRADE_BEFORE), instead of one that is there.  The directories above
+ * are made where they are missing.
  */
 int upgrade_snapshot_write(int root, const char *place, const struct upgrade_snapshot *s, struct fault *f);
 /* Adds the slots to the snapshot that is there. */
@@ -75,8 +75,8 @@ enum upgrade_snapshot_part {
 	UPGRADE_SNAPSHOT_WHOLE,
 };
 /* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
-int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
-			struct fault *f);
+int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part,
+			  struct upgrade_snapshot *ret_snapshot, struct fault *f);
 /* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
 int upgrade_snapshot_remove(int root, const char *place, struct fault *f);
 bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now);
@@ -84,7 +84,7 @@ bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now);
 /* The slots file, as bytes; the reader refuses what the writer would not write. */
 void upgrade_slots_print(const struct upgrade_slots *slots, struct text *out);
 int upgrade_slots_parse(struct upgrade_slots *ret_slots, const char *name, const char *bytes, size_t length,
-		      struct fault *f);
+			struct fault *f);
 void upgrade_slots_done(struct upgrade_slots *slots);
 
 #endif

@@ -81,7 +81,8 @@ static char *value_take(struct text *t)
 	return t->length > 0 ? text_take(t) : strdup("");
 }
 
-int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot, struct fault *f)
+int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot,
+			  struct fault *f)
 {
 	UPGRADE_SNAPSHOT_AUTO s = { 0 };
 	TEXT_AUTO os = { 0 };
@@ -99,9 +100,9 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 	s.group_there = accounts_group_find(&group, settings->hsm_group, &s.group_id);
 	if (s.group_there)
 		accounts_group_members(&group, settings->hsm_group, &members);
-	s.member = s.group_there &&
-		   (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
-		    (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
+	s.member =
+		s.group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
+				  (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
 	if (okv_was_applied(root, &s.wired, f) < 0 || upgrade_is_armed(root, &s.armed, f) < 0)
 		return -1;
 	s.taken = upgrade_clock_now();

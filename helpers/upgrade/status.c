@@ -40,7 +40,7 @@ static int check_client(struct upgrade_act *act, struct fault *f)
 	}
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
-			       s->client_dir, s->chrystoki_conf);
+				 s->client_dir, s->chrystoki_conf);
 	else
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
@@ -97,10 +97,10 @@ static int check_wiring(struct upgrade_act *act, struct fault *f)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)
 		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna config wire", NULL,
-			       "%u of OKV's generic files do not have our wiring", outcome.files);
+				 "%u of OKV's generic files do not have our wiring", outcome.files);
 	else if (outcome.links > 0)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
-			       outcome.links);
+				 outcome.links);
 	else
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's generic files and our links are wired");
 	return 0;
@@ -131,7 +131,7 @@ static int check_group(struct upgrade_act *act, struct fault *f)
 	if (okv_lacking(act->run->root, s->okv_user, s->hsm_group, &act->report, &lacking, f) < 0)
 		return -1;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
-		       (unsigned long)gid);
+			 (unsigned long)gid);
 	return 0;
 }
 
@@ -162,8 +162,10 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_run *run = act->run;
 	struct upgrade_history history;
 	struct drift drift = { .root = run->root, .harmless = 0 };
-	struct perms_request request = { .root = run->root, .settings = run->settings, .act = PERMS_CHECK,
-					  .ear = { .context = &drift, .change = drift_hear, .report = &act->report } };
+	struct perms_request request = { .root = run->root,
+					 .settings = run->settings,
+					 .act = PERMS_CHECK,
+					 .ear = { .context = &drift, .change = drift_hear, .report = &act->report } };
 	struct perms_tally tally;
 
 	if (upgrade_steps_history(act, &history, f) < 0)
@@ -172,7 +174,8 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 			      history.acts[UPGRADE_MID].began == 0 && history.acts[UPGRADE_POST].began == 0;
 	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
 	if (perms_run(&request, &tally, f) < 0) {
-		upgrade_act_remedy(act, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
+		upgrade_act_remedy(act,
+				   f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
 		return -1;
 	}
 	tally.changed -= drift.harmless;
@@ -180,7 +183,8 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 		upgrade_act_remedy(act, "okv-luna repair --phase %s", request.phase);
 		return -1;
 	}
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries, request.phase);
+	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries,
+			 request.phase);
 	return 0;
 }
 
@@ -213,14 +217,14 @@ static int check_snapshot(struct upgrade_act *act, struct fault *f)
 	if (!upgrade_history_is_open(&history))
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.acts[UPGRADE_PRE].good)
-		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
-			       text_string(&age));
+		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL,
+				 "%s old, but pre-upgrade did not say go", text_string(&age));
 	else if (upgrade_snapshot_is_stale(&s, upgrade_clock_now()) && history.acts[UPGRADE_MID].began == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
-			       "stale: %s old; take another before you upgrade", text_string(&age));
+				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
-			       s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
+				 s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
 	return 0;
 }
 
@@ -232,29 +236,29 @@ static int check_upgrade(struct upgrade_act *act, struct fault *f)
 	if (upgrade_steps_history(act, &history, f) < 0 || upgrade_is_armed(act->run->root, &armed, f) < 0)
 		return -1;
 	const struct upgrade_event *pre = &history.acts[UPGRADE_PRE], *mid = &history.acts[UPGRADE_MID],
-				 *post = &history.acts[UPGRADE_POST];
+				   *post = &history.acts[UPGRADE_POST];
 	if (post->ended != 0 && !post->good) {
 		upgrade_act_remedy(act, "okv-luna post-upgrade");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
 	}
 	if (mid->began != 0 && !mid->good && post->ended == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
-			       mid->ended == 0 ? "was killed" : mid->end);
+				 mid->ended == 0 ? "was killed" : mid->end);
 	else if (mid->began != 0 && post->ended == 0)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
-			       "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
+				 "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
 	else if (pre->ended != 0 && upgrade_history_is_open(&history))
-		upgrade_act_find(
-			act, pre->good ? UPGRADE_LOW : UPGRADE_MEDIUM,
-			pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL, "an upgrade is %s",
-			pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
-				  : "half prepared: pre-upgrade said no");
+		upgrade_act_find(act, pre->good ? UPGRADE_LOW : UPGRADE_MEDIUM,
+				 pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL,
+				 "an upgrade is %s",
+				 pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
+					   : "half prepared: pre-upgrade said no");
 	else if (armed)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
-			       "post-upgrade is to run at the next boot");
+				 "post-upgrade is to run at the next boot");
 	else
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
-			       post->good ? "the last one is proven" : "none is under way");
+				 post->good ? "the last one is proven" : "none is under way");
 	return 0;
 }
 
@@ -273,7 +277,8 @@ static void bundles_find(struct upgrade_act *act, const char *directory)
 	for (struct dirent *entry; (entry = readdir(stream)) != NULL;)
 		if (text_starts(entry->d_name, "hsmbundle"))
 			upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna bundle clean", NULL,
-				       "'%s/%s' is left over; it is secret material", directory, SHOWN(entry->d_name));
+					 "'%s/%s' is left over; it is secret material", directory,
+					 SHOWN(entry->d_name));
 	(void)closedir(stream);
 }
 

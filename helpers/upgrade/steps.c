@@ -97,19 +97,19 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 	/* A journal that cannot be read costs the old id, not the group. */
 	if (upgrade_journal_read(run->root, &history, &why) < 0) {
 		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
-			       run->settings->hsm_group);
+				 run->settings->hsm_group);
 		history = (struct upgrade_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : OKV_ACCOUNT_GID_ANY;
 	if (okv_group_ensure(run->root, run->settings->hsm_group, wanted,
-				 run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &group,
-				 f) < 0) {
+			     run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &group,
+			     f) < 0) {
 		upgrade_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
 	}
 	if (!group.wanted && group.gid != OKV_ACCOUNT_GID_ANY)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
-			       run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
+				 run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
 	act->changed = group.changed;
 	return 0;
 }
@@ -119,8 +119,8 @@ int upgrade_step_member(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_run *run = act->run;
 
 	if (okv_member_ensure(run->root, run->settings->okv_user, run->settings->hsm_group,
-				  run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report,
-				  &act->changed, f) < 0) {
+			      run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report,
+			      &act->changed, f) < 0) {
 		upgrade_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
 	}
@@ -147,9 +147,13 @@ int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 		return -1;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
-	const struct perms_reown reown = { .root = run->root, .paths = (const char *const *)(uintptr_t)paths.items,
-					    .path_count = paths.count, .from = history.group_id, .to = now, .act = what,
-					    .ear = { .report = &act->report } };
+	const struct perms_reown reown = { .root = run->root,
+					   .paths = (const char *const *)(uintptr_t)paths.items,
+					   .path_count = paths.count,
+					   .from = history.group_id,
+					   .to = now,
+					   .act = what,
+					   .ear = { .report = &act->report } };
 	struct perms_tally tally;
 	if (perms_reown(&reown, &tally, f) < 0)
 		return -1;
@@ -165,7 +169,7 @@ int upgrade_step_processes(struct upgrade_act *act, struct fault *f)
 	size_t count = 0;
 
 	if (okv_lacking(act->run->root, act->run->settings->okv_user, act->run->settings->hsm_group, &act->report,
-			    &count, f) < 0)
+			&count, f) < 0)
 		return -1;
 	return 0;
 }
@@ -174,9 +178,10 @@ int upgrade_step_processes(struct upgrade_act *act, struct fault *f)
 
 int upgrade_steps_job(const struct upgrade_act *act, struct okv_job *ret_job)
 {
-	*ret_job = (struct okv_job){ .root = act->run->root, .settings = act->run->settings,
-				      .mode = act->run->dry_run ? OKV_SHOW : OKV_DO,
-				      .report = (struct report *)(uintptr_t)&act->report };
+	*ret_job = (struct okv_job){ .root = act->run->root,
+				     .settings = act->run->settings,
+				     .mode = act->run->dry_run ? OKV_SHOW : OKV_DO,
+				     .report = (struct report *)(uintptr_t)&act->report };
 	return 0;
 }
 
@@ -184,14 +189,15 @@ int upgrade_steps_job(const struct upgrade_act *act, struct okv_job *ret_job)
 static void finding_take(struct upgrade_act *act, const struct okv_finding *finding, enum upgrade_severity fail)
 {
 	const enum upgrade_severity severity = finding->grade == OKV_FAIL   ? fail
-					     : finding->grade == OKV_WARN ? UPGRADE_LOW
-									   : UPGRADE_INFO;
+					       : finding->grade == OKV_WARN ? UPGRADE_LOW
+									    : UPGRADE_INFO;
 
 	if (finding->line > 0)
 		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
-			       finding->line, finding->what);
+				 finding->line, finding->what);
 	else
-		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file, finding->what);
+		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file,
+				 finding->what);
 }
 
 void upgrade_steps_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail)
@@ -257,12 +263,12 @@ int upgrade_step_arm(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_run *run = act->run;
 
 	if (upgrade_arm(run->root, run->settings, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
-		      &act->changed, f) == 0)
+			&act->changed, f) == 0)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
 	upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", f->text,
-		       "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
+			 "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
 	act->skipped = true;
 	return 0;
 }
@@ -294,14 +300,14 @@ int upgrade_step_repair(struct upgrade_act *act, const char *phase, struct fault
 
 	if (perms_run(&request, &tally, f) < 0) {
 		upgrade_act_remedy(act,
-				 f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
-							 : "okv-luna repair --phase %s --check",
-				 phase);
+				   f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+							   : "okv-luna repair --phase %s --check",
+				   phase);
 		return -1;
 	}
 	act->changed = tally.changed > 0;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
-		       run->dry_run ? "to be changed" : "changed");
+			 run->dry_run ? "to be changed" : "changed");
 	if (perms_verdict(&tally, what, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna repair --phase %s -v", phase);
 		return -1;
@@ -344,15 +350,15 @@ int upgrade_steps_slots(struct upgrade_act *act, struct upgrade_slots *ret_slots
 
 	if (hsm_check(run->root, run->settings, &act->report, &answer, f) == 0) {
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
-			       hsm_usable_count(&answer), hsm_usable_count(&answer) == 1 ? "" : "s",
-			       run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
+				 hsm_usable_count(&answer), hsm_usable_count(&answer) == 1 ? "" : "s",
+				 run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
 	upgrade_act_remedy(act, "okv-luna slots");
 	if (hsm_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
 			upgrade_act_find(act, UPGRADE_MEDIUM, causes.items[i].command, NULL, "%s",
-				       causes.items[i].sentence);
+					 causes.items[i].sentence);
 			if (i == 0)
 				upgrade_act_remedy(act, "%s", causes.items[i].command);
 		}

@@ -25,12 +25,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GENERIC "/usr/local/okv/hsm/generic/"
-#define CREDENTIAL "/usr/local/okv/hsm/wallet/credential"
+#define GENERIC          "/usr/local/okv/hsm/generic/"
+#define CREDENTIAL       "/usr/local/okv/hsm/wallet/credential"
 #define TOKEN_LABEL_FILE "/usr/local/okv/hsm/wallet/token_label"
-#define TRACE_DIR "/var/okv/log/hsm"
-#define KEY_LABEL "OKV 18.1 HSM Root Key"
-#define LINE_LIMIT 4096
+#define TRACE_DIR        "/var/okv/log/hsm"
+#define KEY_LABEL        "OKV 18.1 HSM Root Key"
+#define LINE_LIMIT       4096
 
 /* --- PKCS#11, as much of it as is used here ------------------------------------------------------------------ */
 
@@ -38,7 +38,9 @@ typedef unsigned char ck_byte;
 typedef unsigned long ck_ulong;
 typedef ck_ulong ck_rv;
 
-struct ck_version { ck_byte major, minor; };
+struct ck_version {
+	ck_byte major, minor;
+};
 struct ck_info {
 	struct ck_version cryptoki;
 	ck_byte manufacturer[32];
@@ -54,8 +56,16 @@ struct ck_token_info {
 	struct ck_version hardware, firmware;
 	ck_byte utc_time[16];
 };
-struct ck_attribute { ck_ulong type; void *value; ck_ulong length; };
-struct ck_mechanism { ck_ulong type; void *parameter; ck_ulong length; };
+struct ck_attribute {
+	ck_ulong type;
+	void *value;
+	ck_ulong length;
+};
+struct ck_mechanism {
+	ck_ulong type;
+	void *parameter;
+	ck_ulong length;
+};
 
 enum {
 	CKR_OK = 0,
@@ -91,7 +101,10 @@ static struct {
 	ck_rv (*decrypt)(ck_ulong, const ck_byte *, ck_ulong, ck_byte *, ck_ulong *);
 } p11;
 
-static const struct { const char *name; void **function; } p11_names[] = {
+static const struct {
+	const char *name;
+	void **function;
+} p11_names[] = {
 	{ "C_Initialize", (void **)&p11.initialize },
 	{ "C_Finalize", (void **)&p11.finalize },
 	{ "C_GetInfo", (void **)&p11.get_info },
@@ -151,7 +164,8 @@ static void trace_open(const char *command)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(path, sizeof path, TRACE_DIR "/hsmclient_%s_%lld_%09ld.trc", command, (long long)now.tv_sec, now.tv_nsec);
+	snprintf(path, sizeof path, TRACE_DIR "/hsmclient_%s_%lld_%09ld.trc", command, (long long)now.tv_sec,
+		 now.tv_nsec);
 	trace_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (trace_fd < 0)
 		fail("cannot write a trace at %s: %s", path, strerror(errno));
@@ -227,12 +241,14 @@ static void assignments_read(const char *path, assignment_use *use, void *data)
 	fclose(f);
 }
 
-struct settings { char *vendor, *library, *preserved; };
+struct settings {
+	char *vendor, *library, *preserved;
+};
 
 static void settings_take(const char *name, const char *value, void *data)
 {
 	struct settings *s = data;
-	char **where = strcmp(name, "VENDOR_NAME") == 0      ? &s->vendor
+	char **where = strcmp(name, "VENDOR_NAME") == 0       ? &s->vendor
 		       : strcmp(name, "PKCS11_LIB_LOC") == 0  ? &s->library
 		       : strcmp(name, "PRESERVED_FILES") == 0 ? &s->preserved
 							      : NULL;
@@ -381,7 +397,8 @@ static void use_hsm(const char *command)
 	trace_open(command);
 	assignments_read(GENERIC "okv_hsm.conf", settings_take, &settings);
 	if (settings.vendor == NULL || settings.library == NULL || settings.preserved == NULL)
-		fail("hsm_initialize: HSM configuration error: VENDOR_NAME, PKCS11_LIB_LOC and PRESERVED_FILES are required");
+		fail("hsm_initialize: HSM configuration error: VENDOR_NAME, PKCS11_LIB_LOC and PRESERVED_FILES are "
+		     "required");
 	assignments_read(GENERIC "okv_hsm_env", environment_set, NULL);
 	pin = secret_read(CREDENTIAL);
 	if (pin == NULL)

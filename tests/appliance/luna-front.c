@@ -21,7 +21,9 @@ typedef unsigned char ck_byte;
 typedef unsigned long ck_ulong;
 typedef ck_ulong ck_rv;
 
-struct ck_version { ck_byte major, minor; };
+struct ck_version {
+	ck_byte major, minor;
+};
 struct ck_info {
 	struct ck_version cryptoki;
 	ck_byte manufacturer[32];
@@ -41,10 +43,15 @@ struct ck_token_info {
 	struct ck_version hardware, firmware;
 	ck_byte utc_time[16];
 };
-struct ck_session_info { ck_ulong slot, state, flags, device_error; };
+struct ck_session_info {
+	ck_ulong slot, state, flags, device_error;
+};
 
 /* The function list: a version, then 68 entries in the order of the specification. */
-struct ck_function_list { struct ck_version version; void *entry[68]; };
+struct ck_function_list {
+	struct ck_version version;
+	void *entry[68];
+};
 
 enum {
 	CKR_OK = 0,
@@ -230,13 +237,13 @@ ck_rv C_GetSlotList(ck_byte token_present, ck_ulong *ret_slots, ck_ulong *count)
 }
 
 /* Leave the calling function unless the slot is one of ours; from then on it is SoftHSM's number. */
-#define OUR_SLOT(slot)                                       \
-	do {                                                 \
-		if (state == OFF)                            \
+#define OUR_SLOT(slot) \
+	do { \
+		if (state == OFF) \
 			return CKR_CRYPTOKI_NOT_INITIALIZED; \
-		if ((slot) >= slot_count)                    \
-			return CKR_SLOT_ID_INVALID;          \
-		(slot) = slots[slot];                        \
+		if ((slot) >= slot_count) \
+			return CKR_SLOT_ID_INVALID; \
+		(slot) = slots[slot]; \
 	} while (0)
 
 ck_rv C_GetSlotInfo(ck_ulong slot, struct ck_slot_info *ret_info)
@@ -310,13 +317,14 @@ ck_rv C_GetSessionInfo(ck_ulong session, struct ck_session_info *ret_info)
 ck_rv C_GetFunctionList(struct ck_function_list **ret_list)
 {
 	static struct ck_function_list ours;
-	static const struct { unsigned index; void *function; } mine[] = {
-		{ 0, (void *)C_Initialize },          { 1, (void *)C_Finalize },
-		{ 2, (void *)C_GetInfo },             { 3, (void *)C_GetFunctionList },
-		{ 4, (void *)C_GetSlotList },         { 5, (void *)C_GetSlotInfo },
-		{ 6, (void *)C_GetTokenInfo },        { 7, (void *)C_GetMechanismList },
-		{ 8, (void *)C_GetMechanismInfo },    { 9, (void *)C_InitToken },
-		{ 12, (void *)C_OpenSession },        { 14, (void *)C_CloseAllSessions },
+	static const struct {
+		unsigned index;
+		void *function;
+	} mine[] = {
+		{ 0, (void *)C_Initialize },      { 1, (void *)C_Finalize },         { 2, (void *)C_GetInfo },
+		{ 3, (void *)C_GetFunctionList }, { 4, (void *)C_GetSlotList },      { 5, (void *)C_GetSlotInfo },
+		{ 6, (void *)C_GetTokenInfo },    { 7, (void *)C_GetMechanismList }, { 8, (void *)C_GetMechanismInfo },
+		{ 9, (void *)C_InitToken },       { 12, (void *)C_OpenSession },     { 14, (void *)C_CloseAllSessions },
 		{ 15, (void *)C_GetSessionInfo },
 	};
 	struct ck_function_list *theirs;

@@ -8,7 +8,7 @@ setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.."
 	local build=${BUILD:-build}
 	mkdir -p "$BATS_FILE_TMPDIR/tree/build"
-	for part in Makefile README.md LICENSE .ci helpers hooks payload spec tests; do
+	for part in Makefile README.md LICENSE .ci .clang-format helpers hooks payload spec tests; do
 		[ ! -e "$part" ] || cp -a "$part" "$BATS_FILE_TMPDIR/tree/"
 	done
 	for part in bin libexec lib obj gates; do
@@ -378,6 +378,15 @@ refute_line_with() {
 	sed -i '$d' payload/man/okv-luna.8
 	plant payload/man/okv-luna.8 '.Xr okv-luna-nowhere 5'
 	refuses pages 'refers to okv-luna-nowhere(5)'
+}
+
+# --- format ---------------------------------------------------------------------------------------------------------
+
+@test "format: a line that clang-format would lay out differently" {
+	command -v clang-format >/dev/null || skip "no clang-format"
+	passes format
+	plant helpers/base/number.c "int  a;"
+	refuses format "make format"
 }
 
 # --- style ---------------------------------------------------------------------------------------------------------

@@ -22,10 +22,10 @@ static const char *call_written(void)
 #define CALL call_written()
 #endif
 
-#define STEP(call)                          \
-	do {                                \
+#define STEP(call) \
+	do { \
 		if (strcmp(call, CALL) == 0) \
-			act();              \
+			act(); \
 	} while (0)
 #include "honest.h"
 

@@ -38,7 +38,10 @@
 #define FILL(info)
 #endif
 #ifndef VERSION
-#define VERSION { 2, 20 }
+#define VERSION \
+	{ \
+		2, 20 \
+	}
 #endif
 
 #define EXPORT __attribute__((visibility("default")))

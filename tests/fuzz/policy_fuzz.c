@@ -42,7 +42,8 @@ static void walk(const struct policy *p, const char *const *names, size_t count)
 			for (size_t rule = 0; rule < p->count; rule++)
 				masked = masked || p->rules[rule].masked;
 			(void)policy_target(p, &below, &target, &again);
-			must(masked || (again.mode == target.mode && again.uid == target.uid && again.gid == target.gid));
+			must(masked ||
+			     (again.mode == target.mode && again.uid == target.uid && again.gid == target.gid));
 			must(policy_set_any(&below.applies) || memcmp(&target, &now, sizeof(now)) == 0);
 		}
 		place = below;
@@ -51,7 +52,9 @@ static void walk(const struct policy *p, const char *const *names, size_t count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct policy_setting settings[] = { { "CLIENT_DIR", "/c" }, { "HSM_GROUP", "hsm" }, { NULL, NULL } };
+	static const struct policy_setting settings[] = { { "CLIENT_DIR", "/c" },
+							  { "HSM_GROUP", "hsm" },
+							  { NULL, NULL } };
 	static const struct policy_accounts accounts = { .user = find, .group = find };
 	static const char *const names[] = { "c", "data", "*", ".x", "a b" };
 	POLICY_AUTO p = { 0 };

@@ -172,7 +172,7 @@ static inline void random_script(struct random *r, struct text *out)
 static inline void random_chrystoki(struct random *r, struct text *out)
 {
 	static const char *const opens[] = { "Chrystoki2 = {\n",  "LunaSA Client = {\n", "Misc = {\n",
-					     "REST={\n",	  "  XTC  =  {\n",	 "HAConfiguration = {\n",
+					     "REST={\n",          "  XTC  =  {\n",       "HAConfiguration = {\n",
 					     "VirtualToken = {\n" };
 	static const char *const entries[] = {
 		"   LibUNIX64 = /usr/safenet/lunaclient/lib/libCryptoki2_64.so;\n",

@@ -24,20 +24,20 @@
 #include "fs/tree.h"
 
 /* The call returns 0; it uses a `struct fault f` of the test. */
-#define MUST(call)                              \
-	do {                                    \
-		if ((call) != 0)                \
+#define MUST(call) \
+	do { \
+		if ((call) != 0) \
 			fail_msg("%s", f.text); \
 	} while (0)
 
 /* The call returns -1 with a fault of that kind whose text holds the words. */
-#define MUST_FAIL(call, expected, words)                                                       \
-	do {                                                                                   \
-		f = (struct fault){ 0 };                                                  \
-		assert_int_equal((call), -1);                                                  \
-		if (strstr(f.text, (words)) == NULL)                                           \
-			fail_msg("'%s' is not in '%s'", (words), f.text);                      \
-		assert_string_equal(fault_kind_name(f.kind), fault_kind_name(expected));       \
+#define MUST_FAIL(call, expected, words) \
+	do { \
+		f = (struct fault){ 0 }; \
+		assert_int_equal((call), -1); \
+		if (strstr(f.text, (words)) == NULL) \
+			fail_msg("'%s' is not in '%s'", (words), f.text); \
+		assert_string_equal(fault_kind_name(f.kind), fault_kind_name(expected)); \
 	} while (0)
 
 /* A directory of the test's own; setup and teardown of a test. */

@@ -31,8 +31,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WANTED = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-		PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL };
+enum {
+	WANTED = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+		 PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL
+};
 enum { ALIVE_MAX = 64, BROKEN = 125, KILLED = 137 };
 
 /* Where the call says what it is about: an argument that is a path, or one that is a descriptor. */

@@ -67,7 +67,10 @@ static const char *packing(const struct stream *lead)
 
 	if (have >= 2 && lead->at[0] == 0x1f && lead->at[1] == 0x8b)
 		return "gz";
-	if (have >= 6 && memcmp(lead->at, "\xfd" "7zXZ\0", 6) == 0)
+	if (have >= 6 && memcmp(lead->at,
+				"\xfd"
+				"7zXZ\0",
+				6) == 0)
 		return "xz";
 	if (have >= 3 && memcmp(lead->at, "BZh", 3) == 0)
 		return "bz2";
@@ -84,8 +87,8 @@ static int tar_open(struct decoder *d, struct stream *lead, unsigned layer, cons
 	const char *packed = packing(lead);
 
 	if (packed == NULL)
-		return fault_refused(f, "%s", lead->at == lead->end ? "it is empty"
-								    : "it is no tar or zip, or it is damaged");
+		return fault_refused(f, "%s",
+				     lead->at == lead->end ? "it is empty" : "it is no tar or zip, or it is damaged");
 	(void)snprintf(format, sizeof(format), "tar%s%s", packed[0] != '\0' ? "." : "", packed);
 	if (dispatch_note(&d->dispatch, PIPE_NOTE_FORMAT, 0, format, f) < 0)
 		return -1;

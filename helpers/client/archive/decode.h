@@ -18,7 +18,7 @@
 #include "base/fault.h"
 
 struct decode {
-	const int *archives; /* descriptors, */
+	const int *archives;      /* descriptors, */
 	const char *const *names; /* and what to call them */
 	size_t archive_count;
 	int placers[DISPATCH_PLACERS]; /* job pipes */

@@ -76,8 +76,7 @@ static int batch_add(struct dispatch *d, const void *bytes, size_t length, struc
 	if (length > DISPATCH_BATCH - d->batched && batch_flush(d, f) < 0)
 		return -1;
 	if (length >= DISPATCH_BATCH / 2)
-		return batch_flush(d, f) < 0 ? -1
-					     : fs_write(d->placers[d->turn], "the placer", bytes, length, f);
+		return batch_flush(d, f) < 0 ? -1 : fs_write(d->placers[d->turn], "the placer", bytes, length, f);
 	memcpy(d->batch + d->batched, bytes, length);
 	d->batched += length;
 	return 0;

@@ -19,11 +19,11 @@
 #include "base/fault.h"
 
 enum {
-	INFLATE_WINDOW = 32768,     /* how far back a match may reach */
-	INFLATE_LITERAL_BITS = 11,  /* index of the first table of literals and lengths */
+	INFLATE_WINDOW = 32768,    /* how far back a match may reach */
+	INFLATE_LITERAL_BITS = 11, /* index of the first table of literals and lengths */
 	INFLATE_DISTANCE_BITS = 8,
-	INFLATE_LITERAL_SIZE = 2400,  /* no code of 288 symbols of at most 15 bits needs more than 2342 */
-	INFLATE_DISTANCE_SIZE = 416,  /* nor one of 32 symbols more than 402 */
+	INFLATE_LITERAL_SIZE = 2400, /* no code of 288 symbols of at most 15 bits needs more than 2342 */
+	INFLATE_DISTANCE_SIZE = 416, /* nor one of 32 symbols more than 402 */
 };
 
 struct inflate {
@@ -32,8 +32,8 @@ struct inflate {
 	unsigned bit_count; /* at most 7 between calls */
 	int state;
 	bool last_block;
-	uint32_t stored;         /* bytes left of a stored block */
-	uint32_t match_length;   /* left of a match that the output had no room for */
+	uint32_t stored;       /* bytes left of a stored block */
+	uint32_t match_length; /* left of a match that the output had no room for */
 	uint32_t match_distance;
 	uint32_t literal_table[INFLATE_LITERAL_SIZE];
 	uint32_t distance_table[INFLATE_DISTANCE_SIZE];

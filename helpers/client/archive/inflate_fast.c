@@ -36,8 +36,8 @@ static inline __attribute__((always_inline)) int symbols_fast(struct inflate *z,
 	int result = 0;
 	const char *damage = NULL;
 
-#define FILL() (bits |= load_64(in) << count, in += (63 - count) >> 3, count |= 56)
-#define DROP(n) (bits >>= (n) & 63, count -= (n) & 63)
+#define FILL()        (bits |= load_64(in) << count, in += (63 - count) >> 3, count |= 56)
+#define DROP(n)       (bits >>= (n)&63, count -= (n)&63)
 #define LOW(value, n) ((value) & (((uint64_t)1 << (n)) - 1))
 /* The extra bits of an entry that `from` begins with. */
 #define EXTRA(from, entry) \
@@ -164,7 +164,7 @@ static int symbols_plain(struct inflate *z, unsigned char *window, size_t *ret_a
 
 #if defined(__x86_64__)
 __attribute__((target("bmi,bmi2"))) static int symbols_bmi2(struct inflate *z, unsigned char *window, size_t *ret_at,
-							     size_t limit, struct fault *f)
+							    size_t limit, struct fault *f)
 {
 	return symbols_fast(z, window, ret_at, limit, f);
 }

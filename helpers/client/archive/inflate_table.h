@@ -31,7 +31,7 @@ enum {
 	((uint32_t)(value) << 16 | (uint32_t)(kind) | (uint32_t)(extra) << 8 | (uint32_t)(extra))
 #define INFLATE_ENTRY_TO_TABLE(second, width) \
 	((uint32_t)(second) << 16 | (uint32_t)INFLATE_ENTRY_LINK | (uint32_t)(width) << 8)
-#define INFLATE_ENTRY_BITS(entry) ((entry) & 63)
+#define INFLATE_ENTRY_BITS(entry)  ((entry)&63)
 #define INFLATE_ENTRY_EXTRA(entry) ((entry) >> 8 & 15)
 #define INFLATE_ENTRY_VALUE(entry) ((entry) >> 16)
 
@@ -45,7 +45,7 @@ enum {
 };
 
 enum inflate_alphabet {
-	INFLATE_LITERALS,  /* and lengths of matches, and the end of the block */
+	INFLATE_LITERALS, /* and lengths of matches, and the end of the block */
 	INFLATE_DISTANCES,
 	INFLATE_CODE_LENGTHS, /* what a block's own codes are told in */
 };

@@ -87,7 +87,8 @@ static const struct judge_link *link_find(const struct judge *j, const char *pat
 static int hard_target_find(struct judge *j, const char *path, const struct member *member,
 			    char ret_target[LIMITS_PATH + 1], struct fault *f)
 {
-	const struct member named = { .type = MEMBER_FILE, .name = member->target,
+	const struct member named = { .type = MEMBER_FILE,
+				      .name = member->target,
 				      .name_length = member->target_length };
 
 	if (name_normalise(&named, ret_target, f) < 0)
@@ -239,8 +240,10 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 		if (!name_resolve(link->path, link->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(first->path));
 		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
-			return fault_refused(f, "member '%s': a link that leads through another link, or through what "
-						"is no directory", SHOWN(first->path));
+			return fault_refused(f,
+					     "member '%s': a link that leads through another link, or through what "
+					     "is no directory",
+					     SHOWN(first->path));
 		if (holds(resolved, link->path))
 			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));
 		const struct paths_entry *found = paths_find(&j->paths, resolved, strlen(resolved));

@@ -25,7 +25,10 @@ struct judge {
 	size_t link_count;
 };
 
-#define JUDGE_INIT(limits_) { .limits = (limits_), .paths = PATHS_INIT((limits_).entries) }
+#define JUDGE_INIT(limits_) \
+	{ \
+		.limits = (limits_), .paths = PATHS_INIT((limits_).entries) \
+	}
 
 enum judge_verdict {
 	JUDGE_PLACE,   /* at the path given */

@@ -11,13 +11,13 @@
 #include "base/fault.h"
 
 enum {
-	LIMITS_PATH = 1023,      /* bytes of a member's whole name */
-	LIMITS_COMPONENT = 255,  /* bytes of one part of it: NAME_MAX */
-	LIMITS_DEPTH = 32,       /* parts of it */
-	LIMITS_NESTING = 2,      /* archives inside of archives */
-	LIMITS_LINKS = 8,        /* links that a link may pass until it ends at a file */
+	LIMITS_PATH = 1023,     /* bytes of a member's whole name */
+	LIMITS_COMPONENT = 255, /* bytes of one part of it: NAME_MAX */
+	LIMITS_DEPTH = 32,      /* parts of it */
+	LIMITS_NESTING = 2,     /* archives inside of archives */
+	LIMITS_LINKS = 8,       /* links that a link may pass until it ends at a file */
 	LIMITS_LINK_COUNT = 4096,
-	LIMITS_RATIO = 100,      /* unpacked bytes for one packed byte, */
+	LIMITS_RATIO = 100, /* unpacked bytes for one packed byte, */
 };
 #define LIMITS_RATIO_FREE ((uint64_t)64 << 20) /* beyond what a small archive of zeros may have */
 
@@ -27,7 +27,10 @@ struct limits {
 	uint64_t room;    /* what the file system can take; passing it is FAULT_SYSTEM */
 };
 
-#define LIMITS_DEFAULT { .bytes = (uint64_t)4 << 30, .entries = 50000, .room = UINT64_MAX }
+#define LIMITS_DEFAULT \
+	{ \
+		.bytes = (uint64_t)4 << 30, .entries = 50000, .room = UINT64_MAX \
+	}
 
 /* `out` bytes have come of `in` bytes. */
 int limits_check_ratio(uint64_t in, uint64_t out, struct fault *f);

@@ -10,7 +10,7 @@
 enum member_type {
 	MEMBER_FILE,
 	MEMBER_DIRECTORY,
-	MEMBER_LINK,      /* symbolic */
+	MEMBER_LINK, /* symbolic */
 	MEMBER_HARD_LINK,
 	MEMBER_DEVICE,
 	MEMBER_FIFO,

@@ -35,7 +35,10 @@ struct paths {
 	uint64_t most; /* entries that may be in it */
 };
 
-#define PATHS_INIT(most_) { .entries = NULL, .most = (most_) }
+#define PATHS_INIT(most_) \
+	{ \
+		.entries = NULL, .most = (most_) \
+	}
 
 void paths_done(struct paths *paths);
 /* The path's entry, made where it is new; valid until the next one is entered. */

@@ -37,7 +37,7 @@ enum pipe_note_kind {
 	PIPE_NOTE_COVERED,  /* path: not placed, an inner archive has brought it */
 	PIPE_NOTE_NESTED,   /* path: an archive that was read through */
 	PIPE_NOTE_FORMAT,   /* path: "tar, gzip" */
-	PIPE_NOTE_DONE,	    /* size: entries announced by this process, or placed */
+	PIPE_NOTE_DONE,     /* size: entries announced by this process, or placed */
 	PIPE_NOTE_FAULT,
 };
 

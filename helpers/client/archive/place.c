@@ -26,10 +26,10 @@ struct placer {
 	size_t head_filled;
 	Elf64_Ehdr head; /* the first bytes of the file */
 	uint64_t placed;
-	int top;       /* the tree */
-	int directory; /* the last one used, ... */
+	int top;                              /* the tree */
+	int directory;                        /* the last one used, ... */
 	char directory_path[LIMITS_PATH + 1]; /* ... and its path */
-	size_t filled, used; /* of the jobs read */
+	size_t filled, used;                  /* of the jobs read */
 	unsigned char buffer[BUFFER_SIZE];
 };
 
@@ -171,10 +171,10 @@ static int content_from_zip(struct placer *p, int fd, const char *path, const st
 		return -1;
 	for (;;) {
 		if (stream_fill(stream, f) < 0)
-			return f->kind != FAULT_REFUSED ? -1
-							: fault_prefix(f, "%s: member '%s': ",
-								       SHOWN(p->place->names[job->archive]),
-								       SHOWN(path));
+			return f->kind != FAULT_REFUSED
+				       ? -1
+				       : fault_prefix(f, "%s: member '%s': ", SHOWN(p->place->names[job->archive]),
+						      SHOWN(path));
 		const size_t length = (size_t)(stream->end - stream->at);
 		if (length == 0)
 			return 0;

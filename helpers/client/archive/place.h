@@ -16,11 +16,11 @@
 #include "base/fault.h"
 
 struct place {
-	int jobs;            /* pipe from the decoder; its end is the end of the work */
+	int jobs;                  /* pipe from the decoder; its end is the end of the work */
 	struct pipe_writer *notes; /* to the keeper */
-	bool judge_only;     /* opens nothing */
-	const int *archives; /* for zip members, */
-	const char *const *names; /* and what to call them */
+	bool judge_only;           /* opens nothing */
+	const int *archives;       /* for zip members, */
+	const char *const *names;  /* and what to call them */
 	size_t archive_count;
 };
 

@@ -27,9 +27,9 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+#define LOAD(offset)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
-#define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), RETURN(SECCOMP_RET_ALLOW)
+#define ALLOW(call)   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), RETURN(SECCOMP_RET_ALLOW)
 
 /* What is not listed fails with EPERM: a C library that wants something more can say so, and nothing happens. */
 #define FILTER_HEAD \
@@ -58,8 +58,9 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 static bool filter_set(enum sandbox_trade trade)
 {
 	static struct sock_filter decode[] = { FILTER_HEAD, FILTER_BOTH, FILTER_TAIL };
-	static struct sock_filter place[] = { FILTER_HEAD, FILTER_BOTH, ALLOW(SYS_openat), ALLOW(SYS_mkdirat),
-					      ALLOW(SYS_sync_file_range), FILTER_TAIL };
+	static struct sock_filter place[] = {
+		FILTER_HEAD, FILTER_BOTH, ALLOW(SYS_openat), ALLOW(SYS_mkdirat), ALLOW(SYS_sync_file_range), FILTER_TAIL
+	};
 	const struct sock_fprog program = {
 		.len = trade == SANDBOX_DECODE ? sizeof(decode) / sizeof(decode[0]) : sizeof(place) / sizeof(place[0]),
 		.filter = trade == SANDBOX_DECODE ? decode : place,

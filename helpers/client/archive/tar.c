@@ -303,9 +303,13 @@ static int member_make(struct tar *tar, const unsigned char *block, const struct
 	if (names_read(tar, block, said, f) < 0)
 		return -1;
 
-	struct member member = { .type = type_of(block[TAR_TYPE_AT], said->sparse), .name = tar->name,
-				 .name_length = tar->name_length, .target = tar->target,
-				 .target_length = tar->target_length, .size = size, .mode = (unsigned)mode };
+	struct member member = { .type = type_of(block[TAR_TYPE_AT], said->sparse),
+				 .name = tar->name,
+				 .name_length = tar->name_length,
+				 .target = tar->target,
+				 .target_length = tar->target_length,
+				 .size = size,
+				 .mode = (unsigned)mode };
 	/* Before POSIX a directory was a file whose name ends in a slash; for others a slash there is a contradiction.
 	 */
 	if (member.type == MEMBER_FILE && tar->name_length > 0 && tar->name[tar->name_length - 1] == '/')

@@ -12,14 +12,21 @@
 
 /* Where the fields of a header lie (POSIX.1-2017, pax, "ustar Interchange Format"). */
 enum {
-	TAR_NAME_AT = 0, TAR_NAME_SIZE = 100,
-	TAR_MODE_AT = 100, TAR_MODE_SIZE = 8,
-	TAR_SIZE_AT = 124, TAR_SIZE_SIZE = 12,
-	TAR_CHECKSUM_AT = 148, TAR_CHECKSUM_SIZE = 8,
+	TAR_NAME_AT = 0,
+	TAR_NAME_SIZE = 100,
+	TAR_MODE_AT = 100,
+	TAR_MODE_SIZE = 8,
+	TAR_SIZE_AT = 124,
+	TAR_SIZE_SIZE = 12,
+	TAR_CHECKSUM_AT = 148,
+	TAR_CHECKSUM_SIZE = 8,
 	TAR_TYPE_AT = 156,
-	TAR_TARGET_AT = 157, TAR_TARGET_SIZE = 100,
-	TAR_MAGIC_AT = 257, TAR_MAGIC_SIZE = 8,
-	TAR_PREFIX_AT = 345, TAR_PREFIX_SIZE = 155,
+	TAR_TARGET_AT = 157,
+	TAR_TARGET_SIZE = 100,
+	TAR_MAGIC_AT = 257,
+	TAR_MAGIC_SIZE = 8,
+	TAR_PREFIX_AT = 345,
+	TAR_PREFIX_SIZE = 155,
 };
 
 bool tar_field_zero(const unsigned char *bytes, size_t length);

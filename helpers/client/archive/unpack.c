@@ -67,7 +67,9 @@ void unpack_done(struct unpack *u)
 static void worker_main(const struct unpack_request *request, const struct workers *w, unsigned which)
 {
 	struct fault f = { 0 };
-	struct sandbox sandbox = { .uid = request->uid, .gid = request->gid, .tree = request->tree,
+	struct sandbox sandbox = { .uid = request->uid,
+				   .gid = request->gid,
+				   .tree = request->tree,
 				   .file_bytes = request->limits.bytes,
 				   .trade = which == 0 || request->judge_only ? SANDBOX_DECODE : SANDBOX_PLACE };
 	struct pipe_writer notes = { .fd = w->notes_write };
@@ -79,9 +81,12 @@ static void worker_main(const struct unpack_request *request, const struct worke
 	for (size_t i = 0; i < request->archive_count; i++)
 		keep[kept++] = request->archives[i];
 	if (which == 0) {
-		struct decode decode = { .archives = request->archives, .names = request->names,
-					 .archive_count = request->archive_count, .notes = &notes,
-					 .limits = request->limits, .mode_of = request->mode_of };
+		struct decode decode = { .archives = request->archives,
+					 .names = request->names,
+					 .archive_count = request->archive_count,
+					 .notes = &notes,
+					 .limits = request->limits,
+					 .mode_of = request->mode_of };
 		for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
 			decode.placers[i] = w->jobs[i][1];
 			keep[kept++] = w->jobs[i][1];
@@ -89,9 +94,12 @@ static void worker_main(const struct unpack_request *request, const struct worke
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : decode_run(&decode, &f);
 	} else {
-		const struct place place = { .jobs = w->jobs[which - 1][0], .notes = &notes,
-					     .judge_only = request->judge_only, .archives = request->archives,
-					     .names = request->names, .archive_count = request->archive_count };
+		const struct place place = { .jobs = w->jobs[which - 1][0],
+					     .notes = &notes,
+					     .judge_only = request->judge_only,
+					     .archives = request->archives,
+					     .names = request->names,
+					     .archive_count = request->archive_count };
 		keep[kept++] = place.jobs;
 		keep[kept] = -1;
 		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : place_run(&place, &f);
@@ -166,8 +174,11 @@ static int entry_add(struct unpack *u, const struct pipe_note *note, const char 
 		u->entries = more;
 		u->capacity = capacity;
 	}
-	struct unpack_entry entry = { .path = string_keep(u, path), .target = link ? string_keep(u, target) : NULL,
-				      .type = note->entry, .machine = note->machine, .size = note->size };
+	struct unpack_entry entry = { .path = string_keep(u, path),
+				      .target = link ? string_keep(u, target) : NULL,
+				      .type = note->entry,
+				      .machine = note->machine,
+				      .size = note->size };
 	memcpy(entry.sha256, note->sha256, sizeof(entry.sha256));
 	if (entry.path == NULL || (link && entry.target == NULL))
 		return fault_memory(f);
@@ -194,7 +205,7 @@ static int fault_heard(const struct pipe_note *note, const char *text, struct fa
 }
 
 struct hearing {
-	unsigned done;       /* workers that have ended well */
+	unsigned done; /* workers that have ended well */
 	uint64_t announced, placed, read;
 };
 

@@ -33,7 +33,7 @@ struct unpack_request {
 	const int *archives;
 	const char *const *names;
 	size_t archive_count;
-	int tree; /* an empty directory to place into, owned by uid; any when `judge_only` */
+	int tree;        /* an empty directory to place into, owned by uid; any when `judge_only` */
 	bool judge_only; /* read and judge everything, and place nothing */
 	uid_t uid;
 	gid_t gid;
@@ -48,11 +48,10 @@ struct unpack {
 	struct unpack_entry *entries; /* once it has succeeded, in the order of text_path_compare */
 	size_t count, capacity;
 	uint64_t files, bytes;
-	struct text format;  /* "zip; tar, gzip" */
-	struct text covered; /* paths, each with a line feed */
+	struct text format;             /* "zip; tar, gzip" */
+	struct text covered;            /* paths, each with a line feed */
 	struct unpack_strings *strings; /* owned; where the paths lie */
 };
-
 
 void unpack_done(struct unpack *u);
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f);

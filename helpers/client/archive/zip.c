@@ -9,9 +9,9 @@
 
 enum { END_SIZE = 22, DIRECTORY_SIZE = 46, LOCAL_SIZE = 30, DESCRIPTOR_SIZE = 16 };
 enum { COMMENT_MAX = 65535 };
-#define END_SIGNATURE 0x06054b50U
-#define DIRECTORY_SIGNATURE 0x02014b50U
-#define LOCAL_SIGNATURE 0x04034b50U
+#define END_SIGNATURE        0x06054b50U
+#define DIRECTORY_SIGNATURE  0x02014b50U
+#define LOCAL_SIGNATURE      0x04034b50U
 #define DESCRIPTOR_SIGNATURE 0x08074b50U
 
 enum {
@@ -273,9 +273,12 @@ static int entry_read(struct zip *zip, struct member *ret_member, struct zip_pla
 		return disagrees(f, "a directory entry reaches past the directory");
 	if (read_at(zip, zip->at + DIRECTORY_SIZE, zip->name, name_length, f) < 0)
 		return -1;
-	struct member member = { .type = MEMBER_FILE, .name = zip->name, .name_length = name_length,
-				 .size = little_32(entry + 24) };
-	struct zip_place place = { .packed = little_32(entry + 20), .size = member.size, .crc = little_32(entry + 16),
+	struct member member = {
+		.type = MEMBER_FILE, .name = zip->name, .name_length = name_length, .size = little_32(entry + 24)
+	};
+	struct zip_place place = { .packed = little_32(entry + 20),
+				   .size = member.size,
+				   .crc = little_32(entry + 16),
 				   .method = (int)method };
 	*ret_member = member; /* for the name in the fault */
 	if ((flags & 1) != 0)

@@ -28,10 +28,10 @@ struct zip_place {
 };
 
 struct zip {
-	int fd; /* borrowed */
+	int fd;                                       /* borrowed */
 	uint64_t directory_at, directory_end, end_at; /* offsets in the file */
-	uint64_t at;       /* of the next directory entry */
-	uint64_t local_at; /* where the next member must begin */
+	uint64_t at;                                  /* of the next directory entry */
+	uint64_t local_at;                            /* where the next member must begin */
 	unsigned entries, entries_read;
 	unsigned char name[65536];
 	unsigned char target[LIMITS_PATH + 2];

@@ -12,9 +12,12 @@ static void each_kind_has_its_exit_status_and_its_name(void **state)
 		int status;
 		const char *name;
 	} kinds[] = {
-		{ fault_negative, FAULT_NEGATIVE, 1, "negative" }, { fault_usage, FAULT_USAGE, 2, "usage" },
-		{ fault_refused, FAULT_REFUSED, 3, "refused" },    { fault_incomplete, FAULT_INCOMPLETE, 4, "incomplete" },
-		{ fault_absent, FAULT_ABSENT, 6, "absent" },       { fault_late, FAULT_LATE, 7, "late" },
+		{ fault_negative, FAULT_NEGATIVE, 1, "negative" },
+		{ fault_usage, FAULT_USAGE, 2, "usage" },
+		{ fault_refused, FAULT_REFUSED, 3, "refused" },
+		{ fault_incomplete, FAULT_INCOMPLETE, 4, "incomplete" },
+		{ fault_absent, FAULT_ABSENT, 6, "absent" },
+		{ fault_late, FAULT_LATE, 7, "late" },
 	};
 	struct fault f = { 0 };
 

@@ -44,9 +44,8 @@ static void every_byte_is_escaped_or_replaced_so_that_it_is_valid(void **state)
 	json_string_bytes(&j, NULL, "nul\0.", 5);
 	json_string(&j, NULL, "Zürich \xff \xed\xa0\x80");
 	json_array_end(&j);
-	assert_string_equal(text_string(&out),
-			    "[\"q\\\"b\\\\n\\u000at\\u0009e\\u001b d\\u007f\",\"nul\\u0000.\","
-			    "\"Zürich \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]");
+	assert_string_equal(text_string(&out), "[\"q\\\"b\\\\n\\u000at\\u0009e\\u001b d\\u007f\",\"nul\\u0000.\","
+					       "\"Zürich \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]");
 	assert_true(text_is_utf8(out.bytes, out.length));
 }
 

@@ -13,7 +13,12 @@ static void seconds_minutes_hours_and_days(void **state)
 	static const struct {
 		const char *string;
 		uint64_t seconds;
-	} good[] = { { "1", 1 }, { "90", 90 }, { "90s", 90 }, { "30m", 1800 }, { "24h", 86400 }, { "2d", 172800 },
+	} good[] = { { "1", 1 },
+		     { "90", 90 },
+		     { "90s", 90 },
+		     { "30m", 1800 },
+		     { "24h", 86400 },
+		     { "2d", 172800 },
 		     { "36500d", UINT64_C(3153600000) } };
 
 	(void)state;
@@ -27,8 +32,20 @@ static void seconds_minutes_hours_and_days(void **state)
 
 static void everything_else_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "0", "0h", "h", "-1", "+1", " 1", "1 h", "1.5h", "24H", "1w", "36501d",
-					   "99999999999999999999", "213503982334601d" };
+	static const char *const bad[] = { "",
+					   "0",
+					   "0h",
+					   "h",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 h",
+					   "1.5h",
+					   "24H",
+					   "1w",
+					   "36501d",
+					   "99999999999999999999",
+					   "213503982334601d" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -5,14 +5,25 @@
 
 static void the_whole_string_is_the_number(void **state)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.0", "1e3", "one", "1\n",
-					   "18446744073709551616", "99999999999999999999999" };
+	static const char *const bad[] = { "",
+					   " 1",
+					   "1 ",
+					   "+1",
+					   "-1",
+					   "0x1",
+					   "1.0",
+					   "1e3",
+					   "one",
+					   "1\n",
+					   "18446744073709551616",
+					   "99999999999999999999999" };
 	struct fault f = { 0 };
 	uint64_t value = 42;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		MUST_FAIL(number_parse(bad[i], "N", 0, UINT64_MAX, &value, &f), FAULT_REFUSED, "N must be a whole number");
+		MUST_FAIL(number_parse(bad[i], "N", 0, UINT64_MAX, &value, &f), FAULT_REFUSED,
+			  "N must be a whole number");
 		assert_int_equal(value, 42);
 	}
 	MUST(number_parse("18446744073709551615", "N", 0, UINT64_MAX, &value, &f));
@@ -59,8 +70,13 @@ static void a_size_has_one_suffix_of_a_power_of_1024(void **state)
 		const char *string;
 		uint64_t bytes;
 	} good[] = {
-		{ "0", 0 }, { "512", 512 }, { "64K", 65536 }, { "16M", 16777216 }, { "2G", 2147483648u },
-		{ "1T", 1099511627776u }, { "16777215T", UINT64_C(16777215) << 40 },
+		{ "0", 0 },
+		{ "512", 512 },
+		{ "64K", 65536 },
+		{ "16M", 16777216 },
+		{ "2G", 2147483648u },
+		{ "1T", 1099511627776u },
+		{ "16777215T", UINT64_C(16777215) << 40 },
 	};
 	static const char *const bad[] = { "", "K", "1KB", "1 K", "1k", "1.5G", "16777216T", "KK", "-1K" };
 	struct fault f = { 0 };

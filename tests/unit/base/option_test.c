@@ -14,9 +14,18 @@ static const struct option own[] = {
 	{ .letter = 'l', .name = "list", .help = "show", .target = &got.list },
 	{ .letter = 't', .name = "to", .kind = OPTION_TEXT, .argument = "DIR", .help = "where to", .target = &got.to },
 	{ .name = "kind", .kind = OPTION_CHOICE, .argument = "auto|minimal|full", .help = "what", .target = &got.kind },
-	{ .name = "min", .kind = OPTION_NUMBER, .argument = "N", .least = 1, .most = 9, .help = "at least",
+	{ .name = "min",
+	  .kind = OPTION_NUMBER,
+	  .argument = "N",
+	  .least = 1,
+	  .most = 9,
+	  .help = "at least",
 	  .target = &got.min },
-	{ .name = "max-bytes-of-everything", .kind = OPTION_SIZE, .argument = "BYTES", .help = "at most", .target = &got.max },
+	{ .name = "max-bytes-of-everything",
+	  .kind = OPTION_SIZE,
+	  .argument = "BYTES",
+	  .help = "at most",
+	  .target = &got.max },
 	{ .name = "label", .kind = OPTION_LIST, .argument = "L", .help = "again and again", .target = &got.labels },
 	{ .name = "hidden", .help = NULL, .target = &got.list },
 	OPTION_END,
@@ -40,7 +49,7 @@ static int fresh(void **state)
 
 static int parse(struct fault *f, const char *first, ...)
 {
-	char *argv[16] = { (char *)(uintptr_t)"tool" };
+	char *argv[16] = { (char *)(uintptr_t) "tool" };
 	int argc = 1;
 	va_list words;
 
@@ -143,15 +152,14 @@ static void help_is_two_columns_of_the_table(void **state)
 
 	(void)state;
 	option_help(&help, own);
-	assert_string_equal(text_string(&help),
-			    "  -l, --list                show\n"
-			    "  -t, --to DIR              where to\n"
-			    "      --kind auto|minimal|full\n"
-			    "                            what\n"
-			    "      --min N               at least\n"
-			    "      --max-bytes-of-everything BYTES\n"
-			    "                            at most\n"
-			    "      --label L             again and again\n");
+	assert_string_equal(text_string(&help), "  -l, --list                show\n"
+						"  -t, --to DIR              where to\n"
+						"      --kind auto|minimal|full\n"
+						"                            what\n"
+						"      --min N               at least\n"
+						"      --max-bytes-of-everything BYTES\n"
+						"                            at most\n"
+						"      --label L             again and again\n");
 }
 
 static void completion_lines_tell_what_takes_a_value_and_which(void **state)

@@ -120,7 +120,9 @@ static void what_deceives_the_eye_is_shown_as_bytes(void **state)
 {
 	(void)state;
 	/* Right-to-left override, zero-width space, word joiner, byte order mark. */
-	assert_string_equal(SHOWN("a\xe2\x80\xae" "b"), "a\\xe2\\x80\\xaeb");
+	assert_string_equal(SHOWN("a\xe2\x80\xae"
+				  "b"),
+			    "a\\xe2\\x80\\xaeb");
 	assert_string_equal(SHOWN("\xe2\x80\x8b"), "\\xe2\\x80\\x8b");
 	assert_string_equal(SHOWN("\xe2\x81\xa0"), "\\xe2\\x81\\xa0");
 	assert_string_equal(SHOWN("\xef\xbb\xbf"), "\\xef\\xbb\\xbf");
@@ -153,8 +155,8 @@ static void utf8_is_what_rfc_3629_says(void **state)
 		const char *bytes;
 		size_t length;
 	} four[] = {
-		{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 }, { "\xf0\x8f\xbf\xbf", 0 }, { "\xf4\x90\x80\x80", 0 },
-		{ "\xf5\x80\x80\x80", 0 }, { "\xf0\x90\x80", 0 },
+		{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 }, { "\xf0\x8f\xbf\xbf", 0 },
+		{ "\xf4\x90\x80\x80", 0 }, { "\xf5\x80\x80\x80", 0 }, { "\xf0\x90\x80", 0 },
 	};
 
 	(void)state;

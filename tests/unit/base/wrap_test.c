@@ -24,7 +24,8 @@ static void a_line_that_fits_stays_as_it_is(void **state)
 static void a_longer_one_is_broken_at_blanks_and_indented(void **state)
 {
 	(void)state;
-	assert_wrapped("one two three four five six seven eight\n", 24, 0, "one two three four five\n  six seven eight\n");
+	assert_wrapped("one two three four five six seven eight\n", 24, 0,
+		       "one two three four five\n  six seven eight\n");
 	assert_wrapped("    one two three four five six seven\nx\n", 27, 0,
 		       "    one two three four five\n      six seven\nx\n");
 	assert_wrapped("FAIL  group   one two three four five six\n", 34, 14,
@@ -47,9 +48,12 @@ static void a_long_word_and_a_command_stay_whole(void **state)
 static void colours_take_no_column_and_characters_one(void **state)
 {
 	(void)state;
-	assert_wrapped("\033[1;31mone two three four five\033[0m\n", 24, 0, "\033[1;31mone two three four five\033[0m\n");
-	assert_wrapped("\xc3\xa4\xc3\xa4\xc3\xa4 two three four five\n", 24, 0, "\xc3\xa4\xc3\xa4\xc3\xa4 two three four five\n");
-	assert_wrapped("\xff\xff\xff two three four five\033[ six\n", 24, 0, "\xff\xff\xff two three four\n  five\033[ six\n");
+	assert_wrapped("\033[1;31mone two three four five\033[0m\n", 24, 0,
+		       "\033[1;31mone two three four five\033[0m\n");
+	assert_wrapped("\xc3\xa4\xc3\xa4\xc3\xa4 two three four five\n", 24, 0,
+		       "\xc3\xa4\xc3\xa4\xc3\xa4 two three four five\n");
+	assert_wrapped("\xff\xff\xff two three four five\033[ six\n", 24, 0,
+		       "\xff\xff\xff two three four\n  five\033[ six\n");
 }
 
 int main(void)

@@ -24,11 +24,13 @@
 enum { BYTES_MAX = 80 };
 
 #define KEY_ZERO "0000000000000000000000000000000000000000000000000000000000000000"
-#define KEY_FE "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"
-#define P60 "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5" \
-	    "aa0de657ba637b39"
-#define C60 "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e63" \
-	    "93ba7a0abcc9f662"
+#define KEY_FE   "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"
+#define P60 \
+	"d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5" \
+	"aa0de657ba637b39"
+#define C60 \
+	"522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e63" \
+	"93ba7a0abcc9f662"
 
 static const struct vector {
 	const char *key, *nonce, *aad, *plain, *cipher, *tag;
@@ -75,7 +77,8 @@ static void published_gcm_vectors_open_and_seal(void **state)
 	for (size_t i = 0; i < VECTOR_COUNT; i++) {
 		for (size_t piece = 1; piece <= BYTES_MAX; piece++) {
 			struct fault f = { 0 };
-			unsigned char plain[BYTES_MAX], bytes[BYTES_MAX], cipher[BYTES_MAX], tag[BYTES_MAX], made[BUNDLE_TAG_SIZE];
+			unsigned char plain[BYTES_MAX], bytes[BYTES_MAX], cipher[BYTES_MAX], tag[BYTES_MAX],
+				made[BUNDLE_TAG_SIZE];
 			const size_t length = bytes_of(vectors[i].plain, plain);
 			assert_int_equal(bytes_of(vectors[i].cipher, cipher), length);
 			assert_int_equal(bytes_of(vectors[i].tag, tag), BUNDLE_TAG_SIZE);
@@ -138,7 +141,8 @@ static void published_pbkdf2_vectors(void **state)
 		unsigned char key[BUNDLE_KEY_SIZE], expected[BYTES_MAX];
 		assert_int_equal(bundle_key_derive(known[i].passphrase, strlen(known[i].passphrase),
 						   (const unsigned char *)known[i].salt, strlen(known[i].salt),
-						   known[i].iterations, key, &f), 0);
+						   known[i].iterations, key, &f),
+				 0);
 		(void)bytes_of(known[i].key, expected);
 		assert_memory_equal(key, expected, sizeof(key));
 	}

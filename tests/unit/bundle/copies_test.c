@@ -90,8 +90,12 @@ static void a_freshly_sealed_one_has_no_name_and_is_roots_alone(void **state)
 	struct fault f = { 0 };
 	SETTINGS_AUTO settings = { 0 };
 	char pass[128];
-	struct bundle_seal how = { .root = place->dir, .settings = &settings, .own_name = "okv1", .now = 1700000000,
-				   .iterations = BUNDLE_ITERATIONS_LEAST, .source = { .file = pass, .fd = -1 } };
+	struct bundle_seal how = { .root = place->dir,
+				   .settings = &settings,
+				   .own_name = "okv1",
+				   .now = 1700000000,
+				   .iterations = BUNDLE_ITERATIONS_LEAST,
+				   .source = { .file = pass, .fd = -1 } };
 	FS_AUTO int fd = -1;
 	struct stat status;
 	uint64_t size = 0;

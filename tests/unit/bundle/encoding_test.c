@@ -21,8 +21,8 @@ static void base64_and_back_is_the_same_and_no_other_form_is_taken(void **state)
 				fail_msg("%s", text);
 		}
 	/* No padding, filling bits, the alphabet for names, blanks, too much for its place. */
-	static const char *const odd[] = { "QQ", "QQ=", "QQ===", "QR==", "QUJ=", "QUI", "-_==", "QQ= =", " QQ==", "QQ==\n", "QUJDRA==",
-					   "=QQ=", "Q===" };
+	static const char *const odd[] = { "QQ",    "QQ=",   "QQ===",  "QR==",     "QUJ=", "QUI", "-_==",
+					   "QQ= =", " QQ==", "QQ==\n", "QUJDRA==", "=QQ=", "Q===" };
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		if (bundle_base64_parse(odd[i], back, sizeof(back), &length))
 			fail_msg("%s", odd[i]);

@@ -12,16 +12,16 @@
 #include "bundle/encoding.h"
 #include "bundle/header.h"
 
-#define SHA "0000000000000000000000000000000000000000000000000000000000000001"
+#define SHA    "0000000000000000000000000000000000000000000000000000000000000001"
 #define SALT16 "AAECAwQFBgcICQoLDA0ODw=="
-#define NONCE "AAECAwQFBgcICQoL"
+#define NONCE  "AAECAwQFBgcICQoL"
 
 /* One value for each member, in the order of the page. */
-static const char *const names[] = { "origin", "created", "size", "sha256", "kdf", "iterations", "salt", "cipher",
-				     "nonce" };
-static const char *const values[] = { "\"okv1\"", "\"2026-01-31T23:59:59Z\"", "1024", "\"" SHA "\"",
-				      "\"pbkdf2-hmac-sha256\"", "600000", "\"" SALT16 "\"", "\"aes-256-gcm\"",
-				      "\"" NONCE "\"" };
+static const char *const names[] = { "origin",     "created", "size",   "sha256", "kdf",
+				     "iterations", "salt",    "cipher", "nonce" };
+static const char *const values[] = { "\"okv1\"",       "\"2026-01-31T23:59:59Z\"", "1024",
+				      "\"" SHA "\"",    "\"pbkdf2-hmac-sha256\"",   "600000",
+				      "\"" SALT16 "\"", "\"aes-256-gcm\"",          "\"" NONCE "\"" };
 enum { COUNT = sizeof(names) / sizeof(names[0]) };
 
 /* The header with `value` instead of the one of member `which`. */
@@ -111,7 +111,8 @@ static void the_freedoms_of_json_stay(void **state)
 	static const char *const good[] = {
 		/* another order, blanks and TABs, escapes */
 		BUNDLE_MAGIC "\t{ \"nonce\" : \"" NONCE "\",\"salt\":\"" SALT16 "\",\"iterations\":10000000 ,\"kdf\":"
-			     "\"pbkdf2-hmac-sha256\", \"cipher\":\"\\u0061es-256-gcm\",\"sha256\":\"" SHA "\",\"size\":1,"
+			     "\"pbkdf2-hmac-sha256\", \"cipher\":\"\\u0061es-256-gcm\",\"sha256\":\"" SHA
+			     "\",\"size\":1,"
 			     "\"created\":\"2026-01-31T23:59:59.123456789Z\",\"ori\\u0067in\":\"okv\\/1\\u0022\"} \n",
 	};
 
@@ -133,28 +134,75 @@ static void a_value_beyond_its_bounds_is_refused_by_name(void **state)
 		size_t which;
 		const char *value;
 	} bad[] = {
-		{ 0, "\"\"" }, { 0, "1" }, { 0, "null" }, { 0, "\"a\tb\"" }, { 0, "\"a\\nb\"" }, { 0, "\"a\\u0000\"" },
-		{ 0, "\"\\u00e4\"" }, { 0, "\"\xc3\xa4\"" }, { 0, "\"\\x41\"" }, { 0, "\"\\u12\"" }, { 0, "[\"okv1\"]" },
-		{ 1, "\"2026-01-31T23:59:59\"" }, { 1, "\"2026-01-31T23:59:59+00:00\"" }, { 1, "\"2026-02-29T00:00:00Z\"" },
-		{ 1, "\"2026-13-01T00:00:00Z\"" }, { 1, "\"2026-01-31 23:59:59Z\"" }, { 1, "\"2026-01-31T24:00:00Z\"" },
-		{ 1, "\"2026-1-31T23:59:59Z\"" }, { 1, "\"2026-01-31t23:59:59z\"" }, { 1, "\"1969-12-31T23:59:59Z\"" },
-		{ 1, "\"2026-01-31T23:59:59.Z\"" }, { 1, "\"2026-01-31T23:59:59.1234567890Z\"" }, { 1, "1769903999" },
-		{ 2, "0" }, { 2, "-1" }, { 2, "1.0" }, { 2, "1e3" }, { 2, "01" }, { 2, "\"1024\"" }, { 2, "68719476705" },
-		{ 2, "18446744073709551617" }, { 2, "0x10" }, { 2, "" }, { 2, "null" }, { 2, "+1" }, { 2, "{}" },
-		{ 3, "\"\"" }, { 3, "\"00\"" }, { 3, "\"" SHA "0\"" },
+		{ 0, "\"\"" },
+		{ 0, "1" },
+		{ 0, "null" },
+		{ 0, "\"a\tb\"" },
+		{ 0, "\"a\\nb\"" },
+		{ 0, "\"a\\u0000\"" },
+		{ 0, "\"\\u00e4\"" },
+		{ 0, "\"\xc3\xa4\"" },
+		{ 0, "\"\\x41\"" },
+		{ 0, "\"\\u12\"" },
+		{ 0, "[\"okv1\"]" },
+		{ 1, "\"2026-01-31T23:59:59\"" },
+		{ 1, "\"2026-01-31T23:59:59+00:00\"" },
+		{ 1, "\"2026-02-29T00:00:00Z\"" },
+		{ 1, "\"2026-13-01T00:00:00Z\"" },
+		{ 1, "\"2026-01-31 23:59:59Z\"" },
+		{ 1, "\"2026-01-31T24:00:00Z\"" },
+		{ 1, "\"2026-1-31T23:59:59Z\"" },
+		{ 1, "\"2026-01-31t23:59:59z\"" },
+		{ 1, "\"1969-12-31T23:59:59Z\"" },
+		{ 1, "\"2026-01-31T23:59:59.Z\"" },
+		{ 1, "\"2026-01-31T23:59:59.1234567890Z\"" },
+		{ 1, "1769903999" },
+		{ 2, "0" },
+		{ 2, "-1" },
+		{ 2, "1.0" },
+		{ 2, "1e3" },
+		{ 2, "01" },
+		{ 2, "\"1024\"" },
+		{ 2, "68719476705" },
+		{ 2, "18446744073709551617" },
+		{ 2, "0x10" },
+		{ 2, "" },
+		{ 2, "null" },
+		{ 2, "+1" },
+		{ 2, "{}" },
+		{ 3, "\"\"" },
+		{ 3, "\"00\"" },
+		{ 3, "\"" SHA "0\"" },
 		{ 3, "\"000000000000000000000000000000000000000000000000000000000000000A\"" },
 		{ 3, "\"000000000000000000000000000000000000000000000000000000000000000g\"" },
-		{ 4, "\"PBKDF2-HMAC-SHA256\"" }, { 4, "\"scrypt\"" }, { 4, "\"\"" }, { 4, "true" },
-		{ 5, "599999" }, { 5, "1" }, { 5, "0" }, { 5, "10000001" }, { 5, "6e5" }, { 5, "4295567296" },
+		{ 4, "\"PBKDF2-HMAC-SHA256\"" },
+		{ 4, "\"scrypt\"" },
+		{ 4, "\"\"" },
+		{ 4, "true" },
+		{ 5, "599999" },
+		{ 5, "1" },
+		{ 5, "0" },
+		{ 5, "10000001" },
+		{ 5, "6e5" },
+		{ 5, "4295567296" },
 		{ 5, "\"600000\"" },
-		{ 6, "\"AAECAwQFBgcICQoLDA0O\"" }, /* 15 bytes */
+		{ 6, "\"AAECAwQFBgcICQoLDA0O\"" },     /* 15 bytes */
 		{ 6, "\"AAECAwQFBgcICQoLDA0ODx==\"" }, /* bits that stand for no byte */
-		{ 6, "\"AAECAwQFBgcICQoLDA0ODw\"" }, { 6, "\"AAECAwQFBgcICQoLDA0ODw=\"" }, { 6, "\"AAEC=wQFBgcICQoLDA0ODw==\"" },
-		{ 6, "\"AAECAwQFBgcICQoLDA0OD_==\"" }, { 6, "\"AAECAwQFBgcICQoLDA0O Dw=\"" }, { 6, "\"\"" },
+		{ 6, "\"AAECAwQFBgcICQoLDA0ODw\"" },
+		{ 6, "\"AAECAwQFBgcICQoLDA0ODw=\"" },
+		{ 6, "\"AAEC=wQFBgcICQoLDA0ODw==\"" },
+		{ 6, "\"AAECAwQFBgcICQoLDA0OD_==\"" },
+		{ 6, "\"AAECAwQFBgcICQoLDA0O Dw=\"" },
+		{ 6, "\"\"" },
 		/* 65 bytes */
 		{ 6, "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"" },
-		{ 7, "\"aes-128-gcm\"" }, { 7, "\"AES-256-GCM\"" }, { 7, "\"aes-256-gcm \"" },
-		{ 8, "\"AAECAwQFBgcICQoLDA==\"" }, { 8, "\"AAECAwQFBgcICQo=\"" }, { 8, "\"\"" }, { 8, "12" },
+		{ 7, "\"aes-128-gcm\"" },
+		{ 7, "\"AES-256-GCM\"" },
+		{ 7, "\"aes-256-gcm \"" },
+		{ 8, "\"AAECAwQFBgcICQoLDA==\"" },
+		{ 8, "\"AAECAwQFBgcICQo=\"" },
+		{ 8, "\"\"" },
+		{ 8, "12" },
 	};
 
 	(void)state;
@@ -291,9 +339,9 @@ static void times_are_those_of_the_calendar(void **state)
 		const char *string;
 		int64_t seconds;
 	} known[] = {
-		{ "1970-01-01T00:00:00Z", 0 },		 { "1999-12-31T23:59:59Z", 946684799 },
-		{ "2000-02-29T12:00:00Z", 951825600 },	 { "2038-01-19T03:14:08Z", 2147483648 },
-		{ "2100-03-01T00:00:00Z", 4107542400 },	 { "9999-12-31T23:59:59Z", 253402300799 },
+		{ "1970-01-01T00:00:00Z", 0 },          { "1999-12-31T23:59:59Z", 946684799 },
+		{ "2000-02-29T12:00:00Z", 951825600 },  { "2038-01-19T03:14:08Z", 2147483648 },
+		{ "2100-03-01T00:00:00Z", 4107542400 }, { "9999-12-31T23:59:59Z", 253402300799 },
 		{ "2024-12-31T00:00:00Z", 1735603200 },
 	};
 	int64_t seconds;

@@ -51,8 +51,11 @@ static void owner_group_and_mode_all_count(void **state)
 		gid_t gid;
 		mode_t mode;
 		bool owned;
-	} cases[] = { { 1001, 1001, 0600, true }, { 0, 1001, 0600, false }, { 1001, 0, 0600, false },
-		      { 1001, 1001, 0640, false }, { 1001, 1001, 04600, false } };
+	} cases[] = { { 1001, 1001, 0600, true },
+		      { 0, 1001, 0600, false },
+		      { 1001, 0, 0600, false },
+		      { 1001, 1001, 0640, false },
+		      { 1001, 1001, 04600, false } };
 
 	MUST(settings_init(&settings, &f));
 	tree_make(place->dir);
@@ -77,7 +80,8 @@ static void less_room_than_the_bytes_and_a_little_more_is_refused(void **state)
 	tree_make(place->dir);
 	MUST(bundle_node_open(place->dir, &settings, &node, &f));
 	MUST(bundle_node_room(&node, 1, &f));
-	MUST_FAIL(bundle_node_room(&node, BUNDLE_SIZE_MOST << 20, &f), FAULT_REFUSED, "bytes free and the bundle needs");
+	MUST_FAIL(bundle_node_room(&node, BUNDLE_SIZE_MOST << 20, &f), FAULT_REFUSED,
+		  "bytes free and the bundle needs");
 }
 
 static void a_tree_that_does_not_run_is_called_by_its_own_file(void **state)

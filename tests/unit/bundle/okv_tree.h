@@ -9,19 +9,22 @@
 #include "bundle/secret.h"
 #include "conf/settings.h"
 
-#define TREE_HSM "usr/local/okv/hsm"
+#define TREE_HSM    "usr/local/okv/hsm"
 #define TREE_BUNDLE TREE_HSM "/hsmbundle"
 
 static inline void tree_make(int dir)
 {
-	static const char *const directories[] = { "etc", "tmp", "var", "var/tmp", "root", "home", "home/support", "opt",
-						   "opt/okv-luna", "usr", "usr/local", "usr/local/okv", TREE_HSM };
+	static const char *const directories[] = { "etc",       "tmp",           "var",   "var/tmp",      "root",
+						   "home",      "home/support",  "opt",   "opt/okv-luna", "usr",
+						   "usr/local", "usr/local/okv", TREE_HSM };
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		unit_dir(dir, directories[i], 0755);
 	unit_dir(dir, "opt/okv-luna/var", 0700);
-	unit_write(dir, "etc/passwd", "root:x:0:0::/root:/bin/sh\noracle:x:1001:1001::/var/lib/oracle:/bin/sh\n"
-				      "support:x:1002:1002::/home/support:/bin/sh\n", 0644);
+	unit_write(dir, "etc/passwd",
+		   "root:x:0:0::/root:/bin/sh\noracle:x:1001:1001::/var/lib/oracle:/bin/sh\n"
+		   "support:x:1002:1002::/home/support:/bin/sh\n",
+		   0644);
 	unit_write(dir, "etc/group", "root:x:0:\noinstall:x:1001:\n", 0644);
 	unit_write(dir, "etc/hostname", "okv2\n", 0644);
 }

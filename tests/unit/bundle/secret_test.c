@@ -52,7 +52,8 @@ static void to_seal_it_has_at_least_8_bytes(void **state)
 	unit_write(place->dir, "pass", "seven77\n", 0600);
 	MUST(bundle_passphrase_read(&source, BUNDLE_ASK_ONCE, NULL, secret, &f));
 	assert_int_equal(secret->length, 7);
-	MUST_FAIL(bundle_passphrase_read(&source, BUNDLE_ASK_TWICE, NULL, secret, &f), FAULT_REFUSED, "fewer than 8 bytes");
+	MUST_FAIL(bundle_passphrase_read(&source, BUNDLE_ASK_TWICE, NULL, secret, &f), FAULT_REFUSED,
+		  "fewer than 8 bytes");
 	unit_write(place->dir, "pass", "eight888\n", 0600);
 	MUST(bundle_passphrase_read(&source, BUNDLE_ASK_TWICE, NULL, secret, &f));
 }

@@ -43,9 +43,15 @@ static void a_node_is_user_host_and_port(void **state)
 
 static void what_could_be_an_option_or_reach_a_shell_is_no_node(void **state)
 {
-	static const char *const bad[] = { "", "-v", "-oProxyCommand=id", "u@-v", "-l@h", "@h", "u@", "a b", "a;b", "a'b",
-					   "$(id)", "`id`", "a/b", "a\nb", "[::1", "[::1]22", "[]", "[]:22", "[-x]", "h:",
-					   "h:0", "h:65536", "h:-1", "h:2a", "u@v@h", "h\xc3\xa4" };
+	static const char *const bad[] = { "",        "-v",       "-oProxyCommand=id",
+					   "u@-v",    "-l@h",     "@h",
+					   "u@",      "a b",      "a;b",
+					   "a'b",     "$(id)",    "`id`",
+					   "a/b",     "a\nb",     "[::1",
+					   "[::1]22", "[]",       "[]:22",
+					   "[-x]",    "h:",       "h:0",
+					   "h:65536", "h:-1",     "h:2a",
+					   "u@v@h",   "h\xc3\xa4" };
 	char longest[400];
 
 	(void)state;
@@ -169,8 +175,16 @@ static void the_answer_is_found_among_other_words(void **state)
 	assert_int_equal(size, 42);
 	assert_true(bundle_far_answer("okvb nonsense\nokvb " HEX " 7", digest, &size));
 	assert_int_equal(size, 7);
-	static const char *const none[] = { "", "\n\n", "okvb", "okvb ", "okvb " HEX, "okvb " HEX "0 1\n", " okvb " HEX " 1\n",
-					    "okvb 0" HEX " 1\n", "xokvb " HEX " 1\n", "okvb " HEX " \n" };
+	static const char *const none[] = { "",
+					    "\n\n",
+					    "okvb",
+					    "okvb ",
+					    "okvb " HEX,
+					    "okvb " HEX "0 1\n",
+					    " okvb " HEX " 1\n",
+					    "okvb 0" HEX " 1\n",
+					    "xokvb " HEX " 1\n",
+					    "okvb " HEX " \n" };
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		assert_false(bundle_far_answer(none[i], digest, &size));
 }
@@ -183,9 +197,9 @@ static void age_and_origin_are_judged(void **state)
 		int64_t created;
 		int expected;
 	} cases[] = {
-		{ "okv1", 10000, 0 },	{ "okv1", 9900, 0 },   { "okv1", 9899, -1 }, { "okv1", 0, -1 },
-		{ "okv1", 10300, 0 },	{ "okv1", 10301, -1 }, { "okv2", 10000, -1 }, { "OKV2", 10000, -1 },
-		{ "okv22", 10000, 0 },
+		{ "okv1", 10000, 0 },  { "okv1", 9900, 0 },   { "okv1", 9899, -1 },
+		{ "okv1", 0, -1 },     { "okv1", 10300, 0 },  { "okv1", 10301, -1 },
+		{ "okv2", 10000, -1 }, { "OKV2", 10000, -1 }, { "okv22", 10000, 0 },
 	};
 
 	(void)state;

@@ -75,7 +75,9 @@ static void stc_identities_and_certificates_at_the_top_are_of_the_identity(void 
 	struct client_carried carried = carry(NULL);
 	assert_string_equal(text_string(&carried.kept), "config\nrbs\nany-name.pem\n");
 	assert_int_equal(carried.files, 3);
-	assert_int_equal(carried.bytes, strlen("stc" "rbs" "certificate"));
+	assert_int_equal(carried.bytes, strlen("stc"
+					       "rbs"
+					       "certificate"));
 	text_done(&carried.kept);
 	unit_holds(new, "config/stc", "stc");
 	unit_holds(new, "rbs/key.pem", "rbs");

@@ -25,12 +25,12 @@ int fstatat(int dir, const char *path, struct stat *status, int flags)
 }
 
 /* The call is a fault of the system while the name cannot be looked at; it uses a `struct fault f` of the test. */
-#define MUST_NOT_GUESS(name, call)                         \
-	do {                                               \
-		failing_name = (name);                     \
-		MUST_FAIL(call, FAULT_SYSTEM, "");         \
-		assert_int_equal(f.errnum, EIO);           \
-		failing_name = NULL;                       \
+#define MUST_NOT_GUESS(name, call) \
+	do { \
+		failing_name = (name); \
+		MUST_FAIL(call, FAULT_SYSTEM, ""); \
+		assert_int_equal(f.errnum, EIO); \
+		failing_name = NULL; \
 	} while (0)
 
 #endif

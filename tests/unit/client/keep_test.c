@@ -3,7 +3,7 @@
 #include "made.h"
 
 #define CLIENT "usr/safenet/lunaclient"
-#define SHOP "usr/safenet/.lunaclient.okv-luna"
+#define SHOP   "usr/safenet/.lunaclient.okv-luna"
 
 static int root;
 static struct client_workshop w = CLIENT_WORKSHOP_INIT;
@@ -19,8 +19,12 @@ static int appliance_make(void **state)
 	unit_dir(root, "etc", 0755);
 	MUST(client_workshop_open(root, "/" CLIENT, NULL, &w, &f));
 	MUST(client_workshop_stage(&w, 0, 0, &tree, &f));
-	keep = (struct client_keep){ .root = root, .workshop = &w, .client_dir = "/" CLIENT,
-				     .conf_path = "/etc/Chrystoki.conf", .room = 1 << 20, .report = made_report() };
+	keep = (struct client_keep){ .root = root,
+				     .workshop = &w,
+				     .client_dir = "/" CLIENT,
+				     .conf_path = "/etc/Chrystoki.conf",
+				     .room = 1 << 20,
+				     .report = made_report() };
 	return 0;
 }
 

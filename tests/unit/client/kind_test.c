@@ -7,8 +7,8 @@ static void the_kind_is_told_by_the_names(void **state)
 	struct fault f = { 0 };
 
 	(void)state;
-	struct unpack u = UNPACKED(MINIMAL "libs/64/libCryptoki2.so",
-				   MINIMAL "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
+	struct unpack u =
+		UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
 	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
 	assert_int_equal(c.kind, CLIENT_MINIMAL);
 	assert_string_equal(c.top, MINIMAL);

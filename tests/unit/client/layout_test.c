@@ -77,7 +77,8 @@ static void the_library_is_one_of_this_machine(void **state)
 static void library_make(int client, unsigned char class, Elf64_Half type, Elf64_Half machine)
 {
 	const Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class },
-				  .e_type = type, .e_machine = machine };
+				  .e_type = type,
+				  .e_machine = machine };
 	FS_AUTO int fd = openat(client, "libs/64/libCryptoki2.so", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 
 	assert_int_equal(write(fd, &head, sizeof(head)), sizeof(head));
@@ -114,8 +115,8 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 	struct fault f = { 0 };
 	struct stat status;
 
-	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv",
-				   "crystoki.ini");
+	struct unpack u =
+		UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv", "crystoki.ini");
 	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);

@@ -57,7 +57,7 @@ static inline struct unpack made_unpacked(const char *const *lines)
 
 /* Valid until the next one. */
 #define UNPACKED(...) made_unpacked((const char *const[]){ __VA_ARGS__, NULL })
-#define MINIMAL "LunaClient-Minimal-10.4.0-417.x86_64/"
+#define MINIMAL       "LunaClient-Minimal-10.4.0-417.x86_64/"
 
 /* --- what was told ------------------------------------------------------------------------------------------------ */
 

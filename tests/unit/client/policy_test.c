@@ -55,11 +55,12 @@ static void programs_and_libraries_are_told_by_place_and_name(void **state)
 
 static void the_identity_is_what_lies_below_its_names(void **state)
 {
-	static const char *const inside[] = { "cert", "cert/client/x", "configData/token/001/token.db", "data", "config/x",
-					      "rbs/key", "stc/identity", "lock/x", "Chrystoki.conf", "partition.pem",
-					      "strange.pem/below" };
-	static const char *const outside[] = { "certificates", "cert.old/x", "database", "bin/x.pem", "openssl.cnf",
-					       "Chrystoki.conf.bak", "libs/cert", "" };
+	static const char *const inside[] = { "cert",          "cert/client/x",    "configData/token/001/token.db",
+					      "data",          "config/x",         "rbs/key",
+					      "stc/identity",  "lock/x",           "Chrystoki.conf",
+					      "partition.pem", "strange.pem/below" };
+	static const char *const outside[] = { "certificates", "cert.old/x",         "database",  "bin/x.pem",
+					       "openssl.cnf",  "Chrystoki.conf.bak", "libs/cert", "" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)

@@ -7,7 +7,8 @@
 #define DIR "/usr/safenet/lunaclient"
 
 /* One file, one link, one hard link, something of the identity, and the library without which there is no client. */
-#define CONTENT "libs/64/libCryptoki2.so", "bin/64/vtl", "bin/64/again => bin/64/vtl", "doc/link -> ../bin/64/vtl", \
+#define CONTENT \
+	"libs/64/libCryptoki2.so", "bin/64/vtl", "bin/64/again => bin/64/vtl", "doc/link -> ../bin/64/vtl", \
 		"cert/client/key.pem", "setenv"
 
 static const struct client_policy policy = { .group = 34, .has_group = true };

@@ -217,7 +217,8 @@ static int many_make(void **state)
 		file_place(many_names[i], "many");
 		many_entries[i] = (struct unpack_entry){ .path = many_names[i], .type = PIPE_ENTRY_FILE, .size = 4 };
 	}
-	for (const char *const *path = (const char *const[]){ "bin/vtl", "cert/key.pem", "README", NULL }; *path; path++) {
+	for (const char *const *path = (const char *const[]){ "bin/vtl", "cert/key.pem", "README", NULL }; *path;
+	     path++) {
 		char whole[128];
 		(void)snprintf(whole, sizeof(whole), MINIMAL "%s", *path);
 		assert_int_equal(unlinkat(tree, whole, 0), 0);
@@ -277,7 +278,7 @@ static void a_second_process_that_was_ended_is_a_fault(void **state)
 	failing_prctl = false;
 }
 
-#define SETTLE(test) cmocka_unit_test_setup_teardown(test, tree_make, unit_place_remove)
+#define SETTLE(test)      cmocka_unit_test_setup_teardown(test, tree_make, unit_place_remove)
 #define MANY_SETTLE(test) cmocka_unit_test_setup_teardown(test, many_make, unit_place_remove)
 
 int main(void)

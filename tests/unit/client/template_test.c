@@ -143,7 +143,8 @@ static void it_is_looked_for_below_the_top_and_not_where_none_is_brought(void **
 	const struct client_content topped = { .kind = CLIENT_MINIMAL, .top = MINIMAL };
 
 	(void)state;
-	struct unpack u = UNPACKED(MINIMAL "Chrystoki-base.conf", MINIMAL "etc/Chrystoki-template.conf", "Chrystoki.conf");
+	struct unpack u =
+		UNPACKED(MINIMAL "Chrystoki-base.conf", MINIMAL "etc/Chrystoki-template.conf", "Chrystoki.conf");
 	assert_string_equal(client_template_name(&u, &topped), "Chrystoki-base.conf");
 	u = UNPACKED("Chrystoki.conf", MINIMAL "openssl.cnf");
 	assert_null(client_template_name(&u, &topped));

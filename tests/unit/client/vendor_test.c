@@ -3,9 +3,9 @@
 
 /* What needs rpm itself is tested where there is one: tests/bats. */
 
-#define FULL "LunaClient_10.9.4-122_Linux/"
+#define FULL      "LunaClient_10.9.4-122_Linux/"
 #define RPM(name) FULL "64/" name "-10.9.4-122.x86_64.rpm"
-#define NEEDED RPM("libcryptoki"), RPM("lunacm"), RPM("vtl"), RPM("configurator")
+#define NEEDED    RPM("libcryptoki"), RPM("lunacm"), RPM("vtl"), RPM("configurator")
 
 static const struct client_content content = { .kind = CLIENT_FULL, .top = FULL };
 
@@ -20,8 +20,8 @@ static const struct unpack_entry *package(const struct client_vendor_set *set, c
 
 static void the_network_set_is_taken_and_nothing_else(void **state)
 {
-	static const char *const all[] = { "libcryptoki", "libshim", "cklog",	"lunacm",	"vtl",
-					   "ckdemo",	  "lunacmu", "salogin", "configurator", "multitoken" };
+	static const char *const all[] = { "libcryptoki", "libshim", "cklog",   "lunacm",       "vtl",
+					   "ckdemo",      "lunacmu", "salogin", "configurator", "multitoken" };
 	struct client_vendor_set set;
 	struct fault f = { 0 };
 	char path[128];

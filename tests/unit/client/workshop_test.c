@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #define CLIENT "/usr/safenet/lunaclient"
-#define SHOP "usr/safenet/.lunaclient.okv-luna"
+#define SHOP   "usr/safenet/.lunaclient.okv-luna"
 
 static int root;
 static struct client_workshop w = CLIENT_WORKSHOP_INIT;

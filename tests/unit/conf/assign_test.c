@@ -23,8 +23,29 @@ static void parse(struct assign *a, const char *bytes)
 
 /* Pieces that lines of such files are made of, sound and broken ones. */
 static const char *const pieces[] = {
-	"NAME", "A", "_x9", "=", "\"", "\"\"", "\"value\"", "\n", "\n\n", "#", "# words\n", " ", "\t", "\r\n", "export ",
-	"\xe2\x80\x9c", "\xe2\x80\x9d", "\xef\xbb\xbf", "\x01", "\xff", "/usr/safenet/lunaclient:/etc", "A=\"b\"\n", "9",
+	"NAME",
+	"A",
+	"_x9",
+	"=",
+	"\"",
+	"\"\"",
+	"\"value\"",
+	"\n",
+	"\n\n",
+	"#",
+	"# words\n",
+	" ",
+	"\t",
+	"\r\n",
+	"export ",
+	"\xe2\x80\x9c",
+	"\xe2\x80\x9d",
+	"\xef\xbb\xbf",
+	"\x01",
+	"\xff",
+	"/usr/safenet/lunaclient:/etc",
+	"A=\"b\"\n",
+	"9",
 };
 
 static size_t random_file(uint32_t *seed, char bytes[2048])
@@ -239,8 +260,9 @@ static void what_the_grammar_cannot_write_is_refused_and_changes_nothing(void **
 	static const struct {
 		const char *name, *value;
 	} bad[] = {
-		{ "A", "in\"ner" }, { "A", "two\nlines" }, { "A", "cr\r" }, { "A", "bell\a" }, { "", "x" }, { "9A", "x" },
-		{ "A B", "x" }, { "A=B", "x" }, { "#A", "x" }, { "A\n", "x" }, { "A", "x\"\nB=\"y" },
+		{ "A", "in\"ner" }, { "A", "two\nlines" }, { "A", "cr\r" },       { "A", "bell\a" },
+		{ "", "x" },        { "9A", "x" },         { "A B", "x" },        { "A=B", "x" },
+		{ "#A", "x" },      { "A\n", "x" },        { "A", "x\"\nB=\"y" },
 	};
 	ASSIGN_AUTO a = { 0 };
 	struct fault f = { 0 };

@@ -274,7 +274,7 @@ static void a_tab_is_never_written(void **state)
 
 static void values_that_the_grammar_cannot_hold_are_refused(void **state)
 {
-	static const char *const values[] = { "a;b", "a{", "}",	    "a\nb",	"a\rb", " a",
+	static const char *const values[] = { "a;b", "a{", "}",     "a\nb",     "a\rb", " a",
 					      "a ",  "#a", "a # b", "\xc3\xa4", "\x01" };
 
 	(void)state;

@@ -26,7 +26,7 @@ static void assert_prints(const struct chrystoki *c, const char *wanted)
 	assert_string_equal(text_string(&out), wanted);
 }
 
-#define TWO                                                                                                          \
+#define TWO \
 	"LunaSA Client = {\n   NetClient = 1;\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerHtl00 = 0;\n" \
 	"   ServerName01 = b;\n   ServerPort01 = 1793;\n   ServerHtl01 = 1;\n}\n"
 

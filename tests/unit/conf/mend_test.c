@@ -50,7 +50,7 @@ static void a_list_of_paths_that_was_wrapped_is_joined(void **state)
 static void what_would_be_a_guess_stays(void **state)
 {
 	static const char *const cases[] = {
-		"A=\"x\" # why\n",	  "A=\"x\"y\"\n",	 "A=x y\n",	      "no equals\n", "1A=\"x\"\n",
+		"A=\"x\" # why\n",        "A=\"x\"y\"\n",        "A=x y\n",           "no equals\n", "1A=\"x\"\n",
 		"P=\"/a:/b\nnext line\n", "P=\"words\nmore\"\n", "P=\"/a\nA=\"1\"\n", "A=$(x)\n",
 	};
 

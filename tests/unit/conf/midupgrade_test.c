@@ -14,9 +14,9 @@
 
 enum { FILES = 10000 };
 
-#define GROUP "hsmusers"
+#define GROUP      "hsmusers"
 #define STOCK_HEAD "#!/bin/bash\n. /usr/local/dbfw/common\n####\n# DO NOT CHANGE ANYTHING ABOVE THIS LINE\n####\n"
-#define STOCK_LOG "logger -t \"${LOGTAG}\" -p \"${LOGDEBUG}\" \"nothing\"\n"
+#define STOCK_LOG  "logger -t \"${LOGTAG}\" -p \"${LOGDEBUG}\" \"nothing\"\n"
 #define STOCK_EXIT "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n"
 
 static struct text inserted(const char *bytes)

@@ -81,7 +81,8 @@ static void each_name_is_laid_over_its_default(void **state)
 	MUST(settings_init(&s, &f));
 	MUST(lay(&s,
 		 "# ours\n\nVENDOR_NAME=\"Luna\"\nCHRYSTOKI_CONF=\"/opt/x.conf\"\nHSM_GROUP=\"hsm\"\nOKV_USER=\"okv\"\n"
-		 "OKV_GROUP=\"dba\"\nPROFILE=\"strict\"\nTOKEN_LABEL=\"a label\"\nMIN_SLOTS=\"0\"\nSLOT_TIMEOUT=\"3600\"\n"
+		 "OKV_GROUP=\"dba\"\nPROFILE=\"strict\"\nTOKEN_LABEL=\"a "
+		 "label\"\nMIN_SLOTS=\"0\"\nSLOT_TIMEOUT=\"3600\"\n"
 		 "BUNDLE_MODE=\"0640\"\nUPGRADE_COMMAND=\"/bin/true\"\n",
 		 &f));
 	assert_string_equal(s.vendor_name, "Luna");

@@ -85,12 +85,8 @@ static void an_old_file_keeps_owner_and_mode_unless_forced(void **state)
 
 /* An access control list as the kernel keeps it (acl(5)): user::rw-, user:1234:r--, group::---, mask::r--, other::---. */
 static const unsigned char list[] = {
-	2, 0, 0, 0,
-	1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff,
-	2, 0, 4, 0, 0xd2, 0x04, 0x00, 0x00,
-	4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-	16, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
-	32, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+	2, 0,    0,    0,    1,    0,  6, 0, 0xff, 0xff, 0xff, 0xff, 2,    0,  4, 0, 0xd2, 0x04, 0x00, 0x00, 4,    0, 0,
+	0, 0xff, 0xff, 0xff, 0xff, 16, 0, 4, 0,    0xff, 0xff, 0xff, 0xff, 32, 0, 0, 0,    0xff, 0xff, 0xff, 0xff,
 };
 
 static void an_old_file_keeps_its_access_list_and_label(void **state)
@@ -224,8 +220,7 @@ static void at_any_instant_there_are_the_old_bytes_or_the_new(void **state)
 		for (;;) {
 			const int fd = openat(place->dir, "x", O_RDONLY);
 			const ssize_t length = fd >= 0 ? read(fd, seen, sizeof(seen)) : -1;
-			if (length != SIZE ||
-			    (memcmp(seen, bytes[0], SIZE) != 0 && memcmp(seen, bytes[1], SIZE) != 0))
+			if (length != SIZE || (memcmp(seen, bytes[0], SIZE) != 0 && memcmp(seen, bytes[1], SIZE) != 0))
 				_exit(1);
 			(void)close(fd);
 		}
@@ -285,7 +280,8 @@ static void a_link_is_made_replaced_and_left_alone(void **state)
 
 	unit_write(place->dir, "file", "mine", 0600);
 	changed = false;
-	MUST_FAIL(fs_link_publish(place->dir, "file", FS_NOFOLLOW, "x", &changed, &f), FAULT_REFUSED, "is no link of ours");
+	MUST_FAIL(fs_link_publish(place->dir, "file", FS_NOFOLLOW, "x", &changed, &f), FAULT_REFUSED,
+		  "is no link of ours");
 	unit_holds(place->dir, "file", "mine");
 	assert_false(changed);
 	unit_write(place->dir, ".link.okv-luna-new", "left over", 0600);

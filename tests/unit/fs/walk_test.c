@@ -29,10 +29,10 @@ static void touched(const char *path)
 /* What a walk saw, and what it is to do on the way. */
 struct seen {
 	unsigned directories, untold; /* by the types that the choice was told */
-	struct text paths;  /* one a line */
+	struct text paths;            /* one a line */
 	struct text missed;
-	const char *skip;   /* name of a directory not to enter */
-	const char *swap;   /* name of a directory to exchange for a link once it was looked at */
+	const char *skip; /* name of a directory not to enter */
+	const char *swap; /* name of a directory to exchange for a link once it was looked at */
 	size_t count, open;
 };
 
@@ -90,7 +90,11 @@ static void walk(struct seen *seen, const char *leaf)
 {
 	const unsigned depth = 1;
 	const struct fs_walk w = {
-		.context = seen, .state_size = sizeof(depth), .visit = visit, .enter = enter, .miss = miss,
+		.context = seen,
+		.state_size = sizeof(depth),
+		.visit = visit,
+		.enter = enter,
+		.miss = miss,
 		.wants = wants,
 	};
 	struct fault f = { 0 };

@@ -73,10 +73,9 @@ static void needed_libraries_soname_and_run_path_are_read(void **state)
 	HSM_ELF_AUTO elf = { 0 };
 	struct fault f = { 0 };
 
-	build(place,
-	      "echo >e.c && cc -shared -fPIC -Wl,-soname,libb.so.7 -o libb.so.7 e.c &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,liba.so.3 '-Wl,-rpath,$ORIGIN/x:/y'"
-	      " -o a.so e.c libb.so.7");
+	build(place, "echo >e.c && cc -shared -fPIC -Wl,-soname,libb.so.7 -o libb.so.7 e.c &&"
+		     " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,liba.so.3 '-Wl,-rpath,$ORIGIN/x:/y'"
+		     " -o a.so e.c libb.so.7");
 	MUST(read_elf(place->dir, "a.so", "x", &elf, &f));
 	assert_string_equal(elf.soname, "liba.so.3");
 	assert_string_equal(elf.runpath, "$ORIGIN/x:/y");
@@ -141,12 +140,11 @@ static void libraries_are_looked_for_where_the_dynamic_linker_would(void **state
 	struct fault f = { 0 };
 
 	assert_int_equal(fchmod(place->dir, 0755), 0);
-	build(place,
-	      "mkdir -p lib64 plain odd && echo >e.c &&"
-	      " cc -shared -fPIC -Wl,-soname,libthree.so -o odd/libthree.so e.c &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,libtwo.so '-Wl,-rpath,$ORIGIN/../odd'"
-	      " -o plain/libtwo.so e.c odd/libthree.so &&"
-	      " cc -shared -fPIC -Wl,--no-as-needed -Wl,--allow-shlib-undefined -o one.so e.c plain/libtwo.so");
+	build(place, "mkdir -p lib64 plain odd && echo >e.c &&"
+		     " cc -shared -fPIC -Wl,-soname,libthree.so -o odd/libthree.so e.c &&"
+		     " cc -shared -fPIC -Wl,--no-as-needed -Wl,-soname,libtwo.so '-Wl,-rpath,$ORIGIN/../odd'"
+		     " -o plain/libtwo.so e.c odd/libthree.so &&"
+		     " cc -shared -fPIC -Wl,--no-as-needed -Wl,--allow-shlib-undefined -o one.so e.c plain/libtwo.so");
 	/* libc is this process's own. */
 	MUST_FAIL(check(place, "/one.so", &f), FAULT_ABSENT,
 		  "library 'libtwo.so', which '/one.so' needs, is not installed");

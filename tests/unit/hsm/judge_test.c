@@ -35,8 +35,7 @@ static void a_token_matches_in_all_that_is_wished_and_nothing_else(void **state)
 
 	(void)state;
 	assert_true(hsm_matches(&slot, &(struct hsm_wish){ .label = NULL }));
-	assert_true(
-		hsm_matches(&slot, &(struct hsm_wish){ .label = "okv", .serial = "111", .model = "LunaSA 7.7.1" }));
+	assert_true(hsm_matches(&slot, &(struct hsm_wish){ .label = "okv", .serial = "111", .model = "LunaSA 7.7.1" }));
 	assert_true(hsm_matches(&slot, &(struct hsm_wish){ .slot_id_set = true, .slot_id = 3 }));
 	assert_false(hsm_matches(&slot, &(struct hsm_wish){ .slot_id_set = true, .slot_id = 0 }));
 	assert_false(hsm_matches(&slot, &(struct hsm_wish){ .label = "ok" }));
@@ -57,8 +56,7 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 	MUST_FAIL(hsm_judge(&none, &any, &f), FAULT_NEGATIVE, "user 'oracle' sees no slot");
 	MUST_FAIL(hsm_judge(&blank, &any, &f), FAULT_NEGATIVE, "none of 1 has an initialised token");
 	MUST(hsm_judge(&both, &any, &f));
-	MUST_FAIL(hsm_judge(&both, &(struct hsm_wish){ .label = "x" }, &f), FAULT_NEGATIVE,
-		  "no token with label 'x'");
+	MUST_FAIL(hsm_judge(&both, &(struct hsm_wish){ .label = "x" }, &f), FAULT_NEGATIVE, "no token with label 'x'");
 	MUST_FAIL(hsm_judge(&both, &(struct hsm_wish){ .least = 2 }, &f), FAULT_NEGATIVE, "and 2 are wanted");
 	/* Zero counts as one: no slots are never enough. */
 	MUST_FAIL(hsm_judge(&none, &(struct hsm_wish){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
@@ -73,8 +71,7 @@ static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(
 	(void)state;
 	answer.end = HSM_END_LATE;
 	(void)fault_late(&answer.fault, "C_Finalize did not return");
-	MUST_FAIL(hsm_judge(&answer, &(struct hsm_wish){ .least = 1 }, &f), FAULT_LATE,
-		  "C_Finalize did not return");
+	MUST_FAIL(hsm_judge(&answer, &(struct hsm_wish){ .least = 1 }, &f), FAULT_LATE, "C_Finalize did not return");
 }
 
 static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
@@ -100,7 +97,7 @@ static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
 }
 
 static enum hsm_state state_of(struct hsm_answer *answer, const struct fault *verdict, const char *warning,
-				 const char *wanted)
+			       const char *wanted)
 {
 	const struct hsm_wish wish = { .least = 1 };
 	struct hsm_monitor monitor;

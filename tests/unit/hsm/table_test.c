@@ -23,8 +23,8 @@ static void assert_table(struct hsm_slot *slots, size_t count, const char *wante
 	assert_string_equal(text_string(&out), wanted);
 }
 
-#define HEADING                                                                                \
-	"The following slots were found:\n\n"                                                  \
+#define HEADING \
+	"The following slots were found:\n\n" \
 	"Slot Description          Label                            Serial #         Status\n" \
 	"==== ==================== ================================ ================ ============\n"
 

@@ -59,7 +59,7 @@ static void records_may_come_in_any_pieces(void **state)
 		set_make(&set);
 		for (size_t at = 0; at < all.length; at += piece)
 			done = hsm_tell_hear(&set.listener, all.bytes + at,
-					       all.length - at < piece ? all.length - at : piece);
+					     all.length - at < piece ? all.length - at : piece);
 		assert_true(done);
 		assert_int_equal(set.answer.slot_count, 20);
 		assert_string_equal(set.answer.slots[19].label, "label 19");
@@ -191,8 +191,7 @@ static void put_another_there(int fd)
 
 static void a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written(void **state)
 {
-	struct hsm_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-					 0);
+	struct hsm_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	(void)state;
 	assert_true(board != MAP_FAILED);

@@ -9,9 +9,9 @@ static void attributes_are_taken_apart_and_decoded(void **state)
 
 	(void)state;
 	MUST(hsm_uri_parse("pkcs11:token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil%2C%20Inc.;"
-			     "model=1.0;serial=0123;slot-id=327;object=my%3Bkey;type=secret-key"
-			     "?pin-source=file:/etc/token_pin&module-path=/lib/x.so",
-			     &uri, &f));
+			   "model=1.0;serial=0123;slot-id=327;object=my%3Bkey;type=secret-key"
+			   "?pin-source=file:/etc/token_pin&module-path=/lib/x.so",
+			   &uri, &f));
 	assert_string_equal(uri.token, "The Software PKCS#11 Softtoken");
 	assert_string_equal(uri.manufacturer, "Snake Oil, Inc.");
 	assert_string_equal(uri.model, "1.0");

@@ -214,9 +214,9 @@ static void a_group_is_removed_from_whichever_file_has_it(void **state)
 
 static void a_member_is_removed_from_whichever_file_lists_it(void **state)
 {
-	static const char *const lines[][2] = {
-		{ "other,oracle", "other,oracle" }, { "other,oracle", "other" }, { "other", "other,oracle" }
-	};
+	static const char *const lines[][2] = { { "other,oracle", "other,oracle" },
+						{ "other,oracle", "other" },
+						{ "other", "other,oracle" } };
 	bool changed = false;
 	struct fault f = { 0 };
 

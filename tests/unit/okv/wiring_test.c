@@ -48,9 +48,7 @@ static void status_of(const struct tree *t, const char *path, struct stat *ret_s
 /* One round: files as they are, wired, wired again, unwired. */
 static bool round_run(const struct tree *t, const struct text before[FILE_COUNT], size_t *wired)
 {
-	static const char *const watched[] = {
-		OKV_CONF, OKV_ENV, OKV_MID, SETTINGS_GENERIC, OKV_RECORD, OKV_BACKUP
-	};
+	static const char *const watched[] = { OKV_CONF, OKV_ENV, OKV_MID, SETTINGS_GENERIC, OKV_RECORD, OKV_BACKUP };
 	struct stat first[sizeof(watched) / sizeof(watched[0])];
 	const struct okv_job job = job_of(t, OKV_DO);
 	struct okv_outcome outcome;
@@ -115,8 +113,8 @@ static void wiring_twice_writes_once_and_unwiring_gives_back_the_very_bytes(void
 }
 
 #define STOCK_CONF "# stock\nVENDOR_NAME=\"\"\nPKCS11_LIB_LOC=\"\"\nPRESERVED_FILES=\"\"\n"
-#define STOCK_ENV "#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\n"
-#define STOCK_MID "#!/bin/bash\n# DO NOT CHANGE ANYTHING ABOVE\nexit ${DBFW_PM_NO_CHANGE_REQUIRED}\n"
+#define STOCK_ENV  "#EXAMPLE_ENV_VAR_NAME=\"EXAMPLE_ENV_VAR_VALUE\"\n"
+#define STOCK_MID  "#!/bin/bash\n# DO NOT CHANGE ANYTHING ABOVE\nexit ${DBFW_PM_NO_CHANGE_REQUIRED}\n"
 
 static struct tree stock_make(void)
 {

@@ -50,7 +50,11 @@ static const char *const paths[] = { "/c", "/conf", "/c/cert/key", "/conf", "/no
 static struct perms_tally reowned(enum perms_act act)
 {
 	const struct perms_reown reown = {
-		.root = root, .paths = paths, .path_count = sizeof(paths) / sizeof(paths[0]), .from = OLD, .to = NEW,
+		.root = root,
+		.paths = paths,
+		.path_count = sizeof(paths) / sizeof(paths[0]),
+		.from = OLD,
+		.to = NEW,
 		.act = act,
 	};
 	struct perms_tally tally = { 0 };

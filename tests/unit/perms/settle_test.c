@@ -37,8 +37,12 @@ static struct perms_record record_of(const char *name, struct perms_owned to)
 	const struct stat status = look(name);
 
 	return (struct perms_record){
-		.path = name, .type = status.st_mode & S_IFMT, .device = status.st_dev, .inode = status.st_ino,
-		.from = perms_owned_of(&status), .to = to,
+		.path = name,
+		.type = status.st_mode & S_IFMT,
+		.device = status.st_dev,
+		.inode = status.st_ino,
+		.from = perms_owned_of(&status),
+		.to = to,
 	};
 }
 

@@ -21,7 +21,8 @@ static void user_and_groups_come_from_the_files_under_the_root(void **state)
 	struct fault f = { 0 };
 
 	/* Numbers that this machine's own files do not have for root. */
-	accounts_write(place->dir, "root:x:7000:7001::/:/bin/sh\n", "a:x:7002:root\nb:x:7003:other,root\nc:x:7004:other\n");
+	accounts_write(place->dir, "root:x:7000:7001::/:/bin/sh\n",
+		       "a:x:7002:root\nb:x:7003:other,root\nc:x:7004:other\n");
 	MUST(proc_identity_read(place->dir, "root", &identity, &f));
 	assert_int_equal(identity.uid, 7000);
 	assert_int_equal(identity.gid, 7001);
@@ -85,7 +86,10 @@ static int become_and_look(const struct proc_identity *identity)
 static void becoming_is_for_good(void **state)
 {
 	const struct proc_identity identity = {
-		.uid = 7000, .gid = 7001, .groups = { 7001, 7002, 7003 }, .group_count = 3,
+		.uid = 7000,
+		.gid = 7001,
+		.groups = { 7001, 7002, 7003 },
+		.group_count = 3,
 	};
 	int status = 0;
 

@@ -61,7 +61,8 @@ static void spin(long nanoseconds)
 static void a_signal_at_any_moment_ends_the_wait(void **state)
 {
 	/* Memory, not a pipe: a reader that has to be woken would always be too late. */
-	volatile bool *about_to = mmap(NULL, sizeof(*about_to), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile bool *about_to =
+		mmap(NULL, sizeof(*about_to), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int silent[2];
 
 	(void)state;

@@ -44,8 +44,12 @@ static void the_status_is_the_childs_or_128_and_its_signal(void **state)
 		const char *script;
 		int status;
 	} cases[] = {
-		{ "exit 0", 0 }, { "exit 1", 1 }, { "exit 255", 255 }, { "kill -TERM $$", 128 + SIGTERM },
-		{ "kill -SEGV $$", 128 + SIGSEGV }, { "exit 127", 127 },
+		{ "exit 0", 0 },
+		{ "exit 1", 1 },
+		{ "exit 255", 255 },
+		{ "kill -TERM $$", 128 + SIGTERM },
+		{ "kill -SEGV $$", 128 + SIGSEGV },
+		{ "exit 127", 127 },
 	};
 
 	(void)state;
@@ -124,7 +128,10 @@ static void signals_start_at_their_defaults_and_unblocked(void **state)
 	(void)sigfillset(&all);
 	assert_int_equal(sigprocmask(SIG_SETMASK, &all, &before), 0);
 	/* signal(3) would refuse to touch this one; posix_spawn(3) leaves it ignored. */
-	const struct { void *handler; unsigned long rest[4]; } ignored = { .handler = (void *)SIG_IGN };
+	const struct {
+		void *handler;
+		unsigned long rest[4];
+	} ignored = { .handler = (void *)SIG_IGN };
 	assert_int_equal(syscall(SYS_rt_sigaction, 32L, &ignored, NULL, 8L), 0);
 	says(&run, "SigBlk:\nSigIgn:\n");
 	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
@@ -196,7 +203,10 @@ static void output_beyond_the_cap_is_read_and_dropped(void **state)
 static void the_child_becomes_the_identity_given(void **state)
 {
 	static const struct proc_identity identity = {
-		.uid = 7000, .gid = 7001, .groups = { 7001, 7002 }, .group_count = 2,
+		.uid = 7000,
+		.gid = 7001,
+		.groups = { 7001, 7002 },
+		.group_count = 2,
 	};
 	struct proc_run run = SHELL("id -u; id -g; id -G");
 
@@ -232,7 +242,8 @@ static void what_is_expected_to_work_is_a_fault_with_its_reason_otherwise(void *
 	struct proc_run bad = SHELL("printf 'locale?\\nno\\tway\\n \\n\\n' >&2; exit 9");
 	MUST_FAIL(proc_run_expect(&bad, &f), FAULT_SYSTEM, "'/bin/sh' ended with status 9: no\\x09way");
 	assert_null(strstr(f.text, "locale"));
-	struct proc_run named = SHELL("printf 'sh: odd locale\\nsh: disk full\\nUsage: sh\\n  -h  help\\n' >&2; exit 3");
+	struct proc_run named =
+		SHELL("printf 'sh: odd locale\\nsh: disk full\\nUsage: sh\\n  -h  help\\n' >&2; exit 3");
 	MUST_FAIL(proc_run_expect(&named, &f), FAULT_SYSTEM, "'/bin/sh' ended with status 3: sh: disk full");
 	struct proc_run mute = SHELL("exit 4");
 	MUST_FAIL(proc_run_expect(&mute, &f), FAULT_SYSTEM, "'/bin/sh' ended with status 4");

@@ -115,7 +115,8 @@ static enum upgrade_unit_order judge(const char *text)
 static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(void **state)
 {
 	(void)state;
-	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), UPGRADE_UNIT_AFTER_OURS);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
+			 UPGRADE_UNIT_AFTER_OURS);
 	assert_int_equal(
 		judge("[Unit]\nAfter=a.service network-online.target\n[Service]\nExecStart=/usr/local/okv/bin/x\n"),
 		UPGRADE_UNIT_AFTER_OURS);

@@ -22,10 +22,18 @@ static void numbers_paths_and_names_of_hosts_and_tokens_are_shown(void **state)
 {
 	(void)state;
 	static const char *const kept[] = {
-		"Chrystoki2 = {\n",	  "}\n",				   "\n",
-		"   A = 500000;\n",	  "   reconnAtt = -1;\n",		   "   LibUNIX64 = /usr/lib/x.so;\n",
-		"ServerName00 = h;\n", "VirtualToken00Label = my group;\n",	   "   ServerHtl00 = ;\n",
-		"PROFILE=\"guide\"\n", "ChrystokiConfigurationPath=\"/etc\"\n", "  }\n",
+		"Chrystoki2 = {\n",
+		"}\n",
+		"\n",
+		"   A = 500000;\n",
+		"   reconnAtt = -1;\n",
+		"   LibUNIX64 = /usr/lib/x.so;\n",
+		"ServerName00 = h;\n",
+		"VirtualToken00Label = my group;\n",
+		"   ServerHtl00 = ;\n",
+		"PROFILE=\"guide\"\n",
+		"ChrystokiConfigurationPath=\"/etc\"\n",
+		"  }\n",
 	};
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)

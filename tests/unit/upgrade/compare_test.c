@@ -8,7 +8,6 @@
 
 #include "upgrade/compare.h"
 
-
 static void file(struct manifest *m, const char *path, uint64_t size, unsigned char digest)
 {
 	struct fault f = { 0 };

@@ -128,7 +128,7 @@ static void stamps_are_read_as_they_are_written_and_no_others(void **state)
 	char stamp[UPGRADE_STAMP_SIZE];
 	int64_t when;
 	static const char *const wrong[] = { "2026-02-30T00:00:00Z", "2026-02-03T24:00:00Z", "2026-02-03 04:05:06Z",
-					     "2026-02-03T04:05:06", "2026-02-03T04:05:06z", "+026-02-03T04:05:06Z" };
+					     "2026-02-03T04:05:06",  "2026-02-03T04:05:06z", "+026-02-03T04:05:06Z" };
 
 	upgrade_clock_stamp(1770091506, stamp);
 	assert_string_equal(stamp, "2026-02-03T04:05:06Z");
@@ -144,8 +144,8 @@ static void ages_are_one_number_for_people(void **state)
 	static const struct {
 		int64_t seconds;
 		const char *text;
-	} table[] = { { -5, "0 s" }, { 119, "119 s" }, { 300, "5 min" }, { 3 * 3600, "3 h" }, { 30 * 3600, "30 h" },
-		      { 100 * 3600, "4 d" } };
+	} table[] = { { -5, "0 s" },       { 119, "119 s" },      { 300, "5 min" },
+		      { 3 * 3600, "3 h" }, { 30 * 3600, "30 h" }, { 100 * 3600, "4 d" } };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		TEXT_AUTO age = { 0 };

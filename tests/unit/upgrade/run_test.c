@@ -208,8 +208,9 @@ static void where_the_beginning_failed_nothing_is_begun(void **state)
 		{ "never", "is not begun", 1000, UPGRADE_IF_BEGUN, fine },
 		{ "unclean", "knows that it is not clean", 1000, UPGRADE_ALWAYS, fails_unless_clean },
 	};
-	static const enum upgrade_outcome wanted[] = { UPGRADE_UNCHANGED, UPGRADE_UNCHANGED, UPGRADE_CHANGED, UPGRADE_FAILED,
-						     UPGRADE_SKIPPED,   UPGRADE_SKIPPED,   UPGRADE_FAILED };
+	static const enum upgrade_outcome wanted[] = { UPGRADE_UNCHANGED, UPGRADE_UNCHANGED, UPGRADE_CHANGED,
+						       UPGRADE_FAILED,    UPGRADE_SKIPPED,   UPGRADE_SKIPPED,
+						       UPGRADE_FAILED };
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 7, &f), 0);
 	for (size_t i = 0; i < 7; i++)
@@ -223,10 +224,8 @@ static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **sta
 	struct fault f = { 0 };
 	/* Of the machine's own time nobody knows: what need not hang has long bounds, and what hangs would for ever. */
 	const struct upgrade_step steps[] = {
-		{ "hangs", "it", 200, UPGRADE_ALWAYS, hangs },
-		{ "deaf", "it", 200, UPGRADE_ALWAYS, hangs_deaf },
-		{ "crashes", "it", 20000, UPGRADE_ALWAYS, crashes },
-		{ "leaves", "it", 20000, UPGRADE_ALWAYS, leaves },
+		{ "hangs", "it", 200, UPGRADE_ALWAYS, hangs },       { "deaf", "it", 200, UPGRADE_ALWAYS, hangs_deaf },
+		{ "crashes", "it", 20000, UPGRADE_ALWAYS, crashes }, { "leaves", "it", 20000, UPGRADE_ALWAYS, leaves },
 		{ "fine", "it", 20000, UPGRADE_ALWAYS, fine },
 	};
 	const int64_t begun = proc_clock_ms();

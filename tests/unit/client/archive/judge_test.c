@@ -24,9 +24,13 @@ static int judge_end(void **state)
 static int judged(enum member_type type, const char *name, const char *target, unsigned layer,
 		  enum judge_verdict *verdict, char *path, struct fault *f)
 {
-	const struct member m = { .type = type, .name = (const unsigned char *)name, .name_length = strlen(name),
+	const struct member m = { .type = type,
+				  .name = (const unsigned char *)name,
+				  .name_length = strlen(name),
 				  .target = (const unsigned char *)target,
-				  .target_length = target != NULL ? strlen(target) : 0, .size = 10, .mode = 0644 };
+				  .target_length = target != NULL ? strlen(target) : 0,
+				  .size = 10,
+				  .mode = 0644 };
 
 	return judge_member(&judge, &m, layer, path, verdict, f);
 }
@@ -86,16 +90,8 @@ static void a_path_it_gives_is_relative_and_of_plain_components(void **state)
 
 static void a_name_is_utf8_without_control_characters(void **state)
 {
-	static const char *const bad[] = { "a\nb",
-					   "a\033[2J",
-					   "a\x7f",
-					   "a\xc2\x85",
-					   "a\xe2\x80\xaezip",
-					   "a\xef\xbb\xbf",
-					   "a\xe2\x80\x8b",
-					   "\xff",
-					   "a\xc0\xaf",
-					   "\xed\xa0\x80" };
+	static const char *const bad[] = { "a\nb",          "a\033[2J",      "a\x7f", "a\xc2\x85", "a\xe2\x80\xaezip",
+					   "a\xef\xbb\xbf", "a\xe2\x80\x8b", "\xff",  "a\xc0\xaf", "\xed\xa0\x80" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -160,9 +160,9 @@ static inline void made_gzip(struct text *out, const void *bytes, size_t length)
 
 struct made_member {
 	const char *name, *target, *content;
-	size_t length; /* of the content; 0: that of the string */
-	char type;     /* '0' when 0 */
-	unsigned mode; /* 0644 when 0 */
+	size_t length;     /* of the content; 0: that of the string */
+	char type;         /* '0' when 0 */
+	unsigned mode;     /* 0644 when 0 */
 	const char *magic; /* 8 bytes; POSIX's when NULL */
 	const char *size;  /* the size field as it is; NULL: that of the content */
 };
@@ -195,7 +195,11 @@ static inline void made_header(const struct made_member *m, char block[512])
 	block[156] = m->type != 0 ? m->type : '0';
 	if (m->target != NULL)
 		memcpy(block + 157, m->target, strnlen(m->target, 100));
-	memcpy(block + 257, m->magic != NULL ? m->magic : "ustar\0" "00", 8);
+	memcpy(block + 257,
+	       m->magic != NULL ? m->magic
+				: "ustar\0"
+				  "00",
+	       8);
 	made_checksum(block);
 }
 
@@ -240,17 +244,16 @@ struct made_zip {
 	unsigned entries;
 };
 
-
 struct made_zip_member {
 	const char *name, *content;
 	const char *local_name; /* what the local header says; NULL: the same */
 	unsigned mode;          /* with type; S_IFREG | 0644 when 0 */
 	unsigned flags, method, disk;
-	uint32_t crc_error;      /* added to the checksum of both */
+	uint32_t crc_error;       /* added to the checksum of both */
 	uint32_t local_crc_error; /* only to that of the local header */
-	int size_error;          /* added to the size of both */
-	unsigned host;           /* 3 (Unix) when 0 */
-	const char *extra;       /* of both; without a length */
+	int size_error;           /* added to the size of both */
+	unsigned host;            /* 3 (Unix) when 0 */
+	const char *extra;        /* of both; without a length */
 	size_t extra_length;
 	bool described; /* a data descriptor follows */
 	bool deflated;  /* stored blocks, method 8 */

@@ -342,8 +342,8 @@ static void a_header_whose_checksum_is_wrong_is_no_member(void **state)
 
 static void what_gnu_tar_and_bsdtar_write_is_read(void **state)
 {
-	static const char *const packers[] = { "tar --format=gnu", "tar --format=posix", "tar --format=ustar",
-					       "tar --format=v7", "bsdtar --format=pax", "bsdtar --format=ustar" };
+	static const char *const packers[] = { "tar --format=gnu", "tar --format=posix",  "tar --format=ustar",
+					       "tar --format=v7",  "bsdtar --format=pax", "bsdtar --format=ustar" };
 	const struct unit_place *place = *state;
 
 	unit_dir(place->dir, "d", 0755);

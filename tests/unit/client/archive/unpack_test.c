@@ -18,8 +18,9 @@ enum { WORKER = 65533 };
 /* Runs `act` in the sandbox: the child says by its status whether all was as it should be. */
 static void in_sandbox(const struct unit_place *place, enum sandbox_trade trade, bool (*act)(int kept))
 {
-	const struct sandbox sandbox = { .uid = WORKER, .gid = WORKER, .tree = place->dir, .file_bytes = 100000,
-					 .trade = trade };
+	const struct sandbox sandbox = {
+		.uid = WORKER, .gid = WORKER, .tree = place->dir, .file_bytes = 100000, .trade = trade
+	};
 	int ends[2], status;
 
 	assert_int_equal(fchown(place->dir, WORKER, WORKER), 0);
@@ -135,9 +136,15 @@ static int unpack(const struct unit_place *place, const struct text *bytes, bool
 	assert_int_equal(fchown(tree, WORKER, WORKER), 0);
 	fd = openat(place->dir, "made.tar", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	assert_int_equal(write(fd, bytes->bytes, bytes->length), (ssize_t)bytes->length);
-	const struct unpack_request request = { .archives = &fd, .names = names, .archive_count = 1, .tree = tree,
-						.judge_only = judge_only, .uid = WORKER, .gid = WORKER,
-						.limits = LIMITS_DEFAULT, .mode_of = mode_of };
+	const struct unpack_request request = { .archives = &fd,
+						.names = names,
+						.archive_count = 1,
+						.tree = tree,
+						.judge_only = judge_only,
+						.uid = WORKER,
+						.gid = WORKER,
+						.limits = LIMITS_DEFAULT,
+						.mode_of = mode_of };
 	const int r = unpack_run(&request, u, f);
 	/* No process outlives the call. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
