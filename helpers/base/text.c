@@ -244,6 +244,19 @@ const char *text_show(struct text_shown *storage, const char *string)
 	return string != NULL ? text_show_bytes(storage, string, strlen(string)) : "(none)";
 }
 
+bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_line *ret_line)
+{
+	if (*at >= length)
+		return false;
+	const char *start = (const char *)bytes + *at;
+	const char *feed = memchr(start, '\n', length - *at);
+	*ret_line = (struct text_line){ .bytes = start,
+					.length = feed != NULL ? (size_t)(feed - start) : length - *at,
+					.ended = feed != NULL };
+	*at += ret_line->length + ret_line->ended;
+	return true;
+}
+
 bool text_equal(const char *bytes, size_t length, const char *string)
 {
 	return strlen(string) == length && memcmp(bytes, string, length) == 0;

@@ -70,6 +70,17 @@ size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character)
 bool text_is_deceptive(uint32_t character);
 bool text_is_utf8(const void *bytes, size_t length);
 
+/*
+ * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line
+ * is without its LF; the last one may have none, and an LF at the very end begins no further line.
+ */
+struct text_line {
+	const char *bytes; /* into the caller's */
+	size_t length;
+	bool ended; /* an LF followed */
+};
+bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_line *ret_line);
+
 /* "a" == "a", also for counted strings; no locale. */
 bool text_equal(const char *bytes, size_t length, const char *string);
 bool text_starts(const char *string, const char *prefix);

@@ -6,8 +6,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "bundle/carrier.h"
-#include "bundle/encoding.h"
 #include "bundle/node.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
@@ -17,12 +17,12 @@
 
 int bundle_rules_check(const struct bundle_rules *rules, const char *origin, int64_t created, struct fault *f)
 {
-	char made[BUNDLE_TIME_SIZE];
+	char made[TIME_STAMP_SIZE];
 
 	if (rules->own_name != NULL && strcasecmp(rules->own_name, origin) == 0)
 		return fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already",
 				     SHOWN(origin));
-	bundle_time_print(created, made);
+	time_format(created, made);
 	if (created > rules->now + BUNDLE_CLOCK_SKEW)
 		return fault_refused(f, "it was made in the future, at %s; compare the clocks of the nodes", made);
 	if (rules->max_age > 0 && created < rules->now && (uint64_t)(rules->now - created) > rules->max_age)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "bundle/encoding.h"
 
@@ -116,7 +118,7 @@ static bool origin_take(struct cursor *c, struct bundle_header *h)
 static bool created_take(struct cursor *c, struct bundle_header *h)
 {
 	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) && bundle_time_parse(value, &h->created);
+	return string_take(c, value, sizeof(value)) && time_parse(value, strlen(value), &h->created);
 }
 
 static bool size_take(struct cursor *c, struct bundle_header *h)
@@ -127,7 +129,7 @@ static bool size_take(struct cursor *c, struct bundle_header *h)
 static bool sha256_take(struct cursor *c, struct bundle_header *h)
 {
 	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) && bundle_hex_parse(value, h->sha256, sizeof(h->sha256));
+	return string_take(c, value, sizeof(value)) && hex_decode(value, strlen(value), h->sha256, sizeof(h->sha256));
 }
 
 static bool word_take(struct cursor *c, const char *word)
@@ -262,18 +264,17 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 
 int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f)
 {
-	char created[BUNDLE_TIME_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1],
-		base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
+	char created[TIME_STAMP_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1], base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
 	struct json j;
 
-	bundle_time_print(header->created, created);
+	time_format(header->created, created);
 	text_add_string(out, BUNDLE_MAGIC);
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
 	json_string(&j, "origin", header->origin);
 	json_string(&j, "created", created);
 	json_unsigned(&j, "size", header->size);
-	bundle_hex_print(header->sha256, sizeof(header->sha256), sha256);
+	hex_encode(header->sha256, sizeof(header->sha256), sha256);
 	json_string(&j, "sha256", sha256);
 	json_string(&j, "kdf", "pbkdf2-hmac-sha256");
 	json_unsigned(&j, "iterations", header->iterations);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "bundle/carrier.h"
-#include "bundle/encoding.h"
 #include "bundle/node.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
@@ -28,8 +28,8 @@ static int bundle_look(const struct bundle_seal *how, int *ret_fd, struct stat *
 			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,
 			   (unsigned long)node.status.st_uid, SHOWN(how->settings->okv_user));
 	if (how->now - ret_status->st_mtim.tv_sec > FRESH_SECONDS) {
-		char made[BUNDLE_TIME_SIZE];
-		bundle_time_print(ret_status->st_mtim.tv_sec, made);
+		char made[TIME_STAMP_SIZE];
+		time_format(ret_status->st_mtim.tv_sec, made);
 		report_say(how->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
 			   SETTINGS_BUNDLE, made);
 	}

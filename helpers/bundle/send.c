@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "bundle/cipher.h"
-#include "bundle/encoding.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
 #include "proc/child.h"
@@ -26,7 +26,7 @@ int bundle_far_path(char ret_path[BUNDLE_FAR_PATH_SIZE], struct fault *f)
 
 	if (bundle_random(random, sizeof(random), f) < 0)
 		return -1;
-	bundle_hex_print(random, sizeof(random), hex);
+	hex_encode(random, sizeof(random), hex);
 	(void)snprintf(ret_path, BUNDLE_FAR_PATH_SIZE, "/tmp/hsmbundle-%s.okvb", hex);
 	return 0;
 }
@@ -161,7 +161,7 @@ static int nodes_serve(const struct bundle_send *how, int fd, uint64_t size, con
 		return fault_system(f, errno, "cannot read the sealed file again");
 	if (fs_sha256_descriptor(input, "the sealed file", digest, f) < 0)
 		return -1;
-	bundle_hex_print(digest, sizeof(digest), hex);
+	hex_encode(digest, sizeof(digest), hex);
 
 	for (size_t done = 0; done < how->count; done++) {
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
+#include "base/hex.h"
 #include "bundle/cipher.h"
-#include "bundle/encoding.h"
 
 const char *bundle_grouped(uint64_t number, char storage[BUNDLE_GROUPED_SIZE])
 {
@@ -27,7 +28,7 @@ static void size_tell(uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SI
 {
 	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
 
-	bundle_hex_print(sha256, BUNDLE_DIGEST_SIZE, hex);
+	hex_encode(sha256, BUNDLE_DIGEST_SIZE, hex);
 	text_add_format(lines, "  size     %s bytes\n  sha256   %s%s\n", BUNDLE_GROUPED(size), hex, note);
 	json_unsigned(j, "size", size);
 	json_string(j, "sha256", hex);
@@ -36,9 +37,9 @@ static void size_tell(uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SI
 void bundle_tell_header(const struct bundle_header *header, uint64_t derivation_us, enum bundle_detail detail,
 			struct text *lines, struct json *j)
 {
-	char created[BUNDLE_TIME_SIZE];
+	char created[TIME_STAMP_SIZE];
 
-	bundle_time_print(header->created, created);
+	time_format(header->created, created);
 	text_add_format(lines, "  origin   %s\n  created  %s\n", SHOWN(header->origin), created);
 	json_string(j, "origin", header->origin);
 	json_string(j, "created", created);
@@ -130,10 +131,10 @@ static const char *copy_words(enum bundle_copy_kind kind)
 void bundle_tell_copy(const char *mark, const struct bundle_copy *copy, const char *flaw, struct text *lines,
 		      struct json *j)
 {
-	char changed[BUNDLE_TIME_SIZE];
+	char changed[TIME_STAMP_SIZE];
 	const struct stat *s = &copy->status;
 
-	bundle_time_print(s->st_mtim.tv_sec, changed);
+	time_format(s->st_mtim.tv_sec, changed);
 	text_add_format(lines, "%-5s %s: %s%s%s, %s bytes of %s%s%s\n", mark, SHOWN(copy->path), copy_words(copy->kind),
 			copy->origin[0] != '\0' ? " from " : "", SHOWN(copy->origin),
 			BUNDLE_GROUPED((uint64_t)s->st_size), changed, flaw[0] != '\0' ? "; " : "", flaw);

@@ -9,7 +9,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 #include "upgrade/tar.h"
@@ -198,7 +198,7 @@ static int manifest_add_now(const struct upgrade_run *run, int64_t now, struct t
 int upgrade_collect(const struct upgrade_run *run, const char *file, struct fault *f)
 {
 	TEXT_AUTO archive = { 0 };
-	const int64_t now = upgrade_clock_now();
+	const int64_t now = time_now();
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		file_add(run->root, parts[i].path, parts[i].name, parts[i].how, now, &archive);

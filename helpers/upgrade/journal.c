@@ -12,7 +12,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 
 enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 1024 };
 
@@ -47,7 +47,7 @@ static void line_take(struct upgrade_history *history, const char *line)
 	const size_t stamp = strcspn(line, " ");
 	int64_t when;
 
-	if (line[stamp] != ' ' || !upgrade_clock_read(line, stamp, &when))
+	if (line[stamp] != ' ' || !time_parse(line, stamp, &when))
 		return;
 	line += stamp + 1;
 	const size_t name = strcspn(line, " ");
@@ -130,7 +130,7 @@ int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, co
 {
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
-	char line[LINE_MAX_BYTES], stamp[UPGRADE_STAMP_SIZE], last = '\n';
+	char line[LINE_MAX_BYTES], stamp[TIME_STAMP_SIZE], last = '\n';
 	struct stat status;
 
 	if (journal_open(root, &dir, &fd, f) < 0)
@@ -141,7 +141,7 @@ int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, co
 	if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1)
 		return fault_system(f, errno, "cannot read the journal '%s'", UPGRADE_JOURNAL);
 
-	upgrade_clock_stamp(upgrade_clock_now(), stamp);
+	time_format(time_now(), stamp);
 	size_t used = (size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, act_names[act]);
 	const size_t text = used;
 	va_list arguments;

@@ -7,7 +7,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/arm.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "upgrade/compare.h"
 #include "upgrade/phase.h"
 #include "upgrade/scan.h"
@@ -188,7 +188,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 	}
 	if (upgrade_snapshot_is_stale(&old, run->started) && upgrade_history_is_open(&history)) {
 		TEXT_AUTO age = { 0 };
-		upgrade_clock_age(run->started - old.taken, &age);
+		time_add_age(run->started - old.taken, &age);
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
 				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
 				 text_string(&age));

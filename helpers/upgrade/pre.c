@@ -10,7 +10,7 @@
 #include "fs/root.h"
 #include "upgrade/arm.h"
 #include "upgrade/before.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "upgrade/phase.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"

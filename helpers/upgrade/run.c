@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "fs/handle.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "proc/clock.h"
 
 enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, MESSAGE_MAX = 16 * 1024, TITLE_MAX = 1024, REAP_MS = 1000 };
@@ -355,7 +355,7 @@ int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps,
 	const int64_t begun = proc_clock_ms();
 	bool clean = true, begun_well = true;
 
-	run->started = upgrade_clock_now();
+	run->started = time_now();
 	run->results = calloc(count, sizeof(run->results[0]));
 	if (run->results == NULL)
 		return fault_memory(f);

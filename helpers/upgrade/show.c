@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "upgrade/clock.h"
+#include "base/time.h"
 
 static const char red[] = "\033[1;31m", green[] = "\033[32m", yellow[] = "\033[33m", plain[] = "\033[0m";
 
@@ -189,9 +189,9 @@ static void step_json(const struct upgrade_result *result, struct json *j)
 
 static void head_json(const struct upgrade_run *run, const char *command, int exit, struct json *j)
 {
-	char stamp[UPGRADE_STAMP_SIZE];
+	char stamp[TIME_STAMP_SIZE];
 
-	upgrade_clock_stamp(run->started, stamp);
+	time_format(run->started, stamp);
 	json_string(j, "command", command);
 	json_string(j, "version", OKV_LUNA_VERSION);
 	json_number(j, "exit", exit);

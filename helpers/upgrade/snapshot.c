@@ -17,7 +17,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/tree.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 
 enum { MANIFEST_MAX = 256 * 1024 * 1024, SMALL_FILE_MAX = 64 * 1024 };
 enum { EXCHANGE = 2 }; /* RENAME_EXCHANGE of linux/fs.h; older headers lack it */
@@ -60,12 +60,12 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 static int system_print(const struct upgrade_snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
-	char stamp[UPGRADE_STAMP_SIZE], id[12] = "";
+	char stamp[TIME_STAMP_SIZE], id[12] = "";
 	bool changed;
 	static const char head[] =
 		"# The system before an upgrade; made by okv-luna pre-upgrade, read by post-upgrade.\n";
 
-	upgrade_clock_stamp(s->taken, stamp);
+	time_format(s->taken, stamp);
 	if (s->group_there)
 		(void)snprintf(id, sizeof(id), "%lu", (unsigned long)s->group_id);
 	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0 ||
@@ -255,7 +255,7 @@ static int head_parse(const struct text *bytes, struct upgrade_snapshot *s, char
 	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "MANIFEST_SHA256", ret_hex, f) < 0)
 		return -1;
 	int r = value_get(&file, "TAKEN", &taken, f);
-	if (r == 0 && !upgrade_clock_read(taken, strlen(taken), &s->taken))
+	if (r == 0 && !time_parse(taken, strlen(taken), &s->taken))
 		r = fault_refused(f, "the snapshot's TAKEN is no time: '%s'", SHOWN(taken));
 	if (r == 0)
 		r = value_get(&file, "GROUP_ID", &id, f);

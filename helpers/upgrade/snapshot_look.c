@@ -8,7 +8,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/arm.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "okv/wiring.h"
 
 enum { RELEASE_FILE_MAX = 64 * 1024 };
@@ -105,7 +105,7 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 				  (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
 	if (okv_was_applied(root, &s.wired, f) < 0 || upgrade_is_armed(root, &s.armed, f) < 0)
 		return -1;
-	s.taken = upgrade_clock_now();
+	s.taken = time_now();
 	s.os = value_take(&os);
 	s.okv = value_take(&okv);
 	s.members = value_take(&members);

@@ -10,7 +10,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/arm.h"
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "upgrade/phase.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
@@ -213,13 +213,13 @@ static int check_snapshot(struct upgrade_act *act, struct fault *f)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "none; pre-upgrade takes one");
 		return 0;
 	}
-	upgrade_clock_age(upgrade_clock_now() - s.taken, &age);
+	time_add_age(time_now() - s.taken, &age);
 	if (!upgrade_history_is_open(&history))
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.acts[UPGRADE_PRE].good)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL,
 				 "%s old, but pre-upgrade did not say go", text_string(&age));
-	else if (upgrade_snapshot_is_stale(&s, upgrade_clock_now()) && history.acts[UPGRADE_MID].began == 0)
+	else if (upgrade_snapshot_is_stale(&s, time_now()) && history.acts[UPGRADE_MID].began == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else

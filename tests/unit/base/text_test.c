@@ -209,9 +209,37 @@ static void paths_are_ordered_so_that_a_directorys_content_follows_it_at_once(vo
 		}
 }
 
+static void lines_come_one_at_each_call(void **state)
+{
+	static const char bytes[] = "one\n\n\0two\nlast";
+	static const struct {
+		const char *bytes;
+		size_t length;
+		bool ended;
+	} expected[] = { { "one", 3, true }, { "", 0, true }, { "\0two", 4, true }, { "last", 4, false } };
+	struct text_line line;
+	size_t count = 0;
+
+	(void)state;
+	for (size_t at = 0; text_line_next(bytes, sizeof(bytes) - 1, &at, &line); count++) {
+		assert_true(count < 4);
+		assert_int_equal(line.length, expected[count].length);
+		assert_memory_equal(line.bytes, expected[count].bytes, line.length);
+		assert_int_equal(line.ended, expected[count].ended);
+	}
+	assert_int_equal(count, 4);
+	/* An LF at the very end begins no further line, and nothing has none. */
+	size_t at = 0;
+	assert_true(text_line_next("x\n", 2, &at, &line));
+	assert_false(text_line_next("x\n", 2, &at, &line));
+	at = 0;
+	assert_false(text_line_next("", 0, &at, &line));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_come_one_at_each_call),
 		cmocka_unit_test(an_empty_text_is_the_empty_string),
 		cmocka_unit_test(what_is_added_stands_in_order_and_ends_in_nul),
 		cmocka_unit_test(any_bytes_are_kept),

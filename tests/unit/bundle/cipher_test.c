@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "bundle/cipher.h"
-#include "bundle/encoding.h"
+#include "base/hex.h"
 #include "bundle/hasher.h"
 
 enum { BYTES_MAX = 80 };
@@ -49,7 +49,7 @@ static size_t bytes_of(const char *hex, unsigned char bytes[BYTES_MAX])
 	const size_t length = strlen(hex) / 2;
 
 	assert_true(length <= BYTES_MAX);
-	assert_true(bundle_hex_parse(hex, bytes, length));
+	assert_true(hex_decode(hex, strlen(hex), bytes, length));
 	return length;
 }
 
@@ -172,7 +172,7 @@ static void assert_digest(struct bundle_hasher *h, const char *expected)
 	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
 
 	assert_int_equal(bundle_hasher_finish(h, digest, &f), 0);
-	bundle_hex_print(digest, sizeof(digest), hex);
+	hex_encode(digest, sizeof(digest), hex);
 	assert_string_equal(hex, expected);
 }
 

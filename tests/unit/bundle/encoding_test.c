@@ -28,41 +28,10 @@ static void base64_and_back_is_the_same_and_no_other_form_is_taken(void **state)
 			fail_msg("%s", odd[i]);
 }
 
-static void hex_is_lower_case_and_exactly_as_long(void **state)
-{
-	unsigned char bytes[2];
-	char text[5];
-
-	(void)state;
-	assert_true(bundle_hex_parse("0aff", bytes, 2));
-	bundle_hex_print(bytes, 2, text);
-	assert_string_equal(text, "0aff");
-	static const char *const odd[] = { "0AFF", "0af", "0aff0", "0aff00", "0afg", "0x0a", " 0af", "" };
-	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-		assert_false(bundle_hex_parse(odd[i], bytes, 2));
-}
-
-static void every_day_of_400_years_comes_back(void **state)
-{
-	char text[BUNDLE_TIME_SIZE], before[BUNDLE_TIME_SIZE] = "";
-	int64_t back;
-
-	(void)state;
-	for (int64_t day = 0; day < 146097; day++) {
-		const int64_t seconds = day * 86400 + day % 86400;
-		bundle_time_print(seconds, text);
-		if (!bundle_time_parse(text, &back) || back != seconds || strcmp(before, text) >= 0)
-			fail_msg("%s", text);
-		strcpy(before, text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64_and_back_is_the_same_and_no_other_form_is_taken),
-		cmocka_unit_test(hex_is_lower_case_and_exactly_as_long),
-		cmocka_unit_test(every_day_of_400_years_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "bundle/encoding.h"
+#include "base/time.h"
 #include "bundle/header.h"
 
 #define SHA    "0000000000000000000000000000000000000000000000000000000000000001"
@@ -348,19 +348,19 @@ static void times_are_those_of_the_calendar(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		char again[BUNDLE_TIME_SIZE];
-		assert_true(bundle_time_parse(known[i].string, &seconds));
+		char again[TIME_STAMP_SIZE];
+		assert_true(time_parse(known[i].string, strlen(known[i].string), &seconds));
 		assert_int_equal(seconds, known[i].seconds);
-		bundle_time_print(seconds, again);
+		time_format(seconds, again);
 		assert_string_equal(again, known[i].string);
 	}
-	assert_false(bundle_time_parse("2100-02-29T00:00:00Z", &seconds));
-	assert_false(bundle_time_parse("2026-04-31T00:00:00Z", &seconds));
+	assert_false(time_parse("2100-02-29T00:00:00Z", strlen("2100-02-29T00:00:00Z"), &seconds));
+	assert_false(time_parse("2026-04-31T00:00:00Z", strlen("2026-04-31T00:00:00Z"), &seconds));
 	/* Every day of four centuries there and back. */
 	for (int64_t day = 0; day < 146097; day++) {
-		char string[BUNDLE_TIME_SIZE];
-		bundle_time_print(day * 86400, string);
-		assert_true(bundle_time_parse(string, &seconds));
+		char string[TIME_STAMP_SIZE];
+		time_format(day * 86400, string);
+		assert_true(time_parse(string, strlen(string), &seconds));
 		assert_int_equal(seconds, day * 86400);
 	}
 }

@@ -1,6 +1,6 @@
 #include "upgrade/tree.h"
 
-#include "upgrade/clock.h"
+#include "base/time.h"
 #include "upgrade/journal.h"
 
 static struct upgrade_history history_of(int root)
@@ -125,17 +125,17 @@ static void a_grown_journal_is_put_aside(void **state)
 static void stamps_are_read_as_they_are_written_and_no_others(void **state)
 {
 	(void)state;
-	char stamp[UPGRADE_STAMP_SIZE];
+	char stamp[TIME_STAMP_SIZE];
 	int64_t when;
 	static const char *const wrong[] = { "2026-02-30T00:00:00Z", "2026-02-03T24:00:00Z", "2026-02-03 04:05:06Z",
 					     "2026-02-03T04:05:06",  "2026-02-03T04:05:06z", "+026-02-03T04:05:06Z" };
 
-	upgrade_clock_stamp(1770091506, stamp);
+	time_format(1770091506, stamp);
 	assert_string_equal(stamp, "2026-02-03T04:05:06Z");
-	assert_true(upgrade_clock_read(stamp, strlen(stamp), &when));
+	assert_true(time_parse(stamp, strlen(stamp), &when));
 	assert_true(when == 1770091506);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_false(upgrade_clock_read(wrong[i], strlen(wrong[i]), &when));
+		assert_false(time_parse(wrong[i], strlen(wrong[i]), &when));
 }
 
 static void ages_are_one_number_for_people(void **state)
@@ -149,7 +149,7 @@ static void ages_are_one_number_for_people(void **state)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		TEXT_AUTO age = { 0 };
-		upgrade_clock_age(table[i].seconds, &age);
+		time_add_age(table[i].seconds, &age);
 		assert_string_equal(text_string(&age), table[i].text);
 	}
 }

@@ -1,0 +1,93 @@
+#include "base/time.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+int64_t time_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE])
+{
+	const time_t time = (time_t)seconds;
+	struct tm utc;
+
+	if (seconds < 0 || gmtime_r(&time, &utc) == NULL || utc.tm_year + 1900 > 9999 ||
+	    strftime(ret_stamp, TIME_STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		(void)snprintf(ret_stamp, TIME_STAMP_SIZE, "1970-01-01T00:00:00Z");
+}
+
+/* The digits of `form` at `d`, all else as it stands there. */
+static bool fields_read(const char *stamp, const char *form, int field[6])
+{
+	for (; *form != '\0'; form++, stamp++) {
+		if (*form != 'd') {
+			if (*stamp != *form)
+				return false;
+			field++;
+			continue;
+		}
+		if (*stamp < '0' || *stamp > '9')
+			return false;
+		*field = *field * 10 + (*stamp - '0');
+	}
+	return true;
+}
+
+/* What may stand behind the seconds: an optional fraction and the Z. */
+static bool tail_is_read(const char *tail, size_t length)
+{
+	size_t at = 0;
+
+	if (length > 1 && tail[0] == '.')
+		for (at = 1; at < length && tail[at] >= '0' && tail[at] <= '9';)
+			at++;
+	return at != 1 && at <= 10 && at + 1 == length && tail[at] == 'Z';
+}
+
+bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	const size_t fixed = sizeof(form) - 1;
+	char again[TIME_STAMP_SIZE];
+	int field[6] = { 0 };
+
+	if (length <= fixed || !fields_read(stamp, form, field) || !tail_is_read(stamp + fixed, length - fixed))
+		return false;
+	/* A leap second is written as 60 (RFC 3339, 5.6). */
+	const int leap = field[5] == 60;
+	struct tm utc = { .tm_year = field[0] - 1900,
+			  .tm_mon = field[1] - 1,
+			  .tm_mday = field[2],
+			  .tm_hour = field[3],
+			  .tm_min = field[4],
+			  .tm_sec = field[5] - leap };
+	const int64_t seconds = timegm(&utc);
+	/* The 31st of February comes back as another day. */
+	time_format(seconds, again);
+	if (memcmp(again, stamp, fixed - 2) != 0 || again[fixed - 2] - '0' != (field[5] - leap) / 10 ||
+	    again[fixed - 1] - '0' != (field[5] - leap) % 10)
+		return false;
+	*ret_seconds = seconds + leap;
+	return true;
+}
+
+void time_add_age(int64_t seconds, struct text *out)
+{
+	static const struct {
+		int64_t most, unit;
+		const char *name;
+	} scale[] = { { 120, 1, "s" }, { 120 * 60, 60, "min" }, { 72 * 3600, 3600, "h" }, { INT64_MAX, 86400, "d" } };
+	size_t i = 0;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (seconds > scale[i].most)
+		i++;
+	text_add_format(out, "%lld %s", (long long)(seconds / scale[i].unit), scale[i].name);
+}
