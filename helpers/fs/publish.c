@@ -4,16 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "fs/exchange.h"
 #include "fs/handle.h"
 #include "fs/read.h"
-
-/* RENAME_EXCHANGE of linux/fs.h, which older headers lack. */
-enum { EXCHANGE = 2 };
 
 /* The stage lives beside its target, so that rename(2) is one step on one file system. */
 static int stage_name(const char *leaf, char ret_name[FS_NAME_SIZE], struct fault *f)
@@ -123,9 +120,9 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f)
 	return 0;
 }
 
-static bool exchange(const struct fs_stage *stage)
+static enum fs_exchange_result exchange(const struct fs_stage *stage)
 {
-	return syscall(SYS_renameat2, stage->dir, stage->name, stage->dir, stage->leaf, EXCHANGE) == 0;
+	return fs_exchange(stage->dir, stage->name, stage->dir, stage->leaf);
 }
 
 /* Whether what lies under the stage's name now is the file that the caller had read; renaming changes the ctime. */
@@ -148,14 +145,12 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 
 	if (fstat(stage->fd, &ours) < 0)
 		return fault_system(f, errno, "cannot look at the new '%s'", SHOWN(stage->leaf));
-	if (!exchange(stage)) {
-		/* Before Linux 3.15, and on some file systems, there is no such call. */
-		if (errno != ENOSYS && errno != EINVAL)
-			return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
-		return renameat(stage->dir, stage->name, stage->dir, stage->leaf) < 0
-			       ? fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf))
-			       : 0;
-	}
+	const enum fs_exchange_result result = exchange(stage);
+	if (result == FS_EXCHANGE_FAILED ||
+	    (result == FS_EXCHANGE_MISSING && renameat(stage->dir, stage->name, stage->dir, stage->leaf) < 0))
+		return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
+	if (result == FS_EXCHANGE_MISSING)
+		return 0;
 	if (came_out(stage, stage->how.expected)) {
 		if (unlinkat(stage->dir, stage->name, 0) == 0)
 			return 0;
@@ -167,7 +162,7 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 					SHOWN(stage->leaf), fault_errno_text(errnum));
 	}
 	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */
-	if (!exchange(stage) || (!came_out(stage, &ours) && !exchange(stage)))
+	if (exchange(stage) != FS_EXCHANGED || (!came_out(stage, &ours) && exchange(stage) != FS_EXCHANGED))
 		return fault_system(f, errno, "cannot put '%s' back, which somebody else is changing",
 				    SHOWN(stage->leaf));
 	return fault_incomplete(f, "'%s' was changed meanwhile by somebody else; run it again", SHOWN(stage->leaf));

@@ -1,13 +1,12 @@
 #include "fs/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "fs/each.h"
 #include "fs/handle.h"
 
 enum { DEPTH_MAX = 512 };
@@ -28,20 +27,14 @@ static int remove_below(int dir, const char *leaf, dev_t device, unsigned depth,
 	if (status.st_dev != device)
 		return fault_refused(f, "'%s' is another file system and is not removed; unmount it", SHOWN(leaf));
 
-	DIR *stream = fdopendir(fd);
-	if (stream == NULL)
-		return fault_system(f, errno, "cannot read directory '%s'", SHOWN(leaf));
-	const int inside = dirfd(stream);
-	(void)fs_take(&fd);
-
-	int r = 0;
-	for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (remove_below(inside, entry->d_name, device, depth + 1, f) < 0)
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int r = 0, more = fs_each_open(fd, leaf, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
+		if (remove_below(fd, entry.name, device, depth + 1, f) < 0)
 			r = -1;
-	}
-	(void)closedir(stream);
+	if (more < 0)
+		return -1;
 	if (r == 0 && unlinkat(dir, leaf, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		r = fault_system(f, errno, "cannot remove directory '%s'", SHOWN(leaf));
 	return r;
