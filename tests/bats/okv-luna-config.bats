@@ -102,6 +102,25 @@ teardown() { config_teardown; }
 	[ -z "$(find "$gen" -name '.*')" ]
 }
 
+# without_exchange WORD...: config in the second tree, where the kernel refuses to exchange two names.
+without_exchange() {
+	run -0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=renameat2 -e inject=renameat2:error=EPERM \
+		"$config" --root "$root.twin" -q "$@"
+	[ -z "$output" ]
+	grep -q 'EPERM.*INJECTED' "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "where a filter of system calls forbids to exchange two names, files are written all the same" {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	cp -a "$root" "$root.twin"
+	okv_config 0 -q wire
+	okv_config 0 -q set okv_hsm_env MINE "a value"
+	without_exchange wire
+	without_exchange set okv_hsm_env MINE "a value"
+	diff -r --no-dereference "$gen" "$root.twin/usr/local/okv/hsm/generic"
+	[ "$(stat -c '%a %u %g' "$root.twin/usr/local/okv/hsm/generic/okv_hsm.conf")" = '640 501 502' ]
+}
+
 @test "the old files are kept once, dated, for root only" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
