@@ -36,7 +36,7 @@ static void line_wrap(const char *line, size_t length, size_t width, size_t hang
 	const size_t further = indent + 2 > hang ? indent + 2 : hang;
 
 	if (indent >= length || columns(line, length) <= width || further + ROOM_LEAST > width ||
-	    text_starts(line + indent, "mend: ")) {
+	    text_starts(line + indent, "fix: ") || text_starts(line + indent, "mend: ")) {
 		text_add(out, line, length);
 		return;
 	}

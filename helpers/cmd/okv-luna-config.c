@@ -249,7 +249,7 @@ static const char *const words[] = { "check", "show", "wire", "unwire", "get", "
 
 static const struct option option_table[] = {
 	{ .name = "fix",
-	  .help = "with check: mend what can be mended without a guess",
+	  .help = "with check: fix what can be fixed without a guess",
 	  .target = &cmd_config_options.fix },
 	{ .name = "again",
 	  .help = "with wire: only where it was wired before and not unwired since",

@@ -2,7 +2,7 @@
  * okv/check: what is wrong with OKV's generic files and Chrystoki.conf, explained.
  *
  * Promise: reads, never writes; finds all there is in one run; every finding says where it is, what is wrong, what OKV
- * or the library will do with it, and the command that mends it.  Findings come in the order of the files, then of
+ * or the library will do with it, and the command that fixes it.  Findings come in the order of the files, then of
  * lines.  Fails (-1) only where it could not look.
  */
 #ifndef OKV_OKV_CHECK_H
@@ -15,7 +15,7 @@
 #include "okv/job.h"
 
 enum okv_grade {
-	OKV_NOTE, /* what applies here and why; nothing to mend */
+	OKV_NOTE, /* what applies here and why; nothing to fix */
 	OKV_WARN, /* works today, may not tomorrow */
 	OKV_FAIL, /* OKV or the library will not do what is wanted */
 };
@@ -28,7 +28,7 @@ struct okv_finding {
 	char *what;
 	char *effect;
 	char *remedy; /* a command, or a sentence where no command does it */
-	bool safe;    /* `config check --fix` mends it */
+	bool safe;    /* `config check --fix` fixes it */
 };
 
 struct okv_findings {
@@ -51,7 +51,7 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 enum okv_handmade { OKV_KEEP_HANDMADE, OKV_DROP_HANDMADE };
 
 /*
- * Mends every finding that is `safe`; with OKV_DROP_HANDMADE takes the hand-made `groupadd` of the HSM group out of
+ * Fixes every finding that is `safe`; with OKV_DROP_HANDMADE takes the hand-made `groupadd` of the HSM group out of
  * okv_hsm_mid_upgrade too.  *ret_mended counts files changed.  A file that is not there is passed over; a script that
  * no shell could read afterwards stays as it is.  okv_check afterwards tells what is left.
  */

@@ -62,7 +62,7 @@ static int syntax_check(struct checking *c, const char *file, const struct text 
 			const bool safe = mended_away(&mended, i, flaw_table[j].flaw);
 			okv_found(c, flaw_table[j].grade, flaw_table[j].rule, file, i + 1,
 				  safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
-				  flaw_table[j].effect, safe ? fix_it : "mend the line by hand");
+				  flaw_table[j].effect, safe ? fix_it : "fix the line by hand");
 		}
 	}
 	return 0;

@@ -234,7 +234,7 @@ int okv_check_mid(struct checking *c, struct fault *f)
 			  relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
 			  okv_words(c, "no shell here can read it: %s", answer.complaint),
 			  "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
-			  relics.mendable ? fix_it : "mend the line, then: bash -n " OKV_MID);
+			  relics.mendable ? fix_it : "fix the line, then: bash -n " OKV_MID);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_relics(text_string(&script), script.length, group, relic_check, &relics, f) < 0 ||

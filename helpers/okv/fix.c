@@ -105,7 +105,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 		}
 		mended += changed;
 		if (changed)
-			report_say(job->report, REPORT_RESULT, "%s: mended", edits[i].path);
+			report_say(job->report, REPORT_RESULT, "%s: fixed", edits[i].path);
 	}
 	*ret_mended = mended;
 	return 0;

@@ -31,9 +31,9 @@ static void finding_tell(const struct okv_finding *finding, enum okv_colour wish
 
 	if (finding->line > 0)
 		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      mend: %s\n", colour,
-			okv_grade_name(finding->grade), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line,
-			finding->what, finding->rule, finding->effect, finding->remedy);
+	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour, okv_grade_name(finding->grade),
+			colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line, finding->what, finding->rule,
+			finding->effect, finding->remedy);
 }
 
 static void finding_json(struct json *j, const struct okv_finding *finding)
@@ -54,7 +54,7 @@ void okv_findings_tell(const struct okv_findings *findings, enum okv_colour colo
 {
 	for (size_t i = 0; i < findings->count; i++)
 		finding_tell(&findings->items[i], colour, out);
-	text_add_format(out, "%s%zu to mend, %zu to look at\n", findings->count > 0 ? "\n" : "",
+	text_add_format(out, "%s%zu to fix, %zu to look at\n", findings->count > 0 ? "\n" : "",
 			okv_findings_count(findings, OKV_FAIL), okv_findings_count(findings, OKV_WARN));
 }
 

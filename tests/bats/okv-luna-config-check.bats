@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# config check: every fault is found where it is, explained, and mended where that needs no guess.
+# config check: every fault is found where it is, explained, and fixed where that needs no guess.
 # shellcheck disable=SC2016 # single quotes: the scripts' own variables
 
 bats_require_minimum_version 1.5.0
@@ -32,7 +32,7 @@ finds() {
 	for i in "${!lines[@]}"; do
 		if [[ ${lines[i]} == "$1  $place: "*" [$2]" ]]; then
 			finding=${lines[i]} safe=no
-			[[ ${lines[i + 2]} != '      mend: okv-luna config check --fix' ]] || safe=yes
+			[[ ${lines[i + 2]} != '      fix: okv-luna config check --fix' ]] || safe=yes
 			return 0
 		fi
 	done
@@ -46,7 +46,7 @@ lacks() {
 	[[ $output != *" [$1]"* ]]
 }
 
-# fixed RULE: it was said to be safe, --fix mends it, and nothing else of FAIL is left.
+# fixed RULE: it was said to be safe, --fix fixes it, and nothing else of FAIL is left.
 fixed() {
 	[ "$safe" = yes ]
 	run "$config" --root "$root" -q check --fix
@@ -55,21 +55,21 @@ fixed() {
 
 number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 
-@test "a wired appliance has nothing to mend" {
+@test "a wired appliance has nothing to fix" {
 	okv_config 0 check
-	[ "$output" = '0 to mend, 0 to look at' ]
+	[ "$output" = '0 to fix, 0 to look at' ]
 }
 
-@test "for people: what, what comes of it, what mends it; never in colour into a file" {
+@test "for people: what, what comes of it, how to fix it; never in colour into a file" {
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=Thales|' "$conf"
 	okv_config 1 check
 	[[ ${lines[0]} == "FAIL  $G/okv_hsm.conf:2: the value is not in double quotes [line-unquoted]" ]]
 	[[ ${lines[1]} == '      OKV does not read this line as it is meant' ]]
-	[[ ${lines[2]} == '      mend: okv-luna config check --fix' ]]
+	[[ ${lines[2]} == '      fix: okv-luna config check --fix' ]]
 	[[ $output != *$'\033'* ]]
 }
 
-@test "for programs: the same as JSON, nothing without an effect and a way to mend it" {
+@test "for programs: the same as JSON, nothing without an effect and a way to fix it" {
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=Thales|' "$conf"
 	rm "$root/usr/sbin/okv-luna" "$luna"
 	run --separate-stderr "$config" --root "$root" --json check
@@ -96,7 +96,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	grep -qx "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna\"" "$conf"
 }
 
-@test "CR LF, byte order mark, unquoted, blanks, export: mended" {
+@test "CR LF, byte order mark, unquoted, blanks, export: fixed" {
 	sed -i 's/$/\r/' "$env"
 	finds FAIL line-carriage-return $G/okv_hsm_env 2
 	fixed line-carriage-return
@@ -112,7 +112,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	grep -qx 'B="x"' "$env"
 }
 
-@test "lines that hsmclient would skip, and that nobody can mend without a guess" {
+@test "lines that hsmclient would skip, and that nobody can fix without a guess" {
 	printf '%s\n' 'no equals' 'C="x" # why' 'D="x"y"' 'E="x' >>"$env"
 	finds FAIL line-no-equals $G/okv_hsm_env 3
 	finds FAIL line-trailing $G/okv_hsm_env 4
@@ -181,7 +181,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	line=$(number_of "$conf" ^PRESERVED)
 	finds FAIL preserved-lacks $G/okv_hsm.conf "$line"
 	[ "$(grep -c '\[preserved-lacks\]' <<<"$output")" -eq 2 ]
-	[ "$(grep -A2 -m1 '\[preserved-lacks\]' <<<"$output" | tail -n 1)" = '      mend: okv-luna config wire' ]
+	[ "$(grep -A2 -m1 '\[preserved-lacks\]' <<<"$output" | tail -n 1)" = '      fix: okv-luna config wire' ]
 	okv_config 0 wire
 	lacks preserved-lacks
 }
@@ -366,7 +366,7 @@ luna_line() {
 	finds FAIL chrystoki-outside /etc/Chrystoki.conf "$(wc -l <"$luna")"
 }
 
-@test "Chrystoki.conf: a last brace that is missing, a byte order mark: mended" {
+@test "Chrystoki.conf: a last brace that is missing, a byte order mark: fixed" {
 	sed -i '$d; 1s/^/\xef\xbb\xbf/' "$luna"
 	finds FAIL chrystoki-not-closed /etc/Chrystoki.conf "$(number_of "$luna" ^Misc)"
 	finds FAIL chrystoki-bom /etc/Chrystoki.conf 1
@@ -401,7 +401,7 @@ luna_line() {
 	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" haLogToStdout)"
 	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" LogToStreams)"
 	# The remedy is a command that works.
-	grep -A2 '\[stdout-logging\]' <<<"$output" | sed -n 's/^ *mend: okv-luna config //p' | while read -r words; do
+	grep -A2 '\[stdout-logging\]' <<<"$output" | sed -n 's/^ *fix: okv-luna config //p' | while read -r words; do
 		# shellcheck disable=SC2086
 		"$config" --root "$root" -q $words
 	done
@@ -465,7 +465,7 @@ luna_line() {
 	"$config" --root "$root" -q chrystoki ha-only on
 	"$config" --root "$root" -q chrystoki set HAConfiguration reconnAtt -- -1
 	okv_config 0 check
-	[ "$output" = '0 to mend, 0 to look at' ]
+	[ "$output" = '0 to fix, 0 to look at' ]
 }
 
 @test "servers: gaps, ports, empty names" {
@@ -486,7 +486,7 @@ luna_line() {
 }
 
 @test "every rule that the code knows is asked for in this file" {
-	sources=$BATS_TEST_DIRNAME/../../helpers/wire
+	sources=$BATS_TEST_DIRNAME/../../helpers/okv
 	families='line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope'
 	families="$families|chrystoki|cloud|stdout|ha|server|file"
 	grep -ohE "\"($families)-[a-z-]+\"" "$sources"/check*.c | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/rules"
