@@ -92,10 +92,12 @@ release:
 deps:
 	@sh tests/deps
 
-demo: deps
+demo:
+	@sh tests/deps demo
 	tests/appliance/demo
 
-check: deps
+check:
+	@sh tests/deps demo check
 	+@sh tests/run
 
 unit: $(UNIT_TESTS)

@@ -4,6 +4,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+	export DEPS_LOG=$BATS_TEST_TMPDIR/deps.log
 	deps=$BATS_TEST_DIRNAME/../deps
 	cd "$BATS_TEST_TMPDIR"
 	mkdir bin list
@@ -17,7 +18,7 @@ setup() {
 @test "all that the project's own lists name is here, found out without the network in an instant" {
 	# Its own time, whatever else the machine has to do: 0.3 s.
 	TIMEFORMAT='%3U %3S'
-	time { sh "$deps" >said 2>&1; } 2>took
+	time { sh "$deps" demo check >said 2>&1; } 2>took
 	[ ! -s said ]
 	[ ! -e asked ]
 	awk '{ print; exit $1 + $2 > 2 }' took
@@ -25,7 +26,7 @@ setup() {
 
 @test "each list is well formed" {
 	run awk '{ sub(/#.*/, "") }
-		NF && ($1 !~ /^[a-z0-9][a-z0-9.+-]*$/ || NF > 2 || (NF == 2 && $2 !~ /^\[rpm=[^]]+\]$/)) {
+		NF && ($1 !~ /^[a-z0-9][a-z0-9.+-]*$/ || NF > 3 || ($2 != "" && $2 !~ /^\[(rpm=[^]]+|optional)\]$/)) {
 			print FILENAME ":" FNR ": " $0; bad = 1 } END { exit bad }' "$BATS_TEST_DIRNAME"/../deps.d/*
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -51,10 +52,42 @@ setup() {
 	[ ! -e asked ]
 }
 
+@test "only the sets that are asked for; what apt says goes to the log" {
+	printf 'no-such-package-a\n' >list/one
+	printf 'no-such-package-b\n' >list/two
+	printf '#!/bin/sh\necho "Reading package lists..."\necho "$*" >>%s/asked\n' "$PWD" >bin/apt-get
+	run -5 sh "$deps" list one
+	[ "${#lines[@]}" -eq 3 ]
+	[[ ${lines[0]} == *"installing 1 packages"*"$DEPS_LOG" ]]
+	[[ ${lines[1]} == 'Reading package lists'* ]] || [[ $output == *'still missing: no-such-package-a' ]]
+	[[ $(cat asked) != *no-such-package-b* ]]
+	grep -q 'Reading package lists' "$DEPS_LOG"
+}
+
+@test "a package that this release does not have any more, and is optional, is not asked for" {
+	printf 'coreutils\nno-such-package-a [rpm=-] [optional]\n' >list/one
+	run -0 sh "$deps" list
+	[ -z "$output" ]
+	[ ! -e asked ]
+}
+
+@test "no service is started, and none is left to start at the next boot" {
+	printf 'no-such-package-a\n' >list/one
+	printf '#!/bin/sh\n[ "$*" = "${*%%install*}" ] || { /usr/sbin/policy-rc.d; echo "policy $?" >>%s/asked
+		mkdir -p /etc/systemd/system/okv-luna-test.wants
+		ln -s /dev/null /etc/systemd/system/okv-luna-test.wants/x.service; }\n' "$PWD" >bin/apt-get
+	[ ! -e /usr/sbin/policy-rc.d ] || skip "this machine has a policy of its own"
+	run -5 sh "$deps" list
+	[ "$(cat asked)" = 'policy 101' ]
+	[ ! -e /usr/sbin/policy-rc.d ]
+	[ ! -L /etc/systemd/system/okv-luna-test.wants/x.service ]
+	rmdir /etc/systemd/system/okv-luna-test.wants
+}
+
 @test "an RPM system: its own names, and none where it has none" {
 	printf 'libc6-dev [rpm=glibc-devel]\nmmdebstrap [rpm=-]\nmandoc\ngcc\n' >list/one
 	mkdir rpm-bin
-	for tool in sh awk tr rm mktemp id cat dirname; do
+	for tool in sh awk tr rm mktemp id cat dirname wc tail; do
 		ln -s "$(command -v $tool)" rpm-bin/
 	done
 	printf '#!/bin/sh\necho "dnf $*" >>%s/asked\n' "$PWD" >rpm-bin/dnf
