@@ -276,9 +276,7 @@ int main(int argc, char *argv[])
 	struct fault f = { 0 };
 	struct report report = { .hear = hear };
 	TEXT_AUTO result = { 0 };
-	struct cmd_context context = {
-		.root = -1, .settings = { 0 }, .report = &report, .result = &result, .exit_status = -1
-	};
+	struct cmd_context context = { .root = -1, .settings = { 0 }, .report = &report, .result = &result };
 	struct option_list operands = { .items = NULL };
 	report.context = &context;
 
@@ -320,7 +318,6 @@ int main(int argc, char *argv[])
 	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && r == 0) {
 		(void)fault_system(&f, errno, "cannot write to standard output");
 		complain(f.text);
-		context.exit_status = -1;
 	}
-	return context.exit_status >= 0 ? context.exit_status : fault_exit_status(&f);
+	return fault_exit_status(&f);
 }

@@ -46,11 +46,6 @@ struct cmd_context {
 	 * Left empty, the main prints {"command":...,"exit":N[,"error":{"kind","text"}]}.
 	 */
 	struct text *result;
-	/*
-	 * For a caller that expects other numbers than ours (a monitoring system): the exit status, said by a tool
-	 * that returns 0.  -1: the fault decides.
-	 */
-	int exit_status;
 };
 
 struct cmd_tool {

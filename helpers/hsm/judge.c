@@ -18,10 +18,7 @@ enum { NEEDED_COUNT = sizeof(needed) / sizeof(needed[0]) };
 bool hsm_matches(const struct hsm_slot *slot, const struct hsm_wish *wish)
 {
 	return slot->usable && (wish->label == NULL || strcmp(slot->label, wish->label) == 0) &&
-	       (wish->serial == NULL || strcmp(slot->serial, wish->serial) == 0) &&
-	       (wish->model == NULL || strcmp(slot->model, wish->model) == 0) &&
-	       (wish->manufacturer == NULL || strcmp(slot->manufacturer, wish->manufacturer) == 0) &&
-	       (!wish->slot_id_set || slot->id == wish->slot_id);
+	       (wish->serial == NULL || strcmp(slot->serial, wish->serial) == 0);
 }
 
 size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
@@ -48,24 +45,11 @@ size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
 /* The words after "token" that say which one is meant. */
 static void wish_describe(const struct hsm_wish *wish, struct text *out)
 {
-	const struct {
-		const char *name, *value;
-	} parts[] = {
-		{ "label", wish->label },
-		{ "serial number", wish->serial },
-		{ "model", wish->model },
-		{ "manufacturer", wish->manufacturer },
-	};
-	const char *joint = " with ";
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (parts[i].value == NULL)
-			continue;
-		text_add_format(out, "%s%s '%s'", joint, parts[i].name, SHOWN(parts[i].value));
-		joint = " and ";
-	}
-	if (wish->slot_id_set)
-		text_add_format(out, " in slot %" PRIu64, wish->slot_id);
+	if (wish->label != NULL)
+		text_add_format(out, " with label '%s'", SHOWN(wish->label));
+	if (wish->serial != NULL)
+		text_add_format(out, " %s serial number '%s'", wish->label != NULL ? "and" : "with",
+				SHOWN(wish->serial));
 }
 
 static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish, uint64_t matching, struct fault *f)

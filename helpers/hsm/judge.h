@@ -2,8 +2,8 @@
  * hsm/judge: is what the library showed good enough?
  *
  * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
- * wanted, no token of that label, serial number, model or manufacturer, a key that is not exactly one or not what it
- * should be, a mechanism missing.  A conversation that was not whole keeps the fault of the probe: FAULT_LATE (7),
+ * wanted, no token of that label or serial number, a key that is not exactly one or not what it should be, a mechanism
+ * missing.  A conversation that was not whole keeps the fault of the probe: FAULT_LATE (7),
  * FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
  * A slot counts as usable when its token is initialised; a slot that is merely free does not.
  */
@@ -18,9 +18,7 @@
 
 /* NULL or 0: does not matter. */
 struct hsm_wish {
-	const char *label, *serial, *model, *manufacturer;
-	bool slot_id_set;
-	uint64_t slot_id;
+	const char *label, *serial;
 	uint64_t least;  /* usable slots that match all the above; 0 counts as 1 */
 	bool mechanisms; /* each of them must offer what OKV needs */
 };

@@ -14,21 +14,6 @@
 
 void hsm_table(const struct hsm_answer *answer, struct text *out);
 
-/* A row as a table had it. */
-struct hsm_row {
-	uint64_t id;
-	char description[CRYPTOKI_DESCRIPTION_SIZE + 1];
-	char label[CRYPTOKI_LABEL_SIZE + 1];
-	char serial[CRYPTOKI_SERIAL_SIZE + 1];
-	bool present;
-};
-
-/*
- * Reads a table of vtl 5, 6, 7 or 10 back, a banner before it included; by its rule, never by blanks.  Returns how
- * many rows there are, at most `size` of them written, or -1 where no table is found.
- */
-int hsm_table_read(const char *bytes, size_t length, struct hsm_row *ret_rows, size_t size);
-
 /* The whole answer as members of the object that is open: everything C_GetInfo, C_GetSlotInfo, C_GetTokenInfo gave. */
 void hsm_json(const struct hsm_answer *answer, struct json *j);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# okv-luna slots: table, choice, trust, environment, diagnosis, vtl, JSON and the monitoring line.
+# okv-luna slots: table, choice, trust, environment, diagnosis, JSON and the timer's unit.
 
 bats_require_minimum_version 1.5.0
 
@@ -120,27 +120,6 @@ said() {
 	printf 'MIN_SLOTS="2"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
 	expect 1
 	expect 0 --min 1
-}
-
-@test "--uri takes a token apart as RFC 7512 writes it" {
-	expect 0 --uri 'pkcs11:token=partition-01;serial=3423358'
-	expect 0 --uri 'pkcs11:token=partition%2D01;manufacturer=House%20of%20doubles;model=Double%207;slot-id=0'
-	expect 1 --uri 'pkcs11:slot-id=1'
-	expect 1 --uri 'pkcs11:token=partition-01;serial=1'
-	expect 0 --uri 'pkcs11:token=partition-01?module-path=/doubles/early.so'
-	expect 0 --uri "pkcs11:object=root;type=secret-key?pin-source=file:$TREE/pin"
-}
-
-@test "a URI that would match too much, or bring a PIN along, is refused" {
-	expect 2 --uri 'token=partition-01'
-	expect 2 --uri 'pkcs11:colour=red'
-	expect 2 --uri 'pkcs11:token=a;token=b'
-	expect 2 --uri 'pkcs11:token=%zz'
-	expect 2 --uri 'pkcs11:token=%00'
-	expect 2 --uri 'pkcs11:type=cert'
-	expect 2 --uri 'pkcs11:token=partition-01?pin-value=1234'
-	[[ $output != *1234* ]]
-	expect 2 --uri 'pkcs11:token=partition-01' --label partition-01
 }
 
 # --- what the child is --------------------------------------------------------------------------------------------
@@ -415,55 +394,6 @@ causes() {
 	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'to mend it: okv-luna repair'* ]]
 }
 
-# --- the vendor's own tool ----------------------------------------------------------------------------------------
-
-# A vtl that prints one row: SLOT LABEL SERIAL.  The tree has no shell, so it is a program of its own.
-vtl_make() {
-	mkdir -p "$TREE/usr/safenet/lunaclient/bin"
-	cat >"$BATS_TEST_TMPDIR/vtl.c" <<-END
-	#include <stdio.h>
-	#include <string.h>
-	#include <unistd.h>
-	int main(int argc, char **argv)
-	{
-		if (argc != 2 || strcmp(argv[1], "listslots") != 0 || getuid() != $DOUBLES_USER)
-			return 9;
-		puts("vtl (64-bit) v10.7.2-16. Copyright (c) 2024 Thales Group. All rights reserved.\n");
-		puts("Number of slots: 1\n");
-		puts("The following slots were found:\n");
-		puts("Slot Description          Label                            Serial #         Status");
-		puts("==== ==================== ================================ ================ ============");
-		printf("%4d %-20s %-32s %-16s %s\n", $1, "Net Token Slot", "$2", "$3", "Present");
-		return 0;
-	}
-	END
-	cc -static -o "$TREE/usr/safenet/lunaclient/bin/vtl" "$BATS_TEST_TMPDIR/vtl.c"
-}
-
-@test "--vtl: says where the vendor's tool and the library differ, and nothing where they agree" {
-	vtl_make 0 partition-01 3423358
-	expect 0 --vtl
-	[[ $output != *'vtl'* ]]
-	slots --vtl --json |
-		jq -e '.vtl.status == 0 and .vtl.differences == [] and .vtl.slots[0].serial == "3423358"'
-	vtl_make 1 'another label' 3423358
-	expect 0 --vtl
-	said 'serial 3423358 is in slot 0 for the library, in slot 1 for vtl'
-	said "serial 3423358 has label 'partition-01' for the library, 'another label' for vtl"
-	vtl_make 0 other 77
-	expect 0 --vtl
-	said "the library shows token 'partition-01' (serial 3423358), vtl does not"
-	said "vtl shows token 'other' (serial 77), the library does not"
-}
-
-@test "--vtl: none installed is said; one that others can write is not run" {
-	expect 0 --vtl
-	said "no vtl is installed in '/usr/safenet/lunaclient'"
-	vtl_make 0 partition-01 3423358
-	chmod 0777 "$TREE/usr/safenet/lunaclient/bin/vtl"
-	expect 3 --vtl
-}
-
 # --- for programs -------------------------------------------------------------------------------------------------
 
 @test "--json is one object with everything the three information calls give" {
@@ -499,11 +429,10 @@ vtl_make() {
 @test "--json is as its schema says, whatever the library does; and the schema bites" {
 	valid() { python3 "$BATS_TEST_DIRNAME/schema.py" "$BATS_TEST_DIRNAME/../../payload/schema/slots.schema.json"; }
 	client_make
-	vtl_make 1 other 3423358
 	chmod 0600 "$TREE/etc/Chrystoki.conf"
 	all=$BATS_TEST_TMPDIR/all
 	json() { slots --json "$@" >>"$all" 2>"$BATS_TEST_TMPDIR/err" || true; }
-	json --module /doubles/honest.so --mechanisms --key root --pin-file "$TREE/pin" --encrypt-test --vtl
+	json --module /doubles/honest.so --mechanisms --key root --pin-file "$TREE/pin" --encrypt-test
 	json
 	for double in early slots-many label-unpadded print-stdout no-token crash-initialize pin-final-try absent; do
 		json --module "/doubles/$double.so" --all
@@ -517,29 +446,6 @@ vtl_make() {
 	run ! valid < <(jq -s '.[0] | .slots[0].token.flags = ["odd"]' "$all")
 }
 
-@test "--monitor: one line, with performance data, and the exit codes of a plug-in" {
-	run --separate-stderr slots --monitor
-	[ "$status" -eq 0 ]
-	[[ $output =~ ^"OKV-LUNA-SLOTS OK: user 'oracle' can use 1 slot | usable=1;;1:;0 time="[0-9.]+"s;10;20;0"$ ]]
-	run --separate-stderr slots --monitor --module /doubles/print-stdout.so
-	[ "$status" -eq 1 ]
-	[[ $output == 'OKV-LUNA-SLOTS WARNING: the library printed '* ]]
-	run --separate-stderr slots --monitor --module /doubles/pin-final-try.so
-	[ "$status" -eq 1 ]
-	said 'the PIN of slot 0 is locked or near its last try'
-	for bad in '--label absent' '--module /doubles/crash-initialize.so' '--module /doubles/absent.so' \
-		'--module /doubles/hang-initialize.so --timeout 1' '--module /doubles/no-slots.so'; do
-		# shellcheck disable=SC2086
-		run --separate-stderr "$SLOTS" --root "$TREE" --monitor $bad
-		[ "$status" -eq 2 ]
-		[[ $output == 'OKV-LUNA-SLOTS CRITICAL: '* ]]
-		[ "${#lines[@]}" -eq 1 ]
-	done
-	run --separate-stderr slots --monitor --uri nonsense
-	[ "$status" -eq 3 ]
-	[[ $output == 'OKV-LUNA-SLOTS UNKNOWN: '* ]]
-}
-
 @test "--dry-run changes nothing and asks all the same, since asking changes nothing" {
 	find "$TREE" -printf '%p %m %s %T@\n' | sort >"$BATS_TEST_TMPDIR/before"
 	expect 0 --dry-run
@@ -550,7 +456,6 @@ vtl_make() {
 	expect 2 operand
 	expect 2 --timeout 0
 	expect 2 --min 0
-	expect 3 --monitor --json
 	run bash -c "'$SLOTS' --root '$TREE' >/dev/full"
 	[ "$status" -eq 5 ]
 }
@@ -600,7 +505,7 @@ valgrind_says() {
 	run valgrind_says --module /doubles/crash-initialize.so
 	[[ $output == *'Invalid write'* ]]
 	for case in "--module /doubles/honest.so --key root --pin-file $TREE/pin --encrypt-test --mechanisms --json" \
-		'--module /doubles/no-slots.so --json' '--module /doubles/label-unpadded.so --monitor' \
+		'--module /doubles/no-slots.so --json' '--module /doubles/label-unpadded.so --json' \
 		'--module /doubles/absent.so'; do
 		# shellcheck disable=SC2086
 		run valgrind_says $case

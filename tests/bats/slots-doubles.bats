@@ -26,7 +26,7 @@ group() {
 @test "there are at least thirty doubles, and for every call one that hangs, one that is deaf, crashes, exits" {
 	[ "$(doubles_list | wc -l)" -ge 30 ]
 	# Every call of ours; those of a table begin with C_.
-	calls=$(grep -o '"C_[A-Za-z]*"' "$BATS_TEST_DIRNAME/../../helpers/token/names.c" | tr -d '"' | sort)
+	calls=$(grep -o '"C_[A-Za-z]*"' "$BATS_TEST_DIRNAME/../../helpers/hsm/names.c" | tr -d '"' | sort)
 	[ "$(printf '%s\n' $DOUBLES_CALLS C_GetInterfaceList | sort)" = "$calls" ]
 }
 
