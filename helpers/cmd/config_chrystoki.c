@@ -7,7 +7,7 @@
 #include "cmd/config.h"
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
-#include "conf/luna.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "okv/hybrid.h"
 #include "okv/luna.h"
@@ -139,9 +139,9 @@ static int chrystoki_ha_only(struct cmd_context *context, struct fault *f)
 	return luna_edit(context, &act, f);
 }
 
-static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
+static int server_add(struct cmd_context *context, struct fault *f)
 {
-	uint64_t port = LUNA_PORT_DEFAULT;
+	uint64_t port = CHRYSTOKI_PORT_DEFAULT;
 
 	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
 		return -1;
@@ -151,7 +151,7 @@ static int chrystoki_server_add(struct cmd_context *context, struct fault *f)
 	return luna_edit(context, &act, f);
 }
 
-static int chrystoki_server_remove(struct cmd_context *context, struct fault *f)
+static int server_remove(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_luna act = { .kind = OKV_LUNA_SERVER_REMOVE, .value = context->operands[2] };
 	return luna_edit(context, &act, f);
@@ -167,8 +167,8 @@ int cmd_config_chrystoki(struct cmd_context *context, struct fault *f)
 		{ "merge", 3, 3, "chrystoki merge FILE --section NAME...", chrystoki_merge_file },
 		{ "ha", 4, 4, "chrystoki ha LABEL SERIAL,SERIAL...", chrystoki_ha },
 		{ "ha-only", 3, 3, "chrystoki ha-only on|off", chrystoki_ha_only },
-		{ "server-add", 3, 4, "chrystoki server-add HOST [PORT]", chrystoki_server_add },
-		{ "server-remove", 3, 3, "chrystoki server-remove HOST", chrystoki_server_remove },
+		{ "server-add", 3, 4, "chrystoki server-add HOST [PORT]", server_add },
+		{ "server-remove", 3, 3, "chrystoki server-remove HOST", server_remove },
 		{ .word = NULL },
 	};
 	return cmd_config_dispatch(context, 1, table, f);

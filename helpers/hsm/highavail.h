@@ -1,9 +1,8 @@
 /*
- * hsm/highavail: do the HA groups of Chrystoki.conf add up?
+ * hsm/highavail: what the HA groups of Chrystoki.conf say about HSMs that do not show.
  *
- * Promise: a group has label, serial number and members; its serial number is '1' and its first member's; section
- * HASynchronize names its label; the servers' numbers have no gap, at which the library would stop.  Where HAOnly lets
- * the members show, each must show.  `okv-luna config check` says more about the file; here is what hides an HSM.
+ * Promise: gives as causes what conf/chrystoki_groups finds that may hide a slot or a key; and where HAOnly lets the
+ * members show, each that does not.  `okv-luna config check` says more about the file.
  */
 #ifndef OKV_HSM_HIGHAVAIL_H
 #define OKV_HSM_HIGHAVAIL_H

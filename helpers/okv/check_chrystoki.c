@@ -3,7 +3,7 @@
 #include <strings.h>
 
 #include "conf/chrystoki.h"
-#include "conf/luna.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/checking.h"
@@ -117,10 +117,11 @@ static const struct known_path {
 	{ "Chrystoki2", "LibUNIX64", OKV_FAIL, false, "the client's tools and the library find no library to load" },
 	{ "CkLog2", "LibUNIX64", OKV_FAIL, false, "the logging library finds no library behind it" },
 	{ "Chrystoki2", "LibUNIX", OKV_NOTE, false, "32-bit programs find no library; OKV has none" },
-	{ LUNA_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, false, zero_slots },
-	{ LUNA_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, false, zero_slots },
-	{ LUNA_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, false, zero_slots },
-	{ LUNA_CLIENT_SECTION, "SSLConfigFile", OKV_WARN, false, "the client's TLS settings are the built-in ones" },
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "SSLConfigFile", OKV_WARN, false,
+	  "the client's TLS settings are the built-in ones" },
 	{ "XTC", "PartitionCAPath", OKV_FAIL, true, "the Cloud HSM service does not show" },
 	{ "XTC", "PartitionCertPath00", OKV_FAIL, true, "the Cloud HSM service does not show" },
 	{ "REST", "SSLClientSideVerifyFile", OKV_FAIL, true, "the Cloud HSM service does not show" },
@@ -250,6 +251,21 @@ static void mode_check(struct checking *c, const char *file, const struct stat *
 			  "any local user can use the service as this appliance", "okv-luna repair");
 }
 
+/* Servers and high-availability groups. */
+static int groups_check(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f)
+{
+	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
+
+	if (chrystoki_groups_evaluate(conf, &found, f) < 0)
+		return -1;
+	for (size_t i = 0; i < found.count; i++) {
+		const struct chrystoki_finding *finding = &found.items[i];
+		okv_found(c, finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, file, (size_t)(finding->line + 1),
+			  NEEDS_A_PERSON, text_string(&finding->what), finding->effect, text_string(&finding->remedy));
+	}
+	return 0;
+}
+
 /* The minimal client's own copy, which drifts from the one that is used. */
 static int copy_check(struct checking *c, const char *file, const struct text *bytes)
 {
@@ -288,7 +304,7 @@ int okv_check_chrystoki(struct checking *c, struct fault *f)
 		paths_check(c, file, &conf);
 		stdout_check(c, file, &conf);
 		mode_check(c, file, &status, &conf);
-		r = okv_check_groups(c, file, &conf, f);
+		r = groups_check(c, file, &conf, f);
 	}
 	if (r == 0)
 		r = copy_check(c, file, &bytes);

@@ -40,9 +40,6 @@ int okv_check_mid(struct checking *c, struct fault *f);
 int okv_check_surroundings(struct checking *c, struct fault *f);
 int okv_check_chrystoki(struct checking *c, struct fault *f);
 
-struct chrystoki;
-int okv_check_groups(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f);
-
 /* Reads a file to be checked; false (and a finding, or *f with FAULT_SYSTEM) where it cannot be. */
 bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect, const char *remedy,
 		    struct text *ret_text, struct stat *ret_status, struct fault *f);

@@ -1,6 +1,6 @@
 #include "okv/luna.h"
 
-#include "conf/luna.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "okv/edit.h"
 
@@ -24,13 +24,13 @@ static int luna_change(void *context, const struct text *now, struct text *ret_t
 		r = chrystoki_remove(&conf, act->section, &changed, f);
 		break;
 	case OKV_LUNA_GROUP:
-		r = luna_group_set(&conf, act->key, act->value, &changed, f);
+		r = chrystoki_group_set(&conf, act->key, act->value, &changed, f);
 		break;
 	case OKV_LUNA_SERVER_ADD:
-		r = luna_server_add(&conf, act->value, act->port, &changed, f);
+		r = chrystoki_server_add(&conf, act->value, act->port, &changed, f);
 		break;
 	case OKV_LUNA_SERVER_REMOVE:
-		r = luna_server_remove(&conf, act->value, &changed, f);
+		r = chrystoki_server_remove(&conf, act->value, &changed, f);
 		break;
 	}
 	if (r < 0)

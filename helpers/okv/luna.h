@@ -1,7 +1,8 @@
 /*
  * okv/luna: edits of the Chrystoki.conf of okv-luna.conf, one at a time.
  *
- * Promise: each is one okv_edit of conf/chrystoki's or conf/luna's edit of that name; see there for what is refused.
+ * Promise: each is one okv_edit of the edit of that name in conf/chrystoki or conf/chrystoki_groups; see there for
+ * what is refused.
  */
 #ifndef OKV_OKV_LUNA_H
 #define OKV_OKV_LUNA_H

@@ -486,10 +486,11 @@ luna_line() {
 }
 
 @test "every rule that the code knows is asked for in this file" {
-	sources=$BATS_TEST_DIRNAME/../../helpers/okv
+	helpers=$BATS_TEST_DIRNAME/../../helpers
 	families='line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope'
 	families="$families|chrystoki|cloud|stdout|ha|server|file"
-	grep -ohE "\"($families)-[a-z-]+\"" "$sources"/check*.c | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/rules"
+	grep -ohE "\"($families)-[a-z-]+\"" "$helpers"/okv/check*.c "$helpers"/conf/chrystoki_rules.c | tr -d '"' |
+		sort -u >"$BATS_TEST_TMPDIR/rules"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/rules")" -gt 60 ]
 	missing=
 	while read -r rule; do

@@ -378,9 +378,9 @@ causes() {
 	sed -i 's/ServerName00/ServerName01/' "$TREE/etc/Chrystoki.conf"
 	run causes --label absent
 	echo "$output"
-	said "has no ServerName00 but later ones"
-	said "HA group 'odd' in '/etc/Chrystoki.conf' has serial number 99, which is not '1' and its first"
-	said "HA group 'odd' is not named in section HASynchronize"
+	said "there is a ServerName01 and no ServerName00 in '/etc/Chrystoki.conf': the library may stop at the gap"
+	said "HA group 01 has serial number '99', not '1' and its first member's in '/etc/Chrystoki.conf'"
+	said "section HASynchronize has no 'odd = 1' in '/etc/Chrystoki.conf': a key made on one member is not copied"
 	said "member 3423359 of HA group 'ha' in '/etc/Chrystoki.conf' does not show"
 	[[ $output != *'member 3423358 '* ]]
 }

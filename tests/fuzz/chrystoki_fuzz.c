@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "conf/chrystoki.h"
-#include "conf/luna.h"
+#include "conf/chrystoki_groups.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,8 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHRYSTOKI_AUTO again = CHRYSTOKI_INIT;
 	CHRYSTOKI_AUTO empty = CHRYSTOKI_INIT;
 	TEXT_AUTO once = { 0 };
-	struct luna_servers servers = { .items = NULL };
-	struct luna_groups groups = { .items = NULL };
+	CHRYSTOKI_FINDINGS_AUTO findings = { .items = NULL };
 	struct fault f = { 0 };
 	bool changed;
 
@@ -76,16 +75,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(printed_is(&c, data, size));
 	for (size_t i = 0; i < c.count; i++)
 		must(c.lines[i].section < (ptrdiff_t)c.count && chrystoki_flaw_text(c.lines[i].flaws) != NULL);
-	if (luna_servers_read(&c, &servers, &f) == 0)
-		luna_servers_done(&servers);
-	if (luna_groups_read(&c, &groups, &f) == 0) {
-		const char *member;
-		for (size_t i = 0; i < groups.count; i++)
-			for (size_t j = 0;
-			     groups.items[i].members != NULL && luna_member(groups.items[i].members, j, &member) > 0;)
-				j++;
-		luna_groups_done(&groups);
-	}
+	must(chrystoki_groups_evaluate(&c, &findings, &f) == 0);
+	for (size_t i = 0; i < findings.count; i++)
+		must(findings.items[i].line < (ptrdiff_t)c.count && findings.items[i].what.length > 0 &&
+		     findings.items[i].remedy.length > 0);
 	set_everywhere(data, size);
 
 	/* Whatever can be brought over is well-formed on the other side. */
@@ -96,9 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < empty.count; i++)
 		must((empty.lines[i].flaws & ~(unsigned)CHRYSTOKI_FLAW_QUOTES) == 0);
 
-	(void)luna_server_add(&c, "10.0.0.9", LUNA_PORT_DEFAULT, &changed, &f);
-	(void)luna_server_remove(&c, "10.0.0.9", &changed, &f);
-	(void)luna_group_set(&c, "label", "1,2", &changed, &f);
+	(void)chrystoki_server_add(&c, "10.0.0.9", CHRYSTOKI_PORT_DEFAULT, &changed, &f);
+	(void)chrystoki_server_remove(&c, "10.0.0.9", &changed, &f);
+	(void)chrystoki_group_set(&c, "label", "1,2", &changed, &f);
 	(void)chrystoki_remove(&c, "Misc", &changed, &f);
 
 	/* Mending twice is mending once. */

@@ -1,0 +1,109 @@
+/*
+ * conf/chrystoki_groups: the numbered families of Chrystoki.conf, servers and high-availability groups, and whether
+ * they add up.
+ *
+ * Promise: works on conf/chrystoki's model, so all else in the file stays.  Servers are ServerNameNN, ServerPortNN and
+ * ServerHtlNN of section "LunaSA Client"; groups are VirtualTokenNNLabel, -SN and -Members of section "VirtualToken",
+ * each with an entry LABEL = 1 in "HASynchronize".  NN has two digits and counts from 00 without gaps: the library may
+ * stop at the first number that is missing.  A group's serial number is '1' followed by that of its first member.
+ *
+ * This is the only place that knows the rules.  `okv-luna config check` prints every finding; `okv-luna slots` prints
+ * those that may hide a slot or a key, and compares the members with the slots that show.
+ */
+#ifndef OKV_CONF_CHRYSTOKI_GROUPS_H
+#define OKV_CONF_CHRYSTOKI_GROUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/text.h"
+#include "conf/chrystoki.h"
+
+enum { CHRYSTOKI_NUMBERS = 100, CHRYSTOKI_PORT_DEFAULT = 1792 };
+
+#define CHRYSTOKI_CLIENT_SECTION "LunaSA Client"
+
+/* Adds a server under the next number, or sets its port where it is there already. */
+int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, bool *ret_changed, struct fault *f);
+/* Removes the server; those behind it move up, so that no number is missing. */
+int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_changed, struct fault *f);
+/* Makes the group of that label have these members (digits, joined by ','), or adds it under the next number. */
+int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, bool *ret_changed,
+			struct fault *f);
+
+/* An entry's value, inside the model it was read from; bytes NULL where there is no entry. */
+struct chrystoki_value {
+	const char *bytes;
+	size_t length;
+};
+/* CHRYSTOKI_NO_LINE has none. */
+struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line);
+bool chrystoki_value_is(const struct chrystoki_value *value, const char *string);
+/* Digits only, 1 to 9 of them. */
+bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number);
+
+enum chrystoki_family_kind { CHRYSTOKI_SERVERS, CHRYSTOKI_GROUPS };
+/* The parts of one server, and of one group. */
+enum { CHRYSTOKI_NAME, CHRYSTOKI_PORT, CHRYSTOKI_HTL };
+enum { CHRYSTOKI_LABEL, CHRYSTOKI_SERIAL, CHRYSTOKI_MEMBERS, CHRYSTOKI_PARTS };
+
+struct chrystoki_numbered {
+	unsigned number;
+	ptrdiff_t line; /* index of the first of its entries */
+	struct chrystoki_value parts[CHRYSTOKI_PARTS];
+};
+struct chrystoki_family {
+	struct chrystoki_numbered items[CHRYSTOKI_NUMBERS];
+	size_t count; /* in the order of their numbers */
+};
+/* Holds until the model is edited.  Of entries that stand more than once, the first counts. */
+void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind kind,
+			   struct chrystoki_family *ret_family);
+/* The members "sn, sn" one by one, without the blanks around them: start from *at = 0.  One may be empty. */
+bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_member);
+/* Digits only. */
+bool chrystoki_member_is_serial(const struct chrystoki_value *member);
+/* Whether an earlier one of the members is the same. */
+bool chrystoki_member_is_repeated(const struct chrystoki_value *members, const struct chrystoki_value *member);
+
+enum chrystoki_rule {
+	CHRYSTOKI_SERVER_GAP,
+	CHRYSTOKI_SERVER_EMPTY,
+	CHRYSTOKI_SERVER_PORT,
+	CHRYSTOKI_HA_GAP,
+	CHRYSTOKI_HA_ENTRY_MISSING,
+	CHRYSTOKI_HA_SERIAL,
+	CHRYSTOKI_HA_SYNCHRONIZE,
+	CHRYSTOKI_HA_NO_MEMBERS,
+	CHRYSTOKI_HA_MEMBER_NUMBER,
+	CHRYSTOKI_HA_MEMBER_TWICE,
+	CHRYSTOKI_HA_MEMBER_SINGLE,
+	CHRYSTOKI_HA_ONLY, /* the members show beside the group */
+	CHRYSTOKI_HA_RECOVERY,
+	CHRYSTOKI_HA_INTERVAL,
+	CHRYSTOKI_HA_RECOVERY_MODE,
+};
+
+struct chrystoki_finding {
+	enum chrystoki_rule rule;
+	const char *word;   /* a stable word for scripts: "ha-gap" */
+	bool wrong;         /* the library will not do what is wanted; else there is less safety than there could be */
+	bool hides;         /* a slot or a key may not show */
+	ptrdiff_t line;     /* index, or CHRYSTOKI_NO_LINE for what is not there */
+	struct text what;   /* "HA group 01 has no members" */
+	const char *effect; /* what comes of it */
+	struct text remedy; /* a command, or a sentence where no command does it */
+};
+struct chrystoki_findings {
+	struct chrystoki_finding *items; /* owned */
+	size_t count;                    /* servers first, then the groups by number, then what is about all groups */
+};
+
+#define CHRYSTOKI_FINDINGS_AUTO __attribute__((cleanup(chrystoki_findings_done))) struct chrystoki_findings
+
+void chrystoki_findings_done(struct chrystoki_findings *findings);
+/* Fails for lack of memory only.  A file without groups breaks no rule about them. */
+int chrystoki_groups_evaluate(const struct chrystoki *c, struct chrystoki_findings *ret_findings, struct fault *f);
+
+#endif

@@ -1,0 +1,194 @@
+/* conf/chrystoki_groups: numbered servers and groups, and whether they add up. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "conf/chrystoki_groups.h"
+
+static struct chrystoki parsed(const char *bytes)
+{
+	struct chrystoki c;
+	struct fault f = { 0 };
+
+	assert_int_equal(chrystoki_parse(&c, bytes, strlen(bytes), &f), 0);
+	return c;
+}
+
+static void assert_prints(const struct chrystoki *c, const char *wanted)
+{
+	TEXT_AUTO out = { 0 };
+
+	chrystoki_print(c, &out);
+	assert_string_equal(text_string(&out), wanted);
+}
+
+#define TWO \
+	"LunaSA Client = {\n   NetClient = 1;\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerHtl00 = 0;\n" \
+	"   ServerName01 = b;\n   ServerPort01 = 1793;\n   ServerHtl01 = 1;\n}\n"
+
+static void a_server_gets_the_next_number(void **state)
+{
+	CHRYSTOKI_AUTO c = parsed("LunaSA Client = {\n   ServerName00 = a;\n   ServerPort00 = 1792;\n}\n");
+	struct fault f = { 0 };
+	bool changed;
+
+	(void)state;
+	assert_int_equal(chrystoki_server_add(&c, "10.0.0.2", CHRYSTOKI_PORT_DEFAULT, &changed, &f), 0);
+	assert_true(changed);
+	assert_prints(&c,
+		      "LunaSA Client = {\n   ServerName00 = a;\n   ServerPort00 = 1792;\n   ServerName01 = 10.0.0.2;\n"
+		      "   ServerPort01 = 1792;\n}\n");
+	assert_int_equal(chrystoki_server_add(&c, "10.0.0.2", CHRYSTOKI_PORT_DEFAULT, &changed, &f), 0);
+	assert_false(changed);
+	assert_int_equal(chrystoki_server_add(&c, "two words", 1, &changed, &f), -1);
+	assert_int_equal(f.kind, FAULT_REFUSED);
+}
+
+static void removing_a_server_leaves_no_gap(void **state)
+{
+	CHRYSTOKI_AUTO c = parsed(TWO);
+	struct fault f = { 0 };
+	bool changed;
+
+	(void)state;
+	assert_int_equal(chrystoki_server_remove(&c, "a", &changed, &f), 0);
+	assert_true(changed);
+	assert_prints(&c, "LunaSA Client = {\n   NetClient = 1;\n   ServerName00 = b;\n   ServerPort00 = 1793;\n"
+			  "   ServerHtl00 = 1;\n}\n");
+	assert_int_equal(chrystoki_server_remove(&c, "a", &changed, &f), 0);
+	assert_false(changed);
+	assert_int_equal(chrystoki_server_remove(&c, "b", &changed, &f), 0);
+	assert_prints(&c, "LunaSA Client = {\n   NetClient = 1;\n}\n");
+}
+
+static void a_group_has_the_serial_number_of_its_first_member_behind_a_one(void **state)
+{
+	CHRYSTOKI_AUTO c = parsed("");
+	struct fault f = { 0 };
+	struct chrystoki_family g;
+	bool changed;
+
+	(void)state;
+	assert_int_equal(chrystoki_group_set(&c, "okv_ha", "154438865290,154438865304", &changed, &f), 0);
+	assert_true(changed);
+	assert_prints(
+		&c,
+		"VirtualToken = {\n   VirtualToken00Label = okv_ha;\n   VirtualToken00SN = 1154438865290;\n"
+		"   VirtualToken00Members = 154438865290,154438865304;\n}\n\nHASynchronize = {\n   okv_ha = 1;\n}\n");
+	assert_int_equal(chrystoki_group_set(&c, "okv_ha", "154438865290,154438865304", &changed, &f), 0);
+	assert_false(changed);
+	assert_int_equal(chrystoki_group_set(&c, "second", "77", &changed, &f), 0);
+	chrystoki_family_read(&c, CHRYSTOKI_GROUPS, &g);
+	assert_int_equal(g.count, 2);
+	assert_int_equal(g.items[1].number, 1);
+	assert_true(chrystoki_value_is(&g.items[1].parts[CHRYSTOKI_SERIAL], "177"));
+}
+
+static void members_that_are_no_serial_numbers_are_refused(void **state)
+{
+	static const char *const members[] = { "", ",", "1,", ",1", "1,,2", "1,1", "a", "1 ,2", "-1" };
+	CHRYSTOKI_AUTO c = parsed("");
+	struct fault f = { 0 };
+	bool changed;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		assert_int_equal(chrystoki_group_set(&c, "x", members[i], &changed, &f), -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+	}
+	assert_int_equal(chrystoki_group_set(&c, "", "1", &changed, &f), -1);
+	assert_prints(&c, "");
+}
+
+static void members_are_told_apart_by_commas_and_blanks_do_not_matter(void **state)
+{
+	static const char *const wanted[] = { "12", "345", "", "6" };
+	const struct chrystoki_value members = { " 12 , 345,,6", 12 }, none = { "", 0 }, missing = { NULL, 0 };
+	struct chrystoki_value member;
+	size_t at = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		assert_true(chrystoki_member_next(&members, &at, &member));
+		assert_true(chrystoki_value_is(&member, wanted[i]));
+	}
+	assert_false(chrystoki_member_next(&members, &at, &member));
+	at = 0;
+	assert_true(chrystoki_member_next(&none, &at, &member));
+	assert_int_equal(member.length, 0);
+	assert_false(chrystoki_member_next(&none, &at, &member));
+	at = 0;
+	assert_false(chrystoki_member_next(&missing, &at, &member));
+}
+
+#define GROUP(label, serial, members) \
+	"VirtualToken = {\nVirtualToken00Label = " label ";\nVirtualToken00SN = " serial ";\n" \
+	"VirtualToken00Members = " members ";\n}\n"
+#define SOUND "HASynchronize = {\na = 1;\n}\nHAConfiguration = {\nHAOnly = 1;\nreconnAtt = -1;\n}\n"
+
+/* Each file, and the words of all that is said about it. */
+static void what_does_not_add_up_is_found_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *file, *words;
+	} rows[] = {
+		{ "", "" },
+		{ "HAConfiguration = {\nHAOnly = 0;\n}\n", "" }, /* there is no group that it is about */
+		{ TWO, "" },
+		{ "LunaSA Client = {\nServerName01 = a;\n}\n", "server-gap server-port " },
+		{ "LunaSA Client = {\nServerName00 = ;\nServerPort00 = 65536;\n}\n", "server-empty server-port " },
+		{ "REST = {\nServerName01 = a;\n}\n", "" },
+		{ "LunaSA Client = {\nServerName1 = a;\nServerName002 = b;\nServerNameXY = c;\n}\n", "" },
+		{ GROUP("a", "11", "1,2") SOUND, "" },
+		{ GROUP("a", "11", " 1 , 2") SOUND, "" },
+		{ GROUP("a", "12", "1,2") SOUND, "ha-serial " },
+		{ GROUP("a", "1", "1,2") SOUND, "ha-serial " },
+		{ GROUP("a", "", "1,2") SOUND, "ha-serial " },
+		{ GROUP("a", "11", "1") SOUND, "ha-member-single " },
+		{ GROUP("a", "11", "1,2,1") SOUND, "ha-member-twice " },
+		{ GROUP("a", "11", "1,,2") SOUND, "ha-member-number " },
+		{ GROUP("a", "11", "1,2x") SOUND, "ha-member-number " },
+		{ GROUP("a", "11", "") SOUND, "ha-no-members " },
+		{ GROUP("b", "11", "1,2") SOUND, "ha-synchronize " },
+		{ "VirtualToken = {\nVirtualToken01Label = a;\nVirtualToken01SN = 11;\n"
+		  "VirtualToken01Members = 1,2;\n}\n" SOUND,
+		  "ha-gap " },
+		{ "VirtualToken = {\nVirtualToken00Label = a;\n}\n" SOUND, "ha-entry-missing ha-entry-missing " },
+		{ GROUP("a", "11", "1,2"), "ha-synchronize ha-only ha-recovery " },
+		{ GROUP("a", "11", "1,2") SOUND "HAConfiguration = {\nAutoReconnectInterval = 59;\n}\n"
+						"VirtualToken = {\nVirtualTokenActiveRecovery = x;\n}\n",
+		  "ha-interval ha-recovery-mode " },
+	};
+	struct fault f = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHRYSTOKI_AUTO c = parsed(rows[i].file);
+		CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
+		TEXT_AUTO words = { 0 };
+
+		assert_int_equal(chrystoki_groups_evaluate(&c, &found, &f), 0);
+		for (size_t j = 0; j < found.count; j++) {
+			text_add_format(&words, "%s ", found.items[j].word);
+			assert_true(found.items[j].what.length > 0 && found.items[j].remedy.length > 0);
+		}
+		assert_string_equal(text_string(&words), rows[i].words);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_server_gets_the_next_number),
+		cmocka_unit_test(removing_a_server_leaves_no_gap),
+		cmocka_unit_test(a_group_has_the_serial_number_of_its_first_member_behind_a_one),
+		cmocka_unit_test(members_that_are_no_serial_numbers_are_refused),
+		cmocka_unit_test(members_are_told_apart_by_commas_and_blanks_do_not_matter),
+		cmocka_unit_test(what_does_not_add_up_is_found_and_nothing_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
