@@ -20,23 +20,59 @@ __attribute__((format(printf, 4, 0))) static int fill(struct fault *f, enum faul
 	return -1;
 }
 
-/* One body for the kinds that differ only in their name. */
-#define DEFINE_FAULT(name, kind) \
-	int name(struct fault *f, const char *format, ...) \
-	{ \
-		va_list arguments; \
-		va_start(arguments, format); \
-		const int r = fill(f, kind, 0, format, arguments); \
-		va_end(arguments); \
-		return r; \
-	}
+int fault_negative(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_NEGATIVE, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
 
-DEFINE_FAULT(fault_negative, FAULT_NEGATIVE)
-DEFINE_FAULT(fault_usage, FAULT_USAGE)
-DEFINE_FAULT(fault_refused, FAULT_REFUSED)
-DEFINE_FAULT(fault_incomplete, FAULT_INCOMPLETE)
-DEFINE_FAULT(fault_absent, FAULT_ABSENT)
-DEFINE_FAULT(fault_late, FAULT_LATE)
+int fault_usage(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_USAGE, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_refused(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_REFUSED, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_incomplete(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_INCOMPLETE, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_absent(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_ABSENT, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
+
+int fault_late(struct fault *f, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	const int r = fill(f, FAULT_LATE, 0, format, arguments);
+	va_end(arguments);
+	return r;
+}
 
 int fault_errno(struct fault *f, int errnum, const char *format, ...)
 {
