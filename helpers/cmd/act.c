@@ -3,10 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "base/wrap.h"
 #include "upgrade/show.h"
 #include "upgrade/steps.h"
 
@@ -52,27 +50,10 @@ static void complain(struct cmd_context *context, const struct upgrade_run *run)
 	}
 }
 
-/* 0 where it is none. */
-static size_t terminal_width(void)
-{
-	struct winsize size = { .ws_col = 0 };
-
-	return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-void cmd_act_print(const struct cmd_context *context, const struct text *lines, size_t hang)
-{
-	TEXT_AUTO wrapped = { 0 };
-
-	wrap_lines(text_string(lines), terminal_width(), hang, &wrapped);
-	cmd_print(context, "%s", text_string(wrapped.failed ? lines : &wrapped));
-}
-
 int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	UPGRADE_ANSWER_AUTO answer = UPGRADE_ANSWER_INIT;
 	TEXT_AUTO json = { 0 };
-	TEXT_AUTO first = { 0 };
 	TEXT_AUTO text = { 0 };
 	struct fault why = { 0 };
 
@@ -91,10 +72,9 @@ int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fau
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
 	else
-		text_add_format(&first, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
-				context->colour ? "\033[0m" : "");
-	cmd_act_print(context, &first, 0);
-	cmd_act_print(context, &text, 0);
+		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
+			  context->colour ? "\033[0m" : "");
+	cmd_print(context, "%s", text_string(&text));
 	complain(context, run);
 	return r;
 }

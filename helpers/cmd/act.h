@@ -17,8 +17,6 @@ void cmd_act_start(struct cmd_context *context, struct upgrade_run *run);
  * full var/), nobody else can be at work either that begins now, and the run goes on to say so in its answer.
  */
 int cmd_act_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
-/* Prints the lines, on a terminal as wide as that is; continuations are indented by at least `hang` columns. */
-void cmd_act_print(const struct cmd_context *context, const struct text *lines, size_t hang);
 /* Prints; 0, or -1 with the act's own fault. */
 int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
 

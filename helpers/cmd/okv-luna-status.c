@@ -26,7 +26,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		upgrade_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
 	upgrade_show_status(&checks, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
 			    context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
-	cmd_act_print(context, &text, UPGRADE_STATUS_HANG);
+	cmd_print(context, "%s", text_string(&text));
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }
 
