@@ -25,13 +25,13 @@ bool upgrade_before_exists(int root)
 
 int upgrade_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = { 0 };
-	UPGRADE_SCAN_AUTO scan = { 0 };
+	SCAN_AUTO scan = { 0 };
 	UPGRADE_SNAPSHOT_AUTO s = { 0 };
-	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_ATTRIBUTES, .report = report };
+	const struct scan_request request = {
+		.root = root, .settings = settings, .depth = SCAN_ATTRIBUTES, .report = report
+	};
 
-	if (upgrade_paths_preserved(root, settings, &paths, f) < 0 || upgrade_scan(root, &paths, &how, &scan, f) < 0 ||
-	    upgrade_snapshot_look(root, settings, &s, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0 || upgrade_snapshot_look(root, settings, &s, f) < 0)
 		return -1;
 	s.manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };

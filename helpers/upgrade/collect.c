@@ -182,13 +182,13 @@ static void accounts_add(const struct upgrade_run *run, int64_t now, struct text
 
 static int manifest_add_now(const struct upgrade_run *run, int64_t now, struct text *archive, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = { 0 };
-	UPGRADE_SCAN_AUTO scan = { 0 };
+	SCAN_AUTO scan = { 0 };
 	TEXT_AUTO text = { 0 };
-	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS, .report = run->report };
+	const struct scan_request request = {
+		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = run->report
+	};
 
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    upgrade_scan(run->root, &paths, &how, &scan, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 	manifest_print(&scan.manifest, "the preserved files as they are now", &text);
 	upgrade_tar_add(archive, "now.mtree", text_string(&text), text.length, now);

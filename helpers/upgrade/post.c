@@ -11,7 +11,6 @@
 #include "upgrade/compare.h"
 #include "upgrade/phase.h"
 #include "upgrade/scan.h"
-#include "upgrade/seal.h"
 #include "upgrade/snapshot.h"
 #include "upgrade/steps.h"
 
@@ -155,29 +154,16 @@ static int comparison_judge(struct upgrade_act *act, struct listener *l, const s
 static int step_compare(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = { 0 };
-	UPGRADE_SCAN_AUTO scan = { 0 };
+	SCAN_AUTO scan = { 0 };
 	UPGRADE_SNAPSHOT_AUTO old = { 0 };
-	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS,
-					      .report = &act->report,
-					      .fresh_since = run->started };
+	const struct scan_request request = {
+		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
+	};
 	struct upgrade_history history;
-	size_t entries;
 	bool there;
 
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    upgrade_steps_history(act, &history, f) < 0)
+	if (upgrade_steps_history(act, &history, f) < 0)
 		return -1;
-	/* What the kernel has recorded no change of needs no second proof. */
-	if (upgrade_snapshot_read(run->root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &old, f) == 0 &&
-	    upgrade_seal_holds(run->root, &paths, old.manifest_hex, run->started,
-			       run->dry_run ? UPGRADE_SEAL_LOOK : UPGRADE_SEAL_RENEW, &entries)) {
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
-				 "%zu entries are as they were (not touched since they were compared)", entries);
-		return 0;
-	}
-	*f = (struct fault){ 0 };
-	upgrade_snapshot_done(&old);
 	if (snapshot_get(act, UPGRADE_SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
 	if (!there) {
@@ -193,21 +179,16 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
 				 text_string(&age));
 	}
-	if (upgrade_scan(run->root, &paths, &how, &scan, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 
 	const bool closed = !upgrade_history_is_open(&history);
 	struct listener l = { .act = act, .worst = { 0 }, .others = { 0 }, .closed = closed };
 	struct upgrade_comparison comparison;
 	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
-	int r = comparison_judge(act, &l, &comparison, f);
+	const int r = comparison_judge(act, &l, &comparison, f);
 	text_done(&l.worst);
 	text_done(&l.others);
-	struct fault why = { 0 };
-	if (r == 0 && l.others_severity <= UPGRADE_LOW && !run->dry_run &&
-	    upgrade_seal_set(run->root, &paths, old.manifest_hex, &scan, &why) < 0)
-		upgrade_act_find(act, UPGRADE_LOW, "df -h " SETTINGS_VAR, why.text,
-				 "the next run reads every file again: '" SETTINGS_VAR "/seal' cannot be written");
 	return r;
 }
 

@@ -75,13 +75,11 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 static int step_space(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = { 0 };
-	UPGRADE_SCAN_AUTO scan = { 0 };
+	SCAN_AUTO scan = { 0 };
 	static const char *const places[] = { SETTINGS_VAR, "/" };
-	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_SEAL };
+	const struct scan_request request = { .root = run->root, .settings = run->settings, .depth = SCAN_COUNT };
 
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    upgrade_scan(run->root, &paths, &how, &scan, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 	const uint64_t wanted[] = { 3 * scan.entries * MANIFEST_LINE + SPARE_BYTES / 8, scan.bytes + SPARE_BYTES };
 
@@ -130,14 +128,13 @@ static int slots_carry(int root, struct upgrade_snapshot *s, struct fault *f)
 static int step_snapshot(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = { 0 };
-	UPGRADE_SCAN_AUTO scan = { 0 };
+	SCAN_AUTO scan = { 0 };
 	UPGRADE_SNAPSHOT_AUTO s = { 0 };
-	const struct upgrade_scan_how how = { .depth = UPGRADE_SCAN_DIGESTS, .report = &act->report };
+	const struct scan_request request = {
+		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
+	};
 
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0 ||
-	    upgrade_scan(run->root, &paths, &how, &scan, f) < 0 ||
-	    upgrade_snapshot_look(run->root, run->settings, &s, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0 || upgrade_snapshot_look(run->root, run->settings, &s, f) < 0)
 		return -1;
 	act->changed = true;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);

@@ -1,6 +1,5 @@
 #include "upgrade/scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,51 +7,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "conf/assign.h"
+#include "fs/each.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 
-enum { DEPTH_MAX = 256, READ_TRIES = 3, SEAL_BLOCK = 32 * 1024 };
+enum { DEPTH_MAX = 256, READ_TRIES = 3 };
 
 #define CONF_FILE SETTINGS_GENERIC "/okv_hsm.conf"
 
 /* --- the paths -------------------------------------------------------------------------------------------------- */
 
-void upgrade_paths_done(struct upgrade_paths *paths)
+void scan_paths_done(struct scan_paths *paths)
 {
 	for (size_t i = 0; i < paths->count; i++)
 		free(paths->items[i]);
 	free(paths->items);
-	*paths = (struct upgrade_paths){ 0 };
-}
-
-int upgrade_paths_add(struct upgrade_paths *paths, const char *path, struct fault *f)
-{
-	char *copy = strdup(path);
-	char **grown = realloc(paths->items, (paths->count + 1) * sizeof(paths->items[0]));
-
-	if (grown != NULL)
-		paths->items = grown;
-	if (copy == NULL || grown == NULL) {
-		free(copy);
-		return fault_memory(f);
-	}
-	paths->items[paths->count++] = copy;
-	return 0;
+	*paths = (struct scan_paths){ 0 };
 }
 
 static int path_compare(const void *a, const void *b)
 {
 	return text_path_compare(*(char *const *)a, *(char *const *)b);
-}
-
-void upgrade_paths_sort(struct upgrade_paths *paths)
-{
-	if (paths->count > 1)
-		qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
 }
 
 static bool path_is_full(const char *path)
@@ -71,7 +51,7 @@ static bool path_is_full(const char *path)
 }
 
 /* Adds the path in its plain form: one slash between names, none at the end. */
-static int path_add(struct upgrade_paths *paths, const char *path, size_t length, struct fault *f)
+static int path_add(struct scan_paths *paths, const char *path, size_t length, struct fault *f)
 {
 	TEXT_AUTO given = { 0 };
 	TEXT_AUTO plain = { 0 };
@@ -87,7 +67,12 @@ static int path_add(struct upgrade_paths *paths, const char *path, size_t length
 		text_add(&plain, at, name);
 		at += name;
 	}
-	return text_check(&plain, f) < 0 ? -1 : upgrade_paths_add(paths, text_string(&plain), f);
+	if (text_check(&plain, f) < 0)
+		return -1;
+	if (!ARRAY_GROW(paths->items, paths->count))
+		return fault_memory(f);
+	paths->items[paths->count++] = text_take(&plain);
+	return 0;
 }
 
 static bool path_is_inside(const char *path, const char *outer)
@@ -97,11 +82,11 @@ static bool path_is_inside(const char *path, const char *outer)
 	return strncmp(path, outer, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static void paths_tidy(struct upgrade_paths *paths)
+static void paths_tidy(struct scan_paths *paths)
 {
 	size_t kept = 0;
 
-	upgrade_paths_sort(paths);
+	qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
 	for (size_t i = 0; i < paths->count; i++) {
 		/* In this order a directory is followed at once by what lies in it. */
 		if (kept > 0 && path_is_inside(paths->items[i], paths->items[kept - 1]))
@@ -112,7 +97,7 @@ static void paths_tidy(struct upgrade_paths *paths)
 	paths->count = kept;
 }
 
-static int paths_of_okv(int root, struct upgrade_paths *paths, struct fault *f)
+static int paths_of_okv(int root, struct scan_paths *paths, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	ASSIGN_AUTO conf = { 0 };
@@ -137,9 +122,9 @@ static int paths_of_okv(int root, struct upgrade_paths *paths, struct fault *f)
 	return 0;
 }
 
-int upgrade_paths_preserved(int root, const struct settings *settings, struct upgrade_paths *ret_paths, struct fault *f)
+int scan_paths_preserved(int root, const struct settings *settings, struct scan_paths *ret_paths, struct fault *f)
 {
-	UPGRADE_PATHS_AUTO paths = { 0 };
+	SCAN_PATHS_AUTO paths = { 0 };
 	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib,
 				    SETTINGS_PREFIX };
 
@@ -150,75 +135,22 @@ int upgrade_paths_preserved(int root, const struct settings *settings, struct up
 		return -1;
 	paths_tidy(&paths);
 	*ret_paths = paths;
-	paths = (struct upgrade_paths){ 0 };
+	paths = (struct scan_paths){ 0 };
 	return 0;
 }
 
 /* --- the walk --------------------------------------------------------------------------------------------------- */
 
 struct walk {
-	const struct upgrade_scan_how *how;
-	struct upgrade_scan *scan;
-	struct fs_sha256 seal;
-	struct text block; /* what the seal is still to be fed */
-	struct text path;  /* of the entry at hand, below the root, without a leading slash */
+	const struct scan_request *request;
+	struct scan *scan;
+	struct text path; /* of the entry at hand, below the root, without a leading slash */
 	dev_t device;
 };
 
-void upgrade_scan_done(struct upgrade_scan *scan)
+void scan_done(struct scan *scan)
 {
 	manifest_done(&scan->manifest);
-	upgrade_paths_done(&scan->fresh);
-}
-
-static int seal_feed(struct walk *w, struct fault *f)
-{
-	if (text_check(&w->block, f) < 0 || fs_sha256_add(&w->seal, w->block.bytes, w->block.length, f) < 0)
-		return -1;
-	text_reset(&w->block);
-	return 0;
-}
-
-/* What the seal covers, without padding; the name stands before it with its NUL. */
-static int seal_add(struct walk *w, const struct stat *st, struct fault *f)
-{
-	const uint64_t facts[] = { st->st_dev,
-				   st->st_ino,
-				   (uint64_t)st->st_ctim.tv_sec,
-				   (uint64_t)st->st_ctim.tv_nsec,
-				   (uint64_t)st->st_mtim.tv_sec,
-				   (uint64_t)st->st_mtim.tv_nsec,
-				   (uint64_t)st->st_size,
-				   st->st_mode,
-				   st->st_uid,
-				   st->st_gid };
-
-	text_add(&w->block, w->path.bytes, w->path.length + 1);
-	text_add(&w->block, facts, sizeof(facts));
-	if (w->block.length >= SEAL_BLOCK && seal_feed(w, f) < 0)
-		return -1;
-	return 0;
-}
-
-/* Counted, and named where it is fresh. */
-static int entry_count(struct walk *w, const struct stat *st, struct fault *f)
-{
-	struct upgrade_scan *scan = w->scan;
-
-	scan->entries++;
-	if (S_ISREG(st->st_mode))
-		scan->bytes += (uint64_t)st->st_size;
-	if (w->how->fresh_since == 0 || st->st_ctim.tv_sec < w->how->fresh_since)
-		return 0;
-	return scan->fresh_count++ < UPGRADE_FRESH_MAX ? upgrade_paths_add(&scan->fresh, text_string(&w->path), f) : 0;
-}
-
-static bool is_apart(const struct walk *w)
-{
-	const char *path = text_string(&w->path);
-
-	return w->how->apart != NULL && w->how->apart->count > 0 &&
-	       bsearch(&path, w->how->apart->items, w->how->apart->count, sizeof(char *), path_compare) != NULL;
 }
 
 static bool same_state(const struct stat *a, const struct stat *b)
@@ -252,11 +184,11 @@ static int file_digest(struct walk *w, int dir, const char *leaf, struct stat *s
 		*f = why;
 		return -1;
 	}
-	report_say(w->how->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
+	report_say(w->request->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
 	return 0;
 }
 
-static int entry_add(struct walk *w, int dir, const char *leaf, bool digest, struct stat *st, struct fault *f)
+static int entry_add(struct walk *w, int dir, const char *leaf, struct stat *st, struct fault *f)
 {
 	char target[PATH_MAX];
 
@@ -276,7 +208,8 @@ static int entry_add(struct walk *w, int dir, const char *leaf, bool digest, str
 					     : MANIFEST_OTHER;
 	entry->has_attributes = true;
 	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st->st_size : 0;
-	if (entry->type == MANIFEST_FILE && digest && file_digest(w, dir, leaf, st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS &&
+	    file_digest(w, dir, leaf, st, entry, f) < 0)
 		return -1;
 	entry->uid = st->st_uid;
 	entry->gid = st->st_gid;
@@ -300,28 +233,18 @@ static int walk_directory(struct walk *w, int dir, const char *leaf, unsigned de
 			return 0;
 		return fault_errno(f, errno, "cannot open directory '/%s'", SHOWN(text_string(&w->path)));
 	}
-	DIR *stream = fdopendir(fd);
-	if (stream == NULL)
-		return fault_system(f, errno, "cannot read directory '/%s'", SHOWN(text_string(&w->path)));
-	const int inside = dirfd(stream);
-	(void)fs_take(&fd);
-
-	int r = 0;
-	for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(stream)) != NULL;) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int more = fs_each_open(fd, leaf, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
 		text_add_char(&w->path, '/');
-		text_add_string(&w->path, entry->d_name);
-		r = w->path.failed ? fault_memory(f) : walk_entry(w, inside, entry->d_name, false, depth + 1, f);
-		if (!w->path.failed) {
-			w->path.length = length;
-			w->path.bytes[length] = '\0';
-		}
+		text_add_string(&w->path, entry.name);
+		if (text_check(&w->path, f) < 0 || walk_entry(w, fd, entry.name, false, depth + 1, f) < 0)
+			return -1;
+		w->path.length = length;
+		w->path.bytes[length] = '\0';
 	}
-	if (r == 0 && errno != 0)
-		r = fault_system(f, errno, "cannot read directory '/%s'", SHOWN(text_string(&w->path)));
-	(void)closedir(stream);
-	return r;
+	return more < 0 ? fault_prefix(f, "'/%s': ", SHOWN(text_string(&w->path))) : 0;
 }
 
 static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsigned depth, struct fault *f)
@@ -338,16 +261,15 @@ static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsig
 	if (top)
 		w->device = st.st_dev;
 	else if (S_ISDIR(st.st_mode) && st.st_dev != w->device) {
-		report_say(w->how->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
+		report_say(w->request->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
 			   SHOWN(text_string(&w->path)));
 		return 0;
 	}
-	const bool apart = is_apart(w);
-	if ((apart || w->how->depth != UPGRADE_SCAN_SEAL) &&
-	    entry_add(w, dir, leaf, apart || w->how->depth == UPGRADE_SCAN_DIGESTS, &st, f) < 0)
+	if (w->request->depth != SCAN_COUNT && entry_add(w, dir, leaf, &st, f) < 0)
 		return -1;
-	if ((!apart && seal_add(w, &st, f) < 0) || entry_count(w, &st, f) < 0)
-		return -1;
+	w->scan->entries++;
+	if (S_ISREG(st.st_mode))
+		w->scan->bytes += (uint64_t)st.st_size;
 	return S_ISDIR(st.st_mode) ? walk_directory(w, dir, leaf, depth, f) : 0;
 }
 
@@ -377,7 +299,7 @@ static int parents_add(struct manifest *manifest, const char *path, struct fault
 	}
 }
 
-static int paths_walk(struct walk *w, int root, const struct upgrade_paths *paths, struct fault *f)
+static int paths_walk(struct walk *w, const struct scan_paths *paths, struct fault *f)
 {
 	for (size_t i = 0; i < paths->count; i++) {
 		FS_AUTO int dir = -1;
@@ -385,11 +307,11 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 		struct fault why = { 0 };
 		struct stat st;
 
-		if (fs_parent_open(root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+		if (fs_parent_open(w->request->root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
 			if (fs_absence(&why, f) < 0)
 				return -1;
 			if (why.kind != FAULT_ABSENT)
-				report_say(w->how->report, REPORT_WARNING, "%s", why.text);
+				report_say(w->request->report, REPORT_WARNING, "%s", why.text);
 			continue;
 		}
 		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -397,7 +319,7 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 				continue;
 			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->items[i]));
 		}
-		if (w->how->depth != UPGRADE_SCAN_SEAL && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
+		if (w->request->depth != SCAN_COUNT && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
 			return -1;
 		text_reset(&w->path);
 		text_add_string(&w->path, paths->items[i] + 1);
@@ -407,35 +329,25 @@ static int paths_walk(struct walk *w, int root, const struct upgrade_paths *path
 	return 0;
 }
 
-int upgrade_scan(int root, const struct upgrade_paths *paths, const struct upgrade_scan_how *how,
-		 struct upgrade_scan *ret_scan, struct fault *f)
+int scan_preserved(const struct scan_request *request, struct scan *ret_scan, struct fault *f)
 {
-	UPGRADE_SCAN_AUTO scan = { 0 };
-	scan.fresh_since = how->fresh_since;
-	struct walk w = { .how = how, .scan = &scan, .seal = SHA256_INIT, .block = { 0 }, .path = { 0 } };
-	int r = fs_sha256_start(&w.seal, f);
+	SCAN_PATHS_AUTO paths = { 0 };
+	SCAN_AUTO scan = { 0 };
+	struct walk w = { .request = request, .scan = &scan };
 
-	if (r == 0 && how->depth != UPGRADE_SCAN_SEAL) {
+	if (scan_paths_preserved(request->root, request->settings, &paths, f) < 0)
+		return -1;
+	if (request->depth != SCAN_COUNT) {
 		struct manifest_entry *top = manifest_add(&scan.manifest, "", NULL, f);
 		if (top == NULL)
-			r = -1;
-		else
-			top->type = MANIFEST_DIR;
+			return -1;
+		top->type = MANIFEST_DIR;
 	}
-	if (r == 0)
-		r = paths_walk(&w, root, paths, f);
-	if (r == 0 && w.block.length > 0)
-		r = seal_feed(&w, f);
-	if (r == 0)
-		r = fs_sha256_finish(&w.seal, scan.seal, f);
-	if (r == 0)
-		r = manifest_sort(&scan.manifest, f);
-	fs_sha256_done(&w.seal);
-	text_done(&w.block);
+	const int r = paths_walk(&w, &paths, f);
 	text_done(&w.path);
-	if (r < 0)
+	if (r < 0 || manifest_sort(&scan.manifest, f) < 0)
 		return -1;
 	*ret_scan = scan;
-	scan = (struct upgrade_scan){ 0 };
+	scan = (struct scan){ 0 };
 	return 0;
 }

