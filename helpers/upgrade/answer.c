@@ -33,7 +33,7 @@ static void answer_pre(const struct upgrade_run *run, const struct fault *why, s
 		text_add_format(&a->sentence, "Do not upgrade: %s", why->text);
 		if (!run->dry_run)
 			text_add_string(&a->advice,
-					"Mend it and run okv-luna pre-upgrade again, or put everything back: "
+					"Fix it and run okv-luna pre-upgrade again, or put everything back: "
 					"okv-luna pre-upgrade --abort\n");
 	}
 }
@@ -81,7 +81,7 @@ static void answer_post(const struct upgrade_run *run, const struct fault *why, 
 	text_add_string(
 		&a->advice,
 		"OKV keeps its open wallet in memory: as long as it runs, nothing is lost; a restart needs the HSM.\n"
-		"Mend what is marked below and run okv-luna post-upgrade again.\n"
+		"Fix what is marked below and run okv-luna post-upgrade again.\n"
 		"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support.tar\n");
 }
 

@@ -59,7 +59,7 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
 	}
-	/* What the wiring is about to mend is not held against it; the step after this one looks again, and says it. */
+	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
 	job.mode = OKV_SHOW;
 	job.report = NULL;
 	const bool will_wire = okv_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;

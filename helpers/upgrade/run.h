@@ -6,7 +6,7 @@
  * run again.  The whole act has a bound too: a step never gets more than what is left of it, and with nothing left it
  * is not started.  A step's own children die with it (PR_SET_PDEATHSIG in proc/run).
  *
- * What a step has to say comes back as findings: severity, title, detail and the command that mends it.  The faults
+ * What a step has to say comes back as findings: severity, title, detail and the command that fixes it.  The faults
  * of steps and HIGH findings decide the answer of the act; nothing is printed here (upgrade/show.h makes the text).
  */
 #ifndef OKV_UPGRADE_RUN_H
@@ -118,7 +118,7 @@ void upgrade_run_done(struct upgrade_run *run);
 /* For a step. */
 void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
 		      const char *title_format, ...) __attribute__((format(printf, 5, 6)));
-/* The command that mends what the fault of this step is about. */
+/* The command that fixes what the fault of this step is about. */
 void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first result that makes the answer a no, or NULL. */

@@ -70,7 +70,7 @@ static void finding_add(struct text *out, enum upgrade_colour colour, const stru
 	if (detail == UPGRADE_VERBOSE || finding->severity >= UPGRADE_MEDIUM)
 		lines_add(out, indent, finding->detail);
 	if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
-		text_add_format(out, "%smend: %s\n", indent, finding->remedy);
+		text_add_format(out, "%sfix: %s\n", indent, finding->remedy);
 }
 
 void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
@@ -93,7 +93,7 @@ void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answe
 		if (result->outcome == UPGRADE_FAILED) {
 			text_add_format(out, "          %s\n", result->fault.text);
 			if (result->remedy != NULL)
-				text_add_format(out, "            mend: %s\n", result->remedy);
+				text_add_format(out, "            fix: %s\n", result->remedy);
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
 			finding_add(out, colour, &result->findings[k], detail);
@@ -109,7 +109,7 @@ void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answe
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
-/* Where no command mends it, the remedy is a sentence, and no script shall take it for one. */
+/* Where no command fixes it, the remedy is a sentence, and no script shall take it for one. */
 static bool remedy_is_command(const char *remedy)
 {
 	static const char *const programs[] = {
@@ -277,7 +277,7 @@ void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colo
 					check_text(result));
 			const char *remedy = check_remedy(result);
 			if (remedy[0] != '\0')
-				text_add_format(out, "%*smend: %s\n", UPGRADE_STATUS_HANG, "", remedy);
+				text_add_format(out, "%*sfix: %s\n", UPGRADE_STATUS_HANG, "", remedy);
 			/* The others of the same check; of those worth knowing only, who asks hears. */
 			for (size_t k = 0; k < result->finding_count; k++) {
 				const struct upgrade_finding *finding = &result->findings[k];
@@ -287,7 +287,7 @@ void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colo
 					continue;
 				text_add_format(out, "%*s%s\n", UPGRADE_STATUS_HANG, "", finding->title);
 				if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
-					text_add_format(out, "%*smend: %s\n", UPGRADE_STATUS_HANG, "", finding->remedy);
+					text_add_format(out, "%*sfix: %s\n", UPGRADE_STATUS_HANG, "", finding->remedy);
 			}
 		}
 	}

@@ -2,7 +2,7 @@
  * upgrade/show: a run as text for people and as JSON for scripts.
  *
  * Promise: an act is answered in one sentence, which comes first; after it come the steps, one line each, with
- * their times, what they found and the command that mends it.  The JSON has the same, and a flat list "entries" of
+ * their times, what they found and the command that fixes it.  The JSON has the same, and a flat list "entries" of
  * findings in the manner of a leapp report: severity, title, detail, remediation.  payload/schema describes it.
  */
 #ifndef OKV_UPGRADE_SHOW_H

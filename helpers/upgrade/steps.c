@@ -207,7 +207,7 @@ void upgrade_steps_findings(struct upgrade_act *act, const struct okv_findings *
 }
 
 /*
- * What is still wrong after wiring, nobody but a person can mend.  Inside OKV's upgrade it is too early to look: the
+ * What is still wrong after wiring, nobody but a person can fix.  Inside OKV's upgrade it is too early to look: the
  * files that the configuration names may not be back yet.  After it, every run looks until one has proven the
  * upgrade, so that no second run passes over what failed the first; from then on it would only cost a shell.
  */

@@ -135,7 +135,7 @@ upgraded() {
 	[ ! -L "$ROOT$WANTED" ]
 }
 
-@test "what wiring cannot mend fails every run until somebody has" {
+@test "what wiring cannot fix fails every run until somebody has" {
 	upgraded
 	printf 'if\n' >>"$ROOT$GENERIC/okv_hsm_mid_upgrade"
 	for time in first second; do

@@ -11,8 +11,8 @@ setup() { upgrade_setup; }
 	run -0 --separate-stderr pre
 	[[ ${lines[0]} == "Go: "* ]]
 	[[ ${lines[1]} == "Start OKV's upgrade now: okv-luna upgrade" ]]
-	# What the run itself has wired is nothing to be mended.
-	[[ $output != *mend:* ]]
+	# What the run itself has wired is nothing to be fixed.
+	[[ $output != *fix:* ]]
 	[[ $output =~ done\ +owners\ and\ modes\ to\ the\ pre-upgrade\ policy\ +[0-9]+\ ms ]]
 	[ -z "$stderr" ]
 }
@@ -55,7 +55,7 @@ setup() { upgrade_setup; }
 	[[ $output == *"manifest was changed since it was taken"* ]]
 }
 
-@test "no slot: do not upgrade, why, and what mends it" {
+@test "no slot: do not upgrade, why, and what fixes it" {
 	rm "$ROOT$LC/lib/libCryptoki2_64.so"
 	run --separate-stderr pre
 	[ "$status" -ne 0 ]
@@ -185,7 +185,7 @@ setup() { upgrade_setup; }
 		for e in r["entries"]:
 		    assert e["severity"] in ("info", "low", "medium", "high") and e["title"] and "detail" in e
 		remedies = [e["remediation"] for e in r["entries"] if "remediation" in e]
-		# What no command mends is no command.
+		# What no command fixes is no command.
 		assert all(list(m) == ["type", m["type"]] and m["type"] in ("command", "hint") for m in remedies)
 		assert all(m["command"].split()[0] in ("okv-luna", "journalctl", "df") for m in remedies if "command" in m)
 		assert any("hint" in m for m in remedies)
@@ -234,7 +234,7 @@ setup() { upgrade_setup; }
 		read_only
 		run -5 --separate-stderr pre
 		[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' cannot be written (Read-only file system); make it writable." ]]
-		[[ $output == *'mend: mount -o remount,rw "$(findmnt -n -o TARGET -T /opt/okv-luna/var)"'* ]]
+		[[ $output == *'fix: mount -o remount,rw "$(findmnt -n -o TARGET -T /opt/okv-luna/var)"'* ]]
 		[[ $output == *"ok      the HSM as OKV's user sees it"* ]]
 		[ "$stderr" = "okv-luna-pre-upgrade: ${lines[0]%.}" ]
 		run -5 --separate-stderr pre --json

@@ -32,7 +32,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	[[ $stderr == *"checks fail"* ]]
 }
 
-@test "each fault has its line and the command that mends it" {
+@test "each fault has its line and the command that fixes it" {
 	everyday
 	rm "$ROOT$LC/lib/libCryptoki2_64.so"
 	run -1 status_of
@@ -41,23 +41,23 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
 	run -1 status_of
 	[[ $(check group) == "FAIL  group     user 'oracle' is not in group 'hsmusers'" ]]
-	[[ $output == *"mend: gpasswd --add oracle hsmusers"* ]]
+	[[ $output == *"fix: gpasswd --add oracle hsmusers"* ]]
 	upgrade_reset
 	chmod 0666 "$ROOT$LC/cert/client/okv1Key.pem"
 	run -1 status_of
-	[[ $(check policy) == FAIL* && $output == *"mend: okv-luna repair --phase post-upgrade"* ]]
+	[[ $(check policy) == FAIL* && $output == *"fix: okv-luna repair --phase post-upgrade"* ]]
 	upgrade_reset
 	"$build/libexec/okv-luna-config" --root "$ROOT" unwire -q
 	run -1 status_of
-	[[ $(check wiring) == FAIL* && $output == *"mend: okv-luna config wire"* ]]
+	[[ $(check wiring) == FAIL* && $output == *"fix: okv-luna config wire"* ]]
 	upgrade_reset
 	touch "$ROOT/tmp/hsmbundle"
 	run -0 status_of
-	[[ $(check bundle) == WARN* && $output == *"mend: okv-luna bundle clean"* ]]
+	[[ $(check bundle) == WARN* && $output == *"fix: okv-luna bundle clean"* ]]
 	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
-	[[ $(check client) == FAIL* && $output == *"mend: okv-luna extract ARCHIVE"* ]]
+	[[ $(check client) == FAIL* && $output == *"fix: okv-luna extract ARCHIVE"* ]]
 }
 
 upgrade_reset() {
@@ -158,7 +158,7 @@ upgrade_reset() {
 	run script -qec "stty cols 60; NO_COLOR=1 '$build/libexec/okv-luna-status' --root '$ROOT'" /dev/null
 	for text in "$(tr -d '\r' <<<"$output")" "$(status_of 2>/dev/null)"; do
 		[[ $text == *"FAIL  config    /etc/Chrystoki.conf:7: ClientCertFile leads to '$LC/cert/client/okv1.pem', which is not there
-                mend: install what is missing, or correct the path
+                fix: install what is missing, or correct the path
 "* ]]
 	done
 }

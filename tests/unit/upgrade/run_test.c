@@ -38,7 +38,7 @@ static int nothing(struct upgrade_act *act, struct fault *f)
 
 static int fails(struct upgrade_act *act, struct fault *f)
 {
-	upgrade_act_remedy(act, "mend %s", "it");
+	upgrade_act_remedy(act, "fix %s", "it");
 	return fault_refused(f, "no");
 }
 
@@ -156,7 +156,7 @@ static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 4, &f), 0);
 	assert_int_equal(run.results[0].outcome, UPGRADE_FAILED);
-	assert_string_equal(run.results[0].remedy, "mend it");
+	assert_string_equal(run.results[0].remedy, "fix it");
 	assert_int_equal(run.results[2].outcome, UPGRADE_SKIPPED);
 	assert_int_equal(run.results[3].outcome, UPGRADE_CHANGED);
 	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
