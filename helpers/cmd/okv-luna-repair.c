@@ -10,7 +10,6 @@
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "perms/repair.h"
-#include "perms/rules.h"
 
 static struct {
 	const char *phase, *profile;
@@ -46,7 +45,7 @@ struct names {
 	size_t count;
 };
 
-struct speaker {
+struct printer {
 	struct cmd_context *context;
 	struct names users, groups;
 	const char *to_come; /* the group that PERMS_GID_TO_COME stands for */
@@ -93,24 +92,24 @@ static void owned_json(struct json *j, const char *key, const char *owner, const
 
 static void change_print(void *context, const struct perms_change *change)
 {
-	struct speaker *speaker = context;
+	struct printer *printer = context;
 	char old_owner[64], old_group[64];
 
 	/* A name may be pushed out of the cache by the next one. */
-	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&speaker->users, change->old_uid, NULL));
-	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&speaker->groups, change->old_gid, NULL));
-	const char *owner = name_of(&speaker->users, change->new_uid, NULL);
-	const char *group = name_of(&speaker->groups, change->new_gid, speaker->to_come);
+	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&printer->users, change->old_uid, NULL));
+	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&printer->groups, change->old_gid, NULL));
+	const char *owner = name_of(&printer->users, change->new_uid, NULL);
+	const char *group = name_of(&printer->groups, change->new_gid, printer->to_come);
 
-	if (speaker->context->json) {
-		json_object_begin(speaker->json, NULL);
-		json_string(speaker->json, "path", change->path);
-		owned_json(speaker->json, "old", old_owner, old_group, change->old_mode);
-		owned_json(speaker->json, "new", owner, group, change->new_mode);
-		json_object_end(speaker->json);
+	if (printer->context->json) {
+		json_object_begin(printer->json, NULL);
+		json_string(printer->json, "path", change->path);
+		owned_json(printer->json, "old", old_owner, old_group, change->old_mode);
+		owned_json(printer->json, "new", owner, group, change->new_mode);
+		json_object_end(printer->json);
 		return;
 	}
-	cmd_print(speaker->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(speaker->context, change->path)),
+	cmd_print(printer->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(printer->context, change->path)),
 		  old_owner, old_group, (unsigned)change->old_mode, owner, group, (unsigned)change->new_mode);
 }
 
@@ -120,34 +119,34 @@ static int file_read(const struct cmd_context *context, const char *path, struct
 }
 
 /* To be called once the group is made, so that it is called by its name. */
-static int speaker_learn(struct speaker *speaker, struct fault *f)
+static int printer_learn(struct printer *printer, struct fault *f)
 {
-	if (file_read(speaker->context, "/etc/passwd", &speaker->users.file, f) < 0)
+	if (file_read(printer->context, "/etc/passwd", &printer->users.file, f) < 0)
 		return -1;
-	return file_read(speaker->context, "/etc/group", &speaker->groups.file, f);
+	return file_read(printer->context, "/etc/group", &printer->groups.file, f);
 }
 
-static void speaker_done(struct speaker *speaker)
+static void printer_done(struct printer *printer)
 {
-	text_done(&speaker->users.file);
-	text_done(&speaker->groups.file);
+	text_done(&printer->users.file);
+	text_done(&printer->groups.file);
 }
 
 /* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
 static int accounts_repair(struct cmd_context *context, enum perms_act act, size_t *ret_changed, struct fault *f)
 {
 	const struct settings *settings = &context->settings;
-	const enum okv_account_act okv_account_act = act == PERMS_APPLY ? OKV_ACCOUNT_APPLY : OKV_ACCOUNT_PLAN;
+	const enum okv_account_act account_act = act == PERMS_APPLY ? OKV_ACCOUNT_APPLY : OKV_ACCOUNT_PLAN;
 	struct okv_group group;
 	bool added;
 	size_t lacking;
 
 	const char *user = settings->okv_user, *name = settings->hsm_group;
 
-	if (okv_group_ensure(context->root, name, OKV_ACCOUNT_GID_ANY, okv_account_act, ACCOUNT_DEADLINE_MS,
+	if (okv_group_ensure(context->root, name, OKV_ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
 			     context->report, &group, f) < 0 ||
-	    okv_member_ensure(context->root, user, name, okv_account_act, ACCOUNT_DEADLINE_MS, context->report, &added,
-			      f) < 0 ||
+	    okv_member_ensure(context->root, user, name, account_act, ACCOUNT_DEADLINE_MS, context->report, &added, f) <
+		    0 ||
 	    okv_lacking(context->root, user, name, context->report, &lacking, f) < 0)
 		return -1;
 	*ret_changed = (size_t)group.changed + (size_t)added;
@@ -202,23 +201,23 @@ static struct perms_request request_of(const struct cmd_context *context, enum p
 	};
 }
 
-static int work(struct cmd_context *context, enum perms_act act, const char *profile, struct speaker *speaker,
+static int work(struct cmd_context *context, enum perms_act act, const char *profile, struct printer *printer,
 		struct perms_tally *ret_tally, size_t *ret_accounts, struct fault *f)
 {
-	const bool heard = context->json || !context->quiet;
-	const struct perms_ear ear = { .context = speaker,
-				       .change = heard ? change_print : NULL,
-				       .report = context->report };
+	const bool listed = context->json || !context->quiet;
+	const struct perms_output output = { .context = printer,
+					     .change = listed ? change_print : NULL,
+					     .report = context->report };
 
 	if (wanted.undo) {
-		const struct perms_undo undo = { .root = context->root, .act = act, .ear = ear };
-		return speaker_learn(speaker, f) < 0 ? -1 : perms_undo(&undo, ret_tally, f);
+		const struct perms_undo undo = { .root = context->root, .act = act, .output = output };
+		return printer_learn(printer, f) < 0 ? -1 : perms_undo(&undo, ret_tally, f);
 	}
 	struct perms_request request = request_of(context, act, profile);
-	request.ear = ear;
+	request.output = output;
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
 	if (perms_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
-	    speaker_learn(speaker, f) < 0)
+	    printer_learn(printer, f) < 0)
 		return -1;
 	return perms_run(&request, ret_tally, f);
 }
@@ -239,7 +238,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
 	struct perms_tally tally = { 0 };
 	struct json json;
-	struct speaker speaker = {
+	struct printer printer = {
 		.context = context,
 		.json = &json,
 		.to_come = context->settings.hsm_group,
@@ -268,8 +267,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		json_string(&json, "phase", wanted.undo ? NULL : wanted.phase);
 		json_array_begin(&json, "changes");
 	}
-	int r = work(context, act, profile, &speaker, &tally, &accounts, f);
-	speaker_done(&speaker);
+	int r = work(context, act, profile, &printer, &tally, &accounts, f);
+	printer_done(&printer);
 	if (r < 0) {
 		/* The main says in an object of its own what went wrong. */
 		text_reset(context->result);

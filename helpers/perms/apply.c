@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "fs/trail.h"
-#include "perms/settle.h"
+#include "perms/entry.h"
 
 static struct perms_record directed(const struct perms_record *record, enum perms_direction direction)
 {
@@ -18,9 +18,9 @@ static struct perms_record directed(const struct perms_record *record, enum perm
 	return turned;
 }
 
-void perms_change_tell(const struct perms_ear *ear, const struct perms_record *record)
+void perms_change_report(const struct perms_output *output, const struct perms_record *record)
 {
-	if (ear->change == NULL)
+	if (output->change == NULL)
 		return;
 	const struct perms_change change = {
 		.path = record->path,
@@ -31,37 +31,37 @@ void perms_change_tell(const struct perms_ear *ear, const struct perms_record *r
 		.old_mode = record->from.mode,
 		.new_mode = record->to.mode,
 	};
-	ear->change(ear->context, &change);
+	output->change(output->context, &change);
 }
 
-static void outcome_tell(const struct perms_ear *ear, const struct perms_record *record, int dir, const char *leaf,
-			 enum perms_settled settled, int errnum, struct perms_tally *tally)
+static void result_report(const struct perms_output *output, const struct perms_record *record, int dir,
+			  const char *leaf, enum perms_result result, int errnum, struct perms_tally *tally)
 {
-	switch (settled) {
-	case PERMS_SETTLED:
+	switch (result) {
+	case PERMS_CHANGED:
 		tally->changed++;
-		perms_change_tell(ear, record);
+		perms_change_report(output, record);
 		return;
-	case PERMS_SETTLED_SO:
+	case PERMS_UNCHANGED:
 		return;
-	case PERMS_GONE:
-		report_say(ear->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
+	case PERMS_ABSENT:
+		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
 		return;
-	case PERMS_EXCHANGED:
+	case PERMS_REPLACED:
 		tally->exchanged++;
-		report_say(ear->report, REPORT_WARNING, "'%s' was changed meanwhile by somebody else; left alone",
+		report_say(output->report, REPORT_WARNING, "'%s' was changed meanwhile by somebody else; left alone",
 			   SHOWN(record->path));
 		return;
 	case PERMS_LINKED:
 		tally->refused++;
-		report_say(ear->report, REPORT_WARNING,
+		report_say(output->report, REPORT_WARNING,
 			   "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
 		return;
 	case PERMS_DENIED: {
 		TEXT_AUTO why = { 0 };
 		tally->failed++;
-		perms_denied_text(dir, leaf, record->path, errnum, &why);
-		report_say(ear->report, REPORT_WARNING, "%s", text_string(&why));
+		perms_entry_denial(dir, leaf, record->path, errnum, &why);
+		report_say(output->report, REPORT_WARNING, "%s", text_string(&why));
 		return;
 	}
 	}
@@ -73,7 +73,7 @@ enum round { ROUND_NARROW_DIRECTORIES, ROUND_FILES, ROUND_DIRECTORIES };
 /* Has narrowing anything to take away, and is it all there is to do? */
 static void narrowing(const struct perms_record *record, bool *ret_any, bool *ret_all)
 {
-	const mode_t between = perms_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
 
 	*ret_any = record->from.mode != between;
 	*ret_all = perms_same_owner(&record->from, &record->to) && record->to.mode == between;
@@ -99,8 +99,8 @@ static bool has_turn(const struct perms_record *record, enum round round, bool *
 	return false;
 }
 
-static int record_settle(struct fs_trail *trail, const struct perms_record *record, enum round round,
-			 const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+static int record_set(struct fs_trail *trail, const struct perms_record *record, enum round round,
+		      const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	struct fault trouble;
 	const char *leaf;
@@ -116,20 +116,20 @@ static int record_settle(struct fs_trail *trail, const struct perms_record *reco
 		}
 		if (last && trouble.kind != FAULT_ABSENT) {
 			tally->failed++;
-			report_say(ear->report, REPORT_WARNING, "%s", trouble.text);
+			report_say(output->report, REPORT_WARNING, "%s", trouble.text);
 		}
 		return 0;
 	}
-	const enum perms_settled settled =
-		perms_settle(dir, leaf, open_to_others, record,
-			     round == ROUND_NARROW_DIRECTORIES ? PERMS_NARROW : PERMS_FINISH, &errnum);
+	const enum perms_result result =
+		perms_entry_set(dir, leaf, open_to_others, record,
+				round == ROUND_NARROW_DIRECTORIES ? PERMS_NARROW : PERMS_FINISH, &errnum);
 	if (last)
-		outcome_tell(ear, record, dir, leaf, settled, errnum, tally);
+		result_report(output, record, dir, leaf, result, errnum, tally);
 	return 0;
 }
 
 static int round_go(int root, struct perms_journal *journal, enum perms_direction direction, enum round round,
-		    const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+		    const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	/* A new trail for each round: what it knows of directories was true before the last one changed them. */
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
@@ -140,17 +140,17 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0) {
 		const struct perms_record turned = directed(&record, direction);
-		if (record_settle(&trail, &turned, round, ear, tally, f) < 0)
+		if (record_set(&trail, &turned, round, output, tally, f) < 0)
 			return -1;
 	}
 	return r;
 }
 
-int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
-		struct perms_tally *tally, struct fault *f)
+int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
+		const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
-		if (round_go(root, journal, direction, round, ear, tally, f) < 0)
+		if (round_go(root, journal, direction, round, output, tally, f) < 0)
 			return -1;
 	return 0;
 }
@@ -172,8 +172,8 @@ static bool would_change(struct fs_trail *trail, const struct perms_record *reco
 	       (!perms_same_owner(&now, &record->to) || now.mode != record->to.mode);
 }
 
-int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction, const struct perms_ear *ear,
-		  struct perms_tally *tally, struct fault *f)
+int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
+		  const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
 	struct perms_record record;
@@ -186,7 +186,7 @@ int perms_foresee(int root, struct perms_journal *journal, enum perms_direction 
 		if (!would_change(&trail, &turned))
 			continue;
 		tally->changed++;
-		perms_change_tell(ear, &turned);
+		perms_change_report(output, &turned);
 	}
 	return r;
 }

@@ -25,7 +25,7 @@ void perms_parent_judge(const char *path, const struct stat *status, struct repo
 	if (status->st_uid != 0) {
 		tally->parents++;
 		report_say(report, REPORT_WARNING,
-			   "'%s' belongs to user id %lu, who can exchange what lies below; mend: chown root '%s'",
+			   "'%s' belongs to user id %lu, who can exchange what lies below; fix: chown root '%s'",
 			   SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
 		return;
 	}
@@ -33,7 +33,7 @@ void perms_parent_judge(const char *path, const struct stat *status, struct repo
 		return;
 	tally->parents++;
 	report_say(report, REPORT_WARNING,
-		   "'%s' can be written by others (mode %04o), who can exchange what lies below; mend: chmod go-w '%s'",
+		   "'%s' can be written by others (mode %04o), who can exchange what lies below; fix: chmod go-w '%s'",
 		   SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
 }
 

@@ -34,7 +34,7 @@ static void miss(void *context, const char *path, const struct fault *trouble)
 	report_say(p->plan->report, REPORT_WARNING, "%s", trouble->text);
 }
 
-static void mount_tell(const struct planner *p, const struct fs_walk_entry *entry)
+static void mount_report(const struct planner *p, const struct fs_walk_entry *entry)
 {
 	p->tally->mounts++;
 	report_say(p->plan->report, REPORT_WARNING, "'%s' is a mount point and is not entered", SHOWN(entry->path));
@@ -46,7 +46,7 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 	const struct stat *status = entry->status;
 
 	if (fs_walk_mounted(entry)) {
-		mount_tell(p, entry);
+		mount_report(p, entry);
 		return 0;
 	}
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1) {
@@ -127,8 +127,8 @@ static bool named(const struct planner *p, const struct spot *holder, const stru
 	return false;
 }
 
-static void link_tell(const struct planner *p, const struct spot *holder, const struct spot *spot,
-		      const struct fs_walk_entry *entry)
+static void link_report(const struct planner *p, const struct spot *holder, const struct spot *spot,
+			const struct fs_walk_entry *entry)
 {
 	p->tally->links++;
 	if (named(p, holder, spot)) {
@@ -156,11 +156,11 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	if (!worth_a_look(p, &spot))
 		return FS_WALK_PASS;
 	if (entry->mount) {
-		mount_tell(p, entry);
+		mount_report(p, entry);
 		return FS_WALK_PASS;
 	}
 	if (S_ISLNK(status->st_mode)) {
-		link_tell(p, holder, &spot, entry);
+		link_report(p, holder, &spot, entry);
 		return FS_WALK_PASS;
 	}
 	const int next = directory ? FS_WALK_ENTER : FS_WALK_PASS;
@@ -333,7 +333,7 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 
 	(void)state;
 	if (entry->mount) {
-		mount_tell(p, entry);
+		mount_report(p, entry);
 		return FS_WALK_PASS;
 	}
 	p->tally->entries++;

@@ -9,56 +9,56 @@
 #include "perms/plan.h"
 #include "perms/rules.h"
 
-/* What a plan's finds go to: a journal that begins with the first of them, or only the ear. */
-struct sink {
+/* What a plan's finds go to: a journal that begins with the first of them, or only a report. */
+struct run {
 	int root;
 	enum perms_act act;
-	const struct perms_ear *ear;
+	const struct perms_output *output;
 	struct perms_tally *tally;
 	struct perms_journal journal;
 	bool begun;
 };
 
-#define SINK_INIT(of_root, of_act, of_ear, of_tally) \
+#define RUN_INIT(of_root, of_act, of_output, of_tally) \
 	{ \
-		.root = (of_root), .act = (of_act), .ear = (of_ear), .tally = (of_tally), \
+		.root = (of_root), .act = (of_act), .output = (of_output), .tally = (of_tally), \
 		.journal = PERMS_JOURNAL_INIT \
 	}
 
-static int sink_found(void *context, const struct perms_record *record, struct fault *f)
+static int run_found(void *context, const struct perms_record *record, struct fault *f)
 {
-	struct sink *sink = context;
+	struct run *run = context;
 
-	if (sink->act == PERMS_APPLY) {
-		if (!sink->begun && perms_journal_new(sink->root, &sink->journal, f) < 0)
+	if (run->act == PERMS_APPLY) {
+		if (!run->begun && perms_journal_new(run->root, &run->journal, f) < 0)
 			return -1;
-		sink->begun = true;
-		return perms_journal_add(&sink->journal, record, f);
+		run->begun = true;
+		return perms_journal_add(&run->journal, record, f);
 	}
-	sink->tally->changed++;
-	perms_change_tell(sink->ear, record);
+	run->tally->changed++;
+	perms_change_report(run->output, record);
 	return 0;
 }
 
 /* Carries the sealed journal out and files it. */
 static int journal_carry_out(int root, struct perms_journal *journal, enum perms_direction direction,
-			     const struct perms_ear *ear, struct perms_tally *tally, struct fault *f)
+			     const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
-	if (perms_apply(root, journal, direction, ear, tally, f) < 0 ||
-	    perms_labels_restore(root, journal, ear->report, tally, f) < 0)
+	if (perms_apply(root, journal, direction, output, tally, f) < 0 ||
+	    perms_labels_restore(root, journal, output->report, tally, f) < 0)
 		return -1;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
-	/* What the system refused may be mended and undone by another try; what was exchanged is gone for good. */
+	/* What the system refused may be allowed, and be undone, by another try; what was exchanged is gone for good. */
 	return tally->failed > 0 ? 0 : perms_journal_drop(journal, f);
 }
 
 /* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
-static int leftover_finish(int root, enum perms_act act, const struct perms_ear *ear, struct fault *f)
+static int leftover_finish(int root, enum perms_act act, const struct perms_output *output, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	struct perms_tally apart = { 0 };
-	const struct perms_ear quiet = { .report = ear->report };
+	const struct perms_output quiet = { .report = output->report };
 	bool found;
 
 	if (perms_journal_open(root, true, &journal, &found, f) < 0)
@@ -66,10 +66,10 @@ static int leftover_finish(int root, enum perms_act act, const struct perms_ear 
 	if (!found)
 		return 0;
 	if (act != PERMS_APPLY) {
-		report_say(ear->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
+		report_say(output->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
 		return 0;
 	}
-	report_say(ear->report, REPORT_RESULT, "a repair was cut short; finishing it first");
+	report_say(output->report, REPORT_RESULT, "a repair was cut short; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
 	if (journal_carry_out(root, &journal, back ? PERMS_BACK : PERMS_FORTH, &quiet, &apart, f) < 0)
 		return -1;
@@ -81,18 +81,18 @@ static int leftover_finish(int root, enum perms_act act, const struct perms_ear 
  * After the walk, which ended with `walked`: seals the journal, then changes.  A walk that failed leaves a journal that
  * counts for nothing.
  */
-static int sink_carry_out(struct sink *sink, int walked, struct fault *f)
+static int run_carry_out(struct run *run, int walked, struct fault *f)
 {
 	struct fault ignored = { 0 };
 	int r = walked;
 
-	if (r < 0 && sink->begun)
-		(void)perms_journal_drop(&sink->journal, &ignored);
-	if (r == 0 && sink->begun)
-		r = perms_journal_seal(&sink->journal, f);
-	if (r == 0 && sink->begun)
-		r = journal_carry_out(sink->root, &sink->journal, PERMS_FORTH, sink->ear, sink->tally, f);
-	perms_journal_done(&sink->journal);
+	if (r < 0 && run->begun)
+		(void)perms_journal_drop(&run->journal, &ignored);
+	if (r == 0 && run->begun)
+		r = perms_journal_seal(&run->journal, f);
+	if (r == 0 && run->begun)
+		r = journal_carry_out(run->root, &run->journal, PERMS_FORTH, run->output, run->tally, f);
+	perms_journal_done(&run->journal);
 	return r;
 }
 
@@ -166,14 +166,14 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 
 	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0)
 		return -1;
-	if (leftover_finish(request->root, request->act, &request->ear, f) < 0)
+	if (leftover_finish(request->root, request->act, &request->output, f) < 0)
 		return -1;
 
-	struct sink sink = SINK_INIT(request->root, request->act, &request->ear, &tally);
+	struct run run = RUN_INIT(request->root, request->act, &request->output, &tally);
 	const struct perms_plan plan = {
-		.root = request->root, .context = &sink, .found = sink_found, .report = request->ear.report
+		.root = request->root, .context = &run, .found = run_found, .report = request->output.report
 	};
-	if (sink_carry_out(&sink, perms_plan_policy(&plan, &policy, &limits, &tally, f), f) < 0)
+	if (run_carry_out(&run, perms_plan_policy(&plan, &policy, &limits, &tally, f), f) < 0)
 		return -1;
 	*ret_tally = tally;
 	return 0;
@@ -183,14 +183,14 @@ int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, 
 {
 	struct perms_tally tally = { 0 };
 
-	if (leftover_finish(reown->root, reown->act, &reown->ear, f) < 0)
+	if (leftover_finish(reown->root, reown->act, &reown->output, f) < 0)
 		return -1;
-	struct sink sink = SINK_INIT(reown->root, reown->act, &reown->ear, &tally);
+	struct run run = RUN_INIT(reown->root, reown->act, &reown->output, &tally);
 	const struct perms_plan plan = {
-		.root = reown->root, .context = &sink, .found = sink_found, .report = reown->ear.report
+		.root = reown->root, .context = &run, .found = run_found, .report = reown->output.report
 	};
 	const int walked = perms_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
-	if (sink_carry_out(&sink, walked, f) < 0)
+	if (run_carry_out(&run, walked, f) < 0)
 		return -1;
 	*ret_tally = tally;
 	return 0;
@@ -207,11 +207,11 @@ int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, str
 	if (!found)
 		return fault_absent(f, "there is no repair to undo");
 	if (undo->act != PERMS_APPLY) {
-		if (perms_foresee(undo->root, &journal, PERMS_BACK, &undo->ear, &tally, f) < 0)
+		if (perms_foresee(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
 			return -1;
 	} else {
 		if (perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0 ||
-		    journal_carry_out(undo->root, &journal, PERMS_BACK, &undo->ear, &tally, f) < 0)
+		    journal_carry_out(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
 			return -1;
 	}
 	*ret_tally = tally;

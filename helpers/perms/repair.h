@@ -52,8 +52,8 @@ struct perms_change {
 	mode_t old_mode, new_mode; /* permission bits, 07777 */
 };
 
-/* Whom a run tells.  Every member may be NULL. */
-struct perms_ear {
+/* Where a run reports to.  Every member may be NULL. */
+struct perms_output {
 	void *context;
 	/* Called once per entry: with PERMS_APPLY when it has been changed, otherwise when it would be. */
 	void (*change)(void *context, const struct perms_change *change);
@@ -82,7 +82,7 @@ struct perms_request {
 	/* Only entries at or below these paths; count 0: all.  One that no line of the policy reaches is refused. */
 	const char *const *paths;
 	size_t path_count;
-	struct perms_ear ear;
+	struct perms_output output;
 };
 
 /*
@@ -109,7 +109,7 @@ struct perms_reown {
 	size_t path_count;
 	gid_t from, to;
 	enum perms_act act;
-	struct perms_ear ear;
+	struct perms_output output;
 };
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f);
 
@@ -122,7 +122,7 @@ int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, 
 struct perms_undo {
 	int root;
 	enum perms_act act;
-	struct perms_ear ear;
+	struct perms_output output;
 };
 int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f);
 

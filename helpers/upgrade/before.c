@@ -88,7 +88,7 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 {
 	UPGRADE_SNAPSHOT_AUTO before = { 0 };
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
-	const struct perms_ear ear = { .report = report };
+	const struct perms_output output = { .report = report };
 	struct perms_tally tally = { .entries = 0 };
 	size_t count = 0;
 
@@ -112,7 +112,7 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 			   count);
 	if (count > 0 && what == PERMS_APPLY) {
 		if (perms_journal_seal(&journal, f) < 0 || perms_journal_rewind(&journal, f) < 0 ||
-		    perms_apply(root, &journal, PERMS_FORTH, &ear, &tally, f) < 0 ||
+		    perms_apply(root, &journal, PERMS_FORTH, &output, &tally, f) < 0 ||
 		    perms_journal_mark(&journal, PERMS_JOURNAL_DONE, f) < 0)
 			return -1;
 	}

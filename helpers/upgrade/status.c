@@ -144,7 +144,7 @@ struct drift {
 	size_t harmless;
 };
 
-static void drift_hear(void *context, const struct perms_change *change)
+static void drift_count(void *context, const struct perms_change *change)
 {
 	struct drift *drift = context;
 	struct fault ignored = { 0 };
@@ -165,7 +165,8 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 	struct perms_request request = { .root = run->root,
 					 .settings = run->settings,
 					 .act = PERMS_CHECK,
-					 .ear = { .context = &drift, .change = drift_hear, .report = &act->report } };
+					 .output = {
+						 .context = &drift, .change = drift_count, .report = &act->report } };
 	struct perms_tally tally;
 
 	if (upgrade_steps_history(act, &history, f) < 0)

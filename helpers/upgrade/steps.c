@@ -153,7 +153,7 @@ int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 					   .from = history.group_id,
 					   .to = now,
 					   .act = what,
-					   .ear = { .report = &act->report } };
+					   .output = { .report = &act->report } };
 	struct perms_tally tally;
 	if (perms_reown(&reown, &tally, f) < 0)
 		return -1;
@@ -275,7 +275,7 @@ int upgrade_step_arm(struct upgrade_act *act, struct fault *f)
 
 /* --- owners and modes --------------------------------------------------------------------------------------------- */
 
-static void change_hear(void *context, const struct perms_change *change)
+static void change_report(void *context, const struct perms_change *change)
 {
 	struct upgrade_act *act = context;
 
@@ -294,7 +294,7 @@ int upgrade_step_repair(struct upgrade_act *act, const char *phase, struct fault
 		.profile = run->profile,
 		.phase = phase,
 		.act = what,
-		.ear = { .context = act, .change = change_hear, .report = &act->report }
+		.output = { .context = act, .change = change_report, .report = &act->report }
 	};
 	struct perms_tally tally;
 

@@ -285,7 +285,7 @@ policy() {
 	nothing_made
 }
 
-@test "a policy that others can write is refused, with the command that mends it" {
+@test "a policy that others can write is refused, with the command that fixes it" {
 	policy 'z %{CHRYSTOKI_CONF} 0600'
 	chmod 0666 "$local/local.conf"
 	run -3 "$repair" --root "$root"
@@ -447,7 +447,7 @@ policy() {
 	is cert '0:986 2770'
 }
 
-@test "a directory above that others can write is reported with the command that mends it" {
+@test "a directory above that others can write is reported with the command that fixes it" {
 	chmod 0777 "$root/usr/safenet"
 	chown 5 "$client"
 	run -0 --separate-stderr "$repair" --root "$root"

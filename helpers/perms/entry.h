@@ -1,5 +1,5 @@
 /*
- * perms/settle: bring one entry from its recorded state to the wanted one.
+ * perms/entry: brings one entry from its recorded state to the wanted one.
  *
  * Promise: every state the entry passes through grants no more than the old one grants and no more than the wanted one
  * grants: first the mode is narrowed to what both have in common, without the bits of an owner or group that is
@@ -13,8 +13,8 @@
  * count: so after counting, the name it was opened by must still be in its directory (the kernel shows that in
  * /proc/self/fd), which then was the one that was counted.
  */
-#ifndef OKV_PERMS_SETTLE_H
-#define OKV_PERMS_SETTLE_H
+#ifndef OKV_PERMS_ENTRY_H
+#define OKV_PERMS_ENTRY_H
 
 #include <stdbool.h>
 
@@ -25,23 +25,23 @@ enum perms_step {
 	PERMS_FINISH, /* all that is left to do */
 };
 
-enum perms_settled {
-	PERMS_SETTLED,    /* changed now */
-	PERMS_SETTLED_SO, /* was so already */
-	PERMS_GONE,       /* there is nothing under that name */
-	PERMS_EXCHANGED,  /* another inode, or changed meanwhile by somebody else */
-	PERMS_LINKED,     /* a regular file with a second name */
-	PERMS_DENIED,     /* the system refused; *ret_errnum */
+enum perms_result {
+	PERMS_CHANGED,   /* changed now */
+	PERMS_UNCHANGED, /* was so already */
+	PERMS_ABSENT,    /* there is nothing under that name */
+	PERMS_REPLACED,  /* another inode, or changed meanwhile by somebody else */
+	PERMS_LINKED,    /* a regular file with a second name */
+	PERMS_DENIED,    /* the system refused; *ret_errnum */
 };
 
 /* The mode between two states. */
-mode_t perms_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type);
+mode_t perms_entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type);
 
 /* `open_to_others`: users other than root may make names in `dir`. */
-enum perms_settled perms_settle(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				enum perms_step step, int *ret_errnum);
+enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
+				  enum perms_step step, int *ret_errnum);
 
 /* Why the system refused, as far as one can find out: "it is immutable; chattr -i ..." or the meaning of errnum. */
-void perms_denied_text(int dir, const char *leaf, const char *path, int errnum, struct text *out);
+void perms_entry_denial(int dir, const char *leaf, const char *path, int errnum, struct text *out);
 
 #endif

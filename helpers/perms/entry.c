@@ -1,4 +1,4 @@
-#include "perms/settle.h"
+#include "perms/entry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "fs/handle.h"
 
-mode_t perms_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type)
+mode_t perms_entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type)
 {
 	mode_t mode = from->mode & to->mode;
 	const mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7;
@@ -77,57 +77,57 @@ static bool explained(const struct perms_owned *now, const struct perms_record *
 	       (perms_same_owner(now, &record->to) && (now->mode == record->to.mode || now->mode == between));
 }
 
-static enum perms_settled denied(int errnum, int *ret_errnum)
+static enum perms_result denied(int errnum, int *ret_errnum)
 {
 	*ret_errnum = errnum;
 	return PERMS_DENIED;
 }
 
-static enum perms_settled links_settle(int fd, const struct perms_owned *now, const struct perms_record *record,
-				       enum perms_step step, int *ret_errnum)
+static enum perms_result links_set(int fd, const struct perms_owned *now, const struct perms_record *record,
+				   enum perms_step step, int *ret_errnum)
 {
 	/* Neither a link nor a FIFO is given a mode here, only an owner: by the handle, so nothing is followed. */
 	if (step == PERMS_NARROW || perms_same_owner(now, &record->to))
-		return PERMS_SETTLED_SO;
+		return PERMS_UNCHANGED;
 	if (fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
 		return denied(errno, ret_errnum);
-	return PERMS_SETTLED;
+	return PERMS_CHANGED;
 }
 
-enum perms_settled perms_settle(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				enum perms_step step, int *ret_errnum)
+enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
+				  enum perms_step step, int *ret_errnum)
 {
 	FS_AUTO int fd = entry_open(dir, leaf, record->type);
 	struct stat status;
 
 	if (fd < 0) {
 		if (errno == ENOENT)
-			return PERMS_GONE;
+			return PERMS_ABSENT;
 		/* What an exchanged entry answers to these flags. */
 		if (errno == ELOOP || errno == ENOTDIR || errno == ENXIO)
-			return PERMS_EXCHANGED;
+			return PERMS_REPLACED;
 		return denied(errno, ret_errnum);
 	}
 	if (fstat(fd, &status) < 0)
 		return denied(errno, ret_errnum);
 	if (status.st_dev != record->device || status.st_ino != record->inode ||
 	    (status.st_mode & S_IFMT) != record->type)
-		return PERMS_EXCHANGED;
+		return PERMS_REPLACED;
 
-	const mode_t between = perms_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
 	struct perms_owned now = perms_owned_of(&status);
 	if (!explained(&now, record, between))
-		return PERMS_EXCHANGED;
+		return PERMS_REPLACED;
 	if (perms_same_owner(&now, &record->to) && now.mode == record->to.mode)
-		return PERMS_SETTLED_SO;
+		return PERMS_UNCHANGED;
 	if (record->type == S_IFREG) {
 		/* First count, then see that the name is there: a name once removed never comes back to this handle. */
 		if (status.st_nlink != 1)
-			return status.st_nlink > 1 ? PERMS_LINKED : PERMS_EXCHANGED;
+			return status.st_nlink > 1 ? PERMS_LINKED : PERMS_REPLACED;
 		if (open_to_others && !still_named(fd, dir, leaf, &status))
-			return PERMS_EXCHANGED;
+			return PERMS_REPLACED;
 	} else if (record->type != S_IFDIR) {
-		return links_settle(fd, &now, record, step, ret_errnum);
+		return links_set(fd, &now, record, step, ret_errnum);
 	}
 
 	/* Narrow, change owner, widen: in this order there is no moment of excess. */
@@ -137,17 +137,17 @@ enum perms_settled perms_settle(int dir, const char *leaf, bool open_to_others, 
 		now.mode = between;
 	}
 	if (step == PERMS_NARROW)
-		return PERMS_SETTLED;
+		return PERMS_CHANGED;
 	/* Until now another owner could have changed the mode behind us; from here on it is not his to change. */
 	const bool doubtful = now.uid != 0 && now.uid != record->to.uid;
 	if (!perms_same_owner(&now, &record->to) && fchown(fd, record->to.uid, record->to.gid) < 0)
 		return denied(errno, ret_errnum);
 	if ((doubtful || between != record->to.mode) && fchmod(fd, record->to.mode) < 0)
 		return denied(errno, ret_errnum);
-	return PERMS_SETTLED;
+	return PERMS_CHANGED;
 }
 
-void perms_denied_text(int dir, const char *leaf, const char *path, int errnum, struct text *out)
+void perms_entry_denial(int dir, const char *leaf, const char *path, int errnum, struct text *out)
 {
 	if (errnum == EROFS) {
 		text_add_format(out, "'%s' lies on a read-only file system; mount it read-write first", SHOWN(path));
