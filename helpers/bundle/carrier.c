@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "fs/handle.h"
@@ -51,20 +50,7 @@ int bundle_carrier_open(const char *path, struct bundle_carrier *ret_carrier, st
 
 int bundle_carrier_remove(const struct bundle_carrier *carrier, struct fault *f)
 {
-	struct stat now;
-
-	if (fstatat(carrier->dir, carrier->leaf, &now, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return fault_incomplete(f, "cannot look at '%s': %s", SHOWN(carrier->path), fault_errno_text(errno));
-	}
-	if (now.st_dev != carrier->status.st_dev || now.st_ino != carrier->status.st_ino)
-		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(carrier->path));
-	if (unlinkat(carrier->dir, carrier->leaf, 0) < 0 && errno != ENOENT)
-		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(carrier->path),
-					fault_errno_text(errno));
-	(void)fsync(carrier->dir);
-	return 0;
+	return fs_file_remove_at(carrier->dir, carrier->leaf, &carrier->status, carrier->path, f);
 }
 
 void bundle_carrier_done(struct bundle_carrier *carrier)

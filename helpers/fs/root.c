@@ -303,6 +303,25 @@ int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, i
 	return 0;
 }
 
+int fs_file_remove_at(int dir, const char *leaf, const struct stat *expected, const char *path, struct fault *f)
+{
+	struct stat now;
+
+	if (fstatat(dir, leaf, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			       ? 0
+			       : fault_incomplete(f, "cannot look at '%s': %s", SHOWN(path), fault_errno_text(errno));
+	if (now.st_dev != expected->st_dev || now.st_ino != expected->st_ino)
+		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(path));
+	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
+		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(path),
+					fault_errno_text(errno));
+	if (fsync(dir) < 0 && errno != EINVAL)
+		return fault_incomplete(f, "cannot sync the directory of '%s': %s", SHOWN(path),
+					fault_errno_text(errno));
+	return 0;
+}
+
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f)
 {
 	FS_AUTO int dir = -1;

@@ -58,6 +58,11 @@ int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, i
 		 struct fault *f);
 /* Same, from a directory descriptor and one name. */
 int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f);
+/*
+ * Removes the name where it still leads to the file of that status, and syncs the directory.  Absence is success; all
+ * else is FAULT_INCOMPLETE.  `path` is for the fault.
+ */
+int fs_file_remove_at(int dir, const char *leaf, const struct stat *expected, const char *path, struct fault *f);
 /* lstat below root: 0 and *ret_status, or FAULT_ABSENT where it is not there. */
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f);
 /* Whether anything is there under that name; faults other than absence count as "no". */
