@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -85,4 +86,19 @@ int number_parse_seconds(const char *string, const char *what, uint64_t *ret_sec
 		return fault_refused(f, "%s must be a time such as 90s, 30m, 24h or 2d, not '%s'", what, SHOWN(string));
 	*ret_seconds = value * factor;
 	return 0;
+}
+
+const char *number_grouped(uint64_t number, char storage[NUMBER_GROUPED_SIZE])
+{
+	char digits[24];
+	const int length = snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	char *at = storage;
+
+	for (int i = 0; i < length; i++) {
+		if (i > 0 && (length - i) % 3 == 0)
+			*at++ = ',';
+		*at++ = digits[i];
+	}
+	*at = '\0';
+	return storage;
 }

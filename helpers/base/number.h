@@ -22,4 +22,9 @@ int number_parse_size(const char *string, const char *what, uint64_t *ret_bytes,
 /* "90" or "90s", "30m", "24h", "2d" as seconds, at least one and at most 100 years; else FAULT_REFUSED. */
 int number_parse_seconds(const char *string, const char *what, uint64_t *ret_seconds, struct fault *f);
 
+/* "1,048,576": bytes are compared by eye.  NUMBER_GROUPED(n) lives until the end of the enclosing block. */
+enum { NUMBER_GROUPED_SIZE = 32 };
+const char *number_grouped(uint64_t number, char storage[NUMBER_GROUPED_SIZE]);
+#define NUMBER_GROUPED(n) number_grouped((n), (char[NUMBER_GROUPED_SIZE]){ 0 })
+
 #endif

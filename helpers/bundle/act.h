@@ -1,5 +1,5 @@
 /*
- * bundle/act: the six acts of the command, from what was asked for to what is told.
+ * bundle/act: the acts of the command, from what was asked for to what is told.
  *
  * Promise: each does its act whole and says in `lines` (for people) and `result` (one JSON object) what it did; a
  * fault leaves what the parts below promise.  The caller has checked that the options belong to the act and that
@@ -49,9 +49,6 @@ int bundle_act_seal(const struct bundle_act *act, struct fault *f);
 int bundle_act_apply(const struct bundle_act *act, struct fault *f);
 int bundle_act_verify(const struct bundle_act *act, struct fault *f);
 int bundle_act_send(const struct bundle_act *act, struct fault *f);
-/* FAULT_NEGATIVE when something should be looked at. */
-int bundle_act_status(const struct bundle_act *act, struct fault *f);
-int bundle_act_clean(const struct bundle_act *act, struct fault *f);
 
 /* For the acts themselves. */
 void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const char *name);

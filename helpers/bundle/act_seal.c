@@ -1,3 +1,4 @@
+#include "base/number.h"
 #include "bundle/act.h"
 #include "bundle/seal.h"
 
@@ -17,7 +18,7 @@ int bundle_act_seal(const struct bundle_act *act, struct fault *f)
 	json_string(&j, "out", act->given->out);
 	if (act->dry_run) {
 		text_add_format(act->lines, "would seal '%s' (%s bytes) of %s as '%s'\n", SETTINGS_BUNDLE,
-				BUNDLE_GROUPED(sealed.header.size), SHOWN(own_name), SHOWN(act->given->out));
+				NUMBER_GROUPED(sealed.header.size), SHOWN(own_name), SHOWN(act->given->out));
 	} else {
 		text_add_format(act->lines, "sealed '%s' as '%s'\n", SETTINGS_BUNDLE, SHOWN(act->given->out));
 		bundle_tell_header(&sealed.header, sealed.derivation_us, act->detail, act->lines, &j);

@@ -72,7 +72,7 @@ static int send_plan(const struct bundle_act *act, const struct bundle_send *how
 	if (act->given->file != NULL
 		    ? bundle_outgoing_file(act->given->file, &fd, &size, f) < 0
 		    : bundle_act_claim(act, f) < 0 || bundle_act_sealing(act, own_name, &seal_how, f) < 0 ||
-			      bundle_seal_file(&seal_how, BUNDLE_OUTGOING, &sealed, f) < 0)
+			      bundle_seal_file(&seal_how, SETTINGS_OUTGOING, &sealed, f) < 0)
 		return -1;
 	bundle_act_begin(act, &j, "send");
 	json_array_begin(&j, "nodes");
@@ -95,7 +95,7 @@ static int send_nodes(const struct bundle_act *act, struct bundle_target *target
 	struct bundle_send how = {
 		.targets = targets,
 		.count = act->operand_count,
-		.ssh = { .user = act->given->user != NULL ? act->given->user : BUNDLE_SUPPORT_USER,
+		.ssh = { .user = act->given->user != NULL ? act->given->user : SETTINGS_SUPPORT_USER,
 			 .port = act->given->port,
 			 .identity = act->given->identity,
 			 .options = &act->given->ssh_options,

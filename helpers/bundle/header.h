@@ -15,8 +15,9 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "conf/settings.h"
 
-#define BUNDLE_MAGIC "OKVB1\n"
+#define BUNDLE_MAGIC SETTINGS_SEALED_MAGIC
 
 enum {
 	BUNDLE_MAGIC_SIZE = 6,

@@ -87,7 +87,7 @@ bool bundle_node_support(int root, uid_t *ret_uid)
 	struct accounts_user user;
 
 	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) < 0 ||
-	    !accounts_user_find(&passwd, BUNDLE_SUPPORT_USER, &user))
+	    !accounts_user_find(&passwd, SETTINGS_SUPPORT_USER, &user))
 		return false;
 	*ret_uid = user.uid;
 	return true;

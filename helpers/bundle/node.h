@@ -18,9 +18,6 @@
 #include "conf/settings.h"
 #include "fs/root.h"
 
-/* The account that OKV opens to SSH; root goes in by no other. */
-#define BUNDLE_SUPPORT_USER "support"
-
 struct bundle_node {
 	int dir; /* holds the bundle */
 	char leaf[FS_NAME_SIZE];

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "bundle/carrier.h"
-#include "bundle/copies.h"
 #include "fs/handle.h"
 
 int bundle_outgoing_make(const struct bundle_seal *how, int *ret_fd, uint64_t *ret_size, struct fault *f)
@@ -17,9 +16,9 @@ int bundle_outgoing_make(const struct bundle_seal *how, int *ret_fd, uint64_t *r
 	if (fs_dir_open(how->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	/* Left by a run that was killed between the next two calls. */
-	(void)unlinkat(dir, BUNDLE_OUTGOING, 0);
-	fd = openat(dir, BUNDLE_OUTGOING, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || unlinkat(dir, BUNDLE_OUTGOING, 0) < 0)
+	(void)unlinkat(dir, SETTINGS_OUTGOING, 0);
+	fd = openat(dir, SETTINGS_OUTGOING, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || unlinkat(dir, SETTINGS_OUTGOING, 0) < 0)
 		return fault_system(f, errno, "cannot make a private file in '%s'", SETTINGS_VAR);
 	if (bundle_seal_descriptor(how, fd, &sealed, f) < 0)
 		return -1;

@@ -6,22 +6,8 @@
 
 #include "base/time.h"
 #include "base/hex.h"
+#include "base/number.h"
 #include "bundle/cipher.h"
-
-const char *bundle_grouped(uint64_t number, char storage[BUNDLE_GROUPED_SIZE])
-{
-	char digits[24];
-	const int length = snprintf(digits, sizeof(digits), "%" PRIu64, number);
-	char *at = storage;
-
-	for (int i = 0; i < length; i++) {
-		if (i > 0 && (length - i) % 3 == 0)
-			*at++ = ',';
-		*at++ = digits[i];
-	}
-	*at = '\0';
-	return storage;
-}
 
 static void size_tell(uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SIZE], const char *note,
 		      struct text *lines, struct json *j)
@@ -29,7 +15,7 @@ static void size_tell(uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SI
 	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
 
 	hex_encode(sha256, BUNDLE_DIGEST_SIZE, hex);
-	text_add_format(lines, "  size     %s bytes\n  sha256   %s%s\n", BUNDLE_GROUPED(size), hex, note);
+	text_add_format(lines, "  size     %s bytes\n  sha256   %s%s\n", NUMBER_GROUPED(size), hex, note);
 	json_unsigned(j, "size", size);
 	json_string(j, "sha256", hex);
 }
@@ -96,7 +82,7 @@ size_t bundle_tell_sent(const struct bundle_send *how, const struct bundle_sent 
 		done += its->done ? 1 : 0;
 		/* The digest's head is enough for the eye; all of it is compared, and in the JSON. */
 		text_add_format(lines, "%-*s  %15s  %-16.16s  %s%s\n", (int)width, how->targets[i].node,
-				BUNDLE_GROUPED(its->bytes), its->digest[0] != '\0' ? its->digest : "-",
+				NUMBER_GROUPED(its->bytes), its->digest[0] != '\0' ? its->digest : "-",
 				its->done ? "" : "FAILED: ", its->verdict);
 		json_object_begin(j, NULL);
 		json_string(j, "node", how->targets[i].node);
@@ -111,42 +97,4 @@ size_t bundle_tell_sent(const struct bundle_send *how, const struct bundle_sent 
 		text_add_format(lines, "next, as root on %s:\n  okv-luna bundle apply %s\n",
 				done == how->count ? "each of these nodes" : "each node that has it", far_path);
 	return done;
-}
-
-static const char *copy_words(enum bundle_copy_kind kind)
-{
-	switch (kind) {
-	case BUNDLE_COPY_BUNDLE:
-		return "the bundle in its place";
-	case BUNDLE_COPY_PLAIN:
-		return "an unsealed copy";
-	case BUNDLE_COPY_SEALED:
-		return "a sealed copy";
-	case BUNDLE_COPY_STAGE:
-		return "left by a run that was killed";
-	}
-	return "";
-}
-
-void bundle_tell_copy(const char *mark, const struct bundle_copy *copy, const char *flaw, struct text *lines,
-		      struct json *j)
-{
-	char changed[TIME_STAMP_SIZE];
-	const struct stat *s = &copy->status;
-
-	time_format(s->st_mtim.tv_sec, changed);
-	text_add_format(lines, "%-5s %s: %s%s%s, %s bytes of %s%s%s\n", mark, SHOWN(copy->path), copy_words(copy->kind),
-			copy->origin[0] != '\0' ? " from " : "", SHOWN(copy->origin),
-			BUNDLE_GROUPED((uint64_t)s->st_size), changed, flaw[0] != '\0' ? "; " : "", flaw);
-	json_object_begin(j, NULL);
-	json_string(j, "path", copy->path);
-	json_string(j, "kind", bundle_copy_kind_name(copy->kind));
-	json_unsigned(j, "size", (uint64_t)s->st_size);
-	json_string(j, "modified", changed);
-	json_unsigned(j, "uid", s->st_uid);
-	json_unsigned(j, "gid", s->st_gid);
-	json_mode(j, "mode", s->st_mode & 07777);
-	json_string(j, "origin", copy->origin[0] != '\0' ? copy->origin : NULL);
-	json_string(j, "flaw", flaw[0] != '\0' ? flaw : NULL);
-	json_object_end(j);
 }

@@ -9,7 +9,6 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "bundle/apply.h"
-#include "bundle/copies.h"
 #include "bundle/sealed.h"
 #include "bundle/send.h"
 
@@ -27,12 +26,5 @@ void bundle_tell_removal(struct text *lines);
 /* The table of nodes; returns how many of them have it. */
 size_t bundle_tell_sent(const struct bundle_send *how, const struct bundle_sent *sent, const char *far_path,
 			struct text *lines, struct json *j);
-/* One copy; `flaw` says what is wrong with it, or is "". */
-void bundle_tell_copy(const char *mark, const struct bundle_copy *copy, const char *flaw, struct text *lines,
-		      struct json *j);
-/* "1,048,576": bytes are compared by eye. */
-enum { BUNDLE_GROUPED_SIZE = 32 };
-const char *bundle_grouped(uint64_t number, char storage[BUNDLE_GROUPED_SIZE]);
-#define BUNDLE_GROUPED(n) bundle_grouped((n), (char[BUNDLE_GROUPED_SIZE]){ 0 })
 
 #endif

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "bundle/act.h"
+#include "bundle/node.h"
 #include "cmd/tool.h"
+#include "okv/leftovers.h"
 #include "proc/child.h"
 #include "proc/interrupt.h"
 
@@ -100,6 +103,117 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
+/* --- what is left over -------------------------------------------------------------------------------------------- */
+
+/* As the JSON names them. */
+static const char *const kind_names[] = {
+	[OKV_LEFTOVER_BUNDLE] = "bundle", [OKV_LEFTOVER_PLAIN] = "plain",   [OKV_LEFTOVER_SEALED] = "sealed",
+	[OKV_LEFTOVER_STAGE] = "stage",   [OKV_LEFTOVER_UNSEEN] = "unseen",
+};
+
+static void leftover_show(const char *mark, const struct okv_leftover *leftover, const char *flaw, struct text *lines,
+			  struct json *j)
+{
+	const struct stat *s = &leftover->status;
+	char changed[TIME_STAMP_SIZE];
+
+	text_add_format(lines, "%-5s %s: ", mark, SHOWN(leftover->path));
+	okv_leftover_describe(leftover, lines);
+	text_add_format(lines, "%s%s\n", flaw[0] != '\0' ? "; " : "", flaw);
+	json_object_begin(j, NULL);
+	json_string(j, "path", leftover->path);
+	json_string(j, "kind", kind_names[leftover->kind]);
+	if (leftover->kind == OKV_LEFTOVER_UNSEEN) {
+		json_string(j, "why", leftover->why);
+	} else {
+		time_format(s->st_mtim.tv_sec, changed);
+		json_unsigned(j, "size", (uint64_t)s->st_size);
+		json_string(j, "modified", changed);
+		json_unsigned(j, "uid", s->st_uid);
+		json_unsigned(j, "gid", s->st_gid);
+		json_mode(j, "mode", s->st_mode & 07777);
+		json_string(j, "origin", leftover->origin[0] != '\0' ? leftover->origin : NULL);
+	}
+	json_string(j, "flaw", flaw[0] != '\0' ? flaw : NULL);
+	json_object_end(j);
+}
+
+static const char *leftover_flaw(const struct okv_leftover *leftover, const struct bundle_node *node)
+{
+	if (leftover->kind == OKV_LEFTOVER_UNSEEN)
+		return "look at it yourself, and run this again";
+	if (leftover->kind != OKV_LEFTOVER_BUNDLE)
+		return "remove it: okv-luna bundle clean --keep-bundle";
+	return bundle_node_owned(node) ? "" : "wrong owner or mode: apply it again";
+}
+
+/* 1 (FAULT_NEGATIVE) when there is something besides a bundle in order, or may be. */
+static int act_status(const struct bundle_act *act, struct fault *f)
+{
+	OKV_LEFTOVERS_AUTO leftovers = { 0 };
+	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
+	size_t flaws = 0;
+	struct json j;
+
+	if (bundle_node_open(act->root, act->settings, &node, f) < 0 ||
+	    okv_leftovers_find(act->root, act->settings, &leftovers, f) < 0)
+		return -1;
+	bundle_act_begin(act, &j, "status");
+	json_bool(&j, "bundle", node.present);
+	json_array_begin(&j, "copies");
+	if (!node.present)
+		text_add_format(act->lines, "OK    %s: not there\n", SETTINGS_BUNDLE);
+	for (size_t i = 0; i < leftovers.count; i++) {
+		const char *flaw = leftover_flaw(&leftovers.items[i], &node);
+		flaws += flaw[0] != '\0' ? 1 : 0;
+		leftover_show(flaw[0] == '\0' ? "OK" : "WARN", &leftovers.items[i], flaw, act->lines, &j);
+	}
+	json_array_end(&j);
+	json_unsigned(&j, "flaws", flaws);
+	json_object_end(&j);
+	if (flaws > 0)
+		return fault_negative(f, "%zu file%s should be looked at", flaws, flaws == 1 ? "" : "s");
+	return 0;
+}
+
+static int act_clean(const struct bundle_act *act, struct fault *f)
+{
+	OKV_LEFTOVERS_AUTO leftovers = { 0 };
+	size_t removed = 0, failed = 0;
+	struct json j;
+
+	if (bundle_act_claim(act, f) < 0 || okv_leftovers_find(act->root, act->settings, &leftovers, f) < 0)
+		return -1;
+	bundle_act_begin(act, &j, "clean");
+	json_array_begin(&j, "removed");
+	for (size_t i = 0; i < leftovers.count; i++) {
+		const struct okv_leftover *leftover = &leftovers.items[i];
+		struct fault why = { 0 };
+		if (given.keep_bundle && leftover->kind == OKV_LEFTOVER_BUNDLE)
+			continue;
+		if ((!act->dry_run || leftover->kind == OKV_LEFTOVER_UNSEEN) &&
+		    okv_leftover_remove(act->root, leftover, &why) < 0) {
+			report_say(act->report, REPORT_WARNING, "%s", why.text);
+			failed++;
+			continue;
+		}
+		leftover_show(act->dry_run ? "would remove" : "removed", leftover, "", act->lines, &j);
+		removed++;
+	}
+	json_array_end(&j);
+	json_unsigned(&j, "failed", failed);
+	if (removed == 0 && failed == 0)
+		text_add_format(act->lines, "nothing to remove%s\n",
+				given.keep_bundle ? " besides the bundle in its place" : "");
+	if (!given.keep_bundle)
+		bundle_tell_removal(act->lines);
+	json_object_end(&j);
+	if (failed > 0)
+		return fault_incomplete(f, "%zu cop%s could not be removed or looked at", failed,
+					failed == 1 ? "y" : "ies");
+	return 0;
+}
+
 /* --- which of them ------------------------------------------------------------------------------------------------ */
 
 enum {
@@ -123,8 +237,8 @@ static const struct act {
 	{ "apply", "FILE", 1, 1, TAKES_PASSPHRASE | TAKES_AGE | TAKES_PLAIN, bundle_act_apply },
 	{ "verify", "FILE", 1, 1, TAKES_PASSPHRASE | TAKES_AGE, bundle_act_verify },
 	{ "send", "NODE...", 1, 1000, TAKES_PASSPHRASE | TAKES_SSH | TAKES_ITERATIONS, bundle_act_send },
-	{ "status", "", 0, 0, 0, bundle_act_status },
-	{ "clean", "", 0, 0, TAKES_KEEP, bundle_act_clean },
+	{ "status", "", 0, 0, 0, act_status },
+	{ "clean", "", 0, 0, TAKES_KEEP, act_clean },
 };
 enum { ACT_COUNT = sizeof(acts) / sizeof(acts[0]) };
 

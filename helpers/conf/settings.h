@@ -24,6 +24,11 @@
 #define SETTINGS_OKV_HSM "/usr/local/okv/hsm"
 #define SETTINGS_GENERIC SETTINGS_OKV_HSM "/generic"
 #define SETTINGS_BUNDLE  SETTINGS_OKV_HSM "/hsmbundle"
+/* The first line of a sealed bundle, and the file in SETTINGS_VAR that one is sealed into to be sent. */
+#define SETTINGS_SEALED_MAGIC "OKVB1\n"
+#define SETTINGS_OUTGOING     "outgoing.okvb"
+/* The account that OKV opens to SSH; root goes in by no other. */
+#define SETTINGS_SUPPORT_USER "support"
 
 struct settings {
 	char *vendor_name;

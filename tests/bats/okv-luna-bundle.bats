@@ -553,6 +553,54 @@ bounded_wait() {
 	[[ $output == "nothing to remove"* ]]
 }
 
+@test "copies are known by their content, whatever they are called" {
+	rm okv2/tmp/x
+	cp $place okv2/var/tmp/notes
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/notes
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"WARN  /var/tmp/notes: an unsealed copy"* ]]
+	[[ $output == *"WARN  /tmp/notes: a sealed copy from okv1"* ]]
+	run -0 "$bundle" --root okv2 clean
+	[[ $output == *"removed /var/tmp/notes: an unsealed copy"* ]]
+	[ ! -e okv2/var/tmp/notes ] && [ ! -e okv2/tmp/notes ] && [ ! -e $place ]
+	run -0 "$bundle" --root okv2 clean
+}
+
+@test "a copy that has a name elsewhere is not gone" {
+	rm okv2/tmp/x
+	ln $place okv2/etc/second
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"WARN  /usr/local/okv/hsm/hsmbundle: has more names elsewhere"* ]]
+	run -4 "$bundle" --root okv2 clean
+	[[ $output == *"hsmbundle' has more names elsewhere"* ]]
+	[ ! -e $place ]
+}
+
+# What is not seen is never a yes: a directory that cannot be opened or read, a file that cannot be opened.
+@test "status and clean say no where they could not look" {
+	untraced_leaks
+	rm okv2/tmp/x
+	mkdir okv2/home/kept
+	echo olh >okv2/home/support/"as long"
+	for fault in openat:EIO:okv2/home/kept openat:EACCES:okv2/home/kept getdents64:EIO:okv2/tmp \
+		openat:EACCES:"okv2/home/support/as long"; do
+		IFS=: read -r call error path <<<"$fault"
+		# By the path of a descriptor, or by the one component that is opened.
+		traced=(strace -o trace -P "$path" -P "${path##*/}" -e trace="$call" -e inject="$call:error=$error" "$bundle" --root okv2)
+		run -1 "${traced[@]}" status
+		[[ $output == *"WARN  ${path#okv2}: could not be looked at: "* ]]
+		run -1 --separate-stderr "${traced[@]}" --json status
+		[ "$(jq -r '.copies[] | select(.kind == "unseen") | .path' <<<"$output")" = "${path#okv2}" ]
+		run -4 "${traced[@]}" clean --keep-bundle
+		[[ $output == *"'${path#okv2}' could not be looked at: "* ]]
+		[[ $output != *"nothing to remove"* ]]
+		run -4 "${traced[@]}" clean -n
+		grep -q "$error.*INJECTED" trace
+	done
+	run -0 "$bundle" --root okv2 status
+	run -0 "$bundle" --root okv2 clean --keep-bundle
+}
+
 @test "clean --keep-bundle leaves the bundle in its place" {
 	run -0 "$bundle" --root okv2 clean --keep-bundle
 	[ -e $place ] && [ ! -e okv2/tmp/x ]
