@@ -12,8 +12,8 @@ static const struct option options[] = {
 	{ .name = "accept", .help = "take differences from the snapshot as meant", .target = &accept_differences },
 	{ .name = "collect",
 	  .kind = OPTION_TEXT,
-	  .argument = "FILE",
-	  .help = "only write a tar archive for support, without secrets",
+	  .argument = "DIR",
+	  .help = "only make a directory of files for support, without secrets",
 	  .target = &collect },
 	{ .name = "profile",
 	  .kind = OPTION_CHOICE,
@@ -31,7 +31,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 	cmd_act_start(context, &act);
 	if (collect != NULL)
-		return upgrade_collect(&act, collect, f);
+		return collect_write(&act, collect, f);
 	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
 	act.bound_ms = UPGRADE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;

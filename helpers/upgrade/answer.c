@@ -82,7 +82,7 @@ static void answer_post(const struct upgrade_run *run, const struct fault *why, 
 		&a->advice,
 		"OKV keeps its open wallet in memory: as long as it runs, nothing is lost; a restart needs the HSM.\n"
 		"Fix what is marked below and run okv-luna post-upgrade again.\n"
-		"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support.tar\n");
+		"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support\n");
 }
 
 int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *ret_answer, struct fault *f)

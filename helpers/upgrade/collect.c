@@ -4,39 +4,40 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/handle.h"
+#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "base/time.h"
+#include "fs/tree.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
-#include "upgrade/tar.h"
 
-enum { PART_MAX = 64 * 1024 * 1024 };
+enum { FILE_MAX = 64 * 1024 * 1024 };
 
-enum part { PART_PLAIN, PART_REDACTED };
+enum redaction { PLAIN, REDACTED };
 
 static const struct {
 	const char *path, *name;
-	enum part how;
-} parts[] = {
-	{ UPGRADE_JOURNAL, "journal", PART_PLAIN },
-	{ SETTINGS_VAR "/pre-upgrade.json", "pre-upgrade.json", PART_PLAIN },
-	{ SETTINGS_VAR "/mid-upgrade.json", "mid-upgrade.json", PART_PLAIN },
-	{ SETTINGS_VAR "/post-upgrade.json", "post-upgrade.json", PART_PLAIN },
-	{ UPGRADE_SNAPSHOT "/system", "snapshot/system", PART_PLAIN },
-	{ UPGRADE_SNAPSHOT "/slots", "snapshot/slots", PART_PLAIN },
-	{ UPGRADE_SNAPSHOT "/" UPGRADE_MANIFEST_FILE, "snapshot/" UPGRADE_MANIFEST_FILE, PART_PLAIN },
-	{ SETTINGS_PREFIX "/share/version", "version", PART_PLAIN },
-	{ SETTINGS_FILE, "okv-luna.conf", PART_REDACTED },
-	{ SETTINGS_GENERIC "/okv_hsm.conf", "okv_hsm.conf", PART_PLAIN },
-	{ SETTINGS_GENERIC "/okv_hsm_env", "okv_hsm_env", PART_REDACTED },
-	{ SETTINGS_GENERIC "/okv_hsm_mid_upgrade", "okv_hsm_mid_upgrade", PART_PLAIN },
-	{ "/etc/os-release", "os-release", PART_PLAIN },
-	{ "/usr/lib/os-release", "os-release", PART_PLAIN },
-	{ "/etc/okv-release", "okv-release", PART_PLAIN },
+	enum redaction how;
+} files[] = {
+	{ UPGRADE_JOURNAL, "journal", PLAIN },
+	{ SETTINGS_VAR "/pre-upgrade.json", "pre-upgrade.json", PLAIN },
+	{ SETTINGS_VAR "/mid-upgrade.json", "mid-upgrade.json", PLAIN },
+	{ SETTINGS_VAR "/post-upgrade.json", "post-upgrade.json", PLAIN },
+	{ UPGRADE_SNAPSHOT "/system", "snapshot/system", PLAIN },
+	{ UPGRADE_SNAPSHOT "/slots", "snapshot/slots", PLAIN },
+	{ UPGRADE_SNAPSHOT "/" UPGRADE_MANIFEST_FILE, "snapshot/" UPGRADE_MANIFEST_FILE, PLAIN },
+	{ SETTINGS_PREFIX "/share/version", "version", PLAIN },
+	{ SETTINGS_FILE, "okv-luna.conf", REDACTED },
+	{ SETTINGS_GENERIC "/okv_hsm.conf", "okv_hsm.conf", PLAIN },
+	{ SETTINGS_GENERIC "/okv_hsm_env", "okv_hsm_env", REDACTED },
+	{ SETTINGS_GENERIC "/okv_hsm_mid_upgrade", "okv_hsm_mid_upgrade", PLAIN },
+	{ "/etc/os-release", "os-release", PLAIN },
+	{ "/usr/lib/os-release", "os-release", PLAIN },
+	{ "/etc/okv-release", "okv-release", PLAIN },
 };
 
 /* --- redaction ---------------------------------------------------------------------------------------------------- */
@@ -115,117 +116,146 @@ static void line_redact(const char *line, size_t length, struct text *out)
 	text_add(out, end, length - (size_t)(end - line));
 }
 
-void upgrade_collect_redact(const struct text *file, struct text *out)
+void collect_redact(const struct text *file, struct text *out)
 {
-	for (size_t at = 0; at < file->length;) {
-		const char *line = file->bytes + at;
-		const char *feed = memchr(line, '\n', file->length - at);
-		const size_t length = feed != NULL ? (size_t)(feed - line) : file->length - at;
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(file->bytes, file->length, &at, &line);) {
 		/* A NUL would end the searches early and show what follows it. */
-		if (memchr(line, '\0', length) != NULL)
-			text_add_format(out, "# (%zu bytes not shown)", length);
+		if (memchr(line.bytes, '\0', line.length) != NULL)
+			text_add_format(out, "# (%zu bytes not shown)", line.length);
 		else
-			line_redact(line, length, out);
+			line_redact(line.bytes, line.length, out);
 		text_add_char(out, '\n');
-		at += length + 1;
 	}
 }
 
-/* --- the archive -------------------------------------------------------------------------------------------------- */
+/* --- the directory ------------------------------------------------------------------------------------------------ */
 
-static void file_add(int root, const char *path, const char *name, enum part how, int64_t now, struct text *archive)
+struct collection {
+	const struct upgrade_run *run;
+	int dir; /* -1: nothing is written */
+	size_t files;
+};
+
+static int file_write(struct collection *c, const char *name, const struct text *bytes, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	if (text_check(bytes, f) < 0)
+		return -1;
+	c->files++;
+	return c->dir < 0 ? 0 : fs_publish(c->dir, name, FS_NOFOLLOW, text_string(bytes), bytes->length, &how, f);
+}
+
+static int file_copy(struct collection *c, const char *path, const char *name, enum redaction how, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	TEXT_AUTO shown = { 0 };
 	struct fault why = { 0 };
-	struct stat st = { .st_mtime = (time_t)now };
 
-	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, PART_MAX, &file, &st, &why) < 0) {
+	if (fs_read_file(c->run->root, path, FS_FOLLOW_TRUSTED, FILE_MAX, &file, NULL, &why) < 0) {
 		/* That it is not there may be what is wrong. */
-		char note[UPGRADE_TAR_NAME_MAX + 1];
+		char note[64];
 		(void)snprintf(note, sizeof(note), "%s.missing", name);
-		upgrade_tar_add(archive, note, why.text, strlen(why.text), now);
-		return;
+		text_add_format(&shown, "%s\n", why.text);
+		return file_write(c, note, &shown, f);
 	}
-	if (how == PART_REDACTED)
-		upgrade_collect_redact(&file, &shown);
-	const struct text *wanted = how == PART_REDACTED ? &shown : &file;
-	upgrade_tar_add(archive, name, text_string(wanted), wanted->length, st.st_mtime);
+	if (how == REDACTED)
+		collect_redact(&file, &shown);
+	return file_write(c, name, how == REDACTED ? &shown : &file, f);
 }
 
 /* Lines of the account files that are about the group or OKV's user; they hold no password hashes (shadow does). */
-static void accounts_add(const struct upgrade_run *run, int64_t now, struct text *archive)
+static int accounts_write(struct collection *c, struct fault *f)
 {
-	static const char *const files[] = { "/etc/passwd", "/etc/group" };
-	const char *const names[] = { run->settings->okv_user, run->settings->hsm_group, run->settings->okv_group };
+	static const char *const tables[] = { "/etc/passwd", "/etc/group" };
+	const struct settings *settings = c->run->settings;
+	const char *const names[] = { settings->okv_user, settings->hsm_group, settings->okv_group };
 	TEXT_AUTO out = { 0 };
 
 	for (size_t i = 0; i < 2; i++) {
 		TEXT_AUTO file = { 0 };
 		struct fault ignored = { 0 };
-		if (fs_read_file(run->root, files[i], FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &ignored) < 0)
+		struct text_line line;
+		if (fs_read_file(c->run->root, tables[i], FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL,
+				 &ignored) < 0)
 			continue;
-		for (const char *line = text_string(&file); *line != '\0';) {
-			const size_t length = strcspn(line, "\n");
-			for (size_t n = 0; n < 3; n++) {
-				if (strncmp(line, names[n], strlen(names[n])) == 0 && line[strlen(names[n])] == ':') {
-					text_add(&out, line, length);
-					text_add_char(&out, '\n');
-					break;
-				}
-			}
-			line += length + (line[length] == '\n');
+		for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line);) {
+			const char *colon = memchr(line.bytes, ':', line.length);
+			bool wanted = false;
+			for (size_t n = 0; colon != NULL && n < 3; n++)
+				wanted = wanted || text_equal(line.bytes, (size_t)(colon - line.bytes), names[n]);
+			if (wanted)
+				text_add_format(&out, "%.*s\n", (int)line.length, line.bytes);
 		}
 	}
-	upgrade_tar_add(archive, "accounts", text_string(&out), out.length, now);
+	return file_write(c, "accounts", &out, f);
 }
 
-static int manifest_add_now(const struct upgrade_run *run, int64_t now, struct text *archive, struct fault *f)
+static int manifest_write(struct collection *c, struct fault *f)
 {
 	SCAN_AUTO scan = { 0 };
 	TEXT_AUTO text = { 0 };
 	const struct scan_request request = {
-		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = run->report
+		.root = c->run->root, .settings = c->run->settings, .depth = SCAN_DIGESTS, .report = c->run->report
 	};
 
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 	manifest_print(&scan.manifest, "the preserved files as they are now", &text);
-	upgrade_tar_add(archive, "now.mtree", text_string(&text), text.length, now);
-	return text_check(&text, f);
+	return file_write(c, "now.mtree", &text, f);
 }
 
-int upgrade_collect(const struct upgrade_run *run, const char *file, struct fault *f)
+static int all_write(struct collection *c, struct fault *f)
 {
-	TEXT_AUTO archive = { 0 };
-	const int64_t now = time_now();
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (file_copy(c, files[i].path, files[i].name, files[i].how, f) < 0)
+			return -1;
+	if (file_copy(c, c->run->settings->chrystoki_conf, "Chrystoki.conf", REDACTED, f) < 0 ||
+	    accounts_write(c, f) < 0)
+		return -1;
+	return manifest_write(c, f);
+}
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		file_add(run->root, parts[i].path, parts[i].name, parts[i].how, now, &archive);
-	file_add(run->root, run->settings->chrystoki_conf, "Chrystoki.conf", PART_REDACTED, now, &archive);
-	accounts_add(run, now, &archive);
-	if (manifest_add_now(run, now, &archive, f) < 0)
-		return -1;
-	upgrade_tar_end(&archive);
-	if (text_check(&archive, f) < 0)
-		return -1;
-	if (run->dry_run) {
-		report_say(run->report, REPORT_RESULT, "'%s' would get %zu bytes", SHOWN(file), archive.length);
-		return 0;
-	}
+/* The name is the administrator's, perhaps in a directory that others can write: it must be new, and ours. */
+static int directory_make(const char *directory, int *ret_dir, struct fault *f)
+{
+	struct stat st;
 
-	/* The name is the administrator's, perhaps in a directory that others can write: it must be new. */
-	FS_AUTO int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == EEXIST ? fault_refused(f, "'%s' is there already; name a new file", SHOWN(file))
-				       : fault_errno(f, errno, "cannot make '%s'", SHOWN(file));
-	if (fs_write(fd, file, archive.bytes, archive.length, f) < 0 || fsync(fd) < 0) {
-		if (f->kind == FAULT_NONE)
-			(void)fault_system(f, errno, "cannot write '%s'", SHOWN(file));
-		(void)unlink(file);
+	if (mkdir(directory, 0700) < 0)
+		return errno == EEXIST ? fault_refused(f, "'%s' is there already; name a new one", SHOWN(directory))
+				       : fault_errno(f, errno, "cannot make '%s'", SHOWN(directory));
+	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(directory));
+	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		return fault_refused(f, "'%s' was replaced by somebody else's", SHOWN(directory));
+	if (mkdirat(dir, "snapshot", 0700) < 0)
+		return fault_errno(f, errno, "cannot make '%s/snapshot'", SHOWN(directory));
+	*ret_dir = fs_take(&dir);
+	return 0;
+}
+
+int collect_write(const struct upgrade_run *run, const char *directory, struct fault *f)
+{
+	struct collection c = { .run = run, .dir = -1 };
+	FS_AUTO int dir = -1;
+
+	if (!run->dry_run && directory_make(directory, &dir, f) < 0)
+		return -1;
+	c.dir = dir;
+	if (all_write(&c, f) < 0) {
+		struct fault ignored = { 0 };
+		if (dir >= 0)
+			(void)fs_tree_remove(AT_FDCWD, directory, &ignored);
 		return -1;
 	}
-	report_say(run->report, REPORT_RESULT, "'%s' written: %zu bytes, no secrets; send it to support", SHOWN(file),
-		   archive.length);
+	if (run->dry_run)
+		report_say(run->report, REPORT_RESULT, "'%s' would get %zu files", SHOWN(directory), c.files);
+	else
+		report_say(run->report, REPORT_RESULT,
+			   "'%s' has %zu files, no secrets; for support: tar -czf '%s.tar.gz' '%s'", SHOWN(directory),
+			   c.files, SHOWN(directory), SHOWN(directory));
 	return 0;
 }

@@ -1,10 +1,11 @@
 /*
  * upgrade/collect: what support needs to see, and nothing that is secret.
  *
- * Promise: the archive holds our own records, OKV's generic files, the Luna client's configuration and the list of
+ * Promise: the directory holds our own records, OKV's generic files, the Luna client's configuration and the list of
  * preserved files with owners, modes and digests; never a key, certificate, token database, bundle or wallet.  In
  * configuration files a value is shown only where it is a number or a path, or its key is known to name a host or a
- * token; every other value, and every comment, is replaced by its length.  FILE must not exist yet; it gets mode 0600.
+ * token; every other value, and every comment, is replaced by its length.  The directory must not exist yet; it gets
+ * mode 0700, its files 0600, and where one cannot be written nothing stays of it.
  */
 #ifndef OKV_UPGRADE_COLLECT_H
 #define OKV_UPGRADE_COLLECT_H
@@ -13,9 +14,10 @@
 #include "base/text.h"
 #include "upgrade/run.h"
 
-int upgrade_collect(const struct upgrade_run *run, const char *file, struct fault *f);
+/* `directory` is the administrator's path, not one below the root.  What was made is told to the run's report. */
+int collect_write(const struct upgrade_run *run, const char *directory, struct fault *f);
 
 /* "Key = value;" and NAME="value" lines with what could be secret taken out. */
-void upgrade_collect_redact(const struct text *file, struct text *out);
+void collect_redact(const struct text *file, struct text *out);
 
 #endif

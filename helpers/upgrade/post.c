@@ -58,7 +58,7 @@ static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	upgrade_act_remedy(act, "okv-luna post-upgrade --collect FILE");
+	upgrade_act_remedy(act, "okv-luna post-upgrade --collect DIR");
 	return -1;
 }
 

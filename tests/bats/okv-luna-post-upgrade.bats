@@ -183,8 +183,8 @@ upgraded() {
 		sed -i 's/^\(hsmusers:.*:\).*/\1/' "$ROOT/etc/group"
 		mid --json || true
 		post --json || true
-		post --json --collect "$BATS_TEST_TMPDIR/support.tar"
-		post --json --collect "$BATS_TEST_TMPDIR/support.tar" || true
+		post --json --collect "$BATS_TEST_TMPDIR/support"
+		post --json --collect "$BATS_TEST_TMPDIR/support" || true
 	}
 	pre -q
 	new_os
@@ -263,7 +263,7 @@ holds_it() { [ "$(stat -c %u /proc/"$process")" = 1102 ] && [ "$(readlink /proc/
 	[[ $output == *"still lacks group 'hsmusers'"* ]]
 }
 
-@test "--collect writes an archive without secrets, and only a new one" {
+@test "--collect makes a directory without secrets, and only a new one, and says how to pack it" {
 	secret=Zq8vXw2LkPsecretvalue
 	cat >>"$ROOT/etc/Chrystoki.conf" <<-E2
 		Misc = {
@@ -280,20 +280,30 @@ holds_it() { [ "$(stat -c %u /proc/"$process")" = 1102 ] && [ "$(readlink /proc/
 	printf 'HSM_PASSWORD="%s"\n' "$secret" >>"$ROOT$GENERIC/okv_hsm_env"
 	printf '%s\n' "$secret" >"$ROOT$LC/cert/client/okv1Key.pem"
 	upgraded
-	run -0 post --collect "$BATS_TEST_TMPDIR/support.tar"
-	[ "$(stat -c %a "$BATS_TEST_TMPDIR/support.tar")" = 600 ]
+	run -0 post --dry-run --collect "$BATS_TEST_TMPDIR/support"
+	[ ! -e "$BATS_TEST_TMPDIR/support" ]
+	run -0 post --collect "$BATS_TEST_TMPDIR/support"
+	[ "$(find "$BATS_TEST_TMPDIR/support" -type d ! -perm 700 -o -type f ! -perm 600 -o ! -user root)" = '' ]
+	# What it says to type makes one file to attach.
+	bash -c "${output#*for support: }"
 	mkdir "$BATS_TEST_TMPDIR/x"
-	tar -C "$BATS_TEST_TMPDIR/x" -xf "$BATS_TEST_TMPDIR/support.tar"
+	tar -C "$BATS_TEST_TMPDIR/x" -xf "$BATS_TEST_TMPDIR/support.tar.gz"
 	run ! grep -r "$secret" "$BATS_TEST_TMPDIR/x"
-	cd "$BATS_TEST_TMPDIR/x"
+	diff -r "$BATS_TEST_TMPDIR/support" "$BATS_TEST_TMPDIR/x$BATS_TEST_TMPDIR/support"
+	cd "$BATS_TEST_TMPDIR/support"
 	for part in journal pre-upgrade.json snapshot/system snapshot/manifest.mtree now.mtree \
 		okv_hsm.conf Chrystoki.conf accounts; do
 		[ -s "$part" ]
 	done
 	grep -q 'ServerName = hsm.example.com;' Chrystoki.conf
 	grep -q 'AuthTokenClientSecret = (21 bytes not shown);' Chrystoki.conf
-	run -3 post --collect "$BATS_TEST_TMPDIR/support.tar"
+	run -3 post --collect "$BATS_TEST_TMPDIR/support"
 	[[ $output == *"is there already"* ]]
+	# Where one file cannot be written, nothing stays.
+	mount -t tmpfs -o size=16k tmpfs "$ROOT/root"
+	run -5 post --collect "$ROOT/root/support"
+	[ -z "$(ls -A "$ROOT/root")" ]
+	umount "$ROOT/root"
 	ln -s /nowhere/else "$BATS_TEST_TMPDIR/planted"
 	run ! post --collect "$BATS_TEST_TMPDIR/planted"
 }

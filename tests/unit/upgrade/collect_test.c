@@ -14,7 +14,7 @@ static void becomes(const char *from, const char *to)
 	TEXT_AUTO shown = { 0 };
 
 	text_add_string(&file, from);
-	upgrade_collect_redact(&file, &shown);
+	collect_redact(&file, &shown);
 	assert_string_equal(text_string(&shown), to);
 }
 
