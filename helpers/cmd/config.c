@@ -22,7 +22,7 @@ struct okv_job cmd_config_job(const struct cmd_context *context, struct report *
 	return (struct okv_job){
 		.root = context->root,
 		.settings = &context->settings,
-		.mode = context->dry_run ? OKV_SHOW : OKV_DO,
+		.mode = context->dry_run ? OKV_PLAN : OKV_APPLY,
 		.report = report,
 	};
 }

@@ -72,7 +72,7 @@ static int wire_or_unwire(struct cmd_context *context, const char *word,
 		cmd_print(context, "%s\n", okv_scope_text(outcome.scope));
 	if (r == 0 && outcome.files + outcome.links == 0)
 		cmd_print(context, "%s\n",
-			  act == okv_apply ? "wired already: nothing to do" : "not wired: nothing to do");
+			  act == okv_wiring_apply ? "wired already: nothing to do" : "not wired: nothing to do");
 	return r;
 }
 
@@ -80,18 +80,18 @@ static int act_wire(struct cmd_context *context, struct fault *f)
 {
 	/* For a package's trigger: who never asked to be wired is not. */
 	bool applied = true;
-	if (cmd_config_options.again && okv_was_applied(context->root, &applied, f) < 0)
+	if (cmd_config_options.again && okv_wiring_is_applied(context->root, &applied, f) < 0)
 		return -1;
 	if (!applied) {
 		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
 	}
-	return wire_or_unwire(context, "wire", okv_apply, f);
+	return wire_or_unwire(context, "wire", okv_wiring_apply, f);
 }
 
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
-	return wire_or_unwire(context, "unwire", okv_remove, f);
+	return wire_or_unwire(context, "unwire", okv_wiring_remove, f);
 }
 
 /* The file that FILE names: OKV's own names, with or without the directory. */

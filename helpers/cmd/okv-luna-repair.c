@@ -135,19 +135,17 @@ static void printer_done(struct printer *printer)
 /* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
 static int accounts_repair(struct cmd_context *context, enum perms_act act, size_t *ret_changed, struct fault *f)
 {
-	const struct settings *settings = &context->settings;
-	const enum okv_account_act account_act = act == PERMS_APPLY ? OKV_ACCOUNT_APPLY : OKV_ACCOUNT_PLAN;
+	const struct okv_job job = { .root = context->root,
+				     .settings = &context->settings,
+				     .mode = act == PERMS_APPLY ? OKV_APPLY : OKV_PLAN,
+				     .report = context->report,
+				     .tool_ms = ACCOUNT_DEADLINE_MS };
 	struct okv_group group;
 	bool added;
 	size_t lacking;
 
-	const char *user = settings->okv_user, *name = settings->hsm_group;
-
-	if (okv_group_ensure(context->root, name, OKV_ACCOUNT_GID_ANY, account_act, ACCOUNT_DEADLINE_MS,
-			     context->report, &group, f) < 0 ||
-	    okv_member_ensure(context->root, user, name, account_act, ACCOUNT_DEADLINE_MS, context->report, &added, f) <
-		    0 ||
-	    okv_lacking(context->root, user, name, context->report, &lacking, f) < 0)
+	if (okv_group_ensure(&job, OKV_GID_ANY, &group, f) < 0 || okv_member_ensure(&job, &added, f) < 0 ||
+	    okv_processes_without_group(&job, job.settings->okv_user, &lacking, f) < 0)
 		return -1;
 	*ret_changed = (size_t)group.changed + (size_t)added;
 	return 0;

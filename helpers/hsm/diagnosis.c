@@ -330,9 +330,10 @@ static int reach_causes(struct diagnosis *d, struct fault *f)
 /* Not why we were refused, since our child has the groups of the files, but why OKV's processes may be. */
 static int process_causes(struct diagnosis *d, struct fault *f)
 {
+	const struct okv_job job = { .root = d->root, .settings = d->settings };
 	size_t lacking = 0;
 
-	if (okv_lacking(d->root, d->user, d->settings->hsm_group, NULL, &lacking, f) < 0)
+	if (okv_processes_without_group(&job, d->user, &lacking, f) < 0)
 		return -1;
 	if (lacking == 0)
 		return 0;

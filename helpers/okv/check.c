@@ -17,18 +17,18 @@ void okv_findings_done(struct okv_findings *findings)
 	*findings = (struct okv_findings)OKV_FINDINGS_INIT;
 }
 
-size_t okv_findings_count(const struct okv_findings *findings, enum okv_grade grade)
+size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < findings->count; i++)
-		count += findings->items[i].grade == grade;
+		count += findings->items[i].severity == severity;
 	return count;
 }
 
-const char *okv_grade_name(enum okv_grade grade)
+const char *okv_severity_name(enum okv_severity severity)
 {
-	switch (grade) {
+	switch (severity) {
 	case OKV_NOTE:
 		return "NOTE";
 	case OKV_WARN:

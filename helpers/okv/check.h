@@ -14,14 +14,14 @@
 #include "base/fault.h"
 #include "okv/job.h"
 
-enum okv_grade {
+enum okv_severity {
 	OKV_NOTE, /* what applies here and why; nothing to fix */
 	OKV_WARN, /* works today, may not tomorrow */
 	OKV_FAIL, /* OKV or the library will not do what is wanted */
 };
 
 struct okv_finding {
-	enum okv_grade grade;
+	enum okv_severity severity;
 	const char *rule; /* a stable word for scripts: "preserved-wildcard" */
 	char *file;       /* full path below the root */
 	size_t line;      /* 1-based; 0: the file as a whole */
@@ -43,8 +43,8 @@ struct okv_findings {
 #define OKV_FINDINGS_AUTO __attribute__((cleanup(okv_findings_done))) struct okv_findings
 
 void okv_findings_done(struct okv_findings *findings);
-size_t okv_findings_count(const struct okv_findings *findings, enum okv_grade grade);
-const char *okv_grade_name(enum okv_grade grade);
+size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity);
+const char *okv_severity_name(enum okv_severity severity);
 
 /* job->mode does not matter: nothing is changed. */
 int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);

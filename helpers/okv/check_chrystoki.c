@@ -13,7 +13,7 @@ static const char zero_slots[] = "the library shows zero slots, without an error
 
 static const struct {
 	unsigned flaw;
-	enum okv_grade grade;
+	enum okv_severity severity;
 	const char *rule, *effect;
 } flaw_table[] = {
 	{ CHRYSTOKI_FLAW_BOM, OKV_FAIL, "chrystoki-bom", "the first line is not what it seems to the library" },
@@ -60,7 +60,7 @@ static int syntax_check(struct checking *c, const char *file, const struct text 
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
 			const bool safe = mended_away(&mended, i, flaw_table[j].flaw);
-			okv_found(c, flaw_table[j].grade, flaw_table[j].rule, file, i + 1,
+			okv_found(c, flaw_table[j].severity, flaw_table[j].rule, file, i + 1,
 				  safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
 				  flaw_table[j].effect, safe ? fix_it : "fix the line by hand");
 		}
@@ -110,7 +110,7 @@ static void twice_check(struct checking *c, const char *file, const struct chrys
 /* What a path in the configuration is for, and what comes of it when nothing is there. */
 static const struct known_path {
 	const char *section, *key;
-	enum okv_grade missing;
+	enum okv_severity missing;
 	bool cloud; /* must lie inside the client */
 	const char *effect;
 } known_paths[] = {

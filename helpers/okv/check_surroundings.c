@@ -93,7 +93,7 @@ int okv_check_surroundings(struct checking *c, struct fault *f)
 	if (strays_check(c, f) < 0)
 		return -1;
 	helper_check(c);
-	job.mode = OKV_SHOW;
+	job.mode = OKV_PLAN;
 	job.report = &report;
 	if (okv_links_make(&job, &outcome, f) < 0)
 		return -1;

@@ -42,7 +42,7 @@ const char *okv_words(struct checking *c, const char *format, ...)
 	return words;
 }
 
-void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const char *file, size_t line,
+void okv_found(struct checking *c, enum okv_severity severity, const char *rule, const char *file, size_t line,
 	       enum checking_safety safety, const char *what, const char *effect, const char *remedy)
 {
 	struct okv_finding *grown = realloc(c->findings->items, (c->findings->count + 1) * sizeof(*grown));
@@ -52,7 +52,7 @@ void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const
 	}
 	c->findings->items = grown;
 	const struct okv_finding finding = {
-		.grade = grade,
+		.severity = severity,
 		.rule = rule,
 		.file = strdup(file),
 		.line = line,
@@ -66,17 +66,18 @@ void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const
 		    finding.remedy == NULL;
 }
 
-bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect, const char *remedy,
-		    struct text *ret_text, struct stat *ret_status, struct fault *f)
+bool okv_check_read(struct checking *c, const char *path, enum okv_severity severity, const char *effect,
+		    const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f)
 {
 	struct fault cause = { 0 };
 
 	if (fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, ret_status, &cause) == 0)
 		return true;
 	if (cause.kind == FAULT_ABSENT)
-		okv_found(c, grade, "file-missing", path, 0, NEEDS_A_PERSON, "the file is not there", effect, remedy);
+		okv_found(c, severity, "file-missing", path, 0, NEEDS_A_PERSON, "the file is not there", effect,
+			  remedy);
 	else if (cause.kind == FAULT_REFUSED)
-		okv_found(c, grade, "file-kind", path, 0, NEEDS_A_PERSON, cause.text,
+		okv_found(c, severity, "file-kind", path, 0, NEEDS_A_PERSON, cause.text,
 			  "nothing here edits it, and what the readers make of it is not known",
 			  "put a plain file in its place");
 	else

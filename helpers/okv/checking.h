@@ -30,7 +30,7 @@ const char *okv_words(struct checking *c, const char *format, ...) __attribute__
 enum checking_safety { NEEDS_A_PERSON, SAFE_TO_FIX };
 
 /* Adds one finding; the strings are copied.  `rule` must be a literal.  A failure shows in `failed`. */
-void okv_found(struct checking *c, enum okv_grade grade, const char *rule, const char *file, size_t line,
+void okv_found(struct checking *c, enum okv_severity severity, const char *rule, const char *file, size_t line,
 	       enum checking_safety safety, const char *what, const char *effect, const char *remedy);
 
 /* The parts, each with the file it is about.  They fail only where the system does. */
@@ -41,8 +41,8 @@ int okv_check_surroundings(struct checking *c, struct fault *f);
 int okv_check_chrystoki(struct checking *c, struct fault *f);
 
 /* Reads a file to be checked; false (and a finding, or *f with FAULT_SYSTEM) where it cannot be. */
-bool okv_check_read(struct checking *c, const char *path, enum okv_grade grade, const char *effect, const char *remedy,
-		    struct text *ret_text, struct stat *ret_status, struct fault *f);
+bool okv_check_read(struct checking *c, const char *path, enum okv_severity severity, const char *effect,
+		    const char *remedy, struct text *ret_text, struct stat *ret_status, struct fault *f);
 /*
  * Follows the links of a path by name, at most 8 of them, below the root: calls `each` for every path on the way.
  * Returns whether the end is there.

@@ -42,9 +42,9 @@ static int edit_once(const struct okv_job *job, const struct okv_edit *edit, boo
 		return -1;
 	if (now.length == next.length && memcmp(text_string(&now), text_string(&next), now.length) == 0) {
 		*ret_changed = false;
-		return job->mode == OKV_DO ? stage_clear(job, edit->path, f) : 0;
+		return job->mode == OKV_APPLY ? stage_clear(job, edit->path, f) : 0;
 	}
-	if (job->mode == OKV_DO) {
+	if (job->mode == OKV_APPLY) {
 		const struct fs_publish how = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = &status };
 		if (okv_backup(job->root, leaf_of(edit->path), &now, f) < 0 ||
 		    (edit->announce != NULL && edit->announce(edit->context, &now, &next, f) < 0) ||

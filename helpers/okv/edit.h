@@ -27,7 +27,7 @@ struct okv_edit {
 	void *context;
 };
 
-/* With OKV_SHOW nothing is written, and *ret_changed says what would be. */
+/* With OKV_PLAN nothing is written, and *ret_changed says what would be. */
 int okv_edit(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f);
 
 #endif

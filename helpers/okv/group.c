@@ -1,19 +1,86 @@
 #include "okv/group.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "okv/account_tool.h"
 #include "base/text.h"
 #include "conf/accounts.h"
+#include "fs/each.h"
+#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "proc/run.h"
 
-/* The account files, whole. */
+enum { PLACE_COUNT = 2, TOOL_ARGUMENTS_MAX = 16, STATUS_MAX = 64 * 1024, TOLD_MAX = 20 };
+
+/* --- the system's own tools --------------------------------------------------------------------------------------- */
+
+struct tool {
+	const char *name, *places[PLACE_COUNT], *root_option;
+};
+
+static const struct tool groupadd = { "groupadd", { "/usr/sbin/groupadd", "/sbin/groupadd" }, "-R" };
+static const struct tool groupdel = { "groupdel", { "/usr/sbin/groupdel", "/sbin/groupdel" }, "-R" };
+static const struct tool gpasswd = { "gpasswd", { "/usr/bin/gpasswd", "/bin/gpasswd" }, "-Q" };
+
+/* Is that directory the root of the running system? */
+static bool running_root(int root)
+{
+	struct stat here, there;
+
+	return fstat(root, &here) == 0 && stat("/", &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
+/*
+ * With the running system's root the tool is simply run.  Another tree's own tool is run inside that tree (chroot(2)),
+ * with that tree's libraries and configuration.  A tree without the tool is no complete system; then ours is run with
+ * its option for another root, which does the same chroot but needs nothing there but the account files.  (`groupadd
+ * --prefix` would do without chroot, but gpasswd has no such option, and shadow 4.1 and 4.2 have neither.)
+ */
+static int tool_run(const struct okv_job *job, const struct tool *tool, const char *const *arguments, struct fault *f)
+{
+	const bool running = running_root(job->root);
+	const char *argv[TOOL_ARGUMENTS_MAX];
+	char path[PATH_MAX];
+	size_t count = 1;
+	struct proc_run run = PROC_RUN_INIT;
+
+	if (fs_first(job->root, tool->places, PLACE_COUNT, &argv[0], f) < 0)
+		return -1;
+	if (!running && argv[0] != NULL)
+		run.root = job->root;
+	if (!running && argv[0] == NULL) {
+		FS_AUTO int ours = -1;
+		char link[40];
+		if (fs_root_open("/", &ours, f) < 0 || fs_first(ours, tool->places, PLACE_COUNT, &argv[0], f) < 0)
+			return -1;
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", job->root);
+		const ssize_t length = readlink(link, path, sizeof(path) - 1);
+		if (length < 0)
+			return fault_system(f, errno, "cannot tell the path of the root directory");
+		path[length] = '\0';
+		argv[count++] = tool->root_option;
+		argv[count++] = path;
+	}
+	if (argv[0] == NULL)
+		return fault_absent(f, "there is no %s, neither in this tree nor on this system; install shadow-utils",
+				    tool->name);
+	for (; *arguments != NULL && count + 1 < TOOL_ARGUMENTS_MAX; arguments++)
+		argv[count++] = *arguments;
+	argv[count] = NULL;
+	run.argv = argv;
+	run.deadline_ms = job->tool_ms;
+	return proc_run_expect(&run, f);
+}
+
 struct files {
 	struct text passwd, group, gshadow;
 	bool shadowed; /* there is a gshadow */
@@ -45,6 +112,13 @@ static int files_read(int root, struct files *ret_files, struct fault *f)
 	return 0;
 }
 
+/* Runs the tool and reads what stands in the files then: that counts, not the tool's yes. */
+static int files_change(const struct okv_job *job, const struct tool *tool, const char *const *arguments,
+			struct files *ret_after, struct fault *f)
+{
+	return tool_run(job, tool, arguments, f) < 0 ? -1 : files_read(job->root, ret_after, f);
+}
+
 /* Has nobody that id, as a group or as a primary group? */
 static bool gid_free(const struct files *files, gid_t gid)
 {
@@ -53,94 +127,120 @@ static bool gid_free(const struct files *files, gid_t gid)
 	return !accounts_group_name(&files->group, gid, &name) && !accounts_primary_uses(&files->passwd, gid);
 }
 
-static int group_make(int root, const char *group, gid_t gid, unsigned deadline_ms, struct fault *f)
+static int group_make(const struct okv_job *job, gid_t gid, struct fault *f)
 {
+	const char *group = job->settings->hsm_group;
 	char number[16];
-	const char *arguments[8];
-	size_t count = 0;
 
-	arguments[count++] = "-r";
-	if (gid != OKV_ACCOUNT_GID_ANY) {
-		(void)snprintf(number, sizeof(number), "%" PRIu32, gid);
-		arguments[count++] = "-g";
-		arguments[count++] = number;
-	}
-	arguments[count++] = group;
-	arguments[count] = NULL;
-	return okv_tool_run(root, OKV_GROUPADD, arguments, deadline_ms, f);
+	(void)snprintf(number, sizeof(number), "%" PRIu32, gid);
+	const char *const with_id[] = { "-r", "-g", number, group, NULL };
+	const char *const any_id[] = { "-r", group, NULL };
+	return tool_run(job, &groupadd, gid == OKV_GID_ANY ? any_id : with_id, f);
 }
 
 /*
  * A groupadd that was killed has written etc/group and not yet etc/gshadow.  To restrict a group to its members is to
  * write the line that groupadd leaves: no password that anybody could know.
  */
-static int shadow_ensure(int root, const struct files *files, const char *group, enum okv_account_act act,
-			 unsigned deadline_ms, struct report *report, bool *ret_changed, struct fault *f)
+static int shadow_ensure(const struct okv_job *job, const struct files *files, bool *ret_changed, struct fault *f)
 {
+	const char *group = job->settings->hsm_group;
 	const char *const arguments[] = { "--restrict", group, NULL };
 	const bool missing = files->shadowed && !accounts_shadow_has(&files->gshadow, group);
 
-	if (missing && act == OKV_ACCOUNT_APPLY) {
+	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
-		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
+		if (files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
 		if (!accounts_shadow_has(&after.gshadow, group))
 			return fault_system(f, 0, "gpasswd ended well, yet etc/gshadow has no group '%s'",
 					    SHOWN(group));
 	}
 	if (missing)
-		report_say(report, REPORT_RESULT, "group '%s' %s /etc/gshadow, which lacked it", SHOWN(group),
-			   act == OKV_ACCOUNT_PLAN ? "would be put into" : "put into");
+		report_say(job->report, REPORT_RESULT, "group '%s' %s /etc/gshadow, which lacked it", SHOWN(group),
+			   job->mode == OKV_PLAN ? "would be put into" : "put into");
 	*ret_changed = missing;
 	return 0;
 }
 
-int okv_group_ensure(int root, const char *group, gid_t wanted, enum okv_account_act act, unsigned deadline_ms,
-		     struct report *report, struct okv_group *ret_group, struct fault *f)
+/* Makes a group that is not there; *ret_gid is OKV_GID_ANY where groupadd will choose. */
+static int group_add(const struct okv_job *job, gid_t wanted, gid_t *ret_gid, struct fault *f)
 {
+	const char *group = job->settings->hsm_group;
+	gid_t gid = wanted;
+
+	if (job->mode == OKV_APPLY) {
+		FILES_AUTO after = { 0 };
+		if (group_make(job, wanted, f) < 0 || files_read(job->root, &after, f) < 0)
+			return -1;
+		if (!accounts_group_find(&after.group, group, &gid))
+			return fault_system(f, 0, "groupadd ended well, yet there is no group '%s'", SHOWN(group));
+	}
+	if (gid != OKV_GID_ANY)
+		report_say(job->report, REPORT_RESULT, "group '%s' %s with id %lu", SHOWN(group),
+			   job->mode == OKV_PLAN ? "would be made" : "made", (unsigned long)gid);
+	else
+		report_say(job->report, REPORT_RESULT, "group '%s' would be made", SHOWN(group));
+	*ret_gid = gid;
+	return 0;
+}
+
+int okv_group_ensure(const struct okv_job *job, gid_t wanted, struct okv_group *ret_group, struct fault *f)
+{
+	FILES_AUTO files = { 0 };
+	struct okv_group group = { .changed = true };
+
+	if (files_read(job->root, &files, f) < 0)
+		return -1;
+	if (accounts_group_find(&files.group, job->settings->hsm_group, &group.gid)) {
+		if (shadow_ensure(job, &files, &group.changed, f) < 0)
+			return -1;
+	} else {
+		const bool taken = wanted != OKV_GID_ANY && !gid_free(&files, wanted);
+		if (taken)
+			report_say(job->report, REPORT_WARNING,
+				   "group id %lu, wanted for '%s', belongs to somebody else", (unsigned long)wanted,
+				   SHOWN(job->settings->hsm_group));
+		if (group_add(job, taken ? OKV_GID_ANY : wanted, &group.gid, f) < 0)
+			return -1;
+	}
+	group.wanted = wanted == OKV_GID_ANY || group.gid == wanted;
+	*ret_group = group;
+	return 0;
+}
+
+static bool group_is_left(const struct files *files, const char *group)
+{
+	gid_t gid;
+
+	return accounts_group_find(&files->group, group, &gid) ||
+	       (files->shadowed && accounts_shadow_has(&files->gshadow, group));
+}
+
+int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault *f)
+{
+	const char *group = job->settings->hsm_group;
+	const char *const arguments[] = { group, NULL };
 	FILES_AUTO files = { 0 };
 	gid_t gid;
 
-	if (files_read(root, &files, f) < 0)
+	if (files_read(job->root, &files, f) < 0)
 		return -1;
-	if (accounts_group_find(&files.group, group, &gid)) {
-		bool changed = false;
-		if (shadow_ensure(root, &files, group, act, deadline_ms, report, &changed, f) < 0)
+	const bool left = group_is_left(&files, group);
+	if (left && job->mode == OKV_APPLY) {
+		FILES_AUTO after = { 0 };
+		/* A groupdel that was killed has left etc/gshadow; the next wants a line in etc/group too. */
+		if (!accounts_group_find(&files.group, group, &gid) && group_make(job, OKV_GID_ANY, f) < 0)
 			return -1;
-		*ret_group = (struct okv_group){ .gid = gid,
-						 .changed = changed,
-						 .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted };
-		return 0;
+		if (files_change(job, &groupdel, arguments, &after, f) < 0)
+			return -1;
+		if (group_is_left(&after, group))
+			return fault_system(f, 0, "groupdel ended well, yet there is a group '%s'", SHOWN(group));
 	}
-	const bool free_gid = wanted != OKV_ACCOUNT_GID_ANY && gid_free(&files, wanted);
-	const gid_t chosen = free_gid ? wanted : OKV_ACCOUNT_GID_ANY;
-	if (wanted != OKV_ACCOUNT_GID_ANY && !free_gid)
-		report_say(report, REPORT_WARNING, "group id %lu, wanted for '%s', belongs to somebody else",
-			   (unsigned long)wanted, SHOWN(group));
-
-	if (act == OKV_ACCOUNT_PLAN) {
-		if (chosen != OKV_ACCOUNT_GID_ANY)
-			report_say(report, REPORT_RESULT, "group '%s' would be made with id %lu", SHOWN(group),
-				   (unsigned long)chosen);
-		else
-			report_say(report, REPORT_RESULT, "group '%s' would be made", SHOWN(group));
-		*ret_group = (struct okv_group){ .gid = chosen,
-						 .changed = true,
-						 .wanted = wanted == OKV_ACCOUNT_GID_ANY || free_gid };
-		return 0;
-	}
-	if (group_make(root, group, chosen, deadline_ms, f) < 0)
-		return -1;
-	/* The tool said yes; what counts is what stands in the file now. */
-	FILES_AUTO after = { 0 };
-	if (files_read(root, &after, f) < 0)
-		return -1;
-	if (!accounts_group_find(&after.group, group, &gid))
-		return fault_system(f, 0, "groupadd ended well, yet there is no group '%s'", SHOWN(group));
-	report_say(report, REPORT_RESULT, "group '%s' made with id %lu", SHOWN(group), (unsigned long)gid);
-	*ret_group = (struct okv_group){ .gid = gid,
-					 .changed = true,
-					 .wanted = wanted == OKV_ACCOUNT_GID_ANY || gid == wanted };
+	if (left)
+		report_say(job->report, REPORT_RESULT, "group '%s' %s", SHOWN(group),
+			   job->mode == OKV_PLAN ? "would be removed" : "removed");
+	*ret_changed = left;
 	return 0;
 }
 
@@ -152,81 +252,37 @@ static bool is_member(const struct files *files, const struct accounts_user *use
 				    (!files->shadowed || accounts_shadow_lists(&files->gshadow, group, name)));
 }
 
-int okv_member_ensure(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-		      struct report *report, bool *ret_changed, struct fault *f)
+int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault *f)
 {
+	const char *user = job->settings->okv_user, *group = job->settings->hsm_group;
+	const char *const arguments[] = { "--add", user, group, NULL };
 	FILES_AUTO files = { 0 };
 	struct accounts_user found;
 	gid_t gid;
 
-	if (files_read(root, &files, f) < 0)
+	if (files_read(job->root, &files, f) < 0)
 		return -1;
 	if (!accounts_user_find(&files.passwd, user, &found))
 		return fault_absent(f, "there is no user '%s'; OKV_USER in okv-luna.conf names OKV's", SHOWN(user));
 	const bool there = accounts_group_find(&files.group, group, &gid);
-	if (!there && act == OKV_ACCOUNT_APPLY)
+	if (!there && job->mode == OKV_APPLY)
 		return fault_absent(f, "there is no group '%s' in /etc/group", SHOWN(group));
-	if (there && is_member(&files, &found, user, group, gid)) {
-		*ret_changed = false;
-		return 0;
-	}
-	if (act == OKV_ACCOUNT_PLAN) {
-		report_say(report, REPORT_RESULT, "user '%s' would be added to group '%s'", SHOWN(user), SHOWN(group));
-		*ret_changed = true;
-		return 0;
-	}
-	const char *const arguments[] = { "--add", user, group, NULL };
-	bool entered = false;
-	/* Where the group's step failed half way: what --add puts into gshadow has another password field. */
-	if (shadow_ensure(root, &files, group, act, deadline_ms, report, &entered, f) < 0 ||
-	    okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0)
-		return -1;
-	FILES_AUTO after = { 0 };
-	if (files_read(root, &after, f) < 0)
-		return -1;
-	if (!is_member(&after, &found, user, group, gid))
-		return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user),
-				    SHOWN(group));
-	report_say(report, REPORT_RESULT, "user '%s' added to group '%s'", SHOWN(user), SHOWN(group));
-	*ret_changed = true;
-	return 0;
-}
-
-/* --- the way back ------------------------------------------------------------------------------------------------- */
-
-static bool group_is_left(const struct files *files, const char *group)
-{
-	gid_t gid;
-
-	return accounts_group_find(&files->group, group, &gid) ||
-	       (files->shadowed && accounts_shadow_has(&files->gshadow, group));
-}
-
-int okv_group_remove(int root, const char *group, enum okv_account_act act, unsigned deadline_ms, struct report *report,
-		     bool *ret_changed, struct fault *f)
-{
-	const char *const arguments[] = { group, NULL };
-	FILES_AUTO files = { 0 };
-	gid_t gid;
-
-	if (files_read(root, &files, f) < 0)
-		return -1;
-	const bool left = group_is_left(&files, group);
-	if (left && act == OKV_ACCOUNT_APPLY) {
+	const bool missing = !there || !is_member(&files, &found, user, group, gid);
+	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
-		/* A groupdel that was killed has left etc/gshadow; the next wants a line in etc/group too. */
-		if (!accounts_group_find(&files.group, group, &gid) &&
-		    group_make(root, group, OKV_ACCOUNT_GID_ANY, deadline_ms, f) < 0)
+		bool entered;
+		/* Where the group's step failed half way: what --add puts into gshadow has another password field. */
+		if (shadow_ensure(job, &files, &entered, f) < 0 ||
+		    files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
-		if (okv_tool_run(root, OKV_GROUPDEL, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
-			return -1;
-		if (group_is_left(&after, group))
-			return fault_system(f, 0, "groupdel ended well, yet there is a group '%s'", SHOWN(group));
+		if (!is_member(&after, &found, user, group, gid))
+			return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user),
+					    SHOWN(group));
 	}
-	if (left)
-		report_say(report, REPORT_RESULT, "group '%s' %s", SHOWN(group),
-			   act == OKV_ACCOUNT_PLAN ? "would be removed" : "removed");
-	*ret_changed = left;
+	if (missing)
+		report_say(job->report, REPORT_RESULT, "user '%s' %s to group '%s'", SHOWN(user),
+			   job->mode == OKV_PLAN ? "would be added" : "added", SHOWN(group));
+	*ret_changed = missing;
 	return 0;
 }
 
@@ -236,26 +292,159 @@ static bool is_listed(const struct files *files, const char *user, const char *g
 	       (files->shadowed && accounts_shadow_lists(&files->gshadow, group, user));
 }
 
-int okv_member_remove(int root, const char *user, const char *group, enum okv_account_act act, unsigned deadline_ms,
-		      struct report *report, bool *ret_changed, struct fault *f)
+int okv_member_remove(const struct okv_job *job, bool *ret_changed, struct fault *f)
 {
+	const char *user = job->settings->okv_user, *group = job->settings->hsm_group;
 	const char *const arguments[] = { "--delete", user, group, NULL };
 	FILES_AUTO files = { 0 };
 
-	if (files_read(root, &files, f) < 0)
+	if (files_read(job->root, &files, f) < 0)
 		return -1;
 	const bool listed = is_listed(&files, user, group);
-	if (listed && act == OKV_ACCOUNT_APPLY) {
+	if (listed && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
-		if (okv_tool_run(root, OKV_GPASSWD, arguments, deadline_ms, f) < 0 || files_read(root, &after, f) < 0)
+		if (files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
 		if (is_listed(&after, user, group))
 			return fault_system(f, 0, "gpasswd ended well, yet '%s' is in group '%s'", SHOWN(user),
 					    SHOWN(group));
 	}
 	if (listed)
-		report_say(report, REPORT_RESULT, "user '%s' %s from group '%s'", SHOWN(user),
-			   act == OKV_ACCOUNT_PLAN ? "would be removed" : "removed", SHOWN(group));
+		report_say(job->report, REPORT_RESULT, "user '%s' %s from group '%s'", SHOWN(user),
+			   job->mode == OKV_PLAN ? "would be removed" : "removed", SHOWN(group));
 	*ret_changed = listed;
+	return 0;
+}
+
+/* --- processes without the group ---------------------------------------------------------------------------------- */
+
+struct processes {
+	const struct okv_job *job;
+	const char *user;
+	uid_t uid;
+	gid_t gid;
+	struct stat root;
+	bool seen; /* any process at all: /proc is mounted */
+	size_t count;
+};
+
+/* The value of one line of /proc/PID/status, "Groups:\t1 2 3"; false where there is no such line. */
+static bool status_line(const struct text *status, const char *name, struct text_line *ret_value)
+{
+	const size_t length = strlen(name);
+
+	for (size_t at = 0; text_line_next(text_string(status), status->length, &at, ret_value);) {
+		if (ret_value->length < length || memcmp(ret_value->bytes, name, length) != 0)
+			continue;
+		for (ret_value->bytes += length, ret_value->length -= length;
+		     ret_value->length > 0 && strchr("\t ", ret_value->bytes[0]) != NULL; ret_value->bytes++)
+			ret_value->length--;
+		return true;
+	}
+	return false;
+}
+
+/* Is the number among those on the line? */
+static bool line_has(const struct text_line *line, unsigned long number)
+{
+	for (const char *at = line->bytes, *end = at + line->length; at < end;) {
+		char *next;
+		if (*at < '0' || *at > '9')
+			at++;
+		else if (strtoul(at, &next, 10) == number)
+			return true;
+		else
+			at = next;
+	}
+	return false;
+}
+
+static bool lacks_group(const struct text *status, uid_t uid, gid_t gid)
+{
+	struct text_line uids, gids, groups;
+
+	/* A kernel thread or a process that just ended has nothing to say. */
+	return status_line(status, "Uid:", &uids) && status_line(status, "Gid:", &gids) &&
+	       status_line(status, "Groups:", &groups) && line_has(&uids, uid) && !line_has(&gids, gid) &&
+	       !line_has(&groups, gid);
+}
+
+/* Reads /proc/PID/status of a process whose root directory is the tree's. */
+static bool process_read(int process, const struct stat *root, struct text *status)
+{
+	struct stat its_root;
+	struct fault ignored = { 0 };
+
+	if (fstatat(process, "root", &its_root, 0) < 0 || its_root.st_dev != root->st_dev ||
+	    its_root.st_ino != root->st_ino)
+		return false;
+	FS_AUTO int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && fs_read(fd, "status", STATUS_MAX, status, &ignored) == 0;
+}
+
+static void process_look(struct processes *p, int proc, const char *pid)
+{
+	TEXT_AUTO status = { 0 };
+	struct text_line name;
+	struct stat owner;
+
+	if (pid[0] < '1' || pid[0] > '9')
+		return;
+	p->seen = true;
+	/* A process that may not be dumped belongs to root in /proc, whosever it is. */
+	if (fstatat(proc, pid, &owner, AT_SYMLINK_NOFOLLOW) < 0 || (owner.st_uid != p->uid && owner.st_uid != 0))
+		return;
+	FS_AUTO int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (process < 0 || !process_read(process, &p->root, &status) || !lacks_group(&status, p->uid, p->gid))
+		return;
+	if (p->count++ < TOLD_MAX)
+		report_say(p->job->report, REPORT_WARNING, "process %s (%s) of user '%s' still lacks group '%s'", pid,
+			   status_line(&status, "Name:", &name) ? SHOWN_BYTES(name.bytes, name.length) : "?",
+			   SHOWN(p->user), SHOWN(p->job->settings->hsm_group));
+}
+
+static int processes_look(struct processes *p, struct fault *f)
+{
+	FS_AUTO int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+
+	if (proc < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot open '/proc'");
+	int more = fs_each_open(proc, "/proc", &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
+		process_look(p, proc, entry.name);
+	return more;
+}
+
+int okv_processes_without_group(const struct okv_job *job, const char *user, size_t *ret_count, struct fault *f)
+{
+	struct processes p = { .job = job, .user = user };
+	FILES_AUTO files = { 0 };
+	struct accounts_user found;
+
+	if (files_read(job->root, &files, f) < 0)
+		return -1;
+	if (!accounts_user_find(&files.passwd, user, &found) ||
+	    !accounts_group_find(&files.group, job->settings->hsm_group, &p.gid)) {
+		*ret_count = 0;
+		return 0;
+	}
+	p.uid = found.uid;
+	if (fstat(job->root, &p.root) < 0)
+		return fault_system(f, errno, "cannot look at the root directory");
+	if (processes_look(&p, f) < 0)
+		return -1;
+	if (!p.seen)
+		report_say(job->report, REPORT_WARNING,
+			   "/proc is not mounted: whether a process still lacks group '%s' cannot be seen",
+			   SHOWN(job->settings->hsm_group));
+	if (p.count > TOLD_MAX)
+		report_say(job->report, REPORT_WARNING, "and %zu processes more", p.count - TOLD_MAX);
+	if (p.count > 0)
+		report_say(job->report, REPORT_WARNING,
+			   "a process keeps the groups it started with: reboot, as the integration guide asks after "
+			   "the user was added");
+	*ret_count = p.count;
 	return 0;
 }

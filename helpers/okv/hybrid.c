@@ -91,7 +91,7 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 	}
 	*ret_changed = true;
 	report_say(job->report, REPORT_RESULT, "%s -> %s", SHOWN(from), SHOWN(to));
-	if (job->mode == OKV_SHOW)
+	if (job->mode == OKV_PLAN)
 		return 0;
 	const struct fs_publish how = FS_PUBLISH_NEW(0644);
 	if (exists && okv_backup(job->root, leaf_of(to), &there, f) < 0)
@@ -161,7 +161,7 @@ int okv_hybrid(const struct okv_job *job, const struct okv_hybrid *hybrid, bool 
 	struct merging m = { .job = job, .hybrid = hybrid, .from = CHRYSTOKI_INIT };
 	const struct okv_edit edit = { .path = job->settings->chrystoki_conf, .change = merge_change, .context = &m };
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
-	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_SHOW };
+	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_PLAN };
 	char directory[PATH_MAX];
 	bool copied = false, edited = false;
 

@@ -8,7 +8,7 @@
  * do not understand stays byte for byte, and owner, mode, ACL and SELinux label stay as found.  Every file is written
  * beside, synced and renamed; the bytes that were there before are kept once below SETTINGS_VAR "/backup"; a file that
  * somebody else changes between reading and renaming is read again.  Nothing here takes the lock of the product: the
- * caller holds it (CMD_LOCK, cmd_lock) around every act with OKV_DO.
+ * caller holds it (CMD_LOCK, cmd_lock) around every act with OKV_APPLY.
  */
 #ifndef OKV_OKV_JOB_H
 #define OKV_OKV_JOB_H
@@ -27,8 +27,8 @@
 #define OKV_RECORD_LINKS OKV_RECORD "/links"
 
 enum okv_mode {
-	OKV_SHOW, /* the plan only: nothing is written, made or removed */
-	OKV_DO,
+	OKV_PLAN, /* shown only: nothing is written, made or removed */
+	OKV_APPLY,
 };
 
 struct okv_job {
@@ -36,6 +36,7 @@ struct okv_job {
 	const struct settings *settings;
 	enum okv_mode mode;
 	struct report *report; /* one REPORT_RESULT line per change, REPORT_WARNING per thing left; may be NULL */
+	unsigned tool_ms;      /* bounds each of the system's account tools (okv/group.h); 0: none */
 };
 
 /* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
@@ -47,8 +48,8 @@ enum okv_scope {
 
 struct okv_outcome {
 	enum okv_scope scope;
-	unsigned files; /* files changed; with OKV_SHOW, that would be */
-	unsigned links; /* links made or removed; with OKV_SHOW, that would be */
+	unsigned files; /* files changed; with OKV_PLAN, that would be */
+	unsigned links; /* links made or removed; with OKV_PLAN, that would be */
 	unsigned left;  /* things that could not be brought into order, each reported as a warning */
 };
 

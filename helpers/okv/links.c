@@ -224,7 +224,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	case STANDING_NOTHING:
 		break;
 	}
-	if (m->job->mode == OKV_DO && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
+	if (m->job->mode == OKV_APPLY && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
 		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path),
 			   fault_errno_text(errno));
 		m->outcome->left++;
@@ -243,7 +243,7 @@ int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struc
 	const size_t known = m.record.length;
 	if (r == 0)
 		r = links_walk(job, link_note, &m, f);
-	if (r == 0 && job->mode == OKV_DO && m.record.length != known)
+	if (r == 0 && job->mode == OKV_APPLY && m.record.length != known)
 		r = record_write(job->root, &m.record, f);
 	if (r == 0)
 		r = links_walk(job, link_make, &m, f);
@@ -262,7 +262,7 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 		return -1;
 	if (standing != STANDING_OURS)
 		return 0;
-	if (job->mode == OKV_DO && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
+	if (job->mode == OKV_APPLY && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
 		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
 	outcome->links++;
 	report_say(job->report, REPORT_RESULT, "%s: removed", SHOWN(path));
@@ -296,7 +296,7 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 	/* Last, so that a run that is broken off is told by the record that it was. */
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	if (job->mode != OKV_DO || record.length == 0)
+	if (job->mode != OKV_APPLY || record.length == 0)
 		return 0;
 	if (fs_parent_open(job->root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
 		return -1;
@@ -318,7 +318,7 @@ int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, co
 		bool coming = false;
 		if (link_look(job->root, fixed[i].path, fixed[i].target, &standing, &dir, leaf, f) < 0)
 			return -1;
-		if (standing == STANDING_NOTHING && job->mode == OKV_SHOW &&
+		if (standing == STANDING_NOTHING && job->mode == OKV_PLAN &&
 		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
 			return -1;
 		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&

@@ -23,23 +23,23 @@ const char *okv_scope_word(enum okv_scope scope)
 
 static void finding_tell(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
 {
-	const char *colour = wish != OKV_COLOURED         ? ""
-			     : finding->grade == OKV_FAIL ? "\033[31m"
-			     : finding->grade == OKV_WARN ? "\033[33m"
-							  : "";
+	const char *colour = wish != OKV_COLOURED            ? ""
+			     : finding->severity == OKV_FAIL ? "\033[31m"
+			     : finding->severity == OKV_WARN ? "\033[33m"
+							     : "";
 	char line[24] = "";
 
 	if (finding->line > 0)
 		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour, okv_grade_name(finding->grade),
-			colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line, finding->what, finding->rule,
-			finding->effect, finding->remedy);
+	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour,
+			okv_severity_name(finding->severity), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file),
+			line, finding->what, finding->rule, finding->effect, finding->remedy);
 }
 
 static void finding_json(struct json *j, const struct okv_finding *finding)
 {
 	json_object_begin(j, NULL);
-	json_string(j, "grade", okv_grade_name(finding->grade));
+	json_string(j, "grade", okv_severity_name(finding->severity));
 	json_string(j, "rule", finding->rule);
 	json_string(j, "file", finding->file);
 	json_unsigned(j, "line", finding->line);

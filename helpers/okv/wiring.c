@@ -166,7 +166,7 @@ static int record_drop(const struct okv_job *job, const char *path, struct fault
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 
-	if (job->mode != OKV_DO)
+	if (job->mode != OKV_APPLY)
 		return 0;
 	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0)
 		return fs_absence(&cause, f);
@@ -234,7 +234,7 @@ static void files_edit(const struct okv_job *job, const struct wiring_wanted *wa
 	}
 }
 
-int okv_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
@@ -255,7 +255,7 @@ int okv_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct
 	return finish(&outcome, &first, f);
 }
 
-int okv_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
@@ -276,7 +276,7 @@ int okv_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struc
 	return finish(&outcome, &first, f);
 }
 
-int okv_was_applied(int root, bool *ret_applied, struct fault *f)
+int okv_wiring_is_applied(int root, bool *ret_applied, struct fault *f)
 {
 	bool there = false;
 

@@ -126,15 +126,18 @@ int upgrade_before_group(int root, const struct settings *settings, bool dry_run
 			 bool *ret_changed, struct fault *f)
 {
 	UPGRADE_SNAPSHOT_AUTO before = { 0 };
-	const enum okv_account_act act = dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY;
+	const struct okv_job job = { .root = root,
+				     .settings = settings,
+				     .mode = dry_run ? OKV_PLAN : OKV_APPLY,
+				     .report = report,
+				     .tool_ms = TOOL_MS };
 
 	if (upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (!before.group_there)
-		return okv_group_remove(root, settings->hsm_group, act, TOOL_MS, report, ret_changed, f);
+		return okv_group_remove(&job, ret_changed, f);
 	if (!before.member)
-		return okv_member_remove(root, settings->okv_user, settings->hsm_group, act, TOOL_MS, report,
-					 ret_changed, f);
+		return okv_member_remove(&job, ret_changed, f);
 	*ret_changed = false;
 	return 0;
 }

@@ -60,9 +60,9 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 		return -1;
 	}
 	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
-	job.mode = OKV_SHOW;
+	job.mode = OKV_PLAN;
 	job.report = NULL;
-	const bool will_wire = okv_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
+	const bool will_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
 	if (will_wire && !act->run->dry_run)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
 				 outcome.files);
@@ -224,7 +224,7 @@ static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
 		return 0;
 	}
 	(void)upgrade_steps_job(act, &job);
-	if (okv_remove(&job, &outcome, f) < 0)
+	if (okv_wiring_remove(&job, &outcome, f) < 0)
 		return -1;
 	act->changed = outcome.files + outcome.links > 0;
 	return 0;

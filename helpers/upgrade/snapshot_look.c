@@ -103,7 +103,7 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 	s.member =
 		s.group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
 				  (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
-	if (okv_was_applied(root, &s.wired, f) < 0 || upgrade_is_armed(root, &s.armed, f) < 0)
+	if (okv_wiring_is_applied(root, &s.wired, f) < 0 || upgrade_is_armed(root, &s.armed, f) < 0)
 		return -1;
 	s.taken = time_now();
 	s.os = value_take(&os);

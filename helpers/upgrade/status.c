@@ -70,7 +70,7 @@ static int check_config(struct upgrade_act *act, struct fault *f)
 	struct okv_job job;
 
 	(void)upgrade_steps_job(act, &job);
-	job.mode = OKV_SHOW;
+	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
@@ -87,9 +87,9 @@ static int check_wiring(struct upgrade_act *act, struct fault *f)
 	struct okv_job job;
 
 	(void)upgrade_steps_job(act, &job);
-	job.mode = OKV_SHOW;
+	job.mode = OKV_PLAN;
 	job.report = NULL;
-	if (okv_apply(&job, &outcome, f) < 0) {
+	if (okv_wiring_apply(&job, &outcome, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
 	}
@@ -112,7 +112,8 @@ static int check_group(struct upgrade_act *act, struct fault *f)
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
-	size_t lacking = 0;
+	struct okv_job job;
+	size_t lacking;
 	gid_t gid;
 
 	if (fs_read_file(act->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
@@ -128,7 +129,8 @@ static int check_group(struct upgrade_act *act, struct fault *f)
 		upgrade_act_remedy(act, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
-	if (okv_lacking(act->run->root, s->okv_user, s->hsm_group, &act->report, &lacking, f) < 0)
+	(void)upgrade_steps_job(act, &job);
+	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
 			 (unsigned long)gid);

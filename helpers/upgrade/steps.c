@@ -92,6 +92,7 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 	const struct upgrade_run *run = act->run;
 	struct upgrade_history history;
 	struct okv_group group;
+	struct okv_job job;
 	struct fault why = { 0 };
 
 	/* A journal that cannot be read costs the old id, not the group. */
@@ -100,14 +101,13 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 				 run->settings->hsm_group);
 		history = (struct upgrade_history){ .group_known = false };
 	}
-	const gid_t wanted = history.group_known ? history.group_id : OKV_ACCOUNT_GID_ANY;
-	if (okv_group_ensure(run->root, run->settings->hsm_group, wanted,
-			     run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report, &group,
-			     f) < 0) {
+	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
+	(void)upgrade_steps_job(act, &job);
+	if (okv_group_ensure(&job, wanted, &group, f) < 0) {
 		upgrade_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
 	}
-	if (!group.wanted && group.gid != OKV_ACCOUNT_GID_ANY)
+	if (!group.wanted && group.gid != OKV_GID_ANY)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
 				 run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
 	act->changed = group.changed;
@@ -117,10 +117,10 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 int upgrade_step_member(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
+	struct okv_job job;
 
-	if (okv_member_ensure(run->root, run->settings->okv_user, run->settings->hsm_group,
-			      run->dry_run ? OKV_ACCOUNT_PLAN : OKV_ACCOUNT_APPLY, ACCOUNT_TOOL_MS, &act->report,
-			      &act->changed, f) < 0) {
+	(void)upgrade_steps_job(act, &job);
+	if (okv_member_ensure(&job, &act->changed, f) < 0) {
 		upgrade_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
 	}
@@ -166,12 +166,11 @@ int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 
 int upgrade_step_processes(struct upgrade_act *act, struct fault *f)
 {
-	size_t count = 0;
+	struct okv_job job;
+	size_t count;
 
-	if (okv_lacking(act->run->root, act->run->settings->okv_user, act->run->settings->hsm_group, &act->report,
-			&count, f) < 0)
-		return -1;
-	return 0;
+	(void)upgrade_steps_job(act, &job);
+	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
@@ -180,17 +179,18 @@ int upgrade_steps_job(const struct upgrade_act *act, struct okv_job *ret_job)
 {
 	*ret_job = (struct okv_job){ .root = act->run->root,
 				     .settings = act->run->settings,
-				     .mode = act->run->dry_run ? OKV_SHOW : OKV_DO,
-				     .report = (struct report *)(uintptr_t)&act->report };
+				     .mode = act->run->dry_run ? OKV_PLAN : OKV_APPLY,
+				     .report = (struct report *)(uintptr_t)&act->report,
+				     .tool_ms = ACCOUNT_TOOL_MS };
 	return 0;
 }
 
 /* A finding of OKV_FAIL with that severity, another below it. */
 static void finding_take(struct upgrade_act *act, const struct okv_finding *finding, enum upgrade_severity fail)
 {
-	const enum upgrade_severity severity = finding->grade == OKV_FAIL   ? fail
-					       : finding->grade == OKV_WARN ? UPGRADE_LOW
-									    : UPGRADE_INFO;
+	const enum upgrade_severity severity = finding->severity == OKV_FAIL   ? fail
+					       : finding->severity == OKV_WARN ? UPGRADE_LOW
+									       : UPGRADE_INFO;
 
 	if (finding->line > 0)
 		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
@@ -232,7 +232,7 @@ int upgrade_step_wire(struct upgrade_act *act, struct fault *f)
 	struct okv_job job;
 
 	(void)upgrade_steps_job(act, &job);
-	if (okv_apply(&job, &outcome, f) < 0) {
+	if (okv_wiring_apply(&job, &outcome, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
 	}

@@ -98,7 +98,7 @@ static void a_file_changed_meanwhile_is_read_again(void **state)
 
 	(void)state;
 	tree_put(&t, FILE_PATH, "first\n");
-	assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), 0);
+	assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), 0);
 	assert_true(changed);
 	assert_int_equal(a.calls, 3);
 	assert_content(&t, "first\ntheirs 1\ntheirs 0\nours\n");
@@ -114,7 +114,7 @@ static void a_file_that_never_rests_is_given_up_after_some_tries(void **state)
 
 	(void)state;
 	tree_put(&t, FILE_PATH, "first\n");
-	assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), -1);
+	assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_INCOMPLETE);
 	assert_false(changed);
 	assert_int_equal(a.calls, EDIT_TRIES);
@@ -134,7 +134,7 @@ static void bytes_that_stay_the_same_are_not_written(void **state)
 	(void)state;
 	tree_put(&t, FILE_PATH, "first\n");
 	assert_int_equal(fs_status(t.root, FILE_PATH, FS_NOFOLLOW, &before, &f), 0);
-	assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), 0);
+	assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), 0);
 	assert_false(changed);
 	assert_int_equal(fs_status(t.root, FILE_PATH, FS_NOFOLLOW, &after, &f), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
@@ -152,7 +152,7 @@ static void showing_writes_nothing(void **state)
 
 	(void)state;
 	tree_put(&t, FILE_PATH, "first\n");
-	assert_int_equal(edit(&t, &a, OKV_SHOW, &changed, &f), 0);
+	assert_int_equal(edit(&t, &a, OKV_PLAN, &changed, &f), 0);
 	assert_true(changed);
 	assert_int_equal(a.announced, 0);
 	assert_content(&t, "first\n");
@@ -171,7 +171,7 @@ static void the_old_bytes_are_kept_once(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		tree_put(&t, FILE_PATH, "first\n");
-		assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), 0);
+		assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), 0);
 	}
 	assert_int_equal(backups_count(&t), 1);
 	assert_int_equal(a.announced, 3);
@@ -191,7 +191,7 @@ static void backups_do_not_pile_up_for_ever_and_the_oldest_stays(void **state)
 	(void)state;
 	tree_put(&t, FILE_PATH, "the very first\n");
 	for (unsigned i = 0; i < 2 * BACKUPS_KEPT; i++)
-		assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), 0);
+		assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), 0);
 	assert_int_equal(backups_count(&t), BACKUPS_KEPT + 1);
 
 	TEXT_AUTO path = { 0 };
@@ -216,7 +216,7 @@ static void a_fault_begins_with_the_name_of_the_file(void **state)
 	bool changed;
 
 	(void)state;
-	assert_int_equal(edit(&t, &a, OKV_DO, &changed, &f), -1);
+	assert_int_equal(edit(&t, &a, OKV_APPLY, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_non_null(strstr(f.text, "edited"));
 	tree_done(&t);
@@ -301,7 +301,7 @@ static void no_edit_of_somebody_else_is_ever_lost(void **state)
 		struct fault f = { 0 };
 		bool changed;
 
-		if (edit(&t, &a, OKV_DO, &changed, &f) == 0)
+		if (edit(&t, &a, OKV_APPLY, &changed, &f) == 0)
 			(*ours)++;
 		else
 			assert_int_equal(f.kind, FAULT_INCOMPLETE);

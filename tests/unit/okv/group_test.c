@@ -16,6 +16,18 @@ static void hear(struct report *self, enum report_level level, const char *line)
 }
 
 static struct report report = { .hear = hear };
+static char oracle[] = "oracle", hsmusers[] = "hsmusers";
+static struct settings settings = { .okv_user = oracle, .hsm_group = hsmusers };
+
+static const struct okv_job *job_of(enum okv_mode mode)
+{
+	static struct okv_job job;
+
+	job = (struct okv_job){
+		.root = root, .settings = &settings, .mode = mode, .report = &report, .tool_ms = 20000
+	};
+	return &job;
+}
 
 static int scratch_make(void **state)
 {
@@ -26,6 +38,8 @@ static int scratch_make(void **state)
 		   0644);
 	unit_write(root, "etc/group", "root:x:0:\noinstall:x:54321:\nfiles:x:600:\n", 0644);
 	text_reset(&said);
+	settings.okv_user = oracle;
+	settings.hsm_group = hsmusers;
 	return 0;
 }
 
@@ -36,12 +50,12 @@ static void group_file(struct text *ret_file)
 	assert_int_equal(fs_read_file(root, "/etc/group", FS_NOFOLLOW, 65536, ret_file, NULL, &f), 0);
 }
 
-static struct okv_group ensured(gid_t wanted, enum okv_account_act act)
+static struct okv_group ensured(gid_t wanted, enum okv_mode mode)
 {
 	struct okv_group group = { .gid = 12345 };
 	struct fault f = { 0 };
 
-	if (okv_group_ensure(root, "hsmusers", wanted, act, 20000, &report, &group, &f) < 0)
+	if (okv_group_ensure(job_of(mode), wanted, &group, &f) < 0)
 		fail_msg("%s", f.text);
 	return group;
 }
@@ -59,7 +73,7 @@ static void assert_in_file(gid_t wanted)
 static void the_wanted_id_is_given_where_it_is_free(void **state)
 {
 	(void)state;
-	const struct okv_group group = ensured(986, OKV_ACCOUNT_APPLY);
+	const struct okv_group group = ensured(986, OKV_APPLY);
 	assert_int_equal(group.gid, 986);
 	assert_true(group.changed && group.wanted);
 	assert_in_file(986);
@@ -73,7 +87,7 @@ static void an_id_that_a_group_or_a_primary_group_has_is_not_given(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		if (i > 0 && (unit_place_remove(state) < 0 || scratch_make(state) < 0))
 			fail();
-		const struct okv_group group = ensured(taken[i], OKV_ACCOUNT_APPLY);
+		const struct okv_group group = ensured(taken[i], OKV_APPLY);
 		assert_int_not_equal(group.gid, taken[i]);
 		assert_true(group.changed && !group.wanted);
 		assert_in_file(group.gid);
@@ -86,10 +100,10 @@ static void a_group_that_exists_keeps_its_id_and_nothing_is_said(void **state)
 {
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:1002:\n", 0644);
-	struct okv_group group = ensured(986, OKV_ACCOUNT_APPLY);
+	struct okv_group group = ensured(986, OKV_APPLY);
 	assert_int_equal(group.gid, 1002);
 	assert_false(group.changed || group.wanted);
-	group = ensured(OKV_ACCOUNT_GID_ANY, OKV_ACCOUNT_APPLY);
+	group = ensured(OKV_GID_ANY, OKV_APPLY);
 	assert_true(group.wanted);
 	assert_int_equal(said.length, 0);
 }
@@ -103,10 +117,10 @@ static void a_plan_changes_nothing(void **state)
 
 	(void)state;
 	group_file(&before);
-	const struct okv_group group = ensured(986, OKV_ACCOUNT_PLAN);
+	const struct okv_group group = ensured(986, OKV_PLAN);
 	assert_int_equal(group.gid, 986);
 	assert_true(group.changed);
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_PLAN, 0, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_PLAN), &changed, &f));
 	assert_true(changed);
 	group_file(&after);
 	assert_string_equal(text_string(&before), text_string(&after));
@@ -122,16 +136,16 @@ static void the_user_is_a_member_afterwards_and_a_second_call_finds_nothing_to_d
 
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:other\n", 0644);
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_true(changed);
 	group_file(&file);
 	assert_true(accounts_group_lists(&file, "hsmusers", "oracle"));
 	assert_true(accounts_group_lists(&file, "hsmusers", "other"));
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_false(changed);
 	/* By primary group. */
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:54321:\n", 0644);
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_false(changed);
 }
 
@@ -145,27 +159,27 @@ static void gshadow_says_the_same_as_group(void **state)
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
 	unit_write(root, "etc/gshadow", "root:*::\n", 0600);
-	struct okv_group group = ensured(986, OKV_ACCOUNT_PLAN);
+	struct okv_group group = ensured(986, OKV_PLAN);
 	assert_true(group.changed);
-	group = ensured(986, OKV_ACCOUNT_APPLY);
+	group = ensured(986, OKV_APPLY);
 	assert_true(group.changed && group.wanted && group.gid == 986);
-	group = ensured(986, OKV_ACCOUNT_APPLY);
+	group = ensured(986, OKV_APPLY);
 	assert_false(group.changed);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::\n");
 
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:oracle\n", 0644);
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_true(changed);
 	text_reset(&file);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_false(changed);
 	/* A member's step after a group's step that failed. */
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
 	unit_write(root, "etc/gshadow", "root:*::\n", 0600);
-	MUST(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	text_reset(&file);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
@@ -201,13 +215,13 @@ static void a_group_is_removed_from_whichever_file_has_it(void **state)
 		(void)snprintf(gshadow, sizeof(gshadow), "root:*::\n%sfiles:!::\n", lines[i][1]);
 		unit_write(root, "etc/group", group, 0644);
 		unit_write(root, "etc/gshadow", gshadow, 0600);
-		MUST(okv_group_remove(root, "hsmusers", OKV_ACCOUNT_PLAN, 20000, &report, &changed, &f));
+		MUST(okv_group_remove(job_of(OKV_PLAN), &changed, &f));
 		assert_true(changed);
 		assert_accounts(group, gshadow);
-		MUST(okv_group_remove(root, "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		MUST(okv_group_remove(job_of(OKV_APPLY), &changed, &f));
 		assert_true(changed);
 		assert_accounts("root:x:0:\nfiles:x:600:\n", "root:*::\nfiles:!::\n");
-		MUST(okv_group_remove(root, "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		MUST(okv_group_remove(job_of(OKV_APPLY), &changed, &f));
 		assert_false(changed);
 	}
 }
@@ -227,13 +241,13 @@ static void a_member_is_removed_from_whichever_file_lists_it(void **state)
 		(void)snprintf(gshadow, sizeof(gshadow), "root:*::\nhsmusers:!::%s\n", lines[i][1]);
 		unit_write(root, "etc/group", group, 0644);
 		unit_write(root, "etc/gshadow", gshadow, 0600);
-		MUST(okv_member_remove(root, "oracle", "hsmusers", OKV_ACCOUNT_PLAN, 20000, &report, &changed, &f));
+		MUST(okv_member_remove(job_of(OKV_PLAN), &changed, &f));
 		assert_true(changed);
 		assert_accounts(group, gshadow);
-		MUST(okv_member_remove(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		MUST(okv_member_remove(job_of(OKV_APPLY), &changed, &f));
 		assert_true(changed);
 		assert_accounts("root:x:0:\nhsmusers:x:986:other\n", "root:*::\nhsmusers:!::other\n");
-		MUST(okv_member_remove(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f));
+		MUST(okv_member_remove(job_of(OKV_APPLY), &changed, &f));
 		assert_false(changed);
 	}
 }
@@ -245,34 +259,36 @@ static void a_primary_group_is_not_removed(void **state)
 
 	(void)state;
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:700:\n", 0644);
-	MUST_FAIL(okv_group_remove(root, "hsmusers", OKV_ACCOUNT_APPLY, 20000, &report, &changed, &f), FAULT_SYSTEM,
+	MUST_FAIL(okv_group_remove(job_of(OKV_APPLY), &changed, &f), FAULT_SYSTEM,
 		  "groupdel: cannot remove the primary group of user ");
 }
 
 static void who_or_what_is_not_there_is_absent(void **state)
 {
+	static char nobody[] = "nobody";
 	bool changed = false;
 	struct fault f = { 0 };
 
 	(void)state;
-	MUST_FAIL(okv_member_ensure(root, "nobody", "files", OKV_ACCOUNT_APPLY, 0, &report, &changed, &f), FAULT_ABSENT,
-		  "no user 'nobody'");
-	MUST_FAIL(okv_member_ensure(root, "oracle", "hsmusers", OKV_ACCOUNT_APPLY, 0, &report, &changed, &f),
-		  FAULT_ABSENT, "no group 'hsmusers'");
+	settings.okv_user = nobody;
+	MUST_FAIL(okv_member_ensure(job_of(OKV_APPLY), &changed, &f), FAULT_ABSENT, "no user 'nobody'");
+	settings.okv_user = oracle;
+	MUST_FAIL(okv_member_ensure(job_of(OKV_APPLY), &changed, &f), FAULT_ABSENT, "no group 'hsmusers'");
 	assert_int_equal(unlinkat(root, "etc/group", 0), 0);
 	struct okv_group group;
-	MUST_FAIL(okv_group_ensure(root, "hsmusers", 1, OKV_ACCOUNT_APPLY, 0, &report, &group, &f), FAULT_ABSENT,
-		  "group");
+	MUST_FAIL(okv_group_ensure(job_of(OKV_APPLY), 1, &group, &f), FAULT_ABSENT, "group");
 }
 
 static void a_name_that_the_tools_do_not_take_is_told_in_their_words(void **state)
 {
+	static char impossible[] = "a:b";
 	struct fault f = { 0 };
 	struct okv_group group;
 
 	(void)state;
-	MUST_FAIL(okv_group_ensure(root, "a:b", OKV_ACCOUNT_GID_ANY, OKV_ACCOUNT_APPLY, 20000, &report, &group, &f),
-		  FAULT_SYSTEM, "groupadd' ended with status 3: groupadd: ");
+	settings.hsm_group = impossible;
+	MUST_FAIL(okv_group_ensure(job_of(OKV_APPLY), OKV_GID_ANY, &group, &f), FAULT_SYSTEM,
+		  "groupadd' ended with status 3: groupadd: ");
 }
 
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)

@@ -50,11 +50,11 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 {
 	static const char *const watched[] = { OKV_CONF, OKV_ENV, OKV_MID, SETTINGS_GENERIC, OKV_RECORD, OKV_BACKUP };
 	struct stat first[sizeof(watched) / sizeof(watched[0])];
-	const struct okv_job job = job_of(t, OKV_DO);
+	const struct okv_job job = job_of(t, OKV_APPLY);
 	struct okv_outcome outcome;
 	struct fault f = { 0 };
 
-	const bool whole = okv_apply(&job, &outcome, &f) == 0;
+	const bool whole = okv_wiring_apply(&job, &outcome, &f) == 0;
 	*wired += outcome.files;
 	if (!whole)
 		assert_true(f.kind == FAULT_REFUSED || f.kind == FAULT_INCOMPLETE);
@@ -63,7 +63,7 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 			status_of(t, watched[i], &first[i]);
 
 	f = (struct fault){ 0 };
-	assert_int_equal(okv_apply(&job, &outcome, &f), whole ? 0 : -1);
+	assert_int_equal(okv_wiring_apply(&job, &outcome, &f), whole ? 0 : -1);
 	assert_int_equal(outcome.files, 0);
 	assert_int_equal(outcome.links, 0);
 	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
@@ -71,7 +71,7 @@ static bool round_run(const struct tree *t, const struct text before[FILE_COUNT]
 			assert_untouched(t, watched[i], &first[i]);
 
 	f = (struct fault){ 0 };
-	const int r = okv_remove(&job, &outcome, &f);
+	const int r = okv_wiring_remove(&job, &outcome, &f);
 	for (size_t i = 0; i < FILE_COUNT; i++) {
 		TEXT_AUTO now = tree_read(t, paths[i]);
 		assert_same_text(&now, &before[i]);
@@ -135,22 +135,22 @@ static void assert_file(const struct tree *t, const char *path, const char *want
 
 static void apply(const struct tree *t, struct okv_outcome *ret_outcome)
 {
-	const struct okv_job job = job_of(t, OKV_DO);
+	const struct okv_job job = job_of(t, OKV_APPLY);
 	struct fault f = { 0 };
 
-	if (okv_apply(&job, ret_outcome, &f) < 0)
+	if (okv_wiring_apply(&job, ret_outcome, &f) < 0)
 		fail_msg("%s", f.text);
 }
 
 static void the_plan_writes_nothing_and_says_what_the_act_does(void **state)
 {
 	struct tree t = stock_make();
-	const struct okv_job show = job_of(&t, OKV_SHOW);
+	const struct okv_job show = job_of(&t, OKV_PLAN);
 	struct okv_outcome planned, done;
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(okv_apply(&show, &planned, &f), 0);
+	assert_int_equal(okv_wiring_apply(&show, &planned, &f), 0);
 	assert_file(&t, OKV_CONF, STOCK_CONF);
 	assert_file(&t, OKV_MID, STOCK_MID);
 	assert_false(fs_exists(t.root, SETTINGS_VAR));
@@ -187,20 +187,20 @@ static void owner_and_mode_stay_as_found(void **state)
 static void a_file_that_is_refused_is_untouched_and_the_others_are_done(void **state)
 {
 	struct tree t = stock_make();
-	const struct okv_job job = job_of(&t, OKV_DO);
+	const struct okv_job job = job_of(&t, OKV_APPLY);
 	struct okv_outcome outcome;
 	struct fault f = { 0 };
 
 	(void)state;
 	tree_put(&t, OKV_CONF, "VENDOR_NAME=Thales\n");
-	assert_int_equal(okv_apply(&job, &outcome, &f), -1);
+	assert_int_equal(okv_wiring_apply(&job, &outcome, &f), -1);
 	assert_int_equal(f.kind, FAULT_INCOMPLETE);
 	assert_non_null(strstr(f.text, "okv_hsm.conf: line 1"));
 	assert_int_equal(outcome.files, 2);
 	assert_int_equal(outcome.left, 1);
 	assert_file(&t, OKV_CONF, "VENDOR_NAME=Thales\n");
 	/* Alone, it is refused. */
-	assert_int_equal(okv_apply(&job, &outcome, &f), -1);
+	assert_int_equal(okv_wiring_apply(&job, &outcome, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 	tree_done(&t);
 }
@@ -240,7 +240,7 @@ static void other_settings_take_the_place_of_the_old_ones(void **state)
 {
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
-	const struct okv_job job = job_of(&t, OKV_DO);
+	const struct okv_job job = job_of(&t, OKV_APPLY);
 	struct fault f = { 0 };
 
 	(void)state;
@@ -255,7 +255,7 @@ static void other_settings_take_the_place_of_the_old_ones(void **state)
 		    "# stock\nVENDOR_NAME=\"Thales_Luna\"\nPKCS11_LIB_LOC=\"/opt/luna/lib/x.so\"\n"
 		    "PRESERVED_FILES=\"/opt/luna:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna:"
 		    "/etc/systemd/system/okv-luna-post-upgrade.service\"\n");
-	assert_int_equal(okv_remove(&job, &outcome, &f), 0);
+	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_file(&t, OKV_CONF, STOCK_CONF);
 	tree_done(&t);
 }
@@ -264,7 +264,7 @@ static void stock_files_that_okv_put_back_are_wired_anew(void **state)
 {
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
-	const struct okv_job job = job_of(&t, OKV_DO);
+	const struct okv_job job = job_of(&t, OKV_APPLY);
 	struct fault f = { 0 };
 
 	(void)state;
@@ -273,7 +273,7 @@ static void stock_files_that_okv_put_back_are_wired_anew(void **state)
 	tree_put(&t, OKV_MID, "# newer\n" STOCK_MID);
 	apply(&t, &outcome);
 	assert_int_equal(outcome.files, 2);
-	assert_int_equal(okv_remove(&job, &outcome, &f), 0);
+	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_file(&t, OKV_CONF, "# newer\n" STOCK_CONF);
 	assert_file(&t, OKV_MID, "# newer\n" STOCK_MID);
 	assert_file(&t, OKV_ENV, STOCK_ENV);
@@ -284,7 +284,7 @@ static void links_that_others_made_stay(void **state)
 {
 	struct tree t = stock_make();
 	struct okv_outcome outcome;
-	const struct okv_job job = job_of(&t, OKV_DO);
+	const struct okv_job job = job_of(&t, OKV_APPLY);
 	struct fault f = { 0 };
 	char target[64];
 
@@ -296,7 +296,7 @@ static void links_that_others_made_stay(void **state)
 	assert_int_equal(outcome.links, 3);
 	assert_int_equal(unlinkat(t.root, "etc/systemd/system/okv-luna-post-upgrade.service", 0), 0);
 	assert_int_equal(symlinkat("/dev/null", t.root, "etc/systemd/system/okv-luna-post-upgrade.service"), 0);
-	assert_int_equal(okv_remove(&job, &outcome, &f), 0);
+	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_int_equal(outcome.links, 2);
 	assert_true(fs_exists(t.root, "/usr/sbin/okv-luna"));
 	assert_file(&t, "/usr/share/man/man8/okv-luna.8", "a page");
@@ -308,17 +308,17 @@ static void links_that_others_made_stay(void **state)
 static void something_in_the_place_of_a_hook_link_is_told_and_left(void **state)
 {
 	struct tree t = stock_make();
-	const struct okv_job job = job_of(&t, OKV_DO);
+	const struct okv_job job = job_of(&t, OKV_APPLY);
 	struct okv_outcome outcome;
 	struct fault f = { 0 };
 
 	(void)state;
 	tree_put(&t, SETTINGS_GENERIC "/okv_hsm_pre_upgrade", "theirs");
-	assert_int_equal(okv_apply(&job, &outcome, &f), -1);
+	assert_int_equal(okv_wiring_apply(&job, &outcome, &f), -1);
 	assert_int_equal(f.kind, FAULT_INCOMPLETE);
 	assert_int_equal(outcome.left, 1);
 	assert_file(&t, SETTINGS_GENERIC "/okv_hsm_pre_upgrade", "theirs");
-	assert_int_equal(okv_remove(&job, &outcome, &f), 0);
+	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_file(&t, SETTINGS_GENERIC "/okv_hsm_pre_upgrade", "theirs");
 	tree_done(&t);
 }
