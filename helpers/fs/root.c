@@ -57,30 +57,6 @@ static bool link_is_trusted(int dir, const char *name)
 	       trusted_owner(there.st_uid) && trusted_owner(holder.st_uid) && (holder.st_mode & 022) == 0;
 }
 
-/* Cuts the last component off "a/b/c"; "" stays "". */
-static void trail_pop(char *trail)
-{
-	char *slash = strrchr(trail, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	else
-		trail[0] = '\0';
-}
-
-/* Walks a path that holds no links, "" being root itself. */
-static int walk_plain(int root, const char *path)
-{
-	FS_AUTO int dir = openat(root, ".", DIR_FLAGS);
-	char name[FS_NAME_SIZE];
-
-	while (dir >= 0 && component_next(&path, name) > 0) {
-		const int next = openat(dir, name, DIR_FLAGS);
-		fs_close(&dir);
-		dir = next;
-	}
-	return fs_take(&dir);
-}
-
 /* What becomes of the last component. */
 enum leaf {
 	LEAF_ENTER,  /* a directory like the others */
@@ -88,11 +64,116 @@ enum leaf {
 	LEAF_FOLLOW, /* the same, once it is no link any more */
 };
 
-struct walked {
-	char leaf[FS_NAME_SIZE];
-	char trail[PATH_MAX]; /* what has been walked, free of links, without the leading slash */
-	struct text *links;   /* each link followed, " -> " its target; or NULL */
+/* A walk on its way. */
+struct walk {
+	int root;
+	const char *path; /* as it was asked for */
+	enum fs_follow follow;
+	int dir;                 /* where it stands, */
+	char trail[PATH_MAX];    /* and its path, free of links, without the leading slash */
+	char todo[2 * PATH_MAX]; /* shrinks by components and grows by the targets of links */
+	const char *at;          /* in `todo` */
+	char leaf[FS_NAME_SIZE]; /* the last component, unless that was entered */
+	unsigned link_count;     /* followed so far, */
+	struct text *links;      /* and what each was, " -> " its target; or NULL */
 };
+
+#define WALK_AUTO __attribute__((cleanup(walk_done))) struct walk
+
+static void walk_done(struct walk *w)
+{
+	fs_close(&w->dir);
+}
+
+/* What parts the trail from a name behind it. */
+static const char *trail_slash(const struct walk *w)
+{
+	return w->trail[0] != '\0' ? "/" : "";
+}
+
+/* Opens the directory of the trail anew, from the root. */
+static int trail_open(struct walk *w, struct fault *f)
+{
+	const char *at = w->trail;
+	char name[FS_NAME_SIZE];
+
+	fs_close(&w->dir);
+	w->dir = openat(w->root, ".", DIR_FLAGS);
+	while (w->dir >= 0 && component_next(&at, name) > 0) {
+		const int next = openat(w->dir, name, DIR_FLAGS);
+		fs_close(&w->dir);
+		w->dir = next;
+	}
+	return w->dir < 0 ? fault_errno(f, errno, "cannot open '/%s'", SHOWN(w->trail)) : 0;
+}
+
+static int walk_up(struct walk *w, struct fault *f)
+{
+	char *slash = strrchr(w->trail, '/');
+
+	*(slash != NULL ? slash : w->trail) = '\0';
+	return trail_open(w, f);
+}
+
+/* Into the directory `next`, which is open. */
+static int walk_down(struct walk *w, const char *name, int next, struct fault *f)
+{
+	const size_t used = strlen(w->trail), room = sizeof(w->trail) - used;
+	const int wrote = snprintf(w->trail + used, room, "%s%s", trail_slash(w), name);
+
+	fs_close(&w->dir);
+	w->dir = next;
+	if (wrote < 0 || (size_t)wrote >= room)
+		return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(w->path));
+	return 0;
+}
+
+/* The target takes the link's place in what is still to be walked. */
+static int link_follow(struct walk *w, const char *name, const char *target, struct fault *f)
+{
+	char longer[sizeof(w->todo)];
+
+	if (w->follow != FS_FOLLOW_TRUSTED || !link_is_trusted(w->dir, name))
+		return fault_refused(f, "'/%s%s%s' is a symbolic link, which is not followed here", SHOWN(w->trail),
+				     trail_slash(w), SHOWN(name));
+	if (++w->link_count > LINKS_MAX)
+		return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(w->path), LINKS_MAX);
+	if (w->links != NULL)
+		text_add_format(w->links, "%s/%s%s%s -> %s", w->links->length > 0 ? ", " : "", w->trail, trail_slash(w),
+				name, target);
+	const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, w->at);
+	if (wrote < 0 || (size_t)wrote >= sizeof(longer))
+		return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(w->path));
+	memcpy(w->todo, longer, (size_t)wrote + 1);
+	w->at = w->todo;
+	if (target[0] != '/')
+		return 0;
+	w->trail[0] = '\0';
+	return trail_open(w, f);
+}
+
+/* One component, which is not the leaf. */
+static int walk_step(struct walk *w, const char *name, struct fault *f)
+{
+	char target[PATH_MAX];
+	ssize_t length = -1;
+
+	if (strcmp(name, ".") == 0)
+		return 0;
+	if (strcmp(name, "..") == 0)
+		return walk_up(w, f);
+	const int next = openat(w->dir, name, DIR_FLAGS);
+	if (next >= 0)
+		return walk_down(w, name, next, f);
+	const int errnum = errno;
+	if (errnum == ELOOP || errnum == ENOTDIR)
+		length = readlinkat(w->dir, name, target, sizeof(target) - 1);
+	if (length < 0)
+		return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(w->trail), trail_slash(w),
+				   SHOWN(name));
+	target[length] = '\0';
+	return link_follow(w, name, target, f);
+}
 
 static bool is_link(int dir, const char *name)
 {
@@ -101,99 +182,29 @@ static bool is_link(int dir, const char *name)
 	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
 }
 
-/* One walk for all: `todo` shrinks by components and grows by link targets. */
-static int walk(int root, const char *path, enum fs_follow follow, enum leaf leaf, int *ret_fd,
-		struct walked *ret_walked, struct fault *f)
+/* One walk for all: to the end of the path, or to the directory that holds its leaf. */
+static int walk(struct walk *w, enum leaf leaf, struct fault *f)
 {
-	if (path_check(path, f) < 0)
+	char name[FS_NAME_SIZE];
+	int r;
+
+	if (path_check(w->path, f) < 0 || trail_open(w, f) < 0)
 		return -1;
-
-	FS_AUTO int dir = openat(root, ".", DIR_FLAGS);
-	if (dir < 0)
-		return fault_errno(f, errno, "cannot open the root directory");
-
-	char todo[PATH_MAX + PATH_MAX], *trail = ret_walked->trail;
-	const size_t trail_size = sizeof(ret_walked->trail);
-	trail[0] = '\0';
-	(void)snprintf(todo, sizeof(todo), "%s", path);
-	const char *at = todo;
-	unsigned links = 0;
-
-	for (;;) {
-		char name[FS_NAME_SIZE];
-		const int r = component_next(&at, name);
-		if (r < 0)
-			return fault_refused(f, "'%s' leads to a name that is too long", SHOWN(path));
-		if (r == 0) {
-			if (leaf != LEAF_ENTER)
-				return fault_refused(f, "'%s' names no file", SHOWN(path));
-			break;
-		}
+	(void)snprintf(w->todo, sizeof(w->todo), "%s", w->path);
+	w->at = w->todo;
+	while ((r = component_next(&w->at, name)) > 0) {
 		/* A link followed on the way never becomes the leaf: its target stands before the rest of the path. */
-		const bool last = at[strspn(at, "/")] == '\0';
-		if (last && (leaf == LEAF_KEEP || (leaf == LEAF_FOLLOW && !is_link(dir, name)))) {
-			memcpy(ret_walked->leaf, name, FS_NAME_SIZE);
-			break;
+		const bool last = w->at[strspn(w->at, "/")] == '\0';
+		if (last && (leaf == LEAF_KEEP || (leaf == LEAF_FOLLOW && !is_link(w->dir, name)))) {
+			memcpy(w->leaf, name, FS_NAME_SIZE);
+			return 0;
 		}
-		if (strcmp(name, ".") == 0)
-			continue;
-		if (strcmp(name, "..") == 0) {
-			trail_pop(trail);
-			fs_close(&dir);
-			dir = walk_plain(root, trail);
-			if (dir < 0)
-				return fault_errno(f, errno, "cannot open '/%s'", SHOWN(trail));
-			continue;
-		}
-
-		int next = openat(dir, name, DIR_FLAGS);
-		if (next >= 0) {
-			const size_t used = strlen(trail);
-			const char *slash = used > 0 ? "/" : "";
-			const int wrote = snprintf(trail + used, trail_size - used, "%s%s", slash, name);
-			fs_close(&dir);
-			dir = next;
-			if (wrote < 0 || (size_t)wrote >= trail_size - used)
-				return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(path));
-			continue;
-		}
-
-		const int errnum = errno;
-		char target[PATH_MAX];
-		const ssize_t length =
-			errnum == ELOOP || errnum == ENOTDIR ? readlinkat(dir, name, target, sizeof(target) - 1) : -1;
-		if (length < 0) {
-			const char *slash = trail[0] != '\0' ? "/" : "";
-			return fault_errno(f, errnum, "cannot open directory '/%s%s%s'", SHOWN(trail), slash,
-					   SHOWN(name));
-		}
-		target[length] = '\0';
-		if (follow != FS_FOLLOW_TRUSTED || !link_is_trusted(dir, name))
-			return fault_refused(f, "'/%s%s%s' is a symbolic link, which is not followed here",
-					     SHOWN(trail), trail[0] != '\0' ? "/" : "", SHOWN(name));
-		if (++links > LINKS_MAX)
-			return fault_refused(f, "'%s' passes more than %d symbolic links", SHOWN(path), LINKS_MAX);
-
-		if (ret_walked->links != NULL)
-			text_add_format(ret_walked->links, "%s/%s%s%s -> %s", ret_walked->links->length > 0 ? ", " : "",
-					trail, trail[0] != '\0' ? "/" : "", name, target);
-
-		char longer[sizeof(todo)];
-		const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, at);
-		if (wrote < 0 || (size_t)wrote >= sizeof(longer))
-			return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(path));
-		memcpy(todo, longer, (size_t)wrote + 1);
-		at = todo;
-		if (target[0] == '/') {
-			trail[0] = '\0';
-			fs_close(&dir);
-			dir = walk_plain(root, "");
-			if (dir < 0)
-				return fault_errno(f, errno, "cannot open the root directory");
-		}
+		if (walk_step(w, name, f) < 0)
+			return -1;
 	}
-	*ret_fd = fs_take(&dir);
-	return 0;
+	if (r < 0)
+		return fault_refused(f, "'%s' leads to a name that is too long", SHOWN(w->path));
+	return leaf == LEAF_ENTER ? 0 : fault_refused(f, "'%s' names no file", SHOWN(w->path));
 }
 
 int fs_root_open(const char *path, int *ret_fd, struct fault *f)
@@ -207,35 +218,37 @@ int fs_root_open(const char *path, int *ret_fd, struct fault *f)
 
 int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, struct fault *f)
 {
-	struct walked walked = { .links = NULL };
+	WALK_AUTO w = { .root = root, .path = path, .follow = follow, .dir = -1 };
 
-	return walk(root, path, follow, LEAF_ENTER, ret_fd, &walked, f);
+	if (walk(&w, LEAF_ENTER, f) < 0)
+		return -1;
+	*ret_fd = fs_take(&w.dir);
+	return 0;
 }
 
 int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
 		   struct fault *f)
 {
-	struct walked walked = { .links = NULL };
+	WALK_AUTO w = { .root = root, .path = path, .follow = follow, .dir = -1 };
 
-	if (walk(root, path, follow, LEAF_KEEP, ret_fd, &walked, f) < 0)
+	if (walk(&w, LEAF_KEEP, f) < 0)
 		return -1;
-	memcpy(ret_leaf, walked.leaf, FS_NAME_SIZE);
+	memcpy(ret_leaf, w.leaf, FS_NAME_SIZE);
+	*ret_fd = fs_take(&w.dir);
 	return 0;
 }
 
 int fs_place_find(int root, const char *path, struct fs_place *ret_place, struct fault *f)
 {
 	TEXT_AUTO links = { 0 };
-	struct walked walked = { .links = &links };
-	FS_AUTO int dir = -1;
+	WALK_AUTO w = { .root = root, .path = path, .follow = FS_FOLLOW_TRUSTED, .dir = -1, .links = &links };
 
-	if (walk(root, path, FS_FOLLOW_TRUSTED, LEAF_FOLLOW, &dir, &walked, f) < 0 || text_check(&links, f) < 0)
+	if (walk(&w, LEAF_FOLLOW, f) < 0 || text_check(&links, f) < 0)
 		return -1;
-	memcpy(ret_place->leaf, walked.leaf, FS_NAME_SIZE);
-	(void)snprintf(ret_place->path, sizeof(ret_place->path), "/%s%s%s", walked.trail,
-		       walked.trail[0] != '\0' ? "/" : "", walked.leaf);
+	memcpy(ret_place->leaf, w.leaf, FS_NAME_SIZE);
+	(void)snprintf(ret_place->path, sizeof(ret_place->path), "/%s%s%s", w.trail, trail_slash(&w), w.leaf);
 	ret_place->links = text_take(&links);
-	ret_place->dir = fs_take(&dir);
+	ret_place->dir = fs_take(&w.dir);
 	return 0;
 }
 
@@ -339,9 +352,9 @@ int fs_status(int root, const char *path, enum fs_follow follow, struct stat *re
 bool fs_exists(int root, const char *path)
 {
 	struct fault ignored = { 0 };
-	struct stat status;
+	bool there = false;
 
-	return fs_status(root, path, FS_FOLLOW_TRUSTED, &status, &ignored) == 0;
+	return fs_existence(root, path, &there, &ignored) == 0 && there;
 }
 
 int fs_absence(const struct fault *cause, struct fault *f)
