@@ -7,6 +7,9 @@ VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  := /opt/okv-luna
 
+# The system's own tools before what somebody has put in front of them (another python3, say).
+export PATH := /usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
+
 CC       ?= cc
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wvla -Wstrict-prototypes -Wmissing-prototypes
@@ -38,7 +41,7 @@ CMD_SHARED := $(BUILD)/obj/cmd/shared.a
 BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c))
 
-.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench format clean help deps
+.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench format house compile_commands clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -126,6 +129,15 @@ fuzz:
 bench: all
 	BUILD=$(BUILD) sh tests/bench/bench
 
+# The numbers that the gate `size` holds against its limits.
+house: all
+	@BUILD=$(BUILD) tests/house
+
+# For clangd and other readers of C; needs bear (make deps installs it).
+compile_commands:
+	@mkdir -p $(BUILD)
+	bear --output $(BUILD)/compile_commands.json -- $(MAKE) -B BUILD=$(BUILD) all unit
+
 clean:
 	rm -rf $(BUILD)
 
@@ -138,5 +150,6 @@ help:
 	@echo 'make gates     the rules of the house; make unit, make bats: parts of check'
 	@echo 'make asan      unit and behaviour tests under sanitizers'
 	@echo 'make faults, make fuzz, make bench: the long campaigns'
+	@echo 'make house     the house in numbers; make compile_commands: for clangd'
 	@echo 'make format    lays C out as .clang-format says'
 	@echo 'make deps      installs what the above need; make clean'
