@@ -44,7 +44,7 @@ static int connection_start(const struct bundle_send *how, const struct bundle_t
 			    int input, struct proc_child *ret_child, struct fault *f)
 {
 	struct bundle_ssh_words words;
-	struct proc_run run = PROC_RUN_INIT;
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
 	if (bundle_ssh_words(&how->ssh, target, command, &words, f) < 0)
 		return -1;
@@ -52,8 +52,8 @@ static int connection_start(const struct bundle_send *how, const struct bundle_t
 	run.environment = how->environment;
 	run.input = input;
 	run.deadline_ms = how->timeout_ms;
-	run.foreground = how->ssh.ask;
-	run.stay = true; /* keys and known hosts may be named from here */
+	run.group = how->ssh.ask ? PROC_CHILD_OUR_GROUP : PROC_CHILD_OWN_GROUP;
+	run.root = PROC_CHILD_STAY; /* keys and known hosts may be named from here */
 	return proc_child_start(&run, ret_child, f);
 }
 

@@ -3,11 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -15,6 +12,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/walk.h"
+#include "proc/child.h"
 
 struct settler {
 	bool shared, second; /* with another one, of whom this is the second */
@@ -183,12 +181,7 @@ static int links_make(int tree, const struct settler *s, enum pipe_entry type, s
 
 /* The work is all the kernel's, and there is a second processor; fewer files are not worth the start of a process. */
 enum { FILES_FOR_TWO = 2000 };
-
-struct share {
-	int result;
-	uint64_t files;
-	struct fault fault;
-};
+enum { MESSAGE_FILES };
 
 static int tree_settle(int tree, struct settler *s, struct fault *f)
 {
@@ -202,55 +195,68 @@ static int tree_settle(int tree, struct settler *s, struct fault *f)
 	return fs_walk(tree, ".", "", &start, &walk, f);
 }
 
-static void second_main(int tree, struct settler s, pid_t first, int out)
-{
-	struct share share = { .fault = { 0 } };
+/* Both of them; in the second's process, settler is its own. */
+struct sharing {
+	int tree;
+	struct settler settler;
+};
 
-	s.second = true;
-	/* It must not go on when the first is killed: the next run would meet it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != first)
-		_exit(1);
-	share.result = tree_settle(tree, &s, &share.fault);
-	share.files = s.files;
-	_exit(write(out, &share, sizeof(share)) == (ssize_t)sizeof(share) ? 0 : 1);
+static int second_work(void *context, int tell, struct fault *f)
+{
+	struct sharing *s = context;
+
+	s->settler.second = true;
+	if (tree_settle(s->tree, &s->settler, f) < 0)
+		return -1;
+	return proc_message_write(tell, MESSAGE_FILES, &s->settler.files, sizeof(s->settler.files));
+}
+
+static enum proc_child_answer files_take(void *listener, const struct proc_message *message)
+{
+	uint64_t *files = listener;
+
+	if (message->length != sizeof(*files))
+		return PROC_CHILD_GARBLED;
+	memcpy(files, message->bytes, sizeof(*files));
+	return PROC_CHILD_ALL;
 }
 
 static int both_settle(int tree, struct settler *s, struct fault *f)
 {
-	const pid_t first = getpid();
-	FS_AUTO int in = -1;
-	FS_AUTO int out = -1;
-	struct share share;
-	int ends[2];
-	ssize_t got = 0;
+	struct sharing sharing = { .tree = tree, .settler = *s };
+	uint64_t files = 0;
+	const struct proc_child_options how = {
+		.work = second_work,
+		.context = &sharing,
+		.what = "take over the new client",
+		.on_message = files_take,
+		.listener = &files,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+	};
+	struct proc_child second = PROC_CHILD_INIT;
+	struct proc_child *const children[] = { &second };
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	size_t which;
 
-	s->shared = true;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return fault_system(f, errno, "cannot take over the new client");
-	in = ends[0];
-	out = ends[1];
-	const pid_t second = fork();
-	if (second < 0)
-		return fault_system(f, errno, "cannot take over the new client");
-	if (second == 0)
-		second_main(tree, *s, first, out);
-	fs_close(&out);
-	const int r = tree_settle(tree, s, f);
-	if (r < 0)
-		(void)kill(second, SIGKILL);
-	else
-		while ((got = read(in, &share, sizeof(share))) < 0 && errno == EINTR)
-			continue;
-	while (waitpid(second, NULL, 0) < 0 && errno == EINTR)
-		continue;
+	s->shared = sharing.settler.shared = true;
+	if (proc_child_start(&how, &second, f) < 0)
+		return -1;
+	int r = tree_settle(tree, s, f);
+	if (r == 0)
+		r = proc_child_wait(children, 1, &which, &outcome, f);
+	proc_child_kill(&second);
+	proc_outcome_done(&outcome);
 	if (r < 0)
 		return -1;
-	if (got != (ssize_t)sizeof(share))
+	if (outcome.fault.kind != FAULT_NONE) {
+		*f = outcome.fault;
+		return -1;
+	}
+	if (!outcome.answered)
 		return fault_system(f, 0, "the second process that takes over the new client was ended");
-	if (share.result < 0)
-		*f = share.fault;
-	s->files += share.files;
-	return share.result;
+	s->files += files;
+	return 0;
 }
 
 int client_settle(int tree, uid_t uid, const struct unpack *entries, const struct client_content *content,

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "proc/run.h"
+#include "proc/child.h"
 
 static const char *const rpm = "/usr/bin/rpm";
 
@@ -120,10 +120,10 @@ static int rpm_run(const char *const *options, struct text *names, unsigned dead
 			*at++ = '\0';
 	}
 	arguments[count] = NULL;
-	struct proc_run run = PROC_RUN_INIT;
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 	run.argv = arguments;
 	run.deadline_ms = deadline_ms;
-	return proc_run(&run, ret_outcome, f);
+	return proc_child_run(&run, ret_outcome, f);
 }
 
 /* As rpm_run, for a question: one that got no answer is a fault, whatever the answer would have been. */

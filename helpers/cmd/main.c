@@ -16,6 +16,7 @@
 #include "fs/lock.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "proc/child.h"
 
 #ifndef OKV_LUNA_VERSION
 #error "OKV_LUNA_VERSION comes from the Makefile"
@@ -54,9 +55,9 @@ static const struct option common_options[] = {
 };
 
 static bool to_syslog;
-static struct cmd_caller caller;
+static struct proc_caller caller;
 
-const struct cmd_caller *cmd_caller(void)
+const struct proc_caller *cmd_caller(void)
 {
 	return &caller;
 }

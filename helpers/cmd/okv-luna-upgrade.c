@@ -4,15 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd/tool.h"
 #include "fs/handle.h"
 #include "fs/root.h"
-#include "proc/enter.h"
-#include "proc/run.h"
+#include "proc/child.h"
 
 enum { WORDS_MAX = 64 };
 
@@ -77,11 +74,15 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 	argv[count] = NULL;
 
 	const char *const no_colour[] = { "NO_COLOR=1", NULL };
-	struct proc_run run = PROC_RUN_INIT;
-	run.argv = argv;
-	run.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL;
-	run.terminal = true;
-	if (proc_run(&run, &outcome, f) < 0)
+	const struct proc_child_options run = {
+		.argv = argv,
+		.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL,
+		.root = PROC_CHILD_STAY, /* the path in the arguments is our caller's */
+		.output = PROC_CHILD_INHERITED,
+		.group = PROC_CHILD_OUR_GROUP,
+		.life = PROC_CHILD_OUTLIVES_US,
+	};
+	if (proc_child_run(&run, &outcome, f) < 0)
 		return -1;
 	const int status = outcome.status;
 	proc_outcome_done(&outcome);
@@ -155,30 +156,24 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
  */
 static int upgrade_run(struct cmd_context *context, const char *const *words, int *ret_status, struct fault *f)
 {
-	const struct cmd_caller *caller = cmd_caller();
-	int status = 0;
+	const struct proc_child_options how = {
+		.argv = words,
+		.caller = cmd_caller(),
+		.root = strcmp(context->root_path, "/") == 0 ? PROC_CHILD_STAY : context->root,
+		.output = PROC_CHILD_INHERITED,
+		.group = PROC_CHILD_OUR_GROUP,
+		.life = PROC_CHILD_OUTLIVES_US,
+	};
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
-	(void)fflush(NULL);
 	/* ^C is for the program in front; we stay to say what follows. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
-	const pid_t pid = fork();
-	if (pid < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(words[0]));
-	if (pid == 0) {
-		(void)signal(SIGINT, SIG_DFL);
-		(void)signal(SIGQUIT, SIG_DFL);
-		(void)umask(caller->umask);
-		(void)setrlimit(RLIMIT_CORE, &caller->core);
-		if (strcmp(context->root_path, "/") == 0 || proc_enter_root(context->root) == 0)
-			(void)execve(words[0], (char *const *)(uintptr_t)words, caller->environment);
-		(void)dprintf(STDERR_FILENO, "okv-luna-upgrade: cannot run '%s': %s\n", SHOWN(words[0]),
-			      fault_errno_text(errno));
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return fault_prefix(f, "OKV's upgrade did not start, and okv-luna pre-upgrade --abort takes the "
+				       "preparation back: ");
+	*ret_status = outcome.status;
+	proc_outcome_done(&outcome);
 	return 0;
 }
 

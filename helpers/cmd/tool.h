@@ -14,8 +14,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/resource.h>
-#include <sys/types.h>
 
 #include "base/fault.h"
 #include "base/json.h"
@@ -64,12 +62,8 @@ struct cmd_tool {
 extern const struct cmd_tool cmd_tool;
 
 /* What the caller had before the main closed it: for a program that is the caller's own business, not ours. */
-struct cmd_caller {
-	char **environment; /* borrowed strings, ends with NULL */
-	mode_t umask;
-	struct rlimit core;
-};
-const struct cmd_caller *cmd_caller(void);
+struct proc_caller;
+const struct proc_caller *cmd_caller(void);
 
 /* Prints to standard output at once; silent with --json or -q. */
 void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proc/ward.h"
-#include "proc/clock.h"
+#include "proc/child.h"
+#include "proc/interrupt.h"
 #include "proc/identity.h"
 #include "hsm/elf.h"
 #include "hsm/environment.h"
@@ -108,7 +108,7 @@ static void end_late(struct hsm_answer *answer, uint64_t timeout_ms)
 			 SHOWN(answer->module), timeout_ms / 1000, timeout_ms % 1000, call_text(answer));
 }
 
-static void end_without_word(struct hsm_answer *answer, const struct proc_ward_end *end, bool lost)
+static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end, bool lost)
 {
 	const char *call = call_text(answer);
 
@@ -117,15 +117,15 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_ward_e
 		(void)fault_system(&answer->fault, 0,
 				   "'%s' closed descriptors that are not its own, at the latest in %s",
 				   SHOWN(answer->module), call);
-	} else if (WIFSIGNALED(end->status)) {
-		const int number = WTERMSIG(end->status);
+	} else if (end->signal != 0) {
+		const int number = end->signal;
 		answer->end = HSM_END_CRASHED;
 		(void)fault_system(&answer->fault, 0, "'%s' crashed in %s: %s%s", SHOWN(answer->module), call,
 				   signal_text(number), number == SIGKILL ? " (was memory short? see dmesg)" : "");
 	} else {
 		answer->end = HSM_END_LEFT;
 		(void)fault_system(&answer->fault, 0, "'%s' ended the process itself in %s, with status %d",
-				   SHOWN(answer->module), call, WEXITSTATUS(end->status));
+				   SHOWN(answer->module), call, end->status);
 	}
 }
 
@@ -150,18 +150,18 @@ static void end_stopped(struct hsm_answer *answer, const struct tell_stop *stop)
 	}
 }
 
-static void end_judge(struct hsm_answer *answer, const struct tell_listener *l, const struct proc_ward_end *end,
+static void end_judge(struct hsm_answer *answer, const struct tell_listener *l, const struct proc_outcome *end,
 		      const struct hsm_board *board, uint64_t timeout_ms)
 {
 	answer->call = hsm_call_name(board->call);
-	answer->strays = end->strays;
+	answer->strays = end->orphans;
 	if (end->late) {
 		end_late(answer, timeout_ms);
-	} else if (l->garbled) {
+	} else if (end->garbled) {
 		answer->end = HSM_END_LIED;
 		(void)fault_system(&answer->fault, 0, "'%s' wrote into a descriptor that is not its own, in %s",
 				   SHOWN(answer->module), call_text(answer));
-	} else if (!end->heard_all) {
+	} else if (!end->answered) {
 		end_without_word(answer, end, board->lost != 0);
 	} else if (l->stopped) {
 		end_stopped(answer, &l->stop);
@@ -171,27 +171,27 @@ static void end_judge(struct hsm_answer *answer, const struct tell_listener *l, 
 }
 
 static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct tell_listener *l,
-			  const struct proc_ward_end *end)
+			  const struct proc_outcome *end)
 {
 	const char *line = text_string(&l->notes);
 
 	for (; *line != '\0'; line += strcspn(line, "\n") + 1)
 		report_say(q->report, REPORT_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
-	answer->printed = end->said_length;
-	if (end->said_length > 0) {
-		const char *said = text_string(&end->said) + strspn(text_string(&end->said), "\r\n");
+	answer->printed = end->output_length;
+	if (end->output_length > 0) {
+		const char *said = text_string(&end->output) + strspn(text_string(&end->output), "\r\n");
 		size_t length = strcspn(said, "\r\n");
 		length = length < HSM_PRINTED_SIZE ? length : HSM_PRINTED_SIZE - 1;
 		memcpy(answer->printed_first, said, length);
 		answer->printed_first[length] = '\0';
 		report_say(q->report, REPORT_WARNING,
 			   "the library printed %zu bytes, beginning with '%s'; OKV shows what it prints to its users",
-			   end->said_length, SHOWN(answer->printed_first));
+			   end->output_length, SHOWN(answer->printed_first));
 	}
-	if (end->strays > 0)
+	if (end->orphans > 0)
 		report_say(q->report, REPORT_WARNING, "the library left %u process%s behind, which %s killed",
-			   end->strays, end->strays == 1 ? "" : "es", end->strays == 1 ? "was" : "were");
-	if (end->strays_left)
+			   end->orphans, end->orphans == 1 ? "" : "es", end->orphans == 1 ? "was" : "were");
+	if (end->orphans_left)
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
 
@@ -205,31 +205,33 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 		.environment = environment,
 		.board = board,
 	};
-	struct tell_listener listener = { .answer = answer, .pending = { 0 }, .notes = { 0 } };
-	struct proc_ward_end end = PROC_WARD_END_INIT;
+	struct tell_listener listener = { .answer = answer, .notes = { 0 } };
+	struct proc_outcome end = PROC_OUTCOME_INIT;
 	struct proc_identity identity;
-	struct proc_ward ward = {
+	struct proc_child_options how = {
 		.work = hsm_session_work,
 		.context = &session,
-		.hear = hsm_tell_hear,
+		.what = answer->module,
+		.on_message = hsm_tell_hear,
 		.listener = &listener,
+		.confined = true,
 		.identity = &identity,
 		.deadline_ms = (unsigned)timeout_ms,
 	};
 
-	if (hsm_tree_root(q->root, &ward.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
+	if (hsm_tree_root(q->root, &how.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
 		return -1;
 	if (syscall(SYS_getrandom, listener.token, sizeof(listener.token), 0U) != (long)sizeof(listener.token))
 		return fault_system(f, errno, "cannot get random bytes");
 	memcpy(session.token, listener.token, sizeof(session.token));
 
 	const int64_t start = proc_clock_ms();
-	const int r = proc_ward_run(&ward, answer->module, &end, f);
+	const int r = proc_child_run(&how, &end, f);
 	if (r == 0) {
 		answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
 		end_judge(answer, &listener, &end, board, timeout_ms);
 		habits_report(q, answer, &listener, &end);
-		proc_ward_end_done(&end);
+		proc_outcome_done(&end);
 	}
 	hsm_tell_listener_done(&listener);
 	return r;

@@ -5,7 +5,7 @@
  * no_new_privs, resource limits, exactly the environment of okv_hsm_env, /dev/null as standard input, standard output
  * and error caught, a session of its own.  Before that the file is looked at (hsm/file.h, hsm/elf.h).  What the
  * child learns comes back over a pipe and counts as whole only with a completion token at its end, so a library that
- * calls exit(0) has not answered.  At the deadline the child and all it started are killed (proc/ward.h).
+ * calls exit(0) has not answered.  At the deadline the child and all it started are killed (proc/child.h).
  *
  * With a root other than "/" the module, OKV's files and the accounts are those below the root, and the child is
  * chroot(2)ed there: a library from another tree runs against that tree's libraries and configuration only.

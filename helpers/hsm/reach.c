@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proc/ward.h"
+#include "proc/child.h"
 #include "hsm/tree.h"
 
 enum { DEADLINE_MS = 10000 }; /* a dead network file system must not keep us */
@@ -20,8 +20,6 @@ struct told {
 struct work {
 	struct hsm_reach *items;
 	size_t count, heard;
-	unsigned char pending[sizeof(struct told)];
-	size_t pending_length;
 };
 
 /* The component that the first `length` bytes lead to: 0, or the errno. */
@@ -69,65 +67,57 @@ static struct told path_test(const struct hsm_reach *item, uint32_t index)
 	return told;
 }
 
-static int paths_test(void *context, int tell)
+static int paths_test(void *context, int tell, struct fault *f)
 {
 	const struct work *work = context;
 
 	for (size_t i = 0; i < work->count; i++) {
 		const struct told told = path_test(&work->items[i], (uint32_t)i);
-		if (write(tell, &told, sizeof(told)) != sizeof(told))
-			return 1;
+		if (proc_message_write(tell, 0, &told, sizeof(told)) < 0)
+			return fault_system(f, errno, "cannot tell what was seen");
 	}
 	return 0;
 }
 
-static bool hear(void *listener, const void *bytes, size_t length)
+static enum proc_child_answer told_take(void *listener, const struct proc_message *message)
 {
 	struct work *work = listener;
-	const unsigned char *at = bytes;
+	struct told told;
 
-	while (length > 0) {
-		const size_t room = sizeof(work->pending) - work->pending_length, step = length < room ? length : room;
-		memcpy(work->pending + work->pending_length, at, step);
-		work->pending_length += step;
-		at += step;
-		length -= step;
-		if (work->pending_length < sizeof(work->pending))
-			break;
-		struct told told;
-		memcpy(&told, work->pending, sizeof(told));
-		work->pending_length = 0;
-		if (told.index >= work->count || told.failed_length > strlen(work->items[told.index].path))
-			continue;
-		struct hsm_reach *item = &work->items[told.index];
-		item->errnum = told.errnum;
-		item->failed_length = told.failed_length;
-		item->uid = told.uid;
-		item->gid = told.gid;
-		item->mode = told.mode;
-		work->heard++;
-	}
-	return work->heard == work->count;
+	if (message->length != sizeof(told))
+		return PROC_CHILD_GARBLED;
+	memcpy(&told, message->bytes, sizeof(told));
+	if (told.index >= work->count || told.failed_length > strlen(work->items[told.index].path))
+		return PROC_CHILD_GARBLED;
+	struct hsm_reach *item = &work->items[told.index];
+	item->errnum = told.errnum;
+	item->failed_length = told.failed_length;
+	item->uid = told.uid;
+	item->gid = told.gid;
+	item->mode = told.mode;
+	return ++work->heard == work->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
 int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_reach *items, size_t count,
 		   struct fault *f)
 {
 	struct work work = { .items = items, .count = count };
-	struct proc_ward_end end = PROC_WARD_END_INIT;
-	struct proc_ward ward = {
+	struct proc_outcome end = PROC_OUTCOME_INIT;
+	struct proc_child_options how = {
 		.work = paths_test,
 		.context = &work,
-		.hear = hear,
+		.what = "look as that user",
+		.on_message = told_take,
 		.listener = &work,
+		.confined = true,
 		.identity = identity,
 		.deadline_ms = DEADLINE_MS,
 	};
 
-	if (hsm_tree_root(root, &ward.root, f) < 0 || proc_ward_run(&ward, "look as that user", &end, f) < 0)
+	if (hsm_tree_root(root, &how.root, f) < 0 || proc_child_run(&how, &end, f) < 0)
 		return -1;
-	const bool all = end.heard_all, late = end.late;
-	proc_ward_end_done(&end);
+	const bool all = end.answered, late = end.late;
+	proc_outcome_done(&end);
 	if (late)
 		return fault_late(f, "a path of the client's configuration did not answer within %d s",
 				  DEADLINE_MS / 1000);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -298,14 +299,14 @@ static void finalize(const struct talk *t)
 		note(t, "C_Finalize answered %s", HSM_RV(rv));
 }
 
-int hsm_session_work(void *context, int tell)
+int hsm_session_work(void *context, int tell, struct fault *f)
 {
 	static struct talk talk; /* a thousand slots are no matter for the stack */
 	struct talk *t = &talk;
 
 	t->session = context;
 	if (!hsm_teller_start(&t->teller, tell, t->session->board))
-		return 1;
+		return fault_system(f, errno, "the pipe is no pipe");
 	if (!environment_enter(t) || !load(t) || !initialize(t))
 		goto said;
 	if (slots_read(t)) {

@@ -21,7 +21,7 @@ struct hsm_session {
 	unsigned char token[TELL_TOKEN_SIZE];
 };
 
-/* For proc/ward.h: context is a struct hsm_session. */
-int hsm_session_work(void *context, int tell);
+/* For proc/child.h: context is a struct hsm_session. */
+int hsm_session_work(void *context, int tell, struct fault *f);
 
 #endif

@@ -1,14 +1,9 @@
 #include "hsm/tell.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct head {
-	uint32_t kind, length;
-};
 
 bool hsm_teller_start(struct teller *t, int fd, struct hsm_board *board)
 {
@@ -28,23 +23,11 @@ static void teller_lost(const struct teller *t)
 
 void hsm_teller_tell(const struct teller *t, enum tell_kind kind, const void *body, size_t length)
 {
-	unsigned char record[sizeof(struct head) + TELL_LENGTH_MAX];
-	const struct head head = { .kind = kind, .length = (uint32_t)length };
 	struct stat status;
-	size_t done = 0;
 
-	memcpy(record, &head, sizeof(head));
-	memcpy(record + sizeof(head), body, length);
-	if (fstat(t->fd, &status) < 0 || status.st_dev != t->dev || status.st_ino != t->ino)
+	if (fstat(t->fd, &status) < 0 || status.st_dev != t->dev || status.st_ino != t->ino ||
+	    proc_message_write(t->fd, kind, body, length) < 0)
 		teller_lost(t);
-	while (done < sizeof(head) + length) {
-		const ssize_t wrote = write(t->fd, record + done, sizeof(head) + length - done);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			teller_lost(t);
-		done += (size_t)wrote;
-	}
 }
 
 /* Of each kind, exactly this long. */
@@ -202,41 +185,19 @@ static bool record_take(struct tell_listener *l, uint32_t kind, const void *body
 	return false;
 }
 
-bool hsm_tell_hear(void *listener, const void *bytes, size_t length)
+enum proc_child_answer hsm_tell_hear(void *listener, const struct proc_message *message)
 {
 	struct tell_listener *l = listener;
-	struct head head;
-	size_t at = 0;
 	bool all = false;
 
-	l->total += length;
-	if (l->total > TELL_TOTAL_MAX)
-		l->garbled = true;
-	if (l->garbled)
-		return false;
-	text_add(&l->pending, bytes, length);
-	while (!all && !l->garbled && l->pending.length - at >= sizeof(head)) {
-		memcpy(&head, l->pending.bytes + at, sizeof(head));
-		if (head.length > TELL_LENGTH_MAX || head.length != body_length(head.kind)) {
-			l->garbled = true;
-			break;
-		}
-		if (l->pending.length - at - sizeof(head) < head.length)
-			break;
-		l->garbled = !record_take(l, head.kind, l->pending.bytes + at + sizeof(head), &all);
-		at += sizeof(head) + head.length;
-	}
-	if (l->pending.failed)
-		l->garbled = true;
-	if (at > 0 && !l->garbled) {
-		memmove(l->pending.bytes, l->pending.bytes + at, l->pending.length - at);
-		l->pending.length -= at;
-	}
-	return all && !l->garbled;
+	l->total += message->length;
+	if (l->total > TELL_TOTAL_MAX || message->length != body_length(message->kind) ||
+	    !record_take(l, message->kind, message->bytes, &all))
+		return PROC_CHILD_GARBLED;
+	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
 void hsm_tell_listener_done(struct tell_listener *l)
 {
-	text_done(&l->pending);
 	text_done(&l->notes);
 }

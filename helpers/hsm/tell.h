@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "hsm/names.h"
 #include "hsm/probe.h"
+#include "proc/child.h"
 
 enum {
 	TELL_TOKEN_SIZE = 16,
@@ -65,16 +66,14 @@ void hsm_teller_tell(const struct teller *t, enum tell_kind kind, const void *bo
 struct tell_listener {
 	unsigned char token[TELL_TOKEN_SIZE]; /* set by the caller */
 	struct hsm_answer *answer;            /* borrowed; slots, key, info and interfaces are filled */
-	struct text pending;                  /* not yet a whole record */
 	size_t total;
 	struct tell_stop stop;
 	bool stopped;      /* `stop` was told */
-	bool garbled;      /* something wrote what no record is */
 	struct text notes; /* lines; warnings about the library's habits */
 };
 
-/* For proc/ward.h; `listener` is a struct tell_listener.  True when the token came. */
-bool hsm_tell_hear(void *listener, const void *bytes, size_t length);
+/* For proc/child.h; `listener` is a struct tell_listener.  All is told when the token came. */
+enum proc_child_answer hsm_tell_hear(void *listener, const struct proc_message *message);
 void hsm_tell_listener_done(struct tell_listener *l);
 
 #endif

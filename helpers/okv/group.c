@@ -16,7 +16,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "proc/run.h"
+#include "proc/child.h"
 
 enum { PLACE_COUNT = 2, TOOL_ARGUMENTS_MAX = 16, STATUS_MAX = 64 * 1024, TOLD_MAX = 20 };
 
@@ -51,7 +51,7 @@ static int tool_run(const struct okv_job *job, const struct tool *tool, const ch
 	const char *argv[TOOL_ARGUMENTS_MAX];
 	char path[PATH_MAX];
 	size_t count = 1;
-	struct proc_run run = PROC_RUN_INIT;
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
 	if (fs_first(job->root, tool->places, PLACE_COUNT, &argv[0], f) < 0)
 		return -1;
@@ -78,7 +78,7 @@ static int tool_run(const struct okv_job *job, const struct tool *tool, const ch
 	argv[count] = NULL;
 	run.argv = argv;
 	run.deadline_ms = job->tool_ms;
-	return proc_run_expect(&run, f);
+	return proc_child_expect(&run, f);
 }
 
 struct files {

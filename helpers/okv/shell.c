@@ -9,7 +9,7 @@
 
 #include "fs/handle.h"
 #include "fs/read.h"
-#include "proc/run.h"
+#include "proc/child.h"
 
 static const char *const shells[SHELL_COUNT] = { "/bin/bash", "/bin/sh" };
 
@@ -78,11 +78,11 @@ int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struc
 			continue;
 		if (script_open(script, &input, f) < 0)
 			return -1;
-		const struct proc_run run = {
+		const struct proc_child_options run = {
 			.argv = argv, .root = -1, .input = input, .deadline_ms = SHELL_DEADLINE_MS
 		};
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
-		if (proc_run(&run, &outcome, f) < 0) {
+		if (proc_child_run(&run, &outcome, f) < 0) {
 			proc_outcome_done(&outcome);
 			return -1;
 		}

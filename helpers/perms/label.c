@@ -9,7 +9,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "proc/run.h"
+#include "proc/child.h"
 
 enum { DEADLINE_MS = 120000, BLOCK_SIZE = 64 * 1024 };
 
@@ -66,13 +66,13 @@ int perms_labels_restore(int root, struct perms_journal *journal, struct report 
 	if (paths_write(journal, &list, f) < 0)
 		return -1;
 	const char *const arguments[] = { program, "-i", "-0", "-f", "-", NULL };
-	struct proc_run run = PROC_RUN_INIT;
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 	struct fault trouble = { 0 };
 	run.argv = arguments;
 	run.root = root;
 	run.input = list;
 	run.deadline_ms = DEADLINE_MS;
-	if (proc_run_expect(&run, &trouble) < 0) {
+	if (proc_child_expect(&run, &trouble) < 0) {
 		tally->failed++;
 		report_say(report, REPORT_WARNING, "labels could not be restored: %s", trouble.text);
 	}

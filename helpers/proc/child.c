@@ -1,261 +1,338 @@
 #include "proc/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs/handle.h"
-#include "proc/clock.h"
-#include "proc/enter.h"
 #include "proc/interrupt.h"
 
-enum { ENVIRONMENT_MAX = 64, CHILD_FD_MAX = 65536 };
-
-/* Nothing beyond standard error outlives exec; what we ourselves opened is marked already. */
-static void descriptors_mark(void)
-{
-#ifdef __NR_close_range
-	/* Linux 5.11; the 4 is CLOSE_RANGE_CLOEXEC. */
-	if (syscall(__NR_close_range, 3u, ~0u, 4u) == 0)
-		return;
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* Linux 5.9, the same number on every machine */
 #endif
-	struct rlimit limit;
-	const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < CHILD_FD_MAX;
-	const int end = known ? (int)limit.rlim_cur : CHILD_FD_MAX;
-	for (int fd = 3; fd < end; fd++)
+
+enum {
+	CLOEXEC_RANGE = 4, /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
+	DESCRIPTORS_MAX = 1 << 20,
+	ENVIRONMENT_MAX = 64,
+	DATA_MAX = 768 * 1024 * 1024, /* a PKCS#11 client needs tens of megabytes; its threads' stacks count */
+	CPU_GRACE_S = 2,
+};
+
+/* Memory that the sanitizers reserve would count against the limit. */
+#if defined(__SANITIZE_ADDRESS__)
+#define DATA_LIMIT_FITS false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DATA_LIMIT_FITS false
+#endif
+#endif
+#ifndef DATA_LIMIT_FITS
+#define DATA_LIMIT_FITS true
+#endif
+
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
+
+enum fate { FATE_CLOSE, FATE_CLOSE_ON_EXEC };
+
+static void descriptor_end(const int *keep, int fd, enum fate fate)
+{
+	for (; *keep >= 0; keep++)
+		if (*keep == fd)
+			return;
+	if (fate == FATE_CLOSE)
+		(void)close(fd);
+	else
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Between fork and exec: only what POSIX calls async-signal-safe, and faults are told by one byte pair. */
-static void child_start(const struct proc_run *run, const char *const *environment, int output, int failure,
-			pid_t parent)
+/* From gap to gap; false where the kernel has no such call, or not for this. */
+static bool ranges_end(const int *keep, enum fate fate)
+{
+	for (unsigned from = 3, next;; from = next + 1) {
+		next = UINT_MAX;
+		for (const int *k = keep; *k >= 0; k++)
+			if ((unsigned)*k >= from && (unsigned)*k < next)
+				next = (unsigned)*k;
+		if (next > from &&
+		    syscall(SYS_close_range, from, next - 1, fate == FATE_CLOSE ? 0U : (unsigned)CLOEXEC_RANGE) < 0)
+			return false;
+		if (next == UINT_MAX)
+			return true;
+	}
+}
+
+/* Those that are open, as /proc lists them; without readdir(3), which takes memory. */
+static bool listed_end(const int *keep, enum fate fate)
+{
+	_Alignas(struct dirent64) char block[4096];
+	FS_AUTO int listing = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long got = -1;
+
+	while (listing >= 0 && (got = syscall(SYS_getdents64, listing, block, sizeof(block))) > 0)
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (const void *)(block + at);
+			const int fd = entry->d_name[0] == '.' ? -1 : (int)strtol(entry->d_name, NULL, 10);
+			if (fd > 2 && fd != listing)
+				descriptor_end(keep, fd, fate);
+			at += entry->d_reclen;
+		}
+	return got == 0;
+}
+
+static void others_end(const int *keep, enum fate fate)
+{
+	struct rlimit limit = { .rlim_max = DESCRIPTORS_MAX };
+
+	if (ranges_end(keep, fate) || listed_end(keep, fate))
+		return;
+	/* Below the hard limit, unless that was lowered meanwhile. */
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	const int end = limit.rlim_max < DESCRIPTORS_MAX ? (int)limit.rlim_max : DESCRIPTORS_MAX;
+	for (int fd = 3; fd < end; fd++)
+		descriptor_end(keep, fd, fate);
+}
+
+void proc_child_close_others(const int *keep)
+{
+	others_end(keep, FATE_CLOSE);
+}
+
+/* --- in the child ------------------------------------------------------------------------------------------------- */
+
+struct pipes {
+	int output_read, output_write, tell_read, tell_write;
+};
+
+static const char *what_of(const struct proc_child_options *o)
+{
+	return o->what != NULL ? o->what : o->argv[0];
+}
+
+/* Every signal at its default and none blocked, whatever the parent had. */
+static void signals_reset(const struct proc_child_options *o)
+{
+	/* The kernel's struct sigaction with SIG_DFL and nothing else is all zeros. */
+	static const unsigned char by_default[64];
+	sigset_t none;
+
+	/*
+	 * Not by signal(3): it keeps its hands off 32 and 33, and a parent that was started by posix_spawn(3) has these
+	 * two ignored.  8 is the size of the kernel's signal set.  What our caller had us ignore (nohup(1)) is for the
+	 * caller's program to ignore, too; but a ^C is ours to ignore only, while it is in front.
+	 */
+	for (long number = 1; number <= 64; number++)
+		if (o->caller == NULL || number == SIGINT || number == SIGQUIT)
+			(void)syscall(SYS_rt_sigaction, number, by_default, NULL, 8L);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int group_enter(const struct proc_child_options *o)
+{
+	if (o->confined)
+		return setsid() < 0 ? errno : 0;
+	if (o->group == PROC_CHILD_OWN_GROUP)
+		(void)setpgid(0, 0);
+	return 0;
+}
+
+/* Before the root changes: below a bare one there is no /dev/null. */
+static int standard_enter(const struct proc_child_options *o, const struct pipes *pipes)
+{
+	if (o->output == PROC_CHILD_INHERITED && !o->confined)
+		return 0;
+	FS_AUTO int from = o->input >= 0 && !o->confined ? dup(o->input) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return from < 0 || dup2(from, 0) < 0 || dup2(pipes->output_write, 1) < 0 || dup2(pipes->output_write, 2) < 0
+		       ? errno
+		       : 0;
+}
+
+/* *root and *tell move to where they are not in the way. */
+static int descriptors_enter(const struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
+{
+	static const int none[] = { -1 };
+
+	if (o->confined) {
+		if (*root >= 0)
+			*root = fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_TELL + 1);
+		if ((o->root >= 0 && *root < 0) ||
+		    (*tell != PROC_CHILD_TELL && dup3(*tell, PROC_CHILD_TELL, O_CLOEXEC) < 0))
+			return errno;
+		*tell = PROC_CHILD_TELL;
+		proc_child_close_others((const int[]){ PROC_CHILD_TELL, *root, -1 });
+	} else if (o->work != NULL) {
+		/* Or it would be its own listener. */
+		(void)close(pipes->tell_read);
+	} else if (o->caller == NULL) {
+		others_end(none, FATE_CLOSE_ON_EXEC);
+	}
+	return 0;
+}
+
+static int root_enter(const struct proc_child_options *o, int root)
+{
+	if (o->root == PROC_CHILD_STAY)
+		return 0;
+	if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
+		return errno;
+	if (root >= 0 && o->confined)
+		(void)close(root);
+	return chdir("/") < 0 ? errno : 0;
+}
+
+static int limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+	const struct rlimit value = { .rlim_cur = soft, .rlim_max = hard };
+
+	return setrlimit((enum __rlimit_resource)resource, &value);
+}
+
+/* After becoming another user: that act clears the wish to die with the parent. */
+static int bounds_enter(const struct proc_child_options *o, pid_t parent)
+{
+	const rlim_t seconds = o->deadline_ms / 1000 + CPU_GRACE_S;
+
+	if (o->confined) {
+		(void)umask(022);
+		if (limit(RLIMIT_CORE, 0, 0) < 0 || limit(RLIMIT_CPU, seconds, seconds + 1) < 0 ||
+		    (DATA_LIMIT_FITS && limit(RLIMIT_DATA, DATA_MAX, DATA_MAX) < 0) ||
+		    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+			return errno;
+	}
+	if (o->caller != NULL) {
+		(void)umask(o->caller->umask);
+		(void)setrlimit(RLIMIT_CORE, &o->caller->core);
+	}
+	if (o->life == PROC_CHILD_DIES_WITH_US && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return errno;
+	/* It was gone before we asked to go with it. */
+	return o->life == PROC_CHILD_DIES_WITH_US && getppid() != parent ? ESRCH : 0;
+}
+
+static int child_enter(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
+		       struct fault *f)
+{
+	int root = o->root;
+
+	signals_reset(o);
+	int errnum = group_enter(o);
+	if (errnum == 0)
+		errnum = standard_enter(o, pipes);
+	if (errnum == 0)
+		errnum = descriptors_enter(o, pipes, &root, tell);
+	if (errnum == 0)
+		errnum = root_enter(o, root);
+	if (errnum == 0 && o->identity != NULL && proc_identity_become(o->identity, f) < 0)
+		return fault_prefix(f, "cannot start '%s': ", SHOWN(what_of(o)));
+	if (errnum == 0)
+		errnum = bounds_enter(o, parent);
+	return errnum == 0 ? 0 : fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+}
+
+/* Returns only with a fault. */
+static int program_become(const struct proc_child_options *o, struct fault *f)
+{
+	const char *environment[ENVIRONMENT_MAX] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C" };
+	const char *const *whole = environment;
+	size_t count = 2;
+
+	for (const char *const *more = o->environment; more != NULL && *more != NULL; more++) {
+		if (count + 1 >= ENVIRONMENT_MAX)
+			return fault_system(f, E2BIG, "cannot run '%s'", SHOWN(o->argv[0]));
+		environment[count++] = *more;
+	}
+	if (o->caller != NULL)
+		whole = (const char *const *)(uintptr_t)o->caller->environment;
+	(void)execve(o->argv[0], (char *const *)(uintptr_t)o->argv, (char *const *)(uintptr_t)whole);
+	return fault_errno(f, errno, "cannot run '%s'", SHOWN(o->argv[0]));
+}
+
+static int work_do(const struct proc_child_options *o, int tell, struct fault *f)
+{
+	/* Foreign code may write messages, too, but none before this one. */
+	if (proc_message_write(tell, PROC_CHILD_STARTED, NULL, 0) < 0)
+		_exit(1);
+	const int r = o->work(o->context, tell, f);
+	/* What failed without a word must never pass for good. */
+	return r < 0 && f->kind == FAULT_NONE ? fault_system(f, 0, "'%s' failed without a reason", SHOWN(what_of(o)))
+					      : r;
+}
+
+static void __attribute__((noreturn))
+child_main(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent)
 {
 	struct fault f = { 0 };
-	int errnum = 0;
+	int tell = pipes->tell_write;
+	int r = child_enter(o, pipes, parent, &tell, &f);
 
-	proc_enter_signals();
-	if (!run->terminal) {
-		if (!run->foreground)
-			(void)setpgid(0, 0);
-		errnum = proc_enter_standard(run->input, output);
-	}
-	descriptors_mark();
-	if (errnum == 0 && !run->stay)
-		errnum = proc_enter_root(run->root);
-	if (errnum == 0 && run->identity != NULL && proc_identity_become(run->identity, &f) < 0)
-		errnum = f.errnum != 0 ? f.errnum : EPERM;
-	/*
-	 * What we can no longer wait for must not outlive us; after the change of user, which would take the wish
-	 * back.
-	 */
-	if (!run->terminal && errnum == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
-		errnum = ESRCH;
-	if (errnum == 0) {
-		(void)execve(run->argv[0], (char *const *)(uintptr_t)run->argv, (char *const *)(uintptr_t)environment);
-		errnum = errno;
-	}
-	const ssize_t told = write(failure, &errnum, sizeof(errnum));
-	_exit(told == sizeof(errnum) ? 127 : 126);
+	if (r == 0)
+		r = o->argv != NULL ? program_become(o, &f) : work_do(o, tell, &f);
+	if (r < 0)
+		(void)proc_message_write(tell, PROC_CHILD_FAILED, &f, sizeof(f));
+	_exit(r < 0 ? 1 : 0);
 }
 
-static int environment_build(const struct proc_run *run, const char *ret_environment[ENVIRONMENT_MAX], struct fault *f)
+/* --- in the parent ------------------------------------------------------------------------------------------------ */
+
+/* Our end never blocks: what a child leaves behind is read to the end that it has at that moment. */
+static int pipe_open(int *ret_read, int *ret_write)
 {
-	size_t count = 0;
+	int ends[2];
 
-	ret_environment[count++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	ret_environment[count++] = "LC_ALL=C";
-	for (const char *const *more = run->environment; more != NULL && *more != NULL; more++) {
-		if (count + 1 >= ENVIRONMENT_MAX)
-			return fault_system(f, E2BIG, "cannot start '%s'", SHOWN(run->argv[0]));
-		ret_environment[count++] = *more;
-	}
-	ret_environment[count] = NULL;
-	return 0;
-}
-
-int proc_child_start(const struct proc_run *run, struct proc_child *ret_child, struct fault *f)
-{
-	const char *environment[ENVIRONMENT_MAX];
-	int pipes[2];
-
-	if (environment_build(run, environment, f) < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
-	if (pipe2(pipes, O_CLOEXEC) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
-	FS_AUTO int failure_read = pipes[0];
-	FS_AUTO int failure_write = pipes[1];
-	if (pipe2(pipes, O_CLOEXEC) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
-	FS_AUTO int output_read = pipes[0];
-	FS_AUTO int output_write = pipes[1];
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
 
-	const int64_t deadline = run->deadline_ms > 0 ? proc_clock_ms() + run->deadline_ms : 0;
-	const bool own_group = !run->terminal && !run->foreground;
+int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_child, struct fault *f)
+{
+	FS_AUTO int output_read = -1;
+	FS_AUTO int output_write = -1;
+	FS_AUTO int tell_read = -1;
+	FS_AUTO int tell_write = -1;
+	struct proc_child child = PROC_CHILD_INIT;
+
+	if (pipe_open(&tell_read, &tell_write) < 0 || pipe_open(&output_read, &output_write) < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(what_of(o)));
+	child.program = o->argv != NULL;
+	child.confined = o->confined;
+	child.group = o->group;
+	child.on_message = o->on_message;
+	child.listener = o->listener;
+	child.deadline = o->deadline_ms > 0 ? proc_clock_ms() + o->deadline_ms : 0;
+	/* What we have buffered must not come out of a function's process again, nor behind a program's words. */
+	if (!child.program || o->output == PROC_CHILD_INHERITED)
+		(void)fflush(NULL);
+	if (child.confined)
+		proc_reaper_begin(&child.reaper);
+
+	const struct pipes pipes = { output_read, output_write, tell_read, tell_write };
 	const pid_t parent = getpid();
-	const pid_t pid = fork();
-	if (pid < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(run->argv[0]));
-	if (pid == 0)
-		child_start(run, environment, output_write, failure_write, parent);
-	if (own_group)
-		(void)setpgid(pid, pid);
-	fs_close(&failure_write);
-	fs_close(&output_write);
-
-	int errnum = 0, status = 0;
-	ssize_t told;
-	do
-		told = read(failure_read, &errnum, sizeof(errnum));
-	while (told < 0 && errno == EINTR);
-	if (told == sizeof(errnum)) {
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		return fault_errno(f, errnum, "cannot run '%s'", SHOWN(run->argv[0]));
+	child.pid = fork();
+	if (child.pid < 0) {
+		const int errnum = errno;
+		bool left;
+		if (child.confined)
+			(void)proc_reaper_end(&child.reaper, 0, &left);
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
 	}
-	*ret_child = (struct proc_child){
-		.pid = pid,
-		.output = run->terminal ? -1 : fs_take(&output_read),
-		.deadline = deadline,
-		.own_group = own_group,
-		.said = { 0 },
-	};
+	if (child.pid == 0)
+		child_main(o, &pipes, parent);
+	if (!child.confined && child.group == PROC_CHILD_OWN_GROUP)
+		(void)setpgid(child.pid, child.pid);
+	child.tell = fs_take(&tell_read);
+	child.output = fs_take(&output_read);
+	*ret_child = child;
 	return 0;
-}
-
-/* Takes what has come; true at the end of its output. */
-static bool output_take(struct proc_child *child)
-{
-	char block[4096];
-	const ssize_t got = read(child->output, block, sizeof(block));
-
-	if (got > 0 && child->said.length < PROC_OUTPUT_MAX)
-		text_add(&child->said, block, (size_t)got);
-	return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
-}
-
-static void child_forget(struct proc_child *child)
-{
-	fs_close(&child->output);
-	text_done(&child->said);
-	child->pid = 0;
-}
-
-static void child_signal(const struct proc_child *child)
-{
-	(void)kill(child->own_group ? -child->pid : child->pid, SIGKILL);
-}
-
-void proc_child_kill(struct proc_child *child)
-{
-	int status;
-
-	if (child->pid <= 0)
-		return;
-	child_signal(child);
-	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	child_forget(child);
-}
-
-static bool child_late(const struct proc_child *child)
-{
-	return child->deadline > 0 && proc_clock_ms() >= child->deadline;
-}
-
-/* 1: ended, and *ret_outcome is filled; 0: not yet. */
-static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome)
-{
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	int status = 0;
-
-	/* Its output may have ended long before itself; and a grandchild may hold the output past its end. */
-	if (child->output < 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) {
-		/* ended by itself */
-	} else if (child_late(child)) {
-		outcome.late = true;
-		child_signal(child);
-		while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-			;
-	} else {
-		return 0;
-	}
-	outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	outcome.output = child->said;
-	child->said = (struct text){ 0 };
-	child_forget(child);
-	*ret_outcome = outcome;
-	return 1;
-}
-
-/* Sleeps until output comes, a child ends, a deadline has passed or a watched signal comes. */
-static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_child *const children[], size_t count)
-{
-	struct pollfd waits[PROC_CHILDREN_MAX];
-	size_t which[PROC_CHILDREN_MAX], open = 0;
-	int64_t patience = -1;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct proc_child *child = children[i];
-		if (child->pid <= 0)
-			continue;
-		if (child->deadline > 0) {
-			const int64_t left = child->deadline - proc_clock_ms();
-			if (patience < 0 || left < patience)
-				patience = left > 0 ? left : 0;
-		}
-		if (child->output >= 0) {
-			which[open] = i;
-			waits[open++] = (struct pollfd){ .fd = child->output, .events = POLLIN };
-		}
-	}
-	if (proc_interrupt_sleep(hold, waits, open, patience) <= 0)
-		return;
-	for (size_t i = 0; i < open; i++)
-		if (waits[i].revents != 0 && output_take(children[which[i]]))
-			fs_close(&children[which[i]]->output);
-}
-
-/* 1: one has ended; 0: none yet. */
-static int children_look(struct proc_child *const children[], size_t count, size_t *ret_which,
-			 struct proc_outcome *ret_outcome, struct fault *f)
-{
-	size_t alive = 0;
-
-	if (proc_interrupt_check(f) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		if (children[i]->pid <= 0)
-			continue;
-		alive++;
-		if (child_look(children[i], ret_outcome) == 1) {
-			*ret_which = i;
-			return 1;
-		}
-	}
-	return alive > 0 ? 0 : fault_system(f, ECHILD, "no child is left to wait for");
-}
-
-int proc_child_wait(struct proc_child *const children[], size_t count, size_t *ret_which,
-		    struct proc_outcome *ret_outcome, struct fault *f)
-{
-	struct proc_interrupt_hold hold;
-	int r;
-
-	if (count > PROC_CHILDREN_MAX)
-		return fault_system(f, E2BIG, "cannot watch %zu children", count);
-	proc_interrupt_hold(&hold);
-	while ((r = children_look(children, count, ret_which, ret_outcome, f)) == 0)
-		children_sleep(&hold, children, count);
-	proc_interrupt_release(&hold);
-	return r < 0 ? -1 : 0;
 }

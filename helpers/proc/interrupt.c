@@ -11,6 +11,22 @@ static const int watched[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 enum { WATCHED_COUNT = sizeof(watched) / sizeof(watched[0]) };
 
 static volatile sig_atomic_t pending;
+static int64_t (*clock_set)(void);
+
+int64_t proc_clock_ms(void)
+{
+	struct timespec now;
+
+	if (clock_set != NULL)
+		return clock_set();
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void proc_clock_set(int64_t (*clock)(void))
+{
+	clock_set = clock;
+}
 
 static void note(int number)
 {

@@ -5,6 +5,8 @@
  * calls return EINTR and proc_interrupt_pending() names the first signal that came.  Rooms that work in a loop ask
  * at each turn; proc/child ends its children.  proc_interrupt_end() dies by that signal at last, as the
  * caller's shell expects.  Without a watch nothing is ever pending.
+ *
+ * Here, too, is the clock that deadlines go by.
  */
 #ifndef OKV_PROC_INTERRUPT_H
 #define OKV_PROC_INTERRUPT_H
@@ -15,6 +17,11 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+
+/* Milliseconds of CLOCK_MONOTONIC: they only go forward, and no step of the date moves a deadline. */
+int64_t proc_clock_ms(void);
+/* For tests that would only wait for time: another clock, or with NULL the real one again. */
+void proc_clock_set(int64_t (*clock)(void));
 
 void proc_interrupt_watch(void);
 /* The signal's number, or 0. */

@@ -1,35 +1,20 @@
 #include "upgrade/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
 #include "base/time.h"
-#include "proc/clock.h"
+#include "proc/child.h"
+#include "proc/interrupt.h"
 
-enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, MESSAGE_MAX = 16 * 1024, TITLE_MAX = 1024, REAP_MS = 1000 };
+enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, TITLE_MAX = 1024 };
 
-/* What a step's child sends: a letter, the length of the rest, the rest. */
-enum message { MESSAGE_FINDING = 'F', MESSAGE_REMEDY = 'R', MESSAGE_CHANGE = 'C', MESSAGE_END = 'E' };
-
-struct message_head {
-	uint32_t kind, length;
-};
-
-struct message_end {
-	uint32_t outcome;
-	struct fault fault;
-};
+/* What a step's child sends; a fault comes by itself. */
+enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
 
 static const char *const severity_names[] = { "info", "low", "medium", "high" };
 static const char *const outcome_names[] = { "unchanged", "changed", "skipped", "failed" };
@@ -65,28 +50,11 @@ void upgrade_run_done(struct upgrade_run *run)
 
 /* --- in the child ---------------------------------------------------------------------------------------------- */
 
-static void send_all(int fd, const void *bytes, size_t length)
-{
-	const char *at = bytes;
-
-	while (length > 0) {
-		const ssize_t wrote = write(fd, at, length);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		/* Nobody listens any more: the parent is gone or gave up on us. */
-		if (wrote <= 0)
-			_exit(1);
-		at += wrote;
-		length -= (size_t)wrote;
-	}
-}
-
 static void send_message(int fd, enum message kind, const void *bytes, size_t length)
 {
-	const struct message_head head = { .kind = kind, .length = (uint32_t)length };
-
-	send_all(fd, &head, sizeof(head));
-	send_all(fd, bytes, length);
+	/* Nobody listens any more: the parent is gone or gave up on us. */
+	if (proc_message_write(fd, kind, bytes, length) < 0)
+		_exit(1);
 }
 
 /* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
@@ -94,7 +62,7 @@ static void send_finding(int fd, enum upgrade_severity severity, const char *tit
 			 const char *remedy)
 {
 	TEXT_AUTO message = { 0 };
-	const size_t detail_most = MESSAGE_MAX / 2;
+	const size_t detail_most = PROC_MESSAGE_MAX / 2;
 
 	text_add_char(&message, (char)('0' + severity));
 	text_add(&message, title, strlen(title));
@@ -139,38 +107,35 @@ static void step_hear(struct report *self, enum report_level level, const char *
 		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, NULL, "%s", line);
 		return;
 	case REPORT_RESULT:
-		send_message(act->pipe, MESSAGE_CHANGE, line, strnlen(line, MESSAGE_MAX - 1));
+		send_message(act->pipe, MESSAGE_CHANGE, line, strnlen(line, PROC_MESSAGE_MAX - 1));
 		return;
 	case REPORT_DETAIL:
 		return;
 	}
 }
 
-static void __attribute__((noreturn))
-step_child(const struct upgrade_run *run, const struct upgrade_step *step, bool clean, int pipe, pid_t parent)
-{
-	struct upgrade_act act = { .run = run, .clean = clean, .pipe = pipe, .report = { .hear = step_hear } };
-	struct message_end end = { .fault = { 0 } };
+/* What both sides of a step have to do with each other. */
+struct stepping {
+	const struct upgrade_run *run;
+	const struct upgrade_step *step;
+	bool clean;
+	struct upgrade_result *result;
+};
 
-	(void)setpgid(0, 0);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	(void)signal(SIGPIPE, SIG_IGN);
-	/* A timer of the parent's is not inherited; a step that forgets its own ends is ended by its parent. */
+static int step_work(void *context, int tell, struct fault *f)
+{
+	const struct stepping *s = context;
+	struct upgrade_act act = { .run = s->run, .clean = s->clean, .pipe = tell, .report = { .hear = step_hear } };
+
 	act.report.context = &act;
-	const int r = step->work(&act, &end.fault);
-	if (r == 0)
-		end.fault = (struct fault){ 0 };
-	/* A step that failed without a word must never pass for a good one. */
-	else if (end.fault.kind == FAULT_NONE)
-		(void)fault_system(&end.fault, 0, "%s failed without a reason", step->title);
-	end.outcome = r < 0         ? UPGRADE_FAILED
-		      : act.skipped ? UPGRADE_SKIPPED
-		      : act.changed ? UPGRADE_CHANGED
-				    : UPGRADE_UNCHANGED;
-	send_message(pipe, MESSAGE_END, &end, sizeof(end));
-	_exit(0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (s->step->work(&act, f) < 0)
+		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", s->step->title);
+	const enum upgrade_outcome outcome = act.skipped   ? UPGRADE_SKIPPED
+					     : act.changed ? UPGRADE_CHANGED
+							   : UPGRADE_UNCHANGED;
+	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
+	return 0;
 }
 
 /* --- in the parent --------------------------------------------------------------------------------------------- */
@@ -215,139 +180,63 @@ static bool finding_take(struct upgrade_result *result, const char *bytes, size_
 	return true;
 }
 
-/* Takes one message; *ret_end is set with the last one. */
-static bool message_take(struct upgrade_result *result, const struct message_head *head, const char *bytes,
-			 bool *ret_end)
+static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
 {
-	switch (head->kind) {
+	struct upgrade_result *result = ((struct stepping *)listener)->result;
+
+	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
-		return finding_take(result, bytes, head->length);
+		return finding_take(result, message->bytes, message->length) ? PROC_CHILD_MORE : PROC_CHILD_GARBLED;
 	case MESSAGE_REMEDY:
 		free(result->remedy);
-		result->remedy = strndup(bytes, head->length);
-		return result->remedy != NULL;
+		result->remedy = strndup(message->bytes, message->length);
+		return result->remedy != NULL ? PROC_CHILD_MORE : PROC_CHILD_GARBLED;
 	case MESSAGE_CHANGE:
 		result->change_count++;
 		if (result->changes.length < CHANGES_MAX) {
-			text_add(&result->changes, bytes, head->length);
+			text_add(&result->changes, message->bytes, message->length);
 			text_add_char(&result->changes, '\n');
 		}
-		return true;
-	case MESSAGE_END: {
-		struct message_end end;
-		if (head->length != sizeof(end))
-			return false;
-		memcpy(&end, bytes, sizeof(end));
-		end.fault.text[FAULT_TEXT_MAX - 1] = '\0';
-		result->outcome = (enum upgrade_outcome)end.outcome;
-		result->fault = end.fault;
-		*ret_end = true;
-		return true;
+		return PROC_CHILD_MORE;
+	case MESSAGE_END:
+		if (message->length != sizeof(result->outcome))
+			return PROC_CHILD_GARBLED;
+		memcpy(&result->outcome, message->bytes, sizeof(result->outcome));
+		return PROC_CHILD_ALL;
 	}
-	}
-	return false;
+	return PROC_CHILD_GARBLED;
 }
 
-/* Reads messages until the last one, the end of the pipe or the deadline; true when the deadline came first. */
-static bool messages_read(int fd, int64_t deadline, struct upgrade_result *result, bool *ret_end)
+/* 0, or -1 and why there is no good result. */
+static int step_run(struct stepping *s, unsigned bound_ms, struct fault *f)
 {
-	TEXT_AUTO held = { 0 };
-	char block[8192];
+	const struct proc_child_options how = {
+		.work = step_work,
+		.context = s,
+		.what = s->step->name,
+		.on_message = message_take,
+		.listener = s,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+		.deadline_ms = bound_ms,
+	};
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
-	for (;;) {
-		const int64_t left = deadline - proc_clock_ms();
-		struct pollfd wait = { .fd = fd, .events = POLLIN };
-		if (left <= 0)
-			return true;
-		if (poll(&wait, 1, (int)left) <= 0)
-			continue;
-		const ssize_t got = read(fd, block, sizeof(block));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		text_add(&held, block, (size_t)got);
-		if (held.failed)
-			return false;
-
-		size_t at = 0;
-		struct message_head head;
-		while (held.length - at >= sizeof(head)) {
-			memcpy(&head, held.bytes + at, sizeof(head));
-			if (head.length > MESSAGE_MAX)
-				return false;
-			if (held.length - at - sizeof(head) < head.length)
-				break;
-			if (!message_take(result, &head, held.bytes + at + sizeof(head), ret_end) || *ret_end)
-				return false;
-			at += sizeof(head) + head.length;
-		}
-		memmove(held.bytes, held.bytes + at, held.length - at);
-		held.length -= at;
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	proc_outcome_done(&outcome);
+	if (outcome.answered)
+		return 0;
+	if (outcome.fault.kind != FAULT_NONE) {
+		*f = outcome.fault;
+		return -1;
 	}
-}
-
-/* A killed child that the kernel holds (a dead disk, a dead network file system) is not waited for without end. */
-static int step_wait(pid_t pid)
-{
-	const int64_t deadline = proc_clock_ms() + REAP_MS;
-	int status = 0;
-
-	for (;;) {
-		const pid_t ended = waitpid(pid, &status, WNOHANG);
-		if (ended == pid)
-			return status;
-		if ((ended < 0 && errno != EINTR) || proc_clock_ms() >= deadline)
-			return SIGKILL;
-		const struct timespec pause = { .tv_sec = 0, .tv_nsec = 200000L };
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-static void step_run(const struct upgrade_run *run, const struct upgrade_step *step, bool clean, unsigned bound_ms,
-		     struct upgrade_result *result)
-{
-	int pipes[2];
-
-	result->outcome = UPGRADE_FAILED;
-	if (pipe2(pipes, O_CLOEXEC) < 0) {
-		(void)fault_system(&result->fault, errno, "cannot start the step '%s'", step->name);
-		return;
-	}
-	FS_AUTO int from = pipes[0];
-	FS_AUTO int to = pipes[1];
-	const pid_t parent = getpid();
-
-	/* Nothing that waits in our buffers may be written twice. */
-	(void)fflush(NULL);
-	const int64_t begun = proc_clock_ms();
-	const pid_t pid = fork();
-	if (pid < 0) {
-		(void)fault_system(&result->fault, errno, "cannot start the step '%s'", step->name);
-		return;
-	}
-	if (pid == 0) {
-		(void)close(from);
-		step_child(run, step, clean, to, parent);
-	}
-	(void)setpgid(pid, pid);
-	fs_close(&to);
-
-	bool ended = false;
-	const bool late = messages_read(from, begun + bound_ms, result, &ended);
-	if (!ended)
-		(void)kill(-pid, SIGKILL);
-	const int status = step_wait(pid);
-	result->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
-	if (ended)
-		return;
-	if (late)
-		(void)fault_late(&result->fault, "%s did not end within %u.%u s", step->title, bound_ms / 1000,
-				 bound_ms % 1000 / 100);
-	else if (WIFSIGNALED(status))
-		(void)fault_system(&result->fault, 0, "%s was ended by signal %d", step->title, WTERMSIG(status));
-	else
-		(void)fault_system(&result->fault, 0, "%s ended without an answer", step->title);
+	if (outcome.late)
+		return fault_late(f, "%s did not end within %u.%u s", s->step->title, bound_ms / 1000,
+				  bound_ms % 1000 / 100);
+	if (outcome.signal != 0)
+		return fault_system(f, 0, "%s was ended by signal %d", s->step->title, outcome.signal);
+	return fault_system(f, 0, "%s ended without an answer", s->step->title);
 }
 
 int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps, size_t count, struct fault *f)
@@ -377,8 +266,12 @@ int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps,
 			result->outcome = UPGRADE_FAILED;
 			(void)fault_late(&result->fault, "no time was left for it: %s", step->title);
 		} else {
-			step_run(run, step, clean, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
-				 result);
+			struct stepping stepping = { run, step, clean, result };
+			const int64_t start = proc_clock_ms();
+			if (step_run(&stepping, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
+				     &result->fault) < 0)
+				result->outcome = UPGRADE_FAILED;
+			result->elapsed_ms = (unsigned)(proc_clock_ms() - start);
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && result->findings[k].severity != UPGRADE_HIGH;

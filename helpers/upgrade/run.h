@@ -4,7 +4,7 @@
  * Promise: a step that hangs, crashes or is killed costs its bound and fails alone; nothing it does to its memory or
  * its descriptors reaches the next one, so what steps have to tell each other lies in files, and a killed act can be
  * run again.  The whole act has a bound too: a step never gets more than what is left of it, and with nothing left it
- * is not started.  A step's own children die with it (PR_SET_PDEATHSIG in proc/run).
+ * is not started.  A step's own children die with it (proc/child.h).
  *
  * What a step has to say comes back as findings: severity, title, detail and the command that fixes it.  The faults
  * of steps and HIGH findings decide the answer of the act; nothing is printed here (upgrade/show.h makes the text).

@@ -11,8 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	struct tell_listener listener = { .answer = &answer, .pending = { 0 }, .notes = { 0 } };
+	struct tell_listener listener = { .answer = &answer, .notes = { 0 } };
 	TEXT_AUTO out = { 0 };
+	struct proc_message_reader reader = { 0 };
+	struct proc_message message;
+	enum proc_child_answer heard = PROC_CHILD_MORE;
 	struct json j;
 
 	/* A token that no input holds: the first bytes of the input, each one more. */
@@ -22,7 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (size_t at = 0, piece = 1; at < size; at += piece, piece = piece * 2 + 1) {
 		const size_t left = size - at;
-		if (hsm_tell_hear(&listener, data + at, left < piece ? left : piece))
+		proc_message_reader_add(&reader, data + at, left < piece ? left : piece);
+		while (heard == PROC_CHILD_MORE && proc_message_reader_next(&reader, &message) > 0)
+			heard = hsm_tell_hear(&listener, &message);
+		if (heard == PROC_CHILD_ALL)
 			abort();
 	}
 	hsm_table(&answer, &out);
@@ -30,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_object_begin(&j, NULL);
 	hsm_json(&answer, &j);
 	json_object_end(&j);
+	proc_message_reader_done(&reader);
 	hsm_tell_listener_done(&listener);
 	return 0;
 }

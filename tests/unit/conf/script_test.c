@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "conf/script.h"
-#include "proc/run.h"
+#include "proc/child.h"
 #include "random.h"
 
 enum { SCRIPTS = 300 };
@@ -206,8 +206,8 @@ static void assert_marks_run(const struct text *script, size_t marks)
 	assert_int_equal(write(fd, script->bytes, script->length), (ssize_t)script->length);
 	(void)close(fd);
 	const char *const argv[] = { "/bin/bash", path, NULL };
-	const struct proc_run run = { .argv = argv, .root = -1, .input = -1, .deadline_ms = 20000 };
-	assert_int_equal(proc_run(&run, &outcome, &f), 0);
+	const struct proc_child_options run = { .argv = argv, .root = -1, .input = -1, .deadline_ms = 20000 };
+	assert_int_equal(proc_child_run(&run, &outcome, &f), 0);
 	(void)unlink(path);
 	for (size_t i = 0; i < marks; i++)
 		text_add_format(&wanted, "%zu\n", i);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "proc/clock.h"
+#include "proc/interrupt.h"
 #include "proc/interrupt.h"
 
 enum { ROUNDS = 500, PATIENCE_MS = 20000, ENDED_BY_INTERRUPT = 7 };

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "upgrade/run.h"
-#include "proc/clock.h"
-#include "proc/run.h"
+#include "proc/interrupt.h"
+#include "proc/child.h"
 
 static struct settings settings = { .slot_timeout = 60 };
 static int shared[2]; /* a pipe that a step's children keep open as long as they live */
@@ -99,12 +99,12 @@ static int leaves(struct upgrade_act *act, struct fault *f)
 static int tool_hangs(struct upgrade_act *act, struct fault *f)
 {
 	const char *const argv[] = { "/bin/sleep", "1000", NULL };
-	struct proc_run run = PROC_RUN_INIT;
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
 	(void)act;
 	run.argv = argv;
 	run.input = shared[0];
-	return proc_run_expect(&run, f);
+	return proc_child_expect(&run, f);
 }
 
 static struct upgrade_run run_of(unsigned bound_ms)

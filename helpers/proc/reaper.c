@@ -1,7 +1,6 @@
-#include "proc/strays.h"
+#include "proc/reaper.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,8 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/each.h"
 #include "fs/handle.h"
-#include "proc/clock.h"
+#include "proc/interrupt.h"
+
+/* Between two looks at what is about to end. */
+static const struct timespec moment = { .tv_nsec = 500000L };
 
 /* Parent of a process: the second field after the name, which may itself hold blanks and brackets (proc(5)). */
 static pid_t parent_of(int proc, const char *number)
@@ -35,21 +38,21 @@ static pid_t parent_of(int proc, const char *number)
 static int children_visit(void (*visit)(void *context, pid_t child), void *context)
 {
 	FS_AUTO int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = proc >= 0 ? fdopendir(dup(proc)) : NULL;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault ignored = { 0 };
 	const pid_t self = getpid();
 	size_t numbers = 0;
+	int more = fs_each_open(proc, "/proc", &each, &ignored) < 0 ? -1 : 1;
 
-	if (listing == NULL)
-		return -1;
-	for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
-		if (!isdigit((unsigned char)entry->d_name[0]))
+	while (more > 0 && (more = fs_each_next(&each, &entry, &ignored)) > 0) {
+		if (!isdigit((unsigned char)entry.name[0]))
 			continue;
 		numbers++;
-		if (parent_of(proc, entry->d_name) == self)
-			visit(context, (pid_t)strtol(entry->d_name, NULL, 10));
+		if (parent_of(proc, entry.name) == self)
+			visit(context, (pid_t)strtol(entry.name, NULL, 10));
 	}
-	(void)closedir(listing);
-	return numbers > 0 ? 0 : -1;
+	return more == 0 && numbers > 0 ? 0 : -1;
 }
 
 /* The usual case costs one system call: nobody at all is our child. */
@@ -62,23 +65,23 @@ static bool any_child(void)
 
 static void remember(void *context, pid_t child)
 {
-	struct proc_strays *strays = context;
+	struct proc_reaper *reaper = context;
 
-	if (strays->before_count < PROC_STRAYS_BEFORE_MAX)
-		strays->before[strays->before_count++] = child;
+	if (reaper->before_count < PROC_REAPER_BEFORE_MAX)
+		reaper->before[reaper->before_count++] = child;
 }
 
-void proc_strays_begin(struct proc_strays *strays)
+void proc_reaper_begin(struct proc_reaper *reaper)
 {
-	*strays = (struct proc_strays){ .was_reaper = 0 };
-	(void)prctl(PR_GET_CHILD_SUBREAPER, &strays->was_reaper, 0, 0, 0);
+	*reaper = (struct proc_reaper){ .was_reaper = 0 };
+	(void)prctl(PR_GET_CHILD_SUBREAPER, &reaper->was_reaper, 0, 0, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (any_child())
-		(void)children_visit(remember, strays);
+		(void)children_visit(remember, reaper);
 }
 
 struct sweep {
-	const struct proc_strays *strays;
+	const struct proc_reaper *reaper;
 	unsigned met, killed;
 };
 
@@ -87,8 +90,8 @@ static void sweep_one(void *context, pid_t child)
 	struct sweep *sweep = context;
 	int status;
 
-	for (size_t i = 0; i < sweep->strays->before_count; i++)
-		if (sweep->strays->before[i] == child)
+	for (size_t i = 0; i < sweep->reaper->before_count; i++)
+		if (sweep->reaper->before[i] == child)
 			return;
 	sweep->met++;
 	(void)kill(child, SIGKILL);
@@ -97,25 +100,33 @@ static void sweep_one(void *context, pid_t child)
 		sweep->killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-unsigned proc_strays_end(struct proc_strays *strays, int64_t deadline_ms, bool *ret_left)
+unsigned proc_reaper_end(struct proc_reaper *reaper, int64_t deadline, bool *ret_left)
 {
-	struct sweep sweep = { .strays = strays };
+	struct sweep sweep = { .reaper = reaper };
 
 	*ret_left = false;
 	while (any_child()) {
-		const struct timespec pause = { .tv_nsec = 500000L };
 		sweep.met = 0;
 		if (children_visit(sweep_one, &sweep) < 0)
 			*ret_left = true;
 		/* An orphan comes to us only once its parent is gone, so one round without any is the end. */
 		if (sweep.met == 0 || *ret_left)
 			break;
-		if (proc_clock_ms() >= deadline_ms) {
+		if (proc_clock_ms() >= deadline) {
 			*ret_left = true;
 			break;
 		}
-		(void)nanosleep(&pause, NULL);
+		(void)nanosleep(&moment, NULL);
 	}
-	(void)prctl(PR_SET_CHILD_SUBREAPER, strays->was_reaper != 0 ? 1UL : 0UL, 0, 0, 0);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, reaper->was_reaper != 0 ? 1UL : 0UL, 0, 0, 0);
 	return sweep.killed;
+}
+
+pid_t proc_reaper_wait(pid_t pid, int64_t deadline, int *ret_status)
+{
+	pid_t ended;
+
+	while ((ended = waitpid(pid, ret_status, WNOHANG)) == 0 && proc_clock_ms() < deadline)
+		(void)nanosleep(&moment, NULL);
+	return ended;
 }
