@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/number.h"
 
 void option_list_done(struct option_list *list)
@@ -13,10 +14,8 @@ void option_list_done(struct option_list *list)
 
 int option_list_add(struct option_list *list, const char *item, struct fault *f)
 {
-	const char **grown = realloc(list->items, (list->count + 1) * sizeof(*grown));
-	if (grown == NULL)
+	if (!ARRAY_GROW(list->items, list->count))
 		return fault_memory(f);
-	list->items = grown;
 	list->items[list->count++] = item;
 	return 0;
 }
