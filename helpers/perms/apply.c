@@ -2,9 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
 #include "fs/trail.h"
+#include "okv/labels.h"
 #include "perms/entry.h"
 
 static struct perms_record directed(const struct perms_record *record, enum perms_direction direction)
@@ -146,13 +152,64 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 	return r;
 }
 
+/* The paths of the journal, each ended by NUL, in a file without a name. */
+static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault *f)
+{
+	enum { BLOCK_SIZE = 64 * 1024 };
+	static const char name[] = "labels.new";
+	TEXT_AUTO block = { 0 };
+	struct perms_record record;
+	int r;
+
+	FS_AUTO int fd = openat(journal->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || unlinkat(journal->dir, name, 0) < 0)
+		return fault_errno(f, errno, "cannot write the list of what to label");
+	if (perms_journal_rewind(journal, f) < 0)
+		return -1;
+	while ((r = perms_journal_next(journal, &record, f)) > 0) {
+		text_add(&block, record.path, strlen(record.path) + 1);
+		if (block.length < BLOCK_SIZE)
+			continue;
+		if (text_check(&block, f) < 0 || fs_write(fd, name, block.bytes, block.length, f) < 0)
+			return -1;
+		text_reset(&block);
+	}
+	if (r < 0 || text_check(&block, f) < 0 || fs_write(fd, name, text_string(&block), block.length, f) < 0)
+		return -1;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return fault_system(f, errno, "cannot read the list of what to label");
+	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+/* Where SELinux is enabled for the tree (its selinuxfs is mounted), exactly the entries of the journal. */
+static int labels_restore(int root, struct perms_journal *journal, struct report *report, struct perms_tally *tally,
+			  struct fault *f)
+{
+	FS_AUTO int list = -1;
+	struct fault trouble = { 0 };
+	bool enabled;
+
+	if (fs_existence(root, "/sys/fs/selinux/enforce", &enabled, f) < 0)
+		return -1;
+	if (!enabled)
+		return 0;
+	if (paths_write(journal, &list, f) < 0)
+		return -1;
+	if (okv_labels_restore(root, list, &trouble) < 0) {
+		tally->failed++;
+		report_say(report, REPORT_WARNING, "SELinux is enabled, but %s: labels stay as they are", trouble.text);
+	}
+	return 0;
+}
+
 int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
 		const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(root, journal, direction, round, output, tally, f) < 0)
 			return -1;
-	return 0;
+	return labels_restore(root, journal, output->report, tally, f);
 }
 
 /* Is the entry the recorded one, and not as it is to be? */

@@ -8,6 +8,9 @@
  *
  * May be repeated: entries that are as they should be are passed over, so a run that was killed is finished by the same
  * call.  Each entry that could not be changed is told as a warning and counted; the rest is still done.
+ *
+ * At last, where SELinux is enabled for the tree, the tree's own restorecon(8) goes over exactly these entries; that it
+ * is not there or fails is a warning, and counts as failed.
  */
 #ifndef OKV_PERMS_APPLY_H
 #define OKV_PERMS_APPLY_H

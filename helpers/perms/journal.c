@@ -1,6 +1,5 @@
 #include "perms/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,16 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/number.h"
 #include "conf/settings.h"
+#include "fs/each.h"
 #include "fs/handle.h"
-#include "fs/read.h"
 #include "fs/root.h"
 
 #define JOURNAL_DIR  SETTINGS_VAR "/repair"
 #define JOURNAL_HEAD "okv-luna repair journal 1"
 
-enum { BLOCK_SIZE = 64 * 1024, LINE_LIMIT = 1024 * 1024 };
+enum { PERMISSION_BITS = 07777, NANOSECONDS = 1000000000 };
 
 static const char *const endings[] = {
 	[PERMS_JOURNAL_BEGUN] = ".begun", [PERMS_JOURNAL_DONE] = ".done", [PERMS_JOURNAL_BACK] = ".back"
@@ -28,9 +28,12 @@ enum { STATE_COUNT = sizeof(endings) / sizeof(endings[0]) };
 
 void perms_journal_done(struct perms_journal *j)
 {
-	fs_close(&j->fd);
+	if (j->file != NULL)
+		(void)fclose(j->file);
+	j->file = NULL;
 	fs_close(&j->dir);
-	text_done(&j->block);
+	free(j->line);
+	j->line = NULL;
 }
 
 static void name_of(uint64_t number, enum perms_journal_state state, char ret_name[PERMS_JOURNAL_NAME_MAX])
@@ -65,18 +68,16 @@ static bool name_parse(const char *name, uint64_t *ret_number, enum perms_journa
 static int newest_find(int dir, unsigned states, uint64_t below, uint64_t *ret_number,
 		       enum perms_journal_state *ret_state, size_t *ret_count, struct fault *f)
 {
-	FS_AUTO int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = again >= 0 ? fdopendir(again) : NULL;
-	if (stream == NULL)
-		return fault_system(f, errno, "cannot read directory '%s'", JOURNAL_DIR);
-	(void)fs_take(&again);
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int more = fs_each_open(dir, JOURNAL_DIR, &each, f) < 0 ? -1 : 1;
 
 	*ret_count = 0;
 	*ret_number = 0;
-	for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
 		uint64_t number;
 		enum perms_journal_state state;
-		if (!name_parse(entry->d_name, &number, &state) || (states & 1U << state) == 0 || number >= below)
+		if (!name_parse(entry.name, &number, &state) || (states & 1U << state) == 0 || number >= below)
 			continue;
 		(*ret_count)++;
 		if (number >= *ret_number) {
@@ -84,14 +85,151 @@ static int newest_find(int dir, unsigned states, uint64_t below, uint64_t *ret_n
 			*ret_state = state;
 		}
 	}
-	(void)closedir(stream);
-	return 0;
+	return more;
 }
 
 enum {
 	STATES_ALL = (1U << STATE_COUNT) - 1,
 	STATES_UNFINISHED = 1U << PERMS_JOURNAL_BEGUN | 1U << PERMS_JOURNAL_BACK,
 };
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+	char letter;
+	mode_t type;
+} types[] = {
+	{ 'f', S_IFREG },  { 'd', S_IFDIR }, { 'l', S_IFLNK }, { 'p', S_IFIFO },
+	{ 's', S_IFSOCK }, { 'c', S_IFCHR }, { 'b', S_IFBLK },
+};
+
+enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
+
+static bool escaped(unsigned char c)
+{
+	return c < ' ' || c == '\\' || c == 0x7f;
+}
+
+void perms_record_print(const struct perms_record *record, struct text *out)
+{
+	const struct perms_owned *from = &record->from, *to = &record->to;
+	const struct timespec *modified = &record->modified, *changed = &record->changed;
+	size_t which = 0;
+
+	while (which < TYPE_COUNT - 1 && types[which].type != record->type)
+		which++;
+	/* Before 1970 is a state of a clock, not a time of use to anybody. */
+	text_add_format(out, "%c %ju %ju %u %u %04o %u %u %04o %jd.%09ld %jd.%09ld ", types[which].letter,
+			(uintmax_t)record->device, (uintmax_t)record->inode, from->uid, from->gid, (unsigned)from->mode,
+			to->uid, to->gid, (unsigned)to->mode, modified->tv_sec > 0 ? (intmax_t)modified->tv_sec : 0,
+			modified->tv_nsec, changed->tv_sec > 0 ? (intmax_t)changed->tv_sec : 0, changed->tv_nsec);
+	for (const char *path = record->path; *path != '\0'; path++) {
+		char hex[HEX_SIZE(1)];
+
+		if (!escaped((unsigned char)*path)) {
+			text_add_char(out, *path);
+			continue;
+		}
+		hex_encode(path, 1, hex);
+		text_add_format(out, "\\x%s", hex);
+	}
+	text_add_char(out, '\n');
+}
+
+/* Digits up to `end`, which is passed over too. */
+static bool number_take(char **at, unsigned base, uint64_t most, char end, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	const char *start = *at;
+
+	for (; **at != end; (*at)++) {
+		const unsigned digit = (unsigned)(unsigned char)**at - '0';
+		if (digit >= base || value > (most - digit) / base)
+			return false;
+		value = value * base + digit;
+	}
+	if (*at == start)
+		return false;
+	(*at)++;
+	*ret_value = value;
+	return true;
+}
+
+static bool owned_take(char **at, struct perms_owned *ret_owned)
+{
+	uint64_t uid, gid, mode;
+
+	/* The last number is "leave it" to chown(2) and nobody's id. */
+	if (!number_take(at, 10, UINT32_MAX - 1, ' ', &uid) || !number_take(at, 10, UINT32_MAX - 1, ' ', &gid) ||
+	    !number_take(at, 8, PERMISSION_BITS, ' ', &mode))
+		return false;
+	*ret_owned = (struct perms_owned){ .uid = (uid_t)uid, .gid = (gid_t)gid, .mode = (mode_t)mode };
+	return true;
+}
+
+static bool time_take(char **at, struct timespec *ret_time)
+{
+	uint64_t seconds, nanoseconds;
+
+	if (!number_take(at, 10, INT64_MAX, '.', &seconds) || !number_take(at, 10, NANOSECONDS - 1, ' ', &nanoseconds))
+		return false;
+	*ret_time = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = (long)nanoseconds };
+	return true;
+}
+
+/* Unescapes in place and judges: absolute, no empty component, no "." or "..". */
+static bool path_take(char *path)
+{
+	char *to = path;
+
+	for (const char *at = path; *at != '\0';) {
+		if (*at != '\\') {
+			if (escaped((unsigned char)*at))
+				return false;
+			*to++ = *at++;
+			continue;
+		}
+		const int high = at[1] == 'x' ? hex_digit(at[2]) : -1;
+		const int low = high >= 0 ? hex_digit(at[3]) : -1;
+		if (low < 0 || !escaped((unsigned char)(high * 16 + low)) || (high == 0 && low == 0))
+			return false;
+		*to++ = (char)(high * 16 + low);
+		at += 4;
+	}
+	*to = '\0';
+	if (path[0] != '/')
+		return false;
+	for (const char *at = path; *at != '\0';) {
+		const size_t length = strcspn(at + 1, "/");
+		if (length == 0 || text_equal(at + 1, length, ".") || text_equal(at + 1, length, ".."))
+			return false;
+		at += length + 1;
+	}
+	return true;
+}
+
+bool perms_record_parse(char *line, struct perms_record *ret_record)
+{
+	struct perms_record record = { 0 };
+	uint64_t device, inode;
+	size_t which = 0;
+
+	while (which < TYPE_COUNT && types[which].letter != line[0])
+		which++;
+	if (which == TYPE_COUNT || line[1] != ' ')
+		return false;
+	char *at = line + 2;
+	if (!number_take(&at, 10, UINT64_MAX, ' ', &device) || !number_take(&at, 10, UINT64_MAX, ' ', &inode) ||
+	    !owned_take(&at, &record.from) || !owned_take(&at, &record.to) || !time_take(&at, &record.modified) ||
+	    !time_take(&at, &record.changed) || !path_take(at))
+		return false;
+	record.type = types[which].type;
+	record.device = (dev_t)device;
+	record.inode = (ino_t)inode;
+	record.path = at;
+	*ret_record = record;
+	return true;
+}
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -116,38 +254,36 @@ int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault 
 
 	char name[PERMS_JOURNAL_NAME_MAX];
 	name_of(j.number, j.state, name);
-	j.fd = openat(j.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (j.fd < 0)
+	FS_AUTO int fd = openat(j.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	j.file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+	if (j.file == NULL)
 		return fault_errno(f, errno, "cannot write the journal '%s/%s'", JOURNAL_DIR, name);
-	text_add_string(&j.block, JOURNAL_HEAD "\n");
+	(void)fs_take(&fd);
+	if (fputs(JOURNAL_HEAD "\n", j.file) < 0)
+		return fault_system(f, errno, "cannot write the repair journal");
 	*ret_journal = j;
 	j = (struct perms_journal)PERMS_JOURNAL_INIT;
 	return 0;
 }
 
-static int block_write(struct perms_journal *j, struct fault *f)
-{
-	if (text_check(&j->block, f) < 0 ||
-	    fs_write(j->fd, "repair journal", text_string(&j->block), j->block.length, f) < 0)
-		return -1;
-	text_reset(&j->block);
-	return 0;
-}
-
 int perms_journal_add(struct perms_journal *j, const struct perms_record *record, struct fault *f)
 {
-	perms_record_print(record, &j->block);
+	TEXT_AUTO line = { 0 };
+
+	perms_record_print(record, &line);
+	if (text_check(&line, f) < 0)
+		return -1;
+	if (fwrite(line.bytes, 1, line.length, j->file) != line.length)
+		return fault_system(f, errno, "cannot write the repair journal");
 	j->count++;
-	return j->block.length >= BLOCK_SIZE ? block_write(j, f) : 0;
+	return 0;
 }
 
 int perms_journal_seal(struct perms_journal *j, struct fault *f)
 {
-	text_add_format(&j->block, "end %zu\n", j->count);
-	if (block_write(j, f) < 0)
-		return -1;
-	if (fsync(j->fd) < 0 || fsync(j->dir) < 0)
-		return fault_system(f, errno, "cannot sync the repair journal");
+	if (fprintf(j->file, "end %zu\n", j->count) < 0 || fflush(j->file) != 0 || fsync(fileno(j->file)) < 0 ||
+	    fsync(j->dir) < 0)
+		return fault_system(f, errno, "cannot write the repair journal");
 	return 0;
 }
 
@@ -201,71 +337,48 @@ int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* 1 and the next line, ended by NUL in place of its line feed; 0 at the end of the file. */
-static int line_next(struct perms_journal *j, char **ret_line, struct fault *f)
+static int line_next(struct perms_journal *j, struct fault *f)
 {
-	for (;;) {
-		char *start = j->block.bytes + j->at;
-		char *feed = j->at < j->block.length ? memchr(start, '\n', j->block.length - j->at) : NULL;
-		if (feed != NULL) {
-			*feed = '\0';
-			j->at = (size_t)(feed + 1 - j->block.bytes);
-			*ret_line = start;
-			return 1;
-		}
-		/* Keep the half line, read more behind it. */
-		const size_t left = j->block.length - j->at;
-		if (left > 0 && j->at > 0)
-			memmove(j->block.bytes, j->block.bytes + j->at, left);
-		j->block.length = left;
-		j->at = 0;
-		if (left > LINE_LIMIT)
-			return fault_refused(f, "a line of the repair journal is too long");
-		if (!text_reserve(&j->block, BLOCK_SIZE))
-			return fault_memory(f);
-		ssize_t got;
-		do
-			got = read(j->fd, j->block.bytes + left, BLOCK_SIZE);
-		while (got < 0 && errno == EINTR);
-		if (got < 0)
-			return fault_system(f, errno, "cannot read the repair journal");
-		if (got == 0)
-			return 0;
-		j->block.length = left + (size_t)got;
-	}
+	errno = 0;
+	const ssize_t length = getline(&j->line, &j->room, j->file);
+	if (length < 0 && !feof(j->file))
+		return fault_system(f, errno, "cannot read the repair journal");
+	if (length <= 0 || j->line[length - 1] != '\n')
+		return 0;
+	j->line[length - 1] = '\0';
+	return 1;
 }
 
 int perms_journal_rewind(struct perms_journal *j, struct fault *f)
 {
-	if (lseek(j->fd, 0, SEEK_SET) < 0)
+	if (fseek(j->file, 0, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read the repair journal");
-	text_reset(&j->block);
-	j->at = 0;
 	j->ended = false;
 	j->count = 0;
-	char *head;
-	const int r = line_next(j, &head, f);
+	const int r = line_next(j, f);
 	if (r < 0)
 		return -1;
-	return r == 1 && strcmp(head, JOURNAL_HEAD) == 0 ? 0 : fault_refused(f, "it does not begin as a journal does");
+	return r == 1 && strcmp(j->line, JOURNAL_HEAD) == 0 ? 0
+							    : fault_refused(f, "it does not begin as a journal does");
 }
 
 int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record, struct fault *f)
 {
+	uint64_t count;
+
 	if (j->ended)
 		return 0;
-	char *line;
-	const int r = line_next(j, &line, f);
+	const int r = line_next(j, f);
 	if (r <= 0)
 		return r < 0 ? -1 : fault_refused(f, "the repair journal has no end");
-	if (text_starts(line, "end ")) {
-		uint64_t count;
-		if (number_parse(line + 4, "its count", 0, SIZE_MAX, &count, f) < 0 || count != j->count)
+	if (text_starts(j->line, "end ")) {
+		if (number_parse(j->line + 4, "its count", 0, SIZE_MAX, &count, f) < 0 || count != j->count)
 			return fault_refused(f, "the repair journal does not add up");
 		j->ended = true;
 		return 0;
 	}
 	j->count++;
-	if (!perms_record_parse(line, ret_record))
+	if (!perms_record_parse(j->line, ret_record))
 		return fault_refused(f, "line %zu of the repair journal is damaged", j->count + 1);
 	return 1;
 }
@@ -309,12 +422,17 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 			return 0;
 		char name[PERMS_JOURNAL_NAME_MAX];
 		name_of(j.number, j.state, name);
-		if (fs_file_open_at(j.dir, name, O_RDONLY, &j.fd, NULL, f) < 0)
+		FS_AUTO int fd = -1;
+		if (fs_file_open_at(j.dir, name, O_RDONLY, &fd, NULL, f) < 0)
 			return -1;
-		if (sealed(j.fd))
-			break;
-		fs_close(&j.fd);
 		below = j.number;
+		if (!sealed(fd))
+			continue;
+		j.file = fdopen(fd, "r");
+		if (j.file == NULL)
+			return fault_memory(f);
+		(void)fs_take(&fd);
+		break;
 	}
 	if (perms_journal_rewind(&j, f) < 0)
 		return fault_prefix(f, "journal %08" PRIu64 ": ", j.number);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/fault.h"
@@ -56,18 +57,18 @@ enum perms_journal_state { PERMS_JOURNAL_BEGUN, PERMS_JOURNAL_DONE, PERMS_JOURNA
 
 struct perms_journal {
 	int dir; /* SETTINGS_VAR/repair */
-	int fd;
+	FILE *file;
 	uint64_t number;
 	enum perms_journal_state state;
-	size_t count;      /* records written */
-	struct text block; /* bytes written but not yet handed to the kernel, or read and not yet used */
-	size_t at;         /* in block, when reading */
+	size_t count; /* records written, or read */
+	char *line;   /* owned; the one read last */
+	size_t room;  /* of line */
 	bool ended;
 };
 
 #define PERMS_JOURNAL_INIT \
 	{ \
-		.dir = -1, .fd = -1, .block = { 0 } \
+		.dir = -1, .file = NULL, .line = NULL \
 	}
 #define PERMS_JOURNAL_AUTO __attribute__((cleanup(perms_journal_done))) struct perms_journal
 

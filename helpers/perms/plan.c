@@ -7,7 +7,6 @@
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
-#include "perms/parents.h"
 
 /* What stands in a plan for all its walks. */
 struct planner {
@@ -15,9 +14,60 @@ struct planner {
 	struct perms_tally *tally;
 	const struct policy *policy;
 	const struct policy *limits;
-	gid_t from, to; /* of a plan by group */
-	struct perms_parents parents;
+	gid_t from, to;      /* of a plan by group */
+	struct text parents; /* paths of directories looked at, each ended by NUL */
 };
+
+static bool seen_before(struct text *seen, const char *path, size_t length)
+{
+	for (size_t at = 0; at < seen->length; at += strlen(seen->bytes + at) + 1)
+		if (text_equal(path, length, seen->bytes + at))
+			return true;
+	text_add(seen, path, length);
+	text_add_char(seen, '\0');
+	return false;
+}
+
+/* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
+static void directory_check(const struct planner *p, const char *path, const struct stat *status)
+{
+	const mode_t writers = status->st_mode & (S_IWGRP | S_IWOTH);
+	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
+
+	if (status->st_uid != 0) {
+		p->tally->parents++;
+		report_say(p->plan->report, REPORT_WARNING,
+			   "'%s' belongs to user id %lu, who can exchange what lies below; fix: chown root '%s'",
+			   SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
+		return;
+	}
+	if (writers == 0 || group_of_root || (status->st_mode & S_ISVTX) != 0)
+		return;
+	p->tally->parents++;
+	report_say(p->plan->report, REPORT_WARNING,
+		   "'%s' can be written by others (mode %04o), who can exchange what lies below; fix: chmod go-w '%s'",
+		   SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
+}
+
+/* Each directory above `path` up to the root, once in a plan.  A sticky one of root is no danger to root's entries. */
+static void parents_check(struct planner *p, const char *path)
+{
+	for (const char *slash = strrchr(path, '/'); slash != NULL;) {
+		const size_t length = slash > path ? (size_t)(slash - path) : 1;
+		if (seen_before(&p->parents, path, length))
+			return;
+
+		TEXT_AUTO above = { 0 };
+		struct fault ignored = { 0 };
+		struct stat status;
+		text_add(&above, path, length);
+		FS_AUTO int dir = -1;
+		if (fs_dir_open(p->plan->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
+		    fstat(dir, &status) == 0)
+			directory_check(p, text_string(&above), &status);
+		slash = slash > path ? memrchr(path, '/', length) : NULL;
+	}
+}
 
 /* Where a directory lies, in the policy and in the limits. */
 struct spot {
@@ -178,7 +228,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	const bool moded = policy_target(p->policy, &spot.place, &now, &target);
 	p->tally->entries++;
 	if (directory && !moded)
-		perms_parent_judge(entry->path, status, p->plan->report, p->tally);
+		directory_check(p, entry->path, status);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
@@ -252,7 +302,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	char leaf[FS_NAME_SIZE];
 	struct fault trouble = { 0 };
 
-	perms_parents_look(&p->parents, p->plan->root, start, p->plan->report, p->tally);
+	parents_check(p, start);
 	const int r = start_open(p, start, &dir, leaf, f);
 	if (r <= 0)
 		return r;
@@ -291,9 +341,7 @@ static void spot_above(const struct planner *p, const char *start, struct spot *
 int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
 		      struct perms_tally *tally, struct fault *f)
 {
-	struct planner p = {
-		.plan = plan, .tally = tally, .policy = policy, .limits = limits, .parents = { .seen = { 0 } }
-	};
+	struct planner p = { .plan = plan, .tally = tally, .policy = policy, .limits = limits };
 	const struct fs_walk walk = {
 		.context = &p,
 		.state_size = sizeof(struct spot),
@@ -320,7 +368,7 @@ int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy
 	}
 	for (size_t i = 0; i < policy->count; i++)
 		free(starts[i]);
-	text_done(&p.parents.seen);
+	text_done(&p.parents);
 	return r;
 }
 
@@ -349,7 +397,7 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
 		     struct perms_tally *tally, struct fault *f)
 {
-	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to, .parents = { .seen = { 0 } } };
+	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to };
 	const struct fs_walk walk = { .context = &p, .visit = group_visit, .miss = miss };
 	int r = 0;
 
@@ -362,6 +410,6 @@ int perms_plan_group(const struct perms_plan *plan, const char *const *paths, si
 		if (!again)
 			r = start_walk(&p, paths[i], NULL, &walk, f);
 	}
-	text_done(&p.parents.seen);
+	text_done(&p.parents);
 	return r;
 }

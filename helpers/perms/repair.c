@@ -1,13 +1,178 @@
 #include "perms/repair.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/text.h"
+#include "conf/accounts.h"
+#include "conf/policy.h"
+#include "fs/each.h"
 #include "fs/handle.h"
+#include "fs/read.h"
 #include "fs/root.h"
 #include "perms/apply.h"
 #include "perms/journal.h"
-#include "perms/label.h"
 #include "perms/plan.h"
-#include "perms/rules.h"
+
+/* --- the policy --------------------------------------------------------------------------------------------------- */
+
+enum { POLICY_FILE_MAX = 256 * 1024, LOCAL_FILES_MAX = 256 };
+
+/* The account files, and what is still missing in them. */
+struct known {
+	const struct text *passwd, *group;
+	const char *to_come; /* name of the group that is going to be made, or NULL */
+};
+
+static bool user_find(void *context, const char *name, uid_t *ret_uid)
+{
+	const struct known *known = context;
+	struct accounts_user user;
+
+	if (!accounts_user_find(known->passwd, name, &user))
+		return false;
+	*ret_uid = user.uid;
+	return true;
+}
+
+static bool group_find(void *context, const char *name, gid_t *ret_gid)
+{
+	const struct known *known = context;
+
+	if (accounts_group_find(known->group, name, ret_gid))
+		return true;
+	if (known->to_come == NULL || strcmp(name, known->to_come) != 0)
+		return false;
+	*ret_gid = PERMS_GID_TO_COME;
+	return true;
+}
+
+struct reader {
+	int root;
+	const char *phase;
+	const struct policy_setting *settings;
+	const struct policy_accounts *accounts;
+	struct policy *policy;
+};
+
+static int file_add(const struct reader *reader, const char *path, struct fault *f)
+{
+	TEXT_AUTO bytes = { 0 };
+	struct stat status;
+
+	if (fs_read_file(reader->root, path, FS_FOLLOW_TRUSTED, POLICY_FILE_MAX, &bytes, &status, f) < 0)
+		return -1;
+	/* Who can write it could have root give away any file of the system. */
+	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return fault_refused(f,
+				     "policy '%s' can be written by others than root; fix it with: "
+				     "chown root:root '%s' && chmod go-w '%s'",
+				     SHOWN(path), SHOWN(path), SHOWN(path));
+	return policy_parse(reader->policy, path, text_string(&bytes), bytes.length, reader->settings, reader->accounts,
+			    f);
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Is that a file of the administrator's that counts for the phase? */
+static bool local_counts(const char *name, const char *phase)
+{
+	static const char *const phases[] = { "pre-upgrade", "post-upgrade" };
+
+	if (name[0] == '.' || !text_ends(name, ".conf"))
+		return false;
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		char ending[32];
+		(void)snprintf(ending, sizeof(ending), ".%s.conf", phases[i]);
+		if (text_ends(name, ending))
+			return strcmp(phase, phases[i]) == 0;
+	}
+	return true;
+}
+
+/* The names of the administrator's files, sorted; those that are there are the caller's to free, also on failure. */
+static int local_list(int dir, const char *phase, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count, struct fault *f)
+{
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int more = fs_each_open(dir, SETTINGS_POLICY_LOCAL, &each, f) < 0 ? -1 : 1;
+
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
+		if (!local_counts(entry.name, phase))
+			continue;
+		if (*ret_count == LOCAL_FILES_MAX)
+			return fault_refused(f, "more than %d files in '%s'", LOCAL_FILES_MAX, SETTINGS_POLICY_LOCAL);
+		if ((ret_names[*ret_count] = strdup(entry.name)) == NULL)
+			return fault_memory(f);
+		(*ret_count)++;
+	}
+	qsort(ret_names, *ret_count, sizeof(ret_names[0]), name_compare);
+	return more;
+}
+
+static int local_add(const struct reader *reader, struct fault *f)
+{
+	char *names[LOCAL_FILES_MAX];
+	size_t count = 0;
+	struct fault trouble = { 0 };
+	FS_AUTO int dir = -1;
+
+	if (fs_dir_open(reader->root, SETTINGS_POLICY_LOCAL, FS_FOLLOW_TRUSTED, &dir, &trouble) < 0) {
+		if (trouble.kind == FAULT_ABSENT)
+			return 0;
+		*f = trouble;
+		return -1;
+	}
+	int r = local_list(dir, reader->phase, names, &count, f);
+	for (size_t i = 0; i < count; i++) {
+		TEXT_AUTO path = { 0 };
+		text_add_format(&path, "%s/%s", SETTINGS_POLICY_LOCAL, names[i]);
+		if (r == 0)
+			r = text_check(&path, f) < 0 ? -1 : file_add(reader, text_string(&path), f);
+		free(names[i]);
+	}
+	return r;
+}
+
+/*
+ * First the profile's file for the phase, then the administrator's.  `group_to_come`: the HSM group may be missing from
+ * etc/group and is then PERMS_GID_TO_COME.
+ */
+static int policy_read(const struct perms_request *request, bool group_to_come, struct policy *policy, struct fault *f)
+{
+	const struct settings *settings = request->settings;
+	const char *profile = request->profile != NULL ? request->profile : settings->profile;
+	const struct policy_setting names[] = {
+		{ "CLIENT_DIR", settings->client_dir }, { "CHRYSTOKI_CONF", settings->chrystoki_conf },
+		{ "HSM_GROUP", settings->hsm_group },   { "OKV_USER", settings->okv_user },
+		{ "OKV_GROUP", settings->okv_group },   { NULL, NULL },
+	};
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO path = { 0 };
+	struct known known = { &passwd, &group, group_to_come ? settings->hsm_group : NULL };
+	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
+	const struct reader reader = { request->root, request->phase, names, &accounts, policy };
+
+	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, request->phase);
+	if (text_check(&path, f) < 0 ||
+	    fs_read_file(reader.root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
+	    fs_read_file(reader.root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+		return -1;
+	if (file_add(&reader, text_string(&path), f) < 0)
+		return f->kind != FAULT_ABSENT || fs_exists(reader.root, text_string(&path))
+			       ? -1
+			       : fault_absent(f, "there is no policy '%s'; reinstall the package okv-luna-hooks",
+					      SHOWN(text_string(&path)));
+	return local_add(&reader, f);
+}
+
+/* --- carrying out ------------------------------------------------------------------------------------------------- */
 
 /* What a plan's finds go to: a journal that begins with the first of them, or only a report. */
 struct run {
@@ -44,8 +209,7 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 static int journal_carry_out(int root, struct perms_journal *journal, enum perms_direction direction,
 			     const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
-	if (perms_apply(root, journal, direction, output, tally, f) < 0 ||
-	    perms_labels_restore(root, journal, output->report, tally, f) < 0)
+	if (perms_apply(root, journal, direction, output, tally, f) < 0)
 		return -1;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
@@ -142,10 +306,7 @@ static int limits_read(const struct perms_request *request, const struct policy 
 static int prepare(const struct perms_request *request, bool group_to_come, struct policy *policy,
 		   struct policy *limits, struct fault *f)
 {
-	const char *profile = request->profile != NULL ? request->profile : request->settings->profile;
-
-	if (client_check(request, f) < 0 ||
-	    perms_rules_read(request->root, request->settings, profile, request->phase, group_to_come, policy, f) < 0)
+	if (client_check(request, f) < 0 || policy_read(request, group_to_come, policy, f) < 0)
 		return -1;
 	return limits_read(request, policy, limits, f);
 }

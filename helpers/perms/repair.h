@@ -19,7 +19,9 @@
  * The caller holds the lock (cmd_lock) when it asks for PERMS_APPLY.
  *
  * Profiles and phases name the policy file, SETTINGS_POLICY/PROFILE/PHASE.conf below the root; then come the
- * administrator's *.conf of SETTINGS_POLICY_LOCAL in order of their names (conf/policy.h has the grammar).
+ * administrator's *.conf of SETTINGS_POLICY_LOCAL in the order of their names, NAME.pre-upgrade.conf and
+ * NAME.post-upgrade.conf for that phase only (conf/policy.h has the grammar).  A file that others than root could write
+ * is FAULT_REFUSED, as is any flaw, by file and line.
  */
 #ifndef OKV_PERMS_REPAIR_H
 #define OKV_PERMS_REPAIR_H

@@ -1,6 +1,10 @@
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "base/text.h"
 #include "conf/settings.h"
 #include "perms/journal.h"
-#include "unit.h"
+#include "unit_seccomp.h"
 
 static int root = -1;
 
@@ -144,6 +148,101 @@ static void a_damaged_one_is_refused(void **state)
 	}
 }
 
+static int look(void *context)
+{
+	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+	struct fault f = { 0 };
+	bool found;
+
+	(void)context;
+	return perms_journal_open(root, true, &j, &found, &f) < 0 && f.errnum == EIO ? 0 : 1;
+}
+
+static void a_directory_that_cannot_be_read_to_its_end_may_hold_one(void **state)
+{
+	(void)state;
+	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
+
+	written(&j, 0);
+	assert_int_equal(unit_with_denied(SYS_getdents64, EIO, look, NULL), 0);
+}
+
+static const struct perms_record sample = {
+	.path = "/a b/\\x\n\x7f\xc3\xa9",
+	.type = S_IFDIR,
+	.device = 0xfd00,
+	.inode = 18446744073709551615U,
+	.from = { .uid = 0, .gid = 4294967294U, .mode = 07777 },
+	.to = { .uid = 54321, .gid = 986, .mode = 0 },
+	.modified = { .tv_sec = 1700000000, .tv_nsec = 1 },
+	.changed = { .tv_sec = 0, .tv_nsec = 999999999 },
+};
+
+static bool parse(const char *line, struct perms_record *ret_record)
+{
+	static char copy[4096];
+
+	strncpy(copy, line, sizeof(copy) - 1);
+	return perms_record_parse(copy, ret_record);
+}
+
+static void one_line_per_entry_reads_back_as_it_was(void **state)
+{
+	(void)state;
+	TEXT_AUTO line = { 0 };
+	struct perms_record back;
+
+	perms_record_print(&sample, &line);
+	assert_string_equal(text_string(&line),
+			    "d 64768 18446744073709551615 0 4294967294 7777 54321 986 0000 1700000000.000000001 "
+			    "0.999999999 /a b/\\x5cx\\x0a\\x7f\xc3\xa9\n");
+	line.bytes[line.length - 1] = '\0';
+	assert_true(parse(line.bytes, &back));
+	assert_string_equal(back.path, sample.path);
+	assert_int_equal(back.type, sample.type);
+	assert_int_equal(back.device, sample.device);
+	assert_int_equal(back.inode, sample.inode);
+	assert_memory_equal(&back.from, &sample.from, sizeof(back.from));
+	assert_memory_equal(&back.to, &sample.to, sizeof(back.to));
+	assert_int_equal(back.modified.tv_sec, sample.modified.tv_sec);
+	assert_int_equal(back.changed.tv_nsec, sample.changed.tv_nsec);
+}
+
+static void what_a_journal_holds_is_checked_field_by_field(void **state)
+{
+	(void)state;
+	static const char *const bad[] = {
+		"",
+		"d",
+		"x 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 ",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 a",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a/",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a//b",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a/../b",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /.",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a\\x2e",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a\\x00",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a\\xA0",
+		"f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a\\",
+		"f 1 2 0 0 0648 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 0 0 17777 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 4294967295 0 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 0 4294967295 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 -1 0 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1  0 0 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 18446744073709551616 0 0 0644 0 0 0644 1.000000000 1.000000000 /a",
+		"f 1 2 0 0 0644 0 0 0644 1 1.000000000 /a",
+		"f 1 2 0 0 0644 0 0 0644 1.1000000000 1.000000000 /a",
+	};
+	struct perms_record ignored;
+
+	assert_true(parse("f 1 2 0 0 0644 0 0 0644 1.000000000 1.000000000 /a", &ignored));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (parse(bad[i], &ignored))
+			fail_msg("taken: %s", bad[i]);
+}
+
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
@@ -153,6 +252,9 @@ int main(void)
 		in_scratch(one_that_was_not_sealed_does_not_count_and_goes_with_the_next),
 		in_scratch(the_newest_is_found_and_marked_and_the_oldest_ones_go),
 		in_scratch(a_damaged_one_is_refused),
+		in_scratch(a_directory_that_cannot_be_read_to_its_end_may_hold_one),
+		cmocka_unit_test(one_line_per_entry_reads_back_as_it_was),
+		cmocka_unit_test(what_a_journal_holds_is_checked_field_by_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,10 @@
+#include <errno.h>
+#include <sys/syscall.h>
+
 #include "base/text.h"
+#include "fs/root.h"
 #include "perms/repair.h"
-#include "unit.h"
+#include "unit_seccomp.h"
 
 enum { OLD = 986, NEW = 1002 };
 
@@ -126,6 +130,37 @@ static void a_file_with_a_second_name_is_counted_and_the_rest_is_done(void **sta
 	assert_int_equal(perms_verdict(&fine, PERMS_CHECK, &f), 0);
 }
 
+/* The administrator's policies are the only directory that perms_ready reads. */
+static int ready(void *context)
+{
+	struct settings settings = { 0 };
+	struct fault f = { 0 };
+
+	(void)context;
+	if (settings_init(&settings, &f) < 0)
+		return 2;
+	const struct perms_request request = { .root = root, .settings = &settings, .phase = "post-upgrade" };
+	const int r = perms_ready(&request, &f);
+	settings_done(&settings);
+	return r == 0 ? 0 : f.errnum == EIO ? 1 : 3;
+}
+
+static void policies_that_cannot_be_read_to_their_end_are_not_taken_for_all(void **state)
+{
+	static const char *const directories[] = { "/usr/safenet/lunaclient", SETTINGS_POLICY "/guide",
+						   SETTINGS_POLICY_LOCAL, "/etc" };
+	struct fault f = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		assert_int_equal(fs_dirs_make(root, directories[i], 0755, FS_NOFOLLOW, &f), 0);
+	unit_write(root, "etc/passwd", "", 0644);
+	unit_write(root, "etc/group", "", 0644);
+	unit_write(root, "." SETTINGS_POLICY "/guide/post-upgrade.conf", "z /a 0644\n", 0644);
+	assert_int_equal(ready(NULL), 0);
+	assert_int_equal(unit_with_denied(SYS_getdents64, EIO, ready, NULL), 1);
+}
+
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
@@ -135,6 +170,7 @@ int main(void)
 		in_scratch(a_plan_counts_and_changes_nothing),
 		in_scratch(it_can_be_undone),
 		in_scratch(a_file_with_a_second_name_is_counted_and_the_rest_is_done),
+		in_scratch(policies_that_cannot_be_read_to_their_end_are_not_taken_for_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
