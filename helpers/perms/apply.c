@@ -9,7 +9,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "fs/trail.h"
+#include "fs/dircache.h"
 #include "okv/labels.h"
 #include "perms/entry.h"
 
@@ -105,7 +105,7 @@ static bool has_turn(const struct perms_record *record, enum round round, bool *
 	return false;
 }
 
-static int record_set(struct fs_trail *trail, const struct perms_record *record, enum round round,
+static int record_set(struct fs_dircache *cache, const struct perms_record *record, enum round round,
 		      const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	struct fault trouble;
@@ -115,7 +115,7 @@ static int record_set(struct fs_trail *trail, const struct perms_record *record,
 
 	if (!has_turn(record, round, &last))
 		return 0;
-	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &trouble) < 0) {
+	if (fs_dircache_parent(cache, record->path, &dir, &leaf, &open_to_others, &trouble) < 0) {
 		if (trouble.errnum == ENOMEM) {
 			*f = trouble;
 			return -1;
@@ -137,8 +137,8 @@ static int record_set(struct fs_trail *trail, const struct perms_record *record,
 static int round_go(int root, struct perms_journal *journal, enum perms_direction direction, enum round round,
 		    const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
-	/* A new trail for each round: what it knows of directories was true before the last one changed them. */
-	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
+	/* A new cache for each round: what it knows of directories was true before the last one changed them. */
+	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(root);
 	struct perms_record record;
 	int r;
 
@@ -146,7 +146,7 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0) {
 		const struct perms_record turned = directed(&record, direction);
-		if (record_set(&trail, &turned, round, output, tally, f) < 0)
+		if (record_set(&cache, &turned, round, output, tally, f) < 0)
 			return -1;
 	}
 	return r;
@@ -213,7 +213,7 @@ int perms_apply(int root, struct perms_journal *journal, enum perms_direction di
 }
 
 /* Is the entry the recorded one, and not as it is to be? */
-static bool would_change(struct fs_trail *trail, const struct perms_record *record)
+static bool would_change(struct fs_dircache *cache, const struct perms_record *record)
 {
 	struct fault ignored = { 0 };
 	struct stat status;
@@ -221,7 +221,7 @@ static bool would_change(struct fs_trail *trail, const struct perms_record *reco
 	bool open_to_others;
 	int dir;
 
-	if (fs_trail_parent(trail, record->path, &dir, &leaf, &open_to_others, &ignored) < 0 ||
+	if (fs_dircache_parent(cache, record->path, &dir, &leaf, &open_to_others, &ignored) < 0 ||
 	    fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	const struct perms_owned now = perms_owned_of(&status);
@@ -232,7 +232,7 @@ static bool would_change(struct fs_trail *trail, const struct perms_record *reco
 int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
 		  const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
-	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(root);
+	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(root);
 	struct perms_record record;
 	int r;
 
@@ -240,7 +240,7 @@ int perms_foresee(int root, struct perms_journal *journal, enum perms_direction 
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0) {
 		const struct perms_record turned = directed(&record, direction);
-		if (!would_change(&trail, &turned))
+		if (!would_change(&cache, &turned))
 			continue;
 		tally->changed++;
 		perms_change_report(output, &turned);

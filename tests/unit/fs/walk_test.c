@@ -1,7 +1,6 @@
 #include <dirent.h>
 
 #include "base/text.h"
-#include "fs/trail.h"
 #include "fs/walk.h"
 #include "unit.h"
 
@@ -238,60 +237,6 @@ static void more_entries_than_one_block_holds_are_all_seen(void **state)
 	assert_int_equal(seen.directories + seen.untold, seen.untold > 0 ? 1500 : 500);
 }
 
-static void a_trail_gives_the_directory_of_each_path(void **state)
-{
-	(void)state;
-	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(dir);
-	struct fault f = { 0 };
-	static const char *const paths[] = { "/a/b/x", "/a/b/y", "/a/bb/x", "/a/x", "/x", "/a/b/x" };
-	const char *leaf;
-	bool open_to_others;
-	struct stat status, wanted;
-	int at;
-
-	made("a");
-	made("a/b");
-	made("a/bb");
-	assert_int_equal(fchmodat(dir, "a/bb", 0777, 0), 0);
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		if (fs_trail_parent(&trail, paths[i], &at, &leaf, &open_to_others, &f) < 0)
-			fail_msg("%s", f.text);
-		char parent[64] = ".";
-		(void)snprintf(parent + 1, sizeof(parent) - 1, "%s", paths[i]);
-		*strrchr(parent, '/') = '\0';
-		assert_int_equal(fstat(at, &status), 0);
-		assert_int_equal(fstatat(dir, parent, &wanted, 0), 0);
-		assert_int_equal(status.st_ino, wanted.st_ino);
-		assert_string_equal(leaf, strrchr(paths[i], '/') + 1);
-		assert_int_equal(open_to_others, i == 2);
-	}
-	assert_int_equal(fs_trail_parent(&trail, "/a/none/x", &at, &leaf, &open_to_others, &f), -1);
-	assert_int_equal(f.kind, FAULT_ABSENT);
-	assert_int_equal(fs_trail_parent(&trail, "/a/b/x", &at, &leaf, &open_to_others, &f), 0);
-}
-
-static void a_trail_follows_only_links_that_root_alone_could_have_made(void **state)
-{
-	(void)state;
-	FS_TRAIL_AUTO trail = FS_TRAIL_INIT(dir);
-	struct fault f = { 0 };
-	const char *leaf;
-	bool open_to_others;
-	int at;
-
-	made("a");
-	made("a/b");
-	made("open");
-	assert_int_equal(symlinkat("a", dir, "l"), 0);
-	assert_int_equal(symlinkat("../a", dir, "open/l"), 0);
-	assert_int_equal(fs_trail_parent(&trail, "/l/b/x", &at, &leaf, &open_to_others, &f), 0);
-	assert_int_equal(fs_trail_parent(&trail, "/open/l/x", &at, &leaf, &open_to_others, &f), 0);
-	assert_int_equal(fchmodat(dir, "open", 0777, 0), 0);
-	assert_int_equal(fs_trail_parent(&trail, "/l/x", &at, &leaf, &open_to_others, &f), 0);
-	assert_int_equal(fs_trail_parent(&trail, "/open/l/x", &at, &leaf, &open_to_others, &f), -1);
-	assert_int_equal(f.kind, FAULT_REFUSED);
-}
-
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_make, unit_place_remove)
 
 int main(void)
@@ -305,8 +250,6 @@ int main(void)
 		in_scratch(it_tells_where_others_can_make_names),
 		in_scratch(more_levels_than_the_limit_are_missed_and_the_rest_is_walked),
 		in_scratch(more_entries_than_one_block_holds_are_all_seen),
-		in_scratch(a_trail_gives_the_directory_of_each_path),
-		in_scratch(a_trail_follows_only_links_that_root_alone_could_have_made),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
