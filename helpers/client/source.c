@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
@@ -88,7 +89,7 @@ int client_source_verify(struct client_source *s, const char *hex, int dir, stru
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(s->names[0]));
 	if (fs_sha256_descriptor(s->fds[0], s->names[0], digest, f) < 0)
 		return -1;
-	fs_sha256_hex(digest, s->sha256);
+	hex_encode(digest, SHA256_SIZE, s->sha256);
 	if (strcmp(s->sha256, hex) != 0)
 		return fault_refused(f, "%s: its SHA-256 is %s, not %s", SHOWN(s->names[0]), s->sha256, hex);
 	return 0;

@@ -194,14 +194,3 @@ int fs_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA2
 			return -1;
 	}
 }
-
-void fs_sha256_hex(const unsigned char digest[SHA256_SIZE], char ret_hex[SHA256_HEX_SIZE])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < SHA256_SIZE; i++) {
-		ret_hex[2 * i] = digits[digest[i] >> 4];
-		ret_hex[2 * i + 1] = digits[digest[i] & 15];
-	}
-	ret_hex[SHA256_HEX_SIZE - 1] = '\0';
-}

@@ -12,8 +12,9 @@
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "base/hex.h"
 
-enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = 2 * SHA256_SIZE + 1 };
+enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = HEX_SIZE(SHA256_SIZE) };
 
 struct fs_sha256 {
 	void *state; /* the provider's */
@@ -35,8 +36,6 @@ void fs_sha256_done(struct fs_sha256 *d);
 
 /* Digest of all that can be read from the descriptor's present offset on; `name` is for the fault. */
 int fs_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
-/* Lower-case hex with its NUL. */
-void fs_sha256_hex(const unsigned char digest[SHA256_SIZE], char ret_hex[SHA256_HEX_SIZE]);
 /* For the tests: forbids one provider, "libcrypto" or "kernel"; NULL allows both.  Forgets the choice. */
 void fs_sha256_forbid(const char *provider);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "base/hex.h"
 #include "base/text.h"
 #include "conf/assign.h"
 #include "fs/sha256.h"
@@ -16,7 +17,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 #include "base/time.h"
 
 enum { MANIFEST_MAX = 256 * 1024 * 1024, SMALL_FILE_MAX = 64 * 1024 };
@@ -53,7 +54,7 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 	if (fs_sha256_start(&d, f) < 0 || fs_sha256_add(&d, bytes, length, f) < 0 ||
 	    fs_sha256_finish(&d, digest, f) < 0)
 		return -1;
-	fs_sha256_hex(digest, ret_hex);
+	hex_encode(digest, SHA256_SIZE, ret_hex);
 	return 0;
 }
 

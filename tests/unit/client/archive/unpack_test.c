@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/hex.h"
 #include "client/archive/sandbox.h"
 #include "client/archive/unpack.h"
 #include "unit.h"
@@ -189,7 +190,7 @@ static void what_was_announced_was_placed_and_links_are_left_to_the_caller(void 
 	assert_string_equal(text_string(&u.format), "tar");
 	const struct unpack_entry *e = unpack_find(&u, "d/a.so");
 	assert_non_null(e);
-	fs_sha256_hex(e->sha256, hex);
+	hex_encode(e->sha256, SHA256_SIZE, hex);
 	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	e = unpack_find(&u, "d/h");
 	assert_non_null(e);
