@@ -11,7 +11,7 @@
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/root.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 #define VENDOR_PLUGINS "libs/64/plugins"
 static const char *const library_names[] = { "lib/libCryptoki2_64.so", "lib/libCryptoki2.so" };

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "fs/handle.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 

@@ -13,7 +13,7 @@
 #include "client/workshop.h"
 #include "fs/handle.h"
 #include "fs/read.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 /* linux/fs.h has it only since 3.15, and collides with other headers. */
 enum { EXCHANGE = 1 << 1 };

@@ -8,6 +8,9 @@
  * the subdirectories still to be entered, and nothing is allocated for a file.
  *
  * What cannot be looked at or read is told and the walk goes on; what vanishes meanwhile is passed over in silence.
+ *
+ * A tree is removed in the same way: by descriptors, through no link, not across into another file system, and nothing
+ * outside of it.
  */
 #ifndef OKV_FS_WALK_H
 #define OKV_FS_WALK_H
@@ -63,4 +66,8 @@ bool fs_walk_mounted(const struct fs_walk_entry *entry);
 
 /* May users other than root make and remove names in a directory of that status? */
 bool fs_open_to_others(const struct stat *directory);
+
+/* Removes `leaf` and all below; absence is success.  What could not be removed is in the fault; the rest is gone. */
+int fs_tree_remove(int dir, const char *leaf, struct fault *f);
+
 #endif

@@ -11,7 +11,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 

@@ -128,7 +128,7 @@ passes() {
 	passes headers
 
 	sed -i '1i #include <stddef.h>' helpers/fs/lock.h
-	sed -i 's/OKV_FS_TREE_H/OKV_TREE_H/' helpers/fs/tree.h
+	sed -i 's/OKV_FS_EACH_H/OKV_EACH_H/' helpers/fs/each.h
 	printf '/* Nothing. */\n' >helpers/fs/bare.h
 	plant helpers/fs/handle.h 'int fs_late(void);'
 	late=$at
@@ -137,10 +137,10 @@ passes() {
 
 	at=helpers/fs/lock.h:1
 	refuses headers 'opens with a comment'
-	at=helpers/fs/tree.h:$(grep -n '#ifndef' helpers/fs/tree.h | cut -d: -f1)
-	says 'expected #ifndef OKV_FS_TREE_H'
-	at=helpers/fs/tree.h:$(grep -n '#define' helpers/fs/tree.h | cut -d: -f1)
-	says 'expected #define OKV_FS_TREE_H'
+	at=helpers/fs/each.h:$(grep -n '#ifndef' helpers/fs/each.h | cut -d: -f1)
+	says 'expected #ifndef OKV_FS_EACH_H'
+	at=helpers/fs/each.h:$(grep -n '#define' helpers/fs/each.h | cut -d: -f1)
+	says 'expected #define OKV_FS_EACH_H'
 	at=helpers/fs/bare.h:1
 	says 'no include guard OKV_FS_BARE_H'
 	at=$late
@@ -336,19 +336,19 @@ refute_line_with() {
 }
 
 @test "names: declared and nowhere defined" {
-	sed -i 's/^#endif$/int fs_tree_plant(int dir);\n&/' helpers/fs/tree.h
-	at=helpers/fs/tree.h:$(grep -n fs_tree_plant helpers/fs/tree.h | cut -d: -f1)
-	refuses names 'fs_tree_plant is declared and nowhere defined in room fs'
+	sed -i 's/^#endif$/int fs_each_plant(int dir);\n&/' helpers/fs/each.h
+	at=helpers/fs/each.h:$(grep -n fs_each_plant helpers/fs/each.h | cut -d: -f1)
+	refuses names 'fs_each_plant is declared and nowhere defined in room fs'
 }
 
 @test "names: an export that does not carry its room's name" {
-	sed -i 's/^#endif$/int tree_plant(void);\n&/' helpers/fs/tree.h
-	printf 'int tree_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/fs/tree.c
+	sed -i 's/^#endif$/int each_plant(void);\n&/' helpers/fs/each.h
+	printf 'int each_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/fs/each.c
 	make -s all
-	at=helpers/fs/tree.h:$(grep -n tree_plant helpers/fs/tree.h | cut -d: -f1)
-	refuses names 'tree_plant is exported from room fs and does not carry its name'
+	at=helpers/fs/each.h:$(grep -n each_plant helpers/fs/each.h | cut -d: -f1)
+	refuses names 'each_plant is exported from room fs and does not carry its name'
 	# In the rooms of nouns the part's own name does, unless it is another room's.
-	sed -i '/tree_plant/d' helpers/fs/tree.h
+	sed -i '/each_plant/d' helpers/fs/each.h
 	printf '/* Borrowed. */\n#ifndef OKV_BASE_PROC_H\n#define OKV_BASE_PROC_H\nint proc_plant(void);\n#endif\n' \
 		>helpers/base/proc.h
 	printf '#include "base/proc.h"\n\nint proc_plant(void)\n{\n\treturn 0;\n}\n' >helpers/base/proc.c
@@ -357,7 +357,7 @@ refute_line_with() {
 	refuses names 'proc_plant is exported from room base and does not carry its name'
 	rm helpers/base/proc.[ch]
 	sed -i 's/^#endif$/int number_plant(void);\n&/' helpers/base/number.h
-	cp "$BATS_FILE_TMPDIR/tree/helpers/fs/tree.c" helpers/fs/
+	cp "$BATS_FILE_TMPDIR/tree/helpers/fs/each.c" helpers/fs/
 	printf 'int number_plant(void)\n{\n\treturn 0;\n}\n' >>helpers/base/number.c
 	make -s all
 	passes names

@@ -11,7 +11,7 @@
 
 #include "client/template.h"
 #include "conf/chrystoki.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

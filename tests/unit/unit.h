@@ -21,7 +21,7 @@
 
 #include "base/fault.h"
 #include "fs/handle.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 /* The call returns 0; it uses a `struct fault f` of the test. */
 #define MUST(call) \

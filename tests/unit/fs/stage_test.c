@@ -13,7 +13,7 @@
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 
 struct place {
 	char path[32];

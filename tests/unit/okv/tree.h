@@ -14,7 +14,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "fs/tree.h"
+#include "fs/walk.h"
 #include "okv/job.h"
 
 struct tree {
