@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -6,7 +5,6 @@
 
 #include "okv/group.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/arm.h"
@@ -19,6 +17,7 @@
 #include "hsm/elf.h"
 #include "hsm/file.h"
 #include "hsm/needed.h"
+#include "okv/leftovers.h"
 #include "okv/wiring.h"
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
@@ -265,32 +264,28 @@ static int check_upgrade(struct upgrade_act *act, struct fault *f)
 	return 0;
 }
 
-/* Bundles and their carriers lie about where the guide has them copied to. */
-static void bundles_find(struct upgrade_act *act, const char *directory)
-{
-	FS_AUTO int fd = -1;
-	struct fault ignored = { 0 };
-
-	if (fs_dir_open(act->run->root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0)
-		return;
-	DIR *stream = fdopendir(fd);
-	if (stream == NULL)
-		return;
-	(void)fs_take(&fd);
-	for (struct dirent *entry; (entry = readdir(stream)) != NULL;)
-		if (text_starts(entry->d_name, "hsmbundle"))
-			upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna bundle clean", NULL,
-					 "'%s/%s' is left over; it is secret material", directory,
-					 SHOWN(entry->d_name));
-	(void)closedir(stream);
-}
-
 static int check_bundle(struct upgrade_act *act, struct fault *f)
 {
-	(void)f;
-	bundles_find(act, SETTINGS_OKV_HSM);
-	bundles_find(act, "/tmp");
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "no bundle is left over");
+	OKV_LEFTOVERS_AUTO leftovers = { 0 };
+
+	if (okv_leftovers_find(act->run->root, act->run->settings, &leftovers, f) < 0)
+		return -1;
+	for (size_t i = 0; i < leftovers.count; i++) {
+		const struct okv_leftover *leftover = &leftovers.items[i];
+		TEXT_AUTO what = { 0 };
+		okv_leftover_describe(leftover, &what);
+		if (leftover->kind == OKV_LEFTOVER_UNSEEN)
+			upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna bundle status", NULL, "'%s' %s",
+					 SHOWN(leftover->path), text_string(&what));
+		else
+			upgrade_act_find(act, UPGRADE_MEDIUM,
+					 leftover->kind == OKV_LEFTOVER_BUNDLE ? "okv-luna bundle clean"
+									       : "okv-luna bundle clean --keep-bundle",
+					 NULL, "'%s' is left over and secret: %s", SHOWN(leftover->path),
+					 text_string(&what));
+	}
+	if (leftovers.count == 0)
+		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "no bundle is left over");
 	return 0;
 }
 

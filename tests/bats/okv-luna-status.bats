@@ -123,6 +123,23 @@ upgrade_reset() {
 		< <(status_of --json 2>/dev/null | jq '.checks[0].state = "odd"')
 }
 
+@test "a bundle is left over wherever 'bundle status' says so, and then nothing says that none is" {
+	everyday
+	mkdir -p "$ROOT/var/tmp"
+	printf 'the bundle\n' >"$ROOT$GENERIC/../hsmbundle"
+	cp "$ROOT$GENERIC/../hsmbundle" "$ROOT/var/tmp/notes.txt"
+	printf 'OKVB1\n{}\n' >"$ROOT/tmp/for-node-2"
+	run -0 status_of -v
+	[[ $(check bundle) == "WARN  bundle    '/usr/local/okv/hsm/hsmbundle' is left over and secret: "* ]]
+	for copy in /tmp/for-node-2 /var/tmp/notes.txt; do
+		[[ $output == *"'$copy' is left over and secret: "*"fix: okv-luna bundle clean --keep-bundle"* ]]
+	done
+	[[ $output != *"no bundle is left over"* ]]
+	run "$build/libexec/okv-luna-bundle" --root "$ROOT" clean
+	run -0 status_of -v
+	[[ $(check bundle) == "OK    bundle    no bundle is left over" ]]
+}
+
 @test "nothing is changed, not even by the first look" {
 	before=$(state)
 	run status_of
