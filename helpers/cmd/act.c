@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "upgrade/show.h"
-#include "upgrade/steps.h"
+#include "upgrade/output.h"
+#include "upgrade/hook.h"
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
 static void progress(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count)
@@ -60,15 +60,14 @@ int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fau
 	if (run->progress != NULL)
 		(void)fputs("\r\033[K", stderr);
 	const int r = upgrade_answer_make(run, &answer, f);
-	upgrade_show_json(run, &answer, &json);
-	if (!run->dry_run && run->result_count > 0 && upgrade_steps_recorded(run) &&
-	    upgrade_show_keep(run, &json, &why) < 0)
+	output_json(run, &answer, &json);
+	if (!run->dry_run && run->result_count > 0 && hook_has_records(run) && output_keep(run, &json, &why) < 0)
 		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
 	if (context->json)
 		text_add(context->result, json.bytes, json.length);
 
-	upgrade_show_text(run, &answer, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
-			  context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
+	output_text(run, &answer, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
+		    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
 	else

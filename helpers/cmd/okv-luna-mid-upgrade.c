@@ -2,12 +2,12 @@
 
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 
 /* OKV's upgrade must not wait for us, whatever hangs: the steps' bounds, and behind them the kernel's alarm. */
 enum { ALARM_GRACE_S = 5 };
 
-static uint64_t timeout = UPGRADE_MID_BOUND_MS / 1000;
+static uint64_t timeout = HOOK_MID_BOUND_MS / 1000;
 
 static const struct option options[] = {
 	{ .name = "timeout",
@@ -33,7 +33,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		return -1;
 	if (act.unlocked.kind != FAULT_NONE)
 		report_say(context->report, REPORT_WARNING, "working without the lock: %s", act.unlocked.text);
-	if (upgrade_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
+	if (hook_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
 		return -1;
 	if (!upgrade_run_changed(&act)) {
 		f->kind = FAULT_NEGATIVE;

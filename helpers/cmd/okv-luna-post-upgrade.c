@@ -3,7 +3,7 @@
 #include "cmd/act.h"
 #include "cmd/tool.h"
 #include "upgrade/collect.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 
 static bool accept_differences;
 static const char *profile, *collect;
@@ -34,10 +34,10 @@ static int run(struct cmd_context *context, struct fault *f)
 		return collect_write(&act, collect, f);
 	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
-	act.bound_ms = UPGRADE_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
+	act.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */
 	(void)alarm(act.bound_ms / 1000 + ALARM_GRACE_S);
-	if (upgrade_post_upgrade(&act, f) < 0)
+	if (hook_post_upgrade(&act, f) < 0)
 		return -1;
 	return cmd_act_end(context, &act, f);
 }

@@ -2,7 +2,7 @@
 
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 
 static bool back;
 static const char *profile;
@@ -20,13 +20,13 @@ static const struct option options[] = {
 static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO act = {
-		.kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = UPGRADE_PRE_BOUND_MS
+		.kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = HOOK_PRE_BOUND_MS
 	};
 
 	cmd_act_start(context, &act);
 	if (cmd_act_lock(context, &act, f) < 0)
 		return -1;
-	if ((back ? upgrade_pre_abort : upgrade_pre_upgrade)(&act, f) < 0)
+	if ((back ? hook_pre_abort : hook_pre_upgrade)(&act, f) < 0)
 		return -1;
 	return cmd_act_end(context, &act, f);
 }

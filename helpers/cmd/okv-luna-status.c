@@ -1,7 +1,7 @@
 #include "cmd/act.h"
 #include "cmd/tool.h"
-#include "upgrade/phase.h"
-#include "upgrade/show.h"
+#include "upgrade/hook.h"
+#include "upgrade/output.h"
 
 static const struct option options[] = { OPTION_END };
 
@@ -21,11 +21,11 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (upgrade_status(&checks, f) < 0)
 		return -1;
 	for (size_t i = 0; i < checks.result_count; i++)
-		failed += upgrade_show_check(&checks.results[i]) == UPGRADE_CHECK_FAIL;
+		failed += output_status_state(&checks.results[i]) == OUTPUT_FAIL;
 	if (context->json)
-		upgrade_show_status_json(&checks, failed > 0 ? 1 : 0, context->result);
-	upgrade_show_status(&checks, context->colour ? UPGRADE_COLOUR : UPGRADE_PLAIN,
-			    context->verbose ? UPGRADE_VERBOSE : UPGRADE_BRIEF, &text);
+		output_status_json(&checks, failed > 0 ? 1 : 0, context->result);
+	output_status_text(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
+			    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
 	cmd_print(context, "%s", text_string(&text));
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }

@@ -1,4 +1,4 @@
-#include "upgrade/show.h"
+#include "upgrade/output.h"
 
 #include <stdio.h>
 
@@ -120,11 +120,11 @@ int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *re
 	return why.kind != FAULT_NONE ? -1 : 0;
 }
 
-int upgrade_show_keep(const struct upgrade_run *run, const struct text *json, struct fault *f)
+int output_keep(const struct upgrade_run *run, const struct text *json, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	char path[128];
 
-	(void)snprintf(path, sizeof(path), SETTINGS_VAR "/%s.json", upgrade_act_name(run->kind));
+	(void)snprintf(path, sizeof(path), SETTINGS_VAR "/%s.json", upgrade_hook_name(run->kind));
 	return fs_publish(run->root, path, FS_FOLLOW_TRUSTED, text_string(json), json->length, &how, f);
 }

@@ -15,27 +15,26 @@ enum { TOOL_MS = 10000 };
 
 bool upgrade_before_exists(int root)
 {
-	UPGRADE_SNAPSHOT_AUTO head = { 0 };
+	SNAPSHOT_AUTO head = { 0 };
 	struct fault why = { 0 };
 
 	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
-	return upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &head, &why) == 0 ||
-	       why.kind != FAULT_ABSENT;
+	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
 }
 
 int upgrade_before_write(int root, const struct settings *settings, struct report *report, struct fault *f)
 {
 	SCAN_AUTO scan = { 0 };
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	const struct scan_request request = {
 		.root = root, .settings = settings, .depth = SCAN_ATTRIBUTES, .report = report
 	};
 
-	if (scan_preserved(&request, &scan, f) < 0 || upgrade_snapshot_look(root, settings, &s, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(root, settings, &s, f) < 0)
 		return -1;
 	s.manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
-	return upgrade_snapshot_write(root, UPGRADE_BEFORE, &s, f);
+	return snapshot_write(root, SNAPSHOT_BEFORE_DIR, &s, f);
 }
 
 /* --- owners and modes --------------------------------------------------------------------------------------------- */
@@ -86,13 +85,13 @@ static int record_make(int root, const struct manifest_entry *entry, char path[P
 
 int upgrade_before_modes(int root, enum perms_act what, struct report *report, bool *ret_changed, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = { 0 };
+	SNAPSHOT_AUTO before = { 0 };
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	const struct perms_output output = { .report = report };
 	struct perms_tally tally = { .entries = 0 };
 	size_t count = 0;
 
-	if (upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_WHOLE, &before, f) < 0)
+	if (snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, f) < 0)
 		return -1;
 	for (size_t i = 0; i < before.manifest.count; i++) {
 		char path[PATH_MAX];
@@ -125,14 +124,14 @@ int upgrade_before_modes(int root, enum perms_act what, struct report *report, b
 int upgrade_before_group(int root, const struct settings *settings, bool dry_run, struct report *report,
 			 bool *ret_changed, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = { 0 };
+	SNAPSHOT_AUTO before = { 0 };
 	const struct okv_job job = { .root = root,
 				     .settings = settings,
 				     .mode = dry_run ? OKV_PLAN : OKV_APPLY,
 				     .report = report,
 				     .tool_ms = TOOL_MS };
 
-	if (upgrade_snapshot_read(root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)
+	if (snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (!before.group_there)
 		return okv_group_remove(&job, ret_changed, f);

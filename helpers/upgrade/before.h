@@ -2,7 +2,7 @@
  * upgrade/before: the state before the first pre-upgrade of an upgrade, so that it can be called off.
  *
  * Owners and modes of every preserved entry, whether the group was there and OKV's user in it, whether OKV's files were
- * wired and the unit armed: a snapshot (upgrade/snapshot.h) without digests, at UPGRADE_BEFORE.
+ * wired and the unit armed: a snapshot (upgrade/snapshot.h) without digests, at SNAPSHOT_BEFORE_DIR.
  */
 #ifndef OKV_UPGRADE_BEFORE_H
 #define OKV_UPGRADE_BEFORE_H

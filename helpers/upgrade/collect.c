@@ -23,13 +23,13 @@ static const struct {
 	const char *path, *name;
 	enum redaction how;
 } files[] = {
-	{ UPGRADE_JOURNAL, "journal", PLAIN },
+	{ JOURNAL_FILE, "journal", PLAIN },
 	{ SETTINGS_VAR "/pre-upgrade.json", "pre-upgrade.json", PLAIN },
 	{ SETTINGS_VAR "/mid-upgrade.json", "mid-upgrade.json", PLAIN },
 	{ SETTINGS_VAR "/post-upgrade.json", "post-upgrade.json", PLAIN },
-	{ UPGRADE_SNAPSHOT "/system", "snapshot/system", PLAIN },
-	{ UPGRADE_SNAPSHOT "/slots", "snapshot/slots", PLAIN },
-	{ UPGRADE_SNAPSHOT "/" UPGRADE_MANIFEST_FILE, "snapshot/" UPGRADE_MANIFEST_FILE, PLAIN },
+	{ SNAPSHOT_DIR "/system", "snapshot/system", PLAIN },
+	{ SNAPSHOT_DIR "/slots", "snapshot/slots", PLAIN },
+	{ SNAPSHOT_DIR "/" SNAPSHOT_MANIFEST, "snapshot/" SNAPSHOT_MANIFEST, PLAIN },
 	{ SETTINGS_PREFIX "/share/version", "version", PLAIN },
 	{ SETTINGS_FILE, "okv-luna.conf", REDACTED },
 	{ SETTINGS_GENERIC "/okv_hsm.conf", "okv_hsm.conf", PLAIN },

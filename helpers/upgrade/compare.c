@@ -130,7 +130,7 @@ void upgrade_difference_text(enum upgrade_difference what, const struct manifest
 	}
 }
 
-const struct upgrade_slot *upgrade_slots_lost(const struct upgrade_slots *old, const struct upgrade_slots *now)
+const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now)
 {
 	for (size_t i = 0; i < old->count; i++) {
 		bool found = false;

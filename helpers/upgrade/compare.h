@@ -50,6 +50,6 @@ void upgrade_difference_text(enum upgrade_difference what, const struct manifest
 			     const struct manifest_entry *now_entry, struct text *out);
 
 /* A slot of the snapshot that is not among those of now (label and serial number), or NULL. */
-const struct upgrade_slot *upgrade_slots_lost(const struct upgrade_slots *old, const struct upgrade_slots *now);
+const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now);
 
 #endif

@@ -16,22 +16,22 @@
 
 enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 1024 };
 
-static const char *const act_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
+static const char *const hook_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
 static const char *const good_ends[] = { "go", "changed", "unchanged", "proven" };
 
-const char *upgrade_act_name(enum upgrade_act_kind act)
+const char *upgrade_hook_name(enum upgrade_hook act)
 {
-	return act_names[act];
+	return hook_names[act];
 }
 
-bool upgrade_history_is_open(const struct upgrade_history *history)
+bool journal_is_open(const struct journal_history *history)
 {
-	const struct upgrade_event *post = &history->acts[UPGRADE_POST];
+	const struct journal_event *post = &history->hooks[UPGRADE_POST];
 
-	return history->acts[UPGRADE_PRE].began != 0 && !(post->ended != 0 && post->good);
+	return history->hooks[UPGRADE_PRE].began != 0 && !(post->ended != 0 && post->good);
 }
 
-static void event_end(struct upgrade_event *event, int64_t when, const char *rest)
+static void event_end(struct journal_event *event, int64_t when, const char *rest)
 {
 	event->ended = when;
 	event->good = false;
@@ -42,7 +42,7 @@ static void event_end(struct upgrade_event *event, int64_t when, const char *res
 }
 
 /* One whole line into the history; a line of another form says nothing. */
-static void line_take(struct upgrade_history *history, const char *line)
+static void line_take(struct journal_history *history, const char *line)
 {
 	const size_t stamp = strcspn(line, " ");
 	int64_t when;
@@ -52,26 +52,26 @@ static void line_take(struct upgrade_history *history, const char *line)
 	line += stamp + 1;
 	const size_t name = strcspn(line, " ");
 	size_t act = 0;
-	while (act < sizeof(act_names) / sizeof(act_names[0]) && !text_equal(line, name, act_names[act]))
+	while (act < sizeof(hook_names) / sizeof(hook_names[0]) && !text_equal(line, name, hook_names[act]))
 		act++;
-	if (act == sizeof(act_names) / sizeof(act_names[0]) || line[name] != ' ')
+	if (act == sizeof(hook_names) / sizeof(hook_names[0]) || line[name] != ' ')
 		return;
 	line += name + 1;
 	const size_t word = strcspn(line, " ");
 	const char *rest = line + word + (line[word] == ' ');
-	struct upgrade_event *event = &history->acts[act];
+	struct journal_event *event = &history->hooks[act];
 
 	if (text_equal(line, word, "begin")) {
 		if (act == UPGRADE_PRE)
-			memset(history->acts, 0, sizeof(history->acts));
-		*event = (struct upgrade_event){ .began = when };
+			memset(history->hooks, 0, sizeof(history->hooks));
+		*event = (struct journal_event){ .began = when };
 	} else if (text_equal(line, word, "end")) {
 		/* A post-upgrade writes its end only. */
 		if (event->began == 0)
 			event->began = when;
 		event_end(event, when, rest);
 	} else if (text_equal(line, word, "aborted")) {
-		memset(history->acts, 0, sizeof(history->acts));
+		memset(history->hooks, 0, sizeof(history->hooks));
 	} else if (text_equal(line, word, "group")) {
 		char number[12];
 		struct fault ignored = { 0 };
@@ -84,12 +84,12 @@ static void line_take(struct upgrade_history *history, const char *line)
 	}
 }
 
-int upgrade_journal_read(int root, struct upgrade_history *ret_history, struct fault *f)
+int journal_read(int root, struct journal_history *ret_history, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
-	struct upgrade_history history = { .group_known = false };
+	struct journal_history history = { .group_known = false };
 
-	if (fs_read_file(root, UPGRADE_JOURNAL, FS_FOLLOW_TRUSTED, READ_MAX, &file, NULL, f) < 0) {
+	if (fs_read_file(root, JOURNAL_FILE, FS_FOLLOW_TRUSTED, READ_MAX, &file, NULL, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
 		*f = (struct fault){ 0 };
@@ -120,13 +120,13 @@ static int journal_open(int root, int *ret_dir, int *ret_fd, struct fault *f)
 		return -1;
 	fd = openat(dir, "journal", O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (fd < 0)
-		return fault_errno(f, errno, "cannot open the journal '%s'", UPGRADE_JOURNAL);
+		return fault_errno(f, errno, "cannot open the journal '%s'", JOURNAL_FILE);
 	*ret_dir = fs_take(&dir);
 	*ret_fd = fs_take(&fd);
 	return 0;
 }
 
-int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, const char *format, ...)
+int journal_add(int root, enum upgrade_hook act, struct fault *f, const char *format, ...)
 {
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
@@ -136,13 +136,14 @@ int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, co
 	if (journal_open(root, &dir, &fd, f) < 0)
 		return -1;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-		return fault_refused(f, "the journal '%s' is not a regular file", UPGRADE_JOURNAL);
+		return fault_refused(f, "the journal '%s' is not a regular file", JOURNAL_FILE);
 	/* What a killed run left torn gets its end, so that it spoils no line but its own. */
 	if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1)
-		return fault_system(f, errno, "cannot read the journal '%s'", UPGRADE_JOURNAL);
+		return fault_system(f, errno, "cannot read the journal '%s'", JOURNAL_FILE);
 
 	time_format(time_now(), stamp);
-	size_t used = (size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, act_names[act]);
+	size_t used =
+		(size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, hook_names[act]);
 	const size_t text = used;
 	va_list arguments;
 	va_start(arguments, format);
@@ -162,14 +163,14 @@ int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, co
 		/* Half a line is no line. */
 		if (written > 0 && ftruncate(fd, status.st_size) < 0)
 			errno = errnum;
-		return fault_system(f, errnum, "cannot write the journal '%s'", UPGRADE_JOURNAL);
+		return fault_system(f, errnum, "cannot write the journal '%s'", JOURNAL_FILE);
 	}
 	if (fdatasync(fd) < 0)
-		return fault_system(f, errno, "cannot sync the journal '%s'", UPGRADE_JOURNAL);
+		return fault_system(f, errno, "cannot sync the journal '%s'", JOURNAL_FILE);
 	return 0;
 }
 
-int upgrade_journal_rotate(int root, struct fault *f)
+int journal_rotate(int root, struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
@@ -178,8 +179,8 @@ int upgrade_journal_rotate(int root, struct fault *f)
 	if (journal_open(root, &dir, &fd, f) < 0)
 		return -1;
 	if (fstat(fd, &status) < 0)
-		return fault_system(f, errno, "cannot look at the journal '%s'", UPGRADE_JOURNAL);
+		return fault_system(f, errno, "cannot look at the journal '%s'", JOURNAL_FILE);
 	if (status.st_size > ROTATE_SIZE && renameat(dir, "journal", dir, "journal.1") < 0)
-		return fault_system(f, errno, "cannot put the old journal '%s' aside", UPGRADE_JOURNAL);
+		return fault_system(f, errno, "cannot put the old journal '%s' aside", JOURNAL_FILE);
 	return 0;
 }

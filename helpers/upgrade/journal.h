@@ -10,7 +10,7 @@
  *
  * Promise: a line is written by one write(2) at the end of the file and synced, so a run that is killed leaves whole
  * lines; a line that is torn nevertheless is passed over by the reader and ended by the next writer.  An act without
- * an end is one that was killed.  upgrade_journal_read never fails on content.
+ * an end is one that was killed.  journal_read never fails on content.
  */
 #ifndef OKV_UPGRADE_JOURNAL_H
 #define OKV_UPGRADE_JOURNAL_H
@@ -22,40 +22,40 @@
 #include "base/fault.h"
 #include "conf/settings.h"
 
-#define UPGRADE_JOURNAL SETTINGS_VAR "/journal"
+#define JOURNAL_FILE SETTINGS_VAR "/journal"
 
-enum upgrade_act_kind { UPGRADE_PRE, UPGRADE_MID, UPGRADE_POST };
+enum upgrade_hook { UPGRADE_PRE, UPGRADE_MID, UPGRADE_POST };
 
 /* "pre-upgrade", "mid-upgrade", "post-upgrade" */
-const char *upgrade_act_name(enum upgrade_act_kind act);
+const char *upgrade_hook_name(enum upgrade_hook act);
 
 /* The last run of an act. */
-struct upgrade_event {
+struct journal_event {
 	int64_t began; /* seconds since 1970; 0: never */
 	int64_t ended; /* 0: it did not end by itself */
 	bool good;     /* it ended with "go", "changed", "unchanged" or "proven" */
 	char end[200]; /* the rest of its end line: "go", "no the reason", ... */
 };
 
-struct upgrade_history {
+struct journal_history {
 	/*
 	 * A beginning pre-upgrade forgets the mid- and post-upgrade before it, and an aborted one itself: what is
 	 * here belongs to one upgrade.
 	 */
-	struct upgrade_event acts[3];
+	struct journal_event hooks[3];
 	bool group_known; /* the group's id when all our files carried it for certain */
 	gid_t group_id;
 };
 
 /* Has a pre-upgrade begun, and neither was it aborted nor has a post-upgrade proven its end? */
-bool upgrade_history_is_open(const struct upgrade_history *history);
+bool journal_is_open(const struct journal_history *history);
 
 /* A journal that is not there is an empty history. */
-int upgrade_journal_read(int root, struct upgrade_history *ret_history, struct fault *f);
+int journal_read(int root, struct journal_history *ret_history, struct fault *f);
 /* Adds a line; line feeds in the text become blanks.  Makes var/ where it is missing. */
-int upgrade_journal_add(int root, enum upgrade_act_kind act, struct fault *f, const char *format, ...)
+int journal_add(int root, enum upgrade_hook act, struct fault *f, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Starts a new file (the old one becomes journal.1) when it has grown past 256 KiB; only between upgrades. */
-int upgrade_journal_rotate(int root, struct fault *f);
+int journal_rotate(int root, struct fault *f);
 
 #endif

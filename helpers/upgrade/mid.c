@@ -1,18 +1,17 @@
 #include <string.h>
 
-#include "upgrade/phase.h"
-#include "upgrade/steps.h"
+#include "upgrade/hook.h"
 
 /*
  * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole act's: a step that
  * hangs takes nothing from those after it, except that the last ones share what is left.
  */
 static const struct upgrade_step steps[] = {
-	{ "group", "the HSM group exists", 12000, UPGRADE_ALWAYS, upgrade_step_group },
-	{ "member", "OKV's user is in the HSM group", 10000, UPGRADE_ALWAYS, upgrade_step_member },
-	{ "reown", "what carried the old group id carries the new one", 20000, UPGRADE_ALWAYS, upgrade_step_reown },
-	{ "wiring", "wire OKV's generic files and our links", 12000, UPGRADE_ALWAYS, upgrade_step_wire },
-	{ "arming", "let post-upgrade run at the next boot", 5000, UPGRADE_ALWAYS, upgrade_step_arm },
+	{ "group", "the HSM group exists", 12000, UPGRADE_ALWAYS, step_group },
+	{ "member", "OKV's user is in the HSM group", 10000, UPGRADE_ALWAYS, step_member },
+	{ "reown", "what carried the old group id carries the new one", 20000, UPGRADE_ALWAYS, step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 12000, UPGRADE_ALWAYS, step_wire },
+	{ "arming", "let post-upgrade run at the next boot", 5000, UPGRADE_ALWAYS, step_autostart },
 };
 
 /* Nobody sees our report before the first boot: syslog gets what was done. */
@@ -34,18 +33,18 @@ static void tell(const struct upgrade_run *run)
 	}
 }
 
-int upgrade_mid_upgrade(struct upgrade_run *run, struct fault *f)
+int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
 	run->kind = UPGRADE_MID;
-	upgrade_steps_note(run, "begin " OKV_LUNA_VERSION);
+	hook_note(run, "begin " OKV_LUNA_VERSION);
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	tell(run);
 	if (upgrade_run_verdict(run, &why) < 0)
-		upgrade_steps_note(run, "end failed %s", why.text);
+		hook_note(run, "end failed %s", why.text);
 	else
-		upgrade_steps_note(run, "end %s", upgrade_run_changed(run) ? "changed" : "unchanged");
+		hook_note(run, "end %s", upgrade_run_changed(run) ? "changed" : "unchanged");
 	return 0;
 }

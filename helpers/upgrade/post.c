@@ -6,24 +6,23 @@
 
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 #include "base/time.h"
 #include "upgrade/compare.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
-#include "upgrade/steps.h"
 
 enum { DETAIL_MAX = 8 * 1024 };
 
 /* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
 static int step_mid(struct upgrade_act *act, struct fault *f)
 {
-	struct upgrade_history history;
+	struct journal_history history;
 
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	const struct upgrade_event *mid = &history.acts[UPGRADE_MID];
+	const struct journal_event *mid = &history.hooks[UPGRADE_MID];
 	if (mid->began != 0 && mid->ended == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
 				 "OKV's mid-upgrade step began and did not end: it was killed");
@@ -33,7 +32,7 @@ static int step_mid(struct upgrade_act *act, struct fault *f)
 				 mid->end[0] != '\0' ? mid->end : "no reason was written");
 	else if (mid->ended != 0)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
-	else if (upgrade_history_is_open(&history))
+	else if (journal_is_open(&history))
 		upgrade_act_find(
 			act, UPGRADE_MEDIUM, "journalctl -t okv-luna",
 			"Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
@@ -46,14 +45,14 @@ static int step_mid(struct upgrade_act *act, struct fault *f)
 
 static int step_repair(struct upgrade_act *act, struct fault *f)
 {
-	return upgrade_step_repair(act, "post-upgrade", f);
+	return step_repair_to(act, "post-upgrade", f);
 }
 
 /* FAULT_NONE and *ret_there false where there is nothing to compare with. */
-static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part, struct upgrade_snapshot *ret_snapshot,
+static int snapshot_get(struct upgrade_act *act, enum snapshot_part part, struct snapshot *ret_snapshot,
 			bool *ret_there, struct fault *f)
 {
-	*ret_there = upgrade_snapshot_read(act->run->root, UPGRADE_SNAPSHOT, part, ret_snapshot, f) == 0;
+	*ret_there = snapshot_read(act->run->root, SNAPSHOT_DIR, part, ret_snapshot, f) == 0;
 	if (*ret_there || f->kind == FAULT_ABSENT) {
 		*f = (struct fault){ 0 };
 		return 0;
@@ -64,15 +63,15 @@ static int snapshot_get(struct upgrade_act *act, enum upgrade_snapshot_part part
 
 static int step_slots(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO old = { 0 };
-	struct upgrade_slots now = { .items = NULL };
+	SNAPSHOT_AUTO old = { 0 };
+	struct snapshot_slots now = { .items = NULL };
 	bool there;
 
-	if (upgrade_steps_slots(act, &now, f) < 0)
+	if (step_ask_slots(act, &now, f) < 0)
 		return -1;
-	int r = snapshot_get(act, UPGRADE_SNAPSHOT_SLOTS, &old, &there, f);
-	const struct upgrade_slot *lost =
-		r == 0 && there && old.slots_known ? upgrade_slots_lost(&old.slots, &now) : NULL;
+	int r = snapshot_get(act, SNAPSHOT_SLOTS, &old, &there, f);
+	const struct snapshot_slot *lost =
+		r == 0 && there && old.slots_known ? snapshot_slots_lost(&old.slots, &now) : NULL;
 	if (lost != NULL && act->run->accept) {
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
@@ -84,7 +83,7 @@ static int step_slots(struct upgrade_act *act, struct fault *f)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
 				 old.slots.count, old.slots.count == 1 ? "" : "s");
 	}
-	upgrade_slots_done(&now);
+	snapshot_slots_done(&now);
 	return r;
 }
 
@@ -155,16 +154,16 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	SCAN_AUTO scan = { 0 };
-	UPGRADE_SNAPSHOT_AUTO old = { 0 };
+	SNAPSHOT_AUTO old = { 0 };
 	const struct scan_request request = {
 		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
 	};
-	struct upgrade_history history;
+	struct journal_history history;
 	bool there;
 
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	if (snapshot_get(act, UPGRADE_SNAPSHOT_WHOLE, &old, &there, f) < 0)
+	if (snapshot_get(act, SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
 	if (!there) {
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
@@ -172,7 +171,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		act->skipped = true;
 		return 0;
 	}
-	if (upgrade_snapshot_is_stale(&old, run->started) && upgrade_history_is_open(&history)) {
+	if (snapshot_is_stale(&old, run->started) && journal_is_open(&history)) {
 		TEXT_AUTO age = { 0 };
 		time_add_age(run->started - old.taken, &age);
 		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
@@ -182,7 +181,7 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 
-	const bool closed = !upgrade_history_is_open(&history);
+	const bool closed = !journal_is_open(&history);
 	struct listener l = { .act = act, .worst = { 0 }, .others = { 0 }, .closed = closed };
 	struct upgrade_comparison comparison;
 	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
@@ -193,50 +192,49 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 }
 
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
-static int close_upgrade(const struct upgrade_run *run, const struct upgrade_history *history, struct fault *f)
+static int close_upgrade(const struct upgrade_run *run, const struct journal_history *history, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO now = { 0 };
+	SNAPSHOT_AUTO now = { 0 };
 
-	if (!upgrade_run_changed(run) && history->acts[UPGRADE_POST].good)
+	if (!upgrade_run_changed(run) && history->hooks[UPGRADE_POST].good)
 		return 0;
-	if (upgrade_snapshot_look(run->root, run->settings, &now, f) < 0)
+	if (snapshot_fill(run->root, run->settings, &now, f) < 0)
 		return -1;
 	if (now.group_there && (!history->group_known || history->group_id != now.group_id) &&
-	    upgrade_journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)now.group_id, now.group) < 0)
+	    journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)now.group_id, now.group) < 0)
 		return -1;
-	if (upgrade_journal_add(run->root, UPGRADE_POST, f, "end proven") < 0)
+	if (journal_add(run->root, UPGRADE_POST, f, "end proven") < 0)
 		return -1;
-	return upgrade_snapshot_remove(run->root, UPGRADE_BEFORE, f);
+	return snapshot_remove(run->root, SNAPSHOT_BEFORE_DIR, f);
 }
 
 /* The end is written first: killed between the two, we run once more than needed, never once too few. */
 static int step_disarm(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	struct upgrade_history history;
+	struct journal_history history;
 
-	if (!run->dry_run && (upgrade_steps_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
+	if (!run->dry_run && (step_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
-	return upgrade_disarm(run->root, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
-			      &act->changed, f);
+	return autostart_disable(run->root, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
+				 &act->changed, f);
 }
 
 static const struct upgrade_step steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_ALWAYS, upgrade_step_records },
+	{ "records", "our records can be written", 5000, UPGRADE_ALWAYS, step_records },
 	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, UPGRADE_ALWAYS, step_mid },
-	{ "group", "the HSM group exists", 20000, UPGRADE_ALWAYS, upgrade_step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_ALWAYS, upgrade_step_member },
-	{ "reown", "what carried the old group id carries the new one", 60000, UPGRADE_ALWAYS, upgrade_step_reown },
-	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_ALWAYS, upgrade_step_wire },
+	{ "group", "the HSM group exists", 20000, UPGRADE_ALWAYS, step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_ALWAYS, step_member },
+	{ "reown", "what carried the old group id carries the new one", 60000, UPGRADE_ALWAYS, step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_ALWAYS, step_wire },
 	{ "repair", "owners and modes to the post-upgrade policy", 60000, UPGRADE_ALWAYS, step_repair },
 	{ "slots", "the HSM as OKV's user sees it, and as before", 0, UPGRADE_ALWAYS, step_slots },
 	{ "compare", "preserved files are as they were", 120000, UPGRADE_ALWAYS, step_compare },
-	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS,
-	  upgrade_step_processes },
+	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS, step_processes },
 	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, UPGRADE_IF_CLEAN, step_disarm },
 };
 
-int upgrade_post_upgrade(struct upgrade_run *run, struct fault *f)
+int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
@@ -244,6 +242,6 @@ int upgrade_post_upgrade(struct upgrade_run *run, struct fault *f)
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	if (upgrade_run_verdict(run, &why) < 0)
-		upgrade_steps_note(run, "end failed %.300s", why.text);
+		hook_note(run, "end failed %.300s", why.text);
 	return 0;
 }

@@ -8,13 +8,12 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 #include "upgrade/before.h"
 #include "base/time.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
-#include "upgrade/steps.h"
 #include "okv/wiring.h"
 
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
@@ -23,19 +22,19 @@ enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
 static int step_before(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	struct upgrade_history history;
+	struct journal_history history;
 
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	if (!run->dry_run && !upgrade_history_is_open(&history) && upgrade_journal_rotate(run->root, f) < 0)
+	if (!run->dry_run && !journal_is_open(&history) && journal_rotate(run->root, f) < 0)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
-	if (upgrade_history_is_open(&history) &&
-	    (history.acts[UPGRADE_MID].began != 0 || history.acts[UPGRADE_POST].began != 0)) {
+	if (journal_is_open(&history) &&
+	    (history.hooks[UPGRADE_MID].began != 0 || history.hooks[UPGRADE_POST].began != 0)) {
 		upgrade_act_remedy(act, "okv-luna post-upgrade");
 		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
 	}
-	if (upgrade_history_is_open(&history) && upgrade_before_exists(run->root)) {
+	if (journal_is_open(&history) && upgrade_before_exists(run->root)) {
 		act->skipped = true;
 		return 0;
 	}
@@ -44,7 +43,7 @@ static int step_before(struct upgrade_act *act, struct fault *f)
 		return 0;
 	if (upgrade_before_write(run->root, run->settings, &act->report, f) < 0)
 		return -1;
-	return upgrade_journal_add(run->root, UPGRADE_PRE, f, "begin %s", OKV_LUNA_VERSION);
+	return journal_add(run->root, UPGRADE_PRE, f, "begin %s", OKV_LUNA_VERSION);
 }
 
 static int step_config(struct upgrade_act *act, struct fault *f)
@@ -54,7 +53,7 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 	struct fault ignored = { 0 };
 	struct okv_job job;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_check(&job, &findings, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
@@ -67,7 +66,7 @@ static int step_config(struct upgrade_act *act, struct fault *f)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
 				 outcome.files);
 	else
-		upgrade_steps_findings(act, &findings, will_wire ? UPGRADE_LOW : UPGRADE_HIGH);
+		step_add_okv_findings(act, &findings, will_wire ? UPGRADE_LOW : UPGRADE_HIGH);
 	return 0;
 }
 
@@ -110,18 +109,18 @@ static int step_space(struct upgrade_act *act, struct fault *f)
 }
 
 /* Slots that are proven stay so until the slots are asked again. */
-static int slots_carry(int root, struct upgrade_snapshot *s, struct fault *f)
+static int slots_carry(int root, struct snapshot *s, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO old = { 0 };
+	SNAPSHOT_AUTO old = { 0 };
 	struct fault why = { 0 };
 
-	if (upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_SLOTS, &old, &why) < 0)
+	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_SLOTS, &old, &why) < 0)
 		return fs_absence(&why, f);
 	if (!old.slots_known)
 		return 0;
 	s->slots = old.slots;
 	s->slots_known = true;
-	old.slots = (struct upgrade_slots){ .items = NULL };
+	old.slots = (struct snapshot_slots){ .items = NULL };
 	return 0;
 }
 
@@ -129,12 +128,12 @@ static int step_snapshot(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	SCAN_AUTO scan = { 0 };
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	const struct scan_request request = {
 		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
 	};
 
-	if (scan_preserved(&request, &scan, f) < 0 || upgrade_snapshot_look(run->root, run->settings, &s, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, &s, f) < 0)
 		return -1;
 	act->changed = true;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);
@@ -142,56 +141,55 @@ static int step_snapshot(struct upgrade_act *act, struct fault *f)
 		return 0;
 	s.manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
-	if (slots_carry(run->root, &s, f) < 0 || upgrade_snapshot_write(run->root, UPGRADE_SNAPSHOT, &s, f) < 0) {
+	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0) {
 		upgrade_act_remedy(act, "df -h %s", SETTINGS_VAR);
 		return -1;
 	}
 	/* From here on mid-upgrade knows the id that the files carry. */
 	if (s.group_there)
-		return upgrade_journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id,
-					   s.group);
+		return journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
 	return 0;
 }
 
 static int step_repair(struct upgrade_act *act, struct fault *f)
 {
-	return upgrade_step_repair(act, "pre-upgrade", f);
+	return step_repair_to(act, "pre-upgrade", f);
 }
 
 static int step_slots(struct upgrade_act *act, struct fault *f)
 {
-	struct upgrade_slots slots = { .items = NULL };
-	int r = upgrade_steps_slots(act, &slots, f);
+	struct snapshot_slots slots = { .items = NULL };
+	int r = step_ask_slots(act, &slots, f);
 
 	/* A snapshot that was not taken now is none of this upgrade's. */
 	if (r == 0 && !act->run->dry_run && act->clean)
-		r = upgrade_snapshot_slots(act->run->root, &slots, f);
-	upgrade_slots_done(&slots);
+		r = snapshot_add_slots(act->run->root, &slots, f);
+	snapshot_slots_done(&slots);
 	return r;
 }
 
 /* The upgrade believes a go only when it is written. */
 static int step_go(struct upgrade_act *act, struct fault *f)
 {
-	return act->run->dry_run ? 0 : upgrade_journal_add(act->run->root, UPGRADE_PRE, f, "end go");
+	return act->run->dry_run ? 0 : journal_add(act->run->root, UPGRADE_PRE, f, "end go");
 }
 
 static const struct upgrade_step steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, upgrade_step_records },
+	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, step_records },
 	{ "before", "write down the state to return to", 120000, UPGRADE_BEGIN, step_before },
 	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, UPGRADE_ALWAYS, step_config },
-	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_IF_BEGUN, upgrade_step_wire },
+	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_IF_BEGUN, step_wire },
 	{ "space", "free space for snapshot and upgrade", 60000, UPGRADE_ALWAYS, step_space },
-	{ "group", "the HSM group exists", 20000, UPGRADE_IF_BEGUN, upgrade_step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_IF_BEGUN, upgrade_step_member },
+	{ "group", "the HSM group exists", 20000, UPGRADE_IF_BEGUN, step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_IF_BEGUN, step_member },
 	{ "snapshot", "snapshot of what must be preserved", 600000, UPGRADE_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, UPGRADE_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, UPGRADE_ALWAYS, step_slots },
-	{ "arming", "let post-upgrade run at the next boot", 20000, UPGRADE_IF_CLEAN, upgrade_step_arm },
+	{ "arming", "let post-upgrade run at the next boot", 20000, UPGRADE_IF_CLEAN, step_autostart },
 	{ "go", "write down that the upgrade may begin", 5000, UPGRADE_IF_CLEAN, step_go },
 };
 
-int upgrade_pre_upgrade(struct upgrade_run *run, struct fault *f)
+int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
@@ -199,7 +197,7 @@ int upgrade_pre_upgrade(struct upgrade_run *run, struct fault *f)
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	if (upgrade_run_verdict(run, &why) < 0)
-		upgrade_steps_note(run, "end no %.300s", why.text);
+		hook_note(run, "end no %.300s", why.text);
 	return 0;
 }
 
@@ -213,17 +211,17 @@ static int step_undo_modes(struct upgrade_act *act, struct fault *f)
 
 static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = { 0 };
+	SNAPSHOT_AUTO before = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	if (upgrade_snapshot_read(act->run->root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)
+	if (snapshot_read(act->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.wired) {
 		act->skipped = true;
 		return 0;
 	}
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_wiring_remove(&job, &outcome, f) < 0)
 		return -1;
 	act->changed = outcome.files + outcome.links > 0;
@@ -238,16 +236,16 @@ static int step_undo_group(struct upgrade_act *act, struct fault *f)
 
 static int step_undo_arming(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO before = { 0 };
+	SNAPSHOT_AUTO before = { 0 };
 
-	if (upgrade_snapshot_read(act->run->root, UPGRADE_BEFORE, UPGRADE_SNAPSHOT_HEAD, &before, f) < 0)
+	if (snapshot_read(act->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.armed) {
 		act->skipped = true;
 		return 0;
 	}
-	return upgrade_disarm(act->run->root, act->run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
-			      &act->changed, f);
+	return autostart_disable(act->run->root, act->run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
+				 &act->changed, f);
 }
 
 /* The record is the last thing to go, so as long as it is there something is left to put back. */
@@ -255,13 +253,13 @@ static int step_undone(struct upgrade_act *act, struct fault *f)
 {
 	if (act->run->dry_run)
 		return 0;
-	if (upgrade_journal_add(act->run->root, UPGRADE_PRE, f, "aborted") < 0)
+	if (journal_add(act->run->root, UPGRADE_PRE, f, "aborted") < 0)
 		return -1;
-	return upgrade_snapshot_remove(act->run->root, UPGRADE_BEFORE, f);
+	return snapshot_remove(act->run->root, SNAPSHOT_BEFORE_DIR, f);
 }
 
 static const struct upgrade_step undo_steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, upgrade_step_records },
+	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, step_records },
 	{ "arming", "post-upgrade does not run at the next boot", 20000, UPGRADE_IF_BEGUN, step_undo_arming },
 	{ "modes", "owners and modes as they were", 300000, UPGRADE_IF_BEGUN, step_undo_modes },
 	{ "wiring", "OKV's generic files as they were", 30000, UPGRADE_IF_BEGUN, step_undo_wiring },
@@ -269,22 +267,22 @@ static const struct upgrade_step undo_steps[] = {
 	{ "undone", "write down that no upgrade is prepared", 10000, UPGRADE_IF_CLEAN, step_undone },
 };
 
-int upgrade_pre_abort(struct upgrade_run *run, struct fault *f)
+int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 {
-	struct upgrade_history history;
+	struct journal_history history;
 
 	run->kind = UPGRADE_PRE;
 	if (!upgrade_before_exists(run->root)) {
 		struct fault ignored = { 0 };
 		/* What a killed run left of a record that has served is in nobody's way. */
 		if (!run->dry_run)
-			(void)upgrade_snapshot_remove(run->root, UPGRADE_BEFORE, &ignored);
+			(void)snapshot_remove(run->root, SNAPSHOT_BEFORE_DIR, &ignored);
 		return 0;
 	}
-	if (upgrade_journal_read(run->root, &history, f) < 0)
+	if (journal_read(run->root, &history, f) < 0)
 		return -1;
 	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
-	if (history.acts[UPGRADE_MID].began != 0 || history.acts[UPGRADE_POST].began != 0)
+	if (history.hooks[UPGRADE_MID].began != 0 || history.hooks[UPGRADE_POST].began != 0)
 		return fault_refused(
 			f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
 			   "policy");

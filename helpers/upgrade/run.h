@@ -77,7 +77,7 @@ struct upgrade_result {
 
 struct upgrade_run {
 	/* The caller's. */
-	enum upgrade_act_kind kind;
+	enum upgrade_hook kind;
 	int root;
 	const char *root_path;
 	const struct settings *settings;

@@ -4,17 +4,17 @@
 #include "base/number.h"
 #include "upgrade/snapshot.h"
 
-void upgrade_slots_done(struct upgrade_slots *slots)
+void snapshot_slots_done(struct snapshot_slots *slots)
 {
 	free(slots->items);
 	slots->items = NULL;
 	slots->count = 0;
 }
 
-void upgrade_slots_print(const struct upgrade_slots *slots, struct text *out)
+void snapshot_slots_print(const struct snapshot_slots *slots, struct text *out)
 {
 	for (size_t i = 0; i < slots->count; i++) {
-		const struct upgrade_slot *slot = &slots->items[i];
+		const struct snapshot_slot *slot = &slots->items[i];
 		text_add_format(out, "slot=%llu label=", (unsigned long long)slot->id);
 		manifest_name_add(out, slot->label);
 		text_add_string(out, " serial=");
@@ -40,7 +40,7 @@ static bool value_read(const char **at, const char *last, const char *key, char 
 	return true;
 }
 
-static bool line_read(const char **at, const char *last, struct upgrade_slot *ret_slot)
+static bool line_read(const char **at, const char *last, struct snapshot_slot *ret_slot)
 {
 	TEXT_AUTO id = { 0 };
 	TEXT_AUTO label = { 0 };
@@ -60,22 +60,22 @@ static bool line_read(const char **at, const char *last, struct upgrade_slot *re
 	return true;
 }
 
-int upgrade_slots_parse(struct upgrade_slots *ret_slots, const char *name, const char *bytes, size_t length,
-			struct fault *f)
+int snapshot_slots_parse(struct snapshot_slots *ret_slots, const char *name, const char *bytes, size_t length,
+			 struct fault *f)
 {
-	struct upgrade_slots slots = { .items = NULL };
+	struct snapshot_slots slots = { .items = NULL };
 	const char *last = bytes + length;
 
 	for (const char *at = bytes; at < last;) {
-		struct upgrade_slot *grown = realloc(slots.items, (slots.count + 1) * sizeof(slots.items[0]));
+		struct snapshot_slot *grown = realloc(slots.items, (slots.count + 1) * sizeof(slots.items[0]));
 		if (grown == NULL) {
-			upgrade_slots_done(&slots);
+			snapshot_slots_done(&slots);
 			return fault_memory(f);
 		}
 		slots.items = grown;
 		if (!line_read(&at, last, &slots.items[slots.count])) {
 			const size_t line = slots.count + 1;
-			upgrade_slots_done(&slots);
+			snapshot_slots_done(&slots);
 			return fault_refused(f, "%s:%zu: not a line that we write", SHOWN(name), line);
 		}
 		slots.count++;

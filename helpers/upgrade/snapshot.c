@@ -28,20 +28,20 @@ static const char manifest_comment[] =
 	"Check it with: mtree -e -p / -f manifest.mtree   (owners and modes differ while an upgrade is prepared)\n"
 	"List it with:  bsdtar -tvf manifest.mtree";
 
-void upgrade_snapshot_done(struct upgrade_snapshot *s)
+void snapshot_done(struct snapshot *s)
 {
 	free(s->os);
 	free(s->okv);
 	free(s->group);
 	free(s->members);
 	manifest_done(&s->manifest);
-	upgrade_slots_done(&s->slots);
-	*s = (struct upgrade_snapshot){ 0 };
+	snapshot_slots_done(&s->slots);
+	*s = (struct snapshot){ 0 };
 }
 
-bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now)
+bool snapshot_is_stale(const struct snapshot *s, int64_t now)
 {
-	return now - s->taken > UPGRADE_STALE_SECONDS;
+	return now - s->taken > SNAPSHOT_STALE_SECONDS;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 	return 0;
 }
 
-static int system_print(const struct upgrade_snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
+static int system_print(const struct snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
 	char stamp[TIME_STAMP_SIZE], id[12] = "";
@@ -84,12 +84,12 @@ static int system_print(const struct upgrade_snapshot *s, const char *manifest_h
 	return text_check(out, f);
 }
 
-static int slots_file_print(const struct upgrade_slots *slots, struct text *out, struct fault *f)
+static int slots_file_print(const struct snapshot_slots *slots, struct text *out, struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
-	upgrade_slots_print(slots, &lines);
+	snapshot_slots_print(slots, &lines);
 	if (text_check(&lines, f) < 0 || digest_hex(text_string(&lines), lines.length, hex, f) < 0)
 		return -1;
 	text_add_format(out, "# SHA-256 of what follows: %s\n", hex);
@@ -97,7 +97,7 @@ static int slots_file_print(const struct upgrade_slots *slots, struct text *out,
 	return text_check(out, f);
 }
 
-static int parts_write(int dir, const struct upgrade_snapshot *s, struct fault *f)
+static int parts_write(int dir, const struct snapshot *s, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	TEXT_AUTO manifest = { 0 };
@@ -107,7 +107,7 @@ static int parts_write(int dir, const struct upgrade_snapshot *s, struct fault *
 
 	manifest_print(&s->manifest, manifest_comment, &manifest);
 	if (text_check(&manifest, f) < 0 || digest_hex(manifest.bytes, manifest.length, hex, f) < 0 ||
-	    fs_publish_at(dir, UPGRADE_MANIFEST_FILE, manifest.bytes, manifest.length, &how, f) < 0)
+	    fs_publish_at(dir, SNAPSHOT_MANIFEST, manifest.bytes, manifest.length, &how, f) < 0)
 		return -1;
 	if (s->slots_known && (slots_file_print(&s->slots, &slots, f) < 0 ||
 			       fs_publish_at(dir, "slots", slots.bytes, slots.length, &how, f) < 0))
@@ -154,7 +154,7 @@ static int names_exchange(int dir, const struct names *names, const char *place,
 	return fs_tree_remove(dir, names->old, f);
 }
 
-int upgrade_snapshot_write(int root, const char *place, const struct upgrade_snapshot *s, struct fault *f)
+int snapshot_write(int root, const char *place, const struct snapshot *s, struct fault *f)
 {
 	FS_AUTO int var = -1;
 	FS_AUTO int dir = -1;
@@ -185,20 +185,19 @@ int upgrade_snapshot_write(int root, const char *place, const struct upgrade_sna
 	return 0;
 }
 
-int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct fault *f)
+int snapshot_add_slots(int root, const struct snapshot_slots *slots, struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
-	if (slots_file_print(slots, &file, f) < 0 ||
-	    fs_dir_open(root, UPGRADE_SNAPSHOT, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+	if (slots_file_print(slots, &file, f) < 0 || fs_dir_open(root, SNAPSHOT_DIR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
 
 /* One step makes it none: half a snapshot is one that cannot be believed, and its reader would say so for ever. */
-int upgrade_snapshot_remove(int root, const char *place, struct fault *f)
+int snapshot_remove(int root, const char *place, struct fault *f)
 {
 	FS_AUTO int var = -1;
 	struct names names;
@@ -243,7 +242,7 @@ static int flag_get(const struct assign *file, const char *name, bool *ret_flag,
 	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", name);
 }
 
-static int head_parse(const struct text *bytes, struct upgrade_snapshot *s, char **ret_hex, struct fault *f)
+static int head_parse(const struct text *bytes, struct snapshot *s, char **ret_hex, struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
 	char *taken = NULL, *id = NULL;
@@ -295,7 +294,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 	return fs_read(fd, leaf, limit, ret_text, f);
 }
 
-static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
+static int slots_read(int dir, struct snapshot *s, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	static const char head[] = "# SHA-256 of what follows: ";
@@ -313,16 +312,15 @@ static int slots_read(int dir, struct upgrade_snapshot *s, struct fault *f)
 	    memcmp(file.bytes + sizeof(head) - 1, hex, SHA256_HEX_SIZE - 1) != 0)
 		return f->kind != FAULT_NONE ? -1
 					     : fault_refused(f, "the snapshot's slots were changed since it was taken");
-	if (upgrade_slots_parse(&s->slots, "slots", file.bytes + start, file.length - start, f) < 0)
+	if (snapshot_slots_parse(&s->slots, "slots", file.bytes + start, file.length - start, f) < 0)
 		return -1;
 	s->slots_known = true;
 	return 0;
 }
 
-int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part,
-			  struct upgrade_snapshot *ret_snapshot, struct fault *f)
+int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	FS_AUTO int dir = -1;
 	TEXT_AUTO system = { 0 };
 	TEXT_AUTO manifest = { 0 };
@@ -337,22 +335,21 @@ int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_par
 		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
 	if (r == 0)
 		memcpy(s.manifest_hex, wanted, sizeof(s.manifest_hex));
-	if (r == 0 && part == UPGRADE_SNAPSHOT_WHOLE) {
-		r = part_read(dir, UPGRADE_MANIFEST_FILE, MANIFEST_MAX, &manifest, f);
+	if (r == 0 && part == SNAPSHOT_WHOLE) {
+		r = part_read(dir, SNAPSHOT_MANIFEST, MANIFEST_MAX, &manifest, f);
 		if (r == 0)
 			r = digest_hex(text_string(&manifest), manifest.length, hex, f);
 		if (r == 0 && strcmp(hex, wanted) != 0)
 			r = fault_refused(f, "the snapshot's manifest was changed since it was taken");
 		if (r == 0)
-			r = manifest_parse(&s.manifest, UPGRADE_MANIFEST_FILE, text_string(&manifest), manifest.length,
-					   f);
+			r = manifest_parse(&s.manifest, SNAPSHOT_MANIFEST, text_string(&manifest), manifest.length, f);
 	}
-	if (r == 0 && part != UPGRADE_SNAPSHOT_HEAD)
+	if (r == 0 && part != SNAPSHOT_HEAD)
 		r = slots_read(dir, &s, f);
 	free(wanted);
 	if (r < 0)
 		return -1;
 	*ret_snapshot = s;
-	s = (struct upgrade_snapshot){ 0 };
+	s = (struct snapshot){ 0 };
 	return 0;
 }

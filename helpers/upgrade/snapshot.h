@@ -22,24 +22,24 @@
 #include "conf/manifest.h"
 #include "conf/settings.h"
 
-#define UPGRADE_SNAPSHOT      SETTINGS_VAR "/snapshot"
-#define UPGRADE_BEFORE        SETTINGS_VAR "/before"
-#define UPGRADE_MANIFEST_FILE "manifest.mtree"
+#define SNAPSHOT_DIR        SETTINGS_VAR "/snapshot"
+#define SNAPSHOT_BEFORE_DIR SETTINGS_VAR "/before"
+#define SNAPSHOT_MANIFEST   "manifest.mtree"
 
-enum { UPGRADE_STALE_SECONDS = 24 * 3600 };
+enum { SNAPSHOT_STALE_SECONDS = 24 * 3600 };
 
 /* One usable slot. */
-struct upgrade_slot {
+struct snapshot_slot {
 	uint64_t id;
 	char label[33], serial[17], model[17];
 };
 
-struct upgrade_slots {
-	struct upgrade_slot *items; /* owned */
+struct snapshot_slots {
+	struct snapshot_slot *items; /* owned */
 	size_t count;
 };
 
-struct upgrade_snapshot {
+struct snapshot {
 	int64_t taken; /* seconds since 1970 */
 	char *os;      /* owned; PRETTY_NAME of os-release, or "" */
 	char *okv;     /* owned; OKV's release, or "" where it is not known */
@@ -53,38 +53,36 @@ struct upgrade_snapshot {
 	char manifest_hex[65]; /* SHA-256 of the manifest's file */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
-	struct upgrade_slots slots;
+	struct snapshot_slots slots;
 };
 
-#define UPGRADE_SNAPSHOT_AUTO __attribute__((cleanup(upgrade_snapshot_done))) struct upgrade_snapshot
+#define SNAPSHOT_AUTO __attribute__((cleanup(snapshot_done))) struct snapshot
 
-void upgrade_snapshot_done(struct upgrade_snapshot *s);
+void snapshot_done(struct snapshot *s);
 /* Fills all but manifest and slots from the files below the root. */
-int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot,
-			  struct fault *f);
+int snapshot_fill(int root, const struct settings *settings, struct snapshot *ret_snapshot, struct fault *f);
 /*
- * Writes it under `place` (UPGRADE_SNAPSHOT or UPGRADE_BEFORE), instead of one that is there.  The directories above
+ * Writes it under `place` (SNAPSHOT_DIR or SNAPSHOT_BEFORE_DIR), instead of one that is there.  The directories above
  * are made where they are missing.
  */
-int upgrade_snapshot_write(int root, const char *place, const struct upgrade_snapshot *s, struct fault *f);
+int snapshot_write(int root, const char *place, const struct snapshot *s, struct fault *f);
 /* Adds the slots to the snapshot that is there. */
-int upgrade_snapshot_slots(int root, const struct upgrade_slots *slots, struct fault *f);
-enum upgrade_snapshot_part {
-	UPGRADE_SNAPSHOT_HEAD,  /* neither slots nor manifest */
-	UPGRADE_SNAPSHOT_SLOTS, /* no manifest */
-	UPGRADE_SNAPSHOT_WHOLE,
+int snapshot_add_slots(int root, const struct snapshot_slots *slots, struct fault *f);
+enum snapshot_part {
+	SNAPSHOT_HEAD,  /* neither slots nor manifest */
+	SNAPSHOT_SLOTS, /* no manifest */
+	SNAPSHOT_WHOLE,
 };
 /* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
-int upgrade_snapshot_read(int root, const char *place, enum upgrade_snapshot_part part,
-			  struct upgrade_snapshot *ret_snapshot, struct fault *f);
+int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f);
 /* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
-int upgrade_snapshot_remove(int root, const char *place, struct fault *f);
-bool upgrade_snapshot_is_stale(const struct upgrade_snapshot *s, int64_t now);
+int snapshot_remove(int root, const char *place, struct fault *f);
+bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
 /* The slots file, as bytes; the reader refuses what the writer would not write. */
-void upgrade_slots_print(const struct upgrade_slots *slots, struct text *out);
-int upgrade_slots_parse(struct upgrade_slots *ret_slots, const char *name, const char *bytes, size_t length,
-			struct fault *f);
-void upgrade_slots_done(struct upgrade_slots *slots);
+void snapshot_slots_print(const struct snapshot_slots *slots, struct text *out);
+int snapshot_slots_parse(struct snapshot_slots *ret_slots, const char *name, const char *bytes, size_t length,
+			 struct fault *f);
+void snapshot_slots_done(struct snapshot_slots *slots);
 
 #endif

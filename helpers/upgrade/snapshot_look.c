@@ -7,7 +7,7 @@
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 #include "base/time.h"
 #include "okv/wiring.h"
 
@@ -81,10 +81,9 @@ static char *value_take(struct text *t)
 	return t->length > 0 ? text_take(t) : strdup("");
 }
 
-int upgrade_snapshot_look(int root, const struct settings *settings, struct upgrade_snapshot *ret_snapshot,
-			  struct fault *f)
+int snapshot_fill(int root, const struct settings *settings, struct snapshot *ret_snapshot, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	TEXT_AUTO os = { 0 };
 	TEXT_AUTO okv = { 0 };
 	TEXT_AUTO members = { 0 };
@@ -103,7 +102,7 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 	s.member =
 		s.group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
 				  (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s.group_id));
-	if (okv_wiring_is_applied(root, &s.wired, f) < 0 || upgrade_is_armed(root, &s.armed, f) < 0)
+	if (okv_wiring_is_applied(root, &s.wired, f) < 0 || autostart_is_enabled(root, &s.armed, f) < 0)
 		return -1;
 	s.taken = time_now();
 	s.os = value_take(&os);
@@ -113,6 +112,6 @@ int upgrade_snapshot_look(int root, const struct settings *settings, struct upgr
 	if (s.os == NULL || s.okv == NULL || s.members == NULL || s.group == NULL)
 		return fault_memory(f);
 	*ret_snapshot = s;
-	s = (struct upgrade_snapshot){ 0 };
+	s = (struct snapshot){ 0 };
 	return 0;
 }

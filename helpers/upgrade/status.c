@@ -7,12 +7,11 @@
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 #include "base/time.h"
-#include "upgrade/phase.h"
+#include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
-#include "upgrade/steps.h"
 #include "perms/repair.h"
 #include "hsm/elf.h"
 #include "hsm/file.h"
@@ -68,13 +67,13 @@ static int check_config(struct upgrade_act *act, struct fault *f)
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_job job;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
 	}
-	upgrade_steps_findings(act, &findings, UPGRADE_HIGH);
+	step_add_okv_findings(act, &findings, UPGRADE_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "nothing to complain about");
 	return 0;
@@ -85,7 +84,7 @@ static int check_wiring(struct upgrade_act *act, struct fault *f)
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
@@ -128,7 +127,7 @@ static int check_group(struct upgrade_act *act, struct fault *f)
 		upgrade_act_remedy(act, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
 	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
@@ -161,7 +160,7 @@ static void drift_count(void *context, const struct perms_change *change)
 static int check_policy(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	struct upgrade_history history;
+	struct journal_history history;
 	struct drift drift = { .root = run->root, .harmless = 0 };
 	struct perms_request request = { .root = run->root,
 					 .settings = run->settings,
@@ -170,10 +169,10 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 						 .context = &drift, .change = drift_count, .report = &act->report } };
 	struct perms_tally tally;
 
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	const bool prepared = history.acts[UPGRADE_PRE].good && upgrade_history_is_open(&history) &&
-			      history.acts[UPGRADE_MID].began == 0 && history.acts[UPGRADE_POST].began == 0;
+	const bool prepared = history.hooks[UPGRADE_PRE].good && journal_is_open(&history) &&
+			      history.hooks[UPGRADE_MID].began == 0 && history.hooks[UPGRADE_POST].began == 0;
 	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
 	if (perms_run(&request, &tally, f) < 0) {
 		upgrade_act_remedy(act,
@@ -192,22 +191,22 @@ static int check_policy(struct upgrade_act *act, struct fault *f)
 
 static int check_slots(struct upgrade_act *act, struct fault *f)
 {
-	struct upgrade_slots slots = { .items = NULL };
-	const int r = upgrade_steps_slots(act, &slots, f);
+	struct snapshot_slots slots = { .items = NULL };
+	const int r = step_ask_slots(act, &slots, f);
 
-	upgrade_slots_done(&slots);
+	snapshot_slots_done(&slots);
 	return r;
 }
 
 static int check_snapshot(struct upgrade_act *act, struct fault *f)
 {
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	TEXT_AUTO age = { 0 };
-	struct upgrade_history history;
+	struct journal_history history;
 
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	if (upgrade_snapshot_read(act->run->root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &s, f) < 0) {
+	if (snapshot_read(act->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
 		if (f->kind != FAULT_ABSENT) {
 			upgrade_act_remedy(act, "okv-luna pre-upgrade");
 			return -1;
@@ -216,12 +215,12 @@ static int check_snapshot(struct upgrade_act *act, struct fault *f)
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
-	if (!upgrade_history_is_open(&history))
+	if (!journal_is_open(&history))
 		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
-	else if (!history.acts[UPGRADE_PRE].good)
+	else if (!history.hooks[UPGRADE_PRE].good)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL,
 				 "%s old, but pre-upgrade did not say go", text_string(&age));
-	else if (upgrade_snapshot_is_stale(&s, time_now()) && history.acts[UPGRADE_MID].began == 0)
+	else if (snapshot_is_stale(&s, time_now()) && history.hooks[UPGRADE_MID].began == 0)
 		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
@@ -232,13 +231,13 @@ static int check_snapshot(struct upgrade_act *act, struct fault *f)
 
 static int check_upgrade(struct upgrade_act *act, struct fault *f)
 {
-	struct upgrade_history history;
+	struct journal_history history;
 	bool armed;
 
-	if (upgrade_steps_history(act, &history, f) < 0 || upgrade_is_armed(act->run->root, &armed, f) < 0)
+	if (step_history(act, &history, f) < 0 || autostart_is_enabled(act->run->root, &armed, f) < 0)
 		return -1;
-	const struct upgrade_event *pre = &history.acts[UPGRADE_PRE], *mid = &history.acts[UPGRADE_MID],
-				   *post = &history.acts[UPGRADE_POST];
+	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
+				   *post = &history.hooks[UPGRADE_POST];
 	if (post->ended != 0 && !post->good) {
 		upgrade_act_remedy(act, "okv-luna post-upgrade");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
@@ -249,7 +248,7 @@ static int check_upgrade(struct upgrade_act *act, struct fault *f)
 	else if (mid->began != 0 && post->ended == 0)
 		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
 				 "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
-	else if (pre->ended != 0 && upgrade_history_is_open(&history))
+	else if (pre->ended != 0 && journal_is_open(&history))
 		upgrade_act_find(act, pre->good ? UPGRADE_LOW : UPGRADE_MEDIUM,
 				 pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL,
 				 "an upgrade is %s",

@@ -116,16 +116,16 @@ static void what_a_client_is_must_be_as_it_was(void **state)
 static void slots_are_the_same_by_label_and_serial_number(void **state)
 {
 	(void)state;
-	struct upgrade_slot old[] = { { 0, "a", "1", "m" }, { 1, "b", "2", "m" } };
-	struct upgrade_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
-	const struct upgrade_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
+	struct snapshot_slot old[] = { { 0, "a", "1", "m" }, { 1, "b", "2", "m" } };
+	struct snapshot_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
+	const struct snapshot_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
 
-	assert_null(upgrade_slots_lost(&two, &three));
+	assert_null(snapshot_slots_lost(&two, &three));
 	now[0].serial[0] = '9';
-	assert_ptr_equal(upgrade_slots_lost(&two, &three), &old[1]);
+	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
 	now[0].serial[0] = '2';
 	now[0].label[0] = 'x';
-	assert_ptr_equal(upgrade_slots_lost(&two, &three), &old[1]);
+	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
 }
 
 int main(void)

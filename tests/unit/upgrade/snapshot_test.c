@@ -3,34 +3,34 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
-static void taken(int root, struct upgrade_snapshot *s)
+static void taken(int root, struct snapshot *s)
 {
 	SCAN_AUTO scan = { 0 };
 	struct fault f = { 0 };
 
 	tree_scan(root, &scan);
-	assert_int_equal(upgrade_snapshot_look(root, tree_settings(), s, &f), 0);
+	assert_int_equal(snapshot_fill(root, tree_settings(), s, &f), 0);
 	s->manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
-	if (upgrade_snapshot_write(root, UPGRADE_SNAPSHOT, s, &f) < 0)
+	if (snapshot_write(root, SNAPSHOT_DIR, s, &f) < 0)
 		fail_msg("%s", f.text);
 }
 
 static void what_is_written_is_read_back(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
-	UPGRADE_SNAPSHOT_AUTO again = { 0 };
-	struct upgrade_slot slots[] = { { 3, "with blank=and#", "1234", "Luna K7" }, { 0, "", "", "" } };
-	const struct upgrade_slots two = { .items = slots, .count = 2 };
+	SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO again = { 0 };
+	struct snapshot_slot slots[] = { { 3, "with blank=and#", "1234", "Luna K7" }, { 0, "", "", "" } };
+	const struct snapshot_slots two = { .items = slots, .count = 2 };
 	struct fault f = { 0 };
 
 	taken(root, &s);
-	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &again, &f), 0);
+	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f), 0);
 	assert_false(again.slots_known);
-	upgrade_snapshot_done(&again);
-	assert_int_equal(upgrade_snapshot_slots(root, &two, &f), 0);
-	if (upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &again, &f) < 0)
+	snapshot_done(&again);
+	assert_int_equal(snapshot_add_slots(root, &two, &f), 0);
+	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f) < 0)
 		fail_msg("%s", f.text);
 	assert_true(again.taken == s.taken);
 	assert_string_equal(again.okv, "Oracle Key Vault Server 21.9");
@@ -48,16 +48,16 @@ static void what_is_written_is_read_back(void **state)
 
 static void refused(int root, const char *file, const char *part)
 {
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
 	TEXT_AUTO bytes = { 0 };
 	char path[128];
 	struct fault f = { 0 };
 
-	(void)snprintf(path, sizeof(path), "%s/%s", UPGRADE_SNAPSHOT, file);
+	(void)snprintf(path, sizeof(path), "%s/%s", SNAPSHOT_DIR, file);
 	tree_read(root, path, &bytes);
 	bytes.bytes[bytes.length - 2] ^= 1;
 	tree_file(root, path, text_string(&bytes));
-	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &s, &f), -1);
+	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 	if (strstr(f.text, part) == NULL)
 		fail_msg("'%s' lacks '%s'", f.text, part);
@@ -68,76 +68,76 @@ static void refused(int root, const char *file, const char *part)
 static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
-	struct upgrade_slot slot = { 0, "label", "serial", "model" };
-	const struct upgrade_slots one = { .items = &slot, .count = 1 };
+	SNAPSHOT_AUTO s = { 0 };
+	struct snapshot_slot slot = { 0, "label", "serial", "model" };
+	const struct snapshot_slots one = { .items = &slot, .count = 1 };
 	struct fault f = { 0 };
 
 	taken(root, &s);
-	assert_int_equal(upgrade_snapshot_slots(root, &one, &f), 0);
+	assert_int_equal(snapshot_add_slots(root, &one, &f), 0);
 	refused(root, "manifest.mtree", "manifest was changed");
 	refused(root, "slots", "slots were changed");
 	refused(root, "system", "");
-	tree_file(root, UPGRADE_SNAPSHOT "/system", "TAKEN=\"2026-01-01T00:00:00Z\"\n");
-	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &s, &f), -1);
+	tree_file(root, SNAPSHOT_DIR "/system", "TAKEN=\"2026-01-01T00:00:00Z\"\n");
+	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &s, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 }
 
 static void a_run_killed_between_the_two_renames_loses_nothing(void **state)
 {
 	const int root = tree_root(state);
-	UPGRADE_SNAPSHOT_AUTO s = { 0 };
-	UPGRADE_SNAPSHOT_AUTO again = { 0 };
-	UPGRADE_SNAPSHOT_AUTO fresh = { 0 };
+	SNAPSHOT_AUTO s = { 0 };
+	SNAPSHOT_AUTO again = { 0 };
+	SNAPSHOT_AUTO fresh = { 0 };
 	struct fault f = { 0 };
 
 	taken(root, &s);
 	assert_int_equal(renameat(root, "opt/okv-luna/var/snapshot", root, "opt/okv-luna/var/snapshot.old"), 0);
 	tree_file(root, "/opt/okv-luna/var/snapshot.new/system", "half");
-	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_WHOLE, &again, &f), 0);
+	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f), 0);
 	assert_int_equal(again.manifest.count, s.manifest.count);
 	taken(root, &fresh);
-	assert_false(fs_exists(root, UPGRADE_SNAPSHOT ".old"));
-	assert_false(fs_exists(root, UPGRADE_SNAPSHOT ".new"));
-	assert_int_equal(upgrade_snapshot_remove(root, UPGRADE_SNAPSHOT, &f), 0);
-	assert_int_equal(upgrade_snapshot_remove(root, UPGRADE_SNAPSHOT, &f), 0);
-	upgrade_snapshot_done(&again);
-	assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &again, &f), -1);
+	assert_false(fs_exists(root, SNAPSHOT_DIR ".old"));
+	assert_false(fs_exists(root, SNAPSHOT_DIR ".new"));
+	assert_int_equal(snapshot_remove(root, SNAPSHOT_DIR, &f), 0);
+	assert_int_equal(snapshot_remove(root, SNAPSHOT_DIR, &f), 0);
+	snapshot_done(&again);
+	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &again, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 }
 
 /* Whatever part of it a killed removal has left: it is none, and the next removal takes it away. */
 static void a_removal_is_one_step(void **state)
 {
-	static const char *const left[] = { UPGRADE_SNAPSHOT ".new", UPGRADE_SNAPSHOT ".old" };
+	static const char *const left[] = { SNAPSHOT_DIR ".new", SNAPSHOT_DIR ".old" };
 	const int root = tree_root(state);
 	struct fault f = { 0 };
 
 	for (size_t i = 0; i < 2; i++) {
-		UPGRADE_SNAPSHOT_AUTO s = { 0 };
+		SNAPSHOT_AUTO s = { 0 };
 		char path[128];
 		taken(root, &s);
 		(void)snprintf(path, sizeof(path), "%s/manifest.mtree", left[i]);
 		tree_file(root, path, "half");
-		assert_int_equal(upgrade_snapshot_remove(root, UPGRADE_SNAPSHOT, &f), 0);
+		assert_int_equal(snapshot_remove(root, SNAPSHOT_DIR, &f), 0);
 		assert_false(fs_exists(root, left[i]));
-		upgrade_snapshot_done(&s);
-		assert_int_equal(upgrade_snapshot_read(root, UPGRADE_SNAPSHOT, UPGRADE_SNAPSHOT_HEAD, &s, &f), -1);
+		snapshot_done(&s);
+		assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &s, &f), -1);
 		assert_int_equal(f.kind, FAULT_ABSENT);
 		f = (struct fault){ 0 };
 	}
-	tree_file(root, UPGRADE_SNAPSHOT ".new/system", "half");
-	assert_int_equal(upgrade_snapshot_remove(root, UPGRADE_SNAPSHOT, &f), 0);
-	assert_false(fs_exists(root, UPGRADE_SNAPSHOT ".new"));
+	tree_file(root, SNAPSHOT_DIR ".new/system", "half");
+	assert_int_equal(snapshot_remove(root, SNAPSHOT_DIR, &f), 0);
+	assert_false(fs_exists(root, SNAPSHOT_DIR ".new"));
 }
 
 static void after_a_day_it_is_stale(void **state)
 {
 	(void)state;
-	const struct upgrade_snapshot s = { .taken = 1000000 };
+	const struct snapshot s = { .taken = 1000000 };
 
-	assert_false(upgrade_snapshot_is_stale(&s, 1000000 + 24 * 3600));
-	assert_true(upgrade_snapshot_is_stale(&s, 1000000 + 24 * 3600 + 1));
+	assert_false(snapshot_is_stale(&s, 1000000 + 24 * 3600));
+	assert_true(snapshot_is_stale(&s, 1000000 + 24 * 3600 + 1));
 }
 
 int main(void)

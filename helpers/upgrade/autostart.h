@@ -12,8 +12,8 @@
  * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes, and, as
  * `systemctl disable` does, the directory of the link when nothing else is in it.
  */
-#ifndef OKV_UPGRADE_ARM_H
-#define OKV_UPGRADE_ARM_H
+#ifndef OKV_UPGRADE_AUTOSTART_H
+#define OKV_UPGRADE_AUTOSTART_H
 
 #include <stdbool.h>
 
@@ -22,24 +22,24 @@
 #include "base/text.h"
 #include "conf/settings.h"
 
-#define UPGRADE_UNIT           "okv-luna-post-upgrade.service"
-#define UPGRADE_UNIT_FILE      "/etc/systemd/system/" UPGRADE_UNIT
-#define UPGRADE_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
-#define UPGRADE_UNIT_WANTED    UPGRADE_UNIT_WANTS_DIR "/" UPGRADE_UNIT
-#define UPGRADE_UNIT_ORDER_DIR "/etc/systemd/system/" UPGRADE_UNIT ".d"
-#define UPGRADE_UNIT_ORDER     UPGRADE_UNIT_ORDER_DIR "/okv-order.conf"
+#define AUTOSTART_UNIT           "okv-luna-post-upgrade.service"
+#define AUTOSTART_UNIT_FILE      "/etc/systemd/system/" AUTOSTART_UNIT
+#define AUTOSTART_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
+#define AUTOSTART_UNIT_WANTED    AUTOSTART_UNIT_WANTS_DIR "/" AUTOSTART_UNIT
+#define AUTOSTART_UNIT_ORDER_DIR "/etc/systemd/system/" AUTOSTART_UNIT ".d"
+#define AUTOSTART_UNIT_ORDER     AUTOSTART_UNIT_ORDER_DIR "/okv-order.conf"
 
-enum upgrade_arm_act { UPGRADE_ARM_PLAN, UPGRADE_ARM_APPLY };
+enum autostart_mode { AUTOSTART_PLAN, AUTOSTART_APPLY };
 
 /* FAULT_SYSTEM where the system could not tell. */
-int upgrade_is_armed(int root, bool *ret_armed, struct fault *f);
+int autostart_is_enabled(int root, bool *ret_armed, struct fault *f);
 /* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
-int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
-		bool *ret_changed, struct fault *f);
-int upgrade_disarm(int root, enum upgrade_arm_act what, struct report *report, bool *ret_changed, struct fault *f);
+int autostart_enable(int root, const struct settings *settings, enum autostart_mode what, struct report *report,
+		     bool *ret_changed, struct fault *f);
+int autostart_disable(int root, enum autostart_mode what, struct report *report, bool *ret_changed, struct fault *f);
 
 /* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */
-enum upgrade_unit_order { UPGRADE_UNIT_FOREIGN, UPGRADE_UNIT_LEFT_ALONE, UPGRADE_UNIT_AFTER_OURS };
-enum upgrade_unit_order upgrade_unit_judge(const struct text *unit, const char *okv_user);
+enum autostart_order { AUTOSTART_FOREIGN, AUTOSTART_LEFT_ALONE, AUTOSTART_AFTER_OURS };
+enum autostart_order autostart_order_of(const struct text *unit, const char *okv_user);
 
 #endif

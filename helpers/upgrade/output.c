@@ -1,4 +1,4 @@
-#include "upgrade/show.h"
+#include "upgrade/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,10 +7,10 @@
 
 static const char red[] = "\033[1;31m", green[] = "\033[32m", yellow[] = "\033[33m", plain[] = "\033[0m";
 
-static void coloured(struct text *out, enum upgrade_colour colour, const char *code, const char *word, int width)
+static void coloured(struct text *out, enum output_colour colour, const char *code, const char *word, int width)
 {
-	text_add_format(out, "%s%-*s%s", colour == UPGRADE_COLOUR ? code : "", width, word,
-			colour == UPGRADE_COLOUR ? plain : "");
+	text_add_format(out, "%s%-*s%s", colour == OUTPUT_COLOUR ? code : "", width, word,
+			colour == OUTPUT_COLOUR ? plain : "");
 }
 
 /* "412 ms", "12.3 s" */
@@ -34,7 +34,7 @@ static void lines_add(struct text *out, const char *indent, const char *lines)
 	}
 }
 
-static void outcome_add(struct text *out, enum upgrade_colour colour, const struct upgrade_result *result, bool dry_run)
+static void outcome_add(struct text *out, enum output_colour colour, const struct upgrade_result *result, bool dry_run)
 {
 	switch (result->outcome) {
 	case UPGRADE_UNCHANGED:
@@ -52,12 +52,12 @@ static void outcome_add(struct text *out, enum upgrade_colour colour, const stru
 	}
 }
 
-static void finding_add(struct text *out, enum upgrade_colour colour, const struct upgrade_finding *finding,
-			enum upgrade_detail detail)
+static void finding_add(struct text *out, enum output_colour colour, const struct upgrade_finding *finding,
+			enum output_detail detail)
 {
 	static const char indent[] = "            ";
 
-	if (finding->severity == UPGRADE_INFO && detail == UPGRADE_BRIEF)
+	if (finding->severity == UPGRADE_INFO && detail == OUTPUT_BRIEF)
 		return;
 	text_add_string(out, "          ");
 	if (finding->severity == UPGRADE_HIGH)
@@ -67,14 +67,14 @@ static void finding_add(struct text *out, enum upgrade_colour colour, const stru
 	else
 		text_add_string(out, "- ");
 	text_add_format(out, "%s\n", finding->title);
-	if (detail == UPGRADE_VERBOSE || finding->severity >= UPGRADE_MEDIUM)
+	if (detail == OUTPUT_VERBOSE || finding->severity >= UPGRADE_MEDIUM)
 		lines_add(out, indent, finding->detail);
 	if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
 		text_add_format(out, "%sfix: %s\n", indent, finding->remedy);
 }
 
-void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
-		       enum upgrade_detail detail, struct text *out)
+void output_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum output_colour colour,
+		 enum output_detail detail, struct text *out)
 {
 	lines_add(out, "", text_string(&answer->advice));
 	if (run->result_count > 0)
@@ -97,7 +97,7 @@ void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answe
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
 			finding_add(out, colour, &result->findings[k], detail);
-		if (detail == UPGRADE_VERBOSE || run->dry_run)
+		if (detail == OUTPUT_VERBOSE || run->dry_run)
 			lines_add(out, "          ", text_string(&result->changes));
 	}
 	if (run->result_count > 0) {
@@ -200,14 +200,14 @@ static void head_json(const struct upgrade_run *run, const char *command, int ex
 	json_unsigned(j, "elapsed_ms", run->elapsed_ms);
 }
 
-void upgrade_show_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out)
+void output_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out)
 {
 	struct json j;
 
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
 	char command[32];
-	(void)snprintf(command, sizeof(command), "okv-luna-%s", upgrade_act_name(run->kind));
+	(void)snprintf(command, sizeof(command), "okv-luna-%s", upgrade_hook_name(run->kind));
 	head_json(run, command, answer->exit, &j);
 	json_bool(&j, "dry_run", run->dry_run);
 	json_string(&j, "answer", answer->word);
@@ -236,13 +236,13 @@ static const struct upgrade_finding *check_finding(const struct upgrade_result *
 	return worst;
 }
 
-enum upgrade_check upgrade_show_check(const struct upgrade_result *result)
+enum output_state output_status_state(const struct upgrade_result *result)
 {
 	const struct upgrade_finding *worst = check_finding(result);
 
 	if (result->outcome == UPGRADE_FAILED || (worst != NULL && worst->severity == UPGRADE_HIGH))
-		return UPGRADE_CHECK_FAIL;
-	return worst != NULL && worst->severity >= UPGRADE_LOW ? UPGRADE_CHECK_WARN : UPGRADE_CHECK_OK;
+		return OUTPUT_FAIL;
+	return worst != NULL && worst->severity >= UPGRADE_LOW ? OUTPUT_WARN : OUTPUT_OK;
 }
 
 static const char *check_text(const struct upgrade_result *result)
@@ -263,37 +263,36 @@ static const char *check_remedy(const struct upgrade_result *result)
 	return worst != NULL && worst->severity > UPGRADE_INFO ? worst->remedy : "";
 }
 
-void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
-			 struct text *out)
+void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+			struct text *out)
 {
-	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--) {
+	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct upgrade_result *result = &run->results[i];
 			const struct upgrade_finding *worst = check_finding(result);
-			if ((int)upgrade_show_check(result) != check)
+			if ((int)output_status_state(result) != check)
 				continue;
 			coloured(out, colour, check_colours[check], check_words[check], 6);
-			text_add_format(out, "%-*s  %s\n", UPGRADE_STATUS_HANG - 8, result->step->name,
-					check_text(result));
+			text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->step->name, check_text(result));
 			const char *remedy = check_remedy(result);
 			if (remedy[0] != '\0')
-				text_add_format(out, "%*sfix: %s\n", UPGRADE_STATUS_HANG, "", remedy);
+				text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", remedy);
 			/* The others of the same check; of those worth knowing only, who asks hears. */
 			for (size_t k = 0; k < result->finding_count; k++) {
 				const struct upgrade_finding *finding = &result->findings[k];
 				if (finding == worst && result->outcome != UPGRADE_FAILED)
 					continue;
-				if (finding->severity == UPGRADE_INFO && detail == UPGRADE_BRIEF)
+				if (finding->severity == UPGRADE_INFO && detail == OUTPUT_BRIEF)
 					continue;
-				text_add_format(out, "%*s%s\n", UPGRADE_STATUS_HANG, "", finding->title);
+				text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
 				if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
-					text_add_format(out, "%*sfix: %s\n", UPGRADE_STATUS_HANG, "", finding->remedy);
+					text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", finding->remedy);
 			}
 		}
 	}
 }
 
-void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct text *out)
+void output_status_json(const struct upgrade_run *run, int exit, struct text *out)
 {
 	static const char *const words[] = { "ok", "warn", "fail" };
 	struct json j;
@@ -301,18 +300,18 @@ void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct te
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
 	head_json(run, "okv-luna-status", exit, &j);
-	size_t counts[UPGRADE_CHECK_FAIL + 1] = { 0 };
+	size_t counts[OUTPUT_FAIL + 1] = { 0 };
 	for (size_t i = 0; i < run->result_count; i++)
-		counts[upgrade_show_check(&run->results[i])]++;
+		counts[output_status_state(&run->results[i])]++;
 	json_object_begin(&j, "summary");
-	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--)
+	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--)
 		json_unsigned(&j, words[check], counts[check]);
 	json_object_end(&j);
 	json_array_begin(&j, "checks");
-	for (int check = UPGRADE_CHECK_FAIL; check >= UPGRADE_CHECK_OK; check--) {
+	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct upgrade_result *result = &run->results[i];
-			if ((int)upgrade_show_check(result) != check)
+			if ((int)output_status_state(result) != check)
 				continue;
 			json_object_begin(&j, NULL);
 			json_string(&j, "name", result->step->name);

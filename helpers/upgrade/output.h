@@ -5,8 +5,8 @@
  * their times, what they found and the command that fixes it.  The JSON has the same, and a flat list "entries" of
  * findings in the manner of a leapp report: severity, title, detail, remediation.  payload/schema describes it.
  */
-#ifndef OKV_UPGRADE_SHOW_H
-#define OKV_UPGRADE_SHOW_H
+#ifndef OKV_UPGRADE_OUTPUT_H
+#define OKV_UPGRADE_OUTPUT_H
 
 #include <stdbool.h>
 
@@ -14,8 +14,8 @@
 #include "base/text.h"
 #include "upgrade/run.h"
 
-enum upgrade_colour { UPGRADE_PLAIN, UPGRADE_COLOUR };
-enum upgrade_detail { UPGRADE_BRIEF, UPGRADE_VERBOSE };
+enum output_colour { OUTPUT_PLAIN, OUTPUT_COLOUR };
+enum output_detail { OUTPUT_BRIEF, OUTPUT_VERBOSE };
 
 struct upgrade_answer {
 	const char *word; /* "go", "no", "proven", "failed", "changed", "unchanged", "back", "nothing" */
@@ -34,18 +34,18 @@ void upgrade_answer_done(struct upgrade_answer *answer);
 /* What the run of an act means.  0, or -1 with the fault that is its exit status and whose text is the sentence. */
 int upgrade_answer_make(const struct upgrade_run *run, struct upgrade_answer *ret_answer, struct fault *f);
 /* The advice and the steps; the sentence is the caller's to print. */
-void upgrade_show_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum upgrade_colour colour,
-		       enum upgrade_detail detail, struct text *out);
-void upgrade_show_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out);
+void output_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum output_colour colour,
+		 enum output_detail detail, struct text *out);
+void output_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out);
 /* Keeps the JSON as SETTINGS_VAR/NAME.json, NAME being the act's. */
-int upgrade_show_keep(const struct upgrade_run *run, const struct text *json, struct fault *f);
+int output_keep(const struct upgrade_run *run, const struct text *json, struct fault *f);
 
 /* status: every check with its worst finding, the worst first. */
-enum upgrade_check { UPGRADE_CHECK_OK, UPGRADE_CHECK_WARN, UPGRADE_CHECK_FAIL };
-enum { UPGRADE_STATUS_HANG = 16 }; /* the column where a check's text begins */
-enum upgrade_check upgrade_show_check(const struct upgrade_result *result);
-void upgrade_show_status(const struct upgrade_run *run, enum upgrade_colour colour, enum upgrade_detail detail,
-			 struct text *out);
-void upgrade_show_status_json(const struct upgrade_run *run, int exit, struct text *out);
+enum output_state { OUTPUT_OK, OUTPUT_WARN, OUTPUT_FAIL };
+enum { STATUS_INDENT = 16 }; /* the column where a check's text begins */
+enum output_state output_status_state(const struct upgrade_result *result);
+void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+			struct text *out);
+void output_status_json(const struct upgrade_run *run, int exit, struct text *out);
 
 #endif

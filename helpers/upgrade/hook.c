@@ -1,4 +1,4 @@
-#include "upgrade/steps.h"
+#include "upgrade/hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 #include "upgrade/scan.h"
 #include "perms/repair.h"
 #include "hsm/diagnosis.h"
@@ -23,12 +23,12 @@
 
 enum { ACCOUNT_TOOL_MS = 8000 };
 
-int upgrade_steps_history(const struct upgrade_act *act, struct upgrade_history *ret_history, struct fault *f)
+int step_history(const struct upgrade_act *act, struct journal_history *ret_history, struct fault *f)
 {
-	return upgrade_journal_read(act->run->root, ret_history, f);
+	return journal_read(act->run->root, ret_history, f);
 }
 
-void upgrade_steps_note(struct upgrade_run *run, const char *format, ...)
+void hook_note(struct upgrade_run *run, const char *format, ...)
 {
 	char line[700];
 	struct fault why = { 0 };
@@ -37,8 +37,7 @@ void upgrade_steps_note(struct upgrade_run *run, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	if (!run->dry_run && upgrade_steps_recorded(run) &&
-	    upgrade_journal_add(run->root, run->kind, &why, "%s", line) < 0)
+	if (!run->dry_run && hook_has_records(run) && journal_add(run->root, run->kind, &why, "%s", line) < 0)
 		text_add_format(&run->complaints, "%s\n", why.text);
 }
 
@@ -52,7 +51,7 @@ static bool is_full(int dir)
 	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
 }
 
-int upgrade_step_records(struct upgrade_act *act, struct fault *f)
+int step_records(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	FS_AUTO int var = -1;
@@ -77,32 +76,32 @@ int upgrade_step_records(struct upgrade_act *act, struct fault *f)
 	return there ? 0 : fs_absence(&why, f);
 }
 
-bool upgrade_steps_recorded(const struct upgrade_run *run)
+bool hook_has_records(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].step->work == upgrade_step_records)
+		if (run->results[i].step->work == step_records)
 			return run->results[i].outcome != UPGRADE_FAILED;
 	return true;
 }
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
-int upgrade_step_group(struct upgrade_act *act, struct fault *f)
+int step_group(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	struct upgrade_history history;
+	struct journal_history history;
 	struct okv_group group;
 	struct okv_job job;
 	struct fault why = { 0 };
 
 	/* A journal that cannot be read costs the old id, not the group. */
-	if (upgrade_journal_read(run->root, &history, &why) < 0) {
+	if (journal_read(run->root, &history, &why) < 0) {
 		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
 				 run->settings->hsm_group);
-		history = (struct upgrade_history){ .group_known = false };
+		history = (struct journal_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_group_ensure(&job, wanted, &group, f) < 0) {
 		upgrade_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
@@ -114,12 +113,12 @@ int upgrade_step_group(struct upgrade_act *act, struct fault *f)
 	return 0;
 }
 
-int upgrade_step_member(struct upgrade_act *act, struct fault *f)
+int step_member(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	struct okv_job job;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_member_ensure(&job, &act->changed, f) < 0) {
 		upgrade_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
@@ -127,15 +126,15 @@ int upgrade_step_member(struct upgrade_act *act, struct fault *f)
 	return 0;
 }
 
-int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
+int step_reown(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	SCAN_PATHS_AUTO paths = { 0 };
 	TEXT_AUTO groups = { 0 };
-	struct upgrade_history history;
+	struct journal_history history;
 	gid_t now;
 
-	if (upgrade_journal_read(run->root, &history, f) < 0 ||
+	if (journal_read(run->root, &history, f) < 0 ||
 	    fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
 		return -1;
 	if (!history.group_known || !accounts_group_find(&groups, run->settings->hsm_group, &now) ||
@@ -164,18 +163,18 @@ int upgrade_step_reown(struct upgrade_act *act, struct fault *f)
 	return perms_verdict(&tally, what, f);
 }
 
-int upgrade_step_processes(struct upgrade_act *act, struct fault *f)
+int step_processes(struct upgrade_act *act, struct fault *f)
 {
 	struct okv_job job;
 	size_t count;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
 
-int upgrade_steps_job(const struct upgrade_act *act, struct okv_job *ret_job)
+int step_okv_job(const struct upgrade_act *act, struct okv_job *ret_job)
 {
 	*ret_job = (struct okv_job){ .root = act->run->root,
 				     .settings = act->run->settings,
@@ -200,7 +199,7 @@ static void finding_take(struct upgrade_act *act, const struct okv_finding *find
 				 finding->what);
 }
 
-void upgrade_steps_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail)
+void step_add_okv_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail)
 {
 	for (size_t i = 0; i < findings->count; i++)
 		finding_take(act, &findings->items[i], fail);
@@ -214,24 +213,24 @@ void upgrade_steps_findings(struct upgrade_act *act, const struct okv_findings *
 static int wiring_is_looked_at(const struct upgrade_act *act, bool *ret_look, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
-	struct upgrade_history history;
+	struct journal_history history;
 
 	*ret_look = act->changed && !run->dry_run && run->kind != UPGRADE_MID;
 	if (act->changed || run->dry_run || run->kind != UPGRADE_POST)
 		return 0;
-	if (upgrade_steps_history(act, &history, f) < 0)
+	if (step_history(act, &history, f) < 0)
 		return -1;
-	*ret_look = !history.acts[UPGRADE_POST].good;
+	*ret_look = !history.hooks[UPGRADE_POST].good;
 	return 0;
 }
 
-int upgrade_step_wire(struct upgrade_act *act, struct fault *f)
+int step_wire(struct upgrade_act *act, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	(void)upgrade_steps_job(act, &job);
+	(void)step_okv_job(act, &job);
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
 		upgrade_act_remedy(act, "okv-luna config check");
 		return -1;
@@ -258,12 +257,12 @@ int upgrade_step_wire(struct upgrade_act *act, struct fault *f)
 	return 0;
 }
 
-int upgrade_step_arm(struct upgrade_act *act, struct fault *f)
+int step_autostart(struct upgrade_act *act, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 
-	if (upgrade_arm(run->root, run->settings, run->dry_run ? UPGRADE_ARM_PLAN : UPGRADE_ARM_APPLY, &act->report,
-			&act->changed, f) == 0)
+	if (autostart_enable(run->root, run->settings, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
+			     &act->changed, f) == 0)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
@@ -284,7 +283,7 @@ static void change_report(void *context, const struct perms_change *change)
 		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
 }
 
-int upgrade_step_repair(struct upgrade_act *act, const char *phase, struct fault *f)
+int step_repair_to(struct upgrade_act *act, const char *phase, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
@@ -317,9 +316,9 @@ int upgrade_step_repair(struct upgrade_act *act, const char *phase, struct fault
 
 /* --- the HSM ------------------------------------------------------------------------------------------------------ */
 
-static int slots_take(const struct hsm_answer *answer, struct upgrade_slots *ret_slots, struct fault *f)
+static int slots_take(const struct hsm_answer *answer, struct snapshot_slots *ret_slots, struct fault *f)
 {
-	struct upgrade_slots slots = { .items = calloc(answer->slot_count + 1, sizeof(slots.items[0])) };
+	struct snapshot_slots slots = { .items = calloc(answer->slot_count + 1, sizeof(slots.items[0])) };
 
 	if (slots.items == NULL)
 		return fault_memory(f);
@@ -327,7 +326,7 @@ static int slots_take(const struct hsm_answer *answer, struct upgrade_slots *ret
 		const struct hsm_slot *slot = &answer->slots[i];
 		if (!slot->usable)
 			continue;
-		struct upgrade_slot *kept = &slots.items[slots.count++];
+		struct snapshot_slot *kept = &slots.items[slots.count++];
 		kept->id = slot->id;
 		memcpy(kept->label, slot->label, sizeof(kept->label));
 		memcpy(kept->serial, slot->serial, sizeof(kept->serial));
@@ -337,11 +336,11 @@ static int slots_take(const struct hsm_answer *answer, struct upgrade_slots *ret
 	return 0;
 }
 
-_Static_assert(sizeof(((struct upgrade_slot *)0)->label) == sizeof(((struct hsm_slot *)0)->label), "label");
-_Static_assert(sizeof(((struct upgrade_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
-_Static_assert(sizeof(((struct upgrade_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
+_Static_assert(sizeof(((struct snapshot_slot *)0)->label) == sizeof(((struct hsm_slot *)0)->label), "label");
+_Static_assert(sizeof(((struct snapshot_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
+_Static_assert(sizeof(((struct snapshot_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
 
-int upgrade_steps_slots(struct upgrade_act *act, struct upgrade_slots *ret_slots, struct fault *f)
+int step_ask_slots(struct upgrade_act *act, struct snapshot_slots *ret_slots, struct fault *f)
 {
 	const struct upgrade_run *run = act->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;

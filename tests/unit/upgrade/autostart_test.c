@@ -1,12 +1,12 @@
 #include "upgrade/tree.h"
 
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 
 static int tree(void **state)
 {
 	if (unit_place_make(state) < 0)
 		return -1;
-	tree_file(tree_root(state), UPGRADE_UNIT_FILE, "[Unit]\n");
+	tree_file(tree_root(state), AUTOSTART_UNIT_FILE, "[Unit]\n");
 	return 0;
 }
 
@@ -15,7 +15,7 @@ static bool arm(int root)
 	struct fault f = { 0 };
 	bool changed;
 
-	if (upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
+	if (autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f) < 0)
 		fail_msg("%s", f.text);
 	return changed;
 }
@@ -25,7 +25,7 @@ static bool disarm(int root)
 	struct fault f = { 0 };
 	bool changed;
 
-	if (upgrade_disarm(root, UPGRADE_ARM_APPLY, NULL, &changed, &f) < 0)
+	if (autostart_disable(root, AUTOSTART_APPLY, NULL, &changed, &f) < 0)
 		fail_msg("%s", f.text);
 	return changed;
 }
@@ -35,7 +35,7 @@ static bool armed(int root)
 	struct fault f = { 0 };
 	bool is;
 
-	if (upgrade_is_armed(root, &is, &f) < 0)
+	if (autostart_is_enabled(root, &is, &f) < 0)
 		fail_msg("%s", f.text);
 	return is;
 }
@@ -51,15 +51,15 @@ static void arming_twice_changes_nothing_and_disarming_removes_what_it_made(void
 	assert_true(disarm(root));
 	assert_false(armed(root));
 	assert_false(disarm(root));
-	assert_true(fs_exists(root, UPGRADE_UNIT_FILE));
+	assert_true(fs_exists(root, AUTOSTART_UNIT_FILE));
 }
 
 /* As systemctl disable leaves it; what a killed run left beside goes too. */
 static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **state)
 {
 	const int root = tree_root(state);
-	static const char other[] = UPGRADE_UNIT_WANTS_DIR "/other.service";
-	static const char stage[] = UPGRADE_UNIT_WANTS_DIR "/." UPGRADE_UNIT ".okv-luna-new";
+	static const char other[] = AUTOSTART_UNIT_WANTS_DIR "/other.service";
+	static const char stage[] = AUTOSTART_UNIT_WANTS_DIR "/." AUTOSTART_UNIT ".okv-luna-new";
 
 	tree_file(root, other, "");
 	assert_true(arm(root) && disarm(root));
@@ -67,10 +67,10 @@ static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **sta
 	assert_int_equal(unlinkat(root, &other[1], 0), 0);
 	assert_int_equal(symlinkat("x", root, &stage[1]), 0);
 	assert_true(arm(root) && disarm(root));
-	assert_false(fs_exists(root, UPGRADE_UNIT_WANTS_DIR));
+	assert_false(fs_exists(root, AUTOSTART_UNIT_WANTS_DIR));
 	tree_file(root, stage, "");
 	(void)disarm(root);
-	assert_false(fs_exists(root, UPGRADE_UNIT_WANTS_DIR));
+	assert_false(fs_exists(root, AUTOSTART_UNIT_WANTS_DIR));
 }
 
 static void without_systemd_or_unit_it_is_absent(void **state)
@@ -79,11 +79,11 @@ static void without_systemd_or_unit_it_is_absent(void **state)
 	struct fault f = { 0 };
 	bool changed;
 
-	assert_int_equal(unlinkat(root, &UPGRADE_UNIT_FILE[1], 0), 0);
-	assert_int_equal(upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(unlinkat(root, &AUTOSTART_UNIT_FILE[1], 0), 0);
+	assert_int_equal(autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_int_equal(unlinkat(root, "etc/systemd/system", AT_REMOVEDIR), 0);
-	assert_int_equal(upgrade_arm(root, tree_settings(), UPGRADE_ARM_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_false(disarm(root));
 }
@@ -95,39 +95,38 @@ static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void *
 
 	(void)state;
 	/* No descriptor: the kernel answers EBADF. */
-	assert_int_equal(upgrade_is_armed(-1, &is, &f), -1);
+	assert_int_equal(autostart_is_enabled(-1, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
-	assert_int_equal(upgrade_arm(-1, tree_settings(), UPGRADE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(autostart_enable(-1, tree_settings(), AUTOSTART_PLAN, NULL, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
-	assert_int_equal(upgrade_disarm(-1, UPGRADE_ARM_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(autostart_disable(-1, AUTOSTART_PLAN, NULL, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
 	assert_true(is);
 }
 
-static enum upgrade_unit_order judge(const char *text)
+static enum autostart_order judge(const char *text)
 {
 	TEXT_AUTO unit = { 0 };
 
 	text_add_string(&unit, text);
-	return upgrade_unit_judge(&unit, "oracle");
+	return autostart_order_of(&unit, "oracle");
 }
 
 static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(void **state)
 {
 	(void)state;
-	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
-			 UPGRADE_UNIT_AFTER_OURS);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), AUTOSTART_AFTER_OURS);
 	assert_int_equal(
 		judge("[Unit]\nAfter=a.service network-online.target\n[Service]\nExecStart=/usr/local/okv/bin/x\n"),
-		UPGRADE_UNIT_AFTER_OURS);
-	assert_int_equal(judge("[Service]\nUser=oracle\n"), UPGRADE_UNIT_LEFT_ALONE);
+		AUTOSTART_AFTER_OURS);
+	assert_int_equal(judge("[Service]\nUser=oracle\n"), AUTOSTART_LEFT_ALONE);
 	assert_int_equal(judge("[Unit]\nAfter=network-online.target.wants\n[Service]\nUser=oracle\n"),
-			 UPGRADE_UNIT_LEFT_ALONE);
+			 AUTOSTART_LEFT_ALONE);
 	assert_int_equal(judge("[Unit]\nDefaultDependencies=no\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
-			 UPGRADE_UNIT_LEFT_ALONE);
+			 AUTOSTART_LEFT_ALONE);
 	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle2\nExecStart=/bin/true\n"),
-			 UPGRADE_UNIT_FOREIGN);
-	assert_int_equal(judge(""), UPGRADE_UNIT_FOREIGN);
+			 AUTOSTART_FOREIGN);
+	assert_int_equal(judge(""), AUTOSTART_FOREIGN);
 }
 
 static void okvs_services_get_an_order_and_lose_it_again(void **state)
@@ -142,13 +141,13 @@ static void okvs_services_get_an_order_and_lose_it_again(void **state)
 	tree_file(root, "/usr/lib/systemd/system/other.service", "[Service]\nExecStart=/bin/true\n");
 	tree_file(root, "/usr/lib/systemd/system/odd name.service", unit);
 	assert_true(arm(root));
-	tree_read(root, UPGRADE_UNIT_ORDER, &order);
+	tree_read(root, AUTOSTART_UNIT_ORDER, &order);
 	assert_non_null(strstr(text_string(&order), "[Unit]\nBefore=okv.service\nBefore=okv-web.service\n"));
 	assert_null(strstr(text_string(&order), "other"));
 	assert_null(strstr(text_string(&order), "odd"));
 	assert_false(arm(root));
 	assert_true(disarm(root));
-	assert_false(fs_exists(root, UPGRADE_UNIT_ORDER_DIR));
+	assert_false(fs_exists(root, AUTOSTART_UNIT_ORDER_DIR));
 }
 
 int main(void)

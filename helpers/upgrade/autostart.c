@@ -1,4 +1,4 @@
-#include "upgrade/arm.h"
+#include "upgrade/autostart.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,9 +15,9 @@
 
 enum { UNIT_MAX = 64 * 1024, UNITS_MAX = 4096, OKV_UNITS_MAX = 64 };
 
-int upgrade_is_armed(int root, bool *ret_armed, struct fault *f)
+int autostart_is_enabled(int root, bool *ret_armed, struct fault *f)
 {
-	return fs_existence(root, UPGRADE_UNIT_WANTED, ret_armed, f);
+	return fs_existence(root, AUTOSTART_UNIT_WANTED, ret_armed, f);
 }
 
 /* --- whom to come before ------------------------------------------------------------------------------------------ */
@@ -36,7 +36,7 @@ static bool line_lists(const char *line, size_t length, const char *key, const c
 	return false;
 }
 
-enum upgrade_unit_order upgrade_unit_judge(const struct text *unit, const char *okv_user)
+enum autostart_order autostart_order_of(const struct text *unit, const char *okv_user)
 {
 	bool okv = false, waits = false, plain = true;
 
@@ -53,8 +53,8 @@ enum upgrade_unit_order upgrade_unit_judge(const struct text *unit, const char *
 		line += length + (line[length] == '\n');
 	}
 	if (!okv)
-		return UPGRADE_UNIT_FOREIGN;
-	return waits && plain ? UPGRADE_UNIT_AFTER_OURS : UPGRADE_UNIT_LEFT_ALONE;
+		return AUTOSTART_FOREIGN;
+	return waits && plain ? AUTOSTART_AFTER_OURS : AUTOSTART_LEFT_ALONE;
 }
 
 static bool order_holds(const struct text *order, const char *name)
@@ -90,7 +90,7 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 				r = fault_system(f, errno, "cannot read directory '%s'", directory);
 			break;
 		}
-		if (!text_ends(entry->d_name, ".service") || strcmp(entry->d_name, UPGRADE_UNIT) == 0 ||
+		if (!text_ends(entry->d_name, ".service") || strcmp(entry->d_name, AUTOSTART_UNIT) == 0 ||
 		    strpbrk(entry->d_name, " \t\n\"'\\%") != NULL)
 			continue;
 		if (fs_file_open_at(dirfd(stream), entry->d_name, O_RDONLY, &file, NULL, &why) < 0 ||
@@ -99,14 +99,14 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 			r = fs_absence(&why, f);
 			continue;
 		}
-		switch (upgrade_unit_judge(&unit, okv_user)) {
-		case UPGRADE_UNIT_FOREIGN:
+		switch (autostart_order_of(&unit, okv_user)) {
+		case AUTOSTART_FOREIGN:
 			break;
-		case UPGRADE_UNIT_LEFT_ALONE:
+		case AUTOSTART_LEFT_ALONE:
 			report_say(report, REPORT_DETAIL, "%s does not wait for the network; no order is given to it",
 				   SHOWN(entry->d_name));
 			break;
-		case UPGRADE_UNIT_AFTER_OURS:
+		case AUTOSTART_AFTER_OURS:
 			if (!order_holds(order, entry->d_name))
 				text_add_format(order, "Before=%s\n", entry->d_name);
 			found++;
@@ -117,7 +117,7 @@ static int units_look(int root, const char *directory, const char *okv_user, str
 	return r;
 }
 
-static int order_write(int root, const struct text *order, enum upgrade_arm_act what, struct report *report,
+static int order_write(int root, const struct text *order, enum autostart_mode what, struct report *report,
 		       bool *changed, struct fault *f)
 {
 	TEXT_AUTO now = { 0 };
@@ -126,34 +126,34 @@ static int order_write(int root, const struct text *order, enum upgrade_arm_act 
 
 	if (text_check(order, f) < 0)
 		return -1;
-	if (fs_read_file(root, UPGRADE_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
+	if (fs_read_file(root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
 	    strcmp(text_string(&now), text_string(order)) == 0)
 		return 0;
-	report_say(report, REPORT_RESULT, "%s: at boot, before OKV's own services", UPGRADE_UNIT_ORDER);
+	report_say(report, REPORT_RESULT, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
 	*changed = true;
-	if (what == UPGRADE_ARM_PLAN)
+	if (what == AUTOSTART_PLAN)
 		return 0;
-	if (fs_dirs_make(root, UPGRADE_UNIT_ORDER_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0)
+	if (fs_dirs_make(root, AUTOSTART_UNIT_ORDER_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0)
 		return -1;
-	return fs_publish(root, UPGRADE_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
+	return fs_publish(root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
 }
 
 /* --- the acts ----------------------------------------------------------------------------------------------------- */
 
-int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act what, struct report *report,
-		bool *ret_changed, struct fault *f)
+int autostart_enable(int root, const struct settings *settings, enum autostart_mode what, struct report *report,
+		     bool *ret_changed, struct fault *f)
 {
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
 	TEXT_AUTO order = { 0 };
 	bool changed = false, linked = false, systemd, unit, armed;
 
-	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, UPGRADE_UNIT_FILE, &unit, f) < 0 ||
-	    upgrade_is_armed(root, &armed, f) < 0)
+	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, AUTOSTART_UNIT_FILE, &unit, f) < 0 ||
+	    autostart_is_enabled(root, &armed, f) < 0)
 		return -1;
 	if (!systemd)
 		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
-	if (!unit && what == UPGRADE_ARM_APPLY)
-		return fault_absent(f, "'%s' is not there; okv-luna config wire makes it", UPGRADE_UNIT_FILE);
+	if (!unit && what == AUTOSTART_APPLY)
+		return fault_absent(f, "'%s' is not there; okv-luna config wire makes it", AUTOSTART_UNIT_FILE);
 
 	text_add_string(&order, "# Made by okv-luna: OKV's services find the HSM as post-upgrade left it.\n[Unit]\n");
 	const size_t empty = order.length;
@@ -163,14 +163,15 @@ int upgrade_arm(int root, const struct settings *settings, enum upgrade_arm_act 
 	if (order.length > empty && order_write(root, &order, what, report, &changed, f) < 0)
 		return -1;
 
-	if (what == UPGRADE_ARM_PLAN) {
+	if (what == AUTOSTART_PLAN) {
 		linked = !armed;
-	} else if (fs_dirs_make(root, UPGRADE_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
-		   fs_link_publish(root, UPGRADE_UNIT_WANTED, FS_FOLLOW_TRUSTED, UPGRADE_UNIT_FILE, &linked, f) < 0) {
+	} else if (fs_dirs_make(root, AUTOSTART_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+		   fs_link_publish(root, AUTOSTART_UNIT_WANTED, FS_FOLLOW_TRUSTED, AUTOSTART_UNIT_FILE, &linked, f) <
+			   0) {
 		return -1;
 	}
 	if (linked)
-		report_say(report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", UPGRADE_UNIT_WANTED);
+		report_say(report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || linked;
 	return 0;
 }
@@ -203,24 +204,25 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 	return 0;
 }
 
-int upgrade_disarm(int root, enum upgrade_arm_act what, struct report *report, bool *ret_changed, struct fault *f)
+int autostart_disable(int root, enum autostart_mode what, struct report *report, bool *ret_changed, struct fault *f)
 {
 	bool changed = false, order = false;
 
-	if (what == UPGRADE_ARM_PLAN) {
-		if (upgrade_is_armed(root, &changed, f) < 0 || fs_existence(root, UPGRADE_UNIT_ORDER, &order, f) < 0)
+	if (what == AUTOSTART_PLAN) {
+		if (autostart_is_enabled(root, &changed, f) < 0 ||
+		    fs_existence(root, AUTOSTART_UNIT_ORDER, &order, f) < 0)
 			return -1;
 		changed = changed || order;
-	} else if (name_remove(root, UPGRADE_UNIT_ORDER, 0, &order, f) < 0 ||
-		   name_remove(root, UPGRADE_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
-		   name_remove(root, UPGRADE_UNIT_WANTED, 0, &changed, f) < 0 ||
-		   name_remove(root, UPGRADE_UNIT_WANTS_DIR, AT_REMOVEDIR, &order, f) < 0) {
+	} else if (name_remove(root, AUTOSTART_UNIT_ORDER, 0, &order, f) < 0 ||
+		   name_remove(root, AUTOSTART_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
+		   name_remove(root, AUTOSTART_UNIT_WANTED, 0, &changed, f) < 0 ||
+		   name_remove(root, AUTOSTART_UNIT_WANTS_DIR, AT_REMOVEDIR, &order, f) < 0) {
 		/* The link goes after the order: as long as it is there, somebody comes back to finish. */
 		return -1;
 	}
 	if (changed)
 		report_say(report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
-			   UPGRADE_UNIT_WANTED);
+			   AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || order;
 	return 0;
 }

@@ -1,0 +1,80 @@
+/*
+ * upgrade/hook: the three hooks of an upgrade and status, each a constant table of steps, and the steps that they
+ * share.
+ *
+ * Promise: each hook can be run again at any time and after being killed anywhere, finishes what was begun, and
+ * changes nothing where nothing is to do.  The caller holds the lock of the product, or says in run->unlocked why it
+ * cannot.  The answer is in the run: upgrade_run_verdict.  Where it cannot be written down, it is not a good one.
+ *
+ * Each step is idempotent, reads what it needs from the files under the root, and can be the last thing that ran.
+ */
+#ifndef OKV_UPGRADE_HOOK_H
+#define OKV_UPGRADE_HOOK_H
+
+#include "base/fault.h"
+#include "okv/check.h"
+#include "upgrade/run.h"
+#include "upgrade/snapshot.h"
+
+enum {
+	HOOK_PRE_BOUND_MS = 30 * 60 * 1000, /* a big client tree is read whole */
+	HOOK_MID_BOUND_MS = 60 * 1000,
+	HOOK_POST_BOUND_MS = 180 * 1000, /* the boot waits for it; SLOT_TIMEOUT comes on top */
+};
+
+/*
+ * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, arming.  All is written
+ * to the journal, the answer last ("go", or "no" and why).
+ */
+int hook_pre_upgrade(struct upgrade_run *run, struct fault *f);
+/* Everything as it was before the first pre-upgrade since the last upgrade; nothing where none is open. */
+int hook_pre_abort(struct upgrade_run *run, struct fault *f);
+/*
+ * Inside OKV's upgrade, possibly on a new OS: group, membership, files with the old id, wiring, arming.  A journal
+ * that cannot be written does not keep it from its work.
+ */
+int hook_mid_upgrade(struct upgrade_run *run, struct fault *f);
+/* Group, wiring, owners and modes, slots, comparison with the snapshot; then disarms. */
+int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
+/* Every check of the product, nothing changed. */
+int upgrade_status(struct upgrade_run *run, struct fault *f);
+
+/* --- steps of more than one hook --- */
+/*
+ * Records can be written below var/; if not, or without the lock of the product, that is the fault, and what to do.
+ * First in its act, so that nobody is told of a journal that a read-only file system has no room for.
+ */
+int step_records(struct upgrade_act *act, struct fault *f);
+/* Unless that step has failed. */
+bool hook_has_records(const struct upgrade_run *run);
+/* The group exists, with the id our files carry where that is free. */
+int step_group(struct upgrade_act *act, struct fault *f);
+/* OKV's user is in it. */
+int step_member(struct upgrade_act *act, struct fault *f);
+/* What carried the group's old id inside the preserved paths carries the new one. */
+int step_reown(struct upgrade_act *act, struct fault *f);
+/* OKV's generic files and our links (okv/wiring.h), then nothing is left that would fail. */
+int step_wire(struct upgrade_act *act, struct fault *f);
+/* The post-upgrade unit is enabled; a root without systemd is told, and is no failure. */
+int step_autostart(struct upgrade_act *act, struct fault *f);
+/* Processes of OKV's user without the group. */
+int step_processes(struct upgrade_act *act, struct fault *f);
+
+/* Owners and modes to the policy of "pre-upgrade" or "post-upgrade". */
+int step_repair_to(struct upgrade_act *act, const char *phase, struct fault *f);
+/* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */
+void step_add_okv_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail);
+int step_okv_job(const struct upgrade_act *act, struct okv_job *ret_job);
+
+/* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  *ret_slots holds the usable slots. */
+int step_ask_slots(struct upgrade_act *act, struct snapshot_slots *ret_slots, struct fault *f);
+
+/* Where in the journal a finding comes from, or the history is what is asked. */
+int step_history(const struct upgrade_act *act, struct journal_history *ret_history, struct fault *f);
+/*
+ * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is a complaint of
+ * the run, so that it costs neither the work nor the answer.
+ */
+void hook_note(struct upgrade_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
