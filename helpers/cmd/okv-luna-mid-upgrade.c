@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include "cmd/act.h"
+#include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
 
@@ -22,20 +22,20 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
+	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
 
 	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
 	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
 	context->quiet = !context->dry_run;
-	cmd_act_start(context, &act);
+	cmd_hook_start(context, &hook);
 	/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
-	if (cmd_act_lock(context, &act, f) < 0)
+	if (cmd_hook_lock(context, &hook, f) < 0)
 		return -1;
-	if (act.unlocked.kind != FAULT_NONE)
-		report_say(context->report, REPORT_WARNING, "working without the lock: %s", act.unlocked.text);
-	if (hook_mid_upgrade(&act, f) < 0 || cmd_act_end(context, &act, f) < 0)
+	if (hook.unlocked.kind != FAULT_NONE)
+		report_say(context->report, REPORT_WARNING, "working without the lock: %s", hook.unlocked.text);
+	if (hook_mid_upgrade(&hook, f) < 0 || cmd_hook_end(context, &hook, f) < 0)
 		return -1;
-	if (!upgrade_run_changed(&act)) {
+	if (!upgrade_run_changed(&hook)) {
 		f->kind = FAULT_NEGATIVE;
 		return -1;
 	}

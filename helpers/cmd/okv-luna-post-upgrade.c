@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include "cmd/act.h"
+#include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/collect.h"
 #include "upgrade/hook.h"
@@ -27,19 +27,19 @@ enum { ALARM_GRACE_S = 15 };
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO act = { .kind = UPGRADE_POST, .accept = accept_differences, .profile = profile };
+	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_POST, .accept = accept_differences, .profile = profile };
 
-	cmd_act_start(context, &act);
+	cmd_hook_start(context, &hook);
 	if (collect != NULL)
-		return collect_write(&act, collect, f);
-	if (cmd_act_lock(context, &act, f) < 0)
+		return collect_write(&hook, collect, f);
+	if (cmd_hook_lock(context, &hook, f) < 0)
 		return -1;
-	act.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
+	hook.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */
-	(void)alarm(act.bound_ms / 1000 + ALARM_GRACE_S);
-	if (hook_post_upgrade(&act, f) < 0)
+	(void)alarm(hook.bound_ms / 1000 + ALARM_GRACE_S);
+	if (hook_post_upgrade(&hook, f) < 0)
 		return -1;
-	return cmd_act_end(context, &act, f);
+	return cmd_hook_end(context, &hook, f);
 }
 
 const struct cmd_tool cmd_tool = {

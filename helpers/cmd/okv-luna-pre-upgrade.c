@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include "cmd/act.h"
+#include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
 
@@ -19,16 +19,16 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO act = {
+	UPGRADE_RUN_AUTO hook = {
 		.kind = UPGRADE_PRE, .abort = back, .profile = profile, .bound_ms = HOOK_PRE_BOUND_MS
 	};
 
-	cmd_act_start(context, &act);
-	if (cmd_act_lock(context, &act, f) < 0)
+	cmd_hook_start(context, &hook);
+	if (cmd_hook_lock(context, &hook, f) < 0)
 		return -1;
-	if ((back ? hook_pre_abort : hook_pre_upgrade)(&act, f) < 0)
+	if ((back ? hook_pre_abort : hook_pre_upgrade)(&hook, f) < 0)
 		return -1;
-	return cmd_act_end(context, &act, f);
+	return cmd_hook_end(context, &hook, f);
 }
 
 const struct cmd_tool cmd_tool = {

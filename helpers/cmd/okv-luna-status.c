@@ -1,4 +1,4 @@
-#include "cmd/act.h"
+#include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
 #include "upgrade/output.h"
@@ -13,7 +13,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	TEXT_AUTO text = { 0 };
 	size_t failed = 0;
 
-	cmd_act_start(context, &checks);
+	cmd_hook_start(context, &checks);
 	checks.progress = NULL;
 	/* Looking is all it does, whatever was asked for. */
 	checks.dry_run = true;
@@ -25,7 +25,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (context->json)
 		output_status_json(&checks, failed > 0 ? 1 : 0, context->result);
 	output_status_text(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-			    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
+			   context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
 	cmd_print(context, "%s", text_string(&text));
 	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
 }

@@ -138,7 +138,7 @@ static int order_write(int root, const struct text *order, enum autostart_mode w
 	return fs_publish(root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
 }
 
-/* --- the acts ----------------------------------------------------------------------------------------------------- */
+/* --- enable and disable ------------------------------------------------------------------------------------------- */
 
 int autostart_enable(int root, const struct settings *settings, enum autostart_mode what, struct report *report,
 		     bool *ret_changed, struct fault *f)

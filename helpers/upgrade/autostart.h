@@ -1,7 +1,7 @@
 /*
- * upgrade/arm: let post-upgrade run by itself at the next boot, or not.
+ * upgrade/autostart: let post-upgrade run by itself at the next boot, or not.
  *
- * Armed means: the unit okv-luna-post-upgrade.service is wanted by multi-user.target (the link that
+ * Enabled means: the unit okv-luna-post-upgrade.service is wanted by multi-user.target (the link that
  * `systemctl enable` would make; no systemd has to run for it, so it works in a root that is not booted yet).
  *
  * Order: the unit waits for the network, since the HSM is behind it.  OKV's services are not documented, so they are
@@ -9,7 +9,7 @@
  * network-online.target, and has systemd's default dependencies, is put after our unit by a drop-in; any other could
  * make a cycle of orders and is left alone.  Since our unit waits for nothing else, no cycle can come from this.
  *
- * Promise: both acts change nothing where it is so already; disarming removes exactly what arming makes, and, as
+ * Promise: both change nothing where it is so already; disabling removes exactly what enabling makes, and, as
  * `systemctl disable` does, the directory of the link when nothing else is in it.
  */
 #ifndef OKV_UPGRADE_AUTOSTART_H

@@ -12,7 +12,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
-#include "upgrade/run.h"
+#include "upgrade/step.h"
 
 /* `directory` is the administrator's path, not one below the root.  What was made is told to the run's report. */
 int collect_write(const struct upgrade_run *run, const char *directory, struct fault *f);

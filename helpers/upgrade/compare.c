@@ -75,16 +75,16 @@ static bool is_below(const char *path, const char *directory, const char *more)
 	       (path[length + extra] == '/' || path[length + extra] == '\0');
 }
 
-enum upgrade_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
-						  const char *path)
+enum step_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
+					       const char *path)
 {
 	if (what == UPGRADE_NEW || is_below(path, settings->client_dir, "/data"))
-		return UPGRADE_INFO;
+		return STEP_INFO;
 	if (text_ends(path, "/token.db"))
-		return UPGRADE_LOW;
+		return STEP_LOW;
 	if (is_below(path, SETTINGS_PREFIX, ""))
-		return is_below(path, SETTINGS_PREFIX, "/etc") ? UPGRADE_MEDIUM : UPGRADE_LOW;
-	return UPGRADE_HIGH;
+		return is_below(path, SETTINGS_PREFIX, "/etc") ? STEP_MEDIUM : STEP_LOW;
+	return STEP_HIGH;
 }
 
 static void digest_add(const struct manifest_entry *entry, struct text *out)

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
-#include "upgrade/run.h"
+#include "upgrade/step.h"
 #include "upgrade/snapshot.h"
 
 enum upgrade_difference {
@@ -43,8 +43,8 @@ void upgrade_compare(const struct manifest *old, const struct manifest *now,
  * How much a difference matters: what a client is (library, programs, keys, certificates, configuration) must be as it
  * was; what it keeps while it runs (CLIENT_DIR/data, token.db) may change; our own program may have been updated.
  */
-enum upgrade_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
-						  const char *path);
+enum step_severity upgrade_difference_severity(const struct settings *settings, enum upgrade_difference what,
+					       const char *path);
 /* "'/etc/Chrystoki.conf' has other bytes: 512 bytes with SHA-256 0123456789ab..., before 510 with ...": one clause. */
 void upgrade_difference_text(enum upgrade_difference what, const struct manifest_entry *old_entry,
 			     const struct manifest_entry *now_entry, struct text *out);

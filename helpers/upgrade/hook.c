@@ -23,9 +23,9 @@
 
 enum { ACCOUNT_TOOL_MS = 8000 };
 
-int step_history(const struct upgrade_act *act, struct journal_history *ret_history, struct fault *f)
+int step_history(const struct step *step, struct journal_history *ret_history, struct fault *f)
 {
-	return journal_read(act->run->root, ret_history, f);
+	return journal_read(step->run->root, ret_history, f);
 }
 
 void hook_note(struct upgrade_run *run, const char *format, ...)
@@ -51,21 +51,21 @@ static bool is_full(int dir)
 	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
 }
 
-int step_records(struct upgrade_act *act, struct fault *f)
+int step_records(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	FS_AUTO int var = -1;
 	struct fault why = { 0 };
 
 	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
 	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
 		if (errno == EROFS)
-			upgrade_act_remedy(act, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
+			step_set_remedy(step, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
 				    fault_errno_text(errno));
 	}
 	if (there && is_full(var)) {
-		upgrade_act_remedy(act, "df -h %s", SETTINGS_VAR);
+		step_set_remedy(step, "df -h %s", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
 	}
 	if (run->unlocked.kind != FAULT_NONE) {
@@ -79,16 +79,16 @@ int step_records(struct upgrade_act *act, struct fault *f)
 bool hook_has_records(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].step->work == step_records)
-			return run->results[i].outcome != UPGRADE_FAILED;
+		if (run->results[i].row->work == step_records)
+			return run->results[i].outcome != STEP_FAILED;
 	return true;
 }
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
-int step_group(struct upgrade_act *act, struct fault *f)
+int step_group(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 	struct okv_group group;
 	struct okv_job job;
@@ -96,39 +96,39 @@ int step_group(struct upgrade_act *act, struct fault *f)
 
 	/* A journal that cannot be read costs the old id, not the group. */
 	if (journal_read(run->root, &history, &why) < 0) {
-		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
+		step_add_finding(step, STEP_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
 				 run->settings->hsm_group);
 		history = (struct journal_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	if (okv_group_ensure(&job, wanted, &group, f) < 0) {
-		upgrade_act_remedy(act, "groupadd -r %s", run->settings->hsm_group);
+		step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
 	}
 	if (!group.wanted && group.gid != OKV_GID_ANY)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
+		step_add_finding(step, STEP_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
 				 run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
-	act->changed = group.changed;
+	step->changed = group.changed;
 	return 0;
 }
 
-int step_member(struct upgrade_act *act, struct fault *f)
+int step_member(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct okv_job job;
 
-	(void)step_okv_job(act, &job);
-	if (okv_member_ensure(&job, &act->changed, f) < 0) {
-		upgrade_act_remedy(act, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
+	(void)step_okv_job(step, &job);
+	if (okv_member_ensure(&job, &step->changed, f) < 0) {
+		step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
 	}
 	return 0;
 }
 
-int step_reown(struct upgrade_act *act, struct fault *f)
+int step_reown(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	SCAN_PATHS_AUTO paths = { 0 };
 	TEXT_AUTO groups = { 0 };
 	struct journal_history history;
@@ -139,7 +139,7 @@ int step_reown(struct upgrade_act *act, struct fault *f)
 		return -1;
 	if (!history.group_known || !accounts_group_find(&groups, run->settings->hsm_group, &now) ||
 	    now == history.group_id) {
-		act->skipped = true;
+		step->skipped = true;
 		return 0;
 	}
 	if (scan_paths_preserved(run->root, run->settings, &paths, f) < 0)
@@ -152,57 +152,57 @@ int step_reown(struct upgrade_act *act, struct fault *f)
 					   .from = history.group_id,
 					   .to = now,
 					   .act = what,
-					   .output = { .report = &act->report } };
+					   .output = { .report = &step->report } };
 	struct perms_tally tally;
 	if (perms_reown(&reown, &tally, f) < 0)
 		return -1;
-	act->changed = tally.changed > 0;
+	step->changed = tally.changed > 0;
 	if (tally.changed > 0)
-		report_say(&act->report, REPORT_RESULT, "%zu entries with the old group id %lu: now %lu", tally.changed,
-			   (unsigned long)history.group_id, (unsigned long)now);
+		report_say(&step->report, REPORT_RESULT, "%zu entries with the old group id %lu: now %lu",
+			   tally.changed, (unsigned long)history.group_id, (unsigned long)now);
 	return perms_verdict(&tally, what, f);
 }
 
-int step_processes(struct upgrade_act *act, struct fault *f)
+int step_processes(struct step *step, struct fault *f)
 {
 	struct okv_job job;
 	size_t count;
 
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
 
-int step_okv_job(const struct upgrade_act *act, struct okv_job *ret_job)
+int step_okv_job(const struct step *step, struct okv_job *ret_job)
 {
-	*ret_job = (struct okv_job){ .root = act->run->root,
-				     .settings = act->run->settings,
-				     .mode = act->run->dry_run ? OKV_PLAN : OKV_APPLY,
-				     .report = (struct report *)(uintptr_t)&act->report,
+	*ret_job = (struct okv_job){ .root = step->run->root,
+				     .settings = step->run->settings,
+				     .mode = step->run->dry_run ? OKV_PLAN : OKV_APPLY,
+				     .report = (struct report *)(uintptr_t)&step->report,
 				     .tool_ms = ACCOUNT_TOOL_MS };
 	return 0;
 }
 
 /* A finding of OKV_FAIL with that severity, another below it. */
-static void finding_take(struct upgrade_act *act, const struct okv_finding *finding, enum upgrade_severity fail)
+static void finding_take(struct step *step, const struct okv_finding *finding, enum step_severity fail)
 {
-	const enum upgrade_severity severity = finding->severity == OKV_FAIL   ? fail
-					       : finding->severity == OKV_WARN ? UPGRADE_LOW
-									       : UPGRADE_INFO;
+	const enum step_severity severity = finding->severity == OKV_FAIL   ? fail
+					    : finding->severity == OKV_WARN ? STEP_LOW
+									    : STEP_INFO;
 
 	if (finding->line > 0)
-		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
+		step_add_finding(step, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
 				 finding->line, finding->what);
 	else
-		upgrade_act_find(act, severity, finding->remedy, finding->effect, "%s: %s", finding->file,
+		step_add_finding(step, severity, finding->remedy, finding->effect, "%s: %s", finding->file,
 				 finding->what);
 }
 
-void step_add_okv_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail)
+void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail)
 {
 	for (size_t i = 0; i < findings->count; i++)
-		finding_take(act, &findings->items[i], fail);
+		finding_take(step, &findings->items[i], fail);
 }
 
 /*
@@ -210,65 +210,66 @@ void step_add_okv_findings(struct upgrade_act *act, const struct okv_findings *f
  * files that the configuration names may not be back yet.  After it, every run looks until one has proven the
  * upgrade, so that no second run passes over what failed the first; from then on it would only cost a shell.
  */
-static int wiring_is_looked_at(const struct upgrade_act *act, bool *ret_look, struct fault *f)
+static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 
-	*ret_look = act->changed && !run->dry_run && run->kind != UPGRADE_MID;
-	if (act->changed || run->dry_run || run->kind != UPGRADE_POST)
+	*ret_look = step->changed && !run->dry_run && run->kind != UPGRADE_MID;
+	if (step->changed || run->dry_run || run->kind != UPGRADE_POST)
 		return 0;
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
 	*ret_look = !history.hooks[UPGRADE_POST].good;
 	return 0;
 }
 
-int step_wire(struct upgrade_act *act, struct fault *f)
+int step_wire(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna config check");
+		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
-	act->changed = outcome.files + outcome.links > 0;
+	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
 	bool look;
-	if (wiring_is_looked_at(act, &look, f) < 0)
+	if (wiring_is_looked_at(step, &look, f) < 0)
 		return -1;
 	if (!look)
 		return 0;
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;
 	/* pre-upgrade has told nothing of them before it wired. */
-	if (okv_findings_count(&findings, OKV_FAIL) == 0 && act->run->kind != UPGRADE_PRE)
+	if (okv_findings_count(&findings, OKV_FAIL) == 0 && step->run->kind != UPGRADE_PRE)
 		return 0;
 	for (size_t i = 0; i < findings.count; i++) {
 		const struct okv_finding *finding = &findings.items[i];
 		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
-		const bool judged = act->run->kind == UPGRADE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
-		finding_take(act, finding, judged ? UPGRADE_MEDIUM : UPGRADE_HIGH);
+		const bool judged =
+			step->run->kind == UPGRADE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
+		finding_take(step, finding, judged ? STEP_MEDIUM : STEP_HIGH);
 	}
 	return 0;
 }
 
-int step_autostart(struct upgrade_act *act, struct fault *f)
+int step_autostart(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 
-	if (autostart_enable(run->root, run->settings, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
-			     &act->changed, f) == 0)
+	if (autostart_enable(run->root, run->settings, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
+			     &step->changed, f) == 0)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
-	upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", f->text,
+	step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", f->text,
 			 "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
-	act->skipped = true;
+	step->skipped = true;
 	return 0;
 }
 
@@ -276,16 +277,16 @@ int step_autostart(struct upgrade_act *act, struct fault *f)
 
 static void change_report(void *context, const struct perms_change *change)
 {
-	struct upgrade_act *act = context;
+	struct step *step = context;
 
-	report_say(&act->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(change->path),
+	report_say(&step->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(change->path),
 		   (unsigned long)change->old_uid, (unsigned long)change->old_gid, (unsigned)change->old_mode,
 		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
 }
 
-int step_repair_to(struct upgrade_act *act, const char *phase, struct fault *f)
+int step_repair_to(struct step *step, const char *phase, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	const struct perms_request request = {
 		.root = run->root,
@@ -293,22 +294,22 @@ int step_repair_to(struct upgrade_act *act, const char *phase, struct fault *f)
 		.profile = run->profile,
 		.phase = phase,
 		.act = what,
-		.output = { .context = act, .change = change_report, .report = &act->report }
+		.output = { .context = step, .change = change_report, .report = &step->report }
 	};
 	struct perms_tally tally;
 
 	if (perms_run(&request, &tally, f) < 0) {
-		upgrade_act_remedy(act,
-				   f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
-							   : "okv-luna repair --phase %s --check",
-				   phase);
+		step_set_remedy(step,
+				f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+							: "okv-luna repair --phase %s --check",
+				phase);
 		return -1;
 	}
-	act->changed = tally.changed > 0;
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
+	step->changed = tally.changed > 0;
+	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
 			 run->dry_run ? "to be changed" : "changed");
 	if (perms_verdict(&tally, what, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna repair --phase %s -v", phase);
+		step_set_remedy(step, "okv-luna repair --phase %s -v", phase);
 		return -1;
 	}
 	return 0;
@@ -340,26 +341,26 @@ _Static_assert(sizeof(((struct snapshot_slot *)0)->label) == sizeof(((struct hsm
 _Static_assert(sizeof(((struct snapshot_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
 _Static_assert(sizeof(((struct snapshot_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
 
-int step_ask_slots(struct upgrade_act *act, struct snapshot_slots *ret_slots, struct fault *f)
+int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	HSM_CAUSES_AUTO causes = { 0 };
 	struct fault ignored = { 0 };
 
-	if (hsm_check(run->root, run->settings, &act->report, &answer, f) == 0) {
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
+	if (hsm_check(run->root, run->settings, &step->report, &answer, f) == 0) {
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
 				 hsm_usable_count(&answer), hsm_usable_count(&answer) == 1 ? "" : "s",
 				 run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
-	upgrade_act_remedy(act, "okv-luna slots");
+	step_set_remedy(step, "okv-luna slots");
 	if (hsm_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
-			upgrade_act_find(act, UPGRADE_MEDIUM, causes.items[i].command, NULL, "%s",
+			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);
 			if (i == 0)
-				upgrade_act_remedy(act, "%s", causes.items[i].command);
+				step_set_remedy(step, "%s", causes.items[i].command);
 		}
 	}
 	return -1;

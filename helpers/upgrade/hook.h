@@ -13,7 +13,7 @@
 
 #include "base/fault.h"
 #include "okv/check.h"
-#include "upgrade/run.h"
+#include "upgrade/step.h"
 #include "upgrade/snapshot.h"
 
 enum {
@@ -39,38 +39,39 @@ int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
 /* Every check of the product, nothing changed. */
 int upgrade_status(struct upgrade_run *run, struct fault *f);
 
-/* --- steps of more than one hook --- */
+/* --- steps of more than one hook ---------------------------------------------------------------------------------- */
+
 /*
  * Records can be written below var/; if not, or without the lock of the product, that is the fault, and what to do.
- * First in its act, so that nobody is told of a journal that a read-only file system has no room for.
+ * First in its hook, so that nobody is told of a journal that a read-only file system has no room for.
  */
-int step_records(struct upgrade_act *act, struct fault *f);
+int step_records(struct step *step, struct fault *f);
 /* Unless that step has failed. */
 bool hook_has_records(const struct upgrade_run *run);
 /* The group exists, with the id our files carry where that is free. */
-int step_group(struct upgrade_act *act, struct fault *f);
+int step_group(struct step *step, struct fault *f);
 /* OKV's user is in it. */
-int step_member(struct upgrade_act *act, struct fault *f);
+int step_member(struct step *step, struct fault *f);
 /* What carried the group's old id inside the preserved paths carries the new one. */
-int step_reown(struct upgrade_act *act, struct fault *f);
+int step_reown(struct step *step, struct fault *f);
 /* OKV's generic files and our links (okv/wiring.h), then nothing is left that would fail. */
-int step_wire(struct upgrade_act *act, struct fault *f);
+int step_wire(struct step *step, struct fault *f);
 /* The post-upgrade unit is enabled; a root without systemd is told, and is no failure. */
-int step_autostart(struct upgrade_act *act, struct fault *f);
+int step_autostart(struct step *step, struct fault *f);
 /* Processes of OKV's user without the group. */
-int step_processes(struct upgrade_act *act, struct fault *f);
+int step_processes(struct step *step, struct fault *f);
 
 /* Owners and modes to the policy of "pre-upgrade" or "post-upgrade". */
-int step_repair_to(struct upgrade_act *act, const char *phase, struct fault *f);
+int step_repair_to(struct step *step, const char *phase, struct fault *f);
 /* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */
-void step_add_okv_findings(struct upgrade_act *act, const struct okv_findings *findings, enum upgrade_severity fail);
-int step_okv_job(const struct upgrade_act *act, struct okv_job *ret_job);
+void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail);
+int step_okv_job(const struct step *step, struct okv_job *ret_job);
 
 /* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  *ret_slots holds the usable slots. */
-int step_ask_slots(struct upgrade_act *act, struct snapshot_slots *ret_slots, struct fault *f);
+int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f);
 
 /* Where in the journal a finding comes from, or the history is what is asked. */
-int step_history(const struct upgrade_act *act, struct journal_history *ret_history, struct fault *f);
+int step_history(const struct step *step, struct journal_history *ret_history, struct fault *f);
 /*
  * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is a complaint of
  * the run, so that it costs neither the work nor the answer.

@@ -19,9 +19,9 @@ enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 10
 static const char *const hook_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
 static const char *const good_ends[] = { "go", "changed", "unchanged", "proven" };
 
-const char *upgrade_hook_name(enum upgrade_hook act)
+const char *upgrade_hook_name(enum upgrade_hook hook)
 {
-	return hook_names[act];
+	return hook_names[hook];
 }
 
 bool journal_is_open(const struct journal_history *history)
@@ -51,18 +51,18 @@ static void line_take(struct journal_history *history, const char *line)
 		return;
 	line += stamp + 1;
 	const size_t name = strcspn(line, " ");
-	size_t act = 0;
-	while (act < sizeof(hook_names) / sizeof(hook_names[0]) && !text_equal(line, name, hook_names[act]))
-		act++;
-	if (act == sizeof(hook_names) / sizeof(hook_names[0]) || line[name] != ' ')
+	size_t hook = 0;
+	while (hook < sizeof(hook_names) / sizeof(hook_names[0]) && !text_equal(line, name, hook_names[hook]))
+		hook++;
+	if (hook == sizeof(hook_names) / sizeof(hook_names[0]) || line[name] != ' ')
 		return;
 	line += name + 1;
 	const size_t word = strcspn(line, " ");
 	const char *rest = line + word + (line[word] == ' ');
-	struct journal_event *event = &history->hooks[act];
+	struct journal_event *event = &history->hooks[hook];
 
 	if (text_equal(line, word, "begin")) {
-		if (act == UPGRADE_PRE)
+		if (hook == UPGRADE_PRE)
 			memset(history->hooks, 0, sizeof(history->hooks));
 		*event = (struct journal_event){ .began = when };
 	} else if (text_equal(line, word, "end")) {
@@ -126,7 +126,7 @@ static int journal_open(int root, int *ret_dir, int *ret_fd, struct fault *f)
 	return 0;
 }
 
-int journal_add(int root, enum upgrade_hook act, struct fault *f, const char *format, ...)
+int journal_add(int root, enum upgrade_hook hook, struct fault *f, const char *format, ...)
 {
 	FS_AUTO int dir = -1;
 	FS_AUTO int fd = -1;
@@ -143,7 +143,7 @@ int journal_add(int root, enum upgrade_hook act, struct fault *f, const char *fo
 
 	time_format(time_now(), stamp);
 	size_t used =
-		(size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, hook_names[act]);
+		(size_t)snprintf(line, sizeof(line), "%s%s %s ", last == '\n' ? "" : "\n", stamp, hook_names[hook]);
 	const size_t text = used;
 	va_list arguments;
 	va_start(arguments, format);

@@ -3,33 +3,33 @@
 #include "upgrade/hook.h"
 
 /*
- * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole act's: a step that
+ * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole hook's: a step that
  * hangs takes nothing from those after it, except that the last ones share what is left.
  */
-static const struct upgrade_step steps[] = {
-	{ "group", "the HSM group exists", 12000, UPGRADE_ALWAYS, step_group },
-	{ "member", "OKV's user is in the HSM group", 10000, UPGRADE_ALWAYS, step_member },
-	{ "reown", "what carried the old group id carries the new one", 20000, UPGRADE_ALWAYS, step_reown },
-	{ "wiring", "wire OKV's generic files and our links", 12000, UPGRADE_ALWAYS, step_wire },
-	{ "arming", "let post-upgrade run at the next boot", 5000, UPGRADE_ALWAYS, step_autostart },
+static const struct step_row steps[] = {
+	{ "group", "the HSM group exists", 12000, STEP_ALWAYS, step_group },
+	{ "member", "OKV's user is in the HSM group", 10000, STEP_ALWAYS, step_member },
+	{ "reown", "what carried the old group id carries the new one", 20000, STEP_ALWAYS, step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 12000, STEP_ALWAYS, step_wire },
+	{ "arming", "let post-upgrade run at the next boot", 5000, STEP_ALWAYS, step_autostart },
 };
 
 /* Nobody sees our report before the first boot: syslog gets what was done. */
 static void tell(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
-		const struct upgrade_result *result = &run->results[i];
+		const struct step_result *result = &run->results[i];
 		for (const char *line = text_string(&result->changes); *line != '\0';) {
 			const size_t length = strcspn(line, "\n");
-			report_say(run->report, REPORT_RESULT, "%s: %.*s", result->step->name, (int)length, line);
+			report_say(run->report, REPORT_RESULT, "%s: %.*s", result->row->name, (int)length, line);
 			line += length + (line[length] == '\n');
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
-			if (result->findings[k].severity >= UPGRADE_MEDIUM)
-				report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name,
+			if (result->findings[k].severity >= STEP_MEDIUM)
+				report_say(run->report, REPORT_WARNING, "%s: %s", result->row->name,
 					   result->findings[k].title);
-		if (result->outcome == UPGRADE_FAILED)
-			report_say(run->report, REPORT_WARNING, "%s: %s", result->step->name, result->fault.text);
+		if (result->outcome == STEP_FAILED)
+			report_say(run->report, REPORT_WARNING, "%s: %s", result->row->name, result->fault.text);
 	}
 }
 

@@ -34,42 +34,42 @@ static void lines_add(struct text *out, const char *indent, const char *lines)
 	}
 }
 
-static void outcome_add(struct text *out, enum output_colour colour, const struct upgrade_result *result, bool dry_run)
+static void outcome_add(struct text *out, enum output_colour colour, const struct step_result *result, bool dry_run)
 {
 	switch (result->outcome) {
-	case UPGRADE_UNCHANGED:
+	case STEP_UNCHANGED:
 		coloured(out, colour, green, "ok", 8);
 		return;
-	case UPGRADE_CHANGED:
+	case STEP_CHANGED:
 		coloured(out, colour, green, dry_run ? "to do" : "done", 8);
 		return;
-	case UPGRADE_SKIPPED:
+	case STEP_SKIPPED:
 		coloured(out, colour, "", "-", 8);
 		return;
-	case UPGRADE_FAILED:
+	case STEP_FAILED:
 		coloured(out, colour, red, "FAILED", 8);
 		return;
 	}
 }
 
-static void finding_add(struct text *out, enum output_colour colour, const struct upgrade_finding *finding,
+static void finding_add(struct text *out, enum output_colour colour, const struct step_finding *finding,
 			enum output_detail detail)
 {
 	static const char indent[] = "            ";
 
-	if (finding->severity == UPGRADE_INFO && detail == OUTPUT_BRIEF)
+	if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
 		return;
 	text_add_string(out, "          ");
-	if (finding->severity == UPGRADE_HIGH)
+	if (finding->severity == STEP_HIGH)
 		coloured(out, colour, red, "! ", 0);
-	else if (finding->severity == UPGRADE_MEDIUM)
+	else if (finding->severity == STEP_MEDIUM)
 		coloured(out, colour, yellow, "! ", 0);
 	else
 		text_add_string(out, "- ");
 	text_add_format(out, "%s\n", finding->title);
-	if (detail == OUTPUT_VERBOSE || finding->severity >= UPGRADE_MEDIUM)
+	if (detail == OUTPUT_VERBOSE || finding->severity >= STEP_MEDIUM)
 		lines_add(out, indent, finding->detail);
-	if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
+	if (finding->remedy[0] != '\0' && finding->severity > STEP_INFO)
 		text_add_format(out, "%sfix: %s\n", indent, finding->remedy);
 }
 
@@ -80,17 +80,17 @@ void output_text(const struct upgrade_run *run, const struct upgrade_answer *ans
 	if (run->result_count > 0)
 		text_add_char(out, '\n');
 	for (size_t i = 0; i < run->result_count; i++) {
-		const struct upgrade_result *result = &run->results[i];
+		const struct step_result *result = &run->results[i];
 		text_add_string(out, "  ");
 		outcome_add(out, colour, result, run->dry_run);
-		if (result->outcome == UPGRADE_SKIPPED) {
-			text_add_string(out, result->step->title);
+		if (result->outcome == STEP_SKIPPED) {
+			text_add_string(out, result->row->title);
 		} else {
-			text_add_format(out, "%-54s", result->step->title);
+			text_add_format(out, "%-54s", result->row->title);
 			duration_add(out, result->elapsed_ms);
 		}
 		text_add_char(out, '\n');
-		if (result->outcome == UPGRADE_FAILED) {
+		if (result->outcome == STEP_FAILED) {
 			text_add_format(out, "          %s\n", result->fault.text);
 			if (result->remedy != NULL)
 				text_add_format(out, "            fix: %s\n", result->remedy);
@@ -150,27 +150,27 @@ static void entries_json(const struct upgrade_run *run, struct json *j)
 {
 	json_array_begin(j, "entries");
 	for (size_t i = 0; i < run->result_count; i++) {
-		const struct upgrade_result *result = &run->results[i];
-		if (result->outcome == UPGRADE_FAILED)
-			entry_json(j, upgrade_severity_name(UPGRADE_HIGH), result->fault.text, result->step->title,
-				   result->step->name, result->remedy);
+		const struct step_result *result = &run->results[i];
+		if (result->outcome == STEP_FAILED)
+			entry_json(j, step_severity_name(STEP_HIGH), result->fault.text, result->row->title,
+				   result->row->name, result->remedy);
 		for (size_t k = 0; k < result->finding_count; k++) {
-			const struct upgrade_finding *finding = &result->findings[k];
-			entry_json(j, upgrade_severity_name(finding->severity), finding->title, finding->detail,
-				   result->step->name, finding->remedy);
+			const struct step_finding *finding = &result->findings[k];
+			entry_json(j, step_severity_name(finding->severity), finding->title, finding->detail,
+				   result->row->name, finding->remedy);
 		}
 	}
 	json_array_end(j);
 }
 
-static void step_json(const struct upgrade_result *result, struct json *j)
+static void step_json(const struct step_result *result, struct json *j)
 {
 	json_object_begin(j, NULL);
-	json_string(j, "name", result->step->name);
-	json_string(j, "title", result->step->title);
-	json_string(j, "outcome", upgrade_outcome_name(result->outcome));
+	json_string(j, "name", result->row->name);
+	json_string(j, "title", result->row->title);
+	json_string(j, "outcome", step_outcome_name(result->outcome));
 	json_unsigned(j, "elapsed_ms", result->elapsed_ms);
-	if (result->outcome == UPGRADE_FAILED) {
+	if (result->outcome == STEP_FAILED) {
 		json_object_begin(j, "error");
 		json_string(j, "kind", fault_kind_name(result->fault.kind));
 		json_string(j, "text", result->fault.text);
@@ -226,9 +226,9 @@ static const char *const check_words[] = { "OK", "WARN", "FAIL" };
 static const char *const check_colours[] = { green, yellow, red };
 
 /* The finding that stands for the check: the worst, and of those the first; NULL where there is none. */
-static const struct upgrade_finding *check_finding(const struct upgrade_result *result)
+static const struct step_finding *check_finding(const struct step_result *result)
 {
-	const struct upgrade_finding *worst = NULL;
+	const struct step_finding *worst = NULL;
 
 	for (size_t k = 0; k < result->finding_count; k++)
 		if (worst == NULL || result->findings[k].severity > worst->severity)
@@ -236,31 +236,31 @@ static const struct upgrade_finding *check_finding(const struct upgrade_result *
 	return worst;
 }
 
-enum output_state output_status_state(const struct upgrade_result *result)
+enum output_state output_status_state(const struct step_result *result)
 {
-	const struct upgrade_finding *worst = check_finding(result);
+	const struct step_finding *worst = check_finding(result);
 
-	if (result->outcome == UPGRADE_FAILED || (worst != NULL && worst->severity == UPGRADE_HIGH))
+	if (result->outcome == STEP_FAILED || (worst != NULL && worst->severity == STEP_HIGH))
 		return OUTPUT_FAIL;
-	return worst != NULL && worst->severity >= UPGRADE_LOW ? OUTPUT_WARN : OUTPUT_OK;
+	return worst != NULL && worst->severity >= STEP_LOW ? OUTPUT_WARN : OUTPUT_OK;
 }
 
-static const char *check_text(const struct upgrade_result *result)
+static const char *check_text(const struct step_result *result)
 {
-	const struct upgrade_finding *worst = check_finding(result);
+	const struct step_finding *worst = check_finding(result);
 
-	if (result->outcome == UPGRADE_FAILED)
+	if (result->outcome == STEP_FAILED)
 		return result->fault.text;
-	return worst != NULL ? worst->title : result->step->title;
+	return worst != NULL ? worst->title : result->row->title;
 }
 
-static const char *check_remedy(const struct upgrade_result *result)
+static const char *check_remedy(const struct step_result *result)
 {
-	const struct upgrade_finding *worst = check_finding(result);
+	const struct step_finding *worst = check_finding(result);
 
-	if (result->outcome == UPGRADE_FAILED)
+	if (result->outcome == STEP_FAILED)
 		return result->remedy != NULL ? result->remedy : "";
-	return worst != NULL && worst->severity > UPGRADE_INFO ? worst->remedy : "";
+	return worst != NULL && worst->severity > STEP_INFO ? worst->remedy : "";
 }
 
 void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
@@ -268,24 +268,24 @@ void output_status_text(const struct upgrade_run *run, enum output_colour colour
 {
 	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
-			const struct upgrade_result *result = &run->results[i];
-			const struct upgrade_finding *worst = check_finding(result);
+			const struct step_result *result = &run->results[i];
+			const struct step_finding *worst = check_finding(result);
 			if ((int)output_status_state(result) != check)
 				continue;
 			coloured(out, colour, check_colours[check], check_words[check], 6);
-			text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->step->name, check_text(result));
+			text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check_text(result));
 			const char *remedy = check_remedy(result);
 			if (remedy[0] != '\0')
 				text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", remedy);
 			/* The others of the same check; of those worth knowing only, who asks hears. */
 			for (size_t k = 0; k < result->finding_count; k++) {
-				const struct upgrade_finding *finding = &result->findings[k];
-				if (finding == worst && result->outcome != UPGRADE_FAILED)
+				const struct step_finding *finding = &result->findings[k];
+				if (finding == worst && result->outcome != STEP_FAILED)
 					continue;
-				if (finding->severity == UPGRADE_INFO && detail == OUTPUT_BRIEF)
+				if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
 					continue;
 				text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
-				if (finding->remedy[0] != '\0' && finding->severity > UPGRADE_INFO)
+				if (finding->remedy[0] != '\0' && finding->severity > STEP_INFO)
 					text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", finding->remedy);
 			}
 		}
@@ -310,11 +310,11 @@ void output_status_json(const struct upgrade_run *run, int exit, struct text *ou
 	json_array_begin(&j, "checks");
 	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
 		for (size_t i = 0; i < run->result_count; i++) {
-			const struct upgrade_result *result = &run->results[i];
+			const struct step_result *result = &run->results[i];
 			if ((int)output_status_state(result) != check)
 				continue;
 			json_object_begin(&j, NULL);
-			json_string(&j, "name", result->step->name);
+			json_string(&j, "name", result->row->name);
 			json_string(&j, "state", words[check]);
 			json_string(&j, "text", check_text(result));
 			json_unsigned(&j, "elapsed_ms", result->elapsed_ms);
@@ -323,9 +323,9 @@ void output_status_json(const struct upgrade_run *run, int exit, struct text *ou
 				json_string(&j, "mend", remedy);
 			json_array_begin(&j, "findings");
 			for (size_t k = 0; k < result->finding_count; k++) {
-				const struct upgrade_finding *finding = &result->findings[k];
-				entry_json(&j, upgrade_severity_name(finding->severity), finding->title,
-					   finding->detail, result->step->name, finding->remedy);
+				const struct step_finding *finding = &result->findings[k];
+				entry_json(&j, step_severity_name(finding->severity), finding->title, finding->detail,
+					   result->row->name, finding->remedy);
 			}
 			json_array_end(&j);
 			json_object_end(&j);

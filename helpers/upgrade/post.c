@@ -16,71 +16,70 @@
 enum { DETAIL_MAX = 8 * 1024 };
 
 /* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
-static int step_mid(struct upgrade_act *act, struct fault *f)
+static int step_mid(struct step *step, struct fault *f)
 {
 	struct journal_history history;
 
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
 	const struct journal_event *mid = &history.hooks[UPGRADE_MID];
 	if (mid->began != 0 && mid->ended == 0)
-		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
+		step_add_finding(step, STEP_MEDIUM, "journalctl -t okv-luna", NULL,
 				 "OKV's mid-upgrade step began and did not end: it was killed");
 	else if (mid->ended != 0 && !mid->good)
-		upgrade_act_find(act, UPGRADE_MEDIUM, "journalctl -t okv-luna", NULL,
-				 "OKV's mid-upgrade step FAILED: %s",
+		step_add_finding(step, STEP_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
 				 mid->end[0] != '\0' ? mid->end : "no reason was written");
 	else if (mid->ended != 0)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
+		step_add_finding(step, STEP_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (journal_is_open(&history))
-		upgrade_act_find(
-			act, UPGRADE_MEDIUM, "journalctl -t okv-luna",
+		step_add_finding(
+			step, STEP_MEDIUM, "journalctl -t okv-luna",
 			"Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
 			"is made good here.",
 			"OKV's mid-upgrade step has left no record since pre-upgrade");
 	else
-		act->skipped = true;
+		step->skipped = true;
 	return 0;
 }
 
-static int step_repair(struct upgrade_act *act, struct fault *f)
+static int step_repair(struct step *step, struct fault *f)
 {
-	return step_repair_to(act, "post-upgrade", f);
+	return step_repair_to(step, "post-upgrade", f);
 }
 
 /* FAULT_NONE and *ret_there false where there is nothing to compare with. */
-static int snapshot_get(struct upgrade_act *act, enum snapshot_part part, struct snapshot *ret_snapshot,
-			bool *ret_there, struct fault *f)
+static int snapshot_get(struct step *step, enum snapshot_part part, struct snapshot *ret_snapshot, bool *ret_there,
+			struct fault *f)
 {
-	*ret_there = snapshot_read(act->run->root, SNAPSHOT_DIR, part, ret_snapshot, f) == 0;
+	*ret_there = snapshot_read(step->run->root, SNAPSHOT_DIR, part, ret_snapshot, f) == 0;
 	if (*ret_there || f->kind == FAULT_ABSENT) {
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	upgrade_act_remedy(act, "okv-luna post-upgrade --collect DIR");
+	step_set_remedy(step, "okv-luna post-upgrade --collect DIR");
 	return -1;
 }
 
-static int step_slots(struct upgrade_act *act, struct fault *f)
+static int step_slots(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO old = { 0 };
 	struct snapshot_slots now = { .items = NULL };
 	bool there;
 
-	if (step_ask_slots(act, &now, f) < 0)
+	if (step_ask_slots(step, &now, f) < 0)
 		return -1;
-	int r = snapshot_get(act, SNAPSHOT_SLOTS, &old, &there, f);
+	int r = snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f);
 	const struct snapshot_slot *lost =
 		r == 0 && there && old.slots_known ? snapshot_slots_lost(&old.slots, &now) : NULL;
-	if (lost != NULL && act->run->accept) {
-		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
+	if (lost != NULL && step->run->accept) {
+		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
-		upgrade_act_remedy(act, "okv-luna slots; okv-luna config chrystoki get");
+		step_set_remedy(step, "okv-luna slots; okv-luna config chrystoki get");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
+		step_add_finding(step, STEP_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
 				 old.slots.count, old.slots.count == 1 ? "" : "s");
 	}
 	snapshot_slots_done(&now);
@@ -90,12 +89,12 @@ static int step_slots(struct upgrade_act *act, struct fault *f)
 /* --- comparison --------------------------------------------------------------------------------------------------- */
 
 struct listener {
-	struct upgrade_act *act;
+	struct step *step;
 	struct text worst; /* what differs with HIGH severity */
 	size_t worst_count;
 	struct text others;
 	size_t other_count;
-	enum upgrade_severity others_severity;
+	enum step_severity others_severity;
 	char first[PATH_MAX + 600]; /* the first of HIGH severity */
 	bool closed;                /* the snapshot's upgrade was proven already */
 };
@@ -106,13 +105,13 @@ static void difference_hear(void *context, enum upgrade_difference what, const s
 	struct listener *l = context;
 	TEXT_AUTO text = { 0 };
 	const char *path = (old_entry != NULL ? old_entry : now_entry)->path;
-	enum upgrade_severity severity = upgrade_difference_severity(l->act->run->settings, what, path);
+	enum step_severity severity = upgrade_difference_severity(l->step->run->settings, what, path);
 
 	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
-	if (severity > UPGRADE_LOW && (l->closed || l->act->run->accept))
-		severity = UPGRADE_LOW;
+	if (severity > STEP_LOW && (l->closed || l->step->run->accept))
+		severity = STEP_LOW;
 	upgrade_difference_text(what, old_entry, now_entry, &text);
-	const bool worst = severity == UPGRADE_HIGH;
+	const bool worst = severity == STEP_HIGH;
 	struct text *list = worst ? &l->worst : &l->others;
 	*(worst ? &l->worst_count : &l->other_count) += 1;
 	if (!worst && severity > l->others_severity)
@@ -125,56 +124,55 @@ static void difference_hear(void *context, enum upgrade_difference what, const s
 	}
 }
 
-static int comparison_judge(struct upgrade_act *act, struct listener *l, const struct upgrade_comparison *comparison,
+static int comparison_judge(struct step *step, struct listener *l, const struct upgrade_comparison *comparison,
 			    struct fault *f)
 {
 	if (comparison->attributes > 0)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
+		step_add_finding(step, STEP_INFO, NULL, NULL,
 				 "%zu entries have another owner, group or mode than before: by policy",
 				 comparison->attributes);
 	if (l->other_count > 0)
-		upgrade_act_find(act, l->others_severity, NULL, text_string(&l->others),
+		step_add_finding(step, l->others_severity, NULL, text_string(&l->others),
 				 "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
 				 l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
 	if (l->worst_count == 0) {
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
 		return 0;
 	}
 	/* A single one is in the fault. */
 	if (l->worst_count > 1)
-		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
+		step_add_finding(step, STEP_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
 				 "%zu preserved entries were changed", l->worst_count);
-	upgrade_act_remedy(act,
-			   "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
+	step_set_remedy(step, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
 	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
 				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);
 }
 
-static int step_compare(struct upgrade_act *act, struct fault *f)
+static int step_compare(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	SCAN_AUTO scan = { 0 };
 	SNAPSHOT_AUTO old = { 0 };
 	const struct scan_request request = {
-		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
+		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
 	};
 	struct journal_history history;
 	bool there;
 
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
-	if (snapshot_get(act, SNAPSHOT_WHOLE, &old, &there, f) < 0)
+	if (snapshot_get(step, SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
 	if (!there) {
-		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
+		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
-		act->skipped = true;
+		step->skipped = true;
 		return 0;
 	}
 	if (snapshot_is_stale(&old, run->started) && journal_is_open(&history)) {
 		TEXT_AUTO age = { 0 };
 		time_add_age(run->started - old.taken, &age);
-		upgrade_act_find(act, UPGRADE_LOW, NULL, NULL,
+		step_add_finding(step, STEP_LOW, NULL, NULL,
 				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
 				 text_string(&age));
 	}
@@ -182,10 +180,10 @@ static int step_compare(struct upgrade_act *act, struct fault *f)
 		return -1;
 
 	const bool closed = !journal_is_open(&history);
-	struct listener l = { .act = act, .worst = { 0 }, .others = { 0 }, .closed = closed };
+	struct listener l = { .step = step, .worst = { 0 }, .others = { 0 }, .closed = closed };
 	struct upgrade_comparison comparison;
 	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
-	const int r = comparison_judge(act, &l, &comparison, f);
+	const int r = comparison_judge(step, &l, &comparison, f);
 	text_done(&l.worst);
 	text_done(&l.others);
 	return r;
@@ -209,29 +207,29 @@ static int close_upgrade(const struct upgrade_run *run, const struct journal_his
 }
 
 /* The end is written first: killed between the two, we run once more than needed, never once too few. */
-static int step_disarm(struct upgrade_act *act, struct fault *f)
+static int step_disarm(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 
-	if (!run->dry_run && (step_history(act, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
+	if (!run->dry_run && (step_history(step, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
-	return autostart_disable(run->root, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
-				 &act->changed, f);
+	return autostart_disable(run->root, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
+				 &step->changed, f);
 }
 
-static const struct upgrade_step steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_ALWAYS, step_records },
-	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, UPGRADE_ALWAYS, step_mid },
-	{ "group", "the HSM group exists", 20000, UPGRADE_ALWAYS, step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_ALWAYS, step_member },
-	{ "reown", "what carried the old group id carries the new one", 60000, UPGRADE_ALWAYS, step_reown },
-	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_ALWAYS, step_wire },
-	{ "repair", "owners and modes to the post-upgrade policy", 60000, UPGRADE_ALWAYS, step_repair },
-	{ "slots", "the HSM as OKV's user sees it, and as before", 0, UPGRADE_ALWAYS, step_slots },
-	{ "compare", "preserved files are as they were", 120000, UPGRADE_ALWAYS, step_compare },
-	{ "processes", "running processes of OKV's user have the group", 10000, UPGRADE_ALWAYS, step_processes },
-	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, UPGRADE_IF_CLEAN, step_disarm },
+static const struct step_row steps[] = {
+	{ "records", "our records can be written", 5000, STEP_ALWAYS, step_records },
+	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, STEP_ALWAYS, step_mid },
+	{ "group", "the HSM group exists", 20000, STEP_ALWAYS, step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, STEP_ALWAYS, step_member },
+	{ "reown", "what carried the old group id carries the new one", 60000, STEP_ALWAYS, step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 30000, STEP_ALWAYS, step_wire },
+	{ "repair", "owners and modes to the post-upgrade policy", 60000, STEP_ALWAYS, step_repair },
+	{ "slots", "the HSM as OKV's user sees it, and as before", 0, STEP_ALWAYS, step_slots },
+	{ "compare", "preserved files are as they were", 120000, STEP_ALWAYS, step_compare },
+	{ "processes", "running processes of OKV's user have the group", 10000, STEP_ALWAYS, step_processes },
+	{ "disarming", "post-upgrade does not run at the next boot any more", 10000, STEP_IF_CLEAN, step_disarm },
 };
 
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f)

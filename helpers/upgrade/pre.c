@@ -19,61 +19,61 @@
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
 
 /* The state to return to is written down once per upgrade, before anything is touched. */
-static int step_before(struct upgrade_act *act, struct fault *f)
+static int step_before(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
 	if (!run->dry_run && !journal_is_open(&history) && journal_rotate(run->root, f) < 0)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
 	if (journal_is_open(&history) &&
 	    (history.hooks[UPGRADE_MID].began != 0 || history.hooks[UPGRADE_POST].began != 0)) {
-		upgrade_act_remedy(act, "okv-luna post-upgrade");
+		step_set_remedy(step, "okv-luna post-upgrade");
 		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
 	}
 	if (journal_is_open(&history) && upgrade_before_exists(run->root)) {
-		act->skipped = true;
+		step->skipped = true;
 		return 0;
 	}
-	act->changed = true;
+	step->changed = true;
 	if (run->dry_run)
 		return 0;
-	if (upgrade_before_write(run->root, run->settings, &act->report, f) < 0)
+	if (upgrade_before_write(run->root, run->settings, &step->report, f) < 0)
 		return -1;
 	return journal_add(run->root, UPGRADE_PRE, f, "begin %s", OKV_LUNA_VERSION);
 }
 
-static int step_config(struct upgrade_act *act, struct fault *f)
+static int step_config(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault ignored = { 0 };
 	struct okv_job job;
 
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	if (okv_check(&job, &findings, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna config check");
+		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
 	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	const bool will_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
-	if (will_wire && !act->run->dry_run)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
+	if (will_wire && !step->run->dry_run)
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
 				 outcome.files);
 	else
-		step_add_okv_findings(act, &findings, will_wire ? UPGRADE_LOW : UPGRADE_HIGH);
+		step_add_okv_findings(step, &findings, will_wire ? STEP_LOW : STEP_HIGH);
 	return 0;
 }
 
 /* What the snapshot itself takes, and what the client takes once more while OKV carries it over. */
-static int step_space(struct upgrade_act *act, struct fault *f)
+static int step_space(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	SCAN_AUTO scan = { 0 };
 	static const char *const places[] = { SETTINGS_VAR, "/" };
 	const struct scan_request request = { .root = run->root, .settings = run->settings, .depth = SCAN_COUNT };
@@ -95,15 +95,15 @@ static int step_space(struct upgrade_act *act, struct fault *f)
 			return fault_system(f, errno, "cannot tell how much room '%s' has", places[i]);
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
-			upgrade_act_find(act, UPGRADE_HIGH, "df -h", NULL,
+			step_add_finding(step, STEP_HIGH, "df -h", NULL,
 					 "'%s' has %llu MiB free, at least %llu are needed", places[i],
 					 (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
 		if (free_now.f_files > 0 && free_now.f_favail < 256)
-			upgrade_act_find(act, UPGRADE_HIGH, "df -i", NULL,
+			step_add_finding(step, STEP_HIGH, "df -i", NULL,
 					 "'%s' has %llu inodes free, at least 256 are needed", places[i],
 					 (unsigned long long)free_now.f_favail);
 	}
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
+	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
 			 (unsigned long long)(scan.bytes / MEBI));
 	return 0;
 }
@@ -124,25 +124,25 @@ static int slots_carry(int root, struct snapshot *s, struct fault *f)
 	return 0;
 }
 
-static int step_snapshot(struct upgrade_act *act, struct fault *f)
+static int step_snapshot(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	SCAN_AUTO scan = { 0 };
 	SNAPSHOT_AUTO s = { 0 };
 	const struct scan_request request = {
-		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &act->report
+		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
 	};
 
 	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, &s, f) < 0)
 		return -1;
-	act->changed = true;
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);
+	step->changed = true;
+	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);
 	if (run->dry_run)
 		return 0;
 	s.manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
 	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0) {
-		upgrade_act_remedy(act, "df -h %s", SETTINGS_VAR);
+		step_set_remedy(step, "df -h %s", SETTINGS_VAR);
 		return -1;
 	}
 	/* From here on mid-upgrade knows the id that the files carry. */
@@ -151,42 +151,42 @@ static int step_snapshot(struct upgrade_act *act, struct fault *f)
 	return 0;
 }
 
-static int step_repair(struct upgrade_act *act, struct fault *f)
+static int step_repair(struct step *step, struct fault *f)
 {
-	return step_repair_to(act, "pre-upgrade", f);
+	return step_repair_to(step, "pre-upgrade", f);
 }
 
-static int step_slots(struct upgrade_act *act, struct fault *f)
+static int step_slots(struct step *step, struct fault *f)
 {
 	struct snapshot_slots slots = { .items = NULL };
-	int r = step_ask_slots(act, &slots, f);
+	int r = step_ask_slots(step, &slots, f);
 
 	/* A snapshot that was not taken now is none of this upgrade's. */
-	if (r == 0 && !act->run->dry_run && act->clean)
-		r = snapshot_add_slots(act->run->root, &slots, f);
+	if (r == 0 && !step->run->dry_run && step->clean)
+		r = snapshot_add_slots(step->run->root, &slots, f);
 	snapshot_slots_done(&slots);
 	return r;
 }
 
 /* The upgrade believes a go only when it is written. */
-static int step_go(struct upgrade_act *act, struct fault *f)
+static int step_go(struct step *step, struct fault *f)
 {
-	return act->run->dry_run ? 0 : journal_add(act->run->root, UPGRADE_PRE, f, "end go");
+	return step->run->dry_run ? 0 : journal_add(step->run->root, UPGRADE_PRE, f, "end go");
 }
 
-static const struct upgrade_step steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, step_records },
-	{ "before", "write down the state to return to", 120000, UPGRADE_BEGIN, step_before },
-	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, UPGRADE_ALWAYS, step_config },
-	{ "wiring", "wire OKV's generic files and our links", 30000, UPGRADE_IF_BEGUN, step_wire },
-	{ "space", "free space for snapshot and upgrade", 60000, UPGRADE_ALWAYS, step_space },
-	{ "group", "the HSM group exists", 20000, UPGRADE_IF_BEGUN, step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, UPGRADE_IF_BEGUN, step_member },
-	{ "snapshot", "snapshot of what must be preserved", 600000, UPGRADE_IF_CLEAN, step_snapshot },
-	{ "repair", "owners and modes to the pre-upgrade policy", 300000, UPGRADE_IF_CLEAN, step_repair },
-	{ "slots", "the HSM as OKV's user sees it", 0, UPGRADE_ALWAYS, step_slots },
-	{ "arming", "let post-upgrade run at the next boot", 20000, UPGRADE_IF_CLEAN, step_autostart },
-	{ "go", "write down that the upgrade may begin", 5000, UPGRADE_IF_CLEAN, step_go },
+static const struct step_row steps[] = {
+	{ "records", "our records can be written", 5000, STEP_BEGIN, step_records },
+	{ "before", "write down the state to return to", 120000, STEP_BEGIN, step_before },
+	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, STEP_ALWAYS, step_config },
+	{ "wiring", "wire OKV's generic files and our links", 30000, STEP_IF_BEGUN, step_wire },
+	{ "space", "free space for snapshot and upgrade", 60000, STEP_ALWAYS, step_space },
+	{ "group", "the HSM group exists", 20000, STEP_IF_BEGUN, step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, STEP_IF_BEGUN, step_member },
+	{ "snapshot", "snapshot of what must be preserved", 600000, STEP_IF_CLEAN, step_snapshot },
+	{ "repair", "owners and modes to the pre-upgrade policy", 300000, STEP_IF_CLEAN, step_repair },
+	{ "slots", "the HSM as OKV's user sees it", 0, STEP_ALWAYS, step_slots },
+	{ "arming", "let post-upgrade run at the next boot", 20000, STEP_IF_CLEAN, step_autostart },
+	{ "go", "write down that the upgrade may begin", 5000, STEP_IF_CLEAN, step_go },
 };
 
 int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
@@ -203,68 +203,68 @@ int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
-static int step_undo_modes(struct upgrade_act *act, struct fault *f)
+static int step_undo_modes(struct step *step, struct fault *f)
 {
-	return upgrade_before_modes(act->run->root, act->run->dry_run ? PERMS_PLAN : PERMS_APPLY, &act->report,
-				    &act->changed, f);
+	return upgrade_before_modes(step->run->root, step->run->dry_run ? PERMS_PLAN : PERMS_APPLY, &step->report,
+				    &step->changed, f);
 }
 
-static int step_undo_wiring(struct upgrade_act *act, struct fault *f)
+static int step_undo_wiring(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	if (snapshot_read(act->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
+	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.wired) {
-		act->skipped = true;
+		step->skipped = true;
 		return 0;
 	}
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	if (okv_wiring_remove(&job, &outcome, f) < 0)
 		return -1;
-	act->changed = outcome.files + outcome.links > 0;
+	step->changed = outcome.files + outcome.links > 0;
 	return 0;
 }
 
-static int step_undo_group(struct upgrade_act *act, struct fault *f)
+static int step_undo_group(struct step *step, struct fault *f)
 {
-	return upgrade_before_group(act->run->root, act->run->settings, act->run->dry_run, &act->report, &act->changed,
-				    f);
+	return upgrade_before_group(step->run->root, step->run->settings, step->run->dry_run, &step->report,
+				    &step->changed, f);
 }
 
-static int step_undo_arming(struct upgrade_act *act, struct fault *f)
+static int step_undo_arming(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
 
-	if (snapshot_read(act->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
+	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
 	if (before.armed) {
-		act->skipped = true;
+		step->skipped = true;
 		return 0;
 	}
-	return autostart_disable(act->run->root, act->run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &act->report,
-				 &act->changed, f);
+	return autostart_disable(step->run->root, step->run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
+				 &step->changed, f);
 }
 
 /* The record is the last thing to go, so as long as it is there something is left to put back. */
-static int step_undone(struct upgrade_act *act, struct fault *f)
+static int step_undone(struct step *step, struct fault *f)
 {
-	if (act->run->dry_run)
+	if (step->run->dry_run)
 		return 0;
-	if (journal_add(act->run->root, UPGRADE_PRE, f, "aborted") < 0)
+	if (journal_add(step->run->root, UPGRADE_PRE, f, "aborted") < 0)
 		return -1;
-	return snapshot_remove(act->run->root, SNAPSHOT_BEFORE_DIR, f);
+	return snapshot_remove(step->run->root, SNAPSHOT_BEFORE_DIR, f);
 }
 
-static const struct upgrade_step undo_steps[] = {
-	{ "records", "our records can be written", 5000, UPGRADE_BEGIN, step_records },
-	{ "arming", "post-upgrade does not run at the next boot", 20000, UPGRADE_IF_BEGUN, step_undo_arming },
-	{ "modes", "owners and modes as they were", 300000, UPGRADE_IF_BEGUN, step_undo_modes },
-	{ "wiring", "OKV's generic files as they were", 30000, UPGRADE_IF_BEGUN, step_undo_wiring },
-	{ "group", "the HSM group as it was", 30000, UPGRADE_IF_BEGUN, step_undo_group },
-	{ "undone", "write down that no upgrade is prepared", 10000, UPGRADE_IF_CLEAN, step_undone },
+static const struct step_row undo_steps[] = {
+	{ "records", "our records can be written", 5000, STEP_BEGIN, step_records },
+	{ "arming", "post-upgrade does not run at the next boot", 20000, STEP_IF_BEGUN, step_undo_arming },
+	{ "modes", "owners and modes as they were", 300000, STEP_IF_BEGUN, step_undo_modes },
+	{ "wiring", "OKV's generic files as they were", 30000, STEP_IF_BEGUN, step_undo_wiring },
+	{ "group", "the HSM group as it was", 30000, STEP_IF_BEGUN, step_undo_group },
+	{ "undone", "write down that no upgrade is prepared", 10000, STEP_IF_CLEAN, step_undone },
 };
 
 int hook_pre_abort(struct upgrade_run *run, struct fault *f)

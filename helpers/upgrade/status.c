@@ -21,92 +21,92 @@
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
 
-static int check_client(struct upgrade_act *act, struct fault *f)
+static int check_client(struct step *step, struct fault *f)
 {
-	const struct settings *s = act->run->settings;
+	const struct settings *s = step->run->settings;
 	struct stat st;
 
-	if (fs_status(act->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna extract ARCHIVE");
+	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		step_set_remedy(step, "okv-luna extract ARCHIVE");
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
 	if (!S_ISDIR(st.st_mode))
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
-	if (fs_status(act->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna config check");
+	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
+		step_add_finding(step, STEP_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
 				 s->client_dir, s->chrystoki_conf);
 	else
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
+		step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
 }
 
-static int check_library(struct upgrade_act *act, struct fault *f)
+static int check_library(struct step *step, struct fault *f)
 {
 	HSM_FILE_AUTO file = HSM_FILE_INIT;
 	HSM_ELF_AUTO elf = { 0 };
-	const char *path = act->run->settings->pkcs11_lib;
+	const char *path = step->run->settings->pkcs11_lib;
 
-	if (hsm_file_open(act->run->root, path, &file, f) < 0 ||
+	if (hsm_file_open(step->run->root, path, &file, f) < 0 ||
 	    hsm_elf_read(file.fd, path, "C_GetFunctionList", &elf, f) < 0 ||
-	    hsm_needed_check(act->run->root, file.place.path, &elf, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna slots");
+	    hsm_needed_check(step->run->root, file.place.path, &elf, f) < 0) {
+		step_set_remedy(step, "okv-luna slots");
 		return -1;
 	}
 	if (!elf.has_symbol)
 		return fault_refused(f, "'%s' is no PKCS#11 library", path);
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' can be loaded", file.place.path);
+	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' can be loaded", file.place.path);
 	return 0;
 }
 
-static int check_config(struct upgrade_act *act, struct fault *f)
+static int check_config(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_job job;
 
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna config check");
+		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
-	step_add_okv_findings(act, &findings, UPGRADE_HIGH);
+	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "nothing to complain about");
+		step_add_finding(step, STEP_INFO, NULL, NULL, "nothing to complain about");
 	return 0;
 }
 
-static int check_wiring(struct upgrade_act *act, struct fault *f)
+static int check_wiring(struct step *step, struct fault *f)
 {
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job;
 
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna config check");
+		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
 	if (outcome.scope != OKV_SCOPE_GENERIC)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)
-		upgrade_act_find(act, UPGRADE_HIGH, "okv-luna config wire", NULL,
+		step_add_finding(step, STEP_HIGH, "okv-luna config wire", NULL,
 				 "%u of OKV's generic files do not have our wiring", outcome.files);
 	else if (outcome.links > 0)
-		upgrade_act_find(act, UPGRADE_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
+		step_add_finding(step, STEP_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
 				 outcome.links);
 	else
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "OKV's generic files and our links are wired");
+		step_add_finding(step, STEP_INFO, NULL, NULL, "OKV's generic files and our links are wired");
 	return 0;
 }
 
-static int check_group(struct upgrade_act *act, struct fault *f)
+static int check_group(struct step *step, struct fault *f)
 {
-	const struct settings *s = act->run->settings;
+	const struct settings *s = step->run->settings;
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
@@ -114,23 +114,23 @@ static int check_group(struct upgrade_act *act, struct fault *f)
 	size_t lacking;
 	gid_t gid;
 
-	if (fs_read_file(act->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
-	    fs_read_file(act->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+	if (fs_read_file(step->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
+	    fs_read_file(step->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
 		return -1;
 	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
-		upgrade_act_remedy(act, "okv-luna repair");
+		step_set_remedy(step, "okv-luna repair");
 		return fault_absent(f, "there is no group '%s'", s->hsm_group);
 	}
 	if (!accounts_user_find(&passwd, s->okv_user, &user))
 		return fault_absent(f, "there is no user '%s'", s->okv_user);
 	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
-		upgrade_act_remedy(act, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
+		step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
-	(void)step_okv_job(act, &job);
+	(void)step_okv_job(step, &job);
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
+	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
 			 (unsigned long)gid);
 	return 0;
 }
@@ -157,148 +157,146 @@ static void drift_count(void *context, const struct perms_change *change)
 }
 
 /* While an upgrade is prepared the files are to the pre-upgrade policy, and that is as it should be. */
-static int check_policy(struct upgrade_act *act, struct fault *f)
+static int check_policy(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = act->run;
+	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 	struct drift drift = { .root = run->root, .harmless = 0 };
 	struct perms_request request = { .root = run->root,
 					 .settings = run->settings,
 					 .act = PERMS_CHECK,
 					 .output = {
-						 .context = &drift, .change = drift_count, .report = &act->report } };
+						 .context = &drift, .change = drift_count, .report = &step->report } };
 	struct perms_tally tally;
 
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
 	const bool prepared = history.hooks[UPGRADE_PRE].good && journal_is_open(&history) &&
 			      history.hooks[UPGRADE_MID].began == 0 && history.hooks[UPGRADE_POST].began == 0;
 	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
 	if (perms_run(&request, &tally, f) < 0) {
-		upgrade_act_remedy(act,
-				   f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
+		step_set_remedy(step, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
 		return -1;
 	}
 	tally.changed -= drift.harmless;
 	if (perms_verdict(&tally, PERMS_CHECK, f) < 0) {
-		upgrade_act_remedy(act, "okv-luna repair --phase %s", request.phase);
+		step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
 		return -1;
 	}
-	upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries,
-			 request.phase);
+	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries, request.phase);
 	return 0;
 }
 
-static int check_slots(struct upgrade_act *act, struct fault *f)
+static int check_slots(struct step *step, struct fault *f)
 {
 	struct snapshot_slots slots = { .items = NULL };
-	const int r = step_ask_slots(act, &slots, f);
+	const int r = step_ask_slots(step, &slots, f);
 
 	snapshot_slots_done(&slots);
 	return r;
 }
 
-static int check_snapshot(struct upgrade_act *act, struct fault *f)
+static int check_snapshot(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO s = { 0 };
 	TEXT_AUTO age = { 0 };
 	struct journal_history history;
 
-	if (step_history(act, &history, f) < 0)
+	if (step_history(step, &history, f) < 0)
 		return -1;
-	if (snapshot_read(act->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
+	if (snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
 		if (f->kind != FAULT_ABSENT) {
-			upgrade_act_remedy(act, "okv-luna pre-upgrade");
+			step_set_remedy(step, "okv-luna pre-upgrade");
 			return -1;
 		}
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "none; pre-upgrade takes one");
+		step_add_finding(step, STEP_INFO, NULL, NULL, "none; pre-upgrade takes one");
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
 	if (!journal_is_open(&history))
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
+		step_add_finding(step, STEP_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)
-		upgrade_act_find(act, UPGRADE_LOW, "okv-luna pre-upgrade", NULL,
-				 "%s old, but pre-upgrade did not say go", text_string(&age));
+		step_add_finding(step, STEP_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
+				 text_string(&age));
 	else if (snapshot_is_stale(&s, time_now()) && history.hooks[UPGRADE_MID].began == 0)
-		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna pre-upgrade", NULL,
+		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
+		step_add_finding(step, STEP_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
 				 s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
 	return 0;
 }
 
-static int check_upgrade(struct upgrade_act *act, struct fault *f)
+static int check_upgrade(struct step *step, struct fault *f)
 {
 	struct journal_history history;
 	bool armed;
 
-	if (step_history(act, &history, f) < 0 || autostart_is_enabled(act->run->root, &armed, f) < 0)
+	if (step_history(step, &history, f) < 0 || autostart_is_enabled(step->run->root, &armed, f) < 0)
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];
 	if (post->ended != 0 && !post->good) {
-		upgrade_act_remedy(act, "okv-luna post-upgrade");
+		step_set_remedy(step, "okv-luna post-upgrade");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
 	}
 	if (mid->began != 0 && !mid->good && post->ended == 0)
-		upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
+		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
 				 mid->ended == 0 ? "was killed" : mid->end);
 	else if (mid->began != 0 && post->ended == 0)
-		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
+		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
 	else if (pre->ended != 0 && journal_is_open(&history))
-		upgrade_act_find(act, pre->good ? UPGRADE_LOW : UPGRADE_MEDIUM,
+		step_add_finding(step, pre->good ? STEP_LOW : STEP_MEDIUM,
 				 pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL,
 				 "an upgrade is %s",
 				 pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
 					   : "half prepared: pre-upgrade said no");
 	else if (armed)
-		upgrade_act_find(act, UPGRADE_LOW, "okv-luna post-upgrade", NULL,
+		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "post-upgrade is to run at the next boot");
 	else
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL,
+		step_add_finding(step, STEP_INFO, NULL, NULL,
 				 post->good ? "the last one is proven" : "none is under way");
 	return 0;
 }
 
-static int check_bundle(struct upgrade_act *act, struct fault *f)
+static int check_bundle(struct step *step, struct fault *f)
 {
 	OKV_LEFTOVERS_AUTO leftovers = { 0 };
 
-	if (okv_leftovers_find(act->run->root, act->run->settings, &leftovers, f) < 0)
+	if (okv_leftovers_find(step->run->root, step->run->settings, &leftovers, f) < 0)
 		return -1;
 	for (size_t i = 0; i < leftovers.count; i++) {
 		const struct okv_leftover *leftover = &leftovers.items[i];
 		TEXT_AUTO what = { 0 };
 		okv_leftover_describe(leftover, &what);
 		if (leftover->kind == OKV_LEFTOVER_UNSEEN)
-			upgrade_act_find(act, UPGRADE_MEDIUM, "okv-luna bundle status", NULL, "'%s' %s",
+			step_add_finding(step, STEP_MEDIUM, "okv-luna bundle status", NULL, "'%s' %s",
 					 SHOWN(leftover->path), text_string(&what));
 		else
-			upgrade_act_find(act, UPGRADE_MEDIUM,
+			step_add_finding(step, STEP_MEDIUM,
 					 leftover->kind == OKV_LEFTOVER_BUNDLE ? "okv-luna bundle clean"
 									       : "okv-luna bundle clean --keep-bundle",
 					 NULL, "'%s' is left over and secret: %s", SHOWN(leftover->path),
 					 text_string(&what));
 	}
 	if (leftovers.count == 0)
-		upgrade_act_find(act, UPGRADE_INFO, NULL, NULL, "no bundle is left over");
+		step_add_finding(step, STEP_INFO, NULL, NULL, "no bundle is left over");
 	return 0;
 }
 
-static const struct upgrade_step checks[] = {
-	{ "client", "the Luna client is installed", 5000, UPGRADE_ALWAYS, check_client },
-	{ "library", "the PKCS#11 library can be loaded", 5000, UPGRADE_ALWAYS, check_library },
-	{ "config", "OKV's generic files and Chrystoki.conf", 10000, UPGRADE_ALWAYS, check_config },
-	{ "wiring", "OKV's files name our client and hooks", 10000, UPGRADE_ALWAYS, check_wiring },
-	{ "group", "OKV's user is in the HSM group", 5000, UPGRADE_ALWAYS, check_group },
-	{ "policy", "owners and modes are to policy", 30000, UPGRADE_ALWAYS, check_policy },
-	{ "slots", "OKV's user sees the HSM", 0, UPGRADE_ALWAYS, check_slots },
-	{ "snapshot", "the snapshot can be trusted", 10000, UPGRADE_ALWAYS, check_snapshot },
-	{ "upgrade", "no upgrade is left half done", 5000, UPGRADE_ALWAYS, check_upgrade },
-	{ "bundle", "no hsmbundle is left over", 5000, UPGRADE_ALWAYS, check_bundle },
+static const struct step_row checks[] = {
+	{ "client", "the Luna client is installed", 5000, STEP_ALWAYS, check_client },
+	{ "library", "the PKCS#11 library can be loaded", 5000, STEP_ALWAYS, check_library },
+	{ "config", "OKV's generic files and Chrystoki.conf", 10000, STEP_ALWAYS, check_config },
+	{ "wiring", "OKV's files name our client and hooks", 10000, STEP_ALWAYS, check_wiring },
+	{ "group", "OKV's user is in the HSM group", 5000, STEP_ALWAYS, check_group },
+	{ "policy", "owners and modes are to policy", 30000, STEP_ALWAYS, check_policy },
+	{ "slots", "OKV's user sees the HSM", 0, STEP_ALWAYS, check_slots },
+	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },
+	{ "upgrade", "no upgrade is left half done", 5000, STEP_ALWAYS, check_upgrade },
+	{ "bundle", "no hsmbundle is left over", 5000, STEP_ALWAYS, check_bundle },
 };
 
 int upgrade_status(struct upgrade_run *run, struct fault *f)

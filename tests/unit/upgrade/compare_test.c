@@ -91,24 +91,24 @@ static void what_a_client_is_must_be_as_it_was(void **state)
 	struct fault f = { 0 };
 	static const struct {
 		const char *path;
-		enum upgrade_severity severity;
+		enum step_severity severity;
 	} table[] = {
-		{ "etc/Chrystoki.conf", UPGRADE_HIGH },
-		{ "usr/safenet/lunaclient/lib/libCryptoki2_64.so", UPGRADE_HIGH },
-		{ "usr/safenet/lunaclient/cert/client/okvKey.pem", UPGRADE_HIGH },
-		{ "usr/safenet/lunaclient/database", UPGRADE_HIGH },
-		{ "usr/safenet/lunaclient/data", UPGRADE_INFO },
-		{ "usr/safenet/lunaclient/data/lock/x", UPGRADE_INFO },
-		{ "usr/safenet/lunaclient/configData/token/001/token.db", UPGRADE_LOW },
-		{ "opt/okv-luna/libexec/okv-luna-slots", UPGRADE_LOW },
-		{ "opt/okv-luna/etc/okv-luna.conf", UPGRADE_MEDIUM },
-		{ "opt/okv-luna-not", UPGRADE_HIGH },
+		{ "etc/Chrystoki.conf", STEP_HIGH },
+		{ "usr/safenet/lunaclient/lib/libCryptoki2_64.so", STEP_HIGH },
+		{ "usr/safenet/lunaclient/cert/client/okvKey.pem", STEP_HIGH },
+		{ "usr/safenet/lunaclient/database", STEP_HIGH },
+		{ "usr/safenet/lunaclient/data", STEP_INFO },
+		{ "usr/safenet/lunaclient/data/lock/x", STEP_INFO },
+		{ "usr/safenet/lunaclient/configData/token/001/token.db", STEP_LOW },
+		{ "opt/okv-luna/libexec/okv-luna-slots", STEP_LOW },
+		{ "opt/okv-luna/etc/okv-luna.conf", STEP_MEDIUM },
+		{ "opt/okv-luna-not", STEP_HIGH },
 	};
 
 	assert_int_equal(settings_init(&s, &f), 0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_MISSING, table[i].path), table[i].severity);
-		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_NEW, table[i].path), UPGRADE_INFO);
+		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_NEW, table[i].path), STEP_INFO);
 	}
 	settings_done(&s);
 }

@@ -12,11 +12,11 @@ static struct journal_history history_of(int root)
 	return history;
 }
 
-static void add(int root, enum upgrade_hook act, const char *line)
+static void add(int root, enum upgrade_hook hook, const char *line)
 {
 	struct fault f = { 0 };
 
-	if (journal_add(root, act, &f, "%s", line) < 0)
+	if (journal_add(root, hook, &f, "%s", line) < 0)
 		fail_msg("%s", f.text);
 }
 

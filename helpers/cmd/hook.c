@@ -1,4 +1,4 @@
-#include "cmd/act.h"
+#include "cmd/hook.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +9,14 @@
 #include "upgrade/hook.h"
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
-static void progress(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count)
+static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
 {
 	(void)run;
-	(void)fprintf(stderr, "\r\033[K[%zu/%zu] %s", index + 1, count, step->title);
+	(void)fprintf(stderr, "\r\033[K[%zu/%zu] %s", index + 1, count, row->title);
 	(void)fflush(stderr);
 }
 
-void cmd_act_start(struct cmd_context *context, struct upgrade_run *run)
+void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
 {
 	run->root = context->root;
 	run->root_path = context->root_path;
@@ -27,7 +27,7 @@ void cmd_act_start(struct cmd_context *context, struct upgrade_run *run)
 		run->progress = progress;
 }
 
-int cmd_act_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
@@ -50,7 +50,7 @@ static void complain(struct cmd_context *context, const struct upgrade_run *run)
 	}
 }
 
-int cmd_act_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	UPGRADE_ANSWER_AUTO answer = UPGRADE_ANSWER_INIT;
 	TEXT_AUTO json = { 0 };

@@ -1,16 +1,16 @@
 /*
- * upgrade/run: a table of steps, run one after the other, each in a child with a deadline.
+ * upgrade/step: a table of steps, run one after the other, each in a child with a deadline.
  *
  * Promise: a step that hangs, crashes or is killed costs its bound and fails alone; nothing it does to its memory or
- * its descriptors reaches the next one, so what steps have to tell each other lies in files, and a killed act can be
- * run again.  The whole act has a bound too: a step never gets more than what is left of it, and with nothing left it
+ * its descriptors reaches the next one, so what steps have to tell each other lies in files, and a killed hook can be
+ * run again.  The whole hook has a bound too: a step never gets more than what is left of it, and with nothing left it
  * is not started.  A step's own children die with it (proc/child.h).
  *
  * What a step has to say comes back as findings: severity, title, detail and the command that fixes it.  The faults
- * of steps and HIGH findings decide the answer of the act; nothing is printed here (upgrade/show.h makes the text).
+ * of steps and HIGH findings decide the answer of the hook; nothing is printed here (upgrade/output.h makes the text).
  */
-#ifndef OKV_UPGRADE_RUN_H
-#define OKV_UPGRADE_RUN_H
+#ifndef OKV_UPGRADE_STEP_H
+#define OKV_UPGRADE_STEP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,54 +22,54 @@
 #include "conf/settings.h"
 #include "upgrade/journal.h"
 
-enum upgrade_severity {
-	UPGRADE_INFO,   /* worth knowing */
-	UPGRADE_LOW,    /* look at it when there is time */
-	UPGRADE_MEDIUM, /* look at it before the next restart */
-	UPGRADE_HIGH,   /* the answer is no */
+enum step_severity {
+	STEP_INFO,   /* worth knowing */
+	STEP_LOW,    /* look at it when there is time */
+	STEP_MEDIUM, /* look at it before the next restart */
+	STEP_HIGH,   /* the answer is no */
 };
 
-enum upgrade_outcome {
-	UPGRADE_UNCHANGED, /* all was well already */
-	UPGRADE_CHANGED,   /* it is well now; with dry_run: it would be */
-	UPGRADE_SKIPPED,   /* not run: an earlier step failed, or there was nothing for it to do here */
-	UPGRADE_FAILED,
+enum step_outcome {
+	STEP_UNCHANGED, /* all was well already */
+	STEP_CHANGED,   /* it is well now; with dry_run: it would be */
+	STEP_SKIPPED,   /* not run: an earlier step failed, or there was nothing for it to do here */
+	STEP_FAILED,
 };
 
-struct upgrade_finding {
-	enum upgrade_severity severity;
+struct step_finding {
+	enum step_severity severity;
 	char *title;  /* owned; one sentence without a full stop */
 	char *detail; /* owned; "" where there is none */
 	char *remedy; /* owned; a command, or "" */
 };
 
-struct upgrade_act;
+struct step;
 
-enum upgrade_when {
-	UPGRADE_ALWAYS,
-	UPGRADE_IF_CLEAN, /* only when no step before it failed */
-	UPGRADE_BEGIN,    /* makes what is done after it undoable; not run when another such step failed */
-	UPGRADE_IF_BEGUN, /* only when no UPGRADE_BEGIN before it failed */
+enum step_when {
+	STEP_ALWAYS,
+	STEP_IF_CLEAN, /* only when no step before it failed */
+	STEP_BEGIN,    /* makes what is done after it undoable; not run when another such step failed */
+	STEP_IF_BEGUN, /* only when no STEP_BEGIN before it failed */
 };
 
-struct upgrade_step {
+struct step_row {
 	const char *name;  /* a stable word for scripts */
 	const char *title; /* what it does, for people */
-	unsigned bound_ms; /* 0: SLOT_TIMEOUT of the settings and UPGRADE_SLOTS_GRACE_MS */
-	enum upgrade_when when;
+	unsigned bound_ms; /* 0: SLOT_TIMEOUT of the settings and STEP_SLOTS_GRACE_MS */
+	enum step_when when;
 	/* 0, or -1 and the fault; what else it has to say through the functions below. */
-	int (*work)(struct upgrade_act *act, struct fault *f);
+	int (*work)(struct step *step, struct fault *f);
 };
 
-enum { UPGRADE_SLOTS_GRACE_MS = 5000 };
+enum { STEP_SLOTS_GRACE_MS = 5000 };
 
-struct upgrade_result {
-	const struct upgrade_step *step;
-	enum upgrade_outcome outcome;
+struct step_result {
+	const struct step_row *row;
+	enum step_outcome outcome;
 	unsigned elapsed_ms;
-	struct fault fault;               /* FAULT_NONE unless it failed, never then */
-	char *remedy;                     /* owned; for the fault, or NULL */
-	struct upgrade_finding *findings; /* owned */
+	struct fault fault;            /* FAULT_NONE unless it failed, never then */
+	char *remedy;                  /* owned; for the fault, or NULL */
+	struct step_finding *findings; /* owned */
 	size_t finding_count;
 	struct text changes; /* one line per change that the step's rooms told */
 	size_t change_count;
@@ -86,23 +86,23 @@ struct upgrade_run {
 	bool accept;           /* post-upgrade: differences from the snapshot are meant */
 	bool abort;            /* pre-upgrade: the way back */
 	struct fault unlocked; /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
-	unsigned bound_ms;     /* of the whole act */
+	unsigned bound_ms;     /* of the whole hook */
 	struct report *report; /* may be NULL */
 	/* Called before each step; may be NULL. */
-	void (*progress)(struct upgrade_run *run, const struct upgrade_step *step, size_t index, size_t count);
+	void (*progress)(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count);
 	/* Lines that are worth a complaint, and that come after the answer. */
 	struct text complaints;
 	/* Filled by upgrade_run_steps. */
 	int64_t started; /* seconds since 1970 */
 	unsigned elapsed_ms;
-	struct upgrade_result *results; /* owned */
+	struct step_result *results; /* owned */
 	size_t result_count;
 };
 
 #define UPGRADE_RUN_AUTO __attribute__((cleanup(upgrade_run_done))) struct upgrade_run
 
 /* The context of one step, in its child. */
-struct upgrade_act {
+struct step {
 	const struct upgrade_run *run;
 	bool clean;           /* no step before this one failed */
 	bool changed;         /* set by the step */
@@ -112,22 +112,22 @@ struct upgrade_act {
 };
 
 /* Fails only for lack of memory; what the steps did is in the results. */
-int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps, size_t count, struct fault *f);
+int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
 void upgrade_run_done(struct upgrade_run *run);
 
 /* For a step. */
-void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
+void step_add_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
 		      const char *title_format, ...) __attribute__((format(printf, 5, 6)));
 /* The command that fixes what the fault of this step is about. */
-void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first result that makes the answer a no, or NULL. */
-const struct upgrade_result *upgrade_run_failure(const struct upgrade_run *run);
-/* The fault that stands for the whole act: of that first result, or a FAULT_NEGATIVE of its first HIGH finding. */
+const struct step_result *upgrade_run_failure(const struct upgrade_run *run);
+/* The fault that stands for the whole hook: of that first result, or a FAULT_NEGATIVE of its first HIGH finding. */
 int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f);
 /* Did any step change something? */
 bool upgrade_run_changed(const struct upgrade_run *run);
-const char *upgrade_severity_name(enum upgrade_severity severity);
-const char *upgrade_outcome_name(enum upgrade_outcome outcome);
+const char *step_severity_name(enum step_severity severity);
+const char *step_outcome_name(enum step_outcome outcome);
 
 #endif

@@ -1,4 +1,4 @@
-#include "upgrade/run.h"
+#include "upgrade/step.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -19,12 +19,12 @@ enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
 static const char *const severity_names[] = { "info", "low", "medium", "high" };
 static const char *const outcome_names[] = { "unchanged", "changed", "skipped", "failed" };
 
-const char *upgrade_severity_name(enum upgrade_severity severity)
+const char *step_severity_name(enum step_severity severity)
 {
 	return severity_names[severity];
 }
 
-const char *upgrade_outcome_name(enum upgrade_outcome outcome)
+const char *step_outcome_name(enum step_outcome outcome)
 {
 	return outcome_names[outcome];
 }
@@ -32,7 +32,7 @@ const char *upgrade_outcome_name(enum upgrade_outcome outcome)
 void upgrade_run_done(struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
-		struct upgrade_result *result = &run->results[i];
+		struct step_result *result = &run->results[i];
 		for (size_t k = 0; k < result->finding_count; k++) {
 			free(result->findings[k].title);
 			free(result->findings[k].detail);
@@ -58,8 +58,7 @@ static void send_message(int fd, enum message kind, const void *bytes, size_t le
 }
 
 /* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
-static void send_finding(int fd, enum upgrade_severity severity, const char *title, const char *detail,
-			 const char *remedy)
+static void send_finding(int fd, enum step_severity severity, const char *title, const char *detail, const char *remedy)
 {
 	TEXT_AUTO message = { 0 };
 	const size_t detail_most = PROC_MESSAGE_MAX / 2;
@@ -75,7 +74,7 @@ static void send_finding(int fd, enum upgrade_severity severity, const char *tit
 		send_message(fd, MESSAGE_FINDING, message.bytes, message.length);
 }
 
-void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, const char *remedy, const char *detail,
+void step_add_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
 		      const char *title_format, ...)
 {
 	char title[TITLE_MAX];
@@ -84,10 +83,10 @@ void upgrade_act_find(struct upgrade_act *act, enum upgrade_severity severity, c
 	va_start(arguments, title_format);
 	(void)vsnprintf(title, sizeof(title), title_format, arguments);
 	va_end(arguments);
-	send_finding(act->pipe, severity, title, detail != NULL ? detail : "", remedy != NULL ? remedy : "");
+	send_finding(step->pipe, severity, title, detail != NULL ? detail : "", remedy != NULL ? remedy : "");
 }
 
-void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...)
+void step_set_remedy(struct step *step, const char *format, ...)
 {
 	char remedy[TITLE_MAX];
 	va_list arguments;
@@ -95,19 +94,19 @@ void upgrade_act_remedy(struct upgrade_act *act, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(remedy, sizeof(remedy), format, arguments);
 	va_end(arguments);
-	send_message(act->pipe, MESSAGE_REMEDY, remedy, strlen(remedy) + 1);
+	send_message(step->pipe, MESSAGE_REMEDY, remedy, strlen(remedy) + 1);
 }
 
 static void step_hear(struct report *self, enum report_level level, const char *line)
 {
-	struct upgrade_act *act = self->context;
+	struct step *step = self->context;
 
 	switch (level) {
 	case REPORT_WARNING:
-		upgrade_act_find(act, UPGRADE_MEDIUM, NULL, NULL, "%s", line);
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL, "%s", line);
 		return;
 	case REPORT_RESULT:
-		send_message(act->pipe, MESSAGE_CHANGE, line, strnlen(line, PROC_MESSAGE_MAX - 1));
+		send_message(step->pipe, MESSAGE_CHANGE, line, strnlen(line, PROC_MESSAGE_MAX - 1));
 		return;
 	case REPORT_DETAIL:
 		return;
@@ -117,23 +116,21 @@ static void step_hear(struct report *self, enum report_level level, const char *
 /* What both sides of a step have to do with each other. */
 struct stepping {
 	const struct upgrade_run *run;
-	const struct upgrade_step *step;
+	const struct step_row *row;
 	bool clean;
-	struct upgrade_result *result;
+	struct step_result *result;
 };
 
 static int step_work(void *context, int tell, struct fault *f)
 {
 	const struct stepping *s = context;
-	struct upgrade_act act = { .run = s->run, .clean = s->clean, .pipe = tell, .report = { .hear = step_hear } };
+	struct step step = { .run = s->run, .clean = s->clean, .pipe = tell, .report = { .hear = step_hear } };
 
-	act.report.context = &act;
+	step.report.context = &step;
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (s->step->work(&act, f) < 0)
-		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", s->step->title);
-	const enum upgrade_outcome outcome = act.skipped   ? UPGRADE_SKIPPED
-					     : act.changed ? UPGRADE_CHANGED
-							   : UPGRADE_UNCHANGED;
+	if (s->row->work(&step, f) < 0)
+		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", s->row->title);
+	const enum step_outcome outcome = step.skipped ? STEP_SKIPPED : step.changed ? STEP_CHANGED : STEP_UNCHANGED;
 	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
 	return 0;
 }
@@ -152,13 +149,13 @@ static char *piece_take(const char **at, size_t *left)
 	return copy;
 }
 
-static bool finding_take(struct upgrade_result *result, const char *bytes, size_t length)
+static bool finding_take(struct step_result *result, const char *bytes, size_t length)
 {
-	if (length < 4 || bytes[0] < '0' || bytes[0] > '0' + UPGRADE_HIGH)
+	if (length < 4 || bytes[0] < '0' || bytes[0] > '0' + STEP_HIGH)
 		return false;
-	struct upgrade_finding finding = { .severity = (enum upgrade_severity)(bytes[0] - '0') };
+	struct step_finding finding = { .severity = (enum step_severity)(bytes[0] - '0') };
 	/* A tree with ten thousand odd entries makes no report that anyone reads; what decides is always kept. */
-	if (result->finding_count >= FINDINGS_MAX && finding.severity != UPGRADE_HIGH)
+	if (result->finding_count >= FINDINGS_MAX && finding.severity != STEP_HIGH)
 		return true;
 
 	const char *at = bytes + 1;
@@ -166,7 +163,7 @@ static bool finding_take(struct upgrade_result *result, const char *bytes, size_
 	finding.title = piece_take(&at, &left);
 	finding.detail = piece_take(&at, &left);
 	finding.remedy = piece_take(&at, &left);
-	struct upgrade_finding *grown =
+	struct step_finding *grown =
 		realloc(result->findings, (result->finding_count + 1) * sizeof(result->findings[0]));
 	if (grown != NULL)
 		result->findings = grown;
@@ -182,7 +179,7 @@ static bool finding_take(struct upgrade_result *result, const char *bytes, size_
 
 static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
 {
-	struct upgrade_result *result = ((struct stepping *)listener)->result;
+	struct step_result *result = ((struct stepping *)listener)->result;
 
 	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
@@ -213,7 +210,7 @@ static int step_run(struct stepping *s, unsigned bound_ms, struct fault *f)
 	const struct proc_child_options how = {
 		.work = step_work,
 		.context = s,
-		.what = s->step->name,
+		.what = s->row->name,
 		.on_message = message_take,
 		.listener = s,
 		.root = PROC_CHILD_STAY,
@@ -232,14 +229,14 @@ static int step_run(struct stepping *s, unsigned bound_ms, struct fault *f)
 		return -1;
 	}
 	if (outcome.late)
-		return fault_late(f, "%s did not end within %u.%u s", s->step->title, bound_ms / 1000,
+		return fault_late(f, "%s did not end within %u.%u s", s->row->title, bound_ms / 1000,
 				  bound_ms % 1000 / 100);
 	if (outcome.signal != 0)
-		return fault_system(f, 0, "%s was ended by signal %d", s->step->title, outcome.signal);
-	return fault_system(f, 0, "%s ended without an answer", s->step->title);
+		return fault_system(f, 0, "%s was ended by signal %d", s->row->title, outcome.signal);
+	return fault_system(f, 0, "%s ended without an answer", s->row->title);
 }
 
-int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps, size_t count, struct fault *f)
+int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)
 {
 	const int64_t begun = proc_clock_ms();
 	bool clean = true, begun_well = true;
@@ -249,62 +246,61 @@ int upgrade_run_steps(struct upgrade_run *run, const struct upgrade_step *steps,
 	if (run->results == NULL)
 		return fault_memory(f);
 	for (size_t i = 0; i < count; i++) {
-		const struct upgrade_step *step = &steps[i];
-		struct upgrade_result *result = &run->results[run->result_count++];
-		*result = (struct upgrade_result){ .step = step, .outcome = UPGRADE_SKIPPED, .changes = { 0 } };
+		const struct step_row *row = &rows[i];
+		struct step_result *result = &run->results[run->result_count++];
+		*result = (struct step_result){ .row = row, .outcome = STEP_SKIPPED, .changes = { 0 } };
 
-		if ((step->when == UPGRADE_IF_CLEAN && !clean) ||
-		    ((step->when == UPGRADE_BEGIN || step->when == UPGRADE_IF_BEGUN) && !begun_well))
+		if ((row->when == STEP_IF_CLEAN && !clean) ||
+		    ((row->when == STEP_BEGIN || row->when == STEP_IF_BEGUN) && !begun_well))
 			continue;
 		if (run->progress != NULL)
-			run->progress(run, step, i, count);
-		const uint64_t wanted = step->bound_ms > 0
-						? step->bound_ms
-						: run->settings->slot_timeout * 1000 + UPGRADE_SLOTS_GRACE_MS;
+			run->progress(run, row, i, count);
+		const uint64_t wanted =
+			row->bound_ms > 0 ? row->bound_ms : run->settings->slot_timeout * 1000 + STEP_SLOTS_GRACE_MS;
 		const int64_t left = begun + run->bound_ms - proc_clock_ms();
 		if (left <= 0) {
-			result->outcome = UPGRADE_FAILED;
-			(void)fault_late(&result->fault, "no time was left for it: %s", step->title);
+			result->outcome = STEP_FAILED;
+			(void)fault_late(&result->fault, "no time was left for it: %s", row->title);
 		} else {
-			struct stepping stepping = { run, step, clean, result };
+			struct stepping stepping = { run, row, clean, result };
 			const int64_t start = proc_clock_ms();
 			if (step_run(&stepping, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
 				     &result->fault) < 0)
-				result->outcome = UPGRADE_FAILED;
+				result->outcome = STEP_FAILED;
 			result->elapsed_ms = (unsigned)(proc_clock_ms() - start);
 		}
 		for (size_t k = 0; k < result->finding_count; k++)
-			clean = clean && result->findings[k].severity != UPGRADE_HIGH;
-		clean = clean && result->outcome != UPGRADE_FAILED;
-		begun_well = begun_well && (step->when != UPGRADE_BEGIN || result->outcome != UPGRADE_FAILED);
+			clean = clean && result->findings[k].severity != STEP_HIGH;
+		clean = clean && result->outcome != STEP_FAILED;
+		begun_well = begun_well && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	return 0;
 }
 
-static const struct upgrade_finding *high_finding(const struct upgrade_result *result)
+static const struct step_finding *high_finding(const struct step_result *result)
 {
 	for (size_t k = 0; k < result->finding_count; k++)
-		if (result->findings[k].severity == UPGRADE_HIGH)
+		if (result->findings[k].severity == STEP_HIGH)
 			return &result->findings[k];
 	return NULL;
 }
 
-const struct upgrade_result *upgrade_run_failure(const struct upgrade_run *run)
+const struct step_result *upgrade_run_failure(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].outcome == UPGRADE_FAILED || high_finding(&run->results[i]) != NULL)
+		if (run->results[i].outcome == STEP_FAILED || high_finding(&run->results[i]) != NULL)
 			return &run->results[i];
 	return NULL;
 }
 
 int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f)
 {
-	const struct upgrade_result *failure = upgrade_run_failure(run);
+	const struct step_result *failure = upgrade_run_failure(run);
 
 	if (failure == NULL)
 		return 0;
-	if (failure->outcome == UPGRADE_FAILED) {
+	if (failure->outcome == STEP_FAILED) {
 		*f = failure->fault;
 		return -1;
 	}
@@ -314,7 +310,7 @@ int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f)
 bool upgrade_run_changed(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].outcome == UPGRADE_CHANGED)
+		if (run->results[i].outcome == STEP_CHANGED)
 			return true;
 	return false;
 }

@@ -12,96 +12,96 @@
 
 #include <cmocka.h>
 
-#include "upgrade/run.h"
+#include "upgrade/step.h"
 #include "proc/interrupt.h"
 #include "proc/child.h"
 
 static struct settings settings = { .slot_timeout = 60 };
 static int shared[2]; /* a pipe that a step's children keep open as long as they live */
 
-static int fine(struct upgrade_act *act, struct fault *f)
+static int fine(struct step *step, struct fault *f)
 {
 	(void)f;
-	act->changed = true;
-	report_say(&act->report, REPORT_RESULT, "one change");
-	report_say(&act->report, REPORT_WARNING, "look here");
-	upgrade_act_find(act, UPGRADE_INFO, "a command", "more\nlines", "number %d", 7);
+	step->changed = true;
+	report_say(&step->report, REPORT_RESULT, "one change");
+	report_say(&step->report, REPORT_WARNING, "look here");
+	step_add_finding(step, STEP_INFO, "a command", "more\nlines", "number %d", 7);
 	return 0;
 }
 
-static int nothing(struct upgrade_act *act, struct fault *f)
+static int nothing(struct step *step, struct fault *f)
 {
-	(void)act;
+	(void)step;
 	(void)f;
 	return 0;
 }
 
-static int fails(struct upgrade_act *act, struct fault *f)
+static int fails(struct step *step, struct fault *f)
 {
-	upgrade_act_remedy(act, "fix %s", "it");
+	step_set_remedy(step, "fix %s", "it");
 	return fault_refused(f, "no");
 }
 
-static int fails_without_a_word(struct upgrade_act *act, struct fault *f)
+static int fails_without_a_word(struct step *step, struct fault *f)
 {
-	(void)act;
+	(void)step;
 	(void)f;
 	return -1;
 }
 
-static int fails_unless_clean(struct upgrade_act *act, struct fault *f)
+static int fails_unless_clean(struct step *step, struct fault *f)
 {
-	return act->clean ? 0 : fault_refused(f, "not clean");
+	return step->clean ? 0 : fault_refused(f, "not clean");
 }
 
-static int finds_high(struct upgrade_act *act, struct fault *f)
+static int finds_high(struct step *step, struct fault *f)
 {
 	(void)f;
-	upgrade_act_find(act, UPGRADE_HIGH, NULL, NULL, "the worst");
+	step_add_finding(step, STEP_HIGH, NULL, NULL, "the worst");
 	return 0;
 }
 
-static int hangs(struct upgrade_act *act, struct fault *f)
+static int hangs(struct step *step, struct fault *f)
 {
-	(void)act;
+	(void)step;
 	(void)f;
 	while (getppid() > 0)
 		(void)pause();
 	return 0;
 }
 
-static int hangs_deaf(struct upgrade_act *act, struct fault *f)
+static int hangs_deaf(struct step *step, struct fault *f)
 {
 	sigset_t all;
 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	return hangs(act, f);
+	return hangs(step, f);
 }
 
-static int crashes(struct upgrade_act *act, struct fault *f)
+static int crashes(struct step *step, struct fault *f)
 {
-	(void)act;
+	(void)step;
 	(void)f;
 	(void)signal(SIGSEGV, SIG_DFL); /* the test runner has a handler of its own */
 	(void)raise(SIGSEGV);
 	return 0;
 }
 
-static int leaves(struct upgrade_act *act, struct fault *f)
+static int leaves(struct step *step, struct fault *f)
 {
-	(void)act;
+	(void)step;
 	(void)f;
 	_exit(0);
 }
 
 /* A tool of the system's that hangs, below a step that hangs with it. */
-static int tool_hangs(struct upgrade_act *act, struct fault *f)
+static int tool_hangs(struct step *step, struct fault *f)
 {
 	const char *const argv[] = { "/bin/sleep", "1000", NULL };
 	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
-	(void)act;
+	(void)step;
 	run.argv = argv;
 	run.input = shared[0];
 	return proc_child_expect(&run, f);
@@ -119,25 +119,25 @@ static void what_a_step_says_comes_back(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = {
-		{ "fine", "is fine", 20000, UPGRADE_ALWAYS, fine },
-		{ "nothing", "does nothing", 20000, UPGRADE_ALWAYS, nothing },
+	const struct step_row steps[] = {
+		{ "fine", "is fine", 20000, STEP_ALWAYS, fine },
+		{ "nothing", "does nothing", 20000, STEP_ALWAYS, nothing },
 	};
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 2, &f), 0);
 	assert_int_equal(run.result_count, 2);
-	const struct upgrade_result *result = &run.results[0];
-	assert_int_equal(result->outcome, UPGRADE_CHANGED);
+	const struct step_result *result = &run.results[0];
+	assert_int_equal(result->outcome, STEP_CHANGED);
 	assert_int_equal(result->change_count, 1);
 	assert_string_equal(text_string(&result->changes), "one change\n");
 	assert_int_equal(result->finding_count, 2);
-	assert_int_equal(result->findings[0].severity, UPGRADE_MEDIUM);
+	assert_int_equal(result->findings[0].severity, STEP_MEDIUM);
 	assert_string_equal(result->findings[0].title, "look here");
-	assert_int_equal(result->findings[1].severity, UPGRADE_INFO);
+	assert_int_equal(result->findings[1].severity, STEP_INFO);
 	assert_string_equal(result->findings[1].title, "number 7");
 	assert_string_equal(result->findings[1].detail, "more\nlines");
 	assert_string_equal(result->findings[1].remedy, "a command");
-	assert_int_equal(run.results[1].outcome, UPGRADE_UNCHANGED);
+	assert_int_equal(run.results[1].outcome, STEP_UNCHANGED);
 	assert_int_equal(upgrade_run_verdict(&run, &f), 0);
 	assert_true(upgrade_run_changed(&run));
 }
@@ -147,18 +147,18 @@ static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = {
-		{ "fails", "fails", 20000, UPGRADE_ALWAYS, fails },
-		{ "high", "finds", 20000, UPGRADE_ALWAYS, finds_high },
-		{ "careful", "is careful", 20000, UPGRADE_IF_CLEAN, fine },
-		{ "fine", "is fine", 20000, UPGRADE_ALWAYS, fine },
+	const struct step_row steps[] = {
+		{ "fails", "fails", 20000, STEP_ALWAYS, fails },
+		{ "high", "finds", 20000, STEP_ALWAYS, finds_high },
+		{ "careful", "is careful", 20000, STEP_IF_CLEAN, fine },
+		{ "fine", "is fine", 20000, STEP_ALWAYS, fine },
 	};
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 4, &f), 0);
-	assert_int_equal(run.results[0].outcome, UPGRADE_FAILED);
+	assert_int_equal(run.results[0].outcome, STEP_FAILED);
 	assert_string_equal(run.results[0].remedy, "fix it");
-	assert_int_equal(run.results[2].outcome, UPGRADE_SKIPPED);
-	assert_int_equal(run.results[3].outcome, UPGRADE_CHANGED);
+	assert_int_equal(run.results[2].outcome, STEP_SKIPPED);
+	assert_int_equal(run.results[3].outcome, STEP_CHANGED);
 	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 	assert_string_equal(f.text, "no");
@@ -169,13 +169,13 @@ static void a_high_finding_alone_makes_the_answer_no(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = {
-		{ "high", "finds", 20000, UPGRADE_ALWAYS, finds_high },
-		{ "careful", "is careful", 20000, UPGRADE_IF_CLEAN, fine },
+	const struct step_row steps[] = {
+		{ "high", "finds", 20000, STEP_ALWAYS, finds_high },
+		{ "careful", "is careful", 20000, STEP_IF_CLEAN, fine },
 	};
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 2, &f), 0);
-	assert_int_equal(run.results[1].outcome, UPGRADE_SKIPPED);
+	assert_int_equal(run.results[1].outcome, STEP_SKIPPED);
 	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
 	assert_int_equal(f.kind, FAULT_NEGATIVE);
 	assert_string_equal(f.text, "the worst");
@@ -186,7 +186,7 @@ static void a_step_that_fails_without_a_word_has_failed(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(5000);
 	struct fault f = { 0 };
-	const struct upgrade_step step = { "mute", "the mute step", 1000, UPGRADE_ALWAYS, fails_without_a_word };
+	const struct step_row step = { "mute", "the mute step", 1000, STEP_ALWAYS, fails_without_a_word };
 
 	assert_int_equal(upgrade_run_steps(&run, &step, 1, &f), 0);
 	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
@@ -199,18 +199,17 @@ static void where_the_beginning_failed_nothing_is_begun(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(5000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = {
-		{ "clean", "knows that it is clean", 1000, UPGRADE_ALWAYS, fails_unless_clean },
-		{ "first", "begins", 1000, UPGRADE_BEGIN, nothing },
-		{ "begun", "is begun", 1000, UPGRADE_IF_BEGUN, fine },
-		{ "second", "does not begin", 1000, UPGRADE_BEGIN, fails },
-		{ "third", "is not tried", 1000, UPGRADE_BEGIN, fine },
-		{ "never", "is not begun", 1000, UPGRADE_IF_BEGUN, fine },
-		{ "unclean", "knows that it is not clean", 1000, UPGRADE_ALWAYS, fails_unless_clean },
+	const struct step_row steps[] = {
+		{ "clean", "knows that it is clean", 1000, STEP_ALWAYS, fails_unless_clean },
+		{ "first", "begins", 1000, STEP_BEGIN, nothing },
+		{ "begun", "is begun", 1000, STEP_IF_BEGUN, fine },
+		{ "second", "does not begin", 1000, STEP_BEGIN, fails },
+		{ "third", "is not tried", 1000, STEP_BEGIN, fine },
+		{ "never", "is not begun", 1000, STEP_IF_BEGUN, fine },
+		{ "unclean", "knows that it is not clean", 1000, STEP_ALWAYS, fails_unless_clean },
 	};
-	static const enum upgrade_outcome wanted[] = { UPGRADE_UNCHANGED, UPGRADE_UNCHANGED, UPGRADE_CHANGED,
-						       UPGRADE_FAILED,    UPGRADE_SKIPPED,   UPGRADE_SKIPPED,
-						       UPGRADE_FAILED };
+	static const enum step_outcome wanted[] = { STEP_UNCHANGED, STEP_UNCHANGED, STEP_CHANGED, STEP_FAILED,
+						    STEP_SKIPPED,   STEP_SKIPPED,   STEP_FAILED };
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 7, &f), 0);
 	for (size_t i = 0; i < 7; i++)
@@ -223,10 +222,10 @@ static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **sta
 	UPGRADE_RUN_AUTO run = run_of(60000);
 	struct fault f = { 0 };
 	/* Of the machine's own time nobody knows: what need not hang has long bounds, and what hangs would for ever. */
-	const struct upgrade_step steps[] = {
-		{ "hangs", "it", 200, UPGRADE_ALWAYS, hangs },       { "deaf", "it", 200, UPGRADE_ALWAYS, hangs_deaf },
-		{ "crashes", "it", 20000, UPGRADE_ALWAYS, crashes }, { "leaves", "it", 20000, UPGRADE_ALWAYS, leaves },
-		{ "fine", "it", 20000, UPGRADE_ALWAYS, fine },
+	const struct step_row steps[] = {
+		{ "hangs", "it", 200, STEP_ALWAYS, hangs },       { "deaf", "it", 200, STEP_ALWAYS, hangs_deaf },
+		{ "crashes", "it", 20000, STEP_ALWAYS, crashes }, { "leaves", "it", 20000, STEP_ALWAYS, leaves },
+		{ "fine", "it", 20000, STEP_ALWAYS, fine },
 	};
 	const int64_t begun = proc_clock_ms();
 
@@ -237,7 +236,7 @@ static void a_step_that_hangs_or_dies_costs_its_bound_and_fails_alone(void **sta
 	assert_int_equal(run.results[2].fault.kind, FAULT_SYSTEM);
 	assert_non_null(strstr(run.results[2].fault.text, "signal 11"));
 	assert_int_equal(run.results[3].fault.kind, FAULT_SYSTEM);
-	assert_int_equal(run.results[4].outcome, UPGRADE_CHANGED);
+	assert_int_equal(run.results[4].outcome, STEP_CHANGED);
 	/* Nobody is left behind, not even a zombie. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
@@ -247,15 +246,15 @@ static void with_no_time_left_no_step_is_started(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(300);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = {
-		{ "hangs", "it", 60000, UPGRADE_ALWAYS, hangs },
-		{ "fine", "it", 60000, UPGRADE_ALWAYS, fine },
+	const struct step_row steps[] = {
+		{ "hangs", "it", 60000, STEP_ALWAYS, hangs },
+		{ "fine", "it", 60000, STEP_ALWAYS, fine },
 	};
 	const int64_t begun = proc_clock_ms();
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 2, &f), 0);
 	assert_in_range(proc_clock_ms() - begun, 300, 15000);
-	assert_int_equal(run.results[1].outcome, UPGRADE_FAILED);
+	assert_int_equal(run.results[1].outcome, STEP_FAILED);
 	assert_int_equal(run.results[1].fault.kind, FAULT_LATE);
 	assert_int_equal(run.results[1].finding_count, 0);
 }
@@ -265,10 +264,10 @@ static void a_step_without_a_bound_has_the_slot_timeout(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(30000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = { { "fine", "it", 0, UPGRADE_ALWAYS, fine } };
+	const struct step_row steps[] = { { "fine", "it", 0, STEP_ALWAYS, fine } };
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 1, &f), 0);
-	assert_int_equal(run.results[0].outcome, UPGRADE_CHANGED);
+	assert_int_equal(run.results[0].outcome, STEP_CHANGED);
 }
 
 static void a_steps_own_children_die_with_it(void **state)
@@ -276,7 +275,7 @@ static void a_steps_own_children_die_with_it(void **state)
 	(void)state;
 	UPGRADE_RUN_AUTO run = run_of(60000);
 	struct fault f = { 0 };
-	const struct upgrade_step steps[] = { { "tool", "it", 300, UPGRADE_ALWAYS, tool_hangs } };
+	const struct step_row steps[] = { { "tool", "it", 300, STEP_ALWAYS, tool_hangs } };
 	char byte;
 
 	assert_int_equal(pipe(shared), 0);

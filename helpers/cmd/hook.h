@@ -1,0 +1,23 @@
+/*
+ * cmd/hook: what the doorways of the three hooks have in common: who hears what, and how the answer comes out.
+ *
+ * Promise: the answer is the first line on standard output and goes to syslog; the steps follow; --json gives one
+ * object instead, which is kept below var/ in any case.  While a hook works, a terminal shows which step it is at.
+ */
+#ifndef OKV_CMD_HOOK_H
+#define OKV_CMD_HOOK_H
+
+#include "cmd/tool.h"
+#include "upgrade/step.h"
+
+/* Fills what the context knows. */
+void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
+/*
+ * Takes the lock of the product.  Fails only where another command holds it: where it cannot be made (a read-only or
+ * full var/), nobody else can be at work either that begins now, and the run goes on to say so in its answer.
+ */
+int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
+/* Prints; 0, or -1 with the hook's own fault. */
+int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
+
+#endif
