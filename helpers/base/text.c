@@ -257,6 +257,11 @@ bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_li
 	return true;
 }
 
+bool text_same(const struct text *a, const struct text *b)
+{
+	return a->length == b->length && memcmp(text_string(a), text_string(b), a->length) == 0;
+}
+
 bool text_equal(const char *bytes, size_t length, const char *string)
 {
 	return strlen(string) == length && memcmp(bytes, string, length) == 0;

@@ -81,6 +81,7 @@ struct text_line {
 };
 bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_line *ret_line);
 
+bool text_same(const struct text *a, const struct text *b);
 /* "a" == "a", also for counted strings; no locale. */
 bool text_equal(const char *bytes, size_t length, const char *string);
 bool text_starts(const char *string, const char *prefix);

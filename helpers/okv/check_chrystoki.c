@@ -276,7 +276,7 @@ static int copy_check(struct checking *c, const char *file, const struct text *b
 	if (strcmp(path, file) == 0 ||
 	    fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL, &ignored) < 0)
 		return 0;
-	if (copy.length != bytes->length || memcmp(text_string(&copy), text_string(bytes), copy.length) != 0)
+	if (!text_same(&copy, bytes))
 		okv_found(c, OKV_WARN, "chrystoki-copy", path, 0, NEEDS_A_PERSON,
 			  okv_words(c, "it differs from '%s'", SHOWN(file)),
 			  "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other "

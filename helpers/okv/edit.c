@@ -1,18 +1,130 @@
 #include "okv/edit.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/array.h"
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/backup.h"
+
+enum { STAMP_LENGTH = 16 }; /* 20250131T235959Z */
 
 static const char *leaf_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	return slash != NULL ? slash + 1 : path;
 }
+
+/* --- backups ------------------------------------------------------------------------------------------------------ */
+
+/* "okv_hsm.conf.20250131T235959Z", perhaps with "-2" behind it; okv_hsm.conf.old.2025... is another file's. */
+static bool is_backup_of(const char *entry, const char *name)
+{
+	const size_t length = strlen(name);
+
+	return text_starts(entry, name) && entry[length] == '.' && strlen(entry) >= length + 1 + STAMP_LENGTH &&
+	       strspn(entry + length + 1, "0123456789TZ-") == strlen(entry + length + 1);
+}
+
+struct backups {
+	char **names; /* owned; sorted by name, which is by date */
+	size_t count;
+};
+
+static void backups_done(struct backups *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		free(b->names[i]);
+	free(b->names);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int backups_list(int dir, const char *name, struct backups *b, struct fault *f)
+{
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int more = fs_each_open(dir, OKV_BACKUP, &each, f) < 0 ? -1 : 1;
+
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
+		if (!is_backup_of(entry.name, name))
+			continue;
+		if (!ARRAY_GROW(b->names, b->count) || (b->names[b->count] = strdup(entry.name)) == NULL)
+			return fault_memory(f);
+		b->count++;
+	}
+	if (b->count > 1)
+		qsort(b->names, b->count, sizeof(*b->names), by_name);
+	return more;
+}
+
+static bool holds(int dir, const char *leaf, const struct text *bytes)
+{
+	struct fault ignored = { 0 };
+	FS_AUTO int fd = -1;
+	struct stat status;
+	TEXT_AUTO kept = { 0 };
+
+	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) == 0 &&
+	       status.st_size == (off_t)bytes->length && fs_read(fd, leaf, bytes->length, &kept, &ignored) == 0 &&
+	       text_same(&kept, bytes);
+}
+
+/* A name for a backup of now that nothing bears yet. */
+static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], struct fault *f)
+{
+	const time_t now = time(NULL);
+	char stamp[STAMP_LENGTH + 1];
+	struct tm utc;
+
+	if (gmtime_r(&now, &utc) == NULL || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc) != STAMP_LENGTH)
+		return fault_system(f, 0, "the clock shows no date that can be written");
+	for (unsigned i = 1;; i++) {
+		const int length = i == 1 ? snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s", name, stamp)
+					  : snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s-%u", name, stamp, i);
+		if (length < 0 || length >= FS_NAME_SIZE)
+			return fault_refused(f, "name '%s' is too long to be kept", SHOWN(name));
+		if (faccessat(dir, ret_leaf, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return 0;
+	}
+}
+
+int okv_edit_backup(int root, const char *path, const struct text *bytes, struct fault *f)
+{
+	const char *name = leaf_of(path);
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	FS_AUTO int dir = -1;
+	__attribute__((cleanup(backups_done))) struct backups backups = { .names = NULL };
+	char leaf[FS_NAME_SIZE];
+
+	if (fs_dirs_make(root, OKV_BACKUP, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dir_open(root, OKV_BACKUP, FS_FOLLOW_TRUSTED, &dir, f) < 0 || backups_list(dir, name, &backups, f) < 0)
+		return -1;
+	for (size_t i = 0; i < backups.count; i++)
+		if (holds(dir, backups.names[i], bytes))
+			return 0;
+	if (backup_name(dir, name, leaf, f) < 0)
+		return -1;
+	if (fs_publish_at(dir, leaf, text_string(bytes), bytes->length, &how, f) < 0)
+		return fault_prefix(f, "%s: ", OKV_BACKUP);
+	/* The oldest shows how things were before this product came; the newest are for yesterday's mistake. */
+	for (size_t i = 1; i + BACKUPS_KEPT < backups.count + 1; i++)
+		(void)unlinkat(dir, backups.names[i], 0);
+	return 0;
+}
+
+/* --- edits -------------------------------------------------------------------------------------------------------- */
 
 /* A run that was killed after the exchange left the old bytes beside; where nothing is to be published, no one else
  * would take them away. */
@@ -40,13 +152,13 @@ static int edit_once(const struct okv_job *job, const struct okv_edit *edit, boo
 		return fault_prefix(f, "%s: ", SHOWN(leaf_of(edit->path)));
 	if (text_check(&next, f) < 0)
 		return -1;
-	if (now.length == next.length && memcmp(text_string(&now), text_string(&next), now.length) == 0) {
+	if (text_same(&now, &next)) {
 		*ret_changed = false;
 		return job->mode == OKV_APPLY ? stage_clear(job, edit->path, f) : 0;
 	}
 	if (job->mode == OKV_APPLY) {
 		const struct fs_publish how = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = &status };
-		if (okv_backup(job->root, leaf_of(edit->path), &now, f) < 0 ||
+		if (okv_edit_backup(job->root, edit->path, &now, f) < 0 ||
 		    (edit->announce != NULL && edit->announce(edit->context, &now, &next, f) < 0) ||
 		    fs_publish(job->root, edit->path, FS_FOLLOW_TRUSTED, text_string(&next), next.length, &how, f) < 0)
 			return -1;

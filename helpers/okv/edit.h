@@ -5,7 +5,7 @@
  * somebody else changed it meanwhile it is read and changed again, EDIT_TRIES times before FAULT_INCOMPLETE.  Bytes
  * that stay the same are not written; what a killed run left beside the file goes.  Before the first byte is written,
  * the old file is kept in OKV_BACKUP as NAME.YYYYMMDDTHHMMSSZ (mode 0600, UTC), once for the same bytes; the oldest
- * and the newest BACKUPS_KEPT stay.
+ * and the newest BACKUPS_KEPT stay.  The directory is 0700, root's; a backup is synced before it counts.
  */
 #ifndef OKV_OKV_EDIT_H
 #define OKV_OKV_EDIT_H
@@ -29,5 +29,7 @@ struct okv_edit {
 
 /* With OKV_PLAN nothing is written, and *ret_changed says what would be. */
 int okv_edit(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f);
+/* Keeps the bytes of the file of that name, for a file that is replaced otherwise. */
+int okv_edit_backup(int root, const char *path, const struct text *bytes, struct fault *f);
 
 #endif

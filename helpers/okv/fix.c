@@ -60,7 +60,7 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 	}
 	if (text_check(&next, f) < 0)
 		return -1;
-	if (next.length != now->length || memcmp(text_string(&next), text_string(now), now->length) != 0) {
+	if (!text_same(&next, now)) {
 		if (okv_shell_ask(now, &before, f) < 0 || okv_shell_ask(&next, &after, f) < 0)
 			return -1;
 		if (after.asked != 0 && (after.agreed == 0 || (before.agreed & ~after.agreed) != 0)) {

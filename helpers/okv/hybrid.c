@@ -14,7 +14,6 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/backup.h"
 #include "okv/edit.h"
 
 static const struct {
@@ -82,8 +81,7 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
 	const bool exists =
 		fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) == 0;
-	if (exists && there.length == bytes.length &&
-	    memcmp(text_string(&there), text_string(&bytes), bytes.length) == 0)
+	if (exists && text_same(&there, &bytes))
 		return 0;
 	if (!exists && absent.kind != FAULT_ABSENT) {
 		*f = absent;
@@ -94,7 +92,7 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 	if (job->mode == OKV_PLAN)
 		return 0;
 	const struct fs_publish how = FS_PUBLISH_NEW(0644);
-	if (exists && okv_backup(job->root, leaf_of(to), &there, f) < 0)
+	if (exists && okv_edit_backup(job->root, to, &there, f) < 0)
 		return -1;
 	return fs_publish(job->root, to, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length, &how, f);
 }

@@ -94,11 +94,6 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 	return 0;
 }
 
-static bool equal(const struct text *a, const struct text *b)
-{
-	return a->length == b->length && memcmp(text_string(a), text_string(b), a->length) == 0;
-}
-
 static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
@@ -109,7 +104,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 
 	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
 		return -1;
-	if (equal(&direct, now)) {
+	if (text_same(&direct, now)) {
 		text_add(ret_text, text_string(now), now->length);
 		return 0;
 	}
@@ -154,7 +149,7 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 	if (record_read(w, &record, f) < 0 ||
 	    wiring_remove(files[w->which].file, now, &record, w->wanted, ret_text, f) < 0)
 		return -1;
-	if (files[w->which].file == WIRING_MID && !equal(now, ret_text))
+	if (files[w->which].file == WIRING_MID && !text_same(now, ret_text))
 		return okv_shell_compare(now, ret_text, f);
 	return 0;
 }
