@@ -1,9 +1,6 @@
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "okv/checking.h"
@@ -41,18 +38,16 @@ static void stray_check(struct checking *c, const char *name)
 
 static int strays_check(struct checking *c, struct fault *f)
 {
-	FS_AUTO int fd = -1;
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
 
-	if (fs_dir_open(c->job->root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &fd, f) < 0)
+	if (fs_dir_open(c->job->root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
-	DIR *listing = fdopendir(fd);
-	if (listing == NULL)
-		return fault_system(f, errno, "cannot list '%s'", SETTINGS_GENERIC);
-	fd = -1;
-	for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
-		stray_check(c, entry->d_name);
-	(void)closedir(listing);
-	return 0;
+	int more = fs_each_open(dir, SETTINGS_GENERIC, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
+		stray_check(c, entry.name);
+	return more;
 }
 
 static void helper_check(struct checking *c)

@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/fault.h"
 #include "base/report.h"
+#include "base/text.h"
 #include "conf/settings.h"
 
 #define OKV_CONF         SETTINGS_GENERIC "/okv_hsm.conf"
@@ -58,9 +60,15 @@ struct okv_outcome {
 		.scope = OKV_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
 	}
 
+/* What has to be known for the way back, kept in OKV_RECORD (0700); removing one that is not there is success. */
+int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f);
+int okv_record_remove(int root, const char *path, struct fault *f);
+
 /* Looks below the root; FAULT_SYSTEM where it cannot tell, since "no interface" means that nothing is done. */
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f);
 /* One sentence for people: what applies here and why. */
 const char *okv_scope_text(enum okv_scope scope);
+/* For programs: "generic", "no-interface" or "client-v6". */
+const char *okv_scope_word(enum okv_scope scope);
 
 #endif

@@ -1,12 +1,12 @@
 #include "okv/links.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -53,34 +53,27 @@ static int folder_walk(const struct okv_job *job, size_t which,
 		       int (*each)(void *, const struct link *, struct fault *), void *context, struct fault *f)
 {
 	struct fault cause = { 0 };
-	FS_AUTO int fd = -1;
-	int r = 0;
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO names = { 0 };
+	struct fs_each_entry entry;
 
-	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &fd, &cause) < 0)
+	if (fs_dir_open(job->root, folders[which].folder, FS_FOLLOW_TRUSTED, &dir, &cause) < 0)
 		return fs_absence(&cause, f);
-	DIR *listing = fdopendir(fd);
-	if (listing == NULL)
-		return fault_system(f, errno, "cannot list '%s'", folders[which].folder);
-	fd = -1;
-	errno = 0;
-	for (const struct dirent *entry; r == 0 && (entry = readdir(listing)) != NULL; errno = 0) {
+	int more = fs_each_open(dir, folders[which].folder, &names, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&names, &entry, f)) > 0) {
 		TEXT_AUTO path = { 0 };
 		TEXT_AUTO target = { 0 };
 
-		if (!text_starts(entry->d_name, "okv-luna"))
+		if (!text_starts(entry.name, "okv-luna"))
 			continue;
-		text_add_format(&path, "%s/%s", folders[which].place, entry->d_name);
-		text_add_format(&target, "%s/%s", folders[which].folder, entry->d_name);
+		text_add_format(&path, "%s/%s", folders[which].place, entry.name);
+		text_add_format(&target, "%s/%s", folders[which].folder, entry.name);
 		const struct link link = { .path = text_string(&path), .target = text_string(&target) };
-		if (text_check(&path, f) < 0 || text_check(&target, f) < 0)
-			r = -1;
-		else if (!is_fixed(link.path))
-			r = each(context, &link, f);
+		if (text_check(&path, f) < 0 || text_check(&target, f) < 0 ||
+		    (!is_fixed(link.path) && each(context, &link, f) < 0))
+			return -1;
 	}
-	if (r == 0 && errno != 0)
-		r = fault_system(f, errno, "cannot list '%s'", folders[which].folder);
-	(void)closedir(listing);
-	return r;
+	return more;
 }
 
 static int links_walk(const struct okv_job *job, int (*each)(void *, const struct link *, struct fault *),
@@ -141,15 +134,6 @@ static int record_read(int root, struct text *ret_record, struct fault *f)
 		return 0;
 	*f = cause;
 	return -1;
-}
-
-static int record_write(int root, const struct text *record, struct fault *f)
-{
-	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-
-	if (text_check(record, f) < 0 || fs_dirs_make(root, OKV_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
-		return -1;
-	return fs_publish(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, text_string(record), record->length, &how, f);
 }
 
 struct making {
@@ -244,7 +228,7 @@ int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struc
 	if (r == 0)
 		r = links_walk(job, link_note, &m, f);
 	if (r == 0 && job->mode == OKV_APPLY && m.record.length != known)
-		r = record_write(job->root, &m.record, f);
+		r = okv_record_write(job->root, OKV_RECORD_LINKS, &m.record, f);
 	if (r == 0)
 		r = links_walk(job, link_make, &m, f);
 	text_done(&m.record);
@@ -272,41 +256,32 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
 {
 	TEXT_AUTO record = { 0 };
+	struct text_line line;
 
 	if (record_read(job->root, &record, f) < 0)
 		return -1;
-	for (char *at = record.bytes; at != NULL && *at != '\0';) {
-		char *feed = strchr(at, '\n');
-		if (feed == NULL)
-			break;
-		*feed = '\0';
-		char *arrow = strstr(at, ARROW);
-		if (arrow != NULL) {
-			*arrow = '\0';
-			if (link_unmake(job, outcome, at, arrow + strlen(ARROW), f) < 0)
-				return -1;
-		}
-		at = feed + 1;
+	for (size_t at = 0; text_line_next(text_string(&record), record.length, &at, &line);) {
+		const char *arrow = line.ended ? memmem(line.bytes, line.length, ARROW, strlen(ARROW)) : NULL;
+		TEXT_AUTO path = { 0 };
+		TEXT_AUTO target = { 0 };
+
+		if (arrow == NULL)
+			continue;
+		text_add(&path, line.bytes, (size_t)(arrow - line.bytes));
+		text_add(&target, arrow + strlen(ARROW), (size_t)(line.bytes + line.length - arrow) - strlen(ARROW));
+		if (text_check(&path, f) < 0 || text_check(&target, f) < 0 ||
+		    link_unmake(job, outcome, text_string(&path), text_string(&target), f) < 0)
+			return -1;
 	}
 	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
 	for (size_t i = 0; i < FIXED_COUNT; i++)
 		if (fixed[i].generic && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
 			return -1;
-
 	/* Last, so that a run that is broken off is told by the record that it was. */
-	FS_AUTO int dir = -1;
-	char leaf[FS_NAME_SIZE];
-	if (job->mode != OKV_APPLY || record.length == 0)
-		return 0;
-	if (fs_parent_open(job->root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
-		return -1;
-	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
-		return fault_errno(f, errno, "cannot remove '%s'", OKV_RECORD_LINKS);
-	return 0;
+	return job->mode == OKV_APPLY ? okv_record_remove(job->root, OKV_RECORD_LINKS, f) : 0;
 }
 
-int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
-			void *context, struct fault *f)
+int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, struct fault *f)
 {
 	for (size_t i = 0; i < FIXED_COUNT; i++) {
 		FS_AUTO int dir = -1;
@@ -322,7 +297,7 @@ int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, co
 		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
 			return -1;
 		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
-		    each(context, fixed[i].path, f) < 0)
+		    preserved_add(preserved, fixed[i].path, f) < 0)
 			return -1;
 	}
 	return 0;

@@ -13,17 +13,16 @@
 #define OKV_OKV_LINKS_H
 
 #include "base/fault.h"
-#include "base/text.h"
+#include "conf/preserved.h"
 #include "okv/job.h"
 
 /* Adds to outcome->links and outcome->left; the outcome is the caller's, initialised. */
 int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f);
 int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f);
 /*
- * Calls `each` for every link that PRESERVED_FILES should name: outside OKV's directory and there (or, with OKV_PLAN,
- * about to be made), since a path that is listed but missing is not known to be harmless.
+ * Adds every link that PRESERVED_FILES should name: outside OKV's directory and there (or, with OKV_PLAN, about to be
+ * made), since a path that is listed but missing is not known to be harmless.
  */
-int okv_links_preserved(const struct okv_job *job, int (*each)(void *context, const char *path, struct fault *f),
-			void *context, struct fault *f);
+int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, struct fault *f);
 
 #endif

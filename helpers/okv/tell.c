@@ -8,19 +8,6 @@
 #include "fs/read.h"
 #include "okv/luna.h"
 
-const char *okv_scope_word(enum okv_scope scope)
-{
-	switch (scope) {
-	case OKV_SCOPE_GENERIC:
-		return "generic";
-	case OKV_SCOPE_NO_INTERFACE:
-		return "no-interface";
-	case OKV_SCOPE_CLIENT_V6:
-		return "client-v6";
-	}
-	return "unknown";
-}
-
 static void finding_tell(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
 {
 	const char *colour = wish != OKV_COLOURED            ? ""

@@ -15,8 +15,6 @@
 
 enum okv_colour { OKV_PLAIN, OKV_COLOURED };
 
-/* "generic", "no-interface" or "client-v6". */
-const char *okv_scope_word(enum okv_scope scope);
 /* Three lines each: where and what, what comes of it, how to fix it; then how many there are. */
 void okv_findings_tell(const struct okv_findings *findings, enum okv_colour colour, struct text *out);
 /* Members "fail", "warn" and "findings" of the object that is open. */

@@ -37,11 +37,6 @@ static void wishes_done(struct wishes *w)
 	text_done(&w->config_directory);
 }
 
-static int path_wish(void *context, const char *path, struct fault *f)
-{
-	return preserved_add(context, path, f);
-}
-
 /* The client first: what lies inside it needs no entry of its own. */
 static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault *f)
 {
@@ -52,7 +47,7 @@ static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		if (preserved_add(&w->preserved, always[i], f) < 0)
 			return -1;
-	if (okv_links_preserved(job, path_wish, &w->preserved, f) < 0)
+	if (okv_links_preserve(job, &w->preserved, f) < 0)
 		return -1;
 	preserved_reduce(&w->preserved);
 	text_add(&w->config_directory, s->chrystoki_conf,
@@ -129,16 +124,12 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 static int apply_announce(void *context, const struct text *now, const struct text *next, struct fault *f)
 {
 	struct file_work *w = context;
-	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	const struct wiring_record record = { .known = true, .before = w->before, .after = *next };
 	TEXT_AUTO bytes = { 0 };
 
 	(void)now;
 	wiring_record_print(&record, &bytes);
-	if (text_check(&bytes, f) < 0 || fs_dirs_make(w->job->root, OKV_RECORD, 0700, FS_FOLLOW_TRUSTED, f) < 0)
-		return -1;
-	return fs_publish(w->job->root, files[w->which].record, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length,
-			  &how, f);
+	return okv_record_write(w->job->root, files[w->which].record, &bytes, f);
 }
 
 static int remove_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
@@ -151,22 +142,6 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 		return -1;
 	if (files[w->which].file == WIRING_MID && !text_same(now, ret_text))
 		return okv_shell_compare(now, ret_text, f);
-	return 0;
-}
-
-/* A record that stays says that it is wired, so it has to go for the work to be done. */
-static int record_drop(const struct okv_job *job, const char *path, struct fault *f)
-{
-	struct fault cause = { 0 };
-	FS_AUTO int dir = -1;
-	char leaf[FS_NAME_SIZE];
-
-	if (job->mode != OKV_APPLY)
-		return 0;
-	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0)
-		return fs_absence(&cause, f);
-	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
-		return fault_errno(f, errno, "cannot remove '%s'", SHOWN(path));
 	return 0;
 }
 
@@ -219,7 +194,8 @@ static void files_edit(const struct okv_job *job, const struct wiring_wanted *wa
 			failure_keep(job, outcome, &now, first);
 			continue;
 		}
-		if (!apply && record_drop(job, files[i].record, &now) < 0)
+		/* A record that stays says that it is wired, so it has to go for the work to be done. */
+		if (!apply && job->mode == OKV_APPLY && okv_record_remove(job->root, files[i].record, &now) < 0)
 			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;

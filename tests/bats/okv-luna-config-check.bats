@@ -477,6 +477,15 @@ luna_line() {
 	finds WARN server-empty /etc/Chrystoki.conf "$(number_of "$luna" ServerName03)"
 }
 
+@test "a directory that cannot be read to its end is never taken for one in order" {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	for directory in "$G" "$LC/lib" /opt/okv-luna/share/man/man8; do
+		run -5 strace -f -qq -o /dev/null -P "$root$directory" -e trace=getdents64 \
+			-e inject=getdents64:error=EIO "$config" --root "$root" check
+		[[ $output == *"cannot read directory '$directory' to its end"* ]]
+	done
+}
+
 @test "check changes nothing" {
 	printf 'A=x\n' >>"$env"
 	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
