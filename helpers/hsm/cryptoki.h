@@ -135,7 +135,7 @@ struct cryptoki_functions {
 	unsigned long (*C_Finalize)(void *reserved);
 	unsigned long (*C_GetInfo)(struct cryptoki_info *info);
 	unsigned long (*C_GetFunctionList)(struct cryptoki_functions **list);
-	unsigned long (*C_GetSlotList)(unsigned char hsm_present, unsigned long *slots, unsigned long *count);
+	unsigned long (*C_GetSlotList)(unsigned char token_present, unsigned long *slots, unsigned long *count);
 	unsigned long (*C_GetSlotInfo)(unsigned long slot, struct cryptoki_slot_info *info);
 	unsigned long (*C_GetTokenInfo)(unsigned long slot, struct cryptoki_token_info *info);
 	unsigned long (*C_GetMechanismList)(unsigned long slot, unsigned long *types, unsigned long *count);

@@ -14,7 +14,7 @@
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "proc/identity.h"
-#include "hsm/environment.h"
+#include "hsm/library.h"
 #include "hsm/highavail.h"
 #include "hsm/reach.h"
 

@@ -81,8 +81,8 @@ static void flags_write(struct json *j, const struct flag *names, size_t count, 
 static void token_write(struct json *j, const struct hsm_slot *slot)
 {
 	json_object_begin(j, "token");
-	json_string(j, "rv", HSM_RV(slot->hsm_rv));
-	if (slot->hsm_rv == CKR_OK) {
+	json_string(j, "rv", HSM_RV(slot->token_rv));
+	if (slot->token_rv == CKR_OK) {
 		json_string(j, "label", slot->label);
 		json_string(j, "manufacturer", slot->manufacturer);
 		json_string(j, "model", slot->model);

@@ -146,3 +146,24 @@ int hsm_check(int root, const struct settings *settings, struct report *report, 
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
 	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_judge(ret_answer, &wish, f);
 }
+
+int hsm_library_check(int root, const struct settings *settings, struct report *report, uint64_t timeout_ms,
+		      struct hsm_answer *ret_answer, struct fault *f)
+{
+	const struct hsm_question question = {
+		.root = root,
+		.settings = settings,
+		.report = report,
+		.module = settings->pkcs11_lib,
+		.timeout_ms = timeout_ms,
+		.load_only = true,
+	};
+
+	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
+	if (hsm_probe(&question, ret_answer, f) < 0)
+		return -1;
+	if (ret_answer->end == HSM_END_WHOLE)
+		return 0;
+	*f = ret_answer->fault;
+	return -1;
+}

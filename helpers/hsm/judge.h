@@ -34,6 +34,10 @@ int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, stru
 int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
 	      struct fault *f);
 
+/* Can OKV_USER load PKCS11_LIB of the settings?  It is loaded, and nothing of it called; the rest as hsm_check. */
+int hsm_library_check(int root, const struct settings *settings, struct report *report, uint64_t timeout_ms,
+		      struct hsm_answer *ret_answer, struct fault *f);
+
 /* The mechanisms OKV uses: each difference as one line ("slot 3: no AES key generation (CKM_AES_KEY_GEN)"). */
 size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out);
 

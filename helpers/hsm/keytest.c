@@ -9,13 +9,13 @@ enum { KEYS_MAX = 16, BLOCK = 16, SAMPLE = 48, SAMPLE_PADDED = SAMPLE + BLOCK };
 
 struct keytest {
 	const struct cryptoki_functions *functions;
-	struct hsm_board *board;
+	struct hsm_shared *shared;
 	unsigned long session;
-	struct tell_key result;
+	struct hsm_key_message result;
 };
 
-/* Writes the call on the board, makes it, and keeps the first error. */
-#define CALL(test, number, expression) call_note((test), (number), ((test)->board->call = (number), (expression)))
+/* Writes the call into the shared memory, makes it, and keeps the first error. */
+#define CALL(test, number, expression) call_note((test), (number), ((test)->shared->call = (number), (expression)))
 
 static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv)
 {
@@ -30,7 +30,7 @@ static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv
 
 static bool login(struct keytest *test, const struct hsm_key_question *question)
 {
-	test->board->call = HSM_CALL_LOGIN;
+	test->shared->call = HSM_CALL_LOGIN;
 	const unsigned long rv =
 		test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin, question->pin_length);
 	/* This process has its own copy of the memory, and no more use for the PIN. */
@@ -88,7 +88,7 @@ static void look(struct keytest *test, unsigned long key)
 	test->result.sensitive = sensitive != 0;
 	test->result.extractable = extractable != 0;
 	/* Some tokens do not tell it; that is no fault of the key. */
-	test->board->call = HSM_CALL_ATTRIBUTES;
+	test->shared->call = HSM_CALL_ATTRIBUTES;
 	struct cryptoki_attribute wanted = { CKA_VALUE_LEN, &length, sizeof(length) };
 	if (test->functions->C_GetAttributeValue(test->session, key, &wanted, 1) == CKR_OK)
 		test->result.length = length;
@@ -118,10 +118,10 @@ static void round_trip(struct keytest *test, unsigned long key)
 				 memcmp(secret, random + BLOCK, SAMPLE) != 0;
 }
 
-struct tell_key hsm_key_test(const struct cryptoki_functions *functions, struct hsm_board *board,
-			     const struct hsm_slot *slot, const struct hsm_key_question *question)
+struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, struct hsm_shared *shared,
+				    const struct hsm_slot *slot, const struct hsm_key_question *question)
 {
-	struct keytest test = { .functions = functions, .board = board };
+	struct keytest test = { .functions = functions, .shared = shared };
 	unsigned long key = 0;
 
 	test.result.slot = slot->id;

@@ -10,10 +10,10 @@
 
 #include "hsm/cryptoki.h"
 #include "hsm/probe.h"
-#include "hsm/tell.h"
+#include "hsm/message.h"
 
 /* The outcome; what ended it early is in rv and call. */
-struct tell_key hsm_key_test(const struct cryptoki_functions *functions, struct hsm_board *board,
-			     const struct hsm_slot *slot, const struct hsm_key_question *question);
+struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, struct hsm_shared *shared,
+				    const struct hsm_slot *slot, const struct hsm_key_question *question);
 
 #endif

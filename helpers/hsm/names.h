@@ -22,7 +22,7 @@ const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type);
 #define HSM_RV(rv)          hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
 #define HSM_MECHANISM(type) hsm_mechanism_name(&(struct hsm_name){ { 0 } }, (type))
 
-/* What PKCS#11's calls are called, for the child's board: index 0 is "". */
+/* The calls, as the child notes each before it makes it (hsm/message.h). */
 enum hsm_call {
 	HSM_CALL_NONE,
 	HSM_CALL_LOAD, /* dlopen(3), constructors included */

@@ -7,18 +7,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proc/child.h"
 #include "proc/interrupt.h"
 #include "proc/identity.h"
-#include "hsm/elf.h"
-#include "hsm/environment.h"
-#include "hsm/file.h"
-#include "hsm/needed.h"
+#include "hsm/library.h"
+#include "hsm/message.h"
 #include "hsm/session.h"
-#include "hsm/tell.h"
 #include "hsm/tree.h"
 
 void hsm_answer_done(struct hsm_answer *answer)
@@ -48,44 +44,20 @@ static int string_copy(const char *string, char **ret_copy, struct fault *f)
 	return *ret_copy == NULL ? fault_memory(f) : 0;
 }
 
-static int module_choose(const struct hsm_question *q, char **ret_module, struct fault *f)
-{
-	char *configured = NULL;
-
-	if (q->module != NULL)
-		return string_copy(q->module, ret_module, f);
-	if (hsm_library_read(q->root, &configured, f) < 0)
-		return -1;
-	if (configured != NULL && configured[0] != '\0') {
-		*ret_module = configured;
-		return 0;
-	}
-	free(configured);
-	return string_copy(q->settings->pkcs11_lib, ret_module, f);
-}
-
 /* Without running a byte of it. */
-static int module_check(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
+static int module_find(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
 {
-	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = { 0 };
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
 
-	if (answer->module[0] != '/')
-		return fault_refused(f, "the library's path '%s' is not a full one", SHOWN(answer->module));
-	if (hsm_file_open(q->root, answer->module, &file, f) < 0 ||
-	    string_copy(file.place.path, &answer->module_real, f) < 0)
+	if ((q->module != NULL ? string_copy(q->module, &answer->module, f)
+			       : hsm_library_choose(q->root, q->settings, &answer->module, f)) < 0 ||
+	    hsm_library_find(q->root, answer->module, &place, f) < 0 ||
+	    string_copy(place.path, &answer->module_real, f) < 0)
 		return -1;
-	if (file.place.links != NULL) {
-		report_say(q->report, REPORT_DETAIL, "links followed: %s", SHOWN(file.place.links));
-		if (string_copy(file.place.links, &answer->links, f) < 0)
-			return -1;
-	}
-	if (hsm_elf_read(file.fd, answer->module, "C_GetFunctionList", &elf, f) < 0)
-		return -1;
-	if (!elf.has_symbol)
-		return fault_refused(f, "'%s' has no function C_GetFunctionList, so it is no PKCS#11 library",
-				     SHOWN(answer->module));
-	return hsm_needed_check(q->root, file.place.path, &elf, f);
+	if (place.links == NULL)
+		return 0;
+	report_say(q->report, REPORT_DETAIL, "links followed: %s", SHOWN(place.links));
+	return string_copy(place.links, &answer->links, f);
 }
 
 static const char *signal_text(int number)
@@ -108,15 +80,31 @@ static void end_late(struct hsm_answer *answer, uint64_t timeout_ms)
 			 SHOWN(answer->module), timeout_ms / 1000, timeout_ms % 1000, call_text(answer));
 }
 
-static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end, bool lost)
+/* `why` in the words of dlerror(3), which begin with the library that it cannot find. */
+static void end_unloadable(struct hsm_answer *answer, const char *why)
+{
+	const char *missing = strstr(why, ": cannot open shared object file: No such file or directory");
+
+	answer->end = HSM_END_UNLOADABLE;
+	if (missing != NULL)
+		(void)fault_absent(&answer->fault, "library '%s', which '%s' needs, is not installed",
+				   SHOWN_BYTES(why, (size_t)(missing - why)), SHOWN(answer->module));
+	else
+		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module), SHOWN(why));
+}
+
+static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end, const struct hsm_shared *shared)
 {
 	const char *call = call_text(answer);
 
-	if (lost) {
+	if (shared->lost != 0) {
 		answer->end = HSM_END_CLOSED;
 		(void)fault_system(&answer->fault, 0,
 				   "'%s' closed descriptors that are not its own, at the latest in %s",
 				   SHOWN(answer->module), call);
+	} else if (shared->call == HSM_CALL_LOAD && end->signal == SIGBUS) {
+		/* The loader maps what the headers speak of, and finds that the file ends before. */
+		end_unloadable(answer, "it or a library that it needs is damaged: the file is cut off");
 	} else if (end->signal != 0) {
 		const int number = end->signal;
 		answer->end = HSM_END_CRASHED;
@@ -129,14 +117,12 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_outcom
 	}
 }
 
-static void end_stopped(struct hsm_answer *answer, const struct tell_stop *stop)
+static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message *stop)
 {
 	answer->rv = stop->rv;
 	switch (stop->end) {
 	case HSM_END_UNLOADABLE:
-		answer->end = HSM_END_UNLOADABLE;
-		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module),
-				    SHOWN(stop->text));
+		end_unloadable(answer, stop->text);
 		return;
 	case HSM_END_ERROR:
 		answer->end = HSM_END_ERROR;
@@ -150,19 +136,22 @@ static void end_stopped(struct hsm_answer *answer, const struct tell_stop *stop)
 	}
 }
 
-static void end_judge(struct hsm_answer *answer, const struct tell_listener *l, const struct proc_outcome *end,
-		      const struct hsm_board *board, uint64_t timeout_ms)
+static void end_judge(struct hsm_answer *answer, const struct hsm_listener *l, const struct proc_outcome *end,
+		      const struct hsm_shared *shared, uint64_t timeout_ms)
 {
-	answer->call = hsm_call_name(board->call);
+	answer->call = hsm_call_name(shared->call);
 	answer->strays = end->orphans;
-	if (end->late) {
+	if (l->distrust.kind != FAULT_NONE) {
+		answer->end = HSM_END_UNLOADABLE;
+		answer->fault = l->distrust;
+	} else if (end->late) {
 		end_late(answer, timeout_ms);
 	} else if (end->garbled) {
 		answer->end = HSM_END_LIED;
 		(void)fault_system(&answer->fault, 0, "'%s' wrote into a descriptor that is not its own, in %s",
 				   SHOWN(answer->module), call_text(answer));
 	} else if (!end->answered) {
-		end_without_word(answer, end, board->lost != 0);
+		end_without_word(answer, end, shared);
 	} else if (l->stopped) {
 		end_stopped(answer, &l->stop);
 	} else {
@@ -170,7 +159,7 @@ static void end_judge(struct hsm_answer *answer, const struct tell_listener *l, 
 	}
 }
 
-static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct tell_listener *l,
+static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct hsm_listener *l,
 			  const struct proc_outcome *end)
 {
 	const char *line = text_string(&l->notes);
@@ -195,7 +184,7 @@ static void habits_report(const struct hsm_question *q, struct hsm_answer *answe
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
 
-static int talk(const struct hsm_question *q, const struct hsm_environment *environment, struct hsm_board *board,
+static int talk(const struct hsm_question *q, const struct hsm_environment *environment, struct hsm_shared *shared,
 		struct hsm_answer *answer, struct fault *f)
 {
 	const uint64_t timeout_ms = hsm_timeout_ms(q);
@@ -203,37 +192,38 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 		.question = q,
 		.path = answer->module,
 		.environment = environment,
-		.board = board,
+		.shared = shared,
 	};
-	struct tell_listener listener = { .answer = answer, .notes = { 0 } };
+	struct hsm_listener listener = { .root = q->root, .answer = answer, .shared = shared };
 	struct proc_outcome end = PROC_OUTCOME_INIT;
 	struct proc_identity identity;
-	struct proc_child_options how = {
+	const struct proc_child_options how = {
 		.work = hsm_session_work,
 		.context = &session,
 		.what = answer->module,
-		.on_message = hsm_tell_hear,
+		.on_message = hsm_listen,
 		.listener = &listener,
 		.confined = true,
 		.identity = &identity,
+		.root = q->root,
 		.deadline_ms = (unsigned)timeout_ms,
 	};
 
-	if (hsm_tree_root(q->root, &how.root, f) < 0 || proc_identity_read(q->root, answer->user, &identity, f) < 0)
+	if (proc_identity_read(q->root, answer->user, &identity, f) < 0)
 		return -1;
-	if (syscall(SYS_getrandom, listener.token, sizeof(listener.token), 0U) != (long)sizeof(listener.token))
+	if (syscall(SYS_getrandom, listener.nonce, sizeof(listener.nonce), 0U) != (long)sizeof(listener.nonce))
 		return fault_system(f, errno, "cannot get random bytes");
-	memcpy(session.token, listener.token, sizeof(session.token));
+	memcpy(session.nonce, listener.nonce, sizeof(session.nonce));
 
 	const int64_t start = proc_clock_ms();
 	const int r = proc_child_run(&how, &end, f);
 	if (r == 0) {
 		answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
-		end_judge(answer, &listener, &end, board, timeout_ms);
+		end_judge(answer, &listener, &end, shared, timeout_ms);
 		habits_report(q, answer, &listener, &end);
 		proc_outcome_done(&end);
 	}
-	hsm_tell_listener_done(&listener);
+	hsm_listener_done(&listener);
 	return r;
 }
 
@@ -242,17 +232,17 @@ int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	HSM_ENVIRONMENT_AUTO environment = { 0 };
 
-	if (module_choose(question, &answer.module, f) < 0 ||
+	if (module_find(question, &answer, f) < 0 ||
 	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) < 0 ||
-	    module_check(question, &answer, f) < 0 ||
 	    hsm_environment_read(question->root, question->report, &environment, f) < 0)
 		return -1;
 
-	struct hsm_board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (board == MAP_FAILED)
+	struct hsm_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
 		return fault_system(f, errno, "cannot share memory with the child");
-	const int r = talk(question, &environment, board, &answer, f);
-	(void)munmap(board, sizeof(*board));
+	const int r = talk(question, &environment, shared, &answer, f);
+	(void)munmap(shared, sizeof(*shared));
 	if (r < 0)
 		return -1;
 	*ret_answer = answer;

@@ -3,9 +3,10 @@
  *
  * Promise: the library is loaded in a child only: with OKV's user and groups as the files under the root know them,
  * no_new_privs, resource limits, exactly the environment of okv_hsm_env, /dev/null as standard input, standard output
- * and error caught, a session of its own.  Before that the file is looked at (hsm/file.h, hsm/elf.h).  What the
- * child learns comes back over a pipe and counts as whole only with a completion token at its end, so a library that
- * calls exit(0) has not answered.  At the deadline the child and all it started are killed (proc/child.h).
+ * and error caught, a session of its own.  Before that the file is looked at (hsm/library.h); what it needs is found by
+ * the loader in the child, which tells what is missing and what was loaded (hsm/session.h).  What the child learns
+ * comes back over a pipe and counts as whole only with a nonce at its end, so a library that calls exit(0) has not
+ * answered.  At the deadline the child and all it started are killed (proc/child.h).
  *
  * With a root other than "/" the module, OKV's files and the accounts are those below the root, and the child is
  * chroot(2)ed there: a library from another tree runs against that tree's libraries and configuration only.
@@ -50,6 +51,7 @@ struct hsm_question {
 	uint64_t timeout_ms;   /* 0: SLOT_TIMEOUT of the settings */
 	bool all;              /* slots without a token too */
 	bool mechanisms;       /* read each token's mechanisms */
+	bool load_only;        /* not a call into it, so no slots */
 	bool interfaces;       /* read the PKCS#11 3.x interface list, where the library has one */
 	const struct hsm_key_question *key; /* NULL: do not log in */
 	const char *key_token;              /* label of the token that holds the key; NULL: the first usable one */
@@ -63,7 +65,7 @@ enum hsm_end {
 	HSM_END_CRASHED,    /* a signal ended the child inside a call */
 	HSM_END_LEFT,       /* the library ended the process by itself */
 	HSM_END_CLOSED,     /* the library closed descriptors that are not its own */
-	HSM_END_UNLOADABLE, /* dlopen(3) refused it, or C_GetFunctionList gave no usable list */
+	HSM_END_UNLOADABLE, /* the loader refused it, it has no C_GetFunctionList, or others can write what it loads */
 	HSM_END_ERROR,      /* a call answered with an error that leaves no slot list */
 	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
 };
@@ -84,9 +86,9 @@ struct hsm_slot {
 	uint64_t slot_flags;
 	struct cryptoki_version slot_hardware, slot_firmware;
 
-	bool present;    /* a token is there */
-	bool usable;     /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
-	uint64_t hsm_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
+	bool present;      /* a token is there */
+	bool usable;       /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
+	uint64_t token_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
 	char label[CRYPTOKI_LABEL_SIZE + 1];
 	char manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
 	char model[CRYPTOKI_MODEL_SIZE + 1];
@@ -156,9 +158,9 @@ struct hsm_answer {
 #define HSM_ANSWER_AUTO __attribute__((cleanup(hsm_answer_done))) struct hsm_answer
 
 /*
- * 0 when a child talked to the library, however that ended: see ret_answer->end.  -1 before that: FAULT_ABSENT (no
- * module, no user, a library it needs is missing), FAULT_REFUSED (the file or a directory above it can be written by
- * others, is no ELF library of this machine, has no C_GetFunctionList), FAULT_SYSTEM.
+ * 0 when a child loaded the library or tried to, however that ended: see ret_answer->end.  -1 before that: FAULT_ABSENT
+ * (no module, no user), FAULT_REFUSED (the file or a directory above it can be written by others, is no ELF file of
+ * this machine), FAULT_SYSTEM.
  */
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f);
 void hsm_answer_done(struct hsm_answer *answer);

@@ -1,11 +1,12 @@
 #include "hsm/session.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,28 +15,28 @@
 
 struct talk {
 	const struct hsm_session *session;
-	struct teller teller;
+	struct hsm_sender sender;
 	const struct cryptoki_functions *functions;
 	void *library;
 	struct hsm_slot slots[HSM_SLOTS_MAX]; /* as told, for the key test */
 	size_t slot_count;
 };
 
-static void board_write(const struct talk *t, enum hsm_call call)
+static void call_note(const struct talk *t, enum hsm_call call)
 {
-	t->session->board->call = call;
+	t->session->shared->call = call;
 }
 
 static void note(const struct talk *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void note(const struct talk *t, const char *format, ...)
 {
-	char body[TELL_TEXT_SIZE] = "";
+	char body[HSM_TEXT_SIZE] = "";
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(body, sizeof(body), format, arguments);
 	va_end(arguments);
-	hsm_teller_tell(&t->teller, TELL_NOTE, body, sizeof(body));
+	hsm_send(&t->sender, HSM_MESSAGE_NOTE, body, sizeof(body));
 }
 
 /* Says why nothing can follow; returns false, so that it ends a chain of steps. */
@@ -43,13 +44,13 @@ static bool stop(const struct talk *t, enum hsm_end end, uint64_t rv, const char
 	__attribute__((format(printf, 4, 5)));
 static bool stop(const struct talk *t, enum hsm_end end, uint64_t rv, const char *format, ...)
 {
-	struct tell_stop body = { .end = end, .rv = rv };
+	struct hsm_stop_message body = { .end = end, .rv = rv };
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(body.text, sizeof(body.text), format, arguments);
 	va_end(arguments);
-	hsm_teller_tell(&t->teller, TELL_STOP, &body, sizeof(body));
+	hsm_send(&t->sender, HSM_MESSAGE_STOP, &body, sizeof(body));
 	return false;
 }
 
@@ -66,24 +67,68 @@ static bool environment_enter(const struct talk *t)
 	return true;
 }
 
+/* The objects in this process: libc and all else that was there before come first. */
+struct objects {
+	const struct talk *talk;
+	size_t before, seen;
+};
+
+static int object_count(struct dl_phdr_info *info, size_t size, void *context)
+{
+	(void)info;
+	(void)size;
+	((struct objects *)context)->before++;
+	return 0;
+}
+
+static int object_tell(struct dl_phdr_info *info, size_t size, void *context)
+{
+	struct objects *objects = context;
+	const char *path = info->dlpi_name;
+	char *real = NULL;
+
+	(void)size;
+	if (objects->seen++ < objects->before)
+		return 0;
+	/* A run path may be relative, or climb ("$ORIGIN/../lib"). */
+	if (path[0] != '/' || strstr(path, "/.") != NULL)
+		real = realpath(path, NULL);
+	if (real != NULL)
+		path = real;
+	hsm_send(&objects->talk->sender, HSM_MESSAGE_OBJECT, path, strlen(path) + 1);
+	free(real);
+	return 0;
+}
+
 static bool load(struct talk *t)
 {
-	board_write(t, HSM_CALL_LOAD);
+	struct objects objects = { .talk = t };
+
+	call_note(t, HSM_CALL_LOAD);
+	(void)dl_iterate_phdr(object_count, &objects);
 	/* Lazily, as clients do: a symbol that is missed by a function that nobody calls is no reason to say no. */
 	t->library = dlopen(t->session->path, RTLD_LAZY | RTLD_LOCAL);
 	if (t->library == NULL) {
 		const char *why = dlerror();
 		return stop(t, HSM_END_UNLOADABLE, 0, "%s", why != NULL ? why : "the dynamic linker refused it");
 	}
+	(void)dl_iterate_phdr(object_tell, &objects);
+	return hsm_send_and_wait(&t->sender);
+}
 
+static bool functions_get(struct talk *t)
+{
 	unsigned long (*get)(struct cryptoki_functions **) = NULL;
 	/* ISO C has no conversion from an object pointer to a function pointer; POSIX has this one. */
 	*(void **)&get = dlsym(t->library, "C_GetFunctionList");
 	if (get == NULL)
-		return stop(t, HSM_END_UNLOADABLE, 0, "it has no C_GetFunctionList, so it is no PKCS#11 library");
+		return stop(t, HSM_END_UNLOADABLE, 0,
+			    "it has no function C_GetFunctionList, so it is no PKCS#11 library");
+	if (t->session->question->load_only)
+		return false;
 
 	struct cryptoki_functions *list = NULL;
-	board_write(t, HSM_CALL_FUNCTION_LIST);
+	call_note(t, HSM_CALL_FUNCTION_LIST);
 	const unsigned long rv = get(&list);
 	if (rv != CKR_OK)
 		return stop(t, HSM_END_ERROR, rv, "C_GetFunctionList answered %s", HSM_RV(rv));
@@ -105,16 +150,16 @@ static bool initialize(const struct talk *t)
 {
 	struct cryptoki_info info;
 
-	board_write(t, HSM_CALL_INITIALIZE);
+	call_note(t, HSM_CALL_INITIALIZE);
 	unsigned long rv = t->functions->C_Initialize(NULL);
 	if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED)
 		return stop(t, HSM_END_ERROR, rv, "C_Initialize answered %s", HSM_RV(rv));
 
 	memset(&info, 0, sizeof(info));
-	board_write(t, HSM_CALL_INFO);
+	call_note(t, HSM_CALL_INFO);
 	rv = t->functions->C_GetInfo(&info);
 	if (rv == CKR_OK)
-		hsm_teller_tell(&t->teller, TELL_INFO, &info, sizeof(info));
+		hsm_send(&t->sender, HSM_MESSAGE_INFO, &info, sizeof(info));
 	else
 		note(t, "C_GetInfo answered %s", HSM_RV(rv));
 	return true;
@@ -127,7 +172,7 @@ static struct hsm_slot slot_blank(unsigned long id)
 
 	memset(&slot, 0, sizeof(slot));
 	slot.id = id;
-	slot.hsm_rv = CKR_TOKEN_NOT_PRESENT;
+	slot.token_rv = CKR_TOKEN_NOT_PRESENT;
 	return slot;
 }
 
@@ -136,7 +181,7 @@ static void slot_read(const struct talk *t, struct hsm_slot *slot)
 	struct cryptoki_slot_info info;
 
 	memset(&info, 0, sizeof(info));
-	board_write(t, HSM_CALL_SLOT_INFO);
+	call_note(t, HSM_CALL_SLOT_INFO);
 	slot->slot_rv = t->functions->C_GetSlotInfo(slot->id, &info);
 	if (slot->slot_rv != CKR_OK)
 		return;
@@ -152,9 +197,9 @@ static void token_read(const struct talk *t, struct hsm_slot *slot)
 	struct cryptoki_token_info info;
 
 	memset(&info, 0, sizeof(info));
-	board_write(t, HSM_CALL_TOKEN_INFO);
-	slot->hsm_rv = t->functions->C_GetTokenInfo(slot->id, &info);
-	if (slot->hsm_rv != CKR_OK)
+	call_note(t, HSM_CALL_TOKEN_INFO);
+	slot->token_rv = t->functions->C_GetTokenInfo(slot->id, &info);
+	if (slot->token_rv != CKR_OK)
 		return;
 	cryptoki_text_copy(slot->label, info.label, sizeof(info.label));
 	cryptoki_text_copy(slot->manufacturer, info.manufacturer, sizeof(info.manufacturer));
@@ -181,7 +226,7 @@ static void mechanisms_read(const struct talk *t, size_t index, struct hsm_slot 
 	static unsigned long types[HSM_MECHANISMS_MAX];
 	unsigned long count = 0;
 
-	board_write(t, HSM_CALL_MECHANISM_LIST);
+	call_note(t, HSM_CALL_MECHANISM_LIST);
 	unsigned long rv = t->functions->C_GetMechanismList(slot->id, NULL, &count);
 	if (rv == CKR_OK) {
 		count = HSM_MECHANISMS_MAX;
@@ -194,10 +239,10 @@ static void mechanisms_read(const struct talk *t, size_t index, struct hsm_slot 
 	}
 	for (unsigned long i = 0; i < count; i++) {
 		struct cryptoki_mechanism_info info;
-		struct tell_mechanism told;
+		struct hsm_mechanism_message told;
 		memset(&info, 0, sizeof(info));
 		memset(&told, 0, sizeof(told));
-		board_write(t, HSM_CALL_MECHANISM_INFO);
+		call_note(t, HSM_CALL_MECHANISM_INFO);
 		told.slot_index = index;
 		told.mechanism.type = types[i];
 		told.mechanism.rv = t->functions->C_GetMechanismInfo(slot->id, types[i], &info);
@@ -206,7 +251,7 @@ static void mechanisms_read(const struct talk *t, size_t index, struct hsm_slot 
 			told.mechanism.key_most = info.key_most;
 			told.mechanism.flags = info.flags;
 		}
-		hsm_teller_tell(&t->teller, TELL_MECHANISM, &told, sizeof(told));
+		hsm_send(&t->sender, HSM_MESSAGE_MECHANISM, &told, sizeof(told));
 	}
 }
 
@@ -216,7 +261,7 @@ static bool slots_read(struct talk *t)
 	const unsigned char with_token = t->session->question->all ? 0 : 1;
 	unsigned long expected = 0, count = HSM_SLOTS_MAX;
 
-	board_write(t, HSM_CALL_SLOT_LIST);
+	call_note(t, HSM_CALL_SLOT_LIST);
 	unsigned long rv = t->functions->C_GetSlotList(with_token, NULL, &expected);
 	if (rv == CKR_OK && expected <= HSM_SLOTS_MAX)
 		rv = t->functions->C_GetSlotList(with_token, ids, &count);
@@ -233,8 +278,8 @@ static bool slots_read(struct talk *t)
 		slot_read(t, &slot);
 		if (slot.slot_rv == CKR_OK && (slot.slot_flags & CKF_TOKEN_PRESENT) != 0)
 			token_read(t, &slot);
-		hsm_teller_tell(&t->teller, TELL_SLOT, &slot, sizeof(slot));
-		if (t->session->question->mechanisms && slot.hsm_rv == CKR_OK)
+		hsm_send(&t->sender, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
+		if (t->session->question->mechanisms && slot.token_rv == CKR_OK)
 			mechanisms_read(t, i, &slot);
 		t->slots[i] = slot;
 		t->slot_count = i + 1;
@@ -252,7 +297,7 @@ static void interfaces_read(const struct talk *t)
 	if (!t->session->question->interfaces || list == NULL)
 		return;
 	memset(interfaces, 0, sizeof(interfaces));
-	board_write(t, HSM_CALL_INTERFACE_LIST);
+	call_note(t, HSM_CALL_INTERFACE_LIST);
 	const unsigned long rv = list(interfaces, &count);
 	if (rv != CKR_OK || count > HSM_INTERFACES_MAX) {
 		note(t, "C_GetInterfaceList answered %s", HSM_RV(rv));
@@ -267,13 +312,13 @@ static void interfaces_read(const struct talk *t)
 		if (interfaces[i].functions != NULL)
 			memcpy(&told.version, interfaces[i].functions, sizeof(told.version));
 		told.flags = interfaces[i].flags;
-		hsm_teller_tell(&t->teller, TELL_INTERFACE, &told, sizeof(told));
+		hsm_send(&t->sender, HSM_MESSAGE_INTERFACE, &told, sizeof(told));
 	}
 }
 
 static bool key_slot(const struct hsm_slot *slot, const struct hsm_question *q)
 {
-	return slot->hsm_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
+	return slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
 	       (q->key_token == NULL || strcmp(slot->label, q->key_token) == 0) &&
 	       (q->key_serial == NULL || strcmp(slot->serial, q->key_serial) == 0);
 }
@@ -285,15 +330,16 @@ static void key_read(const struct talk *t)
 	for (size_t i = 0; q->key != NULL && i < t->slot_count; i++) {
 		if (!key_slot(&t->slots[i], q))
 			continue;
-		const struct tell_key told = hsm_key_test(t->functions, t->session->board, &t->slots[i], q->key);
-		hsm_teller_tell(&t->teller, TELL_KEY, &told, sizeof(told));
+		const struct hsm_key_message told =
+			hsm_key_test(t->functions, t->session->shared, &t->slots[i], q->key);
+		hsm_send(&t->sender, HSM_MESSAGE_KEY, &told, sizeof(told));
 		return;
 	}
 }
 
 static void finalize(const struct talk *t)
 {
-	board_write(t, HSM_CALL_FINALIZE);
+	call_note(t, HSM_CALL_FINALIZE);
 	const unsigned long rv = t->functions->C_Finalize(NULL);
 	if (rv != CKR_OK)
 		note(t, "C_Finalize answered %s", HSM_RV(rv));
@@ -305,16 +351,16 @@ int hsm_session_work(void *context, int tell, struct fault *f)
 	struct talk *t = &talk;
 
 	t->session = context;
-	if (!hsm_teller_start(&t->teller, tell, t->session->board))
+	if (!hsm_sender_start(&t->sender, tell, t->session->shared))
 		return fault_system(f, errno, "the pipe is no pipe");
-	if (!environment_enter(t) || !load(t) || !initialize(t))
-		goto said;
+	if (!environment_enter(t) || !load(t) || !functions_get(t) || !initialize(t))
+		goto done;
 	if (slots_read(t)) {
 		interfaces_read(t);
 		key_read(t);
 	}
 	finalize(t);
-said:
-	hsm_teller_tell(&t->teller, TELL_ALL, t->session->token, sizeof(t->session->token));
+done:
+	hsm_send(&t->sender, HSM_MESSAGE_ALL, t->session->nonce, sizeof(t->session->nonce));
 	return 0;
 }

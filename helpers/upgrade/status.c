@@ -13,11 +13,11 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 #include "perms/repair.h"
-#include "hsm/elf.h"
-#include "hsm/file.h"
-#include "hsm/needed.h"
+#include "hsm/judge.h"
 #include "okv/leftovers.h"
 #include "okv/wiring.h"
+
+enum { LIBRARY_MS = 4000 };
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
 
@@ -46,19 +46,13 @@ static int check_client(struct step *step, struct fault *f)
 
 static int check_library(struct step *step, struct fault *f)
 {
-	HSM_FILE_AUTO file = HSM_FILE_INIT;
-	HSM_ELF_AUTO elf = { 0 };
-	const char *path = step->run->settings->pkcs11_lib;
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 
-	if (hsm_file_open(step->run->root, path, &file, f) < 0 ||
-	    hsm_elf_read(file.fd, path, "C_GetFunctionList", &elf, f) < 0 ||
-	    hsm_needed_check(step->run->root, file.place.path, &elf, f) < 0) {
+	if (hsm_library_check(step->run->root, step->run->settings, &step->report, LIBRARY_MS, &answer, f) < 0) {
 		step_set_remedy(step, "okv-luna slots");
 		return -1;
 	}
-	if (!elf.has_symbol)
-		return fault_refused(f, "'%s' is no PKCS#11 library", path);
-	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' can be loaded", file.place.path);
+	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' can be loaded", answer.module_real);
 	return 0;
 }
 

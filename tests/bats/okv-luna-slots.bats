@@ -10,7 +10,8 @@ setup_file() {
 	export SLOTS=${BUILD:-$BATS_TEST_DIRNAME/../../build}/libexec/okv-luna-slots
 	export DOUBLES=$BATS_FILE_TMPDIR/doubles
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
-		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try
+		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
+		exit3-needs-there needs-pipe
 }
 
 setup() {
@@ -187,6 +188,38 @@ label_of() {
 	chown "$DOUBLES_USER" "$TREE"
 	expect 3
 	said "directory '/' belongs to user id $DOUBLES_USER"
+}
+
+@test "a library that comes along with it and that others could write: refused, and nothing is called" {
+	lib=$TREE/doubles/lib/libokv-there.so.1
+	# Asked for its functions, this double ends the process.
+	expect 5 --module /doubles/exit3-needs-there.so
+	said 'in C_GetFunctionList, with status 3'
+	chmod 0666 "$lib"
+	expect 3 --module /doubles/exit3-needs-there.so
+	said "'/doubles/lib/libokv-there.so.1' is loaded with it: library '/doubles/lib/libokv-there.so.1' (mode 0666)"
+	chmod 0644 "$lib"
+	chown "$DOUBLES_USER" "$lib"
+	expect 3 --module /doubles/exit3-needs-there.so
+	said "belongs to user id $DOUBLES_USER, not to root"
+	chown 0 "$lib"
+	chmod 0777 "$TREE/doubles/lib"
+	expect 3 --module /doubles/exit3-needs-there.so
+	said "directory '/doubles/lib' (mode 0777) can be written by others"
+	chmod 0755 "$TREE/doubles/lib"
+	mv "$lib" "$TREE/etc/real.so"
+	ln -s /etc/real.so "$lib"
+	expect 5 --module /doubles/exit3-needs-there.so
+	chown -h "$DOUBLES_USER" "$lib"
+	expect 3 --module /doubles/exit3-needs-there.so
+}
+
+@test "a library that cannot be opened without waiting costs the deadline, not more" {
+	started=$SECONDS
+	run timeout -s KILL 60 "$SLOTS" --root "$TREE" --timeout 3 --module /doubles/needs-pipe.so
+	[ "$status" -eq 7 ]
+	said 'did not answer within 3.000 s: loading it did not return'
+	[ $((SECONDS - started)) -le 30 ]
 }
 
 @test "links are followed and shown; one that leads nowhere, a loop and another user's are not" {

@@ -47,6 +47,7 @@ doubles_tree() {
 	chmod 0600 "$1/pin"
 	cp "$2"/*.so "$1/doubles/"
 	cp "$2"/lib/* "$1/doubles/lib/"
+	mkfifo "$1/doubles/lib/pipe"
 	chmod -R go-w "$1"
 	chmod 0755 "$1"
 }

@@ -1,33 +1,34 @@
-/* hsm/tell with whatever a library may write into our pipe, in pieces: no fault of ours, and never "that was all". */
+/* hsm/message with whatever a library may write into our pipe, in pieces: no fault of ours, and never "that was all". */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hsm/table.h"
-#include "hsm/tell.h"
+#include "hsm/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	struct tell_listener listener = { .answer = &answer, .notes = { 0 } };
+	struct hsm_shared shared = { 0 };
+	struct hsm_listener listener = { .root = -1, .answer = &answer, .shared = &shared };
 	TEXT_AUTO out = { 0 };
 	struct proc_message_reader reader = { 0 };
 	struct proc_message message;
 	enum proc_child_answer heard = PROC_CHILD_MORE;
 	struct json j;
 
-	/* A token that no input holds: the first bytes of the input, each one more. */
-	for (size_t i = 0; i < TELL_TOKEN_SIZE; i++)
-		listener.token[i] = (unsigned char)(0xa0 + i);
-	if (memmem(data, size, listener.token, sizeof(listener.token)) != NULL)
+	/* A nonce that no input holds: the first bytes of the input, each one more. */
+	for (size_t i = 0; i < HSM_NONCE_SIZE; i++)
+		listener.nonce[i] = (unsigned char)(0xa0 + i);
+	if (memmem(data, size, listener.nonce, sizeof(listener.nonce)) != NULL)
 		return 0;
 	for (size_t at = 0, piece = 1; at < size; at += piece, piece = piece * 2 + 1) {
 		const size_t left = size - at;
 		proc_message_reader_add(&reader, data + at, left < piece ? left : piece);
 		while (heard == PROC_CHILD_MORE && proc_message_reader_next(&reader, &message) > 0)
-			heard = hsm_tell_hear(&listener, &message);
+			heard = hsm_listen(&listener, &message);
 		if (heard == PROC_CHILD_ALL)
 			abort();
 	}
@@ -37,6 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hsm_json(&answer, &j);
 	json_object_end(&j);
 	proc_message_reader_done(&reader);
-	hsm_tell_listener_done(&listener);
+	hsm_listener_done(&listener);
 	return 0;
 }

@@ -1,0 +1,226 @@
+#include "hsm/library.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/assign.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+
+enum { DEPTH_MAX = 64 };
+
+#define CONF_FILE        SETTINGS_GENERIC "/okv_hsm.conf"
+#define ENVIRONMENT_FILE SETTINGS_GENERIC "/okv_hsm_env"
+
+/* --- what OKV's files say ----------------------------------------------------------------------------------------- */
+
+/* An absent file is an empty one. */
+static int assignments_read(int root, const char *path, struct assign *ret_assign, struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+	struct fault why = { 0 };
+
+	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0 &&
+	    why.kind != FAULT_ABSENT) {
+		*f = why;
+		return -1;
+	}
+	return assign_parse(ret_assign, text_string(&file), file.length, f);
+}
+
+int hsm_library_choose(int root, const struct settings *settings, char **ret_path, struct fault *f)
+{
+	ASSIGN_AUTO lines = { 0 };
+	char *path = NULL;
+
+	if (assignments_read(root, CONF_FILE, &lines, f) < 0 || assign_get(&lines, "PKCS11_LIB_LOC", &path, f) < 0)
+		return -1;
+	if (path == NULL || path[0] == '\0') {
+		free(path);
+		path = strdup(settings->pkcs11_lib);
+	}
+	if (path == NULL)
+		return fault_memory(f);
+	*ret_path = path;
+	return 0;
+}
+
+void hsm_environment_done(struct hsm_environment *environment)
+{
+	for (size_t i = 0; i < environment->count; i++)
+		free(environment->items[i]);
+	free(environment->items);
+	*environment = (struct hsm_environment){ 0 };
+}
+
+int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f)
+{
+	ASSIGN_AUTO lines = { 0 };
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
+
+	if (assignments_read(root, ENVIRONMENT_FILE, &lines, f) < 0)
+		return -1;
+	environment.items = calloc(lines.count + 1, sizeof(*environment.items));
+	if (environment.items == NULL)
+		return fault_memory(f);
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct assign_line *line = &lines.lines[i];
+		if (line->kind == ASSIGN_FLAWED)
+			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", ENVIRONMENT_FILE,
+				   i + 1, assign_flaw_text(line->flaw));
+		if (line->kind != ASSIGN_VALUE)
+			continue;
+		TEXT_AUTO item = { 0 };
+		text_add(&item, line->bytes, line->name_length);
+		text_add_char(&item, '=');
+		text_add(&item, line->bytes + line->value_start, line->value_length);
+		if (text_check(&item, f) < 0)
+			return -1;
+		environment.items[environment.count++] = text_take(&item);
+	}
+	*ret_environment = environment;
+	environment = (struct hsm_environment){ 0 };
+	return 0;
+}
+
+const char *hsm_environment_get(const struct hsm_environment *environment, const char *name)
+{
+	const char *value = NULL;
+	const size_t length = strlen(name);
+
+	/* The last one wins, as with setenv(3). */
+	for (size_t i = 0; i < environment->count; i++)
+		if (strncmp(environment->items[i], name, length) == 0 && environment->items[i][length] == '=')
+			value = environment->items[i] + length + 1;
+	return value;
+}
+
+/* --- the file ----------------------------------------------------------------------------------------------------- */
+
+/* Group 0 is root's own: what it may write, only root may. */
+static bool only_root_writes(const struct stat *status)
+{
+	return status->st_uid == 0 && (status->st_mode & 002) == 0 &&
+	       ((status->st_mode & 020) == 0 || status->st_gid == 0);
+}
+
+static int refuse_writable(const struct stat *status, const char *what, const char *path, size_t length,
+			   struct fault *f)
+{
+	if (status->st_uid != 0)
+		return fault_refused(
+			f, "%s '%s' belongs to user id %lu, not to root, so what is loaded is not root's choice", what,
+			SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
+	return fault_refused(f,
+			     "%s '%s' (mode %04o) can be written by others than root, who could exchange the library",
+			     what, SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
+}
+
+/* From the directory that holds the file up to the root, by ".." of the real tree. */
+static int parents_check(int root, const struct fs_place *place, struct fault *f)
+{
+	FS_AUTO int dir = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat top, here;
+	size_t length = strlen(place->path);
+
+	if (dir < 0 || fstat(root, &top) < 0)
+		return fault_system(f, errno, "cannot look above '%s'", SHOWN(place->path));
+	for (int depth = 0; depth < DEPTH_MAX; depth++) {
+		while (length > 0 && place->path[length - 1] != '/')
+			length--;
+		if (fstat(dir, &here) < 0)
+			return fault_system(f, errno, "cannot look above '%s'", SHOWN(place->path));
+		if (!only_root_writes(&here))
+			return refuse_writable(&here, "directory", place->path, length > 1 ? length - 1 : 1, f);
+		if (here.st_dev == top.st_dev && here.st_ino == top.st_ino)
+			return 0;
+		length = length > 0 ? length - 1 : 0;
+		const int above = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (above < 0)
+			return fault_system(f, errno, "cannot look above '%s'", SHOWN(place->path));
+		fs_close(&dir);
+		dir = above;
+	}
+	return fault_refused(f, "'%s' lies too deep", SHOWN(place->path));
+}
+
+static const char *machine_name(unsigned machine)
+{
+	switch (machine) {
+	case EM_X86_64:
+		return "x86_64";
+	case EM_386:
+		return "i386";
+	case EM_AARCH64:
+		return "aarch64";
+	case EM_ARM:
+		return "arm";
+	case EM_S390:
+		return "s390";
+	case EM_PPC64:
+		return "ppc64";
+	case EM_SPARCV9:
+		return "sparc64";
+	default:
+		return "another machine";
+	}
+}
+
+/* Our own header, which the loader has mapped, says what this machine's libraries look like. */
+static int header_check(int fd, const char *path, struct fault *f)
+{
+	extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+	const ElfW(Ehdr) *ours = &__ehdr_start;
+	ElfW(Ehdr) header;
+
+	memset(&header, 0, sizeof(header));
+	const ssize_t got = pread(fd, &header, sizeof(header), 0);
+	if (got < 0)
+		return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
+	if ((size_t)got < sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+		return fault_refused(f, "'%s' is no ELF file, so no library", SHOWN(path));
+	if (header.e_ident[EI_CLASS] != ours->e_ident[EI_CLASS])
+		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one", SHOWN(path),
+				     header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));
+	if (header.e_ident[EI_DATA] != ours->e_ident[EI_DATA])
+		return fault_refused(f, "'%s' has the other byte order than this machine", SHOWN(path));
+	if (header.e_machine != ours->e_machine)
+		return fault_refused(f, "'%s' is for %s (%u), this machine is %s", SHOWN(path),
+				     machine_name(header.e_machine), (unsigned)header.e_machine,
+				     machine_name(ours->e_machine));
+	return 0;
+}
+
+int hsm_library_find(int root, const char *path, struct fs_place *ret_place, struct fault *f)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
+	struct stat status;
+
+	if (path[0] != '/')
+		return fault_refused(f, "the library's path '%s' is not a full one", SHOWN(path));
+	if (fs_place_find(root, path, &place, f) < 0 || parents_check(root, &place, f) < 0)
+		return -1;
+	if (fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, &status, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return fault_prefix(f, "'%s': ", SHOWN(path));
+		if (place.links == NULL)
+			return fault_absent(f, "there is no file '%s'", SHOWN(path));
+		return fault_absent(f, "'%s' leads to '%s', which is not there (%s)", SHOWN(path), SHOWN(place.path),
+				    SHOWN(place.links));
+	}
+	if (!only_root_writes(&status))
+		return refuse_writable(&status, "library", place.path, strlen(place.path), f);
+	if (header_check(fd, path, f) < 0)
+		return -1;
+	*ret_place = place;
+	place = (struct fs_place)FS_PLACE_INIT;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * hsm/library: what OKV would load, with which environment, and whether it is what root put there.
+ *
+ * Promise: the library is named by okv_hsm.conf and the environment by okv_hsm_env, read by OKV's own rules: exactly
+ * the strict NAME="VALUE" lines, in order; a flawed line is skipped with a warning that names its number, as
+ * hsmclient does.  Files that are not there give nothing.
+ *
+ * A path is walked below the root; links are followed only where root alone could have made them, and each is written
+ * down.  The file and every directory above it must belong to root and be writable by nobody else: whoever can write
+ * there decides what runs with the HSM's credentials.  Nothing of the file runs; of its content only the ELF header is
+ * looked at, because the dynamic linker does not tell another machine's library from one that is missing.
+ */
+#ifndef OKV_HSM_LIBRARY_H
+#define OKV_HSM_LIBRARY_H
+
+#include <stddef.h>
+
+#include "base/fault.h"
+#include "base/report.h"
+#include "conf/settings.h"
+#include "fs/root.h"
+
+/* PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings; owned by the caller. */
+int hsm_library_choose(int root, const struct settings *settings, char **ret_path, struct fault *f);
+/*
+ * The file behind all links.  FAULT_ABSENT: not there, or a link that leads nowhere (the chain is named).
+ * FAULT_REFUSED: writable by others, no regular file, a loop of links, no ELF file, or one of another machine.
+ */
+int hsm_library_find(int root, const char *path, struct fs_place *ret_place, struct fault *f);
+
+struct hsm_environment {
+	char **items; /* owned; "NAME=VALUE", ends with NULL */
+	size_t count;
+};
+
+#define HSM_ENVIRONMENT_AUTO __attribute__((cleanup(hsm_environment_done))) struct hsm_environment
+
+int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f);
+void hsm_environment_done(struct hsm_environment *environment);
+/* The value of a name, borrowed, or NULL. */
+const char *hsm_environment_get(const struct hsm_environment *environment, const char *name);
+
+#endif

@@ -1,0 +1,227 @@
+#include "hsm/message.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "hsm/library.h"
+
+/* --- in the child ------------------------------------------------------------------------------------------------- */
+
+bool hsm_sender_start(struct hsm_sender *s, int fd, struct hsm_shared *shared)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return false;
+	*s = (struct hsm_sender){ .fd = fd, .dev = status.st_dev, .ino = status.st_ino, .shared = shared };
+	return true;
+}
+
+void hsm_send(const struct hsm_sender *s, enum hsm_message kind, const void *body, size_t length)
+{
+	struct stat status;
+
+	if (fstat(s->fd, &status) < 0 || status.st_dev != s->dev || status.st_ino != s->ino ||
+	    proc_message_write(s->fd, kind, body, length) < 0) {
+		s->shared->lost = 1;
+		_exit(1);
+	}
+}
+
+bool hsm_send_and_wait(const struct hsm_sender *s)
+{
+	uint32_t *permission = &s->shared->permission, now;
+
+	hsm_send(s, HSM_MESSAGE_LOADED, NULL, 0);
+	while ((now = __atomic_load_n(permission, __ATOMIC_ACQUIRE)) == HSM_WAIT)
+		(void)syscall(SYS_futex, permission, FUTEX_WAIT, HSM_WAIT, NULL, NULL, 0);
+	return now == HSM_GO_ON;
+}
+
+/* --- in the parent ------------------------------------------------------------------------------------------------ */
+
+static void permit(const struct hsm_listener *l, enum hsm_permission permission)
+{
+	__atomic_store_n(&l->shared->permission, permission, __ATOMIC_RELEASE);
+	(void)syscall(SYS_futex, &l->shared->permission, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+#define TERMINATE(array) ((array)[sizeof(array) - 1] = '\0')
+
+static bool on_info(struct hsm_listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+	struct cryptoki_info info;
+
+	memcpy(&info, body, sizeof(info));
+	answer->info_known = true;
+	answer->cryptoki = info.cryptoki;
+	answer->library_version = info.version;
+	answer->library_flags = info.flags;
+	cryptoki_text_copy(answer->library_manufacturer, info.manufacturer, sizeof(info.manufacturer));
+	cryptoki_text_copy(answer->library_description, info.library, sizeof(info.library));
+	return true;
+}
+
+static bool on_slot(struct hsm_listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+
+	if (answer->slot_count >= HSM_SLOTS_MAX || !ARRAY_GROW(answer->slots, answer->slot_count))
+		return false;
+	struct hsm_slot *slot = &answer->slots[answer->slot_count++];
+	memcpy(slot, body, sizeof(*slot));
+	TERMINATE(slot->description);
+	TERMINATE(slot->slot_manufacturer);
+	TERMINATE(slot->label);
+	TERMINATE(slot->manufacturer);
+	TERMINATE(slot->model);
+	TERMINATE(slot->serial);
+	TERMINATE(slot->utc_time);
+	/* What follows from the rest is worked out here, and no pointer is taken from a pipe. */
+	slot->present = slot->slot_rv == CKR_OK && slot->token_rv != CKR_TOKEN_NOT_PRESENT;
+	slot->usable = slot->present && slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0;
+	slot->mechanisms = NULL;
+	slot->mechanism_count = 0;
+	return true;
+}
+
+static bool on_mechanism(struct hsm_listener *l, const void *body)
+{
+	struct hsm_mechanism_message message;
+
+	memcpy(&message, body, sizeof(message));
+	if (message.slot_index >= l->answer->slot_count)
+		return false;
+	struct hsm_slot *slot = &l->answer->slots[message.slot_index];
+	if (slot->mechanism_count >= HSM_MECHANISMS_MAX || !ARRAY_GROW(slot->mechanisms, slot->mechanism_count))
+		return false;
+	slot->mechanisms[slot->mechanism_count++] = message.mechanism;
+	return true;
+}
+
+static bool on_interface(struct hsm_listener *l, const void *body)
+{
+	if (l->answer->interface_count >= HSM_INTERFACES_MAX)
+		return false;
+	struct hsm_interface *interface = &l->answer->interfaces[l->answer->interface_count++];
+	memcpy(interface, body, sizeof(*interface));
+	TERMINATE(interface->name);
+	return true;
+}
+
+static bool on_key(struct hsm_listener *l, const void *body)
+{
+	struct hsm_key_message message;
+
+	memcpy(&message, body, sizeof(message));
+	const char *call = hsm_call_name((uint32_t)message.call);
+	l->answer->key = (struct hsm_key){
+		.asked = true,
+		.slot = message.slot,
+		.rv = message.rv,
+		.call = call[0] != '\0' ? call : NULL,
+		.found = message.found,
+		.type = message.type,
+		.length = message.length,
+		.sensitive = message.sensitive != 0,
+		.extractable = message.extractable != 0,
+		.tried = message.tried != 0,
+		.encrypted = message.encrypted != 0,
+	};
+	return true;
+}
+
+static bool on_note(struct hsm_listener *l, const void *body)
+{
+	char note[HSM_TEXT_SIZE];
+
+	memcpy(note, body, sizeof(note));
+	TERMINATE(note);
+	text_add_format(&l->notes, "%s\n", SHOWN(note));
+	return l->notes.length < 128 * HSM_TEXT_SIZE;
+}
+
+static bool on_stop(struct hsm_listener *l, const void *body)
+{
+	memcpy(&l->stop, body, sizeof(l->stop));
+	TERMINATE(l->stop.text);
+	l->stopped = true;
+	return true;
+}
+
+/* The first that is not root's choice is kept. */
+static bool on_object(struct hsm_listener *l, const char *path, size_t length)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+
+	if (length == 0 || path[length - 1] != '\0' || l->objects++ == HSM_OBJECTS_MAX)
+		return false;
+	if (l->distrust.kind == FAULT_NONE && hsm_library_find(l->root, path, &place, &l->distrust) < 0)
+		(void)fault_prefix(&l->distrust, "'%s' is loaded with it: ", SHOWN(path));
+	return true;
+}
+
+static bool on_loaded(struct hsm_listener *l)
+{
+	permit(l, l->distrust.kind == FAULT_NONE ? HSM_GO_ON : HSM_GO_NO_FURTHER);
+	return true;
+}
+
+/* Of each kind that has one, the length. */
+static const struct {
+	bool (*on)(struct hsm_listener *l, const void *body);
+	size_t length;
+} fixed[] = {
+	[HSM_MESSAGE_INFO] = { on_info, sizeof(struct cryptoki_info) },
+	[HSM_MESSAGE_SLOT] = { on_slot, sizeof(struct hsm_slot) },
+	[HSM_MESSAGE_MECHANISM] = { on_mechanism, sizeof(struct hsm_mechanism_message) },
+	[HSM_MESSAGE_INTERFACE] = { on_interface, sizeof(struct hsm_interface) },
+	[HSM_MESSAGE_KEY] = { on_key, sizeof(struct hsm_key_message) },
+	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },
+	[HSM_MESSAGE_STOP] = { on_stop, sizeof(struct hsm_stop_message) },
+};
+
+/* False: that is none of ours. */
+static bool on_message(struct hsm_listener *l, const struct proc_message *message, bool *ret_all)
+{
+	l->bytes += message->length;
+	if (l->bytes > HSM_BYTES_MAX)
+		return false;
+	switch (message->kind) {
+	case HSM_MESSAGE_ALL:
+		*ret_all = message->length == HSM_NONCE_SIZE && memcmp(message->bytes, l->nonce, HSM_NONCE_SIZE) == 0;
+		return *ret_all;
+	case HSM_MESSAGE_OBJECT:
+		return on_object(l, message->bytes, message->length);
+	case HSM_MESSAGE_LOADED:
+		return message->length == 0 && on_loaded(l);
+	default:
+		return message->kind < sizeof(fixed) / sizeof(fixed[0]) && fixed[message->kind].on != NULL &&
+		       message->length == fixed[message->kind].length && fixed[message->kind].on(l, message->bytes);
+	}
+}
+
+enum proc_child_answer hsm_listen(void *listener, const struct proc_message *message)
+{
+	struct hsm_listener *l = listener;
+	bool all = false;
+
+	if (!on_message(l, message, &all)) {
+		/* It need not wait for the answer to a question that we shall not read. */
+		permit(l, HSM_GO_NO_FURTHER);
+		return PROC_CHILD_GARBLED;
+	}
+	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
+}
+
+void hsm_listener_done(struct hsm_listener *l)
+{
+	text_done(&l->notes);
+}

@@ -1,0 +1,106 @@
+/*
+ * hsm/message: how the child with the library in it and its parent talk.
+ *
+ * Promise: messages over one pipe (proc/message.h), each of a kind with one length; the parent checks both and believes
+ * neither texts nor counts, since a library may write into any descriptor it finds.  Only a message that repeats the
+ * parent's random nonce says "that was all".  Before each write the child looks whether the descriptor still is the
+ * pipe; when a library closed it (and perhaps opened something else in its place), nothing is written.
+ *
+ * Beside the pipe there is some shared memory.  It tells which call is under way, so that the parent can name it when
+ * nothing more is said.  And it holds back the child between dlopen(3) and the first call into the library: the child
+ * tells every object that the loader brought in, the parent looks at each (hsm/library.h), and only when all of them
+ * are root's choice may the child go on: the rest never serves a login.  (Constructors have run by then, as OKV's user;
+ * the named library itself was looked at before it was loaded.)
+ */
+#ifndef OKV_HSM_MESSAGE_H
+#define OKV_HSM_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+#include "hsm/names.h"
+#include "hsm/probe.h"
+#include "proc/child.h"
+
+enum {
+	HSM_NONCE_SIZE = 16,
+	HSM_TEXT_SIZE = 512,
+	HSM_OBJECTS_MAX = 512,            /* that one library brings along */
+	HSM_BYTES_MAX = 64 * 1024 * 1024, /* of all messages */
+};
+
+enum hsm_message {
+	HSM_MESSAGE_INFO = 1,  /* struct cryptoki_info */
+	HSM_MESSAGE_SLOT,      /* struct hsm_slot */
+	HSM_MESSAGE_MECHANISM, /* struct hsm_mechanism_message */
+	HSM_MESSAGE_INTERFACE, /* struct hsm_interface */
+	HSM_MESSAGE_KEY,       /* struct hsm_key_message */
+	HSM_MESSAGE_NOTE,      /* HSM_TEXT_SIZE bytes: a warning about the library's habits */
+	HSM_MESSAGE_STOP,      /* struct hsm_stop_message */
+	HSM_MESSAGE_ALL,       /* the nonce */
+	HSM_MESSAGE_OBJECT,    /* the path of a shared object that dlopen(3) has loaded, with its NUL */
+	HSM_MESSAGE_LOADED,    /* nothing: those were all; may the library be called? */
+};
+
+struct hsm_mechanism_message {
+	uint64_t slot_index;
+	struct hsm_mechanism mechanism;
+};
+
+struct hsm_key_message {
+	uint64_t slot, rv, call, found, type, length;
+	uint64_t sensitive, extractable, tried, encrypted; /* 0 or 1: a bool may not hold what a stranger wrote */
+};
+
+/* Why nothing can follow. */
+struct hsm_stop_message {
+	uint64_t end; /* enum hsm_end */
+	uint64_t rv;
+	char text[HSM_TEXT_SIZE]; /* a clause for the verdict, or what dlerror(3) says */
+};
+
+enum hsm_permission { HSM_WAIT, HSM_GO_ON, HSM_GO_NO_FURTHER };
+
+/* What both see. */
+struct hsm_shared {
+	volatile uint32_t call; /* enum hsm_call */
+	volatile uint32_t lost; /* the pipe was not there any more */
+	uint32_t permission;    /* enum hsm_permission; futex(2) */
+};
+
+/* In the child. */
+struct hsm_sender {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+	struct hsm_shared *shared;
+};
+
+bool hsm_sender_start(struct hsm_sender *s, int fd, struct hsm_shared *shared);
+/* Ends the process when the pipe is lost: nobody could hear us. */
+void hsm_send(const struct hsm_sender *s, enum hsm_message kind, const void *body, size_t length);
+/* Says HSM_MESSAGE_LOADED and waits; false: not a step further. */
+bool hsm_send_and_wait(const struct hsm_sender *s);
+
+/* In the parent. */
+struct hsm_listener {
+	/* Set by the caller. */
+	unsigned char nonce[HSM_NONCE_SIZE];
+	int root;                  /* the tree that objects are looked for in */
+	struct hsm_answer *answer; /* borrowed; slots, key, info and interfaces are filled */
+	struct hsm_shared *shared; /* borrowed */
+	/* What was heard. */
+	size_t bytes, objects;
+	struct hsm_stop_message stop;
+	bool stopped;          /* `stop` was told */
+	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
+	struct text notes;     /* lines */
+};
+
+/* For proc/child.h; `listener` is a struct hsm_listener.  All is told when the nonce came. */
+enum proc_child_answer hsm_listen(void *listener, const struct proc_message *message);
+void hsm_listener_done(struct hsm_listener *l);
+
+#endif

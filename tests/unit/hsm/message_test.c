@@ -1,0 +1,246 @@
+/* hsm/message: messages over a pipe, of which none is believed. */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "hsm/message.h"
+#include "unit.h"
+
+struct set {
+	struct hsm_answer answer;
+	struct hsm_shared shared;
+	struct hsm_listener listener;
+};
+
+static void set_make(struct set *set)
+{
+	*set = (struct set){ .answer = HSM_ANSWER_INIT };
+	set->listener.answer = &set->answer;
+	set->listener.shared = &set->shared;
+	set->listener.root = -1;
+	memcpy(set->listener.nonce, "0123456789abcdef", HSM_NONCE_SIZE);
+}
+
+static void set_done(struct set *set)
+{
+	hsm_answer_done(&set->answer);
+	hsm_listener_done(&set->listener);
+}
+
+static enum proc_child_answer hear(struct set *set, uint32_t kind, const void *body, size_t length)
+{
+	const struct proc_message message = { .kind = kind, .length = length, .bytes = body };
+
+	return hsm_listen(&set->listener, &message);
+}
+
+static struct hsm_slot a_slot(uint64_t id)
+{
+	struct hsm_slot slot;
+
+	memset(&slot, 0, sizeof(slot));
+	slot.id = id;
+	slot.flags = CKF_TOKEN_INITIALIZED;
+	(void)snprintf(slot.label, sizeof(slot.label), "label %d", (int)id);
+	return slot;
+}
+
+static void slots_are_kept_and_the_nonce_is_the_end(void **state)
+{
+	struct set set;
+
+	(void)state;
+	set_make(&set);
+	for (uint64_t i = 0; i < 20; i++) {
+		const struct hsm_slot slot = a_slot(i);
+		assert_int_equal(hear(&set, HSM_MESSAGE_SLOT, &slot, sizeof(slot)), PROC_CHILD_MORE);
+	}
+	assert_int_equal(hear(&set, HSM_MESSAGE_ALL, "0123456789abcdef", HSM_NONCE_SIZE), PROC_CHILD_ALL);
+	assert_int_equal(set.answer.slot_count, 20);
+	assert_string_equal(set.answer.slots[19].label, "label 19");
+	assert_true(set.answer.slots[19].usable);
+	set_done(&set);
+}
+
+/* Feeds one message; true when it was taken for one. */
+static bool taken(uint32_t kind, const void *body, size_t length)
+{
+	struct set set;
+
+	set_make(&set);
+	const enum proc_child_answer answer = hear(&set, kind, body, length);
+	/* A child that asks is not kept waiting in vain. */
+	if (answer == PROC_CHILD_GARBLED)
+		assert_int_equal(set.shared.permission, HSM_GO_NO_FURTHER);
+	set_done(&set);
+	return answer != PROC_CHILD_GARBLED;
+}
+
+static void a_wrong_kind_length_index_or_nonce_is_no_message(void **state)
+{
+	unsigned char zeroes[4096] = { 0 };
+	struct hsm_mechanism_message mechanism;
+
+	(void)state;
+	memset(&mechanism, 0, sizeof(mechanism));
+	assert_false(taken(0, zeroes, 0));
+	assert_false(taken(99, zeroes, 16));
+	assert_false(taken(HSM_MESSAGE_SLOT, zeroes, sizeof(struct hsm_slot) - 1));
+	assert_false(taken(HSM_MESSAGE_SLOT, zeroes, 4096));
+	assert_true(taken(HSM_MESSAGE_SLOT, zeroes, sizeof(struct hsm_slot)));
+	assert_false(taken(HSM_MESSAGE_MECHANISM, &mechanism, sizeof(mechanism))); /* of no slot that was told */
+	assert_false(taken(HSM_MESSAGE_ALL, "0123456789abcdeX", HSM_NONCE_SIZE));
+	assert_true(taken(HSM_MESSAGE_ALL, "0123456789abcdef", HSM_NONCE_SIZE));
+	assert_true(taken(HSM_MESSAGE_OBJECT, "/lib/x.so", 10));
+	assert_false(taken(HSM_MESSAGE_OBJECT, "/lib/x.so", 9)); /* without its NUL */
+	assert_false(taken(HSM_MESSAGE_OBJECT, "", 0));
+	assert_true(taken(HSM_MESSAGE_LOADED, "", 0));
+	assert_false(taken(HSM_MESSAGE_LOADED, "", 1));
+}
+
+/* The permission after these objects were told, and the fault. */
+static enum hsm_permission permission_for(int root, const char *const objects[], size_t count, struct fault *ret_fault)
+{
+	struct set set;
+
+	set_make(&set);
+	set.listener.root = root;
+	for (size_t i = 0; i <= count; i++) {
+		assert_int_equal(set.shared.permission, HSM_WAIT);
+		const enum proc_child_answer answer =
+			i < count ? hear(&set, HSM_MESSAGE_OBJECT, objects[i], strlen(objects[i]) + 1)
+				  : hear(&set, HSM_MESSAGE_LOADED, "", 0);
+		assert_int_equal(answer, PROC_CHILD_MORE);
+	}
+	*ret_fault = set.listener.distrust;
+	const enum hsm_permission permission = set.shared.permission;
+	set_done(&set);
+	return permission;
+}
+
+static void the_library_may_be_called_when_all_that_was_loaded_is_roots_choice(void **state)
+{
+	const struct unit_place *place = *state;
+	static const char *const objects[] = { "/a.so", "/b.so" };
+	struct fault f = { 0 };
+
+	assert_int_equal(fchmod(place->dir, 0755), 0);
+	for (size_t i = 0; i < 2; i++) {
+		char header[64];
+		FS_AUTO int ours = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+		FS_AUTO int fd = openat(place->dir, objects[i] + 1, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		assert_int_equal(read(ours, header, sizeof(header)), sizeof(header));
+		assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
+		assert_int_equal(fchmod(fd, 0644), 0);
+	}
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_ON);
+	assert_int_equal(permission_for(place->dir, objects, 0, &f), HSM_GO_ON);
+	assert_int_equal(fchmodat(place->dir, "a.so", 0666, 0), 0);
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_NO_FURTHER);
+	assert_int_equal(f.kind, FAULT_REFUSED);
+	assert_non_null(strstr(f.text, "'/a.so' is loaded with it: library '/a.so' (mode 0666)"));
+	assert_int_equal(unlinkat(place->dir, "a.so", 0), 0);
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_NO_FURTHER);
+}
+
+static void pointers_flags_and_unended_texts_are_not_believed(void **state)
+{
+	struct hsm_slot slot;
+	struct set set;
+
+	(void)state;
+	memset(&slot, 0xa5, sizeof(slot));
+	slot.slot_rv = CKR_OK;
+	slot.token_rv = CKR_TOKEN_NOT_PRESENT;
+	set_make(&set);
+	assert_int_equal(hear(&set, HSM_MESSAGE_SLOT, &slot, sizeof(slot)), PROC_CHILD_MORE);
+	assert_int_equal(set.answer.slot_count, 1);
+	assert_null(set.answer.slots[0].mechanisms);
+	assert_int_equal(set.answer.slots[0].mechanism_count, 0);
+	assert_false(set.answer.slots[0].present);
+	assert_false(set.answer.slots[0].usable);
+	assert_int_equal(strlen(set.answer.slots[0].label), CRYPTOKI_LABEL_SIZE);
+	set_done(&set);
+}
+
+static void more_slots_than_any_hsm_has_are_too_many(void **state)
+{
+	struct set set;
+
+	(void)state;
+	set_make(&set);
+	for (uint64_t i = 0; i <= HSM_SLOTS_MAX; i++) {
+		const struct hsm_slot slot = a_slot(i);
+		assert_int_equal(hear(&set, HSM_MESSAGE_SLOT, &slot, sizeof(slot)),
+				 i == HSM_SLOTS_MAX ? PROC_CHILD_GARBLED : PROC_CHILD_MORE);
+	}
+	set_done(&set);
+}
+
+/* In a child: tells once, lets `meddle` do its work on the descriptor, tells again. */
+static int meddled(void (*meddle)(int fd), struct hsm_shared *shared)
+{
+	const pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0) {
+		int ends[2];
+		struct hsm_sender sender;
+		const char note[HSM_TEXT_SIZE] = "note";
+		if (pipe(ends) < 0 || !hsm_sender_start(&sender, ends[1], shared))
+			_exit(9);
+		hsm_send(&sender, HSM_MESSAGE_NOTE, note, sizeof(note));
+		meddle(ends[1]);
+		hsm_send(&sender, HSM_MESSAGE_NOTE, note, sizeof(note));
+		_exit(0);
+	}
+	(void)waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static void leave_it(int fd)
+{
+	(void)fd;
+}
+
+static void close_it(int fd)
+{
+	(void)close(fd);
+}
+
+static void put_another_there(int fd)
+{
+	const int other = open("/dev/null", O_WRONLY);
+
+	(void)dup2(other, fd);
+}
+
+static void a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written(void **state)
+{
+	struct hsm_shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(shared != MAP_FAILED);
+	assert_int_equal(meddled(leave_it, shared), 0);
+	assert_int_equal(shared->lost, 0);
+	assert_int_equal(meddled(close_it, shared), 1);
+	assert_int_equal(shared->lost, 1);
+	shared->lost = 0;
+	assert_int_equal(meddled(put_another_there, shared), 1);
+	assert_int_equal(shared->lost, 1);
+	(void)munmap(shared, sizeof(*shared));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slots_are_kept_and_the_nonce_is_the_end),
+		cmocka_unit_test(a_wrong_kind_length_index_or_nonce_is_no_message),
+		UNIT_IN_PLACE(the_library_may_be_called_when_all_that_was_loaded_is_roots_choice),
+		cmocka_unit_test(pointers_flags_and_unended_texts_are_not_believed),
+		cmocka_unit_test(more_slots_than_any_hsm_has_are_too_many),
+		cmocka_unit_test(a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
