@@ -20,7 +20,6 @@
 #endif
 
 enum {
-	CLOEXEC_RANGE = 4, /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */
 	DESCRIPTORS_MAX = 1 << 20,
 	ENVIRONMENT_MAX = 64,
 	DATA_MAX = 768 * 1024 * 1024, /* a PKCS#11 client needs tens of megabytes; its threads' stacks count */
@@ -41,29 +40,23 @@ enum {
 
 /* --- descriptors -------------------------------------------------------------------------------------------------- */
 
-enum fate { FATE_CLOSE, FATE_CLOSE_ON_EXEC };
-
-static void descriptor_end(const int *keep, int fd, enum fate fate)
+static void descriptor_close(const int *keep, int fd)
 {
 	for (; *keep >= 0; keep++)
 		if (*keep == fd)
 			return;
-	if (fate == FATE_CLOSE)
-		(void)close(fd);
-	else
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)close(fd);
 }
 
-/* From gap to gap; false where the kernel has no such call, or not for this. */
-static bool ranges_end(const int *keep, enum fate fate)
+/* From gap to gap; false where the kernel has no such call. */
+static bool ranges_close(const int *keep)
 {
 	for (unsigned from = 3, next;; from = next + 1) {
 		next = UINT_MAX;
 		for (const int *k = keep; *k >= 0; k++)
 			if ((unsigned)*k >= from && (unsigned)*k < next)
 				next = (unsigned)*k;
-		if (next > from &&
-		    syscall(SYS_close_range, from, next - 1, fate == FATE_CLOSE ? 0U : (unsigned)CLOEXEC_RANGE) < 0)
+		if (next > from && syscall(SYS_close_range, from, next - 1, 0U) < 0)
 			return false;
 		if (next == UINT_MAX)
 			return true;
@@ -71,7 +64,7 @@ static bool ranges_end(const int *keep, enum fate fate)
 }
 
 /* Those that are open, as /proc lists them; without readdir(3), which takes memory. */
-static bool listed_end(const int *keep, enum fate fate)
+static bool listed_close(const int *keep)
 {
 	_Alignas(struct dirent64) char block[4096];
 	FS_AUTO int listing = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -82,28 +75,23 @@ static bool listed_end(const int *keep, enum fate fate)
 			const struct dirent64 *entry = (const void *)(block + at);
 			const int fd = entry->d_name[0] == '.' ? -1 : (int)strtol(entry->d_name, NULL, 10);
 			if (fd > 2 && fd != listing)
-				descriptor_end(keep, fd, fate);
+				descriptor_close(keep, fd);
 			at += entry->d_reclen;
 		}
 	return got == 0;
 }
 
-static void others_end(const int *keep, enum fate fate)
+void proc_child_close_others(const int *keep)
 {
 	struct rlimit limit = { .rlim_max = DESCRIPTORS_MAX };
 
-	if (ranges_end(keep, fate) || listed_end(keep, fate))
+	if (ranges_close(keep) || listed_close(keep))
 		return;
 	/* Below the hard limit, unless that was lowered meanwhile. */
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	const int end = limit.rlim_max < DESCRIPTORS_MAX ? (int)limit.rlim_max : DESCRIPTORS_MAX;
 	for (int fd = 3; fd < end; fd++)
-		descriptor_end(keep, fd, fate);
-}
-
-void proc_child_close_others(const int *keep)
-{
-	others_end(keep, FATE_CLOSE);
+		descriptor_close(keep, fd);
 }
 
 /* --- in the child ------------------------------------------------------------------------------------------------- */
@@ -156,25 +144,22 @@ static int standard_enter(const struct proc_child_options *o, const struct pipes
 		       : 0;
 }
 
-/* *root and *tell move to where they are not in the way. */
+/* Nothing but root and tell is left; they move to where they are not in the way, and do not outlive exec. */
 static int descriptors_enter(const struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
 {
-	static const int none[] = { -1 };
-
-	if (o->confined) {
-		if (*root >= 0)
-			*root = fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_TELL + 1);
-		if ((o->root >= 0 && *root < 0) ||
-		    (*tell != PROC_CHILD_TELL && dup3(*tell, PROC_CHILD_TELL, O_CLOEXEC) < 0))
-			return errno;
-		*tell = PROC_CHILD_TELL;
-		proc_child_close_others((const int[]){ PROC_CHILD_TELL, *root, -1 });
-	} else if (o->work != NULL) {
+	if (o->caller != NULL)
+		return 0;
+	if (o->work != NULL && !o->confined) {
 		/* Or it would be its own listener. */
 		(void)close(pipes->tell_read);
-	} else if (o->caller == NULL) {
-		others_end(none, FATE_CLOSE_ON_EXEC);
+		return 0;
 	}
+	if (*root >= 0 && (*root = fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_TELL + 1)) < 0)
+		return errno;
+	if (*tell != PROC_CHILD_TELL && dup3(*tell, PROC_CHILD_TELL, O_CLOEXEC) < 0)
+		return errno;
+	*tell = PROC_CHILD_TELL;
+	proc_child_close_others((const int[]){ PROC_CHILD_TELL, *root, -1 });
 	return 0;
 }
 
@@ -184,7 +169,7 @@ static int root_enter(const struct proc_child_options *o, int root)
 		return 0;
 	if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
 		return errno;
-	if (root >= 0 && o->confined)
+	if (root != o->root)
 		(void)close(root);
 	return chdir("/") < 0 ? errno : 0;
 }
@@ -221,21 +206,17 @@ static int bounds_enter(const struct proc_child_options *o, pid_t parent)
 static int child_enter(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
 		       struct fault *f)
 {
-	int root = o->root;
+	int root = o->root, errnum;
 
 	signals_reset(o);
-	int errnum = group_enter(o);
-	if (errnum == 0)
-		errnum = standard_enter(o, pipes);
-	if (errnum == 0)
-		errnum = descriptors_enter(o, pipes, &root, tell);
-	if (errnum == 0)
-		errnum = root_enter(o, root);
-	if (errnum == 0 && o->identity != NULL && proc_identity_become(o->identity, f) < 0)
+	if ((errnum = group_enter(o)) != 0 || (errnum = standard_enter(o, pipes)) != 0 ||
+	    (errnum = descriptors_enter(o, pipes, &root, tell)) != 0 || (errnum = root_enter(o, root)) != 0)
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+	if (o->identity != NULL && proc_identity_become(o->identity, f) < 0)
 		return fault_prefix(f, "cannot start '%s': ", SHOWN(what_of(o)));
-	if (errnum == 0)
-		errnum = bounds_enter(o, parent);
-	return errnum == 0 ? 0 : fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+	if ((errnum = bounds_enter(o, parent)) != 0)
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+	return 0;
 }
 
 /* Returns only with a fault. */
@@ -305,16 +286,12 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 
 	if (pipe_open(&tell_read, &tell_write) < 0 || pipe_open(&output_read, &output_write) < 0)
 		return fault_system(f, errno, "cannot start '%s'", SHOWN(what_of(o)));
-	child.program = o->argv != NULL;
-	child.confined = o->confined;
-	child.group = o->group;
-	child.on_message = o->on_message;
-	child.listener = o->listener;
+	child.how = *o;
 	child.deadline = o->deadline_ms > 0 ? proc_clock_ms() + o->deadline_ms : 0;
 	/* What we have buffered must not come out of a function's process again, nor behind a program's words. */
-	if (!child.program || o->output == PROC_CHILD_INHERITED)
+	if (o->argv == NULL || o->output == PROC_CHILD_INHERITED)
 		(void)fflush(NULL);
-	if (child.confined)
+	if (o->confined)
 		proc_reaper_begin(&child.reaper);
 
 	const struct pipes pipes = { output_read, output_write, tell_read, tell_write };
@@ -323,13 +300,13 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 	if (child.pid < 0) {
 		const int errnum = errno;
 		bool left;
-		if (child.confined)
+		if (o->confined)
 			(void)proc_reaper_end(&child.reaper, 0, &left);
 		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
 	}
 	if (child.pid == 0)
 		child_main(o, &pipes, parent);
-	if (!child.confined && child.group == PROC_CHILD_OWN_GROUP)
+	if (!o->confined && o->group == PROC_CHILD_OWN_GROUP)
 		(void)setpgid(child.pid, child.pid);
 	child.tell = fs_take(&tell_read);
 	child.output = fs_take(&output_read);

@@ -132,12 +132,10 @@ void proc_outcome_done(struct proc_outcome *outcome);
 struct proc_child {
 	pid_t pid; /* 0: none */
 	/* What follows is proc/child's own. */
-	int output, tell; /* reading ends; -1: none, or its end was reached */
-	int64_t deadline; /* of proc_clock_ms; 0: none */
-	enum proc_child_group group;
-	bool program, confined, started;
-	enum proc_child_answer (*on_message)(void *listener, const struct proc_message *message);
-	void *listener;
+	struct proc_child_options how; /* what its pointers but `listener` point to may be gone */
+	int output, tell;              /* reading ends; -1: none, or its end was reached */
+	int64_t deadline;              /* of proc_clock_ms; 0: none */
+	bool started;
 	struct proc_message_reader reader;
 	struct proc_reaper reaper;
 	struct proc_outcome outcome; /* so far */

@@ -53,11 +53,11 @@ static bool message_take(struct proc_child *child, const struct proc_message *me
 		child->started = true;
 		return true;
 	}
-	if (!child->started || message->kind >= PROC_CHILD_KINDS || child->on_message == NULL)
+	if (!child->started || message->kind >= PROC_CHILD_KINDS || child->how.on_message == NULL)
 		return false;
 	if (outcome->answered)
 		return true;
-	const enum proc_child_answer answer = child->on_message(child->listener, message);
+	const enum proc_child_answer answer = child->how.on_message(child->how.listener, message);
 	outcome->answered = answer == PROC_CHILD_ALL;
 	return answer != PROC_CHILD_GARBLED;
 }
@@ -124,7 +124,7 @@ static int64_t reap_end(const struct proc_child *child)
 {
 	const int64_t now = proc_clock_ms();
 
-	if (!child->confined)
+	if (!child->how.confined)
 		return now + PROC_CHILD_REAP_MS;
 	return (proc_interrupt_pending() == 0 && child->deadline > now ? child->deadline : now) +
 	       PROC_CHILD_CONFINED_REAP_MS;
@@ -133,7 +133,7 @@ static int64_t reap_end(const struct proc_child *child)
 /* The child and its group, and whoever else came of a confined one. */
 static void child_kill(const struct proc_child *child)
 {
-	if (child->confined || child->group == PROC_CHILD_OWN_GROUP)
+	if (child->how.confined || child->how.group == PROC_CHILD_OWN_GROUP)
 		(void)kill(-child->pid, SIGKILL);
 	(void)kill(child->pid, SIGKILL);
 }
@@ -147,7 +147,7 @@ static void child_reap(struct proc_child *child)
 	const bool left = proc_reaper_wait(child->pid, until, &status) != child->pid;
 	if (left)
 		status = SIGKILL;
-	if (child->confined)
+	if (child->how.confined)
 		outcome->orphans = proc_reaper_end(&child->reaper, until, &outcome->orphans_left);
 	outcome->orphans_left = outcome->orphans_left || left;
 	outcome->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -169,7 +169,7 @@ void proc_child_kill(struct proc_child *child)
  */
 static bool child_is_over(struct proc_child *child)
 {
-	if (child->program && (child->tell >= 0 || child->output >= 0))
+	if (child->how.argv != NULL && (child->tell >= 0 || child->output >= 0))
 		return false;
 	return has_ended(child->pid);
 }
@@ -185,7 +185,7 @@ static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome
 	for (int rounds = 0; rounds < DRAIN_ROUNDS && channels_read(child); rounds++)
 		;
 	child->outcome.late = !over && !child->outcome.answered;
-	if (!over || !child->program)
+	if (!over || child->how.argv == NULL)
 		child_kill(child);
 	child_reap(child);
 	const bool begun = child->started || child->outcome.fault.kind == FAULT_NONE;
