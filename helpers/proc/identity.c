@@ -31,7 +31,7 @@ int proc_identity_read(int root, const char *user, struct proc_identity *ret_ide
 int proc_identity_become(const struct proc_identity *identity, struct fault *f)
 {
 	/* Groups while we still may, then gid, then uid: the other way round each step would forbid the next. */
-	if (setgroups(identity->group_count, identity->groups) < 0 ||
+	if (setgroups(identity->group_count, identity->group_count > 0 ? identity->groups : NULL) < 0 ||
 	    setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
 	    setresuid(identity->uid, identity->uid, identity->uid) < 0)
 		return fault_system(f, errno, "cannot become user id %lu", (unsigned long)identity->uid);

@@ -1,9 +1,6 @@
 #include "client/archive/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -17,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The number is the same on every machine; headers have it since Linux 5.9. */
-enum { CLOSE_RANGE = 436, DESCRIPTORS_USUAL = 1024 };
+#include "proc/child.h"
+
 enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 
 #if defined(__x86_64__)
@@ -83,46 +80,22 @@ static bool limit(int resource, uint64_t value)
 	return setrlimit((__rlimit_resource_t)resource, &limits) == 0;
 }
 
-/* All above 2 but those to keep from gap to gap. */
-static void descriptors_close(const int *keep)
-{
-	unsigned from = 3;
-
-	for (;;) {
-		unsigned next = UINT_MAX;
-		for (const int *k = keep; *k >= 0; k++)
-			if ((unsigned)*k >= from && (unsigned)*k < next)
-				next = (unsigned)*k;
-		if (next > from && syscall(CLOSE_RANGE, from, next - 1, 0) < 0)
-			for (unsigned fd = from; fd < next && fd < DESCRIPTORS_USUAL; fd++)
-				(void)close((int)fd);
-		if (next == UINT_MAX)
-			return;
-		from = next + 1;
-	}
-}
-
 int sandbox_enter(const struct sandbox *sandbox, const int *keep, struct fault *f)
 {
-	uid_t real, effective, saved;
-	gid_t group_real, group_effective, group_saved;
+	const struct proc_identity nobody = { .uid = sandbox->uid, .gid = sandbox->gid };
 
-	if (fchdir(sandbox->tree) < 0 || chroot(".") < 0 || chdir("/") < 0)
+	if (fchdir(sandbox->tree) < 0)
+		return fault_system(f, errno, "cannot shut an unpacking process into the new tree");
+	/* While there still is a /proc that tells which are open. */
+	proc_child_close_others(keep);
+	if (chroot(".") < 0 || chdir("/") < 0)
 		return fault_system(f, errno, "cannot shut an unpacking process into the new tree");
 	if (clearenv() != 0)
 		return fault_memory(f);
-	descriptors_close(keep);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(0);
-
-	/* Groups while we still may, then gid, then uid: the other way round each step would forbid the next. */
-	if (setgroups(0, NULL) < 0 || setresgid(sandbox->gid, sandbox->gid, sandbox->gid) < 0 ||
-	    setresuid(sandbox->uid, sandbox->uid, sandbox->uid) < 0)
-		return fault_system(f, errno, "cannot give up root for unpacking");
-	if (getresuid(&real, &effective, &saved) < 0 || getresgid(&group_real, &group_effective, &group_saved) < 0 ||
-	    real != sandbox->uid || effective != sandbox->uid || saved != sandbox->uid || group_real != sandbox->gid ||
-	    group_effective != sandbox->gid || group_saved != sandbox->gid || setuid(0) == 0)
-		return fault_system(f, 0, "the system did not let go of root for unpacking");
+	if (proc_identity_become(&nobody, f) < 0)
+		return fault_prefix(f, "cannot give up root for unpacking: ");
 
 	/* Changing ids has reset these two. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||

@@ -2,14 +2,13 @@
 #include "unit.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "old_kernel.h"
 #include "proc/child.h"
 
 static struct proc_child_options program(const char *const *argv)
@@ -388,25 +387,6 @@ static void what_cannot_be_made_ready_is_a_fault_and_no_work(void **state)
 
 /* --- descriptors where the kernel is of no help ------------------------------------------------------------------- */
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
-/* As Linux before 5.9 answers. */
-static bool close_range_away(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog fprog = { .len = 4, .filter = filter };
-
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog) == 0 &&
-	       syscall(SYS_close_range, ~0U, ~0U, 0U) < 0 && errno == ENOSYS;
-}
-
 /* All but 0 to 2, 9 and 1500 are closed; an exit status. */
 static int others_close(const char *root)
 {
@@ -436,7 +416,7 @@ static void all_but_those_to_keep_are_closed_whatever_their_number(void **state)
 	for (int way = 0; way < 3; way++) {
 		const pid_t pid = fork();
 		if (pid == 0)
-			_exit(way > 0 && !close_range_away() ? 1 : others_close(way > 1 ? place->path : NULL));
+			_exit(way > 0 && !old_kernel_begin() ? 1 : others_close(way > 1 ? place->path : NULL));
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
@@ -451,7 +431,7 @@ static void an_old_kernel_leaves_no_descriptor_open_either(void **state)
 
 	const pid_t pid = fork();
 	if (pid == 0) {
-		if (!close_range_away())
+		if (!old_kernel_begin())
 			_exit(1);
 		no_other_descriptor_reaches_the_child(state);
 		a_confined_one_has_nothing_of_ours(state);

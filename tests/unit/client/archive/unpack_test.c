@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "client/archive/sandbox.h"
 #include "client/archive/unpack.h"
+#include "old_kernel.h"
 #include "unit.h"
 
 #include "made.h"
@@ -83,7 +84,7 @@ static bool writes_only_so_much(int kept)
 
 static bool keeps_only_what_it_was_given(int kept)
 {
-	for (int fd = 3; fd < 200; fd++)
+	for (int fd = 3; fd < 2000; fd++)
 		if (fd != kept && close(fd) == 0)
 			return false;
 	return write(kept, "x", 1) == 1;
@@ -115,7 +116,22 @@ static void a_placer_makes_plain_files_of_limited_size_and_no_links(void **state
 
 static void every_other_descriptor_is_closed(void **state)
 {
+	const struct rlimit limit = { .rlim_cur = 2048, .rlim_max = 2048 };
+	int status;
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(dup2(0, 1500), 1500);
 	in_sandbox(*state, SANDBOX_PLACE, keeps_only_what_it_was_given);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		if (!old_kernel_begin())
+			_exit(1);
+		in_sandbox(*state, SANDBOX_PLACE, keeps_only_what_it_was_given);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)close(1500);
 }
 
 /* --- the keeper --------------------------------------------------------------------------------------------------- */
