@@ -6,6 +6,51 @@
 #include "conf/quote.h"
 #include "conf/script.h"
 
+/* The bytes of hooks/mid-upgrade.block, which an installed tool does not need to find.  A test compares both. */
+const char midupgrade_block[] =
+	"# >>> okv-luna: managed block, do not edit; 'okv-luna config unwire' takes it out >>>\n"
+	"# Gives the HSM client its group, members and links back.  It is bounded and says nothing on"
+	" standard output;\n"
+	"# whatever fails in it, OKV's upgrade goes on below.\n"
+	"if (\n"
+	"\tset +eu\n"
+	"\tPATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
+	"\tcd /\n"
+	"\thelper=/opt/okv-luna/hooks/mid-upgrade\n"
+	"\tif [ ! -f \"$helper\" ] || [ ! -x \"$helper\" ]; then\n"
+	"\t\tstatus=127\n"
+	"\telif [ -x /usr/bin/timeout ]; then\n"
+	"\t\t/usr/bin/timeout -k 5 90 \"$helper\"\n"
+	"\t\tstatus=$?\n"
+	"\telse\n"
+	"\t\t\"$helper\" &\n"
+	"\t\tchild=$! waited=0 status=\n"
+	"\t\twhile [ -z \"$status\" ] && kill -0 \"$child\"; do\n"
+	"\t\t\tif [ \"$waited\" -ge 90 ] || ! sleep 1; then\n"
+	"\t\t\t\tkill -9 \"$child\"\n"
+	"\t\t\t\tstatus=124\n"
+	"\t\t\tfi\n"
+	"\t\t\twaited=$((waited + 1))\n"
+	"\t\tdone\n"
+	"\t\tif [ -z \"$status\" ]; then\n"
+	"\t\t\twait \"$child\"\n"
+	"\t\t\tstatus=$?\n"
+	"\t\tfi\n"
+	"\tfi\n"
+	"\t[ \"$status\" -le 1 ] || logger -t okv-luna -p daemon.err \\\n"
+	"\t\t\"the HSM part of the upgrade ended with status $status: before any restart, run okv-luna"
+	" post-upgrade\" &\n"
+	"\t[ \"$status\" -eq 0 ]\n"
+	") </dev/null >/dev/null 2>&1\n"
+	"then\n"
+	"\tcase \"${DBFW_PM_CHANGED:-0}\" in\n"
+	"\t*[!0-9]* | ????*) ;;\n"
+	"\t*) exit \"${DBFW_PM_CHANGED:-0}\" ;;\n"
+	"\tesac\n"
+	"fi\n"
+	":\n"
+	"# <<< okv-luna <<<\n";
+
 static bool line_begins(const char *bytes, const struct script_line *line, const char *mark)
 {
 	const size_t length = strlen(mark);
@@ -85,10 +130,26 @@ static bool is_banner(const char *line, size_t length)
 	return above && forbids;
 }
 
+size_t midupgrade_word(const char *line, size_t length, size_t index, const char **ret_word)
+{
+	size_t at = 0;
+
+	for (;;) {
+		while (at < length && (line[at] == ' ' || line[at] == '\t'))
+			at++;
+		const size_t start = at;
+		while (at < length && line[at] != '\0' && strchr(" \t\r\n;&|", line[at]) == NULL)
+			at++;
+		*ret_word = line + start;
+		if (index-- == 0 || at == start)
+			return at - start;
+	}
+}
+
 static bool word_is(const char *line, size_t length, size_t index, const char *word)
 {
 	const char *at;
-	const size_t n = script_word(line, length, index, &at);
+	const size_t n = midupgrade_word(line, length, index, &at);
 	return text_equal(at, n, word);
 }
 
@@ -97,13 +158,13 @@ static bool makes_group(const char *line, size_t length, const char *group)
 {
 	const char *word;
 	size_t index = word_is(line, length, 0, "sudo") || word_is(line, length, 0, "/usr/bin/sudo");
-	size_t n = script_word(line, length, index, &word);
+	size_t n = midupgrade_word(line, length, index, &word);
 
 	const char *slash = memrchr(word, '/', n);
 	const size_t directory = slash != NULL ? (size_t)(slash - word) + 1 : 0;
 	if (!text_equal(word + directory, n - directory, "groupadd"))
 		return false;
-	while ((n = script_word(line, length, ++index, &word)) > 0) {
+	while ((n = midupgrade_word(line, length, ++index, &word)) > 0) {
 		if (n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n - 1] == word[0]) {
 			word++;
 			n -= 2;
@@ -122,7 +183,7 @@ static bool ends_script(const char *line, size_t length)
 /* Where the block belongs in a script that has none; `length` where that is the end. */
 static int place_find(const char *bytes, size_t length, const char *group, size_t *ret_at, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 
@@ -156,7 +217,7 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 
 static int without(const char *bytes, size_t length, struct marks *ret_marks, struct text *out, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 	*ret_marks = marks_find(bytes, &s);
@@ -199,7 +260,7 @@ int midupgrade_insert(const char *bytes, size_t length, const char *group, struc
 int midupgrade_look(const char *bytes, size_t length, const char *group, enum midupgrade_state *ret_state,
 		    size_t *ret_line, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 	const struct marks m = marks_find(bytes, &s);
@@ -229,7 +290,7 @@ static bool exits_changed(const char *line, size_t length)
 
 	if (!word_is(line, length, 0, "exit"))
 		return false;
-	size_t n = script_word(line, length, 1, &word);
+	size_t n = midupgrade_word(line, length, 1, &word);
 	if (n >= 2 && word[0] == '"' && word[n - 1] == '"') {
 		word++;
 		n -= 2;
@@ -241,7 +302,7 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
 		      int (*each)(void *context, enum midupgrade_relic relic, size_t line, struct fault *f),
 		      void *context, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 	const struct marks m = marks_find(bytes, &s);
@@ -297,7 +358,7 @@ static int clear_one(void *context, enum midupgrade_relic relic, size_t number, 
 
 int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	TEXT_AUTO cleared = { 0 };
 	struct clearing c = { .bytes = bytes, .script = &s, .out = &cleared };
 

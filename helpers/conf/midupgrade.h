@@ -55,4 +55,10 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
  */
 int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f);
 
+/*
+ * The `index`-th word (from 0) of a simple line, by blanks, "" where there is none; ends also at ';', '&', '|' and at a
+ * carriage return.  Quotes stay.  *ret_word lies inside `line`.
+ */
+size_t midupgrade_word(const char *line, size_t length, size_t index, const char **ret_word);
+
 #endif

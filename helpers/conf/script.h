@@ -26,19 +26,9 @@ struct script {
 	bool ends_outer; /* a line added at the end would be `outer` */
 };
 
-#define SCRIPT_INIT \
-	{ \
-		.lines = NULL, .count = 0, .ends_outer = false \
-	}
 #define SCRIPT_AUTO __attribute__((cleanup(script_done))) struct script
 
 void script_done(struct script *s);
 /* Fails for lack of memory only. */
 int script_read(struct script *ret_script, const char *bytes, size_t length, struct fault *f);
-/*
- * The `index`-th word (from 0) of a simple line, by blanks, "" where there is none; ends also at ';', '&', '|' and at a
- * carriage return.  Quotes stay.  *ret_word lies inside `line`.
- */
-size_t script_word(const char *line, size_t length, size_t index, const char **ret_word);
-
 #endif

@@ -135,7 +135,7 @@ static bool command_exists(const struct checking *c, const char *bytes, const st
 	/* A function of the script, or of a file it reads in: the name with "()" is looked for here only. */
 	for (size_t i = 0; i < s->count; i++) {
 		const char *first;
-		const size_t n = script_word(bytes + s->lines[i].start, s->lines[i].length, 0, &first);
+		const size_t n = midupgrade_word(bytes + s->lines[i].start, s->lines[i].length, 0, &first);
 		if (n >= length + 2 && memcmp(first, word, length) == 0 && first[length] == '(')
 			return true;
 	}
@@ -153,18 +153,18 @@ static bool letters_only(const char *word, size_t length)
 /* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
 static int prose_check(struct checking *c, const struct text *script, struct fault *f)
 {
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	const char *bytes = text_string(script);
 
 	if (script_read(&s, bytes, script->length, f) < 0)
 		return -1;
 	for (size_t i = 1; i < s.count; i++) {
 		const char *line = bytes + s.lines[i].start, *word, *second;
-		size_t length = script_word(line, s.lines[i].length, 0, &word);
+		size_t length = midupgrade_word(line, s.lines[i].length, 0, &word);
 
 		/* Prose has a second word; a lone unknown word may be a function that is read in elsewhere. */
 		if (!s.lines[i].code || !s.lines[i].outer || bytes[s.lines[i - 1].start] != '#' ||
-		    script_word(line, s.lines[i].length, 1, &second) == 0 || second[0] == '-')
+		    midupgrade_word(line, s.lines[i].length, 1, &second) == 0 || second[0] == '-')
 			continue;
 		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
 			length--;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A copy of just that size, so that the sanitizer sees the end. */
 	char *bytes = malloc(size > 0 ? size : 1);
-	SCRIPT_AUTO s = SCRIPT_INIT;
+	SCRIPT_AUTO s = { 0 };
 	TEXT_AUTO mended = { 0 };
 	TEXT_AUTO twice = { 0 };
 	TEXT_AUTO cleared = { 0 };

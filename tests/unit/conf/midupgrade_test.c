@@ -245,6 +245,20 @@ static void removing_what_was_inserted_is_the_identity_on_random_scripts(void **
 	assert_true(placed > FILES * 3 / 4);
 }
 
+static void words_of_a_simple_line(void **state)
+{
+	static const char line[] = "  sudo\tgroupadd -r 'x' || true\n";
+	const char *word;
+
+	(void)state;
+	assert_int_equal(midupgrade_word(line, strlen(line), 0, &word), 4);
+	assert_memory_equal(word, "sudo", 4);
+	assert_int_equal(midupgrade_word(line, strlen(line), 3, &word), 3);
+	assert_memory_equal(word, "'x'", 3);
+	assert_int_equal(midupgrade_word(line, strlen(line), 4, &word), 0);
+	assert_int_equal(midupgrade_word("", 0, 0, &word), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +271,7 @@ int main(void)
 		cmocka_unit_test(what_the_guide_leaves_behind_is_found),
 		cmocka_unit_test(clearing_takes_the_hand_made_lines_and_leaves_the_rest),
 		cmocka_unit_test(removing_what_was_inserted_is_the_identity_on_random_scripts),
+		cmocka_unit_test(words_of_a_simple_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

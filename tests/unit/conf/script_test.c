@@ -91,20 +91,6 @@ static void where_the_reader_loses_its_way_no_later_line_is_outer(void **state)
 	assert_lines("a \\", "o");
 }
 
-static void words_of_a_simple_line(void **state)
-{
-	static const char line[] = "  sudo\tgroupadd -r 'x' || true\n";
-	const char *word;
-
-	(void)state;
-	assert_int_equal(script_word(line, strlen(line), 0, &word), 4);
-	assert_memory_equal(word, "sudo", 4);
-	assert_int_equal(script_word(line, strlen(line), 3, &word), 3);
-	assert_memory_equal(word, "'x'", 3);
-	assert_int_equal(script_word(line, strlen(line), 4, &word), 0);
-	assert_int_equal(script_word("", 0, 0, &word), 0);
-}
-
 /* --- random scripts, whose outer lines their maker knows -----------------------------------------------------------
  */
 
@@ -223,7 +209,7 @@ static void whole_lines_put_before_an_outer_line_run_exactly_when_it_would(void 
 		struct random r = random_from(seed);
 		struct made m = { .bytes = { 0 } };
 		struct fault f = { 0 };
-		SCRIPT_AUTO s = SCRIPT_INIT;
+		SCRIPT_AUTO s = { 0 };
 		TEXT_AUTO marked = { 0 };
 		size_t marks = 0, known = 0;
 
@@ -253,7 +239,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_begin_outside_quotes_documents_and_compounds),
 		cmocka_unit_test(where_the_reader_loses_its_way_no_later_line_is_outer),
-		cmocka_unit_test(words_of_a_simple_line),
 		cmocka_unit_test(whole_lines_put_before_an_outer_line_run_exactly_when_it_would),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
