@@ -1,12 +1,15 @@
 #include "conf/policy.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/number.h"
 #include "base/text.h"
 
-enum { FIELDS_MAX = 7 };
+enum { FIELDS_MAX = 7, WORD_BITS = 64, WORDS = POLICY_RULES_MAX / WORD_BITS, PERMISSION_BITS = 07777 };
 
 enum field { FIELD_TYPE, FIELD_PATH, FIELD_MODE, FIELD_USER, FIELD_GROUP, FIELD_AGE, FIELD_ARGUMENT };
 
@@ -222,21 +225,20 @@ static int rule_add(struct policy *p, struct policy_rule *rule, struct fault *f)
 {
 	if (p->count == POLICY_RULES_MAX)
 		return fault_refused(f, "more than %d rules", POLICY_RULES_MAX);
-	struct policy_rule *grown = realloc(p->rules, (p->count + 1) * sizeof(*grown));
-	if (grown == NULL)
+	if (!ARRAY_GROW(p->rules, p->count))
 		return fault_memory(f);
-	p->rules = grown;
 	p->rules[p->count++] = *rule;
 	*rule = (struct policy_rule){ 0 };
 	return 0;
 }
 
-static int line_check(const char *line, size_t length, struct fault *f)
+static int line_check(const struct text_line *line, struct fault *f)
 {
-	if (length >= POLICY_LINE_MAX)
-		return fault_refused(f, "the line has %zu bytes; fewer than %d are allowed", length, POLICY_LINE_MAX);
-	for (size_t i = 0; i < length; i++) {
-		const unsigned char c = (unsigned char)line[i];
+	if (line->length >= POLICY_LINE_MAX)
+		return fault_refused(f, "the line has %zu bytes; fewer than %d are allowed", line->length,
+				     POLICY_LINE_MAX);
+	for (size_t i = 0; i < line->length; i++) {
+		const unsigned char c = (unsigned char)line->bytes[i];
 		if (c == '\r')
 			return fault_refused(f, "a carriage return; lines end in a line feed alone");
 		if (c == '\0')
@@ -247,20 +249,19 @@ static int line_check(const char *line, size_t length, struct fault *f)
 	return 0;
 }
 
-static int line_add(struct policy *p, const char *line, size_t length, const struct policy_setting *settings,
+static int line_add(struct policy *p, const struct text_line *line, const struct policy_setting *settings,
 		    const struct policy_accounts *accounts, struct fault *f)
 {
+	struct policy_rule rule = { .uid = POLICY_ID_KEEP, .gid = POLICY_ID_KEEP };
 	char copy[POLICY_LINE_MAX];
 
-	if (line_check(line, length, f) < 0)
+	if (line_check(line, f) < 0)
 		return -1;
-	memcpy(copy, line, length);
-	copy[length] = '\0';
+	memcpy(copy, line->bytes, line->length);
+	copy[line->length] = '\0';
 	const char *start = copy + strspn(copy, " \t");
 	if (*start == '\0' || *start == '#')
 		return 0;
-
-	struct policy_rule rule = { .uid = POLICY_ID_KEEP, .gid = POLICY_ID_KEEP };
 	int r = rule_parse(copy, settings, accounts, &rule, f);
 	if (r == 0)
 		r = rule_add(p, &rule, f);
@@ -272,17 +273,15 @@ int policy_parse(struct policy *p, const char *name, const char *bytes, size_t l
 		 const struct policy_setting *settings, const struct policy_accounts *accounts, struct fault *f)
 {
 	const size_t before = p->count;
+	struct text_line line;
 	size_t number = 1;
 
-	for (size_t at = 0; at < length; number++) {
-		const char *feed = memchr(bytes + at, '\n', length - at);
-		const size_t size = feed != NULL ? (size_t)(feed - (bytes + at)) : length - at;
-		if (line_add(p, bytes + at, size, settings, accounts, f) < 0) {
-			while (p->count > before)
-				rule_done(&p->rules[--p->count]);
-			return fault_prefix(f, "%s:%zu: ", SHOWN(name), number);
-		}
-		at += size + 1;
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line); number++) {
+		if (line_add(p, &line, settings, accounts, f) == 0)
+			continue;
+		while (p->count > before)
+			rule_done(&p->rules[--p->count]);
+		return fault_prefix(f, "%s:%zu: ", SHOWN(name), number);
 	}
 	return 0;
 }
@@ -296,4 +295,111 @@ int policy_mark(struct policy *p, const char *path, struct fault *f)
 		r = rule_add(p, &rule, f);
 	rule_done(&rule);
 	return r;
+}
+
+/* --- where a walk stands ------------------------------------------------------------------------------------------ */
+
+static void set_put(struct policy_set *set, size_t rule)
+{
+	set->words[rule / WORD_BITS] |= UINT64_C(1) << (rule % WORD_BITS);
+}
+
+bool policy_set_any(const struct policy_set *set)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < WORDS; i++)
+		all |= set->words[i];
+	return all != 0;
+}
+
+bool policy_reaches(const struct policy_place *place)
+{
+	return policy_set_any(&place->partial) || policy_set_any(&place->applies) || policy_set_any(&place->covers);
+}
+
+void policy_root(const struct policy *p, struct policy_place *ret_place)
+{
+	*ret_place = (struct policy_place){ .depth = 0 };
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->rules[i].count > 0) {
+			set_put(&ret_place->partial, i);
+		} else {
+			/* Only a mark can be the root itself. */
+			set_put(&ret_place->covers, i);
+			set_put(&ret_place->applies, i);
+		}
+	}
+}
+
+void policy_step(const struct policy *p, const struct policy_place *from, const char *name,
+		 struct policy_place *ret_place)
+{
+	*ret_place = (struct policy_place){ .depth = from->depth + 1, .covers = from->covers, .applies = from->covers };
+	for (size_t word = 0; word < WORDS; word++) {
+		for (uint64_t left = from->partial.words[word]; left != 0; left &= left - 1) {
+			const size_t which = word * WORD_BITS + (size_t)__builtin_ctzll(left);
+			const struct policy_rule *rule = &p->rules[which];
+			const char *component = rule->components[from->depth];
+			/* Past the plain components a name is compared as a pattern, which plain ones are too. */
+			const bool match = from->depth < rule->plain
+						   ? strcmp(component, name) == 0
+						   : fnmatch(component, name, FNM_PERIOD | FNM_NOESCAPE) == 0;
+			if (!match)
+				continue;
+			if (rule->count > from->depth + 1) {
+				set_put(&ret_place->partial, which);
+				continue;
+			}
+			set_put(&ret_place->applies, which);
+			if (rule->recursive)
+				set_put(&ret_place->covers, which);
+		}
+	}
+}
+
+/* What one rule makes of a mode. */
+static mode_t mode_apply(const struct policy_rule *rule, mode_t now)
+{
+	mode_t mode = rule->mode;
+
+	if (rule->masked) {
+		if ((now & 0111) == 0)
+			mode &= ~(mode_t)0111;
+		if ((now & 0222) == 0)
+			mode &= ~(mode_t)0222;
+		if ((now & 0444) == 0)
+			mode &= ~(mode_t)0444;
+		if (!S_ISDIR(now))
+			mode &= ~(mode_t)07000;
+	}
+	if (rule->keep_set_id && S_ISDIR(now))
+		mode |= now & (S_ISUID | S_ISGID);
+	return (now & ~(mode_t)PERMISSION_BITS) | mode;
+}
+
+bool policy_target(const struct policy *p, const struct policy_place *place, const struct policy_state *state,
+		   struct policy_state *ret_target)
+{
+	bool moded = false;
+
+	*ret_target = *state;
+	if (!S_ISREG(state->mode) && !S_ISDIR(state->mode))
+		return false;
+	for (size_t word = 0; word < WORDS; word++) {
+		for (uint64_t left = place->applies.words[word]; left != 0; left &= left - 1) {
+			const struct policy_rule *rule = &p->rules[word * WORD_BITS + (size_t)__builtin_ctzll(left)];
+			if (S_ISDIR(state->mode) ? rule->files_only : rule->directories_only)
+				continue;
+			if (rule->uid != POLICY_ID_KEEP)
+				ret_target->uid = rule->uid;
+			if (rule->gid != POLICY_ID_KEEP)
+				ret_target->gid = rule->gid;
+			if (rule->has_mode) {
+				ret_target->mode = mode_apply(rule, ret_target->mode);
+				moded = true;
+			}
+		}
+	}
+	return moded;
 }
