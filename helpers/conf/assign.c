@@ -3,7 +3,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/quote.h"
+#include "base/array.h"
+
+enum { CURLY_LENGTH = 3 };
+
+/* The plain quote in place of the typographic one that the bytes begin with, or 0. */
+static char plain_quote(const char *bytes, size_t length)
+{
+	static const struct {
+		char curly[CURLY_LENGTH + 1], plain;
+	} table[] = {
+		{ "\xe2\x80\x98", '\'' }, { "\xe2\x80\x99", '\'' }, { "\xe2\x80\x9c", '"' }, { "\xe2\x80\x9d", '"' }
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (length >= CURLY_LENGTH && memcmp(bytes, table[i].curly, CURLY_LENGTH) == 0)
+			return table[i].plain;
+	return 0;
+}
+
+bool assign_has_curly_quote(const char *bytes, size_t length)
+{
+	for (; length > 0; bytes++, length--)
+		if (plain_quote(bytes, length) != 0)
+			return true;
+	return false;
+}
+
+void assign_straighten(const char *bytes, size_t length, struct text *out)
+{
+	while (length > 0) {
+		const char plain = plain_quote(bytes, length);
+		const size_t step = plain != 0 ? CURLY_LENGTH : 1;
+		text_add_char(out, plain != 0 ? plain : bytes[0]);
+		bytes += step;
+		length -= step;
+	}
+}
 
 static bool name_first(unsigned char c)
 {
@@ -15,9 +51,14 @@ static bool name_next(unsigned char c)
 	return name_first(c) || (c >= '0' && c <= '9');
 }
 
+size_t assign_content_length(const struct assign_line *line)
+{
+	return line->length - (line->length > 0 && line->bytes[line->length - 1] == '\n');
+}
+
 static enum assign_flaw value_judge(const char *at, size_t length, struct assign_line *line)
 {
-	const bool curly = quote_has_curly(at, length);
+	const bool curly = assign_has_curly_quote(at, length);
 
 	if (length == 0 || at[0] != '"')
 		return curly ? ASSIGN_FLAW_CURLY_QUOTE : ASSIGN_FLAW_UNQUOTED;
@@ -32,59 +73,47 @@ static enum assign_flaw value_judge(const char *at, size_t length, struct assign
 	return ASSIGN_FLAW_NONE;
 }
 
+/* What is wrong with a line that is neither blank nor a comment; fills in its name and value. */
+static enum assign_flaw line_flaw(struct assign_line *line, size_t length)
+{
+	const char *at = line->bytes;
+
+	if (at[length - 1] == '\r')
+		return ASSIGN_FLAW_CARRIAGE_RETURN;
+	for (size_t i = 0; i < length; i++)
+		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f)
+			return ASSIGN_FLAW_CONTROL;
+	const char *equals = memchr(at, '=', length);
+	if (equals == NULL)
+		return ASSIGN_FLAW_NO_EQUALS;
+	line->name_length = (size_t)(equals - at);
+	if (line->name_length == 0 || !name_first((unsigned char)at[0]))
+		return ASSIGN_FLAW_NAME;
+	for (size_t i = 1; i < line->name_length; i++)
+		if (!name_next((unsigned char)at[i]))
+			return ASSIGN_FLAW_NAME;
+	return value_judge(equals + 1, length - line->name_length - 1, line);
+}
+
 static void line_judge(struct assign_line *line, bool first)
 {
 	const char *at = line->bytes;
-	size_t length = line->length;
-
-	if (length > 0 && at[length - 1] == '\n')
-		length--;
-	line->kind = ASSIGN_FLAWED;
-	line->flaw = ASSIGN_FLAW_NONE;
-
-	if (first && length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
-		line->flaw = ASSIGN_FLAW_BOM;
-		return;
-	}
-	if (length >= ASSIGN_LINE_MAX) {
-		line->flaw = ASSIGN_FLAW_LONG;
-		return;
-	}
-	if (length > 0 && at[0] == '#') {
-		line->kind = ASSIGN_COMMENT;
-		return;
-	}
-	if (length > 0 && at[length - 1] == '\r') {
-		line->flaw = ASSIGN_FLAW_CARRIAGE_RETURN;
-		return;
-	}
+	const size_t length = assign_content_length(line);
 	size_t blanks = 0;
+
 	while (blanks < length && (at[blanks] == ' ' || at[blanks] == '\t'))
 		blanks++;
-	if (blanks == length) {
+	line->kind = ASSIGN_FLAWED;
+	line->flaw = ASSIGN_FLAW_NONE;
+	if (first && length >= 3 && memcmp(at, ASSIGN_BOM, 3) == 0)
+		line->flaw = ASSIGN_FLAW_BOM;
+	else if (length >= ASSIGN_LINE_MAX)
+		line->flaw = ASSIGN_FLAW_LONG;
+	else if (length > 0 && at[0] == '#')
+		line->kind = ASSIGN_COMMENT;
+	else if (blanks == length)
 		line->kind = ASSIGN_BLANK;
-		return;
-	}
-	for (size_t i = 0; i < length; i++) {
-		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f) {
-			line->flaw = ASSIGN_FLAW_CONTROL;
-			return;
-		}
-	}
-	const char *equals = memchr(at, '=', length);
-	if (equals == NULL) {
-		line->flaw = ASSIGN_FLAW_NO_EQUALS;
-		return;
-	}
-	line->name_length = (size_t)(equals - at);
-	if (line->name_length == 0 || !name_first((unsigned char)at[0]))
-		line->flaw = ASSIGN_FLAW_NAME;
-	for (size_t i = 1; i < line->name_length; i++)
-		if (!name_next((unsigned char)at[i]))
-			line->flaw = ASSIGN_FLAW_NAME;
-	if (line->flaw == ASSIGN_FLAW_NONE)
-		line->flaw = value_judge(equals + 1, length - line->name_length - 1, line);
-	if (line->flaw == ASSIGN_FLAW_NONE)
+	else if ((line->flaw = line_flaw(line, length)) == ASSIGN_FLAW_NONE)
 		line->kind = ASSIGN_VALUE;
 }
 
@@ -99,13 +128,8 @@ void assign_done(struct assign *a)
 /* Appends a line made of a copy of the bytes. */
 static int line_append(struct assign *a, const char *bytes, size_t length, struct fault *f)
 {
-	/* Grown by doubling, at each power of two. */
-	if ((a->count & (a->count - 1)) == 0) {
-		struct assign_line *grown = realloc(a->lines, (a->count > 0 ? a->count * 2 : 1) * sizeof(*grown));
-		if (grown == NULL)
-			return fault_memory(f);
-		a->lines = grown;
-	}
+	if (!ARRAY_GROW(a->lines, a->count))
+		return fault_memory(f);
 	struct assign_line line = { .bytes = malloc(length + 1), .length = length };
 	if (line.bytes == NULL)
 		return fault_memory(f);
@@ -120,14 +144,11 @@ int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, st
 {
 	ASSIGN_AUTO a = { 0 };
 
-	while (length > 0) {
-		const char *feed = memchr(bytes, '\n', length);
-		const size_t step = feed != NULL ? (size_t)(feed - bytes) + 1 : length;
-		if (line_append(&a, bytes, step, f) < 0)
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line);)
+		if (line_append(&a, line.bytes, line.length + line.ended, f) < 0)
 			return -1;
-		bytes += step;
-		length -= step;
-	}
 	*ret_assign = a;
 	a = (struct assign){ 0 };
 	return 0;
@@ -267,31 +288,20 @@ bool assign_mentions(const struct assign_line *line, const char *name)
 
 const char *assign_flaw_text(enum assign_flaw flaw)
 {
-	switch (flaw) {
-	case ASSIGN_FLAW_NONE:
-		return "nothing is wrong with it";
-	case ASSIGN_FLAW_NO_EQUALS:
-		return "there is no '='";
-	case ASSIGN_FLAW_NAME:
-		return "the name must stand at the start of the line, of letters, digits and underscores";
-	case ASSIGN_FLAW_CURLY_QUOTE:
-		return "a typographic quote stands where a plain \" belongs";
-	case ASSIGN_FLAW_UNQUOTED:
-		return "the value is not in double quotes";
-	case ASSIGN_FLAW_UNCLOSED:
-		return "the closing \" is missing on this line";
-	case ASSIGN_FLAW_INNER_QUOTE:
-		return "there is a \" inside the value";
-	case ASSIGN_FLAW_TRAILING:
-		return "something follows the closing \"";
-	case ASSIGN_FLAW_CARRIAGE_RETURN:
-		return "the line ends in CR LF instead of LF";
-	case ASSIGN_FLAW_LONG:
-		return "the line has 4096 characters or more";
-	case ASSIGN_FLAW_CONTROL:
-		return "there is a control character in the line";
-	case ASSIGN_FLAW_BOM:
-		return "the file begins with a byte order mark";
-	}
-	return "it is malformed";
+	static const char *const texts[] = {
+		[ASSIGN_FLAW_NONE] = "nothing is wrong with it",
+		[ASSIGN_FLAW_NO_EQUALS] = "there is no '='",
+		[ASSIGN_FLAW_NAME] = "the name must stand at the start of the line, of letters, digits and underscores",
+		[ASSIGN_FLAW_CURLY_QUOTE] = "a typographic quote stands where a plain \" belongs",
+		[ASSIGN_FLAW_UNQUOTED] = "the value is not in double quotes",
+		[ASSIGN_FLAW_UNCLOSED] = "the closing \" is missing on this line",
+		[ASSIGN_FLAW_INNER_QUOTE] = "there is a \" inside the value",
+		[ASSIGN_FLAW_TRAILING] = "something follows the closing \"",
+		[ASSIGN_FLAW_CARRIAGE_RETURN] = "the line ends in CR LF instead of LF",
+		[ASSIGN_FLAW_LONG] = "the line has 4096 characters or more",
+		[ASSIGN_FLAW_CONTROL] = "there is a control character in the line",
+		[ASSIGN_FLAW_BOM] = "the file begins with a byte order mark",
+	};
+
+	return texts[flaw];
 }

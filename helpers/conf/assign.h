@@ -20,6 +20,7 @@
 #include "base/text.h"
 
 enum { ASSIGN_LINE_MAX = 4096 };
+#define ASSIGN_BOM "\xef\xbb\xbf"
 
 enum assign_kind { ASSIGN_BLANK, ASSIGN_COMMENT, ASSIGN_VALUE, ASSIGN_FLAWED };
 
@@ -76,7 +77,16 @@ size_t assign_unset(struct assign *a, const char *name);
  * a shell or OKV might still read as setting it.
  */
 bool assign_mentions(const struct assign_line *line, const char *name);
+/* Without its line feed. */
+size_t assign_content_length(const struct assign_line *line);
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
+
+/*
+ * Typographic quotes (U+2018, U+2019, U+201C, U+201D in UTF-8), which word processors and printed guides put where a
+ * shell wants plain ones: whether there is one, and the bytes with every one made plain.
+ */
+bool assign_has_curly_quote(const char *bytes, size_t length);
+void assign_straighten(const char *bytes, size_t length, struct text *out);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "conf/quote.h"
+#include "conf/assign.h"
 #include "conf/script.h"
 
 /* The bytes of hooks/mid-upgrade.block, which an installed tool does not need to find.  A test compares both. */
@@ -316,7 +316,7 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
 			continue;
 		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere.
 		 */
-		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && quote_has_curly(line, n) &&
+		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && assign_has_curly_quote(line, n) &&
 		    each(context, MIDUPGRADE_RELIC_QUOTE, i + 1, f) < 0)
 			return -1;
 		if (!s.lines[i].code)

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "conf/assign.h"
-#include "conf/mend.h"
+#include "conf/fix.h"
 #include "fs/root.h"
 #include "okv/checking.h"
 
@@ -66,7 +66,7 @@ static void lines_check(struct checking *c, const char *file, const struct assig
 			}
 			break;
 		case ASSIGN_FLAWED:
-			covered = mend_line(a, i, NULL);
+			covered = fix_line(a, i, NULL);
 			if (covered > 1)
 				okv_found(c, OKV_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
 					  okv_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered),

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/mend.h"
+#include "conf/fix.h"
 #include "conf/midupgrade.h"
 #include "conf/script.h"
 #include "fs/root.h"
@@ -85,7 +85,7 @@ static int mendable_find(const struct text *script, bool *ret_mendable, struct f
 	TEXT_AUTO mended = { 0 };
 	struct okv_shell answer;
 
-	if (mend_script(text_string(script), script->length, &mended, f) < 0 || okv_shell_ask(&mended, &answer, f) < 0)
+	if (fix_script(text_string(script), script->length, &mended, f) < 0 || okv_shell_ask(&mended, &answer, f) < 0)
 		return -1;
 	*ret_mendable = answer.agreed != 0;
 	return 0;

@@ -3,7 +3,7 @@
 
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
-#include "conf/mend.h"
+#include "conf/fix.h"
 #include "conf/midupgrade.h"
 #include "conf/preserved.h"
 #include "okv/check.h"
@@ -20,7 +20,7 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 	bool changed;
 
 	(void)context;
-	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || mend_assign(&flawed, &mended, f) < 0 ||
+	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || fix_assign(&flawed, &mended, f) < 0 ||
 	    assign_parse(&a, text_string(&mended), mended.length, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
@@ -50,7 +50,7 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 	TEXT_AUTO next = { 0 };
 	struct okv_shell before, after;
 
-	if (mend_script(text_string(now), now->length, &mended, f) < 0)
+	if (fix_script(text_string(now), now->length, &mended, f) < 0)
 		return -1;
 	if (fix->handmade == OKV_DROP_HANDMADE) {
 		if (midupgrade_clear(text_string(&mended), mended.length, fix->group, &next, f) < 0)

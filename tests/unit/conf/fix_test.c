@@ -1,4 +1,4 @@
-/* conf/mend: printed text put right, and nothing guessed. */
+/* conf/fix: printed text put right, and nothing guessed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,44 +7,43 @@
 
 #include <string.h>
 
-#include "conf/mend.h"
-#include "conf/quote.h"
+#include "conf/fix.h"
 #include "random.h"
 
 enum { FILES = 10000 };
 
-static void assert_mends(const char *before, const char *after)
+static void assert_fixes(const char *before, const char *after)
 {
 	ASSIGN_AUTO a = { 0 };
 	TEXT_AUTO out = { 0 };
 	struct fault f = { 0 };
 
 	assert_int_equal(assign_parse(&a, before, strlen(before), &f), 0);
-	assert_int_equal(mend_assign(&a, &out, &f), 0);
+	assert_int_equal(fix_assign(&a, &out, &f), 0);
 	assert_string_equal(text_string(&out), after);
 }
 
 static void printed_lines_come_out_well_formed(void **state)
 {
 	(void)state;
-	assert_mends("A=\xe2\x80\x9cx y\xe2\x80\x9d\n", "A=\"x y\"\n");
-	assert_mends("A=\"x\xe2\x80\x9d\n", "A=\"x\"\n");
-	assert_mends("A=\"x\"\r\n# c\r\n", "A=\"x\"\n# c\r\n");
-	assert_mends("\xef\xbb\xbf# c\nA=\"x\"\n", "# c\nA=\"x\"\n");
-	assert_mends("\xef\xbb\xbf\xef\xbb\xbf# c\n", "# c\n");
-	assert_mends("  A = \"x\"  \n", "A=\"x\"\n");
-	assert_mends("export A=\"x\"\n", "A=\"x\"\n");
-	assert_mends("A=/usr/x-1.0:/b\n", "A=\"/usr/x-1.0:/b\"\n");
-	assert_mends("A='/usr/x'\n", "A=\"/usr/x\"\n");
-	assert_mends("A=x", "A=\"x\"");
+	assert_fixes("A=\xe2\x80\x9cx y\xe2\x80\x9d\n", "A=\"x y\"\n");
+	assert_fixes("A=\"x\xe2\x80\x9d\n", "A=\"x\"\n");
+	assert_fixes("A=\"x\"\r\n# c\r\n", "A=\"x\"\n# c\r\n");
+	assert_fixes("\xef\xbb\xbf# c\nA=\"x\"\n", "# c\nA=\"x\"\n");
+	assert_fixes("\xef\xbb\xbf\xef\xbb\xbf# c\n", "# c\n");
+	assert_fixes("  A = \"x\"  \n", "A=\"x\"\n");
+	assert_fixes("export A=\"x\"\n", "A=\"x\"\n");
+	assert_fixes("A=/usr/x-1.0:/b\n", "A=\"/usr/x-1.0:/b\"\n");
+	assert_fixes("A='/usr/x'\n", "A=\"/usr/x\"\n");
+	assert_fixes("A=x", "A=\"x\"");
 }
 
 static void a_list_of_paths_that_was_wrapped_is_joined(void **state)
 {
 	(void)state;
-	assert_mends("P=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/safenet/lu\nnaclient/lib/x.so\"\nA=\"1\"\n",
+	assert_fixes("P=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/safenet/lu\nnaclient/lib/x.so\"\nA=\"1\"\n",
 		     "P=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/safenet/lunaclient/lib/x.so\"\nA=\"1\"\n");
-	assert_mends("P=\xe2\x80\x9c/a:\n  /b:/c\n/d\xe2\x80\x9d\n", "P=\"/a:/b:/c/d\"\n");
+	assert_fixes("P=\xe2\x80\x9c/a:\n  /b:/c\n/d\xe2\x80\x9d\n", "P=\"/a:/b:/c/d\"\n");
 }
 
 static void what_would_be_a_guess_stays(void **state)
@@ -56,7 +55,7 @@ static void what_would_be_a_guess_stays(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_mends(cases[i], cases[i]);
+		assert_fixes(cases[i], cases[i]);
 }
 
 static void well_formed_lines_are_not_touched(void **state)
@@ -64,7 +63,7 @@ static void well_formed_lines_are_not_touched(void **state)
 	static const char file[] = "# c \xe2\x80\x9cquoted\xe2\x80\x9d\n\n   \nA=\"\xe2\x80\x9c\"\nB=\"x  \"";
 
 	(void)state;
-	assert_mends(file, file);
+	assert_fixes(file, file);
 }
 
 static void a_script_gets_plain_quotes_outside_comments_and_plain_line_ends(void **state)
@@ -77,22 +76,22 @@ static void a_script_gets_plain_quotes_outside_comments_and_plain_line_ends(void
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(mend_script(before, strlen(before), &out, &f), 0);
+	assert_int_equal(fix_script(before, strlen(before), &out, &f), 0);
 	assert_string_equal(text_string(&out), after);
 }
 
 static void only_four_characters_are_typographic_quotes(void **state)
 {
 	(void)state;
-	assert_int_equal(quote_plain_of("\xe2\x80\x98", 3), '\'');
-	assert_int_equal(quote_plain_of("\xe2\x80\x9d", 3), '"');
-	assert_int_equal(quote_plain_of("\xe2\x80\x9d", 2), 0);
-	assert_int_equal(quote_plain_of("\xe2\x80\x93", 3), 0);
-	assert_true(quote_has_curly("ab\xe2\x80\x9c", 5));
-	assert_false(quote_has_curly("ab\xe2\x80", 4));
+	TEXT_AUTO out = { 0 };
+
+	assign_straighten("\xe2\x80\x98\xe2\x80\x99\xe2\x80\x9c\xe2\x80\x9d\xe2\x80\x93\xe2\x80", 17, &out);
+	assert_string_equal(text_string(&out), "''\"\"\xe2\x80\x93\xe2\x80");
+	assert_true(assign_has_curly_quote("ab\xe2\x80\x9c", 5));
+	assert_false(assign_has_curly_quote("ab\xe2\x80", 4));
 }
 
-static void mending_twice_is_mending_once_and_never_makes_a_flaw(void **state)
+static void fixing_twice_is_fixing_once_and_never_makes_a_flaw(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
@@ -115,9 +114,9 @@ static void mending_twice_is_mending_once_and_never_makes_a_flaw(void **state)
 		if (file.length > 0)
 			assert_memory_equal(same.bytes, file.bytes, file.length);
 
-		assert_int_equal(mend_assign(&a, &once, &f), 0);
+		assert_int_equal(fix_assign(&a, &once, &f), 0);
 		assert_int_equal(assign_parse(&b, text_string(&once), once.length, &f), 0);
-		assert_int_equal(mend_assign(&b, &twice, &f), 0);
+		assert_int_equal(fix_assign(&b, &twice, &f), 0);
 		for (size_t i = 0; i < a.count; i++)
 			before += a.lines[i].kind == ASSIGN_FLAWED;
 		for (size_t i = 0; i < b.count; i++)
@@ -138,7 +137,7 @@ int main(void)
 		cmocka_unit_test(well_formed_lines_are_not_touched),
 		cmocka_unit_test(a_script_gets_plain_quotes_outside_comments_and_plain_line_ends),
 		cmocka_unit_test(only_four_characters_are_typographic_quotes),
-		cmocka_unit_test(mending_twice_is_mending_once_and_never_makes_a_flaw),
+		cmocka_unit_test(fixing_twice_is_fixing_once_and_never_makes_a_flaw),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * conf/mend: puts right what printing, copying and foreign editors do to NAME="VALUE" files and scripts.
+ * conf/fix: puts right what printing, copying and foreign editors do to NAME="VALUE" files and scripts.
  *
  * Promise: only what needs no guess, and only lines that are malformed; a line that would not come out well-formed
  * stays as it is.  Of NAME="VALUE" lines: a byte order mark and CR LF, typographic quotes, blanks before the line,
@@ -7,8 +7,8 @@
  * full paths that was wrapped over several lines.  Of scripts: byte order mark, CR LF, typographic quotes outside
  * comments.
  */
-#ifndef OKV_CONF_MEND_H
-#define OKV_CONF_MEND_H
+#ifndef OKV_CONF_FIX_H
+#define OKV_CONF_FIX_H
 
 #include <stdbool.h>
 
@@ -17,12 +17,12 @@
 #include "conf/assign.h"
 
 /*
- * Whether the flawed line `index` can be mended: adds the new line to `out` (may be NULL) and says how many lines of
+ * Whether the flawed line `index` can be fixed: adds the new line to `out` (may be NULL) and says how many lines of
  * the old ones it takes the place of (0: it cannot).
  */
-size_t mend_line(const struct assign *a, size_t index, struct text *out);
-/* The whole file, mended. */
-int mend_assign(const struct assign *a, struct text *ret_text, struct fault *f);
-int mend_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
+size_t fix_line(const struct assign *a, size_t index, struct text *out);
+/* The whole file. */
+int fix_assign(const struct assign *a, struct text *ret_text, struct fault *f);
+int fix_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
 
 #endif

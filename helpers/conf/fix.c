@@ -1,9 +1,8 @@
-#include "conf/mend.h"
+#include "conf/fix.h"
 
 #include <string.h>
 
 #include "conf/preserved.h"
-#include "conf/quote.h"
 
 enum { WRAPPED_MAX = 16 };
 
@@ -23,12 +22,23 @@ static bool plain_value(const char *at, size_t length)
 	return length > 0;
 }
 
+/* Without the blanks, and carriage returns, of a page around it. */
+static void trim(const char **at, size_t *length)
+{
+	while (*length > 0 && (blank((*at)[*length - 1]) || (*at)[*length - 1] == '\r'))
+		(*length)--;
+	while (*length > 0 && blank((*at)[0])) {
+		(*at)++;
+		(*length)--;
+	}
+}
+
 /* One line without its line feed, in the one spelling that OKV's templates name. */
 static void line_normalise(const char *at, size_t length, struct text *out)
 {
 	TEXT_AUTO straight = { 0 };
 
-	while (length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
+	while (length >= 3 && memcmp(at, ASSIGN_BOM, 3) == 0) {
 		at += 3;
 		length -= 3;
 	}
@@ -36,15 +46,10 @@ static void line_normalise(const char *at, size_t length, struct text *out)
 		text_add(out, at, length - (at[length - 1] == '\r'));
 		return;
 	}
-	quote_straighten(at, length, &straight);
+	assign_straighten(at, length, &straight);
 	at = text_string(&straight);
 	length = straight.length;
-	while (length > 0 && (blank(at[length - 1]) || at[length - 1] == '\r'))
-		length--;
-	while (length > 0 && blank(at[0])) {
-		at++;
-		length--;
-	}
+	trim(&at, &length);
 	if (length > 7 && memcmp(at, "export ", 7) == 0) {
 		at += 7;
 		length -= 7;
@@ -72,35 +77,27 @@ static void line_normalise(const char *at, size_t length, struct text *out)
 		text_add_char(out, '"');
 }
 
-static bool well_formed(const struct text *line)
-{
-	struct fault ignored = { 0 };
-	ASSIGN_AUTO a = { 0 };
+enum wanted { ANY_LINE, LIST_OF_PATHS };
 
-	return !line->failed && assign_parse(&a, text_string(line), line->length, &ignored) == 0 && a.count == 1 &&
-	       a.lines[0].kind != ASSIGN_FLAWED;
-}
-
-/* Are all entries of the value full paths that OKV can take? */
-static bool is_path_list(const struct text *line)
+/* Is that one line that no reader stumbles over; of full paths that OKV can take, where those are wanted? */
+static bool is_sound(const struct text *line, enum wanted wanted)
 {
 	struct fault ignored = { 0 };
 	ASSIGN_AUTO a = { 0 };
 	PRESERVED_AUTO p = PRESERVED_INIT;
 
-	if (assign_parse(&a, text_string(line), line->length, &ignored) < 0 || a.count != 1 ||
-	    a.lines[0].kind != ASSIGN_VALUE ||
-	    preserved_parse(&p, a.lines[0].bytes + a.lines[0].value_start, a.lines[0].value_length, &ignored) < 0)
+	if (line->failed || assign_parse(&a, text_string(line), line->length, &ignored) < 0 || a.count != 1)
+		return false;
+	const struct assign_line *read = &a.lines[0];
+	if (wanted == ANY_LINE)
+		return read->kind != ASSIGN_FLAWED;
+	if (read->kind != ASSIGN_VALUE ||
+	    preserved_parse(&p, read->bytes + read->value_start, read->value_length, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < p.count; i++)
 		if (preserved_judge(p.paths[i]) != PRESERVED_FLAW_NONE)
 			return false;
 	return p.count > 0;
-}
-
-static size_t content_length(const struct assign_line *line)
-{
-	return line->length - (line->length > 0 && line->bytes[line->length - 1] == '\n');
 }
 
 /* A value that was broken over lines: joined where it was broken, without the blanks of the page. */
@@ -110,20 +107,15 @@ static size_t wrapped_join(const struct assign *a, size_t index, struct text *ou
 
 	for (size_t i = index; i < a->count && i < index + WRAPPED_MAX; i++) {
 		const char *at = a->lines[i].bytes;
-		size_t length = content_length(&a->lines[i]);
+		size_t length = assign_content_length(&a->lines[i]);
 		TEXT_AUTO line = { 0 };
 
 		if (i > index && a->lines[i].kind != ASSIGN_FLAWED)
 			return 0;
-		while (length > 0 && (blank(at[length - 1]) || at[length - 1] == '\r'))
-			length--;
-		while (i > index && length > 0 && blank(at[0])) {
-			at++;
-			length--;
-		}
+		trim(&at, &length);
 		text_add(&whole, at, length);
 		line_normalise(text_string(&whole), whole.length, &line);
-		if (i > index && well_formed(&line) && is_path_list(&line)) {
+		if (i > index && is_sound(&line, LIST_OF_PATHS)) {
 			text_add(out, text_string(&line), line.length);
 			return i - index + 1;
 		}
@@ -131,35 +123,35 @@ static size_t wrapped_join(const struct assign *a, size_t index, struct text *ou
 	return 0;
 }
 
-size_t mend_line(const struct assign *a, size_t index, struct text *out)
+size_t fix_line(const struct assign *a, size_t index, struct text *out)
 {
 	const struct assign_line *line = &a->lines[index];
-	const size_t length = content_length(line);
-	TEXT_AUTO mended = { 0 };
+	const size_t length = assign_content_length(line);
+	TEXT_AUTO fixed = { 0 };
 	size_t taken = 1;
 
 	if (line->kind != ASSIGN_FLAWED)
 		return 0;
-	line_normalise(line->bytes, length, &mended);
-	if (!well_formed(&mended)) {
-		text_reset(&mended);
-		taken = wrapped_join(a, index, &mended);
+	line_normalise(line->bytes, length, &fixed);
+	if (!is_sound(&fixed, ANY_LINE)) {
+		text_reset(&fixed);
+		taken = wrapped_join(a, index, &fixed);
 	}
-	if (taken == 0 || mended.failed)
+	if (taken == 0 || fixed.failed)
 		return 0;
 	if (out != NULL) {
-		text_add(out, text_string(&mended), mended.length);
+		text_add(out, text_string(&fixed), fixed.length);
 		/* The last line keeps its missing line feed. */
-		if (a->lines[index + taken - 1].length > content_length(&a->lines[index + taken - 1]))
+		if (a->lines[index + taken - 1].length > assign_content_length(&a->lines[index + taken - 1]))
 			text_add_char(out, '\n');
 	}
 	return taken;
 }
 
-int mend_assign(const struct assign *a, struct text *ret_text, struct fault *f)
+int fix_assign(const struct assign *a, struct text *ret_text, struct fault *f)
 {
 	for (size_t i = 0; i < a->count;) {
-		const size_t taken = mend_line(a, i, ret_text);
+		const size_t taken = fix_line(a, i, ret_text);
 		if (taken == 0)
 			text_add(ret_text, a->lines[i].bytes, a->lines[i].length);
 		i += taken > 0 ? taken : 1;
@@ -167,29 +159,26 @@ int mend_assign(const struct assign *a, struct text *ret_text, struct fault *f)
 	return text_check(ret_text, f);
 }
 
-int mend_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
+int fix_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
 {
-	while (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+	while (length >= 3 && memcmp(bytes, ASSIGN_BOM, 3) == 0) {
 		bytes += 3;
 		length -= 3;
 	}
-	while (length > 0) {
-		const char *feed = memchr(bytes, '\n', length);
-		const size_t step = feed != NULL ? (size_t)(feed - bytes) + 1 : length;
-		size_t end = step - (feed != NULL), start = 0;
+	struct text_line line;
 
-		if (end > 0 && bytes[end - 1] == '\r')
-			end--;
-		while (start < end && blank(bytes[start]))
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line);) {
+		const size_t end = line.length - (line.length > 0 && line.bytes[line.length - 1] == '\r');
+		size_t start = 0;
+
+		while (start < end && blank(line.bytes[start]))
 			start++;
-		if (start < end && bytes[start] == '#')
-			text_add(ret_text, bytes, end);
+		if (start < end && line.bytes[start] == '#')
+			text_add(ret_text, line.bytes, end);
 		else
-			quote_straighten(bytes, end, ret_text);
-		if (feed != NULL)
+			assign_straighten(line.bytes, end, ret_text);
+		if (line.ended)
 			text_add_char(ret_text, '\n');
-		bytes += step;
-		length -= step;
 	}
 	return text_check(ret_text, f);
 }
