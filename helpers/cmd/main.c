@@ -251,6 +251,17 @@ static int work(struct cmd_context *context, const struct option_list *operands,
 	return cmd_tool.run(context, f);
 }
 
+void cmd_result_exit(struct json *j, const struct fault *f)
+{
+	json_number(j, "exit", fault_exit_status(f));
+	if (f->kind == FAULT_NONE)
+		return;
+	json_object_begin(j, "error");
+	json_string(j, "kind", fault_kind_name(f->kind));
+	json_string(j, "text", f->text);
+	json_object_end(j);
+}
+
 /* Without an object from the tool, --json still gets one. */
 static void result_print(const struct cmd_context *context, const struct fault *f)
 {
@@ -259,13 +270,7 @@ static void result_print(const struct cmd_context *context, const struct fault *
 		json_init(&j, context->result);
 		json_object_begin(&j, NULL);
 		json_string(&j, "command", cmd_tool.name);
-		json_number(&j, "exit", fault_exit_status(f));
-		if (f->kind != FAULT_NONE) {
-			json_object_begin(&j, "error");
-			json_string(&j, "kind", fault_kind_name(f->kind));
-			json_string(&j, "text", f->text);
-			json_object_end(&j);
-		}
+		cmd_result_exit(&j, f);
 		json_object_end(&j);
 	}
 	(void)fwrite(context->result->bytes, 1, context->result->length, stdout);

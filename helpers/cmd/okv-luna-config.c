@@ -1,78 +1,122 @@
 /*
  * config: OKV's generic HSM files and Chrystoki.conf, looked at and edited.
  *
- * What is done stands in wire/ and conf/; here words are told apart and results are shown.
+ * What is done stands in okv/ and conf/; here words are told apart and results are shown.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cmd/config.h"
+#include "base/number.h"
+#include "cmd/tool.h"
 #include "conf/assign.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "okv/check.h"
-#include "okv/edit.h"
-#include "okv/tell.h"
+#include "okv/chrystoki.h"
+#include "okv/values.h"
 #include "okv/wiring.h"
 
+static struct {
+	bool fix, drop_handmade, again;
+	struct option_list sections;
+	const char *plugin_directory;
+} wanted;
+
+/* The words behind a verb of `chrystoki`. */
+struct words {
+	const char *section, *key, *value;
+	unsigned port;
+};
+
+struct verb {
+	const char *word;
+	size_t least, most; /* operands, the words up to this one included */
+	const char *usage;
+	int (*act)(struct cmd_context *context, struct fault *f);
+	/* Where act is NULL: an edit of Chrystoki.conf; `context` is struct words. */
+	int (*change)(void *context, struct chrystoki *conf, struct fault *f);
+};
+
+static struct okv_job job_of(const struct cmd_context *context)
+{
+	return (struct okv_job){ .root = context->root,
+				 .settings = &context->settings,
+				 .mode = context->dry_run ? OKV_PLAN : OKV_APPLY,
+				 .report = context->report };
+}
+
+/* Begins the JSON object of an action; the caller ends it. */
+static void result_begin(struct text *result, const char *action, struct json *j)
+{
+	json_init(j, result);
+	json_object_begin(j, NULL);
+	json_string(j, "command", cmd_tool.name);
+	json_string(j, "action", action);
+}
+
+/* -q hides talk, and a value that was asked for is none. */
+static void value_print(const struct cmd_context *context, const char *value)
+{
+	struct json j;
+
+	if (!context->json) {
+		(void)printf("%s\n", value);
+		return;
+	}
+	result_begin(context->result, "get", &j);
+	json_string(&j, "value", value);
+	json_object_end(&j);
+}
+
+/* --- OKV's three files -------------------------------------------------------------------------------------------- */
+
 /* Collects the lines of a run for --json, and passes them on for people. */
-struct hearing {
+struct collector {
 	struct report report;
 	struct report *next;
 	struct json *json;
 };
 
-static void hear(struct report *self, enum report_level level, const char *line)
+static void line_collect(struct report *self, enum report_level level, const char *line)
 {
-	struct hearing *h = self->context;
+	struct collector *collector = self->context;
 
 	if (level != REPORT_DETAIL)
-		json_string(h->json, NULL, line);
-	report_say(h->next, level, "%s", line);
+		json_string(collector->json, NULL, line);
+	report_say(collector->next, level, "%s", line);
 }
 
-static int wire_or_unwire(struct cmd_context *context, const char *word,
+static int wire_or_unwire(struct cmd_context *context, const char *word, const char *nothing_to_do,
 			  int (*act)(const struct okv_job *, struct okv_outcome *, struct fault *), struct fault *f)
 {
-	TEXT_AUTO text = { 0 };
+	TEXT_AUTO object = { 0 };
 	struct json j;
-	struct hearing hearing = { .report = { .hear = hear, .context = &hearing },
-				   .next = context->report,
-				   .json = &j };
+	struct collector collector = { .report = { .hear = line_collect, .context = &collector },
+				       .next = context->report,
+				       .json = &j };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	struct okv_job job = job_of(context);
 
 	if (cmd_lock(context, f) < 0)
 		return -1;
-	json_init(&j, &text);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", cmd_tool.name);
-	json_string(&j, "action", word);
+	result_begin(&object, word, &j);
 	json_bool(&j, "dry_run", context->dry_run);
 	json_array_begin(&j, "lines");
-	const struct okv_job job = cmd_config_job(context, &hearing.report);
+	job.report = &collector.report;
 	const int r = act(&job, &outcome, f);
 	json_array_end(&j);
-	json_string(&j, "scope", okv_scope_word(outcome.scope));
-	json_string(&j, "scope_text", okv_scope_text(outcome.scope));
-	json_unsigned(&j, "files", outcome.files);
-	json_unsigned(&j, "links", outcome.links);
-	json_unsigned(&j, "left", outcome.left);
-	json_number(&j, "exit", r < 0 ? fault_exit_status(f) : 0);
-	if (r < 0) {
-		json_object_begin(&j, "error");
-		json_string(&j, "kind", fault_kind_name(f->kind));
-		json_string(&j, "text", f->text);
-		json_object_end(&j);
-	}
+	okv_outcome_json(&outcome, &j);
+	cmd_result_exit(&j, f);
 	json_object_end(&j);
 	if (context->json)
-		text_add(context->result, text_string(&text), text.length);
+		text_add(context->result, text_string(&object), object.length);
 
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		cmd_print(context, "%s\n", okv_scope_text(outcome.scope));
 	if (r == 0 && outcome.files + outcome.links == 0)
-		cmd_print(context, "%s\n",
-			  act == okv_wiring_apply ? "wired already: nothing to do" : "not wired: nothing to do");
+		cmd_print(context, "%s\n", nothing_to_do);
 	return r;
 }
 
@@ -80,124 +124,73 @@ static int act_wire(struct cmd_context *context, struct fault *f)
 {
 	/* For a package's trigger: who never asked to be wired is not. */
 	bool applied = true;
-	if (cmd_config_options.again && okv_wiring_is_applied(context->root, &applied, f) < 0)
+	if (wanted.again && okv_wiring_is_applied(context->root, &applied, f) < 0)
 		return -1;
 	if (!applied) {
 		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
 	}
-	return wire_or_unwire(context, "wire", okv_wiring_apply, f);
+	return wire_or_unwire(context, "wire", "wired already: nothing to do", okv_wiring_apply, f);
 }
 
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
-	return wire_or_unwire(context, "unwire", okv_wiring_remove, f);
-}
-
-/* The file that FILE names: OKV's own names, with or without the directory. */
-static int assign_path(const char *word, const char **ret_path, struct fault *f)
-{
-	static const struct {
-		const char *word, *path;
-	} known[] = {
-		{ "okv_hsm.conf", OKV_CONF },
-		{ "okv_hsm_env", OKV_ENV },
-		{ OKV_CONF, OKV_CONF },
-		{ OKV_ENV, OKV_ENV },
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(word, known[i].word) == 0) {
-			*ret_path = known[i].path;
-			return 0;
-		}
-	}
-	return fault_usage(
-		f,
-		"FILE is okv_hsm.conf or okv_hsm_env, not '%s'; Chrystoki.conf has 'chrystoki get' and 'chrystoki set'",
-		SHOWN(word));
+	return wire_or_unwire(context, "unwire", "not wired: nothing to do", okv_wiring_remove, f);
 }
 
 static int act_get(struct cmd_context *context, struct fault *f)
 {
-	const char *path, *name = context->operands[2];
-	TEXT_AUTO file = { 0 };
-	ASSIGN_AUTO a = { 0 };
-	char *value = NULL;
+	const struct okv_job job = job_of(context);
+	const char *path;
+	char *value;
 
-	if (assign_path(context->operands[1], &path, f) < 0 ||
-	    fs_read_file(context->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0 ||
-	    assign_parse(&a, text_string(&file), file.length, f) < 0 || assign_get(&a, name, &value, f) < 0)
+	if (okv_value_file(context->operands[1], &path, f) < 0 ||
+	    okv_value_get(&job, path, context->operands[2], &value, f) < 0)
 		return -1;
-	if (value == NULL)
-		return fault_negative(f, "'%s' is not set in %s", SHOWN(name), path);
-	cmd_config_value(context, value);
+	value_print(context, value);
 	free(value);
-	return 0;
-}
-
-struct setting {
-	const char *name, *value;
-};
-
-static int set_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
-{
-	const struct setting *s = context;
-	ASSIGN_AUTO a = { 0 };
-	bool changed;
-
-	if (assign_parse(&a, text_string(now), now->length, f) < 0)
-		return -1;
-	if (assign_count(&a, s->name) > 1)
-		return fault_refused(f, "'%s' is set more than once; leave one of them", SHOWN(s->name));
-	if (assign_set(&a, s->name, s->value, &changed, f) < 0)
-		return -1;
-	assign_print(&a, ret_text);
 	return 0;
 }
 
 static int act_set(struct cmd_context *context, struct fault *f)
 {
-	struct setting setting = { .name = context->operands[2], .value = context->operands[3] };
-	struct okv_edit edit = { .change = set_change, .context = &setting };
+	const struct okv_job job = job_of(context);
+	const char *path, *name = context->operands[2];
 	bool changed;
 
-	if (assign_path(context->operands[1], &edit.path, f) < 0 || cmd_lock(context, f) < 0)
+	if (okv_value_file(context->operands[1], &path, f) < 0 || cmd_lock(context, f) < 0 ||
+	    okv_value_set(&job, path, name, context->operands[3], &changed, f) < 0)
 		return -1;
-	const struct okv_job job = cmd_config_job(context, context->report);
-	if (okv_edit(&job, &edit, &changed, f) < 0)
-		return -1;
-	cmd_print(context, "%s: %s %s\n", edit.path, setting.name, changed ? "set" : "is so already");
+	cmd_print(context, "%s: %s %s\n", path, name, changed ? "set" : "is so already");
 	return 0;
 }
 
 static int act_check(struct cmd_context *context, struct fault *f)
 {
-	const struct okv_job job = cmd_config_job(context, context->report);
+	const struct okv_job job = job_of(context);
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
-	TEXT_AUTO words_out = { 0 };
-	unsigned mended = 0;
+	TEXT_AUTO shown = { 0 };
+	unsigned fixed = 0;
 
-	if (cmd_config_options.drop_handmade && !cmd_config_options.fix)
+	if (wanted.drop_handmade && !wanted.fix)
 		return fault_usage(f, "--drop-handmade goes with --fix");
-	if (cmd_config_options.fix &&
-	    (cmd_lock(context, f) < 0 ||
-	     okv_fix(&job, cmd_config_options.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &mended, f) < 0))
+	if (wanted.fix && (cmd_lock(context, f) < 0 ||
+			   okv_fix(&job, wanted.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &fixed, f) < 0))
 		return -1;
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;
 
 	const size_t fails = okv_findings_count(&findings, OKV_FAIL);
-	okv_findings_tell(&findings, context->colour ? OKV_COLOURED : OKV_PLAIN, &words_out);
-	cmd_print(context, "%s", text_string(&words_out));
+	okv_findings_format(&findings, context->colour ? OKV_COLOURED : OKV_PLAIN, &shown);
+	cmd_print(context, "%s", text_string(&shown));
 	if (context->json) {
 		enum okv_scope scope;
 		struct json j;
 		if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
 			return -1;
-		cmd_config_result(context, "check", &j);
+		result_begin(context->result, "check", &j);
 		json_string(&j, "scope", okv_scope_word(scope));
-		json_unsigned(&j, "mended", mended);
+		json_unsigned(&j, "mended", fixed);
 		okv_findings_json(&findings, &j);
 		json_number(&j, "exit", fails > 0 ? 1 : 0);
 		json_object_end(&j);
@@ -209,16 +202,13 @@ static int act_check(struct cmd_context *context, struct fault *f)
 
 static int act_show(struct cmd_context *context, struct fault *f)
 {
-	const struct okv_job job = cmd_config_job(context, context->report);
+	const struct okv_job job = job_of(context);
 	TEXT_AUTO shown = { 0 };
 	TEXT_AUTO object = { 0 };
 	struct json j;
 
-	json_init(&j, &object);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", cmd_tool.name);
-	json_string(&j, "action", "show");
-	if (okv_state_tell(&job, &shown, &j, f) < 0)
+	result_begin(&object, "show", &j);
+	if (okv_values_show(&job, &shown, &j, f) < 0)
 		return -1;
 	json_object_end(&j);
 	cmd_print(context, "%s", text_string(&shown));
@@ -227,46 +217,222 @@ static int act_show(struct cmd_context *context, struct fault *f)
 	return text_check(&object, f);
 }
 
-static int run(struct cmd_context *context, struct fault *f)
+/* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */
+
+static int edit(struct cmd_context *context, int (*change)(void *context, struct chrystoki *conf, struct fault *f),
+		struct words *words, struct fault *f)
 {
-	static const struct cmd_config_action table[] = {
-		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check },
-		{ "show", 1, 1, "show", act_show },
-		{ "wire", 1, 1, "wire [--again]", act_wire },
-		{ "unwire", 1, 1, "unwire", act_unwire },
-		{ "get", 3, 3, "get FILE NAME", act_get },
-		{ "set", 4, 4, "set FILE NAME VALUE", act_set },
-		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
-		  cmd_config_chrystoki },
+	const struct okv_job job = job_of(context);
+	bool changed;
+
+	if (cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, change, words, &changed, f) < 0)
+		return -1;
+	cmd_print(context, "%s: %s\n", context->settings.chrystoki_conf, changed ? "changed" : "is so already");
+	return 0;
+}
+
+static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
+{
+	const struct okv_job job = job_of(context);
+	char *value;
+
+	if (okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0)
+		return -1;
+	value_print(context, value);
+	text_wipe(value, strlen(value));
+	free(value);
+	return 0;
+}
+
+static int set_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_set(conf, words->section, words->key, words->value, &changed, f);
+}
+
+/* A value that must not stand among the arguments is read from standard input: its first line. */
+static int value_read(struct text *ret_value, struct fault *f)
+{
+	if (fs_read(STDIN_FILENO, "standard input", ASSIGN_LINE_MAX, ret_value, f) < 0)
+		return -1;
+	if (ret_value->length > 0 && ret_value->bytes[ret_value->length - 1] == '\n')
+		ret_value->bytes[--ret_value->length] = '\0';
+	if (strlen(text_string(ret_value)) != ret_value->length)
+		return fault_refused(f, "the value holds a NUL byte");
+	return 0;
+}
+
+static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text input = { 0 };
+	struct words words = { context->operands[2], context->operands[3], context->operands[4], 0 };
+
+	if (strcmp(words.value, "-") == 0) {
+		if (value_read(&input, f) < 0)
+			return -1;
+		words.value = text_string(&input);
+	} else if (chrystoki_is_secret(words.key)) {
+		return fault_usage(f,
+				   "%s is a secret, and arguments can be seen by everybody: give '-' and the value on "
+				   "standard input",
+				   words.key);
+	}
+	return edit(context, set_change, &words, f);
+}
+
+static int unset_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_unset(conf, words->section, words->key, &changed, f);
+}
+
+static int remove_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_remove(conf, words->section, &changed, f);
+}
+
+static int merge_act(struct cmd_context *context, struct fault *f)
+{
+	const struct okv_job job = job_of(context);
+	const struct okv_chrystoki_merge merge = { .file = context->operands[2],
+						   .sections = wanted.sections.items,
+						   .section_count = wanted.sections.count,
+						   .plugin_directory = wanted.plugin_directory };
+	bool changed;
+
+	if (merge.section_count == 0)
+		return fault_usage(f, "merge which? give --section, as --section XTC --section REST");
+	if (cmd_lock(context, f) < 0 || okv_chrystoki_merge(&job, &merge, &changed, f) < 0)
+		return -1;
+	if (!changed)
+		cmd_print(context, "%s: merged already\n", context->settings.chrystoki_conf);
+	return 0;
+}
+
+static int ha_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_group_set(conf, words->section, words->key, &changed, f);
+}
+
+static int ha_only_act(struct cmd_context *context, struct fault *f)
+{
+	const bool on = strcmp(context->operands[2], "on") == 0;
+	struct words words = { "HAConfiguration", "HAOnly", on ? "1" : "0", 0 };
+
+	if (!on && strcmp(context->operands[2], "off") != 0)
+		return fault_usage(f, "ha-only takes on or off");
+	return edit(context, set_change, &words, f);
+}
+
+static int server_add_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_server_add(conf, words->section, words->port, &changed, f);
+}
+
+static int server_add_act(struct cmd_context *context, struct fault *f)
+{
+	struct words words = { .section = context->operands[2] };
+	uint64_t port = CHRYSTOKI_PORT_DEFAULT;
+
+	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
+		return -1;
+	words.port = (unsigned)port;
+	return edit(context, server_add_change, &words, f);
+}
+
+static int server_remove_change(void *context, struct chrystoki *conf, struct fault *f)
+{
+	const struct words *words = context;
+	bool changed;
+
+	return chrystoki_server_remove(conf, words->section, &changed, f);
+}
+
+/* Runs the verb that operand `at` names, from a table that ends with a NULL word. */
+static int verb_run(struct cmd_context *context, size_t at, const struct verb *verb, struct fault *f)
+{
+	while (verb->word != NULL && strcmp(context->operands[at], verb->word) != 0)
+		verb++;
+	if (verb->word == NULL)
+		return fault_usage(f, "config has no '%s'; see --help", SHOWN(context->operands[at]));
+	if (context->operand_count < verb->least || context->operand_count > verb->most)
+		return fault_usage(f, "usage: okv-luna config %s", verb->usage);
+	if (verb->act != NULL)
+		return verb->act(context, f);
+	struct words words = { .section = context->operands[2] };
+	if (context->operand_count > 3)
+		words.key = context->operands[3];
+	return edit(context, verb->change, &words, f);
+}
+
+static int act_chrystoki(struct cmd_context *context, struct fault *f)
+{
+	static const struct verb verbs[] = {
+		{ "get", 4, 4, "chrystoki get SECTION KEY", chrystoki_get_act, NULL },
+		{ "set", 5, 5, "chrystoki set SECTION KEY VALUE|-", chrystoki_set_act, NULL },
+		{ "unset", 4, 4, "chrystoki unset SECTION KEY", NULL, unset_change },
+		{ "remove", 3, 3, "chrystoki remove SECTION", NULL, remove_change },
+		{ "merge", 3, 3, "chrystoki merge FILE --section NAME...", merge_act, NULL },
+		{ "ha", 4, 4, "chrystoki ha LABEL SERIAL,SERIAL...", NULL, ha_change },
+		{ "ha-only", 3, 3, "chrystoki ha-only on|off", ha_only_act, NULL },
+		{ "server-add", 3, 4, "chrystoki server-add HOST [PORT]", server_add_act, NULL },
+		{ "server-remove", 3, 3, "chrystoki server-remove HOST", NULL, server_remove_change },
 		{ .word = NULL },
 	};
-	const int r = cmd_config_dispatch(context, 0, table, f);
-	option_list_done(&cmd_config_options.sections);
+	return verb_run(context, 1, verbs, f);
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	static const struct verb verbs[] = {
+		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check, NULL },
+		{ "show", 1, 1, "show", act_show, NULL },
+		{ "wire", 1, 1, "wire [--again]", act_wire, NULL },
+		{ "unwire", 1, 1, "unwire", act_unwire, NULL },
+		{ "get", 3, 3, "get FILE NAME", act_get, NULL },
+		{ "set", 4, 4, "set FILE NAME VALUE", act_set, NULL },
+		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
+		  act_chrystoki, NULL },
+		{ .word = NULL },
+	};
+	const int r = verb_run(context, 0, verbs, f);
+	option_list_done(&wanted.sections);
 	return r;
 }
 
 static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };
 
 static const struct option option_table[] = {
-	{ .name = "fix",
-	  .help = "with check: fix what can be fixed without a guess",
-	  .target = &cmd_config_options.fix },
+	{ .name = "fix", .help = "with check: fix what can be fixed without a guess", .target = &wanted.fix },
 	{ .name = "again",
 	  .help = "with wire: only where it was wired before and not unwired since",
-	  .target = &cmd_config_options.again },
+	  .target = &wanted.again },
 	{ .name = "drop-handmade",
 	  .help = "with check --fix: take out a groupadd that was put in by hand",
-	  .target = &cmd_config_options.drop_handmade },
+	  .target = &wanted.drop_handmade },
 	{ .name = "section",
 	  .kind = OPTION_LIST,
 	  .argument = "NAME",
 	  .help = "with chrystoki merge: a section to bring over; repeatable",
-	  .target = &cmd_config_options.sections },
+	  .target = &wanted.sections },
 	{ .name = "plugin-dir",
 	  .kind = OPTION_TEXT,
 	  .argument = "DIR",
 	  .help = "with chrystoki merge: set Misc.PluginModuleDir to it",
-	  .target = &cmd_config_options.plugin_directory },
+	  .target = &wanted.plugin_directory },
 	OPTION_END,
 };
 

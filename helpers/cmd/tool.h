@@ -67,6 +67,8 @@ const struct proc_caller *cmd_caller(void);
 
 /* Prints to standard output at once; silent with --json or -q. */
 void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The members "exit" and, for a failure, "error" of the object that is open. */
+void cmd_result_exit(struct json *j, const struct fault *f);
 /* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);
 

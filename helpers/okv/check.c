@@ -1,7 +1,7 @@
 #include "okv/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "okv/checking.h"
 
@@ -37,6 +37,53 @@ const char *okv_severity_name(enum okv_severity severity)
 		return "FAIL";
 	}
 	return "FAIL";
+}
+
+static void finding_format(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
+{
+	const char *colour = wish != OKV_COLOURED            ? ""
+			     : finding->severity == OKV_FAIL ? "\033[31m"
+			     : finding->severity == OKV_WARN ? "\033[33m"
+							     : "";
+	char line[24] = "";
+
+	if (finding->line > 0)
+		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
+	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour,
+			okv_severity_name(finding->severity), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file),
+			line, finding->what, finding->rule, finding->effect, finding->remedy);
+}
+
+static void finding_json(struct json *j, const struct okv_finding *finding)
+{
+	json_object_begin(j, NULL);
+	json_string(j, "grade", okv_severity_name(finding->severity));
+	json_string(j, "rule", finding->rule);
+	json_string(j, "file", finding->file);
+	json_unsigned(j, "line", finding->line);
+	json_string(j, "what", finding->what);
+	json_string(j, "effect", finding->effect);
+	json_string(j, "remedy", finding->remedy);
+	json_bool(j, "safe", finding->safe);
+	json_object_end(j);
+}
+
+void okv_findings_format(const struct okv_findings *findings, enum okv_colour colour, struct text *out)
+{
+	for (size_t i = 0; i < findings->count; i++)
+		finding_format(&findings->items[i], colour, out);
+	text_add_format(out, "%s%zu to fix, %zu to look at\n", findings->count > 0 ? "\n" : "",
+			okv_findings_count(findings, OKV_FAIL), okv_findings_count(findings, OKV_WARN));
+}
+
+void okv_findings_json(const struct okv_findings *findings, struct json *j)
+{
+	json_unsigned(j, "fail", okv_findings_count(findings, OKV_FAIL));
+	json_unsigned(j, "warn", okv_findings_count(findings, OKV_WARN));
+	json_array_begin(j, "findings");
+	for (size_t i = 0; i < findings->count; i++)
+		finding_json(j, &findings->items[i]);
+	json_array_end(j);
 }
 
 static void scope_note(struct checking *c, enum okv_scope scope)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "okv/job.h"
 
 enum okv_severity {
@@ -45,6 +47,13 @@ struct okv_findings {
 void okv_findings_done(struct okv_findings *findings);
 size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity);
 const char *okv_severity_name(enum okv_severity severity);
+
+enum okv_colour { OKV_PLAIN, OKV_COLOURED };
+
+/* Three lines each: where and what, what comes of it, how to fix it; then how many there are.  Printable. */
+void okv_findings_format(const struct okv_findings *findings, enum okv_colour colour, struct text *out);
+/* Members "fail", "warn" and "findings" of the object that is open. */
+void okv_findings_json(const struct okv_findings *findings, struct json *j);
 
 /* job->mode does not matter: nothing is changed. */
 int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);

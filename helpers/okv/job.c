@@ -114,3 +114,12 @@ const char *okv_scope_word(enum okv_scope scope)
 	}
 	return "unknown";
 }
+
+void okv_outcome_json(const struct okv_outcome *outcome, struct json *j)
+{
+	json_string(j, "scope", okv_scope_word(outcome->scope));
+	json_string(j, "scope_text", okv_scope_text(outcome->scope));
+	json_unsigned(j, "files", outcome->files);
+	json_unsigned(j, "links", outcome->links);
+	json_unsigned(j, "left", outcome->left);
+}

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "conf/settings.h"
@@ -68,6 +69,8 @@ int okv_record_remove(int root, const char *path, struct fault *f);
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f);
 /* One sentence for people: what applies here and why. */
 const char *okv_scope_text(enum okv_scope scope);
+/* Members "scope", "scope_text", "files", "links" and "left" of the object that is open. */
+void okv_outcome_json(const struct okv_outcome *outcome, struct json *j);
 /* For programs: "generic", "no-interface" or "client-v6". */
 const char *okv_scope_word(enum okv_scope scope);
 

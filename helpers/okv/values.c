@@ -1,61 +1,82 @@
-#include "okv/tell.h"
+#include "okv/values.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
 #include "conf/midupgrade.h"
 #include "fs/read.h"
-#include "okv/luna.h"
+#include "okv/chrystoki.h"
+#include "okv/edit.h"
 
-static void finding_tell(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
+static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
 {
-	const char *colour = wish != OKV_COLOURED            ? ""
-			     : finding->severity == OKV_FAIL ? "\033[31m"
-			     : finding->severity == OKV_WARN ? "\033[33m"
-							     : "";
-	char line[24] = "";
+	TEXT_AUTO file = { 0 };
 
-	if (finding->line > 0)
-		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour,
-			okv_severity_name(finding->severity), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file),
-			line, finding->what, finding->rule, finding->effect, finding->remedy);
+	if (fs_read_file(job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
+		return -1;
+	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
-static void finding_json(struct json *j, const struct okv_finding *finding)
+int okv_value_file(const char *word, const char **ret_path, struct fault *f)
 {
-	json_object_begin(j, NULL);
-	json_string(j, "grade", okv_severity_name(finding->severity));
-	json_string(j, "rule", finding->rule);
-	json_string(j, "file", finding->file);
-	json_unsigned(j, "line", finding->line);
-	json_string(j, "what", finding->what);
-	json_string(j, "effect", finding->effect);
-	json_string(j, "remedy", finding->remedy);
-	json_bool(j, "safe", finding->safe);
-	json_object_end(j);
+	static const char *const paths[] = { OKV_CONF, OKV_ENV };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (strcmp(word, paths[i]) == 0 || strcmp(word, paths[i] + strlen(SETTINGS_GENERIC "/")) == 0) {
+			*ret_path = paths[i];
+			return 0;
+		}
+	}
+	return fault_usage(
+		f,
+		"FILE is okv_hsm.conf or okv_hsm_env, not '%s'; Chrystoki.conf has 'chrystoki get' and 'chrystoki set'",
+		SHOWN(word));
 }
 
-void okv_findings_tell(const struct okv_findings *findings, enum okv_colour colour, struct text *out)
+int okv_value_get(const struct okv_job *job, const char *path, const char *name, char **ret_value, struct fault *f)
 {
-	for (size_t i = 0; i < findings->count; i++)
-		finding_tell(&findings->items[i], colour, out);
-	text_add_format(out, "%s%zu to fix, %zu to look at\n", findings->count > 0 ? "\n" : "",
-			okv_findings_count(findings, OKV_FAIL), okv_findings_count(findings, OKV_WARN));
+	ASSIGN_AUTO a = { 0 };
+	char *value = NULL;
+
+	if (assign_read(job, path, &a, f) < 0 || assign_get(&a, name, &value, f) < 0)
+		return -1;
+	if (value == NULL)
+		return fault_negative(f, "'%s' is not set in %s", SHOWN(name), path);
+	*ret_value = value;
+	return 0;
 }
 
-void okv_findings_json(const struct okv_findings *findings, struct json *j)
+struct setting {
+	const char *name, *value;
+};
+
+static int setting_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
-	json_unsigned(j, "fail", okv_findings_count(findings, OKV_FAIL));
-	json_unsigned(j, "warn", okv_findings_count(findings, OKV_WARN));
-	json_array_begin(j, "findings");
-	for (size_t i = 0; i < findings->count; i++)
-		finding_json(j, &findings->items[i]);
-	json_array_end(j);
+	const struct setting *s = context;
+	ASSIGN_AUTO a = { 0 };
+	bool changed;
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0)
+		return -1;
+	if (assign_count(&a, s->name) > 1)
+		return fault_refused(f, "'%s' is set more than once; leave one of them", SHOWN(s->name));
+	if (assign_set(&a, s->name, s->value, &changed, f) < 0)
+		return -1;
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
 }
 
-static void assign_tell(struct text *out, const char *path, const struct assign *a)
+int okv_value_set(const struct okv_job *job, const char *path, const char *name, const char *value, bool *ret_changed,
+		  struct fault *f)
+{
+	struct setting setting = { .name = name, .value = value };
+	const struct okv_edit edit = { .path = path, .change = setting_change, .context = &setting };
+
+	return okv_edit(job, &edit, ret_changed, f);
+}
+
+static void assign_show(struct text *out, const char *path, const struct assign *a)
 {
 	text_add_format(out, "%s\n", path);
 	for (size_t i = 0; i < a->count; i++) {
@@ -65,15 +86,6 @@ static void assign_tell(struct text *out, const char *path, const struct assign 
 		text_add_format(out, "   %s = %s\n", SHOWN_BYTES(line->bytes, line->name_length),
 				SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
 	}
-}
-
-static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
-{
-	TEXT_AUTO file = { 0 };
-
-	if (fs_read_file(job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
-		return -1;
-	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
 static const char *block_word(enum midupgrade_state state)
@@ -91,7 +103,7 @@ static const char *block_word(enum midupgrade_state state)
 	return "unknown";
 }
 
-static int generic_tell(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
+static int generic_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
 	static const char *const paths[] = { OKV_CONF, OKV_ENV };
 	TEXT_AUTO script = { 0 };
@@ -103,7 +115,7 @@ static int generic_tell(const struct okv_job *job, struct text *out, struct json
 
 		if (assign_read(job, paths[i], &a, f) < 0)
 			return -1;
-		assign_tell(out, paths[i], &a);
+		assign_show(out, paths[i], &a);
 		json_object_begin(j, paths[i]);
 		for (size_t k = 0; k < a.count; k++) {
 			const struct assign_line *at = &a.lines[k];
@@ -123,11 +135,11 @@ static int generic_tell(const struct okv_job *job, struct text *out, struct json
 	return 0;
 }
 
-static int chrystoki_tell(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
+static int chrystoki_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
 	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 
-	if (okv_luna_read(job, &conf, f) < 0)
+	if (okv_chrystoki_read(job, &conf, f) < 0)
 		return -1;
 	text_add_format(out, "%s\n", job->settings->chrystoki_conf);
 	json_array_begin(j, "chrystoki");
@@ -158,7 +170,7 @@ static int chrystoki_tell(const struct okv_job *job, struct text *out, struct js
 	return 0;
 }
 
-int okv_state_tell(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
+int okv_values_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
 	enum okv_scope scope;
 
@@ -166,9 +178,9 @@ int okv_state_tell(const struct okv_job *job, struct text *out, struct json *j, 
 		return -1;
 	text_add_format(out, "%s\n", okv_scope_text(scope));
 	json_string(j, "scope", okv_scope_word(scope));
-	if (scope == OKV_SCOPE_GENERIC && generic_tell(job, out, j, f) < 0)
+	if (scope == OKV_SCOPE_GENERIC && generic_show(job, out, j, f) < 0)
 		return -1;
-	if (chrystoki_tell(job, out, j, f) < 0)
+	if (chrystoki_show(job, out, j, f) < 0)
 		return -1;
 	return text_check(out, f);
 }

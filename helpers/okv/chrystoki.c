@@ -1,4 +1,4 @@
-#include "okv/hybrid.h"
+#include "okv/chrystoki.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,13 +8,69 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf/chrystoki.h"
 #include "conf/preserved.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/edit.h"
+
+int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+
+	if (fs_read_file(job->root, job->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
+			 f) < 0)
+		return -1;
+	return chrystoki_parse(ret_chrystoki, text_string(&bytes), bytes.length, f);
+}
+
+int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, char **ret_value,
+		      struct fault *f)
+{
+	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	ptrdiff_t first;
+
+	if (okv_chrystoki_read(job, &conf, f) < 0)
+		return -1;
+	const size_t count = chrystoki_entries(&conf, section, key, &first);
+	if (count == 0)
+		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));
+	if (count > 1)
+		return fault_refused(
+			f, "'%s' stands %zu times in section '%s', and which one the library reads is not known",
+			SHOWN(key), count, SHOWN(section));
+	return chrystoki_get(&conf, section, key, ret_value, f);
+}
+
+struct model_edit {
+	int (*change)(void *context, struct chrystoki *conf, struct fault *f);
+	void *context;
+};
+
+static int model_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	const struct model_edit *edit = context;
+	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+
+	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || edit->change(edit->context, &conf, f) < 0)
+		return -1;
+	chrystoki_print(&conf, ret_text);
+	return text_check(ret_text, f);
+}
+
+int okv_chrystoki_edit(const struct okv_job *job, int (*change)(void *context, struct chrystoki *conf, struct fault *f),
+		       void *context, bool *ret_changed, struct fault *f)
+{
+	struct model_edit model = { .change = change, .context = context };
+	const struct okv_edit edit = { .path = job->settings->chrystoki_conf,
+				       .change = model_change,
+				       .context = &model };
+
+	return okv_edit(job, &edit, ret_changed, f);
+}
+
+/* --- merging ------------------------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *section, *key;
@@ -28,7 +84,7 @@ enum { CERTIFICATE_COUNT = sizeof(certificates) / sizeof(certificates[0]) };
 
 struct merging {
 	const struct okv_job *job;
-	const struct okv_hybrid *hybrid;
+	const struct okv_chrystoki_merge *wanted;
 	struct chrystoki from; /* with the certificates' paths where they will be */
 };
 
@@ -97,10 +153,10 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 	return fs_publish(job->root, to, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length, &how, f);
 }
 
-static bool section_wanted(const struct okv_hybrid *hybrid, const char *section)
+static bool section_wanted(const struct okv_chrystoki_merge *wanted, const char *section)
 {
-	for (size_t i = 0; i < hybrid->section_count; i++)
-		if (strcmp(hybrid->sections[i], section) == 0)
+	for (size_t i = 0; i < wanted->section_count; i++)
+		if (strcmp(wanted->sections[i], section) == 0)
 			return true;
 	return false;
 }
@@ -114,7 +170,7 @@ static int certificate_bring(struct merging *m, size_t which, const char *direct
 	char *value = NULL;
 	bool changed;
 
-	if (!section_wanted(m->hybrid, section))
+	if (!section_wanted(m->wanted, section))
 		return 0;
 	if (chrystoki_get(&m->from, section, key, &value, f) < 0)
 		return -1;
@@ -136,43 +192,38 @@ static int certificate_bring(struct merging *m, size_t which, const char *direct
 	return chrystoki_set(&m->from, section, key, text_string(&to), &changed, f);
 }
 
-static int merge_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+static int merge_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct merging *m = context;
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
 	bool changed;
 
-	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0)
-		return -1;
-	for (size_t i = 0; i < m->hybrid->section_count; i++)
-		if (chrystoki_merge(&conf, &m->from, m->hybrid->sections[i], &changed, f) < 0)
+	for (size_t i = 0; i < m->wanted->section_count; i++)
+		if (chrystoki_merge(conf, &m->from, m->wanted->sections[i], &changed, f) < 0)
 			return -1;
-	if (m->hybrid->plugin_directory != NULL &&
-	    chrystoki_set(&conf, "Misc", "PluginModuleDir", m->hybrid->plugin_directory, &changed, f) < 0)
-		return -1;
-	chrystoki_print(&conf, ret_text);
-	return text_check(ret_text, f);
+	if (m->wanted->plugin_directory == NULL)
+		return 0;
+	return chrystoki_set(conf, "Misc", "PluginModuleDir", m->wanted->plugin_directory, &changed, f);
 }
 
-int okv_hybrid(const struct okv_job *job, const struct okv_hybrid *hybrid, bool *ret_changed, struct fault *f)
+int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_merge *merge, bool *ret_changed,
+			struct fault *f)
 {
-	struct merging m = { .job = job, .hybrid = hybrid, .from = CHRYSTOKI_INIT };
-	const struct okv_edit edit = { .path = job->settings->chrystoki_conf, .change = merge_change, .context = &m };
+	struct merging m = { .job = job, .wanted = merge, .from = CHRYSTOKI_INIT };
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_PLAN };
 	char directory[PATH_MAX];
 	bool copied = false, edited = false;
 
-	int r = source_read(hybrid->file, &bytes, directory, f);
+	int r = source_read(merge->file, &bytes, directory, f);
 	if (r == 0)
 		r = chrystoki_parse(&m.from, text_string(&bytes), bytes.length, f);
 	/* What would be refused is refused before the first copy. */
 	if (r == 0)
-		r = okv_edit(&plan, &edit, &edited, f);
+		r = okv_chrystoki_edit(&plan, merge_change, &m, &edited, f);
 	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
 		r = certificate_bring(&m, i, directory, &copied, f);
 	if (r == 0)
-		r = okv_edit(job, &edit, &edited, f);
+		r = okv_chrystoki_edit(job, merge_change, &m, &edited, f);
 	chrystoki_done(&m.from);
 	if (r < 0)
 		return -1;
