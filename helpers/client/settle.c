@@ -228,7 +228,7 @@ static int both_settle(int tree, struct settler *s, struct fault *f)
 	const struct proc_child_options how = {
 		.work = second_work,
 		.context = &sharing,
-		.what = "take over the new client",
+		.what = "the second process that takes over the new client",
 		.on_message = files_take,
 		.listener = &files,
 		.root = PROC_CHILD_STAY,

@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 
@@ -185,17 +186,15 @@ enum { DIRECTORIES = 24, IN_EACH = 100, MANY = DIRECTORIES * IN_EACH };
 static struct unpack_entry many_entries[MANY];
 static char many_names[MANY][64];
 
-/* What the second process asks the kernel for before it begins. */
-static bool failing_prctl;
+/* What the second process asks the kernel for before it begins; then it is killed. */
+static bool deadly_prctl;
 
 int prctl(int option, ...)
 {
 	va_list more;
 
-	if (failing_prctl) {
-		errno = EPERM;
-		return -1;
-	}
+	if (deadly_prctl)
+		(void)raise(SIGKILL);
 	va_start(more, option);
 	const unsigned long argument = va_arg(more, unsigned long);
 	va_end(more);
@@ -273,9 +272,9 @@ static void a_second_process_that_was_ended_is_a_fault(void **state)
 	struct fault f;
 
 	(void)state;
-	failing_prctl = true;
+	deadly_prctl = true;
 	MUST_FAIL(settle(&f), FAULT_SYSTEM, "the second process that takes over the new client was ended");
-	failing_prctl = false;
+	deadly_prctl = false;
 }
 
 #define SETTLE(test)      cmocka_unit_test_setup_teardown(test, tree_make, unit_place_remove)
