@@ -36,14 +36,15 @@ int bundle_rules_check(const struct bundle_rules *rules, const char *origin, int
 static int sealed_read(const struct bundle_apply *how, const struct bundle_carrier *carrier,
 		       struct bundle_sealed *sealed, int sink, struct fault *f)
 {
-	BUNDLE_HASHER_AUTO hasher = BUNDLE_HASHER_INIT;
 	BUNDLE_SECRET_AUTO *secret = NULL;
 
-	/* The digest process is forked while there is no secret that it could inherit. */
-	if (bundle_hasher_start(&hasher, f) < 0 || bundle_secret_new(how->report, &secret, f) < 0 ||
+	if (bundle_secret_new(how->report, &secret, f) < 0 ||
 	    bundle_passphrase_read(&how->source, BUNDLE_ASK_ONCE, how->report, secret, f) < 0)
 		return -1;
-	return bundle_sealed_open(sealed, carrier->fd, carrier->path, secret, &hasher, sink, f);
+	const struct bundle_stream stream = {
+		.in = carrier->fd, .in_name = carrier->path, .out = sink, .out_name = "the stage", .secret = secret
+	};
+	return bundle_sealed_open(sealed, &stream, f);
 }
 
 static int sealed_look(const struct bundle_apply *how, const char *path, struct bundle_carrier *carrier,

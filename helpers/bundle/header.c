@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/time.h"
+#include <openssl/evp.h>
+
 #include "base/hex.h"
 #include "base/json.h"
-#include "bundle/encoding.h"
+#include "base/time.h"
 
 /* What is between the braces, read from the left. */
 struct cursor {
@@ -110,6 +111,26 @@ static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_
 
 enum { VALUE_SIZE = 512 };
 
+/* RFC 4648, section 4, and only as it is written below: other padding or filling bits would mean the same bytes. */
+static bool base64_take(struct cursor *c, unsigned char *out, size_t size, size_t *ret_length)
+{
+	char value[VALUE_SIZE], again[VALUE_SIZE + 1];
+	unsigned char bytes[VALUE_SIZE];
+
+	if (!string_take(c, value, sizeof(value)))
+		return false;
+	const int pads = text_ends(value, "==") ? 2 : text_ends(value, "=") ? 1 : 0;
+	const int length = EVP_DecodeBlock(bytes, (const unsigned char *)value, (int)strlen(value)) - pads;
+	if (length < 0 || (size_t)length > size)
+		return false;
+	(void)EVP_EncodeBlock((unsigned char *)again, bytes, length);
+	if (strcmp(again, value) != 0)
+		return false;
+	memcpy(out, bytes, (size_t)length);
+	*ret_length = (size_t)length;
+	return true;
+}
+
 static bool origin_take(struct cursor *c, struct bundle_header *h)
 {
 	return string_take(c, h->origin, sizeof(h->origin)) && h->origin[0] != '\0';
@@ -155,10 +176,7 @@ static bool iterations_take(struct cursor *c, struct bundle_header *h)
 
 static bool salt_take(struct cursor *c, struct bundle_header *h)
 {
-	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) &&
-	       bundle_base64_parse(value, h->salt, sizeof(h->salt), &h->salt_length) &&
-	       h->salt_length >= BUNDLE_SALT_LEAST;
+	return base64_take(c, h->salt, sizeof(h->salt), &h->salt_length) && h->salt_length >= BUNDLE_SALT_LEAST;
 }
 
 static bool cipher_take(struct cursor *c, struct bundle_header *h)
@@ -169,10 +187,8 @@ static bool cipher_take(struct cursor *c, struct bundle_header *h)
 
 static bool nonce_take(struct cursor *c, struct bundle_header *h)
 {
-	char value[VALUE_SIZE];
 	size_t length;
-	return string_take(c, value, sizeof(value)) &&
-	       bundle_base64_parse(value, h->nonce, sizeof(h->nonce), &length) && length == sizeof(h->nonce);
+	return base64_take(c, h->nonce, sizeof(h->nonce), &length) && length == sizeof(h->nonce);
 }
 
 static const struct member {
@@ -262,27 +278,33 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 	return 0;
 }
 
+static void base64_add(struct json *j, const char *name, const unsigned char *bytes, size_t length)
+{
+	char value[VALUE_SIZE];
+
+	(void)EVP_EncodeBlock((unsigned char *)value, bytes, (int)length);
+	json_string(j, name, value);
+}
+
 int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f)
 {
-	char created[TIME_STAMP_SIZE], sha256[2 * BUNDLE_DIGEST_SIZE + 1], base64[BUNDLE_BASE64_SIZE(BUNDLE_SALT_MOST)];
+	char created[TIME_STAMP_SIZE], sha256[HEX_SIZE(BUNDLE_DIGEST_SIZE)];
 	struct json j;
 
 	time_format(header->created, created);
+	hex_encode(header->sha256, sizeof(header->sha256), sha256);
 	text_add_string(out, BUNDLE_MAGIC);
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
 	json_string(&j, "origin", header->origin);
 	json_string(&j, "created", created);
 	json_unsigned(&j, "size", header->size);
-	hex_encode(header->sha256, sizeof(header->sha256), sha256);
 	json_string(&j, "sha256", sha256);
 	json_string(&j, "kdf", "pbkdf2-hmac-sha256");
 	json_unsigned(&j, "iterations", header->iterations);
-	bundle_base64_print(header->salt, header->salt_length, base64);
-	json_string(&j, "salt", base64);
+	base64_add(&j, "salt", header->salt, header->salt_length);
 	json_string(&j, "cipher", "aes-256-gcm");
-	bundle_base64_print(header->nonce, sizeof(header->nonce), base64);
-	json_string(&j, "nonce", base64);
+	base64_add(&j, "nonce", header->nonce, sizeof(header->nonce));
 	json_object_end(&j);
 	text_add_char(out, '\n');
 	return text_check(out, f);

@@ -1,7 +1,7 @@
 /*
  * bundle/header: the two readable lines at the head of a sealed file (okv-luna-bundle(5)), from bytes and back.
  *
- * Promise: opens nothing, asks no library.  A header is taken only when both lines follow the format to the
+ * Promise: opens nothing.  A header is taken only when both lines follow the format to the
  * letter: line 1 "OKVB1", line 2 one JSON object of at most BUNDLE_LINE_MAX ASCII bytes with each member exactly
  * once and no other, every value within its bounds.  JSON's freedoms stay (order, blanks and TABs between
  * tokens, escapes in strings).  Everything else is FAULT_REFUSED with the member's name.

@@ -47,7 +47,6 @@ static void header_begin(const struct bundle_seal *how, const struct stat *statu
 
 int bundle_seal_descriptor(const struct bundle_seal *how, int out, struct bundle_sealed *ret_sealed, struct fault *f)
 {
-	BUNDLE_HASHER_AUTO hasher = BUNDLE_HASHER_INIT;
 	BUNDLE_SECRET_AUTO *secret = NULL;
 	FS_AUTO int fd = -1;
 	struct bundle_sealed sealed;
@@ -56,10 +55,13 @@ int bundle_seal_descriptor(const struct bundle_seal *how, int out, struct bundle
 	if (bundle_look(how, &fd, &status, f) < 0)
 		return -1;
 	header_begin(how, &status, &sealed);
-	/* The digest process is forked while there is no secret that it could inherit. */
-	if (bundle_hasher_start(&hasher, f) < 0 || bundle_secret_new(how->report, &secret, f) < 0 ||
-	    bundle_passphrase_read(&how->source, BUNDLE_ASK_TWICE, how->report, secret, f) < 0 ||
-	    bundle_sealed_make(&sealed, fd, SETTINGS_BUNDLE, secret, &hasher, out, "the sealed file", f) < 0)
+	if (bundle_secret_new(how->report, &secret, f) < 0 ||
+	    bundle_passphrase_read(&how->source, BUNDLE_ASK_TWICE, how->report, secret, f) < 0)
+		return -1;
+	const struct bundle_stream stream = {
+		.in = fd, .in_name = SETTINGS_BUNDLE, .out = out, .out_name = "the sealed file", .secret = secret
+	};
+	if (bundle_sealed_make(&sealed, &stream, f) < 0)
 		return -1;
 	*ret_sealed = sealed;
 	return 0;

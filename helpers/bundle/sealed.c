@@ -1,8 +1,7 @@
 #include "bundle/sealed.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 
 #include "bundle/cipher.h"
 #include "fs/read.h"
+#include "fs/sha256.h"
 #include "proc/interrupt.h"
 
 /* As many bytes as asked for, fewer only at the end of the file. */
@@ -87,78 +87,78 @@ static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secr
 	return r;
 }
 
-static int cut_off(const char *name, struct fault *f)
+/*
+ * At most `most` bytes of the input through the digest of the bundle and, with a cipher, to the output; fewer only at
+ * its end.
+ */
+static int content_pass(const struct bundle_stream *s, uint64_t most, struct bundle_cipher *cipher, uint64_t *ret_size,
+			unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
 {
-	return fault_refused(f, "'%s' became shorter while it was read", SHOWN(name));
+	const bool opening = cipher != NULL && cipher->direction == BUNDLE_OPEN;
+	const bool sealing = cipher != NULL && cipher->direction == BUNDLE_SEAL;
+	unsigned char *block = s->secret->block;
+	SHA256_AUTO sha256 = SHA256_INIT;
+	uint64_t size = 0;
+	size_t want, got;
+
+	if (fs_sha256_start(&sha256, f) < 0)
+		return -1;
+	do {
+		want = most - size < BUNDLE_BLOCK_SIZE ? (size_t)(most - size) : BUNDLE_BLOCK_SIZE;
+		if (block_read(s->in, s->in_name, block, want, &got, f) < 0 ||
+		    (opening && bundle_cipher_update(cipher, block, got, block, f) < 0) ||
+		    fs_sha256_add(&sha256, block, got, f) < 0 ||
+		    (sealing && bundle_cipher_update(cipher, block, got, block, f) < 0) ||
+		    (cipher != NULL && s->out >= 0 && fs_write(s->out, s->out_name, block, got, f) < 0))
+			return -1;
+		size += got;
+	} while (got == want && size < most);
+	*ret_size = size;
+	return fs_sha256_finish(&sha256, ret_digest, f);
 }
 
-int bundle_sealed_open(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
-		       struct bundle_hasher *hasher, int sink, struct fault *f)
+static int content_open(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
 	BUNDLE_CIPHER_AUTO cipher = { 0 };
-	unsigned char tag[BUNDLE_TAG_SIZE + 1], digest[BUNDLE_DIGEST_SIZE], *slot;
-	size_t got;
+	unsigned char tag[BUNDLE_TAG_SIZE + 1], digest[BUNDLE_DIGEST_SIZE];
+	uint64_t size;
+	size_t got = 0;
 
-	if (cipher_begin(sealed, secret, BUNDLE_OPEN, &cipher, f) < 0)
+	if (cipher_begin(sealed, s->secret, BUNDLE_OPEN, &cipher, f) < 0 ||
+	    content_pass(s, sealed->header.size, &cipher, &size, digest, f) < 0 ||
+	    block_read(s->in, s->in_name, tag, sizeof(tag), &got, f) < 0)
 		return -1;
-	for (uint64_t left = sealed->header.size; left > 0; left -= got) {
-		const size_t want = left < BUNDLE_SLOT_SIZE ? (size_t)left : BUNDLE_SLOT_SIZE;
-		if (bundle_hasher_slot(hasher, &slot, f) < 0 || block_read(fd, name, slot, want, &got, f) < 0)
-			return -1;
-		if (got < want)
-			return cut_off(name, f);
-		if (bundle_cipher_update(&cipher, slot, got, slot, f) < 0 || bundle_hasher_give(hasher, got, f) < 0)
-			return -1;
-		/* Digested on the other side at the same time. */
-		if (sink >= 0 && fs_write(sink, "the stage", slot, got, f) < 0)
-			return -1;
-	}
-	if (block_read(fd, name, tag, sizeof(tag), &got, f) < 0)
-		return -1;
-	if (got < BUNDLE_TAG_SIZE)
-		return cut_off(name, f);
-	if (got > BUNDLE_TAG_SIZE)
-		return fault_refused(f, "'%s' became longer while it was read", SHOWN(name));
+	if (got != BUNDLE_TAG_SIZE)
+		return fault_refused(f, "'%s' became %s while it was read", SHOWN(s->in_name),
+				     got < BUNDLE_TAG_SIZE ? "shorter" : "longer");
 	if (bundle_cipher_open_finish(&cipher, tag, f) < 0)
-		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(name));
-	if (bundle_hasher_finish(hasher, digest, f) < 0)
-		return -1;
+		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(s->in_name));
 	if (memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
 		return fault_refused(f, "'%s' is sealed well, but its content has not the SHA-256 of its header",
-				     SHOWN(name));
+				     SHOWN(s->in_name));
 	return 0;
 }
 
-/* First pass of sealing: the header comes before the content and names its digest. */
-static int content_digest(int fd, const char *name, struct bundle_hasher *hasher, uint64_t *ret_size,
-			  unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
+int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f)
 {
-	unsigned char *slot;
-	uint64_t size = 0;
-	size_t got;
+	const int r = content_open(sealed, stream, f);
 
-	do {
-		if (bundle_hasher_slot(hasher, &slot, f) < 0 ||
-		    block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0 ||
-		    (got > 0 && bundle_hasher_give(hasher, got, f) < 0))
-			return -1;
-		size += got;
-		if (size > BUNDLE_SIZE_MOST)
-			return fault_refused(f, "'%s' is longer than %ju bytes", SHOWN(name),
-					     (uintmax_t)BUNDLE_SIZE_MOST);
-	} while (got == BUNDLE_SLOT_SIZE);
-	if (size == 0)
-		return fault_refused(f, "'%s' is empty", SHOWN(name));
-	*ret_size = size;
-	return bundle_hasher_finish(hasher, ret_digest, f);
+	text_wipe(stream->secret->block, sizeof(stream->secret->block));
+	return r;
 }
 
-static int header_make(struct bundle_sealed *sealed, struct fault *f)
+/* The header comes before the content and names its size and digest, so all of it is read twice. */
+static int header_make(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
 	struct bundle_header *h = &sealed->header;
 	TEXT_AUTO lines = { 0 };
 	size_t length;
 
+	if (content_pass(s, BUNDLE_SIZE_MOST + 1, NULL, &h->size, h->sha256, f) < 0)
+		return -1;
+	if (h->size == 0 || h->size > BUNDLE_SIZE_MOST)
+		return fault_refused(f, h->size == 0 ? "'%s' is empty" : "'%s' is longer than 68719476704 bytes",
+				     SHOWN(s->in_name));
 	h->salt_length = 32;
 	if (bundle_random(h->salt, h->salt_length, f) < 0 || bundle_random(h->nonce, sizeof(h->nonce), f) < 0 ||
 	    bundle_header_print(h, &lines, f) < 0)
@@ -171,50 +171,29 @@ static int header_make(struct bundle_sealed *sealed, struct fault *f)
 	return 0;
 }
 
-static int content_seal(const struct bundle_sealed *sealed, int fd, const char *name, struct bundle_cipher *cipher,
-			struct bundle_hasher *hasher, unsigned char *block, int out, const char *out_name,
-			struct fault *f)
+static int content_seal(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
-	unsigned char tag[BUNDLE_TAG_SIZE], digest[BUNDLE_DIGEST_SIZE], *slot;
-	uint64_t size = 0;
-	size_t got;
+	BUNDLE_CIPHER_AUTO cipher = { 0 };
+	unsigned char tag[BUNDLE_TAG_SIZE], digest[BUNDLE_DIGEST_SIZE];
+	uint64_t size;
 
-	if (fs_write(out, out_name, sealed->head, sealed->head_length, f) < 0)
+	if (header_make(sealed, s, f) < 0 || cipher_begin(sealed, s->secret, BUNDLE_SEAL, &cipher, f) < 0)
 		return -1;
-	do {
-		if (bundle_hasher_slot(hasher, &slot, f) < 0 ||
-		    block_read(fd, name, slot, BUNDLE_SLOT_SIZE, &got, f) < 0)
-			return -1;
-		size += got;
-		if (size > sealed->header.size)
-			break;
-		if (got > 0 &&
-		    (bundle_hasher_give(hasher, got, f) < 0 || bundle_cipher_update(cipher, slot, got, block, f) < 0 ||
-		     fs_write(out, out_name, block, got, f) < 0))
-			return -1;
-	} while (got == BUNDLE_SLOT_SIZE);
-	if (bundle_cipher_seal_finish(cipher, tag, f) < 0 || fs_write(out, out_name, tag, sizeof(tag), f) < 0 ||
-	    bundle_hasher_finish(hasher, digest, f) < 0)
+	if (lseek(s->in, 0, SEEK_SET) < 0)
+		return fault_system(f, errno, "cannot read '%s' again", SHOWN(s->in_name));
+	if (fs_write(s->out, s->out_name, sealed->head, sealed->head_length, f) < 0 ||
+	    content_pass(s, sealed->header.size + 1, &cipher, &size, digest, f) < 0 ||
+	    bundle_cipher_seal_finish(&cipher, tag, f) < 0 || fs_write(s->out, s->out_name, tag, sizeof(tag), f) < 0)
 		return -1;
 	if (size != sealed->header.size || memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
-		return fault_incomplete(f, "'%s' was changed while it was sealed; run it again", SHOWN(name));
+		return fault_incomplete(f, "'%s' was changed while it was sealed; run it again", SHOWN(s->in_name));
 	return 0;
 }
 
-int bundle_sealed_make(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
-		       struct bundle_hasher *hasher, int out, const char *out_name, struct fault *f)
+int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO cipher = { 0 };
+	const int r = content_seal(sealed, stream, f);
 
-	if (content_digest(fd, name, hasher, &sealed->header.size, sealed->header.sha256, f) < 0 ||
-	    header_make(sealed, f) < 0 || cipher_begin(sealed, secret, BUNDLE_SEAL, &cipher, f) < 0)
-		return -1;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return fault_system(f, errno, "cannot read '%s' again", SHOWN(name));
-	unsigned char *block = malloc(BUNDLE_SLOT_SIZE);
-	if (block == NULL)
-		return fault_memory(f);
-	const int r = content_seal(sealed, fd, name, &cipher, hasher, block, out, out_name, f);
-	free(block);
+	text_wipe(stream->secret->block, sizeof(stream->secret->block));
 	return r;
 }

@@ -1,11 +1,11 @@
 /*
- * bundle/sealed: from bundle to sealed file and back, in one pass and constant memory (okv-luna-bundle(5)).
+ * bundle/sealed: from bundle to sealed file and back, block by block in constant memory (okv-luna-bundle(5)).
  *
- * Promise: opening writes to `sink` what is not proven until bundle_sealed_open has returned 0: size, tag and
- * digest are then all right.  Any disagreement is FAULT_REFUSED: the caller throws the sink away.  Sealing gives
- * a file whose header tells the truth about the bytes that were read while encrypting; a bundle that changes
- * meanwhile is FAULT_INCOMPLETE.  The passphrase is wiped as soon as the key is derived, the key as soon as
- * libcrypto has it.  A pending interrupt ends both with FAULT_INCOMPLETE.
+ * Promise: opening writes what is not proven until bundle_sealed_open has returned 0: size, tag and digest are then
+ * all right.  Any disagreement is FAULT_REFUSED: the caller throws the output away.  Sealing gives a file whose header
+ * tells the truth about the bytes that were read while encrypting; a bundle that changes meanwhile is
+ * FAULT_INCOMPLETE.  The passphrase is wiped as soon as the key is derived, the key as soon as libcrypto has it, the
+ * bundle's bytes at the end.  A pending interrupt ends both with FAULT_INCOMPLETE.
  */
 #ifndef OKV_BUNDLE_SEALED_H
 #define OKV_BUNDLE_SEALED_H
@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #include "base/fault.h"
-#include "bundle/hasher.h"
 #include "bundle/header.h"
 #include "bundle/secret.h"
 
@@ -24,19 +23,26 @@ struct bundle_sealed {
 	uint64_t derivation_us; /* what the key derivation took, once open or sealed */
 };
 
+/* From where to where, and by which passphrase. */
+struct bundle_stream {
+	int in;
+	const char *in_name;
+	int out; /* -1: nothing is written */
+	const char *out_name;
+	struct bundle_secret *secret;
+};
+
 /*
  * Reads the header at the file's start and checks that the file has exactly the bytes it announces.  Nothing of
  * it is proven yet.  Afterwards the offset is at the ciphertext.
  */
 int bundle_sealed_look(int fd, const char *name, struct bundle_sealed *ret_sealed, struct fault *f);
-/* The rest of the file, from where bundle_sealed_look left it.  `sink`: a descriptor, or -1 to verify only. */
-int bundle_sealed_open(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
-		       struct bundle_hasher *hasher, int sink, struct fault *f);
+/* The rest of the sealed file `in`, from where bundle_sealed_look left it. */
+int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
 /*
- * Seals all of the regular file `fd` into `out`.  The caller has filled origin, created and iterations of
- * sealed->header; the rest is filled here.
+ * Seals all of the regular file `in`.  The caller has filled origin, created and iterations of sealed->header; the
+ * rest is filled here.
  */
-int bundle_sealed_make(struct bundle_sealed *sealed, int fd, const char *name, struct bundle_secret *secret,
-		       struct bundle_hasher *hasher, int out, const char *out_name, struct fault *f);
+int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
 
 #endif

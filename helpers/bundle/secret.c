@@ -31,7 +31,7 @@ int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, 
 		mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (secret == MAP_FAILED)
 		return fault_memory(f);
-	if (mlock(secret, sizeof(*secret)) < 0 && !all)
+	if (mlock(secret, offsetof(struct bundle_secret, block)) < 0 && !all)
 		report_say(report, REPORT_WARNING,
 			   "the system locks no memory for us (%s): a key may reach the swap area",
 			   fault_errno_text(errno));

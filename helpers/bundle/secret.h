@@ -1,9 +1,9 @@
 /*
  * bundle/secret: where the passphrase and the key live.
  *
- * Promise: one page of their own that is locked in memory, not dumped, and empty in every child (mlock(2),
- * MADV_DONTDUMP, MADV_WIPEONFORK); nobody may attach to the process meanwhile (PR_SET_DUMPABLE 0); the page is
- * wiped before it is given back.  What libcrypto holds of the key is locked too where the system lets us lock
+ * Promise: pages of their own that are locked in memory, not dumped, and empty in every child (mlock(2),
+ * MADV_DONTDUMP, MADV_WIPEONFORK); nobody may attach to the process meanwhile (PR_SET_DUMPABLE 0); the pages are
+ * wiped before they are given back.  What libcrypto holds of the key is locked too where the system lets us lock
  * everything (mlockall(2) with MCL_ONFAULT); where no lock is granted at all, a warning is said and work goes on.
  *
  * How the passphrase is read, and never is, says proc/secret.h.
@@ -19,10 +19,13 @@
 
 enum { BUNDLE_PASSPHRASE_LEAST = 8, BUNDLE_PASSPHRASE_MOST = 1024 };
 
+enum { BUNDLE_BLOCK_SIZE = 64 * 1024 };
+
 struct bundle_secret {
 	size_t length;
 	char passphrase[BUNDLE_PASSPHRASE_MOST];
 	unsigned char key[BUNDLE_KEY_SIZE];
+	unsigned char block[BUNDLE_BLOCK_SIZE]; /* of the bundle, on its way; not locked */
 };
 
 #define BUNDLE_SECRET_AUTO __attribute__((cleanup(bundle_secret_free))) struct bundle_secret

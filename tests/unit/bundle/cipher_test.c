@@ -1,25 +1,21 @@
 /*
- * bundle/cipher, bundle/hasher: published vectors through our own open path, in pieces of every size.
+ * bundle/cipher: published vectors through our own open path, in pieces of every size.
  *
  * AES-256-GCM: test cases 13 to 16 of "The Galois/Counter Mode of Operation" (McGrew, Viega), those with a nonce of 12
- * bytes.  PBKDF2-HMAC-SHA-256: RFC 7914, section 11.  SHA-256: FIPS 180-4 examples.
+ * bytes.  PBKDF2-HMAC-SHA-256: RFC 7914, section 11.
  */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "bundle/cipher.h"
 #include "base/hex.h"
-#include "bundle/hasher.h"
 
 enum { BYTES_MAX = 80 };
 
@@ -148,103 +144,12 @@ static void published_pbkdf2_vectors(void **state)
 	}
 }
 
-/* Gives `length` times `byte` in pieces that do not fit the slots. */
-static void stream_give(struct bundle_hasher *h, unsigned char byte, size_t length)
-{
-	struct fault f = { 0 };
-	size_t piece = 1;
-
-	while (length > 0) {
-		unsigned char *slot;
-		const size_t now = length < piece ? length : piece;
-		assert_int_equal(bundle_hasher_slot(h, &slot, &f), 0);
-		memset(slot, byte, now);
-		assert_int_equal(bundle_hasher_give(h, now, &f), 0);
-		length -= now;
-		piece = piece * 3 % BUNDLE_SLOT_SIZE + 1;
-	}
-}
-
-static void assert_digest(struct bundle_hasher *h, const char *expected)
-{
-	struct fault f = { 0 };
-	unsigned char digest[BUNDLE_DIGEST_SIZE];
-	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
-
-	assert_int_equal(bundle_hasher_finish(h, digest, &f), 0);
-	hex_encode(digest, sizeof(digest), hex);
-	assert_string_equal(hex, expected);
-}
-
-static void the_digest_process_digests_stream_after_stream(void **state)
-{
-	struct fault f = { 0 };
-	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
-
-	(void)state;
-	assert_int_equal(bundle_hasher_start(&h, &f), 0);
-	assert_digest(&h, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	stream_give(&h, 'a', 1000000);
-	assert_digest(&h, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-	stream_give(&h, 0, 1024 * 1024);
-	assert_digest(&h, "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58");
-}
-
-static void a_lost_digest_process_is_a_fault_and_no_hang(void **state)
-{
-	struct fault f = { 0 };
-	BUNDLE_HASHER_AUTO h = BUNDLE_HASHER_INIT;
-	unsigned char *slot;
-	int r = 0;
-
-	(void)state;
-	assert_int_equal(bundle_hasher_start(&h, &f), 0);
-	assert_int_equal(kill(h.pid, SIGKILL), 0);
-	for (int i = 0; r == 0 && i < 2 * BUNDLE_RING_SLOTS; i++)
-		r = bundle_hasher_slot(&h, &slot, &f) < 0 || bundle_hasher_give(&h, 1, &f) < 0 ? -1 : 0;
-	assert_int_equal(r, -1);
-	assert_int_equal(f.kind, FAULT_SYSTEM);
-}
-
-static void the_digest_process_ends_with_its_parent(void **state)
-{
-	int line[2];
-	pid_t hasher = 0;
-	char byte;
-
-	(void)state;
-	assert_int_equal(pipe(line), 0);
-	const pid_t parent = fork();
-	assert_true(parent >= 0);
-	if (parent == 0) {
-		struct fault f = { 0 };
-		struct bundle_hasher h = BUNDLE_HASHER_INIT;
-		(void)close(line[0]);
-		/* The digest process keeps the pipe open as long as it lives. */
-		if (bundle_hasher_start(&h, &f) == 0 && write(line[1], &h.pid, sizeof(h.pid)) == sizeof(h.pid))
-			for (;;)
-				(void)pause();
-		_exit(1);
-	}
-	(void)close(line[1]);
-	assert_int_equal(read(line[0], &hasher, sizeof(hasher)), sizeof(hasher));
-	assert_int_equal(kill(parent, SIGKILL), 0);
-	assert_int_equal(waitpid(parent, NULL, 0), parent);
-	(void)alarm(60);
-	assert_int_equal(read(line[0], &byte, 1), 0);
-	(void)alarm(0);
-	(void)close(line[0]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_gcm_vectors_open_and_seal),
 		cmocka_unit_test(any_changed_bit_is_refused),
 		cmocka_unit_test(published_pbkdf2_vectors),
-		cmocka_unit_test(the_digest_process_digests_stream_after_stream),
-		cmocka_unit_test(a_lost_digest_process_is_a_fault_and_no_hang),
-		cmocka_unit_test(the_digest_process_ends_with_its_parent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
