@@ -1,42 +1,59 @@
 /*
  * bundle/act: the acts of the command, from what was asked for to what is told.
  *
- * Promise: each does its act whole and says in `lines` (for people) and `result` (one JSON object) what it did; a
- * fault leaves what the parts below promise.  The caller has checked that the options belong to the act and that
- * they do not contradict each other, and holds the lock where `bundle_act` says so.
+ * Promise: each does its act whole and says in `lines` (for people) and `result` (one JSON object) what it did.  The
+ * caller has checked that the options belong to the act and that they do not contradict each other.  Seal, apply and
+ * clean hold the lock of this product, and are root's.
+ *
+ * seal: the sealed file is 0600 from its first byte, takes its name when it is whole, and nothing is left of one that
+ * failed.  A bundle of the wrong owner or of yesterday is told as a warning: sealing does not make it fresh.
+ *
+ * apply: under SETTINGS_BUNDLE stands at any instant the old bundle or the new one, whole and with its owner and mode.
+ * The new one is staged beside it, 0600 and root's, and takes the name only after tag, size and digest were right.
+ * FAULT_REFUSED and FAULT_USAGE: nothing was changed, the input included.  Success: the input is gone.
+ * FAULT_INCOMPLETE: the bundle is in place, its input is not gone.  An unsealed hsmbundle is taken as the guide copies
+ * it: nothing proves its bytes, so its file must be beyond others' reach: owned by root, OKV's user or `support`, and
+ * writable by its owner alone.
+ *
+ * verify: reads and proves, writes nothing, needs neither root nor an OKV tree.
+ *
+ * send: each far side gets the sealed file under the same random name, 0600 from its first byte, and answers with size
+ * and digest of what it can read back; whatever differs is removed there.  Every node is tried whatever becomes of the
+ * others (FAULT_INCOMPLETE when one failed).  A pending interrupt ends the connections, upon which the far sides remove
+ * what they have.
  */
 #ifndef OKV_BUNDLE_ACT_H
 #define OKV_BUNDLE_ACT_H
 
-#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/json.h"
 #include "base/option.h"
+#include "base/report.h"
 #include "base/text.h"
-#include "bundle/header.h"
-#include "bundle/seal.h"
 #include "bundle/secret.h"
-#include "bundle/tell.h"
 #include "conf/settings.h"
 
 /* What was asked for; numbers that were not are 0, texts NULL. */
-struct bundle_given {
-	const char *out, *file, *passphrase_file, *user, *identity;
-	uint64_t max_age, passphrase_fd, iterations, jobs, timeout, port;
+struct bundle_options {
+	const char *out, *file, *user, *identity;
+	uint64_t max_age, iterations, jobs, timeout, port;
 	struct option_list ssh_options;
-	bool plain, ask, keep_bundle;
+	bool plain, ask;
 };
-enum { BUNDLE_FD_NONE = INT_MAX }; /* passphrase_fd when none was given */
 
 struct bundle_act {
 	const char *command; /* that the result names */
 	int root;
 	bool own_root; /* the root is this machine's, so its host name is the kernel's */
-	bool dry_run;
-	enum bundle_detail detail;
+	bool dry_run;  /* look at everything, prove what can be proven, write nothing */
+	bool verbose;
+	int64_t now; /* seconds since 1970 */
 	const struct settings *settings;
 	struct report *report;
-	const struct bundle_given *given;
+	const struct bundle_options *options;
+	struct bundle_source passphrase;
 	const char *const *operands; /* of the act itself */
 	size_t operand_count;
 	/* Takes the lock of this product, once, and not with dry_run. */
@@ -54,9 +71,10 @@ int bundle_act_send(const struct bundle_act *act, struct fault *f);
 void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const char *name);
 /* Only root, and one of us at a time. */
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
-struct bundle_source bundle_act_source(const struct bundle_act *act);
-/* How to seal this node's bundle; `own_name` is filled here and must live as long. */
-int bundle_act_sealing(const struct bundle_act *act, char own_name[BUNDLE_ORIGIN_SIZE], struct bundle_seal *ret_how,
-		       struct fault *f);
+/*
+ * This node's bundle, sealed, as an open file of *ret_size bytes that has no name any more, so whatever ends this
+ * process, nothing stays behind.  With dry_run the bundle is looked at and *ret_fd stays.
+ */
+int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret_size, struct fault *f);
 
 #endif

@@ -1,218 +1,296 @@
-#include "bundle/apply.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/time.h"
-#include "bundle/carrier.h"
+#include "bundle/act.h"
+#include "bundle/input.h"
 #include "bundle/node.h"
-#include "fs/sha256.h"
+#include "bundle/sealed.h"
+#include "conf/accounts.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
+#include "fs/sha256.h"
 #include "proc/interrupt.h"
 
-int bundle_rules_check(const struct bundle_rules *rules, const char *origin, int64_t created, struct fault *f)
+enum {
+	CLOCK_SKEW = 300, /* seconds that another node's clock may be ahead */
+	AGE_DEFAULT = 24 * 60 * 60,
+	/* What a file system needs besides the bytes themselves: a directory entry, an indirect block. */
+	ROOM_MARGIN = 64 * 1024,
+};
+
+/* Neither from the future nor older than `max_age` seconds; 0: any age. */
+static int age_check(const struct bundle_act *act, int64_t created, uint64_t max_age, struct fault *f)
 {
 	char made[TIME_STAMP_SIZE];
 
-	if (rules->own_name != NULL && strcasecmp(rules->own_name, origin) == 0)
-		return fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already",
-				     SHOWN(origin));
 	time_format(created, made);
-	if (created > rules->now + BUNDLE_CLOCK_SKEW)
+	if (created > act->now + CLOCK_SKEW)
 		return fault_refused(f, "it was made in the future, at %s; compare the clocks of the nodes", made);
-	if (rules->max_age > 0 && created < rules->now && (uint64_t)(rules->now - created) > rules->max_age)
+	if (max_age > 0 && created < act->now && (uint64_t)(act->now - created) > max_age)
 		return fault_refused(f,
 				     "it is too old: made at %s, %jd seconds ago; --max-age is %ju; seal a fresh one",
-				     made, (intmax_t)(rules->now - created), (uintmax_t)rules->max_age);
+				     made, (intmax_t)(act->now - created), (uintmax_t)max_age);
 	return 0;
 }
 
-/* Header, rules, passphrase, content: the part that verify and apply share. */
-static int sealed_read(const struct bundle_apply *how, const struct bundle_carrier *carrier,
-		       struct bundle_sealed *sealed, int sink, struct fault *f)
+static uint64_t apply_max_age(const struct bundle_act *act)
+{
+	return act->options->max_age != 0 ? act->options->max_age : AGE_DEFAULT;
+}
+
+/* A bundle sealed under `own_name` is refused; NULL: none is. */
+static int sealed_look(const struct bundle_act *act, const char *own_name, uint64_t max_age,
+		       const struct bundle_input *input, struct bundle_sealed *sealed, struct fault *f)
+{
+	const struct bundle_header *h = &sealed->header;
+
+	if (bundle_sealed_look(input->fd, input->path, sealed, f) < 0)
+		return -1;
+	if (own_name != NULL && strcasecmp(own_name, h->origin) == 0)
+		(void)fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already",
+				    SHOWN(h->origin));
+	else if (age_check(act, h->created, max_age, f) == 0)
+		return 0;
+	return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
+}
+
+static int sealed_read(const struct bundle_act *act, const struct bundle_input *input, struct bundle_sealed *sealed,
+		       int out, struct fault *f)
 {
 	BUNDLE_SECRET_AUTO *secret = NULL;
 
-	if (bundle_secret_new(how->report, &secret, f) < 0 ||
-	    bundle_passphrase_read(&how->source, BUNDLE_ASK_ONCE, how->report, secret, f) < 0)
+	if (bundle_secret_read(&act->passphrase, BUNDLE_ASK_ONCE, act->report, &secret, f) < 0)
 		return -1;
 	const struct bundle_stream stream = {
-		.in = carrier->fd, .in_name = carrier->path, .out = sink, .out_name = "the stage", .secret = secret
+		.in = input->fd, .in_name = input->path, .out = out, .out_name = "the stage", .secret = secret
 	};
 	return bundle_sealed_open(sealed, &stream, f);
 }
 
-static int sealed_look(const struct bundle_apply *how, const char *path, struct bundle_carrier *carrier,
-		       struct bundle_sealed *sealed, struct fault *f)
+int bundle_act_verify(const struct bundle_act *act, struct fault *f)
 {
-	if (bundle_carrier_open(path, carrier, f) < 0 || bundle_sealed_look(carrier->fd, path, sealed, f) < 0)
-		return -1;
-	if (bundle_rules_check(&how->rules, sealed->header.origin, sealed->header.created, f) < 0)
-		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(path));
-	return 0;
-}
-
-static void sealed_tell(const struct bundle_sealed *sealed, struct bundle_applied *ret_applied)
-{
-	ret_applied->header = sealed->header;
-	ret_applied->size = sealed->header.size;
-	memcpy(ret_applied->sha256, sealed->header.sha256, sizeof(ret_applied->sha256));
-	ret_applied->derivation_us = sealed->derivation_us;
-}
-
-int bundle_verify(const struct bundle_apply *how, const char *path, struct bundle_applied *ret_applied, struct fault *f)
-{
-	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+	const char *path = act->operands[0];
 	struct bundle_sealed sealed;
+	struct json j;
 
-	if (sealed_look(how, path, &carrier, &sealed, f) < 0 || sealed_read(how, &carrier, &sealed, -1, f) < 0)
+	/* It may well be verified where it was sealed, and looked at when it is old. */
+	if (bundle_input_open(path, &input, f) < 0 ||
+	    sealed_look(act, NULL, act->options->max_age, &input, &sealed, f) < 0 ||
+	    sealed_read(act, &input, &sealed, -1, f) < 0)
 		return -1;
-	sealed_tell(&sealed, ret_applied);
-	ret_applied->changed = false;
+	bundle_act_begin(act, &j, "verify");
+	text_add_format(act->lines, "'%s': genuine\n", SHOWN(path));
+	bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
+	json_number(&j, "age_seconds", act->now - sealed.header.created);
+	json_object_end(&j);
 	return 0;
 }
 
-/* Does this very bundle stand there already, as it should? */
-static bool in_place(const struct bundle_node *node, uint64_t size, const unsigned char sha256[BUNDLE_DIGEST_SIZE])
-{
-	struct fault ignored = { 0 };
-	unsigned char digest[BUNDLE_DIGEST_SIZE];
-	FS_AUTO int fd = -1;
+/* --- into its place ----------------------------------------------------------------------------------------------- */
 
-	return node->present && bundle_node_owned(node) && (uint64_t)node->status.st_size == size &&
-	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
-	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
-	       memcmp(digest, sha256, sizeof(digest)) == 0;
+static int room_check(const struct bundle_node *node, uint64_t bytes, struct fault *f)
+{
+	struct statvfs space;
+
+	if (fstatvfs(node->dir, &space) < 0)
+		return fault_system(f, errno, "cannot ask for the free space of '%s'", SETTINGS_OKV_HSM);
+	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
+	if (free_bytes < bytes + ROOM_MARGIN)
+		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
+				     (uintmax_t)free_bytes, (uintmax_t)(bytes + ROOM_MARGIN));
+	return 0;
 }
 
-static int stage_begin(const struct bundle_node *node, struct fs_stage *stage, struct fault *f)
+/* Nothing with dry_run. */
+static int stage_begin(const struct bundle_act *act, const struct bundle_node *node, struct fs_stage *stage,
+		       struct fault *f)
 {
 	const struct fs_publish publish = { .mode = node->mode, .uid = node->uid, .gid = node->gid, .force = true };
 
-	return fs_stage_begin(node->dir, node->leaf, &publish, stage, f);
+	return act->dry_run ? 0 : fs_stage_begin(node->dir, node->leaf, &publish, stage, f);
 }
 
-/* The proven stage takes the name, or is dropped where it would change nothing; then the carrier has served. */
-static int stage_settle(const struct bundle_apply *how, const struct bundle_node *node, struct fs_stage *stage,
-			const struct bundle_carrier *carrier, struct bundle_applied *applied, struct fault *f)
+static int sealed_stage(const struct bundle_act *act, const struct bundle_input *input, struct bundle_node *node,
+			struct fs_stage *stage, struct bundle_sealed *sealed, struct fault *f)
 {
-	applied->changed = !in_place(node, applied->size, applied->sha256);
-	if (how->dry_run)
-		return 0;
-	if (!applied->changed)
-		fs_stage_cancel(stage);
-	else if (fs_stage_commit(stage, f) < 0)
+	char own_name[BUNDLE_ORIGIN_SIZE];
+
+	if (bundle_host_name(act->root, act->own_root, own_name, f) < 0 ||
+	    sealed_look(act, own_name, apply_max_age(act), input, sealed, f) < 0 ||
+	    bundle_node_open(act->root, act->settings, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
+	    stage_begin(act, node, stage, f) < 0)
 		return -1;
-	return bundle_carrier_remove(carrier, f);
+	return sealed_read(act, input, sealed, stage->fd, f);
 }
 
-int bundle_apply_sealed(const struct bundle_apply *how, const char *path, struct bundle_applied *ret_applied,
-			struct fault *f)
+/* The user that scp comes in as, where there is one. */
+static bool is_support(int root, uid_t uid)
 {
-	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
-	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
-	FS_STAGE_AUTO stage = FS_STAGE_INIT;
-	struct bundle_sealed sealed;
-	struct bundle_applied applied;
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
+	struct accounts_user user;
 
-	if (sealed_look(how, path, &carrier, &sealed, f) < 0 ||
-	    bundle_node_open(how->root, how->settings, &node, f) < 0 ||
-	    bundle_node_room(&node, sealed.header.size, f) < 0 ||
-	    (!how->dry_run && stage_begin(&node, &stage, f) < 0) ||
-	    sealed_read(how, &carrier, &sealed, stage.fd, f) < 0)
-		return -1;
-	sealed_tell(&sealed, &applied);
-	if (stage_settle(how, &node, &stage, &carrier, &applied, f) < 0)
-		return -1;
-	*ret_applied = applied;
-	return 0;
+	return fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) == 0 &&
+	       accounts_user_find(&passwd, SETTINGS_SUPPORT_USER, &user) && user.uid == uid;
 }
 
-/* --- unsealed -------------------------------------------------------------------------------------------------- */
-
-static int plain_judge(const struct bundle_apply *how, const struct bundle_carrier *carrier, uid_t okv_user,
+static int plain_check(const struct bundle_act *act, const struct bundle_input *input, const struct bundle_node *node,
 		       struct fault *f)
 {
-	const struct stat *status = &carrier->status;
+	const struct stat *status = &input->status;
 	char magic[BUNDLE_MAGIC_SIZE];
-	uid_t support;
-	const bool has_support = bundle_node_support(how->root, &support);
 
 	if (status->st_size == 0)
-		return fault_refused(f, "'%s' is empty", SHOWN(carrier->path));
-	if (pread(carrier->fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+		return fault_refused(f, "'%s' is empty", SHOWN(input->path));
+	if (pread(input->fd, magic, sizeof(magic), 0) == sizeof(magic) &&
 	    memcmp(magic, BUNDLE_MAGIC, sizeof(magic)) == 0)
-		return fault_refused(f, "'%s' is sealed; apply it without --plain", SHOWN(carrier->path));
-	if (status->st_uid != 0 && status->st_uid != okv_user && !(has_support && status->st_uid == support))
+		return fault_refused(f, "'%s' is sealed; apply it without --plain", SHOWN(input->path));
+	if (status->st_uid != 0 && status->st_uid != node->uid && !is_support(act->root, status->st_uid))
 		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
-				     SHOWN(carrier->path), (unsigned long)status->st_uid,
-				     SHOWN(how->settings->okv_user));
+				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user));
 	if ((status->st_mode & 022) != 0)
 		return fault_refused(f, "'%s' can be written by others (mode %04o): whose bytes are these?",
-				     SHOWN(carrier->path), (unsigned)(status->st_mode & 07777));
+				     SHOWN(input->path), (unsigned)(status->st_mode & 07777));
 	/* Its own time of change is all that an unsealed one tells about its age. */
-	const struct bundle_rules rules = { .own_name = NULL, .max_age = how->rules.max_age, .now = how->rules.now };
-	if (bundle_rules_check(&rules, "", status->st_mtim.tv_sec, f) < 0)
-		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(carrier->path));
+	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
+		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
 	return 0;
 }
 
-static int plain_copy(const struct bundle_carrier *carrier, int sink, struct bundle_applied *applied, struct fault *f)
+static int plain_copy(const struct bundle_input *input, int out, struct bundle_header *header, struct fault *f)
 {
 	enum { BLOCK = 64 * 1024 };
 	SHA256_AUTO digest = SHA256_INIT;
 	unsigned char block[BLOCK];
 
-	applied->size = 0;
 	if (fs_sha256_start(&digest, f) < 0)
 		return -1;
 	for (;;) {
-		const ssize_t got = read(carrier->fd, block, sizeof(block));
+		const ssize_t got = read(input->fd, block, sizeof(block));
 		if (proc_interrupt_check(f) < 0)
 			return -1;
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return fault_system(f, errno, "cannot read '%s'", SHOWN(carrier->path));
-		if (got == 0)
-			break;
-		applied->size += (uint64_t)got;
-		if (applied->size > (uint64_t)carrier->status.st_size)
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(input->path));
+		header->size += (uint64_t)got;
+		if (got == 0 || header->size > (uint64_t)input->status.st_size)
 			break;
 		if (fs_sha256_add(&digest, block, (size_t)got, f) < 0 ||
-		    (sink >= 0 && fs_write(sink, "the stage", block, (size_t)got, f) < 0))
+		    (out >= 0 && fs_write(out, "the stage", block, (size_t)got, f) < 0))
 			return -1;
 	}
-	if (applied->size != (uint64_t)carrier->status.st_size)
-		return fault_refused(f, "'%s' was changed while it was read", SHOWN(carrier->path));
-	return fs_sha256_finish(&digest, applied->sha256, f);
+	if (header->size != (uint64_t)input->status.st_size)
+		return fault_refused(f, "'%s' was changed while it was read", SHOWN(input->path));
+	return fs_sha256_finish(&digest, header->sha256, f);
 }
 
-int bundle_apply_plain(const struct bundle_apply *how, const char *path, struct bundle_applied *ret_applied,
-		       struct fault *f)
+static int plain_stage(const struct bundle_act *act, const struct bundle_input *input, struct bundle_node *node,
+		       struct fs_stage *stage, struct bundle_sealed *sealed, struct fault *f)
 {
-	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
+	memset(sealed, 0, sizeof(*sealed));
+	if (bundle_node_open(act->root, act->settings, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
+	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
+		return -1;
+	if (node->present && node->status.st_dev == input->status.st_dev && node->status.st_ino == input->status.st_ino)
+		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
+	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
+	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
+		return -1;
+	return plain_copy(input, stage->fd, &sealed->header, f);
+}
+
+/* Does this very bundle stand there already, as it should? */
+static bool is_in_place(const struct bundle_node *node, const struct bundle_header *header)
+{
+	struct fault ignored = { 0 };
+	unsigned char digest[BUNDLE_DIGEST_SIZE];
+	FS_AUTO int fd = -1;
+
+	return node->present && bundle_node_owned(node) && (uint64_t)node->status.st_size == header->size &&
+	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
+	       memcmp(digest, header->sha256, sizeof(digest)) == 0;
+}
+
+/* The proven stage takes the name, or is dropped where it would change nothing; then the input has served. */
+static int stage_publish(const struct bundle_act *act, const struct bundle_input *input, struct fs_stage *stage,
+			 bool changed, struct fault *f)
+{
+	if (act->dry_run)
+		return 0;
+	if (!changed)
+		fs_stage_cancel(stage);
+	else if (fs_stage_commit(stage, f) < 0)
+		return -1;
+	return fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
+}
+
+/* --- what is told ------------------------------------------------------------------------------------------------- */
+
+/* The console step that follows, the rule about its order, and the end of the bundle. */
+static void next_show(struct text *lines, struct json *j)
+{
+	static const char order[] = "apply the bundle on all nodes before the first node is reverse-migrated";
+
+	text_add_format(lines,
+			"next, on this node's console: HSM page, Apply Bundle (it asks for the recovery passphrase)\n"
+			"order: %s;\n       then HSM-enable each node (HSM page, Initialize)\n"
+			"last:  when every node is HSM-enabled and replication is verified, 'okv-luna bundle clean'\n"
+			"       on all nodes\n",
+			order);
+	json_string(j, "next", "HSM page, Apply Bundle");
+	json_string(j, "order", order);
+}
+
+static void applied_show(const struct bundle_act *act, const struct bundle_sealed *sealed, bool changed)
+{
+	const char *input = act->operands[0];
+	const char *words = !changed       ? "nothing to change, the same bundle is at"
+			    : act->dry_run ? "would be put at"
+					   : "applied to";
+	struct json j;
+
+	bundle_act_begin(act, &j, "apply");
+	json_string(&j, "carrier", input);
+	json_string(&j, "target", SETTINGS_BUNDLE);
+	json_bool(&j, "changed", changed);
+	text_add_format(act->lines, "'%s': %s '%s' (%s:%s %04o)%s\n", SHOWN(input), words, SETTINGS_BUNDLE,
+			SHOWN(act->settings->okv_user), SHOWN(act->settings->okv_group),
+			(unsigned)act->settings->bundle_mode, act->dry_run ? "" : "; the carrier is removed");
+	if (act->options->plain) {
+		bundle_header_show(&sealed->header, act->lines, &j);
+		text_add_string(act->lines, "  unsealed: compare it with the first node's\n");
+	} else {
+		bundle_sealed_show(sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
+	}
+	next_show(act->lines, &j);
+	json_object_end(&j);
+}
+
+int bundle_act_apply(const struct bundle_act *act, struct fault *f)
+{
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
-	struct bundle_applied applied = { .size = 0 };
+	const struct bundle_options *o = act->options;
+	struct bundle_sealed sealed;
 
-	if (bundle_carrier_open(path, &carrier, f) < 0 || bundle_node_open(how->root, how->settings, &node, f) < 0 ||
-	    plain_judge(how, &carrier, node.uid, f) < 0 ||
-	    bundle_node_room(&node, (uint64_t)carrier.status.st_size, f) < 0)
+	if (o->plain && !bundle_source_is_terminal(&act->passphrase))
+		return fault_usage(f, "--plain takes an unsealed bundle, which has no passphrase");
+	if (bundle_act_claim(act, f) < 0 || bundle_input_open(act->operands[0], &input, f) < 0 ||
+	    (o->plain ? plain_stage : sealed_stage)(act, &input, &node, &stage, &sealed, f) < 0)
 		return -1;
-	if (node.present && node.status.st_dev == carrier.status.st_dev && node.status.st_ino == carrier.status.st_ino)
-		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(path));
-	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
-	if (!how->dry_run && (stage_begin(&node, &stage, f) < 0 || fs_stage_own(&stage, f) < 0))
+	const bool changed = !is_in_place(&node, &sealed.header);
+	if (stage_publish(act, &input, &stage, changed, f) < 0)
 		return -1;
-	if (plain_copy(&carrier, stage.fd, &applied, f) < 0 ||
-	    stage_settle(how, &node, &stage, &carrier, &applied, f) < 0)
-		return -1;
-	*ret_applied = applied;
+	applied_show(act, &sealed, changed);
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "bundle/cipher.h"
 
+#include <stdbool.h>
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -60,29 +62,21 @@ int bundle_cipher_update(struct bundle_cipher *c, const unsigned char *in, size_
 	return 0;
 }
 
-int bundle_cipher_open_finish(struct bundle_cipher *c, const unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
+int bundle_cipher_finish(struct bundle_cipher *c, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
 {
-	unsigned char expected[BUNDLE_TAG_SIZE], nothing[BUNDLE_TAG_SIZE];
-	int written;
-
-	for (size_t i = 0; i < BUNDLE_TAG_SIZE; i++)
-		expected[i] = tag[i];
-	if (EVP_CIPHER_CTX_ctrl(c->context, EVP_CTRL_AEAD_SET_TAG, BUNDLE_TAG_SIZE, expected) != 1)
-		return library_fault(f, "take the tag");
-	if (EVP_CipherFinal_ex(c->context, nothing, &written) != 1) {
-		ERR_clear_error();
-		return fault_refused(f, "the passphrase is wrong, or the file was changed");
-	}
-	return 0;
-}
-
-int bundle_cipher_seal_finish(struct bundle_cipher *c, unsigned char ret_tag[BUNDLE_TAG_SIZE], struct fault *f)
-{
+	const bool opening = c->direction == BUNDLE_OPEN;
 	unsigned char nothing[BUNDLE_TAG_SIZE];
 	int written;
 
-	if (EVP_CipherFinal_ex(c->context, nothing, &written) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(c->context, EVP_CTRL_AEAD_GET_TAG, BUNDLE_TAG_SIZE, ret_tag) != 1)
+	if (opening && EVP_CIPHER_CTX_ctrl(c->context, EVP_CTRL_AEAD_SET_TAG, BUNDLE_TAG_SIZE, tag) != 1)
+		return library_fault(f, "take the tag");
+	if (EVP_CipherFinal_ex(c->context, nothing, &written) != 1) {
+		if (!opening)
+			return library_fault(f, "make the tag");
+		ERR_clear_error();
+		return fault_refused(f, "the passphrase is wrong, or the file was changed");
+	}
+	if (!opening && EVP_CIPHER_CTX_ctrl(c->context, EVP_CTRL_AEAD_GET_TAG, BUNDLE_TAG_SIZE, tag) != 1)
 		return library_fault(f, "make the tag");
 	return 0;
 }

@@ -5,7 +5,7 @@
  * takes it from this same library.
  *
  * Promise: bytes that bundle_cipher_update gives out while opening are not yet proven; only after
- * bundle_cipher_open_finish has returned 0 are they what was sealed.  A tag that does not fit is FAULT_REFUSED.
+ * bundle_cipher_finish has returned 0 are they what was sealed.  A tag that does not fit is FAULT_REFUSED.
  * Keys are copied into libcrypto's context only, which wipes itself in bundle_cipher_done.
  */
 #ifndef OKV_BUNDLE_CIPHER_H
@@ -36,8 +36,8 @@ int bundle_cipher_start(struct bundle_cipher *c, enum bundle_direction direction
 /* As many bytes out as in; `in` and `out` are the same or do not overlap. */
 int bundle_cipher_update(struct bundle_cipher *c, const unsigned char *in, size_t length, unsigned char *out,
 			 struct fault *f);
-int bundle_cipher_open_finish(struct bundle_cipher *c, const unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f);
-int bundle_cipher_seal_finish(struct bundle_cipher *c, unsigned char ret_tag[BUNDLE_TAG_SIZE], struct fault *f);
+/* Opening: proves the tag.  Sealing: gives it. */
+int bundle_cipher_finish(struct bundle_cipher *c, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f);
 void bundle_cipher_done(struct bundle_cipher *c);
 
 /* "OpenSSL 3.0.2 15 Mar 2022", for -v. */

@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/hex.h"
-#include "base/json.h"
+#include "base/number.h"
 #include "base/time.h"
 
 /* What is between the braces, read from the left. */
@@ -308,4 +308,20 @@ int bundle_header_print(const struct bundle_header *header, struct text *out, st
 	json_object_end(&j);
 	text_add_char(out, '\n');
 	return text_check(out, f);
+}
+
+void bundle_header_show(const struct bundle_header *header, struct text *lines, struct json *j)
+{
+	char created[TIME_STAMP_SIZE], sha256[HEX_SIZE(BUNDLE_DIGEST_SIZE)];
+
+	if (header->origin[0] != '\0') {
+		time_format(header->created, created);
+		text_add_format(lines, "  origin   %s\n  created  %s\n", SHOWN(header->origin), created);
+		json_string(j, "origin", header->origin);
+		json_string(j, "created", created);
+	}
+	hex_encode(header->sha256, sizeof(header->sha256), sha256);
+	text_add_format(lines, "  size     %s bytes\n  sha256   %s\n", NUMBER_GROUPED(header->size), sha256);
+	json_unsigned(j, "size", header->size);
+	json_string(j, "sha256", sha256);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "conf/settings.h"
 
@@ -56,5 +57,10 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 			struct fault *f);
 /* Adds both lines. */
 int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f);
+/*
+ * For people and programs: origin and time, which an unsealed bundle ("" is its origin) has not, size and digest, as
+ * indented lines and as members of the object that `j` stands in.
+ */
+void bundle_header_show(const struct bundle_header *header, struct text *lines, struct json *j);
 
 #endif

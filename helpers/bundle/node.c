@@ -3,15 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 
 #include "conf/accounts.h"
 #include "fs/handle.h"
 #include "fs/read.h"
-
-/* What a file system needs besides the bytes themselves: a directory entry, an indirect block. */
-enum { ROOM_MARGIN = 64 * 1024 };
 
 static int owner_find(int root, const struct settings *settings, struct bundle_node *node, struct fault *f)
 {
@@ -65,32 +61,6 @@ bool bundle_node_owned(const struct bundle_node *node)
 {
 	return node->status.st_uid == node->uid && node->status.st_gid == node->gid &&
 	       (node->status.st_mode & 07777) == node->mode;
-}
-
-int bundle_node_room(const struct bundle_node *node, uint64_t bytes, struct fault *f)
-{
-	struct statvfs space;
-
-	if (fstatvfs(node->dir, &space) < 0)
-		return fault_system(f, errno, "cannot ask for the free space of '%s'", SETTINGS_OKV_HSM);
-	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
-	if (free_bytes < bytes + ROOM_MARGIN)
-		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
-				     (uintmax_t)free_bytes, (uintmax_t)(bytes + ROOM_MARGIN));
-	return 0;
-}
-
-bool bundle_node_support(int root, uid_t *ret_uid)
-{
-	TEXT_AUTO passwd = { 0 };
-	struct fault ignored = { 0 };
-	struct accounts_user user;
-
-	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) < 0 ||
-	    !accounts_user_find(&passwd, SETTINGS_SUPPORT_USER, &user))
-		return false;
-	*ret_uid = user.uid;
-	return true;
 }
 
 /* A tree that is not running has its name in a file. */

@@ -39,10 +39,6 @@ int bundle_node_open(int root, const struct settings *settings, struct bundle_no
 void bundle_node_done(struct bundle_node *node);
 /* Owner and mode are what they must be. */
 bool bundle_node_owned(const struct bundle_node *node);
-/* FAULT_REFUSED where fewer than `bytes` and a little more are free there. */
-int bundle_node_room(const struct bundle_node *node, uint64_t bytes, struct fault *f);
-/* The user that scp comes in as; false where the tree has none. */
-bool bundle_node_support(int root, uid_t *ret_uid);
 
 /* `whole_system`: root is "/". */
 int bundle_host_name(int root, bool whole_system, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f);

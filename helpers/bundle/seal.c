@@ -1,92 +1,128 @@
-#include "bundle/seal.h"
-
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/number.h"
 #include "base/time.h"
-#include "bundle/carrier.h"
+#include "bundle/act.h"
+#include "bundle/input.h"
 #include "bundle/node.h"
+#include "bundle/sealed.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 
 enum { FRESH_SECONDS = 24 * 60 * 60 };
 
-static int bundle_look(const struct bundle_seal *how, int *ret_fd, struct stat *ret_status, struct fault *f)
+/* This node's bundle, and what its header is going to say. */
+static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_sealed *ret_sealed, struct fault *f)
 {
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
+	struct bundle_header *h = &ret_sealed->header;
+	struct stat status;
 
-	if (bundle_node_open(how->root, how->settings, &node, f) < 0)
+	memset(ret_sealed, 0, sizeof(*ret_sealed));
+	if (bundle_host_name(act->root, act->own_root, h->origin, f) < 0 ||
+	    bundle_node_open(act->root, act->settings, &node, f) < 0)
 		return -1;
 	if (!node.present)
 		return fault_absent(f, "there is no '%s'; make it on this node's console: HSM page, Create Bundle",
 				    SETTINGS_BUNDLE);
-	if (fs_file_open_at(node.dir, node.leaf, O_RDONLY, ret_fd, ret_status, f) < 0)
+	if (fs_file_open_at(node.dir, node.leaf, O_RDONLY, ret_fd, &status, f) < 0)
 		return -1;
 	if (node.status.st_uid != node.uid)
-		report_say(how->report, REPORT_WARNING,
+		report_say(act->report, REPORT_WARNING,
 			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,
-			   (unsigned long)node.status.st_uid, SHOWN(how->settings->okv_user));
-	if (how->now - ret_status->st_mtim.tv_sec > FRESH_SECONDS) {
+			   (unsigned long)node.status.st_uid, SHOWN(act->settings->okv_user));
+	if (act->now - status.st_mtim.tv_sec > FRESH_SECONDS) {
 		char made[TIME_STAMP_SIZE];
-		time_format(ret_status->st_mtim.tv_sec, made);
-		report_say(how->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
+		time_format(status.st_mtim.tv_sec, made);
+		report_say(act->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
 			   SETTINGS_BUNDLE, made);
 	}
+	h->created = act->now;
+	h->iterations = act->options->iterations != 0 ? (uint32_t)act->options->iterations : BUNDLE_ITERATIONS_LEAST;
+	h->size = (uint64_t)status.st_size;
 	return 0;
 }
 
-static void header_begin(const struct bundle_seal *how, const struct stat *status, struct bundle_sealed *sealed)
-{
-	memset(sealed, 0, sizeof(*sealed));
-	(void)snprintf(sealed->header.origin, sizeof(sealed->header.origin), "%s", how->own_name);
-	sealed->header.created = how->now;
-	sealed->header.iterations = how->iterations;
-	sealed->header.size = (uint64_t)status->st_size;
-}
-
-int bundle_seal_descriptor(const struct bundle_seal *how, int out, struct bundle_sealed *ret_sealed, struct fault *f)
+static int bundle_seal(const struct bundle_act *act, int out, struct bundle_sealed *ret_sealed, struct fault *f)
 {
 	BUNDLE_SECRET_AUTO *secret = NULL;
 	FS_AUTO int fd = -1;
-	struct bundle_sealed sealed;
-	struct stat status;
 
-	if (bundle_look(how, &fd, &status, f) < 0)
-		return -1;
-	header_begin(how, &status, &sealed);
-	if (bundle_secret_new(how->report, &secret, f) < 0 ||
-	    bundle_passphrase_read(&how->source, BUNDLE_ASK_TWICE, how->report, secret, f) < 0)
+	if (bundle_look(act, &fd, ret_sealed, f) < 0 ||
+	    bundle_secret_read(&act->passphrase, BUNDLE_ASK_TWICE, act->report, &secret, f) < 0)
 		return -1;
 	const struct bundle_stream stream = {
 		.in = fd, .in_name = SETTINGS_BUNDLE, .out = out, .out_name = "the sealed file", .secret = secret
 	};
-	if (bundle_sealed_make(&sealed, &stream, f) < 0)
-		return -1;
-	*ret_sealed = sealed;
-	return 0;
+	return bundle_sealed_make(ret_sealed, &stream, f);
 }
 
-int bundle_seal_file(const struct bundle_seal *how, const char *out, struct bundle_sealed *ret_sealed, struct fault *f)
+static int seal_file(const struct bundle_act *act, struct bundle_sealed *ret_sealed, struct fault *f)
 {
 	const struct fs_publish publish = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .force = true };
 	FS_AUTO int dir = -1;
+	FS_AUTO int fd = -1;
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 	char leaf[FS_NAME_SIZE];
 
-	if (bundle_path_split(out, &dir, leaf, f) < 0)
+	if (bundle_path_split(act->options->out, &dir, leaf, f) < 0)
 		return -1;
-	if (how->dry_run) {
-		FS_AUTO int fd = -1;
-		struct stat status;
-		if (bundle_look(how, &fd, &status, f) < 0)
-			return -1;
-		header_begin(how, &status, ret_sealed);
-		return 0;
-	}
+	if (act->dry_run)
+		return bundle_look(act, &fd, ret_sealed, f);
 	if (fs_stage_begin(dir, leaf, &publish, &stage, f) < 0)
-		return fault_prefix(f, "'%s': ", SHOWN(out));
-	if (bundle_seal_descriptor(how, stage.fd, ret_sealed, f) < 0)
+		return fault_prefix(f, "'%s': ", SHOWN(act->options->out));
+	if (bundle_seal(act, stage.fd, ret_sealed, f) < 0)
 		return -1;
 	return fs_stage_commit(&stage, f);
+}
+
+int bundle_act_seal(const struct bundle_act *act, struct fault *f)
+{
+	const char *out = act->options->out;
+	struct bundle_sealed sealed;
+	struct json j;
+
+	if (out == NULL)
+		return fault_usage(f, "seal needs --out FILE");
+	if (bundle_act_claim(act, f) < 0 || seal_file(act, &sealed, f) < 0)
+		return -1;
+	bundle_act_begin(act, &j, "seal");
+	json_string(&j, "out", out);
+	if (act->dry_run) {
+		text_add_format(act->lines, "would seal '%s' (%s bytes) of %s as '%s'\n", SETTINGS_BUNDLE,
+				NUMBER_GROUPED(sealed.header.size), SHOWN(sealed.header.origin), SHOWN(out));
+	} else {
+		text_add_format(act->lines, "sealed '%s' as '%s'\n", SETTINGS_BUNDLE, SHOWN(out));
+		bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
+		text_add_string(act->lines,
+				"next: bring it to every other node and run 'okv-luna bundle apply' there\n");
+	}
+	json_object_end(&j);
+	return 0;
+}
+
+int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret_size, struct fault *f)
+{
+	struct bundle_sealed sealed;
+	FS_AUTO int dir = -1;
+	FS_AUTO int fd = -1;
+
+	if (act->dry_run)
+		return bundle_look(act, &fd, &sealed, f);
+	if (fs_dir_open(act->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+		return -1;
+	/* Left by a run that was killed between the next two calls. */
+	(void)unlinkat(dir, SETTINGS_OUTGOING, 0);
+	fd = openat(dir, SETTINGS_OUTGOING, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || unlinkat(dir, SETTINGS_OUTGOING, 0) < 0)
+		return fault_system(f, errno, "cannot make a private file in '%s'", SETTINGS_VAR);
+	if (bundle_seal(act, fd, &sealed, f) < 0)
+		return -1;
+	*ret_size = sealed.head_length + sealed.header.size + BUNDLE_TAG_SIZE;
+	*ret_fd = fs_take(&fd);
+	return 0;
 }

@@ -1,6 +1,7 @@
 #include "bundle/sealed.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -131,7 +132,7 @@ static int content_open(struct bundle_sealed *sealed, const struct bundle_stream
 	if (got != BUNDLE_TAG_SIZE)
 		return fault_refused(f, "'%s' became %s while it was read", SHOWN(s->in_name),
 				     got < BUNDLE_TAG_SIZE ? "shorter" : "longer");
-	if (bundle_cipher_open_finish(&cipher, tag, f) < 0)
+	if (bundle_cipher_finish(&cipher, tag, f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(s->in_name));
 	if (memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
 		return fault_refused(f, "'%s' is sealed well, but its content has not the SHA-256 of its header",
@@ -183,7 +184,7 @@ static int content_seal(struct bundle_sealed *sealed, const struct bundle_stream
 		return fault_system(f, errno, "cannot read '%s' again", SHOWN(s->in_name));
 	if (fs_write(s->out, s->out_name, sealed->head, sealed->head_length, f) < 0 ||
 	    content_pass(s, sealed->header.size + 1, &cipher, &size, digest, f) < 0 ||
-	    bundle_cipher_seal_finish(&cipher, tag, f) < 0 || fs_write(s->out, s->out_name, tag, sizeof(tag), f) < 0)
+	    bundle_cipher_finish(&cipher, tag, f) < 0 || fs_write(s->out, s->out_name, tag, sizeof(tag), f) < 0)
 		return -1;
 	if (size != sealed->header.size || memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
 		return fault_incomplete(f, "'%s' was changed while it was sealed; run it again", SHOWN(s->in_name));
@@ -196,4 +197,19 @@ int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream 
 
 	text_wipe(stream->secret->block, sizeof(stream->secret->block));
 	return r;
+}
+
+void bundle_sealed_show(const struct bundle_sealed *sealed, enum bundle_detail detail, struct text *lines,
+			struct json *j)
+{
+	const struct bundle_header *h = &sealed->header;
+
+	bundle_header_show(h, lines, j);
+	if (detail == BUNDLE_FULL)
+		text_add_format(lines,
+				"  kdf      pbkdf2-hmac-sha256, %" PRIu32 " iterations in %" PRIu64 " ms\n"
+				"  cipher   aes-256-gcm\n  library  %s\n",
+				h->iterations, sealed->derivation_us / 1000, bundle_library());
+	json_unsigned(j, "iterations", h->iterations);
+	json_unsigned(j, "derivation_us", sealed->derivation_us);
 }

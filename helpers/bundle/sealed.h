@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "bundle/header.h"
 #include "bundle/secret.h"
 
@@ -44,5 +46,10 @@ int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream 
  * rest is filled here.
  */
 int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
+
+enum bundle_detail { BUNDLE_BRIEF, BUNDLE_FULL };
+/* One that was opened or made: indented lines for people, members of the object that `j` stands in. */
+void bundle_sealed_show(const struct bundle_sealed *sealed, enum bundle_detail detail, struct text *lines,
+			struct json *j);
 
 #endif

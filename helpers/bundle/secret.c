@@ -1,7 +1,6 @@
 #include "bundle/secret.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -52,7 +51,7 @@ void bundle_secret_free(struct bundle_secret **secret)
 }
 
 static int passphrase_ask(const struct bundle_source *source, const char *what, struct report *report,
-			  struct bundle_secret *secret, struct fault *f)
+			  struct bundle_secret **ret_secret, struct fault *f)
 {
 	const struct proc_secret from = {
 		.what = what,
@@ -60,34 +59,47 @@ static int passphrase_ask(const struct bundle_source *source, const char *what, 
 		.fd = source->fd,
 		.advice = "--passphrase-file or --passphrase-fd",
 	};
+	BUNDLE_SECRET_AUTO *secret = NULL;
 
-	return proc_secret_read(&from, report, secret->passphrase, sizeof(secret->passphrase), &secret->length, f);
+	if (bundle_secret_new(report, &secret, f) < 0 ||
+	    proc_secret_read(&from, report, secret->passphrase, sizeof(secret->passphrase), &secret->length, f) < 0)
+		return -1;
+	*ret_secret = secret;
+	secret = NULL;
+	return 0;
+}
+
+bool bundle_source_is_terminal(const struct bundle_source *source)
+{
+	return source->file == NULL && source->fd < 0;
 }
 
 /* A slip of the finger while sealing would be noticed on the other nodes only. */
-static int passphrase_again(const struct bundle_source *source, struct report *report,
+static int passphrase_check(const struct bundle_source *source, struct report *report,
 			    const struct bundle_secret *secret, struct fault *f)
 {
 	BUNDLE_SECRET_AUTO *again = NULL;
 
-	if (bundle_secret_new(report, &again, f) < 0 ||
-	    passphrase_ask(source, "passphrase, once more", report, again, f) < 0)
+	if (secret->length < BUNDLE_PASSPHRASE_LEAST)
+		return fault_refused(f, "the passphrase has fewer than %d bytes", BUNDLE_PASSPHRASE_LEAST);
+	if (!bundle_source_is_terminal(source))
+		return 0;
+	if (passphrase_ask(source, "passphrase, once more", report, &again, f) < 0)
 		return -1;
 	if (again->length != secret->length || memcmp(again->passphrase, secret->passphrase, secret->length) != 0)
 		return fault_refused(f, "the two passphrases differ");
 	return 0;
 }
 
-int bundle_passphrase_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
-			   struct bundle_secret *secret, struct fault *f)
+int bundle_secret_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
+		       struct bundle_secret **ret_secret, struct fault *f)
 {
-	const bool terminal = source->file == NULL && source->fd < 0;
+	BUNDLE_SECRET_AUTO *secret = NULL;
 
-	if (passphrase_ask(source, "passphrase", report, secret, f) < 0)
+	if (passphrase_ask(source, "passphrase", report, &secret, f) < 0 ||
+	    (question == BUNDLE_ASK_TWICE && passphrase_check(source, report, secret, f) < 0))
 		return -1;
-	if (question == BUNDLE_ASK_ONCE)
-		return 0;
-	if (secret->length < BUNDLE_PASSPHRASE_LEAST)
-		return fault_refused(f, "the passphrase has fewer than %d bytes", BUNDLE_PASSPHRASE_LEAST);
-	return terminal ? passphrase_again(source, report, secret, f) : 0;
+	*ret_secret = secret;
+	secret = NULL;
+	return 0;
 }

@@ -11,6 +11,7 @@
 #ifndef OKV_BUNDLE_SECRET_H
 #define OKV_BUNDLE_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/fault.h"
@@ -30,6 +31,7 @@ struct bundle_secret {
 
 #define BUNDLE_SECRET_AUTO __attribute__((cleanup(bundle_secret_free))) struct bundle_secret
 
+/* Empty ones. */
 int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f);
 void bundle_secret_free(struct bundle_secret **secret);
 
@@ -38,14 +40,15 @@ enum bundle_question {
 	BUNDLE_ASK_TWICE, /* to seal: typed twice, and at least BUNDLE_PASSPHRASE_LEAST bytes from wherever it comes */
 };
 
-/* Where the passphrase is; at most one of the two. */
+/* Where the passphrase is; at most one of the two, or the terminal. */
 struct bundle_source {
 	const char *file; /* or NULL */
 	int fd;           /* or -1 */
 };
+bool bundle_source_is_terminal(const struct bundle_source *source);
 
-/* Faults as proc_secret_read; too short, to seal, is FAULT_REFUSED. */
-int bundle_passphrase_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
-			   struct bundle_secret *secret, struct fault *f);
+/* New ones with the passphrase.  Faults as proc_secret_read; too short, to seal, is FAULT_REFUSED. */
+int bundle_secret_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
+		       struct bundle_secret **ret_secret, struct fault *f);
 
 #endif

@@ -1,69 +1,75 @@
-#include "bundle/send.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hex.h"
+#include "base/number.h"
+#include "bundle/act.h"
 #include "bundle/cipher.h"
-#include "fs/sha256.h"
+#include "bundle/input.h"
+#include "bundle/sealed.h"
+#include "bundle/target.h"
 #include "fs/handle.h"
+#include "fs/sha256.h"
 #include "proc/child.h"
+
+enum { JOBS_DEFAULT = 16, TIMEOUT_DEFAULT = 300, FAR_PATH_SIZE = 64 };
+
+/* One of the nodes, and what became of it. */
+struct node {
+	struct bundle_target target;
+	bool done;
+	uint64_t bytes;                     /* that the far side answered for; 0 where it did not */
+	char digest[HEX_SIZE(SHA256_SIZE)]; /* "" where it did not */
+	char verdict[256];                  /* "sent", or why not; printable */
+};
 
 /* One of the connections at work. */
 struct slot {
 	struct proc_child child;
-	size_t target;
+	struct node *node;
 };
 
-int bundle_far_path(char ret_path[BUNDLE_FAR_PATH_SIZE], struct fault *f)
-{
-	unsigned char random[16];
-	char hex[2 * sizeof(random) + 1];
+struct sending {
+	const struct bundle_act *act;
+	struct bundle_ssh ssh;
+	struct text environment_lines[3];
+	const char *environment[4]; /* for ssh; ends with NULL */
+	unsigned timeout_ms;
+	struct node *nodes;
+	size_t count, started;
+	struct slot *slots;
+	size_t jobs; /* slots, at most PROC_CHILDREN_MAX */
+	int file;    /* the sealed one */
+	uint64_t size;
+	char digest[HEX_SIZE(SHA256_SIZE)];
+	char far_path[FAR_PATH_SIZE];
+	struct text receive; /* the far side's command */
+};
 
-	if (bundle_random(random, sizeof(random), f) < 0)
-		return -1;
-	hex_encode(random, sizeof(random), hex);
-	(void)snprintf(ret_path, BUNDLE_FAR_PATH_SIZE, "/tmp/hsmbundle-%s.okvb", hex);
-	return 0;
-}
+/* --- one node ----------------------------------------------------------------------------------------------------- */
 
-/* An open file of its own for each connection: they read at their own pace. */
-static int reopen(int fd)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static int connection_start(const struct bundle_send *how, const struct bundle_target *target, const char *command,
-			    int input, struct proc_child *ret_child, struct fault *f)
+static int connection_start(const struct sending *s, const struct bundle_target *target, const char *command, int input,
+			    struct proc_child *ret_child, struct fault *f)
 {
 	struct bundle_ssh_words words;
 	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
-	if (bundle_ssh_words(&how->ssh, target, command, &words, f) < 0)
+	if (bundle_ssh_words(&s->ssh, target, command, &words, f) < 0)
 		return -1;
 	run.argv = words.words;
-	run.environment = how->environment;
+	run.environment = s->environment;
 	run.input = input;
-	run.deadline_ms = how->timeout_ms;
-	run.group = how->ssh.ask ? PROC_CHILD_OUR_GROUP : PROC_CHILD_OWN_GROUP;
+	run.deadline_ms = s->timeout_ms;
+	run.group = s->ssh.ask ? PROC_CHILD_OUR_GROUP : PROC_CHILD_OWN_GROUP;
 	run.root = PROC_CHILD_STAY; /* keys and known hosts may be named from here */
 	return proc_child_start(&run, ret_child, f);
 }
 
-static void verdict_set(struct bundle_sent *sent, const char *text, size_t length)
-{
-	(void)snprintf(sent->verdict, sizeof(sent->verdict), "%s", SHOWN_BYTES(text, length));
-}
-
 /* The last thing that was said is the reason, mostly. */
-static void verdict_quote(struct bundle_sent *sent, const char *said, int status)
+static void verdict_quote(struct node *node, const char *said, int status)
 {
 	size_t end = strlen(said);
 
@@ -73,133 +79,284 @@ static void verdict_quote(struct bundle_sent *sent, const char *said, int status
 	while (start > 0 && said[start - 1] != '\n')
 		start--;
 	if (end > start)
-		verdict_set(sent, said + start, end - start);
+		(void)snprintf(node->verdict, sizeof(node->verdict), "%s", SHOWN_BYTES(said + start, end - start));
 	else
-		(void)snprintf(sent->verdict, sizeof(sent->verdict), "ssh ended with status %d", status);
+		(void)snprintf(node->verdict, sizeof(node->verdict), "ssh ended with status %d", status);
 }
 
 /* True when something may have stayed there. */
-static bool outcome_judge(const struct proc_outcome *outcome, uint64_t size, const char *digest,
-			  struct bundle_sent *ret_sent)
+static bool outcome_evaluate(const struct sending *s, const struct proc_outcome *outcome, struct node *node)
 {
-	const bool answered = bundle_far_answer(text_string(&outcome->output), ret_sent->digest, &ret_sent->bytes);
+	const char *said = text_string(&outcome->output);
+	const bool answered = bundle_far_answer(said, node->digest, &node->bytes);
+	const bool same = answered && strcmp(node->digest, s->digest) == 0 && node->bytes == s->size;
+	const char *verdict = NULL;
 
-	ret_sent->done = false;
+	node->done = same && !outcome->late && outcome->status == 0;
 	if (outcome->late)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "no answer in time");
-	else if (!answered)
-		verdict_quote(ret_sent, text_string(&outcome->output), outcome->status);
-	else if (strcmp(ret_sent->digest, digest) != 0 || ret_sent->bytes != size)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict),
-			       "the far side has other bytes than were sent");
-	else if (outcome->status != 0)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "ssh ended with status %d",
-			       outcome->status);
+		verdict = "no answer in time";
+	else if (answered && !same)
+		verdict = "the far side has other bytes than were sent";
+	else if (node->done)
+		verdict = "sent";
+	if (verdict != NULL)
+		(void)snprintf(node->verdict, sizeof(node->verdict), "%s", verdict);
 	else
-		ret_sent->done = true;
-	if (ret_sent->done)
-		(void)snprintf(ret_sent->verdict, sizeof(ret_sent->verdict), "sent");
-	return answered && !ret_sent->done;
+		verdict_quote(node, answered ? "" : said, outcome->status);
+	return answered && !node->done;
 }
 
 /* The far side was content and we are not: take it back. */
-static void far_remove(const struct bundle_send *how, const struct bundle_target *target, const char *far_path)
+static void far_remove(const struct sending *s, const struct bundle_target *target)
 {
-	TEXT_AUTO command = { 0 };
+	char command[sizeof("exec /bin/rm -f ") + FAR_PATH_SIZE];
 	struct fault ignored = { 0 };
 	struct proc_child child = PROC_CHILD_INIT;
 	struct proc_child *const children[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	size_t which;
 
-	bundle_far_remove(&command, far_path);
-	const bool removed = connection_start(how, target, text_string(&command), -1, &child, &ignored) == 0 &&
+	(void)snprintf(command, sizeof(command), "exec /bin/rm -f %s", s->far_path);
+	const bool removed = connection_start(s, target, command, -1, &child, &ignored) == 0 &&
 			     proc_child_wait(children, 1, &which, &outcome, &ignored) == 0 && outcome.status == 0;
 	proc_child_kill(&child);
 	proc_outcome_done(&outcome);
 	if (!removed)
-		report_say(how->report, REPORT_WARNING, "%s may still have '%s'; run 'okv-luna bundle clean' there",
-			   SHOWN(target->node), far_path);
+		report_say(s->act->report, REPORT_WARNING, "%s may still have '%s'; run 'okv-luna bundle clean' there",
+			   SHOWN(target->node), s->far_path);
 }
 
-/* Starts the next targets as long as slots are free. */
-static int slots_fill(const struct bundle_send *how, int fd, const char *command, struct slot *slots, size_t *next,
-		      struct bundle_sent *sent, struct fault *f)
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+/* An open file of its own for each connection: they read at their own pace. */
+static int file_reopen(const struct sending *s, int *ret_fd, struct fault *f)
 {
-	for (size_t i = 0; i < how->jobs && *next < how->count; i++) {
-		if (slots[i].child.pid > 0)
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", s->file);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fault_system(f, errno, "cannot read the sealed file again");
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Starts the next nodes as long as slots are free. */
+static int slots_fill(struct sending *s, struct fault *f)
+{
+	for (size_t i = 0; i < s->jobs && s->started < s->count; i++) {
+		struct slot *slot = &s->slots[i];
+		FS_AUTO int input = -1;
+		if (slot->child.pid > 0)
 			continue;
-		FS_AUTO int input = reopen(fd);
-		if (input < 0)
-			return fault_system(f, errno, "cannot read the sealed file again");
-		slots[i].target = (*next)++;
-		sent[slots[i].target] = (struct bundle_sent){ .done = false };
-		if (connection_start(how, &how->targets[slots[i].target], command, input, &slots[i].child, f) < 0)
+		if (file_reopen(s, &input, f) < 0)
+			return -1;
+		slot->node = &s->nodes[s->started++];
+		if (connection_start(s, &slot->node->target, text_string(&s->receive), input, &slot->child, f) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int nodes_serve(const struct bundle_send *how, int fd, uint64_t size, const char *far_path, struct slot *slots,
-		       struct bundle_sent *sent, struct fault *f)
+/* While the first connections shake hands. */
+static int file_digest(struct sending *s, struct fault *f)
 {
-	TEXT_AUTO command = { 0 };
+	unsigned char digest[SHA256_SIZE];
+	FS_AUTO int fd = -1;
+
+	if (file_reopen(s, &fd, f) < 0 || fs_sha256_descriptor(fd, "the sealed file", digest, f) < 0)
+		return -1;
+	hex_encode(digest, sizeof(digest), s->digest);
+	return 0;
+}
+
+static int nodes_serve(struct sending *s, struct fault *f)
+{
 	struct proc_child *children[PROC_CHILDREN_MAX];
-	unsigned char digest[BUNDLE_DIGEST_SIZE];
-	char hex[2 * BUNDLE_DIGEST_SIZE + 1];
-	size_t next = 0;
 
-	for (size_t i = 0; i < how->jobs; i++)
-		children[i] = &slots[i].child;
-	bundle_far_receive(&command, far_path, size);
-	if (text_check(&command, f) < 0 || slots_fill(how, fd, text_string(&command), slots, &next, sent, f) < 0)
+	for (size_t i = 0; i < s->jobs; i++)
+		children[i] = &s->slots[i].child;
+	if (slots_fill(s, f) < 0 || file_digest(s, f) < 0)
 		return -1;
-
-	/* While the first connections shake hands. */
-	FS_AUTO int input = reopen(fd);
-	if (input < 0)
-		return fault_system(f, errno, "cannot read the sealed file again");
-	if (fs_sha256_descriptor(input, "the sealed file", digest, f) < 0)
-		return -1;
-	hex_encode(digest, sizeof(digest), hex);
-
-	for (size_t done = 0; done < how->count; done++) {
+	for (size_t done = 0; done < s->count; done++) {
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
 		size_t which;
-		if (proc_child_wait(children, how->jobs, &which, &outcome, f) < 0)
+		if (proc_child_wait(children, s->jobs, &which, &outcome, f) < 0)
 			return -1;
-		const struct bundle_target *target = &how->targets[slots[which].target];
-		struct bundle_sent *its = &sent[slots[which].target];
-		const bool stayed = outcome_judge(&outcome, size, hex, its);
+		struct node *node = s->slots[which].node;
+		const bool stayed = outcome_evaluate(s, &outcome, node);
 		proc_outcome_done(&outcome);
-		report_say(how->report, REPORT_DETAIL, "%s: %s", SHOWN(target->node), its->verdict);
-		if (slots_fill(how, fd, text_string(&command), slots, &next, sent, f) < 0)
+		report_say(s->act->report, REPORT_DETAIL, "%s: %s", SHOWN(node->target.node), node->verdict);
+		if (slots_fill(s, f) < 0)
 			return -1;
 		if (stayed)
-			far_remove(how, target, far_path);
+			far_remove(s, &node->target);
 	}
 	return 0;
 }
 
-int bundle_send(const struct bundle_send *how, int fd, uint64_t size, const char *far_path,
-		struct bundle_sent *ret_sent, struct fault *f)
+/* The table of nodes; returns how many of them have it. */
+static size_t sent_show(const struct sending *s, struct text *lines, struct json *j)
 {
-	struct bundle_send bounded = *how;
-	struct slot *slots;
+	size_t width = sizeof("NODE") - 1, done = 0;
 
-	if (how->ssh.ask || how->jobs == 0)
-		bounded.jobs = 1;
-	if (bounded.jobs > PROC_CHILDREN_MAX)
-		bounded.jobs = PROC_CHILDREN_MAX;
-	slots = calloc(bounded.jobs, sizeof(*slots));
-	if (slots == NULL)
-		return fault_memory(f);
-	for (size_t i = 0; i < bounded.jobs; i++)
-		slots[i].child = (struct proc_child)PROC_CHILD_INIT;
+	for (size_t i = 0; i < s->count; i++)
+		if (strlen(s->nodes[i].target.node) > width)
+			width = strlen(s->nodes[i].target.node);
+	json_string(j, "path", s->far_path);
+	json_array_begin(j, "nodes");
+	text_add_format(lines, "%-*s  %15s  %-16s  %s\n", (int)width, "NODE", "BYTES", "SHA-256", "VERDICT");
+	for (size_t i = 0; i < s->count; i++) {
+		const struct node *node = &s->nodes[i];
+		const bool answered = node->digest[0] != '\0';
+		done += node->done ? 1 : 0;
+		/* The digest's head is enough for the eye; all of it is compared, and in the JSON. */
+		text_add_format(lines, "%-*s  %15s  %-16.16s  %s%s\n", (int)width, node->target.node,
+				NUMBER_GROUPED(node->bytes), answered ? node->digest : "-",
+				node->done ? "" : "FAILED: ", node->verdict);
+		json_object_begin(j, NULL);
+		json_string(j, "node", node->target.node);
+		json_bool(j, "sent", node->done);
+		json_unsigned(j, "bytes", node->bytes);
+		json_string(j, "sha256", answered ? node->digest : NULL);
+		json_string(j, "verdict", node->verdict);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	if (done > 0)
+		text_add_format(lines, "next, as root on %s:\n  okv-luna bundle apply %s\n",
+				done == s->count ? "each of these nodes" : "each node that has it", s->far_path);
+	return done;
+}
 
-	const int r = nodes_serve(&bounded, fd, size, far_path, slots, ret_sent, f);
-	for (size_t i = 0; i < bounded.jobs; i++)
-		proc_child_kill(&slots[i].child);
-	free(slots);
+static void plan_show(const struct sending *s, struct text *lines, struct json *j)
+{
+	json_array_begin(j, "nodes");
+	for (size_t i = 0; i < s->count; i++) {
+		const struct bundle_target *t = &s->nodes[i].target;
+		text_add_format(lines, "would send to %s@%s:/tmp\n", t->user[0] != '\0' ? t->user : s->ssh.user,
+				t->host);
+		json_string(j, NULL, t->node);
+	}
+	json_array_end(j);
+}
+
+/* --- the act ------------------------------------------------------------------------------------------------------ */
+
+static int targets_parse(struct sending *s, struct fault *f)
+{
+	if (bundle_ssh_check(&s->ssh, f) < 0)
+		return -1;
+	for (size_t i = 0; i < s->count; i++) {
+		if (bundle_target_parse(s->act->operands[i], &s->nodes[i].target, f) < 0)
+			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(s->act->operands[i], s->act->operands[k]) == 0)
+				return fault_usage(f, "node '%s' is named twice", SHOWN(s->act->operands[i]));
+	}
+	return 0;
+}
+
+/* The file of --file, looked at: it is a sealed one of this format and whole; else this node's bundle, sealed. */
+static int file_open(struct sending *s, struct fault *f)
+{
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+	const char *path = s->act->options->file;
+	struct bundle_sealed sealed;
+
+	if (path == NULL)
+		return bundle_act_claim(s->act, f) < 0 ? -1 : bundle_seal_unnamed(s->act, &s->file, &s->size, f);
+	if (bundle_input_open(path, &input, f) < 0 || bundle_sealed_look(input.fd, path, &sealed, f) < 0)
+		return -1;
+	s->size = (uint64_t)input.status.st_size;
+	s->file = fs_take(&input.fd);
+	return 0;
+}
+
+/* A name in /tmp that nobody can guess, and the far side's words about it. */
+static int far_prepare(struct sending *s, struct fault *f)
+{
+	unsigned char random[16];
+	char hex[HEX_SIZE(sizeof(random))];
+
+	if (bundle_random(random, sizeof(random), f) < 0)
+		return -1;
+	hex_encode(random, sizeof(random), hex);
+	(void)snprintf(s->far_path, sizeof(s->far_path), "/tmp/hsmbundle-%s.okvb", hex);
+	bundle_far_receive(&s->receive, s->far_path, s->size);
+	return text_check(&s->receive, f);
+}
+
+static int sending_run(struct sending *s, struct fault *f)
+{
+	struct json j;
+
+	for (size_t i = 0; i < s->jobs; i++)
+		s->slots[i].child = (struct proc_child)PROC_CHILD_INIT;
+	if (targets_parse(s, f) < 0 || file_open(s, f) < 0)
+		return -1;
+	if (!s->act->dry_run) {
+		const int r = far_prepare(s, f) < 0 ? -1 : nodes_serve(s, f);
+		for (size_t i = 0; i < s->jobs; i++)
+			proc_child_kill(&s->slots[i].child);
+		if (r < 0)
+			return -1;
+	}
+	bundle_act_begin(s->act, &j, "send");
+	const size_t done = s->act->dry_run ? s->count : sent_show(s, s->act->lines, &j);
+	if (s->act->dry_run)
+		plan_show(s, s->act->lines, &j);
+	json_object_end(&j);
+	if (done < s->count)
+		return fault_incomplete(f, "%zu of %zu nodes did not get the bundle; send to these again",
+					s->count - done, s->count);
+	return 0;
+}
+
+/* What ssh needs of our caller's environment to find keys and to ask. */
+static void environment_make(struct sending *s)
+{
+	static const char *const names[] = { "HOME", "SSH_AUTH_SOCK", "TERM" };
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (getenv(names[i]) != NULL) {
+			struct text *line = &s->environment_lines[count];
+			text_add_format(line, "%s=%s", names[i], getenv(names[i]));
+			s->environment[count++] = text_string(line);
+		}
+}
+
+int bundle_act_send(const struct bundle_act *act, struct fault *f)
+{
+	const struct bundle_options *o = act->options;
+	struct sending s = {
+		.act = act,
+		.ssh = { .user = o->user != NULL ? o->user : SETTINGS_SUPPORT_USER,
+			 .port = o->port,
+			 .identity = o->identity,
+			 .options = &o->ssh_options,
+			 .ask = o->ask },
+		.timeout_ms = (unsigned)(o->timeout != 0 ? o->timeout : TIMEOUT_DEFAULT) * 1000,
+		.count = act->operand_count,
+		/* One after another where ssh may ask. */
+		.jobs = o->ask         ? 1
+			: o->jobs != 0 ? (size_t)o->jobs
+				       : JOBS_DEFAULT,
+		.file = -1,
+	};
+
+	if (o->file != NULL && !bundle_source_is_terminal(&act->passphrase))
+		return fault_usage(f, "--file is sealed already; send needs no passphrase for it");
+	environment_make(&s);
+	s.nodes = calloc(s.count, sizeof(*s.nodes));
+	s.slots = calloc(s.jobs, sizeof(*s.slots));
+	const int r = s.nodes != NULL && s.slots != NULL ? sending_run(&s, f) : fault_memory(f);
+	free(s.nodes);
+	free(s.slots);
+	fs_close(&s.file);
+	text_done(&s.receive);
+	for (size_t i = 0; i < 3; i++)
+		text_done(&s.environment_lines[i]);
 	return r;
 }

@@ -163,11 +163,6 @@ void bundle_far_receive(struct text *command, const char *path, uint64_t size)
 				 "else d=$(sha256sum <$f); fi; echo \"okvb ${d%% *} $n\" || no'");
 }
 
-void bundle_far_remove(struct text *command, const char *path)
-{
-	text_add_format(command, "exec /bin/rm -f %s", path);
-}
-
 bool bundle_far_answer(const char *said, char ret_digest[65], uint64_t *ret_size)
 {
 	static const char mark[] = "okvb ";

@@ -51,7 +51,6 @@ int bundle_ssh_words(const struct bundle_ssh *ssh, const struct bundle_target *t
  * characters that a shell knows.
  */
 void bundle_far_receive(struct text *command, const char *path, uint64_t size);
-void bundle_far_remove(struct text *command, const char *path);
 /* Finds that line in what the far side and ssh printed. */
 bool bundle_far_answer(const char *said, char ret_digest[65], uint64_t *ret_size);
 

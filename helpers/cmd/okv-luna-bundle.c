@@ -2,11 +2,13 @@
  * okv-luna bundle: OKV's hsmbundle to the other nodes of a cluster, authenticated, and gone afterwards.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/time.h"
 #include "bundle/act.h"
+#include "bundle/header.h"
 #include "bundle/node.h"
 #include "cmd/tool.h"
 #include "okv/leftovers.h"
@@ -15,7 +17,12 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-static struct bundle_given given = { .passphrase_fd = BUNDLE_FD_NONE };
+enum { FD_NONE = INT_MAX };
+
+static struct bundle_options given;
+static const char *passphrase_file;
+static uint64_t passphrase_fd = FD_NONE;
+static bool keep_bundle;
 
 static const struct option options[] = {
 	{ .name = "out",
@@ -33,14 +40,14 @@ static const struct option options[] = {
 	{ .name = "passphrase-file",
 	  .kind = OPTION_TEXT,
 	  .argument = "FILE",
-	  .target = &given.passphrase_file,
+	  .target = &passphrase_file,
 	  .help = "read the passphrase from FILE instead of the terminal" },
 	{ .name = "passphrase-fd",
 	  .kind = OPTION_NUMBER,
 	  .argument = "N",
-	  .target = &given.passphrase_fd,
+	  .target = &passphrase_fd,
 	  .least = 0,
-	  .most = BUNDLE_FD_NONE - 1,
+	  .most = FD_NONE - 1,
 	  .help = "read the passphrase from open descriptor N" },
 	{ .name = "max-age",
 	  .kind = OPTION_SECONDS,
@@ -61,7 +68,7 @@ static const struct option options[] = {
 	  .target = &given.jobs,
 	  .least = 1,
 	  .most = PROC_CHILDREN_MAX,
-	  .help = "send: nodes at a time (default 8)" },
+	  .help = "send: nodes at a time (default 16)" },
 	{ .name = "timeout",
 	  .kind = OPTION_NUMBER,
 	  .argument = "SECONDS",
@@ -98,7 +105,7 @@ static const struct option options[] = {
 	  .target = &given.ask,
 	  .help = "send: node after node, and ssh may ask for passwords and new host keys" },
 	{ .name = "keep-bundle",
-	  .target = &given.keep_bundle,
+	  .target = &keep_bundle,
 	  .help = "clean: leave the bundle in its place, remove all other copies" },
 	OPTION_END,
 };
@@ -189,7 +196,7 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 	for (size_t i = 0; i < leftovers.count; i++) {
 		const struct okv_leftover *leftover = &leftovers.items[i];
 		struct fault why = { 0 };
-		if (given.keep_bundle && leftover->kind == OKV_LEFTOVER_BUNDLE)
+		if (keep_bundle && leftover->kind == OKV_LEFTOVER_BUNDLE)
 			continue;
 		if ((!act->dry_run || leftover->kind == OKV_LEFTOVER_UNSEEN) &&
 		    okv_leftover_remove(act->root, leftover, &why) < 0) {
@@ -204,9 +211,13 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 	json_unsigned(&j, "failed", failed);
 	if (removed == 0 && failed == 0)
 		text_add_format(act->lines, "nothing to remove%s\n",
-				given.keep_bundle ? " besides the bundle in its place" : "");
-	if (!given.keep_bundle)
-		bundle_tell_removal(act->lines);
+				keep_bundle ? " besides the bundle in its place" : "");
+	if (!keep_bundle)
+		text_add_string(
+			act->lines,
+			"the guide allows this when Cluster Settings State shows every node HSM-enabled and "
+			"replication is\n"
+			"verified, and then on all nodes; a node where the bundle was not applied needs a new copy\n");
 	json_object_end(&j);
 	if (failed > 0)
 		return fault_incomplete(f, "%zu cop%s could not be removed or looked at", failed,
@@ -252,13 +263,13 @@ static int options_check(const struct act *act, struct fault *f)
 		unsigned kind;
 		const char *name;
 	} uses[] = {
-		{ given.passphrase_file != NULL, TAKES_PASSPHRASE, "--passphrase-file" },
-		{ given.passphrase_fd != BUNDLE_FD_NONE, TAKES_PASSPHRASE, "--passphrase-fd" },
+		{ passphrase_file != NULL, TAKES_PASSPHRASE, "--passphrase-file" },
+		{ passphrase_fd != FD_NONE, TAKES_PASSPHRASE, "--passphrase-fd" },
 		{ given.max_age != 0, TAKES_AGE, "--max-age" },
 		{ given.out != NULL, TAKES_OUT, "--out" },
 		{ given.plain, TAKES_PLAIN, "--plain" },
 		{ given.iterations != 0, TAKES_ITERATIONS, "--iterations" },
-		{ given.keep_bundle, TAKES_KEEP, "--keep-bundle" },
+		{ keep_bundle, TAKES_KEEP, "--keep-bundle" },
 		{ given.file != NULL, TAKES_SSH, "--file" },
 		{ given.jobs != 0, TAKES_SSH, "--jobs" },
 		{ given.timeout != 0, TAKES_SSH, "--timeout" },
@@ -272,10 +283,10 @@ static int options_check(const struct act *act, struct fault *f)
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
 		if (uses[i].used && (act->takes & uses[i].kind) == 0)
 			return fault_usage(f, "'bundle %s' does not take %s", act->name, uses[i].name);
-	if (given.passphrase_file != NULL && given.passphrase_fd != BUNDLE_FD_NONE)
+	if (passphrase_file != NULL && passphrase_fd != FD_NONE)
 		return fault_usage(f, "--passphrase-file and --passphrase-fd exclude each other");
-	if (given.passphrase_fd != BUNDLE_FD_NONE && fcntl((int)given.passphrase_fd, F_GETFD) < 0)
-		return fault_usage(f, "--passphrase-fd %d is not open", (int)given.passphrase_fd);
+	if (passphrase_fd != FD_NONE && fcntl((int)passphrase_fd, F_GETFD) < 0)
+		return fault_usage(f, "--passphrase-fd %d is not open", (int)passphrase_fd);
 	return 0;
 }
 
@@ -295,10 +306,12 @@ static int act_run(struct cmd_context *context, const struct act *act, struct fa
 		.root = context->root,
 		.own_root = strcmp(context->root_path, "/") == 0,
 		.dry_run = context->dry_run,
-		.detail = context->verbose ? BUNDLE_FULL : BUNDLE_BRIEF,
+		.verbose = context->verbose,
+		.now = time_now(),
 		.settings = &context->settings,
 		.report = context->report,
-		.given = &given,
+		.options = &given,
+		.passphrase = { .file = passphrase_file, .fd = passphrase_fd == FD_NONE ? -1 : (int)passphrase_fd },
 		.operands = context->operands + 1,
 		.operand_count = context->operand_count - 1,
 		.lock = lock,

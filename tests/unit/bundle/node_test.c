@@ -69,21 +69,6 @@ static void owner_group_and_mode_all_count(void **state)
 	}
 }
 
-static void less_room_than_the_bytes_and_a_little_more_is_refused(void **state)
-{
-	const struct unit_place *place = *state;
-	struct fault f = { 0 };
-	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
-	SETTINGS_AUTO settings = { 0 };
-
-	MUST(settings_init(&settings, &f));
-	tree_make(place->dir);
-	MUST(bundle_node_open(place->dir, &settings, &node, &f));
-	MUST(bundle_node_room(&node, 1, &f));
-	MUST_FAIL(bundle_node_room(&node, BUNDLE_SIZE_MOST << 20, &f), FAULT_REFUSED,
-		  "bytes free and the bundle needs");
-}
-
 static void a_tree_that_does_not_run_is_called_by_its_own_file(void **state)
 {
 	const struct unit_place *place = *state;
@@ -104,7 +89,6 @@ int main(void)
 		UNIT_IN_PLACE(a_tree_without_directory_user_or_group_is_not_okvs),
 		UNIT_IN_PLACE(anything_but_a_regular_file_under_the_bundles_name_is_refused),
 		UNIT_IN_PLACE(owner_group_and_mode_all_count),
-		UNIT_IN_PLACE(less_room_than_the_bytes_and_a_little_more_is_refused),
 		UNIT_IN_PLACE(a_tree_that_does_not_run_is_called_by_its_own_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

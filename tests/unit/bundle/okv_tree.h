@@ -6,6 +6,7 @@
 
 #include "unit.h"
 
+#include "bundle/act.h"
 #include "bundle/secret.h"
 #include "conf/settings.h"
 
@@ -42,6 +43,51 @@ static inline void tree_passphrase(struct bundle_secret *secret)
 
 	memcpy(secret->passphrase, typed, sizeof(typed) - 1);
 	secret->length = sizeof(typed) - 1;
+}
+
+static inline int tree_lock(void *holder, struct fault *f)
+{
+	(void)holder;
+	(void)f;
+	return 0;
+}
+
+/* What an act is asked for in that tree, by the passphrase in its file "pass". */
+struct tree_act {
+	char pass[128];
+	const char *operand;
+	struct bundle_options options;
+	struct settings settings;
+	struct text lines, result;
+	struct bundle_act act;
+};
+
+static inline void tree_act_init(struct tree_act *t, const struct unit_place *place)
+{
+	struct fault f = { 0 };
+
+	memset(t, 0, sizeof(*t));
+	MUST(settings_init(&t->settings, &f));
+	(void)snprintf(t->pass, sizeof(t->pass), "%s/pass", place->path);
+	unit_write(place->dir, "pass", "correct horse battery staple\n", 0600);
+	t->act = (struct bundle_act){ .command = "test",
+				      .root = place->dir,
+				      .now = 1700000000,
+				      .settings = &t->settings,
+				      .options = &t->options,
+				      .passphrase = { .file = t->pass, .fd = -1 },
+				      .operands = &t->operand,
+				      .operand_count = 1,
+				      .lock = tree_lock,
+				      .lines = &t->lines,
+				      .result = &t->result };
+}
+
+static inline void tree_act_done(struct tree_act *t)
+{
+	settings_done(&t->settings);
+	text_done(&t->lines);
+	text_done(&t->result);
 }
 
 static inline bool tree_all_zero(const void *bytes, size_t length)

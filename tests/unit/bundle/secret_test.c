@@ -47,15 +47,16 @@ static void to_seal_it_has_at_least_8_bytes(void **state)
 	char path[128];
 	const struct bundle_source source = { .file = path, .fd = -1 };
 
-	MUST(bundle_secret_new(NULL, &secret, &f));
 	(void)snprintf(path, sizeof(path), "%s/pass", place->path);
 	unit_write(place->dir, "pass", "seven77\n", 0600);
-	MUST(bundle_passphrase_read(&source, BUNDLE_ASK_ONCE, NULL, secret, &f));
-	assert_int_equal(secret->length, 7);
-	MUST_FAIL(bundle_passphrase_read(&source, BUNDLE_ASK_TWICE, NULL, secret, &f), FAULT_REFUSED,
+	MUST_FAIL(bundle_secret_read(&source, BUNDLE_ASK_TWICE, NULL, &secret, &f), FAULT_REFUSED,
 		  "fewer than 8 bytes");
+	assert_null(secret);
+	MUST(bundle_secret_read(&source, BUNDLE_ASK_ONCE, NULL, &secret, &f));
+	assert_int_equal(secret->length, 7);
+	bundle_secret_free(&secret);
 	unit_write(place->dir, "pass", "eight888\n", 0600);
-	MUST(bundle_passphrase_read(&source, BUNDLE_ASK_TWICE, NULL, secret, &f));
+	MUST(bundle_secret_read(&source, BUNDLE_ASK_TWICE, NULL, &secret, &f));
 }
 
 int main(void)

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "bundle/apply.h"
 #include "bundle/target.h"
 
 static void a_node_is_user_host_and_port(void **state)
@@ -189,30 +188,6 @@ static void the_answer_is_found_among_other_words(void **state)
 		assert_false(bundle_far_answer(none[i], digest, &size));
 }
 
-static void age_and_origin_are_judged(void **state)
-{
-	const struct bundle_rules rules = { .own_name = "okv2", .max_age = 100, .now = 10000 };
-	static const struct {
-		const char *origin;
-		int64_t created;
-		int expected;
-	} cases[] = {
-		{ "okv1", 10000, 0 },  { "okv1", 9900, 0 },   { "okv1", 9899, -1 },
-		{ "okv1", 0, -1 },     { "okv1", 10300, 0 },  { "okv1", 10301, -1 },
-		{ "okv2", 10000, -1 }, { "OKV2", 10000, -1 }, { "okv22", 10000, 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct fault f = { 0 };
-		assert_int_equal(bundle_rules_check(&rules, cases[i].origin, cases[i].created, &f), cases[i].expected);
-		assert_int_equal(f.kind, cases[i].expected < 0 ? FAULT_REFUSED : FAULT_NONE);
-	}
-	const struct bundle_rules any = { .own_name = NULL, .max_age = 0, .now = 10000 };
-	struct fault f = { 0 };
-	assert_int_equal(bundle_rules_check(&any, "okv2", 0, &f), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,7 +198,6 @@ int main(void)
 		cmocka_unit_test(more_options_than_there_is_room_for_are_refused),
 		cmocka_unit_test(the_far_sides_words_hold_no_single_quote_inside),
 		cmocka_unit_test(the_answer_is_found_among_other_words),
-		cmocka_unit_test(age_and_origin_are_judged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -336,6 +336,25 @@ static void missing_directories_are_made_with_their_mode_and_old_ones_left(void 
 	assert_true(unit_there(trap->root, "usr/new"));
 }
 
+static void only_the_file_that_was_looked_at_is_removed(void **state)
+{
+	const struct trap *trap = *state;
+	struct fault f = { 0 };
+	struct stat first;
+
+	unit_write(trap->root, "x", "first", 0600);
+	assert_int_equal(fstatat(trap->root, "x", &first, AT_SYMLINK_NOFOLLOW), 0);
+	unit_write(trap->root, "y", "other", 0600);
+	assert_int_equal(renameat(trap->root, "x", trap->root, "z"), 0);
+	assert_int_equal(renameat(trap->root, "y", trap->root, "x"), 0);
+	MUST_FAIL(fs_file_remove_at(trap->root, "x", &first, "/x", &f), FAULT_INCOMPLETE, "another file now");
+	unit_holds(trap->root, "x", "other");
+	MUST(fs_file_remove_at(trap->root, "z", &first, "/z", &f));
+	assert_false(unit_there(trap->root, "z"));
+	/* Somebody was quicker: that is what was wanted. */
+	MUST(fs_file_remove_at(trap->root, "z", &first, "/z", &f));
+}
+
 static void a_root_that_is_not_there_is_absent(void **state)
 {
 	struct fault f = { 0 };
@@ -366,6 +385,7 @@ int main(void)
 		IN_TRAP(only_a_regular_file_is_opened_and_nothing_blocks),
 		IN_TRAP(descriptors_close_on_exec_and_tell_their_status),
 		IN_TRAP(missing_directories_are_made_with_their_mode_and_old_ones_left),
+		IN_TRAP(only_the_file_that_was_looked_at_is_removed),
 		cmocka_unit_test(a_root_that_is_not_there_is_absent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "bundle/carrier.h"
+#include "bundle/input.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,30 +31,25 @@ int bundle_path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE
 	return 0;
 }
 
-int bundle_carrier_open(const char *path, struct bundle_carrier *ret_carrier, struct fault *f)
+int bundle_input_open(const char *path, struct bundle_input *ret_input, struct fault *f)
 {
-	BUNDLE_CARRIER_AUTO carrier = BUNDLE_CARRIER_INIT;
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
 
-	carrier.path = path;
-	if (bundle_path_split(path, &carrier.dir, carrier.leaf, f) < 0 ||
-	    fs_file_open_at(carrier.dir, carrier.leaf, O_RDONLY, &carrier.fd, &carrier.status, f) < 0)
+	input.path = path;
+	if (bundle_path_split(path, &input.dir, input.leaf, f) < 0 ||
+	    fs_file_open_at(input.dir, input.leaf, O_RDONLY, &input.fd, &input.status, f) < 0)
 		return -1;
 	/* A second name would be a copy that stays behind, or one that somebody else writes to. */
-	if (carrier.status.st_nlink != 1)
+	if (input.status.st_nlink != 1)
 		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path),
-				     (uintmax_t)carrier.status.st_nlink);
-	*ret_carrier = carrier;
-	carrier = (struct bundle_carrier)BUNDLE_CARRIER_INIT;
+				     (uintmax_t)input.status.st_nlink);
+	*ret_input = input;
+	input = (struct bundle_input)BUNDLE_INPUT_INIT;
 	return 0;
 }
 
-int bundle_carrier_remove(const struct bundle_carrier *carrier, struct fault *f)
+void bundle_input_done(struct bundle_input *input)
 {
-	return fs_file_remove_at(carrier->dir, carrier->leaf, &carrier->status, carrier->path, f);
-}
-
-void bundle_carrier_done(struct bundle_carrier *carrier)
-{
-	fs_close(&carrier->fd);
-	fs_close(&carrier->dir);
+	fs_close(&input->fd);
+	fs_close(&input->dir);
 }
