@@ -3,11 +3,12 @@
 
 #include "base/json.h"
 #include "cmd/tool.h"
-#include "proc/secret.h"
+#include "hsm/answer.h"
 #include "hsm/diagnosis.h"
-#include "hsm/judge.h"
 #include "hsm/probe.h"
-#include "hsm/table.h"
+#include "hsm/verdict.h"
+#include "okv/group.h"
+#include "proc/secret.h"
 
 enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600, DESCRIPTOR_MOST = 1023, DESCRIPTOR_NONE = DESCRIPTOR_MOST + 1 };
 
@@ -79,7 +80,7 @@ static const struct option options[] = {
 static struct {
 	struct hsm_question question;
 	struct hsm_key_question key;
-	struct hsm_wish wish;
+	struct hsm_requirements required;
 	char pin[PIN_SIZE];
 	struct hsm_answer answer;
 	struct hsm_causes causes;
@@ -109,8 +110,8 @@ static int key_question(struct cmd_context *context, struct fault *f)
 		secret.fd = (int)asked.pin_fd;
 	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin, .encrypt = asked.encrypt };
 	one.question.key = &one.key;
-	one.question.key_token = one.wish.label;
-	one.question.key_serial = one.wish.serial;
+	one.question.key_token = one.required.label;
+	one.question.key_serial = one.required.serial;
 	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);
 }
 
@@ -118,7 +119,7 @@ static int question_build(struct cmd_context *context, struct fault *f)
 {
 	const struct settings *settings = &context->settings;
 
-	one.wish = (struct hsm_wish){
+	one.required = (struct hsm_requirements){
 		.label = asked.label,
 		.serial = asked.serial,
 		.least = asked.least > 0 ? asked.least : settings->min_slots,
@@ -126,7 +127,7 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	};
 	/* Whoever names a token by its number means that one, whatever label the settings have. */
 	if (asked.label == NULL && asked.serial == NULL && settings->token_label[0] != '\0')
-		one.wish.label = settings->token_label;
+		one.required.label = settings->token_label;
 	one.question = (struct hsm_question){
 		.root = context->root,
 		.settings = settings,
@@ -156,7 +157,7 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 		json_object_end(&j);
 	}
 	if (one.answer.user != NULL)
-		hsm_json(&one.answer, &j);
+		hsm_answer_json(&one.answer, &j);
 	json_array_begin(&j, "causes");
 	for (size_t i = 0; i < one.causes.count; i++) {
 		json_object_begin(&j, NULL);
@@ -172,11 +173,11 @@ static int table_print(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO out = { 0 };
 
-	hsm_table(&one.answer, &out);
+	hsm_answer_table(&one.answer, &out);
 	if (asked.mechanisms)
 		for (size_t i = 0; i < one.answer.slot_count; i++)
-			if (hsm_matches(&one.answer.slots[i], &one.wish))
-				(void)hsm_mechanisms_compare(&one.answer.slots[i], &out);
+			if (hsm_slot_matches(&one.answer.slots[i], &one.required))
+				(void)hsm_slot_missing(&one.answer.slots[i], &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
@@ -186,16 +187,32 @@ static int table_print(struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
+static int causes_find(struct cmd_context *context, struct fault *f)
+{
+	const struct okv_job job = { .root = context->root, .settings = &context->settings };
+	struct hsm_case about = {
+		.root = context->root,
+		.settings = &context->settings,
+		.user = asked.user,
+		.answer = &one.answer,
+	};
+	const char *user = asked.user != NULL ? asked.user : context->settings.okv_user;
+
+	return okv_processes_without_group(&job, user, &about.without_group, f) < 0
+		       ? -1
+		       : hsm_diagnose(&about, &one.causes, f);
+}
+
 /* The verdict, then its likely causes. */
-static void causes_tell(struct cmd_context *context, const struct fault *verdict)
+static void causes_print(struct cmd_context *context, const struct fault *verdict)
 {
 	struct fault why = { 0 };
 
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
-	if (hsm_diagnose(context->root, &context->settings, asked.user, &one.answer, &one.causes, &why) < 0)
+	if (causes_find(context, &why) < 0)
 		report_say(context->report, REPORT_WARNING, "the cause was not looked for: %s", why.text);
 	for (size_t i = 0; i < one.causes.count; i++)
-		report_say(context->report, REPORT_WARNING, "%s; to mend it: %s", one.causes.items[i].sentence,
+		report_say(context->report, REPORT_WARNING, "%s; fix: %s", one.causes.items[i].sentence,
 			   one.causes.items[i].command);
 }
 
@@ -207,7 +224,7 @@ static int show(struct cmd_context *context, int r, struct fault *f)
 	if (talked && one.answer.end == HSM_END_WHOLE && table_print(context, f) < 0)
 		return -1;
 	if (r < 0)
-		causes_tell(context, &verdict);
+		causes_print(context, &verdict);
 	if (context->json)
 		result_write(context, &verdict);
 	/* It has been said, before its causes; the kind is the exit status. */
@@ -222,7 +239,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (r == 0) {
 		r = hsm_probe(&one.question, &one.answer, f);
 		if (r == 0)
-			r = hsm_judge(&one.answer, &one.wish, f);
+			r = hsm_evaluate(&one.answer, &one.required, f);
 		r = show(context, r, f);
 	}
 	one_done();

@@ -1,6 +1,5 @@
 #include "hsm/diagnosis.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,14 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "okv/group.h"
+#include "base/array.h"
 #include "conf/accounts.h"
 #include "conf/chrystoki.h"
+#include "conf/chrystoki_groups.h"
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "proc/identity.h"
 #include "hsm/library.h"
-#include "hsm/highavail.h"
 #include "hsm/reach.h"
 
 enum { PLACES_MAX = 256, DIRECTORY_FILES_MAX = 64 };
@@ -31,24 +31,6 @@ void hsm_causes_done(struct hsm_causes *causes)
 	}
 	free(causes->items);
 	*causes = (struct hsm_causes){ 0 };
-}
-
-int hsm_cause_add(struct hsm_causes *causes, const char *command, struct fault *f, const char *format, ...)
-{
-	char sentence[FAULT_TEXT_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
-	va_end(arguments);
-	struct hsm_cause *grown = realloc(causes->items, (causes->count + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return fault_memory(f);
-	causes->items = grown;
-	grown[causes->count] = (struct hsm_cause){ .sentence = strdup(sentence), .command = strdup(command) };
-	causes->count++;
-	return grown[causes->count - 1].sentence == NULL || grown[causes->count - 1].command == NULL ? fault_memory(f)
-												     : 0;
 }
 
 /* A path to be tried, and who names it. */
@@ -90,7 +72,24 @@ static void diagnosis_done(struct diagnosis *d)
 	free(d);
 }
 
-static int accounts_take(struct diagnosis *d, struct fault *f)
+static int cause_add(struct diagnosis *d, const char *command, struct fault *f, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static int cause_add(struct diagnosis *d, const char *command, struct fault *f, const char *format, ...)
+{
+	char sentence[FAULT_TEXT_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	if (!ARRAY_GROW(d->causes.items, d->causes.count))
+		return fault_memory(f);
+	struct hsm_cause *cause = &d->causes.items[d->causes.count++];
+	*cause = (struct hsm_cause){ .sentence = strdup(sentence), .command = strdup(command) };
+	return cause->sentence == NULL || cause->command == NULL ? fault_memory(f) : 0;
+}
+
+static int accounts_read(struct diagnosis *d, struct fault *f)
 {
 	return fs_read_file(d->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->passwd, NULL, f) < 0 ||
 			       fs_read_file(d->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->group,
@@ -118,9 +117,9 @@ static int conf_find(struct diagnosis *d, struct fault *f)
 		return -1;
 	d->conf_path = text_take(&path);
 	if (strcmp(d->conf_path, d->settings->chrystoki_conf) != 0)
-		return hsm_cause_add(&d->causes, CHECK_COMMAND, f,
-				     "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
-				     SHOWN(d->conf_path), SHOWN(d->settings->chrystoki_conf));
+		return cause_add(d, CHECK_COMMAND, f,
+				 "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
+				 SHOWN(d->conf_path), SHOWN(d->settings->chrystoki_conf));
 	return 0;
 }
 
@@ -187,40 +186,40 @@ static int conf_places(struct diagnosis *d, struct fault *f)
 	return 0;
 }
 
-/* What a client has by custom, and the files in it: a directory that can be entered may hold what cannot be read. */
+/* A directory that can be entered may hold what cannot be read.  What root cannot list is a cause by itself. */
+static int directory_places(struct diagnosis *d, const char *directory, struct fault *f)
+{
+	FS_AUTO int fd = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault why = { 0 };
+
+	if (fs_dir_open(d->root, directory, FS_FOLLOW_TRUSTED, &fd, &why) < 0 ||
+	    fs_each_open(fd, directory, &each, &why) < 0)
+		return 0;
+	for (int files = 0; files < DIRECTORY_FILES_MAX && fs_each_next(&each, &entry, &why) > 0; files++) {
+		TEXT_AUTO file = { 0 };
+		if (entry.name[0] == '.')
+			continue;
+		text_add_format(&file, "%s/%s", directory, entry.name);
+		if (text_check(&file, f) < 0 ||
+		    place_add(d, file.bytes, file.length, HSM_NEED_READ, true, f, "the Luna client") < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What a client has by custom. */
 static int client_places(struct diagnosis *d, struct fault *f)
 {
 	static const char *const directories[] = { "cert/client", "cert/server", "configData/token/001", "plugins" };
-	const char *client = d->settings->client_dir;
 
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
 		TEXT_AUTO path = { 0 };
-		struct fault why = { 0 };
-		text_add_format(&path, "%s/%s", client, directories[i]);
+		text_add_format(&path, "%s/%s", d->settings->client_dir, directories[i]);
 		if (text_check(&path, f) < 0 ||
-		    place_add(d, path.bytes, path.length, HSM_NEED_READ, true, f, "the Luna client") < 0)
-			return -1;
-		int fd = -1;
-		if (fs_dir_open(d->root, text_string(&path), FS_FOLLOW_TRUSTED, &fd, &why) < 0)
-			continue;
-		DIR *listing = fdopendir(fd);
-		if (listing == NULL) {
-			fs_close(&fd);
-			continue;
-		}
-		int r = 0, files = 0;
-		for (const struct dirent *entry;
-		     r == 0 && files < DIRECTORY_FILES_MAX && (entry = readdir(listing)) != NULL; files++) {
-			TEXT_AUTO file = { 0 };
-			if (entry->d_name[0] == '.')
-				continue;
-			text_add_format(&file, "%s/%s", text_string(&path), entry->d_name);
-			r = text_check(&file, f);
-			if (r == 0)
-				r = place_add(d, file.bytes, file.length, HSM_NEED_READ, true, f, "the Luna client");
-		}
-		(void)closedir(listing);
-		if (r < 0)
+		    place_add(d, path.bytes, path.length, HSM_NEED_READ, true, f, "the Luna client") < 0 ||
+		    directory_places(d, text_string(&path), f) < 0)
 			return -1;
 	}
 	return 0;
@@ -232,14 +231,13 @@ static int group_causes(struct diagnosis *d, struct fault *f)
 	gid_t gid;
 
 	if (!accounts_group_find(&d->group, group, &gid))
-		return hsm_cause_add(&d->causes, REPAIR_COMMAND, f,
-				     "group '%s' does not exist; an upgrade of the operating system drops it",
-				     SHOWN(group));
+		return cause_add(d, REPAIR_COMMAND, f,
+				 "group '%s' does not exist; an upgrade of the operating system drops it",
+				 SHOWN(group));
 	for (size_t i = 0; i < d->identity.group_count; i++)
 		if (d->identity.groups[i] == gid)
 			return 0;
-	return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' is not in group '%s'", SHOWN(d->user),
-			     SHOWN(group));
+	return cause_add(d, REPAIR_COMMAND, f, "user '%s' is not in group '%s'", SHOWN(d->user), SHOWN(group));
 }
 
 /* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
@@ -264,10 +262,10 @@ static int missing_cause(struct diagnosis *d, const struct place *place, const s
 	if (place->optional)
 		return 0;
 	if (reach->path[reach->failed_length] == '\0')
-		return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there",
-				     SHOWN(reach->path), place->named_by);
-	return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "'%s', named by %s, is not there: there is no '%s'",
-			     SHOWN(reach->path), place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
+		return cause_add(d, CHECK_COMMAND, f, "'%s', named by %s, is not there", SHOWN(reach->path),
+				 place->named_by);
+	return cause_add(d, CHECK_COMMAND, f, "'%s', named by %s, is not there: there is no '%s'", SHOWN(reach->path),
+			 place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
 }
 
 static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, struct fault *f)
@@ -279,11 +277,11 @@ static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, stru
 	if (text_check(&owner, f) < 0)
 		return -1;
 	if (reach->path[reach->failed_length] == '\0')
-		return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user),
-				     act, SHOWN(reach->path), text_string(&owner));
-	return hsm_cause_add(&d->causes, REPAIR_COMMAND, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
-			     SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
-			     text_string(&owner));
+		return cause_add(d, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user), act,
+				 SHOWN(reach->path), text_string(&owner));
+	return cause_add(d, REPAIR_COMMAND, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
+			 SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
+			 text_string(&owner));
 }
 
 static int reach_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
@@ -292,12 +290,12 @@ static int reach_cause(struct diagnosis *d, const struct place *place, const str
 		return missing_cause(d, place, reach, f);
 	if (reach->errnum == EACCES)
 		return denied_cause(d, reach, f);
-	return hsm_cause_add(&d->causes, CHECK_COMMAND, f, "user '%s' cannot use '%s': %s", SHOWN(d->user),
-			     SHOWN(reach->path), fault_errno_text(reach->errnum));
+	return cause_add(d, CHECK_COMMAND, f, "user '%s' cannot use '%s': %s", SHOWN(d->user), SHOWN(reach->path),
+			 fault_errno_text(reach->errnum));
 }
 
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
-static bool told_before(const struct diagnosis *d, size_t index)
+static bool is_told_before(const struct diagnosis *d, size_t index)
 {
 	const struct hsm_reach *reach = &d->reaches[index];
 
@@ -321,55 +319,88 @@ static int reach_causes(struct diagnosis *d, struct fault *f)
 	if (denied && group_causes(d, f) < 0)
 		return -1;
 	for (size_t i = 0; i < d->count; i++)
-		if (d->reaches[i].errnum != 0 && !told_before(d, i) &&
+		if (d->reaches[i].errnum != 0 && !is_told_before(d, i) &&
 		    reach_cause(d, &d->places[i], &d->reaches[i], f) < 0)
 			return -1;
 	return 0;
 }
 
-/* Not why we were refused, since our child has the groups of the files, but why OKV's processes may be. */
-static int process_causes(struct diagnosis *d, struct fault *f)
+static bool is_shown(const struct hsm_answer *answer, const struct chrystoki_value *serial)
 {
-	const struct okv_job job = { .root = d->root, .settings = d->settings };
-	size_t lacking = 0;
-
-	if (okv_processes_without_group(&job, d->user, &lacking, f) < 0)
-		return -1;
-	if (lacking == 0)
-		return 0;
-	return hsm_cause_add(&d->causes, "reboot", f,
-			     "%zu running process%s of user '%s' started before it was in group '%s' and cannot use it",
-			     lacking, lacking == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (answer->slots[i].present && text_equal(serial->bytes, serial->length, answer->slots[i].serial))
+			return true;
+	return false;
 }
 
-int hsm_diagnose(int root, const struct settings *settings, const char *user, const struct hsm_answer *answer,
-		 struct hsm_causes *ret_causes, struct fault *f)
+static int member_causes(struct diagnosis *d, const struct chrystoki_numbered *group, struct fault *f)
+{
+	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+	struct chrystoki_value member;
+
+	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (member.length > 0 && !is_shown(d->answer, &member) &&
+		    cause_add(d, "lunacm -q hagroup listgroups", f,
+			      "member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's",
+			      SHOWN_BYTES(member.bytes, member.length), SHOWN_BYTES(label->bytes, label->length),
+			      SHOWN(d->conf_path)) < 0)
+			return -1;
+	return 0;
+}
+
+/* Whether the groups add up is conf/chrystoki_groups' word; whether their members show, only an answer tells. */
+static int group_findings(struct diagnosis *d, struct fault *f)
+{
+	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
+	struct chrystoki_family groups;
+	bool members_show = false;
+
+	if (chrystoki_groups_evaluate(&d->conf, &found, f) < 0)
+		return -1;
+	for (size_t i = 0; i < found.count; i++) {
+		const struct chrystoki_finding *finding = &found.items[i];
+
+		members_show = members_show || finding->rule == CHRYSTOKI_HA_ONLY;
+		if (finding->hides && cause_add(d, CHECK_COMMAND, f, "%s in '%s': %s", text_string(&finding->what),
+						SHOWN(d->conf_path), finding->effect) < 0)
+			return -1;
+	}
+	if (!members_show || d->answer == NULL || d->answer->slot_count == 0)
+		return 0;
+	chrystoki_family_read(&d->conf, CHRYSTOKI_GROUPS, &groups);
+	for (size_t i = 0; i < groups.count; i++)
+		if (groups.items[i].parts[CHRYSTOKI_LABEL].bytes != NULL && member_causes(d, &groups.items[i], f) < 0)
+			return -1;
+	return 0;
+}
+
+/* Not why we were refused, since our child has the groups of the files, but why OKV's processes may be. */
+static int process_causes(struct diagnosis *d, size_t without_group, struct fault *f)
+{
+	if (without_group == 0)
+		return 0;
+	return cause_add(d, "reboot", f,
+			 "%zu running process%s of user '%s' started before it was in group '%s' and cannot use it",
+			 without_group, without_group == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+}
+
+int hsm_diagnose(const struct hsm_case *about, struct hsm_causes *ret_causes, struct fault *f)
 {
 	struct diagnosis *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return fault_memory(f);
-	d->root = root;
-	d->settings = settings;
-	d->user = user != NULL ? user : settings->okv_user;
-	d->answer = answer;
-	int r = accounts_take(d, f);
-	if (r == 0)
-		r = conf_find(d, f);
-	if (r == 0)
-		r = conf_places(d, f);
-	if (r == 0)
-		r = client_places(d, f);
-	if (r == 0)
-		r = reach_causes(d, f);
-	if (r == 0)
-		r = hsm_highavail_check(&d->conf, d->conf_path, answer, &d->causes, f);
-	if (r == 0)
-		r = process_causes(d, f);
-	if (r == 0) {
+	d->root = about->root;
+	d->settings = about->settings;
+	d->user = about->user != NULL ? about->user : about->settings->okv_user;
+	d->answer = about->answer;
+	const bool all = accounts_read(d, f) == 0 && conf_find(d, f) == 0 && conf_places(d, f) == 0 &&
+			 client_places(d, f) == 0 && reach_causes(d, f) == 0 && group_findings(d, f) == 0 &&
+			 process_causes(d, about->without_group, f) == 0;
+	if (all) {
 		*ret_causes = d->causes;
 		d->causes = (struct hsm_causes){ 0 };
 	}
 	diagnosis_done(d);
-	return r;
+	return all ? 0 : -1;
 }

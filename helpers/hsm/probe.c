@@ -15,28 +15,6 @@
 #include "hsm/library.h"
 #include "hsm/message.h"
 #include "hsm/session.h"
-#include "hsm/tree.h"
-
-void hsm_answer_done(struct hsm_answer *answer)
-{
-	for (size_t i = 0; i < answer->slot_count; i++)
-		free(answer->slots[i].mechanisms);
-	free(answer->slots);
-	free(answer->module);
-	free(answer->module_real);
-	free(answer->links);
-	free(answer->user);
-	*answer = (struct hsm_answer)HSM_ANSWER_INIT;
-}
-
-size_t hsm_usable_count(const struct hsm_answer *answer)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < answer->slot_count; i++)
-		count += answer->slots[i].usable;
-	return count;
-}
 
 static int string_copy(const char *string, char **ret_copy, struct fault *f)
 {
@@ -136,8 +114,8 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 	}
 }
 
-static void end_judge(struct hsm_answer *answer, const struct hsm_listener *l, const struct proc_outcome *end,
-		      const struct hsm_shared *shared, uint64_t timeout_ms)
+static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l, const struct proc_outcome *end,
+			 const struct hsm_shared *shared, uint64_t timeout_ms)
 {
 	answer->call = hsm_call_name(shared->call);
 	answer->strays = end->orphans;
@@ -187,7 +165,7 @@ static void habits_report(const struct hsm_question *q, struct hsm_answer *answe
 static int talk(const struct hsm_question *q, const struct hsm_environment *environment, struct hsm_shared *shared,
 		struct hsm_answer *answer, struct fault *f)
 {
-	const uint64_t timeout_ms = hsm_timeout_ms(q);
+	const uint64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000;
 	struct hsm_session session = {
 		.question = q,
 		.path = answer->module,
@@ -219,7 +197,7 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 	const int r = proc_child_run(&how, &end, f);
 	if (r == 0) {
 		answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
-		end_judge(answer, &listener, &end, shared, timeout_ms);
+		end_evaluate(answer, &listener, &end, shared, timeout_ms);
 		habits_report(q, answer, &listener, &end);
 		proc_outcome_done(&end);
 	}

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "proc/child.h"
-#include "hsm/tree.h"
 
 enum { DEADLINE_MS = 10000 }; /* a dead network file system must not keep us */
 
@@ -103,7 +102,7 @@ int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_re
 {
 	struct work work = { .items = items, .count = count };
 	struct proc_outcome end = PROC_OUTCOME_INIT;
-	struct proc_child_options how = {
+	const struct proc_child_options how = {
 		.work = paths_test,
 		.context = &work,
 		.what = "look as that user",
@@ -111,10 +110,11 @@ int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_re
 		.listener = &work,
 		.confined = true,
 		.identity = identity,
+		.root = root,
 		.deadline_ms = DEADLINE_MS,
 	};
 
-	if (hsm_tree_root(root, &how.root, f) < 0 || proc_child_run(&how, &end, f) < 0)
+	if (proc_child_run(&how, &end, f) < 0)
 		return -1;
 	const bool all = end.answered, late = end.late;
 	proc_outcome_done(&end);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hsm/keytest.h"
+#include "hsm/key.h"
 #include "hsm/names.h"
 
 struct talk {

@@ -18,7 +18,7 @@
 #include "upgrade/scan.h"
 #include "perms/repair.h"
 #include "hsm/diagnosis.h"
-#include "hsm/judge.h"
+#include "hsm/verdict.h"
 #include "okv/wiring.h"
 
 enum { ACCOUNT_TOOL_MS = 8000 };
@@ -350,12 +350,15 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 
 	if (hsm_check(run->root, run->settings, &step->report, &answer, f) == 0) {
 		step_add_finding(step, STEP_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
-				 hsm_usable_count(&answer), hsm_usable_count(&answer) == 1 ? "" : "s",
+				 hsm_answer_usable(&answer), hsm_answer_usable(&answer) == 1 ? "" : "s",
 				 run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
 	step_set_remedy(step, "okv-luna slots");
-	if (hsm_diagnose(run->root, run->settings, NULL, &answer, &causes, &ignored) == 0) {
+	struct hsm_case about = { .root = run->root, .settings = run->settings, .answer = &answer };
+	const struct okv_job job = { .root = run->root, .settings = run->settings };
+	if (okv_processes_without_group(&job, run->settings->okv_user, &about.without_group, &ignored) == 0 &&
+	    hsm_diagnose(&about, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
 			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);

@@ -13,7 +13,7 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 #include "perms/repair.h"
-#include "hsm/judge.h"
+#include "hsm/verdict.h"
 #include "okv/leftovers.h"
 #include "okv/wiring.h"
 

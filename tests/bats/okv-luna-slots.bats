@@ -424,7 +424,7 @@ causes() {
 	run --separate-stderr slots
 	[ "$status" -eq 1 ]
 	[[ ${stderr_lines[0]} == *'sees no slot'* ]]
-	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'to mend it: okv-luna repair'* ]]
+	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'; fix: okv-luna repair'* ]]
 }
 
 # --- for programs -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hsm/table.h"
+#include "hsm/answer.h"
 #include "hsm/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,10 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (heard == PROC_CHILD_ALL)
 			abort();
 	}
-	hsm_table(&answer, &out);
+	hsm_answer_table(&answer, &out);
 	json_init(&j, &out);
 	json_object_begin(&j, NULL);
-	hsm_json(&answer, &j);
+	hsm_answer_json(&answer, &j);
 	json_object_end(&j);
 	proc_message_reader_done(&reader);
 	hsm_listener_done(&listener);

@@ -1,4 +1,4 @@
-#include "hsm/keytest.h"
+#include "hsm/key.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 enum { KEYS_MAX = 16, BLOCK = 16, SAMPLE = 48, SAMPLE_PADDED = SAMPLE + BLOCK };
 
-struct keytest {
+struct test {
 	const struct cryptoki_functions *functions;
 	struct hsm_shared *shared;
 	unsigned long session;
@@ -15,9 +15,9 @@ struct keytest {
 };
 
 /* Writes the call into the shared memory, makes it, and keeps the first error. */
-#define CALL(test, number, expression) call_note((test), (number), ((test)->shared->call = (number), (expression)))
+#define CALL(test, number, expression) call_made((test), (number), ((test)->shared->call = (number), (expression)))
 
-static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv)
+static bool call_made(struct test *test, enum hsm_call call, unsigned long rv)
 {
 	if (rv == CKR_OK)
 		return true;
@@ -28,17 +28,17 @@ static bool call_note(struct keytest *test, enum hsm_call call, unsigned long rv
 	return false;
 }
 
-static bool login(struct keytest *test, const struct hsm_key_question *question)
+static bool login(struct test *test, const struct hsm_key_question *question)
 {
 	test->shared->call = HSM_CALL_LOGIN;
 	const unsigned long rv =
 		test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin, question->pin_length);
 	/* This process has its own copy of the memory, and no more use for the PIN. */
 	text_wipe(question->pin, question->pin_length);
-	return rv == CKR_USER_ALREADY_LOGGED_IN || call_note(test, HSM_CALL_LOGIN, rv);
+	return rv == CKR_USER_ALREADY_LOGGED_IN || call_made(test, HSM_CALL_LOGIN, rv);
 }
 
-static bool find(struct keytest *test, const char *label, unsigned long *ret_key)
+static bool find(struct test *test, const char *label, unsigned long *ret_key)
 {
 	unsigned long class = CKO_SECRET_KEY, found[KEYS_MAX], count = 0;
 	char copy[256];
@@ -52,7 +52,7 @@ static bool find(struct keytest *test, const char *label, unsigned long *ret_key
 		return false;
 	while (CALL(test, HSM_CALL_FIND, test->functions->C_FindObjects(test->session, found, KEYS_MAX, &count))) {
 		if (count > KEYS_MAX) {
-			(void)call_note(test, HSM_CALL_FIND, CKR_FUNCTION_FAILED);
+			(void)call_made(test, HSM_CALL_FIND, CKR_FUNCTION_FAILED);
 			break;
 		}
 		if (count > 0 && test->result.found == 0)
@@ -67,7 +67,7 @@ static bool find(struct keytest *test, const char *label, unsigned long *ret_key
 }
 
 /* One attribute at a time: one that a token does not know must not hide the others. */
-static bool attribute(struct keytest *test, unsigned long key, unsigned long type, void *value, unsigned long size)
+static bool attribute(struct test *test, unsigned long key, unsigned long type, void *value, unsigned long size)
 {
 	struct cryptoki_attribute wanted = { type, value, size };
 
@@ -75,7 +75,7 @@ static bool attribute(struct keytest *test, unsigned long key, unsigned long typ
 	       wanted.length == size;
 }
 
-static void look(struct keytest *test, unsigned long key)
+static void look(struct test *test, unsigned long key)
 {
 	unsigned char sensitive = 0, extractable = 1;
 	unsigned long type = 0, length = 0;
@@ -94,7 +94,7 @@ static void look(struct keytest *test, unsigned long key)
 		test->result.length = length;
 }
 
-static void round_trip(struct keytest *test, unsigned long key)
+static void round_trip(struct test *test, unsigned long key)
 {
 	unsigned char random[BLOCK + SAMPLE];
 	unsigned char secret[SAMPLE_PADDED + BLOCK] = { 0 }, plain[SAMPLE_PADDED + BLOCK] = { 0 };
@@ -102,7 +102,7 @@ static void round_trip(struct keytest *test, unsigned long key)
 	unsigned long secret_length = sizeof(secret), plain_length = sizeof(plain);
 
 	if (syscall(SYS_getrandom, random, sizeof(random), 0U) != (long)sizeof(random)) {
-		(void)call_note(test, HSM_CALL_ENCRYPT_INIT, CKR_HOST_MEMORY);
+		(void)call_made(test, HSM_CALL_ENCRYPT_INIT, CKR_HOST_MEMORY);
 		return;
 	}
 	const struct cryptoki_functions *f = test->functions;
@@ -121,12 +121,12 @@ static void round_trip(struct keytest *test, unsigned long key)
 struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, struct hsm_shared *shared,
 				    const struct hsm_slot *slot, const struct hsm_key_question *question)
 {
-	struct keytest test = { .functions = functions, .shared = shared };
+	struct test test = { .functions = functions, .shared = shared };
 	unsigned long key = 0;
 
 	test.result.slot = slot->id;
 	if ((slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0) {
-		(void)call_note(&test, HSM_CALL_LOGIN, CKR_PIN_LOCKED);
+		(void)call_made(&test, HSM_CALL_LOGIN, CKR_PIN_LOCKED);
 		return test.result;
 	}
 	if (!CALL(&test, HSM_CALL_OPEN_SESSION,

@@ -1,4 +1,4 @@
-#include "hsm/judge.h"
+#include "hsm/verdict.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,13 +15,13 @@ static const struct {
 };
 enum { NEEDED_COUNT = sizeof(needed) / sizeof(needed[0]) };
 
-bool hsm_matches(const struct hsm_slot *slot, const struct hsm_wish *wish)
+bool hsm_slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required)
 {
-	return slot->usable && (wish->label == NULL || strcmp(slot->label, wish->label) == 0) &&
-	       (wish->serial == NULL || strcmp(slot->serial, wish->serial) == 0);
+	return slot->usable && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
+	       (required->serial == NULL || strcmp(slot->serial, required->serial) == 0);
 }
 
-size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
+size_t hsm_slot_missing(const struct hsm_slot *slot, struct text *out)
 {
 	size_t missing = 0;
 
@@ -43,22 +43,23 @@ size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out)
 }
 
 /* The words after "token" that say which one is meant. */
-static void wish_describe(const struct hsm_wish *wish, struct text *out)
+static void requirements_describe(const struct hsm_requirements *required, struct text *out)
 {
-	if (wish->label != NULL)
-		text_add_format(out, " with label '%s'", SHOWN(wish->label));
-	if (wish->serial != NULL)
-		text_add_format(out, " %s serial number '%s'", wish->label != NULL ? "and" : "with",
-				SHOWN(wish->serial));
+	if (required->label != NULL)
+		text_add_format(out, " with label '%s'", SHOWN(required->label));
+	if (required->serial != NULL)
+		text_add_format(out, " %s serial number '%s'", required->label != NULL ? "and" : "with",
+				SHOWN(required->serial));
 }
 
-static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish, uint64_t matching, struct fault *f)
+static int too_few(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
+		   struct fault *f)
 {
 	TEXT_AUTO which = { 0 };
-	const size_t usable = hsm_usable_count(answer);
+	const size_t usable = hsm_answer_usable(answer);
 	const char *user = SHOWN(answer->user);
 
-	wish_describe(wish, &which);
+	requirements_describe(required, &which);
 	if (text_check(&which, f) < 0)
 		return -1;
 	if (answer->slot_count == 0)
@@ -73,17 +74,18 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_wish *wish,
 		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
 				      usable);
 	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are wanted", user,
-			      matching, text_string(&which), wish->least);
+			      matching, text_string(&which), required->least);
 }
 
-static int mechanisms_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f)
+static int mechanisms_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required,
+			       struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
 	size_t missing = 0;
 
 	for (size_t i = 0; i < answer->slot_count; i++)
-		if (hsm_matches(&answer->slots[i], wish))
-			missing += hsm_mechanisms_compare(&answer->slots[i], &lines);
+		if (hsm_slot_matches(&answer->slots[i], required))
+			missing += hsm_slot_missing(&answer->slots[i], &lines);
 	if (text_check(&lines, f) < 0)
 		return -1;
 	const char *first = text_string(&lines);
@@ -92,7 +94,7 @@ static int mechanisms_judge(const struct hsm_answer *answer, const struct hsm_wi
 			   : 0;
 }
 
-static int key_judge(const struct hsm_key *key, struct fault *f)
+static int key_evaluate(const struct hsm_key *key, struct fault *f)
 {
 	if (key->call != NULL && key->rv == CKR_PIN_LOCKED)
 		return fault_negative(
@@ -114,37 +116,35 @@ static int key_judge(const struct hsm_key *key, struct fault *f)
 	return 0;
 }
 
-int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f)
+int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
-	const uint64_t least = wish->least > 0 ? wish->least : 1;
-	struct hsm_wish meant = *wish;
+	const uint64_t least = required->least > 0 ? required->least : 1;
 	uint64_t matching = 0;
 
-	meant.least = least;
 	if (answer->end != HSM_END_WHOLE) {
 		*f = answer->fault;
 		return -1;
 	}
 	for (size_t i = 0; i < answer->slot_count; i++)
-		matching += hsm_matches(&answer->slots[i], &meant);
+		matching += hsm_slot_matches(&answer->slots[i], required);
 	if (matching < least)
-		return too_few(answer, &meant, matching, f);
-	if (wish->mechanisms && mechanisms_judge(answer, &meant, f) < 0)
+		return too_few(answer, required, matching, f);
+	if (required->mechanisms && mechanisms_evaluate(answer, required, f) < 0)
 		return -1;
-	return answer->key.asked ? key_judge(&answer->key, f) : 0;
+	return answer->key.asked ? key_evaluate(&answer->key, f) : 0;
 }
 
 int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
 	      struct fault *f)
 {
 	const struct hsm_question question = { .root = root, .settings = settings, .report = report };
-	const struct hsm_wish wish = {
+	const struct hsm_requirements required = {
 		.label = settings->token_label[0] != '\0' ? settings->token_label : NULL,
 		.least = settings->min_slots,
 	};
 
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
-	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_judge(ret_answer, &wish, f);
+	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_evaluate(ret_answer, &required, f);
 }
 
 int hsm_library_check(int root, const struct settings *settings, struct report *report, uint64_t timeout_ms,

@@ -1,12 +1,12 @@
 /*
- * hsm/keytest: in the child, log in and look at one key.
+ * hsm/key: in the child, log in and look at one key.
  *
  * Promise: C_Login is called at most once and with the PIN that was given, since a wrong one counts against the
  * partition; the copy of the PIN is wiped right after.  A token whose flags say that its last try is near, or that it
  * is locked, is not tried.  Nothing is created and no key leaves the HSM: the round trip encrypts 48 random bytes.
  */
-#ifndef OKV_HSM_KEYTEST_H
-#define OKV_HSM_KEYTEST_H
+#ifndef OKV_HSM_KEY_H
+#define OKV_HSM_KEY_H
 
 #include "hsm/cryptoki.h"
 #include "hsm/probe.h"

@@ -1,5 +1,5 @@
-/* hsm/table: the vendor's table. */
-#include "hsm/table.h"
+/* hsm/answer: the vendor's table. */
+#include "hsm/answer.h"
 #include "unit.h"
 
 static struct hsm_slot slot(uint64_t id, const char *description, const char *label, const char *serial)
@@ -19,7 +19,7 @@ static void assert_table(struct hsm_slot *slots, size_t count, const char *wante
 	const struct hsm_answer answer = { .slots = slots, .slot_count = count };
 	TEXT_AUTO out = { 0 };
 
-	hsm_table(&answer, &out);
+	hsm_answer_table(&answer, &out);
 	assert_string_equal(text_string(&out), wanted);
 }
 

@@ -1,5 +1,5 @@
 /*
- * hsm/judge: is what the library showed good enough?
+ * hsm/verdict: is what the library showed good enough?
  *
  * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
  * wanted, no token of that label or serial number, a key that is not exactly one or not what it should be, a mechanism
@@ -7,8 +7,8 @@
  * FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
  * A slot counts as usable when its token is initialised; a slot that is merely free does not.
  */
-#ifndef OKV_HSM_JUDGE_H
-#define OKV_HSM_JUDGE_H
+#ifndef OKV_HSM_VERDICT_H
+#define OKV_HSM_VERDICT_H
 
 #include "base/fault.h"
 #include "base/report.h"
@@ -17,15 +17,15 @@
 #include "hsm/probe.h"
 
 /* NULL or 0: does not matter. */
-struct hsm_wish {
+struct hsm_requirements {
 	const char *label, *serial;
 	uint64_t least;  /* usable slots that match all the above; 0 counts as 1 */
 	bool mechanisms; /* each of them must offer what OKV needs */
 };
 
 /* Does that slot hold a usable token that is meant? */
-bool hsm_matches(const struct hsm_slot *slot, const struct hsm_wish *wish);
-int hsm_judge(const struct hsm_answer *answer, const struct hsm_wish *wish, struct fault *f);
+bool hsm_slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required);
+int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f);
 
 /*
  * The whole question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER.  0: OKV can use its HSM.
@@ -39,6 +39,6 @@ int hsm_library_check(int root, const struct settings *settings, struct report *
 		      struct hsm_answer *ret_answer, struct fault *f);
 
 /* The mechanisms OKV uses: each difference as one line ("slot 3: no AES key generation (CKM_AES_KEY_GEN)"). */
-size_t hsm_mechanisms_compare(const struct hsm_slot *slot, struct text *out);
+size_t hsm_slot_missing(const struct hsm_slot *slot, struct text *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* hsm/judge: one answer, one verdict. */
-#include "hsm/judge.h"
+/* hsm/verdict: one answer, one verdict. */
+#include "hsm/verdict.h"
 #include "unit.h"
 
 static struct hsm_slot usable(uint64_t id, const char *label, const char *serial)
@@ -25,18 +25,18 @@ static struct hsm_answer whole(struct hsm_slot *slots, size_t count)
 	};
 }
 
-static void a_token_matches_in_all_that_is_wished_and_nothing_else(void **state)
+static void a_token_matches_in_all_that_is_required_and_nothing_else(void **state)
 {
 	struct hsm_slot slot = usable(3, "okv", "111");
 	struct hsm_slot blank = { .id = 3, .present = true };
 
 	(void)state;
-	assert_true(hsm_matches(&slot, &(struct hsm_wish){ .label = NULL }));
-	assert_true(hsm_matches(&slot, &(struct hsm_wish){ .label = "okv", .serial = "111" }));
-	assert_false(hsm_matches(&slot, &(struct hsm_wish){ .label = "ok" }));
-	assert_false(hsm_matches(&slot, &(struct hsm_wish){ .label = "okv", .serial = "112" }));
+	assert_true(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = NULL }));
+	assert_true(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "okv", .serial = "111" }));
+	assert_false(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "ok" }));
+	assert_false(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "okv", .serial = "112" }));
 	/* A free slot has an empty label, and is not meant by one. */
-	assert_false(hsm_matches(&blank, &(struct hsm_wish){ .label = "" }));
+	assert_false(hsm_slot_matches(&blank, &(struct hsm_requirements){ .label = "" }));
 }
 
 static void the_sentence_says_how_the_answer_falls_short(void **state)
@@ -46,14 +46,16 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 	struct fault f = { 0 };
 
 	(void)state;
-	const struct hsm_wish any = { .least = 1 };
-	MUST_FAIL(hsm_judge(&none, &any, &f), FAULT_NEGATIVE, "user 'oracle' sees no slot");
-	MUST_FAIL(hsm_judge(&blank, &any, &f), FAULT_NEGATIVE, "none of 1 has an initialised token");
-	MUST(hsm_judge(&both, &any, &f));
-	MUST_FAIL(hsm_judge(&both, &(struct hsm_wish){ .label = "x" }, &f), FAULT_NEGATIVE, "no token with label 'x'");
-	MUST_FAIL(hsm_judge(&both, &(struct hsm_wish){ .least = 2 }, &f), FAULT_NEGATIVE, "and 2 are wanted");
+	const struct hsm_requirements any = { .least = 1 };
+	MUST_FAIL(hsm_evaluate(&none, &any, &f), FAULT_NEGATIVE, "user 'oracle' sees no slot");
+	MUST_FAIL(hsm_evaluate(&blank, &any, &f), FAULT_NEGATIVE, "none of 1 has an initialised token");
+	MUST(hsm_evaluate(&both, &any, &f));
+	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .label = "x" }, &f), FAULT_NEGATIVE,
+		  "no token with label 'x'");
+	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .least = 2 }, &f), FAULT_NEGATIVE,
+		  "and 2 are wanted");
 	/* Zero counts as one: no slots are never enough. */
-	MUST_FAIL(hsm_judge(&none, &(struct hsm_wish){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
+	MUST_FAIL(hsm_evaluate(&none, &(struct hsm_requirements){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
 }
 
 static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(void **state)
@@ -65,7 +67,8 @@ static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(
 	(void)state;
 	answer.end = HSM_END_LATE;
 	(void)fault_late(&answer.fault, "C_Finalize did not return");
-	MUST_FAIL(hsm_judge(&answer, &(struct hsm_wish){ .least = 1 }, &f), FAULT_LATE, "C_Finalize did not return");
+	MUST_FAIL(hsm_evaluate(&answer, &(struct hsm_requirements){ .least = 1 }, &f), FAULT_LATE,
+		  "C_Finalize did not return");
 }
 
 static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
@@ -80,20 +83,20 @@ static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
 	(void)state;
 	slot.mechanisms = mechanisms;
 	slot.mechanism_count = 2;
-	assert_int_equal(hsm_mechanisms_compare(&slot, &out), 0);
+	assert_int_equal(hsm_slot_missing(&slot, &out), 0);
 	mechanisms[1].flags = CKF_ENCRYPT;
-	assert_int_equal(hsm_mechanisms_compare(&slot, &out), 1);
+	assert_int_equal(hsm_slot_missing(&slot, &out), 1);
 	assert_string_equal(text_string(&out),
 			    "slot 2: no encryption and decryption with AES-CBC-PAD (CKM_AES_CBC_PAD is "
 			    "offered for other uses only)\n");
 	slot.mechanism_count = 0;
-	assert_int_equal(hsm_mechanisms_compare(&slot, &out), 2);
+	assert_int_equal(hsm_slot_missing(&slot, &out), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_token_matches_in_all_that_is_wished_and_nothing_else),
+		cmocka_unit_test(a_token_matches_in_all_that_is_required_and_nothing_else),
 		cmocka_unit_test(the_sentence_says_how_the_answer_falls_short),
 		cmocka_unit_test(a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen),
 		cmocka_unit_test(what_okv_needs_is_two_mechanisms_with_their_uses),

@@ -1,0 +1,133 @@
+/*
+ * hsm/answer: what a library showed of itself, its slots and the key, and how that is shown to people and programs.
+ *
+ * Promise: the table is what `vtl listslots` of client 7 and 10 prints: "Number of slots: N", and for N > 0 the
+ * heading, the rule of '=' (4, 20, 32, 16 and 12 columns) and one row per slot, the status last and without padding.
+ * Every column can be cut by the rule: a text that is too long is cut, control bytes are shown as \xHH, and a slot
+ * number of more than four digits widens its column in all three.
+ */
+#ifndef OKV_HSM_ANSWER_H
+#define OKV_HSM_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "hsm/cryptoki.h"
+
+enum {
+	HSM_SLOTS_MAX = 1024,      /* a library that claims more is not believed */
+	HSM_MECHANISMS_MAX = 4096, /* the same, per slot */
+	HSM_INTERFACES_MAX = 16,
+	HSM_PRINTED_SIZE = 161,
+};
+
+/* How the conversation with the library ended. */
+enum hsm_end {
+	HSM_END_WHOLE,      /* it answered everything, zero slots included */
+	HSM_END_LATE,       /* a call did not return before the deadline */
+	HSM_END_CRASHED,    /* a signal ended the child inside a call */
+	HSM_END_LEFT,       /* the library ended the process by itself */
+	HSM_END_CLOSED,     /* the library closed descriptors that are not its own */
+	HSM_END_UNLOADABLE, /* the loader refused it, it has no C_GetFunctionList, or others can write what it loads */
+	HSM_END_ERROR,      /* a call answered with an error that leaves no slot list */
+	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
+};
+
+struct hsm_mechanism {
+	uint64_t type; /* CKM_ */
+	uint64_t rv;   /* of C_GetMechanismInfo; the rest is 0 unless CKR_OK */
+	uint64_t key_least, key_most;
+	uint64_t flags;
+};
+
+/* Texts are NUL-terminated, without the padding; they hold whatever bytes the library gave: show with SHOWN(). */
+struct hsm_slot {
+	uint64_t id;
+	uint64_t slot_rv; /* of C_GetSlotInfo */
+	char description[CRYPTOKI_DESCRIPTION_SIZE + 1];
+	char slot_manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
+	uint64_t slot_flags;
+	struct cryptoki_version slot_hardware, slot_firmware;
+
+	bool present;      /* a token is there */
+	bool usable;       /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
+	uint64_t token_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
+	char label[CRYPTOKI_LABEL_SIZE + 1];
+	char manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
+	char model[CRYPTOKI_MODEL_SIZE + 1];
+	char serial[CRYPTOKI_SERIAL_SIZE + 1];
+	uint64_t flags;
+	uint64_t session_count, session_max, rw_session_count, rw_session_max;
+	uint64_t pin_least, pin_most;
+	uint64_t public_total, public_free, private_total, private_free;
+	struct cryptoki_version hardware, firmware;
+	char utc_time[CRYPTOKI_TIME_SIZE + 1];
+
+	uint64_t mechanisms_rv;
+	struct hsm_mechanism *mechanisms; /* owned */
+	size_t mechanism_count;
+};
+
+struct hsm_key {
+	bool asked;
+	uint64_t slot;
+	uint64_t rv;           /* of the call that ended the check early, else CKR_OK */
+	const char *call;      /* its name (static), NULL when all went through */
+	uint64_t found;        /* objects of class secret key with that label */
+	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
+	bool sensitive, extractable;
+	bool tried;     /* the round trip was made */
+	bool encrypted; /* ... and gave the same bytes back */
+};
+
+struct hsm_interface {
+	char name[CRYPTOKI_INTERFACE_NAME_SIZE];
+	struct cryptoki_version version;
+	uint64_t flags;
+};
+
+struct hsm_answer {
+	enum hsm_end end;
+	struct fault fault; /* FAULT_NONE with HSM_END_WHOLE, else kind (exit status) and the sentence */
+	const char *call;   /* the last call made (static), "" before the first */
+	uint64_t rv;        /* its answer, with HSM_END_ERROR */
+	uint64_t elapsed_ms;
+	char *module;      /* owned; as asked for */
+	char *module_real; /* owned; behind all links */
+	char *links;       /* owned; the chain as "a -> b -> c", or NULL */
+	char *user;        /* owned */
+
+	bool info_known;
+	struct cryptoki_version cryptoki, library_version;
+	char library_manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
+	char library_description[CRYPTOKI_LIBRARY_SIZE + 1];
+	uint64_t library_flags;
+
+	struct hsm_slot *slots; /* owned; as far as they were read, also when the end was not whole */
+	size_t slot_count;
+	struct hsm_key key;
+	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
+	size_t interface_count;
+
+	size_t printed;                       /* bytes the library wrote to standard output and error */
+	char printed_first[HSM_PRINTED_SIZE]; /* the beginning of it */
+	unsigned strays;                      /* processes that it had started and that were killed */
+};
+
+#define HSM_ANSWER_INIT \
+	{ \
+		.end = HSM_END_LEFT, .fault = { 0 }, .call = "" \
+	}
+#define HSM_ANSWER_AUTO __attribute__((cleanup(hsm_answer_done))) struct hsm_answer
+
+void hsm_answer_done(struct hsm_answer *answer);
+size_t hsm_answer_usable(const struct hsm_answer *answer);
+void hsm_answer_table(const struct hsm_answer *answer, struct text *out);
+/* The whole answer as members of the object that is open: everything C_GetInfo, C_GetSlotInfo, C_GetTokenInfo gave. */
+void hsm_answer_json(const struct hsm_answer *answer, struct json *j);
+
+#endif
