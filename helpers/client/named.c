@@ -15,7 +15,7 @@ static bool is_below(const struct chrystoki_line *line, const char *directory, s
 
 int client_named_each(const char *conf, const char *client_dir, client_named_hear *hear, void *context, struct fault *f)
 {
-	CHRYSTOKI_AUTO parsed = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO parsed = { 0 };
 	const size_t length = strlen(client_dir);
 	int r = chrystoki_parse(&parsed, conf, strlen(conf), f);
 

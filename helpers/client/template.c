@@ -161,7 +161,7 @@ const char *client_template_name(const struct unpack *entries, const struct clie
 int client_template_make(int client, const char *name, const struct client_content *content, const char *client_dir,
 			 struct text *ret_conf, struct fault *f)
 {
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO c = { 0 };
 	struct text bytes = { 0 };
 	bool changed;
 	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
@@ -171,7 +171,7 @@ int client_template_make(int client, const char *name, const struct client_conte
 	text_done_secret(&bytes);
 	if (r < 0)
 		return -1;
-	if (chrystoki_mend(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
+	if (chrystoki_fix(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
 	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
 		return -1;
 	bool plugins;

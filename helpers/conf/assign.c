@@ -119,45 +119,62 @@ static void line_judge(struct assign_line *line, bool first)
 
 void assign_done(struct assign *a)
 {
-	for (size_t i = 0; i < a->count; i++)
-		free(a->lines[i].bytes);
+	text_done(&a->file);
 	free(a->lines);
 	*a = (struct assign){ 0 };
 }
 
-/* Appends a line made of a copy of the bytes. */
-static int line_append(struct assign *a, const char *bytes, size_t length, struct fault *f)
+/* Takes the bytes over. */
+static int file_read(struct assign *ret_assign, struct text *file, struct fault *f)
 {
-	if (!ARRAY_GROW(a->lines, a->count))
-		return fault_memory(f);
-	struct assign_line line = { .bytes = malloc(length + 1), .length = length };
-	if (line.bytes == NULL)
-		return fault_memory(f);
-	memcpy(line.bytes, bytes, length);
-	line.bytes[length] = '\0';
-	line_judge(&line, a->count == 0);
-	a->lines[a->count++] = line;
-	return 0;
-}
-
-int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f)
-{
-	ASSIGN_AUTO a = { 0 };
-
+	ASSIGN_AUTO a = { .file = *file };
 	struct text_line line;
 
-	for (size_t at = 0; text_line_next(bytes, length, &at, &line);)
-		if (line_append(&a, line.bytes, line.length + line.ended, f) < 0)
-			return -1;
+	*file = (struct text){ 0 };
+	if (text_check(&a.file, f) < 0)
+		return -1;
+	for (size_t at = 0; text_line_next(a.file.bytes, a.file.length, &at, &line); a.count++) {
+		if (!ARRAY_GROW(a.lines, a.count))
+			return fault_memory(f);
+		a.lines[a.count] = (struct assign_line){ .bytes = line.bytes, .length = line.length + line.ended };
+		line_judge(&a.lines[a.count], a.count == 0);
+	}
 	*ret_assign = a;
 	a = (struct assign){ 0 };
 	return 0;
 }
 
+int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f)
+{
+	struct text file = { 0 };
+
+	text_add(&file, bytes, length);
+	return file_read(ret_assign, &file, f);
+}
+
 void assign_print(const struct assign *a, struct text *out)
 {
-	for (size_t i = 0; i < a->count; i++)
-		text_add(out, a->lines[i].bytes, a->lines[i].length);
+	text_add(out, text_string(&a->file), a->file.length);
+}
+
+/* Puts `line` in the place of line `index`; of one more at the end where that is the count of lines. */
+static int line_replace(struct assign *a, size_t index, const char *line, struct fault *f)
+{
+	struct text file = { 0 };
+	struct assign edited;
+
+	for (size_t i = 0; i < index; i++)
+		text_add(&file, a->lines[i].bytes, a->lines[i].length);
+	if (index == a->count && index > 0 && file.length > 0 && file.bytes[file.length - 1] != '\n')
+		text_add_char(&file, '\n');
+	text_add_string(&file, line);
+	for (size_t i = index + 1; i < a->count; i++)
+		text_add(&file, a->lines[i].bytes, a->lines[i].length);
+	if (file_read(&edited, &file, f) < 0)
+		return -1;
+	assign_done(a);
+	*a = edited;
+	return 0;
 }
 
 static bool line_is(const struct assign_line *line, const char *name)
@@ -200,69 +217,41 @@ int assign_get(const struct assign *a, const char *name, char **ret_value, struc
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f)
 {
 	TEXT_AUTO wanted = { 0 };
+	size_t index = a->count;
+
 	text_add_format(&wanted, "%s=\"%s\"\n", name, value);
 	if (text_check(&wanted, f) < 0)
 		return -1;
-
 	struct assign_line judged = { .bytes = wanted.bytes, .length = wanted.length };
 	line_judge(&judged, false);
 	if (judged.kind != ASSIGN_VALUE || !text_equal(judged.bytes, judged.name_length, name) ||
-	    memchr(value, '\n', strlen(value)) != NULL)
+	    strchr(value, '\n') != NULL)
 		return fault_refused(f, "'%s' cannot be set to '%s': %s", SHOWN(name), SHOWN(value),
 				     judged.flaw != ASSIGN_FLAW_NONE ? assign_flaw_text(judged.flaw)
 								     : "it would not be one line NAME=\"VALUE\"");
-
-	for (size_t i = a->count; i-- > 0;) {
-		struct assign_line *line = &a->lines[i];
-		if (!line_is(line, name))
-			continue;
-		if (text_equal(line->bytes + line->value_start, line->value_length, value)) {
-			*ret_changed = false;
-			return 0;
-		}
-		/* A last line without a line feed keeps it that way. */
-		if (line->bytes[line->length - 1] != '\n')
-			wanted.bytes[--wanted.length] = '\0';
-		free(line->bytes);
-		line->length = wanted.length;
-		line->bytes = text_take(&wanted);
-		line_judge(line, i == 0);
-		*ret_changed = true;
+	const struct assign_line *line = assign_find(a, name);
+	if (line != NULL && text_equal(line->bytes + line->value_start, line->value_length, value)) {
+		*ret_changed = false;
 		return 0;
 	}
-
-	if (a->count > 0) {
-		struct assign_line *last = &a->lines[a->count - 1];
-		if (last->bytes[last->length - 1] != '\n') {
-			char *grown = realloc(last->bytes, last->length + 2);
-			if (grown == NULL)
-				return fault_memory(f);
-			grown[last->length++] = '\n';
-			grown[last->length] = '\0';
-			last->bytes = grown;
-		}
+	if (line != NULL) {
+		index = (size_t)(line - a->lines);
+		/* A last line without a line feed keeps it that way. */
+		if (assign_content_length(line) == line->length)
+			text_cut(&wanted, wanted.length - 1);
 	}
-	if (line_append(a, wanted.bytes, wanted.length, f) < 0)
+	if (line_replace(a, index, text_string(&wanted), f) < 0)
 		return -1;
 	*ret_changed = true;
 	return 0;
 }
 
-size_t assign_unset(struct assign *a, const char *name)
+int assign_unset(struct assign *a, const char *name, struct fault *f)
 {
-	size_t kept = 0, removed = 0;
-
-	for (size_t i = 0; i < a->count; i++) {
-		if (line_is(&a->lines[i], name)) {
-			free(a->lines[i].bytes);
-			removed++;
-		} else {
-			a->lines[kept++] = a->lines[i];
-		}
-	}
-	/* line_append counts on room up to the next power of two, which a smaller count never needs more of. */
-	a->count = kept;
-	return removed;
+	for (size_t i = a->count; i-- > 0;)
+		if (line_is(&a->lines[i], name) && line_replace(a, i, "", f) < 0)
+			return -1;
+	return 0;
 }
 
 static size_t blanks_pass(const struct assign_line *line, size_t at)

@@ -40,7 +40,7 @@ enum assign_flaw {
 };
 
 struct assign_line {
-	char *bytes; /* owned, with its line feed if it has one */
+	const char *bytes; /* in the file, with its line feed if it has one */
 	size_t length;
 	enum assign_kind kind;
 	enum assign_flaw flaw;
@@ -49,7 +49,8 @@ struct assign_line {
 };
 
 struct assign {
-	struct assign_line *lines; /* owned */
+	struct text file;
+	struct assign_line *lines; /* owned; hold until the next edit */
 	size_t count;
 };
 
@@ -70,8 +71,8 @@ int assign_get(const struct assign *a, const char *name, char **ret_value, struc
  * that the grammar cannot write, or a line that would reach ASSIGN_LINE_MAX.  *ret_changed false: it was so already.
  */
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f);
-/* Removes every well-formed line of that name; returns how many. */
-size_t assign_unset(struct assign *a, const char *name);
+/* Removes every well-formed line of that name. */
+int assign_unset(struct assign *a, const char *name, struct fault *f);
 /*
  * Does a flawed line seem to be meant for that name: after blanks and "export", the name, blanks, '='?  A line that
  * a shell or OKV might still read as setting it.

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 static const char bom[] = "\xef\xbb\xbf";
 enum { BOM_LENGTH = 3 };
 
@@ -119,134 +121,90 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 		line->flaws |= CHRYSTOKI_FLAW_QUOTES;
 }
 
+/* "Section = {", and nothing but that. */
+static bool opens_section(const char *at, size_t length, size_t *ret_equals)
+{
+	const char *equals = memchr(at, '=', length);
+
+	if (equals == NULL || at[length - 1] != '{' || memchr(at, '{', length - 1) != NULL)
+		return false;
+	*ret_equals = (size_t)(equals - at);
+	return blanks_skip(at, *ret_equals + 1, length) == length - 1;
+}
+
 static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 {
 	struct chrystoki_line *line = &c->lines[index];
-	size_t start = 0;
+	size_t start = 0, equals;
 
 	line->flaws = bytes_flaws(line);
 	line->section = course->section;
-	line->name_start = line->name_length = line->value_start = line->value_length = 0;
 	if (index == 0 && line->length >= BOM_LENGTH && memcmp(line->bytes, bom, BOM_LENGTH) == 0) {
 		line->flaws |= CHRYSTOKI_FLAW_BOM;
 		start = BOM_LENGTH;
 	}
 	start = blanks_skip(line->bytes, start, line->length);
-	const size_t end = blanks_trim(line->bytes, start, line->length);
-	const char *at = line->length > 0 ? line->bytes + start : ""; /* mending can empty a line */
-	const size_t length = end - start;
+	const size_t end = blanks_trim(line->bytes, start, line->length), length = end - start;
+	const char *at = line->bytes + start;
 
 	if (length == 0) {
 		line->kind = CHRYSTOKI_BLANK;
-		return;
-	}
-	if (at[0] == '#') {
+	} else if (at[0] == '#') {
 		line->kind = CHRYSTOKI_COMMENT;
-		return;
-	}
-	const bool opens = memchr(at, '{', length) != NULL;
-	if (at[0] == '}' && !opens) {
+	} else if (at[0] == '}' && memchr(at, '{', length) == NULL) {
 		line->kind = CHRYSTOKI_CLOSE;
-		if (length > 1)
-			line->flaws |= CHRYSTOKI_FLAW_TRAILING;
-		if (!in_section(course))
-			line->flaws |= CHRYSTOKI_FLAW_STRAY_CLOSE;
+		line->flaws |= (length > 1 ? CHRYSTOKI_FLAW_TRAILING : 0u) |
+			       (in_section(course) ? 0u : CHRYSTOKI_FLAW_STRAY_CLOSE);
 		*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
-		return;
-	}
-	const char *equals = memchr(at, '=', length);
-	if (opens && at[length - 1] == '{' && equals != NULL && memchr(at, '{', length - 1) == NULL &&
-	    blanks_skip(at, (size_t)(equals - at) + 1, length) == length - 1) {
+	} else if (opens_section(at, length, &equals)) {
 		line->kind = CHRYSTOKI_OPEN;
 		line->name_start = start;
-		line->name_length = blanks_trim(line->bytes, start, start + (size_t)(equals - at)) - start;
+		line->name_length = blanks_trim(line->bytes, start, start + equals) - start;
 		if (!name_is_plain(at, line->name_length))
 			line->flaws |= CHRYSTOKI_FLAW_NAME;
 		if (course->section != CHRYSTOKI_NO_LINE)
 			c->lines[course->section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 		line->section = (ptrdiff_t)index;
 		*course = (struct course){ .section = (ptrdiff_t)index };
-		return;
-	}
-	if (opens || memchr(at, '}', length) != NULL)
+	} else if (memchr(at, '{', length) != NULL || memchr(at, '}', length) != NULL) {
 		braces_judge(line, start, end, course);
-	else
+	} else {
 		entry_judge(line, start, end, course);
-}
-
-void chrystoki_judge(struct chrystoki *c)
-{
-	struct course course = { .section = CHRYSTOKI_NO_LINE };
-
-	for (size_t i = 0; i < c->count; i++)
-		line_judge(c, i, &course);
-	if (course.section != CHRYSTOKI_NO_LINE)
-		c->lines[course.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
-}
-
-static void line_free(struct chrystoki_line *line)
-{
-	if (line->bytes != NULL)
-		text_wipe(line->bytes, line->length);
-	free(line->bytes);
+	}
 }
 
 void chrystoki_done(struct chrystoki *c)
 {
-	for (size_t i = 0; i < c->count; i++)
-		line_free(&c->lines[i]);
+	text_done_secret(&c->file);
 	free(c->lines);
-	*c = (struct chrystoki)CHRYSTOKI_INIT;
-}
-
-int chrystoki_line_insert(struct chrystoki *c, size_t index, const char *bytes, size_t length, struct fault *f)
-{
-	/* Grown by doubling, at each power of two; dropping lines never shrinks. */
-	if ((c->count & (c->count - 1)) == 0) {
-		struct chrystoki_line *grown = realloc(c->lines, (c->count > 0 ? c->count * 2 : 1) * sizeof(*grown));
-		if (grown == NULL)
-			return fault_memory(f);
-		c->lines = grown;
-	}
-	struct chrystoki_line line = { .bytes = malloc(length + 1), .length = length };
-	if (line.bytes == NULL)
-		return fault_memory(f);
-	memcpy(line.bytes, bytes, length);
-	line.bytes[length] = '\0';
-	memmove(c->lines + index + 1, c->lines + index, (c->count - index) * sizeof(*c->lines));
-	c->lines[index] = line;
-	c->count++;
-	return 0;
-}
-
-void chrystoki_line_drop(struct chrystoki *c, size_t index)
-{
-	line_free(&c->lines[index]);
-	memmove(c->lines + index, c->lines + index + 1, (--c->count - index) * sizeof(*c->lines));
+	*c = (struct chrystoki){ 0 };
 }
 
 int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t length, struct fault *f)
 {
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO c = { 0 };
+	struct course course = { .section = CHRYSTOKI_NO_LINE };
+	struct text_line line;
 
-	while (length > 0) {
-		const char *feed = memchr(bytes, '\n', length);
-		const size_t step = feed != NULL ? (size_t)(feed - bytes) + 1 : length;
-		if (chrystoki_line_insert(&c, c.count, bytes, step, f) < 0)
-			return -1;
-		bytes += step;
-		length -= step;
+	text_add(&c.file, bytes, length);
+	if (text_check(&c.file, f) < 0)
+		return -1;
+	for (size_t at = 0; text_line_next(c.file.bytes, c.file.length, &at, &line); c.count++) {
+		if (!ARRAY_GROW(c.lines, c.count))
+			return fault_memory(f);
+		c.lines[c.count] = (struct chrystoki_line){ .bytes = line.bytes, .length = line.length + line.ended };
+		line_judge(&c, c.count, &course);
 	}
-	chrystoki_judge(&c);
+	if (course.section != CHRYSTOKI_NO_LINE)
+		c.lines[course.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 	*ret_chrystoki = c;
-	c = (struct chrystoki)CHRYSTOKI_INIT;
+	c = (struct chrystoki){ 0 };
 	return 0;
 }
 
 void chrystoki_print(const struct chrystoki *c, struct text *out)
 {
-	for (size_t i = 0; i < c->count; i++)
-		text_add(out, c->lines[i].bytes, c->lines[i].length);
+	text_add(out, text_string(&c->file), c->file.length);
 }
 
 static bool named(const struct chrystoki_line *line, const char *name)
@@ -301,39 +259,25 @@ bool chrystoki_is_secret(const char *key)
 
 const char *chrystoki_flaw_text(unsigned flaws)
 {
-	for (unsigned flaw = 1; flaw <= CHRYSTOKI_FLAW_LAST; flaw <<= 1) {
-		if ((flaws & flaw) == 0)
-			continue;
-		switch ((enum chrystoki_flaw)flaw) {
-		case CHRYSTOKI_FLAW_TAB:
-			return "there is a TAB, and the vendor allows blanks only";
-		case CHRYSTOKI_FLAW_CARRIAGE_RETURN:
-			return "the line holds a carriage return (CR LF instead of LF)";
-		case CHRYSTOKI_FLAW_BOM:
-			return "the file begins with a byte order mark";
-		case CHRYSTOKI_FLAW_NOT_ASCII:
-			return "there are characters that are no ASCII";
-		case CHRYSTOKI_FLAW_CONTROL:
-			return "there is a control character in the line";
-		case CHRYSTOKI_FLAW_NO_SEMICOLON:
-			return "the ';' behind the value is missing";
-		case CHRYSTOKI_FLAW_TRAILING:
-			return "something follows where the line should end";
-		case CHRYSTOKI_FLAW_NAME:
-			return "the name holds characters that no section or key has";
-		case CHRYSTOKI_FLAW_OUTSIDE:
-			return "the entry stands outside every section";
-		case CHRYSTOKI_FLAW_STRAY_CLOSE:
-			return "the '}' closes nothing";
-		case CHRYSTOKI_FLAW_NOT_CLOSED:
-			return "the section is not closed by a '}'";
-		case CHRYSTOKI_FLAW_BRACE:
-			return "a brace stands where none is expected";
-		case CHRYSTOKI_FLAW_UNREADABLE:
-			return "the line is no section, entry or comment";
-		case CHRYSTOKI_FLAW_QUOTES:
-			return "the value stands in quotes";
-		}
-	}
-	return "nothing is wrong with it";
+	/* In the order of the bits. */
+	static const char *const texts[] = {
+		"there is a TAB, and the vendor allows blanks only",
+		"the line holds a carriage return (CR LF instead of LF)",
+		"the file begins with a byte order mark",
+		"there are characters that are no ASCII",
+		"there is a control character in the line",
+		"the ';' behind the value is missing",
+		"something follows where the line should end",
+		"the name holds characters that no section or key has",
+		"the entry stands outside every section",
+		"the '}' closes nothing",
+		"the section is not closed by a '}'",
+		"a brace stands where none is expected",
+		"the line is no section, entry or comment",
+		"the value stands in quotes",
+	};
+
+	return flaws == 0 ? "nothing is wrong with it" : texts[__builtin_ctz(flaws)];
 }
+
+_Static_assert(CHRYSTOKI_FLAW_LAST == 1 << 13, "each flaw has a text");

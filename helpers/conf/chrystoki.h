@@ -53,7 +53,7 @@ enum chrystoki_flaw {
 enum { CHRYSTOKI_NO_LINE = -1 };
 
 struct chrystoki_line {
-	char *bytes; /* owned, with its line feed if it has one */
+	const char *bytes; /* in the file, with its line feed if it has one */
 	size_t length;
 	enum chrystoki_kind kind;
 	unsigned flaws;
@@ -63,14 +63,11 @@ struct chrystoki_line {
 };
 
 struct chrystoki {
-	struct chrystoki_line *lines; /* owned */
+	struct text file;
+	struct chrystoki_line *lines; /* owned; hold until the next edit */
 	size_t count;
 };
 
-#define CHRYSTOKI_INIT \
-	{ \
-		.lines = NULL, .count = 0 \
-	}
 #define CHRYSTOKI_AUTO __attribute__((cleanup(chrystoki_done))) struct chrystoki
 
 /* Wipes what it frees: the file holds the secret of the cloud service. */
@@ -94,11 +91,10 @@ const char *chrystoki_flaw_text(unsigned flaws);
  * Edits.  FAULT_REFUSED: a section or key that stands more than once (which one the library reads is not known), a
  * name or value that the grammar cannot hold, a section that would have to be begun while another is not closed.
  */
-int chrystoki_value_check(const char *value, struct fault *f);
 /* Changes the value in place, adds the entry at the end of its section, or the section at the end of the file. */
 int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, bool *ret_changed,
 		  struct fault *f);
-/* Removes the entry's line; removes every line of a repeated key, which is how that is mended. */
+/* Removes the entry's line; removes every line of a repeated key, which is how that is fixed. */
 int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, bool *ret_changed, struct fault *f);
 /* Removes the section with all that is in it, comments too. */
 int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed, struct fault *f);
@@ -109,20 +105,14 @@ int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed
 int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
 		    struct fault *f);
 /*
- * Mends what can be mended without a guess: TAB to blanks, CR LF to LF, a byte order mark dropped, ';' added behind a
+ * Fixes what can be fixed without a guess: TAB to blanks, CR LF to LF, a byte order mark dropped, ';' added behind a
  * value, '}' added behind the last section.
  */
-int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f);
-/* The flaws that chrystoki_mend mends. */
+int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f);
+/* The flaws that chrystoki_fix fixs. */
 enum {
-	CHRYSTOKI_MENDABLE =
+	CHRYSTOKI_FIXABLE =
 		CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM | CHRYSTOKI_FLAW_NO_SEMICOLON,
 };
-
-/* Between the two halves of this part: one line more at `index`, read in its place by chrystoki_judge. */
-int chrystoki_line_insert(struct chrystoki *c, size_t index, const char *bytes, size_t length, struct fault *f);
-void chrystoki_line_drop(struct chrystoki *c, size_t index);
-/* Reads every line again, after lines came or went. */
-void chrystoki_judge(struct chrystoki *c);
 
 #endif

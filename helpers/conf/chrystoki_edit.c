@@ -5,7 +5,7 @@
 
 enum { INDENT = 3 };
 
-int chrystoki_value_check(const char *value, struct fault *f)
+static int value_check(const char *value, struct fault *f)
 {
 	const size_t length = strlen(value);
 
@@ -58,32 +58,29 @@ static const char *ending_of(const struct chrystoki_line *line)
 	return line->length >= 2 && memcmp(line->bytes + line->length - 2, "\r\n", 2) == 0 ? "\r\n" : "\n";
 }
 
-/* Puts `text` in place of a line's bytes. */
-static int line_replace(struct chrystoki *c, size_t index, struct text *text, struct fault *f)
+/*
+ * Puts `text` in place of `count` lines, and reads the file again.  What goes before it gets the line feed that it may
+ * lack.
+ */
+static int lines_replace(struct chrystoki *c, size_t first, size_t count, const struct text *text, struct fault *f)
 {
-	if (text_check(text, f) < 0)
-		return -1;
-	struct chrystoki_line *line = &c->lines[index];
-	text_wipe(line->bytes, line->length);
-	free(line->bytes);
-	line->length = text->length;
-	line->bytes = text_take(text);
-	return 0;
-}
+	__attribute__((cleanup(text_done_secret))) struct text file = { 0 };
+	struct chrystoki edited;
 
-/* A new line `index`; the one before it gets the line feed that it may lack. */
-static int line_add(struct chrystoki *c, size_t index, const struct text *text, struct fault *f)
-{
-	if (text_check(text, f) < 0)
+	(void)text_reserve(&file, c->file.length + text->length + 1);
+	for (size_t i = 0; i < first; i++)
+		text_add(&file, c->lines[i].bytes, c->lines[i].length);
+	if (first > 0 && text->length > 0 && !ends_in_feed(&c->lines[first - 1]))
+		text_add_char(&file, '\n');
+	text_add(&file, text_string(text), text->length);
+	for (size_t i = first + count; i < c->count; i++)
+		text_add(&file, c->lines[i].bytes, c->lines[i].length);
+	if (text_check(text, f) < 0 || text_check(&file, f) < 0 ||
+	    chrystoki_parse(&edited, text_string(&file), file.length, f) < 0)
 		return -1;
-	if (index > 0 && !ends_in_feed(&c->lines[index - 1])) {
-		TEXT_AUTO whole = { 0 };
-		text_add(&whole, c->lines[index - 1].bytes, c->lines[index - 1].length);
-		text_add_char(&whole, '\n');
-		if (line_replace(c, index - 1, &whole, f) < 0)
-			return -1;
-	}
-	return chrystoki_line_insert(c, index, text_string(text), text->length, f);
+	chrystoki_done(c);
+	*c = edited;
+	return 0;
 }
 
 /* The bytes of an entry's line with another value: what stands before the value stays, but for TABs. */
@@ -144,7 +141,7 @@ static int entry_add(struct chrystoki *c, size_t open, const char *key, const ch
 	}
 	text_add_format(&line, "%*s%s = %s;%s", (int)(indent < 40 ? indent : INDENT), "", key, value,
 			ending_of(&c->lines[open]));
-	return line_add(c, at, &line, f);
+	return lines_replace(c, at, 0, &line, f);
 }
 
 /* Begins a section at the end of the file; *ret_open is its line. */
@@ -158,23 +155,13 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 					     "--fix' adds a '}' at the end of the file",
 					     i + 1);
 	const char *ending = c->count > 0 ? ending_of(&c->lines[0]) : "\n";
+	const bool apart = c->count > 0 && c->lines[c->count - 1].kind != CHRYSTOKI_BLANK;
+	const size_t open = c->count + apart;
 	TEXT_AUTO text = { 0 };
 
-	if (c->count > 0 && c->lines[c->count - 1].kind != CHRYSTOKI_BLANK) {
-		text_add_string(&text, ending);
-		if (line_add(c, c->count, &text, f) < 0)
-			return -1;
-		text_reset(&text);
-	}
-	const size_t open = c->count;
-	text_add_format(&text, "%s = {%s", section, ending);
-	if (line_add(c, open, &text, f) < 0)
+	text_add_format(&text, "%s%s = {%s}%s", apart ? ending : "", section, ending, ending);
+	if (lines_replace(c, c->count, 0, &text, f) < 0)
 		return -1;
-	text_reset(&text);
-	text_add_format(&text, "}%s", ending);
-	if (line_add(c, open + 1, &text, f) < 0)
-		return -1;
-	chrystoki_judge(c);
 	*ret_open = open;
 	return 0;
 }
@@ -186,7 +173,7 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 
 	if (name_check("section", section, f) < 0 || name_check("key", key, f) < 0)
 		return -1;
-	if (chrystoki_value_check(value, f) < 0)
+	if (value_check(value, f) < 0)
 		return fault_prefix(f, "%s of '%s': ", SHOWN(key), SHOWN(section));
 	if (section_only(c, section, &open, f) < 0)
 		return -1;
@@ -206,7 +193,7 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 			return 0;
 		}
 		entry_write(line, value, &text);
-		if (line_replace(c, (size_t)at, &text, f) < 0)
+		if (lines_replace(c, (size_t)at, 1, &text, f) < 0)
 			return -1;
 	} else {
 		size_t begin = (size_t)open;
@@ -215,21 +202,21 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 		    entry_add(c, begin, key, value, f) < 0)
 			return -1;
 	}
-	chrystoki_judge(c);
 	*ret_changed = true;
 	return 0;
 }
 
 int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, bool *ret_changed, struct fault *f)
 {
+	const struct text nothing = { 0 };
 	ptrdiff_t at;
 	bool changed = false;
 
 	if (section_only(c, section, &at, f) < 0)
 		return -1;
 	while (chrystoki_entries(c, section, key, &at) > 0) {
-		chrystoki_line_drop(c, (size_t)at);
-		chrystoki_judge(c);
+		if (lines_replace(c, (size_t)at, 1, &nothing, f) < 0)
+			return -1;
 		changed = true;
 	}
 	*ret_changed = changed;
@@ -246,27 +233,47 @@ int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed
 		*ret_changed = false;
 		return 0;
 	}
-	const size_t begin = (size_t)open;
-	while (begin < c->count && c->lines[begin].section == open) {
-		const bool last = c->lines[begin].kind == CHRYSTOKI_CLOSE;
-		chrystoki_line_drop(c, begin);
-		if (last)
-			break;
-	}
+	size_t begin = (size_t)open, end = begin + 1;
+	while (end < c->count && c->lines[end].section == open && c->lines[end - 1].kind != CHRYSTOKI_CLOSE)
+		end++;
 	/* The blank line that set it apart goes with it, unless it sets others apart. */
 	if (begin > 0 && c->lines[begin - 1].kind == CHRYSTOKI_BLANK &&
-	    (begin == c->count || c->lines[begin].kind == CHRYSTOKI_BLANK))
-		chrystoki_line_drop(c, begin - 1);
-	chrystoki_judge(c);
+	    (end == c->count || c->lines[end].kind == CHRYSTOKI_BLANK))
+		begin--;
+	const struct text nothing = { 0 };
+	if (lines_replace(c, begin, end - begin, &nothing, f) < 0)
+		return -1;
 	*ret_changed = true;
 	return 0;
+}
+
+/* Brings one line of the section over. */
+static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t index, const char *section,
+		      bool *ret_changed, struct fault *f)
+{
+	const struct chrystoki_line *line = &from->lines[index];
+	__attribute__((cleanup(text_done_secret))) struct text value = { 0 };
+	TEXT_AUTO key = { 0 };
+	ptrdiff_t first;
+
+	if (line->kind == CHRYSTOKI_UNKNOWN)
+		return fault_refused(f, "the file to merge from, line %zu: %s", index + 1,
+				     chrystoki_flaw_text(line->flaws));
+	text_add(&key, line->bytes + line->name_start, line->name_length);
+	text_add(&value, line->bytes + line->value_start, line->value_length);
+	if (text_check(&key, f) < 0 || text_check(&value, f) < 0)
+		return -1;
+	if (chrystoki_entries(from, section, text_string(&key), &first) > 1)
+		return fault_refused(f, "the file to merge from has '%s' more than once in section '%s'",
+				     SHOWN(text_string(&key)), SHOWN(section));
+	return chrystoki_set(c, section, text_string(&key), text_string(&value), ret_changed, f);
 }
 
 int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
 		    struct fault *f)
 {
 	ptrdiff_t source, target;
-	bool changed = false;
+	bool changed = false, one;
 	size_t begin;
 
 	if (section_only(from, section, &source, f) < 0)
@@ -282,31 +289,12 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 	}
 	for (size_t i = 0; i < from->count; i++) {
 		const struct chrystoki_line *line = &from->lines[i];
-		ptrdiff_t first;
-		bool one;
 
-		if (line->section != source || line->kind == CHRYSTOKI_OPEN || line->kind == CHRYSTOKI_CLOSE ||
-		    line->kind == CHRYSTOKI_BLANK || line->kind == CHRYSTOKI_COMMENT)
+		if (line->section != source || (line->kind != CHRYSTOKI_ENTRY && line->kind != CHRYSTOKI_UNKNOWN))
 			continue;
-		if (line->kind == CHRYSTOKI_UNKNOWN)
-			return fault_refused(f, "the file to merge from, line %zu: %s", i + 1,
-					     chrystoki_flaw_text(line->flaws));
-		char *key = strndup(line->bytes + line->name_start, line->name_length);
-		char *value = strndup(line->bytes + line->value_start, line->value_length);
-		int r = key == NULL || value == NULL ? fault_memory(f) : 0;
-		if (r == 0 && chrystoki_entries(from, section, key, &first) > 1)
-			r = fault_refused(f, "the file to merge from has '%s' more than once in section '%s'",
-					  SHOWN(key), SHOWN(section));
-		if (r == 0)
-			r = chrystoki_set(c, section, key, value, &one, f);
-		if (r == 0)
-			changed = changed || one;
-		free(key);
-		if (value != NULL)
-			text_wipe(value, strlen(value));
-		free(value);
-		if (r < 0)
+		if (line_merge(c, from, i, section, &one, f) < 0)
 			return -1;
+		changed = changed || one;
 	}
 	*ret_changed = changed;
 	return 0;
@@ -319,17 +307,14 @@ static bool semicolon_is_due(const struct chrystoki_line *line)
 	       line->value_length > 0 && memchr(line->bytes + line->value_start, '#', line->value_length) == NULL;
 }
 
-static int line_mend(struct chrystoki *c, size_t index, struct fault *f)
+/* Adds the line as it should be. */
+static void line_fix(const struct chrystoki_line *line, struct text *out)
 {
-	const struct chrystoki_line *line = &c->lines[index];
-	const bool due = semicolon_is_due(line);
-	const bool feed = ends_in_feed(line);
-	size_t end = line->length - feed;
-	TEXT_AUTO text = { 0 };
+	const bool due = semicolon_is_due(line), feed = ends_in_feed(line);
+	size_t start = 0, end = line->length - feed;
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
 		end--;
-	size_t start = 0;
 	/* All of them: an editor that adds one does not look whether one is there. */
 	while ((line->flaws & CHRYSTOKI_FLAW_BOM) != 0 && end - start >= 3 &&
 	       memcmp(line->bytes + start, "\xef\xbb\xbf", 3) == 0)
@@ -337,40 +322,43 @@ static int line_mend(struct chrystoki *c, size_t index, struct fault *f)
 	for (size_t i = start; i < end; i++) {
 		/* The value ends here, and blanks behind it stay behind the ';'. */
 		if (due && i == line->value_start + line->value_length)
-			text_add_char(&text, ';');
-		text_add_char(&text, line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
+			text_add_char(out, ';');
+		text_add_char(out, line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
 	}
 	if (due && line->value_start + line->value_length >= end)
-		text_add_char(&text, ';');
+		text_add_char(out, ';');
 	if (feed)
-		text_add_char(&text, '\n');
-	return line_replace(c, index, &text, f);
+		text_add_char(out, '\n');
 }
 
-int chrystoki_mend(struct chrystoki *c, bool *ret_changed, struct fault *f)
+int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
 {
+	__attribute__((cleanup(text_done_secret))) struct text fixed = { 0 };
+	ptrdiff_t open = CHRYSTOKI_NO_LINE;
 	bool changed = false;
 
+	/* Each line grows by a ';' at most. */
+	(void)text_reserve(&fixed, c->file.length + c->count);
 	for (size_t i = 0; i < c->count; i++) {
-		if ((c->lines[i].flaws & CHRYSTOKI_MENDABLE) == 0)
-			continue;
-		if (line_mend(c, i, f) < 0)
-			return -1;
-		changed = true;
+		if ((c->lines[i].flaws & CHRYSTOKI_FIXABLE) != 0) {
+			line_fix(&c->lines[i], &fixed);
+			changed = true;
+		} else {
+			text_add(&fixed, c->lines[i].bytes, c->lines[i].length);
+		}
 	}
-	chrystoki_judge(c);
+	if (changed && lines_replace(c, 0, c->count, &fixed, f) < 0)
+		return -1;
 
 	/* Only the last section: one that is followed by another may miss its '}' in more than one place. */
-	ptrdiff_t open = CHRYSTOKI_NO_LINE;
 	for (size_t i = 0; i < c->count; i++)
 		if ((c->lines[i].flaws & CHRYSTOKI_FLAW_NOT_CLOSED) != 0)
 			open = (ptrdiff_t)i;
 	if (open != CHRYSTOKI_NO_LINE && c->lines[c->count - 1].section == open) {
 		TEXT_AUTO text = { 0 };
 		text_add_string(&text, "}\n");
-		if (line_add(c, section_end(c, (size_t)open), &text, f) < 0)
+		if (lines_replace(c, section_end(c, (size_t)open), 0, &text, f) < 0)
 			return -1;
-		chrystoki_judge(c);
 		changed = true;
 	}
 	*ret_changed = changed;

@@ -141,8 +141,7 @@ static int preserved_restore(struct assign *now, const struct assign *before, co
 		if (!preserved_has(&ours, here.paths[i]) && preserved_add(&left, here.paths[i], f) < 0)
 			return -1;
 	if (left.count == 0 && assign_find(before, preserved_key) == NULL) {
-		(void)assign_unset(now, preserved_key);
-		return 0;
+		return assign_unset(now, preserved_key, f);
 	}
 	return preserved_set(now, &left, f);
 }
@@ -175,7 +174,8 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 			bool changed;
 
 			if (old == NULL) {
-				(void)assign_unset(&a, *keys);
+				if (assign_unset(&a, *keys, f) < 0)
+					return -1;
 				continue;
 			}
 			if (assign_get(&before, *keys, &value, f) < 0)

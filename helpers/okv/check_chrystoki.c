@@ -43,17 +43,17 @@ static const struct {
 /* Whether mending leaves a line without that flaw; lines come before the one that may be added at the end. */
 static bool mended_away(const struct chrystoki *mended, size_t index, unsigned flaw)
 {
-	return index < mended->count && (mended->lines[index].flaws & flaw) == 0;
+	return index >= mended->count || (mended->lines[index].flaws & flaw) == 0;
 }
 
 static int syntax_check(struct checking *c, const char *file, const struct text *bytes, const struct chrystoki *conf,
 			struct fault *f)
 {
-	CHRYSTOKI_AUTO mended = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO mended = { 0 };
 	bool changed;
 
 	if (chrystoki_parse(&mended, text_string(bytes), bytes->length, f) < 0 ||
-	    chrystoki_mend(&mended, &changed, f) < 0)
+	    chrystoki_fix(&mended, &changed, f) < 0)
 		return -1;
 	for (size_t i = 0; i < conf->count; i++) {
 		for (size_t j = 0; j < sizeof(flaw_table) / sizeof(flaw_table[0]); j++) {
@@ -289,7 +289,7 @@ int okv_check_chrystoki(struct checking *c, struct fault *f)
 {
 	const char *file = c->job->settings->chrystoki_conf;
 	TEXT_AUTO bytes = { 0 };
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO conf = { 0 };
 	struct stat status;
 
 	if (!okv_check_read(c, file, OKV_FAIL, zero_slots, "okv-luna extract ARCHIVE, or the client's own installation",

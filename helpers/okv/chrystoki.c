@@ -28,7 +28,7 @@ int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystok
 int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, char **ret_value,
 		      struct fault *f)
 {
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO conf = { 0 };
 	ptrdiff_t first;
 
 	if (okv_chrystoki_read(job, &conf, f) < 0)
@@ -51,7 +51,7 @@ struct model_edit {
 static int model_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct model_edit *edit = context;
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO conf = { 0 };
 
 	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || edit->change(edit->context, &conf, f) < 0)
 		return -1;
@@ -208,7 +208,7 @@ static int merge_change(void *context, struct chrystoki *conf, struct fault *f)
 int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_merge *merge, bool *ret_changed,
 			struct fault *f)
 {
-	struct merging m = { .job = job, .wanted = merge, .from = CHRYSTOKI_INIT };
+	struct merging m = { .job = job, .wanted = merge };
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_PLAN };
 	char directory[PATH_MAX];

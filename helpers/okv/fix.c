@@ -72,13 +72,13 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 	return text_check(ret_text, f);
 }
 
-static int chrystoki_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+static int chrystoki_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO conf = { 0 };
 	bool changed;
 
 	(void)context;
-	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || chrystoki_mend(&conf, &changed, f) < 0)
+	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || chrystoki_fix(&conf, &changed, f) < 0)
 		return -1;
 	chrystoki_print(&conf, ret_text);
 	return text_check(ret_text, f);
@@ -91,7 +91,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 		{ .path = OKV_CONF, .change = assign_fix },
 		{ .path = OKV_ENV, .change = assign_fix },
 		{ .path = OKV_MID, .change = script_fix, .context = &script },
-		{ .path = job->settings->chrystoki_conf, .change = chrystoki_fix },
+		{ .path = job->settings->chrystoki_conf, .change = chrystoki_change },
 	};
 	unsigned mended = 0;
 

@@ -137,7 +137,7 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 
 static int chrystoki_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
-	CHRYSTOKI_AUTO conf = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO conf = { 0 };
 
 	if (okv_chrystoki_read(job, &conf, f) < 0)
 		return -1;

@@ -32,12 +32,12 @@ static bool printed_is(const struct chrystoki *c, const void *bytes, size_t leng
 /* A value set in every section that can be found is found there, and its line has no flaw. */
 static void set_everywhere(const uint8_t *data, size_t size)
 {
-	CHRYSTOKI_AUTO whole = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO whole = { 0 };
 
 	parse(&whole, data, size);
 	for (size_t i = 0; i < whole.count && i < 64; i++) {
 		const struct chrystoki_line *line = &whole.lines[i];
-		CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+		CHRYSTOKI_AUTO c = { 0 };
 		struct fault f = { 0 };
 		char *name = NULL, *value = NULL;
 		bool changed;
@@ -63,9 +63,9 @@ static void set_everywhere(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-	CHRYSTOKI_AUTO again = CHRYSTOKI_INIT;
-	CHRYSTOKI_AUTO empty = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO c = { 0 };
+	CHRYSTOKI_AUTO again = { 0 };
+	CHRYSTOKI_AUTO empty = { 0 };
 	TEXT_AUTO once = { 0 };
 	CHRYSTOKI_FINDINGS_AUTO findings = { .items = NULL };
 	struct fault f = { 0 };
@@ -95,10 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)chrystoki_remove(&c, "Misc", &changed, &f);
 
 	/* Mending twice is mending once. */
-	must(chrystoki_mend(&c, &changed, &f) == 0);
+	must(chrystoki_fix(&c, &changed, &f) == 0);
 	chrystoki_print(&c, &once);
 	parse(&again, text_string(&once), once.length);
-	must(chrystoki_mend(&again, &changed, &f) == 0);
+	must(chrystoki_fix(&again, &changed, &f) == 0);
 	must(printed_is(&again, text_string(&once), once.length));
 	return 0;
 }

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int client = -1, fd = -1;
 	TEXT_AUTO once = { 0 };
 	TEXT_AUTO twice = { 0 };
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO c = { 0 };
 	struct fault f = { 0 };
 	char *library = NULL;
 

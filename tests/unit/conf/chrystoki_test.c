@@ -215,7 +215,7 @@ static void every_flaw_has_a_clause_of_its_own(void **state)
 static void a_nul_byte_is_a_byte_like_others(void **state)
 {
 	static const char bytes[] = "A = {\n   B = x\0y;\n}\n";
-	CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
+	CHRYSTOKI_AUTO c = { 0 };
 	TEXT_AUTO out = { 0 };
 	struct fault f = { 0 };
 
@@ -382,7 +382,7 @@ static void mending_needs_no_guess(void **state)
 		struct fault f = { 0 };
 		bool changed;
 
-		assert_int_equal(chrystoki_mend(&c, &changed, &f), 0);
+		assert_int_equal(chrystoki_fix(&c, &changed, &f), 0);
 		assert_prints(&c, cases[i].after);
 	}
 }
@@ -406,8 +406,8 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 		TEXT_AUTO out = { 0 };
 		TEXT_AUTO mended = { 0 };
 		TEXT_AUTO again = { 0 };
-		CHRYSTOKI_AUTO c = CHRYSTOKI_INIT;
-		CHRYSTOKI_AUTO second = CHRYSTOKI_INIT;
+		CHRYSTOKI_AUTO c = { 0 };
+		CHRYSTOKI_AUTO second = { 0 };
 		struct fault f = { 0 };
 		bool changed;
 
@@ -428,7 +428,7 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 			if (c.lines[i].kind != CHRYSTOKI_OPEN)
 				continue;
 			char *name = strndup(c.lines[i].bytes + c.lines[i].name_start, c.lines[i].name_length);
-			CHRYSTOKI_AUTO edited = CHRYSTOKI_INIT;
+			CHRYSTOKI_AUTO edited = { 0 };
 			TEXT_AUTO back = { 0 };
 
 			assert_int_equal(chrystoki_parse(&edited, text_string(&file), file.length, &f), 0);
@@ -448,10 +448,10 @@ static void parsing_then_printing_is_the_identity_on_random_files(void **state)
 		}
 
 		/* Mending twice is mending once. */
-		assert_int_equal(chrystoki_mend(&c, &changed, &f), 0);
+		assert_int_equal(chrystoki_fix(&c, &changed, &f), 0);
 		chrystoki_print(&c, &mended);
 		assert_int_equal(chrystoki_parse(&second, text_string(&mended), mended.length, &f), 0);
-		assert_int_equal(chrystoki_mend(&second, &changed, &f), 0);
+		assert_int_equal(chrystoki_fix(&second, &changed, &f), 0);
 		chrystoki_print(&second, &again);
 		assert_int_equal(again.length, mended.length);
 		if (again.length > 0)
