@@ -119,7 +119,7 @@ static bool has_ended(pid_t pid)
 	return r < 0 || info.si_pid == pid;
 }
 
-/* A busy machine is slow to bury even what is killed, so all of the time that was given may be taken for it. */
+/* On a busy machine even a killed process takes time to end, so what is left of the deadline may be used for it. */
 static int64_t reap_end(const struct proc_child *child)
 {
 	const int64_t now = proc_clock_ms();
@@ -130,7 +130,7 @@ static int64_t reap_end(const struct proc_child *child)
 	       PROC_CHILD_CONFINED_REAP_MS;
 }
 
-/* The child and its group, and whoever else came of a confined one. */
+/* Before it has called setsid(2) or setpgid(2), there is no such group yet. */
 static void child_kill(const struct proc_child *child)
 {
 	if (child->how.confined || child->how.group == PROC_CHILD_OWN_GROUP)
@@ -164,8 +164,8 @@ void proc_child_kill(struct proc_child *child)
 }
 
 /*
- * A program's output may end before itself, and somebody whom it started may hold it past its end; a function's process
- * says itself when it is over, and whoever it left behind does not count.
+ * A program is over when its output has ended, too: what it started may still be writing.  A function is over when its
+ * process has ended, whoever else holds the pipes.
  */
 static bool child_is_over(struct proc_child *child)
 {
@@ -181,7 +181,7 @@ static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome
 
 	if (!over && (child->deadline == 0 || proc_clock_ms() < child->deadline))
 		return 0;
-	/* It may have told and ended between our look and our wait; who was left behind may write for ever. */
+	/* It may have written just before it ended.  Bounded, because a process that it left behind may never stop. */
 	for (int rounds = 0; rounds < DRAIN_ROUNDS && channels_read(child); rounds++)
 		;
 	child->outcome.late = !over && !child->outcome.answered;
@@ -217,7 +217,7 @@ static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_c
 			if (patience < 0 || left < patience)
 				patience = left > 0 ? left : 0;
 		}
-		/* One that is at its end is -1, which ppoll(2) passes over. */
+		/* A pipe that has ended is -1, which ppoll(2) ignores. */
 		waits[open++] = (struct pollfd){ .fd = child->tell, .events = POLLIN };
 		waits[open++] = (struct pollfd){ .fd = child->output, .events = POLLIN };
 	}
