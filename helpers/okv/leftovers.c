@@ -202,7 +202,7 @@ static int directory_look(struct search *s, const char *directory, enum reach re
 }
 
 /* The homes of who carries bundles, as the tree's password file has them. */
-static int carriers_look(struct search *s, const char *okv_user, struct fault *f)
+static int users_look(struct search *s, const char *okv_user, struct fault *f)
 {
 	static const char path[] = "/etc/passwd";
 	const char *const users[] = { "root", SETTINGS_SUPPORT_USER, okv_user };
@@ -240,7 +240,7 @@ static int places_look(struct search *s, const struct settings *settings, struct
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (directory_look(s, places[i], REACH_FILES, f) < 0)
 			return -1;
-	return directory_look(s, "/home", REACH_HOMES, f) < 0 ? -1 : carriers_look(s, settings->okv_user, f);
+	return directory_look(s, "/home", REACH_HOMES, f) < 0 ? -1 : users_look(s, settings->okv_user, f);
 }
 
 /* A file that has more names than were found is there still when all of these are removed. */
