@@ -14,14 +14,12 @@ struct row {
 /* Splits the next line at its colons; false at the end of the file. */
 static bool row_next(const struct text *file, size_t *at, struct row *ret_row)
 {
-	if (*at >= file->length)
-		return false;
-	const char *start = file->bytes + *at;
-	const size_t left = file->length - *at;
-	const char *feed = memchr(start, '\n', left);
-	size_t length = feed != NULL ? (size_t)(feed - start) : left;
+	struct text_line line;
 
-	*at += length + (feed != NULL);
+	if (!text_line_next(file->bytes, file->length, at, &line))
+		return false;
+	const char *start = line.bytes;
+	size_t length = line.length;
 	ret_row->count = 0;
 	while (ret_row->count < FIELDS_MAX) {
 		const char *colon = memchr(start, ':', length);

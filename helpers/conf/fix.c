@@ -84,7 +84,7 @@ static bool is_sound(const struct text *line, enum wanted wanted)
 {
 	struct fault ignored = { 0 };
 	ASSIGN_AUTO a = { 0 };
-	PRESERVED_AUTO p = PRESERVED_INIT;
+	PRESERVED_AUTO p = { 0 };
 
 	if (line->failed || assign_parse(&a, text_string(line), line->length, &ignored) < 0 || a.count != 1)
 		return false;

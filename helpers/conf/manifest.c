@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/hex.h"
+
 static const char *const type_names[] = { "file", "dir", "link", "other" };
 
 void manifest_done(struct manifest *m)
@@ -17,18 +20,10 @@ void manifest_done(struct manifest *m)
 
 struct manifest_entry *manifest_add(struct manifest *m, const char *path, const char *target, struct fault *f)
 {
-	if (m->count == m->capacity) {
-		const size_t more = m->capacity < 64 ? 64 : m->capacity * 2;
-		struct manifest_entry *grown =
-			more < SIZE_MAX / sizeof(*grown) / 2 ? realloc(m->entries, more * sizeof(*grown)) : NULL;
-		if (grown == NULL) {
-			(void)fault_memory(f);
-			return NULL;
-		}
-		m->entries = grown;
-		m->capacity = more;
+	if (!ARRAY_GROW(m->entries, m->count)) {
+		(void)fault_memory(f);
+		return NULL;
 	}
-
 	struct manifest_entry entry = { .path = strdup(path), .target = target != NULL ? strdup(target) : NULL };
 	if (entry.path == NULL || (target != NULL && entry.target == NULL)) {
 		free(entry.path);
@@ -120,20 +115,18 @@ bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length)
 
 void manifest_print_head(const char *comment, struct text *out)
 {
+	struct text_line line;
+
 	text_add_string(out, "#mtree\n");
-	while (comment != NULL && *comment != '\0') {
-		const size_t line = strcspn(comment, "\n");
+	for (size_t at = 0; comment != NULL && text_line_next(comment, strlen(comment), &at, &line);) {
 		text_add_string(out, "# ");
-		text_add(out, comment, line);
+		text_add(out, line.bytes, line.length);
 		text_add_char(out, '\n');
-		comment += line + (comment[line] == '\n');
 	}
 }
 
 void manifest_print_entry(const struct manifest_entry *entry, struct text *out)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
 	manifest_name_add(out, entry->path);
 	/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
@@ -147,13 +140,9 @@ void manifest_print_entry(const struct manifest_entry *entry, struct text *out)
 			text_add_format(out, " size=%llu", (unsigned long long)entry->size);
 	}
 	if (entry->has_digest) {
-		char hex[2 * MANIFEST_DIGEST_SIZE];
-		for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
-			hex[2 * b] = digits[entry->digest[b] >> 4];
-			hex[2 * b + 1] = digits[entry->digest[b] & 15];
-		}
-		text_add_string(out, " sha256=");
-		text_add(out, hex, sizeof(hex));
+		char hex[HEX_SIZE(MANIFEST_DIGEST_SIZE)];
+		hex_encode(entry->digest, MANIFEST_DIGEST_SIZE, hex);
+		text_add_format(out, " sha256=%s", hex);
 	}
 	if (entry->target != NULL) {
 		text_add_string(out, " link=");
@@ -221,26 +210,6 @@ static bool value_number(const struct word *value, unsigned base, uint64_t most,
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool value_digest(const struct word *value, unsigned char ret_digest[MANIFEST_DIGEST_SIZE])
-{
-	if (value->length != 2 * MANIFEST_DIGEST_SIZE)
-		return false;
-	for (size_t b = 0; b < MANIFEST_DIGEST_SIZE; b++) {
-		const int high = hex_digit(value->bytes[2 * b]), low = hex_digit(value->bytes[2 * b + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		ret_digest[b] = (unsigned char)(high * 16 + low);
-	}
-	return true;
-}
-
 static bool type_read(const struct word *value, enum manifest_type *ret_type)
 {
 	if (text_equal(value->bytes, value->length, "socket")) {
@@ -271,45 +240,55 @@ static bool path_is_plain(const char *path)
 	return true;
 }
 
+/* The next word of the line, "key=VALUE". */
+static bool value_next(struct word *line, const char *key, struct word *ret_value)
+{
+	struct word word;
+
+	return word_next(line, &word) && word_value(&word, key, ret_value);
+}
+
+static bool number_next(struct word *line, const char *key, unsigned base, uint64_t most, uint64_t *ret_number)
+{
+	struct word value;
+
+	return value_next(line, key, &value) && (base == 10 || value.length == 4) &&
+	       value_number(&value, base, most, ret_number);
+}
+
+static bool attributes_read(struct word *line, struct manifest_entry *entry)
+{
+	uint64_t uid, gid, mode = 0, size = 0;
+
+	if (!number_next(line, "uid", 10, UINT32_MAX, &uid) || !number_next(line, "gid", 10, UINT32_MAX, &gid) ||
+	    (entry->type != MANIFEST_LINK && !number_next(line, "mode", 8, 07777, &mode)) ||
+	    (entry->type == MANIFEST_FILE && !number_next(line, "size", 10, INT64_MAX, &size)))
+		return false;
+	entry->has_attributes = true;
+	entry->uid = (uid_t)uid;
+	entry->gid = (gid_t)gid;
+	entry->mode = (mode_t)mode;
+	entry->size = size;
+	return true;
+}
+
 /* The keywords after the path, in the order in which they are written. */
 static bool keywords_read(struct word line, struct manifest_entry *entry, struct text *ret_target, bool *ret_has_target)
 {
-	struct word word, value;
-	uint64_t number;
+	struct word value;
 
-	if (!word_next(&line, &word) || !word_value(&word, "type", &value) || !type_read(&value, &entry->type))
+	if (!value_next(&line, "type", &value) || !type_read(&value, &entry->type))
 		return false;
-	if (line.length > 0 && text_equal(line.bytes, line.length < 4 ? line.length : 4, "uid=")) {
-		entry->has_attributes = true;
-		if (!word_next(&line, &word) || !word_value(&word, "uid", &value) ||
-		    !value_number(&value, 10, UINT32_MAX, &number))
-			return false;
-		entry->uid = (uid_t)number;
-		if (!word_next(&line, &word) || !word_value(&word, "gid", &value) ||
-		    !value_number(&value, 10, UINT32_MAX, &number))
-			return false;
-		entry->gid = (gid_t)number;
-		if (entry->type != MANIFEST_LINK) {
-			if (!word_next(&line, &word) || !word_value(&word, "mode", &value) || value.length != 4 ||
-			    !value_number(&value, 8, 07777, &number))
-				return false;
-			entry->mode = (mode_t)number;
-		}
-		if (entry->type == MANIFEST_FILE) {
-			if (!word_next(&line, &word) || !word_value(&word, "size", &value) ||
-			    !value_number(&value, 10, INT64_MAX, &number))
-				return false;
-			entry->size = number;
-		}
-	}
+	if (line.length >= 4 && memcmp(line.bytes, "uid=", 4) == 0 && !attributes_read(&line, entry))
+		return false;
 	if (entry->type == MANIFEST_FILE && line.length > 0) {
-		if (!word_next(&line, &word) || !word_value(&word, "sha256", &value) ||
-		    !value_digest(&value, entry->digest))
+		if (!value_next(&line, "sha256", &value) ||
+		    !hex_decode(value.bytes, value.length, entry->digest, MANIFEST_DIGEST_SIZE))
 			return false;
 		entry->has_digest = true;
 	}
 	*ret_has_target = entry->type == MANIFEST_LINK;
-	if (*ret_has_target && (!word_next(&line, &word) || !word_value(&word, "link", &value) || value.length == 0 ||
+	if (*ret_has_target && (!value_next(&line, "link", &value) || value.length == 0 ||
 				!manifest_name_read(ret_target, value.bytes, value.length)))
 		return false;
 	return line.length == 0;
@@ -344,23 +323,21 @@ static bool line_read(struct manifest *m, const char *bytes, size_t length, stru
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f)
 {
 	MANIFEST_AUTO m = { 0 };
+	struct text_line line;
 	size_t number = 1;
 
-	for (size_t at = 0; at < length; number++) {
-		const char *feed = memchr(bytes + at, '\n', length - at);
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line); number++) {
 		/* A file that ends in the middle of a line was cut. */
-		if (feed == NULL)
+		if (!line.ended)
 			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name),
 					     number);
-		const size_t size = (size_t)(feed - bytes) - at;
-		if (number == 1 && !text_equal(bytes, size, "#mtree"))
+		if (number == 1 && !text_equal(line.bytes, line.length, "#mtree"))
 			return fault_refused(f, "%s:1: this is no manifest of ours", SHOWN(name));
-		if (size > 0 && bytes[at] != '#' && !line_read(&m, bytes + at, size, f))
+		if (line.length > 0 && line.bytes[0] != '#' && !line_read(&m, line.bytes, line.length, f))
 			return f->kind != FAULT_NONE
 				       ? -1
 				       : fault_refused(f, "%s:%zu: not a line that we write: '%s'", SHOWN(name), number,
-						       SHOWN_BYTES(bytes + at, size));
-		at += size + 1;
+						       SHOWN_BYTES(line.bytes, line.length));
 	}
 	if (number == 1)
 		return fault_refused(f, "%s: the file is empty", SHOWN(name));

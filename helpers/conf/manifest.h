@@ -40,7 +40,7 @@ struct manifest_entry {
 
 struct manifest {
 	struct manifest_entry *entries; /* owned */
-	size_t count, capacity;
+	size_t count;
 };
 
 #define MANIFEST_AUTO __attribute__((cleanup(manifest_done))) struct manifest

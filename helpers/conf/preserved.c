@@ -3,23 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void preserved_done(struct preserved *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		free(p->paths[i]);
 	free(p->paths);
-	*p = (struct preserved)PRESERVED_INIT;
+	*p = (struct preserved){ 0 };
 }
 
 static int append(struct preserved *p, const char *path, size_t length, struct fault *f)
 {
-	char **grown = realloc(p->paths, (p->count + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return fault_memory(f);
-	p->paths = grown;
 	char *copy = malloc(length + 1);
-	if (copy == NULL)
+
+	if (copy == NULL || !ARRAY_GROW(p->paths, p->count)) {
+		free(copy);
 		return fault_memory(f);
+	}
 	memcpy(copy, path, length);
 	copy[length] = '\0';
 	p->paths[p->count++] = copy;
@@ -28,21 +29,18 @@ static int append(struct preserved *p, const char *path, size_t length, struct f
 
 int preserved_parse(struct preserved *ret_preserved, const char *value, size_t length, struct fault *f)
 {
-	PRESERVED_AUTO p = PRESERVED_INIT;
+	PRESERVED_AUTO p = { 0 };
 
-	while (length > 0) {
-		const char *colon = memchr(value, ':', length);
-		const size_t step = colon != NULL ? (size_t)(colon - value) : length;
-		/* A NUL cannot be part of a path; what stands behind it would vanish, so the whole entry is kept apart.
-		 */
-		if (step > 0 && append(&p, value, step, f) < 0)
+	for (size_t at = 0; at < length; at++) {
+		const char *colon = memchr(value + at, ':', length - at);
+		const size_t end = colon != NULL ? (size_t)(colon - value) : length;
+		/* A NUL cannot be part of a path; what stands behind it would vanish, so the whole entry is kept apart. */
+		if (end > at && append(&p, value + at, end - at, f) < 0)
 			return -1;
-		const size_t gone = step + (colon != NULL);
-		value += gone;
-		length -= gone;
+		at = end;
 	}
 	*ret_preserved = p;
-	p = (struct preserved)PRESERVED_INIT;
+	p = (struct preserved){ 0 };
 	return 0;
 }
 
@@ -147,19 +145,15 @@ enum preserved_flaw preserved_judge(const char *path)
 
 const char *preserved_flaw_text(enum preserved_flaw flaw)
 {
-	switch (flaw) {
-	case PRESERVED_FLAW_NONE:
-		return "nothing is wrong with it";
-	case PRESERVED_FLAW_RELATIVE:
-		return "it is no full path";
-	case PRESERVED_FLAW_WILDCARD:
-		return "it holds a wildcard, and wildcards are not expanded";
-	case PRESERVED_FLAW_DOTS:
-		return "it passes through '.' or '..'";
-	case PRESERVED_FLAW_ROOT:
-		return "it is the root directory itself";
-	case PRESERVED_FLAW_BYTES:
-		return "it holds blanks at an end, control characters or characters that are no ASCII";
-	}
-	return "it is malformed";
+	static const char *const texts[] = {
+		[PRESERVED_FLAW_NONE] = "nothing is wrong with it",
+		[PRESERVED_FLAW_RELATIVE] = "it is no full path",
+		[PRESERVED_FLAW_WILDCARD] = "it holds a wildcard, and wildcards are not expanded",
+		[PRESERVED_FLAW_DOTS] = "it passes through '.' or '..'",
+		[PRESERVED_FLAW_ROOT] = "it is the root directory itself",
+		[PRESERVED_FLAW_BYTES] =
+			"it holds blanks at an end, control characters or characters that are no ASCII",
+	};
+
+	return texts[flaw];
 }

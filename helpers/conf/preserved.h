@@ -19,10 +19,6 @@ struct preserved {
 	size_t count;
 };
 
-#define PRESERVED_INIT \
-	{ \
-		.paths = NULL, .count = 0 \
-	}
 #define PRESERVED_AUTO __attribute__((cleanup(preserved_done))) struct preserved
 
 void preserved_done(struct preserved *p);

@@ -58,7 +58,7 @@ static int preserved_of(const struct assign *a, struct preserved *ret_preserved,
 	const struct assign_line *line = assign_find(a, preserved_key);
 
 	if (line == NULL) {
-		*ret_preserved = (struct preserved)PRESERVED_INIT;
+		*ret_preserved = (struct preserved){ 0 };
 		return 0;
 	}
 	return preserved_parse(ret_preserved, line->bytes + line->value_start, line->value_length, f);
@@ -83,7 +83,7 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 
 static int preserved_apply(struct assign *a, const struct preserved *wanted, struct fault *f)
 {
-	PRESERVED_AUTO p = PRESERVED_INIT;
+	PRESERVED_AUTO p = { 0 };
 
 	if (preserved_of(a, &p, f) < 0)
 		return -1;
@@ -129,7 +129,7 @@ int wiring_apply(enum wiring_file file, const struct text *now, const struct wir
 static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after,
 			     struct fault *f)
 {
-	PRESERVED_AUTO here = PRESERVED_INIT, old = PRESERVED_INIT, ours = PRESERVED_INIT, left = PRESERVED_INIT;
+	PRESERVED_AUTO here = { 0 }, old = { 0 }, ours = { 0 }, left = { 0 };
 
 	if (preserved_of(now, &here, f) < 0 || preserved_of(before, &old, f) < 0 || preserved_of(after, &ours, f) < 0)
 		return -1;
@@ -197,7 +197,7 @@ static int conf_forget(const struct text *now, const struct wiring_wanted *wante
 		       struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
-	PRESERVED_AUTO p = PRESERVED_INIT;
+	PRESERVED_AUTO p = { 0 };
 
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &p, f) < 0)
 		return -1;
@@ -260,13 +260,13 @@ int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, siz
 	    (size_t)end != head || length - head != before + after)
 		return fault_refused(f, "it is no record of ours, or was cut");
 
-	WIRING_RECORD_AUTO r = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO r = { 0 };
 	text_add(&r.before, bytes + head, before);
 	text_add(&r.after, bytes + head + before, after);
 	if (text_check(&r.before, f) < 0 || text_check(&r.after, f) < 0)
 		return -1;
 	r.known = true;
 	*ret_record = r;
-	r = (struct wiring_record)WIRING_RECORD_INIT;
+	r = (struct wiring_record){ 0 };
 	return 0;
 }

@@ -30,10 +30,6 @@ struct wiring_record {
 	struct text before, after;
 };
 
-#define WIRING_RECORD_INIT \
-	{ \
-		.known = false, .before = { 0 }, .after = { 0 } \
-	}
 #define WIRING_RECORD_AUTO __attribute__((cleanup(wiring_record_done))) struct wiring_record
 void wiring_record_done(struct wiring_record *r);
 

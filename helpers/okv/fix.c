@@ -16,7 +16,7 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 	ASSIGN_AUTO a = { 0 };
 	TEXT_AUTO mended = { 0 };
 	TEXT_AUTO value = { 0 };
-	PRESERVED_AUTO p = PRESERVED_INIT;
+	PRESERVED_AUTO p = { 0 };
 	bool changed;
 
 	(void)context;

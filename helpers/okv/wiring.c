@@ -93,7 +93,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 {
 	struct file_work *w = context;
 	const enum wiring_file file = files[w->which].file;
-	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO record = { 0 };
 	TEXT_AUTO direct = { 0 };
 	TEXT_AUTO next = { 0 };
 
@@ -135,7 +135,7 @@ static int apply_announce(void *context, const struct text *now, const struct te
 static int remove_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
-	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO record = { 0 };
 
 	if (record_read(w, &record, f) < 0 ||
 	    wiring_remove(files[w->which].file, now, &record, w->wanted, ret_text, f) < 0)
@@ -207,7 +207,7 @@ static void files_edit(const struct okv_job *job, const struct wiring_wanted *wa
 
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
-	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
+	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 
@@ -228,7 +228,7 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
-	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = PRESERVED_INIT };
+	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 

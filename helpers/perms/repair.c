@@ -213,7 +213,7 @@ static int journal_carry_out(int root, struct perms_journal *journal, enum perms
 		return -1;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
-	/* What the system refused may be allowed, and be undone, by another try; what was exchanged is gone for good. */
+	/* What the system refused another try may undo; what was exchanged is gone for good. */
 	return tally->failed > 0 ? 0 : perms_journal_drop(journal, f);
 }
 

@@ -54,8 +54,8 @@ static inline void wiring_check(enum wiring_file file, const void *data, size_t 
 		.hsm_group = "hsmusers",
 		.preserved = &preserved,
 	};
-	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
-	WIRING_RECORD_AUTO parsed = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO record = { 0 };
+	WIRING_RECORD_AUTO parsed = { 0 };
 	TEXT_AUTO again = { 0 };
 	TEXT_AUTO back = { 0 };
 	TEXT_AUTO edited = { 0 };

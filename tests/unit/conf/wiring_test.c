@@ -133,7 +133,7 @@ static struct text removed(enum wiring_file file, const struct text *now, const 
 /* Wires `before`, replaces `old` by `new` as somebody else would, unwires; the outcome must be `left`. */
 static void assert_leaves(const char *before, const char *old, const char *new, const char *left)
 {
-	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO record = { 0 };
 	TEXT_AUTO now = { 0 };
 
 	record.known = true;
@@ -173,7 +173,7 @@ static void what_others_edited_since_stays(void **state)
 
 static void without_a_record_only_what_is_plainly_ours_goes(void **state)
 {
-	const struct wiring_record none = WIRING_RECORD_INIT;
+	const struct wiring_record none = { 0 };
 	TEXT_AUTO before = text_of("VENDOR_NAME=\"\"\nPRESERVED_FILES=\"/keep\"\n");
 	TEXT_AUTO now = applied(WIRING_CONF, &before);
 	TEXT_AUTO out = removed(WIRING_CONF, &now, &none);
@@ -190,7 +190,7 @@ static void without_a_record_only_what_is_plainly_ours_goes(void **state)
 
 static void a_record_comes_back_as_it_was_printed_and_a_cut_one_is_refused(void **state)
 {
-	WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+	WIRING_RECORD_AUTO record = { 0 };
 	TEXT_AUTO bytes = { 0 };
 	struct fault f = { 0 };
 
@@ -200,7 +200,7 @@ static void a_record_comes_back_as_it_was_printed_and_a_cut_one_is_refused(void 
 	text_add_string(&record.after, "cd");
 	wiring_record_print(&record, &bytes);
 	for (size_t length = 0; length <= bytes.length; length++) {
-		WIRING_RECORD_AUTO back = WIRING_RECORD_INIT;
+		WIRING_RECORD_AUTO back = { 0 };
 		const int r = wiring_record_parse(&back, bytes.bytes, length, &f);
 
 		assert_int_equal(r, length == bytes.length ? 0 : -1);
@@ -242,7 +242,7 @@ static void applying_twice_is_once_and_removing_gives_back_random_files(void **s
 	(void)state;
 	for (uint64_t seed = 1; seed <= FILES; seed++) {
 		struct random r = random_from(seed);
-		WIRING_RECORD_AUTO record = WIRING_RECORD_INIT;
+		WIRING_RECORD_AUTO record = { 0 };
 		TEXT_AUTO again = { 0 };
 		struct fault f = { 0 };
 		const enum wiring_file file = RANDOM_PICK(&r, kinds);
