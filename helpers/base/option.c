@@ -36,8 +36,7 @@ static const struct option *find_letter(const struct option *table, char letter)
 	return NULL;
 }
 
-/* Is `value` one of the words "a|b|c"? */
-static bool choice_has(const char *words, const char *value)
+bool option_choice_has(const char *words, const char *value)
 {
 	const size_t length = strlen(value);
 
@@ -63,7 +62,7 @@ static int store(const struct option *option, const char *value, struct fault *f
 		*(bool *)option->target = true;
 		return 0;
 	case OPTION_CHOICE:
-		if (!choice_has(option->argument, value))
+		if (!option_choice_has(option->argument, value))
 			return fault_usage(f, "%s takes one of %s, not '%s'", what, option->argument, SHOWN(value));
 		/* fall through */
 	case OPTION_TEXT:

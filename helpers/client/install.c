@@ -79,7 +79,7 @@ static int people_read(struct client_installing *i, struct fault *f)
 	    accounts_read(request->root, "/etc/group", &group, f) < 0)
 		return -1;
 	i->policy.has_group = accounts_group_find(&group, request->settings->hsm_group, &i->policy.group);
-	i->policy.strict = strcmp(request->settings->profile, "strict") == 0;
+	i->policy.strict = strcmp(request->settings->profile, SETTINGS_PROFILE_STRICT) == 0;
 	return worker_choose(i, &passwd, &group, f);
 }
 

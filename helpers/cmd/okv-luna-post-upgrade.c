@@ -17,7 +17,7 @@ static const struct option options[] = {
 	  .target = &collect },
 	{ .name = "profile",
 	  .kind = OPTION_CHOICE,
-	  .argument = "guide|strict",
+	  .argument = SETTINGS_PROFILES,
 	  .help = "policy to repair to (PROFILE)",
 	  .target = &profile },
 	OPTION_END,

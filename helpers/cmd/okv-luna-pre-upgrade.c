@@ -11,7 +11,7 @@ static const struct option options[] = {
 	{ .name = "abort", .help = "put everything back as it was before pre-upgrade", .target = &back },
 	{ .name = "profile",
 	  .kind = OPTION_CHOICE,
-	  .argument = "guide|strict",
+	  .argument = SETTINGS_PROFILES,
 	  .help = "policy to prepare by (PROFILE)",
 	  .target = &profile },
 	OPTION_END,

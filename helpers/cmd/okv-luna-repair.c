@@ -24,7 +24,7 @@ static const struct option options[] = {
 	  .target = &wanted.phase },
 	{ .name = "profile",
 	  .kind = OPTION_CHOICE,
-	  .argument = "guide|strict",
+	  .argument = SETTINGS_PROFILES,
 	  .help = "which policy (default PROFILE of okv-luna.conf)",
 	  .target = &wanted.profile },
 	{ .name = "check", .help = "change nothing, exit 1 where something is not to policy", .target = &wanted.check },

@@ -19,7 +19,7 @@ static const char *profile;
 static const struct option options[] = {
 	{ .name = "profile",
 	  .kind = OPTION_CHOICE,
-	  .argument = "guide|strict",
+	  .argument = SETTINGS_PROFILES,
 	  .help = "policy to prepare by (PROFILE)",
 	  .target = &profile },
 	{ .letter = 'y',

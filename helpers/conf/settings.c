@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "conf/assign.h"
 
@@ -93,8 +94,9 @@ static int value_check(const struct setting *setting, const char *value, struct 
 			return fault_refused(f, "%s must be one word, not '%s'", setting->name, SHOWN(value));
 		return 0;
 	case SETTING_PROFILE:
-		if (strcmp(value, "guide") != 0 && strcmp(value, "strict") != 0)
-			return fault_refused(f, "%s must be guide or strict, not '%s'", setting->name, SHOWN(value));
+		if (!option_choice_has(SETTINGS_PROFILES, value))
+			return fault_refused(f, "%s must be one of %s, not '%s'", setting->name, SETTINGS_PROFILES,
+					     SHOWN(value));
 		return 0;
 	case SETTING_COMMAND:
 		if (value[0] != '/')

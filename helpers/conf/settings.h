@@ -30,6 +30,10 @@
 /* The account that OKV opens to SSH; root goes in by no other. */
 #define SETTINGS_SUPPORT_USER "support"
 
+/* The permission profiles, as an option's choice; each is a folder of SETTINGS_POLICY. */
+#define SETTINGS_PROFILES       "guide|strict"
+#define SETTINGS_PROFILE_STRICT "strict"
+
 struct settings {
 	char *vendor_name;
 	char *client_dir;
@@ -38,7 +42,7 @@ struct settings {
 	char *hsm_group;
 	char *okv_user;
 	char *okv_group;
-	char *profile;     /* "guide" or "strict" */
+	char *profile;     /* one of SETTINGS_PROFILES */
 	char *token_label; /* "": any */
 	uint64_t min_slots;
 	uint64_t slot_timeout; /* seconds */

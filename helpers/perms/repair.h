@@ -78,7 +78,7 @@ struct perms_tally {
 struct perms_request {
 	int root;
 	const struct settings *settings;
-	const char *profile; /* "guide", "strict"; NULL: settings->profile */
+	const char *profile; /* one of SETTINGS_PROFILES; NULL: settings->profile */
 	const char *phase;   /* "pre-upgrade", "post-upgrade" */
 	enum perms_act act;
 	/* Only entries at or below these paths; count 0: all.  One that no line of the policy reaches is refused. */

@@ -204,6 +204,6 @@ begun() { [[ $(readlink "/proc/$tool/exe") == */okv-luna-pre-upgrade ]] && grep 
 	for command in 'repair --check' 'config check' slots; do
 		# shellcheck disable=SC2086
 		run -3 "$front" $command --root "$root"
-		[[ $output == *"/opt/okv-luna/etc/okv-luna.conf:2: PROFILE must be guide or strict, not 'lax'" ]]
+		[[ $output == *"/opt/okv-luna/etc/okv-luna.conf:2: PROFILE must be one of guide|strict, not 'lax'" ]]
 	done
 }
