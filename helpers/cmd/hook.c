@@ -41,28 +41,18 @@ int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct f
 	return 0;
 }
 
-static void complain(struct cmd_context *context, const struct upgrade_run *run)
-{
-	for (const char *line = text_string(&run->complaints); *line != '\0';) {
-		const size_t length = strcspn(line, "\n");
-		report_say(context->report, REPORT_WARNING, "%.*s", (int)length, line);
-		line += length + (line[length] == '\n');
-	}
-}
-
 int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
-	UPGRADE_ANSWER_AUTO answer = UPGRADE_ANSWER_INIT;
+	OUTPUT_ANSWER_AUTO answer = { 0 };
 	TEXT_AUTO json = { 0 };
 	TEXT_AUTO text = { 0 };
-	struct fault why = { 0 };
+	struct text_line line;
 
 	if (run->progress != NULL)
 		(void)fputs("\r\033[K", stderr);
-	const int r = upgrade_answer_make(run, &answer, f);
+	const int r = output_answer(run, &answer, f);
 	output_json(run, &answer, &json);
-	if (!run->dry_run && run->result_count > 0 && hook_has_records(run) && output_keep(run, &json, &why) < 0)
-		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
+	hook_keep(run, &json);
 	if (context->json)
 		text_add(context->result, json.bytes, json.length);
 
@@ -74,6 +64,7 @@ int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fa
 		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
 			  context->colour ? "\033[0m" : "");
 	cmd_print(context, "%s", text_string(&text));
-	complain(context, run);
+	for (size_t at = 0; text_line_next(run->complaints.bytes, run->complaints.length, &at, &line);)
+		report_say(context->report, REPORT_WARNING, "%.*s", (int)line.length, line.bytes);
 	return r;
 }

@@ -35,7 +35,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		report_say(context->report, REPORT_WARNING, "working without the lock: %s", hook.unlocked.text);
 	if (hook_mid_upgrade(&hook, f) < 0 || cmd_hook_end(context, &hook, f) < 0)
 		return -1;
-	if (!upgrade_run_changed(&hook)) {
+	if (!hook.changed) {
 		f->kind = FAULT_NEGATIVE;
 		return -1;
 	}

@@ -11,7 +11,6 @@ static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
 	TEXT_AUTO text = { 0 };
-	size_t failed = 0;
 
 	cmd_hook_start(context, &checks);
 	checks.progress = NULL;
@@ -20,14 +19,12 @@ static int run(struct cmd_context *context, struct fault *f)
 	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
 	if (upgrade_status(&checks, f) < 0)
 		return -1;
-	for (size_t i = 0; i < checks.result_count; i++)
-		failed += output_status_state(&checks.results[i]) == OUTPUT_FAIL;
 	if (context->json)
-		output_status_json(&checks, failed > 0 ? 1 : 0, context->result);
+		output_status_json(&checks, context->result);
 	output_status_text(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
 			   context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
 	cmd_print(context, "%s", text_string(&text));
-	return failed > 0 ? fault_negative(f, "%zu of %zu checks fail", failed, checks.result_count) : 0;
+	return output_status_verdict(&checks, f);
 }
 
 const struct cmd_tool cmd_tool = {

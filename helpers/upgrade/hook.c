@@ -12,6 +12,7 @@
 #include "okv/group.h"
 #include "conf/accounts.h"
 #include "fs/handle.h"
+#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/autostart.h"
@@ -23,9 +24,13 @@
 
 enum { ACCOUNT_TOOL_MS = 8000 };
 
-int step_history(const struct step *step, struct journal_history *ret_history, struct fault *f)
+/* Unless step_records has failed. */
+static bool is_recorded(const struct upgrade_run *run)
 {
-	return journal_read(step->run->root, ret_history, f);
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == step_records)
+			return run->results[i].outcome != STEP_FAILED;
+	return true;
 }
 
 void hook_note(struct upgrade_run *run, const char *format, ...)
@@ -37,8 +42,21 @@ void hook_note(struct upgrade_run *run, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	if (!run->dry_run && hook_has_records(run) && journal_add(run->root, run->kind, &why, "%s", line) < 0)
+	if (!run->dry_run && is_recorded(run) && journal_add(run->root, run->kind, &why, "%s", line) < 0)
 		text_add_format(&run->complaints, "%s\n", why.text);
+}
+
+void hook_keep(struct upgrade_run *run, const struct text *json)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	struct fault why = { 0 };
+	char path[128];
+
+	if (run->dry_run || run->result_count == 0 || !is_recorded(run))
+		return;
+	(void)snprintf(path, sizeof(path), SETTINGS_VAR "/%s.json", upgrade_hook_name(run->kind));
+	if (fs_publish(run->root, path, FS_FOLLOW_TRUSTED, text_string(json), json->length, &how, &why) < 0)
+		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
 }
 
 /* --- our records -------------------------------------------------------------------------------------------------- */
@@ -76,14 +94,6 @@ int step_records(struct step *step, struct fault *f)
 	return there ? 0 : fs_absence(&why, f);
 }
 
-bool hook_has_records(const struct upgrade_run *run)
-{
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == step_records)
-			return run->results[i].outcome != STEP_FAILED;
-	return true;
-}
-
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
 int step_group(struct step *step, struct fault *f)
@@ -91,7 +101,6 @@ int step_group(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 	struct okv_group group;
-	struct okv_job job;
 	struct fault why = { 0 };
 
 	/* A journal that cannot be read costs the old id, not the group. */
@@ -101,14 +110,14 @@ int step_group(struct step *step, struct fault *f)
 		history = (struct journal_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_group_ensure(&job, wanted, &group, f) < 0) {
 		step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
 		return -1;
 	}
 	if (!group.wanted && group.gid != OKV_GID_ANY)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "group '%s' has id %lu; its old id was %lu",
-				 run->settings->hsm_group, (unsigned long)group.gid, (unsigned long)wanted);
+		step_add_info(step, "group '%s' has id %lu; its old id was %lu", run->settings->hsm_group,
+			      (unsigned long)group.gid, (unsigned long)wanted);
 	step->changed = group.changed;
 	return 0;
 }
@@ -116,9 +125,8 @@ int step_group(struct step *step, struct fault *f)
 int step_member(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
-	struct okv_job job;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_member_ensure(&job, &step->changed, f) < 0) {
 		step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 		return -1;
@@ -165,23 +173,21 @@ int step_reown(struct step *step, struct fault *f)
 
 int step_processes(struct step *step, struct fault *f)
 {
-	struct okv_job job;
 	size_t count;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
 
-int step_okv_job(const struct step *step, struct okv_job *ret_job)
+struct okv_job step_okv_job(struct step *step)
 {
-	*ret_job = (struct okv_job){ .root = step->run->root,
-				     .settings = step->run->settings,
-				     .mode = step->run->dry_run ? OKV_PLAN : OKV_APPLY,
-				     .report = (struct report *)(uintptr_t)&step->report,
-				     .tool_ms = ACCOUNT_TOOL_MS };
-	return 0;
+	return (struct okv_job){ .root = step->run->root,
+				 .settings = step->run->settings,
+				 .mode = step->run->dry_run ? OKV_PLAN : OKV_APPLY,
+				 .report = &step->report,
+				 .tool_ms = ACCOUNT_TOOL_MS };
 }
 
 /* A finding of OKV_FAIL with that severity, another below it. */
@@ -218,7 +224,7 @@ static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct f
 	*ret_look = step->changed && !run->dry_run && run->kind != UPGRADE_MID;
 	if (step->changed || run->dry_run || run->kind != UPGRADE_POST)
 		return 0;
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	*ret_look = !history.hooks[UPGRADE_POST].good;
 	return 0;
@@ -228,16 +234,15 @@ int step_wire(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct okv_job job;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
 		step_set_remedy(step, "okv-luna config check");
 		return -1;
 	}
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	bool look;
 	if (wiring_is_looked_at(step, &look, f) < 0)
 		return -1;
@@ -284,9 +289,10 @@ static void change_report(void *context, const struct perms_change *change)
 		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
 }
 
-int step_repair_to(struct step *step, const char *phase, struct fault *f)
+int step_repair(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
+	const char *phase = run->kind == UPGRADE_PRE ? "pre-upgrade" : "post-upgrade";
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	const struct perms_request request = {
 		.root = run->root,
@@ -306,8 +312,8 @@ int step_repair_to(struct step *step, const char *phase, struct fault *f)
 		return -1;
 	}
 	step->changed = tally.changed > 0;
-	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
-			 run->dry_run ? "to be changed" : "changed");
+	step_add_info(step, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
+		      run->dry_run ? "to be changed" : "changed");
 	if (perms_verdict(&tally, what, f) < 0) {
 		step_set_remedy(step, "okv-luna repair --phase %s -v", phase);
 		return -1;
@@ -349,9 +355,9 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 	struct fault ignored = { 0 };
 
 	if (hsm_check(run->root, run->settings, &step->report, &answer, f) == 0) {
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%zu usable slot%s seen by '%s' in %llu ms",
-				 hsm_answer_usable(&answer), hsm_answer_usable(&answer) == 1 ? "" : "s",
-				 run->settings->okv_user, (unsigned long long)answer.elapsed_ms);
+		step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms", hsm_answer_usable(&answer),
+			      hsm_answer_usable(&answer) == 1 ? "" : "s", run->settings->okv_user,
+			      (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
 	step_set_remedy(step, "okv-luna slots");
@@ -367,4 +373,49 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 		}
 	}
 	return -1;
+}
+
+/* --- mid-upgrade: nothing but those --------------------------------------------------------------------------------- */
+
+/*
+ * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole hook's: a step that
+ * hangs takes nothing from those after it, except that the last ones share what is left.
+ */
+static const struct step_row mid_steps[] = {
+	{ "group", "the HSM group exists", 12000, STEP_ALWAYS, step_group },
+	{ "member", "OKV's user is in the HSM group", 10000, STEP_ALWAYS, step_member },
+	{ "reown", "what carried the old group id carries the new one", 20000, STEP_ALWAYS, step_reown },
+	{ "wiring", "wire OKV's generic files and our links", 12000, STEP_ALWAYS, step_wire },
+	{ "arming", "let post-upgrade run at the next boot", 5000, STEP_ALWAYS, step_autostart },
+};
+
+/* Nobody sees our report before the first boot: syslog gets what was done. */
+static void mid_report(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct step_result *result = &run->results[i];
+		const char *name = result->row->name;
+		struct text_line line;
+		for (size_t at = 0; text_line_next(result->changes.bytes, result->changes.length, &at, &line);)
+			report_say(run->report, REPORT_RESULT, "%s: %.*s", name, (int)line.length, line.bytes);
+		for (size_t k = 0; k < result->finding_count; k++)
+			if (result->findings[k].severity >= STEP_MEDIUM)
+				report_say(run->report, REPORT_WARNING, "%s: %s", name, result->findings[k].title);
+		if (result->outcome == STEP_FAILED)
+			report_say(run->report, REPORT_WARNING, "%s: %s", name, result->fault.text);
+	}
+}
+
+int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
+{
+	run->kind = UPGRADE_MID;
+	hook_note(run, "begin " OKV_LUNA_VERSION);
+	if (upgrade_run_steps(run, mid_steps, sizeof(mid_steps) / sizeof(mid_steps[0]), f) < 0)
+		return -1;
+	mid_report(run);
+	if (run->verdict.kind != FAULT_NONE)
+		hook_note(run, "end failed %s", run->verdict.text);
+	else
+		hook_note(run, "end %s", run->changed ? "changed" : "unchanged");
+	return 0;
 }

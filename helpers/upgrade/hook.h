@@ -4,7 +4,7 @@
  *
  * Promise: each hook can be run again at any time and after being killed anywhere, finishes what was begun, and
  * changes nothing where nothing is to do.  The caller holds the lock of the product, or says in run->unlocked why it
- * cannot.  The answer is in the run: upgrade_run_verdict.  Where it cannot be written down, it is not a good one.
+ * cannot.  The answer is the verdict of the run.  Where it cannot be written down, it is not a good one.
  *
  * Each step is idempotent, reads what it needs from the files under the root, and can be the last thing that ran.
  */
@@ -38,6 +38,11 @@ int hook_mid_upgrade(struct upgrade_run *run, struct fault *f);
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
 /* Every check of the product, nothing changed. */
 int upgrade_status(struct upgrade_run *run, struct fault *f);
+/*
+ * Keeps the JSON of a run as SETTINGS_VAR/NAME.json, NAME being the hook's, unless it was a dry run or came to nothing.
+ * As with hook_note, what cannot be written is a complaint.
+ */
+void hook_keep(struct upgrade_run *run, const struct text *json);
 
 /* --- steps of more than one hook ---------------------------------------------------------------------------------- */
 
@@ -46,8 +51,6 @@ int upgrade_status(struct upgrade_run *run, struct fault *f);
  * First in its hook, so that nobody is told of a journal that a read-only file system has no room for.
  */
 int step_records(struct step *step, struct fault *f);
-/* Unless that step has failed. */
-bool hook_has_records(const struct upgrade_run *run);
 /* The group exists, with the id our files carry where that is free. */
 int step_group(struct step *step, struct fault *f);
 /* OKV's user is in it. */
@@ -61,17 +64,15 @@ int step_autostart(struct step *step, struct fault *f);
 /* Processes of OKV's user without the group. */
 int step_processes(struct step *step, struct fault *f);
 
-/* Owners and modes to the policy of "pre-upgrade" or "post-upgrade". */
-int step_repair_to(struct step *step, const char *phase, struct fault *f);
+/* Owners and modes to the policy of pre-upgrade, or of post-upgrade for any other hook. */
+int step_repair(struct step *step, struct fault *f);
 /* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */
 void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail);
-int step_okv_job(const struct step *step, struct okv_job *ret_job);
+struct okv_job step_okv_job(struct step *step);
 
 /* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  *ret_slots holds the usable slots. */
 int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f);
 
-/* Where in the journal a finding comes from, or the history is what is asked. */
-int step_history(const struct step *step, struct journal_history *ret_history, struct fault *f);
 /*
  * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is a complaint of
  * the run, so that it costs neither the work nor the answer.

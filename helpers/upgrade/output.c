@@ -3,7 +3,127 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/time.h"
+
+enum { FINDING_INDENT = 10, STATUS_INDENT = 16 /* the column where a check's text begins */ };
+
+static const char *const severity_names[] = { "info", "low", "medium", "high" };
+static const char *const outcome_names[] = { "unchanged", "changed", "skipped", "failed" };
+
+/* --- the answer of a hook ----------------------------------------------------------------------------------------- */
+
+void output_answer_done(struct output_answer *answer)
+{
+	text_done(&answer->sentence);
+	text_done(&answer->advice);
+}
+
+static bool failed(const struct upgrade_run *run)
+{
+	return run->verdict.kind != FAULT_NONE;
+}
+
+/* Each adds the sentence and the advice, and returns the word. */
+
+static const char *pre_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
+{
+	if (failed(run)) {
+		text_add_format(sentence, "Do not upgrade: %s", run->verdict.text);
+		if (!run->dry_run)
+			text_add_string(advice, "Fix it and run okv-luna pre-upgrade again, or put everything back: "
+						"okv-luna pre-upgrade --abort\n");
+		return "no";
+	}
+	if (run->dry_run) {
+		text_add_string(sentence, "This would go: nothing stands against an upgrade (nothing was changed)");
+		return "go";
+	}
+	text_add_format(sentence, "Go: the HSM answers, the snapshot is taken and everything is ready (%u s)",
+			(run->elapsed_ms + 500) / 1000);
+	text_add_string(advice, "Start OKV's upgrade now: okv-luna upgrade\n"
+				"Not today? okv-luna pre-upgrade --abort puts everything back.\n");
+	return "go";
+}
+
+static const char *abort_answer(const struct upgrade_run *run, struct text *sentence)
+{
+	if (failed(run)) {
+		text_add_format(sentence, "Not everything could be put back: %s", run->verdict.text);
+		return "no";
+	}
+	if (run->result_count == 0) {
+		text_add_string(sentence, "Nothing to put back: no pre-upgrade is open");
+		return "nothing";
+	}
+	text_add_string(sentence, run->dry_run ? "This would put everything back as it was before pre-upgrade"
+					       : "Everything is as it was before pre-upgrade");
+	return "back";
+}
+
+static const char *mid_answer(const struct upgrade_run *run, struct text *sentence)
+{
+	if (failed(run)) {
+		text_add_format(sentence, "mid-upgrade failed: %s; post-upgrade will try again", run->verdict.text);
+		return "failed";
+	}
+	text_add_format(sentence, "mid-upgrade is done: %s",
+			run->changed ? "something was changed" : "nothing had to be changed");
+	return run->changed ? "changed" : "unchanged";
+}
+
+static const char *post_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
+{
+	if (!failed(run)) {
+		text_add_format(sentence,
+				"%s: OKV's user reaches the HSM, and what was to be preserved is there (%u s)",
+				run->dry_run ? "This would be proven" : "Proven", (run->elapsed_ms + 500) / 1000);
+		return "proven";
+	}
+	text_add_format(sentence, "%s: do not restart this server", run->verdict.text);
+	text_add_string(
+		advice,
+		"OKV keeps its open wallet in memory: as long as it runs, nothing is lost; a restart needs the HSM.\n"
+		"Fix what is marked below and run okv-luna post-upgrade again.\n"
+		"For support (it holds no secrets): okv-luna post-upgrade --collect /root/okv-luna-support\n");
+	return "failed";
+}
+
+int output_answer(const struct upgrade_run *run, struct output_answer *ret_answer, struct fault *f)
+{
+	OUTPUT_ANSWER_AUTO answer = { 0 };
+	struct fault why = run->verdict;
+
+	switch (run->kind) {
+	case UPGRADE_PRE:
+		answer.word = run->abort ? abort_answer(run, &answer.sentence)
+					 : pre_answer(run, &answer.sentence, &answer.advice);
+		break;
+	case UPGRADE_MID:
+		answer.word = mid_answer(run, &answer.sentence);
+		/* 1 means "no change needed" there, so a failure has to have another number. */
+		if (why.kind == FAULT_NEGATIVE)
+			why.kind = FAULT_INCOMPLETE;
+		break;
+	case UPGRADE_POST:
+		answer.word = post_answer(run, &answer.sentence, &answer.advice);
+		break;
+	}
+	if (text_check(&answer.sentence, f) < 0 || text_check(&answer.advice, f) < 0)
+		return -1;
+	answer.exit = fault_exit_status(&why);
+	if (run->kind == UPGRADE_MID && !failed(run) && !run->changed)
+		answer.exit = 1;
+	if (failed(run)) {
+		*f = why;
+		(void)snprintf(f->text, sizeof(f->text), "%s", text_string(&answer.sentence));
+	}
+	*ret_answer = answer;
+	answer = (struct output_answer){ 0 };
+	return failed(run) ? -1 : 0;
+}
+
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 static const char red[] = "\033[1;31m", green[] = "\033[32m", yellow[] = "\033[33m", plain[] = "\033[0m";
 
@@ -22,89 +142,86 @@ static void duration_add(struct text *out, unsigned ms)
 		text_add_format(out, "%5u.%u s", ms / 1000, ms % 1000 / 100);
 }
 
-/* Each line of the text behind that indentation. */
-static void lines_add(struct text *out, const char *indent, const char *lines)
+/* Each line of the text behind so many blanks. */
+static void lines_add(struct text *out, int indent, const char *lines)
 {
-	while (*lines != '\0') {
-		const size_t length = strcspn(lines, "\n");
-		text_add_string(out, indent);
-		text_add(out, lines, length);
-		text_add_char(out, '\n');
-		lines += length + (lines[length] == '\n');
-	}
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(lines, strlen(lines), &at, &line);)
+		text_add_format(out, "%*s%.*s\n", indent, "", (int)line.length, line.bytes);
+}
+
+static void remedy_add(struct text *out, int indent, const char *remedy)
+{
+	if (remedy != NULL && remedy[0] != '\0')
+		text_add_format(out, "%*sfix: %s\n", indent, "", remedy);
 }
 
 static void outcome_add(struct text *out, enum output_colour colour, const struct step_result *result, bool dry_run)
 {
-	switch (result->outcome) {
-	case STEP_UNCHANGED:
-		coloured(out, colour, green, "ok", 8);
-		return;
-	case STEP_CHANGED:
-		coloured(out, colour, green, dry_run ? "to do" : "done", 8);
-		return;
-	case STEP_SKIPPED:
-		coloured(out, colour, "", "-", 8);
-		return;
-	case STEP_FAILED:
-		coloured(out, colour, red, "FAILED", 8);
-		return;
-	}
+	const struct {
+		const char *code, *word;
+	} words[] = {
+		[STEP_UNCHANGED] = { green, "ok" },
+		[STEP_CHANGED] = { green, dry_run ? "to do" : "done" },
+		[STEP_SKIPPED] = { "", "-" },
+		[STEP_FAILED] = { red, "FAILED" },
+	};
+
+	coloured(out, colour, words[result->outcome].code, words[result->outcome].word, 8);
 }
 
 static void finding_add(struct text *out, enum output_colour colour, const struct step_finding *finding,
 			enum output_detail detail)
 {
-	static const char indent[] = "            ";
-
 	if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
 		return;
-	text_add_string(out, "          ");
-	if (finding->severity == STEP_HIGH)
-		coloured(out, colour, red, "! ", 0);
-	else if (finding->severity == STEP_MEDIUM)
-		coloured(out, colour, yellow, "! ", 0);
+	text_add_format(out, "%*s", FINDING_INDENT, "");
+	if (finding->severity >= STEP_MEDIUM)
+		coloured(out, colour, finding->severity == STEP_HIGH ? red : yellow, "! ", 0);
 	else
 		text_add_string(out, "- ");
 	text_add_format(out, "%s\n", finding->title);
 	if (detail == OUTPUT_VERBOSE || finding->severity >= STEP_MEDIUM)
-		lines_add(out, indent, finding->detail);
-	if (finding->remedy[0] != '\0' && finding->severity > STEP_INFO)
-		text_add_format(out, "%sfix: %s\n", indent, finding->remedy);
+		lines_add(out, FINDING_INDENT + 2, finding->detail);
+	if (finding->severity > STEP_INFO)
+		remedy_add(out, FINDING_INDENT + 2, finding->remedy);
 }
 
-void output_text(const struct upgrade_run *run, const struct upgrade_answer *answer, enum output_colour colour,
+static void step_add(struct text *out, enum output_colour colour, const struct upgrade_run *run,
+		     const struct step_result *result, enum output_detail detail)
+{
+	text_add_string(out, "  ");
+	outcome_add(out, colour, result, run->dry_run);
+	if (result->outcome == STEP_SKIPPED) {
+		text_add_string(out, result->row->title);
+	} else {
+		text_add_format(out, "%-54s", result->row->title);
+		duration_add(out, result->elapsed_ms);
+	}
+	text_add_char(out, '\n');
+	if (result->outcome == STEP_FAILED) {
+		lines_add(out, FINDING_INDENT, result->fault.text);
+		remedy_add(out, FINDING_INDENT + 2, result->remedy);
+	}
+	for (size_t i = 0; i < result->finding_count; i++)
+		finding_add(out, colour, &result->findings[i], detail);
+	if (detail == OUTPUT_VERBOSE || run->dry_run)
+		lines_add(out, FINDING_INDENT, text_string(&result->changes));
+}
+
+void output_text(const struct upgrade_run *run, const struct output_answer *answer, enum output_colour colour,
 		 enum output_detail detail, struct text *out)
 {
-	lines_add(out, "", text_string(&answer->advice));
-	if (run->result_count > 0)
-		text_add_char(out, '\n');
-	for (size_t i = 0; i < run->result_count; i++) {
-		const struct step_result *result = &run->results[i];
-		text_add_string(out, "  ");
-		outcome_add(out, colour, result, run->dry_run);
-		if (result->outcome == STEP_SKIPPED) {
-			text_add_string(out, result->row->title);
-		} else {
-			text_add_format(out, "%-54s", result->row->title);
-			duration_add(out, result->elapsed_ms);
-		}
-		text_add_char(out, '\n');
-		if (result->outcome == STEP_FAILED) {
-			text_add_format(out, "          %s\n", result->fault.text);
-			if (result->remedy != NULL)
-				text_add_format(out, "            fix: %s\n", result->remedy);
-		}
-		for (size_t k = 0; k < result->finding_count; k++)
-			finding_add(out, colour, &result->findings[k], detail);
-		if (detail == OUTPUT_VERBOSE || run->dry_run)
-			lines_add(out, "          ", text_string(&result->changes));
-	}
-	if (run->result_count > 0) {
-		text_add_format(out, "  %-62s", "");
-		duration_add(out, run->elapsed_ms);
-		text_add_char(out, '\n');
-	}
+	lines_add(out, 0, text_string(&answer->advice));
+	if (run->result_count == 0)
+		return;
+	text_add_char(out, '\n');
+	for (size_t i = 0; i < run->result_count; i++)
+		step_add(out, colour, run, &run->results[i], detail);
+	text_add_format(out, "  %-62s", "");
+	duration_add(out, run->elapsed_ms);
+	text_add_char(out, '\n');
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
@@ -123,42 +240,41 @@ static bool remedy_is_command(const char *remedy)
 	return false;
 }
 
-static void remediation_json(struct json *j, const char *remedy)
+static void finding_json(struct json *j, const struct step_finding *finding, const char *step)
 {
-	if (remedy == NULL || remedy[0] == '\0')
-		return;
-	const char *type = remedy_is_command(remedy) ? "command" : "hint";
-	json_object_begin(j, "remediation");
-	json_string(j, "type", type);
-	json_string(j, type, remedy);
+	json_object_begin(j, NULL);
+	json_string(j, "severity", severity_names[finding->severity]);
+	json_string(j, "title", finding->title);
+	json_string(j, "detail", finding->detail);
+	json_string(j, "step", step);
+	if (finding->remedy != NULL && finding->remedy[0] != '\0') {
+		const char *type = remedy_is_command(finding->remedy) ? "command" : "hint";
+		json_object_begin(j, "remediation");
+		json_string(j, "type", type);
+		json_string(j, type, finding->remedy);
+		json_object_end(j);
+	}
 	json_object_end(j);
 }
 
-static void entry_json(struct json *j, const char *severity, const char *title, const char *detail, const char *step,
-		       const char *remedy)
+static void findings_json(struct json *j, const struct step_result *result)
 {
-	json_object_begin(j, NULL);
-	json_string(j, "severity", severity);
-	json_string(j, "title", title);
-	json_string(j, "detail", detail);
-	json_string(j, "step", step);
-	remediation_json(j, remedy);
-	json_object_end(j);
+	for (size_t i = 0; i < result->finding_count; i++)
+		finding_json(j, &result->findings[i], result->row->name);
 }
 
 static void entries_json(const struct upgrade_run *run, struct json *j)
 {
 	json_array_begin(j, "entries");
 	for (size_t i = 0; i < run->result_count; i++) {
-		const struct step_result *result = &run->results[i];
+		struct step_result *result = &run->results[i];
+		const struct step_finding failure = { .severity = STEP_HIGH,
+						      .title = result->fault.text,
+						      .detail = result->row->title,
+						      .remedy = result->remedy };
 		if (result->outcome == STEP_FAILED)
-			entry_json(j, step_severity_name(STEP_HIGH), result->fault.text, result->row->title,
-				   result->row->name, result->remedy);
-		for (size_t k = 0; k < result->finding_count; k++) {
-			const struct step_finding *finding = &result->findings[k];
-			entry_json(j, step_severity_name(finding->severity), finding->title, finding->detail,
-				   result->row->name, finding->remedy);
-		}
+			finding_json(j, &failure, result->row->name);
+		findings_json(j, result);
 	}
 	json_array_end(j);
 }
@@ -168,7 +284,7 @@ static void step_json(const struct step_result *result, struct json *j)
 	json_object_begin(j, NULL);
 	json_string(j, "name", result->row->name);
 	json_string(j, "title", result->row->title);
-	json_string(j, "outcome", step_outcome_name(result->outcome));
+	json_string(j, "outcome", outcome_names[result->outcome]);
 	json_unsigned(j, "elapsed_ms", result->elapsed_ms);
 	if (result->outcome == STEP_FAILED) {
 		json_object_begin(j, "error");
@@ -178,11 +294,9 @@ static void step_json(const struct step_result *result, struct json *j)
 	}
 	json_unsigned(j, "change_count", result->change_count);
 	json_array_begin(j, "changes");
-	for (const char *line = text_string(&result->changes); *line != '\0';) {
-		const size_t length = strcspn(line, "\n");
-		json_string_bytes(j, NULL, line, length);
-		line += length + (line[length] == '\n');
-	}
+	struct text_line line;
+	for (size_t at = 0; text_line_next(result->changes.bytes, result->changes.length, &at, &line);)
+		json_string_bytes(j, NULL, line.bytes, line.length);
 	json_array_end(j);
 	json_object_end(j);
 }
@@ -200,7 +314,7 @@ static void head_json(const struct upgrade_run *run, const char *command, int ex
 	json_unsigned(j, "elapsed_ms", run->elapsed_ms);
 }
 
-void output_json(const struct upgrade_run *run, const struct upgrade_answer *answer, struct text *out)
+void output_json(const struct upgrade_run *run, const struct output_answer *answer, struct text *out)
 {
 	struct json j;
 
@@ -222,111 +336,113 @@ void output_json(const struct upgrade_run *run, const struct upgrade_answer *ans
 
 /* --- status ------------------------------------------------------------------------------------------------------- */
 
-static const char *const check_words[] = { "OK", "WARN", "FAIL" };
-static const char *const check_colours[] = { green, yellow, red };
+enum state { OK, WARN, FAIL, STATES };
 
-/* The finding that stands for the check: the worst, and of those the first; NULL where there is none. */
-static const struct step_finding *check_finding(const struct step_result *result)
+/* What a check has come to: its fault, or its worst finding, of those the first. */
+struct check {
+	enum state state;
+	const char *text;
+	const char *remedy;               /* or NULL */
+	const struct step_finding *worst; /* that `text` is of, or NULL */
+};
+
+static struct check check_of(const struct step_result *result)
 {
 	const struct step_finding *worst = NULL;
 
-	for (size_t k = 0; k < result->finding_count; k++)
-		if (worst == NULL || result->findings[k].severity > worst->severity)
-			worst = &result->findings[k];
-	return worst;
-}
-
-enum output_state output_status_state(const struct step_result *result)
-{
-	const struct step_finding *worst = check_finding(result);
-
-	if (result->outcome == STEP_FAILED || (worst != NULL && worst->severity == STEP_HIGH))
-		return OUTPUT_FAIL;
-	return worst != NULL && worst->severity >= STEP_LOW ? OUTPUT_WARN : OUTPUT_OK;
-}
-
-static const char *check_text(const struct step_result *result)
-{
-	const struct step_finding *worst = check_finding(result);
-
 	if (result->outcome == STEP_FAILED)
-		return result->fault.text;
-	return worst != NULL ? worst->title : result->row->title;
+		return (struct check){ .state = FAIL, .text = result->fault.text, .remedy = result->remedy };
+	for (size_t i = 0; i < result->finding_count; i++)
+		if (worst == NULL || result->findings[i].severity > worst->severity)
+			worst = &result->findings[i];
+	if (worst == NULL)
+		return (struct check){ .state = OK, .text = result->row->title };
+	return (struct check){ .state = worst->severity == STEP_HIGH   ? FAIL
+					: worst->severity == STEP_INFO ? OK
+								       : WARN,
+			       .text = worst->title,
+			       .remedy = worst->severity > STEP_INFO ? worst->remedy : NULL,
+			       .worst = worst };
 }
 
-static const char *check_remedy(const struct step_result *result)
+static void states_count(const struct upgrade_run *run, size_t ret_counts[STATES])
 {
-	const struct step_finding *worst = check_finding(result);
+	memset(ret_counts, 0, STATES * sizeof(ret_counts[0]));
+	for (size_t i = 0; i < run->result_count; i++)
+		ret_counts[check_of(&run->results[i]).state]++;
+}
 
-	if (result->outcome == STEP_FAILED)
-		return result->remedy != NULL ? result->remedy : "";
-	return worst != NULL && worst->severity > STEP_INFO ? worst->remedy : "";
+int output_status_verdict(const struct upgrade_run *run, struct fault *f)
+{
+	size_t counts[STATES];
+
+	states_count(run, counts);
+	return counts[FAIL] > 0 ? fault_negative(f, "%zu of %zu checks fail", counts[FAIL], run->result_count) : 0;
+}
+
+static void check_add(struct text *out, const struct step_result *result, const struct check *check,
+		      enum output_detail detail)
+{
+	text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check->text);
+	remedy_add(out, STATUS_INDENT, check->remedy);
+	/* The others of the same check; of those worth knowing only, who asks hears. */
+	for (size_t i = 0; i < result->finding_count; i++) {
+		const struct step_finding *finding = &result->findings[i];
+		if (finding == check->worst || (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF))
+			continue;
+		text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
+		if (finding->severity > STEP_INFO)
+			remedy_add(out, STATUS_INDENT, finding->remedy);
+	}
 }
 
 void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
 			struct text *out)
 {
-	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
+	static const char *const words[] = { "OK", "WARN", "FAIL" };
+	static const char *const colours[] = { green, yellow, red };
+
+	for (int state = FAIL; state >= OK; state--) {
 		for (size_t i = 0; i < run->result_count; i++) {
-			const struct step_result *result = &run->results[i];
-			const struct step_finding *worst = check_finding(result);
-			if ((int)output_status_state(result) != check)
+			const struct check check = check_of(&run->results[i]);
+			if ((int)check.state != state)
 				continue;
-			coloured(out, colour, check_colours[check], check_words[check], 6);
-			text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check_text(result));
-			const char *remedy = check_remedy(result);
-			if (remedy[0] != '\0')
-				text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", remedy);
-			/* The others of the same check; of those worth knowing only, who asks hears. */
-			for (size_t k = 0; k < result->finding_count; k++) {
-				const struct step_finding *finding = &result->findings[k];
-				if (finding == worst && result->outcome != STEP_FAILED)
-					continue;
-				if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
-					continue;
-				text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
-				if (finding->remedy[0] != '\0' && finding->severity > STEP_INFO)
-					text_add_format(out, "%*sfix: %s\n", STATUS_INDENT, "", finding->remedy);
-			}
+			coloured(out, colour, colours[state], words[state], 6);
+			check_add(out, &run->results[i], &check, detail);
 		}
 	}
 }
 
-void output_status_json(const struct upgrade_run *run, int exit, struct text *out)
+void output_status_json(const struct upgrade_run *run, struct text *out)
 {
 	static const char *const words[] = { "ok", "warn", "fail" };
+	size_t counts[STATES];
 	struct json j;
 
+	states_count(run, counts);
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
-	head_json(run, "okv-luna-status", exit, &j);
-	size_t counts[OUTPUT_FAIL + 1] = { 0 };
-	for (size_t i = 0; i < run->result_count; i++)
-		counts[output_status_state(&run->results[i])]++;
+	head_json(run, "okv-luna-status", counts[FAIL] > 0 ? 1 : 0, &j);
 	json_object_begin(&j, "summary");
-	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--)
-		json_unsigned(&j, words[check], counts[check]);
+	for (int state = FAIL; state >= OK; state--)
+		json_unsigned(&j, words[state], counts[state]);
 	json_object_end(&j);
 	json_array_begin(&j, "checks");
-	for (int check = OUTPUT_FAIL; check >= OUTPUT_OK; check--) {
+	for (int state = FAIL; state >= OK; state--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct step_result *result = &run->results[i];
-			if ((int)output_status_state(result) != check)
+			const struct check check = check_of(result);
+			if ((int)check.state != state)
 				continue;
 			json_object_begin(&j, NULL);
 			json_string(&j, "name", result->row->name);
-			json_string(&j, "state", words[check]);
-			json_string(&j, "text", check_text(result));
+			json_string(&j, "state", words[state]);
+			json_string(&j, "text", check.text);
 			json_unsigned(&j, "elapsed_ms", result->elapsed_ms);
-			const char *remedy = check_remedy(result);
-			if (remedy[0] != '\0')
-				json_string(&j, "mend", remedy);
+			if (check.remedy != NULL && check.remedy[0] != '\0')
+				json_string(&j, "mend", check.remedy);
 			json_array_begin(&j, "findings");
-			for (size_t k = 0; k < result->finding_count; k++) {
-				const struct step_finding *finding = &result->findings[k];
-				entry_json(&j, step_severity_name(finding->severity), finding->title, finding->detail,
-					   result->row->name, finding->remedy);
-			}
+			findings_json(&j, result);
 			json_array_end(&j);
 			json_object_end(&j);
 		}

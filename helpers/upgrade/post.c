@@ -20,7 +20,7 @@ static int step_mid(struct step *step, struct fault *f)
 {
 	struct journal_history history;
 
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	const struct journal_event *mid = &history.hooks[UPGRADE_MID];
 	if (mid->began != 0 && mid->ended == 0)
@@ -30,7 +30,7 @@ static int step_mid(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
 				 mid->end[0] != '\0' ? mid->end : "no reason was written");
 	else if (mid->ended != 0)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "OKV's mid-upgrade step ended: %s", mid->end);
+		step_add_info(step, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (journal_is_open(&history))
 		step_add_finding(
 			step, STEP_MEDIUM, "journalctl -t okv-luna",
@@ -40,11 +40,6 @@ static int step_mid(struct step *step, struct fault *f)
 	else
 		step->skipped = true;
 	return 0;
-}
-
-static int step_repair(struct step *step, struct fault *f)
-{
-	return step_repair_to(step, "post-upgrade", f);
 }
 
 /* FAULT_NONE and *ret_there false where there is nothing to compare with. */
@@ -79,8 +74,8 @@ static int step_slots(struct step *step, struct fault *f)
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
-		step_add_finding(step, STEP_INFO, NULL, NULL, "the same %zu slot%s as before the upgrade",
-				 old.slots.count, old.slots.count == 1 ? "" : "s");
+		step_add_info(step, "the same %zu slot%s as before the upgrade", old.slots.count,
+			      old.slots.count == 1 ? "" : "s");
 	}
 	snapshot_slots_done(&now);
 	return r;
@@ -128,15 +123,14 @@ static int comparison_judge(struct step *step, struct listener *l, const struct 
 			    struct fault *f)
 {
 	if (comparison->attributes > 0)
-		step_add_finding(step, STEP_INFO, NULL, NULL,
-				 "%zu entries have another owner, group or mode than before: by policy",
-				 comparison->attributes);
+		step_add_info(step, "%zu entries have another owner, group or mode than before: by policy",
+			      comparison->attributes);
 	if (l->other_count > 0)
 		step_add_finding(step, l->others_severity, NULL, text_string(&l->others),
 				 "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
 				 l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
 	if (l->worst_count == 0) {
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries are as they were", comparison->same);
+		step_add_info(step, "%zu entries are as they were", comparison->same);
 		return 0;
 	}
 	/* A single one is in the fault. */
@@ -159,7 +153,7 @@ static int step_compare(struct step *step, struct fault *f)
 	struct journal_history history;
 	bool there;
 
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	if (snapshot_get(step, SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
@@ -194,7 +188,7 @@ static int close_upgrade(const struct upgrade_run *run, const struct journal_his
 {
 	SNAPSHOT_AUTO now = { 0 };
 
-	if (!upgrade_run_changed(run) && history->hooks[UPGRADE_POST].good)
+	if (!run->changed && history->hooks[UPGRADE_POST].good)
 		return 0;
 	if (snapshot_fill(run->root, run->settings, &now, f) < 0)
 		return -1;
@@ -212,7 +206,7 @@ static int step_disarm(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 
-	if (!run->dry_run && (step_history(step, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
+	if (!run->dry_run && (journal_read(step->run->root, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
 	return autostart_disable(run->root, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
 				 &step->changed, f);
@@ -234,12 +228,10 @@ static const struct step_row steps[] = {
 
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = { 0 };
-
 	run->kind = UPGRADE_POST;
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
-	if (upgrade_run_verdict(run, &why) < 0)
-		hook_note(run, "end failed %.300s", why.text);
+	if (run->verdict.kind != FAULT_NONE)
+		hook_note(run, "end failed %.300s", run->verdict.text);
 	return 0;
 }

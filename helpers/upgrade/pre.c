@@ -24,7 +24,7 @@ static int step_before(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	if (!run->dry_run && !journal_is_open(&history) && journal_rotate(run->root, f) < 0)
 		return -1;
@@ -51,9 +51,8 @@ static int step_config(struct step *step, struct fault *f)
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault ignored = { 0 };
-	struct okv_job job;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_check(&job, &findings, f) < 0) {
 		step_set_remedy(step, "okv-luna config check");
 		return -1;
@@ -63,8 +62,7 @@ static int step_config(struct step *step, struct fault *f)
 	job.report = NULL;
 	const bool will_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
 	if (will_wire && !step->run->dry_run)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%u of OKV's generic files are not wired yet",
-				 outcome.files);
+		step_add_info(step, "%u of OKV's generic files are not wired yet", outcome.files);
 	else
 		step_add_okv_findings(step, &findings, will_wire ? STEP_LOW : STEP_HIGH);
 	return 0;
@@ -103,8 +101,8 @@ static int step_space(struct step *step, struct fault *f)
 					 "'%s' has %llu inodes free, at least 256 are needed", places[i],
 					 (unsigned long long)free_now.f_favail);
 	}
-	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries with %llu MiB are to be preserved", scan.entries,
-			 (unsigned long long)(scan.bytes / MEBI));
+	step_add_info(step, "%zu entries with %llu MiB are to be preserved", scan.entries,
+		      (unsigned long long)(scan.bytes / MEBI));
 	return 0;
 }
 
@@ -136,7 +134,7 @@ static int step_snapshot(struct step *step, struct fault *f)
 	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, &s, f) < 0)
 		return -1;
 	step->changed = true;
-	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries with their SHA-256", scan.entries);
+	step_add_info(step, "%zu entries with their SHA-256", scan.entries);
 	if (run->dry_run)
 		return 0;
 	s.manifest = scan.manifest;
@@ -151,18 +149,13 @@ static int step_snapshot(struct step *step, struct fault *f)
 	return 0;
 }
 
-static int step_repair(struct step *step, struct fault *f)
-{
-	return step_repair_to(step, "pre-upgrade", f);
-}
-
 static int step_slots(struct step *step, struct fault *f)
 {
 	struct snapshot_slots slots = { .items = NULL };
 	int r = step_ask_slots(step, &slots, f);
 
 	/* A snapshot that was not taken now is none of this upgrade's. */
-	if (r == 0 && !step->run->dry_run && step->clean)
+	if (r == 0 && !step->run->dry_run && step->run->verdict.kind == FAULT_NONE)
 		r = snapshot_add_slots(step->run->root, &slots, f);
 	snapshot_slots_done(&slots);
 	return r;
@@ -191,13 +184,11 @@ static const struct step_row steps[] = {
 
 int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 {
-	struct fault why = { 0 };
-
 	run->kind = UPGRADE_PRE;
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
-	if (upgrade_run_verdict(run, &why) < 0)
-		hook_note(run, "end no %.300s", why.text);
+	if (run->verdict.kind != FAULT_NONE)
+		hook_note(run, "end no %.300s", run->verdict.text);
 	return 0;
 }
 
@@ -213,7 +204,6 @@ static int step_undo_wiring(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct okv_job job;
 
 	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
@@ -221,7 +211,7 @@ static int step_undo_wiring(struct step *step, struct fault *f)
 		step->skipped = true;
 		return 0;
 	}
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_wiring_remove(&job, &outcome, f) < 0)
 		return -1;
 	step->changed = outcome.files + outcome.links > 0;

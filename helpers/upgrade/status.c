@@ -37,10 +37,9 @@ static int check_client(struct step *step, struct fault *f)
 		return -1;
 	}
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "'%s'; '%s' can be written by others than root",
-				 s->client_dir, s->chrystoki_conf);
+		step_add_info(step, "'%s'; '%s' can be written by others than root", s->client_dir, s->chrystoki_conf);
 	else
-		step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
+		step_add_info(step, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
 }
 
@@ -52,16 +51,15 @@ static int check_library(struct step *step, struct fault *f)
 		step_set_remedy(step, "okv-luna slots");
 		return -1;
 	}
-	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' can be loaded", answer.module_real);
+	step_add_info(step, "'%s' can be loaded", answer.module_real);
 	return 0;
 }
 
 static int check_config(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
-	struct okv_job job;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0) {
 		step_set_remedy(step, "okv-luna config check");
@@ -69,16 +67,15 @@ static int check_config(struct step *step, struct fault *f)
 	}
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "nothing to complain about");
+		step_add_info(step, "nothing to complain about");
 	return 0;
 }
 
 static int check_wiring(struct step *step, struct fault *f)
 {
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	struct okv_job job;
 
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
@@ -86,7 +83,7 @@ static int check_wiring(struct step *step, struct fault *f)
 		return -1;
 	}
 	if (outcome.scope != OKV_SCOPE_GENERIC)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%s", okv_scope_text(outcome.scope));
+		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)
 		step_add_finding(step, STEP_HIGH, "okv-luna config wire", NULL,
 				 "%u of OKV's generic files do not have our wiring", outcome.files);
@@ -94,7 +91,7 @@ static int check_wiring(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, "okv-luna config wire", NULL, "%u of our links are missing",
 				 outcome.links);
 	else
-		step_add_finding(step, STEP_INFO, NULL, NULL, "OKV's generic files and our links are wired");
+		step_add_info(step, "OKV's generic files and our links are wired");
 	return 0;
 }
 
@@ -104,7 +101,6 @@ static int check_group(struct step *step, struct fault *f)
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
-	struct okv_job job;
 	size_t lacking;
 	gid_t gid;
 
@@ -121,11 +117,10 @@ static int check_group(struct step *step, struct fault *f)
 		step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
-	(void)step_okv_job(step, &job);
+	struct okv_job job = step_okv_job(step);
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
-	step_add_finding(step, STEP_INFO, NULL, NULL, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group,
-			 (unsigned long)gid);
+	step_add_info(step, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group, (unsigned long)gid);
 	return 0;
 }
 
@@ -163,7 +158,7 @@ static int check_policy(struct step *step, struct fault *f)
 						 .context = &drift, .change = drift_count, .report = &step->report } };
 	struct perms_tally tally;
 
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	const bool prepared = history.hooks[UPGRADE_PRE].good && journal_is_open(&history) &&
 			      history.hooks[UPGRADE_MID].began == 0 && history.hooks[UPGRADE_POST].began == 0;
@@ -177,7 +172,7 @@ static int check_policy(struct step *step, struct fault *f)
 		step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
 		return -1;
 	}
-	step_add_finding(step, STEP_INFO, NULL, NULL, "%zu entries are to the %s policy", tally.entries, request.phase);
+	step_add_info(step, "%zu entries are to the %s policy", tally.entries, request.phase);
 	return 0;
 }
 
@@ -196,19 +191,19 @@ static int check_snapshot(struct step *step, struct fault *f)
 	TEXT_AUTO age = { 0 };
 	struct journal_history history;
 
-	if (step_history(step, &history, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	if (snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
 		if (f->kind != FAULT_ABSENT) {
 			step_set_remedy(step, "okv-luna pre-upgrade");
 			return -1;
 		}
-		step_add_finding(step, STEP_INFO, NULL, NULL, "none; pre-upgrade takes one");
+		step_add_info(step, "none; pre-upgrade takes one");
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
 	if (!journal_is_open(&history))
-		step_add_finding(step, STEP_INFO, NULL, NULL, "of the last upgrade, %s old", text_string(&age));
+		step_add_info(step, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)
 		step_add_finding(step, STEP_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
 				 text_string(&age));
@@ -216,8 +211,8 @@ static int check_snapshot(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
-		step_add_finding(step, STEP_INFO, NULL, NULL, "%s old, %zu entries, %zu slot%s", text_string(&age),
-				 s.manifest.count, s.slots.count, s.slots.count == 1 ? "" : "s");
+		step_add_info(step, "%s old, %zu entries, %zu slot%s", text_string(&age), s.manifest.count,
+			      s.slots.count, s.slots.count == 1 ? "" : "s");
 	return 0;
 }
 
@@ -226,7 +221,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 	struct journal_history history;
 	bool armed;
 
-	if (step_history(step, &history, f) < 0 || autostart_is_enabled(step->run->root, &armed, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0 || autostart_is_enabled(step->run->root, &armed, f) < 0)
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];
@@ -250,8 +245,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "post-upgrade is to run at the next boot");
 	else
-		step_add_finding(step, STEP_INFO, NULL, NULL,
-				 post->good ? "the last one is proven" : "none is under way");
+		step_add_info(step, post->good ? "the last one is proven" : "none is under way");
 	return 0;
 }
 
@@ -276,7 +270,7 @@ static int check_bundle(struct step *step, struct fault *f)
 					 text_string(&what));
 	}
 	if (leftovers.count == 0)
-		step_add_finding(step, STEP_INFO, NULL, NULL, "no bundle is left over");
+		step_add_info(step, "no bundle is left over");
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "proc/child.h"
 #include "proc/interrupt.h"
@@ -16,28 +17,12 @@ enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, TITLE_MAX = 1024 };
 /* What a step's child sends; a fault comes by itself. */
 enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
 
-static const char *const severity_names[] = { "info", "low", "medium", "high" };
-static const char *const outcome_names[] = { "unchanged", "changed", "skipped", "failed" };
-
-const char *step_severity_name(enum step_severity severity)
-{
-	return severity_names[severity];
-}
-
-const char *step_outcome_name(enum step_outcome outcome)
-{
-	return outcome_names[outcome];
-}
-
 void upgrade_run_done(struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
 		struct step_result *result = &run->results[i];
-		for (size_t k = 0; k < result->finding_count; k++) {
+		for (size_t k = 0; k < result->finding_count; k++)
 			free(result->findings[k].title);
-			free(result->findings[k].detail);
-			free(result->findings[k].remedy);
-		}
 		free(result->findings);
 		free(result->remedy);
 		text_done(&result->changes);
@@ -58,32 +43,42 @@ static void send_message(int fd, enum message kind, const void *bytes, size_t le
 }
 
 /* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
-static void send_finding(int fd, enum step_severity severity, const char *title, const char *detail, const char *remedy)
+static void send_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
+			 const char *title_format, va_list arguments)
 {
 	TEXT_AUTO message = { 0 };
-	const size_t detail_most = PROC_MESSAGE_MAX / 2;
+	char title[TITLE_MAX];
 
-	text_add_char(&message, (char)('0' + severity));
-	text_add(&message, title, strlen(title));
+	(void)vsnprintf(title, sizeof(title), title_format, arguments);
+	text_add_char(&message, (char)severity);
+	text_add(&message, title, strlen(title) + 1);
+	if (detail != NULL)
+		text_add(&message, detail, strnlen(detail, PROC_MESSAGE_MAX / 2));
 	text_add_char(&message, '\0');
-	text_add(&message, detail, strnlen(detail, detail_most));
-	text_add_char(&message, '\0');
-	text_add(&message, remedy, strnlen(remedy, TITLE_MAX));
+	if (remedy != NULL)
+		text_add(&message, remedy, strnlen(remedy, TITLE_MAX));
 	text_add_char(&message, '\0');
 	if (!message.failed)
-		send_message(fd, MESSAGE_FINDING, message.bytes, message.length);
+		send_message(step->pipe, MESSAGE_FINDING, message.bytes, message.length);
 }
 
 void step_add_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
 		      const char *title_format, ...)
 {
-	char title[TITLE_MAX];
 	va_list arguments;
 
 	va_start(arguments, title_format);
-	(void)vsnprintf(title, sizeof(title), title_format, arguments);
+	send_finding(step, severity, remedy, detail, title_format, arguments);
 	va_end(arguments);
-	send_finding(step->pipe, severity, title, detail != NULL ? detail : "", remedy != NULL ? remedy : "");
+}
+
+void step_add_info(struct step *step, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	send_finding(step, STEP_INFO, NULL, NULL, format, arguments);
+	va_end(arguments);
 }
 
 void step_set_remedy(struct step *step, const char *format, ...)
@@ -94,10 +89,10 @@ void step_set_remedy(struct step *step, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(remedy, sizeof(remedy), format, arguments);
 	va_end(arguments);
-	send_message(step->pipe, MESSAGE_REMEDY, remedy, strlen(remedy) + 1);
+	send_message(step->pipe, MESSAGE_REMEDY, remedy, strlen(remedy));
 }
 
-static void step_hear(struct report *self, enum report_level level, const char *line)
+static void line_add(struct report *self, enum report_level level, const char *line)
 {
 	struct step *step = self->context;
 
@@ -114,22 +109,20 @@ static void step_hear(struct report *self, enum report_level level, const char *
 }
 
 /* What both sides of a step have to do with each other. */
-struct stepping {
+struct work {
 	const struct upgrade_run *run;
-	const struct step_row *row;
-	bool clean;
 	struct step_result *result;
 };
 
 static int step_work(void *context, int tell, struct fault *f)
 {
-	const struct stepping *s = context;
-	struct step step = { .run = s->run, .clean = s->clean, .pipe = tell, .report = { .hear = step_hear } };
+	const struct work *work = context;
+	const struct step_row *row = work->result->row;
+	struct step step = { .run = work->run, .pipe = tell, .report = { .hear = line_add, .context = &step } };
 
-	step.report.context = &step;
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (s->row->work(&step, f) < 0)
-		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", s->row->title);
+	if (row->work(&step, f) < 0)
+		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", row->title);
 	const enum step_outcome outcome = step.skipped ? STEP_SKIPPED : step.changed ? STEP_CHANGED : STEP_UNCHANGED;
 	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
 	return 0;
@@ -137,49 +130,33 @@ static int step_work(void *context, int tell, struct fault *f)
 
 /* --- in the parent --------------------------------------------------------------------------------------------- */
 
-static char *piece_take(const char **at, size_t *left)
-{
-	const char *end = memchr(*at, '\0', *left);
-
-	if (end == NULL)
-		return NULL;
-	char *copy = strdup(*at);
-	*left -= (size_t)(end - *at) + 1;
-	*at = end + 1;
-	return copy;
-}
-
+/* The three strings of a finding stay together, in one piece of memory. */
 static bool finding_take(struct step_result *result, const char *bytes, size_t length)
 {
-	if (length < 4 || bytes[0] < '0' || bytes[0] > '0' + STEP_HIGH)
+	if (length < 4 || bytes[0] < STEP_INFO || bytes[0] > STEP_HIGH || bytes[length - 1] != '\0')
 		return false;
-	struct step_finding finding = { .severity = (enum step_severity)(bytes[0] - '0') };
+	struct step_finding finding = { .severity = (enum step_severity)bytes[0] };
 	/* A tree with ten thousand odd entries makes no report that anyone reads; what decides is always kept. */
 	if (result->finding_count >= FINDINGS_MAX && finding.severity != STEP_HIGH)
 		return true;
 
-	const char *at = bytes + 1;
-	size_t left = length - 1;
-	finding.title = piece_take(&at, &left);
-	finding.detail = piece_take(&at, &left);
-	finding.remedy = piece_take(&at, &left);
-	struct step_finding *grown =
-		realloc(result->findings, (result->finding_count + 1) * sizeof(result->findings[0]));
-	if (grown != NULL)
-		result->findings = grown;
-	if (grown == NULL || finding.title == NULL || finding.detail == NULL || finding.remedy == NULL) {
-		free(finding.title);
-		free(finding.detail);
-		free(finding.remedy);
+	const char *detail = bytes + 1 + strlen(bytes + 1) + 1;
+	const char *remedy = detail < bytes + length ? detail + strlen(detail) + 1 : NULL;
+	if (remedy == NULL || remedy >= bytes + length || !ARRAY_GROW(result->findings, result->finding_count))
 		return false;
-	}
+	finding.title = malloc(length - 1);
+	if (finding.title == NULL)
+		return false;
+	memcpy(finding.title, bytes + 1, length - 1);
+	finding.detail = finding.title + (detail - bytes - 1);
+	finding.remedy = finding.title + (remedy - bytes - 1);
 	result->findings[result->finding_count++] = finding;
 	return true;
 }
 
 static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
 {
-	struct step_result *result = ((struct stepping *)listener)->result;
+	struct step_result *result = ((struct work *)listener)->result;
 
 	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
@@ -205,14 +182,15 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 }
 
 /* 0, or -1 and why there is no good result. */
-static int step_run(struct stepping *s, unsigned bound_ms, struct fault *f)
+static int step_run(struct work *work, unsigned bound_ms, struct fault *f)
 {
+	const struct step_row *row = work->result->row;
 	const struct proc_child_options how = {
 		.work = step_work,
-		.context = s,
-		.what = s->row->name,
+		.context = work,
+		.what = row->name,
 		.on_message = message_take,
-		.listener = s,
+		.listener = work,
 		.root = PROC_CHILD_STAY,
 		.output = PROC_CHILD_INHERITED,
 		.deadline_ms = bound_ms,
@@ -229,17 +207,46 @@ static int step_run(struct stepping *s, unsigned bound_ms, struct fault *f)
 		return -1;
 	}
 	if (outcome.late)
-		return fault_late(f, "%s did not end within %u.%u s", s->row->title, bound_ms / 1000,
+		return fault_late(f, "%s did not end within %u.%u s", row->title, bound_ms / 1000,
 				  bound_ms % 1000 / 100);
 	if (outcome.signal != 0)
-		return fault_system(f, 0, "%s was ended by signal %d", s->row->title, outcome.signal);
-	return fault_system(f, 0, "%s ended without an answer", s->row->title);
+		return fault_system(f, 0, "%s was ended by signal %d", row->title, outcome.signal);
+	return fault_system(f, 0, "%s ended without an answer", row->title);
+}
+
+/* Never longer than what is left of the whole, and not at all where nothing is. */
+static void step_run_bounded(const struct upgrade_run *run, int64_t end, struct step_result *result)
+{
+	struct work work = { .run = run, .result = result };
+	const int64_t begun = proc_clock_ms(), left = end - begun;
+	const struct step_row *row = result->row;
+	const uint64_t wanted =
+		row->bound_ms > 0 ? row->bound_ms : run->settings->slot_timeout * 1000 + STEP_SLOTS_GRACE_MS;
+	const int r = left <= 0 ? fault_late(&result->fault, "no time was left for it: %s", row->title)
+				: step_run(&work, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
+					   &result->fault);
+
+	if (r < 0)
+		result->outcome = STEP_FAILED;
+	result->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
+}
+
+static void result_add(struct upgrade_run *run, const struct step_result *result)
+{
+	run->changed = run->changed || result->outcome == STEP_CHANGED;
+	if (run->verdict.kind != FAULT_NONE)
+		return;
+	if (result->outcome == STEP_FAILED)
+		run->verdict = result->fault;
+	for (size_t i = 0; i < result->finding_count && run->verdict.kind == FAULT_NONE; i++)
+		if (result->findings[i].severity == STEP_HIGH)
+			(void)fault_negative(&run->verdict, "%s", result->findings[i].title);
 }
 
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)
 {
 	const int64_t begun = proc_clock_ms();
-	bool clean = true, begun_well = true;
+	bool begun_well = true;
 
 	run->started = time_now();
 	run->results = calloc(count, sizeof(run->results[0]));
@@ -248,69 +255,17 @@ int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size
 	for (size_t i = 0; i < count; i++) {
 		const struct step_row *row = &rows[i];
 		struct step_result *result = &run->results[run->result_count++];
-		*result = (struct step_result){ .row = row, .outcome = STEP_SKIPPED, .changes = { 0 } };
 
-		if ((row->when == STEP_IF_CLEAN && !clean) ||
+		*result = (struct step_result){ .row = row, .outcome = STEP_SKIPPED };
+		if ((row->when == STEP_IF_CLEAN && run->verdict.kind != FAULT_NONE) ||
 		    ((row->when == STEP_BEGIN || row->when == STEP_IF_BEGUN) && !begun_well))
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, row, i, count);
-		const uint64_t wanted =
-			row->bound_ms > 0 ? row->bound_ms : run->settings->slot_timeout * 1000 + STEP_SLOTS_GRACE_MS;
-		const int64_t left = begun + run->bound_ms - proc_clock_ms();
-		if (left <= 0) {
-			result->outcome = STEP_FAILED;
-			(void)fault_late(&result->fault, "no time was left for it: %s", row->title);
-		} else {
-			struct stepping stepping = { run, row, clean, result };
-			const int64_t start = proc_clock_ms();
-			if (step_run(&stepping, (unsigned)(wanted < (uint64_t)left ? wanted : (uint64_t)left),
-				     &result->fault) < 0)
-				result->outcome = STEP_FAILED;
-			result->elapsed_ms = (unsigned)(proc_clock_ms() - start);
-		}
-		for (size_t k = 0; k < result->finding_count; k++)
-			clean = clean && result->findings[k].severity != STEP_HIGH;
-		clean = clean && result->outcome != STEP_FAILED;
+		step_run_bounded(run, begun + run->bound_ms, result);
+		result_add(run, result);
 		begun_well = begun_well && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	return 0;
-}
-
-static const struct step_finding *high_finding(const struct step_result *result)
-{
-	for (size_t k = 0; k < result->finding_count; k++)
-		if (result->findings[k].severity == STEP_HIGH)
-			return &result->findings[k];
-	return NULL;
-}
-
-const struct step_result *upgrade_run_failure(const struct upgrade_run *run)
-{
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].outcome == STEP_FAILED || high_finding(&run->results[i]) != NULL)
-			return &run->results[i];
-	return NULL;
-}
-
-int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f)
-{
-	const struct step_result *failure = upgrade_run_failure(run);
-
-	if (failure == NULL)
-		return 0;
-	if (failure->outcome == STEP_FAILED) {
-		*f = failure->fault;
-		return -1;
-	}
-	return fault_negative(f, "%s", high_finding(failure)->title);
-}
-
-bool upgrade_run_changed(const struct upgrade_run *run)
-{
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].outcome == STEP_CHANGED)
-			return true;
-	return false;
 }

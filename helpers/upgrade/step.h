@@ -38,9 +38,9 @@ enum step_outcome {
 
 struct step_finding {
 	enum step_severity severity;
-	char *title;  /* owned; one sentence without a full stop */
-	char *detail; /* owned; "" where there is none */
-	char *remedy; /* owned; a command, or "" */
+	char *title;        /* owned; one sentence without a full stop */
+	const char *detail; /* "" where there is none */
+	const char *remedy; /* a command, a sentence, or "" */
 };
 
 struct step;
@@ -95,16 +95,17 @@ struct upgrade_run {
 	/* Filled by upgrade_run_steps. */
 	int64_t started; /* seconds since 1970 */
 	unsigned elapsed_ms;
+	struct fault verdict; /* of the first step that failed or found something HIGH; FAULT_NONE: none so far */
+	bool changed;         /* a step changed something */
 	struct step_result *results; /* owned */
 	size_t result_count;
 };
 
 #define UPGRADE_RUN_AUTO __attribute__((cleanup(upgrade_run_done))) struct upgrade_run
 
-/* The context of one step, in its child. */
+/* The context of one step, in its child; what steps before it have come to is in the run. */
 struct step {
 	const struct upgrade_run *run;
-	bool clean;           /* no step before this one failed */
 	bool changed;         /* set by the step */
 	bool skipped;         /* set by the step: there was nothing for it to do here */
 	struct report report; /* warnings become findings, results become changes */
@@ -115,19 +116,12 @@ struct step {
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
 void upgrade_run_done(struct upgrade_run *run);
 
-/* For a step. */
+/* For a step.  The remedy is a command, or a sentence; NULL: none. */
 void step_add_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
 		      const char *title_format, ...) __attribute__((format(printf, 5, 6)));
+/* What is merely worth knowing. */
+void step_add_info(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The command that fixes what the fault of this step is about. */
 void step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* The first result that makes the answer a no, or NULL. */
-const struct step_result *upgrade_run_failure(const struct upgrade_run *run);
-/* The fault that stands for the whole hook: of that first result, or a FAULT_NEGATIVE of its first HIGH finding. */
-int upgrade_run_verdict(const struct upgrade_run *run, struct fault *f);
-/* Did any step change something? */
-bool upgrade_run_changed(const struct upgrade_run *run);
-const char *step_severity_name(enum step_severity severity);
-const char *step_outcome_name(enum step_outcome outcome);
 
 #endif

@@ -51,7 +51,7 @@ static int fails_without_a_word(struct step *step, struct fault *f)
 
 static int fails_unless_clean(struct step *step, struct fault *f)
 {
-	return step->clean ? 0 : fault_refused(f, "not clean");
+	return step->run->verdict.kind == FAULT_NONE ? 0 : fault_refused(f, "not clean");
 }
 
 static int finds_high(struct step *step, struct fault *f)
@@ -138,8 +138,8 @@ static void what_a_step_says_comes_back(void **state)
 	assert_string_equal(result->findings[1].detail, "more\nlines");
 	assert_string_equal(result->findings[1].remedy, "a command");
 	assert_int_equal(run.results[1].outcome, STEP_UNCHANGED);
-	assert_int_equal(upgrade_run_verdict(&run, &f), 0);
-	assert_true(upgrade_run_changed(&run));
+	assert_int_equal(run.verdict.kind, FAULT_NONE);
+	assert_true(run.changed);
 }
 
 static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **state)
@@ -159,9 +159,8 @@ static void the_first_failure_is_the_verdict_and_clean_steps_are_skipped(void **
 	assert_string_equal(run.results[0].remedy, "fix it");
 	assert_int_equal(run.results[2].outcome, STEP_SKIPPED);
 	assert_int_equal(run.results[3].outcome, STEP_CHANGED);
-	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
-	assert_int_equal(f.kind, FAULT_REFUSED);
-	assert_string_equal(f.text, "no");
+	assert_int_equal(run.verdict.kind, FAULT_REFUSED);
+	assert_string_equal(run.verdict.text, "no");
 }
 
 static void a_high_finding_alone_makes_the_answer_no(void **state)
@@ -176,9 +175,8 @@ static void a_high_finding_alone_makes_the_answer_no(void **state)
 
 	assert_int_equal(upgrade_run_steps(&run, steps, 2, &f), 0);
 	assert_int_equal(run.results[1].outcome, STEP_SKIPPED);
-	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
-	assert_int_equal(f.kind, FAULT_NEGATIVE);
-	assert_string_equal(f.text, "the worst");
+	assert_int_equal(run.verdict.kind, FAULT_NEGATIVE);
+	assert_string_equal(run.verdict.text, "the worst");
 }
 
 static void a_step_that_fails_without_a_word_has_failed(void **state)
@@ -189,9 +187,8 @@ static void a_step_that_fails_without_a_word_has_failed(void **state)
 	const struct step_row step = { "mute", "the mute step", 1000, STEP_ALWAYS, fails_without_a_word };
 
 	assert_int_equal(upgrade_run_steps(&run, &step, 1, &f), 0);
-	assert_int_equal(upgrade_run_verdict(&run, &f), -1);
-	assert_int_equal(f.kind, FAULT_SYSTEM);
-	assert_string_equal(f.text, "the mute step failed without a reason");
+	assert_int_equal(run.verdict.kind, FAULT_SYSTEM);
+	assert_string_equal(run.verdict.text, "the mute step failed without a reason");
 }
 
 static void where_the_beginning_failed_nothing_is_begun(void **state)
