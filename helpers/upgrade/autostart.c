@@ -1,11 +1,11 @@
 #include "upgrade/autostart.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -23,34 +23,33 @@ int autostart_is_enabled(int root, bool *ret_armed, struct fault *f)
 /* --- whom to come before ------------------------------------------------------------------------------------------ */
 
 /* Does the value of `key=` on the line, a list of words, hold the word? */
-static bool line_lists(const char *line, size_t length, const char *key, const char *word)
+static bool line_lists(const struct text_line *line, const char *key, const char *word)
 {
 	const size_t name = strlen(key), size = strlen(word);
+	const char *end = line->bytes + line->length;
 
-	if (length <= name || memcmp(line, key, name) != 0 || line[name] != '=')
+	if (line->length <= name || memcmp(line->bytes, key, name) != 0 || line->bytes[name] != '=')
 		return false;
-	for (const char *at = line + name + 1; at + size <= line + length; at++)
+	for (const char *at = line->bytes + name + 1; at + size <= end; at++)
 		if (memcmp(at, word, size) == 0 && (at[-1] == '=' || at[-1] == ' ') &&
-		    (at + size == line + length || at[size] == ' '))
+		    (at + size == end || at[size] == ' '))
 			return true;
 	return false;
 }
 
 enum autostart_order autostart_order_of(const struct text *unit, const char *okv_user)
 {
+	static const char *const no[] = { "no", "false", "0", "off" };
 	bool okv = false, waits = false, plain = true;
+	struct text_line line;
 
-	for (const char *line = text_string(unit); *line != '\0';) {
-		const size_t length = strcspn(line, "\n");
-		okv = okv || line_lists(line, length, "User", okv_user) ||
-		      (length > 4 && memcmp(line, "Exec", 4) == 0 &&
-		       memmem(line, length, "/usr/local/okv/", 15) != NULL);
-		waits = waits || line_lists(line, length, "After", "network-online.target");
-		plain = plain && !line_lists(line, length, "DefaultDependencies", "no") &&
-			!line_lists(line, length, "DefaultDependencies", "false") &&
-			!line_lists(line, length, "DefaultDependencies", "0") &&
-			!line_lists(line, length, "DefaultDependencies", "off");
-		line += length + (line[length] == '\n');
+	for (size_t at = 0; text_line_next(unit->bytes, unit->length, &at, &line);) {
+		okv = okv || line_lists(&line, "User", okv_user) ||
+		      (line.length > 4 && memcmp(line.bytes, "Exec", 4) == 0 &&
+		       memmem(line.bytes, line.length, "/usr/local/okv/", 15) != NULL);
+		waits = waits || line_lists(&line, "After", "network-online.target");
+		for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+			plain = plain && !line_lists(&line, "DefaultDependencies", no[i]);
 	}
 	if (!okv)
 		return AUTOSTART_FOREIGN;
@@ -64,61 +63,56 @@ static bool order_holds(const struct text *order, const char *name)
 	return found != NULL && found[-1] == '=' && found[strlen(name)] == '\n';
 }
 
-/* Adds "Before=NAME" for each of OKV's services in that directory that allows it. */
-static int units_look(int root, const char *directory, const char *okv_user, struct report *report, struct text *order,
-		      struct fault *f)
+/* Adds "Before=NAME" where it is one of OKV's services that allows it; *found counts those. */
+static int unit_add(const struct okv_job *job, int dir, const char *name, struct text *order, size_t *found,
+		    struct fault *f)
 {
-	FS_AUTO int fd = -1;
+	TEXT_AUTO unit = { 0 };
+	FS_AUTO int file = -1;
 	struct fault why = { 0 };
 
-	if (fs_dir_open(root, directory, FS_FOLLOW_TRUSTED, &fd, &why) < 0)
+	if (!text_ends(name, ".service") || strcmp(name, AUTOSTART_UNIT) == 0 || strpbrk(name, " \t\n\"'\\%") != NULL)
+		return 0;
+	/* What is no unit's text is no unit of OKV's; what cannot be read may be one. */
+	if (fs_file_open_at(dir, name, O_RDONLY, &file, NULL, &why) < 0 ||
+	    fs_read(file, name, UNIT_MAX, &unit, &why) < 0)
 		return fs_absence(&why, f);
-	DIR *stream = fdopendir(fd);
-	if (stream == NULL)
-		return fault_system(f, errno, "cannot read directory '%s'", directory);
-	(void)fs_take(&fd);
-
-	size_t looked = 0, found = 0;
-	int r = 0;
-	for (struct dirent *entry; r == 0 && looked < UNITS_MAX && found < OKV_UNITS_MAX; looked++) {
-		TEXT_AUTO unit = { 0 };
-		FS_AUTO int file = -1;
-		errno = 0;
-		entry = readdir(stream);
-		if (entry == NULL) {
-			if (errno != 0)
-				r = fault_system(f, errno, "cannot read directory '%s'", directory);
-			break;
-		}
-		if (!text_ends(entry->d_name, ".service") || strcmp(entry->d_name, AUTOSTART_UNIT) == 0 ||
-		    strpbrk(entry->d_name, " \t\n\"'\\%") != NULL)
-			continue;
-		if (fs_file_open_at(dirfd(stream), entry->d_name, O_RDONLY, &file, NULL, &why) < 0 ||
-		    fs_read(file, entry->d_name, UNIT_MAX, &unit, &why) < 0) {
-			/* What is no unit's text is no unit of OKV's; what cannot be read may be one. */
-			r = fs_absence(&why, f);
-			continue;
-		}
-		switch (autostart_order_of(&unit, okv_user)) {
-		case AUTOSTART_FOREIGN:
-			break;
-		case AUTOSTART_LEFT_ALONE:
-			report_say(report, REPORT_DETAIL, "%s does not wait for the network; no order is given to it",
-				   SHOWN(entry->d_name));
-			break;
-		case AUTOSTART_AFTER_OURS:
-			if (!order_holds(order, entry->d_name))
-				text_add_format(order, "Before=%s\n", entry->d_name);
-			found++;
-			break;
-		}
+	switch (autostart_order_of(&unit, job->settings->okv_user)) {
+	case AUTOSTART_FOREIGN:
+		break;
+	case AUTOSTART_LEFT_ALONE:
+		report_say(job->report, REPORT_DETAIL, "%s does not wait for the network; no order is given to it",
+			   SHOWN(name));
+		break;
+	case AUTOSTART_AFTER_OURS:
+		if (!order_holds(order, name))
+			text_add_format(order, "Before=%s\n", name);
+		*found += 1;
+		break;
 	}
-	(void)closedir(stream);
-	return r;
+	return 0;
 }
 
-static int order_write(int root, const struct text *order, enum autostart_mode what, struct report *report,
-		       bool *changed, struct fault *f)
+static int units_add(const struct okv_job *job, const char *directory, struct text *order, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault why = { 0 };
+	size_t found = 0;
+
+	if (fs_dir_open(job->root, directory, FS_FOLLOW_TRUSTED, &dir, &why) < 0)
+		return fs_absence(&why, f);
+	int more = fs_each_open(dir, directory, &each, f) < 0 ? -1 : 1;
+	for (size_t looked = 0; more > 0 && looked < UNITS_MAX && found < OKV_UNITS_MAX; looked++) {
+		more = fs_each_next(&each, &entry, f);
+		if (more > 0 && unit_add(job, dir, entry.name, order, &found, f) < 0)
+			return -1;
+	}
+	return more < 0 ? -1 : 0;
+}
+
+static int order_write(const struct okv_job *job, const struct text *order, bool *changed, struct fault *f)
 {
 	TEXT_AUTO now = { 0 };
 	struct fault ignored = { 0 };
@@ -126,24 +120,24 @@ static int order_write(int root, const struct text *order, enum autostart_mode w
 
 	if (text_check(order, f) < 0)
 		return -1;
-	if (fs_read_file(root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
+	if (fs_read_file(job->root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
 	    strcmp(text_string(&now), text_string(order)) == 0)
 		return 0;
-	report_say(report, REPORT_RESULT, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
+	report_say(job->report, REPORT_RESULT, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
 	*changed = true;
-	if (what == AUTOSTART_PLAN)
+	if (job->mode == OKV_PLAN)
 		return 0;
-	if (fs_dirs_make(root, AUTOSTART_UNIT_ORDER_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0)
+	if (fs_dirs_make(job->root, AUTOSTART_UNIT_ORDER_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0)
 		return -1;
-	return fs_publish(root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
+	return fs_publish(job->root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, order->bytes, order->length, &how, f);
 }
 
 /* --- enable and disable ------------------------------------------------------------------------------------------- */
 
-int autostart_enable(int root, const struct settings *settings, enum autostart_mode what, struct report *report,
-		     bool *ret_changed, struct fault *f)
+int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault *f)
 {
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
+	const int root = job->root;
 	TEXT_AUTO order = { 0 };
 	bool changed = false, linked = false, systemd, unit, armed;
 
@@ -152,18 +146,18 @@ int autostart_enable(int root, const struct settings *settings, enum autostart_m
 		return -1;
 	if (!systemd)
 		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
-	if (!unit && what == AUTOSTART_APPLY)
+	if (!unit && job->mode == OKV_APPLY)
 		return fault_absent(f, "'%s' is not there; okv-luna config wire makes it", AUTOSTART_UNIT_FILE);
 
 	text_add_string(&order, "# Made by okv-luna: OKV's services find the HSM as post-upgrade left it.\n[Unit]\n");
 	const size_t empty = order.length;
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		if (units_look(root, directories[i], settings->okv_user, report, &order, f) < 0)
+		if (units_add(job, directories[i], &order, f) < 0)
 			return -1;
-	if (order.length > empty && order_write(root, &order, what, report, &changed, f) < 0)
+	if (order.length > empty && order_write(job, &order, &changed, f) < 0)
 		return -1;
 
-	if (what == AUTOSTART_PLAN) {
+	if (job->mode == OKV_PLAN) {
 		linked = !armed;
 	} else if (fs_dirs_make(root, AUTOSTART_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
 		   fs_link_publish(root, AUTOSTART_UNIT_WANTED, FS_FOLLOW_TRUSTED, AUTOSTART_UNIT_FILE, &linked, f) <
@@ -171,7 +165,7 @@ int autostart_enable(int root, const struct settings *settings, enum autostart_m
 		return -1;
 	}
 	if (linked)
-		report_say(report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
+		report_say(job->report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || linked;
 	return 0;
 }
@@ -182,13 +176,12 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 	FS_AUTO int dir = -1;
 	bool swept;
 	char leaf[FS_NAME_SIZE];
-	struct fault why = { 0 };
 
-	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
-		if (why.kind == FAULT_ABSENT)
-			return 0;
-		*f = why;
-		return -1;
+	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return -1;
+		*f = (struct fault){ 0 };
+		return 0;
 	}
 	if (fs_stage_sweep(dir, leaf, &swept, f) < 0)
 		return -1;
@@ -204,11 +197,12 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 	return 0;
 }
 
-int autostart_disable(int root, enum autostart_mode what, struct report *report, bool *ret_changed, struct fault *f)
+int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault *f)
 {
+	const int root = job->root;
 	bool changed = false, order = false;
 
-	if (what == AUTOSTART_PLAN) {
+	if (job->mode == OKV_PLAN) {
 		if (autostart_is_enabled(root, &changed, f) < 0 ||
 		    fs_existence(root, AUTOSTART_UNIT_ORDER, &order, f) < 0)
 			return -1;
@@ -221,7 +215,7 @@ int autostart_disable(int root, enum autostart_mode what, struct report *report,
 		return -1;
 	}
 	if (changed)
-		report_say(report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
+		report_say(job->report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
 			   AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || order;
 	return 0;

@@ -18,9 +18,8 @@
 #include <stdbool.h>
 
 #include "base/fault.h"
-#include "base/report.h"
 #include "base/text.h"
-#include "conf/settings.h"
+#include "okv/job.h"
 
 #define AUTOSTART_UNIT           "okv-luna-post-upgrade.service"
 #define AUTOSTART_UNIT_FILE      "/etc/systemd/system/" AUTOSTART_UNIT
@@ -29,14 +28,11 @@
 #define AUTOSTART_UNIT_ORDER_DIR "/etc/systemd/system/" AUTOSTART_UNIT ".d"
 #define AUTOSTART_UNIT_ORDER     AUTOSTART_UNIT_ORDER_DIR "/okv-order.conf"
 
-enum autostart_mode { AUTOSTART_PLAN, AUTOSTART_APPLY };
-
 /* FAULT_SYSTEM where the system could not tell. */
-int autostart_is_enabled(int root, bool *ret_armed, struct fault *f);
+int autostart_is_enabled(int root, bool *ret_enabled, struct fault *f);
 /* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
-int autostart_enable(int root, const struct settings *settings, enum autostart_mode what, struct report *report,
-		     bool *ret_changed, struct fault *f);
-int autostart_disable(int root, enum autostart_mode what, struct report *report, bool *ret_changed, struct fault *f);
+int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault *f);
+int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault *f);
 
 /* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */
 enum autostart_order { AUTOSTART_FOREIGN, AUTOSTART_LEFT_ALONE, AUTOSTART_AFTER_OURS };

@@ -265,10 +265,9 @@ int step_wire(struct step *step, struct fault *f)
 
 int step_autostart(struct step *step, struct fault *f)
 {
-	const struct upgrade_run *run = step->run;
+	const struct okv_job job = step_okv_job(step);
 
-	if (autostart_enable(run->root, run->settings, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
-			     &step->changed, f) == 0)
+	if (autostart_enable(&job, &step->changed, f) == 0)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
@@ -375,7 +374,7 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 	return -1;
 }
 
-/* --- mid-upgrade: nothing but those --------------------------------------------------------------------------------- */
+/* --- mid-upgrade: nothing but those ------------------------------------------------------------------------------- */
 
 /*
  * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole hook's: a step that

@@ -204,12 +204,12 @@ static int close_upgrade(const struct upgrade_run *run, const struct journal_his
 static int step_disarm(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
+	const struct okv_job job = step_okv_job(step);
 	struct journal_history history;
 
 	if (!run->dry_run && (journal_read(step->run->root, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
-	return autostart_disable(run->root, run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
-				 &step->changed, f);
+	return autostart_disable(&job, &step->changed, f);
 }
 
 static const struct step_row steps[] = {

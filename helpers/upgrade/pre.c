@@ -1,50 +1,89 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "conf/accounts.h"
 #include "fs/handle.h"
-#include "fs/read.h"
 #include "fs/root.h"
+#include "okv/group.h"
+#include "okv/wiring.h"
+#include "perms/apply.h"
+#include "perms/journal.h"
 #include "upgrade/autostart.h"
-#include "upgrade/before.h"
-#include "base/time.h"
 #include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
-#include "okv/wiring.h"
 
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
 
-/* The state to return to is written down once per upgrade, before anything is touched. */
+/* --- the state to return to --------------------------------------------------------------------------------------- */
+
+/* Everything that a snapshot holds but the slots. */
+static int state_take(struct step *step, enum scan_depth depth, struct snapshot *ret_state, struct fault *f)
+{
+	const struct upgrade_run *run = step->run;
+	const struct scan_request request = {
+		.root = run->root, .settings = run->settings, .depth = depth, .report = &step->report
+	};
+	SCAN_AUTO scan = { 0 };
+
+	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, ret_state, f) < 0)
+		return -1;
+	ret_state->manifest = scan.manifest;
+	scan.manifest = (struct manifest){ 0 };
+	return 0;
+}
+
+/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
+static bool before_exists(int root)
+{
+	SNAPSHOT_AUTO head = { 0 };
+	struct fault why = { 0 };
+
+	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
+}
+
+static bool upgrade_has_begun(const struct journal_history *history)
+{
+	return history->hooks[UPGRADE_MID].began != 0 || history->hooks[UPGRADE_POST].began != 0;
+}
+
+/*
+ * Written down once per upgrade, before anything is touched: owners and modes of every preserved entry, whether the
+ * group was there and OKV's user in it, whether OKV's files were wired and the unit enabled.
+ */
 static int step_before(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
+	SNAPSHOT_AUTO before = { 0 };
 	struct journal_history history;
 
-	if (journal_read(step->run->root, &history, f) < 0)
+	if (journal_read(run->root, &history, f) < 0)
 		return -1;
-	if (!run->dry_run && !journal_is_open(&history) && journal_rotate(run->root, f) < 0)
+	const bool open = journal_is_open(&history);
+	if (!run->dry_run && !open && journal_rotate(run->root, f) < 0)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
-	if (journal_is_open(&history) &&
-	    (history.hooks[UPGRADE_MID].began != 0 || history.hooks[UPGRADE_POST].began != 0)) {
+	if (open && upgrade_has_begun(&history)) {
 		step_set_remedy(step, "okv-luna post-upgrade");
 		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
 	}
-	if (journal_is_open(&history) && upgrade_before_exists(run->root)) {
+	if (open && before_exists(run->root)) {
 		step->skipped = true;
 		return 0;
 	}
 	step->changed = true;
 	if (run->dry_run)
 		return 0;
-	if (upgrade_before_write(run->root, run->settings, &step->report, f) < 0)
+	if (state_take(step, SCAN_ATTRIBUTES, &before, f) < 0 ||
+	    snapshot_write(run->root, SNAPSHOT_BEFORE_DIR, &before, f) < 0)
 		return -1;
 	return journal_add(run->root, UPGRADE_PRE, f, "begin %s", OKV_LUNA_VERSION);
 }
+
+/* --- checks, and the snapshot ------------------------------------------------------------------------------------- */
 
 static int step_config(struct step *step, struct fault *f)
 {
@@ -125,20 +164,14 @@ static int slots_carry(int root, struct snapshot *s, struct fault *f)
 static int step_snapshot(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
-	SCAN_AUTO scan = { 0 };
 	SNAPSHOT_AUTO s = { 0 };
-	const struct scan_request request = {
-		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
-	};
 
-	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, &s, f) < 0)
+	if (state_take(step, SCAN_DIGESTS, &s, f) < 0)
 		return -1;
 	step->changed = true;
-	step_add_info(step, "%zu entries with their SHA-256", scan.entries);
+	step_add_info(step, "%zu entries with their SHA-256", s.manifest.count);
 	if (run->dry_run)
 		return 0;
-	s.manifest = scan.manifest;
-	scan.manifest = (struct manifest){ 0 };
 	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0) {
 		step_set_remedy(step, "df -h %s", SETTINGS_VAR);
 		return -1;
@@ -194,48 +227,130 @@ int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
+static int step_undo_arming(struct step *step, struct fault *f)
+{
+	SNAPSHOT_AUTO before = { 0 };
+	const struct okv_job job = step_okv_job(step);
+
+	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
+		return -1;
+	step->skipped = before.armed;
+	return before.armed ? 0 : autostart_disable(&job, &step->changed, f);
+}
+
+static mode_t type_of(enum manifest_type type)
+{
+	switch (type) {
+	case MANIFEST_FILE:
+		return S_IFREG;
+	case MANIFEST_DIR:
+		return S_IFDIR;
+	case MANIFEST_LINK:
+	case MANIFEST_OTHER:
+		break;
+	}
+	return 0;
+}
+
+/* 1: what has to be done to the entry; 0: nothing has to. */
+static int record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX],
+		       struct perms_record *ret_record, struct fault *f)
+{
+	struct stat st;
+	struct fault why = { 0 };
+	const size_t length = strlen(entry->path);
+
+	if (!entry->has_attributes || type_of(entry->type) == 0 || length + 2 > PATH_MAX)
+		return 0;
+	path[0] = '/';
+	memcpy(path + 1, entry->path, length + 1);
+	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &why) < 0)
+		return fs_absence(&why, f);
+	if ((st.st_mode & S_IFMT) != type_of(entry->type) ||
+	    (st.st_uid == entry->uid && st.st_gid == entry->gid && (st.st_mode & 07777) == entry->mode))
+		return 0;
+	*ret_record = (struct perms_record){
+		.path = path,
+		.type = st.st_mode & S_IFMT,
+		.device = st.st_dev,
+		.inode = st.st_ino,
+		.from = { .uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode & 07777 },
+		.to = { .uid = entry->uid, .gid = entry->gid, .mode = entry->mode },
+		.modified = st.st_mtim,
+		.changed = st.st_ctim,
+	};
+	return 1;
+}
+
+/*
+ * Gives every entry that is still what it was (type and path) its owner, group and mode back, by a journal of the room
+ * perms: narrow, owner, widen, and finished by the next run where it was killed.  New entries stay as they are.
+ */
 static int step_undo_modes(struct step *step, struct fault *f)
 {
-	return upgrade_before_modes(step->run->root, step->run->dry_run ? PERMS_PLAN : PERMS_APPLY, &step->report,
-				    &step->changed, f);
+	const int root = step->run->root;
+	const enum perms_act what = step->run->dry_run ? PERMS_PLAN : PERMS_APPLY;
+	SNAPSHOT_AUTO before = { 0 };
+	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
+	const struct perms_output output = { .report = &step->report };
+	struct perms_tally tally = { .entries = 0 };
+	size_t count = 0;
+
+	if (snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, f) < 0)
+		return -1;
+	for (size_t i = 0; i < before.manifest.count; i++) {
+		char path[PATH_MAX];
+		struct perms_record record;
+		const int r = record_make(root, &before.manifest.entries[i], path, &record, f);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			continue;
+		if (what == PERMS_APPLY && ((count == 0 && perms_journal_new(root, &journal, f) < 0) ||
+					    perms_journal_add(&journal, &record, f) < 0))
+			return -1;
+		count++;
+	}
+	if (count > 0)
+		report_say(&step->report, REPORT_RESULT,
+			   "%zu entries get the owner and mode they had before pre-upgrade", count);
+	if (count > 0 && what == PERMS_APPLY &&
+	    (perms_journal_seal(&journal, f) < 0 || perms_journal_rewind(&journal, f) < 0 ||
+	     perms_apply(root, &journal, PERMS_FORTH, &output, &tally, f) < 0 ||
+	     perms_journal_mark(&journal, PERMS_JOURNAL_DONE, f) < 0))
+		return -1;
+	step->changed = count > 0;
+	return perms_verdict(&tally, what, f);
 }
 
 static int step_undo_wiring(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	const struct okv_job job = step_okv_job(step);
 
 	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
-	if (before.wired) {
-		step->skipped = true;
+	step->skipped = before.wired;
+	if (before.wired)
 		return 0;
-	}
-	struct okv_job job = step_okv_job(step);
 	if (okv_wiring_remove(&job, &outcome, f) < 0)
 		return -1;
 	step->changed = outcome.files + outcome.links > 0;
 	return 0;
 }
 
+/* A membership or group that was not there before goes, by the tree's own gpasswd(1) and groupdel(8). */
 static int step_undo_group(struct step *step, struct fault *f)
 {
-	return upgrade_before_group(step->run->root, step->run->settings, step->run->dry_run, &step->report,
-				    &step->changed, f);
-}
-
-static int step_undo_arming(struct step *step, struct fault *f)
-{
 	SNAPSHOT_AUTO before = { 0 };
+	const struct okv_job job = step_okv_job(step);
 
 	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
 		return -1;
-	if (before.armed) {
-		step->skipped = true;
-		return 0;
-	}
-	return autostart_disable(step->run->root, step->run->dry_run ? AUTOSTART_PLAN : AUTOSTART_APPLY, &step->report,
-				 &step->changed, f);
+	if (!before.group_there)
+		return okv_group_remove(&job, &step->changed, f);
+	return before.member ? 0 : okv_member_remove(&job, &step->changed, f);
 }
 
 /* The record is the last thing to go, so as long as it is there something is left to put back. */
@@ -262,7 +377,7 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 	struct journal_history history;
 
 	run->kind = UPGRADE_PRE;
-	if (!upgrade_before_exists(run->root)) {
+	if (!before_exists(run->root)) {
 		struct fault ignored = { 0 };
 		/* What a killed run left of a record that has served is in nobody's way. */
 		if (!run->dry_run)
@@ -272,9 +387,8 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 	if (journal_read(run->root, &history, f) < 0)
 		return -1;
 	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
-	if (history.hooks[UPGRADE_MID].began != 0 || history.hooks[UPGRADE_POST].began != 0)
-		return fault_refused(
-			f, "the upgrade has happened; okv-luna post-upgrade brings everything to the everyday "
-			   "policy");
+	if (upgrade_has_begun(&history))
+		return fault_refused(f, "the upgrade has happened; okv-luna post-upgrade brings everything to the "
+					"everyday policy");
 	return upgrade_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
 }

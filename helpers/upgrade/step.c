@@ -43,8 +43,9 @@ static void send_message(int fd, enum message kind, const void *bytes, size_t le
 }
 
 /* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
-static void send_finding(struct step *step, enum step_severity severity, const char *remedy, const char *detail,
-			 const char *title_format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void send_finding(struct step *step, enum step_severity severity,
+							       const char *remedy, const char *detail,
+							       const char *title_format, va_list arguments)
 {
 	TEXT_AUTO message = { 0 };
 	char title[TITLE_MAX];

@@ -10,22 +10,29 @@ static int tree(void **state)
 	return 0;
 }
 
+static struct okv_job job_of(int root, enum okv_mode mode)
+{
+	return (struct okv_job){ .root = root, .settings = tree_settings(), .mode = mode };
+}
+
 static bool arm(int root)
 {
+	const struct okv_job job = job_of(root, OKV_APPLY);
 	struct fault f = { 0 };
 	bool changed;
 
-	if (autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f) < 0)
+	if (autostart_enable(&job, &changed, &f) < 0)
 		fail_msg("%s", f.text);
 	return changed;
 }
 
 static bool disarm(int root)
 {
+	const struct okv_job job = job_of(root, OKV_APPLY);
 	struct fault f = { 0 };
 	bool changed;
 
-	if (autostart_disable(root, AUTOSTART_APPLY, NULL, &changed, &f) < 0)
+	if (autostart_disable(&job, &changed, &f) < 0)
 		fail_msg("%s", f.text);
 	return changed;
 }
@@ -76,30 +83,32 @@ static void the_directory_of_the_link_goes_when_nothing_else_is_in_it(void **sta
 static void without_systemd_or_unit_it_is_absent(void **state)
 {
 	const int root = tree_root(state);
+	const struct okv_job job = job_of(root, OKV_APPLY);
 	struct fault f = { 0 };
 	bool changed;
 
 	assert_int_equal(unlinkat(root, &AUTOSTART_UNIT_FILE[1], 0), 0);
-	assert_int_equal(autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(autostart_enable(&job, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_int_equal(unlinkat(root, "etc/systemd/system", AT_REMOVEDIR), 0);
-	assert_int_equal(autostart_enable(root, tree_settings(), AUTOSTART_APPLY, NULL, &changed, &f), -1);
+	assert_int_equal(autostart_enable(&job, &changed, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 	assert_false(disarm(root));
 }
 
 static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void **state)
 {
+	/* No descriptor: the kernel answers EBADF. */
+	const struct okv_job job = job_of(-1, OKV_PLAN);
 	struct fault f = { 0 };
 	bool is = true;
 
 	(void)state;
-	/* No descriptor: the kernel answers EBADF. */
 	assert_int_equal(autostart_is_enabled(-1, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
-	assert_int_equal(autostart_enable(-1, tree_settings(), AUTOSTART_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(autostart_enable(&job, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
-	assert_int_equal(autostart_disable(-1, AUTOSTART_PLAN, NULL, &is, &f), -1);
+	assert_int_equal(autostart_disable(&job, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
 	assert_true(is);
 }
