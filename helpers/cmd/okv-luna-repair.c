@@ -90,27 +90,27 @@ static void owned_json(struct json *j, const char *key, const char *owner, const
 	json_object_end(j);
 }
 
-static void change_print(void *context, const struct perms_change *change)
+static void change_print(void *context, const struct perms_record *record)
 {
 	struct printer *printer = context;
 	char old_owner[64], old_group[64];
 
 	/* A name may be pushed out of the cache by the next one. */
-	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&printer->users, change->old_uid, NULL));
-	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&printer->groups, change->old_gid, NULL));
-	const char *owner = name_of(&printer->users, change->new_uid, NULL);
-	const char *group = name_of(&printer->groups, change->new_gid, printer->to_come);
+	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&printer->users, record->from.uid, NULL));
+	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&printer->groups, record->from.gid, NULL));
+	const char *owner = name_of(&printer->users, record->to.uid, NULL);
+	const char *group = name_of(&printer->groups, record->to.gid, printer->to_come);
 
 	if (printer->context->json) {
 		json_object_begin(printer->json, NULL);
-		json_string(printer->json, "path", change->path);
-		owned_json(printer->json, "old", old_owner, old_group, change->old_mode);
-		owned_json(printer->json, "new", owner, group, change->new_mode);
+		json_string(printer->json, "path", record->path);
+		owned_json(printer->json, "old", old_owner, old_group, record->from.mode);
+		owned_json(printer->json, "new", owner, group, record->to.mode);
 		json_object_end(printer->json);
 		return;
 	}
-	cmd_print(printer->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(printer->context, change->path)),
-		  old_owner, old_group, (unsigned)change->old_mode, owner, group, (unsigned)change->new_mode);
+	cmd_print(printer->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(printer->context, record->path)),
+		  old_owner, old_group, (unsigned)record->from.mode, owner, group, (unsigned)record->to.mode);
 }
 
 static int file_read(const struct cmd_context *context, const char *path, struct text *ret_bytes, struct fault *f)

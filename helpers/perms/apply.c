@@ -24,29 +24,14 @@ static struct perms_record directed(const struct perms_record *record, enum perm
 	return turned;
 }
 
-void perms_change_report(const struct perms_output *output, const struct perms_record *record)
-{
-	if (output->change == NULL)
-		return;
-	const struct perms_change change = {
-		.path = record->path,
-		.old_uid = record->from.uid,
-		.new_uid = record->to.uid,
-		.old_gid = record->from.gid,
-		.new_gid = record->to.gid,
-		.old_mode = record->from.mode,
-		.new_mode = record->to.mode,
-	};
-	output->change(output->context, &change);
-}
-
 static void result_report(const struct perms_output *output, const struct perms_record *record, int dir,
 			  const char *leaf, enum perms_result result, int errnum, struct perms_tally *tally)
 {
 	switch (result) {
 	case PERMS_CHANGED:
 		tally->changed++;
-		perms_change_report(output, record);
+		if (output->change != NULL)
+			output->change(output->context, record);
 		return;
 	case PERMS_UNCHANGED:
 		return;
@@ -243,7 +228,8 @@ int perms_foresee(int root, struct perms_journal *journal, enum perms_direction 
 		if (!would_change(&cache, &turned))
 			continue;
 		tally->changed++;
-		perms_change_report(output, &turned);
+		if (output->change != NULL)
+			output->change(output->context, &turned);
 	}
 	return r;
 }

@@ -28,7 +28,4 @@ int perms_apply(int root, struct perms_journal *journal, enum perms_direction di
 int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
 		  const struct perms_output *output, struct perms_tally *tally, struct fault *f);
 
-/* One record as a change. */
-void perms_change_report(const struct perms_output *output, const struct perms_record *record);
-
 #endif

@@ -8,13 +8,11 @@
 #include "fs/root.h"
 #include "fs/walk.h"
 
-/* What stands in a plan for all its walks. */
+/* One plan at work. */
 struct planner {
+	int root;
 	const struct perms_plan *plan;
 	struct perms_tally *tally;
-	const struct policy *policy;
-	const struct policy *limits;
-	gid_t from, to;      /* of a plan by group */
 	struct text parents; /* paths of directories looked at, each ended by NUL */
 };
 
@@ -62,7 +60,7 @@ static void parents_check(struct planner *p, const char *path)
 		struct stat status;
 		text_add(&above, path, length);
 		FS_AUTO int dir = -1;
-		if (fs_dir_open(p->plan->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
+		if (fs_dir_open(p->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
 		    fstat(dir, &status) == 0)
 			directory_check(p, text_string(&above), &status);
 		slash = slash > path ? memrchr(path, '/', length) : NULL;
@@ -123,14 +121,14 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 
 static bool limited(const struct planner *p)
 {
-	return p->limits->count > 0;
+	return p->plan->limits->count > 0;
 }
 
 static void spot_step(const struct planner *p, const struct spot *from, const char *name, struct spot *ret_spot)
 {
-	policy_step(p->policy, &from->place, name, &ret_spot->place);
+	policy_step(p->plan->policy, &from->place, name, &ret_spot->place);
 	if (limited(p))
-		policy_step(p->limits, &from->limit, name, &ret_spot->limit);
+		policy_step(p->plan->limits, &from->limit, name, &ret_spot->limit);
 }
 
 /* May this very place be touched? */
@@ -165,8 +163,8 @@ static void enter(void *context, const void *state, const char *name, void *ret_
 /* Does a line of the policy write this very path, or one below it, without wildcards? */
 static bool named(const struct planner *p, const struct spot *holder, const struct spot *spot)
 {
-	for (size_t i = 0; i < p->policy->count; i++) {
-		const struct policy_rule *rule = &p->policy->rules[i];
+	for (size_t i = 0; i < p->plan->policy->count; i++) {
+		const struct policy_rule *rule = &p->plan->policy->rules[i];
 		const uint64_t bit = UINT64_C(1) << (i % 64);
 		const size_t word = i / 64;
 		const bool here = (spot->place.applies.words[word] & ~holder->place.covers.words[word] & bit) != 0;
@@ -225,7 +223,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 
 	const struct policy_state now = { .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode };
 	struct policy_state target;
-	const bool moded = policy_target(p->policy, &spot.place, &now, &target);
+	const bool moded = policy_target(p->plan->policy, &spot.place, &now, &target);
 	p->tally->entries++;
 	if (directory && !moded)
 		directory_check(p, entry->path, status);
@@ -276,10 +274,10 @@ static int start_open(const struct planner *p, const char *start, int *ret_dir, 
 {
 	if (strcmp(start, "/") == 0) {
 		memcpy(ret_leaf, ".", 2);
-		return fs_dir_open(p->plan->root, "/", FS_NOFOLLOW, ret_dir, f) < 0 ? -1 : 1;
+		return fs_dir_open(p->root, "/", FS_NOFOLLOW, ret_dir, f) < 0 ? -1 : 1;
 	}
 	struct fault trouble = { 0 };
-	if (fs_parent_open(p->plan->root, start, FS_FOLLOW_TRUSTED, ret_dir, ret_leaf, &trouble) == 0)
+	if (fs_parent_open(p->root, start, FS_FOLLOW_TRUSTED, ret_dir, ret_leaf, &trouble) == 0)
 		return 1;
 	switch (trouble.kind) {
 	case FAULT_ABSENT:
@@ -321,8 +319,8 @@ static void spot_above(const struct planner *p, const char *start, struct spot *
 {
 	struct spot spot;
 
-	policy_root(p->policy, &spot.place);
-	policy_root(p->limits, &spot.limit);
+	policy_root(p->plan->policy, &spot.place);
+	policy_root(p->plan->limits, &spot.limit);
 	for (const char *at = start; at[0] == '/' && at[1] != '\0';) {
 		char name[FS_NAME_SIZE];
 		const size_t length = strcspn(at + 1, "/");
@@ -338,12 +336,11 @@ static void spot_above(const struct planner *p, const char *start, struct spot *
 	*ret_spot = spot;
 }
 
-int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
-		      struct perms_tally *tally, struct fault *f)
+static int policy_plan(struct planner *p, struct fault *f)
 {
-	struct planner p = { .plan = plan, .tally = tally, .policy = policy, .limits = limits };
+	const struct policy *policy = p->plan->policy;
 	const struct fs_walk walk = {
-		.context = &p,
+		.context = p,
 		.state_size = sizeof(struct spot),
 		.wants = wants,
 		.visit = policy_visit,
@@ -359,16 +356,14 @@ int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy
 			r = fault_memory(f);
 	}
 	starts_thin(starts, policy->count);
-	for (size_t i = 0; r == 0 && i < policy->count; i++) {
+	for (size_t i = 0; i < policy->count; i++) {
 		struct spot above;
-		if (starts[i] == NULL)
-			continue;
-		spot_above(&p, starts[i], &above);
-		r = start_walk(&p, starts[i], &above, &walk, f);
-	}
-	for (size_t i = 0; i < policy->count; i++)
+		if (r == 0 && starts[i] != NULL) {
+			spot_above(p, starts[i], &above);
+			r = start_walk(p, starts[i], &above, &walk, f);
+		}
 		free(starts[i]);
-	text_done(&p.parents);
+	}
 	return r;
 }
 
@@ -385,31 +380,38 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 		return FS_WALK_PASS;
 	}
 	p->tally->entries++;
-	if (status->st_gid == p->from) {
+	if (status->st_gid == p->plan->from) {
 		struct perms_owned to = perms_owned_of(status);
-		to.gid = p->to;
+		to.gid = p->plan->to;
 		if (record_found(p, entry, &to, f) < 0)
 			return -1;
 	}
 	return FS_WALK_ENTER;
 }
 
-int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
-		     struct perms_tally *tally, struct fault *f)
+static int group_plan(struct planner *p, struct fault *f)
 {
-	struct planner p = { .plan = plan, .tally = tally, .from = from, .to = to };
-	const struct fs_walk walk = { .context = &p, .visit = group_visit, .miss = miss };
-	int r = 0;
+	const struct fs_walk walk = { .context = p, .visit = group_visit, .miss = miss };
+	const char *const *paths = p->plan->paths;
+	const size_t count = p->plan->path_count;
 
-	for (size_t i = 0; r == 0 && i < path_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		bool again = false;
-		for (size_t k = 0; k < path_count; k++) {
+		for (size_t k = 0; k < count; k++) {
 			const bool twin = strcmp(paths[i], paths[k]) == 0;
 			again = again || (k != i && lies_below(paths[i], paths[k]) && (!twin || k < i));
 		}
-		if (!again)
-			r = start_walk(&p, paths[i], NULL, &walk, f);
+		if (!again && start_walk(p, paths[i], NULL, &walk, f) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f)
+{
+	struct planner p = { .root = root, .plan = plan, .tally = tally };
+
+	const int r = plan->policy != NULL ? policy_plan(&p, f) : group_plan(&p, f);
 	text_done(&p.parents);
 	return r;
 }

@@ -13,18 +13,18 @@
 #include "perms/repair.h"
 
 struct perms_plan {
-	int root;
 	void *context;
 	int (*found)(void *context, const struct perms_record *record, struct fault *f);
 	struct report *report;
+	/* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
+	const struct policy *policy;
+	const struct policy *limits;
+	/* Without a policy by group id: everything at or below the paths that has group `from`. */
+	const char *const *paths;
+	size_t path_count;
+	gid_t from, to;
 };
 
-/* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
-int perms_plan_policy(const struct perms_plan *plan, const struct policy *policy, const struct policy *limits,
-		      struct perms_tally *tally, struct fault *f);
-
-/* By group id: everything at or below the paths that has group `from`. */
-int perms_plan_group(const struct perms_plan *plan, const char *const *paths, size_t path_count, gid_t from, gid_t to,
-		     struct perms_tally *tally, struct fault *f);
+int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f);
 
 #endif

@@ -174,21 +174,15 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 
 /* --- carrying out ------------------------------------------------------------------------------------------------- */
 
-/* What a plan's finds go to: a journal that begins with the first of them, or only a report. */
+/* One run; what its plan finds goes to a journal that begins with the first of them, or only to the output. */
 struct run {
 	int root;
 	enum perms_act act;
 	const struct perms_output *output;
-	struct perms_tally *tally;
+	struct perms_tally tally;
 	struct perms_journal journal;
 	bool begun;
 };
-
-#define RUN_INIT(of_root, of_act, of_output, of_tally) \
-	{ \
-		.root = (of_root), .act = (of_act), .output = (of_output), .tally = (of_tally), \
-		.journal = PERMS_JOURNAL_INIT \
-	}
 
 static int run_found(void *context, const struct perms_record *record, struct fault *f)
 {
@@ -200,8 +194,9 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 		run->begun = true;
 		return perms_journal_add(&run->journal, record, f);
 	}
-	run->tally->changed++;
-	perms_change_report(run->output, record);
+	run->tally.changed++;
+	if (run->output->change != NULL)
+		run->output->change(run->output->context, record);
 	return 0;
 }
 
@@ -241,22 +236,25 @@ static int leftover_finish(int root, enum perms_act act, const struct perms_outp
 	return back ? perms_journal_drop(&journal, f) : 0;
 }
 
-/*
- * After the walk, which ended with `walked`: seals the journal, then changes.  A walk that failed leaves a journal that
- * counts for nothing.
- */
-static int run_carry_out(struct run *run, int walked, struct fault *f)
+/* Finishes what a run before left, finds what is to be changed, and changes it. */
+static int run_carry_out(struct run *run, const struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
 {
 	struct fault ignored = { 0 };
-	int r = walked;
 
+	run->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
+	if (leftover_finish(run->root, run->act, run->output, f) < 0)
+		return -1;
+	int r = perms_plan(run->root, plan, &run->tally, f);
+	/* A walk that failed leaves a journal that counts for nothing. */
 	if (r < 0 && run->begun)
 		(void)perms_journal_drop(&run->journal, &ignored);
 	if (r == 0 && run->begun)
 		r = perms_journal_seal(&run->journal, f);
 	if (r == 0 && run->begun)
-		r = journal_carry_out(run->root, &run->journal, PERMS_FORTH, run->output, run->tally, f);
+		r = journal_carry_out(run->root, &run->journal, PERMS_FORTH, run->output, &run->tally, f);
 	perms_journal_done(&run->journal);
+	if (r == 0)
+		*ret_tally = run->tally;
 	return r;
 }
 
@@ -323,38 +321,30 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 {
 	POLICY_AUTO policy = { 0 };
 	POLICY_AUTO limits = { 0 };
-	struct perms_tally tally = { 0 };
+	struct run run = { .root = request->root, .act = request->act, .output = &request->output };
+	const struct perms_plan plan = { .context = &run,
+					 .found = run_found,
+					 .report = request->output.report,
+					 .policy = &policy,
+					 .limits = &limits };
 
 	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0)
 		return -1;
-	if (leftover_finish(request->root, request->act, &request->output, f) < 0)
-		return -1;
-
-	struct run run = RUN_INIT(request->root, request->act, &request->output, &tally);
-	const struct perms_plan plan = {
-		.root = request->root, .context = &run, .found = run_found, .report = request->output.report
-	};
-	if (run_carry_out(&run, perms_plan_policy(&plan, &policy, &limits, &tally, f), f) < 0)
-		return -1;
-	*ret_tally = tally;
-	return 0;
+	return run_carry_out(&run, &plan, ret_tally, f);
 }
 
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
 {
-	struct perms_tally tally = { 0 };
+	struct run run = { .root = reown->root, .act = reown->act, .output = &reown->output };
+	const struct perms_plan plan = { .context = &run,
+					 .found = run_found,
+					 .report = reown->output.report,
+					 .paths = reown->paths,
+					 .path_count = reown->path_count,
+					 .from = reown->from,
+					 .to = reown->to };
 
-	if (leftover_finish(reown->root, reown->act, &reown->output, f) < 0)
-		return -1;
-	struct run run = RUN_INIT(reown->root, reown->act, &reown->output, &tally);
-	const struct perms_plan plan = {
-		.root = reown->root, .context = &run, .found = run_found, .report = reown->output.report
-	};
-	const int walked = perms_plan_group(&plan, reown->paths, reown->path_count, reown->from, reown->to, &tally, f);
-	if (run_carry_out(&run, walked, f) < 0)
-		return -1;
-	*ret_tally = tally;
-	return 0;
+	return run_carry_out(&run, &plan, ret_tally, f);
 }
 
 int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f)

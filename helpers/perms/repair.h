@@ -33,6 +33,7 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "conf/settings.h"
+#include "perms/journal.h"
 
 /*
  * PERMS_PLAN and PERMS_CHECK change nothing; they tell the same changes as PERMS_APPLY would make.  (They differ
@@ -46,19 +47,14 @@ enum perms_act { PERMS_CHECK, PERMS_PLAN, PERMS_APPLY };
  */
 #define PERMS_GID_TO_COME ((gid_t)-2)
 
-/* One entry that is not as it should be.  Valid during the call only. */
-struct perms_change {
-	const char *path; /* below the root, "/usr/..." */
-	uid_t old_uid, new_uid;
-	gid_t old_gid, new_gid;
-	mode_t old_mode, new_mode; /* permission bits, 07777 */
-};
-
 /* Where a run reports to.  Every member may be NULL. */
 struct perms_output {
 	void *context;
-	/* Called once per entry: with PERMS_APPLY when it has been changed, otherwise when it would be. */
-	void (*change)(void *context, const struct perms_change *change);
+	/*
+	 * Called once per entry, as the record of the change: with PERMS_APPLY when it has been changed, otherwise when
+	 * it would be.
+	 */
+	void (*change)(void *context, const struct perms_record *record);
 	/* Warnings: links in places where others can write, refused entries, parents that others can write. */
 	struct report *report;
 };

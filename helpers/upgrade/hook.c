@@ -279,13 +279,13 @@ int step_autostart(struct step *step, struct fault *f)
 
 /* --- owners and modes --------------------------------------------------------------------------------------------- */
 
-static void change_report(void *context, const struct perms_change *change)
+static void change_report(void *context, const struct perms_record *record)
 {
 	struct step *step = context;
 
-	report_say(&step->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(change->path),
-		   (unsigned long)change->old_uid, (unsigned long)change->old_gid, (unsigned)change->old_mode,
-		   (unsigned long)change->new_uid, (unsigned long)change->new_gid, (unsigned)change->new_mode);
+	report_say(&step->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(record->path),
+		   (unsigned long)record->from.uid, (unsigned long)record->from.gid, (unsigned)record->from.mode,
+		   (unsigned long)record->to.uid, (unsigned long)record->to.gid, (unsigned)record->to.mode);
 }
 
 int step_repair(struct step *step, struct fault *f)

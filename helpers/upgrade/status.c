@@ -133,15 +133,14 @@ struct drift {
 	size_t harmless;
 };
 
-static void drift_count(void *context, const struct perms_change *change)
+static void drift_count(void *context, const struct perms_record *record)
 {
 	struct drift *drift = context;
 	struct fault ignored = { 0 };
 	struct stat st;
 
-	if (change->old_uid == change->new_uid && change->old_gid == change->new_gid &&
-	    (change->old_mode ^ change->new_mode) == S_ISGID &&
-	    fs_status(drift->root, change->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode))
+	if (perms_same_owner(&record->from, &record->to) && (record->from.mode ^ record->to.mode) == S_ISGID &&
+	    fs_status(drift->root, record->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode))
 		drift->harmless++;
 }
 
