@@ -175,9 +175,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 
 	hsm_answer_table(&one.answer, &out);
 	if (asked.mechanisms)
-		for (size_t i = 0; i < one.answer.slot_count; i++)
-			if (hsm_slot_matches(&one.answer.slots[i], &one.required))
-				(void)hsm_slot_missing(&one.answer.slots[i], &out);
+		hsm_mechanisms_missing(&one.answer, &one.required, &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));

@@ -283,7 +283,7 @@ static void library_write(struct json *j, const struct hsm_answer *answer)
 	}
 	json_array_end(j);
 	json_unsigned(j, "printed_bytes", answer->printed);
-	json_unsigned(j, "processes_killed", answer->strays);
+	json_unsigned(j, "processes_killed", answer->orphans);
 	json_object_end(j);
 }
 

@@ -22,7 +22,6 @@ enum {
 	HSM_SLOTS_MAX = 1024,      /* a library that claims more is not believed */
 	HSM_MECHANISMS_MAX = 4096, /* the same, per slot */
 	HSM_INTERFACES_MAX = 16,
-	HSM_PRINTED_SIZE = 161,
 };
 
 /* How the conversation with the library ended. */
@@ -113,9 +112,8 @@ struct hsm_answer {
 	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
 	size_t interface_count;
 
-	size_t printed;                       /* bytes the library wrote to standard output and error */
-	char printed_first[HSM_PRINTED_SIZE]; /* the beginning of it */
-	unsigned strays;                      /* processes that it had started and that were killed */
+	size_t printed;   /* bytes the library wrote to standard output and error */
+	unsigned orphans; /* processes that it had started and that were killed */
 };
 
 #define HSM_ANSWER_INIT \

@@ -99,6 +99,19 @@ static int accounts_read(struct diagnosis *d, struct fault *f)
 		       : 0;
 }
 
+/* The value of a name, borrowed, or NULL. */
+static const char *environment_get(const struct hsm_environment *environment, const char *name)
+{
+	const char *value = NULL;
+	const size_t length = strlen(name);
+
+	/* The last one wins, as with setenv(3). */
+	for (size_t i = 0; i < environment->count; i++)
+		if (strncmp(environment->items[i], name, length) == 0 && environment->items[i][length] == '=')
+			value = environment->items[i] + length + 1;
+	return value;
+}
+
 /* The variable names a directory; without it the library looks in /etc. */
 static int conf_find(struct diagnosis *d, struct fault *f)
 {
@@ -107,7 +120,7 @@ static int conf_find(struct diagnosis *d, struct fault *f)
 
 	if (hsm_environment_read(d->root, NULL, &environment, f) < 0)
 		return -1;
-	const char *directory = hsm_environment_get(&environment, "ChrystokiConfigurationPath");
+	const char *directory = environment_get(&environment, "ChrystokiConfigurationPath");
 	size_t length = strlen(directory != NULL ? directory : "/etc");
 	while (directory != NULL && length > 0 && directory[length - 1] == '/')
 		length--;

@@ -5,7 +5,7 @@
  * Chrystoki.conf where okv_hsm_env points, each path it names, the client's certificates, token directory and plug-ins;
  * then whether the HSM group exists and lists the user; whether the HA groups add up and, where HAOnly lets them, their
  * members show.  Running processes without the group were counted by the caller (okv/group.h).  Each cause is one
- * sentence and one command that fixes it, the likeliest first.  It changes nothing, and no cause found is an answer too.
+ * sentence and one command that fixes it, the likeliest first.  Nothing is changed, and no cause is an answer too.
  */
 #ifndef OKV_HSM_DIAGNOSIS_H
 #define OKV_HSM_DIAGNOSIS_H

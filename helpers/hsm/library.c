@@ -90,18 +90,6 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 	return 0;
 }
 
-const char *hsm_environment_get(const struct hsm_environment *environment, const char *name)
-{
-	const char *value = NULL;
-	const size_t length = strlen(name);
-
-	/* The last one wins, as with setenv(3). */
-	for (size_t i = 0; i < environment->count; i++)
-		if (strncmp(environment->items[i], name, length) == 0 && environment->items[i][length] == '=')
-			value = environment->items[i] + length + 1;
-	return value;
-}
-
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
 /* Group 0 is root's own: what it may write, only root may. */

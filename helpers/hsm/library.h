@@ -37,7 +37,5 @@ struct hsm_environment {
 
 int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f);
 void hsm_environment_done(struct hsm_environment *environment);
-/* The value of a name, borrowed, or NULL. */
-const char *hsm_environment_get(const struct hsm_environment *environment, const char *name);
 
 #endif

@@ -144,8 +144,8 @@ static bool on_note(struct hsm_listener *l, const void *body)
 
 	memcpy(note, body, sizeof(note));
 	TERMINATE(note);
-	text_add_format(&l->notes, "%s\n", SHOWN(note));
-	return l->notes.length < 128 * HSM_TEXT_SIZE;
+	report_say(l->report, REPORT_WARNING, "%s", SHOWN(note));
+	return ++l->notes < HSM_NOTES_MAX;
 }
 
 static bool on_stop(struct hsm_listener *l, const void *body)
@@ -219,9 +219,4 @@ enum proc_child_answer hsm_listen(void *listener, const struct proc_message *mes
 		return PROC_CHILD_GARBLED;
 	}
 	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
-}
-
-void hsm_listener_done(struct hsm_listener *l)
-{
-	text_done(&l->notes);
 }

@@ -19,15 +19,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/text.h"
+#include "base/report.h"
+#include "hsm/answer.h"
 #include "hsm/names.h"
-#include "hsm/probe.h"
 #include "proc/child.h"
 
 enum {
 	HSM_NONCE_SIZE = 16,
 	HSM_TEXT_SIZE = 512,
-	HSM_OBJECTS_MAX = 512,            /* that one library brings along */
+	HSM_OBJECTS_MAX = 512, /* that one library brings along */
+	HSM_NOTES_MAX = 1024,
 	HSM_BYTES_MAX = 64 * 1024 * 1024, /* of all messages */
 };
 
@@ -89,18 +90,17 @@ struct hsm_listener {
 	/* Set by the caller. */
 	unsigned char nonce[HSM_NONCE_SIZE];
 	int root;                  /* the tree that objects are looked for in */
+	struct report *report;     /* borrowed; gets the notes as they come; may be NULL */
 	struct hsm_answer *answer; /* borrowed; slots, key, info and interfaces are filled */
 	struct hsm_shared *shared; /* borrowed */
 	/* What was heard. */
-	size_t bytes, objects;
+	size_t bytes, objects, notes;
 	struct hsm_stop_message stop;
 	bool stopped;          /* `stop` was told */
 	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
-	struct text notes;     /* lines */
 };
 
 /* For proc/child.h; `listener` is a struct hsm_listener.  All is told when the nonce came. */
 enum proc_child_answer hsm_listen(void *listener, const struct proc_message *message);
-void hsm_listener_done(struct hsm_listener *l);
 
 #endif

@@ -16,6 +16,8 @@
 #include "hsm/message.h"
 #include "hsm/session.h"
 
+enum { PRINTED_MAX = 160 }; /* so much of what it printed is shown */
+
 static int string_copy(const char *string, char **ret_copy, struct fault *f)
 {
 	*ret_copy = strdup(string);
@@ -118,7 +120,7 @@ static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l
 			 const struct hsm_shared *shared, uint64_t timeout_ms)
 {
 	answer->call = hsm_call_name(shared->call);
-	answer->strays = end->orphans;
+	answer->orphans = end->orphans;
 	if (l->distrust.kind != FAULT_NONE) {
 		answer->end = HSM_END_UNLOADABLE;
 		answer->fault = l->distrust;
@@ -137,23 +139,15 @@ static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l
 	}
 }
 
-static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct hsm_listener *l,
-			  const struct proc_outcome *end)
+static void habits_report(const struct hsm_question *q, struct hsm_answer *answer, const struct proc_outcome *end)
 {
-	const char *line = text_string(&l->notes);
-
-	for (; *line != '\0'; line += strcspn(line, "\n") + 1)
-		report_say(q->report, REPORT_WARNING, "%.*s", (int)strcspn(line, "\n"), line);
 	answer->printed = end->output_length;
 	if (end->output_length > 0) {
 		const char *said = text_string(&end->output) + strspn(text_string(&end->output), "\r\n");
-		size_t length = strcspn(said, "\r\n");
-		length = length < HSM_PRINTED_SIZE ? length : HSM_PRINTED_SIZE - 1;
-		memcpy(answer->printed_first, said, length);
-		answer->printed_first[length] = '\0';
+		const size_t length = strcspn(said, "\r\n");
 		report_say(q->report, REPORT_WARNING,
 			   "the library printed %zu bytes, beginning with '%s'; OKV shows what it prints to its users",
-			   end->output_length, SHOWN(answer->printed_first));
+			   end->output_length, SHOWN_BYTES(said, length < PRINTED_MAX ? length : PRINTED_MAX));
 	}
 	if (end->orphans > 0)
 		report_say(q->report, REPORT_WARNING, "the library left %u process%s behind, which %s killed",
@@ -172,7 +166,12 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 		.environment = environment,
 		.shared = shared,
 	};
-	struct hsm_listener listener = { .root = q->root, .answer = answer, .shared = shared };
+	struct hsm_listener listener = {
+		.root = q->root,
+		.report = q->report,
+		.answer = answer,
+		.shared = shared,
+	};
 	struct proc_outcome end = PROC_OUTCOME_INIT;
 	struct proc_identity identity;
 	const struct proc_child_options how = {
@@ -194,15 +193,13 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 	memcpy(session.nonce, listener.nonce, sizeof(session.nonce));
 
 	const int64_t start = proc_clock_ms();
-	const int r = proc_child_run(&how, &end, f);
-	if (r == 0) {
-		answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
-		end_evaluate(answer, &listener, &end, shared, timeout_ms);
-		habits_report(q, answer, &listener, &end);
-		proc_outcome_done(&end);
-	}
-	hsm_listener_done(&listener);
-	return r;
+	if (proc_child_run(&how, &end, f) < 0)
+		return -1;
+	answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
+	end_evaluate(answer, &listener, &end, shared, timeout_ms);
+	habits_report(q, answer, &end);
+	proc_outcome_done(&end);
+	return 0;
 }
 
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)

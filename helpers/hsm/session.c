@@ -22,7 +22,7 @@ struct talk {
 	size_t slot_count;
 };
 
-static void call_note(const struct talk *t, enum hsm_call call)
+static void call_begin(const struct talk *t, enum hsm_call call)
 {
 	t->session->shared->call = call;
 }
@@ -104,7 +104,7 @@ static bool load(struct talk *t)
 {
 	struct objects objects = { .talk = t };
 
-	call_note(t, HSM_CALL_LOAD);
+	call_begin(t, HSM_CALL_LOAD);
 	(void)dl_iterate_phdr(object_count, &objects);
 	/* Lazily, as clients do: a symbol that is missed by a function that nobody calls is no reason to say no. */
 	t->library = dlopen(t->session->path, RTLD_LAZY | RTLD_LOCAL);
@@ -128,7 +128,7 @@ static bool functions_get(struct talk *t)
 		return false;
 
 	struct cryptoki_functions *list = NULL;
-	call_note(t, HSM_CALL_FUNCTION_LIST);
+	call_begin(t, HSM_CALL_FUNCTION_LIST);
 	const unsigned long rv = get(&list);
 	if (rv != CKR_OK)
 		return stop(t, HSM_END_ERROR, rv, "C_GetFunctionList answered %s", HSM_RV(rv));
@@ -150,13 +150,13 @@ static bool initialize(const struct talk *t)
 {
 	struct cryptoki_info info;
 
-	call_note(t, HSM_CALL_INITIALIZE);
+	call_begin(t, HSM_CALL_INITIALIZE);
 	unsigned long rv = t->functions->C_Initialize(NULL);
 	if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED)
 		return stop(t, HSM_END_ERROR, rv, "C_Initialize answered %s", HSM_RV(rv));
 
 	memset(&info, 0, sizeof(info));
-	call_note(t, HSM_CALL_INFO);
+	call_begin(t, HSM_CALL_INFO);
 	rv = t->functions->C_GetInfo(&info);
 	if (rv == CKR_OK)
 		hsm_send(&t->sender, HSM_MESSAGE_INFO, &info, sizeof(info));
@@ -181,7 +181,7 @@ static void slot_read(const struct talk *t, struct hsm_slot *slot)
 	struct cryptoki_slot_info info;
 
 	memset(&info, 0, sizeof(info));
-	call_note(t, HSM_CALL_SLOT_INFO);
+	call_begin(t, HSM_CALL_SLOT_INFO);
 	slot->slot_rv = t->functions->C_GetSlotInfo(slot->id, &info);
 	if (slot->slot_rv != CKR_OK)
 		return;
@@ -197,7 +197,7 @@ static void token_read(const struct talk *t, struct hsm_slot *slot)
 	struct cryptoki_token_info info;
 
 	memset(&info, 0, sizeof(info));
-	call_note(t, HSM_CALL_TOKEN_INFO);
+	call_begin(t, HSM_CALL_TOKEN_INFO);
 	slot->token_rv = t->functions->C_GetTokenInfo(slot->id, &info);
 	if (slot->token_rv != CKR_OK)
 		return;
@@ -226,7 +226,7 @@ static void mechanisms_read(const struct talk *t, size_t index, struct hsm_slot 
 	static unsigned long types[HSM_MECHANISMS_MAX];
 	unsigned long count = 0;
 
-	call_note(t, HSM_CALL_MECHANISM_LIST);
+	call_begin(t, HSM_CALL_MECHANISM_LIST);
 	unsigned long rv = t->functions->C_GetMechanismList(slot->id, NULL, &count);
 	if (rv == CKR_OK) {
 		count = HSM_MECHANISMS_MAX;
@@ -242,7 +242,7 @@ static void mechanisms_read(const struct talk *t, size_t index, struct hsm_slot 
 		struct hsm_mechanism_message told;
 		memset(&info, 0, sizeof(info));
 		memset(&told, 0, sizeof(told));
-		call_note(t, HSM_CALL_MECHANISM_INFO);
+		call_begin(t, HSM_CALL_MECHANISM_INFO);
 		told.slot_index = index;
 		told.mechanism.type = types[i];
 		told.mechanism.rv = t->functions->C_GetMechanismInfo(slot->id, types[i], &info);
@@ -261,7 +261,7 @@ static bool slots_read(struct talk *t)
 	const unsigned char with_token = t->session->question->all ? 0 : 1;
 	unsigned long expected = 0, count = HSM_SLOTS_MAX;
 
-	call_note(t, HSM_CALL_SLOT_LIST);
+	call_begin(t, HSM_CALL_SLOT_LIST);
 	unsigned long rv = t->functions->C_GetSlotList(with_token, NULL, &expected);
 	if (rv == CKR_OK && expected <= HSM_SLOTS_MAX)
 		rv = t->functions->C_GetSlotList(with_token, ids, &count);
@@ -297,7 +297,7 @@ static void interfaces_read(const struct talk *t)
 	if (!t->session->question->interfaces || list == NULL)
 		return;
 	memset(interfaces, 0, sizeof(interfaces));
-	call_note(t, HSM_CALL_INTERFACE_LIST);
+	call_begin(t, HSM_CALL_INTERFACE_LIST);
 	const unsigned long rv = list(interfaces, &count);
 	if (rv != CKR_OK || count > HSM_INTERFACES_MAX) {
 		note(t, "C_GetInterfaceList answered %s", HSM_RV(rv));
@@ -339,7 +339,7 @@ static void key_read(const struct talk *t)
 
 static void finalize(const struct talk *t)
 {
-	call_note(t, HSM_CALL_FINALIZE);
+	call_begin(t, HSM_CALL_FINALIZE);
 	const unsigned long rv = t->functions->C_Finalize(NULL);
 	if (rv != CKR_OK)
 		note(t, "C_Finalize answered %s", HSM_RV(rv));

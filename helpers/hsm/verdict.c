@@ -15,16 +15,14 @@ static const struct {
 };
 enum { NEEDED_COUNT = sizeof(needed) / sizeof(needed[0]) };
 
-bool hsm_slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required)
+static bool slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required)
 {
 	return slot->usable && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
 	       (required->serial == NULL || strcmp(slot->serial, required->serial) == 0);
 }
 
-size_t hsm_slot_missing(const struct hsm_slot *slot, struct text *out)
+static void slot_missing(const struct hsm_slot *slot, struct text *out)
 {
-	size_t missing = 0;
-
 	for (size_t i = 0; i < NEEDED_COUNT; i++) {
 		const struct hsm_mechanism *found = NULL;
 		for (size_t j = 0; j < slot->mechanism_count && found == NULL; j++)
@@ -32,14 +30,19 @@ size_t hsm_slot_missing(const struct hsm_slot *slot, struct text *out)
 				found = &slot->mechanisms[j];
 		if (found != NULL && found->rv == CKR_OK && (found->flags & needed[i].flags) == needed[i].flags)
 			continue;
-		missing++;
 		text_add_format(out, "slot %" PRIu64 ": no %s (%s %s)\n", slot->id, needed[i].purpose,
 				HSM_MECHANISM(needed[i].type),
 				found == NULL         ? "is not offered"
 				: found->rv != CKR_OK ? "cannot be asked about"
 						      : "is offered for other uses only");
 	}
-	return missing;
+}
+
+void hsm_mechanisms_missing(const struct hsm_answer *answer, const struct hsm_requirements *required, struct text *out)
+{
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (slot_matches(&answer->slots[i], required))
+			slot_missing(&answer->slots[i], out);
 }
 
 /* The words after "token" that say which one is meant. */
@@ -81,17 +84,14 @@ static int mechanisms_evaluate(const struct hsm_answer *answer, const struct hsm
 			       struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
-	size_t missing = 0;
 
-	for (size_t i = 0; i < answer->slot_count; i++)
-		if (hsm_slot_matches(&answer->slots[i], required))
-			missing += hsm_slot_missing(&answer->slots[i], &lines);
+	hsm_mechanisms_missing(answer, required, &lines);
 	if (text_check(&lines, f) < 0)
 		return -1;
 	const char *first = text_string(&lines);
-	return missing > 0 ? fault_negative(f, "OKV needs what the HSM does not offer: %s",
-					    SHOWN_BYTES(first, strcspn(first, "\n")))
-			   : 0;
+	return first[0] == '\0' ? 0
+				: fault_negative(f, "OKV needs what the HSM does not offer: %s",
+						 SHOWN_BYTES(first, strcspn(first, "\n")));
 }
 
 static int key_evaluate(const struct hsm_key *key, struct fault *f)
@@ -118,16 +118,17 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 
 int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
-	const uint64_t least = required->least > 0 ? required->least : 1;
 	uint64_t matching = 0;
 
 	if (answer->end != HSM_END_WHOLE) {
 		*f = answer->fault;
 		return -1;
 	}
+	if (required == NULL)
+		return 0;
 	for (size_t i = 0; i < answer->slot_count; i++)
-		matching += hsm_slot_matches(&answer->slots[i], required);
-	if (matching < least)
+		matching += slot_matches(&answer->slots[i], required);
+	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
 	if (required->mechanisms && mechanisms_evaluate(answer, required, f) < 0)
 		return -1;
@@ -145,25 +146,4 @@ int hsm_check(int root, const struct settings *settings, struct report *report, 
 
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
 	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_evaluate(ret_answer, &required, f);
-}
-
-int hsm_library_check(int root, const struct settings *settings, struct report *report, uint64_t timeout_ms,
-		      struct hsm_answer *ret_answer, struct fault *f)
-{
-	const struct hsm_question question = {
-		.root = root,
-		.settings = settings,
-		.report = report,
-		.module = settings->pkcs11_lib,
-		.timeout_ms = timeout_ms,
-		.load_only = true,
-	};
-
-	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
-	if (hsm_probe(&question, ret_answer, f) < 0)
-		return -1;
-	if (ret_answer->end == HSM_END_WHOLE)
-		return 0;
-	*f = ret_answer->fault;
-	return -1;
 }

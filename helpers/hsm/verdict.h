@@ -23,9 +23,13 @@ struct hsm_requirements {
 	bool mechanisms; /* each of them must offer what OKV needs */
 };
 
-/* Does that slot hold a usable token that is meant? */
-bool hsm_slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required);
+/* `required` NULL: only that the conversation was whole. */
 int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f);
+/*
+ * The mechanisms OKV uses: what each slot that matches lacks, as one line ("slot 3: no AES key generation
+ * (CKM_AES_KEY_GEN is not offered)").
+ */
+void hsm_mechanisms_missing(const struct hsm_answer *answer, const struct hsm_requirements *required, struct text *out);
 
 /*
  * The whole question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER.  0: OKV can use its HSM.
@@ -33,12 +37,5 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
  */
 int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
 	      struct fault *f);
-
-/* Can OKV_USER load PKCS11_LIB of the settings?  It is loaded, and nothing of it called; the rest as hsm_check. */
-int hsm_library_check(int root, const struct settings *settings, struct report *report, uint64_t timeout_ms,
-		      struct hsm_answer *ret_answer, struct fault *f);
-
-/* The mechanisms OKV uses: each difference as one line ("slot 3: no AES key generation (CKM_AES_KEY_GEN)"). */
-size_t hsm_slot_missing(const struct hsm_slot *slot, struct text *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 #include "perms/repair.h"
+#include "hsm/probe.h"
 #include "hsm/verdict.h"
 #include "okv/leftovers.h"
 #include "okv/wiring.h"
@@ -46,8 +47,16 @@ static int check_client(struct step *step, struct fault *f)
 static int check_library(struct step *step, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
+	const struct hsm_question question = {
+		.root = step->run->root,
+		.settings = step->run->settings,
+		.report = &step->report,
+		.module = step->run->settings->pkcs11_lib,
+		.timeout_ms = LIBRARY_MS,
+		.load_only = true,
+	};
 
-	if (hsm_library_check(step->run->root, step->run->settings, &step->report, LIBRARY_MS, &answer, f) < 0) {
+	if (hsm_probe(&question, &answer, f) < 0 || hsm_evaluate(&answer, NULL, f) < 0) {
 		step_set_remedy(step, "okv-luna slots");
 		return -1;
 	}

@@ -38,6 +38,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hsm_answer_json(&answer, &j);
 	json_object_end(&j);
 	proc_message_reader_done(&reader);
-	hsm_listener_done(&listener);
 	return 0;
 }

@@ -23,7 +23,6 @@ static void set_make(struct set *set)
 static void set_done(struct set *set)
 {
 	hsm_answer_done(&set->answer);
-	hsm_listener_done(&set->listener);
 }
 
 static enum proc_child_answer hear(struct set *set, uint32_t kind, const void *body, size_t length)

@@ -25,18 +25,25 @@ static struct hsm_answer whole(struct hsm_slot *slots, size_t count)
 	};
 }
 
+static bool matches(struct hsm_slot slot, struct hsm_requirements required)
+{
+	const struct hsm_answer answer = whole(&slot, 1);
+	struct fault f = { 0 };
+
+	return hsm_evaluate(&answer, &required, &f) == 0;
+}
+
 static void a_token_matches_in_all_that_is_required_and_nothing_else(void **state)
 {
-	struct hsm_slot slot = usable(3, "okv", "111");
-	struct hsm_slot blank = { .id = 3, .present = true };
+	const struct hsm_slot slot = usable(3, "okv", "111"), blank = { .id = 3, .present = true };
 
 	(void)state;
-	assert_true(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = NULL }));
-	assert_true(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "okv", .serial = "111" }));
-	assert_false(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "ok" }));
-	assert_false(hsm_slot_matches(&slot, &(struct hsm_requirements){ .label = "okv", .serial = "112" }));
+	assert_true(matches(slot, (struct hsm_requirements){ .label = NULL }));
+	assert_true(matches(slot, (struct hsm_requirements){ .label = "okv", .serial = "111" }));
+	assert_false(matches(slot, (struct hsm_requirements){ .label = "ok" }));
+	assert_false(matches(slot, (struct hsm_requirements){ .label = "okv", .serial = "112" }));
 	/* A free slot has an empty label, and is not meant by one. */
-	assert_false(hsm_slot_matches(&blank, &(struct hsm_requirements){ .label = "" }));
+	assert_false(matches(blank, (struct hsm_requirements){ .label = "" }));
 }
 
 static void the_sentence_says_how_the_answer_falls_short(void **state)
@@ -78,19 +85,29 @@ static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
 		{ .type = CKM_AES_CBC_PAD, .flags = CKF_ENCRYPT | CKF_DECRYPT },
 	};
 	struct hsm_slot slot = usable(2, "okv", "111");
+	const struct hsm_answer answer = whole(&slot, 1);
+	const struct hsm_requirements required = { .mechanisms = true };
+	struct fault f = { 0 };
 	TEXT_AUTO out = { 0 };
 
 	(void)state;
 	slot.mechanisms = mechanisms;
 	slot.mechanism_count = 2;
-	assert_int_equal(hsm_slot_missing(&slot, &out), 0);
+	hsm_mechanisms_missing(&answer, &required, &out);
+	assert_string_equal(text_string(&out), "");
+	MUST(hsm_evaluate(&answer, &required, &f));
 	mechanisms[1].flags = CKF_ENCRYPT;
-	assert_int_equal(hsm_slot_missing(&slot, &out), 1);
+	hsm_mechanisms_missing(&answer, &required, &out);
 	assert_string_equal(text_string(&out),
 			    "slot 2: no encryption and decryption with AES-CBC-PAD (CKM_AES_CBC_PAD is "
 			    "offered for other uses only)\n");
+	MUST_FAIL(hsm_evaluate(&answer, &required, &f), FAULT_NEGATIVE, "CKM_AES_CBC_PAD");
 	slot.mechanism_count = 0;
-	assert_int_equal(hsm_slot_missing(&slot, &out), 2);
+	text_reset(&out);
+	hsm_mechanisms_missing(&answer, &required, &out);
+	assert_string_equal(text_string(&out), "slot 2: no AES key generation (CKM_AES_KEY_GEN is not offered)\n"
+					       "slot 2: no encryption and decryption with AES-CBC-PAD "
+					       "(CKM_AES_CBC_PAD is not offered)\n");
 }
 
 int main(void)
