@@ -237,6 +237,19 @@ size_t chrystoki_entries(const struct chrystoki *c, const char *section, const c
 	return count;
 }
 
+struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line)
+{
+	if (line == CHRYSTOKI_NO_LINE)
+		return (struct chrystoki_value){ .bytes = NULL };
+	return (struct chrystoki_value){ c->lines[line].bytes + c->lines[line].value_start,
+					 c->lines[line].value_length };
+}
+
+bool chrystoki_value_is(const struct chrystoki_value *value, const char *string)
+{
+	return value->bytes != NULL && text_equal(value->bytes, value->length, string);
+}
+
 int chrystoki_get(const struct chrystoki *c, const char *section, const char *key, char **ret_value, struct fault *f)
 {
 	ptrdiff_t at;

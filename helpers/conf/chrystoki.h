@@ -80,6 +80,14 @@ void chrystoki_print(const struct chrystoki *c, struct text *out);
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first);
 /* Entries of that key in all sections of that name; *ret_first as above. */
 size_t chrystoki_entries(const struct chrystoki *c, const char *section, const char *key, ptrdiff_t *ret_first);
+/* An entry's value, inside the model it was read from; bytes NULL where there is no entry. */
+struct chrystoki_value {
+	const char *bytes;
+	size_t length;
+};
+/* CHRYSTOKI_NO_LINE has none. */
+struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line);
+bool chrystoki_value_is(const struct chrystoki_value *value, const char *string);
 /* Copies the first entry's value; *ret_value is owned by the caller and NULL where there is none. */
 int chrystoki_get(const struct chrystoki *c, const char *section, const char *key, char **ret_value, struct fault *f);
 /* Whether the value of this entry must not be shown: "AuthTokenClientSecret". */

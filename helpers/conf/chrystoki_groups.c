@@ -23,19 +23,6 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 		       families[kind].suffixes[part]);
 }
 
-struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line)
-{
-	if (line == CHRYSTOKI_NO_LINE)
-		return (struct chrystoki_value){ .bytes = NULL };
-	return (struct chrystoki_value){ c->lines[line].bytes + c->lines[line].value_start,
-					 c->lines[line].value_length };
-}
-
-bool chrystoki_value_is(const struct chrystoki_value *value, const char *string)
-{
-	return value->bytes != NULL && text_equal(value->bytes, value->length, string);
-}
-
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number)
 {
 	unsigned number = 0;
@@ -186,7 +173,8 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_cha
 	return 0;
 }
 
-bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_member)
+/* The next one's name. */
+static bool name_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_name)
 {
 	size_t start = *at;
 
@@ -199,39 +187,38 @@ bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, st
 		start++;
 	while (end > start && members->bytes[end - 1] == ' ')
 		end--;
-	*ret_member = (struct chrystoki_value){ members->bytes + start, end - start };
+	*ret_name = (struct chrystoki_value){ members->bytes + start, end - start };
 	return true;
 }
 
-bool chrystoki_member_is_serial(const struct chrystoki_value *member)
+bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member)
 {
-	for (size_t i = 0; i < member->length; i++)
-		if (member->bytes[i] < '0' || member->bytes[i] > '9')
-			return false;
-	return member->length > 0;
-}
+	struct chrystoki_value name, earlier;
+	bool digits = true, repeated = false;
 
-bool chrystoki_member_is_repeated(const struct chrystoki_value *members, const struct chrystoki_value *member)
-{
-	struct chrystoki_value earlier;
-
-	for (size_t at = 0; chrystoki_member_next(members, &at, &earlier) && earlier.bytes < member->bytes;)
-		if (earlier.length == member->length && memcmp(earlier.bytes, member->bytes, member->length) == 0)
-			return true;
-	return false;
+	if (!name_next(members, at, &name))
+		return false;
+	for (size_t i = 0; i < name.length; i++)
+		digits = digits && name.bytes[i] >= '0' && name.bytes[i] <= '9';
+	for (size_t before = 0; name_next(members, &before, &earlier) && earlier.bytes < name.bytes;)
+		repeated = repeated ||
+			   (earlier.length == name.length && memcmp(earlier.bytes, name.bytes, name.length) == 0);
+	*ret_member = (struct chrystoki_member){ name, digits && name.length > 0, repeated };
+	return true;
 }
 
 static int members_check(const struct chrystoki_value *members, struct fault *f)
 {
-	struct chrystoki_value member;
+	struct chrystoki_member member;
 
 	if (strspn(members->bytes, "0123456789,") != members->length)
 		return fault_refused(f, "members are serial numbers joined by ',', not '%s'", SHOWN(members->bytes));
 	for (size_t at = 0; chrystoki_member_next(members, &at, &member);) {
-		if (member.length == 0)
+		if (member.name.length == 0)
 			return fault_refused(f, "there is an empty member in '%s'", SHOWN(members->bytes));
-		if (chrystoki_member_is_repeated(members, &member))
-			return fault_refused(f, "member %s stands twice", SHOWN_BYTES(member.bytes, member.length));
+		if (member.is_repeated)
+			return fault_refused(f, "member %s stands twice",
+					     SHOWN_BYTES(member.name.bytes, member.name.length));
 	}
 	return 0;
 }

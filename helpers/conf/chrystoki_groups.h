@@ -32,14 +32,6 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_cha
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, bool *ret_changed,
 			struct fault *f);
 
-/* An entry's value, inside the model it was read from; bytes NULL where there is no entry. */
-struct chrystoki_value {
-	const char *bytes;
-	size_t length;
-};
-/* CHRYSTOKI_NO_LINE has none. */
-struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line);
-bool chrystoki_value_is(const struct chrystoki_value *value, const char *string);
 /* Digits only, 1 to 9 of them. */
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number);
 
@@ -60,12 +52,13 @@ struct chrystoki_family {
 /* Holds until the model is edited.  Of entries that stand more than once, the first counts. */
 void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind kind,
 			   struct chrystoki_family *ret_family);
-/* The members "sn, sn" one by one, without the blanks around them: start from *at = 0.  One may be empty. */
-bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_member);
-/* Digits only. */
-bool chrystoki_member_is_serial(const struct chrystoki_value *member);
-/* Whether an earlier one of the members is the same. */
-bool chrystoki_member_is_repeated(const struct chrystoki_value *members, const struct chrystoki_value *member);
+struct chrystoki_member {
+	struct chrystoki_value name; /* without the blanks around it; may be empty */
+	bool is_serial;              /* digits only */
+	bool is_repeated;            /* an earlier one is the same */
+};
+/* The members "sn, sn" one by one: start from *at = 0. */
+bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member);
 
 enum chrystoki_rule {
 	CHRYSTOKI_SERVER_GAP,

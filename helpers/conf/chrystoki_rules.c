@@ -128,25 +128,25 @@ static void servers_evaluate(struct evaluation *e)
 static void serial_evaluate(struct evaluation *e, const struct chrystoki_numbered *group)
 {
 	const struct chrystoki_value *serial = &group->parts[CHRYSTOKI_SERIAL];
-	struct chrystoki_value first;
+	struct chrystoki_member first;
 	size_t at = 0;
 
 	if (serial->bytes == NULL || !chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &first) ||
-	    !chrystoki_member_is_serial(&first) ||
-	    (serial->length == first.length + 1 && serial->bytes[0] == '1' &&
-	     memcmp(serial->bytes + 1, first.bytes, first.length) == 0))
+	    !first.is_serial ||
+	    (serial->length == first.name.length + 1 && serial->bytes[0] == '1' &&
+	     memcmp(serial->bytes + 1, first.name.bytes, first.name.length) == 0))
 		return;
 	struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_HA_SERIAL, group->line);
 	text_add_format(&found->what, "HA group %02u has serial number '%s', not '1' and its first member's",
 			group->number, SHOWN_BYTES(serial->bytes, serial->length));
 	text_add_format(&found->remedy, COMMAND "set VirtualToken VirtualToken%02uSN 1%s", group->number,
-			SHOWN_BYTES(first.bytes, first.length));
+			SHOWN_BYTES(first.name.bytes, first.name.length));
 }
 
 static void members_evaluate(struct evaluation *e, const struct chrystoki_numbered *group)
 {
 	struct chrystoki_finding *found;
-	struct chrystoki_value member;
+	struct chrystoki_member member;
 	size_t count = 0;
 
 	if (group->parts[CHRYSTOKI_MEMBERS].length == 0) {
@@ -155,14 +155,14 @@ static void members_evaluate(struct evaluation *e, const struct chrystoki_number
 		return;
 	}
 	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member); count++) {
-		if (!chrystoki_member_is_serial(&member)) {
+		if (!member.is_serial) {
 			found = finding_add(e, CHRYSTOKI_HA_MEMBER_NUMBER, group->line);
 			text_add_format(&found->what, "member '%s' of HA group %02u is no serial number",
-					SHOWN_BYTES(member.bytes, member.length), group->number);
-		} else if (chrystoki_member_is_repeated(&group->parts[CHRYSTOKI_MEMBERS], &member)) {
+					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
+		} else if (member.is_repeated) {
 			found = finding_add(e, CHRYSTOKI_HA_MEMBER_TWICE, group->line);
 			text_add_format(&found->what, "member %s of HA group %02u stands twice",
-					SHOWN_BYTES(member.bytes, member.length), group->number);
+					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
 		}
 	}
 	if (count == 1) {

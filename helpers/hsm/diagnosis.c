@@ -349,14 +349,14 @@ static bool is_shown(const struct hsm_answer *answer, const struct chrystoki_val
 static int member_causes(struct diagnosis *d, const struct chrystoki_numbered *group, struct fault *f)
 {
 	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
-	struct chrystoki_value member;
+	struct chrystoki_member member;
 
 	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (member.length > 0 && !is_shown(d->answer, &member) &&
+		if (member.name.length > 0 && !is_shown(d->answer, &member.name) &&
 		    cause_add(d, "lunacm -q hagroup listgroups", f,
 			      "member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's",
-			      SHOWN_BYTES(member.bytes, member.length), SHOWN_BYTES(label->bytes, label->length),
-			      SHOWN(d->conf_path)) < 0)
+			      SHOWN_BYTES(member.name.bytes, member.name.length),
+			      SHOWN_BYTES(label->bytes, label->length), SHOWN(d->conf_path)) < 0)
 			return -1;
 	return 0;
 }

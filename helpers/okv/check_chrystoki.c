@@ -219,15 +219,13 @@ static void stdout_check(struct checking *c, const char *file, const struct chry
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		ptrdiff_t at;
 
-		if (chrystoki_entries(conf, switches[i][0], switches[i][1], &at) == 0)
-			continue;
-		const struct chrystoki_line *line = &conf->lines[at];
-		const char *value = line->bytes + line->value_start;
-		if (line->value_length == 0 || text_equal(value, line->value_length, "0"))
+		(void)chrystoki_entries(conf, switches[i][0], switches[i][1], &at);
+		const struct chrystoki_value value = chrystoki_value_at(conf, at);
+		if (value.length == 0 || chrystoki_value_is(&value, "0"))
 			continue;
 		okv_found(
 			c, OKV_FAIL, "stdout-logging", file, (size_t)at + 1, NEEDS_A_PERSON,
-			okv_words(c, "%s is switched on: %s", switches[i][1], SHOWN_BYTES(value, line->value_length)),
+			okv_words(c, "%s is switched on: %s", switches[i][1], SHOWN_BYTES(value.bytes, value.length)),
 			"OKV captures the library's standard output: log lines show in its trace and in the console's "
 			"Type field",
 			okv_words(c, "okv-luna config chrystoki set %s %s 0", switches[i][0], switches[i][1]));

@@ -108,18 +108,18 @@ static void members_are_told_apart_by_commas_and_blanks_do_not_matter(void **sta
 {
 	static const char *const wanted[] = { "12", "345", "", "6" };
 	const struct chrystoki_value members = { " 12 , 345,,6", 12 }, none = { "", 0 }, missing = { NULL, 0 };
-	struct chrystoki_value member;
+	struct chrystoki_member member;
 	size_t at = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		assert_true(chrystoki_member_next(&members, &at, &member));
-		assert_true(chrystoki_value_is(&member, wanted[i]));
+		assert_true(chrystoki_value_is(&member.name, wanted[i]));
 	}
 	assert_false(chrystoki_member_next(&members, &at, &member));
 	at = 0;
 	assert_true(chrystoki_member_next(&none, &at, &member));
-	assert_int_equal(member.length, 0);
+	assert_int_equal(member.name.length, 0);
 	assert_false(chrystoki_member_next(&none, &at, &member));
 	at = 0;
 	assert_false(chrystoki_member_next(&missing, &at, &member));
