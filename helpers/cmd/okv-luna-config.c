@@ -168,7 +168,7 @@ static int act_set(struct cmd_context *context, struct fault *f)
 static int act_check(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	OKV_FINDINGS_AUTO findings = { 0 };
 	TEXT_AUTO shown = { 0 };
 	unsigned fixed = 0;
 

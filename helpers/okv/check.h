@@ -38,15 +38,10 @@ struct okv_findings {
 	size_t count;
 };
 
-#define OKV_FINDINGS_INIT \
-	{ \
-		.items = NULL, .count = 0 \
-	}
 #define OKV_FINDINGS_AUTO __attribute__((cleanup(okv_findings_done))) struct okv_findings
 
 void okv_findings_done(struct okv_findings *findings);
 size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity);
-const char *okv_severity_name(enum okv_severity severity);
 
 enum okv_colour { OKV_PLAIN, OKV_COLOURED };
 
@@ -57,13 +52,14 @@ void okv_findings_json(const struct okv_findings *findings, struct json *j);
 
 /* job->mode does not matter: nothing is changed. */
 int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);
+
 enum okv_handmade { OKV_KEEP_HANDMADE, OKV_DROP_HANDMADE };
 
 /*
  * Fixes every finding that is `safe`; with OKV_DROP_HANDMADE takes the hand-made `groupadd` of the HSM group out of
- * okv_hsm_mid_upgrade too.  *ret_mended counts files changed.  A file that is not there is passed over; a script that
+ * okv_hsm_mid_upgrade too.  *ret_fixed counts files changed.  A file that is not there is passed over; a script that
  * no shell could read afterwards stays as it is.  okv_check afterwards tells what is left.
  */
-int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_mended, struct fault *f);
+int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_fixed, struct fault *f);
 
 #endif

@@ -6,15 +6,14 @@
 #include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/checking.h"
+#include "okv/check_parts.h"
 
-static const char fix_it[] = "okv-luna config check --fix";
 static const char zero_slots[] = "the library shows zero slots, without an error";
 
 static const struct {
 	unsigned flaw;
 	enum okv_severity severity;
-	const char *rule, *effect;
+	const char *word, *effect;
 } flaw_table[] = {
 	{ CHRYSTOKI_FLAW_BOM, OKV_FAIL, "chrystoki-bom", "the first line is not what it seems to the library" },
 	{ CHRYSTOKI_FLAW_TAB, OKV_FAIL, "chrystoki-tab", "the library may not find the entry" },
@@ -40,29 +39,28 @@ static const struct {
 	{ CHRYSTOKI_FLAW_NOT_ASCII, OKV_WARN, "chrystoki-not-ascii", "what the library makes of it is not known" },
 };
 
-/* Whether mending leaves a line without that flaw; lines come before the one that may be added at the end. */
-static bool mended_away(const struct chrystoki *mended, size_t index, unsigned flaw)
+/* Whether fixing leaves a line without that flaw; lines come before the one that may be added at the end. */
+static bool fixed_away(const struct chrystoki *fixed, size_t index, unsigned flaw)
 {
-	return index >= mended->count || (mended->lines[index].flaws & flaw) == 0;
+	return index >= fixed->count || (fixed->lines[index].flaws & flaw) == 0;
 }
 
-static int syntax_check(struct checking *c, const char *file, const struct text *bytes, const struct chrystoki *conf,
-			struct fault *f)
+static int syntax_check(struct okv_checking *c, const struct text *bytes, const struct chrystoki *conf, struct fault *f)
 {
-	CHRYSTOKI_AUTO mended = { 0 };
+	CHRYSTOKI_AUTO fixed = { 0 };
 	bool changed;
 
-	if (chrystoki_parse(&mended, text_string(bytes), bytes->length, f) < 0 ||
-	    chrystoki_fix(&mended, &changed, f) < 0)
+	if (chrystoki_parse(&fixed, text_string(bytes), bytes->length, f) < 0 || chrystoki_fix(&fixed, &changed, f) < 0)
 		return -1;
 	for (size_t i = 0; i < conf->count; i++) {
 		for (size_t j = 0; j < sizeof(flaw_table) / sizeof(flaw_table[0]); j++) {
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
-			const bool safe = mended_away(&mended, i, flaw_table[j].flaw);
-			okv_found(c, flaw_table[j].severity, flaw_table[j].rule, file, i + 1,
-				  safe ? SAFE_TO_FIX : NEEDS_A_PERSON, chrystoki_flaw_text(flaw_table[j].flaw),
-				  flaw_table[j].effect, safe ? fix_it : "fix the line by hand");
+			okv_finding_add(c,
+					OKV_RULE(flaw_table[j].severity, flaw_table[j].word, flaw_table[j].effect,
+						 fixed_away(&fixed, i, flaw_table[j].flaw) ? OKV_FIX_IT
+											   : "fix the line by hand"),
+					i + 1, "%s", chrystoki_flaw_text(flaw_table[j].flaw));
 		}
 	}
 	return 0;
@@ -78,30 +76,30 @@ static bool same_name(const struct chrystoki_line *a, const struct chrystoki_lin
 }
 
 /* Sections, and keys of one section, that stand more than once or differ in letter case only. */
-static void twice_check(struct checking *c, const char *file, const struct chrystoki *conf)
+static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	for (size_t i = 0; i < conf->count; i++) {
 		const struct chrystoki_line *line = &conf->lines[i];
+		const bool section = line->kind == CHRYSTOKI_OPEN;
 
-		if (line->kind != CHRYSTOKI_OPEN && line->kind != CHRYSTOKI_ENTRY)
+		if (!section && line->kind != CHRYSTOKI_ENTRY)
 			continue;
 		for (size_t j = 0; j < i; j++) {
 			const struct chrystoki_line *earlier = &conf->lines[j];
-			const bool section = line->kind == CHRYSTOKI_OPEN;
 			bool exact;
 
 			if (earlier->kind != line->kind || (!section && earlier->section != line->section) ||
 			    !same_name(line, earlier, &exact))
 				continue;
-			okv_found(c, exact ? OKV_FAIL : OKV_WARN,
-				  !exact    ? "chrystoki-case"
-				  : section ? "chrystoki-section-twice"
-					    : "chrystoki-key-twice",
-				  file, i + 1, NEEDS_A_PERSON,
-				  okv_words(c, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
-					    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-					    exact ? "" : ", in other letter case"),
-				  "which one the library reads is not known", "leave one of them");
+			okv_finding_add(c,
+					OKV_RULE(exact ? OKV_FAIL : OKV_WARN,
+						 !exact    ? "chrystoki-case"
+						 : section ? "chrystoki-section-twice"
+							   : "chrystoki-key-twice",
+						 "which one the library reads is not known", "leave one of them"),
+					i + 1, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
+					SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
+					exact ? "" : ", in other letter case");
 			break;
 		}
 	}
@@ -142,39 +140,42 @@ static const struct known_path *path_known(const struct chrystoki *conf, const s
 	return NULL;
 }
 
-static void path_check(struct checking *c, const char *file, size_t number, const struct known_path *known,
-		       const char *value)
+static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
 {
 	const char *client = c->job->settings->client_dir;
 	const char *what = known != NULL ? known->key : "this path";
 	const bool cloud = known != NULL && known->cloud;
 
 	if (value[0] != '/') {
-		okv_found(c, OKV_FAIL, "chrystoki-path-relative", file, number, NEEDS_A_PERSON,
-			  okv_words(c, "%s is no full path: '%s'", what, SHOWN(value)),
-			  "it is looked for in whatever directory a program happens to run",
-			  "write the full path: okv-luna config chrystoki set");
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "chrystoki-path-relative",
+					 "it is looked for in whatever directory a program happens to run",
+					 "write the full path: okv-luna config chrystoki set"),
+				number, "%s is no full path: '%s'", what, SHOWN(value));
 		return;
 	}
 	if (cloud && !preserved_within(value, client))
-		okv_found(c, OKV_FAIL, "cloud-path", file, number, NEEDS_A_PERSON,
-			  okv_words(c, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client)),
-			  "the directory is not preserved, and the guide has it deleted: then the Cloud HSM service is "
-			  "gone",
-			  "okv-luna config chrystoki merge FILE --section XTC --section REST");
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "cloud-path",
+					 "the directory is not preserved, and the guide has it deleted: then the Cloud "
+					 "HSM service is gone",
+					 "okv-luna config chrystoki merge FILE --section XTC --section REST"),
+				number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
 	if (!fs_exists(c->job->root, value))
-		okv_found(c, known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing", file, number,
-			  NEEDS_A_PERSON, okv_words(c, "%s leads to '%s', which is not there", what, SHOWN(value)),
-			  known != NULL ? known->effect : "what needs it fails",
-			  "install what is missing, or correct the path");
+		okv_finding_add(c,
+				OKV_RULE(known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing",
+					 known != NULL ? known->effect : "what needs it fails",
+					 "install what is missing, or correct the path"),
+				number, "%s leads to '%s', which is not there", what, SHOWN(value));
 	else if (!cloud && c->preserves && preserved_holder(&c->preserved, value) == NULL)
-		okv_found(c, OKV_WARN, "chrystoki-path-not-preserved", file, number, NEEDS_A_PERSON,
-			  okv_words(c, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value)),
-			  "after an OS major upgrade it is gone",
-			  "move it into the client's directory, or list it in PRESERVED_FILES");
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "chrystoki-path-not-preserved",
+					 "after an OS major upgrade it is gone",
+					 "move it into the client's directory, or list it in PRESERVED_FILES"),
+				number, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value));
 }
 
-static void paths_check(struct checking *c, const char *file, const struct chrystoki *conf)
+static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	for (size_t i = 0; i < conf->count; i++) {
 		const struct chrystoki_line *line = &conf->lines[i];
@@ -188,33 +189,40 @@ static void paths_check(struct checking *c, const char *file, const struct chrys
 			return;
 		}
 		if (known != NULL || value[0] == '/')
-			path_check(c, file, i + 1, known, value);
+			path_check(c, i + 1, known, value);
 		text_wipe(value, strlen(value));
 		free(value);
 	}
 }
 
-static void library_check(struct checking *c, const char *file, const struct chrystoki *conf)
+static void library_check(struct okv_checking *c, const struct chrystoki *conf)
 {
+	const struct settings *s = c->job->settings;
+	TEXT_AUTO library = { 0 };
+	TEXT_AUTO plugins = { 0 };
 	ptrdiff_t at;
 
+	text_add_format(&library, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s", s->pkcs11_lib);
+	text_add_format(&plugins, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/", s->client_dir);
+	c->failed = c->failed || library.failed || plugins.failed;
 	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0)
-		okv_found(c, OKV_FAIL, "chrystoki-no-library", file, 0, NEEDS_A_PERSON,
-			  "section Chrystoki2 names no LibUNIX64", "the client's tools find no library",
-			  okv_words(c, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s",
-				    c->job->settings->pkcs11_lib));
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "chrystoki-no-library", "the client's tools find no library",
+					 text_string(&library)),
+				0, "section Chrystoki2 names no LibUNIX64");
 	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0)
-		okv_found(c, OKV_FAIL, "chrystoki-no-plugins", file, 0, NEEDS_A_PERSON,
-			  "section Misc names no PluginModuleDir",
-			  "the Cloud HSM service of section REST does not show",
-			  okv_words(c, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
-				    c->job->settings->client_dir));
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "chrystoki-no-plugins",
+					 "the Cloud HSM service of section REST does not show", text_string(&plugins)),
+				0, "section Misc names no PluginModuleDir");
 }
 
-static void stdout_check(struct checking *c, const char *file, const struct chrystoki *conf)
+static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 {
-	static const char *const switches[][2] = { { "HAConfiguration", "haLogToStdout" },
-						   { "CkLog2", "LogToStreams" } };
+	static const char *const switches[][3] = {
+		{ "HAConfiguration", "haLogToStdout", "okv-luna config chrystoki set HAConfiguration haLogToStdout 0" },
+		{ "CkLog2", "LogToStreams", "okv-luna config chrystoki set CkLog2 LogToStreams 0" },
+	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		ptrdiff_t at;
@@ -223,34 +231,39 @@ static void stdout_check(struct checking *c, const char *file, const struct chry
 		const struct chrystoki_value value = chrystoki_value_at(conf, at);
 		if (value.length == 0 || chrystoki_value_is(&value, "0"))
 			continue;
-		okv_found(
-			c, OKV_FAIL, "stdout-logging", file, (size_t)at + 1, NEEDS_A_PERSON,
-			okv_words(c, "%s is switched on: %s", switches[i][1], SHOWN_BYTES(value.bytes, value.length)),
-			"OKV captures the library's standard output: log lines show in its trace and in the console's "
-			"Type field",
-			okv_words(c, "okv-luna config chrystoki set %s %s 0", switches[i][0], switches[i][1]));
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "stdout-logging",
+					 "OKV captures the library's standard output: log lines show in its trace and "
+					 "in the console's Type field",
+					 switches[i][2]),
+				(size_t)at + 1, "%s is switched on: %s", switches[i][1],
+				SHOWN_BYTES(value.bytes, value.length));
 	}
 }
 
-static void mode_check(struct checking *c, const char *file, const struct stat *status, const struct chrystoki *conf)
+static void mode_check(struct okv_checking *c, const struct stat *status, const struct chrystoki *conf)
 {
+	const bool everybody = (status->st_mode & 0002) != 0;
 	ptrdiff_t at;
 
 	if ((status->st_mode & 0022) != 0)
-		okv_found(c, (status->st_mode & 0002) != 0 ? OKV_FAIL : OKV_WARN, "chrystoki-writable", file, 0,
-			  NEEDS_A_PERSON,
-			  (status->st_mode & 0002) != 0 ? "everybody may write it" : "the group may write it",
-			  "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs code as "
-			  "every HSM user, root too",
-			  "okv-luna repair --profile strict");
+		okv_finding_add(
+			c,
+			OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
+				 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs "
+				 "code as every HSM user, root too",
+				 "okv-luna repair --profile strict"),
+			0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
-		okv_found(c, OKV_WARN, "chrystoki-readable", file, (size_t)at + 1, NEEDS_A_PERSON,
-			  "everybody may read it, and it holds the secret of the Cloud HSM service",
-			  "any local user can use the service as this appliance", "okv-luna repair");
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "chrystoki-readable",
+					 "any local user can use the service as this appliance", "okv-luna repair"),
+				(size_t)at + 1,
+				"everybody may read it, and it holds the secret of the Cloud HSM service");
 }
 
 /* Servers and high-availability groups. */
-static int groups_check(struct checking *c, const char *file, const struct chrystoki *conf, struct fault *f)
+static int groups_check(struct okv_checking *c, const struct chrystoki *conf, struct fault *f)
 {
 	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
 
@@ -258,55 +271,61 @@ static int groups_check(struct checking *c, const char *file, const struct chrys
 		return -1;
 	for (size_t i = 0; i < found.count; i++) {
 		const struct chrystoki_finding *finding = &found.items[i];
-		okv_found(c, finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, file, (size_t)(finding->line + 1),
-			  NEEDS_A_PERSON, text_string(&finding->what), finding->effect, text_string(&finding->remedy));
+		okv_finding_add(c,
+				OKV_RULE(finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, finding->effect,
+					 text_string(&finding->remedy)),
+				(size_t)(finding->line + 1), "%s", text_string(&finding->what));
 	}
 	return 0;
 }
 
 /* The minimal client's own copy, which drifts from the one that is used. */
-static int copy_check(struct checking *c, const char *file, const struct text *bytes)
+static void copy_check(struct okv_checking *c, const struct text *bytes)
 {
-	const char *path = okv_words(c, "%s/Chrystoki.conf", c->job->settings->client_dir);
+	const char *used = c->file;
 	struct fault ignored = { 0 };
+	TEXT_AUTO path = { 0 };
 	TEXT_AUTO copy = { 0 };
 
-	if (strcmp(path, file) == 0 ||
-	    fs_read_file(c->job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL, &ignored) < 0)
-		return 0;
-	if (!text_same(&copy, bytes))
-		okv_found(c, OKV_WARN, "chrystoki-copy", path, 0, NEEDS_A_PERSON,
-			  okv_words(c, "it differs from '%s'", SHOWN(file)),
-			  "a shell in which setenv was sourced uses this one, OKV the other: what one shows the other "
-			  "may not",
-			  "make them equal, or remove this one");
-	return 0;
+	text_add_format(&path, "%s/Chrystoki.conf", c->job->settings->client_dir);
+	c->failed = c->failed || path.failed;
+	if (strcmp(text_string(&path), used) == 0 ||
+	    fs_read_file(c->job->root, text_string(&path), FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL,
+			 &ignored) < 0 ||
+	    text_same(&copy, bytes))
+		return;
+	c->file = text_string(&path);
+	okv_finding_add(c,
+			OKV_RULE(OKV_WARN, "chrystoki-copy",
+				 "a shell in which setenv was sourced uses this one, OKV the other: what one shows the "
+				 "other may not",
+				 "make them equal, or remove this one"),
+			0, "it differs from '%s'", SHOWN(used));
+	c->file = used;
 }
 
-int okv_check_chrystoki(struct checking *c, struct fault *f)
+int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 {
-	const char *file = c->job->settings->chrystoki_conf;
-	TEXT_AUTO bytes = { 0 };
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
 	struct stat status;
 
-	if (!okv_check_read(c, file, OKV_FAIL, zero_slots, "okv-luna extract ARCHIVE, or the client's own installation",
-			    &bytes, &status, f))
-		return f->kind == FAULT_NONE ? 0 : -1;
-	int r = chrystoki_parse(&conf, text_string(&bytes), bytes.length, f);
-	if (r == 0)
-		r = syntax_check(c, file, &bytes, &conf, f);
-	if (r == 0) {
-		twice_check(c, file, &conf);
-		library_check(c, file, &conf);
-		paths_check(c, file, &conf);
-		stdout_check(c, file, &conf);
-		mode_check(c, file, &status, &conf);
-		r = groups_check(c, file, &conf, f);
-	}
-	if (r == 0)
-		r = copy_check(c, file, &bytes);
-	if (bytes.bytes != NULL)
-		text_wipe(bytes.bytes, bytes.length);
-	return r;
+	c->file = c->job->settings->chrystoki_conf;
+	const int r = okv_check_read(c,
+				     OKV_RULE(OKV_FAIL, "file-missing", zero_slots,
+					      "okv-luna extract ARCHIVE, or the client's own installation"),
+				     &bytes, &status, f);
+	if (r <= 0)
+		return r;
+	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0 || syntax_check(c, &bytes, &conf, f) < 0)
+		return -1;
+	twice_check(c, &conf);
+	library_check(c, &conf);
+	paths_check(c, &conf);
+	stdout_check(c, &conf);
+	mode_check(c, &status, &conf);
+	if (groups_check(c, &conf, f) < 0)
+		return -1;
+	copy_check(c, &bytes);
+	return 0;
 }

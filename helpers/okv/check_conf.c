@@ -1,83 +1,72 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/assign.h"
 #include "conf/fix.h"
+#include "fs/handle.h"
 #include "fs/root.h"
-#include "okv/checking.h"
+#include "okv/check_parts.h"
 
-static const char wire_it[] = "okv-luna config wire";
-static const char fix_it[] = "okv-luna config check --fix";
+static const char *const flaw_words[] = {
+	[ASSIGN_FLAW_NONE] = "line",
+	[ASSIGN_FLAW_NO_EQUALS] = "line-no-equals",
+	[ASSIGN_FLAW_NAME] = "line-name",
+	[ASSIGN_FLAW_CURLY_QUOTE] = "line-curly-quote",
+	[ASSIGN_FLAW_UNQUOTED] = "line-unquoted",
+	[ASSIGN_FLAW_UNCLOSED] = "line-unclosed",
+	[ASSIGN_FLAW_INNER_QUOTE] = "line-inner-quote",
+	[ASSIGN_FLAW_TRAILING] = "line-trailing",
+	[ASSIGN_FLAW_CARRIAGE_RETURN] = "line-carriage-return",
+	[ASSIGN_FLAW_LONG] = "line-long",
+	[ASSIGN_FLAW_CONTROL] = "line-control",
+	[ASSIGN_FLAW_BOM] = "line-bom",
+};
 
-static const char *flaw_rule(enum assign_flaw flaw)
+/* Bytes in a value that no reader promises to take. */
+static void value_check(struct okv_checking *c, const struct assign_line *line, size_t number)
 {
-	switch (flaw) {
-	case ASSIGN_FLAW_NONE:
-		break;
-	case ASSIGN_FLAW_NO_EQUALS:
-		return "line-no-equals";
-	case ASSIGN_FLAW_NAME:
-		return "line-name";
-	case ASSIGN_FLAW_CURLY_QUOTE:
-		return "line-curly-quote";
-	case ASSIGN_FLAW_UNQUOTED:
-		return "line-unquoted";
-	case ASSIGN_FLAW_UNCLOSED:
-		return "line-unclosed";
-	case ASSIGN_FLAW_INNER_QUOTE:
-		return "line-inner-quote";
-	case ASSIGN_FLAW_TRAILING:
-		return "line-trailing";
-	case ASSIGN_FLAW_CARRIAGE_RETURN:
-		return "line-carriage-return";
-	case ASSIGN_FLAW_LONG:
-		return "line-long";
-	case ASSIGN_FLAW_CONTROL:
-		return "line-control";
-	case ASSIGN_FLAW_BOM:
-		return "line-bom";
-	}
-	return "line";
+	TEXT_AUTO remedy = { 0 };
+	size_t at = 0;
+
+	while (at < line->length && (unsigned char)line->bytes[at] < 0x80 && line->bytes[at] != '\t')
+		at++;
+	if (at == line->length)
+		return;
+	const bool tab = line->bytes[at] == '\t';
+	text_add_format(&remedy, "write the value of %s anew: okv-luna config set",
+			SHOWN_BYTES(line->bytes, line->name_length));
+	okv_finding_add(c,
+			OKV_RULE(OKV_WARN, tab ? "value-tab" : "value-not-ascii",
+				 "whether OKV takes them as they are is not known", text_string(&remedy)),
+			number, tab ? "there is a TAB in the value" : "there are characters that are no ASCII");
 }
 
-/* Lines that are not NAME="VALUE", and bytes in them that no reader promises to take. */
-static void lines_check(struct checking *c, const char *file, const struct assign *a, const char *effect)
+/* Lines that are not NAME="VALUE", and values that are odd. */
+static void lines_check(struct okv_checking *c, const struct assign *a, const char *effect)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		const struct assign_line *line = &a->lines[i];
-		size_t covered;
 
-		switch (line->kind) {
-		case ASSIGN_BLANK:
-		case ASSIGN_COMMENT:
-			break;
-		case ASSIGN_VALUE:
-			for (size_t j = 0; j < line->length; j++) {
-				if ((unsigned char)line->bytes[j] < 0x80 && line->bytes[j] != '\t')
-					continue;
-				okv_found(c, OKV_WARN, line->bytes[j] == '\t' ? "value-tab" : "value-not-ascii", file,
-					  i + 1, NEEDS_A_PERSON,
-					  line->bytes[j] == '\t' ? "there is a TAB in the value"
-								 : "there are characters that are no ASCII",
-					  "whether OKV takes them as they are is not known",
-					  okv_words(c, "write the value of %s anew: okv-luna config set",
-						    SHOWN_BYTES(line->bytes, line->name_length)));
-				break;
-			}
-			break;
-		case ASSIGN_FLAWED:
-			covered = fix_line(a, i, NULL);
-			if (covered > 1)
-				okv_found(c, OKV_FAIL, "line-wrapped", file, i + 1, SAFE_TO_FIX,
-					  okv_words(c, "the list is wrapped over lines %zu to %zu", i + 1, i + covered),
-					  effect, fix_it);
-			else
-				okv_found(c, OKV_FAIL, flaw_rule(line->flaw), file, i + 1,
-					  covered > 0 ? SAFE_TO_FIX : NEEDS_A_PERSON, assign_flaw_text(line->flaw),
-					  effect,
-					  covered > 0 ? fix_it : "write the line anew as NAME=\"VALUE\", or remove it");
-			i += covered > 1 ? covered - 1 : 0;
-			break;
+		if (line->kind == ASSIGN_VALUE)
+			value_check(c, line, i + 1);
+		if (line->kind != ASSIGN_FLAWED)
+			continue;
+		const size_t covered = fix_line(a, i, NULL);
+		if (covered > 1) {
+			okv_finding_add(c, OKV_RULE(OKV_FAIL, "line-wrapped", effect, OKV_FIX_IT), i + 1,
+					"the list is wrapped over lines %zu to %zu", i + 1, i + covered);
+			i += covered - 1;
+		} else {
+			okv_finding_add(c,
+					OKV_RULE(OKV_FAIL, flaw_words[line->flaw], effect,
+						 covered > 0 ? OKV_FIX_IT
+							     : "write the line anew as NAME=\"VALUE\", or remove it"),
+					i + 1, "%s", assign_flaw_text(line->flaw));
 		}
 	}
 }
@@ -97,132 +86,189 @@ static bool mentioned(const struct assign *a, const char *name)
 }
 
 /* The value of a key that must be there once; NULL (and a finding) where it is not. */
-static char *key_read(struct checking *c, const char *file, const struct assign *a, const char *key, const char *effect)
+static char *key_read(struct okv_checking *c, const struct assign *a, const char *key, const char *effect)
 {
 	struct fault ignored = { 0 };
 	char *value = NULL;
 
 	if (assign_count(a, key) > 1)
-		okv_found(c, OKV_FAIL, "key-twice", file, line_number(a, key), NEEDS_A_PERSON,
-			  okv_words(c, "%s is set %zu times", key, assign_count(a, key)),
-			  "which one OKV reads is not known", "leave one of the lines");
+		okv_finding_add(
+			c,
+			OKV_RULE(OKV_FAIL, "key-twice", "which one OKV reads is not known", "leave one of the lines"),
+			line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->failed = true;
 	/* A malformed line of that name is a finding already. */
 	else if (value == NULL && !mentioned(a, key))
-		okv_found(c, OKV_FAIL, "key-missing", file, 0, NEEDS_A_PERSON, okv_words(c, "%s is not set", key),
-			  effect, wire_it);
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "key-missing", effect, OKV_WIRE_IT), 0, "%s is not set", key);
 	return value;
 }
 
-struct chain {
-	struct checking *c;
-	size_t line;
-	bool told;
-};
+/* --- the library -------------------------------------------------------------------------------------------------- */
 
-static void chain_step(void *context, const char *step)
+/* Says once where PRESERVED_FILES does not cover a step of the library's path. */
+static void step_check(struct okv_checking *c, const char *step, size_t line, bool *told)
 {
-	struct chain *chain = context;
-
-	if (chain->told || !chain->c->preserves || preserved_holder(&chain->c->preserved, step) != NULL)
+	if (*told || !c->preserves || preserved_holder(&c->preserved, step) != NULL)
 		return;
-	chain->told = true;
-	okv_found(chain->c, OKV_FAIL, "library-not-preserved", OKV_CONF, chain->line, NEEDS_A_PERSON,
-		  okv_words(chain->c, "PRESERVED_FILES does not cover '%s', which the library is or leads through",
-			    SHOWN(step)),
-		  "after an OS major upgrade the library is gone, and OKV cannot open its wallet", wire_it);
+	*told = true;
+	okv_finding_add(
+		c,
+		OKV_RULE(OKV_FAIL, "library-not-preserved",
+			 "after an OS major upgrade the library is gone, and OKV cannot open its wallet", OKV_WIRE_IT),
+		line, "PRESERVED_FILES does not cover '%s', which the library is or leads through", SHOWN(step));
 }
 
-static void library_check(struct checking *c, const struct assign *a)
+/*
+ * What the path `here` leads to when its last component is a link with that target, in place.  "../" is taken from the
+ * directory by name: its own links were resolved or refused on the way here.  False where the path gets too long.
+ */
+static bool link_follow(char here[PATH_MAX], const char *target)
 {
-	char *library = key_read(c, OKV_CONF, a, "PKCS11_LIB_LOC", "OKV has no library to load");
-	struct chain chain = { .c = c, .line = line_number(a, "PKCS11_LIB_LOC") };
+	char next[PATH_MAX];
+	char *slash = strrchr(here, '/');
+
+	if (target[0] == '/') {
+		here[0] = '\0';
+		slash = here;
+	}
+	for (; text_starts(target, "../") && slash != NULL; target += 3) {
+		*slash = '\0';
+		slash = strrchr(here, '/');
+		if (slash == NULL)
+			slash = here;
+	}
+	if (slash != NULL)
+		*slash = '\0';
+	if (snprintf(next, sizeof(next), "%s/%s", here, target + strspn(target, "/")) >= (int)sizeof(next))
+		return false;
+	memcpy(here, next, sizeof(next));
+	return true;
+}
+
+/* Follows the links of the library's path by name, below the root; returns whether the end is there. */
+static bool path_follow(struct okv_checking *c, const char *path, size_t line)
+{
+	enum { LINKS_MAX = 8 };
+	char here[PATH_MAX], target[PATH_MAX];
+	bool told = false;
+
+	if (snprintf(here, sizeof(here), "%s", path) >= (int)sizeof(here))
+		return false;
+	for (unsigned links = 0; links <= LINKS_MAX; links++) {
+		struct fault ignored = { 0 };
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+
+		step_check(c, here, line, &told);
+		if (fs_parent_open(c->job->root, here, FS_FOLLOW_TRUSTED, &dir, leaf, &ignored) < 0)
+			return false;
+		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target) - 1);
+		if (length < 0) {
+			struct stat status;
+			return errno == EINVAL && fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0;
+		}
+		target[length] = '\0';
+		if (!link_follow(here, target))
+			return false;
+	}
+	return false;
+}
+
+static void library_check(struct okv_checking *c, const struct assign *a)
+{
+	char *library = key_read(c, a, "PKCS11_LIB_LOC", "OKV has no library to load");
+	const char *wanted = c->job->settings->pkcs11_lib;
+	const size_t line = line_number(a, "PKCS11_LIB_LOC");
 
 	if (library == NULL)
 		return;
-	const char *wanted = c->job->settings->pkcs11_lib;
 	if (library[0] != '/')
-		okv_found(c, OKV_FAIL, "library-relative", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			  library[0] == '\0' ? "PKCS11_LIB_LOC is empty" : "PKCS11_LIB_LOC is no full path",
-			  "OKV cannot load the library", wire_it);
-	else if (!okv_check_follow(c, library, chain_step, &chain))
-		okv_found(c, OKV_FAIL, "library-missing", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			  okv_words(c, "the library '%s' is not there, or is a link to nothing", SHOWN(library)),
-			  "OKV answers 'Could Not Load PKCS#11 Library'", "okv-luna extract ARCHIVE");
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
+				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "no full path");
+	else if (!path_follow(c, library, line))
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
+					 "okv-luna extract ARCHIVE"),
+				line, "the library '%s' is not there, or is a link to nothing", SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
-		okv_found(c, OKV_WARN, "library-other", OKV_CONF, chain.line, NEEDS_A_PERSON,
-			  okv_words(c, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted)),
-			  "OKV loads one library and these tools look at another", wire_it);
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "library-other",
+					 "OKV loads one library and these tools look at another", OKV_WIRE_IT),
+				line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
 	free(library);
 }
 
-static const char *judge_rule(enum preserved_flaw flaw)
+/* --- PRESERVED_FILES ---------------------------------------------------------------------------------------------- */
+
+static const char *const preserved_words[] = {
+	[PRESERVED_FLAW_WILDCARD] = "preserved-wildcard", [PRESERVED_FLAW_RELATIVE] = "preserved-relative",
+	[PRESERVED_FLAW_DOTS] = "preserved-dots",         [PRESERVED_FLAW_ROOT] = "preserved-root",
+	[PRESERVED_FLAW_BYTES] = "preserved-bytes",
+};
+
+/* The entry that an entry lies inside, or repeats; NULL where there is none. */
+static const char *entry_holder(const struct preserved *preserved, size_t index)
 {
-	switch (flaw) {
-	case PRESERVED_FLAW_WILDCARD:
-		return "preserved-wildcard";
-	case PRESERVED_FLAW_RELATIVE:
-		return "preserved-relative";
-	case PRESERVED_FLAW_DOTS:
-		return "preserved-dots";
-	case PRESERVED_FLAW_ROOT:
-		return "preserved-root";
-	case PRESERVED_FLAW_BYTES:
-		return "preserved-bytes";
-	case PRESERVED_FLAW_NONE:
-		break;
-	}
-	return "preserved";
+	const char *path = preserved->paths[index];
+
+	for (size_t i = 0; i < preserved->count; i++)
+		if (i != index && preserved_within(path, preserved->paths[i]) &&
+		    (i < index || !preserved_within(preserved->paths[i], path)))
+			return preserved->paths[i];
+	return NULL;
 }
 
-static void entry_check(struct checking *c, size_t index, size_t line)
+static void entry_check(struct okv_checking *c, size_t index, size_t line)
 {
 	const char *path = c->preserved.paths[index];
 	const enum preserved_flaw flaw = preserved_judge(path);
+	const char *holder = entry_holder(&c->preserved, index);
 	struct fault absent = { 0 };
 	struct stat status;
 
 	if (flaw != PRESERVED_FLAW_NONE) {
-		okv_found(c, OKV_FAIL, judge_rule(flaw), OKV_CONF, line, NEEDS_A_PERSON,
-			  okv_words(c, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw)),
-			  "what is meant is not carried over an OS major upgrade",
-			  "list a full path, and directories as a whole");
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, preserved_words[flaw],
+					 "what is meant is not carried over an OS major upgrade",
+					 "list a full path, and directories as a whole"),
+				line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
 		return;
 	}
-	for (size_t i = 0; i < c->preserved.count; i++) {
-		if (i == index || !preserved_within(path, c->preserved.paths[i]) ||
-		    (i > index && preserved_within(c->preserved.paths[i], path)))
-			continue;
-		okv_found(c, OKV_WARN, "preserved-inside", OKV_CONF, line, SAFE_TO_FIX,
-			  okv_words(c, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path),
-				    SHOWN(c->preserved.paths[i])),
-			  "it is carried over twice, and takes room on a line that must stay below 4096 characters",
-			  fix_it);
+	if (holder != NULL) {
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "preserved-inside",
+					 "it is carried over twice, and takes room on a line that must stay below "
+					 "4096 characters",
+					 OKV_FIX_IT),
+				line, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path), SHOWN(holder));
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		okv_found(c, OKV_WARN, "preserved-okv", OKV_CONF, line, NEEDS_A_PERSON,
-			  okv_words(c, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path)),
-			  "OKV wants files of the HSM client only; an old file could take the place of a new release's",
-			  "take it out of the list");
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "preserved-okv",
+					 "OKV wants files of the HSM client only; an old file could take the place of "
+					 "a new release's",
+					 "take it out of the list"),
+				line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
-		okv_found(c, OKV_WARN, "preserved-missing", OKV_CONF, line, NEEDS_A_PERSON,
-			  okv_words(c, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path)),
-			  "what OKV's upgrade does with a missing path is not known",
-			  "install what is missing, or take it out of the list");
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "preserved-missing",
+					 "what OKV's upgrade does with a missing path is not known",
+					 "install what is missing, or take it out of the list"),
+				line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL)
-		okv_found(c, OKV_WARN, "preserved-link", OKV_CONF, line, NEEDS_A_PERSON,
-			  okv_words(c, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path)),
-			  "whether what it leads to is carried over is not known", "list what it leads to as well");
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "preserved-link",
+					 "whether what it leads to is carried over is not known",
+					 "list what it leads to as well"),
+				line, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path));
 }
 
-static void preserved_check(struct checking *c, const struct assign *a)
+static void preserved_check(struct okv_checking *c, const struct assign *a)
 {
-	static const char lost[] = "after an OS major upgrade it is gone, and the HSM cannot be reached";
 	struct fault ignored = { 0 };
-	char *value = key_read(c, OKV_CONF, a, "PRESERVED_FILES",
-			       "an OS major upgrade carries nothing of the HSM client over");
+	char *value = key_read(c, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
 	const size_t line = line_number(a, "PRESERVED_FILES");
 
 	if (value == NULL)
@@ -238,40 +284,68 @@ static void preserved_check(struct checking *c, const struct assign *a)
 				       SETTINGS_PREFIX };
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (preserved_holder(&c->preserved, needed[i]) == NULL)
-			okv_found(c, OKV_FAIL, "preserved-lacks", OKV_CONF, line, NEEDS_A_PERSON,
-				  okv_words(c, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i])), lost, wire_it);
+			okv_finding_add(c,
+					OKV_RULE(OKV_FAIL, "preserved-lacks",
+						 "after an OS major upgrade it is gone, and the HSM cannot be reached",
+						 OKV_WIRE_IT),
+					line, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i]));
 }
 
-int okv_check_conf(struct checking *c, struct fault *f)
+/* --- the two files ------------------------------------------------------------------------------------------------ */
+
+/* As okv_check_read, and the lines of the file. */
+static int assign_check(struct okv_checking *c, const char *missing, const char *skipped, struct assign *ret_assign,
+			struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+	const int r = okv_check_read(c,
+				     OKV_RULE(OKV_FAIL, "file-missing", missing,
+					      "put OKV's own file back, as another node of this release has it"),
+				     &file, NULL, f);
+
+	if (r <= 0)
+		return r;
+	if (assign_parse(ret_assign, text_string(&file), file.length, f) < 0)
+		return -1;
+	lines_check(c, ret_assign, skipped);
+	return 1;
+}
+
+static void keys_check(struct okv_checking *c, const struct assign *a)
 {
 	static const char *const known[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", "PRESERVED_FILES" };
-	TEXT_AUTO file = { 0 };
+
+	for (size_t i = 0; i < a->count; i++) {
+		bool is_known = a->lines[i].kind != ASSIGN_VALUE;
+		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
+			is_known = is_known || text_equal(a->lines[i].bytes, a->lines[i].name_length, known[j]);
+		if (!is_known)
+			okv_finding_add(
+				c,
+				OKV_RULE(OKV_WARN, "key-unknown", "OKV passes it over, or complains",
+					 "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
+				i + 1, "'%s' is none of OKV's three keys",
+				SHOWN_BYTES(a->lines[i].bytes, a->lines[i].name_length));
+	}
+}
+
+int okv_check_conf(struct okv_checking *c, struct fault *f)
+{
 	ASSIGN_AUTO a = { 0 };
 
-	if (!okv_check_read(c, OKV_CONF, OKV_FAIL, "OKV does not know of the HSM vendor",
-			    "put OKV's own file back, as another node of this release has it", &file, NULL, f))
-		return f->kind == FAULT_NONE ? 0 : -1;
-	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
-		return -1;
-	lines_check(c, OKV_CONF, &a, "OKV does not read this line as it is meant");
-
-	for (size_t i = 0; i < a.count; i++) {
-		bool is_known = a.lines[i].kind != ASSIGN_VALUE;
-		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
-			is_known = is_known || text_equal(a.lines[i].bytes, a.lines[i].name_length, known[j]);
-		if (!is_known)
-			okv_found(c, OKV_WARN, "key-unknown", OKV_CONF, i + 1, NEEDS_A_PERSON,
-				  okv_words(c, "'%s' is none of OKV's three keys",
-					    SHOWN_BYTES(a.lines[i].bytes, a.lines[i].name_length)),
-				  "OKV passes it over, or complains",
-				  "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES");
-	}
-	char *vendor = key_read(c, OKV_CONF, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
+	c->file = OKV_CONF;
+	const int r = assign_check(c, "OKV does not know of the HSM vendor",
+				   "OKV does not read this line as it is meant", &a, f);
+	if (r <= 0)
+		return r;
+	keys_check(c, &a);
+	char *vendor = key_read(c, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
-		okv_found(c, OKV_WARN, "vendor-other", OKV_CONF, line_number(&a, "VENDOR_NAME"), NEEDS_A_PERSON,
-			  okv_words(c, "VENDOR_NAME is '%s', and okv-luna.conf says '%s'", SHOWN(vendor),
-				    SHOWN(c->job->settings->vendor_name)),
-			  "the console's vendor menu shows another name than expected", wire_it);
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "vendor-other",
+					 "the console's vendor menu shows another name than expected", OKV_WIRE_IT),
+				line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
+				SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
 	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
@@ -290,55 +364,54 @@ static bool sounds_secret(const char *name, size_t length)
 	return false;
 }
 
-static void directory_check(struct checking *c, const struct assign *a)
+static void directory_check(struct okv_checking *c, const struct assign *a)
 {
 	static const char effect[] =
 		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value =
-		key_read(c, OKV_ENV, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
+	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = line_number(a, key);
+	TEXT_AUTO path = { 0 };
 
 	if (value == NULL)
 		return;
+	text_add_format(&path, "%s/Chrystoki.conf", value);
 	if (value[0] != '/')
-		okv_found(c, OKV_FAIL, "config-relative", OKV_ENV, line, NEEDS_A_PERSON,
-			  okv_words(c, "%s is no full path", key), effect, wire_it);
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-relative", effect, OKV_WIRE_IT), line,
+				"%s is no full path", key);
 	else if (text_ends(value, "Chrystoki.conf"))
-		okv_found(c, OKV_FAIL, "config-file", OKV_ENV, line, NEEDS_A_PERSON,
-			  okv_words(c, "%s names the file, and must name its directory", key), effect, wire_it);
-	else {
-		const char *path = okv_words(c, "%s/Chrystoki.conf", value);
-		if (!fs_exists(c->job->root, path))
-			okv_found(c, OKV_FAIL, "config-missing", OKV_ENV, line, NEEDS_A_PERSON,
-				  okv_words(c, "there is no '%s'", SHOWN(path)), effect, wire_it);
-		else if (!preserved_within(path, conf) || !preserved_within(conf, path))
-			okv_found(c, OKV_WARN, "config-other", OKV_ENV, line, NEEDS_A_PERSON,
-				  okv_words(c, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(path), SHOWN(conf)),
-				  "OKV uses one configuration and these tools look at another", wire_it);
-	}
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
+				"%s names the file, and must name its directory", key);
+	else if (!fs_exists(c->job->root, text_string(&path)))
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-missing", effect, OKV_WIRE_IT), line, "there is no '%s'",
+				SHOWN(text_string(&path)));
+	else if (!preserved_within(text_string(&path), conf) || !preserved_within(conf, text_string(&path)))
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "config-other",
+					 "OKV uses one configuration and these tools look at another", OKV_WIRE_IT),
+				line, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(text_string(&path)),
+				SHOWN(conf));
 	free(value);
 }
 
-int okv_check_env(struct checking *c, struct fault *f)
+int okv_check_env(struct okv_checking *c, struct fault *f)
 {
-	TEXT_AUTO file = { 0 };
 	ASSIGN_AUTO a = { 0 };
 
-	if (!okv_check_read(c, OKV_ENV, OKV_FAIL, "the HSM library gets no environment from OKV",
-			    "put OKV's own file back, as another node of this release has it", &file, NULL, f))
-		return f->kind == FAULT_NONE ? 0 : -1;
-	if (assign_parse(&a, text_string(&file), file.length, f) < 0)
-		return -1;
-	lines_check(c, OKV_ENV, &a, "hsmclient skips the line with a warning in its trace");
+	c->file = OKV_ENV;
+	const int r = assign_check(c, "the HSM library gets no environment from OKV",
+				   "hsmclient skips the line with a warning in its trace", &a, f);
+	if (r <= 0)
+		return r;
 	for (size_t i = 0; i < a.count; i++) {
 		const struct assign_line *line = &a.lines[i];
 		if (line->kind == ASSIGN_VALUE && sounds_secret(line->bytes, line->name_length))
-			okv_found(
-				c, OKV_WARN, "env-secret", OKV_ENV, i + 1, NEEDS_A_PERSON,
-				okv_words(c, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length)),
-				"hsmclient writes every value to its trace in clear", "take it out of this file");
+			okv_finding_add(
+				c,
+				OKV_RULE(OKV_WARN, "env-secret", "hsmclient writes every value to its trace in clear",
+					 "take it out of this file"),
+				i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
 	}
 	directory_check(c, &a);
 	return 0;

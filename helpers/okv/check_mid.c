@@ -6,88 +6,88 @@
 #include "conf/midupgrade.h"
 #include "conf/script.h"
 #include "fs/root.h"
-#include "okv/checking.h"
+#include "okv/check_parts.h"
 #include "okv/shell.h"
 
-static const char wire_it[] = "okv-luna config wire";
-static const char fix_it[] = "okv-luna config check --fix";
-
-static void block_check(struct checking *c, enum midupgrade_state state, size_t line)
+static void block_check(struct okv_checking *c, enum midupgrade_state state, size_t line)
 {
 	switch (state) {
 	case MIDUPGRADE_CURRENT:
 		return;
 	case MIDUPGRADE_NONE:
-		okv_found(c, OKV_FAIL, "mid-unwired", OKV_MID, 0, NEEDS_A_PERSON, "the okv-luna block is not in it",
-			  "after an OS major upgrade nobody gives the HSM group, its members and the links back",
-			  wire_it);
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "mid-unwired",
+					 "after an OS major upgrade nobody gives the HSM group, its members and the "
+					 "links back",
+					 OKV_WIRE_IT),
+				0, "the okv-luna block is not in it");
 		return;
 	case MIDUPGRADE_STALE:
-		okv_found(
-			c, OKV_WARN, "mid-stale", OKV_MID, line, NEEDS_A_PERSON,
-			"the okv-luna block is of another version, was edited, or something ends the script before it",
-			"the upgrade runs what stands there, or does not reach it", wire_it);
+		okv_finding_add(c,
+				OKV_RULE(OKV_WARN, "mid-stale",
+					 "the upgrade runs what stands there, or does not reach it", OKV_WIRE_IT),
+				line,
+				"the okv-luna block is of another version, was edited, or something ends the script "
+				"before it");
 		return;
 	case MIDUPGRADE_TORN:
-		okv_found(c, OKV_FAIL, "mid-torn", OKV_MID, line, NEEDS_A_PERSON,
-			  "the marks of the okv-luna block do not pair up",
-			  "wiring leaves the file alone, since what belongs to the block cannot be told",
-			  "remove the block and its marks by hand, then okv-luna config wire");
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "mid-torn",
+					 "wiring leaves the file alone, since what belongs to the block cannot be told",
+					 "remove the block and its marks by hand, then " OKV_WIRE_IT),
+				line, "the marks of the okv-luna block do not pair up");
 		return;
 	}
 }
 
 struct relics {
-	struct checking *c;
-	bool mendable; /* with plain quotes a shell can read it */
+	struct okv_checking *c;
+	bool fixable; /* with plain quotes a shell can read it */
 };
 
 static int relic_check(void *context, enum midupgrade_relic relic, size_t line, struct fault *f)
 {
-	struct relics *r = context;
-	static const char drop_it[] = "okv-luna config check --fix --drop-handmade";
+	static const char drop_it[] = OKV_FIX_IT " --drop-handmade";
+	static const char lost[] = "it gets a number by chance and no members, and the files keep the old number; the "
+				   "block does it all";
+	const struct relics *r = context;
 
 	(void)f;
 	switch (relic) {
 	case MIDUPGRADE_RELIC_GROUPADD:
-		okv_found(r->c, OKV_WARN, "mid-handmade", OKV_MID, line, NEEDS_A_PERSON,
-			  "the HSM group is made by hand here",
-			  "it gets a number by chance and no members, and the files keep the old number; the block "
-			  "does it all",
-			  drop_it);
+		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade", lost, drop_it), line,
+				"the HSM group is made by hand here");
 		break;
 	case MIDUPGRADE_RELIC_NESTED:
-		okv_found(r->c, OKV_WARN, "mid-handmade-nested", OKV_MID, line, NEEDS_A_PERSON,
-			  "the HSM group is made by hand here, inside another command",
-			  "it gets a number by chance and no members, and the files keep the old number; the block "
-			  "does it all",
-			  "take it out by hand");
+		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "take it out by hand"), line,
+				"the HSM group is made by hand here, inside another command");
 		break;
 	case MIDUPGRADE_RELIC_EXIT:
-		okv_found(r->c, OKV_WARN, "mid-handmade-exit", OKV_MID, line, NEEDS_A_PERSON,
-			  "the script says 'changed' here whatever happened above",
-			  "OKV is told of a change that was none", drop_it);
+		okv_finding_add(
+			r->c, OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that was none", drop_it),
+			line, "the script says 'changed' here whatever happened above");
 		break;
 	case MIDUPGRADE_RELIC_QUOTE:
-		okv_found(r->c, OKV_FAIL, "mid-curly-quote", OKV_MID, line, r->mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			  "a typographic quote stands in a command, as in the guide's printed text",
-			  "the string does not end: the shell runs what stands above, then stops with status 2 inside "
-			  "the upgrade",
-			  r->mendable ? fix_it : "write the line anew with plain quotes");
+		okv_finding_add(r->c,
+				OKV_RULE(OKV_FAIL, "mid-curly-quote",
+					 "the string does not end: the shell runs what stands above, then stops with "
+					 "status 2 inside the upgrade",
+					 r->fixable ? OKV_FIX_IT : "write the line anew with plain quotes"),
+				line, "a typographic quote stands in a command, as in the guide's printed text");
 		break;
 	}
 	return 0;
 }
 
 /* Whether the file with plain quotes and line ends is one that a shell can read. */
-static int mendable_find(const struct text *script, bool *ret_mendable, struct fault *f)
+static int fixable_find(const struct text *script, bool *ret_fixable, struct fault *f)
 {
-	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO fixed = { 0 };
 	struct okv_shell answer;
 
-	if (fix_script(text_string(script), script->length, &mended, f) < 0 || okv_shell_ask(&mended, &answer, f) < 0)
+	if (fix_script(text_string(script), script->length, &fixed, f) < 0 || okv_shell_ask(&fixed, &answer, f) < 0)
 		return -1;
-	*ret_mendable = answer.agreed != 0;
+	*ret_fixable = answer.agreed != 0;
 	return 0;
 }
 
@@ -103,7 +103,7 @@ static size_t complaint_line(const char *complaint)
 	return strtoul(at + 5, NULL, 10);
 }
 
-static bool command_exists(const struct checking *c, const char *bytes, const struct script *s, const char *word,
+static bool command_exists(const struct okv_checking *c, const char *bytes, const struct script *s, const char *word,
 			   size_t length)
 {
 	static const char *const places[] = { "/usr/bin", "/bin",           "/usr/sbin",
@@ -151,7 +151,7 @@ static bool letters_only(const char *word, size_t length)
 }
 
 /* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
-static int prose_check(struct checking *c, const struct text *script, struct fault *f)
+static int prose_check(struct okv_checking *c, const struct text *script, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	const char *bytes = text_string(script);
@@ -169,48 +169,53 @@ static int prose_check(struct checking *c, const struct text *script, struct fau
 		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
 			length--;
 		if (letters_only(word, length) && !command_exists(c, bytes, &s, word, length))
-			okv_found(c, OKV_WARN, "mid-wrapped-comment", OKV_MID, i + 1, NEEDS_A_PERSON,
-				  okv_words(c,
-					    "'%s' is no command; the line looks like the rest of the comment above it",
-					    SHOWN_BYTES(word, length)),
-				  "the shell tries to run it, and under 'set -e' the script ends there",
-				  "put a '#' before the line");
+			okv_finding_add(c,
+					OKV_RULE(OKV_WARN, "mid-wrapped-comment",
+						 "the shell tries to run it, and under 'set -e' the script ends there",
+						 "put a '#' before the line"),
+					i + 1,
+					"'%s' is no command; the line looks like the rest of the comment above it",
+					SHOWN_BYTES(word, length));
 	}
 	return 0;
 }
 
-static void bytes_check(struct checking *c, const struct text *script)
+static bool line_holds(const struct text_line *line, const char *bytes)
 {
-	size_t number = 1;
-	bool carriage = false, foreign = false;
-
-	for (size_t i = 0; i < script->length; i++) {
-		const unsigned char byte = (unsigned char)script->bytes[i];
-		if (byte == '\n')
-			number++;
-		if (byte == '\r' && !carriage) {
-			carriage = true;
-			okv_found(
-				c, OKV_FAIL, "mid-carriage-return", OKV_MID, number, SAFE_TO_FIX,
-				"lines end in CR LF instead of LF",
-				"the shell takes the CR for a part of the last word: 'exit' gets a number that is none",
-				fix_it);
-		}
-		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
-		if (byte == 0xe2 && i + 2 < script->length && (unsigned char)script->bytes[i + 1] == 0x80 && !foreign &&
-		    ((unsigned char)script->bytes[i + 2] == 0x93 || (unsigned char)script->bytes[i + 2] == 0x94)) {
-			foreign = true;
-			okv_found(c, OKV_WARN, "mid-dash", OKV_MID, number, NEEDS_A_PERSON,
-				  "a typographic dash stands where an option may be meant",
-				  "the command takes it for an operand", "write plain '-' characters");
-		}
-	}
-	if (script->length >= 3 && memcmp(script->bytes, "\xef\xbb\xbf", 3) == 0)
-		okv_found(c, OKV_FAIL, "mid-bom", OKV_MID, 1, SAFE_TO_FIX, "the file begins with a byte order mark",
-			  "the first line is no '#!' line any more", fix_it);
+	return memmem(line->bytes, line->length, bytes, strlen(bytes)) != NULL;
 }
 
-int okv_check_mid(struct checking *c, struct fault *f)
+/* What foreign editors and print leave; each is told once. */
+static void bytes_check(struct okv_checking *c, const struct text *script)
+{
+	bool carriage = false, dash = false;
+	struct text_line line;
+
+	for (size_t at = 0, number = 1; text_line_next(text_string(script), script->length, &at, &line); number++) {
+		if (!carriage && line_holds(&line, "\r")) {
+			carriage = true;
+			okv_finding_add(c,
+					OKV_RULE(OKV_FAIL, "mid-carriage-return",
+						 "the shell takes the CR for a part of the last word: 'exit' gets a "
+						 "number that is none",
+						 OKV_FIX_IT),
+					number, "lines end in CR LF instead of LF");
+		}
+		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
+		if (!dash && (line_holds(&line, "\xe2\x80\x93") || line_holds(&line, "\xe2\x80\x94"))) {
+			dash = true;
+			okv_finding_add(c,
+					OKV_RULE(OKV_WARN, "mid-dash", "the command takes it for an operand",
+						 "write plain '-' characters"),
+					number, "a typographic dash stands where an option may be meant");
+		}
+	}
+	if (text_starts(text_string(script), "\xef\xbb\xbf"))
+		okv_finding_add(c, OKV_RULE(OKV_FAIL, "mid-bom", "the first line is no '#!' line any more", OKV_FIX_IT),
+				1, "the file begins with a byte order mark");
+}
+
+int okv_check_mid(struct okv_checking *c, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
 	struct relics relics = { .c = c };
@@ -219,22 +224,28 @@ int okv_check_mid(struct checking *c, struct fault *f)
 	const char *group = c->job->settings->hsm_group;
 	size_t line;
 
-	if (!okv_check_read(c, OKV_MID, OKV_FAIL,
-			    "after an OS major upgrade nobody gives the HSM group and its members back",
-			    "put OKV's own file back, as another node of this release has it", &script, NULL, f))
-		return f->kind == FAULT_NONE ? 0 : -1;
+	c->file = OKV_MID;
+	const int r =
+		okv_check_read(c,
+			       OKV_RULE(OKV_FAIL, "file-missing",
+					"after an OS major upgrade nobody gives the HSM group and its members back",
+					"put OKV's own file back, as another node of this release has it"),
+			       &script, NULL, f);
+	if (r <= 0)
+		return r;
 	if (midupgrade_look(text_string(&script), script.length, group, &state, &line, f) < 0 ||
 	    okv_shell_ask(&script, &answer, f) < 0)
 		return -1;
-	relics.mendable = answer.agreed != 0;
+	relics.fixable = answer.agreed != 0;
 	if (answer.asked != 0 && answer.agreed == 0) {
-		if (mendable_find(&script, &relics.mendable, f) < 0)
+		if (fixable_find(&script, &relics.fixable, f) < 0)
 			return -1;
-		okv_found(c, OKV_FAIL, "mid-syntax", OKV_MID, complaint_line(answer.complaint),
-			  relics.mendable ? SAFE_TO_FIX : NEEDS_A_PERSON,
-			  okv_words(c, "no shell here can read it: %s", answer.complaint),
-			  "OKV's upgrade runs what stands above the fault, then the script ends with status 2",
-			  relics.mendable ? fix_it : "fix the line, then: bash -n " OKV_MID);
+		okv_finding_add(c,
+				OKV_RULE(OKV_FAIL, "mid-syntax",
+					 "OKV's upgrade runs what stands above the fault, then the script ends with "
+					 "status 2",
+					 relics.fixable ? OKV_FIX_IT : "fix the line, then: bash -n " OKV_MID),
+				complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_relics(text_string(&script), script.length, group, relic_check, &relics, f) < 0 ||

@@ -14,14 +14,14 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 {
 	ASSIGN_AUTO flawed = { 0 };
 	ASSIGN_AUTO a = { 0 };
-	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO fixed = { 0 };
 	TEXT_AUTO value = { 0 };
 	PRESERVED_AUTO p = { 0 };
 	bool changed;
 
 	(void)context;
-	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || fix_assign(&flawed, &mended, f) < 0 ||
-	    assign_parse(&a, text_string(&mended), mended.length, f) < 0)
+	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || fix_assign(&flawed, &fixed, f) < 0 ||
+	    assign_parse(&a, text_string(&fixed), fixed.length, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
 	if (line != NULL && assign_count(&a, "PRESERVED_FILES") == 1) {
@@ -46,17 +46,17 @@ struct script_fix {
 static int script_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct script_fix *fix = context;
-	TEXT_AUTO mended = { 0 };
+	TEXT_AUTO fixed = { 0 };
 	TEXT_AUTO next = { 0 };
 	struct okv_shell before, after;
 
-	if (fix_script(text_string(now), now->length, &mended, f) < 0)
+	if (fix_script(text_string(now), now->length, &fixed, f) < 0)
 		return -1;
 	if (fix->handmade == OKV_DROP_HANDMADE) {
-		if (midupgrade_clear(text_string(&mended), mended.length, fix->group, &next, f) < 0)
+		if (midupgrade_clear(text_string(&fixed), fixed.length, fix->group, &next, f) < 0)
 			return -1;
 	} else {
-		text_add(&next, text_string(&mended), mended.length);
+		text_add(&next, text_string(&fixed), fixed.length);
 	}
 	if (text_check(&next, f) < 0)
 		return -1;
@@ -84,7 +84,7 @@ static int chrystoki_change(void *context, const struct text *now, struct text *
 	return text_check(ret_text, f);
 }
 
-int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_mended, struct fault *f)
+int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_fixed, struct fault *f)
 {
 	struct script_fix script = { .handmade = handmade, .group = job->settings->hsm_group };
 	const struct okv_edit edits[] = {
@@ -93,7 +93,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 		{ .path = OKV_MID, .change = script_fix, .context = &script },
 		{ .path = job->settings->chrystoki_conf, .change = chrystoki_change },
 	};
-	unsigned mended = 0;
+	unsigned fixed = 0;
 
 	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
 		struct fault now = { 0 };
@@ -103,10 +103,10 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 			*f = now;
 			return -1;
 		}
-		mended += changed;
+		fixed += changed;
 		if (changed)
 			report_say(job->report, REPORT_RESULT, "%s: fixed", edits[i].path);
 	}
-	*ret_mended = mended;
+	*ret_fixed = fixed;
 	return 0;
 }

@@ -232,7 +232,7 @@ static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct f
 
 int step_wire(struct step *step, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	OKV_FINDINGS_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 
 	struct okv_job job = step_okv_job(step);

@@ -87,7 +87,7 @@ static int step_before(struct step *step, struct fault *f)
 
 static int step_config(struct step *step, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	OKV_FINDINGS_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault ignored = { 0 };
 

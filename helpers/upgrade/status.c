@@ -66,7 +66,7 @@ static int check_library(struct step *step, struct fault *f)
 
 static int check_config(struct step *step, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = OKV_FINDINGS_INIT;
+	OKV_FINDINGS_AUTO findings = { 0 };
 
 	struct okv_job job = step_okv_job(step);
 	job.mode = OKV_PLAN;
