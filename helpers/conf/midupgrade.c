@@ -60,7 +60,7 @@ static bool line_begins(const char *bytes, const struct script_line *line, const
 struct marks {
 	size_t begin, end; /* offsets of the block, its last line included; equal where there is none */
 	size_t line;       /* of the first mark, from 1; 0: none */
-	bool torn;
+	bool unpaired;
 };
 
 static struct marks marks_find(const char *bytes, const struct script *s)
@@ -72,7 +72,7 @@ static struct marks marks_find(const char *bytes, const struct script *s)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct script_line *line = &s->lines[i];
 		if (line_begins(bytes, line, MIDUPGRADE_BEGIN)) {
-			m.torn = m.torn || open || blocks > 0;
+			m.unpaired = m.unpaired || open || blocks > 0;
 			if (m.line == 0) {
 				m.begin = line->start;
 				m.line = i + 1;
@@ -81,19 +81,19 @@ static struct marks marks_find(const char *bytes, const struct script *s)
 		} else if (line_begins(bytes, line, MIDUPGRADE_END)) {
 			if (m.line == 0)
 				m.line = i + 1;
-			m.torn = m.torn || !open;
+			m.unpaired = m.unpaired || !open;
 			open = false;
 			blocks++;
 			m.end = line->start + line->length;
 		}
 	}
-	m.torn = m.torn || open;
-	if (m.line == 0 || m.torn)
+	m.unpaired = m.unpaired || open;
+	if (m.line == 0 || m.unpaired)
 		m.begin = m.end = 0;
 	return m;
 }
 
-static int torn_fault(const struct marks *m, struct fault *f)
+static int unpaired_fault(const struct marks *m, struct fault *f)
 {
 	return fault_refused(
 		f,
@@ -221,7 +221,7 @@ static int without(const char *bytes, size_t length, struct marks *ret_marks, st
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 	*ret_marks = marks_find(bytes, &s);
-	if (ret_marks->torn)
+	if (ret_marks->unpaired)
 		return 0;
 	text_add(out, bytes, ret_marks->begin);
 	text_add(out, bytes + ret_marks->end, length - ret_marks->end);
@@ -235,8 +235,8 @@ int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, s
 
 	if (without(bytes, length, &m, &plain, f) < 0)
 		return -1;
-	if (m.torn)
-		return torn_fault(&m, f);
+	if (m.unpaired)
+		return unpaired_fault(&m, f);
 	text_add(ret_text, text_string(&plain), plain.length);
 	return text_check(ret_text, f);
 }
@@ -266,8 +266,8 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 	const struct marks m = marks_find(bytes, &s);
 	enum midupgrade_state state = MIDUPGRADE_NONE;
 
-	if (m.torn) {
-		state = MIDUPGRADE_TORN;
+	if (m.unpaired) {
+		state = MIDUPGRADE_UNPAIRED;
 	} else if (m.line != 0) {
 		TEXT_AUTO right = { 0 };
 		struct fault no_place = { 0 };
@@ -298,9 +298,9 @@ static bool exits_changed(const char *line, size_t length)
 	return text_equal(word, n, "${DBFW_PM_CHANGED}") || text_equal(word, n, "$DBFW_PM_CHANGED");
 }
 
-int midupgrade_relics(const char *bytes, size_t length, const char *group,
-		      int (*each)(void *context, enum midupgrade_relic relic, size_t line, struct fault *f),
-		      void *context, struct fault *f)
+int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
+			 int (*each)(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f),
+			 void *context, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
@@ -317,17 +317,17 @@ int midupgrade_relics(const char *bytes, size_t length, const char *group,
 		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere.
 		 */
 		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && assign_has_curly_quote(line, n) &&
-		    each(context, MIDUPGRADE_RELIC_QUOTE, i + 1, f) < 0)
+		    each(context, MIDUPGRADE_LEFTOVER_QUOTE, i + 1, f) < 0)
 			return -1;
 		if (!s.lines[i].code)
 			continue;
 		if (makes_group(line, n, group)) {
 			by_hand = by_hand || s.lines[i].outer;
-			if (each(context, s.lines[i].outer ? MIDUPGRADE_RELIC_GROUPADD : MIDUPGRADE_RELIC_NESTED, i + 1,
-				 f) < 0)
+			if (each(context, s.lines[i].outer ? MIDUPGRADE_LEFTOVER_GROUPADD : MIDUPGRADE_LEFTOVER_NESTED,
+				 i + 1, f) < 0)
 				return -1;
 		} else if (by_hand && s.lines[i].outer && exits_changed(line, n)) {
-			if (each(context, MIDUPGRADE_RELIC_EXIT, i + 1, f) < 0)
+			if (each(context, MIDUPGRADE_LEFTOVER_EXIT, i + 1, f) < 0)
 				return -1;
 		}
 	}
@@ -341,17 +341,17 @@ struct clearing {
 	struct text *out;
 };
 
-static int clear_one(void *context, enum midupgrade_relic relic, size_t number, struct fault *f)
+static int clear_one(void *context, enum midupgrade_leftover leftover, size_t number, struct fault *f)
 {
 	struct clearing *c = context;
 	const struct script_line *line = &c->script->lines[number - 1];
 
 	(void)f;
-	if (relic != MIDUPGRADE_RELIC_GROUPADD && relic != MIDUPGRADE_RELIC_EXIT)
+	if (leftover != MIDUPGRADE_LEFTOVER_GROUPADD && leftover != MIDUPGRADE_LEFTOVER_EXIT)
 		return 0;
 	text_add(c->out, c->bytes + c->copied, line->start - c->copied);
 	c->copied = line->start + line->length;
-	if (relic == MIDUPGRADE_RELIC_EXIT)
+	if (leftover == MIDUPGRADE_LEFTOVER_EXIT)
 		text_add_string(c->out, "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n");
 	return 0;
 }
@@ -362,7 +362,7 @@ int midupgrade_clear(const char *bytes, size_t length, const char *group, struct
 	TEXT_AUTO cleared = { 0 };
 	struct clearing c = { .bytes = bytes, .script = &s, .out = &cleared };
 
-	if (script_read(&s, bytes, length, f) < 0 || midupgrade_relics(bytes, length, group, clear_one, &c, f) < 0)
+	if (script_read(&s, bytes, length, f) < 0 || midupgrade_leftovers(bytes, length, group, clear_one, &c, f) < 0)
 		return -1;
 	text_add(&cleared, bytes + c.copied, length - c.copied);
 	if (text_check(&cleared, f) < 0)

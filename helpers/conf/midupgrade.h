@@ -21,34 +21,34 @@ extern const char midupgrade_block[];
 #define MIDUPGRADE_END   "# <<< okv-luna"
 
 enum midupgrade_state {
-	MIDUPGRADE_NONE,    /* no block */
-	MIDUPGRADE_CURRENT, /* the block as we write it, at its place */
-	MIDUPGRADE_STALE,   /* a block of another version, edited, or not at its place */
-	MIDUPGRADE_TORN,    /* a mark without its partner, or more than one block */
+	MIDUPGRADE_NONE,     /* no block */
+	MIDUPGRADE_CURRENT,  /* the block as we write it, at its place */
+	MIDUPGRADE_STALE,    /* a block of another version, edited, or not at its place */
+	MIDUPGRADE_UNPAIRED, /* a mark without its partner, or more than one block */
 };
 
 /* *ret_line: of the first mark, from 1; 0 where there is none.  Fails for lack of memory only. */
 int midupgrade_look(const char *bytes, size_t length, const char *group, enum midupgrade_state *ret_state,
 		    size_t *ret_line, struct fault *f);
 /*
- * The script with the block in it, at its place and as we write it now.  FAULT_REFUSED: torn marks, or no place for
+ * The script with the block in it, at its place and as we write it now.  FAULT_REFUSED: unpaired marks, or no place for
  * it (`group`, the HSM group's name, finds the line that makes it by hand).
  */
 int midupgrade_insert(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f);
-/* The script without the block; FAULT_REFUSED: torn marks. */
+/* The script without the block; FAULT_REFUSED: unpaired marks. */
 int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
 
 /* What the guide's printed body leaves behind, or a hand-made copy of it. */
-enum midupgrade_relic {
-	MIDUPGRADE_RELIC_GROUPADD, /* an outer line that makes the HSM group */
-	MIDUPGRADE_RELIC_NESTED,   /* such a command inside something else: not removed by us */
-	MIDUPGRADE_RELIC_EXIT,     /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
-	MIDUPGRADE_RELIC_QUOTE,    /* a typographic quote in a line of code */
+enum midupgrade_leftover {
+	MIDUPGRADE_LEFTOVER_GROUPADD, /* an outer line that makes the HSM group */
+	MIDUPGRADE_LEFTOVER_NESTED,   /* such a command inside something else: not removed by us */
+	MIDUPGRADE_LEFTOVER_EXIT,  /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
+	MIDUPGRADE_LEFTOVER_QUOTE, /* a typographic quote in a line of code */
 };
-/* Calls `each` for every relic, outside the block; line numbers from 1. */
-int midupgrade_relics(const char *bytes, size_t length, const char *group,
-		      int (*each)(void *context, enum midupgrade_relic relic, size_t line, struct fault *f),
-		      void *context, struct fault *f);
+/* Calls `each` for every leftover, outside the block; line numbers from 1. */
+int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
+			 int (*each)(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f),
+			 void *context, struct fault *f);
 /*
  * The script without hand-made lines: GROUPADD lines go, an EXIT becomes `exit ${DBFW_PM_NO_CHANGE_REQUIRED}`.
  * Typographic quotes are not touched here.

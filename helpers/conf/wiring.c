@@ -25,13 +25,13 @@ static const char *const *keys_of(enum wiring_file file)
 }
 
 /* What a key shall be; PRESERVED_FILES is no single wish. */
-static const char *value_of(const char *key, const struct wiring_wanted *wanted)
+static const char *value_of(const char *key, const struct wiring_options *options)
 {
 	if (strcmp(key, "VENDOR_NAME") == 0)
-		return wanted->vendor_name;
+		return options->vendor_name;
 	if (strcmp(key, "PKCS11_LIB_LOC") == 0)
-		return wanted->library;
-	return wanted->config_directory;
+		return options->library;
+	return options->config_directory;
 }
 
 /* A flawed or repeated line leaves open which value OKV sees; nothing is set beside it. */
@@ -42,7 +42,7 @@ static int keys_check(const struct assign *a, const char *const *keys, struct fa
 		for (const char *const *key = keys; line->kind == ASSIGN_FLAWED && *key != NULL; key++)
 			if (assign_mentions(line, *key))
 				return fault_refused(
-					f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' mends it",
+					f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' fixes it",
 					i + 1, *key, assign_flaw_text(line->flaw));
 	}
 	for (const char *const *key = keys; *key != NULL; key++)
@@ -81,20 +81,20 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 	return assign_set(a, preserved_key, text_string(&value), &changed, f);
 }
 
-static int preserved_apply(struct assign *a, const struct preserved *wanted, struct fault *f)
+static int preserved_apply(struct assign *a, const struct preserved *more, struct fault *f)
 {
 	PRESERVED_AUTO p = { 0 };
 
 	if (preserved_of(a, &p, f) < 0)
 		return -1;
-	for (size_t i = 0; i < wanted->count; i++)
-		if (preserved_add(&p, wanted->paths[i], f) < 0)
+	for (size_t i = 0; i < more->count; i++)
+		if (preserved_add(&p, more->paths[i], f) < 0)
 			return -1;
 	preserved_reduce(&p);
 	return preserved_set(a, &p, f);
 }
 
-static int assign_apply(const char *const *keys, const struct text *now, const struct wiring_wanted *wanted,
+static int assign_apply(const char *const *keys, const struct text *now, const struct wiring_options *options,
 			struct text *ret_text, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
@@ -103,8 +103,8 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 || keys_check(&a, keys, f) < 0)
 		return -1;
 	for (; *keys != NULL; keys++) {
-		const int r = *keys == preserved_key ? preserved_apply(&a, wanted->preserved, f)
-						     : assign_set(&a, *keys, value_of(*keys, wanted), &changed, f);
+		const int r = *keys == preserved_key ? preserved_apply(&a, options->preserved, f)
+						     : assign_set(&a, *keys, value_of(*keys, options), &changed, f);
 		if (r < 0)
 			return -1;
 	}
@@ -112,17 +112,17 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 	return text_check(ret_text, f);
 }
 
-int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_wanted *wanted,
+int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_options *options,
 		 struct text *ret_text, struct fault *f)
 {
 	switch (file) {
 	case WIRING_MID:
-		return midupgrade_insert(text_string(now), now->length, wanted->hsm_group, ret_text, f);
+		return midupgrade_insert(text_string(now), now->length, options->hsm_group, ret_text, f);
 	case WIRING_CONF:
 	case WIRING_ENV:
 		break;
 	}
-	return assign_apply(keys_of(file), now, wanted, ret_text, f);
+	return assign_apply(keys_of(file), now, options, ret_text, f);
 }
 
 /* Entries that we had added go, those that we had dropped come back; what others added or removed since stays so. */
@@ -193,7 +193,7 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 }
 
 /* Without a record: only what nobody else can want. */
-static int conf_forget(const struct text *now, const struct wiring_wanted *wanted, struct text *ret_text,
+static int conf_forget(const struct text *now, const struct wiring_options *options, struct text *ret_text,
 		       struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
@@ -203,9 +203,9 @@ static int conf_forget(const struct text *now, const struct wiring_wanted *wante
 		return -1;
 	const size_t count = p.count;
 	preserved_remove(&p, SETTINGS_PREFIX);
-	for (size_t i = 0; i < wanted->preserved->count; i++)
-		if (strstr(wanted->preserved->paths[i], "okv-luna") != NULL)
-			preserved_remove(&p, wanted->preserved->paths[i]);
+	for (size_t i = 0; i < options->preserved->count; i++)
+		if (strstr(options->preserved->paths[i], "okv-luna") != NULL)
+			preserved_remove(&p, options->preserved->paths[i]);
 	if (p.count != count && preserved_set(&a, &p, f) < 0)
 		return -1;
 	assign_print(&a, ret_text);
@@ -213,7 +213,7 @@ static int conf_forget(const struct text *now, const struct wiring_wanted *wante
 }
 
 int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
-		  const struct wiring_wanted *wanted, struct text *ret_text, struct fault *f)
+		  const struct wiring_options *options, struct text *ret_text, struct fault *f)
 {
 	if (record->known && now->length == record->after.length &&
 	    memcmp(text_string(now), text_string(&record->after), now->length) == 0) {
@@ -230,7 +230,7 @@ int wiring_remove(enum wiring_file file, const struct text *now, const struct wi
 	if (record->known)
 		return assign_restore(keys_of(file), now, record, ret_text, f);
 	if (file == WIRING_CONF)
-		return conf_forget(now, wanted, ret_text, f);
+		return conf_forget(now, options, ret_text, f);
 	text_add(ret_text, text_string(now), now->length);
 	return text_check(ret_text, f);
 }

@@ -16,7 +16,7 @@
 
 enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
 
-struct wiring_wanted {
+struct wiring_options {
 	const char *vendor_name;
 	const char *library;
 	const char *config_directory; /* of Chrystoki.conf */
@@ -37,14 +37,14 @@ void wiring_record_done(struct wiring_record *r);
  * FAULT_REFUSED, with the line: a flawed line that names one of the keys, a key that stands twice (which of them OKV
  * reads is not known), a PRESERVED_FILES that would reach ASSIGN_LINE_MAX, a script without a place for the block.
  */
-int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_wanted *wanted,
+int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_options *options,
 		 struct text *ret_text, struct fault *f);
 /*
  * Without a record, the block and those of our entries in PRESERVED_FILES that only this product needs (below
  * SETTINGS_PREFIX, or links to it) still go; keys keep their values.
  */
 int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
-		  const struct wiring_wanted *wanted, struct text *ret_text, struct fault *f);
+		  const struct wiring_options *options, struct text *ret_text, struct fault *f);
 
 /* A record as bytes and back.  FAULT_REFUSED when they are none. */
 void wiring_record_print(const struct wiring_record *r, struct text *out);

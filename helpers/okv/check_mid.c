@@ -30,7 +30,7 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 				"the okv-luna block is of another version, was edited, or something ends the script "
 				"before it");
 		return;
-	case MIDUPGRADE_TORN:
+	case MIDUPGRADE_UNPAIRED:
 		okv_finding_add(c,
 				OKV_RULE(OKV_FAIL, "mid-torn",
 					 "wiring leaves the file alone, since what belongs to the block cannot be told",
@@ -40,34 +40,34 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 	}
 }
 
-struct relics {
+struct leftovers {
 	struct okv_checking *c;
 	bool fixable; /* with plain quotes a shell can read it */
 };
 
-static int relic_check(void *context, enum midupgrade_relic relic, size_t line, struct fault *f)
+static int leftover_check(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
 	static const char drop_it[] = OKV_FIX_IT " --drop-handmade";
 	static const char lost[] = "it gets a number by chance and no members, and the files keep the old number; the "
 				   "block does it all";
-	const struct relics *r = context;
+	const struct leftovers *r = context;
 
 	(void)f;
-	switch (relic) {
-	case MIDUPGRADE_RELIC_GROUPADD:
+	switch (leftover) {
+	case MIDUPGRADE_LEFTOVER_GROUPADD:
 		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade", lost, drop_it), line,
 				"the HSM group is made by hand here");
 		break;
-	case MIDUPGRADE_RELIC_NESTED:
+	case MIDUPGRADE_LEFTOVER_NESTED:
 		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "take it out by hand"), line,
 				"the HSM group is made by hand here, inside another command");
 		break;
-	case MIDUPGRADE_RELIC_EXIT:
+	case MIDUPGRADE_LEFTOVER_EXIT:
 		okv_finding_add(
 			r->c, OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that was none", drop_it),
 			line, "the script says 'changed' here whatever happened above");
 		break;
-	case MIDUPGRADE_RELIC_QUOTE:
+	case MIDUPGRADE_LEFTOVER_QUOTE:
 		okv_finding_add(r->c,
 				OKV_RULE(OKV_FAIL, "mid-curly-quote",
 					 "the string does not end: the shell runs what stands above, then stops with "
@@ -218,7 +218,7 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 int okv_check_mid(struct okv_checking *c, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
-	struct relics relics = { .c = c };
+	struct leftovers leftovers = { .c = c };
 	struct okv_shell answer;
 	enum midupgrade_state state;
 	const char *group = c->job->settings->hsm_group;
@@ -236,19 +236,19 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	if (midupgrade_look(text_string(&script), script.length, group, &state, &line, f) < 0 ||
 	    okv_shell_ask(&script, &answer, f) < 0)
 		return -1;
-	relics.fixable = answer.agreed != 0;
+	leftovers.fixable = answer.agreed != 0;
 	if (answer.asked != 0 && answer.agreed == 0) {
-		if (fixable_find(&script, &relics.fixable, f) < 0)
+		if (fixable_find(&script, &leftovers.fixable, f) < 0)
 			return -1;
 		okv_finding_add(c,
 				OKV_RULE(OKV_FAIL, "mid-syntax",
 					 "OKV's upgrade runs what stands above the fault, then the script ends with "
 					 "status 2",
-					 relics.fixable ? OKV_FIX_IT : "fix the line, then: bash -n " OKV_MID),
+					 leftovers.fixable ? OKV_FIX_IT : "fix the line, then: bash -n " OKV_MID),
 				complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);
 	}
 	bytes_check(c, &script);
-	if (midupgrade_relics(text_string(&script), script.length, group, relic_check, &relics, f) < 0 ||
+	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||
 	    prose_check(c, &script, f) < 0)
 		return -1;
 	block_check(c, state, line);

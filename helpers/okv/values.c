@@ -97,7 +97,7 @@ static const char *block_word(enum midupgrade_state state)
 		return "the okv-luna block is in it";
 	case MIDUPGRADE_STALE:
 		return "an okv-luna block is in it, but not this version's or not at its place";
-	case MIDUPGRADE_TORN:
+	case MIDUPGRADE_UNPAIRED:
 		return "the marks of the okv-luna block do not pair up";
 	}
 	return "unknown";

@@ -26,7 +26,7 @@ enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
 
 /* What we want, with the memory behind it. */
 struct wishes {
-	struct wiring_wanted wanted;
+	struct wiring_options wanted;
 	struct preserved preserved;
 	struct text config_directory;
 };
@@ -52,7 +52,7 @@ static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault
 	preserved_reduce(&w->preserved);
 	text_add(&w->config_directory, s->chrystoki_conf,
 		 slash == s->chrystoki_conf ? 1 : (size_t)(slash - s->chrystoki_conf));
-	w->wanted = (struct wiring_wanted){
+	w->wanted = (struct wiring_options){
 		.vendor_name = s->vendor_name,
 		.library = s->pkcs11_lib,
 		.config_directory = text_string(&w->config_directory),
@@ -64,7 +64,7 @@ static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault
 
 struct file_work {
 	const struct okv_job *job;
-	const struct wiring_wanted *wanted;
+	const struct wiring_options *wanted;
 	size_t which;
 	struct text before; /* the file without us, as found by the last call of change */
 };
@@ -171,7 +171,7 @@ static int finish(const struct okv_outcome *outcome, const struct fault *first, 
 
 enum direction { WIRE_IN, WIRE_OUT };
 
-static void files_edit(const struct okv_job *job, const struct wiring_wanted *wanted, enum direction direction,
+static void files_edit(const struct okv_job *job, const struct wiring_options *wanted, enum direction direction,
 		       struct okv_outcome *outcome, struct fault *first)
 {
 	const bool apply = direction == WIRE_IN;

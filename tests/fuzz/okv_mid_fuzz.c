@@ -7,11 +7,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int relic_hear(void *context, enum midupgrade_relic relic, size_t line, struct fault *f)
+static int leftover_add(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
 	const size_t *lines = context;
 
-	(void)relic;
+	(void)leftover;
 	(void)f;
 	must(line >= 1 && line <= *lines);
 	return 0;
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	must(at == size);
 	must(midupgrade_look(bytes, size, "hsmusers", &state, &line, &f) == 0 && line <= s.count);
-	must(midupgrade_relics(bytes, size, "hsmusers", relic_hear, &s.count, &f) == 0);
+	must(midupgrade_leftovers(bytes, size, "hsmusers", leftover_add, &s.count, &f) == 0);
 	must(midupgrade_clear(bytes, size, "hsmusers", &cleared, &f) == 0);
 	must(fix_script(bytes, size, &mended, &f) == 0);
 	must(fix_script(text_string(&mended), mended.length, &twice, &f) == 0);

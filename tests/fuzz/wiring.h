@@ -47,7 +47,7 @@ static inline void wiring_check(enum wiring_file file, const void *data, size_t 
 	static char *paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
 				 "/usr/sbin/okv-luna" };
 	static const struct preserved preserved = { .paths = paths, .count = 4 };
-	static const struct wiring_wanted wanted = {
+	static const struct wiring_options wanted = {
 		.vendor_name = "Thales_Luna",
 		.library = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so",
 		.config_directory = "/etc",

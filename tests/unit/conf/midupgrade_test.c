@@ -128,7 +128,7 @@ static void torn_marks_are_refused_and_named(void **state)
 		size_t line;
 
 		assert_int_equal(midupgrade_look(scripts[i], length, GROUP, &look, &line, &f), 0);
-		assert_int_equal(look, MIDUPGRADE_TORN);
+		assert_int_equal(look, MIDUPGRADE_UNPAIRED);
 		assert_true(line > 0);
 		assert_int_equal(midupgrade_insert(scripts[i], length, GROUP, &out, &f), -1);
 		assert_int_equal(midupgrade_remove(scripts[i], length, &out, &f), -1);
@@ -162,14 +162,14 @@ struct heard {
 	char words[256];
 };
 
-static int relic_hear(void *context, enum midupgrade_relic relic, size_t line, struct fault *f)
+static int leftover_add(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
 	static const char *const names[] = { "groupadd", "nested", "exit", "quote" };
 	struct heard *h = context;
 	const size_t used = strlen(h->words);
 
 	(void)f;
-	(void)snprintf(h->words + used, sizeof(h->words) - used, "%s:%zu ", names[relic], line);
+	(void)snprintf(h->words + used, sizeof(h->words) - used, "%s:%zu ", names[leftover], line);
 	return 0;
 }
 
@@ -178,7 +178,7 @@ static void assert_relics(const char *bytes, const char *wanted)
 	struct heard h = { "" };
 	struct fault f = { 0 };
 
-	assert_int_equal(midupgrade_relics(bytes, strlen(bytes), GROUP, relic_hear, &h, &f), 0);
+	assert_int_equal(midupgrade_leftovers(bytes, strlen(bytes), GROUP, leftover_add, &h, &f), 0);
 	assert_string_equal(h.words, wanted);
 }
 
@@ -193,7 +193,7 @@ static void what_the_guide_leaves_behind_is_found(void **state)
 	TEXT_AUTO wired = inserted("groupadd hsmusers\nexit 0\n");
 	struct heard h = { "" };
 	struct fault f = { 0 };
-	assert_int_equal(midupgrade_relics(wired.bytes, wired.length, GROUP, relic_hear, &h, &f), 0);
+	assert_int_equal(midupgrade_leftovers(wired.bytes, wired.length, GROUP, leftover_add, &h, &f), 0);
 	assert_int_equal(strncmp(h.words, "groupadd:", 9), 0);
 	assert_null(strchr(h.words + 9, ':'));
 }

@@ -18,7 +18,7 @@ enum { FILES = 10000 };
 static char *wanted_paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
 				"/usr/sbin/okv-luna" };
 static const struct preserved wanted_preserved = { .paths = wanted_paths, .count = 4 };
-static const struct wiring_wanted wanted = {
+static const struct wiring_options wanted = {
 	.vendor_name = "Thales_Luna",
 	.library = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so",
 	.config_directory = "/etc",
