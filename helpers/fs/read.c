@@ -43,6 +43,19 @@ int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit
 	return fs_read(fd, path, limit, ret_text, f);
 }
 
+int fs_read_optional(int root, const char *path, struct text *ret_text, bool *ret_there, struct fault *f)
+{
+	struct fault cause = { 0 };
+
+	const int r = fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, &cause);
+	if (r < 0 && cause.kind != FAULT_ABSENT) {
+		*f = cause;
+		return -1;
+	}
+	*ret_there = r == 0;
+	return 0;
+}
+
 int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f)
 {
 	const char *at = bytes;
@@ -57,4 +70,24 @@ int fs_write(int fd, const char *name, const void *bytes, size_t length, struct 
 		length -= (size_t)wrote;
 	}
 	return 0;
+}
+
+int fs_copy(int from, int to, const char *name, uint64_t limit, struct fault *f)
+{
+	char block[65536];
+
+	for (;;) {
+		const ssize_t got = read(from, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
+		if (got == 0)
+			return 0;
+		if ((uint64_t)got > limit)
+			return fault_refused(f, "'%s' grows longer than it may be", SHOWN(name));
+		limit -= (uint64_t)got;
+		if (fs_write(to, name, block, (size_t)got, f) < 0)
+			return -1;
+	}
 }

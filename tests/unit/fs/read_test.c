@@ -105,6 +105,43 @@ static void signals_and_short_steps_are_no_failure(void **state)
 	free(bytes);
 }
 
+static void a_file_that_need_not_be_there_is_read_or_absent(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = { 0 };
+	TEXT_AUTO text = { 0 };
+	bool there = true;
+
+	MUST(fs_read_optional(place->dir, "none", &text, &there, &f));
+	assert_false(there);
+	assert_int_equal(text.length, 0);
+	unit_write(place->dir, "some", "bytes", 0600);
+	MUST(fs_read_optional(place->dir, "some", &text, &there, &f));
+	assert_true(there);
+	assert_string_equal(text_string(&text), "bytes");
+	/* Something is there, and it is not what is looked for. */
+	assert_int_equal(symlinkat("some", place->dir, "link"), 0);
+	MUST_FAIL(fs_read_optional(place->dir, "link", &text, &there, &f), FAULT_REFUSED, "is a symbolic link");
+	MUST_FAIL(fs_read_optional(-1, "some", &text, &there, &f), FAULT_SYSTEM, "");
+}
+
+static void bytes_are_copied_from_where_the_file_stands(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = { 0 };
+
+	unit_write(place->dir, "from", "0123456789", 0600);
+	unit_write(place->dir, "to", "", 0600);
+	FS_AUTO int from = openat(place->dir, "from", O_RDONLY | O_CLOEXEC);
+	FS_AUTO int to = openat(place->dir, "to", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(lseek(from, 4, SEEK_SET), 4);
+	MUST(fs_copy(from, to, "from", 6, &f));
+	unit_holds(place->dir, "to", "456789");
+	assert_int_equal(lseek(from, 0, SEEK_SET), 0);
+	MUST_FAIL(fs_copy(from, to, "from", 9, &f), FAULT_REFUSED, "'from' grows longer than it may be");
+	MUST_FAIL(fs_copy(to, from, "to", 9, &f), FAULT_SYSTEM, "cannot read 'to'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +150,8 @@ int main(void)
 		UNIT_IN_PLACE(an_empty_file_is_the_empty_text),
 		UNIT_IN_PLACE(what_cannot_be_read_is_named),
 		cmocka_unit_test(signals_and_short_steps_are_no_failure),
+		UNIT_IN_PLACE(a_file_that_need_not_be_there_is_read_or_absent),
+		UNIT_IN_PLACE(bytes_are_copied_from_where_the_file_stands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
