@@ -1,6 +1,5 @@
 #include "client/copy.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -63,27 +63,18 @@ static int status_copy(struct client_copy *c, int from, int to, const struct sta
 	return 0;
 }
 
-static int content_copy(struct client_copy *c, int from, int to, const char *path, struct fault *f)
+static int content_copy(struct client_copy *c, int from, int to, const struct stat *status, const char *path,
+			struct fault *f)
 {
-	char block[65536];
+	const uint64_t size = (uint64_t)status->st_size, room = c->room - c->bytes;
 
-	for (;;) {
-		const ssize_t got = read(from, block, sizeof(block));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
-		if (got == 0)
-			return 0;
-		c->bytes += (uint64_t)got;
-		if (c->bytes > c->room)
-			return fault_refused(f,
-					     "the old client's certificates, configuration and data take more than "
-					     "%llu bytes; look at '%s'",
-					     (unsigned long long)c->room, SHOWN(path));
-		if (fs_write(to, path, block, (size_t)got, f) < 0)
-			return -1;
-	}
+	if (size > room)
+		return fault_refused(f,
+				     "the old client's certificates, configuration and data take more than %ju bytes; "
+				     "look at '%s'",
+				     (uintmax_t)c->room, SHOWN(path));
+	c->bytes += size;
+	return fs_copy(from, to, path, room, f);
 }
 
 static int same_content(int a, int b, bool *ret_same, struct fault *f)
@@ -141,7 +132,6 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	FS_AUTO int old = -1;
 	FS_AUTO int new = -1;
 	struct stat status;
-
 	struct fault trouble = { 0 };
 
 	if (fs_file_open_at(from, name, O_RDONLY, &old, &status, &trouble) < 0) {
@@ -169,7 +159,7 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	if (new < 0)
 		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 	c->files++;
-	return content_copy(c, old, new, path, f) < 0 ? -1 : status_copy(c, old, new, &status, path, f);
+	return content_copy(c, old, new, &status, path, f) < 0 ? -1 : status_copy(c, old, new, &status, path, f);
 }
 
 static int link_copy(struct client_copy *c, int from, int to, const char *name, const char *path,
@@ -211,27 +201,17 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 	if (new < 0)
 		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(path));
 
-	const int listed = fcntl(old, F_DUPFD_CLOEXEC, 3);
-	DIR *stream = listed >= 0 ? fdopendir(listed) : NULL;
-	if (stream == NULL)
-		return fault_system(f, errno, "cannot read directory '%s'", SHOWN(path));
-	int r = 0;
-	for (;;) {
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	int more = fs_each_open(old, path, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
 		TEXT_AUTO below = { 0 };
-		errno = 0;
-		const struct dirent *entry = readdir(stream);
-		if (entry == NULL && errno != 0)
-			r = fault_system(f, errno, "cannot read directory '%s' of the old client", SHOWN(path));
-		if (entry == NULL || r < 0)
-			break;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		text_add_format(&below, "%s/%s", path, entry->d_name);
-		r = entry_copy(c, old, new, entry->d_name, text_string(&below), depth + 1, f);
+		text_add_format(&below, "%s/%s", path, entry.name);
+		if (entry_copy(c, old, new, entry.name, text_string(&below), depth + 1, f) < 0)
+			return -1;
 	}
-	(void)closedir(stream);
 	/* Its times last: making entries has changed them. */
-	return r < 0 ? -1 : status_copy(c, old, new, &status, path, f);
+	return more < 0 ? -1 : status_copy(c, old, new, &status, path, f);
 }
 
 static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,

@@ -7,15 +7,14 @@
 #include <sys/statvfs.h>
 
 #include "base/text.h"
-#include "client/full.h"
-#include "client/installing.h"
+#include "client/identity.h"
 #include "client/layout.h"
-#include "client/policy.h"
+#include "client/ownership.h"
 #include "client/record.h"
-#include "client/settle.h"
-#include "client/source.h"
+#include "client/rpm.h"
+#include "client/staging.h"
+#include "client/swap.h"
 #include "client/template.h"
-#include "conf/accounts.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -24,85 +23,47 @@
 /* What stays free on the file system, and is not the archive's to fill. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
 
+/* One installation on its way. */
+struct installing {
+	const struct client_request *request;
+	const char *conf_path; /* Chrystoki.conf */
+	struct client_ownership ownership;
+	struct client_source source;
+	uint64_t room; /* free on the file system */
+	struct client_staging staging;
+	int old;   /* the client that is there, or -1 */
+	bool same; /* exactly what the archives bring is installed already */
+	struct client_result *result;
+};
+
 void client_result_done(struct client_result *result)
 {
-	unpack_done(&result->entries);
-	text_done(&result->carried.kept);
+	unpack_done(&result->content.unpacked);
+	text_done(&result->carried.paths);
 	text_done(&result->packages);
 	*result = (struct client_result){ 0 };
-}
-
-/* --- who ---------------------------------------------------------------------------------------------------------- */
-
-static int accounts_read(int root, const char *path, struct text *ret_text, struct fault *f)
-{
-	bool there;
-
-	if (fs_existence(root, path, &there, f) < 0)
-		return -1;
-	if (!there)
-		return 0;
-	return fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, f);
-}
-
-/*
- * A user id that nobody has, here or below the root: what the unpacking processes run as.  Not nobody's, whose
- * processes could then look at ours.
- */
-static int worker_choose(struct client_installing *i, const struct text *passwd, const struct text *group,
-			 struct fault *f)
-{
-	enum { FIRST = 65533, LAST = 60000 };
-	TEXT_AUTO own = { 0 };
-	FS_AUTO int real = -1;
-
-	if (fs_root_open("/", &real, f) < 0 || accounts_read(real, "/etc/passwd", &own, f) < 0)
-		return -1;
-	for (uid_t id = FIRST; id > LAST; id--) {
-		TEXT_AUTO name = { 0 };
-		if (!accounts_user_name(passwd, id, &name) && !accounts_user_name(&own, id, &name) &&
-		    !accounts_group_name(group, id, &name)) {
-			i->worker = id;
-			return 0;
-		}
-	}
-	return fault_system(f, 0, "no user id from %d to %d is free for the unpacking processes", LAST, FIRST);
-}
-
-static int people_read(struct client_installing *i, struct fault *f)
-{
-	const struct client_request *request = i->request;
-	TEXT_AUTO passwd = { 0 };
-	TEXT_AUTO group = { 0 };
-
-	if (accounts_read(request->root, "/etc/passwd", &passwd, f) < 0 ||
-	    accounts_read(request->root, "/etc/group", &group, f) < 0)
-		return -1;
-	i->policy.has_group = accounts_group_find(&group, request->settings->hsm_group, &i->policy.group);
-	i->policy.strict = strcmp(request->settings->profile, SETTINGS_PROFILE_STRICT) == 0;
-	return worker_choose(i, &passwd, &group, f);
 }
 
 /* --- unpacking ---------------------------------------------------------------------------------------------------- */
 
 static void progress(void *context, uint64_t read, uint64_t placed, uint64_t files)
 {
-	const struct client_installing *i = context;
+	const struct installing *i = context;
 
 	if (i->request->progress != NULL)
-		i->request->progress(i->request->context, read, i->source_bytes, placed, files);
+		i->request->progress(i->request->context, read, i->source.bytes, placed, files);
 }
 
-static int room_look(struct client_installing *i, const struct client_source *source, struct fault *f)
+static int room_look(struct installing *i, struct fault *f)
 {
+	const struct client_staging *s = &i->staging;
 	struct statvfs fs;
 
-	const struct client_workshop *w = &i->workshop;
-	if (fstatvfs(w->dir >= 0 ? w->dir : w->parent >= 0 ? w->parent : i->request->root, &fs) < 0)
+	if (fstatvfs(s->dir >= 0 ? s->dir : s->parent >= 0 ? s->parent : i->request->root, &fs) < 0)
 		return fault_system(f, errno, "cannot see how much room there is");
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
-	if (source->bytes > i->room)
+	if (i->source.bytes > i->room)
 		return fault_system(f, ENOSPC,
 				    "the archive is larger than the %" PRIu64 " bytes that are free beside '%s'",
 				    i->room, SHOWN(i->request->client_dir));
@@ -110,8 +71,10 @@ static int room_look(struct client_installing *i, const struct client_source *so
 }
 
 /* What is wrong with all that they hold together. */
-static int archives_blame(const struct client_source *source, struct fault *f)
+static int archives_blame(const struct installing *i, struct fault *f)
 {
+	const struct client_source *source = &i->source;
+
 	if (f->kind != FAULT_REFUSED)
 		return -1;
 	if (source->count == 1)
@@ -119,8 +82,9 @@ static int archives_blame(const struct client_source *source, struct fault *f)
 	return fault_prefix(f, "%s and %zu more: ", SHOWN(source->names[0]), source->count - 1);
 }
 
-static int unpack(struct client_installing *i, const struct client_source *source, int tree, struct fault *f)
+static int unpack(struct installing *i, int tree, struct fault *f)
 {
+	const struct client_source *source = &i->source;
 	const struct client_request *request = i->request;
 	struct unpack_request r = {
 		.archives = source->fds,
@@ -128,10 +92,10 @@ static int unpack(struct client_installing *i, const struct client_source *sourc
 		.archive_count = source->count,
 		.tree = tree >= 0 ? tree : request->root,
 		.judge_only = tree < 0,
-		.uid = i->worker,
-		.gid = (gid_t)i->worker,
+		.uid = i->ownership.worker,
+		.gid = (gid_t)i->ownership.worker,
 		.limits = LIMITS_DEFAULT,
-		.mode_of = client_policy_first_mode,
+		.mode_of = client_ownership_first_mode,
 		.progress = progress,
 		.context = i,
 	};
@@ -141,121 +105,125 @@ static int unpack(struct client_installing *i, const struct client_source *sourc
 	if (request->max_entries > 0)
 		r.limits.entries = request->max_entries;
 	r.limits.room = i->room;
-	if (unpack_run(&r, &i->result->entries, f) < 0 || client_source_unchanged(source, f) < 0)
+	if (unpack_run(&r, &i->result->content.unpacked, f) < 0 || client_source_unchanged(source, f) < 0)
 		return -1;
-	if (client_content_find(&i->result->entries, request->kind, &i->result->content, f) < 0 ||
-	    (i->result->content.kind != CLIENT_FULL &&
-	     client_layout_judge(&i->result->entries, &i->result->content, f) < 0))
-		return archives_blame(source, f);
+	if (client_content_find(&i->result->content, request->kind, f) < 0 ||
+	    (i->result->content.kind != CLIENT_FULL && client_layout_evaluate(&i->result->content, f) < 0))
+		return archives_blame(i, f);
 	return 0;
 }
 
 /* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */
 
-static int conf_read(const struct client_request *request, struct text *ret_conf, bool *ret_there, struct fault *f)
+static int conf_write(struct installing *i, const struct text *conf, struct fault *f)
 {
-	if (fs_existence(request->root, request->settings->chrystoki_conf, ret_there, f) < 0)
-		return -1;
-	if (!*ret_there)
-		return 0;
-	return fs_read_file(request->root, request->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX,
-			    ret_conf, NULL, f);
-}
-
-static int conf_write(struct client_installing *i, const struct text *conf, struct fault *f)
-{
-	const struct client_request *request = i->request;
-	const struct client_rights rights = client_policy_conf(&i->policy);
-	const struct fs_publish how = {
-		.mode = rights.mode, .uid = 0, .gid = rights.gid, .force = false, .expected = NULL
-	};
-	const char *path = request->settings->chrystoki_conf;
+	const struct client_rights rights = client_ownership_conf(&i->ownership);
+	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid };
 	bool there = true;
 
 	/* Only where there still is none. */
-	if (conf->length > 0 && fs_existence(request->root, path, &there, f) < 0)
+	if (conf->length > 0 && fs_existence(i->request->root, i->conf_path, &there, f) < 0)
 		return -1;
 	if (there)
 		return 0;
-	if (fs_publish(request->root, path, FS_FOLLOW_TRUSTED, conf->bytes, conf->length, &how, f) < 0)
+	if (fs_publish(i->request->root, i->conf_path, FS_FOLLOW_TRUSTED, conf->bytes, conf->length, &how, f) < 0)
 		return -1;
 	i->result->conf = CLIENT_CONF_WRITTEN;
 	i->result->changed = true;
 	return 0;
 }
 
-/* --- placing ------------------------------------------------------------------------------------------------------ */
-
-/* What the new tree needs of the old world: its identity, and a Chrystoki.conf. */
-static int world_join(struct client_installing *i, int client, int old, struct text *ret_conf, struct fault *f)
+/* What the new tree needs of the old one: its identity, and a Chrystoki.conf.  `client` -1: only what that would be. */
+static int old_join(struct installing *i, int client, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
+	struct client_result *result = i->result;
+	const char *template = client_template_name(&result->content);
+	struct client_carry carry = { .from = i->old,
+				      .to = client,
+				      .client_dir = request->client_dir,
+				      .room = i->room,
+				      .report = request->report };
 	struct text now = { 0 };
-	const char *name = client_template_name(&i->result->entries, &i->result->content);
 	bool there = false;
-	int r = conf_read(request, &now, &there, f);
+	int r = fs_read_optional(request->root, i->conf_path, &now, &there, f);
 
-	if (r == 0 && old >= 0)
-		r = client_carry(old, client, there ? text_string(&now) : NULL, request->client_dir, i->room,
-				 request->report, &i->result->carried, f);
+	carry.conf = there ? text_string(&now) : NULL;
+	if (r == 0 && i->old >= 0 && !i->same)
+		r = client_identity_carry(&carry, &result->carried, f);
 	if (r == 0 && there) {
-		i->result->conf = CLIENT_CONF_KEPT;
-		r = client_template_compare(client, text_string(&now), request->client_dir, request->report, f);
-	} else if (r == 0 && name != NULL) {
-		r = client_template_make(client, name, &i->result->content, request->client_dir, ret_conf, f);
+		result->conf = CLIENT_CONF_KEPT;
+		if (client >= 0)
+			r = client_identity_lacking(i->same ? i->old : client, carry.conf, request->client_dir,
+						    request->report, f);
+	} else if (r == 0 && client < 0) {
+		if (result->content.kind == CLIENT_FULL ? !i->same : template != NULL)
+			result->conf = CLIENT_CONF_WRITTEN;
+	} else if (r == 0 && template != NULL) {
+		r = client_template_make(client, template, &result->content, request->client_dir, ret_conf, f);
 	} else if (r == 0) {
 		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
-			   request->settings->chrystoki_conf);
+			   i->conf_path);
 	}
 	text_done_secret(&now);
 	return r;
 }
 
+/* --- placing ------------------------------------------------------------------------------------------------------ */
+
 /* After the swap: what is left can be done by a second run. */
-static int finish(struct client_installing *i, const struct text *conf, const struct client_record *record,
-		  struct fault *f)
+static int finish(struct installing *i, const struct text *conf, const struct manifest *record, struct fault *f)
 {
-	const struct client_request *request = i->request;
 	const struct client_content *content = &i->result->content;
 	char comment[160];
 
 	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract has installed it",
 		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
-
-	if (conf_write(i, conf, f) == 0 && client_record_write(request->root, record, comment, f) == 0)
+	if (conf_write(i, conf, f) == 0 && client_record_write(i->request->root, record, comment, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the client is installed, but: ");
 }
 
-/* The staged tree becomes the client. */
-static int place(struct client_installing *i, int tree, struct fault *f)
+static int same_find(struct installing *i, struct manifest *ret_record, struct fault *f)
 {
-	const struct client_request *request = i->request;
+	const char *client_dir = i->request->client_dir;
+
+	if (client_record_make(&i->result->content, &i->ownership, client_dir, ret_record, f) < 0)
+		return -1;
+	return i->old < 0 ? 0 : client_record_matches(i->old, client_dir, ret_record, &i->same, f);
+}
+
+static int has_previous(const struct installing *i, bool *ret_has, struct fault *f)
+{
+	FS_AUTO int previous = -1;
+
+	if (client_staging_previous(&i->staging, &previous, f) < 0)
+		return -1;
+	*ret_has = previous >= 0;
+	return 0;
+}
+
+/* The staged tree becomes the client. */
+static int place(struct installing *i, int tree, struct fault *f)
+{
 	struct client_result *result = i->result;
-	CLIENT_RECORD_AUTO record = { 0 };
+	MANIFEST_AUTO record = { 0 };
 	FS_AUTO int client = -1;
-	FS_AUTO int old = -1;
 	struct text conf = { 0 };
 
-	if (client_settle(tree, i->worker, &result->entries, &result->content, &i->policy, f) < 0 ||
+	if (client_ownership_apply(tree, &result->content, &i->ownership, f) < 0 ||
 	    fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
-	    client_layout_apply(client, &result->entries, &result->content, &i->policy, f) < 0 ||
-	    client_record_make(&result->entries, &result->content, &i->policy, request->client_dir, &record, f) < 0)
+	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
+	    client_staging_present(&i->staging, &i->old, f) < 0 || same_find(i, &record, f) < 0 ||
+	    has_previous(i, &result->previous_kept, f) < 0)
 		return -1;
-	if (client_workshop_present(&i->workshop, &old, f) < 0)
-		return -1;
-
-	bool same = false, has_previous;
-	if (client_workshop_has_previous(&i->workshop, &has_previous, f) < 0 ||
-	    (old >= 0 && client_record_matches(old, &record, &same, f) < 0))
-		return -1;
-	result->placed = result->changed = !same;
-	result->previous_kept = has_previous || (old >= 0 && !same);
-	int r = world_join(i, client, same ? -1 : old, &conf, f);
-	if (r == 0 && !same) {
+	result->placed = result->changed = !i->same;
+	result->previous_kept |= i->old >= 0 && !i->same;
+	int r = old_join(i, client, &conf, f);
+	if (r == 0 && !i->same) {
 		fs_close(&client);
-		r = client_workshop_swap(&i->workshop, result->content.top, request->report, f);
+		r = client_swap(&i->staging, result->content.top, f);
 	}
 	if (r == 0)
 		r = finish(i, &conf, &record, f);
@@ -263,99 +231,203 @@ static int place(struct client_installing *i, int tree, struct fault *f)
 	return r;
 }
 
-static int install(struct client_installing *i, const struct client_source *source, struct fault *f)
+/* --- the full client ---------------------------------------------------------------------------------------------- */
+
+/* The packages to install, also into the result; refused without the vendor's licence. */
+static int packages_find(struct installing *i, struct client_rpm_set *ret_set, struct fault *f)
 {
+	struct client_result *result = i->result;
+
+	if (client_rpm_find(&result->content, i->request->report, ret_set, f) < 0)
+		return -1;
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
+		if (ret_set->packages[p].entry != NULL)
+			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
+	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
+	if (!i->request->accept_licence)
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					"and give --accept-licence");
+	return text_check(&result->packages, f);
+}
+
+static int packages_incomplete(struct fault *f)
+{
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the packages are installed, but: ");
+}
+
+/* Whatever rpm does, what was there of the identity is there again after it. */
+static int packages_install(struct installing *i, int tree, const struct client_rpm_set *set, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct fault later = { 0 };
+
+	if (client_identity_set_aside(&i->staging, i->conf_path, i->room, &i->result->carried, f) < 0)
+		return -1;
+	const int r = client_rpm_install(request->root, tree, set, request->client_dir, f);
+	const int restored = client_identity_put_back(&i->staging, i->conf_path, r < 0 ? &later : f);
+	if (r < 0 || restored < 0)
+		return r < 0 ? -1 : packages_incomplete(f);
+	i->result->placed = i->result->changed = true;
+	return 0;
+}
+
+/* After rpm: what is there now, and the record of it. */
+static int packages_record(struct installing *i, bool had_conf, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	MANIFEST_AUTO record = { 0 };
+	FS_AUTO int client = -1;
+	bool has_conf;
+
+	if (fs_existence(request->root, i->conf_path, &has_conf, f) < 0 ||
+	    client_staging_present(&i->staging, &client, f) < 0)
+		return -1;
+	if (has_conf)
+		i->result->conf = had_conf ? CLIENT_CONF_KEPT : CLIENT_CONF_WRITTEN;
+	if (client < 0)
+		return fault_absent(f, "no client is at '%s'", SHOWN(request->client_dir));
+	return client_record_read(client, request->client_dir, &record, f) < 0
+		       ? -1
+		       : client_record_write(request->root, &record,
+					     "the full client, as its packages have installed it", f);
+}
+
+/* Are they installed, and is what they have installed there? */
+static int packages_same_find(struct installing *i, const struct client_rpm_set *set, struct fault *f)
+{
+	/* Where there is no client rpm is not asked: its question alone would make a database. */
+	return i->old < 0 ? 0 : client_rpm_installed(i->request->root, set, &i->same, f);
+}
+
+static int full_install(struct installing *i, int tree, struct fault *f)
+{
+	struct client_rpm_set set;
+	bool had_conf;
+
+	if (packages_find(i, &set, f) < 0 || client_ownership_apply(tree, &i->result->content, &i->ownership, f) < 0 ||
+	    client_staging_present(&i->staging, &i->old, f) < 0 || packages_same_find(i, &set, f) < 0 ||
+	    fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
+		return -1;
+	if (!i->same && packages_install(i, tree, &set, f) < 0)
+		return -1;
+	/* Also where rpm had nothing to do: an earlier run may have ended before this. */
+	return packages_record(i, had_conf, f) < 0 ? packages_incomplete(f) : 0;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+static int install(struct installing *i, struct fault *f)
+{
+	const uid_t worker = i->ownership.worker;
 	FS_AUTO int tree = -1;
 
-	if (client_workshop_stage(&i->workshop, i->worker, (gid_t)i->worker, &tree, f) < 0 ||
-	    unpack(i, source, tree, f) < 0)
+	if (client_staging_tree(&i->staging, worker, (gid_t)worker, &tree, f) < 0 || unpack(i, tree, f) < 0)
 		return -1;
 	if (i->result->content.kind != CLIENT_FULL)
 		return place(i, tree, f);
-	return client_full_install(i, tree, f) < 0 ? archives_blame(source, f) : 0;
+	return full_install(i, tree, f) < 0 ? archives_blame(i, f) : 0;
 }
 
-/* Is exactly that installed? */
-static int same_look(struct client_installing *i, int old, bool *ret_same, struct fault *f)
+static int plan_same_find(struct installing *i, struct fault *f)
+{
+	MANIFEST_AUTO record = { 0 };
+	struct client_rpm_set set;
+
+	if (i->result->content.kind != CLIENT_FULL)
+		return same_find(i, &record, f);
+	return packages_find(i, &set, f) < 0 ? -1 : packages_same_find(i, &set, f);
+}
+
+static int plan(struct installing *i, struct fault *f)
 {
 	struct client_result *result = i->result;
-	CLIENT_RECORD_AUTO record = { 0 };
-	struct client_vendor_set set;
+	struct text conf = { 0 };
 
-	if (result->content.kind == CLIENT_FULL)
-		/* Where there is no client rpm is not asked: its question alone would make a database. */
-		return client_full_find(i, &set, f) < 0 || client_full_licence(i, f) < 0 ? -1
-		       : old < 0                                                         ? 0
-				 : client_vendor_installed(i->request->root, &set, ret_same, f);
-	if (client_record_make(&result->entries, &result->content, &i->policy, i->request->client_dir, &record, f) < 0)
+	if (unpack(i, -1, f) < 0)
 		return -1;
-	return old < 0 ? 0 : client_record_matches(old, &record, ret_same, f);
+	if (i->staging.parent >= 0 && client_staging_present(&i->staging, &i->old, f) < 0)
+		return -1;
+	if (plan_same_find(i, f) < 0)
+		return archives_blame(i, f);
+	/* rpm works in place: what may be kept is older than the client before this one. */
+	if (result->content.kind != CLIENT_FULL && has_previous(i, &result->previous_kept, f) < 0)
+		return -1;
+	result->placed = !i->same;
+	if (old_join(i, -1, &conf, f) < 0)
+		return -1;
+	result->changed = !i->same || result->conf == CLIENT_CONF_WRITTEN;
+	return 0;
 }
 
-static int plan(struct client_installing *i, const struct client_source *source, struct fault *f)
+/* Ready to work in, or with a plan only looked at. */
+static int staging_open(const struct client_request *request, struct client_staging *ret_staging, struct fault *f)
+{
+	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT;
+
+	if ((request->dry_run ? client_staging_look : client_staging_open)(request->root, request->client_dir,
+									   request->report, &s, f) < 0)
+		return -1;
+	if (!request->dry_run && client_swap_recover(&s, f) < 0)
+		return -1;
+	*ret_staging = s;
+	s = (struct client_staging)CLIENT_STAGING_INIT;
+	return 0;
+}
+
+static int run(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	struct client_result *result = i->result;
-	FS_AUTO int old = -1;
-	struct text conf = { 0 };
-	bool there = false, same = false;
 
-	if (unpack(i, source, -1, f) < 0)
+	if (!request->dry_run && client_rollback_finish(&i->staging, f) < 0)
 		return -1;
-	if (i->workshop.parent >= 0 && client_workshop_present(&i->workshop, &old, f) < 0)
+	if (room_look(i, f) < 0 ||
+	    (request->sha256 != NULL && client_source_verify(&i->source, request->sha256, i->staging.dir, f) < 0))
 		return -1;
-	if (same_look(i, old, &same, f) < 0)
-		return archives_blame(source, f);
-	/* rpm works in place: what may be kept is older than the client before this one. */
-	if (result->content.kind != CLIENT_FULL &&
-	    client_workshop_has_previous(&i->workshop, &result->previous_kept, f) < 0)
-		return -1;
-	int r = conf_read(request, &conf, &there, f);
-	if (r == 0 && old >= 0 && !same)
-		r = client_carry(old, -1, there ? text_string(&conf) : NULL, request->client_dir, i->room,
-				 request->report, &result->carried, f);
-	text_done_secret(&conf);
-	if (there)
-		result->conf = CLIENT_CONF_KEPT;
-	else if (result->content.kind == CLIENT_FULL ? !same
-						     : client_template_name(&result->entries, &result->content) != NULL)
-		result->conf = CLIENT_CONF_WRITTEN;
-	result->placed = !same;
-	result->changed = !same || result->conf == CLIENT_CONF_WRITTEN;
-	return r;
+	if (request->dry_run)
+		return plan(i, f);
+	return client_identity_put_back(&i->staging, i->conf_path, f) < 0 ? -1 : install(i, f);
 }
 
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f)
 {
-	CLIENT_SOURCE_AUTO source = { 0 };
 	CLIENT_RESULT_AUTO result = { 0 };
-	CLIENT_WORKSHOP_AUTO none = CLIENT_WORKSHOP_INIT;
-	struct client_installing i = { .request = request, .room = UINT64_MAX, .workshop = none, .result = &result };
+	struct installing i = { .request = request,
+				.conf_path = request->settings->chrystoki_conf,
+				.room = UINT64_MAX,
+				.old = -1,
+				.result = &result };
 
-	if (client_source_open(request->archives, request->archive_count, &source, f) < 0 || people_read(&i, f) < 0)
+	if (client_source_open(request->archives, request->archive_count, &i.source, f) < 0)
 		return -1;
-	i.source_bytes = source.bytes;
-	int r = request->dry_run
-			? client_workshop_look(request->root, request->client_dir, &i.workshop, f)
-			: client_workshop_open(request->root, request->client_dir, request->report, &i.workshop, f);
-	if (r == 0 && !request->dry_run)
-		r = client_rollback_finish(request, &i.workshop, f);
+	int r = client_ownership_find(request->root, request->settings, &i.ownership, f);
 	if (r == 0)
-		r = room_look(&i, &source, f);
-	if (r == 0 && request->sha256 != NULL)
-		r = client_source_verify(&source, request->sha256, i.workshop.dir, f);
-	const struct client_keep keep = client_full_keep(&i);
-	if (r == 0 && !request->dry_run)
-		r = client_keep_restore(&keep, f);
-	if (r == 0)
-		r = request->dry_run ? plan(&i, &source, f) : install(&i, &source, f);
-	memcpy(result.sha256, source.sha256, sizeof(result.sha256));
-	if (!request->dry_run)
-		client_workshop_close(&i.workshop, request->root, request->client_dir);
-	client_workshop_done(&i.workshop);
+		r = staging_open(request, &i.staging, f);
+	if (r == 0) {
+		r = run(&i, f);
+		if (!request->dry_run)
+			client_staging_close(&i.staging);
+		client_staging_done(&i.staging);
+	}
+	memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
+	client_source_done(&i.source);
+	fs_close(&i.old);
 	if (r < 0)
 		return -1;
 	*ret_result = result;
 	result = (struct client_result){ 0 };
 	return 0;
+}
+
+int client_rollback(const struct client_request *request, bool *ret_finished, struct fault *f)
+{
+	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT;
+
+	if (staging_open(request, &s, f) < 0)
+		return -1;
+	if (request->dry_run)
+		return client_rollback_plan(&s, ret_finished, f);
+	const int r = client_rollback_run(&s, ret_finished, f);
+	client_staging_close(&s);
+	return r;
 }

@@ -1,10 +1,10 @@
 /*
  * client/install: from archives to an installed client, whole or not at all.
  *
- * Promise: until the one rename nothing outside the workshop has changed; after it the new client is in place, whole,
- * with the identity of the old one.  A refused archive (FAULT_REFUSED) leaves the destination byte for byte as it was
- * and nothing beside it.  A second run with the same archive changes nothing.  What goes wrong after the rename is
- * FAULT_INCOMPLETE, and running it again finishes the work.
+ * Promise: until the one rename nothing outside the staging directory has changed; after it the new client is in
+ * place, whole, with the identity of the old one.  A refused archive (FAULT_REFUSED) leaves the destination byte for
+ * byte as it was and nothing beside it.  A second run with the same archive changes nothing.  What goes wrong after the
+ * rename is FAULT_INCOMPLETE, and running it again finishes the work.
  */
 #ifndef OKV_CLIENT_INSTALL_H
 #define OKV_CLIENT_INSTALL_H
@@ -13,13 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/archive/limits.h"
-#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
-#include "client/carry.h"
-#include "client/kind.h"
-#include "client/workshop.h"
+#include "client/identity.h"
+#include "client/source.h"
 #include "conf/settings.h"
 
 struct client_request {
@@ -42,8 +39,7 @@ struct client_request {
 enum client_conf { CLIENT_CONF_NONE, CLIENT_CONF_WRITTEN, CLIENT_CONF_KEPT };
 
 struct client_result {
-	struct client_content content;
-	struct unpack entries; /* what the archives hold, and with a plan, where it goes: client_layout_path */
+	struct client_content content; /* where an entry goes: client_layout_path */
 	struct client_carried carried;
 	struct text packages; /* of a full client, each with a line feed */
 	enum client_conf conf;
@@ -62,7 +58,5 @@ int client_install(const struct client_request *request, struct client_result *r
  * finished instead, and *ret_finished says so: running it again never undoes what it had begun.
  */
 int client_rollback(const struct client_request *request, bool *ret_finished, struct fault *f);
-/* Only what a roll-back that was cut off has left to do, where there was one. */
-int client_rollback_finish(const struct client_request *request, struct client_workshop *w, struct fault *f);
 
 #endif

@@ -11,26 +11,27 @@
 
 #include <stdbool.h>
 
-#include "client/archive/unpack.h"
 #include "base/fault.h"
-#include "client/kind.h"
-#include "client/policy.h"
+#include "client/source.h"
+#include "client/ownership.h"
+
+/* Directories that are made where an archive brings none; NULL ends the list. */
+extern const char *const client_layout_directories[];
 
 /*
  * Can it be laid out so?  By what the archives hold, before anything is placed: the real library is a 64-bit library of
  * this machine, and nothing else has the name of a directory or of a library that a client needs.
  */
-int client_layout_judge(const struct unpack *entries, const struct client_content *content, struct fault *f);
+int client_layout_evaluate(const struct client_content *content, struct fault *f);
 /* `client` is the directory of the new tree that becomes the client's. */
-int client_layout_apply(int client, const struct unpack *entries, const struct client_content *content,
-			const struct client_policy *policy, struct fault *f);
+int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
+			struct fault *f);
 /* The links that client_layout_apply makes, by path below the client's directory. */
-int client_layout_links(const struct unpack *entries, const struct client_content *content,
+int client_layout_links(const struct client_content *content,
 			int (*each)(void *context, const char *path, const char *target, struct fault *f),
 			void *context, struct fault *f);
 /* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
-bool client_layout_path(const struct unpack *entries, const struct client_content *content, const char *path,
-			char ret_path[LIMITS_PATH + 1]);
+bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1]);
 /* Is the real library, as it lies there, a 64-bit library of this machine? */
 int client_layout_check(int client, const struct client_content *content, struct fault *f);
 

@@ -1,162 +1,82 @@
 #include "client/record.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/text.h"
+#include "client/identity.h"
 #include "client/layout.h"
+#include "fs/handle.h"
+#include "fs/publish.h"
+#include "fs/root.h"
+#include "fs/sha256.h"
+#include "fs/walk.h"
 
-void client_record_done(struct client_record *r)
-{
-	for (size_t i = 0; i < r->count; i++)
-		free(r->items[i].owned);
-	free(r->items);
-	r->items = NULL;
-	r->count = r->capacity = 0;
-}
-
-/* --- from the entries --------------------------------------------------------------------------------------------- */
-
-static struct client_record_item *item_new(struct client_record *r, struct fault *f)
-{
-	if (r->count == r->capacity) {
-		const size_t capacity = r->capacity > 0 ? r->capacity * 2 : 256;
-		struct client_record_item *more = realloc(r->items, capacity * sizeof(*more));
-		if (more == NULL) {
-			(void)fault_memory(f);
-			return NULL;
-		}
-		r->items = more;
-		r->capacity = capacity;
-	}
-	r->items[r->count] = (struct client_record_item){ .path = NULL };
-	return &r->items[r->count++];
-}
-
-static int link_record(void *context, const char *path, const char *target, struct fault *f)
-{
-	struct client_record_item *item = item_new(context, f);
-	const size_t length = strlen(path) + 1, more = strlen(target) + 1;
-
-	if (item == NULL)
-		return -1;
-	item->type = MANIFEST_LINK;
-	item->owned = malloc(length + more);
-	if (item->owned == NULL)
-		return fault_memory(f);
-	memcpy(item->owned, path, length);
-	memcpy(item->owned + length, target, more);
-	item->path = item->owned;
-	item->target = item->owned + length;
-	return 0;
-}
-
-static int entry_record(struct client_record *r, const struct unpack *entries, const struct client_content *content,
-			const struct unpack_entry *e, struct fault *f)
-{
-	char path[LIMITS_PATH + 1];
-
-	if (!client_layout_path(entries, content, e->path, path) || client_is_identity(path))
-		return 0;
-	struct client_record_item *item = item_new(r, f);
-	if (item == NULL)
-		return -1;
-	/* Only what was moved has another tail than in the archive. */
-	const char *tail = e->path + strlen(content->top);
-	if (strcmp(tail, path) != 0) {
-		item->owned = strdup(path);
-		if (item->owned == NULL)
-			return fault_memory(f);
-	}
-	item->path = item->owned != NULL ? item->owned : tail;
-	switch (e->type) {
-	case PIPE_ENTRY_DIRECTORY:
-		item->type = MANIFEST_DIR;
-		break;
-	case PIPE_ENTRY_LINK:
-		item->type = MANIFEST_LINK;
-		item->target = e->target;
-		break;
-	case PIPE_ENTRY_FILE:
-		item->type = MANIFEST_FILE;
-		item->file = e;
-		break;
-	case PIPE_ENTRY_HARD_LINK:
-		item->type = MANIFEST_FILE;
-		item->file = unpack_find(entries, e->target);
-		break;
-	}
-	return 0;
-}
-
-static int item_compare(const void *a, const void *b)
-{
-	return text_path_compare(((const struct client_record_item *)a)->path,
-				 ((const struct client_record_item *)b)->path);
-}
-
-int client_record_make(const struct unpack *entries, const struct client_content *content,
-		       const struct client_policy *policy, const char *client_dir, struct client_record *ret_record,
-		       struct fault *f)
-{
-	CLIENT_RECORD_AUTO r = { .client_dir = client_dir, .policy = policy };
-
-	for (size_t i = 0; i < entries->count; i++)
-		if (entry_record(&r, entries, content, &entries->entries[i], f) < 0)
-			return -1;
-	if (client_layout_links(entries, content, link_record, &r, f) < 0)
-		return -1;
-	for (const char *const *path = client_directories; *path != NULL; path++) {
-		if (client_is_identity(*path))
-			continue;
-		struct client_record_item *item = item_new(&r, f);
-		if (item == NULL)
-			return -1;
-		item->type = MANIFEST_DIR;
-		item->path = *path;
-	}
-	qsort(r.items, r.count, sizeof(r.items[0]), item_compare);
-	*ret_record = r;
-	r = (struct client_record){ 0 };
-	return 0;
-}
-
-/* --- every entry, the implied directories too --------------------------------------------------------------------- */
-
-struct teller {
-	const struct client_record *record;
-	client_record_hear *hear;
-	void *context;
+/* What is being recorded. */
+struct recording {
+	struct manifest *record;
+	const struct client_content *content;
+	const struct client_ownership *ownership;
+	const char *prefix; /* the client's directory without its first slash */
 };
 
-static int item_tell(const struct teller *t, const char *path, const struct client_record_item *item, struct fault *f)
+static const char *prefix_of(const char *client_dir)
 {
-	const struct client_record *r = t->record;
-	const char *prefix = r->client_dir + strspn(r->client_dir, "/");
-	char whole[PATH_MAX];
-
-	(void)snprintf(whole, sizeof(whole), "%s%s%s", prefix, path[0] != '\0' ? "/" : "", path);
-	struct manifest_entry e = { .path = whole, .type = MANIFEST_DIR, .has_attributes = true };
-	struct client_rights rights = client_policy_directory(r->policy, path);
-	if (item != NULL && item->type == MANIFEST_LINK) {
-		e.type = MANIFEST_LINK;
-		e.target = (char *)(uintptr_t)item->target;
-		rights = (struct client_rights){ .gid = 0, .mode = 0777 };
-	} else if (item != NULL && item->type == MANIFEST_FILE) {
-		e.type = MANIFEST_FILE;
-		e.size = item->file->size;
-		e.has_digest = true;
-		memcpy(e.digest, item->file->sha256, sizeof(e.digest));
-		rights = client_policy_file(r->policy, path);
-	}
-	e.gid = rights.gid;
-	e.mode = rights.mode;
-	return t->hear(t->context, &e, path, f);
+	return client_dir + strspn(client_dir, "/");
 }
 
-/* In order, a directory's content follows it: what `path` does not share with the path before it is new. */
-static int parents_tell(const struct teller *t, const char *before, const char *path, struct fault *f)
+/* The directories above: whose they are is not our affair. */
+static int above_add(struct manifest *record, const char *prefix, struct fault *f)
+{
+	char above[PATH_MAX];
+
+	for (const char *slash = strchr(prefix, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		(void)snprintf(above, sizeof(above), "%.*s", (int)(slash - prefix), prefix);
+		struct manifest_entry *e = manifest_add(record, above, NULL, f);
+		if (e == NULL)
+			return -1;
+		e->type = MANIFEST_DIR;
+	}
+	return 0;
+}
+
+/* `path` is below the client's directory, "" itself. */
+static struct manifest_entry *entry_add(const struct recording *r, const char *path, const char *target,
+					enum manifest_type type, struct fault *f)
+{
+	char whole[PATH_MAX];
+
+	(void)snprintf(whole, sizeof(whole), "%s%s%s", r->prefix, path[0] != '\0' ? "/" : "", path);
+	struct manifest_entry *e = manifest_add(r->record, whole, target, f);
+	if (e != NULL) {
+		e->type = type;
+		e->has_attributes = true;
+	}
+	return e;
+}
+
+/* --- of the archives ---------------------------------------------------------------------------------------------- */
+
+static int directory_add(const struct recording *r, const char *path, struct fault *f)
+{
+	const struct client_rights rights = client_ownership_directory(r->ownership, path);
+	struct manifest_entry *e = entry_add(r, path, NULL, MANIFEST_DIR, f);
+
+	if (e == NULL)
+		return -1;
+	e->gid = rights.gid;
+	e->mode = rights.mode;
+	return 0;
+}
+
+/* Those on the way to the path, unless the way to `before` has them already. */
+static int parents_add(const struct recording *r, const char *before, const char *path, struct fault *f)
 {
 	char parent[LIMITS_PATH + 1];
 
@@ -166,28 +86,246 @@ static int parents_tell(const struct teller *t, const char *before, const char *
 			continue;
 		memcpy(parent, path, length);
 		parent[length] = '\0';
-		const int r = item_tell(t, parent, NULL, f);
-		if (r != 0)
-			return r;
+		if (directory_add(r, parent, f) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-int client_record_each(const struct client_record *record, client_record_hear *hear, void *context, struct fault *f)
+static int link_add(void *context, const char *path, const char *target, struct fault *f)
 {
-	const struct teller t = { .record = record, .hear = hear, .context = context };
-	const char *before = "";
-	int r = item_tell(&t, "", NULL, f);
+	const struct recording *r = context;
 
-	for (size_t i = 0; r == 0 && i < record->count; i++) {
-		const struct client_record_item *item = &record->items[i];
-		/* A directory of the archive's may be one of ours, too. */
-		if (i > 0 && strcmp(item->path, before) == 0)
-			continue;
-		r = parents_tell(&t, before, item->path, f);
-		if (r == 0)
-			r = item_tell(&t, item->path, item, f);
-		before = item->path;
+	return parents_add(r, "", path, f) < 0 || entry_add(r, path, target, MANIFEST_LINK, f) == NULL ? -1 : 0;
+}
+
+static int file_add(const struct recording *r, const char *path, const struct unpack_entry *file, struct fault *f)
+{
+	const struct client_rights rights = client_ownership_file(r->ownership, path);
+	struct manifest_entry *e = entry_add(r, path, NULL, MANIFEST_FILE, f);
+
+	if (e == NULL)
+		return -1;
+	e->gid = rights.gid;
+	e->mode = rights.mode;
+	e->size = file->size;
+	e->has_digest = true;
+	memcpy(e->digest, file->sha256, sizeof(e->digest));
+	return 0;
+}
+
+static int unpacked_add(const struct recording *r, const struct unpack_entry *e, const char *path, struct fault *f)
+{
+	switch (e->type) {
+	case PIPE_ENTRY_DIRECTORY:
+		return directory_add(r, path, f);
+	case PIPE_ENTRY_LINK:
+		return entry_add(r, path, e->target, MANIFEST_LINK, f) == NULL ? -1 : 0;
+	case PIPE_ENTRY_HARD_LINK:
+		return file_add(r, path, unpack_find(&r->content->unpacked, e->target), f);
+	case PIPE_ENTRY_FILE:
+		break;
 	}
-	return r;
+	return file_add(r, path, e, f);
+}
+
+static int all_unpacked_add(const struct recording *r, struct fault *f)
+{
+	char before[LIMITS_PATH + 1] = "", path[LIMITS_PATH + 1];
+
+	for (size_t i = 0; i < r->content->unpacked.count; i++) {
+		const struct unpack_entry *e = &r->content->unpacked.entries[i];
+		if (!client_layout_path(r->content, e->path, path) || client_is_identity(path))
+			continue;
+		if (parents_add(r, before, path, f) < 0 || unpacked_add(r, e, path, f) < 0)
+			return -1;
+		memcpy(before, path, sizeof(before));
+	}
+	return 0;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct manifest_entry *left = a, *right = b;
+
+	return text_path_compare(left->path, right->path);
+}
+
+/* A directory can be the archive's, implied and ours, and is the same whichever of them it is. */
+static void doubles_drop(struct manifest *record)
+{
+	size_t kept = 0;
+
+	qsort(record->entries, record->count, sizeof(record->entries[0]), entry_order);
+	for (size_t i = 0; i < record->count; i++) {
+		struct manifest_entry *e = &record->entries[i];
+		if (kept == 0 || strcmp(record->entries[kept - 1].path, e->path) != 0) {
+			record->entries[kept++] = *e;
+			continue;
+		}
+		free(e->path);
+		free(e->target);
+	}
+	record->count = kept;
+}
+
+int client_record_make(const struct client_content *content, const struct client_ownership *ownership,
+		       const char *client_dir, struct manifest *ret_record, struct fault *f)
+{
+	MANIFEST_AUTO record = { 0 };
+	struct recording r = {
+		.record = &record, .content = content, .ownership = ownership, .prefix = prefix_of(client_dir)
+	};
+
+	if (above_add(&record, r.prefix, f) < 0 || directory_add(&r, "", f) < 0 || all_unpacked_add(&r, f) < 0 ||
+	    client_layout_links(content, link_add, &r, f) < 0)
+		return -1;
+	for (const char *const *path = client_layout_directories; *path != NULL; path++)
+		if (!client_is_identity(*path) && directory_add(&r, *path, f) < 0)
+			return -1;
+	doubles_drop(&record);
+	*ret_record = record;
+	record = (struct manifest){ 0 };
+	return 0;
+}
+
+/* --- of the disk -------------------------------------------------------------------------------------------------- */
+
+static int file_read(const struct fs_walk_entry *entry, const char *path, struct manifest_entry *e, struct fault *f)
+{
+	FS_AUTO int fd = -1;
+
+	e->size = (uint64_t)entry->status->st_size;
+	e->has_digest = true;
+	return fs_file_open_at(entry->dir, entry->name, O_RDONLY, &fd, NULL, f) < 0
+		       ? -1
+		       : fs_sha256_descriptor(fd, path, e->digest, f);
+}
+
+static int entry_read(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	const struct recording *r = context;
+	const struct stat *status = entry->status;
+	const char *path = entry->path + strspn(entry->path, "/");
+	const enum manifest_type type = S_ISDIR(status->st_mode)   ? MANIFEST_DIR
+					: S_ISLNK(status->st_mode) ? MANIFEST_LINK
+					: S_ISREG(status->st_mode) ? MANIFEST_FILE
+								   : MANIFEST_OTHER;
+	char target[PATH_MAX];
+
+	(void)state;
+	if (client_is_identity(path))
+		return FS_WALK_PASS;
+	if (type == MANIFEST_LINK) {
+		const ssize_t length = readlinkat(entry->dir, entry->name, target, sizeof(target) - 1);
+		if (length < 0)
+			return fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
+		target[length] = '\0';
+	}
+	struct manifest_entry *e = entry_add(r, path, type == MANIFEST_LINK ? target : NULL, type, f);
+	if (e == NULL)
+		return -1;
+	e->uid = status->st_uid;
+	e->gid = status->st_gid;
+	e->mode = status->st_mode & 07777;
+	if (type == MANIFEST_FILE && file_read(entry, path, e, f) < 0)
+		return -1;
+	return type == MANIFEST_DIR ? FS_WALK_ENTER : FS_WALK_PASS;
+}
+
+int client_record_read(int client, const char *client_dir, struct manifest *ret_record, struct fault *f)
+{
+	MANIFEST_AUTO record = { 0 };
+	struct recording r = { .record = &record, .prefix = prefix_of(client_dir) };
+	const struct fs_walk walk = { .context = &r, .visit = entry_read };
+
+	if (above_add(&record, r.prefix, f) < 0 || fs_walk(client, ".", "", NULL, &walk, f) < 0 ||
+	    manifest_sort(&record, f) < 0)
+		return -1;
+	*ret_record = record;
+	record = (struct manifest){ 0 };
+	return 0;
+}
+
+/* --- compared and written ----------------------------------------------------------------------------------------- */
+
+static int content_matches(int dir, const char *leaf, const struct manifest_entry *e, bool *ret_same, struct fault *f)
+{
+	unsigned char digest[SHA256_SIZE];
+	struct fault cause = { 0 };
+	FS_AUTO int fd = -1;
+
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (fs_sha256_descriptor(fd, leaf, digest, f) < 0)
+		return -1;
+	*ret_same = memcmp(digest, e->digest, sizeof(digest)) == 0;
+	return 0;
+}
+
+/* *ret_same is false beforehand. */
+static int entry_matches(int client, const char *path, const struct manifest_entry *e, bool *ret_same, struct fault *f)
+{
+	static const mode_t types[] = {
+		[MANIFEST_FILE] = S_IFREG, [MANIFEST_DIR] = S_IFDIR, [MANIFEST_LINK] = S_IFLNK
+	};
+	FS_AUTO int dir = -1;
+	struct fault cause = { 0 };
+	char leaf[FS_NAME_SIZE], target[PATH_MAX];
+	struct stat status;
+
+	if (path[0] == '\0') {
+		if (fstat(client, &status) < 0)
+			return fault_system(f, errno, "cannot look at the client");
+	} else if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, &cause) < 0) {
+		return fs_absence(&cause, f);
+	} else if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
+	}
+	if ((status.st_mode & S_IFMT) != types[e->type] || status.st_uid != e->uid || status.st_gid != e->gid ||
+	    (e->type != MANIFEST_LINK && (status.st_mode & 07777) != e->mode))
+		return 0;
+	if (e->type == MANIFEST_FILE)
+		return (uint64_t)status.st_size != e->size || status.st_nlink != 1
+			       ? 0
+			       : content_matches(dir, leaf, e, ret_same, f);
+	*ret_same = true;
+	if (e->type == MANIFEST_LINK) {
+		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target));
+		if (length < 0)
+			return fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
+		*ret_same = text_equal(target, (size_t)length, e->target);
+	}
+	return 0;
+}
+
+int client_record_matches(int client, const char *client_dir, const struct manifest *record, bool *ret_same,
+			  struct fault *f)
+{
+	const size_t prefix = strlen(prefix_of(client_dir));
+	bool same = true;
+
+	for (size_t i = 0; same && i < record->count; i++) {
+		const struct manifest_entry *e = &record->entries[i];
+		if (!e->has_attributes)
+			continue;
+		const char *path = e->path + prefix;
+		same = false;
+		if (entry_matches(client, path + strspn(path, "/"), e, &same, f) < 0)
+			return -1;
+	}
+	*ret_same = same;
+	return 0;
+}
+
+int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	TEXT_AUTO text = { 0 };
+
+	manifest_print(record, comment, &text);
+	if (text_check(&text, f) < 0 || fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0)
+		return -1;
+	return fs_publish(root, CLIENT_RECORD, FS_FOLLOW_TRUSTED, text.bytes, text.length, &how, f);
 }

@@ -1,9 +1,14 @@
 /*
- * client/source: the archives as they lie on disk, before anything reads them.
+ * client/source: what the vendor delivers: the archives as they lie on disk, and which Luna client is in them.
  *
  * Promise: plain files only.  With a digest to compare, every byte has been compared before the first one is parsed,
  * and the bytes that are parsed are those: a lease (fcntl(2), F_SETLEASE) shows whether anybody opened the file for
  * writing meanwhile; where none can be had, a private copy without a name is read instead.
+ *
+ * Which client it is shows in the names alone.  A minimal client has libs/64/libCryptoki2.so or libCryptoki2_64.so; so
+ * has the client of the cloud service, which also brings setenv or its own Chrystoki.conf; the full client has a
+ * directory 64 with RPMs.  A top directory may be there or not.  An archive with none of them, or with more than one,
+ * is FAULT_REFUSED.
  */
 #ifndef OKV_CLIENT_SOURCE_H
 #define OKV_CLIENT_SOURCE_H
@@ -12,8 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/archive/unpack.h"
 #include "base/fault.h"
+#include "base/text.h"
+#include "client/archive/limits.h"
+#include "client/archive/unpack.h"
 
 struct client_source {
 	int fds[UNPACK_ARCHIVES];
@@ -32,5 +39,30 @@ int client_source_open(const char *const *paths, size_t count, struct client_sou
 int client_source_verify(struct client_source *s, const char *hex, int dir, struct fault *f);
 /* After the last byte was read: still the file that was verified? */
 int client_source_unchanged(const struct client_source *s, struct fault *f);
+
+enum client_kind { CLIENT_AUTO, CLIENT_MINIMAL, CLIENT_CLOUD, CLIENT_FULL };
+
+struct client_content {
+	struct unpack unpacked; /* owned; all that the archives hold */
+	enum client_kind kind;
+	char top[LIMITS_PATH + 1];     /* "" or "LunaClient-Minimal-10.4.0-417.x86_64/": begins the client's paths */
+	char library[LIMITS_PATH + 1]; /* the real PKCS#11 library, below the top; "" of a full client */
+	char version[64];              /* "10.4.0-417", or "" where no name tells */
+};
+
+const char *client_kind_name(enum client_kind kind);
+/* CLIENT_AUTO for "auto"; -1 for a word that is none. */
+int client_kind_parse(const char *word, enum client_kind *ret_kind);
+/* Finds the rest by what is unpacked; `required`, other than CLIENT_AUTO, must be what is found. */
+int client_content_find(struct client_content *content, enum client_kind required, struct fault *f);
+/* The entry of that path below the top; NULL where there is none. */
+const struct unpack_entry *client_content_entry(const struct client_content *content, const char *path);
+/*
+ * The entry's path below the top of the client, or NULL where it is not part of it: outside the top, or for another
+ * system (cvclient-min.zip, crystoki.ini, crystoki-template.ini).
+ */
+const char *client_content_path(const struct client_content *content, const char *path);
+/* "vtl-10.9.4-122.x86_64.rpm" of the package "vtl": "10.9.4-122"; false for another package, or another machine's. */
+bool client_rpm_version(const char *file, const char *package, struct text_line *ret_version);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/named.h"
 #include "conf/chrystoki.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -145,16 +144,13 @@ static int partition_data_split(struct chrystoki *c, struct fault *f)
 static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
 static const char *const cloud_names[] = { "Chrystoki.conf", "Chrystoki-base.conf", "Chrystoki-template.conf" };
 
-const char *client_template_name(const struct unpack *entries, const struct client_content *content)
+const char *client_template_name(const struct client_content *content)
 {
 	const char *const *const order = content->kind == CLIENT_CLOUD ? cloud_names : names;
-	char path[2 * LIMITS_PATH + 2];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", content->top, order[i]);
-		if (unpack_find(entries, path) != NULL)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (client_content_entry(content, order[i]) != NULL)
 			return order[i];
-	}
 	return NULL;
 }
 
@@ -184,32 +180,4 @@ int client_template_make(int client, const char *name, const struct client_conte
 		return -1;
 	chrystoki_print(&c, ret_conf);
 	return text_check(ret_conf, f);
-}
-
-struct missing {
-	int client;
-	struct report *report;
-};
-
-static int missing_say(void *context, const char *path, const char *key, struct fault *f)
-{
-	const struct missing *m = context;
-	bool there;
-
-	if (fs_existence(m->client, path, &there, f) < 0)
-		return -1;
-	if (!there)
-		report_say(m->report, REPORT_WARNING,
-			   "Chrystoki.conf names '%s' (%s), which the new client does not "
-			   "have",
-			   SHOWN(path), SHOWN(key));
-	return 0;
-}
-
-int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report,
-			    struct fault *f)
-{
-	struct missing m = { .client = client, .report = report };
-
-	return client_named_each(conf, client_dir, missing_say, &m, f);
 }

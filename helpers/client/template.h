@@ -8,19 +8,14 @@
 #ifndef OKV_CLIENT_TEMPLATE_H
 #define OKV_CLIENT_TEMPLATE_H
 
-#include "client/archive/unpack.h"
 #include "base/fault.h"
-#include "base/report.h"
 #include "base/text.h"
-#include "client/kind.h"
+#include "client/source.h"
 
 /* The name of the one that the archives bring, below the client's directory; NULL where they bring none. */
-const char *client_template_name(const struct unpack *entries, const struct client_content *content);
+const char *client_template_name(const struct client_content *content);
 /* `name` is that one, `client` the new tree, `client_dir` where it will be. */
 int client_template_make(int client, const char *name, const struct client_content *content, const char *client_dir,
 			 struct text *ret_conf, struct fault *f);
-/* Says which files an existing Chrystoki.conf names below the client's directory that the new tree does not have. */
-int client_template_compare(int client, const char *conf, const char *client_dir, struct report *report,
-			    struct fault *f);
 
 #endif

@@ -116,9 +116,9 @@ static void list_print(const struct cmd_context *context, const struct client_re
 {
 	char path[LIMITS_PATH + 1], size[32];
 
-	for (size_t i = 0; i < result->entries.count; i++) {
-		const struct unpack_entry *e = &result->entries.entries[i];
-		if (!client_layout_path(&result->entries, &result->content, e->path, path)) {
+	for (size_t i = 0; i < result->content.unpacked.count; i++) {
+		const struct unpack_entry *e = &result->content.unpacked.entries[i];
+		if (!client_layout_path(&result->content, e->path, path)) {
 			if (e->type != PIPE_ENTRY_DIRECTORY)
 				cmd_print(context, "not placed   %s\n", SHOWN(e->path));
 			continue;
@@ -189,26 +189,25 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_bool(&j, "changed", result->changed);
 	json_string(&j, "kind", client_kind_name(result->content.kind));
 	json_string(&j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
-	json_string(&j, "format", text_string(&result->entries.format));
+	json_string(&j, "format", text_string(&result->content.unpacked.format));
 	json_string(&j, "sha256", result->sha256[0] != '\0' ? result->sha256 : NULL);
 	json_string(&j, "client_dir", client_dir);
 	json_string(&j, "library", result->content.library[0] != '\0' ? result->content.library : NULL);
-	json_unsigned(&j, "files", result->entries.files);
-	json_unsigned(&j, "bytes", result->entries.bytes);
+	json_unsigned(&j, "files", result->content.unpacked.files);
+	json_unsigned(&j, "bytes", result->content.unpacked.bytes);
 	json_string(&j, "chrystoki_conf", conf_word(result->conf));
-	lines_array(&j, "carried", &result->carried.kept);
+	lines_array(&j, "carried", &result->carried.paths);
 	lines_array(&j, "packages", &result->packages);
-	lines_array(&j, "covered", &result->entries.covered);
+	lines_array(&j, "covered", &result->content.unpacked.covered);
 	json_bool(&j, "previous_kept", result->previous_kept);
 	json_array_begin(&j, "entries");
-	for (size_t i = 0; planned && i < result->entries.count; i++) {
-		const struct unpack_entry *e = &result->entries.entries[i];
+	for (size_t i = 0; planned && i < result->content.unpacked.count; i++) {
+		const struct unpack_entry *e = &result->content.unpacked.entries[i];
 		if (e->type == PIPE_ENTRY_DIRECTORY)
 			continue;
 		json_object_begin(&j, NULL);
 		json_string(&j, "member", e->path);
-		json_string(&j, "path",
-			    client_layout_path(&result->entries, &result->content, e->path, path) ? path : NULL);
+		json_string(&j, "path", client_layout_path(&result->content, e->path, path) ? path : NULL);
 		json_unsigned(&j, "size", e->size);
 		json_string(&j, "target", e->target);
 		json_object_end(&j);
@@ -223,15 +222,15 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	const struct client_content *c = &result->content;
 	char size[32];
 
-	size_say(result->entries.bytes, size);
+	size_say(result->content.unpacked.bytes, size);
 	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
-		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->entries.format),
-		  result->entries.files, size);
+		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->content.unpacked.format),
+		  result->content.unpacked.files, size);
 	lines_say(context, &result->packages,
 		  !result->placed ? "installed"
 		  : planned       ? "would be installed by rpm"
 				  : "installed by rpm");
-	lines_say(context, &result->carried.kept,
+	lines_say(context, &result->carried.paths,
 		  planned ? "would be carried over from the old client" : "carried over from the old client");
 	switch (result->conf) {
 	case CLIENT_CONF_WRITTEN:

@@ -1,5 +1,5 @@
 /*
- * client/kind, layout and record with any list of names: what is placed stays in the client, each path once, in order,
+ * client/source, layout and record with any list of names: what is placed stays in the client, each path once, in order,
  * and no link leads out.  One entry a line: "d", "f", "l" or "h" and its path; the target of a link behind a blank.
  */
 #include <stdint.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "client/identity.h"
 #include "client/layout.h"
 #include "client/record.h"
 
@@ -101,27 +102,27 @@ static int link_check(void *context, const char *path, const char *target, struc
 	return 0;
 }
 
-static int order_check(void *context, const struct manifest_entry *e, const char *path, struct fault *f)
+/* Each path once and in order, below the client's directory, and nothing of the identity. */
+static void record_check(const struct manifest *record)
 {
-	struct text *before = context;
-
-	(void)f;
-	must(path[0] == '\0' ? before->length == 0 : is_clean(path) && !client_is_identity(path));
-	must(before->length == 0 || text_path_compare(text_string(before), path) < 0);
-	must(text_starts(e->path, "usr/client") && (e->type == MANIFEST_LINK || (e->mode & 06002) == 0));
-	text_reset(before);
-	text_add_string(before, path);
-	return 0;
+	for (size_t i = 0; i < record->count; i++) {
+		const struct manifest_entry *e = &record->entries[i];
+		must(i == 0 || text_path_compare(record->entries[i - 1].path, e->path) < 0);
+		must(e->type == MANIFEST_LINK || (e->mode & 06002) == 0);
+		if (!e->has_attributes || strcmp(e->path, "usr/client") == 0)
+			continue;
+		must(text_starts(e->path, "usr/client/"));
+		must(is_clean(e->path + strlen("usr/client/")) && !client_is_identity(e->path + strlen("usr/client/")));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct unpack_entry entries[MOST];
-	static const struct client_policy policy = { .group = 7, .has_group = true };
-	struct unpack u = { .entries = entries };
-	CLIENT_RECORD_AUTO record = { 0 };
-	TEXT_AUTO before = { 0 };
-	struct client_content content;
+	static const struct client_ownership ownership = { .group = 7, .has_group = true };
+	struct client_content content = { .unpacked = { .entries = entries } };
+	const struct unpack *u = &content.unpacked;
+	MANIFEST_AUTO record = { 0 };
 	struct fault f = { 0 };
 	char path[LIMITS_PATH + 1];
 	char *text = malloc(size + 1);
@@ -129,16 +130,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(text != NULL);
 	memcpy(text, data, size);
 	text[size] = '\0';
-	entries_read(text, &u);
-	if (client_content_find(&u, CLIENT_AUTO, &content, &f) < 0) {
+	entries_read(text, &content.unpacked);
+	if (client_content_find(&content, CLIENT_AUTO, &f) < 0) {
 		must(f.kind == FAULT_REFUSED);
 	} else if (content.kind != CLIENT_FULL) {
 		must(strlen(content.top) == 0 || text_ends(content.top, "/"));
-		for (size_t i = 0; i < u.count; i++)
-			must(!client_layout_path(&u, &content, u.entries[i].path, path) || is_clean(path));
-		must(client_layout_links(&u, &content, link_check, NULL, &f) == 0);
-		must(client_record_make(&u, &content, &policy, "/usr/client", &record, &f) == 0);
-		must(client_record_each(&record, order_check, &before, &f) == 0);
+		for (size_t i = 0; i < u->count; i++)
+			must(!client_layout_path(&content, u->entries[i].path, path) || is_clean(path));
+		must(client_layout_links(&content, link_check, NULL, &f) == 0);
+		must(client_record_make(&content, &ownership, "/usr/client", &record, &f) == 0);
+		record_check(&record);
 	}
 	free(text);
 	return 0;

@@ -1,6 +1,5 @@
 #include <elf.h>
 
-#include "client/kind.h"
 #include "client/layout.h"
 #include "failing.h"
 #include "made.h"
@@ -14,53 +13,53 @@ static int link_list(void *context, const char *path, const char *target, struct
 
 static void the_names_of_an_installed_client_lead_to_the_vendors(void **state)
 {
-	struct client_content c;
+	struct client_content c = { 0 };
 	struct fault f = { 0 };
 	TEXT_AUTO links = { 0 };
 	char path[LIMITS_PATH + 1];
 
 	(void)state;
-	struct unpack u = UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "bin/64/vtl", MINIMAL "bin/64/",
-				   MINIMAL "libs/64/libcklog2.so", MINIMAL "libs/64/plugins/libdpod.plugin");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	MUST(client_layout_links(&u, &c, link_list, &links, &f));
+	c.unpacked = UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "bin/64/vtl", MINIMAL "bin/64/",
+			      MINIMAL "libs/64/libcklog2.so", MINIMAL "libs/64/plugins/libdpod.plugin");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_layout_links(&c, link_list, &links, &f));
 	assert_string_equal(text_string(&links), "libs/64/plugins -> ../../plugins\n"
 						 "lib/libCryptoki2_64.so -> ../libs/64/libCryptoki2.so\n"
 						 "lib/libCryptoki2.so -> ../libs/64/libCryptoki2.so\n"
 						 "bin/vtl -> 64/vtl\n"
 						 "lib/libcklog2.so -> ../libs/64/libcklog2.so\n");
-	assert_true(client_layout_path(&u, &c, MINIMAL "libs/64/plugins/libdpod.plugin", path));
+	assert_true(client_layout_path(&c, MINIMAL "libs/64/plugins/libdpod.plugin", path));
 	assert_string_equal(path, "plugins/libdpod.plugin");
-	assert_true(client_layout_path(&u, &c, MINIMAL "bin/64/vtl", path));
+	assert_true(client_layout_path(&c, MINIMAL "bin/64/vtl", path));
 	assert_string_equal(path, "bin/64/vtl");
-	assert_false(client_layout_path(&u, &c, "elsewhere/file", path));
+	assert_false(client_layout_path(&c, "elsewhere/file", path));
 }
 
 static void what_is_for_another_system_is_not_placed(void **state)
 {
-	struct client_content c;
+	struct client_content c = { 0 };
 	struct fault f = { 0 };
 	char path[LIMITS_PATH + 1];
 
 	(void)state;
-	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki.conf", "cvclient-min.zip", "crystoki.ini");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	assert_false(client_layout_path(&u, &c, "cvclient-min.zip", path));
-	assert_false(client_layout_path(&u, &c, "crystoki.ini", path));
-	assert_true(client_layout_path(&u, &c, "Chrystoki.conf", path));
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki.conf", "cvclient-min.zip", "crystoki.ini");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_false(client_layout_path(&c, "cvclient-min.zip", path));
+	assert_false(client_layout_path(&c, "crystoki.ini", path));
+	assert_true(client_layout_path(&c, "Chrystoki.conf", path));
 }
 
 static void a_name_that_the_archive_uses_is_left_to_it(void **state)
 {
-	struct client_content c;
+	struct client_content c = { 0 };
 	struct fault f = { 0 };
 	TEXT_AUTO links = { 0 };
 
 	(void)state;
-	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "bin/64/vtl", "bin/vtl", "libs/64/plugins/a", "plugins/b",
-				   "lib/libCryptoki2_64.so");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
-	MUST(client_layout_links(&u, &c, link_list, &links, &f));
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "bin/64/vtl", "bin/vtl", "libs/64/plugins/a", "plugins/b",
+			      "lib/libCryptoki2_64.so");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_layout_links(&c, link_list, &links, &f));
 	assert_string_equal(text_string(&links), "lib/libCryptoki2.so -> ../libs/64/libCryptoki2.so\n");
 }
 
@@ -106,18 +105,18 @@ static void a_library_of_another_class_type_or_machine_is_refused(void **state)
 }
 
 #if defined(__x86_64__)
-static const struct client_policy policy = { .group = 34, .has_group = true };
+static const struct client_ownership ownership = { .group = 34, .has_group = true };
 
 static void the_directories_and_links_are_made_around_the_vendors_files(void **state)
 {
 	const int client = ((const struct unit_place *)*state)->dir;
-	struct client_content c;
+	struct client_content c = { 0 };
 	struct fault f = { 0 };
 	struct stat status;
 
-	struct unpack u =
+	c.unpacked =
 		UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv", "crystoki.ini");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	unit_dir(client, "libs/64/plugins", 0755);
@@ -127,7 +126,7 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 	unit_write(client, "bin/64/vtl", "vtl", 0755);
 	unit_write(client, "crystoki.ini", "of another system", 0644);
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
-	MUST(client_layout_apply(client, &u, &c, &policy, &f));
+	MUST(client_layout_apply(client, &c, &ownership, &f));
 	unit_holds(client, "bin/vtl", "vtl");
 	unit_holds(client, "plugins/a.plugin", "plugin");
 	unit_holds(client, "libs/64/plugins/a.plugin", "plugin");
@@ -143,17 +142,17 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 static void what_stands_where_a_directory_must_be_is_refused(void **state)
 {
 	const int client = ((const struct unit_place *)*state)->dir;
-	struct client_content c;
+	struct client_content c = { 0 };
 	struct fault f = { 0 };
 
-	struct unpack u = UNPACKED("libs/64/libCryptoki2.so", "cert");
-	MUST(client_content_find(&u, CLIENT_AUTO, &c, &f));
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "cert");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
 	unit_write(client, "cert", "a file", 0644);
-	MUST_NOT_GUESS("cert", client_layout_apply(client, &u, &c, &policy, &f));
-	MUST_FAIL(client_layout_apply(client, &u, &c, &policy, &f), FAULT_REFUSED, "needs a directory of that name");
+	MUST_NOT_GUESS("cert", client_layout_apply(client, &c, &ownership, &f));
+	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "needs a directory of that name");
 }
 #endif
 

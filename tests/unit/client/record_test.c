@@ -11,10 +11,9 @@
 	"libs/64/libCryptoki2.so", "bin/64/vtl", "bin/64/again => bin/64/vtl", "doc/link -> ../bin/64/vtl", \
 		"cert/client/key.pem", "setenv"
 
-static const struct client_policy policy = { .group = 34, .has_group = true };
-static struct unpack unpacked;
+static const struct client_ownership ownership = { .group = 34, .has_group = true };
 static struct client_content content;
-static struct client_record record;
+static struct manifest record;
 static int root, client = -1;
 
 static const char *bytes_of(const char *path)
@@ -41,29 +40,25 @@ static int record_make(void **state)
 
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
-	unpacked = UNPACKED(CONTENT);
-	for (size_t i = 0; i < unpacked.count; i++)
+	content = (struct client_content){ 0 };
+	content.unpacked = UNPACKED(CONTENT);
+	for (size_t i = 0; i < content.unpacked.count; i++)
 		file_announce(&made_entries[i]);
-	MUST(client_content_find(&unpacked, CLIENT_AUTO, &content, &f));
-	record = (struct client_record){ 0 };
-	MUST(client_record_make(&unpacked, &content, &policy, DIR, &record, &f));
+	MUST(client_content_find(&content, CLIENT_AUTO, &f));
+	MUST(client_record_make(&content, &ownership, DIR, &record, &f));
 	return 0;
 }
 
 static int record_end(void **state)
 {
-	client_record_done(&record);
+	manifest_done(&record);
 	fs_close(&client);
 	return unit_place_remove(state);
 }
 
 /* The client as an installation leaves it, made from the record itself: what it does not name is not there. */
-static int entry_install(void *context, const struct manifest_entry *e, const char *path, struct fault *f)
+static void entry_install(const struct manifest_entry *e, const char *path)
 {
-	(void)context;
-	(void)f;
-	if (path[0] == '\0')
-		return 0;
 	if (e->type == MANIFEST_DIR)
 		unit_dir(client, path, 0700);
 	else if (e->type == MANIFEST_LINK)
@@ -73,17 +68,22 @@ static int entry_install(void *context, const struct manifest_entry *e, const ch
 	assert_int_equal(fchownat(client, path, e->uid, e->gid, AT_SYMLINK_NOFOLLOW), 0);
 	if (e->type != MANIFEST_LINK)
 		assert_int_equal(fchmodat(client, path, e->mode, 0), 0);
-	return 0;
+}
+
+/* The path of an entry below the client's directory; NULL for the directories above and itself. */
+static const char *path_below(const struct manifest_entry *e)
+{
+	return strlen(e->path) > strlen(DIR) - 1 ? e->path + strlen(DIR) : NULL;
 }
 
 static void install(void)
 {
-	struct fault f = { 0 };
-
 	unit_dir(root, "client", 0755);
 	client = openat(root, "client", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(client >= 0);
-	MUST(client_record_each(&record, entry_install, NULL, &f));
+	for (size_t i = 0; i < record.count; i++)
+		if (path_below(&record.entries[i]) != NULL)
+			entry_install(&record.entries[i], path_below(&record.entries[i]));
 }
 
 static bool matches(void)
@@ -91,48 +91,27 @@ static bool matches(void)
 	struct fault f = { 0 };
 	bool same;
 
-	MUST(client_record_matches(client, &record, &same, &f));
+	MUST(client_record_matches(client, DIR, &record, &same, &f));
 	return same;
-}
-
-static int path_list(void *context, const struct manifest_entry *e, const char *path, struct fault *f)
-{
-	(void)f;
-	text_add_format(context, "%s%s\n", path, e->type == MANIFEST_DIR ? "/" : e->type == MANIFEST_LINK ? "@" : "");
-	return 0;
 }
 
 static void it_names_every_file_directory_and_link_and_nothing_of_the_identity(void **state)
 {
 	TEXT_AUTO paths = { 0 };
-	struct fault f = { 0 };
 
 	(void)state;
-	MUST(client_record_each(&record, path_list, &paths, &f));
+	for (size_t i = 0; i < record.count; i++) {
+		const struct manifest_entry *e = &record.entries[i];
+		if (path_below(e) != NULL)
+			text_add_format(&paths, "%s%s\n", path_below(e),
+					e->type == MANIFEST_DIR    ? "/"
+					: e->type == MANIFEST_LINK ? "@"
+								   : "");
+	}
 	assert_string_equal(text_string(&paths),
-			    "/\nbin/\nbin/64/\nbin/64/again\nbin/64/vtl\nbin/again@\nbin/vtl@\ndoc/\ndoc/link@\n"
+			    "bin/\nbin/64/\nbin/64/again\nbin/64/vtl\nbin/again@\nbin/vtl@\ndoc/\ndoc/link@\n"
 			    "lib/\nlib/libCryptoki2.so@\nlib/libCryptoki2_64.so@\nlibs/\nlibs/64/\n"
 			    "libs/64/libCryptoki2.so\nplugins/\nsetenv\n");
-}
-
-static int first_stop(void *context, const struct manifest_entry *e, const char *path, struct fault *f)
-{
-	unsigned *told = context;
-
-	(void)e;
-	(void)path;
-	(void)f;
-	return ++*told == 3;
-}
-
-static void who_has_heard_enough_ends_it(void **state)
-{
-	struct fault f = { 0 };
-	unsigned told = 0;
-
-	(void)state;
-	assert_int_equal(client_record_each(&record, first_stop, &told, &f), 1);
-	assert_int_equal(told, 3);
 }
 
 static void a_client_as_it_was_installed_matches(void **state)
@@ -189,7 +168,7 @@ static void what_cannot_be_looked_at_is_no_difference(void **state)
 
 	(void)state;
 	install();
-	MUST_NOT_GUESS("vtl", client_record_matches(client, &record, &same, &f));
+	MUST_NOT_GUESS("vtl", client_record_matches(client, DIR, &record, &same, &f));
 }
 
 /* The record on disk, read back. */
@@ -235,10 +214,10 @@ static void it_is_written_with_owner_mode_size_and_digest(void **state)
 	assert_int_equal(e->gid, 0);
 	assert_int_equal(e->size, 7);
 	assert_true(e->has_digest);
-	assert_memory_equal(e->digest, unpack_find(&unpacked, "libs/64/libCryptoki2.so")->sha256, SHA256_SIZE);
+	assert_memory_equal(e->digest, unpack_find(&content.unpacked, "libs/64/libCryptoki2.so")->sha256, SHA256_SIZE);
 	e = manifest_find(&m, "usr/safenet/lunaclient/bin/64/again");
 	assert_non_null(e);
-	assert_memory_equal(e->digest, unpack_find(&unpacked, "bin/64/vtl")->sha256, SHA256_SIZE);
+	assert_memory_equal(e->digest, unpack_find(&content.unpacked, "bin/64/vtl")->sha256, SHA256_SIZE);
 	e = manifest_find(&m, "usr/safenet/lunaclient/doc/link");
 	assert_non_null(e);
 	assert_string_equal(e->target, "../bin/64/vtl");
@@ -247,6 +226,15 @@ static void it_is_written_with_owner_mode_size_and_digest(void **state)
 	assert_non_null(e);
 	assert_false(e->has_attributes);
 	assert_null(manifest_find(&m, "usr/safenet/lunaclient/cert"));
+}
+
+static void rewrite(void)
+{
+	MANIFEST_AUTO now = { 0 };
+	struct fault f = { 0 };
+
+	MUST(client_record_read(client, DIR, &now, &f));
+	MUST(client_record_write(root, &now, "same", &f));
 }
 
 static void read_from_the_disk_it_is_the_same(void **state)
@@ -261,13 +249,13 @@ static void read_from_the_disk_it_is_the_same(void **state)
 	unit_write(client, "cert/key.pem", "of the identity", 0600);
 	MUST(client_record_write(root, &record, "same", &f));
 	const size_t count = written_size(&made);
-	MUST(client_record_rewrite(root, client, DIR, "same", &f));
+	rewrite();
 	assert_int_equal(written_size(&read), count);
 	assert_string_equal(text_string(&made), text_string(&read));
 	/* And it is read: what has changed is written as it is now. */
 	unit_write(client, "setenv", "more", 0600);
 	text_reset(&read);
-	MUST(client_record_rewrite(root, client, DIR, "same", &f));
+	rewrite();
 	MANIFEST_AUTO third = written(&read);
 	const struct manifest_entry *e = manifest_find(&third, "usr/safenet/lunaclient/setenv");
 	assert_non_null(e);
@@ -275,17 +263,27 @@ static void read_from_the_disk_it_is_the_same(void **state)
 	assert_int_equal(e->mode, 0600);
 }
 
-static void a_record_that_cannot_be_written_leaves_the_old_one(void **state)
+static void what_cannot_be_read_is_not_recorded(void **state)
 {
-	struct fault f = { 0 };
+	MANIFEST_AUTO now = { 0 };
+	struct fault f;
 
 	(void)state;
 	install();
+	MUST_NOT_GUESS("vtl", client_record_read(client, DIR, &now, &f));
+	assert_int_equal(now.count, 0);
+}
+
+static void a_record_that_cannot_be_written_leaves_the_old_one(void **state)
+{
+	struct fault f;
+
+	(void)state;
 	unit_dir(root, "opt", 0755);
 	unit_dir(root, "opt/okv-luna", 0755);
 	unit_dir(root, "opt/okv-luna/var", 0700);
 	unit_write(root, &CLIENT_RECORD[1], "the old one", 0600);
-	MUST_NOT_GUESS("vtl", client_record_rewrite(root, client, DIR, "x", &f));
+	MUST_NOT_GUESS("client.mtree", client_record_write(root, &record, "x", &f));
 	unit_holds(root, &CLIENT_RECORD[1], "the old one");
 }
 
@@ -295,12 +293,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RECORD(it_names_every_file_directory_and_link_and_nothing_of_the_identity),
-		RECORD(who_has_heard_enough_ends_it),
 		RECORD(a_client_as_it_was_installed_matches),
 		RECORD(every_difference_is_found),
 		RECORD(what_cannot_be_looked_at_is_no_difference),
 		RECORD(it_is_written_with_owner_mode_size_and_digest),
 		RECORD(read_from_the_disk_it_is_the_same),
+		RECORD(what_cannot_be_read_is_not_recorded),
 		RECORD(a_record_that_cannot_be_written_leaves_the_old_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

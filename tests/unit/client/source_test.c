@@ -1,5 +1,5 @@
 #include "client/source.h"
-#include "unit.h"
+#include "made.h"
 
 /* SHA-256 of "archive", as sha256sum(1) gives it. */
 static const char right[] = "0eb3e36bfb24dcd9bb1d1bece1531216b59539a8fde17ee80224af0653c92aa3";
@@ -136,8 +136,8 @@ static void what_is_open_for_writing_already_is_read_from_a_copy_without_a_name(
 	CLIENT_SOURCE_AUTO s = opened();
 
 	(void)state;
-	unit_dir(place->dir, "workshop", 0700);
-	FS_AUTO int dir = openat(place->dir, "workshop", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unit_dir(place->dir, "staging", 0700);
+	FS_AUTO int dir = openat(place->dir, "staging", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	MUST(client_source_verify(&s, right, dir, &f));
 	assert_false(s.leased);
 	assert_int_equal(pwrite(writer, "another", 7, 0), 7);
@@ -146,7 +146,110 @@ static void what_is_open_for_writing_already_is_read_from_a_copy_without_a_name(
 	assert_int_equal(fstat(s.fds[0], &status), 0);
 	assert_int_equal(status.st_nlink, 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
-	assert_int_equal(unlinkat(place->dir, "workshop", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(place->dir, "staging", AT_REMOVEDIR), 0);
+}
+
+/* --- which client is in it ---------------------------------------------------------------------------------------- */
+
+static void the_kind_is_told_by_the_names(void **state)
+{
+	struct client_content c = { 0 };
+	struct fault f = { 0 };
+
+	(void)state;
+	c.unpacked =
+		UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_int_equal(c.kind, CLIENT_MINIMAL);
+	assert_string_equal(c.top, MINIMAL);
+	assert_string_equal(c.version, "10.4.0-417");
+	assert_string_equal(c.library, "libs/64/libCryptoki2.so");
+	MUST_FAIL(client_content_find(&c, CLIENT_FULL, &f), FAULT_REFUSED, "it is a minimal client, not a full one");
+
+	c.unpacked = UNPACKED("libs/64/libCryptoki2_64.so", "libs/64/libCryptoki2.so -> libCryptoki2_64.so", "setenv");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_int_equal(c.kind, CLIENT_CLOUD);
+	assert_string_equal(c.top, "");
+	assert_string_equal(c.library, "libs/64/libCryptoki2_64.so");
+
+	c.unpacked = UNPACKED("LunaClient_10.9.4-122_Linux/64/libcryptoki-10.9.4-122.x86_64.rpm",
+			      "LunaClient_10.9.4-122_Linux/64/common");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_int_equal(c.kind, CLIENT_FULL);
+	assert_string_equal(c.version, "10.9.4-122");
+}
+
+static void none_or_more_than_one_client_is_refused(void **state)
+{
+	struct client_content c = { 0 };
+	struct fault f;
+
+	(void)state;
+	c.unpacked = UNPACKED("README");
+	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no Luna client in it");
+	c.unpacked = UNPACKED("a/libs/64/libCryptoki2.so", "b/libs/64/libCryptoki2.so");
+	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "more than one client");
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> x", "libs/64/x");
+	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+}
+
+static void a_top_directory_may_be_there_or_not(void **state)
+{
+	struct client_content c = { 0 };
+	struct fault f = { 0 };
+
+	(void)state;
+	c.unpacked = UNPACKED("a/b/libs/64/libCryptoki2.so", "a/b/x", "elsewhere/y");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_string_equal(c.top, "a/b/");
+	assert_string_equal(c.version, "");
+	assert_string_equal(client_content_path(&c, "a/b/x"), "x");
+	assert_null(client_content_path(&c, "elsewhere/y"));
+	assert_null(client_content_path(&c, "a/b/"));
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_string_equal(c.top, "");
+}
+
+static void a_name_that_only_ends_alike_is_no_client(void **state)
+{
+	struct client_content c = { 0 };
+	struct fault f;
+
+	(void)state;
+	c.unpacked = UNPACKED("xlibs/64/libCryptoki2.so", "x64/libcryptoki-10.9.4-122.x86_64.rpm",
+			      "64/libcryptoki-10.9.4-122.i386.rpm", "libs/64/libCryptoki2.so/");
+	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no Luna client in it");
+}
+
+static void what_is_for_another_system_is_no_part_of_the_cloud_client(void **state)
+{
+	static const char *const foreign[] = { "cvclient-min.zip", "crystoki.ini", "crystoki-template.ini" };
+	struct client_content c = { 0 };
+	struct fault f = { 0 };
+
+	(void)state;
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "setenv");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	for (size_t i = 0; i < 3; i++)
+		assert_null(client_content_path(&c, foreign[i]));
+	c.kind = CLIENT_MINIMAL;
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(client_content_path(&c, foreign[i]), foreign[i]);
+}
+
+static void a_kind_has_one_word(void **state)
+{
+	enum client_kind kind = CLIENT_FULL;
+
+	(void)state;
+	for (int k = CLIENT_AUTO; k <= CLIENT_FULL; k++) {
+		assert_int_equal(client_kind_parse(client_kind_name((enum client_kind)k), &kind), 0);
+		assert_int_equal((int)kind, k);
+	}
+	assert_int_equal(client_kind_parse("Minimal", &kind), -1);
+	assert_int_equal(client_kind_parse("", &kind), -1);
+	assert_int_equal((int)kind, CLIENT_FULL);
 }
 
 #define SOURCE(test) cmocka_unit_test_setup_teardown(test, archive_make, unit_place_remove)
@@ -161,6 +264,12 @@ int main(void)
 		SOURCE(a_digest_is_of_one_archive),
 		SOURCE(somebody_who_opens_it_for_writing_meanwhile_is_noticed),
 		SOURCE(what_is_open_for_writing_already_is_read_from_a_copy_without_a_name),
+		cmocka_unit_test(the_kind_is_told_by_the_names),
+		cmocka_unit_test(none_or_more_than_one_client_is_refused),
+		cmocka_unit_test(a_top_directory_may_be_there_or_not),
+		cmocka_unit_test(a_name_that_only_ends_alike_is_no_client),
+		cmocka_unit_test(what_is_for_another_system_is_no_part_of_the_cloud_client),
+		cmocka_unit_test(a_kind_has_one_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

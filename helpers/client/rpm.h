@@ -1,5 +1,5 @@
 /*
- * client/vendor: the full client, installed as its vendor means it: by rpm.
+ * client/rpm: the full client, installed as its vendor means it: by rpm.
  *
  * Promise: of the RPMs in the archive's directory 64 the network set is taken (libcryptoki, libshim, cklog, lunacm,
  * vtl, ckdemo, lunacmu, salogin, configurator, multitoken), for x86_64 and of one version; libcryptoki, lunacm, vtl and
@@ -7,43 +7,41 @@
  * file that is another package than its name says is FAULT_REFUSED.  Nothing is changed unless rpm's own test of the
  * whole transaction passes.  What rpm does is not atomic: a failure in it is FAULT_INCOMPLETE.
  */
-#ifndef OKV_CLIENT_VENDOR_H
-#define OKV_CLIENT_VENDOR_H
+#ifndef OKV_CLIENT_RPM_H
+#define OKV_CLIENT_RPM_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/archive/unpack.h"
 #include "base/fault.h"
 #include "base/report.h"
-#include "client/kind.h"
+#include "client/source.h"
 
-enum { CLIENT_VENDOR_PACKAGES = 10 };
+enum { CLIENT_RPM_PACKAGES = 10 };
 
-struct client_vendor_package {
+struct client_rpm_package {
 	const char *name;
 	const struct unpack_entry *entry; /* the RPM's; NULL where the archive has none */
 };
 
-struct client_vendor_set {
-	struct client_vendor_package packages[CLIENT_VENDOR_PACKAGES];
+struct client_rpm_set {
+	struct client_rpm_package packages[CLIENT_RPM_PACKAGES];
 	char version[64]; /* "10.9.4-122", of all of them */
 };
 
 /* By file names only.  Other packages of the set that are not there are told as details. */
-int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-			   struct client_vendor_set *ret_set, struct fault *f);
+int client_rpm_find(const struct client_content *content, struct report *report, struct client_rpm_set *ret_set,
+		    struct fault *f);
 /*
  * Is every one of them installed below the root already, in this version?  Only rpm's own "no" is one: an rpm that was
  * killed or cannot read its database is FAULT_SYSTEM, one that does not answer FAULT_LATE.
  */
-int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f);
+int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f);
 /*
  * `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it.  Packages that would not
  * install below `client_dir` are FAULT_REFUSED; an older version than the present one is installed all the same,
  * since that is how one goes back.
  */
-int client_vendor_install(int root, int tree, const struct client_vendor_set *set, const char *client_dir,
-			  struct fault *f);
+int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f);
 
 #endif

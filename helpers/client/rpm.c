@@ -1,4 +1,4 @@
-#include "client/vendor.h"
+#include "client/rpm.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,46 +12,32 @@
 static const char *const rpm = "/usr/bin/rpm";
 
 /* The order is the one in which they are listed; rpm orders its transaction itself. */
-static const struct wanted {
+static const struct known {
 	const char *name;
 	bool required;
-} wanted[CLIENT_VENDOR_PACKAGES] = {
+} known[CLIENT_RPM_PACKAGES] = {
 	{ "libcryptoki", true }, { "lunacm", true },      { "vtl", true },     { "configurator", true },
 	{ "libshim", false },    { "cklog", false },      { "ckdemo", false }, { "lunacmu", false },
 	{ "salogin", false },    { "multitoken", false },
 };
 
 /* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
-enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_VENDOR_PACKAGES + 10 };
+enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_RPM_PACKAGES + 10 };
 
-/* "vtl-10.9.4-122.x86_64.rpm" of the package "vtl": *ret_version is "10.9.4-122". */
-static bool name_split(const char *leaf, const char *name, const char **ret_version, size_t *ret_length)
-{
-	static const char tail[] = ".x86_64.rpm";
-	const size_t length = strlen(name);
-
-	if (strncmp(leaf, name, length) != 0 || leaf[length] != '-' || leaf[length + 1] < '0' ||
-	    leaf[length + 1] > '9' || !text_ends(leaf, tail))
-		return false;
-	*ret_version = leaf + length + 1;
-	*ret_length = strlen(*ret_version) - strlen(tail);
-	return true;
-}
-
-static int package_add(struct client_vendor_set *set, size_t which, const struct unpack_entry *entry,
-		       const char *version, size_t length, struct fault *f)
+static int package_add(struct client_rpm_set *set, size_t which, const struct unpack_entry *entry,
+		       const struct text_line *version, struct fault *f)
 {
 	if (entry->type != PIPE_ENTRY_FILE)
 		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
 	if (set->packages[which].entry != NULL)
 		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path),
 				     set->packages[which].name);
-	if (length >= sizeof(set->version))
+	if (version->length >= sizeof(set->version))
 		return fault_refused(f, "member '%s': a version that is too long", SHOWN(entry->path));
 	if (set->version[0] == '\0') {
-		memcpy(set->version, version, length);
-		set->version[length] = '\0';
-	} else if (!text_equal(version, length, set->version)) {
+		memcpy(set->version, version->bytes, version->length);
+		set->version[version->length] = '\0';
+	} else if (!text_equal(version->bytes, version->length, set->version)) {
 		return fault_refused(f, "member '%s': not of version %s like the others", SHOWN(entry->path),
 				     set->version);
 	}
@@ -59,31 +45,30 @@ static int package_add(struct client_vendor_set *set, size_t which, const struct
 	return 0;
 }
 
-int client_vendor_set_find(const struct unpack *entries, const struct client_content *content, struct report *report,
-			   struct client_vendor_set *ret_set, struct fault *f)
+int client_rpm_find(const struct client_content *content, struct report *report, struct client_rpm_set *ret_set,
+		    struct fault *f)
 {
-	struct client_vendor_set set = { .version = "" };
+	struct client_rpm_set set = { .version = "" };
 
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
-		set.packages[p].name = wanted[p].name;
-	for (size_t i = 0; i < entries->count; i++) {
-		const char *path = client_content_path(content, entries->entries[i].path);
-		const char *version;
-		size_t length;
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
+		set.packages[p].name = known[p].name;
+	for (size_t i = 0; i < content->unpacked.count; i++) {
+		const char *path = client_content_path(content, content->unpacked.entries[i].path);
+		struct text_line version;
 		if (path == NULL || strncmp(path, "64/", 3) != 0 || strchr(path + 3, '/') != NULL)
 			continue;
-		for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
-			if (name_split(path + 3, wanted[p].name, &version, &length) &&
-			    package_add(&set, p, &entries->entries[i], version, length, f) < 0)
+		for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
+			if (client_rpm_version(path + 3, known[p].name, &version) &&
+			    package_add(&set, p, &content->unpacked.entries[i], &version, f) < 0)
 				return -1;
 	}
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++) {
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++) {
 		if (set.packages[p].entry != NULL)
 			continue;
-		if (wanted[p].required)
-			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'",
-					     wanted[p].name, SHOWN(content->top));
-		report_say(report, REPORT_DETAIL, "the archive has no package '%s'", wanted[p].name);
+		if (known[p].required)
+			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'", known[p].name,
+					     SHOWN(content->top));
+		report_say(report, REPORT_DETAIL, "the archive has no package '%s'", known[p].name);
 	}
 	*ret_set = set;
 	return 0;
@@ -102,32 +87,29 @@ static int path_of(int dir, char ret_path[PATH_MAX], struct fault *f)
 	return 0;
 }
 
-/* rpm with some options and, behind them, what `names` holds (one string per line). */
-static int rpm_run(const char *const *options, struct text *names, unsigned deadline_ms,
+/* rpm with some options and, behind them, the lines of `names`. */
+static int rpm_run(const char *const *options, const struct text *names, unsigned deadline_ms,
 		   struct proc_outcome *ret_outcome, struct fault *f)
 {
 	const char *arguments[ARGUMENTS + 1] = { rpm };
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
+	TEXT_AUTO words = { 0 };
 	size_t count = 1;
 
-	if (text_check(names, f) < 0)
+	text_add_format(&words, "%s\n", text_string(names));
+	if (text_check(names, f) < 0 || text_check(&words, f) < 0)
 		return -1;
 	for (; *options != NULL && count < ARGUMENTS; options++)
 		arguments[count++] = *options;
-	for (char *at = names->bytes; at != NULL && *at != '\0' && count < ARGUMENTS;) {
-		arguments[count++] = at;
-		at += strcspn(at, "\n");
-		if (*at == '\n')
-			*at++ = '\0';
-	}
-	arguments[count] = NULL;
-	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
+	for (char *word = strtok(words.bytes, "\n"); word != NULL && count < ARGUMENTS; word = strtok(NULL, "\n"))
+		arguments[count++] = word;
 	run.argv = arguments;
 	run.deadline_ms = deadline_ms;
 	return proc_child_run(&run, ret_outcome, f);
 }
 
 /* As rpm_run, for a question: one that got no answer is a fault, whatever the answer would have been. */
-static int rpm_ask(const char *const *options, struct text *names, unsigned deadline_ms,
+static int rpm_ask(const char *const *options, const struct text *names, unsigned deadline_ms,
 		   struct proc_outcome *ret_outcome, struct fault *f)
 {
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -167,39 +149,37 @@ static const char *said(const struct proc_outcome *outcome, struct text *line)
 	return text_string(line);
 }
 
-static int files_name(int tree, const struct client_vendor_set *set, struct text *names, struct fault *f)
+static int files_name(int tree, const struct client_rpm_set *set, struct text *names, struct fault *f)
 {
 	char path[PATH_MAX];
 
 	if (path_of(tree, path, f) < 0)
 		return -1;
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(names, "%s/%s\n", path, set->packages[p].entry->path);
 	return 0;
 }
 
 /* rpm's view of the files, against what their names say. */
-static int files_check(int tree, const struct client_vendor_set *set, struct fault *f)
+static int files_check(int tree, const struct client_rpm_set *set, struct fault *f)
 {
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
 	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n",
 					     NULL };
 	TEXT_AUTO names = { 0 };
-	TEXT_AUTO again = { 0 };
 	TEXT_AUTO expected = { 0 };
 	TEXT_AUTO line = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
-	if (files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0 ||
-	    rpm_ask(digests, &names, QUERY_MS, &outcome, f) < 0)
+	if (files_name(tree, set, &names, f) < 0 || rpm_ask(digests, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	int r = outcome.status == 0 ? 0
 				    : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
-	if (r < 0 || rpm_ask(query, &again, QUERY_MS, &outcome, f) < 0)
+	if (r < 0 || rpm_ask(query, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
 	if (outcome.status != 0 ||
@@ -230,7 +210,7 @@ static int database_blame(const char *root, const struct proc_outcome *outcome, 
 			    whole ? "" : " ");
 }
 
-int client_vendor_installed(int root, const struct client_vendor_set *set, bool *ret_installed, struct fault *f)
+int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f)
 {
 	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -239,7 +219,7 @@ int client_vendor_installed(int root, const struct client_vendor_set *set, bool 
 	if (path_of(root, path, f) < 0)
 		return -1;
 	const char *const options[] = { "--root", path, "-q", NULL };
-	for (size_t p = 0; p < CLIENT_VENDOR_PACKAGES; p++)
+	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
 			text_add_format(&names, "%s-%s\n", set->packages[p].name, set->version);
 	if (rpm_ask(options, &names, QUERY_MS, &outcome, f) < 0)
@@ -252,37 +232,34 @@ int client_vendor_installed(int root, const struct client_vendor_set *set, bool 
 }
 
 /* Does rpm's list of their files have one below the client's directory? */
-static int place_check(int tree, const struct client_vendor_set *set, const char *client_dir, struct fault *f)
+static int place_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f)
 {
 	static const char *const list[] = { "-qpl", "--nosignature", NULL };
 	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const size_t length = strlen(client_dir);
+	struct text_line line;
 	bool below = false;
 
 	if (files_name(tree, set, &names, f) < 0 || rpm_ask(list, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	for (const char *at = text_string(&outcome.output); *at != '\0' && !below;) {
-		const size_t line = strcspn(at, "\n");
-		below = line > length && strncmp(at, client_dir, length) == 0 && at[length] == '/';
-		at += line + (at[line] == '\n');
-	}
+	for (size_t at = 0; !below && text_line_next(outcome.output.bytes, outcome.output.length, &at, &line);)
+		below = line.length > length && strncmp(line.bytes, client_dir, length) == 0 &&
+			line.bytes[length] == '/';
 	proc_outcome_done(&outcome);
 	return below ? 0
 		     : fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(client_dir));
 }
 
-int client_vendor_install(int root, int tree, const struct client_vendor_set *set, const char *client_dir,
-			  struct fault *f)
+int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f)
 {
 	TEXT_AUTO names = { 0 };
-	TEXT_AUTO again = { 0 };
 	TEXT_AUTO line = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
 
 	if (files_check(tree, set, f) < 0 || place_check(tree, set, client_dir, f) < 0 || path_of(root, path, f) < 0 ||
-	    files_name(tree, set, &names, f) < 0 || files_name(tree, set, &again, f) < 0)
+	    files_name(tree, set, &names, f) < 0)
 		return -1;
 	/* A transaction that was cut off has left some of them in place: those are installed once more. */
 	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", NULL };
@@ -291,7 +268,7 @@ int client_vendor_install(int root, int tree, const struct client_vendor_set *se
 		return -1;
 	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
-	if (r < 0 || rpm_run(install, &again, INSTALL_MS, &outcome, f) < 0)
+	if (r < 0 || rpm_run(install, &names, INSTALL_MS, &outcome, f) < 0)
 		return -1;
 	if (outcome.status >= 128 && !outcome.late)
 		r = fault_incomplete(f, "rpm was killed by signal %d; run this again", outcome.status - 128);

@@ -1,13 +1,15 @@
-#include "client/keep.h"
+#include "client/identity.h"
+#include "client/swap.h"
 #include "failing.h"
 #include "made.h"
 
-#define CLIENT "usr/safenet/lunaclient"
-#define SHOP   "usr/safenet/.lunaclient.okv-luna"
+#define CLIENT  "usr/safenet/lunaclient"
+#define STAGING "usr/safenet/.lunaclient.okv-luna"
+
+#define CONF "/etc/Chrystoki.conf"
 
 static int root;
-static struct client_workshop w = CLIENT_WORKSHOP_INIT;
-static struct client_keep keep;
+static struct client_staging s = CLIENT_STAGING_INIT;
 
 static int appliance_make(void **state)
 {
@@ -17,20 +19,14 @@ static int appliance_make(void **state)
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
 	unit_dir(root, "etc", 0755);
-	MUST(client_workshop_open(root, "/" CLIENT, NULL, &w, &f));
-	MUST(client_workshop_stage(&w, 0, 0, &tree, &f));
-	keep = (struct client_keep){ .root = root,
-				     .workshop = &w,
-				     .client_dir = "/" CLIENT,
-				     .conf_path = "/etc/Chrystoki.conf",
-				     .room = 1 << 20,
-				     .report = made_report() };
+	MUST(client_staging_open(root, "/" CLIENT, made_report(), &s, &f));
+	MUST(client_staging_tree(&s, 0, 0, &tree, &f));
 	return 0;
 }
 
 static int appliance_end(void **state)
 {
-	client_workshop_done(&w);
+	client_staging_done(&s);
 	text_done(&made_told);
 	return unit_place_remove(state);
 }
@@ -51,17 +47,17 @@ static void set_aside(void)
 	struct client_carried carried = { 0 };
 	struct fault f = { 0 };
 
-	MUST(client_keep_make(&keep, &carried, &f));
-	text_done(&carried.kept);
+	MUST(client_identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
+	text_done(&carried.paths);
 }
 
 static void put_back(void)
 {
 	struct fault f = { 0 };
 
-	MUST(client_keep_restore(&keep, &f));
-	assert_false(unit_there(root, SHOP "/kept"));
-	assert_false(unit_there(root, SHOP "/kept.conf"));
+	MUST(client_identity_put_back(&s, CONF, &f));
+	assert_false(unit_there(root, STAGING "/kept"));
+	assert_false(unit_there(root, STAGING "/kept.conf"));
 }
 
 static void is(const char *path, mode_t mode, uid_t uid, gid_t gid)
@@ -74,16 +70,16 @@ static void is(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	assert_int_equal(status.st_gid, gid);
 }
 
-static void the_identity_and_chrystoki_conf_are_copied_into_the_workshop(void **state)
+static void the_identity_and_chrystoki_conf_are_copied_into_the_staging_directory(void **state)
 {
 	(void)state;
 	client_make();
 	set_aside();
-	unit_holds(root, SHOP "/kept/cert/key.pem", "the key");
-	is(SHOP "/kept/cert/key.pem", 0640, 12, 34);
-	unit_holds(root, SHOP "/kept.conf", "Misc = {\n}\n");
-	is(SHOP "/kept.conf", 0640, 0, 34);
-	assert_false(unit_there(root, SHOP "/kept/program"));
+	unit_holds(root, STAGING "/kept/cert/key.pem", "the key");
+	is(STAGING "/kept/cert/key.pem", 0640, 12, 34);
+	unit_holds(root, STAGING "/kept.conf", "Misc = {\n}\n");
+	is(STAGING "/kept.conf", 0640, 0, 34);
+	assert_false(unit_there(root, STAGING "/kept/program"));
 	unit_holds(root, CLIENT "/cert/key.pem", "the key");
 }
 
@@ -165,31 +161,31 @@ static void a_run_that_was_killed_leaves_it_to_the_next(void **state)
 	client_make();
 	set_aside();
 	assert_int_equal(unlinkat(root, CLIENT "/cert/key.pem", 0), 0);
-	client_workshop_done(&w);
-	MUST(client_workshop_open(root, "/" CLIENT, NULL, &w, &f));
+	client_staging_done(&s);
+	MUST(client_staging_open(root, "/" CLIENT, NULL, &s, &f));
+	MUST(client_swap_recover(&s, &f));
 	put_back();
 	unit_holds(root, CLIENT "/cert/key.pem", "the key");
 }
 
 static void half_a_copy_is_never_put_back(void **state)
 {
-	struct client_workshop again = CLIENT_WORKSHOP_INIT;
 	struct fault f = { 0 };
 
 	(void)state;
 	client_make();
 	/* Killed while it was copied: new/kept, and the copy of Chrystoki.conf that comes before. */
-	unit_dir(root, SHOP "/new/kept", 0700);
-	unit_dir(root, SHOP "/new/kept/cert", 0700);
-	unit_write(root, SHOP "/new/kept/cert/key.pem", "the k", 0600);
-	unit_write(root, SHOP "/kept.conf", "older", 0600);
-	client_workshop_done(&w);
-	MUST(client_workshop_open(root, "/" CLIENT, NULL, &again, &f));
-	w = again;
+	unit_dir(root, STAGING "/new/kept", 0700);
+	unit_dir(root, STAGING "/new/kept/cert", 0700);
+	unit_write(root, STAGING "/new/kept/cert/key.pem", "the k", 0600);
+	unit_write(root, STAGING "/kept.conf", "older", 0600);
+	client_staging_done(&s);
+	MUST(client_staging_open(root, "/" CLIENT, NULL, &s, &f));
+	MUST(client_swap_recover(&s, &f));
 	put_back();
 	unit_holds(root, CLIENT "/cert/key.pem", "the key");
 	unit_holds(root, "etc/Chrystoki.conf", "Misc = {\n}\n");
-	assert_false(unit_there(root, SHOP "/new"));
+	assert_false(unit_there(root, STAGING "/new"));
 }
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
@@ -199,31 +195,31 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 
 	(void)state;
 	client_make();
-	MUST_NOT_GUESS("Chrystoki.conf", client_keep_make(&keep, &carried, &f));
-	assert_false(unit_there(root, SHOP "/kept"));
+	MUST_NOT_GUESS("Chrystoki.conf", client_identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
+	assert_false(unit_there(root, STAGING "/kept"));
 	set_aside();
-	MUST_NOT_GUESS("kept", client_keep_restore(&keep, &f));
-	MUST_NOT_GUESS("kept.conf", client_keep_restore(&keep, &f));
-	MUST_NOT_GUESS("Chrystoki.conf", client_keep_restore(&keep, &f));
-	assert_true(unit_there(root, SHOP "/kept"));
-	assert_true(unit_there(root, SHOP "/kept.conf"));
+	MUST_NOT_GUESS("kept", client_identity_put_back(&s, CONF, &f));
+	MUST_NOT_GUESS("kept.conf", client_identity_put_back(&s, CONF, &f));
+	MUST_NOT_GUESS("Chrystoki.conf", client_identity_put_back(&s, CONF, &f));
+	assert_true(unit_there(root, STAGING "/kept"));
+	assert_true(unit_there(root, STAGING "/kept.conf"));
 	put_back();
 }
 
-#define KEEP(test) cmocka_unit_test_setup_teardown(test, appliance_make, appliance_end)
+#define ASIDE(test) cmocka_unit_test_setup_teardown(test, appliance_make, appliance_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		KEEP(the_identity_and_chrystoki_conf_are_copied_into_the_workshop),
-		KEEP(whatever_is_missing_comes_back_with_owner_and_mode),
-		KEEP(whatever_is_other_than_it_was_comes_back_and_the_newcomer_lies_beside_it),
-		KEEP(what_is_as_it_was_stays_untouched),
-		KEEP(only_owner_or_mode_of_chrystoki_conf_changed_comes_back_too),
-		KEEP(without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep),
-		KEEP(a_run_that_was_killed_leaves_it_to_the_next),
-		KEEP(half_a_copy_is_never_put_back),
-		KEEP(what_cannot_be_looked_at_is_not_taken_for_absent),
+		ASIDE(the_identity_and_chrystoki_conf_are_copied_into_the_staging_directory),
+		ASIDE(whatever_is_missing_comes_back_with_owner_and_mode),
+		ASIDE(whatever_is_other_than_it_was_comes_back_and_the_newcomer_lies_beside_it),
+		ASIDE(what_is_as_it_was_stays_untouched),
+		ASIDE(only_owner_or_mode_of_chrystoki_conf_changed_comes_back_too),
+		ASIDE(without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep),
+		ASIDE(a_run_that_was_killed_leaves_it_to_the_next),
+		ASIDE(half_a_copy_is_never_put_back),
+		ASIDE(what_cannot_be_looked_at_is_not_taken_for_absent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

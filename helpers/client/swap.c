@@ -1,0 +1,355 @@
+#include "client/swap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "client/archive/limits.h"
+#include "client/identity.h"
+#include "client/record.h"
+#include "fs/exchange.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/walk.h"
+
+/* --- which tree is meant: the notes `swap` and `back` ------------------------------------------------------------- */
+
+/* Not synced. */
+static int note_write(const struct client_staging *s, const char *note, const struct stat *tree, int *ret_fd,
+		      struct fault *f)
+{
+	char line[64];
+	const int length = snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)tree->st_dev, (uintmax_t)tree->st_ino);
+	FS_AUTO int fd = openat(s->dir, note, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fault_system(f, errno, "cannot note which client is meant");
+	if (fs_write(fd, note, line, (size_t)length, f) < 0)
+		return -1;
+	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+/*
+ * Is the tree that the note is about in the client's place?  A "no" throws `next` away, which after the exchange is the
+ * old client: so only a note that is not there or not whole, which the sync before the exchange excludes, is a "no".
+ */
+static int note_look(const struct client_staging *s, const char *note, bool *ret_fulfilled, struct fault *f)
+{
+	struct fault cause = { 0 };
+	TEXT_AUTO line = { 0 };
+	FS_AUTO int fd = -1;
+	struct stat client;
+	uintmax_t device, inode;
+
+	*ret_fulfilled = false;
+	if (fs_file_open_at(s->dir, note, O_RDONLY, &fd, NULL, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (fs_read(fd, note, 64, &line, f) < 0)
+		return -1;
+	if (sscanf(text_string(&line), "%ju %ju", &device, &inode) != 2)
+		return 0;
+	if (fstatat(s->parent, s->leaf, &client, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s'", SHOWN(s->leaf));
+	*ret_fulfilled = device == (uintmax_t)client.st_dev && inode == (uintmax_t)client.st_ino;
+	return 0;
+}
+
+static int note_end(const struct client_staging *s, const char *note, struct fault *f)
+{
+	if (unlinkat(s->dir, note, 0) < 0 && errno != ENOENT)
+		return fault_system(f, errno, "cannot remove the note '%s' of which client is meant", note);
+	return 0;
+}
+
+static int dirs_sync(const struct client_staging *s, struct fault *f)
+{
+	if (fsync(s->parent) < 0 || fsync(s->dir) < 0)
+		return fault_system(f, errno, "cannot sync the directory of '%s'", SHOWN(s->leaf));
+	return 0;
+}
+
+/* After the new tree is in place: what it replaced becomes `previous`.  Can be broken off and begun again anywhere. */
+static int swap_complete(struct client_staging *s, struct fault *f)
+{
+	bool outgoing, next;
+
+	if (fs_existence(s->dir, "outgoing", &outgoing, f) < 0 || fs_existence(s->dir, "next", &next, f) < 0)
+		return -1;
+	if (outgoing && !next) {
+		if (renameat(s->dir, "outgoing", s->dir, "next") < 0)
+			return fault_system(f, errno, "cannot put the old client aside");
+		next = true;
+	}
+	if (next) {
+		if (fs_tree_remove(s->dir, "previous", f) < 0)
+			return -1;
+		if (renameat(s->dir, "next", s->dir, "previous") < 0)
+			return fault_system(f, errno, "cannot keep the old client");
+	}
+	if (fsync(s->dir) < 0)
+		return fault_system(f, errno, "cannot sync '%s'", SHOWN(s->name));
+	return note_end(s, "swap", f);
+}
+
+/* An old client that a kernel without the exchange has left between two renames. */
+static int outgoing_recover(struct client_staging *s, struct fault *f)
+{
+	bool outgoing, client, swap, previous;
+
+	if (fs_existence(s->dir, "outgoing", &outgoing, f) < 0 || fs_existence(s->parent, s->leaf, &client, f) < 0 ||
+	    fs_existence(s->dir, "swap", &swap, f) < 0 || fs_existence(s->dir, "previous", &previous, f) < 0)
+		return -1;
+	if (!outgoing)
+		return 0;
+	if (!client) {
+		if (renameat(s->dir, "outgoing", s->parent, s->leaf) < 0)
+			return fault_system(f, errno, "cannot put the old client back");
+		if (dirs_sync(s, f) < 0)
+			return -1;
+		report_say(s->report, REPORT_WARNING,
+			   "an earlier run was cut off; the client it had moved aside is back");
+	} else if (!swap && !previous && renameat(s->dir, "outgoing", s->dir, "previous") < 0) {
+		return fault_system(f, errno, "cannot keep the old client");
+	}
+	return 0;
+}
+
+/* What a run that was killed has left. */
+int client_swap_recover(struct client_staging *s, struct fault *f)
+{
+	bool fulfilled, back, new, next;
+
+	if (outgoing_recover(s, f) < 0 || note_look(s, "swap", &fulfilled, f) < 0 || note_look(s, "back", &back, f) < 0)
+		return -1;
+	/* A roll-back that exchanged nothing has changed nothing. */
+	if (!back && note_end(s, "back", f) < 0)
+		return -1;
+	if (fulfilled) {
+		if (swap_complete(s, f) < 0)
+			return -1;
+		report_say(s->report, REPORT_WARNING,
+			   "an earlier run was cut off after the new client was in place; completed");
+		return 0;
+	}
+	if (fs_existence(s->dir, "new", &new, f) < 0 || fs_existence(s->dir, "next", &next, f) < 0 ||
+	    fs_tree_remove(s->dir, "next", f) < 0 || client_staging_clear(s, f) < 0)
+		return -1;
+	if (note_end(s, "swap", f) < 0)
+		return -1;
+	if (new || next)
+		report_say(s->report, REPORT_WARNING, "an earlier run was cut off; what it had begun is removed");
+	return 0;
+}
+
+/* --- the swap ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * `name` of the staging directory and the client change places.  Where that cannot be done in one step, two renames do
+ * it, between which there is no client for an instant (client_swap_recover puts it back).
+ */
+static int client_exchange(struct client_staging *s, const char *name, struct fault *f)
+{
+	switch (fs_exchange(s->dir, name, s->parent, s->leaf)) {
+	case FS_EXCHANGED:
+		return 0;
+	case FS_EXCHANGE_FAILED:
+		return fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(s->leaf));
+	case FS_EXCHANGE_MISSING:
+		break;
+	}
+	report_say(s->report, REPORT_DETAIL,
+		   "this system cannot exchange two directories in one step; two renames do it");
+	if (renameat(s->parent, s->leaf, s->dir, "outgoing") < 0)
+		return fault_errno(f, errno, "cannot move the old client aside");
+	if (renameat(s->dir, name, s->parent, s->leaf) < 0) {
+		const int errnum = errno;
+		(void)renameat(s->dir, "outgoing", s->parent, s->leaf);
+		return fault_errno(f, errnum, "cannot put '%s' in its place", SHOWN(s->leaf));
+	}
+	/* The names are exchanged but for this one; the next run knows what to do with it. */
+	if (renameat(s->dir, "outgoing", s->dir, name) < 0)
+		return fault_incomplete(f, "cannot put the old client aside: %s", fault_errno_text(errno));
+	return 0;
+}
+
+/* `name` of the staging directory becomes the client; what was one, if any, takes its place there. */
+static int put_in_place(struct client_staging *s, const char *name, struct fault *f)
+{
+	bool replaces;
+
+	if (fs_existence(s->parent, s->leaf, &replaces, f) < 0)
+		return -1;
+	if (replaces)
+		return client_exchange(s, name, f);
+	return renameat(s->dir, name, s->parent, s->leaf) == 0
+		       ? 0
+		       : fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(s->leaf));
+}
+
+int client_swap(struct client_staging *s, const char *top, struct fault *f)
+{
+	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
+	FS_AUTO int note = -1;
+	struct stat next;
+
+	(void)snprintf(from, sizeof(from), "new/tree/%s", top);
+	/* "tree/" names the directory itself as well; rename(2) takes the slash. */
+	if (renameat(s->dir, from, s->dir, "next") < 0)
+		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(from));
+	if (fstatat(s->dir, "next", &next, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_system(f, errno, "cannot look at the new client");
+	/* The sync of the whole file system that follows is for this, too. */
+	if (note_write(s, "swap", &next, &note, f) < 0)
+		return -1;
+	if (syncfs(s->dir) < 0)
+		return fault_system(f, errno, "cannot sync the new client");
+
+	if (put_in_place(s, "next", f) < 0)
+		return -1;
+	if (dirs_sync(s, f) == 0 && swap_complete(s, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the client is in its place, but: ");
+}
+
+/* --- the way back ------------------------------------------------------------------------------------------------- */
+
+/* The note that outlives the exchange: whoever finds it fulfilled must not begin another, which would undo it. */
+static int back_note(const struct client_staging *s, int previous, struct fault *f)
+{
+	FS_AUTO int note = -1;
+	struct stat meant;
+
+	if (fstat(previous, &meant) < 0)
+		return fault_system(f, errno, "cannot look at the previous client");
+	if (note_write(s, "back", &meant, &note, f) < 0)
+		return -1;
+	if (fsync(note) < 0 || fsync(s->dir) < 0)
+		return fault_system(f, errno, "cannot sync the note of which client is meant");
+	return 0;
+}
+
+/* Is the client in its place one that was put back there, and never finished? */
+static int is_back(const struct client_staging *s, bool *ret_back, struct fault *f)
+{
+	*ret_back = false;
+	return s->dir < 0 ? 0 : note_look(s, "back", ret_back, f);
+}
+
+static int previous_open(const struct client_staging *s, int *ret_dir, struct fault *f)
+{
+	if (client_staging_previous(s, ret_dir, f) < 0)
+		return -1;
+	return *ret_dir >= 0 ? 0 : fault_absent(f, "no previous client is kept beside '%s'", SHOWN(s->leaf));
+}
+
+/* The previous client comes back with the identity that it had: whoever has made a new one since should know. */
+static int changes_tell(const struct client_staging *s, int previous, struct fault *f)
+{
+	TEXT_AUTO paths = { 0 };
+	FS_AUTO int now = -1;
+	struct text_line line;
+
+	if (client_staging_present(s, &now, f) < 0)
+		return -1;
+	if (now >= 0 && client_identity_changes(now, previous, &paths, f) < 0)
+		return -1;
+	for (size_t at = 0; text_line_next(paths.bytes, paths.length, &at, &line);)
+		report_say(s->report, REPORT_WARNING,
+			   "'%s' has changed since; the previous client comes back with its own, and this one stays "
+			   "with the client that is replaced",
+			   SHOWN_BYTES(line.bytes, line.length));
+	return 0;
+}
+
+static int exchange_back(struct client_staging *s, struct fault *f)
+{
+	FS_AUTO int previous = -1;
+	struct fault ignored = { 0 };
+
+	if (previous_open(s, &previous, f) < 0 || changes_tell(s, previous, f) < 0)
+		return -1;
+	if (back_note(s, previous, f) < 0 || put_in_place(s, "previous", f) < 0) {
+		if (f->kind != FAULT_INCOMPLETE)
+			(void)note_end(s, "back", &ignored);
+		return -1;
+	}
+	if (dirs_sync(s, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return -1;
+}
+
+/* After the exchange: what belongs to it.  Can be done again, by any run, until it is done. */
+static int rollback_complete(struct client_staging *s, struct fault *f)
+{
+	MANIFEST_AUTO record = { 0 };
+	FS_AUTO int client = -1;
+
+	if (client_staging_present(s, &client, f) < 0 || client_record_read(client, s->client_dir, &record, f) < 0 ||
+	    client_record_write(s->root, &record, "the client that okv-luna extract --rollback has put back", f) < 0 ||
+	    note_end(s, "back", f) < 0)
+		return -1;
+	/* All is done: what a power cut could bring back is a note that the next roll-back takes for its own. */
+	if (fsync(s->dir) < 0)
+		report_say(s->report, REPORT_WARNING, "cannot sync '%s', but all is done: %s", SHOWN(s->name),
+			   fault_errno_text(errno));
+	return 0;
+}
+
+static void finished_say(const struct client_staging *s)
+{
+	report_say(s->report, REPORT_WARNING,
+		   "an earlier --rollback was cut off after the previous client was back; completed");
+}
+
+int client_rollback_finish(struct client_staging *s, struct fault *f)
+{
+	bool back;
+
+	if (is_back(s, &back, f) < 0)
+		return -1;
+	if (!back)
+		return 0;
+	if (rollback_complete(s, f) < 0)
+		return fault_prefix(f, "an earlier --rollback cannot be completed: ");
+	finished_say(s);
+	return 0;
+}
+
+int client_rollback_plan(const struct client_staging *s, bool *ret_finished, struct fault *f)
+{
+	FS_AUTO int previous = -1;
+	bool back;
+
+	if (is_back(s, &back, f) < 0 ||
+	    (!back && (previous_open(s, &previous, f) < 0 || changes_tell(s, previous, f) < 0)))
+		return -1;
+	*ret_finished = back;
+	return 0;
+}
+
+int client_rollback_run(struct client_staging *s, bool *ret_finished, struct fault *f)
+{
+	bool back;
+
+	if (is_back(s, &back, f) < 0)
+		return -1;
+	const int r = back ? 0 : exchange_back(s, f);
+	if (r < 0 && f->kind != FAULT_INCOMPLETE)
+		return -1;
+	if (r < 0 || rollback_complete(s, f) < 0) {
+		f->kind = FAULT_INCOMPLETE;
+		return fault_prefix(f, "the previous client is back, but: ");
+	}
+	if (back)
+		finished_say(s);
+	*ret_finished = back;
+	return 0;
+}
