@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "upgrade/autostart.h"
@@ -186,14 +187,16 @@ static int step_compare(struct step *step, struct fault *f)
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
 static int close_upgrade(const struct upgrade_run *run, const struct journal_history *history, struct fault *f)
 {
-	SNAPSHOT_AUTO now = { 0 };
+	const char *group = run->settings->hsm_group;
+	TEXT_AUTO groups = { 0 };
+	gid_t id;
 
 	if (!run->changed && history->hooks[UPGRADE_POST].good)
 		return 0;
-	if (snapshot_fill(run->root, run->settings, &now, f) < 0)
+	if (fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
 		return -1;
-	if (now.group_there && (!history->group_known || history->group_id != now.group_id) &&
-	    journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)now.group_id, now.group) < 0)
+	if (accounts_group_find(&groups, group, &id) && (!history->group_known || history->group_id != id) &&
+	    journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)id, group) < 0)
 		return -1;
 	if (journal_add(run->root, UPGRADE_POST, f, "end proven") < 0)
 		return -1;

@@ -5,9 +5,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/time.h"
+#include "conf/accounts.h"
 #include "fs/handle.h"
+#include "fs/read.h"
 #include "fs/root.h"
 #include "okv/group.h"
+#include "okv/release.h"
 #include "okv/wiring.h"
 #include "perms/apply.h"
 #include "perms/journal.h"
@@ -20,8 +24,51 @@ enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
 
 /* --- the state to return to --------------------------------------------------------------------------------------- */
 
+/* A value that assign_set can write. */
+static char *value_take(struct text *t)
+{
+	for (size_t i = 0; i < t->length; i++)
+		if (t->bytes[i] == '"' || (unsigned char)t->bytes[i] < ' ' || (unsigned char)t->bytes[i] > '~')
+			t->bytes[i] = '?';
+	return t->length > 0 ? text_take(t) : strdup("");
+}
+
+/* All but manifest and slots-> */
+static int system_look(const struct upgrade_run *run, struct snapshot *s, struct fault *f)
+{
+	const int root = run->root;
+	const struct settings *settings = run->settings;
+	TEXT_AUTO os = { 0 };
+	TEXT_AUTO okv = { 0 };
+	TEXT_AUTO members = { 0 };
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO passwd = { 0 };
+	struct accounts_user user;
+
+	okv_release_find(root, &os, &okv);
+	if (fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
+	    fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+		return -1;
+	s->group_there = accounts_group_find(&group, settings->hsm_group, &s->group_id);
+	if (s->group_there)
+		accounts_group_members(&group, settings->hsm_group, &members);
+	s->member =
+		s->group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
+				   (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s->group_id));
+	if (okv_wiring_is_applied(root, &s->wired, f) < 0 || autostart_is_enabled(root, &s->armed, f) < 0)
+		return -1;
+	s->taken = time_now();
+	s->os = value_take(&os);
+	s->okv = value_take(&okv);
+	s->members = value_take(&members);
+	s->group = strdup(settings->hsm_group);
+	if (s->os == NULL || s->okv == NULL || s->members == NULL || s->group == NULL)
+		return fault_memory(f);
+	return 0;
+}
+
 /* Everything that a snapshot holds but the slots. */
-static int state_take(struct step *step, enum scan_depth depth, struct snapshot *ret_state, struct fault *f)
+static int state_take(struct step *step, enum scan_depth depth, struct snapshot *state, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct scan_request request = {
@@ -29,9 +76,9 @@ static int state_take(struct step *step, enum scan_depth depth, struct snapshot 
 	};
 	SCAN_AUTO scan = { 0 };
 
-	if (scan_preserved(&request, &scan, f) < 0 || snapshot_fill(run->root, run->settings, ret_state, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0 || system_look(run, state, f) < 0)
 		return -1;
-	ret_state->manifest = scan.manifest;
+	state->manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
 	return 0;
 }

@@ -5,28 +5,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/number.h"
-#include "base/hex.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "conf/assign.h"
-#include "fs/sha256.h"
+#include "fs/exchange.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/sha256.h"
 #include "fs/walk.h"
-#include "base/time.h"
 
-enum { MANIFEST_MAX = 256 * 1024 * 1024, SMALL_FILE_MAX = 64 * 1024 };
-enum { EXCHANGE = 2 }; /* RENAME_EXCHANGE of linux/fs.h; older headers lack it */
+enum { MANIFEST_MAX = 256 * 1024 * 1024, SLOTS_MAX = 1024 * 1024, SMALL_FILE_MAX = 64 * 1024, STALE_S = 24 * 3600 };
 
 static const char manifest_comment[] =
 	"What must be there after an upgrade as it is now; made by okv-luna pre-upgrade.\n"
 	"Check it with: mtree -e -p / -f manifest.mtree   (owners and modes differ while an upgrade is prepared)\n"
 	"List it with:  bsdtar -tvf manifest.mtree";
+
+static const char slots_head[] = "# SHA-256 of what follows: ";
 
 void snapshot_done(struct snapshot *s)
 {
@@ -39,9 +40,15 @@ void snapshot_done(struct snapshot *s)
 	*s = (struct snapshot){ 0 };
 }
 
+void snapshot_slots_done(struct snapshot_slots *slots)
+{
+	free(slots->items);
+	*slots = (struct snapshot_slots){ 0 };
+}
+
 bool snapshot_is_stale(const struct snapshot *s, int64_t now)
 {
-	return now - s->taken > SNAPSHOT_STALE_SECONDS;
+	return now - s->taken > STALE_S;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
@@ -84,15 +91,24 @@ static int system_print(const struct snapshot *s, const char *manifest_hex, stru
 	return text_check(out, f);
 }
 
-static int slots_file_print(const struct snapshot_slots *slots, struct text *out, struct fault *f)
+static int slots_print(const struct snapshot_slots *slots, struct text *out, struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
-	snapshot_slots_print(slots, &lines);
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct snapshot_slot *slot = &slots->items[i];
+		text_add_format(&lines, "slot=%llu label=", (unsigned long long)slot->id);
+		manifest_name_add(&lines, slot->label);
+		text_add_string(&lines, " serial=");
+		manifest_name_add(&lines, slot->serial);
+		text_add_string(&lines, " model=");
+		manifest_name_add(&lines, slot->model);
+		text_add_char(&lines, '\n');
+	}
 	if (text_check(&lines, f) < 0 || digest_hex(text_string(&lines), lines.length, hex, f) < 0)
 		return -1;
-	text_add_format(out, "# SHA-256 of what follows: %s\n", hex);
+	text_add_format(out, "%s%s\n", slots_head, hex);
 	text_add(out, text_string(&lines), lines.length);
 	return text_check(out, f);
 }
@@ -109,7 +125,7 @@ static int parts_write(int dir, const struct snapshot *s, struct fault *f)
 	if (text_check(&manifest, f) < 0 || digest_hex(manifest.bytes, manifest.length, hex, f) < 0 ||
 	    fs_publish_at(dir, SNAPSHOT_MANIFEST, manifest.bytes, manifest.length, &how, f) < 0)
 		return -1;
-	if (s->slots_known && (slots_file_print(&s->slots, &slots, f) < 0 ||
+	if (s->slots_known && (slots_print(&s->slots, &slots, f) < 0 ||
 			       fs_publish_at(dir, "slots", slots.bytes, slots.length, &how, f) < 0))
 		return -1;
 	if (system_print(s, hex, &system, f) < 0)
@@ -144,9 +160,15 @@ static int names_exchange(int dir, const struct names *names, const char *place,
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return fault_errno(f, errno, "cannot put '%s' in its place", place);
-	if (syscall(SYS_renameat2, dir, names->fresh, dir, names->now, EXCHANGE) == 0)
+	switch (fs_exchange(dir, names->fresh, dir, names->now)) {
+	case FS_EXCHANGED:
 		return fs_tree_remove(dir, names->fresh, f);
-	/* A kernel or file system without the exchange: two steps, and names_recover for what lies between. */
+	case FS_EXCHANGE_FAILED:
+		return fault_errno(f, errno, "cannot put '%s' in its place", place);
+	case FS_EXCHANGE_MISSING:
+		break;
+	}
+	/* Two steps, and names_recover for what lies between. */
 	if (fs_tree_remove(dir, names->old, f) < 0)
 		return -1;
 	if (renameat(dir, names->now, dir, names->old) < 0 || renameat(dir, names->fresh, dir, names->now) < 0)
@@ -191,7 +213,7 @@ int snapshot_add_slots(int root, const struct snapshot_slots *slots, struct faul
 	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
-	if (slots_file_print(slots, &file, f) < 0 || fs_dir_open(root, SNAPSHOT_DIR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+	if (slots_print(slots, &file, f) < 0 || fs_dir_open(root, SNAPSHOT_DIR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
@@ -242,30 +264,34 @@ static int flag_get(const struct assign *file, const char *name, bool *ret_flag,
 	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", name);
 }
 
-static int head_parse(const struct text *bytes, struct snapshot *s, char **ret_hex, struct fault *f)
+/* The digest of the manifest that belongs to it goes to `ret_hex`. */
+static int system_parse(const struct text *bytes, struct snapshot *s, char ret_hex[SHA256_HEX_SIZE], struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
-	char *taken = NULL, *id = NULL;
+	char *taken = NULL, *id = NULL, *hex = NULL;
 	uint64_t number = 0;
 
-	if (assign_parse(&file, text_string(bytes), bytes->length, f) < 0 || value_get(&file, "OS", &s->os, f) < 0 ||
-	    value_get(&file, "OKV_RELEASE", &s->okv, f) < 0 || value_get(&file, "GROUP", &s->group, f) < 0 ||
-	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
+	int r = assign_parse(&file, text_string(bytes), bytes->length, f);
+	if (r < 0 || value_get(&file, "OS", &s->os, f) < 0 || value_get(&file, "OKV_RELEASE", &s->okv, f) < 0 ||
+	    value_get(&file, "GROUP", &s->group, f) < 0 || value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
 	    flag_get(&file, "OKV_USER_IS_MEMBER", &s->member, f) < 0 || flag_get(&file, "WIRED", &s->wired, f) < 0 ||
-	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "MANIFEST_SHA256", ret_hex, f) < 0)
-		return -1;
-	int r = value_get(&file, "TAKEN", &taken, f);
-	if (r == 0 && !time_parse(taken, strlen(taken), &s->taken))
+	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "TAKEN", &taken, f) < 0 ||
+	    value_get(&file, "GROUP_ID", &id, f) < 0 || value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)
+		r = -1;
+	else if (!time_parse(taken, strlen(taken), &s->taken))
 		r = fault_refused(f, "the snapshot's TAKEN is no time: '%s'", SHOWN(taken));
-	if (r == 0)
-		r = value_get(&file, "GROUP_ID", &id, f);
-	if (r == 0 && id[0] != '\0') {
+	else if (strlen(hex) != SHA256_HEX_SIZE - 1)
+		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
+	else if (id[0] != '\0')
 		r = number_parse(id, "the snapshot's GROUP_ID", 0, UINT32_MAX - 1, &number, f);
-		s->group_there = r == 0;
+	if (r == 0) {
+		s->group_there = id[0] != '\0';
 		s->group_id = (gid_t)number;
+		memcpy(ret_hex, hex, SHA256_HEX_SIZE);
 	}
 	free(taken);
 	free(id);
+	free(hex);
 	return r;
 }
 
@@ -294,28 +320,76 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 	return fs_read(fd, leaf, limit, ret_text, f);
 }
 
+/* The reader refuses what the writer would not write. */
+static bool slot_read(const struct text_line *line, struct snapshot_slot *ret_slot)
+{
+	static const char *const keys[] = { "slot=", "label=", "serial=", "model=" };
+	char id[21];
+	char *const values[] = { id, ret_slot->label, ret_slot->serial, ret_slot->model };
+	const size_t sizes[] = { sizeof(id), sizeof(ret_slot->label), sizeof(ret_slot->serial),
+				 sizeof(ret_slot->model) };
+	const char *at = line->bytes, *const end = line->bytes + line->length;
+	struct fault ignored = { 0 };
+
+	for (size_t i = 0; i < 4; i++) {
+		TEXT_AUTO value = { 0 };
+		const size_t key = strlen(keys[i]);
+		const char *stop = i < 3 ? memchr(at, ' ', (size_t)(end - at)) : end;
+		if (stop == NULL || (size_t)(stop - at) < key || memcmp(at, keys[i], key) != 0 ||
+		    !manifest_name_read(&value, at + key, (size_t)(stop - at) - key) || value.length >= sizes[i])
+			return false;
+		memcpy(values[i], text_string(&value), value.length + 1);
+		at = stop + (i < 3);
+	}
+	return line->ended && number_parse(id, "slot", 0, UINT64_MAX, &ret_slot->id, &ignored) == 0;
+}
+
+static int slots_parse(const char *bytes, size_t length, struct snapshot_slots *slots, struct fault *f)
+{
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line); slots->count++) {
+		if (!ARRAY_GROW(slots->items, slots->count))
+			return fault_memory(f);
+		if (!slot_read(&line, &slots->items[slots->count]))
+			return fault_refused(f, "slots:%zu: not a line that we write", slots->count + 1);
+	}
+	return 0;
+}
+
 static int slots_read(int dir, struct snapshot *s, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
-	static const char head[] = "# SHA-256 of what follows: ";
-	const size_t start = sizeof(head) - 1 + SHA256_HEX_SIZE;
+	const size_t head = sizeof(slots_head) - 1, start = head + SHA256_HEX_SIZE;
 	char hex[SHA256_HEX_SIZE];
 
-	if (part_read(dir, "slots", SMALL_FILE_MAX * 16, &file, f) < 0) {
+	if (part_read(dir, "slots", SLOTS_MAX, &file, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	if (file.length < start || memcmp(file.bytes, head, sizeof(head) - 1) != 0 || file.bytes[start - 1] != '\n' ||
-	    digest_hex(file.bytes + start, file.length - start, hex, f) < 0 ||
-	    memcmp(file.bytes + sizeof(head) - 1, hex, SHA256_HEX_SIZE - 1) != 0)
-		return f->kind != FAULT_NONE ? -1
-					     : fault_refused(f, "the snapshot's slots were changed since it was taken");
-	if (snapshot_slots_parse(&s->slots, "slots", file.bytes + start, file.length - start, f) < 0)
+	const bool headed = file.length >= start && memcmp(file.bytes, slots_head, head) == 0;
+	if (headed && digest_hex(file.bytes + start, file.length - start, hex, f) < 0)
 		return -1;
+	hex[SHA256_HEX_SIZE - 1] = '\n';
+	if (!headed || memcmp(file.bytes + head, hex, SHA256_HEX_SIZE) != 0)
+		return fault_refused(f, "the snapshot's slots were changed since it was taken");
 	s->slots_known = true;
-	return 0;
+	return slots_parse(file.bytes + start, file.length - start, &s->slots, f);
+}
+
+static int manifest_read(int dir, const char *wanted_hex, struct snapshot *s, struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+	char hex[SHA256_HEX_SIZE];
+
+	if (part_read(dir, SNAPSHOT_MANIFEST, MANIFEST_MAX, &file, f) < 0 ||
+	    digest_hex(text_string(&file), file.length, hex, f) < 0)
+		return -1;
+	if (strcmp(hex, wanted_hex) != 0)
+		return fault_refused(f, "the snapshot's manifest was changed since it was taken");
+	return manifest_parse(&s->manifest, SNAPSHOT_MANIFEST, text_string(&file), file.length, f);
 }
 
 int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f)
@@ -323,31 +397,14 @@ int snapshot_read(int root, const char *place, enum snapshot_part part, struct s
 	SNAPSHOT_AUTO s = { 0 };
 	FS_AUTO int dir = -1;
 	TEXT_AUTO system = { 0 };
-	TEXT_AUTO manifest = { 0 };
-	char *wanted = NULL, hex[SHA256_HEX_SIZE];
+	char hex[SHA256_HEX_SIZE];
 
 	if (place_open(root, place, &dir, f) < 0)
 		return -1;
 	if (part_read(dir, "system", SMALL_FILE_MAX, &system, f) < 0)
 		return fault_prefix(f, "the snapshot cannot be read: ");
-	int r = head_parse(&system, &s, &wanted, f);
-	if (r == 0 && strlen(wanted) != sizeof(s.manifest_hex) - 1)
-		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
-	if (r == 0)
-		memcpy(s.manifest_hex, wanted, sizeof(s.manifest_hex));
-	if (r == 0 && part == SNAPSHOT_WHOLE) {
-		r = part_read(dir, SNAPSHOT_MANIFEST, MANIFEST_MAX, &manifest, f);
-		if (r == 0)
-			r = digest_hex(text_string(&manifest), manifest.length, hex, f);
-		if (r == 0 && strcmp(hex, wanted) != 0)
-			r = fault_refused(f, "the snapshot's manifest was changed since it was taken");
-		if (r == 0)
-			r = manifest_parse(&s.manifest, SNAPSHOT_MANIFEST, text_string(&manifest), manifest.length, f);
-	}
-	if (r == 0 && part != SNAPSHOT_HEAD)
-		r = slots_read(dir, &s, f);
-	free(wanted);
-	if (r < 0)
+	if (system_parse(&system, &s, hex, f) < 0 || (part == SNAPSHOT_WHOLE && manifest_read(dir, hex, &s, f) < 0) ||
+	    (part != SNAPSHOT_HEAD && slots_read(dir, &s, f) < 0))
 		return -1;
 	*ret_snapshot = s;
 	s = (struct snapshot){ 0 };

@@ -26,8 +26,6 @@
 #define SNAPSHOT_BEFORE_DIR SETTINGS_VAR "/before"
 #define SNAPSHOT_MANIFEST   "manifest.mtree"
 
-enum { SNAPSHOT_STALE_SECONDS = 24 * 3600 };
-
 /* One usable slot. */
 struct snapshot_slot {
 	uint64_t id;
@@ -46,11 +44,10 @@ struct snapshot {
 	char *group;   /* owned */
 	bool group_there;
 	gid_t group_id;
-	char *members;         /* owned; separated by commas */
-	bool member;           /* OKV's user was in it */
-	bool wired;            /* OKV's generic files had our wiring */
-	bool armed;            /* post-upgrade would have run at the next boot */
-	char manifest_hex[65]; /* SHA-256 of the manifest's file */
+	char *members; /* owned; separated by commas */
+	bool member;   /* OKV's user was in it */
+	bool wired;    /* OKV's generic files had our wiring */
+	bool armed;    /* post-upgrade would have run at the next boot */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
 	struct snapshot_slots slots;
@@ -59,8 +56,6 @@ struct snapshot {
 #define SNAPSHOT_AUTO __attribute__((cleanup(snapshot_done))) struct snapshot
 
 void snapshot_done(struct snapshot *s);
-/* Fills all but manifest and slots from the files below the root. */
-int snapshot_fill(int root, const struct settings *settings, struct snapshot *ret_snapshot, struct fault *f);
 /*
  * Writes it under `place` (SNAPSHOT_DIR or SNAPSHOT_BEFORE_DIR), instead of one that is there.  The directories above
  * are made where they are missing.
@@ -77,12 +72,9 @@ enum snapshot_part {
 int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f);
 /* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
 int snapshot_remove(int root, const char *place, struct fault *f);
+/* Older than 24 hours: what has changed since may be the administrator's own doing. */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
-/* The slots file, as bytes; the reader refuses what the writer would not write. */
-void snapshot_slots_print(const struct snapshot_slots *slots, struct text *out);
-int snapshot_slots_parse(struct snapshot_slots *ret_slots, const char *name, const char *bytes, size_t length,
-			 struct fault *f);
 void snapshot_slots_done(struct snapshot_slots *slots);
 
 #endif

