@@ -4,21 +4,87 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/text.h"
+#include "fs/each.h"
 #include "fs/exchange.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 
+#define STAGE_END ".okv-luna-new"
+
+enum { RANDOM_BYTES = 8, STAGE_TRIES = 16 };
+
 /* The stage lives beside its target, so that rename(2) is one step on one file system. */
 static int stage_name(const char *leaf, char ret_name[FS_NAME_SIZE], struct fault *f)
 {
-	const int length = snprintf(ret_name, FS_NAME_SIZE, ".%s.okv-luna-new", leaf);
+	unsigned char random[RANDOM_BYTES];
+	char hex[HEX_SIZE(RANDOM_BYTES)];
+
+	if (syscall(SYS_getrandom, random, sizeof(random), 0U) != (long)sizeof(random))
+		return fault_system(f, errno, "cannot get random bytes");
+	hex_encode(random, sizeof(random), hex);
+	const int length = snprintf(ret_name, FS_NAME_SIZE, ".%s.%s" STAGE_END, leaf, hex);
 	if (length < 0 || length >= FS_NAME_SIZE)
 		return fault_refused(f, "name '%s' is too long to be replaced safely", SHOWN(leaf));
 	return 0;
+}
+
+bool fs_stage_named(const char *name, const char *leaf)
+{
+	if (name[0] != '.' || !text_ends(name, STAGE_END))
+		return false;
+	if (leaf == NULL)
+		return true;
+	if (!text_starts(&name[1], leaf))
+		return false;
+	const char *random = &name[1 + strlen(leaf)];
+	const size_t digits = random[0] == '.' ? strspn(&random[1], "0123456789abcdef") : 0;
+	return strcmp(random, STAGE_END) == 0 ||
+	       (digits == 2 * RANDOM_BYTES && strcmp(&random[1 + digits], STAGE_END) == 0);
+}
+
+int fs_stage_sweep(int dir, const char *leaf, struct fault *f)
+{
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct stat status;
+	int more = fs_each_open(dir, leaf, &each, f) < 0 ? -1 : 1;
+
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
+		if (!fs_stage_named(entry.name, leaf) || fstatat(dir, entry.name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)))
+			continue;
+		/* Somebody may have put a directory there since. */
+		if (unlinkat(dir, entry.name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+			return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(entry.name));
+	}
+	return more;
+}
+
+/* Under a name that nothing had: a file, 0600 and opened for writing, or with a target a link (*ret_fd is -1). */
+static int stage_make(int dir, const char *leaf, const char *target, char ret_name[FS_NAME_SIZE], int *ret_fd,
+		      struct fault *f)
+{
+	if (fs_stage_sweep(dir, leaf, f) < 0)
+		return -1;
+	for (int tries = 1;; tries++) {
+		if (stage_name(leaf, ret_name, f) < 0)
+			return -1;
+		const int fd = target != NULL ? symlinkat(target, dir, ret_name)
+					      : openat(dir, ret_name,
+						       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			*ret_fd = target != NULL ? -1 : fd;
+			return 0;
+		}
+		if (errno != EEXIST || tries == STAGE_TRIES)
+			return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
+	}
 }
 
 static void attribute_copy(int from, int to, const char *name)
@@ -56,40 +122,18 @@ static int old_look(int dir, const char *leaf, const struct fs_publish *how, str
 	return 1;
 }
 
-int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f)
-{
-	char stage[FS_NAME_SIZE];
-
-	if (stage_name(leaf, stage, f) < 0)
-		return -1;
-	/* Looked for first: where nothing is left, nothing is written, also not in a trace. */
-	struct stat status;
-	const bool there = fstatat(dir, stage, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
-	const bool removed = there && unlinkat(dir, stage, 0) == 0;
-	if (there && !removed && errno != ENOENT)
-		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
-	*ret_removed = removed;
-	return 0;
-}
-
 int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage, struct fault *f)
 {
 	struct fs_stage stage = { .dir = -1, .fd = -1, .how = *how };
 	FS_AUTO int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
-	bool removed;
 
 	if (own < 0)
 		return fault_system(f, errno, "cannot write beside '%s'", SHOWN(leaf));
-	if (stage_name(leaf, stage.name, f) < 0)
-		return -1;
 	(void)snprintf(stage.leaf, sizeof(stage.leaf), "%s", leaf);
 	const int exists = old_look(dir, leaf, how, &stage.old, f);
-	if (exists < 0 || fs_stage_sweep(dir, leaf, &removed, f) < 0)
+	if (exists < 0 || stage_make(dir, leaf, NULL, stage.name, &stage.fd, f) < 0)
 		return -1;
 	stage.exists = exists == 1;
-	stage.fd = openat(dir, stage.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (stage.fd < 0)
-		return fault_errno(f, errno, "cannot write beside '%s'", SHOWN(leaf));
 	stage.dir = fs_take(&own);
 	*ret_stage = stage;
 	return 0;
@@ -233,8 +277,9 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE], stage[FS_NAME_SIZE], now[PATH_MAX];
+	int none;
 
-	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0 || stage_name(leaf, stage, f) < 0)
+	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
 		return -1;
 
 	const ssize_t length = readlinkat(dir, leaf, now, sizeof(now));
@@ -246,10 +291,8 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 		return errno == EINVAL
 			       ? fault_refused(f, "'%s' is there and is no link of ours; move it away", SHOWN(path))
 			       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
-	if (unlinkat(dir, stage, 0) < 0 && errno != ENOENT)
-		return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(stage));
-	if (symlinkat(target, dir, stage) < 0)
-		return fault_errno(f, errno, "cannot make link '%s'", SHOWN(path));
+	if (stage_make(dir, leaf, target, stage, &none, f) < 0)
+		return -1;
 	if (renameat(dir, stage, dir, leaf) < 0) {
 		(void)fault_errno(f, errno, "cannot put link '%s' in its place", SHOWN(path));
 		(void)unlinkat(dir, stage, 0);

@@ -3,8 +3,12 @@
  *
  * Promise: at any instant the name leads to the old bytes or the new ones.  The new file is written beside,
  * synced, given owner, mode, ACL and SELinux label of the old one (or those asked for), renamed, and the
- * directory synced.  A stage left by a killed run (".NAME.okv-luna-new") is removed by the next.
- * What stands under the name must be a regular file or nothing.
+ * directory synced.  What stands under the name must be a regular file or nothing.
+ *
+ * The stage is called ".NAME.RANDOM.okv-luna-new", which nobody can guess and take.  What a killed run left of one is
+ * removed by the next: each file or link that is so called (or without RANDOM, as up to 0.1.0).  The owner says
+ * nothing, since a stage is given away before it takes its name; but who brings a file of somebody else's to such a
+ * name in that directory might as well have removed it there.  Anything else under such a name is passed over.
  */
 #ifndef OKV_FS_PUBLISH_H
 #define OKV_FS_PUBLISH_H
@@ -62,8 +66,10 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f);
 int fs_stage_commit(struct fs_stage *stage, struct fault *f);
 /* Nothing to do after commit, or for a stage that was never begun. */
 void fs_stage_cancel(struct fs_stage *stage);
-/* Removes what a killed run left of a stage for `leaf`; *ret_removed tells whether there was one. */
-int fs_stage_sweep(int dir, const char *leaf, bool *ret_removed, struct fault *f);
+/* Removes what killed runs left of stages for `leaf`; absence is success. */
+int fs_stage_sweep(int dir, const char *leaf, struct fault *f);
+/* Is that the name of a stage, of `leaf` or, where NULL, of anything? */
+bool fs_stage_named(const char *name, const char *leaf);
 
 int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,
 		  struct fault *f);

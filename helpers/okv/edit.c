@@ -132,11 +132,10 @@ static int stage_clear(const struct okv_job *job, const char *path, struct fault
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
-	bool was_there;
 
 	if (fs_parent_open(job->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
 		return -1;
-	return fs_stage_sweep(dir, leaf, &was_there, f);
+	return fs_stage_sweep(dir, leaf, f);
 }
 
 static int edit_once(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f)

@@ -13,6 +13,7 @@
 #include "conf/accounts.h"
 #include "fs/each.h"
 #include "fs/handle.h"
+#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "proc/interrupt.h"
@@ -117,8 +118,7 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 static bool is_stage(const char *directory, const char *leaf)
 {
 	/* Our own directory has stages of other files, and one file that is made for a bundle. */
-	return strcmp(directory, SETTINGS_VAR) == 0 ? strcmp(leaf, SETTINGS_OUTGOING) == 0
-						    : leaf[0] == '.' && text_ends(leaf, ".okv-luna-new");
+	return strcmp(directory, SETTINGS_VAR) == 0 ? strcmp(leaf, SETTINGS_OUTGOING) == 0 : fs_stage_named(leaf, NULL);
 }
 
 static int file_look(struct search *s, int dir, const char *directory, const char *leaf, struct fault *f)

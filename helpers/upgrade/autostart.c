@@ -174,7 +174,6 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 static int name_remove(int root, const char *path, int flags, bool *changed, struct fault *f)
 {
 	FS_AUTO int dir = -1;
-	bool swept;
 	char leaf[FS_NAME_SIZE];
 
 	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0) {
@@ -183,7 +182,7 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	if (fs_stage_sweep(dir, leaf, &swept, f) < 0)
+	if (fs_stage_sweep(dir, leaf, f) < 0)
 		return -1;
 	if (unlinkat(dir, leaf, flags) < 0) {
 		/* A directory that somebody else uses too stays. */

@@ -111,7 +111,7 @@ refused() {
 	strace -f -o trace -e trace=openat,fchmod,renameat "$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out s \
 		--passphrase-file "$pass"
 	[ "$(stat -c %a s)" = 600 ]
-	grep -q 'openat(.*".s.okv-luna-new", O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600)' trace
+	grep -qE 'openat[(].*"[.]s[.][0-9a-f]{16}[.]okv-luna-new", O_WRONLY[|]O_CREAT[|]O_EXCL[|]O_NOFOLLOW[|]O_CLOEXEC, 0600[)]' trace
 	run -1 grep -v 0600 <(grep 'fchmod(' trace)
 	"$bundle" -q verify --passphrase-file "$pass" s
 }
@@ -148,6 +148,24 @@ refused() {
 	[[ $output == *"passphrase"* ]]
 	run -0 ls -A okv2/var/tmp
 	[ -z "$output" ]
+}
+
+@test "names that neighbours take beside the file stop neither seal nor apply" {
+	# The carriers' directory is anybody's, the bundle's is OKV's user's.
+	mkdir out
+	chmod 1777 out
+	chmod 755 "$PWD" # for nobody
+	chown 1001:1001 okv2/usr/local/okv/hsm
+	taken() { # UID PATH
+		setpriv --reuid "$1" --regid "$1" --clear-groups mkdir "$2.okv-luna-new" "$2.0123456789abcdef.okv-luna-new"
+		setpriv --reuid "$1" --regid "$1" --clear-groups mkfifo "$2.fedcba9876543210.okv-luna-new"
+	}
+	cd out && taken 65534 .s && cd ../okv2/usr/local/okv/hsm && taken 1001 .hsmbundle && cd "$BATS_TEST_TMPDIR"
+	run -0 "$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out out/s --passphrase-file "$pass"
+	run -0 apply out/s
+	cmp "$first" $place
+	# Nothing of ours, and all of theirs.
+	[ "$(ls -A out | wc -l)" -eq 3 ] && [ "$(ls -A okv2/usr/local/okv/hsm | wc -l)" -eq 5 ]
 }
 
 # --- the format -------------------------------------------------------------------------------------------------------
@@ -308,7 +326,7 @@ refused() {
 	[ ! -e okv2/tmp/hsmbundle ]
 	[[ $output == *"unsealed: compare it"* ]]
 	# stage, owner, mode, first byte, in this order
-	fd=$(sed -n 's/^openat(.*hsmbundle.okv-luna-new", .*O_EXCL.*) = //p' trace)
+	fd=$(sed -n 's/^openat(.*hsmbundle[.0-9a-f]*okv-luna-new", .*O_EXCL.*) = //p' trace)
 	[ "$(grep -oE "^(fchown|fchmod|write)\($fd," trace | head -3)" = "fchown($fd,"$'\n'"fchmod($fd,"$'\n'"write($fd," ]
 }
 
@@ -485,7 +503,7 @@ bounded_wait() {
 
 @test "an interrupt takes back the stage, gives the terminal its echo and dies by the signal" {
 	held_with_passphrase "$bundle" -q --root okv2 apply okv2/tmp/x
-	[ -e okv2/usr/local/okv/hsm/.hsmbundle.okv-luna-new ]
+	[ -n "$(find okv2/usr/local/okv/hsm -name '.hsmbundle.*.okv-luna-new')" ]
 	kill -TERM $pid
 	bounded_wait $pid
 	exec 8>&-

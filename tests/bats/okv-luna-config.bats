@@ -95,11 +95,26 @@ teardown() { config_teardown; }
 	cp -a "$root" "$root.twin"
 	strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=unlinkat "$config" --root "$root.twin" -q wire
 	last=$(grep ^unlinkat "$BATS_TEST_TMPDIR/trace" |
-		grep -n "okv_hsm_mid_upgrade.okv-luna-new.* = 0" | tail -n 1 | cut -d: -f1)
+		grep -n "okv_hsm_mid_upgrade[.0-9a-f]*okv-luna-new.* = 0" | tail -n 1 | cut -d: -f1)
 	run strace -qq -o /dev/null -e inject=unlinkat:signal=KILL:when="$last" "$config" --root "$root" -q wire
-	[ -e "$gen/.okv_hsm_mid_upgrade.okv-luna-new" ]
+	[ -n "$(find "$gen" -name '.okv_hsm_mid_upgrade.*.okv-luna-new')" ]
 	okv_config 0 -q wire
 	[ -z "$(find "$gen" -name '.*')" ]
+}
+
+@test "names that OKV's user takes beside OKV's files stop neither wire nor unwire" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock.mine"
+	for name in okv_hsm.conf okv_hsm_env okv_hsm_mid_upgrade okv_hsm_pre_upgrade okv_hsm_post_upgrade; do
+		mkdir "$gen/.$name.okv-luna-new" "$gen/.$name.0123456789abcdef.okv-luna-new"
+		mkfifo "$gen/.$name.fedcba9876543210.okv-luna-new"
+	done
+	chown 1001:1001 "$gen" "$gen"/.okv*
+	okv_config 0 -q wire
+	okv_config 0 -q unwire
+	for name in okv_hsm.conf okv_hsm_env okv_hsm_mid_upgrade; do
+		cmp "$BATS_TEST_TMPDIR/stock.mine/$name" "$gen/$name"
+	done
+	[ "$(find "$gen" -name '.*okv-luna-new' | wc -l)" -eq 15 ]
 }
 
 # without_exchange WORD...: config in the second tree, where the kernel refuses to exchange two names.

@@ -162,25 +162,45 @@ static void what_is_no_regular_file_is_not_replaced(void **state)
 
 static void a_left_over_stage_is_removed_and_never_written_through(void **state)
 {
+	static const char *const stages[] = { ".x.okv-luna-new", ".x.0123456789abcdef.okv-luna-new" };
 	const struct unit_place *place = *state;
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct fault f = { 0 };
 
 	unit_write(place->dir, "x", "old", 0600);
 	unit_write(place->dir, "victim", "victim", 0600);
-	unit_write(place->dir, ".x.okv-luna-new", "half", 0644);
-	MUST(fs_publish_at(place->dir, "x", "new", 3, &how, &f));
-	assert_int_equal(names(place->path), 2);
-	/* A link planted under the stage's name. */
-	assert_int_equal(symlinkat("victim", place->dir, ".x.okv-luna-new"), 0);
-	MUST(fs_publish_at(place->dir, "x", "newer", 5, &how, &f));
-	unit_holds(place->dir, "x", "newer");
-	unit_holds(place->dir, "victim", "victim");
-	assert_int_equal(names(place->path), 2);
-	/* A directory in its place is somebody's, and is said. */
+	for (size_t i = 0; i < 2; i++) {
+		unit_write(place->dir, stages[i], "half", 0644);
+		MUST(fs_publish_at(place->dir, "x", "new", 3, &how, &f));
+		assert_int_equal(names(place->path), 2);
+		/* A link planted under the stage's name, or a second name of another file. */
+		assert_int_equal(symlinkat("victim", place->dir, stages[i]), 0);
+		assert_int_equal(linkat(place->dir, "victim", place->dir, stages[1 - i], 0), 0);
+		MUST(fs_publish_at(place->dir, "x", "newer", 5, &how, &f));
+		unit_holds(place->dir, "x", "newer");
+		unit_holds(place->dir, "victim", "victim");
+		assert_int_equal(names(place->path), 2);
+	}
+}
+
+/* A directory, a FIFO or a socket under such a name is somebody's, and stops nobody. */
+static void a_name_that_somebody_took_stops_nothing(void **state)
+{
+	const struct unit_place *place = *state;
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	struct fault f = { 0 };
+	bool changed;
+
+	unit_write(place->dir, "x", "old", 0600);
 	unit_dir(place->dir, ".x.okv-luna-new", 0755);
-	MUST_FAIL(fs_publish_at(place->dir, "x", "z", 1, &how, &f), FAULT_SYSTEM, "cannot remove the left-over");
-	unit_holds(place->dir, "x", "newer");
+	unit_dir(place->dir, ".link.okv-luna-new", 0755);
+	unit_dir(place->dir, ".x.0123456789abcdef.okv-luna-new", 0755);
+	assert_int_equal(mkfifoat(place->dir, ".x.fedcba9876543210.okv-luna-new", 0600), 0);
+	MUST(fs_publish_at(place->dir, "x", "new", 3, &how, &f));
+	unit_holds(place->dir, "x", "new");
+	MUST(fs_link_publish(place->dir, "link", FS_NOFOLLOW, "/opt/a", &changed, &f));
+	MUST(fs_link_publish(place->dir, "link", FS_NOFOLLOW, "/opt/b", &changed, &f));
+	assert_int_equal(names(place->path), 6);
 }
 
 static void a_name_without_room_for_a_stage_is_refused(void **state)
@@ -193,7 +213,7 @@ static void a_name_without_room_for_a_stage_is_refused(void **state)
 	memset(leaf, 'x', sizeof(leaf));
 	leaf[NAME_MAX] = '\0';
 	MUST_FAIL(fs_publish_at(place->dir, leaf, "x", 1, &how, &f), FAULT_REFUSED, "too long to be replaced safely");
-	leaf[NAME_MAX - strlen("..okv-luna-new")] = '\0';
+	leaf[NAME_MAX - strlen("..0123456789abcdef.okv-luna-new")] = '\0';
 	MUST(fs_publish_at(place->dir, leaf, "x", 1, &how, &f));
 	assert_int_equal(names(place->path), 1);
 }
@@ -298,6 +318,7 @@ int main(void)
 		UNIT_IN_PLACE(a_file_changed_since_it_was_read_is_left_alone),
 		UNIT_IN_PLACE(what_is_no_regular_file_is_not_replaced),
 		UNIT_IN_PLACE(a_left_over_stage_is_removed_and_never_written_through),
+		UNIT_IN_PLACE(a_name_that_somebody_took_stops_nothing),
 		UNIT_IN_PLACE(a_name_without_room_for_a_stage_is_refused),
 		UNIT_IN_PLACE(at_any_instant_there_are_the_old_bytes_or_the_new),
 		UNIT_IN_PLACE(a_full_disk_leaves_the_old_file_and_no_stage),
