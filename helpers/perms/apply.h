@@ -15,8 +15,7 @@
 #ifndef OKV_PERMS_APPLY_H
 #define OKV_PERMS_APPLY_H
 
-#include "perms/journal.h"
-#include "perms/repair.h"
+#include "perms/output.h"
 
 enum perms_direction { PERMS_FORTH, PERMS_BACK };
 

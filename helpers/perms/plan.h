@@ -9,8 +9,7 @@
 #define OKV_PERMS_PLAN_H
 
 #include "conf/policy.h"
-#include "perms/journal.h"
-#include "perms/repair.h"
+#include "perms/output.h"
 
 struct perms_plan {
 	void *context;

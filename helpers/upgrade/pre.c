@@ -14,6 +14,7 @@
 #include "okv/release.h"
 #include "okv/wiring.h"
 #include "perms/apply.h"
+#include "perms/repair.h"
 #include "perms/journal.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"
