@@ -308,7 +308,7 @@ static int reach_cause(struct diagnosis *d, const struct place *place, const str
 }
 
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
-static bool is_told_before(const struct diagnosis *d, size_t index)
+static bool is_named_before(const struct diagnosis *d, size_t index)
 {
 	const struct hsm_reach *reach = &d->reaches[index];
 
@@ -332,7 +332,7 @@ static int reach_causes(struct diagnosis *d, struct fault *f)
 	if (denied && group_causes(d, f) < 0)
 		return -1;
 	for (size_t i = 0; i < d->count; i++)
-		if (d->reaches[i].errnum != 0 && !is_told_before(d, i) &&
+		if (d->reaches[i].errnum != 0 && !is_named_before(d, i) &&
 		    reach_cause(d, &d->places[i], &d->reaches[i], f) < 0)
 			return -1;
 	return 0;

@@ -42,13 +42,13 @@ static bool find(struct test *test, const char *label, unsigned long *ret_key)
 {
 	unsigned long class = CKO_SECRET_KEY, found[KEYS_MAX], count = 0;
 	char copy[256];
-	struct cryptoki_attribute wanted[] = {
+	struct cryptoki_attribute template[] = {
 		{ CKA_CLASS, &class, sizeof(class) },
 		{ CKA_LABEL, copy, strnlen(label, sizeof(copy)) },
 	};
 
-	memcpy(copy, label, wanted[1].length);
-	if (!CALL(test, HSM_CALL_FIND_INIT, test->functions->C_FindObjectsInit(test->session, wanted, 2)))
+	memcpy(copy, label, template[1].length);
+	if (!CALL(test, HSM_CALL_FIND_INIT, test->functions->C_FindObjectsInit(test->session, template, 2)))
 		return false;
 	while (CALL(test, HSM_CALL_FIND, test->functions->C_FindObjects(test->session, found, KEYS_MAX, &count))) {
 		if (count > KEYS_MAX) {
@@ -69,10 +69,11 @@ static bool find(struct test *test, const char *label, unsigned long *ret_key)
 /* One attribute at a time: one that a token does not know must not hide the others. */
 static bool attribute(struct test *test, unsigned long key, unsigned long type, void *value, unsigned long size)
 {
-	struct cryptoki_attribute wanted = { type, value, size };
+	struct cryptoki_attribute template = { type, value, size };
 
-	return CALL(test, HSM_CALL_ATTRIBUTES, test->functions->C_GetAttributeValue(test->session, key, &wanted, 1)) &&
-	       wanted.length == size;
+	return CALL(test, HSM_CALL_ATTRIBUTES,
+		    test->functions->C_GetAttributeValue(test->session, key, &template, 1)) &&
+	       template.length == size;
 }
 
 static void look(struct test *test, unsigned long key)
@@ -87,10 +88,10 @@ static void look(struct test *test, unsigned long key)
 	test->result.type = type;
 	test->result.sensitive = sensitive != 0;
 	test->result.extractable = extractable != 0;
-	/* Some tokens do not tell it; that is no fault of the key. */
+	/* Some tokens do not give it; that is no fault of the key. */
 	test->shared->call = HSM_CALL_ATTRIBUTES;
-	struct cryptoki_attribute wanted = { CKA_VALUE_LEN, &length, sizeof(length) };
-	if (test->functions->C_GetAttributeValue(test->session, key, &wanted, 1) == CKR_OK)
+	struct cryptoki_attribute template = { CKA_VALUE_LEN, &length, sizeof(length) };
+	if (test->functions->C_GetAttributeValue(test->session, key, &template, 1) == CKR_OK)
 		test->result.length = length;
 }
 

@@ -6,11 +6,11 @@
  * parent's random nonce says "that was all".  Before each write the child looks whether the descriptor still is the
  * pipe; when a library closed it (and perhaps opened something else in its place), nothing is written.
  *
- * Beside the pipe there is some shared memory.  It tells which call is under way, so that the parent can name it when
- * nothing more is said.  And it holds back the child between dlopen(3) and the first call into the library: the child
- * tells every object that the loader brought in, the parent looks at each (hsm/library.h), and only when all of them
- * are root's choice may the child go on: the rest never serves a login.  (Constructors have run by then, as OKV's user;
- * the named library itself was looked at before it was loaded.)
+ * Beside the pipe there is some shared memory.  It says which call is under way, so that the parent can name it when
+ * nothing more comes.  And it holds the child back between dlopen(3) and the first call into the library: the child
+ * sends the path of every object that the loader brought in, the parent looks at each (hsm/library.h), and unless root
+ * alone can write all of them, no call is made and no PIN is used.  Their constructors have run by then, as OKV's user,
+ * which is why the named library itself is looked at before it is loaded.
  */
 #ifndef OKV_HSM_MESSAGE_H
 #define OKV_HSM_MESSAGE_H
@@ -80,7 +80,7 @@ struct hsm_sender {
 };
 
 bool hsm_sender_start(struct hsm_sender *s, int fd, struct hsm_shared *shared);
-/* Ends the process when the pipe is lost: nobody could hear us. */
+/* Ends the process when the pipe is lost: nobody would read it. */
 void hsm_send(const struct hsm_sender *s, enum hsm_message kind, const void *body, size_t length);
 /* Says HSM_MESSAGE_LOADED and waits; false: not a step further. */
 bool hsm_send_and_wait(const struct hsm_sender *s);
@@ -93,14 +93,14 @@ struct hsm_listener {
 	struct report *report;     /* borrowed; gets the notes as they come; may be NULL */
 	struct hsm_answer *answer; /* borrowed; slots, key, info and interfaces are filled */
 	struct hsm_shared *shared; /* borrowed */
-	/* What was heard. */
+	/* What has come. */
 	size_t bytes, objects, notes;
 	struct hsm_stop_message stop;
-	bool stopped;          /* `stop` was told */
+	bool stopped;          /* `stop` has come */
 	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
 };
 
-/* For proc/child.h; `listener` is a struct hsm_listener.  All is told when the nonce came. */
+/* For proc/child.h; `listener` is a struct hsm_listener.  PROC_CHILD_ALL is for the nonce. */
 enum proc_child_answer hsm_listen(void *listener, const struct proc_message *message);
 
 #endif

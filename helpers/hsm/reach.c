@@ -10,7 +10,7 @@
 
 enum { DEADLINE_MS = 10000 }; /* a dead network file system must not keep us */
 
-struct told {
+struct result {
 	uint32_t index, failed_length;
 	int32_t errnum;
 	uint32_t uid, gid, mode;
@@ -38,62 +38,62 @@ static int component_test(const char *path, size_t length, int how, struct stat 
 	return access(prefix, how) < 0 ? errno : 0;
 }
 
-static struct told path_test(const struct hsm_reach *item, uint32_t index)
+static struct result path_test(const struct hsm_reach *item, uint32_t index)
 {
-	struct told told;
+	struct result result;
 	struct stat status;
 	const size_t whole = strlen(item->path);
 
-	memset(&told, 0, sizeof(told));
-	told.index = index;
-	for (size_t at = 0; told.errnum == 0 && at < whole;) {
+	memset(&result, 0, sizeof(result));
+	result.index = index;
+	for (size_t at = 0; result.errnum == 0 && at < whole;) {
 		at += strspn(item->path + at, "/");
 		at += strcspn(item->path + at, "/");
 		const bool last = item->path[at + strspn(item->path + at, "/")] == '\0';
 		const int how = !last ? F_OK : item->need == HSM_NEED_WRITE ? R_OK | W_OK : R_OK;
-		told.failed_length = (uint32_t)at;
-		told.errnum = component_test(item->path, at, how, &status);
-		if (told.errnum == ENOENT && last && item->need == HSM_NEED_WRITE)
-			told.errnum = 0;
-		if (told.errnum == EACCES) {
-			told.uid = status.st_uid;
-			told.gid = status.st_gid;
-			told.mode = status.st_mode;
+		result.failed_length = (uint32_t)at;
+		result.errnum = component_test(item->path, at, how, &status);
+		if (result.errnum == ENOENT && last && item->need == HSM_NEED_WRITE)
+			result.errnum = 0;
+		if (result.errnum == EACCES) {
+			result.uid = status.st_uid;
+			result.gid = status.st_gid;
+			result.mode = status.st_mode;
 		}
 		if (last)
 			break;
 	}
-	return told;
+	return result;
 }
 
-static int paths_test(void *context, int tell, struct fault *f)
+static int paths_test(void *context, int pipe, struct fault *f)
 {
 	const struct work *work = context;
 
 	for (size_t i = 0; i < work->count; i++) {
-		const struct told told = path_test(&work->items[i], (uint32_t)i);
-		if (proc_message_write(tell, 0, &told, sizeof(told)) < 0)
-			return fault_system(f, errno, "cannot tell what was seen");
+		const struct result result = path_test(&work->items[i], (uint32_t)i);
+		if (proc_message_write(pipe, 0, &result, sizeof(result)) < 0)
+			return fault_system(f, errno, "cannot report what was seen");
 	}
 	return 0;
 }
 
-static enum proc_child_answer told_take(void *listener, const struct proc_message *message)
+static enum proc_child_answer on_result(void *listener, const struct proc_message *message)
 {
 	struct work *work = listener;
-	struct told told;
+	struct result result;
 
-	if (message->length != sizeof(told))
+	if (message->length != sizeof(result))
 		return PROC_CHILD_GARBLED;
-	memcpy(&told, message->bytes, sizeof(told));
-	if (told.index >= work->count || told.failed_length > strlen(work->items[told.index].path))
+	memcpy(&result, message->bytes, sizeof(result));
+	if (result.index >= work->count || result.failed_length > strlen(work->items[result.index].path))
 		return PROC_CHILD_GARBLED;
-	struct hsm_reach *item = &work->items[told.index];
-	item->errnum = told.errnum;
-	item->failed_length = told.failed_length;
-	item->uid = told.uid;
-	item->gid = told.gid;
-	item->mode = told.mode;
+	struct hsm_reach *item = &work->items[result.index];
+	item->errnum = result.errnum;
+	item->failed_length = result.failed_length;
+	item->uid = result.uid;
+	item->gid = result.gid;
+	item->mode = result.mode;
 	return ++work->heard == work->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
@@ -106,7 +106,7 @@ int hsm_reach_test(int root, const struct proc_identity *identity, struct hsm_re
 		.work = paths_test,
 		.context = &work,
 		.what = "look as that user",
-		.on_message = told_take,
+		.on_message = on_result,
 		.listener = &work,
 		.confined = true,
 		.identity = identity,

@@ -1,11 +1,11 @@
 /*
- * hsm/session: in the child, load the library, talk PKCS#11 with it, and tell what it says.
+ * hsm/session: in the child, load the library, talk PKCS#11 with it, and report what it says.
  *
- * Promise: what is missing is told in the words of dlerror(3); what was loaded is told before the first call, which the
+ * Promise: what is missing is reported in the words of dlerror(3); what was loaded, before the first call, which the
  * parent must permit (hsm/message.h).
  *
  * The calls come in the order a careful client makes them, each written into the shared memory before it is made; a
- * call that answers with an error is told, and ends the session only where nothing can follow (no function list, no
+ * call that answers with an error is reported, and ends the session only where nothing can follow (no function list, no
  * C_Initialize, no slot list).  C_GetSlotList is asked twice, first for the count, which makes a library look anew at
  * its slots; the second answer counts, read into room for HSM_SLOTS_MAX.
  */
@@ -25,6 +25,6 @@ struct hsm_session {
 };
 
 /* For proc/child.h: context is a struct hsm_session. */
-int hsm_session_work(void *context, int tell, struct fault *f);
+int hsm_session_work(void *context, int pipe, struct fault *f);
 
 #endif
