@@ -41,7 +41,8 @@ CMD_SHARED := $(BUILD)/obj/cmd/shared.a
 BINARIES := $(foreach t,$(TOOLS),$(BUILD)/$(call tool_place,$(t))/$(t))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c))
 
-.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench format house compile_commands clean help deps
+.PHONY: all install rpm release demo check gates unit bats asan faults fuzz bench
+.PHONY: format house compile_commands clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 

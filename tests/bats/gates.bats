@@ -109,7 +109,7 @@ passes() {
 
 @test "rooms: a line in TOOLS with a room that does not exist" {
 	plant helpers/TOOLS 'okv-luna-x survive libexec - base attic'
-	refuses rooms 'room attic is not one that cmd may include'
+	refuses rooms 'room attic is not in helpers/FLOORPLAN'
 }
 
 @test "rooms: an include that is not written as the plan has it" {
@@ -491,4 +491,87 @@ refute_line_with() {
 	plant README.md 'see https://thalesdocs.com/gphsm and https://okv.example.com'
 	run -1 sh tests/gates/words
 	[[ $output != *"$at"* ]]
+}
+
+# --- homes ---------------------------------------------------------------------------------------------------------
+
+@test "homes: each mechanism, called a second time somewhere else" {
+	passes homes
+	local call
+	for call in 'x = fork();' 'x = posix_spawn(&pid, path, NULL, NULL, argv, envp);' 'if (pipe2(ends, O_CLOEXEC) < 0)' \
+		'socketpair(AF_UNIX, SOCK_STREAM, 0, ends);' 'syscall(SYS_close_range, 3u, ~0u, 0u);' 'setgroups(0, NULL);' \
+		'(void)setresuid(1, 1, 1);' 'prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);' 'while ((entry = readdir(d)) != NULL)' \
+		'syscall(SYS_getdents64, dir, block, size);' 'syscall(SYS_renameat2, a, b, c, d, 2);' 'p = realloc(p, 2 * n);' \
+		'strftime(stamp, 9, "%Y", &utc);'; do
+		plant helpers/cmd/act.c "	$call"
+		refuses homes 'belongs into'
+	done
+}
+
+@test "homes: a comment, a name that only ends in the word, and a member are no calls" {
+	plant helpers/cmd/act.c '/* then fork(2), that is fork() */' ' * as realloc(3) does: realloc()' \
+		'	int r = upgrade_fork(1);' '	x->setgid(2);'
+	passes homes
+}
+
+# --- size ----------------------------------------------------------------------------------------------------------
+
+@test "size: lines, files, the length of functions" {
+	passes size
+	yes 'int a;' | head -n 40000 >helpers/base/long.c
+	run -1 sh tests/gates/size
+	[[ $output == *"lines is "*" is the limit"* ]]
+	rm helpers/base/long.c
+	for i in $(seq 300); do : >"helpers/base/f$i.c"; done
+	run -1 sh tests/gates/size
+	[[ $output == *"files is "* && $output != *"lines is "* ]]
+	rm helpers/base/f*.c
+	for i in $(seq 30); do
+		printf 'void f%d(void)\n{\n' "$i"
+		yes '	x++;' | head -n 80
+		printf '}\n'
+	done >helpers/base/tall.c
+	run -1 sh tests/gates/size
+	[[ $output == *"p99 is 8"* ]]
+}
+
+@test "size: arrows, circles, functions that a macro makes" {
+	plant helpers/FLOORPLAN "later $(printf 'base %.0s' $(seq 40))"
+	run -1 sh tests/gates/size
+	[[ $output == *"arrows is "* ]]
+	sed -i '$d' helpers/FLOORPLAN
+	plant helpers/base/text.h '#include "base/json.h"'
+	run -1 sh tests/gates/size
+	[[ $output == *"circles is 2"* && $output == *"in a circle: base/json"* ]]
+	sed -i '$d' helpers/base/text.h
+	plant helpers/base/text.c 'DEFINE_READER(text_read, 4)'
+	run -1 sh tests/gates/size
+	[[ $output == *"macro-functions is 1; 0 is the limit"* ]]
+}
+
+@test "size: functions that are exported for one caller" {
+	for i in $(seq 150); do printf 'void lone_%d(void);\nvoid lone_%d(void)\n{\n}\n' "$i" "$i"; done >"$BATS_TEST_TMPDIR/lone.c"
+	cc -c "$BATS_TEST_TMPDIR/lone.c" -o build/obj/base/lone.o
+	run -1 sh tests/gates/size
+	[[ $output == *"single-use is "*"149 is the limit"* ]]
+}
+
+# --- comments ------------------------------------------------------------------------------------------------------
+
+@test "comments: a part and a function that are not there" {
+	passes comments
+	plant helpers/base/text.c '/* As base/textile does it. */'
+	refuses comments 'names base/textile'
+	plant helpers/base/text.c '/* One line,' ' * then fs_read_everything() and more. */'
+	run -1 sh tests/gates/comments
+	[[ $output == *"names fs_read_everything"* ]]
+	plant tests/unit/unit.h '/* See proc/nowhere.h. */'
+	refuses comments 'names proc/nowhere'
+}
+
+@test "comments: code, other words and paths of the system are none of them" {
+	plant helpers/base/text.c '/* /proc/self/fd, client_of_somebody.x is a file, an okv-luna.conf, text_add. */' \
+		'static int fs_unsaid;'
+	sed -i 's/client_of_somebody.x is a file, //' helpers/base/text.c
+	passes comments
 }
