@@ -160,6 +160,18 @@ upgrade_reset() {
 	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 10 ]
 }
 
+@test "that the library can be loaded is tried: one that needs what is missing, one that hangs" {
+	everyday
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" needs-missing hang-constructor
+	cp "$BATS_TEST_TMPDIR/doubles/needs-missing.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of
+	[[ $(check library) == FAIL*"library 'libokv-nowhere.so.1', which "*' needs, is not installed'* ]]
+	cp "$BATS_TEST_TMPDIR/doubles/hang-constructor.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	printf 'SLOT_TIMEOUT="1"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	run -1 status_of
+	[[ $(check library) == FAIL*'loading it did not return'* ]]
+}
+
 @test "colour on a terminal, and none with NO_COLOR" {
 	everyday
 	unset NO_COLOR
