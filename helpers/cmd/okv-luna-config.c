@@ -141,11 +141,9 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 static int act_get(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	const char *path;
 	char *value;
 
-	if (okv_value_file(context->operands[1], &path, f) < 0 ||
-	    okv_value_get(&job, path, context->operands[2], &value, f) < 0)
+	if (okv_value_get(&job, context->operands[1], context->operands[2], &value, f) < 0)
 		return -1;
 	value_print(context, value);
 	free(value);
@@ -155,14 +153,10 @@ static int act_get(struct cmd_context *context, struct fault *f)
 static int act_set(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	const char *path, *name = context->operands[2];
-	bool changed;
 
-	if (okv_value_file(context->operands[1], &path, f) < 0 || cmd_lock(context, f) < 0 ||
-	    okv_value_set(&job, path, name, context->operands[3], &changed, f) < 0)
+	if (cmd_lock(context, f) < 0)
 		return -1;
-	cmd_print(context, "%s: %s %s\n", path, name, changed ? "set" : "is so already");
-	return 0;
+	return okv_value_set(&job, context->operands[1], context->operands[2], context->operands[3], f);
 }
 
 static int act_check(struct cmd_context *context, struct fault *f)

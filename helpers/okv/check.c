@@ -1,133 +1,32 @@
 #include "okv/check.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
+#include "conf/assign.h"
+#include "conf/chrystoki.h"
+#include "conf/fix.h"
+#include "conf/midupgrade.h"
+#include "conf/preserved.h"
 #include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/check_parts.h"
+#include "okv/edit.h"
 #include "okv/links.h"
-
-/* --- findings ----------------------------------------------------------------------------------------------------- */
-
-void okv_findings_done(struct okv_findings *findings)
-{
-	for (size_t i = 0; i < findings->count; i++) {
-		free(findings->items[i].file);
-		free(findings->items[i].what);
-		free(findings->items[i].effect);
-		free(findings->items[i].remedy);
-	}
-	free(findings->items);
-	*findings = (struct okv_findings){ 0 };
-}
-
-size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < findings->count; i++)
-		count += findings->items[i].severity == severity;
-	return count;
-}
-
-void okv_finding_add(struct okv_checking *c, const struct okv_rule *rule, size_t line, const char *what, ...)
-{
-	struct okv_finding finding = {
-		.severity = rule->severity,
-		.rule = rule->word,
-		.line = line,
-		.safe = strcmp(rule->remedy, OKV_FIX_IT) == 0,
-	};
-	va_list arguments;
-
-	if (!ARRAY_GROW(c->findings->items, c->findings->count)) {
-		c->failed = true;
-		return;
-	}
-	va_start(arguments, what);
-	if (vasprintf(&finding.what, what, arguments) < 0)
-		finding.what = NULL;
-	va_end(arguments);
-	finding.file = strdup(c->file);
-	finding.effect = strdup(rule->effect);
-	finding.remedy = strdup(rule->remedy);
-	c->failed = c->failed || finding.what == NULL || finding.file == NULL || finding.effect == NULL ||
-		    finding.remedy == NULL;
-	c->findings->items[c->findings->count++] = finding;
-}
-
-static const char *severity_name(enum okv_severity severity)
-{
-	static const char *const names[] = { [OKV_NOTE] = "NOTE", [OKV_WARN] = "WARN", [OKV_FAIL] = "FAIL" };
-
-	return names[severity];
-}
-
-static void finding_format(const struct okv_finding *finding, enum okv_colour wish, struct text *out)
-{
-	const char *colour = wish != OKV_COLOURED            ? ""
-			     : finding->severity == OKV_FAIL ? "\033[31m"
-			     : finding->severity == OKV_WARN ? "\033[33m"
-							     : "";
-	char line[24] = "";
-
-	if (finding->line > 0)
-		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour,
-			severity_name(finding->severity), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file),
-			line, finding->what, finding->rule, finding->effect, finding->remedy);
-}
-
-void okv_findings_format(const struct okv_findings *findings, enum okv_colour colour, struct text *out)
-{
-	for (size_t i = 0; i < findings->count; i++)
-		finding_format(&findings->items[i], colour, out);
-	text_add_format(out, "%s%zu to fix, %zu to look at\n", findings->count > 0 ? "\n" : "",
-			okv_findings_count(findings, OKV_FAIL), okv_findings_count(findings, OKV_WARN));
-}
-
-static void finding_json(struct json *j, const struct okv_finding *finding)
-{
-	json_object_begin(j, NULL);
-	json_string(j, "grade", severity_name(finding->severity));
-	json_string(j, "rule", finding->rule);
-	json_string(j, "file", finding->file);
-	json_unsigned(j, "line", finding->line);
-	json_string(j, "what", finding->what);
-	json_string(j, "effect", finding->effect);
-	json_string(j, "remedy", finding->remedy);
-	json_bool(j, "safe", finding->safe);
-	json_object_end(j);
-}
-
-void okv_findings_json(const struct okv_findings *findings, struct json *j)
-{
-	json_unsigned(j, "fail", okv_findings_count(findings, OKV_FAIL));
-	json_unsigned(j, "warn", okv_findings_count(findings, OKV_WARN));
-	json_array_begin(j, "findings");
-	for (size_t i = 0; i < findings->count; i++)
-		finding_json(j, &findings->items[i]);
-	json_array_end(j);
-}
+#include "okv/shell.h"
 
 int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f)
 {
 	struct fault cause = { 0 };
 
-	if (fs_read_file(c->job->root, c->file, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, ret_status, &cause) ==
-	    0)
+	if (fs_read_file(c->job->root, c->found->file, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, ret_status,
+			 &cause) == 0)
 		return 1;
 	if (cause.kind == FAULT_ABSENT) {
-		okv_finding_add(c, missing, 0, "the file is not there");
+		okv_finding_add(c->found, missing, 0, "the file is not there");
 	} else if (cause.kind == FAULT_REFUSED) {
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "file-kind",
 					 "nothing here edits it, and what the readers make of it is not known",
 					 "put a plain file in its place"),
@@ -147,15 +46,15 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 	case OKV_SCOPE_GENERIC:
 		return;
 	case OKV_SCOPE_NO_INTERFACE:
-		c->file = SETTINGS_GENERIC;
-		okv_finding_add(c,
+		c->found->file = SETTINGS_GENERIC;
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_NOTE, "scope", "there is nothing to wire, and nothing is created",
 					 "after an upgrade to OKV 21.3 or later: " OKV_WIRE_IT),
 				0, "%s", okv_scope_text(scope));
 		return;
 	case OKV_SCOPE_CLIENT_V6:
-		c->file = c->job->settings->client_dir;
-		okv_finding_add(c,
+		c->found->file = c->job->settings->client_dir;
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_NOTE, "scope", "the generic files are left as they are",
 					 "after an upgrade to Luna client 7 or later: " OKV_WIRE_IT),
 				0, "%s", okv_scope_text(scope));
@@ -178,12 +77,12 @@ static void stray_check(struct okv_checking *c, const char *name)
 		if (strcmp(name, known[i]) == 0)
 			return;
 	text_add_format(&path, SETTINGS_GENERIC "/%s", name);
-	c->failed = c->failed || path.failed;
-	c->file = text_string(&path);
+	c->found->failed = c->found->failed || path.failed;
+	c->found->file = text_string(&path);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		if (strcmp(name, wrong[i]) != 0)
 			continue;
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "wrong-name",
 					 "OKV never reads it; settings made in it have no effect",
 					 "bring its settings into the right file, then remove it"),
@@ -193,8 +92,9 @@ static void stray_check(struct okv_checking *c, const char *name)
 		return;
 	}
 	okv_finding_add(
-		c, OKV_RULE(OKV_NOTE, "stray-file", "OKV does not read it", "remove it when it is not needed any more"),
-		0, "a file beside OKV's three, perhaps a copy");
+		c->found,
+		OKV_RULE(OKV_NOTE, "stray-file", "OKV does not read it", "remove it when it is not needed any more"), 0,
+		"a file beside OKV's three, perhaps a copy");
 }
 
 static int strays_check(struct okv_checking *c, struct fault *f)
@@ -219,10 +119,10 @@ static void helper_check(struct okv_checking *c)
 	struct stat status;
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		c->file = programs[i];
-		if (fs_status(c->job->root, c->file, FS_FOLLOW_TRUSTED, &status, &absent) < 0 ||
+		c->found->file = programs[i];
+		if (fs_status(c->job->root, c->found->file, FS_FOLLOW_TRUSTED, &status, &absent) < 0 ||
 		    !S_ISREG(status.st_mode) || (status.st_mode & 0100) == 0)
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, "helper-missing",
 						 "the block in okv_hsm_mid_upgrade goes on without it, and the HSM "
 						 "group does not come back",
@@ -237,12 +137,12 @@ static void link_hear(struct report *self, enum report_level level, const char *
 	static const char effect[] = "people and systemd do not find this product by that name";
 	struct okv_checking *c = self->context;
 
-	c->file = SETTINGS_PREFIX;
+	c->found->file = SETTINGS_PREFIX;
 	if (level == REPORT_WARNING)
-		okv_finding_add(c, OKV_RULE(OKV_WARN, "link-blocked", effect, OKV_WIRE_IT), 0, "%s", line);
+		okv_finding_add(c->found, OKV_RULE(OKV_WARN, "link-blocked", effect, OKV_WIRE_IT), 0, "%s", line);
 	else if (level == REPORT_RESULT)
-		okv_finding_add(c, OKV_RULE(OKV_WARN, "link-missing", effect, OKV_WIRE_IT), 0, "a link is missing: %s",
-				line);
+		okv_finding_add(c->found, OKV_RULE(OKV_WARN, "link-missing", effect, OKV_WIRE_IT), 0,
+				"a link is missing: %s", line);
 }
 
 static void command_check(struct okv_checking *c)
@@ -251,9 +151,9 @@ static void command_check(struct okv_checking *c)
 
 	while (*at != '\0' && (unsigned char)*at < 0x80)
 		at++;
-	c->file = SETTINGS_FILE;
+	c->found->file = SETTINGS_FILE;
 	if (*at != '\0')
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "upgrade-command",
 					 "OKV's upgrade does not know the option and does not start, or asks",
 					 "write --confirm with plain '-' characters"),
@@ -285,7 +185,7 @@ static int surroundings_check(struct okv_checking *c, struct fault *f)
 int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = { 0 };
-	struct okv_checking c = { .job = job, .findings = &findings };
+	struct okv_checking c = { .job = job, .found = &findings };
 	enum okv_scope scope;
 
 	if (okv_scope_find(job->root, job->settings, &scope, f) < 0)
@@ -298,11 +198,115 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 	if (r == 0)
 		r = okv_check_chrystoki(&c, f);
 	preserved_done(&c.preserved);
-	if (r == 0 && c.failed)
+	if (r == 0 && findings.failed)
 		r = fault_memory(f);
 	if (r < 0)
 		return -1;
+	findings.file = NULL;
 	*ret_findings = findings;
 	findings = (struct okv_findings){ 0 };
+	return 0;
+}
+
+/* --- what needs no person ----------------------------------------------------------------------------------------- */
+
+static int assign_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO flawed = { 0 };
+	ASSIGN_AUTO a = { 0 };
+	TEXT_AUTO fixed = { 0 };
+	TEXT_AUTO value = { 0 };
+	PRESERVED_AUTO p = { 0 };
+	bool changed;
+
+	(void)context;
+	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || fix_assign(&flawed, &fixed, f) < 0 ||
+	    assign_parse(&a, text_string(&fixed), fixed.length, f) < 0)
+		return -1;
+	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
+	if (line != NULL && assign_count(&a, "PRESERVED_FILES") == 1) {
+		if (preserved_parse(&p, line->bytes + line->value_start, line->value_length, f) < 0)
+			return -1;
+		const size_t count = p.count;
+		preserved_reduce(&p);
+		preserved_print(&p, &value);
+		if (text_check(&value, f) < 0 ||
+		    (p.count != count && assign_set(&a, "PRESERVED_FILES", text_string(&value), &changed, f) < 0))
+			return -1;
+	}
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+struct script_fix {
+	enum okv_handmade handmade;
+	const char *group;
+};
+
+static int script_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	const struct script_fix *fix = context;
+	TEXT_AUTO fixed = { 0 };
+	TEXT_AUTO next = { 0 };
+	struct okv_shell before, after;
+
+	if (fix_script(text_string(now), now->length, &fixed, f) < 0)
+		return -1;
+	if (fix->handmade == OKV_DROP_HANDMADE) {
+		if (midupgrade_clear(text_string(&fixed), fixed.length, fix->group, &next, f) < 0)
+			return -1;
+	} else {
+		text_add(&next, text_string(&fixed), fixed.length);
+	}
+	if (text_check(&next, f) < 0)
+		return -1;
+	if (!text_same(&next, now)) {
+		if (okv_shell_ask(now, &before, f) < 0 || okv_shell_ask(&next, &after, f) < 0)
+			return -1;
+		if (after.asked != 0 && (after.agreed == 0 || (before.agreed & ~after.agreed) != 0)) {
+			text_add(ret_text, text_string(now), now->length);
+			return text_check(ret_text, f);
+		}
+	}
+	text_add(ret_text, text_string(&next), next.length);
+	return text_check(ret_text, f);
+}
+
+static int chrystoki_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	CHRYSTOKI_AUTO conf = { 0 };
+	bool changed;
+
+	(void)context;
+	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || chrystoki_fix(&conf, &changed, f) < 0)
+		return -1;
+	chrystoki_print(&conf, ret_text);
+	return text_check(ret_text, f);
+}
+
+int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_fixed, struct fault *f)
+{
+	struct script_fix script = { .handmade = handmade, .group = job->settings->hsm_group };
+	const struct okv_edit edits[] = {
+		{ .path = OKV_CONF, .change = assign_fix },
+		{ .path = OKV_ENV, .change = assign_fix },
+		{ .path = OKV_MID, .change = script_fix, .context = &script },
+		{ .path = job->settings->chrystoki_conf, .change = chrystoki_change },
+	};
+	unsigned fixed = 0;
+
+	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+		struct fault now = { 0 };
+		bool changed = false;
+
+		if (okv_edit(job, &edits[i], &changed, &now) < 0 && now.kind != FAULT_ABSENT) {
+			*f = now;
+			return -1;
+		}
+		fixed += changed;
+		if (changed)
+			report_say(job->report, REPORT_RESULT, "%s: fixed", edits[i].path);
+	}
+	*ret_fixed = fixed;
 	return 0;
 }

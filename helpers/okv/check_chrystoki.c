@@ -6,7 +6,7 @@
 #include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/check_parts.h"
+#include "okv/check.h"
 
 static const char zero_slots[] = "the library shows zero slots, without an error";
 
@@ -56,7 +56,7 @@ static int syntax_check(struct okv_checking *c, const struct text *bytes, const 
 		for (size_t j = 0; j < sizeof(flaw_table) / sizeof(flaw_table[0]); j++) {
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(flaw_table[j].severity, flaw_table[j].word, flaw_table[j].effect,
 						 fixed_away(&fixed, i, flaw_table[j].flaw) ? OKV_FIX_IT
 											   : "fix the line by hand"),
@@ -91,7 +91,7 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 			if (earlier->kind != line->kind || (!section && earlier->section != line->section) ||
 			    !same_name(line, earlier, &exact))
 				continue;
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(exact ? OKV_FAIL : OKV_WARN,
 						 !exact    ? "chrystoki-case"
 						 : section ? "chrystoki-section-twice"
@@ -147,7 +147,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 	const bool cloud = known != NULL && known->cloud;
 
 	if (value[0] != '/') {
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "chrystoki-path-relative",
 					 "it is looked for in whatever directory a program happens to run",
 					 "write the full path: okv-luna config chrystoki set"),
@@ -155,20 +155,20 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 		return;
 	}
 	if (cloud && !preserved_within(value, client))
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "cloud-path",
 					 "the directory is not preserved, and the guide has it deleted: then the Cloud "
 					 "HSM service is gone",
 					 "okv-luna config chrystoki merge FILE --section XTC --section REST"),
 				number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
 	if (!fs_exists(c->job->root, value))
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing",
 					 known != NULL ? known->effect : "what needs it fails",
 					 "install what is missing, or correct the path"),
 				number, "%s leads to '%s', which is not there", what, SHOWN(value));
 	else if (!cloud && c->preserves && preserved_holder(&c->preserved, value) == NULL)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "chrystoki-path-not-preserved",
 					 "after an OS major upgrade it is gone",
 					 "move it into the client's directory, or list it in PRESERVED_FILES"),
@@ -185,7 +185,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		const struct known_path *known = path_known(conf, line);
 		char *value = strndup(line->bytes + line->value_start, line->value_length);
 		if (value == NULL) {
-			c->failed = true;
+			c->found->failed = true;
 			return;
 		}
 		if (known != NULL || value[0] == '/')
@@ -204,14 +204,14 @@ static void library_check(struct okv_checking *c, const struct chrystoki *conf)
 
 	text_add_format(&library, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s", s->pkcs11_lib);
 	text_add_format(&plugins, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/", s->client_dir);
-	c->failed = c->failed || library.failed || plugins.failed;
+	c->found->failed = c->found->failed || library.failed || plugins.failed;
 	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "chrystoki-no-library", "the client's tools find no library",
 					 text_string(&library)),
 				0, "section Chrystoki2 names no LibUNIX64");
 	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "chrystoki-no-plugins",
 					 "the Cloud HSM service of section REST does not show", text_string(&plugins)),
 				0, "section Misc names no PluginModuleDir");
@@ -231,7 +231,7 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 		const struct chrystoki_value value = chrystoki_value_at(conf, at);
 		if (value.length == 0 || chrystoki_value_is(&value, "0"))
 			continue;
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "stdout-logging",
 					 "OKV captures the library's standard output: log lines show in its trace and "
 					 "in the console's Type field",
@@ -248,14 +248,14 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 
 	if ((status->st_mode & 0022) != 0)
 		okv_finding_add(
-			c,
+			c->found,
 			OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
 				 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs "
 				 "code as every HSM user, root too",
 				 "okv-luna repair --profile strict"),
 			0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "chrystoki-readable",
 					 "any local user can use the service as this appliance", "okv-luna repair"),
 				(size_t)at + 1,
@@ -271,7 +271,7 @@ static int groups_check(struct okv_checking *c, const struct chrystoki *conf, st
 		return -1;
 	for (size_t i = 0; i < found.count; i++) {
 		const struct chrystoki_finding *finding = &found.items[i];
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, finding->effect,
 					 text_string(&finding->remedy)),
 				(size_t)(finding->line + 1), "%s", text_string(&finding->what));
@@ -282,26 +282,26 @@ static int groups_check(struct okv_checking *c, const struct chrystoki *conf, st
 /* The minimal client's own copy, which drifts from the one that is used. */
 static void copy_check(struct okv_checking *c, const struct text *bytes)
 {
-	const char *used = c->file;
+	const char *used = c->found->file;
 	struct fault ignored = { 0 };
 	TEXT_AUTO path = { 0 };
 	TEXT_AUTO copy = { 0 };
 
 	text_add_format(&path, "%s/Chrystoki.conf", c->job->settings->client_dir);
-	c->failed = c->failed || path.failed;
+	c->found->failed = c->found->failed || path.failed;
 	if (strcmp(text_string(&path), used) == 0 ||
 	    fs_read_file(c->job->root, text_string(&path), FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL,
 			 &ignored) < 0 ||
 	    text_same(&copy, bytes))
 		return;
-	c->file = text_string(&path);
-	okv_finding_add(c,
+	c->found->file = text_string(&path);
+	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, "chrystoki-copy",
 				 "a shell in which setenv was sourced uses this one, OKV the other: what one shows the "
 				 "other may not",
 				 "make them equal, or remove this one"),
 			0, "it differs from '%s'", SHOWN(used));
-	c->file = used;
+	c->found->file = used;
 }
 
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
@@ -310,7 +310,7 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	CHRYSTOKI_AUTO conf = { 0 };
 	struct stat status;
 
-	c->file = c->job->settings->chrystoki_conf;
+	c->found->file = c->job->settings->chrystoki_conf;
 	const int r = okv_check_read(c,
 				     OKV_RULE(OKV_FAIL, "file-missing", zero_slots,
 					      "okv-luna extract ARCHIVE, or the client's own installation"),

@@ -10,7 +10,7 @@
 #include "conf/fix.h"
 #include "fs/handle.h"
 #include "fs/root.h"
-#include "okv/check_parts.h"
+#include "okv/check.h"
 
 static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_NONE] = "line",
@@ -40,7 +40,7 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	const bool tab = line->bytes[at] == '\t';
 	text_add_format(&remedy, "write the value of %s anew: okv-luna config set",
 			SHOWN_BYTES(line->bytes, line->name_length));
-	okv_finding_add(c,
+	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, tab ? "value-tab" : "value-not-ascii",
 				 "whether OKV takes them as they are is not known", text_string(&remedy)),
 			number, tab ? "there is a TAB in the value" : "there are characters that are no ASCII");
@@ -58,11 +58,11 @@ static void lines_check(struct okv_checking *c, const struct assign *a, const ch
 			continue;
 		const size_t covered = fix_line(a, i, NULL);
 		if (covered > 1) {
-			okv_finding_add(c, OKV_RULE(OKV_FAIL, "line-wrapped", effect, OKV_FIX_IT), i + 1,
+			okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "line-wrapped", effect, OKV_FIX_IT), i + 1,
 					"the list is wrapped over lines %zu to %zu", i + 1, i + covered);
 			i += covered - 1;
 		} else {
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, flaw_words[line->flaw], effect,
 						 covered > 0 ? OKV_FIX_IT
 							     : "write the line anew as NAME=\"VALUE\", or remove it"),
@@ -93,14 +93,15 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 
 	if (assign_count(a, key) > 1)
 		okv_finding_add(
-			c,
+			c->found,
 			OKV_RULE(OKV_FAIL, "key-twice", "which one OKV reads is not known", "leave one of the lines"),
 			line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
 	if (assign_get(a, key, &value, &ignored) < 0)
-		c->failed = true;
+		c->found->failed = true;
 	/* A malformed line of that name is a finding already. */
 	else if (value == NULL && !mentioned(a, key))
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "key-missing", effect, OKV_WIRE_IT), 0, "%s is not set", key);
+		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "key-missing", effect, OKV_WIRE_IT), 0, "%s is not set",
+				key);
 	return value;
 }
 
@@ -113,7 +114,7 @@ static void step_check(struct okv_checking *c, const char *step, size_t line, bo
 		return;
 	*told = true;
 	okv_finding_add(
-		c,
+		c->found,
 		OKV_RULE(OKV_FAIL, "library-not-preserved",
 			 "after an OS major upgrade the library is gone, and OKV cannot open its wallet", OKV_WIRE_IT),
 		line, "PRESERVED_FILES does not cover '%s', which the library is or leads through", SHOWN(step));
@@ -184,15 +185,16 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 	if (library == NULL)
 		return;
 	if (library[0] != '/')
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
 				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "no full path");
 	else if (!path_follow(c, library, line))
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
 					 "okv-luna extract ARCHIVE"),
 				line, "the library '%s' is not there, or is a link to nothing", SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "library-other",
 					 "OKV loads one library and these tools look at another", OKV_WIRE_IT),
 				line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
@@ -228,7 +230,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	struct stat status;
 
 	if (flaw != PRESERVED_FLAW_NONE) {
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, preserved_words[flaw],
 					 "what is meant is not carried over an OS major upgrade",
 					 "list a full path, and directories as a whole"),
@@ -236,7 +238,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 		return;
 	}
 	if (holder != NULL) {
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-inside",
 					 "it is carried over twice, and takes room on a line that must stay below "
 					 "4096 characters",
@@ -245,20 +247,20 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-okv",
 					 "OKV wants files of the HSM client only; an old file could take the place of "
 					 "a new release's",
 					 "take it out of the list"),
 				line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-missing",
 					 "what OKV's upgrade does with a missing path is not known",
 					 "install what is missing, or take it out of the list"),
 				line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-link",
 					 "whether what it leads to is carried over is not known",
 					 "list what it leads to as well"),
@@ -274,9 +276,9 @@ static void preserved_check(struct okv_checking *c, const struct assign *a)
 	if (value == NULL)
 		return;
 	if (preserved_parse(&c->preserved, value, strlen(value), &ignored) < 0)
-		c->failed = true;
+		c->found->failed = true;
 	free(value);
-	c->preserves = !c->failed;
+	c->preserves = !c->found->failed;
 	for (size_t i = 0; i < c->preserved.count; i++)
 		entry_check(c, i, line);
 
@@ -284,7 +286,7 @@ static void preserved_check(struct okv_checking *c, const struct assign *a)
 				       SETTINGS_PREFIX };
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (preserved_holder(&c->preserved, needed[i]) == NULL)
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, "preserved-lacks",
 						 "after an OS major upgrade it is gone, and the HSM cannot be reached",
 						 OKV_WIRE_IT),
@@ -321,7 +323,7 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 			is_known = is_known || text_equal(a->lines[i].bytes, a->lines[i].name_length, known[j]);
 		if (!is_known)
 			okv_finding_add(
-				c,
+				c->found,
 				OKV_RULE(OKV_WARN, "key-unknown", "OKV passes it over, or complains",
 					 "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
 				i + 1, "'%s' is none of OKV's three keys",
@@ -333,7 +335,7 @@ int okv_check_conf(struct okv_checking *c, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
 
-	c->file = OKV_CONF;
+	c->found->file = OKV_CONF;
 	const int r = assign_check(c, "OKV does not know of the HSM vendor",
 				   "OKV does not read this line as it is meant", &a, f);
 	if (r <= 0)
@@ -341,7 +343,7 @@ int okv_check_conf(struct okv_checking *c, struct fault *f)
 	keys_check(c, &a);
 	char *vendor = key_read(c, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "vendor-other",
 					 "the console's vendor menu shows another name than expected", OKV_WIRE_IT),
 				line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
@@ -378,16 +380,16 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 		return;
 	text_add_format(&path, "%s/Chrystoki.conf", value);
 	if (value[0] != '/')
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-relative", effect, OKV_WIRE_IT), line,
+		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-relative", effect, OKV_WIRE_IT), line,
 				"%s is no full path", key);
 	else if (text_ends(value, "Chrystoki.conf"))
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
+		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
 				"%s names the file, and must name its directory", key);
 	else if (!fs_exists(c->job->root, text_string(&path)))
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "config-missing", effect, OKV_WIRE_IT), line, "there is no '%s'",
-				SHOWN(text_string(&path)));
+		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-missing", effect, OKV_WIRE_IT), line,
+				"there is no '%s'", SHOWN(text_string(&path)));
 	else if (!preserved_within(text_string(&path), conf) || !preserved_within(conf, text_string(&path)))
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "config-other",
 					 "OKV uses one configuration and these tools look at another", OKV_WIRE_IT),
 				line, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(text_string(&path)),
@@ -399,7 +401,7 @@ int okv_check_env(struct okv_checking *c, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
 
-	c->file = OKV_ENV;
+	c->found->file = OKV_ENV;
 	const int r = assign_check(c, "the HSM library gets no environment from OKV",
 				   "hsmclient skips the line with a warning in its trace", &a, f);
 	if (r <= 0)
@@ -408,7 +410,7 @@ int okv_check_env(struct okv_checking *c, struct fault *f)
 		const struct assign_line *line = &a.lines[i];
 		if (line->kind == ASSIGN_VALUE && sounds_secret(line->bytes, line->name_length))
 			okv_finding_add(
-				c,
+				c->found,
 				OKV_RULE(OKV_WARN, "env-secret", "hsmclient writes every value to its trace in clear",
 					 "take it out of this file"),
 				i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));

@@ -6,7 +6,7 @@
 #include "conf/midupgrade.h"
 #include "conf/script.h"
 #include "fs/root.h"
-#include "okv/check_parts.h"
+#include "okv/check.h"
 #include "okv/shell.h"
 
 static void block_check(struct okv_checking *c, enum midupgrade_state state, size_t line)
@@ -15,7 +15,7 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 	case MIDUPGRADE_CURRENT:
 		return;
 	case MIDUPGRADE_NONE:
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-unwired",
 					 "after an OS major upgrade nobody gives the HSM group, its members and the "
 					 "links back",
@@ -23,7 +23,7 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 				0, "the okv-luna block is not in it");
 		return;
 	case MIDUPGRADE_STALE:
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "mid-stale",
 					 "the upgrade runs what stands there, or does not reach it", OKV_WIRE_IT),
 				line,
@@ -31,7 +31,7 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 				"before it");
 		return;
 	case MIDUPGRADE_UNPAIRED:
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-torn",
 					 "wiring leaves the file alone, since what belongs to the block cannot be told",
 					 "remove the block and its marks by hand, then " OKV_WIRE_IT),
@@ -55,20 +55,21 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 	(void)f;
 	switch (leftover) {
 	case MIDUPGRADE_LEFTOVER_GROUPADD:
-		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade", lost, drop_it), line,
+		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade", lost, drop_it), line,
 				"the HSM group is made by hand here");
 		break;
 	case MIDUPGRADE_LEFTOVER_NESTED:
-		okv_finding_add(r->c, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "take it out by hand"), line,
-				"the HSM group is made by hand here, inside another command");
+		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "take it out by hand"),
+				line, "the HSM group is made by hand here, inside another command");
 		break;
 	case MIDUPGRADE_LEFTOVER_EXIT:
 		okv_finding_add(
-			r->c, OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that was none", drop_it),
-			line, "the script says 'changed' here whatever happened above");
+			r->c->found,
+			OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that was none", drop_it), line,
+			"the script says 'changed' here whatever happened above");
 		break;
 	case MIDUPGRADE_LEFTOVER_QUOTE:
-		okv_finding_add(r->c,
+		okv_finding_add(r->c->found,
 				OKV_RULE(OKV_FAIL, "mid-curly-quote",
 					 "the string does not end: the shell runs what stands above, then stops with "
 					 "status 2 inside the upgrade",
@@ -169,7 +170,7 @@ static int prose_check(struct okv_checking *c, const struct text *script, struct
 		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
 			length--;
 		if (letters_only(word, length) && !command_exists(c, bytes, &s, word, length))
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_WARN, "mid-wrapped-comment",
 						 "the shell tries to run it, and under 'set -e' the script ends there",
 						 "put a '#' before the line"),
@@ -194,7 +195,7 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 	for (size_t at = 0, number = 1; text_line_next(text_string(script), script->length, &at, &line); number++) {
 		if (!carriage && line_holds(&line, "\r")) {
 			carriage = true;
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, "mid-carriage-return",
 						 "the shell takes the CR for a part of the last word: 'exit' gets a "
 						 "number that is none",
@@ -204,15 +205,16 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
 		if (!dash && (line_holds(&line, "\xe2\x80\x93") || line_holds(&line, "\xe2\x80\x94"))) {
 			dash = true;
-			okv_finding_add(c,
+			okv_finding_add(c->found,
 					OKV_RULE(OKV_WARN, "mid-dash", "the command takes it for an operand",
 						 "write plain '-' characters"),
 					number, "a typographic dash stands where an option may be meant");
 		}
 	}
 	if (text_starts(text_string(script), "\xef\xbb\xbf"))
-		okv_finding_add(c, OKV_RULE(OKV_FAIL, "mid-bom", "the first line is no '#!' line any more", OKV_FIX_IT),
-				1, "the file begins with a byte order mark");
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_FAIL, "mid-bom", "the first line is no '#!' line any more", OKV_FIX_IT), 1,
+				"the file begins with a byte order mark");
 }
 
 int okv_check_mid(struct okv_checking *c, struct fault *f)
@@ -224,7 +226,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	const char *group = c->job->settings->hsm_group;
 	size_t line;
 
-	c->file = OKV_MID;
+	c->found->file = OKV_MID;
 	const int r =
 		okv_check_read(c,
 			       OKV_RULE(OKV_FAIL, "file-missing",
@@ -240,7 +242,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	if (answer.asked != 0 && answer.agreed == 0) {
 		if (fixable_find(&script, &leftovers.fixable, f) < 0)
 			return -1;
-		okv_finding_add(c,
+		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-syntax",
 					 "OKV's upgrade runs what stands above the fault, then the script ends with "
 					 "status 2",

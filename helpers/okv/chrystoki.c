@@ -2,17 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "conf/preserved.h"
 #include "fs/handle.h"
-#include "fs/publish.h"
 #include "fs/read.h"
-#include "fs/root.h"
 #include "okv/edit.h"
 
 int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f)
@@ -88,26 +84,30 @@ struct merging {
 	struct chrystoki from; /* with the certificates' paths where they will be */
 };
 
-/* The service client's file lies where the caller says, outside the root if need be: it is input, not the system. */
-static int source_read(const char *file, struct text *ret_text, char ret_directory[PATH_MAX], struct fault *f)
+/* The service client's files lie where the caller says, outside the root if need be: input, not the system. */
+static int input_read(const char *path, const char *kind, struct text *ret_text, struct fault *f)
+{
+	FS_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat status;
+
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot open %s'%s'", kind, SHOWN(path));
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return fault_refused(f, "%s'%s' is not a regular file", kind, SHOWN(path));
+	return fs_read(fd, path, FS_READ_CONFIG_MAX, ret_text, f);
+}
+
+/* *ret_directory: where the file lies, links resolved. */
+static int source_read(const char *file, struct text *ret_text, struct text *ret_directory, struct fault *f)
 {
 	char *resolved = realpath(file, NULL);
+
 	if (resolved == NULL)
 		return fault_errno(f, errno, "cannot open '%s'", SHOWN(file));
-	FS_AUTO int fd = open(resolved, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	char *slash = strrchr(resolved, '/');
-	*slash = '\0';
-	const int length = snprintf(ret_directory, PATH_MAX, "%s", resolved);
+	text_add(ret_directory, resolved, (size_t)(strrchr(resolved, '/') - resolved));
+	const int r = text_check(ret_directory, f) < 0 ? -1 : input_read(resolved, "", ret_text, f);
 	free(resolved);
-	if (fd < 0)
-		return fault_errno(f, errno, "cannot open '%s'", SHOWN(file));
-	if (length < 0 || length >= PATH_MAX)
-		return fault_refused(f, "path '%s' is too long", SHOWN(file));
-
-	struct stat status;
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-		return fault_refused(f, "'%s' is not a regular file", SHOWN(file));
-	return fs_read(fd, file, FS_READ_CONFIG_MAX, ret_text, f);
+	return r;
 }
 
 static const char *leaf_of(const char *path)
@@ -116,41 +116,34 @@ static const char *leaf_of(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+static int bytes_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
+{
+	const struct text *bytes = context;
+
+	(void)now;
+	text_add(ret_text, text_string(bytes), bytes->length);
+	return text_check(ret_text, f);
+}
+
 /* Copies one certificate; it must look like one, so that no other file is made readable by a crafted path. */
 static int certificate_copy(const struct okv_job *job, const char *from, const char *to, bool *ret_changed,
 			    struct fault *f)
 {
 	TEXT_AUTO bytes = { 0 };
-	TEXT_AUTO there = { 0 };
-	FS_AUTO int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct fault absent = { 0 };
-	struct stat status;
+	const struct okv_edit edit = { .path = to, .change = bytes_change, .context = &bytes, .create = 0644 };
+	bool changed;
 
-	if (fd < 0)
-		return fault_errno(f, errno, "cannot open certificate '%s'", SHOWN(from));
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-		return fault_refused(f, "certificate '%s' is not a regular file", SHOWN(from));
-	if (fs_read(fd, from, FS_READ_CONFIG_MAX, &bytes, f) < 0)
+	if (input_read(from, "certificate ", &bytes, f) < 0)
 		return -1;
 	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL ||
 	    strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
 		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
-	const bool exists =
-		fs_read_file(job->root, to, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &absent) == 0;
-	if (exists && text_same(&there, &bytes))
-		return 0;
-	if (!exists && absent.kind != FAULT_ABSENT) {
-		*f = absent;
+	if (okv_edit(job, &edit, &changed, f) < 0)
 		return -1;
-	}
-	*ret_changed = true;
-	report_say(job->report, REPORT_RESULT, "%s -> %s", SHOWN(from), SHOWN(to));
-	if (job->mode == OKV_PLAN)
-		return 0;
-	const struct fs_publish how = FS_PUBLISH_NEW(0644);
-	if (exists && okv_edit_backup(job->root, to, &there, f) < 0)
-		return -1;
-	return fs_publish(job->root, to, FS_FOLLOW_TRUSTED, text_string(&bytes), bytes.length, &how, f);
+	if (changed)
+		report_say(job->report, REPORT_RESULT, "%s -> %s", SHOWN(from), SHOWN(to));
+	*ret_changed = *ret_changed || changed;
+	return 0;
 }
 
 static bool section_wanted(const struct okv_chrystoki_merge *wanted, const char *section)
@@ -211,17 +204,17 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	struct merging m = { .job = job, .wanted = merge };
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_PLAN };
-	char directory[PATH_MAX];
+	TEXT_AUTO directory = { 0 };
 	bool copied = false, edited = false;
 
-	int r = source_read(merge->file, &bytes, directory, f);
+	int r = source_read(merge->file, &bytes, &directory, f);
 	if (r == 0)
 		r = chrystoki_parse(&m.from, text_string(&bytes), bytes.length, f);
 	/* What would be refused is refused before the first copy. */
 	if (r == 0)
 		r = okv_chrystoki_edit(&plan, merge_change, &m, &edited, f);
 	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
-		r = certificate_bring(&m, i, directory, &copied, f);
+		r = certificate_bring(&m, i, text_string(&directory), &copied, f);
 	if (r == 0)
 		r = okv_chrystoki_edit(job, merge_change, &m, &edited, f);
 	chrystoki_done(&m.from);

@@ -100,7 +100,7 @@ static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], s
 	}
 }
 
-int okv_edit_backup(int root, const char *path, const struct text *bytes, struct fault *f)
+static int backup_keep(int root, const char *path, const struct text *bytes, struct fault *f)
 {
 	const char *name = leaf_of(path);
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
@@ -144,20 +144,27 @@ static int edit_once(const struct okv_job *job, const struct okv_edit *edit, boo
 	__attribute__((cleanup(text_done_secret))) struct text now = { 0 };
 	__attribute__((cleanup(text_done_secret))) struct text next = { 0 };
 	struct stat status;
+	struct fault absent = { 0 };
 
-	if (fs_read_file(job->root, edit->path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, f) < 0)
+	const bool there =
+		fs_read_file(job->root, edit->path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &now, &status, &absent) == 0;
+	if (!there && (absent.kind != FAULT_ABSENT || edit->create == 0)) {
+		*f = absent;
 		return -1;
+	}
 	if (edit->change(edit->context, &now, &next, f) < 0)
 		return fault_prefix(f, "%s: ", SHOWN(leaf_of(edit->path)));
 	if (text_check(&next, f) < 0)
 		return -1;
-	if (text_same(&now, &next)) {
+	if (there && text_same(&now, &next)) {
 		*ret_changed = false;
 		return job->mode == OKV_APPLY ? stage_clear(job, edit->path, f) : 0;
 	}
 	if (job->mode == OKV_APPLY) {
-		const struct fs_publish how = { .mode = 0600, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = &status };
-		if (okv_edit_backup(job->root, edit->path, &now, f) < 0 ||
+		const struct fs_publish how = {
+			.mode = edit->create, .uid = (uid_t)-1, .gid = (gid_t)-1, .expected = there ? &status : NULL
+		};
+		if ((there && backup_keep(job->root, edit->path, &now, f) < 0) ||
 		    (edit->announce != NULL && edit->announce(edit->context, &now, &next, f) < 0) ||
 		    fs_publish(job->root, edit->path, FS_FOLLOW_TRUSTED, text_string(&next), next.length, &how, f) < 0)
 			return -1;

@@ -11,6 +11,7 @@
 #define OKV_OKV_EDIT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/fault.h"
 #include "base/text.h"
@@ -25,11 +26,10 @@ struct okv_edit {
 	/* NULL, or called between the backup and the publishing. */
 	int (*announce)(void *context, const struct text *now, const struct text *next, struct fault *f);
 	void *context;
+	mode_t create; /* of a file that is not there, whose bytes are then none; 0: that is FAULT_ABSENT */
 };
 
 /* With OKV_PLAN nothing is written, and *ret_changed says what would be. */
 int okv_edit(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f);
-/* Keeps the bytes of the file of that name, for a file that is replaced otherwise. */
-int okv_edit_backup(int root, const char *path, const struct text *bytes, struct fault *f);
 
 #endif

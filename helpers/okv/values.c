@@ -18,7 +18,7 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
-int okv_value_file(const char *word, const char **ret_path, struct fault *f)
+static int path_find(const char *word, const char **ret_path, struct fault *f)
 {
 	static const char *const paths[] = { OKV_CONF, OKV_ENV };
 
@@ -34,12 +34,13 @@ int okv_value_file(const char *word, const char **ret_path, struct fault *f)
 		SHOWN(word));
 }
 
-int okv_value_get(const struct okv_job *job, const char *path, const char *name, char **ret_value, struct fault *f)
+int okv_value_get(const struct okv_job *job, const char *file, const char *name, char **ret_value, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
+	const char *path;
 	char *value = NULL;
 
-	if (assign_read(job, path, &a, f) < 0 || assign_get(&a, name, &value, f) < 0)
+	if (path_find(file, &path, f) < 0 || assign_read(job, path, &a, f) < 0 || assign_get(&a, name, &value, f) < 0)
 		return -1;
 	if (value == NULL)
 		return fault_negative(f, "'%s' is not set in %s", SHOWN(name), path);
@@ -67,13 +68,16 @@ static int setting_change(void *context, const struct text *now, struct text *re
 	return text_check(ret_text, f);
 }
 
-int okv_value_set(const struct okv_job *job, const char *path, const char *name, const char *value, bool *ret_changed,
-		  struct fault *f)
+int okv_value_set(const struct okv_job *job, const char *file, const char *name, const char *value, struct fault *f)
 {
 	struct setting setting = { .name = name, .value = value };
-	const struct okv_edit edit = { .path = path, .change = setting_change, .context = &setting };
+	struct okv_edit edit = { .change = setting_change, .context = &setting };
+	bool changed;
 
-	return okv_edit(job, &edit, ret_changed, f);
+	if (path_find(file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0)
+		return -1;
+	report_say(job->report, REPORT_RESULT, "%s: %s %s", edit.path, name, changed ? "set" : "is so already");
+	return 0;
 }
 
 static void assign_show(struct text *out, const char *path, const struct assign *a)

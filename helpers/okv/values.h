@@ -7,20 +7,18 @@
 #ifndef OKV_OKV_VALUES_H
 #define OKV_OKV_VALUES_H
 
-#include <stdbool.h>
-
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "okv/job.h"
 
-/* OKV_CONF or OKV_ENV, from its name with or without the directory; FAULT_USAGE for another. */
-int okv_value_file(const char *word, const char **ret_path, struct fault *f);
-/* FAULT_NEGATIVE: the name is not set there.  The caller frees the value. */
-int okv_value_get(const struct okv_job *job, const char *path, const char *name, char **ret_value, struct fault *f);
-/* FAULT_REFUSED: the name is set more than once, or what conf/assign refuses. */
-int okv_value_set(const struct okv_job *job, const char *path, const char *name, const char *value, bool *ret_changed,
-		  struct fault *f);
+/*
+ * `file` is okv_hsm.conf or okv_hsm_env, with or without the directory; FAULT_USAGE: it is another.
+ * FAULT_NEGATIVE: the name is not set there.  The caller frees the value.
+ */
+int okv_value_get(const struct okv_job *job, const char *file, const char *name, char **ret_value, struct fault *f);
+/* Says what came of it to the report.  FAULT_REFUSED: the name is set more than once, or what conf/assign refuses. */
+int okv_value_set(const struct okv_job *job, const char *file, const char *name, const char *value, struct fault *f);
 /* What OKV's three files and Chrystoki.conf say now, for people and for programs; the JSON object is open. */
 int okv_values_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f);
 

@@ -149,6 +149,16 @@ without_exchange() {
 	[ "$(stat -c %a "$oldest")" = 600 ]
 }
 
+@test "while the old files that are kept cannot be listed, nothing is changed" {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	okv_config 0 -q set okv_hsm_env MINE first
+	cp "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/before"
+	run -5 strace -f -qq -o /dev/null -P "$root/opt/okv-luna/var/backup" -e trace=getdents64 \
+		-e inject=getdents64:error=EIO "$config" --root "$root" set okv_hsm_env MINE second
+	[[ $output == *"cannot read directory '/opt/okv-luna/var/backup' to its end"* ]]
+	cmp "$BATS_TEST_TMPDIR/before" "$gen/okv_hsm_env"
+}
+
 @test "--dry-run shows the plan and changes nothing" {
 	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
 	okv_config 0 --dry-run wire

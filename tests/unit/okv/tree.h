@@ -1,8 +1,8 @@
 /*
- * tree: a root with OKV's generic directory in it, for tests of the wire room.
+ * tree: a root with OKV's generic directory in it, for tests of the room okv.
  */
-#ifndef OKV_UNIT_WIRE_TREE_H
-#define OKV_UNIT_WIRE_TREE_H
+#ifndef OKV_UNIT_OKV_TREE_H
+#define OKV_UNIT_OKV_TREE_H
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ static inline struct tree tree_make(void)
 
 	/* In memory where there is room for it: what is synced there costs nothing. */
 	const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	(void)snprintf(t.path, sizeof(t.path), "%s/okv-wire-XXXXXX", memory);
+	(void)snprintf(t.path, sizeof(t.path), "%s/okv-tree-XXXXXX", memory);
 	assert_non_null(mkdtemp(t.path));
 	assert_int_equal(fs_root_open(t.path, &t.root, &f), 0);
 	assert_int_equal(settings_init(&t.settings, &f), 0);

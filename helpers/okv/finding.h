@@ -1,0 +1,72 @@
+/*
+ * okv/finding: what is wrong, what comes of it, and what fixes it.
+ *
+ * Promise: every finding says where it is, what is wrong, what OKV or the library will do with it, and the command that
+ * fixes it, for people and for programs; outside text in it is printable.
+ */
+#ifndef OKV_OKV_FINDING_H
+#define OKV_OKV_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+enum okv_severity {
+	OKV_NOTE, /* what applies here and why; nothing to fix */
+	OKV_WARN, /* works today, may not tomorrow */
+	OKV_FAIL, /* OKV or the library will not do what is wanted */
+};
+
+struct okv_finding {
+	enum okv_severity severity;
+	const char *rule; /* a stable word for scripts: "preserved-wildcard" */
+	char *file;       /* full path below the root */
+	size_t line;      /* 1-based; 0: the file as a whole */
+	char *what;
+	char *effect;
+	char *remedy; /* a command, or a sentence where no command does it */
+	bool safe;    /* `config check --fix` fixes it */
+};
+
+/* Start from { 0 }. */
+struct okv_findings {
+	struct okv_finding *items; /* owned */
+	size_t count;
+	const char *file; /* borrowed: what the next findings are about */
+	bool failed;      /* for lack of memory, one is missing */
+};
+
+#define OKV_FINDINGS_AUTO __attribute__((cleanup(okv_findings_done))) struct okv_findings
+
+void okv_findings_done(struct okv_findings *findings);
+size_t okv_findings_count(const struct okv_findings *findings, enum okv_severity severity);
+
+/* What a finding says beside its place and its facts; `word` must be a literal. */
+struct okv_rule {
+	enum okv_severity severity;
+	const char *word, *effect, *remedy;
+};
+#define OKV_RULE(...) \
+	&(const struct okv_rule) \
+	{ \
+		__VA_ARGS__ \
+	}
+
+/* Commands that fix; what bears the first is `safe`. */
+#define OKV_FIX_IT  "okv-luna config check --fix"
+#define OKV_WIRE_IT "okv-luna config wire"
+
+/* Adds a finding about found->file. */
+void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, size_t line, const char *what, ...)
+	__attribute__((format(printf, 4, 5)));
+
+enum okv_colour { OKV_PLAIN, OKV_COLOURED };
+
+/* Three lines each: where and what, what comes of it, how to fix it; then how many there are. */
+void okv_findings_format(const struct okv_findings *findings, enum okv_colour colour, struct text *out);
+/* Members "fail", "warn" and "findings" of the object that is open. */
+void okv_findings_json(const struct okv_findings *findings, struct json *j);
+
+#endif
