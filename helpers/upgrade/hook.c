@@ -137,7 +137,7 @@ int step_member(struct step *step, struct fault *f)
 int step_reown(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
-	SCAN_PATHS_AUTO paths = { 0 };
+	PRESERVED_AUTO paths = { 0 };
 	TEXT_AUTO groups = { 0 };
 	struct journal_history history;
 	gid_t now;
@@ -150,12 +150,12 @@ int step_reown(struct step *step, struct fault *f)
 		step->skipped = true;
 		return 0;
 	}
-	if (scan_paths_preserved(run->root, run->settings, &paths, f) < 0)
+	if (scan_paths(run->root, run->settings, &paths, f) < 0)
 		return -1;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	const struct perms_reown reown = { .root = run->root,
-					   .paths = (const char *const *)(uintptr_t)paths.items,
+					   .paths = (const char *const *)(uintptr_t)paths.paths,
 					   .path_count = paths.count,
 					   .from = history.group_id,
 					   .to = now,

@@ -14,8 +14,6 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
-enum { DETAIL_MAX = 8 * 1024 };
-
 /* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
 static int step_mid(struct step *step, struct fault *f)
 {
@@ -65,8 +63,7 @@ static int step_slots(struct step *step, struct fault *f)
 	if (step_ask_slots(step, &now, f) < 0)
 		return -1;
 	int r = snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f);
-	const struct snapshot_slot *lost =
-		r == 0 && there && old.slots_known ? snapshot_slots_lost(&old.slots, &now) : NULL;
+	const struct snapshot_slot *lost = r == 0 && there && old.slots_known ? compare_slots(&old.slots, &now) : NULL;
 	if (lost != NULL && step->run->accept) {
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
@@ -84,63 +81,31 @@ static int step_slots(struct step *step, struct fault *f)
 
 /* --- comparison --------------------------------------------------------------------------------------------------- */
 
-struct listener {
-	struct step *step;
-	struct text worst; /* what differs with HIGH severity */
-	size_t worst_count;
-	struct text others;
-	size_t other_count;
-	enum step_severity others_severity;
-	char first[PATH_MAX + 600]; /* the first of HIGH severity */
-	bool closed;                /* the snapshot's upgrade was proven already */
-};
-
-static void difference_hear(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
-			    const struct manifest_entry *now_entry)
+static int comparison_report(struct step *step, const struct compare_result *result, struct fault *f)
 {
-	struct listener *l = context;
-	TEXT_AUTO text = { 0 };
-	const char *path = (old_entry != NULL ? old_entry : now_entry)->path;
-	enum step_severity severity = upgrade_difference_severity(l->step->run->settings, what, path);
+	const struct compare_list *lost = &result->lost, *others = &result->others;
+	struct text_line first;
+	size_t at = 0;
 
-	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
-	if (severity > STEP_LOW && (l->closed || l->step->run->accept))
-		severity = STEP_LOW;
-	upgrade_difference_text(what, old_entry, now_entry, &text);
-	const bool worst = severity == STEP_HIGH;
-	struct text *list = worst ? &l->worst : &l->others;
-	*(worst ? &l->worst_count : &l->other_count) += 1;
-	if (!worst && severity > l->others_severity)
-		l->others_severity = severity;
-	if (worst && l->worst_count == 1)
-		(void)snprintf(l->first, sizeof(l->first), "%s", text_string(&text));
-	if (list->length + text.length < DETAIL_MAX) {
-		text_add(list, text_string(&text), text.length);
-		text_add_char(list, '\n');
-	}
-}
-
-static int comparison_judge(struct step *step, struct listener *l, const struct upgrade_comparison *comparison,
-			    struct fault *f)
-{
-	if (comparison->attributes > 0)
+	if (result->attributes > 0)
 		step_add_info(step, "%zu entries have another owner, group or mode than before: by policy",
-			      comparison->attributes);
-	if (l->other_count > 0)
-		step_add_finding(step, l->others_severity, NULL, text_string(&l->others),
-				 "%zu entr%s differ%s from the snapshot where that is harmless", l->other_count,
-				 l->other_count == 1 ? "y" : "ies", l->other_count == 1 ? "s" : "");
-	if (l->worst_count == 0) {
-		step_add_info(step, "%zu entries are as they were", comparison->same);
+			      result->attributes);
+	if (others->count > 0)
+		step_add_finding(step, others->severity, NULL, text_string(&others->lines),
+				 "%zu entr%s differ%s from the snapshot where that is harmless", others->count,
+				 others->count == 1 ? "y" : "ies", others->count == 1 ? "s" : "");
+	if (!text_line_next(lost->lines.bytes, lost->lines.length, &at, &first)) {
+		step_add_info(step, "%zu entries are as they were", result->same);
 		return 0;
 	}
 	/* A single one is in the fault. */
-	if (l->worst_count > 1)
-		step_add_finding(step, STEP_HIGH, "okv-luna post-upgrade --accept", text_string(&l->worst),
-				 "%zu preserved entries were changed", l->worst_count);
+	if (lost->count > 1)
+		step_add_finding(step, STEP_HIGH, "okv-luna post-upgrade --accept", text_string(&lost->lines),
+				 "%zu preserved entries were changed", lost->count);
 	step_set_remedy(step, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
-	return l->worst_count == 1 ? fault_negative(f, "%s", l->first)
-				   : fault_negative(f, "%s, and %zu more", l->first, l->worst_count - 1);
+	return lost->count == 1
+		       ? fault_negative(f, "%.*s", (int)first.length, first.bytes)
+		       : fault_negative(f, "%.*s, and %zu more", (int)first.length, first.bytes, lost->count - 1);
 }
 
 static int step_compare(struct step *step, struct fault *f)
@@ -151,11 +116,13 @@ static int step_compare(struct step *step, struct fault *f)
 	const struct scan_request request = {
 		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
 	};
+	COMPARE_RESULT_AUTO result = { 0 };
 	struct journal_history history;
 	bool there;
 
-	if (journal_read(step->run->root, &history, f) < 0)
+	if (journal_read(run->root, &history, f) < 0)
 		return -1;
+	const bool open = journal_is_open(&history);
 	if (snapshot_get(step, SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
 	if (!there) {
@@ -164,7 +131,7 @@ static int step_compare(struct step *step, struct fault *f)
 		step->skipped = true;
 		return 0;
 	}
-	if (snapshot_is_stale(&old, run->started) && journal_is_open(&history)) {
+	if (snapshot_is_stale(&old, run->started) && open) {
 		TEXT_AUTO age = { 0 };
 		time_add_age(run->started - old.taken, &age);
 		step_add_finding(step, STEP_LOW, NULL, NULL,
@@ -174,14 +141,12 @@ static int step_compare(struct step *step, struct fault *f)
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 
-	const bool closed = !journal_is_open(&history);
-	struct listener l = { .step = step, .worst = { 0 }, .others = { 0 }, .closed = closed };
-	struct upgrade_comparison comparison;
-	upgrade_compare(&old.manifest, &scan.manifest, difference_hear, &l, &comparison);
-	const int r = comparison_judge(step, &l, &comparison, f);
-	text_done(&l.worst);
-	text_done(&l.others);
-	return r;
+	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
+	compare_manifests(&old.manifest, &scan.manifest, run->settings, run->accept || !open ? STEP_LOW : STEP_HIGH,
+			  &result);
+	if (text_check(&result.lost.lines, f) < 0)
+		return -1;
+	return comparison_report(step, &result, f);
 }
 
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */

@@ -7,135 +7,78 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/text.h"
 #include "conf/assign.h"
 #include "fs/each.h"
-#include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/sha256.h"
+#include "okv/job.h"
 
 enum { DEPTH_MAX = 256, READ_TRIES = 3 };
 
-#define CONF_FILE SETTINGS_GENERIC "/okv_hsm.conf"
-
 /* --- the paths -------------------------------------------------------------------------------------------------- */
-
-void scan_paths_done(struct scan_paths *paths)
-{
-	for (size_t i = 0; i < paths->count; i++)
-		free(paths->items[i]);
-	free(paths->items);
-	*paths = (struct scan_paths){ 0 };
-}
 
 static int path_compare(const void *a, const void *b)
 {
 	return text_path_compare(*(char *const *)a, *(char *const *)b);
 }
 
-static bool path_is_full(const char *path)
-{
-	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strlen(path) >= PATH_MAX ||
-	    strpbrk(path, "*?[") != NULL)
-		return false;
-	for (const char *at = path; *at != '\0';) {
-		at += strspn(at, "/");
-		const size_t length = strcspn(at, "/");
-		if ((length == 1 && at[0] == '.') || (length == 2 && at[0] == '.' && at[1] == '.'))
-			return false;
-		at += length;
-	}
-	return true;
-}
-
 /* Adds the path in its plain form: one slash between names, none at the end. */
-static int path_add(struct scan_paths *paths, const char *path, size_t length, struct fault *f)
+static int path_add(struct preserved *paths, const char *path, struct fault *f)
 {
-	TEXT_AUTO given = { 0 };
+	const enum preserved_flaw flaw = preserved_judge(path);
 	TEXT_AUTO plain = { 0 };
 
-	text_add(&given, path, length);
-	if (text_check(&given, f) < 0)
-		return -1;
-	if (!path_is_full(text_string(&given)))
+	/* Odd bytes are no reason not to look. */
+	if ((flaw != PRESERVED_FLAW_NONE && flaw != PRESERVED_FLAW_BYTES) || path[0] != '/' || strlen(path) >= PATH_MAX)
 		return 0;
-	for (const char *at = text_string(&given); *(at += strspn(at, "/")) != '\0';) {
+	for (const char *at = path; *(at += strspn(at, "/")) != '\0';) {
 		const size_t name = strcspn(at, "/");
 		text_add_char(&plain, '/');
 		text_add(&plain, at, name);
 		at += name;
 	}
-	if (text_check(&plain, f) < 0)
-		return -1;
-	if (!ARRAY_GROW(paths->items, paths->count))
-		return fault_memory(f);
-	paths->items[paths->count++] = text_take(&plain);
-	return 0;
+	return text_check(&plain, f) < 0 ? -1 : preserved_add(paths, text_string(&plain), f);
 }
 
-static bool path_is_inside(const char *path, const char *outer)
-{
-	const size_t length = strlen(outer);
-
-	return strncmp(path, outer, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
-static void paths_tidy(struct scan_paths *paths)
-{
-	size_t kept = 0;
-
-	qsort(paths->items, paths->count, sizeof(paths->items[0]), path_compare);
-	for (size_t i = 0; i < paths->count; i++) {
-		/* In this order a directory is followed at once by what lies in it. */
-		if (kept > 0 && path_is_inside(paths->items[i], paths->items[kept - 1]))
-			free(paths->items[i]);
-		else
-			paths->items[kept++] = paths->items[i];
-	}
-	paths->count = kept;
-}
-
-static int paths_of_okv(int root, struct scan_paths *paths, struct fault *f)
+static int paths_of_okv(int root, struct preserved *paths, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	ASSIGN_AUTO conf = { 0 };
+	PRESERVED_AUTO listed = { 0 };
 	struct fault why = { 0 };
 
 	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
-	if (fs_read_file(root, CONF_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
+	if (fs_read_file(root, OKV_CONF, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
 		return fs_absence(&why, f);
 	if (assign_parse(&conf, text_string(&file), file.length, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&conf, "PRESERVED_FILES");
-	if (line == NULL)
-		return 0;
-	const char *value = line->bytes + line->value_start;
-	for (size_t at = 0; at < line->value_length;) {
-		const char *colon = memchr(value + at, ':', line->value_length - at);
-		const size_t length = colon != NULL ? (size_t)(colon - value) - at : line->value_length - at;
-		if (path_add(paths, value + at, length, f) < 0)
+	if (line != NULL && preserved_parse(&listed, line->bytes + line->value_start, line->value_length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < listed.count; i++)
+		if (path_add(paths, listed.paths[i], f) < 0)
 			return -1;
-		at += length + 1;
-	}
 	return 0;
 }
 
-int scan_paths_preserved(int root, const struct settings *settings, struct scan_paths *ret_paths, struct fault *f)
+int scan_paths(int root, const struct settings *settings, struct preserved *ret_paths, struct fault *f)
 {
-	SCAN_PATHS_AUTO paths = { 0 };
+	PRESERVED_AUTO paths = { 0 };
 	const char *const own[] = { settings->client_dir, settings->chrystoki_conf, settings->pkcs11_lib,
 				    SETTINGS_PREFIX };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (path_add(&paths, own[i], strlen(own[i]), f) < 0)
+		if (path_add(&paths, own[i], f) < 0)
 			return -1;
 	if (paths_of_okv(root, &paths, f) < 0)
 		return -1;
-	paths_tidy(&paths);
+	preserved_reduce(&paths);
+	qsort(paths.paths, paths.count, sizeof(paths.paths[0]), path_compare);
 	*ret_paths = paths;
-	paths = (struct scan_paths){ 0 };
+	paths = (struct preserved){ 0 };
 	return 0;
 }
 
@@ -299,7 +242,7 @@ static int parents_add(struct manifest *manifest, const char *path, struct fault
 	}
 }
 
-static int paths_walk(struct walk *w, const struct scan_paths *paths, struct fault *f)
+static int paths_walk(struct walk *w, const struct preserved *paths, struct fault *f)
 {
 	for (size_t i = 0; i < paths->count; i++) {
 		FS_AUTO int dir = -1;
@@ -307,7 +250,7 @@ static int paths_walk(struct walk *w, const struct scan_paths *paths, struct fau
 		struct fault why = { 0 };
 		struct stat st;
 
-		if (fs_parent_open(w->request->root, paths->items[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+		if (fs_parent_open(w->request->root, paths->paths[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
 			if (fs_absence(&why, f) < 0)
 				return -1;
 			if (why.kind != FAULT_ABSENT)
@@ -317,12 +260,12 @@ static int paths_walk(struct walk *w, const struct scan_paths *paths, struct fau
 		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)
 				continue;
-			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->items[i]));
+			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->paths[i]));
 		}
-		if (w->request->depth != SCAN_COUNT && parents_add(&w->scan->manifest, paths->items[i] + 1, f) < 0)
+		if (w->request->depth != SCAN_COUNT && parents_add(&w->scan->manifest, paths->paths[i] + 1, f) < 0)
 			return -1;
 		text_reset(&w->path);
-		text_add_string(&w->path, paths->items[i] + 1);
+		text_add_string(&w->path, paths->paths[i] + 1);
 		if (text_check(&w->path, f) < 0 || walk_entry(w, dir, leaf, true, 0, f) < 0)
 			return -1;
 	}
@@ -331,11 +274,11 @@ static int paths_walk(struct walk *w, const struct scan_paths *paths, struct fau
 
 int scan_preserved(const struct scan_request *request, struct scan *ret_scan, struct fault *f)
 {
-	SCAN_PATHS_AUTO paths = { 0 };
+	PRESERVED_AUTO paths = { 0 };
 	SCAN_AUTO scan = { 0 };
 	struct walk w = { .request = request, .scan = &scan };
 
-	if (scan_paths_preserved(request->root, request->settings, &paths, f) < 0)
+	if (scan_paths(request->root, request->settings, &paths, f) < 0)
 		return -1;
 	if (request->depth != SCAN_COUNT) {
 		struct manifest_entry *top = manifest_add(&scan.manifest, "", NULL, f);

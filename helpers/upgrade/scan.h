@@ -19,19 +19,11 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "conf/manifest.h"
+#include "conf/preserved.h"
 #include "conf/settings.h"
 
-/* A list of owned paths. */
-struct scan_paths {
-	char **items;
-	size_t count;
-};
-
-#define SCAN_PATHS_AUTO __attribute__((cleanup(scan_paths_done))) struct scan_paths
-
-void scan_paths_done(struct scan_paths *paths);
 /* Sorted, full, without those inside another one.  What is no plain full path in okv_hsm.conf is passed over. */
-int scan_paths_preserved(int root, const struct settings *settings, struct scan_paths *ret_paths, struct fault *f);
+int scan_paths(int root, const struct settings *settings, struct preserved *ret_paths, struct fault *f);
 
 enum scan_depth {
 	SCAN_COUNT,      /* no file is opened, and the manifest stays empty */

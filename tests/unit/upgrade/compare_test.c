@@ -27,20 +27,13 @@ static void link_to(struct manifest *m, const char *path, const char *target)
 	manifest_add(m, path, target, &f)->type = MANIFEST_LINK;
 }
 
-static void hear(void *context, enum upgrade_difference what, const struct manifest_entry *old_entry,
-		 const struct manifest_entry *now_entry)
-{
-	upgrade_difference_text(what, old_entry, now_entry, context);
-	text_add_char(context, '\n');
-}
-
 static void every_difference_is_told_once_and_in_order(void **state)
 {
 	(void)state;
 	MANIFEST_AUTO old = { 0 };
 	MANIFEST_AUTO now = { 0 };
-	TEXT_AUTO said = { 0 };
-	struct upgrade_comparison c;
+	COMPARE_RESULT_AUTO c = { 0 };
+	struct settings settings = { 0 };
 	struct fault f = { 0 };
 
 	file(&old, "bytes", 4, 1);
@@ -63,14 +56,15 @@ static void every_difference_is_told_once_and_in_order(void **state)
 	now.entries[now.count - 1].has_digest = false;
 	assert_int_equal(manifest_sort(&old, &f), 0);
 	assert_int_equal(manifest_sort(&now, &f), 0);
-	upgrade_compare(&old, &now, hear, &said, &c);
+	assert_int_equal(settings_init(&settings, &f), 0);
+	compare_manifests(&old, &now, &settings, STEP_HIGH, &c);
 
+	assert_string_equal(text_string(&c.others.lines), "'/new' is new (a file)\n");
 	assert_string_equal(
-		text_string(&said),
+		text_string(&c.lost.lines),
 		"'/bytes' has other bytes: 4 bytes with SHA-256 020202020202..., before 4 bytes with SHA-256 "
 		"010101010101...\n"
 		"'/lost' is missing (a file before)\n"
-		"'/new' is new (a file)\n"
 		"'/size' has other bytes: 5 bytes with SHA-256 010101010101..., before 4 bytes with SHA-256 "
 		"010101010101...\n"
 		"'/target' leads to 'b', before to 'a'\n"
@@ -78,10 +72,9 @@ static void every_difference_is_told_once_and_in_order(void **state)
 		"'/unread' could not be read now\n");
 	assert_int_equal(c.same, 2);
 	assert_int_equal(c.attributes, 1);
-	assert_int_equal(c.differences[UPGRADE_OTHER_BYTES], 2);
-	assert_int_equal(c.differences[UPGRADE_MISSING], 1);
-	assert_int_equal(c.differences[UPGRADE_NEW], 1);
-	assert_int_equal(c.differences[UPGRADE_UNPROVEN], 1);
+	assert_int_equal(c.lost.count, 6);
+	assert_int_equal(c.others.count, 1);
+	settings_done(&settings);
 }
 
 static void what_a_client_is_must_be_as_it_was(void **state)
@@ -107,8 +100,19 @@ static void what_a_client_is_must_be_as_it_was(void **state)
 
 	assert_int_equal(settings_init(&s, &f), 0);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_MISSING, table[i].path), table[i].severity);
-		assert_int_equal(upgrade_difference_severity(&s, UPGRADE_NEW, table[i].path), STEP_INFO);
+		for (int is_new = 0; is_new <= 1; is_new++) {
+			for (enum step_severity most = STEP_LOW; most <= STEP_HIGH; most += STEP_HIGH - STEP_LOW) {
+				MANIFEST_AUTO there = { 0 };
+				const struct manifest none = { 0 };
+				COMPARE_RESULT_AUTO c = { 0 };
+				file(&there, table[i].path, 1, 1);
+				compare_manifests(is_new ? &none : &there, is_new ? &there : &none, &s, most, &c);
+				const enum step_severity said = c.lost.count > 0 ? STEP_HIGH : c.others.severity;
+				const enum step_severity must = is_new ? STEP_INFO : table[i].severity;
+				assert_int_equal(said, must < most ? must : most);
+				assert_int_equal(c.lost.count + c.others.count, 1);
+			}
+		}
 	}
 	settings_done(&s);
 }
@@ -120,12 +124,12 @@ static void slots_are_the_same_by_label_and_serial_number(void **state)
 	struct snapshot_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
 	const struct snapshot_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
 
-	assert_null(snapshot_slots_lost(&two, &three));
+	assert_null(compare_slots(&two, &three));
 	now[0].serial[0] = '9';
-	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
+	assert_ptr_equal(compare_slots(&two, &three), &old[1]);
 	now[0].serial[0] = '2';
 	now[0].label[0] = 'x';
-	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
+	assert_ptr_equal(compare_slots(&two, &three), &old[1]);
 }
 
 int main(void)

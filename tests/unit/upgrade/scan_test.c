@@ -17,19 +17,19 @@ static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 static void paths_are_the_union_without_those_inside_others(void **state)
 {
 	const int root = tree_root(state);
-	SCAN_PATHS_AUTO paths = { 0 };
+	PRESERVED_AUTO paths = { 0 };
 	struct fault f = { 0 };
 
 	tree_file(root, "/usr/local/okv/hsm/generic/okv_hsm.conf",
 		  "PRESERVED_FILES=\"/usr/safenet/lunaclient/lib/x:/srv//hsm/:relative:/a/../b:/w*d:/srv/hsm/inside:/"
 		  "srv/hsm.d\"\n");
-	MUST(scan_paths_preserved(root, tree_settings(), &paths, &f));
+	MUST(scan_paths(root, tree_settings(), &paths, &f));
 	assert_int_equal(paths.count, 5);
-	assert_string_equal(paths.items[0], "/etc/Chrystoki.conf");
-	assert_string_equal(paths.items[1], "/opt/okv-luna");
-	assert_string_equal(paths.items[2], "/srv/hsm");
-	assert_string_equal(paths.items[3], "/srv/hsm.d");
-	assert_string_equal(paths.items[4], "/usr/safenet/lunaclient");
+	assert_string_equal(paths.paths[0], "/etc/Chrystoki.conf");
+	assert_string_equal(paths.paths[1], "/opt/okv-luna");
+	assert_string_equal(paths.paths[2], "/srv/hsm");
+	assert_string_equal(paths.paths[3], "/srv/hsm.d");
+	assert_string_equal(paths.paths[4], "/usr/safenet/lunaclient");
 }
 
 int main(void)
