@@ -9,14 +9,14 @@
 
 #include "base/text.h"
 #include "conf/assign.h"
-#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/sha256.h"
+#include "fs/walk.h"
 #include "okv/job.h"
 
-enum { DEPTH_MAX = 256, READ_TRIES = 3 };
+enum { READ_TRIES = 3 };
 
 /* --- the paths -------------------------------------------------------------------------------------------------- */
 
@@ -87,8 +87,7 @@ int scan_paths(int root, const struct settings *settings, struct preserved *ret_
 struct walk {
 	const struct scan_request *request;
 	struct scan *scan;
-	struct text path; /* of the entry at hand, below the root, without a leading slash */
-	dev_t device;
+	const char *start; /* the preserved path */
 };
 
 void scan_done(struct scan *scan)
@@ -103,117 +102,79 @@ static bool same_state(const struct stat *a, const struct stat *b)
 }
 
 /* Digest of the file and, in *st, the state in which it was read whole. */
-static int file_digest(struct walk *w, int dir, const char *leaf, struct stat *st, struct manifest_entry *entry,
-		       struct fault *f)
+static int file_digest(const struct walk *w, const struct fs_walk_entry *at, struct stat *st,
+		       struct manifest_entry *entry, struct fault *f)
 {
-	const char *path = text_string(&w->path);
 	struct fault why = { 0 };
 	struct stat after;
 
 	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
 		FS_AUTO int fd = -1;
-		if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, st, &why) < 0 ||
-		    fs_sha256_descriptor(fd, path, entry->digest, &why) < 0)
+		if (fs_file_open_at(at->dir, at->name, O_RDONLY, &fd, st, &why) < 0 ||
+		    fs_sha256_descriptor(fd, at->path, entry->digest, &why) < 0)
 			break;
 		if (fstat(fd, &after) == 0 && same_state(st, &after)) {
 			entry->has_digest = true;
-			entry->size = (uint64_t)st->st_size;
 			return 0;
 		}
-		(void)fault_incomplete(&why, "'/%s' changes while it is read", SHOWN(path));
+		(void)fault_incomplete(&why, "'%s' changes while it is read", SHOWN(at->path));
 	}
 	/* Without any provider of SHA-256 nothing can be proven: that is no matter of one file. */
-	if (why.kind == FAULT_ABSENT && faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (why.kind == FAULT_ABSENT && faccessat(at->dir, at->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		*f = why;
 		return -1;
 	}
-	report_say(w->request->report, REPORT_WARNING, "no digest of '/%s': %s", SHOWN(path), why.text);
+	report_say(w->request->report, REPORT_WARNING, "no digest of '%s': %s", SHOWN(at->path), why.text);
 	return 0;
 }
 
-static int entry_add(struct walk *w, int dir, const char *leaf, struct stat *st, struct fault *f)
+static int entry_add(const struct walk *w, const struct fs_walk_entry *at, struct fault *f)
 {
+	struct stat st = *at->status;
 	char target[PATH_MAX];
 
-	if (S_ISLNK(st->st_mode)) {
-		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target) - 1);
+	if (S_ISLNK(st.st_mode)) {
+		const ssize_t length = readlinkat(at->dir, at->name, target, sizeof(target) - 1);
 		if (length < 0)
-			return fault_errno(f, errno, "cannot read link '/%s'", SHOWN(text_string(&w->path)));
+			return fault_errno(f, errno, "cannot read link '%s'", SHOWN(at->path));
 		target[length] = '\0';
 	}
 	struct manifest_entry *entry =
-		manifest_add(&w->scan->manifest, text_string(&w->path), S_ISLNK(st->st_mode) ? target : NULL, f);
+		manifest_add(&w->scan->manifest, at->path + 1, S_ISLNK(st.st_mode) ? target : NULL, f);
 	if (entry == NULL)
 		return -1;
-	entry->type = S_ISREG(st->st_mode)   ? MANIFEST_FILE
-		      : S_ISDIR(st->st_mode) ? MANIFEST_DIR
-		      : S_ISLNK(st->st_mode) ? MANIFEST_LINK
-					     : MANIFEST_OTHER;
+	entry->type = S_ISREG(st.st_mode)   ? MANIFEST_FILE
+		      : S_ISDIR(st.st_mode) ? MANIFEST_DIR
+		      : S_ISLNK(st.st_mode) ? MANIFEST_LINK
+					    : MANIFEST_OTHER;
 	entry->has_attributes = true;
-	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st->st_size : 0;
-	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS &&
-	    file_digest(w, dir, leaf, st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS && file_digest(w, at, &st, entry, f) < 0)
 		return -1;
-	entry->uid = st->st_uid;
-	entry->gid = st->st_gid;
-	entry->mode = st->st_mode & 07777;
+	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st.st_size : 0;
+	entry->uid = st.st_uid;
+	entry->gid = st.st_gid;
+	entry->mode = st.st_mode & 07777;
 	return 0;
 }
 
-static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsigned depth, struct fault *f);
-
-static int walk_directory(struct walk *w, int dir, const char *leaf, unsigned depth, struct fault *f)
+static int entry_visit(void *context, const void *state, const struct fs_walk_entry *at, struct fault *f)
 {
-	const size_t length = w->path.length;
+	const struct walk *w = context;
 
-	if (depth >= DEPTH_MAX)
-		return fault_refused(f, "'/%s' lies more than %d directories deep", SHOWN(text_string(&w->path)),
-				     DEPTH_MAX);
-	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		/* Gone meanwhile, or no longer a directory: as if it had been so at the look. */
-		if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-			return 0;
-		return fault_errno(f, errno, "cannot open directory '/%s'", SHOWN(text_string(&w->path)));
+	(void)state;
+	if (strcmp(at->path, SETTINGS_VAR) == 0)
+		return FS_WALK_PASS;
+	if (at->mount && S_ISDIR(at->status->st_mode) && strcmp(at->path, w->start) != 0) {
+		report_say(w->request->report, REPORT_WARNING, "'%s' is another file system and is not looked into",
+			   SHOWN(at->path));
+		return FS_WALK_PASS;
 	}
-	FS_EACH_AUTO each = { 0 };
-	struct fs_each_entry entry;
-	int more = fs_each_open(fd, leaf, &each, f) < 0 ? -1 : 1;
-	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
-		text_add_char(&w->path, '/');
-		text_add_string(&w->path, entry.name);
-		if (text_check(&w->path, f) < 0 || walk_entry(w, fd, entry.name, false, depth + 1, f) < 0)
-			return -1;
-		w->path.length = length;
-		w->path.bytes[length] = '\0';
-	}
-	return more < 0 ? fault_prefix(f, "'/%s': ", SHOWN(text_string(&w->path))) : 0;
-}
-
-static int walk_entry(struct walk *w, int dir, const char *leaf, bool top, unsigned depth, struct fault *f)
-{
-	struct stat st;
-
-	if (strcmp(text_string(&w->path), &SETTINGS_VAR[1]) == 0)
-		return 0;
-	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return fault_errno(f, errno, "cannot look at '/%s'", SHOWN(text_string(&w->path)));
-	}
-	if (top)
-		w->device = st.st_dev;
-	else if (S_ISDIR(st.st_mode) && st.st_dev != w->device) {
-		report_say(w->request->report, REPORT_WARNING, "'/%s' is another file system and is not looked into",
-			   SHOWN(text_string(&w->path)));
-		return 0;
-	}
-	if (w->request->depth != SCAN_COUNT && entry_add(w, dir, leaf, &st, f) < 0)
+	if (w->request->depth != SCAN_COUNT && entry_add(w, at, f) < 0)
 		return -1;
 	w->scan->entries++;
-	if (S_ISREG(st.st_mode))
-		w->scan->bytes += (uint64_t)st.st_size;
-	return S_ISDIR(st.st_mode) ? walk_directory(w, dir, leaf, depth, f) : 0;
+	if (S_ISREG(at->status->st_mode))
+		w->scan->bytes += (uint64_t)at->status->st_size;
+	return FS_WALK_ENTER;
 }
 
 /* mtree(5) wants every directory on the way down; whose they are is not ours to say. */
@@ -242,32 +203,28 @@ static int parents_add(struct manifest *manifest, const char *path, struct fault
 	}
 }
 
-static int paths_walk(struct walk *w, const struct preserved *paths, struct fault *f)
+static int path_walk(const struct scan_request *request, const char *path, struct scan *scan, struct fault *f)
 {
-	for (size_t i = 0; i < paths->count; i++) {
-		FS_AUTO int dir = -1;
-		char leaf[FS_NAME_SIZE];
-		struct fault why = { 0 };
-		struct stat st;
+	struct walk w = { .request = request, .scan = scan, .start = path };
+	const struct fs_walk walk = { .context = &w, .visit = entry_visit };
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+	struct fault why = { 0 };
 
-		if (fs_parent_open(w->request->root, paths->paths[i], FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
-			if (fs_absence(&why, f) < 0)
-				return -1;
-			if (why.kind != FAULT_ABSENT)
-				report_say(w->request->report, REPORT_WARNING, "%s", why.text);
-			continue;
-		}
-		if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT)
-				continue;
-			return fault_errno(f, errno, "cannot look at '%s'", SHOWN(paths->paths[i]));
-		}
-		if (w->request->depth != SCAN_COUNT && parents_add(&w->scan->manifest, paths->paths[i] + 1, f) < 0)
+	if (fs_parent_open(request->root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &why) < 0) {
+		if (fs_absence(&why, f) < 0)
 			return -1;
-		text_reset(&w->path);
-		text_add_string(&w->path, paths->paths[i] + 1);
-		if (text_check(&w->path, f) < 0 || walk_entry(w, dir, leaf, true, 0, f) < 0)
-			return -1;
+		if (why.kind != FAULT_ABSENT)
+			report_say(request->report, REPORT_WARNING, "%s", why.text);
+		return 0;
+	}
+	if (faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	if (request->depth != SCAN_COUNT && parents_add(&scan->manifest, path + 1, f) < 0)
+		return -1;
+	if (fs_walk(dir, leaf, path, NULL, &walk, &why) < 0 && why.kind != FAULT_ABSENT) {
+		*f = why;
+		return -1;
 	}
 	return 0;
 }
@@ -276,7 +233,6 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 {
 	PRESERVED_AUTO paths = { 0 };
 	SCAN_AUTO scan = { 0 };
-	struct walk w = { .request = request, .scan = &scan };
 
 	if (scan_paths(request->root, request->settings, &paths, f) < 0)
 		return -1;
@@ -286,9 +242,10 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 			return -1;
 		top->type = MANIFEST_DIR;
 	}
-	const int r = paths_walk(&w, &paths, f);
-	text_done(&w.path);
-	if (r < 0 || manifest_sort(&scan.manifest, f) < 0)
+	for (size_t i = 0; i < paths.count; i++)
+		if (path_walk(request, paths.paths[i], &scan, f) < 0)
+			return -1;
+	if (manifest_sort(&scan.manifest, f) < 0)
 		return -1;
 	*ret_scan = scan;
 	scan = (struct scan){ 0 };

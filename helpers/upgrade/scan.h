@@ -2,8 +2,8 @@
  * upgrade/scan: what lies at the preserved paths, as a manifest.
  *
  * Promise: every entry at and below the paths is looked at once, by descriptors, without following a link (a path
- * itself is reached through links that only root could have made); directories on another file system than the path
- * are not entered, each told as a warning.  Files are read whole for their SHA-256.  What changes while it is read is
+ * itself is reached through links that only root could have made); what another file system is mounted on below
+ * it is not entered, and told as a warning.  Files are read whole for their SHA-256.  What changes while it is read is
  * read again, and after a few times told as a warning and left without a digest.  A path that is not there is passed
  * over.
  *
