@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "base/array.h"
 #include "fs/each.h"
 #include "fs/handle.h"
@@ -84,12 +84,14 @@ static bool holds(int dir, const char *leaf, const struct text *bytes)
 /* A name for a backup of now that nothing bears yet. */
 static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], struct fault *f)
 {
-	const time_t now = time(NULL);
-	char stamp[STAMP_LENGTH + 1];
-	struct tm utc;
+	char now[TIME_STAMP_SIZE], stamp[STAMP_LENGTH + 1];
+	size_t used = 0;
 
-	if (gmtime_r(&now, &utc) == NULL || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc) != STAMP_LENGTH)
-		return fault_system(f, 0, "the clock shows no date that can be written");
+	time_format(time_now(), now);
+	for (const char *at = now; *at != '\0' && used < STAMP_LENGTH; at++)
+		if (*at != '-' && *at != ':')
+			stamp[used++] = *at;
+	stamp[used] = '\0';
 	for (unsigned i = 1;; i++) {
 		const int length = i == 1 ? snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s", name, stamp)
 					  : snprintf(ret_leaf, FS_NAME_SIZE, "%s.%s-%u", name, stamp, i);
