@@ -16,6 +16,11 @@ config_setup() {
 	gen=$root$G
 }
 
+# The sanitizer's look for leaks does not work when traced.
+untraced_leaks() {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+}
+
 config_teardown() {
 	[ -z "${memory-}" ] || rm -rf "$memory"
 }
