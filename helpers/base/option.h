@@ -42,7 +42,14 @@ struct option {
 	const char *help;     /* one line, no full stop; NULL hides the option from help and completion */
 	void *target;
 };
-/* A table ends with an entry whose name is NULL. */
+/* A row of a table; one that holds a number may have bounds.  A table ends with OPTION_END, whose name is NULL. */
+#define OPTION_ROW(letter_, name_, kind_, target_, argument_, help_) \
+	OPTION_RANGE(letter_, name_, kind_, 0, 0, target_, argument_, help_)
+#define OPTION_RANGE(letter_, name_, kind_, least_, most_, target_, argument_, help_) \
+	{ \
+		.letter = (letter_), .name = (name_), .kind = (kind_), .argument = (argument_), .least = (least_), \
+		.most = (most_), .help = (help_), .target = (target_) \
+	}
 #define OPTION_END \
 	{ \
 		.name = NULL \

@@ -35,22 +35,15 @@ static struct {
 } common;
 
 static const struct option common_options[] = {
-	{ .name = "root",
-	  .kind = OPTION_TEXT,
-	  .argument = "DIR",
-	  .help = "work on the tree under DIR (default /)",
-	  .target = &common.root },
-	{ .letter = 'n',
-	  .name = "dry-run",
-	  .help = "show what would be done, change nothing",
-	  .target = &common.dry_run },
-	{ .name = "json", .help = "print one JSON object", .target = &common.json },
-	{ .letter = 'q', .name = "quiet", .help = "print complaints only", .target = &common.quiet },
-	{ .letter = 'v', .name = "verbose", .help = "print details too", .target = &common.verbose },
-	{ .letter = 'h', .name = "help", .help = "print this help", .target = &common.help },
-	{ .name = "version", .help = "print the version", .target = &common.version },
+	OPTION_ROW(0, "root", OPTION_TEXT, &common.root, "DIR", "work on the tree under DIR (default /)"),
+	OPTION_ROW('n', "dry-run", OPTION_FLAG, &common.dry_run, NULL, "show what would be done, change nothing"),
+	OPTION_ROW(0, "json", OPTION_FLAG, &common.json, NULL, "print one JSON object"),
+	OPTION_ROW('q', "quiet", OPTION_FLAG, &common.quiet, NULL, "print complaints only"),
+	OPTION_ROW('v', "verbose", OPTION_FLAG, &common.verbose, NULL, "print details too"),
+	OPTION_ROW('h', "help", OPTION_FLAG, &common.help, NULL, "print this help"),
+	OPTION_ROW(0, "version", OPTION_FLAG, &common.version, NULL, "print the version"),
 	/* For the completion script, not for people. */
-	{ .name = "complete", .help = NULL, .target = &common.words },
+	OPTION_ROW(0, "complete", OPTION_FLAG, &common.words, NULL, NULL),
 	OPTION_END,
 };
 

@@ -410,23 +410,15 @@ static int run(struct cmd_context *context, struct fault *f)
 static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };
 
 static const struct option option_table[] = {
-	{ .name = "fix", .help = "with check: fix what can be fixed without a guess", .target = &wanted.fix },
-	{ .name = "again",
-	  .help = "with wire: only where it was wired before and not unwired since",
-	  .target = &wanted.again },
-	{ .name = "drop-handmade",
-	  .help = "with check --fix: take out a groupadd that was put in by hand",
-	  .target = &wanted.drop_handmade },
-	{ .name = "section",
-	  .kind = OPTION_LIST,
-	  .argument = "NAME",
-	  .help = "with chrystoki merge: a section to bring over; repeatable",
-	  .target = &wanted.sections },
-	{ .name = "plugin-dir",
-	  .kind = OPTION_TEXT,
-	  .argument = "DIR",
-	  .help = "with chrystoki merge: set Misc.PluginModuleDir to it",
-	  .target = &wanted.plugin_directory },
+	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without a guess"),
+	OPTION_ROW(0, "again", OPTION_FLAG, &wanted.again, NULL,
+		   "with wire: only where it was wired before and not unwired since"),
+	OPTION_ROW(0, "drop-handmade", OPTION_FLAG, &wanted.drop_handmade, NULL,
+		   "with check --fix: take out a groupadd that was put in by hand"),
+	OPTION_ROW(0, "section", OPTION_LIST, &wanted.sections, "NAME",
+		   "with chrystoki merge: a section to bring over; repeatable"),
+	OPTION_ROW(0, "plugin-dir", OPTION_TEXT, &wanted.plugin_directory, "DIR",
+		   "with chrystoki merge: set Misc.PluginModuleDir to it"),
 	OPTION_END,
 };
 

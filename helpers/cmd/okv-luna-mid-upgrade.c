@@ -10,13 +10,7 @@ enum { ALARM_GRACE_S = 5 };
 static uint64_t timeout = HOOK_MID_BOUND_MS / 1000;
 
 static const struct option options[] = {
-	{ .name = "timeout",
-	  .kind = OPTION_NUMBER,
-	  .argument = "SECONDS",
-	  .least = 1,
-	  .most = 600,
-	  .help = "bound of the whole run (default 60)",
-	  .target = &timeout },
+	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, 600, &timeout, "SECONDS", "bound of the whole run (default 60)"),
 	OPTION_END,
 };
 

@@ -9,17 +9,10 @@ static bool accept_differences;
 static const char *profile, *collect;
 
 static const struct option options[] = {
-	{ .name = "accept", .help = "take differences from the snapshot as meant", .target = &accept_differences },
-	{ .name = "collect",
-	  .kind = OPTION_TEXT,
-	  .argument = "DIR",
-	  .help = "only make a directory of files for support, without secrets",
-	  .target = &collect },
-	{ .name = "profile",
-	  .kind = OPTION_CHOICE,
-	  .argument = SETTINGS_PROFILES,
-	  .help = "policy to repair to (PROFILE)",
-	  .target = &profile },
+	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "take differences from the snapshot as meant"),
+	OPTION_ROW(0, "collect", OPTION_TEXT, &collect, "DIR",
+		   "only make a directory of files for support, without secrets"),
+	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),
 	OPTION_END,
 };
 

@@ -8,12 +8,8 @@ static bool back;
 static const char *profile;
 
 static const struct option options[] = {
-	{ .name = "abort", .help = "put everything back as it was before pre-upgrade", .target = &back },
-	{ .name = "profile",
-	  .kind = OPTION_CHOICE,
-	  .argument = SETTINGS_PROFILES,
-	  .help = "policy to prepare by (PROFILE)",
-	  .target = &profile },
+	OPTION_ROW(0, "abort", OPTION_FLAG, &back, NULL, "put everything back as it was before pre-upgrade"),
+	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
 	OPTION_END,
 };
 

@@ -17,18 +17,13 @@ static struct {
 } wanted;
 
 static const struct option options[] = {
-	{ .name = "phase",
-	  .kind = OPTION_CHOICE,
-	  .argument = "pre-upgrade|post-upgrade",
-	  .help = "which state (default post-upgrade: everyday)",
-	  .target = &wanted.phase },
-	{ .name = "profile",
-	  .kind = OPTION_CHOICE,
-	  .argument = SETTINGS_PROFILES,
-	  .help = "which policy (default PROFILE of okv-luna.conf)",
-	  .target = &wanted.profile },
-	{ .name = "check", .help = "change nothing, exit 1 where something is not to policy", .target = &wanted.check },
-	{ .name = "undo", .help = "put back what the last repair changed", .target = &wanted.undo },
+	OPTION_ROW(0, "phase", OPTION_CHOICE, &wanted.phase, "pre-upgrade|post-upgrade",
+		   "which state (default post-upgrade: everyday)"),
+	OPTION_ROW(0, "profile", OPTION_CHOICE, &wanted.profile, SETTINGS_PROFILES,
+		   "which policy (default PROFILE of okv-luna.conf)"),
+	OPTION_ROW(0, "check", OPTION_FLAG, &wanted.check, NULL,
+		   "change nothing, exit 1 where something is not to policy"),
+	OPTION_ROW(0, "undo", OPTION_FLAG, &wanted.undo, NULL, "put back what the last repair changed"),
 	OPTION_END,
 };
 

@@ -17,15 +17,9 @@ static bool yes;
 static const char *profile;
 
 static const struct option options[] = {
-	{ .name = "profile",
-	  .kind = OPTION_CHOICE,
-	  .argument = SETTINGS_PROFILES,
-	  .help = "policy to prepare by (PROFILE)",
-	  .target = &profile },
-	{ .letter = 'y',
-	  .name = "yes",
-	  .help = "do not ask when this terminal would not survive a lost connection",
-	  .target = &yes },
+	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
+	OPTION_ROW('y', "yes", OPTION_FLAG, &yes, NULL,
+		   "do not ask when this terminal would not survive a lost connection"),
 	OPTION_END,
 };
 

@@ -230,7 +230,7 @@ command_add() {
 
 		static const char *colour;
 		static const struct option options[] = {
-			{ .name = "colour", .kind = OPTION_TEXT, .argument = "NAME", .help = "x", .target = &colour },
+			OPTION_ROW(0, "colour", OPTION_TEXT, &colour, "NAME", "x"),
 			OPTION_END,
 		};
 

@@ -11,28 +11,18 @@ static struct {
 } got;
 
 static const struct option own[] = {
-	{ .letter = 'l', .name = "list", .help = "show", .target = &got.list },
-	{ .letter = 't', .name = "to", .kind = OPTION_TEXT, .argument = "DIR", .help = "where to", .target = &got.to },
-	{ .name = "kind", .kind = OPTION_CHOICE, .argument = "auto|minimal|full", .help = "what", .target = &got.kind },
-	{ .name = "min",
-	  .kind = OPTION_NUMBER,
-	  .argument = "N",
-	  .least = 1,
-	  .most = 9,
-	  .help = "at least",
-	  .target = &got.min },
-	{ .name = "max-bytes-of-everything",
-	  .kind = OPTION_SIZE,
-	  .argument = "BYTES",
-	  .help = "at most",
-	  .target = &got.max },
-	{ .name = "label", .kind = OPTION_LIST, .argument = "L", .help = "again and again", .target = &got.labels },
-	{ .name = "hidden", .help = NULL, .target = &got.list },
+	OPTION_ROW('l', "list", OPTION_FLAG, &got.list, NULL, "show"),
+	OPTION_ROW('t', "to", OPTION_TEXT, &got.to, "DIR", "where to"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &got.kind, "auto|minimal|full", "what"),
+	OPTION_RANGE(0, "min", OPTION_NUMBER, 1, 9, &got.min, "N", "at least"),
+	OPTION_ROW(0, "max-bytes-of-everything", OPTION_SIZE, &got.max, "BYTES", "at most"),
+	OPTION_ROW(0, "label", OPTION_LIST, &got.labels, "L", "again and again"),
+	OPTION_ROW(0, "hidden", OPTION_FLAG, &got.list, NULL, NULL),
 	OPTION_END,
 };
 
 static const struct option common[] = {
-	{ .letter = 'q', .name = "quiet", .help = "be quiet", .target = &got.quiet },
+	OPTION_ROW('q', "quiet", OPTION_FLAG, &got.quiet, NULL, "be quiet"),
 	OPTION_END,
 };
 
