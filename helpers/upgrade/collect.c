@@ -42,45 +42,22 @@ static const struct {
 
 /* --- redaction ---------------------------------------------------------------------------------------------------- */
 
-static bool holds_word(const char *bytes, size_t length, const char *word)
+static bool value_is_shown(const char *key, const char *value)
 {
-	const size_t size = strlen(word);
+	static const char *const secret[] = { "secret", "pass", "pin", "credential", "authtoken", "wallet" };
+	static const char *const open[] = { "ServerName", "VirtualToken", "VENDOR_NAME", "HSM_GROUP",
+					    "OKV_USER",   "OKV_GROUP",    "PROFILE",     "TOKEN_LABEL" };
+	const size_t length = strlen(value);
 
-	for (size_t i = 0; i + size <= length; i++)
-		if (strncasecmp(bytes + i, word, size) == 0)
+	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+		if (strcasestr(key, secret[i]) != NULL)
+			return false;
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		if (text_starts(key, open[i]))
 			return true;
-	return false;
-}
-
-static bool key_is_secret(const char *key, size_t length)
-{
-	static const char *const words[] = { "secret", "pass", "pin", "credential", "authtoken", "wallet" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (holds_word(key, length, words[i]))
-			return true;
-	return false;
-}
-
-static bool key_is_open(const char *key, size_t length)
-{
-	static const char *const starts[] = { "ServerName", "VirtualToken", "VENDOR_NAME", "HSM_GROUP",
-					      "OKV_USER",   "OKV_GROUP",    "PROFILE",     "TOKEN_LABEL" };
-
-	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-		if (length >= strlen(starts[i]) && memcmp(key, starts[i], strlen(starts[i])) == 0)
-			return true;
-	return false;
-}
-
-static bool value_is_plain(const char *value, size_t length)
-{
-	size_t digits = 0;
-
-	while (digits < length && ((value[digits] >= '0' && value[digits] <= '9') || (digits == 0 && value[0] == '-')))
-		digits++;
 	/* Long numbers may be passwords; serial numbers and timeouts have at most sixteen digits. */
-	return length > 0 && ((digits == length && length <= 16) || value[0] == '/');
+	return length == 0 || value[0] == '/' ||
+	       (length <= 16 && value[(value[0] == '-') + strspn(value + (value[0] == '-'), "0123456789")] == '\0');
 }
 
 static void line_redact(const char *line, size_t length, struct text *out)
@@ -98,21 +75,20 @@ static void line_redact(const char *line, size_t length, struct text *out)
 		return;
 	}
 	const char *value = equals + 1, *end = line + length;
-	size_t key = (size_t)(equals - line) - indent;
-	while (key > 0 && line[indent + key - 1] == ' ')
-		key--;
+	TEXT_AUTO key = { 0 };
+	TEXT_AUTO given = { 0 };
 	while (value < end && strchr(blanks, *value) != NULL)
 		value++;
 	while (end > value && strchr(blanks, end[-1]) != NULL)
 		end--;
-	const size_t size = (size_t)(end - value);
-	if (size == 0 ||
-	    (!key_is_secret(line + indent, key) && (key_is_open(line + indent, key) || value_is_plain(value, size)))) {
+	text_add(&key, line + indent, (size_t)(equals - line) - indent);
+	text_add(&given, value, (size_t)(end - value));
+	if (!key.failed && !given.failed && value_is_shown(text_string(&key), text_string(&given))) {
 		text_add(out, line, length);
 		return;
 	}
 	text_add(out, line, (size_t)(value - line));
-	text_add_format(out, "(%zu bytes not shown)", size);
+	text_add_format(out, "(%zu bytes not shown)", (size_t)(end - value));
 	text_add(out, end, length - (size_t)(end - line));
 }
 

@@ -78,12 +78,13 @@ int step_records(struct step *step, struct fault *f)
 	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
 	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
 		if (errno == EROFS)
-			step_set_remedy(step, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", SETTINGS_VAR);
+			(void)step_set_remedy(step, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"",
+					      SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
 				    fault_errno_text(errno));
 	}
 	if (there && is_full(var)) {
-		step_set_remedy(step, "df -h %s", SETTINGS_VAR);
+		(void)step_set_remedy(step, "df -h %s", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
 	}
 	if (run->unlocked.kind != FAULT_NONE) {
@@ -100,6 +101,7 @@ int step_group(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
+	const struct okv_job job = step_okv_job(step);
 	struct okv_group group;
 	struct fault why = { 0 };
 
@@ -110,11 +112,8 @@ int step_group(struct step *step, struct fault *f)
 		history = (struct journal_history){ .group_known = false };
 	}
 	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
-	struct okv_job job = step_okv_job(step);
-	if (okv_group_ensure(&job, wanted, &group, f) < 0) {
-		step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
-		return -1;
-	}
+	if (okv_group_ensure(&job, wanted, &group, f) < 0)
+		return step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
 	if (!group.wanted && group.gid != OKV_GID_ANY)
 		step_add_info(step, "group '%s' has id %lu; its old id was %lu", run->settings->hsm_group,
 			      (unsigned long)group.gid, (unsigned long)wanted);
@@ -125,12 +124,10 @@ int step_group(struct step *step, struct fault *f)
 int step_member(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
+	const struct okv_job job = step_okv_job(step);
 
-	struct okv_job job = step_okv_job(step);
-	if (okv_member_ensure(&job, &step->changed, f) < 0) {
-		step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
-		return -1;
-	}
+	if (okv_member_ensure(&job, &step->changed, f) < 0)
+		return step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 	return 0;
 }
 
@@ -173,9 +170,9 @@ int step_reown(struct step *step, struct fault *f)
 
 int step_processes(struct step *step, struct fault *f)
 {
+	const struct okv_job job = step_okv_job(step);
 	size_t count;
 
-	struct okv_job job = step_okv_job(step);
 	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
@@ -219,31 +216,28 @@ void step_add_okv_findings(struct step *step, const struct okv_findings *finding
 static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
-	struct journal_history history;
+	struct journal_history history = { .group_known = false };
+	const bool post = run->kind == UPGRADE_POST && !run->dry_run;
 
-	*ret_look = step->changed && !run->dry_run && run->kind != UPGRADE_MID;
-	if (step->changed || run->dry_run || run->kind != UPGRADE_POST)
-		return 0;
-	if (journal_read(step->run->root, &history, f) < 0)
+	if (post && !step->changed && journal_read(run->root, &history, f) < 0)
 		return -1;
-	*ret_look = !history.hooks[UPGRADE_POST].good;
+	*ret_look =
+		step->changed ? !run->dry_run && run->kind != UPGRADE_MID : post && !history.hooks[UPGRADE_POST].good;
 	return 0;
 }
 
 int step_wire(struct step *step, struct fault *f)
 {
+	const struct okv_job job = step_okv_job(step);
 	OKV_FINDINGS_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	bool look;
 
-	struct okv_job job = step_okv_job(step);
-	if (okv_wiring_apply(&job, &outcome, f) < 0) {
-		step_set_remedy(step, "okv-luna config check");
-		return -1;
-	}
+	if (okv_wiring_apply(&job, &outcome, f) < 0)
+		return step_set_remedy(step, "okv-luna config check");
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
-	bool look;
 	if (wiring_is_looked_at(step, &look, f) < 0)
 		return -1;
 	if (!look)
@@ -303,20 +297,16 @@ int step_repair(struct step *step, struct fault *f)
 	};
 	struct perms_tally tally;
 
-	if (perms_run(&request, &tally, f) < 0) {
-		step_set_remedy(step,
-				f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
-							: "okv-luna repair --phase %s --check",
-				phase);
-		return -1;
-	}
+	if (perms_run(&request, &tally, f) < 0)
+		return step_set_remedy(step,
+				       f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+							       : "okv-luna repair --phase %s --check",
+				       phase);
 	step->changed = tally.changed > 0;
 	step_add_info(step, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
 		      run->dry_run ? "to be changed" : "changed");
-	if (perms_verdict(&tally, what, f) < 0) {
-		step_set_remedy(step, "okv-luna repair --phase %s -v", phase);
-		return -1;
-	}
+	if (perms_verdict(&tally, what, f) < 0)
+		return step_set_remedy(step, "okv-luna repair --phase %s -v", phase);
 	return 0;
 }
 
@@ -359,7 +349,7 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 			      (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
-	step_set_remedy(step, "okv-luna slots");
+	(void)step_set_remedy(step, "okv-luna slots");
 	struct hsm_case about = { .root = run->root, .settings = run->settings, .answer = &answer };
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
 	if (okv_processes_without_group(&job, run->settings->okv_user, &about.without_group, &ignored) == 0 &&
@@ -368,7 +358,7 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);
 			if (i == 0)
-				step_set_remedy(step, "%s", causes.items[i].command);
+				(void)step_set_remedy(step, "%s", causes.items[i].command);
 		}
 	}
 	return -1;

@@ -96,14 +96,10 @@ int journal_read(int root, struct journal_history *ret_history, struct fault *f)
 		*ret_history = history;
 		return 0;
 	}
-	for (size_t at = 0; at < file.length;) {
-		char *line = file.bytes + at;
-		char *feed = memchr(line, '\n', file.length - at);
-		if (feed == NULL)
-			break;
-		*feed = '\0';
-		at += (size_t)(feed - line) + 1;
-		line_take(&history, line);
+	struct text_line line;
+	for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line) && line.ended;) {
+		file.bytes[at - 1] = '\0';
+		line_take(&history, line.bytes);
 	}
 	*ret_history = history;
 	return 0;

@@ -50,8 +50,7 @@ static int snapshot_get(struct step *step, enum snapshot_part part, struct snaps
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	step_set_remedy(step, "okv-luna post-upgrade --collect DIR");
-	return -1;
+	return step_set_remedy(step, "okv-luna post-upgrade --collect /root/okv-luna-support");
 }
 
 static int step_slots(struct step *step, struct fault *f)
@@ -68,7 +67,7 @@ static int step_slots(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
-		step_set_remedy(step, "okv-luna slots; okv-luna config chrystoki get");
+		(void)step_set_remedy(step, "okv-luna slots; okv-luna config chrystoki get");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
@@ -102,7 +101,8 @@ static int comparison_report(struct step *step, const struct compare_result *res
 	if (lost->count > 1)
 		step_add_finding(step, STEP_HIGH, "okv-luna post-upgrade --accept", text_string(&lost->lines),
 				 "%zu preserved entries were changed", lost->count);
-	step_set_remedy(step, "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
+	(void)step_set_remedy(step,
+			      "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
 	return lost->count == 1
 		       ? fault_negative(f, "%.*s", (int)first.length, first.bytes)
 		       : fault_negative(f, "%.*s, and %zu more", (int)first.length, first.bytes, lost->count - 1);

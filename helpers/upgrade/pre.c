@@ -115,7 +115,7 @@ static int step_before(struct step *step, struct fault *f)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
 	if (open && upgrade_has_begun(&history)) {
-		step_set_remedy(step, "okv-luna post-upgrade");
+		(void)step_set_remedy(step, "okv-luna post-upgrade");
 		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
 	}
 	if (open && before_exists(run->root)) {
@@ -138,12 +138,10 @@ static int step_config(struct step *step, struct fault *f)
 	OKV_FINDINGS_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault ignored = { 0 };
-
 	struct okv_job job = step_okv_job(step);
-	if (okv_check(&job, &findings, f) < 0) {
-		step_set_remedy(step, "okv-luna config check");
-		return -1;
-	}
+
+	if (okv_check(&job, &findings, f) < 0)
+		return step_set_remedy(step, "okv-luna config check");
 	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
@@ -220,10 +218,8 @@ static int step_snapshot(struct step *step, struct fault *f)
 	step_add_info(step, "%zu entries with their SHA-256", s.manifest.count);
 	if (run->dry_run)
 		return 0;
-	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0) {
-		step_set_remedy(step, "df -h %s", SETTINGS_VAR);
-		return -1;
-	}
+	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0)
+		return step_set_remedy(step, "df -h %s", SETTINGS_VAR);
 	/* From here on mid-upgrade knows the id that the files carry. */
 	if (s.group_there)
 		return journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);

@@ -28,15 +28,13 @@ static int check_client(struct step *step, struct fault *f)
 	struct stat st;
 
 	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		step_set_remedy(step, "okv-luna extract ARCHIVE");
+		(void)step_set_remedy(step, "okv-luna extract ARCHIVE");
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
 	if (!S_ISDIR(st.st_mode))
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
-	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		step_set_remedy(step, "okv-luna config check");
-		return -1;
-	}
+	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0)
+		return step_set_remedy(step, "okv-luna config check");
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
 		step_add_info(step, "'%s'; '%s' can be written by others than root", s->client_dir, s->chrystoki_conf);
 	else
@@ -56,10 +54,8 @@ static int check_library(struct step *step, struct fault *f)
 		.load_only = true,
 	};
 
-	if (hsm_probe(&question, &answer, f) < 0 || hsm_evaluate(&answer, NULL, f) < 0) {
-		step_set_remedy(step, "okv-luna slots");
-		return -1;
-	}
+	if (hsm_probe(&question, &answer, f) < 0 || hsm_evaluate(&answer, NULL, f) < 0)
+		return step_set_remedy(step, "okv-luna slots");
 	step_add_info(step, "'%s' can be loaded", answer.module_real);
 	return 0;
 }
@@ -67,13 +63,11 @@ static int check_library(struct step *step, struct fault *f)
 static int check_config(struct step *step, struct fault *f)
 {
 	OKV_FINDINGS_AUTO findings = { 0 };
-
 	struct okv_job job = step_okv_job(step);
+
 	job.mode = OKV_PLAN;
-	if (okv_check(&job, &findings, f) < 0) {
-		step_set_remedy(step, "okv-luna config check");
-		return -1;
-	}
+	if (okv_check(&job, &findings, f) < 0)
+		return step_set_remedy(step, "okv-luna config check");
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
 		step_add_info(step, "nothing to complain about");
@@ -83,14 +77,12 @@ static int check_config(struct step *step, struct fault *f)
 static int check_wiring(struct step *step, struct fault *f)
 {
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-
 	struct okv_job job = step_okv_job(step);
+
 	job.mode = OKV_PLAN;
 	job.report = NULL;
-	if (okv_wiring_apply(&job, &outcome, f) < 0) {
-		step_set_remedy(step, "okv-luna config check");
-		return -1;
-	}
+	if (okv_wiring_apply(&job, &outcome, f) < 0)
+		return step_set_remedy(step, "okv-luna config check");
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)
@@ -117,13 +109,13 @@ static int check_group(struct step *step, struct fault *f)
 	    fs_read_file(step->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
 		return -1;
 	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
-		step_set_remedy(step, "okv-luna repair");
+		(void)step_set_remedy(step, "okv-luna repair");
 		return fault_absent(f, "there is no group '%s'", s->hsm_group);
 	}
 	if (!accounts_user_find(&passwd, s->okv_user, &user))
 		return fault_absent(f, "there is no user '%s'", s->okv_user);
 	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
-		step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
+		(void)step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
 	struct okv_job job = step_okv_job(step);
@@ -171,15 +163,12 @@ static int check_policy(struct step *step, struct fault *f)
 	const bool prepared = history.hooks[UPGRADE_PRE].good && journal_is_open(&history) &&
 			      history.hooks[UPGRADE_MID].began == 0 && history.hooks[UPGRADE_POST].began == 0;
 	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
-	if (perms_run(&request, &tally, f) < 0) {
-		step_set_remedy(step, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE" : "okv-luna repair --check");
-		return -1;
-	}
+	if (perms_run(&request, &tally, f) < 0)
+		return step_set_remedy(step, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
+								     : "okv-luna repair --check");
 	tally.changed -= drift.harmless;
-	if (perms_verdict(&tally, PERMS_CHECK, f) < 0) {
-		step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
-		return -1;
-	}
+	if (perms_verdict(&tally, PERMS_CHECK, f) < 0)
+		return step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
 	step_add_info(step, "%zu entries are to the %s policy", tally.entries, request.phase);
 	return 0;
 }
@@ -202,10 +191,8 @@ static int check_snapshot(struct step *step, struct fault *f)
 	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	if (snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
-		if (f->kind != FAULT_ABSENT) {
-			step_set_remedy(step, "okv-luna pre-upgrade");
-			return -1;
-		}
+		if (f->kind != FAULT_ABSENT)
+			return step_set_remedy(step, "okv-luna pre-upgrade");
 		step_add_info(step, "none; pre-upgrade takes one");
 		return 0;
 	}
@@ -234,7 +221,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];
 	if (post->ended != 0 && !post->good) {
-		step_set_remedy(step, "okv-luna post-upgrade");
+		(void)step_set_remedy(step, "okv-luna post-upgrade");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
 	}
 	if (mid->began != 0 && !mid->good && post->ended == 0)

@@ -82,7 +82,7 @@ void step_add_info(struct step *step, const char *format, ...)
 	va_end(arguments);
 }
 
-void step_set_remedy(struct step *step, const char *format, ...)
+int step_set_remedy(struct step *step, const char *format, ...)
 {
 	char remedy[TITLE_MAX];
 	va_list arguments;
@@ -91,6 +91,7 @@ void step_set_remedy(struct step *step, const char *format, ...)
 	(void)vsnprintf(remedy, sizeof(remedy), format, arguments);
 	va_end(arguments);
 	send_message(step->pipe, MESSAGE_REMEDY, remedy, strlen(remedy));
+	return -1;
 }
 
 static void line_add(struct report *self, enum report_level level, const char *line)

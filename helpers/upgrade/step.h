@@ -121,7 +121,7 @@ void step_add_finding(struct step *step, enum step_severity severity, const char
 		      const char *title_format, ...) __attribute__((format(printf, 5, 6)));
 /* What is merely worth knowing. */
 void step_add_info(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The command that fixes what the fault of this step is about. */
-void step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The command that fixes what the fault of this step is about.  Returns -1, as what fills the fault does. */
+int step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

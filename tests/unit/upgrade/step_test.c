@@ -38,7 +38,7 @@ static int nothing(struct step *step, struct fault *f)
 
 static int fails(struct step *step, struct fault *f)
 {
-	step_set_remedy(step, "fix %s", "it");
+	(void)step_set_remedy(step, "fix %s", "it");
 	return fault_refused(f, "no");
 }
 
