@@ -192,8 +192,8 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 		return -1;
 	scope_note(&c, scope);
 	int r = 0;
-	if (scope == OKV_SCOPE_GENERIC && (okv_check_conf(&c, f) < 0 || okv_check_env(&c, f) < 0 ||
-					   okv_check_mid(&c, f) < 0 || surroundings_check(&c, f) < 0))
+	if (scope == OKV_SCOPE_GENERIC &&
+	    (okv_check_conf(&c, f) < 0 || okv_check_mid(&c, f) < 0 || surroundings_check(&c, f) < 0))
 		r = -1;
 	if (r == 0)
 		r = okv_check_chrystoki(&c, f);

@@ -28,15 +28,15 @@ enum okv_handmade { OKV_KEEP_HANDMADE, OKV_DROP_HANDMADE };
  */
 int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_fixed, struct fault *f);
 
-/* Between the parts of okv_check, each of which looks at one file. */
+/* Between the parts of okv_check. */
 struct okv_checking {
 	const struct okv_job *job;
 	struct okv_findings *found;
 	struct preserved preserved; /* what okv_hsm.conf lists; empty where that cannot be read */
 	bool preserves;             /* PRESERVED_FILES could be read, so what it does not cover can be said */
 };
+/* okv_hsm.conf and okv_hsm_env. */
 int okv_check_conf(struct okv_checking *c, struct fault *f);
-int okv_check_env(struct okv_checking *c, struct fault *f);
 int okv_check_mid(struct okv_checking *c, struct fault *f);
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f);
 /* Reads the file that findings are about: 1; 0 and a finding where it is not there (`missing`) or no plain file; -1. */

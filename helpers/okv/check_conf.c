@@ -331,7 +331,7 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 	}
 }
 
-int okv_check_conf(struct okv_checking *c, struct fault *f)
+static int conf_check(struct okv_checking *c, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
 
@@ -397,7 +397,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	free(value);
 }
 
-int okv_check_env(struct okv_checking *c, struct fault *f)
+static int env_check(struct okv_checking *c, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
 
@@ -417,4 +417,9 @@ int okv_check_env(struct okv_checking *c, struct fault *f)
 	}
 	directory_check(c, &a);
 	return 0;
+}
+
+int okv_check_conf(struct okv_checking *c, struct fault *f)
+{
+	return conf_check(c, f) < 0 || env_check(c, f) < 0 ? -1 : 0;
 }

@@ -96,24 +96,3 @@ int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struc
 	*ret_answer = answer;
 	return 0;
 }
-
-int okv_shell_compare(const struct text *now, const struct text *next, struct fault *f)
-{
-	struct okv_shell before, after;
-
-	if (okv_shell_ask(now, &before, f) < 0)
-		return -1;
-	if (before.asked != 0 && before.agreed == 0)
-		return fault_refused(
-			f,
-			"no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
-			"check' shows where",
-			before.complaint);
-	if (okv_shell_ask(next, &after, f) < 0)
-		return -1;
-	if ((before.agreed & ~after.agreed) != 0)
-		return fault_refused(
-			f, "with our change in it a shell could not read it any more (%s), so it stays as it is",
-			after.complaint);
-	return 0;
-}

@@ -19,10 +19,5 @@ struct okv_shell {
 };
 
 int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struct fault *f);
-/*
- * May `next` take the place of `now`?  FAULT_REFUSED: no shell can read `now`, or one that could cannot read `next`.
- * Without any shell to ask, it may.
- */
-int okv_shell_compare(const struct text *now, const struct text *next, struct fault *f);
 
 #endif

@@ -89,6 +89,31 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 	return 0;
 }
 
+/*
+ * May `next` take the place of `now`?  FAULT_REFUSED: no shell can read `now`, or one that could cannot read `next`.
+ * Without any shell to ask, it may.
+ */
+static int script_compare(const struct text *now, const struct text *next, struct fault *f)
+{
+	struct okv_shell before, after;
+
+	if (okv_shell_ask(now, &before, f) < 0)
+		return -1;
+	if (before.asked != 0 && before.agreed == 0)
+		return fault_refused(
+			f,
+			"no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
+			"check' shows where",
+			before.complaint);
+	if (okv_shell_ask(next, &after, f) < 0)
+		return -1;
+	if ((before.agreed & ~after.agreed) != 0)
+		return fault_refused(
+			f, "with our change in it a shell could not read it any more (%s), so it stays as it is",
+			after.complaint);
+	return 0;
+}
+
 static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
@@ -115,7 +140,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	}
 	if (text_check(&w->before, f) < 0 || wiring_apply(file, &w->before, w->wanted, &next, f) < 0)
 		return -1;
-	if (file == WIRING_MID && okv_shell_compare(now, &next, f) < 0)
+	if (file == WIRING_MID && script_compare(now, &next, f) < 0)
 		return -1;
 	text_add(ret_text, text_string(&next), next.length);
 	return 0;
@@ -141,7 +166,7 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 	    wiring_remove(files[w->which].file, now, &record, w->wanted, ret_text, f) < 0)
 		return -1;
 	if (files[w->which].file == WIRING_MID && !text_same(now, ret_text))
-		return okv_shell_compare(now, ret_text, f);
+		return script_compare(now, ret_text, f);
 	return 0;
 }
 
