@@ -44,6 +44,21 @@ void client_result_done(struct client_result *result)
 	*result = (struct client_result){ 0 };
 }
 
+int client_request_check(const struct client_request *request, struct fault *f)
+{
+	const char *directory = request->client_dir, *digest = request->sha256;
+	const size_t length = strlen(directory);
+
+	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' ||
+	    strpbrk(directory, ":\\*?[") != NULL)
+		return fault_usage(f,
+				   "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
+	if (digest != NULL &&
+	    (strlen(digest) != SHA256_HEX_SIZE - 1 || strspn(digest, "0123456789abcdefABCDEF") != SHA256_HEX_SIZE - 1))
+		return fault_usage(f, "--sha256 wants 64 hexadecimal digits");
+	return 0;
+}
+
 /* --- unpacking ---------------------------------------------------------------------------------------------------- */
 
 static void progress(void *context, uint64_t read, uint64_t placed, uint64_t files)

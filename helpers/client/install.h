@@ -21,13 +21,12 @@
 
 struct client_request {
 	int root;
-	const char *root_path; /* as given, for rpm --root */
 	const struct settings *settings;
 	const char *client_dir;
 	const char *const *archives; /* paths of this process, not below the root */
 	size_t archive_count;
 	enum client_kind kind;
-	const char *sha256;              /* hex, of the one archive; or NULL */
+	const char *sha256;              /* hex in either case, of the one archive; or NULL */
 	uint64_t max_bytes, max_entries; /* 0: the default */
 	bool accept_licence;
 	bool dry_run; /* read and judge everything, change nothing; the result says what would be */
@@ -52,6 +51,8 @@ struct client_result {
 #define CLIENT_RESULT_AUTO __attribute__((cleanup(client_result_done))) struct client_result
 
 void client_result_done(struct client_result *result);
+/* FAULT_USAGE for a digest or a directory that is none.  The other two expect that it was called. */
+int client_request_check(const struct client_request *request, struct fault *f);
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f);
 /*
  * Puts the previous client back; the present one is then the previous.  A roll-back that was cut off after that is

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ int client_source_verify(struct client_source *s, const char *hex, int dir, stru
 	if (fs_sha256_descriptor(s->fds[0], s->names[0], digest, f) < 0)
 		return -1;
 	hex_encode(digest, SHA256_SIZE, s->sha256);
-	if (strcmp(s->sha256, hex) != 0)
+	if (strcasecmp(s->sha256, hex) != 0)
 		return fault_refused(f, "%s: its SHA-256 is %s, not %s", SHOWN(s->names[0]), s->sha256, hex);
 	return 0;
 }

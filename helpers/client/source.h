@@ -35,7 +35,7 @@ struct client_source {
 
 void client_source_done(struct client_source *s);
 int client_source_open(const char *const *paths, size_t count, struct client_source *ret_source, struct fault *f);
-/* FAULT_REFUSED where the one archive is another than `hex` says.  A copy, where it takes one, is made in `dir`. */
+/* FAULT_REFUSED where the one archive is not that of `hex` (either case).  A copy, where it takes one, is in `dir`. */
 int client_source_verify(struct client_source *s, const char *hex, int dir, struct fault *f);
 /* After the last byte was read: still the file that was verified? */
 int client_source_unchanged(const struct client_source *s, struct fault *f);

@@ -15,49 +15,38 @@ static struct {
 	const char *to, *kind, *sha256;
 	uint64_t max_bytes, max_entries;
 	bool list, rollback, accept_licence;
-} wanted;
+} options;
 
-static const struct option options[] = {
-	OPTION_ROW(0, "to", OPTION_TEXT, &wanted.to, "DIR", "install there (default CLIENT_DIR of okv-luna.conf)"),
-	OPTION_ROW(0, "kind", OPTION_CHOICE, &wanted.kind, "auto|minimal|cloud|full",
+static const struct option option_table[] = {
+	OPTION_ROW(0, "to", OPTION_TEXT, &options.to, "DIR", "install there (default CLIENT_DIR of okv-luna.conf)"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &options.kind, "auto|minimal|cloud|full",
 		   "refuse any other kind of client (default auto)"),
-	OPTION_ROW(0, "sha256", OPTION_TEXT, &wanted.sha256, "HEX", "refuse an archive with another SHA-256"),
-	OPTION_ROW(0, "list", OPTION_FLAG, &wanted.list, NULL, "show what would be placed where, change nothing"),
-	OPTION_ROW(0, "max-bytes", OPTION_SIZE, &wanted.max_bytes, "N", "refuse more than that, unpacked (default 4G)"),
-	OPTION_RANGE(0, "max-entries", OPTION_NUMBER, 1, 1000000, &wanted.max_entries, "N",
+	OPTION_ROW(0, "sha256", OPTION_TEXT, &options.sha256, "HEX", "refuse an archive with another SHA-256"),
+	OPTION_ROW(0, "list", OPTION_FLAG, &options.list, NULL, "show what would be placed where, change nothing"),
+	OPTION_ROW(0, "max-bytes", OPTION_SIZE, &options.max_bytes, "N",
+		   "refuse more than that, unpacked (default 4G)"),
+	OPTION_RANGE(0, "max-entries", OPTION_NUMBER, 1, 1000000, &options.max_entries, "N",
 		     "refuse more files and directories (default 50000)"),
-	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &wanted.accept_licence, NULL,
+	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &options.accept_licence, NULL,
 		   "the vendor's licence of the full client is accepted"),
-	OPTION_ROW(0, "rollback", OPTION_FLAG, &wanted.rollback, NULL, "put the previous client back"),
+	OPTION_ROW(0, "rollback", OPTION_FLAG, &options.rollback, NULL, "put the previous client back"),
 	OPTION_END,
 };
 
 /* --- the bar ------------------------------------------------------------------------------------------------------ */
 
-struct bar {
-	bool shown;
-	int64_t last_ms;
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files)
 {
 	enum { EVERY_MS = 100, WIDTH = 30 };
 	static const char full[] = "##############################";
-	struct bar *bar = context;
-	const int64_t now = now_ms();
+	int64_t *last_ms = context;
+	struct timespec now;
 
-	if (now - bar->last_ms < EVERY_MS)
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	const int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (now_ms - *last_ms < EVERY_MS)
 		return;
-	bar->last_ms = now;
-	bar->shown = true;
+	*last_ms = now_ms;
 	if (read > of)
 		read = of;
 	const int part = read > 0 && of > 0 ? (int)(read * WIDTH / of) : 0;
@@ -65,93 +54,74 @@ static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed,
 		      files, placed >> 20);
 }
 
-static void bar_end(struct bar *bar)
-{
-	if (bar->shown)
-		(void)fprintf(stderr, "\r\033[K");
-	bar->shown = false;
-}
-
 /* --- what was done ------------------------------------------------------------------------------------------------ */
 
 static void size_say(uint64_t bytes, char ret_text[32])
 {
 	static const char *const units[] = { "bytes", "KB", "MB", "GB" };
+	double size = (double)bytes;
 	unsigned unit = 0;
-	uint64_t whole = bytes, tenth = 0;
 
-	while (whole >= 1024 && unit < 3) {
-		tenth = whole % 1024 * 10 / 1024;
-		whole /= 1024;
-		unit++;
-	}
-	if (unit == 0 || whole >= 100)
-		(void)snprintf(ret_text, 32, "%" PRIu64 " %s", whole, units[unit]);
-	else
-		(void)snprintf(ret_text, 32, "%" PRIu64 ".%" PRIu64 " %s", whole, tenth, units[unit]);
+	for (; size >= 1024 && unit < 3; unit++)
+		size /= 1024;
+	(void)snprintf(ret_text, 32, "%.*f %s", unit == 0 || size >= 100 ? 0 : 1, size, units[unit]);
 }
 
-static void list_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir)
+static void list_print(const struct cmd_context *context, const struct client_content *content, const char *client_dir)
 {
 	char path[LIMITS_PATH + 1], size[32];
 
-	for (size_t i = 0; i < result->content.unpacked.count; i++) {
-		const struct unpack_entry *e = &result->content.unpacked.entries[i];
-		if (!client_layout_path(&result->content, e->path, path)) {
-			if (e->type != PIPE_ENTRY_DIRECTORY)
-				cmd_print(context, "not placed   %s\n", SHOWN(e->path));
+	for (size_t i = 0; i < content->unpacked.count; i++) {
+		const struct unpack_entry *e = &content->unpacked.entries[i];
+		const bool link = e->type == PIPE_ENTRY_LINK;
+		if (e->type == PIPE_ENTRY_DIRECTORY)
 			continue;
-		}
-		switch (e->type) {
-		case PIPE_ENTRY_DIRECTORY:
-			continue;
-		case PIPE_ENTRY_LINK:
-			cmd_print(context, "%11s  %s/%s -> %s\n", "link", client_dir, SHOWN(path), SHOWN(e->target));
-			continue;
-		case PIPE_ENTRY_FILE:
-		case PIPE_ENTRY_HARD_LINK:
-			size_say(e->size, size);
-			cmd_print(context, "%11s  %s/%s\n", e->type == PIPE_ENTRY_FILE ? size : "copy", client_dir,
-				  SHOWN(path));
-			continue;
-		}
+		size_say(e->size, size);
+		if (client_layout_path(content, e->path, path))
+			cmd_print(context, "%11s  %s/%s%s%s\n",
+				  link                              ? "link"
+				  : e->type == PIPE_ENTRY_HARD_LINK ? "copy"
+								    : size,
+				  client_dir, SHOWN(path), link ? " -> " : "", link ? SHOWN(e->target) : "");
+		else
+			cmd_print(context, "not placed   %s\n", SHOWN(e->path));
 	}
-	if (result->content.library[0] != '\0')
+	if (content->library[0] != '\0')
 		cmd_print(context, "%11s  %s/lib/libCryptoki2_64.so -> ../%s\n", "link", client_dir,
-			  SHOWN(result->content.library));
+			  SHOWN(content->library));
 }
 
 static void lines_array(struct json *j, const char *key, const struct text *lines)
 {
+	struct text_line line;
+
 	json_array_begin(j, key);
-	for (const char *at = text_string(lines); *at != '\0';) {
-		const size_t length = strcspn(at, "\n");
-		json_string_bytes(j, NULL, at, length);
-		at += length + (at[length] == '\n');
-	}
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
+		json_string_bytes(j, NULL, line.bytes, line.length);
 	json_array_end(j);
 }
 
 static void lines_say(const struct cmd_context *context, const struct text *lines, const char *what)
 {
-	for (const char *at = text_string(lines); *at != '\0';) {
-		const size_t length = strcspn(at, "\n");
-		cmd_print(context, "%s: %s\n", SHOWN_BYTES(at, length), what);
-		at += length + (at[length] == '\n');
-	}
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
+		cmd_print(context, "%s: %s\n", SHOWN_BYTES(line.bytes, line.length), what);
 }
 
-static const char *conf_word(enum client_conf conf)
+static const char *const conf_words[] = {
+	[CLIENT_CONF_NONE] = "none", [CLIENT_CONF_WRITTEN] = "written", [CLIENT_CONF_KEPT] = "kept"
+};
+
+/* The object that both commands answer with, as far as it is the same. */
+static void answer_begin(const struct cmd_context *context, struct json *j, bool planned, bool changed)
 {
-	switch (conf) {
-	case CLIENT_CONF_WRITTEN:
-		return "written";
-	case CLIENT_CONF_KEPT:
-		return "kept";
-	case CLIENT_CONF_NONE:
-		break;
-	}
-	return "none";
+	json_init(j, context->result);
+	json_object_begin(j, NULL);
+	json_string(j, "command", "okv-luna-extract");
+	json_number(j, "exit", 0);
+	json_bool(j, "dry_run", planned);
+	json_bool(j, "changed", changed);
 }
 
 static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
@@ -160,12 +130,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	struct json j;
 	char path[LIMITS_PATH + 1];
 
-	json_init(&j, context->result);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna-extract");
-	json_number(&j, "exit", 0);
-	json_bool(&j, "dry_run", planned);
-	json_bool(&j, "changed", result->changed);
+	answer_begin(context, &j, planned, result->changed);
 	json_string(&j, "kind", client_kind_name(result->content.kind));
 	json_string(&j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
 	json_string(&j, "format", text_string(&result->content.unpacked.format));
@@ -174,7 +139,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_string(&j, "library", result->content.library[0] != '\0' ? result->content.library : NULL);
 	json_unsigned(&j, "files", result->content.unpacked.files);
 	json_unsigned(&j, "bytes", result->content.unpacked.bytes);
-	json_string(&j, "chrystoki_conf", conf_word(result->conf));
+	json_string(&j, "chrystoki_conf", conf_words[result->conf]);
 	lines_array(&j, "carried", &result->carried.paths);
 	lines_array(&j, "packages", &result->packages);
 	lines_array(&j, "covered", &result->content.unpacked.covered);
@@ -211,17 +176,11 @@ static void receipt_print(const struct cmd_context *context, const struct client
 				  : "installed by rpm");
 	lines_say(context, &result->carried.paths,
 		  planned ? "would be carried over from the old client" : "carried over from the old client");
-	switch (result->conf) {
-	case CLIENT_CONF_WRITTEN:
+	if (result->conf == CLIENT_CONF_WRITTEN)
 		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
 			  planned ? "would be " : "");
-		break;
-	case CLIENT_CONF_KEPT:
+	else if (result->conf == CLIENT_CONF_KEPT)
 		cmd_print(context, "%s: kept as it is\n", context->settings.chrystoki_conf);
-		break;
-	case CLIENT_CONF_NONE:
-		break;
-	}
 	cmd_print(context, "%s: %s%s\n", client_dir,
 		  !result->placed ? "installed already"
 		  : planned       ? "would be installed"
@@ -243,12 +202,7 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 	if (client_rollback(request, &finished, f) < 0)
 		return -1;
 	if (context->json) {
-		json_init(&j, context->result);
-		json_object_begin(&j, NULL);
-		json_string(&j, "command", "okv-luna-extract");
-		json_number(&j, "exit", 0);
-		json_bool(&j, "dry_run", request->dry_run);
-		json_bool(&j, "changed", true);
+		answer_begin(context, &j, request->dry_run, true);
 		json_string(&j, "client_dir", request->client_dir);
 		json_object_end(&j);
 	}
@@ -259,74 +213,47 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 	return 0;
 }
 
-static int digest_check(const char *hex, char ret_lower[SHA256_HEX_SIZE], struct fault *f)
-{
-	const size_t length = strlen(hex);
-
-	if (length != SHA256_HEX_SIZE - 1 || strspn(hex, "0123456789abcdefABCDEF") != length)
-		return fault_usage(f, "--sha256 wants 64 hexadecimal digits");
-	for (size_t i = 0; i <= length; i++)
-		ret_lower[i] = (char)(hex[i] >= 'A' && hex[i] <= 'F' ? hex[i] + 32 : hex[i]);
-	return 0;
-}
-
-static int directory_check(const char *directory, struct fault *f)
-{
-	const size_t length = strlen(directory);
-
-	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' ||
-	    strpbrk(directory, ":\\*?[") != NULL)
-		return fault_usage(f,
-				   "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
-	return 0;
-}
-
 static int run(struct cmd_context *context, struct fault *f)
 {
-	char sha256[SHA256_HEX_SIZE];
-	struct bar bar = { .shown = false };
-	const bool planned = context->dry_run || wanted.list;
+	int64_t bar_ms = 0; /* when the bar was drawn last */
+	const bool planned = context->dry_run || options.list;
 	struct client_request request = {
 		.root = context->root,
-		.root_path = context->root_path,
 		.settings = &context->settings,
-		.client_dir = wanted.to != NULL ? wanted.to : context->settings.client_dir,
+		.client_dir = options.to != NULL ? options.to : context->settings.client_dir,
 		.archives = context->operands,
 		.archive_count = context->operand_count,
-		.max_bytes = wanted.max_bytes,
-		.max_entries = wanted.max_entries,
-		.accept_licence = wanted.accept_licence || wanted.list,
+		.sha256 = options.sha256,
+		.max_bytes = options.max_bytes,
+		.max_entries = options.max_entries,
+		.accept_licence = options.accept_licence || options.list,
 		.dry_run = planned,
 		.report = context->report,
 	};
 
-	if (directory_check(request.client_dir, f) < 0)
+	if (client_request_check(&request, f) < 0)
 		return -1;
-	if (wanted.kind != NULL)
-		(void)client_kind_parse(wanted.kind, &request.kind);
-	if (wanted.sha256 != NULL) {
-		if (digest_check(wanted.sha256, sha256, f) < 0)
-			return -1;
-		request.sha256 = sha256;
-	}
-	if (wanted.rollback != (context->operand_count == 0))
-		return fault_usage(f, wanted.rollback ? "--rollback takes no archive" : "which archive?");
+	if (options.kind != NULL)
+		(void)client_kind_parse(options.kind, &request.kind);
+	if (options.rollback != (context->operand_count == 0))
+		return fault_usage(f, options.rollback ? "--rollback takes no archive" : "which archive?");
 	if (!planned && cmd_lock(context, f) < 0)
 		return -1;
-	if (wanted.rollback)
+	if (options.rollback)
 		return rollback(context, &request, f);
 
 	if (!context->json && !context->quiet && isatty(STDERR_FILENO) == 1) {
 		request.progress = bar_draw;
-		request.context = &bar;
+		request.context = &bar_ms;
 	}
 	CLIENT_RESULT_AUTO result = { 0 };
 	const int r = client_install(&request, &result, f);
-	bar_end(&bar);
+	if (bar_ms != 0)
+		(void)fprintf(stderr, "\r\033[K");
 	if (r < 0)
 		return -1;
-	if (wanted.list && !context->json)
-		list_print(context, &result, request.client_dir);
+	if (options.list && !context->json)
+		list_print(context, &result.content, request.client_dir);
 	if (context->json)
 		receipt_json(context, &result, request.client_dir, planned);
 	else
@@ -340,7 +267,7 @@ const struct cmd_tool cmd_tool = {
 	.operands = "[ARCHIVE...]",
 	.operands_least = 0,
 	.operands_most = 16,
-	.options = options,
+	.options = option_table,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };
