@@ -162,6 +162,9 @@ int client_template_make(int client, const char *name, const struct client_conte
 	bool changed;
 	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 
+	/* Sections, keys and values are strings from here on: one that is cut at such a byte is another one. */
+	if (r == 0 && bytes.length > 0 && memchr(bytes.bytes, '\0', bytes.length) != NULL)
+		r = fault_refused(f, "member '%s': a NUL byte, which no Chrystoki.conf has", SHOWN(name));
 	if (r == 0)
 		r = chrystoki_parse(&c, text_string(&bytes), bytes.length, f);
 	text_done_secret(&bytes);

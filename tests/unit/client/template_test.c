@@ -163,6 +163,19 @@ static void a_template_that_leads_elsewhere_is_not_read(void **state)
 	MUST_FAIL(client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &conf, &f), FAULT_REFUSED, "");
 }
 
+static void a_template_with_a_nul_byte_is_refused(void **state)
+{
+	static const char conf[] = "Chrystoki2 = {\n   LibUNIX64\0X = ./a/b.so;\n}\n";
+	FS_AUTO int fd = openat(client, "Chrystoki-template.conf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	TEXT_AUTO made = { 0 };
+	struct fault f;
+
+	(void)state;
+	assert_int_equal(write(fd, conf, sizeof(conf) - 1), sizeof(conf) - 1);
+	MUST_FAIL(client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &made, &f), FAULT_REFUSED,
+		  "member 'Chrystoki-template.conf': a NUL byte");
+}
+
 #define MADE client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &ignored, &f)
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
@@ -195,6 +208,7 @@ int main(void)
 		TEMPLATE(the_cloud_clients_own_file_is_taken_before_its_template),
 		TEMPLATE(it_is_looked_for_below_the_top_and_not_where_none_is_brought),
 		TEMPLATE(a_template_that_leads_elsewhere_is_not_read),
+		TEMPLATE(a_template_with_a_nul_byte_is_refused),
 		TEMPLATE(what_cannot_be_looked_at_is_not_taken_for_absent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
