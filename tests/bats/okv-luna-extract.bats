@@ -300,10 +300,29 @@ identity() {
 @test "the same archive again changes nothing" {
 	extracts minimal.tar.gz
 	identity_make
+	mkdir "$client/own"
+	echo place >"$client/own/place.bin"
 	before=$(everything)
 	extracts minimal.tar.gz
 	[[ $output == *'installed already; nothing was changed'* ]]
+	[[ $output != *'own/place.bin'* ]]
 	unchanged
+}
+
+@test "where a filter of system calls forbids to exchange two names, another client is installed all the same" {
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	extracts minimal.tar.gz
+	identity_make
+	before=$(identity)
+	run -0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=renameat2 -e inject=renameat2:error=EPERM \
+		"$extract" --root "$root" newer.tar.gz
+	grep -q 'EPERM.*INJECTED' "$BATS_TEST_TMPDIR/trace"
+	cmp newer.so "$client/lib/libCryptoki2_64.so"
+	after=$(identity)
+	diff <(echo "$before") <(echo "$after")
+	[ "$(ls -A "$root/usr/safenet/.lunaclient.okv-luna")" = previous ]
+	extracts --rollback
+	cmp library.so "$client/lib/libCryptoki2_64.so"
 }
 
 @test "the identity is carried to the new client bit for bit" {
