@@ -6,11 +6,13 @@
  * clean hold the lock of this product, and are root's.
  *
  * seal: the sealed file is 0600 from its first byte, takes its name when it is whole, and nothing is left of one that
- * failed.  A bundle of the wrong owner or of yesterday is told as a warning: sealing does not make it fresh.
+ * failed.  The bundle itself, by whatever name, is no place for it (FAULT_REFUSED).  A bundle of the wrong owner or of
+ * yesterday is told as a warning: sealing does not make it fresh.
  *
  * apply: under SETTINGS_BUNDLE stands at any instant the old bundle or the new one, whole and with its owner and mode.
  * The new one is staged beside it, 0600 and root's, and takes the name only after tag, size and digest were right.
- * FAULT_REFUSED and FAULT_USAGE: nothing was changed, the input included.  Success: the input is gone.
+ * FAULT_REFUSED and FAULT_USAGE: nothing was changed, the input included; so is one that is older than what is there
+ * (`older` allows it).  Success: the input is gone, and the bundle's time of change is that of its making or sealing.
  * FAULT_INCOMPLETE: the bundle is in place, its input is not gone.  An unsealed hsmbundle is taken as the guide copies
  * it: nothing proves its bytes, so its file must be beyond others' reach: owned by root, OKV's user or `support`, and
  * writable by its owner alone.
@@ -40,7 +42,7 @@ struct bundle_options {
 	const char *out, *file, *user, *identity;
 	uint64_t max_age, iterations, jobs, timeout, port;
 	struct option_list ssh_options;
-	bool plain, ask;
+	bool plain, older, ask;
 };
 
 struct bundle_act {

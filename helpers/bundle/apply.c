@@ -24,6 +24,11 @@ enum {
 	ROOM_MARGIN = 64 * 1024,
 };
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Neither from the future nor older than `max_age` seconds; 0: any age. */
 static int age_check(const struct bundle_act *act, int64_t created, uint64_t max_age, struct fault *f)
 {
@@ -196,10 +201,11 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 		       struct fs_stage *stage, struct bundle_sealed *sealed, struct fault *f)
 {
 	memset(sealed, 0, sizeof(*sealed));
+	sealed->header.created = input->status.st_mtim.tv_sec;
 	if (bundle_node_open(act->root, act->settings, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
 	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
 		return -1;
-	if (node->present && node->status.st_dev == input->status.st_dev && node->status.st_ino == input->status.st_ino)
+	if (node->present && same_file(&node->status, &input->status))
 		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
 	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
 	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
@@ -207,30 +213,58 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 	return plain_copy(input, stage->fd, &sealed->header, f);
 }
 
-/* Does this very bundle stand there already, as it should? */
+/* Does this very bundle stand there already? */
 static bool is_in_place(const struct bundle_node *node, const struct bundle_header *header)
 {
 	struct fault ignored = { 0 };
 	unsigned char digest[BUNDLE_DIGEST_SIZE];
 	FS_AUTO int fd = -1;
 
-	return node->present && bundle_node_owned(node) && (uint64_t)node->status.st_size == header->size &&
+	return node->present && (uint64_t)node->status.st_size == header->size &&
 	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
 	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
 	       memcmp(digest, header->sha256, sizeof(digest)) == 0;
 }
 
-/* The proven stage takes the name, or is dropped where it would change nothing; then the input has served. */
-static int stage_publish(const struct bundle_act *act, const struct bundle_input *input, struct fs_stage *stage,
-			 bool changed, struct fault *f)
+/*
+ * A bundle's own time of change is that of its making: on the console, or, of one that came from elsewhere, what the
+ * sealed file says (or the unsealed one's own), in whole seconds.  The console's is by another clock than the file's.
+ */
+static int older_check(const struct bundle_act *act, const struct bundle_input *input, const struct bundle_node *node,
+		       int64_t created, struct fault *f)
 {
-	if (act->dry_run)
+	const struct timespec *changed = &node->status.st_mtim;
+	char made[TIME_STAMP_SIZE], there[TIME_STAMP_SIZE];
+
+	if (act->options->older || !node->present || same_file(&node->status, &input->status) ||
+	    created + (changed->tv_nsec != 0 ? CLOCK_SKEW : 0) >= changed->tv_sec)
 		return 0;
-	if (!changed)
-		fs_stage_cancel(stage);
-	else if (fs_stage_commit(stage, f) < 0)
-		return -1;
-	return fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
+	time_format(created, made);
+	time_format(node->status.st_mtim.tv_sec, there);
+	return fault_refused(
+		f,
+		"'%s' is older, of %s, than the bundle that is there, of %s; --older puts it there all the "
+		"same",
+		SHOWN(input->path), made, there);
+}
+
+/* The proven stage takes the name. */
+static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *f)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = created } };
+
+	if (futimens(stage->fd, times) < 0)
+		return fault_system(f, errno, "cannot date the new bundle");
+	return fs_stage_commit(stage, f);
+}
+
+/* It has served. */
+static int input_remove(const struct bundle_input *input, const struct bundle_node *node, struct fault *f)
+{
+	/* A sealed file that was brought to the bundle's own place has been replaced. */
+	return same_file(&input->status, &node->status)
+		       ? 0
+		       : fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
 }
 
 /* --- what is told ------------------------------------------------------------------------------------------------- */
@@ -288,8 +322,11 @@ int bundle_act_apply(const struct bundle_act *act, struct fault *f)
 	if (bundle_act_claim(act, f) < 0 || bundle_input_open(act->operands[0], &input, f) < 0 ||
 	    (o->plain ? plain_stage : sealed_stage)(act, &input, &node, &stage, &sealed, f) < 0)
 		return -1;
-	const bool changed = !is_in_place(&node, &sealed.header);
-	if (stage_publish(act, &input, &stage, changed, f) < 0)
+	const bool there = is_in_place(&node, &sealed.header), changed = !there || !bundle_node_owned(&node);
+	if (!there && older_check(act, &input, &node, sealed.header.created, f) < 0)
+		return -1;
+	if (!act->dry_run &&
+	    ((changed && stage_publish(&stage, sealed.header.created, f) < 0) || input_remove(&input, &node, f) < 0))
 		return -1;
 	applied_show(act, &sealed, changed);
 	return 0;

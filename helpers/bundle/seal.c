@@ -47,18 +47,29 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	return 0;
 }
 
-static int bundle_seal(const struct bundle_act *act, int out, struct bundle_sealed *ret_sealed, struct fault *f)
+/* As bundle_look left it, from `in` to `out`. */
+static int bundle_seal(const struct bundle_act *act, int in, int out, struct bundle_sealed *sealed, struct fault *f)
 {
 	BUNDLE_SECRET_AUTO *secret = NULL;
-	FS_AUTO int fd = -1;
 
-	if (bundle_look(act, &fd, ret_sealed, f) < 0 ||
-	    bundle_secret_read(&act->passphrase, BUNDLE_ASK_TWICE, act->report, &secret, f) < 0)
+	if (bundle_secret_read(&act->passphrase, BUNDLE_ASK_TWICE, act->report, &secret, f) < 0)
 		return -1;
 	const struct bundle_stream stream = {
-		.in = fd, .in_name = SETTINGS_BUNDLE, .out = out, .out_name = "the sealed file", .secret = secret
+		.in = in, .in_name = SETTINGS_BUNDLE, .out = out, .out_name = "the sealed file", .secret = secret
 	};
-	return bundle_sealed_make(ret_sealed, &stream, f);
+	return bundle_sealed_make(sealed, &stream, f);
+}
+
+/* By whatever path, link or further name: a bundle that is sealed in its place is none that OKV can apply. */
+static int out_check(const char *out, int dir, const char *leaf, int bundle, struct fault *f)
+{
+	struct stat status, own;
+
+	if (fstat(bundle, &own) < 0)
+		return fault_system(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
+	if (fstatat(dir, leaf, &status, 0) == 0 && status.st_dev == own.st_dev && status.st_ino == own.st_ino)
+		return fault_refused(f, "'%s' is the bundle itself; seal it into another file", SHOWN(out));
+	return 0;
 }
 
 static int seal_file(const struct bundle_act *act, struct bundle_sealed *ret_sealed, struct fault *f)
@@ -69,13 +80,14 @@ static int seal_file(const struct bundle_act *act, struct bundle_sealed *ret_sea
 	FS_STAGE_AUTO stage = FS_STAGE_INIT;
 	char leaf[FS_NAME_SIZE];
 
-	if (bundle_path_split(act->options->out, &dir, leaf, f) < 0)
+	if (bundle_path_split(act->options->out, &dir, leaf, f) < 0 || bundle_look(act, &fd, ret_sealed, f) < 0 ||
+	    out_check(act->options->out, dir, leaf, fd, f) < 0)
 		return -1;
 	if (act->dry_run)
-		return bundle_look(act, &fd, ret_sealed, f);
+		return 0;
 	if (fs_stage_begin(dir, leaf, &publish, &stage, f) < 0)
 		return fault_prefix(f, "'%s': ", SHOWN(act->options->out));
-	if (bundle_seal(act, stage.fd, ret_sealed, f) < 0)
+	if (bundle_seal(act, fd, stage.fd, ret_sealed, f) < 0)
 		return -1;
 	return fs_stage_commit(&stage, f);
 }
@@ -109,10 +121,13 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 {
 	struct bundle_sealed sealed;
 	FS_AUTO int dir = -1;
+	FS_AUTO int in = -1;
 	FS_AUTO int fd = -1;
 
+	if (bundle_look(act, &in, &sealed, f) < 0)
+		return -1;
 	if (act->dry_run)
-		return bundle_look(act, &fd, &sealed, f);
+		return 0;
 	if (fs_dir_open(act->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	/* Left by a run that was killed between the next two calls. */
@@ -120,7 +135,7 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 	fd = openat(dir, SETTINGS_OUTGOING, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || unlinkat(dir, SETTINGS_OUTGOING, 0) < 0)
 		return fault_system(f, errno, "cannot make a private file in '%s'", SETTINGS_VAR);
-	if (bundle_seal(act, fd, &sealed, f) < 0)
+	if (bundle_seal(act, in, fd, &sealed, f) < 0)
 		return -1;
 	*ret_size = sealed.head_length + sealed.header.size + BUNDLE_TAG_SIZE;
 	*ret_fd = fs_take(&fd);

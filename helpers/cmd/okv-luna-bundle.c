@@ -36,6 +36,7 @@ static const struct option options[] = {
 		   "apply, verify: refuse an older bundle; 90s, 30m, 24h, 2d (apply's default 24h)"),
 	OPTION_ROW(0, "plain", OPTION_FLAG, &given.plain, NULL,
 		   "apply: the file is an unsealed hsmbundle, copied as the guide says"),
+	OPTION_ROW(0, "older", OPTION_FLAG, &given.older, NULL, "apply: also in the place of a bundle that is newer"),
 	OPTION_ROW(0, "file", OPTION_TEXT, &given.file, "FILE", "send: this sealed file instead of a fresh one"),
 	OPTION_RANGE(0, "jobs", OPTION_NUMBER, 1, PROC_CHILDREN_MAX, &given.jobs, "N",
 		     "send: nodes at a time (default 16)"),
@@ -95,6 +96,10 @@ static const char *leftover_flaw(const struct okv_leftover *leftover, const stru
 		return "look at it yourself, and run this again";
 	if (leftover->kind != OKV_LEFTOVER_BUNDLE)
 		return "remove it: okv-luna bundle clean --keep-bundle";
+	if (leftover->status.st_size == 0)
+		return "make it again, on the console: HSM page, Create Bundle";
+	if (leftover->why[0] != '\0')
+		return "open it: okv-luna bundle apply " SETTINGS_BUNDLE;
 	return bundle_node_owned(node) ? "" : "wrong owner or mode: apply it again";
 }
 
@@ -176,7 +181,7 @@ enum {
 	TAKES_AGE = 1 << 1,
 	TAKES_SSH = 1 << 2,
 	TAKES_OUT = 1 << 3,
-	TAKES_PLAIN = 1 << 4,
+	TAKES_APPLY = 1 << 4,
 	TAKES_ITERATIONS = 1 << 5,
 	TAKES_KEEP = 1 << 6,
 };
@@ -189,7 +194,7 @@ static const struct act {
 	int (*run)(const struct bundle_act *act, struct fault *f);
 } acts[] = {
 	{ "seal", "--out FILE", 0, 0, TAKES_PASSPHRASE | TAKES_OUT | TAKES_ITERATIONS, bundle_act_seal },
-	{ "apply", "FILE", 1, 1, TAKES_PASSPHRASE | TAKES_AGE | TAKES_PLAIN, bundle_act_apply },
+	{ "apply", "FILE", 1, 1, TAKES_PASSPHRASE | TAKES_AGE | TAKES_APPLY, bundle_act_apply },
 	{ "verify", "FILE", 1, 1, TAKES_PASSPHRASE | TAKES_AGE, bundle_act_verify },
 	{ "send", "NODE...", 1, 1000, TAKES_PASSPHRASE | TAKES_SSH | TAKES_ITERATIONS, bundle_act_send },
 	{ "status", "", 0, 0, 0, act_status },
@@ -211,7 +216,8 @@ static int options_check(const struct act *act, struct fault *f)
 		{ passphrase_fd != FD_NONE, TAKES_PASSPHRASE, "--passphrase-fd" },
 		{ given.max_age != 0, TAKES_AGE, "--max-age" },
 		{ given.out != NULL, TAKES_OUT, "--out" },
-		{ given.plain, TAKES_PLAIN, "--plain" },
+		{ given.plain, TAKES_APPLY, "--plain" },
+		{ given.older, TAKES_APPLY, "--older" },
 		{ given.iterations != 0, TAKES_ITERATIONS, "--iterations" },
 		{ keep_bundle, TAKES_KEEP, "--keep-bundle" },
 		{ given.file != NULL, TAKES_SSH, "--file" },

@@ -1,5 +1,6 @@
 #include "okv/leftovers.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,19 +12,33 @@
 #include "base/number.h"
 #include "base/time.h"
 #include "conf/accounts.h"
-#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/walk.h"
 #include "proc/interrupt.h"
+
+enum {
+	PLACES_MAX = 10,
+	UNSEEN_MAX = 100,
+};
+
+struct place {
+	int dir;
+	char path[PATH_MAX];
+	struct stat status;
+};
 
 struct search {
 	int root;
 	int bundle; /* the one in its place, or -1 */
 	struct stat bundle_status;
-	struct stat *places; /* directories that have been looked at */
+	struct place places[PLACES_MAX];
 	size_t place_count;
+	const struct place *at; /* the one being looked at */
+	size_t unseen;
+	size_t known; /* items that are sorted by file, while their other names are looked for */
 	struct okv_leftovers found;
 };
 
@@ -32,31 +47,40 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* `leaf` is NULL for the directory itself. */
-static int item_add(struct search *s, const char *directory, const char *leaf, const struct okv_leftover *item,
-		    struct fault *f)
+static int item_add(struct search *s, const char *path, const struct okv_leftover *item, struct fault *f)
 {
-	if (!ARRAY_GROW(s->found.items, s->found.count))
+	char *copy = strdup(path);
+
+	if (copy == NULL || !ARRAY_GROW(s->found.items, s->found.count)) {
+		free(copy);
 		return fault_memory(f);
-	struct okv_leftover *added = &s->found.items[s->found.count];
-	*added = *item;
-	if (asprintf(&added->path, "%s%s%s", directory, leaf != NULL ? "/" : "", leaf != NULL ? leaf : "") < 0)
-		return fault_memory(f);
-	s->found.count++;
+	}
+	s->found.items[s->found.count] = *item;
+	s->found.items[s->found.count++].path = copy;
 	return 0;
 }
 
-static int unseen_add(struct search *s, const char *directory, const char *leaf, const struct fault *failure,
-		      struct fault *f)
+static int unseen_add(struct search *s, const char *path, const char *why, struct fault *f)
 {
 	struct okv_leftover item = { .kind = OKV_LEFTOVER_UNSEEN };
+
+	if (s->unseen++ > UNSEEN_MAX)
+		return 0;
+	(void)snprintf(item.why, sizeof(item.why), "%s%s", why,
+		       s->unseen > UNSEEN_MAX ? "; nor could more, which are not listed" : "");
+	return item_add(s, path, &item, f);
+}
+
+static int failure_add(struct search *s, const char *path, const struct fault *failure, struct fault *f)
+{
+	char why[OKV_LEFTOVER_TEXT_SIZE];
 
 	/* What went between two looks is no copy any more, and not every node has every directory. */
 	if (failure->kind == FAULT_ABSENT)
 		return 0;
-	(void)snprintf(item.why, sizeof(item.why), "could not be looked at: %.200s",
+	(void)snprintf(why, sizeof(why), "could not be looked at: %.180s",
 		       failure->errnum != 0 ? fault_errno_text(failure->errnum) : failure->text);
-	return item_add(s, directory, leaf, &item, f);
+	return unseen_add(s, path, why, f);
 }
 
 /* --- one file ----------------------------------------------------------------------------------------------------- */
@@ -115,94 +139,128 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 	return 0;
 }
 
-static bool is_stage(const char *directory, const char *leaf)
+static bool is_stage(const char *path, const char *leaf)
 {
 	/* Our own directory has stages of other files, and one file that is made for a bundle. */
-	return strcmp(directory, SETTINGS_VAR) == 0 ? strcmp(leaf, SETTINGS_OUTGOING) == 0 : fs_stage_named(leaf, NULL);
+	return text_starts(path, SETTINGS_VAR "/") ? strcmp(path, SETTINGS_VAR "/" SETTINGS_OUTGOING) == 0
+						   : fs_stage_named(leaf, NULL);
 }
 
-static int file_look(struct search *s, int dir, const char *directory, const char *leaf, struct fault *f)
+/*
+ * What copying makes of the name: "hsmbundle.bak", "hsmbundle (1)", "okv1-hsmbundle".  An older bundle has other bytes,
+ * so there is nothing else to know it by.  Programs and what is written about a bundle are none, nor is what OKV may
+ * keep below its own directory.
+ */
+static bool is_named(const char *path, const char *leaf, mode_t mode)
 {
-	const bool named = strcmp(leaf, "hsmbundle") == 0;
-	struct okv_leftover item = { .kind = named ? OKV_LEFTOVER_PLAIN : OKV_LEFTOVER_NONE };
+	static const char *const others[] = { ".txt", ".md", ".log", ".sha256", ".md5",  "sum",
+					      ".sh",  ".py", ".yml", ".yaml",   ".json", ".conf" };
+	static const char okvs[] = SETTINGS_OKV_HSM "/";
+
+	if (text_starts(path, okvs) && strchr(path + strlen(okvs), '/') != NULL)
+		return false;
+	if (strcmp(leaf, "hsmbundle") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (text_ends(leaf, others[i]))
+			return false;
+	return strcasestr(leaf, "hsmbundle") != NULL && (mode & 0111) == 0;
+}
+
+static int file_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct okv_leftover item = { .kind = OKV_LEFTOVER_NONE, .status = *entry->status };
 	struct fault failure = { 0 };
+	struct stat holder;
 	int r = 0;
 
-	if (fstatat(dir, leaf, &item.status, AT_SYMLINK_NOFOLLOW) < 0)
-		r = fault_errno(&failure, errno, "cannot look at '%s'", SHOWN(leaf));
-	else if (!S_ISREG(item.status.st_mode))
-		return 0;
-	else if (named && strcmp(directory, SETTINGS_OKV_HSM) == 0)
-		item.kind = OKV_LEFTOVER_BUNDLE;
-	else if (is_stage(directory, leaf))
+	if (is_stage(entry->path, entry->name))
 		item.kind = OKV_LEFTOVER_STAGE;
 	else
-		r = content_look(s, dir, leaf, &item, &failure);
-	if (item.kind != OKV_LEFTOVER_NONE)
-		return item_add(s, directory, leaf, &item, f);
-	return r < 0 ? unseen_add(s, directory, leaf, &failure, f) : 0;
+		r = content_look(s, entry->dir, entry->name, &item, &failure);
+	if (strcmp(entry->path, SETTINGS_BUNDLE) == 0) {
+		if (item.kind == OKV_LEFTOVER_SEALED || item.status.st_size == 0)
+			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
+		item.kind = OKV_LEFTOVER_BUNDLE;
+	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
+		item.kind = OKV_LEFTOVER_PLAIN;
+		strcpy(item.why, strcmp(entry->name, "hsmbundle") == 0 ? "" : "by its name");
+	}
+	if (item.kind == OKV_LEFTOVER_NONE)
+		return r < 0 ? failure_add(s, entry->path, &failure, f) : 0;
+	if (fstat(entry->dir, &holder) < 0)
+		return fault_system(f, errno, "cannot look at a directory");
+	item.holder = holder.st_ino;
+	return item_add(s, entry->path, &item, f);
 }
 
 /* --- where they lie ----------------------------------------------------------------------------------------------- */
 
-enum reach { REACH_FILES, REACH_HOMES };
+static bool entry_wanted(void *context, const void *state, const char *name, unsigned char type)
+{
+	(void)context;
+	(void)state;
+	(void)name;
+	return type == DT_REG || type == DT_DIR || type == DT_UNKNOWN;
+}
 
-static int directory_look(struct search *s, const char *directory, enum reach reach, struct fault *f);
+/* Another place is looked at on its own. */
+static int directory_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
+{
+	for (size_t i = 0; i < s->place_count; i++)
+		if (&s->places[i] != s->at && same_file(&s->places[i].status, entry->status))
+			return FS_WALK_PASS;
+	if (!entry->mount)
+		return FS_WALK_ENTER;
+	return unseen_add(s, entry->path, "is a mount point and was not looked into", f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+static int entry_look(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct search *s = context;
+
+	(void)state;
+	if (proc_interrupt_check(f) < 0)
+		return -1;
+	if (S_ISDIR(entry->status->st_mode))
+		return directory_look(s, entry, f);
+	return S_ISREG(entry->status->st_mode) && file_look(s, entry, f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+/* The walk goes on; memory that is lacking now lacks soon after. */
+static void entry_miss(void *context, const char *path, const struct fault *trouble)
+{
+	struct fault ignored = { 0 };
+
+	(void)failure_add(context, path, trouble, &ignored);
+}
 
 /* Two users may share a home, and a home may be /tmp. */
-static int place_is_new(struct search *s, int dir, bool *ret_new, struct fault *f)
+static int place_add(struct search *s, const char *path, struct fault *f)
 {
-	struct stat status;
+	struct fault failure = { 0 };
+	struct place *place = &s->places[s->place_count];
 
-	if (fstat(dir, &status) < 0)
-		return fault_system(f, errno, "cannot look at a directory");
-	*ret_new = true;
-	for (size_t i = 0; i < s->place_count; i++)
-		if (same_file(&s->places[i], &status))
-			*ret_new = false;
-	if (!ARRAY_GROW(s->places, s->place_count))
-		return fault_memory(f);
-	s->places[s->place_count++] = status;
+	if (s->place_count == PLACES_MAX || strlen(path) >= sizeof(place->path))
+		return unseen_add(s, path, "was not looked at", f);
+	if (fs_dir_open(s->root, path, FS_FOLLOW_TRUSTED, &place->dir, &failure) < 0)
+		return failure_add(s, path, &failure, f);
+	strcpy(place->path, path);
+	s->place_count++;
+	if (fstat(place->dir, &place->status) < 0)
+		return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
+	for (size_t i = 0; i + 1 < s->place_count; i++) {
+		if (same_file(&s->places[i].status, &place->status)) {
+			fs_close(&place->dir);
+			s->place_count--;
+			break;
+		}
+	}
 	return 0;
 }
 
-static int entry_look(struct search *s, int dir, const char *directory, enum reach reach,
-		      const struct fs_each_entry *entry, struct fault *f)
-{
-	char home[PATH_MAX];
-
-	if (proc_interrupt_check(f) < 0)
-		return -1;
-	if (reach == REACH_FILES)
-		return entry->type == DT_REG || entry->type == DT_UNKNOWN ? file_look(s, dir, directory, entry->name, f)
-									  : 0;
-	(void)snprintf(home, sizeof(home), "%s/%s", directory, entry->name);
-	return directory_look(s, home, REACH_FILES, f);
-}
-
-static int directory_look(struct search *s, const char *directory, enum reach reach, struct fault *f)
-{
-	struct fault failure = { 0 };
-	FS_EACH_AUTO each = { 0 };
-	FS_AUTO int dir = -1;
-	struct fs_each_entry entry;
-	bool new = false;
-
-	if (fs_dir_open(s->root, directory, FS_FOLLOW_TRUSTED, &dir, &failure) < 0)
-		return unseen_add(s, directory, NULL, &failure, f);
-	if (place_is_new(s, dir, &new, f) < 0)
-		return -1;
-	if (!new)
-		return 0;
-	int more = fs_each_open(dir, directory, &each, &failure) < 0 ? -1 : 1;
-	while (more > 0 && (more = fs_each_next(&each, &entry, &failure)) > 0)
-		if (entry_look(s, dir, directory, reach, &entry, f) < 0)
-			return -1;
-	return more < 0 ? unseen_add(s, directory, NULL, &failure, f) : 0;
-}
-
 /* The homes of who carries bundles, as the tree's password file has them. */
-static int users_look(struct search *s, const char *okv_user, struct fault *f)
+static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 {
 	static const char path[] = "/etc/passwd";
 	const char *const users[] = { "root", SETTINGS_SUPPORT_USER, okv_user };
@@ -210,15 +268,14 @@ static int users_look(struct search *s, const char *okv_user, struct fault *f)
 	TEXT_AUTO passwd = { 0 };
 
 	if (fs_read_file(s->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &failure) < 0)
-		return unseen_add(s, path, NULL, &failure, f);
+		return failure_add(s, path, &failure, f);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		TEXT_AUTO home = { 0 };
 		const bool known = accounts_user_home(&passwd, users[i], &home);
 		if (text_check(&home, f) < 0)
 			return -1;
 		/* The top of the tree is the home of accounts that have none. */
-		if (known && strcmp(text_string(&home), "/") != 0 &&
-		    directory_look(s, text_string(&home), REACH_FILES, f) < 0)
+		if (known && strcmp(text_string(&home), "/") != 0 && place_add(s, text_string(&home), f) < 0)
 			return -1;
 	}
 	return 0;
@@ -226,34 +283,152 @@ static int users_look(struct search *s, const char *okv_user, struct fault *f)
 
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
-	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/root" };
+	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/root", "/home" };
+	const struct fs_walk walk = { .context = s, .wants = entry_wanted, .visit = entry_look, .miss = entry_miss };
 	struct fault failure = { 0 };
 
 	/* A link in its place is no bundle. */
 	if (fs_file_open(s->root, SETTINGS_BUNDLE, FS_FOLLOW_TRUSTED, O_RDONLY, &s->bundle, &s->bundle_status,
 			 &failure) < 0 &&
-	    failure.kind != FAULT_REFUSED && unseen_add(s, SETTINGS_BUNDLE, NULL, &failure, f) < 0)
+	    failure.kind != FAULT_REFUSED && failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
 		return -1;
 	/* Nothing is no secret: every empty file would be a copy of an empty bundle. */
 	if (s->bundle >= 0 && s->bundle_status.st_size == 0)
 		fs_close(&s->bundle);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (directory_look(s, places[i], REACH_FILES, f) < 0)
+		if (place_add(s, places[i], f) < 0)
 			return -1;
-	return directory_look(s, "/home", REACH_HOMES, f) < 0 ? -1 : users_look(s, settings->okv_user, f);
+	if (homes_add(s, settings->okv_user, f) < 0)
+		return -1;
+	for (size_t i = 0; i < s->place_count; i++) {
+		s->at = &s->places[i];
+		if (fs_walk(s->at->dir, ".", s->at->path, NULL, &walk, f) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- other names of the same file --------------------------------------------------------------------------------- */
+
+static int by_file(const void *a, const void *b)
+{
+	const struct stat *left = &((const struct okv_leftover *)a)->status,
+			  *right = &((const struct okv_leftover *)b)->status;
+
+	return left->st_dev != right->st_dev ? (left->st_dev < right->st_dev ? -1 : 1)
+					     : (left->st_ino > right->st_ino) - (left->st_ino < right->st_ino);
+}
+
+/* The end of the items, sorted by file, that are names of the same one; *ret_more: it has more names than these. */
+static size_t names_end(const struct search *s, size_t first, bool *ret_more)
+{
+	const struct okv_leftover *items = s->found.items;
+	size_t end = first + 1;
+
+	while (end < s->found.count && same_file(&items[first].status, &items[end].status))
+		end++;
+	*ret_more = items[first].status.st_nlink > end - first;
+	return end;
+}
+
+static bool is_listed(const struct search *s, const struct okv_leftover *of, const struct fs_walk_entry *entry,
+		      ino_t holder)
+{
+	for (; of > s->found.items && same_file(&of[-1].status, &of->status); of--) {
+	}
+	for (; of < s->found.items + s->known && same_file(&of->status, entry->status); of++)
+		if (of->holder == holder && strcmp(strrchr(of->path, '/') + 1, entry->name) == 0)
+			return true;
+	return false;
+}
+
+static int name_look(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct search *s = context;
+	const struct okv_leftover key = { .status = *entry->status };
+	struct stat holder;
+
+	(void)state;
+	if (proc_interrupt_check(f) < 0)
+		return -1;
+	if (S_ISDIR(key.status.st_mode))
+		return FS_WALK_ENTER;
+	const struct okv_leftover *of =
+		S_ISREG(key.status.st_mode) && key.status.st_nlink > 1
+			? bsearch(&key, s->found.items, s->known, sizeof(*s->found.items), by_file)
+			: NULL;
+	if (of == NULL || fstat(entry->dir, &holder) < 0 || is_listed(s, of, entry, holder.st_ino))
+		return FS_WALK_PASS;
+	struct okv_leftover item = *of;
+	if (item.kind == OKV_LEFTOVER_BUNDLE)
+		item.kind = OKV_LEFTOVER_PLAIN;
+	item.why[0] = '\0';
+	item.holder = holder.st_ino;
+	return item_add(s, entry->path, &item, f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+/* What cannot be seen there is missing in the count. */
+static void name_miss(void *context, const char *path, const struct fault *trouble)
+{
+	(void)context;
+	(void)path;
+	(void)trouble;
+}
+
+/* Looks for the names of all items on the file system of this one, which begins where its path first comes to it. */
+static int names_find(struct search *s, size_t of, struct fault *f)
+{
+	const struct fs_walk walk = { .context = s, .visit = name_look, .miss = name_miss };
+	const dev_t device = s->found.items[of].status.st_dev;
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s", s->found.items[of].path);
+	for (char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+		struct fault ignored = { 0 };
+		struct stat status;
+		FS_AUTO int dir = -1;
+		char *end = slash == path ? slash + 1 : slash;
+		const char kept = *end;
+		*end = '\0';
+		if (fs_dir_open(s->root, path, FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 && fstat(dir, &status) == 0 &&
+		    status.st_dev == device)
+			return fs_walk(dir, ".", path, NULL, &walk, f);
+		*end = kept;
+	}
+	return 0;
+}
+
+static void items_sort(struct search *s, int (*by)(const void *, const void *))
+{
+	if (s->found.count > 0)
+		qsort(s->found.items, s->found.count, sizeof(*s->found.items), by);
 }
 
 /* A file that has more names than were found is there still when all of these are removed. */
-static int links_check(struct search *s, struct fault *f)
+static int names_complete(struct search *s, struct fault *f)
 {
-	for (size_t i = 0, count = s->found.count; i < count; i++) {
-		const struct stat *status = &s->found.items[i].status;
-		struct okv_leftover item = { .kind = OKV_LEFTOVER_UNSEEN, .why = "has more names elsewhere" };
-		size_t names = 0;
-		for (size_t k = 0; k < count; k++)
-			names += same_file(status, &s->found.items[k].status) ? 1 : 0;
-		if (status->st_nlink > names && item_add(s, s->found.items[i].path, NULL, &item, f) < 0)
-			return -1;
+	const struct stat *searched = NULL;
+	struct stat last;
+	bool more;
+
+	items_sort(s, by_file);
+	s->known = s->found.count;
+	for (size_t i = 0; i < s->known;) {
+		const size_t end = names_end(s, i, &more);
+		if (more && (searched == NULL || searched->st_dev != s->found.items[i].status.st_dev)) {
+			last = s->found.items[i].status;
+			searched = &last;
+			if (names_find(s, i, f) < 0)
+				return -1;
+		}
+		i = end < s->known ? end : s->known;
+	}
+	items_sort(s, by_file);
+	for (size_t i = 0, count = s->found.count; i < count;) {
+		const size_t end = names_end(s, i, &more);
+		for (; i < end; i++)
+			if (more && unseen_add(s, s->found.items[i].path, "has more names elsewhere", f) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -270,16 +445,16 @@ static int by_name(const void *a, const void *b)
 int okv_leftovers_find(int root, const struct settings *settings, struct okv_leftovers *ret_leftovers, struct fault *f)
 {
 	struct search s = { .root = root, .bundle = -1 };
-	const int r = places_look(&s, settings, f) < 0 ? -1 : links_check(&s, f);
+	const int r = places_look(&s, settings, f) < 0 ? -1 : names_complete(&s, f);
 
 	fs_close(&s.bundle);
-	free(s.places);
+	for (size_t i = 0; i < s.place_count; i++)
+		fs_close(&s.places[i].dir);
 	if (r < 0) {
 		okv_leftovers_done(&s.found);
 		return -1;
 	}
-	if (s.found.count > 0)
-		qsort(s.found.items, s.found.count, sizeof(*s.found.items), by_name);
+	items_sort(&s, by_name);
 	*ret_leftovers = s.found;
 	return 0;
 }
@@ -319,7 +494,9 @@ void okv_leftover_describe(const struct okv_leftover *leftover, struct text *out
 		return;
 	}
 	time_format(leftover->status.st_mtim.tv_sec, changed);
-	text_add_format(out, "%s%s%s, %s bytes of %s", words[leftover->kind],
-			leftover->origin[0] != '\0' ? " from " : "", SHOWN(leftover->origin),
-			NUMBER_GROUPED((uint64_t)leftover->status.st_size), changed);
+	text_add_string(out, words[leftover->kind]);
+	if (leftover->why[0] != '\0')
+		text_add_format(out, " (%s)", leftover->why);
+	text_add_format(out, "%s%s, %s bytes of %s", leftover->origin[0] != '\0' ? " from " : "",
+			SHOWN(leftover->origin), NUMBER_GROUPED((uint64_t)leftover->status.st_size), changed);
 }

@@ -1,13 +1,15 @@
 /*
  * okv/leftovers: every copy of OKV's hsmbundle on this node: in its place, carried here, or left by a killed run.
  *
- * Promise: looks at each regular file directly in the bundle's own directory, SETTINGS_VAR, /tmp, /var/tmp, /root, the
- * directories in /home, and the homes of root, support and OKV's user.  Content decides, whatever the name: a copy has
- * the bytes of the bundle in its place, or begins with the first line of a sealed one; besides, what is called
- * "hsmbundle" or has the name of a stage of ours is one.  No link is followed; nothing but regular files is opened.
+ * Promise: looks at each regular file in the bundle's own directory, SETTINGS_VAR, /tmp, /var/tmp, /root, /home, the
+ * homes of root, support and OKV's user, and all below them.  Content decides, whatever the name: a copy has the bytes
+ * of the bundle in its place, or begins with the first line of a sealed one; besides, what has the name of a bundle, as
+ * copying leaves it, or of a stage of ours is one.  A copy that has further names is looked for on the whole of its
+ * file system.  No link is followed; nothing but regular files is opened.
  *
- * What cannot be looked at (a directory or a file that cannot be opened or read, a further name of a copy that was not
- * found) is an item too, OKV_LEFTOVER_UNSEEN: only where there are no items is the node clean.
+ * What cannot be looked at (a directory or a file that cannot be opened or read, a mount point, a further
+ * name that was not found) is an item too, OKV_LEFTOVER_UNSEEN, up to a hundred of them:
+ * only where there are no items is the node clean.
  */
 #ifndef OKV_OKV_LEFTOVERS_H
 #define OKV_OKV_LEFTOVERS_H
@@ -34,8 +36,9 @@ struct okv_leftover {
 	char *path; /* below root; owned */
 	enum okv_leftover_kind kind;
 	struct stat status;                  /* not of an unseen one */
+	ino_t holder;                        /* of the directory, which lies on the same device */
 	char origin[OKV_LEFTOVER_TEXT_SIZE]; /* the node that a sealed one names, unproven; or "" */
-	char why[OKV_LEFTOVER_TEXT_SIZE];    /* of an unseen one: "could not be looked at: ..."; printable */
+	char why[OKV_LEFTOVER_TEXT_SIZE];    /* printable; of an unseen one "could not be looked at: ..." */
 };
 
 struct okv_leftovers {

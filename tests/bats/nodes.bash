@@ -1,6 +1,6 @@
 # nodes.bash: OKV nodes as far as a cluster needs them, each a real sshd in namespaces of its own: its own root (an
-# overlay of this machine), /tmp, accounts, host name and processes.  They share the loopback interface, one address
-# each.  For bats files and campaigns; needs root.
+# overlay of this machine), /root, /tmp, accounts, host name and processes.  They share the loopback interface, one
+# address each.  For bats files and campaigns; needs root.
 #
 #   nodes_setup DIR              keys and addresses; everything below DIR
 #   node_start NAME [TMP_SIZE]   starts it; its root is then "$(node_root NAME)", its address "$(node_address NAME)"
@@ -42,6 +42,7 @@ node_inside() {
 	mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/disk/upper,workdir=$dir/disk/work" "$root"
 	mount -t tmpfs -o "size=$tmp_size,mode=1777" tmpfs "$root/tmp"
 	mount -t tmpfs -o size=16m,mode=755 tmpfs "$root/run"
+	mount -t tmpfs -o size=16m,mode=700 tmpfs "$root/root"
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
 	hostname "$name"

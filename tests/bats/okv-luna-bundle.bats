@@ -36,6 +36,7 @@ setup() {
 	node_make okv2
 	place=okv2/usr/local/okv/hsm/hsmbundle
 	echo old >$place
+	touch -d '3 days ago' $place
 	chown 1001:1001 $place
 	chmod 600 $place
 	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/x
@@ -141,6 +142,24 @@ refused() {
 	run -3 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
 	run -0 find . -mindepth 1 -maxdepth 1 ! -name "okv*"
 	[ -z "$output" ]
+}
+
+@test "the bundle itself is no place for the sealed one, by whatever name" {
+	cp -a "$BATS_FILE_TMPDIR/okv1" .
+	own=$PWD/okv1/usr/local/okv/hsm/hsmbundle
+	before=$(stat -c '%i %Y' "$own"; sha256sum <"$own")
+	ln -s "$own" link
+	ln "$own" hard
+	ln -s okv1/usr/local/okv/hsm folder
+	ln -s "$PWD/hard" link2
+	for out in "$own" okv1/usr/local/../local/okv/hsm/hsmbundle link hard folder/hsmbundle link2; do
+		for dry in '' -n; do
+			run -3 "$bundle" --root okv1 seal $dry --out "$out" --passphrase-file "$pass"
+			[[ $output == *"'$out' is the bundle itself"* ]]
+		done
+	done
+	[ "$(stat -c '%i %Y' "$own"; sha256sum <"$own")" = "$before" ]
+	[ -L link ] && [ -L link2 ] && [ "$(ls -A okv1/usr/local/okv/hsm)" = $'generic\nhsmbundle' ]
 }
 
 @test "a seal that is refused half way leaves no stage" {
@@ -311,6 +330,37 @@ refused() {
 		"$bundle" --root okv2 apply --passphrase-file "$pass" okv2/tmp/x
 	[[ $output == *"cannot remove"*"remove it by hand"* ]]
 	cmp "$first" $place
+}
+
+@test "an older bundle is refused where a newer one is, unless --older is given" {
+	cp okv2/tmp/x okv2/tmp/y
+	node "$BATS_TEST_DIRNAME/okvb.js" seal <(echo older) "$pass" okv2/tmp/z "created=\"$(date -u -d '-1 hour' +%FT%TZ)\""
+	# Newer than the one from the console, and now there with its own date.
+	run -0 apply okv2/tmp/y
+	[ "$(date -u -d @"$(stat -c %Y $place)" +%FT%TZ)" = "$(sed -n 2p okv2/tmp/x | jq -r .created)" ]
+	before=$(state)
+	refused apply okv2/tmp/z
+	[[ $output == *"older"*"--older"* ]]
+	refused apply -n okv2/tmp/z
+	echo older >okv2/tmp/plain
+	chmod 600 okv2/tmp/plain
+	touch -d '1 hour ago' okv2/tmp/plain
+	before=$(state)
+	refused "$bundle" --root okv2 apply --plain okv2/tmp/plain
+	# The same one is no older one.
+	run -0 apply okv2/tmp/x
+	[[ $output == *"nothing to change"* ]]
+	run -0 apply --older okv2/tmp/z
+	[ "$(cat $place)" = older ]
+	run -0 "$bundle" --root okv2 apply --plain okv2/tmp/plain
+	# Newer than the sealed one is what this node's console makes afterwards, by more than clocks may differ.
+	echo console >$place
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/x
+	touch -d '10 minutes' $place
+	before=$(state)
+	refused apply okv2/tmp/x
+	touch -d '2 minutes' $place
+	run -0 apply okv2/tmp/x
 }
 
 # --- unsealed ---------------------------------------------------------------------------------------------------------
@@ -584,12 +634,63 @@ bounded_wait() {
 
 @test "a copy that has a name elsewhere is not gone" {
 	rm okv2/tmp/x
-	ln $place okv2/etc/second
+	ln $place second
 	run -1 "$bundle" --root okv2 status
 	[[ $output == *"WARN  /usr/local/okv/hsm/hsmbundle: has more names elsewhere"* ]]
 	run -4 "$bundle" --root okv2 clean
 	[[ $output == *"hsmbundle' has more names elsewhere"* ]]
 	[ ! -e $place ]
+}
+
+@test "clean finds a copy below a folder, under what copying makes of the name, and by any further name" {
+	rm okv2/tmp/x
+	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh
+	cp $place okv2/tmp/a/b/c/notes
+	cp "$BATS_FILE_TMPDIR/sealed" okv2/home/support/.ssh/id
+	echo 'last week' | tee okv2/home/support/hsmbundle.bak "okv2/home/support/hsmbundle (1)" >okv2/var/tmp/hsmbundle.old
+	ln $place okv2/var/spool/second
+	ln okv2/home/support/.ssh/id okv2/etc/third
+	echo 'made on Monday' >okv2/home/support/hsmbundle.txt
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"WARN  /home/support/hsmbundle.bak: an unsealed copy (by its name)"* ]]
+	run -0 "$bundle" --root okv2 clean --keep-bundle
+	[ "$(grep -c ^removed <<<"$output")" -eq 7 ]
+	[ -z "$(find okv2/tmp okv2/var okv2/home okv2/etc/third -type f ! -name '*.txt')" ]
+	run -0 "$bundle" --root okv2 status
+}
+
+@test "status never says OK to a user who may not look" {
+	elsewhere=$(mktemp -d)
+	cp -a okv2 "$bundle" "$elsewhere"
+	chmod -R go+rX "$elsewhere" # but for what is looked for
+	rm "$elsewhere/okv2/tmp/x" "$elsewhere/okv2/usr/local/okv/hsm/hsmbundle"
+	anybody() {
+		run -"$1" setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$elsewhere/okv-luna-bundle" --root "$elsewhere/okv2" status
+	}
+	anybody 0
+	for hidden in usr/local/okv/hsm/hsmbundle tmp/notes home/support/.ssh/notes root/notes; do
+		mkdir -p "$elsewhere/okv2/${hidden%/*}"
+		cp "$first" "$elsewhere/okv2/$hidden"
+		[[ $hidden != root/* ]] || chmod 700 "$elsewhere/okv2/root"
+		chmod 600 "$elsewhere/okv2/$hidden"
+		anybody 1
+		[[ $output == *"WARN  /${hidden%/notes}"*"could not be looked at: Permission denied"* ]]
+		rm "$elsewhere/okv2/$hidden"
+	done
+}
+
+@test "a bundle in its place that is sealed or empty is not in order, and apply opens the sealed one there" {
+	mv okv2/tmp/x $place
+	chown 1001:1001 $place
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"(still sealed)"*"okv-luna bundle apply /usr/local/okv/hsm/hsmbundle"* ]]
+	run -0 apply $place
+	cmp "$first" $place
+	run -0 "$bundle" --root okv2 status
+	: >$place
+	run -1 "$bundle" --root okv2 status
+	[[ $output == *"(empty)"*"Create Bundle"* ]]
 }
 
 # What is not seen is never a yes: a directory that cannot be opened or read, a file that cannot be opened.

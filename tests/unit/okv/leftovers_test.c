@@ -96,7 +96,7 @@ static void an_empty_bundle_has_no_copies_by_content(void **state)
 	node_make(place);
 	unit_write(place->dir, HSM "/hsmbundle", "", 0600);
 	unit_write(place->dir, "tmp/empty", "", 0600);
-	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n");
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place (empty)\n");
 }
 
 static void all_of_a_long_file_is_compared(void **state)
@@ -125,12 +125,73 @@ static void no_link_is_followed_and_nothing_but_regular_files_is_opened(void **s
 	assert_int_equal(symlinkat("../etc/sealed", place->dir, "tmp/other"), 0);
 	/* Opening it would wait for a writer. */
 	assert_int_equal(mkfifoat(place->dir, "tmp/line", 0600), 0);
-	unit_dir(place->dir, "tmp/below", 0755);
-	unit_write(place->dir, "tmp/below/hsmbundle", "plain", 0600);
+	unit_dir(place->dir, "etc/below", 0755);
+	unit_write(place->dir, "etc/below/hsmbundle", "plain", 0600);
+	assert_int_equal(symlinkat("../etc/below", place->dir, "tmp/below"), 0);
 	assert_found(place, "");
 }
 
-static void a_name_that_was_not_found_is_told(void **state)
+static void what_copying_makes_of_the_name_is_a_copy(void **state)
+{
+	static const char *const copies[] = { "hsmbundle.bak",     "hsmbundle (1)",  "hsmbundle~",
+					      "okv1-hsmbundle",    ".hsmbundle.swp", "HSMBUNDLE.old.gz",
+					      "Copy of hsmbundle", "hsmbundle2" };
+	static const char *const others[] = { "hsmbundle.txt", "hsmbundle.sha256", "push-hsmbundle.sh", "hsm-bundle" };
+	const struct unit_place *place = *state;
+	char path[128];
+
+	node_make(place);
+	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		TEXT_AUTO expected = { 0 };
+		(void)snprintf(path, sizeof(path), "home/support/%s", copies[i]);
+		unit_write(place->dir, path, "yesterday's", 0644);
+		text_add_format(&expected, "/%s: an unsealed copy (by its name)\n", path);
+		assert_found(place, text_string(&expected));
+		assert_int_equal(unlinkat(place->dir, path, 0), 0);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		(void)snprintf(path, sizeof(path), "home/support/%s", others[i]);
+		unit_write(place->dir, path, "no bundle", 0644);
+	}
+	unit_write(place->dir, "root/send-hsmbundle", "a program", 0755);
+	unit_dir(place->dir, HSM "/bin", 0755);
+	unit_write(place->dir, HSM "/bin/hsmbundle", "OKV's", 0755);
+	unit_write(place->dir, HSM "/bin/hsmbundle.rb", "OKV's", 0644);
+	assert_found(place, "");
+}
+
+static void folders_are_looked_into(void **state)
+{
+	const struct unit_place *place = *state;
+	char path[128] = "tmp";
+
+	node_make(place);
+	unit_write(place->dir, HSM "/hsmbundle", "the bundle", 0600);
+	for (size_t i = 0; i < 20; i++) {
+		strcat(path, "/d");
+		unit_dir(place->dir, path, 0700);
+	}
+	unit_dir(place->dir, "home/support/.cache", 0700);
+	strcat(path, "/x");
+	unit_write(place->dir, path, "the bundle", 0600);
+	unit_write(place->dir, "home/support/.cache/y", "OKVB1\n", 0600);
+	unit_write(place->dir, "home/Z", "the bundle", 0600);
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
+			    "/home/Z: an unsealed copy\n"
+			    "/home/support/.cache/y: a sealed copy\n"
+			    "/tmp/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/x: an unsealed copy\n");
+}
+
+static void a_sealed_bundle_in_its_place_is_no_bundle(void **state)
+{
+	const struct unit_place *place = *state;
+
+	node_make(place);
+	unit_write(place->dir, HSM "/hsmbundle", "OKVB1\n{\"origin\":\"okv1\"}\n", 0600);
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place (still sealed) from okv1\n");
+}
+
+static void a_further_name_is_found_wherever_it_is(void **state)
 {
 	const struct unit_place *place = *state;
 
@@ -138,11 +199,36 @@ static void a_name_that_was_not_found_is_told(void **state)
 	unit_write(place->dir, HSM "/hsmbundle", "the bundle", 0600);
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", place->dir, "tmp/second", 0), 0);
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n/tmp/second: an unsealed copy\n");
+	unit_dir(place->dir, "var/spool", 0755);
+	unit_write(place->dir, "root/x", "OKVB1\n", 0600);
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", place->dir, "etc/third", 0), 0);
+	assert_int_equal(linkat(place->dir, "root/x", place->dir, "var/spool/x", 0), 0);
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
+			    "/etc/third: an unsealed copy\n"
+			    "/root/x: a sealed copy\n"
+			    "/tmp/second: an unsealed copy\n"
+			    "/var/spool/x: a sealed copy\n");
+}
+
+/* Outside of the tree, as it may be on a file system that is mounted elsewhere. */
+static void a_name_that_was_not_found_is_told(void **state)
+{
+	const struct unit_place *place = *state;
+	FS_AUTO int beside = -1;
+	char path[] = "/tmp/leftovers-XXXXXX";
+
+	node_make(place);
+	assert_non_null(mkdtemp(path));
+	beside = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unit_write(place->dir, HSM "/hsmbundle", "the bundle", 0600);
+	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", place->dir, "tmp/second", 0), 0);
+	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", beside, "third", 0), 0);
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
 			    "/tmp/second: an unsealed copy\n"
 			    "/tmp/second: has more names elsewhere\n"
 			    "/usr/local/okv/hsm/hsmbundle: has more names elsewhere\n");
+	assert_int_equal(unlinkat(beside, "third", 0), 0);
+	assert_int_equal(rmdir(path), 0);
 }
 
 static int directories_unread(void *context)
@@ -216,6 +302,10 @@ int main(void)
 		UNIT_IN_PLACE(an_empty_bundle_has_no_copies_by_content),
 		UNIT_IN_PLACE(all_of_a_long_file_is_compared),
 		UNIT_IN_PLACE(no_link_is_followed_and_nothing_but_regular_files_is_opened),
+		UNIT_IN_PLACE(what_copying_makes_of_the_name_is_a_copy),
+		UNIT_IN_PLACE(folders_are_looked_into),
+		UNIT_IN_PLACE(a_sealed_bundle_in_its_place_is_no_bundle),
+		UNIT_IN_PLACE(a_further_name_is_found_wherever_it_is),
 		UNIT_IN_PLACE(a_name_that_was_not_found_is_told),
 		UNIT_IN_PLACE(what_cannot_be_read_is_told),
 		UNIT_IN_PLACE(only_that_very_file_is_removed),
