@@ -83,7 +83,8 @@ static int library_evaluate(const struct client_content *content, struct fault *
 	return machine_evaluate(content, library != NULL ? library->machine : EM_NONE, f);
 }
 
-int client_layout_check(int client, const struct client_content *content, struct fault *f)
+/* As it lies there. */
+static int library_check(int client, const struct client_content *content, struct fault *f)
 {
 	FS_AUTO int fd = -1;
 	Elf64_Ehdr head;
@@ -221,7 +222,7 @@ static int foreign_remove(int client, const struct client_content *content, stru
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
 			struct fault *f)
 {
-	if (client_layout_check(client, content, f) < 0 || foreign_remove(client, content, f) < 0)
+	if (library_check(client, content, f) < 0 || foreign_remove(client, content, f) < 0)
 		return -1;
 	if (plugins_move(content) && renameat(client, VENDOR_PLUGINS, client, "plugins") < 0)
 		return fault_errno(f, errno, "cannot move the plugins to their place");

@@ -23,7 +23,7 @@ extern const char *const client_layout_directories[];
  * this machine, and nothing else has the name of a directory or of a library that a client needs.
  */
 int client_layout_evaluate(const struct client_content *content, struct fault *f);
-/* `client` is the directory of the new tree that becomes the client's. */
+/* `client` is the directory of the new tree that becomes the client's; its real library is looked at once more. */
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
 			struct fault *f);
 /* The links that client_layout_apply makes, by path below the client's directory. */
@@ -32,7 +32,5 @@ int client_layout_links(const struct client_content *content,
 			void *context, struct fault *f);
 /* Where an entry of the archive ends up, below the client's directory; false where it is not placed. */
 bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1]);
-/* Is the real library, as it lies there, a 64-bit library of this machine? */
-int client_layout_check(int client, const struct client_content *content, struct fault *f);
 
 #endif

@@ -116,7 +116,7 @@ void client_staging_close(struct client_staging *s)
 	struct fault ignored = { 0 };
 	char path[PATH_MAX], leaf[FS_NAME_SIZE];
 
-	if (s->parent < 0 || s->dir < 0 || client_staging_clear(s, &ignored) < 0 ||
+	if (s->parent < 0 || s->dir < 0 || fs_tree_remove(s->dir, "new", &ignored) < 0 ||
 	    unlinkat(s->parent, s->name, AT_REMOVEDIR) < 0)
 		return;
 	/* rmdir(2) stops by itself at the first that holds something. */
@@ -136,7 +136,7 @@ int client_staging_tree(struct client_staging *s, uid_t uid, gid_t gid, int *ret
 	FS_AUTO int outer = -1;
 	FS_AUTO int tree = -1;
 
-	if (client_staging_clear(s, f) < 0)
+	if (fs_tree_remove(s->dir, "new", f) < 0)
 		return -1;
 	if (mkdirat(s->dir, "new", 0700) < 0)
 		return fault_errno(f, errno, "cannot make the new client's directory");
@@ -148,11 +148,6 @@ int client_staging_tree(struct client_staging *s, uid_t uid, gid_t gid, int *ret
 		return fault_errno(f, errno, "cannot give the new client's directory away");
 	*ret_tree = fs_take(&tree);
 	return 0;
-}
-
-int client_staging_clear(struct client_staging *s, struct fault *f)
-{
-	return fs_tree_remove(s->dir, "new", f);
 }
 
 int client_staging_present(const struct client_staging *s, int *ret_dir, struct fault *f)

@@ -138,7 +138,7 @@ int client_swap_recover(struct client_staging *s, struct fault *f)
 		return 0;
 	}
 	if (fs_existence(s->dir, "new", &new, f) < 0 || fs_existence(s->dir, "next", &next, f) < 0 ||
-	    fs_tree_remove(s->dir, "next", f) < 0 || client_staging_clear(s, f) < 0)
+	    fs_tree_remove(s->dir, "next", f) < 0 || fs_tree_remove(s->dir, "new", f) < 0)
 		return -1;
 	if (note_end(s, "swap", f) < 0)
 		return -1;

@@ -41,11 +41,6 @@ struct place {
 	int mount;
 };
 
-bool fs_open_to_others(const struct stat *directory)
-{
-	return directory->st_uid != 0 || (directory->st_mode & 022) != 0;
-}
-
 /* The kernel's number of a mount, or -1 where it does not tell. */
 static int mount_id_at(int dir, const char *name)
 {

@@ -4,6 +4,8 @@
 #include "failing.h"
 #include "made.h"
 
+static const struct client_ownership ownership = { .group = 34, .has_group = true };
+
 static int link_list(void *context, const char *path, const char *target, struct fault *f)
 {
 	(void)f;
@@ -70,7 +72,7 @@ static void the_library_is_one_of_this_machine(void **state)
 	struct fault f;
 
 	unit_write(place->dir, "lib.so", "#!/bin/sh\n", 0755);
-	MUST_FAIL(client_layout_check(place->dir, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
+	MUST_FAIL(client_layout_apply(place->dir, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
 }
 
 static void library_make(int client, unsigned char class, Elf64_Half type, Elf64_Half machine)
@@ -92,21 +94,19 @@ static void a_library_of_another_class_type_or_machine_is_refused(void **state)
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	library_make(client, ELFCLASS32, ET_DYN, EM_386);
-	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
+	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
 	library_make(client, ELFCLASS64, ET_EXEC, EM_X86_64);
-	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "no 64-bit shared library");
+	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
 #if defined(__x86_64__)
 	library_make(client, ELFCLASS64, ET_DYN, EM_AARCH64);
-	MUST_FAIL(client_layout_check(client, &c, &f), FAULT_REFUSED, "for another machine");
+	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "for another machine");
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
 	f = (struct fault){ 0 };
-	MUST(client_layout_check(client, &c, &f));
+	MUST(client_layout_apply(client, &c, &ownership, &f));
 #endif
 }
 
 #if defined(__x86_64__)
-static const struct client_ownership ownership = { .group = 34, .has_group = true };
-
 static void the_directories_and_links_are_made_around_the_vendors_files(void **state)
 {
 	const int client = ((const struct unit_place *)*state)->dir;
