@@ -27,7 +27,7 @@ void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
 		run->progress = progress;
 }
 
-int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+static int lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
@@ -41,7 +41,7 @@ int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct f
 	return 0;
 }
 
-int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+static int finish(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	OUTPUT_ANSWER_AUTO answer = { 0 };
 	TEXT_AUTO json = { 0 };
@@ -67,4 +67,10 @@ int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fa
 	for (size_t at = 0; text_line_next(run->complaints.bytes, run->complaints.length, &at, &line);)
 		report_say(context->report, REPORT_WARNING, "%.*s", (int)line.length, line.bytes);
 	return r;
+}
+
+int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
+		 int (*hook)(struct upgrade_run *run, struct fault *f), struct fault *f)
+{
+	return lock(context, run, f) < 0 || hook(run, f) < 0 ? -1 : finish(context, run, f);
 }

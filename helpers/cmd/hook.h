@@ -13,11 +13,11 @@
 /* Fills what the context knows. */
 void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
 /*
- * Takes the lock of the product.  Fails only where another command holds it: where it cannot be made (a read-only or
- * full var/), nobody else can be at work either that begins now, and the run goes on to say so in its answer.
+ * Takes the lock of the product, runs the hook and prints; 0, or -1 with the hook's own fault.  It does not begin where
+ * another command holds the lock.  Where the lock cannot be made (a read-only or full var/), nobody else can be at work
+ * either that begins now, and the hook goes on to say so in its answer.
  */
-int cmd_hook_lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
-/* Prints; 0, or -1 with the hook's own fault. */
-int cmd_hook_end(struct cmd_context *context, struct upgrade_run *run, struct fault *f);
+int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
+		 int (*hook)(struct upgrade_run *run, struct fault *f), struct fault *f);
 
 #endif

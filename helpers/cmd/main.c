@@ -26,24 +26,22 @@ enum { LOCK_PATIENCE_MS = 10000 };
 
 /* What a tool may see of its caller's environment: nothing here names a library, a configuration or a program. */
 static const char *const environment_kept[] = {
-	"TERM", "NO_COLOR", "COLUMNS", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ",
+	"TERM", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ",
 };
 
-static struct {
-	bool dry_run, json, quiet, verbose, help, version, words;
-	const char *root;
-} common;
+static bool help, version, words;
+static struct cmd_context context = { .root = -1 };
 
 static const struct option common_options[] = {
-	OPTION_ROW(0, "root", OPTION_TEXT, &common.root, "DIR", "work on the tree under DIR (default /)"),
-	OPTION_ROW('n', "dry-run", OPTION_FLAG, &common.dry_run, NULL, "show what would be done, change nothing"),
-	OPTION_ROW(0, "json", OPTION_FLAG, &common.json, NULL, "print one JSON object"),
-	OPTION_ROW('q', "quiet", OPTION_FLAG, &common.quiet, NULL, "print complaints only"),
-	OPTION_ROW('v', "verbose", OPTION_FLAG, &common.verbose, NULL, "print details too"),
-	OPTION_ROW('h', "help", OPTION_FLAG, &common.help, NULL, "print this help"),
-	OPTION_ROW(0, "version", OPTION_FLAG, &common.version, NULL, "print the version"),
+	OPTION_ROW(0, "root", OPTION_TEXT, &context.root_path, "DIR", "work on the tree under DIR (default /)"),
+	OPTION_ROW('n', "dry-run", OPTION_FLAG, &context.dry_run, NULL, "show what would be done, change nothing"),
+	OPTION_ROW(0, "json", OPTION_FLAG, &context.json, NULL, "print one JSON object"),
+	OPTION_ROW('q', "quiet", OPTION_FLAG, &context.quiet, NULL, "print complaints only"),
+	OPTION_ROW('v', "verbose", OPTION_FLAG, &context.verbose, NULL, "print details too"),
+	OPTION_ROW('h', "help", OPTION_FLAG, &help, NULL, "print this help"),
+	OPTION_ROW(0, "version", OPTION_FLAG, &version, NULL, "print the version"),
 	/* For the completion script, not for people. */
-	OPTION_ROW(0, "complete", OPTION_FLAG, &common.words, NULL, NULL),
+	OPTION_ROW(0, "complete", OPTION_FLAG, &words, NULL, NULL),
 	OPTION_END,
 };
 
@@ -55,9 +53,9 @@ const struct proc_caller *cmd_caller(void)
 	return &caller;
 }
 
-void cmd_print(const struct cmd_context *context, const char *format, ...)
+void cmd_print(const struct cmd_context *c, const char *format, ...)
 {
-	if (context->json || context->quiet)
+	if (c->json || c->quiet)
 		return;
 	va_list arguments;
 	va_start(arguments, format);
@@ -75,20 +73,14 @@ static void complain(const char *line)
 
 static void hear(struct report *self, enum report_level level, const char *line)
 {
-	const struct cmd_context *context = self->context;
-
-	switch (level) {
-	case REPORT_WARNING:
+	(void)self;
+	if (level == REPORT_WARNING) {
 		complain(line);
 		return;
-	case REPORT_DETAIL:
-		if (!context->verbose)
-			return;
-		break;
-	case REPORT_RESULT:
-		break;
 	}
-	cmd_print(context, "%s\n", line);
+	if (level == REPORT_DETAIL && !context.verbose)
+		return;
+	cmd_print(&context, "%s\n", line);
 	if (to_syslog)
 		syslog(LOG_INFO, "%s", line);
 }
@@ -122,19 +114,12 @@ static bool environment_remember(void)
 
 static bool environment_close(void)
 {
-	enum { KEPT = sizeof(environment_kept) / sizeof(environment_kept[0]) };
-	char *values[KEPT];
-
-	for (size_t i = 0; i < KEPT; i++) {
-		const char *value = getenv(environment_kept[i]);
-		values[i] = value != NULL ? strdup(value) : NULL;
-	}
 	bool fine = clearenv() == 0 && setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1) == 0;
-	for (size_t i = 0; i < KEPT; i++) {
-		if (values[i] != NULL)
-			fine = setenv(environment_kept[i], values[i], 1) == 0 && fine;
-		free(values[i]);
-	}
+
+	for (char **entry = caller.environment; *entry != NULL; entry++)
+		for (size_t i = 0; i < sizeof(environment_kept) / sizeof(environment_kept[0]); i++)
+			if (text_equal(*entry, strcspn(*entry, "="), environment_kept[i]))
+				fine = putenv(*entry) == 0 && fine;
 	return fine;
 }
 
@@ -189,59 +174,74 @@ static void words_print(struct text *out)
 	option_words(out, common_options);
 }
 
-static int settings_read(struct cmd_context *context, struct fault *f)
+static int settings_read(struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	bool there;
 
-	if (settings_init(&context->settings, f) < 0 || fs_existence(context->root, SETTINGS_FILE, &there, f) < 0)
+	if (settings_init(&context.settings, f) < 0 || fs_existence(context.root, SETTINGS_FILE, &there, f) < 0)
 		return -1;
 	if (!there)
 		return 0;
-	if (fs_read_file(context->root, SETTINGS_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
+	if (fs_read_file(context.root, SETTINGS_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
 		return -1;
-	return settings_parse(&context->settings, SETTINGS_FILE, text_string(&file), file.length, f);
+	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
 }
 
-int cmd_lock(const struct cmd_context *context, struct fault *f)
+void cmd_program_path(const char *tool, char ret_path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *prefix = SETTINGS_PREFIX;
+
+	for (unsigned cut = 0; cut < 2 && length > 0; cut++) {
+		self[cut == 0 ? (size_t)length : strlen(self)] = '\0';
+		char *slash = strrchr(self, '/');
+		if (slash == NULL)
+			break;
+		*slash = '\0';
+		prefix = cut == 1 ? self : prefix;
+	}
+	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, tool) >= PATH_MAX)
+		ret_path[0] = '\0';
+}
+
+int cmd_lock(const struct cmd_context *c, struct fault *f)
 {
 	/* Held until the process ends, so the descriptor is nobody's to close. */
 	static int held = -1;
 
-	if (held >= 0 || context->dry_run)
+	if (held >= 0 || c->dry_run)
 		return 0;
 	FS_AUTO int dir = -1;
-	if (fs_dirs_make(context->root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
-	    fs_dirs_make(context->root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
-	    fs_dir_open(context->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+	if (fs_dirs_make(c->root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(c->root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dir_open(c->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	return fs_lock_take(dir, "lock", LOCK_PATIENCE_MS, &held, f);
 }
 
-static int work(struct cmd_context *context, const struct option_list *operands, struct fault *f)
+static int work(const struct option_list *operands, struct fault *f)
 {
 	if (operands->count < cmd_tool.operands_least || operands->count > cmd_tool.operands_most)
 		return fault_usage(f, "%s operands; usage: %s [OPTION]... %s",
 				   operands->count < cmd_tool.operands_least ? "too few" : "too many", cmd_tool.name,
 				   cmd_tool.operands);
-	context->operands = operands->items;
-	context->operand_count = operands->count;
-	context->root_path = common.root != NULL ? common.root : "/";
-	context->dry_run = common.dry_run;
-	context->json = common.json;
-	context->quiet = common.quiet;
-	context->verbose = common.verbose;
-	context->colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
+	context.operands = operands->items;
+	context.operand_count = operands->count;
+	if (context.root_path == NULL)
+		context.root_path = "/";
+	context.colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
 
 	if ((cmd_tool.needs & CMD_SUPERUSER) != 0 && geteuid() != 0)
 		return fault_system(f, 0, "this must be run by root; use su or sudo");
-	if (fs_root_open(context->root_path, &context->root, f) < 0)
+	if (fs_root_open(context.root_path, &context.root, f) < 0)
 		return -1;
-	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(context, f) < 0)
+	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(f) < 0)
 		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
-	if ((cmd_tool.needs & CMD_LOCK) != 0 && cmd_lock(context, f) < 0)
+	if ((cmd_tool.needs & CMD_LOCK) != 0 && cmd_lock(&context, f) < 0)
 		return -1;
-	return cmd_tool.run(context, f);
+	return cmd_tool.run(&context, f);
 }
 
 void cmd_result_exit(struct json *j, const struct fault *f)
@@ -256,18 +256,48 @@ void cmd_result_exit(struct json *j, const struct fault *f)
 }
 
 /* Without an object from the tool, --json still gets one. */
-static void result_print(const struct cmd_context *context, const struct fault *f)
+static void result_print(struct text *result, const struct fault *f)
 {
-	if (context->result->length == 0) {
+	if (result->length == 0) {
 		struct json j;
-		json_init(&j, context->result);
+		json_init(&j, result);
 		json_object_begin(&j, NULL);
 		json_string(&j, "command", cmd_tool.name);
 		cmd_result_exit(&j, f);
 		json_object_end(&j);
 	}
-	(void)fwrite(context->result->bytes, 1, context->result->length, stdout);
-	(void)fputc('\n', stdout);
+	(void)printf("%s\n", text_string(result));
+}
+
+static int front_run(int argc, char *argv[], struct fault *f)
+{
+	context.operands = (const char *const *)(uintptr_t)(argv + 1);
+	context.operand_count = argc > 0 ? (size_t)argc - 1 : 0;
+	return cmd_tool.run(&context, f);
+}
+
+static int tool_run(int argc, char *argv[], struct fault *f)
+{
+	struct option_list operands = { 0 };
+	int r = option_parse(argc, argv, cmd_tool.options, common_options, &operands, f);
+
+	if (r == 0 && (help || version || words)) {
+		TEXT_AUTO out = { 0 };
+		if (help)
+			help_print(&out);
+		else if (version)
+			text_add_format(&out, "%s %s\n", cmd_tool.name, OKV_LUNA_VERSION);
+		else
+			words_print(&out);
+		(void)fputs(text_string(&out), stdout);
+	} else {
+		if (r == 0)
+			r = work(&operands, f);
+		if (context.json)
+			result_print(context.result, f);
+	}
+	option_list_done(&operands);
+	return r;
 }
 
 int main(int argc, char *argv[])
@@ -275,43 +305,21 @@ int main(int argc, char *argv[])
 	struct fault f = { 0 };
 	struct report report = { .hear = hear };
 	TEXT_AUTO result = { 0 };
-	struct cmd_context context = { .root = -1, .settings = { 0 }, .report = &report, .result = &result };
-	struct option_list operands = { .items = NULL };
-	report.context = &context;
 
+	context.report = &report;
+	context.result = &result;
 	if (!process_start())
 		return 5;
 	if ((cmd_tool.needs & CMD_SYSLOG) != 0) {
 		openlog("okv-luna", LOG_PID, LOG_DAEMON);
 		to_syslog = true;
 	}
-
-	int r;
-	if ((cmd_tool.needs & CMD_FRONT) != 0) {
-		context.operands = (const char *const *)(uintptr_t)(argv + 1);
-		context.operand_count = argc > 0 ? (size_t)argc - 1 : 0;
-		r = cmd_tool.run(&context, &f);
-	} else {
-		r = option_parse(argc, argv, cmd_tool.options, common_options, &operands, &f);
-		if (r == 0 && common.help)
-			help_print(&result);
-		else if (r == 0 && common.version)
-			text_add_format(&result, "%s %s\n", cmd_tool.name, OKV_LUNA_VERSION);
-		else if (r == 0 && common.words)
-			words_print(&result);
-		else if (r == 0)
-			r = work(&context, &operands, &f);
-		if (r == 0 && (common.help || common.version || common.words))
-			(void)fwrite(text_string(&result), 1, result.length, stdout);
-		else if (common.json)
-			result_print(&context, &f);
-	}
+	const int r = ((cmd_tool.needs & CMD_FRONT) != 0 ? front_run : tool_run)(argc, argv, &f);
 	/* A fault without words is an answer that the exit status gives alone. */
 	if (r < 0 && f.text[0] != '\0')
 		complain(f.text);
 
 	settings_done(&context.settings);
-	option_list_done(&operands);
 	fs_close(&context.root);
 	/* A full disk or a closed pipe behind standard output must not pass for success. */
 	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && r == 0) {

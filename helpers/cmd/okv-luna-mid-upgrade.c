@@ -22,12 +22,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
 	context->quiet = !context->dry_run;
 	cmd_hook_start(context, &hook);
-	/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
-	if (cmd_hook_lock(context, &hook, f) < 0)
-		return -1;
-	if (hook.unlocked.kind != FAULT_NONE)
-		report_say(context->report, REPORT_WARNING, "working without the lock: %s", hook.unlocked.text);
-	if (hook_mid_upgrade(&hook, f) < 0 || cmd_hook_end(context, &hook, f) < 0)
+	if (cmd_hook_run(context, &hook, hook_mid_upgrade, f) < 0)
 		return -1;
 	if (!hook.changed) {
 		f->kind = FAULT_NEGATIVE;

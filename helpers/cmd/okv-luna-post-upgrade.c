@@ -25,14 +25,10 @@ static int run(struct cmd_context *context, struct fault *f)
 	cmd_hook_start(context, &hook);
 	if (collect != NULL)
 		return collect_write(&hook, collect, f);
-	if (cmd_hook_lock(context, &hook, f) < 0)
-		return -1;
 	hook.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */
 	(void)alarm(hook.bound_ms / 1000 + ALARM_GRACE_S);
-	if (hook_post_upgrade(&hook, f) < 0)
-		return -1;
-	return cmd_hook_end(context, &hook, f);
+	return cmd_hook_run(context, &hook, hook_post_upgrade, f);
 }
 
 const struct cmd_tool cmd_tool = {

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
@@ -20,11 +18,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	};
 
 	cmd_hook_start(context, &hook);
-	if (cmd_hook_lock(context, &hook, f) < 0)
-		return -1;
-	if ((back ? hook_pre_abort : hook_pre_upgrade)(&hook, f) < 0)
-		return -1;
-	return cmd_hook_end(context, &hook, f);
+	return cmd_hook_run(context, &hook, back ? hook_pre_abort : hook_pre_upgrade, f);
 }
 
 const struct cmd_tool cmd_tool = {

@@ -23,22 +23,18 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* pre-upgrade stands beside us, wherever that is. */
-static int neighbour(const char *name, char ret_path[PATH_MAX], struct fault *f)
+/* On our terminal, and as long as it takes: neither a ^C that we ignore nor our own end is one for it. */
+static int child_run(struct proc_child_options how, int *ret_status, struct fault *f)
 {
-	char self[PATH_MAX];
-	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
-	if (length <= 0)
-		(void)snprintf(self, sizeof(self), SETTINGS_PREFIX "/libexec/self");
-	else
-		self[length] = '\0';
-	char *slash = strrchr(self, '/');
-	if (slash == NULL)
-		return fault_system(f, 0, "the programs of okv-luna are not found; reinstall the package");
-	*slash = '\0';
-	if (snprintf(ret_path, PATH_MAX, "%s/%s", self, name) >= PATH_MAX)
-		return fault_refused(f, "the path of '%s' is too long", name);
+	how.output = PROC_CHILD_INHERITED;
+	how.group = PROC_CHILD_OUR_GROUP;
+	how.life = PROC_CHILD_OUTLIVES_US;
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	*ret_status = outcome.status;
+	proc_outcome_done(&outcome);
 	return 0;
 }
 
@@ -46,15 +42,12 @@ static int neighbour(const char *name, char ret_path[PATH_MAX], struct fault *f)
 static int pre_upgrade(struct cmd_context *context, struct fault *f)
 {
 	char path[PATH_MAX];
-	const char *argv[10];
-	size_t count = 0;
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	const char *argv[10] = { path, "--root", context->root_path };
+	const char *const no_colour[] = { "NO_COLOR=1", NULL };
+	size_t count = 3;
+	int status;
 
-	if (neighbour("okv-luna-pre-upgrade", path, f) < 0)
-		return -1;
-	argv[count++] = path;
-	argv[count++] = "--root";
-	argv[count++] = context->root_path;
+	cmd_program_path("okv-luna-pre-upgrade", path);
 	if (profile != NULL) {
 		argv[count++] = "--profile";
 		argv[count++] = profile;
@@ -65,24 +58,15 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 		argv[count++] = "--quiet";
 	if (context->verbose)
 		argv[count++] = "--verbose";
-	argv[count] = NULL;
-
-	const char *const no_colour[] = { "NO_COLOR=1", NULL };
-	const struct proc_child_options run = {
-		.argv = argv,
-		.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL,
-		.root = PROC_CHILD_STAY, /* the path in the arguments is our caller's */
-		.output = PROC_CHILD_INHERITED,
-		.group = PROC_CHILD_OUR_GROUP,
-		.life = PROC_CHILD_OUTLIVES_US,
-	};
-	if (proc_child_run(&run, &outcome, f) < 0)
+	/* The path in the arguments is our caller's, so it stays in our caller's directory. */
+	const struct proc_child_options how = { .argv = argv,
+						.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL,
+						.root = PROC_CHILD_STAY };
+	if (child_run(how, &status, f) < 0)
 		return -1;
-	const int status = outcome.status;
-	proc_outcome_done(&outcome);
-	if (status != 0)
-		return fault_negative(f, "the upgrade was not started: pre-upgrade did not say go (status %d)", status);
-	return 0;
+	return status == 0 ? 0
+			   : fault_negative(f, "the upgrade was not started: pre-upgrade did not say go (status %d)",
+					    status);
 }
 
 /* The words of UPGRADE_COMMAND, or those behind "--". */
@@ -154,21 +138,15 @@ static int upgrade_run(struct cmd_context *context, const char *const *words, in
 		.argv = words,
 		.caller = cmd_caller(),
 		.root = strcmp(context->root_path, "/") == 0 ? PROC_CHILD_STAY : context->root,
-		.output = PROC_CHILD_INHERITED,
-		.group = PROC_CHILD_OUR_GROUP,
-		.life = PROC_CHILD_OUTLIVES_US,
 	};
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
 	/* ^C is for the program in front; we stay to say what follows. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
-	if (proc_child_run(&how, &outcome, f) < 0)
-		return fault_prefix(f, "OKV's upgrade did not start, and okv-luna pre-upgrade --abort takes the "
-				       "preparation back: ");
-	*ret_status = outcome.status;
-	proc_outcome_done(&outcome);
-	return 0;
+	return child_run(how, ret_status, f) == 0
+		       ? 0
+		       : fault_prefix(f, "OKV's upgrade did not start, and okv-luna pre-upgrade --abort takes the "
+					 "preparation back: ");
 }
 
 /* With --json standard output is for our one object; what pre-upgrade and OKV print goes to standard error. */

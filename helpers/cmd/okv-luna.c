@@ -4,7 +4,6 @@
  * It starts no child: execve(2) passes the exit status and the terminal through by itself.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,26 +34,6 @@ static void help_print(FILE *out)
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		(void)fprintf(out, "  %-14s%s\n", commands[i].name, commands[i].summary);
 	(void)fprintf(out, "\n'okv-luna COMMAND --help' tells more; the manual is in okv-luna(8).\n");
-}
-
-/* bin/okv-luna and libexec/ share a parent; where /proc is not mounted, the installed place is the answer. */
-static void program_path(const char *name, char ret_path[PATH_MAX])
-{
-	static const char place[] = "/bin/okv-luna";
-	char self[PATH_MAX];
-	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const size_t tail = sizeof(place) - 1;
-	const char *prefix = SETTINGS_PREFIX;
-
-	if (length > (ssize_t)tail && length < (ssize_t)sizeof(self) - 1) {
-		self[length] = '\0';
-		if (strcmp(self + (size_t)length - tail, place) == 0) {
-			self[(size_t)length - tail] = '\0';
-			prefix = self;
-		}
-	}
-	if (snprintf(ret_path, PATH_MAX, "%s/libexec/okv-luna-%s", prefix, name) >= PATH_MAX)
-		ret_path[0] = '\0';
 }
 
 static int run(struct cmd_context *context, struct fault *f)
@@ -88,8 +67,9 @@ static int run(struct cmd_context *context, struct fault *f)
 		_exit(EXIT_UNKNOWN_COMMAND);
 	}
 
-	char path[PATH_MAX];
-	program_path(name, path);
+	char tool[64], path[PATH_MAX];
+	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", name);
+	cmd_program_path(tool, path);
 	/* The child prints its own name, so argv[0] is all that changes. */
 	char **arguments = (char **)(uintptr_t)context->operands;
 	arguments[0] = path;

@@ -12,6 +12,7 @@
 #ifndef OKV_CMD_TOOL_H
 #define OKV_CMD_TOOL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -69,6 +70,8 @@ const struct proc_caller *cmd_caller(void);
 void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The members "exit" and, for a failure, "error" of the object that is open. */
 void cmd_result_exit(struct json *j, const struct fault *f);
+/* The path of another tool of ours in libexec/, beside this program; "" where it is too long to be one. */
+void cmd_program_path(const char *tool, char ret_path[PATH_MAX]);
 /* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);
 

@@ -398,6 +398,9 @@ static void mid_report(const struct upgrade_run *run)
 int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	run->kind = UPGRADE_MID;
+	/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
+	if (run->unlocked.kind != FAULT_NONE)
+		report_say(run->report, REPORT_WARNING, "working without the lock: %s", run->unlocked.text);
 	hook_note(run, "begin " OKV_LUNA_VERSION);
 	if (upgrade_run_steps(run, mid_steps, sizeof(mid_steps) / sizeof(mid_steps[0]), f) < 0)
 		return -1;
