@@ -43,27 +43,22 @@ static int lock(struct cmd_context *context, struct upgrade_run *run, struct fau
 
 static int finish(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
-	OUTPUT_ANSWER_AUTO answer = { 0 };
-	TEXT_AUTO json = { 0 };
-	TEXT_AUTO text = { 0 };
+	OUTPUT_AUTO output = { 0 };
 	struct text_line line;
 
 	if (run->progress != NULL)
 		(void)fputs("\r\033[K", stderr);
-	const int r = output_answer(run, &answer, f);
-	output_json(run, &answer, &json);
-	hook_keep(run, &json);
+	const int r = output_hook(run, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
+				  context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);
+	hook_keep(run, &output.json);
 	if (context->json)
-		text_add(context->result, json.bytes, json.length);
-
-	output_text(run, &answer, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-		    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
+		text_add(context->result, output.json.bytes, output.json.length);
 	if (r == 0)
-		report_say(context->report, REPORT_RESULT, "%s.", text_string(&answer.sentence));
+		report_say(context->report, REPORT_RESULT, "%s.", text_string(&output.sentence));
 	else
-		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&answer.sentence),
+		cmd_print(context, "%s%s.%s\n", context->colour ? "\033[1;31m" : "", text_string(&output.sentence),
 			  context->colour ? "\033[0m" : "");
-	cmd_print(context, "%s", text_string(&text));
+	cmd_print(context, "%s", text_string(&output.lines));
 	for (size_t at = 0; text_line_next(run->complaints.bytes, run->complaints.length, &at, &line);)
 		report_say(context->report, REPORT_WARNING, "%.*s", (int)line.length, line.bytes);
 	return r;

@@ -10,7 +10,7 @@ enum { BOUND_S = 60 };
 static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
-	TEXT_AUTO text = { 0 };
+	OUTPUT_AUTO output = { 0 };
 
 	cmd_hook_start(context, &checks);
 	checks.progress = NULL;
@@ -19,12 +19,12 @@ static int run(struct cmd_context *context, struct fault *f)
 	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
 	if (upgrade_status(&checks, f) < 0)
 		return -1;
+	const int r = output_status(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
+				    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);
 	if (context->json)
-		output_status_json(&checks, context->result);
-	output_status_text(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-			   context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &text);
-	cmd_print(context, "%s", text_string(&text));
-	return output_status_verdict(&checks, f);
+		text_add(context->result, output.json.bytes, output.json.length);
+	cmd_print(context, "%s", text_string(&output.lines));
+	return r;
 }
 
 const struct cmd_tool cmd_tool = {

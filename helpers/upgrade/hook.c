@@ -168,14 +168,6 @@ int step_reown(struct step *step, struct fault *f)
 	return perms_verdict(&tally, what, f);
 }
 
-int step_processes(struct step *step, struct fault *f)
-{
-	const struct okv_job job = step_okv_job(step);
-	size_t count;
-
-	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
-}
-
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
 
 struct okv_job step_okv_job(struct step *step)

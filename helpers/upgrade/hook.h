@@ -61,8 +61,6 @@ int step_reown(struct step *step, struct fault *f);
 int step_wire(struct step *step, struct fault *f);
 /* The post-upgrade unit is enabled; a root without systemd is told, and is no failure. */
 int step_autostart(struct step *step, struct fault *f);
-/* Processes of OKV's user without the group. */
-int step_processes(struct step *step, struct fault *f);
 
 /* Owners and modes to the policy of pre-upgrade, or of post-upgrade for any other hook. */
 int step_repair(struct step *step, struct fault *f);

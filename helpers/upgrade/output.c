@@ -13,10 +13,11 @@ static const char *const outcome_names[] = { "unchanged", "changed", "skipped", 
 
 /* --- the answer of a hook ----------------------------------------------------------------------------------------- */
 
-void output_answer_done(struct output_answer *answer)
+void output_done(struct output *output)
 {
-	text_done(&answer->sentence);
-	text_done(&answer->advice);
+	text_done(&output->sentence);
+	text_done(&output->lines);
+	text_done(&output->json);
 }
 
 static bool failed(const struct upgrade_run *run)
@@ -89,38 +90,17 @@ static const char *post_answer(const struct upgrade_run *run, struct text *sente
 	return "failed";
 }
 
-int output_answer(const struct upgrade_run *run, struct output_answer *ret_answer, struct fault *f)
+static const char *answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
 {
-	OUTPUT_ANSWER_AUTO answer = { 0 };
-	struct fault why = run->verdict;
-
 	switch (run->kind) {
 	case UPGRADE_PRE:
-		answer.word = run->abort ? abort_answer(run, &answer.sentence)
-					 : pre_answer(run, &answer.sentence, &answer.advice);
-		break;
+		return run->abort ? abort_answer(run, sentence) : pre_answer(run, sentence, advice);
 	case UPGRADE_MID:
-		answer.word = mid_answer(run, &answer.sentence);
-		/* 1 means "no change needed" there, so a failure has to have another number. */
-		if (why.kind == FAULT_NEGATIVE)
-			why.kind = FAULT_INCOMPLETE;
-		break;
+		return mid_answer(run, sentence);
 	case UPGRADE_POST:
-		answer.word = post_answer(run, &answer.sentence, &answer.advice);
 		break;
 	}
-	if (text_check(&answer.sentence, f) < 0 || text_check(&answer.advice, f) < 0)
-		return -1;
-	answer.exit = fault_exit_status(&why);
-	if (run->kind == UPGRADE_MID && !failed(run) && !run->changed)
-		answer.exit = 1;
-	if (failed(run)) {
-		*f = why;
-		(void)snprintf(f->text, sizeof(f->text), "%s", text_string(&answer.sentence));
-	}
-	*ret_answer = answer;
-	answer = (struct output_answer){ 0 };
-	return failed(run) ? -1 : 0;
+	return post_answer(run, sentence, advice);
 }
 
 /* --- text --------------------------------------------------------------------------------------------------------- */
@@ -210,10 +190,9 @@ static void step_add(struct text *out, enum output_colour colour, const struct u
 		lines_add(out, FINDING_INDENT, text_string(&result->changes));
 }
 
-void output_text(const struct upgrade_run *run, const struct output_answer *answer, enum output_colour colour,
-		 enum output_detail detail, struct text *out)
+static void steps_add(struct text *out, enum output_colour colour, const struct upgrade_run *run,
+		      enum output_detail detail)
 {
-	lines_add(out, 0, text_string(&answer->advice));
 	if (run->result_count == 0)
 		return;
 	text_add_char(out, '\n');
@@ -314,24 +293,47 @@ static void head_json(const struct upgrade_run *run, const char *command, int ex
 	json_unsigned(j, "elapsed_ms", run->elapsed_ms);
 }
 
-void output_json(const struct upgrade_run *run, const struct output_answer *answer, struct text *out)
+static void hook_json(const struct upgrade_run *run, const char *word, const char *sentence, int exit, struct text *out)
 {
+	char command[32];
 	struct json j;
 
 	json_init(&j, out);
 	json_object_begin(&j, NULL);
-	char command[32];
 	(void)snprintf(command, sizeof(command), "okv-luna-%s", upgrade_hook_name(run->kind));
-	head_json(run, command, answer->exit, &j);
+	head_json(run, command, exit, &j);
 	json_bool(&j, "dry_run", run->dry_run);
-	json_string(&j, "answer", answer->word);
-	json_string(&j, "sentence", text_string(&answer->sentence));
+	json_string(&j, "answer", word);
+	json_string(&j, "sentence", sentence);
 	json_array_begin(&j, "steps");
 	for (size_t i = 0; i < run->result_count; i++)
 		step_json(&run->results[i], &j);
 	json_array_end(&j);
 	entries_json(run, &j);
 	json_object_end(&j);
+}
+
+int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+		struct output *output, struct fault *f)
+{
+	TEXT_AUTO advice = { 0 };
+	struct fault why = run->verdict;
+	const char *word = answer(run, &output->sentence, &advice);
+
+	/* There 1 means "no change needed", so a failure has to have another number. */
+	if (run->kind == UPGRADE_MID && why.kind == FAULT_NEGATIVE)
+		why.kind = FAULT_INCOMPLETE;
+	const bool unchanged = run->kind == UPGRADE_MID && !failed(run) && !run->changed;
+	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : fault_exit_status(&why), &output->json);
+	lines_add(&output->lines, 0, text_string(&advice));
+	steps_add(&output->lines, colour, run, detail);
+	if (text_check(&output->sentence, f) < 0 || text_check(&output->lines, f) < 0)
+		return -1;
+	if (!failed(run))
+		return 0;
+	*f = why;
+	(void)snprintf(f->text, sizeof(f->text), "%s", text_string(&output->sentence));
+	return -1;
 }
 
 /* --- status ------------------------------------------------------------------------------------------------------- */
@@ -365,21 +367,6 @@ static struct check check_of(const struct step_result *result)
 			       .worst = worst };
 }
 
-static void states_count(const struct upgrade_run *run, size_t ret_counts[STATES])
-{
-	memset(ret_counts, 0, STATES * sizeof(ret_counts[0]));
-	for (size_t i = 0; i < run->result_count; i++)
-		ret_counts[check_of(&run->results[i]).state]++;
-}
-
-int output_status_verdict(const struct upgrade_run *run, struct fault *f)
-{
-	size_t counts[STATES];
-
-	states_count(run, counts);
-	return counts[FAIL] > 0 ? fault_negative(f, "%zu of %zu checks fail", counts[FAIL], run->result_count) : 0;
-}
-
 static void check_add(struct text *out, const struct step_result *result, const struct check *check,
 		      enum output_detail detail)
 {
@@ -396,57 +383,51 @@ static void check_add(struct text *out, const struct step_result *result, const 
 	}
 }
 
-void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-			struct text *out)
+static void check_json(struct json *j, const struct step_result *result, const struct check *check, const char *word)
 {
-	static const char *const words[] = { "OK", "WARN", "FAIL" };
-	static const char *const colours[] = { green, yellow, red };
+	json_object_begin(j, NULL);
+	json_string(j, "name", result->row->name);
+	json_string(j, "state", word);
+	json_string(j, "text", check->text);
+	json_unsigned(j, "elapsed_ms", result->elapsed_ms);
+	if (check->remedy != NULL && check->remedy[0] != '\0')
+		json_string(j, "mend", check->remedy);
+	json_array_begin(j, "findings");
+	findings_json(j, result);
+	json_array_end(j);
+	json_object_end(j);
+}
 
+int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+		  struct output *output, struct fault *f)
+{
+	static const struct {
+		const char *word, *code, *json;
+	} states[] = { { "OK", green, "ok" }, { "WARN", yellow, "warn" }, { "FAIL", red, "fail" } };
+	size_t counts[STATES] = { 0 };
+	struct json j;
+
+	for (size_t i = 0; i < run->result_count; i++)
+		counts[check_of(&run->results[i]).state]++;
+	json_init(&j, &output->json);
+	json_object_begin(&j, NULL);
+	head_json(run, "okv-luna-status", counts[FAIL] > 0 ? 1 : 0, &j);
+	json_object_begin(&j, "summary");
+	for (int state = FAIL; state >= OK; state--)
+		json_unsigned(&j, states[state].json, counts[state]);
+	json_object_end(&j);
+	json_array_begin(&j, "checks");
 	for (int state = FAIL; state >= OK; state--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct check check = check_of(&run->results[i]);
 			if ((int)check.state != state)
 				continue;
-			coloured(out, colour, colours[state], words[state], 6);
-			check_add(out, &run->results[i], &check, detail);
-		}
-	}
-}
-
-void output_status_json(const struct upgrade_run *run, struct text *out)
-{
-	static const char *const words[] = { "ok", "warn", "fail" };
-	size_t counts[STATES];
-	struct json j;
-
-	states_count(run, counts);
-	json_init(&j, out);
-	json_object_begin(&j, NULL);
-	head_json(run, "okv-luna-status", counts[FAIL] > 0 ? 1 : 0, &j);
-	json_object_begin(&j, "summary");
-	for (int state = FAIL; state >= OK; state--)
-		json_unsigned(&j, words[state], counts[state]);
-	json_object_end(&j);
-	json_array_begin(&j, "checks");
-	for (int state = FAIL; state >= OK; state--) {
-		for (size_t i = 0; i < run->result_count; i++) {
-			const struct step_result *result = &run->results[i];
-			const struct check check = check_of(result);
-			if ((int)check.state != state)
-				continue;
-			json_object_begin(&j, NULL);
-			json_string(&j, "name", result->row->name);
-			json_string(&j, "state", words[state]);
-			json_string(&j, "text", check.text);
-			json_unsigned(&j, "elapsed_ms", result->elapsed_ms);
-			if (check.remedy != NULL && check.remedy[0] != '\0')
-				json_string(&j, "mend", check.remedy);
-			json_array_begin(&j, "findings");
-			findings_json(&j, result);
-			json_array_end(&j);
-			json_object_end(&j);
+			coloured(&output->lines, colour, states[state].code, states[state].word, 6);
+			check_add(&output->lines, &run->results[i], &check, detail);
+			check_json(&j, &run->results[i], &check, states[state].json);
 		}
 	}
 	json_array_end(&j);
 	json_object_end(&j);
+	return counts[FAIL] > 0 ? fault_negative(f, "%zu of %zu checks fail", counts[FAIL], run->result_count) : 0;
 }

@@ -17,26 +17,23 @@ enum output_colour { OUTPUT_PLAIN, OUTPUT_COLOUR };
 enum output_detail { OUTPUT_BRIEF, OUTPUT_VERBOSE };
 
 /* Starts as { 0 }. */
-struct output_answer {
-	const char *word; /* "go", "no", "proven", "failed", "changed", "unchanged", "back", "nothing" */
-	struct text sentence;
-	struct text advice; /* lines that follow the sentence; may be empty */
-	int exit;
+struct output {
+	struct text sentence; /* of a hook, without a full stop */
+	struct text lines;    /* what follows it: advice and steps; of status, its checks */
+	struct text json;
 };
 
-#define OUTPUT_ANSWER_AUTO __attribute__((cleanup(output_answer_done))) struct output_answer
+#define OUTPUT_AUTO __attribute__((cleanup(output_done))) struct output
 
-/* What the run of a hook means.  0, or -1 with the fault that is its exit status and whose text is the sentence. */
-int output_answer(const struct upgrade_run *run, struct output_answer *ret_answer, struct fault *f);
-void output_answer_done(struct output_answer *answer);
-/* The advice and the steps; the sentence is the caller's to print. */
-void output_text(const struct upgrade_run *run, const struct output_answer *answer, enum output_colour colour,
-		 enum output_detail detail, struct text *out);
-void output_json(const struct upgrade_run *run, const struct output_answer *answer, struct text *out);
+void output_done(struct output *output);
+/*
+ * What the run of a hook means.  0, or -1 with the fault that is its exit status and whose text is the sentence; the
+ * output is there in both cases.
+ */
+int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+		struct output *output, struct fault *f);
 /* status: every check with its worst finding, the worst first.  FAULT_NEGATIVE where one fails. */
-int output_status_verdict(const struct upgrade_run *run, struct fault *f);
-void output_status_text(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-			struct text *out);
-void output_status_json(const struct upgrade_run *run, struct text *out);
+int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
+		  struct output *output, struct fault *f);
 
 #endif

@@ -7,6 +7,7 @@
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "okv/group.h"
 #include "upgrade/autostart.h"
 #include "base/time.h"
 #include "upgrade/compare.h"
@@ -147,6 +148,14 @@ static int step_compare(struct step *step, struct fault *f)
 	if (text_check(&result.lost.lines, f) < 0)
 		return -1;
 	return comparison_report(step, &result, f);
+}
+
+static int step_processes(struct step *step, struct fault *f)
+{
+	const struct okv_job job = step_okv_job(step);
+	size_t count;
+
+	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
 }
 
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
