@@ -7,20 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
-#include "okv/group.h"
 #include "conf/accounts.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/autostart.h"
-#include "upgrade/scan.h"
-#include "perms/repair.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"
+#include "okv/group.h"
 #include "okv/wiring.h"
+#include "perms/repair.h"
+#include "upgrade/autostart.h"
+#include "upgrade/scan.h"
 
 enum { ACCOUNT_TOOL_MS = 8000 };
 

@@ -1,16 +1,9 @@
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
+#include "base/time.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/group.h"
 #include "upgrade/autostart.h"
-#include "base/time.h"
-#include "upgrade/compare.h"
 #include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
@@ -63,7 +56,8 @@ static int step_slots(struct step *step, struct fault *f)
 	if (step_ask_slots(step, &now, f) < 0)
 		return -1;
 	int r = snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f);
-	const struct snapshot_slot *lost = r == 0 && there && old.slots_known ? compare_slots(&old.slots, &now) : NULL;
+	const struct snapshot_slot *lost =
+		r == 0 && there && old.slots_known ? snapshot_slots_lost(&old.slots, &now) : NULL;
 	if (lost != NULL && step->run->accept) {
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
@@ -81,9 +75,9 @@ static int step_slots(struct step *step, struct fault *f)
 
 /* --- comparison --------------------------------------------------------------------------------------------------- */
 
-static int comparison_report(struct step *step, const struct compare_result *result, struct fault *f)
+static int comparison_report(struct step *step, const struct scan_differences *result, struct fault *f)
 {
-	const struct compare_list *lost = &result->lost, *others = &result->others;
+	const struct scan_list *lost = &result->lost, *others = &result->others;
 	struct text_line first;
 	size_t at = 0;
 
@@ -117,7 +111,7 @@ static int step_compare(struct step *step, struct fault *f)
 	const struct scan_request request = {
 		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
 	};
-	COMPARE_RESULT_AUTO result = { 0 };
+	SCAN_DIFFERENCES_AUTO result = { 0 };
 	struct journal_history history;
 	bool there;
 
@@ -143,8 +137,8 @@ static int step_compare(struct step *step, struct fault *f)
 		return -1;
 
 	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
-	compare_manifests(&old.manifest, &scan.manifest, run->settings, run->accept || !open ? STEP_LOW : STEP_HIGH,
-			  &result);
+	scan_compare(&old.manifest, &scan.manifest, run->settings, run->accept || !open ? STEP_LOW : STEP_HIGH,
+		     &result);
 	if (text_check(&result.lost.lines, f) < 0)
 		return -1;
 	return comparison_report(step, &result, f);

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "base/time.h"
 #include "conf/accounts.h"
@@ -14,8 +13,8 @@
 #include "okv/release.h"
 #include "okv/wiring.h"
 #include "perms/apply.h"
-#include "perms/repair.h"
 #include "perms/journal.h"
+#include "perms/repair.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"
 #include "upgrade/scan.h"

@@ -410,3 +410,16 @@ int snapshot_read(int root, const char *place, enum snapshot_part part, struct s
 	s = (struct snapshot){ 0 };
 	return 0;
 }
+
+const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now)
+{
+	for (size_t i = 0; i < old->count; i++) {
+		bool found = false;
+		for (size_t k = 0; !found && k < now->count; k++)
+			found = strcmp(old->items[i].label, now->items[k].label) == 0 &&
+				strcmp(old->items[i].serial, now->items[k].serial) == 0;
+		if (!found)
+			return &old->items[i];
+	}
+	return NULL;
+}

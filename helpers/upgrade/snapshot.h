@@ -75,6 +75,8 @@ int snapshot_remove(int root, const char *place, struct fault *f);
 /* Older than 24 hours: what has changed since may be the administrator's own doing. */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
+/* One of `old` that is not among those of now (label and serial number), or NULL. */
+const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now);
 void snapshot_slots_done(struct snapshot_slots *slots);
 
 #endif

@@ -1,22 +1,18 @@
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "okv/group.h"
+#include "base/time.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "upgrade/autostart.h"
-#include "base/time.h"
-#include "upgrade/hook.h"
-#include "upgrade/scan.h"
-#include "upgrade/snapshot.h"
-#include "perms/repair.h"
 #include "hsm/probe.h"
 #include "hsm/verdict.h"
+#include "okv/group.h"
 #include "okv/leftovers.h"
 #include "okv/wiring.h"
+#include "perms/repair.h"
+#include "upgrade/autostart.h"
+#include "upgrade/hook.h"
+#include "upgrade/snapshot.h"
 
 enum { LIBRARY_MS = 4000 };
 

@@ -147,6 +147,21 @@ static void after_a_day_it_is_stale(void **state)
 	assert_true(snapshot_is_stale(&s, 1000000 + 24 * 3600 + 1));
 }
 
+static void slots_are_the_same_by_label_and_serial_number(void **state)
+{
+	(void)state;
+	struct snapshot_slot old[] = { { 0, "a", "1", "m" }, { 1, "b", "2", "m" } };
+	struct snapshot_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
+	const struct snapshot_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
+
+	assert_null(snapshot_slots_lost(&two, &three));
+	now[0].serial[0] = '9';
+	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
+	now[0].serial[0] = '2';
+	now[0].label[0] = 'x';
+	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
+}
+
 int main(void)
 {
 #define IN_TREE(test) cmocka_unit_test_setup_teardown(test, tree_make, unit_place_remove)
@@ -156,6 +171,7 @@ int main(void)
 		IN_TREE(a_run_killed_between_the_two_renames_loses_nothing),
 		IN_TREE(a_removal_is_one_step),
 		cmocka_unit_test(after_a_day_it_is_stale),
+		cmocka_unit_test(slots_are_the_same_by_label_and_serial_number),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	settings_done(tree_settings());
