@@ -5,9 +5,9 @@
 #include "cmd/tool.h"
 #include "hsm/answer.h"
 #include "hsm/diagnosis.h"
-#include "hsm/probe.h"
 #include "hsm/verdict.h"
 #include "okv/group.h"
+#include "okv/job.h"
 #include "proc/secret.h"
 
 enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600, DESCRIPTOR_MOST = 1023, DESCRIPTOR_NONE = DESCRIPTOR_MOST + 1 };
@@ -20,7 +20,7 @@ static struct {
 
 static const struct option options[] = {
 	OPTION_ROW(0, "module", OPTION_TEXT, &asked.module, "FILE",
-		   "PKCS#11 library (default: PKCS11_LIB_LOC of okv_hsm.conf)"),
+		   "PKCS#11 library (default: the one that OKV loads)"),
 	OPTION_ROW(0, "user", OPTION_TEXT, &asked.user, "NAME", "ask as this user (default OKV_USER)"),
 	OPTION_ROW(0, "label", OPTION_TEXT, &asked.label, "LABEL",
 		   "a token with this label must be there (default TOKEN_LABEL)"),
@@ -46,7 +46,6 @@ static const struct option options[] = {
 static struct {
 	struct hsm_question question;
 	struct hsm_key_question key;
-	struct hsm_requirements required;
 	char pin[PIN_SIZE];
 	struct hsm_answer answer;
 	struct hsm_causes causes;
@@ -76,8 +75,6 @@ static int key_question(struct cmd_context *context, struct fault *f)
 		secret.fd = (int)asked.pin_fd;
 	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin, .encrypt = asked.encrypt };
 	one.question.key = &one.key;
-	one.question.key_token = one.required.label;
-	one.question.key_serial = one.required.serial;
 	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);
 }
 
@@ -85,26 +82,24 @@ static int question_build(struct cmd_context *context, struct fault *f)
 {
 	const struct settings *settings = &context->settings;
 
-	one.required = (struct hsm_requirements){
-		.label = asked.label,
-		.serial = asked.serial,
-		.least = asked.least > 0 ? asked.least : settings->min_slots,
-		.mechanisms = asked.mechanisms,
-	};
+	enum okv_scope scope;
+
+	if (okv_scope_find(context->root, settings, &scope, f) < 0)
+		return -1;
+	one.question = hsm_question_of(context->root, settings, context->report);
+	one.question.source = scope == OKV_SCOPE_GENERIC ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
+	one.question.module = asked.module;
+	one.question.user = asked.user;
+	one.question.timeout_ms = asked.timeout * 1000;
+	one.question.all = asked.all;
+	one.question.interfaces = context->json;
+	one.question.required.mechanisms = asked.mechanisms;
+	one.question.required.serial = asked.serial;
 	/* Whoever names a token by its number means that one, whatever label the settings have. */
-	if (asked.label == NULL && asked.serial == NULL && settings->token_label[0] != '\0')
-		one.required.label = settings->token_label;
-	one.question = (struct hsm_question){
-		.root = context->root,
-		.settings = settings,
-		.report = context->report,
-		.module = asked.module,
-		.user = asked.user,
-		.timeout_ms = asked.timeout * 1000,
-		.all = asked.all,
-		.mechanisms = asked.mechanisms,
-		.interfaces = context->json,
-	};
+	if (asked.label != NULL || asked.serial != NULL)
+		one.question.required.label = asked.label;
+	if (asked.least > 0)
+		one.question.required.least = asked.least;
 	return key_question(context, f);
 }
 
@@ -128,7 +123,8 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 	for (size_t i = 0; i < one.causes.count; i++) {
 		json_object_begin(&j, NULL);
 		json_string(&j, "sentence", one.causes.items[i].sentence);
-		json_string(&j, "command", one.causes.items[i].command);
+		if (one.causes.items[i].command != NULL)
+			json_string(&j, "command", one.causes.items[i].command);
 		json_object_end(&j);
 	}
 	json_array_end(&j);
@@ -141,7 +137,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 
 	hsm_answer_table(&one.answer, &out);
 	if (asked.mechanisms)
-		hsm_mechanisms_missing(&one.answer, &one.required, &out);
+		hsm_mechanisms_missing(&one.answer, &one.question.required, &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
@@ -154,12 +150,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 static int causes_find(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = { .root = context->root, .settings = &context->settings };
-	struct hsm_case about = {
-		.root = context->root,
-		.settings = &context->settings,
-		.user = asked.user,
-		.answer = &one.answer,
-	};
+	struct hsm_case about = { .question = &one.question, .answer = &one.answer };
 	const char *user = asked.user != NULL ? asked.user : context->settings.okv_user;
 
 	return okv_processes_without_group(&job, user, &about.without_group, f) < 0
@@ -176,8 +167,9 @@ static void causes_print(struct cmd_context *context, const struct fault *verdic
 	if (causes_find(context, &why) < 0)
 		report_say(context->report, REPORT_WARNING, "the cause was not looked for: %s", why.text);
 	for (size_t i = 0; i < one.causes.count; i++)
-		report_say(context->report, REPORT_WARNING, "%s; fix: %s", one.causes.items[i].sentence,
-			   one.causes.items[i].command);
+		report_say(context->report, REPORT_WARNING, "%s%s%s", one.causes.items[i].sentence,
+			   one.causes.items[i].command != NULL ? "; fix: " : "",
+			   one.causes.items[i].command != NULL ? one.causes.items[i].command : "");
 }
 
 static int show(struct cmd_context *context, int r, struct fault *f)
@@ -201,9 +193,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	int r = question_build(context, f);
 
 	if (r == 0) {
-		r = hsm_probe(&one.question, &one.answer, f);
-		if (r == 0)
-			r = hsm_evaluate(&one.answer, &one.required, f);
+		r = hsm_check(&one.question, &one.answer, f);
 		r = show(context, r, f);
 	}
 	one_done();

@@ -5,7 +5,8 @@
  * Promise: works on conf/chrystoki's model, so all else in the file stays.  Servers are ServerNameNN, ServerPortNN and
  * ServerHtlNN of section "LunaSA Client"; groups are VirtualTokenNNLabel, -SN and -Members of section "VirtualToken",
  * each with an entry LABEL = 1 in "HASynchronize".  NN has two digits and counts from 00 without gaps: the library may
- * stop at the first number that is missing.  A group's serial number is '1' followed by that of its first member.
+ * stop at the first number that is missing.  A group's serial number is '1' followed by that of its first member, where
+ * lunacm gave it.
  *
  * This is the only place that knows the rules.  `okv-luna config check` prints every finding; `okv-luna slots` prints
  * those that may hide a slot or a key, and compares the members with the slots that show.

@@ -12,9 +12,12 @@ void hsm_answer_done(struct hsm_answer *answer)
 	for (size_t i = 0; i < answer->slot_count; i++)
 		free(answer->slots[i].mechanisms);
 	free(answer->slots);
+	free(answer->members);
+	hsm_causes_done(&answer->ha);
 	free(answer->module);
 	free(answer->module_real);
 	free(answer->links);
+	free(answer->loader);
 	free(answer->user);
 	*answer = (struct hsm_answer)HSM_ANSWER_INIT;
 }
@@ -26,6 +29,32 @@ size_t hsm_answer_usable(const struct hsm_answer *answer)
 	for (size_t i = 0; i < answer->slot_count; i++)
 		count += answer->slots[i].usable;
 	return count;
+}
+
+const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial)
+{
+	for (size_t i = 0; i < answer->slot_count; i++) {
+		const struct hsm_slot *slot = &answer->slots[i];
+
+		if (slot->present && (label == NULL || strcmp(slot->label, label) == 0) &&
+		    (serial == NULL || strcmp(slot->serial, serial) == 0))
+			return slot;
+	}
+	return NULL;
+}
+
+void hsm_slot_fault(const struct hsm_slot *slot, struct text *out)
+{
+	if (slot->slot_rv != CKR_OK)
+		text_add_format(out, "C_GetSlotInfo answered %s", HSM_RV(slot->slot_rv));
+	else if (!slot->present)
+		text_add_string(out, "it has no token");
+	else if (slot->token_rv != CKR_OK)
+		text_add_format(out, "C_GetTokenInfo answered %s", HSM_RV(slot->token_rv));
+	else if (slot->session_call == HSM_CALL_NONE)
+		text_add_string(out, "its token is not initialised");
+	else
+		text_add_format(out, "%s answered %s", hsm_call_name(slot->session_call), HSM_RV(slot->session_rv));
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
@@ -239,9 +268,24 @@ static void slot_write(struct json *j, const struct hsm_slot *slot)
 	version_write(j, "hardware", slot->slot_hardware);
 	version_write(j, "firmware", slot->slot_firmware);
 	token_write(j, slot);
+	if (slot->session_call != HSM_CALL_NONE)
+		json_string(j, "session", HSM_RV(slot->session_rv));
 	if (slot->mechanisms != NULL)
 		mechanisms_write(j, slot);
 	json_object_end(j);
+}
+
+static void members_write(struct json *j, const struct hsm_answer *answer)
+{
+	json_array_begin(j, "members");
+	for (size_t i = 0; i < answer->member_count; i++) {
+		json_object_begin(j, NULL);
+		json_unsigned(j, "slot", answer->members[i].slot);
+		json_string(j, "serial", answer->members[i].serial);
+		json_string(j, "rv", HSM_RV(answer->members[i].rv));
+		json_object_end(j);
+	}
+	json_array_end(j);
 }
 
 static void key_write(struct json *j, const struct hsm_key *key)
@@ -299,6 +343,7 @@ void hsm_answer_json(const struct hsm_answer *answer, struct json *j)
 	for (size_t i = 0; i < answer->slot_count; i++)
 		slot_write(j, &answer->slots[i]);
 	json_array_end(j);
+	members_write(j, answer);
 	if (answer->key.asked)
 		key_write(j, &answer->key);
 }

@@ -16,12 +16,14 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "hsm/causes.h"
 #include "hsm/cryptoki.h"
 
 enum {
 	HSM_SLOTS_MAX = 1024,      /* a library that claims more is not believed */
 	HSM_MECHANISMS_MAX = 4096, /* the same, per slot */
 	HSM_INTERFACES_MAX = 16,
+	HSM_MEMBERS_MAX = HSM_SLOTS_MAX,
 };
 
 /* How the conversation with the library ended. */
@@ -52,8 +54,8 @@ struct hsm_slot {
 	uint64_t slot_flags;
 	struct cryptoki_version slot_hardware, slot_firmware;
 
-	bool present;      /* a token is there */
-	bool usable;       /* ... and it is initialised (CKF_TOKEN_INITIALIZED) and its information could be read */
+	bool present; /* a token is there */
+	bool usable;  /* ... it is initialised (CKF_TOKEN_INITIALIZED), and a session was opened on it and closed */
 	uint64_t token_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
 	char label[CRYPTOKI_LABEL_SIZE + 1];
 	char manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
@@ -66,9 +68,18 @@ struct hsm_slot {
 	struct cryptoki_version hardware, firmware;
 	char utc_time[CRYPTOKI_TIME_SIZE + 1];
 
-	uint64_t mechanisms_rv;
+	uint64_t session_rv;   /* of the calls that opened a read-only session and closed it, without a login */
+	uint32_t session_call; /* enum hsm_call; 0: none was tried, as on a token that is not initialised */
+
 	struct hsm_mechanism *mechanisms; /* owned */
 	size_t mechanism_count;
+};
+
+/* Of a high-availability group, as CA_GetHAState tells. */
+struct hsm_member {
+	uint64_t slot; /* the group's */
+	uint64_t rv;   /* CKR_OK: it is there */
+	char serial[CRYPTOKI_MEMBER_SERIAL_SIZE + 1];
 };
 
 struct hsm_key {
@@ -97,6 +108,7 @@ struct hsm_answer {
 	uint64_t elapsed_ms;
 	char *module;      /* owned; as asked for */
 	char *module_real; /* owned; behind all links */
+	char *loader;      /* owned; what dlerror(3) said, or NULL */
 	char *links;       /* owned; the chain as "a -> b -> c", or NULL */
 	char *user;        /* owned */
 
@@ -108,6 +120,9 @@ struct hsm_answer {
 
 	struct hsm_slot *slots; /* owned; as far as they were read, also when the end was not whole */
 	size_t slot_count;
+	struct hsm_member *members; /* owned; of all groups */
+	size_t member_count;
+	struct hsm_causes ha; /* how the groups of Chrystoki.conf differ from what shows (hsm/ha.h) */
 	struct hsm_key key;
 	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
 	size_t interface_count;
@@ -124,6 +139,13 @@ struct hsm_answer {
 
 void hsm_answer_done(struct hsm_answer *answer);
 size_t hsm_answer_usable(const struct hsm_answer *answer);
+/*
+ * The slot that OKV will take: the first in the list with a token of that label and serial number (NULL: any), usable
+ * or not; NULL where there is none.
+ */
+const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
+/* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
+void hsm_slot_fault(const struct hsm_slot *slot, struct text *out);
 void hsm_answer_table(const struct hsm_answer *answer, struct text *out);
 /* The whole answer as members of the object that is open: everything C_GetInfo, C_GetSlotInfo, C_GetTokenInfo gave. */
 void hsm_answer_json(const struct hsm_answer *answer, struct json *j);

@@ -18,6 +18,8 @@ enum {
 	CRYPTOKI_SERIAL_SIZE = 16,
 	CRYPTOKI_TIME_SIZE = 16,
 	CRYPTOKI_DESCRIPTION_SIZE = 64,
+	CRYPTOKI_MEMBER_SERIAL_SIZE = CRYPTOKI_SERIAL_SIZE + 4,
+	CRYPTOKI_MEMBERS_MAX = 32,
 	CRYPTOKI_INTERFACE_NAME_SIZE = 32, /* ours: the standard's names have no limit */
 };
 
@@ -127,6 +129,20 @@ struct cryptoki_interface {
 	char *name;
 	void *functions;
 	unsigned long flags;
+};
+
+/*
+ * What the Luna client's own CA_GetHAState fills, from client 6 on; before, serial numbers were numbers.  So the room
+ * for it is larger, and the group's serial number tells whether it is this.
+ */
+struct cryptoki_ha_state {
+	char group_serial[CRYPTOKI_MEMBER_SERIAL_SIZE];
+	struct {
+		char serial[CRYPTOKI_MEMBER_SERIAL_SIZE];
+		unsigned long rv;
+	} members[CRYPTOKI_MEMBERS_MAX];
+	unsigned long count;
+	unsigned char room[1024];
 };
 
 struct cryptoki_functions {

@@ -9,29 +9,18 @@
 
 #include "base/array.h"
 #include "conf/accounts.h"
-#include "conf/chrystoki.h"
 #include "conf/chrystoki_groups.h"
 #include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
-#include "proc/identity.h"
-#include "hsm/library.h"
+#include "hsm/clientconf.h"
 #include "hsm/reach.h"
+#include "hsm/refusal.h"
+#include "proc/identity.h"
 
 enum { PLACES_MAX = 256, DIRECTORY_FILES_MAX = 64 };
 
 #define REPAIR_COMMAND "okv-luna repair --phase post-upgrade"
-#define CHECK_COMMAND  "okv-luna config check"
-
-void hsm_causes_done(struct hsm_causes *causes)
-{
-	for (size_t i = 0; i < causes->count; i++) {
-		free(causes->items[i].sentence);
-		free(causes->items[i].command);
-	}
-	free(causes->items);
-	*causes = (struct hsm_causes){ 0 };
-}
 
 /* A path to be tried, and who names it. */
 struct place {
@@ -45,11 +34,11 @@ struct diagnosis {
 	const struct settings *settings;
 	const char *user;
 	const struct hsm_answer *answer;
+	bool okv_conf; /* OKV finds its library by okv_hsm.conf */
 	struct text passwd, group;
 	struct proc_identity identity;
-	char *conf_path; /* owned; where the library will look */
-	struct text conf_bytes;
-	struct chrystoki conf;
+	struct hsm_environment environment;
+	struct hsm_clientconf conf;
 	struct place places[PLACES_MAX];
 	struct hsm_reach reaches[PLACES_MAX]; /* one for each place */
 	size_t count;
@@ -60,33 +49,14 @@ static void diagnosis_done(struct diagnosis *d)
 {
 	text_done(&d->passwd);
 	text_done(&d->group);
-	/* The file may hold the secret of the cloud service. */
-	text_done_secret(&d->conf_bytes);
-	chrystoki_done(&d->conf);
-	free(d->conf_path);
+	hsm_environment_done(&d->environment);
+	hsm_clientconf_done(&d->conf);
 	for (size_t i = 0; i < d->count; i++) {
 		free(d->places[i].path);
 		free(d->places[i].named_by);
 	}
 	hsm_causes_done(&d->causes);
 	free(d);
-}
-
-static int cause_add(struct diagnosis *d, const char *command, struct fault *f, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static int cause_add(struct diagnosis *d, const char *command, struct fault *f, const char *format, ...)
-{
-	char sentence[FAULT_TEXT_MAX];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
-	va_end(arguments);
-	if (!ARRAY_GROW(d->causes.items, d->causes.count))
-		return fault_memory(f);
-	struct hsm_cause *cause = &d->causes.items[d->causes.count++];
-	*cause = (struct hsm_cause){ .sentence = strdup(sentence), .command = strdup(command) };
-	return cause->sentence == NULL || cause->command == NULL ? fault_memory(f) : 0;
 }
 
 static int accounts_read(struct diagnosis *d, struct fault *f)
@@ -99,41 +69,16 @@ static int accounts_read(struct diagnosis *d, struct fault *f)
 		       : 0;
 }
 
-/* The value of a name, borrowed, or NULL. */
-static const char *environment_get(const struct hsm_environment *environment, const char *name)
-{
-	const char *value = NULL;
-	const size_t length = strlen(name);
-
-	/* The last one wins, as with setenv(3). */
-	for (size_t i = 0; i < environment->count; i++)
-		if (strncmp(environment->items[i], name, length) == 0 && environment->items[i][length] == '=')
-			value = environment->items[i] + length + 1;
-	return value;
-}
-
-/* The variable names a directory; without it the library looks in /etc. */
 static int conf_find(struct diagnosis *d, struct fault *f)
 {
-	HSM_ENVIRONMENT_AUTO environment = { 0 };
-	TEXT_AUTO path = { 0 };
-
-	if (hsm_environment_read(d->root, NULL, &environment, f) < 0)
+	if (hsm_environment_read(d->root, NULL, &d->environment, f) < 0 ||
+	    hsm_clientconf_read(d->root, &d->environment, &d->conf, f) < 0)
 		return -1;
-	const char *directory = environment_get(&environment, "ChrystokiConfigurationPath");
-	size_t length = strlen(directory != NULL ? directory : "/etc");
-	while (directory != NULL && length > 0 && directory[length - 1] == '/')
-		length--;
-	text_add(&path, directory != NULL ? directory : "/etc", length);
-	text_add_string(&path, "/Chrystoki.conf");
-	if (text_check(&path, f) < 0)
-		return -1;
-	d->conf_path = text_take(&path);
-	if (strcmp(d->conf_path, d->settings->chrystoki_conf) != 0)
-		return cause_add(d, CHECK_COMMAND, f,
-				 "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
-				 SHOWN(d->conf_path), SHOWN(d->settings->chrystoki_conf));
-	return 0;
+	if (strcmp(d->conf.path, d->settings->chrystoki_conf) == 0)
+		return 0;
+	return hsm_causes_add(&d->causes, d->okv_conf ? "okv-luna config wire" : NULL, f,
+			      "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
+			      SHOWN(d->conf.path), SHOWN(d->settings->chrystoki_conf));
 }
 
 static int place_add(struct diagnosis *d, const char *path, size_t length, enum hsm_need need, bool optional,
@@ -174,27 +119,46 @@ static bool passed_over(const struct chrystoki_line *section, const char *key, s
 
 static int conf_places(struct diagnosis *d, struct fault *f)
 {
-	struct fault why = { 0 };
-
-	if (place_add(d, d->conf_path, strlen(d->conf_path), HSM_NEED_READ, false, f, "the Luna client") < 0)
-		return -1;
 	/* Not there, or not to be read by root even: then the place itself is the cause. */
-	if (fs_read_file(d->root, d->conf_path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->conf_bytes, NULL, &why) < 0)
-		return 0;
-	if (chrystoki_parse(&d->conf, text_string(&d->conf_bytes), d->conf_bytes.length, f) < 0)
+	if (place_add(d, d->conf.path, strlen(d->conf.path), HSM_NEED_READ, false, f, "the Luna client") < 0)
 		return -1;
-	for (size_t i = 0; i < d->conf.count; i++) {
-		const struct chrystoki_line *line = &d->conf.lines[i];
+	for (size_t i = 0; i < d->conf.model.count; i++) {
+		const struct chrystoki_line *line = &d->conf.model.lines[i];
 		const char *key = line->bytes + line->name_start, *value = line->bytes + line->value_start;
 		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || line->value_length == 0 ||
 		    value[0] != '/')
 			continue;
-		const struct chrystoki_line *section = &d->conf.lines[line->section];
+		const struct chrystoki_line *section = &d->conf.model.lines[line->section];
 		if (!passed_over(section, key, line->name_length) &&
 		    place_add(d, value, line->value_length, need_of(key, line->name_length), false, f,
 			      "%s of section %s", SHOWN_BYTES(key, line->name_length),
 			      SHOWN_BYTES(section->bytes + section->name_start, section->name_length)) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/*
+ * The library, and what OKV's environment names: a full path, or several with ':' between, of which some may well not
+ * be there.
+ */
+static int okv_places(struct diagnosis *d, struct fault *f)
+{
+	const char *module = d->answer->module;
+
+	if (place_add(d, module, strlen(module), HSM_NEED_READ, true, f, "OKV") < 0)
+		return -1;
+	for (size_t i = 0; i < d->environment.count; i++) {
+		const char *item = d->environment.items[i], *value = strchr(item, '=') + 1;
+		const bool several = strchr(value, ':') != NULL;
+
+		for (size_t length; *value != '\0'; value += length + (value[length] == ':')) {
+			length = strcspn(value, ":");
+			if (value[0] == '/' &&
+			    place_add(d, value, length, HSM_NEED_READ, several, f, "%s of okv_hsm_env",
+				      SHOWN_BYTES(item, strcspn(item, "="))) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -244,13 +208,14 @@ static int group_causes(struct diagnosis *d, struct fault *f)
 	gid_t gid;
 
 	if (!accounts_group_find(&d->group, group, &gid))
-		return cause_add(d, REPAIR_COMMAND, f,
-				 "group '%s' does not exist; an upgrade of the operating system drops it",
-				 SHOWN(group));
+		return hsm_causes_add(&d->causes, REPAIR_COMMAND, f,
+				      "group '%s' does not exist; an upgrade of the operating system drops it",
+				      SHOWN(group));
 	for (size_t i = 0; i < d->identity.group_count; i++)
 		if (d->identity.groups[i] == gid)
 			return 0;
-	return cause_add(d, REPAIR_COMMAND, f, "user '%s' is not in group '%s'", SHOWN(d->user), SHOWN(group));
+	return hsm_causes_add(&d->causes, REPAIR_COMMAND, f, "user '%s' is not in group '%s'", SHOWN(d->user),
+			      SHOWN(group));
 }
 
 /* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
@@ -275,26 +240,38 @@ static int missing_cause(struct diagnosis *d, const struct place *place, const s
 	if (place->optional)
 		return 0;
 	if (reach->path[reach->failed_length] == '\0')
-		return cause_add(d, CHECK_COMMAND, f, "'%s', named by %s, is not there", SHOWN(reach->path),
-				 place->named_by);
-	return cause_add(d, CHECK_COMMAND, f, "'%s', named by %s, is not there: there is no '%s'", SHOWN(reach->path),
-			 place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
+		return hsm_causes_add(&d->causes, NULL, f, "'%s', named by %s, is not there", SHOWN(reach->path),
+				      place->named_by);
+	return hsm_causes_add(&d->causes, NULL, f, "'%s', named by %s, is not there: there is no '%s'",
+			      SHOWN(reach->path), place->named_by, SHOWN_BYTES(reach->path, reach->failed_length));
 }
 
-static int denied_cause(struct diagnosis *d, const struct hsm_reach *reach, struct fault *f)
+/* Whether our policies have that entry: the client, or its configuration. */
+static bool is_ours(const struct diagnosis *d, const struct hsm_reach *reach)
+{
+	const size_t length = strlen(d->settings->client_dir);
+
+	return text_equal(reach->path, reach->failed_length, d->settings->chrystoki_conf) ||
+	       (reach->failed_length >= length && memcmp(reach->path, d->settings->client_dir, length) == 0 &&
+		(reach->path[length] == '/' || reach->path[length] == '\0'));
+}
+
+static int denied_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
 {
 	TEXT_AUTO owner = { 0 };
+	const char *command = is_ours(d, reach) ? REPAIR_COMMAND : NULL;
 	const char *act = reach->need == HSM_NEED_WRITE ? "write" : "read";
 
 	owner_add(d, reach, &owner);
 	if (text_check(&owner, f) < 0)
 		return -1;
 	if (reach->path[reach->failed_length] == '\0')
-		return cause_add(d, REPAIR_COMMAND, f, "user '%s' cannot %s '%s' (%s)", SHOWN(d->user), act,
-				 SHOWN(reach->path), text_string(&owner));
-	return cause_add(d, REPAIR_COMMAND, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
-			 SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
-			 text_string(&owner));
+		return hsm_causes_add(&d->causes, command, f, "user '%s' cannot %s '%s' (%s)%s%s", SHOWN(d->user), act,
+				      SHOWN(reach->path), text_string(&owner), command == NULL ? ", named by " : "",
+				      command == NULL ? place->named_by : "");
+	return hsm_causes_add(&d->causes, command, f, "user '%s' cannot reach '%s': it may not enter '%s' (%s)",
+			      SHOWN(d->user), SHOWN(reach->path), SHOWN_BYTES(reach->path, reach->failed_length),
+			      text_string(&owner));
 }
 
 static int reach_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
@@ -302,9 +279,9 @@ static int reach_cause(struct diagnosis *d, const struct place *place, const str
 	if (reach->errnum == ENOENT || reach->errnum == ENOTDIR)
 		return missing_cause(d, place, reach, f);
 	if (reach->errnum == EACCES)
-		return denied_cause(d, reach, f);
-	return cause_add(d, CHECK_COMMAND, f, "user '%s' cannot use '%s': %s", SHOWN(d->user), SHOWN(reach->path),
-			 fault_errno_text(reach->errnum));
+		return denied_cause(d, place, reach, f);
+	return hsm_causes_add(&d->causes, NULL, f, "user '%s' cannot use '%s': %s", SHOWN(d->user), SHOWN(reach->path),
+			      fault_errno_text(reach->errnum));
 }
 
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
@@ -320,7 +297,7 @@ static bool is_named_before(const struct diagnosis *d, size_t index)
 	return false;
 }
 
-static int reach_causes(struct diagnosis *d, struct fault *f)
+static int reach_causes(struct diagnosis *d, bool *ret_denied, struct fault *f)
 {
 	bool denied = false;
 
@@ -335,54 +312,25 @@ static int reach_causes(struct diagnosis *d, struct fault *f)
 		if (d->reaches[i].errnum != 0 && !is_named_before(d, i) &&
 		    reach_cause(d, &d->places[i], &d->reaches[i], f) < 0)
 			return -1;
+	*ret_denied = denied;
 	return 0;
 }
 
-static bool is_shown(const struct hsm_answer *answer, const struct chrystoki_value *serial)
-{
-	for (size_t i = 0; i < answer->slot_count; i++)
-		if (answer->slots[i].present && text_equal(serial->bytes, serial->length, answer->slots[i].serial))
-			return true;
-	return false;
-}
-
-static int member_causes(struct diagnosis *d, const struct chrystoki_numbered *group, struct fault *f)
-{
-	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
-	struct chrystoki_member member;
-
-	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (member.name.length > 0 && !is_shown(d->answer, &member.name) &&
-		    cause_add(d, "lunacm -q hagroup listgroups", f,
-			      "member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's",
-			      SHOWN_BYTES(member.name.bytes, member.name.length),
-			      SHOWN_BYTES(label->bytes, label->length), SHOWN(d->conf_path)) < 0)
-			return -1;
-	return 0;
-}
-
-/* Whether the groups add up is conf/chrystoki_groups' word; whether their members show, only an answer tells. */
+/* What conf/chrystoki_groups knows to hide a slot; then how the groups differ from what shows. */
 static int group_findings(struct diagnosis *d, struct fault *f)
 {
 	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
-	struct chrystoki_family groups;
-	bool members_show = false;
 
-	if (chrystoki_groups_evaluate(&d->conf, &found, f) < 0)
+	if (chrystoki_groups_evaluate(&d->conf.model, &found, f) < 0)
 		return -1;
-	for (size_t i = 0; i < found.count; i++) {
-		const struct chrystoki_finding *finding = &found.items[i];
-
-		members_show = members_show || finding->rule == CHRYSTOKI_HA_ONLY;
-		if (finding->hides && cause_add(d, CHECK_COMMAND, f, "%s in '%s': %s", text_string(&finding->what),
-						SHOWN(d->conf_path), finding->effect) < 0)
+	for (size_t i = 0; i < found.count; i++)
+		if (found.items[i].hides &&
+		    hsm_causes_add(&d->causes, NULL, f, "%s in '%s': %s", text_string(&found.items[i].what),
+				   SHOWN(d->conf.path), found.items[i].effect) < 0)
 			return -1;
-	}
-	if (!members_show || d->answer == NULL || d->answer->slot_count == 0)
-		return 0;
-	chrystoki_family_read(&d->conf, CHRYSTOKI_GROUPS, &groups);
-	for (size_t i = 0; i < groups.count; i++)
-		if (groups.items[i].parts[CHRYSTOKI_LABEL].bytes != NULL && member_causes(d, &groups.items[i], f) < 0)
+	for (size_t i = 0; i < d->answer->ha.count; i++)
+		if (hsm_causes_add(&d->causes, d->answer->ha.items[i].command, f, "%s",
+				   d->answer->ha.items[i].sentence) < 0)
 			return -1;
 	return 0;
 }
@@ -392,28 +340,76 @@ static int process_causes(struct diagnosis *d, size_t without_group, struct faul
 {
 	if (without_group == 0)
 		return 0;
-	return cause_add(d, "reboot", f,
-			 "%zu running process%s of user '%s' started before it was in group '%s' and cannot use it",
-			 without_group, without_group == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+	return hsm_causes_add(
+		&d->causes, NULL, f,
+		"%zu running process%s of user '%s' started before it was in group '%s' and cannot use it;"
+		" after the slots show, restart what they belong to",
+		without_group, without_group == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
+}
+
+/* The guide's next questions, which this machine cannot answer. */
+static int outside_cause(struct diagnosis *d, struct fault *f)
+{
+	struct chrystoki_family servers;
+	TEXT_AUTO which = { 0 };
+
+	chrystoki_family_read(&d->conf.model, CHRYSTOKI_SERVERS, &servers);
+	for (size_t i = 0; i < servers.count; i++) {
+		const struct chrystoki_value *host = &servers.items[i].parts[CHRYSTOKI_NAME];
+		unsigned port = CHRYSTOKI_PORT_DEFAULT;
+		if (host->length == 0)
+			continue;
+		(void)chrystoki_value_number(&servers.items[i].parts[CHRYSTOKI_PORT], &port);
+		text_add_format(&which, "%sport %u of %s", which.length > 0 ? ", " : "", port,
+				SHOWN_BYTES(host->bytes, host->length));
+	}
+	if (which.length == 0)
+		text_add_string(&which, "the service that it names");
+	if (text_check(&which, f) < 0)
+		return -1;
+	return hsm_causes_add(
+		&d->causes, NULL, f,
+		"nothing on this machine stands in the way; ask outside: is the client registered with the HSM"
+		" and the partition assigned to it (NTLS link), and can %s be reached from here?",
+		text_string(&which));
+}
+
+static int causes_find(struct diagnosis *d, size_t without_group, struct fault *f)
+{
+	const struct hsm_answer *answer = d->answer;
+	const bool silent = answer->user != NULL && answer->end == HSM_END_WHOLE && answer->slot_count == 0;
+	bool denied = false;
+
+	/* Then nothing else matters yet. */
+	if (answer->module == NULL)
+		return hsm_causes_add(&d->causes, hsm_library_remedy(d->root), f,
+				      "OKV finds its library by PKCS11_LIB_LOC of okv_hsm.conf, and by nothing else");
+	if (accounts_read(d, f) < 0 || conf_find(d, f) < 0 || conf_places(d, f) < 0 || client_places(d, f) < 0 ||
+	    okv_places(d, f) < 0 || reach_causes(d, &denied, f) < 0 ||
+	    (!denied && hsm_refusal_explain(d->root, answer->loader, &d->causes, f) < 0) || group_findings(d, f) < 0)
+		return -1;
+	if (silent && d->causes.count == 0)
+		return outside_cause(d, f);
+	return silent || denied ? process_causes(d, without_group, f) : 0;
 }
 
 int hsm_diagnose(const struct hsm_case *about, struct hsm_causes *ret_causes, struct fault *f)
 {
+	const struct hsm_question *question = about->question;
 	struct diagnosis *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return fault_memory(f);
-	d->root = about->root;
-	d->settings = about->settings;
-	d->user = about->user != NULL ? about->user : about->settings->okv_user;
+	d->root = question->root;
+	d->settings = question->settings;
+	d->user = question->user != NULL ? question->user : question->settings->okv_user;
 	d->answer = about->answer;
-	const bool all = accounts_read(d, f) == 0 && conf_find(d, f) == 0 && conf_places(d, f) == 0 &&
-			 client_places(d, f) == 0 && reach_causes(d, f) == 0 && group_findings(d, f) == 0 &&
-			 process_causes(d, about->without_group, f) == 0;
-	if (all) {
+	d->okv_conf = question->source == HSM_LIBRARY_OKV_CONF;
+	const int r = causes_find(d, about->without_group, f);
+	if (r == 0) {
 		*ret_causes = d->causes;
 		d->causes = (struct hsm_causes){ 0 };
 	}
 	diagnosis_done(d);
-	return all ? 0 : -1;
+	return r;
 }

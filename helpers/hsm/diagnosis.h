@@ -2,10 +2,11 @@
  * hsm/diagnosis: why does the user not see the HSM?
  *
  * Promise: looks, as that user and by asking the kernel (hsm/reach.h), at everything a Luna client reads:
- * Chrystoki.conf where okv_hsm_env points, each path it names, the client's certificates, token directory and plug-ins;
- * then whether the HSM group exists and lists the user; whether the HA groups add up and, where HAOnly lets them, their
- * members show.  Running processes without the group were counted by the caller (okv/group.h).  Each cause is one
- * sentence and one command that fixes it, the likeliest first.  Nothing is changed, and no cause is an answer too.
+ * Chrystoki.conf where okv_hsm_env points, each path that these two name, the client's certificates, token directory
+ * and plug-ins; then whether the HSM group exists and lists the user; why the loader was refused (hsm/refusal.h);
+ * whether the servers and HA groups of Chrystoki.conf add up.  With no slot and no cause here, it says what to ask
+ * outside.  Running processes without the group were counted by the caller (okv/group.h).  Nothing is changed, and no
+ * cause is an answer too.
  */
 #ifndef OKV_HSM_DIAGNOSIS_H
 #define OKV_HSM_DIAGNOSIS_H
@@ -13,28 +14,11 @@
 #include <stddef.h>
 
 #include "base/fault.h"
-#include "conf/settings.h"
-#include "hsm/answer.h"
-
-struct hsm_cause {
-	char *sentence; /* owned; without a full stop */
-	char *command;  /* owned; what fixes it */
-};
-
-struct hsm_causes {
-	struct hsm_cause *items; /* owned */
-	size_t count;
-};
-
-#define HSM_CAUSES_AUTO __attribute__((cleanup(hsm_causes_done))) struct hsm_causes
-
-void hsm_causes_done(struct hsm_causes *causes);
+#include "hsm/probe.h"
 
 struct hsm_case {
-	int root;
-	const struct settings *settings;
-	const char *user;                /* NULL: OKV_USER */
-	const struct hsm_answer *answer; /* NULL or empty: nothing was shown, so members are not looked for */
+	const struct hsm_question *question;
+	const struct hsm_answer *answer; /* as hsm_probe has left it */
 	size_t without_group;            /* running processes of the user that started before it was in the HSM group */
 };
 

@@ -11,11 +11,13 @@
 
 #include "base/text.h"
 #include "conf/assign.h"
+#include "conf/fix.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 
 enum { DEPTH_MAX = 64 };
 
+#define KEY              "PKCS11_LIB_LOC"
 #define CONF_FILE        SETTINGS_GENERIC "/okv_hsm.conf"
 #define ENVIRONMENT_FILE SETTINGS_GENERIC "/okv_hsm_env"
 
@@ -35,21 +37,66 @@ static int assignments_read(int root, const char *path, struct assign *ret_assig
 	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
-int hsm_library_choose(int root, const struct settings *settings, char **ret_path, struct fault *f)
+/* A line that is meant to name the library, and that OKV does not read; lines->count where there is none. */
+static size_t flawed_find(const struct assign *lines)
+{
+	size_t i = 0;
+
+	while (i < lines->count && !(lines->lines[i].kind == ASSIGN_FLAWED && assign_mentions(&lines->lines[i], KEY)))
+		i++;
+	return i;
+}
+
+static int okv_choose(int root, char **ret_path, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
+	bool there;
+
+	if (fs_existence(root, CONF_FILE, &there, f) < 0 || assignments_read(root, CONF_FILE, &lines, f) < 0 ||
+	    assign_get(&lines, KEY, ret_path, f) < 0)
+		return -1;
+	const size_t flawed = flawed_find(&lines);
+	if (*ret_path != NULL && (*ret_path)[0] != '\0')
+		return 0;
+	if (!there)
+		return fault_negative(f, "OKV loads no library: there is no file '%s'", CONF_FILE);
+	if (*ret_path == NULL && flawed < lines.count)
+		return fault_negative(f, "OKV loads no library: %s:%zu does not name one: %s", CONF_FILE, flawed + 1,
+				      assign_flaw_text(lines.lines[flawed].flaw));
+	return fault_negative(f, "OKV loads no library: '%s' has no " KEY "%s", CONF_FILE,
+			      *ret_path == NULL ? "" : " that is not empty");
+}
+
+int hsm_library_choose(int root, const struct settings *settings, enum hsm_library_source source, char **ret_path,
+		       struct fault *f)
+{
 	char *path = NULL;
 
-	if (assignments_read(root, CONF_FILE, &lines, f) < 0 || assign_get(&lines, "PKCS11_LIB_LOC", &path, f) < 0)
-		return -1;
-	if (path == NULL || path[0] == '\0') {
+	if (source == HSM_LIBRARY_OKV_CONF && okv_choose(root, &path, f) < 0) {
 		free(path);
-		path = strdup(settings->pkcs11_lib);
+		return -1;
 	}
+	if (source == HSM_LIBRARY_SETTINGS)
+		path = strdup(settings->pkcs11_lib);
 	if (path == NULL)
 		return fault_memory(f);
 	*ret_path = path;
 	return 0;
+}
+
+const char *hsm_library_remedy(int root)
+{
+	ASSIGN_AUTO lines = { 0 };
+	struct fault ignored = { 0 };
+	bool there = false;
+
+	if (fs_existence(root, CONF_FILE, &there, &ignored) < 0 || !there ||
+	    assignments_read(root, CONF_FILE, &lines, &ignored) < 0)
+		return NULL;
+	const size_t flawed = flawed_find(&lines);
+	if (flawed == lines.count)
+		return "okv-luna config wire";
+	return fix_line(&lines, flawed, NULL) > 0 ? "okv-luna config check --fix" : NULL;
 }
 
 void hsm_environment_done(struct hsm_environment *environment)

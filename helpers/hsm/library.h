@@ -3,7 +3,7 @@
  *
  * Promise: the library is named by okv_hsm.conf and the environment by okv_hsm_env, read by OKV's own rules: exactly
  * the strict NAME="VALUE" lines, in order; a flawed line is skipped with a warning that names its number, as
- * hsmclient does.  Files that are not there give nothing.
+ * hsmclient does.  An environment file that is not there gives nothing.
  *
  * A path is walked below the root; links are followed only where root alone could have made them, and each is written
  * down.  The file and every directory above it must belong to root and be writable by nobody else: whoever can write
@@ -20,8 +20,16 @@
 #include "conf/settings.h"
 #include "fs/root.h"
 
-/* PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings; owned by the caller. */
-int hsm_library_choose(int root, const struct settings *settings, char **ret_path, struct fault *f);
+/* Where OKV is told which library it loads. */
+enum hsm_library_source {
+	HSM_LIBRARY_OKV_CONF, /* PKCS11_LIB_LOC of okv_hsm.conf, and nothing else */
+	HSM_LIBRARY_SETTINGS, /* this OKV has no such file (OKV 21.2 and earlier), or not for this client: PKCS11_LIB */
+};
+/* Owned by the caller.  FAULT_NEGATIVE: OKV loads none. */
+int hsm_library_choose(int root, const struct settings *settings, enum hsm_library_source source, char **ret_path,
+		       struct fault *f);
+/* The command after which okv_hsm.conf names a library, where it names none; NULL: only a person can do that. */
+const char *hsm_library_remedy(int root);
 /*
  * The file behind all links.  FAULT_ABSENT: not there, or a link that leads nowhere (the chain is named).
  * FAULT_REFUSED: writable by others, no regular file, a loop of links, no ELF file, or one of another machine.

@@ -86,7 +86,8 @@ static bool on_slot(struct hsm_listener *l, const void *body)
 	TERMINATE(slot->utc_time);
 	/* What follows from the rest is worked out here, and no pointer is taken from a pipe. */
 	slot->present = slot->slot_rv == CKR_OK && slot->token_rv != CKR_TOKEN_NOT_PRESENT;
-	slot->usable = slot->present && slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0;
+	slot->usable = slot->present && slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
+		       slot->session_call != HSM_CALL_NONE && slot->session_rv == CKR_OK;
 	slot->mechanisms = NULL;
 	slot->mechanism_count = 0;
 	return true;
@@ -113,6 +114,18 @@ static bool on_interface(struct hsm_listener *l, const void *body)
 	struct hsm_interface *interface = &l->answer->interfaces[l->answer->interface_count++];
 	memcpy(interface, body, sizeof(*interface));
 	TERMINATE(interface->name);
+	return true;
+}
+
+static bool on_member(struct hsm_listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+
+	if (answer->member_count >= HSM_MEMBERS_MAX || !ARRAY_GROW(answer->members, answer->member_count))
+		return false;
+	struct hsm_member *member = &answer->members[answer->member_count++];
+	memcpy(member, body, sizeof(*member));
+	TERMINATE(member->serial);
 	return true;
 }
 
@@ -183,6 +196,7 @@ static const struct {
 	[HSM_MESSAGE_SLOT] = { on_slot, sizeof(struct hsm_slot) },
 	[HSM_MESSAGE_MECHANISM] = { on_mechanism, sizeof(struct hsm_mechanism_message) },
 	[HSM_MESSAGE_INTERFACE] = { on_interface, sizeof(struct hsm_interface) },
+	[HSM_MESSAGE_MEMBER] = { on_member, sizeof(struct hsm_member) },
 	[HSM_MESSAGE_KEY] = { on_key, sizeof(struct hsm_key_message) },
 	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },
 	[HSM_MESSAGE_STOP] = { on_stop, sizeof(struct hsm_stop_message) },

@@ -37,6 +37,7 @@ enum hsm_message {
 	HSM_MESSAGE_SLOT,      /* struct hsm_slot */
 	HSM_MESSAGE_MECHANISM, /* struct hsm_mechanism_message */
 	HSM_MESSAGE_INTERFACE, /* struct hsm_interface */
+	HSM_MESSAGE_MEMBER,    /* struct hsm_member */
 	HSM_MESSAGE_KEY,       /* struct hsm_key_message */
 	HSM_MESSAGE_NOTE,      /* HSM_TEXT_SIZE bytes: a warning about the library's habits */
 	HSM_MESSAGE_STOP,      /* struct hsm_stop_message */

@@ -109,6 +109,7 @@ const char *hsm_call_name(uint32_t call)
 		"C_GetMechanismList",
 		"C_GetMechanismInfo",
 		"C_GetInterfaceList",
+		"CA_GetHAState",
 		"C_OpenSession",
 		"C_Login",
 		"C_FindObjectsInit",

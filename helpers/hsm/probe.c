@@ -12,6 +12,8 @@
 #include "proc/child.h"
 #include "proc/interrupt.h"
 #include "proc/identity.h"
+#include "hsm/clientconf.h"
+#include "hsm/ha.h"
 #include "hsm/library.h"
 #include "hsm/message.h"
 #include "hsm/session.h"
@@ -30,7 +32,7 @@ static int module_find(const struct hsm_question *q, struct hsm_answer *answer, 
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 
 	if ((q->module != NULL ? string_copy(q->module, &answer->module, f)
-			       : hsm_library_choose(q->root, q->settings, &answer->module, f)) < 0 ||
+			       : hsm_library_choose(q->root, q->settings, q->source, &answer->module, f)) < 0 ||
 	    hsm_library_find(q->root, answer->module, &place, f) < 0 ||
 	    string_copy(place.path, &answer->module_real, f) < 0)
 		return -1;
@@ -102,6 +104,8 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 	answer->rv = stop->rv;
 	switch (stop->end) {
 	case HSM_END_UNLOADABLE:
+		/* Without memory, its cause is not looked for. */
+		answer->loader = strdup(stop->text);
 		end_unloadable(answer, stop->text);
 		return;
 	case HSM_END_ERROR:
@@ -156,14 +160,32 @@ static void habits_report(const struct hsm_question *q, struct hsm_answer *answe
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
 
-static int talk(const struct hsm_question *q, const struct hsm_environment *environment, struct hsm_shared *shared,
-		struct hsm_answer *answer, struct fault *f)
+/* A token that OKV does not take may be another's, or the other member of a group. */
+static void sessions_report(const struct hsm_question *q, const struct hsm_answer *answer)
+{
+	const struct hsm_slot *taken = hsm_answer_taken(answer, q->required.label, q->required.serial);
+
+	for (size_t i = 0; i < answer->slot_count; i++) {
+		const struct hsm_slot *slot = &answer->slots[i];
+		TEXT_AUTO why = { 0 };
+		if (slot == taken || slot->session_call == HSM_CALL_NONE || slot->session_rv == CKR_OK)
+			continue;
+		hsm_slot_fault(slot, &why);
+		report_say(q->report, REPORT_WARNING, "slot %" PRIu64 " opens no session: %s", slot->id,
+			   text_string(&why));
+	}
+}
+
+static int talk(const struct hsm_question *q, const struct hsm_environment *environment,
+		const struct hsm_clientconf *conf, struct hsm_shared *shared, struct hsm_answer *answer,
+		struct fault *f)
 {
 	const uint64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000;
 	struct hsm_session session = {
 		.question = q,
 		.path = answer->module,
 		.environment = environment,
+		.groups = chrystoki_sections(&conf->model, "VirtualToken", &(ptrdiff_t){ 0 }) > 0,
 		.shared = shared,
 	};
 	struct hsm_listener listener = {
@@ -198,29 +220,36 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 	answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
 	end_evaluate(answer, &listener, &end, shared, timeout_ms);
 	habits_report(q, answer, &end);
+	sessions_report(q, answer);
 	proc_outcome_done(&end);
-	return 0;
+	return answer->end != HSM_END_WHOLE
+		       ? 0
+		       : hsm_ha_compare(conf, q->required.label, q->required.serial, q->report, answer, f);
 }
 
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	HSM_ENVIRONMENT_AUTO environment = { 0 };
+	HSM_CLIENTCONF_AUTO conf = { .path = NULL };
+	int r = -1;
 
-	if (module_find(question, &answer, f) < 0 ||
-	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) < 0 ||
-	    hsm_environment_read(question->root, question->report, &environment, f) < 0)
-		return -1;
-
-	struct hsm_shared *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		return fault_system(f, errno, "cannot share memory with the child");
-	const int r = talk(question, &environment, shared, &answer, f);
-	(void)munmap(shared, sizeof(*shared));
-	if (r < 0)
-		return -1;
+	if (module_find(question, &answer, f) == 0 &&
+	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) == 0 &&
+	    hsm_environment_read(question->root, question->report, &environment, f) == 0 &&
+	    hsm_clientconf_read(question->root, &environment, &conf, f) == 0) {
+		struct hsm_shared *shared =
+			mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (shared == MAP_FAILED)
+			return fault_system(f, errno, "cannot share memory with the child");
+		r = talk(question, &environment, &conf, shared, &answer, f);
+		(void)munmap(shared, sizeof(*shared));
+	}
+	if (r < 0) {
+		free(answer.user);
+		answer.user = NULL;
+	}
 	*ret_answer = answer;
 	answer = (struct hsm_answer)HSM_ANSWER_INIT;
-	return 0;
+	return r;
 }

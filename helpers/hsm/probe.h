@@ -25,6 +25,7 @@
 #include "base/report.h"
 #include "conf/settings.h"
 #include "hsm/answer.h"
+#include "hsm/library.h"
 
 /* What to do with the key whose label is given; all on the slot that was asked for. */
 struct hsm_key_question {
@@ -34,26 +35,33 @@ struct hsm_key_question {
 	bool encrypt; /* one AES-CBC-PAD round trip with it */
 };
 
+/* What the answer must show; NULL or 0: does not matter. */
+struct hsm_requirements {
+	const char *label, *serial; /* of the token that OKV takes */
+	uint64_t least;             /* usable slots that match all the above; 0 counts as 1 */
+	bool mechanisms;            /* each of them must offer what OKV needs */
+};
+
 struct hsm_question {
 	int root;                        /* the tree; "/" or another */
 	const struct settings *settings; /* borrowed */
 	struct report *report; /* hears warnings (skipped environment lines, odd library habits); may be NULL */
-	const char *module;    /* NULL: PKCS11_LIB_LOC of okv_hsm.conf, else PKCS11_LIB of the settings */
-	const char *user;      /* NULL: OKV_USER of the settings */
-	uint64_t timeout_ms;   /* 0: SLOT_TIMEOUT of the settings */
-	bool all;              /* slots without a token too */
-	bool mechanisms;       /* read each token's mechanisms */
-	bool load_only;        /* not a call into it, so no slots */
-	bool interfaces;       /* read the PKCS#11 3.x interface list, where the library has one */
-	const struct hsm_key_question *key; /* NULL: do not log in */
-	const char *key_token;              /* label of the token that holds the key; NULL: the first usable one */
-	const char *key_serial;             /* or its serial number; NULL: any */
+	enum hsm_library_source source;
+	const char *module;  /* instead of the source's; NULL: none */
+	const char *user;    /* NULL: OKV_USER of the settings */
+	uint64_t timeout_ms; /* 0: SLOT_TIMEOUT of the settings */
+	bool all;            /* slots without a token too */
+	bool load_only;      /* not a call into it, so no slots */
+	bool interfaces;     /* read the PKCS#11 3.x interface list, where the library has one */
+	struct hsm_requirements required;
+	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */
 };
 
 /*
- * 0 when a child loaded the library or tried to, however that ended: see ret_answer->end.  -1 before that: FAULT_ABSENT
- * (no module, no user), FAULT_REFUSED (the file or a directory above it can be written by others, is no ELF file of
- * this machine), FAULT_SYSTEM.
+ * 0 when a child loaded the library or tried to, however that ended: see ret_answer->end.  -1 before that, with
+ * ret_answer->user NULL: FAULT_NEGATIVE (OKV loads none; ret_answer->module is NULL), FAULT_ABSENT (no module, no user),
+ * FAULT_REFUSED (the file or a directory above it can be written by others, is no ELF file of this machine),
+ * FAULT_SYSTEM.
  */
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f);
 

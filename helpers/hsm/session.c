@@ -2,16 +2,21 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hsm/key.h"
 #include "hsm/names.h"
+
+enum { LIST_TRIES = 5 };
 
 struct session {
 	const struct hsm_session *context;
@@ -100,6 +105,24 @@ static int object_send(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
+/* In the words of dlerror(3), which may leave out why the kernel would not map the file: "FILE: what was done". */
+static bool unloadable(const struct session *s, const char *why)
+{
+	char path[PATH_MAX];
+	const char *colon = why != NULL ? strstr(why, ": failed to map segment from shared object") : NULL;
+	const char *reason = NULL;
+
+	if (colon != NULL && strrchr(why, ':') == colon && (size_t)(colon - why) < sizeof(path)) {
+		memcpy(path, why, (size_t)(colon - why));
+		path[colon - why] = '\0';
+		const int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+			reason = fault_errno_text(errno);
+	}
+	return stop(s, HSM_END_UNLOADABLE, 0, "%s%s%s", why != NULL ? why : "the dynamic linker refused it",
+		    reason != NULL ? ": " : "", reason != NULL ? reason : "");
+}
+
 static bool load(struct session *s)
 {
 	struct objects objects = { .session = s };
@@ -108,10 +131,8 @@ static bool load(struct session *s)
 	(void)dl_iterate_phdr(object_count, &objects);
 	/* Lazily, as clients do: a symbol that is missed by a function that nobody calls is no reason to say no. */
 	s->library = dlopen(s->context->path, RTLD_LAZY | RTLD_LOCAL);
-	if (s->library == NULL) {
-		const char *why = dlerror();
-		return stop(s, HSM_END_UNLOADABLE, 0, "%s", why != NULL ? why : "the dynamic linker refused it");
-	}
+	if (s->library == NULL)
+		return unloadable(s, dlerror());
 	(void)dl_iterate_phdr(object_send, &objects);
 	return hsm_send_and_wait(&s->sender);
 }
@@ -140,7 +161,8 @@ static bool functions_get(struct session *s)
 			    list->version.major, list->version.minor);
 	if (list->C_Initialize == NULL || list->C_Finalize == NULL || list->C_GetInfo == NULL ||
 	    list->C_GetSlotList == NULL || list->C_GetSlotInfo == NULL || list->C_GetTokenInfo == NULL ||
-	    list->C_GetMechanismList == NULL || list->C_GetMechanismInfo == NULL)
+	    list->C_GetMechanismList == NULL || list->C_GetMechanismInfo == NULL || list->C_OpenSession == NULL ||
+	    list->C_CloseSession == NULL)
 		return stop(s, HSM_END_LIED, 0, "its function list has holes where calls should be");
 	s->functions = list;
 	return true;
@@ -255,31 +277,107 @@ static void mechanisms_read(const struct session *s, size_t index, struct hsm_sl
 	}
 }
 
-static bool slots_read(struct session *s)
+/* What OKV does before anything else with its token. */
+static void session_try(const struct session *s, struct hsm_slot *slot)
 {
-	static unsigned long ids[HSM_SLOTS_MAX];
+	unsigned long handle = 0;
+
+	slot->session_call = HSM_CALL_OPEN_SESSION;
+	call_begin(s, HSM_CALL_OPEN_SESSION);
+	slot->session_rv = s->functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &handle);
+	if (slot->session_rv != CKR_OK)
+		return;
+	slot->session_call = HSM_CALL_CLOSE_SESSION;
+	call_begin(s, HSM_CALL_CLOSE_SESSION);
+	slot->session_rv = s->functions->C_CloseSession(handle);
+}
+
+/* No count and no slot that a library means; what is left as it was shows by them. */
+#define COUNT_UNTOLD 0x5afe5afeUL
+#define SLOT_UNTOLD  (~0UL)
+
+/* One list, as it was announced a moment before.  *ret_again: there are more by now. */
+static bool slots_list(const struct session *s, unsigned long *ids, unsigned long *ret_announced,
+		       unsigned long *ret_count, bool *ret_again)
+{
 	const unsigned char with_token = s->context->question->all ? 0 : 1;
-	unsigned long expected = 0, count = HSM_SLOTS_MAX;
+	unsigned long expected = COUNT_UNTOLD;
 
 	call_begin(s, HSM_CALL_SLOT_LIST);
 	unsigned long rv = s->functions->C_GetSlotList(with_token, NULL, &expected);
-	if (rv == CKR_OK && expected <= HSM_SLOTS_MAX)
+	if (rv == CKR_OK && expected == COUNT_UNTOLD)
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and told no number");
+	if (rv == CKR_OK && expected > HSM_SLOTS_MAX)
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots, more than any HSM has", expected);
+	unsigned long count = expected;
+	for (unsigned long i = 0; i < HSM_SLOTS_MAX; i++)
+		ids[i] = SLOT_UNTOLD;
+	if (rv == CKR_OK)
 		rv = s->functions->C_GetSlotList(with_token, ids, &count);
-	if (rv == CKR_BUFFER_TOO_SMALL || expected > HSM_SLOTS_MAX || (rv == CKR_OK && count > HSM_SLOTS_MAX))
-		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots, more than any HSM has",
-			    expected > HSM_SLOTS_MAX ? expected : count);
-	if (rv != CKR_OK)
+	*ret_again = rv == CKR_BUFFER_TOO_SMALL;
+	if (rv != CKR_OK && !*ret_again)
 		return stop(s, HSM_END_ERROR, rv, "C_GetSlotList answered %s", HSM_RV(rv));
-	if (count != expected)
-		note(s, "C_GetSlotList changed its mind between two calls: first %lu, then %lu slots", expected, count);
+	if (!*ret_again && count > expected)
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots after it announced %lu", count,
+			    expected);
+	*ret_announced = expected;
+	*ret_count = count;
+	return true;
+}
 
+static int by_id(const void *a, const void *b)
+{
+	const unsigned long left = *(const unsigned long *)a, right = *(const unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Each one named, and once. */
+static bool slots_differ(const struct session *s, const unsigned long *ids, unsigned long count)
+{
+	static unsigned long sorted[HSM_SLOTS_MAX];
+
+	if (count == 0)
+		return true;
+	memcpy(sorted, ids, count * sizeof(ids[0]));
+	qsort(sorted, count, sizeof(sorted[0]), by_id);
+	if (sorted[count - 1] == SLOT_UNTOLD)
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots and does not name them all", count);
+	for (unsigned long i = 1; i < count; i++)
+		if (sorted[i] == sorted[i - 1])
+			return stop(s, HSM_END_LIED, 0, "C_GetSlotList names slot %lu twice", sorted[i]);
+	return true;
+}
+
+static bool slots_read(struct session *s)
+{
+	static unsigned long ids[HSM_SLOTS_MAX];
+	unsigned long count = 0, announced = 0, first = 0;
+	bool again = true;
+
+	for (int tries = 0; again; tries++) {
+		if (tries == LIST_TRIES)
+			return stop(s, HSM_END_LIED, 0,
+				    "C_GetSlotList never holds still: it speaks of %lu slots, and then has more",
+				    count);
+		if (!slots_list(s, ids, &announced, &count, &again))
+			return false;
+		if (tries == 0)
+			first = announced;
+	}
+	if (count != first)
+		note(s, "C_GetSlotList changed its mind between two calls: first %lu, then %lu slots", first, count);
+	if (!slots_differ(s, ids, count))
+		return false;
 	for (unsigned long i = 0; i < count; i++) {
 		struct hsm_slot slot = slot_blank(ids[i]);
 		slot_read(s, &slot);
 		if (slot.slot_rv == CKR_OK && (slot.slot_flags & CKF_TOKEN_PRESENT) != 0)
 			token_read(s, &slot);
+		if (slot.token_rv == CKR_OK && (slot.flags & CKF_TOKEN_INITIALIZED) != 0)
+			session_try(s, &slot);
 		hsm_send(&s->sender, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
-		if (s->context->question->mechanisms && slot.token_rv == CKR_OK)
+		if (s->context->question->required.mechanisms && slot.token_rv == CKR_OK)
 			mechanisms_read(s, i, &slot);
 		s->slots[i] = slot;
 		s->slot_count = i + 1;
@@ -316,11 +414,42 @@ static void interfaces_read(const struct session *s)
 	}
 }
 
+/* Members of high-availability groups that HAOnly hides, where the library has the call for it. */
+static void members_read(const struct session *s)
+{
+	static struct cryptoki_ha_state state;
+	unsigned long (*get)(unsigned long slot, struct cryptoki_ha_state *state) = NULL;
+
+	*(void **)&get = dlsym(s->library, "CA_GetHAState");
+	for (size_t i = 0; s->context->groups && get != NULL && i < s->slot_count; i++) {
+		const struct hsm_slot *slot = &s->slots[i];
+		char serial[CRYPTOKI_MEMBER_SERIAL_SIZE + 1];
+		if (slot->token_rv != CKR_OK)
+			continue;
+		memset(&state, 0, sizeof(state));
+		call_begin(s, HSM_CALL_HA_STATE);
+		if (get(slot->id, &state) != CKR_OK || state.count > CRYPTOKI_MEMBERS_MAX)
+			continue;
+		cryptoki_text_copy(serial, (const unsigned char *)state.group_serial, sizeof(state.group_serial));
+		if (strcmp(serial, slot->serial) != 0)
+			continue;
+		for (size_t k = 0; k < state.count; k++) {
+			struct hsm_member member;
+			memset(&member, 0, sizeof(member));
+			member.slot = slot->id;
+			member.rv = state.members[k].rv;
+			cryptoki_text_copy(member.serial, (const unsigned char *)state.members[k].serial,
+					   sizeof(state.members[k].serial));
+			hsm_send(&s->sender, HSM_MESSAGE_MEMBER, &member, sizeof(member));
+		}
+	}
+}
+
 static bool key_slot(const struct hsm_slot *slot, const struct hsm_question *q)
 {
 	return slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
-	       (q->key_token == NULL || strcmp(slot->label, q->key_token) == 0) &&
-	       (q->key_serial == NULL || strcmp(slot->serial, q->key_serial) == 0);
+	       (q->required.label == NULL || strcmp(slot->label, q->required.label) == 0) &&
+	       (q->required.serial == NULL || strcmp(slot->serial, q->required.serial) == 0);
 }
 
 static void key_read(const struct session *s)
@@ -357,6 +486,7 @@ int hsm_session_work(void *context, int pipe, struct fault *f)
 		goto done;
 	if (slots_read(s)) {
 		interfaces_read(s);
+		members_read(s);
 		key_read(s);
 	}
 	finalize(s);

@@ -6,8 +6,9 @@
  *
  * The calls come in the order a careful client makes them, each written into the shared memory before it is made; a
  * call that answers with an error is reported, and ends the session only where nothing can follow (no function list, no
- * C_Initialize, no slot list).  C_GetSlotList is asked twice, first for the count, which makes a library look anew at
- * its slots; the second answer counts, read into room for HSM_SLOTS_MAX.
+ * C_Initialize, no slot list).  C_GetSlotList is asked for the count, which makes a library look anew at its slots,
+ * and then for so many; where there are more by then, again.  On each token that is initialised a read-only session is
+ * opened and closed.
  */
 #ifndef OKV_HSM_SESSION_H
 #define OKV_HSM_SESSION_H
@@ -20,6 +21,7 @@ struct hsm_session {
 	const struct hsm_question *question;
 	const char *path; /* of the library, as the process sees it */
 	const struct hsm_environment *environment;
+	bool groups; /* there are some: ask the library for the state of their members */
 	struct hsm_shared *shared;
 	unsigned char nonce[HSM_NONCE_SIZE];
 };

@@ -55,6 +55,40 @@ static void requirements_describe(const struct hsm_requirements *required, struc
 				SHOWN(required->serial));
 }
 
+static int none_usable(const struct hsm_answer *answer, const char *user, struct fault *f)
+{
+	TEXT_AUTO why = { 0 };
+
+	for (size_t i = 0; i < answer->slot_count && why.length == 0; i++) {
+		if (answer->slots[i].session_call == HSM_CALL_NONE)
+			continue;
+		text_add_format(&why, "slot %" PRIu64 " opens no session: ", answer->slots[i].id);
+		hsm_slot_fault(&answer->slots[i], &why);
+	}
+	if (text_check(&why, f) < 0)
+		return -1;
+	if (why.length > 0)
+		return fault_negative(f, "user '%s' sees no usable slot: %s", user, text_string(&why));
+	return fault_negative(f, "user '%s' sees no usable slot: none of %zu has an initialised token", user,
+			      answer->slot_count);
+}
+
+/* There are usable ones, and OKV takes another. */
+static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
+{
+	const struct hsm_slot *taken = hsm_answer_taken(answer, required->label, required->serial);
+	TEXT_AUTO why = { 0 };
+
+	if (taken == NULL || taken->usable)
+		return 0;
+	hsm_slot_fault(taken, &why);
+	if (text_check(&why, f) < 0)
+		return -1;
+	return fault_negative(f, "OKV takes slot %" PRIu64 ", the first in its list%s, and cannot use it: %s",
+			      taken->id, required->label != NULL || required->serial != NULL ? " that matches" : "",
+			      text_string(&why));
+}
+
 static int too_few(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
 		   struct fault *f)
 {
@@ -71,8 +105,7 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 				      " shows none and reports no error",
 				      user);
 	if (usable == 0)
-		return fault_negative(f, "user '%s' sees no usable slot: none of %zu has an initialised token", user,
-				      answer->slot_count);
+		return none_usable(answer, user, f);
 	if (matching == 0)
 		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
 				      usable);
@@ -130,20 +163,33 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 		matching += slot_matches(&answer->slots[i], required);
 	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
+	if (taken_evaluate(answer, required, f) < 0)
+		return -1;
 	if (required->mechanisms && mechanisms_evaluate(answer, required, f) < 0)
 		return -1;
-	return answer->key.asked ? key_evaluate(&answer->key, f) : 0;
+	if (answer->key.asked && key_evaluate(&answer->key, f) < 0)
+		return -1;
+	return answer->ha.count == 0
+		       ? 0
+		       : fault_negative(f, "user '%s' does not see the HA groups as Chrystoki.conf has them: %s",
+					SHOWN(answer->user), answer->ha.items[0].sentence);
 }
 
-int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
-	      struct fault *f)
+struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report)
 {
-	const struct hsm_question question = { .root = root, .settings = settings, .report = report };
-	const struct hsm_requirements required = {
-		.label = settings->token_label[0] != '\0' ? settings->token_label : NULL,
-		.least = settings->min_slots,
+	return (struct hsm_question){
+		.root = root,
+		.settings = settings,
+		.report = report,
+		.required = { .label = settings->token_label[0] != '\0' ? settings->token_label : NULL,
+			      .least = settings->min_slots },
 	};
+}
 
+int hsm_check(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)
+{
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
-	return hsm_probe(&question, ret_answer, f) < 0 ? -1 : hsm_evaluate(ret_answer, &required, f);
+	return hsm_probe(question, ret_answer, f) < 0
+		       ? -1
+		       : hsm_evaluate(ret_answer, question->load_only ? NULL : &question->required, f);
 }

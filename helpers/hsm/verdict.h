@@ -2,10 +2,11 @@
  * hsm/verdict: is what the library showed good enough?
  *
  * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
- * wanted, no token of that label or serial number, a key that is not exactly one or not what it should be, a mechanism
- * missing.  A conversation that was not whole keeps the fault of the probe: FAULT_LATE (7),
- * FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
- * A slot counts as usable when its token is initialised; a slot that is merely free does not.
+ * wanted, no token of that label or serial number, a slot that OKV takes and cannot use, a mechanism missing, a key that
+ * is not exactly one or not what it should be, HA groups that are not as Chrystoki.conf has them.  A conversation that
+ * was not whole keeps the fault of the probe: FAULT_LATE (7), FAULT_SYSTEM (5: crash, exit, error, broken rules),
+ * FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
+ * A slot counts as usable when its token is initialised and opens a session; a slot that is merely free does not.
  */
 #ifndef OKV_HSM_VERDICT_H
 #define OKV_HSM_VERDICT_H
@@ -16,13 +17,6 @@
 #include "conf/settings.h"
 #include "hsm/probe.h"
 
-/* NULL or 0: does not matter. */
-struct hsm_requirements {
-	const char *label, *serial;
-	uint64_t least;  /* usable slots that match all the above; 0 counts as 1 */
-	bool mechanisms; /* each of them must offer what OKV needs */
-};
-
 /* `required` NULL: only that the conversation was whole. */
 int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f);
 /*
@@ -31,11 +25,12 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
  */
 void hsm_mechanisms_missing(const struct hsm_answer *answer, const struct hsm_requirements *required, struct text *out);
 
+/* The question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER. */
+struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report);
 /*
- * The whole question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER.  0: OKV can use its HSM.
- * -1: *f is the verdict.  *ret_answer is filled in both cases (empty when no child ran); end with hsm_answer_done.
+ * Asked and evaluated.  0: OKV can use its HSM, and where a key was asked for, the key.  -1: *f is the verdict.
+ * *ret_answer is filled in both cases (empty when no child ran); end with hsm_answer_done.
  */
-int hsm_check(int root, const struct settings *settings, struct report *report, struct hsm_answer *ret_answer,
-	      struct fault *f);
+int hsm_check(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f);
 
 #endif

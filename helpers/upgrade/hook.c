@@ -327,28 +327,53 @@ _Static_assert(sizeof(((struct snapshot_slot *)0)->label) == sizeof(((struct hsm
 _Static_assert(sizeof(((struct snapshot_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
 _Static_assert(sizeof(((struct snapshot_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
 
+/* This run was to wire OKV's files, and has not: that is told of the step, and what it would have named is asked. */
+static bool is_unwired(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == step_wire)
+			return run->dry_run || run->results[i].outcome == STEP_SKIPPED ||
+			       run->results[i].outcome == STEP_FAILED;
+	return false;
+}
+
+int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f)
+{
+	const struct upgrade_run *run = step->run;
+	enum okv_scope scope;
+
+	if (okv_scope_find(run->root, run->settings, &scope, f) < 0)
+		return -1;
+	*ret_question = hsm_question_of(run->root, run->settings, &step->report);
+	ret_question->source =
+		scope == OKV_SCOPE_GENERIC && !is_unwired(run) ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
+	return 0;
+}
+
 int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	HSM_CAUSES_AUTO causes = { 0 };
 	struct fault ignored = { 0 };
+	struct hsm_question question;
 
-	if (hsm_check(run->root, run->settings, &step->report, &answer, f) == 0) {
+	if (step_question(step, &question, f) < 0)
+		return -1;
+	if (hsm_check(&question, &answer, f) == 0) {
 		step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms", hsm_answer_usable(&answer),
 			      hsm_answer_usable(&answer) == 1 ? "" : "s", run->settings->okv_user,
 			      (unsigned long long)answer.elapsed_ms);
 		return slots_take(&answer, ret_slots, f);
 	}
-	(void)step_set_remedy(step, "okv-luna slots");
-	struct hsm_case about = { .root = run->root, .settings = run->settings, .answer = &answer };
+	struct hsm_case about = { .question = &question, .answer = &answer };
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
 	if (okv_processes_without_group(&job, run->settings->okv_user, &about.without_group, &ignored) == 0 &&
 	    hsm_diagnose(&about, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++) {
 			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);
-			if (i == 0)
+			if (i == 0 && causes.items[i].command != NULL)
 				(void)step_set_remedy(step, "%s", causes.items[i].command);
 		}
 	}

@@ -12,6 +12,7 @@
 #define OKV_UPGRADE_HOOK_H
 
 #include "base/fault.h"
+#include "hsm/verdict.h"
 #include "okv/check.h"
 #include "upgrade/step.h"
 #include "upgrade/snapshot.h"
@@ -68,6 +69,8 @@ int step_repair(struct step *step, struct fault *f);
 void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail);
 struct okv_job step_okv_job(struct step *step);
 
+/* What OKV would ask its HSM, by the settings. */
+int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f);
 /* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  *ret_slots holds the usable slots. */
 int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f);
 

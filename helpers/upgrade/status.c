@@ -41,17 +41,18 @@ static int check_client(struct step *step, struct fault *f)
 static int check_library(struct step *step, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	const struct hsm_question question = {
-		.root = step->run->root,
-		.settings = step->run->settings,
-		.report = &step->report,
-		.module = step->run->settings->pkcs11_lib,
-		.timeout_ms = LIBRARY_MS,
-		.load_only = true,
-	};
+	struct hsm_question question;
 
-	if (hsm_probe(&question, &answer, f) < 0 || hsm_evaluate(&answer, NULL, f) < 0)
-		return step_set_remedy(step, "okv-luna slots");
+	if (step_question(step, &question, f) < 0)
+		return -1;
+	question.timeout_ms = LIBRARY_MS;
+	question.load_only = true;
+	if (hsm_check(&question, &answer, f) < 0) {
+		const char *remedy = answer.module == NULL ? hsm_library_remedy(step->run->root) : NULL;
+		if (remedy != NULL)
+			(void)step_set_remedy(step, "%s", remedy);
+		return -1;
+	}
 	step_add_info(step, "'%s' can be loaded", answer.module_real);
 	return 0;
 }

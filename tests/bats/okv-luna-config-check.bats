@@ -445,7 +445,7 @@ luna_line() {
 	END
 	one=$(number_of "$luna" VirtualToken00Label) two=$(number_of "$luna" VirtualToken02Label)
 	three=$(number_of "$luna" VirtualToken03Label)
-	finds FAIL ha-serial /etc/Chrystoki.conf "$one"
+	finds WARN ha-serial /etc/Chrystoki.conf "$one"
 	finds WARN ha-member-twice /etc/Chrystoki.conf "$one"
 	finds WARN ha-synchronize /etc/Chrystoki.conf "$(number_of "$luna" 'one = 0')"
 	finds WARN ha-synchronize /etc/Chrystoki.conf "$two"

@@ -159,12 +159,38 @@ label_of() {
 
 # --- which file may be loaded -------------------------------------------------------------------------------------
 
-@test "the library: option, then okv_hsm.conf, then the settings" {
+@test "the library: option, then okv_hsm.conf; the settings only where this OKV has no generic files" {
 	mkdir -p "$TREE/usr/safenet/lunaclient/lib"
-	cp "$DOUBLES/no-slots.so" "$TREE/usr/safenet/lunaclient/lib/libCryptoki2_64.so"
+	cp "$DOUBLES/honest.so" "$TREE/usr/safenet/lunaclient/lib/libCryptoki2_64.so"
+	printf 'PKCS11_LIB_LOC="/doubles/no-slots.so"\n' >"$GENERIC/okv_hsm.conf"
+	expect 1
+	said 'sees no slot'
+	expect 0 --module /doubles/honest.so
+	rm -r "$GENERIC"
 	expect 0
+}
+
+@test "where okv_hsm.conf names no library as OKV reads it, OKV loads none, and that is the answer" {
+	mkdir -p "$TREE/usr/safenet/lunaclient/lib"
+	cp "$DOUBLES/honest.so" "$TREE/usr/safenet/lunaclient/lib/libCryptoki2_64.so"
+	for line in 'PKCS11_LIB_LOC=/doubles/honest.so' 'export PKCS11_LIB_LOC="/doubles/honest.so"' \
+		'PKCS11_LIB_LOC="/doubles/honest.so" # ours' ' PKCS11_LIB_LOC="/doubles/honest.so"' \
+		$'PKCS11_LIB_LOC="/doubles/honest.so"\r' 'PKCS11_LIB_LOC=“/doubles/honest.so”'; do
+		printf '# ours\n%s\n' "$line" >"$GENERIC/okv_hsm.conf"
+		expect 1
+		said 'OKV loads no library: /usr/local/okv/hsm/generic/okv_hsm.conf:2 does not name one: '
+		[[ $output != *'Number of slots'* ]]
+	done
+	for line in 'PKCS11_LIB_LOC=""' '# PKCS11_LIB_LOC="/doubles/honest.so"' 'VENDOR_NAME="x"' ''; do
+		printf '%s\n' "$line" >"$GENERIC/okv_hsm.conf"
+		expect 1
+		said "OKV loads no library: '/usr/local/okv/hsm/generic/okv_hsm.conf' has no PKCS11_LIB_LOC"
+		said '; fix: okv-luna config wire'
+	done
 	rm "$GENERIC/okv_hsm.conf"
 	expect 1
+	said "OKV loads no library: there is no file '/usr/local/okv/hsm/generic/okv_hsm.conf'"
+	[[ $output != *fix:* ]]
 	expect 0 --module /doubles/honest.so
 }
 
@@ -339,10 +365,15 @@ causes() {
 	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + .command'
 }
 
-@test "diagnosis: a client in order has no cause" {
+@test "diagnosis: a client in order has no cause here, and what to ask outside is said in the guide's words" {
 	client_make
 	run causes
 	echo "$output"
+	[[ $output == 'nothing on this machine stands in the way; ask outside: is the client registered'*'(NTLS link)'* ]]
+	said 'port 1792 of 10.0.0.1'
+	[ "${#lines[@]}" -eq 1 ]
+	# Where slots show, and the one that is wanted does not, that is no question of the network.
+	run causes --module /doubles/honest.so --label other
 	[ -z "$output" ]
 }
 
@@ -385,7 +416,7 @@ causes() {
 	rm "$TREE/usr/safenet/lunaclient/cert/server/CAFile.pem"
 	run causes
 	echo "$output"
-	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => okv-"
+	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => "
 	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
 	run causes
 	said "leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"

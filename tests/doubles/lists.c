@@ -54,6 +54,44 @@ static inline unsigned long late_lie(unsigned long *slots, unsigned long *count)
 	return CKR_OK;
 }
 
+/* All is well, and nothing is said. */
+static inline unsigned long untold(unsigned long *slots, unsigned long *count)
+{
+	(void)slots, (void)count;
+	return CKR_OK;
+}
+
+static inline unsigned long unfilled(unsigned long *slots, unsigned long *count)
+{
+	if (slots != NULL)
+		slots[0] = 0;
+	*count = 2;
+	return CKR_OK;
+}
+
+static inline unsigned long twice(unsigned long *slots, unsigned long *count)
+{
+	for (int i = 0; slots != NULL && i < 3; i++)
+		slots[i] = i == 1 ? 2 : 3;
+	*count = 3;
+	return CKR_OK;
+}
+
+static inline unsigned long more(unsigned long *slots, unsigned long *count)
+{
+	*count = slots == NULL ? 1 : 2;
+	for (int i = 0; slots != NULL && i < 2; i++)
+		slots[i] = (unsigned long)i;
+	return CKR_OK;
+}
+
+/* Always one more than there is room for. */
+static inline unsigned long restless(unsigned long *slots, unsigned long *count)
+{
+	*count = (unsigned long)++asked;
+	return slots != NULL ? CKR_BUFFER_TOO_SMALL : CKR_OK;
+}
+
 static unsigned long slot_list(unsigned char present, unsigned long *slots, unsigned long *count)
 {
 	(void)present;

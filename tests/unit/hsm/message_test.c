@@ -39,6 +39,7 @@ static struct hsm_slot a_slot(uint64_t id)
 	memset(&slot, 0, sizeof(slot));
 	slot.id = id;
 	slot.flags = CKF_TOKEN_INITIALIZED;
+	slot.session_call = HSM_CALL_CLOSE_SESSION;
 	(void)snprintf(slot.label, sizeof(slot.label), "label %d", (int)id);
 	return slot;
 }
