@@ -97,7 +97,7 @@ static void stray_check(struct okv_checking *c, const char *name)
 		"a file beside OKV's three, perhaps a copy");
 }
 
-static int strays_check(struct okv_checking *c, struct fault *f)
+static int stray_files_check(struct okv_checking *c, struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	FS_EACH_AUTO each = { 0 };
@@ -171,7 +171,7 @@ static int surroundings_check(struct okv_checking *c, struct fault *f)
 	};
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 
-	if (strays_check(c, f) < 0)
+	if (stray_files_check(c, f) < 0)
 		return -1;
 	helper_check(c);
 	if (okv_links_make(&plan, &outcome, f) < 0)

@@ -41,7 +41,6 @@ int proc_identity_become(const struct proc_identity *identity, struct fault *f)
 	if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0 || u[0] != identity->uid ||
 	    u[1] != identity->uid || u[2] != identity->uid || g[0] != identity->gid || g[1] != identity->gid ||
 	    g[2] != identity->gid || (identity->uid != 0 && setuid(0) == 0))
-		return fault_system(f, 0, "the system did not let go of root for user id %lu",
-				    (unsigned long)identity->uid);
+		return fault_system(f, 0, "cannot drop root privileges for user id %lu", (unsigned long)identity->uid);
 	return 0;
 }

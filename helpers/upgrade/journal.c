@@ -133,7 +133,7 @@ int journal_add(int root, enum upgrade_hook hook, struct fault *f, const char *f
 		return -1;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return fault_refused(f, "the journal '%s' is not a regular file", JOURNAL_FILE);
-	/* What a killed run left torn gets its end, so that it spoils no line but its own. */
+	/* A line that a killed run cut off gets its end, so that it spoils no line but its own. */
 	if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1)
 		return fault_system(f, errno, "cannot read the journal '%s'", JOURNAL_FILE);
 

@@ -9,7 +9,7 @@
  *	2026-02-03T04:05:08Z pre-upgrade end go
  *
  * Promise: a line is written by one write(2) at the end of the file and synced, so a run that is killed leaves whole
- * lines; a line that is torn nevertheless is passed over by the reader and ended by the next writer.  An hook without
+ * lines; one that was cut off all the same is passed over by the reader and ended by the next writer.  A hook without
  * an end is one that was killed.  journal_read never fails on content.
  */
 #ifndef OKV_UPGRADE_JOURNAL_H

@@ -8,7 +8,7 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
-/* What happened inside OKV's upgrade is shouted here: there nobody could hear it. */
+/* What happened inside OKV's upgrade is reported here: there nobody could read it. */
 static int step_mid(struct step *step, struct fault *f)
 {
 	struct journal_history history;

@@ -363,6 +363,22 @@ refute_line_with() {
 	passes names
 }
 
+@test "names: a check of status that the page or the schema does not list" {
+	passes names
+	sed -i 's/^\t{ "group", .*/&\n\t{ "weather", "it rains", 5000, STEP_ALWAYS, check_group },/' helpers/upgrade/status.c
+	run -1 sh tests/gates/names
+	[[ $output == *'okv-luna-status.8:1: does not list the checks'* ]]
+	[[ $output == *'status.schema.json:1: does not list the checks'* ]]
+}
+
+@test "names: a unit test that is named after nothing" {
+	cp tests/unit/base/text_test.c tests/unit/base/weather_test.c
+	at=tests/unit/base/weather_test.c:1
+	refuses names 'there is no part'
+	mv tests/unit/base/weather_test.c tests/unit/base/text_weather_test.c
+	passes names
+}
+
 # --- pages ---------------------------------------------------------------------------------------------------------
 
 @test "pages: what mandoc complains about" {
@@ -483,6 +499,20 @@ refute_line_with() {
 	plant README.md 'built in /forge/okv/build'
 	passes words
 	CHECKOUT=/forge/okv refuses words 'a private path'
+}
+
+@test "words: what this project does not say, in code, pages and README" {
+	plant helpers/base/text.c '/* The ward is torn. */'
+	refuses words 'not "ward" but "child, confined"'
+	sed -i '$d' helpers/base/text.c
+	plant payload/man/okv-luna.8 'mend: okv-luna repair'
+	refuses words 'not "mend:" but "fix:"'
+	sed -i '$d' payload/man/okv-luna.8
+	plant README.md 'A failure is shouted.'
+	refuses words 'but "reported"'
+	sed -i '$d' README.md
+	plant helpers/base/text.c '/* Towards a forward reward; "mend" is a key of the JSON. */'
+	passes words
 }
 
 @test "words: a host" {
