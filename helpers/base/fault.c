@@ -124,50 +124,12 @@ int fault_prefix(struct fault *f, const char *format, ...)
 	return -1;
 }
 
-int fault_exit_status(const struct fault *f)
-{
-	switch (f->kind) {
-	case FAULT_NONE:
-		return 0;
-	case FAULT_NEGATIVE:
-		return 1;
-	case FAULT_USAGE:
-		return 2;
-	case FAULT_REFUSED:
-		return 3;
-	case FAULT_INCOMPLETE:
-		return 4;
-	case FAULT_SYSTEM:
-		return 5;
-	case FAULT_ABSENT:
-		return 6;
-	case FAULT_LATE:
-		return 7;
-	}
-	return 5;
-}
-
 const char *fault_kind_name(enum fault_kind kind)
 {
-	switch (kind) {
-	case FAULT_NONE:
-		return "none";
-	case FAULT_NEGATIVE:
-		return "negative";
-	case FAULT_USAGE:
-		return "usage";
-	case FAULT_REFUSED:
-		return "refused";
-	case FAULT_INCOMPLETE:
-		return "incomplete";
-	case FAULT_SYSTEM:
-		return "system";
-	case FAULT_ABSENT:
-		return "absent";
-	case FAULT_LATE:
-		return "late";
-	}
-	return "system";
+	static const char *const names[] = { "none",       "negative", "usage",  "refused",
+					     "incomplete", "system",   "absent", "late" };
+
+	return names[kind];
 }
 
 const char *fault_errno_text(int errnum)

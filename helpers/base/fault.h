@@ -11,15 +11,16 @@
 #ifndef OKV_BASE_FAULT_H
 #define OKV_BASE_FAULT_H
 
+/* The value is the exit status. */
 enum fault_kind {
 	FAULT_NONE = 0,
-	FAULT_NEGATIVE,   /* exit 1: the question was answered, and the answer is no */
-	FAULT_USAGE,      /* exit 2: called wrongly */
-	FAULT_REFUSED,    /* exit 3: the input breaks a rule; nothing was changed */
-	FAULT_INCOMPLETE, /* exit 4: some of it is done; safe to run again */
-	FAULT_SYSTEM,     /* exit 5: the system failed us */
-	FAULT_ABSENT,     /* exit 6: a file, module or library is not there */
-	FAULT_LATE,       /* exit 7: a deadline passed */
+	FAULT_NEGATIVE = 1,   /* the question was answered, and the answer is no */
+	FAULT_USAGE = 2,      /* called wrongly */
+	FAULT_REFUSED = 3,    /* the input breaks a rule; nothing was changed */
+	FAULT_INCOMPLETE = 4, /* some of it is done; safe to run again */
+	FAULT_SYSTEM = 5,     /* the system failed us */
+	FAULT_ABSENT = 6,     /* a file, module or library is not there */
+	FAULT_LATE = 7,       /* a deadline passed */
 };
 
 enum { FAULT_TEXT_MAX = 2048 };
@@ -52,8 +53,6 @@ int fault_memory(struct fault *f) __attribute__((nonnull(1), cold));
 /* Puts words before the text already there ("okv_hsm.conf:3: "); kind and errnum stay.  Returns -1. */
 int fault_prefix(struct fault *f, const char *format, ...) FAULT_PRINTF(2, 3);
 
-/* The exit status of the kind: 0 for FAULT_NONE. */
-int fault_exit_status(const struct fault *f);
 /* One word for JSON: "refused", "absent", ... */
 const char *fault_kind_name(enum fault_kind kind);
 /* Meaning of an errno value, in English whatever the locale; never NULL. */

@@ -1,14 +1,12 @@
 #include "base/number.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 
-static bool digits_parse(const char *digits, size_t length, unsigned base, uint64_t *ret_value)
+bool number_digits(const char *digits, size_t length, unsigned base, uint64_t most, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 
@@ -16,7 +14,7 @@ static bool digits_parse(const char *digits, size_t length, unsigned base, uint6
 		return false;
 	for (size_t i = 0; i < length; i++) {
 		const unsigned digit = (unsigned)(unsigned char)digits[i] - '0';
-		if (digit >= base || value > (UINT64_MAX - digit) / base)
+		if (digit >= base || digit > most || value > (most - digit) / base)
 			return false;
 		value = value * base + digit;
 	}
@@ -29,7 +27,7 @@ int number_parse(const char *string, const char *what, uint64_t least, uint64_t 
 {
 	uint64_t value;
 
-	if (!digits_parse(string, strlen(string), 10, &value) || value < least || value > most)
+	if (!number_digits(string, strlen(string), 10, most, &value) || value < least)
 		return fault_refused(f, "%s must be a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", what,
 				     least, most, SHOWN(string));
 	*ret_value = value;
@@ -41,50 +39,45 @@ int number_parse_mode(const char *string, const char *what, mode_t *ret_mode, st
 	const size_t length = strlen(string);
 	uint64_t value;
 
-	if (length < 3 || length > 5 || !digits_parse(string, length, 8, &value) || value > 07777)
+	if (length < 3 || length > 5 || !number_digits(string, length, 8, 07777, &value))
 		return fault_refused(f, "%s must be an octal mode such as 0640, not '%s'", what, SHOWN(string));
 	*ret_mode = (mode_t)value;
 	return 0;
 }
 
+/* Digits and one letter of `units` behind them, where there is one: then times the factor of that letter. */
+static bool scaled_parse(const char *string, const char *units, const uint64_t *factors, uint64_t most,
+			 uint64_t *ret_value)
+{
+	const size_t digits = strspn(string, "0123456789");
+	const char *unit = string[digits] != '\0' ? strchr(units, string[digits]) : NULL;
+	const uint64_t factor = unit != NULL ? factors[unit - units] : 1;
+	uint64_t value;
+
+	if (string[digits + (unit != NULL)] != '\0' || !number_digits(string, digits, 10, most / factor, &value))
+		return false;
+	*ret_value = value * factor;
+	return true;
+}
+
 int number_parse_size(const char *string, const char *what, uint64_t *ret_bytes, struct fault *f)
 {
-	static const char units[] = "KMGT";
-	size_t length = strlen(string);
-	unsigned shift = 0;
+	static const uint64_t factors[] = { 1 << 10, 1 << 20, 1 << 30, UINT64_C(1) << 40 };
 
-	if (length > 1) {
-		const char *unit = strchr(units, string[length - 1]);
-		if (unit != NULL && *unit != '\0') {
-			shift = 10u * (unsigned)(unit - units + 1);
-			length--;
-		}
-	}
-	uint64_t value;
-	if (!digits_parse(string, length, 10, &value) || value > UINT64_MAX >> shift)
-		return fault_refused(f, "%s must be a size such as 512, 64K, 16M or 2G, not '%s'", what, SHOWN(string));
-	*ret_bytes = value << shift;
-	return 0;
+	return scaled_parse(string, "KMGT", factors, UINT64_MAX, ret_bytes)
+		       ? 0
+		       : fault_refused(f, "%s must be a size such as 512, 64K, 16M or 2G, not '%s'", what,
+				       SHOWN(string));
 }
 
 int number_parse_seconds(const char *string, const char *what, uint64_t *ret_seconds, struct fault *f)
 {
-	static const char units[] = "smhd";
-	static const uint64_t unit_seconds[] = { 1, 60, 60 * 60, 24 * 60 * 60 };
-	const uint64_t most = 100 * 365 * unit_seconds[3];
-	size_t length = strlen(string);
-	uint64_t factor = 1, value;
+	static const uint64_t factors[] = { 1, 60, 60 * 60, 24 * 60 * 60 };
+	uint64_t seconds;
 
-	if (length > 1) {
-		const char *unit = strchr(units, string[length - 1]);
-		if (unit != NULL && *unit != '\0') {
-			factor = unit_seconds[unit - units];
-			length--;
-		}
-	}
-	if (!digits_parse(string, length, 10, &value) || value == 0 || value > most / factor)
+	if (!scaled_parse(string, "smhd", factors, 100 * 365 * factors[3], &seconds) || seconds == 0)
 		return fault_refused(f, "%s must be a time such as 90s, 30m, 24h or 2d, not '%s'", what, SHOWN(string));
-	*ret_seconds = value * factor;
+	*ret_seconds = seconds;
 	return 0;
 }
 

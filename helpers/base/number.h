@@ -7,11 +7,15 @@
 #ifndef OKV_BASE_NUMBER_H
 #define OKV_BASE_NUMBER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
 
+/* Nothing but `length` digits of base 8 or 10, at least one; false, and nothing written, for all else or past `most`. */
+bool number_digits(const char *digits, size_t length, unsigned base, uint64_t most, uint64_t *ret_value);
 /* Decimal, least <= value <= most; else FAULT_REFUSED. */
 int number_parse(const char *string, const char *what, uint64_t least, uint64_t most, uint64_t *ret_value,
 		 struct fault *f);

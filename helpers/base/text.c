@@ -27,14 +27,6 @@ void text_done_secret(struct text *t)
 	text_done(t);
 }
 
-void text_reset(struct text *t)
-{
-	t->length = 0;
-	t->failed = false;
-	if (t->bytes != NULL)
-		t->bytes[0] = '\0';
-}
-
 void text_cut(struct text *t, size_t length)
 {
 	if (length < t->length)
@@ -175,20 +167,6 @@ size_t text_utf8_length(const void *bytes, size_t length)
 	return text_utf8_next(bytes, length, &character);
 }
 
-bool text_is_utf8(const void *bytes, size_t length)
-{
-	const char *at = bytes;
-
-	while (length > 0) {
-		const size_t step = text_utf8_length(at, length);
-		if (step == 0)
-			return false;
-		at += step;
-		length -= step;
-	}
-	return true;
-}
-
 bool text_is_deceptive(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
@@ -205,33 +183,25 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 
 	while (length > 0) {
 		char piece[5];
-		uint32_t character = 0;
+		uint32_t character;
 		size_t step = text_utf8_next(at, length, &character);
-		size_t size;
+		int size;
 
-		if (step > 1 && !text_is_deceptive(character)) {
-			memcpy(piece, at, step);
-			size = step;
-		} else if (step == 1 && at[0] >= 0x20 && at[0] != 0x7f && at[0] != '\\' && at[0] != '\'') {
-			piece[0] = (char)at[0];
-			size = 1;
+		if (step == 0 || text_is_deceptive(character)) {
+			step = 1;
+			size = snprintf(piece, sizeof(piece), "\\x%02x", at[0]);
 		} else if (at[0] == '\\' || at[0] == '\'') {
-			piece[0] = '\\';
-			piece[1] = (char)at[0];
-			size = 2;
-			step = 1;
+			size = snprintf(piece, sizeof(piece), "\\%c", at[0]);
 		} else {
-			(void)snprintf(piece, sizeof(piece), "\\x%02x", at[0]);
-			size = 4;
-			step = 1;
+			size = snprintf(piece, sizeof(piece), "%.*s", (int)step, (const char *)at);
 		}
-		if (used + size > limit) {
+		if (used + (size_t)size > limit) {
 			memcpy(storage->bytes + used, "...", 3);
 			used += 3;
 			break;
 		}
-		memcpy(storage->bytes + used, piece, size);
-		used += size;
+		memcpy(storage->bytes + used, piece, (size_t)size);
+		used += (size_t)size;
 		at += step;
 		length -= step;
 	}

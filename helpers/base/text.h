@@ -25,9 +25,7 @@ struct text {
 #define TEXT_AUTO __attribute__((cleanup(text_done))) struct text
 
 void text_done(struct text *t);
-/* Empties the text and keeps its memory. */
-void text_reset(struct text *t);
-/* Takes back what was added since the text had `length` bytes, and the failure of adding it. */
+/* Takes back what was added since the text had `length` bytes, and the failure of adding it; the memory stays. */
 void text_cut(struct text *t, size_t length);
 /* Wipes the memory before it is freed: for secrets. */
 void text_done_secret(struct text *t);
@@ -68,7 +66,6 @@ size_t text_utf8_length(const void *bytes, size_t length);
 size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
 /* Controls, and what makes one name look like another on a terminal: zero width, marks of direction. */
 bool text_is_deceptive(uint32_t character);
-bool text_is_utf8(const void *bytes, size_t length);
 
 /*
  * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line

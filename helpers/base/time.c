@@ -22,23 +22,6 @@ void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE])
 		(void)snprintf(ret_stamp, TIME_STAMP_SIZE, "1970-01-01T00:00:00Z");
 }
 
-/* The digits of `form` at `d`, all else as it stands there. */
-static bool fields_read(const char *stamp, const char *form, int field[6])
-{
-	for (; *form != '\0'; form++, stamp++) {
-		if (*form != 'd') {
-			if (*stamp != *form)
-				return false;
-			field++;
-			continue;
-		}
-		if (*stamp < '0' || *stamp > '9')
-			return false;
-		*field = *field * 10 + (*stamp - '0');
-	}
-	return true;
-}
-
 /* What may stand behind the seconds: an optional fraction and the Z. */
 static bool tail_is_read(const char *tail, size_t length)
 {
@@ -52,26 +35,24 @@ static bool tail_is_read(const char *tail, size_t length)
 
 bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds)
 {
-	static const char form[] = "dddd-dd-ddTdd:dd:dd";
-	const size_t fixed = sizeof(form) - 1;
-	char again[TIME_STAMP_SIZE];
-	int field[6] = { 0 };
+	static const char form[] = "%Y-%m-%dT%H:%M:%S";
+	enum { FIXED = TIME_STAMP_SIZE - 2 };
+	char fixed[FIXED + 1], again[FIXED + 1];
+	struct tm utc = { 0 };
 
-	if (length <= fixed || !fields_read(stamp, form, field) || !tail_is_read(stamp + fixed, length - fixed))
+	if (length <= FIXED || !tail_is_read(stamp + FIXED, length - FIXED))
+		return false;
+	memcpy(fixed, stamp, FIXED);
+	fixed[FIXED] = '\0';
+	if (strptime(fixed, form, &utc) == NULL)
 		return false;
 	/* A leap second is written as 60 (RFC 3339, 5.6). */
-	const int leap = field[5] == 60;
-	struct tm utc = { .tm_year = field[0] - 1900,
-			  .tm_mon = field[1] - 1,
-			  .tm_mday = field[2],
-			  .tm_hour = field[3],
-			  .tm_min = field[4],
-			  .tm_sec = field[5] - leap };
+	const int leap = utc.tm_sec == 60;
+	utc.tm_sec -= leap;
 	const int64_t seconds = timegm(&utc);
-	/* The 31st of February comes back as another day. */
-	time_format(seconds, again);
-	if (memcmp(again, stamp, fixed - 2) != 0 || again[fixed - 2] - '0' != (field[5] - leap) / 10 ||
-	    again[fixed - 1] - '0' != (field[5] - leap) % 10)
+	utc.tm_sec += leap;
+	/* The 31st of February comes back as another day, and "2026-2-3" longer than it was. */
+	if (seconds < 0 || strftime(again, sizeof(again), form, &utc) != FIXED || memcmp(again, fixed, FIXED) != 0)
 		return false;
 	*ret_seconds = seconds + leap;
 	return true;

@@ -88,20 +88,17 @@ static bool string_take(struct cursor *c, char *out, size_t size)
 /* JSON's integers without sign, fraction or exponent. */
 static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_t *ret_value)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
 	blanks_skip(c);
 	const char *start = c->at;
-	while (c->at < c->end && *c->at >= '0' && *c->at <= '9') {
-		const uint64_t digit = (uint64_t)(*c->at++ - '0');
-		if (value > (UINT64_MAX - digit) / 10)
-			return false;
-		value = value * 10 + digit;
-	}
+	while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
+		c->at++;
 	/* A fraction or an exponent is part of the number, not what comes after it. */
 	if (c->at < c->end && strchr(", }\t", *c->at) == NULL)
 		return false;
-	if (c->at == start || (*start == '0' && c->at - start > 1) || value < least || value > most)
+	const size_t length = (size_t)(c->at - start);
+	if ((length > 1 && *start == '0') || !number_digits(start, length, 10, most, &value) || value < least)
 		return false;
 	*ret_value = value;
 	return true;

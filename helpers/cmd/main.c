@@ -246,7 +246,7 @@ static int work(const struct option_list *operands, struct fault *f)
 
 void cmd_result_exit(struct json *j, const struct fault *f)
 {
-	json_number(j, "exit", fault_exit_status(f));
+	json_number(j, "exit", f->kind);
 	if (f->kind == FAULT_NONE)
 		return;
 	json_object_begin(j, "error");
@@ -326,5 +326,5 @@ int main(int argc, char *argv[])
 		(void)fault_system(&f, errno, "cannot write to standard output");
 		complain(f.text);
 	}
-	return fault_exit_status(&f);
+	return (int)f.kind;
 }

@@ -264,7 +264,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	printer_done(&printer);
 	if (r < 0) {
 		/* The main says in an object of its own what went wrong. */
-		text_reset(context->result);
+		text_cut(context->result, 0);
 		return -1;
 	}
 	tally_print(context, act, &tally, accounts, profile);
@@ -274,7 +274,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (context->json) {
 		json_array_end(&json);
 		tally_json(&json, &tally, accounts);
-		json_number(&json, "exit", fault_exit_status(f));
+		json_number(&json, "exit", f->kind);
 		json_object_end(&json);
 	}
 	return r;

@@ -110,7 +110,7 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 	json_init(&j, context->result);
 	json_object_begin(&j, NULL);
 	json_string(&j, "command", "okv-luna-slots");
-	json_number(&j, "exit", fault_exit_status(verdict));
+	json_number(&j, "exit", verdict->kind);
 	if (verdict->kind != FAULT_NONE) {
 		json_object_begin(&j, "error");
 		json_string(&j, "kind", fault_kind_name(verdict->kind));

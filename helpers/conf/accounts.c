@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum { FIELDS_MAX = 7 };
 
 struct row {
@@ -36,18 +38,11 @@ static bool row_next(const struct text *file, size_t *at, struct row *ret_row)
 
 static bool id_parse(const struct row *row, size_t field, uint32_t *ret_id)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	if (field >= row->count || row->length[field] == 0 || row->length[field] > 10)
-		return false;
-	for (size_t i = 0; i < row->length[field]; i++) {
-		const unsigned digit = (unsigned)(unsigned char)row->field[field][i] - '0';
-		if (digit > 9)
-			return false;
-		value = value * 10 + digit;
-	}
 	/* The last value means "leave it" to chown(2) and is nobody's id. */
-	if (value >= UINT32_MAX)
+	if (field >= row->count || row->length[field] > 10 ||
+	    !number_digits(row->field[field], row->length[field], 10, UINT32_MAX - 1, &value))
 		return false;
 	*ret_id = (uint32_t)value;
 	return true;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 enum { NUMBER_MAX = CHRYSTOKI_NUMBERS - 1, KEY_SIZE = 48 };
 
 /* The keys of a number's parts: "ServerName07", "VirtualToken07Label". */
@@ -25,16 +27,12 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number)
 {
-	unsigned number = 0;
+	uint64_t number;
 
-	if (value->bytes == NULL || value->length == 0 || value->length > 9)
+	if (value->bytes == NULL || value->length > 9 ||
+	    !number_digits(value->bytes, value->length, 10, UINT32_MAX, &number))
 		return false;
-	for (size_t i = 0; i < value->length; i++) {
-		if (value->bytes[i] < '0' || value->bytes[i] > '9')
-			return false;
-		number = number * 10 + (unsigned)(value->bytes[i] - '0');
-	}
-	*ret_number = number;
+	*ret_number = (unsigned)number;
 	return true;
 }
 

@@ -134,7 +134,7 @@ size_t fix_line(const struct assign *a, size_t index, struct text *out)
 		return 0;
 	line_normalise(line->bytes, length, &fixed);
 	if (!is_sound(&fixed, ANY_LINE)) {
-		text_reset(&fixed);
+		text_cut(&fixed, 0);
 		taken = wrapped_join(a, index, &fixed);
 	}
 	if (taken == 0 || fixed.failed)

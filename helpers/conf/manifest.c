@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/hex.h"
+#include "base/number.h"
 
 static const char *const type_names[] = { "file", "dir", "link", "other" };
 
@@ -193,21 +194,10 @@ static bool word_value(const struct word *word, const char *key, struct word *re
 
 static bool value_number(const struct word *value, unsigned base, uint64_t most, uint64_t *ret_number)
 {
-	uint64_t number = 0;
-
-	if (value->length == 0 || value->length > 20)
-		return false;
 	/* One spelling for each number; octal ones are padded, decimal ones are not. */
-	if (base == 10 && value->length > 1 && value->bytes[0] == '0')
-		return false;
-	for (size_t i = 0; i < value->length; i++) {
-		const unsigned digit = (unsigned)(unsigned char)value->bytes[i] - '0';
-		if (digit >= base || number > (most - digit) / base)
-			return false;
-		number = number * base + digit;
-	}
-	*ret_number = number;
-	return true;
+	const bool padded = base == 10 && value->length > 1 && value->bytes[0] == '0';
+
+	return !padded && value->length <= 20 && number_digits(value->bytes, value->length, base, most, ret_number);
 }
 
 static bool type_read(const struct word *value, enum manifest_type *ret_type)

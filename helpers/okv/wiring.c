@@ -129,7 +129,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 		return 0;
 	}
 	/* What an earlier run put in for other settings is taken out first, so that it does not stay for ever. */
-	text_reset(&w->before);
+	text_cut(&w->before, 0);
 	if (record_read(w, &record, f) < 0)
 		return -1;
 	if (record.known) {

@@ -157,7 +157,7 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 			continue;
 		if (text_check(&block, f) < 0 || fs_write(fd, name, block.bytes, block.length, f) < 0)
 			return -1;
-		text_reset(&block);
+		text_cut(&block, 0);
 	}
 	if (r < 0 || text_check(&block, f) < 0 || fs_write(fd, name, text_string(&block), block.length, f) < 0)
 		return -1;

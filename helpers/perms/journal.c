@@ -139,19 +139,11 @@ void perms_record_print(const struct perms_record *record, struct text *out)
 /* Digits up to `end`, which is passed over too. */
 static bool number_take(char **at, unsigned base, uint64_t most, char end, uint64_t *ret_value)
 {
-	uint64_t value = 0;
-	const char *start = *at;
+	const size_t length = strcspn(*at, (const char[]){ end, '\0' });
 
-	for (; **at != end; (*at)++) {
-		const unsigned digit = (unsigned)(unsigned char)**at - '0';
-		if (digit >= base || value > (most - digit) / base)
-			return false;
-		value = value * base + digit;
-	}
-	if (*at == start)
+	if ((*at)[length] != end || !number_digits(*at, length, base, most, ret_value))
 		return false;
-	(*at)++;
-	*ret_value = value;
+	*at += length + 1;
 	return true;
 }
 

@@ -324,7 +324,7 @@ int output_hook(const struct upgrade_run *run, enum output_colour colour, enum o
 	if (run->kind == UPGRADE_MID && why.kind == FAULT_NEGATIVE)
 		why.kind = FAULT_INCOMPLETE;
 	const bool unchanged = run->kind == UPGRADE_MID && !failed(run) && !run->changed;
-	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : fault_exit_status(&why), &output->json);
+	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : (int)why.kind, &output->json);
 	lines_add(&output->lines, 0, text_string(&advice));
 	steps_add(&output->lines, colour, run, detail);
 	if (text_check(&output->sentence, f) < 0 || text_check(&output->lines, f) < 0)

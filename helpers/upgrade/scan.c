@@ -186,7 +186,7 @@ static int parents_add(struct manifest *manifest, const char *path, struct fault
 		at = strchr(at, '/');
 		if (at == NULL)
 			return 0;
-		text_reset(&parent);
+		text_cut(&parent, 0);
 		text_add(&parent, path, (size_t)(at - path));
 		if (text_check(&parent, f) < 0)
 			return -1;

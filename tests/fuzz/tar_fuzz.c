@@ -21,7 +21,9 @@ static void path_check(const char *path)
 	const size_t length = strlen(path);
 
 	must(length > 0 && length <= LIMITS_PATH && path[0] != '/' && path[length - 1] != '/');
-	must(text_is_utf8(path, length) && strstr(path, "//") == NULL);
+	must(strstr(path, "//") == NULL);
+	for (size_t at = 0, step; at < length; at += step)
+		must((step = text_utf8_length(path + at, length - at)) > 0);
 	for (const char *at = path; at != NULL; at = strchr(at, '/')) {
 		at += *at == '/';
 		const size_t part = strcspn(at, "/");

@@ -89,7 +89,7 @@ static inline void wiring_check(enum wiring_file file, const void *data, size_t 
 	must(wiring_record_parse(&parsed, bytes.bytes, bytes.length, &f) == 0);
 	must(same(&parsed.before, &record.before) && same(&parsed.after, &record.after));
 	record.known = false;
-	text_reset(&back);
+	text_cut(&back, 0);
 	must(wiring_remove(file, &record.after, &record, &wanted, &back, &f) == 0);
 }
 

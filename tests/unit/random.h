@@ -80,7 +80,7 @@ static inline void random_ending(struct random *r, struct text *t)
 	if (random_one_in(r, 25)) {
 		TEXT_AUTO copy = { 0 };
 		text_add(&copy, t->bytes, t->length);
-		text_reset(t);
+		text_cut(t, 0);
 		for (size_t i = 0; i < copy.length; i++) {
 			if (copy.bytes[i] == '\n')
 				text_add_char(t, '\r');

@@ -44,6 +44,13 @@ static void out_of_range_is_said_with_the_range(void **state)
 		  "--timeout must be a whole number from 1 to 3600, not '0'");
 	MUST_FAIL(number_parse("3601", "--timeout", 1, 3600, &value, &f), FAULT_REFUSED, "not '3601'");
 	assert_int_equal(value, 3600);
+	for (uint64_t most = 0; most < 120; most++) {
+		char string[8];
+		for (uint64_t number = 0; number < 130; number++) {
+			(void)snprintf(string, sizeof(string), "%d", (int)number);
+			assert_int_equal(number_digits(string, strlen(string), 10, most, &value), number <= most);
+		}
+	}
 }
 
 static void a_mode_is_three_to_five_octal_digits(void **state)

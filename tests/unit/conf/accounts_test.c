@@ -130,10 +130,10 @@ static void an_id_has_the_name_of_its_first_line(void **state)
 	text_of(&group, group_bytes);
 	assert_true(accounts_user_name(&passwd, 0, &name));
 	assert_string_equal(text_string(&name), "root");
-	text_reset(&name);
+	text_cut(&name, 0);
 	assert_true(accounts_group_name(&group, 986, &name));
 	assert_string_equal(text_string(&name), "hsmusers");
-	text_reset(&name);
+	text_cut(&name, 0);
 	assert_false(accounts_user_name(&passwd, 99, &name));
 	assert_false(accounts_group_name(&group, (gid_t)-1, &name));
 	assert_string_equal(text_string(&name), "");

@@ -115,7 +115,7 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags)
 	if (standin == NULL)
 		return syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
 	if (standin->ended)
-		text_reset(&standin->message);
+		text_cut(&standin->message, 0);
 	/* The kernel may take less than it is offered. */
 	const size_t taken = length > 1000 ? length - 7 : length;
 	text_add(&standin->message, bytes, taken);

@@ -103,7 +103,7 @@ static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
 			    "offered for other uses only)\n");
 	MUST_FAIL(hsm_evaluate(&answer, &required, &f), FAULT_NEGATIVE, "CKM_AES_CBC_PAD");
 	slot.mechanism_count = 0;
-	text_reset(&out);
+	text_cut(&out, 0);
 	hsm_mechanisms_missing(&answer, &required, &out);
 	assert_string_equal(text_string(&out), "slot 2: no AES key generation (CKM_AES_KEY_GEN is not offered)\n"
 					       "slot 2: no encryption and decryption with AES-CBC-PAD "

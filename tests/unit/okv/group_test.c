@@ -37,7 +37,7 @@ static int scratch_make(void **state)
 	unit_write(root, "etc/passwd", "root:x:0:0::/root:/bin/sh\noracle:x:54321:54321::/:/\nother:x:7:700::/:/\n",
 		   0644);
 	unit_write(root, "etc/group", "root:x:0:\noinstall:x:54321:\nfiles:x:600:\n", 0644);
-	text_reset(&said);
+	text_cut(&said, 0);
 	settings.okv_user = oracle;
 	settings.hsm_group = hsmusers;
 	return 0;
@@ -171,7 +171,7 @@ static void gshadow_says_the_same_as_group(void **state)
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:oracle\n", 0644);
 	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
 	assert_true(changed);
-	text_reset(&file);
+	text_cut(&file, 0);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
 	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
@@ -180,7 +180,7 @@ static void gshadow_says_the_same_as_group(void **state)
 	unit_write(root, "etc/group", "root:x:0:\nhsmusers:x:986:\n", 0644);
 	unit_write(root, "etc/gshadow", "root:*::\n", 0600);
 	MUST(okv_member_ensure(job_of(OKV_APPLY), &changed, &f));
-	text_reset(&file);
+	text_cut(&file, 0);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), "root:*::\nhsmusers:!::oracle\n");
 }
@@ -192,7 +192,7 @@ static void assert_accounts(const char *group, const char *gshadow)
 
 	group_file(&file);
 	assert_string_equal(text_string(&file), group);
-	text_reset(&file);
+	text_cut(&file, 0);
 	MUST(fs_read_file(root, "/etc/gshadow", FS_NOFOLLOW, 65536, &file, NULL, &f));
 	assert_string_equal(text_string(&file), gshadow);
 }

@@ -188,7 +188,7 @@ static void must_refuse(const struct text *packed, const char *words)
 	struct fault f;
 
 	MUST_FAIL(decode_in(packed, SIZE_MAX, ROOM, &out, NULL, &f), FAULT_REFUSED, words);
-	text_reset(&out);
+	text_cut(&out, 0);
 	MUST_FAIL(decode_in(packed, 1, ROOM, &out, NULL, &f), FAULT_REFUSED, words);
 }
 

@@ -277,7 +277,7 @@ static void archives_inside_of_archives_end_somewhere(void **state)
 		TEXT_AUTO outer = { 0 };
 		MADE_ADD(&outer, .name = names[i], .content = bytes.bytes, .length = bytes.length);
 		made_end(&outer);
-		text_reset(&bytes);
+		text_cut(&bytes, 0);
 		text_add(&bytes, outer.bytes, outer.length);
 	}
 	MUST_FAIL(unpack(*state, &bytes, false, &u, &f), FAULT_REFUSED,
