@@ -14,7 +14,7 @@
 
 #include "base/fault.h"
 
-/* Nothing but `length` digits of base 8 or 10, at least one; false, and nothing written, for all else or past `most`. */
+/* Nothing but `length` digits of base 8 or 10, at least one, and at most `most`; else false, and nothing is written. */
 bool number_digits(const char *digits, size_t length, unsigned base, uint64_t most, uint64_t *ret_value);
 /* Decimal, least <= value <= most; else FAULT_REFUSED. */
 int number_parse(const char *string, const char *what, uint64_t least, uint64_t most, uint64_t *ret_value,

@@ -111,7 +111,7 @@ static void far_remove(const struct sending *s, const struct bundle_target *targ
 {
 	char command[sizeof("exec /bin/rm -f ") + FAR_PATH_SIZE];
 	struct fault ignored = { 0 };
-	struct proc_child child = PROC_CHILD_INIT;
+	struct proc_child child = { 0 };
 	struct proc_child *const children[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	size_t which;
@@ -292,7 +292,7 @@ static int sending_run(struct sending *s, struct fault *f)
 	struct json j;
 
 	for (size_t i = 0; i < s->jobs; i++)
-		s->slots[i].child = (struct proc_child)PROC_CHILD_INIT;
+		s->slots[i].child = (struct proc_child){ 0 };
 	if (targets_parse(s, f) < 0 || file_open(s, f) < 0)
 		return -1;
 	if (!s->act->dry_run) {

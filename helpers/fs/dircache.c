@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,8 +13,6 @@ void fs_dircache_done(struct fs_dircache *cache)
 {
 	while (cache->count > 0)
 		fs_close(&cache->steps[--cache->count].fd);
-	free(cache->steps);
-	cache->steps = NULL;
 	text_done(&cache->path);
 }
 
@@ -75,11 +72,6 @@ int fs_dircache_parent(struct fs_dircache *cache, const char *path, int *ret_dir
 		return fault_refused(f, "'%s' names no file", SHOWN(path));
 	const size_t length = (size_t)(slash - path);
 
-	if (cache->steps == NULL) {
-		cache->steps = calloc(FS_DIRCACHE_MAX, sizeof(*cache->steps));
-		if (cache->steps == NULL)
-			return fault_memory(f);
-	}
 	steps_keep(cache, path, length);
 	while (cache->path.length < length) {
 		const size_t start = cache->path.length + strspn(path + cache->path.length, "/");

@@ -22,17 +22,14 @@ struct fs_dircache_step {
 	bool open_to_others;
 };
 
+/* Starts as { .root = ... }. */
 struct fs_dircache {
-	int root;                       /* borrowed */
-	struct text path;               /* of the directory that is open, "" for the root */
-	struct fs_dircache_step *steps; /* owned; the last is the directory at hand */
+	int root;         /* borrowed */
+	struct text path; /* of the directory that is open, "" for the root */
 	size_t count;
+	struct fs_dircache_step steps[FS_DIRCACHE_MAX]; /* the last is the directory at hand */
 };
 
-#define FS_DIRCACHE_INIT(of_root) \
-	{ \
-		.root = (of_root), .path = { 0 }, .steps = NULL, .count = 0 \
-	}
 #define FS_DIRCACHE_AUTO __attribute__((cleanup(fs_dircache_done))) struct fs_dircache
 
 void fs_dircache_done(struct fs_dircache *cache);

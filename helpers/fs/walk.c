@@ -3,36 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "fs/each.h"
 #include "fs/handle.h"
 
-enum { BLOCK_SIZE = 32 * 1024 };
-
-/* getdents64(2) fills in this; the C library has a name for the call only since 2.30. */
-struct raw_entry {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
-
 struct walker {
 	const struct fs_walk *walk;
 	struct text path;      /* of the entry at hand */
 	struct text pending;   /* names of directories still to be entered, each ended by NUL; a stack of levels */
 	unsigned char *states; /* state_size bytes for each level */
-	union {
-		unsigned char bytes[BLOCK_SIZE];
-		uint64_t aligned;
-	} block; /* of one getdents call: used up before the next level begins */
 };
 
 /* Both numbers of a mount; where the kernel keeps the second to itself, the first must do. */
@@ -123,11 +106,6 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 	return text_check(&w->pending, f);
 }
 
-static bool dots(const char *name)
-{
-	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
 static void path_cut(struct walker *w, size_t length)
 {
 	w->path.length = length;
@@ -146,33 +124,26 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 			 struct fault *f)
 {
 	const size_t base = w->path.length;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault trouble = { 0 };
+	int more = fs_each_open(dir, "", &each, &trouble) < 0 ? -1 : 1;
 
-	for (;;) {
-		const long got = syscall(SYS_getdents64, dir, w->block.bytes, sizeof(w->block.bytes));
-		if (got == 0)
-			return 0;
-		if (got < 0) {
-			struct fault trouble = { 0 };
-			if (errno == ENOENT)
-				return 0; /* removed while we stood in it */
-			(void)fault_system(&trouble, errno, "cannot read directory '%s'", SHOWN(text_string(&w->path)));
-			return missed(w, &trouble, f);
-		}
-		for (long at = 0; at < got;) {
-			const struct raw_entry *raw = (const void *)(w->block.bytes + at);
-			at += raw->length;
-			if (dots(raw->name))
-				continue;
-			if (w->walk->wants != NULL &&
-			    !w->walk->wants(w->walk->context, state_of(w, level), raw->name, raw->type))
-				continue;
-			const int r = path_push(w, raw->name, f) < 0 ||
-				      entry_visit(w, dir, level, raw->name, holder, in_open, f) < 0;
-			path_cut(w, base);
-			if (r)
-				return -1;
-		}
+	while (more > 0 && (more = fs_each_next(&each, &entry, &trouble)) > 0) {
+		if (w->walk->wants != NULL &&
+		    !w->walk->wants(w->walk->context, state_of(w, level), entry.name, entry.type))
+			continue;
+		const bool failed = path_push(w, entry.name, f) < 0 ||
+				    entry_visit(w, dir, level, entry.name, holder, in_open, f) < 0;
+		path_cut(w, base);
+		if (failed)
+			return -1;
 	}
+	/* It may have been removed while we stood in it. */
+	if (more == 0 || trouble.errnum == ENOENT)
+		return 0;
+	(void)fault_system(&trouble, trouble.errnum, "cannot read directory '%s'", SHOWN(text_string(&w->path)));
+	return missed(w, &trouble, f);
 }
 
 /* One level: the directory `name`, known to have been inode `inode`. */

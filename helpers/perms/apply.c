@@ -123,7 +123,7 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 		    const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	/* A new cache for each round: what it knows of directories was true before the last one changed them. */
-	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(root);
+	FS_DIRCACHE_AUTO cache = { .root = root };
 	struct perms_record record;
 	int r;
 
@@ -217,7 +217,7 @@ static bool would_change(struct fs_dircache *cache, const struct perms_record *r
 int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
 		  const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
-	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(root);
+	FS_DIRCACHE_AUTO cache = { .root = root };
 	struct perms_record record;
 	int r;
 

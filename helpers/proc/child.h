@@ -129,6 +129,7 @@ struct proc_outcome {
 
 void proc_outcome_done(struct proc_outcome *outcome);
 
+/* Starts as { 0 }. */
 struct proc_child {
 	pid_t pid; /* 0: none */
 	/* What follows is proc/child's own. */
@@ -140,11 +141,6 @@ struct proc_child {
 	struct proc_reaper reaper;
 	struct proc_outcome outcome; /* so far */
 };
-
-#define PROC_CHILD_INIT \
-	{ \
-		.pid = 0, .output = -1, .tell = -1, .reader = {.pending = { 0 } } \
-	}
 
 /* FAULT_SYSTEM when there is no process to be had.  The options may go away afterwards. */
 int proc_child_start(const struct proc_child_options *options, struct proc_child *ret_child, struct fault *f);
@@ -170,8 +166,8 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
 int proc_child_expect(const struct proc_child_options *options, struct fault *f);
 
 /*
- * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2): a kernel
- * without close_range(2) is asked through /proc.  Async-signal-safe.
+ * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2), since /proc
+ * tells which are open.  Async-signal-safe.
  */
 void proc_child_close_others(const int *keep);
 

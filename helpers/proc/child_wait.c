@@ -268,7 +268,7 @@ int proc_child_wait(struct proc_child *const children[], size_t count, size_t *r
 
 int proc_child_run(const struct proc_child_options *options, struct proc_outcome *ret_outcome, struct fault *f)
 {
-	struct proc_child child = PROC_CHILD_INIT;
+	struct proc_child child = { 0 };
 	struct proc_child *const children[] = { &child };
 	size_t which;
 

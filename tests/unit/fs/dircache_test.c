@@ -14,7 +14,7 @@ static int scratch_make(void **state)
 static void the_cache_gives_the_directory_of_each_path(void **state)
 {
 	(void)state;
-	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(dir);
+	FS_DIRCACHE_AUTO cache = { .root = dir };
 	struct fault f = { 0 };
 	static const char *const paths[] = { "/a/b/x", "/a/b/y", "/a/bb/x", "/a/x", "/x", "/a/b/x" };
 	const char *leaf;
@@ -46,7 +46,7 @@ static void the_cache_gives_the_directory_of_each_path(void **state)
 static void it_follows_only_links_that_root_alone_could_have_made(void **state)
 {
 	(void)state;
-	FS_DIRCACHE_AUTO cache = FS_DIRCACHE_INIT(dir);
+	FS_DIRCACHE_AUTO cache = { .root = dir };
 	struct fault f = { 0 };
 	const char *leaf;
 	bool open_to_others;

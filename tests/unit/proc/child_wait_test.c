@@ -202,7 +202,7 @@ static void children_run_at_the_same_time_and_each_is_told(void **state)
 
 static void only_the_late_one_is_killed(void **state)
 {
-	struct proc_child slow = PROC_CHILD_INIT, quick = PROC_CHILD_INIT;
+	struct proc_child slow = { 0 }, quick = { 0 };
 	struct proc_child *const all[] = { &slow, &quick };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	struct fault f = { 0 };
@@ -507,7 +507,7 @@ static void a_persons_interrupt_ends_the_wait_and_the_child(void **state)
 /* Last, since the interrupt stays pending. */
 static void an_interrupt_ends_the_wait_and_the_child_can_be_killed(void **state)
 {
-	struct proc_child child = PROC_CHILD_INIT;
+	struct proc_child child = { 0 };
 	struct proc_child *const all[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	struct fault f = { 0 };
