@@ -139,10 +139,10 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 	static const char *const directories[] = { UNIT_DIR, "/usr/lib/systemd/system", "/lib/systemd/system" };
 	const int root = job->root;
 	TEXT_AUTO order = { 0 };
-	bool changed = false, linked = false, systemd, unit, armed;
+	bool changed = false, linked = false, systemd, unit, enabled;
 
 	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, AUTOSTART_UNIT_FILE, &unit, f) < 0 ||
-	    autostart_is_enabled(root, &armed, f) < 0)
+	    autostart_is_enabled(root, &enabled, f) < 0)
 		return -1;
 	if (!systemd)
 		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
@@ -158,7 +158,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 		return -1;
 
 	if (job->mode == OKV_PLAN) {
-		linked = !armed;
+		linked = !enabled;
 	} else if (fs_dirs_make(root, AUTOSTART_UNIT_WANTS_DIR, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
 		   fs_link_publish(root, AUTOSTART_UNIT_WANTED, FS_FOLLOW_TRUSTED, AUTOSTART_UNIT_FILE, &linked, f) <
 			   0) {
@@ -170,7 +170,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 	return 0;
 }
 
-/* And what a killed arming left of it beside. */
+/* And what a killed run left of it beside. */
 static int name_remove(int root, const char *path, int flags, bool *changed, struct fault *f)
 {
 	FS_AUTO int dir = -1;

@@ -24,18 +24,18 @@ enum {
 };
 
 /*
- * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, arming.  All is written
+ * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, autostart.  All is written
  * to the journal, the answer last ("go", or "no" and why).
  */
 int hook_pre_upgrade(struct upgrade_run *run, struct fault *f);
 /* Everything as it was before the first pre-upgrade since the last upgrade; nothing where none is open. */
 int hook_pre_abort(struct upgrade_run *run, struct fault *f);
 /*
- * Inside OKV's upgrade, possibly on a new OS: group, membership, files with the old id, wiring, arming.  A journal
+ * Inside OKV's upgrade, possibly on a new OS: group, membership, files with the old id, wiring, autostart.  A journal
  * that cannot be written does not keep it from its work.
  */
 int hook_mid_upgrade(struct upgrade_run *run, struct fault *f);
-/* Group, wiring, owners and modes, slots, comparison with the snapshot; then disarms. */
+/* Group, wiring, owners and modes, slots, comparison with the snapshot; then no autostart any more. */
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
 /* Every check of the product, nothing changed. */
 int upgrade_status(struct upgrade_run *run, struct fault *f);

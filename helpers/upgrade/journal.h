@@ -1,10 +1,9 @@
 /*
  * upgrade/journal: what the hooks of an upgrade did, one line per event, in a file that only grows.
  *
- * A line: STAMP ACT WORD [REST], parted by single blanks, for people and for the next hook to read:
+ * A line: STAMP HOOK WORD [REST], parted by single blanks, for people and for the next hook to read:
  *
  *	2026-02-03T04:05:06Z pre-upgrade begin 0.1.0
- *	2026-02-03T04:05:06Z pre-upgrade step snapshot changed 412 ms
  *	2026-02-03T04:05:06Z pre-upgrade group 986 hsmusers
  *	2026-02-03T04:05:08Z pre-upgrade end go
  *

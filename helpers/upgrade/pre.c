@@ -83,7 +83,7 @@ static int state_take(struct step *step, enum scan_depth depth, struct snapshot 
 	return 0;
 }
 
-/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
+/* One that cannot be read is there nevertheless: whoever needs it is told why. */
 static bool before_exists(int root)
 {
 	SNAPSHOT_AUTO head = { 0 };

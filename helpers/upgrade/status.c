@@ -211,9 +211,9 @@ static int check_snapshot(struct step *step, struct fault *f)
 static int check_upgrade(struct step *step, struct fault *f)
 {
 	struct journal_history history;
-	bool armed;
+	bool enabled;
 
-	if (journal_read(step->run->root, &history, f) < 0 || autostart_is_enabled(step->run->root, &armed, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0 || autostart_is_enabled(step->run->root, &enabled, f) < 0)
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];
@@ -233,7 +233,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 				 "an upgrade is %s",
 				 pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
 					   : "half prepared: pre-upgrade said no");
-	else if (armed)
+	else if (enabled)
 		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "post-upgrade is to run at the next boot");
 	else
