@@ -6,7 +6,7 @@
 
 void report_say(struct report *report, enum report_level level, const char *format, ...)
 {
-	if (report == NULL || report->hear == NULL)
+	if (report == NULL || report->on_line == NULL)
 		return;
 
 	va_list arguments;
@@ -15,7 +15,7 @@ void report_say(struct report *report, enum report_level level, const char *form
 	const int length = vasprintf(&line, format, arguments);
 	va_end(arguments);
 	/* Without memory the bare format still tells what kind of thing happened. */
-	report->hear(report, level, length >= 0 ? line : format);
+	report->on_line(report, level, length >= 0 ? line : format);
 	if (length >= 0)
 		free(line);
 }

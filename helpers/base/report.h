@@ -15,7 +15,7 @@ enum report_level {
 };
 
 struct report {
-	void (*hear)(struct report *self, enum report_level level, const char *line);
+	void (*on_line)(struct report *self, enum report_level level, const char *line);
 	void *context; /* the listener's own */
 };
 

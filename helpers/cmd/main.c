@@ -71,7 +71,7 @@ static void complain(const char *line)
 		syslog(LOG_WARNING, "%s", line);
 }
 
-static void hear(struct report *self, enum report_level level, const char *line)
+static void line_print(struct report *self, enum report_level level, const char *line)
 {
 	(void)self;
 	if (level == REPORT_WARNING) {
@@ -303,7 +303,7 @@ static int tool_run(int argc, char *argv[], struct fault *f)
 int main(int argc, char *argv[])
 {
 	struct fault f = { 0 };
-	struct report report = { .hear = hear };
+	struct report report = { .on_line = line_print };
 	TEXT_AUTO result = { 0 };
 
 	context.report = &report;

@@ -93,7 +93,7 @@ static int wire_or_unwire(struct cmd_context *context, const char *word, const c
 {
 	TEXT_AUTO object = { 0 };
 	struct json j;
-	struct collector collector = { .report = { .hear = line_collect, .context = &collector },
+	struct collector collector = { .report = { .on_line = line_collect, .context = &collector },
 				       .next = context->report,
 				       .json = &j };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;

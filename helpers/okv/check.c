@@ -165,7 +165,7 @@ static void command_check(struct okv_checking *c)
 
 static int surroundings_check(struct okv_checking *c, struct fault *f)
 {
-	struct report report = { .hear = link_hear, .context = c };
+	struct report report = { .on_line = link_hear, .context = c };
 	const struct okv_job plan = {
 		.root = c->job->root, .settings = c->job->settings, .mode = OKV_PLAN, .report = &report
 	};

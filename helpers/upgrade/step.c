@@ -120,7 +120,7 @@ static int step_work(void *context, int tell, struct fault *f)
 {
 	const struct work *work = context;
 	const struct step_row *row = work->result->row;
-	struct step step = { .run = work->run, .pipe = tell, .report = { .hear = line_add, .context = &step } };
+	struct step step = { .run = work->run, .pipe = tell, .report = { .on_line = line_add, .context = &step } };
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (row->work(&step, f) < 0)

@@ -12,7 +12,7 @@ static void hear(struct report *self, enum report_level level, const char *line)
 static void a_line_reaches_the_listener_with_its_level(void **state)
 {
 	TEXT_AUTO heard = { 0 };
-	struct report report = { .hear = hear, .context = &heard };
+	struct report report = { .on_line = hear, .context = &heard };
 
 	(void)state;
 	report_say(&report, REPORT_WARNING, "'%s' is old", "x");
@@ -24,7 +24,7 @@ static void a_line_reaches_the_listener_with_its_level(void **state)
 static void a_long_line_is_whole(void **state)
 {
 	TEXT_AUTO heard = { 0 };
-	struct report report = { .hear = hear, .context = &heard };
+	struct report report = { .on_line = hear, .context = &heard };
 
 	(void)state;
 	report_say(&report, REPORT_RESULT, "%9000d", 1);
@@ -33,7 +33,7 @@ static void a_long_line_is_whole(void **state)
 
 static void without_a_listener_there_is_silence(void **state)
 {
-	struct report deaf = { .hear = NULL, .context = NULL };
+	struct report deaf = { .on_line = NULL, .context = NULL };
 
 	(void)state;
 	report_say(NULL, REPORT_RESULT, "%s", "x");

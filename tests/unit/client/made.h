@@ -73,7 +73,7 @@ static inline void made_hear(struct report *self, enum report_level level, const
 /* Its warnings, each with a line feed, are in made_told. */
 static inline struct report *made_report(void)
 {
-	static struct report report = { .hear = made_hear };
+	static struct report report = { .on_line = made_hear };
 
 	text_done(&made_told);
 	return &report;

@@ -15,7 +15,7 @@ static void hear(struct report *self, enum report_level level, const char *line)
 	text_add_format(&said, "%s\n", line);
 }
 
-static struct report report = { .hear = hear };
+static struct report report = { .on_line = hear };
 static char oracle[] = "oracle", hsmusers[] = "hsmusers";
 static struct settings settings = { .okv_user = oracle, .hsm_group = hsmusers };
 
