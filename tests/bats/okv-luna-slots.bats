@@ -11,7 +11,8 @@ setup_file() {
 	export DOUBLES=$BATS_FILE_TMPDIR/doubles
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
-		exit3-needs-there needs-pipe
+		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-untold ha-old ha-any-serial ha-members ha-member \
+		ha-partition ha-stranger ha-apart
 }
 
 setup() {
@@ -456,6 +457,84 @@ causes() {
 	[ "$status" -eq 1 ]
 	[[ ${stderr_lines[0]} == *'sees no slot'* ]]
 	[[ ${stderr_lines[1]} == *"cannot read '/etc/Chrystoki.conf'"*'; fix: okv-luna repair'* ]]
+}
+
+# --- high availability ----------------------------------------------------------------------------------------------
+
+# One group of two members: ha_make HAONLY
+ha_make() {
+	cat >"$TREE/etc/Chrystoki.conf" <<-END
+	VirtualToken = {
+	   VirtualToken00Label = okv_ha;
+	   VirtualToken00SN = 1111;
+	   VirtualToken00Members = 111,222;
+	}
+	HASynchronize = {
+	   okv_ha = 1;
+	}
+	HAConfiguration = {
+	   HAOnly = $1;
+	   reconnAtt = -1;
+	}
+	END
+}
+
+@test "HA: a group with all its members behind HAOnly is good, whatever number the group has" {
+	ha_make 1
+	for double in whole any-serial; do
+		expect 0 --module "/doubles/ha-$double.so"
+		[[ $output != *okv-luna-slots:* ]]
+	done
+	slots --module /doubles/ha-whole.so --json | jq -e '[.members[] | .slot, .serial, .rv] ==
+		[0, "111", "CKR_OK", 0, "222", "CKR_OK"]'
+}
+
+@test "HA: a member that is away, or that the library does not have, is no; one that nothing tells of is said" {
+	ha_make 1
+	expect 1 --module /doubles/ha-away.so
+	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is away: its state is CKR_DEVICE_ERROR"
+	expect 1 --module /doubles/ha-less.so
+	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is none of those that the library has"
+	for double in untold old; do
+		expect 0 --module "/doubles/ha-$double.so"
+		said "whether the members of HA group 'okv_ha' are there was not seen"
+	done
+}
+
+@test "HA: HAOnly off, and members beside the group that OKV may take, are no; with the command that helps" {
+	for value in 0 '' 2; do
+		ha_make "$value"
+		expect 1 --module /doubles/ha-members.so
+		said "HAOnly is not 1 in '/etc/Chrystoki.conf'"
+		said "OKV takes slot 0, 'one' (111)"
+		said '; fix: okv-luna config chrystoki ha-only on'
+		[[ $output != *'member 222'* ]]
+	done
+	expect 1 --module /doubles/ha-member.so
+	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' does not show"
+	expect 1 --module /doubles/ha-whole.so
+	ha_make 1
+	expect 1 --module /doubles/ha-members.so
+	said 'slot 0 is a member and shows beside its HA group, although HAOnly is 1'
+}
+
+@test "HA: one partition instead of the group, a member or a stranger, is no, and the slot that OKV takes is said" {
+	ha_make 1
+	expect 1 --module /doubles/ha-partition.so
+	said "HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0, 'one' (111)"
+	expect 1 --module /doubles/ha-stranger.so
+	said "HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0, 'other' (999)"
+}
+
+@test "HA: a token that was asked for, and that no group has, stands by itself" {
+	ha_make 0
+	expect 0 --module /doubles/ha-apart.so --label other
+	expect 0 --module /doubles/ha-apart.so --serial 999
+	expect 1 --module /doubles/ha-apart.so
+	expect 1 --module /doubles/ha-apart.so --label one
+	ha_make 1
+	printf 'TOKEN_LABEL="other"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 0 --module /doubles/ha-stranger.so
 }
 
 # --- for programs -------------------------------------------------------------------------------------------------
