@@ -141,9 +141,11 @@ static int table_print(struct cmd_context *context, struct fault *f)
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
-	if (one.answer.key.asked && one.answer.key.call == NULL)
-		cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "%s\n", one.answer.key.found,
-			  one.answer.key.slot, one.answer.key.encrypted ? "; it encrypts and decrypts" : "");
+	for (size_t i = 0; i < one.answer.key_count; i++)
+		if (one.answer.keys[i].call == NULL)
+			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "%s\n",
+				  one.answer.keys[i].found, one.answer.keys[i].slot,
+				  one.answer.keys[i].encrypted ? "; it encrypts and decrypts" : "");
 	return 0;
 }
 

@@ -13,6 +13,7 @@ void hsm_answer_done(struct hsm_answer *answer)
 		free(answer->slots[i].mechanisms);
 	free(answer->slots);
 	free(answer->members);
+	free(answer->keys);
 	hsm_causes_done(&answer->ha);
 	free(answer->module);
 	free(answer->module_real);
@@ -41,6 +42,12 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 			return slot;
 	}
 	return NULL;
+}
+
+bool hsm_key_is_good(const struct hsm_key *key)
+{
+	return key->call == NULL && key->found == 1 && key->sensitive && !key->extractable &&
+	       (!key->tried || key->encrypted);
 }
 
 void hsm_slot_fault(const struct hsm_slot *slot, struct text *out)
@@ -288,9 +295,15 @@ static void members_write(struct json *j, const struct hsm_answer *answer)
 	json_array_end(j);
 }
 
-static void key_write(struct json *j, const struct hsm_key *key)
+/* The one that is not good, if there is any. */
+static void key_write(struct json *j, const struct hsm_answer *answer)
 {
+	const struct hsm_key *key = answer->keys;
+
+	while (hsm_key_is_good(key) && key + 1 < answer->keys + answer->key_count)
+		key++;
 	json_object_begin(j, "key");
+	json_unsigned(j, "tokens", answer->key_count);
 	json_unsigned(j, "slot", key->slot);
 	json_string(j, "call", key->call);
 	json_string(j, "rv", HSM_RV(key->rv));
@@ -344,6 +357,6 @@ void hsm_answer_json(const struct hsm_answer *answer, struct json *j)
 		slot_write(j, &answer->slots[i]);
 	json_array_end(j);
 	members_write(j, answer);
-	if (answer->key.asked)
-		key_write(j, &answer->key);
+	if (answer->key_count > 0)
+		key_write(j, answer);
 }

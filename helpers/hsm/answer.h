@@ -83,7 +83,6 @@ struct hsm_member {
 };
 
 struct hsm_key {
-	bool asked;
 	uint64_t slot;
 	uint64_t rv;           /* of the call that ended the check early, else CKR_OK */
 	const char *call;      /* its name (static), NULL when all went through */
@@ -123,7 +122,8 @@ struct hsm_answer {
 	struct hsm_member *members; /* owned; of all groups */
 	size_t member_count;
 	struct hsm_causes ha; /* how the groups of Chrystoki.conf differ from what shows (hsm/ha.h) */
-	struct hsm_key key;
+	struct hsm_key *keys; /* owned; of each token that was asked for it */
+	size_t key_count;
 	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
 	size_t interface_count;
 
@@ -144,6 +144,8 @@ size_t hsm_answer_usable(const struct hsm_answer *answer);
  * or not; NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
+/* Whether it is there exactly once, cannot leave, and where that was tried, works. */
+bool hsm_key_is_good(const struct hsm_key *key);
 /* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
 void hsm_slot_fault(const struct hsm_slot *slot, struct text *out);
 void hsm_answer_table(const struct hsm_answer *answer, struct text *out);

@@ -33,8 +33,6 @@ static bool login(struct test *test, const struct hsm_key_question *question)
 	test->shared->call = HSM_CALL_LOGIN;
 	const unsigned long rv =
 		test->functions->C_Login(test->session, CKU_USER, (unsigned char *)question->pin, question->pin_length);
-	/* This process has its own copy of the memory, and no more use for the PIN. */
-	text_wipe(question->pin, question->pin_length);
 	return rv == CKR_USER_ALREADY_LOGGED_IN || call_made(test, HSM_CALL_LOGIN, rv);
 }
 
@@ -119,6 +117,11 @@ static void round_trip(struct test *test, unsigned long key)
 				 memcmp(secret, random + BLOCK, SAMPLE) != 0;
 }
 
+bool hsm_key_is_near_lock(const struct hsm_slot *slot)
+{
+	return (slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
+}
+
 struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, struct hsm_shared *shared,
 				    const struct hsm_slot *slot, const struct hsm_key_question *question)
 {
@@ -126,7 +129,7 @@ struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, 
 	unsigned long key = 0;
 
 	test.result.slot = slot->id;
-	if ((slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0) {
+	if (hsm_key_is_near_lock(slot)) {
 		(void)call_made(&test, HSM_CALL_LOGIN, CKR_PIN_LOCKED);
 		return test.result;
 	}

@@ -131,12 +131,14 @@ static bool on_member(struct hsm_listener *l, const void *body)
 
 static bool on_key(struct hsm_listener *l, const void *body)
 {
+	struct hsm_answer *answer = l->answer;
 	struct hsm_key_message message;
 
+	if (answer->key_count >= HSM_SLOTS_MAX || !ARRAY_GROW(answer->keys, answer->key_count))
+		return false;
 	memcpy(&message, body, sizeof(message));
 	const char *call = hsm_call_name((uint32_t)message.call);
-	l->answer->key = (struct hsm_key){
-		.asked = true,
+	answer->keys[answer->key_count++] = (struct hsm_key){
 		.slot = message.slot,
 		.rv = message.rv,
 		.call = call[0] != '\0' ? call : NULL,

@@ -27,10 +27,10 @@
 #include "hsm/answer.h"
 #include "hsm/library.h"
 
-/* What to do with the key whose label is given; all on the slot that was asked for. */
+/* What to do with the key whose label is given, on each token that matches. */
 struct hsm_key_question {
 	const char *label;
-	char *pin; /* borrowed; the child wipes its copy of the memory after C_Login */
+	char *pin; /* borrowed; the child wipes its copy of the memory after the last C_Login */
 	size_t pin_length;
 	bool encrypt; /* one AES-CBC-PAD round trip with it */
 };
@@ -40,6 +40,7 @@ struct hsm_requirements {
 	const char *label, *serial; /* of the token that OKV takes */
 	uint64_t least;             /* usable slots that match all the above; 0 counts as 1 */
 	bool mechanisms;            /* each of them must offer what OKV needs */
+	bool key;                   /* each of them must hold the key that was asked for (hsm_check sets it) */
 };
 
 struct hsm_question {

@@ -445,25 +445,46 @@ static void members_read(const struct session *s)
 	}
 }
 
-static bool key_slot(const struct hsm_slot *slot, const struct hsm_question *q)
+/* Tokens that match, as the parent will count them; one near its lock comes alone, so that no PIN is spent before. */
+static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slots[])
 {
-	return slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
-	       (q->required.label == NULL || strcmp(slot->label, q->required.label) == 0) &&
-	       (q->required.serial == NULL || strcmp(slot->serial, q->required.serial) == 0);
+	const struct hsm_requirements *required = &s->context->question->required;
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->slot_count; i++) {
+		const struct hsm_slot *slot = &s->slots[i];
+		if (slot->session_call == HSM_CALL_NONE || slot->session_rv != CKR_OK ||
+		    (required->label != NULL && strcmp(slot->label, required->label) != 0) ||
+		    (required->serial != NULL && strcmp(slot->serial, required->serial) != 0))
+			continue;
+		if (hsm_key_is_near_lock(slot)) {
+			ret_slots[0] = slot;
+			return 1;
+		}
+		ret_slots[count++] = slot;
+	}
+	return count;
 }
 
-static void key_read(const struct session *s)
+static void keys_read(const struct session *s)
 {
+	static const struct hsm_slot *slots[HSM_SLOTS_MAX];
 	const struct hsm_question *q = s->context->question;
+	size_t count = q->key != NULL ? key_slots(s, slots) : 0;
 
-	for (size_t i = 0; q->key != NULL && i < s->slot_count; i++) {
-		if (!key_slot(&s->slots[i], q))
-			continue;
-		const struct hsm_key_message message =
-			hsm_key_test(s->functions, s->context->shared, &s->slots[i], q->key);
+	/* Which one is meant is for the parent to ask. */
+	if (count > 1 && q->required.label == NULL && q->required.serial == NULL)
+		count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct hsm_key_message message = hsm_key_test(s->functions, s->context->shared, slots[i], q->key);
 		hsm_send(&s->sender, HSM_MESSAGE_KEY, &message, sizeof(message));
-		return;
+		/* The next one would refuse the PIN, too. */
+		if (message.rv != CKR_OK && message.call == HSM_CALL_LOGIN)
+			break;
 	}
+	/* This process has its own copy of the memory, and no more use for the PIN. */
+	if (q->key != NULL)
+		text_wipe(q->key->pin, q->key->pin_length);
 }
 
 static void finalize(const struct session *s)
@@ -487,7 +508,7 @@ int hsm_session_work(void *context, int pipe, struct fault *f)
 	if (slots_read(s)) {
 		interfaces_read(s);
 		members_read(s);
-		key_read(s);
+		keys_read(s);
 	}
 	finalize(s);
 done:

@@ -149,6 +149,24 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 	return 0;
 }
 
+static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
+			 struct fault *f)
+{
+	if (matching > 1 && required->label == NULL && required->serial == NULL)
+		return fault_refused(f,
+				     "%" PRIu64
+				     " tokens show and nothing says which of them holds the key (--label, --serial"
+				     " or TOKEN_LABEL), so no PIN was tried",
+				     matching);
+	for (size_t i = 0; i < answer->key_count; i++)
+		if (key_evaluate(&answer->keys[i], f) < 0)
+			return -1;
+	return answer->key_count == matching
+		       ? 0
+		       : fault_negative(f, "the key was looked for on %zu of %" PRIu64 " tokens only",
+					answer->key_count, matching);
+}
+
 int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	uint64_t matching = 0;
@@ -167,7 +185,7 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 		return -1;
 	if (required->mechanisms && mechanisms_evaluate(answer, required, f) < 0)
 		return -1;
-	if (answer->key.asked && key_evaluate(&answer->key, f) < 0)
+	if (required->key && keys_evaluate(answer, required, matching, f) < 0)
 		return -1;
 	return answer->ha.count == 0
 		       ? 0
@@ -188,8 +206,11 @@ struct hsm_question hsm_question_of(int root, const struct settings *settings, s
 
 int hsm_check(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)
 {
+	struct hsm_requirements required = question->required;
+
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
+	required.key = question->key != NULL;
 	return hsm_probe(question, ret_answer, f) < 0
 		       ? -1
-		       : hsm_evaluate(ret_answer, question->load_only ? NULL : &question->required, f);
+		       : hsm_evaluate(ret_answer, question->load_only ? NULL : &required, f);
 }

@@ -12,7 +12,7 @@ setup_file() {
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
 		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-untold ha-old ha-any-serial ha-members ha-member \
-		ha-partition ha-stranger ha-apart
+		ha-partition ha-stranger ha-apart key-which
 }
 
 setup() {
@@ -330,6 +330,16 @@ label_of() {
 	chmod 0644 "$TREE/pin"
 	expect 0 --key root --pin-file "$TREE/pin"
 	said 'is open to others (mode 0644); chmod 600 it'
+}
+
+@test "which token is meant is clear before a PIN is spent" {
+	# This double dies of a login.
+	expect 3 --module /doubles/key-which.so --key root --pin-file "$TREE/pin"
+	said '3 tokens show and nothing says which of them holds the key'
+	said 'no PIN was tried'
+	expect 5 --module /doubles/key-which.so --key root --pin-file "$TREE/pin" --serial 3423358
+	printf 'TOKEN_LABEL="partition-01"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 5 --module /doubles/key-which.so --key root --pin-file "$TREE/pin"
 }
 
 # --- why not ------------------------------------------------------------------------------------------------------

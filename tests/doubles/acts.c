@@ -69,6 +69,15 @@ static inline void crash(void)
 	*nowhere = 1;
 }
 
+/* The first time is for nothing. */
+static inline void crash_later(void)
+{
+	static int before;
+
+	if (before++ > 0)
+		crash();
+}
+
 static inline void abort_now(void)
 {
 	abort();

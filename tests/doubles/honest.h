@@ -149,7 +149,7 @@ static unsigned long honest_open(unsigned long slot, unsigned long flags, void *
 {
 	(void)slot, (void)flags, (void)a, (void)n;
 	STEP("C_OpenSession");
-	*session = 7;
+	*session = 7 + slot;
 #ifdef SLOT_ANSWER
 	return SLOT_ANSWER(slot);
 #endif
@@ -163,11 +163,15 @@ static unsigned long honest_close(unsigned long session)
 	return ANSWER("C_CloseSession");
 }
 
+#ifndef PIN
+#define PIN "1234"
+#endif
+
 static unsigned long honest_login(unsigned long session, unsigned long user, unsigned char *pin, unsigned long length)
 {
 	(void)session, (void)user;
 	STEP("C_Login");
-	if (length != 4 || memcmp(pin, "1234", 4) != 0)
+	if (length != strlen(PIN) || memcmp(pin, PIN, length) != 0)
 		return CKR_PIN_INCORRECT;
 	return ANSWER("C_Login");
 }
