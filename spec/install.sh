@@ -52,6 +52,6 @@ link() {
 }
 link "$prefix/bin/okv-luna" /usr/sbin/okv-luna
 link "$prefix/share/completion/okv-luna" /usr/share/bash-completion/completions/okv-luna
-for unit in payload/systemd/*; do
-	[ ! -f "$unit" ] || link "$prefix/share/systemd/${unit##*/}" "/etc/systemd/system/${unit##*/}"
-done
+# Files where the distribution has them: a linked unit is removed by `systemctl disable`.  Those under our prefix
+# outlive an OS major, after which `okv-luna config wire` and mid-upgrade copy them here.
+folder 0644 payload/systemd "$destdir/usr/lib/systemd/system"

@@ -17,9 +17,10 @@
 #include "okv/chrystoki.h"
 #include "okv/values.h"
 #include "okv/wiring.h"
+#include "proc/child.h"
 
 static struct {
-	bool fix, drop_handmade, again;
+	bool fix, drop_handmade, again, all, even_in_use;
 	struct option_list sections;
 	const char *plugin_directory;
 } wanted;
@@ -123,19 +124,66 @@ static int wire_or_unwire(struct cmd_context *context, const char *word, const c
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
 	/* For a package's trigger: who never asked to be wired is not. */
-	bool applied = true;
-	if (wanted.again && okv_wiring_is_applied(context->root, &applied, f) < 0)
+	enum okv_wiring wiring = OKV_WIRING_APPLIED;
+	if (wanted.again && okv_wiring_find(context->root, &wiring, f) < 0)
 		return -1;
-	if (!applied) {
+	if (wiring != OKV_WIRING_APPLIED) {
 		cmd_print(context, "not wired before: nothing to do\n");
 		return 0;
 	}
 	return wire_or_unwire(context, "wire", "wired already: nothing to do", okv_wiring_apply, f);
 }
 
+/* Another tool of ours, on the same tree.  With no `ret_status`, anything but 0 is a fault with its words. */
+static int tool_run(const struct cmd_context *context, const char *tool, const char *option, int *ret_status,
+		    struct fault *f)
+{
+	char path[PATH_MAX];
+	const char *const argv[] = { path, "--quiet", "--root", context->root_path, option, NULL };
+	const struct proc_child_options how = { .argv = argv, .root = PROC_CHILD_STAY, .input = -1 };
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	cmd_program_path(tool, path);
+	if (ret_status == NULL)
+		return proc_child_expect(&how, f);
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	*ret_status = outcome.status;
+	proc_outcome_done(&outcome);
+	return 0;
+}
+
+/* A prepared upgrade is called off first: its way back is in our records, and what it opened would stay open. */
+static int upgrade_call_off(const struct cmd_context *context, struct fault *f)
+{
+	if (!fs_exists(context->root, SETTINGS_BEFORE))
+		return 0;
+	if (context->dry_run) {
+		report_say(context->report, REPORT_RESULT, "would call off the upgrade that is prepared");
+		return 0;
+	}
+	if (tool_run(context, "okv-luna-pre-upgrade", "--abort", NULL, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "an upgrade is prepared or not proven yet, and nothing is unwired before it is over: ");
+}
+
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
-	return wire_or_unwire(context, "unwire", "not wired: nothing to do", okv_wiring_remove, f);
+	int status = 1;
+
+	if (wanted.even_in_use && !wanted.all)
+		return fault_usage(f, "--even-in-use goes with --all");
+	/* Whatever else than yes the slots say, OKV loses nothing. */
+	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
+		return -1;
+	if (status == 0)
+		return fault_refused(f, "the HSM answers, and OKV would not find it any more; without --all only our "
+					"own part goes, with --even-in-use this goes too");
+	return upgrade_call_off(context, f) < 0
+		       ? -1
+		       : wire_or_unwire(context, "unwire", "not wired: nothing to do",
+					wanted.all ? okv_wiring_remove : okv_wiring_withdraw, f);
 }
 
 static int act_get(struct cmd_context *context, struct fault *f)
@@ -395,7 +443,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check, NULL },
 		{ "show", 1, 1, "show", act_show, NULL },
 		{ "wire", 1, 1, "wire [--again]", act_wire, NULL },
-		{ "unwire", 1, 1, "unwire", act_unwire, NULL },
+		{ "unwire", 1, 1, "unwire [--all [--even-in-use]]", act_unwire, NULL },
 		{ "get", 3, 3, "get FILE NAME", act_get, NULL },
 		{ "set", 4, 4, "set FILE NAME VALUE", act_set, NULL },
 		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
@@ -413,6 +461,10 @@ static const struct option option_table[] = {
 	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without a guess"),
 	OPTION_ROW(0, "again", OPTION_FLAG, &wanted.again, NULL,
 		   "with wire: only where it was wired before and not unwired since"),
+	OPTION_ROW(0, "all", OPTION_FLAG, &wanted.all, NULL,
+		   "with unwire: also what OKV reaches its HSM by, as it was before us"),
+	OPTION_ROW(0, "even-in-use", OPTION_FLAG, &wanted.even_in_use, NULL,
+		   "with unwire --all: also while the HSM answers"),
 	OPTION_ROW(0, "drop-handmade", OPTION_FLAG, &wanted.drop_handmade, NULL,
 		   "with check --fix: take out a groupadd that was put in by hand"),
 	OPTION_ROW(0, "section", OPTION_LIST, &wanted.sections, "NAME",

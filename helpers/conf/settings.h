@@ -27,6 +27,8 @@
 /* The first line of a sealed bundle, and the file in SETTINGS_VAR that one is sealed into to be sent. */
 #define SETTINGS_SEALED_MAGIC "OKVB1\n"
 #define SETTINGS_OUTGOING     "outgoing.okvb"
+/* What pre-upgrade --abort goes back to; there while an upgrade is prepared, and until it is proven. */
+#define SETTINGS_BEFORE SETTINGS_VAR "/before"
 /* The account that OKV opens to SSH; root goes in by no other. */
 #define SETTINGS_SUPPORT_USER "support"
 

@@ -81,12 +81,22 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 	return assign_set(a, preserved_key, text_string(&value), &changed, f);
 }
 
+/* A unit of ours or a link that enables one; where it lies depends on the version, whether it is there on the node. */
+static bool is_unit_of_ours(const char *path)
+{
+	return strstr(path, "/systemd/system/") != NULL && strstr(path, "okv-luna-") != NULL;
+}
+
 static int preserved_apply(struct assign *a, const struct preserved *more, struct fault *f)
 {
-	PRESERVED_AUTO p = { 0 };
+	PRESERVED_AUTO here = { 0 }, p = { 0 };
 
-	if (preserved_of(a, &p, f) < 0)
+	if (preserved_of(a, &here, f) < 0)
 		return -1;
+	for (size_t i = 0; i < here.count; i++)
+		if ((!is_unit_of_ours(here.paths[i]) || preserved_has(more, here.paths[i])) &&
+		    preserved_add(&p, here.paths[i], f) < 0)
+			return -1;
 	for (size_t i = 0; i < more->count; i++)
 		if (preserved_add(&p, more->paths[i], f) < 0)
 			return -1;
@@ -192,21 +202,26 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 	return text_check(ret_text, f);
 }
 
-/* Without a record: only what nobody else can want. */
-static int conf_forget(const struct text *now, const struct wiring_options *options, struct text *ret_text,
-		       struct fault *f)
+/* What nobody else can want: our own entries, but those that stood there before us. */
+static int conf_withdraw(const struct text *now, const struct wiring_record *record,
+			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
-	PRESERVED_AUTO p = { 0 };
+	ASSIGN_AUTO before = { 0 };
+	PRESERVED_AUTO here = { 0 }, old = { 0 }, left = { 0 };
 
-	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &p, f) < 0)
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &here, f) < 0 ||
+	    assign_parse(&before, text_string(&record->before), record->before.length, f) < 0 ||
+	    preserved_of(&before, &old, f) < 0)
 		return -1;
-	const size_t count = p.count;
-	preserved_remove(&p, SETTINGS_PREFIX);
-	for (size_t i = 0; i < options->preserved->count; i++)
-		if (strstr(options->preserved->paths[i], "okv-luna") != NULL)
-			preserved_remove(&p, options->preserved->paths[i]);
-	if (p.count != count && preserved_set(&a, &p, f) < 0)
+	for (size_t i = 0; i < here.count; i++) {
+		const char *path = here.paths[i];
+		const bool ours = preserved_within(path, SETTINGS_PREFIX) || is_unit_of_ours(path) ||
+				  (strstr(path, "okv-luna") != NULL && preserved_has(options->preserved, path));
+		if ((!ours || preserved_has(&old, path)) && preserved_add(&left, path, f) < 0)
+			return -1;
+	}
+	if (left.count != here.count && preserved_set(&a, &left, f) < 0)
 		return -1;
 	assign_print(&a, ret_text);
 	return text_check(ret_text, f);
@@ -215,7 +230,9 @@ static int conf_forget(const struct text *now, const struct wiring_options *opti
 int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
 		  const struct wiring_options *options, struct text *ret_text, struct fault *f)
 {
-	if (record->known && now->length == record->after.length &&
+	const bool all = options->removal == WIRING_REMOVE_ALL || file == WIRING_MID;
+
+	if (all && record->known && now->length == record->after.length &&
 	    memcmp(text_string(now), text_string(&record->after), now->length) == 0) {
 		text_add(ret_text, text_string(&record->before), record->before.length);
 		return text_check(ret_text, f);
@@ -227,10 +244,10 @@ int wiring_remove(enum wiring_file file, const struct text *now, const struct wi
 	case WIRING_ENV:
 		break;
 	}
-	if (record->known)
+	if (all && record->known)
 		return assign_restore(keys_of(file), now, record, ret_text, f);
 	if (file == WIRING_CONF)
-		return conf_forget(now, options, ret_text, f);
+		return conf_withdraw(now, record, options, ret_text, f);
 	text_add(ret_text, text_string(now), now->length);
 	return text_check(ret_text, f);
 }

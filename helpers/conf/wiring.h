@@ -16,12 +16,18 @@
 
 enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
 
+enum wiring_removal {
+	WIRING_REMOVE_ALL,
+	WIRING_REMOVE_OURS, /* the block and our own entries: what OKV reaches its HSM by stays */
+};
+
 struct wiring_options {
 	const char *vendor_name;
 	const char *library;
 	const char *config_directory; /* of Chrystoki.conf */
 	const char *hsm_group;
 	const struct preserved *preserved; /* what PRESERVED_FILES must hold or cover */
+	enum wiring_removal removal;
 };
 
 /* A file as it was and as applying made it; `known` is false where no record of that is left. */
@@ -40,8 +46,8 @@ void wiring_record_done(struct wiring_record *r);
 int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_options *options,
 		 struct text *ret_text, struct fault *f);
 /*
- * Without a record, the block and those of our entries in PRESERVED_FILES that only this product needs (below
- * SETTINGS_PREFIX, or links to it) still go; keys keep their values.
+ * Without a record, or with WIRING_REMOVE_OURS, the block goes, and those entries of PRESERVED_FILES that only this
+ * product needs (below SETTINGS_PREFIX, units, links to it) and that were not there before it; keys keep their values.
  */
 int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
 		  const struct wiring_options *options, struct text *ret_text, struct fault *f);

@@ -14,31 +14,38 @@
 
 #define ARROW " -> "
 
+enum kind {
+	KIND_GENERIC, /* a link in OKV's generic directory */
+	KIND_LINK,
+	KIND_COPY, /* a file: what systemctl(1) enables by a link it would disable by removing the unit */
+};
+
 struct link {
 	const char *path, *target;
-	bool generic;   /* lies in OKV's generic directory */
+	enum kind kind;
 	bool preserved; /* belongs into PRESERVED_FILES */
 };
 
 static const struct link fixed[] = {
-	{ SETTINGS_GENERIC "/okv_hsm_pre_upgrade", SETTINGS_PREFIX "/hooks/pre-upgrade", true, false },
-	{ SETTINGS_GENERIC "/okv_hsm_post_upgrade", SETTINGS_PREFIX "/hooks/post-upgrade", true, false },
-	{ "/usr/sbin/okv-luna", SETTINGS_PREFIX "/bin/okv-luna", false, true },
-	{ "/etc/systemd/system/okv-luna-post-upgrade.service",
-	  SETTINGS_PREFIX "/share/systemd/okv-luna-post-upgrade.service", false, true },
-	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", false,
+	{ SETTINGS_GENERIC "/okv_hsm_pre_upgrade", SETTINGS_PREFIX "/hooks/pre-upgrade", KIND_GENERIC, false },
+	{ SETTINGS_GENERIC "/okv_hsm_post_upgrade", SETTINGS_PREFIX "/hooks/post-upgrade", KIND_GENERIC, false },
+	{ "/usr/sbin/okv-luna", SETTINGS_PREFIX "/bin/okv-luna", KIND_LINK, true },
+	{ OKV_UNIT_DIR "/okv-luna-post-upgrade.service", SETTINGS_PREFIX "/share/systemd/okv-luna-post-upgrade.service",
+	  KIND_COPY, true },
+	{ "/usr/share/bash-completion/completions/okv-luna", SETTINGS_PREFIX "/share/completion/okv-luna", KIND_LINK,
 	  false },
 };
 
 enum { FIXED_COUNT = sizeof(fixed) / sizeof(fixed[0]) };
 
-/* Folders of ours, each file of which has a link of its name elsewhere. */
+/* Folders of ours, each file of which has a link of its name, or a copy, elsewhere. */
 static const struct {
 	const char *folder, *place;
+	enum kind kind;
 } folders[] = {
-	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5" },
-	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8" },
-	{ SETTINGS_PREFIX "/share/systemd", "/etc/systemd/system" },
+	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5", KIND_LINK },
+	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8", KIND_LINK },
+	{ SETTINGS_PREFIX "/share/systemd", OKV_UNIT_DIR, KIND_COPY },
 };
 
 static bool is_fixed(const char *path)
@@ -68,7 +75,9 @@ static int folder_walk(const struct okv_job *job, size_t which,
 			continue;
 		text_add_format(&path, "%s/%s", folders[which].place, entry.name);
 		text_add_format(&target, "%s/%s", folders[which].folder, entry.name);
-		const struct link link = { .path = text_string(&path), .target = text_string(&target) };
+		const struct link link = { .path = text_string(&path),
+					   .target = text_string(&target),
+					   .kind = folders[which].kind };
 		if (text_check(&path, f) < 0 || text_check(&target, f) < 0 ||
 		    (!is_fixed(link.path) && each(context, &link, f) < 0))
 			return -1;
@@ -90,11 +99,25 @@ static int links_walk(const struct okv_job *job, int (*each)(void *, const struc
 
 enum standing {
 	STANDING_NOTHING, /* the link can be made */
-	STANDING_OURS,    /* the very link */
+	STANDING_OURS,    /* the very link, or the same bytes */
 	STANDING_OTHER,   /* something else */
 	STANDING_NOWHERE, /* no directory for it */
 	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
 };
+
+/* Is the file at `leaf` a copy of what the link would lead to? */
+static bool is_copy(int root, int dir, const char *leaf, const char *target)
+{
+	TEXT_AUTO here = { 0 };
+	TEXT_AUTO there = { 0 };
+	struct fault ignored = { 0 };
+	FS_AUTO int fd = -1;
+
+	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &ignored) == 0 &&
+	       fs_read_file(root, target, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &ignored) == 0 &&
+	       text_same(&here, &there);
+}
 
 /* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
 static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
@@ -117,7 +140,7 @@ static int link_look(int root, const char *path, const char *target, enum standi
 	else if (errno == ENOENT)
 		*ret_standing = STANDING_NOTHING;
 	else if (errno == EINVAL)
-		*ret_standing = STANDING_OTHER;
+		*ret_standing = is_copy(root, dir, leaf, target) ? STANDING_OURS : STANDING_OTHER;
 	else
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
 	*ret_dir = fs_take(&dir);
@@ -148,7 +171,7 @@ static int link_ask(const struct making *m, const struct link *link, enum standi
 {
 	bool installed = false;
 
-	if ((!link->generic || m->outcome->scope == OKV_SCOPE_GENERIC) &&
+	if ((link->kind != KIND_GENERIC || m->outcome->scope == OKV_SCOPE_GENERIC) &&
 	    fs_existence(m->job->root, link->target, &installed, f) < 0)
 		return -1;
 	if (!installed) {
@@ -179,6 +202,21 @@ static int link_note(void *context, const struct link *link, struct fault *f)
 	return 0;
 }
 
+static int link_write(const struct making *m, const struct link *link, int dir, const char *leaf, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0644);
+	TEXT_AUTO bytes = { 0 };
+
+	if (link->kind == KIND_COPY)
+		return fs_read_file(m->job->root, link->target, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
+				    f) < 0
+			       ? -1
+			       : fs_publish_at(dir, leaf, text_string(&bytes), bytes.length, &how, f);
+	return symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0
+		       ? fault_errno(f, errno, "cannot make link %s", SHOWN(link->path))
+		       : 0;
+}
+
 static int link_make(void *context, const struct link *link, struct fault *f)
 {
 	struct making *m = context;
@@ -196,7 +234,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 		report_say(m->job->report, REPORT_DETAIL, "%s: its directory is not here", link->path);
 		return 0;
 	case STANDING_OTHER:
-		if (!link->generic) {
+		if (link->kind != KIND_GENERIC) {
 			report_say(m->job->report, REPORT_DETAIL, "%s: is there already, left as it is",
 				   SHOWN(link->path));
 			return 0;
@@ -208,9 +246,9 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 	case STANDING_NOTHING:
 		break;
 	}
-	if (m->job->mode == OKV_APPLY && (symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0)) {
-		report_say(m->job->report, REPORT_WARNING, "cannot make link %s: %s", SHOWN(link->path),
-			   fault_errno_text(errno));
+	struct fault failure = { 0 };
+	if (m->job->mode == OKV_APPLY && link_write(m, link, dir, leaf, &failure) < 0) {
+		report_say(m->job->report, REPORT_WARNING, "%s", failure.text);
 		m->outcome->left++;
 		return 0;
 	}
@@ -225,6 +263,8 @@ int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struc
 	int r = record_read(job->root, &m.record, f);
 
 	const size_t known = m.record.length;
+	if (r == 0 && job->mode == OKV_APPLY && fs_exists(job->root, "/etc/systemd/system"))
+		r = fs_dirs_make(job->root, OKV_UNIT_DIR, 0755, FS_FOLLOW_TRUSTED, f);
 	if (r == 0)
 		r = links_walk(job, link_note, &m, f);
 	if (r == 0 && job->mode == OKV_APPLY && m.record.length != known)
@@ -275,7 +315,7 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 	}
 	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
 	for (size_t i = 0; i < FIXED_COUNT; i++)
-		if (fixed[i].generic && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
+		if (fixed[i].kind == KIND_GENERIC && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
 			return -1;
 	/* Last, so that a run that is broken off is told by the record that it was. */
 	return job->mode == OKV_APPLY ? okv_record_remove(job->root, OKV_RECORD_LINKS, f) : 0;
@@ -300,5 +340,10 @@ int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, s
 		    preserved_add(preserved, fixed[i].path, f) < 0)
 			return -1;
 	}
-	return 0;
+	/* Who had switched it on has it on after an OS major, and nobody else. */
+	bool enabled;
+	return fs_existence(job->root, OKV_SLOTS_WANTED, &enabled, f) < 0 ||
+			       (enabled && preserved_add(preserved, OKV_SLOTS_WANTED, f) < 0)
+		       ? -1
+		       : 0;
 }

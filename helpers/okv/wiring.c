@@ -194,11 +194,14 @@ static int finish(const struct okv_outcome *outcome, const struct fault *first, 
 	return -1;
 }
 
-enum direction { WIRE_IN, WIRE_OUT };
+enum direction { WIRE_IN, WIRE_OUT, WIRE_WITHDRAW };
 
 static void files_edit(const struct okv_job *job, const struct wiring_options *wanted, enum direction direction,
 		       struct okv_outcome *outcome, struct fault *first)
 {
+	static const char *const words[] = { [WIRE_IN] = "wired",
+					     [WIRE_OUT] = "as it was without us",
+					     [WIRE_WITHDRAW] = "without our part; OKV still finds its HSM" };
 	const bool apply = direction == WIRE_IN;
 
 	for (size_t i = 0; i < FILE_COUNT; i++) {
@@ -219,13 +222,16 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 			failure_keep(job, outcome, &now, first);
 			continue;
 		}
-		/* A record that stays says that it is wired, so it has to go for the work to be done. */
-		if (!apply && job->mode == OKV_APPLY && okv_record_remove(job->root, files[i].record, &now) < 0)
+		/*
+		 * A record that stays says that it is wired, so it has to go for the work to be done; but while our
+		 * values are in, it tells what was there before.
+		 */
+		const bool over = direction == WIRE_OUT || (direction == WIRE_WITHDRAW && files[i].file == WIRING_MID);
+		if (over && job->mode == OKV_APPLY && okv_record_remove(job->root, files[i].record, &now) < 0)
 			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;
-			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path,
-				   apply ? "wired" : "as it was without us");
+			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path, words[direction]);
 		}
 	}
 }
@@ -251,7 +257,8 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 	return finish(&outcome, &first, f);
 }
 
-int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+static int wiring_remove_files(const struct okv_job *job, enum direction direction, struct okv_outcome *ret_outcome,
+			       struct fault *f)
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
@@ -261,10 +268,12 @@ int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome
 		return -1;
 	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
 	if (outcome.scope != OKV_SCOPE_NO_INTERFACE) {
-		if (wishes_make(job, &w, &now) < 0)
+		if (wishes_make(job, &w, &now) < 0) {
 			failure_keep(job, &outcome, &now, &first);
-		else
-			files_edit(job, &w.wanted, WIRE_OUT, &outcome, &first);
+		} else {
+			w.wanted.removal = direction == WIRE_OUT ? WIRING_REMOVE_ALL : WIRING_REMOVE_OURS;
+			files_edit(job, &w.wanted, direction, &outcome, &first);
+		}
 	}
 	if (okv_links_remove(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
@@ -272,15 +281,27 @@ int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome
 	return finish(&outcome, &first, f);
 }
 
-int okv_wiring_is_applied(int root, bool *ret_applied, struct fault *f)
+int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
-	bool there = false;
+	return wiring_remove_files(job, WIRE_OUT, ret_outcome, f);
+}
 
-	for (size_t i = 0; i < FILE_COUNT && !there; i++)
-		if (fs_existence(root, files[i].record, &there, f) < 0)
+int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
+{
+	return wiring_remove_files(job, WIRE_WITHDRAW, ret_outcome, f);
+}
+
+int okv_wiring_find(int root, enum okv_wiring *ret_wiring, struct fault *f)
+{
+	bool values = false, rest = false;
+
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		bool *there = files[i].file == WIRING_MID ? &rest : &values;
+		if (!*there && fs_existence(root, files[i].record, there, f) < 0)
 			return -1;
-	if (!there && fs_existence(root, OKV_RECORD_LINKS, &there, f) < 0)
+	}
+	if (!rest && fs_existence(root, OKV_RECORD_LINKS, &rest, f) < 0)
 		return -1;
-	*ret_applied = there;
+	*ret_wiring = rest ? OKV_WIRING_APPLIED : values ? OKV_WIRING_WITHDRAWN : OKV_WIRING_NONE;
 	return 0;
 }

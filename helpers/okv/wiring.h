@@ -6,8 +6,10 @@
  * name the directory of Chrystoki.conf; puts the managed block into okv_hsm_mid_upgrade; and makes the links
  * (okv/links.h).  A second run writes nothing.  okv_wiring_remove takes exactly that away: a file that nobody else
  * edited is byte for byte what it was before it was wired first; in any other, what others edited stays.
+ * okv_wiring_withdraw takes away the block, the links and this product's own entries of PRESERVED_FILES, and leaves
+ * what OKV reaches its HSM by: VENDOR_NAME, PKCS11_LIB_LOC, the client's entries and the environment.
  *
- * Both do all that can be done and then fail with the first thing that could not be: FAULT_REFUSED for a file whose
+ * All do all that can be done and then fail with the first thing that could not be: FAULT_REFUSED for a file whose
  * content breaks a rule (the file is untouched), FAULT_ABSENT for one that is not there, FAULT_SYSTEM; where something
  * else was changed, FAULT_INCOMPLETE instead of the first two.  Further failures are warnings to the report.
  * *ret_outcome is filled in either case.  Where the scope is not OKV_SCOPE_GENERIC no file of OKV's is touched and
@@ -23,7 +25,14 @@
 
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
-/* Whether wiring left something that no unwiring took back: a record of a file or of a link. */
-int okv_wiring_is_applied(int root, bool *ret_applied, struct fault *f);
+int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
+
+/* By the records of files and links. */
+enum okv_wiring {
+	OKV_WIRING_NONE,
+	OKV_WIRING_WITHDRAWN, /* our values are in OKV's files, and what was there before is known */
+	OKV_WIRING_APPLIED,
+};
+int okv_wiring_find(int root, enum okv_wiring *ret_wiring, struct fault *f);
 
 #endif

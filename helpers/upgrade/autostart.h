@@ -20,9 +20,10 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "okv/job.h"
+#include "okv/links.h"
 
 #define AUTOSTART_UNIT           "okv-luna-post-upgrade.service"
-#define AUTOSTART_UNIT_FILE      "/etc/systemd/system/" AUTOSTART_UNIT
+#define AUTOSTART_UNIT_FILE      OKV_UNIT_DIR "/" AUTOSTART_UNIT
 #define AUTOSTART_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
 #define AUTOSTART_UNIT_WANTED    AUTOSTART_UNIT_WANTS_DIR "/" AUTOSTART_UNIT
 #define AUTOSTART_UNIT_ORDER_DIR "/etc/systemd/system/" AUTOSTART_UNIT ".d"
@@ -30,7 +31,7 @@
 
 /* FAULT_SYSTEM where the system could not tell. */
 int autostart_is_enabled(int root, bool *ret_enabled, struct fault *f);
-/* FAULT_ABSENT where there is no systemd, or the unit is not linked (okv-luna config wire does that). */
+/* FAULT_ABSENT where there is no systemd, or the unit is not there (okv-luna config wire copies it). */
 int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault *f);
 int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault *f);
 

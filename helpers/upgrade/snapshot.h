@@ -23,7 +23,7 @@
 #include "conf/settings.h"
 
 #define SNAPSHOT_DIR        SETTINGS_VAR "/snapshot"
-#define SNAPSHOT_BEFORE_DIR SETTINGS_VAR "/before"
+#define SNAPSHOT_BEFORE_DIR SETTINGS_BEFORE
 #define SNAPSHOT_MANIFEST   "manifest.mtree"
 
 /* One usable slot. */

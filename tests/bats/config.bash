@@ -27,7 +27,7 @@ config_teardown() {
 
 # A stock OKV with this product and a Luna client beside it.
 stock_root() {
-	mkdir -p "$gen" "$root"/etc/systemd/system "$root"/usr/sbin "$root"/usr/share/man/man8 "$root"/usr/bin \
+	mkdir -p "$gen" "$root"/{etc,usr/lib}/systemd/system "$root"/usr/sbin "$root"/usr/share/man/man8 "$root"/usr/bin \
 		"$root"/opt/okv-luna/{bin,hooks,libexec,share/systemd,share/man/man8,etc} \
 		"$root$LC"/{bin,lib,libs/64,plugins,cert/client,cert/server,configData,data}
 	printf 'root:x:0:0::/root:/bin/sh\noracle:x:501:502::/home/oracle:/bin/sh\n' >"$root/etc/passwd"

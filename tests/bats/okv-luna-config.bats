@@ -18,7 +18,7 @@ teardown() { config_teardown; }
 	[ "$(grep -c . "$gen/okv_hsm_env")" -eq 2 ]
 	grep -qxF 'VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
 	grep -qxF "PKCS11_LIB_LOC=\"$LC/lib/libCryptoki2_64.so\"" "$gen/okv_hsm.conf"
-	links=/usr/sbin/okv-luna:/etc/systemd/system/okv-luna-post-upgrade.service
+	links=/usr/sbin/okv-luna:/usr/lib/systemd/system/okv-luna-post-upgrade.service
 	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:$links\"" "$gen/okv_hsm.conf"
 	grep -qxF 'ChrystokiConfigurationPath="/etc"' "$gen/okv_hsm_env"
 	bash -n "$gen/okv_hsm_mid_upgrade"
@@ -41,27 +41,75 @@ teardown() { config_teardown; }
 	run -1 grep -vE 'O_RDONLY|lock"|/dev/null|ftruncate\(|SIG|exited|attached|strace' "$BATS_TEST_TMPDIR/trace"
 }
 
-@test "unwire gives back every byte, owner and mode" {
+@test "unwire --all gives back every byte, owner and mode" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
-	okv_config 0 unwire
+	okv_config 0 unwire --all
 	diff -r "$gen" "$BATS_TEST_TMPDIR/stock"
 	[ "$(stat -c '%a %u %g' "$gen/okv_hsm.conf")" = '640 501 502' ]
 	[ ! -e "$root/usr/sbin/okv-luna" ]
-	[ -z "$(find "$root/usr/share" "$root/etc/systemd" -type l)" ]
-	okv_config 0 unwire
+	[ -z "$(find "$root/usr/share" "$root/etc/systemd" "$root/usr/lib/systemd" ! -type d)" ]
+	okv_config 0 unwire --all
 	[ "$output" = 'not wired: nothing to do' ]
 }
 
-@test "unwire keeps what others edited since" {
+@test "unwire --all keeps what others edited since" {
 	okv_config 0 wire
 	sed -i 's|:/opt/okv-luna:|:/home/oracle/keep:/opt/okv-luna:|; 1s|.*|# mine|' "$gen/okv_hsm.conf"
 	sed -i 's|^logger|echo mine; logger|' "$gen/okv_hsm_mid_upgrade"
-	okv_config 0 unwire
+	okv_config 0 unwire --all
 	grep -qxF 'PRESERVED_FILES="/home/oracle/keep"' "$gen/okv_hsm.conf"
 	grep -qxF '# mine' "$gen/okv_hsm.conf"
 	grep -q '^echo mine' "$gen/okv_hsm_mid_upgrade"
 	run -1 grep -q okv-luna "$gen"/okv_hsm*
+}
+
+@test "unwire leaves what OKV reaches its HSM by, and takes all that only we need" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	okv_config 0 wire
+	for key in VENDOR_NAME PKCS11_LIB_LOC; do grep "^$key=" "$gen/okv_hsm.conf"; done >"$BATS_TEST_TMPDIR/keys"
+	cp "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/env"
+	okv_config 0 unwire -n
+	[[ $output == *"okv_hsm.conf: without our part"* ]]
+	okv_config 0 unwire
+	grep -xFf "$BATS_TEST_TMPDIR/keys" "$gen/okv_hsm.conf" | cmp - "$BATS_TEST_TMPDIR/keys"
+	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf\"" "$gen/okv_hsm.conf"
+	cmp "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/env"
+	cmp "$gen/okv_hsm_mid_upgrade" "$BATS_TEST_TMPDIR/stock/okv_hsm_mid_upgrade"
+	[ -z "$(find "$root/usr/share" "$root/usr/sbin" "$root/usr/lib/systemd" "$gen" -name '*okv-luna*' -o -type l)" ]
+	okv_config 0 unwire
+	[ "$output" = 'not wired: nothing to do' ]
+	okv_config 0 wire --again -q
+	run -1 grep -rq okv-luna "$gen"
+
+	# There and back from here; and all the way.
+	okv_config 0 -q wire
+	okv_config 0 -q unwire
+	okv_config 0 -q unwire --all
+	diff -r "$gen" "$BATS_TEST_TMPDIR/stock"
+	run -2 "$config" --root "$root" unwire --even-in-use
+}
+
+@test "our own entries of PRESERVED_FILES go where an administrator's stay" {
+	sed -i 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna:/srv/okv-luna-notes"|' "$gen/okv_hsm.conf"
+	okv_config 0 -q wire
+	okv_config 0 -q unwire
+	grep -qxF "PRESERVED_FILES=\"/opt/okv-luna:/srv/okv-luna-notes:$LC:/etc/Chrystoki.conf\"" "$gen/okv_hsm.conf"
+}
+
+@test "the timer of the slots stays on over an OS major where it was on, and off where it was off" {
+	timer=/etc/systemd/system/timers.target.wants/okv-luna-slots.timer
+	okv_config 0 -q wire
+	run -1 grep -q "$timer" "$gen/okv_hsm.conf"
+	mkdir "$root${timer%/*}"
+	ln -s /usr/lib/systemd/system/okv-luna-slots.timer "$root$timer"
+	okv_config 0 -q wire
+	grep -q "^PRESERVED_FILES=.*:$timer\"" "$gen/okv_hsm.conf"
+	# What is not there is not listed, whichever version listed it.
+	rm "$root$timer"
+	sed -i 's|^\(PRESERVED_FILES=.*\)"$|\1:/etc/systemd/system/okv-luna-post-upgrade.service"|' "$gen/okv_hsm.conf"
+	okv_config 0 -q wire
+	run -1 grep -q /etc/systemd "$gen/okv_hsm.conf"
 }
 
 @test "wire --again, as a package's trigger runs it: nothing and not a word where it was never wired" {
@@ -84,7 +132,7 @@ teardown() { config_teardown; }
 	diff -r --no-dereference "$BATS_TEST_TMPDIR/wired" "$gen"
 
 	# Who took it out does not get it back.
-	okv_config 0 -q unwire
+	okv_config 0 -q unwire --all
 	okv_config 0 wire --again -q
 	diff -r --no-dereference "$BATS_TEST_TMPDIR/stock" "$gen"
 }
@@ -110,7 +158,7 @@ teardown() { config_teardown; }
 	done
 	chown 1001:1001 "$gen" "$gen"/.okv*
 	okv_config 0 -q wire
-	okv_config 0 -q unwire
+	okv_config 0 -q unwire --all
 	for name in okv_hsm.conf okv_hsm_env okv_hsm_mid_upgrade; do
 		cmp "$BATS_TEST_TMPDIR/stock.mine/$name" "$gen/$name"
 	done
@@ -139,7 +187,7 @@ without_exchange() {
 @test "the old files are kept once, dated, for root only" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
-	okv_config 0 unwire
+	okv_config 0 unwire --all
 	okv_config 0 wire
 	backups=$root/opt/okv-luna/var/backup
 	[ "$(stat -c %a "$backups")" = 700 ]

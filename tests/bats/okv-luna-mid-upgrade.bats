@@ -25,9 +25,12 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 	new_os
 	mid
 	[ "$(readlink "$ROOT/usr/sbin/okv-luna")" = /opt/okv-luna/bin/okv-luna ]
-	[ "$(readlink "$ROOT/etc/systemd/system/okv-luna-post-upgrade.service")" = \
-		/opt/okv-luna/share/systemd/okv-luna-post-upgrade.service ]
-	[ "$(readlink "$ROOT$WANTED")" = /etc/systemd/system/okv-luna-post-upgrade.service ]
+	# A file, not a link: systemctl disable would remove a linked unit.
+	for unit in okv-luna-post-upgrade.service okv-luna-slots.service okv-luna-slots.timer; do
+		[ ! -L "$ROOT/usr/lib/systemd/system/$unit" ]
+		cmp "$ROOT/opt/okv-luna/share/systemd/$unit" "$ROOT/usr/lib/systemd/system/$unit"
+	done
+	[ "$(readlink "$ROOT$WANTED")" = /usr/lib/systemd/system/okv-luna-post-upgrade.service ]
 	[ "$(readlink "$ROOT$GENERIC/okv_hsm_post_upgrade")" = /opt/okv-luna/hooks/post-upgrade ]
 }
 

@@ -22,7 +22,7 @@ setup() { upgrade_setup; }
 	grep -q '^hsmusers:.*oracle' "$ROOT/etc/group"
 	grep -q "PRESERVED_FILES=.*$LC.*:/opt/okv-luna" "$ROOT$GENERIC/okv_hsm.conf"
 	[ "$(stat -c '%U:%G %a' "$ROOT$LC/cert/client/okv1Key.pem")" = 'root:root 755' ]
-	[ "$(readlink "$ROOT$WANTED")" = /etc/systemd/system/okv-luna-post-upgrade.service ]
+	[ "$(readlink "$ROOT$WANTED")" = /usr/lib/systemd/system/okv-luna-post-upgrade.service ]
 	grep -q 'pre-upgrade end go$' "$ROOT/opt/okv-luna/var/journal"
 }
 
@@ -140,6 +140,48 @@ setup() { upgrade_setup; }
 	pre -q
 	pre --abort -q
 	grep -q "PRESERVED_FILES=.*$LC" "$ROOT$GENERIC/okv_hsm.conf"
+}
+
+unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
+
+@test "unwire calls off what is prepared, and leaves OKV its HSM" {
+	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
+	"$build/libexec/okv-luna-repair" --root "$ROOT" -q
+	before=$(state | grep "$LC")
+	pre -q
+	[ "$(state | grep "$LC")" != "$before" ]
+	run -0 unwire -n
+	[[ $output == *"would call off"* ]]
+	run -0 unwire
+	[ "$(state | grep "$LC")" = "$before" ]
+	[ ! -e "$ROOT/opt/okv-luna/var/before" ] && [ ! -L "$ROOT$WANTED" ]
+	run -1 grep -rq okv-luna "$ROOT$GENERIC"
+	run -0 "$build/libexec/okv-luna-slots" --root "$ROOT"
+	# Nothing that is not called off is unwired.
+	pre -q
+	new_os
+	mid -q
+	run -4 unwire
+	[[ $output == *"prepared or not proven yet"*"the upgrade has happened; okv-luna post-upgrade"* ]]
+	grep -q okv-luna "$ROOT$GENERIC/okv_hsm_mid_upgrade"
+}
+
+@test "unwire --all is refused while the HSM answers, unless told otherwise" {
+	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
+	pre -q
+	before=$(state)
+	for dry in '' -n; do
+		run -3 unwire --all $dry
+		[[ $output == *"--even-in-use"* ]]
+		[ "$(state)" = "$before" ]
+	done
+	run -0 unwire --all --even-in-use
+	cmp "$ROOT$GENERIC/okv_hsm.conf" "$BATS_TEST_DIRNAME/../appliance/okv/okv_hsm.conf"
+	# One that does not answer loses nothing.
+	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
+	rm "$ROOT$LC"/lib/*.so
+	run -0 unwire --all
+	cmp "$ROOT$GENERIC/okv_hsm.conf" "$BATS_TEST_DIRNAME/../appliance/okv/okv_hsm.conf"
 }
 
 @test "--abort after the upgrade is refused" {

@@ -11,7 +11,7 @@ WANTED=/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service
 # tree_make DIR: everyday state is not reached yet: no wiring, oracle not in the group.
 tree_make() {
 	local root=$1 top=$BATS_TEST_DIRNAME/../.. program file
-	mkdir -p "$root"/{etc/systemd/system,tmp,root,proc,dev,run,var,usr/sbin,usr/bin,usr/share,usr/lib,usr/lib64}
+	mkdir -p "$root"/{etc/systemd/system,tmp,root,proc,dev,run,var,usr/sbin,usr/bin,usr/share,usr/lib/systemd/system,usr/lib64}
 	mkdir -p "$root$LC"/{bin,lib,plugins,cert/client,cert/server,configData/token/001,data} "$root$GENERIC"
 	chmod 0755 "$root"
 	ln -s usr/bin "$root/bin"

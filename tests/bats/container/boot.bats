@@ -48,7 +48,7 @@ boot_with_hanging_library() {
 }
 
 @test "armed by the upgrade, and the unit is one that systemd finds nothing wrong with" {
-	on "$OLD" "systemd-analyze verify --man=no /etc/systemd/system/$UNIT"
+	on "$OLD" "systemd-analyze verify --man=no /usr/lib/systemd/system/$UNIT"
 	on "$OLD" 'okv-luna upgrade --yes' >/dev/null 2>&1
 	[ -L "$ROOT$WANTED" ]
 	ctr stop -t 10 "$OLD" >/dev/null
@@ -61,7 +61,7 @@ boot_with_hanging_library() {
 	[ $((EPOCHSECONDS - began)) -lt 300 ]
 	[ "$(of_unit Result)" = exit-code ]
 	on "$NEW" "journalctl -u $UNIT -o cat | grep -q 'do not restart this server' && systemctl is-active multi-user.target"
-	on "$NEW" "[ -L $WANTED ] && systemd-analyze verify --man=no /etc/systemd/system/$UNIT"
+	on "$NEW" "[ -L $WANTED ] && systemd-analyze verify --man=no /usr/lib/systemd/system/$UNIT"
 }
 
 @test "with a library that hangs the next boot waits no longer than its bound, and it stays armed" {
@@ -96,7 +96,7 @@ boot_with_hanging_library() {
 	cp -P "$ROOT$LIBRARY" "$ROOT$LIBRARY.away"
 	rm "$ROOT$LIBRARY"
 	boot_with_hanging_library
-	on "$NEW" "mv $LIBRARY.away $LIBRARY && systemd-analyze verify --man=no /etc/systemd/system/$UNIT"
+	on "$NEW" "mv $LIBRARY.away $LIBRARY && systemd-analyze verify --man=no /usr/lib/systemd/system/$UNIT"
 	ctr stop -t 10 "$NEW" >/dev/null
 	node_start "$NEW"
 	[ "$(of_unit Result) $(of_unit ExecMainStatus)" = 'success 0' ]

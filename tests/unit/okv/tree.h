@@ -55,6 +55,7 @@ static inline struct tree tree_make(void)
 	static const char *const folders[] = {
 		SETTINGS_GENERIC,
 		"/etc/systemd/system",
+		"/usr/lib/systemd/system",
 		"/usr/sbin",
 		"/usr/share/man/man8",
 		"/usr/safenet/lunaclient/lib",

@@ -254,7 +254,7 @@ static void other_settings_take_the_place_of_the_old_ones(void **state)
 	assert_file(&t, OKV_CONF,
 		    "# stock\nVENDOR_NAME=\"Thales_Luna\"\nPKCS11_LIB_LOC=\"/opt/luna/lib/x.so\"\n"
 		    "PRESERVED_FILES=\"/opt/luna:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna:"
-		    "/etc/systemd/system/okv-luna-post-upgrade.service\"\n");
+		    "/usr/lib/systemd/system/okv-luna-post-upgrade.service\"\n");
 	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_file(&t, OKV_CONF, STOCK_CONF);
 	tree_done(&t);
@@ -294,14 +294,14 @@ static void links_that_others_made_stay(void **state)
 	tree_put(&t, "/usr/share/man/man8/okv-luna.8", "a page");
 	apply(&t, &outcome);
 	assert_int_equal(outcome.links, 3);
-	assert_int_equal(unlinkat(t.root, "etc/systemd/system/okv-luna-post-upgrade.service", 0), 0);
-	assert_int_equal(symlinkat("/dev/null", t.root, "etc/systemd/system/okv-luna-post-upgrade.service"), 0);
+	assert_int_equal(unlinkat(t.root, "usr/lib/systemd/system/okv-luna-post-upgrade.service", 0), 0);
+	assert_int_equal(symlinkat("/dev/null", t.root, "usr/lib/systemd/system/okv-luna-post-upgrade.service"), 0);
 	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_int_equal(outcome.links, 2);
 	assert_true(fs_exists(t.root, "/usr/sbin/okv-luna"));
 	assert_file(&t, "/usr/share/man/man8/okv-luna.8", "a page");
-	assert_int_equal(readlinkat(t.root, "etc/systemd/system/okv-luna-post-upgrade.service", target, sizeof(target)),
-			 9);
+	assert_int_equal(
+		readlinkat(t.root, "usr/lib/systemd/system/okv-luna-post-upgrade.service", target, sizeof(target)), 9);
 	tree_done(&t);
 }
 

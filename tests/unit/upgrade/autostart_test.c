@@ -7,6 +7,9 @@ static int tree(void **state)
 	if (unit_place_make(state) < 0)
 		return -1;
 	tree_file(tree_root(state), AUTOSTART_UNIT_FILE, "[Unit]\n");
+	unit_dir(tree_root(state), "etc", 0755);
+	unit_dir(tree_root(state), "etc/systemd", 0755);
+	unit_dir(tree_root(state), "etc/systemd/system", 0755);
 	return 0;
 }
 
