@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/secret.h"
 #include "upgrade/output.h"
 #include "upgrade/hook.h"
+
+enum { PIN_SIZE = 255 };
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
 static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
@@ -25,6 +28,23 @@ void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
 	run->report = context->report;
 	if (!context->quiet && !context->json && isatty(STDERR_FILENO) == 1)
 		run->progress = progress;
+}
+
+int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f)
+{
+	static char pin[PIN_SIZE];
+	const struct proc_secret secret = { .what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file" };
+
+	if (key->label == NULL)
+		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file wants --key too");
+	run->key = (struct hsm_key_question){ .label = key->label, .pin = pin };
+	return proc_secret_read(&secret, context->report, pin, sizeof(pin), &run->key.pin_length, f);
+}
+
+void cmd_hook_key_done(struct upgrade_run *run)
+{
+	if (run->key.pin != NULL)
+		text_wipe(run->key.pin, run->key.pin_length);
 }
 
 static int lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
@@ -67,5 +87,8 @@ static int finish(struct cmd_context *context, struct upgrade_run *run, struct f
 int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
 		 int (*hook)(struct upgrade_run *run, struct fault *f), struct fault *f)
 {
-	return lock(context, run, f) < 0 || hook(run, f) < 0 ? -1 : finish(context, run, f);
+	const int r = lock(context, run, f) < 0 || hook(run, f) < 0 ? -1 : finish(context, run, f);
+
+	cmd_hook_key_done(run);
+	return r;
 }

@@ -12,6 +12,20 @@
 
 /* Fills what the context knows. */
 void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
+
+/* The root key that a doorway was asked to look for. */
+struct cmd_key {
+	const char *label, *pin_file;
+};
+#define CMD_KEY_LABEL(key) \
+	OPTION_ROW(0, "key", OPTION_TEXT, &(key).label, "LABEL", \
+		   "log in: OKV's root key of this label must be there (PIN: terminal)")
+#define CMD_KEY_PIN_FILE(key) \
+	OPTION_ROW(0, "pin-file", OPTION_TEXT, &(key).pin_file, "FILE", "the PIN is in FILE, or standard input with -")
+/* Reads the PIN, which is wiped when the hook has run. */
+int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f);
+void cmd_hook_key_done(struct upgrade_run *run);
+
 /*
  * Takes the lock of the product, runs the hook and prints; 0, or -1 with the hook's own fault.  It does not begin where
  * another command holds the lock.  Where the lock cannot be made (a read-only or full var/), nobody else can be at work

@@ -8,11 +8,15 @@
 static bool accept_differences;
 static const char *profile, *collect;
 
+static struct cmd_key key;
+
 static const struct option options[] = {
 	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "take differences from the snapshot as meant"),
 	OPTION_ROW(0, "collect", OPTION_TEXT, &collect, "DIR",
 		   "only make a directory of files for support, without secrets"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),
+	CMD_KEY_LABEL(key),
+	CMD_KEY_PIN_FILE(key),
 	OPTION_END,
 };
 
@@ -25,6 +29,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	cmd_hook_start(context, &hook);
 	if (collect != NULL)
 		return collect_write(&hook, collect, f);
+	if (cmd_hook_key(context, &key, &hook, f) < 0)
+		return -1;
 	hook.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */
 	(void)alarm(hook.bound_ms / 1000 + ALARM_GRACE_S);

@@ -5,9 +5,13 @@
 static bool back;
 static const char *profile;
 
+static struct cmd_key key;
+
 static const struct option options[] = {
 	OPTION_ROW(0, "abort", OPTION_FLAG, &back, NULL, "put everything back as it was before pre-upgrade"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
+	CMD_KEY_LABEL(key),
+	CMD_KEY_PIN_FILE(key),
 	OPTION_END,
 };
 
@@ -18,6 +22,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	};
 
 	cmd_hook_start(context, &hook);
+	if (cmd_hook_key(context, &key, &hook, f) < 0)
+		return -1;
 	return cmd_hook_run(context, &hook, back ? hook_pre_abort : hook_pre_upgrade, f);
 }
 

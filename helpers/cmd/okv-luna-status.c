@@ -3,7 +3,9 @@
 #include "upgrade/hook.h"
 #include "upgrade/output.h"
 
-static const struct option options[] = { OPTION_END };
+static struct cmd_key key;
+
+static const struct option options[] = { CMD_KEY_LABEL(key), CMD_KEY_PIN_FILE(key), OPTION_END };
 
 enum { BOUND_S = 60 };
 
@@ -17,7 +19,11 @@ static int run(struct cmd_context *context, struct fault *f)
 	/* Looking is all it does, whatever was asked for. */
 	checks.dry_run = true;
 	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
-	if (upgrade_status(&checks, f) < 0)
+	if (cmd_hook_key(context, &key, &checks, f) < 0)
+		return -1;
+	const int looked = upgrade_status(&checks, f);
+	cmd_hook_key_done(&checks);
+	if (looked < 0)
 		return -1;
 	const int r = output_status(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
 				    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);

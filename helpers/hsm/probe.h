@@ -60,8 +60,8 @@ struct hsm_question {
 
 /*
  * 0 when a child loaded the library or tried to, however that ended: see ret_answer->end.  -1 before that, with
- * ret_answer->user NULL: FAULT_NEGATIVE (OKV loads none; ret_answer->module is NULL), FAULT_ABSENT (no module, no user),
- * FAULT_REFUSED (the file or a directory above it can be written by others, is no ELF file of this machine),
+ * ret_answer->user NULL: FAULT_NEGATIVE (OKV loads none: ret_answer->module is NULL), FAULT_ABSENT (no module, no
+ * user), FAULT_REFUSED (the file or a directory above it can be written by others, is no ELF file of this machine),
  * FAULT_SYSTEM.
  */
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f);

@@ -350,6 +350,21 @@ int step_question(struct step *step, struct hsm_question *ret_question, struct f
 	return 0;
 }
 
+static void slots_info(struct step *step, const struct hsm_question *question, const struct hsm_answer *answer)
+{
+	const struct hsm_slot *taken = hsm_answer_taken(answer, question->required.label, question->required.serial);
+	const size_t usable = hsm_answer_usable(answer);
+
+	step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms; OKV takes slot %llu, '%s' (%s)", usable,
+		      usable == 1 ? "" : "s", step->run->settings->okv_user, (unsigned long long)answer->elapsed_ms,
+		      (unsigned long long)taken->id, SHOWN(taken->label), SHOWN(taken->serial));
+	if (question->key != NULL)
+		step_add_info(step, "the key '%s' is on %zu token%s, and cannot leave", SHOWN(question->key->label),
+			      answer->key_count, answer->key_count == 1 ? "" : "s");
+	else
+		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
+}
+
 int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -360,22 +375,19 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 
 	if (step_question(step, &question, f) < 0)
 		return -1;
+	struct hsm_key_question key = run->key;
+	question.key = key.label != NULL ? &key : NULL;
 	if (hsm_check(&question, &answer, f) == 0) {
-		step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms", hsm_answer_usable(&answer),
-			      hsm_answer_usable(&answer) == 1 ? "" : "s", run->settings->okv_user,
-			      (unsigned long long)answer.elapsed_ms);
+		slots_info(step, &question, &answer);
 		return slots_take(&answer, ret_slots, f);
 	}
 	struct hsm_case about = { .question = &question, .answer = &answer };
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
 	if (okv_processes_without_group(&job, run->settings->okv_user, &about.without_group, &ignored) == 0 &&
 	    hsm_diagnose(&about, &causes, &ignored) == 0) {
-		for (size_t i = 0; i < causes.count; i++) {
+		for (size_t i = 0; i < causes.count; i++)
 			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);
-			if (i == 0 && causes.items[i].command != NULL)
-				(void)step_set_remedy(step, "%s", causes.items[i].command);
-		}
 	}
 	return -1;
 }

@@ -20,6 +20,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "conf/settings.h"
+#include "hsm/probe.h"
 #include "upgrade/journal.h"
 
 enum step_severity {
@@ -83,11 +84,12 @@ struct upgrade_run {
 	const struct settings *settings;
 	const char *profile; /* NULL: PROFILE of the settings */
 	bool dry_run;
-	bool accept;           /* post-upgrade: differences from the snapshot are meant */
-	bool abort;            /* pre-upgrade: the way back */
-	struct fault unlocked; /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
-	unsigned bound_ms;     /* of the whole hook */
-	struct report *report; /* may be NULL */
+	bool accept;                 /* post-upgrade: differences from the snapshot are meant */
+	bool abort;                  /* pre-upgrade: the way back */
+	struct hsm_key_question key; /* the root key to look for with the slots; label NULL: not checked */
+	struct fault unlocked;       /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
+	unsigned bound_ms;           /* of the whole hook */
+	struct report *report;       /* may be NULL */
 	/* Called before each step; may be NULL. */
 	void (*progress)(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count);
 	/* Lines that are worth a complaint, and that come after the answer. */

@@ -172,6 +172,64 @@ upgrade_reset() {
 	[[ $(check library) == FAIL*'loading it did not return'* ]]
 }
 
+@test "a token that opens no session, and an HA group that is not what shows, are no HSM" {
+	everyday
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" session-refused
+	cp "$BATS_TEST_TMPDIR/doubles/session-refused.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of
+	[[ $(check slots) == *'slot 0 opens no session: C_OpenSession answered CKR_DEVICE_ERROR'* ]]
+	upgrade_reset
+	cat >>"$ROOT/etc/Chrystoki.conf" <<-'END'
+	VirtualToken = {
+	   VirtualToken00Label = okv_ha;
+	   VirtualToken00SN = 13423358;
+	   VirtualToken00Members = 3423358,3423359;
+	}
+	END
+	run -1 status_of
+	[[ $(check slots) == 'FAIL '*'does not see the HA groups'* ]]
+	[[ $output == *"HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0"* ]]
+	# A line each.
+	[ "$(grep -c "member 3423359 of HA group" <<<"$output")" -eq 1 ]
+}
+
+@test "the library is the one that OKV loads; where that is none, the command that fixes it does" {
+	everyday
+	sed -i 's/^PKCS11_LIB_LOC=.*/PKCS11_LIB_LOC=\/usr\/safenet\/lunaclient\/lib\/libCryptoki2_64.so/' \
+		"$ROOT$GENERIC/okv_hsm.conf"
+	run -1 status_of
+	[[ $(check library) == 'FAIL '*"OKV loads no library: $GENERIC/okv_hsm.conf:"*'not in double quotes'* ]]
+	[[ $output == *'fix: okv-luna config check --fix'* ]]
+	"$build/libexec/okv-luna-config" --root "$ROOT" -q check --fix || true
+	run status_of
+	[[ $(check library) == OK* && $(check slots) == OK* ]]
+	sed -i '/^PKCS11_LIB_LOC/d' "$ROOT$GENERIC/okv_hsm.conf"
+	run -1 status_of
+	[[ $(check library) == 'FAIL '* && $output == *'fix: okv-luna config wire'* ]]
+	"$build/libexec/okv-luna-config" --root "$ROOT" -q wire
+	run status_of
+	[[ $(check library) == OK* && $(check slots) == OK* ]]
+}
+
+@test "the root key: looked for where it is asked for, and else said not to be checked" {
+	everyday
+	printf 1234 >"$BATS_TEST_TMPDIR/pin"
+	chmod 0600 "$BATS_TEST_TMPDIR/pin"
+	for tool in status_of 'pre --dry-run' post; do
+		run $tool -v
+		[[ $output == *'the root key was not checked; --key and --pin-file do that'* ]]
+		run -0 $tool -v --key root --pin-file "$BATS_TEST_TMPDIR/pin"
+		[[ $output == *"the key 'root' is on 1 token, and cannot leave"* ]]
+	done
+	run -2 status_of --pin-file "$BATS_TEST_TMPDIR/pin"
+	printf 9999 >"$BATS_TEST_TMPDIR/pin"
+	for tool in status_of 'pre --dry-run' post; do
+		run -1 $tool --key root --pin-file "$BATS_TEST_TMPDIR/pin"
+		[[ $output == *'C_Login answered CKR_PIN_INCORRECT'* ]]
+		[[ $output != *9999* ]]
+	done
+}
+
 @test "colour on a terminal, and none with NO_COLOR" {
 	everyday
 	unset NO_COLOR
