@@ -8,6 +8,7 @@ load node.bash
 
 UNIT=okv-luna-post-upgrade.service
 WANTED=/etc/systemd/system/multi-user.target.wants/$UNIT
+SLOTS=/etc/systemd/system/timers.target.wants/okv-luna-slots.timer
 LIBRARY=/usr/safenet/lunaclient/lib/libCryptoki2_64.so
 
 # ready_to_upgrade FROM TO
@@ -49,8 +50,11 @@ boot_with_hanging_library() {
 
 @test "armed by the upgrade, and the unit is one that systemd finds nothing wrong with" {
 	on "$OLD" "systemd-analyze verify --man=no /usr/lib/systemd/system/$UNIT"
+	# The timer of the slots, which is no part of the upgrade, is on before and after.
+	on "$OLD" 'systemctl enable okv-luna-slots.timer' 2>/dev/null
 	on "$OLD" 'okv-luna upgrade --yes' >/dev/null 2>&1
 	[ -L "$ROOT$WANTED" ]
+	[ "$(readlink "$ROOT$SLOTS")" = /usr/lib/systemd/system/okv-luna-slots.timer ]
 	ctr stop -t 10 "$OLD" >/dev/null
 }
 
@@ -84,6 +88,7 @@ boot_with_hanging_library() {
 	node_start "$NEW"
 	[ -z "$(of_unit ExecMainStartTimestamp)" ]
 	# Three runs in all: two that failed and one that proved it.
+	on "$NEW" 'systemctl is-enabled okv-luna-slots.timer && systemctl is-active okv-luna-slots.timer'
 	ends=$(on "$NEW" 'sed -n "s/.*post-upgrade end \([a-z]*\).*/\1/p" /opt/okv-luna/var/journal')
 	[ "$ends" = $'failed\nfailed\nproven' ]
 }
@@ -91,7 +96,7 @@ boot_with_hanging_library() {
 @test "the same on Debian 11: armed, a first boot with a library that hangs, proven and disarmed at the second" {
 	ready_to_upgrade node-11 node-11
 	on "$OLD" 'okv-luna upgrade --yes' >/dev/null 2>&1
-	[ -L "$ROOT$WANTED" ]
+	[ -L "$ROOT$WANTED" ] && [ ! -L "$ROOT$SLOTS" ]
 	ctr stop -t 10 "$OLD" >/dev/null
 	cp -P "$ROOT$LIBRARY" "$ROOT$LIBRARY.away"
 	rm "$ROOT$LIBRARY"

@@ -21,12 +21,17 @@ setup_file() {
 	export RPM_OLD
 	node_file_up node-11 '' -v "$RPM:/root/new.rpm:ro" -v "$RPM_OLD:/root/old.rpm:ro"
 	client_by_hand "$OLD"
-	# What the guide has an administrator do by hand: group, membership, the line in the mid-upgrade file.
-	on "$OLD" 'gpasswd --add oracle hsmusers; cp -a '"$GENERIC"' /root/by-hand' >/dev/null 2>&1
+	# What the guide has an administrator do by hand: group, membership, the environment.
+	on "$OLD" 'gpasswd --add oracle hsmusers
+		printf "\nChrystokiConfigurationPath=\"/etc\"\n" >>'"$GENERIC"'/okv_hsm_env; cp -a '"$GENERIC"' /root/by-hand' >/dev/null 2>&1
 }
 teardown_file() { node_file_down; }
 setup() { on "$OLD" 'rm -rf '"$GENERIC"' && cp -a /root/by-hand '"$GENERIC"; }
 teardown() { on "$OLD" 'rpm -e okv-luna-hooks 2>/dev/null || true; rm -rf /opt/okv-luna' >/dev/null; }
+UNITS=/usr/lib/systemd/system
+SYSTEM=/etc/systemd/system
+# Nothing of ours is left to systemd.
+no_units() { on "$OLD" "[ -z \"\$(find $UNITS $SYSTEM -name '*okv-luna*')\" ]"; }
 
 # What nobody may change but we, and we only while we are installed.
 others() { on "$OLD" 'cd / && for d in usr/local/okv usr/safenet etc/Chrystoki.conf etc/group etc/passwd; do
@@ -100,4 +105,69 @@ version() { on "$OLD" 'rpm -q --qf "%{VERSION}" okv-luna-hooks'; }
 	[ "$(version)" = 0.1.0 ]
 	[ "$(others)" = "$wired" ]
 	on "$OLD" 'rpm -V okv-luna-hooks && [ "$(cat /opt/okv-luna/var/witness)" = kept ] && okv-luna config check -q'
+}
+
+@test "erased between pre-upgrade and upgrade, the upgrade is called off" {
+	on "$OLD" 'rpm -i /root/new.rpm && okv-luna config wire -q && okv-luna repair -q' 2>/dev/null
+	client() { others | grep -e usr/safenet -e etc/Chrystoki; }
+	everyday=$(client)
+	on "$OLD" 'okv-luna pre-upgrade -q'
+	[ "$(client)" != "$everyday" ]
+	on "$OLD" "[ -L $SYSTEM/multi-user.target.wants/okv-luna-post-upgrade.service ]"
+	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+	[ "$(client)" = "$everyday" ]
+	no_units
+}
+
+@test "what cannot be called off is not erased" {
+	on "$OLD" 'rpm -i /root/new.rpm && okv-luna config wire -q && okv-luna repair -q && okv-luna pre-upgrade -q' 2>/dev/null
+	on "$OLD" 'mv /opt/okv-luna/var/journal /root/journal && mkdir /opt/okv-luna/var/journal'
+	run on "$OLD" 'rpm -e okv-luna-hooks'
+	[ "$status" -ne 0 ]
+	on "$OLD" 'rmdir /opt/okv-luna/var/journal && mv /root/journal /opt/okv-luna/var/journal && rpm -V okv-luna-hooks'
+	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+}
+
+@test "on a node that only we wired, OKV has its HSM after erasing" {
+	on "$OLD" "cp /usr/share/okv-appliance/stock/* $GENERIC/ && rpm -i /root/new.rpm && okv-luna config wire -q" 2>/dev/null
+	on "$OLD" 'cp -a /opt/okv-luna/libexec/okv-luna-slots /root/slots && /root/slots -q'
+	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+	on "$OLD" '/root/slots -q'
+	on "$OLD" "grep -q '^PRESERVED_FILES=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf\"' $GENERIC/okv_hsm.conf"
+	on "$OLD" "! grep -rq okv-luna $GENERIC"
+}
+
+@test "the units are switched on and off as any package's, and erasing switches them off" {
+	on "$OLD" 'rpm -i /root/new.rpm' 2>/dev/null
+	for turn in 1 2; do
+		on "$OLD" 'systemctl enable --now okv-luna-slots.timer' 2>/dev/null
+		on "$OLD" 'systemctl is-enabled okv-luna-slots.timer && systemctl is-active okv-luna-slots.timer'
+		on "$OLD" 'systemctl disable --now okv-luna-slots.timer' 2>/dev/null
+		on "$OLD" 'rpm -V okv-luna-hooks'
+		run on "$OLD" 'systemctl is-enabled okv-luna-slots.timer'
+		[ "$output" = disabled ]
+	done
+	on "$OLD" 'systemctl enable --now okv-luna-slots.timer && rpm -e okv-luna-hooks' 2>/dev/null
+	no_units
+	run on "$OLD" 'systemctl is-active okv-luna-slots.timer'
+	[ "$status" -ne 0 ]
+}
+
+@test "the step from 0.1.0, whose units were links, leaves none, and what was switched on stays on" {
+	on "$OLD" 'rpm -i /root/old.rpm && okv-luna config wire -q' 2>/dev/null
+	on "$OLD" "
+		for unit in okv-luna-slots.timer okv-luna-slots.service okv-luna-post-upgrade.service; do
+			mv $UNITS/\$unit /root/\$unit
+			ln -s /opt/okv-luna/share/systemd/\$unit $SYSTEM/\$unit
+		done
+		sed -i 's|$UNITS/okv|$SYSTEM/okv|g' $GENERIC/okv_hsm.conf
+		systemctl daemon-reload
+		systemctl enable okv-luna-slots.timer okv-luna-post-upgrade.service
+		rpm -U /root/new.rpm" 2>/dev/null
+	on "$OLD" "[ -z \"\$(find $SYSTEM -name 'okv-luna*' ! -path '*.wants/*')\" ] && rpm -V okv-luna-hooks"
+	for wants in timers.target.wants/okv-luna-slots.timer multi-user.target.wants/okv-luna-post-upgrade.service; do
+		[ "$(on "$OLD" "readlink $SYSTEM/$wants")" = "$UNITS/${wants#*/}" ]
+	done
+	on "$OLD" 'systemctl is-enabled okv-luna-slots.timer'
+	on "$OLD" "grep -q '$UNITS/okv-luna-post' $GENERIC/okv_hsm.conf && ! grep -q '$SYSTEM/okv-luna' $GENERIC/okv_hsm.conf"
 }

@@ -75,11 +75,13 @@ upgrade_says() {
 
 @test "wiring twice changes nothing, unwiring brings every byte back" {
 	on "$OLD" "okv-luna config wire -q; cp -a $GENERIC /root/wired; okv-luna config wire -q; diff -r /root/wired $GENERIC"
-	on "$OLD" "okv-luna config unwire -q; diff -r /root/generic $GENERIC; okv-luna config wire -q"
+	on "$OLD" "okv-luna config unwire --all --even-in-use -q; diff -r /root/generic $GENERIC; okv-luna config wire -q"
 }
 
-@test "erasing the package unwires" {
-	on "$OLD" "rpm -e okv-luna-hooks 2>/dev/null; diff -r /root/generic $GENERIC"
+@test "erasing the package takes our part, and leaves OKV its HSM" {
+	on "$OLD" "rpm -e okv-luna-hooks 2>/dev/null; cmp /root/generic/okv_hsm_mid_upgrade $GENERIC/okv_hsm_mid_upgrade"
+	on "$OLD" "! grep -rq okv-luna $GENERIC && [ -z \"\$(find $GENERIC -type l)\" ]"
+	on "$OLD" "grep -qx 'VENDOR_NAME=\"Thales_Luna\"' $GENERIC/okv_hsm.conf && grep -q '^PKCS11_LIB_LOC=\"/usr' $GENERIC/okv_hsm.conf"
 	[ "$(on "$OLD" "stat -c '%a %U %G' $GENERIC/okv_hsm.conf")" = "640 oracle oinstall" ]
 	on "$OLD" 'test -d /usr/safenet/lunaclient/cert/softhsm && test -f /etc/Chrystoki.conf'
 }
