@@ -139,11 +139,11 @@ void perms_record_print(const struct perms_record *record, struct text *out)
 /* Digits up to `end`, which is passed over too. */
 static bool number_take(char **at, unsigned base, uint64_t most, char end, uint64_t *ret_value)
 {
-	const size_t length = strcspn(*at, (const char[]){ end, '\0' });
+	char *stop = strchr(*at, end);
 
-	if ((*at)[length] != end || !number_digits(*at, length, base, most, ret_value))
+	if (stop == NULL || !number_digits(*at, (size_t)(stop - *at), base, most, ret_value))
 		return false;
-	*at += length + 1;
+	*at = stop + 1;
 	return true;
 }
 

@@ -255,17 +255,14 @@ static bool lies_below(const char *path, const char *above)
 	return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-/* Keeps of the paths those that lie below no other one; the rest becomes NULL. */
-static void starts_thin(char **starts, size_t count)
+/* Does one of the other paths hold this one?  Of twins the last counts. */
+static bool held_by_another(const char *const *paths, size_t count, size_t which)
 {
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; starts[i] != NULL && k < count; k++) {
-			if (k == i || starts[k] == NULL || !lies_below(starts[i], starts[k]))
-				continue;
-			free(starts[i]);
-			starts[i] = NULL;
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		if (i != which && lies_below(paths[which], paths[i]) &&
+		    (i > which || !lies_below(paths[i], paths[which])))
+			return true;
+	return false;
 }
 
 /* Opens what holds the start; 1, or 0 where the start cannot be there, with what is to be said said. */
@@ -314,26 +311,15 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	return -1;
 }
 
-/* The spot of the directory that holds the last component of `start`. */
-static void spot_above(const struct planner *p, const char *start, struct spot *ret_spot)
+/* The spot of the directory that holds the last component of what start_of gives. */
+static void spot_above(const struct planner *p, const struct policy_rule *rule, struct spot *ret_spot)
 {
-	struct spot spot;
+	struct spot below;
 
-	policy_root(p->plan->policy, &spot.place);
-	policy_root(p->plan->limits, &spot.limit);
-	for (const char *at = start; at[0] == '/' && at[1] != '\0';) {
-		char name[FS_NAME_SIZE];
-		const size_t length = strcspn(at + 1, "/");
-		if (at[1 + length] == '\0' || length >= sizeof(name))
-			break;
-		memcpy(name, at + 1, length);
-		name[length] = '\0';
-		struct spot below;
-		spot_step(p, &spot, name, &below);
-		spot = below;
-		at += 1 + length;
-	}
-	*ret_spot = spot;
+	policy_root(p->plan->policy, &ret_spot->place);
+	policy_root(p->plan->limits, &ret_spot->limit);
+	for (size_t i = 0; i + 1 < rule->plain; i++, *ret_spot = below)
+		spot_step(p, ret_spot, rule->components[i], &below);
 }
 
 static int policy_plan(struct planner *p, struct fault *f)
@@ -355,15 +341,15 @@ static int policy_plan(struct planner *p, struct fault *f)
 		if (starts[i] == NULL)
 			r = fault_memory(f);
 	}
-	starts_thin(starts, policy->count);
-	for (size_t i = 0; i < policy->count; i++) {
+	for (size_t i = 0; r == 0 && i < policy->count; i++) {
 		struct spot above;
-		if (r == 0 && starts[i] != NULL) {
-			spot_above(p, starts[i], &above);
-			r = start_walk(p, starts[i], &above, &walk, f);
-		}
-		free(starts[i]);
+		if (held_by_another((const char *const *)starts, policy->count, i))
+			continue;
+		spot_above(p, &policy->rules[i], &above);
+		r = start_walk(p, starts[i], &above, &walk, f);
 	}
+	for (size_t i = 0; i < policy->count; i++)
+		free(starts[i]);
 	return r;
 }
 
@@ -395,15 +381,9 @@ static int group_plan(struct planner *p, struct fault *f)
 	const char *const *paths = p->plan->paths;
 	const size_t count = p->plan->path_count;
 
-	for (size_t i = 0; i < count; i++) {
-		bool again = false;
-		for (size_t k = 0; k < count; k++) {
-			const bool twin = strcmp(paths[i], paths[k]) == 0;
-			again = again || (k != i && lies_below(paths[i], paths[k]) && (!twin || k < i));
-		}
-		if (!again && start_walk(p, paths[i], NULL, &walk, f) < 0)
+	for (size_t i = 0; i < count; i++)
+		if (!held_by_another(paths, count, i) && start_walk(p, paths[i], NULL, &walk, f) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -571,6 +571,8 @@ policy() {
 	chmod 0400 "$client/data/f"
 	cp "$client/cert/client/okv1.pem" "$client/new" && mv "$client/new" "$client/cert/client/okv1.pem"
 	rm "$client/data/x/g"
+	run -4 "$repair" --root "$root" --undo --dry-run
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' was changed meanwhile by somebody else"* ]]
 	run -4 "$repair" --root "$root" --undo
 	[[ $output == *"'/usr/safenet/lunaclient/data/f' was changed meanwhile by somebody else"* ]]
 	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' was changed meanwhile"* ]]

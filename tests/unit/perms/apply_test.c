@@ -1,4 +1,4 @@
-#include "perms/entry.h"
+#include "perms/apply.h"
 #include "unit.h"
 
 static int dir = -1;
