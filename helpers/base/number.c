@@ -14,9 +14,10 @@ bool number_digits(const char *digits, size_t length, unsigned base, uint64_t mo
 		return false;
 	for (size_t i = 0; i < length; i++) {
 		const unsigned digit = (unsigned)(unsigned char)digits[i] - '0';
-		if (digit >= base || digit > most || value > (most - digit) / base)
+		const unsigned __int128 longer = (unsigned __int128)value * base + digit;
+		if (digit >= base || longer > most)
 			return false;
-		value = value * base + digit;
+		value = (uint64_t)longer;
 	}
 	*ret_value = value;
 	return true;

@@ -20,19 +20,16 @@ int option_list_add(struct option_list *list, const char *item, struct fault *f)
 	return 0;
 }
 
-static const struct option *find_long(const struct option *table, const char *name, size_t length)
+/* In either table, by the long name or, where that is NULL, by the letter. */
+static const struct option *find(const struct option *table, const struct option *more, const char *name, size_t length,
+				 char letter)
 {
-	for (; table != NULL && table->name != NULL; table++)
-		if (text_equal(name, length, table->name))
-			return table;
-	return NULL;
-}
+	const struct option *const tables[] = { table, more };
 
-static const struct option *find_letter(const struct option *table, char letter)
-{
-	for (; table != NULL && table->name != NULL; table++)
-		if (table->letter == letter)
-			return table;
+	for (size_t i = 0; i < 2; i++)
+		for (const struct option *option = tables[i]; option != NULL && option->name != NULL; option++)
+			if (name != NULL ? text_equal(name, length, option->name) : option->letter == letter)
+				return option;
 	return NULL;
 }
 
@@ -93,10 +90,8 @@ static int parse_long(const struct option *table, const struct option *more, int
 	const char *name = argv[*at] + 2;
 	const char *equals = strchr(name, '=');
 	const size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
-	const struct option *option = find_long(table, name, length);
+	const struct option *option = find(table, more, name, length, '\0');
 
-	if (option == NULL)
-		option = find_long(more, name, length);
 	if (option == NULL)
 		return fault_usage(f, "unknown option '--%s'; see --help", SHOWN_BYTES(name, length));
 	if (option->kind == OPTION_FLAG) {
@@ -115,10 +110,8 @@ static int parse_letters(const struct option *table, const struct option *more, 
 			 struct fault *f)
 {
 	for (const char *letter = argv[*at] + 1; *letter != '\0'; letter++) {
-		const struct option *option = find_letter(table, *letter);
+		const struct option *option = find(table, more, NULL, 0, *letter);
 
-		if (option == NULL)
-			option = find_letter(more, *letter);
 		if (option == NULL)
 			return fault_usage(f, "unknown option '-%s'; see --help", SHOWN_BYTES(letter, 1));
 		if (option->kind == OPTION_FLAG) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,8 @@ struct walk {
 	char leaf[FS_NAME_SIZE]; /* the last component, unless that was entered */
 	unsigned link_count;     /* followed so far, */
 	struct text *links;      /* and what each was, " -> " its target; or NULL */
+	size_t makes;            /* a component with fewer bytes of `todo` behind it is made where it is missing, */
+	mode_t mode;             /* with this mode: so nothing is made of a link's target */
 };
 
 #define WALK_AUTO __attribute__((cleanup(walk_done))) struct walk
@@ -144,12 +147,37 @@ static int link_follow(struct walk *w, const char *name, const char *target, str
 	const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, w->at);
 	if (wrote < 0 || (size_t)wrote >= sizeof(longer))
 		return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(w->path));
+	if (strlen(w->at) < w->makes)
+		w->makes = strlen(w->at);
 	memcpy(w->todo, longer, (size_t)wrote + 1);
 	w->at = w->todo;
 	if (target[0] != '/')
 		return 0;
 	w->trail[0] = '\0';
 	return trail_open(w, f);
+}
+
+/*
+ * Makes a directory, and opens it.  With its mode from the first instant: for a later run, one that was killed before
+ * its fchmod(2) is just there.  No program of ours has a second thread that the umask could surprise.
+ */
+static int dir_make(int dir, const char *name, mode_t mode)
+{
+	struct stat status;
+	const mode_t mask = umask(0);
+	const bool made = mkdirat(dir, name, mode) == 0;
+	const int errnum = errno;
+
+	(void)umask(mask);
+	if (!made && errnum != EEXIST) {
+		errno = errnum;
+		return -1;
+	}
+	FS_AUTO int fd = openat(dir, name, DIR_FLAGS);
+	/* The directory above may hand down its set-group-id bit or an access list. */
+	if (made && (fd < 0 || fstat(fd, &status) < 0 || ((status.st_mode & 07777) != mode && fchmod(fd, mode) < 0)))
+		return -1;
+	return fs_take(&fd);
 }
 
 /* One component, which is not the leaf. */
@@ -162,7 +190,13 @@ static int walk_step(struct walk *w, const char *name, struct fault *f)
 		return 0;
 	if (strcmp(name, "..") == 0)
 		return walk_up(w, f);
-	const int next = openat(w->dir, name, DIR_FLAGS);
+	int next = openat(w->dir, name, DIR_FLAGS);
+	if (next < 0 && errno == ENOENT && strlen(w->at) < w->makes) {
+		next = dir_make(w->dir, name, w->mode);
+		if (next < 0)
+			return fault_errno(f, errno, "cannot make directory '/%s%s%s'", SHOWN(w->trail), trail_slash(w),
+					   SHOWN(name));
+	}
 	if (next >= 0)
 		return walk_down(w, name, next, f);
 	const int errnum = errno;
@@ -224,6 +258,13 @@ int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, 
 		return -1;
 	*ret_fd = fs_take(&w.dir);
 	return 0;
+}
+
+int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
+{
+	WALK_AUTO w = { .root = root, .path = path, .follow = follow, .dir = -1, .makes = SIZE_MAX, .mode = mode };
+
+	return walk(&w, LEAF_ENTER, f);
 }
 
 int fs_parent_open(int root, const char *path, enum fs_follow follow, int *ret_fd, char ret_leaf[FS_NAME_SIZE],
@@ -391,60 +432,4 @@ int fs_first(int root, const char *const *paths, size_t count, const char **ret_
 	}
 	*ret_path = NULL;
 	return 0;
-}
-
-/*
- * With its mode from the first instant: for a later run, one that was killed before its fchmod(2) is just there.
- * No program of ours has a second thread that the umask could surprise.
- */
-static int dir_make(int dir, const char *leaf, mode_t mode)
-{
-	struct stat status;
-	const mode_t mask = umask(0);
-	const int r = mkdirat(dir, leaf, mode);
-	const int errnum = errno;
-
-	(void)umask(mask);
-	if (r < 0) {
-		errno = errnum;
-		return errnum == EEXIST ? 0 : -1;
-	}
-	/* The directory above may hand down its set-group-id bit or an access list. */
-	FS_AUTO int made = openat(dir, leaf, DIR_FLAGS);
-	if (made < 0 || fstat(made, &status) < 0)
-		return -1;
-	return (status.st_mode & 07777) == mode ? 0 : fchmod(made, mode);
-}
-
-int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
-{
-	if (path_check(path, f) < 0)
-		return -1;
-
-	/* Nothing is even tried where all is there: a second run makes no call that could change something. */
-	FS_AUTO int there = -1;
-	struct fault ignored = { 0 };
-	if (fs_dir_open(root, path, follow, &there, &ignored) == 0)
-		return 0;
-
-	char prefix[PATH_MAX];
-	size_t at = 0;
-	const size_t length = strlen(path);
-	while (at < length) {
-		at += strspn(path + at, "/");
-		at += strcspn(path + at, "/");
-		memcpy(prefix, path, at);
-		prefix[at] = '\0';
-		if (prefix[strspn(prefix, "/")] == '\0')
-			break;
-
-		FS_AUTO int dir = -1;
-		char leaf[FS_NAME_SIZE];
-		if (fs_parent_open(root, prefix, follow, &dir, leaf, f) < 0)
-			return -1;
-		if (dir_make(dir, leaf, mode) < 0)
-			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(prefix));
-	}
-	FS_AUTO int last = -1;
-	return fs_dir_open(root, path, follow, &last, f);
 }

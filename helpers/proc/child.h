@@ -166,8 +166,8 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
 int proc_child_expect(const struct proc_child_options *options, struct fault *f);
 
 /*
- * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2), since /proc
- * tells which are open.  Async-signal-safe.
+ * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2), since
+ * /proc tells which are open.  Async-signal-safe.
  */
 void proc_child_close_others(const int *keep);
 

@@ -334,6 +334,10 @@ static void missing_directories_are_made_with_their_mode_and_old_ones_left(void 
 	MUST_FAIL(fs_dirs_make(trap->root, "opt/usr/new", 0700, FS_NOFOLLOW, &f), FAULT_REFUSED, "symbolic link");
 	MUST(fs_dirs_make(trap->root, "opt/usr/new", 0700, FS_FOLLOW_TRUSTED, &f));
 	assert_true(unit_there(trap->root, "usr/new"));
+	/* What a link misses may be on a disk that is not mounted. */
+	assert_int_equal(symlinkat("/usr/disk/lost", trap->root, "opt/lost"), 0);
+	MUST_FAIL(fs_dirs_make(trap->root, "opt/lost/new", 0700, FS_FOLLOW_TRUSTED, &f), FAULT_ABSENT, "No such file");
+	assert_false(unit_there(trap->root, "usr/disk"));
 }
 
 static void only_the_file_that_was_looked_at_is_removed(void **state)
