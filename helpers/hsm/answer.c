@@ -145,8 +145,8 @@ void hsm_answer_table(const struct hsm_answer *answer, struct text *out)
 
 static const char *const end_names[] = {
 	[HSM_END_WHOLE] = "whole", [HSM_END_LATE] = "late",     [HSM_END_CRASHED] = "crashed",
-	[HSM_END_LEFT] = "left",   [HSM_END_CLOSED] = "closed", [HSM_END_UNLOADABLE] = "unloadable",
-	[HSM_END_ERROR] = "error", [HSM_END_LIED] = "lied",
+	[HSM_END_LEFT] = "left",   [HSM_END_CLOSED] = "closed", [HSM_END_UNNAMED] = "unnamed",
+	[HSM_END_ERROR] = "error", [HSM_END_LIED] = "lied",     [HSM_END_UNLOADABLE] = "unloadable",
 };
 
 static void version_write(struct json *j, const char *key, struct cryptoki_version version)

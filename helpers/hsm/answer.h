@@ -33,6 +33,7 @@ enum hsm_end {
 	HSM_END_CRASHED,    /* a signal ended the child inside a call */
 	HSM_END_LEFT,       /* the library ended the process by itself */
 	HSM_END_CLOSED,     /* the library closed descriptors that are not its own */
+	HSM_END_UNNAMED,    /* the user cannot read the file that names the library to OKV */
 	HSM_END_UNLOADABLE, /* the loader refused it, it has no C_GetFunctionList, or others can write what it loads */
 	HSM_END_ERROR,      /* a call answered with an error that leaves no slot list */
 	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */

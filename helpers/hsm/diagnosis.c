@@ -139,14 +139,17 @@ static int conf_places(struct diagnosis *d, struct fault *f)
 }
 
 /*
- * The library, and what OKV's environment names: a full path, or several with ':' between, of which some may well not
+ * OKV's files, the library, and what OKV's environment names: a full path, or several with ':' between, of which some may well not
  * be there.
  */
 static int okv_places(struct diagnosis *d, struct fault *f)
 {
 	const char *module = d->answer->module;
 
-	if (place_add(d, module, strlen(module), HSM_NEED_READ, true, f, "OKV") < 0)
+	if ((d->okv_conf &&
+	     (place_add(d, HSM_OKV_CONF, strlen(HSM_OKV_CONF), HSM_NEED_READ, true, f, "OKV") < 0 ||
+	      place_add(d, HSM_OKV_ENVIRONMENT, strlen(HSM_OKV_ENVIRONMENT), HSM_NEED_READ, true, f, "OKV") < 0)) ||
+	    place_add(d, module, strlen(module), HSM_NEED_READ, true, f, "OKV") < 0)
 		return -1;
 	for (size_t i = 0; i < d->environment.count; i++) {
 		const char *item = d->environment.items[i], *value = strchr(item, '=') + 1;

@@ -17,9 +17,7 @@
 
 enum { DEPTH_MAX = 64 };
 
-#define KEY              "PKCS11_LIB_LOC"
-#define CONF_FILE        SETTINGS_GENERIC "/okv_hsm.conf"
-#define ENVIRONMENT_FILE SETTINGS_GENERIC "/okv_hsm_env"
+#define KEY "PKCS11_LIB_LOC"
 
 /* --- what OKV's files say ----------------------------------------------------------------------------------------- */
 
@@ -52,18 +50,18 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	ASSIGN_AUTO lines = { 0 };
 	bool there;
 
-	if (fs_existence(root, CONF_FILE, &there, f) < 0 || assignments_read(root, CONF_FILE, &lines, f) < 0 ||
+	if (fs_existence(root, HSM_OKV_CONF, &there, f) < 0 || assignments_read(root, HSM_OKV_CONF, &lines, f) < 0 ||
 	    assign_get(&lines, KEY, ret_path, f) < 0)
 		return -1;
 	const size_t flawed = flawed_find(&lines);
 	if (*ret_path != NULL && (*ret_path)[0] != '\0')
 		return 0;
 	if (!there)
-		return fault_negative(f, "OKV loads no library: there is no file '%s'", CONF_FILE);
+		return fault_negative(f, "OKV loads no library: there is no file '%s'", HSM_OKV_CONF);
 	if (*ret_path == NULL && flawed < lines.count)
-		return fault_negative(f, "OKV loads no library: %s:%zu does not name one: %s", CONF_FILE, flawed + 1,
+		return fault_negative(f, "OKV loads no library: %s:%zu does not name one: %s", HSM_OKV_CONF, flawed + 1,
 				      assign_flaw_text(lines.lines[flawed].flaw));
-	return fault_negative(f, "OKV loads no library: '%s' has no " KEY "%s", CONF_FILE,
+	return fault_negative(f, "OKV loads no library: '%s' has no " KEY "%s", HSM_OKV_CONF,
 			      *ret_path == NULL ? "" : " that is not empty");
 }
 
@@ -90,8 +88,8 @@ const char *hsm_library_remedy(int root)
 	struct fault ignored = { 0 };
 	bool there = false;
 
-	if (fs_existence(root, CONF_FILE, &there, &ignored) < 0 || !there ||
-	    assignments_read(root, CONF_FILE, &lines, &ignored) < 0)
+	if (fs_existence(root, HSM_OKV_CONF, &there, &ignored) < 0 || !there ||
+	    assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
 		return NULL;
 	const size_t flawed = flawed_find(&lines);
 	if (flawed == lines.count)
@@ -112,7 +110,7 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 	ASSIGN_AUTO lines = { 0 };
 	HSM_ENVIRONMENT_AUTO environment = { 0 };
 
-	if (assignments_read(root, ENVIRONMENT_FILE, &lines, f) < 0)
+	if (assignments_read(root, HSM_OKV_ENVIRONMENT, &lines, f) < 0)
 		return -1;
 	environment.items = calloc(lines.count + 1, sizeof(*environment.items));
 	if (environment.items == NULL)
@@ -120,7 +118,7 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
 		if (line->kind == ASSIGN_FLAWED)
-			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", ENVIRONMENT_FILE,
+			report_say(report, REPORT_WARNING, "%s:%zu: line skipped, as OKV does: %s", HSM_OKV_ENVIRONMENT,
 				   i + 1, assign_flaw_text(line->flaw));
 		if (line->kind != ASSIGN_VALUE)
 			continue;

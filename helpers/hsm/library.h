@@ -20,6 +20,9 @@
 #include "conf/settings.h"
 #include "fs/root.h"
 
+#define HSM_OKV_CONF        SETTINGS_GENERIC "/okv_hsm.conf"
+#define HSM_OKV_ENVIRONMENT SETTINGS_GENERIC "/okv_hsm_env"
+
 /* Where OKV is told which library it loads. */
 enum hsm_library_source {
 	HSM_LIBRARY_OKV_CONF, /* PKCS11_LIB_LOC of okv_hsm.conf, and nothing else */

@@ -108,6 +108,11 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 		answer->loader = strdup(stop->text);
 		end_unloadable(answer, stop->text);
 		return;
+	case HSM_END_UNNAMED:
+		answer->end = HSM_END_UNNAMED;
+		(void)fault_negative(&answer->fault, "OKV loads no library: user '%s' cannot read '%s'",
+				     SHOWN(answer->user), HSM_OKV_CONF);
+		return;
 	case HSM_END_ERROR:
 		answer->end = HSM_END_ERROR;
 		(void)fault_system(&answer->fault, 0, "'%s' gives no slots: %s", SHOWN(answer->module),

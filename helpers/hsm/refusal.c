@@ -85,6 +85,12 @@ static int forbidden_explain(int root, const char *path, bool denied, struct hsm
 			"'%s' lies on a file system that is mounted noexec at '%s': mount it exec, in fstab(5)"
 			" too",
 			SHOWN(path), SHOWN_BYTES(place.path, mount_length(root, place.path)));
+	if (path[0] != '/')
+		return hsm_causes_add(
+			causes, NULL, f,
+			"'%s', which it needs, lies on a file system that is mounted noexec, or a policy forbids"
+			" to load it (`ausearch -m avc,fanotify` shows that)",
+			SHOWN(path));
 	if (denied)
 		return hsm_causes_add(
 			causes, NULL, f,
@@ -111,7 +117,8 @@ int hsm_refusal_explain(int root, const char *loader, struct hsm_causes *causes,
 	int r = name == NULL ? fault_memory(f) : 0;
 	if (r == 0 && strstr(colon, "cannot open shared object file: No such file or directory") != NULL)
 		r = missing_explain(name, causes, f);
-	else if (r == 0 && (denied || strstr(colon, ": Operation not permitted") != NULL))
+	else if (r == 0 && (denied || strstr(colon, ": Operation not permitted") != NULL ||
+			    strstr(colon, "failed to map segment") != NULL))
 		r = forbidden_explain(root, name, denied, causes, f);
 	free(name);
 	return r;

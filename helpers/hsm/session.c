@@ -59,13 +59,25 @@ static bool stop(const struct session *s, enum hsm_end end, uint64_t rv, const c
 	return false;
 }
 
+static bool is_denied(const char *path)
+{
+	return access(path, R_OK) < 0 && errno == EACCES;
+}
+
 static bool environment_enter(const struct session *s)
 {
 	const struct hsm_environment *environment = s->context->environment;
+	const struct hsm_question *q = s->context->question;
 
+	if (q->module == NULL && q->source == HSM_LIBRARY_OKV_CONF && is_denied(HSM_OKV_CONF))
+		return stop(s, HSM_END_UNNAMED, 0, "%s", HSM_OKV_CONF);
 	/* clearenv(3) would leave NULL, over which a library may stumble that walks the environment itself. */
 	static char *nothing[] = { NULL };
 	environ = nothing;
+	if (environment->count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
+		note(s, "%s cannot be read by this user, so OKV sets nothing of it", HSM_OKV_ENVIRONMENT);
+		return true;
+	}
 	for (size_t i = 0; i < environment->count; i++)
 		if (putenv(environment->items[i]) != 0)
 			return stop(s, HSM_END_UNLOADABLE, 0, "its environment could not be set");
@@ -112,7 +124,7 @@ static bool unloadable(const struct session *s, const char *why)
 	const char *colon = why != NULL ? strstr(why, ": failed to map segment from shared object") : NULL;
 	const char *reason = NULL;
 
-	if (colon != NULL && strrchr(why, ':') == colon && (size_t)(colon - why) < sizeof(path)) {
+	if (colon != NULL && why[0] == '/' && strrchr(why, ':') == colon && (size_t)(colon - why) < sizeof(path)) {
 		memcpy(path, why, (size_t)(colon - why));
 		path[colon - why] = '\0';
 		const int fd = open(path, O_RDONLY | O_CLOEXEC);

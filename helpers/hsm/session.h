@@ -1,7 +1,8 @@
 /*
  * hsm/session: in the child, load the library, talk PKCS#11 with it, and report what it says.
  *
- * Promise: what is missing is reported in the words of dlerror(3); what was loaded, before the first call, which the
+ * Promise: what this user cannot read of OKV's files, OKV cannot either: without okv_hsm.conf there is no library, and
+ * without okv_hsm_env no environment.  What is missing is reported in the words of dlerror(3); what was loaded, before the first call, which the
  * parent must permit (hsm/message.h).
  *
  * The calls come in the order a careful client makes them, each written into the shared memory before it is made; a

@@ -12,7 +12,7 @@ setup_file() {
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token hang-interfaces mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
 		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-untold ha-old ha-any-serial ha-members ha-member \
-		ha-partition ha-stranger ha-apart key-which
+		ha-partition ha-stranger ha-apart key-which needs-nsl needs-missing
 }
 
 setup() {
@@ -432,6 +432,76 @@ causes() {
 	run causes
 	said "leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
 	said "'/opt/elsewhere/Chrystoki.conf', named by the Luna client, is not there: there is no '/opt/else"
+}
+
+@test "diagnosis: a library on a file system that forbids code, with the mount" {
+	client_make
+	mkdir "$TREE/client"
+	mount --bind "$TREE/client" "$TREE/client"
+	cp "$DOUBLES/honest.so" "$TREE/client/"
+	mkdir "$TREE/client/lib"
+	cp "$DOUBLES/lib/libokv-there.so.1" "$TREE/client/lib/"
+	cp "$DOUBLES/exit3-needs-there.so" "$TREE/doubles/needs.so"
+	rm "$TREE/doubles/lib/libokv-there.so.1"
+	ln -s /client/lib/libokv-there.so.1 "$TREE/doubles/lib/libokv-there.so.1"
+	mount -o remount,bind,noexec "$TREE/client"
+	run slots --module /client/honest.so
+	umount_later=$status
+	echo "$output"
+	said "'/client/honest.so' lies on a file system that is mounted noexec at '/client': mount it exec"
+	# One that it needs, too.
+	run slots --module /doubles/needs.so
+	echo "$output"
+	umount "$TREE/client"
+	[ "$umount_later" -eq 3 ]
+	[ "$status" -eq 3 ]
+	said "'libokv-there.so.1', which it needs, lies on a file system that is mounted noexec, or a policy forbids"
+	[ "$(grep -c noexec <<<"$output")" -eq 1 ]
+}
+
+@test "diagnosis: a library that is missing, with the package on Enterprise Linux where that is known" {
+	client_make
+	run slots --module /doubles/needs-nsl.so
+	[ "$status" -eq 6 ]
+	said "library 'libnsl.so.1', which '/doubles/needs-nsl.so' needs, is not installed"
+	said "on Enterprise Linux 'libnsl.so.1' is in package libnsl"
+	run slots --module /doubles/needs-missing.so
+	[ "$status" -eq 6 ]
+	said "\`dnf provides '*/libokv-nowhere.so.1'\` tells what package"
+}
+
+@test "diagnosis: what OKV reads and its environment names, and its user cannot read" {
+	client_make
+	mkdir "$TREE/secrets"
+	printf 'token\n' >"$TREE/secrets/file"
+	chmod 0600 "$TREE/secrets/file"
+	printf 'SOME_FILE="/secrets/file"\nSOME_PATHS="/nowhere:/secrets/file"\nOTHER="/none/such"\n' \
+		>"$GENERIC/okv_hsm_env"
+	run causes
+	echo "$output"
+	said "user 'oracle' cannot read '/secrets/file' (root:root 0600), named by SOME_FILE of okv_hsm_env"
+	said "'/none/such', named by OTHER of okv_hsm_env, is not there"
+	[ "$(grep -c /secrets/file <<<"$output")" -eq 1 ]
+	[[ $output != *nowhere* && $output != *'nothing on this machine'* ]]
+	# Without its name there is no library, whatever root can read.
+	printf 'PKCS11_LIB_LOC="/doubles/honest.so"\n' >"$GENERIC/okv_hsm.conf"
+	expect 0
+	chmod 0600 "$GENERIC/okv_hsm.conf"
+	expect 1
+	said "OKV loads no library: user 'oracle' cannot read '/usr/local/okv/hsm/generic/okv_hsm.conf'"
+	chmod 0644 "$GENERIC/okv_hsm.conf"
+	chmod 0600 "$GENERIC/okv_hsm_env"
+	expect 0
+	said "/usr/local/okv/hsm/generic/okv_hsm_env cannot be read by this user, so OKV sets nothing of it"
+}
+
+@test "diagnosis: processes without the group are a cause of nothing but no slot or no access, and no reboot is" {
+	client_make
+	chmod 0600 "$TREE/usr/safenet/lunaclient/cert/client/okvKey.pem"
+	for module in honest no-slots crash-initialize; do
+		run slots --module "/doubles/$module.so" --label other
+		[[ $output != *reboot* && $output != *'restart this'* ]]
+	done
 }
 
 @test "diagnosis: HA groups that do not add up, and members that do not show" {
