@@ -23,7 +23,8 @@ setup_file() {
 	client_by_hand "$OLD"
 	# What the guide has an administrator do by hand: group, membership, the environment.
 	on "$OLD" 'gpasswd --add oracle hsmusers
-		printf "\nChrystokiConfigurationPath=\"/etc\"\n" >>'"$GENERIC"'/okv_hsm_env; cp -a '"$GENERIC"' /root/by-hand' >/dev/null 2>&1
+		printf "\nChrystokiConfigurationPath=\"/etc\"\n" >>'"$GENERIC"'/okv_hsm_env
+		cp -a '"$GENERIC"' /root/by-hand' >/dev/null 2>&1
 }
 teardown_file() { node_file_down; }
 setup() { on "$OLD" 'rm -rf '"$GENERIC"' && cp -a /root/by-hand '"$GENERIC"; }
