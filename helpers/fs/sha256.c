@@ -2,14 +2,16 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/if_alg.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "fs/each.h"
+#include "fs/handle.h"
 
 /* libcrypto's EVP interface, as far as it is the same from 1.0.2 to 3.x; types after its manual pages. */
 static struct {
@@ -21,14 +23,9 @@ static struct {
 	int (*final)(void *, unsigned char *, unsigned *);
 } evp;
 
-static enum { PROVIDER_UNKNOWN, PROVIDER_LIBCRYPTO, PROVIDER_KERNEL, PROVIDER_NONE } provider;
-static const char *forbidden;
-
 /* Full paths only: LD_LIBRARY_PATH decides nothing here. */
 static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
 					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };
-static const char *const sonames[] = { "libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so.10", "libcrypto.so.1.0.2",
-				       "libcrypto.so.4" };
 
 /* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
 static bool symbol(void *library, const char *name, void *target)
@@ -49,130 +46,71 @@ static bool evp_resolve(void *library)
 	       symbol(library, "EVP_DigestUpdate", &evp.update) && symbol(library, "EVP_DigestFinal_ex", &evp.final);
 }
 
-static bool libcrypto_open(void)
+/* The first in that directory that can be loaded, whatever its soname: the next OS major's is not known yet. */
+static bool libcrypto_find(const char *directory)
 {
-	/* A program that is linked to one has no use for a second. */
-	if (evp_resolve(RTLD_DEFAULT))
-		return true;
-	for (size_t s = 0; s < sizeof(sonames) / sizeof(sonames[0]); s++) {
-		for (size_t d = 0; d < sizeof(directories) / sizeof(directories[0]); d++) {
-			char path[128];
-			(void)snprintf(path, sizeof(path), "%s/%s", directories[d], sonames[s]);
-			void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-			if (library == NULL)
-				continue;
-			if (evp_resolve(library))
-				return true;
+	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault ignored = { 0 };
+
+	if (dir < 0 || fs_each_open(dir, directory, &each, &ignored) < 0)
+		return false;
+	while (fs_each_next(&each, &entry, &ignored) > 0) {
+		char path[PATH_MAX];
+		if (!text_starts(entry.name, "libcrypto.so"))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", directory, entry.name);
+		void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (library != NULL && evp_resolve(library))
+			return true;
+		if (library != NULL)
 			(void)dlclose(library);
-		}
 	}
 	return false;
 }
 
-/* A descriptor that takes bytes by send(2) and gives the digest by read(2); -1 when the kernel has none. */
-static int kernel_open(void)
+static bool libcrypto_open(void)
 {
-	struct sockaddr_alg address = { .salg_family = AF_ALG, .salg_type = "hash", .salg_name = "sha256" };
-	const int listener = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	int fd = -1;
+	static bool opened;
 
-	if (listener < 0)
-		return -1;
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0)
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	(void)close(listener);
-	return fd;
-}
-
-static bool allowed(const char *name)
-{
-	return forbidden == NULL || strcmp(forbidden, name) != 0;
-}
-
-static void provider_choose(void)
-{
-	if (provider != PROVIDER_UNKNOWN)
-		return;
-	provider = PROVIDER_NONE;
-	if (allowed("libcrypto") && libcrypto_open()) {
-		provider = PROVIDER_LIBCRYPTO;
-	} else if (allowed("kernel")) {
-		const int fd = kernel_open();
-		if (fd >= 0) {
-			(void)close(fd);
-			provider = PROVIDER_KERNEL;
-		}
-	}
-}
-
-void fs_sha256_forbid(const char *name)
-{
-	forbidden = name;
-	provider = PROVIDER_UNKNOWN;
+	/* A program that is linked to one has no use for a second. */
+	opened = opened || evp_resolve(RTLD_DEFAULT);
+	for (size_t i = 0; !opened && i < sizeof(directories) / sizeof(directories[0]); i++)
+		opened = libcrypto_find(directories[i]);
+	return opened;
 }
 
 void fs_sha256_done(struct fs_sha256 *d)
 {
 	if (d->state != NULL)
 		evp.context_free(d->state);
-	if (d->socket >= 0)
-		(void)close(d->socket);
-	*d = (struct fs_sha256)SHA256_INIT;
+	d->state = NULL;
 }
 
 int fs_sha256_start(struct fs_sha256 *d, struct fault *f)
 {
-	provider_choose();
-	switch (provider) {
-	case PROVIDER_LIBCRYPTO:
-		if (d->state == NULL)
-			d->state = evp.context_new();
-		if (d->state == NULL || evp.init(d->state, evp.algorithm(), NULL) != 1)
-			return fault_system(f, 0, "libcrypto does not give SHA-256");
-		return 0;
-	case PROVIDER_KERNEL:
-		if (d->socket >= 0)
-			(void)close(d->socket);
-		d->socket = kernel_open();
-		if (d->socket < 0)
-			return fault_system(f, errno, "the kernel does not give SHA-256");
-		return 0;
-	case PROVIDER_UNKNOWN:
-	case PROVIDER_NONE:
-		break;
-	}
-	return fault_absent(f, "no SHA-256 here: neither libcrypto nor the kernel's AF_ALG; install openssl-libs");
+	if (!libcrypto_open())
+		return fault_absent(f, "there is no libcrypto here to take a SHA-256; install openssl-libs");
+	if (d->state == NULL)
+		d->state = evp.context_new();
+	return d->state != NULL && evp.init(d->state, evp.algorithm(), NULL) == 1
+		       ? 0
+		       : fault_system(f, 0, "libcrypto does not give SHA-256");
 }
 
 int fs_sha256_add(struct fs_sha256 *d, const void *bytes, size_t length, struct fault *f)
 {
-	if (provider == PROVIDER_LIBCRYPTO)
-		return evp.update(d->state, bytes, length) == 1 ? 0 : fault_system(f, 0, "libcrypto failed in SHA-256");
-
-	const char *at = bytes;
-	while (length > 0) {
-		const ssize_t sent = send(d->socket, at, length < 65536 ? length : 65536, MSG_MORE);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			return fault_system(f, errno, "the kernel failed in SHA-256");
-		at += sent;
-		length -= (size_t)sent;
-	}
-	return 0;
+	return evp.update(d->state, bytes, length) == 1 ? 0 : fault_system(f, 0, "libcrypto failed in SHA-256");
 }
 
 int fs_sha256_finish(struct fs_sha256 *d, unsigned char ret_digest[SHA256_SIZE], struct fault *f)
 {
 	unsigned length = SHA256_SIZE;
 
-	if (provider == PROVIDER_LIBCRYPTO)
-		return evp.final(d->state, ret_digest, &length) == 1 && length == SHA256_SIZE
-			       ? 0
-			       : fault_system(f, 0, "libcrypto failed in SHA-256");
-	if (send(d->socket, NULL, 0, 0) < 0 || read(d->socket, ret_digest, SHA256_SIZE) != SHA256_SIZE)
-		return fault_system(f, errno, "the kernel failed in SHA-256");
-	return 0;
+	return evp.final(d->state, ret_digest, &length) == 1 && length == SHA256_SIZE
+		       ? 0
+		       : fault_system(f, 0, "libcrypto failed in SHA-256");
 }
 
 int fs_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA256_SIZE], struct fault *f)

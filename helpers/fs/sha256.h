@@ -1,10 +1,9 @@
 /*
  * fs/sha256: SHA-256 (FIPS 180-4) without being linked to a library that an OS major takes away.
  *
- * Promise: the same digest from whichever provider is there: the libcrypto that the program is linked to, else one of
- * any soname we know (1.0.2 to 3.x), opened at run time by full path, or the kernel (AF_ALG).  All are what a FIPS-mode
- * system has approved; no arithmetic of our own.  With none, FAULT_ABSENT.  One provider is chosen at the first use and
- * kept.
+ * Promise: the digest is libcrypto's, which a FIPS-mode system has approved; no arithmetic of our own.  Taken is the one
+ * that the program is linked to, else one of any soname (1.0.2 to 3.x and what follows), opened at run time by its full
+ * path.  With none, FAULT_ABSENT.  It is chosen at the first use and kept.
  */
 #ifndef OKV_FS_SHA256_H
 #define OKV_FS_SHA256_H
@@ -17,13 +16,12 @@
 enum { SHA256_SIZE = 32, SHA256_HEX_SIZE = HEX_SIZE(SHA256_SIZE) };
 
 struct fs_sha256 {
-	void *state; /* the provider's */
-	int socket;
+	void *state; /* libcrypto's */
 };
 
 #define SHA256_INIT \
 	{ \
-		.state = NULL, .socket = -1 \
+		.state = NULL \
 	}
 #define SHA256_AUTO __attribute__((cleanup(fs_sha256_done))) struct fs_sha256
 
@@ -36,7 +34,5 @@ void fs_sha256_done(struct fs_sha256 *d);
 
 /* Digest of all that can be read from the descriptor's present offset on; `name` is for the fault. */
 int fs_sha256_descriptor(int fd, const char *name, unsigned char ret_digest[SHA256_SIZE], struct fault *f);
-/* For the tests: forbids one provider, "libcrypto" or "kernel"; NULL allows both.  Forgets the choice. */
-void fs_sha256_forbid(const char *provider);
 
 #endif
