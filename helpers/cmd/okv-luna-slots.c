@@ -103,6 +103,11 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	return key_question(context, f);
 }
 
+static const struct hsm_slot *slot_taken(void)
+{
+	return hsm_answer_taken(&one.answer, one.question.required.label, one.question.required.serial);
+}
+
 static void result_write(struct cmd_context *context, const struct fault *verdict)
 {
 	struct json j;
@@ -117,8 +122,12 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 		json_string(&j, "text", verdict->text);
 		json_object_end(&j);
 	}
-	if (one.answer.user != NULL)
+	if (one.answer.user != NULL) {
+		const struct hsm_slot *taken = slot_taken();
 		hsm_answer_json(&one.answer, &j);
+		if (taken != NULL)
+			json_unsigned(&j, "taken", taken->id);
+	}
 	json_array_begin(&j, "causes");
 	for (size_t i = 0; i < one.causes.count; i++) {
 		json_object_begin(&j, NULL);
@@ -141,6 +150,12 @@ static int table_print(struct cmd_context *context, struct fault *f)
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
+	const struct hsm_slot *taken = slot_taken();
+	if (taken != NULL)
+		report_say(context->report, REPORT_DETAIL,
+			   "OKV takes slot %" PRIu64 ", '%s' (%s), the first in its list%s", taken->id,
+			   SHOWN(taken->label), SHOWN(taken->serial),
+			   one.question.required.label != NULL ? " with that label" : "");
 	for (size_t i = 0; i < one.answer.key_count; i++)
 		if (one.answer.keys[i].call == NULL)
 			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "%s\n",

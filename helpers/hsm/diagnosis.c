@@ -139,8 +139,8 @@ static int conf_places(struct diagnosis *d, struct fault *f)
 }
 
 /*
- * OKV's files, the library, and what OKV's environment names: a full path, or several with ':' between, of which some may well not
- * be there.
+ * OKV's files, the library, and what OKV's environment names: a full path, or several with ':' between, of which some
+ * may well not be there.
  */
 static int okv_places(struct diagnosis *d, struct fault *f)
 {

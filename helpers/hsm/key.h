@@ -9,7 +9,7 @@
 #define OKV_HSM_KEY_H
 
 #include "hsm/cryptoki.h"
-#include "hsm/probe.h"
+#include "hsm/question.h"
 #include "hsm/message.h"
 
 /* Whether a wrong PIN would lock it, if it is not locked already. */

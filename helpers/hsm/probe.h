@@ -17,46 +17,9 @@
 #ifndef OKV_HSM_PROBE_H
 #define OKV_HSM_PROBE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/fault.h"
-#include "base/report.h"
-#include "conf/settings.h"
 #include "hsm/answer.h"
-#include "hsm/library.h"
-
-/* What to do with the key whose label is given, on each token that matches. */
-struct hsm_key_question {
-	const char *label;
-	char *pin; /* borrowed; the child wipes its copy of the memory after the last C_Login */
-	size_t pin_length;
-	bool encrypt; /* one AES-CBC-PAD round trip with it */
-};
-
-/* What the answer must show; NULL or 0: does not matter. */
-struct hsm_requirements {
-	const char *label, *serial; /* of the token that OKV takes */
-	uint64_t least;             /* usable slots that match all the above; 0 counts as 1 */
-	bool mechanisms;            /* each of them must offer what OKV needs */
-	bool key;                   /* each of them must hold the key that was asked for (hsm_check sets it) */
-};
-
-struct hsm_question {
-	int root;                        /* the tree; "/" or another */
-	const struct settings *settings; /* borrowed */
-	struct report *report; /* hears warnings (skipped environment lines, odd library habits); may be NULL */
-	enum hsm_library_source source;
-	const char *module;  /* instead of the source's; NULL: none */
-	const char *user;    /* NULL: OKV_USER of the settings */
-	uint64_t timeout_ms; /* 0: SLOT_TIMEOUT of the settings */
-	bool all;            /* slots without a token too */
-	bool load_only;      /* not a call into it, so no slots */
-	bool interfaces;     /* read the PKCS#11 3.x interface list, where the library has one */
-	struct hsm_requirements required;
-	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */
-};
+#include "hsm/question.h"
 
 /*
  * 0 when a child loaded the library or tried to, however that ended: see ret_answer->end.  -1 before that, with

@@ -2,8 +2,8 @@
  * hsm/session: in the child, load the library, talk PKCS#11 with it, and report what it says.
  *
  * Promise: what this user cannot read of OKV's files, OKV cannot either: without okv_hsm.conf there is no library, and
- * without okv_hsm_env no environment.  What is missing is reported in the words of dlerror(3); what was loaded, before the first call, which the
- * parent must permit (hsm/message.h).
+ * without okv_hsm_env no environment.  What is missing is reported in the words of dlerror(3); what was loaded, before
+ * the first call, which the parent must permit (hsm/message.h).
  *
  * The calls come in the order a careful client makes them, each written into the shared memory before it is made; a
  * call that answers with an error is reported, and ends the session only where nothing can follow (no function list, no
@@ -14,9 +14,8 @@
 #ifndef OKV_HSM_SESSION_H
 #define OKV_HSM_SESSION_H
 
-#include "hsm/library.h"
 #include "hsm/message.h"
-#include "hsm/probe.h"
+#include "hsm/question.h"
 
 struct hsm_session {
 	const struct hsm_question *question;

@@ -3,9 +3,10 @@
  *
  * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
  * wanted, no token of that label or serial number, a slot that OKV takes and cannot use, a mechanism missing, a key
- * that is not exactly one or not what it should be, HA groups that are not as Chrystoki.conf has them.  A conversation that
- * was not whole keeps the fault of the probe: FAULT_LATE (7), FAULT_SYSTEM (5: crash, exit, error, broken rules),
- * FAULT_ABSENT (6) or FAULT_REFUSED (3: not loadable).
+ * that is not exactly one or not what it should be, HA groups that are not as Chrystoki.conf has them.  FAULT_REFUSED
+ * (3): a key was asked for, and not on which of several tokens.  A conversation that was not whole keeps the fault of
+ * the probe: FAULT_LATE (7), FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3:
+ * not loadable).
  * A slot counts as usable when its token is initialised and opens a session; a slot that is merely free does not.
  */
 #ifndef OKV_HSM_VERDICT_H

@@ -114,6 +114,14 @@ said() {
 	expect 1 --min 301 --module /doubles/slots-many.so
 }
 
+@test "the slot that OKV takes is told: the first, or the first of that label" {
+	expect 0 -v --module /doubles/ha-apart.so
+	said "OKV takes slot 0, 'other' (999), the first in its list"
+	expect 0 -v --module /doubles/ha-apart.so --label two
+	said "OKV takes slot 2, 'two' (222), the first in its list with that label"
+	slots --json --module /doubles/ha-apart.so --label okv_ha | jq -e '.taken == 3'
+}
+
 @test "TOKEN_LABEL and MIN_SLOTS of the settings count where no option says otherwise" {
 	printf 'TOKEN_LABEL="other"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
 	expect 1
