@@ -106,21 +106,15 @@ int fault_memory(struct fault *f)
 
 int fault_prefix(struct fault *f, const char *format, ...)
 {
-	char kept[FAULT_TEXT_MAX];
-	memcpy(kept, f->text, sizeof(kept));
-
+	const struct fault kept = *f;
 	va_list arguments;
-	va_start(arguments, format);
-	const int used = vsnprintf(f->text, sizeof(f->text), format, arguments);
-	va_end(arguments);
 
-	const size_t at = used < 0 ? 0 : (size_t)used < sizeof(f->text) ? (size_t)used : sizeof(f->text) - 1;
-	const size_t room = sizeof(f->text) - at - 1;
-	size_t length = strlen(kept);
-	if (length > room)
-		length = room;
-	memcpy(f->text + at, kept, length);
-	f->text[at + length] = '\0';
+	va_start(arguments, format);
+	(void)fill(f, kept.kind, 0, format, arguments);
+	va_end(arguments);
+	f->errnum = kept.errnum;
+	const size_t used = strlen(f->text);
+	(void)snprintf(f->text + used, sizeof(f->text) - used, "%s", kept.text);
 	return -1;
 }
 

@@ -248,6 +248,18 @@ bool text_ends(const char *string, const char *suffix)
 	return length >= tail && memcmp(string + length - tail, suffix, tail) == 0;
 }
 
+bool text_path_is_plain(const char *path)
+{
+	for (;; path++) {
+		const size_t length = strcspn(path, "/");
+		if (length == 0 || text_equal(path, length, ".") || text_equal(path, length, ".."))
+			return false;
+		path += length;
+		if (*path == '\0')
+			return true;
+	}
+}
+
 int text_path_compare(const char *a, const char *b)
 {
 	while (*a != '\0' && *a == *b) {

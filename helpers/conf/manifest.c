@@ -215,21 +215,6 @@ static bool type_read(const struct word *value, enum manifest_type *ret_type)
 	return false;
 }
 
-static bool path_is_plain(const char *path)
-{
-	if (path[0] == '\0' || path[0] == '/')
-		return false;
-	for (const char *at = path; *at != '\0';) {
-		const size_t length = strcspn(at, "/");
-		if (length == 0 || (length == 1 && at[0] == '.') || (length == 2 && at[0] == '.' && at[1] == '.'))
-			return false;
-		at += length + (at[length] == '/');
-		if (*at == '\0' && at[-1] == '/')
-			return false;
-	}
-	return true;
-}
-
 /* The next word of the line, "key=VALUE". */
 static bool value_next(struct word *line, const char *key, struct word *ret_value)
 {
@@ -296,7 +281,7 @@ static bool line_read(struct manifest *m, const char *bytes, size_t length, stru
 		return false;
 	if (!text_equal(word.bytes, word.length, ".") &&
 	    (word.length < 3 || memcmp(word.bytes, "./", 2) != 0 ||
-	     !manifest_name_read(&path, word.bytes + 2, word.length - 2) || !path_is_plain(text_string(&path))))
+	     !manifest_name_read(&path, word.bytes + 2, word.length - 2) || !text_path_is_plain(text_string(&path))))
 		return false;
 	if (!keywords_read(line, &read, &target, &has_target))
 		return false;

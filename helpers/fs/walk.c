@@ -106,12 +106,6 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 	return text_check(&w->pending, f);
 }
 
-static void path_cut(struct walker *w, size_t length)
-{
-	w->path.length = length;
-	w->path.bytes[length] = '\0';
-}
-
 static int path_push(struct walker *w, const char *name, struct fault *f)
 {
 	if (w->path.length == 0 || w->path.bytes[w->path.length - 1] != '/')
@@ -135,7 +129,7 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 			continue;
 		const bool failed = path_push(w, entry.name, f) < 0 ||
 				    entry_visit(w, dir, level, entry.name, holder, in_open, f) < 0;
-		path_cut(w, base);
+		text_cut(&w->path, base);
 		if (failed)
 			return -1;
 	}
@@ -192,7 +186,7 @@ static int level_walk(struct walker *w, int parent, const char *name, ino_t inod
 			w->walk->enter(w->walk->context, state_of(w, level), leaf, state_of(w, level + 1));
 		if (level_walk(w, dir, leaf, below, holder, level + 1, f) < 0)
 			return -1;
-		path_cut(w, base);
+		text_cut(&w->path, base);
 	}
 	w->pending.length = first;
 	return 0;
@@ -223,24 +217,17 @@ static int start_walk(struct walker *w, int dir, const char *leaf, struct fault 
 
 int fs_walk(int dir, const char *leaf, const char *path, const void *state, const struct fs_walk *walk, struct fault *f)
 {
-	struct walker *w = calloc(1, sizeof(*w));
-	if (w == NULL)
-		return fault_memory(f);
-	w->walk = walk;
-	w->states = calloc(FS_WALK_DEPTH_MAX + 2, walk->state_size > 0 ? walk->state_size : 1);
-	int r = w->states == NULL ? fault_memory(f) : 0;
-	if (r == 0) {
-		if (walk->state_size > 0)
-			memcpy(w->states, state, walk->state_size);
-		text_add_string(&w->path, path);
-		r = text_check(&w->path, f);
-	}
+	struct walker w = { .walk = walk, .states = calloc(FS_WALK_DEPTH_MAX + 2, walk->state_size + 1) };
+
+	if (w.states != NULL && walk->state_size > 0)
+		memcpy(w.states, state, walk->state_size);
+	text_add_string(&w.path, path);
+	int r = w.states == NULL ? fault_memory(f) : text_check(&w.path, f);
 	if (r == 0)
-		r = start_walk(w, dir, leaf, f);
-	text_done(&w->path);
-	text_done(&w->pending);
-	free(w->states);
-	free(w);
+		r = start_walk(&w, dir, leaf, f);
+	text_done(&w.path);
+	text_done(&w.pending);
+	free(w.states);
 	return r;
 }
 

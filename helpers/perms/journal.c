@@ -18,7 +18,7 @@
 #define JOURNAL_DIR  SETTINGS_VAR "/repair"
 #define JOURNAL_HEAD "okv-luna repair journal 1"
 
-enum { PERMISSION_BITS = 07777, NANOSECONDS = 1000000000 };
+enum { PERMISSION_BITS = 07777, NANOSECONDS = 1000000000, NAME_SIZE = 32 };
 
 static const char *const endings[] = {
 	[PERMS_JOURNAL_BEGUN] = ".begun", [PERMS_JOURNAL_DONE] = ".done", [PERMS_JOURNAL_BACK] = ".back"
@@ -36,10 +36,13 @@ void perms_journal_done(struct perms_journal *j)
 	j->line = NULL;
 }
 
-static void name_of(uint64_t number, enum perms_journal_state state, char ret_name[PERMS_JOURNAL_NAME_MAX])
+static const char *name_of(uint64_t number, enum perms_journal_state state, char storage[NAME_SIZE])
 {
-	(void)snprintf(ret_name, PERMS_JOURNAL_NAME_MAX, "%08" PRIu64 "%s", number, endings[state]);
+	(void)snprintf(storage, NAME_SIZE, "%08" PRIu64 "%s", number, endings[state]);
+	return storage;
 }
+
+#define NAME_OF(number, state) name_of((number), (state), (char[NAME_SIZE]){ 0 })
 
 /* "00000012.done" to number and state. */
 static bool name_parse(const char *name, uint64_t *ret_number, enum perms_journal_state *ret_state)
@@ -169,7 +172,7 @@ static bool time_take(char **at, struct timespec *ret_time)
 	return true;
 }
 
-/* Unescapes in place and judges: absolute, no empty component, no "." or "..". */
+/* Unescapes in place and judges. */
 static bool path_take(char *path)
 {
 	char *to = path;
@@ -189,15 +192,7 @@ static bool path_take(char *path)
 		at += 4;
 	}
 	*to = '\0';
-	if (path[0] != '/')
-		return false;
-	for (const char *at = path; *at != '\0';) {
-		const size_t length = strcspn(at + 1, "/");
-		if (length == 0 || text_equal(at + 1, length, ".") || text_equal(at + 1, length, ".."))
-			return false;
-		at += length + 1;
-	}
-	return true;
+	return path[0] == '/' && text_path_is_plain(path + 1);
 }
 
 bool perms_record_parse(char *line, struct perms_record *ret_record)
@@ -244,8 +239,7 @@ int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault 
 	j.number++;
 	j.state = PERMS_JOURNAL_BEGUN;
 
-	char name[PERMS_JOURNAL_NAME_MAX];
-	name_of(j.number, j.state, name);
+	const char *name = NAME_OF(j.number, j.state);
 	FS_AUTO int fd = openat(j.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	j.file = fd >= 0 ? fdopen(fd, "w+") : NULL;
 	if (j.file == NULL)
@@ -281,9 +275,8 @@ int perms_journal_seal(struct perms_journal *j, struct fault *f)
 
 int perms_journal_drop(struct perms_journal *j, struct fault *f)
 {
-	char name[PERMS_JOURNAL_NAME_MAX];
+	const char *name = NAME_OF(j->number, j->state);
 
-	name_of(j->number, j->state, name);
 	if (unlinkat(j->dir, name, 0) < 0 && errno != ENOENT)
 		return fault_system(f, errno, "cannot remove the journal '%s/%s'", JOURNAL_DIR, name);
 	return 0;
@@ -302,23 +295,18 @@ static void old_remove(int dir, uint64_t newest)
 	for (size_t kept = 1;; kept++) {
 		if (newest_find(dir, done, number, &number, &state, &count, &ignored) < 0 || count == 0)
 			return;
-		if (kept < PERMS_JOURNALS_KEPT)
-			continue;
-		char name[PERMS_JOURNAL_NAME_MAX];
-		name_of(number, PERMS_JOURNAL_DONE, name);
-		(void)unlinkat(dir, name, 0);
+		if (kept >= PERMS_JOURNALS_KEPT)
+			(void)unlinkat(dir, NAME_OF(number, PERMS_JOURNAL_DONE), 0);
 	}
 }
 
 int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, struct fault *f)
 {
-	char old[PERMS_JOURNAL_NAME_MAX], new[PERMS_JOURNAL_NAME_MAX];
+	const char *old = NAME_OF(j->number, j->state);
 
 	if (j->state == state)
 		return 0;
-	name_of(j->number, j->state, old);
-	name_of(j->number, state, new);
-	if (renameat(j->dir, old, j->dir, new) < 0)
+	if (renameat(j->dir, old, j->dir, NAME_OF(j->number, state)) < 0)
 		return fault_system(f, errno, "cannot rename the journal '%s/%s'", JOURNAL_DIR, old);
 	j->state = state;
 	if (state == PERMS_JOURNAL_DONE)
@@ -412,10 +400,8 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 			return -1;
 		if (count == 0)
 			return 0;
-		char name[PERMS_JOURNAL_NAME_MAX];
-		name_of(j.number, j.state, name);
 		FS_AUTO int fd = -1;
-		if (fs_file_open_at(j.dir, name, O_RDONLY, &fd, NULL, f) < 0)
+		if (fs_file_open_at(j.dir, NAME_OF(j.number, j.state), O_RDONLY, &fd, NULL, f) < 0)
 			return -1;
 		below = j.number;
 		if (!sealed(fd))

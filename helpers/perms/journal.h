@@ -26,7 +26,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-enum { PERMS_JOURNALS_KEPT = 16, PERMS_JOURNAL_NAME_MAX = 32 };
+enum { PERMS_JOURNALS_KEPT = 16 };
 
 struct perms_owned {
 	uid_t uid;

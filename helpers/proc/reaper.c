@@ -34,8 +34,8 @@ static pid_t parent_of(int proc, const char *number)
 	return after != NULL && strlen(after) > 4 ? (pid_t)strtol(after + 4, NULL, 10) : -1;
 }
 
-/* Calls `visit` for each child of ours; -1 where /proc does not tell. */
-static int children_visit(void (*visit)(void *context, pid_t child), void *context)
+/* Adds our children to `ret_children`, at most `most`; -1 where /proc does not tell. */
+static int children_find(pid_t *ret_children, size_t most, size_t *ret_count)
 {
 	FS_AUTO int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FS_EACH_AUTO each = { 0 };
@@ -45,12 +45,13 @@ static int children_visit(void (*visit)(void *context, pid_t child), void *conte
 	size_t numbers = 0;
 	int more = fs_each_open(proc, "/proc", &each, &ignored) < 0 ? -1 : 1;
 
+	*ret_count = 0;
 	while (more > 0 && (more = fs_each_next(&each, &entry, &ignored)) > 0) {
 		if (!isdigit((unsigned char)entry.name[0]))
 			continue;
 		numbers++;
-		if (parent_of(proc, entry.name) == self)
-			visit(context, (pid_t)strtol(entry.name, NULL, 10));
+		if (*ret_count < most && parent_of(proc, entry.name) == self)
+			ret_children[(*ret_count)++] = (pid_t)strtol(entry.name, NULL, 10);
 	}
 	return more == 0 && numbers > 0 ? 0 : -1;
 }
@@ -63,54 +64,50 @@ static bool any_child(void)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-static void remember(void *context, pid_t child)
-{
-	struct proc_reaper *reaper = context;
-
-	if (reaper->before_count < PROC_REAPER_BEFORE_MAX)
-		reaper->before[reaper->before_count++] = child;
-}
-
 void proc_reaper_begin(struct proc_reaper *reaper)
 {
 	*reaper = (struct proc_reaper){ .was_reaper = 0 };
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &reaper->was_reaper, 0, 0, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (any_child())
-		(void)children_visit(remember, reaper);
+		(void)children_find(reaper->before, PROC_REAPER_BEFORE_MAX, &reaper->before_count);
 }
 
-struct sweep {
-	const struct proc_reaper *reaper;
-	unsigned met, killed;
-};
-
-static void sweep_one(void *context, pid_t child)
+static bool was_before(const struct proc_reaper *reaper, pid_t child)
 {
-	struct sweep *sweep = context;
+	for (size_t i = 0; i < reaper->before_count; i++)
+		if (reaper->before[i] == child)
+			return true;
+	return false;
+}
+
+/* One that had ended by itself and was only never waited for is nothing to speak of. */
+static bool child_kill(pid_t child)
+{
 	int status;
 
-	for (size_t i = 0; i < sweep->reaper->before_count; i++)
-		if (sweep->reaper->before[i] == child)
-			return;
-	sweep->met++;
 	(void)kill(child, SIGKILL);
-	/* One that had ended by itself and was only never waited for is nothing to speak of. */
-	if (waitpid(child, &status, WNOHANG) == child)
-		sweep->killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	return waitpid(child, &status, WNOHANG) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
 unsigned proc_reaper_end(struct proc_reaper *reaper, int64_t deadline, bool *ret_left)
 {
-	struct sweep sweep = { .reaper = reaper };
+	pid_t children[2 * PROC_REAPER_BEFORE_MAX];
+	size_t count;
+	unsigned killed = 0;
 
 	*ret_left = false;
 	while (any_child()) {
-		sweep.met = 0;
-		if (children_visit(sweep_one, &sweep) < 0)
-			*ret_left = true;
+		bool met = false;
+		*ret_left = children_find(children, 2 * PROC_REAPER_BEFORE_MAX, &count) < 0;
+		for (size_t i = 0; i < count; i++) {
+			if (was_before(reaper, children[i]))
+				continue;
+			met = true;
+			killed += child_kill(children[i]);
+		}
 		/* An orphan comes to us only once its parent is gone, so one round without any is the end. */
-		if (sweep.met == 0 || *ret_left)
+		if (!met || *ret_left)
 			break;
 		if (proc_clock_ms() >= deadline) {
 			*ret_left = true;
@@ -119,7 +116,7 @@ unsigned proc_reaper_end(struct proc_reaper *reaper, int64_t deadline, bool *ret
 		(void)nanosleep(&moment, NULL);
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, reaper->was_reaper != 0 ? 1UL : 0UL, 0, 0, 0);
-	return sweep.killed;
+	return killed;
 }
 
 pid_t proc_reaper_wait(pid_t pid, int64_t deadline, int *ret_status)
