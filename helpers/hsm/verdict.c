@@ -189,8 +189,8 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 		return -1;
 	return answer->ha.count == 0
 		       ? 0
-		       : fault_negative(f, "user '%s' does not see the HA groups as Chrystoki.conf has them: %s",
-					SHOWN(answer->user), answer->ha.items[0].sentence);
+		       : fault_negative(f, "user '%s' does not see the HA groups as Chrystoki.conf has them",
+					SHOWN(answer->user));
 }
 
 struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report)
