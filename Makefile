@@ -28,7 +28,8 @@ LIBRARY_ROOMS := $(filter-out cmd,$(ROOMS))
 TOOLS := $(shell awk '$$1 !~ /^\#/ && NF {print $$1}' helpers/TOOLS)
 # NAME:PLACE:LIBRARY for each tool
 tool_place   = $(shell awk -v t=$(1) '$$1 == t {print $$3}' helpers/TOOLS)
-tool_library = $(shell awk -v t=$(1) '$$1 == t && $$4 != "-" {print "-l" $$4}' helpers/TOOLS)
+tool_library = $(shell awk -v t=$(1) '$$1 == t && $$4 != "-" {gsub(",", " -l", $$4); print "-l" $$4}' \
+    helpers/TOOLS)
 
 room_objects = $(patsubst helpers/%.c,$(BUILD)/obj/%.o,$(wildcard helpers/$(1)/*.c))
 ARCHIVES := $(foreach r,$(LIBRARY_ROOMS),$(BUILD)/lib/$(r).a)
@@ -75,8 +76,11 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rules,$(t))))
 $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit $(HARDEN_L) -o $@ $< $(LINK_ARCHIVES) -lcmocka \
-	    $(if $(filter client,$(firstword $(subst /, ,$*))),-larchive) \
+	    $(if $(filter client,$(firstword $(subst /, ,$*))),-larchive -lz) \
 	    $(if $(filter bundle,$(firstword $(subst /, ,$*))),-lcrypto) -ldl
+
+# What unpacks starts a program of ours.
+$(BUILD)/unit/client/archive/unpack_test: $(BUILD)/libexec/okv-luna-unarchive
 
 -include $(shell find $(BUILD)/obj $(BUILD)/unit -type f -name '*.d' 2>/dev/null)
 

@@ -1,8 +1,10 @@
 #include "client/install.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -19,6 +21,8 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/walk.h"
+#include "proc/interrupt.h"
 
 /* What stays free on the file system, and is not the archive's to fill. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
@@ -41,6 +45,8 @@ void client_result_done(struct client_result *result)
 	unpack_done(&result->content.unpacked);
 	text_done(&result->carried.paths);
 	text_done(&result->packages);
+	text_done(&result->extra);
+	text_done(&result->package_files);
 	*result = (struct client_result){ 0 };
 }
 
@@ -76,12 +82,16 @@ static int room_look(struct installing *i, struct fault *f)
 
 	if (fstatvfs(s->dir >= 0 ? s->dir : s->parent >= 0 ? s->parent : i->request->root, &fs) < 0)
 		return fault_system(f, errno, "cannot see how much room there is");
+	if ((fs.f_flag & ST_RDONLY) != 0)
+		return fault_system(f, EROFS, "nothing can be written beside '%s'", SHOWN(i->request->client_dir));
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
 	if (i->source.bytes > i->room)
 		return fault_system(f, ENOSPC,
-				    "the archive is larger than the %" PRIu64 " bytes that are free beside '%s'",
-				    i->room, SHOWN(i->request->client_dir));
+				    "the archive is larger than the %" PRIu64
+				    " bytes that may be used beside '%s' (%d MB "
+				    "stay free for others)",
+				    i->room, SHOWN(i->request->client_dir), (int)(ROOM_RESERVE >> 20));
 	return 0;
 }
 
@@ -105,10 +115,9 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 		.archives = source->fds,
 		.names = source->names,
 		.archive_count = source->count,
-		.tree = tree >= 0 ? tree : request->root,
-		.judge_only = tree < 0,
-		.uid = i->ownership.worker,
-		.gid = (gid_t)i->ownership.worker,
+		.tree = tree,
+		.id = i->ownership.worker,
+		.client_dir = request->client_dir,
 		.limits = LIMITS_DEFAULT,
 		.mode_of = client_ownership_first_mode,
 		.progress = progress,
@@ -123,6 +132,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 	if (unpack_run(&r, &i->result->content.unpacked, f) < 0 || client_source_unchanged(source, f) < 0)
 		return -1;
 	if (client_content_find(&i->result->content, request->kind, f) < 0 ||
+	    unpack_links(&i->result->content.unpacked, &r, i->result->content.top, f) < 0 ||
 	    (i->result->content.kind != CLIENT_FULL && client_layout_evaluate(&i->result->content, f) < 0))
 		return archives_blame(i, f);
 	return 0;
@@ -176,6 +186,9 @@ static int old_join(struct installing *i, int client, struct text *ret_conf, str
 			result->conf = CLIENT_CONF_WRITTEN;
 	} else if (r == 0 && template != NULL) {
 		r = client_template_make(client, template, &result->content, request->client_dir, ret_conf, f);
+		if (r == 0)
+			r = client_identity_lacking(client, text_string(ret_conf), request->client_dir, request->report,
+						    f);
 	} else if (r == 0) {
 		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
 			   i->conf_path);
@@ -200,13 +213,66 @@ static int finish(struct installing *i, const struct text *conf, const struct ma
 	return fault_prefix(f, "the client is installed, but: ");
 }
 
+/* What lies in the old client and would not in the new one: with any of it they are not the same. */
+static int extra_find(struct installing *i, const struct manifest *record, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	struct client_carry carry = { .from = i->old,
+				      .to = -1,
+				      .client_dir = request->client_dir,
+				      .room = UINT64_MAX,
+				      .report = request->report };
+	struct client_carried carried = { 0 };
+	struct text conf = { 0 };
+	bool there;
+	int r = fs_read_optional(request->root, i->conf_path, &conf, &there, f);
+
+	carry.conf = there ? text_string(&conf) : NULL;
+	if (r == 0)
+		r = client_identity_carry(&carry, &carried, f);
+	if (r == 0)
+		r = client_record_extra(i->old, request->client_dir, record, &carried.paths, &i->result->extra, f);
+	i->same = i->same && i->result->extra.length == 0;
+	text_done(&carried.paths);
+	text_done_secret(&conf);
+	return r;
+}
+
 static int same_find(struct installing *i, struct manifest *ret_record, struct fault *f)
 {
 	const char *client_dir = i->request->client_dir;
 
 	if (client_record_make(&i->result->content, &i->ownership, client_dir, ret_record, f) < 0)
 		return -1;
-	return i->old < 0 ? 0 : client_record_matches(i->old, client_dir, ret_record, &i->same, f);
+	if (i->old < 0)
+		return 0;
+	return client_record_matches(i->old, client_dir, ret_record, &i->same, f) < 0 ? -1
+										      : extra_find(i, ret_record, f);
+}
+
+/* The client that is there, and may it give way to this one? */
+static int old_find(struct installing *i, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	const enum client_kind kind = i->result->content.kind;
+	enum client_kind old;
+
+	if (i->staging.parent < 0)
+		return 0;
+	if (client_staging_present(&i->staging, &i->old, f) < 0)
+		return -1;
+	if (i->old < 0 || request->replace_kind)
+		return 0;
+	if (client_kind_find(i->old, &old, f) < 0)
+		return -1;
+	if (old == CLIENT_AUTO || old == kind)
+		return 0;
+	return fault_refused(
+		f,
+		"a %s client is installed at '%s', and this is a %s one; beside it, install with '--to DIR' and "
+		"take what is needed with 'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
+		"--section REST', or give --replace-kind",
+		client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind));
 }
 
 static int has_previous(const struct installing *i, bool *ret_has, struct fault *f)
@@ -227,15 +293,17 @@ static int place(struct installing *i, int tree, struct fault *f)
 	FS_AUTO int client = -1;
 	struct text conf = { 0 };
 
-	if (client_ownership_apply(tree, &result->content, &i->ownership, f) < 0 ||
-	    fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
-	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
-	    client_staging_present(&i->staging, &i->old, f) < 0 || same_find(i, &record, f) < 0 ||
+	if (fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
+	    client_ownership_apply(client, &result->content, &i->ownership, f) < 0 ||
+	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 || same_find(i, &record, f) < 0 ||
 	    has_previous(i, &result->previous_kept, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
 	result->previous_kept |= i->old >= 0 && !i->same;
 	int r = old_join(i, client, &conf, f);
+	/* Until here all can be taken back; from here on it is finished first. */
+	if (r == 0)
+		r = proc_interrupt_check(f);
 	if (r == 0 && !i->same) {
 		fs_close(&client);
 		r = client_swap(&i->staging, result->content.top, f);
@@ -279,7 +347,11 @@ static int packages_install(struct installing *i, int tree, const struct client_
 
 	if (client_identity_set_aside(&i->staging, i->conf_path, i->room, &i->result->carried, f) < 0)
 		return -1;
-	const int r = client_rpm_install(request->root, tree, set, request->client_dir, f);
+	char scratch[PATH_MAX];
+	(void)snprintf(scratch, sizeof(scratch), "%.*s/%s/new/rpm",
+		       (int)(strrchr(request->client_dir, '/') - request->client_dir), request->client_dir,
+		       i->staging.name);
+	const int r = client_rpm_install(request->root, tree, set, scratch, f);
 	const int restored = client_identity_put_back(&i->staging, i->conf_path, r < 0 ? &later : f);
 	if (r < 0 || restored < 0)
 		return r < 0 ? -1 : packages_incomplete(f);
@@ -320,9 +392,9 @@ static int full_install(struct installing *i, int tree, struct fault *f)
 	struct client_rpm_set set;
 	bool had_conf;
 
-	if (packages_find(i, &set, f) < 0 || client_ownership_apply(tree, &i->result->content, &i->ownership, f) < 0 ||
-	    client_staging_present(&i->staging, &i->old, f) < 0 || packages_same_find(i, &set, f) < 0 ||
-	    fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
+	if (packages_find(i, &set, f) < 0 ||
+	    client_rpm_check(tree, &set, i->request->client_dir, &i->result->package_files, f) < 0 ||
+	    packages_same_find(i, &set, f) < 0 || fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
 		return -1;
 	if (!i->same && packages_install(i, tree, &set, f) < 0)
 		return -1;
@@ -334,14 +406,36 @@ static int full_install(struct installing *i, int tree, struct fault *f)
 
 static int install(struct installing *i, struct fault *f)
 {
-	const uid_t worker = i->ownership.worker;
 	FS_AUTO int tree = -1;
 
-	if (client_staging_tree(&i->staging, worker, (gid_t)worker, &tree, f) < 0 || unpack(i, tree, f) < 0)
+	if (client_staging_tree(&i->staging, &tree, f) < 0 || unpack(i, tree, f) < 0)
 		return -1;
+	if (old_find(i, f) < 0)
+		return archives_blame(i, f);
 	if (i->result->content.kind != CLIENT_FULL)
 		return place(i, tree, f);
 	return full_install(i, tree, f) < 0 ? archives_blame(i, f) : 0;
+}
+
+/* rpm reads files: they are unpacked once more, outside of the root, to be looked at. */
+static int packages_look(struct installing *i, struct client_rpm_set *set, struct fault *f)
+{
+	struct client_result *result = i->result;
+	char place[] = "/var/tmp/okv-luna-XXXXXX";
+	struct fault ignored = { 0 };
+	FS_AUTO int tree = -1;
+
+	unpack_done(&result->content.unpacked);
+	if (mkdtemp(place) == NULL)
+		return fault_system(f, errno, "cannot make a directory in /var/tmp to look at the packages");
+	tree = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = tree < 0 ? fault_system(f, errno, "cannot open '%s'", place) : unpack(i, tree, f);
+	if (r == 0)
+		r = client_rpm_find(&result->content, i->request->report, set, f);
+	if (r == 0)
+		r = client_rpm_check(tree, set, i->request->client_dir, &result->package_files, f);
+	(void)fs_tree_remove(AT_FDCWD, place, &ignored);
+	return r;
 }
 
 static int plan_same_find(struct installing *i, struct fault *f)
@@ -351,7 +445,7 @@ static int plan_same_find(struct installing *i, struct fault *f)
 
 	if (i->result->content.kind != CLIENT_FULL)
 		return same_find(i, &record, f);
-	return packages_find(i, &set, f) < 0 ? -1 : packages_same_find(i, &set, f);
+	return packages_find(i, &set, f) < 0 || packages_look(i, &set, f) < 0 ? -1 : packages_same_find(i, &set, f);
 }
 
 static int plan(struct installing *i, struct fault *f)
@@ -361,9 +455,7 @@ static int plan(struct installing *i, struct fault *f)
 
 	if (unpack(i, -1, f) < 0)
 		return -1;
-	if (i->staging.parent >= 0 && client_staging_present(&i->staging, &i->old, f) < 0)
-		return -1;
-	if (plan_same_find(i, f) < 0)
+	if (old_find(i, f) < 0 || plan_same_find(i, f) < 0)
 		return archives_blame(i, f);
 	/* rpm works in place: what may be kept is older than the client before this one. */
 	if (result->content.kind != CLIENT_FULL && has_previous(i, &result->previous_kept, f) < 0)
@@ -420,18 +512,35 @@ int client_install(const struct client_request *request, struct client_result *r
 		r = staging_open(request, &i.staging, f);
 	if (r == 0) {
 		r = run(&i, f);
+		memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
+		/* To tidy up takes descriptors, of which there may be few. */
+		client_source_done(&i.source);
+		fs_close(&i.old);
 		if (!request->dry_run)
 			client_staging_close(&i.staging);
 		client_staging_done(&i.staging);
 	}
-	memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
 	client_source_done(&i.source);
-	fs_close(&i.old);
 	if (r < 0)
 		return -1;
 	*ret_result = result;
 	result = (struct client_result){ 0 };
 	return 0;
+}
+
+int client_installed(const struct client_request *request, enum client_kind *ret_kind, struct manifest *ret_record,
+		     struct fault *f)
+{
+	FS_AUTO int client = -1;
+	struct fault cause = { 0 };
+
+	if (fs_dir_open(request->root, request->client_dir, FS_FOLLOW_TRUSTED, &client, &cause) < 0)
+		return fs_absence(&cause, f) < 0
+			       ? -1
+			       : fault_absent(f, "no client is installed at '%s'", SHOWN(request->client_dir));
+	if (client_kind_find(client, ret_kind, f) < 0)
+		return -1;
+	return client_record_read(client, request->client_dir, ret_record, f);
 }
 
 int client_rollback(const struct client_request *request, bool *ret_finished, struct fault *f)

@@ -17,6 +17,7 @@
 #include "base/report.h"
 #include "client/identity.h"
 #include "client/source.h"
+#include "conf/manifest.h"
 #include "conf/settings.h"
 
 struct client_request {
@@ -28,7 +29,7 @@ struct client_request {
 	enum client_kind kind;
 	const char *sha256;              /* hex in either case, of the one archive; or NULL */
 	uint64_t max_bytes, max_entries; /* 0: the default */
-	bool accept_licence;
+	bool accept_licence, replace_kind;
 	bool dry_run; /* read and judge everything, change nothing; the result says what would be */
 	struct report *report;
 	void (*progress)(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files);
@@ -40,7 +41,9 @@ enum client_conf { CLIENT_CONF_NONE, CLIENT_CONF_WRITTEN, CLIENT_CONF_KEPT };
 struct client_result {
 	struct client_content content; /* where an entry goes: client_layout_path */
 	struct client_carried carried;
-	struct text packages; /* of a full client, each with a line feed */
+	struct text packages;      /* of a full client, each with a line feed; with a plan also the files */
+	struct text package_files; /* that these install, as rpm lists them */
+	struct text extra;         /* paths of the old client that the archives do not have, each with a line feed */
 	enum client_conf conf;
 	bool placed;                  /* false: the client was installed already */
 	bool changed;                 /* that, or a Chrystoki.conf was written */
@@ -53,6 +56,9 @@ struct client_result {
 void client_result_done(struct client_result *result);
 /* FAULT_USAGE for a digest or a directory that is none.  The other two expect that it was called. */
 int client_request_check(const struct client_request *request, struct fault *f);
+/* The client that is installed, as it lies there, its identity aside; CLIENT_AUTO where it is no whole one. */
+int client_installed(const struct client_request *request, enum client_kind *ret_kind, struct manifest *ret_record,
+		     struct fault *f);
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f);
 /*
  * Puts the previous client back; the present one is then the previous.  A roll-back that was cut off after that is

@@ -78,8 +78,6 @@ static int library_evaluate(const struct client_content *content, struct fault *
 {
 	const struct unpack_entry *library = client_content_entry(content, content->library);
 
-	if (library != NULL && library->type == PIPE_ENTRY_HARD_LINK)
-		library = unpack_find(&content->unpacked, library->target);
 	return machine_evaluate(content, library != NULL ? library->machine : EM_NONE, f);
 }
 
@@ -99,12 +97,18 @@ int client_layout_evaluate(const struct client_content *content, struct fault *f
 {
 	for (const char *const *path = client_layout_directories; *path != NULL; path++) {
 		const struct unpack_entry *e = client_content_entry(content, *path);
-		if (e != NULL && e->type != PIPE_ENTRY_DIRECTORY)
+		if (e != NULL && e->type != UNPACK_DIRECTORY)
 			return member_refuse(content, *path, "the client needs a directory of that name", f);
+	}
+	for (size_t i = 0; i < content->unpacked.count; i++) {
+		const char *below = client_content_path(content, content->unpacked.entries[i].path);
+		if (below != NULL && strchr(below, ':') != NULL)
+			return member_refuse(content, below, "a colon in the name, which PRESERVED_FILES cannot list",
+					     f);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		const struct unpack_entry *e = client_content_entry(content, library_names[i]);
-		if (archive_uses(content, library_names[i]) && (e == NULL || e->type == PIPE_ENTRY_DIRECTORY))
+		if (archive_uses(content, library_names[i]) && (e == NULL || e->type == UNPACK_DIRECTORY))
 			return member_refuse(content, library_names[i], "the client needs a library of that name", f);
 	}
 	return library_evaluate(content, f);
@@ -141,7 +145,7 @@ static bool plugins_move(const struct client_content *content)
 	const struct unpack_entry *vendor = client_content_entry(content, VENDOR_PLUGINS);
 
 	return archive_uses(content, VENDOR_PLUGINS) && !archive_uses(content, "plugins") &&
-	       (vendor == NULL || vendor->type == PIPE_ENTRY_DIRECTORY);
+	       (vendor == NULL || vendor->type == UNPACK_DIRECTORY);
 }
 
 bool client_layout_path(const struct client_content *content, const char *path, char ret_path[LIMITS_PATH + 1])
@@ -176,7 +180,7 @@ int client_layout_links(const struct client_content *content,
 	for (size_t i = 0; i < content->unpacked.count; i++) {
 		const char *below = client_content_path(content, content->unpacked.entries[i].path);
 		const char *leaf;
-		if (below == NULL || content->unpacked.entries[i].type == PIPE_ENTRY_DIRECTORY)
+		if (below == NULL || content->unpacked.entries[i].type == UNPACK_DIRECTORY)
 			continue;
 		if (starts_below(below, "bin/64", &leaf)) {
 			(void)snprintf(path, sizeof(path), "bin/%s", leaf);

@@ -101,7 +101,8 @@ static int link_add(void *context, const char *path, const char *target, struct 
 
 static int file_add(const struct recording *r, const char *path, const struct unpack_entry *file, struct fault *f)
 {
-	const struct client_rights rights = client_ownership_file(r->ownership, path);
+	const struct client_rights rights =
+		client_ownership_file(r->ownership, path, file->secret ? CLIENT_SECRET : CLIENT_PLAIN);
 	struct manifest_entry *e = entry_add(r, path, NULL, MANIFEST_FILE, f);
 
 	if (e == NULL)
@@ -117,13 +118,12 @@ static int file_add(const struct recording *r, const char *path, const struct un
 static int unpacked_add(const struct recording *r, const struct unpack_entry *e, const char *path, struct fault *f)
 {
 	switch (e->type) {
-	case PIPE_ENTRY_DIRECTORY:
+	case UNPACK_DIRECTORY:
 		return directory_add(r, path, f);
-	case PIPE_ENTRY_LINK:
+	case UNPACK_LINK:
 		return entry_add(r, path, e->target, MANIFEST_LINK, f) == NULL ? -1 : 0;
-	case PIPE_ENTRY_HARD_LINK:
-		return file_add(r, path, unpack_find(&r->content->unpacked, e->target), f);
-	case PIPE_ENTRY_FILE:
+	case UNPACK_HARD_LINK:
+	case UNPACK_FILE:
 		break;
 	}
 	return file_add(r, path, e, f);
@@ -316,6 +316,51 @@ int client_record_matches(int client, const char *client_dir, const struct manif
 	}
 	*ret_same = same;
 	return 0;
+}
+
+/* Is it one of the lines? */
+static bool holds_line(const struct text *lines, const char *wanted)
+{
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
+		if (text_equal(line.bytes, line.length, wanted))
+			return true;
+	return false;
+}
+
+struct extra {
+	const struct manifest *record;
+	const struct text *carried;
+	const char *prefix;
+	struct text *paths;
+};
+
+static int extra_find(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	const struct extra *x = context;
+	const char *path = entry->path + strspn(entry->path, "/");
+	char whole[PATH_MAX];
+
+	(void)state;
+	(void)f;
+	if (client_is_identity(path))
+		return FS_WALK_PASS;
+	if (S_ISDIR(entry->status->st_mode))
+		return FS_WALK_ENTER;
+	(void)snprintf(whole, sizeof(whole), "%s/%s", x->prefix, path);
+	if (manifest_find(x->record, whole) == NULL && !holds_line(x->carried, path))
+		text_add_format(x->paths, "%s\n", path);
+	return FS_WALK_PASS;
+}
+
+int client_record_extra(int client, const char *client_dir, const struct manifest *record, const struct text *carried,
+			struct text *paths, struct fault *f)
+{
+	struct extra x = { .record = record, .carried = carried, .prefix = prefix_of(client_dir), .paths = paths };
+	const struct fs_walk walk = { .context = &x, .visit = extra_find };
+
+	return fs_walk(client, ".", "", NULL, &walk, f) < 0 ? -1 : text_check(paths, f);
 }
 
 int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f)

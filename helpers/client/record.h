@@ -28,6 +28,12 @@ int client_record_read(int client, const char *client_dir, struct manifest *ret_
 /* Is all of it so in the installed client, down to every byte?  Stops at the first difference. */
 int client_record_matches(int client, const char *client_dir, const struct manifest *record, bool *ret_same,
 			  struct fault *f);
+/*
+ * Adds, each with a line feed, what lies in the client and is neither in the record, nor of the identity, nor among the
+ * paths of `carried`; of directories only what they hold.
+ */
+int client_record_extra(int client, const char *client_dir, const struct manifest *record, const struct text *carried,
+			struct text *paths, struct fault *f);
 int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "fs/root.h"
 #include "proc/child.h"
 
 static const char *const rpm = "/usr/bin/rpm";
@@ -27,7 +28,7 @@ enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_RPM
 static int package_add(struct client_rpm_set *set, size_t which, const struct unpack_entry *entry,
 		       const struct text_line *version, struct fault *f)
 {
-	if (entry->type != PIPE_ENTRY_FILE)
+	if (entry->type != UNPACK_FILE)
 		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
 	if (set->packages[which].entry != NULL)
 		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path),
@@ -210,14 +211,35 @@ static int database_blame(const char *root, const struct proc_outcome *outcome, 
 			    whole ? "" : " ");
 }
 
+/* Is there one below the root?  The question what is in it would make one. */
+static int database_find(int root, bool *ret_there, struct fault *f)
+{
+	static const char *const place[] = { "--eval", "%{_dbpath}", NULL };
+	const struct text none = { 0 };
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	struct text_line line = { .bytes = "" };
+	size_t at = 0;
+
+	if (rpm_ask(place, &none, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	(void)text_line_next(outcome.output.bytes, outcome.output.length, &at, &line);
+	TEXT_AUTO path = { 0 };
+	text_add(&path, line.bytes, line.length);
+	proc_outcome_done(&outcome);
+	return text_check(&path, f) < 0 ? -1 : fs_existence(root, text_string(&path), ret_there, f);
+}
+
 int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f)
 {
 	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
+	bool there;
 
-	if (path_of(root, path, f) < 0)
+	if (database_find(root, &there, f) < 0 || path_of(root, path, f) < 0)
 		return -1;
+	if (!there)
+		return 0;
 	const char *const options[] = { "--root", path, "-q", NULL };
 	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
 		if (set->packages[p].entry != NULL)
@@ -232,7 +254,8 @@ int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_i
 }
 
 /* Does rpm's list of their files have one below the client's directory? */
-static int place_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f)
+static int places_find(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
+		       struct fault *f)
 {
 	static const char *const list[] = { "-qpl", "--nosignature", NULL };
 	TEXT_AUTO names = { 0 };
@@ -246,23 +269,35 @@ static int place_check(int tree, const struct client_rpm_set *set, const char *c
 	for (size_t at = 0; !below && text_line_next(outcome.output.bytes, outcome.output.length, &at, &line);)
 		below = line.length > length && strncmp(line.bytes, client_dir, length) == 0 &&
 			line.bytes[length] == '/';
-	proc_outcome_done(&outcome);
+	if (below)
+		*ret_places = outcome.output;
+	else
+		proc_outcome_done(&outcome);
 	return below ? 0
 		     : fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(client_dir));
 }
 
-int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f)
+int client_rpm_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
+		     struct fault *f)
+{
+	return files_check(tree, set, f) < 0 ? -1 : places_find(tree, set, client_dir, ret_places, f);
+}
+
+int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *scratch, struct fault *f)
 {
 	TEXT_AUTO names = { 0 };
 	TEXT_AUTO line = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	char path[PATH_MAX];
+	bool there;
 
-	if (files_check(tree, set, f) < 0 || place_check(tree, set, client_dir, f) < 0 || path_of(root, path, f) < 0 ||
-	    files_name(tree, set, &names, f) < 0)
+	if (database_find(root, &there, f) < 0 || path_of(root, path, f) < 0 || files_name(tree, set, &names, f) < 0)
 		return -1;
 	/* A transaction that was cut off has left some of them in place: those are installed once more. */
-	const char *const test[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", NULL };
+	const char *const test[] = {
+		"--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", there ? NULL : "--dbpath",
+		scratch,  NULL
+	};
 	const char *const install[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", NULL };
 	if (rpm_ask(test, &names, INSTALL_MS, &outcome, f) < 0)
 		return -1;

@@ -33,15 +33,22 @@ struct client_rpm_set {
 int client_rpm_find(const struct client_content *content, struct report *report, struct client_rpm_set *ret_set,
 		    struct fault *f);
 /*
+ * `tree`: where the RPMs were unpacked.  Compares their digests and what they are with their names, before anything is
+ * asked of a database; *ret_places: the files that they install, each with a line feed.  FAULT_REFUSED where these are
+ * not below `client_dir`.
+ */
+int client_rpm_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
+		     struct fault *f);
+/*
  * Is every one of them installed below the root already, in this version?  Only rpm's own "no" is one: an rpm that was
- * killed or cannot read its database is FAULT_SYSTEM, one that does not answer FAULT_LATE.
+ * killed or cannot read its database is FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database,
+ * none is made.
  */
 int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f);
 /*
- * `tree`: where the RPMs were unpacked.  Checks them, tests the transaction, and runs it.  Packages that would not
- * install below `client_dir` are FAULT_REFUSED; an older version than the present one is installed all the same,
- * since that is how one goes back.
+ * Tests the transaction, and runs it; an older version than the present one is installed all the same, since that is
+ * how one goes back.  `scratch`, below the root, takes the database of the test where there is none yet.
  */
-int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *client_dir, struct fault *f);
+int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *scratch, struct fault *f);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/hex.h"
 #include "base/text.h"
+#include "client/archive/name.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
@@ -161,17 +162,50 @@ static void version_find(struct client_content *c)
 	}
 }
 
-/* The one of both names that is the file. */
+/* What a link leads to; an absolute one leads into the client's own place (client/archive/judge). */
+static const struct unpack_entry *link_follow(const struct client_content *c, const struct unpack_entry *e)
+{
+	const char *own = c->unpacked.judge.own_place;
+	char path[LIMITS_PATH + 1];
+
+	if (e->target[0] == '/')
+		return own != NULL && text_starts(e->target, own) ? client_content_entry(c, e->target + strlen(own) + 1)
+								  : NULL;
+	return name_resolve(e->path, e->target, path) ? unpack_find(&c->unpacked, path) : NULL;
+}
+
+/* The file behind both names: each may be a link, to the other or to one with the version behind it. */
 static int library_find(struct client_content *c, struct fault *f)
 {
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
 		const struct unpack_entry *e = client_content_entry(c, libraries[i]);
-		if (e != NULL && (e->type == PIPE_ENTRY_FILE || e->type == PIPE_ENTRY_HARD_LINK)) {
-			(void)snprintf(c->library, sizeof(c->library), "%s", libraries[i]);
+		for (unsigned passed = 0; e != NULL && e->type == UNPACK_LINK && passed < LIMITS_LINKS; passed++)
+			e = link_follow(c, e);
+		if (e != NULL && (e->type == UNPACK_FILE || e->type == UNPACK_HARD_LINK) &&
+		    text_starts(e->path, c->top)) {
+			(void)snprintf(c->library, sizeof(c->library), "%s", e->path + strlen(c->top));
 			return 0;
 		}
 	}
 	return fault_refused(f, "'%slibs/64' holds no PKCS#11 library that is a file", SHOWN(c->top));
+}
+
+int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
+{
+	static const char *const full[] = { "lib/libCryptoki2_64.so" };
+	/* A Chrystoki.conf alone may have been carried over from a client before it. */
+	static const char *const minimal[] = { "setenv", "Chrystoki-template.conf", "Chrystoki.conf" };
+	const char *library = NULL, *sign = NULL;
+
+	*ret_kind = CLIENT_AUTO;
+	if (fs_first(client, libraries, sizeof(libraries) / sizeof(libraries[0]), &library, f) < 0 ||
+	    fs_first(client, library != NULL ? minimal : full, library != NULL ? 3 : 1, &sign, f) < 0)
+		return -1;
+	if (library == NULL)
+		*ret_kind = sign != NULL ? CLIENT_FULL : CLIENT_AUTO;
+	else
+		*ret_kind = sign == NULL || sign == minimal[1] ? CLIENT_MINIMAL : CLIENT_CLOUD;
+	return 0;
 }
 
 bool client_rpm_version(const char *file, const char *package, struct text_line *ret_version)
@@ -208,7 +242,7 @@ int client_content_find(struct client_content *content, enum client_kind require
 	for (size_t i = 0; i < c.unpacked.count; i++) {
 		const char *path = c.unpacked.entries[i].path;
 		enum client_kind kind = CLIENT_AUTO;
-		if (c.unpacked.entries[i].type == PIPE_ENTRY_DIRECTORY)
+		if (c.unpacked.entries[i].type == UNPACK_DIRECTORY)
 			continue;
 		if (ends_in(path, libraries[0], &length) || ends_in(path, libraries[1], &length))
 			kind = CLIENT_MINIMAL;

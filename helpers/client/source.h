@@ -62,6 +62,8 @@ const struct unpack_entry *client_content_entry(const struct client_content *con
  * system (cvclient-min.zip, crystoki.ini, crystoki-template.ini).
  */
 const char *client_content_path(const struct client_content *content, const char *path);
+/* Of a client that is installed, by what the vendor's part of it holds; CLIENT_AUTO for what is no whole client. */
+int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f);
 /* "vtl-10.9.4-122.x86_64.rpm" of the package "vtl": "10.9.4-122"; false for another package, or another machine's. */
 bool client_rpm_version(const char *file, const char *package, struct text_line *ret_version);
 

@@ -75,16 +75,21 @@ int client_staging_look(int root, const char *client_dir, struct report *report,
 {
 	CLIENT_STAGING_AUTO s = { .root = root, .client_dir = client_dir, .report = report, .parent = -1, .dir = -1 };
 	struct fault absent = { 0 };
-	bool there;
+	bool there, mounted = false;
 
 	if (names_set(&s, &absent) < 0) {
 		if (absent.kind != FAULT_ABSENT) {
 			*f = absent;
 			return -1;
 		}
-	} else if (fs_existence(s.parent, s.name, &there, f) < 0 || (there && dir_open(&s, f) < 0)) {
+	} else if (fs_mount_point(s.parent, s.leaf, &mounted, f) < 0 || fs_existence(s.parent, s.name, &there, f) < 0 ||
+		   (there && dir_open(&s, f) < 0)) {
 		return -1;
 	}
+	if (mounted)
+		return fault_refused(
+			f, "'%s' is a mount point, which nothing can be exchanged for; unmount it, or give --to DIR",
+			SHOWN(client_dir));
 	*ret_staging = s;
 	s = (struct client_staging)CLIENT_STAGING_INIT;
 	return 0;
@@ -131,7 +136,7 @@ void client_staging_close(struct client_staging *s)
 	}
 }
 
-int client_staging_tree(struct client_staging *s, uid_t uid, gid_t gid, int *ret_tree, struct fault *f)
+int client_staging_tree(struct client_staging *s, int *ret_tree, struct fault *f)
 {
 	FS_AUTO int outer = -1;
 	FS_AUTO int tree = -1;
@@ -144,8 +149,8 @@ int client_staging_tree(struct client_staging *s, uid_t uid, gid_t gid, int *ret
 	if (outer < 0 || mkdirat(outer, "tree", 0700) < 0)
 		return fault_errno(f, errno, "cannot make the new client's directory");
 	tree = openat(outer, "tree", DIR_FLAGS);
-	if (tree < 0 || fchown(tree, uid, gid) < 0)
-		return fault_errno(f, errno, "cannot give the new client's directory away");
+	if (tree < 0)
+		return fault_errno(f, errno, "cannot open the new client's directory");
 	*ret_tree = fs_take(&tree);
 	return 0;
 }

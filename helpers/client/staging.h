@@ -56,8 +56,8 @@ int client_staging_look(int root, const char *client_dir, struct report *report,
  */
 void client_staging_close(struct client_staging *s);
 
-/* new/tree, empty, for the unpacking processes to write into as uid:gid. */
-int client_staging_tree(struct client_staging *s, uid_t uid, gid_t gid, int *ret_tree, struct fault *f);
+/* new/tree, empty, to unpack into. */
+int client_staging_tree(struct client_staging *s, int *ret_tree, struct fault *f);
 
 /* The client's directory; -1 where there is none, FAULT_REFUSED where something else stands under its name. */
 int client_staging_present(const struct client_staging *s, int *ret_dir, struct fault *f);

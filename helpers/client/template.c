@@ -50,20 +50,44 @@ static int value_set(struct chrystoki *c, const char *section, const char *key, 
 	return chrystoki_set(c, section, key, text_string(&value), &changed, f);
 }
 
-static int known_set(struct chrystoki *c, const char *client_dir, struct fault *f)
+/*
+ * The longest end of a path that is there in the new tree, a bare name not counted: a client that was configured
+ * elsewhere names its files by where they lay.  NULL for none.
+ */
+static int tail_find(int client, const char *value, const char **ret_tail, struct fault *f)
+{
+	*ret_tail = NULL;
+	if (strstr(value, "..") != NULL || strstr(value, "://") != NULL)
+		return 0;
+	for (const char *at = text_starts(value, "./") ? value + 2 : value + strspn(value, "/");
+	     strchr(at, '/') != NULL; at = strchr(at, '/') + 1) {
+		bool there;
+		if (fs_existence(client, at, &there, f) < 0)
+			return -1;
+		if (there) {
+			*ret_tail = at;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int known_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
 {
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		const struct known *k = &known[i];
+		const bool named = k->place[0] == '\0' || text_ends(k->place, "/");
+		const char *tail = NULL;
 		char *now = NULL;
 
 		if (chrystoki_get(c, k->section, k->key, &now, f) < 0)
 			return -1;
-		int r = 0;
-		if (k->when == ALWAYS || (now != NULL && now[0] != '\0')) {
-			const bool directory = k->place[0] == '\0' || text_ends(k->place, "/");
-			const char *leaf = directory && now != NULL ? last_name(now) : "";
-			r = value_set(c, k->section, k->key, client_dir, k->place, leaf, f);
-		}
+		int r = named && now != NULL ? tail_find(client, now, &tail, f) : 0;
+		if (r == 0 && tail != NULL)
+			r = value_set(c, k->section, k->key, client_dir, "", tail, f);
+		else if (r == 0 && (k->when == ALWAYS || (now != NULL && now[0] != '\0')))
+			r = value_set(c, k->section, k->key, client_dir, k->place,
+				      named && now != NULL ? last_name(now) : "", f);
 		free(now);
 		if (r < 0)
 			return -1;
@@ -87,10 +111,10 @@ static int openssl_set(struct chrystoki *c, int client, const char *client_dir, 
 }
 
 /*
- * Any other value that is plainly a relative path: "./x", or the name of what the new tree holds.  Addresses have
- * "://", and a bare word is a path only if it is there.
+ * Any other value that is plainly a relative path ("./x"), or whose end is one of what the new tree holds.  Addresses
+ * have "://", and a bare word is no path.
  */
-static int relative_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
+static int others_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const struct chrystoki_line *line = &c->lines[i];
@@ -101,14 +125,13 @@ static int relative_set(struct chrystoki *c, int client, const char *client_dir,
 		char *key = strndup(line->bytes + line->name_start, line->name_length);
 		char *section = strndup(open->bytes + open->name_start, open->name_length);
 		int r = value != NULL && key != NULL && section != NULL ? 0 : fault_memory(f);
-		if (r == 0 && value[0] != '/' && strstr(value, "://") == NULL && strstr(value, "..") == NULL) {
-			const char *path = text_starts(value, "./") ? value + 2 : value;
-			bool is_path = path != value;
-			if (!is_path && strchr(path, '/') != NULL)
-				r = fs_existence(client, path, &is_path, f);
-			if (r == 0 && is_path)
-				r = value_set(c, section, key, client_dir, path, "", f);
-		}
+		const char *path = NULL;
+		if (r == 0)
+			r = tail_find(client, value, &path, f);
+		if (r == 0 && path == NULL && text_starts(value, "./") && strstr(value, "..") == NULL)
+			path = value + 2;
+		if (r == 0 && path != NULL)
+			r = value_set(c, section, key, client_dir, path, "", f);
 		free(value);
 		free(key);
 		free(section);
@@ -118,31 +141,9 @@ static int relative_set(struct chrystoki *c, int client, const char *client_dir,
 	return 0;
 }
 
-/* "serial, host, port" of the newer service zips, which setenv takes apart. */
-static int partition_data_split(struct chrystoki *c, struct fault *f)
-{
-	char *data = NULL, host[256], port[8];
-	bool changed;
-	ptrdiff_t line;
-	int r = 0;
-
-	if (chrystoki_get(c, "REST", "PartitionData00", &data, f) < 0)
-		return -1;
-	if (data != NULL && chrystoki_entries(c, "REST", "ServerName", &line) == 0 &&
-	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) == 2) {
-		r = chrystoki_unset(c, "REST", "PartitionData00", &changed, f);
-		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerName", host, &changed, f);
-		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerPort", port, &changed, f);
-	}
-	free(data);
-	return r;
-}
-
-/* A cloud client's own file holds its credentials; a template beside it would not. */
+/* What setenv of the cloud client builds from holds its credentials; a template beside it would not. */
 static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
-static const char *const cloud_names[] = { "Chrystoki.conf", "Chrystoki-base.conf", "Chrystoki-template.conf" };
+static const char *const cloud_names[] = { "Chrystoki-base.conf", "Chrystoki.conf", "Chrystoki-template.conf" };
 
 const char *client_template_name(const struct client_content *content)
 {
@@ -170,16 +171,16 @@ int client_template_make(int client, const char *name, const struct client_conte
 	text_done_secret(&bytes);
 	if (r < 0)
 		return -1;
-	if (chrystoki_fix(&c, &changed, f) < 0 || known_set(&c, client_dir, f) < 0 ||
-	    openssl_set(&c, client, client_dir, f) < 0 || relative_set(&c, client, client_dir, f) < 0)
+	if (chrystoki_fix(&c, &changed, f) < 0 || known_set(&c, client, client_dir, f) < 0 ||
+	    openssl_set(&c, client, client_dir, f) < 0 || others_set(&c, client, client_dir, f) < 0)
 		return -1;
 	bool plugins;
 	if (fs_existence(client, "libs/64/plugins", &plugins, f) < 0)
 		return -1;
 	if (plugins && value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
 		return -1;
-	if (content->kind == CLIENT_CLOUD &&
-	    (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 || partition_data_split(&c, f) < 0))
+	if (content->kind == CLIENT_CLOUD && (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 ||
+					      chrystoki_split_partition(&c, f) < 0))
 		return -1;
 	chrystoki_print(&c, ret_conf);
 	return text_check(ret_conf, f);

@@ -10,11 +10,12 @@
 #include "client/install.h"
 #include "client/layout.h"
 #include "cmd/tool.h"
+#include "proc/interrupt.h"
 
 static struct {
 	const char *to, *kind, *sha256;
 	uint64_t max_bytes, max_entries;
-	bool list, rollback, accept_licence;
+	bool list, rollback, accept_licence, replace_kind;
 } options;
 
 static const struct option option_table[] = {
@@ -29,6 +30,8 @@ static const struct option option_table[] = {
 		     "refuse more files and directories (default 50000)"),
 	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &options.accept_licence, NULL,
 		   "the vendor's licence of the full client is accepted"),
+	OPTION_ROW(0, "replace-kind", OPTION_FLAG, &options.replace_kind, NULL,
+		   "the installed client may be of another kind"),
 	OPTION_ROW(0, "rollback", OPTION_FLAG, &options.rollback, NULL, "put the previous client back"),
 	OPTION_END,
 };
@@ -67,28 +70,62 @@ static void size_say(uint64_t bytes, char ret_text[32])
 	(void)snprintf(ret_text, 32, "%.*f %s", unit == 0 || size >= 100 ? 0 : 1, size, units[unit]);
 }
 
-static void list_print(const struct cmd_context *context, const struct client_content *content, const char *client_dir)
-{
-	char path[LIMITS_PATH + 1], size[32];
+/* Where the lines of a list go: to people, or into the answer. */
+struct listing {
+	const struct cmd_context *context;
+	struct json *json; /* NULL: to people */
+	const char *client_dir;
+};
 
-	for (size_t i = 0; i < content->unpacked.count; i++) {
-		const struct unpack_entry *e = &content->unpacked.entries[i];
-		const bool link = e->type == PIPE_ENTRY_LINK;
-		if (e->type == PIPE_ENTRY_DIRECTORY)
-			continue;
-		size_say(e->size, size);
-		if (client_layout_path(content, e->path, path))
-			cmd_print(context, "%11s  %s/%s%s%s\n",
-				  link                              ? "link"
-				  : e->type == PIPE_ENTRY_HARD_LINK ? "copy"
-								    : size,
-				  client_dir, SHOWN(path), link ? " -> " : "", link ? SHOWN(e->target) : "");
-		else
-			cmd_print(context, "not placed   %s\n", SHOWN(e->path));
+/* `member` NULL: a link that the layout adds; `path` NULL: not placed; `copy`: of `target`. */
+static void entry_list(const struct listing *l, const char *member, const char *path, uint64_t size, const char *target,
+		       bool copy)
+{
+	const bool link = target != NULL && !copy;
+	char text[32];
+
+	if (l->json != NULL) {
+		json_object_begin(l->json, NULL);
+		json_string(l->json, "member", member);
+		json_string(l->json, "path", path);
+		json_string(l->json, "type", link ? "link" : copy ? "copy" : "file");
+		json_unsigned(l->json, "size", size);
+		json_string(l->json, "target", target);
+		json_object_end(l->json);
+		return;
 	}
-	if (content->library[0] != '\0')
-		cmd_print(context, "%11s  %s/lib/libCryptoki2_64.so -> ../%s\n", "link", client_dir,
-			  SHOWN(content->library));
+	size_say(size, text);
+	if (path == NULL)
+		cmd_print(l->context, "not placed   %s\n", SHOWN(member));
+	else
+		cmd_print(l->context, "%11s  %s/%s%s%s\n",
+			  link   ? "link"
+			  : copy ? "copy"
+				 : text,
+			  l->client_dir, SHOWN(path), link ? " -> " : "", link ? SHOWN(target) : "");
+}
+
+static int link_list(void *context, const char *path, const char *target, struct fault *f)
+{
+	(void)f;
+	entry_list(context, NULL, path, 0, target, false);
+	return 0;
+}
+
+/* What a run places; of a full client rpm knows that. */
+static void content_list(struct listing *l, const struct client_content *content)
+{
+	char path[LIMITS_PATH + 1];
+	struct fault ignored = { 0 };
+
+	for (size_t i = 0; content->kind != CLIENT_FULL && i < content->unpacked.count; i++) {
+		const struct unpack_entry *e = &content->unpacked.entries[i];
+		if (e->type != UNPACK_DIRECTORY)
+			entry_list(l, e->path, client_layout_path(content, e->path, path) ? path : NULL, e->size,
+				   e->target, e->type == UNPACK_HARD_LINK);
+	}
+	if (content->kind != CLIENT_FULL)
+		(void)client_layout_links(content, link_list, l, &ignored);
 }
 
 static void lines_array(struct json *j, const char *key, const struct text *lines)
@@ -101,12 +138,18 @@ static void lines_array(struct json *j, const char *key, const struct text *line
 	json_array_end(j);
 }
 
-static void lines_say(const struct cmd_context *context, const struct text *lines, const char *what)
+/* Of an older version's files, or of a Mac's, there may be many. */
+static void some_say(const struct cmd_context *context, const struct text *lines, const char *what)
 {
+	enum { NAMED_MOST = 20 };
 	struct text_line line;
+	size_t count = 0;
 
-	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
-		cmd_print(context, "%s: %s\n", SHOWN_BYTES(line.bytes, line.length), what);
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line); count++)
+		if (count < NAMED_MOST)
+			cmd_print(context, "%s: %s\n", SHOWN_BYTES(line.bytes, line.length), what);
+	if (count > NAMED_MOST)
+		cmd_print(context, "... and %zu more: %s\n", count - NAMED_MOST, what);
 }
 
 static const char *const conf_words[] = {
@@ -128,7 +171,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 			 bool planned)
 {
 	struct json j;
-	char path[LIMITS_PATH + 1];
+	struct listing listing = { .json = &j };
 
 	answer_begin(context, &j, planned, result->changed);
 	json_string(&j, "kind", client_kind_name(result->content.kind));
@@ -142,22 +185,30 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_string(&j, "chrystoki_conf", conf_words[result->conf]);
 	lines_array(&j, "carried", &result->carried.paths);
 	lines_array(&j, "packages", &result->packages);
+	lines_array(&j, "package_files", &result->package_files);
 	lines_array(&j, "covered", &result->content.unpacked.covered);
+	lines_array(&j, "left_out", &result->content.unpacked.left_out);
+	lines_array(&j, "not_in_archive", &result->extra);
 	json_bool(&j, "previous_kept", result->previous_kept);
 	json_array_begin(&j, "entries");
-	for (size_t i = 0; planned && i < result->content.unpacked.count; i++) {
-		const struct unpack_entry *e = &result->content.unpacked.entries[i];
-		if (e->type == PIPE_ENTRY_DIRECTORY)
-			continue;
-		json_object_begin(&j, NULL);
-		json_string(&j, "member", e->path);
-		json_string(&j, "path", client_layout_path(&result->content, e->path, path) ? path : NULL);
-		json_unsigned(&j, "size", e->size);
-		json_string(&j, "target", e->target);
-		json_object_end(&j);
-	}
+	if (planned)
+		content_list(&listing, &result->content);
 	json_array_end(&j);
 	json_object_end(&j);
+}
+
+/* The guide's section: a cloud client beside another one lends it two sections (hybrid procedure). */
+static void next_say(const struct cmd_context *context, enum client_kind kind, const char *client_dir)
+{
+	const char *own = context->settings.client_dir;
+
+	if (kind != CLIENT_CLOUD || strcmp(client_dir, own) == 0)
+		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
+	else
+		cmd_print(context,
+			  "next: 'okv-luna config chrystoki merge %s/Chrystoki.conf --section XTC --section REST "
+			  "--plugin-dir %s/plugins', then 'okv-luna slots'\n",
+			  client_dir, own);
 }
 
 static void receipt_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
@@ -170,12 +221,16 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
 		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->content.unpacked.format),
 		  result->content.unpacked.files, size);
-	lines_say(context, &result->packages,
-		  !result->placed ? "installed"
-		  : planned       ? "would be installed by rpm"
-				  : "installed by rpm");
-	lines_say(context, &result->carried.paths,
-		  planned ? "would be carried over from the old client" : "carried over from the old client");
+	some_say(context, &result->content.unpacked.left_out, "left out, a side file of macOS or Windows");
+	some_say(context, &result->packages,
+		 !result->placed ? "installed"
+		 : planned       ? "would be installed by rpm"
+				 : "installed by rpm");
+	some_say(context, &result->carried.paths,
+		 planned ? "would be carried over from the old client" : "carried over from the old client");
+	some_say(context, &result->extra,
+		 planned ? "not in the archive; would stay with the client before this one"
+			 : "not in the archive; stays with the client before this one");
 	if (result->conf == CLIENT_CONF_WRITTEN)
 		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
 			  planned ? "would be " : "");
@@ -189,7 +244,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	if (!planned && result->placed && result->previous_kept)
 		cmd_print(context, "the client before it is kept: 'okv-luna extract --rollback' puts it back\n");
 	if (!planned && result->changed)
-		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
+		next_say(context, c->kind, client_dir);
 }
 
 /* --- command ------------------------------------------------------------------------------------------------------ */
@@ -213,6 +268,50 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 	return 0;
 }
 
+/* What is installed: no archive is read. */
+static int installed_list(const struct cmd_context *context, const struct client_request *request, struct fault *f)
+{
+	const size_t prefix = strlen(request->client_dir);
+	struct listing listing = { .context = context, .client_dir = request->client_dir };
+	MANIFEST_AUTO record = { 0 };
+	enum client_kind kind;
+	struct json j;
+
+	if (client_installed(request, &kind, &record, f) < 0)
+		return -1;
+	const char *word = kind != CLIENT_AUTO ? client_kind_name(kind) : NULL;
+	if (context->json) {
+		listing.json = &j;
+		answer_begin(context, &j, true, false);
+		json_string(&j, "client_dir", request->client_dir);
+		json_string(&j, "kind", word);
+		json_array_begin(&j, "entries");
+	}
+	for (size_t i = 0; i < record.count; i++)
+		if (record.entries[i].type != MANIFEST_DIR)
+			entry_list(&listing, NULL, record.entries[i].path + prefix, record.entries[i].size,
+				   record.entries[i].target, false);
+	if (context->json) {
+		json_array_end(&j);
+		json_object_end(&j);
+	}
+	cmd_print(context, "%s: %s client, its identity aside\n", request->client_dir,
+		  word != NULL ? word : "no whole");
+	return 0;
+}
+
+/* What was begun is taken back by now, or finished; the caller's shell sees the signal. */
+static void interrupt_end(const struct cmd_context *context, const struct fault *f)
+{
+	if (proc_interrupt_pending() != 0) {
+		report_say(context->report, REPORT_WARNING, "%s",
+			   f->kind != FAULT_NONE ? f->text
+						 : "interrupted, when the new client was in its place already");
+		(void)fflush(stdout);
+	}
+	proc_interrupt_end();
+}
+
 static int run(struct cmd_context *context, struct fault *f)
 {
 	int64_t bar_ms = 0; /* when the bar was drawn last */
@@ -227,6 +326,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		.max_bytes = options.max_bytes,
 		.max_entries = options.max_entries,
 		.accept_licence = options.accept_licence || options.list,
+		.replace_kind = options.replace_kind,
 		.dry_run = planned,
 		.report = context->report,
 	};
@@ -235,6 +335,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		return -1;
 	if (options.kind != NULL)
 		(void)client_kind_parse(options.kind, &request.kind);
+	if (options.list && !options.rollback && context->operand_count == 0)
+		return installed_list(context, &request, f);
 	if (options.rollback != (context->operand_count == 0))
 		return fault_usage(f, options.rollback ? "--rollback takes no archive" : "which archive?");
 	if (!planned && cmd_lock(context, f) < 0)
@@ -247,13 +349,21 @@ static int run(struct cmd_context *context, struct fault *f)
 		request.context = &bar_ms;
 	}
 	CLIENT_RESULT_AUTO result = { 0 };
+	proc_interrupt_watch();
 	const int r = client_install(&request, &result, f);
 	if (bar_ms != 0)
 		(void)fprintf(stderr, "\r\033[K");
+	interrupt_end(context, f);
 	if (r < 0)
 		return -1;
-	if (options.list && !context->json)
-		list_print(context, &result.content, request.client_dir);
+	if (options.list && !context->json) {
+		struct listing listing = { .context = context, .client_dir = request.client_dir };
+		content_list(&listing, &result.content);
+		struct text_line line;
+		for (size_t at = 0;
+		     text_line_next(result.package_files.bytes, result.package_files.length, &at, &line);)
+			cmd_print(context, "%11s  %s\n", "rpm", SHOWN_BYTES(line.bytes, line.length));
+	}
 	if (context->json)
 		receipt_json(context, &result, request.client_dir, planned);
 	else

@@ -113,6 +113,11 @@ int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed
 int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
 		    struct fault *f);
 /*
+ * REST.PartitionData00, "serial, host, port" of the cloud service's newer files, becomes ServerName and ServerPort, as
+ * the vendor's setenv has it; nothing to do where there is none, or a ServerName already.
+ */
+int chrystoki_split_partition(struct chrystoki *c, struct fault *f);
+/*
  * Fixes what can be fixed without a guess: TAB to blanks, CR LF to LF, a byte order mark dropped, ';' added behind a
  * value, '}' added behind the last section.
  */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -363,4 +364,25 @@ int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
 	}
 	*ret_changed = changed;
 	return 0;
+}
+
+int chrystoki_split_partition(struct chrystoki *c, struct fault *f)
+{
+	char *data = NULL, host[256], port[8];
+	bool changed;
+	ptrdiff_t line;
+	int r = 0;
+
+	if (chrystoki_get(c, "REST", "PartitionData00", &data, f) < 0)
+		return -1;
+	if (data != NULL && chrystoki_entries(c, "REST", "ServerName", &line) == 0 &&
+	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) == 2) {
+		r = chrystoki_unset(c, "REST", "PartitionData00", &changed, f);
+		if (r == 0)
+			r = chrystoki_set(c, "REST", "ServerName", host, &changed, f);
+		if (r == 0)
+			r = chrystoki_set(c, "REST", "ServerPort", port, &changed, f);
+	}
+	free(data);
+	return r;
 }

@@ -57,6 +57,19 @@ bool fs_walk_mounted(const struct fs_walk_entry *entry)
 	       (!S_ISDIR(entry->status->st_mode) && other_mount(entry->dir, entry->name, entry->holder_mount));
 }
 
+int fs_mount_point(int dir, const char *name, bool *ret_mounted, struct fault *f)
+{
+	struct stat status, holder;
+
+	if (fstat(dir, &holder) < 0 || fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+		*ret_mounted = false;
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SHOWN(name));
+	}
+	const struct place place = { .device = holder.st_dev, .mount = mount_id_at(dir, ".") };
+	*ret_mounted = mount_point(dir, name, &status, &place);
+	return 0;
+}
+
 static int missed(struct walker *w, struct fault *trouble, struct fault *f)
 {
 	if (w->walk->miss == NULL) {

@@ -63,6 +63,8 @@ int fs_walk(int dir, const char *leaf, const char *path, const void *state, cons
  * of directories only, since it is a call more for each entry.)
  */
 bool fs_walk_mounted(const struct fs_walk_entry *entry);
+/* Is that name of the directory one?  What is not there is none. */
+int fs_mount_point(int dir, const char *name, bool *ret_mounted, struct fault *f);
 
 /* May users other than root make and remove names in a directory of that status? */
 static inline bool fs_open_to_others(const struct stat *directory)

@@ -198,18 +198,50 @@ static int merge_change(void *context, struct chrystoki *conf, struct fault *f)
 	return chrystoki_set(conf, "Misc", "PluginModuleDir", m->wanted->plugin_directory, &changed, f);
 }
 
+static bool sections_there(const struct chrystoki *c, const struct okv_chrystoki_merge *wanted)
+{
+	ptrdiff_t line;
+
+	for (size_t i = 0; i < wanted->section_count; i++)
+		if (chrystoki_sections(c, wanted->sections[i], &line) == 0)
+			return false;
+	return true;
+}
+
+/* As setenv reads them: what Chrystoki.conf lacks is in Chrystoki-base.conf beside it, and one entry is taken apart. */
+static int from_read(struct merging *m, struct text *ret_directory, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	__attribute__((cleanup(text_done_secret))) struct text base_bytes = { 0 };
+	CHRYSTOKI_AUTO base = { 0 };
+	TEXT_AUTO path = { 0 };
+
+	if (source_read(m->wanted->file, &bytes, ret_directory, f) < 0 ||
+	    chrystoki_parse(&m->from, text_string(&bytes), bytes.length, f) < 0)
+		return -1;
+	text_add_format(&path, "%s/Chrystoki-base.conf", text_string(ret_directory));
+	if (!sections_there(&m->from, m->wanted) && access(text_string(&path), F_OK) == 0) {
+		if (input_read(text_string(&path), "", &base_bytes, f) < 0 ||
+		    chrystoki_parse(&base, text_string(&base_bytes), base_bytes.length, f) < 0)
+			return -1;
+		if (sections_there(&base, m->wanted)) {
+			const struct chrystoki other = m->from;
+			m->from = base;
+			base = other;
+		}
+	}
+	return chrystoki_split_partition(&m->from, f);
+}
+
 int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_merge *merge, bool *ret_changed,
 			struct fault *f)
 {
 	struct merging m = { .job = job, .wanted = merge };
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	const struct okv_job plan = { .root = job->root, .settings = job->settings, .mode = OKV_PLAN };
 	TEXT_AUTO directory = { 0 };
 	bool copied = false, edited = false;
 
-	int r = source_read(merge->file, &bytes, &directory, f);
-	if (r == 0)
-		r = chrystoki_parse(&m.from, text_string(&bytes), bytes.length, f);
+	int r = from_read(&m, &directory, f);
 	/* What would be refused is refused before the first copy. */
 	if (r == 0)
 		r = okv_chrystoki_edit(&plan, merge_change, &m, &edited, f);

@@ -35,7 +35,9 @@ struct okv_chrystoki_merge {
  * from (or are relative, which means the same): XTC.PartitionCAPath, XTC.PartitionCertPath00 and
  * REST.SSLClientSideVerifyFile.  Their files are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so
  * that at no instant our file names one that is not there; a different file of that name is kept as a backup.  A path
- * that leads elsewhere stays as it is.  FAULT_ABSENT: the file, a section or a certificate it names is not there.
+ * that leads elsewhere stays as it is.  As the vendor's setenv has it, sections that the file lacks are taken from
+ * Chrystoki-base.conf beside it, and PartitionData00 becomes ServerName and ServerPort.  FAULT_ABSENT: the file,
+ * a section or a certificate it names is not there.
  */
 int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_merge *merge, bool *ret_changed,
 			struct fault *f);

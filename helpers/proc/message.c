@@ -29,6 +29,15 @@ int proc_message_write(int fd, uint32_t kind, const void *bytes, size_t length)
 	return 0;
 }
 
+void proc_message_add(struct text *text, uint32_t kind, const void *bytes, size_t length)
+{
+	const struct head head = { .kind = kind, .length = (uint32_t)length };
+
+	text->failed = text->failed || length > PROC_MESSAGE_MAX;
+	text_add(text, &head, sizeof(head));
+	text_add(text, bytes, length);
+}
+
 void proc_message_reader_add(struct proc_message_reader *reader, const void *bytes, size_t length)
 {
 	if (reader->broken)

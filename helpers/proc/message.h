@@ -28,6 +28,9 @@ struct proc_message {
 /* 0, or -1 and errno: EMSGSIZE when it is too long (nothing is sent), or what write(2) says. */
 int proc_message_write(int fd, uint32_t kind, const void *bytes, size_t length);
 
+/* Appends it to what the caller writes later; one that is too long marks the text as failed. */
+void proc_message_add(struct text *text, uint32_t kind, const void *bytes, size_t length);
+
 /* Starts as { 0 }. */
 struct proc_message_reader {
 	struct text pending;

@@ -195,6 +195,17 @@ tool() {
 	refuses survive 'a tool of the survive tier has no library'
 }
 
+@test "survive: a worker with two libraries, of which each is needed and no other" {
+	tool worker crypto,archive '' -l:libcrypto.so.3 -larchive
+	passes survive
+	sed -i '$d' helpers/TOOLS
+	tool worker crypto,archive '' -l:libcrypto.so.3
+	refuses survive 'does not need libarchive, which its line names'
+	sed -i '$d' helpers/TOOLS
+	tool worker archive '' -l:libcrypto.so.3 -larchive
+	refuses survive 'needs libcrypto.so.3, which its line does not name'
+}
+
 @test "survive: how it is linked" {
 	for case in '-no-pie:no position-independent executable' \
 		'-Wl,-z,norelro:no read-only relocations' \
@@ -208,7 +219,7 @@ tool() {
 
 @test "survive: a tier that does not exist, and a tool that was not built" {
 	tool eternal - ''
-	refuses survive 'tier is survive or admin, not eternal'
+	refuses survive 'tier is survive, admin or worker, not eternal'
 	rm build/libexec/okv-luna-x
 	refuses survive 'build/libexec/okv-luna-x is not built'
 }
@@ -285,6 +296,25 @@ command_add() {
 	refuses names 'has no line in the table of helpers/cmd/okv-luna.c'
 	at=helpers/cmd/okv-luna.c:1
 	says 'does not list the commands of its table'
+}
+
+@test "names: a worker has a doorway and a place in the package, and no page, test or line of the table" {
+	plant helpers/TOOLS 'okv-luna-toil worker libexec - base'
+	refuses names 'has no helpers/cmd/okv-luna-toil.c'
+	printf 'int main(void)\n{\n\treturn 0;\n}\n' >helpers/cmd/okv-luna-toil.c
+	make -s all >build/log 2>&1 || { cat build/log; return 1; }
+	passes names
+	plant payload/man/okv-luna-toil.8 ''
+	at=payload/man/okv-luna-toil.8:1
+	refuses names 'there is no tool okv-luna-toil'
+	rm payload/man/okv-luna-toil.8
+	plant tests/bats/okv-luna-toil.bats ''
+	at=tests/bats/okv-luna-toil.bats:1
+	refuses names 'there is no tool okv-luna-toil'
+	rm tests/bats/okv-luna-toil.bats
+	plant spec/install.sh 'rm "$top/libexec/okv-luna-toil"'
+	at=spec/install.sh:1
+	refuses names 'does not install /opt/okv-luna/libexec/okv-luna-toil'
 }
 
 @test "names: a file that the top level has no place for" {

@@ -383,6 +383,23 @@ service_client() {
 	END
 }
 
+@test "the hybrid step before setenv has run: Chrystoki-base.conf beside it, and PartitionData00 taken apart" {
+	service_client
+	sed 's/^ *ServerName.*/   PartitionData00 = 1334054170, eu.example.net, 1443;/; /ServerPort/d' "$cloud/Chrystoki.conf" \
+		>"$cloud/Chrystoki-base.conf"
+	printf 'Chrystoki2 = {\n}\n' >"$cloud/Chrystoki.conf"
+	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section XTC --section REST
+	grep -qF 'ServerName = eu.example.net;' "$root/etc/Chrystoki.conf"
+	grep -qF 'ServerPort = 1443;' "$root/etc/Chrystoki.conf"
+	grep -qF 'AuthTokenClientSecret = s3cr3t;' "$root/etc/Chrystoki.conf"
+	run ! grep -q PartitionData00 "$root/etc/Chrystoki.conf"
+	# What the file has itself is not looked for elsewhere.
+	cp "$cloud/Chrystoki-base.conf" "$cloud/Chrystoki.conf"
+	sed -i 's/eu.example.net/us.example.net/' "$cloud/Chrystoki.conf"
+	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section REST
+	grep -qF 'ServerName = us.example.net;' "$root/etc/Chrystoki.conf"
+}
+
 @test "the hybrid step: sections merged, three certificates copied, exactly three keys repointed" {
 	service_client
 	cp -a "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"

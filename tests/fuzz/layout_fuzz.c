@@ -45,14 +45,13 @@ static int entry_order(const void *a, const void *b)
 static bool entry_read(char *line, struct unpack_entry *ret_entry)
 {
 	static const char letters[] = "dflh";
-	static const enum pipe_entry types[] = { PIPE_ENTRY_DIRECTORY, PIPE_ENTRY_FILE, PIPE_ENTRY_LINK,
-						 PIPE_ENTRY_HARD_LINK };
+	static const enum unpack_type types[] = { UNPACK_DIRECTORY, UNPACK_FILE, UNPACK_LINK, UNPACK_HARD_LINK };
 	const char *letter = line[0] != '\0' ? strchr(letters, line[0]) : NULL;
 
 	if (letter == NULL)
 		return false;
 	*ret_entry = (struct unpack_entry){ .path = line + 1, .type = types[letter - letters] };
-	if (ret_entry->type == PIPE_ENTRY_LINK || ret_entry->type == PIPE_ENTRY_HARD_LINK) {
+	if (ret_entry->type == UNPACK_LINK || ret_entry->type == UNPACK_HARD_LINK) {
 		char *blank = strchr(line, ' ');
 		if (blank == NULL)
 			return false;
@@ -77,9 +76,9 @@ static void entries_read(char *text, struct unpack *u)
 	u->count = kept;
 	for (size_t i = 0; i < u->count; i++) {
 		struct unpack_entry *e = &u->entries[i];
-		const struct unpack_entry *to = e->type == PIPE_ENTRY_HARD_LINK ? unpack_find(u, e->target) : NULL;
-		if (e->type == PIPE_ENTRY_HARD_LINK && (to == NULL || to->type != PIPE_ENTRY_FILE))
-			e->type = PIPE_ENTRY_FILE;
+		const struct unpack_entry *to = e->type == UNPACK_HARD_LINK ? unpack_find(u, e->target) : NULL;
+		if (e->type == UNPACK_HARD_LINK && (to == NULL || to->type != UNPACK_FILE))
+			e->type = UNPACK_FILE;
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/archive/name.h"
+#include "base/array.h"
 #include "base/text.h"
 
 struct judge_link {
@@ -28,7 +29,7 @@ void judge_done(struct judge *j)
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-static int parents_enter(struct judge *j, const char *path, unsigned layer, struct fault *f)
+static int parents_enter(struct judge *j, const char *path, enum judge_layer layer, struct fault *f)
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		struct paths_entry *parent;
@@ -40,7 +41,7 @@ static int parents_enter(struct judge *j, const char *path, unsigned layer, stru
 			parent->layer = (uint8_t)layer;
 		} else if (parent->kind == PATHS_LINK) {
 			return fault_refused(f, "the name passes through a link");
-		} else if (parent->kind == PATHS_FILE) {
+		} else if (parent->kind >= PATHS_FILE) {
 			return fault_refused(f, "a file where a directory must be");
 		}
 	}
@@ -51,10 +52,13 @@ static int type_check(const struct member *member, struct fault *f)
 {
 	switch (member->type) {
 	case MEMBER_FILE:
-	case MEMBER_DIRECTORY:
+	case MEMBER_ARCHIVE:
 	case MEMBER_LINK:
 	case MEMBER_HARD_LINK:
 		break;
+	case MEMBER_DIRECTORY:
+		/* A client in use has them so, and a directory runs nothing. */
+		return 0;
 	case MEMBER_DEVICE:
 		return fault_refused(f, "a device");
 	case MEMBER_FIFO:
@@ -62,11 +66,13 @@ static int type_check(const struct member *member, struct fault *f)
 	case MEMBER_SOCKET:
 		return fault_refused(f, "a socket");
 	case MEMBER_SPARSE:
-		return fault_refused(f, "a sparse file");
+		return fault_refused(f, "a sparse file; pack it again without holes (tar without --sparse)");
 	case MEMBER_UNKNOWN:
 		return fault_refused(f, "a member of an unknown type");
 	}
-	return (member->mode & 06000) != 0 ? fault_refused(f, "set-id bits") : 0;
+	return (member->mode & 06000) != 0
+		       ? fault_refused(f, "set-id bits on a file; take them off ('chmod ug-s') and pack it again")
+		       : 0;
 }
 
 static int bytes_add(struct judge *j, uint64_t size, struct fault *f)
@@ -75,17 +81,17 @@ static int bytes_add(struct judge *j, uint64_t size, struct fault *f)
 	return limits_check_bytes(&j->limits, j->bytes, f);
 }
 
-static const struct judge_link *link_find(const struct judge *j, const char *path, bool hard)
+static const struct judge_link *link_find(const struct judge *j, const char *path)
 {
 	for (size_t i = 0; i < j->link_count; i++)
-		if (j->links[i].hard == hard && strcmp(j->links[i].path, path) == 0)
+		if (strcmp(j->links[i].path, path) == 0)
 			return &j->links[i];
 	return NULL;
 }
 
 /* A hard link names a member from the top, as members are named; it becomes a copy. */
-static int hard_target_find(struct judge *j, const char *path, const struct member *member,
-			    char ret_target[LIMITS_PATH + 1], struct fault *f)
+static int hard_target_find(const struct judge *j, const struct member *member, char ret_target[LIMITS_PATH + 1],
+			    uint64_t *ret_size, struct fault *f)
 {
 	const struct member named = { .type = MEMBER_FILE,
 				      .name = member->target,
@@ -94,28 +100,20 @@ static int hard_target_find(struct judge *j, const char *path, const struct memb
 	if (name_normalise(&named, ret_target, f) < 0)
 		return fault_prefix(f, "a hard link's target: ");
 	const struct paths_entry *found = paths_find(&j->paths, ret_target, strlen(ret_target));
-	if (found == NULL || found->kind != PATHS_FILE || strcmp(ret_target, path) == 0)
+	if (found == NULL || (found->kind != PATHS_FILE && found->kind != PATHS_COPY))
 		return fault_refused(f, "a hard link to what is no file of this archive before it");
-	const struct judge_link *further = link_find(j, ret_target, true);
+	const struct judge_link *further = found->kind == PATHS_COPY ? link_find(j, ret_target) : NULL;
 	if (further != NULL)
 		memcpy(ret_target, further->target, strlen(further->target) + 1);
-	struct paths_entry *own = paths_find(&j->paths, path, strlen(path));
-	if (own != NULL)
-		own->size = found->size;
-	return bytes_add(j, found->size, f);
+	*ret_size = found->size;
+	return 0;
 }
 
 static int link_keep(struct judge *j, const char *path, const char *target, bool hard, struct fault *f)
 {
 	struct judge_link link = { .path = strdup(path), .target = strdup(target), .hard = hard };
-	struct judge_link *links = j->links;
 
-	/* Room for one, two, four ... */
-	if ((j->link_count & (j->link_count - 1)) == 0)
-		links = realloc(links, (j->link_count > 0 ? j->link_count * 2 : 1) * sizeof(*links));
-	if (links != NULL)
-		j->links = links;
-	if (links == NULL || link.path == NULL || link.target == NULL) {
+	if (link.path == NULL || link.target == NULL || !ARRAY_GROW(j->links, j->link_count)) {
 		link_done(&link);
 		return fault_memory(f);
 	}
@@ -123,76 +121,127 @@ static int link_keep(struct judge *j, const char *path, const char *target, bool
 	return 0;
 }
 
-static int link_note(struct judge *j, const char *path, const struct member *member, struct fault *f)
+/* What lies below the client's own place, where the target is an absolute one into it; else NULL. */
+static const char *own_part(const struct judge *j, const char *target)
 {
-	char target[LIMITS_PATH + 1], resolved[LIMITS_PATH + 1];
+	const size_t length = j->own_place != NULL ? strlen(j->own_place) : 0;
+
+	return length > 0 && strncmp(target, j->own_place, length) == 0 && target[length] == '/' ? target + length + 1
+												 : NULL;
+}
+
+/* A symbolic link's target as far as it can be judged by itself. */
+static int target_check(const struct judge *j, const struct member *member, const char *path,
+			char ret_target[LIMITS_PATH + 1], struct fault *f)
+{
+	char resolved[LIMITS_PATH + 1];
 	const size_t length = member->target_length;
 
-	if (j->link_count >= LIMITS_LINK_COUNT)
-		return fault_refused(f, "more than %d links", LIMITS_LINK_COUNT);
 	if (length == 0)
 		return fault_refused(f, "a link to nothing");
 	if (length > LIMITS_PATH)
 		return fault_refused(f, "a link target longer than %d bytes", LIMITS_PATH);
-	if (member->target[0] == '/')
-		return fault_refused(f, "a link to an absolute name");
 	if (name_characters_check(member->target, length, f) < 0)
 		return fault_prefix(f, "a link's target: ");
-	if (member->type == MEMBER_HARD_LINK) {
-		if (hard_target_find(j, path, member, target, f) < 0)
-			return -1;
-	} else {
-		memcpy(target, member->target, length);
-		target[length] = '\0';
-		if (!name_resolve(path, target, resolved))
-			return fault_refused(f, "a link that leads out of the tree");
-	}
-	return link_keep(j, path, target, member->type == MEMBER_HARD_LINK, f);
+	memcpy(ret_target, member->target, length);
+	ret_target[length] = '\0';
+	if (ret_target[0] == '/')
+		return own_part(j, ret_target) != NULL
+			       ? 0
+			       : fault_refused(f,
+					       "a link to an absolute name that is not in the client's own place '%s'; "
+					       "make it a relative one",
+					       j->own_place != NULL ? SHOWN(j->own_place) : "");
+	return name_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
 }
 
-int judge_member(struct judge *j, const struct member *member, unsigned layer, char ret_path[LIMITS_PATH + 1],
-		 enum judge_verdict *ret_verdict, struct fault *f)
+static enum paths_kind kind_of(const struct member *member)
 {
-	struct paths_entry *entry;
-	bool new;
+	switch (member->type) {
+	case MEMBER_DIRECTORY:
+		return PATHS_DIRECTORY;
+	case MEMBER_HARD_LINK:
+		return PATHS_COPY;
+	case MEMBER_LINK:
+		return PATHS_LINK;
+	default:
+		return PATHS_FILE;
+	}
+}
 
-	if (type_check(member, f) < 0 || name_normalise(member, ret_path, f) < 0)
-		return -1;
-	if (ret_path[0] == '\0') {
-		*ret_verdict = JUDGE_NOTHING;
+/* A name that was there before: packers name a directory twice, and what is in it with it. */
+static int again_judge(const struct judge *j, const struct member *member, enum judge_layer layer, const char *path,
+		       const char *target, const struct paths_entry *entry, enum judge_verdict *ret_verdict,
+		       struct fault *f)
+{
+	const enum paths_kind kind = kind_of(member);
+	const bool was_directory = entry->kind == PATHS_DIRECTORY || entry->kind == PATHS_IMPLIED;
+
+	*ret_verdict = JUDGE_NOTHING;
+	if (was_directory != (kind == PATHS_DIRECTORY))
+		return fault_refused(f, was_directory ? "a file where a directory must be"
+						      : "a directory where a file is");
+	if (was_directory) {
+		*ret_verdict = entry->kind == PATHS_IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
 		return 0;
 	}
-	if (parents_enter(j, ret_path, layer, f) < 0 ||
+	if (entry->layer > layer) {
+		*ret_verdict = JUDGE_COVERED;
+		return 0;
+	}
+	if (member->type == MEMBER_FILE && entry->kind == PATHS_FILE &&
+	    (entry->layer < layer || entry->size == member->size)) {
+		*ret_verdict = entry->layer < layer ? JUDGE_REPLACE : JUDGE_AGAIN;
+		return 0;
+	}
+	const struct judge_link *before = entry->kind != PATHS_FILE ? link_find(j, path) : NULL;
+	if (entry->layer == layer && kind == PATHS_COPY && strcmp(target, path) == 0)
+		return 0;
+	if (entry->layer == layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
+		return 0;
+	return fault_refused(f, "the name comes twice, and not for the same thing");
+}
+
+static int target_find(const struct judge *j, const struct member *member, const char *path,
+		       char ret_target[LIMITS_PATH + 1], uint64_t *ret_size, struct fault *f)
+{
+	*ret_size = member->type == MEMBER_FILE ? member->size : 0;
+	if (member->type == MEMBER_LINK)
+		return target_check(j, member, path, ret_target, f);
+	return member->type == MEMBER_HARD_LINK ? hard_target_find(j, member, ret_target, ret_size, f) : 0;
+}
+
+int judge_member(struct judge *j, const struct member *member, enum judge_layer layer, char ret_path[LIMITS_PATH + 1],
+		 enum judge_verdict *ret_verdict, struct fault *f)
+{
+	char target[LIMITS_PATH + 1] = "";
+	struct paths_entry *entry;
+	uint64_t size;
+	bool new;
+
+	*ret_verdict = JUDGE_NOTHING;
+	if (type_check(member, f) < 0 || name_normalise(member, ret_path, f) < 0)
+		return -1;
+	if (ret_path[0] == '\0')
+		return 0;
+	if (target_find(j, member, ret_path, target, &size, f) < 0 || parents_enter(j, ret_path, layer, f) < 0 ||
 	    paths_enter(&j->paths, ret_path, strlen(ret_path), &entry, &new, f) < 0)
 		return -1;
-
-	enum paths_kind kind = PATHS_LINK;
-	if (member->type == MEMBER_DIRECTORY)
-		kind = PATHS_DIRECTORY;
-	else if (member->type == MEMBER_FILE || member->type == MEMBER_HARD_LINK)
-		kind = PATHS_FILE;
 	*ret_verdict = JUDGE_PLACE;
-	if (!new) {
-		const bool was_directory = entry->kind == PATHS_DIRECTORY || entry->kind == PATHS_IMPLIED;
-		if (was_directory != (kind == PATHS_DIRECTORY))
-			return fault_refused(f, was_directory ? "a file where a directory must be"
-							      : "a directory where a file is");
-		if (entry->layer > layer && entry->kind != PATHS_IMPLIED) {
-			*ret_verdict = JUDGE_COVERED;
-			return 0;
-		}
-		/* Implied before, named now: once.  Directories of an outer archive may come again in an inner one. */
-		if (entry->kind != PATHS_IMPLIED && !(kind == PATHS_DIRECTORY && entry->layer != layer))
-			return fault_refused(f, "the name comes twice");
-	}
-	entry->kind = (uint8_t)kind;
+	if (!new &&again_judge(j, member, layer, ret_path, target, entry, ret_verdict, f) < 0)
+		return -1;
+	if (*ret_verdict != JUDGE_PLACE && *ret_verdict != JUDGE_REPLACE)
+		return 0;
+	entry->kind = (uint8_t)kind_of(member);
 	entry->layer = (uint8_t)layer;
-	if (member->type == MEMBER_FILE) {
-		entry->size = member->size;
-		if (bytes_add(j, member->size, f) < 0)
-			return -1;
-	}
-	return member->type == MEMBER_LINK || member->type == MEMBER_HARD_LINK ? link_note(j, ret_path, member, f) : 0;
+	entry->size = size;
+	if (bytes_add(j, size, f) < 0)
+		return -1;
+	if (target[0] == '\0')
+		return 0;
+	if (j->link_count >= LIMITS_LINK_COUNT)
+		return fault_refused(f, "more than %d links", LIMITS_LINK_COUNT);
+	return link_keep(j, ret_path, target, member->type == MEMBER_HARD_LINK, f);
 }
 
 /* --- links, when all is known ------------------------------------------------------------------------------------- */
@@ -218,7 +267,7 @@ static bool steps_are_plain(const struct judge *j, const char *path, const char 
 		if (!name_resolve(path, part, resolved))
 			return false;
 		const struct paths_entry *step = paths_find(&j->paths, resolved, strlen(resolved));
-		if (resolved[0] != '\0' && (step == NULL || step->kind == PATHS_LINK || step->kind == PATHS_FILE))
+		if (resolved[0] != '\0' && (step == NULL || step->kind >= PATHS_FILE))
 			return false;
 	}
 	return true;
@@ -252,20 +301,46 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 					     SHOWN(first->path), SHOWN(resolved));
 		if (found->kind != PATHS_LINK)
 			return 0;
-		link = link_find(j, resolved, false);
+		link = link_find(j, resolved);
 		if (link == NULL)
 			break;
 	}
-	return fault_refused(f, "member '%s': a link that comes to no end", SHOWN(first->path));
+	return fault_refused(f, "member '%s': too many levels of links", SHOWN(first->path));
 }
 
-const char *judge_last_target(const struct judge *j)
+const char *judge_target(const struct judge *j, const char *path)
 {
-	return j->links[j->link_count - 1].target;
+	const struct judge_link *link = link_find(j, path);
+
+	return link != NULL ? link->target : NULL;
 }
 
-int judge_links(const struct judge *j, struct fault *f)
+/* "/usr/safenet/lunaclient/libs/64/x" of "TOP/lib/y" is "../libs/64/x". */
+static int own_relate(struct judge *j, struct judge_link *link, const char *top, struct fault *f)
 {
+	const char *part = own_part(j, link->target), *path = link->path + strlen(top);
+	TEXT_AUTO target = { 0 };
+
+	if (strncmp(link->path, top, strlen(top)) != 0)
+		return fault_refused(f, "member '%s': a link to an absolute name", SHOWN(link->path));
+	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/'))
+		text_add_string(&target, "../");
+	text_add_string(&target, part);
+	if (text_check(&target, f) < 0)
+		return -1;
+	if (target.length > LIMITS_PATH)
+		return fault_refused(f, "member '%s': a link target longer than %d bytes", SHOWN(link->path),
+				     LIMITS_PATH);
+	free(link->target);
+	link->target = text_take(&target);
+	return 0;
+}
+
+int judge_links(struct judge *j, const char *top, struct fault *f)
+{
+	for (size_t i = 0; i < j->link_count; i++)
+		if (j->links[i].target[0] == '/' && own_relate(j, &j->links[i], top, f) < 0)
+			return -1;
 	for (size_t i = 0; i < j->link_count; i++)
 		if (!j->links[i].hard && link_check(j, &j->links[i], f) < 0)
 			return -1;

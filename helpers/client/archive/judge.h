@@ -19,6 +19,7 @@
 
 struct judge {
 	struct limits limits;
+	const char *own_place;    /* where the client will lie: an absolute link may lead into it; or NULL */
 	uint64_t bytes;           /* of all files so far */
 	struct paths paths;       /* every path and every parent of one */
 	struct judge_link *links; /* owned */
@@ -32,24 +33,29 @@ struct judge {
 
 enum judge_verdict {
 	JUDGE_PLACE,   /* at the path given */
-	JUDGE_NOTHING, /* the top itself ("./") */
-	JUDGE_COVERED, /* an archive inside this one has brought this path already, and wins */
+	JUDGE_NOTHING, /* the top itself ("./"), or what is there already */
+	JUDGE_AGAIN,   /* a file that was named before: sound where its content is the same */
+	JUDGE_REPLACE, /* a file of the inner archive over one of the outer, which has been placed already */
+	JUDGE_COVERED, /* the inner archive has brought this path already, and wins */
 };
+
+enum judge_layer { JUDGE_OUTER, JUDGE_INNER };
 
 void judge_done(struct judge *j);
 /*
- * `layer` is the depth of the archive that the member is from: an inner one's files win over the outer one's
- * (the cloud service client is unpacked over the zip's content).  Links are only noted: see judge_links.
+ * The inner archive's files win over the outer one's: the cloud service's client is unpacked over the zip's content.
+ * Links are only noted: see judge_links.
  */
-int judge_member(struct judge *j, const struct member *member, unsigned layer, char ret_path[LIMITS_PATH + 1],
+int judge_member(struct judge *j, const struct member *member, enum judge_layer layer, char ret_path[LIMITS_PATH + 1],
 		 enum judge_verdict *ret_verdict, struct fault *f);
-/* The target of the link that was judged last: of a hard link, the path of a file, never of another hard link. */
-const char *judge_last_target(const struct judge *j);
+/* The target of the link at that path, NULL where there is none: of a hard link, a file that is no link itself. */
+const char *judge_target(const struct judge *j, const char *path);
 /*
- * After the last member: every link leads, without leaving the tree and without passing through another link, to
- * something in it; FAULT_REFUSED names the link.  A symbolic link may end at another one, at most LIMITS_LINKS
- * times; a hard link must name a file.
+ * After the last member, when it is known that the client's files begin with `top`: an absolute link into the
+ * client's own place becomes a relative one.  Every link leads, without leaving the tree and without passing through
+ * another link, to something in it; FAULT_REFUSED names the link.  A symbolic link may end at another one, at most
+ * LIMITS_LINKS times; a hard link must name a file.
  */
-int judge_links(const struct judge *j, struct fault *f);
+int judge_links(struct judge *j, const char *top, struct fault *f);
 
 #endif

@@ -15,7 +15,7 @@ int limits_check_bytes(const struct limits *limits, uint64_t out, struct fault *
 		return fault_refused(f, "larger unpacked than --max-bytes allows (%llu)",
 				     (unsigned long long)limits->bytes);
 	if (out > limits->room)
-		return fault_system(f, ENOSPC, "it needs more than the %llu bytes that are free",
+		return fault_system(f, ENOSPC, "it needs more than the %llu bytes that may be used",
 				    (unsigned long long)limits->room);
 	return 0;
 }

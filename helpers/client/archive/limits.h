@@ -14,7 +14,6 @@ enum {
 	LIMITS_PATH = 1023,     /* bytes of a member's whole name */
 	LIMITS_COMPONENT = 255, /* bytes of one part of it: NAME_MAX */
 	LIMITS_DEPTH = 32,      /* parts of it */
-	LIMITS_NESTING = 2,     /* archives inside of archives */
 	LIMITS_LINKS = 8,       /* links that a link may pass until it ends at a file */
 	LIMITS_LINK_COUNT = 4096,
 	LIMITS_RATIO = 100, /* unpacked bytes for one packed byte, */
@@ -32,7 +31,7 @@ struct limits {
 		.bytes = (uint64_t)4 << 30, .entries = 50000, .room = UINT64_MAX \
 	}
 
-/* `out` bytes have come of `in` bytes. */
+/* `out` bytes have come of an archive of `in` bytes. */
 int limits_check_ratio(uint64_t in, uint64_t out, struct fault *f);
 int limits_check_bytes(const struct limits *limits, uint64_t out, struct fault *f);
 

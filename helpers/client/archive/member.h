@@ -9,6 +9,7 @@
 
 enum member_type {
 	MEMBER_FILE,
+	MEMBER_ARCHIVE, /* a file that is read through: the cloud client's own inner tar */
 	MEMBER_DIRECTORY,
 	MEMBER_LINK, /* symbolic */
 	MEMBER_HARD_LINK,
@@ -16,12 +17,12 @@ enum member_type {
 	MEMBER_FIFO,
 	MEMBER_SOCKET,
 	MEMBER_SPARSE,
-	MEMBER_UNKNOWN,
+	MEMBER_UNKNOWN, /* the last one */
 };
 
 struct member {
 	enum member_type type;
-	const unsigned char *name; /* any bytes; borrowed from the reader until its next member */
+	const unsigned char *name; /* any bytes; borrowed until the next member */
 	size_t name_length;
 	const unsigned char *target; /* of links */
 	size_t target_length;

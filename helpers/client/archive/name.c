@@ -13,9 +13,8 @@ int name_characters_check(const unsigned char *name, size_t length, struct fault
 			return fault_refused(f, "the name is not UTF-8");
 		if (text_is_deceptive(character))
 			return fault_refused(f, "control characters in the name");
-		/* A path with a colon cannot be listed in PRESERVED_FILES; backslashes are separators elsewhere. */
-		if (name[at] == '\\' || name[at] == ':')
-			return fault_refused(f, "a backslash or colon in the name");
+		if (name[at] == '\\')
+			return fault_refused(f, "a backslash in the name; pack it again with '/' between directories");
 		at += part;
 	}
 	return 0;
@@ -35,6 +34,8 @@ int name_normalise(const struct member *member, char ret_path[LIMITS_PATH + 1], 
 		return -1;
 	if (name[0] == '/')
 		return fault_refused(f, "an absolute name");
+	if (length > 1 && name[1] == ':')
+		return fault_refused(f, "the name of a drive before the name");
 	if (name[length - 1] == '/') {
 		if (member->type != MEMBER_DIRECTORY)
 			return fault_refused(f, "a slash at the end of a name that is no directory's");

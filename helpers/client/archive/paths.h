@@ -18,6 +18,7 @@ enum paths_kind {
 	PATHS_IMPLIED, /* a directory that only stands above something */
 	PATHS_DIRECTORY,
 	PATHS_FILE,
+	PATHS_COPY, /* of another file: a hard link */
 	PATHS_LINK,
 };
 

@@ -1,30 +1,65 @@
 /*
- * client/archive/place: a placer writes what a decoder sends it.
+ * client/archive/place: files, directories and links come into being below the new tree.
  *
- * Promise: runs in a sandbox whose root is the new tree.  Makes directories and files and never opens what is
- * already there (O_EXCL), so no two members share a file; makes no link at all, so none can be written through.
- * Each file is noted to the keeper with its size, its SHA-256 and what kind of library it is, when all its bytes are
- * written.  With `judge_only` nothing is made, and all else is the same.
+ * Promise: works below one directory that nobody but root reaches.  What is made has its owner (root) and its mode from
+ * the first instant; a file that turns out to hold a secret is 0600 when it is finished.  Nothing that is there already
+ * is opened (O_EXCL), so no two members share a file; links come last, so nothing is written through one.  With tree -1
+ * nothing is made, and all else is the same.
  */
 #ifndef OKV_CLIENT_ARCHIVE_PLACE_H
 #define OKV_CLIENT_ARCHIVE_PLACE_H
 
+#include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-#include "client/archive/pipe.h"
+#include "client/archive/limits.h"
+#include "client/archive/secret.h"
 #include "base/fault.h"
+#include "fs/sha256.h"
 
 struct place {
-	int jobs;                  /* pipe from the decoder; its end is the end of the work */
-	struct pipe_writer *notes; /* to the keeper */
-	bool judge_only;           /* opens nothing */
-	const int *archives;       /* for zip members, */
-	const char *const *names;  /* and what to call them */
-	size_t archive_count;
+	int tree;                             /* borrowed; -1: only look */
+	int directory;                        /* the last one used, ... */
+	char directory_path[LIMITS_PATH + 1]; /* ... and its path */
+	/* Of the present file: */
+	int fd;
+	mode_t mode;
+	struct fs_sha256 digest;
+	struct secret secret;
+	Elf64_Ehdr head; /* its first bytes */
+	size_t head_filled;
 };
 
-/* Until the end of the jobs; a fault has not been noted yet. */
-int place_run(const struct place *place, struct fault *f);
+#define PLACE_INIT(tree_) \
+	{ \
+		.tree = (tree_), .directory = -1, .fd = -1, .digest = SHA256_INIT \
+	}
+#define PLACE_AUTO __attribute__((cleanup(place_done))) struct place
+
+/* What a file turned out to be. */
+struct place_seen {
+	unsigned char sha256[SHA256_SIZE];
+	uint16_t machine; /* of a 64-bit shared library, its ELF machine; 0 (EM_NONE) of anything else */
+	mode_t mode;
+	bool secret;
+};
+
+void place_done(struct place *p);
+/* The mode of a finished file: that one, or root's alone where it holds a secret. */
+mode_t place_mode(mode_t mode, bool secret);
+/* Made with all above it, where they are missing. */
+int place_directory(struct place *p, const char *path, struct fault *f);
+/* Only the digest of what place_file_add brings until place_file_end. */
+int place_digest_begin(struct place *p, struct fault *f);
+int place_file_begin(struct place *p, const char *path, mode_t mode, struct fault *f);
+int place_file_add(struct place *p, const char *path, const void *bytes, size_t length, struct fault *f);
+int place_file_end(struct place *p, const char *path, struct place_seen *ret_seen, struct fault *f);
+/* A file that was placed before goes. */
+int place_remove(struct place *p, const char *path, struct fault *f);
+/* A second file with the content of `from`. */
+int place_copy(struct place *p, const char *path, const char *from, mode_t mode, struct fault *f);
+int place_link(struct place *p, const char *path, const char *target, struct fault *f);
 
 #endif

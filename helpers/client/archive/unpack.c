@@ -1,34 +1,52 @@
 #include "client/archive/unpack.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "client/archive/decode.h"
-#include "client/archive/name.h"
+#include "client/archive/message.h"
 #include "client/archive/place.h"
-#include "client/archive/sandbox.h"
-#include "fs/handle.h"
+#include "base/array.h"
+#include "proc/child.h"
 
-enum { WORKERS = 1 + DISPATCH_PLACERS, PIPE_SIZE = 1024 * 1024 };
+#define PROGRAM "okv-luna-unarchive"
+
 enum { STRINGS_SIZE = 32 * 1024 }; /* many times the longest path */
-
-struct workers {
-	pid_t pids[WORKERS]; /* 0: not there (any more) */
-	int notes;           /* the keeper's end */
-	int jobs[DISPATCH_PLACERS][2];
-	int notes_write;
-};
+enum { SYNC_EVERY_MS = 100 };
 
 /* Paths in blocks: twenty thousand small allocations would take more room for themselves than the paths do. */
 struct unpack_strings {
 	struct unpack_strings *next;
 	size_t used;
 	char bytes[STRINGS_SIZE];
+};
+
+/* What becomes of the content of the present file. */
+enum sink { SINK_SKIP, SINK_PLACE, SINK_COMPARE, SINK_UNDECIDED };
+
+/* One archive being read. */
+struct reading {
+	const struct unpack_request *request;
+	struct unpack *u;
+	struct place place;
+	struct proc_child child;
+	int archive;
+	uint64_t archive_bytes, content_bytes;
+	enum judge_layer layer;
+	char prefix[LIMITS_PATH + 1]; /* of what the inner archive holds: it lies where that lies */
+	bool inner_skipped, begun, ended;
+	struct fault fault; /* of what was heard; then the process is killed */
+	/* The present file. */
+	enum sink sink;
+	bool replaces;
+	uint64_t left, size;
+	char path[LIMITS_PATH + 1];
 };
 
 static const char *string_keep(struct unpack *u, const char *string)
@@ -59,228 +77,32 @@ void unpack_done(struct unpack *u)
 	free(u->entries);
 	text_done(&u->format);
 	text_done(&u->covered);
+	text_done(&u->left_out);
+	judge_done(&u->judge);
 	*u = (struct unpack){ 0 };
 }
 
-/* --- the children ------------------------------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------------------------------------------------ */
 
-static void worker_main(const struct unpack_request *request, const struct workers *w, unsigned which)
+static struct unpack_entry *entry_add(struct unpack *u, const char *path, enum unpack_type type, struct fault *f)
 {
-	struct fault f = { 0 };
-	struct sandbox sandbox = { .uid = request->uid,
-				   .gid = request->gid,
-				   .tree = request->tree,
-				   .file_bytes = request->limits.bytes,
-				   .trade = which == 0 || request->judge_only ? SANDBOX_DECODE : SANDBOX_PLACE };
-	struct pipe_writer notes = { .fd = w->notes_write };
-	int keep[UNPACK_ARCHIVES + DISPATCH_PLACERS + 2];
-	size_t kept = 0;
-	int r;
+	const char *kept = string_keep(u, path);
 
-	keep[kept++] = w->notes_write;
-	for (size_t i = 0; i < request->archive_count; i++)
-		keep[kept++] = request->archives[i];
-	if (which == 0) {
-		struct decode decode = { .archives = request->archives,
-					 .names = request->names,
-					 .archive_count = request->archive_count,
-					 .notes = &notes,
-					 .limits = request->limits,
-					 .mode_of = request->mode_of };
-		for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
-			decode.placers[i] = w->jobs[i][1];
-			keep[kept++] = w->jobs[i][1];
-		}
-		keep[kept] = -1;
-		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : decode_run(&decode, &f);
-	} else {
-		const struct place place = { .jobs = w->jobs[which - 1][0],
-					     .notes = &notes,
-					     .judge_only = request->judge_only,
-					     .archives = request->archives,
-					     .names = request->names,
-					     .archive_count = request->archive_count };
-		keep[kept++] = place.jobs;
-		keep[kept] = -1;
-		r = sandbox_enter(&sandbox, keep, &f) < 0 ? -1 : place_run(&place, &f);
+	if (kept == NULL || !ARRAY_GROW(u->entries, u->count)) {
+		(void)fault_memory(f);
+		return NULL;
 	}
-	if (r < 0)
-		pipe_fault_put(&notes, &f);
-	_exit(r < 0 ? 1 : 0);
+	u->entries[u->count] = (struct unpack_entry){ .path = kept, .type = type };
+	return &u->entries[u->count++];
 }
 
-static void workers_end(struct workers *w)
+/* One that was added before; they are not in order yet. */
+static struct unpack_entry *entry_recall(const struct unpack *u, const char *path)
 {
-	for (unsigned i = 0; i < WORKERS; i++)
-		if (w->pids[i] > 0)
-			(void)kill(w->pids[i], SIGKILL);
-	for (unsigned i = 0; i < WORKERS; i++) {
-		while (w->pids[i] > 0 && waitpid(w->pids[i], NULL, 0) < 0 && errno == EINTR)
-			continue;
-		w->pids[i] = 0;
-	}
-	fs_close(&w->notes);
-	fs_close(&w->notes_write);
-	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
-		fs_close(&w->jobs[i][0]);
-		fs_close(&w->jobs[i][1]);
-	}
-}
-
-static int workers_start(const struct unpack_request *request, struct workers *w, struct fault *f)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return fault_system(f, errno, "cannot start unpacking");
-	w->notes = ends[0];
-	w->notes_write = ends[1];
-	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
-		if (pipe2(w->jobs[i], O_CLOEXEC) < 0)
-			return fault_system(f, errno, "cannot start unpacking");
-		/* More than the default lets both sides work at once; less works too. */
-		(void)fcntl(w->jobs[i][1], F_SETPIPE_SZ, PIPE_SIZE);
-	}
-	for (unsigned i = 0; i < WORKERS; i++) {
-		const pid_t pid = fork();
-		if (pid < 0)
-			return fault_system(f, errno, "cannot start unpacking");
-		if (pid == 0)
-			worker_main(request, w, i);
-		w->pids[i] = pid;
-	}
-	fs_close(&w->notes_write);
-	for (unsigned i = 0; i < DISPATCH_PLACERS; i++) {
-		fs_close(&w->jobs[i][0]);
-		fs_close(&w->jobs[i][1]);
-	}
-	return 0;
-}
-
-/* --- what they say ------------------------------------------------------------------------------------------------ */
-
-static int entry_add(struct unpack *u, const struct pipe_note *note, const char *path, const char *target,
-		     struct fault *f)
-{
-	const bool link = note->entry == PIPE_ENTRY_LINK || note->entry == PIPE_ENTRY_HARD_LINK;
-
-	if (path[0] == '\0' || link != (target[0] != '\0'))
-		return fault_system(f, 0, "an unpacking process misbehaves");
-	if (u->count == u->capacity) {
-		const size_t capacity = u->capacity > 0 ? u->capacity * 2 : 256;
-		struct unpack_entry *more = realloc(u->entries, capacity * sizeof(*more));
-		if (more == NULL)
-			return fault_memory(f);
-		u->entries = more;
-		u->capacity = capacity;
-	}
-	struct unpack_entry entry = { .path = string_keep(u, path),
-				      .target = link ? string_keep(u, target) : NULL,
-				      .type = note->entry,
-				      .machine = note->machine,
-				      .size = note->size };
-	memcpy(entry.sha256, note->sha256, sizeof(entry.sha256));
-	if (entry.path == NULL || (link && entry.target == NULL))
-		return fault_memory(f);
-	u->entries[u->count++] = entry;
-	if (note->entry == PIPE_ENTRY_FILE) {
-		u->files++;
-		u->bytes += note->size;
-	}
-	return 0;
-}
-
-static int fault_heard(const struct pipe_note *note, const char *text, struct fault *f)
-{
-	switch (note->fault) {
-	case FAULT_REFUSED:
-		(void)fault_refused(f, "%s", text);
-		break;
-	default:
-		(void)fault_system(f, 0, "%s", text);
-		break;
-	}
-	f->errnum = note->errnum;
-	return -1;
-}
-
-struct hearing {
-	unsigned done; /* workers that have ended well */
-	uint64_t announced, placed, read;
-};
-
-static int note_hear(const struct unpack_request *request, struct unpack *u, struct hearing *h,
-		     const struct pipe_note *note, const char *path, const char *target, struct fault *f)
-{
-	switch (note->kind) {
-	case PIPE_NOTE_ENTRY:
-		if (u->count >= request->limits.entries * 2)
-			return fault_system(f, 0, "an unpacking process misbehaves");
-		return entry_add(u, note, path, target, f);
-	case PIPE_NOTE_PROGRESS:
-		h->read = note->size;
-		return 0;
-	case PIPE_NOTE_COVERED:
-		text_add_format(&u->covered, "%s\n", path);
-		return 0;
-	case PIPE_NOTE_FORMAT:
-		text_add_format(&u->format, "%s%s", u->format.length > 0 ? "; " : "", path);
-		return 0;
-	case PIPE_NOTE_NESTED:
-		return 0;
-	case PIPE_NOTE_DONE:
-		/* The decoder has announced, or the placers have placed; both say so at the end. */
-		h->done++;
-		if (h->done > WORKERS)
-			return fault_system(f, 0, "an unpacking process misbehaves");
-		h->announced += note->size;
-		return 0;
-	case PIPE_NOTE_FAULT:
-		return fault_heard(note, path, f);
-	}
-	return fault_system(f, 0, "an unpacking process misbehaves");
-}
-
-static int workers_hear(const struct unpack_request *request, struct workers *w, struct unpack *u, struct fault *f)
-{
-	static struct pipe_reader reader;
-	struct hearing h = { .done = 0 };
-	char path[PIPE_TEXT_MAX + 1], target[PIPE_TEXT_MAX + 1];
-
-	reader.filled = reader.used = 0;
-	for (;;) {
-		struct pipe_note note;
-		const int more = pipe_note_read(&reader, w->notes, f);
-		if (more < 0)
-			return -1;
-		if (more == 0)
-			break;
-		int r;
-		while ((r = pipe_note_next(&reader, &note, path, target, f)) > 0)
-			if (note_hear(request, u, &h, &note, path, target, f) < 0)
-				return -1;
-		if (r < 0)
-			return -1;
-		if (request->progress != NULL)
-			request->progress(request->context, h.read, u->bytes, u->files);
-	}
-
-	for (unsigned i = 0; i < WORKERS; i++) {
-		int status = 0;
-		if (w->pids[i] == 0)
-			continue;
-		while (waitpid(w->pids[i], &status, 0) < 0 && errno == EINTR)
-			continue;
-		w->pids[i] = 0;
-		if (WIFSIGNALED(status))
-			return fault_system(f, 0, "an unpacking process was ended by signal %d", WTERMSIG(status));
-		if (status != 0)
-			return fault_system(f, 0, "an unpacking process failed");
-	}
-	/* Each file is counted by the decoder and by its placer. */
-	if (h.done != WORKERS || h.announced != u->files * 2)
-		return fault_system(f, 0, "the unpacking processes do not agree about what was unpacked");
-	return 0;
+	for (size_t i = u->count; i-- > 0;)
+		if (strcmp(u->entries[i].path, path) == 0)
+			return &u->entries[i];
+	return NULL;
 }
 
 static int compare(const void *a, const void *b)
@@ -295,49 +117,462 @@ const struct unpack_entry *unpack_find(const struct unpack *u, const char *path)
 	return u->count > 0 ? bsearch(&key, u->entries, u->count, sizeof(key), compare) : NULL;
 }
 
-/* As if nobody had judged before: root will make the links. */
-static int links_judge(const struct unpack *u, struct fault *f)
-{
-	char resolved[LIMITS_PATH + 1];
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < u->count; i++) {
-		const struct unpack_entry *e = &u->entries[i];
-		if (i > 0 && strcmp(e->path, e[-1].path) == 0 && e->type != PIPE_ENTRY_DIRECTORY)
-			return fault_system(f, 0, "an unpacking process named '%s' twice", SHOWN(e->path));
-		if (e->type == PIPE_ENTRY_LINK && !name_resolve(e->path, e->target, resolved))
-			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(e->path));
-		if (e->type != PIPE_ENTRY_HARD_LINK)
-			continue;
-		const struct unpack_entry *target = unpack_find(u, e->target);
-		if (target == NULL || target->type != PIPE_ENTRY_FILE)
-			return fault_refused(f, "member '%s': a hard link to what is no file", SHOWN(e->path));
+static int misbehaves(struct fault *f)
+{
+	return fault_system(f, 0, "the process that reads the archive misbehaves");
+}
+
+static int file_entry(struct reading *r, struct fault *f)
+{
+	struct unpack *u = r->u;
+	struct unpack_entry *e = r->replaces || r->sink == SINK_COMPARE ? entry_recall(u, r->path) : NULL;
+	struct place_seen seen;
+
+	if (place_file_end(&r->place, r->path, &seen, f) < 0)
+		return -1;
+	if (r->sink == SINK_COMPARE)
+		return e != NULL && memcmp(e->sha256, seen.sha256, SHA256_SIZE) == 0
+			       ? 0
+			       : fault_refused(f, "member '%s': the name comes twice, with another content",
+					       SHOWN(r->path));
+	if (e == NULL) {
+		e = entry_add(u, r->path, UNPACK_FILE, f);
+		u->files++;
 	}
+	if (e == NULL)
+		return -1;
+	u->bytes += r->size - e->size;
+	e->size = r->size;
+	e->machine = seen.machine;
+	e->mode = (uint16_t)seen.mode;
+	e->secret = seen.secret;
+	memcpy(e->sha256, seen.sha256, sizeof(e->sha256));
+	return 0;
+}
+
+static int file_begin(struct reading *r, struct fault *f)
+{
+	if (r->sink == SINK_PLACE && r->replaces && place_remove(&r->place, r->path, f) < 0)
+		return -1;
+	if (r->sink == SINK_PLACE)
+		return place_file_begin(&r->place, r->path, r->request->mode_of(r->path), f);
+	return r->sink == SINK_COMPARE ? place_digest_begin(&r->place, f) : 0;
+}
+
+/* AppleDouble (RFC 1740): what macOS keeps of a file on file systems that cannot. */
+static int side_decide(struct reading *r, const unsigned char *bytes, size_t length, struct fault *f)
+{
+	static const unsigned char magic[] = { 0x00, 0x05, 0x16, 0x07 };
+
+	if (length >= sizeof(magic) && memcmp(bytes, magic, sizeof(magic)) == 0) {
+		r->sink = SINK_SKIP;
+		text_add_format(&r->u->left_out, "%s\n", r->path);
+		return 0;
+	}
+	r->sink = SINK_PLACE;
+	return file_begin(r, f);
+}
+
+static int on_content(struct reading *r, const struct proc_message *message, struct fault *f)
+{
+	if (message->length == 0 || message->length > r->left)
+		return misbehaves(f);
+	r->left -= message->length;
+	r->content_bytes += message->length;
+	if (limits_check_ratio(r->archive_bytes, r->content_bytes, f) < 0)
+		return fault_prefix(f, "member '%s': ", SHOWN(r->path));
+	if (r->sink == SINK_UNDECIDED && side_decide(r, message->bytes, message->length, f) < 0)
+		return -1;
+	if (r->sink == SINK_SKIP)
+		return 0;
+	if (place_file_add(&r->place, r->path, message->bytes, message->length, f) < 0)
+		return -1;
+	return r->left > 0 ? 0 : file_entry(r, f);
+}
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+static const char *leaf_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* What macOS and Windows put beside everything, by its name alone. */
+static bool is_side_file(const struct member *member)
+{
+	static const char *const leaves[] = { ".DS_Store", "Thumbs.db", "desktop.ini" };
+	const char *name = (const char *)member->name;
+	size_t at = member->name_length;
+
+	if (member->name_length >= 9 && memcmp(name, "__MACOSX/", 9) == 0)
+		return true;
+	while (at > 0 && name[at - 1] != '/')
+		at--;
+	for (size_t i = 0; member->type == MEMBER_FILE && i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		if (text_equal(name + at, member->name_length - at, leaves[i]))
+			return true;
+	return false;
+}
+
+/*
+ * The member as seen from the top of everything.  An absolute name stays as it is, so that the judge sees it; a "./"
+ * goes, so that it does not end up inside.
+ */
+static void member_prefix(const char *prefix, struct member *member, unsigned char storage[2 * LIMITS_PATH + 4])
+{
+	const size_t length = strlen(prefix);
+	const unsigned char *name = member->name;
+	size_t left = member->name_length;
+
+	if (length == 0 || left == 0 || name[0] == '/')
+		return;
+	if (left >= 2 && name[0] == '.' && name[1] == '/') {
+		name += 2;
+		left -= 2;
+	} else if (left == 1 && name[0] == '.') {
+		left = 0;
+	}
+	memcpy(storage, prefix, length);
+	memcpy(storage + length, name, left);
+	member->name = storage;
+	member->name_length = length + left;
+}
+
+static int file_take(struct reading *r, const struct member *member, enum judge_verdict verdict, struct fault *f)
+{
+	const bool side = verdict == JUDGE_PLACE && text_starts(leaf_of(r->path), "._");
+
+	r->replaces = verdict == JUDGE_REPLACE;
+	r->sink = side && member->size > 0   ? SINK_UNDECIDED
+		  : verdict == JUDGE_COVERED ? SINK_SKIP
+		  : verdict == JUDGE_AGAIN   ? SINK_COMPARE
+					     : SINK_PLACE;
+	if (r->replaces || verdict == JUDGE_COVERED)
+		text_add_format(&r->u->covered, "%s\n", r->path);
+	if (file_begin(r, f) < 0)
+		return -1;
+	return r->left > 0 || r->sink == SINK_SKIP ? 0 : file_entry(r, f);
+}
+
+static int inner_begin(struct reading *r, struct fault *f)
+{
+	const size_t length = (size_t)(leaf_of(r->path) - r->path);
+
+	if (r->layer != JUDGE_OUTER)
+		return misbehaves(f);
+	memcpy(r->prefix, r->path, length);
+	r->prefix[length] = '\0';
+	r->layer = JUDGE_INNER;
+	return 0;
+}
+
+/* One that was judged and is to be there. */
+static int member_place(struct reading *r, const struct member *member, enum judge_verdict verdict, struct fault *f)
+{
+	const char *target = NULL;
+
+	switch (member->type) {
+	case MEMBER_FILE:
+		return file_take(r, member, verdict, f);
+	case MEMBER_ARCHIVE:
+		return inner_begin(r, f);
+	case MEMBER_DIRECTORY:
+		break;
+	default:
+		target = judge_target(&r->u->judge, r->path);
+		break;
+	}
+	if (verdict != JUDGE_PLACE)
+		return 0;
+	struct unpack_entry *e = entry_add(r->u, r->path,
+					   member->type == MEMBER_DIRECTORY   ? UNPACK_DIRECTORY
+					   : member->type == MEMBER_HARD_LINK ? UNPACK_HARD_LINK
+									      : UNPACK_LINK,
+					   f);
+	if (e == NULL)
+		return -1;
+	if (target != NULL && (e->target = string_keep(r->u, target)) == NULL)
+		return fault_memory(f);
+	return member->type == MEMBER_DIRECTORY ? place_directory(&r->place, r->path, f) : 0;
+}
+
+static int on_member(struct reading *r, const struct proc_message *message, struct fault *f)
+{
+	unsigned char prefixed[2 * LIMITS_PATH + 4];
+	enum judge_verdict verdict;
+	struct member member;
+
+	if (r->left > 0 || message_take_member(message, &member) < 0)
+		return misbehaves(f);
+	r->left = r->size = member.type == MEMBER_FILE ? member.size : 0;
+	r->sink = SINK_SKIP;
+	if (r->inner_skipped)
+		return 0;
+	member_prefix(r->prefix, &member, prefixed);
+	if (is_side_file(&member)) {
+		r->inner_skipped = member.type == MEMBER_ARCHIVE;
+		if (member.type != MEMBER_DIRECTORY)
+			text_add_format(&r->u->left_out, "%.*s\n", (int)member.name_length, (const char *)member.name);
+		return 0;
+	}
+	if (judge_member(&r->u->judge, &member, r->layer, r->path, &verdict, f) < 0)
+		return member.name_length > 0 && f->kind == FAULT_REFUSED
+			       ? fault_prefix(f, "member '%s': ", SHOWN_BYTES(member.name, member.name_length))
+			       : -1;
+	return verdict == JUDGE_NOTHING ? 0 : member_place(r, &member, verdict, f);
+}
+
+static int on_inner_end(struct reading *r, struct fault *f)
+{
+	if (r->left > 0 || (r->layer != JUDGE_INNER && !r->inner_skipped))
+		return misbehaves(f);
+	r->layer = JUDGE_OUTER;
+	r->inner_skipped = false;
+	r->prefix[0] = '\0';
+	return 0;
+}
+
+static int message_hear(struct reading *r, const struct proc_message *message, struct fault *f)
+{
+	if (r->ended)
+		return misbehaves(f);
+	switch (message->kind) {
+	case MESSAGE_FORMAT:
+		r->begun = true;
+		text_add_format(&r->u->format, "%s%.*s", r->u->format.length > 0 ? "; " : "",
+				message->length < 16 ? (int)message->length : 16, (const char *)message->bytes);
+		return 0;
+	case MESSAGE_MEMBER:
+		return on_member(r, message, f);
+	case MESSAGE_CONTENT:
+		return on_content(r, message, f);
+	case MESSAGE_INNER_END:
+		return on_inner_end(r, f);
+	case MESSAGE_END:
+		r->ended = r->left == 0 && r->layer == JUDGE_OUTER;
+		return r->ended ? 0 : misbehaves(f);
+	case MESSAGE_FAULT:
+		return message_take_fault(message, f) < 0 ? misbehaves(f) : -1;
+	}
+	return misbehaves(f);
+}
+
+static enum proc_child_answer on_message(void *listener, const struct proc_message *message)
+{
+	struct reading *r = listener;
+
+	if (r->fault.kind == FAULT_NONE && message_hear(r, message, &r->fault) < 0)
+		(void)kill(r->child.pid, SIGKILL);
+	if (r->request->progress != NULL) {
+		/* The reading process has the same open file. */
+		const off_t at = lseek(r->archive, 0, SEEK_CUR);
+		r->request->progress(r->request->context, at > 0 ? (uint64_t)at : 0, r->u->bytes, r->u->files);
+	}
+	return r->fault.kind == FAULT_NONE ? PROC_CHILD_MORE : PROC_CHILD_GARBLED;
+}
+
+/* --- the process that reads --------------------------------------------------------------------------------------- */
+
+struct start {
+	char program[PATH_MAX];
+	char id[16];
+};
+
+static int program_find(const struct unpack_request *request, struct start *s, struct fault *f)
+{
+	ssize_t length = 0;
+
+	if (request->program != NULL)
+		(void)snprintf(s->program, sizeof(s->program), "%s", request->program);
+	else
+		length = readlink("/proc/self/exe", s->program, sizeof(s->program) - sizeof(PROGRAM));
+	if (length < 0)
+		return fault_system(f, errno, "cannot tell where this program lies; is /proc mounted?");
+	if (request->program == NULL) {
+		s->program[length] = '\0';
+		memcpy(s->program + (leaf_of(s->program) - s->program), PROGRAM, sizeof(PROGRAM));
+	}
+	(void)snprintf(s->id, sizeof(s->id), "%u", request->id);
+	return 0;
+}
+
+/* Returns only with a fault. */
+static int program_become(void *context, int tell, struct fault *f)
+{
+	struct start *s = context;
+	char *const argv[] = { s->program, s->id, NULL };
+	char *const environment[] = { NULL };
+
+	if (dup2(tell, STDOUT_FILENO) < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(s->program));
+	proc_child_close_others((const int[]){ tell, -1 });
+	(void)execve(s->program, argv, environment);
+	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(s->program));
+}
+
+/* It ended before its first message: what the dynamic linker says is all there is. */
+static int loader_blame(const struct proc_outcome *outcome, struct fault *f)
+{
+	static const char before[] = "loading shared libraries: ", behind[] = ": cannot open shared object file";
+	const char *said = text_string(&outcome->output), *name = strstr(said, before);
+	const char *end = name != NULL ? strstr(name, behind) : NULL;
+
+	if (end == NULL)
+		return fault_system(f, 0, "the process that reads the archive cannot start: %s",
+				    SHOWN_BYTES(said, strcspn(said, "\n")));
+	name += strlen(before);
+	return fault_absent(f, "no archive can be read without %s; install the package '%s'",
+			    SHOWN_BYTES(name, (size_t)(end - name)),
+			    text_starts(name, "libz.") ? "zlib" : "libarchive");
+}
+
+static int outcome_judge(const struct reading *r, const struct proc_outcome *outcome, struct fault *f)
+{
+	enum { LOADER_FAILED = 127 };
+
+	if (r->fault.kind != FAULT_NONE || outcome->fault.kind != FAULT_NONE) {
+		*f = r->fault.kind != FAULT_NONE ? r->fault : outcome->fault;
+		return -1;
+	}
+	if (outcome->status == LOADER_FAILED && !r->begun)
+		return loader_blame(outcome, f);
+	if (outcome->signal != 0)
+		return fault_system(f, 0, "the process that reads the archive was ended by signal %d", outcome->signal);
+	return outcome->status == 0 && r->ended && !outcome->garbled
+		       ? 0
+		       : fault_system(f, 0, "the process that reads the archive failed");
+}
+
+static int archive_read(struct reading *r, struct start *s, struct fault *f)
+{
+	struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	struct proc_child *const children[] = { &r->child };
+	struct stat status;
+	size_t which;
+
+	if (fstat(r->archive, &status) < 0)
+		return fault_system(f, errno, "cannot look at it");
+	if (lseek(r->archive, 0, SEEK_SET) < 0)
+		return fault_system(f, errno, "cannot read it");
+	r->archive_bytes = (uint64_t)status.st_size;
+	options.work = program_become;
+	options.context = s;
+	options.what = PROGRAM;
+	options.input = r->archive;
+	options.on_message = on_message;
+	options.listener = r;
+	if (proc_child_start(&options, &r->child, f) < 0)
+		return -1;
+	int result = proc_child_wait(children, 1, &which, &outcome, f);
+	proc_child_kill(&r->child);
+	if (result == 0)
+		result = outcome_judge(r, &outcome, f);
+	proc_outcome_done(&outcome);
+	return result;
+}
+
+static int archives_read(const struct unpack_request *request, struct unpack *u, struct fault *f)
+{
+	struct start start;
+
+	if (program_find(request, &start, f) < 0)
+		return -1;
+	for (size_t i = 0; i < request->archive_count; i++) {
+		struct reading r = { .request = request,
+				     .u = u,
+				     .place = PLACE_INIT(request->tree),
+				     .child = { .pid = 0 },
+				     .archive = request->archives[i] };
+		const int result = archive_read(&r, &start, f);
+		place_done(&r.place);
+		if (result < 0)
+			return f->kind == FAULT_REFUSED ? fault_prefix(f, "%s: ", SHOWN(request->names[i])) : -1;
+	}
+	return text_check(&u->format, f) < 0 || text_check(&u->covered, f) < 0 ? -1 : text_check(&u->left_out, f);
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+/* While files are written, so that the one sync before the swap has less to wait for; as long as it is let. */
+static int sync_now_and_then(void *context, int tell, struct fault *f)
+{
+	const struct timespec pause = { .tv_nsec = SYNC_EVERY_MS * 1000000L };
+	const int *tree = context;
+
+	(void)tell;
+	(void)f;
+	while (nanosleep(&pause, NULL) == 0)
+		(void)syncfs(*tree);
 	return 0;
 }
 
 int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, struct fault *f)
 {
-	struct unpack u = { 0 };
-	struct workers w = { .notes = -1, .notes_write = -1, .jobs = { { -1, -1 }, { -1, -1 } } };
-	SHA256_AUTO warm = SHA256_INIT;
+	struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
+	struct proc_child sync = { 0 };
+	struct unpack u = { .judge = JUDGE_INIT(request->limits) };
 
 	if (request->archive_count > UNPACK_ARCHIVES)
 		return fault_usage(f, "more than %d archives in one run", UNPACK_ARCHIVES);
-	/* Libraries are loaded while there still is a file system to load them from. */
-	if (fs_sha256_start(&warm, f) < 0)
+	u.judge.own_place = request->client_dir;
+	options.work = sync_now_and_then;
+	options.context = (void *)(uintptr_t)&request->tree;
+	options.what = "syncing";
+	if (request->tree >= 0 && proc_child_start(&options, &sync, f) < 0)
 		return -1;
-	int r = workers_start(request, &w, f);
-	if (r == 0)
-		r = workers_hear(request, &w, &u, f);
-	workers_end(&w);
-	if (r == 0) {
-		qsort(u.entries, u.count, sizeof(*u.entries), compare);
-		r = links_judge(&u, f);
-	}
+	/* Modes are what the policy says; a limit of the caller's is an error of write(2), and not our end. */
+	const mode_t mask = umask(0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	const int r = archives_read(request, &u, f);
+	(void)umask(mask);
+	proc_child_kill(&sync);
 	if (r < 0) {
 		unpack_done(&u);
 		return -1;
 	}
+	if (u.count > 0)
+		qsort(u.entries, u.count, sizeof(*u.entries), compare);
 	*ret_unpack = u;
 	return 0;
+}
+
+static int copy_make(const struct unpack *u, struct place *place, struct unpack_entry *e,
+		     const struct unpack_request *request, struct fault *f)
+{
+	const struct unpack_entry *from = unpack_find(u, e->target);
+
+	if (from == NULL || from->type != UNPACK_FILE)
+		return fault_refused(f, "member '%s': a hard link to what is no file", SHOWN(e->path));
+	e->machine = from->machine;
+	e->secret = from->secret;
+	e->size = from->size;
+	memcpy(e->sha256, from->sha256, sizeof(e->sha256));
+	e->mode = (uint16_t)place_mode(request->mode_of(e->path), e->secret);
+	return place_copy(place, e->path, e->target, e->mode, f);
+}
+
+int unpack_links(struct unpack *u, const struct unpack_request *request, const char *top, struct fault *f)
+{
+	PLACE_AUTO place = PLACE_INIT(request->tree);
+	const mode_t mask = umask(0);
+	int r = judge_links(&u->judge, top, f);
+
+	/* Copies first: none of them may be read through a link. */
+	for (size_t i = 0; r == 0 && i < u->count; i++)
+		if (u->entries[i].type == UNPACK_HARD_LINK)
+			r = copy_make(u, &place, &u->entries[i], request, f);
+	for (size_t i = 0; r == 0 && i < u->count; i++) {
+		struct unpack_entry *e = &u->entries[i];
+		if (e->type != UNPACK_LINK)
+			continue;
+		e->target = string_keep(u, judge_target(&u->judge, e->path));
+		r = e->target != NULL ? place_link(&place, e->path, e->target, f) : fault_memory(f);
+	}
+	(void)umask(mask);
+	return r;
 }

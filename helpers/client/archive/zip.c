@@ -1,55 +1,81 @@
 #include "client/archive/zip.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/text.h"
 
-enum { END_SIZE = 22, DIRECTORY_SIZE = 46, LOCAL_SIZE = 30, DESCRIPTOR_SIZE = 16 };
-enum { COMMENT_MAX = 65535 };
+enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, ENTRY_SIZE = 46, LOCAL_SIZE = 30, NAME_MAX_SIZE = 65535 };
+enum { WINDOW_SIZE = 160 * 1024 };
+enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 = 1 };
+enum { HOST_FAT = 0, HOST_UNIX = 3, HOST_NTFS = 10, HOST_DARWIN = 19 };
 #define END_SIGNATURE        0x06054b50U
-#define DIRECTORY_SIGNATURE  0x02014b50U
+#define END64_SIGNATURE      0x06064b50U
+#define LOCATOR_SIGNATURE    0x07064b50U
+#define ENTRY_SIGNATURE      0x02014b50U
 #define LOCAL_SIGNATURE      0x04034b50U
 #define DESCRIPTOR_SIGNATURE 0x08074b50U
 
-enum {
-	FLAG_DEFLATE_OPTIONS = 0x0006,
-	FLAG_DESCRIPTOR = 0x0008,
-	FLAG_UTF8 = 0x0800,
-	FLAGS_KNOWN = FLAG_DEFLATE_OPTIONS | FLAG_DESCRIPTOR | FLAG_UTF8,
+/* The file, with the part of it at hand that was read last: the directory is read in few calls. */
+struct file {
+	int fd;
+	uint64_t size;
+	uint64_t at; /* of the window */
+	size_t filled;
+	unsigned char window[WINDOW_SIZE];
 };
-enum { HOST_FAT = 0, HOST_UNIX = 3, HOST_NTFS = 10, HOST_OSX = 19 };
-enum { EXTRA_ZIP64 = 0x0001, EXTRA_UNICODE_PATH = 0x7075, EXTRA_UNICODE_COMMENT = 0x6375 };
+
+/* The central directory: [at, end). */
+struct directory {
+	uint64_t at, end, count;
+};
+
+void zip_done(struct zip *zip)
+{
+	free(zip->members);
+	*zip = (struct zip){ 0 };
+}
+
+static uint64_t little(const unsigned char *at, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes-- > 0)
+		value = value << 8 | at[bytes];
+	return value;
+}
 
 static unsigned little_16(const unsigned char *at)
 {
-	return at[0] | (unsigned)at[1] << 8;
+	return (unsigned)little(at, 2);
 }
 
 static uint32_t little_32(const unsigned char *at)
 {
-	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+	return (uint32_t)little(at, 4);
 }
 
-static int disagrees(struct fault *f, const char *what)
+static int damaged(struct fault *f, const char *what)
 {
-	return fault_refused(f, "a zip that can be understood in two ways: %s", what);
+	return fault_refused(f, "damaged: %s", what);
 }
 
-static int read_at(const struct zip *zip, uint64_t offset, void *bytes, size_t length, struct fault *f)
+static int read_at(int fd, uint64_t offset, void *bytes, size_t length, struct fault *f)
 {
 	unsigned char *to = bytes;
 
 	while (length > 0) {
-		const ssize_t got = pread(zip->fd, to, length, (off_t)offset);
+		const ssize_t got = pread(fd, to, length, (off_t)offset);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return fault_system(f, errno, "cannot read it");
 		if (got == 0)
-			return fault_refused(f, "damaged: it ends too early");
+			return damaged(f, "it ends too early");
 		to += got;
 		offset += (uint64_t)got;
 		length -= (size_t)got;
@@ -57,276 +83,278 @@ static int read_at(const struct zip *zip, uint64_t offset, void *bytes, size_t l
 	return 0;
 }
 
-/* The end record is the last thing in the file, its comment included; a comment may not hold a second one. */
-static int end_find(struct zip *zip, uint64_t file_size, struct fault *f)
+/* Those bytes in one piece, fewer than a window holds, until the next call. */
+static int bytes_get(struct file *file, uint64_t offset, size_t length, const unsigned char **ret_bytes,
+		     struct fault *f)
 {
-	static unsigned char tail[END_SIZE + COMMENT_MAX];
-	const size_t length = file_size < sizeof(tail) ? (size_t)file_size : sizeof(tail);
-	size_t found = length;
-	unsigned count = 0;
+	if (offset > file->size || length > file->size - offset)
+		return damaged(f, "it ends too early");
+	if (offset < file->at || offset + length > file->at + file->filled) {
+		const uint64_t left = file->size - offset;
+		const size_t wanted = left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE;
+		file->filled = 0;
+		if (read_at(file->fd, offset, file->window, wanted, f) < 0)
+			return -1;
+		file->at = offset;
+		file->filled = wanted;
+	}
+	*ret_bytes = file->window + (offset - file->at);
+	return 0;
+}
 
-	if (length < END_SIZE)
-		return fault_refused(f, "damaged: it is too short for a zip");
-	if (read_at(zip, file_size - length, tail, length, f) < 0)
+/* --- the end record ----------------------------------------------------------------------------------------------- */
+
+/* The last signature is the one that libarchive takes; behind it is the comment, and nothing else. */
+static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
+{
+	const uint64_t most = END_SIZE + NAME_MAX_SIZE, length = file->size < most ? file->size : most;
+	const unsigned char *tail;
+
+	if (bytes_get(file, file->size - length, (size_t)length, &tail, f) < 0)
 		return -1;
-	for (size_t at = 0; at + END_SIZE <= length; at++) {
-		if (little_32(tail + at) != END_SIGNATURE)
+	for (uint64_t at = length; at-- > 0;) {
+		if (at + END_SIZE > length || little_32(tail + at) != END_SIGNATURE)
 			continue;
-		if (at + END_SIZE + little_16(tail + at + 20) == length) {
-			found = at;
-			count++;
-		}
-	}
-	if (count == 0)
-		return fault_refused(f, "damaged: the zip's end record is not at its end");
-	if (count > 1)
-		return disagrees(f, "it has two end records");
-
-	const unsigned char *end = tail + found;
-	zip->end_at = file_size - length + found;
-	if (little_16(end + 4) != 0 || little_16(end + 6) != 0 || little_16(end + 8) != little_16(end + 10))
-		return fault_refused(f, "a part of a zip on several disks");
-	zip->entries = little_16(end + 10);
-	zip->directory_at = little_32(end + 16);
-	zip->directory_end = zip->directory_at + little_32(end + 12);
-	if (zip->entries == 0xffff || little_32(end + 12) == 0xffffffff || little_32(end + 16) == 0xffffffff)
-		return fault_refused(f, "a zip64 archive, which is not read");
-	if (zip->directory_end != zip->end_at)
-		return disagrees(f, "the directory does not end where the end record begins");
-	return 0;
-}
-
-int zip_start(struct zip *zip, int fd, struct fault *f)
-{
-	struct stat status;
-
-	zip->fd = fd;
-	if (fstat(fd, &status) < 0)
-		return fault_system(f, errno, "cannot look at it");
-	if (end_find(zip, (uint64_t)status.st_size, f) < 0)
-		return -1;
-	zip_rewind(zip);
-	return 0;
-}
-
-void zip_rewind(struct zip *zip)
-{
-	zip->at = zip->directory_at;
-	zip->local_at = 0;
-	zip->entries_read = 0;
-}
-
-/* Extra fields must be well formed; those that would give the member another name or size are refused. */
-static int extra_check(const struct zip *zip, uint64_t offset, unsigned length, struct fault *f)
-{
-	static unsigned char extra[65536];
-
-	if (read_at(zip, offset, extra, length, f) < 0)
-		return -1;
-	for (unsigned at = 0; at < length;) {
-		if (length - at < 4 || length - at - 4 < little_16(extra + at + 2))
-			return fault_refused(f, "damaged: an extra field that does not end where it should");
-		switch (little_16(extra + at)) {
-		case EXTRA_ZIP64:
-			return fault_refused(f, "a zip64 member, which is not read");
-		case EXTRA_UNICODE_PATH:
-		case EXTRA_UNICODE_COMMENT:
-			return disagrees(f, "a second name in an extra field");
-		default:
+		if (at + END_SIZE + little_16(tail + at + 20) != length)
 			break;
-		}
-		at += 4 + little_16(extra + at + 2);
+		*ret_at = file->size - length + at;
+		return 0;
 	}
+	return damaged(f, "the zip's end record is not at its end");
+}
+
+/* Where a number does not fit into the end record, it stands in the larger one before it. */
+static int end64_read(struct file *file, uint64_t end_at, struct directory *ret_directory, struct fault *f)
+{
+	const unsigned char *locator, *end;
+
+	if (end_at < LOCATOR_SIZE + END64_SIZE)
+		return damaged(f, "the zip's end record leads nowhere");
+	if (bytes_get(file, end_at - LOCATOR_SIZE, LOCATOR_SIZE, &locator, f) < 0)
+		return -1;
+	const uint64_t at = little(locator + 8, 8);
+	if (little_32(locator) != LOCATOR_SIGNATURE || at > end_at - LOCATOR_SIZE - END64_SIZE)
+		return damaged(f, "the zip's end record leads nowhere");
+	if (bytes_get(file, at, END64_SIZE, &end, f) < 0)
+		return -1;
+	if (little_32(end) != END64_SIGNATURE || little(end + 4, 8) != end_at - LOCATOR_SIZE - at - 12)
+		return damaged(f, "the zip's end record leads nowhere");
+	if (little(end + 16, 8) != 0 || little(end + 24, 8) != little(end + 32, 8))
+		return fault_refused(f, "a part of a zip in several files; pack it into one");
+	*ret_directory = (struct directory){ .at = little(end + 48, 8), .end = at, .count = little(end + 32, 8) };
+	return little(end + 40, 8) == at - ret_directory->at && ret_directory->at <= at
+		       ? 0
+		       : damaged(f, "the zip's directory does not end where its end record begins");
+}
+
+static int directory_find(struct file *file, struct directory *ret_directory, struct fault *f)
+{
+	const unsigned char *end;
+	uint64_t at = 0;
+
+	if (end_find(file, &at, f) < 0 || bytes_get(file, at, END_SIZE, &end, f) < 0)
+		return -1;
+	if (little_16(end + 10) == 0xffff || little_32(end + 12) == 0xffffffff || little_32(end + 16) == 0xffffffff)
+		return end64_read(file, at, ret_directory, f);
+	if (little_32(end + 4) != 0 || little_16(end + 8) != little_16(end + 10))
+		return fault_refused(f, "a part of a zip in several files; pack it into one");
+	*ret_directory = (struct directory){ .at = little_32(end + 16), .count = little_16(end + 10) };
+	ret_directory->end = ret_directory->at + little_32(end + 12);
+	/* Some packers write the larger record also where it is not needed. */
+	const uint64_t between = at - ret_directory->end;
+	if (ret_directory->end <= at && between == 0)
+		return 0;
+	if (ret_directory->end <= at && between == END64_SIZE + LOCATOR_SIZE) {
+		struct directory same;
+		if (end64_read(file, at, &same, f) < 0)
+			return -1;
+		if (same.at == ret_directory->at && same.end == ret_directory->end &&
+		    same.count == ret_directory->count)
+			return 0;
+	}
+	return damaged(f, "the zip's directory does not end where its end record begins");
+}
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+struct entry {
+	uint64_t packed, at;
+	const unsigned char *name; /* in the window */
+	unsigned name_length;
+};
+
+/* Numbers that do not fit stand in an extra field, only those, and in this order: size, packed size, place. */
+static int zip64_read(const unsigned char *entry, const unsigned char *extra, unsigned length, struct entry *e,
+		      struct fault *f)
+{
+	uint64_t ignored, *const wanted[] = { little_32(entry + 24) == 0xffffffff ? &ignored : NULL,
+					      little_32(entry + 20) == 0xffffffff ? &e->packed : NULL,
+					      little_32(entry + 42) == 0xffffffff ? &e->at : NULL };
+
+	for (unsigned at = 0; length - at >= 4;) {
+		const unsigned size = little_16(extra + at + 2);
+		if (size > length - at - 4)
+			break;
+		at += 4;
+		if (little_16(extra + at - 4) != EXTRA_ZIP64) {
+			at += size;
+			continue;
+		}
+		unsigned used = 0;
+		for (unsigned i = 0; i < 3; i++) {
+			if (wanted[i] == NULL)
+				continue;
+			if (size - used < 8)
+				return damaged(f, "a Zip64 field that is too short");
+			*wanted[i] = little(extra + at + used, 8);
+			used += 8;
+		}
+		return 0;
+	}
+	return wanted[0] != NULL || wanted[1] != NULL || wanted[2] != NULL ? damaged(f, "a Zip64 field is missing") : 0;
+}
+
+static int entry_judge(const unsigned char *entry, const struct entry *e, struct fault *f)
+{
+	if ((entry[6]) > VERSION_KNOWN)
+		return fault_refused(f, "it needs version %u of the format, which nobody knows; pack it again",
+				     entry[6]);
+	if ((entry[8] & FLAG_ENCRYPTED) != 0)
+		return fault_refused(f, "an encrypted member; pack it again without a password");
+	if (memchr(e->name, '\\', e->name_length) != NULL)
+		return fault_refused(f, "a backslash in the name, as some Windows programs write between directories; "
+					"pack it again with '/', for example with 7-Zip");
 	return 0;
 }
 
-static int local_check(struct zip *zip, const unsigned char *entry, unsigned name_length, struct zip_place *place,
-		       struct fault *f)
+/* The local header against the directory's name; then the member's end is known. */
+static int local_read(int fd, const struct entry *e, const struct directory *directory, struct zip_member *member,
+		      struct fault *f)
 {
-	unsigned char local[LOCAL_SIZE], descriptor[DESCRIPTOR_SIZE];
-	static unsigned char name[65536];
-	const bool described = (little_16(entry + 8) & FLAG_DESCRIPTOR) != 0;
+	static unsigned char local[LOCAL_SIZE + NAME_MAX_SIZE];
 
-	if (little_32(entry + 42) != zip->local_at)
-		return disagrees(f, "members overlap, or bytes lie between them");
-	if (read_at(zip, zip->local_at, local, LOCAL_SIZE, f) < 0)
+	if (e->at > directory->at || directory->at - e->at < LOCAL_SIZE + (uint64_t)e->name_length)
+		return damaged(f, "it lies outside of the zip's members");
+	if (read_at(fd, e->at, local, LOCAL_SIZE + e->name_length, f) < 0)
 		return -1;
 	if (little_32(local) != LOCAL_SIGNATURE)
-		return fault_refused(f, "damaged: no local header where the directory says");
-	/* Version, flags, method, time and date stand in the same order in both. */
-	if (memcmp(local + 4, entry + 6, 10) != 0)
-		return disagrees(f, "local header and directory differ");
-	/* Checksum and two sizes; a writer that did not know one yet left a zero and a descriptor. */
-	for (unsigned at = 14; at < 26; at += 4)
-		if (little_32(local + at) != little_32(entry + at + 2) && !(described && little_32(local + at) == 0))
-			return disagrees(f, "local header and directory differ in size or checksum");
-	if (little_16(local + 26) != name_length)
-		return disagrees(f, "local header and directory differ in the name");
-	if (read_at(zip, zip->local_at + LOCAL_SIZE, name, name_length, f) < 0)
-		return -1;
-	if (memcmp(name, zip->name, name_length) != 0)
-		return disagrees(f, "local header and directory differ in the name");
-	const unsigned extra_length = little_16(local + 28);
-	if (extra_check(zip, zip->local_at + LOCAL_SIZE + name_length, extra_length, f) < 0)
-		return -1;
-
-	place->offset = zip->local_at + LOCAL_SIZE + name_length + extra_length;
-	uint64_t end = place->offset + place->packed;
-	if (described) {
-		/* With or without a signature; nothing else fits the three numbers behind it. */
-		if (read_at(zip, end, descriptor, DESCRIPTOR_SIZE, f) < 0)
-			return -1;
-		const unsigned lead = little_32(descriptor) == DESCRIPTOR_SIGNATURE ? 4 : 0;
-		if (memcmp(descriptor + lead, entry + 16, 12) != 0)
-			return disagrees(f, "data descriptor and directory differ");
-		end += 12 + lead;
-	}
-	if (end > zip->directory_at)
-		return disagrees(f, "a member reaches into the directory");
-	zip->local_at = end;
+		return damaged(f, "no member where the zip's directory says");
+	if (little_16(local + 26) != e->name_length || memcmp(local + LOCAL_SIZE, e->name, e->name_length) != 0)
+		return fault_refused(f, "its own header and the zip's directory differ about its name");
+	const uint64_t data = e->at + LOCAL_SIZE + e->name_length + little_16(local + 28);
+	if (data > directory->at || e->packed > directory->at - data)
+		return damaged(f, "it lies outside of the zip's members");
+	member->at = e->at;
+	member->end = data + e->packed;
+	member->described = (local[6] & FLAG_DESCRIBED) != 0;
 	return 0;
 }
 
-static int target_read(struct zip *zip, const struct zip_place *place, struct member *member, struct fault *f)
+static bool is_link(const unsigned char *entry)
 {
-	STREAM_AUTO *stream = NULL;
-	STREAM_AUTO *inner = NULL;
-	size_t length;
-
-	if (zip_open(zip->fd, place, &stream, &inner, f) < 0 ||
-	    stream_read(stream, zip->target, sizeof(zip->target), &length, f) < 0 || stream_fill(stream, f) < 0)
-		return -1;
-	/* Longer than the limit: refused by its length, so the rest does not matter. */
-	member->target = zip->target;
-	member->target_length = length;
-	member->size = 0;
-	return 0;
-}
-
-static enum member_type type_of(unsigned type, bool slash)
-{
-	switch (type) {
-	case 0:
-		return slash ? MEMBER_DIRECTORY : MEMBER_FILE;
-	case S_IFREG:
-		return MEMBER_FILE;
-	case S_IFDIR:
-		return MEMBER_DIRECTORY;
-	case S_IFLNK:
-		return MEMBER_LINK;
-	case S_IFBLK:
-	case S_IFCHR:
-		return MEMBER_DEVICE;
-	case S_IFIFO:
-		return MEMBER_FIFO;
-	case S_IFSOCK:
-		return MEMBER_SOCKET;
-	default:
-		return MEMBER_UNKNOWN;
-	}
-}
-
-/* Type and mode, which a Unix zip keeps in the directory only. */
-static int attributes_read(const unsigned char *entry, struct member *member, struct fault *f)
-{
-	enum { DOS_DIRECTORY = 0x10, DOS_VOLUME = 0x08 };
 	const unsigned host = entry[5];
-	const uint32_t external = little_32(entry + 38);
-	const bool slash = member->name_length > 0 && member->name[member->name_length - 1] == '/';
+	const bool has_mode = host == HOST_UNIX || host == HOST_FAT || host == HOST_NTFS || host == HOST_DARWIN;
 
-	if (host == HOST_UNIX || host == HOST_OSX) {
-		member->mode = external >> 16;
-		member->type = type_of(member->mode & S_IFMT, slash);
-		member->mode &= 07777;
-	} else if (host == HOST_FAT || host == HOST_NTFS) {
-		if (external >> 16 != 0)
-			return disagrees(f, "a mode on a member that was not made on Unix");
-		member->type = slash ? MEMBER_DIRECTORY : MEMBER_FILE;
-	} else {
-		return fault_refused(f, "a member from an unknown kind of system (%u)", host);
-	}
-	if ((external & DOS_VOLUME) != 0)
-		return fault_refused(f, "a volume label");
-	if (slash != (member->type == MEMBER_DIRECTORY) || ((external & DOS_DIRECTORY) != 0 && !slash))
-		return disagrees(f, "the name and the attributes differ about a directory");
-	if (member->type == MEMBER_DIRECTORY && member->size != 0)
-		return disagrees(f, "a directory with content");
-	return 0;
+	return has_mode && S_ISLNK(little_32(entry + 38) >> 16);
 }
 
-static int entry_read(struct zip *zip, struct member *ret_member, struct zip_place *ret_place, struct fault *f)
+/* One entry of the directory; *at moves behind it. */
+static int entry_read(struct file *file, const struct directory *directory, uint64_t *at, struct zip_member *ret_member,
+		      struct fault *f)
 {
-	unsigned char entry[DIRECTORY_SIZE];
+	const unsigned char *entry;
 
-	if (zip->directory_end - zip->at < DIRECTORY_SIZE)
-		return disagrees(f, "the directory has fewer entries than it says");
-	if (read_at(zip, zip->at, entry, sizeof(entry), f) < 0)
+	if (directory->end - *at < ENTRY_SIZE)
+		return damaged(f, "the zip's directory has fewer entries than it says");
+	if (bytes_get(file, *at, ENTRY_SIZE, &entry, f) < 0)
 		return -1;
-	if (little_32(entry) != DIRECTORY_SIGNATURE)
-		return fault_refused(f, "damaged: no entry where the directory has one");
-	const unsigned name_length = little_16(entry + 28), extra_length = little_16(entry + 30);
-	const unsigned comment_length = little_16(entry + 32), flags = little_16(entry + 8),
-		       method = little_16(entry + 10);
-	const uint64_t after = zip->at + DIRECTORY_SIZE + name_length + extra_length + comment_length;
-
-	if (after > zip->directory_end)
-		return disagrees(f, "a directory entry reaches past the directory");
-	if (read_at(zip, zip->at + DIRECTORY_SIZE, zip->name, name_length, f) < 0)
+	if (little_32(entry) != ENTRY_SIGNATURE)
+		return damaged(f, "no entry where the zip's directory has one");
+	struct entry e = { .packed = little_32(entry + 20), .at = little_32(entry + 42) };
+	e.name_length = little_16(entry + 28);
+	const unsigned extra = little_16(entry + 30), size = ENTRY_SIZE + e.name_length + extra;
+	const uint64_t whole = (uint64_t)size + little_16(entry + 32);
+	if (directory->end - *at < whole)
+		return damaged(f, "the zip's directory has fewer entries than it says");
+	if (bytes_get(file, *at, size, &entry, f) < 0)
 		return -1;
-	struct member member = {
-		.type = MEMBER_FILE, .name = zip->name, .name_length = name_length, .size = little_32(entry + 24)
-	};
-	struct zip_place place = { .packed = little_32(entry + 20),
-				   .size = member.size,
-				   .crc = little_32(entry + 16),
-				   .method = (int)method };
-	*ret_member = member; /* for the name in the fault */
-	if ((flags & 1) != 0)
-		return fault_refused(f, "an encrypted member");
-	if ((flags & ~(unsigned)FLAGS_KNOWN) != 0)
-		return fault_refused(f, "a member with flags that are not read (0x%04x)", flags);
-	if (method != 0 && method != 8)
-		return fault_refused(f, "a member packed by a method that is not read (%u)", method);
-	if (little_16(entry + 34) != 0)
-		return fault_refused(f, "a part of a zip on several disks");
-	if (place.packed == 0xffffffff || place.size == 0xffffffff || little_32(entry + 42) == 0xffffffff)
-		return fault_refused(f, "a zip64 member, which is not read");
-	if (method == 0 && place.packed != place.size)
-		return disagrees(f, "a stored member with two sizes");
-	if (limits_check_ratio(place.packed, place.size, f) < 0 ||
-	    extra_check(zip, zip->at + DIRECTORY_SIZE + name_length, extra_length, f) < 0 ||
-	    attributes_read(entry, &member, f) < 0 || local_check(zip, entry, name_length, &place, f) < 0)
-		return -1;
-	if (member.type == MEMBER_LINK && target_read(zip, &place, &member, f) < 0)
-		return -1;
-
-	zip->at = after;
-	zip->entries_read++;
+	e.name = entry + ENTRY_SIZE;
+	struct zip_member member = { .crc = little_32(entry + 16), .link = is_link(entry) };
+	if (zip64_read(entry, e.name + e.name_length, extra, &e, f) < 0 || entry_judge(entry, &e, f) < 0 ||
+	    local_read(file->fd, &e, directory, &member, f) < 0)
+		return fault_prefix(f, "member '%s': ", SHOWN_BYTES(e.name, e.name_length));
+	*at += whole;
 	*ret_member = member;
-	*ret_place = place;
-	return 1;
-}
-
-int zip_next(struct zip *zip, struct member *ret_member, struct zip_place *ret_place, struct fault *f)
-{
-	if (zip->entries_read < zip->entries)
-		return entry_read(zip, ret_member, ret_place, f);
-	if (zip->at != zip->directory_end)
-		return disagrees(f, "the directory has more entries than it says");
-	if (zip->local_at != zip->directory_at)
-		return disagrees(f, "bytes lie between the members and the directory");
 	return 0;
 }
 
-int zip_open(int fd, const struct zip_place *place, struct stream **ret_stream, struct stream **ret_inner,
-	     struct fault *f)
-{
-	STREAM_AUTO *inner = NULL;
+/* --- every byte belongs to something ------------------------------------------------------------------------------ */
 
-	if (stream_file(fd, (off_t)place->offset, (off_t)place->packed, &inner, f) < 0 ||
-	    stream_zip(inner, place->method, place->size, place->crc, ret_stream, f) < 0)
+static int compare(const void *a, const void *b)
+{
+	const struct zip_member *one = a, *other = b;
+
+	return one->at < other->at ? -1 : one->at > other->at;
+}
+
+/* Checksum and two sizes, of 4 bytes or of 8, with or without a signature. */
+static bool is_descriptor(int fd, const struct zip_member *member, uint64_t length)
+{
+	unsigned char bytes[24];
+	struct fault ignored = { 0 };
+
+	if (!member->described || (length != 12 && length != 16 && length != 20 && length != 24) ||
+	    read_at(fd, member->end, bytes, (size_t)length, &ignored) < 0)
+		return false;
+	const bool has_signature = length == 16 || length == 24;
+	return (!has_signature || little_32(bytes) == DESCRIPTOR_SIGNATURE) &&
+	       little_32(bytes + (has_signature ? 4 : 0)) == member->crc;
+}
+
+static int members_tile(int fd, const struct zip *zip, uint64_t end, struct fault *f)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i <= zip->count; i++) {
+		const uint64_t next = i < zip->count ? zip->members[i].at : end;
+		if (next < at)
+			return fault_refused(f, "two members of the zip share bytes");
+		if (next > at && (i == 0 || !is_descriptor(fd, &zip->members[i - 1], next - at)))
+			return fault_refused(f, "the zip holds bytes that belong to no member");
+		at = i < zip->count ? zip->members[i].end : next;
+	}
+	return 0;
+}
+
+int zip_check(int fd, struct zip *ret_zip, struct fault *f)
+{
+	static struct file file;
+	ZIP_AUTO zip = { 0 };
+	struct directory directory;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return fault_system(f, errno, "cannot look at it");
+	file.fd = fd;
+	file.size = (uint64_t)status.st_size;
+	file.filled = 0;
+	if (directory_find(&file, &directory, f) < 0)
 		return -1;
-	*ret_inner = inner;
-	inner = NULL;
+	uint64_t at = directory.at;
+	for (uint64_t i = 0; i < directory.count; i++) {
+		if (!ARRAY_GROW(zip.members, zip.count))
+			return fault_memory(f);
+		if (entry_read(&file, &directory, &at, &zip.members[zip.count], f) < 0)
+			return -1;
+		zip.count++;
+	}
+	if (at != directory.end)
+		return damaged(f, "the zip's directory has more entries than it says");
+	if (zip.count > 0)
+		qsort(zip.members, zip.count, sizeof(*zip.members), compare);
+	if (members_tile(fd, &zip, directory.at, f) < 0)
+		return -1;
+	*ret_zip = zip;
+	zip = (struct zip){ 0 };
 	return 0;
 }

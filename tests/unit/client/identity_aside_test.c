@@ -20,7 +20,7 @@ static int appliance_make(void **state)
 	root = ((const struct unit_place *)*state)->dir;
 	unit_dir(root, "etc", 0755);
 	MUST(client_staging_open(root, "/" CLIENT, made_report(), &s, &f));
-	MUST(client_staging_tree(&s, 0, 0, &tree, &f));
+	MUST(client_staging_tree(&s, &tree, &f));
 	return 0;
 }
 

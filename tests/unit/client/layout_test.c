@@ -124,6 +124,7 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 	unit_dir(client, "bin", 0755);
 	unit_dir(client, "bin/64", 0755);
 	unit_write(client, "bin/64/vtl", "vtl", 0755);
+	unit_write(client, "setenv", "", 0644);
 	unit_write(client, "crystoki.ini", "of another system", 0644);
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
 	MUST(client_layout_apply(client, &c, &ownership, &f));

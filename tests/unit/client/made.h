@@ -23,7 +23,7 @@ static inline int made_order(const void *a, const void *b)
 	return text_path_compare(((const struct unpack_entry *)a)->path, ((const struct unpack_entry *)b)->path);
 }
 
-static inline void made_target(struct unpack_entry *e, char *name, const char *arrow, enum pipe_entry type)
+static inline void made_target(struct unpack_entry *e, char *name, const char *arrow, enum unpack_type type)
 {
 	char *at = strstr(name, arrow);
 
@@ -42,14 +42,14 @@ static inline struct unpack made_unpacked(const char *const *lines)
 		struct unpack_entry *e = &made_entries[u.count];
 		char *name = made_names[u.count];
 		(void)snprintf(name, sizeof(made_names[0]), "%s", *lines);
-		*e = (struct unpack_entry){ .path = name, .type = PIPE_ENTRY_FILE };
-		made_target(e, name, " -> ", PIPE_ENTRY_LINK);
-		made_target(e, name, " => ", PIPE_ENTRY_HARD_LINK);
+		*e = (struct unpack_entry){ .path = name, .type = UNPACK_FILE };
+		made_target(e, name, " -> ", UNPACK_LINK);
+		made_target(e, name, " => ", UNPACK_HARD_LINK);
 		if (e->target == NULL && name[strlen(name) - 1] == '/') {
 			name[strlen(name) - 1] = '\0';
-			e->type = PIPE_ENTRY_DIRECTORY;
+			e->type = UNPACK_DIRECTORY;
 		}
-		u.files += e->type == PIPE_ENTRY_FILE;
+		u.files += e->type == UNPACK_FILE;
 	}
 	qsort(made_entries, u.count, sizeof(made_entries[0]), made_order);
 	return u;

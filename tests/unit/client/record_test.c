@@ -26,11 +26,12 @@ static void file_announce(struct unpack_entry *e)
 	SHA256_AUTO d = SHA256_INIT;
 	struct fault f = { 0 };
 
-	if (e->type != PIPE_ENTRY_FILE)
+	if (e->type != UNPACK_FILE && e->type != UNPACK_HARD_LINK)
 		return;
-	e->size = strlen(bytes_of(e->path));
+	const char *bytes = bytes_of(e->type == UNPACK_FILE ? e->path : e->target);
+	e->size = strlen(bytes);
 	MUST(fs_sha256_start(&d, &f));
-	MUST(fs_sha256_add(&d, bytes_of(e->path), e->size, &f));
+	MUST(fs_sha256_add(&d, bytes, e->size, &f));
 	MUST(fs_sha256_finish(&d, e->sha256, &f));
 }
 

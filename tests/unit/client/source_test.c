@@ -189,8 +189,29 @@ static void none_or_more_than_one_client_is_refused(void **state)
 	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no Luna client in it");
 	c.unpacked = UNPACKED("a/libs/64/libCryptoki2.so", "b/libs/64/libCryptoki2.so");
 	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "more than one client");
-	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> x", "libs/64/x");
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> y", "libs/64/x");
 	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> libCryptoki2_64.so",
+			      "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
+	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+}
+
+static void the_library_may_be_a_chain_of_links(void **state)
+{
+	struct client_content c = { .kind = CLIENT_AUTO };
+	struct fault f = { 0 };
+
+	(void)state;
+	c.unpacked =
+		UNPACKED("t/libs/64/libCryptoki2_64.so -> libCryptoki2.so",
+			 "t/libs/64/libCryptoki2.so -> libCryptoki2.so.10.4.0", "t/libs/64/libCryptoki2.so.10.4.0");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_string_equal(c.library, "libs/64/libCryptoki2.so.10.4.0");
+	c.unpacked =
+		UNPACKED("t/libs/64/libCryptoki2.so -> /usr/safenet/lunaclient/libs/64/real.so", "t/libs/64/real.so");
+	c.unpacked.judge.own_place = "/usr/safenet/lunaclient";
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_string_equal(c.library, "libs/64/real.so");
 }
 
 static void a_top_directory_may_be_there_or_not(void **state)
@@ -266,6 +287,7 @@ int main(void)
 		SOURCE(what_is_open_for_writing_already_is_read_from_a_copy_without_a_name),
 		cmocka_unit_test(the_kind_is_told_by_the_names),
 		cmocka_unit_test(none_or_more_than_one_client_is_refused),
+		cmocka_unit_test(the_library_may_be_a_chain_of_links),
 		cmocka_unit_test(a_top_directory_may_be_there_or_not),
 		cmocka_unit_test(a_name_that_only_ends_alike_is_no_client),
 		cmocka_unit_test(what_is_for_another_system_is_no_part_of_the_cloud_client),

@@ -49,7 +49,7 @@ static inline void stage(const char *which)
 	FS_AUTO int tree = -1;
 	struct fault f = { 0 };
 
-	MUST(client_staging_tree(&s, 0, 0, &tree, &f));
+	MUST(client_staging_tree(&s, &tree, &f));
 	unit_dir(tree, "top", 0755);
 	unit_write(tree, "top/which", which, 0644);
 }

@@ -1,7 +1,6 @@
 #include "client/archive/judge.h"
+#include "base/text.h"
 #include "unit.h"
-
-#include "made.h"
 
 static struct judge judge;
 
@@ -21,7 +20,7 @@ static int judge_end(void **state)
 	return 0;
 }
 
-static int judged(enum member_type type, const char *name, const char *target, unsigned layer,
+static int judged(enum member_type type, const char *name, const char *target, enum judge_layer layer,
 		  enum judge_verdict *verdict, char *path, struct fault *f)
 {
 	const struct member m = { .type = type,
@@ -71,8 +70,8 @@ static void a_path_it_gives_is_relative_and_of_plain_components(void **state)
 		{ "././a", "an empty part or '.' inside the name" },
 		{ "a/", "a slash at the end" },
 		{ ".", "the name is the top itself" },
-		{ "a\\b", "a backslash or colon" },
-		{ "c:a", "a backslash or colon" },
+		{ "a\\b", "a backslash in the name" },
+		{ "c:a", "the name of a drive" },
 	};
 	enum judge_verdict verdict;
 	char path[LIMITS_PATH + 1];
@@ -124,16 +123,51 @@ static void a_name_is_given_once_also_when_case_is_ignored(void **state)
 {
 	(void)state;
 	take(MEMBER_FILE, "a/File", NULL, "a/File");
-	refuse(MEMBER_FILE, "a/File", NULL, "the name comes twice");
-	refuse(MEMBER_FILE, "./a/File", NULL, "the name comes twice");
+	refuse(MEMBER_LINK, "a/File", "x", "the name comes twice");
+	refuse(MEMBER_HARD_LINK, "./a/File", "\xd0\x96", "no file of this archive before it");
 	refuse(MEMBER_FILE, "a/fILE", NULL, "only in upper and lower case");
 	refuse(MEMBER_FILE, "A/other", NULL, "only in upper and lower case");
 	take(MEMBER_FILE, "\xc3\x84", NULL, "\xc3\x84");
 	refuse(MEMBER_FILE, "\xc3\xa4", NULL, "only in upper and lower case");
 	take(MEMBER_FILE, "\xd0\x96", NULL, "\xd0\x96");
 	refuse(MEMBER_FILE, "\xd0\xb6", NULL, "only in upper and lower case");
-	take(MEMBER_DIRECTORY, "a/", NULL, "a");
-	refuse(MEMBER_DIRECTORY, "a/", NULL, "the name comes twice");
+}
+
+static enum judge_verdict verdict_of(enum member_type type, const char *name, const char *target,
+				     enum judge_layer layer)
+{
+	char path[LIMITS_PATH + 1];
+	enum judge_verdict verdict;
+	struct fault f = { 0 };
+
+	MUST(judged(type, name, target, layer, &verdict, path, &f));
+	return verdict;
+}
+
+/* As `tar -cf x T T/bin` does it. */
+static void a_name_may_come_again_for_the_same_thing(void **state)
+{
+	struct member larger = { .name = (const unsigned char *)"d/f", .name_length = 3, .size = 11 };
+	char path[LIMITS_PATH + 1];
+	enum judge_verdict verdict;
+	struct fault f;
+
+	(void)state;
+	take(MEMBER_DIRECTORY, "d/", NULL, "d");
+	take(MEMBER_FILE, "d/f", NULL, "d/f");
+	take(MEMBER_HARD_LINK, "d/h", "d/f", "d/h");
+	take(MEMBER_LINK, "d/l", "f", "d/l");
+	assert_int_equal(verdict_of(MEMBER_DIRECTORY, "d", NULL, JUDGE_OUTER), JUDGE_NOTHING);
+	assert_int_equal(verdict_of(MEMBER_FILE, "d/f", NULL, JUDGE_OUTER), JUDGE_AGAIN);
+	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/f", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
+	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/h", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
+	assert_int_equal(verdict_of(MEMBER_LINK, "d/l", "f", JUDGE_OUTER), JUDGE_NOTHING);
+	refuse(MEMBER_LINK, "d/l", "h", "the name comes twice, and not for the same thing");
+	refuse(MEMBER_LINK, "d/f", "h", "the name comes twice, and not for the same thing");
+	refuse(MEMBER_FILE, "d/l", NULL, "the name comes twice, and not for the same thing");
+	refuse(MEMBER_ARCHIVE, "d/f", NULL, "the name comes twice, and not for the same thing");
+	MUST_FAIL(judge_member(&judge, &larger, JUDGE_OUTER, path, &verdict, &f), FAULT_REFUSED,
+		  "the name comes twice, and not for the same thing");
 }
 
 static void no_part_of_a_path_but_the_last_is_anything_but_a_directory(void **state)
@@ -163,22 +197,26 @@ static void what_is_no_file_directory_or_link_is_refused(void **state)
 	refuse(MEMBER_SPARSE, "a", NULL, "a sparse file");
 	refuse(MEMBER_UNKNOWN, "a", NULL, "an unknown type");
 	for (m.mode = 02000; m.mode <= 04000; m.mode <<= 1)
-		MUST_FAIL(judge_member(&judge, &m, 0, path, &verdict, &f), FAULT_REFUSED, "set-id bits");
+		MUST_FAIL(judge_member(&judge, &m, 0, path, &verdict, &f), FAULT_REFUSED, "set-id bits on a file");
+	/* A client in use has directories so. */
+	m.type = MEMBER_DIRECTORY;
+	m.mode = 02770;
+	MUST(judge_member(&judge, &m, 0, path, &verdict, &f));
 }
 
 static void a_hard_link_names_a_file_before_it_never_another_hard_link(void **state)
 {
 	(void)state;
 	take(MEMBER_FILE, "d/f", NULL, "d/f");
-	refuse(MEMBER_HARD_LINK, "h1", "/etc/passwd", "a link to an absolute name");
+	refuse(MEMBER_HARD_LINK, "h1", "/etc/passwd", "an absolute name");
 	refuse(MEMBER_HARD_LINK, "h2", "../f", "'..' in the name");
 	refuse(MEMBER_HARD_LINK, "h3", "later", "no file of this archive before it");
 	refuse(MEMBER_HARD_LINK, "h4", "d", "no file of this archive before it");
 	refuse(MEMBER_HARD_LINK, "h5", "h5", "no file of this archive before it");
 	take(MEMBER_HARD_LINK, "h", "./d/f", "h");
-	assert_string_equal(judge_last_target(&judge), "d/f");
+	assert_string_equal(judge_target(&judge, "h"), "d/f");
 	take(MEMBER_HARD_LINK, "again", "h", "again");
-	assert_string_equal(judge_last_target(&judge), "d/f");
+	assert_string_equal(judge_target(&judge, "again"), "d/f");
 	take(MEMBER_LINK, "l", "d/f", "l");
 	refuse(MEMBER_HARD_LINK, "h6", "l", "no file of this archive before it");
 }
@@ -188,9 +226,9 @@ static void links_end(const char *words)
 	struct fault f = { 0 };
 
 	if (words == NULL)
-		MUST(judge_links(&judge, &f));
+		MUST(judge_links(&judge, "", &f));
 	else
-		MUST_FAIL(judge_links(&judge, &f), FAULT_REFUSED, words);
+		MUST_FAIL(judge_links(&judge, "", &f), FAULT_REFUSED, words);
 }
 
 static void every_link_leads_to_something_in_the_tree(void **state)
@@ -233,7 +271,7 @@ static void links_that_go_round_are_refused(void **state)
 	(void)state;
 	take(MEMBER_LINK, "a", "b", "a");
 	take(MEMBER_LINK, "b", "a", "b");
-	links_end("a link that comes to no end");
+	links_end("too many levels of links");
 }
 
 static void a_link_to_a_directory_that_holds_it_is_refused(void **state)
@@ -248,13 +286,37 @@ static void an_inner_archive_wins_over_the_outer_one(void **state)
 {
 	char path[LIMITS_PATH + 1];
 	enum judge_verdict verdict;
+	struct fault f;
+
+	(void)state;
+	assert_int_equal(verdict_of(MEMBER_FILE, "Chrystoki.conf", NULL, JUDGE_INNER), JUDGE_PLACE);
+	assert_int_equal(verdict_of(MEMBER_FILE, "Chrystoki.conf", NULL, JUDGE_OUTER), JUDGE_COVERED);
+	assert_int_equal(verdict_of(MEMBER_FILE, "setenv", NULL, JUDGE_OUTER), JUDGE_PLACE);
+	assert_int_equal(verdict_of(MEMBER_FILE, "setenv", NULL, JUDGE_INNER), JUDGE_REPLACE);
+	assert_int_equal(verdict_of(MEMBER_FILE, "setenv", NULL, JUDGE_OUTER), JUDGE_COVERED);
+	assert_int_equal(verdict_of(MEMBER_LINK, "l", "setenv", JUDGE_OUTER), JUDGE_PLACE);
+	MUST_FAIL(judged(MEMBER_FILE, "l", NULL, JUDGE_INNER, &verdict, path, &f), FAULT_REFUSED,
+		  "the name comes twice, and not for the same thing");
+}
+
+static void an_absolute_link_into_the_clients_own_place_becomes_a_relative_one(void **state)
+{
 	struct fault f = { 0 };
 
 	(void)state;
-	MUST(judged(MEMBER_FILE, "Chrystoki.conf", NULL, 1, &verdict, path, &f));
-	assert_int_equal(verdict, JUDGE_PLACE);
-	MUST(judged(MEMBER_FILE, "Chrystoki.conf", NULL, 0, &verdict, path, &f));
-	assert_int_equal(verdict, JUDGE_COVERED);
+	judge.own_place = "/usr/safenet/lunaclient";
+	take(MEMBER_FILE, "top/libs/64/lib.so", NULL, "top/libs/64/lib.so");
+	take(MEMBER_LINK, "top/lib/lib.so", "/usr/safenet/lunaclient/libs/64/lib.so", "top/lib/lib.so");
+	take(MEMBER_LINK, "top/now", "/usr/safenet/lunaclient/lib/lib.so", "top/now");
+	refuse(MEMBER_LINK, "top/a", "/usr/safenet/lunaclient", "a link to an absolute name");
+	refuse(MEMBER_LINK, "top/b", "/usr/safenet/lunaclients/x", "a link to an absolute name");
+	refuse(MEMBER_LINK, "top/c", "/etc/passwd",
+	       "not in the client's own place '/usr/safenet/lunaclient'; make it a relative one");
+	MUST(judge_links(&judge, "top/", &f));
+	assert_string_equal(judge_target(&judge, "top/lib/lib.so"), "../libs/64/lib.so");
+	assert_string_equal(judge_target(&judge, "top/now"), "lib/lib.so");
+	take(MEMBER_LINK, "top/out", "/usr/safenet/lunaclient/../../../etc/passwd", "top/out");
+	MUST_FAIL(judge_links(&judge, "top/", &f), FAULT_REFUSED, "'top/out': a link that leads out of the tree");
 }
 
 static void sums_are_limited_and_a_copy_counts(void **state)
@@ -288,6 +350,8 @@ int main(void)
 		JUDGED(links_that_go_round_are_refused),
 		JUDGED(a_link_to_a_directory_that_holds_it_is_refused),
 		JUDGED(an_inner_archive_wins_over_the_outer_one),
+		JUDGED(a_name_may_come_again_for_the_same_thing),
+		JUDGED(an_absolute_link_into_the_clients_own_place_becomes_a_relative_one),
 		JUDGED(sums_are_limited_and_a_copy_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

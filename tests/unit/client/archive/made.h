@@ -1,5 +1,5 @@
 /*
- * made: archives made in memory, right and wrong, and streams that give their bytes in pieces of any size.
+ * made: archives made in memory, right and wrong.
  */
 #ifndef OKV_UNIT_ARCHIVE_MADE_H
 #define OKV_UNIT_ARCHIVE_MADE_H
@@ -7,66 +7,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
-#include "client/archive/crc32.h"
-#include "client/archive/stream.h"
 #include "base/text.h"
-
-/* --- a stream over memory, `piece` bytes at a time ---------------------------------------------------------------- */
-
-struct made_stream {
-	struct stream stream;
-	const unsigned char *next, *end;
-	size_t piece;
-	unsigned char *copy; /* the piece at hand, on the heap, so that a sanitizer sees a byte too far */
-};
-
-static inline int made_more(struct stream *self, struct fault *f)
-{
-	struct made_stream *s = (struct made_stream *)self;
-	size_t length = (size_t)(s->end - s->next);
-
-	(void)f;
-	length = length < s->piece ? length : s->piece;
-	free(s->copy);
-	s->copy = malloc(length > 0 ? length : 1);
-	memcpy(s->copy, s->next, length);
-	self->at = s->copy;
-	self->end = s->copy + length;
-	self->passed += length;
-	s->next += length;
-	return 0;
-}
-
-static inline void made_stream_done(struct made_stream *s)
-{
-	free(s->copy);
-}
-
-#define MADE_STREAM_AUTO __attribute__((cleanup(made_stream_done))) struct made_stream
-
-static inline struct made_stream made_stream(const struct text *bytes, size_t piece)
-{
-	const unsigned char *from = (const unsigned char *)text_string(bytes);
-
-	return (struct made_stream){ .stream = { .at = from, .end = from, .more = made_more },
-				     .next = from,
-				     .end = from + bytes->length,
-				     .piece = piece };
-}
-
-/* All that a stream gives; -1 with the fault. */
-static inline int made_drain(struct stream *s, struct text *out, struct fault *f)
-{
-	for (;;) {
-		if (stream_fill(s, f) < 0)
-			return -1;
-		if (s->at == s->end)
-			return 0;
-		text_add(out, s->at, (size_t)(s->end - s->at));
-		s->at = s->end;
-	}
-}
+#include "unit.h"
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
@@ -82,51 +26,7 @@ static inline void made_zeros(struct text *out, size_t length)
 		text_add_char(out, '\0');
 }
 
-/* --- DEFLATE, bit by bit ------------------------------------------------------------------------------------------ */
-
-struct made_bits {
-	struct text *out;
-	unsigned byte, count;
-};
-
-/* Numbers stand with their lowest bit first, */
-static inline void made_bits_add(struct made_bits *b, unsigned value, unsigned count)
-{
-	for (; count > 0; count--, value >>= 1) {
-		b->byte |= (value & 1) << b->count;
-		if (++b->count == 8) {
-			text_add_char(b->out, (char)b->byte);
-			b->byte = b->count = 0;
-		}
-	}
-}
-
-/* and codes with their highest. */
-static inline void made_bits_code(struct made_bits *b, unsigned code, unsigned count)
-{
-	for (; count > 0; count--)
-		made_bits_add(b, code >> (count - 1) & 1, 1);
-}
-
-/* Fills the last byte up, with ones where `dirty`. */
-static inline void made_bits_end(struct made_bits *b, bool dirty)
-{
-	while (b->count > 0)
-		made_bits_add(b, dirty, 1);
-}
-
-/* A symbol of the fixed code (RFC 1951, 3.2.6). */
-static inline void made_bits_fixed(struct made_bits *b, unsigned symbol)
-{
-	if (symbol < 144)
-		made_bits_code(b, 0x30 + symbol, 8);
-	else if (symbol < 256)
-		made_bits_code(b, 0x190 + symbol - 144, 9);
-	else if (symbol < 280)
-		made_bits_code(b, symbol - 256, 7);
-	else
-		made_bits_code(b, 0xc0 + symbol - 280, 8);
-}
+/* --- DEFLATE and gzip -------------------------------------------------------------------------------------------- */
 
 /* Stored blocks of at most `most` bytes. */
 static inline void made_deflate_stored(struct text *out, const void *bytes, size_t length, size_t most)
@@ -144,15 +44,13 @@ static inline void made_deflate_stored(struct text *out, const void *bytes, size
 	} while (length > 0);
 }
 
-/* --- gzip --------------------------------------------------------------------------------------------------------- */
-
 static inline void made_gzip(struct text *out, const void *bytes, size_t length)
 {
 	static const char head[10] = { 0x1f, (char)0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
 
 	text_add(out, head, sizeof(head));
 	made_deflate_stored(out, bytes, length, 65535);
-	made_little(out, crc32_add(0, bytes, length), 4);
+	made_little(out, (uint32_t)crc32(0, bytes, (uInt)length), 4);
 	made_little(out, length, 4);
 }
 
@@ -255,15 +153,17 @@ struct made_zip_member {
 	unsigned host;            /* 3 (Unix) when 0 */
 	const char *extra;        /* of both; without a length */
 	size_t extra_length;
-	bool described; /* a data descriptor follows */
-	bool deflated;  /* stored blocks, method 8 */
+	bool described;     /* a data descriptor follows */
+	bool deflated;      /* stored blocks, method 8 */
+	unsigned version;   /* 20 when 0 */
+	const char *hidden; /* bytes behind the member */
 };
 
 static inline void made_zip_add(struct made_zip *z, const struct made_zip_member *m)
 {
 	TEXT_AUTO packed = { 0 };
 	const size_t length = strlen(m->content);
-	const uint32_t crc = crc32_add(0, m->content, length) + m->crc_error;
+	const uint32_t crc = (uint32_t)crc32(0, (const unsigned char *)m->content, (uInt)length) + m->crc_error;
 	const unsigned mode = m->mode != 0 ? m->mode : 0100644;
 	const unsigned method = m->method != 0 ? m->method : m->deflated ? 8 : 0;
 	const unsigned flags = m->flags | (m->described ? 8 : 0);
@@ -277,7 +177,7 @@ static inline void made_zip_add(struct made_zip *z, const struct made_zip_member
 	const uint64_t size = (uint64_t)((int64_t)length + m->size_error);
 
 	made_little(&z->members, 0x04034b50, 4);
-	made_little(&z->members, 20, 2);
+	made_little(&z->members, m->version != 0 ? m->version : 20, 2);
 	made_little(&z->members, flags, 2);
 	made_little(&z->members, method, 2);
 	made_little(&z->members, 0x21000000, 4);
@@ -295,10 +195,11 @@ static inline void made_zip_add(struct made_zip *z, const struct made_zip_member
 		made_little(&z->members, packed.length, 4);
 		made_little(&z->members, size, 4);
 	}
+	text_add_string(&z->members, m->hidden != NULL ? m->hidden : "");
 
 	made_little(&z->directory, 0x02014b50, 4);
 	made_little(&z->directory, (m->host != 0 ? m->host : 3) << 8 | 20, 2);
-	made_little(&z->directory, 20, 2);
+	made_little(&z->directory, m->version != 0 ? m->version : 20, 2);
 	made_little(&z->directory, flags, 2);
 	made_little(&z->directory, method, 2);
 	made_little(&z->directory, 0x21000000, 4);
@@ -335,6 +236,7 @@ static inline void made_zip_end(struct made_zip *z, int entries_error, struct te
 	made_little(out, 0, 2);
 	text_done(&z->members);
 	text_done(&z->directory);
+	z->entries = 0;
 }
 
 /* --- the system's own packers ------------------------------------------------------------------------------------- */

@@ -1,0 +1,123 @@
+#include "client/archive/place.h"
+#include "base/text.h"
+#include "base/hex.h"
+#include "unit.h"
+
+static struct place_seen placed(struct place *p, const char *path, const char *content, mode_t mode)
+{
+	struct place_seen seen = { .machine = 0 };
+	struct fault f = { 0 };
+
+	MUST(place_file_begin(p, path, mode, &f));
+	MUST(place_file_add(p, path, content, strlen(content), &f));
+	MUST(place_file_end(p, path, &seen, &f));
+	return seen;
+}
+
+static mode_t mode_of(const struct unit_place *place, const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(place->dir, path, &status, AT_SYMLINK_NOFOLLOW), 0);
+	return status.st_mode & 07777;
+}
+
+static void files_have_their_mode_and_directories_above_them_are_made(void **state)
+{
+	const struct unit_place *place = *state;
+	PLACE_AUTO p = PLACE_INIT(place->dir);
+	char hex[HEX_SIZE(SHA256_SIZE)];
+	const mode_t mask = umask(0);
+
+	const struct place_seen seen = placed(&p, "deep/er/b", "abc", 0755);
+	(void)placed(&p, "deep/c", "c", 0644);
+	(void)umask(mask);
+	unit_holds(place->dir, "deep/er/b", "abc");
+	assert_int_equal(mode_of(place, "deep/er/b"), 0755);
+	assert_int_equal(mode_of(place, "deep/c"), 0644);
+	assert_int_equal(mode_of(place, "deep"), 0755);
+	hex_encode(seen.sha256, SHA256_SIZE, hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_int_equal(seen.mode, 0755);
+	assert_int_equal(seen.machine, EM_NONE);
+	assert_false(seen.secret);
+}
+
+static void a_file_with_a_secret_is_roots_alone_when_it_is_finished(void **state)
+{
+	const struct unit_place *place = *state;
+	PLACE_AUTO p = PLACE_INIT(place->dir);
+
+	const struct place_seen seen = placed(&p, "x.bak", "AuthTokenClientSecret = 1;", 0644);
+	assert_true(seen.secret);
+	assert_int_equal(seen.mode, 0600);
+	assert_int_equal(mode_of(place, "x.bak"), 0600);
+	/* The next one is another file. */
+	assert_false(placed(&p, "y", "plain", 0644).secret);
+}
+
+static void nothing_that_is_there_is_opened(void **state)
+{
+	const struct unit_place *place = *state;
+	PLACE_AUTO p = PLACE_INIT(place->dir);
+	struct fault f;
+
+	unit_write(place->dir, "there", "old", 0644);
+	MUST_FAIL(place_file_begin(&p, "there", 0644, &f), FAULT_SYSTEM, "cannot make 'there'");
+	unit_dir(place->dir, "d", 0755);
+	assert_int_equal(symlinkat("d", place->dir, "l"), 0);
+	MUST_FAIL(place_file_begin(&p, "l/x", 0644, &f), FAULT_SYSTEM, "cannot open directory 'l'");
+	unit_holds(place->dir, "there", "old");
+	MUST(place_remove(&p, "there", &f));
+	(void)placed(&p, "there", "new", 0644);
+	unit_holds(place->dir, "there", "new");
+}
+
+static void copies_are_files_of_their_own_and_links_lead_where_they_say(void **state)
+{
+	const struct unit_place *place = *state;
+	PLACE_AUTO p = PLACE_INIT(place->dir);
+	struct fault f = { 0 };
+	struct stat status;
+	char target[16] = "";
+
+	(void)placed(&p, "a", "content", 0644);
+	MUST(place_copy(&p, "d/copy", "a", 0600, &f));
+	MUST(place_link(&p, "d/link", "../a", &f));
+	unit_holds(place->dir, "d/copy", "content");
+	assert_int_equal(mode_of(place, "d/copy"), 0600);
+	assert_int_equal(fstatat(place->dir, "d/copy", &status, 0), 0);
+	assert_int_equal(status.st_nlink, 1);
+	assert_int_equal(readlinkat(place->dir, "d/link", target, sizeof(target)), 4);
+	assert_string_equal(target, "../a");
+}
+
+static void looking_makes_nothing_and_tells_the_same(void **state)
+{
+	const struct unit_place *place = *state;
+	PLACE_AUTO p = PLACE_INIT(-1);
+	char hex[HEX_SIZE(SHA256_SIZE)];
+	struct fault f = { 0 };
+
+	const struct place_seen seen = placed(&p, "a", "abc", 0644);
+	hex_encode(seen.sha256, SHA256_SIZE, hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_int_equal(seen.mode, 0644);
+	MUST(place_directory(&p, "d", &f));
+	MUST(place_copy(&p, "b", "a", 0644, &f));
+	MUST(place_link(&p, "l", "a", &f));
+	MUST(place_remove(&p, "a", &f));
+	assert_false(unit_there(place->dir, "d"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT_IN_PLACE(files_have_their_mode_and_directories_above_them_are_made),
+		UNIT_IN_PLACE(a_file_with_a_secret_is_roots_alone_when_it_is_finished),
+		UNIT_IN_PLACE(nothing_that_is_there_is_opened),
+		UNIT_IN_PLACE(copies_are_files_of_their_own_and_links_lead_where_they_say),
+		UNIT_IN_PLACE(looking_makes_nothing_and_tells_the_same),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
