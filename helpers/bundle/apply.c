@@ -142,7 +142,7 @@ static bool is_support(int root, uid_t uid)
 	struct fault ignored = { 0 };
 	struct accounts_user user;
 
-	return fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &ignored) == 0 &&
+	return fs_read_config(root, "/etc/passwd", &passwd, &ignored) == 0 &&
 	       accounts_user_find(&passwd, SETTINGS_SUPPORT_USER, &user) && user.uid == uid;
 }
 

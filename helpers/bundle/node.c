@@ -15,8 +15,7 @@ static int owner_find(int root, const struct settings *settings, struct bundle_n
 	TEXT_AUTO group = { 0 };
 	struct accounts_user user;
 
-	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
-	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+	if (fs_read_config(root, "/etc/passwd", &passwd, f) < 0 || fs_read_config(root, "/etc/group", &group, f) < 0)
 		return -1;
 	if (!accounts_user_find(&passwd, settings->okv_user, &user))
 		return fault_refused(f, "this is no OKV node: there is no user '%s'", SHOWN(settings->okv_user));
@@ -68,8 +67,7 @@ static bool tree_name(int root, struct text *out)
 {
 	struct fault ignored = { 0 };
 
-	return fs_read_file(root, "/etc/hostname", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, out, NULL, &ignored) == 0 &&
-	       strcspn(text_string(out), "\n") > 0;
+	return fs_read_config(root, "/etc/hostname", out, &ignored) == 0 && strcspn(text_string(out), "\n") > 0;
 }
 
 int bundle_host_name(int root, bool whole_system, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f)

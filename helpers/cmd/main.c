@@ -183,7 +183,7 @@ static int settings_read(struct fault *f)
 		return -1;
 	if (!there)
 		return 0;
-	if (fs_read_file(context.root, SETTINGS_FILE, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
+	if (fs_read_config(context.root, SETTINGS_FILE, &file, f) < 0)
 		return -1;
 	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
 }

@@ -108,17 +108,15 @@ static void change_print(void *context, const struct perms_record *record)
 		  old_owner, old_group, (unsigned)record->from.mode, owner, group, (unsigned)record->to.mode);
 }
 
-static int file_read(const struct cmd_context *context, const char *path, struct text *ret_bytes, struct fault *f)
-{
-	return fs_read_file(context->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_bytes, NULL, f);
-}
-
 /* To be called once the group is made, so that it is called by its name. */
 static int printer_learn(struct printer *printer, struct fault *f)
 {
-	if (file_read(printer->context, "/etc/passwd", &printer->users.file, f) < 0)
-		return -1;
-	return file_read(printer->context, "/etc/group", &printer->groups.file, f);
+	const int root = printer->context->root;
+
+	return fs_read_config(root, "/etc/passwd", &printer->users.file, f) < 0 ||
+			       fs_read_config(root, "/etc/group", &printer->groups.file, f) < 0
+		       ? -1
+		       : 0;
 }
 
 static void printer_done(struct printer *printer)

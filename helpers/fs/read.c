@@ -43,11 +43,16 @@ int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit
 	return fs_read(fd, path, limit, ret_text, f);
 }
 
+int fs_read_config(int root, const char *path, struct text *ret_text, struct fault *f)
+{
+	return fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, f);
+}
+
 int fs_read_optional(int root, const char *path, struct text *ret_text, bool *ret_there, struct fault *f)
 {
 	struct fault cause = { 0 };
 
-	const int r = fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, &cause);
+	const int r = fs_read_config(root, path, ret_text, &cause);
 	if (r < 0 && cause.kind != FAULT_ABSENT) {
 		*f = cause;
 		return -1;

@@ -23,10 +23,9 @@ int fs_read(int fd, const char *name, size_t limit, struct text *ret_text, struc
 /* A regular file below root; ret_status may be NULL, else it is the status of what was read. */
 int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit, struct text *ret_text,
 		 struct stat *ret_status, struct fault *f);
-/*
- * The same for a file that a person edits and that need not be there: FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX.  Where
- * there is none, *ret_there is false and nothing is added.
- */
+/* The same for a file that a person edits: FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX. */
+int fs_read_config(int root, const char *path, struct text *ret_text, struct fault *f);
+/* ... and that need not be there: where there is none, *ret_there is false and nothing is added. */
 int fs_read_optional(int root, const char *path, struct text *ret_text, bool *ret_there, struct fault *f);
 /* All bytes or a fault; EINTR and short writes are handled. */
 int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f);

@@ -42,7 +42,7 @@ int hsm_clientconf_read(int root, const struct hsm_environment *environment, str
 	if (text_check(&path, f) < 0)
 		return -1;
 	conf.path = text_take(&path);
-	(void)fs_read_file(root, conf.path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &conf.bytes, NULL, &ignored);
+	(void)fs_read_config(root, conf.path, &conf.bytes, &ignored);
 	if (chrystoki_parse(&conf.model, text_string(&conf.bytes), conf.bytes.length, f) < 0)
 		return -1;
 	*ret_conf = conf;

@@ -61,9 +61,8 @@ static void diagnosis_done(struct diagnosis *d)
 
 static int accounts_read(struct diagnosis *d, struct fault *f)
 {
-	return fs_read_file(d->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->passwd, NULL, f) < 0 ||
-			       fs_read_file(d->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &d->group,
-					    NULL, f) < 0 ||
+	return fs_read_config(d->root, "/etc/passwd", &d->passwd, f) < 0 ||
+			       fs_read_config(d->root, "/etc/group", &d->group, f) < 0 ||
 			       proc_identity_read(d->root, d->user, &d->identity, f) < 0
 		       ? -1
 		       : 0;

@@ -27,8 +27,7 @@ static int assignments_read(int root, const char *path, struct assign *ret_assig
 	TEXT_AUTO file = { 0 };
 	struct fault why = { 0 };
 
-	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0 &&
-	    why.kind != FAULT_ABSENT) {
+	if (fs_read_config(root, path, &file, &why) < 0 && why.kind != FAULT_ABSENT) {
 		*f = why;
 		return -1;
 	}

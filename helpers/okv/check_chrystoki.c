@@ -290,9 +290,7 @@ static void copy_check(struct okv_checking *c, const struct text *bytes)
 	text_add_format(&path, "%s/Chrystoki.conf", c->job->settings->client_dir);
 	c->found->failed = c->found->failed || path.failed;
 	if (strcmp(text_string(&path), used) == 0 ||
-	    fs_read_file(c->job->root, text_string(&path), FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &copy, NULL,
-			 &ignored) < 0 ||
-	    text_same(&copy, bytes))
+	    fs_read_config(c->job->root, text_string(&path), &copy, &ignored) < 0 || text_same(&copy, bytes))
 		return;
 	c->found->file = text_string(&path);
 	okv_finding_add(c->found,

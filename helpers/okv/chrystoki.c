@@ -15,8 +15,7 @@ int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystok
 {
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 
-	if (fs_read_file(job->root, job->settings->chrystoki_conf, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
-			 f) < 0)
+	if (fs_read_config(job->root, job->settings->chrystoki_conf, &bytes, f) < 0)
 		return -1;
 	return chrystoki_parse(ret_chrystoki, text_string(&bytes), bytes.length, f);
 }

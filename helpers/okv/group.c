@@ -100,11 +100,10 @@ static int files_read(int root, struct files *ret_files, struct fault *f)
 	FILES_AUTO files = { 0 };
 	struct fault why = { 0 };
 
-	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.passwd, NULL, f) < 0 ||
-	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.group, NULL, f) < 0)
+	if (fs_read_config(root, "/etc/passwd", &files.passwd, f) < 0 ||
+	    fs_read_config(root, "/etc/group", &files.group, f) < 0)
 		return -1;
-	files.shadowed = fs_read_file(root, "/etc/gshadow", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &files.gshadow, NULL,
-				      &why) == 0;
+	files.shadowed = fs_read_config(root, "/etc/gshadow", &files.gshadow, &why) == 0;
 	if (!files.shadowed && fs_absence(&why, f) < 0)
 		return -1;
 	*ret_files = files;

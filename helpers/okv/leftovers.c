@@ -267,7 +267,7 @@ static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 	struct fault failure = { 0 };
 	TEXT_AUTO passwd = { 0 };
 
-	if (fs_read_file(s->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, &failure) < 0)
+	if (fs_read_config(s->root, path, &passwd, &failure) < 0)
 		return failure_add(s, path, &failure, f);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		TEXT_AUTO home = { 0 };

@@ -115,8 +115,7 @@ static bool is_copy(int root, int dir, const char *leaf, const char *target)
 
 	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
 	       fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &ignored) == 0 &&
-	       fs_read_file(root, target, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &there, NULL, &ignored) == 0 &&
-	       text_same(&here, &there);
+	       fs_read_config(root, target, &there, &ignored) == 0 && text_same(&here, &there);
 }
 
 /* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
@@ -151,9 +150,7 @@ static int record_read(int root, struct text *ret_record, struct fault *f)
 {
 	struct fault cause = { 0 };
 
-	if (fs_read_file(root, OKV_RECORD_LINKS, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_record, NULL, &cause) ==
-		    0 ||
-	    cause.kind == FAULT_ABSENT)
+	if (fs_read_config(root, OKV_RECORD_LINKS, ret_record, &cause) == 0 || cause.kind == FAULT_ABSENT)
 		return 0;
 	*f = cause;
 	return -1;
@@ -208,8 +205,7 @@ static int link_write(const struct making *m, const struct link *link, int dir, 
 	TEXT_AUTO bytes = { 0 };
 
 	if (link->kind == KIND_COPY)
-		return fs_read_file(m->job->root, link->target, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &bytes, NULL,
-				    f) < 0
+		return fs_read_config(m->job->root, link->target, &bytes, f) < 0
 			       ? -1
 			       : fs_publish_at(dir, leaf, text_string(&bytes), bytes.length, &how, f);
 	return symlinkat(link->target, dir, leaf) < 0 || fsync(dir) < 0

@@ -13,7 +13,7 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 {
 	TEXT_AUTO file = { 0 };
 
-	if (fs_read_file(job->root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, f) < 0)
+	if (fs_read_config(job->root, path, &file, f) < 0)
 		return -1;
 	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
@@ -131,7 +131,7 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 		}
 		json_object_end(j);
 	}
-	if (fs_read_file(job->root, OKV_MID, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &script, NULL, f) < 0 ||
+	if (fs_read_config(job->root, OKV_MID, &script, f) < 0 ||
 	    midupgrade_look(text_string(&script), script.length, job->settings->hsm_group, &state, &line, f) < 0)
 		return -1;
 	text_add_format(out, "%s\n   %s\n", OKV_MID, block_word(state));

@@ -160,9 +160,8 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 	const struct reader reader = { request->root, request->phase, names, &accounts, policy };
 
 	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, request->phase);
-	if (text_check(&path, f) < 0 ||
-	    fs_read_file(reader.root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
-	    fs_read_file(reader.root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+	if (text_check(&path, f) < 0 || fs_read_config(reader.root, "/etc/passwd", &passwd, f) < 0 ||
+	    fs_read_config(reader.root, "/etc/group", &group, f) < 0)
 		return -1;
 	if (file_add(&reader, text_string(&path), f) < 0)
 		return f->kind != FAULT_ABSENT || fs_exists(reader.root, text_string(&path))

@@ -14,8 +14,7 @@ int proc_identity_read(int root, const char *user, struct proc_identity *ret_ide
 	TEXT_AUTO group = { 0 };
 	struct accounts_user found;
 
-	if (fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0 ||
-	    fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0)
+	if (fs_read_config(root, "/etc/passwd", &passwd, f) < 0 || fs_read_config(root, "/etc/group", &group, f) < 0)
 		return -1;
 	if (!accounts_user_find(&passwd, user, &found))
 		return fault_absent(f, "there is no user '%s' in /etc/passwd", SHOWN(user));

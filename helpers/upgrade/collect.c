@@ -154,8 +154,7 @@ static int accounts_write(struct collection *c, struct fault *f)
 		TEXT_AUTO file = { 0 };
 		struct fault ignored = { 0 };
 		struct text_line line;
-		if (fs_read_file(c->run->root, tables[i], FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL,
-				 &ignored) < 0)
+		if (fs_read_config(c->run->root, tables[i], &file, &ignored) < 0)
 			continue;
 		for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line);) {
 			const char *colon = memchr(line.bytes, ':', line.length);

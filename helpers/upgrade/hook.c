@@ -138,8 +138,7 @@ int step_reown(struct step *step, struct fault *f)
 	struct journal_history history;
 	gid_t now;
 
-	if (journal_read(run->root, &history, f) < 0 ||
-	    fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+	if (journal_read(run->root, &history, f) < 0 || fs_read_config(run->root, "/etc/group", &groups, f) < 0)
 		return -1;
 	if (!history.group_known || !accounts_group_find(&groups, run->settings->hsm_group, &now) ||
 	    now == history.group_id) {

@@ -161,7 +161,7 @@ static int close_upgrade(const struct upgrade_run *run, const struct journal_his
 
 	if (!run->changed && history->hooks[UPGRADE_POST].good)
 		return 0;
-	if (fs_read_file(run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &groups, NULL, f) < 0)
+	if (fs_read_config(run->root, "/etc/group", &groups, f) < 0)
 		return -1;
 	if (accounts_group_find(&groups, group, &id) && (!history->group_known || history->group_id != id) &&
 	    journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)id, group) < 0)

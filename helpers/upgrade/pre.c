@@ -46,8 +46,7 @@ static int system_look(const struct upgrade_run *run, struct snapshot *s, struct
 	struct accounts_user user;
 
 	okv_release_find(root, &os, &okv);
-	if (fs_read_file(root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
-	    fs_read_file(root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+	if (fs_read_config(root, "/etc/group", &group, f) < 0 || fs_read_config(root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
 	s->group_there = accounts_group_find(&group, settings->hsm_group, &s->group_id);
 	if (s->group_there)

@@ -51,7 +51,7 @@ static int paths_of_okv(int root, struct preserved *paths, struct fault *f)
 	struct fault why = { 0 };
 
 	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
-	if (fs_read_file(root, OKV_CONF, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &file, NULL, &why) < 0)
+	if (fs_read_config(root, OKV_CONF, &file, &why) < 0)
 		return fs_absence(&why, f);
 	if (assign_parse(&conf, text_string(&file), file.length, f) < 0)
 		return -1;

@@ -102,8 +102,8 @@ static int check_group(struct step *step, struct fault *f)
 	size_t lacking;
 	gid_t gid;
 
-	if (fs_read_file(step->run->root, "/etc/group", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &group, NULL, f) < 0 ||
-	    fs_read_file(step->run->root, "/etc/passwd", FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &passwd, NULL, f) < 0)
+	if (fs_read_config(step->run->root, "/etc/group", &group, f) < 0 ||
+	    fs_read_config(step->run->root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
 	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
 		(void)step_set_remedy(step, "okv-luna repair");
