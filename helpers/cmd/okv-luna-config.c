@@ -3,6 +3,7 @@
  *
  * What is done stands in okv/ and conf/; here words are told apart and results are shown.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,9 @@
 #include "cmd/tool.h"
 #include "conf/assign.h"
 #include "conf/chrystoki_groups.h"
+#include "fs/handle.h"
 #include "fs/read.h"
+#include "fs/root.h"
 #include "okv/check.h"
 #include "okv/chrystoki.h"
 #include "okv/values.h"
@@ -20,7 +23,7 @@
 #include "proc/child.h"
 
 static struct {
-	bool fix, drop_handmade, again, all, even_in_use;
+	bool fix, drop_handmade, again, all, even_in_use, keep;
 	struct option_list sections;
 	const char *plugin_directory;
 } wanted;
@@ -168,22 +171,37 @@ static int upgrade_call_off(const struct cmd_context *context, struct fault *f)
 	return fault_prefix(f, "an upgrade is prepared or not proven yet, and nothing is unwired before it is over: ");
 }
 
+/* Does OKV find a library where we sent it?  Without one it reaches no HSM by what we wrote. */
+static bool library_is_there(const struct cmd_context *context)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
+	struct fault ignored = { 0 };
+	char head[4];
+
+	return fs_place_find(context->root, context->settings.pkcs11_lib, &place, &ignored) == 0 &&
+	       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
+}
+
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
 	int status = 1;
 
 	if (wanted.even_in_use && !wanted.all)
 		return fault_usage(f, "--even-in-use goes with --all");
+	if (wanted.keep && wanted.all)
+		return fault_usage(f, "--keep and --all exclude each other");
+	const bool all = wanted.all || (!wanted.keep && !library_is_there(context));
 	/* Whatever else than yes the slots say, OKV loses nothing. */
 	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
 		return -1;
 	if (status == 0)
 		return fault_refused(f, "the HSM answers, and OKV would not find it any more; without --all only our "
 					"own part goes, with --even-in-use this goes too");
-	return upgrade_call_off(context, f) < 0
-		       ? -1
-		       : wire_or_unwire(context, "unwire", "not wired: nothing to do",
-					wanted.all ? okv_wiring_remove : okv_wiring_withdraw, f);
+	return upgrade_call_off(context, f) < 0 ? -1
+						: wire_or_unwire(context, "unwire", "not wired: nothing to do",
+								 all ? okv_wiring_remove : okv_wiring_withdraw, f);
 }
 
 static int act_get(struct cmd_context *context, struct fault *f)
@@ -443,7 +461,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check, NULL },
 		{ "show", 1, 1, "show", act_show, NULL },
 		{ "wire", 1, 1, "wire [--again]", act_wire, NULL },
-		{ "unwire", 1, 1, "unwire [--all [--even-in-use]]", act_unwire, NULL },
+		{ "unwire", 1, 1, "unwire [--all [--even-in-use] | --keep]", act_unwire, NULL },
 		{ "get", 3, 3, "get FILE NAME", act_get, NULL },
 		{ "set", 4, 4, "set FILE NAME VALUE", act_set, NULL },
 		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
@@ -465,6 +483,8 @@ static const struct option option_table[] = {
 		   "with unwire: also what OKV reaches its HSM by, as it was before us"),
 	OPTION_ROW(0, "even-in-use", OPTION_FLAG, &wanted.even_in_use, NULL,
 		   "with unwire --all: also while the HSM answers"),
+	OPTION_ROW(0, "keep", OPTION_FLAG, &wanted.keep, NULL,
+		   "with unwire: keep what OKV reaches its HSM by even where the client is not there"),
 	OPTION_ROW(0, "drop-handmade", OPTION_FLAG, &wanted.drop_handmade, NULL,
 		   "with check --fix: take out a groupadd that was put in by hand"),
 	OPTION_ROW(0, "section", OPTION_LIST, &wanted.sections, "NAME",

@@ -53,6 +53,17 @@ teardown() { config_teardown; }
 	[ "$output" = 'not wired: nothing to do' ]
 }
 
+@test "unwire where no library is there gives back every byte, unless told to keep" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	# What lies there is a text.
+	okv_config 0 -q wire
+	okv_config 0 -q unwire --keep
+	grep -q '^VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
+	okv_config 0 -q unwire
+	diff -r "$gen" "$BATS_TEST_TMPDIR/stock"
+	run -2 "$config" --root "$root" unwire --keep --all
+}
+
 @test "unwire --all keeps what others edited since" {
 	okv_config 0 wire
 	sed -i 's|:/opt/okv-luna:|:/home/oracle/keep:/opt/okv-luna:|; 1s|.*|# mine|' "$gen/okv_hsm.conf"
@@ -65,6 +76,7 @@ teardown() { config_teardown; }
 }
 
 @test "unwire leaves what OKV reaches its HSM by, and takes all that only we need" {
+	printf '\177ELF, as a library begins' >"$root$LC/libs/64/libCryptoki2.so"
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
 	for key in VENDOR_NAME PKCS11_LIB_LOC; do grep "^$key=" "$gen/okv_hsm.conf"; done >"$BATS_TEST_TMPDIR/keys"
