@@ -104,10 +104,11 @@ static enum perms_result links_set(int fd, const struct perms_owned *now, const 
 enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
 				  enum perms_step step, int *ret_errnum)
 {
-	FS_AUTO int fd = entry_open(dir, leaf, record->type);
+	FS_AUTO int fd = step == PERMS_LOOK ? -1 : entry_open(dir, leaf, record->type);
 	struct stat status;
 
-	if (fd < 0) {
+	if (step == PERMS_LOOK ? fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0
+			       : fd < 0 || fstat(fd, &status) < 0) {
 		if (errno == ENOENT)
 			return PERMS_ABSENT;
 		/* What an exchanged entry answers to these flags. */
@@ -115,8 +116,6 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 			return PERMS_REPLACED;
 		return denied(errno, ret_errnum);
 	}
-	if (fstat(fd, &status) < 0)
-		return denied(errno, ret_errnum);
 	if (status.st_dev != record->device || status.st_ino != record->inode ||
 	    (status.st_mode & S_IFMT) != record->type)
 		return PERMS_REPLACED;
@@ -131,7 +130,7 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 		/* First count, then see that the name is there: a name once removed never comes back to this handle. */
 		if (status.st_nlink != 1)
 			return status.st_nlink > 1 ? PERMS_LINKED : PERMS_REPLACED;
-		if (open_to_others && !still_named(fd, dir, leaf, &status))
+		if (step != PERMS_LOOK && open_to_others && !still_named(fd, dir, leaf, &status))
 			return PERMS_REPLACED;
 	} else if (record->type != S_IFDIR) {
 		return links_set(fd, &now, record, step, ret_errnum);
