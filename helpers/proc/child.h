@@ -167,7 +167,7 @@ int proc_child_expect(const struct proc_child_options *options, struct fault *f)
 
 /*
  * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2), since
- * /proc tells which are open.  Async-signal-safe.
+ * By close_range(2) where the kernel has it, else what /proc lists.  Async-signal-safe.
  */
 void proc_child_close_others(const int *keep);
 
