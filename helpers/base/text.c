@@ -167,6 +167,16 @@ size_t text_utf8_length(const void *bytes, size_t length)
 	return text_utf8_next(bytes, length, &character);
 }
 
+size_t text_space_length(const void *bytes, size_t length)
+{
+	uint32_t c;
+	const size_t step = text_utf8_next(bytes, length, &c);
+
+	return step > 1 && (c == 0xa0 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f || c == 0x3000)
+		       ? step
+		       : 0;
+}
+
 bool text_is_deceptive(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||

@@ -66,6 +66,11 @@ size_t text_utf8_length(const void *bytes, size_t length);
 size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
 /* Controls, and what makes one name look like another on a terminal: zero width, marks of direction. */
 bool text_is_deceptive(uint32_t character);
+/*
+ * Length of the no-break space or other blank of typography (U+00A0, U+2000 to U+200A, U+202F, U+205F, U+3000) that the
+ * bytes begin with, or 0: documents put them where a blank is meant.
+ */
+size_t text_space_length(const void *bytes, size_t length);
 
 /*
  * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line

@@ -34,8 +34,9 @@ void assign_straighten(const char *bytes, size_t length, struct text *out)
 {
 	while (length > 0) {
 		const char plain = plain_quote(bytes, length);
-		const size_t step = plain != 0 ? CURLY_LENGTH : 1;
-		text_add_char(out, plain != 0 ? plain : bytes[0]);
+		const size_t space = text_space_length(bytes, length);
+		const size_t step = plain != 0 ? CURLY_LENGTH : space > 0 ? space : 1;
+		text_add_char(out, plain != 0 ? plain : space > 0 ? ' ' : bytes[0]);
 		bytes += step;
 		length -= step;
 	}
@@ -80,9 +81,12 @@ static enum assign_flaw line_flaw(struct assign_line *line, size_t length)
 
 	if (at[length - 1] == '\r')
 		return ASSIGN_FLAW_CARRIAGE_RETURN;
-	for (size_t i = 0; i < length; i++)
+	for (size_t i = 0; i < length; i++) {
 		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f)
 			return ASSIGN_FLAW_CONTROL;
+		if (text_space_length(at + i, length - i) > 0)
+			return ASSIGN_FLAW_SPACE;
+	}
 	const char *equals = memchr(at, '=', length);
 	if (equals == NULL)
 		return ASSIGN_FLAW_NO_EQUALS;
@@ -290,6 +294,7 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 		[ASSIGN_FLAW_LONG] = "the line has 4096 characters or more",
 		[ASSIGN_FLAW_CONTROL] = "there is a control character in the line",
 		[ASSIGN_FLAW_BOM] = "the file begins with a byte order mark",
+		[ASSIGN_FLAW_SPACE] = "there is a no-break space, or another blank that is none",
 	};
 
 	return texts[flaw];

@@ -37,6 +37,7 @@ enum assign_flaw {
 	ASSIGN_FLAW_LONG,    /* ASSIGN_LINE_MAX characters or more */
 	ASSIGN_FLAW_CONTROL, /* NUL or another control byte */
 	ASSIGN_FLAW_BOM,     /* byte order mark at the start of the file */
+	ASSIGN_FLAW_SPACE,   /* a no-break space or its like, from a document */
 };
 
 struct assign_line {
@@ -85,7 +86,7 @@ const char *assign_flaw_text(enum assign_flaw flaw);
 
 /*
  * Typographic quotes (U+2018, U+2019, U+201C, U+201D in UTF-8), which word processors and printed guides put where a
- * shell wants plain ones: whether there is one, and the bytes with every one made plain.
+ * shell wants plain ones: whether there is one, and the bytes with every one made plain, and no-break spaces blanks.
  */
 bool assign_has_curly_quote(const char *bytes, size_t length);
 void assign_straighten(const char *bytes, size_t length, struct text *out);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 
@@ -15,19 +16,22 @@ static bool blank(char c)
 
 static size_t blanks_skip(const char *bytes, size_t at, size_t end)
 {
-	while (at < end && blank(bytes[at]))
-		at++;
+	for (size_t more = 1; at < end && more > 0; at += more)
+		more = blank(bytes[at]) ? 1 : text_space_length(bytes + at, end - at);
 	return at;
 }
 
 static size_t blanks_trim(const char *bytes, size_t start, size_t end)
 {
-	while (end > start && blank(bytes[end - 1]))
-		end--;
+	for (size_t less = 1; end > start && less > 0; end -= less) {
+		less = blank(bytes[end - 1]) ? 1 : 0;
+		for (size_t n = 2; less == 0 && n <= 3 && n <= end - start; n++)
+			less = text_space_length(bytes + end - n, n) == n ? n : 0;
+	}
 	return end;
 }
 
-static bool name_is_plain(const char *name, size_t length)
+bool chrystoki_name_is_plain(const char *name, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
 		const char c = name[i];
@@ -38,20 +42,96 @@ static bool name_is_plain(const char *name, size_t length)
 	return length > 0;
 }
 
+/*
+ * Names that decide whether an HSM shows, as the vendor spells them; two digits may follow a key.  Which letter case the
+ * library takes is not known.
+ */
+static const char *const section_names[] = { "Chrystoki2",
+					     "Luna",
+					     "CardReader",
+					     "Misc",
+					     "LunaSA Client",
+					     "RBS",
+					     "CkLog2",
+					     "REST",
+					     "XTC",
+					     "VirtualToken",
+					     "HASynchronize",
+					     "HAConfiguration",
+					     "Secure Trusted Channel",
+					     NULL };
+static const char *const key_names[] = { "LibUNIX64",
+					 "ClientPrivKeyFile",
+					 "ClientCertFile",
+					 "ServerCAFile",
+					 "ServerName",
+					 "ServerPort",
+					 "LNHServer",
+					 "LNHServerClientCert",
+					 "LNHServerClientKey",
+					 "LNHServerCAFile",
+					 "PluginModuleDir",
+					 "PartitionCAPath",
+					 "PartitionCertPath",
+					 "SSLClientSideVerifyFile",
+					 "HAOnly",
+					 "reconnAtt",
+					 NULL };
+
+/* Digits only, two at most: the number behind a key's name. */
+static bool is_number(const char *at, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (at[i] < '0' || at[i] > '9')
+			return false;
+	return length <= 2;
+}
+
+const char *chrystoki_spelling(const struct chrystoki_line *line)
+{
+	const char *name = line->bytes + line->name_start;
+	const bool section = line->kind == CHRYSTOKI_OPEN;
+
+	for (const char *const *known = section ? section_names : key_names; *known != NULL; known++) {
+		const size_t n = strlen(*known);
+		if (n <= line->name_length && strncasecmp(name, *known, n) == 0 &&
+		    (section ? n == line->name_length : is_number(name + n, line->name_length - n)))
+			return *known;
+	}
+	return NULL;
+}
+
+static unsigned name_flaws(const struct chrystoki_line *line)
+{
+	const char *known = chrystoki_spelling(line);
+
+	if (known != NULL && memcmp(line->bytes + line->name_start, known, strlen(known)) != 0)
+		return CHRYSTOKI_FLAW_CASE;
+	return chrystoki_name_is_plain(line->bytes + line->name_start, line->name_length) ||
+			       (line->flaws & CHRYSTOKI_FLAW_SPACE) != 0
+		       ? 0
+		       : CHRYSTOKI_FLAW_NAME;
+}
+
 static unsigned bytes_flaws(const struct chrystoki_line *line)
 {
 	unsigned flaws = 0;
 
 	for (size_t i = 0; i < line->length; i++) {
 		const unsigned char c = (unsigned char)line->bytes[i];
-		if (c == '\t')
+		const size_t space = text_space_length(line->bytes + i, line->length - i);
+		if (space > 0) {
+			flaws |= CHRYSTOKI_FLAW_SPACE;
+			i += space - 1;
+		} else if (c == '\t') {
 			flaws |= CHRYSTOKI_FLAW_TAB;
-		else if (c == '\r')
+		} else if (c == '\r') {
 			flaws |= CHRYSTOKI_FLAW_CARRIAGE_RETURN;
-		else if (c >= 0x80)
+		} else if (c >= 0x80) {
 			flaws |= CHRYSTOKI_FLAW_NOT_ASCII;
-		else if ((c < 0x20 && c != '\n') || c == 0x7f)
+		} else if ((c < 0x20 && c != '\n') || c == 0x7f) {
 			flaws |= CHRYSTOKI_FLAW_CONTROL;
+		}
 	}
 	return flaws;
 }
@@ -112,8 +192,7 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 		line->flaws |= CHRYSTOKI_FLAW_NO_SEMICOLON;
 	else if (stop + 1 < end)
 		line->flaws |= CHRYSTOKI_FLAW_TRAILING;
-	if (!name_is_plain(bytes + line->name_start, line->name_length))
-		line->flaws |= CHRYSTOKI_FLAW_NAME;
+	line->flaws |= name_flaws(line);
 	if (!in_section(course))
 		line->flaws |= CHRYSTOKI_FLAW_OUTSIDE;
 	const char first = line->value_length > 0 ? bytes[line->value_start] : 0;
@@ -121,21 +200,45 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 		line->flaws |= CHRYSTOKI_FLAW_QUOTES;
 }
 
-/* "Section = {", and nothing but that. */
-static bool opens_section(const char *at, size_t length, size_t *ret_equals)
+/*
+ * "Section = {", and nothing but that; also, with a flaw, what documents and Windows make of it: "[Section] = {",
+ * "Section]", "Section {".
+ */
+static bool header_read(struct chrystoki_line *line, size_t start, size_t end)
 {
-	const char *equals = memchr(at, '=', length);
+	const char *at = line->bytes;
+	const bool brace = at[end - 1] == '{';
 
-	if (equals == NULL || at[length - 1] != '{' || memchr(at, '{', length - 1) != NULL)
+	if (brace)
+		end = blanks_trim(at, start, end - 1);
+	const bool equals = end > start && at[end - 1] == '=';
+	if (equals)
+		end = blanks_trim(at, start, end - 1);
+	const bool left = at[start] == '[', right = end > start && at[end - 1] == ']', sound = brace && equals;
+	if (!(brace || ((left || right) && !equals)) || memchr(at + start, '{', end - start) != NULL ||
+	    memchr(at + start, '=', end - start) != NULL)
 		return false;
-	*ret_equals = (size_t)(equals - at);
-	return blanks_skip(at, *ret_equals + 1, length) == length - 1;
+	if (left || right || !sound) {
+		const size_t first = blanks_skip(at, start + left, end);
+		const size_t last = blanks_trim(at, first, end - (right && end > first));
+		if (!chrystoki_name_is_plain(at + first, last - first))
+			return false;
+		line->flaws |= right && !left && sound ? CHRYSTOKI_FLAW_NAME : CHRYSTOKI_FLAW_HEADER;
+		start = first;
+		end = last;
+	}
+	line->kind = CHRYSTOKI_OPEN;
+	line->bare = !brace;
+	line->name_start = start;
+	line->name_length = end - start;
+	line->flaws |= name_flaws(line);
+	return true;
 }
 
 static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 {
 	struct chrystoki_line *line = &c->lines[index];
-	size_t start = 0, equals;
+	size_t start = 0;
 
 	line->flaws = bytes_flaws(line);
 	line->section = course->section;
@@ -156,13 +259,8 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 		line->flaws |= (length > 1 ? CHRYSTOKI_FLAW_TRAILING : 0u) |
 			       (in_section(course) ? 0u : CHRYSTOKI_FLAW_STRAY_CLOSE);
 		*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
-	} else if (opens_section(at, length, &equals)) {
-		line->kind = CHRYSTOKI_OPEN;
-		line->name_start = start;
-		line->name_length = blanks_trim(line->bytes, start, start + equals) - start;
-		if (!name_is_plain(at, line->name_length))
-			line->flaws |= CHRYSTOKI_FLAW_NAME;
-		if (course->section != CHRYSTOKI_NO_LINE)
+	} else if (header_read(line, start, end)) {
+		if (course->section != CHRYSTOKI_NO_LINE && !c->lines[course->section].bare)
 			c->lines[course->section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 		line->section = (ptrdiff_t)index;
 		*course = (struct course){ .section = (ptrdiff_t)index };
@@ -195,7 +293,7 @@ int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t l
 		c.lines[c.count] = (struct chrystoki_line){ .bytes = line.bytes, .length = line.length + line.ended };
 		line_judge(&c, c.count, &course);
 	}
-	if (course.section != CHRYSTOKI_NO_LINE)
+	if (course.section != CHRYSTOKI_NO_LINE && !c.lines[course.section].bare)
 		c.lines[course.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 	*ret_chrystoki = c;
 	c = (struct chrystoki){ 0 };
@@ -207,9 +305,23 @@ void chrystoki_print(const struct chrystoki *c, struct text *out)
 	text_add(out, text_string(&c->file), c->file.length);
 }
 
-static bool named(const struct chrystoki_line *line, const char *name)
+bool chrystoki_is_named(const struct chrystoki_line *line, const char *name)
 {
-	return text_equal(line->bytes + line->name_start, line->name_length, name);
+	return text_equal(line->bytes + line->name_start, line->name_length, name) ||
+	       ((line->flaws & CHRYSTOKI_FLAW_CASE) != 0 && strlen(name) == line->name_length &&
+		strncasecmp(line->bytes + line->name_start, name, line->name_length) == 0);
+}
+
+bool chrystoki_is_ini(const struct chrystoki *c)
+{
+	size_t bare = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->lines[i].kind == CHRYSTOKI_OPEN && !c->lines[i].bare)
+			return false;
+		bare += c->lines[i].kind == CHRYSTOKI_OPEN;
+	}
+	return bare > 0;
 }
 
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first)
@@ -218,7 +330,7 @@ size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdif
 
 	*ret_first = CHRYSTOKI_NO_LINE;
 	for (size_t i = 0; i < c->count; i++)
-		if (c->lines[i].kind == CHRYSTOKI_OPEN && named(&c->lines[i], section) && count++ == 0)
+		if (c->lines[i].kind == CHRYSTOKI_OPEN && chrystoki_is_named(&c->lines[i], section) && count++ == 0)
 			*ret_first = (ptrdiff_t)i;
 	return count;
 }
@@ -230,8 +342,9 @@ size_t chrystoki_entries(const struct chrystoki *c, const char *section, const c
 	*ret_first = CHRYSTOKI_NO_LINE;
 	for (size_t i = 0; i < c->count; i++) {
 		const struct chrystoki_line *line = &c->lines[i];
-		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE && named(line, key) &&
-		    named(&c->lines[line->section], section) && count++ == 0)
+		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE &&
+		    chrystoki_is_named(line, key) && chrystoki_is_named(&c->lines[line->section], section) &&
+		    count++ == 0)
 			*ret_first = (ptrdiff_t)i;
 	}
 	return count;
@@ -288,9 +401,12 @@ const char *chrystoki_flaw_text(unsigned flaws)
 		"a brace stands where none is expected",
 		"the line is no section, entry or comment",
 		"the value stands in quotes",
+		"there is a no-break space, or another blank that is none",
+		"a section is written 'Name = {'",
+		"the client writes the name in other letter case",
 	};
 
 	return flaws == 0 ? "nothing is wrong with it" : texts[__builtin_ctz(flaws)];
 }
 
-_Static_assert(CHRYSTOKI_FLAW_LAST == 1 << 13, "each flaw has a text");
+_Static_assert(CHRYSTOKI_FLAW_LAST == 1 << 16, "each flaw has a text");

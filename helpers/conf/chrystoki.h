@@ -47,7 +47,10 @@ enum chrystoki_flaw {
 	CHRYSTOKI_FLAW_BRACE = 1 << 11, /* a brace on a line of its own or amid other things */
 	CHRYSTOKI_FLAW_UNREADABLE = 1 << 12,
 	CHRYSTOKI_FLAW_QUOTES = 1 << 13, /* a value in quotes */
-	CHRYSTOKI_FLAW_LAST = CHRYSTOKI_FLAW_QUOTES,
+	CHRYSTOKI_FLAW_SPACE = 1 << 14,  /* a no-break space or its like, from a document: read as a blank here */
+	CHRYSTOKI_FLAW_HEADER = 1 << 15, /* "[Name]", "Name]", "[Name] = {", "Name {": read as a section here */
+	CHRYSTOKI_FLAW_CASE = 1 << 16, /* a name that the client knows, in other letter case: read as that name here */
+	CHRYSTOKI_FLAW_LAST = CHRYSTOKI_FLAW_CASE,
 };
 
 enum { CHRYSTOKI_NO_LINE = -1 };
@@ -57,6 +60,7 @@ struct chrystoki_line {
 	size_t length;
 	enum chrystoki_kind kind;
 	unsigned flaws;
+	bool bare;         /* of OPEN: no '{' stands behind the name */
 	ptrdiff_t section; /* index of the CHRYSTOKI_OPEN line this line belongs to, or CHRYSTOKI_NO_LINE */
 	size_t name_start, name_length;   /* of OPEN and ENTRY */
 	size_t value_start, value_length; /* of ENTRY */
@@ -75,6 +79,15 @@ void chrystoki_done(struct chrystoki *c);
 /* Fails for lack of memory only. */
 int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t length, struct fault *f);
 void chrystoki_print(const struct chrystoki *c, struct text *out);
+
+/* Letters, digits, '_', '-', '.' and blanks: what names are made of. */
+bool chrystoki_name_is_plain(const char *name, size_t length);
+/* The name of a section or key as the client spells it, a number behind it left out; NULL where it is none we know. */
+const char *chrystoki_spelling(const struct chrystoki_line *line);
+/* Whether that is the section's or key's name, other letter case of one we know allowed. */
+bool chrystoki_is_named(const struct chrystoki_line *line, const char *name);
+/* The Windows client's file, crystoki.ini: "[Section]" lines, and no section as this file has them. */
+bool chrystoki_is_ini(const struct chrystoki *c);
 
 /* Sections of that very name; *ret_first is the index of the first one's line, CHRYSTOKI_NO_LINE without any. */
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first);
@@ -118,14 +131,12 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
  */
 int chrystoki_split_partition(struct chrystoki *c, struct fault *f);
 /*
- * Fixes what can be fixed without a guess: TAB to blanks, CR LF to LF, a byte order mark dropped, ';' added behind a
- * value, '}' added behind the last section.
+ * Fixes what can be fixed without a guess: TABs and no-break spaces to blanks, CR LF to LF, a byte order mark dropped,
+ * ';' added behind a value, section headers and known names spelt as the client spells them, '#' put before the rest of
+ * a wrapped comment, '}' added behind the last section and behind one that "[Name]" began.  crystoki.ini stays.
  */
 int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f);
-/* The flaws that chrystoki_fix fixs. */
-enum {
-	CHRYSTOKI_FIXABLE =
-		CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_CARRIAGE_RETURN | CHRYSTOKI_FLAW_BOM | CHRYSTOKI_FLAW_NO_SEMICOLON,
-};
+/* Whether that takes the flaw off the line. */
+bool chrystoki_is_fixable(const struct chrystoki *c, size_t line, unsigned flaw);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf/chrystoki.h"
+#include "conf/fix.h"
 
 enum { INDENT = 3 };
 
@@ -28,8 +29,7 @@ static int name_check(const char *what, const char *name, struct fault *f)
 {
 	const size_t length = strlen(name);
 
-	if (length == 0 || name[0] == ' ' || name[length - 1] == ' ' ||
-	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-. ") != length)
+	if (!chrystoki_name_is_plain(name, length) || name[0] == ' ' || name[length - 1] == ' ')
 		return fault_refused(f, "'%s' is no name of a %s", SHOWN(name), what);
 	return 0;
 }
@@ -308,9 +308,63 @@ static bool semicolon_is_due(const struct chrystoki_line *line)
 	       line->value_length > 0 && memchr(line->bytes + line->value_start, '#', line->value_length) == NULL;
 }
 
-/* Adds the line as it should be. */
-static void line_fix(const struct chrystoki_line *line, struct text *out)
+/* The rest of a comment that was wrapped in print: words, on the line below one. */
+static bool is_wrapped_comment(const struct chrystoki *c, size_t index)
 {
+	const struct chrystoki_line *line = &c->lines[index];
+
+	while (index > 0 && (c->lines[index].flaws & CHRYSTOKI_FLAW_UNREADABLE) != 0)
+		index--;
+	return line->kind == CHRYSTOKI_UNKNOWN && c->lines[index].kind == CHRYSTOKI_COMMENT &&
+	       fix_is_prose(line->bytes, line->length);
+}
+
+bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw)
+{
+	const struct chrystoki_line *line = &c->lines[index];
+
+	switch (flaw) {
+	case CHRYSTOKI_FLAW_TAB:
+	case CHRYSTOKI_FLAW_SPACE:
+	case CHRYSTOKI_FLAW_BOM:
+	case CHRYSTOKI_FLAW_HEADER:
+	case CHRYSTOKI_FLAW_CASE:
+		return true;
+	case CHRYSTOKI_FLAW_CARRIAGE_RETURN: {
+		size_t end = line->length - ends_in_feed(line);
+		while (end > 0 && line->bytes[end - 1] == '\r')
+			end--;
+		return memchr(line->bytes, '\r', end) == NULL;
+	}
+	case CHRYSTOKI_FLAW_NO_SEMICOLON:
+		return semicolon_is_due(line);
+	case CHRYSTOKI_FLAW_UNREADABLE:
+		return is_wrapped_comment(c, index);
+	case CHRYSTOKI_FLAW_NAME:
+		/* A header in brackets was read without them. */
+		return line->kind == CHRYSTOKI_OPEN &&
+		       chrystoki_name_is_plain(line->bytes + line->name_start, line->name_length);
+	case CHRYSTOKI_FLAW_NOT_CLOSED:
+		/* Only the last section: one that is followed by another may miss its '}' in more than one place. */
+		return c->lines[c->count - 1].section == (ptrdiff_t)index;
+	default:
+		return false;
+	}
+}
+/* The name as the client spells it, with what stood behind it. */
+static void name_fix(const struct chrystoki_line *line, struct text *out)
+{
+	const char *known = chrystoki_spelling(line);
+	const size_t length = known != NULL ? strlen(known) : 0;
+
+	text_add(out, known, length);
+	text_add(out, line->bytes + line->name_start + length, line->name_length - length);
+}
+
+/* Adds the line as it should be. */
+static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
+{
+	const struct chrystoki_line *line = &c->lines[index];
 	const bool due = semicolon_is_due(line), feed = ends_in_feed(line);
 	size_t start = 0, end = line->length - feed;
 
@@ -320,11 +374,27 @@ static void line_fix(const struct chrystoki_line *line, struct text *out)
 	while ((line->flaws & CHRYSTOKI_FLAW_BOM) != 0 && end - start >= 3 &&
 	       memcmp(line->bytes + start, "\xef\xbb\xbf", 3) == 0)
 		start += 3;
+	if (is_wrapped_comment(c, index))
+		text_add_string(out, "# ");
+	if (line->kind == CHRYSTOKI_OPEN && ((line->flaws & CHRYSTOKI_FLAW_HEADER) != 0 ||
+					     chrystoki_is_fixable(c, index, line->flaws & CHRYSTOKI_FLAW_NAME))) {
+		name_fix(line, out);
+		text_add_string(out, " = {");
+		start = end;
+	}
 	for (size_t i = start; i < end; i++) {
+		const size_t space = text_space_length(line->bytes + i, end - i);
+
 		/* The value ends here, and blanks behind it stay behind the ';'. */
 		if (due && i == line->value_start + line->value_length)
 			text_add_char(out, ';');
-		text_add_char(out, line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
+		if ((line->flaws & CHRYSTOKI_FLAW_CASE) != 0 && i == line->name_start) {
+			name_fix(line, out);
+			i += line->name_length - 1;
+			continue;
+		}
+		text_add_char(out, space > 0 || line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
+		i += space > 0 ? space - 1 : 0;
 	}
 	if (due && line->value_start + line->value_length >= end)
 		text_add_char(out, ';');
@@ -332,26 +402,40 @@ static void line_fix(const struct chrystoki_line *line, struct text *out)
 		text_add_char(out, '\n');
 }
 
+/* Where a section that "[Name]" began lacks its '}': the number of lines up to there; 0: it lacks none. */
+static size_t bare_end(const struct chrystoki *c, size_t open)
+{
+	size_t at = open + 1;
+
+	if (c->lines[open].kind != CHRYSTOKI_OPEN || !c->lines[open].bare)
+		return 0;
+	while (at < c->count && c->lines[at].section == (ptrdiff_t)open && c->lines[at].kind != CHRYSTOKI_CLOSE)
+		at++;
+	return at < c->count && c->lines[at].kind == CHRYSTOKI_CLOSE ? 0 : section_end(c, open);
+}
+
 int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text fixed = { 0 };
 	ptrdiff_t open = CHRYSTOKI_NO_LINE;
-	bool changed = false;
+	size_t close = 0;
+	bool changed;
 
-	/* Each line grows by a ';' at most. */
-	(void)text_reserve(&fixed, c->file.length + c->count);
+	*ret_changed = false;
+	if (chrystoki_is_ini(c))
+		return 0;
+	/* Each line grows by a ';', a "# " or a " = {", and a '}' on a line of its own, at most. */
+	(void)text_reserve(&fixed, c->file.length + 8 * c->count);
 	for (size_t i = 0; i < c->count; i++) {
-		if ((c->lines[i].flaws & CHRYSTOKI_FIXABLE) != 0) {
-			line_fix(&c->lines[i], &fixed);
-			changed = true;
-		} else {
-			text_add(&fixed, c->lines[i].bytes, c->lines[i].length);
-		}
+		line_fix(c, i, &fixed);
+		close = bare_end(c, i) > 0 ? bare_end(c, i) : close;
+		if (close == i + 1)
+			text_add_string(&fixed, ends_in_feed(&c->lines[i]) ? "}\n" : "\n}\n");
 	}
+	changed = !text_same(&fixed, &c->file);
 	if (changed && lines_replace(c, 0, c->count, &fixed, f) < 0)
 		return -1;
 
-	/* Only the last section: one that is followed by another may miss its '}' in more than one place. */
 	for (size_t i = 0; i < c->count; i++)
 		if ((c->lines[i].flaws & CHRYSTOKI_FLAW_NOT_CLOSED) != 0)
 			open = (ptrdiff_t)i;

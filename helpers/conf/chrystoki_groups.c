@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/number.h"
 
@@ -17,12 +18,25 @@ static const struct {
 	[CHRYSTOKI_GROUPS] = { "VirtualToken",
 			       { "VirtualToken", "VirtualToken", "VirtualToken" },
 			       { "Label", "SN", "Members" } },
+	[CHRYSTOKI_CLUSTER] = { CHRYSTOKI_CLIENT_SECTION,
+				{ "LNHServer", "LNHServerClientCert", "LNHServerClientKey" },
+				{ "", "", "" } },
 };
 
 static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t part, unsigned number)
 {
 	(void)snprintf(key, KEY_SIZE, "%s%02u%s", families[kind].stems[part], number % CHRYSTOKI_NUMBERS,
 		       families[kind].suffixes[part]);
+}
+
+bool chrystoki_value_is_off(const struct chrystoki_value *value)
+{
+	static const char *const words[] = { "", "0", "no", "off", "false", "disabled", "disable" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (value->length == strlen(words[i]) && strncasecmp(value->bytes, words[i], value->length) == 0)
+			return true;
+	return false;
 }
 
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number)
@@ -48,7 +62,7 @@ static bool entry_is(const struct chrystoki_line *line, enum chrystoki_family_ki
 	if (line->name_length < head + 2 || !chrystoki_value_number(&digits, ret_number))
 		return false;
 	key_make(key, kind, part, *ret_number);
-	return text_equal(name, line->name_length, key);
+	return line->name_length == strlen(key) && strncasecmp(name, key, strlen(key)) == 0;
 }
 
 void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind kind,
@@ -65,7 +79,7 @@ void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind
 		const struct chrystoki_line *open = &c->lines[line->section == CHRYSTOKI_NO_LINE ? 0 : line->section];
 
 		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE ||
-		    !text_equal(open->bytes + open->name_start, open->name_length, families[kind].section))
+		    !chrystoki_is_named(open, families[kind].section))
 			continue;
 		for (size_t part = 0; part < CHRYSTOKI_PARTS; part++) {
 			if (!entry_is(line, kind, part, &number) || items[number].parts[part].bytes != NULL)

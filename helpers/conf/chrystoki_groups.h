@@ -33,10 +33,13 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_cha
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, bool *ret_changed,
 			struct fault *f);
 
+/* What switches off: nothing, 0, no, off, false, disabled. */
+bool chrystoki_value_is_off(const struct chrystoki_value *value);
 /* Digits only, 1 to 9 of them. */
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number);
 
-enum chrystoki_family_kind { CHRYSTOKI_SERVERS, CHRYSTOKI_GROUPS };
+/* Servers, high-availability groups, and servers of an appliance cluster (LNHServerNN). */
+enum chrystoki_family_kind { CHRYSTOKI_SERVERS, CHRYSTOKI_GROUPS, CHRYSTOKI_CLUSTER };
 /* The parts of one server, and of one group. */
 enum { CHRYSTOKI_NAME, CHRYSTOKI_PORT, CHRYSTOKI_HTL };
 enum { CHRYSTOKI_LABEL, CHRYSTOKI_SERIAL, CHRYSTOKI_MEMBERS, CHRYSTOKI_PARTS };
@@ -62,9 +65,11 @@ struct chrystoki_member {
 bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member);
 
 enum chrystoki_rule {
+	CHRYSTOKI_SERVER_NONE, /* no server, no cluster, no cloud service */
 	CHRYSTOKI_SERVER_GAP,
 	CHRYSTOKI_SERVER_EMPTY,
 	CHRYSTOKI_SERVER_PORT,
+	CHRYSTOKI_MISPLACED, /* a server's or group's entry in a section where it is not looked for */
 	CHRYSTOKI_HA_GAP,
 	CHRYSTOKI_HA_ENTRY_MISSING,
 	CHRYSTOKI_HA_SERIAL,
@@ -73,7 +78,8 @@ enum chrystoki_rule {
 	CHRYSTOKI_HA_MEMBER_NUMBER,
 	CHRYSTOKI_HA_MEMBER_TWICE,
 	CHRYSTOKI_HA_MEMBER_SINGLE,
-	CHRYSTOKI_HA_ONLY, /* the members show beside the group */
+	CHRYSTOKI_HA_ONLY,  /* the members show beside the group */
+	CHRYSTOKI_HA_ALONE, /* HAOnly is on, and there is no group to show */
 	CHRYSTOKI_HA_RECOVERY,
 	CHRYSTOKI_HA_INTERVAL,
 	CHRYSTOKI_HA_RECOVERY_MODE,

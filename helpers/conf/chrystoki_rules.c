@@ -8,7 +8,8 @@
 
 /* --- whether it all adds up ------------------------------------------------------------------------------------ */
 
-static const char make_group[] = COMMAND "ha LABEL SERIAL,SERIAL";
+static const char make_group[] =
+	"give the group all its members with okv-luna config chrystoki ha, or take its entries out";
 
 /* In the order of enum chrystoki_rule.  A remedy that depends on the case is made where the finding is. */
 static const struct {
@@ -16,10 +17,13 @@ static const struct {
 	bool wrong, hides;
 	const char *effect, *remedy;
 } rules[] = {
+	{ "server-none", true, true, "the library has nobody to ask: zero slots, without an error",
+	  "register the HSM's server: okv-luna config chrystoki server-add HOST, and its certificate in ServerCAFile" },
 	{ "server-gap", true, true, "the library may stop at the gap: servers behind it, and their slots, do not show",
-	  COMMAND "server-remove and server-add give numbers without gaps" },
-	{ "server-empty", false, false, "there is a server less", COMMAND "server-add HOST" },
+	  "number the servers from 00 without gaps" },
+	{ "server-empty", false, false, "there is a server less", NULL },
 	{ "server-port", false, false, "the library may not reach that server", NULL },
+	{ "chrystoki-misplaced", true, true, "the library does not look for it there", NULL },
 	{ "ha-gap", true, true, "the library may stop at the gap and not show the groups behind it",
 	  "number the groups from 00 without gaps" },
 	{ "ha-entry-missing", true, true, "the group does not show", make_group },
@@ -32,8 +36,10 @@ static const struct {
 	{ "ha-only", true, false,
 	  "OKV sees the members beside the group and may hold on to one of them: no failover, no return",
 	  COMMAND "ha-only on" },
+	{ "ha-only-alone", true, true, "the members are hidden and there is no group to show: zero slots",
+	  COMMAND "ha-only off" },
 	{ "ha-recovery", false, false, "a member that was away does not come back by itself",
-	  COMMAND "set HAConfiguration reconnAtt -- -1" },
+	  COMMAND "set HAConfiguration reconnAtt -1" },
 	{ "ha-interval", false, false, "the library takes another value",
 	  COMMAND "set HAConfiguration AutoReconnectInterval 60" },
 	{ "ha-recovery-mode", false, false, "the library takes its default",
@@ -86,6 +92,101 @@ static struct chrystoki_finding *finding_add(struct evaluation *e, enum chrystok
 	return finding;
 }
 
+/* Entries that decide what shows, each by its section; groups' and servers' keys are the families'. */
+static const struct {
+	const char *key, *section;
+} homes[] = { { "ServerName", CHRYSTOKI_CLIENT_SECTION },
+	      { "LNHServer", CHRYSTOKI_CLIENT_SECTION },
+	      { "HAOnly", "HAConfiguration" },
+	      { "reconnAtt", "HAConfiguration" } };
+
+/* Whether the entry belongs into another section; *ret_home is that one. */
+static bool is_misplaced(const struct chrystoki *c, const struct chrystoki_line *line, const char **ret_home)
+{
+	const char *known =
+		line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE ? chrystoki_spelling(line) : NULL;
+
+	*ret_home = NULL;
+	for (size_t i = 0; known != NULL && i < sizeof(homes) / sizeof(homes[0]); i++)
+		if (strcmp(known, homes[i].key) == 0)
+			*ret_home = homes[i].section;
+	/* REST has a ServerName of its own. */
+	return *ret_home != NULL && !chrystoki_is_named(&c->lines[line->section], *ret_home) &&
+	       !chrystoki_is_named(&c->lines[line->section], "REST");
+}
+
+/* One finding for each section. */
+static void misplaced_evaluate(struct evaluation *e)
+{
+	ptrdiff_t told = CHRYSTOKI_NO_LINE;
+	const char *home;
+
+	for (size_t i = 0; i < e->conf->count; i++) {
+		const struct chrystoki_line *line = &e->conf->lines[i];
+		if (!is_misplaced(e->conf, line, &home) || line->section == told)
+			continue;
+		const struct chrystoki_line *open = &e->conf->lines[line->section];
+		struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_MISPLACED, (ptrdiff_t)i);
+		text_add_format(&found->what, "'%s' stands in section '%s', not in '%s'",
+				SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
+				SHOWN_BYTES(open->bytes + open->name_start, open->name_length), home);
+		text_add_format(&found->remedy, "move the line into section '%s'", home);
+		told = line->section;
+	}
+}
+
+static bool is_told(const struct evaluation *e, enum chrystoki_rule rule)
+{
+	for (size_t i = 0; i < e->findings.count; i++)
+		if (e->findings.items[i].rule == rule)
+			return true;
+	return false;
+}
+
+/* Is there anybody to ask: a server, a cluster's server, the cloud service? */
+static bool somebody_is_named(const struct evaluation *e, const struct chrystoki_family *servers)
+{
+	struct chrystoki_family cluster;
+
+	for (size_t i = 0; i < servers->count; i++)
+		if (servers->items[i].parts[CHRYSTOKI_NAME].length > 0)
+			return true;
+	chrystoki_family_read(e->conf, CHRYSTOKI_CLUSTER, &cluster);
+	for (size_t i = 0; i < cluster.count; i++)
+		if (cluster.items[i].parts[CHRYSTOKI_NAME].length > 0)
+			return true;
+	for (size_t i = 0; i < e->conf->count; i++) {
+		const struct chrystoki_line *line = &e->conf->lines[i];
+		const char *name = line->bytes + line->name_start;
+		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE && line->value_length > 0 &&
+		    chrystoki_is_named(&e->conf->lines[line->section], "REST") &&
+		    ((line->name_length >= 10 && memcmp(name, "ServerName", 10) == 0) ||
+		     (line->name_length >= 13 && memcmp(name, "PartitionData", 13) == 0)))
+			return true;
+	}
+	return false;
+}
+
+/* Nobody is: said at the empty names where there are some. */
+static void nobody_evaluate(struct evaluation *e, const struct chrystoki_family *servers)
+{
+	if (somebody_is_named(e, servers) || is_told(e, CHRYSTOKI_MISPLACED))
+		return;
+	if (!is_told(e, CHRYSTOKI_SERVER_EMPTY)) {
+		text_add_string(
+			&finding_add(e, CHRYSTOKI_SERVER_NONE, CHRYSTOKI_NO_LINE)->what,
+			"no server is named: no ServerName00, no LNHServer00, no cloud service in section REST");
+		return;
+	}
+	for (size_t i = 0; i < e->findings.count; i++) {
+		struct chrystoki_finding *finding = &e->findings.items[i];
+		if (finding->rule != CHRYSTOKI_SERVER_EMPTY)
+			continue;
+		finding->wrong = finding->hides = true;
+		finding->effect = rules[CHRYSTOKI_SERVER_NONE].effect;
+	}
+}
+
 static void server_evaluate(struct evaluation *e, const struct chrystoki_numbered *server)
 {
 	const struct chrystoki_value *port = &server->parts[CHRYSTOKI_PORT];
@@ -95,6 +196,7 @@ static void server_evaluate(struct evaluation *e, const struct chrystoki_numbere
 	if (server->parts[CHRYSTOKI_NAME].length == 0) {
 		found = finding_add(e, CHRYSTOKI_SERVER_EMPTY, server->line);
 		text_add_format(&found->what, "ServerName%02u is empty", server->number);
+		text_add_format(&found->remedy, "write the server's name or address there");
 	}
 	if (!chrystoki_value_number(port, &value) || value > 65535) {
 		found = finding_add(e, CHRYSTOKI_SERVER_PORT, server->line);
@@ -123,6 +225,7 @@ static void servers_evaluate(struct evaluation *e)
 		server_evaluate(e, server);
 		next = server->number + 1;
 	}
+	nobody_evaluate(e, &servers);
 }
 
 static void serial_evaluate(struct evaluation *e, const struct chrystoki_numbered *group)
@@ -216,10 +319,10 @@ static void configuration_evaluate(struct evaluation *e)
 	ptrdiff_t line;
 
 	value = value_of(e->conf, "HAConfiguration", "HAOnly", &line);
-	if (!chrystoki_value_is(&value, "1"))
+	if (!chrystoki_value_is(&value, "1") && !is_told(e, CHRYSTOKI_MISPLACED))
 		text_add_string(&finding_add(e, CHRYSTOKI_HA_ONLY, line)->what, "HAOnly is not 1");
 	value = value_of(e->conf, "HAConfiguration", "reconnAtt", &line);
-	if (value.bytes == NULL || chrystoki_value_is(&value, "0"))
+	if (value.bytes == NULL || chrystoki_value_is_off(&value))
 		text_add_string(&finding_add(e, CHRYSTOKI_HA_RECOVERY, line)->what,
 				"reconnAtt is 0, which is also the default");
 	value = value_of(e->conf, "HAConfiguration", "AutoReconnectInterval", &line);
@@ -250,8 +353,13 @@ static int groups_evaluate(struct evaluation *e, struct fault *f)
 			return -1;
 		next = group->number + 1;
 	}
+	ptrdiff_t line;
+	const struct chrystoki_value only = value_of(e->conf, "HAConfiguration", "HAOnly", &line);
 	if (groups.count > 0)
 		configuration_evaluate(e);
+	else if (only.bytes != NULL && !chrystoki_value_is_off(&only))
+		text_add_string(&finding_add(e, CHRYSTOKI_HA_ALONE, line)->what,
+				"HAOnly is on, and there is no HA group");
 	return 0;
 }
 
@@ -259,6 +367,7 @@ int chrystoki_groups_evaluate(const struct chrystoki *c, struct chrystoki_findin
 {
 	struct evaluation e = { .conf = c };
 
+	misplaced_evaluate(&e);
 	servers_evaluate(&e);
 	int r = groups_evaluate(&e, f);
 	for (size_t i = 0; r == 0 && i < e.findings.count; i++) {

@@ -86,6 +86,8 @@ static bool is_sound(const struct text *line, enum wanted wanted)
 	ASSIGN_AUTO a = { 0 };
 	PRESERVED_AUTO p = { 0 };
 
+	if (wanted == ANY_LINE && !line->failed && line->length == 0)
+		return true;
 	if (line->failed || assign_parse(&a, text_string(line), line->length, &ignored) < 0 || a.count != 1)
 		return false;
 	const struct assign_line *read = &a.lines[0];
@@ -123,6 +125,32 @@ static size_t wrapped_join(const struct assign *a, size_t index, struct text *ou
 	return 0;
 }
 
+bool fix_is_prose(const char *line, size_t length)
+{
+	size_t words = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (line[i] != '\0' && strchr("={};\"", line[i]) != NULL)
+			return false;
+		words += !blank(line[i]) && line[i] != '\n' && line[i] != '\r' && (i == 0 || blank(line[i - 1]));
+	}
+	trim(&line, &length);
+	return words > 1 && ((line[0] >= 'a' && line[0] <= 'z') || (line[0] >= 'A' && line[0] <= 'Z'));
+}
+
+/* The rest of a comment that was wrapped. */
+static bool is_wrapped_comment(const struct assign *a, size_t index)
+{
+	while (a->lines[index].kind == ASSIGN_FLAWED && index > 0 &&
+	       fix_is_prose(a->lines[index].bytes, a->lines[index].length))
+		index--;
+	const char *at = a->lines[index].bytes;
+	const char *end = at + a->lines[index].length;
+	while (end - at >= 3 && memcmp(at, ASSIGN_BOM, 3) == 0)
+		at += 3;
+	return at < end && *at == '#';
+}
+
 size_t fix_line(const struct assign *a, size_t index, struct text *out)
 {
 	const struct assign_line *line = &a->lines[index];
@@ -136,6 +164,12 @@ size_t fix_line(const struct assign *a, size_t index, struct text *out)
 	if (!is_sound(&fixed, ANY_LINE)) {
 		text_cut(&fixed, 0);
 		taken = wrapped_join(a, index, &fixed);
+	}
+	if (taken == 0 && is_wrapped_comment(a, index)) {
+		taken = 1;
+		text_cut(&fixed, 0);
+		text_add_string(&fixed, "# ");
+		text_add(&fixed, line->bytes, length - (line->bytes[length - 1] == '\r'));
 	}
 	if (taken == 0 || fixed.failed)
 		return 0;

@@ -8,7 +8,6 @@
 #include "base/array.h"
 #include "base/number.h"
 #include "base/text.h"
-#include "conf/accounts.h"
 
 enum { FIELDS_MAX = 7, WORD_BITS = 64, WORDS = POLICY_RULES_MAX / WORD_BITS, PERMISSION_BITS = 07777 };
 
@@ -172,29 +171,9 @@ static int mode_parse(const char *field, struct policy_rule *rule, struct fault 
 	return number_parse_mode(field + rule->masked, "mode", &rule->mode, f);
 }
 
-static bool user_find(const struct policy_accounts *accounts, const char *name, uint32_t *ret_id)
-{
-	struct accounts_user user;
-
-	if (!accounts_user_find(accounts->passwd, name, &user))
-		return false;
-	*ret_id = user.uid;
-	return true;
-}
-
-static bool group_find(const struct policy_accounts *accounts, const char *name, uint32_t *ret_id)
-{
-	if (accounts_group_find(accounts->group, name, ret_id))
-		return true;
-	if (accounts->to_come == NULL || strcmp(name, accounts->to_come) != 0)
-		return false;
-	*ret_id = accounts->to_come_gid;
-	return true;
-}
-
 /* Either kind of account: 0 and the id, or the fault that names it. */
-static int account_parse(const char *field, const char *kind, const struct policy_accounts *accounts,
-			 bool (*find)(const struct policy_accounts *, const char *, uint32_t *), uint32_t *ret_id,
+static int account_parse(const char *field, const char *kind, void *context,
+			 bool (*find)(void *context, const char *name, uint32_t *ret_id), uint32_t *ret_id,
 			 struct fault *f)
 {
 	uint64_t number;
@@ -207,7 +186,7 @@ static int account_parse(const char *field, const char *kind, const struct polic
 		*ret_id = (uint32_t)number;
 		return 0;
 	}
-	return find(accounts, field, ret_id) ? 0 : fault_refused(f, "unknown %s '%s'", kind, SHOWN(field));
+	return find(context, field, ret_id) ? 0 : fault_refused(f, "unknown %s '%s'", kind, SHOWN(field));
 }
 
 _Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t), "ids are 32 bits on Linux");
@@ -230,8 +209,8 @@ static int rule_parse(char *line, const struct policy_setting *settings, const s
 	if (rule->count == 0)
 		return fault_refused(f, "a policy for '/' itself is too much");
 	if (mode_parse(fields[FIELD_MODE], rule, f) < 0 ||
-	    account_parse(text_string(&user), "user", accounts, user_find, &rule->uid, f) < 0 ||
-	    account_parse(text_string(&group), "group", accounts, group_find, &rule->gid, f) < 0)
+	    account_parse(text_string(&user), "user", accounts->context, accounts->user, &rule->uid, f) < 0 ||
+	    account_parse(text_string(&group), "group", accounts->context, accounts->group, &rule->gid, f) < 0)
 		return -1;
 	if (strcmp(fields[FIELD_AGE], "-") != 0 || strcmp(fields[FIELD_ARGUMENT], "-") != 0)
 		return fault_refused(f, "age and argument have no meaning here; write '-' or nothing");

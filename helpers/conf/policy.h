@@ -32,7 +32,6 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
-#include "base/text.h"
 
 enum {
 	POLICY_LINE_MAX = 4096,     /* a line has fewer bytes */
@@ -45,11 +44,13 @@ struct policy_setting {
 	const char *value;
 };
 
-/* What names mean.  Numbers are not looked up. */
+/*
+ * Names to ids.  Returns false for an unknown name; `context` is the caller's.  Numbers are not asked for.
+ */
 struct policy_accounts {
-	const struct text *passwd, *group; /* the files' contents */
-	const char *to_come;               /* name of a group that is not there yet and will have this id; or NULL */
-	gid_t to_come_gid;
+	void *context;
+	bool (*user)(void *context, const char *name, uid_t *ret_uid);
+	bool (*group)(void *context, const char *name, gid_t *ret_gid);
 };
 
 #define POLICY_ID_KEEP ((uint32_t)-1)

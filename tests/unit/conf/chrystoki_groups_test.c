@@ -128,7 +128,8 @@ static void members_are_told_apart_by_commas_and_blanks_do_not_matter(void **sta
 #define GROUP(label, serial, members) \
 	"VirtualToken = {\nVirtualToken00Label = " label ";\nVirtualToken00SN = " serial ";\n" \
 	"VirtualToken00Members = " members ";\n}\n"
-#define SOUND "HASynchronize = {\na = 1;\n}\nHAConfiguration = {\nHAOnly = 1;\nreconnAtt = -1;\n}\n"
+#define SERVER "LunaSA Client = {\nServerName00 = a;\nServerPort00 = 1792;\n}\n"
+#define SOUND  "HASynchronize = {\na = 1;\n}\nHAConfiguration = {\nHAOnly = 1;\nreconnAtt = -1;\n}\n" SERVER
 
 /* Each file, and the words of all that is said about it. */
 static void what_does_not_add_up_is_found_and_nothing_else(void **state)
@@ -136,13 +137,23 @@ static void what_does_not_add_up_is_found_and_nothing_else(void **state)
 	static const struct {
 		const char *file, *words;
 	} rows[] = {
-		{ "", "" },
-		{ "HAConfiguration = {\nHAOnly = 0;\n}\n", "" }, /* there is no group that it is about */
+		{ "", "server-none " },
+		{ "LunaSA Client = {\nNetClient = 1;\n}\nXTC = {\nEnabled = 1;\n}\n", "server-none " },
+		{ "REST = {\nServerName = ;\n}\n", "server-none " },
+		{ "REST = {\nServerName = a;\n}\n", "" },
+		{ "REST = {\nPartitionData00 = 1, a, 443;\n}\n", "" },
+		{ "LunaSA Client = {\nLNHServer00 = a;\n}\n", "" },
+		{ "LunaSA Client = {\nLNHServer00 = ;\n}\n", "server-none " },
+		{ "Misc = {\nServerName00 = a;\nServerPort00 = 1;\n}\n", "chrystoki-misplaced " },
+		{ SERVER "HASynchronize = {\nHAOnly = 1;\n}\n", "chrystoki-misplaced " },
+		{ SERVER "HAConfiguration = {\nHAOnly = 0;\n}\n", "" }, /* there is no group that it is about */
+		{ SERVER "HAConfiguration = {\nHAOnly = disabled;\n}\n", "" },
+		{ SERVER "HAConfiguration = {\nHAOnly = 1;\n}\n", "ha-only-alone " },
 		{ TWO, "" },
 		{ "LunaSA Client = {\nServerName01 = a;\n}\n", "server-gap server-port " },
 		{ "LunaSA Client = {\nServerName00 = ;\nServerPort00 = 65536;\n}\n", "server-empty server-port " },
 		{ "REST = {\nServerName01 = a;\n}\n", "" },
-		{ "LunaSA Client = {\nServerName1 = a;\nServerName002 = b;\nServerNameXY = c;\n}\n", "" },
+		{ "LunaSA Client = {\nServerName1 = a;\nServerName002 = b;\nServerNameXY = c;\n}\n", "server-none " },
 		{ GROUP("a", "11", "1,2") SOUND, "" },
 		{ GROUP("a", "11", " 1 , 2") SOUND, "" },
 		{ GROUP("a", "12", "1,2") SOUND, "ha-serial " },
@@ -158,7 +169,7 @@ static void what_does_not_add_up_is_found_and_nothing_else(void **state)
 		  "VirtualToken01Members = 1,2;\n}\n" SOUND,
 		  "ha-gap " },
 		{ "VirtualToken = {\nVirtualToken00Label = a;\n}\n" SOUND, "ha-entry-missing ha-entry-missing " },
-		{ GROUP("a", "11", "1,2"), "ha-synchronize ha-only ha-recovery " },
+		{ GROUP("a", "11", "1,2") SERVER, "ha-synchronize ha-only ha-recovery " },
 		{ GROUP("a", "11", "1,2") SOUND "HAConfiguration = {\nAutoReconnectInterval = 59;\n}\n"
 						"VirtualToken = {\nVirtualTokenActiveRecovery = x;\n}\n",
 		  "ha-interval ha-recovery-mode " },

@@ -2,11 +2,25 @@
 #include "conf/policy.h"
 #include "unit.h"
 
-static char users[] = "root:x:0:0::/root:/bin/sh\noracle:x:54321:54321::/home/oracle:/bin/sh\n";
-static char groups[] = "root:x:0:\nhsmusers:x:986:\n";
-static const struct text passwd = { .bytes = users, .length = sizeof(users) - 1 };
-static const struct text group = { .bytes = groups, .length = sizeof(groups) - 1 };
-static const struct policy_accounts accounts = { .passwd = &passwd, .group = &group };
+static bool user_find(void *context, const char *name, uid_t *ret_uid)
+{
+	(void)context;
+	if (strcmp(name, "root") != 0 && strcmp(name, "oracle") != 0)
+		return false;
+	*ret_uid = name[0] == 'r' ? 0 : 54321;
+	return true;
+}
+
+static bool group_find(void *context, const char *name, gid_t *ret_gid)
+{
+	(void)context;
+	if (strcmp(name, "root") != 0 && strcmp(name, "hsmusers") != 0)
+		return false;
+	*ret_gid = name[0] == 'r' ? 0 : 986;
+	return true;
+}
+
+static const struct policy_accounts accounts = { .user = user_find, .group = group_find };
 static const struct policy_setting settings[] = {
 	{ "CLIENT_DIR", "/c" }, { "HSM_GROUP", "hsmusers" }, { "PLAIN", "relative" }, { NULL, NULL }
 };
