@@ -198,6 +198,8 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 	if (r == 0)
 		r = okv_check_chrystoki(&c, f);
 	preserved_done(&c.preserved);
+	preserved_done(&c.told);
+	okv_needs_done(&c.needs);
 	if (r == 0 && findings.failed)
 		r = fault_memory(f);
 	if (r < 0)
@@ -239,21 +241,48 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 }
 
 struct script_fix {
+	const struct okv_job *job;
 	enum okv_handmade handmade;
-	const char *group;
 };
+
+static void comment_hear(void *context, size_t index, const char *word, size_t length)
+{
+	struct text *marks = context;
+
+	(void)word;
+	(void)length;
+	while (marks->length < index && !marks->failed)
+		text_add_char(marks, ' ');
+	text_add_char(marks, '#');
+}
+
+/* '#' before the rest of each wrapped comment. */
+static int comments_fix(const struct okv_job *job, const struct text *script, struct text *ret_text, struct fault *f)
+{
+	TEXT_AUTO marks = { 0 }; /* by line: '#' where one goes */
+	struct text_line line;
+
+	if (okv_prose_find(job, script, comment_hear, &marks, f) < 0 || text_check(&marks, f) < 0)
+		return -1;
+	for (size_t at = 0, i = 0; text_line_next(script->bytes, script->length, &at, &line); i++) {
+		text_add_string(ret_text, i < marks.length && marks.bytes[i] == '#' ? "# " : "");
+		text_add(ret_text, line.bytes, line.length + line.ended);
+	}
+	return text_check(ret_text, f);
+}
 
 static int script_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct script_fix *fix = context;
+	TEXT_AUTO plain = { 0 };
 	TEXT_AUTO fixed = { 0 };
 	TEXT_AUTO next = { 0 };
 	struct okv_shell before, after;
 
-	if (fix_script(text_string(now), now->length, &fixed, f) < 0)
+	if (fix_script(text_string(now), now->length, &plain, f) < 0 || comments_fix(fix->job, &plain, &fixed, f) < 0)
 		return -1;
 	if (fix->handmade == OKV_DROP_HANDMADE) {
-		if (midupgrade_clear(text_string(&fixed), fixed.length, fix->group, &next, f) < 0)
+		if (midupgrade_clear(text_string(&fixed), fixed.length, fix->job->settings->hsm_group, &next, f) < 0)
 			return -1;
 	} else {
 		text_add(&next, text_string(&fixed), fixed.length);
@@ -286,7 +315,7 @@ static int chrystoki_change(void *context, const struct text *now, struct text *
 
 int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret_fixed, struct fault *f)
 {
-	struct script_fix script = { .handmade = handmade, .group = job->settings->hsm_group };
+	struct script_fix script = { .job = job, .handmade = handmade };
 	const struct okv_edit edits[] = {
 		{ .path = OKV_CONF, .change = assign_fix },
 		{ .path = OKV_ENV, .change = assign_fix },

@@ -15,6 +15,7 @@
 #include "conf/preserved.h"
 #include "okv/finding.h"
 #include "okv/job.h"
+#include "okv/needs.h"
 
 /* job->mode does not matter: nothing is changed. */
 int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);
@@ -34,11 +35,20 @@ struct okv_checking {
 	struct okv_findings *found;
 	struct preserved preserved; /* what okv_hsm.conf lists; empty where that cannot be read */
 	bool preserves;             /* PRESERVED_FILES could be read, so what it does not cover can be said */
+	size_t preserved_line;
+	struct okv_needs needs; /* where it could be read */
+	struct preserved told;  /* what of them was said to be uncovered */
 };
 /* okv_hsm.conf and okv_hsm_env. */
 int okv_check_conf(struct okv_checking *c, struct fault *f);
 int okv_check_mid(struct okv_checking *c, struct fault *f);
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f);
+/* What of these kinds PRESERVED_FILES does not cover, each cause once. */
+void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_need_kind last);
+/* Lines of a script, from 0, that are the rest of a wrapped comment and no commands; bytes of the first word. */
+int okv_prose_find(const struct okv_job *job, const struct text *script,
+		   void (*each)(void *context, size_t index, const char *word, size_t length), void *context,
+		   struct fault *f);
 /* Reads the file that findings are about: 1; 0 and a finding where it is not there (`missing`) or no plain file; -1. */
 int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f);

@@ -1,9 +1,12 @@
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/chrystoki.h"
 #include "conf/chrystoki_groups.h"
+#include "conf/pem.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/check.h"
@@ -36,34 +39,47 @@ static const struct {
 	  "the library reads the value to the end of the line, with whatever stands there" },
 	{ CHRYSTOKI_FLAW_QUOTES, OKV_WARN, "chrystoki-quotes",
 	  "whether the library takes the quotes off is not known" },
+	{ CHRYSTOKI_FLAW_SPACE, OKV_FAIL, "chrystoki-space", "the library takes it for a part of a name or value" },
+	{ CHRYSTOKI_FLAW_HEADER, OKV_FAIL, "chrystoki-header", "the library does not find the section" },
+	{ CHRYSTOKI_FLAW_CASE, OKV_FAIL, "chrystoki-spelling",
+	  "whether the library finds what is spelt so is not known" },
 	{ CHRYSTOKI_FLAW_NOT_ASCII, OKV_WARN, "chrystoki-not-ascii", "what the library makes of it is not known" },
 };
 
-/* Whether fixing leaves a line without that flaw; lines come before the one that may be added at the end. */
-static bool fixed_away(const struct chrystoki *fixed, size_t index, unsigned flaw)
+enum { FLAW_COUNT = sizeof(flaw_table) / sizeof(flaw_table[0]) };
+
+/* One finding for each flaw and remedy, at its first line. */
+static void flaw_check(struct okv_checking *c, const struct chrystoki *conf, size_t first, size_t flaw, bool fixable)
 {
-	return index >= fixed->count || (fixed->lines[index].flaws & flaw) == 0;
+	const unsigned bit = flaw_table[flaw].flaw;
+	OKV_LINES_AUTO lines = { 0 };
+
+	for (size_t i = first; i < conf->count; i++)
+		if ((conf->lines[i].flaws & bit) != 0 && chrystoki_is_fixable(conf, i, bit) == fixable)
+			okv_lines_add(&lines, i + 1);
+	c->found->failed = c->found->failed || lines.more.failed;
+	okv_finding_add(c->found,
+			OKV_RULE(flaw_table[flaw].severity, flaw_table[flaw].word, flaw_table[flaw].effect,
+				 fixable ? OKV_FIX_IT
+					 : "correct it by hand: a section is 'Misc = {', an entry 'Key = Value;', "
+					   "its end '}'"),
+			first + 1, "%s%s", chrystoki_flaw_text(bit), text_string(&lines.more));
 }
 
-static int syntax_check(struct okv_checking *c, const struct text *bytes, const struct chrystoki *conf, struct fault *f)
+static void syntax_check(struct okv_checking *c, const struct chrystoki *conf)
 {
-	CHRYSTOKI_AUTO fixed = { 0 };
-	bool changed;
+	bool told[2][FLAW_COUNT] = { { false } };
 
-	if (chrystoki_parse(&fixed, text_string(bytes), bytes->length, f) < 0 || chrystoki_fix(&fixed, &changed, f) < 0)
-		return -1;
 	for (size_t i = 0; i < conf->count; i++) {
-		for (size_t j = 0; j < sizeof(flaw_table) / sizeof(flaw_table[0]); j++) {
+		for (size_t j = 0; j < FLAW_COUNT; j++) {
 			if ((conf->lines[i].flaws & flaw_table[j].flaw) == 0)
 				continue;
-			okv_finding_add(c->found,
-					OKV_RULE(flaw_table[j].severity, flaw_table[j].word, flaw_table[j].effect,
-						 fixed_away(&fixed, i, flaw_table[j].flaw) ? OKV_FIX_IT
-											   : "fix the line by hand"),
-					i + 1, "%s", chrystoki_flaw_text(flaw_table[j].flaw));
+			const bool fixable = chrystoki_is_fixable(conf, i, flaw_table[j].flaw);
+			if (!told[fixable][j])
+				flaw_check(c, conf, i, j, fixable);
+			told[fixable][j] = true;
 		}
 	}
-	return 0;
 }
 
 static bool same_name(const struct chrystoki_line *a, const struct chrystoki_line *b, bool *ret_exact)
@@ -105,78 +121,224 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 	}
 }
 
-/* What a path in the configuration is for, and what comes of it when nothing is there. */
+/* What a path in the configuration is for, what must be there, and what comes of it when it is not. */
+enum target { TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY };
+
 static const struct known_path {
-	const char *section, *key;
+	const char *section, *key; /* two digits may follow the key */
 	enum okv_severity missing;
+	enum target target;
 	bool cloud; /* must lie inside the client */
 	const char *effect;
 } known_paths[] = {
-	{ "Chrystoki2", "LibUNIX64", OKV_FAIL, false, "the client's tools and the library find no library to load" },
-	{ "CkLog2", "LibUNIX64", OKV_FAIL, false, "the logging library finds no library behind it" },
-	{ "Chrystoki2", "LibUNIX", OKV_NOTE, false, "32-bit programs find no library; OKV has none" },
-	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "SSLConfigFile", OKV_WARN, false,
+	{ "Chrystoki2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false,
+	  "the client's tools and the library find no library to load" },
+	{ "CkLog2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false, "the logging library finds no library behind it" },
+	{ "Chrystoki2", "LibUNIX", OKV_NOTE, TARGET_ANY, false, "32-bit programs find no library; OKV has none" },
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, TARGET_KEY, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientKey", OKV_FAIL, TARGET_KEY, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientCert", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerCAFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "SSLConfigFile", OKV_WARN, TARGET_FILE, false,
 	  "the client's TLS settings are the built-in ones" },
-	{ "XTC", "PartitionCAPath", OKV_FAIL, true, "the Cloud HSM service does not show" },
-	{ "XTC", "PartitionCertPath00", OKV_FAIL, true, "the Cloud HSM service does not show" },
-	{ "REST", "SSLClientSideVerifyFile", OKV_FAIL, true, "the Cloud HSM service does not show" },
-	{ "Misc", "PluginModuleDir", OKV_FAIL, true, "the Cloud HSM service does not show" },
-	{ "Misc", "ToolsDir", OKV_WARN, false, "the client's tools are not found" },
-	{ "Secure Trusted Channel", "ClientTokenLib", OKV_WARN, false, "STC connections fail" },
-	{ "Secure Trusted Channel", "SoftTokenDir", OKV_WARN, false, "STC connections fail" },
+	{ "XTC", "PartitionCAPath", OKV_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
+	{ "XTC", "PartitionCertPath", OKV_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
+	{ "REST", "SSLClientSideVerifyFile", OKV_FAIL, TARGET_CERTIFICATE, true,
+	  "the Cloud HSM service does not show" },
+	{ "Misc", "PluginModuleDir", OKV_FAIL, TARGET_ANY, true, "the Cloud HSM service does not show" },
+	{ "Misc", "ToolsDir", OKV_WARN, TARGET_ANY, false, "the client's tools are not found" },
+	{ "Secure Trusted Channel", "ClientTokenLib", OKV_WARN, TARGET_FILE, false, "STC connections fail" },
+	{ "Secure Trusted Channel", "SoftTokenDir", OKV_WARN, TARGET_ANY, false, "STC connections fail" },
 };
+
+static bool is_key(const struct chrystoki_line *line, const char *key)
+{
+	const size_t n = strlen(key);
+	const char *rest = line->bytes + line->name_start + n;
+
+	return chrystoki_is_named(line, key) ||
+	       (line->name_length == n + 2 && strncasecmp(line->bytes + line->name_start, key, n) == 0 &&
+		rest[0] >= '0' && rest[0] <= '9' && rest[1] >= '0' && rest[1] <= '9');
+}
 
 static const struct known_path *path_known(const struct chrystoki *conf, const struct chrystoki_line *line)
 {
-	const struct chrystoki_line *open = &conf->lines[line->section];
-
 	for (size_t i = 0; i < sizeof(known_paths) / sizeof(known_paths[0]); i++)
-		if (text_equal(open->bytes + open->name_start, open->name_length, known_paths[i].section) &&
-		    text_equal(line->bytes + line->name_start, line->name_length, known_paths[i].key))
+		if (chrystoki_is_named(&conf->lines[line->section], known_paths[i].section) &&
+		    is_key(line, known_paths[i].key))
 			return &known_paths[i];
 	return NULL;
 }
 
-static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
+/* What stands under the path, through links: 1; 0: nothing does. */
+static int target_look(struct okv_checking *c, const char *path, struct stat *ret_status, struct fs_place *place)
+{
+	struct fault ignored = { 0 };
+
+	return fs_place_find(c->job->root, path, place, &ignored) == 0 &&
+	       fstatat(place->dir, place->leaf, ret_status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What is wrong with the bytes of a key or certificate, or NULL; "" where nobody can tell. */
+static const char *pem_fault(const struct text *bytes, const struct pem *pem, enum target target)
+{
+	bool blank = true, words = true;
+
+	if (pem->cut)
+		return "is cut off: a block of it has no end";
+	if (pem->held[target == TARGET_KEY ? PEM_KEY : PEM_CERTIFICATE])
+		return NULL;
+	if (!pem->held[PEM_NONE])
+		return target == TARGET_KEY ? "holds no private key" : "holds no certificate";
+	for (size_t i = 0; i < bytes->length; i++) {
+		blank = blank && strchr(" \t\r\n", bytes->bytes[i]) != NULL && bytes->bytes[i] != '\0';
+		words = words && (unsigned char)bytes->bytes[i] >= '\t' && (unsigned char)bytes->bytes[i] < 0x7f;
+	}
+	return blank ? "is empty" : words ? "" : "is no text: a PEM file is wanted";
+}
+
+/* A file of the kind that is wanted, by what is in it; *unchecked takes what could not be told. */
+static void content_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
+			  const struct fs_place *place, struct text *unchecked)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	struct fault cause = { 0 };
+	PEM_AUTO pem = { .cut = false };
+	const char *what = NULL;
+
+	if (fs_read_file(c->job->root, place->path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &cause) < 0)
+		what = "cannot be read";
+	else if (pem_read(&pem, text_string(&bytes), bytes.length, PEM_KEY, &cause) < 0)
+		c->found->failed = true;
+	else
+		what = pem_fault(&bytes, &pem, known->target);
+	if (what == NULL)
+		return;
+	if (what[0] == '\0') {
+		text_add_format(unchecked, "%s%s (no PEM text in it)", unchecked->length > 0 ? ", " : "", known->key);
+		return;
+	}
+	okv_finding_add(c->found,
+			OKV_RULE(OKV_FAIL, "chrystoki-file-kind", known->effect,
+				 "put the right file there, or correct the path"),
+			number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
+			pem.other[0] != '\0' ? ", but: " : "", pem.other);
+}
+
+static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
+		       struct text *unchecked)
 {
 	const char *client = c->job->settings->client_dir;
 	const char *what = known != NULL ? known->key : "this path";
-	const bool cloud = known != NULL && known->cloud;
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct stat status;
 
 	if (value[0] != '/') {
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "chrystoki-path-relative",
 					 "it is looked for in whatever directory a program happens to run",
-					 "write the full path: okv-luna config chrystoki set"),
+					 "write the full path"),
 				number, "%s is no full path: '%s'", what, SHOWN(value));
 		return;
 	}
-	if (cloud && !preserved_within(value, client))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "cloud-path",
-					 "the directory is not preserved, and the guide has it deleted: then the Cloud "
-					 "HSM service is gone",
-					 "okv-luna config chrystoki merge FILE --section XTC --section REST"),
-				number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
-	if (!fs_exists(c->job->root, value))
+	if (known != NULL && known->cloud && !preserved_within(value, client)) {
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "cloud-path",
+				 "the directory is not preserved, and the guide has it deleted: then the Cloud "
+				 "HSM service is gone",
+				 "bring it over with okv-luna config chrystoki merge, from the file it came in"),
+			number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
+		return;
+	}
+	if (!target_look(c, value, &status, &place)) {
 		okv_finding_add(c->found,
 				OKV_RULE(known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing",
 					 known != NULL ? known->effect : "what needs it fails",
 					 "install what is missing, or correct the path"),
 				number, "%s leads to '%s', which is not there", what, SHOWN(value));
-	else if (!cloud && c->preserves && preserved_holder(&c->preserved, value) == NULL)
+		return;
+	}
+	if (known == NULL || known->target == TARGET_ANY)
+		return;
+	if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "chrystoki-path-not-preserved",
-					 "after an OS major upgrade it is gone",
-					 "move it into the client's directory, or list it in PRESERVED_FILES"),
-				number, "%s leads to '%s', which PRESERVED_FILES does not cover", what, SHOWN(value));
+				OKV_RULE(known->missing, "chrystoki-file-kind", known->effect,
+					 "put the right file there, or correct the path"),
+				number, "%s leads to '%s', which is %s", what, SHOWN(value),
+				S_ISDIR(status.st_mode)   ? "a directory"
+				: S_ISREG(status.st_mode) ? "empty"
+							  : "no file");
+	else if (known->target != TARGET_FILE)
+		content_check(c, number, known, value, &place, unchecked);
+}
+
+/* --- keys and certificates ---------------------------------------------------------------------------------------- */
+
+/* The public part of the file that the entry leads to; empty where there is none, or it is not known. */
+static bool public_read(struct okv_checking *c, const struct chrystoki *conf, const char *key, enum pem_kind kind,
+			ptrdiff_t *ret_line, struct pem *ret_pem)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	struct fault ignored = { 0 };
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct stat status;
+	char *path = NULL;
+
+	(void)chrystoki_entries(conf, CHRYSTOKI_CLIENT_SECTION, key, ret_line);
+	if (chrystoki_get(conf, CHRYSTOKI_CLIENT_SECTION, key, &path, &ignored) < 0 || path == NULL)
+		return false;
+	const bool there =
+		path[0] == '/' && target_look(c, path, &status, &place) &&
+		fs_read_file(c->job->root, place.path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &ignored) == 0 &&
+		pem_read(ret_pem, text_string(&bytes), bytes.length, kind, &ignored) == 0;
+	free(path);
+	return there && ret_pem->held[kind] && !ret_pem->cut;
+}
+
+static void pair_check(struct okv_checking *c, const struct chrystoki *conf, const char *key_name, const char *name,
+		       struct text *unchecked)
+{
+	PEM_AUTO key = { .cut = false };
+	PEM_AUTO certificate = { .cut = false };
+	ptrdiff_t key_line, line;
+
+	/* What is wrong with one of them alone has been said. */
+	if (!public_read(c, conf, key_name, PEM_KEY, &key_line, &key) ||
+	    !public_read(c, conf, name, PEM_CERTIFICATE, &line, &certificate))
+		return;
+	if (key.public_part.length == 0 || certificate.public_part.length == 0)
+		text_add_format(unchecked, "%swhether %s and %s belong together (%s)",
+				unchecked->length > 0 ? ", " : "", key_name, name,
+				key.public_part.length == 0 ? "the key is encrypted, or of another kind"
+							    : "the certificate is of another kind");
+	else if (!text_same(&key.public_part, &certificate.public_part))
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_FAIL, "chrystoki-pair", zero_slots,
+					 "put the certificate there that was made with this key, and register it anew"),
+				(size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
+}
+
+static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, struct text *unchecked)
+{
+	struct chrystoki_family cluster;
+
+	pair_check(c, conf, "ClientPrivKeyFile", "ClientCertFile", unchecked);
+	chrystoki_family_read(conf, CHRYSTOKI_CLUSTER, &cluster);
+	for (size_t i = 0; i < cluster.count; i++) {
+		char key[32], certificate[32];
+		(void)snprintf(key, sizeof(key), "LNHServerClientKey%02u", cluster.items[i].number);
+		(void)snprintf(certificate, sizeof(certificate), "LNHServerClientCert%02u", cluster.items[i].number);
+		pair_check(c, conf, key, certificate, unchecked);
+	}
 }
 
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
+	TEXT_AUTO unchecked = { 0 };
+
 	for (size_t i = 0; i < conf->count; i++) {
 		const struct chrystoki_line *line = &conf->lines[i];
 
@@ -189,10 +351,17 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 			return;
 		}
 		if (known != NULL || value[0] == '/')
-			path_check(c, i + 1, known, value);
+			path_check(c, i + 1, known, value, &unchecked);
 		text_wipe(value, strlen(value));
 		free(value);
 	}
+	pairs_check(c, conf, &unchecked);
+	c->found->failed = c->found->failed || unchecked.failed;
+	if (unchecked.length > 0)
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_NOTE, "chrystoki-unchecked", "only a connection to the HSM shows it",
+					 "ask the HSM itself: okv-luna slots"),
+				0, "not checked: %s", text_string(&unchecked));
 }
 
 static void library_check(struct okv_checking *c, const struct chrystoki *conf)
@@ -229,7 +398,12 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 
 		(void)chrystoki_entries(conf, switches[i][0], switches[i][1], &at);
 		const struct chrystoki_value value = chrystoki_value_at(conf, at);
-		if (value.length == 0 || chrystoki_value_is(&value, "0"))
+		ptrdiff_t enabled;
+		(void)chrystoki_entries(conf, switches[i][0], "Enabled", &enabled);
+		const struct chrystoki_value whole = chrystoki_value_at(conf, enabled);
+		/* CkLog2 as a whole may be switched off. */
+		if (value.bytes == NULL || chrystoki_value_is_off(&value) ||
+		    (whole.bytes != NULL && chrystoki_value_is_off(&whole)))
 			continue;
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "stdout-logging",
@@ -244,15 +418,17 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 static void mode_check(struct okv_checking *c, const struct stat *status, const struct chrystoki *conf)
 {
 	const bool everybody = (status->st_mode & 0002) != 0;
+	const bool guide = strcmp(c->job->settings->profile, SETTINGS_PROFILE_STRICT) != 0;
 	ptrdiff_t at;
 
-	if ((status->st_mode & 0022) != 0)
+	/* The group's is what the guide's profile wants. */
+	if ((status->st_mode & (guide ? 0002 : 0022)) != 0)
 		okv_finding_add(
 			c->found,
 			OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
 				 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs "
 				 "code as every HSM user, root too",
-				 "okv-luna repair --profile strict"),
+				 "okv-luna repair"),
 			0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
 		okv_finding_add(c->found,
@@ -315,11 +491,22 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 				     &bytes, &status, f);
 	if (r <= 0)
 		return r;
-	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0 || syntax_check(c, &bytes, &conf, f) < 0)
+	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
 		return -1;
+	if (chrystoki_is_ini(&conf)) {
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "chrystoki-outside", zero_slots,
+				 "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'"),
+			1, "this is the Windows client's file, crystoki.ini: its sections are written '[Name]'");
+		return 0;
+	}
+	syntax_check(c, &conf);
 	twice_check(c, &conf);
 	library_check(c, &conf);
 	paths_check(c, &conf);
+	okv_check_needs(c, OKV_NEED_ENTRY, OKV_NEED_ENTRY);
+	c->found->file = c->job->settings->chrystoki_conf;
 	stdout_check(c, &conf);
 	mode_check(c, &status, &conf);
 	if (groups_check(c, &conf, f) < 0)

@@ -25,6 +25,7 @@ static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_LONG] = "line-long",
 	[ASSIGN_FLAW_CONTROL] = "line-control",
 	[ASSIGN_FLAW_BOM] = "line-bom",
+	[ASSIGN_FLAW_SPACE] = "line-space",
 };
 
 /* Bytes in a value that no reader promises to take. */
@@ -46,6 +47,31 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 			number, tab ? "there is a TAB in the value" : "there are characters that are no ASCII");
 }
 
+/* One finding for each flaw and remedy, at its first line: a file from Windows has a CR on every one. */
+static void flaw_check(struct okv_checking *c, const struct assign *a, size_t first, const char *effect)
+{
+	const enum assign_flaw flaw = a->lines[first].flaw;
+	const bool fixable = fix_line(a, first, NULL) > 0;
+	OKV_LINES_AUTO lines = { 0 };
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->lines[i].kind != ASSIGN_FLAWED || a->lines[i].flaw != flaw)
+			continue;
+		const size_t covered = fix_line(a, i, NULL);
+		if (covered > 1)
+			i += covered - 1;
+		else if ((covered > 0) == fixable && i < first)
+			return; /* told there */
+		else if ((covered > 0) == fixable)
+			okv_lines_add(&lines, i + 1);
+	}
+	c->found->failed = c->found->failed || lines.more.failed;
+	okv_finding_add(c->found,
+			OKV_RULE(OKV_FAIL, flaw_words[flaw], effect,
+				 fixable ? OKV_FIX_IT : "write the line anew as NAME=\"VALUE\", or remove it"),
+			first + 1, "%s%s", assign_flaw_text(flaw), text_string(&lines.more));
+}
+
 /* Lines that are not NAME="VALUE", and values that are odd. */
 static void lines_check(struct okv_checking *c, const struct assign *a, const char *effect)
 {
@@ -62,11 +88,7 @@ static void lines_check(struct okv_checking *c, const struct assign *a, const ch
 					"the list is wrapped over lines %zu to %zu", i + 1, i + covered);
 			i += covered - 1;
 		} else {
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_FAIL, flaw_words[line->flaw], effect,
-						 covered > 0 ? OKV_FIX_IT
-							     : "write the line anew as NAME=\"VALUE\", or remove it"),
-					i + 1, "%s", assign_flaw_text(line->flaw));
+			flaw_check(c, a, i, effect);
 		}
 	}
 }
@@ -107,73 +129,16 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 
 /* --- the library -------------------------------------------------------------------------------------------------- */
 
-/* Says once where PRESERVED_FILES does not cover a step of the library's path. */
-static void step_check(struct okv_checking *c, const char *step, size_t line, bool *told)
+/* Is there a file with something in it, through links if need be? */
+static bool is_file(int root, const char *path)
 {
-	if (*told || !c->preserves || preserved_holder(&c->preserved, step) != NULL)
-		return;
-	*told = true;
-	okv_finding_add(
-		c->found,
-		OKV_RULE(OKV_FAIL, "library-not-preserved",
-			 "after an OS major upgrade the library is gone, and OKV cannot open its wallet", OKV_WIRE_IT),
-		line, "PRESERVED_FILES does not cover '%s', which the library is or leads through", SHOWN(step));
-}
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+	struct stat status;
 
-/*
- * What the path `here` leads to when its last component is a link with that target, in place.  "../" is taken from the
- * directory by name: its own links were resolved or refused on the way here.  False where the path gets too long.
- */
-static bool link_follow(char here[PATH_MAX], const char *target)
-{
-	char next[PATH_MAX];
-	char *slash = strrchr(here, '/');
-
-	if (target[0] == '/') {
-		here[0] = '\0';
-		slash = here;
-	}
-	for (; text_starts(target, "../") && slash != NULL; target += 3) {
-		*slash = '\0';
-		slash = strrchr(here, '/');
-		if (slash == NULL)
-			slash = here;
-	}
-	if (slash != NULL)
-		*slash = '\0';
-	if (snprintf(next, sizeof(next), "%s/%s", here, target + strspn(target, "/")) >= (int)sizeof(next))
-		return false;
-	memcpy(here, next, sizeof(next));
-	return true;
-}
-
-/* Follows the links of the library's path by name, below the root; returns whether the end is there. */
-static bool path_follow(struct okv_checking *c, const char *path, size_t line)
-{
-	enum { LINKS_MAX = 8 };
-	char here[PATH_MAX], target[PATH_MAX];
-	bool told = false;
-
-	if (snprintf(here, sizeof(here), "%s", path) >= (int)sizeof(here))
-		return false;
-	for (unsigned links = 0; links <= LINKS_MAX; links++) {
-		struct fault ignored = { 0 };
-		FS_AUTO int dir = -1;
-		char leaf[FS_NAME_SIZE];
-
-		step_check(c, here, line, &told);
-		if (fs_parent_open(c->job->root, here, FS_FOLLOW_TRUSTED, &dir, leaf, &ignored) < 0)
-			return false;
-		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target) - 1);
-		if (length < 0) {
-			struct stat status;
-			return errno == EINVAL && fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) == 0;
-		}
-		target[length] = '\0';
-		if (!link_follow(here, target))
-			return false;
-	}
-	return false;
+	return fs_place_find(root, path, &place, &ignored) == 0 &&
+	       fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+	       status.st_size > 0;
 }
 
 static void library_check(struct okv_checking *c, const struct assign *a)
@@ -188,11 +153,13 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
 				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "no full path");
-	else if (!path_follow(c, library, line))
+	else if (!is_file(c->job->root, library))
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
 					 "okv-luna extract ARCHIVE"),
-				line, "the library '%s' is not there, or is a link to nothing", SHOWN(library));
+				line,
+				"the library '%s' is not there, is a link to nothing, or no file with a library in it",
+				SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "library-other",
@@ -219,6 +186,16 @@ static const char *entry_holder(const struct preserved *preserved, size_t index)
 		    (i < index || !preserved_within(preserved->paths[i], path)))
 			return preserved->paths[i];
 	return NULL;
+}
+
+/* Is what the link leads to on the list, too? */
+static bool leads_inside(const struct okv_checking *c, const char *path)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+
+	return fs_place_find(c->job->root, path, &place, &ignored) == 0 &&
+	       preserved_holder(&c->preserved, place.path) != NULL;
 }
 
 static void entry_check(struct okv_checking *c, size_t index, size_t line)
@@ -259,7 +236,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 					 "what OKV's upgrade does with a missing path is not known",
 					 "install what is missing, or take it out of the list"),
 				line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
-	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL)
+	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-link",
 					 "whether what it leads to is carried over is not known",
@@ -281,16 +258,39 @@ static void preserved_check(struct okv_checking *c, const struct assign *a)
 	c->preserves = !c->found->failed;
 	for (size_t i = 0; i < c->preserved.count; i++)
 		entry_check(c, i, line);
+}
 
-	const char *const needed[] = { c->job->settings->client_dir, c->job->settings->chrystoki_conf,
-				       SETTINGS_PREFIX };
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		if (preserved_holder(&c->preserved, needed[i]) == NULL)
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_FAIL, "preserved-lacks",
-						 "after an OS major upgrade it is gone, and the HSM cannot be reached",
-						 OKV_WIRE_IT),
-					line, "PRESERVED_FILES does not list '%s'", SHOWN(needed[i]));
+static const struct {
+	const char *word, *file;
+} need_rules[] = {
+	[OKV_NEED_CLIENT] = { "preserved-lacks", OKV_CONF },
+	[OKV_NEED_LIBRARY] = { "library-not-preserved", OKV_CONF },
+	[OKV_NEED_SETTING] = { "env-not-preserved", OKV_ENV },
+	[OKV_NEED_ENTRY] = { "chrystoki-path-not-preserved", NULL },
+	[OKV_NEED_LINK] = { "preserved-lacks", OKV_CONF },
+};
+
+void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_need_kind last)
+{
+	struct fault ignored = { 0 };
+
+	for (size_t i = 0; c->preserves && i < c->needs.count; i++) {
+		const struct okv_need *need = &c->needs.items[i];
+		if (need->kind < first || need->kind > last || preserved_holder(&c->preserved, need->path) != NULL ||
+		    preserved_holder(&c->told, need->path) != NULL)
+			continue;
+		c->found->file = need_rules[need->kind].file != NULL ? need_rules[need->kind].file
+								     : c->job->settings->chrystoki_conf;
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_FAIL, need_rules[need->kind].word,
+					 "after an OS major upgrade it is gone, and the HSM cannot be reached",
+					 need->listable ? OKV_WIRE_IT : "move it into the client's directory"),
+				need->line > 0 ? need->line : c->preserved_line,
+				"PRESERVED_FILES does not cover '%s', which '%s' is or leads to", SHOWN(need->path),
+				SHOWN(need->reason));
+		if (preserved_add(&c->told, need->path, &ignored) < 0)
+			c->found->failed = true;
+	}
 }
 
 /* --- the two files ------------------------------------------------------------------------------------------------ */
@@ -352,6 +352,11 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
 	library_check(c, &a);
+	c->preserved_line = line_number(&a, "PRESERVED_FILES");
+	if (c->preserves && okv_needs_find(c->job, &c->needs, f) < 0)
+		return -1;
+	okv_check_needs(c, OKV_NEED_CLIENT, OKV_NEED_LIBRARY);
+	okv_check_needs(c, OKV_NEED_LINK, OKV_NEED_LINK);
 	return 0;
 }
 
@@ -416,6 +421,7 @@ static int env_check(struct okv_checking *c, struct fault *f)
 				i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
 	}
 	directory_check(c, &a);
+	okv_check_needs(c, OKV_NEED_SETTING, OKV_NEED_SETTING);
 	return 0;
 }
 

@@ -104,8 +104,7 @@ static size_t complaint_line(const char *complaint)
 	return strtoul(at + 5, NULL, 10);
 }
 
-static bool command_exists(const struct okv_checking *c, const char *bytes, const struct script *s, const char *word,
-			   size_t length)
+static bool command_exists(int root, const char *bytes, const struct script *s, const char *word, size_t length)
 {
 	static const char *const places[] = { "/usr/bin", "/bin",           "/usr/sbin",
 					      "/sbin",    "/usr/local/bin", "/usr/local/sbin" };
@@ -130,7 +129,7 @@ static bool command_exists(const struct okv_checking *c, const char *bytes, cons
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char path[128];
 		(void)snprintf(path, sizeof(path), "%s/%s", places[i], name + 1);
-		if (fs_exists(c->job->root, path))
+		if (fs_exists(root, path))
 			return true;
 	}
 	/* A function of the script, or of a file it reads in: the name with "()" is looked for here only. */
@@ -151,34 +150,46 @@ static bool letters_only(const char *word, size_t length)
 	return length > 0;
 }
 
-/* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
-static int prose_check(struct okv_checking *c, const struct text *script, struct fault *f)
+int okv_prose_find(const struct okv_job *job, const struct text *script,
+		   void (*each)(void *context, size_t index, const char *word, size_t length), void *context,
+		   struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
-	const char *bytes = text_string(script);
+	TEXT_AUTO plain = { 0 };
+	bool below = false; /* a comment, or the rest of one */
 
-	if (script_read(&s, bytes, script->length, f) < 0)
+	/* With plain quotes: one that never ends would hide what stands below it. */
+	if (fix_script(text_string(script), script->length, &plain, f) < 0 ||
+	    script_read(&s, text_string(&plain), plain.length, f) < 0)
 		return -1;
-	for (size_t i = 1; i < s.count; i++) {
-		const char *line = bytes + s.lines[i].start, *word, *second;
+	for (size_t i = 0; i < s.count; i++) {
+		const char *line = text_string(&plain) + s.lines[i].start, *word, *second;
 		size_t length = midupgrade_word(line, s.lines[i].length, 0, &word);
 
 		/* Prose has a second word; a lone unknown word may be a function that is read in elsewhere. */
-		if (!s.lines[i].code || !s.lines[i].outer || bytes[s.lines[i - 1].start] != '#' ||
-		    midupgrade_word(line, s.lines[i].length, 1, &second) == 0 || second[0] == '-')
-			continue;
-		if (length > 0 && strchr(".,:", word[length - 1]) != NULL)
+		bool prose = below && s.lines[i].code && s.lines[i].outer &&
+			     midupgrade_word(line, s.lines[i].length, 1, &second) > 0 && second[0] != '-';
+		if (prose && strchr(".,:", word[length - 1]) != NULL)
 			length--;
-		if (letters_only(word, length) && !command_exists(c, bytes, &s, word, length))
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_WARN, "mid-wrapped-comment",
-						 "the shell tries to run it, and under 'set -e' the script ends there",
-						 "put a '#' before the line"),
-					i + 1,
-					"'%s' is no command; the line looks like the rest of the comment above it",
-					SHOWN_BYTES(word, length));
+		prose = prose && letters_only(word, length) &&
+			!command_exists(job->root, text_string(&plain), &s, word, length);
+		if (prose)
+			each(context, i, word, length);
+		below = prose || line[0] == '#';
 	}
 	return 0;
+}
+
+/* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
+static void prose_hear(void *context, size_t index, const char *word, size_t length)
+{
+	struct okv_checking *c = context;
+
+	okv_finding_add(c->found,
+			OKV_RULE(OKV_WARN, "mid-wrapped-comment",
+				 "the shell tries to run it, and under 'set -e' the script ends there", OKV_FIX_IT),
+			index + 1, "'%s' is no command; the line looks like the rest of the comment above it",
+			SHOWN_BYTES(word, length));
 }
 
 static bool line_holds(const struct text_line *line, const char *bytes)
@@ -251,7 +262,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	}
 	bytes_check(c, &script);
 	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||
-	    prose_check(c, &script, f) < 0)
+	    okv_prose_find(c->job, &script, prose_hear, c, f) < 0)
 		return -1;
 	block_check(c, state, line);
 	return 0;

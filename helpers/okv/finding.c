@@ -54,6 +54,22 @@ void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, si
 	found->items[found->count++] = finding;
 }
 
+void okv_lines_add(struct okv_lines *lines, size_t line)
+{
+	enum { SHOWN_LINES = 8 };
+
+	lines->count++;
+	if (lines->count > 1 && lines->count <= SHOWN_LINES)
+		text_add_format(&lines->more, "%s %zu", lines->count > 2 ? "," : "; also on line", line);
+	else if (lines->count == SHOWN_LINES + 1)
+		text_add_string(&lines->more, " and others");
+}
+
+void okv_lines_done(struct okv_lines *lines)
+{
+	text_done(&lines->more);
+}
+
 static const char *severity_name(enum okv_severity severity)
 {
 	static const char *const names[] = { [OKV_NOTE] = "NOTE", [OKV_WARN] = "WARN", [OKV_FAIL] = "FAIL" };

@@ -62,6 +62,15 @@ struct okv_rule {
 void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, size_t line, const char *what, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The lines that one finding is about, where its cause stands on several. */
+struct okv_lines {
+	size_t count;
+	struct text more; /* "; also on lines 3, 5", to be put behind what is wrong; empty for a single line */
+};
+#define OKV_LINES_AUTO __attribute__((cleanup(okv_lines_done))) struct okv_lines
+void okv_lines_add(struct okv_lines *lines, size_t line);
+void okv_lines_done(struct okv_lines *lines);
+
 enum okv_colour { OKV_PLAIN, OKV_COLOURED };
 
 /* Three lines each: where and what, what comes of it, how to fix it; then how many there are. */

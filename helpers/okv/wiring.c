@@ -11,6 +11,7 @@
 #include "fs/root.h"
 #include "okv/edit.h"
 #include "okv/links.h"
+#include "okv/needs.h"
 #include "okv/shell.h"
 
 static const struct {
@@ -41,12 +42,16 @@ static void wishes_done(struct wishes *w)
 static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault *f)
 {
 	const struct settings *s = job->settings;
-	const char *const always[] = { s->client_dir, s->pkcs11_lib, s->chrystoki_conf, SETTINGS_PREFIX };
+	OKV_NEEDS_AUTO needs = { .items = NULL };
 	const char *slash = strrchr(s->chrystoki_conf, '/');
 
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-		if (preserved_add(&w->preserved, always[i], f) < 0)
+	if (okv_needs_find(job, &needs, f) < 0)
+		return -1;
+	for (size_t i = 0; i < needs.count; i++)
+		if (needs.items[i].listable && preserved_add(&w->preserved, needs.items[i].path, f) < 0)
 			return -1;
+	if (preserved_add(&w->preserved, s->pkcs11_lib, f) < 0)
+		return -1;
 	if (okv_links_preserve(job, &w->preserved, f) < 0)
 		return -1;
 	preserved_reduce(&w->preserved);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/accounts.h"
 #include "conf/policy.h"
 #include "fs/each.h"
 #include "fs/handle.h"
@@ -18,6 +19,35 @@
 /* --- the policy --------------------------------------------------------------------------------------------------- */
 
 enum { POLICY_FILE_MAX = 256 * 1024, LOCAL_FILES_MAX = 256 };
+
+/* The account files, and what is still missing in them. */
+struct known {
+	const struct text *passwd, *group;
+	const char *to_come; /* name of the group that is going to be made, or NULL */
+};
+
+static bool user_find(void *context, const char *name, uid_t *ret_uid)
+{
+	const struct known *known = context;
+	struct accounts_user user;
+
+	if (!accounts_user_find(known->passwd, name, &user))
+		return false;
+	*ret_uid = user.uid;
+	return true;
+}
+
+static bool group_find(void *context, const char *name, gid_t *ret_gid)
+{
+	const struct known *known = context;
+
+	if (accounts_group_find(known->group, name, ret_gid))
+		return true;
+	if (known->to_come == NULL || strcmp(name, known->to_come) != 0)
+		return false;
+	*ret_gid = PERMS_GID_TO_COME;
+	return true;
+}
 
 struct reader {
 	int root;
@@ -125,10 +155,8 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 	TEXT_AUTO passwd = { 0 };
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO path = { 0 };
-	const struct policy_accounts accounts = { .passwd = &passwd,
-						  .group = &group,
-						  .to_come = group_to_come ? settings->hsm_group : NULL,
-						  .to_come_gid = PERMS_GID_TO_COME };
+	struct known known = { &passwd, &group, group_to_come ? settings->hsm_group : NULL };
+	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
 	const struct reader reader = { request->root, request->phase, names, &accounts, policy };
 
 	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, request->phase);

@@ -21,6 +21,19 @@ untraced_leaks() {
 	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 }
 
+# A client's key and its certificate, and a second pair; made once for all tests.
+pair_make() {
+	pair=$BATS_RUN_TMPDIR/pair
+	[ ! -d "$pair" ] || return 0
+	local mine
+	mine=$(mktemp -d "$BATS_RUN_TMPDIR/pair-XXXXXX")
+	for name in node other; do
+		openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$name" -keyout "$mine/${name}Key.pem" \
+			-out "$mine/$name.pem" 2>/dev/null
+	done
+	mv -T "$mine" "$pair" 2>/dev/null || rm -r "$mine"
+}
+
 config_teardown() {
 	[ -z "${memory-}" ] || rm -rf "$memory"
 }
@@ -59,9 +72,10 @@ stock_root() {
 	done
 	echo library >"$root$LC/libs/64/libCryptoki2.so"
 	ln -s ../libs/64/libCryptoki2.so "$root$LC/lib/libCryptoki2_64.so"
-	for file in cert/client/node.pem cert/client/nodeKey.pem cert/server/CAFile.pem bin/openssl.cnf; do
-		echo "$file" >"$root$LC/$file"
-	done
+	pair_make
+	cp "$pair/node.pem" "$pair/nodeKey.pem" "$root$LC/cert/client"
+	cp "$pair/other.pem" "$root$LC/cert/server/CAFile.pem"
+	echo bin/openssl.cnf >"$root$LC/bin/openssl.cnf"
 	cat >"$root/etc/Chrystoki.conf" <<-END
 		Chrystoki2 = {
 		   LibUNIX64 = $LC/lib/libCryptoki2_64.so;

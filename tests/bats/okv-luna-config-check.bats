@@ -53,6 +53,16 @@ fixed() {
 	lacks "$1"
 }
 
+# typed RULE: its remedy, as printed, is a command that takes the finding away.
+typed() {
+	local command
+	check_lines
+	command=$(grep -A2 -m1 "\[$1\]" <<<"$output" | sed -n 's/^ *fix: okv-luna config //p')
+	[ -n "$command" ]
+	eval "\"\$config\" --root \"\$root\" -q $command"
+	lacks "$1"
+}
+
 number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 
 @test "a wired appliance has nothing to fix" {
@@ -315,14 +325,58 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 @test "no generic interface: what applies and why, and nothing else of OKV's is asked" {
 	rm -r "${root:?}/usr/local"
 	finds NOTE scope $G 0
-	[ "${#lines[@]}" -eq 4 ]
 	[[ $finding == *'OKV 21.2 and earlier'* ]]
+	[ "$(grep -c ' \[' <<<"$output")" -eq 1 ]
 }
 
 @test "a client of version 6: its own rules" {
 	touch "$root$LC/lib/libCryptoki2_64.so.6.3.0"
 	finds NOTE scope $LC 0
 	[[ $finding == *'v6.x'* ]]
+}
+
+@test "what a document makes of OKV's files: no-break spaces, CR on blank lines, comments that were wrapped" {
+	printf '# The vendor, as the menu\nof the console shows it\n\r\nA=\xc2\xa0"x"\n' >>"$conf"
+	finds FAIL line-no-equals $G/okv_hsm.conf 8
+	fixed line-no-equals
+	grep -qxF '# of the console shows it' "$conf"
+	grep -qxF 'A="x"' "$conf"
+	printf '\xc2\xa0B="x\xc2\xa0y"\n\xe2\x80\x83\n' >>"$env"
+	finds FAIL line-space $G/okv_hsm_env 3
+	fixed line-space
+	grep -qxF 'B="x y"' "$env"
+	[ -z "$(tail -n 1 "$env")" ]
+}
+
+@test "one cause is one finding: a file from Windows, with the lines" {
+	for file in "$conf" "$env" "$luna"; do
+		sed -i 's/$/\r/' "$file"
+		check_lines
+		[ "$(grep -c 'carriage-return\]' <<<"$output")" -eq 1 ]
+		[[ $file = "$env" || $output == *'also on line'* ]]
+		run "$config" --root "$root" -q check --fix
+		lacks carriage-return
+	done
+}
+
+@test "the guide's mid-upgrade body is mended as printed: wrapped comments, a curly quote, a no-break space" {
+	cat >"$mid" <<-'END'
+		#!/bin/bash
+		# DO NOT CHANGE ANYTHING ABOVE THIS LINE
+		# Create the group, as the vendor's guide
+		says, by hand, with the words
+		that it prints
+		logger -t "${LOGTAG}" -p "${LOGDEBUG}" "Creating hsmusers”
+		exit ${DBFW_PM_NO_CHANGE_REQUIRED}
+	END
+	sed -i 's/ -p/\xc2\xa0-p/' "$mid"
+	finds WARN mid-wrapped-comment $G/okv_hsm_mid_upgrade 4
+	finds WARN mid-wrapped-comment $G/okv_hsm_mid_upgrade 5
+	fixed mid-wrapped-comment
+	grep -qxF '# says, by hand, with the words' "$mid"
+	grep -qxF 'logger -t "${LOGTAG}" -p "${LOGDEBUG}" "Creating hsmusers"' "$mid"
+	okv_config 0 wire
+	okv_config 0 check
 }
 
 # --- Chrystoki.conf ------------------------------------------------------------------------------------------------
@@ -366,6 +420,217 @@ luna_line() {
 	finds FAIL chrystoki-outside /etc/Chrystoki.conf "$(wc -l <"$luna")"
 }
 
+@test "Chrystoki.conf: section headers as documents write them are mended, and what stands below counts" {
+	for header in '[Misc]' 'Misc]' '[Misc] = {' 'Misc {' '[Misc] {'; do
+		cp "$luna" "$BATS_TEST_TMPDIR/luna"
+		sed -i "s/^Misc = {/$header/" "$luna"
+		finds FAIL chrystoki-header /etc/Chrystoki.conf "$(number_of "$luna" '^\[*Misc')"
+		[ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]
+		fixed chrystoki-header
+		cmp "$luna" "$BATS_TEST_TMPDIR/luna"
+	done
+	# Two sections pasted from Windows, or from a page, without any brace.
+	printf '[XTC]\nEnabled=1\n\n[REST]\nServerName=a\nAuthTokenClientId=b' >>"$luna"
+	finds FAIL chrystoki-header /etc/Chrystoki.conf "$(number_of "$luna" XTC)"
+	fixed chrystoki-header
+	okv_config 0 chrystoki get REST AuthTokenClientId
+	okv_config 0 chrystoki get XTC Enabled
+	[ "$(tail -n 8 "$luna" | xargs)" = 'XTC = { Enabled=1; } REST = { ServerName=a; AuthTokenClientId=b; }' ]
+}
+
+@test "Chrystoki.conf: names in other letter case, no-break spaces, a comment that was wrapped: mended" {
+	cp "$luna" "$BATS_TEST_TMPDIR/luna"
+	sed -i 's/^LunaSA Client/lunasa client/; s/ServerName00/servername00/' "$luna"
+	finds FAIL chrystoki-spelling /etc/Chrystoki.conf "$(number_of "$luna" '^lunasa')"
+	[ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]
+	fixed chrystoki-spelling
+	cmp "$luna" "$BATS_TEST_TMPDIR/luna"
+	sed -i 's/^   ServerName00/\xc2\xa0 \xc2\xa0ServerName00/' "$luna"
+	finds FAIL chrystoki-space /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
+	[ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]
+	fixed chrystoki-space
+	grep -q '^ *ServerName00 = 10.0.0.1;' "$luna"
+	printf '# added for the HSM of\nthe second room\n' >>"$luna"
+	finds FAIL chrystoki-unreadable /etc/Chrystoki.conf "$(wc -l <"$luna")"
+	fixed chrystoki-unreadable
+}
+
+@test "the Windows client's file in the place of Chrystoki.conf is one finding, and is not mended" {
+	printf '[Chrystoki2]\r\nLibNT=C:\\x.dll\r\n[LunaSA Client]\r\nServerName00=a\r\n' >"$luna"
+	cp "$luna" "$BATS_TEST_TMPDIR/luna"
+	finds FAIL chrystoki-outside /etc/Chrystoki.conf 1
+	[[ $finding == *crystoki.ini* ]]
+	[ "$(grep -c ' \[' <<<"$output")" -eq 1 ]
+	run -1 "$config" --root "$root" -q check --fix
+	cmp "$luna" "$BATS_TEST_TMPDIR/luna"
+}
+
+@test "Chrystoki.conf: nobody to ask, or looked for elsewhere" {
+	cp "$luna" "$BATS_TEST_TMPDIR/luna"
+	only() { finds FAIL "$1" /etc/Chrystoki.conf "$2" && [ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]; }
+	sed -i '/Server[NP][ao][mr][et]00/d' "$luna"
+	only server-none 0
+	sed -i 's|^Misc = {|REST = {\n   ServerName = a;\n}\nMisc = {\n   PluginModuleDir = /usr/safenet/lunaclient/plugins;|' "$luna"
+	lacks server-none
+	cp "$BATS_TEST_TMPDIR/luna" "$luna"
+	sed -i 's/ServerName00 = .*/ServerName00 = ;/' "$luna"
+	only server-empty "$(number_of "$luna" ServerName00)"
+	cp "$BATS_TEST_TMPDIR/luna" "$luna"
+	printf 'HAConfiguration = {\n   HAOnly = 1;\n}\n' >>"$luna"
+	only ha-only-alone "$(number_of "$luna" HAOnly)"
+	typed ha-only-alone
+	cp "$BATS_TEST_TMPDIR/luna" "$luna"
+	printf 'HASynchronize = {\n   HAOnly = 1;\n}\n' >>"$luna"
+	only chrystoki-misplaced "$(number_of "$luna" HAOnly)"
+}
+
+@test "Chrystoki.conf: keys and certificates that are none" {
+	cert=$root$LC/cert key=$root$LC/cert/client/nodeKey.pem
+	cp -a "$cert" "$BATS_TEST_TMPDIR/cert"
+	broken() { # KEY WORDS: the one finding is about that entry
+		finds FAIL chrystoki-file-kind /etc/Chrystoki.conf "$(number_of "$luna" "$1")"
+		[[ $finding == *"$1"*"$2"* ]]
+		[ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]
+		rm -r "$cert"
+		cp -a "$BATS_TEST_TMPDIR/cert" "$cert"
+	}
+	: >"$key" && broken ClientPrivKeyFile empty
+	printf '\n \n' >"$key" && broken ClientPrivKeyFile empty
+	rm "$key" && mkdir "$key" && broken ClientPrivKeyFile directory
+	cp "$pair/node.pem" "$key" && broken ClientPrivKeyFile 'no private key'
+	cp "$pair/nodeKey.pem" "$cert/client/node.pem" && broken ClientCertFile 'no certificate'
+	sed -i '$d' "$cert/client/node.pem" && broken ClientCertFile 'cut off'
+	openssl x509 -in "$pair/node.pem" -outform DER -out "$cert/client/node.pem" && broken ClientCertFile PEM
+	: >"$cert/server/CAFile.pem" && broken ServerCAFile empty
+	openssl req -new -key "$pair/otherKey.pem" -subj /CN=x -out "$cert/server/CAFile.pem"
+	broken ServerCAFile 'CERTIFICATE REQUEST'
+	cp "$pair/other.pem" "$cert/client/node.pem"
+	finds FAIL chrystoki-pair /etc/Chrystoki.conf "$(number_of "$luna" ClientPrivKeyFile)"
+	cp "$pair/node.pem" "$cert/client/node.pem"
+	check_lines
+	[ "$output" = '0 to fix, 0 to look at' ]
+	# An encrypted key, as newer clients make it: said, and no yes.
+	openssl pkcs8 -topk8 -in "$pair/nodeKey.pem" -passout pass:x -out "$key"
+	finds NOTE chrystoki-unchecked /etc/Chrystoki.conf 0
+	[[ $finding == *'belong together (the key is encrypted'* ]]
+}
+
+@test "Chrystoki.conf: the servers of an appliance cluster name files, too" {
+	sed -i "s|ServerPort00 = .*|&\n   LNHServer00 = 10.0.0.2;\n   LNHServerClientKey00 = $LC/cert/client/nodeKey.pem;|" "$luna"
+	sed -i "s|LNHServer00 = .*|&\n   LNHServerClientCert00 = $LC/cert/client/node.pem;|" "$luna"
+	sed -i "s|LNHServer00 = .*|&\n   LNHServerCAFile00 = $LC/cert/server/lnh.pem;|" "$luna"
+	finds FAIL chrystoki-path-missing /etc/Chrystoki.conf "$(number_of "$luna" LNHServerCAFile00)"
+	cp "$pair/other.pem" "$root$LC/cert/server/lnh.pem"
+	okv_config 0 check
+	cp "$pair/otherKey.pem" "$root$LC/cert/client/lnhKey.pem"
+	sed -i "s|LNHServerClientKey00 = .*|LNHServerClientKey00 = $LC/cert/client/lnhKey.pem;|" "$luna"
+	finds FAIL chrystoki-pair /etc/Chrystoki.conf "$(number_of "$luna" LNHServerClientKey00)"
+	: >"$root$LC/cert/client/lnhKey.pem"
+	finds FAIL chrystoki-file-kind /etc/Chrystoki.conf "$(number_of "$luna" LNHServerClientKey00)"
+}
+
+# carried: a new root with what PRESERVED_FILES lists, links as links, in $new.
+carried() {
+	new=$root.new
+	rm -rf "$new"
+	mkdir "$new"
+	local path paths
+	IFS=: read -ra paths <<<"$(sed -n 's/^PRESERVED_FILES="\(.*\)"$/\1/p' "$conf")"
+	for path in "${paths[@]}"; do
+		[ -e "$root$path" ] || [ -L "$root$path" ] || continue
+		mkdir -p "$new${path%/*}"
+		cp -a "$root$path" "$new$path"
+	done
+}
+
+# reaches PATH: through the links of the new root, as if it were the system's.
+reaches() {
+	[ -e "$new$1" ] || chroot_find "$new" "$1"
+}
+chroot_find() {
+	local at=$2 links=0 target here=
+	while [ -n "$at" ] && [ $((links += 1)) -lt 60 ]; do
+		at=${at#/}
+		here=$here/${at%%/*}
+		case $at in */*) at=${at#*/} ;; *) at= ;; esac
+		[ -L "$1$here" ] || continue
+		target=$(readlink "$1$here")
+		case $target in /*) at=$target${at:+/$at} here= ;; *) at=${here%/*}/$target${at:+/$at} here= ;; esac
+	done
+	[ -e "$1$here" ]
+}
+
+@test "what OKV needs is carried over an OS major, through every link, or it is said" {
+	cp -a "$root" "$root.stock"
+	moved() { # WORDS THAT MOVE IT: found, then wired, then carried
+		rm -rf "$root"
+		cp -a "$root.stock" "$root"
+		eval "$1"
+		check_lines
+		[ "$status" -eq 1 ]
+		[ "$(grep -c '^FAIL' <<<"$output")" -eq "$2" ]
+		[ "$(grep -c 'not-preserved\]\|preserved-lacks\]' <<<"$output")" -eq "$2" ]
+		"$config" --root "$root" -q wire
+		okv_config 0 check
+		carried
+		for path in "$LC/lib/libCryptoki2_64.so" "$LC/cert/client/nodeKey.pem" "$LC/plugins" "$LC/bin/openssl.cnf"; do
+			reaches "$(sed -n "s|.*= \(.*${path##*/}\);|\1|p" "$luna" | grep . || echo "$path")"
+		done
+	}
+	mkdir -p "$root"/usr/lib64 "$root"/var/opt
+	lib=/usr/lib64/luna
+	moved "mkdir -p $root$lib; rm -r $root$LC/lib; cp $root$LC/libs/64/* $root$lib/libCryptoki2_64.so; ln -s $lib $root$LC/lib" 1
+	moved "mkdir -p $root/usr/lib64; rm -r $root$LC/lib; cp $root$LC/libs/64/* $root/usr/lib64/libCryptoki2_64.so
+		ln -s /usr/lib64 $root$LC/lib" 1
+	moved "mv $root$LC $root/etc/lunaclient; ln -s /etc/lunaclient $root$LC" 1
+	moved "mv $root/usr/safenet $root/opt/safenet; ln -s ../opt/safenet $root/usr/safenet" 2
+	moved "mkdir $root/etc/lunakeys; mv $root$LC/cert/client/nodeKey.pem $root/etc/lunakeys
+		sed -i 's|$LC/cert/client/nodeKey|/etc/lunakeys/nodeKey|' $luna" 1
+	moved "mv $root$LC/cert $root/etc/lunacert; ln -s ../../../etc/lunacert $root$LC/cert" 1
+	moved "mv $root$LC/plugins $root/opt/plug; ln -s /opt/plug $root$LC/plugins" 1
+	moved "mkdir $root/opt/more; touch $root/opt/more/x; echo 'LD_LIBRARY_PATH=\"/opt/more\"' >>$env" 1
+	[[ $(grep ^PRESERVED "$conf") == *:/opt/more* ]]
+	sed -i 's|^\(PRESERVED_FILES=.*\):/opt/more|\1|' "$conf"
+	finds FAIL env-not-preserved $G/okv_hsm_env "$(number_of "$env" ^LD_)"
+}
+
+@test "what the library asks the loader for is carried over, too" {
+	mkdir -p "$root/opt/dep" "$root$LC/lib"
+	printf 'int x(void) { return 0; }\n' >"$BATS_TEST_TMPDIR/x.c"
+	cc -shared -fPIC -o "$root/opt/dep/libdep.so.1" -Wl,-soname,libdep.so.1 "$BATS_TEST_TMPDIR/x.c"
+	cc -shared -fPIC -o "$root$LC/libs/64/libCryptoki2.so" "$BATS_TEST_TMPDIR/x.c" -Wl,--no-as-needed \
+		-Wl,-rpath,/opt/dep "$root/opt/dep/libdep.so.1"
+	finds FAIL library-not-preserved $G/okv_hsm.conf "$(number_of "$conf" ^PKCS11)"
+	[[ $finding == *"'/opt/dep/libdep.so.1'"* ]]
+	okv_config 0 wire
+	okv_config 0 check
+}
+
+@test "what no list can carry is never listed: OKV's own files, accounts, logs, the system's directories" {
+	sed -i "s|PE1746Enabled = 0;|&\n   Cache = /usr/local/okv/x;\n   Tmp = /tmp;\n   Bin = /usr/bin/env;|" "$luna"
+	printf 'CkLog2 = {\n   File = /var/log/cklog2.txt;\n}\n' >>"$luna"
+	mkdir -p "$root/tmp" "$root/var/log"
+	touch "$root/usr/local/okv/x" "$root/usr/bin/env" "$root/var/log/cklog2.txt"
+	finds FAIL chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" Cache)"
+	[ "$(grep -c not-preserved <<<"$output")" -eq 1 ]
+	[[ $output != *"fix: okv-luna config wire"* ]]
+	"$config" --root "$root" -q wire
+	run -1 grep -E '^PRESERVED_FILES=.*(/tmp|/usr/bin|/var/log|okv/x)' "$conf"
+}
+
+@test "Chrystoki.conf: logging to standard output that is switched off in any of its words is no finding" {
+	for off in 0 no off false disabled Disabled ''; do
+		cp "$luna" "$BATS_TEST_TMPDIR/luna"
+		printf 'HAConfiguration = {\n   haLogToStdout = %s;\n}\nCkLog2 = {\n   LogToStreams = %s;\n}\n' "$off" "$off" >>"$luna"
+		lacks stdout-logging
+		cp "$BATS_TEST_TMPDIR/luna" "$luna"
+	done
+	printf 'CkLog2 = {\n   Enabled = 0;\n   LogToStreams = 1;\n}\n' >>"$luna"
+	lacks stdout-logging
+	sed -i 's/Enabled = 0;$/Enabled = 1;/' "$luna"
+	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" LogToStreams)"
+}
+
 @test "Chrystoki.conf: a last brace that is missing, a byte order mark: fixed" {
 	sed -i '$d; 1s/^/\xef\xbb\xbf/' "$luna"
 	finds FAIL chrystoki-not-closed /etc/Chrystoki.conf "$(number_of "$luna" ^Misc)"
@@ -381,7 +646,7 @@ luna_line() {
 	sed -i "s|ClientCertFile = .*|ClientCertFile = ./node.pem;|" "$luna"
 	finds FAIL chrystoki-path-relative /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
 	sed -i "s|ClientCertFile = .*|ClientCertFile = /etc/passwd;|" "$luna"
-	finds WARN chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	finds FAIL chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
 	sed -i '/LibUNIX64/d' "$luna"
 	finds FAIL chrystoki-no-library /etc/Chrystoki.conf 0
 	rm "$luna"
@@ -410,7 +675,11 @@ luna_line() {
 
 @test "Chrystoki.conf: writable by the group, by all; readable by all with the secret in it; a copy that drifted" {
 	chmod 0660 "$luna"
+	# The guide's profile wants that; the strict one does not, and its own repair mends it.
+	lacks chrystoki-writable
+	echo 'PROFILE="strict"' >"$root/opt/okv-luna/etc/okv-luna.conf"
 	finds WARN chrystoki-writable /etc/Chrystoki.conf 0
+	rm "$root/opt/okv-luna/etc/okv-luna.conf"
 	chmod 0666 "$luna"
 	finds FAIL chrystoki-writable /etc/Chrystoki.conf 0
 	chmod 0644 "$luna"

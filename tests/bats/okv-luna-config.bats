@@ -374,7 +374,7 @@ service_client() {
 	cloud=$BATS_TEST_TMPDIR/cloud
 	mkdir -p "$cloud"
 	for name in server-certificate partition-ca-certificate partition-certificate; do
-		printf -- '-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n' "$name" >"$cloud/$name.pem"
+		{ echo "$name" && cat "$pair/node.pem"; } >"$cloud/$name.pem"
 	done
 	cat >"$cloud/Chrystoki.conf" <<-END
 		Chrystoki2 = {

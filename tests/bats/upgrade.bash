@@ -57,6 +57,8 @@ tree_make() {
 		   ClientPrivKeyFile = $LC/cert/client/okv1Key.pem;
 		   ClientCertFile = $LC/cert/client/okv1.pem;
 		   ServerCAFile = $LC/cert/server/CAFile.pem;
+		   ServerName00 = 192.0.2.1;
+		   ServerPort00 = 1792;
 		}
 	E
 

@@ -1,0 +1,500 @@
+#include "okv/needs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "conf/assign.h"
+#include "conf/chrystoki.h"
+#include "conf/elf.h"
+#include "conf/preserved.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "fs/walk.h"
+
+struct finding_needs {
+	const struct okv_job *job;
+	struct okv_needs needs;
+	/* What is being followed. */
+	enum okv_need_kind kind;
+	size_t line;
+	const char *reason;
+};
+
+void okv_needs_done(struct okv_needs *needs)
+{
+	for (size_t i = 0; i < needs->count; i++) {
+		free(needs->items[i].path);
+		free(needs->items[i].reason);
+	}
+	free(needs->items);
+	*needs = (struct okv_needs){ .items = NULL };
+}
+
+/* --- what is the system's own ------------------------------------------------------------------------------------- */
+
+static bool is_one_of(const char *path, const char *const *paths)
+{
+	for (; *paths != NULL; paths++)
+		if (preserved_within(path, *paths) && preserved_within(*paths, path))
+			return true;
+	return false;
+}
+
+static bool is_within_one_of(const char *path, const char *const *paths)
+{
+	for (; *paths != NULL; paths++)
+		if (preserved_within(path, *paths))
+			return true;
+	return false;
+}
+
+/* A directory that the next system has with its own content: never as a whole. */
+static bool is_system_directory(const char *path)
+{
+	static const char *const directories[] = {
+		"/usr/bin",        "/usr/sbin",  "/usr/lib",       "/usr/lib64",         "/usr/libexec",
+		"/usr/share",      "/usr/local", "/usr/local/lib", "/usr/local/lib64",   "/usr/local/bin",
+		"/etc/pki",        "/etc/ssl",   "/etc/pki/tls",   "/etc/pki/tls/certs", "/etc/pki/tls/private",
+		"/etc/systemd",    "/var/lib",   "/var/opt",       "/home/oracle",       "/usr/local/okv",
+		"/usr/local/dbfw", NULL
+	};
+
+	return strchr(path + strspn(path, "/"), '/') == NULL || is_one_of(path, directories);
+}
+
+/* Where nothing lives through a restart, or every system writes its own. */
+static bool is_passing(const char *path)
+{
+	static const char *const places[] = { "/dev",     "/proc",    "/sys",     "/run",      "/tmp",
+					      "/var/tmp", "/var/log", "/var/run", "/var/lock", NULL };
+
+	return is_within_one_of(path, places);
+}
+
+/* Files that the next system brings, or OKV. */
+static bool is_system_file(const char *path)
+{
+	static const char *const places[] = { "/bin",      "/sbin",    "/lib",       "/lib64",       "/usr/bin",
+					      "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share",
+					      "/etc/pki",  "/etc/ssl", NULL };
+
+	return is_within_one_of(path, places);
+}
+
+/* An entry of PRESERVED_FILES that would put this system's accounts, or this OKV, into the place of the next one's. */
+static bool is_forbidden(const char *path)
+{
+	static const char *const places[] = { "/etc/passwd",    "/etc/group",      "/etc/shadow",
+					      "/etc/gshadow",   "/etc/hosts",      "/etc/fstab",
+					      "/usr/local/okv", "/usr/local/dbfw", NULL };
+
+	return is_within_one_of(path, places) || strchr(path, ':') != NULL ||
+	       preserved_judge(path) != PRESERVED_FLAW_NONE;
+}
+
+/* What is written, not read. */
+static bool is_log(const char *key)
+{
+	static const char *const keys[] = { "File", "Error", "haLogPath", "LogToFile" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return true;
+	return false;
+}
+
+/* --- following ---------------------------------------------------------------------------------------------------- */
+
+static int need_add(struct finding_needs *n, const char *path, struct fault *f)
+{
+	for (size_t i = 0; i < n->needs.count; i++)
+		if (strcmp(n->needs.items[i].path, path) == 0)
+			return 0;
+	if (!ARRAY_GROW(n->needs.items, n->needs.count))
+		return fault_memory(f);
+	struct okv_need *need = &n->needs.items[n->needs.count];
+	*need = (struct okv_need){ .kind = n->kind,
+				   .line = n->line,
+				   .path = strdup(path),
+				   .reason = strdup(n->reason),
+				   .listable = !is_forbidden(path) };
+	n->needs.count++;
+	return need->path == NULL || need->reason == NULL ? fault_memory(f) : 0;
+}
+
+static void needs_cut(struct finding_needs *n, size_t count)
+{
+	for (; n->needs.count > count; n->needs.count--) {
+		free(n->needs.items[n->needs.count - 1].path);
+		free(n->needs.items[n->needs.count - 1].reason);
+	}
+}
+
+struct following {
+	char here[PATH_MAX];     /* so far, free of links */
+	char todo[2 * PATH_MAX]; /* still to go */
+	size_t target_end;       /* what is left of `todo` behind the target of the last link; SIZE_MAX: none */
+	unsigned links;
+};
+
+enum step { STEP_END, STEP_ON };
+
+/* One component further. */
+static int step_take(struct finding_needs *n, struct following *w, enum step *ret_step, struct fault *f)
+{
+	enum { LINKS_MAX = 16 };
+	char target[PATH_MAX], leaf[FS_NAME_SIZE], rest[2 * PATH_MAX];
+	struct fault ignored = { 0 };
+	FS_AUTO int dir = -1;
+	const size_t used = strlen(w->here), skip = strspn(w->todo, "/"), length = strcspn(w->todo + skip, "/");
+	const char *name = w->todo + skip;
+
+	*ret_step = STEP_END;
+	if (length == 2 && memcmp(name, "..", 2) == 0) {
+		char *slash = strrchr(w->here, '/');
+		*(slash != NULL ? slash : w->here) = '\0';
+	} else if (!(length == 1 && name[0] == '.')) {
+		if (used + length + 2 > sizeof(w->here))
+			return 0;
+		w->here[used] = '/';
+		memcpy(w->here + used + 1, name, length);
+		w->here[used + 1 + length] = '\0';
+		if (fs_parent_open(n->job->root, w->here, FS_NOFOLLOW, &dir, leaf, &ignored) < 0)
+			return 0;
+	}
+	memmove(w->todo, name + length, strlen(name + length) + 1);
+	const ssize_t size = dir < 0 ? -1 : readlinkat(dir, leaf, target, sizeof(target) - 1);
+	if (size < 0) {
+		if (dir >= 0 && errno != EINVAL)
+			return 0;
+		*ret_step = STEP_ON;
+		if (w->target_end == SIZE_MAX || strlen(w->todo) > w->target_end)
+			return 0;
+		/* What a link leads to, whatever is below it. */
+		w->target_end = SIZE_MAX;
+		return w->here[0] == '\0' || is_system_directory(w->here) ? 0 : need_add(n, w->here, f);
+	}
+	target[size] = '\0';
+	if (++w->links > LINKS_MAX || (!is_system_directory(w->here) && need_add(n, w->here, f) < 0))
+		return w->links > LINKS_MAX ? 0 : -1;
+	if (w->target_end == SIZE_MAX)
+		w->target_end = strlen(w->todo);
+	w->here[target[0] == '/' ? 0 : used] = '\0';
+	if (snprintf(rest, sizeof(rest), "%s/%s", target, w->todo + strspn(w->todo, "/")) >= (int)sizeof(rest))
+		return 0;
+	memcpy(w->todo, rest, sizeof(w->todo));
+	*ret_step = STEP_ON;
+	return 0;
+}
+
+/* Every link of the path, what each leads to, and the end; nothing where the end is not there. */
+static int path_follow(struct finding_needs *n, const char *path, char ret_end[PATH_MAX], struct fault *f)
+{
+	struct following w = { .target_end = SIZE_MAX };
+	const size_t before = n->needs.count;
+	enum step step = STEP_ON;
+
+	ret_end[0] = '\0';
+	if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		return 0;
+	memcpy(w.todo, path, strlen(path) + 1);
+	while (step == STEP_ON && w.todo[strspn(w.todo, "/")] != '\0')
+		if (step_take(n, &w, &step, f) < 0)
+			return -1;
+	if (step == STEP_END) {
+		needs_cut(n, before);
+		return 0;
+	}
+	(void)snprintf(ret_end, PATH_MAX, "%s", w.here);
+	return is_system_directory(w.here) ? 0 : need_add(n, w.here, f);
+}
+
+/* The same of a file of that name in a directory. */
+static int name_follow(struct finding_needs *n, const char *directory, size_t length, const char *name, struct fault *f)
+{
+	char path[PATH_MAX], end[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%.*s/%s", (int)length, directory, name) >= (int)sizeof(path))
+		return 0;
+	return path_follow(n, path, end, f);
+}
+
+/* --- what a library loads ----------------------------------------------------------------------------------------- */
+
+struct loading {
+	struct finding_needs *n;
+	struct text places; /* directories, each ended by ':' */
+	const char *origin;
+	size_t origin_length;
+};
+
+static int place_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+{
+	struct loading *l = context;
+	static const char *const names[] = { "$ORIGIN", "${ORIGIN}" };
+
+	(void)f;
+	while (request == ELF_PATH && *value != '\0') {
+		const size_t length = strcspn(value, ":");
+		size_t skip = 0;
+
+		for (size_t i = 0; i < 2; i++)
+			if (text_starts(value, names[i]))
+				skip = strlen(names[i]);
+		if (skip > 0)
+			text_add(&l->places, l->origin, l->origin_length);
+		text_add(&l->places, value + skip, length - skip);
+		text_add_char(&l->places, ':');
+		value += length + (value[length] == ':');
+	}
+	return 0;
+}
+
+/* The system's own libraries are the next system's: what stands in its directories counts only by a Luna name. */
+static int library_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+{
+	static const char *const ours[] = {
+		"libCryptoki", "libethsm", "libcklog", "libshim", "libSoftToken", "libluna"
+	};
+	static const char defaults[] = "/usr/lib64:/lib64:/usr/lib:/lib:";
+	struct loading *l = context;
+	bool luna = false;
+
+	if (request != ELF_NEEDED || strchr(value, '/') != NULL)
+		return 0;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		luna = luna || text_starts(value, ours[i]);
+	for (const char *at = text_string(&l->places); *at != '\0'; at += strcspn(at, ":") + 1) {
+		TEXT_AUTO place = { 0 };
+		text_add(&place, at, strcspn(at, ":"));
+		if (text_check(&place, f) < 0)
+			return -1;
+		if ((luna || !is_system_file(text_string(&place))) && name_follow(l->n, at, place.length, value, f) < 0)
+			return -1;
+	}
+	for (const char *at = defaults; luna && *at != '\0'; at += strcspn(at, ":") + 1)
+		if (name_follow(l->n, at, strcspn(at, ":"), value, f) < 0)
+			return -1;
+	return 0;
+}
+
+/* A library at `path`, and what it asks the loader for: beside itself, where it says, where the environment says. */
+static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f)
+{
+	enum { LIBRARY_MAX = 64 * 1024 * 1024 };
+	struct loading l = { .n = n, .places = { 0 } };
+	struct fault ignored = { 0 };
+	TEXT_AUTO bytes = { 0 };
+	char end[PATH_MAX];
+
+	if (path_follow(n, path, end, f) < 0)
+		return -1;
+	if (end[0] == '\0' || fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &ignored) < 0)
+		return 0;
+	l.origin = end;
+	l.origin_length = (size_t)(strrchr(end, '/') - end);
+	text_add_format(&l.places, "%.*s:", (int)l.origin_length, end);
+	l.origin = path;
+	l.origin_length = (size_t)(strrchr(path, '/') - path);
+	text_add_format(&l.places, "%.*s:", (int)l.origin_length, path);
+	if (environment != NULL)
+		text_add_format(&l.places, "%s:", environment);
+	int r = elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
+	if (r == 0)
+		r = text_check(&l.places, f);
+	if (r == 0)
+		r = elf_requests(text_string(&bytes), bytes.length, library_hear, &l, f);
+	text_done(&l.places);
+	return r;
+}
+
+/* --- who names what ----------------------------------------------------------------------------------------------- */
+
+static void about(struct finding_needs *n, enum okv_need_kind kind, size_t line, const char *reason)
+{
+	n->kind = kind;
+	n->line = line;
+	n->reason = reason;
+}
+
+static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+	bool there;
+
+	if (fs_read_optional(job->root, path, &file, &there, f) < 0)
+		return f->kind == FAULT_REFUSED ? 0 : -1;
+	return assign_parse(ret_assign, text_string(&file), file.length, f);
+}
+
+static size_t number_of(const struct assign *a, const char *name)
+{
+	const struct assign_line *line = assign_find(a, name);
+	return line != NULL ? (size_t)(line - a->lines) + 1 : 0;
+}
+
+/* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
+static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
+{
+	TEXT_AUTO value = { 0 };
+	char end[PATH_MAX];
+
+	text_add(&value, line->bytes + line->value_start, line->value_length);
+	if (text_check(&value, f) < 0)
+		return -1;
+	const bool directory = text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath");
+	for (char *at = value.length > 0 ? value.bytes : NULL, *next; at != NULL; at = next) {
+		next = strchr(at, ':');
+		if (next != NULL)
+			*next++ = '\0';
+		if (at[0] != '/' || is_passing(at))
+			continue;
+		if ((directory            ? name_follow(n, at, strlen(at), "Chrystoki.conf", f)
+		     : is_system_file(at) ? 0
+					  : path_follow(n, at, end, f)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int generic_follow(struct finding_needs *n, struct fault *f)
+{
+	ASSIGN_AUTO conf = { 0 };
+	ASSIGN_AUTO env = { 0 };
+	char *library = NULL, *environment = NULL;
+
+	if (assign_read(n->job, OKV_CONF, &conf, f) < 0 || assign_read(n->job, OKV_ENV, &env, f) < 0 ||
+	    assign_get(&conf, "PKCS11_LIB_LOC", &library, f) < 0 ||
+	    assign_get(&env, "LD_LIBRARY_PATH", &environment, f) < 0) {
+		free(library);
+		return -1;
+	}
+	about(n, OKV_NEED_LIBRARY, number_of(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
+	int r = library != NULL ? library_follow(n, library, environment, f) : 0;
+	/* What wiring will make of it. */
+	about(n, OKV_NEED_CLIENT, 0, "PKCS11_LIB");
+	if (r == 0 && (library == NULL || strcmp(library, n->job->settings->pkcs11_lib) != 0))
+		r = library_follow(n, n->job->settings->pkcs11_lib, environment, f);
+	for (size_t i = 0; r == 0 && i < env.count; i++) {
+		TEXT_AUTO name = { 0 };
+		if (env.lines[i].kind != ASSIGN_VALUE)
+			continue;
+		text_add(&name, env.lines[i].bytes, env.lines[i].name_length);
+		about(n, OKV_NEED_SETTING, i + 1, text_string(&name));
+		r = text_check(&name, f) < 0 ? -1 : setting_follow(n, &env.lines[i], f);
+	}
+	free(library);
+	free(environment);
+	return r;
+}
+
+/* Any full path that an entry names, but for logs and what the system has. */
+static int entry_follow(struct finding_needs *n, const struct chrystoki_line *line, struct fault *f)
+{
+	TEXT_AUTO key = { 0 };
+	TEXT_AUTO value = { 0 };
+	char end[PATH_MAX];
+
+	text_add(&key, line->bytes + line->name_start, line->name_length);
+	text_add(&value, line->bytes + line->value_start, line->value_length);
+	if (text_check(&key, f) < 0 || text_check(&value, f) < 0)
+		return -1;
+	const char *path = text_string(&value), *known = chrystoki_spelling(line);
+	about(n, OKV_NEED_ENTRY, n->line, text_string(&key));
+	if (text_starts(text_string(&key), "LibUNIX"))
+		return library_follow(n, path, NULL, f);
+	if (known == NULL && (is_log(text_string(&key)) || is_passing(path) || is_system_file(path)))
+		return 0;
+	return path_follow(n, path, end, f);
+}
+
+static int chrystoki_follow(struct finding_needs *n, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	CHRYSTOKI_AUTO conf = { 0 };
+	bool there;
+
+	if (fs_read_optional(n->job->root, n->job->settings->chrystoki_conf, &bytes, &there, f) < 0)
+		return f->kind == FAULT_REFUSED ? 0 : -1;
+	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < conf.count; i++) {
+		const struct chrystoki_line *line = &conf.lines[i];
+		n->line = i + 1;
+		if (line->kind == CHRYSTOKI_ENTRY && line->value_length > 0 && line->bytes[line->value_start] == '/' &&
+		    entry_follow(n, line, f) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int link_visit(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct finding_needs *n = context;
+	char end[PATH_MAX];
+	const size_t before = n->needs.count;
+
+	(void)state;
+	if (S_ISDIR(entry->status->st_mode))
+		return entry->mount ? FS_WALK_PASS : FS_WALK_ENTER;
+	about(n, OKV_NEED_LINK, 0, entry->path);
+	if (path_follow(n, entry->path, end, f) < 0)
+		return -1;
+	/* A file of the system's that a link names is the next system's, too. */
+	if (is_system_file(end) && strstr(entry->name, ".so") == NULL)
+		needs_cut(n, before);
+	return FS_WALK_PASS;
+}
+
+static bool link_wants(void *context, const void *state, const char *name, unsigned char type)
+{
+	(void)context;
+	(void)state;
+	(void)name;
+	return type == DT_LNK || type == DT_DIR || type == DT_UNKNOWN;
+}
+
+static int client_follow(struct finding_needs *n, struct fault *f)
+{
+	const struct fs_walk walk = { .context = n, .wants = link_wants, .visit = link_visit };
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault absent = { 0 };
+
+	if (fs_place_find(n->job->root, n->job->settings->client_dir, &place, &absent) < 0)
+		return fs_absence(&absent, f);
+	if (fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &absent) < 0 && absent.kind != FAULT_ABSENT) {
+		*f = absent;
+		return -1;
+	}
+	return 0;
+}
+
+int okv_needs_find(const struct okv_job *job, struct okv_needs *ret_needs, struct fault *f)
+{
+	const struct settings *s = job->settings;
+	const char *const always[] = { s->client_dir, s->chrystoki_conf, SETTINGS_PREFIX };
+	struct finding_needs n = { .job = job, .needs = { .items = NULL } };
+	char end[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(always) / sizeof(always[0]); i++) {
+		about(&n, OKV_NEED_CLIENT, 0, always[i]);
+		/* Whether it is there or not: wiring may come before the client. */
+		r = need_add(&n, always[i], f) < 0 ? -1 : path_follow(&n, always[i], end, f);
+	}
+	if (r == 0 && (generic_follow(&n, f) < 0 || chrystoki_follow(&n, f) < 0 || client_follow(&n, f) < 0))
+		r = -1;
+	if (r < 0)
+		okv_needs_done(&n.needs);
+	else
+		*ret_needs = n.needs;
+	return r;
+}
