@@ -43,8 +43,8 @@ bool chrystoki_name_is_plain(const char *name, size_t length)
 }
 
 /*
- * Names that decide whether an HSM shows, as the vendor spells them; two digits may follow a key.  Which letter case the
- * library takes is not known.
+ * Names that decide whether an HSM shows, as the vendor spells them; two digits may follow a key.  Which letter case
+ * the library takes is not known.
  */
 static const char *const section_names[] = { "Chrystoki2",
 					     "Luna",
