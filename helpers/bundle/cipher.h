@@ -2,7 +2,8 @@
  * bundle/cipher: libcrypto, and all of it that this project uses to seal: PBKDF2-HMAC-SHA-256 (NIST SP 800-132),
  * AES-256-GCM (FIPS 197, SP 800-38D) and the random generator.  Each goes through the EVP interface that OpenSSL
  * 1.1.1 and 3.x share, so a FIPS-mode system answers with its own validated module.  SHA-256 is fs/sha256's, which
- * takes it from this same library.
+ * takes it from this same library (fs/libcrypto).  Where there is none, FAULT_ABSENT with the
+ * package.
  *
  * Promise: bytes that bundle_cipher_update gives out while opening are not yet proven; only after
  * bundle_cipher_finish has returned 0 are they what was sealed.  A tag that does not fit is FAULT_REFUSED.

@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/hex.h"
 #include "base/number.h"
 #include "base/time.h"
+#include "bundle/base64.h"
 
 /* What is between the braces, read from the left. */
 struct cursor {
@@ -117,10 +116,10 @@ static bool base64_take(struct cursor *c, unsigned char *out, size_t size, size_
 	if (!string_take(c, value, sizeof(value)))
 		return false;
 	const int pads = text_ends(value, "==") ? 2 : text_ends(value, "=") ? 1 : 0;
-	const int length = EVP_DecodeBlock(bytes, (const unsigned char *)value, (int)strlen(value)) - pads;
+	const int length = bundle_base64_decode(value, bytes) - pads;
 	if (length < 0 || (size_t)length > size)
 		return false;
-	(void)EVP_EncodeBlock((unsigned char *)again, bytes, length);
+	bundle_base64_encode(bytes, (size_t)length, again);
 	if (strcmp(again, value) != 0)
 		return false;
 	memcpy(out, bytes, (size_t)length);
@@ -257,6 +256,8 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 {
 	struct bundle_header header;
 
+	if (bundle_base64_find(f) < 0)
+		return -1;
 	if (length < BUNDLE_MAGIC_SIZE || memcmp(bytes, BUNDLE_MAGIC, BUNDLE_MAGIC_SIZE) != 0)
 		return magic_refuse(bytes, length, f);
 	const char *line = bytes + BUNDLE_MAGIC_SIZE;
@@ -279,7 +280,7 @@ static void base64_add(struct json *j, const char *name, const unsigned char *by
 {
 	char value[VALUE_SIZE];
 
-	(void)EVP_EncodeBlock((unsigned char *)value, bytes, (int)length);
+	bundle_base64_encode(bytes, length, value);
 	json_string(j, name, value);
 }
 
@@ -288,6 +289,8 @@ int bundle_header_print(const struct bundle_header *header, struct text *out, st
 	char created[TIME_STAMP_SIZE], sha256[HEX_SIZE(BUNDLE_DIGEST_SIZE)];
 	struct json j;
 
+	if (bundle_base64_find(f) < 0)
+		return -1;
 	time_format(header->created, created);
 	hex_encode(header->sha256, sizeof(header->sha256), sha256);
 	text_add_string(out, BUNDLE_MAGIC);

@@ -1,17 +1,11 @@
 #include "fs/sha256.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/each.h"
-#include "fs/handle.h"
+#include "fs/libcrypto.h"
 
 /* libcrypto's EVP interface, as far as it is the same from 1.0.2 to 3.x; types after its manual pages. */
 static struct {
@@ -23,62 +17,14 @@ static struct {
 	int (*final)(void *, unsigned char *, unsigned *);
 } evp;
 
-/* Full paths only: LD_LIBRARY_PATH decides nothing here. */
-static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
-					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };
-
-/* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
-static bool symbol(void *library, const char *name, void *target)
+static bool evp_find(void)
 {
-	void *address = dlsym(library, name);
-
-	memcpy(target, &address, sizeof(address));
-	return address != NULL;
-}
-
-static bool evp_resolve(void *library)
-{
-	return (symbol(library, "EVP_MD_CTX_new", &evp.context_new) ||
-		symbol(library, "EVP_MD_CTX_create", &evp.context_new)) &&
-	       (symbol(library, "EVP_MD_CTX_free", &evp.context_free) ||
-		symbol(library, "EVP_MD_CTX_destroy", &evp.context_free)) &&
-	       symbol(library, "EVP_sha256", &evp.algorithm) && symbol(library, "EVP_DigestInit_ex", &evp.init) &&
-	       symbol(library, "EVP_DigestUpdate", &evp.update) && symbol(library, "EVP_DigestFinal_ex", &evp.final);
-}
-
-/* The first in that directory that can be loaded, whatever its soname: the next OS major's is not known yet. */
-static bool libcrypto_find(const char *directory)
-{
-	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	FS_EACH_AUTO each = { 0 };
-	struct fs_each_entry entry;
-	struct fault ignored = { 0 };
-
-	if (dir < 0 || fs_each_open(dir, directory, &each, &ignored) < 0)
-		return false;
-	while (fs_each_next(&each, &entry, &ignored) > 0) {
-		char path[PATH_MAX];
-		if (!text_starts(entry.name, "libcrypto.so"))
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", directory, entry.name);
-		void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		if (library != NULL && evp_resolve(library))
-			return true;
-		if (library != NULL)
-			(void)dlclose(library);
-	}
-	return false;
-}
-
-static bool libcrypto_open(void)
-{
-	static bool opened;
-
-	/* A program that is linked to one has no use for a second. */
-	opened = opened || evp_resolve(RTLD_DEFAULT);
-	for (size_t i = 0; !opened && i < sizeof(directories) / sizeof(directories[0]); i++)
-		opened = libcrypto_find(directories[i]);
-	return opened;
+	return (fs_libcrypto_find("EVP_MD_CTX_new", &evp.context_new) ||
+		fs_libcrypto_find("EVP_MD_CTX_create", &evp.context_new)) &&
+	       (fs_libcrypto_find("EVP_MD_CTX_free", &evp.context_free) ||
+		fs_libcrypto_find("EVP_MD_CTX_destroy", &evp.context_free)) &&
+	       fs_libcrypto_find("EVP_sha256", &evp.algorithm) && fs_libcrypto_find("EVP_DigestInit_ex", &evp.init) &&
+	       fs_libcrypto_find("EVP_DigestUpdate", &evp.update) && fs_libcrypto_find("EVP_DigestFinal_ex", &evp.final);
 }
 
 void fs_sha256_done(struct fs_sha256 *d)
@@ -90,7 +36,7 @@ void fs_sha256_done(struct fs_sha256 *d)
 
 int fs_sha256_start(struct fs_sha256 *d, struct fault *f)
 {
-	if (!libcrypto_open())
+	if (evp.final == NULL && !evp_find())
 		return fault_absent(f, "there is no libcrypto here to take a SHA-256; install openssl-libs");
 	if (d->state == NULL)
 		d->state = evp.context_new();

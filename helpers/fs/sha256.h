@@ -1,9 +1,8 @@
 /*
  * fs/sha256: SHA-256 (FIPS 180-4) without being linked to a library that an OS major takes away.
  *
- * Promise: the digest is libcrypto's, which a FIPS-mode system has approved; no arithmetic of our own.  Taken is the
- * one that the program is linked to, else one of any soname (1.0.2 to 3.x and what follows), opened at run time by its
- * full path.  With none, FAULT_ABSENT.  It is chosen at the first use and kept.
+ * Promise: the digest is libcrypto's (fs/libcrypto), which a FIPS-mode system has approved; no arithmetic of our own.
+ * With none, FAULT_ABSENT.
  */
 #ifndef OKV_FS_SHA256_H
 #define OKV_FS_SHA256_H

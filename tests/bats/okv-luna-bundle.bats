@@ -2,6 +2,7 @@
 # okv-luna bundle on one node: seal, apply, verify, status, clean; what they refuse and what they leave.
 
 bats_require_minimum_version 1.5.0
+load without
 load eventually
 
 setup_file() {
@@ -500,6 +501,22 @@ held_with_passphrase() {
 
 # opened PID FILE: it has that open.
 opened() { [[ $(readlink /proc/"$1"/fd/*) == *"/$2"* ]]; }
+
+@test "libcrypto absent: exit 6 and the package, where it is needed; help and status work" {
+	local library
+	library=$(ldconfig -p | awk '$1 ~ /^libcrypto[.]so[.][0-9.]+$/ { print $1; exit }')
+	for act in "verify --passphrase-file $pass okv2/tmp/x" "--root okv2 seal --out new --passphrase-file $pass"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr without "$library" "$bundle" $act
+		[ "$status" -eq 6 ] || { echo "$act: $status $stderr"; return 1; }
+		[[ ${stderr_lines[-1]} == *libcrypto*install*openssl-libs* ]] || { echo "$stderr"; return 1; }
+	done
+	run -0 without "$library" "$bundle" --help
+	run without "$library" "$bundle" --root okv2 status
+	[ "$status" -le 1 ]
+	run ldd "$bundle"
+	[[ $output != *libcrypto* ]]
+}
 
 @test "one libcrypto does all of it, the digest as well" {
 	untraced_leaks

@@ -1,0 +1,52 @@
+#include "fs/libcrypto.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "fs/each.h"
+#include "fs/handle.h"
+
+static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
+					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };
+
+/* The first in that directory that can be loaded, whatever its soname: the next OS major's is not known yet. */
+static void *library_find(const char *directory)
+{
+	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault ignored = { 0 };
+	void *library = NULL;
+
+	if (dir < 0 || fs_each_open(dir, directory, &each, &ignored) < 0)
+		return NULL;
+	while (library == NULL && fs_each_next(&each, &entry, &ignored) > 0) {
+		char path[PATH_MAX];
+		if (!text_starts(entry.name, "libcrypto.so"))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", directory, entry.name);
+		library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (library != NULL && dlsym(library, "EVP_sha256") == NULL) {
+			(void)dlclose(library);
+			library = NULL;
+		}
+	}
+	return library;
+}
+
+bool fs_libcrypto_find(const char *name, void *ret_function)
+{
+	static void *library;
+
+	for (size_t i = 0; library == NULL && i < sizeof(directories) / sizeof(directories[0]); i++)
+		library = library_find(directories[i]);
+
+	/* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
+	void *address = library != NULL ? dlsym(library, name) : NULL;
+	memcpy(ret_function, &address, sizeof(address));
+	return address != NULL;
+}

@@ -1,0 +1,15 @@
+/*
+ * fs/libcrypto: OpenSSL's libcrypto, opened when it is wanted, since an OS major takes its soname away.
+ *
+ * Promise: one of any soname (1.0.2 to 3.x and what follows), by its full path: LD_LIBRARY_PATH decides nothing.  It is
+ * chosen at the first use and kept, for all who ask.
+ */
+#ifndef OKV_FS_LIBCRYPTO_H
+#define OKV_FS_LIBCRYPTO_H
+
+#include <stdbool.h>
+
+/* *ret_function, a pointer to a function, is what the name stands for there; false: no library, or no such name. */
+bool fs_libcrypto_find(const char *name, void *ret_function);
+
+#endif
