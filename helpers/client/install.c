@@ -112,6 +112,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 	const struct client_source *source = &i->source;
 	const struct client_request *request = i->request;
 	struct unpack_request r = {
+		.program = request->reader,
 		.archives = source->fds,
 		.names = source->names,
 		.archive_count = source->count,

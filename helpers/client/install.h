@@ -24,6 +24,7 @@ struct client_request {
 	int root;
 	const struct settings *settings;
 	const char *client_dir;
+	const char *reader;          /* the program okv-luna-unarchive */
 	const char *const *archives; /* paths of this process, not below the root */
 	size_t archive_count;
 	enum client_kind kind;

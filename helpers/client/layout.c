@@ -1,12 +1,12 @@
 #include "client/layout.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/archive/library.h"
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/root.h"
@@ -79,18 +79,6 @@ static int library_evaluate(const struct client_content *content, struct fault *
 	const struct unpack_entry *library = client_content_entry(content, content->library);
 
 	return machine_evaluate(content, library != NULL ? library->machine : EM_NONE, f);
-}
-
-/* As it lies there. */
-static int library_check(int client, const struct client_content *content, struct fault *f)
-{
-	FS_AUTO int fd = -1;
-	Elf64_Ehdr head;
-
-	if (fs_file_open(client, content->library, FS_NOFOLLOW, O_RDONLY, &fd, NULL, f) < 0)
-		return -1;
-	const ssize_t got = pread(fd, &head, sizeof(head), 0);
-	return machine_evaluate(content, got > 0 ? library_machine(&head, (size_t)got) : EM_NONE, f);
 }
 
 int client_layout_evaluate(const struct client_content *content, struct fault *f)
@@ -226,7 +214,7 @@ static int foreign_remove(int client, const struct client_content *content, stru
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
 			struct fault *f)
 {
-	if (library_check(client, content, f) < 0 || foreign_remove(client, content, f) < 0)
+	if (foreign_remove(client, content, f) < 0)
 		return -1;
 	if (plugins_move(content) && renameat(client, VENDOR_PLUGINS, client, "plugins") < 0)
 		return fault_errno(f, errno, "cannot move the plugins to their place");

@@ -331,6 +331,9 @@ static int run(struct cmd_context *context, struct fault *f)
 		.report = context->report,
 	};
 
+	char reader[PATH_MAX];
+	cmd_program_path("okv-luna-unarchive", reader);
+	request.reader = reader;
 	if (client_request_check(&request, f) < 0)
 		return -1;
 	if (options.kind != NULL)

@@ -24,7 +24,8 @@ static bool evp_find(void)
 	       (fs_libcrypto_find("EVP_MD_CTX_free", &evp.context_free) ||
 		fs_libcrypto_find("EVP_MD_CTX_destroy", &evp.context_free)) &&
 	       fs_libcrypto_find("EVP_sha256", &evp.algorithm) && fs_libcrypto_find("EVP_DigestInit_ex", &evp.init) &&
-	       fs_libcrypto_find("EVP_DigestUpdate", &evp.update) && fs_libcrypto_find("EVP_DigestFinal_ex", &evp.final);
+	       fs_libcrypto_find("EVP_DigestUpdate", &evp.update) &&
+	       fs_libcrypto_find("EVP_DigestFinal_ex", &evp.final);
 }
 
 void fs_sha256_done(struct fs_sha256 *d)

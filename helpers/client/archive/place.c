@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/archive/library.h"
 #include "base/text.h"
 #include "fs/handle.h"
 #include "fs/read.h"
@@ -14,6 +13,15 @@
 enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };
 /* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
 enum { WRITEBACK_EARLY = 256 * 1024, COPY_SIZE = 64 * 1024 };
+
+/* elf(5): the machine of a 64-bit shared library. */
+static uint16_t machine_of(const Elf64_Ehdr *head, size_t filled)
+{
+	const bool library = filled == sizeof(*head) && memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
+			     head->e_ident[EI_CLASS] == ELFCLASS64 && head->e_type == ET_DYN;
+
+	return library ? head->e_machine : EM_NONE;
+}
 
 void place_done(struct place *p)
 {
@@ -113,7 +121,7 @@ int place_file_add(struct place *p, const char *path, const void *bytes, size_t 
 
 int place_file_end(struct place *p, const char *path, struct place_seen *ret_seen, struct fault *f)
 {
-	struct place_seen seen = { .machine = library_machine(&p->head, p->head_filled), .secret = p->secret.found };
+	struct place_seen seen = { .machine = machine_of(&p->head, p->head_filled), .secret = p->secret.found };
 
 	seen.mode = place_mode(p->mode, seen.secret);
 

@@ -15,17 +15,7 @@
 #include "base/array.h"
 #include "proc/child.h"
 
-#define PROGRAM "okv-luna-unarchive"
-
-enum { STRINGS_SIZE = 32 * 1024 }; /* many times the longest path */
 enum { SYNC_EVERY_MS = 100 };
-
-/* Paths in blocks: twenty thousand small allocations would take more room for themselves than the paths do. */
-struct unpack_strings {
-	struct unpack_strings *next;
-	size_t used;
-	char bytes[STRINGS_SIZE];
-};
 
 /* What becomes of the content of the present file. */
 enum sink { SINK_SKIP, SINK_PLACE, SINK_COMPARE, SINK_UNDECIDED };
@@ -49,30 +39,11 @@ struct reading {
 	char path[LIMITS_PATH + 1];
 };
 
-static const char *string_keep(struct unpack *u, const char *string)
-{
-	const size_t size = strlen(string) + 1;
-
-	if (u->strings == NULL || size > STRINGS_SIZE - u->strings->used) {
-		struct unpack_strings *block = malloc(sizeof(*block));
-		if (block == NULL)
-			return NULL;
-		block->next = u->strings;
-		block->used = 0;
-		u->strings = block;
-	}
-	char *kept = u->strings->bytes + u->strings->used;
-	memcpy(kept, string, size);
-	u->strings->used += size;
-	return kept;
-}
-
 void unpack_done(struct unpack *u)
 {
-	while (u->strings != NULL) {
-		struct unpack_strings *next = u->strings->next;
-		free(u->strings);
-		u->strings = next;
+	for (size_t i = 0; i < u->count; i++) {
+		free(u->entries[i].path);
+		free(u->entries[i].target);
 	}
 	free(u->entries);
 	text_done(&u->format);
@@ -86,13 +57,14 @@ void unpack_done(struct unpack *u)
 
 static struct unpack_entry *entry_add(struct unpack *u, const char *path, enum unpack_type type, struct fault *f)
 {
-	const char *kept = string_keep(u, path);
+	char *owned = strdup(path);
 
-	if (kept == NULL || !ARRAY_GROW(u->entries, u->count)) {
+	if (owned == NULL || !ARRAY_GROW(u->entries, u->count)) {
+		free(owned);
 		(void)fault_memory(f);
 		return NULL;
 	}
-	u->entries[u->count] = (struct unpack_entry){ .path = kept, .type = type };
+	u->entries[u->count] = (struct unpack_entry){ .path = owned, .type = type };
 	return &u->entries[u->count++];
 }
 
@@ -112,7 +84,7 @@ static int compare(const void *a, const void *b)
 
 const struct unpack_entry *unpack_find(const struct unpack *u, const char *path)
 {
-	const struct unpack_entry key = { .path = path };
+	const struct unpack_entry key = { .path = (char *)(uintptr_t)path };
 
 	return u->count > 0 ? bsearch(&key, u->entries, u->count, sizeof(key), compare) : NULL;
 }
@@ -295,7 +267,7 @@ static int member_place(struct reading *r, const struct member *member, enum jud
 					   f);
 	if (e == NULL)
 		return -1;
-	if (target != NULL && (e->target = string_keep(r->u, target)) == NULL)
+	if (target != NULL && (e->target = strdup(target)) == NULL)
 		return fault_memory(f);
 	return member->type == MEMBER_DIRECTORY ? place_directory(&r->place, r->path, f) : 0;
 }
@@ -377,41 +349,21 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 
 /* --- the process that reads --------------------------------------------------------------------------------------- */
 
-struct start {
-	char program[PATH_MAX];
-	char id[16];
-};
-
-static int program_find(const struct unpack_request *request, struct start *s, struct fault *f)
-{
-	ssize_t length = 0;
-
-	if (request->program != NULL)
-		(void)snprintf(s->program, sizeof(s->program), "%s", request->program);
-	else
-		length = readlink("/proc/self/exe", s->program, sizeof(s->program) - sizeof(PROGRAM));
-	if (length < 0)
-		return fault_system(f, errno, "cannot tell where this program lies; is /proc mounted?");
-	if (request->program == NULL) {
-		s->program[length] = '\0';
-		memcpy(s->program + (leaf_of(s->program) - s->program), PROGRAM, sizeof(PROGRAM));
-	}
-	(void)snprintf(s->id, sizeof(s->id), "%u", request->id);
-	return 0;
-}
-
 /* Returns only with a fault. */
 static int program_become(void *context, int tell, struct fault *f)
 {
-	struct start *s = context;
-	char *const argv[] = { s->program, s->id, NULL };
+	const struct unpack_request *request = context;
+	char program[PATH_MAX], id[16];
+	char *const argv[] = { program, id, NULL };
 	char *const environment[] = { NULL };
 
+	(void)snprintf(program, sizeof(program), "%s", request->program);
+	(void)snprintf(id, sizeof(id), "%u", request->id);
 	if (dup2(tell, STDOUT_FILENO) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(s->program));
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(program));
 	proc_child_close_others((const int[]){ tell, -1 });
-	(void)execve(s->program, argv, environment);
-	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(s->program));
+	(void)execve(program, argv, environment);
+	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(program));
 }
 
 /* It ended before its first message: what the dynamic linker says is all there is. */
@@ -447,7 +399,7 @@ static int outcome_judge(const struct reading *r, const struct proc_outcome *out
 		       : fault_system(f, 0, "the process that reads the archive failed");
 }
 
-static int archive_read(struct reading *r, struct start *s, struct fault *f)
+static int archive_read(struct reading *r, struct fault *f)
 {
 	struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -461,8 +413,8 @@ static int archive_read(struct reading *r, struct start *s, struct fault *f)
 		return fault_system(f, errno, "cannot read it");
 	r->archive_bytes = (uint64_t)status.st_size;
 	options.work = program_become;
-	options.context = s;
-	options.what = PROGRAM;
+	options.context = (void *)(uintptr_t)r->request;
+	options.what = "okv-luna-unarchive";
 	options.input = r->archive;
 	options.on_message = on_message;
 	options.listener = r;
@@ -478,17 +430,13 @@ static int archive_read(struct reading *r, struct start *s, struct fault *f)
 
 static int archives_read(const struct unpack_request *request, struct unpack *u, struct fault *f)
 {
-	struct start start;
-
-	if (program_find(request, &start, f) < 0)
-		return -1;
 	for (size_t i = 0; i < request->archive_count; i++) {
 		struct reading r = { .request = request,
 				     .u = u,
 				     .place = PLACE_INIT(request->tree),
 				     .child = { .pid = 0 },
 				     .archive = request->archives[i] };
-		const int result = archive_read(&r, &start, f);
+		const int result = archive_read(&r, f);
 		place_done(&r.place);
 		if (result < 0)
 			return f->kind == FAULT_REFUSED ? fault_prefix(f, "%s: ", SHOWN(request->names[i])) : -1;
@@ -570,7 +518,8 @@ int unpack_links(struct unpack *u, const struct unpack_request *request, const c
 		struct unpack_entry *e = &u->entries[i];
 		if (e->type != UNPACK_LINK)
 			continue;
-		e->target = string_keep(u, judge_target(&u->judge, e->path));
+		free(e->target);
+		e->target = strdup(judge_target(&u->judge, e->path));
 		r = e->target != NULL ? place_link(&place, e->path, e->target, f) : fault_memory(f);
 	}
 	(void)umask(mask);

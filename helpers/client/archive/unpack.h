@@ -28,8 +28,8 @@ enum { UNPACK_ARCHIVES = 16 }; /* at most, in one run */
 enum unpack_type { UNPACK_FILE, UNPACK_DIRECTORY, UNPACK_LINK, UNPACK_HARD_LINK };
 
 struct unpack_entry {
-	const char *path;   /* both live as long as the unpack they are of */
-	const char *target; /* of links, else NULL */
+	char *path;   /* both owned by the unpack they are of */
+	char *target; /* of links, else NULL */
 	enum unpack_type type;
 	/* Of files, and of hard links, which become files: */
 	uint16_t machine; /* of a 64-bit shared library, its ELF machine; 0 of any other */
@@ -40,7 +40,7 @@ struct unpack_entry {
 };
 
 struct unpack_request {
-	const char *program; /* what reads; NULL: okv-luna-unarchive beside the running program */
+	const char *program; /* that reads: okv-luna-unarchive by its full path */
 	const int *archives; /* plain files */
 	const char *const *names;
 	size_t archive_count;
@@ -58,9 +58,8 @@ struct unpack {
 	struct unpack_entry *entries; /* once it has succeeded, in the order of text_path_compare */
 	size_t count;
 	uint64_t files, bytes;
-	struct text format;             /* "zip; tar" */
-	struct text covered, left_out;  /* paths, each with a line feed */
-	struct unpack_strings *strings; /* owned; where the paths lie */
+	struct text format;            /* "zip; tar" */
+	struct text covered, left_out; /* paths, each with a line feed */
 	struct judge judge;
 };
 

@@ -65,16 +65,6 @@ static void a_name_that_the_archive_uses_is_left_to_it(void **state)
 	assert_string_equal(text_string(&links), "lib/libCryptoki2.so -> ../libs/64/libCryptoki2.so\n");
 }
 
-static void the_library_is_one_of_this_machine(void **state)
-{
-	const struct unit_place *place = *state;
-	const struct client_content c = { .kind = CLIENT_MINIMAL, .library = "lib.so" };
-	struct fault f;
-
-	unit_write(place->dir, "lib.so", "#!/bin/sh\n", 0755);
-	MUST_FAIL(client_layout_apply(place->dir, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
-}
-
 static void library_make(int client, unsigned char class, Elf64_Half type, Elf64_Half machine)
 {
 	const Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class },
@@ -83,27 +73,6 @@ static void library_make(int client, unsigned char class, Elf64_Half type, Elf64
 	FS_AUTO int fd = openat(client, "libs/64/libCryptoki2.so", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 
 	assert_int_equal(write(fd, &head, sizeof(head)), sizeof(head));
-}
-
-static void a_library_of_another_class_type_or_machine_is_refused(void **state)
-{
-	const int client = ((const struct unit_place *)*state)->dir;
-	const struct client_content c = { .kind = CLIENT_MINIMAL, .library = "libs/64/libCryptoki2.so" };
-	struct fault f = { 0 };
-
-	unit_dir(client, "libs", 0755);
-	unit_dir(client, "libs/64", 0755);
-	library_make(client, ELFCLASS32, ET_DYN, EM_386);
-	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
-	library_make(client, ELFCLASS64, ET_EXEC, EM_X86_64);
-	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "no 64-bit shared library");
-#if defined(__x86_64__)
-	library_make(client, ELFCLASS64, ET_DYN, EM_AARCH64);
-	MUST_FAIL(client_layout_apply(client, &c, &ownership, &f), FAULT_REFUSED, "for another machine");
-	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
-	f = (struct fault){ 0 };
-	MUST(client_layout_apply(client, &c, &ownership, &f));
-#endif
 }
 
 #if defined(__x86_64__)
@@ -163,8 +132,6 @@ int main(void)
 		cmocka_unit_test(the_names_of_an_installed_client_lead_to_the_vendors),
 		cmocka_unit_test(what_is_for_another_system_is_not_placed),
 		cmocka_unit_test(a_name_that_the_archive_uses_is_left_to_it),
-		UNIT_IN_PLACE(the_library_is_one_of_this_machine),
-		UNIT_IN_PLACE(a_library_of_another_class_type_or_machine_is_refused),
 #if defined(__x86_64__)
 		UNIT_IN_PLACE(the_directories_and_links_are_made_around_the_vendors_files),
 		UNIT_IN_PLACE(what_stands_where_a_directory_must_be_is_refused),

@@ -92,6 +92,33 @@ static void copies_are_files_of_their_own_and_links_lead_where_they_say(void **s
 	assert_string_equal(target, "../a");
 }
 
+static uint16_t machine_of(struct place *p, const char *path, unsigned char class, Elf64_Half type, size_t length)
+{
+	const Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, class },
+				  .e_type = type,
+				  .e_machine = EM_AARCH64 };
+	struct place_seen seen = { .machine = 0 };
+	struct fault f = { 0 };
+
+	MUST(place_file_begin(p, path, 0755, &f));
+	/* In pieces. */
+	for (size_t at = 0; at < length; at++)
+		MUST(place_file_add(p, path, (const char *)&head + at, 1, &f));
+	MUST(place_file_end(p, path, &seen, &f));
+	return seen.machine;
+}
+
+static void a_library_is_known_by_its_first_bytes(void **state)
+{
+	PLACE_AUTO p = PLACE_INIT(-1);
+
+	(void)state;
+	assert_int_equal(machine_of(&p, "x.so", ELFCLASS64, ET_DYN, sizeof(Elf64_Ehdr)), EM_AARCH64);
+	assert_int_equal(machine_of(&p, "x.so", ELFCLASS32, ET_DYN, sizeof(Elf64_Ehdr)), EM_NONE);
+	assert_int_equal(machine_of(&p, "x.so", ELFCLASS64, ET_EXEC, sizeof(Elf64_Ehdr)), EM_NONE);
+	assert_int_equal(machine_of(&p, "x.so", ELFCLASS64, ET_DYN, sizeof(Elf64_Ehdr) - 1), EM_NONE);
+}
+
 static void looking_makes_nothing_and_tells_the_same(void **state)
 {
 	const struct unit_place *place = *state;
@@ -117,6 +144,7 @@ int main(void)
 		UNIT_IN_PLACE(a_file_with_a_secret_is_roots_alone_when_it_is_finished),
 		UNIT_IN_PLACE(nothing_that_is_there_is_opened),
 		UNIT_IN_PLACE(copies_are_files_of_their_own_and_links_lead_where_they_say),
+		UNIT_IN_PLACE(a_library_is_known_by_its_first_bytes),
 		UNIT_IN_PLACE(looking_makes_nothing_and_tells_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
