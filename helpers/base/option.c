@@ -128,6 +128,12 @@ static int parse_letters(const struct option *table, const struct option *more, 
 	return 0;
 }
 
+/* "-1" is a value: no option is a digit. */
+static bool is_number(const char *word)
+{
+	return word[strspn(word, "0123456789.")] == '\0';
+}
+
 int option_parse(int argc, char *const argv[], const struct option *table, const struct option *more,
 		 struct option_list *ret_operands, struct fault *f)
 {
@@ -143,7 +149,7 @@ int option_parse(int argc, char *const argv[], const struct option *table, const
 		}
 		if (options && text_starts(word, "--"))
 			r = parse_long(table, more, argc, argv, &at, f);
-		else if (options && word[0] == '-' && word[1] != '\0')
+		else if (options && word[0] == '-' && word[1] != '\0' && !is_number(word + 1))
 			r = parse_letters(table, more, argc, argv, &at, f);
 		else
 			r = option_list_add(ret_operands, word, f);

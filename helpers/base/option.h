@@ -3,7 +3,8 @@
  *
  * Promise: one table per tool gives the parser, --help, the man page check and shell completion.  Long options
  * may be written --name VALUE or --name=VALUE, short flags may be bundled, "--" ends options, operands and
- * options may be mixed, no abbreviations.  A repeated text option is refused: the last one never wins in silence.
+ * options may be mixed, no abbreviations, and "-1" is a value.  A repeated text option is
+ * refused: the last one never wins in silence.
  */
 #ifndef OKV_BASE_OPTION_H
 #define OKV_BASE_OPTION_H
