@@ -23,7 +23,7 @@
 #include "proc/child.h"
 
 static struct {
-	bool fix, drop_handmade, again, all, even_in_use, keep;
+	bool fix, drop_handmade, again, all, even_in_use, keep, replace_vendor;
 	struct option_list sections;
 	const char *plugin_directory;
 } wanted;
@@ -32,6 +32,7 @@ static struct {
 struct words {
 	const char *section, *key, *value;
 	unsigned port;
+	char *old; /* owned; what an edit found; NULL: nothing */
 };
 
 struct verb {
@@ -48,6 +49,7 @@ static struct okv_job job_of(const struct cmd_context *context)
 	return (struct okv_job){ .root = context->root,
 				 .settings = &context->settings,
 				 .mode = context->dry_run ? OKV_PLAN : OKV_APPLY,
+				 .vendor = wanted.replace_vendor ? OKV_REPLACE_VENDOR : OKV_KEEP_VENDOR,
 				 .report = context->report };
 }
 
@@ -285,10 +287,18 @@ static int edit(struct cmd_context *context, int (*change)(void *context, struct
 	const struct okv_job job = job_of(context);
 	bool changed;
 
-	if (cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, change, words, &changed, f) < 0)
-		return -1;
-	cmd_print(context, "%s: %s\n", context->settings.chrystoki_conf, changed ? "changed" : "is so already");
-	return 0;
+	const int r = cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, change, words, &changed, f) < 0 ? -1 : 0;
+	if (r == 0 && !changed)
+		cmd_print(context, "%s: is so already\n", context->settings.chrystoki_conf);
+	else if (r == 0 && words->value != NULL && !chrystoki_is_secret(words->key))
+		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(words->key),
+			     SHOWN(words->old != NULL ? words->old : ""), SHOWN(words->value));
+	else if (r == 0)
+		okv_job_tell(&job, "%s: changed", context->settings.chrystoki_conf);
+	if (words->old != NULL)
+		text_wipe(words->old, strlen(words->old));
+	free(words->old);
+	return r;
 }
 
 static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
@@ -306,10 +316,14 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 
 static int set_change(void *context, struct chrystoki *conf, struct fault *f)
 {
-	const struct words *words = context;
+	struct words *words = context;
 	bool changed;
 
-	return chrystoki_set(conf, words->section, words->key, words->value, &changed, f);
+	free(words->old);
+	words->old = NULL;
+	return chrystoki_get(conf, words->section, words->key, &words->old, f) < 0
+		       ? -1
+		       : chrystoki_set(conf, words->section, words->key, words->value, &changed, f);
 }
 
 /* A value that must not stand among the arguments is read from standard input: its first line. */
@@ -327,7 +341,7 @@ static int value_read(struct text *ret_value, struct fault *f)
 static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text input = { 0 };
-	struct words words = { context->operands[2], context->operands[3], context->operands[4], 0 };
+	struct words words = { context->operands[2], context->operands[3], context->operands[4], 0, NULL };
 
 	if (strcmp(words.value, "-") == 0) {
 		if (value_read(&input, f) < 0)
@@ -387,7 +401,7 @@ static int ha_change(void *context, struct chrystoki *conf, struct fault *f)
 static int ha_only_act(struct cmd_context *context, struct fault *f)
 {
 	const bool on = strcmp(context->operands[2], "on") == 0;
-	struct words words = { "HAConfiguration", "HAOnly", on ? "1" : "0", 0 };
+	struct words words = { "HAConfiguration", "HAOnly", on ? "1" : "0", 0, NULL };
 
 	if (!on && strcmp(context->operands[2], "off") != 0)
 		return fault_usage(f, "ha-only takes on or off");
@@ -460,7 +474,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	static const struct verb verbs[] = {
 		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check, NULL },
 		{ "show", 1, 1, "show", act_show, NULL },
-		{ "wire", 1, 1, "wire [--again]", act_wire, NULL },
+		{ "wire", 1, 1, "wire [--again] [--replace-vendor]", act_wire, NULL },
 		{ "unwire", 1, 1, "unwire [--all [--even-in-use] | --keep]", act_unwire, NULL },
 		{ "get", 3, 3, "get FILE NAME", act_get, NULL },
 		{ "set", 4, 4, "set FILE NAME VALUE", act_set, NULL },
@@ -479,6 +493,8 @@ static const struct option option_table[] = {
 	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without a guess"),
 	OPTION_ROW(0, "again", OPTION_FLAG, &wanted.again, NULL,
 		   "with wire: only where it was wired before and not unwired since"),
+	OPTION_ROW(0, "replace-vendor", OPTION_FLAG, &wanted.replace_vendor, NULL,
+		   "with wire: also where another vendor's library is in use"),
 	OPTION_ROW(0, "all", OPTION_FLAG, &wanted.all, NULL,
 		   "with unwire: also what OKV reaches its HSM by, as it was before us"),
 	OPTION_ROW(0, "even-in-use", OPTION_FLAG, &wanted.even_in_use, NULL,

@@ -250,6 +250,47 @@ int assign_set(struct assign *a, const char *name, const char *value, bool *ret_
 	return 0;
 }
 
+int assign_check_only(const struct assign *a, const char *name, struct fault *f)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->lines[i].kind == ASSIGN_FLAWED && assign_mentions(&a->lines[i], name))
+			return fault_refused(f,
+					     "line %zu: %s is written, but %s; 'okv-luna config check' says what to do",
+					     i + 1, SHOWN(name), assign_flaw_text(a->lines[i].flaw));
+	return assign_count(a, name) <= 1
+		       ? 0
+		       : fault_refused(f,
+				       "%s is set %zu times, and which one OKV reads is not known; leave one of them",
+				       SHOWN(name), assign_count(a, name));
+}
+
+/* The whole of a long list, piece by piece: what is shown at once is cut. */
+static void value_format(const struct assign_line *line, struct text *out)
+{
+	const char *value = line != NULL ? line->bytes + line->value_start : NULL;
+
+	if (line == NULL) {
+		text_add_string(out, "(not set)");
+		return;
+	}
+	text_add_char(out, '"');
+	for (size_t at = 0, n; at < line->value_length; at += n) {
+		const char *colon = memchr(value + at, ':', line->value_length - at);
+		n = colon != NULL ? (size_t)(colon - value) + 1 - at : line->value_length - at;
+		text_add_string(out, SHOWN_BYTES(value + at, n));
+	}
+	text_add_char(out, '"');
+}
+
+void assign_change_format(const char *name, const struct assign_line *old, const struct assign_line *new,
+			  struct text *out)
+{
+	text_add_format(out, "%s: ", SHOWN(name));
+	value_format(old, out);
+	text_add_string(out, " -> ");
+	value_format(new, out);
+}
+
 int assign_unset(struct assign *a, const char *name, struct fault *f)
 {
 	for (size_t i = a->count; i-- > 0;)

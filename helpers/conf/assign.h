@@ -72,6 +72,11 @@ int assign_get(const struct assign *a, const char *name, char **ret_value, struc
  * that the grammar cannot write, or a line that would reach ASSIGN_LINE_MAX.  *ret_changed false: it was so already.
  */
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f);
+/*
+ * FAULT_REFUSED where another line of that name would leave open which one OKV reads: one that cannot be read seems to
+ * be meant for it, or it is set more than once.
+ */
+int assign_check_only(const struct assign *a, const char *name, struct fault *f);
 /* Removes every well-formed line of that name. */
 int assign_unset(struct assign *a, const char *name, struct fault *f);
 /*
@@ -81,6 +86,9 @@ int assign_unset(struct assign *a, const char *name, struct fault *f);
 bool assign_mentions(const struct assign_line *line, const char *name);
 /* Without its line feed. */
 size_t assign_content_length(const struct assign_line *line);
+/* NAME: "old" -> "new", made printable; a line that is not there is said to be none. */
+void assign_change_format(const char *name, const struct assign_line *old, const struct assign_line *new,
+			  struct text *out);
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "conf/chrystoki.h"
 #include "conf/fix.h"
@@ -167,6 +168,33 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 	return 0;
 }
 
+/* A line that seems to be meant for the entry and is not it: with another beside it, which one counts is open. */
+static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *section, const char *key, struct fault *f)
+{
+	const size_t length = strlen(key);
+
+	for (size_t i = 0; i < c->count; i++) {
+		const struct chrystoki_line *line = &c->lines[i];
+		const bool here = open != CHRYSTOKI_NO_LINE && line->section == open;
+		const size_t start = line->kind == CHRYSTOKI_ENTRY ? line->name_start : strspn(line->bytes, " \t");
+		const char *name = line->bytes + start;
+
+		if (line->kind == CHRYSTOKI_OPEN && open == CHRYSTOKI_NO_LINE && line->name_length == strlen(section) &&
+		    strncasecmp(line->bytes + line->name_start, section, line->name_length) == 0)
+			return fault_refused(f, "line %zu begins section '%s' in other letter case; correct it first",
+					     i + 1, SHOWN(section));
+		const bool meant = line->kind == CHRYSTOKI_ENTRY
+					   ? here && line->name_length == length
+					   : line->kind == CHRYSTOKI_UNKNOWN && (here || open == CHRYSTOKI_NO_LINE) &&
+						     line->length > start + length &&
+						     strchr(" \t=", name[length]) != NULL;
+		if (meant && strncasecmp(name, key, length) == 0)
+			return fault_refused(f, "line %zu seems to set '%s', and cannot be read so; correct it first",
+					     i + 1, SHOWN(key));
+	}
+	return 0;
+}
+
 int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, bool *ret_changed,
 		  struct fault *f)
 {
@@ -199,6 +227,8 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 	} else {
 		size_t begin = (size_t)open;
 
+		if (near_check(c, open, section, key, f) < 0)
+			return -1;
 		if ((open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0) ||
 		    entry_add(c, begin, key, value, f) < 0)
 			return -1;

@@ -175,9 +175,22 @@ static bool makes_group(const char *line, size_t length, const char *group)
 	return false;
 }
 
-static bool ends_script(const char *line, size_t length)
+/* The number of lines up to the banner and with it; 0: there is none. */
+static size_t banner_end(const char *bytes, const struct script *s)
 {
-	return word_is(line, length, 0, "exit") || word_is(line, length, 0, "return");
+	for (size_t i = 0; i < s->count; i++)
+		if (is_banner(bytes + s->lines[i].start, s->lines[i].length))
+			return i + 1;
+	return 0;
+}
+
+/* The first of the first `count` lines, from 1, that ends the script; 0: none does. */
+static size_t script_end(const struct script *s, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (s->lines[i].ends)
+			return i + 1;
+	return 0;
 }
 
 /* Where the block belongs in a script that has none; `length` where that is the end. */
@@ -187,10 +200,12 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
 
-	size_t first = 0;
-	for (size_t i = 0; i < s.count && first == 0; i++)
-		if (is_banner(bytes + s.lines[i].start, s.lines[i].length))
-			first = i + 1;
+	const size_t first = banner_end(bytes, &s), end = script_end(&s, first);
+	if (end > 0)
+		return fault_refused(f,
+				     "line %zu ends the script above the place of the block, which would never be "
+				     "reached; take that line out",
+				     end);
 
 	size_t last_outer = s.count;
 	for (size_t i = first; i < s.count; i++) {
@@ -199,8 +214,7 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 			last_outer = i;
 		if (!line->code)
 			continue;
-		if ((line->outer && ends_script(bytes + line->start, line->length)) ||
-		    makes_group(bytes + line->start, line->length, group)) {
+		if ((line->outer && line->ends) || makes_group(bytes + line->start, line->length, group)) {
 			if (last_outer == s.count)
 				break;
 			*ret_at = s.lines[last_outer].start;
@@ -265,7 +279,14 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 		return -1;
 	const struct marks m = marks_find(bytes, &s);
 	enum midupgrade_state state = MIDUPGRADE_NONE;
+	/* Without a block: what would keep one from being reached. */
+	const size_t end = m.unpaired ? 0 : script_end(&s, m.line > 0 ? m.line - 1 : banner_end(bytes, &s));
 
+	if (end > 0) {
+		*ret_state = MIDUPGRADE_UNREACHED;
+		*ret_line = end;
+		return 0;
+	}
 	if (m.unpaired) {
 		state = MIDUPGRADE_UNPAIRED;
 	} else if (m.line != 0) {

@@ -21,18 +21,20 @@ extern const char midupgrade_block[];
 #define MIDUPGRADE_END   "# <<< okv-luna"
 
 enum midupgrade_state {
-	MIDUPGRADE_NONE,     /* no block */
-	MIDUPGRADE_CURRENT,  /* the block as we write it, at its place */
-	MIDUPGRADE_STALE,    /* a block of another version, edited, or not at its place */
-	MIDUPGRADE_UNPAIRED, /* a mark without its partner, or more than one block */
+	MIDUPGRADE_NONE,      /* no block */
+	MIDUPGRADE_CURRENT,   /* the block as we write it, at its place */
+	MIDUPGRADE_STALE,     /* a block of another version, edited, or not at its place */
+	MIDUPGRADE_UNREACHED, /* a block, or the place for one, behind a line that ends the script: *ret_line */
+	MIDUPGRADE_UNPAIRED,  /* a mark without its partner, or more than one block */
 };
 
 /* *ret_line: of the first mark, from 1; 0 where there is none.  Fails for lack of memory only. */
 int midupgrade_look(const char *bytes, size_t length, const char *group, enum midupgrade_state *ret_state,
 		    size_t *ret_line, struct fault *f);
 /*
- * The script with the block in it, at its place and as we write it now.  FAULT_REFUSED: unpaired marks, or no place for
- * it (`group`, the HSM group's name, finds the line that makes it by hand).
+ * The script with the block in it, at its place and as we write it now (`group`, the HSM group's name, finds the line
+ * that makes it by hand).  FAULT_REFUSED: unpaired marks, no place for it, or a line above the banner that ends the
+ * script.
  */
 int midupgrade_insert(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f);
 /* The script without the block; FAULT_REFUSED: unpaired marks. */

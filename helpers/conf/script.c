@@ -37,6 +37,8 @@ struct reader {
 	size_t depth;
 	bool lost;
 	bool command; /* the next word is in command position */
+	bool chained; /* the command hangs on an earlier one: behind && || | */
+	bool ends;    /* a command that ends the script was read, since this was looked at last */
 	bool operand; /* something is wanted yet, on a later line if need be: after | && || and name() */
 	struct document documents[DOCUMENTS_MAX];
 	size_t document_count;
@@ -237,6 +239,24 @@ static void reserved_read(struct reader *r, const char *word, size_t length)
 	}
 }
 
+/* Does the command that begins here end the script?  `exec` with redirections only does not. */
+static bool ends_script(const struct reader *r, const char *word, size_t length)
+{
+	size_t ahead = 0;
+
+	if (r->depth > 0 || r->lost || r->chained)
+		return false;
+	if (text_equal(word, length, "exit") || text_equal(word, length, "return"))
+		return true;
+	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
+		ahead++;
+	const size_t name = ahead;
+	while (peek(r, ahead) >= '0' && peek(r, ahead) <= '9')
+		ahead++;
+	return text_equal(word, length, "exec") && strchr("<>", peek(r, ahead)) == NULL && peek(r, name) != '\0' &&
+	       strchr("\n;&|#", peek(r, name)) == NULL;
+}
+
 /* A bare word: reserved words count in command position only. */
 static void word_read(struct reader *r)
 {
@@ -249,9 +269,10 @@ static void word_read(struct reader *r)
 	/* A word that goes on with a quote or an expansion is not reserved. */
 	const char next = peek(r, 0);
 	const bool whole = next == '\0' || strchr(" \t\n;&|()<>", next) != NULL;
-	if (length > 0 && r->command && whole)
+	if (length > 0 && r->command && whole) {
+		r->ends = r->ends || ends_script(r, word, length);
 		reserved_read(r, word, length);
-	else
+	} else
 		r->command = false;
 }
 
@@ -307,6 +328,7 @@ static void operator_read(struct reader *r)
 	const bool two = peek(r, 1) == c;
 
 	r->operand = c == '|' || two;
+	r->chained = r->operand;
 	r->command = true;
 	r->at += two ? 2 : 1;
 	if (c == '|' && !two && peek(r, 0) == '&')
@@ -356,6 +378,7 @@ static void code_step(struct reader *r)
 	r->operand = false;
 	if (c == ';') {
 		r->command = true;
+		r->chained = false;
 		r->at++;
 	} else if (c == '<' || c == '>') {
 		redirection_read(r);
@@ -440,6 +463,7 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 
 		if (!is_quoted(r) && c == '\n') {
 			r->command = true;
+			r->chained = r->chained && r->operand;
 			r->at++;
 			if (documents_pass(r, s, f) < 0)
 				return -1;
@@ -457,6 +481,8 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 			quoted_step(r);
 		else
 			code_step(r);
+		s->lines[s->count - 1].ends = s->lines[s->count - 1].ends || r->ends;
+		r->ends = false;
 		/* Line feeds that were quoted or escaped. */
 		for (size_t i = from; i < r->at; i++) {
 			if (r->bytes[i] != '\n')

@@ -34,22 +34,11 @@ static const char *value_of(const char *key, const struct wiring_options *option
 	return options->config_directory;
 }
 
-/* A flawed or repeated line leaves open which value OKV sees; nothing is set beside it. */
 static int keys_check(const struct assign *a, const char *const *keys, struct fault *f)
 {
-	for (size_t i = 0; i < a->count; i++) {
-		const struct assign_line *line = &a->lines[i];
-		for (const char *const *key = keys; line->kind == ASSIGN_FLAWED && *key != NULL; key++)
-			if (assign_mentions(line, *key))
-				return fault_refused(
-					f, "line %zu: %s is written, but %s; 'okv-luna config check --fix' fixes it",
-					i + 1, *key, assign_flaw_text(line->flaw));
-	}
-	for (const char *const *key = keys; *key != NULL; key++)
-		if (assign_count(a, *key) > 1)
-			return fault_refused(
-				f, "%s is set %zu times, and which one OKV reads is not known; leave one of them", *key,
-				assign_count(a, *key));
+	for (; *keys != NULL; keys++)
+		if (assign_check_only(a, *keys, f) < 0)
+			return -1;
 	return 0;
 }
 
@@ -135,7 +124,10 @@ int wiring_apply(enum wiring_file file, const struct text *now, const struct wir
 	return assign_apply(keys_of(file), now, options, ret_text, f);
 }
 
-/* Entries that we had added go, those that we had dropped come back; what others added or removed since stays so. */
+/*
+ * Entries that we had added go, those that we had dropped come back while what holds them is there; what others added
+ * or removed since stays so.
+ */
 static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after,
 			     struct fault *f)
 {
@@ -144,7 +136,8 @@ static int preserved_restore(struct assign *now, const struct assign *before, co
 	if (preserved_of(now, &here, f) < 0 || preserved_of(before, &old, f) < 0 || preserved_of(after, &ours, f) < 0)
 		return -1;
 	for (size_t i = 0; i < old.count; i++)
-		if ((preserved_has(&here, old.paths[i]) || !preserved_has(&ours, old.paths[i])) &&
+		if ((preserved_has(&here, old.paths[i]) ||
+		     (!preserved_has(&ours, old.paths[i]) && preserved_holder(&here, old.paths[i]) != NULL)) &&
 		    preserved_add(&left, old.paths[i], f) < 0)
 			return -1;
 	for (size_t i = 0; i < here.count; i++)
@@ -286,4 +279,25 @@ int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, siz
 	*ret_record = r;
 	r = (struct wiring_record){ 0 };
 	return 0;
+}
+
+int wiring_changes(enum wiring_file file, const struct text *now, const struct text *next, struct text *ret_lines,
+		   struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO b = { 0 };
+
+	if (file == WIRING_MID)
+		return 0;
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
+	    assign_parse(&b, text_string(next), next->length, f) < 0)
+		return -1;
+	for (const char *const *key = keys_of(file); *key != NULL; key++) {
+		const struct assign_line *old = assign_find(&a, *key), *new = assign_find(&b, *key);
+		if (same_value(old, new) || (old == NULL && new == NULL))
+			continue;
+		assign_change_format(*key, old, new, ret_lines);
+		text_add_char(ret_lines, '\n');
+	}
+	return text_check(ret_lines, f);
 }

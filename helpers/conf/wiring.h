@@ -52,6 +52,10 @@ int wiring_apply(enum wiring_file file, const struct text *now, const struct wir
 int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
 		  const struct wiring_options *options, struct text *ret_text, struct fault *f);
 
+/* Adds a line NAME: "old" -> "new" for each of our keys whose value differs. */
+int wiring_changes(enum wiring_file file, const struct text *now, const struct text *next, struct text *ret_lines,
+		   struct fault *f);
+
 /* A record as bytes and back.  FAULT_REFUSED when they are none. */
 void wiring_record_print(const struct wiring_record *r, struct text *out);
 int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, size_t length, struct fault *f);

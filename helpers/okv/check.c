@@ -334,7 +334,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 		}
 		fixed += changed;
 		if (changed)
-			report_say(job->report, REPORT_RESULT, "%s: fixed", edits[i].path);
+			okv_job_tell(job, "%s: fixed", edits[i].path);
 	}
 	*ret_fixed = fixed;
 	return 0;

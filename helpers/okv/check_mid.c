@@ -9,7 +9,7 @@
 #include "okv/check.h"
 #include "okv/shell.h"
 
-static void block_check(struct okv_checking *c, enum midupgrade_state state, size_t line)
+static void block_check(struct okv_checking *c, const struct text *script, enum midupgrade_state state, size_t line)
 {
 	switch (state) {
 	case MIDUPGRADE_CURRENT:
@@ -24,12 +24,23 @@ static void block_check(struct okv_checking *c, enum midupgrade_state state, siz
 		return;
 	case MIDUPGRADE_STALE:
 		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "mid-stale",
-					 "the upgrade runs what stands there, or does not reach it", OKV_WIRE_IT),
-				line,
-				"the okv-luna block is of another version, was edited, or something ends the script "
-				"before it");
+				OKV_RULE(OKV_WARN, "mid-stale", "the upgrade runs what stands there", OKV_WIRE_IT),
+				line, "the okv-luna block is of another version, was edited, or not at its place");
 		return;
+	case MIDUPGRADE_UNREACHED: {
+		/* Below the banner wiring puts the block above that line. */
+		struct fault stays = { 0 };
+		TEXT_AUTO wired = { 0 };
+		const bool moves = midupgrade_insert(text_string(script), script->length, c->job->settings->hsm_group,
+						     &wired, &stays) == 0;
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_FAIL, "mid-unreached",
+					 "the block is never reached: after an OS major upgrade nobody gives the HSM "
+					 "group, its members and the links back",
+					 moves ? OKV_WIRE_IT : "take the line out, or put it at the end of the script"),
+				line, "the script ends here, before the okv-luna block");
+		return;
+	}
 	case MIDUPGRADE_UNPAIRED:
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-torn",
@@ -264,6 +275,6 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||
 	    okv_prose_find(c->job, &script, prose_hear, c, f) < 0)
 		return -1;
-	block_check(c, state, line);
+	block_check(c, &script, state, line);
 	return 0;
 }

@@ -140,7 +140,7 @@ static int certificate_copy(const struct okv_job *job, const char *from, const c
 	if (okv_edit(job, &edit, &changed, f) < 0)
 		return -1;
 	if (changed)
-		report_say(job->report, REPORT_RESULT, "%s -> %s", SHOWN(from), SHOWN(to));
+		okv_job_tell(job, "%s -> %s", SHOWN(from), SHOWN(to));
 	*ret_changed = *ret_changed || changed;
 	return 0;
 }
@@ -252,7 +252,7 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	if (r < 0)
 		return -1;
 	if (edited)
-		report_say(job->report, REPORT_RESULT, "%s: merged", job->settings->chrystoki_conf);
+		okv_job_tell(job, "%s: merged", job->settings->chrystoki_conf);
 	*ret_changed = copied || edited;
 	return 0;
 }

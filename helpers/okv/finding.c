@@ -70,6 +70,11 @@ void okv_lines_done(struct okv_lines *lines)
 	text_done(&lines->more);
 }
 
+bool okv_remedy_is_command(const char *remedy)
+{
+	return text_starts(remedy, "okv-luna ");
+}
+
 static const char *severity_name(enum okv_severity severity)
 {
 	static const char *const names[] = { [OKV_NOTE] = "NOTE", [OKV_WARN] = "WARN", [OKV_FAIL] = "FAIL" };
@@ -87,9 +92,9 @@ static void finding_format(const struct okv_finding *finding, enum okv_colour wi
 
 	if (finding->line > 0)
 		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
-	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      fix: %s\n", colour,
-			severity_name(finding->severity), colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file),
-			line, finding->what, finding->rule, finding->effect, finding->remedy);
+	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      %s%s\n", colour, severity_name(finding->severity),
+			colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line, finding->what, finding->rule,
+			finding->effect, okv_remedy_is_command(finding->remedy) ? "fix: " : "", finding->remedy);
 }
 
 void okv_findings_format(const struct okv_findings *findings, enum okv_colour colour, struct text *out)

@@ -26,7 +26,7 @@ struct okv_finding {
 	size_t line;      /* 1-based; 0: the file as a whole */
 	char *what;
 	char *effect;
-	char *remedy; /* a command, or a sentence where no command does it */
+	char *remedy; /* a command that can be typed as it stands, or a sentence where a person has to do it */
 	bool safe;    /* `config check --fix` fixes it */
 };
 
@@ -53,6 +53,9 @@ struct okv_rule {
 	{ \
 		__VA_ARGS__ \
 	}
+
+/* A command begins with "okv-luna "; no sentence does. */
+bool okv_remedy_is_command(const char *remedy);
 
 /* Commands that fix; what bears the first is `safe`. */
 #define OKV_FIX_IT  "okv-luna config check --fix"

@@ -1,6 +1,8 @@
 #include "okv/job.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,6 +10,18 @@
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/root.h"
+
+void okv_job_tell(const struct okv_job *job, const char *format, ...)
+{
+	va_list arguments;
+	char *words = NULL;
+
+	va_start(arguments, format);
+	if (vasprintf(&words, format, arguments) >= 0)
+		report_say(job->report, REPORT_RESULT, "%s%s", job->mode == OKV_PLAN ? "would: " : "", words);
+	va_end(arguments);
+	free(words);
+}
 
 int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f)
 {

@@ -29,6 +29,8 @@
 #define OKV_RECORD       SETTINGS_VAR "/wiring"
 #define OKV_RECORD_LINKS OKV_RECORD "/links"
 
+enum okv_vendor { OKV_KEEP_VENDOR, OKV_REPLACE_VENDOR };
+
 enum okv_mode {
 	OKV_PLAN, /* shown only: nothing is written, made or removed */
 	OKV_APPLY,
@@ -38,8 +40,9 @@ struct okv_job {
 	int root;
 	const struct settings *settings;
 	enum okv_mode mode;
-	struct report *report; /* one REPORT_RESULT line per change, REPORT_WARNING per thing left; may be NULL */
-	unsigned tool_ms;      /* bounds each of the system's account tools (okv/group.h); 0: none */
+	struct report *report;  /* one REPORT_RESULT line per change, REPORT_WARNING per thing left; may be NULL */
+	enum okv_vendor vendor; /* whether wiring may take another vendor's working library away */
+	unsigned tool_ms;       /* bounds each of the system's account tools (okv/group.h); 0: none */
 };
 
 /* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
@@ -60,6 +63,9 @@ struct okv_outcome {
 	{ \
 		.scope = OKV_SCOPE_GENERIC, .files = 0, .links = 0, .left = 0 \
 	}
+
+/* One REPORT_RESULT line about what was done; with OKV_PLAN it begins with "would: ". */
+void okv_job_tell(const struct okv_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What has to be known for the way back, kept in OKV_RECORD (0700); removing one that is not there is success. */
 int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f);

@@ -249,7 +249,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 		return 0;
 	}
 	m->outcome->links++;
-	report_say(m->job->report, REPORT_RESULT, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
+	okv_job_tell(m->job, "%s" ARROW "%s", SHOWN(link->path), SHOWN(link->target));
 	return 0;
 }
 
@@ -285,7 +285,7 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 	if (job->mode == OKV_APPLY && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))
 		return fault_errno(f, errno, "cannot remove link '%s'", SHOWN(path));
 	outcome->links++;
-	report_say(job->report, REPORT_RESULT, "%s: removed", SHOWN(path));
+	okv_job_tell(job, "%s: removed", SHOWN(path));
 	return 0;
 }
 

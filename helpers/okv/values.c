@@ -50,20 +50,22 @@ int okv_value_get(const struct okv_job *job, const char *file, const char *name,
 
 struct setting {
 	const char *name, *value;
+	struct text change; /* what the last edit did, for people */
 };
 
 static int setting_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
-	const struct setting *s = context;
+	struct setting *s = context;
+	ASSIGN_AUTO before = { 0 };
 	ASSIGN_AUTO a = { 0 };
 	bool changed;
 
-	if (assign_parse(&a, text_string(now), now->length, f) < 0)
+	if (assign_parse(&before, text_string(now), now->length, f) < 0 ||
+	    assign_parse(&a, text_string(now), now->length, f) < 0 || assign_check_only(&a, s->name, f) < 0 ||
+	    assign_set(&a, s->name, s->value, &changed, f) < 0)
 		return -1;
-	if (assign_count(&a, s->name) > 1)
-		return fault_refused(f, "'%s' is set more than once; leave one of them", SHOWN(s->name));
-	if (assign_set(&a, s->name, s->value, &changed, f) < 0)
-		return -1;
+	text_cut(&s->change, 0);
+	assign_change_format(s->name, assign_find(&before, s->name), assign_find(&a, s->name), &s->change);
 	assign_print(&a, ret_text);
 	return text_check(ret_text, f);
 }
@@ -74,10 +76,13 @@ int okv_value_set(const struct okv_job *job, const char *file, const char *name,
 	struct okv_edit edit = { .change = setting_change, .context = &setting };
 	bool changed;
 
-	if (path_find(file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0)
-		return -1;
-	report_say(job->report, REPORT_RESULT, "%s: %s %s", edit.path, name, changed ? "set" : "is so already");
-	return 0;
+	int r = path_find(file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0 ? -1 : 0;
+	if (r == 0 && changed)
+		okv_job_tell(job, "%s: %s", edit.path, text_string(&setting.change));
+	else if (r == 0)
+		report_say(job->report, REPORT_RESULT, "%s: %s is so already", edit.path, name);
+	text_done(&setting.change);
+	return r;
 }
 
 static void assign_show(struct text *out, const char *path, const struct assign *a)
@@ -101,6 +106,8 @@ static const char *block_word(enum midupgrade_state state)
 		return "the okv-luna block is in it";
 	case MIDUPGRADE_STALE:
 		return "an okv-luna block is in it, but not this version's or not at its place";
+	case MIDUPGRADE_UNREACHED:
+		return "the script ends before the place of the okv-luna block";
 	case MIDUPGRADE_UNPAIRED:
 		return "the marks of the okv-luna block do not pair up";
 	}

@@ -1,9 +1,13 @@
 #include "okv/wiring.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/assign.h"
+#include "conf/midupgrade.h"
 #include "conf/wiring.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
@@ -71,7 +75,8 @@ struct file_work {
 	const struct okv_job *job;
 	const struct wiring_options *wanted;
 	size_t which;
-	struct text before; /* the file without us, as found by the last call of change */
+	struct text before;  /* the file without us, as found by the last call of change */
+	struct text changes; /* what that call would change, NAME: "old" -> "new" */
 };
 
 /* No record, or one that cannot be read: then nothing is known, and only what is plainly ours is taken back. */
@@ -119,6 +124,48 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	return 0;
 }
 
+int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *ret_other, struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	FS_PLACE_AUTO theirs = FS_PLACE_INIT;
+	FS_PLACE_AUTO ours = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+	struct stat status;
+	char *vendor = NULL, *library = NULL;
+	bool other = false;
+
+	if (assign_parse(&a, text_string(conf), conf->length, f) < 0 || assign_get(&a, "VENDOR_NAME", &vendor, f) < 0 ||
+	    assign_get(&a, "PKCS11_LIB_LOC", &library, f) < 0) {
+		free(vendor);
+		return -1;
+	}
+	/* A library by its name is a Luna client's where nobody says whose it is. */
+	const char *name = library != NULL && strrchr(library, '/') != NULL ? strrchr(library, '/') + 1 : "";
+	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
+	if ((named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) && name[0] != '\0' &&
+	    fs_place_find(job->root, library, &theirs, &ignored) == 0 &&
+	    fstatat(theirs.dir, theirs.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+	    status.st_size > 0)
+		other = strcmp(library, job->settings->pkcs11_lib) != 0 &&
+			(fs_place_find(job->root, job->settings->pkcs11_lib, &ours, &ignored) < 0 ||
+			 strcmp(theirs.path, ours.path) != 0);
+	free(vendor);
+	free(library);
+	*ret_other = other;
+	return 0;
+}
+
+static int vendor_check(const struct file_work *w, const struct text *now, struct fault *f)
+{
+	bool other;
+
+	if (okv_vendor_find(w->job, now, &other, f) < 0)
+		return -1;
+	return other ? fault_refused(f, "OKV uses another vendor's library, which is there; "
+					"'okv-luna config wire --replace-vendor' puts Luna's in its place")
+		     : 0;
+}
+
 static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
@@ -128,6 +175,8 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	TEXT_AUTO next = { 0 };
 
 	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
+		return -1;
+	if (file == WIRING_CONF && w->job->vendor == OKV_KEEP_VENDOR && vendor_check(w, now, f) < 0)
 		return -1;
 	if (text_same(&direct, now)) {
 		text_add(ret_text, text_string(now), now->length);
@@ -148,7 +197,8 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	if (file == WIRING_MID && script_compare(now, &next, f) < 0)
 		return -1;
 	text_add(ret_text, text_string(&next), next.length);
-	return 0;
+	text_cut(&w->changes, 0);
+	return wiring_changes(file, now, &next, &w->changes, f);
 }
 
 static int apply_announce(void *context, const struct text *now, const struct text *next, struct fault *f)
@@ -172,7 +222,8 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 		return -1;
 	if (files[w->which].file == WIRING_MID && !text_same(now, ret_text))
 		return script_compare(now, ret_text, f);
-	return 0;
+	text_cut(&w->changes, 0);
+	return wiring_changes(files[w->which].file, now, ret_text, &w->changes, f);
 }
 
 /* The first failure is the one to return; the others are told now. */
@@ -201,6 +252,14 @@ static int finish(const struct okv_outcome *outcome, const struct fault *first, 
 
 enum direction { WIRE_IN, WIRE_OUT, WIRE_WITHDRAW };
 
+static void lines_tell(const struct okv_job *job, const struct text *lines)
+{
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
+		okv_job_tell(job, "%.*s", (int)line.length, line.bytes);
+}
+
 static void files_edit(const struct okv_job *job, const struct wiring_options *wanted, enum direction direction,
 		       struct okv_outcome *outcome, struct fault *first)
 {
@@ -210,7 +269,7 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 	const bool apply = direction == WIRE_IN;
 
 	for (size_t i = 0; i < FILE_COUNT; i++) {
-		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = { 0 } };
+		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = { 0 }, .changes = { 0 } };
 		const struct okv_edit edit = {
 			.path = files[i].path,
 			.change = apply ? apply_change : remove_change,
@@ -225,6 +284,7 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 		/* Where OKV's file is gone there is nothing of ours in it. */
 		if (r < 0 && (apply || now.kind != FAULT_ABSENT)) {
 			failure_keep(job, outcome, &now, first);
+			text_done(&work.changes);
 			continue;
 		}
 		/*
@@ -236,8 +296,10 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;
-			report_say(job->report, REPORT_RESULT, "%s: %s", files[i].path, words[direction]);
+			lines_tell(job, &work.changes);
+			okv_job_tell(job, "%s: %s", files[i].path, words[direction]);
 		}
+		text_done(&work.changes);
 	}
 }
 
@@ -262,17 +324,34 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 	return finish(&outcome, &first, f);
 }
 
+/* Whether anything shows that this node was wired: a record, or the block.  Else what is listed is somebody else's. */
+static int wiring_is_traced(const struct okv_job *job, bool *ret_traced, struct fault *f)
+{
+	enum okv_wiring wiring;
+	TEXT_AUTO script = { 0 };
+	struct fault ignored = { 0 };
+
+	if (okv_wiring_find(job->root, &wiring, f) < 0)
+		return -1;
+	*ret_traced = wiring != OKV_WIRING_NONE || (fs_read_config(job->root, OKV_MID, &script, &ignored) == 0 &&
+						    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL);
+	return 0;
+}
+
 static int wiring_remove_files(const struct okv_job *job, enum direction direction, struct okv_outcome *ret_outcome,
 			       struct fault *f)
 {
+	bool traced;
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 
 	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
 		return -1;
+	if (wiring_is_traced(job, &traced, f) < 0)
+		return -1;
 	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
-	if (outcome.scope != OKV_SCOPE_NO_INTERFACE) {
+	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && traced) {
 		if (wishes_make(job, &w, &now) < 0) {
 			failure_keep(job, &outcome, &now, &first);
 		} else {

@@ -27,6 +27,9 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 
+/* Does okv_hsm.conf name another vendor's library, which is there? */
+int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *ret_other, struct fault *f);
+
 /* By the records of files and links. */
 enum okv_wiring {
 	OKV_WIRING_NONE,

@@ -23,10 +23,10 @@ untraced_leaks() {
 
 # A client's key and its certificate, and a second pair; made once for all tests.
 pair_make() {
-	pair=$BATS_RUN_TMPDIR/pair
+	pair=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/pair
 	[ ! -d "$pair" ] || return 0
 	local mine
-	mine=$(mktemp -d "$BATS_RUN_TMPDIR/pair-XXXXXX")
+	mine=$(mktemp -d "${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/pair-XXXXXX")
 	for name in node other; do
 		openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$name" -keyout "$mine/${name}Key.pem" \
 			-out "$mine/$name.pem" 2>/dev/null

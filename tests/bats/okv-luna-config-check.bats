@@ -284,12 +284,30 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	okv_config 0 wire
 	lacks mid-stale
 	sed -i '5a exit 0' "$mid"
-	finds WARN mid-stale $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
-	okv_config 0 wire
-	lacks mid-stale
+	finds FAIL mid-unreached $G/okv_hsm_mid_upgrade 6
+	typed mid-unreached
+	sed -i '/^exit 0$/d' "$mid"
 	sed -i '/^# <<< okv-luna/d' "$mid"
 	finds FAIL mid-torn $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
 	okv_config 3 wire
+}
+
+@test "a block that is never reached is told at the line that ends the script, and wiring says so" {
+	cp "$mid" "$BATS_TEST_TMPDIR/mid"
+	for line in 'exit 0' 'return' 'exec /bin/true' ': ; exit 3' 'exec "$0.real" "$@"'; do
+		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
+		finds FAIL mid-unreached $G/okv_hsm_mid_upgrade 3
+		[[ $output != *'fix: '* ]]
+		cp "$mid" "$BATS_TEST_TMPDIR/before"
+		okv_config 3 wire
+		[[ $output == *'line 3 ends the script'* ]]
+		cmp "$mid" "$BATS_TEST_TMPDIR/before"
+	done
+	for line in 'exec 2>&1' '[ -n "$HOME" ] || exit 1' '( exit 1 )' 'echo exit' '# exit'; do
+		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
+		lacks mid-unreached
+		okv_config 0 wire
+	done
 }
 
 @test "the helper missing or not executable" {
@@ -732,7 +750,7 @@ chroot_find() {
 @test "HA groups that add up" {
 	"$config" --root "$root" -q chrystoki ha okv_ha 111,222
 	"$config" --root "$root" -q chrystoki ha-only on
-	"$config" --root "$root" -q chrystoki set HAConfiguration reconnAtt -- -1
+	"$config" --root "$root" -q chrystoki set HAConfiguration reconnAtt -1
 	okv_config 0 check
 	[ "$output" = '0 to fix, 0 to look at' ]
 }

@@ -14,7 +14,10 @@ teardown() { config_teardown; }
 
 @test "wire makes the three files right, and the second run writes nothing" {
 	okv_config 0 wire
-	[ "${#lines[@]}" -eq 9 ]
+	[ "${#lines[@]}" -eq 13 ]
+	[[ $output == *'VENDOR_NAME: "" -> "Thales_Luna"'* ]]
+	[[ $output == *"PKCS11_LIB_LOC: \"\" -> \"$LC/lib/libCryptoki2_64.so\""* ]]
+	[[ $output == *'ChrystokiConfigurationPath: (not set) -> "/etc"'* ]]
 	[ "$(grep -c . "$gen/okv_hsm_env")" -eq 2 ]
 	grep -qxF 'VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
 	grep -qxF "PKCS11_LIB_LOC=\"$LC/lib/libCryptoki2_64.so\"" "$gen/okv_hsm.conf"
@@ -105,7 +108,7 @@ teardown() { config_teardown; }
 @test "our own entries of PRESERVED_FILES go where an administrator's stay" {
 	sed -i 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna:/srv/okv-luna-notes"|' "$gen/okv_hsm.conf"
 	okv_config 0 -q wire
-	okv_config 0 -q unwire
+	okv_config 0 -q unwire --keep
 	grep -qxF "PRESERVED_FILES=\"/opt/okv-luna:/srv/okv-luna-notes:$LC:/etc/Chrystoki.conf\"" "$gen/okv_hsm.conf"
 }
 
@@ -235,7 +238,7 @@ without_exchange() {
 @test "--json tells what was done" {
 	okv_config 0 --json wire
 	[ "$(jq -r '.action, .scope, .files, .links, .left, .exit, (.lines | length)' <<<"$output" | xargs)" = \
-		'wire generic 3 6 0 0 9' ]
+		'wire generic 3 6 0 0 13' ]
 }
 
 @test "without a generic directory nothing is created, and it is said why" {
@@ -300,6 +303,107 @@ without_exchange() {
 	okv_config 3 set okv_hsm_env A "$(printf '%04096d' 0)"
 	okv_config 2 set okv_hsm_mid_upgrade A x
 	okv_config 2 get /etc/passwd root
+}
+
+# another_vendor NAME LIBRARY: OKV is set up for that one.
+another_vendor() {
+	sed -i "s|^VENDOR_NAME=.*|VENDOR_NAME=\"$1\"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC=\"$2\"|" "$gen/okv_hsm.conf"
+}
+
+@test "another vendor's working library is not replaced unasked; what is replaced is told, and would be" {
+	mkdir -p "$root/opt/other"
+	echo library >"$root/opt/other/libother.so"
+	echo library >"$root/opt/other/libCryptoki2_64.so"
+	for other in 'Other_HSM /opt/other/libother.so' ' /opt/other/libother.so' 'Other_HSM /opt/other/libCryptoki2_64.so'; do
+		another_vendor "${other% *}" "${other##* }"
+		cp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
+		run "$config" --root "$root" wire
+		[[ $status -eq 4 || $status -eq 3 ]]
+		[[ $output == *'wire --replace-vendor'* ]]
+		run -3 "$config" --root "$root" -n wire
+		cmp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
+		run -3 "$config" --root "$root" wire
+	done
+	okv_config 0 -n wire --replace-vendor
+	[[ $output == *'would: VENDOR_NAME: "Other_HSM" -> "Thales_Luna"'* ]]
+	cmp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
+	okv_config 0 wire --replace-vendor
+	[[ ${lines[0]} == 'VENDOR_NAME: "Other_HSM" -> "Thales_Luna"' ]]
+	[[ $output == *$'\n'"PKCS11_LIB_LOC: \"/opt/other/libCryptoki2_64.so\" -> \"$LC/lib/libCryptoki2_64.so\""* ]]
+	okv_config 0 wire
+
+	# No library, the same one by another name, a Luna client that moved: nobody loses anything.
+	another_vendor Other_HSM /opt/other/gone.so
+	okv_config 0 wire
+	another_vendor Luna "$LC/libs/64/libCryptoki2.so"
+	okv_config 0 wire
+	another_vendor Thales_Luna /opt/other/libCryptoki2_64.so
+	okv_config 0 wire
+}
+
+@test "what would be done says would, and changes nothing" {
+	find "$root" -printf '%p %i %C@ %l\n' | sort >"$BATS_TEST_TMPDIR/before"
+	for words in wire 'set okv_hsm_env A x' 'chrystoki set Misc A x' 'chrystoki server-add b' 'chrystoki ha a 1,2'; do
+		# shellcheck disable=SC2086 # words
+		okv_config 0 -n $words
+		run -1 grep -v '^would: ' <<<"$output"
+	done
+	find "$root" -printf '%p %i %C@ %l\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+	okv_config 0 chrystoki set Misc PE1746Enabled 1
+	[ "$output" = '/etc/Chrystoki.conf: PE1746Enabled: "0" -> "1"' ]
+	okv_config 0 set okv_hsm.conf VENDOR_NAME x
+	[ "$output" = "$G/okv_hsm.conf: VENDOR_NAME: \"\" -> \"x\"" ]
+}
+
+@test "nothing is set beside a line that seems to set it and cannot be read" {
+	refused() { # FILE LINE COMMAND...
+		cp -a "$1" "$BATS_TEST_TMPDIR/file"
+		printf '%b\n' "$2" >>"$1"
+		cp "$1" "$BATS_TEST_TMPDIR/before"
+		okv_config 3 "${@:3}"
+		[[ $output == *'line '* ]]
+		cmp "$1" "$BATS_TEST_TMPDIR/before"
+		cp -a "$BATS_TEST_TMPDIR/file" "$1"
+	}
+	luna=$root/etc/Chrystoki.conf
+	refused "$gen/okv_hsm_env" 'MINE=x' set okv_hsm_env MINE y
+	refused "$gen/okv_hsm_env" '  export MINE = "x"' set okv_hsm_env MINE y
+	refused "$gen/okv_hsm_env" 'MINE="x' set okv_hsm_env MINE y
+	refused "$gen/okv_hsm.conf" 'VENDOR_NAME=\xe2\x80\x9cx\xe2\x80\x9d' set okv_hsm.conf VENDOR_NAME y
+	sed -i '$d' "$luna"
+	refused "$luna" '   Mine 1;\n}' chrystoki set Misc Mine 2
+	refused "$luna" '   pe1746enableD = 1;\n   mine = 1;\n}' chrystoki set Misc Mine 2
+	echo '}' >>"$luna"
+	refused "$luna" 'presentation = {\n}' chrystoki set Presentation Mine 2
+}
+
+@test "a negative number is a value" {
+	okv_config 0 chrystoki set HAConfiguration reconnAtt -1
+	okv_config 0 chrystoki get HAConfiguration reconnAtt
+	[ "$output" = -1 ]
+	okv_config 0 set okv_hsm_env A -1.5 -q
+	okv_config 2 chrystoki set HAConfiguration reconnAtt -x
+}
+
+@test "unwire of a node that was never wired takes nothing of an administrator's" {
+	sed -i 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna:/srv/x"|' "$gen/okv_hsm.conf"
+	cp -a "$gen" "$BATS_TEST_TMPDIR/mine"
+	for how in '' --keep '--all --even-in-use'; do
+		# shellcheck disable=SC2086 # words
+		okv_config 0 unwire $how
+		[ "$output" = 'not wired: nothing to do' ]
+		diff -r "$gen" "$BATS_TEST_TMPDIR/mine"
+	done
+}
+
+@test "after OKV put its stock files back, unwire puts no old value in" {
+	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
+	sed -i 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/srv/x/y:/srv/x"|' "$gen/okv_hsm.conf"
+	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Mine"|' "$gen/okv_hsm.conf"
+	okv_config 0 -q wire
+	cp -a "$BATS_TEST_TMPDIR/stock/." "$gen"
+	okv_config 0 unwire
+	for file in okv_hsm.conf okv_hsm_env okv_hsm_mid_upgrade; do cmp "$gen/$file" "$BATS_TEST_TMPDIR/stock/$file"; done
 }
 
 @test "used wrongly: 2 and how it goes" {

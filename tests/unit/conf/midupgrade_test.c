@@ -64,9 +64,11 @@ static void the_block_stands_below_the_banner_before_the_stock_exit(void **state
 	assert_place(STOCK_HEAD STOCK_LOG "@" STOCK_EXIT);
 	assert_place("#!/bin/sh\n# Please do NOT edit what is above.\n@exit 0\n");
 	assert_place("#!/bin/sh\nexit_early=1\n# never change the lines above\n: more\n@\texit \"$x\" # done\n");
-	/* An exit above the banner is none of ours. */
-	assert_place("if x; then\nexit 1\nfi\nexit_code\nexit 9\n# do not edit above\na\n@exit 0\n");
-	assert_place("exit 9\n# don't edit above\na\n@return\n");
+	/* What may end it, above the banner, is OKV's matter. */
+	assert_place("if x; then\nexit 1\nfi\nexit_code\nx || exit 9\n# do not edit above\na\n@exit 0\n");
+	assert_place("exec 2>&1 >/dev/null\nexec 3<x\n(exit 9)\n# don't edit above\na\n@return\n");
+	assert_place("# don't edit above\nx && exit 1\ny | exit 2\n@a; exit 3\n");
+	assert_place("# don't edit above\nexec >x\n@exec /bin/true # that is the end\n");
 	/* Without a banner before the first exit, without an exit at the end. */
 	assert_place("a\n@exit 0\nexit 1\n");
 	assert_place("# do not edit above\na\n@");
@@ -137,7 +139,43 @@ static void torn_marks_are_refused_and_named(void **state)
 	}
 }
 
-static void a_block_of_another_version_or_behind_an_exit_is_stale_and_replaced(void **state)
+/* Rows: a script, and the line that ends it above the block's place. */
+static void a_block_that_would_never_be_reached_is_not_put_in_and_the_line_is_told(void **state)
+{
+	static const struct {
+		const char *script;
+		size_t line;
+	} rows[] = {
+		{ "#!/bin/sh\nexit 9\n# do not edit above\na\n", 2 },
+		{ "a\nreturn\n# do not edit above\na\nexit 0\n", 2 },
+		{ "# what is\nexec /bin/sh -c x\n# do not edit above\n", 2 },
+		{ "a; b; exit 1 # why\n# do not edit above\n", 1 },
+		{ "if x; then\n:\nfi; exit\n# do not edit above\n", 3 },
+		{ "x ||\ny\nexit\n# do not edit above\n", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum midupgrade_state look;
+		struct fault f = { 0 };
+		size_t line;
+		TEXT_AUTO out = { 0 };
+		TEXT_AUTO blocked = { 0 };
+		const char *script = rows[i].script;
+
+		assert_int_equal(midupgrade_insert(script, strlen(script), GROUP, &out, &f), -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+		assert_int_equal(midupgrade_look(script, strlen(script), GROUP, &look, &line, &f), 0);
+		assert_int_equal(look, MIDUPGRADE_UNREACHED);
+		assert_int_equal(line, rows[i].line);
+		text_add_format(&blocked, "%s%s", script, midupgrade_block);
+		assert_int_equal(midupgrade_look(blocked.bytes, blocked.length, GROUP, &look, &line, &f), 0);
+		assert_int_equal(look, MIDUPGRADE_UNREACHED);
+		assert_int_equal(line, rows[i].line);
+	}
+}
+
+static void a_block_of_another_version_or_behind_an_exit_is_told_and_replaced(void **state)
 {
 	static const char old[] = STOCK_HEAD MIDUPGRADE_BEGIN " of old\necho old\n" MIDUPGRADE_END "\n" STOCK_EXIT;
 	enum midupgrade_state look;
@@ -155,7 +193,10 @@ static void a_block_of_another_version_or_behind_an_exit_is_stale_and_replaced(v
 	TEXT_AUTO behind = { 0 };
 	text_add_format(&behind, "%sexit 0\n%s", STOCK_HEAD, midupgrade_block);
 	assert_int_equal(midupgrade_look(behind.bytes, behind.length, GROUP, &look, &line, &f), 0);
-	assert_int_equal(look, MIDUPGRADE_STALE);
+	assert_int_equal(look, MIDUPGRADE_UNREACHED);
+	assert_int_equal(line, 6);
+	TEXT_AUTO moved = inserted(text_string(&behind));
+	assert_non_null(strstr(text_string(&moved), "# <<< okv-luna <<<\nexit 0\n"));
 }
 
 struct heard {
@@ -267,7 +308,8 @@ int main(void)
 		cmocka_unit_test(an_exit_inside_something_is_not_the_place),
 		cmocka_unit_test(a_script_without_a_place_is_refused),
 		cmocka_unit_test(torn_marks_are_refused_and_named),
-		cmocka_unit_test(a_block_of_another_version_or_behind_an_exit_is_stale_and_replaced),
+		cmocka_unit_test(a_block_that_would_never_be_reached_is_not_put_in_and_the_line_is_told),
+		cmocka_unit_test(a_block_of_another_version_or_behind_an_exit_is_told_and_replaced),
 		cmocka_unit_test(what_the_guide_leaves_behind_is_found),
 		cmocka_unit_test(clearing_takes_the_hand_made_lines_and_leaves_the_rest),
 		cmocka_unit_test(removing_what_was_inserted_is_the_identity_on_random_scripts),
