@@ -70,7 +70,7 @@ stock_root() {
 		printf '#!/bin/sh\nexit 1\n' >"$root/opt/okv-luna/$file"
 		chmod 0755 "$root/opt/okv-luna/$file"
 	done
-	echo library >"$root$LC/libs/64/libCryptoki2.so"
+	printf '\177ELF, as a library begins' >"$root$LC/libs/64/libCryptoki2.so"
 	ln -s ../libs/64/libCryptoki2.so "$root$LC/lib/libCryptoki2_64.so"
 	pair_make
 	cp "$pair/node.pem" "$pair/nodeKey.pem" "$root$LC/cert/client"

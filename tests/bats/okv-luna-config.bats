@@ -58,7 +58,7 @@ teardown() { config_teardown; }
 
 @test "unwire where no library is there gives back every byte, unless told to keep" {
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
-	# What lies there is a text.
+	echo text >"$root$LC/libs/64/libCryptoki2.so"
 	okv_config 0 -q wire
 	okv_config 0 -q unwire --keep
 	grep -q '^VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
@@ -79,7 +79,6 @@ teardown() { config_teardown; }
 }
 
 @test "unwire leaves what OKV reaches its HSM by, and takes all that only we need" {
-	printf '\177ELF, as a library begins' >"$root$LC/libs/64/libCryptoki2.so"
 	cp -a "$gen" "$BATS_TEST_TMPDIR/stock"
 	okv_config 0 wire
 	for key in VENDOR_NAME PKCS11_LIB_LOC; do grep "^$key=" "$gen/okv_hsm.conf"; done >"$BATS_TEST_TMPDIR/keys"
