@@ -11,6 +11,7 @@
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "okv/check.h"
+#include "okv/links.h"
 
 static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_NONE] = "line",
@@ -230,6 +231,9 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 					 "a new release's",
 					 "take it out of the list"),
 				line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
+	/* What starts post-upgrade is there while an upgrade is prepared, and only then. */
+	if (strcmp(path, OKV_POST_WANTED) == 0)
+		return;
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-missing",

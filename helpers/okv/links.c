@@ -333,7 +333,8 @@ int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, s
 		    fs_existence(job->root, fixed[i].target, &coming, f) < 0)
 			return -1;
 		if ((standing == STANDING_OURS || standing == STANDING_OTHER || coming) &&
-		    preserved_add(preserved, fixed[i].path, f) < 0)
+		    (preserved_add(preserved, fixed[i].path, f) < 0 ||
+		     (fixed[i].kind == KIND_COPY && preserved_add(preserved, OKV_POST_WANTED, f) < 0)))
 			return -1;
 	}
 	/* Who had switched it on has it on after an OS major, and nobody else. */

@@ -19,6 +19,7 @@
 
 /* Where the distribution's packages put units. */
 #define OKV_UNIT_DIR     "/usr/lib/systemd/system"
+#define OKV_POST_WANTED  "/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service"
 #define OKV_SLOTS_WANTED "/etc/systemd/system/timers.target.wants/okv-luna-slots.timer"
 
 /* Adds to outcome->links and outcome->left; the outcome is the caller's, initialised. */
@@ -27,7 +28,8 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 /*
  * Adds every link that PRESERVED_FILES should name: outside OKV's directory and there (or, with OKV_PLAN, about to be
  * made), since a path that is listed but missing is not known to be harmless; and the link that enables the timer of
- * the slots, while it is there.
+ * the slots, while it is there.  The one that lets post-upgrade run at the next boot is listed with its unit: it is
+ * there whenever an upgrade is prepared, and an upgrade that runs nothing else of ours has it at least.
  */
 int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, struct fault *f);
 

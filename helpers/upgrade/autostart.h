@@ -25,7 +25,7 @@
 #define AUTOSTART_UNIT           "okv-luna-post-upgrade.service"
 #define AUTOSTART_UNIT_FILE      OKV_UNIT_DIR "/" AUTOSTART_UNIT
 #define AUTOSTART_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
-#define AUTOSTART_UNIT_WANTED    AUTOSTART_UNIT_WANTS_DIR "/" AUTOSTART_UNIT
+#define AUTOSTART_UNIT_WANTED    OKV_POST_WANTED
 #define AUTOSTART_UNIT_ORDER_DIR "/etc/systemd/system/" AUTOSTART_UNIT ".d"
 #define AUTOSTART_UNIT_ORDER     AUTOSTART_UNIT_ORDER_DIR "/okv-order.conf"
 

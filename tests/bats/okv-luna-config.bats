@@ -22,6 +22,7 @@ teardown() { config_teardown; }
 	grep -qxF 'VENDOR_NAME="Thales_Luna"' "$gen/okv_hsm.conf"
 	grep -qxF "PKCS11_LIB_LOC=\"$LC/lib/libCryptoki2_64.so\"" "$gen/okv_hsm.conf"
 	links=/usr/sbin/okv-luna:/usr/lib/systemd/system/okv-luna-post-upgrade.service
+	links+=:/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service
 	grep -qxF "PRESERVED_FILES=\"$LC:/etc/Chrystoki.conf:/opt/okv-luna:$links\"" "$gen/okv_hsm.conf"
 	grep -qxF 'ChrystokiConfigurationPath="/etc"' "$gen/okv_hsm_env"
 	bash -n "$gen/okv_hsm_mid_upgrade"
@@ -123,7 +124,7 @@ teardown() { config_teardown; }
 	rm "$root$timer"
 	sed -i 's|^\(PRESERVED_FILES=.*\)"$|\1:/etc/systemd/system/okv-luna-post-upgrade.service"|' "$gen/okv_hsm.conf"
 	okv_config 0 -q wire
-	run -1 grep -q /etc/systemd "$gen/okv_hsm.conf"
+	run -1 grep -q -e timers.target.wants -e :/etc/systemd/system/okv-luna-post-upgrade.service "$gen/okv_hsm.conf"
 }
 
 @test "wire --again, as a package's trigger runs it: nothing and not a word where it was never wired" {

@@ -254,7 +254,8 @@ static void other_settings_take_the_place_of_the_old_ones(void **state)
 	assert_file(&t, OKV_CONF,
 		    "# stock\nVENDOR_NAME=\"Thales_Luna\"\nPKCS11_LIB_LOC=\"/opt/luna/lib/x.so\"\n"
 		    "PRESERVED_FILES=\"/opt/luna:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna:"
-		    "/usr/lib/systemd/system/okv-luna-post-upgrade.service\"\n");
+		    "/usr/lib/systemd/system/okv-luna-post-upgrade.service:"
+		    "/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service\"\n");
 	assert_int_equal(okv_wiring_remove(&job, &outcome, &f), 0);
 	assert_file(&t, OKV_CONF, STOCK_CONF);
 	tree_done(&t);
