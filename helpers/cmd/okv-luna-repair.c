@@ -27,7 +27,7 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-enum { ACCOUNT_DEADLINE_MS = 30000, NAMES_KEPT = 16 };
+enum { ACCOUNT_DEADLINE_MS = 30000, NAMES_KEPT = 16, PATHS_MAX = 64 };
 
 /* Names of ids, looked up once each. */
 struct names {
@@ -45,6 +45,7 @@ struct printer {
 	struct names users, groups;
 	const char *to_come; /* the group that PERMS_GID_TO_COME stands for */
 	struct json *json;
+	struct text left; /* of each entry left alone: a letter for why, the path, NUL */
 };
 
 static const char *name_of(struct names *names, uint32_t id, const char *to_come)
@@ -108,6 +109,31 @@ static void change_print(void *context, const struct perms_record *record)
 		  old_owner, old_group, (unsigned)record->from.mode, owner, group, (unsigned)record->to.mode);
 }
 
+static void left_note(void *context, enum perms_left why, const char *path)
+{
+	struct printer *printer = context;
+
+	text_add_char(&printer->left, (char)('a' + why));
+	text_add(&printer->left, path, strlen(path) + 1);
+}
+
+static void left_json(const struct printer *printer)
+{
+	static const char *const words[PERMS_LEFT_KINDS] = {
+		[PERMS_LEFT_REFUSED] = "refused", [PERMS_LEFT_FAILED] = "failed", [PERMS_LEFT_EXCHANGED] = "exchanged",
+		[PERMS_LEFT_PARENT] = "parent",   [PERMS_LEFT_ACL] = "acl",       [PERMS_LEFT_STRANGER] = "stranger",
+	};
+
+	json_array_begin(printer->json, "left");
+	for (size_t at = 0; at < printer->left.length; at += strlen(printer->left.bytes + at) + 1) {
+		json_object_begin(printer->json, NULL);
+		json_string(printer->json, "path", printer->left.bytes + at + 1);
+		json_string(printer->json, "why", words[printer->left.bytes[at] - 'a']);
+		json_object_end(printer->json);
+	}
+	json_array_end(printer->json);
+}
+
 /* To be called once the group is made, so that it is called by its name. */
 static int printer_learn(struct printer *printer, struct fault *f)
 {
@@ -123,6 +149,7 @@ static void printer_done(struct printer *printer)
 {
 	text_done(&printer->users.file);
 	text_done(&printer->groups.file);
+	text_done(&printer->left);
 }
 
 /* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
@@ -147,7 +174,7 @@ static int accounts_repair(struct cmd_context *context, enum perms_act act, size
 static void tally_print(struct cmd_context *context, enum perms_act act, const struct perms_tally *tally,
 			size_t accounts, const char *profile)
 {
-	const size_t left = tally->refused + tally->failed + tally->exchanged;
+	const size_t left = perms_tally_left(tally);
 
 	if (wanted.undo) {
 		cmd_print(context, "%zu entries %sput back\n", tally->changed, act == PERMS_APPLY ? "" : "would be ");
@@ -173,10 +200,30 @@ static void tally_json(struct json *j, const struct perms_tally *tally, size_t a
 	json_unsigned(j, "links", tally->links);
 	json_unsigned(j, "special", tally->others);
 	json_unsigned(j, "mounts", tally->mounts);
-	json_unsigned(j, "refused", tally->refused);
-	json_unsigned(j, "failed", tally->failed);
-	json_unsigned(j, "exchanged", tally->exchanged);
-	json_unsigned(j, "parents", tally->parents);
+	json_unsigned(j, "refused", tally->left[PERMS_LEFT_REFUSED]);
+	json_unsigned(j, "failed", tally->left[PERMS_LEFT_FAILED]);
+	json_unsigned(j, "exchanged", tally->left[PERMS_LEFT_EXCHANGED]);
+	json_unsigned(j, "parents", tally->left[PERMS_LEFT_PARENT]);
+	json_unsigned(j, "acls", tally->left[PERMS_LEFT_ACL]);
+	json_unsigned(j, "strangers", tally->left[PERMS_LEFT_STRANGER]);
+}
+
+static const char *paths[PATHS_MAX];
+
+/* A path is taken as it is printed: within the client its own directory goes without saying. */
+static int paths_make(const struct cmd_context *context, struct fault *f)
+{
+	for (size_t i = 0; i < context->operand_count; i++) {
+		TEXT_AUTO path = { 0 };
+		if (context->operands[i][0] != '/')
+			text_add_format(&path, "%s/", context->settings.client_dir);
+		text_add_string(&path, context->operands[i]);
+		if (text_check(&path, f) < 0)
+			return -1;
+		/* For the life of the program. */
+		paths[i] = text_take(&path);
+	}
+	return 0;
 }
 
 static struct perms_request request_of(const struct cmd_context *context, enum perms_act act, const char *profile)
@@ -187,7 +234,7 @@ static struct perms_request request_of(const struct cmd_context *context, enum p
 		.profile = profile,
 		.phase = wanted.phase,
 		.act = act,
-		.paths = context->operands,
+		.paths = paths,
 		.path_count = context->operand_count,
 	};
 }
@@ -196,9 +243,9 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 		struct perms_tally *ret_tally, size_t *ret_accounts, struct fault *f)
 {
 	const bool listed = context->json || !context->quiet;
-	const struct perms_output output = { .context = printer,
-					     .change = listed ? change_print : NULL,
-					     .report = context->report };
+	const struct perms_output output = {
+		.context = printer, .change = listed ? change_print : NULL, .left = left_note, .report = context->report
+	};
 
 	if (wanted.undo) {
 		const struct perms_undo undo = { .root = context->root, .act = act, .output = output };
@@ -242,9 +289,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (wanted.undo && (wanted.check || chosen))
 		return fault_usage(f, "--undo puts back the last repair as a whole and goes with none of --check, "
 				      "--phase, --profile and PATH");
-	for (size_t i = 0; i < context->operand_count; i++)
-		if (context->operands[i][0] != '/')
-			return fault_usage(f, "path '%s' is not absolute", SHOWN(context->operands[i]));
+	if (paths_make(context, f) < 0)
+		return -1;
 	if (wanted.phase == NULL)
 		wanted.phase = "post-upgrade";
 	if (act == PERMS_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
@@ -259,8 +305,8 @@ static int run(struct cmd_context *context, struct fault *f)
 		json_array_begin(&json, "changes");
 	}
 	int r = work(context, act, profile, &printer, &tally, &accounts, f);
-	printer_done(&printer);
 	if (r < 0) {
+		printer_done(&printer);
 		/* The main says in an object of its own what went wrong. */
 		text_cut(context->result, 0);
 		return -1;
@@ -271,10 +317,12 @@ static int run(struct cmd_context *context, struct fault *f)
 		r = fault_negative(f, "the group or its members are not as they should be");
 	if (context->json) {
 		json_array_end(&json);
+		left_json(&printer);
 		tally_json(&json, &tally, accounts);
 		json_number(&json, "exit", f->kind);
 		json_object_end(&json);
 	}
+	printer_done(&printer);
 	return r;
 }
 
@@ -282,7 +330,7 @@ const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-repair",
 	.summary = "Owners, groups and modes of the Luna client to policy, and the HSM group with OKV's user in it",
 	.operands = "[PATH...]",
-	.operands_most = 64,
+	.operands_most = PATHS_MAX,
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,

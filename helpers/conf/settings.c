@@ -200,3 +200,17 @@ int settings_parse(struct settings *s, const char *name, const char *bytes, size
 	}
 	return library_set ? 0 : library_derive(s, f);
 }
+
+bool settings_is_scratch(const struct settings *s, const char *path)
+{
+	static const char *const below[] = SETTINGS_SCRATCH;
+	const char *client = s->client_dir + 1, *at = path + (path[0] == '/');
+	const size_t length = strlen(client);
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		const size_t end = length + strlen(below[i]);
+		if (strncmp(at, client, length) == 0 && text_starts(at + length, below[i]) && at[end] == '/')
+			return true;
+	}
+	return false;
+}

@@ -8,6 +8,7 @@
 #ifndef OKV_CONF_SETTINGS_H
 #define OKV_CONF_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -57,6 +58,20 @@ struct settings {
 /* Fails for lack of memory only.  End with settings_done. */
 int settings_init(struct settings *ret_settings, struct fault *f);
 void settings_done(struct settings *s);
+/*
+ * Is the path (with its leading slash or, as in manifests, without) below what is written while the library runs,
+ * CLIENT_DIR/data or CLIENT_DIR/lock?  Others may write there, between the hooks everybody: what lies there is looked
+ * at within bounds, and decides nothing.
+ */
+bool settings_is_scratch(const struct settings *s, const char *path);
+/* The directories of that, for CLIENT_DIR to be put before. */
+#define SETTINGS_SCRATCH \
+	{ \
+		"/data", "/lock" \
+	}
+/* How much of it is looked at, whatever others put there: entries, and directories deep. */
+enum { SETTINGS_SCRATCH_ENTRIES = 20000, SETTINGS_SCRATCH_DEPTH = 64 };
+
 /* `name` is the file's, for the fault. */
 int settings_parse(struct settings *s, const char *name, const char *bytes, size_t length, struct fault *f);
 

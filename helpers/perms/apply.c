@@ -77,9 +77,10 @@ static bool still_named(int fd, int dir, const char *leaf, const struct stat *op
 	       now.st_dev == opened->st_dev && now.st_nlink == 1;
 }
 
-/* Could the entry be on the way from the one state to the other, by our hand? */
-static bool explained(const struct perms_owned *now, const struct perms_record *record, mode_t between)
+bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record)
 {
+	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
+
 	return (perms_same_owner(now, &record->from) && (now->mode == record->from.mode || now->mode == between)) ||
 	       (perms_same_owner(now, &record->to) && (now->mode == record->to.mode || now->mode == between));
 }
@@ -99,6 +100,20 @@ static enum perms_result links_set(int fd, const struct perms_owned *now, const 
 	if (step == PERMS_FINISH && fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
 		return denied(errno, ret_errnum);
 	return PERMS_CHANGED;
+}
+
+/*
+ * Has a file that everybody may write been written since, or is it open for that?  Its time cannot be set back but by
+ * its owner; a lease for reading is granted only where nobody has it open for writing (fcntl(2)).
+ */
+static bool is_written(int fd, const struct stat *status, const struct perms_record *record)
+{
+	if (status->st_mtim.tv_sec != record->modified.tv_sec || status->st_mtim.tv_nsec != record->modified.tv_nsec)
+		return true;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		return errno == EAGAIN;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
 }
 
 enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
@@ -122,7 +137,7 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 
 	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
 	struct perms_owned now = perms_owned_of(&status);
-	if (!explained(&now, record, between))
+	if (!perms_entry_explained(&now, record))
 		return PERMS_REPLACED;
 	if (perms_same_owner(&now, &record->to) && now.mode == record->to.mode)
 		return PERMS_UNCHANGED;
@@ -132,6 +147,9 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 			return status.st_nlink > 1 ? PERMS_LINKED : PERMS_REPLACED;
 		if (step != PERMS_LOOK && open_to_others && !still_named(fd, dir, leaf, &status))
 			return PERMS_REPLACED;
+		if ((record->from.mode & S_IWOTH) != 0 && perms_gives(&record->from, &record->to) &&
+		    is_written(fd, &status, record))
+			return PERMS_WRITTEN;
 	} else if (record->type != S_IFDIR) {
 		return links_set(fd, &now, record, step, ret_errnum);
 	}
@@ -156,11 +174,12 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 }
 
 /* Why the system refused, as far as one can find out. */
-static void denial_report(struct report *report, int dir, const char *leaf, const char *path, int errnum)
+static void denial_report(const struct perms_output *output, struct perms_tally *tally, int dir, const char *leaf,
+			  const char *path, int errnum)
 {
 	if (errnum == EROFS) {
-		report_say(report, REPORT_WARNING, "'%s' lies on a read-only file system; mount it read-write first",
-			   SHOWN(path));
+		perms_leave(output, tally, PERMS_LEFT_FAILED, path,
+			    "'%s' lies on a read-only file system; mount it read-write first", SHOWN(path));
 		return;
 	}
 	if (errnum == EPERM || errnum == EACCES) {
@@ -169,12 +188,14 @@ static void denial_report(struct report *report, int dir, const char *leaf, cons
 		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 		    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
 			const bool immutable = (flags & FS_IMMUTABLE_FL) != 0;
-			report_say(report, REPORT_WARNING, "'%s' is %s; chattr -%c '%s' and run it again", SHOWN(path),
-				   immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', SHOWN(path));
+			perms_leave(output, tally, PERMS_LEFT_FAILED, path,
+				    "'%s' is %s; chattr -%c '%s' and run it again", SHOWN(path),
+				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', SHOWN(path));
 			return;
 		}
 	}
-	report_say(report, REPORT_WARNING, "cannot change '%s': %s", SHOWN(path), fault_errno_text(errnum));
+	perms_leave(output, tally, PERMS_LEFT_FAILED, path, "cannot change '%s': %s", SHOWN(path),
+		    fault_errno_text(errnum));
 }
 
 /* --- all of a journal --------------------------------------------------------------------------------------------- */
@@ -205,18 +226,20 @@ static void result_report(const struct perms_output *output, const struct perms_
 		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
 		return;
 	case PERMS_REPLACED:
-		tally->exchanged++;
-		report_say(output->report, REPORT_WARNING, "'%s' was changed meanwhile by somebody else; left alone",
-			   SHOWN(record->path));
+		perms_leave(output, tally, PERMS_LEFT_EXCHANGED, record->path,
+			    "'%s' was changed meanwhile by somebody else; left alone", SHOWN(record->path));
+		return;
+	case PERMS_WRITTEN:
+		perms_leave(output, tally, PERMS_LEFT_STRANGER, record->path,
+			    "'%s' is being written by others, and gets no owner, set-id or x bit from us; left alone",
+			    SHOWN(record->path));
 		return;
 	case PERMS_LINKED:
-		tally->refused++;
-		report_say(output->report, REPORT_WARNING,
-			   "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
+		perms_leave(output, tally, PERMS_LEFT_REFUSED, record->path,
+			    "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
 		return;
 	case PERMS_DENIED:
-		tally->failed++;
-		denial_report(output->report, dir, leaf, record->path, errnum);
+		denial_report(output, tally, dir, leaf, record->path, errnum);
 		return;
 	}
 }
@@ -273,8 +296,7 @@ static int record_set(struct fs_dircache *cache, const struct perms_record *reco
 			return -1;
 		}
 		if (last && trouble.kind != FAULT_ABSENT) {
-			tally->failed++;
-			report_say(output->report, REPORT_WARNING, "%s", trouble.text);
+			perms_leave(output, tally, PERMS_LEFT_FAILED, record->path, "%s", trouble.text);
 		}
 		return 0;
 	}
@@ -333,8 +355,8 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 }
 
 /* Where SELinux is enabled for the tree (its selinuxfs is mounted), exactly the entries of the journal. */
-static int labels_restore(int root, struct perms_journal *journal, struct report *report, struct perms_tally *tally,
-			  struct fault *f)
+static int labels_restore(int root, struct perms_journal *journal, const struct perms_output *output,
+			  struct perms_tally *tally, struct fault *f)
 {
 	FS_AUTO int list = -1;
 	struct fault trouble = { 0 };
@@ -347,8 +369,8 @@ static int labels_restore(int root, struct perms_journal *journal, struct report
 	if (paths_write(journal, &list, f) < 0)
 		return -1;
 	if (okv_labels_restore(root, list, &trouble) < 0) {
-		tally->failed++;
-		report_say(report, REPORT_WARNING, "SELinux is enabled, but %s: labels stay as they are", trouble.text);
+		perms_leave(output, tally, PERMS_LEFT_FAILED, "/",
+			    "SELinux is enabled, but %s: labels stay as they are", trouble.text);
 	}
 	return 0;
 }
@@ -359,7 +381,7 @@ int perms_apply(int root, struct perms_journal *journal, enum perms_direction di
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(root, journal, direction, round, output, tally, f) < 0)
 			return -1;
-	return labels_restore(root, journal, output->report, tally, f);
+	return labels_restore(root, journal, output, tally, f);
 }
 
 int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,

@@ -37,9 +37,12 @@ enum perms_result {
 	PERMS_ABSENT,    /* there is nothing under that name */
 	PERMS_REPLACED,  /* another inode, or changed meanwhile by somebody else */
 	PERMS_LINKED,    /* a regular file with a second name */
+	PERMS_WRITTEN,   /* everybody may write it, and somebody did since it was looked at, or is about to */
 	PERMS_DENIED,    /* the system refused; *ret_errnum */
 };
 
+/* Could the entry be on the way from the one state to the other, by our hand? */
+bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record);
 /* The mode between two states. */
 mode_t perms_entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type);
 

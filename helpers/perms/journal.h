@@ -44,6 +44,12 @@ static inline struct perms_owned perms_owned_of(const struct stat *status)
 	return (struct perms_owned){ .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode & 07777 };
 }
 
+/* Does that hand the bytes of a file a right that they do not have: another owner, set-id or x bits? */
+static inline bool perms_gives(const struct perms_owned *from, const struct perms_owned *to)
+{
+	return !perms_same_owner(from, to) || (to->mode & ~from->mode & (S_ISUID | S_ISGID | 0111)) != 0;
+}
+
 struct perms_record {
 	const char *path;
 	mode_t type; /* S_IFMT part */

@@ -1,19 +1,26 @@
 #include "perms/plan.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "fs/dircache.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
+#include "perms/acl.h"
+#include "perms/apply.h"
 
 /* One plan at work. */
 struct planner {
 	int root;
 	const struct perms_plan *plan;
 	struct perms_tally *tally;
-	struct text parents; /* paths of directories looked at, each ended by NUL */
+	struct text parents;   /* paths of directories looked at, each ended by NUL */
+	struct policy scratch; /* marks of where others may write; without a policy not used */
+	size_t scratch_seen;   /* entries there */
+	bool has_setfacl;
 };
 
 static bool seen_before(struct text *seen, const char *path, size_t length)
@@ -26,25 +33,51 @@ static bool seen_before(struct text *seen, const char *path, size_t length)
 	return false;
 }
 
-/* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
-static void directory_check(const struct planner *p, const char *path, const struct stat *status)
+/* Tells where an ACL makes a difference; true where it does. */
+static bool acl_check(const struct planner *p, const char *path, int dir, const char *name,
+		      const struct perms_owned *state, enum perms_acl_rights rights)
 {
+	TEXT_AUTO what = { 0 };
+	struct fault why = { 0 };
+
+	switch (perms_acl_look(dir, name, state, rights, p->plan->okv_user, &what, &why)) {
+	case 0:
+		return false;
+	case 1:
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, path,
+			    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(path), text_string(&what),
+			    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(path));
+		return true;
+	default:
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "'%s': %s", SHOWN(path), why.text);
+		return true;
+	}
+}
+
+/* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
+static void directory_check(const struct planner *p, const char *path, int dir, const char *name,
+			    const struct stat *status)
+{
+	const struct perms_owned state = perms_owned_of(status);
 	const mode_t writers = status->st_mode & (S_IWGRP | S_IWOTH);
 	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
 
 	if (status->st_uid != 0) {
-		p->tally->parents++;
-		report_say(p->plan->report, REPORT_WARNING,
-			   "'%s' belongs to user id %lu, who can exchange what lies below; fix: chown root '%s'",
-			   SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
+			    "'%s' belongs to user id %lu, who can exchange what lies below; fix: chown root '%s'",
+			    SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
 		return;
 	}
-	if (writers == 0 || group_of_root || (status->st_mode & S_ISVTX) != 0)
+	if ((status->st_mode & S_ISVTX) != 0)
 		return;
-	p->tally->parents++;
-	report_say(p->plan->report, REPORT_WARNING,
-		   "'%s' can be written by others (mode %04o), who can exchange what lies below; fix: chmod go-w '%s'",
-		   SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
+	/* What an ACL lets somebody write shows as the group's. */
+	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, PERMS_ACL_WRITING))
+		return;
+	if (writers == 0 || group_of_root)
+		return;
+	perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
+		    "'%s' can be written by others (mode %04o), who can exchange what lies below; fix: chmod go-w '%s'",
+		    SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
 }
 
 /* Each directory above `path` up to the root, once in a plan.  A sticky one of root is no danger to root's entries. */
@@ -62,7 +95,7 @@ static void parents_check(struct planner *p, const char *path)
 		FS_AUTO int dir = -1;
 		if (fs_dir_open(p->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
 		    fstat(dir, &status) == 0)
-			directory_check(p, text_string(&above), &status);
+			directory_check(p, text_string(&above), dir, ".", &status);
 		slash = slash > path ? memrchr(path, '/', length) : NULL;
 	}
 }
@@ -71,21 +104,54 @@ static void parents_check(struct planner *p, const char *path)
 struct spot {
 	struct policy_place place;
 	struct policy_place limit;
+	struct policy_place scratch;
 };
 
 static void miss(void *context, const char *path, const struct fault *trouble)
 {
 	const struct planner *p = context;
 
-	(void)path;
-	p->tally->failed++;
-	report_say(p->plan->report, REPORT_WARNING, "%s", trouble->text);
+	perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "%s", trouble->text);
 }
 
 static void mount_report(const struct planner *p, const struct fs_walk_entry *entry)
 {
 	p->tally->mounts++;
-	report_say(p->plan->report, REPORT_WARNING, "'%s' is a mount point and is not entered", SHOWN(entry->path));
+	report_say(p->plan->output->report, REPORT_WARNING, "'%s' is a mount point and is not entered",
+		   SHOWN(entry->path));
+}
+
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* Would the file's bytes, which are others', get a right from us?  Then it is left, and told. */
+static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *to)
+{
+	const struct stat *status = entry->status;
+	const struct perms_owned now = perms_owned_of(status);
+	const struct timespec *opened = &p->plan->opened_since;
+
+	if (!S_ISREG(status->st_mode) || !perms_gives(&now, to))
+		return false;
+	if (now.uid != 0 && now.uid != p->plan->okv_user && now.uid != p->plan->former_user) {
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_STRANGER, entry->path,
+			    "'%s' belongs to user id %lu, neither root nor '%s', and gets no owner, set-id or x bit "
+			    "from us; "
+			    "remove it, or if it is yours: chown root '%s'",
+			    SHOWN(entry->path), (unsigned long)now.uid, SHOWN(p->plan->settings->okv_user),
+			    SHOWN(entry->path));
+		return true;
+	}
+	if ((now.mode & S_IWOTH) == 0 || opened->tv_sec == 0 || !is_later(&status->st_mtim, opened))
+		return false;
+	perms_leave(
+		p->plan->output, p->tally, PERMS_LEFT_STRANGER, entry->path,
+		"'%s' was written while everybody could, and gets no owner, set-id or x bit from us; remove it, or if "
+		"it is yours: chmod o-w '%s'",
+		SHOWN(entry->path), SHOWN(entry->path));
+	return true;
 }
 
 static int record_found(const struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *to,
@@ -98,12 +164,13 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 		return 0;
 	}
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1) {
-		p->tally->refused++;
-		report_say(p->plan->report, REPORT_WARNING,
-			   "'%s' has %lu names (hard links); left alone, repair it by hand", SHOWN(entry->path),
-			   (unsigned long)status->st_nlink);
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, entry->path,
+			    "'%s' has %lu names (hard links); left alone, repair it by hand", SHOWN(entry->path),
+			    (unsigned long)status->st_nlink);
 		return 0;
 	}
+	if (gift_leave(p, entry, to))
+		return 0;
 	const struct perms_record record = {
 		.path = entry->path,
 		.type = status->st_mode & S_IFMT,
@@ -129,6 +196,7 @@ static void spot_step(const struct planner *p, const struct spot *from, const ch
 	policy_step(p->plan->policy, &from->place, name, &ret_spot->place);
 	if (limited(p))
 		policy_step(p->plan->limits, &from->limit, name, &ret_spot->limit);
+	policy_step(&p->scratch, &from->scratch, name, &ret_spot->scratch);
 }
 
 /* May this very place be touched? */
@@ -149,6 +217,8 @@ static bool wants(void *context, const void *state, const char *name, unsigned c
 	struct spot spot;
 
 	(void)type;
+	if (p->scratch_seen > SETTINGS_SCRATCH_ENTRIES && policy_set_any(&holder->scratch.covers))
+		return false;
 	if (policy_set_any(&holder->place.covers) && inside(p, holder))
 		return true;
 	spot_step(p, holder, name, &spot);
@@ -180,16 +250,34 @@ static void link_report(const struct planner *p, const struct spot *holder, cons
 {
 	p->tally->links++;
 	if (named(p, holder, spot)) {
-		p->tally->refused++;
-		report_say(p->plan->report, REPORT_WARNING,
-			   "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
-			   SHOWN(entry->path));
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, entry->path,
+			    "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
+			    SHOWN(entry->path));
 		return;
 	}
 	/* A link of root's in root's directory is how libraries are installed; any other one somebody put there. */
 	const bool odd = entry->in_open || entry->status->st_uid != 0;
-	report_say(p->plan->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
+	report_say(p->plan->output->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
 		   SHOWN(entry->path));
+}
+
+/* Where others may make what they like: enough is enough.  False where the entry is passed over. */
+static bool scratch_goes_on(struct planner *p, const struct spot *spot, const struct fs_walk_entry *entry)
+{
+	if (!policy_set_any(&spot->scratch.covers))
+		return true;
+	if (++p->scratch_seen == SETTINGS_SCRATCH_ENTRIES + 1)
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
+			    "more than %d entries where others may write; '%s' and the rest are left alone",
+			    SETTINGS_SCRATCH_ENTRIES, SHOWN(entry->path));
+	if (p->scratch_seen > SETTINGS_SCRATCH_ENTRIES)
+		return false;
+	if (!S_ISDIR(entry->status->st_mode) || spot->place.depth < p->scratch.rules[0].count + SETTINGS_SCRATCH_DEPTH)
+		return true;
+	perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
+		    "'%s' lies more than %d directories deep where others may write; left alone", SHOWN(entry->path),
+		    SETTINGS_SCRATCH_DEPTH);
+	return false;
 }
 
 static int policy_visit(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
@@ -211,12 +299,14 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 		link_report(p, holder, &spot, entry);
 		return FS_WALK_PASS;
 	}
+	if (!scratch_goes_on(p, &spot, entry))
+		return FS_WALK_PASS;
 	const int next = directory ? FS_WALK_ENTER : FS_WALK_PASS;
 	if (!inside(p, &spot) || !policy_set_any(&spot.place.applies))
 		return next;
 	if (!directory && !S_ISREG(status->st_mode)) {
 		p->tally->others++;
-		report_say(p->plan->report, REPORT_DETAIL, "'%s' is neither a file nor a directory; left alone",
+		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is neither a file nor a directory; left alone",
 			   SHOWN(entry->path));
 		return FS_WALK_PASS;
 	}
@@ -226,10 +316,11 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	const bool moded = policy_target(p->plan->policy, &spot.place, &now, &target);
 	p->tally->entries++;
 	if (directory && !moded)
-		directory_check(p, entry->path, status);
+		directory_check(p, entry->path, entry->dir, entry->name, status);
+	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
+	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, PERMS_ACL_ALL);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
-	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
 }
 
@@ -278,11 +369,10 @@ static int start_open(const struct planner *p, const char *start, int *ret_dir, 
 		return 1;
 	switch (trouble.kind) {
 	case FAULT_ABSENT:
-		report_say(p->plan->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
+		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
 		return 0;
 	case FAULT_REFUSED:
-		p->tally->refused++;
-		report_say(p->plan->report, REPORT_WARNING, "%s", trouble.text);
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, start, "%s", trouble.text);
 		return 0;
 	default:
 		*f = trouble;
@@ -304,7 +394,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	if (fs_walk(dir, leaf, start, state, walk, &trouble) == 0)
 		return 0;
 	if (trouble.kind == FAULT_ABSENT) {
-		report_say(p->plan->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
+		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
 		return 0;
 	}
 	*f = trouble;
@@ -318,6 +408,7 @@ static void spot_above(const struct planner *p, const struct policy_rule *rule, 
 
 	policy_root(p->plan->policy, &ret_spot->place);
 	policy_root(p->plan->limits, &ret_spot->limit);
+	policy_root(&p->scratch, &ret_spot->scratch);
 	for (size_t i = 0; i + 1 < rule->plain; i++, *ret_spot = below)
 		spot_step(p, ret_spot, rule->components[i], &below);
 }
@@ -366,7 +457,11 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 		return FS_WALK_PASS;
 	}
 	p->tally->entries++;
-	if (status->st_gid == p->plan->from) {
+	if (settings_is_scratch(p->plan->settings, entry->path) && ++p->scratch_seen > SETTINGS_SCRATCH_ENTRIES)
+		return FS_WALK_PASS;
+	if (status->st_gid == p->plan->from &&
+	    (p->plan->choice->wanted == NULL ||
+	     p->plan->choice->wanted(p->plan->choice->context, entry->dir, entry->name, entry->path, status))) {
 		struct perms_owned to = perms_owned_of(status);
 		to.gid = p->plan->to;
 		if (record_found(p, entry, &to, f) < 0)
@@ -387,11 +482,105 @@ static int group_plan(struct planner *p, struct fault *f)
 	return 0;
 }
 
+/* --- back --------------------------------------------------------------------------------------------------------- */
+
+/* What the policy makes of an entry that is so. */
+static struct perms_owned target_of(const struct policy *policy, const char *path, mode_t type,
+				    const struct perms_owned *was)
+{
+	const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
+	struct policy_state target = state;
+	struct policy_place place, below;
+	char name[FS_NAME_SIZE];
+
+	policy_root(policy, &place);
+	for (const char *at = path; at[0] == '/' && at[1] != '\0';) {
+		const size_t length = strcspn(at + 1, "/");
+		if (length >= sizeof(name))
+			return *was;
+		memcpy(name, at + 1, length);
+		name[length] = '\0';
+		policy_step(policy, &place, name, &below);
+		place = below;
+		at += 1 + length;
+	}
+	(void)policy_target(policy, &place, &state, &target);
+	return (struct perms_owned){ .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
+}
+
+/* Is it as one of the policies made it of what it was, or half way between? */
+static bool is_ours(const struct planner *p, const char *path, mode_t type, const struct perms_owned *now,
+		    const struct perms_owned *was)
+{
+	for (size_t i = 0; i < p->plan->policy_count; i++) {
+		const struct perms_record record = { .type = type,
+						     .from = target_of(&p->plan->policies[i], path, type, was),
+						     .to = *was };
+		if (perms_entry_explained(now, &record))
+			return true;
+	}
+	return false;
+}
+
+static int back_plan(struct planner *p, struct fault *f)
+{
+	FS_DIRCACHE_AUTO cache = { .root = p->root };
+	struct perms_back_entry entry;
+	int r;
+
+	while ((r = p->plan->back->next(p->plan->back->context, &entry, f)) > 0) {
+		struct fault why = { 0 };
+		struct stat status;
+		const char *leaf;
+		bool open_to_others;
+		int dir;
+
+		if (fs_dircache_parent(&cache, entry.path, &dir, &leaf, &open_to_others, &why) < 0 ||
+		    fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (why.kind != FAULT_NONE && fs_absence(&why, f) < 0)
+				return -1;
+			continue;
+		}
+		const struct perms_owned now = perms_owned_of(&status);
+		if ((status.st_mode & S_IFMT) != entry.type ||
+		    (perms_same_owner(&now, &entry.was) && now.mode == entry.was.mode))
+			continue;
+		p->tally->entries++;
+		if (!is_ours(p, entry.path, entry.type, &now, &entry.was)) {
+			p->tally->kept++;
+			continue;
+		}
+		const struct fs_walk_entry at = { .dir = dir,
+						  .name = leaf,
+						  .path = entry.path,
+						  .path_length = strlen(entry.path),
+						  .status = &status,
+						  .holder_mount = -1,
+						  .in_open = open_to_others };
+		if (record_found(p, &at, &entry.was, f) < 0)
+			return -1;
+	}
+	return r;
+}
+
 int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f)
 {
-	struct planner p = { .root = root, .plan = plan, .tally = tally };
+	static const char *const below[] = SETTINGS_SCRATCH;
+	struct planner p = {
+		.root = root, .plan = plan, .tally = tally, .has_setfacl = fs_exists(root, "/usr/bin/setfacl")
+	};
+	int r = 0;
 
-	const int r = plan->policy != NULL ? policy_plan(&p, f) : group_plan(&p, f);
+	for (size_t i = 0; r == 0 && i < sizeof(below) / sizeof(below[0]); i++) {
+		TEXT_AUTO path = { 0 };
+		text_add_format(&path, "%s%s", plan->settings->client_dir, below[i]);
+		r = text_check(&path, f) < 0 ? -1 : policy_mark(&p.scratch, text_string(&path), f);
+	}
+	if (r == 0)
+		r = plan->policy != NULL ? policy_plan(&p, f)
+		    : plan->back != NULL ? back_plan(&p, f)
+					 : group_plan(&p, f);
+	policy_done(&p.scratch);
 	text_done(&p.parents);
 	return r;
 }

@@ -4,24 +4,40 @@
  * Promise: changes nothing.  Each entry that is not as it should be is given to `found` once, in the order of the
  * walk, as a record that is fit for the journal.  What the plan leaves out (links, second names, mount points,
  * unreadable places) is counted and told.
+ *
+ * Others' bytes get no right by us: a regular file that is neither root's nor OKV's user's, or that everybody may write
+ * and somebody wrote since that was so, is left where it would get another owner, set-id or x bits.  Where others may
+ * make what they like (settings_is_scratch), SETTINGS_SCRATCH_ENTRIES and SETTINGS_SCRATCH_DEPTH bound the walk.
  */
 #ifndef OKV_PERMS_PLAN_H
 #define OKV_PERMS_PLAN_H
 
+#include <time.h>
+
 #include "conf/policy.h"
+#include "conf/settings.h"
 #include "perms/output.h"
 
 struct perms_plan {
 	void *context;
 	int (*found)(void *context, const struct perms_record *record, struct fault *f);
-	struct report *report;
+	const struct perms_output *output;
+	const struct settings *settings;
+	uid_t okv_user;               /* (uid_t)-1: there is none */
+	uid_t former_user;            /* as good as that; 0: no other */
+	struct timespec opened_since; /* perms_opened_since */
 	/* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
 	const struct policy *policy;
 	const struct policy *limits;
-	/* Without a policy by group id: everything at or below the paths that has group `from`. */
+	/* Without a policy by group id: what at or below the paths has group `from`, and `wanted` says yes to. */
 	const char *const *paths;
 	size_t path_count;
 	gid_t from, to;
+	const struct perms_choice *choice;
+	/* Without either, what `back` names: as it was, if it still is as one of the policies makes of that. */
+	const struct perms_back *back;
+	const struct policy *policies;
+	size_t policy_count;
 };
 
 int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f);

@@ -14,6 +14,7 @@
 #include "fs/root.h"
 #include "perms/apply.h"
 #include "perms/journal.h"
+#include "perms/opened.h"
 #include "perms/plan.h"
 
 /* --- the policy --------------------------------------------------------------------------------------------------- */
@@ -181,6 +182,7 @@ struct run {
 	struct perms_tally tally;
 	struct perms_journal journal;
 	bool begun;
+	bool opens; /* a directory to everybody, for a time */
 };
 
 static int run_found(void *context, const struct perms_record *record, struct fault *f)
@@ -191,6 +193,9 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 		if (!run->begun && perms_journal_new(run->root, &run->journal, f) < 0)
 			return -1;
 		run->begun = true;
+		if (run->opens && record->type == S_IFDIR && (record->to.mode & S_IWOTH) != 0 &&
+		    perms_opened_note(run->journal.dir, f) < 0)
+			return -1;
 		return perms_journal_add(&run->journal, record, f);
 	}
 	run->tally.changed++;
@@ -208,7 +213,7 @@ static int journal_carry_out(int root, struct perms_journal *journal, enum perms
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
 	/* What the system refused another try may undo; what was exchanged is gone for good. */
-	return tally->failed > 0 ? 0 : perms_journal_drop(journal, f);
+	return tally->left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
 }
 
 /* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
@@ -236,13 +241,24 @@ static int leftover_finish(int root, enum perms_act act, const struct perms_outp
 }
 
 /* Finishes what a run before left, finds what is to be changed, and changes it. */
-static int run_carry_out(struct run *run, const struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
+static int run_carry_out(struct run *run, struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
 {
-	struct fault ignored = { 0 };
+	TEXT_AUTO passwd = { 0 };
+	struct accounts_user user;
+	TEXT_AUTO name = { 0 };
+	struct fault ignored = { 0 }, why = { 0 };
 
 	run->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
-	if (leftover_finish(run->root, run->act, run->output, f) < 0)
+	if (leftover_finish(run->root, run->act, run->output, f) < 0 ||
+	    (fs_read_config(run->root, "/etc/passwd", &passwd, &why) < 0 && fs_absence(&why, f) < 0) ||
+	    perms_opened_since(run->root, &plan->opened_since, f) < 0)
 		return -1;
+	plan->context = run;
+	plan->found = run_found;
+	plan->output = run->output;
+	plan->okv_user = accounts_user_find(&passwd, plan->settings->okv_user, &user) ? user.uid : (uid_t)-1;
+	if (accounts_user_name(&passwd, plan->former_user, &name))
+		plan->former_user = plan->okv_user;
 	int r = perms_plan(run->root, plan, &run->tally, f);
 	/* A walk that failed leaves a journal that counts for nothing. */
 	if (r < 0 && run->begun)
@@ -316,34 +332,77 @@ int perms_ready(const struct perms_request *request, struct fault *f)
 	return prepare(request, true, &policy, &limits, f);
 }
 
+/* Nobody else can write any more what we gave: what was written while they could is told and left until it is gone. */
+static int closed(const struct run *run, const struct perms_plan *plan, struct fault *f)
+{
+	const bool noted = run->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
+
+	return noted && run->tally.left[PERMS_LEFT_STRANGER] == 0 ? perms_opened_forget(run->root, f) : 0;
+}
+
+int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret_tally, struct fault *f)
+{
+	static const char *const profiles[] = { "guide", SETTINGS_PROFILE_STRICT };
+	struct policy policies[] = { { 0 }, { 0 } };
+	struct run run = { .root = request->root, .act = request->act, .output = &request->output };
+	struct perms_plan plan = { .settings = request->settings, .back = &request->back, .policies = policies };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+		const struct perms_request read = { .root = request->root,
+						    .settings = request->settings,
+						    .profile = profiles[i],
+						    .phase = "pre-upgrade" };
+		r = policy_read(&read, true, &policies[plan.policy_count++], f);
+	}
+	if (r == 0)
+		r = run_carry_out(&run, &plan, ret_tally, f);
+	for (size_t i = 0; i < plan.policy_count; i++)
+		policy_done(&policies[i]);
+	return r < 0 ? -1 : closed(&run, &plan, f);
+}
+
 int perms_run(const struct perms_request *request, struct perms_tally *ret_tally, struct fault *f)
 {
 	POLICY_AUTO policy = { 0 };
 	POLICY_AUTO limits = { 0 };
-	struct run run = { .root = request->root, .act = request->act, .output = &request->output };
-	const struct perms_plan plan = { .context = &run,
-					 .found = run_found,
-					 .report = request->output.report,
-					 .policy = &policy,
-					 .limits = &limits };
+	const bool opens = strcmp(request->phase, "pre-upgrade") == 0;
+	struct run run = { .root = request->root, .act = request->act, .output = &request->output, .opens = opens };
+	struct perms_plan plan = {
+		.settings = request->settings, .former_user = request->former_user, .policy = &policy, .limits = &limits
+	};
 
-	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0)
+	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0 ||
+	    run_carry_out(&run, &plan, ret_tally, f) < 0)
 		return -1;
-	return run_carry_out(&run, &plan, ret_tally, f);
+	return opens || request->path_count > 0 ? 0 : closed(&run, &plan, f);
 }
 
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
 {
 	struct run run = { .root = reown->root, .act = reown->act, .output = &reown->output };
-	const struct perms_plan plan = { .context = &run,
-					 .found = run_found,
-					 .report = reown->output.report,
-					 .paths = reown->paths,
-					 .path_count = reown->path_count,
-					 .from = reown->from,
-					 .to = reown->to };
+	struct perms_plan plan = { .settings = reown->settings,
+				   .choice = &reown->choice,
+				   .paths = reown->paths,
+				   .path_count = reown->path_count,
+				   .from = reown->from,
+				   .to = reown->to };
 
 	return run_carry_out(&run, &plan, ret_tally, f);
+}
+
+/* Does what is put back let everybody into a directory? */
+static int undo_opens(struct perms_journal *journal, struct fault *f)
+{
+	struct perms_record record;
+	bool opens = false;
+	int r;
+
+	if (perms_journal_rewind(journal, f) < 0)
+		return -1;
+	while ((r = perms_journal_next(journal, &record, f)) > 0)
+		opens = opens || (record.type == S_IFDIR && (record.from.mode & ~record.to.mode & S_IWOTH) != 0);
+	return r < 0 || !opens ? r : perms_opened_note(journal->dir, f);
 }
 
 int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f)
@@ -360,7 +419,7 @@ int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, str
 		if (perms_foresee(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
 			return -1;
 	} else {
-		if (perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0 ||
+		if (undo_opens(&journal, f) < 0 || perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0 ||
 		    journal_carry_out(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
 			return -1;
 	}
@@ -370,7 +429,7 @@ int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, str
 
 int perms_verdict(const struct perms_tally *tally, enum perms_act act, struct fault *f)
 {
-	const size_t left = tally->refused + tally->failed + tally->exchanged;
+	const size_t left = perms_tally_left(tally);
 
 	switch (act) {
 	case PERMS_CHECK:

@@ -38,6 +38,8 @@ struct perms_request {
 	const struct settings *settings;
 	const char *profile; /* one of SETTINGS_PROFILES; NULL: settings->profile */
 	const char *phase;   /* "pre-upgrade", "post-upgrade" */
+	/* The id that OKV's user had on the last operating system, if nobody has it on this one; 0: the same. */
+	uid_t former_user;
 	enum perms_act act;
 	/* Only entries at or below these paths; count 0: all.  One that no line of the policy reaches is refused. */
 	const char *const *paths;
@@ -59,25 +61,41 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 int perms_ready(const struct perms_request *request, struct fault *f);
 
 /*
- * Every entry at or below the paths (of any type, links too, which are not followed) with group `from` gets group
- * `to`; modes, set-group-id bits too, stay as they are.  A path that is not there is passed over.  Same promise,
- * same journal.  This is what an OS-major step needs when the old group id now belongs to somebody else.
+ * Every entry at or below the paths (of any type, links too, which are not followed) with group `from` that the caller
+ * wants gets group `to`; modes, set-group-id bits too, stay as they are.  A path that is not there is passed over.
+ * Same promise, same journal.  This is what an OS-major step needs when the old group id now belongs to somebody else.
  */
 struct perms_reown {
 	int root;
+	const struct settings *settings;
 	const char *const *paths; /* below the root */
 	size_t path_count;
 	gid_t from, to;
+	struct perms_choice choice;
 	enum perms_act act;
 	struct perms_output output;
 };
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f);
 
 /*
+ * Puts owners and modes back as they were before the pre-upgrade policy of any profile, where an entry still has what
+ * that policy makes of it (or is half way); what somebody changed since is counted as kept.  Same promise, same
+ * journal.
+ */
+struct perms_put_back {
+	int root;
+	const struct settings *settings;
+	struct perms_back back;
+	enum perms_act act;
+	struct perms_output output;
+};
+int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret_tally, struct fault *f);
+
+/*
  * Puts back what the newest journal says, and takes that journal away; the one before is then the newest.  An entry
  * that was changed since by somebody else, or replaced, is left alone and counted as exchanged.  When the system
- * refused something (tally: failed) the journal stays, so that undo can be repeated.  FAULT_ABSENT: there is nothing
- * to undo.
+ * refused something (PERMS_LEFT_FAILED) the journal stays, so that undo can be repeated.  FAULT_ABSENT: there is
+ * nothing to undo.
  */
 struct perms_undo {
 	int root;

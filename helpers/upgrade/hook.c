@@ -9,10 +9,12 @@
 #include <sys/statvfs.h>
 
 #include "conf/accounts.h"
+#include "conf/preserved.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/sha256.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"
 #include "okv/group.h"
@@ -26,10 +28,7 @@ enum { ACCOUNT_TOOL_MS = 8000 };
 /* Unless step_records has failed. */
 static bool is_recorded(const struct upgrade_run *run)
 {
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == step_records)
-			return run->results[i].outcome != STEP_FAILED;
-	return true;
+	return upgrade_outcome_of(run, step_records) != STEP_FAILED;
 }
 
 void hook_note(struct upgrade_run *run, const char *format, ...)
@@ -83,7 +82,7 @@ int step_records(struct step *step, struct fault *f)
 				    fault_errno_text(errno));
 	}
 	if (there && is_full(var)) {
-		(void)step_set_remedy(step, "df -h %s", SETTINGS_VAR);
+		(void)step_set_remedy(step, "make room; how much there is: df -h %s", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
 	}
 	if (run->unlocked.kind != FAULT_NONE) {
@@ -130,9 +129,86 @@ int step_member(struct step *step, struct fault *f)
 	return 0;
 }
 
+/* What a run of perms leaves alone, as far as it stands in the way of a hook: what others may write never does. */
+struct left {
+	struct step *step;
+	size_t hindered, strangers;
+};
+
+static void left_count(void *context, enum perms_left why, const char *path)
+{
+	struct left *left = context;
+
+	left->strangers += why == PERMS_LEFT_STRANGER;
+	left->hindered += (why == PERMS_LEFT_REFUSED || why == PERMS_LEFT_FAILED || why == PERMS_LEFT_EXCHANGED) &&
+			  !settings_is_scratch(left->step->run->settings, path);
+}
+
+static int left_verdict(const struct left *left, const struct perms_tally *tally, struct fault *f)
+{
+	return left->hindered == 0 ? 0
+				   : fault_incomplete(f, "%zu of %zu entries were left alone; see below",
+						      left->hindered, tally->entries);
+}
+
+/* What may be re-owned, besides the client and its configuration: what the snapshot knows with the old id. */
+struct recorded {
+	const struct upgrade_run *run;
+	const struct snapshot *snapshot; /* of this machine, or empty */
+	gid_t old;
+};
+
+static int entry_compare(const void *path, const void *entry)
+{
+	return text_path_compare(path, ((const struct manifest_entry *)entry)->path);
+}
+
+static bool is_recorded_so(void *context, int dir, const char *name, const char *path, const struct stat *status)
+{
+	const struct recorded *recorded = context;
+	const struct settings *s = recorded->run->settings;
+	const struct manifest *manifest = &recorded->snapshot->manifest;
+	struct fault ignored = { 0 };
+	unsigned char digest[SHA256_SIZE];
+	FS_AUTO int fd = -1;
+
+	if (preserved_within(path, s->client_dir) || strcmp(path, s->chrystoki_conf) == 0)
+		return true;
+	const struct manifest_entry *entry =
+		bsearch(path + 1, manifest->entries, manifest->count, sizeof(manifest->entries[0]), entry_compare);
+	if (entry == NULL || !entry->has_attributes || entry->gid != recorded->old)
+		return false;
+	if (entry->type == MANIFEST_DIR)
+		return S_ISDIR(status->st_mode);
+	return entry->type == MANIFEST_FILE && S_ISREG(status->st_mode) && entry->has_digest &&
+	       entry->size == (uint64_t)status->st_size &&
+	       fs_file_open_at(dir, name, O_RDONLY | O_NONBLOCK, &fd, NULL, &ignored) == 0 &&
+	       fs_sha256_descriptor(fd, path, digest, &ignored) == 0 &&
+	       memcmp(digest, entry->digest, sizeof(digest)) == 0;
+}
+
+int hook_snapshot_read(const struct upgrade_run *run, enum snapshot_part part, struct snapshot *ret_snapshot,
+		       struct fault *f)
+{
+	SNAPSHOT_AUTO s = { 0 };
+	MACHINE_AUTO now = { 0 };
+
+	if (snapshot_read(run->root, SNAPSHOT_DIR, part, &s, f) < 0 || machine_find(run->root, &now, f) < 0)
+		return -1;
+	if (!machine_same(&s.machine, &now))
+		return fault_absent(f, "the snapshot is of another machine ('%s'), of which this one may be a copy",
+				    s.machine.host);
+	*ret_snapshot = s;
+	s = (struct snapshot){ 0 };
+	return 0;
+}
+
 int step_reown(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
+	SNAPSHOT_AUTO snapshot = { 0 };
+	struct recorded recorded = { .run = run, .snapshot = &snapshot };
+	struct fault why = { 0 };
 	PRESERVED_AUTO paths = { 0 };
 	TEXT_AUTO groups = { 0 };
 	struct journal_history history;
@@ -147,15 +223,22 @@ int step_reown(struct step *step, struct fault *f)
 	}
 	if (scan_paths(run->root, run->settings, &paths, f) < 0)
 		return -1;
+	if (hook_snapshot_read(run, SNAPSHOT_WHOLE, &snapshot, &why) < 0)
+		step_add_info(step, "outside of the client nothing is re-owned: %s", why.text);
+	recorded.old = history.group_id;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
+	struct left left = { .step = step };
 	const struct perms_reown reown = { .root = run->root,
+					   .settings = run->settings,
+					   .choice = { .context = &recorded, .wanted = is_recorded_so },
 					   .paths = (const char *const *)(uintptr_t)paths.paths,
 					   .path_count = paths.count,
 					   .from = history.group_id,
 					   .to = now,
 					   .act = what,
-					   .output = { .report = &step->report } };
+					   .output = {
+						   .context = &left, .left = left_count, .report = &step->report } };
 	struct perms_tally tally;
 	if (perms_reown(&reown, &tally, f) < 0)
 		return -1;
@@ -163,7 +246,7 @@ int step_reown(struct step *step, struct fault *f)
 	if (tally.changed > 0)
 		report_say(&step->report, REPORT_RESULT, "%zu entries with the old group id %lu: now %lu",
 			   tally.changed, (unsigned long)history.group_id, (unsigned long)now);
-	return perms_verdict(&tally, what, f);
+	return left_verdict(&left, &tally, f);
 }
 
 /* --- wiring ------------------------------------------------------------------------------------------------------- */
@@ -224,7 +307,7 @@ int step_wire(struct step *step, struct fault *f)
 	bool look;
 
 	if (okv_wiring_apply(&job, &outcome, f) < 0)
-		return step_set_remedy(step, "okv-luna config check");
+		return step_set_remedy(step, "what stands in the way: okv-luna config check");
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
@@ -255,7 +338,7 @@ int step_autostart(struct step *step, struct fault *f)
 		return 0;
 	if (f->kind != FAULT_ABSENT)
 		return -1;
-	step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", f->text,
+	step_add_finding(step, STEP_MEDIUM, NULL, f->text,
 			 "post-upgrade does not run by itself at the next boot; run it by hand after the upgrade");
 	step->skipped = true;
 	return 0;
@@ -265,39 +348,53 @@ int step_autostart(struct step *step, struct fault *f)
 
 static void change_report(void *context, const struct perms_record *record)
 {
-	struct step *step = context;
+	struct step *step = ((struct left *)context)->step;
 
 	report_say(&step->report, REPORT_RESULT, "%s: %lu:%lu %04o -> %lu:%lu %04o", SHOWN(record->path),
 		   (unsigned long)record->from.uid, (unsigned long)record->from.gid, (unsigned)record->from.mode,
 		   (unsigned long)record->to.uid, (unsigned long)record->to.gid, (unsigned)record->to.mode);
 }
 
+/* The id that OKV's user had when the snapshot was taken. */
+static uid_t former_user(const struct upgrade_run *run)
+{
+	SNAPSHOT_AUTO snapshot = { 0 };
+	struct fault ignored = { 0 };
+	struct accounts_user user = { 0 };
+
+	if (hook_snapshot_read(run, SNAPSHOT_HEAD, &snapshot, &ignored) == 0)
+		(void)snapshot_id(snapshot.users, run->settings->okv_user, &user.uid);
+	return user.uid;
+}
+
 int step_repair(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const char *phase = run->kind == UPGRADE_PRE ? "pre-upgrade" : "post-upgrade";
-	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
+	struct left left = { .step = step };
 	const struct perms_request request = {
 		.root = run->root,
 		.settings = run->settings,
 		.profile = run->profile,
 		.phase = phase,
-		.act = what,
-		.output = { .context = step, .change = change_report, .report = &step->report }
+		.former_user = former_user(run),
+		.act = run->dry_run ? PERMS_PLAN : PERMS_APPLY,
+		.output = { .context = &left, .change = change_report, .left = left_count, .report = &step->report }
 	};
 	struct perms_tally tally;
 
 	if (perms_run(&request, &tally, f) < 0)
 		return step_set_remedy(step,
-				       f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
-							       : "okv-luna repair --phase %s --check",
+				       f->kind == FAULT_ABSENT
+					       ? "install it: okv-luna extract ARCHIVE"
+					       : "what stands in the way: okv-luna repair --phase %s --check",
 				       phase);
 	step->changed = tally.changed > 0;
 	step_add_info(step, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
 		      run->dry_run ? "to be changed" : "changed");
-	if (perms_verdict(&tally, what, f) < 0)
-		return step_set_remedy(step, "okv-luna repair --phase %s -v", phase);
-	return 0;
+	/* Before an upgrade nobody else's file is in its way. */
+	step->partial = left.strangers > 0 && run->kind == UPGRADE_POST;
+	return left_verdict(&left, &tally, f);
 }
 
 /* --- the HSM ------------------------------------------------------------------------------------------------------ */

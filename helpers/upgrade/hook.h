@@ -39,6 +39,22 @@ int hook_mid_upgrade(struct upgrade_run *run, struct fault *f);
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
 /* Every check of the product, nothing changed. */
 int upgrade_status(struct upgrade_run *run, struct fault *f);
+/* Is there a state to return to, written down by a pre-upgrade? */
+bool upgrade_is_undoable(int root);
+/*
+ * Is this the other side of the upgrade that the history is about: has one of our hooks run in it, or is the operating
+ * system or OKV another one?  Then how that shows: "mid-upgrade has run".
+ */
+bool upgrade_has_begun(int root, const struct journal_history *history, struct text *ret_how);
+/* How post-upgrade ends where it could not compare. */
+#define UPGRADE_UNPROVEN "end unproven nothing to compare with"
+/* And how what post-upgrade says begins where it has compared, and something is missing. */
+#define UPGRADE_COMPARE "comparing: "
+/* What brings an upgrade to its end that no post-upgrade has proven. */
+const char *hook_unproven_remedy(const struct journal_history *history);
+/* As snapshot_read, of SNAPSHOT_DIR: one of another machine is FAULT_ABSENT, too. */
+int hook_snapshot_read(const struct upgrade_run *run, enum snapshot_part part, struct snapshot *ret_snapshot,
+		       struct fault *f);
 /*
  * Keeps the JSON of a run as SETTINGS_VAR/NAME.json, NAME being the hook's, unless it was a dry run or came to nothing.
  * As with hook_note, what cannot be written is a complaint.
@@ -63,6 +79,8 @@ int step_wire(struct step *step, struct fault *f);
 /* The post-upgrade unit is enabled; a root without systemd is told, and is no failure. */
 int step_autostart(struct step *step, struct fault *f);
 
+/* Everything is as in the snapshot; STEP_PARTIAL: there is none of this machine. */
+int step_compare(struct step *step, struct fault *f);
 /* Owners and modes to the policy of pre-upgrade, or of post-upgrade for any other hook. */
 int step_repair(struct step *step, struct fault *f);
 /* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */

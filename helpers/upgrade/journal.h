@@ -32,7 +32,7 @@ const char *upgrade_hook_name(enum upgrade_hook hook);
 struct journal_event {
 	int64_t began; /* seconds since 1970; 0: never */
 	int64_t ended; /* 0: it did not end by itself */
-	bool good;     /* it ended with "go", "changed", "unchanged" or "proven" */
+	bool good;     /* it ended with "go", "changed", "unchanged", "proven" or "accepted" */
 	char end[200]; /* the rest of its end line: "go", "no the reason", ... */
 };
 

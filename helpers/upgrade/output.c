@@ -5,11 +5,12 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "upgrade/hook.h"
 
 enum { FINDING_INDENT = 10, STATUS_INDENT = 16 /* the column where a check's text begins */ };
 
 static const char *const severity_names[] = { "info", "low", "medium", "high" };
-static const char *const outcome_names[] = { "unchanged", "changed", "skipped", "failed" };
+static const char *const outcome_names[] = { "unchanged", "changed", "partial", "skipped", "failed" };
 
 /* --- the answer of a hook ----------------------------------------------------------------------------------------- */
 
@@ -73,8 +74,34 @@ static const char *mid_answer(const struct upgrade_run *run, struct text *senten
 	return run->changed ? "changed" : "unchanged";
 }
 
+/* Could post-upgrade not compare, so that a good end is no proof? */
+static bool is_unproven(const struct upgrade_run *run)
+{
+	return !failed(run) && upgrade_outcome_of(run, step_compare) == STEP_PARTIAL;
+}
+
+/* What the step with that function found to matter most, or "". */
+static const char *worst_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+{
+	const struct step_finding *worst = NULL;
+
+	for (size_t i = 0; i < run->result_count; i++)
+		for (size_t k = 0; run->results[i].row->work == work && k < run->results[i].finding_count; k++)
+			if (worst == NULL || run->results[i].findings[k].severity > worst->severity)
+				worst = &run->results[i].findings[k];
+	return worst != NULL ? worst->title : "";
+}
+
 static const char *post_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
 {
+	if (is_unproven(run)) {
+		text_add_format(sentence, "%s: OKV's user reaches the HSM, but %s",
+				run->accept ? "Accepted" : "Not proven", worst_of(run, step_compare));
+		if (!run->accept)
+			text_add_string(advice, "Where you know that nothing is missing, say so: okv-luna post-upgrade "
+						"--accept\n");
+		return run->accept ? "accepted" : "unproven";
+	}
 	if (!failed(run)) {
 		text_add_format(sentence,
 				"%s: OKV's user reaches the HSM, and what was to be preserved is there (%u s)",
@@ -131,10 +158,24 @@ static void lines_add(struct text *out, int indent, const char *lines)
 		text_add_format(out, "%*s%.*s\n", indent, "", (int)line.length, line.bytes);
 }
 
+/* Where no command fixes it, the remedy is a sentence, and no script shall take it for one. */
+static bool remedy_is_command(const char *remedy)
+{
+	static const char *const programs[] = {
+		"chmod", "chown", "gpasswd", "groupadd", "mount", "okv-luna", "setfacl",
+	};
+	const size_t length = strcspn(remedy, " ");
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (text_equal(remedy, length, programs[i]))
+			return true;
+	return false;
+}
+
 static void remedy_add(struct text *out, int indent, const char *remedy)
 {
 	if (remedy != NULL && remedy[0] != '\0')
-		text_add_format(out, "%*sfix: %s\n", indent, "", remedy);
+		text_add_format(out, "%*s%s%s\n", indent, "", remedy_is_command(remedy) ? "fix: " : "", remedy);
 }
 
 static void outcome_add(struct text *out, enum output_colour colour, const struct step_result *result, bool dry_run)
@@ -142,9 +183,8 @@ static void outcome_add(struct text *out, enum output_colour colour, const struc
 	const struct {
 		const char *code, *word;
 	} words[] = {
-		[STEP_UNCHANGED] = { green, "ok" },
-		[STEP_CHANGED] = { green, dry_run ? "to do" : "done" },
-		[STEP_SKIPPED] = { "", "-" },
+		[STEP_UNCHANGED] = { green, "ok" },    [STEP_CHANGED] = { green, dry_run ? "to do" : "done" },
+		[STEP_PARTIAL] = { yellow, "partly" }, [STEP_SKIPPED] = { "", "-" },
 		[STEP_FAILED] = { red, "FAILED" },
 	};
 
@@ -204,20 +244,6 @@ static void steps_add(struct text *out, enum output_colour colour, const struct 
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
-
-/* Where no command fixes it, the remedy is a sentence, and no script shall take it for one. */
-static bool remedy_is_command(const char *remedy)
-{
-	static const char *const programs[] = {
-		"df", "gpasswd", "groupadd", "journalctl", "mount", "okv-luna", "reboot",
-	};
-	const size_t length = strcspn(remedy, " ");
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (text_equal(remedy, length, programs[i]))
-			return true;
-	return false;
-}
 
 static void finding_json(struct json *j, const struct step_finding *finding, const char *step)
 {
@@ -320,6 +346,11 @@ int output_hook(const struct upgrade_run *run, enum output_colour colour, enum o
 	struct fault why = run->verdict;
 	const char *word = answer(run, &output->sentence, &advice);
 
+	/* Nothing failed, and yet it is no plain yes. */
+	if (is_unproven(run) && !run->accept)
+		why.kind = FAULT_NEGATIVE;
+	else if (!failed(run) && run->kind == UPGRADE_POST && upgrade_outcome_of(run, step_repair) == STEP_PARTIAL)
+		why.kind = FAULT_INCOMPLETE;
 	/* There 1 means "no change needed", so a failure has to have another number. */
 	if (run->kind == UPGRADE_MID && why.kind == FAULT_NEGATIVE)
 		why.kind = FAULT_INCOMPLETE;
@@ -329,7 +360,7 @@ int output_hook(const struct upgrade_run *run, enum output_colour colour, enum o
 	steps_add(&output->lines, colour, run, detail);
 	if (text_check(&output->sentence, f) < 0 || text_check(&output->lines, f) < 0)
 		return -1;
-	if (!failed(run))
+	if (why.kind == FAULT_NONE)
 		return 0;
 	*f = why;
 	(void)snprintf(f->text, sizeof(f->text), "%s", text_string(&output->sentence));

@@ -17,16 +17,17 @@ static int step_mid(struct step *step, struct fault *f)
 		return -1;
 	const struct journal_event *mid = &history.hooks[UPGRADE_MID];
 	if (mid->began != 0 && mid->ended == 0)
-		step_add_finding(step, STEP_MEDIUM, "journalctl -t okv-luna", NULL,
+		step_add_finding(step, STEP_MEDIUM, "what it said: journalctl -t okv-luna", NULL,
 				 "OKV's mid-upgrade step began and did not end: it was killed");
 	else if (mid->ended != 0 && !mid->good)
-		step_add_finding(step, STEP_MEDIUM, "journalctl -t okv-luna", NULL, "OKV's mid-upgrade step FAILED: %s",
+		step_add_finding(step, STEP_MEDIUM, "what it said: journalctl -t okv-luna", NULL,
+				 "OKV's mid-upgrade step FAILED: %s",
 				 mid->end[0] != '\0' ? mid->end : "no reason was written");
 	else if (mid->ended != 0)
 		step_add_info(step, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (journal_is_open(&history))
 		step_add_finding(
-			step, STEP_MEDIUM, "journalctl -t okv-luna",
+			step, STEP_MEDIUM, "what it said: journalctl -t okv-luna",
 			"Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
 			"is made good here.",
 			"OKV's mid-upgrade step has left no record since pre-upgrade");
@@ -35,16 +36,17 @@ static int step_mid(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* FAULT_NONE and *ret_there false where there is nothing to compare with. */
+/* FAULT_NONE and *ret_there false where there is nothing of this machine to compare with. */
 static int snapshot_get(struct step *step, enum snapshot_part part, struct snapshot *ret_snapshot, bool *ret_there,
 			struct fault *f)
 {
-	*ret_there = snapshot_read(step->run->root, SNAPSHOT_DIR, part, ret_snapshot, f) == 0;
-	if (*ret_there || f->kind == FAULT_ABSENT) {
+	*ret_there = hook_snapshot_read(step->run, part, ret_snapshot, f) == 0;
+	/* One that cannot be believed is none for whoever says so. */
+	if (*ret_there || f->kind == FAULT_ABSENT || (f->kind == FAULT_REFUSED && step->run->accept)) {
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	return step_set_remedy(step, "okv-luna post-upgrade --collect /root/okv-luna-support");
+	return step_set_remedy(step, "where you know that nothing is missing, say so: okv-luna post-upgrade --accept");
 }
 
 static int step_slots(struct step *step, struct fault *f)
@@ -62,7 +64,9 @@ static int step_slots(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
-		(void)step_set_remedy(step, "okv-luna slots; okv-luna config chrystoki get");
+		(void)step_set_remedy(
+			step,
+			"what is there: okv-luna slots; where it is meant to be gone: okv-luna post-upgrade --accept");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
@@ -94,8 +98,8 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 	}
 	/* A single one is in the fault. */
 	if (lost->count > 1)
-		step_add_finding(step, STEP_HIGH, "okv-luna post-upgrade --accept", text_string(&lost->lines),
-				 "%zu preserved entries were changed", lost->count);
+		step_add_finding(step, STEP_HIGH, NULL, text_string(&lost->lines), "%zu preserved entries were changed",
+				 lost->count);
 	(void)step_set_remedy(step,
 			      "put them back from the backup, or, if you changed them: okv-luna post-upgrade --accept");
 	return lost->count == 1
@@ -103,7 +107,32 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 		       : fault_negative(f, "%.*s, and %zu more", (int)first.length, first.bytes, lost->count - 1);
 }
 
-static int step_compare(struct step *step, struct fault *f)
+/* Without this machine's own snapshot nobody can say what was to be preserved. */
+static int nothing_to_compare(struct step *step, const struct journal_history *history)
+{
+	SNAPSHOT_AUTO foreign = { 0 };
+	struct fault why = { 0 };
+	const bool other = snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
+
+	step->partial = true;
+	if (why.kind == FAULT_REFUSED)
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "the snapshot cannot be believed (%s), so nothing says what was there before",
+				 why.text);
+	else if (other)
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "the snapshot is of another machine ('%s'), so nothing says what was there before",
+				 foreign.machine.host);
+	else if (history->hooks[UPGRADE_PRE].began != 0)
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "the snapshot that pre-upgrade took is gone, so nothing says what was there before");
+	else
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "pre-upgrade was never run on this server, so nothing says what was there before");
+	return 0;
+}
+
+int step_compare(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	SCAN_AUTO scan = { 0 };
@@ -120,12 +149,8 @@ static int step_compare(struct step *step, struct fault *f)
 	const bool open = journal_is_open(&history);
 	if (snapshot_get(step, SNAPSHOT_WHOLE, &old, &there, f) < 0)
 		return -1;
-	if (!there) {
-		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
-				 "there is no snapshot to compare with: pre-upgrade was not run before this upgrade");
-		step->skipped = true;
-		return 0;
-	}
+	if (!there)
+		return nothing_to_compare(step, &history);
 	if (snapshot_is_stale(&old, run->started) && open) {
 		TEXT_AUTO age = { 0 };
 		time_add_age(run->started - old.taken, &age);
@@ -146,10 +171,21 @@ static int step_compare(struct step *step, struct fault *f)
 
 static int step_processes(struct step *step, struct fault *f)
 {
-	const struct okv_job job = step_okv_job(step);
+	struct okv_job job = step_okv_job(step);
 	size_t count;
 
-	return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
+	if (step->run->verdict.kind == FAULT_NONE)
+		return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
+	/* As long as the answer is no, nobody shall restart anything. */
+	job.report = NULL;
+	if (okv_processes_without_group(&job, job.settings->okv_user, &count, f) < 0)
+		return -1;
+	if (count > 0)
+		step_add_finding(step, STEP_LOW, NULL, NULL,
+				 "%zu processes of '%s' do not have group '%s' yet, and get it when they are started "
+				 "again; wait with that until the slots show",
+				 count, job.settings->okv_user, job.settings->hsm_group);
+	return 0;
 }
 
 /* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
@@ -166,9 +202,16 @@ static int close_upgrade(const struct upgrade_run *run, const struct journal_his
 	if (accounts_group_find(&groups, group, &id) && (!history->group_known || history->group_id != id) &&
 	    journal_add(run->root, UPGRADE_POST, f, "group %lu %s", (unsigned long)id, group) < 0)
 		return -1;
-	if (journal_add(run->root, UPGRADE_POST, f, "end proven") < 0)
+	if (journal_add(run->root, UPGRADE_POST, f, "end %s",
+			upgrade_outcome_of(run, step_compare) == STEP_PARTIAL ? "accepted" : "proven") < 0)
 		return -1;
 	return snapshot_remove(run->root, SNAPSHOT_BEFORE_DIR, f);
+}
+
+const char *hook_unproven_remedy(const struct journal_history *history)
+{
+	return text_starts(history->hooks[UPGRADE_POST].end, "unproven") ? "okv-luna post-upgrade --accept"
+									 : "okv-luna post-upgrade";
 }
 
 /* The end is written first: killed between the two, we run once more than needed, never once too few. */
@@ -178,6 +221,11 @@ static int step_disarm(struct step *step, struct fault *f)
 	const struct okv_job job = step_okv_job(step);
 	struct journal_history history;
 
+	/* What nobody could compare is neither proven nor over, unless somebody says so. */
+	if (upgrade_outcome_of(run, step_compare) == STEP_PARTIAL && !run->accept) {
+		step->skipped = true;
+		return run->dry_run ? 0 : journal_add(run->root, UPGRADE_POST, f, UPGRADE_UNPROVEN);
+	}
 	if (!run->dry_run && (journal_read(step->run->root, &history, f) < 0 || close_upgrade(run, &history, f) < 0))
 		return -1;
 	return autostart_disable(&job, &step->changed, f);
@@ -203,6 +251,8 @@ int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	if (run->verdict.kind != FAULT_NONE)
-		hook_note(run, "end failed %.300s", run->verdict.text);
+		hook_note(run, "end failed %s%.300s",
+			  upgrade_outcome_of(run, step_compare) == STEP_FAILED ? UPGRADE_COMPARE : "",
+			  run->verdict.text);
 	return 0;
 }

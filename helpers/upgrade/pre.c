@@ -10,43 +10,47 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/group.h"
-#include "okv/release.h"
 #include "okv/wiring.h"
-#include "perms/apply.h"
-#include "perms/journal.h"
-#include "perms/repair.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
-enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256 };
+enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256, NAMES_MAX = 4096 };
 
 /* --- the state to return to --------------------------------------------------------------------------------------- */
 
-/* A value that assign_set can write. */
-static char *value_take(struct text *t)
+/* The names of the ids that the manifest's entries have: "0=root,54321=oracle". */
+static char *names_of(const struct manifest *manifest, bool users, const struct text *accounts)
 {
-	for (size_t i = 0; i < t->length; i++)
-		if (t->bytes[i] == '"' || (unsigned char)t->bytes[i] < ' ' || (unsigned char)t->bytes[i] > '~')
-			t->bytes[i] = '?';
-	return t->length > 0 ? text_take(t) : strdup("");
+	TEXT_AUTO names = { 0 };
+	TEXT_AUTO seen = { 0 };
+
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct manifest_entry *entry = &manifest->entries[i];
+		const uint32_t id = users ? entry->uid : entry->gid;
+		TEXT_AUTO name = { 0 };
+		if (!entry->has_attributes || names.length > NAMES_MAX ||
+		    snapshot_name(text_string(&names), id, &seen) ||
+		    !(users ? accounts_user_name : accounts_group_name)(accounts, id, &name))
+			continue;
+		text_add_format(&names, "%s%lu=%s", names.length > 0 ? "," : "", (unsigned long)id, text_string(&name));
+	}
+	return names.failed ? NULL : machine_value(&names);
 }
 
-/* All but manifest and slots-> */
+/* All but manifest, which is there, and slots. */
 static int system_look(const struct upgrade_run *run, struct snapshot *s, struct fault *f)
 {
 	const int root = run->root;
 	const struct settings *settings = run->settings;
-	TEXT_AUTO os = { 0 };
-	TEXT_AUTO okv = { 0 };
 	TEXT_AUTO members = { 0 };
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO passwd = { 0 };
 	struct accounts_user user;
 
-	okv_release_find(root, &os, &okv);
-	if (fs_read_config(root, "/etc/group", &group, f) < 0 || fs_read_config(root, "/etc/passwd", &passwd, f) < 0)
+	if (machine_find(root, &s->machine, f) < 0 || fs_read_config(root, "/etc/group", &group, f) < 0 ||
+	    fs_read_config(root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
 	s->group_there = accounts_group_find(&group, settings->hsm_group, &s->group_id);
 	if (s->group_there)
@@ -59,11 +63,11 @@ static int system_look(const struct upgrade_run *run, struct snapshot *s, struct
 		return -1;
 	s->wired = wiring != OKV_WIRING_NONE;
 	s->taken = time_now();
-	s->os = value_take(&os);
-	s->okv = value_take(&okv);
-	s->members = value_take(&members);
+	s->members = machine_value(&members);
+	s->users = names_of(&s->manifest, true, &passwd);
+	s->groups = names_of(&s->manifest, false, &group);
 	s->group = strdup(settings->hsm_group);
-	if (s->os == NULL || s->okv == NULL || s->members == NULL || s->group == NULL)
+	if (s->members == NULL || s->users == NULL || s->groups == NULL || s->group == NULL)
 		return fault_memory(f);
 	return 0;
 }
@@ -77,25 +81,11 @@ static int state_take(struct step *step, enum scan_depth depth, struct snapshot 
 	};
 	SCAN_AUTO scan = { 0 };
 
-	if (scan_preserved(&request, &scan, f) < 0 || system_look(run, state, f) < 0)
+	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 	state->manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
-	return 0;
-}
-
-/* One that cannot be read is there nevertheless: whoever needs it is told why. */
-static bool before_exists(int root)
-{
-	SNAPSHOT_AUTO head = { 0 };
-	struct fault why = { 0 };
-
-	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
-}
-
-static bool upgrade_has_begun(const struct journal_history *history)
-{
-	return history->hooks[UPGRADE_MID].began != 0 || history->hooks[UPGRADE_POST].began != 0;
+	return system_look(run, state, f);
 }
 
 /*
@@ -114,11 +104,12 @@ static int step_before(struct step *step, struct fault *f)
 	if (!run->dry_run && !open && journal_rotate(run->root, f) < 0)
 		return -1;
 	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
-	if (open && upgrade_has_begun(&history)) {
-		(void)step_set_remedy(step, "okv-luna post-upgrade");
-		return fault_refused(f, "the last upgrade is not proven yet; run okv-luna post-upgrade first");
+	TEXT_AUTO how = { 0 };
+	if (open && upgrade_has_begun(run->root, &history, &how)) {
+		(void)step_set_remedy(step, "%s", hook_unproven_remedy(&history));
+		return fault_refused(f, "the last upgrade is not proven yet: %s", text_string(&how));
 	}
-	if (open && before_exists(run->root)) {
+	if (open && upgrade_is_undoable(run->root)) {
 		step->skipped = true;
 		return 0;
 	}
@@ -141,7 +132,7 @@ static int step_config(struct step *step, struct fault *f)
 	struct okv_job job = step_okv_job(step);
 
 	if (okv_check(&job, &findings, f) < 0)
-		return step_set_remedy(step, "okv-luna config check");
+		return step_set_remedy(step, "what stands in the way: okv-luna config check");
 	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
@@ -178,11 +169,11 @@ static int step_space(struct step *step, struct fault *f)
 			return fault_system(f, errno, "cannot tell how much room '%s' has", places[i]);
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
-			step_add_finding(step, STEP_HIGH, "df -h", NULL,
+			step_add_finding(step, STEP_HIGH, "make room: df -h", NULL,
 					 "'%s' has %llu MiB free, at least %llu are needed", places[i],
 					 (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
 		if (free_now.f_files > 0 && free_now.f_favail < 256)
-			step_add_finding(step, STEP_HIGH, "df -i", NULL,
+			step_add_finding(step, STEP_HIGH, "make room: df -i", NULL,
 					 "'%s' has %llu inodes free, at least 256 are needed", places[i],
 					 (unsigned long long)free_now.f_favail);
 	}
@@ -219,7 +210,7 @@ static int step_snapshot(struct step *step, struct fault *f)
 	if (run->dry_run)
 		return 0;
 	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0)
-		return step_set_remedy(step, "df -h %s", SETTINGS_VAR);
+		return step_set_remedy(step, "make room; how much there is: df -h %s", SETTINGS_VAR);
 	/* From here on mid-upgrade knows the id that the files carry. */
 	if (s.group_there)
 		return journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
@@ -267,172 +258,4 @@ int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 	if (run->verdict.kind != FAULT_NONE)
 		hook_note(run, "end no %.300s", run->verdict.text);
 	return 0;
-}
-
-/* --- and back ----------------------------------------------------------------------------------------------------- */
-
-static int step_undo_arming(struct step *step, struct fault *f)
-{
-	SNAPSHOT_AUTO before = { 0 };
-	const struct okv_job job = step_okv_job(step);
-
-	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
-		return -1;
-	step->skipped = before.armed;
-	return before.armed ? 0 : autostart_disable(&job, &step->changed, f);
-}
-
-static mode_t type_of(enum manifest_type type)
-{
-	switch (type) {
-	case MANIFEST_FILE:
-		return S_IFREG;
-	case MANIFEST_DIR:
-		return S_IFDIR;
-	case MANIFEST_LINK:
-	case MANIFEST_OTHER:
-		break;
-	}
-	return 0;
-}
-
-/* 1: what has to be done to the entry; 0: nothing has to. */
-static int record_make(int root, const struct manifest_entry *entry, char path[PATH_MAX],
-		       struct perms_record *ret_record, struct fault *f)
-{
-	struct stat st;
-	struct fault why = { 0 };
-	const size_t length = strlen(entry->path);
-
-	if (!entry->has_attributes || type_of(entry->type) == 0 || length + 2 > PATH_MAX)
-		return 0;
-	path[0] = '/';
-	memcpy(path + 1, entry->path, length + 1);
-	if (fs_status(root, path, FS_FOLLOW_TRUSTED, &st, &why) < 0)
-		return fs_absence(&why, f);
-	if ((st.st_mode & S_IFMT) != type_of(entry->type) ||
-	    (st.st_uid == entry->uid && st.st_gid == entry->gid && (st.st_mode & 07777) == entry->mode))
-		return 0;
-	*ret_record = (struct perms_record){
-		.path = path,
-		.type = st.st_mode & S_IFMT,
-		.device = st.st_dev,
-		.inode = st.st_ino,
-		.from = { .uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode & 07777 },
-		.to = { .uid = entry->uid, .gid = entry->gid, .mode = entry->mode },
-		.modified = st.st_mtim,
-		.changed = st.st_ctim,
-	};
-	return 1;
-}
-
-/*
- * Gives every entry that is still what it was (type and path) its owner, group and mode back, by a journal of the room
- * perms: narrow, owner, widen, and finished by the next run where it was killed.  New entries stay as they are.
- */
-static int step_undo_modes(struct step *step, struct fault *f)
-{
-	const int root = step->run->root;
-	const enum perms_act what = step->run->dry_run ? PERMS_PLAN : PERMS_APPLY;
-	SNAPSHOT_AUTO before = { 0 };
-	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
-	const struct perms_output output = { .report = &step->report };
-	struct perms_tally tally = { .entries = 0 };
-	size_t count = 0;
-
-	if (snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, f) < 0)
-		return -1;
-	for (size_t i = 0; i < before.manifest.count; i++) {
-		char path[PATH_MAX];
-		struct perms_record record;
-		const int r = record_make(root, &before.manifest.entries[i], path, &record, f);
-		if (r < 0)
-			return -1;
-		if (r == 0)
-			continue;
-		if (what == PERMS_APPLY && ((count == 0 && perms_journal_new(root, &journal, f) < 0) ||
-					    perms_journal_add(&journal, &record, f) < 0))
-			return -1;
-		count++;
-	}
-	if (count > 0)
-		report_say(&step->report, REPORT_RESULT,
-			   "%zu entries get the owner and mode they had before pre-upgrade", count);
-	if (count > 0 && what == PERMS_APPLY &&
-	    (perms_journal_seal(&journal, f) < 0 || perms_journal_rewind(&journal, f) < 0 ||
-	     perms_apply(root, &journal, PERMS_FORTH, &output, &tally, f) < 0 ||
-	     perms_journal_mark(&journal, PERMS_JOURNAL_DONE, f) < 0))
-		return -1;
-	step->changed = count > 0;
-	return perms_verdict(&tally, what, f);
-}
-
-static int step_undo_wiring(struct step *step, struct fault *f)
-{
-	SNAPSHOT_AUTO before = { 0 };
-	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-	const struct okv_job job = step_okv_job(step);
-
-	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
-		return -1;
-	step->skipped = before.wired;
-	if (before.wired)
-		return 0;
-	if (okv_wiring_remove(&job, &outcome, f) < 0)
-		return -1;
-	step->changed = outcome.files + outcome.links > 0;
-	return 0;
-}
-
-/* A membership or group that was not there before goes, by the tree's own gpasswd(1) and groupdel(8). */
-static int step_undo_group(struct step *step, struct fault *f)
-{
-	SNAPSHOT_AUTO before = { 0 };
-	const struct okv_job job = step_okv_job(step);
-
-	if (snapshot_read(step->run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, f) < 0)
-		return -1;
-	if (!before.group_there)
-		return okv_group_remove(&job, &step->changed, f);
-	return before.member ? 0 : okv_member_remove(&job, &step->changed, f);
-}
-
-/* The record is the last thing to go, so as long as it is there something is left to put back. */
-static int step_undone(struct step *step, struct fault *f)
-{
-	if (step->run->dry_run)
-		return 0;
-	if (journal_add(step->run->root, UPGRADE_PRE, f, "aborted") < 0)
-		return -1;
-	return snapshot_remove(step->run->root, SNAPSHOT_BEFORE_DIR, f);
-}
-
-static const struct step_row undo_steps[] = {
-	{ "records", "our records can be written", 5000, STEP_BEGIN, step_records },
-	{ "arming", "post-upgrade does not run at the next boot", 20000, STEP_IF_BEGUN, step_undo_arming },
-	{ "modes", "owners and modes as they were", 300000, STEP_IF_BEGUN, step_undo_modes },
-	{ "wiring", "OKV's generic files as they were", 30000, STEP_IF_BEGUN, step_undo_wiring },
-	{ "group", "the HSM group as it was", 30000, STEP_IF_BEGUN, step_undo_group },
-	{ "undone", "write down that no upgrade is prepared", 10000, STEP_IF_CLEAN, step_undone },
-};
-
-int hook_pre_abort(struct upgrade_run *run, struct fault *f)
-{
-	struct journal_history history;
-
-	run->kind = UPGRADE_PRE;
-	if (!before_exists(run->root)) {
-		struct fault ignored = { 0 };
-		/* What a killed run left of a record that has served is in nobody's way. */
-		if (!run->dry_run)
-			(void)snapshot_remove(run->root, SNAPSHOT_BEFORE_DIR, &ignored);
-		return 0;
-	}
-	if (journal_read(run->root, &history, f) < 0)
-		return -1;
-	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
-	if (upgrade_has_begun(&history))
-		return fault_refused(f, "the upgrade has happened; okv-luna post-upgrade brings everything to the "
-					"everyday policy");
-	return upgrade_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
 }

@@ -14,6 +14,7 @@
 #include "fs/root.h"
 #include "fs/sha256.h"
 #include "fs/walk.h"
+#include "upgrade/autostart.h"
 #include "okv/job.h"
 
 enum { READ_TRIES = 3, LINES_MAX = 8 * 1024 };
@@ -87,7 +88,9 @@ int scan_paths(int root, const struct settings *settings, struct preserved *ret_
 struct walk {
 	const struct scan_request *request;
 	struct scan *scan;
-	const char *start; /* the preserved path */
+	const char *start;    /* the preserved path */
+	size_t scratch;       /* entries where others may write */
+	struct fault trouble; /* the first of what could not be looked at elsewhere */
 };
 
 void scan_done(struct scan *scan)
@@ -148,7 +151,8 @@ static int entry_add(const struct walk *w, const struct fs_walk_entry *at, struc
 		      : S_ISLNK(st.st_mode) ? MANIFEST_LINK
 					    : MANIFEST_OTHER;
 	entry->has_attributes = true;
-	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS && file_digest(w, at, &st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS &&
+	    !settings_is_scratch(w->request->settings, at->path) && file_digest(w, at, &st, entry, f) < 0)
 		return -1;
 	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st.st_size : 0;
 	entry->uid = st.st_uid;
@@ -157,11 +161,37 @@ static int entry_add(const struct walk *w, const struct fs_walk_entry *at, struc
 	return 0;
 }
 
+/* Where others may make what they like: listed as far as people read, never read, and told where that ends. */
+static enum fs_walk_next scratch_visit(struct walk *w, const struct fs_walk_entry *at)
+{
+	size_t depth = 0;
+
+	if (w->scratch++ == SETTINGS_SCRATCH_ENTRIES && w->request->depth == SCAN_DIGESTS)
+		report_say(w->request->report, REPORT_WARNING, "more than %d entries in '%s'; the rest is not listed",
+			   SETTINGS_SCRATCH_ENTRIES, SHOWN(w->start));
+	for (const char *slash = at->path; (slash = strchr(slash, '/')) != NULL; slash++)
+		depth++;
+	return w->scratch > SETTINGS_SCRATCH_ENTRIES || depth > SETTINGS_SCRATCH_DEPTH ? FS_WALK_PASS : FS_WALK_ENTER;
+}
+
+static void entry_miss(void *context, const char *path, const struct fault *trouble)
+{
+	struct walk *w = context;
+
+	if (settings_is_scratch(w->request->settings, path))
+		report_say(w->request->report, REPORT_WARNING, "%s", trouble->text);
+	else if (w->trouble.kind == FAULT_NONE)
+		w->trouble = *trouble;
+}
+
 static int entry_visit(void *context, const void *state, const struct fs_walk_entry *at, struct fault *f)
 {
-	const struct walk *w = context;
+	struct walk *w = context;
+	const bool scratch = settings_is_scratch(w->request->settings, at->path);
 
 	(void)state;
+	if (scratch && scratch_visit(w, at) == FS_WALK_PASS)
+		return FS_WALK_PASS;
 	if (strcmp(at->path, SETTINGS_VAR) == 0)
 		return FS_WALK_PASS;
 	if (at->mount && S_ISDIR(at->status->st_mode) && strcmp(at->path, w->start) != 0) {
@@ -172,7 +202,7 @@ static int entry_visit(void *context, const void *state, const struct fs_walk_en
 	if (w->request->depth != SCAN_COUNT && entry_add(w, at, f) < 0)
 		return -1;
 	w->scan->entries++;
-	if (S_ISREG(at->status->st_mode))
+	if (S_ISREG(at->status->st_mode) && !scratch)
 		w->scan->bytes += (uint64_t)at->status->st_size;
 	return FS_WALK_ENTER;
 }
@@ -206,7 +236,7 @@ static int parents_add(struct manifest *manifest, const char *path, struct fault
 static int path_walk(const struct scan_request *request, const char *path, struct scan *scan, struct fault *f)
 {
 	struct walk w = { .request = request, .scan = scan, .start = path };
-	const struct fs_walk walk = { .context = &w, .visit = entry_visit };
+	const struct fs_walk walk = { .context = &w, .visit = entry_visit, .miss = entry_miss };
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 	struct fault why = { 0 };
@@ -222,11 +252,12 @@ static int path_walk(const struct scan_request *request, const char *path, struc
 		return 0;
 	if (request->depth != SCAN_COUNT && parents_add(&scan->manifest, path + 1, f) < 0)
 		return -1;
-	if (fs_walk(dir, leaf, path, NULL, &walk, &why) < 0 && why.kind != FAULT_ABSENT) {
-		*f = why;
-		return -1;
-	}
-	return 0;
+	if (fs_walk(dir, leaf, path, NULL, &walk, &why) == 0)
+		why = w.trouble;
+	if (why.kind == FAULT_NONE || why.kind == FAULT_ABSENT)
+		return 0;
+	*f = why;
+	return -1;
 }
 
 int scan_preserved(const struct scan_request *request, struct scan *ret_scan, struct fault *f)
@@ -242,8 +273,10 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 			return -1;
 		top->type = MANIFEST_DIR;
 	}
+	/* The link that starts post-upgrade comes and goes, and is no part of what must not be lost. */
 	for (size_t i = 0; i < paths.count; i++)
-		if (path_walk(request, paths.paths[i], &scan, f) < 0)
+		if (strcmp(paths.paths[i], AUTOSTART_UNIT_WANTED) != 0 &&
+		    path_walk(request, paths.paths[i], &scan, f) < 0)
 			return -1;
 	if (manifest_sort(&scan.manifest, f) < 0)
 		return -1;
@@ -276,8 +309,8 @@ static bool attributes_differ(const struct manifest_entry *old, const struct man
 }
 
 /* true and *ret_what where the two are not the same. */
-static bool entries_differ(const struct manifest_entry *old, const struct manifest_entry *now,
-			   enum difference *ret_what)
+static bool entries_differ(const struct settings *settings, const struct manifest_entry *old,
+			   const struct manifest_entry *now, enum difference *ret_what)
 {
 	if (old->type != now->type) {
 		*ret_what = OTHER_TYPE;
@@ -295,7 +328,7 @@ static bool entries_differ(const struct manifest_entry *old, const struct manife
 	}
 	if (!old->has_digest || !now->has_digest) {
 		*ret_what = UNPROVEN;
-		return true;
+		return !settings_is_scratch(settings, old->path);
 	}
 	*ret_what = OTHER_BYTES;
 	return memcmp(old->digest, now->digest, sizeof(old->digest)) != 0;
@@ -315,7 +348,7 @@ static bool is_below(const char *path, const char *directory, const char *more)
 
 static enum step_severity severity_of(const struct settings *settings, enum difference what, const char *path)
 {
-	if (what == NEW || is_below(path, settings->client_dir, "/data"))
+	if (what == NEW || settings_is_scratch(settings, path) || is_below(path, settings->client_dir, "/data"))
 		return STEP_INFO;
 	if (text_ends(path, "/token.db"))
 		return STEP_LOW;
@@ -387,7 +420,7 @@ void scan_compare(const struct manifest *old, const struct manifest *now, const 
 		const int order = left == NULL ? 1 : right == NULL ? -1 : text_path_compare(left->path, right->path);
 		enum difference what = order < 0 ? MISSING : NEW;
 
-		if (order == 0 && !entries_differ(left, right, &what)) {
+		if (order == 0 && !entries_differ(settings, left, right, &what)) {
 			differences->same++;
 			differences->attributes += attributes_differ(left, right);
 		} else {

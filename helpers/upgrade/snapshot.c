@@ -31,8 +31,9 @@ static const char slots_head[] = "# SHA-256 of what follows: ";
 
 void snapshot_done(struct snapshot *s)
 {
-	free(s->os);
-	free(s->okv);
+	machine_done(&s->machine);
+	free(s->users);
+	free(s->groups);
 	free(s->group);
 	free(s->members);
 	manifest_done(&s->manifest);
@@ -77,12 +78,16 @@ static int system_print(const struct snapshot *s, const char *manifest_hex, stru
 	if (s->group_there)
 		(void)snprintf(id, sizeof(id), "%lu", (unsigned long)s->group_id);
 	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0 ||
-	    assign_set(&file, "OS", s->os, &changed, f) < 0 ||
-	    assign_set(&file, "OKV_RELEASE", s->okv, &changed, f) < 0 ||
+	    assign_set(&file, "MACHINE", s->machine.uuid, &changed, f) < 0 ||
+	    assign_set(&file, "HOST", s->machine.host, &changed, f) < 0 ||
+	    assign_set(&file, "OS", s->machine.os, &changed, f) < 0 ||
+	    assign_set(&file, "OKV_RELEASE", s->machine.okv, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
 	    assign_set(&file, "GROUP_MEMBERS", s->members, &changed, f) < 0 ||
 	    assign_set(&file, "OKV_USER_IS_MEMBER", s->member ? "yes" : "no", &changed, f) < 0 ||
+	    assign_set(&file, "USERS", s->users, &changed, f) < 0 ||
+	    assign_set(&file, "GROUPS", s->groups, &changed, f) < 0 ||
 	    assign_set(&file, "WIRED", s->wired ? "yes" : "no", &changed, f) < 0 ||
 	    assign_set(&file, "ARMED", s->armed ? "yes" : "no", &changed, f) < 0 ||
 	    assign_set(&file, "MANIFEST_SHA256", manifest_hex, &changed, f) < 0)
@@ -240,6 +245,35 @@ int snapshot_remove(int root, const char *place, struct fault *f)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
+bool snapshot_name(const char *names, uint32_t id, struct text *ret_name)
+{
+	char wanted[16];
+	const int length = snprintf(wanted, sizeof(wanted), "%lu=", (unsigned long)id);
+
+	for (const char *at = names; *at != '\0';) {
+		const size_t size = strcspn(at, ",");
+		if (strncmp(at, wanted, (size_t)length) == 0) {
+			text_add(ret_name, at + length, size - (size_t)length);
+			return true;
+		}
+		at += size + (at[size] == ',');
+	}
+	return false;
+}
+
+bool snapshot_id(const char *names, const char *name, uint32_t *ret_id)
+{
+	for (const char *at = names; *at != '\0';) {
+		const size_t size = strcspn(at, ","), digits = strspn(at, "0123456789");
+		if (at[digits] == '=' && text_equal(at + digits + 1, size - digits - 1, name)) {
+			*ret_id = (uint32_t)strtoul(at, NULL, 10);
+			return true;
+		}
+		at += size + (at[size] == ',');
+	}
+	return false;
+}
+
 static int value_get(const struct assign *file, const char *name, char **ret_value, struct fault *f)
 {
 	char *value = NULL;
@@ -272,8 +306,11 @@ static int system_parse(const struct text *bytes, struct snapshot *s, char ret_h
 	uint64_t number = 0;
 
 	int r = assign_parse(&file, text_string(bytes), bytes->length, f);
-	if (r < 0 || value_get(&file, "OS", &s->os, f) < 0 || value_get(&file, "OKV_RELEASE", &s->okv, f) < 0 ||
-	    value_get(&file, "GROUP", &s->group, f) < 0 || value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
+	if (r < 0 || value_get(&file, "MACHINE", &s->machine.uuid, f) < 0 ||
+	    value_get(&file, "HOST", &s->machine.host, f) < 0 || value_get(&file, "OS", &s->machine.os, f) < 0 ||
+	    value_get(&file, "OKV_RELEASE", &s->machine.okv, f) < 0 || value_get(&file, "USERS", &s->users, f) < 0 ||
+	    value_get(&file, "GROUPS", &s->groups, f) < 0 || value_get(&file, "GROUP", &s->group, f) < 0 ||
+	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
 	    flag_get(&file, "OKV_USER_IS_MEMBER", &s->member, f) < 0 || flag_get(&file, "WIRED", &s->wired, f) < 0 ||
 	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "TAKEN", &taken, f) < 0 ||
 	    value_get(&file, "GROUP_ID", &id, f) < 0 || value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)

@@ -1,7 +1,8 @@
 /*
  * upgrade/snapshot: the state that an upgrade must not lose, in plain files below var/.
  *
- *	snapshot/system          NAME="VALUE" lines: when, OS, OKV release, group with id and members, manifest's digest
+ *	snapshot/system          NAME="VALUE" lines: when, machine, OS, OKV release, group with id and
+ *	                         members, names of ids, manifest's digest
  *	snapshot/manifest.mtree  every preserved file and directory with owner, mode and SHA-256, as mtree(5):
  *	                         `mtree -e -p / -f manifest.mtree` and `bsdtar -tvf manifest.mtree` read it
  *	snapshot/slots           one line per slot: slot, label, serial number, model; at its head the digest of those
@@ -21,6 +22,7 @@
 #include "base/fault.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
+#include "upgrade/machine.h"
 
 #define SNAPSHOT_DIR        SETTINGS_VAR "/snapshot"
 #define SNAPSHOT_BEFORE_DIR SETTINGS_BEFORE
@@ -39,15 +41,16 @@ struct snapshot_slots {
 
 struct snapshot {
 	int64_t taken; /* seconds since 1970 */
-	char *os;      /* owned; PRETTY_NAME of os-release, or "" */
-	char *okv;     /* owned; OKV's release, or "" where it is not known */
-	char *group;   /* owned */
+	struct machine machine;
+	char *group; /* owned */
 	bool group_there;
 	gid_t group_id;
 	char *members; /* owned; separated by commas */
-	bool member;   /* OKV's user was in it */
-	bool wired;    /* OKV's generic files had our wiring */
-	bool armed;    /* post-upgrade would have run at the next boot */
+	/* Owned; the names that the ids in the manifest had: "0=root,54321=oracle". */
+	char *users, *groups;
+	bool member; /* OKV's user was in it */
+	bool wired;  /* OKV's generic files had our wiring */
+	bool armed;  /* post-upgrade would have run at the next boot */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
 	struct snapshot_slots slots;
@@ -72,6 +75,10 @@ enum snapshot_part {
 int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f);
 /* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
 int snapshot_remove(int root, const char *place, struct fault *f);
+/* The name that an id had, from `users` or `groups`; false where none is known. */
+bool snapshot_name(const char *names, uint32_t id, struct text *ret_name);
+/* And the id that a name had. */
+bool snapshot_id(const char *names, const char *name, uint32_t *ret_id);
 /* Older than 24 hours: what has changed since may be the administrator's own doing. */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 

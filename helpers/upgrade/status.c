@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/time.h"
@@ -18,19 +19,27 @@ enum { LIBRARY_MS = 4000 };
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
 
+/* What could not be looked at is said, and is never well. */
+static int not_checked(struct step *step, const char *why)
+{
+	step->skipped = true;
+	step_add_finding(step, STEP_LOW, NULL, NULL, "not checked: %s", why);
+	return 0;
+}
+
 static int check_client(struct step *step, struct fault *f)
 {
 	const struct settings *s = step->run->settings;
 	struct stat st;
 
 	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		(void)step_set_remedy(step, "okv-luna extract ARCHIVE");
+		(void)step_set_remedy(step, "install it: okv-luna extract ARCHIVE");
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
 	if (!S_ISDIR(st.st_mode))
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
 	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0)
-		return step_set_remedy(step, "okv-luna config check");
+		return step_set_remedy(step, "what stands in the way: okv-luna config check");
 	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
 		step_add_info(step, "'%s'; '%s' can be written by others than root", s->client_dir, s->chrystoki_conf);
 	else
@@ -38,11 +47,19 @@ static int check_client(struct step *step, struct fault *f)
 	return 0;
 }
 
+/* Then that is the one cause of all that depends on it. */
+static bool is_without_client(const struct upgrade_run *run)
+{
+	return !fs_exists(run->root, run->settings->client_dir);
+}
+
 static int check_library(struct step *step, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct hsm_question question;
 
+	if (is_without_client(step->run))
+		return not_checked(step, "there is no Luna client");
 	if (step_question(step, &question, f) < 0)
 		return -1;
 	question.timeout_ms = LIBRARY_MS;
@@ -64,7 +81,7 @@ static int check_config(struct step *step, struct fault *f)
 
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0)
-		return step_set_remedy(step, "okv-luna config check");
+		return step_set_remedy(step, "what stands in the way: okv-luna config check");
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
 		step_add_info(step, "nothing to complain about");
@@ -79,7 +96,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	if (okv_wiring_apply(&job, &outcome, f) < 0)
-		return step_set_remedy(step, "okv-luna config check");
+		return step_set_remedy(step, "what stands in the way: okv-luna config check");
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)
@@ -91,6 +108,17 @@ static int check_wiring(struct step *step, struct fault *f)
 	else
 		step_add_info(step, "OKV's generic files and our links are wired");
 	return 0;
+}
+
+static int check_slots(struct step *step, struct fault *f)
+{
+	struct snapshot_slots slots = { .items = NULL };
+
+	if (is_without_client(step->run))
+		return not_checked(step, "there is no Luna client");
+	const int r = step_ask_slots(step, &slots, f);
+	snapshot_slots_done(&slots);
+	return r;
 }
 
 static int check_group(struct step *step, struct fault *f)
@@ -115,7 +143,10 @@ static int check_group(struct step *step, struct fault *f)
 		(void)step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
+	/* While the HSM does not answer, nobody shall restart anything. */
 	struct okv_job job = step_okv_job(step);
+	if (upgrade_outcome_of(step->run, check_slots) == STEP_FAILED)
+		job.report = NULL;
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
 	step_add_info(step, "'%s' is in '%s' (id %lu)", s->okv_user, s->hsm_group, (unsigned long)gid);
@@ -128,7 +159,8 @@ static int check_group(struct step *step, struct fault *f)
  */
 struct drift {
 	int root;
-	size_t harmless;
+	const struct settings *settings;
+	size_t harmless, left;
 };
 
 static void drift_count(void *context, const struct perms_record *record)
@@ -137,9 +169,27 @@ static void drift_count(void *context, const struct perms_record *record)
 	struct fault ignored = { 0 };
 	struct stat st;
 
-	if (perms_same_owner(&record->from, &record->to) && (record->from.mode ^ record->to.mode) == S_ISGID &&
-	    fs_status(drift->root, record->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode))
+	/* What others may write is theirs to make as they like, and decides nothing. */
+	if (settings_is_scratch(drift->settings, record->path) ||
+	    (perms_same_owner(&record->from, &record->to) && (record->from.mode ^ record->to.mode) == S_ISGID &&
+	     fs_status(drift->root, record->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode)))
 		drift->harmless++;
+}
+
+static void drift_left(void *context, enum perms_left why, const char *path)
+{
+	struct drift *drift = context;
+
+	(void)why;
+	drift->left += !settings_is_scratch(drift->settings, path);
+}
+
+/* Is an upgrade prepared, and not begun? */
+static bool is_prepared(int root, const struct journal_history *history)
+{
+	TEXT_AUTO how = { 0 };
+
+	return history->hooks[UPGRADE_PRE].good && journal_is_open(history) && !upgrade_has_begun(root, history, &how);
 }
 
 /* While an upgrade is prepared the files are to the pre-upgrade policy, and that is as it should be. */
@@ -147,59 +197,71 @@ static int check_policy(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
-	struct drift drift = { .root = run->root, .harmless = 0 };
-	struct perms_request request = { .root = run->root,
-					 .settings = run->settings,
-					 .act = PERMS_CHECK,
-					 .output = {
-						 .context = &drift, .change = drift_count, .report = &step->report } };
+	struct drift drift = { .root = run->root, .settings = run->settings };
+	struct perms_request request = {
+		.root = run->root,
+		.settings = run->settings,
+		.act = PERMS_CHECK,
+		.output = { .context = &drift, .change = drift_count, .left = drift_left, .report = &step->report }
+	};
 	struct perms_tally tally;
 
+	if (is_without_client(run))
+		return not_checked(step, "there is no Luna client");
 	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
-	const bool prepared = history.hooks[UPGRADE_PRE].good && journal_is_open(&history) &&
-			      history.hooks[UPGRADE_MID].began == 0 && history.hooks[UPGRADE_POST].began == 0;
-	request.phase = prepared ? "pre-upgrade" : "post-upgrade";
+	request.phase = is_prepared(run->root, &history) ? "pre-upgrade" : "post-upgrade";
 	if (perms_run(&request, &tally, f) < 0)
-		return step_set_remedy(step, f->kind == FAULT_ABSENT ? "okv-luna extract ARCHIVE"
-								     : "okv-luna repair --check");
+		return -1;
 	tally.changed -= drift.harmless;
-	if (perms_verdict(&tally, PERMS_CHECK, f) < 0)
-		return step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
+	if (tally.changed > 0)
+		(void)step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
+	if (tally.changed + drift.left > 0)
+		return fault_negative(f, "%zu of %zu entries are not to the %s policy", tally.changed + drift.left,
+				      tally.entries, request.phase);
 	step_add_info(step, "%zu entries are to the %s policy", tally.entries, request.phase);
 	return 0;
 }
 
-static int check_slots(struct step *step, struct fault *f)
-{
-	struct snapshot_slots slots = { .items = NULL };
-	const int r = step_ask_slots(step, &slots, f);
-
-	snapshot_slots_done(&slots);
-	return r;
-}
-
 static int check_snapshot(struct step *step, struct fault *f)
 {
+	const int root = step->run->root;
 	SNAPSHOT_AUTO s = { 0 };
+	MACHINE_AUTO now = { 0 };
 	TEXT_AUTO age = { 0 };
 	struct journal_history history;
+	struct fault why = { 0 };
 
-	if (journal_read(step->run->root, &history, f) < 0)
+	if (journal_read(root, &history, f) < 0 || machine_find(root, &now, f) < 0)
 		return -1;
-	if (snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, f) < 0) {
-		if (f->kind != FAULT_ABSENT)
-			return step_set_remedy(step, "okv-luna pre-upgrade");
-		step_add_info(step, "none; pre-upgrade takes one");
+	const bool open = journal_is_open(&history), prepared = is_prepared(root, &history);
+	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, &why) < 0) {
+		if (why.kind != FAULT_ABSENT && why.kind != FAULT_REFUSED) {
+			*f = why;
+			return -1;
+		}
+		if (prepared)
+			step_add_finding(step, STEP_HIGH, "okv-luna pre-upgrade", NULL,
+					 "pre-upgrade took one, and there is none to believe: %s", why.text);
+		else if (why.kind == FAULT_REFUSED)
+			step_add_finding(step, STEP_LOW, NULL, NULL, "%s; the next pre-upgrade takes another",
+					 why.text);
+		else
+			step_add_info(step, "none; pre-upgrade takes one");
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
-	if (!journal_is_open(&history))
+	if (!machine_same(&s.machine, &now))
+		step_add_finding(
+			step, prepared ? STEP_HIGH : STEP_LOW, prepared ? "okv-luna pre-upgrade" : NULL, NULL,
+			"of another machine ('%s'), of which this one may be a copy; pre-upgrade takes its own",
+			s.machine.host);
+	else if (!open)
 		step_add_info(step, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)
-		step_add_finding(step, STEP_LOW, "okv-luna pre-upgrade", NULL, "%s old, but pre-upgrade did not say go",
+		step_add_finding(step, STEP_LOW, NULL, NULL, "%s old, but pre-upgrade did not say go",
 				 text_string(&age));
-	else if (snapshot_is_stale(&s, time_now()) && history.hooks[UPGRADE_MID].began == 0)
+	else if (snapshot_is_stale(&s, time_now()) && prepared)
 		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
@@ -211,33 +273,51 @@ static int check_snapshot(struct step *step, struct fault *f)
 static int check_upgrade(struct step *step, struct fault *f)
 {
 	struct journal_history history;
+	TEXT_AUTO how = { 0 };
 	bool enabled;
 
 	if (journal_read(step->run->root, &history, f) < 0 || autostart_is_enabled(step->run->root, &enabled, f) < 0)
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];
-	if (post->ended != 0 && !post->good) {
-		(void)step_set_remedy(step, "okv-luna post-upgrade");
+	const bool open = journal_is_open(&history);
+	const char *when = enabled ? "post-upgrade runs at the next boot, or now by hand" : "run post-upgrade by hand";
+	if (text_starts(post->end, "unproven ")) {
+		step_add_finding(step, STEP_MEDIUM, hook_unproven_remedy(&history), NULL,
+				 "the last upgrade is not proven: %s", post->end + strlen("unproven "));
+	} else if (post->ended != 0 && !post->good) {
+		/* What is lost does not come back by another run. */
+		const bool lost = text_starts(post->end, "failed " UPGRADE_COMPARE) || text_ends(post->end, "is gone");
+		(void)step_set_remedy(step, "%sokv-luna post-upgrade%s",
+				      lost ? "put back what it names, then run it: " : "",
+				      lost ? ", or with --accept where you know that it is meant" : "");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
-	}
-	if (mid->began != 0 && !mid->good && post->ended == 0)
+	} else if (mid->began != 0 && !mid->good && post->ended == 0) {
 		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
 				 mid->ended == 0 ? "was killed" : mid->end);
-	else if (mid->began != 0 && post->ended == 0)
-		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
-				 "an upgrade is not proven yet; post-upgrade runs at the next boot, or now by hand");
-	else if (pre->ended != 0 && journal_is_open(&history))
-		step_add_finding(step, pre->good ? STEP_LOW : STEP_MEDIUM,
-				 pre->good ? "okv-luna upgrade" : "okv-luna pre-upgrade --abort", NULL,
-				 "an upgrade is %s",
-				 pre->good ? "prepared and not begun; to call it off: okv-luna pre-upgrade --abort"
-					   : "half prepared: pre-upgrade said no");
-	else if (enabled)
+	} else if (mid->began != 0 && post->ended == 0) {
+		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL, "an upgrade is not proven yet; %s",
+				 when);
+	} else if (open && upgrade_has_begun(step->run->root, &history, &how)) {
+		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL,
+				 "an upgrade is not proven yet, and our part did not run inside it (%s); %s",
+				 text_string(&how), when);
+	} else if (open && pre->good) {
+		step_add_finding(step, STEP_LOW,
+				 "start it with okv-luna upgrade, or call it off with okv-luna pre-upgrade --abort",
+				 NULL, "an upgrade is prepared and not begun");
+	} else if (open) {
+		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade --abort", NULL,
+				 "an upgrade is half prepared: pre-upgrade %s",
+				 pre->ended != 0 ? "said no" : "was killed");
+	} else if (enabled) {
 		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "post-upgrade is to run at the next boot");
-	else
-		step_add_info(step, post->good ? "the last one is proven" : "none is under way");
+	} else {
+		step_add_info(step, !post->good                          ? "none is under way"
+				    : strcmp(post->end, "accepted") == 0 ? "the last one is accepted"
+									 : "the last one is proven");
+	}
 	return 0;
 }
 
@@ -252,7 +332,7 @@ static int check_bundle(struct step *step, struct fault *f)
 		TEXT_AUTO what = { 0 };
 		okv_leftover_describe(leftover, &what);
 		if (leftover->kind == OKV_LEFTOVER_UNSEEN)
-			step_add_finding(step, STEP_MEDIUM, "okv-luna bundle status", NULL, "'%s' %s",
+			step_add_finding(step, STEP_MEDIUM, "more of it: okv-luna bundle status", NULL, "'%s' %s",
 					 SHOWN(leftover->path), text_string(&what));
 		else
 			step_add_finding(step, STEP_MEDIUM,
@@ -271,9 +351,9 @@ static const struct step_row checks[] = {
 	{ "library", "the PKCS#11 library can be loaded", 5000, STEP_ALWAYS, check_library },
 	{ "config", "OKV's generic files and Chrystoki.conf", 10000, STEP_ALWAYS, check_config },
 	{ "wiring", "OKV's files name our client and hooks", 10000, STEP_ALWAYS, check_wiring },
+	{ "slots", "OKV's user sees the HSM", 0, STEP_ALWAYS, check_slots },
 	{ "group", "OKV's user is in the HSM group", 5000, STEP_ALWAYS, check_group },
 	{ "policy", "owners and modes are to policy", 30000, STEP_ALWAYS, check_policy },
-	{ "slots", "OKV's user sees the HSM", 0, STEP_ALWAYS, check_slots },
 	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },
 	{ "upgrade", "no upgrade is left half done", 5000, STEP_ALWAYS, check_upgrade },
 	{ "bundle", "no hsmbundle is left over", 5000, STEP_ALWAYS, check_bundle },

@@ -94,13 +94,24 @@ int step_set_remedy(struct step *step, const char *format, ...)
 	return -1;
 }
 
+/* A warning may end in the command that fixes it. */
+static void warning_add(struct step *step, const char *line)
+{
+	static const char mark[] = "; fix: ";
+	const char *fix = strstr(line, mark);
+	const size_t length = fix != NULL ? (size_t)(fix - line) : strlen(line);
+
+	step_add_finding(step, STEP_MEDIUM, fix != NULL ? fix + sizeof(mark) - 1 : NULL, NULL, "%.*s", (int)length,
+			 line);
+}
+
 static void line_add(struct report *self, enum report_level level, const char *line)
 {
 	struct step *step = self->context;
 
 	switch (level) {
 	case REPORT_WARNING:
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL, "%s", line);
+		warning_add(step, line);
 		return;
 	case REPORT_RESULT:
 		send_message(step->pipe, MESSAGE_CHANGE, line, strnlen(line, PROC_MESSAGE_MAX - 1));
@@ -125,7 +136,10 @@ static int step_work(void *context, int tell, struct fault *f)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (row->work(&step, f) < 0)
 		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", row->title);
-	const enum step_outcome outcome = step.skipped ? STEP_SKIPPED : step.changed ? STEP_CHANGED : STEP_UNCHANGED;
+	const enum step_outcome outcome = step.skipped   ? STEP_SKIPPED
+					  : step.partial ? STEP_PARTIAL
+					  : step.changed ? STEP_CHANGED
+							 : STEP_UNCHANGED;
 	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
 	return 0;
 }
@@ -235,7 +249,7 @@ static void step_run_bounded(const struct upgrade_run *run, int64_t end, struct 
 
 static void result_add(struct upgrade_run *run, const struct step_result *result)
 {
-	run->changed = run->changed || result->outcome == STEP_CHANGED;
+	run->changed = run->changed || result->outcome == STEP_CHANGED || result->outcome == STEP_PARTIAL;
 	if (run->verdict.kind != FAULT_NONE)
 		return;
 	if (result->outcome == STEP_FAILED)
@@ -243,6 +257,14 @@ static void result_add(struct upgrade_run *run, const struct step_result *result
 	for (size_t i = 0; i < result->finding_count && run->verdict.kind == FAULT_NONE; i++)
 		if (result->findings[i].severity == STEP_HIGH)
 			(void)fault_negative(&run->verdict, "%s", result->findings[i].title);
+}
+
+enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == work)
+			return run->results[i].outcome;
+	return STEP_SKIPPED;
 }
 
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)

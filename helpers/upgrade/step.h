@@ -33,6 +33,7 @@ enum step_severity {
 enum step_outcome {
 	STEP_UNCHANGED, /* all was well already */
 	STEP_CHANGED,   /* it is well now; with dry_run: it would be */
+	STEP_PARTIAL,   /* done as far as it could be; what is missing is a finding, and nobody's failure */
 	STEP_SKIPPED,   /* not run: an earlier step failed, or there was nothing for it to do here */
 	STEP_FAILED,
 };
@@ -110,10 +111,13 @@ struct step {
 	const struct upgrade_run *run;
 	bool changed;         /* set by the step */
 	bool skipped;         /* set by the step: there was nothing for it to do here */
+	bool partial;         /* set by the step: STEP_PARTIAL */
 	struct report report; /* warnings become findings, results become changes */
 	int pipe;
 };
 
+/* What became of the step with that function; STEP_SKIPPED where it has not run. */
+enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *));
 /* Fails only for lack of memory; what the steps did is in the results. */
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
 void upgrade_run_done(struct upgrade_run *run);

@@ -65,6 +65,28 @@ gid_of() { sed -n "s/^$1:[^:]*:\([0-9]*\):.*/\1/p" "$ROOT/etc/group"; }
 	[ "$(gid_of others)" = 986 ]
 }
 
+@test "outside of the client only what the snapshot knows with the old id is re-owned: same path, type and bytes" {
+	mkdir -p "$ROOT/etc/ssh" "$ROOT/srv/hsm"
+	echo old >"$ROOT/etc/ssh/host_key"
+	for file in same other; do echo $file >"$ROOT/srv/hsm/$file"; done
+	chgrp -R 986 "$ROOT/srv/hsm"
+	sed -i 's|^PRESERVED_FILES="|PRESERVED_FILES="/etc/ssh:/srv/hsm:|' "$ROOT$GENERIC/okv_hsm.conf"
+	pre -q
+	old=$ROOT
+	new_os 986
+	mkdir "$ROOT/srv" "$ROOT/etc/ssh"
+	cp -a "$old/srv/hsm" "$ROOT/srv/"
+	for file in "$ROOT/etc/ssh/host_key" "$ROOT/srv/hsm/other" "$ROOT/srv/hsm/new"; do
+		echo new >"$file"
+		chgrp 986 "$file"
+	done
+	mid
+	id=$(sed -n 's/^hsmusers:x:\([0-9]*\):.*/\1/p' "$ROOT/etc/group")
+	[ "$id" != 986 ]
+	[ "$(stat -c %g "$ROOT/srv/hsm/same")" = "$id" ]
+	for file in /etc/ssh/host_key /srv/hsm/other /srv/hsm/new; do [ "$(stat -c %g "$ROOT$file")" = 986 ]; done
+}
+
 @test "with the id taken as a user's primary group another one is chosen" {
 	pre -q
 	new_os

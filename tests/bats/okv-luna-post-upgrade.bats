@@ -216,6 +216,36 @@ upgraded() {
 	[[ $output == *"began and did not end: it was killed"* ]]
 }
 
+@test "what others made of data while they could decides nothing: it is named, left, and the status says so" {
+	pre -q
+	gcc -x c -o "$ROOT$LC/data/helper" - <<<'int main(void) { return 0; }'
+	chmod 0777 "$ROOT$LC/data/helper"
+	chown 65534:65534 "$ROOT$LC/data/helper"
+	ln "$ROOT/etc/passwd" "$ROOT$LC/data/second"
+	mkfifo "$ROOT$LC/data/fifo"
+	truncate -s 40G "$ROOT$LC/data/sparse"
+	chown 54321:54321 "$ROOT$LC/data/sparse"
+	deep=$ROOT$LC/data
+	for _ in $(seq 300); do deep+=/d; done
+	mkdir -p "$deep"
+	# A second pre-upgrade sees them, too.
+	run -0 pre
+	[[ ${lines[0]} == Go:* ]]
+	run -4 post
+	[[ ${lines[0]} == "Proven: "* ]]
+	[[ $output == *"'$LC/data/helper' belongs to user id 65534, neither root nor 'oracle'"* ]]
+	[[ $output == *"'$LC/data/second' has 2 names"* ]]
+	[ "$(stat -c '%a %u' "$ROOT$LC/data/helper")" = '777 65534' ]
+	[ "$(jq -c '[.answer, .exit, (.steps[] | select(.name == "repair") | .outcome)]' \
+		"$ROOT/opt/okv-luna/var/post-upgrade.json")" = '["proven",4,"partial"]' ]
+	[ ! -e "$ROOT$WANTED" ]
+	run -0 status_of
+	[[ $output == *"WARN  policy"* ]]
+	rm "$ROOT$LC"/data/{helper,second,sparse}
+	rm -r "$ROOT$LC/data/d"
+	run -0 post
+}
+
 @test "files that came back after mid-upgrade are re-owned here" {
 	mkdir "$ROOT$LC/rbs"
 	chgrp 986 "$ROOT$LC/rbs"
@@ -237,9 +267,56 @@ upgraded() {
 	grep -qx "GROUP_ID=\"$new\"" "$ROOT/opt/okv-luna/var/snapshot/system"
 }
 
-@test "without a snapshot it says that there is nothing to compare with" {
+# What could not be compared is said, and is no yes: not by the word, not by the status, and nothing is called over.
+unproven() {
+	run -1 --separate-stderr post
+	[[ ${lines[0]} == "Not proven: OKV's user reaches the HSM, but $1." ]]
+	[[ $output != *Proven:* && $output != *restart* && $output != *"okv-luna pre-upgrade"* ]]
+	[ "$(jq -r '.answer, .exit' "$ROOT/opt/okv-luna/var/post-upgrade.json" | paste -sd' ')" = 'unproven 1' ]
+	run -0 status_of
+	[[ $output == *"WARN  upgrade   the last upgrade is not proven: nothing to compare with"*"fix: okv-luna post-upgrade --accept"* ]]
+}
+
+@test "a server that was never prepared is not proven" {
+	unproven "pre-upgrade was never run on this server, so nothing says what was there before"
+	run -0 post --accept
+	[[ ${lines[0]} == "Accepted: "* ]]
+	run -0 status_of
+	[[ $output != *"not proven"* && $output == *"OK    upgrade   "* ]]
+}
+
+@test "a snapshot that is gone: not proven, and armed as before" {
+	upgraded
+	rm -r "$ROOT/opt/okv-luna/var/snapshot"
+	unproven "the snapshot that pre-upgrade took is gone, so nothing says what was there before"
+	[ -L "$ROOT$WANTED" ]
+	run -3 pre
+	[[ $output == *"fix: okv-luna post-upgrade --accept"* ]]
+	run -0 post --accept
+	[ ! -e "$ROOT$WANTED" ]
+	run -0 pre
+}
+
+@test "a copy's snapshot is another machine's, by its UUID or its name" {
+	mkdir -p "$ROOT/sys/class/dmi/id" "$ROOT/etc"
+	printf '4C4C4544-0033-1039-8046-B7C04F4D3833\n' >"$ROOT/sys/class/dmi/id/product_uuid"
+	echo okv1 >"$ROOT/etc/hostname"
+	pre -q
 	run -0 post
-	[[ $output == *"there is no snapshot to compare with"* ]]
+	# A name alone makes no other machine, and a new OS neither.
+	pre -q
+	echo okv-other >"$ROOT/etc/hostname"
+	echo 0123 >"$ROOT/etc/machine-id"
+	run -0 post
+	pre -q
+	printf '4c4c4544-0033-1039-8046-b7c04f4d3834\n' >"$ROOT/sys/class/dmi/id/product_uuid"
+	unproven "the snapshot is of another machine ('okv-other'), so nothing says what was there before"
+	run -0 post --accept
+	# What boards give that have none is none.
+	printf '00000000-0000-0000-0000-000000000000\n' >"$ROOT/sys/class/dmi/id/product_uuid"
+	pre -q
+	echo okv2 >"$ROOT/etc/hostname"
+	unproven "the snapshot is of another machine ('okv-other'), so nothing says what was there before"
 }
 
 @test "a snapshot older than 24 hours is called stale" {

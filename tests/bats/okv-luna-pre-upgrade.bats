@@ -192,6 +192,46 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	[[ $output == *"the upgrade has happened"* ]]
 }
 
+@test "--abort on another operating system, where nothing of ours ran: refused, and nothing is given away" {
+	chgrp 986 "$ROOT$LC/cert/client/okv1Key.pem"
+	chmod 0640 "$ROOT$LC/cert/client/okv1Key.pem"
+	pre -q
+	new_os 986
+	before=$(state)
+	run -3 pre --abort
+	[[ $output == *"the upgrade has happened; okv-luna post-upgrade"*"runs 'Test OS 9' now, and ran 'Test OS 8'"* ]]
+	[ "$(state)" = "$before" ]
+	run -3 pre
+	[[ $output == *"the last upgrade is not proven yet"*"fix: okv-luna post-upgrade"* ]]
+	run status_of
+	[[ $output == *"WARN  upgrade   an upgrade is not proven yet, and our part did not run inside it"* ]]
+	[[ $output != *"--abort"* && $output != *"okv-luna upgrade"* ]]
+	run -0 post
+}
+
+@test "--abort puts back by name, and only what is still as pre-upgrade made it" {
+	for file in cert/client/okv1Key.pem cert/client/okv1.pem; do
+		chgrp 986 "$ROOT$LC/$file"
+		chmod 0640 "$ROOT$LC/$file"
+	done
+	printf 'x' >"$ROOT$LC/data/theirs"
+	chmod 2777 "$ROOT$LC/data/theirs"
+	pre -q
+	# The group has another id now, and its old one is somebody else's.
+	sed -i 's/^hsmusers:x:986:/hsmusers:x:985:/' "$ROOT/etc/group"
+	echo 'backup:x:986:' >>"$ROOT/etc/group"
+	chmod 0444 "$ROOT$LC/cert/client/okv1.pem"
+	rm "$ROOT$LC/data/theirs"
+	printf 'program' >"$ROOT$LC/data/theirs"
+	chmod 0777 "$ROOT$LC/data/theirs"
+	chown 65534 "$ROOT$LC/data/theirs"
+	run pre --abort -v
+	[ "$(stat -c '%a %g' "$ROOT$LC/cert/client/okv1Key.pem")" = '640 985' ]
+	[ "$(stat -c '%a %g' "$ROOT$LC/cert/client/okv1.pem")" = '444 0' ]
+	[ "$(stat -c '%a %u' "$ROOT$LC/data/theirs")" = '777 65534' ]
+	[[ $output == *"were changed since pre-upgrade and stay as they are"* ]]
+}
+
 @test "while an upgrade is not proven no new snapshot is taken" {
 	pre -q
 	new_os

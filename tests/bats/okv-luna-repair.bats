@@ -320,11 +320,15 @@ policy() {
 @test "used wrongly: 2" {
 	run -2 "$repair" --root "$root" --phase sometime
 	run -2 "$repair" --root "$root" --profile none
-	run -2 "$repair" --root "$root" cert
-	[[ $output == *"path 'cert' is not absolute"* ]]
 	run -2 "$repair" --root "$root" --undo --phase pre-upgrade
 	run -2 "$repair" --root "$root" --undo /etc
 	run -6 "$repair" --root "$root/nowhere"
+}
+
+@test "a path is taken as it is printed" {
+	run -0 "$repair" --root "$root" cert/client
+	is cert/client/okv1Key.pem '0:986 0664'
+	is cert/server/CAFile.pem '0:0 0644'
 }
 
 @test "with a path, only what lies at or below it is touched" {
@@ -450,14 +454,124 @@ policy() {
 @test "a directory above that others can write is reported with the command that fixes it" {
 	chmod 0777 "$root/usr/safenet"
 	chown 5 "$client"
-	run -0 --separate-stderr "$repair" --root "$root"
-	[[ $stderr == *"'/usr/safenet' can be written by others (mode 0777)"*"chmod go-w '/usr/safenet'"* ]]
+	run -4 --separate-stderr "$repair" --root "$root"
+	[[ $stderr == *"'/usr/safenet' can be written by others (mode 0777)"*"fix: chmod go-w '/usr/safenet'"* ]]
 	[[ $stderr == *"'/usr/safenet/lunaclient' belongs to user id 5"*"chown root '/usr/safenet/lunaclient'"* ]]
 	[ "$(grep -c "'/usr/safenet' can be written" <<<"$stderr")" -eq 1 ]
+	run -1 "$repair" --root "$root" --check
+	[ "$("$repair" --root "$root" --check --json 2>/dev/null | jq -c '[.left[] | .path, .why]')" = \
+		'["/usr/safenet/lunaclient","parent","/usr/safenet","parent"]' ]
 	chmod 0755 "$root/usr/safenet"
 	chown 0 "$client"
 	run -0 --separate-stderr "$repair" --root "$root"
 	[ -z "$stderr" ]
+}
+
+# acl FILE ENTRY...: as setfacl would; entries are TAG:ID:BITS with the tags of acl(5) as numbers; ID may be empty.
+acl() {
+	python3 - "$@" <<-'E'
+		import os, struct, sys
+		bits = struct.pack('<I', 2)
+		for entry in sys.argv[2:]:
+		    tag, number, allows = entry.split(':')
+		    bits += struct.pack('<HHI', int(tag, 16), int(allows), int(number or 0xffffffff))
+		os.setxattr(sys.argv[1], 'system.posix_acl_access', bits)
+	E
+}
+
+@test "strict: what an ACL gives away, or takes from the group, is named and counted, and never blessed" {
+	"$repair" --root "$root" --profile strict -q
+	check() { "$repair" --root "$root" --profile strict --check "$@"; }
+	run -0 check
+	key=$client/cert/client/okv1Key.pem
+	acl "$key" 1::6 2:5:4 4::4 10::4 20::0
+	run -1 check
+	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1Key.pem': its ACL lets user id 5 read, and not the policy; "*setfacl* ]]
+	[[ $output == *"1 of 22 entries are not to policy"* ]]
+	[ "$(check --json 2>/dev/null | jq -c '.left, .acls')" = \
+		'[{"path":"/usr/safenet/lunaclient/cert/client/okv1Key.pem","why":"acl"}]'$'\n1' ]
+	run -4 "$repair" --root "$root" --profile strict
+	# What OKV's user may do as one of the group is nobody's gift.
+	acl "$key" 1::6 2:54321:4 4::4 10::4 20::0
+	run -0 check
+	acl "$key" 1::6 4::4 8:5:4 10::4 20::0
+	run -1 check
+	[[ $output == *"its ACL lets group id 5 read"* ]]
+	# The group shows as allowed, by the mask, and is not.
+	acl "$key" 1::6 2:54321:4 4::0 10::4 20::0
+	run -1 check
+	[[ $output == *"its ACL does not let its group read"* ]]
+	# A mask that takes the group's right is set with the mode.
+	acl "$key" 1::6 2:54321:4 4::4 10::0 20::0
+	run -0 "$repair" --root "$root" --profile strict
+	is cert/client/okv1Key.pem '0:986 0640'
+	# Above the client, too.
+	acl "$root/usr/safenet" 1::7 2:5:7 4::5 10::7 20::5
+	run -1 check
+	[[ $output == *"'/usr/safenet': its ACL lets user id 5 write"* ]]
+}
+
+@test "strict covers the whole client, whatever is in it" {
+	mkdir "$client"/{etc,jsp}
+	for file in setenv openssl.cnf etc/openssl.cnf jsp/x.jar server-certificate.pem Chrystoki-base.conf; do
+		echo x >"$client/$file"
+	done
+	chmod 0666 "$client"/{openssl.cnf,etc/openssl.cnf,jsp/x.jar,server-certificate.pem,Chrystoki-base.conf}
+	chmod 0777 "$client"/setenv "$client"/jsp "$client"
+	chown 54321 "$client" "$client/etc"
+	run -1 "$repair" --root "$root" --profile strict --check
+	run -0 "$repair" --root "$root" --profile strict
+	is '' '0:0 0755'
+	is jsp '0:0 0755'
+	is setenv '0:986 0750'
+	for file in openssl.cnf etc/openssl.cnf jsp/x.jar server-certificate.pem Chrystoki-base.conf; do
+		is "$file" '0:986 0640'
+	done
+	run -0 "$repair" --root "$root" --profile strict --check
+	run -0 "$repair" --root "$root" --profile strict --phase pre-upgrade
+	is jsp/x.jar '0:54321 0640'
+	is bin/vtl '0:0 0755'
+}
+
+@test "others' bytes get no owner, set-id or x bit: a stranger's file, one written while everybody could, one that is open" {
+	echo quiet >"$client/data/quiet"
+	"$repair" --root "$root" -q --phase pre-upgrade
+	cp /bin/true "$client/data/planted"
+	chmod 0777 "$client/data/planted"
+	chown 65534 "$client/data/planted"
+	echo theirs >"$client/data/f"
+	exec 7<>"$client/data/x/g"
+	run -4 "$repair" --root "$root"
+	exec 7>&-
+	[[ $output == *"'/usr/safenet/lunaclient/data/planted' belongs to user id 65534, neither root nor 'oracle'"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' was written while everybody could"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/x/g' is being written by others"* ]]
+	is data/planted '65534:0 0777'
+	is data/f '0:0 0777'
+	is data/x/g '0:0 0777'
+	is data/quiet '0:986 2777'
+	# As long as it is there it is told; what was only open is done.
+	run -4 "$repair" --root "$root"
+	is data/x/g '0:986 2777'
+	[ "$("$repair" --root "$root" --check --json 2>/dev/null | jq -c '[.left[].why]')" = '["stranger","stranger"]' ]
+	rm "$client/data/planted"
+	chmod o-w "$client/data/f"
+	run -0 "$repair" --root "$root"
+	is data/f '0:986 2777'
+	[ ! -e "$root/opt/okv-luna/var/repair/opened" ]
+}
+
+@test "where others may write, the walk is bounded, by depth and by count, and the rest is done" {
+	deep=$client/data
+	for _ in $(seq 80); do deep+=/d; done
+	mkdir -p "$deep"
+	run -4 "$repair" --root "$root" -q
+	[[ $output == *"lies more than 64 directories deep"* ]]
+	mkdir "$client/data/many"
+	(cd "$client/data/many" && seq 21000 | xargs touch)
+	run -4 "$repair" --root "$root" -q
+	[[ $output == *"more than 20000 entries where others may write"* ]]
+	is cert '0:986 2770'
 }
 
 # --- the group --------------------------------------------------------------------------------------------------------

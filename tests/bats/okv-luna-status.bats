@@ -246,7 +246,7 @@ upgrade_reset() {
 	run script -qec "stty cols 60; NO_COLOR=1 '$build/libexec/okv-luna-status' --root '$ROOT'" /dev/null
 	for text in "$(tr -d '\r' <<<"$output")" "$(status_of 2>/dev/null)"; do
 		[[ $text == *"FAIL  config    /etc/Chrystoki.conf:7: ClientCertFile leads to '$LC/cert/client/okv1.pem', which is not there
-                fix: install what is missing, or correct the path
+                install what is missing, or correct the path
 "* ]]
 	done
 }

@@ -36,8 +36,8 @@ NAMES = ('okv1Key.pem', 'okv1.pem', 'CAFile.pem', 'token.db', '.hidden', 'with b
 
 
 def odd_state(chance, path):
-    """Any owner and any mode, set-id and sticky bits included."""
-    owner = chance.choice((0, 0, 0, ORACLE, 5))
+    """Any owner and any mode, set-id and sticky bits included.  Files of strangers are left alone: a test of their own."""
+    owner = chance.choice((0, 0, 0, ORACLE, 5 if os.path.isdir(path) else ORACLE))
     group = chance.choice((0, 0, GID, 54321, 5))
     mode = chance.choice((0o644, 0o600, 0o755, 0o2770, 0o2777, 0o1777, chance.randrange(0o10000)))
     os.chown(path, owner, group)

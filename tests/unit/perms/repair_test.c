@@ -26,6 +26,9 @@ static int scratch_make(void **state)
 {
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
+	assert_int_equal(mkdirat(root, "etc", 0755), 0);
+	FS_AUTO int fd = openat(root, "etc/passwd", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(dprintf(fd, "oracle:x:3:3::/:\n") > 0, 1);
 	made("c", S_IFDIR, 0, 0755);
 	made("c/cert", S_IFDIR, OLD, 02770);
 	made("c/cert/key", S_IFREG, OLD, 06755);
@@ -53,8 +56,11 @@ static const char *const paths[] = { "/c", "/conf", "/c/cert/key", "/conf", "/no
 
 static struct perms_tally reowned(enum perms_act act)
 {
+	static char client[] = "/c", user[] = "oracle";
+	const struct settings settings = { .client_dir = client, .okv_user = user };
 	const struct perms_reown reown = {
 		.root = root,
+		.settings = &settings,
 		.paths = paths,
 		.path_count = sizeof(paths) / sizeof(paths[0]),
 		.from = OLD,
@@ -112,12 +118,24 @@ static void it_can_be_undone(void **state)
 	assert_int_equal(f.kind, FAULT_ABSENT);
 }
 
+/* A set-group-id program of somebody else's would else be one of the new group's. */
+static void a_file_of_a_stranger_is_left(void **state)
+{
+	(void)state;
+	assert_int_equal(fchownat(root, "c/cert/key", 7, OLD, 0), 0);
+	assert_int_equal(fchmodat(root, "c/cert/key", 02755, 0), 0);
+	const struct perms_tally tally = reowned(PERMS_APPLY);
+	assert_int_equal(tally.left[PERMS_LEFT_STRANGER], 1);
+	assert_is("c/cert/key", OLD, 02755);
+	assert_is("c/cert", NEW, 02770);
+}
+
 static void a_file_with_a_second_name_is_counted_and_the_rest_is_done(void **state)
 {
 	(void)state;
 	assert_int_equal(linkat(root, "conf", root, "c/second", 0), 0);
 	const struct perms_tally tally = reowned(PERMS_APPLY);
-	assert_int_equal(tally.refused, 2);
+	assert_int_equal(tally.left[PERMS_LEFT_REFUSED], 2);
 	assert_is("conf", OLD, 0660);
 	assert_is("c/cert", NEW, 02770);
 
@@ -170,6 +188,7 @@ int main(void)
 		in_scratch(a_plan_counts_and_changes_nothing),
 		in_scratch(it_can_be_undone),
 		in_scratch(a_file_with_a_second_name_is_counted_and_the_rest_is_done),
+		in_scratch(a_file_of_a_stranger_is_left),
 		in_scratch(policies_that_cannot_be_read_to_their_end_are_not_taken_for_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,12 @@ static void taken(int root, struct snapshot *s)
 
 	tree_scan(root, &scan);
 	*s = (struct snapshot){ .taken = 1770091506,
-				.os = strdup("An OS"),
-				.okv = strdup("Oracle Key Vault Server 21.9"),
+				.machine = { .uuid = strdup("4c4c4544003310398046b7c04f4d3833"),
+					     .host = strdup("okv1"),
+					     .os = strdup("An OS"),
+					     .okv = strdup("Oracle Key Vault Server 21.9") },
+				.users = strdup("0=root,54321=oracle"),
+				.groups = strdup("0=root,986=hsmusers"),
 				.group = strdup("hsmusers"),
 				.group_there = true,
 				.group_id = 986,
@@ -40,7 +44,7 @@ static void what_is_written_is_read_back(void **state)
 	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f) < 0)
 		fail_msg("%s", f.text);
 	assert_true(again.taken == s.taken);
-	assert_string_equal(again.okv, "Oracle Key Vault Server 21.9");
+	assert_string_equal(again.machine.okv, "Oracle Key Vault Server 21.9");
 	assert_string_equal(again.group, "hsmusers");
 	assert_string_equal(again.members, "oracle,other");
 	assert_true(again.group_there && again.member && !again.wired && !again.armed);
