@@ -171,5 +171,8 @@ each() {
 }
 
 @test "OKV's files put back by another package after all that are wired again, and the HSM is reached" {
-	each 'stock_install; said=$(okv-luna config wire -n); [ "$said" = "wired already: nothing to do" ] || { echo "$said"; exit 1; }; okv-luna config check || :; okv-luna repair -q; reached; rpm -e --justdb okv-stock'
+	each 'stock_install
+		said=$(okv-luna config wire -n)
+		[ "$said" = "wired already: nothing to do" ] || { echo "$said"; exit 1; }
+		okv-luna repair -q; reached; rpm -e --justdb okv-stock'
 }
