@@ -26,7 +26,7 @@ enum { LOCK_PATIENCE_MS = 10000 };
 
 /* What a tool may see of its caller's environment: nothing here names a library, a configuration or a program. */
 static const char *const environment_kept[] = {
-	"TERM", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ",
+	"TERM", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ", CMD_CALLED,
 };
 
 static bool help, version, words;

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "cmd/hook.h"
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
@@ -22,6 +24,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	};
 
 	cmd_hook_start(context, &hook);
+	hook.called = getenv(CMD_CALLED) != NULL;
 	if (cmd_hook_key(context, &key, &hook, f) < 0)
 		return -1;
 	return cmd_hook_run(context, &hook, back ? hook_pre_abort : hook_pre_upgrade, f);

@@ -43,7 +43,8 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 {
 	char path[PATH_MAX];
 	const char *argv[10] = { path, "--root", context->root_path };
-	const char *const no_colour[] = { "NO_COLOR=1", NULL };
+	/* What to do next is ours to say. */
+	const char *const environment[] = { CMD_CALLED "=1", getenv("NO_COLOR") != NULL ? "NO_COLOR=1" : NULL, NULL };
 	size_t count = 3;
 	int status;
 
@@ -59,9 +60,7 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 	if (context->verbose)
 		argv[count++] = "--verbose";
 	/* The path in the arguments is our caller's, so it stays in our caller's directory. */
-	const struct proc_child_options how = { .argv = argv,
-						.environment = getenv("NO_COLOR") != NULL ? no_colour : NULL,
-						.root = PROC_CHILD_STAY };
+	const struct proc_child_options how = { .argv = argv, .environment = environment, .root = PROC_CHILD_STAY };
 	if (child_run(how, &status, f) < 0)
 		return -1;
 	return status == 0 ? 0

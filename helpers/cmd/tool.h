@@ -72,6 +72,9 @@ void cmd_print(const struct cmd_context *context, const char *format, ...) __att
 void cmd_result_exit(struct json *j, const struct fault *f);
 /* The path of another tool of ours in libexec/, beside this program; "" where it is too long to be one. */
 void cmd_program_path(const char *tool, char ret_path[PATH_MAX]);
+/* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */
+#define CMD_CALLED "OKV_LUNA_UPGRADE"
+
 /* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);
 

@@ -33,8 +33,11 @@ static const char *pre_answer(const struct upgrade_run *run, struct text *senten
 	if (failed(run)) {
 		text_add_format(sentence, "Do not upgrade: %s", run->verdict.text);
 		if (!run->dry_run)
-			text_add_string(advice, "Fix it and run okv-luna pre-upgrade again, or put everything back: "
-						"okv-luna pre-upgrade --abort\n");
+			text_add_format(
+				advice,
+				"Fix it and run okv-luna %s again, or put everything back: okv-luna pre-upgrade "
+				"--abort\n",
+				run->called ? "upgrade" : "pre-upgrade");
 		return "no";
 	}
 	if (run->dry_run) {
@@ -43,8 +46,9 @@ static const char *pre_answer(const struct upgrade_run *run, struct text *senten
 	}
 	text_add_format(sentence, "Go: the HSM answers, the snapshot is taken and everything is ready (%u s)",
 			(run->elapsed_ms + 500) / 1000);
-	text_add_string(advice, "Start OKV's upgrade now: okv-luna upgrade\n"
-				"Not today? okv-luna pre-upgrade --abort puts everything back.\n");
+	if (!run->called)
+		text_add_string(advice, "Start OKV's upgrade now: okv-luna upgrade\n"
+					"Not today? okv-luna pre-upgrade --abort puts everything back.\n");
 	return "go";
 }
 

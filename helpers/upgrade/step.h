@@ -87,6 +87,7 @@ struct upgrade_run {
 	bool dry_run;
 	bool accept;                 /* post-upgrade: differences from the snapshot are meant */
 	bool abort;                  /* pre-upgrade: the way back */
+	bool called;                 /* pre-upgrade: by okv-luna upgrade, which says itself what comes next */
 	struct hsm_key_question key; /* the root key to look for with the slots; label NULL: not checked */
 	struct fault unlocked;       /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
 	unsigned bound_ms;           /* of the whole hook */

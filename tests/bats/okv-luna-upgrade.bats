@@ -40,6 +40,14 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	[[ $output == *"Do not upgrade: "*"the upgrade was not started: pre-upgrade did not say go"* ]]
 }
 
+@test "what comes next is said once: nobody is told to start what is running" {
+	run -0 upgrade -- /bin/sh -c true
+	[[ $output == *"Go:"* && $output != *"okv-luna upgrade"* ]]
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 upgrade -- /bin/sh -c true
+	[[ $output == *"Fix it and run okv-luna upgrade again"* ]]
+}
+
 @test "its failure is ours, with what to do next" {
 	WITH=3 run -5 upgrade -- /root/upgrade
 	[[ $output == *"ended with status 3"*"pre-upgrade --abort"* ]]
