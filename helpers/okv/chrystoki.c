@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/pem.h"
 #include "conf/preserved.h"
 #include "fs/handle.h"
 #include "fs/read.h"
+#include "fs/root.h"
 #include "okv/edit.h"
 
 int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f)
@@ -77,10 +79,16 @@ static const struct {
 
 enum { CERTIFICATE_COUNT = sizeof(certificates) / sizeof(certificates[0]) };
 
+struct copy {
+	struct text from, to, bytes; /* `to` is empty where nothing is copied */
+	bool created, changed;
+};
+
 struct merging {
 	const struct okv_job *job;
 	const struct okv_chrystoki_merge *wanted;
 	struct chrystoki from; /* with the certificates' paths where they will be */
+	struct copy copies[CERTIFICATE_COUNT];
 };
 
 /* The service client's files lie where the caller says, outside the root if need be: input, not the system. */
@@ -124,27 +132,6 @@ static int bytes_change(void *context, const struct text *now, struct text *ret_
 	return text_check(ret_text, f);
 }
 
-/* Copies one certificate; it must look like one, so that no other file is made readable by a crafted path. */
-static int certificate_copy(const struct okv_job *job, const char *from, const char *to, bool *ret_changed,
-			    struct fault *f)
-{
-	TEXT_AUTO bytes = { 0 };
-	const struct okv_edit edit = { .path = to, .change = bytes_change, .context = &bytes, .create = 0644 };
-	bool changed;
-
-	if (input_read(from, "certificate ", &bytes, f) < 0)
-		return -1;
-	if (strstr(text_string(&bytes), "-----BEGIN CERTIFICATE-----") == NULL ||
-	    strstr(text_string(&bytes), "PRIVATE KEY") != NULL)
-		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(from));
-	if (okv_edit(job, &edit, &changed, f) < 0)
-		return -1;
-	if (changed)
-		okv_job_tell(job, "%s -> %s", SHOWN(from), SHOWN(to));
-	*ret_changed = *ret_changed || changed;
-	return 0;
-}
-
 static bool section_wanted(const struct okv_chrystoki_merge *wanted, const char *section)
 {
 	for (size_t i = 0; i < wanted->section_count; i++)
@@ -153,35 +140,135 @@ static bool section_wanted(const struct okv_chrystoki_merge *wanted, const char 
 	return false;
 }
 
-/* One of the three entries: its file copied, its value turned to the copy. */
-static int certificate_bring(struct merging *m, size_t which, const char *directory, bool *ret_changed, struct fault *f)
+static bool is_here(const char *path)
 {
-	const char *section = certificates[which].section, *key = certificates[which].key;
-	TEXT_AUTO from = { 0 };
-	TEXT_AUTO to = { 0 };
+	struct stat status;
+
+	return stat(path, &status) == 0;
+}
+
+/*
+ * Where the certificate of an entry is to be taken from: nothing where it stays as it is.  A path of another machine
+ * means the file of that name beside the one that is merged.
+ */
+static int certificate_find(const struct merging *m, size_t which, const char *directory, struct text *ret_from,
+			    struct text *ret_leaf, struct fault *f)
+{
 	char *value = NULL;
+
+	if (!section_wanted(m->wanted, certificates[which].section))
+		return 0;
+	if (chrystoki_get(&m->from, certificates[which].section, certificates[which].key, &value, f) < 0)
+		return -1;
+	const bool full = value != NULL && value[0] == '/';
+	const bool away = full && !is_here(value);
+	if (value != NULL && value[0] != '\0' && (!full || away || preserved_within(value, directory))) {
+		text_add_string(ret_leaf, leaf_of(value));
+		if (full && !away)
+			text_add_string(ret_from, value);
+		else
+			text_add_format(ret_from, "%s/%s", directory,
+					away ? leaf_of(value) : text_starts(value, "./") ? value + 2 : value);
+	}
+	int r = text_check(ret_from, f) < 0 || text_check(ret_leaf, f) < 0 ? -1 : 0;
+	if (r == 0 && away && !is_here(text_string(ret_from)))
+		r = fault_absent(f, "%s of section %s leads to '%s', which is not on this machine, nor beside the file; "
+				    "nothing is merged",
+				 certificates[which].key, certificates[which].section, SHOWN(value));
+	if (r == 0 && away)
+		report_say(m->job->report, REPORT_WARNING,
+			   "%s of section %s leads to '%s', which is not on this machine; '%s' is taken",
+			   certificates[which].key, certificates[which].section, SHOWN(value),
+			   SHOWN(text_string(ret_from)));
+	free(value);
+	return r;
+}
+
+/* One of the three entries: its file read, and its value turned to where the copy will be. */
+static int certificate_read(struct merging *m, size_t which, const char *directory, struct fault *f)
+{
+	struct text *bytes = &m->copies[which].bytes, *to = &m->copies[which].to, *from = &m->copies[which].from;
+	TEXT_AUTO leaf = { 0 };
+	PEM_AUTO pem = { .cut = false };
 	bool changed;
 
-	if (!section_wanted(m->wanted, section))
-		return 0;
-	if (chrystoki_get(&m->from, section, key, &value, f) < 0)
+	if (certificate_find(m, which, directory, from, &leaf, f) < 0)
 		return -1;
-	if (value == NULL || value[0] == '\0' || (value[0] == '/' && !preserved_within(value, directory))) {
-		free(value);
+	if (from->length == 0)
 		return 0;
+	if (input_read(text_string(from), "certificate ", bytes, f) < 0 ||
+	    pem_read(&pem, text_string(bytes), bytes->length, PEM_CERTIFICATE, f) < 0)
+		return -1;
+	/* No other file is made readable by a crafted path. */
+	if (!pem.held[PEM_CERTIFICATE] || pem.held[PEM_KEY] || pem.cut)
+		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(text_string(from)));
+	text_add_format(to, "%s/cert/%s", m->job->settings->client_dir, text_string(&leaf));
+	return text_check(to, f) < 0 ? -1
+				     : chrystoki_set(&m->from, certificates[which].section, certificates[which].key,
+						     text_string(to), &changed, f);
+}
+
+static int certificate_write(struct merging *m, size_t which, struct fault *f)
+{
+	struct copy *copy = &m->copies[which];
+	const struct okv_edit edit = {
+		.path = text_string(&copy->to), .change = bytes_change, .context = &copy->bytes, .create = 0644
+	};
+
+	if (copy->to.length == 0)
+		return 0;
+	copy->created = !fs_exists(m->job->root, text_string(&copy->to));
+	if (okv_edit(m->job, &edit, &copy->changed, f) < 0)
+		return -1;
+	if (copy->changed)
+		okv_job_tell(m->job, "%s -> %s", SHOWN(text_string(&copy->from)), SHOWN(text_string(&copy->to)));
+	return 0;
+}
+
+/* What was not there before goes again. */
+static void certificates_take_back(struct merging *m)
+{
+	for (size_t i = 0; i < CERTIFICATE_COUNT && m->job->mode == OKV_APPLY; i++) {
+		struct fault ignored = { 0 };
+		if (m->copies[i].created && m->copies[i].changed)
+			(void)okv_record_remove(m->job->root, text_string(&m->copies[i].to), &ignored);
 	}
-	const char *relative = text_starts(value, "./") ? value + 2 : value;
-	if (value[0] == '/')
-		text_add_string(&from, value);
-	else
-		text_add_format(&from, "%s/%s", directory, relative);
-	text_add_format(&to, "%s/cert/%s", m->job->settings->client_dir, leaf_of(value));
-	free(value);
-	if (text_check(&from, f) < 0 || text_check(&to, f) < 0)
-		return -1;
-	if (certificate_copy(m->job, text_string(&from), text_string(&to), ret_changed, f) < 0)
-		return -1;
-	return chrystoki_set(&m->from, section, key, text_string(&to), &changed, f);
+}
+
+static bool is_certificate(const struct chrystoki_line *line)
+{
+	for (size_t i = 0; i < CERTIFICATE_COUNT; i++)
+		if (chrystoki_is_named(line, certificates[i].key))
+			return true;
+	return false;
+}
+
+/* A source that is cut off is refused; paths of another machine are named, those of certificates elsewhere. */
+static int source_check(const struct merging *m, struct fault *f)
+{
+	for (size_t i = 0; i < m->from.count; i++) {
+		const struct chrystoki_line *line = &m->from.lines[i];
+		TEXT_AUTO section = { 0 };
+		TEXT_AUTO value = { 0 };
+
+		if ((line->flaws & (CHRYSTOKI_FLAW_NOT_CLOSED | CHRYSTOKI_FLAW_HEADER)) != 0)
+			return fault_refused(f, "the file to merge from, line %zu: %s; it may be cut off, and nothing is merged",
+					     i + 1, chrystoki_flaw_text(line->flaws));
+		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || is_certificate(line) ||
+		    line->value_length == 0 || line->bytes[line->value_start] != '/')
+			continue;
+		const struct chrystoki_line *open = &m->from.lines[line->section];
+		text_add(&section, open->bytes + open->name_start, open->name_length);
+		text_add(&value, line->bytes + line->value_start, line->value_length);
+		if (text_check(&section, f) < 0 || text_check(&value, f) < 0)
+			return -1;
+		if (section_wanted(m->wanted, text_string(&section)) && !is_here(text_string(&value)))
+			report_say(m->job->report, REPORT_WARNING,
+				   "%s of section %s leads to '%s', which is not on this machine",
+				   SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
+				   SHOWN(text_string(&section)), SHOWN(text_string(&value)));
+	}
+	return 0;
 }
 
 static int merge_change(void *context, struct chrystoki *conf, struct fault *f)
@@ -241,14 +328,26 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	bool copied = false, edited = false;
 
 	int r = from_read(&m, &directory, f);
-	/* What would be refused is refused before the first copy. */
+	if (r == 0)
+		r = source_check(&m, f);
+	/* Whole or not at all: what would be refused, or is not there, is found before the first copy. */
+	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
+		r = certificate_read(&m, i, text_string(&directory), f);
 	if (r == 0)
 		r = okv_chrystoki_edit(&plan, merge_change, &m, &edited, f);
 	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
-		r = certificate_bring(&m, i, text_string(&directory), &copied, f);
+		r = certificate_write(&m, i, f);
 	if (r == 0)
 		r = okv_chrystoki_edit(job, merge_change, &m, &edited, f);
+	if (r < 0)
+		certificates_take_back(&m);
 	chrystoki_done(&m.from);
+	for (size_t i = 0; i < CERTIFICATE_COUNT; i++) {
+		copied = copied || m.copies[i].changed;
+		text_done(&m.copies[i].from);
+		text_done(&m.copies[i].to);
+		text_done(&m.copies[i].bytes);
+	}
 	if (r < 0)
 		return -1;
 	if (edited)

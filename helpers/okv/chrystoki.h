@@ -32,12 +32,15 @@ struct okv_chrystoki_merge {
 /*
  * Sections of another Chrystoki.conf brought into ours, as for a Cloud HSM service beside a Luna HSM.  They are merged
  * (conf/chrystoki), and exactly three entries are repointed where they lead into the directory of the file they come
- * from (or are relative, which means the same): XTC.PartitionCAPath, XTC.PartitionCertPath00 and
- * REST.SSLClientSideVerifyFile.  Their files are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so
- * that at no instant our file names one that is not there; a different file of that name is kept as a backup.  A path
- * that leads elsewhere stays as it is.  As the vendor's setenv has it, sections that the file lacks are taken from
- * Chrystoki-base.conf beside it, and PartitionData00 becomes ServerName and ServerPort.  FAULT_ABSENT: the file,
- * a section or a certificate it names is not there.
+ * from (or are relative, which means the same, or to what is not on this machine, which means the file of that name
+ * beside it, and is said): XTC.PartitionCAPath, XTC.PartitionCertPath00 and REST.SSLClientSideVerifyFile.  Their files
+ * are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so that at no instant our file names one that is
+ * not there; a different file of that name is kept as a backup.  A path that leads elsewhere stays as it is; one that
+ * leads nowhere on this machine is a warning.
+ *
+ * Whole or not at all: every file is read, and the edit tried, before the first copy; a failure after that takes new
+ * copies away.  FAULT_ABSENT: the file, a section or a certificate it names is not there.  FAULT_REFUSED: the file is
+ * cut off inside a section.
  */
 int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_merge *merge, bool *ret_changed,
 			struct fault *f);

@@ -565,6 +565,61 @@ service_client() {
 	[ ! -e "$root$LC/cert/server-certificate.pem" ]
 }
 
+@test "the hybrid step is done whole or not at all" {
+	service_client
+	whole() { # nothing came over
+		cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+		[ -z "$(find "$root$LC/cert" -maxdepth 1 -name '*.pem')" ]
+	}
+	cp -a "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	cp -a "$cloud" "$BATS_TEST_TMPDIR/sound"
+	merge() { okv_config "$1" chrystoki merge "$cloud/Chrystoki.conf" --section XTC --section REST; }
+	rm "$cloud/server-certificate.pem" # the third of them
+	merge 6
+	[[ $output == *server-certificate.pem* ]]
+	whole
+	cp "$pair/nodeKey.pem" "$cloud/server-certificate.pem"
+	merge 3
+	whole
+	head -n 5 "$pair/node.pem" >"$cloud/server-certificate.pem"
+	merge 3
+	whole
+	# Cut off inside REST, and inside a section that nobody asked for.
+	cp -a "$BATS_TEST_TMPDIR/sound/." "$cloud"
+	sed -i '$d' "$cloud/Chrystoki.conf"
+	merge 3
+	[[ $output == *'cut off'* ]]
+	whole
+	printf '}\nMisc = {\n   Tools' >>"$cloud/Chrystoki.conf"
+	merge 3
+	whole
+	# Ours does not take it.
+	cp -a "$BATS_TEST_TMPDIR/sound/." "$cloud"
+	printf 'XTC = {\n}\nXTC = {\n}\n' >>"$root/etc/Chrystoki.conf"
+	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	merge 3
+	whole
+}
+
+@test "paths of another machine are named, and the files beside taken in their place where they are" {
+	service_client
+	cp -a "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	sed -i "s|PartitionCAPath = .*|PartitionCAPath = /root/elsewhere/partition-ca-certificate.pem;|" "$cloud/Chrystoki.conf"
+	sed -i "s|TimeoutSec = .*|&\n   Extra = /root/elsewhere/extra;|" "$cloud/Chrystoki.conf"
+	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section XTC
+	[[ $output == *"PartitionCAPath of section XTC leads to '/root/elsewhere/"*"not on this machine"*"is taken"* ]]
+	[[ $output == *"Extra of section XTC leads to '/root/elsewhere/extra', which is not on this machine"* ]]
+	okv_config 0 chrystoki get XTC PartitionCAPath
+	[ "$output" = "$LC/cert/partition-ca-certificate.pem" ]
+	cmp "$cloud/partition-ca-certificate.pem" "$root$LC/cert/partition-ca-certificate.pem"
+	cp "$BATS_TEST_TMPDIR/conf" "$root/etc/Chrystoki.conf"
+	rm "$cloud/partition-ca-certificate.pem" "$root$LC"/cert/*.pem
+	okv_config 6 chrystoki merge "$cloud/Chrystoki.conf" --section XTC
+	[[ $output == *"PartitionCAPath of section XTC leads to '/root/elsewhere/"*'nothing is merged'* ]]
+	cmp "$BATS_TEST_TMPDIR/conf" "$root/etc/Chrystoki.conf"
+	[ -z "$(find "$root$LC/cert" -maxdepth 1 -name '*.pem')" ]
+}
+
 @test "show tells the state" {
 	okv_config 0 wire
 	okv_config 0 show
