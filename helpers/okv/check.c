@@ -14,6 +14,7 @@
 #include "okv/edit.h"
 #include "okv/links.h"
 #include "okv/shell.h"
+#include "okv/wiring.h"
 
 int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f)
@@ -47,10 +48,13 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 		return;
 	case OKV_SCOPE_NO_INTERFACE:
 		c->found->file = SETTINGS_GENERIC;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_NOTE, "scope", "there is nothing to wire, and nothing is created",
-					 "after an upgrade to OKV 21.3 or later: " OKV_WIRE_IT),
-				0, "%s", okv_scope_text(scope));
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_WARN, "scope",
+				 "client, group and links have to be made again after an OS major upgrade",
+				 "keep the client's archive and identity at hand; after an upgrade to OKV 21.3 or "
+				 "later: " OKV_WIRE_IT),
+			0, "%s", okv_scope_text(scope));
 		return;
 	case OKV_SCOPE_CLIENT_V6:
 		c->found->file = c->job->settings->client_dir;
@@ -131,18 +135,48 @@ static void helper_check(struct okv_checking *c)
 	}
 }
 
-/* What wiring would say about the links, as findings. */
+/* What wiring would say about the links: what is missing in one finding. */
+struct links_heard {
+	struct okv_checking *c;
+	struct text missing;
+};
+
 static void link_hear(struct report *self, enum report_level level, const char *line)
 {
-	static const char effect[] = "people and systemd do not find this product by that name";
-	struct okv_checking *c = self->context;
+	struct links_heard *heard = self->context;
+
+	if (level == REPORT_RESULT) {
+		line += text_starts(line, "would: ") ? strlen("would: ") : 0;
+		text_add_format(&heard->missing, "%s%.*s", heard->missing.length > 0 ? ", " : "",
+				(int)strcspn(line, " "), line);
+	} else if (level == REPORT_WARNING) {
+		heard->c->found->file = SETTINGS_PREFIX;
+		okv_finding_add(heard->c->found,
+				OKV_RULE(OKV_WARN, "link-blocked", "OKV's hooks do not find this product by that name",
+					 "move it away, then " OKV_WIRE_IT),
+				0, "%s", line);
+	}
+}
+
+static int links_check(struct okv_checking *c, struct fault *f)
+{
+	struct links_heard heard = { .c = c, .missing = { 0 } };
+	struct report report = { .on_line = link_hear, .context = &heard };
+	const struct okv_job plan = {
+		.root = c->job->root, .settings = c->job->settings, .mode = OKV_PLAN, .report = &report
+	};
+	struct okv_outcome outcome = OKV_OUTCOME_INIT;
+	const int r = okv_links_make(&plan, &outcome, f);
 
 	c->found->file = SETTINGS_PREFIX;
-	if (level == REPORT_WARNING)
-		okv_finding_add(c->found, OKV_RULE(OKV_WARN, "link-blocked", effect, OKV_WIRE_IT), 0, "%s", line);
-	else if (level == REPORT_RESULT)
-		okv_finding_add(c->found, OKV_RULE(OKV_WARN, "link-missing", effect, OKV_WIRE_IT), 0,
-				"a link is missing: %s", line);
+	if (r == 0 && heard.missing.length > 0)
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_WARN, "link-missing",
+					 "people and systemd do not find this product by that name", OKV_WIRE_IT),
+				0, "missing: %s", text_string(&heard.missing));
+	c->found->failed = c->found->failed || heard.missing.failed;
+	text_done(&heard.missing);
+	return r;
 }
 
 static void command_check(struct okv_checking *c)
@@ -165,18 +199,46 @@ static void command_check(struct okv_checking *c)
 
 static int surroundings_check(struct okv_checking *c, struct fault *f)
 {
-	struct report report = { .on_line = link_hear, .context = c };
-	const struct okv_job plan = {
-		.root = c->job->root, .settings = c->job->settings, .mode = OKV_PLAN, .report = &report
-	};
-	struct okv_outcome outcome = OKV_OUTCOME_INIT;
-
 	if (stray_files_check(c, f) < 0)
 		return -1;
 	helper_check(c);
-	if (okv_links_make(&plan, &outcome, f) < 0)
+	if (links_check(c, f) < 0)
 		return -1;
 	command_check(c);
+	return 0;
+}
+
+/*
+ * A node that was never wired lacks all that wiring does, and that is one cause.  Another vendor's library is not taken
+ * away by the remedy.
+ */
+static int unwired_check(struct okv_checking *c, struct fault *f)
+{
+	TEXT_AUTO script = { 0 };
+	TEXT_AUTO conf = { 0 };
+	struct fault absent = { 0 };
+	enum okv_wiring wiring;
+	bool other = false;
+
+	if (okv_wiring_find(c->job->root, &wiring, f) < 0)
+		return -1;
+	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 || wiring != OKV_WIRING_NONE ||
+	    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL)
+		return 0;
+	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) == 0 &&
+	    okv_vendor_find(c->job, &conf, &other, f) < 0)
+		return -1;
+	okv_findings_drop(c->found, OKV_WIRE_IT);
+	c->found->file = OKV_CONF;
+	okv_finding_add(
+		c->found,
+		OKV_RULE(OKV_FAIL, "unwired",
+			 "OKV does not use this client by our settings, and an OS major upgrade does not carry it "
+			 "over",
+			 other ? "OKV uses another vendor's library; okv-luna config wire --replace-vendor puts "
+				 "Luna's in its place"
+			       : OKV_WIRE_IT),
+		0, "this node is not wired");
 	return 0;
 }
 
@@ -197,6 +259,8 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 		r = -1;
 	if (r == 0)
 		r = okv_check_chrystoki(&c, f);
+	if (r == 0 && scope == OKV_SCOPE_GENERIC)
+		r = unwired_check(&c, f);
 	preserved_done(&c.preserved);
 	preserved_done(&c.told);
 	okv_needs_done(&c.needs);

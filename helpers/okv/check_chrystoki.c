@@ -7,6 +7,8 @@
 #include "conf/chrystoki.h"
 #include "conf/chrystoki_groups.h"
 #include "conf/pem.h"
+#include "fs/each.h"
+#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/check.h"
@@ -478,6 +480,43 @@ static void copy_check(struct okv_checking *c, const struct text *bytes)
 	c->found->file = used;
 }
 
+/* What an update or an editor leaves beside it, with the secret of the cloud service, for everybody to read. */
+static int secrets_check(struct okv_checking *c, const char *directory, struct fault *f)
+{
+	struct fault absent = { 0 };
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	const char *used = c->found->file;
+
+	if (fs_dir_open(c->job->root, directory, FS_FOLLOW_TRUSTED, &dir, &absent) < 0)
+		return fs_absence(&absent, f);
+	int more = fs_each_open(dir, directory, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
+		__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+		TEXT_AUTO path = { 0 };
+		struct fault ignored = { 0 };
+		struct stat status;
+		FS_AUTO int fd = -1;
+
+		text_add_format(&path, "%s/%s", directory, entry.name);
+		if (strcasestr(entry.name, "chrystoki") == NULL || strcmp(text_string(&path), used) == 0 ||
+		    fs_file_open_at(dir, entry.name, O_RDONLY, &fd, &status, &ignored) < 0 ||
+		    (status.st_mode & 0004) == 0 || fs_read(fd, entry.name, FS_READ_CONFIG_MAX, &bytes, &ignored) < 0 ||
+		    memmem(text_string(&bytes), bytes.length, "AuthTokenClientSecret", 21) == NULL)
+			continue;
+		c->found->failed = c->found->failed || path.failed;
+		c->found->file = text_string(&path);
+		okv_finding_add(c->found,
+				OKV_RULE(OKV_WARN, "chrystoki-readable",
+					 "any local user can use the service as this appliance",
+					 "remove it, or take others' right to read it"),
+				0, "everybody may read it, and it holds the secret of the Cloud HSM service");
+		c->found->file = used;
+	}
+	return more;
+}
+
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
@@ -485,10 +524,11 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	struct stat status;
 
 	c->found->file = c->job->settings->chrystoki_conf;
-	const int r = okv_check_read(c,
-				     OKV_RULE(OKV_FAIL, "file-missing", zero_slots,
-					      "okv-luna extract ARCHIVE, or the client's own installation"),
-				     &bytes, &status, f);
+	const int r = okv_check_read(
+		c,
+		OKV_RULE(OKV_FAIL, "file-missing", zero_slots,
+			 "install the client: the vendor's own installation, or okv-luna extract with its archive"),
+		&bytes, &status, f);
 	if (r <= 0)
 		return r;
 	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
@@ -512,5 +552,9 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	if (groups_check(c, &conf, f) < 0)
 		return -1;
 	copy_check(c, &bytes);
-	return 0;
+	TEXT_AUTO directory = { 0 };
+	text_add(&directory, c->found->file, (size_t)(strrchr(c->found->file, '/') - c->found->file));
+	if (text_check(&directory, f) < 0 || secrets_check(c, text_string(&directory), f) < 0)
+		return -1;
+	return secrets_check(c, c->job->settings->client_dir, f);
 }

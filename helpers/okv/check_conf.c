@@ -155,12 +155,13 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 				OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
 				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "no full path");
 	else if (!is_file(c->job->root, library))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
-					 "okv-luna extract ARCHIVE"),
-				line,
-				"the library '%s' is not there, is a link to nothing, or no file with a library in it",
-				SHOWN(library));
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
+				 "install the client: the vendor's own installation, or okv-luna extract with its "
+				 "archive"),
+			line, "the library '%s' is not there, is a link to nothing, or no file with a library in it",
+			SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "library-other",
@@ -394,7 +395,8 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	else if (text_ends(value, "Chrystoki.conf"))
 		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
 				"%s names the file, and must name its directory", key);
-	else if (!fs_exists(c->job->root, text_string(&path)))
+	/* That it is not there is said of the file itself. */
+	else if (!fs_exists(c->job->root, text_string(&path)) && strcmp(text_string(&path), conf) != 0)
 		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-missing", effect, OKV_WIRE_IT), line,
 				"there is no '%s'", SHOWN(text_string(&path)));
 	else if (!preserved_within(text_string(&path), conf) || !preserved_within(conf, text_string(&path)))

@@ -168,12 +168,15 @@ static int certificate_find(const struct merging *m, size_t which, const char *d
 			text_add_string(ret_from, value);
 		else
 			text_add_format(ret_from, "%s/%s", directory,
-					away ? leaf_of(value) : text_starts(value, "./") ? value + 2 : value);
+					away                       ? leaf_of(value)
+					: text_starts(value, "./") ? value + 2
+								   : value);
 	}
 	int r = text_check(ret_from, f) < 0 || text_check(ret_leaf, f) < 0 ? -1 : 0;
 	if (r == 0 && away && !is_here(text_string(ret_from)))
-		r = fault_absent(f, "%s of section %s leads to '%s', which is not on this machine, nor beside the file; "
-				    "nothing is merged",
+		r = fault_absent(f,
+				 "%s of section %s leads to '%s', which is not on this machine, nor beside the file; "
+				 "nothing is merged",
 				 certificates[which].key, certificates[which].section, SHOWN(value));
 	if (r == 0 && away)
 		report_say(m->job->report, REPORT_WARNING,
@@ -252,8 +255,9 @@ static int source_check(const struct merging *m, struct fault *f)
 		TEXT_AUTO value = { 0 };
 
 		if ((line->flaws & (CHRYSTOKI_FLAW_NOT_CLOSED | CHRYSTOKI_FLAW_HEADER)) != 0)
-			return fault_refused(f, "the file to merge from, line %zu: %s; it may be cut off, and nothing is merged",
-					     i + 1, chrystoki_flaw_text(line->flaws));
+			return fault_refused(
+				f, "the file to merge from, line %zu: %s; it may be cut off, and nothing is merged",
+				i + 1, chrystoki_flaw_text(line->flaws));
 		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || is_certificate(line) ||
 		    line->value_length == 0 || line->bytes[line->value_start] != '/')
 			continue;

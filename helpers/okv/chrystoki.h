@@ -34,8 +34,8 @@ struct okv_chrystoki_merge {
  * (conf/chrystoki), and exactly three entries are repointed where they lead into the directory of the file they come
  * from (or are relative, which means the same, or to what is not on this machine, which means the file of that name
  * beside it, and is said): XTC.PartitionCAPath, XTC.PartitionCertPath00 and REST.SSLClientSideVerifyFile.  Their files
- * are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so that at no instant our file names one that is
- * not there; a different file of that name is kept as a backup.  A path that leads elsewhere stays as it is; one that
+ * are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so that at no instant our file names one that
+ * is not there; a different file of that name is kept as a backup.  A path that leads elsewhere stays as it is; one that
  * leads nowhere on this machine is a warning.
  *
  * Whole or not at all: every file is read, and the edit tried, before the first copy; a failure after that takes new

@@ -7,14 +7,31 @@
 
 #include "base/array.h"
 
+static void finding_done(struct okv_finding *finding)
+{
+	free(finding->file);
+	free(finding->what);
+	free(finding->effect);
+	free(finding->remedy);
+}
+
+void okv_findings_drop(struct okv_findings *findings, const char *remedy)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->items[i].remedy != NULL && strcmp(findings->items[i].remedy, remedy) == 0)
+			finding_done(&findings->items[i]);
+		else
+			findings->items[kept++] = findings->items[i];
+	}
+	findings->count = kept;
+}
+
 void okv_findings_done(struct okv_findings *findings)
 {
-	for (size_t i = 0; i < findings->count; i++) {
-		free(findings->items[i].file);
-		free(findings->items[i].what);
-		free(findings->items[i].effect);
-		free(findings->items[i].remedy);
-	}
+	for (size_t i = 0; i < findings->count; i++)
+		finding_done(&findings->items[i]);
 	free(findings->items);
 	*findings = (struct okv_findings){ 0 };
 }

@@ -74,6 +74,9 @@ struct okv_lines {
 void okv_lines_add(struct okv_lines *lines, size_t line);
 void okv_lines_done(struct okv_lines *lines);
 
+/* Takes away what that remedy would fix. */
+void okv_findings_drop(struct okv_findings *findings, const char *remedy);
+
 enum okv_colour { OKV_PLAIN, OKV_COLOURED };
 
 /* Three lines each: where and what, what comes of it, how to fix it; then how many there are. */

@@ -107,8 +107,8 @@ const char *okv_scope_text(enum okv_scope scope)
 		return "OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later";
 	case OKV_SCOPE_NO_INTERFACE:
 		return "no directory " SETTINGS_GENERIC
-		       ": OKV 21.2 and earlier have no generic HSM interface; choose the vendor on "
-		       "the console's HSM page";
+		       ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by it over an OS "
+		       "major upgrade; choose the vendor on the console's HSM page";
 	case OKV_SCOPE_CLIENT_V6:
 		return "the Luna client is a v6.x or older: OKV wants neither the group nor the generic files for it; "
 		       "choose the vendor on the console's HSM page";

@@ -155,17 +155,6 @@ int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *re
 	return 0;
 }
 
-static int vendor_check(const struct file_work *w, const struct text *now, struct fault *f)
-{
-	bool other;
-
-	if (okv_vendor_find(w->job, now, &other, f) < 0)
-		return -1;
-	return other ? fault_refused(f, "OKV uses another vendor's library, which is there; "
-					"'okv-luna config wire --replace-vendor' puts Luna's in its place")
-		     : 0;
-}
-
 static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
@@ -175,8 +164,6 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	TEXT_AUTO next = { 0 };
 
 	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
-		return -1;
-	if (file == WIRING_CONF && w->job->vendor == OKV_KEEP_VENDOR && vendor_check(w, now, f) < 0)
 		return -1;
 	if (text_same(&direct, now)) {
 		text_add(ret_text, text_string(now), now->length);
@@ -303,6 +290,23 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 	}
 }
 
+/* What is in use is not taken away unasked, nor made half of one and half of the other. */
+static int vendor_check(const struct okv_job *job, struct fault *f)
+{
+	TEXT_AUTO conf = { 0 };
+	struct fault unreadable = { 0 };
+	bool other = false;
+
+	if (job->vendor == OKV_REPLACE_VENDOR || fs_read_config(job->root, OKV_CONF, &conf, &unreadable) < 0)
+		return 0;
+	if (okv_vendor_find(job, &conf, &other, f) < 0)
+		return -1;
+	return other ? fault_refused(f,
+				     OKV_CONF ": OKV uses another vendor's library, which is there; 'okv-luna config "
+					      "wire --replace-vendor' puts Luna's in its place")
+		     : 0;
+}
+
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
 	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
@@ -310,6 +314,8 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 	struct fault first = { 0 }, now = { 0 };
 
 	if (okv_scope_find(job->root, job->settings, &outcome.scope, f) < 0)
+		return -1;
+	if (outcome.scope == OKV_SCOPE_GENERIC && vendor_check(job, f) < 0)
 		return -1;
 	if (okv_links_make(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);

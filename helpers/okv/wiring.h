@@ -23,6 +23,10 @@
 #include "base/fault.h"
 #include "okv/job.h"
 
+/*
+ * FAULT_REFUSED, with nothing changed and no outcome, where okv_hsm.conf names another vendor's library, which is
+ * there, and the job does not say OKV_REPLACE_VENDOR.
+ */
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
