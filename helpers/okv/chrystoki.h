@@ -35,8 +35,8 @@ struct okv_chrystoki_merge {
  * from (or are relative, which means the same, or to what is not on this machine, which means the file of that name
  * beside it, and is said): XTC.PartitionCAPath, XTC.PartitionCertPath00 and REST.SSLClientSideVerifyFile.  Their files
  * are copied into CLIENT_DIR/cert/ first (0644: they are certificates), so that at no instant our file names one that
- * is not there; a different file of that name is kept as a backup.  A path that leads elsewhere stays as it is; one that
- * leads nowhere on this machine is a warning.
+ * is not there; a different file of that name is kept as a backup.  A path that leads elsewhere stays as it is; one
+ * that leads nowhere on this machine is a warning.
  *
  * Whole or not at all: every file is read, and the edit tried, before the first copy; a failure after that takes new
  * copies away.  FAULT_ABSENT: the file, a section or a certificate it names is not there.  FAULT_REFUSED: the file is
