@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/time.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
@@ -250,9 +252,12 @@ int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 	run->kind = UPGRADE_POST;
 	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
-	if (run->verdict.kind != FAULT_NONE)
-		hook_note(run, "end failed %s%.300s",
-			  upgrade_outcome_of(run, step_compare) == STEP_FAILED ? UPGRADE_COMPARE : "",
-			  run->verdict.text);
+	if (run->verdict.kind == FAULT_NONE)
+		return 0;
+	bool compared = false;
+	for (size_t i = 0; i < run->result_count; i++)
+		compared = compared || (run->results[i].row->work == step_compare &&
+					strcmp(run->results[i].fault.text, run->verdict.text) == 0);
+	hook_note(run, "end failed %s%.300s", compared ? UPGRADE_COMPARE : "", run->verdict.text);
 	return 0;
 }

@@ -94,10 +94,11 @@ int step_set_remedy(struct step *step, const char *format, ...)
 	return -1;
 }
 
-/* A warning may end in the command that fixes it. */
+/* What a room says may end in the command that fixes it. */
+static const char mark[] = "; fix: ";
+
 static void warning_add(struct step *step, const char *line)
 {
-	static const char mark[] = "; fix: ";
 	const char *fix = strstr(line, mark);
 	const size_t length = fix != NULL ? (size_t)(fix - line) : strlen(line);
 
@@ -134,8 +135,14 @@ static int step_work(void *context, int tell, struct fault *f)
 	struct step step = { .run = work->run, .pipe = tell, .report = { .on_line = line_add, .context = &step } };
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (row->work(&step, f) < 0)
+	if (row->work(&step, f) < 0) {
+		char *fix = strstr(f->text, mark);
+		if (fix != NULL) {
+			(void)step_set_remedy(&step, "%s", fix + sizeof(mark) - 1);
+			*fix = '\0';
+		}
 		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", row->title);
+	}
 	const enum step_outcome outcome = step.skipped   ? STEP_SKIPPED
 					  : step.partial ? STEP_PARTIAL
 					  : step.changed ? STEP_CHANGED

@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# Advice works: every remedy that is printed can be typed as it stands and removes what it stands under; following all of
+# them ends, and never in a circle.  The table is tests/remedies/table.
+
+bats_require_minimum_version 1.5.0
+load upgrade.bash
+
+setup_file() {
+	upgrade_setup_file
+	ROOT=$BATS_FILE_TMPDIR/tree
+	pre -q && post -q
+}
+
+@test "every fault of the table is named, and its remedies, typed as printed, end it without a circle" {
+	run -0 "$BATS_TEST_DIRNAME/../remedies/follow" "$BATS_FILE_TMPDIR/tree"
+	[[ ${lines[-1]} =~ ^([0-9]+)' faults, '([0-9]+)' remedies typed, '([0-9]+)' to green, 0 wrong'$ ]]
+	[ "${BASH_REMATCH[1]}" -ge 40 ] && [ "${BASH_REMATCH[3]}" -ge 40 ]
+}
+
+@test "no rule of config check is forgotten: it has a row, or is on the list of those to come" {
+	top=$BATS_TEST_DIRNAME/../..
+	kinds='chrystoki|cloud|config|env|file|ha|helper|key|library|line|link|mid|preserved|server|stdout|stray|upgrade|value|vendor|wrong'
+	grep -rhoE "\"($kinds)-[a-z-]+\"" "$top"/helpers/okv/{check*,finding}.c "$top"/helpers/conf/*.c | tr -d '"' |
+		sort -u >"$BATS_TEST_TMPDIR/rules"
+	sed -n 's/^row \([a-z0-9-]*\) .*/\1/p' "$top/tests/remedies/table" | sort >"$BATS_TEST_TMPDIR/rows"
+	sed -n 's/^unlisted //p' "$top/tests/remedies/table" | tr ' ' '\n' | sort >"$BATS_TEST_TMPDIR/unlisted"
+	[ -z "$(uniq -d "$BATS_TEST_TMPDIR/rows")" ]
+	run comm -23 "$BATS_TEST_TMPDIR/rules" <(sort -u "$BATS_TEST_TMPDIR"/{rows,unlisted})
+	[ -z "$output" ]
+	# And the list names nothing that is not there or has a row.
+	[ -z "$(comm -13 "$BATS_TEST_TMPDIR/rules" "$BATS_TEST_TMPDIR/unlisted")" ]
+	[ -z "$(comm -12 "$BATS_TEST_TMPDIR/rows" "$BATS_TEST_TMPDIR/unlisted")" ]
+}
