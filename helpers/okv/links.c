@@ -105,17 +105,23 @@ enum standing {
 	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
 };
 
-/* Is the file at `leaf` a copy of what the link would lead to? */
-static bool is_copy(int root, int dir, const char *leaf, const char *target)
+/* Is the file at `leaf` a copy of what the link would lead to?  What cannot be read is a fault, no "no". */
+static int copy_look(int root, int dir, const char *leaf, const char *target, enum standing *ret_standing,
+		     struct fault *f)
 {
 	TEXT_AUTO here = { 0 };
 	TEXT_AUTO there = { 0 };
-	struct fault ignored = { 0 };
+	struct fault cause = { 0 };
 	FS_AUTO int fd = -1;
 
-	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
-	       fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &ignored) == 0 &&
-	       fs_read_config(root, target, &there, &ignored) == 0 && text_same(&here, &there);
+	*ret_standing = STANDING_OTHER;
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0 ||
+	    fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &cause) < 0 ||
+	    fs_read_config(root, target, &there, &cause) < 0)
+		return fs_absence(&cause, f);
+	if (text_same(&here, &there))
+		*ret_standing = STANDING_OURS;
+	return 0;
 }
 
 /* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
@@ -138,10 +144,10 @@ static int link_look(int root, const char *path, const char *target, enum standi
 		*ret_standing = text_equal(now, (size_t)length, target) ? STANDING_OURS : STANDING_OTHER;
 	else if (errno == ENOENT)
 		*ret_standing = STANDING_NOTHING;
-	else if (errno == EINVAL)
-		*ret_standing = is_copy(root, dir, leaf, target) ? STANDING_OURS : STANDING_OTHER;
-	else
+	else if (errno != EINVAL)
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
+	else if (copy_look(root, dir, leaf, target, ret_standing, f) < 0)
+		return -1;
 	*ret_dir = fs_take(&dir);
 	return 0;
 }

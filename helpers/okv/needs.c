@@ -152,7 +152,7 @@ static int step_take(struct finding_needs *n, struct following *w, enum step *re
 {
 	enum { LINKS_MAX = 16 };
 	char target[PATH_MAX], leaf[FS_NAME_SIZE], rest[2 * PATH_MAX];
-	struct fault ignored = { 0 };
+	struct fault absent = { 0 };
 	FS_AUTO int dir = -1;
 	const size_t used = strlen(w->here), skip = strspn(w->todo, "/"), length = strcspn(w->todo + skip, "/");
 	const char *name = w->todo + skip;
@@ -167,14 +167,15 @@ static int step_take(struct finding_needs *n, struct following *w, enum step *re
 		w->here[used] = '/';
 		memcpy(w->here + used + 1, name, length);
 		w->here[used + 1 + length] = '\0';
-		if (fs_parent_open(n->job->root, w->here, FS_NOFOLLOW, &dir, leaf, &ignored) < 0)
-			return 0;
+		/* Only what is not there is no need; what cannot be looked at is a fault. */
+		if (fs_parent_open(n->job->root, w->here, FS_NOFOLLOW, &dir, leaf, &absent) < 0)
+			return fs_absence(&absent, f);
 	}
 	memmove(w->todo, name + length, strlen(name + length) + 1);
 	const ssize_t size = dir < 0 ? -1 : readlinkat(dir, leaf, target, sizeof(target) - 1);
 	if (size < 0) {
 		if (dir >= 0 && errno != EINVAL)
-			return 0;
+			return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SHOWN(w->here));
 		*ret_step = STEP_ON;
 		if (w->target_end == SIZE_MAX || strlen(w->todo) > w->target_end)
 			return 0;
@@ -291,14 +292,16 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 {
 	enum { LIBRARY_MAX = 64 * 1024 * 1024 };
 	struct loading l = { .n = n, .places = { 0 } };
-	struct fault ignored = { 0 };
+	struct fault cause = { 0 };
 	TEXT_AUTO bytes = { 0 };
 	char end[PATH_MAX];
 
 	if (path_follow(n, path, end, f) < 0)
 		return -1;
-	if (end[0] == '\0' || fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &ignored) < 0)
+	if (end[0] == '\0')
 		return 0;
+	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
+		return fs_absence(&cause, f);
 	l.origin = end;
 	l.origin_length = (size_t)(strrchr(end, '/') - end);
 	text_add_format(&l.places, "%.*s:", (int)l.origin_length, end);

@@ -294,11 +294,13 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 static int vendor_check(const struct okv_job *job, struct fault *f)
 {
 	TEXT_AUTO conf = { 0 };
-	struct fault unreadable = { 0 };
+	struct fault cause = { 0 };
 	bool other = false;
 
-	if (job->vendor == OKV_REPLACE_VENDOR || fs_read_config(job->root, OKV_CONF, &conf, &unreadable) < 0)
+	if (job->vendor == OKV_REPLACE_VENDOR)
 		return 0;
+	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0)
+		return fs_absence(&cause, f);
 	if (okv_vendor_find(job, &conf, &other, f) < 0)
 		return -1;
 	return other ? fault_refused(f,
@@ -335,12 +337,14 @@ static int wiring_is_traced(const struct okv_job *job, bool *ret_traced, struct 
 {
 	enum okv_wiring wiring;
 	TEXT_AUTO script = { 0 };
-	struct fault ignored = { 0 };
+	struct fault cause = { 0 };
 
 	if (okv_wiring_find(job->root, &wiring, f) < 0)
 		return -1;
-	*ret_traced = wiring != OKV_WIRING_NONE || (fs_read_config(job->root, OKV_MID, &script, &ignored) == 0 &&
-						    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL);
+	if (wiring == OKV_WIRING_NONE && fs_read_config(job->root, OKV_MID, &script, &cause) < 0 &&
+	    fs_absence(&cause, f) < 0)
+		return -1;
+	*ret_traced = wiring != OKV_WIRING_NONE || strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL;
 	return 0;
 }
 
