@@ -5,13 +5,21 @@
 
 static struct cmd_key key;
 
-static const struct option options[] = { CMD_KEY_LABEL(key), CMD_KEY_PIN_FILE(key), OPTION_END };
+static const char *ready_for;
+
+static const struct option options[] = {
+	OPTION_ROW(0, "for", OPTION_CHOICE, &ready_for, "upgrade|restore|cluster",
+		   "also whether this server is ready for that"),
+	CMD_KEY_LABEL(key),
+	CMD_KEY_PIN_FILE(key),
+	OPTION_END,
+};
 
 enum { BOUND_S = 60 };
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
+	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST, .ready_for = ready_for };
 	OUTPUT_AUTO output = { 0 };
 
 	cmd_hook_start(context, &checks);

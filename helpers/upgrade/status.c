@@ -346,6 +346,54 @@ static int check_bundle(struct step *step, struct fault *f)
 	return 0;
 }
 
+static int check_ready(struct step *step, struct fault *f);
+
+/* What stands against it, of the checks before this one: what fails, and what could not be looked at. */
+static void obstacles_add(const struct upgrade_run *run, struct text *out)
+{
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct step_result *result = &run->results[i];
+		bool clean = result->outcome != STEP_FAILED && result->outcome != STEP_SKIPPED;
+		for (size_t k = 0; k < result->finding_count; k++)
+			clean = clean && result->findings[k].severity != STEP_HIGH;
+		if (!clean && result->row->work != check_bundle && result->row->work != check_ready)
+			text_add_format(out, "%s%s", out->length > 0 ? ", " : "see ", result->row->name);
+	}
+}
+
+/*
+ * For an upgrade pre-upgrade has to have said go; for a restore and a new node of a cluster nothing may be on its way,
+ * since OKV restarts by itself, and the backup's root key has to be there (facts of OKV's guides).
+ */
+static int check_ready(struct step *step, struct fault *f)
+{
+	const struct upgrade_run *run = step->run;
+	const bool upgrade = strcmp(run->ready_for, "upgrade") == 0;
+	SNAPSHOT_AUTO s = { 0 };
+	struct journal_history history;
+	struct fault why = { 0 };
+	TEXT_AUTO against = { 0 };
+
+	if (journal_read(run->root, &history, f) < 0)
+		return -1;
+	obstacles_add(run, &against);
+	if (against.length > 0)
+		return fault_negative(f, "not ready for: %s; %s", run->ready_for, text_string(&against));
+	if (upgrade &&
+	    (!is_prepared(run->root, &history) || snapshot_read(run->root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &s, &why) < 0 ||
+	     snapshot_is_stale(&s, time_now()))) {
+		(void)step_set_remedy(step, "okv-luna pre-upgrade");
+		return fault_negative(f, "not ready for: upgrade; pre-upgrade has not said go within a day");
+	}
+	if (!upgrade && journal_is_open(&history))
+		return fault_negative(f, "not ready for: %s; an upgrade is prepared or not proven", run->ready_for);
+	if (strcmp(run->ready_for, "restore") == 0 && run->key.label == NULL)
+		return fault_negative(f, "not ready for: restore; the root key was not checked: give --key and "
+					 "--pin-file");
+	step_add_info(step, "ready for: %s", run->ready_for);
+	return 0;
+}
+
 static const struct step_row checks[] = {
 	{ "client", "the Luna client is installed", 5000, STEP_ALWAYS, check_client },
 	{ "library", "the PKCS#11 library can be loaded", 5000, STEP_ALWAYS, check_library },
@@ -357,9 +405,11 @@ static const struct step_row checks[] = {
 	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },
 	{ "upgrade", "no upgrade is left half done", 5000, STEP_ALWAYS, check_upgrade },
 	{ "bundle", "no hsmbundle is left over", 5000, STEP_ALWAYS, check_bundle },
+	{ "ready", "this server is ready for what was asked", 5000, STEP_ALWAYS, check_ready },
 };
 
 int upgrade_status(struct upgrade_run *run, struct fault *f)
 {
-	return upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]), f);
+	/* The last one only where it is asked. */
+	return upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL), f);
 }

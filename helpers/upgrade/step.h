@@ -89,6 +89,7 @@ struct upgrade_run {
 	bool abort;                  /* pre-upgrade: the way back */
 	bool called;                 /* pre-upgrade: by okv-luna upgrade, which says itself what comes next */
 	struct hsm_key_question key; /* the root key to look for with the slots; label NULL: not checked */
+	const char *ready_for;       /* status: "upgrade", "restore", "cluster"; NULL: not asked */
 	struct fault unlocked;       /* why the lock of the product is not held; FAULT_NONE: it is, or none is needed */
 	unsigned bound_ms;           /* of the whole hook */
 	struct report *report;       /* may be NULL */

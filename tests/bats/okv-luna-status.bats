@@ -56,7 +56,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
-	[[ $(check client) == FAIL* && $output == *"fix: okv-luna extract ARCHIVE"* ]]
+	[[ $(check client) == FAIL* && $output == *"install it: okv-luna extract ARCHIVE"* ]]
 }
 
 upgrade_reset() {
@@ -72,6 +72,32 @@ upgrade_reset() {
 	strict
 	run status_of
 	[[ $(check config) == WARN*"the group may write it" ]]
+}
+
+@test "--for: ready for an upgrade, a restore, a cluster, or not, and why; what was not looked at is no yes" {
+	everyday
+	run -1 status_of --for upgrade
+	[[ $(check ready) == "FAIL  ready     not ready for: upgrade; pre-upgrade has not said go within a day" ]]
+	run -0 status_of --for cluster
+	[[ $(check ready) == "OK    ready     ready for: cluster" ]]
+	run -1 status_of --for restore
+	[[ $(check ready) == *"the root key was not checked"* ]]
+	run -0 status_of --for restore --key 'OKV 18.1 HSM Root Key' --pin-file <(echo 1234)
+	[[ $(check ready) == "OK    ready     ready for: restore" ]]
+	pre -q
+	run -0 status_of --for upgrade
+	[[ $(check ready) == "OK    ready     ready for: upgrade" ]]
+	run -1 status_of --for cluster
+	[[ $(check ready) == *"an upgrade is prepared or not proven" ]]
+	snapshot_age 30
+	run -1 status_of --for upgrade
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of --for upgrade
+	[[ $(check ready) == *"not ready for: upgrade; see library, config, slots" ]]
+	rm -r "$ROOT${LC:?}"
+	run -1 status_of --for cluster
+	[[ $(check ready) == *"see client, library, config, slots, policy" ]]
+	run -2 status_of --for fun
 }
 
 @test "where an upgrade stands is told" {
