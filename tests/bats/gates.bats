@@ -610,8 +610,15 @@ refute_line_with() {
 }
 
 @test "size: functions that are exported for one caller" {
-	for i in $(seq 150); do printf 'void lone_%d(void);\nvoid lone_%d(void)\n{\n}\n' "$i" "$i"; done >"$BATS_TEST_TMPDIR/lone.c"
-	cc -c "$BATS_TEST_TMPDIR/lone.c" -o build/obj/base/lone.o
+	for i in $(seq 150); do printf 'void lone_%d(void);\nvoid lone_%d(void)\n{\n}\n' "$i" "$i"; done >helpers/base/lone.c
+	{
+		for i in $(seq 150); do printf 'void lone_%d(void);\n' "$i"; done
+		printf 'void caller(void);\nvoid caller(void)\n{\n'
+		for i in $(seq 150); do printf '\tlone_%d();\n' "$i"; done
+		printf '}\n'
+	} >helpers/base/caller.c
+	cc -c helpers/base/lone.c -o build/obj/base/lone.o
+	cc -c helpers/base/caller.c -o build/obj/base/caller.o
 	run -1 sh tests/gates/size
 	[[ $output == *"single-use is "*" is the limit"* ]]
 }
