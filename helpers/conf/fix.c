@@ -182,7 +182,7 @@ size_t fix_line(const struct assign *a, size_t index, struct text *out)
 	return taken;
 }
 
-int fix_assign(const struct assign *a, struct text *ret_text, struct fault *f)
+static int fix_once(const struct assign *a, struct text *ret_text, struct fault *f)
 {
 	for (size_t i = 0; i < a->count;) {
 		const size_t taken = fix_line(a, i, ret_text);
@@ -190,6 +190,28 @@ int fix_assign(const struct assign *a, struct text *ret_text, struct fault *f)
 			text_add(ret_text, a->lines[i].bytes, a->lines[i].length);
 		i += taken > 0 ? taken : 1;
 	}
+	return text_check(ret_text, f);
+}
+
+/* What one fix takes away may lay bare another flaw, so it is repeated until nothing changes. */
+int fix_assign(const struct assign *a, struct text *ret_text, struct fault *f)
+{
+	enum { ROUNDS_MAX = 64 };
+	TEXT_AUTO now = { 0 };
+
+	if (fix_once(a, &now, f) < 0)
+		return -1;
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+		ASSIGN_AUTO again = { 0 };
+		TEXT_AUTO next = { 0 };
+		if (assign_parse(&again, text_string(&now), now.length, f) < 0 || fix_once(&again, &next, f) < 0)
+			return -1;
+		if (text_same(&now, &next))
+			break;
+		text_cut(&now, 0);
+		text_add(&now, text_string(&next), next.length);
+	}
+	text_add(ret_text, text_string(&now), now.length);
 	return text_check(ret_text, f);
 }
 
