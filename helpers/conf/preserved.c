@@ -34,7 +34,7 @@ int preserved_parse(struct preserved *ret_preserved, const char *value, size_t l
 	for (size_t at = 0; at < length; at++) {
 		const char *colon = memchr(value + at, ':', length - at);
 		const size_t end = colon != NULL ? (size_t)(colon - value) : length;
-		/* A NUL is no part of a path; what stands behind it would vanish, so the entry is kept apart. */
+		/* A path cannot hold a NUL, and what follows it would be lost, so the entry is kept aside. */
 		if (end > at && append(&p, value + at, end - at, f) < 0)
 			return -1;
 		at = end;

@@ -86,7 +86,7 @@ static void look(struct test *test, unsigned long key)
 	test->result.type = type;
 	test->result.sensitive = sensitive != 0;
 	test->result.extractable = extractable != 0;
-	/* Some tokens do not give it; that is no fault of the key. */
+	/* Some tokens do not report it; the key is not at fault for that. */
 	test->shared->call = HSM_CALL_ATTRIBUTES;
 	struct cryptoki_attribute template = { CKA_VALUE_LEN, &length, sizeof(length) };
 	if (test->functions->C_GetAttributeValue(test->session, key, &template, 1) == CKR_OK)

@@ -156,7 +156,7 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 	if (step == PERMS_LOOK)
 		return PERMS_CHANGED;
 
-	/* Narrow, change owner, widen: in this order there is no moment of excess. */
+	/* Narrow, change owner, widen: in this order it never grants too much on the way. */
 	if (now.mode != between) {
 		if (fchmod(fd, between) < 0)
 			return denied(errno, ret_errnum);

@@ -282,7 +282,7 @@ int perms_journal_drop(struct perms_journal *j, struct fault *f)
 	return 0;
 }
 
-/* Removes the oldest journals.  Not being able to costs disk space only, so it is no failure of the repair. */
+/* Removes the oldest journals.  A failure costs only disk space, so the repair does not fail by it. */
 static void old_remove(int dir, uint64_t newest)
 {
 	const unsigned done = 1U << PERMS_JOURNAL_DONE;

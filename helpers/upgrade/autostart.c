@@ -73,7 +73,7 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 
 	if (!text_ends(name, ".service") || strcmp(name, AUTOSTART_UNIT) == 0 || strpbrk(name, " \t\n\"'\\%") != NULL)
 		return 0;
-	/* What is no unit's text is no unit of OKV's; what cannot be read may be one. */
+	/* A file that does not read as a unit is not one of OKV's; a file that cannot be read may be. */
 	if (fs_file_open_at(dir, name, O_RDONLY, &file, NULL, &why) < 0 ||
 	    fs_read(file, name, UNIT_MAX, &unit, &why) < 0)
 		return fs_absence(&why, f);
