@@ -15,21 +15,27 @@
 
 enum { POLL_MS = 20 };
 
-/* The process that holds the lock on that file, for people: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE ...". */
-static void holder_find(const struct stat *file, char ret_holder[24])
+enum { HOLDER_SIZE = 40 };
+
+/*
+ * The process that holds the lock on that file, for people: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE ...".
+ * Nothing where the kernel does not tell: in a process namespace, of a holder outside it or one that has ended.
+ */
+static void holder_find(const struct stat *file, char ret_holder[HOLDER_SIZE])
 {
 	char line[256];
 	FILE *locks = fopen("/proc/locks", "re");
 
-	(void)snprintf(ret_holder, 24, "unknown");
+	ret_holder[0] = '\0';
 	while (locks != NULL && fgets(line, sizeof(line), locks) != NULL) {
 		unsigned upper, lower;
 		unsigned long inode;
 		long holder;
 		/* A waiter's line has "->" after the number and does not match. */
 		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &holder, &upper, &lower, &inode) == 4 &&
-		    inode == file->st_ino && upper == major(file->st_dev) && lower == minor(file->st_dev)) {
-			(void)snprintf(ret_holder, 24, "%ld", holder);
+		    holder > 0 && inode == file->st_ino && upper == major(file->st_dev) &&
+		    lower == minor(file->st_dev)) {
+			(void)snprintf(ret_holder, HOLDER_SIZE, " (process %ld)", holder);
 			break;
 		}
 	}
@@ -54,10 +60,9 @@ int fs_lock_take(int dir, const char *leaf, unsigned patience_ms, int *ret_fd, s
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fault_system(f, errno, "cannot take the lock '%s'", SHOWN(leaf));
 		if (waited >= patience_ms) {
-			char holder[24];
+			char holder[HOLDER_SIZE];
 			holder_find(&status, holder);
-			return fault_late(f, "another okv-luna command is at work (process %s); wait for it to end",
-					  holder);
+			return fault_late(f, "another okv-luna command is running%s; wait for it to end", holder);
 		}
 		const struct timespec pause = { .tv_sec = 0, .tv_nsec = POLL_MS * 1000000L };
 		(void)nanosleep(&pause, NULL);

@@ -768,7 +768,7 @@ bounded_wait() {
 	[ "$(jq -r '.exit, .error.kind' <<<"$output" | xargs)" = "3 refused" ]
 }
 
-@test "one at a time: a second one waits, then says who is at work" {
+@test "one at a time: a second one waits, then says who is running" {
 	mkfifo line
 	"$bundle" -q --root okv2 apply -n --passphrase-file line okv2/tmp/x 3>&- &
 	pid=$!

@@ -209,7 +209,7 @@ nobody_there() { [[ $(readlink /proc/[0-9]*/root) != *"$ROOT"* ]]; }
 	exec 8<>"$ROOT/opt/okv-luna/var/lock"
 	flock 8
 	run -7 mid
-	[[ $output == *"another okv-luna command is at work"* ]]
+	[[ $output == *"another okv-luna command is running"* ]]
 	exec 8<&-
 }
 

@@ -177,14 +177,33 @@ begun() { [[ $(readlink "/proc/$tool/exe") == */okv-luna-pre-upgrade ]] && grep 
 	run -1 grep -r okv-luna-pre-upgrade: "$root"
 }
 
-@test "a command that changes things waits for the other one, and says who it is" {
+# holder: a process, $holder, that has the lock as another command would.
+holder() {
 	mkdir -p "$root/opt/okv-luna/var"
-	exec 9>"$root/opt/okv-luna/var/lock"
-	flock 9
-	run -7 "$front" pre-upgrade --root "$root" 9>&-
-	[[ $output == *'another okv-luna command is at work (process '[0-9]*'); wait for it to end'* ]]
-	exec 9>&-
+	: >"$root/opt/okv-luna/var/lock"
+	flock --no-fork "$root/opt/okv-luna/var/lock" sleep 600 3>&- &
+	holder=$!
+	eventually held
+}
+held() { ! flock --nonblock "$root/opt/okv-luna/var/lock" true; }
+
+@test "a command that changes things waits for the other one, and says who it is" {
+	holder
+	# Where the kernel names it: not on every file system, and in a process namespace only one of its own.
+	who=
+	! grep -q " $holder .*:$(stat -c %i "$root/opt/okv-luna/var/lock") " /proc/locks || who=" (process $holder)"
+	run -7 "$front" pre-upgrade --root "$root"
+	[ "$output" = "okv-luna-pre-upgrade: do not upgrade: another okv-luna command is running$who; wait for it to end" ]
+	kill "$holder"
+	wait "$holder" || true
 	run -1 "$front" pre-upgrade --root "$root"
+}
+
+@test "a holder outside this process namespace has no number that would mean somebody else" {
+	holder
+	run -7 unshare --pid --fork --mount-proc "$front" pre-upgrade --root "$root"
+	kill "$holder"
+	[ "$output" = "okv-luna-pre-upgrade: do not upgrade: another okv-luna command is running; wait for it to end" ]
 }
 
 @test "not root where root is needed: 5 with a sentence" {

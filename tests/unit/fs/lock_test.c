@@ -46,7 +46,7 @@ static void the_second_is_told_who_holds_it_after_its_patience(void **state)
 
 	const pid_t holder = holder_start(place->dir);
 	const int64_t start = now_ms();
-	(void)snprintf(words, sizeof(words), "another okv-luna command is at work (process %ld)", (long)holder);
+	(void)snprintf(words, sizeof(words), "another okv-luna command is running (process %ld)", (long)holder);
 	MUST_FAIL(fs_lock_take(place->dir, "lock", 200, &fd, &f), FAULT_LATE, words);
 	assert_int_equal(fd, -7);
 	assert_true(now_ms() - start >= 200);
