@@ -37,7 +37,7 @@ setup_file() {
 	printf 'okv_luna_passphrase: correct horse battery staple\nansible_become_password: rootsecret\n' >play/secrets.yml
 	chmod 600 word play/secrets.yml
 	export HOME=$BATS_FILE_TMPDIR ANSIBLE_VAULT_PASSWORD_FILE=$BATS_FILE_TMPDIR/word ANSIBLE_FORKS=6 ANSIBLE_NOCOLOR=1 \
-		ANSIBLE_SSH_RETRIES=0 ANSIBLE_TIMEOUT=60 LC_ALL=C.UTF-8 ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/okv-cp-$$
+		ANSIBLE_SSH_RETRIES=2 ANSIBLE_TIMEOUT=60 LC_ALL=C.UTF-8 ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/okv-cp-$$
 	ansible-vault encrypt play/secrets.yml >/dev/null 2>&1
 }
 
@@ -115,6 +115,7 @@ there() { ls -A "$(node_root "$1")/tmp"; }
 @test "the bundle reaches every node that can take it, and stays nowhere else" {
 	mkdir -p "$BATS_FILE_TMPDIR/controller"
 	TMPDIR=$BATS_FILE_TMPDIR/controller run play bundle.yml -v
+	echo "$output"
 	[ "$status" -ne 0 ]
 	for name in okv2 okv3 okv5; do
 		cmp "$(hsm okv1)/hsmbundle" "$(hsm $name)/hsmbundle"

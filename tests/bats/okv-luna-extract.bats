@@ -75,7 +75,7 @@ identity_make() {
 identity() {
 	(cd "$client" && find cert configData data -type l -printf '%p %U:%G %l\n' -o -printf '%p %U:%G %m %T@\n' | sort
 		find cert configData data -type f -exec sha256sum {} + | sort
-		getfattr -d -R cert)
+		find cert -print0 | sort -z | xargs -0 getfattr -d)
 }
 
 # --- every kind of input ----------------------------------------------------------------------------------------------

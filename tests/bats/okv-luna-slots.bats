@@ -705,7 +705,12 @@ ha_make() {
 	sed "s,/opt/okv-luna/libexec/okv-luna-slots,$(realpath "$SLOTS"),; /^Documentation/d" \
 		"$units/okv-luna-slots.service" >"$BATS_TEST_TMPDIR/okv-luna-slots.service"
 	sed '/^Documentation/d' "$units/okv-luna-slots.timer" >"$BATS_TEST_TMPDIR/okv-luna-slots.timer"
-	run systemd-analyze verify "$BATS_TEST_TMPDIR/okv-luna-slots.service" "$BATS_TEST_TMPDIR/okv-luna-slots.timer"
+	# Ours and what they stand on, and nothing of this machine's, whose own units may be broken.
+	for target in basic sysinit shutdown timers time-set time-sync; do
+		printf '[Unit]\nDescription=%s\n' $target >"$BATS_TEST_TMPDIR/$target.target"
+	done
+	SYSTEMD_UNIT_PATH=$BATS_TEST_TMPDIR run systemd-analyze verify "$BATS_TEST_TMPDIR/okv-luna-slots.service" \
+		"$BATS_TEST_TMPDIR/okv-luna-slots.timer"
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
