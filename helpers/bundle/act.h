@@ -29,13 +29,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/json.h"
 #include "base/option.h"
 #include "base/report.h"
 #include "base/text.h"
+#include "bundle/header.h"
 #include "bundle/secret.h"
 #include "conf/settings.h"
+#include "fs/root.h"
 
 /* What was asked for; numbers that were not are 0, texts NULL. */
 struct bundle_options {
@@ -69,10 +73,61 @@ int bundle_act_apply(const struct bundle_act *act, struct fault *f);
 int bundle_act_verify(const struct bundle_act *act, struct fault *f);
 int bundle_act_send(const struct bundle_act *act, struct fault *f);
 
+/*
+ * Where this node's hsmbundle stands and whose it is.  A tree is OKV's when it has the directory of SETTINGS_BUNDLE and
+ * its password and group files know OKV's user and group; anything else is FAULT_REFUSED.
+ */
+struct bundle_node {
+	int dir; /* holds the bundle */
+	char leaf[FS_NAME_SIZE];
+	uid_t uid; /* OKV's user and group: the bundle's owner */
+	gid_t gid;
+	mode_t mode;
+	bool present; /* a regular file stands there */
+	struct stat status;
+};
+
+#define BUNDLE_NODE_INIT \
+	{ \
+		.dir = -1 \
+	}
+#define BUNDLE_NODE_AUTO __attribute__((cleanup(bundle_node_done))) struct bundle_node
+
+/* A link or anything but a regular file under the bundle's name is FAULT_REFUSED. */
+int bundle_node_open(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f);
+void bundle_node_done(struct bundle_node *node);
+/* Owner and mode are what they must be. */
+bool bundle_node_owned(const struct bundle_node *node);
+
+/*
+ * The file that brought a bundle here, somewhere its caller says, often in /tmp: a regular file with one name, opened
+ * without following a link and without touching anything else (FAULT_REFUSED otherwise); reading uses the open file, so
+ * nobody exchanges it meanwhile.
+ */
+struct bundle_input {
+	const char *path; /* borrowed */
+	int dir, fd;
+	char leaf[FS_NAME_SIZE];
+	struct stat status;
+};
+
+#define BUNDLE_INPUT_INIT \
+	{ \
+		.dir = -1, .fd = -1 \
+	}
+#define BUNDLE_INPUT_AUTO __attribute__((cleanup(bundle_input_done))) struct bundle_input
+
+int bundle_input_open(const char *path, struct bundle_input *ret_input, struct fault *f);
+void bundle_input_done(struct bundle_input *input);
+
 /* For the acts themselves. */
 void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const char *name);
 /* Only root, and one of us at a time. */
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
+/* What this node is called: by the tree's own etc/hostname, and the running system by its kernel. */
+int bundle_host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f);
+/* The directory part of a caller's path, opened as the caller means it (links allowed), and the name in it. */
+int bundle_path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE], struct fault *f);
 /*
  * This node's bundle, sealed, as an open file of *ret_size bytes that has no name any more, so whatever ends this
  * process, nothing stays behind.  With dry_run the bundle is looked at and *ret_fd stays.

@@ -7,8 +7,6 @@
 
 #include "base/time.h"
 #include "bundle/act.h"
-#include "bundle/input.h"
-#include "bundle/node.h"
 #include "bundle/sealed.h"
 #include "conf/accounts.h"
 #include "fs/handle.h"
@@ -127,7 +125,7 @@ static int sealed_stage(const struct bundle_act *act, const struct bundle_input 
 {
 	char own_name[BUNDLE_ORIGIN_SIZE];
 
-	if (bundle_host_name(act->root, act->own_root, own_name, f) < 0 ||
+	if (bundle_host_name(act, own_name, f) < 0 ||
 	    sealed_look(act, own_name, apply_max_age(act), input, sealed, f) < 0 ||
 	    bundle_node_open(act->root, act->settings, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
 	    stage_begin(act, node, stage, f) < 0)

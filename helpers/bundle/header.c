@@ -1,5 +1,6 @@
 #include "bundle/header.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,31 @@
 #include "base/hex.h"
 #include "base/number.h"
 #include "base/time.h"
-#include "bundle/base64.h"
+#include "fs/libcrypto.h"
+
+/* --- base64 (RFC 4648, section 4), as libcrypto has it ------------------------------------------------------------ */
+
+static int (*encode)(unsigned char *, const unsigned char *, int);
+static int (*decode)(unsigned char *, const unsigned char *, int);
+
+static int base64_find(struct fault *f)
+{
+	if (fs_libcrypto_find("EVP_EncodeBlock", &encode) && fs_libcrypto_find("EVP_DecodeBlock", &decode))
+		return 0;
+	return fault_absent(f, "nothing can be sealed or opened without libcrypto; install the package 'openssl-libs'");
+}
+
+/* Four characters for three bytes, and a NUL.  This and the next only after base64_find. */
+static void base64_encode(const unsigned char *bytes, size_t length, char *ret_string)
+{
+	(void)encode((unsigned char *)ret_string, bytes, (int)length);
+}
+
+/* The length, with the bytes that padding stands for; -1 where it is none. */
+static int base64_decode(const char *string, unsigned char *ret_bytes)
+{
+	return decode(ret_bytes, (const unsigned char *)string, (int)strlen(string));
+}
 
 /* What is between the braces, read from the left. */
 struct cursor {
@@ -30,15 +55,6 @@ static bool token_take(struct cursor *c, char token)
 	return true;
 }
 
-static int hex_value(char digit)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char lower = digit >= 'A' && digit <= 'F' ? (char)(digit - 'A' + 'a') : digit;
-	const char *found = lower != '\0' ? strchr(digits, lower) : NULL;
-
-	return found != NULL ? (int)(found - digits) : -1;
-}
-
 /* After the backslash; the character, or -1.  Only printable ASCII can mean anything in a header. */
 static int escape_take(struct cursor *c)
 {
@@ -52,7 +68,7 @@ static int escape_take(struct cursor *c)
 	if (kind != 'u' || c->end - c->at < 4)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		const int digit = hex_value(*c->at++);
+		const int digit = hex_digit((char)tolower((unsigned char)*c->at++));
 		if (digit < 0)
 			return -1;
 		value = value * 16 + digit;
@@ -116,10 +132,10 @@ static bool base64_take(struct cursor *c, unsigned char *out, size_t size, size_
 	if (!string_take(c, value, sizeof(value)))
 		return false;
 	const int pads = text_ends(value, "==") ? 2 : text_ends(value, "=") ? 1 : 0;
-	const int length = bundle_base64_decode(value, bytes) - pads;
+	const int length = base64_decode(value, bytes) - pads;
 	if (length < 0 || (size_t)length > size)
 		return false;
-	bundle_base64_encode(bytes, (size_t)length, again);
+	base64_encode(bytes, (size_t)length, again);
 	if (strcmp(again, value) != 0)
 		return false;
 	memcpy(out, bytes, (size_t)length);
@@ -256,7 +272,7 @@ int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *
 {
 	struct bundle_header header;
 
-	if (bundle_base64_find(f) < 0)
+	if (base64_find(f) < 0)
 		return -1;
 	if (length < BUNDLE_MAGIC_SIZE || memcmp(bytes, BUNDLE_MAGIC, BUNDLE_MAGIC_SIZE) != 0)
 		return magic_refuse(bytes, length, f);
@@ -280,7 +296,7 @@ static void base64_add(struct json *j, const char *name, const unsigned char *by
 {
 	char value[VALUE_SIZE];
 
-	bundle_base64_encode(bytes, length, value);
+	base64_encode(bytes, length, value);
 	json_string(j, name, value);
 }
 
@@ -289,7 +305,7 @@ int bundle_header_print(const struct bundle_header *header, struct text *out, st
 	char created[TIME_STAMP_SIZE], sha256[HEX_SIZE(BUNDLE_DIGEST_SIZE)];
 	struct json j;
 
-	if (bundle_base64_find(f) < 0)
+	if (base64_find(f) < 0)
 		return -1;
 	time_format(header->created, created);
 	hex_encode(header->sha256, sizeof(header->sha256), sha256);

@@ -7,8 +7,6 @@
 #include "base/number.h"
 #include "base/time.h"
 #include "bundle/act.h"
-#include "bundle/input.h"
-#include "bundle/node.h"
 #include "bundle/sealed.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
@@ -23,8 +21,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	struct stat status;
 
 	memset(ret_sealed, 0, sizeof(*ret_sealed));
-	if (bundle_host_name(act->root, act->own_root, h->origin, f) < 0 ||
-	    bundle_node_open(act->root, act->settings, &node, f) < 0)
+	if (bundle_host_name(act, h->origin, f) < 0 || bundle_node_open(act->root, act->settings, &node, f) < 0)
 		return -1;
 	if (!node.present)
 		return fault_absent(f, "there is no '%s'; make it on this node's console: HSM page, Create Bundle",

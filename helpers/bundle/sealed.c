@@ -8,10 +8,180 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bundle/cipher.h"
+#include "fs/libcrypto.h"
 #include "fs/read.h"
 #include "fs/sha256.h"
 #include "proc/interrupt.h"
+
+/*
+ * --- libcrypto ---
+ *
+ * PBKDF2-HMAC-SHA-256 (NIST SP 800-132), AES-256-GCM (FIPS 197, SP 800-38D) and the random generator, through the EVP
+ * interface that OpenSSL 1.1.1 and 3.x share, so a FIPS-mode system answers with its own validated module.  What
+ * cipher_update gives out while opening is not proven before cipher_finish has returned 0; a tag that does not fit is
+ * FAULT_REFUSED.  Keys are copied into libcrypto's context only, which wipes itself in cipher_done.
+ */
+
+enum direction { OPEN, SEAL };
+
+struct cipher {
+	void *context;
+	enum direction direction;
+};
+
+#define CIPHER_AUTO __attribute__((cleanup(cipher_done))) struct cipher
+
+/* EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG, OPENSSL_VERSION: the same in every release. */
+enum { GET_TAG = 0x10, SET_TAG = 0x11, VERSION = 0 };
+
+/* What is used of libcrypto, the same from 1.1.0 to 3.x; types after its manual pages. */
+static struct {
+	unsigned long (*get_error)(void);
+	void (*clear_error)(void);
+	const char *(*reason)(unsigned long);
+	int (*random)(unsigned char *, int);
+	int (*pbkdf2)(const char *, int, const unsigned char *, int, int, const void *, int, unsigned char *);
+	const void *(*sha256)(void);
+	const void *(*aes)(void);
+	void *(*context_new)(void);
+	void (*context_free)(void *);
+	int (*control)(void *, int, int, void *);
+	int (*init)(void *, const void *, void *, const unsigned char *, const unsigned char *, int);
+	int (*update)(void *, unsigned char *, int *, const unsigned char *, int);
+	int (*final)(void *, unsigned char *, int *);
+	const char *(*version)(int);
+} lib;
+
+static int library_find(struct fault *f)
+{
+	static const struct {
+		const char *name;
+		void *function;
+	} names[] = {
+		{ "ERR_get_error", &lib.get_error },
+		{ "ERR_clear_error", &lib.clear_error },
+		{ "ERR_reason_error_string", &lib.reason },
+		{ "RAND_bytes", &lib.random },
+		{ "PKCS5_PBKDF2_HMAC", &lib.pbkdf2 },
+		{ "EVP_sha256", &lib.sha256 },
+		{ "EVP_aes_256_gcm", &lib.aes },
+		{ "EVP_CIPHER_CTX_new", &lib.context_new },
+		{ "EVP_CIPHER_CTX_free", &lib.context_free },
+		{ "EVP_CIPHER_CTX_ctrl", &lib.control },
+		{ "EVP_CipherInit_ex", &lib.init },
+		{ "EVP_CipherUpdate", &lib.update },
+		{ "EVP_CipherFinal_ex", &lib.final },
+		{ "OpenSSL_version", &lib.version },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!fs_libcrypto_find(names[i].name, names[i].function))
+			return fault_absent(
+				f,
+				"nothing can be sealed or opened without libcrypto (%s); install the package "
+				"'openssl-libs'",
+				names[i].name);
+	return 0;
+}
+
+/* A call into the library failed; its own reason helps where a FIPS module said no. */
+static int library_fault(struct fault *f, const char *act)
+{
+	const unsigned long code = lib.get_error();
+	const char *reason = code != 0 ? lib.reason(code) : NULL;
+
+	lib.clear_error();
+	return fault_system(f, 0, "libcrypto cannot %s%s%s", act, reason != NULL ? ": " : "",
+			    reason != NULL ? reason : "");
+}
+
+static int key_derive(const void *passphrase, size_t length, const unsigned char *salt, size_t salt_length,
+		      unsigned iterations, unsigned char ret_key[BUNDLE_KEY_SIZE], struct fault *f)
+{
+	if (library_find(f) < 0)
+		return -1;
+	if (lib.pbkdf2(passphrase, (int)length, salt, (int)salt_length, (int)iterations, lib.sha256(), BUNDLE_KEY_SIZE,
+		       ret_key) != 1)
+		return library_fault(f, "derive a key by PBKDF2-HMAC-SHA-256");
+	return 0;
+}
+
+int bundle_random(void *bytes, size_t length, struct fault *f)
+{
+	if (library_find(f) < 0)
+		return -1;
+	if (lib.random(bytes, (int)length) != 1)
+		return library_fault(f, "give random bytes");
+	return 0;
+}
+
+static void cipher_done(struct cipher *c)
+{
+	/* Wipes the key schedule. */
+	if (c->context != NULL)
+		lib.context_free(c->context);
+	c->context = NULL;
+}
+
+static int cipher_start(struct cipher *c, enum direction direction, const unsigned char key[BUNDLE_KEY_SIZE],
+			const unsigned char nonce[BUNDLE_NONCE_SIZE], const void *aad, size_t aad_length,
+			struct fault *f)
+{
+	int written;
+
+	if (library_find(f) < 0)
+		return -1;
+	cipher_done(c);
+	c->direction = direction;
+	c->context = lib.context_new();
+	if (c->context == NULL)
+		return fault_memory(f);
+	/* The nonce length of GCM is 12 unless it is set. */
+	if (lib.init(c->context, lib.aes(), NULL, key, nonce, direction == SEAL) != 1 ||
+	    (aad_length > 0 && lib.update(c->context, NULL, &written, aad, (int)aad_length) != 1))
+		return library_fault(f, "start AES-256-GCM");
+	return 0;
+}
+
+/* As many bytes out as in; `in` and `out` are the same or do not overlap. */
+static int cipher_update(struct cipher *c, const unsigned char *in, size_t length, unsigned char *out, struct fault *f)
+{
+	int written;
+
+	if (lib.update(c->context, out, &written, in, (int)length) != 1 || written != (int)length)
+		return library_fault(f, c->direction == SEAL ? "encrypt" : "decrypt");
+	return 0;
+}
+
+/* Opening: proves the tag.  Sealing: gives it. */
+static int cipher_finish(struct cipher *c, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
+{
+	const bool opening = c->direction == OPEN;
+	unsigned char nothing[BUNDLE_TAG_SIZE];
+	int written;
+
+	if (opening && lib.control(c->context, SET_TAG, BUNDLE_TAG_SIZE, tag) != 1)
+		return library_fault(f, "take the tag");
+	if (lib.final(c->context, nothing, &written) != 1) {
+		if (!opening)
+			return library_fault(f, "make the tag");
+		lib.clear_error();
+		return fault_refused(f, "the passphrase is wrong, or the file was changed");
+	}
+	if (!opening && lib.control(c->context, GET_TAG, BUNDLE_TAG_SIZE, tag) != 1)
+		return library_fault(f, "make the tag");
+	return 0;
+}
+
+/* "OpenSSL 3.0.2 15 Mar 2022", for -v. */
+static const char *library_name(void)
+{
+	struct fault ignored = { 0 };
+
+	return library_find(&ignored) == 0 ? lib.version(VERSION) : "without libcrypto";
+}
+
+/* --- the file --- */
 
 /* As many bytes as asked for, fewer only at the end of the file. */
 static int block_read(int fd, const char *name, void *bytes, size_t length, size_t *ret_got, struct fault *f)
@@ -71,19 +241,18 @@ static uint64_t now_us(void)
 }
 
 /* From passphrase and header to a running cipher; no secret of ours is left afterwards, whatever comes of it. */
-static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secret, enum bundle_direction direction,
-			struct bundle_cipher *cipher, struct fault *f)
+static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secret, enum direction direction,
+			struct cipher *cipher, struct fault *f)
 {
 	const struct bundle_header *h = &sealed->header;
 	const uint64_t began = now_us();
 
-	int r = bundle_key_derive(secret->passphrase, secret->length, h->salt, h->salt_length, h->iterations,
-				  secret->key, f);
+	int r = key_derive(secret->passphrase, secret->length, h->salt, h->salt_length, h->iterations, secret->key, f);
 	sealed->derivation_us = now_us() - began;
 	text_wipe(secret->passphrase, sizeof(secret->passphrase));
 	secret->length = 0;
 	if (r == 0)
-		r = bundle_cipher_start(cipher, direction, secret->key, h->nonce, sealed->head, sealed->head_length, f);
+		r = cipher_start(cipher, direction, secret->key, h->nonce, sealed->head, sealed->head_length, f);
 	text_wipe(secret->key, sizeof(secret->key));
 	return r;
 }
@@ -92,11 +261,11 @@ static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secr
  * At most `most` bytes of the input through the digest of the bundle and, with a cipher, to the output; fewer only at
  * its end.
  */
-static int content_pass(const struct bundle_stream *s, uint64_t most, struct bundle_cipher *cipher, uint64_t *ret_size,
+static int content_pass(const struct bundle_stream *s, uint64_t most, struct cipher *cipher, uint64_t *ret_size,
 			unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
 {
-	const bool opening = cipher != NULL && cipher->direction == BUNDLE_OPEN;
-	const bool sealing = cipher != NULL && cipher->direction == BUNDLE_SEAL;
+	const bool opening = cipher != NULL && cipher->direction == OPEN;
+	const bool sealing = cipher != NULL && cipher->direction == SEAL;
 	unsigned char *block = s->secret->block;
 	SHA256_AUTO sha256 = SHA256_INIT;
 	uint64_t size = 0;
@@ -107,9 +276,9 @@ static int content_pass(const struct bundle_stream *s, uint64_t most, struct bun
 	do {
 		want = most - size < BUNDLE_BLOCK_SIZE ? (size_t)(most - size) : BUNDLE_BLOCK_SIZE;
 		if (block_read(s->in, s->in_name, block, want, &got, f) < 0 ||
-		    (opening && bundle_cipher_update(cipher, block, got, block, f) < 0) ||
+		    (opening && cipher_update(cipher, block, got, block, f) < 0) ||
 		    fs_sha256_add(&sha256, block, got, f) < 0 ||
-		    (sealing && bundle_cipher_update(cipher, block, got, block, f) < 0) ||
+		    (sealing && cipher_update(cipher, block, got, block, f) < 0) ||
 		    (cipher != NULL && s->out >= 0 && fs_write(s->out, s->out_name, block, got, f) < 0))
 			return -1;
 		size += got;
@@ -120,19 +289,19 @@ static int content_pass(const struct bundle_stream *s, uint64_t most, struct bun
 
 static int content_open(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO cipher = { 0 };
+	CIPHER_AUTO cipher = { 0 };
 	unsigned char tag[BUNDLE_TAG_SIZE + 1], digest[BUNDLE_DIGEST_SIZE];
 	uint64_t size;
 	size_t got = 0;
 
-	if (cipher_begin(sealed, s->secret, BUNDLE_OPEN, &cipher, f) < 0 ||
+	if (cipher_begin(sealed, s->secret, OPEN, &cipher, f) < 0 ||
 	    content_pass(s, sealed->header.size, &cipher, &size, digest, f) < 0 ||
 	    block_read(s->in, s->in_name, tag, sizeof(tag), &got, f) < 0)
 		return -1;
 	if (got != BUNDLE_TAG_SIZE)
 		return fault_refused(f, "'%s' became %s while it was read", SHOWN(s->in_name),
 				     got < BUNDLE_TAG_SIZE ? "shorter" : "longer");
-	if (bundle_cipher_finish(&cipher, tag, f) < 0)
+	if (cipher_finish(&cipher, tag, f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(s->in_name));
 	if (memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
 		return fault_refused(f, "'%s' is sealed well, but its content has not the SHA-256 of its header",
@@ -174,17 +343,17 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 
 static int content_seal(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO cipher = { 0 };
+	CIPHER_AUTO cipher = { 0 };
 	unsigned char tag[BUNDLE_TAG_SIZE], digest[BUNDLE_DIGEST_SIZE];
 	uint64_t size;
 
-	if (header_make(sealed, s, f) < 0 || cipher_begin(sealed, s->secret, BUNDLE_SEAL, &cipher, f) < 0)
+	if (header_make(sealed, s, f) < 0 || cipher_begin(sealed, s->secret, SEAL, &cipher, f) < 0)
 		return -1;
 	if (lseek(s->in, 0, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read '%s' again", SHOWN(s->in_name));
 	if (fs_write(s->out, s->out_name, sealed->head, sealed->head_length, f) < 0 ||
 	    content_pass(s, sealed->header.size + 1, &cipher, &size, digest, f) < 0 ||
-	    bundle_cipher_finish(&cipher, tag, f) < 0 || fs_write(s->out, s->out_name, tag, sizeof(tag), f) < 0)
+	    cipher_finish(&cipher, tag, f) < 0 || fs_write(s->out, s->out_name, tag, sizeof(tag), f) < 0)
 		return -1;
 	if (size != sealed->header.size || memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
 		return fault_incomplete(f, "'%s' was changed while it was sealed; run it again", SHOWN(s->in_name));
@@ -209,7 +378,7 @@ void bundle_sealed_show(const struct bundle_sealed *sealed, enum bundle_detail d
 		text_add_format(lines,
 				"  kdf      pbkdf2-hmac-sha256, %" PRIu32 " iterations in %" PRIu64 " ms\n"
 				"  cipher   aes-256-gcm\n  library  %s\n",
-				h->iterations, sealed->derivation_us / 1000, bundle_library());
+				h->iterations, sealed->derivation_us / 1000, library_name());
 	json_unsigned(j, "iterations", h->iterations);
 	json_unsigned(j, "derivation_us", sealed->derivation_us);
 }

@@ -4,8 +4,9 @@
  * Promise: opening writes what is not proven until bundle_sealed_open has returned 0: size, tag and digest are then
  * all right.  Any disagreement is FAULT_REFUSED: the caller throws the output away.  Sealing gives a file whose header
  * tells the truth about the bytes that were read while encrypting; a bundle that changes meanwhile is
- * FAULT_INCOMPLETE.  The passphrase is wiped as soon as the key is derived, the key as soon as libcrypto has it, the
- * bundle's bytes at the end.  A pending interrupt ends both with FAULT_INCOMPLETE.
+ * FAULT_INCOMPLETE.  Where there is no libcrypto, FAULT_ABSENT with the package.  The passphrase is wiped as soon as
+ * the key is derived, the key as soon as libcrypto has it, the bundle's bytes at the end.  A pending interrupt ends
+ * both with FAULT_INCOMPLETE.
  */
 #ifndef OKV_BUNDLE_SEALED_H
 #define OKV_BUNDLE_SEALED_H
@@ -46,6 +47,9 @@ int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream 
  * rest is filled here.
  */
 int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
+
+/* The random bytes of a seal, and of a name that nobody guesses. */
+int bundle_random(void *bytes, size_t length, struct fault *f);
 
 enum bundle_detail { BUNDLE_BRIEF, BUNDLE_FULL };
 /* One that was opened or made: indented lines for people, members of the object that `j` stands in. */

@@ -3,23 +3,237 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/hex.h"
 #include "base/number.h"
 #include "bundle/act.h"
-#include "bundle/cipher.h"
-#include "bundle/input.h"
 #include "bundle/sealed.h"
-#include "bundle/target.h"
 #include "fs/handle.h"
 #include "fs/sha256.h"
 #include "proc/child.h"
+
+/*
+ * --- a node, and the words for the system's ssh ---
+ *
+ * A node is written [USER@]HOST, [USER@]HOST:PORT, [USER@]IPV6 or [USER@][IPV6]:PORT.  No name can be taken for an
+ * option or reach a shell: hosts and users are letters, digits and ". _ : % -", not beginning with "-".  Host keys are
+ * checked by ssh whatever else is asked for; passwords are between ssh and the terminal.
+ */
+
+struct target {
+	const char *node; /* as the caller wrote it; borrowed */
+	char user[64], host[256];
+	unsigned port; /* 0: ssh's own choice */
+};
+
+/* How to reach every node; a target's own user and port come first. */
+struct ssh {
+	const char *user;                  /* never NULL */
+	uint64_t port;                     /* 0: ssh's own choice */
+	const char *identity;              /* file of a key, or NULL */
+	const struct option_list *options; /* NAME=VALUE for ssh -o */
+	bool ask;                          /* ssh may ask on the terminal, for a password or about a new host key */
+};
+
+enum { SSH_WORDS_MAX = 96 };
+/* Words that point into the arguments and into the struct itself; ends with NULL. */
+struct ssh_words {
+	const char *words[SSH_WORDS_MAX];
+	char port[12];
+};
+
+enum { PORT_MOST = 65535 };
+
+static const char host_bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:%-";
+
+static bool name_is_plain(const char *name, size_t length)
+{
+	return length > 0 && name[0] != '-' && strspn(name, host_bytes) >= length;
+}
+
+static int port_parse(const char *digits, const char *node, unsigned *ret_port, struct fault *f)
+{
+	uint64_t port;
+
+	if (number_parse(digits, "a port", 1, PORT_MOST, &port, f) < 0) {
+		const struct fault why = *f;
+		return fault_usage(f, "node '%s': %s", SHOWN(node), why.text);
+	}
+	*ret_port = (unsigned)port;
+	return 0;
+}
+
+static int target_parse(const char *node, struct target *ret_target, struct fault *f)
+{
+	struct target target = { .node = node };
+	const char *at = strchr(node, '@');
+	const char *host = at != NULL ? at + 1 : node, *port = NULL;
+	size_t length;
+
+	if (at != NULL) {
+		const size_t user = (size_t)(at - node);
+		if (!name_is_plain(node, user) || user >= sizeof(target.user))
+			return fault_usage(f, "node '%s' has no usable user before its @", SHOWN(node));
+		memcpy(target.user, node, user);
+	}
+	if (host[0] == '[') {
+		host++;
+		length = strcspn(host, "]");
+		const char *after = host + length;
+		if (after[0] != ']' || (after[1] != '\0' && after[1] != ':'))
+			return fault_usage(f, "node '%s' is not [ADDRESS] or [ADDRESS]:PORT", SHOWN(node));
+		port = after[1] == ':' ? after + 2 : NULL;
+	} else {
+		/* One colon sets a port apart; more of them are an IPv6 address. */
+		const char *colon = strchr(host, ':');
+		const bool single = colon != NULL && strchr(colon + 1, ':') == NULL;
+		length = single ? (size_t)(colon - host) : strlen(host);
+		port = single ? colon + 1 : NULL;
+	}
+	if (!name_is_plain(host, length) || length >= sizeof(target.host))
+		return fault_usage(f, "node '%s' has no usable host name or address", SHOWN(node));
+	memcpy(target.host, host, length);
+	if (port != NULL && port_parse(port, node, &target.port, f) < 0)
+		return -1;
+	*ret_target = target;
+	return 0;
+}
+
+/* Is `option` of the form NAME=VALUE or "NAME VALUE" with that name?  ssh does not mind the case. */
+static bool option_named(const char *option, const char *name)
+{
+	const size_t length = strlen(name);
+	return strncasecmp(option, name, length) == 0 && strchr("= \t", option[length]) != NULL;
+}
+
+/* FAULT_USAGE for an option that would switch the check of host keys off. */
+static int ssh_check(const struct ssh *ssh, struct fault *f)
+{
+	static const char *const ours[] = {
+		"StrictHostKeyChecking",
+		"NoHostAuthenticationForLocalhost",
+		"BatchMode",
+		"ControlMaster",
+	};
+
+	for (size_t i = 0; ssh->options != NULL && i < ssh->options->count; i++) {
+		const char *option = ssh->options->items[i];
+		if (strchr(option, '=') == NULL)
+			return fault_usage(f, "--ssh-option '%s' is not NAME=VALUE", SHOWN(option));
+		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
+			if (option_named(option, ours[k]))
+				return fault_usage(f,
+						   "--ssh-option may not set %s: host keys are always checked, "
+						   "and --ask decides about questions",
+						   ours[k]);
+	}
+	if (!name_is_plain(ssh->user, strlen(ssh->user)))
+		return fault_usage(f, "--user '%s' is no user name", SHOWN(ssh->user));
+	return 0;
+}
+
+/* Appends up to two words; counts on even where there is no room, to be seen at the end. */
+static void words_add(struct ssh_words *w, size_t *count, const char *first, const char *second)
+{
+	const char *const words[] = { first, second };
+
+	for (size_t i = 0; i < 2; i++)
+		if (words[i] != NULL) {
+			if (*count < SSH_WORDS_MAX)
+				w->words[*count] = words[i];
+			(*count)++;
+		}
+}
+
+static int ssh_words(const struct ssh *ssh, const struct target *target, const char *command,
+		     struct ssh_words *ret_words, struct fault *f)
+{
+	/* ssh keeps the first value that it meets, so these stand before anybody's configuration. */
+	static const char *const first[] = {
+		"NoHostAuthenticationForLocalhost=no",
+		"ControlMaster=no",
+		"ClearAllForwardings=yes",
+		"LogLevel=ERROR",
+	};
+	/* And these after the caller's, who may know better. */
+	static const char *const last[] = { "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4" };
+	const unsigned port = target->port != 0 ? target->port : (unsigned)ssh->port;
+	size_t count = 0;
+
+	words_add(ret_words, &count, "/usr/bin/ssh", "-Tax");
+	words_add(ret_words, &count, "-o", ssh->ask ? "StrictHostKeyChecking=ask" : "StrictHostKeyChecking=yes");
+	words_add(ret_words, &count, "-o", ssh->ask ? "BatchMode=no" : "BatchMode=yes");
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		words_add(ret_words, &count, "-o", first[i]);
+	for (size_t i = 0; ssh->options != NULL && i < ssh->options->count; i++)
+		words_add(ret_words, &count, "-o", ssh->options->items[i]);
+	for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+		words_add(ret_words, &count, "-o", last[i]);
+	if (ssh->identity != NULL)
+		words_add(ret_words, &count, "-i", ssh->identity);
+	if (port != 0) {
+		(void)snprintf(ret_words->port, sizeof(ret_words->port), "%u", port);
+		words_add(ret_words, &count, "-p", ret_words->port);
+	}
+	words_add(ret_words, &count, "-l", target->user[0] != '\0' ? target->user : ssh->user);
+	words_add(ret_words, &count, "--", target->host);
+	words_add(ret_words, &count, command, NULL);
+	if (count >= SSH_WORDS_MAX)
+		return fault_usage(f, "too many --ssh-option");
+	ret_words->words[count] = NULL;
+	return 0;
+}
+
+/*
+ * The far side's part: takes exactly `size` bytes from standard input into `path` (a new file, 0600), prints
+ * "okvb DIGEST SIZE" of what can be read back, and leaves nothing behind where any of it fails.  `path` has no
+ * characters that a shell knows.  One line without single quotes inside:
+ * whatever shell the account has hands it to sh as it is.
+ */
+static void far_receive(struct text *command, const char *path, uint64_t size)
+{
+	/* noclobber makes the file with O_EXCL: a name that somebody guessed and made is not used. */
+	/* What cat says and what we say share a stream, for two may arrive in any order and our word is the last. */
+	text_add_format(command, "exec /bin/sh -c 'exec 2>&1; umask 077; set -C; f=%s; ", path);
+	text_add_string(command, "no() { trap \"\" 1 2 13 15; rm -f $f; echo \"$1\"; exit 1; }; "
+				 "trap \"no interrupted\" 1 2 13 15; "
+				 "cat >$f || no \"cannot write $f\"; ");
+	/* A connection that breaks looks like the end of the file from there. */
+	text_add_format(command, "n=$(wc -c <$f); [ \"$n\" -eq %ju ] || no \"only $n of %ju bytes arrived\"; ",
+			(uintmax_t)size, (uintmax_t)size);
+	text_add_string(command, "if command -v openssl >/dev/null 2>&1; then d=$(openssl dgst -sha256 -r <$f); "
+				 "else d=$(sha256sum <$f); fi; echo \"okvb ${d%% *} $n\" || no'");
+}
+
+/* Finds that line in what the far side and ssh printed. */
+static bool far_answer(const char *said, char ret_digest[65], uint64_t *ret_size)
+{
+	static const char mark[] = "okvb ";
+
+	for (const char *line = said; line[0] != '\0'; line += line[0] == '\n') {
+		const size_t length = strcspn(line, "\n");
+		const char *digest = line + sizeof(mark) - 1;
+		uintmax_t size;
+		if (text_starts(line, mark) && strspn(digest, "0123456789abcdef") == 64 && digest[64] == ' ' &&
+		    sscanf(digest + 65, "%ju", &size) == 1) {
+			memcpy(ret_digest, digest, 64);
+			ret_digest[64] = '\0';
+			*ret_size = size;
+			return true;
+		}
+		line += length;
+	}
+	return false;
+}
+
+/* --- the sending --- */
 
 enum { JOBS_DEFAULT = 16, TIMEOUT_DEFAULT = 300, FAR_PATH_SIZE = 64 };
 
 /* One of the nodes, and what became of it. */
 struct node {
-	struct bundle_target target;
+	struct target target;
 	bool done;
 	uint64_t bytes;                     /* that the far side answered for; 0 where it did not */
 	char digest[HEX_SIZE(SHA256_SIZE)]; /* "" where it did not */
@@ -34,7 +248,7 @@ struct slot {
 
 struct sending {
 	const struct bundle_act *act;
-	struct bundle_ssh ssh;
+	struct ssh ssh;
 	struct text environment_lines[3];
 	const char *environment[4]; /* for ssh; ends with NULL */
 	unsigned timeout_ms;
@@ -51,13 +265,13 @@ struct sending {
 
 /* --- one node ----------------------------------------------------------------------------------------------------- */
 
-static int connection_start(const struct sending *s, const struct bundle_target *target, const char *command, int input,
+static int connection_start(const struct sending *s, const struct target *target, const char *command, int input,
 			    struct proc_child *ret_child, struct fault *f)
 {
-	struct bundle_ssh_words words;
+	struct ssh_words words;
 	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
 
-	if (bundle_ssh_words(&s->ssh, target, command, &words, f) < 0)
+	if (ssh_words(&s->ssh, target, command, &words, f) < 0)
 		return -1;
 	run.argv = words.words;
 	run.environment = s->environment;
@@ -88,7 +302,7 @@ static void verdict_quote(struct node *node, const char *said, int status)
 static bool outcome_evaluate(const struct sending *s, const struct proc_outcome *outcome, struct node *node)
 {
 	const char *said = text_string(&outcome->output);
-	const bool answered = bundle_far_answer(said, node->digest, &node->bytes);
+	const bool answered = far_answer(said, node->digest, &node->bytes);
 	const bool same = answered && strcmp(node->digest, s->digest) == 0 && node->bytes == s->size;
 	const char *verdict = NULL;
 
@@ -107,7 +321,7 @@ static bool outcome_evaluate(const struct sending *s, const struct proc_outcome 
 }
 
 /* The far side was content and we are not: take it back. */
-static void far_remove(const struct sending *s, const struct bundle_target *target)
+static void far_remove(const struct sending *s, const struct target *target)
 {
 	char command[sizeof("exec /bin/rm -f ") + FAR_PATH_SIZE];
 	struct fault ignored = { 0 };
@@ -233,7 +447,7 @@ static void plan_show(const struct sending *s, struct text *lines, struct json *
 {
 	json_array_begin(j, "nodes");
 	for (size_t i = 0; i < s->count; i++) {
-		const struct bundle_target *t = &s->nodes[i].target;
+		const struct target *t = &s->nodes[i].target;
 		text_add_format(lines, "would send to %s@%s:/tmp\n", t->user[0] != '\0' ? t->user : s->ssh.user,
 				t->host);
 		json_string(j, NULL, t->node);
@@ -245,10 +459,10 @@ static void plan_show(const struct sending *s, struct text *lines, struct json *
 
 static int targets_parse(struct sending *s, struct fault *f)
 {
-	if (bundle_ssh_check(&s->ssh, f) < 0)
+	if (ssh_check(&s->ssh, f) < 0)
 		return -1;
 	for (size_t i = 0; i < s->count; i++) {
-		if (bundle_target_parse(s->act->operands[i], &s->nodes[i].target, f) < 0)
+		if (target_parse(s->act->operands[i], &s->nodes[i].target, f) < 0)
 			return -1;
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(s->act->operands[i], s->act->operands[k]) == 0)
@@ -283,7 +497,7 @@ static int far_prepare(struct sending *s, struct fault *f)
 		return -1;
 	hex_encode(random, sizeof(random), hex);
 	(void)snprintf(s->far_path, sizeof(s->far_path), "/tmp/hsmbundle-%s.okvb", hex);
-	bundle_far_receive(&s->receive, s->far_path, s->size);
+	far_receive(&s->receive, s->far_path, s->size);
 	return text_check(&s->receive, f);
 }
 

@@ -9,7 +9,6 @@
 #include "base/time.h"
 #include "bundle/act.h"
 #include "bundle/header.h"
-#include "bundle/node.h"
 #include "cmd/tool.h"
 #include "okv/leftovers.h"
 #include "proc/child.h"

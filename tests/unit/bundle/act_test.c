@@ -1,7 +1,5 @@
-/* bundle/node: which tree is OKV's. */
+/* bundle/act: which tree is OKV's, and a file that somebody else may have laid there. */
 #include "okv_tree.h"
-
-#include "bundle/node.h"
 
 static int node_try(int root, struct fault *f)
 {
@@ -73,14 +71,61 @@ static void a_tree_that_does_not_run_is_called_by_its_own_file(void **state)
 {
 	const struct unit_place *place = *state;
 	struct fault f = { 0 };
+	struct bundle_act act = { .root = place->dir };
 	char name[BUNDLE_ORIGIN_SIZE], kernels[BUNDLE_ORIGIN_SIZE];
 
 	tree_make(place->dir);
-	MUST(bundle_host_name(place->dir, false, name, &f));
+	MUST(bundle_host_name(&act, name, &f));
 	assert_string_equal(name, "okv2");
 	assert_int_equal(gethostname(kernels, sizeof(kernels)), 0);
-	MUST(bundle_host_name(place->dir, true, name, &f));
+	act.own_root = true;
+	MUST(bundle_host_name(&act, name, &f));
 	assert_string_equal(name, kernels);
+}
+
+static char *path_of(const struct unit_place *place, const char *leaf)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", place->path, leaf);
+	return path;
+}
+
+static void only_a_regular_file_with_one_name_is_an_input(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = { 0 };
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+
+	unit_write(place->dir, "real", "bytes", 0600);
+	assert_int_equal(symlinkat("real", place->dir, "link"), 0);
+	assert_int_equal(mkfifoat(place->dir, "line", 0600), 0);
+	unit_dir(place->dir, "directory", 0700);
+	MUST_FAIL(bundle_input_open(path_of(place, "link"), &input, &f), FAULT_REFUSED, "link");
+	MUST_FAIL(bundle_input_open(path_of(place, "line"), &input, &f), FAULT_REFUSED, "line");
+	MUST_FAIL(bundle_input_open(path_of(place, "directory"), &input, &f), FAULT_REFUSED, "directory");
+	MUST_FAIL(bundle_input_open(path_of(place, "none"), &input, &f), FAULT_ABSENT, "none");
+	assert_int_equal(linkat(place->dir, "real", place->dir, "second", 0), 0);
+	MUST_FAIL(bundle_input_open(path_of(place, "real"), &input, &f), FAULT_REFUSED, "2 names");
+	/* Whatever failed left the output as it was. */
+	assert_int_equal(input.fd, -1);
+	assert_int_equal(unlinkat(place->dir, "second", 0), 0);
+	MUST(bundle_input_open(path_of(place, "real"), &input, &f));
+}
+
+static void nobody_exchanges_the_file_that_is_read(void **state)
+{
+	const struct unit_place *place = *state;
+	struct fault f = { 0 };
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+	char bytes[8] = "";
+
+	unit_write(place->dir, "x", "first", 0600);
+	unit_write(place->dir, "y", "other", 0600);
+	MUST(bundle_input_open(path_of(place, "x"), &input, &f));
+	assert_int_equal(renameat(place->dir, "y", place->dir, "x"), 0);
+	assert_int_equal(read(input.fd, bytes, sizeof(bytes)), 5);
+	assert_string_equal(bytes, "first");
 }
 
 int main(void)
@@ -90,6 +135,8 @@ int main(void)
 		UNIT_IN_PLACE(anything_but_a_regular_file_under_the_bundles_name_is_refused),
 		UNIT_IN_PLACE(owner_group_and_mode_all_count),
 		UNIT_IN_PLACE(a_tree_that_does_not_run_is_called_by_its_own_file),
+		UNIT_IN_PLACE(only_a_regular_file_with_one_name_is_an_input),
+		UNIT_IN_PLACE(nobody_exchanges_the_file_that_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

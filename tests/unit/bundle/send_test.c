@@ -1,4 +1,4 @@
-/* bundle/target: what may name a node, the words for ssh, and the far side's answer. */
+/* bundle/send: what may name a node, the words for ssh, and the far side's answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bundle/target.h"
+#include "bundle/send.c"
 
 static void a_node_is_user_host_and_port(void **state)
 {
@@ -29,9 +29,9 @@ static void a_node_is_user_host_and_port(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct bundle_target t;
+		struct target t;
 		struct fault f = { 0 };
-		if (bundle_target_parse(good[i].node, &t, &f) < 0)
+		if (target_parse(good[i].node, &t, &f) < 0)
 			fail_msg("%s", f.text);
 		assert_string_equal(t.user, good[i].user);
 		assert_string_equal(t.host, good[i].host);
@@ -55,24 +55,24 @@ static void what_could_be_an_option_or_reach_a_shell_is_no_node(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct bundle_target t = { .port = 77 };
+		struct target t = { .port = 77 };
 		struct fault f = { 0 };
-		if (bundle_target_parse(bad[i], &t, &f) == 0)
+		if (target_parse(bad[i], &t, &f) == 0)
 			fail_msg("taken: %s", bad[i]);
 		assert_int_equal(f.kind, FAULT_USAGE);
 		assert_int_equal(t.port, 77);
 	}
 	for (size_t length = 255; length <= 256; length++) {
-		struct bundle_target t;
+		struct target t;
 		struct fault f = { 0 };
 		memset(longest, 'h', length);
 		longest[length] = '\0';
-		assert_int_equal(bundle_target_parse(longest, &t, &f), length == 255 ? 0 : -1);
+		assert_int_equal(target_parse(longest, &t, &f), length == 255 ? 0 : -1);
 	}
 }
 
 /* Is `word` among them, and where? */
-static size_t place_of(const struct bundle_ssh_words *w, const char *word)
+static size_t place_of(const struct ssh_words *w, const char *word)
 {
 	size_t i = 0;
 
@@ -87,13 +87,13 @@ static void host_keys_are_checked_before_anything_the_caller_says(void **state)
 {
 	const char *items[] = { "UserKnownHostsFile=x", "ConnectTimeout=1" };
 	const struct option_list options = { .items = items, .count = 2 };
-	struct bundle_ssh ssh = { .user = "support", .port = 2222, .identity = "key", .options = &options };
-	const struct bundle_target target = { .node = "n", .user = "", .host = "okv1" };
-	struct bundle_ssh_words w;
+	struct ssh ssh = { .user = "support", .port = 2222, .identity = "key", .options = &options };
+	const struct target target = { .node = "n", .user = "", .host = "okv1" };
+	struct ssh_words w;
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(bundle_ssh_words(&ssh, &target, "command", &w, &f), 0);
+	assert_int_equal(ssh_words(&ssh, &target, "command", &w, &f), 0);
 	assert_string_equal(w.words[0], "/usr/bin/ssh");
 	assert_true(place_of(&w, "StrictHostKeyChecking=yes") < place_of(&w, "UserKnownHostsFile=x"));
 	assert_true(place_of(&w, "BatchMode=yes") < place_of(&w, "UserKnownHostsFile=x"));
@@ -106,37 +106,37 @@ static void host_keys_are_checked_before_anything_the_caller_says(void **state)
 	assert_null(w.words[place_of(&w, "--") + 3]);
 
 	ssh.ask = true;
-	assert_int_equal(bundle_ssh_words(&ssh, &target, "command", &w, &f), 0);
+	assert_int_equal(ssh_words(&ssh, &target, "command", &w, &f), 0);
 	(void)place_of(&w, "StrictHostKeyChecking=ask");
 	(void)place_of(&w, "BatchMode=no");
 }
 
 static void a_nodes_own_user_and_port_come_first(void **state)
 {
-	const struct bundle_ssh ssh = { .user = "support", .port = 2222 };
-	const struct bundle_target target = { .node = "n", .user = "me", .host = "okv1", .port = 22 };
-	struct bundle_ssh_words w;
+	const struct ssh ssh = { .user = "support", .port = 2222 };
+	const struct target target = { .node = "n", .user = "me", .host = "okv1", .port = 22 };
+	struct ssh_words w;
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(bundle_ssh_words(&ssh, &target, "command", &w, &f), 0);
+	assert_int_equal(ssh_words(&ssh, &target, "command", &w, &f), 0);
 	assert_string_equal(w.words[place_of(&w, "-p") + 1], "22");
 	assert_string_equal(w.words[place_of(&w, "-l") + 1], "me");
 }
 
 static void more_options_than_there_is_room_for_are_refused(void **state)
 {
-	const char *items[BUNDLE_SSH_WORDS_MAX];
+	const char *items[SSH_WORDS_MAX];
 	struct option_list options = { .items = items };
-	const struct bundle_ssh ssh = { .user = "support", .options = &options };
-	const struct bundle_target target = { .node = "n", .host = "okv1" };
+	const struct ssh ssh = { .user = "support", .options = &options };
+	const struct target target = { .node = "n", .host = "okv1" };
 	bool refused = false;
 
 	(void)state;
-	for (options.count = 0; options.count < BUNDLE_SSH_WORDS_MAX; options.count++) {
-		struct bundle_ssh_words w;
+	for (options.count = 0; options.count < SSH_WORDS_MAX; options.count++) {
+		struct ssh_words w;
 		struct fault f = { 0 };
-		const bool fits = bundle_ssh_words(&ssh, &target, "command", &w, &f) == 0;
+		const bool fits = ssh_words(&ssh, &target, "command", &w, &f) == 0;
 		assert_false(fits && refused);
 		refused = !fits;
 		if (refused)
@@ -153,7 +153,7 @@ static void the_far_sides_words_hold_no_single_quote_inside(void **state)
 	TEXT_AUTO command = { 0 };
 
 	(void)state;
-	bundle_far_receive(&command, "/tmp/hsmbundle-00.okvb", 12345);
+	far_receive(&command, "/tmp/hsmbundle-00.okvb", 12345);
 	const char *first = strchr(text_string(&command), '\'');
 	assert_non_null(first);
 	const char *second = strchr(first + 1, '\'');
@@ -169,10 +169,10 @@ static void the_answer_is_found_among_other_words(void **state)
 	uint64_t size = 0;
 
 	(void)state;
-	assert_true(bundle_far_answer("Welcome\nokvb " HEX " 42\n", digest, &size));
+	assert_true(far_answer("Welcome\nokvb " HEX " 42\n", digest, &size));
 	assert_string_equal(digest, HEX);
 	assert_int_equal(size, 42);
-	assert_true(bundle_far_answer("okvb nonsense\nokvb " HEX " 7", digest, &size));
+	assert_true(far_answer("okvb nonsense\nokvb " HEX " 7", digest, &size));
 	assert_int_equal(size, 7);
 	static const char *const none[] = { "",
 					    "\n\n",
@@ -185,7 +185,7 @@ static void the_answer_is_found_among_other_words(void **state)
 					    "xokvb " HEX " 1\n",
 					    "okvb " HEX " \n" };
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		assert_false(bundle_far_answer(none[i], digest, &size));
+		assert_false(far_answer(none[i], digest, &size));
 }
 
 int main(void)

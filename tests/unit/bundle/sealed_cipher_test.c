@@ -1,5 +1,5 @@
 /*
- * bundle/cipher: published vectors through our own open path, in pieces of every size.
+ * bundle/sealed: published vectors through our own open path, in pieces of every size.
  *
  * AES-256-GCM: test cases 13 to 16 of "The Galois/Counter Mode of Operation" (McGrew, Viega), those with a nonce of 12
  * bytes.  PBKDF2-HMAC-SHA-256: RFC 7914, section 11.
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "bundle/cipher.h"
 #include "base/hex.h"
+#include "bundle/sealed.c"
 
 enum { BYTES_MAX = 80 };
 
@@ -50,21 +50,21 @@ static size_t bytes_of(const char *hex, unsigned char bytes[BYTES_MAX])
 }
 
 /* Opens or seals in pieces of `piece` bytes, in place. */
-static int vector_run(const struct vector *v, enum bundle_direction direction, size_t piece, unsigned char *bytes,
+static int vector_run(const struct vector *v, enum direction direction, size_t piece, unsigned char *bytes,
 		      size_t length, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
 {
-	BUNDLE_CIPHER_AUTO c = { 0 };
+	CIPHER_AUTO c = { 0 };
 	unsigned char key[BYTES_MAX], nonce[BYTES_MAX], aad[BYTES_MAX];
 	const size_t aad_length = bytes_of(v->aad, aad);
 
 	assert_int_equal(bytes_of(v->key, key), BUNDLE_KEY_SIZE);
 	assert_int_equal(bytes_of(v->nonce, nonce), BUNDLE_NONCE_SIZE);
-	assert_int_equal(bundle_cipher_start(&c, direction, key, nonce, aad, aad_length, f), 0);
+	assert_int_equal(cipher_start(&c, direction, key, nonce, aad, aad_length, f), 0);
 	for (size_t at = 0; at < length; at += piece) {
 		const size_t now = length - at < piece ? length - at : piece;
-		assert_int_equal(bundle_cipher_update(&c, bytes + at, now, bytes + at, f), 0);
+		assert_int_equal(cipher_update(&c, bytes + at, now, bytes + at, f), 0);
 	}
-	return bundle_cipher_finish(&c, tag, f);
+	return cipher_finish(&c, tag, f);
 }
 
 static void published_gcm_vectors_open_and_seal(void **state)
@@ -80,10 +80,10 @@ static void published_gcm_vectors_open_and_seal(void **state)
 			assert_int_equal(bytes_of(vectors[i].tag, tag), BUNDLE_TAG_SIZE);
 
 			memcpy(bytes, cipher, length);
-			assert_int_equal(vector_run(&vectors[i], BUNDLE_OPEN, piece, bytes, length, tag, &f), 0);
+			assert_int_equal(vector_run(&vectors[i], OPEN, piece, bytes, length, tag, &f), 0);
 			assert_memory_equal(bytes, plain, length);
 
-			assert_int_equal(vector_run(&vectors[i], BUNDLE_SEAL, piece, bytes, length, made, &f), 0);
+			assert_int_equal(vector_run(&vectors[i], SEAL, piece, bytes, length, made, &f), 0);
 			assert_memory_equal(bytes, cipher, length);
 			assert_memory_equal(made, tag, BUNDLE_TAG_SIZE);
 		}
@@ -103,7 +103,7 @@ static void any_changed_bit_is_refused(void **state)
 		unsigned char *at = bit / 8 < length ? &cipher[bit / 8] : &tag[bit / 8 - length];
 		*at ^= (unsigned char)(1U << bit % 8);
 		memcpy(bytes, cipher, length);
-		assert_int_equal(vector_run(v, BUNDLE_OPEN, 16, bytes, length, tag, &f), -1);
+		assert_int_equal(vector_run(v, OPEN, 16, bytes, length, tag, &f), -1);
 		assert_int_equal(f.kind, FAULT_REFUSED);
 		*at ^= (unsigned char)(1U << bit % 8);
 	}
@@ -115,7 +115,7 @@ static void any_changed_bit_is_refused(void **state)
 		aad[digit] = aad[digit] == '0' ? '1' : '0';
 		other.aad = aad;
 		memcpy(bytes, cipher, length);
-		assert_int_equal(vector_run(&other, BUNDLE_OPEN, 16, bytes, length, tag, &f), -1);
+		assert_int_equal(vector_run(&other, OPEN, 16, bytes, length, tag, &f), -1);
 		assert_int_equal(f.kind, FAULT_REFUSED);
 	}
 }
@@ -135,9 +135,9 @@ static void published_pbkdf2_vectors(void **state)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		struct fault f = { 0 };
 		unsigned char key[BUNDLE_KEY_SIZE], expected[BYTES_MAX];
-		assert_int_equal(bundle_key_derive(known[i].passphrase, strlen(known[i].passphrase),
-						   (const unsigned char *)known[i].salt, strlen(known[i].salt),
-						   known[i].iterations, key, &f),
+		assert_int_equal(key_derive(known[i].passphrase, strlen(known[i].passphrase),
+					    (const unsigned char *)known[i].salt, strlen(known[i].salt),
+					    known[i].iterations, key, &f),
 				 0);
 		(void)bytes_of(known[i].key, expected);
 		assert_memory_equal(key, expected, sizeof(key));
