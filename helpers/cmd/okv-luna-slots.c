@@ -10,13 +10,12 @@
 #include "okv/job.h"
 #include "proc/secret.h"
 
-enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600, DESCRIPTOR_MOST = 1023, DESCRIPTOR_NONE = DESCRIPTOR_MOST + 1 };
+enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600 };
 
 static struct {
 	const char *module, *user, *label, *serial, *key, *pin_file;
-	uint64_t least, timeout, pin_fd;
-	bool all, mechanisms, encrypt;
-} asked = { .pin_fd = DESCRIPTOR_NONE };
+	uint64_t least, timeout;
+} asked;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "module", OPTION_TEXT, &asked.module, "FILE",
@@ -29,16 +28,10 @@ static const struct option options[] = {
 		     "so many of them must be there (default MIN_SLOTS)"),
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &asked.timeout, "SECONDS",
 		     "give up after so long (default SLOT_TIMEOUT)"),
-	OPTION_ROW(0, "all", OPTION_FLAG, &asked.all, NULL, "list slots without a token too"),
-	OPTION_ROW(0, "mechanisms", OPTION_FLAG, &asked.mechanisms, NULL, "each of them must offer what OKV needs"),
 	OPTION_ROW(0, "key", OPTION_TEXT, &asked.key, "LABEL",
 		   "log in; exactly one secret key must bear this label, and never leave"),
 	OPTION_ROW(0, "pin-file", OPTION_TEXT, &asked.pin_file, "FILE",
-		   "the PIN is in FILE, or comes from standard input with -"),
-	OPTION_RANGE(0, "pin-fd", OPTION_NUMBER, 0, DESCRIPTOR_MOST, &asked.pin_fd, "N",
-		     "the PIN comes from descriptor N (default: the terminal asks)"),
-	OPTION_ROW(0, "encrypt-test", OPTION_FLAG, &asked.encrypt, NULL,
-		   "with --key: encrypt and decrypt random bytes"),
+		   "the PIN is in FILE, or in standard input with - (default: the terminal asks)"),
 	OPTION_END,
 };
 
@@ -60,20 +53,11 @@ static void one_done(void)
 
 static int key_question(struct cmd_context *context, struct fault *f)
 {
-	struct proc_secret secret = {
-		.what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file or --pin-fd"
-	};
+	const struct proc_secret secret = { .what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file" };
 
-	if (asked.key == NULL) {
-		if (asked.pin_file != NULL || asked.pin_fd != DESCRIPTOR_NONE || asked.encrypt)
-			return fault_usage(f, "--pin-file, --pin-fd and --encrypt-test want --key too");
-		return 0;
-	}
-	if (asked.pin_file != NULL && asked.pin_fd != DESCRIPTOR_NONE)
-		return fault_usage(f, "--pin-file and --pin-fd exclude each other");
-	if (asked.pin_fd != DESCRIPTOR_NONE)
-		secret.fd = (int)asked.pin_fd;
-	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin, .encrypt = asked.encrypt };
+	if (asked.key == NULL)
+		return asked.pin_file == NULL ? 0 : fault_usage(f, "--pin-file wants --key too");
+	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin };
 	one.question.key = &one.key;
 	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);
 }
@@ -91,9 +75,6 @@ static int question_build(struct cmd_context *context, struct fault *f)
 	one.question.module = asked.module;
 	one.question.user = asked.user;
 	one.question.timeout_ms = asked.timeout * 1000;
-	one.question.all = asked.all;
-	one.question.interfaces = context->json;
-	one.question.required.mechanisms = asked.mechanisms;
 	one.question.required.serial = asked.serial;
 	/* Whoever names a token by its number means that one, whatever label the settings have. */
 	if (asked.label != NULL || asked.serial != NULL)
@@ -145,8 +126,6 @@ static int table_print(struct cmd_context *context, struct fault *f)
 	TEXT_AUTO out = { 0 };
 
 	hsm_answer_table(&one.answer, &out);
-	if (asked.mechanisms)
-		hsm_mechanisms_missing(&one.answer, &one.question.required, &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
@@ -158,9 +137,8 @@ static int table_print(struct cmd_context *context, struct fault *f)
 			   one.question.required.label != NULL ? " with that label" : "");
 	for (size_t i = 0; i < one.answer.key_count; i++)
 		if (one.answer.keys[i].call == NULL)
-			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "%s\n",
-				  one.answer.keys[i].found, one.answer.keys[i].slot,
-				  one.answer.keys[i].encrypted ? "; it encrypts and decrypts" : "");
+			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "\n",
+				  one.answer.keys[i].found, one.answer.keys[i].slot);
 	return 0;
 }
 

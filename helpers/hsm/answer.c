@@ -9,8 +9,6 @@
 
 void hsm_answer_done(struct hsm_answer *answer)
 {
-	for (size_t i = 0; i < answer->slot_count; i++)
-		free(answer->slots[i].mechanisms);
 	free(answer->slots);
 	free(answer->members);
 	free(answer->keys);
@@ -46,8 +44,7 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 
 bool hsm_key_is_good(const struct hsm_key *key)
 {
-	return key->call == NULL && key->found == 1 && key->sensitive && !key->extractable &&
-	       (!key->tried || key->encrypted);
+	return key->call == NULL && key->found == 1 && key->sensitive && !key->extractable;
 }
 
 void hsm_slot_fault(const struct hsm_slot *slot, struct text *out)
@@ -243,25 +240,6 @@ static void token_write(struct json *j, const struct hsm_slot *slot)
 	json_object_end(j);
 }
 
-static void mechanisms_write(struct json *j, const struct hsm_slot *slot)
-{
-	json_array_begin(j, "mechanisms");
-	for (size_t i = 0; i < slot->mechanism_count; i++) {
-		const struct hsm_mechanism *mechanism = &slot->mechanisms[i];
-		char number[24];
-		(void)snprintf(number, sizeof(number), "0x%" PRIx64, mechanism->type);
-		json_object_begin(j, NULL);
-		json_string(j, "type", number);
-		json_string(j, "name", HSM_MECHANISM(mechanism->type));
-		json_string(j, "rv", HSM_RV(mechanism->rv));
-		json_unsigned(j, "key_least", mechanism->key_least);
-		json_unsigned(j, "key_most", mechanism->key_most);
-		json_unsigned(j, "flags", mechanism->flags);
-		json_object_end(j);
-	}
-	json_array_end(j);
-}
-
 static void slot_write(struct json *j, const struct hsm_slot *slot)
 {
 	json_object_begin(j, NULL);
@@ -277,8 +255,6 @@ static void slot_write(struct json *j, const struct hsm_slot *slot)
 	token_write(j, slot);
 	if (slot->session_call != HSM_CALL_NONE)
 		json_string(j, "session", HSM_RV(slot->session_rv));
-	if (slot->mechanisms != NULL)
-		mechanisms_write(j, slot);
 	json_object_end(j);
 }
 
@@ -312,8 +288,6 @@ static void key_write(struct json *j, const struct hsm_answer *answer)
 	json_unsigned(j, "length", key->length);
 	json_bool(j, "sensitive", key->sensitive);
 	json_bool(j, "extractable", key->extractable);
-	if (key->tried)
-		json_bool(j, "encrypts", key->encrypted);
 	json_object_end(j);
 }
 
@@ -330,15 +304,6 @@ static void library_write(struct json *j, const struct hsm_answer *answer)
 		version_write(j, "version", answer->library_version);
 		json_unsigned(j, "flags", answer->library_flags);
 	}
-	json_array_begin(j, "interfaces");
-	for (size_t i = 0; i < answer->interface_count; i++) {
-		json_object_begin(j, NULL);
-		json_string(j, "name", answer->interfaces[i].name);
-		version_write(j, "version", answer->interfaces[i].version);
-		json_unsigned(j, "flags", answer->interfaces[i].flags);
-		json_object_end(j);
-	}
-	json_array_end(j);
 	json_unsigned(j, "printed_bytes", answer->printed);
 	json_unsigned(j, "processes_killed", answer->orphans);
 	json_object_end(j);

@@ -20,9 +20,7 @@
 #include "hsm/cryptoki.h"
 
 enum {
-	HSM_SLOTS_MAX = 1024,      /* a library that claims more is not believed */
-	HSM_MECHANISMS_MAX = 4096, /* the same, per slot */
-	HSM_INTERFACES_MAX = 16,
+	HSM_SLOTS_MAX = 1024, /* a library that claims more is not believed */
 	HSM_MEMBERS_MAX = HSM_SLOTS_MAX,
 };
 
@@ -37,13 +35,6 @@ enum hsm_end {
 	HSM_END_UNLOADABLE, /* the loader refused it, it has no C_GetFunctionList, or others can write what it loads */
 	HSM_END_ERROR,      /* a call answered with an error that leaves no slot list */
 	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
-};
-
-struct hsm_mechanism {
-	uint64_t type; /* CKM_ */
-	uint64_t rv;   /* of C_GetMechanismInfo; the rest is 0 unless CKR_OK */
-	uint64_t key_least, key_most;
-	uint64_t flags;
 };
 
 /* Texts are NUL-terminated, without the padding; they hold whatever bytes the library gave: show with SHOWN(). */
@@ -71,9 +62,6 @@ struct hsm_slot {
 
 	uint64_t session_rv;   /* of the calls that opened a read-only session and closed it, without a login */
 	uint32_t session_call; /* enum hsm_call; 0: none was tried, as on a token that is not initialised */
-
-	struct hsm_mechanism *mechanisms; /* owned */
-	size_t mechanism_count;
 };
 
 /* Of a high-availability group, as CA_GetHAState tells. */
@@ -90,14 +78,6 @@ struct hsm_key {
 	uint64_t found;        /* objects of class secret key with that label */
 	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
 	bool sensitive, extractable;
-	bool tried;     /* the round trip was made */
-	bool encrypted; /* ... and gave the same bytes back */
-};
-
-struct hsm_interface {
-	char name[CRYPTOKI_INTERFACE_NAME_SIZE];
-	struct cryptoki_version version;
-	uint64_t flags;
 };
 
 struct hsm_answer {
@@ -125,8 +105,6 @@ struct hsm_answer {
 	struct hsm_causes ha; /* how the groups of Chrystoki.conf differ from what shows (hsm/ha.h) */
 	struct hsm_key *keys; /* owned; of each token that was asked for it */
 	size_t key_count;
-	struct hsm_interface interfaces[HSM_INTERFACES_MAX];
-	size_t interface_count;
 
 	size_t printed;   /* bytes the library wrote to standard output and error */
 	unsigned orphans; /* processes that it had started and that were killed */
@@ -145,7 +123,7 @@ size_t hsm_answer_usable(const struct hsm_answer *answer);
  * or not; NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
-/* Whether it is there exactly once, cannot leave, and where that was tried, works. */
+/* Whether it is there exactly once, and cannot leave. */
 bool hsm_key_is_good(const struct hsm_key *key);
 /* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
 void hsm_slot_fault(const struct hsm_slot *slot, struct text *out);

@@ -20,7 +20,6 @@ enum {
 	CRYPTOKI_DESCRIPTION_SIZE = 64,
 	CRYPTOKI_MEMBER_SERIAL_SIZE = CRYPTOKI_SERIAL_SIZE + 4,
 	CRYPTOKI_MEMBERS_MAX = 32,
-	CRYPTOKI_INTERFACE_NAME_SIZE = 32, /* ours: the standard's names have no limit */
 };
 
 /* Return values.  0x80000000 and up are the vendor's. */
@@ -35,7 +34,6 @@ enum {
 #define CKR_DEVICE_ERROR                 0x030UL
 #define CKR_DEVICE_REMOVED               0x032UL
 #define CKR_FUNCTION_NOT_SUPPORTED       0x054UL
-#define CKR_MECHANISM_INVALID            0x070UL
 #define CKR_PIN_INCORRECT                0x0a0UL
 #define CKR_PIN_LOCKED                   0x0a4UL
 #define CKR_TOKEN_NOT_PRESENT            0x0e0UL
@@ -58,15 +56,10 @@ enum {
 #define CKF_USER_PIN_LOCKED      0x00040000UL
 #define CKF_ERROR_STATE          0x01000000UL
 #define CKF_SERIAL_SESSION       0x004UL
-#define CKF_ENCRYPT              0x00000100UL
-#define CKF_DECRYPT              0x00000200UL
-#define CKF_GENERATE             0x00008000UL
 
 #define CKU_USER        1UL
 #define CKO_SECRET_KEY  4UL
 #define CKK_AES         0x1fUL
-#define CKM_AES_KEY_GEN 0x1080UL
-#define CKM_AES_CBC_PAD 0x1085UL
 #define CKA_CLASS       0x000UL
 #define CKA_LABEL       0x003UL
 #define CKA_KEY_TYPE    0x100UL
@@ -108,27 +101,10 @@ struct cryptoki_token_info {
 	unsigned char utc_time[CRYPTOKI_TIME_SIZE];
 };
 
-struct cryptoki_mechanism_info {
-	unsigned long key_least, key_most, flags;
-};
-
-struct cryptoki_mechanism {
-	unsigned long type;
-	void *parameter;
-	unsigned long parameter_length;
-};
-
 struct cryptoki_attribute {
 	unsigned long type;
 	void *value;
 	unsigned long length;
-};
-
-/* PKCS#11 3.0 */
-struct cryptoki_interface {
-	char *name;
-	void *functions;
-	unsigned long flags;
 };
 
 /*
@@ -154,10 +130,7 @@ struct cryptoki_functions {
 	unsigned long (*C_GetSlotList)(unsigned char token_present, unsigned long *slots, unsigned long *count);
 	unsigned long (*C_GetSlotInfo)(unsigned long slot, struct cryptoki_slot_info *info);
 	unsigned long (*C_GetTokenInfo)(unsigned long slot, struct cryptoki_token_info *info);
-	unsigned long (*C_GetMechanismList)(unsigned long slot, unsigned long *types, unsigned long *count);
-	unsigned long (*C_GetMechanismInfo)(unsigned long slot, unsigned long type,
-					    struct cryptoki_mechanism_info *info);
-	void (*unused_10_12[3])(void); /* C_InitToken, C_InitPIN, C_SetPIN */
+	void (*unused_8_12[5])(void); /* C_GetMechanismList to C_SetPIN */
 	unsigned long (*C_OpenSession)(unsigned long slot, unsigned long flags, void *application, void *notify,
 				       unsigned long *session);
 	unsigned long (*C_CloseSession)(unsigned long session);
@@ -173,14 +146,7 @@ struct cryptoki_functions {
 	unsigned long (*C_FindObjects)(unsigned long session, unsigned long *objects, unsigned long size,
 				       unsigned long *count);
 	unsigned long (*C_FindObjectsFinal)(unsigned long session);
-	unsigned long (*C_EncryptInit)(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key);
-	unsigned long (*C_Encrypt)(unsigned long session, unsigned char *data, unsigned long length,
-				   unsigned char *encrypted, unsigned long *encrypted_length);
-	void (*unused_32_33[2])(void); /* C_EncryptUpdate, C_EncryptFinal */
-	unsigned long (*C_DecryptInit)(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key);
-	unsigned long (*C_Decrypt)(unsigned long session, unsigned char *encrypted, unsigned long encrypted_length,
-				   unsigned char *data, unsigned long *length);
-	void (*unused_36_68[33])(void); /* C_DecryptUpdate to C_WaitForSlotEvent */
+	void (*unused_30_68[39])(void); /* C_EncryptInit to C_WaitForSlotEvent */
 };
 
 /*

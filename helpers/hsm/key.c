@@ -2,10 +2,8 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-enum { KEYS_MAX = 16, BLOCK = 16, SAMPLE = 48, SAMPLE_PADDED = SAMPLE + BLOCK };
+enum { KEYS_MAX = 16 };
 
 struct test {
 	const struct cryptoki_functions *functions;
@@ -93,30 +91,6 @@ static void look(struct test *test, unsigned long key)
 		test->result.length = length;
 }
 
-static void round_trip(struct test *test, unsigned long key)
-{
-	unsigned char random[BLOCK + SAMPLE];
-	unsigned char secret[SAMPLE_PADDED + BLOCK] = { 0 }, plain[SAMPLE_PADDED + BLOCK] = { 0 };
-	struct cryptoki_mechanism mechanism = { CKM_AES_CBC_PAD, random, BLOCK };
-	unsigned long secret_length = sizeof(secret), plain_length = sizeof(plain);
-
-	if (syscall(SYS_getrandom, random, sizeof(random), 0U) != (long)sizeof(random)) {
-		(void)call_made(test, HSM_CALL_ENCRYPT_INIT, CKR_HOST_MEMORY);
-		return;
-	}
-	const struct cryptoki_functions *f = test->functions;
-	if (!CALL(test, HSM_CALL_ENCRYPT_INIT, f->C_EncryptInit(test->session, &mechanism, key)) ||
-	    !CALL(test, HSM_CALL_ENCRYPT,
-		  f->C_Encrypt(test->session, random + BLOCK, SAMPLE, secret, &secret_length)) ||
-	    !CALL(test, HSM_CALL_DECRYPT_INIT, f->C_DecryptInit(test->session, &mechanism, key)) ||
-	    !CALL(test, HSM_CALL_DECRYPT, f->C_Decrypt(test->session, secret, secret_length, plain, &plain_length)))
-		return;
-	test->result.tried = 1;
-	test->result.encrypted = secret_length == SAMPLE_PADDED && plain_length == SAMPLE &&
-				 memcmp(plain, random + BLOCK, SAMPLE) == 0 &&
-				 memcmp(secret, random + BLOCK, SAMPLE) != 0;
-}
-
 bool hsm_key_is_near_lock(const struct hsm_slot *slot)
 {
 	return (slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
@@ -137,11 +111,8 @@ struct hsm_key_message hsm_key_test(const struct cryptoki_functions *functions, 
 		  functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &test.session)))
 		return test.result;
 	if (login(&test, question)) {
-		if (find(&test, question->label, &key) && test.result.found == 1) {
+		if (find(&test, question->label, &key) && test.result.found == 1)
 			look(&test, key);
-			if (question->encrypt && test.result.rv == CKR_OK)
-				round_trip(&test, key);
-		}
 		(void)CALL(&test, HSM_CALL_LOGOUT, functions->C_Logout(test.session));
 	}
 	(void)CALL(&test, HSM_CALL_CLOSE_SESSION, functions->C_CloseSession(test.session));

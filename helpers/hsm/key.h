@@ -2,8 +2,8 @@
  * hsm/key: in the child, log in and look at one key.
  *
  * Promise: C_Login is called at most once on a token and with the PIN that was given, since a wrong one counts against
- * the partition; whose flags say that the last try is near, or that it is locked, is not tried.  Nothing is created and
- * no key leaves the HSM: the round trip encrypts 48 random bytes.  The caller wipes the PIN.
+ * the partition; whose flags say that the last try is near, or that it is locked, is not tried.  Nothing is created,
+ * and the key is not used.  The caller wipes the PIN.
  */
 #ifndef OKV_HSM_KEY_H
 #define OKV_HSM_KEY_H

@@ -84,36 +84,10 @@ static bool on_slot(struct hsm_listener *l, const void *body)
 	TERMINATE(slot->model);
 	TERMINATE(slot->serial);
 	TERMINATE(slot->utc_time);
-	/* What follows from the rest is worked out here, and no pointer is taken from a pipe. */
+	/* What follows from the rest is worked out here. */
 	slot->present = slot->slot_rv == CKR_OK && slot->token_rv != CKR_TOKEN_NOT_PRESENT;
 	slot->usable = slot->present && slot->token_rv == CKR_OK && (slot->flags & CKF_TOKEN_INITIALIZED) != 0 &&
 		       slot->session_call != HSM_CALL_NONE && slot->session_rv == CKR_OK;
-	slot->mechanisms = NULL;
-	slot->mechanism_count = 0;
-	return true;
-}
-
-static bool on_mechanism(struct hsm_listener *l, const void *body)
-{
-	struct hsm_mechanism_message message;
-
-	memcpy(&message, body, sizeof(message));
-	if (message.slot_index >= l->answer->slot_count)
-		return false;
-	struct hsm_slot *slot = &l->answer->slots[message.slot_index];
-	if (slot->mechanism_count >= HSM_MECHANISMS_MAX || !ARRAY_GROW(slot->mechanisms, slot->mechanism_count))
-		return false;
-	slot->mechanisms[slot->mechanism_count++] = message.mechanism;
-	return true;
-}
-
-static bool on_interface(struct hsm_listener *l, const void *body)
-{
-	if (l->answer->interface_count >= HSM_INTERFACES_MAX)
-		return false;
-	struct hsm_interface *interface = &l->answer->interfaces[l->answer->interface_count++];
-	memcpy(interface, body, sizeof(*interface));
-	TERMINATE(interface->name);
 	return true;
 }
 
@@ -147,8 +121,6 @@ static bool on_key(struct hsm_listener *l, const void *body)
 		.length = message.length,
 		.sensitive = message.sensitive != 0,
 		.extractable = message.extractable != 0,
-		.tried = message.tried != 0,
-		.encrypted = message.encrypted != 0,
 	};
 	return true;
 }
@@ -196,8 +168,6 @@ static const struct {
 } fixed[] = {
 	[HSM_MESSAGE_INFO] = { on_info, sizeof(struct cryptoki_info) },
 	[HSM_MESSAGE_SLOT] = { on_slot, sizeof(struct hsm_slot) },
-	[HSM_MESSAGE_MECHANISM] = { on_mechanism, sizeof(struct hsm_mechanism_message) },
-	[HSM_MESSAGE_INTERFACE] = { on_interface, sizeof(struct hsm_interface) },
 	[HSM_MESSAGE_MEMBER] = { on_member, sizeof(struct hsm_member) },
 	[HSM_MESSAGE_KEY] = { on_key, sizeof(struct hsm_key_message) },
 	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },

@@ -33,27 +33,20 @@ enum {
 };
 
 enum hsm_message {
-	HSM_MESSAGE_INFO = 1,  /* struct cryptoki_info */
-	HSM_MESSAGE_SLOT,      /* struct hsm_slot */
-	HSM_MESSAGE_MECHANISM, /* struct hsm_mechanism_message */
-	HSM_MESSAGE_INTERFACE, /* struct hsm_interface */
-	HSM_MESSAGE_MEMBER,    /* struct hsm_member */
-	HSM_MESSAGE_KEY,       /* struct hsm_key_message */
-	HSM_MESSAGE_NOTE,      /* HSM_TEXT_SIZE bytes: a warning about the library's habits */
-	HSM_MESSAGE_STOP,      /* struct hsm_stop_message */
-	HSM_MESSAGE_ALL,       /* the nonce */
-	HSM_MESSAGE_OBJECT,    /* the path of a shared object that dlopen(3) has loaded, with its NUL */
-	HSM_MESSAGE_LOADED,    /* nothing: those were all; may the library be called? */
-};
-
-struct hsm_mechanism_message {
-	uint64_t slot_index;
-	struct hsm_mechanism mechanism;
+	HSM_MESSAGE_INFO = 1, /* struct cryptoki_info */
+	HSM_MESSAGE_SLOT,     /* struct hsm_slot */
+	HSM_MESSAGE_MEMBER,   /* struct hsm_member */
+	HSM_MESSAGE_KEY,      /* struct hsm_key_message */
+	HSM_MESSAGE_NOTE,     /* HSM_TEXT_SIZE bytes: a warning about the library's habits */
+	HSM_MESSAGE_STOP,     /* struct hsm_stop_message */
+	HSM_MESSAGE_ALL,      /* the nonce */
+	HSM_MESSAGE_OBJECT,   /* the path of a shared object that dlopen(3) has loaded, with its NUL */
+	HSM_MESSAGE_LOADED,   /* nothing: those were all; may the library be called? */
 };
 
 struct hsm_key_message {
 	uint64_t slot, rv, call, found, type, length;
-	uint64_t sensitive, extractable, tried, encrypted; /* 0 or 1: a bool may not hold what a stranger wrote */
+	uint64_t sensitive, extractable; /* 0 or 1: a bool may not hold what a stranger wrote */
 };
 
 /* Why nothing can follow. */
@@ -92,7 +85,7 @@ struct hsm_listener {
 	unsigned char nonce[HSM_NONCE_SIZE];
 	int root;                  /* the tree that objects are looked for in */
 	struct report *report;     /* borrowed; gets the notes as they come; may be NULL */
-	struct hsm_answer *answer; /* borrowed; slots, key, info and interfaces are filled */
+	struct hsm_answer *answer; /* borrowed; slots, key and info are filled */
 	struct hsm_shared *shared; /* borrowed */
 	/* What has come. */
 	size_t bytes, objects, notes;

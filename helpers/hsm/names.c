@@ -3,12 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct name {
+static const struct {
 	uint64_t number;
 	const char *name;
-};
-
-static const struct name returns[] = {
+} returns[] = {
 	{ 0x000, "CKR_OK" },
 	{ 0x001, "CKR_CANCEL" },
 	{ 0x002, "CKR_HOST_MEMORY" },
@@ -70,29 +68,13 @@ static const struct name returns[] = {
 	{ 0x80000024, "CKR_TIMEOUT" },
 };
 
-static const struct name mechanisms[] = {
-	{ 0x1080, "CKM_AES_KEY_GEN" }, { 0x1081, "CKM_AES_ECB" }, { 0x1082, "CKM_AES_CBC" },
-	{ 0x1085, "CKM_AES_CBC_PAD" }, { 0x1087, "CKM_AES_GCM" },
-};
-
-static const char *find(const struct name *names, size_t count, const char *prefix, struct hsm_name *storage,
-			uint64_t number)
-{
-	for (size_t i = 0; i < count; i++)
-		if (names[i].number == number)
-			return names[i].name;
-	(void)snprintf(storage->bytes, sizeof(storage->bytes), "%s 0x%" PRIx64, prefix, number);
-	return storage->bytes;
-}
-
 const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv)
 {
-	return find(returns, sizeof(returns) / sizeof(returns[0]), "CKR", storage, rv);
-}
-
-const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type)
-{
-	return find(mechanisms, sizeof(mechanisms) / sizeof(mechanisms[0]), "CKM", storage, type);
+	for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++)
+		if (returns[i].number == rv)
+			return returns[i].name;
+	(void)snprintf(storage->bytes, sizeof(storage->bytes), "CKR 0x%" PRIx64, rv);
+	return storage->bytes;
 }
 
 const char *hsm_call_name(uint32_t call)
@@ -106,9 +88,6 @@ const char *hsm_call_name(uint32_t call)
 		"C_GetSlotList",
 		"C_GetSlotInfo",
 		"C_GetTokenInfo",
-		"C_GetMechanismList",
-		"C_GetMechanismInfo",
-		"C_GetInterfaceList",
 		"CA_GetHAState",
 		"C_OpenSession",
 		"C_Login",
@@ -116,10 +95,6 @@ const char *hsm_call_name(uint32_t call)
 		"C_FindObjects",
 		"C_FindObjectsFinal",
 		"C_GetAttributeValue",
-		"C_EncryptInit",
-		"C_Encrypt",
-		"C_DecryptInit",
-		"C_Decrypt",
 		"C_Logout",
 		"C_CloseSession",
 		"C_Finalize",

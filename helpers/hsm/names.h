@@ -17,10 +17,8 @@ struct hsm_name {
 
 /* "CKR_DEVICE_ERROR", "CKR 0x80000123". */
 const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv);
-const char *hsm_mechanism_name(struct hsm_name *storage, uint64_t type);
 /* HSM_RV(rv) may be used as a printf argument, as SHOWN() may. */
-#define HSM_RV(rv)          hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
-#define HSM_MECHANISM(type) hsm_mechanism_name(&(struct hsm_name){ { 0 } }, (type))
+#define HSM_RV(rv) hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
 
 /* The calls, as the child notes each before it makes it (hsm/message.h). */
 enum hsm_call {
@@ -32,9 +30,6 @@ enum hsm_call {
 	HSM_CALL_SLOT_LIST,
 	HSM_CALL_SLOT_INFO,
 	HSM_CALL_TOKEN_INFO,
-	HSM_CALL_MECHANISM_LIST,
-	HSM_CALL_MECHANISM_INFO,
-	HSM_CALL_INTERFACE_LIST,
 	HSM_CALL_HA_STATE, /* the vendor's own */
 	HSM_CALL_OPEN_SESSION,
 	HSM_CALL_LOGIN,
@@ -42,10 +37,6 @@ enum hsm_call {
 	HSM_CALL_FIND,
 	HSM_CALL_FIND_FINAL,
 	HSM_CALL_ATTRIBUTES,
-	HSM_CALL_ENCRYPT_INIT,
-	HSM_CALL_ENCRYPT,
-	HSM_CALL_DECRYPT_INIT,
-	HSM_CALL_DECRYPT,
 	HSM_CALL_LOGOUT,
 	HSM_CALL_CLOSE_SESSION,
 	HSM_CALL_FINALIZE,

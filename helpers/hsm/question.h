@@ -19,14 +19,12 @@ struct hsm_key_question {
 	const char *label;
 	char *pin; /* borrowed; the child wipes its copy of the memory after the last C_Login */
 	size_t pin_length;
-	bool encrypt; /* one AES-CBC-PAD round trip with it */
 };
 
 /* What the answer must show; NULL or 0: does not matter. */
 struct hsm_requirements {
 	const char *label, *serial; /* of the token that OKV takes */
 	uint64_t least;             /* usable slots that match all the above; 0 counts as 1 */
-	bool mechanisms;            /* each of them must offer what OKV needs */
 	bool key;                   /* each of them must hold the key that was asked for (hsm_check sets it) */
 };
 
@@ -38,9 +36,7 @@ struct hsm_question {
 	const char *module;  /* instead of the source's; NULL: none */
 	const char *user;    /* NULL: OKV_USER of the settings */
 	uint64_t timeout_ms; /* 0: SLOT_TIMEOUT of the settings */
-	bool all;            /* slots without a token too */
 	bool load_only;      /* not a call into it, so no slots */
-	bool interfaces;     /* read the PKCS#11 3.x interface list, where the library has one */
 	struct hsm_requirements required;
 	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */
 };

@@ -16,7 +16,7 @@
 #include "hsm/key.h"
 #include "hsm/names.h"
 
-enum { LIST_TRIES = 5 };
+enum { LIST_TRIES = 5, WITH_TOKEN = 1 };
 
 struct session {
 	const struct hsm_session *context;
@@ -173,8 +173,7 @@ static bool functions_get(struct session *s)
 			    list->version.major, list->version.minor);
 	if (list->C_Initialize == NULL || list->C_Finalize == NULL || list->C_GetInfo == NULL ||
 	    list->C_GetSlotList == NULL || list->C_GetSlotInfo == NULL || list->C_GetTokenInfo == NULL ||
-	    list->C_GetMechanismList == NULL || list->C_GetMechanismInfo == NULL || list->C_OpenSession == NULL ||
-	    list->C_CloseSession == NULL)
+	    list->C_OpenSession == NULL || list->C_CloseSession == NULL)
 		return stop(s, HSM_END_LIED, 0, "its function list has holes where calls should be");
 	s->functions = list;
 	return true;
@@ -255,40 +254,6 @@ static void token_read(const struct session *s, struct hsm_slot *slot)
 	cryptoki_text_copy(slot->utc_time, info.utc_time, sizeof(info.utc_time));
 }
 
-static void mechanisms_read(const struct session *s, size_t index, struct hsm_slot *slot)
-{
-	static unsigned long types[HSM_MECHANISMS_MAX];
-	unsigned long count = 0;
-
-	call_begin(s, HSM_CALL_MECHANISM_LIST);
-	unsigned long rv = s->functions->C_GetMechanismList(slot->id, NULL, &count);
-	if (rv == CKR_OK) {
-		count = HSM_MECHANISMS_MAX;
-		rv = s->functions->C_GetMechanismList(slot->id, types, &count);
-	}
-	if (rv != CKR_OK || count > HSM_MECHANISMS_MAX) {
-		note(s, "slot %" PRIu64 ": C_GetMechanismList answered %s and %lu mechanisms", slot->id, HSM_RV(rv),
-		     count);
-		return;
-	}
-	for (unsigned long i = 0; i < count; i++) {
-		struct cryptoki_mechanism_info info;
-		struct hsm_mechanism_message message;
-		memset(&info, 0, sizeof(info));
-		memset(&message, 0, sizeof(message));
-		call_begin(s, HSM_CALL_MECHANISM_INFO);
-		message.slot_index = index;
-		message.mechanism.type = types[i];
-		message.mechanism.rv = s->functions->C_GetMechanismInfo(slot->id, types[i], &info);
-		if (message.mechanism.rv == CKR_OK) {
-			message.mechanism.key_least = info.key_least;
-			message.mechanism.key_most = info.key_most;
-			message.mechanism.flags = info.flags;
-		}
-		hsm_send(&s->sender, HSM_MESSAGE_MECHANISM, &message, sizeof(message));
-	}
-}
-
 /* What OKV does before anything else with its token. */
 static void session_try(const struct session *s, struct hsm_slot *slot)
 {
@@ -312,11 +277,10 @@ static void session_try(const struct session *s, struct hsm_slot *slot)
 static bool slots_list(const struct session *s, unsigned long *ids, unsigned long *ret_announced,
 		       unsigned long *ret_count, bool *ret_again)
 {
-	const unsigned char with_token = s->context->question->all ? 0 : 1;
 	unsigned long expected = COUNT_UNTOLD;
 
 	call_begin(s, HSM_CALL_SLOT_LIST);
-	unsigned long rv = s->functions->C_GetSlotList(with_token, NULL, &expected);
+	unsigned long rv = s->functions->C_GetSlotList(WITH_TOKEN, NULL, &expected);
 	if (rv == CKR_OK && expected == COUNT_UNTOLD)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and told no number");
 	if (rv == CKR_OK && expected > HSM_SLOTS_MAX)
@@ -325,7 +289,7 @@ static bool slots_list(const struct session *s, unsigned long *ids, unsigned lon
 	for (unsigned long i = 0; i < HSM_SLOTS_MAX; i++)
 		ids[i] = SLOT_UNTOLD;
 	if (rv == CKR_OK)
-		rv = s->functions->C_GetSlotList(with_token, ids, &count);
+		rv = s->functions->C_GetSlotList(WITH_TOKEN, ids, &count);
 	*ret_again = rv == CKR_BUFFER_TOO_SMALL;
 	if (rv != CKR_OK && !*ret_again)
 		return stop(s, HSM_END_ERROR, rv, "C_GetSlotList answered %s", HSM_RV(rv));
@@ -389,41 +353,10 @@ static bool slots_read(struct session *s)
 		if (slot.token_rv == CKR_OK && (slot.flags & CKF_TOKEN_INITIALIZED) != 0)
 			session_try(s, &slot);
 		hsm_send(&s->sender, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
-		if (s->context->question->required.mechanisms && slot.token_rv == CKR_OK)
-			mechanisms_read(s, i, &slot);
 		s->slots[i] = slot;
 		s->slot_count = i + 1;
 	}
 	return true;
-}
-
-static void interfaces_read(const struct session *s)
-{
-	struct cryptoki_interface interfaces[HSM_INTERFACES_MAX];
-	unsigned long (*list)(struct cryptoki_interface *, unsigned long *) = NULL;
-	unsigned long count = HSM_INTERFACES_MAX;
-
-	*(void **)&list = dlsym(s->library, "C_GetInterfaceList");
-	if (!s->context->question->interfaces || list == NULL)
-		return;
-	memset(interfaces, 0, sizeof(interfaces));
-	call_begin(s, HSM_CALL_INTERFACE_LIST);
-	const unsigned long rv = list(interfaces, &count);
-	if (rv != CKR_OK || count > HSM_INTERFACES_MAX) {
-		note(s, "C_GetInterfaceList answered %s", HSM_RV(rv));
-		return;
-	}
-	for (unsigned long i = 0; i < count; i++) {
-		struct hsm_interface message;
-		memset(&message, 0, sizeof(message));
-		if (interfaces[i].name != NULL)
-			(void)snprintf(message.name, sizeof(message.name), "%s", interfaces[i].name);
-		/* Every function list begins with its version. */
-		if (interfaces[i].functions != NULL)
-			memcpy(&message.version, interfaces[i].functions, sizeof(message.version));
-		message.flags = interfaces[i].flags;
-		hsm_send(&s->sender, HSM_MESSAGE_INTERFACE, &message, sizeof(message));
-	}
 }
 
 /* Members of high-availability groups that HAOnly hides, where the library has the call for it. */
@@ -518,7 +451,6 @@ int hsm_session_work(void *context, int pipe, struct fault *f)
 	if (!environment_enter(s) || !load(s) || !functions_get(s) || !initialize(s))
 		goto done;
 	if (slots_read(s)) {
-		interfaces_read(s);
 		members_read(s);
 		keys_read(s);
 	}

@@ -5,44 +5,10 @@
 
 #include "hsm/names.h"
 
-/* What OKV does with its HSM: it makes an AES key and wraps the wallet password with AES-CBC-PAD. */
-static const struct {
-	uint64_t type, flags;
-	const char *purpose;
-} needed[] = {
-	{ CKM_AES_KEY_GEN, CKF_GENERATE, "AES key generation" },
-	{ CKM_AES_CBC_PAD, CKF_ENCRYPT | CKF_DECRYPT, "encryption and decryption with AES-CBC-PAD" },
-};
-enum { NEEDED_COUNT = sizeof(needed) / sizeof(needed[0]) };
-
 static bool slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required)
 {
 	return slot->usable && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
 	       (required->serial == NULL || strcmp(slot->serial, required->serial) == 0);
-}
-
-static void slot_missing(const struct hsm_slot *slot, struct text *out)
-{
-	for (size_t i = 0; i < NEEDED_COUNT; i++) {
-		const struct hsm_mechanism *found = NULL;
-		for (size_t j = 0; j < slot->mechanism_count && found == NULL; j++)
-			if (slot->mechanisms[j].type == needed[i].type)
-				found = &slot->mechanisms[j];
-		if (found != NULL && found->rv == CKR_OK && (found->flags & needed[i].flags) == needed[i].flags)
-			continue;
-		text_add_format(out, "slot %" PRIu64 ": no %s (%s %s)\n", slot->id, needed[i].purpose,
-				HSM_MECHANISM(needed[i].type),
-				found == NULL         ? "is not offered"
-				: found->rv != CKR_OK ? "cannot be asked about"
-						      : "is offered for other uses only");
-	}
-}
-
-void hsm_mechanisms_missing(const struct hsm_answer *answer, const struct hsm_requirements *required, struct text *out)
-{
-	for (size_t i = 0; i < answer->slot_count; i++)
-		if (slot_matches(&answer->slots[i], required))
-			slot_missing(&answer->slots[i], out);
 }
 
 /* The words after "token" that say which one is meant. */
@@ -113,20 +79,6 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 			      matching, text_string(&which), required->least);
 }
 
-static int mechanisms_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required,
-			       struct fault *f)
-{
-	TEXT_AUTO lines = { 0 };
-
-	hsm_mechanisms_missing(answer, required, &lines);
-	if (text_check(&lines, f) < 0)
-		return -1;
-	const char *first = text_string(&lines);
-	return first[0] == '\0' ? 0
-				: fault_negative(f, "OKV needs what the HSM does not offer: %s",
-						 SHOWN_BYTES(first, strcspn(first, "\n")));
-}
-
 static int key_evaluate(const struct hsm_key *key, struct fault *f)
 {
 	if (key->call != NULL && key->rv == CKR_PIN_LOCKED)
@@ -143,9 +95,6 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 	if (!key->sensitive || key->extractable)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive ? "extractable" : "not sensitive");
-	if (key->tried && !key->encrypted)
-		return fault_negative(f, "what the key in slot %" PRIu64 " encrypted did not come back as it was",
-				      key->slot);
 	return 0;
 }
 
@@ -182,8 +131,6 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
 	if (taken_evaluate(answer, required, f) < 0)
-		return -1;
-	if (required->mechanisms && mechanisms_evaluate(answer, required, f) < 0)
 		return -1;
 	if (required->key && keys_evaluate(answer, required, matching, f) < 0)
 		return -1;

@@ -2,9 +2,9 @@
  * hsm/verdict: is what the library showed good enough?
  *
  * Promise: one verdict for one answer, as one fault sentence.  FAULT_NEGATIVE (exit 1): no usable slot, fewer than
- * wanted, no token of that label or serial number, a slot that OKV takes and cannot use, a mechanism missing, a key
- * that is not exactly one or not what it should be, HA groups that are not as Chrystoki.conf has them.  FAULT_REFUSED
- * (3): a key was asked for, and not on which of several tokens.  A conversation that was not whole keeps the fault of
+ * wanted, no token of that label or serial number, a slot that OKV takes and cannot use, a key that is not exactly one
+ * or not what it should be, HA groups that are not as Chrystoki.conf has them.  FAULT_REFUSED (3): a key was asked for,
+ * and not on which of several tokens.  A conversation that was not whole keeps the fault of
  * the probe: FAULT_LATE (7), FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3:
  * not loadable).
  * A slot counts as usable when its token is initialised and opens a session; a slot that is merely free does not.
@@ -20,12 +20,6 @@
 
 /* `required` NULL: only that the conversation was whole. */
 int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f);
-/*
- * The mechanisms OKV uses: what each slot that matches lacks, as one line ("slot 3: no AES key generation
- * (CKM_AES_KEY_GEN is not offered)").
- */
-void hsm_mechanisms_missing(const struct hsm_answer *answer, const struct hsm_requirements *required, struct text *out);
-
 /* The question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER. */
 struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report);
 /*

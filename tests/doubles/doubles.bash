@@ -7,10 +7,9 @@ DOUBLES_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export DOUBLES_USER=${DOUBLES_USER:-$((100000 + $$ % 100000 * 8))}
 DOUBLES_LANES=4    # mostly they wait for deadlines; each lane has a tree and a user of its own
 
-# Every call that is made of a module, but for C_GetInterfaceList, which is for --json.
-DOUBLES_CALLS='C_GetFunctionList C_Initialize C_GetInfo C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_GetMechanismList
-	C_GetMechanismInfo C_OpenSession C_Login C_FindObjectsInit C_FindObjects C_FindObjectsFinal C_GetAttributeValue
-	C_EncryptInit C_Encrypt C_DecryptInit C_Decrypt C_Logout C_CloseSession C_Finalize'
+# Every call that is made of a module.
+DOUBLES_CALLS='C_GetFunctionList C_Initialize C_GetInfo C_GetSlotList C_GetSlotInfo C_GetTokenInfo C_OpenSession C_Login
+	C_FindObjectsInit C_FindObjects C_FindObjectsFinal C_GetAttributeValue C_Logout C_CloseSession C_Finalize'
 
 # One record a line, "group name source flags options exit ere call" with the unit separator between; the call is that
 # which stands for EACH.

@@ -124,27 +124,6 @@ static unsigned long honest_token_info(unsigned long slot, struct cryptoki_token
 	return ANSWER("C_GetTokenInfo");
 }
 
-static unsigned long honest_mechanism_list(unsigned long slot, unsigned long *types, unsigned long *count)
-{
-	static const unsigned long offered[] = { CKM_AES_KEY_GEN, CKM_AES_CBC_PAD };
-
-	(void)slot;
-	STEP("C_GetMechanismList");
-	if (types != NULL)
-		memcpy(types, offered, sizeof(offered));
-	*count = 2;
-	return ANSWER("C_GetMechanismList");
-}
-
-static unsigned long honest_mechanism_info(unsigned long slot, unsigned long type, struct cryptoki_mechanism_info *info)
-{
-	(void)slot;
-	STEP("C_GetMechanismInfo");
-	*info = (struct cryptoki_mechanism_info){ 16, 32,
-						  type == CKM_AES_KEY_GEN ? CKF_GENERATE : CKF_ENCRYPT | CKF_DECRYPT };
-	return ANSWER("C_GetMechanismInfo");
-}
-
 static unsigned long honest_open(unsigned long slot, unsigned long flags, void *a, void *n, unsigned long *session)
 {
 	(void)slot, (void)flags, (void)a, (void)n;
@@ -236,51 +215,6 @@ static unsigned long honest_attributes(unsigned long session, unsigned long obje
 	return ANSWER("C_GetAttributeValue");
 }
 
-/* No cipher at all, but the right lengths: what comes back is what went in. */
-static unsigned char kept[256];
-static unsigned long kept_length;
-
-static unsigned long honest_encrypt_init(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key)
-{
-	(void)session, (void)mechanism, (void)key;
-	STEP("C_EncryptInit");
-	return ANSWER("C_EncryptInit");
-}
-
-static unsigned long honest_encrypt(unsigned long session, unsigned char *data, unsigned long length,
-				    unsigned char *encrypted, unsigned long *encrypted_length)
-{
-	(void)session;
-	STEP("C_Encrypt");
-	memcpy(kept, data, length);
-	kept_length = length;
-	*encrypted_length = length / 16 * 16 + 16;
-	memset(encrypted, 0x5a, *encrypted_length);
-	return ANSWER("C_Encrypt");
-}
-
-static unsigned long honest_decrypt_init(unsigned long session, struct cryptoki_mechanism *mechanism, unsigned long key)
-{
-	(void)session, (void)mechanism, (void)key;
-	STEP("C_DecryptInit");
-	return ANSWER("C_DecryptInit");
-}
-
-#ifndef DECRYPTED
-#define DECRYPTED(data)
-#endif
-
-static unsigned long honest_decrypt(unsigned long session, unsigned char *encrypted, unsigned long encrypted_length,
-				    unsigned char *data, unsigned long *length)
-{
-	(void)session, (void)encrypted, (void)encrypted_length;
-	STEP("C_Decrypt");
-	memcpy(data, kept, kept_length);
-	*length = kept_length;
-	DECRYPTED(data);
-	return ANSWER("C_Decrypt");
-}
-
 static struct cryptoki_functions functions = {
 	.version = VERSION,
 	.C_Initialize = honest_initialize,
@@ -290,8 +224,6 @@ static struct cryptoki_functions functions = {
 	.C_GetSlotList = honest_slot_list,
 	.C_GetSlotInfo = honest_slot_info,
 	.C_GetTokenInfo = honest_token_info,
-	.C_GetMechanismList = honest_mechanism_list,
-	.C_GetMechanismInfo = honest_mechanism_info,
 	.C_OpenSession = honest_open,
 	.C_CloseSession = honest_close,
 	.C_Login = honest_login,
@@ -300,10 +232,6 @@ static struct cryptoki_functions functions = {
 	.C_FindObjects = honest_find,
 	.C_FindObjectsFinal = honest_find_final,
 	.C_GetAttributeValue = honest_attributes,
-	.C_EncryptInit = honest_encrypt_init,
-	.C_Encrypt = honest_encrypt,
-	.C_DecryptInit = honest_decrypt_init,
-	.C_Decrypt = honest_decrypt,
 };
 
 EXPORT unsigned long C_GetFunctionList(struct cryptoki_functions **list)
@@ -312,21 +240,6 @@ EXPORT unsigned long C_GetFunctionList(struct cryptoki_functions **list)
 	*list = &functions;
 	return ANSWER("C_GetFunctionList");
 }
-
-#ifdef INTERFACES
-EXPORT unsigned long C_GetInterfaceList(struct cryptoki_interface *interfaces, unsigned long *count);
-
-EXPORT unsigned long C_GetInterfaceList(struct cryptoki_interface *interfaces, unsigned long *count)
-{
-	static char name[] = "PKCS 11";
-
-	STEP("C_GetInterfaceList");
-	if (interfaces != NULL)
-		interfaces[0] = (struct cryptoki_interface){ name, &functions, 0 };
-	*count = 1;
-	return ANSWER("C_GetInterfaceList");
-}
-#endif
 
 /* "dlopen" stands for the constructor. */
 __attribute__((constructor)) static void honest_constructor(void)

@@ -1,4 +1,4 @@
-# Writes what `okv-luna slots --all --json` says the way `pkcs11-tool -L` does, so that the two can be compared line by
+# Writes what `okv-luna slots --json` says the way `pkcs11-tool -T` does, so that the two can be compared line by
 # line.  Flags come sorted by their words; tests/doubles/opensc.awk brings those of pkcs11-tool into the same order.
 def hex: def digits: if . < 16 then [.] else ((. / 16 | floor) | digits) + [. % 16] end;
 	"0x" + (digits | map("0123456789abcdef"[.:. + 1]) | join(""));

@@ -78,16 +78,13 @@ static bool taken(uint32_t kind, const void *body, size_t length)
 static void a_wrong_kind_length_index_or_nonce_is_no_message(void **state)
 {
 	unsigned char zeroes[4096] = { 0 };
-	struct hsm_mechanism_message mechanism;
 
 	(void)state;
-	memset(&mechanism, 0, sizeof(mechanism));
 	assert_false(taken(0, zeroes, 0));
 	assert_false(taken(99, zeroes, 16));
 	assert_false(taken(HSM_MESSAGE_SLOT, zeroes, sizeof(struct hsm_slot) - 1));
 	assert_false(taken(HSM_MESSAGE_SLOT, zeroes, 4096));
 	assert_true(taken(HSM_MESSAGE_SLOT, zeroes, sizeof(struct hsm_slot)));
-	assert_false(taken(HSM_MESSAGE_MECHANISM, &mechanism, sizeof(mechanism))); /* of no slot that was told */
 	assert_false(taken(HSM_MESSAGE_ALL, "0123456789abcdeX", HSM_NONCE_SIZE));
 	assert_true(taken(HSM_MESSAGE_ALL, "0123456789abcdef", HSM_NONCE_SIZE));
 	assert_true(taken(HSM_MESSAGE_OBJECT, "/lib/x.so", 10));
@@ -142,7 +139,7 @@ static void the_library_may_be_called_when_all_that_was_loaded_is_roots_choice(v
 	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_NO_FURTHER);
 }
 
-static void pointers_flags_and_unended_texts_are_not_believed(void **state)
+static void flags_and_unended_texts_are_not_believed(void **state)
 {
 	struct hsm_slot slot;
 	struct set set;
@@ -154,8 +151,6 @@ static void pointers_flags_and_unended_texts_are_not_believed(void **state)
 	set_make(&set);
 	assert_int_equal(hear(&set, HSM_MESSAGE_SLOT, &slot, sizeof(slot)), PROC_CHILD_MORE);
 	assert_int_equal(set.answer.slot_count, 1);
-	assert_null(set.answer.slots[0].mechanisms);
-	assert_int_equal(set.answer.slots[0].mechanism_count, 0);
 	assert_false(set.answer.slots[0].present);
 	assert_false(set.answer.slots[0].usable);
 	assert_int_equal(strlen(set.answer.slots[0].label), CRYPTOKI_LABEL_SIZE);
@@ -237,7 +232,7 @@ int main(void)
 		cmocka_unit_test(slots_are_kept_and_the_nonce_is_the_end),
 		cmocka_unit_test(a_wrong_kind_length_index_or_nonce_is_no_message),
 		UNIT_IN_PLACE(the_library_may_be_called_when_all_that_was_loaded_is_roots_choice),
-		cmocka_unit_test(pointers_flags_and_unended_texts_are_not_believed),
+		cmocka_unit_test(flags_and_unended_texts_are_not_believed),
 		cmocka_unit_test(more_slots_than_any_hsm_has_are_too_many),
 		cmocka_unit_test(a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written),
 	};

@@ -78,45 +78,12 @@ static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(
 		  "C_Finalize did not return");
 }
 
-static void what_okv_needs_is_two_mechanisms_with_their_uses(void **state)
-{
-	struct hsm_mechanism mechanisms[] = {
-		{ .type = CKM_AES_KEY_GEN, .flags = CKF_GENERATE },
-		{ .type = CKM_AES_CBC_PAD, .flags = CKF_ENCRYPT | CKF_DECRYPT },
-	};
-	struct hsm_slot slot = usable(2, "okv", "111");
-	const struct hsm_answer answer = whole(&slot, 1);
-	const struct hsm_requirements required = { .mechanisms = true };
-	struct fault f = { 0 };
-	TEXT_AUTO out = { 0 };
-
-	(void)state;
-	slot.mechanisms = mechanisms;
-	slot.mechanism_count = 2;
-	hsm_mechanisms_missing(&answer, &required, &out);
-	assert_string_equal(text_string(&out), "");
-	MUST(hsm_evaluate(&answer, &required, &f));
-	mechanisms[1].flags = CKF_ENCRYPT;
-	hsm_mechanisms_missing(&answer, &required, &out);
-	assert_string_equal(text_string(&out),
-			    "slot 2: no encryption and decryption with AES-CBC-PAD (CKM_AES_CBC_PAD is "
-			    "offered for other uses only)\n");
-	MUST_FAIL(hsm_evaluate(&answer, &required, &f), FAULT_NEGATIVE, "CKM_AES_CBC_PAD");
-	slot.mechanism_count = 0;
-	text_cut(&out, 0);
-	hsm_mechanisms_missing(&answer, &required, &out);
-	assert_string_equal(text_string(&out), "slot 2: no AES key generation (CKM_AES_KEY_GEN is not offered)\n"
-					       "slot 2: no encryption and decryption with AES-CBC-PAD "
-					       "(CKM_AES_CBC_PAD is not offered)\n");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_matches_in_all_that_is_required_and_nothing_else),
 		cmocka_unit_test(the_sentence_says_how_the_answer_falls_short),
 		cmocka_unit_test(a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen),
-		cmocka_unit_test(what_okv_needs_is_two_mechanisms_with_their_uses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
