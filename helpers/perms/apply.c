@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,9 +17,52 @@
 #include "fs/root.h"
 #include "okv/labels.h"
 
+enum { SENTENCE_SIZE = 3 * TEXT_SHOWN_MAX };
+
+size_t perms_tally_left(const struct perms_tally *tally)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < PERMS_LEFT_KINDS; i++)
+		left += tally->left[i];
+	return left;
+}
+
+void perms_leave(const struct perms_output *output, struct perms_tally *tally, enum perms_left why, const char *path,
+		 const char *format, ...)
+{
+	char sentence[SENTENCE_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	tally->left[why]++;
+	if (output->left != NULL)
+		output->left(output->context, why, path);
+	report_say(output->report, REPORT_WARNING, "%s", sentence);
+}
+
 /* --- one entry ---------------------------------------------------------------------------------------------------- */
 
-mode_t perms_entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type)
+enum step {
+	STEP_LOOK,   /* none: what STEP_FINISH would come to, as far as a look can tell */
+	STEP_NARROW, /* only the first of the three acts */
+	STEP_FINISH, /* all that is left to do */
+};
+
+enum result {
+	ENTRY_CHANGED,   /* changed now, or would be */
+	ENTRY_UNCHANGED, /* was so already */
+	ENTRY_ABSENT,    /* there is nothing under that name */
+	ENTRY_REPLACED,  /* another inode, or changed meanwhile by somebody else */
+	ENTRY_LINKED,    /* a regular file with a second name */
+	ENTRY_WRITTEN,   /* everybody may write it, and somebody did since it was looked at, or is about to */
+	ENTRY_DENIED,    /* the system refused; *ret_errnum */
+};
+
+/* The mode between two states. */
+static mode_t entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type)
 {
 	mode_t mode = from->mode & to->mode;
 	const mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7;
@@ -79,27 +123,27 @@ static bool still_named(int fd, int dir, const char *leaf, const struct stat *op
 
 bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record)
 {
-	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = entry_narrowed(&record->from, &record->to, record->type);
 
 	return (perms_same_owner(now, &record->from) && (now->mode == record->from.mode || now->mode == between)) ||
 	       (perms_same_owner(now, &record->to) && (now->mode == record->to.mode || now->mode == between));
 }
 
-static enum perms_result denied(int errnum, int *ret_errnum)
+static enum result denied(int errnum, int *ret_errnum)
 {
 	*ret_errnum = errnum;
-	return PERMS_DENIED;
+	return ENTRY_DENIED;
 }
 
-static enum perms_result links_set(int fd, const struct perms_owned *now, const struct perms_record *record,
-				   enum perms_step step, int *ret_errnum)
+static enum result links_set(int fd, const struct perms_owned *now, const struct perms_record *record, enum step step,
+			     int *ret_errnum)
 {
 	/* Neither a link nor a FIFO is given a mode here, only an owner: by the handle, so nothing is followed. */
-	if (step == PERMS_NARROW || perms_same_owner(now, &record->to))
-		return PERMS_UNCHANGED;
-	if (step == PERMS_FINISH && fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
+	if (step == STEP_NARROW || perms_same_owner(now, &record->to))
+		return ENTRY_UNCHANGED;
+	if (step == STEP_FINISH && fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
 		return denied(errno, ret_errnum);
-	return PERMS_CHANGED;
+	return ENTRY_CHANGED;
 }
 
 /*
@@ -116,45 +160,46 @@ static bool is_written(int fd, const struct stat *status, const struct perms_rec
 	return false;
 }
 
-enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				  enum perms_step step, int *ret_errnum)
+/* `open_to_others`: users other than root may make names in `dir`. */
+static enum result entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
+			     enum step step, int *ret_errnum)
 {
-	FS_AUTO int fd = step == PERMS_LOOK ? -1 : entry_open(dir, leaf, record->type);
+	FS_AUTO int fd = step == STEP_LOOK ? -1 : entry_open(dir, leaf, record->type);
 	struct stat status;
 
-	if (step == PERMS_LOOK ? fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0
-			       : fd < 0 || fstat(fd, &status) < 0) {
+	if (step == STEP_LOOK ? fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0
+			      : fd < 0 || fstat(fd, &status) < 0) {
 		if (errno == ENOENT)
-			return PERMS_ABSENT;
+			return ENTRY_ABSENT;
 		/* What an exchanged entry answers to these flags. */
 		if (errno == ELOOP || errno == ENOTDIR || errno == ENXIO)
-			return PERMS_REPLACED;
+			return ENTRY_REPLACED;
 		return denied(errno, ret_errnum);
 	}
 	if (status.st_dev != record->device || status.st_ino != record->inode ||
 	    (status.st_mode & S_IFMT) != record->type)
-		return PERMS_REPLACED;
+		return ENTRY_REPLACED;
 
-	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = entry_narrowed(&record->from, &record->to, record->type);
 	struct perms_owned now = perms_owned_of(&status);
 	if (!perms_entry_explained(&now, record))
-		return PERMS_REPLACED;
+		return ENTRY_REPLACED;
 	if (perms_same_owner(&now, &record->to) && now.mode == record->to.mode)
-		return PERMS_UNCHANGED;
+		return ENTRY_UNCHANGED;
 	if (record->type == S_IFREG) {
 		/* First count, then see that the name is there: a name once removed never comes back to this handle. */
 		if (status.st_nlink != 1)
-			return status.st_nlink > 1 ? PERMS_LINKED : PERMS_REPLACED;
-		if (step != PERMS_LOOK && open_to_others && !still_named(fd, dir, leaf, &status))
-			return PERMS_REPLACED;
+			return status.st_nlink > 1 ? ENTRY_LINKED : ENTRY_REPLACED;
+		if (step != STEP_LOOK && open_to_others && !still_named(fd, dir, leaf, &status))
+			return ENTRY_REPLACED;
 		if ((record->from.mode & S_IWOTH) != 0 && perms_gives(&record->from, &record->to) &&
 		    is_written(fd, &status, record))
-			return PERMS_WRITTEN;
+			return ENTRY_WRITTEN;
 	} else if (record->type != S_IFDIR) {
 		return links_set(fd, &now, record, step, ret_errnum);
 	}
-	if (step == PERMS_LOOK)
-		return PERMS_CHANGED;
+	if (step == STEP_LOOK)
+		return ENTRY_CHANGED;
 
 	/* Narrow, change owner, widen: in this order it never grants too much on the way. */
 	if (now.mode != between) {
@@ -162,15 +207,15 @@ enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others
 			return denied(errno, ret_errnum);
 		now.mode = between;
 	}
-	if (step == PERMS_NARROW)
-		return PERMS_CHANGED;
+	if (step == STEP_NARROW)
+		return ENTRY_CHANGED;
 	/* Until now another owner could have changed the mode behind us; from here on it is not his to change. */
 	const bool doubtful = now.uid != 0 && now.uid != record->to.uid;
 	if (!perms_same_owner(&now, &record->to) && fchown(fd, record->to.uid, record->to.gid) < 0)
 		return denied(errno, ret_errnum);
 	if ((doubtful || between != record->to.mode) && fchmod(fd, record->to.mode) < 0)
 		return denied(errno, ret_errnum);
-	return PERMS_CHANGED;
+	return ENTRY_CHANGED;
 }
 
 /* Why the system refused, as far as one can find out. */
@@ -212,33 +257,33 @@ static struct perms_record directed(const struct perms_record *record, enum perm
 }
 
 static void result_report(const struct perms_output *output, const struct perms_record *record, int dir,
-			  const char *leaf, enum perms_result result, int errnum, struct perms_tally *tally)
+			  const char *leaf, enum result result, int errnum, struct perms_tally *tally)
 {
 	switch (result) {
-	case PERMS_CHANGED:
+	case ENTRY_CHANGED:
 		tally->changed++;
 		if (output->change != NULL)
 			output->change(output->context, record);
 		return;
-	case PERMS_UNCHANGED:
+	case ENTRY_UNCHANGED:
 		return;
-	case PERMS_ABSENT:
+	case ENTRY_ABSENT:
 		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
 		return;
-	case PERMS_REPLACED:
+	case ENTRY_REPLACED:
 		perms_leave(output, tally, PERMS_LEFT_EXCHANGED, record->path,
 			    "'%s' was changed meanwhile by somebody else; left alone", SHOWN(record->path));
 		return;
-	case PERMS_WRITTEN:
+	case ENTRY_WRITTEN:
 		perms_leave(output, tally, PERMS_LEFT_STRANGER, record->path,
 			    "'%s' is being written by others, and gets no owner, set-id or x bit from us; left alone",
 			    SHOWN(record->path));
 		return;
-	case PERMS_LINKED:
+	case ENTRY_LINKED:
 		perms_leave(output, tally, PERMS_LEFT_REFUSED, record->path,
 			    "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
 		return;
-	case PERMS_DENIED:
+	case ENTRY_DENIED:
 		denial_report(output, tally, dir, leaf, record->path, errnum);
 		return;
 	}
@@ -247,12 +292,12 @@ static void result_report(const struct perms_output *output, const struct perms_
 /* The three rounds through a journal, and one that changes nothing. */
 enum round { ROUND_NARROW_DIRECTORIES, ROUND_FILES, ROUND_DIRECTORIES, ROUND_LOOK };
 
-static const enum perms_step steps[] = { PERMS_NARROW, PERMS_FINISH, PERMS_FINISH, PERMS_LOOK };
+static const enum step steps[] = { STEP_NARROW, STEP_FINISH, STEP_FINISH, STEP_LOOK };
 
 /* Has narrowing anything to take away, and is it all there is to do? */
 static void narrowing(const struct perms_record *record, bool *ret_any, bool *ret_all)
 {
-	const mode_t between = perms_entry_narrowed(&record->from, &record->to, record->type);
+	const mode_t between = entry_narrowed(&record->from, &record->to, record->type);
 
 	*ret_any = record->from.mode != between;
 	*ret_all = perms_same_owner(&record->from, &record->to) && record->to.mode == between;
@@ -300,7 +345,7 @@ static int record_set(struct fs_dircache *cache, const struct perms_record *reco
 		}
 		return 0;
 	}
-	const enum perms_result result = perms_entry_set(dir, leaf, open_to_others, record, steps[round], &errnum);
+	const enum result result = entry_set(dir, leaf, open_to_others, record, steps[round], &errnum);
 	if (last)
 		result_report(output, record, dir, leaf, result, errnum, tally);
 	return 0;

@@ -1,5 +1,6 @@
 /*
- * perms/apply: carry out a journal, forwards or backwards, entry by entry.
+ * perms/apply: carry out a journal, forwards or backwards, entry by entry; and what every part of a run is told and
+ * tells: how far it may go, where it reports, what it counts.
  *
  * Promise for all of it: first the directories are narrowed, then the files in them get theirs one by one, and only
  * then do the directories get their owners and modes.  So a file is reached through directories that let in nobody whom
@@ -22,33 +23,68 @@
 #define OKV_PERMS_APPLY_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
-#include "perms/output.h"
+#include "base/report.h"
+#include "perms/journal.h"
 
-enum perms_step {
-	PERMS_LOOK,   /* none: what PERMS_FINISH would come to, as far as a look can tell */
-	PERMS_NARROW, /* only the first of the three acts */
-	PERMS_FINISH, /* all that is left to do */
+/*
+ * PERMS_PLAN and PERMS_CHECK change nothing; they tell the same changes as PERMS_APPLY would make.  (They differ
+ * only in what perms_verdict makes of them: drift is the answer "no" to a check, and no failure of a plan.)
+ */
+enum perms_act { PERMS_CHECK, PERMS_PLAN, PERMS_APPLY };
+
+/*
+ * With PERMS_CHECK and PERMS_PLAN the HSM group may be missing as yet and has this id, which is nobody's.  For
+ * PERMS_APPLY it is made first (okv/group.h).
+ */
+#define PERMS_GID_TO_COME ((gid_t)-2)
+
+/* Why an entry is not to policy, or may be changed by others behind it, and stays so. */
+enum perms_left {
+	PERMS_LEFT_REFUSED,   /* second hard link; a link where the policy names a path */
+	PERMS_LEFT_FAILED,    /* immutable, read-only, unreadable, too many, a tool that failed */
+	PERMS_LEFT_EXCHANGED, /* changed meanwhile (or, for undo, since) by somebody else */
+	PERMS_LEFT_PARENT,    /* a directory above, or without a line of its own, that others can write */
+	PERMS_LEFT_ACL,       /* its ACL grants what the policy does not, or withholds what it grants */
+	PERMS_LEFT_STRANGER,  /* others' bytes, which shall not get an owner, set-id or x bits from us */
+	PERMS_LEFT_KINDS
 };
 
-enum perms_result {
-	PERMS_CHANGED,   /* changed now, or would be */
-	PERMS_UNCHANGED, /* was so already */
-	PERMS_ABSENT,    /* there is nothing under that name */
-	PERMS_REPLACED,  /* another inode, or changed meanwhile by somebody else */
-	PERMS_LINKED,    /* a regular file with a second name */
-	PERMS_WRITTEN,   /* everybody may write it, and somebody did since it was looked at, or is about to */
-	PERMS_DENIED,    /* the system refused; *ret_errnum */
+/* Where a run reports to.  Every member may be NULL. */
+struct perms_output {
+	void *context;
+	/*
+	 * Called once per entry, as the record of the change: with PERMS_APPLY when it has been changed, otherwise when
+	 * it would be.
+	 */
+	void (*change)(void *context, const struct perms_record *record);
+	/* Called once for each that is counted in `left` of the tally; the report gets a sentence about it. */
+	void (*left)(void *context, enum perms_left why, const char *path);
+	/* Warnings: links in places where others can write, entries left alone. */
+	struct report *report;
 };
+
+struct perms_tally {
+	size_t entries; /* looked at */
+	size_t changed; /* changed, or to be changed when nothing may be */
+	size_t links;   /* symbolic links left alone */
+	size_t others;  /* sockets, FIFOs, devices left alone */
+	size_t mounts;  /* mount points not crossed */
+	size_t kept;    /* of what was to be put back: changed since by somebody else, and as it is */
+	size_t left[PERMS_LEFT_KINDS];
+};
+
+/* All that is left. */
+size_t perms_tally_left(const struct perms_tally *tally);
+
+/* Counts and tells one that is left alone; the sentence may end in "; fix: COMMAND". */
+void perms_leave(const struct perms_output *output, struct perms_tally *tally, enum perms_left why, const char *path,
+		 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Could the entry be on the way from the one state to the other, by our hand? */
 bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record);
-/* The mode between two states. */
-mode_t perms_entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type);
-
-/* `open_to_others`: users other than root may make names in `dir`. */
-enum perms_result perms_entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
-				  enum perms_step step, int *ret_errnum);
 
 enum perms_direction { PERMS_FORTH, PERMS_BACK };
 

@@ -113,7 +113,7 @@ static bool escaped(unsigned char c)
 	return c < ' ' || c == '\\' || c == 0x7f;
 }
 
-void perms_record_print(const struct perms_record *record, struct text *out)
+static void record_print(const struct perms_record *record, struct text *out)
 {
 	const struct perms_owned *from = &record->from, *to = &record->to;
 	const struct timespec *modified = &record->modified, *changed = &record->changed;
@@ -195,7 +195,8 @@ static bool path_take(char *path)
 	return path[0] == '/' && text_path_is_plain(path + 1);
 }
 
-bool perms_record_parse(char *line, struct perms_record *ret_record)
+/* One line to a record; `line` is ended by NUL and is changed in place. */
+static bool record_parse(char *line, struct perms_record *ret_record)
 {
 	struct perms_record record = { 0 };
 	uint64_t device, inode;
@@ -256,7 +257,7 @@ int perms_journal_add(struct perms_journal *j, const struct perms_record *record
 {
 	TEXT_AUTO line = { 0 };
 
-	perms_record_print(record, &line);
+	record_print(record, &line);
 	if (text_check(&line, f) < 0)
 		return -1;
 	if (fwrite(line.bytes, 1, line.length, j->file) != line.length)
@@ -358,7 +359,7 @@ int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record,
 		return 0;
 	}
 	j->count++;
-	if (!perms_record_parse(j->line, ret_record))
+	if (!record_parse(j->line, ret_record))
 		return fault_refused(f, "line %zu of the repair journal is damaged", j->count + 1);
 	return 1;
 }

@@ -101,8 +101,4 @@ int perms_journal_rewind(struct perms_journal *j, struct fault *f);
 /* 1 and the record, whose path lives until the next call; 0 at the end; -1: FAULT_REFUSED, the line is not one. */
 int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record, struct fault *f);
 
-/* One line to a record; `line` is ended by NUL and is changed in place.  For the reader, and for fuzzing it. */
-bool perms_record_parse(char *line, struct perms_record *ret_record);
-void perms_record_print(const struct perms_record *record, struct text *out);
-
 #endif

@@ -1,16 +1,124 @@
 #include "perms/plan.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "fs/dircache.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
-#include "perms/acl.h"
-#include "perms/apply.h"
+
+/*
+ * --- ACLs, without libacl ---
+ *
+ * An ACL is read and evaluated, never changed, as it will be once the mode is set: with an ACL, chmod(2) sets the mask,
+ * which bounds the group and all that the ACL names (acl(5)).  It differs where somebody whom it names may do more than
+ * owner, group and mode say, and where the group may do less.  A default ACL, by which new files are made, is evaluated
+ * in the same way.  OKV's user may do what the group may.
+ */
+
+enum acl_rights {
+	ACL_ALL,
+	ACL_WRITING, /* only whether somebody may write */
+};
+
+/* linux/posix_acl_xattr.h: a version, then entries, all little endian. */
+enum {
+	ACL_VERSION = 2,
+	HEAD_SIZE = 4,
+	ENTRY_SIZE = 8,
+	TAG_USER = 0x02,
+	TAG_GROUP_OWNING = 0x04,
+	TAG_GROUP = 0x08,
+	ACL_MAX = 64 * 1024
+};
+
+struct entry {
+	unsigned tag;
+	mode_t allows;
+	uint32_t id;
+};
+
+static struct entry entry_read(const unsigned char *at)
+{
+	return (struct entry){ .tag = (unsigned)at[0] | (unsigned)at[1] << 8,
+			       .allows = at[2] & 7,
+			       .id = (uint32_t)at[4] | (uint32_t)at[5] << 8 | (uint32_t)at[6] << 16 |
+				     (uint32_t)at[7] << 24 };
+}
+
+/* What owner, group and mode let somebody do whom the ACL names. */
+static mode_t allowed(const struct entry *entry, const struct perms_owned *state, uid_t okv_user)
+{
+	const mode_t owner = state->mode >> 6 & 7, group = state->mode >> 3 & 7, others = state->mode & 7;
+
+	if (entry->tag == TAG_GROUP)
+		return entry->id == state->gid ? group | others : others;
+	return others | (entry->id == state->uid ? owner : 0) | (entry->id == okv_user ? group : 0);
+}
+
+static void rights_add(struct text *out, mode_t rights)
+{
+	text_add_format(out, "%s%s%s", (rights & 4) != 0 ? " read" : "", (rights & 2) != 0 ? " write" : "",
+			(rights & 1) != 0 ? " execute" : "");
+}
+
+/* true and in `out` what it does, as what follows "its ACL": "lets user id 5 read". */
+static bool acl_differs(const void *bytes, size_t length, const struct perms_owned *state, enum acl_rights rights,
+			uid_t okv_user, struct text *out)
+{
+	const unsigned char *at = bytes;
+	const mode_t mask = state->mode >> 3 & 7;
+
+	if (length < HEAD_SIZE || (length - HEAD_SIZE) % ENTRY_SIZE != 0 || at[0] != ACL_VERSION || at[1] != 0 ||
+	    at[2] != 0 || at[3] != 0) {
+		text_add_string(out, "is none that is known here");
+		return true;
+	}
+	/* Without a mask there is nothing but owner, group and mode. */
+	if (length <= HEAD_SIZE + 3 * ENTRY_SIZE)
+		return false;
+	for (size_t i = HEAD_SIZE; i < length; i += ENTRY_SIZE) {
+		const struct entry entry = entry_read(at + i);
+		const bool named = entry.tag == TAG_USER || entry.tag == TAG_GROUP;
+		const mode_t excess =
+			entry.allows & mask & ~allowed(&entry, state, okv_user) & (rights == ACL_ALL ? 7U : 2U);
+		if (named && excess != 0) {
+			text_add_format(out, "lets %s id %lu", entry.tag == TAG_USER ? "user" : "group",
+					(unsigned long)entry.id);
+			rights_add(out, excess);
+			return true;
+		}
+		if (rights == ACL_ALL && entry.tag == TAG_GROUP_OWNING && (mask & ~entry.allows) != 0) {
+			text_add_string(out, "does not let its group");
+			rights_add(out, mask & ~entry.allows);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Through /proc it is one call, which follows no link; elsewhere the entry is opened. */
+static ssize_t attribute_get(int dir, const char *leaf, const char *name, void *buffer, size_t size)
+{
+	char path[FS_NAME_SIZE + 40];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, leaf);
+	const ssize_t got = lgetxattr(path, name, buffer, size);
+	if (got >= 0 || (errno != ENOENT && errno != ENOTDIR))
+		return got;
+	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -1 : fgetxattr(fd, name, buffer, size);
+}
+
+/* --- what all plans have in common --- */
 
 /* One plan at work. */
 struct planner {
@@ -33,25 +141,31 @@ static bool seen_before(struct text *seen, const char *path, size_t length)
 	return false;
 }
 
-/* Tells where an ACL makes a difference; true where it does. */
+/* Tells where one of both ACLs of a regular file or directory makes a difference; true where it does. */
 static bool acl_check(const struct planner *p, const char *path, int dir, const char *name,
-		      const struct perms_owned *state, enum perms_acl_rights rights)
+		      const struct perms_owned *state, enum acl_rights rights)
 {
-	TEXT_AUTO what = { 0 };
-	struct fault why = { 0 };
+	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
+	unsigned char bytes[ACL_MAX];
 
-	switch (perms_acl_look(dir, name, state, rights, p->plan->okv_user, &what, &why)) {
-	case 0:
-		return false;
-	case 1:
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, path,
-			    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(path), text_string(&what),
-			    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(path));
-		return true;
-	default:
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "'%s': %s", SHOWN(path), why.text);
-		return true;
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+		TEXT_AUTO what = { 0 };
+		const ssize_t got = attribute_get(dir, name, attributes[i], bytes, sizeof(bytes));
+		if (got > 0 && acl_differs(bytes, (size_t)got, state, rights, p->plan->okv_user, &what)) {
+			perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, path,
+				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(path),
+				    text_string(&what),
+				    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(path));
+			return true;
+		}
+		/* None, none on this file system, not there any more. */
+		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
+			perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "'%s': cannot read %s: %s",
+				    SHOWN(path), attributes[i], fault_errno_text(errno));
+			return true;
+		}
 	}
+	return false;
 }
 
 /* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
@@ -71,7 +185,7 @@ static void directory_check(const struct planner *p, const char *path, int dir, 
 	if ((status->st_mode & S_ISVTX) != 0)
 		return;
 	/* What an ACL lets somebody write shows as the group's. */
-	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, PERMS_ACL_WRITING))
+	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, ACL_WRITING))
 		return;
 	if (writers == 0 || group_of_root)
 		return;
@@ -318,7 +432,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	if (directory && !moded)
 		directory_check(p, entry->path, entry->dir, entry->name, status);
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, PERMS_ACL_ALL);
+	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, ACL_ALL);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
@@ -356,49 +470,31 @@ static bool held_by_another(const char *const *paths, size_t count, size_t which
 	return false;
 }
 
-/* Opens what holds the start; 1, or 0 where the start cannot be there, with what is to be said said. */
-static int start_open(const struct planner *p, const char *start, int *ret_dir, char ret_leaf[FS_NAME_SIZE],
-		      struct fault *f)
-{
-	if (strcmp(start, "/") == 0) {
-		memcpy(ret_leaf, ".", 2);
-		return fs_dir_open(p->root, "/", FS_NOFOLLOW, ret_dir, f) < 0 ? -1 : 1;
-	}
-	struct fault trouble = { 0 };
-	if (fs_parent_open(p->root, start, FS_FOLLOW_TRUSTED, ret_dir, ret_leaf, &trouble) == 0)
-		return 1;
-	switch (trouble.kind) {
-	case FAULT_ABSENT:
-		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
-		return 0;
-	case FAULT_REFUSED:
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, start, "%s", trouble.text);
-		return 0;
-	default:
-		*f = trouble;
-		return -1;
-	}
-}
-
+/* Walks from one start; one that is not there, or not to be reached without a link, is told. */
 static int start_walk(struct planner *p, const char *start, const void *state, const struct fs_walk *walk,
 		      struct fault *f)
 {
+	const bool whole = strcmp(start, "/") == 0;
 	FS_AUTO int dir = -1;
-	char leaf[FS_NAME_SIZE];
+	char leaf[FS_NAME_SIZE] = ".";
 	struct fault trouble = { 0 };
 
 	parents_check(p, start);
-	const int r = start_open(p, start, &dir, leaf, f);
-	if (r <= 0)
-		return r;
-	if (fs_walk(dir, leaf, start, state, walk, &trouble) == 0)
+	int r = whole ? fs_dir_open(p->root, "/", FS_NOFOLLOW, &dir, &trouble)
+		      : fs_parent_open(p->root, start, FS_FOLLOW_TRUSTED, &dir, leaf, &trouble);
+	if (r < 0 && trouble.kind == FAULT_REFUSED) {
+		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, start, "%s", trouble.text);
 		return 0;
-	if (trouble.kind == FAULT_ABSENT) {
+	}
+	if (r == 0)
+		r = fs_walk(dir, leaf, start, state, walk, &trouble);
+	if (r < 0 && trouble.kind == FAULT_ABSENT) {
 		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
 		return 0;
 	}
-	*f = trouble;
-	return -1;
+	if (r < 0)
+		*f = trouble;
+	return r;
 }
 
 /* The spot of the directory that holds the last component of what start_of gives. */

@@ -16,7 +16,24 @@
 
 #include "conf/policy.h"
 #include "conf/settings.h"
-#include "perms/output.h"
+#include "perms/apply.h"
+
+/* What re-owning is about, besides the group: the caller's say on each entry; NULL: all. */
+struct perms_choice {
+	void *context;
+	bool (*wanted)(void *context, int dir, const char *name, const char *path, const struct stat *status);
+};
+
+/* Entries as they were, one at each call: 1, or 0 at the end, or -1.  The path lives until the next call. */
+struct perms_back_entry {
+	const char *path;
+	mode_t type; /* S_IFMT part */
+	struct perms_owned was;
+};
+struct perms_back {
+	void *context;
+	int (*next)(void *context, struct perms_back_entry *ret_entry, struct fault *f);
+};
 
 struct perms_plan {
 	void *context;
@@ -25,7 +42,7 @@ struct perms_plan {
 	const struct settings *settings;
 	uid_t okv_user;               /* (uid_t)-1: there is none */
 	uid_t former_user;            /* as good as that; 0: no other */
-	struct timespec opened_since; /* perms_opened_since */
+	struct timespec opened_since; /* to others; { 0 }: never */
 	/* By policy.  `limits`: marks (policy_mark) of the places that may be touched; without any, all are. */
 	const struct policy *policy;
 	const struct policy *limits;

@@ -1,21 +1,84 @@
 #include "perms/repair.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "conf/accounts.h"
-#include "conf/policy.h"
+#include "conf/settings.h"
 #include "fs/each.h"
 #include "fs/handle.h"
+#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "perms/apply.h"
-#include "perms/journal.h"
-#include "perms/opened.h"
-#include "perms/plan.h"
+
+/*
+ * --- since when others may write what we are going to give owners and bits ---
+ *
+ * Between the hooks of an upgrade the guide lets everybody write in CLIENT_DIR/data.  A file that is written while that
+ * holds has somebody else's bytes, whoever owns it, and must not get set-id or x bits afterwards.  So the time, by the
+ * clock of the file systems, is written to SETTINGS_VAR/repair/opened and synced before a directory is opened to others
+ * by us, and is that of the first one until opened_forget.  Where others may not write a file, its time of modification
+ * cannot be set back but by its owner, so it tells.
+ */
+
+static const char opened[] = "opened";
+
+/* `dir` is SETTINGS_VAR/repair. */
+static int opened_note(int dir, struct fault *f)
+{
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	static const char clock[] = "clock.new";
+	struct stat now;
+	char line[64];
+
+	if (faccessat(dir, opened, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	/* What the file system says of a file made now is never less than what it has said of another. */
+	FS_AUTO int fd = openat(dir, clock, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || unlinkat(dir, clock, 0) < 0 || write(fd, "", 1) != 1 || fstat(fd, &now) < 0)
+		return fault_errno(f, errno, "cannot write '" SETTINGS_VAR "/repair/%s'", clock);
+	(void)snprintf(line, sizeof(line), "%" PRIdMAX ".%09ld\n", (intmax_t)now.st_mtim.tv_sec, now.st_mtim.tv_nsec);
+	return fs_publish_at(dir, opened, line, strlen(line), &how, f);
+}
+
+/* { 0 } where nothing is noted. */
+static int opened_since(int root, struct timespec *ret_since, struct fault *f)
+{
+	TEXT_AUTO line = { 0 };
+	struct fault why = { 0 };
+	intmax_t seconds;
+	long nanoseconds;
+
+	if (fs_read_file(root, SETTINGS_VAR "/repair/opened", FS_FOLLOW_TRUSTED, 64, &line, NULL, &why) < 0) {
+		if (fs_absence(&why, f) < 0)
+			return -1;
+		*ret_since = (struct timespec){ 0 };
+		return 0;
+	}
+	if (sscanf(text_string(&line), "%" SCNdMAX ".%9ld", &seconds, &nanoseconds) != 2)
+		return fault_refused(f, "'" SETTINGS_VAR "/repair/opened' holds no time");
+	*ret_since = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = nanoseconds };
+	return 0;
+}
+
+static int opened_forget(int root, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	struct fault why = { 0 };
+
+	if (fs_dir_open(root, SETTINGS_VAR "/repair", FS_FOLLOW_TRUSTED, &dir, &why) < 0)
+		return fs_absence(&why, f);
+	if (unlinkat(dir, opened, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, errno, "cannot remove '" SETTINGS_VAR "/repair/opened'");
+	return 0;
+}
 
 /* --- the policy --------------------------------------------------------------------------------------------------- */
 
@@ -194,7 +257,7 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 			return -1;
 		run->begun = true;
 		if (run->opens && record->type == S_IFDIR && (record->to.mode & S_IWOTH) != 0 &&
-		    perms_opened_note(run->journal.dir, f) < 0)
+		    opened_note(run->journal.dir, f) < 0)
 			return -1;
 		return perms_journal_add(&run->journal, record, f);
 	}
@@ -251,7 +314,7 @@ static int run_carry_out(struct run *run, struct perms_plan *plan, struct perms_
 	run->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
 	if (leftover_finish(run->root, run->act, run->output, f) < 0 ||
 	    (fs_read_config(run->root, "/etc/passwd", &passwd, &why) < 0 && fs_absence(&why, f) < 0) ||
-	    perms_opened_since(run->root, &plan->opened_since, f) < 0)
+	    opened_since(run->root, &plan->opened_since, f) < 0)
 		return -1;
 	plan->context = run;
 	plan->found = run_found;
@@ -337,7 +400,7 @@ static int closed(const struct run *run, const struct perms_plan *plan, struct f
 {
 	const bool noted = run->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
 
-	return noted && run->tally.left[PERMS_LEFT_STRANGER] == 0 ? perms_opened_forget(run->root, f) : 0;
+	return noted && run->tally.left[PERMS_LEFT_STRANGER] == 0 ? opened_forget(run->root, f) : 0;
 }
 
 int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret_tally, struct fault *f)
@@ -402,7 +465,7 @@ static int undo_opens(struct perms_journal *journal, struct fault *f)
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0)
 		opens = opens || (record.type == S_IFDIR && (record.from.mode & ~record.to.mode & S_IWOTH) != 0);
-	return r < 0 || !opens ? r : perms_opened_note(journal->dir, f);
+	return r < 0 || !opens ? r : opened_note(journal->dir, f);
 }
 
 int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f)

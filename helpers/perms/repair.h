@@ -26,12 +26,7 @@
 #ifndef OKV_PERMS_REPAIR_H
 #define OKV_PERMS_REPAIR_H
 
-#include <stddef.h>
-#include <sys/types.h>
-
-#include "base/fault.h"
-#include "conf/settings.h"
-#include "perms/output.h"
+#include "perms/plan.h"
 
 struct perms_request {
 	int root;

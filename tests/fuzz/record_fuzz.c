@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "perms/journal.h"
+#include "perms/journal.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,14 +23,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(line != NULL);
 	memcpy(line, data, size);
 	line[size] = '\0';
-	if (perms_record_parse(line, &record)) {
+	if (record_parse(line, &record)) {
 		must(record.path[0] == '/' && strstr(record.path, "/../") == NULL);
 		must(record.from.mode <= 07777 && record.to.mode <= 07777);
 		must(record.from.uid != UINT32_MAX && record.to.gid != UINT32_MAX);
-		perms_record_print(&record, &printed);
+		record_print(&record, &printed);
 		must(printed.bytes[printed.length - 1] == '\n');
 		printed.bytes[printed.length - 1] = '\0';
-		must(perms_record_parse(printed.bytes, &again));
+		must(record_parse(printed.bytes, &again));
 		must(strcmp(again.path, record.path) == 0 && again.inode == record.inode && again.type == record.type);
 		must(memcmp(&again.from, &record.from, sizeof(again.from)) == 0);
 		must(memcmp(&again.to, &record.to, sizeof(again.to)) == 0);

@@ -1,4 +1,4 @@
-#include "perms/apply.h"
+#include "perms/apply.c"
 #include "unit.h"
 
 static int dir = -1;
@@ -64,7 +64,7 @@ static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wante
 			for (unsigned who = 0; who < 4; who++) {
 				const struct perms_owned from = owned(1, 1, old);
 				const struct perms_owned to = owned(1 + (who & 1), 1 + (who >> 1), new);
-				const mode_t between = perms_entry_narrowed(&from, &to, S_IFREG);
+				const mode_t between = entry_narrowed(&from, &to, S_IFREG);
 				assert_int_equal(between & ~(old & new), 0);
 				if (from.uid != to.uid) {
 					assert_int_equal(between & 0700, 0);
@@ -75,7 +75,7 @@ static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wante
 					assert_int_equal(between & 0070, 0);
 					assert_int_equal(between & 7 & ~(old >> 3 & new >> 3), 0);
 				}
-				assert_int_equal(perms_entry_narrowed(&from, &to, S_IFDIR) & ~(old & new), 0);
+				assert_int_equal(entry_narrowed(&from, &to, S_IFDIR) & ~(old & new), 0);
 				/* What chown(2) would take from a file is not there any more when it is called. */
 				if (who != 0)
 					assert_int_equal(between & 06000, 0);
@@ -87,9 +87,9 @@ static void where_only_one_state_is_sticky_nobody_removes_names_in_between(void 
 	(void)state;
 	const struct perms_owned sticky = owned(0, 0, 01777), plain = owned(0, 0, 0777);
 
-	assert_int_equal(perms_entry_narrowed(&sticky, &plain, S_IFDIR), 0755);
-	assert_int_equal(perms_entry_narrowed(&plain, &sticky, S_IFDIR), 0755);
-	assert_int_equal(perms_entry_narrowed(&sticky, &sticky, S_IFDIR), 01777);
+	assert_int_equal(entry_narrowed(&sticky, &plain, S_IFDIR), 0755);
+	assert_int_equal(entry_narrowed(&plain, &sticky, S_IFDIR), 0755);
+	assert_int_equal(entry_narrowed(&sticky, &sticky, S_IFDIR), 01777);
 }
 
 static void an_entry_is_brought_to_the_wanted_state_with_its_set_ids(void **state)
@@ -99,9 +99,9 @@ static void an_entry_is_brought_to_the_wanted_state_with_its_set_ids(void **stat
 	(void)state;
 	file_make("f", 0, 0, 0644);
 	const struct perms_record record = record_of("f", owned(0, 986, 02770));
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("f", 0, 986, 02770);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_UNCHANGED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_UNCHANGED);
 }
 
 static void narrowing_is_only_the_first_act(void **state)
@@ -112,9 +112,9 @@ static void narrowing_is_only_the_first_act(void **state)
 	assert_int_equal(mkdirat(dir, "d", 0700), 0);
 	assert_int_equal(fchmodat(dir, "d", 0755, 0), 0);
 	const struct perms_record record = record_of("d", owned(0, 986, 02770));
-	assert_int_equal(perms_entry_set(dir, "d", false, &record, PERMS_NARROW, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "d", false, &record, STEP_NARROW, &errnum), ENTRY_CHANGED);
 	assert_is("d", 0, 0, 0700);
-	assert_int_equal(perms_entry_set(dir, "d", false, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "d", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("d", 0, 986, 02770);
 }
 
@@ -127,16 +127,16 @@ static void states_on_the_way_are_finished_and_others_left_alone(void **state)
 	const struct perms_record record = record_of("f", owned(0, 986, 0640));
 	/* Narrowed; narrowed with its new owner. */
 	assert_int_equal(fchmodat(dir, "f", 0600, 0), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("f", 0, 986, 0640);
 	assert_int_equal(fchmodat(dir, "f", 0600, 0), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("f", 0, 986, 0640);
 	/* By somebody else. */
 	assert_int_equal(fchmodat(dir, "f", 0604, 0), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_int_equal(fchownat(dir, "f", 5, 986, 0), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_is("f", 5, 986, 0604);
 }
 
@@ -149,20 +149,20 @@ static void another_inode_under_the_name_is_left_alone(void **state)
 	file_make("g", 0, 0, 0644);
 	const struct perms_record record = record_of("f", owned(0, 986, 0640));
 	assert_int_equal(renameat(dir, "g", dir, "f"), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_is("f", 0, 0, 0644);
 	assert_int_equal(unlinkat(dir, "f", 0), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_ABSENT);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_ABSENT);
 	file_make("target", 0, 0, 0644);
 	assert_int_equal(symlinkat("target", dir, "f"), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_is("target", 0, 0, 0644);
 	assert_int_equal(unlinkat(dir, "f", 0), 0);
 	assert_int_equal(mkfifoat(dir, "f", 0644), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_int_equal(unlinkat(dir, "f", 0), 0);
 	assert_int_equal(mkdirat(dir, "f", 0755), 0);
-	assert_int_equal(perms_entry_set(dir, "f", false, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
+	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 }
 
 static void a_file_with_a_second_name_is_refused(void **state)
@@ -173,7 +173,7 @@ static void a_file_with_a_second_name_is_refused(void **state)
 	file_make("f", 0, 0, 0644);
 	assert_int_equal(linkat(dir, "f", dir, "g", 0), 0);
 	const struct perms_record record = record_of("f", owned(0, 986, 0640));
-	assert_int_equal(perms_entry_set(dir, "f", true, &record, PERMS_FINISH, &errnum), PERMS_LINKED);
+	assert_int_equal(entry_set(dir, "f", true, &record, STEP_FINISH, &errnum), ENTRY_LINKED);
 	assert_is("g", 0, 0, 0644);
 }
 
@@ -185,10 +185,10 @@ static void where_others_make_names_a_name_like_a_removed_one_is_not_trusted(voi
 	file_make("f", 0, 0, 0644);
 	file_make("g (deleted)", 0, 0, 0644);
 	struct perms_record record = record_of("f", owned(0, 986, 0640));
-	assert_int_equal(perms_entry_set(dir, "f", true, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "f", true, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	record = record_of("g (deleted)", owned(0, 986, 0640));
-	assert_int_equal(perms_entry_set(dir, "g (deleted)", true, &record, PERMS_FINISH, &errnum), PERMS_REPLACED);
-	assert_int_equal(perms_entry_set(dir, "g (deleted)", false, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "g (deleted)", true, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
+	assert_int_equal(entry_set(dir, "g (deleted)", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 }
 
 /* An owner can set his file's mode until the moment it is no more his. */
@@ -199,7 +199,7 @@ static void the_mode_of_a_file_taken_from_another_owner_is_set_last(void **state
 	(void)state;
 	file_make("f", 5, 0, 0);
 	const struct perms_record record = record_of("f", owned(0, 0, 0));
-	assert_int_equal(perms_entry_set(dir, "f", true, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "f", true, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("f", 0, 0, 0);
 }
 
@@ -211,8 +211,8 @@ static void a_link_gets_an_owner_and_is_not_followed(void **state)
 	file_make("target", 0, 0, 0644);
 	assert_int_equal(symlinkat("target", dir, "l"), 0);
 	const struct perms_record record = record_of("l", owned(0, 986, look("l").st_mode & 07777));
-	assert_int_equal(perms_entry_set(dir, "l", true, &record, PERMS_NARROW, &errnum), PERMS_UNCHANGED);
-	assert_int_equal(perms_entry_set(dir, "l", true, &record, PERMS_FINISH, &errnum), PERMS_CHANGED);
+	assert_int_equal(entry_set(dir, "l", true, &record, STEP_NARROW, &errnum), ENTRY_UNCHANGED);
+	assert_int_equal(entry_set(dir, "l", true, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_int_equal(look("l").st_gid, 986);
 	assert_is("target", 0, 0, 0644);
 }

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "conf/settings.h"
-#include "perms/journal.h"
+#include "perms/journal.c"
 #include "unit_seccomp.h"
 
 static int root = -1;
@@ -183,7 +183,7 @@ static bool parse(const char *line, struct perms_record *ret_record)
 	static char copy[4096];
 
 	strncpy(copy, line, sizeof(copy) - 1);
-	return perms_record_parse(copy, ret_record);
+	return record_parse(copy, ret_record);
 }
 
 static void one_line_per_entry_reads_back_as_it_was(void **state)
@@ -192,7 +192,7 @@ static void one_line_per_entry_reads_back_as_it_was(void **state)
 	TEXT_AUTO line = { 0 };
 	struct perms_record back;
 
-	perms_record_print(&sample, &line);
+	record_print(&sample, &line);
 	assert_string_equal(text_string(&line),
 			    "d 64768 18446744073709551615 0 4294967294 7777 54321 986 0000 1700000000.000000001 "
 			    "0.999999999 /a b/\\x5cx\\x0a\\x7f\xc3\xa9\n");
