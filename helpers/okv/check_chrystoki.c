@@ -183,10 +183,12 @@ static int target_look(struct okv_checking *c, const char *path, struct stat *re
 	       fstatat(place->dir, place->leaf, ret_status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* What is wrong with the bytes of a key or certificate, or NULL; "" where nobody can tell. */
+/* What is wrong with the bytes of a key or certificate, or NULL. */
 static const char *pem_fault(const struct text *bytes, const struct pem *pem, enum target target)
 {
-	bool blank = true, words = true;
+	static const char no_key[] = "is no PEM file, and holds no private key",
+			  no_certificate[] = "is no PEM file, and holds no certificate";
+	bool blank = true;
 
 	if (pem->cut)
 		return "is cut off: a block of it has no end";
@@ -194,16 +196,14 @@ static const char *pem_fault(const struct text *bytes, const struct pem *pem, en
 		return NULL;
 	if (!pem->held[PEM_NONE])
 		return target == TARGET_KEY ? "holds no private key" : "holds no certificate";
-	for (size_t i = 0; i < bytes->length; i++) {
+	for (size_t i = 0; i < bytes->length; i++)
 		blank = blank && strchr(" \t\r\n", bytes->bytes[i]) != NULL && bytes->bytes[i] != '\0';
-		words = words && (unsigned char)bytes->bytes[i] >= '\t' && (unsigned char)bytes->bytes[i] < 0x7f;
-	}
-	return blank ? "is empty" : words ? "" : "is no text: a PEM file is wanted";
+	return blank ? "is empty" : target == TARGET_KEY ? no_key : no_certificate;
 }
 
-/* A file of the kind that is wanted, by what is in it; *unchecked takes what could not be told. */
+/* A file of the kind that is wanted, by what is in it. */
 static void content_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
-			  const struct fs_place *place, struct text *unchecked)
+			  const struct fs_place *place)
 {
 	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
 	struct fault cause = { 0 };
@@ -218,19 +218,15 @@ static void content_check(struct okv_checking *c, size_t number, const struct kn
 		what = pem_fault(&bytes, &pem, known->target);
 	if (what == NULL)
 		return;
-	if (what[0] == '\0') {
-		text_add_format(unchecked, "%s%s (no PEM text in it)", unchecked->length > 0 ? ", " : "", known->key);
-		return;
-	}
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_FAIL, "chrystoki-file-kind", known->effect,
 				 "put the right file there, or correct the path"),
 			number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
 			pem.other[0] != '\0' ? ", but: " : "", pem.other);
+	okv_finding_set_moot(c->found);
 }
 
-static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
-		       struct text *unchecked)
+static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
 {
 	const char *client = c->job->settings->client_dir;
 	const char *what = known != NULL ? known->key : "this path";
@@ -274,7 +270,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 				: S_ISREG(status.st_mode) ? "empty"
 							  : "no file");
 	else if (known->target != TARGET_FILE)
-		content_check(c, number, known, value, &place, unchecked);
+		content_check(c, number, known, value, &place);
 }
 
 /* --- keys and certificates ---------------------------------------------------------------------------------------- */
@@ -316,11 +312,14 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 				unchecked->length > 0 ? ", " : "", key_name, name,
 				key.public_part.length == 0 ? "the key is encrypted, or of another kind"
 							    : "the certificate is of another kind");
-	else if (!text_same(&key.public_part, &certificate.public_part))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "chrystoki-pair", zero_slots,
-					 "put the certificate there that was made with this key, and register it anew"),
-				(size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
+	if (key.public_part.length == 0 || certificate.public_part.length == 0 ||
+	    text_same(&key.public_part, &certificate.public_part))
+		return;
+	okv_finding_add(c->found,
+			OKV_RULE(OKV_FAIL, "chrystoki-pair", zero_slots,
+				 "put the certificate there that was made with this key, and register it anew"),
+			(size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
+	okv_finding_set_moot(c->found);
 }
 
 static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, struct text *unchecked)
@@ -337,9 +336,26 @@ static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, st
 	}
 }
 
+/* Is a server named, of the network or of an appliance cluster? */
+static bool is_networked(const struct chrystoki *conf)
+{
+	static const enum chrystoki_family_kind kinds[] = { CHRYSTOKI_SERVERS, CHRYSTOKI_CLUSTER };
+	struct chrystoki_family family;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		chrystoki_family_read(conf, kinds[k], &family);
+		for (size_t i = 0; i < family.count; i++)
+			if (family.items[i].parts[CHRYSTOKI_NAME].length > 0)
+				return true;
+	}
+	return false;
+}
+
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	TEXT_AUTO unchecked = { 0 };
+
+	c->networked = is_networked(conf);
 
 	for (size_t i = 0; i < conf->count; i++) {
 		const struct chrystoki_line *line = &conf->lines[i];
@@ -352,8 +368,13 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 			c->found->failed = true;
 			return;
 		}
+		const size_t before = c->found->count;
 		if (known != NULL || value[0] == '/')
-			path_check(c, i + 1, known, value, &unchecked);
+			path_check(c, i + 1, known, value);
+		/* With no server to reach by the network, the files for that are nobody's. */
+		if (c->found->count > before && known != NULL && known->target >= TARGET_CERTIFICATE && !known->cloud &&
+		    !c->networked)
+			okv_finding_set_moot(c->found);
 		text_wipe(value, strlen(value));
 		free(value);
 	}
@@ -421,6 +442,8 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 {
 	const bool everybody = (status->st_mode & 0002) != 0;
 	const bool guide = strcmp(c->job->settings->profile, SETTINGS_PROFILE_STRICT) != 0;
+	/* Then the files are to another policy, which everyday's repair would take them away from. */
+	const bool prepared = fs_exists(c->job->root, SETTINGS_BEFORE);
 	ptrdiff_t at;
 
 	/* The group's is what the guide's profile wants. */
@@ -430,14 +453,16 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 			OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
 				 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs "
 				 "code as every HSM user, root too",
-				 "okv-luna repair"),
+				 prepared ? "okv-luna repair --phase pre-upgrade" : "okv-luna repair"),
 			0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "chrystoki-readable",
-					 "any local user can use the service as this appliance", "okv-luna repair"),
-				(size_t)at + 1,
-				"everybody may read it, and it holds the secret of the Cloud HSM service");
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_WARN, "chrystoki-readable", "any local user can use the service as this appliance",
+				 prepared ? "it stays open while an upgrade is prepared; what closes it: after the "
+					    "upgrade okv-luna post-upgrade, without one okv-luna pre-upgrade --abort"
+					  : "okv-luna repair"),
+			(size_t)at + 1, "everybody may read it, and it holds the secret of the Cloud HSM service");
 }
 
 /* Servers and high-availability groups. */
@@ -453,6 +478,8 @@ static int groups_check(struct okv_checking *c, const struct chrystoki *conf, st
 				OKV_RULE(finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, finding->effect,
 					 text_string(&finding->remedy)),
 				(size_t)(finding->line + 1), "%s", text_string(&finding->what));
+		if (finding->rule == CHRYSTOKI_SERVER_NONE)
+			okv_finding_set_moot(c->found);
 	}
 	return 0;
 }

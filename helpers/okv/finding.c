@@ -71,6 +71,12 @@ void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, si
 	found->items[found->count++] = finding;
 }
 
+void okv_finding_set_moot(struct okv_findings *found)
+{
+	if (found->count > 0)
+		found->items[found->count - 1].moot = true;
+}
+
 void okv_lines_add(struct okv_lines *lines, size_t line)
 {
 	enum { SHOWN_LINES = 8 };

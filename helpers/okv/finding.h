@@ -28,6 +28,7 @@ struct okv_finding {
 	char *effect;
 	char *remedy; /* a command that can be typed as it stands, or a sentence where a person has to do it */
 	bool safe;    /* `config check --fix` fixes it */
+	bool moot;    /* it only keeps the library from its HSM: where that answers, it does no harm */
 };
 
 /* Start from { 0 }. */
@@ -64,6 +65,9 @@ bool okv_remedy_is_command(const char *remedy);
 /* Adds a finding about found->file. */
 void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, size_t line, const char *what, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The finding added last is moot. */
+void okv_finding_set_moot(struct okv_findings *found);
 
 /* The lines that one finding is about, where its cause stands on several. */
 struct okv_lines {

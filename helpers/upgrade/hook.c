@@ -260,10 +260,11 @@ struct okv_job step_okv_job(struct step *step)
 				 .tool_ms = ACCOUNT_TOOL_MS };
 }
 
-/* A finding of OKV_FAIL with that severity, another below it. */
+/* A finding of OKV_FAIL with that severity, another below it; what only the HSM can tell is left to it. */
 static void finding_take(struct step *step, const struct okv_finding *finding, enum step_severity fail)
 {
-	const enum step_severity severity = finding->severity == OKV_FAIL   ? fail
+	const enum step_severity wrong = fail == STEP_HIGH && finding->moot ? STEP_UNLESS_ANSWERED : fail;
+	const enum step_severity severity = finding->severity == OKV_FAIL   ? wrong
 					    : finding->severity == OKV_WARN ? STEP_LOW
 									    : STEP_INFO;
 
@@ -454,6 +455,10 @@ static void slots_info(struct step *step, const struct hsm_question *question, c
 	step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms; OKV takes slot %llu, '%s' (%s)", usable,
 		      usable == 1 ? "" : "s", step->run->settings->okv_user, (unsigned long long)answer->elapsed_ms,
 		      (unsigned long long)taken->id, SHOWN(taken->label), SHOWN(taken->serial));
+}
+
+static void key_info(struct step *step, const struct hsm_question *question, const struct hsm_answer *answer)
+{
 	if (question->key != NULL)
 		step_add_info(step, "the key '%s' is on %zu token%s, and cannot leave", SHOWN(question->key->label),
 			      answer->key_count, answer->key_count == 1 ? "" : "s");
@@ -461,7 +466,22 @@ static void slots_info(struct step *step, const struct hsm_question *question, c
 		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
 }
 
-int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct fault *f)
+/* hsm_check, and where only the HA groups are against it and those are not asked for, it is good. */
+static int hsm_ask(const struct hsm_question *question, enum step_ask what, struct hsm_answer *answer, struct fault *f)
+{
+	struct hsm_requirements required = question->required;
+
+	if (hsm_check(question, answer, f) == 0)
+		return 0;
+	if (answer->ha.count == 0 || what == STEP_ASK_ALL || what == STEP_ASK_GROUPS)
+		return -1;
+	required.key = question->key != NULL;
+	hsm_causes_done(&answer->ha);
+	answer->ha = (struct hsm_causes){ .items = NULL };
+	return hsm_evaluate(answer, &required, f);
+}
+
+int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots *ret_slots, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
@@ -472,9 +492,14 @@ int step_ask_slots(struct step *step, struct snapshot_slots *ret_slots, struct f
 	if (step_question(step, &question, f) < 0)
 		return -1;
 	struct hsm_key_question key = run->key;
-	question.key = key.label != NULL ? &key : NULL;
-	if (hsm_check(&question, &answer, f) == 0) {
-		slots_info(step, &question, &answer);
+	const bool with_key = key.label != NULL && (what == STEP_ASK_ALL || what == STEP_ASK_KEY);
+	question.key = with_key ? &key : NULL;
+	if (hsm_ask(&question, what, &answer, f) == 0) {
+		step->answered = true;
+		if (what == STEP_ASK_ALL || what == STEP_ASK_SLOTS)
+			slots_info(step, &question, &answer);
+		if (what == STEP_ASK_ALL || what == STEP_ASK_KEY)
+			key_info(step, &question, &answer);
 		return slots_take(&answer, ret_slots, f);
 	}
 	struct hsm_case about = { .question = &question, .answer = &answer };

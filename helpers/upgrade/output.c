@@ -26,6 +26,14 @@ static bool failed(const struct upgrade_run *run)
 	return run->verdict.kind != FAULT_NONE;
 }
 
+static bool is_without_interface(const struct upgrade_run *run)
+{
+	struct fault ignored = { 0 };
+	enum okv_scope scope;
+
+	return okv_scope_find(run->root, run->settings, &scope, &ignored) == 0 && scope == OKV_SCOPE_NO_INTERFACE;
+}
+
 /* Each adds the sentence and the advice, and returns the word. */
 
 static const char *pre_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
@@ -40,12 +48,20 @@ static const char *pre_answer(const struct upgrade_run *run, struct text *senten
 				run->called ? "upgrade" : "pre-upgrade");
 		return "no";
 	}
+	const char *but = is_without_interface(run)
+				  ? ", but this OKV (21.2 or earlier) has no generic HSM interface, and nothing of the "
+				    "HSM client will be preserved by it"
+				  : "";
 	if (run->dry_run) {
-		text_add_string(sentence, "This would go: nothing stands against an upgrade (nothing was changed)");
+		text_add_format(sentence, "This would go%s: nothing stands against an upgrade (nothing was changed)",
+				but);
 		return "go";
 	}
-	text_add_format(sentence, "Go: the HSM answers, the snapshot is taken and everything is ready (%u s)",
+	text_add_format(sentence, "Go%s: the HSM answers, the snapshot is taken and everything is ready (%u s)", but,
 			(run->elapsed_ms + 500) / 1000);
+	if (but[0] != '\0')
+		text_add_string(advice, "After an upgrade to another operating system bring the client back: okv-luna "
+					"extract, its certificates and key, okv-luna config wire.\n");
 	if (!run->called)
 		text_add_string(advice, "Start OKV's upgrade now: okv-luna upgrade\n"
 					"Not today? okv-luna pre-upgrade --abort puts everything back.\n");

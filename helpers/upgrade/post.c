@@ -57,7 +57,7 @@ static int step_slots(struct step *step, struct fault *f)
 	struct snapshot_slots now = { .items = NULL };
 	bool there;
 
-	if (step_ask_slots(step, &now, f) < 0)
+	if (step_ask_slots(step, STEP_ASK_ALL, &now, f) < 0)
 		return -1;
 	int r = snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f);
 	const struct snapshot_slot *lost =

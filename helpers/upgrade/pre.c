@@ -220,7 +220,7 @@ static int step_snapshot(struct step *step, struct fault *f)
 static int step_slots(struct step *step, struct fault *f)
 {
 	struct snapshot_slots slots = { .items = NULL };
-	int r = step_ask_slots(step, &slots, f);
+	int r = step_ask_slots(step, STEP_ASK_ALL, &slots, f);
 
 	/* A snapshot that was not taken now is none of this upgrade's. */
 	if (r == 0 && !step->run->dry_run && step->run->verdict.kind == FAULT_NONE)

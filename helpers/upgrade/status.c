@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 #include "conf/accounts.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "hsm/probe.h"
@@ -40,10 +41,7 @@ static int check_client(struct step *step, struct fault *f)
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
 	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0)
 		return step_set_remedy(step, "what stands in the way: okv-luna config check");
-	if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		step_add_info(step, "'%s'; '%s' can be written by others than root", s->client_dir, s->chrystoki_conf);
-	else
-		step_add_info(step, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
+	step_add_info(step, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
 }
 
@@ -110,15 +108,70 @@ static int check_wiring(struct step *step, struct fault *f)
 	return 0;
 }
 
-static int check_slots(struct step *step, struct fault *f)
+static int hsm_look(struct step *step, enum step_ask what, struct fault *f)
 {
 	struct snapshot_slots slots = { .items = NULL };
+	const int r = step_ask_slots(step, what, &slots, f);
 
-	if (is_without_client(step->run))
-		return not_checked(step, "there is no Luna client");
-	const int r = step_ask_slots(step, &slots, f);
 	snapshot_slots_done(&slots);
 	return r;
+}
+
+static int check_slots(struct step *step, struct fault *f)
+{
+	if (is_without_client(step->run))
+		return not_checked(step, "there is no Luna client");
+	return hsm_look(step, STEP_ASK_SLOTS, f);
+}
+
+static bool is_answering(const struct upgrade_run *run)
+{
+	return upgrade_outcome_of(run, check_slots) == STEP_UNCHANGED;
+}
+
+static int check_key(struct step *step, struct fault *f)
+{
+	if (step->run->key.label == NULL)
+		return not_checked(step, "the root key's label and a PIN are needed: --key and --pin-file");
+	if (!is_answering(step->run))
+		return not_checked(step, "the slots do not show");
+	return hsm_look(step, STEP_ASK_KEY, f);
+}
+
+/* The groups of Chrystoki.conf; where it cannot be read, none, and `config` says so. */
+static int groups_count(const struct upgrade_run *run, size_t *ret_count, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	CHRYSTOKI_AUTO conf = { 0 };
+	struct chrystoki_family groups = { .count = 0 };
+	struct fault why = { 0 };
+
+	if (fs_read_config(run->root, run->settings->chrystoki_conf, &bytes, &why) == 0) {
+		if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
+			return -1;
+		chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
+	}
+	*ret_count = groups.count;
+	return 0;
+}
+
+static int check_ha(struct step *step, struct fault *f)
+{
+	size_t groups;
+
+	if (groups_count(step->run, &groups, f) < 0)
+		return -1;
+	if (groups == 0) {
+		step_add_info(step, "'%s' has no HA group", step->run->settings->chrystoki_conf);
+		return 0;
+	}
+	if (!is_answering(step->run))
+		return not_checked(step, "the slots do not show");
+	if (hsm_look(step, STEP_ASK_GROUPS, f) < 0)
+		return -1;
+	step_add_info(step, "%zu HA group%s as in '%s', with every member that can be seen", groups,
+		      groups == 1 ? "" : "s", step->run->settings->chrystoki_conf);
+	return 0;
 }
 
 static int check_group(struct step *step, struct fault *f)
@@ -145,7 +198,7 @@ static int check_group(struct step *step, struct fault *f)
 	}
 	/* While the HSM does not answer, nobody shall restart anything. */
 	struct okv_job job = step_okv_job(step);
-	if (upgrade_outcome_of(step->run, check_slots) == STEP_FAILED)
+	if (!is_answering(step->run))
 		job.report = NULL;
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
@@ -353,6 +406,9 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
 		const struct step_result *result = &run->results[i];
+		/* Whether the key has to be looked at is asked for itself. */
+		if (result->row->work == check_key && run->key.label == NULL)
+			continue;
 		bool clean = result->outcome != STEP_FAILED && result->outcome != STEP_SKIPPED;
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && result->findings[k].severity != STEP_HIGH;
@@ -400,6 +456,8 @@ static const struct step_row checks[] = {
 	{ "config", "OKV's generic files and Chrystoki.conf", 10000, STEP_ALWAYS, check_config },
 	{ "wiring", "OKV's files name our client and hooks", 10000, STEP_ALWAYS, check_wiring },
 	{ "slots", "OKV's user sees the HSM", 0, STEP_ALWAYS, check_slots },
+	{ "key", "the root key is on the HSM", 0, STEP_ALWAYS, check_key },
+	{ "ha", "the HA groups are as Chrystoki.conf has them", 0, STEP_ALWAYS, check_ha },
 	{ "group", "OKV's user is in the HSM group", 5000, STEP_ALWAYS, check_group },
 	{ "policy", "owners and modes are to policy", 30000, STEP_ALWAYS, check_policy },
 	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },

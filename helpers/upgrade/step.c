@@ -122,6 +122,12 @@ static void line_add(struct report *self, enum report_level level, const char *l
 	}
 }
 
+/* Of MESSAGE_END. */
+struct end {
+	enum step_outcome outcome;
+	bool answered;
+};
+
 /* What both sides of a step have to do with each other. */
 struct work {
 	const struct upgrade_run *run;
@@ -143,11 +149,12 @@ static int step_work(void *context, int tell, struct fault *f)
 		}
 		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", row->title);
 	}
-	const enum step_outcome outcome = step.skipped   ? STEP_SKIPPED
-					  : step.partial ? STEP_PARTIAL
-					  : step.changed ? STEP_CHANGED
-							 : STEP_UNCHANGED;
-	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
+	const struct end end = { .outcome = step.skipped   ? STEP_SKIPPED
+					    : step.partial ? STEP_PARTIAL
+					    : step.changed ? STEP_CHANGED
+							   : STEP_UNCHANGED,
+				 .answered = step.answered };
+	send_message(tell, MESSAGE_END, &end, sizeof(end));
 	return 0;
 }
 
@@ -156,11 +163,11 @@ static int step_work(void *context, int tell, struct fault *f)
 /* The three strings of a finding stay together, in one piece of memory. */
 static bool finding_take(struct step_result *result, const char *bytes, size_t length)
 {
-	if (length < 4 || bytes[0] < STEP_INFO || bytes[0] > STEP_HIGH || bytes[length - 1] != '\0')
+	if (length < 4 || bytes[0] < STEP_INFO || bytes[0] > STEP_UNLESS_ANSWERED || bytes[length - 1] != '\0')
 		return false;
 	struct step_finding finding = { .severity = (enum step_severity)bytes[0] };
 	/* A tree with ten thousand odd entries makes no report that anyone reads; what decides is always kept. */
-	if (result->finding_count >= FINDINGS_MAX && finding.severity != STEP_HIGH)
+	if (result->finding_count >= FINDINGS_MAX && finding.severity < STEP_HIGH)
 		return true;
 
 	const char *detail = bytes + 1 + strlen(bytes + 1) + 1;
@@ -177,9 +184,61 @@ static bool finding_take(struct step_result *result, const char *bytes, size_t l
 	return true;
 }
 
+static bool is_answered(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].answered)
+			return true;
+	return false;
+}
+
+/* "; yet the HSM answers" behind the title. */
+static int finding_refute(struct step_finding *finding, struct fault *f)
+{
+	TEXT_AUTO all = { 0 };
+
+	text_add_format(&all, "%s; yet the HSM answers", finding->title);
+	const size_t detail = all.length + 1, remedy = detail + strlen(finding->detail) + 1;
+	text_add_char(&all, '\0');
+	text_add(&all, finding->detail, remedy - detail);
+	text_add(&all, finding->remedy, strlen(finding->remedy) + 1);
+	char *title = all.failed ? NULL : malloc(all.length);
+	if (title == NULL)
+		return fault_memory(f);
+	memcpy(title, all.bytes, all.length);
+	free(finding->title);
+	*finding = (struct step_finding){
+		.severity = STEP_LOW, .title = title, .detail = title + detail, .remedy = title + remedy
+	};
+	return 0;
+}
+
+/* Now it is known whether the HSM answers. */
+static int findings_settle(struct upgrade_run *run, struct fault *f)
+{
+	const bool answered = is_answered(run);
+
+	for (size_t i = 0; i < run->result_count; i++) {
+		for (size_t k = 0; k < run->results[i].finding_count; k++) {
+			struct step_finding *finding = &run->results[i].findings[k];
+			if (finding->severity != STEP_UNLESS_ANSWERED)
+				continue;
+			if (answered && finding_refute(finding, f) < 0)
+				return -1;
+			if (answered)
+				continue;
+			finding->severity = STEP_HIGH;
+			if (run->verdict.kind == FAULT_NONE)
+				(void)fault_negative(&run->verdict, "%s", finding->title);
+		}
+	}
+	return 0;
+}
+
 static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
 {
 	struct step_result *result = ((struct work *)listener)->result;
+	struct end end;
 
 	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
@@ -196,9 +255,11 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 		}
 		return PROC_CHILD_MORE;
 	case MESSAGE_END:
-		if (message->length != sizeof(result->outcome))
+		if (message->length != sizeof(end))
 			return PROC_CHILD_GARBLED;
-		memcpy(&result->outcome, message->bytes, sizeof(result->outcome));
+		memcpy(&end, message->bytes, sizeof(end));
+		result->outcome = end.outcome;
+		result->answered = end.answered;
 		return PROC_CHILD_ALL;
 	}
 	return PROC_CHILD_GARBLED;
@@ -298,5 +359,5 @@ int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size
 		begun_well = begun_well && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
-	return 0;
+	return findings_settle(run, f);
 }

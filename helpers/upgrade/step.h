@@ -28,6 +28,8 @@ enum step_severity {
 	STEP_LOW,    /* look at it when there is time */
 	STEP_MEDIUM, /* look at it before the next restart */
 	STEP_HIGH,   /* the answer is no */
+	/* High, unless the HSM answers in this run: then low, and that is said.  A run that has ended has none. */
+	STEP_UNLESS_ANSWERED,
 };
 
 enum step_outcome {
@@ -68,6 +70,7 @@ enum { STEP_SLOTS_GRACE_MS = 5000 };
 struct step_result {
 	const struct step_row *row;
 	enum step_outcome outcome;
+	bool answered; /* the HSM did, and opened a session */
 	unsigned elapsed_ms;
 	struct fault fault;            /* FAULT_NONE unless it failed, never then */
 	char *remedy;                  /* owned; for the fault, or NULL */
@@ -114,6 +117,7 @@ struct step {
 	bool changed;         /* set by the step */
 	bool skipped;         /* set by the step: there was nothing for it to do here */
 	bool partial;         /* set by the step: STEP_PARTIAL */
+	bool answered;        /* set by the step: the HSM opened a session for it */
 	struct report report; /* warnings become findings, results become changes */
 	int pipe;
 };

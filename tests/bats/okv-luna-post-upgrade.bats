@@ -54,15 +54,18 @@ upgraded() {
 
 @test "changed bytes: which file and how" {
 	upgraded
-	printf 'more' >>"$ROOT$LC/cert/client/okv1.pem"
+	file=$ROOT$LC/cert/client/okv1.pem
+	cp -a "$file" "$BATS_TEST_TMPDIR/before"
+	size=$(stat -c %s "$file")
+	printf 'more' >>"$file"
 	run -1 post
-	[[ ${lines[0]} =~ okv1.pem.*has\ other\ bytes:\ 16\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ 12\ bytes ]]
-	touch -r "$ROOT$LC/cert/client/okv1.pem" "$BATS_TEST_TMPDIR/time"
-	printf 'certificatE\n' >"$ROOT$LC/cert/client/okv1.pem"
-	touch -r "$BATS_TEST_TMPDIR/time" "$ROOT$LC/cert/client/okv1.pem"
+	[[ ${lines[0]} =~ okv1.pem.*has\ other\ bytes:\ $((size + 4))\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ $size\ bytes ]]
+	touch -r "$file" "$BATS_TEST_TMPDIR/time"
+	tr A B <"$BATS_TEST_TMPDIR/before" >"$file"
+	touch -r "$BATS_TEST_TMPDIR/time" "$file"
 	run -1 post
-	[[ ${lines[0]} == *okv1.pem*"other bytes: 12 bytes"* ]]
-	printf 'certificate\n' >"$ROOT$LC/cert/client/okv1.pem"
+	[[ ${lines[0]} == *okv1.pem*"other bytes: $size bytes"* ]]
+	cat "$BATS_TEST_TMPDIR/before" >"$file"
 	run -0 post
 }
 

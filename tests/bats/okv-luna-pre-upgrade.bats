@@ -17,6 +17,26 @@ setup() { upgrade_setup; }
 	[ -z "$stderr" ]
 }
 
+@test "go where OKV has no generic interface: the headline says that nothing is preserved" {
+	rm -r "$ROOT${GENERIC:?}"
+	run -0 pre --dry-run
+	[[ ${lines[0]} == 'This would go, but this OKV (21.2 or earlier) has no generic HSM interface, and nothing of'* ]]
+	run -0 pre
+	[[ ${lines[0]} == 'Go, but this OKV (21.2 or earlier) has no generic HSM interface, and nothing of'* ]]
+	[[ ${lines[1]} == *'okv-luna extract'* ]]
+}
+
+@test "a library that has no server to name: go where the HSM answers, and that is said" {
+	sed -i '/Server[NP]/d' "$ROOT/etc/Chrystoki.conf"
+	run -0 pre
+	[[ ${lines[0]} == 'Go: '* && $output == *'no server is named: '*'; yet the HSM answers'* ]]
+	run -0 pre --abort
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" session-refused
+	cp "$BATS_TEST_TMPDIR/doubles/session-refused.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 pre
+	[[ $output == *'no server is named'* && $output != *'yet the HSM answers'* ]]
+}
+
 @test "go: everything is ready for the upgrade" {
 	pre -q
 	grep -q '^hsmusers:.*oracle' "$ROOT/etc/group"

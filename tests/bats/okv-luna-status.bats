@@ -9,15 +9,21 @@ setup() { upgrade_setup; }
 
 # check NAME: its line.
 check() { grep -E "^(OK|WARN|FAIL) +$1 " <<<"$output"; }
+# pin VALUE: in the file PIN, for root.
+pin() {
+	PIN=$BATS_TEST_TMPDIR/pin
+	(umask 077 && printf %s "$1" >"$PIN")
+}
 everyday() { pre -q && post -q; }
 strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"; }
 
 @test "all is well: 0, and one OK line for each check" {
 	strict
 	everyday
-	run -0 status_of
-	[ "$(grep -c '^OK ' <<<"$output")" -eq 10 ]
-	[ "${#lines[@]}" -eq 10 ]
+	pin 1234
+	run -0 status_of --key root --pin-file "$PIN"
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 12 ]
+	[ "${#lines[@]}" -eq 12 ]
 }
 
 @test "columns are aligned and the worst come first" {
@@ -68,7 +74,7 @@ upgrade_reset() {
 @test "a Chrystoki.conf that the group may write is what the guide's profile wants, and warned of by the strict one" {
 	everyday
 	run -0 status_of
-	[ "$(grep -c '^OK ' <<<"$output")" -eq 10 ]
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 11 ]
 	strict
 	run status_of
 	[[ $(check config) == WARN*"the group may write it" ]]
@@ -136,7 +142,7 @@ upgrade_reset() {
 	valid() { status_of --json 2>/dev/null | python3 "$BATS_TEST_TMPDIR/valid" "$schema"; }
 	strict
 	everyday
-	[ "$(valid)" = '10 0 0' ]
+	[ "$(valid)" = '11 1 0' ]
 	rm -r "$ROOT${LC:?}"
 	touch "$ROOT/tmp/hsmbundle"
 	printf 'x\xff\x01"y\n' >>"$ROOT$GENERIC/okv_hsm.conf"
@@ -184,7 +190,7 @@ upgrade_reset() {
 	# It would hang for ever.
 	[ $((SECONDS - started)) -le 30 ]
 	[[ $(check slots) == FAIL* ]]
-	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 10 ]
+	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 12 ]
 }
 
 @test "that the library can be loaded is tried: one that needs what is missing, one that hangs" {
@@ -214,7 +220,7 @@ upgrade_reset() {
 	}
 	END
 	run -1 status_of
-	[[ $(check slots) == 'FAIL '*'does not see the HA groups'* ]]
+	[[ $(check ha) == 'FAIL '*'does not see the HA groups'* && $(check slots) == OK* ]]
 	[[ $output == *"HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0"* ]]
 	# A line each.
 	[ "$(grep -c "member 3423359 of HA group" <<<"$output")" -eq 1 ]
@@ -240,21 +246,52 @@ upgrade_reset() {
 
 @test "the root key: looked for where it is asked for, and else said not to be checked" {
 	everyday
-	printf 1234 >"$BATS_TEST_TMPDIR/pin"
-	chmod 0600 "$BATS_TEST_TMPDIR/pin"
-	for tool in status_of 'pre --dry-run' post; do
+	pin 1234
+	run -0 status_of
+	[[ $(check key) == 'WARN '*"not checked: the root key's label and a PIN are needed: --key and --pin-file" ]]
+	for tool in 'pre --dry-run' post; do
 		run $tool -v
 		[[ $output == *'the root key was not checked; --key and --pin-file do that'* ]]
-		run -0 $tool -v --key root --pin-file "$BATS_TEST_TMPDIR/pin"
+	done
+	for tool in status_of 'pre --dry-run' post; do
+		run -0 $tool -v --key root --pin-file "$PIN"
 		[[ $output == *"the key 'root' is on 1 token, and cannot leave"* ]]
 	done
-	run -2 status_of --pin-file "$BATS_TEST_TMPDIR/pin"
-	printf 9999 >"$BATS_TEST_TMPDIR/pin"
+	run -2 status_of --pin-file "$PIN"
+	pin 9999
 	for tool in status_of 'pre --dry-run' post; do
-		run -1 $tool --key root --pin-file "$BATS_TEST_TMPDIR/pin"
+		run -1 $tool --key root --pin-file "$PIN"
 		[[ $output == *'C_Login answered CKR_PIN_INCORRECT'* ]]
 		[[ $output != *9999* ]]
 	done
+	# The key has a line of its own: the slots are not to blame for it, and it is not to be had without them.
+	run -1 status_of --key root --pin-file "$PIN"
+	[[ $(check key) == FAIL* && $(check slots) == OK* ]]
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of --key root --pin-file "$PIN"
+	[[ $(check key) == 'WARN '*'not checked: the slots do not show' ]]
+}
+
+@test "what keeps a library from its HSM is no fault where the HSM answers, and is one where it does not" {
+	everyday
+	sed -i '/Server[NP]/d' "$ROOT/etc/Chrystoki.conf"
+	echo words >"$ROOT$LC/cert/client/okv1Key.pem"
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	run -1 "$build/libexec/okv-luna-config" --root "$ROOT" check
+	[[ $output == *server-none* && $output == *'holds no private key'* ]]
+	run -0 status_of
+	[[ $(check config) == 'WARN '*'; yet the HSM answers' ]]
+	[[ $output == *'no server is named: '*'; yet the HSM answers'* ]]
+	[[ $output == *"CAFile.pem', which is not there; yet the HSM answers"* ]]
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" session-refused
+	cp "$BATS_TEST_TMPDIR/doubles/session-refused.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of
+	[[ $(check config) == FAIL* && $output != *'yet the HSM answers'* ]]
+	# With a server, a file that is missing may be the one that the next connection needs.
+	upgrade_reset
+	rm "$ROOT$LC/cert/server/CAFile.pem"
+	run -1 status_of
+	[[ $(check config) == FAIL* ]]
 }
 
 @test "colour on a terminal, and none with NO_COLOR" {

@@ -41,9 +41,10 @@ tree_make() {
 
 	for file in vtl lunacm; do printf '#!/bin/sh\n' >"$root$LC/bin/$file"; done
 	chmod 0755 "$root$LC/bin"/*
-	printf 'key\n' >"$root$LC/cert/client/okv1Key.pem"
-	printf 'certificate\n' >"$root$LC/cert/client/okv1.pem"
-	printf 'authority\n' >"$root$LC/cert/server/CAFile.pem"
+	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=okv1 -keyout "$root$LC/cert/client/okv1Key.pem" \
+		-out "$root$LC/cert/client/okv1.pem" 2>/dev/null
+	chmod 0644 "$root$LC/cert/client/okv1Key.pem"
+	cp "$root$LC/cert/client/okv1.pem" "$root$LC/cert/server/CAFile.pem"
 	: >"$root$LC/configData/token/001/token.db"
 	"$top/tests/doubles/build" "$BATS_FILE_TMPDIR/doubles" honest >/dev/null
 	cp "$BATS_FILE_TMPDIR/doubles/honest.so" "$root$LC/lib/libCryptoki2_64.so"
