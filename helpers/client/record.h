@@ -18,7 +18,7 @@
 #include "conf/manifest.h"
 #include "conf/settings.h"
 
-#define CLIENT_RECORD SETTINGS_VAR "/client.mtree"
+#define CLIENT_RECORD SETTINGS_CLIENT_RECORD
 
 /* Of what an installation makes of the archives. */
 int client_record_make(const struct client_content *content, const struct client_ownership *ownership,

@@ -16,6 +16,8 @@ enum setting_kind {
 	SETTING_ANY,
 	SETTING_PROFILE,
 	SETTING_COMMAND,
+	SETTING_RELEASE,
+	SETTING_KIND,
 	SETTING_NUMBER,
 	SETTING_MODE,
 };
@@ -44,6 +46,8 @@ static const struct setting table[] = {
 	{ "SLOT_TIMEOUT", SETTING_NUMBER, AT(slot_timeout), "60", 1, 3600 },
 	{ "BUNDLE_MODE", SETTING_MODE, AT(bundle_mode), "0600", 0, 0 },
 	{ "UPGRADE_COMMAND", SETTING_COMMAND, AT(upgrade_command), "/usr/bin/ruby /images/upgrade.rb --confirm", 0, 0 },
+	{ "OKV_RELEASE", SETTING_RELEASE, AT(okv_release), "", 0, 0 },
+	{ "CLIENT_KIND", SETTING_KIND, AT(client_kind), "", 0, 0 },
 };
 
 enum { SETTING_COUNT = sizeof(table) / sizeof(table[0]) };
@@ -102,6 +106,16 @@ static int value_check(const struct setting *setting, const char *value, struct 
 		if (value[0] != '/')
 			return fault_refused(f, "%s must begin with the full path of a program, not '%s'",
 					     setting->name, SHOWN(value));
+		return 0;
+	case SETTING_RELEASE:
+		if (value[0] != '\0' && strspn(value, "0123456789.") != strlen(value))
+			return fault_refused(f, "%s must be a release like 21.5, not '%s'", setting->name,
+					     SHOWN(value));
+		return 0;
+	case SETTING_KIND:
+		if (value[0] != '\0' && !option_choice_has(SETTINGS_KINDS, value))
+			return fault_refused(f, "%s must be one of %s, not '%s'", setting->name, SETTINGS_KINDS,
+					     SHOWN(value));
 		return 0;
 	case SETTING_ANY:
 	case SETTING_NUMBER:

@@ -36,6 +36,10 @@
 /* The permission profiles, as an option's choice; each is a folder of SETTINGS_POLICY. */
 #define SETTINGS_PROFILES       "guide|strict"
 #define SETTINGS_PROFILE_STRICT "strict"
+/* Which of the integration guide's systems this is, as an option's choice. */
+#define SETTINGS_KINDS "network|cloud-min|cloud-full|hybrid"
+/* The record of what okv-luna extract has installed. */
+#define SETTINGS_CLIENT_RECORD SETTINGS_VAR "/client.mtree"
 
 struct settings {
 	char *vendor_name;
@@ -51,6 +55,8 @@ struct settings {
 	uint64_t slot_timeout; /* seconds */
 	mode_t bundle_mode;
 	char *upgrade_command; /* words separated by blanks; no shell */
+	char *okv_release;     /* "21.5"; "": detected */
+	char *client_kind;     /* one of SETTINGS_KINDS; "": detected */
 };
 
 #define SETTINGS_AUTO __attribute__((cleanup(settings_done))) struct settings

@@ -13,9 +13,9 @@ static int lay(struct settings *s, const char *file, struct fault *f)
 static void assert_settings(const struct settings *s, const char *wanted)
 {
 	TEXT_AUTO shown = { 0 };
-	const char *const strings[] = { s->vendor_name, s->client_dir,     s->pkcs11_lib, s->chrystoki_conf,
-					s->hsm_group,   s->okv_user,       s->okv_group,  s->profile,
-					s->token_label, s->upgrade_command };
+	const char *const strings[] = { s->vendor_name, s->client_dir,      s->pkcs11_lib,  s->chrystoki_conf,
+					s->hsm_group,   s->okv_user,        s->okv_group,   s->profile,
+					s->token_label, s->upgrade_command, s->okv_release, s->client_kind };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		text_add_format(&shown, "%s\n", strings[i]);
@@ -26,7 +26,7 @@ static void assert_settings(const struct settings *s, const char *wanted)
 
 #define DEFAULTS \
 	"Thales_Luna\n/usr/safenet/lunaclient\n/usr/safenet/lunaclient/lib/libCryptoki2_64.so\n/etc/Chrystoki.conf\n" \
-	"hsmusers\noracle\noinstall\nguide\n\n/usr/bin/ruby /images/upgrade.rb --confirm\n1 60 0600"
+	"hsmusers\noracle\noinstall\nguide\n\n/usr/bin/ruby /images/upgrade.rb --confirm\n\n\n1 60 0600"
 
 static void the_defaults_are_those_of_the_manual(void **state)
 {
@@ -59,7 +59,7 @@ static void the_shipped_file_says_the_defaults_and_parses_when_uncommented(void 
 		values += value || command;
 	}
 	(void)fclose(in);
-	assert_int_equal(values, 13);
+	assert_int_equal(values, 15);
 	MUST(settings_init(&shipped, &f));
 	MUST(lay(&shipped, text_string(&file), &f));
 	assert_settings(&shipped, DEFAULTS);
@@ -76,11 +76,11 @@ static void each_name_is_laid_over_its_default(void **state)
 		 "# ours\n\nVENDOR_NAME=\"Luna\"\nCHRYSTOKI_CONF=\"/opt/x.conf\"\nHSM_GROUP=\"hsm\"\nOKV_USER=\"okv\"\n"
 		 "OKV_GROUP=\"dba\"\nPROFILE=\"strict\"\nTOKEN_LABEL=\"a "
 		 "label\"\nMIN_SLOTS=\"0\"\nSLOT_TIMEOUT=\"3600\"\n"
-		 "BUNDLE_MODE=\"0640\"\nUPGRADE_COMMAND=\"/bin/true\"\n",
+		 "BUNDLE_MODE=\"0640\"\nUPGRADE_COMMAND=\"/bin/true\"\nOKV_RELEASE=\"21.5\"\nCLIENT_KIND=\"hybrid\"\n",
 		 &f));
 	assert_settings(&s,
 			"Luna\n/usr/safenet/lunaclient\n/usr/safenet/lunaclient/lib/libCryptoki2_64.so\n/opt/x.conf\n"
-			"hsm\nokv\ndba\nstrict\na label\n/bin/true\n0 3600 0640");
+			"hsm\nokv\ndba\nstrict\na label\n/bin/true\n21.5\nhybrid\n0 3600 0640");
 }
 
 static void the_library_follows_the_client_unless_it_is_set(void **state)
@@ -126,6 +126,8 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 		{ "SLOT_TIMEOUT=\"0\"", "from 1 to 3600" },
 		{ "BUNDLE_MODE=\"rw\"", "octal mode" },
 		{ "UPGRADE_COMMAND=\"ruby\"", "full path of a program" },
+		{ "OKV_RELEASE=\"21.x\"", "a release like 21.5" },
+		{ "CLIENT_KIND=\"cloud\"", "must be one of network|cloud-min|cloud-full|hybrid" },
 		{ "PROFILE=\"guide\"\nPROFILE=\"guide\"", "PROFILE is set twice" },
 	};
 
