@@ -253,6 +253,13 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 	}
 	struct perms_request request = request_of(context, act, profile);
 	request.output = output;
+	enum okv_scope scope;
+	if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
+		return -1;
+	if (scope == OKV_SCOPE_CLIENT_V6) {
+		cmd_print(context, "%s\n", okv_scope_text(scope));
+		return 0;
+	}
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
 	if (perms_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
 	    printer_learn(printer, f) < 0)

@@ -4,12 +4,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/publish.h"
+#include "fs/read.h"
 #include "fs/root.h"
+
+enum { RECORD_MAX = 16 * 1024 * 1024 };
 
 void okv_job_tell(const struct okv_job *job, const char *format, ...)
 {
@@ -45,23 +50,32 @@ int okv_record_remove(int root, const char *path, struct fault *f)
 	return 0;
 }
 
-/*
- * The major version in "libCryptoki2_64.so.7.4.0", or 0.  "libCryptoki2_64.so.2" is the interface's number, not the
- * client's: a version has at least one more part.
- */
-static unsigned long library_major(const char *name)
+unsigned okv_version_parse(const char *version)
 {
-	static const char stem[] = "libCryptoki2_64.so.";
-	char *end;
+	const size_t major = strspn(version, "0123456789");
+	const char *rest = version + major + (version[major] == '.');
+	const size_t minor = strspn(rest, "0123456789");
+	uint64_t parts[2] = { 0, 0 };
 
-	if (!text_starts(name, stem))
+	if (version[major] != '.' || !number_digits(version, major, 10, 9999, &parts[0]) ||
+	    !number_digits(rest, minor, 10, 99, &parts[1]))
 		return 0;
-	const unsigned long major = strtoul(name + sizeof(stem) - 1, &end, 10);
-	return *end == '.' && major < 100 ? major : 0;
+	return (unsigned)(parts[0] * 100 + parts[1]);
 }
 
-/* Raises *newest to the newest major version among the libraries of the directory. */
-static int libraries_look(int root, const char *directory, unsigned long *newest, struct fault *f)
+/*
+ * The version in "libCryptoki2_64.so.7.4.0", or 0.  "libCryptoki2_64.so.2" is the interface's number, not the client's:
+ * a version has at least one more part.
+ */
+static unsigned library_version(const char *name)
+{
+	static const char stem[] = "libCryptoki2_64.so.";
+
+	return text_starts(name, stem) ? okv_version_parse(name + sizeof(stem) - 1) : 0;
+}
+
+/* Raises *newest to the newest version among the libraries of the directory. */
+static int libraries_look(int root, const char *directory, unsigned *newest, struct fault *f)
 {
 	struct fault cause = { 0 };
 	FS_AUTO int dir = -1;
@@ -72,31 +86,61 @@ static int libraries_look(int root, const char *directory, unsigned long *newest
 		return fs_absence(&cause, f);
 	int more = fs_each_open(dir, directory, &each, f) < 0 ? -1 : 1;
 	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
-		const unsigned long major = library_major(entry.name);
-		if (major > *newest)
-			*newest = major;
+		const unsigned version = library_version(entry.name);
+		if (version > *newest)
+			*newest = version;
 	}
 	return more;
+}
+
+/* "# full client 10.4.0-417, as okv-luna extract has installed it" */
+static int record_look(int root, unsigned *version, struct fault *f)
+{
+	static const char before[] = " client ";
+	TEXT_AUTO record = { 0 };
+	struct fault cause = { 0 };
+	struct text_line line;
+
+	if (fs_read_file(root, SETTINGS_CLIENT_RECORD, FS_FOLLOW_TRUSTED, RECORD_MAX, &record, NULL, &cause) < 0)
+		return fs_absence(&cause, f);
+	for (size_t at = 0; *version == 0 && text_line_next(record.bytes, record.length, &at, &line);) {
+		const char *found = memmem(line.bytes, line.length, before, sizeof(before) - 1);
+		if (line.length > 0 && line.bytes[0] == '#' && found != NULL)
+			*version = okv_version_parse(found + sizeof(before) - 1);
+		else if (line.length == 0 || line.bytes[0] != '#')
+			break;
+	}
+	return 0;
+}
+
+int okv_client_version(int root, const struct settings *settings, unsigned *ret_version, struct fault *f)
+{
+	TEXT_AUTO lib = { 0 };
+	unsigned version = 0;
+
+	text_add_format(&lib, "%s/lib", settings->client_dir);
+	if (text_check(&lib, f) < 0 || libraries_look(root, text_string(&lib), &version, f) < 0 ||
+	    (version == 0 && fs_exists(root, settings->client_dir) &&
+	     (libraries_look(root, "/usr/lib", &version, f) < 0 ||
+	      (version == 0 && record_look(root, &version, f) < 0))))
+		return -1;
+	*ret_version = version;
+	return 0;
 }
 
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f)
 {
 	struct fault cause = { 0 };
 	FS_AUTO int generic = -1;
-	TEXT_AUTO lib = { 0 };
-	unsigned long major = 0;
+	unsigned version;
 
-	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &cause) < 0) {
-		if (fs_absence(&cause, f) < 0)
-			return -1;
-		*ret_scope = OKV_SCOPE_NO_INTERFACE;
-		return 0;
-	}
-	text_add_format(&lib, "%s/lib", settings->client_dir);
-	if (text_check(&lib, f) < 0 || libraries_look(root, text_string(&lib), &major, f) < 0 ||
-	    (major == 0 && libraries_look(root, "/usr/lib", &major, f) < 0))
+	if (fs_dir_open(root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &generic, &cause) < 0 && fs_absence(&cause, f) < 0)
 		return -1;
-	*ret_scope = major == 5 || major == 6 ? OKV_SCOPE_CLIENT_V6 : OKV_SCOPE_GENERIC;
+	if (okv_client_version(root, settings, &version, f) < 0)
+		return -1;
+	*ret_scope = version >= 500 && version < 700 ? OKV_SCOPE_CLIENT_V6
+		     : generic < 0                   ? OKV_SCOPE_NO_INTERFACE
+						     : OKV_SCOPE_GENERIC;
 	return 0;
 }
 
@@ -110,8 +154,9 @@ const char *okv_scope_text(enum okv_scope scope)
 		       ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by it over an OS "
 		       "major upgrade; choose the vendor on the console's HSM page";
 	case OKV_SCOPE_CLIENT_V6:
-		return "the Luna client is a v6.x or older: OKV wants neither the group nor the generic files for it; "
-		       "choose the vendor on the console's HSM page";
+		return "the Luna client is a v6.x or older: neither the group nor the generic files nor modes of ours "
+		       "are "
+		       "for it; choose the vendor on the console's HSM page";
 	}
 	return "unknown";
 }

@@ -49,7 +49,7 @@ struct okv_job {
 enum okv_scope {
 	OKV_SCOPE_GENERIC,      /* it is */
 	OKV_SCOPE_NO_INTERFACE, /* no generic directory: OKV 21.2 or earlier */
-	OKV_SCOPE_CLIENT_V6,    /* the Luna client is a v6.x, for which OKV has no generic step */
+	OKV_SCOPE_CLIENT_V6,    /* the Luna client is a v6.x: it wants no generic step, no group and no modes of ours */
 };
 
 struct okv_outcome {
@@ -71,6 +71,13 @@ void okv_job_tell(const struct okv_job *job, const char *format, ...) __attribut
 int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f);
 int okv_record_remove(int root, const char *path, struct fault *f);
 
+/*
+ * The installed client's version, MAJOR * 100 + MINOR (1004 is 10.4), by the names of its library, else by the record of
+ * okv-luna extract; 0 where neither tells.
+ */
+int okv_client_version(int root, const struct settings *settings, unsigned *ret_version, struct fault *f);
+/* "10.4", "21.5" or "10.4.0-417" as such a number; 0 for what is none. */
+unsigned okv_version_parse(const char *version);
 /* Looks below the root; FAULT_SYSTEM where it cannot tell, since "no interface" means that nothing is done. */
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f);
 /* One sentence for people: what applies here and why. */

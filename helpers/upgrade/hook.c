@@ -95,6 +95,18 @@ int step_records(struct step *step, struct fault *f)
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
+int step_is_wanted(struct step *step, bool *ret_wanted, struct fault *f)
+{
+	enum okv_scope scope;
+
+	if (okv_scope_find(step->run->root, step->run->settings, &scope, f) < 0)
+		return -1;
+	*ret_wanted = scope != OKV_SCOPE_CLIENT_V6;
+	if (!*ret_wanted)
+		step_add_info(step, "not needed: %s", okv_scope_text(scope));
+	return 0;
+}
+
 int step_group(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -102,7 +114,13 @@ int step_group(struct step *step, struct fault *f)
 	const struct okv_job job = step_okv_job(step);
 	struct okv_group group;
 	struct fault why = { 0 };
+	bool is_wanted;
 
+	if (step_is_wanted(step, &is_wanted, f) < 0)
+		return -1;
+	step->skipped = !is_wanted;
+	if (!is_wanted)
+		return 0;
 	/* A journal that cannot be read costs the old id, not the group. */
 	if (journal_read(run->root, &history, &why) < 0) {
 		step_add_finding(step, STEP_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
@@ -123,7 +141,13 @@ int step_member(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct okv_job job = step_okv_job(step);
+	bool is_wanted;
 
+	if (step_is_wanted(step, &is_wanted, f) < 0)
+		return -1;
+	step->skipped = !is_wanted;
+	if (!is_wanted)
+		return 0;
 	if (okv_member_ensure(&job, &step->changed, f) < 0)
 		return step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 	return 0;
@@ -383,7 +407,13 @@ int step_repair(struct step *step, struct fault *f)
 		.output = { .context = &left, .change = change_report, .left = left_count, .report = &step->report }
 	};
 	struct perms_tally tally;
+	bool is_wanted;
 
+	if (step_is_wanted(step, &is_wanted, f) < 0)
+		return -1;
+	step->skipped = !is_wanted;
+	if (!is_wanted)
+		return 0;
 	if (perms_run(&request, &tally, f) < 0)
 		return step_set_remedy(step,
 				       f->kind == FAULT_ABSENT

@@ -68,6 +68,8 @@ void hook_keep(struct upgrade_run *run, const struct text *json);
  * First in its hook, so that nobody is told of a journal that a read-only file system has no room for.
  */
 int step_records(struct step *step, struct fault *f);
+/* Are group and modes wanted here?  A v6.x client wants neither, which is said. */
+int step_is_wanted(struct step *step, bool *ret_wanted, struct fault *f);
 /* The group exists, with the id our files carry where that is free. */
 int step_group(struct step *step, struct fault *f);
 /* OKV's user is in it. */

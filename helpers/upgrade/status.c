@@ -182,7 +182,12 @@ static int check_group(struct step *step, struct fault *f)
 	struct accounts_user user;
 	size_t lacking;
 	gid_t gid;
+	bool wanted;
 
+	if (step_is_wanted(step, &wanted, f) < 0)
+		return -1;
+	if (!wanted)
+		return 0;
 	if (fs_read_config(step->run->root, "/etc/group", &group, f) < 0 ||
 	    fs_read_config(step->run->root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
@@ -258,9 +263,14 @@ static int check_policy(struct step *step, struct fault *f)
 		.output = { .context = &drift, .change = drift_count, .left = drift_left, .report = &step->report }
 	};
 	struct perms_tally tally;
+	bool wanted;
 
 	if (is_without_client(run))
 		return not_checked(step, "there is no Luna client");
+	if (step_is_wanted(step, &wanted, f) < 0)
+		return -1;
+	if (!wanted)
+		return 0;
 	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	request.phase = is_prepared(run->root, &history) ? "pre-upgrade" : "post-upgrade";

@@ -328,3 +328,24 @@ upgrade_reset() {
 @test "used wrongly" {
 	run -2 status_of operand
 }
+
+@test "a v6.x client wants neither group nor generic files nor modes of ours: not one of them fails, and repair agrees" {
+	: >"$ROOT$LC/lib/libCryptoki2_64.so.6.3.0"
+	sed -i '/^hsmusers:/d' "$ROOT/etc/group" "$ROOT/etc/gshadow"
+	chmod -R a+rX "$ROOT$LC" "$ROOT/etc/Chrystoki.conf"
+	before=$(state)
+	for generic in there gone; do
+		[ $generic = there ] || mv "$ROOT$GENERIC" "$ROOT/generic.kept"
+		run -0 status_of -v
+		for name in group policy wiring; do
+			[[ $(check $name) == "OK    "*"the Luna client is a v6.x"* ]] || { echo "$output"; false; }
+		done
+		run -0 "$build/libexec/okv-luna-repair" --root "$ROOT"
+		[[ $output == *"the Luna client is a v6.x"* ]]
+	done
+	mv "$ROOT/generic.kept" "$ROOT$GENERIC"
+	[ "$(state)" = "$before" ]
+	# The hooks ask for nothing of it either.
+	run -0 pre -v
+	diff <(grep -v -e etc/systemd -e okv-luna <<<"$before") <(state | grep -v -e etc/systemd -e okv-luna)
+}
