@@ -14,6 +14,7 @@ static const struct command {
 	const char *name;
 	const char *summary;
 } commands[] = {
+	{ "guide", "the integration guide's steps for this server, and which is next" },
 	{ "status", "every check at a glance" },
 	{ "slots", "what the HSM shows to OKV's user" },
 	{ "config", "check, show, wire and edit OKV's generic HSM files and Chrystoki.conf" },

@@ -72,8 +72,8 @@ int okv_record_write(int root, const char *path, const struct text *bytes, struc
 int okv_record_remove(int root, const char *path, struct fault *f);
 
 /*
- * The installed client's version, MAJOR * 100 + MINOR (1004 is 10.4), by the names of its library, else by the record of
- * okv-luna extract; 0 where neither tells.
+ * The installed client's version, MAJOR * 100 + MINOR (1004 is 10.4), by the names of its library, else by the record
+ * of okv-luna extract; 0 where neither tells.
  */
 int okv_client_version(int root, const struct settings *settings, unsigned *ret_version, struct fault *f);
 /* "10.4", "21.5" or "10.4.0-417" as such a number; 0 for what is none. */

@@ -34,7 +34,7 @@ static int check_client(struct step *step, struct fault *f)
 	struct stat st;
 
 	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		(void)step_set_remedy(step, "install it: okv-luna extract ARCHIVE");
+		(void)step_set_remedy(step, "install it, step by step: okv-luna guide");
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
 	if (!S_ISDIR(st.st_mode))

@@ -62,7 +62,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
-	[[ $(check client) == FAIL* && $output == *"install it: okv-luna extract ARCHIVE"* ]]
+	[[ $(check client) == FAIL* && $output == *"install it, step by step: okv-luna guide"* ]]
 }
 
 upgrade_reset() {

@@ -1,0 +1,85 @@
+#include "cmd/hook.h"
+#include "cmd/tool.h"
+#include "upgrade/guide.h"
+
+static struct guide_said said;
+static const char *done;
+static bool again;
+
+static const char *const words[] = { "install", "upgrade", "restore", "cluster", NULL };
+
+static const struct option options[] = {
+	OPTION_ROW(0, "okv", OPTION_TEXT, &said.okv, "RELEASE", "OKV's release (OKV_RELEASE, else detected)"),
+	OPTION_ROW(0, "client", OPTION_TEXT, &said.client, "VERSION", "the Luna client's version (else detected)"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &said.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
+	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
+	OPTION_ROW(0, "cluster", OPTION_FLAG, &said.cluster, NULL, "with upgrade: a node of a cluster"),
+	OPTION_ROW(0, "bundle", OPTION_FLAG, &said.bundle, NULL, "with cluster: an existing one of several nodes"),
+	OPTION_ROW(0, "done", OPTION_TEXT, &done, "STEP", "say that this step is done, where it cannot be seen"),
+	OPTION_ROW(0, "again", OPTION_FLAG, &again, NULL, "begin anew: forget what was said to be done"),
+	OPTION_END,
+};
+
+enum { BOUND_S = 60 };
+
+static int list_show(struct cmd_context *context, const struct guide_node *node, enum guide_procedure procedure,
+		     struct fault *f)
+{
+	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
+	struct guide_marks marks;
+	GUIDE_LIST_AUTO list = { .lines = NULL };
+	TEXT_AUTO shown = { 0 };
+	unsigned signs;
+
+	cmd_hook_start(context, &checks);
+	checks.progress = NULL;
+	checks.dry_run = true;
+	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
+	if (guide_marks_read(context->root, procedure, &marks, f) < 0 ||
+	    guide_look(&checks, node, marks.began, &signs, f) < 0 ||
+	    guide_list_make(node, procedure, signs, &marks, &list, f) < 0)
+		return -1;
+	guide_format(node, procedure, &list, &shown);
+	if (text_check(&shown, f) < 0)
+		return -1;
+	cmd_print(context, "%s", text_string(&shown));
+	if (context->json)
+		guide_json(node, procedure, &list, context->result);
+	/* What is next has been said. */
+	if (list.next != NULL)
+		f->kind = FAULT_NEGATIVE;
+	return list.next != NULL ? -1 : 0;
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	enum guide_procedure procedure = GUIDE_INSTALL;
+	GUIDE_NODE_AUTO node = { .settings = NULL };
+
+	if (context->operand_count > 0 && !guide_procedure_find(context->operands[0], &procedure))
+		return fault_usage(f, "guide knows %s, not '%s'", GUIDE_PROCEDURES, SHOWN(context->operands[0]));
+	if (done != NULL && again)
+		return fault_usage(f, "--done and --again exclude each other");
+	if (guide_node_find(context->root, &context->settings, &said, &node, f) < 0)
+		return -1;
+	if ((done != NULL || again) && cmd_lock(context, f) < 0)
+		return -1;
+	if (context->dry_run)
+		return list_show(context, &node, procedure, f);
+	if (again && guide_begin(context->root, procedure, f) < 0)
+		return -1;
+	if (done != NULL && guide_mark(context->root, &node, procedure, done, f) < 0)
+		return -1;
+	return list_show(context, &node, procedure, f);
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-guide",
+	.summary = "The integration guide's steps for this server, in order, and which is next",
+	.operands = "[install|upgrade|restore|cluster]",
+	.operands_most = 1,
+	.words = words,
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};
