@@ -58,6 +58,16 @@ bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds)
 	return true;
 }
 
+bool time_parse_http(const char *date, int64_t *ret_seconds)
+{
+	struct tm utc = { 0 };
+
+	if (strptime(date, "%a, %d %b %Y %T GMT", &utc) == NULL)
+		return false;
+	*ret_seconds = timegm(&utc);
+	return true;
+}
+
 void time_add_age(int64_t seconds, struct text *out)
 {
 	static const struct {

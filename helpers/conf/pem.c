@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/time.h"
+
 void pem_done(struct pem *p)
 {
 	text_done(&p->public_part);
@@ -11,7 +13,17 @@ void pem_done(struct pem *p)
 
 /* --- DER ---------------------------------------------------------------------------------------------------------- */
 
-enum { DER_INTEGER = 0x02, DER_BITS = 0x03, DER_OCTETS = 0x04, DER_SEQUENCE = 0x30, DER_OPTION_0 = 0xa0 };
+enum {
+	DER_INTEGER = 0x02,
+	DER_BITS = 0x03,
+	DER_OCTETS = 0x04,
+	DER_OBJECT = 0x06,
+	DER_UTC_TIME = 0x17,
+	DER_GENERAL_TIME = 0x18,
+	DER_SEQUENCE = 0x30,
+	DER_SET = 0x31,
+	DER_OPTION_0 = 0xa0
+};
 #define DER_OPTION_1 (DER_OPTION_0 + 1)
 
 struct der {
@@ -72,17 +84,80 @@ static void public_add(struct der bits, struct text *out)
 }
 
 /* Certificate { tbs { [0] version, serial, algorithm, issuer, validity, subject, key { algorithm, bits } } } */
-static void certificate_public(struct der whole, struct text *out)
+enum certificate_field { FIELD_ALGORITHM, FIELD_ISSUER, FIELD_VALIDITY, FIELD_SUBJECT, FIELD_KEY, FIELDS };
+
+static bool certificate_fields(struct der whole, struct der ret_fields[FIELDS])
 {
-	struct der certificate, tbs, field, bits;
+	struct der certificate, tbs;
 
 	if (!der_find(&whole, DER_SEQUENCE, &certificate) || !der_find(&certificate, DER_SEQUENCE, &tbs))
-		return;
-	for (unsigned i = 0; i < 5; i++)
-		if (!der_find(&tbs, DER_SEQUENCE, &field))
-			return;
-	if (der_find(&field, DER_BITS, &bits))
+		return false;
+	for (unsigned i = 0; i < FIELDS; i++)
+		if (!der_find(&tbs, DER_SEQUENCE, &ret_fields[i]))
+			return false;
+	return true;
+}
+
+static void certificate_public(struct der whole, struct text *out)
+{
+	struct der fields[FIELDS], bits;
+
+	if (certificate_fields(whole, fields) && der_find(&fields[FIELD_KEY], DER_BITS, &bits))
 		public_add(bits, out);
+}
+
+/* "491231235959Z" (RFC 5280: below 50 it is 20xx) or "20491231235959Z". */
+static bool time_read(struct der *validity, int64_t *ret_seconds)
+{
+	struct der content;
+	unsigned tag;
+	char stamp[TIME_STAMP_SIZE];
+
+	if (!der_next(validity, &tag, &content))
+		return false;
+	const bool is_short = tag == DER_UTC_TIME;
+	if ((!is_short && tag != DER_GENERAL_TIME) || content.length != (is_short ? 13 : 15))
+		return false;
+	const char *digits = (const char *)content.at + (is_short ? 2 : 4), *year = (const char *)content.at;
+	(void)snprintf(stamp, sizeof(stamp), "%s%.*s-%.2s-%.2sT%.2s:%.2s:%.3s",
+		       !is_short       ? ""
+		       : year[0] < '5' ? "20"
+				       : "19",
+		       is_short ? 2 : 4, year, digits, digits + 2, digits + 4, digits + 6, digits + 8);
+	return time_parse(stamp, strlen(stamp), ret_seconds);
+}
+
+/* Name { set { attribute { object, string } } ... }; the common name is object 2.5.4.3. */
+static void name_read(struct der subject, char ret_name[PEM_NAME_SIZE])
+{
+	static const unsigned char common_name[] = { 0x55, 0x04, 0x03 };
+	struct der set, attribute, object, string;
+	unsigned tag;
+
+	while (der_find(&subject, DER_SET, &set))
+		while (der_find(&set, DER_SEQUENCE, &attribute)) {
+			if (!der_find(&attribute, DER_OBJECT, &object) || object.length != sizeof(common_name) ||
+			    memcmp(object.at, common_name, sizeof(common_name)) != 0 ||
+			    !der_next(&attribute, &tag, &string))
+				continue;
+			(void)snprintf(ret_name, PEM_NAME_SIZE, "%.*s",
+				       (int)(string.length < PEM_NAME_SIZE ? string.length : PEM_NAME_SIZE - 1),
+				       (const char *)string.at);
+		}
+}
+
+bool pem_certificate_read(const void *der, size_t length, struct pem_certificate *ret_certificate)
+{
+	const struct der whole = { der, length };
+	struct pem_certificate certificate = { .name = "" };
+	struct der fields[FIELDS];
+
+	if (!certificate_fields(whole, fields) || !time_read(&fields[FIELD_VALIDITY], &certificate.begins) ||
+	    !time_read(&fields[FIELD_VALIDITY], &certificate.ends))
+		return false;
+	name_read(fields[FIELD_SUBJECT], certificate.name);
+	*ret_certificate = certificate;
+	return true;
 }
 
 /* RSAPrivateKey { version, modulus }, ECPrivateKey { version, octets, [1] { bits } }, either in PKCS #8's octets. */
@@ -189,6 +264,23 @@ static bool block_read(const char *bytes, size_t length, size_t *at, struct text
 			plain = false;
 		else if (!base64_add(&line, &bits, body))
 			return false;
+	}
+	return false;
+}
+
+bool pem_certificate_next(const char *bytes, size_t length, size_t *at, struct text *ret_der)
+{
+	struct text_line line;
+
+	while (text_line_next(bytes, length, at, &line)) {
+		size_t n;
+		const char *label = label_find(&line, "-----BEGIN ", &n);
+
+		if (label == NULL || kind_of(label, n) != PEM_CERTIFICATE)
+			continue;
+		text_cut(ret_der, 0);
+		if (block_read(bytes, length, at, ret_der) && ret_der->length > 0)
+			return true;
 	}
 	return false;
 }

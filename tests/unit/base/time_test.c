@@ -101,6 +101,18 @@ static void an_age_is_one_number(void **state)
 	assert_string_equal(text_string(&age), "0 s 120 s 2 min 3 h 12 d");
 }
 
+static void a_date_of_http_is_read(void **state)
+{
+	int64_t seconds = 0;
+
+	(void)state;
+	assert_true(time_parse_http("Sun, 06 Nov 1994 08:49:37 GMT\r\nServer: x", &seconds));
+	assert_int_equal(seconds, 784111777);
+	assert_false(time_parse_http("1994-11-06T08:49:37Z", &seconds));
+	assert_false(time_parse_http("Sun, 06 Nov 1994 08:49:37 CET", &seconds));
+	assert_int_equal(seconds, 784111777);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +121,7 @@ int main(void)
 		cmocka_unit_test(nothing_else_is_read),
 		cmocka_unit_test(a_time_that_cannot_be_written_is_the_beginning),
 		cmocka_unit_test(an_age_is_one_number),
+		cmocka_unit_test(a_date_of_http_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

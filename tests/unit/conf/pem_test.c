@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "conf/pem.h"
 
 static char directory[] = "/tmp/pem-test-XXXXXX";
@@ -62,6 +63,8 @@ static int pairs_make(void **state)
 	run("openssl req -x509 -new -key e1.key -subj /CN=e -out e.pem -days 9");
 	run("openssl req -new -key a8.key -subj /CN=a -out a.csr");
 	run("cat a.pem a1.key >both.pem; head -n 5 a.pem >cut.pem; sed 's/$/\\r/' a.pem >dos.pem");
+	run("cat a.pem a1.key b.pem >two.pem");
+	run("openssl req -x509 -new -key e1.key -subj /O=x/CN=far -out far.pem -days 30000");
 	return 0;
 }
 
@@ -123,6 +126,59 @@ static void what_else_a_file_holds_is_told(void **state)
 	assert_true(none.held[PEM_NONE]);
 }
 
+static size_t file_bytes(const char *name, char *bytes, size_t size)
+{
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	const size_t n = fread(bytes, 1, size, file);
+	(void)fclose(file);
+	return n;
+}
+
+static void a_certificate_tells_its_name_and_days(void **state)
+{
+	static const char *const names[] = { "a", "b" };
+	const int64_t now = time_now(), day = 86400;
+	TEXT_AUTO der = { 0 };
+	struct pem_certificate c;
+	char bytes[20000];
+	size_t at = 0;
+
+	(void)state;
+	const size_t n = file_bytes("two.pem", bytes, sizeof(bytes));
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(pem_certificate_next(bytes, n, &at, &der));
+		assert_true(pem_certificate_read(der.bytes, der.length, &c));
+		assert_string_equal(c.name, names[i]);
+		assert_true(c.begins > now - 3600 && c.begins <= now);
+		assert_true(c.ends > now + 9 * day - 3600 && c.ends <= now + 9 * day);
+	}
+	assert_false(pem_certificate_next(bytes, n, &at, &der));
+	/* From 2050 on a date has four digits of its year. */
+	at = 0;
+	const size_t far = file_bytes("far.pem", bytes, sizeof(bytes));
+	assert_true(pem_certificate_next(bytes, far, &at, &der));
+	assert_true(pem_certificate_read(der.bytes, der.length, &c));
+	assert_true(c.ends > now + 29999 * day && c.ends <= now + 30000 * day);
+	/* Every cut of it, and every changed byte, is read or refused, never beyond its end. */
+	for (size_t i = 0; i < der.length; i++) {
+		char *copy = malloc(i + 1);
+		assert_non_null(copy);
+		memcpy(copy, der.bytes, i);
+		(void)pem_certificate_read(copy, i, &c);
+		free(copy);
+		der.bytes[i] = (char)(der.bytes[i] ^ 0x81);
+		(void)pem_certificate_read(der.bytes, der.length, &c);
+		der.bytes[i] = (char)(der.bytes[i] ^ 0x81);
+	}
+	at = 0;
+	const size_t request = file_bytes("a.csr", bytes, sizeof(bytes));
+	assert_false(pem_certificate_next(bytes, request, &at, &der));
+}
+
 /* No length of a real file, and no changed byte of it, is read beyond its end. */
 static void damage_is_survived(void **state)
 {
@@ -158,6 +214,7 @@ int main(void)
 		cmocka_unit_test(others_do_not),
 		cmocka_unit_test(what_is_encrypted_is_a_key_of_which_nothing_is_known),
 		cmocka_unit_test(what_else_a_file_holds_is_told),
+		cmocka_unit_test(a_certificate_tells_its_name_and_days),
 		cmocka_unit_test(damage_is_survived),
 	};
 	return cmocka_run_group_tests(tests, pairs_make, pairs_remove);
