@@ -13,8 +13,11 @@
 static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
 					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };
 
-/* The first in that directory that can be loaded, whatever its soname: the next OS major's is not known yet. */
-static void *library_find(const char *directory)
+/*
+ * The first in that directory that can be loaded and has that function, whatever its soname: the next OS major's is not
+ * known yet.
+ */
+static void *directory_search(const char *directory, const char *stem, const char *function)
 {
 	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FS_EACH_AUTO each = { 0 };
@@ -26,11 +29,11 @@ static void *library_find(const char *directory)
 		return NULL;
 	while (library == NULL && fs_each_next(&each, &entry, &ignored) > 0) {
 		char path[PATH_MAX];
-		if (!text_starts(entry.name, "libcrypto.so"))
+		if (!text_starts(entry.name, stem))
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", directory, entry.name);
 		library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		if (library != NULL && dlsym(library, "EVP_sha256") == NULL) {
+		if (library != NULL && dlsym(library, function) == NULL) {
 			(void)dlclose(library);
 			library = NULL;
 		}
@@ -38,15 +41,27 @@ static void *library_find(const char *directory)
 	return library;
 }
 
+static bool function_find(void **library, const char *stem, const char *function, const char *name, void *ret_function)
+{
+	for (size_t i = 0; *library == NULL && i < sizeof(directories) / sizeof(directories[0]); i++)
+		*library = directory_search(directories[i], stem, function);
+
+	/* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
+	void *address = *library != NULL ? dlsym(*library, name) : NULL;
+	memcpy(ret_function, &address, sizeof(address));
+	return address != NULL;
+}
+
 bool fs_libcrypto_find(const char *name, void *ret_function)
 {
 	static void *library;
 
-	for (size_t i = 0; library == NULL && i < sizeof(directories) / sizeof(directories[0]); i++)
-		library = library_find(directories[i]);
+	return function_find(&library, "libcrypto.so", "EVP_sha256", name, ret_function);
+}
 
-	/* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
-	void *address = library != NULL ? dlsym(library, name) : NULL;
-	memcpy(ret_function, &address, sizeof(address));
-	return address != NULL;
+bool fs_libssl_find(const char *name, void *ret_function)
+{
+	static void *library;
+
+	return function_find(&library, "libssl.so", "SSL_connect", name, ret_function);
 }

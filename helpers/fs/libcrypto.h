@@ -1,5 +1,5 @@
 /*
- * fs/libcrypto: OpenSSL's libcrypto, opened when it is wanted, since an OS major takes its soname away.
+ * fs/libcrypto: OpenSSL's libcrypto and libssl, opened when wanted, since an OS major takes their sonames away.
  *
  * Promise: one of any soname (1.0.2 to 3.x and what follows), by its full path: LD_LIBRARY_PATH decides nothing.  It is
  * chosen at the first use and kept, for all who ask.
@@ -11,5 +11,7 @@
 
 /* *ret_function, a pointer to a function, is what the name stands for there; false: no library, or no such name. */
 bool fs_libcrypto_find(const char *name, void *ret_function);
+/* The same of libssl, and of the libcrypto that it came with. */
+bool fs_libssl_find(const char *name, void *ret_function);
 
 #endif
