@@ -17,6 +17,7 @@ static const struct command {
 	{ "guide", "the integration guide's steps for this server, and which is next" },
 	{ "status", "every check at a glance" },
 	{ "slots", "what the HSM shows to OKV's user" },
+	{ "network", "whether the HSM's servers can be reached and know this client" },
 	{ "config", "check, show, wire and edit OKV's generic HSM files and Chrystoki.conf" },
 	{ "repair", "owners, groups and modes to policy" },
 	{ "extract", "install a Luna client from an archive" },

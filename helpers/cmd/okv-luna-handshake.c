@@ -1,0 +1,34 @@
+/*
+ * okv-luna-handshake USER HOST PORT MILLISECONDS CERTIFICATE KEY AUTHORITIES KIND: one TLS handshake, for okv-luna
+ * network.  The tree is its standard input, and what it has to say goes to standard output, as messages.
+ *
+ * A program of its own, so that nothing that root's process has in its memory is where a stranger's bytes are taken
+ * apart.  Starts as root, to become USER.
+ */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "hsm/peer.h"
+
+int main(int argc, char *argv[])
+{
+	struct hsm_peer_question question;
+	struct fault f = { 0 };
+	uint64_t timeout;
+
+	if (argc != 9 || number_parse(argv[4], "the time", 1, 3600 * 1000, &timeout, &f) < 0)
+		_exit(2);
+	question = (struct hsm_peer_question){ .user = argv[1],
+					       .host = argv[2],
+					       .port = argv[3],
+					       .certificate = argv[5],
+					       .key = argv[6],
+					       .authorities = argv[7],
+					       .timeout_ms = (unsigned)timeout,
+					       .web = strcmp(argv[8], "web") == 0 };
+	(void)signal(SIGPIPE, SIG_IGN);
+	hsm_peer_serve(&question, STDIN_FILENO, STDOUT_FILENO);
+	_exit(0);
+}

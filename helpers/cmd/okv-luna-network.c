@@ -1,0 +1,85 @@
+#include <limits.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cmd/tool.h"
+#include "hsm/network.h"
+
+enum { TIMEOUT_MOST = 600, DAYS_MOST = 36500 };
+
+static struct {
+	const char *server;
+	uint64_t timeout, days;
+} asked = { .timeout = HSM_NETWORK_TIMEOUT_S, .days = HSM_NETWORK_DAYS };
+
+static const struct option options[] = {
+	OPTION_ROW(0, "server", OPTION_TEXT, &asked.server, "NAME", "ask this server of Chrystoki.conf only"),
+	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &asked.timeout, "SECONDS",
+		     "give up after so long (default 10)"),
+	OPTION_RANGE(0, "days", OPTION_NUMBER, 0, DAYS_MOST, &asked.days, "N",
+		     "warn of a certificate that runs out within N days (60)"),
+	OPTION_END,
+};
+
+static void result_write(struct cmd_context *context, const struct hsm_network *network, const struct fault *verdict)
+{
+	struct json j;
+
+	json_init(&j, context->result);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna-network");
+	cmd_result_exit(&j, verdict);
+	json_bool(&j, "dry_run", context->dry_run);
+	hsm_network_json(network, &j);
+	json_object_end(&j);
+}
+
+/* With --dry-run: whom it would ask. */
+static int ask(struct cmd_context *context, const struct hsm_network_question *question, struct fault *f)
+{
+	HSM_NETWORK_AUTO network = { 0 };
+	TEXT_AUTO out = { 0 };
+
+	if (hsm_network_ask(question, &network, f) < 0)
+		return -1;
+	for (size_t i = 0; context->dry_run && i < network.servers.count; i++)
+		report_say(context->report, REPORT_RESULT, "would ask server %s:%s (%s)",
+			   SHOWN(network.servers.items[i].name), SHOWN(network.servers.items[i].port),
+			   network.servers.items[i].entry);
+	hsm_network_text(&network, &out);
+	if (text_check(&out, f) < 0)
+		return -1;
+	cmd_print(context, "%s", text_string(&out));
+	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
+	if (failed > 0)
+		(void)fault_negative(f, "%zu of %zu servers and certificates fail", failed, network.line_count);
+	if (context->json)
+		result_write(context, &network, f);
+	return failed > 0 ? -1 : 0;
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	char program[PATH_MAX];
+
+	cmd_program_path("okv-luna-handshake", program);
+	const struct hsm_network_question question = {
+		.root = context->root,
+		.settings = &context->settings,
+		.program = program,
+		.server = asked.server,
+		.timeout_ms = (unsigned)asked.timeout * 1000,
+		.days = (unsigned)asked.days,
+		.parts = context->dry_run ? 0 : HSM_NETWORK_SERVERS | HSM_NETWORK_CERTIFICATES
+	};
+	return ask(context, &question, f);
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-network",
+	.summary = "Whether the HSM's servers can be reached and know this client",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};

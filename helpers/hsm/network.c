@@ -1,0 +1,731 @@
+#include "hsm/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/time.h"
+#include "conf/chrystoki.h"
+#include "conf/pem.h"
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "proc/child.h"
+
+enum { DAY_S = 86400, CLOCK_MOST_S = 300 };
+
+void hsm_network_done(struct hsm_network *network)
+{
+	hsm_servers_done(&network->servers);
+	for (size_t i = 0; i < network->line_count; i++) {
+		text_done(&network->lines[i].subject);
+		text_done(&network->lines[i].sentence);
+		text_done(&network->lines[i].remedy);
+	}
+	free(network->lines);
+	*network = (struct hsm_network){ 0 };
+}
+
+/* What one run works with. */
+struct asking {
+	const struct hsm_network_question *question;
+	struct chrystoki conf;
+	struct hsm_network network;
+	int64_t now;
+};
+
+static void asking_done(struct asking *a)
+{
+	chrystoki_done(&a->conf);
+	hsm_network_done(&a->network);
+}
+#define ASKING_AUTO __attribute__((cleanup(asking_done))) struct asking
+
+/* --- which servers ------------------------------------------------------------------------------------------------ */
+
+static int find(struct asking *a, struct fault *f)
+{
+	const char *path = a->question->settings->chrystoki_conf, *wanted = a->question->server;
+	struct hsm_servers *servers = &a->network.servers;
+	TEXT_AUTO names = { 0 };
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+
+	a->now = time_now();
+	if (fs_read_config(a->question->root, path, &bytes, f) < 0 ||
+	    chrystoki_parse(&a->conf, text_string(&bytes), bytes.length, f) < 0 ||
+	    hsm_servers_find(&a->conf, servers, f) < 0)
+		return -1;
+	if (servers->count == 0)
+		return fault_negative(f, "'%s' names no server: no ServerName00, no LNHServer00, no ServerName in REST",
+				      SHOWN(path));
+	for (size_t i = 0; i < servers->count; i++)
+		text_add_format(&names, "%s%s", i > 0 ? ", " : "", servers->items[i].name);
+	if (wanted != NULL && !hsm_servers_keep(servers, wanted))
+		return fault_usage(f, "'%s' is not a server of '%s', which names: %s", SHOWN(wanted), SHOWN(path),
+				   SHOWN(text_string(&names)));
+	return 0;
+}
+
+/* --- lines -------------------------------------------------------------------------------------------------------- */
+
+static struct hsm_network_line *line_add(struct asking *a, struct fault *f)
+{
+	struct hsm_network *n = &a->network;
+
+	if (!ARRAY_GROW(n->lines, n->line_count)) {
+		(void)fault_memory(f);
+		return NULL;
+	}
+	n->lines[n->line_count] = (struct hsm_network_line){ .level = HSM_NETWORK_OK, .word = "ok" };
+	return &n->lines[n->line_count++];
+}
+
+/* What a line says, unless something was said before that comes first. */
+static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *remedy,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *remedy,
+		const char *format, ...)
+{
+	va_list arguments;
+	char *sentence = NULL;
+
+	if (line->level >= level && line->sentence.length > 0)
+		return;
+	line->level = level;
+	line->word = word;
+	va_start(arguments, format);
+	if (vasprintf(&sentence, format, arguments) < 0)
+		sentence = NULL;
+	va_end(arguments);
+	text_cut(&line->sentence, 0);
+	text_cut(&line->remedy, 0);
+	text_add_string(&line->sentence, sentence != NULL ? sentence : "");
+	line->sentence.failed = line->sentence.failed || sentence == NULL;
+	free(sentence);
+	text_add_string(&line->remedy, remedy);
+}
+
+/* "2029-01-02" */
+#define DAY_OF(seconds, stamp) (time_format((seconds), (stamp)), (stamp)[10] = '\0', (const char *)(stamp))
+
+/* --- what the servers said ---------------------------------------------------------------------------------------- */
+
+static const struct alert {
+	int number;
+	const char *name, *means, *remedy;
+} alerts[] = {
+	{ 40, "handshake failure", "it found nothing that both speak, or wants a certificate that it knows", "" },
+	{ 42, "bad certificate", "it does not take this client's certificate", "" },
+	{ 43, "unsupported certificate", "it does not take this client's certificate", "" },
+	{ 44, "certificate revoked", "this client's certificate was revoked there", "" },
+	{ 45, "certificate expired", "this client's certificate has run out by its clock", "" },
+	{ 46, "certificate unknown", "it does not take this client's certificate", "" },
+	{ 48, "unknown ca", "this client is not registered there", "" },
+	{ 49, "access denied", "it knows this client and does not let it in", "" },
+	{ 51, "decrypt error", "this client's key and certificate do not belong together by its reckoning", "" },
+	{ 70, "protocol version", "it speaks no version of TLS that this system's OpenSSL speaks", "" },
+	{ 71, "insufficient security", "it wants stronger ciphers than this system's OpenSSL offers", "" },
+	{ 80, "internal error", "it has a fault of its own", "" },
+	{ 112, "unrecognized name", "it does not answer to that name", "" },
+	{ 116, "certificate required", "it wants a client certificate", "" },
+};
+
+static const struct alert *alert_find(int number)
+{
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+		if (alerts[i].number == number)
+			return &alerts[i];
+	return NULL;
+}
+
+/* Without our certificate a server that wants one ends the handshake; so far all is well. */
+static bool is_for_want_of_ours(const struct hsm_server *server)
+{
+	return server->certificate[0] != '\0' && server->peer.presented == 0 &&
+	       (server->peer.alert == 40 || server->peer.alert == 116 || server->peer.alert == 42);
+}
+
+#define REGISTER \
+	"on the HSM: client register with this client's certificate, then client assignPartition; " \
+	"its certificate is named by ClientCertFile"
+
+static void alert_say(struct hsm_network_line *line, const struct hsm_server *server)
+{
+	const struct hsm_peer *peer = &server->peer;
+	const struct alert *alert = alert_find(peer->alert);
+
+	if (is_for_want_of_ours(server))
+		return;
+	if (alert == NULL)
+		say(line, HSM_NETWORK_FAIL, "alert", "ask the HSM's administrator for its log",
+		    "it ended the handshake with alert %d", peer->alert);
+	else
+		say(line, HSM_NETWORK_FAIL, alert->number == 48 ? "not-registered" : "alert",
+		    alert->number >= 42 && alert->number <= 49 ? REGISTER : "ask the HSM's administrator for its log",
+		    "it ended the handshake with alert '%s': %s", alert->name, alert->means);
+}
+
+static void no_connection_say(struct hsm_network_line *line, const struct hsm_server *server)
+{
+	const struct hsm_peer *peer = &server->peer;
+	const char *name = SHOWN(server->name), *port = SHOWN(server->port), *address = SHOWN(peer->address);
+	TEXT_AUTO remedy = { 0 };
+
+	switch ((enum hsm_peer_stage)peer->stage) {
+	case HSM_PEER_RESOLVING:
+	case HSM_PEER_UNRESOLVED:
+		text_add_format(&remedy,
+				"enter '%s' in the DNS server that this machine asks, or in /etc/hosts; "
+				"what it asks: cat /etc/resolv.conf",
+				name);
+		say(line, HSM_NETWORK_FAIL, "unresolved", text_string(&remedy), "its name has no address%s%s",
+		    peer->stage == HSM_PEER_UNRESOLVED ? ": " : ": no DNS server answered in time",
+		    SHOWN(peer->detail));
+		break;
+	case HSM_PEER_CONNECTING:
+	case HSM_PEER_NO_ANSWER:
+		text_add_format(&remedy,
+				"let this machine through to port %s of %s in the firewalls between; is the "
+				"HSM up?",
+				port, address);
+		say(line, HSM_NETWORK_FAIL, "no-answer", text_string(&remedy),
+		    "nothing comes back from %s: a firewall drops it, or the HSM is off", address);
+		break;
+	case HSM_PEER_REFUSED:
+		say(line, HSM_NETWORK_FAIL, "refused",
+		    server->web ? "ask whoever runs the service, or a proxy before it"
+				: "on the HSM: service restart ntls; and compare the port",
+		    "%s refuses the connection: nothing listens on port %s there", address, port);
+		break;
+	default:
+		text_add_format(&remedy, "repair the route to %s; it now goes by: ip route get %s", address, address);
+		say(line, HSM_NETWORK_FAIL, "unreachable", text_string(&remedy), "%s cannot be reached: %s", address,
+		    fault_errno_text(peer->errnum));
+	}
+}
+
+static void no_handshake_say(struct hsm_network_line *line, const struct hsm_server *server)
+{
+	const struct hsm_peer *peer = &server->peer;
+
+	switch ((enum hsm_peer_stage)peer->stage) {
+	case HSM_PEER_SHAKING:
+		say(line, HSM_NETWORK_FAIL, "silent", "on the HSM: service restart ntls",
+		    "port %s is open, and the handshake came to no end in time", SHOWN(server->port));
+		break;
+	case HSM_PEER_RESET:
+	case HSM_PEER_CLOSED:
+		say(line, HSM_NETWORK_FAIL, peer->stage == HSM_PEER_RESET ? "reset" : "closed",
+		    "on the HSM: compare its clock with this machine's, and see with client list whether this client "
+		    "is "
+		    "registered",
+		    "it %s the connection amid the handshake: it does not know this client, or the clocks are apart",
+		    peer->stage == HSM_PEER_RESET ? "reset" : "closed");
+		break;
+	case HSM_PEER_NOT_TLS:
+		say(line, HSM_NETWORK_FAIL, "not-tls", "compare the port in Chrystoki.conf with the HSM's",
+		    "what listens on port %s does not speak TLS", SHOWN(server->port));
+		break;
+	case HSM_PEER_ALERT:
+		alert_say(line, server);
+		break;
+	default:
+		say(line, HSM_NETWORK_FAIL, "handshake", "ask the HSM's administrator for its log",
+		    "the handshake failed: %s", SHOWN(peer->detail));
+	}
+}
+
+/* The server's certificate, whether the handshake went on or not. */
+static void certificate_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+{
+	const struct hsm_peer *peer = &server->peer;
+	const struct pem_certificate *c = &peer->certificate;
+	const char *client = a->question->settings->client_dir, *name = SHOWN(server->name);
+	char stamp[TIME_STAMP_SIZE];
+	TEXT_AUTO remedy = { 0 };
+
+	if (server->web)
+		text_add_string(&remedy, "download the service client of the cloud console again, and take its files");
+	else
+		text_add_format(
+			&remedy,
+			"fetch the server's certificate from the HSM as server.pem, then: %s/bin/vtl deleteServer "
+			"-n %s; %s/bin/vtl addServer -n %s -c server.pem",
+			client, name, client, name);
+	line->ends = c->ends;
+	if (c->begins > a->now)
+		say(line, HSM_NETWORK_FAIL, "clock",
+		    "set this machine's clock right: the HSM's certificate is not older",
+		    "its certificate holds from %s on only: this machine's clock is behind, or the HSM's before",
+		    DAY_OF(c->begins, stamp));
+	if (c->ends < a->now)
+		say(line, HSM_NETWORK_FAIL, "expired",
+		    server->web ? "ask whoever runs the service"
+				: "on the HSM: sysconf regenCert, then add its new "
+				  "server certificate here and restart NTLS",
+		    "its certificate ran out on %s", DAY_OF(c->ends, stamp));
+	if (peer->trust == HSM_PEER_UNTRUSTED)
+		say(line, HSM_NETWORK_FAIL, "unknown-server", text_string(&remedy),
+		    server->authorities[0] != '\0'
+			    ? "its certificate ('%s') is not the one in '%s', nor signed by one there%s%s"
+			    : "its certificate ('%s') cannot be compared: %s no file of authorities%s%s",
+		    SHOWN(c->name),
+		    server->authorities[0] != '\0' ? SHOWN(server->authorities) : "Chrystoki.conf names",
+		    peer->detail[0] != '\0' && peer->stage == HSM_PEER_AGREED ? ": " : "",
+		    peer->stage == HSM_PEER_AGREED ? SHOWN(peer->detail) : "");
+}
+
+static void clock_say(struct hsm_network_line *line, const struct hsm_peer *peer)
+{
+	const int64_t apart = peer->clock_ahead < 0 ? -peer->clock_ahead : peer->clock_ahead;
+
+	if (peer->clock_known == 1 && apart > CLOCK_MOST_S)
+		say(line, HSM_NETWORK_WARN, "clock", "set both clocks by the same time server",
+		    "its clock is %lld s %s this machine's", (long long)apart,
+		    peer->clock_ahead > 0 ? "ahead of" : "behind");
+}
+
+static void agreed_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
+{
+	const struct hsm_peer *peer = &server->peer;
+	char stamp[TIME_STAMP_SIZE];
+
+	clock_say(line, peer);
+	if (server->certificate[0] != '\0' && peer->presented == 0) {
+		TEXT_AUTO remedy = { 0 };
+		text_add_format(&remedy, "%s/bin/vtl verify", a->question->settings->client_dir);
+		say(line, HSM_NETWORK_WARN, "not-checked", text_string(&remedy),
+		    "it answers and its certificate is the right one; whether this client is registered was not "
+		    "checked, "
+		    "since its key is encrypted");
+	}
+	if (peer->certified == 1 && peer->certificate.ends - a->now < (int64_t)a->question->days * DAY_S)
+		say(line, HSM_NETWORK_WARN, "expires", "plan with the HSM's administrator when it is renewed",
+		    "its certificate runs out in %lld days, on %s",
+		    (long long)((peer->certificate.ends - a->now) / DAY_S), DAY_OF(peer->certificate.ends, stamp));
+	say(line, HSM_NETWORK_OK, "ok", "", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
+	    SHOWN(peer->protocol), SHOWN(peer->certificate.name),
+	    peer->trust == HSM_PEER_SAME ? "as in the file of authorities" : "signed by a known authority",
+	    DAY_OF(peer->certificate.ends, stamp));
+}
+
+static int server_line(struct asking *a, const struct hsm_server *server, struct fault *f)
+{
+	const struct hsm_peer *peer = &server->peer;
+	struct hsm_network_line *line = line_add(a, f);
+
+	if (line == NULL)
+		return -1;
+	line->server = server;
+	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
+	if (peer->stage == HSM_PEER_FAULT)
+		say(line, HSM_NETWORK_FAIL, "not-tried", "okv-luna config check", "not tried: %s", peer->fault.text);
+	else if (peer->stage < HSM_PEER_SHAKING || (peer->stage > HSM_PEER_SHAKING && peer->stage < HSM_PEER_RESET))
+		no_connection_say(line, server);
+	else if (peer->stage != HSM_PEER_AGREED)
+		no_handshake_say(line, server);
+	/* What the server says of us comes first; then what its own certificate says. */
+	if (peer->certified == 1 && line->level != HSM_NETWORK_FAIL)
+		certificate_say(line, a, server);
+	if (line->level != HSM_NETWORK_FAIL && peer->stage != HSM_PEER_FAULT)
+		agreed_say(line, a, server);
+	return text_check(&line->subject, f) < 0 || text_check(&line->sentence, f) < 0 ? -1
+										       : text_check(&line->remedy, f);
+}
+
+/* --- asking them -------------------------------------------------------------------------------------------------- */
+
+static enum proc_child_answer on_message(void *listener, const struct proc_message *message)
+{
+	struct hsm_server *server = listener;
+	struct hsm_peer *peer = &server->peer;
+
+	if (message->kind != HSM_PEER_MESSAGE || message->length != sizeof(*peer))
+		return PROC_CHILD_GARBLED;
+	memcpy(peer, message->bytes, sizeof(*peer));
+	peer->address[sizeof(peer->address) - 1] = '\0';
+	peer->protocol[sizeof(peer->protocol) - 1] = '\0';
+	peer->detail[sizeof(peer->detail) - 1] = '\0';
+	peer->certificate.name[sizeof(peer->certificate.name) - 1] = '\0';
+	peer->fault.text[sizeof(peer->fault.text) - 1] = '\0';
+	return PROC_CHILD_MORE;
+}
+
+struct errand {
+	const struct hsm_network_question *question;
+	const struct hsm_server *server;
+};
+
+/* Returns only with a fault. */
+static int program_become(void *context, int tell, struct fault *f)
+{
+	const struct errand *errand = context;
+	const struct hsm_network_question *q = errand->question;
+	const struct hsm_server *s = errand->server;
+	char timeout[16];
+	const char *const argv[] = {
+		q->program,     q->settings->okv_user,   s->name, s->port, timeout, s->certificate, s->key,
+		s->authorities, s->web ? "web" : "ntls", NULL
+	};
+	char *const environment[] = { NULL };
+
+	(void)snprintf(timeout, sizeof(timeout), "%u", q->timeout_ms);
+	if (dup2(tell, STDOUT_FILENO) < 0)
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(q->program));
+	proc_child_close_others((const int[]){ tell, -1 });
+	(void)execve(q->program, (char *const *)(uintptr_t)argv, environment);
+	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(q->program));
+}
+
+static int outcome_take(struct hsm_server *server, struct proc_outcome *outcome, struct fault *f)
+{
+	if (outcome->fault.kind != FAULT_NONE) {
+		*f = outcome->fault;
+		return -1;
+	}
+	if (server->peer.stage == HSM_PEER_NO_LIBRARY) {
+		*f = server->peer.fault;
+		return -1;
+	}
+	if (!outcome->late && (outcome->status != 0 || outcome->garbled)) {
+		server->peer.stage = HSM_PEER_FAULT;
+		(void)fault_system(&server->peer.fault, 0, "the process that asks it ended unexpectedly (%d)",
+				   outcome->status);
+	}
+	return 0;
+}
+
+/* So many as can be waited for at once. */
+static int batch_ask(struct asking *a, struct hsm_server *servers, size_t count, struct fault *f)
+{
+	struct proc_child children[PROC_CHILDREN_MAX] = { { .pid = 0 } };
+	struct proc_child *pointers[PROC_CHILDREN_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
+		struct errand errand = { a->question, &servers[i] };
+		options.work = program_become;
+		options.context = &errand;
+		options.what = "okv-luna-handshake";
+		options.input = a->question->root;
+		options.on_message = on_message;
+		options.listener = &servers[i];
+		options.deadline_ms = a->question->timeout_ms + HSM_NETWORK_REAP_MS;
+		pointers[i] = &children[i];
+		r = proc_child_start(&options, &children[i], f);
+		count = r == 0 ? count : i;
+	}
+	for (size_t left = count; r == 0 && left > 0; left--) {
+		struct proc_outcome outcome = PROC_OUTCOME_INIT;
+		size_t which;
+		r = proc_child_wait(pointers, count, &which, &outcome, f);
+		if (r == 0)
+			r = outcome_take(&servers[which], &outcome, f);
+		proc_outcome_done(&outcome);
+	}
+	for (size_t i = 0; i < count; i++)
+		proc_child_kill(&children[i]);
+	return r;
+}
+
+static int servers_ask(struct asking *a, struct fault *f)
+{
+	struct hsm_server *servers = a->network.servers.items;
+
+	for (size_t at = 0; at < a->network.servers.count; at += PROC_CHILDREN_MAX) {
+		const size_t left = a->network.servers.count - at;
+		if (batch_ask(a, servers + at, left < PROC_CHILDREN_MAX ? left : PROC_CHILDREN_MAX, f) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < a->network.servers.count; i++)
+		if (server_line(a, &servers[i], f) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- certificates ------------------------------------------------------------------------------------------------- */
+
+/* A file with certificates, and what it is to the client. */
+struct certificate_file {
+	const char *path, *key; /* `key`: of the private key that belongs to it, or "" */
+	const char *entry;
+	bool authorities;
+	bool is_cloud;
+	bool proven; /* each server that is known by it has been, just now */
+};
+
+static void renewal(const struct asking *a, const struct certificate_file *file, struct text *out)
+{
+	if (file->is_cloud)
+		text_add_string(out, "download the service client of the cloud console again, and take its files");
+	else if (file->authorities)
+		text_add_format(out,
+				"fetch that server's new certificate from the HSM, then: %s/bin/vtl addServer -n NAME "
+				"-c FILE",
+				a->question->settings->client_dir);
+	else
+		text_add_format(out,
+				"make a new one with %s/bin/vtl createCert -n NAME, and register the client with it",
+				a->question->settings->client_dir);
+}
+
+static int file_read(int root, const char *path, struct text *ret_bytes, struct fault *f)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
+
+	return fs_place_find(root, path, &place, f) < 0 ||
+			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0
+		       ? -1
+		       : fs_read(fd, path, FS_READ_CONFIG_MAX, ret_bytes, f);
+}
+
+/* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
+static bool is_renewed(const struct text *bytes, const struct pem_certificate *old, int64_t now)
+{
+	TEXT_AUTO der = { 0 };
+	struct pem_certificate c;
+
+	for (size_t at = 0; pem_certificate_next(text_string(bytes), bytes->length, &at, &der);)
+		if (pem_certificate_read(der.bytes, der.length, &c) && strcmp(c.name, old->name) == 0 &&
+		    c.begins <= now && c.ends > now)
+			return true;
+	return false;
+}
+
+static int validity_line(struct asking *a, const struct certificate_file *file, const struct text *bytes,
+			 const struct pem_certificate *c, struct fault *f)
+{
+	struct hsm_network_line *line = line_add(a, f);
+	const int64_t left = c->ends - a->now;
+	char stamp[TIME_STAMP_SIZE];
+	TEXT_AUTO remedy = { 0 };
+
+	if (line == NULL)
+		return -1;
+	line->ends = c->ends;
+	text_add_format(&line->subject, "certificate '%s' of '%s' (%s)", SHOWN(c->name), SHOWN(file->path),
+			file->entry);
+	renewal(a, file, &remedy);
+	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now)))
+		say(line, HSM_NETWORK_WARN, "old", "it can be taken out of the file",
+		    "ran out on %s, and no server needs it", DAY_OF(c->ends, stamp));
+	else if (left < 0)
+		say(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", text_string(&remedy),
+		    "ran out on %s", DAY_OF(c->ends, stamp));
+	else if (c->begins > a->now)
+		say(line, HSM_NETWORK_FAIL, "clock", "set this machine's clock right, or make a new certificate",
+		    "holds from %s on only", DAY_OF(c->begins, stamp));
+	else if (left < (int64_t)a->question->days * DAY_S)
+		say(line, HSM_NETWORK_WARN, "expires", text_string(&remedy), "runs out in %lld days, on %s",
+		    (long long)(left / DAY_S), DAY_OF(c->ends, stamp));
+	else
+		say(line, HSM_NETWORK_OK, "ok", "", "holds until %s", DAY_OF(c->ends, stamp));
+	return text_check(&line->subject, f) < 0 || text_check(&line->sentence, f) < 0 ? -1
+										       : text_check(&line->remedy, f);
+}
+
+static int file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence,
+		     struct fault *f)
+{
+	struct hsm_network_line *line = line_add(a, f);
+
+	if (line == NULL)
+		return -1;
+	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
+	say(line, HSM_NETWORK_FAIL, word, "okv-luna config check", "%s", sentence);
+	return text_check(&line->subject, f) < 0 ? -1 : text_check(&line->sentence, f);
+}
+
+static int pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes, struct fault *f)
+{
+	__attribute__((cleanup(text_done_secret))) struct text key_bytes = { 0 };
+	PEM_AUTO certificate = { .cut = false };
+	PEM_AUTO key = { .cut = false };
+	struct fault ignored = { 0 };
+
+	/* What is wrong with the key alone is for `config check`, and for the handshake. */
+	if (file->key[0] == '\0' || file_read(a->question->root, file->key, &key_bytes, &ignored) < 0)
+		return 0;
+	if (pem_read(&certificate, text_string(bytes), bytes->length, PEM_CERTIFICATE, f) < 0 ||
+	    pem_read(&key, text_string(&key_bytes), key_bytes.length, PEM_KEY, f) < 0)
+		return -1;
+	if (key.public_part.length == 0 || certificate.public_part.length == 0 ||
+	    text_same(&key.public_part, &certificate.public_part))
+		return 0;
+	return file_fail(a, file, "pair", "does not belong to the client's private key", f);
+}
+
+static int file_lines(struct asking *a, const struct certificate_file *file, struct fault *f)
+{
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO der = { 0 };
+	struct pem_certificate c;
+	struct fault why = { 0 };
+	size_t count = 0;
+
+	if (file_read(a->question->root, file->path, &bytes, &why) < 0)
+		return file_fail(a, file, "unreadable", why.text, f);
+	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
+		if (!pem_certificate_read(der.bytes, der.length, &c))
+			continue;
+		count++;
+		if (validity_line(a, file, &bytes, &c, f) < 0)
+			return -1;
+	}
+	if (count == 0)
+		return file_fail(a, file, "no-certificate", "holds no certificate that can be read", f);
+	return file->authorities ? 0 : pair_line(a, file, &bytes, f);
+}
+
+/* Each file once, whatever names it. */
+static int file_once(struct asking *a, struct certificate_file file, struct text *seen, struct fault *f)
+{
+	TEXT_AUTO mark = { 0 };
+
+	if (file.path == NULL)
+		return fault_memory(f);
+	text_add_format(&mark, "\n%s\n", file.path);
+	if (file.path[0] != '/' || strstr(text_string(seen), text_string(&mark)) != NULL)
+		return text_check(&mark, f);
+	text_add(seen, mark.bytes, mark.length);
+	return text_check(&mark, f) < 0 || text_check(seen, f) < 0 ? -1 : file_lines(a, &file, f);
+}
+
+static bool is_proven(const struct asking *a, const char *authorities)
+{
+	const struct hsm_servers *servers = &a->network.servers;
+	bool proven = false;
+
+	/* Of the others nothing is known then. */
+	if (a->question->server != NULL)
+		return false;
+	for (size_t i = 0; i < servers->count; i++)
+		if (strcmp(servers->items[i].authorities, authorities) == 0) {
+			if (servers->items[i].peer.trust == HSM_PEER_UNTRUSTED)
+				return false;
+			proven = true;
+		}
+	return proven;
+}
+
+static int certificates_find(struct asking *a, struct fault *f)
+{
+	static const char *const cloud[] = { "PartitionCAPath", "PartitionCertPath00" };
+	TEXT_AUTO seen = { 0 };
+
+	for (size_t i = 0; i < a->network.servers.count; i++) {
+		const struct hsm_server *s = &a->network.servers.items[i];
+		const bool cluster = s->entry[0] == 'L';
+		if (file_once(a,
+			      (struct certificate_file){ .path = s->certificate,
+							 .key = s->key,
+							 .entry = cluster ? "LNHServerClientCert" : "ClientCertFile" },
+			      &seen, f) < 0 ||
+		    file_once(a,
+			      (struct certificate_file){ .path = s->authorities,
+							 .key = "",
+							 .entry = s->web    ? "SSLClientSideVerifyFile"
+								  : cluster ? "LNHServerCAFile"
+									    : "ServerCAFile",
+							 .authorities = true,
+							 .is_cloud = s->web,
+							 .proven = is_proven(a, s->authorities) },
+			      &seen, f) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < sizeof(cloud) / sizeof(cloud[0]); i++) {
+		char *path = hsm_servers_entry(&a->conf, "XTC", cloud[i]);
+		const struct certificate_file file = { .path = path, .key = "", .entry = cloud[i], .is_cloud = true };
+		const int r = file_once(a, file, &seen, f);
+		free(path);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+int hsm_network_ask(const struct hsm_network_question *question, struct hsm_network *ret_network, struct fault *f)
+{
+	ASKING_AUTO a = { .question = question };
+
+	if (find(&a, f) < 0 || ((question->parts & HSM_NETWORK_SERVERS) != 0 && servers_ask(&a, f) < 0) ||
+	    ((question->parts & HSM_NETWORK_CERTIFICATES) != 0 && certificates_find(&a, f) < 0))
+		return -1;
+	*ret_network = a.network;
+	a.network = (struct hsm_network){ 0 };
+	return 0;
+}
+
+size_t hsm_network_count(const struct hsm_network *network, enum hsm_network_level level)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < network->line_count; i++)
+		count += network->lines[i].level == level;
+	return count;
+}
+
+static const char *const level_words[] = { "OK", "WARN", "FAIL" };
+
+void hsm_network_text(const struct hsm_network *network, struct text *out)
+{
+	for (size_t i = 0; i < network->line_count; i++) {
+		const struct hsm_network_line *line = &network->lines[i];
+		text_add_format(out, "%-4s  %s: %s\n", level_words[line->level], text_string(&line->subject),
+				text_string(&line->sentence));
+		if (line->remedy.length > 0)
+			text_add_format(out, "      fix: %s\n", text_string(&line->remedy));
+	}
+}
+
+static void line_json(const struct hsm_network_line *line, struct json *j)
+{
+	static const char *const levels[] = { "ok", "warn", "fail" };
+	char stamp[TIME_STAMP_SIZE];
+
+	json_object_begin(j, NULL);
+	json_string(j, "state", levels[line->level]);
+	json_string(j, "word", line->word);
+	json_string(j, "subject", text_string(&line->subject));
+	json_string(j, "text", text_string(&line->sentence));
+	if (line->remedy.length > 0)
+		json_string(j, "fix", text_string(&line->remedy));
+	if (line->ends != 0) {
+		time_format(line->ends, stamp);
+		json_string(j, "ends", stamp);
+	}
+	if (line->server != NULL) {
+		const struct hsm_peer *peer = &line->server->peer;
+		json_string(j, "server", line->server->name);
+		json_string(j, "port", line->server->port);
+		json_string(j, "entry", line->server->entry);
+		if (peer->address[0] != '\0')
+			json_string(j, "address", peer->address);
+		if (peer->protocol[0] != '\0')
+			json_string(j, "protocol", peer->protocol);
+		if (peer->clock_known == 1)
+			json_number(j, "clock_ahead_s", peer->clock_ahead);
+	}
+	json_object_end(j);
+}
+
+void hsm_network_json(const struct hsm_network *network, struct json *j)
+{
+	for (int certificates = 0; certificates < 2; certificates++) {
+		json_array_begin(j, certificates ? "certificates" : "servers");
+		for (size_t i = 0; i < network->line_count; i++)
+			if ((network->lines[i].server == NULL) == certificates)
+				line_json(&network->lines[i], j);
+		json_array_end(j);
+	}
+}

@@ -1,0 +1,558 @@
+#include "hsm/peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "fs/handle.h"
+#include "fs/libcrypto.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "proc/identity.h"
+#include "proc/interrupt.h"
+#include "proc/message.h"
+
+/* How long a server that has agreed may take to say no all the same: with TLS 1.3 it looks at our certificate last. */
+enum { SECOND_THOUGHT_MS = 1000 };
+/* What a server's random bytes may differ from our time to be taken for its clock: by chance 1 of 20,000 does. */
+enum { CLOCK_SPAN_S = 26 * 3600 };
+enum { ANSWER_MAX = 8192 };
+
+/* Numbers of OpenSSL's headers, the same in every release. */
+enum {
+	FILE_PEM = 1,
+	VERIFY_NONE = 0,
+	VERIFY_OK = 0,
+	ERROR_SSL = 1,
+	ERROR_READ = 2,
+	ERROR_WRITE = 3,
+	CALLBACK_ALERT_READ = 0x4004,
+	CONTROL_CACHE = 44,
+	CONTROL_CACHE_CLIENT = 1,
+	CONTROL_NAME = 55,
+	CONTROL_LEAST_VERSION = 123,
+	LEAST_VERSION = 0x0301,
+	RANDOM_SIZE = 32,
+	ALERT_CLOSE = 0,
+};
+
+/* What is used of libssl and its libcrypto; types after the manual pages. */
+static struct {
+	int (*old_init)(void);
+	const void *(*method)(void);
+	void *(*context_new)(const void *);
+	void (*context_free)(void *);
+	long (*context_control)(void *, int, long, void *);
+	int (*ciphers)(void *, const char *);
+	void (*verify)(void *, int, int (*)(int, void *));
+	void (*passphrase)(void *, int (*)(char *, int, int, void *));
+	int (*certificate)(void *, const char *);
+	int (*key)(void *, const char *, int);
+	int (*authorities)(void *, const char *, const char *);
+	void (*on_session)(void *, int (*)(void *, void *));
+	void *(*connection_new)(void *);
+	void (*connection_free)(void *);
+	long (*control)(void *, int, long, void *);
+	int (*descriptor)(void *, int);
+	void (*on_info)(void *, void (*)(const void *, int, int));
+	int (*connect)(void *);
+	int (*read)(void *, void *, int);
+	int (*write)(void *, const void *, int);
+	int (*error)(const void *, int);
+	const char *(*version)(const void *);
+	long (*verified)(const void *);
+	void *(*peer)(const void *);
+	size_t (*random)(const void *, unsigned char *, size_t); /* NULL before 1.1.0 */
+	int (*encode)(const void *, unsigned char **);
+	void (*free_certificate)(void *);
+	const char *(*verify_text)(long);
+	unsigned long (*error_next)(void);
+	void (*error_clear)(void);
+	const char *(*reason)(unsigned long);
+} lib;
+
+static int library_find(struct fault *f)
+{
+	static const struct {
+		const char *name, *other; /* of another release; "": it may be missing */
+		void *function;
+	} names[] = {
+		{ "SSL_library_init", "", &lib.old_init },
+		{ "TLS_client_method", "SSLv23_client_method", &lib.method },
+		{ "SSL_CTX_new", NULL, &lib.context_new },
+		{ "SSL_CTX_free", NULL, &lib.context_free },
+		{ "SSL_CTX_ctrl", NULL, &lib.context_control },
+		{ "SSL_CTX_set_cipher_list", NULL, &lib.ciphers },
+		{ "SSL_CTX_set_verify", NULL, &lib.verify },
+		{ "SSL_CTX_set_default_passwd_cb", NULL, &lib.passphrase },
+		{ "SSL_CTX_use_certificate_chain_file", NULL, &lib.certificate },
+		{ "SSL_CTX_use_PrivateKey_file", NULL, &lib.key },
+		{ "SSL_CTX_load_verify_locations", NULL, &lib.authorities },
+		{ "SSL_CTX_sess_set_new_cb", NULL, &lib.on_session },
+		{ "SSL_new", NULL, &lib.connection_new },
+		{ "SSL_free", NULL, &lib.connection_free },
+		{ "SSL_ctrl", NULL, &lib.control },
+		{ "SSL_set_fd", NULL, &lib.descriptor },
+		{ "SSL_set_info_callback", NULL, &lib.on_info },
+		{ "SSL_connect", NULL, &lib.connect },
+		{ "SSL_read", NULL, &lib.read },
+		{ "SSL_write", NULL, &lib.write },
+		{ "SSL_get_error", NULL, &lib.error },
+		{ "SSL_get_version", NULL, &lib.version },
+		{ "SSL_get_verify_result", NULL, &lib.verified },
+		{ "SSL_get1_peer_certificate", "SSL_get_peer_certificate", &lib.peer },
+		{ "SSL_get_server_random", "", &lib.random },
+		{ "i2d_X509", NULL, &lib.encode },
+		{ "X509_free", NULL, &lib.free_certificate },
+		{ "X509_verify_cert_error_string", NULL, &lib.verify_text },
+		{ "ERR_get_error", NULL, &lib.error_next },
+		{ "ERR_clear_error", NULL, &lib.error_clear },
+		{ "ERR_reason_error_string", NULL, &lib.reason },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *other = names[i].other;
+		if (!fs_libssl_find(names[i].name, names[i].function) &&
+		    (other == NULL || (other[0] != '\0' && !fs_libssl_find(other, names[i].function))))
+			return fault_absent(f, "no handshake without libssl (%s); install the package 'openssl-libs'",
+					    names[i].name);
+	}
+	if (lib.old_init != NULL)
+		(void)lib.old_init();
+	return 0;
+}
+
+/* One handshake. */
+struct shaking {
+	const struct hsm_peer_question *question;
+	int root, tell;
+	int64_t deadline;
+	struct hsm_peer peer;
+	struct text authorities; /* the file */
+	void *context, *connection;
+};
+
+static void tell(const struct shaking *s)
+{
+	(void)proc_message_write(s->tell, HSM_PEER_MESSAGE, &s->peer, sizeof(s->peer));
+}
+
+static int ended(struct shaking *s, enum hsm_peer_stage stage)
+{
+	s->peer.stage = stage;
+	return -1;
+}
+
+/* 1: it is ready; 0: it is too late. */
+static int await(int fd, short events, int64_t deadline)
+{
+	struct pollfd one = { .fd = fd, .events = events };
+
+	for (;;) {
+		const int64_t left = deadline - proc_clock_ms();
+		if (left <= 0)
+			return 0;
+		if (poll(&one, 1, left > 60000 ? 60000 : (int)left) > 0)
+			return 1;
+	}
+}
+
+/* --- what the client has ------------------------------------------------------------------------------------------ */
+
+static int file_find(int root, const char *path, int *ret_fd, struct fault *f)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+
+	return fs_place_find(root, path, &place, f) < 0 ||
+			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, ret_fd, NULL, f) < 0
+		       ? fault_prefix(f, "'%s': ", SHOWN(path))
+		       : 0;
+}
+
+/* Nobody types the passphrase here. */
+static int passphrase_none(char *buffer, int size, int writing, void *context)
+{
+	(void)size;
+	(void)writing;
+	(void)context;
+	buffer[0] = '\0';
+	return 0;
+}
+
+static int unusable(struct fault *f, const char *path, const char *what)
+{
+	const unsigned long code = lib.error_next();
+	const char *reason = code != 0 ? lib.reason(code) : NULL;
+
+	lib.error_clear();
+	return fault_refused(f, "'%s' cannot be used as the client's %s: %s", SHOWN(path), what,
+			     reason != NULL ? reason : "not as it should be");
+}
+
+static bool is_encrypted(int fd, const char *path)
+{
+	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	struct fault ignored = { 0 };
+
+	return fs_read(fd, path, FS_READ_CONFIG_MAX, &bytes, &ignored) == 0 &&
+	       memmem(text_string(&bytes), bytes.length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL;
+}
+
+/* The descriptor under a name that libssl can open. */
+static const char *descriptor_name(int fd, char name[32])
+{
+	(void)snprintf(name, 32, "/proc/self/fd/%d", fd);
+	return name;
+}
+
+static int pair_use(struct shaking *s, struct fault *f)
+{
+	const struct hsm_peer_question *q = s->question;
+	FS_AUTO int certificate = -1, key = -1;
+	char name[32];
+
+	if (q->certificate[0] == '\0' || q->key[0] == '\0')
+		return 0;
+	if (file_find(s->root, q->certificate, &certificate, f) < 0 || file_find(s->root, q->key, &key, f) < 0)
+		return -1;
+	if (lib.certificate(s->context, descriptor_name(certificate, name)) != 1)
+		return unusable(f, q->certificate, "certificate");
+	/* The client encrypts with a passphrase that only it knows (10.7.0 and later). */
+	if (is_encrypted(key, q->key))
+		return 0;
+	if (lib.key(s->context, descriptor_name(key, name), FILE_PEM) != 1)
+		return unusable(f, q->key, "key");
+	s->peer.presented = 1;
+	return 0;
+}
+
+static int authorities_use(struct shaking *s, struct fault *f)
+{
+	const char *path = s->question->authorities;
+	FS_AUTO int fd = -1;
+	char name[32];
+
+	if (path[0] == '\0')
+		return 0;
+	if (file_find(s->root, path, &fd, f) < 0 || fs_read(fd, path, FS_READ_CONFIG_MAX, &s->authorities, f) < 0)
+		return -1;
+	/* An entry that is broken does not keep the others from being compared. */
+	(void)lib.authorities(s->context, descriptor_name(fd, name), NULL);
+	lib.error_clear();
+	return 0;
+}
+
+static int on_session(void *connection, void *session);
+static void on_info(const void *connection, int where, int value);
+
+static int context_make(struct shaking *s, struct fault *f)
+{
+	s->context = lib.context_new(lib.method());
+	if (s->context == NULL)
+		return fault_memory(f);
+	lib.verify(s->context, VERIFY_NONE, NULL);
+	lib.passphrase(s->context, passphrase_none);
+	(void)lib.context_control(s->context, CONTROL_LEAST_VERSION, LEAST_VERSION, NULL);
+	(void)lib.context_control(s->context, CONTROL_CACHE, CONTROL_CACHE_CLIENT, NULL);
+	lib.on_session(s->context, on_session);
+	/* 1.0.2 has no levels; there DEFAULT is what is wanted. */
+	if (lib.ciphers(s->context, "DEFAULT:@SECLEVEL=0") != 1)
+		(void)lib.ciphers(s->context, "DEFAULT");
+	lib.error_clear();
+	return pair_use(s, f) < 0 ? -1 : authorities_use(s, f);
+}
+
+/* --- the way there ------------------------------------------------------------------------------------------------ */
+
+static int connect_failed(struct shaking *s, int errnum)
+{
+	s->peer.errnum = errnum;
+	return ended(s, errnum == ECONNREFUSED ? HSM_PEER_REFUSED
+			: errnum == ETIMEDOUT  ? HSM_PEER_NO_ANSWER
+					       : HSM_PEER_UNREACHABLE);
+}
+
+static int address_connect(struct shaking *s, const struct addrinfo *address, int64_t deadline, int *ret_fd)
+{
+	FS_AUTO int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int errnum = 0;
+	socklen_t length = sizeof(errnum);
+
+	if (fd < 0)
+		return connect_failed(s, errno);
+	s->peer.stage = HSM_PEER_CONNECTING;
+	(void)getnameinfo(address->ai_addr, address->ai_addrlen, s->peer.address, sizeof(s->peer.address), NULL, 0,
+			  NI_NUMERICHOST);
+	tell(s);
+	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0) {
+		if (errno != EINPROGRESS)
+			return connect_failed(s, errno);
+		if (await(fd, POLLOUT, deadline) == 0)
+			return connect_failed(s, ETIMEDOUT);
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &length) < 0 || errnum != 0)
+			return connect_failed(s, errnum);
+	}
+	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+/* The first address that answers; each gets its share of the time. */
+static int server_connect(struct shaking *s, int *ret_fd)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo *list = NULL;
+	int left = 0, r = -1;
+
+	const int failed = getaddrinfo(s->question->host, s->question->port, &hints, &list);
+	if (failed != 0) {
+		(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", gai_strerror(failed));
+		return ended(s, HSM_PEER_UNRESOLVED);
+	}
+	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
+		left++;
+	for (const struct addrinfo *a = list; r < 0 && a != NULL; a = a->ai_next, left--) {
+		const int64_t now = proc_clock_ms();
+		r = address_connect(s, a, now + (s->deadline - now) / left, ret_fd);
+	}
+	freeaddrinfo(list);
+	return r;
+}
+
+/* --- the handshake ------------------------------------------------------------------------------------------------ */
+
+/* The callbacks get no context of ours; there is one handshake in this process. */
+static struct shaking *shaking;
+static bool has_session;
+
+static void on_info(const void *connection, int where, int value)
+{
+	(void)connection;
+	if ((where & CALLBACK_ALERT_READ) == CALLBACK_ALERT_READ && (value & 0xff) != ALERT_CLOSE)
+		shaking->peer.alert = value & 0xff;
+}
+
+/* With TLS 1.3 a server gives its tickets when it has looked at the client's certificate. */
+static int on_session(void *connection, void *session)
+{
+	(void)connection;
+	(void)session;
+	has_session = true;
+	return 0;
+}
+
+/* 1: ready to be tried again; 0: it is too late; -1: it ended. */
+static int again(struct shaking *s, int fd, int returned, int64_t deadline)
+{
+	switch (lib.error(s->connection, returned)) {
+	case ERROR_READ:
+		return await(fd, POLLIN, deadline);
+	case ERROR_WRITE:
+		return await(fd, POLLOUT, deadline);
+	default:
+		return -1;
+	}
+}
+
+/* Why TLS came to an end before it was agreed. */
+static int broken(struct shaking *s, int returned, int errnum)
+{
+	static const char *const others[] = { "wrong version number",   "unknown protocol",     "http request",
+					      "packet length too long", "record layer failure", "bad record type" };
+	const int error = lib.error(s->connection, returned);
+	const unsigned long code = lib.error_next();
+	const char *reason = code != 0 ? lib.reason(code) : NULL;
+
+	if (s->peer.alert >= 0)
+		return ended(s, HSM_PEER_ALERT);
+	if (error != ERROR_SSL)
+		return ended(s, errnum == ECONNRESET || errnum == EPIPE ? HSM_PEER_RESET : HSM_PEER_CLOSED);
+	if (reason == NULL)
+		reason = "unknown";
+	(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", reason);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(reason, others[i]) == 0)
+			return ended(s, HSM_PEER_NOT_TLS);
+	return ended(s, strstr(reason, "unexpected eof") != NULL ? HSM_PEER_CLOSED : HSM_PEER_FAILED);
+}
+
+static int handshake(struct shaking *s, int fd)
+{
+	s->connection = lib.connection_new(s->context);
+	if (s->connection == NULL || lib.descriptor(s->connection, fd) != 1)
+		return ended(s, HSM_PEER_FAILED);
+	lib.on_info(s->connection, on_info);
+	struct in6_addr number;
+	const char *host = s->question->host;
+	if (inet_pton(AF_INET, host, &number) != 1 && inet_pton(AF_INET6, host, &number) != 1)
+		(void)lib.control(s->connection, CONTROL_NAME, 0, (void *)(uintptr_t)host);
+	for (;;) {
+		errno = 0;
+		const int r = lib.connect(s->connection);
+		const int errnum = errno;
+		if (r == 1)
+			return 0;
+		const int more = again(s, fd, r, s->deadline);
+		if (more < 0)
+			return broken(s, r, errnum);
+		if (more == 0)
+			return -1;
+	}
+}
+
+/* 0: the server keeps the connection; it has said nothing against us. */
+static int second_thought(struct shaking *s, int fd)
+{
+	int64_t until = proc_clock_ms() + SECOND_THOUGHT_MS;
+	char byte;
+
+	if (until > s->deadline)
+		until = s->deadline;
+	while (!has_session) {
+		errno = 0;
+		const int r = lib.read(s->connection, &byte, 1);
+		const int errnum = errno;
+		if (r > 0)
+			return 0;
+		const int more = again(s, fd, r, until);
+		if (more < 0)
+			return broken(s, r, errnum);
+		if (more == 0)
+			return 0;
+	}
+	return 0;
+}
+
+/* --- what it showed ----------------------------------------------------------------------------------------------- */
+
+static void certificate_judge(struct shaking *s)
+{
+	TEXT_AUTO entry = { 0 };
+	unsigned char *der = NULL;
+	void *peer = lib.peer(s->connection);
+
+	if (peer == NULL)
+		return;
+	const int length = lib.encode(peer, &der);
+	lib.free_certificate(peer);
+	if (length <= 0)
+		return;
+	s->peer.certified = pem_certificate_read(der, (size_t)length, &s->peer.certificate);
+	const long verified = lib.verified(s->connection);
+	if (verified == VERIFY_OK)
+		s->peer.trust = HSM_PEER_CHAINED;
+	else if (s->peer.detail[0] == '\0')
+		(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", lib.verify_text(verified));
+	for (size_t at = 0; pem_certificate_next(text_string(&s->authorities), s->authorities.length, &at, &entry);)
+		if (entry.length == (size_t)length && memcmp(entry.bytes, der, entry.length) == 0)
+			s->peer.trust = HSM_PEER_SAME;
+	/* libcrypto's own memory, which ends with this process. */
+}
+
+static void clock_set(struct shaking *s, int64_t theirs)
+{
+	s->peer.clock_known = 1;
+	s->peer.clock_ahead = theirs - time_now();
+}
+
+/* Up to TLS 1.2 a server's random bytes may begin with its time (RFC 5246, 7.4.1.2); today few do. */
+static void clock_by_random(struct shaking *s)
+{
+	unsigned char random[RANDOM_SIZE];
+
+	if (lib.random == NULL || lib.random(s->connection, random, sizeof(random)) != sizeof(random))
+		return;
+	const int64_t theirs =
+		(int64_t)random[0] << 24 | (int64_t)random[1] << 16 | (int64_t)random[2] << 8 | random[3];
+	if (theirs - time_now() < CLOCK_SPAN_S && time_now() - theirs < CLOCK_SPAN_S)
+		clock_set(s, theirs);
+}
+
+/* A web server tells its time with any answer (RFC 9110, 6.6.1). */
+static void clock_by_date(struct shaking *s, int fd)
+{
+	static const char head[] = "\r\nDate: ";
+	TEXT_AUTO request = { 0 };
+	char answer[ANSWER_MAX + 1];
+	size_t length = 0;
+	const char *date;
+	int64_t theirs;
+
+	text_add_format(&request, "HEAD / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", s->question->host);
+	if (lib.write(s->connection, text_string(&request), (int)request.length) <= 0)
+		return;
+	do {
+		const int r = lib.read(s->connection, answer + length, (int)(ANSWER_MAX - length));
+		if (r > 0)
+			length += (size_t)r;
+		else if (again(s, fd, r, s->deadline) <= 0)
+			return;
+		answer[length] = '\0';
+		date = strcasestr(answer, head);
+	} while ((date == NULL || strstr(date + 2, "\r\n") == NULL) && length < ANSWER_MAX);
+	if (date != NULL && time_parse_http(date + strlen(head), &theirs))
+		clock_set(s, theirs);
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+static void shake(struct shaking *s)
+{
+	FS_AUTO int fd = -1;
+	struct fault *f = &s->peer.fault;
+	struct proc_identity identity;
+
+	s->peer.stage = HSM_PEER_FAULT;
+	if (proc_identity_read(s->root, s->question->user, &identity, f) < 0 || proc_identity_become(&identity, f) < 0)
+		return;
+	s->peer.stage = HSM_PEER_NO_LIBRARY;
+	if (library_find(f) < 0)
+		return;
+	s->peer.stage = HSM_PEER_FAULT;
+	if (context_make(s, f) < 0)
+		return;
+	s->peer.stage = HSM_PEER_RESOLVING;
+	tell(s);
+	if (server_connect(s, &fd) < 0)
+		return;
+	s->peer.stage = HSM_PEER_SHAKING;
+	tell(s);
+	const int shaken = handshake(s, fd);
+	if (s->connection != NULL)
+		certificate_judge(s);
+	if (shaken < 0)
+		return;
+	(void)snprintf(s->peer.protocol, sizeof(s->peer.protocol), "%s", lib.version(s->connection));
+	if (second_thought(s, fd) < 0)
+		return;
+	s->peer.stage = HSM_PEER_AGREED;
+	clock_by_random(s);
+	if (s->question->web)
+		clock_by_date(s, fd);
+}
+
+void hsm_peer_serve(const struct hsm_peer_question *question, int root, int tell_fd)
+{
+	struct shaking s = { .question = question,
+			     .root = root,
+			     .tell = tell_fd,
+			     .deadline = proc_clock_ms() + question->timeout_ms,
+			     .peer = { .stage = HSM_PEER_RESOLVING, .alert = -1 } };
+
+	shaking = &s;
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	shake(&s);
+	if (s.connection != NULL)
+		lib.connection_free(s.connection);
+	if (s.context != NULL)
+		lib.context_free(s.context);
+	text_done(&s.authorities);
+	tell(&s);
+}

@@ -1,0 +1,152 @@
+#include "hsm/servers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "conf/chrystoki_groups.h"
+
+enum { WEB_PORT = 443 };
+
+static void server_done(struct hsm_server *s)
+{
+	char *const owned[] = { s->entry, s->name, s->port, s->certificate, s->key, s->authorities };
+
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+		free(owned[i]);
+}
+
+void hsm_servers_done(struct hsm_servers *servers)
+{
+	for (size_t i = 0; i < servers->count; i++)
+		server_done(&servers->items[i]);
+	free(servers->items);
+	*servers = (struct hsm_servers){ 0 };
+}
+
+static char *value_copy(const struct chrystoki_value *value)
+{
+	return strndup(value->bytes != NULL ? value->bytes : "", value->length);
+}
+
+char *hsm_servers_entry(const struct chrystoki *conf, const char *section, const char *key)
+{
+	ptrdiff_t line;
+
+	(void)chrystoki_entries(conf, section, key, &line);
+	const struct chrystoki_value value = chrystoki_value_at(conf, line);
+	return value_copy(&value);
+}
+
+static char *client_entry(const struct chrystoki *conf, const char *key)
+{
+	return hsm_servers_entry(conf, CHRYSTOKI_CLIENT_SECTION, key);
+}
+
+static char *numbered_entry(const struct chrystoki *conf, const char *stem, unsigned number)
+{
+	char key[48];
+
+	(void)snprintf(key, sizeof(key), "%s%02u", stem, number);
+	return client_entry(conf, key);
+}
+
+static char *port_of(char *port, unsigned otherwise)
+{
+	if (port == NULL || port[0] != '\0')
+		return port;
+	free(port);
+	return asprintf(&port, "%u", otherwise) < 0 ? NULL : port;
+}
+
+/* Takes what it is given, of which anything may be NULL for lack of memory. */
+static int server_add(struct hsm_servers *servers, struct hsm_server server, struct fault *f)
+{
+	const bool whole = server.entry != NULL && server.name != NULL && server.port != NULL &&
+			   server.certificate != NULL && server.key != NULL && server.authorities != NULL;
+
+	if (whole && server.name[0] == '\0') {
+		server_done(&server);
+		return 0;
+	}
+	if (!whole || !ARRAY_GROW(servers->items, servers->count)) {
+		server_done(&server);
+		return fault_memory(f);
+	}
+	servers->items[servers->count++] = server;
+	return 0;
+}
+
+static int family_add(struct hsm_servers *servers, const struct chrystoki *conf, enum chrystoki_family_kind kind,
+		      struct fault *f)
+{
+	const bool cluster = kind == CHRYSTOKI_CLUSTER;
+	struct chrystoki_family family;
+
+	chrystoki_family_read(conf, kind, &family);
+	for (size_t i = 0; i < family.count; i++) {
+		const unsigned number = family.items[i].number;
+		struct hsm_server server = {
+			.name = value_copy(&family.items[i].parts[CHRYSTOKI_NAME]),
+			.port = port_of(numbered_entry(conf, cluster ? "LNHServerPort" : "ServerPort", number),
+					CHRYSTOKI_PORT_DEFAULT),
+		};
+		if (asprintf(&server.entry, "%s%02u", cluster ? "LNHServer" : "ServerName", number) < 0)
+			server.entry = NULL;
+		if (cluster) {
+			server.certificate = numbered_entry(conf, "LNHServerClientCert", number);
+			server.key = numbered_entry(conf, "LNHServerClientKey", number);
+			server.authorities = numbered_entry(conf, "LNHServerCAFile", number);
+		} else {
+			server.certificate = client_entry(conf, "ClientCertFile");
+			server.key = client_entry(conf, "ClientPrivKeyFile");
+			server.authorities = client_entry(conf, "ServerCAFile");
+		}
+		if (server_add(servers, server, f) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int hsm_servers_find(struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f)
+{
+	HSM_SERVERS_AUTO servers = { 0 };
+	struct fault ignored = { 0 };
+
+	/* What it cannot split names no server that could be asked. */
+	(void)chrystoki_split_partition(conf, &ignored);
+	if (family_add(&servers, conf, CHRYSTOKI_SERVERS, f) < 0 ||
+	    family_add(&servers, conf, CHRYSTOKI_CLUSTER, f) < 0)
+		return -1;
+	const struct hsm_server service = {
+		.entry = strdup("REST ServerName"),
+		.name = hsm_servers_entry(conf, "REST", "ServerName"),
+		.port = port_of(hsm_servers_entry(conf, "REST", "ServerPort"), WEB_PORT),
+		.certificate = strdup(""),
+		.key = strdup(""),
+		.authorities = hsm_servers_entry(conf, "REST", "SSLClientSideVerifyFile"),
+		.web = true,
+	};
+	if (server_add(&servers, service, f) < 0)
+		return -1;
+	*ret_servers = servers;
+	servers = (struct hsm_servers){ 0 };
+	return 0;
+}
+
+bool hsm_servers_keep(struct hsm_servers *servers, const char *name)
+{
+	size_t kept = 0;
+
+	while (kept < servers->count && strcmp(servers->items[kept].name, name) != 0)
+		kept++;
+	if (kept == servers->count)
+		return false;
+	for (size_t i = 0; i < servers->count; i++)
+		if (i != kept)
+			server_done(&servers->items[i]);
+	servers->items[0] = servers->items[kept];
+	servers->count = 1;
+	return true;
+}
