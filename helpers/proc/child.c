@@ -199,8 +199,12 @@ static int bounds_enter(const struct proc_child_options *o, pid_t parent)
 	}
 	if (o->life == PROC_CHILD_DIES_WITH_US && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return errno;
-	/* It was gone before we asked to go with it. */
-	return o->life == PROC_CHILD_DIES_WITH_US && getppid() != parent ? ESRCH : 0;
+	/*
+	 * It was gone before we asked to go with it.  To the first process of a process namespace its parent has number
+	 * 0, gone or not; the pipe that the first message goes to tells.
+	 */
+	const pid_t now = getppid();
+	return o->life == PROC_CHILD_DIES_WITH_US && now != parent && now != 0 ? ESRCH : 0;
 }
 
 static int child_enter(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
