@@ -21,6 +21,7 @@ static const struct command {
 	{ "config", "check, show, wire and edit OKV's generic HSM files and Chrystoki.conf" },
 	{ "repair", "owners, groups and modes to policy" },
 	{ "extract", "install a Luna client from an archive" },
+	{ "rehearse", "play the upgrade in memory and ask the HSM" },
 	{ "upgrade", "pre-upgrade, then OKV's own upgrade" },
 	{ "pre-upgrade", "make ready for an upgrade and answer: go or not" },
 	{ "mid-upgrade", "called by OKV inside its upgrade" },

@@ -66,7 +66,7 @@ tree_make() {
 	mkdir -p "$root/opt/okv-luna"/{bin,libexec,hooks,share,etc/policy.d}
 	mkdir -m 0700 "$root/opt/okv-luna/var"
 	cp "$build"/bin/okv-luna "$root/opt/okv-luna/bin/"
-	cp "$build"/libexec/okv-luna-mid-upgrade "$root/opt/okv-luna/libexec/"
+	cp "$build"/libexec/okv-luna-{mid,post}-upgrade "$root/opt/okv-luna/libexec/"
 	cp "$top"/hooks/*-upgrade "$root/opt/okv-luna/hooks/"
 	cp -r "$top"/payload/policy "$top"/payload/systemd "$root/opt/okv-luna/share/"
 	cp "$top"/payload/etc/* "$root/opt/okv-luna/etc/"
@@ -79,6 +79,7 @@ upgrade_setup() {
 	cp -a "$BATS_FILE_TMPDIR/tree" "$ROOT"
 }
 
+rehearse() { "$build/libexec/okv-luna-rehearse" --root "$ROOT" "$@"; }
 pre() { "$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" "$@"; }
 mid() { "$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" "$@"; }
 post() { "$build/libexec/okv-luna-post-upgrade" --root "$ROOT" "$@"; }

@@ -1,0 +1,114 @@
+#include <stdio.h>
+
+#include "base/json.h"
+#include "cmd/hook.h"
+#include "cmd/tool.h"
+#include "proc/interrupt.h"
+#include "upgrade/rehearse.h"
+
+static uint64_t timeout = REHEARSE_BOUND_MS / 1000;
+
+static struct cmd_key key;
+
+enum { TIMEOUT_MOST = 3600 };
+
+static const struct option options[] = {
+	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &timeout, "SECONDS",
+		     "give up after so long (default 120)"),
+	CMD_KEY_LABEL(key),
+	CMD_KEY_PIN_FILE(key),
+	OPTION_END,
+};
+
+static const char *answer_word(const struct fault *f)
+{
+	return f->kind == FAULT_NONE ? "answered" : f->kind == FAULT_NEGATIVE ? "lost" : "not-rehearsed";
+}
+
+static void result_write(struct text *out, const struct rehearse_result *result, const char *sentence,
+			 const struct fault *f)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", cmd_tool.name);
+	cmd_result_exit(&j, f);
+	json_string(&j, "answer", answer_word(f));
+	json_string(&j, "sentence", sentence);
+	json_array_begin(&j, "plays");
+	for (unsigned i = 0; i < REHEARSE_WAYS; i++) {
+		const struct rehearse_play *play = &result->plays[i];
+		if (!play->played)
+			continue;
+		json_object_begin(&j, NULL);
+		json_string(&j, "generic", rehearse_way_word((enum scratch_generic)i));
+		json_string(&j, "answer", answer_word(&play->fault));
+		json_unsigned(&j, "slots", play->slots);
+		json_unsigned(&j, "elapsed_ms", play->elapsed_ms);
+		if (play->fault.kind != FAULT_NONE)
+			json_string(&j, "cause", play->fault.text);
+		if (play->remedy != NULL)
+			json_string(&j, "fix", play->remedy);
+		json_object_end(&j);
+	}
+	json_array_end(&j);
+	json_object_end(&j);
+}
+
+/* The command that fixes it, or what a person has to do. */
+static void remedies_print(const struct cmd_context *context, const struct rehearse_result *result)
+{
+	for (size_t i = 0; i < REHEARSE_WAYS; i++) {
+		const struct rehearse_play *play = &result->plays[i];
+		if (play->fault.kind == FAULT_NONE)
+			continue;
+		cmd_print(context, "%s: %s\n", rehearse_way_text((enum scratch_generic)i), play->fault.text);
+		if (play->remedy != NULL)
+			cmd_print(context, "  %s%s\n", text_starts(play->remedy, "okv-luna ") ? "fix: " : "",
+				  play->remedy);
+	}
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_PRE };
+	REHEARSE_RESULT_AUTO result = { .plays = { { .played = false } } };
+	char sentence[FAULT_TEXT_MAX];
+
+	cmd_hook_start(context, &hook);
+	if (cmd_hook_key(context, &key, &hook, f) < 0)
+		return -1;
+	const struct rehearse_request request = {
+		.root = context->root,
+		.root_path = context->root_path,
+		.settings = &context->settings,
+		.key = hook.key,
+		.bound_ms = (unsigned)timeout * 1000,
+		.report = context->report,
+	};
+	const int64_t begun = proc_clock_ms();
+	const int r = rehearse_run(&request, &result, f);
+	cmd_hook_key_done(&hook);
+	if (r == 0)
+		(void)snprintf(sentence, sizeof(sentence), "Rehearsed: the HSM answered from what is preserved (%u s)",
+			       (unsigned)((proc_clock_ms() - begun + 500) / 1000));
+	else
+		(void)snprintf(sentence, sizeof(sentence), "%s", f->text);
+	if (context->json)
+		result_write(context->result, &result, sentence, f);
+	if (r == 0 || f->kind == FAULT_NEGATIVE)
+		cmd_print(context, "%s.\n", sentence);
+	if (r < 0 && f->kind == FAULT_NEGATIVE)
+		remedies_print(context, &result);
+	return r;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-rehearse",
+	.summary = "Play the upgrade of the operating system and ask the HSM whether it answers afterwards",
+	.operands = "",
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};

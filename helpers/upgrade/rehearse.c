@@ -1,0 +1,443 @@
+#include "upgrade/rehearse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "fs/read.h"
+#include "fs/root.h"
+#include "hsm/diagnosis.h"
+#include "hsm/verdict.h"
+#include "okv/job.h"
+#include "proc/child.h"
+#include "proc/interrupt.h"
+#include "proc/trace.h"
+#include "upgrade/cause.h"
+
+enum { MID_MS = 60 * 1000 };
+
+#define POST_PROGRAM SETTINGS_PREFIX "/libexec/okv-luna-post-upgrade"
+
+/* Numbers that no script ends with by accident. */
+enum { MID_CHANGED = 71, MID_UNCHANGED = 73 };
+
+/* What comes out of the namespace; a fault comes by itself. */
+enum message {
+	MESSAGE_STAGE,   /* a line */
+	MESSAGE_DETAIL,  /* a line */
+	MESSAGE_MISSED,  /* int errno, then a path that was asked for in vain */
+	MESSAGE_LOST,    /* struct fault: the HSM would not answer */
+	MESSAGE_MODULE,  /* the library that was to be loaded */
+	MESSAGE_CAUSE,   /* a sentence, NUL, and the command that fixes it, or nothing */
+	MESSAGE_POST,    /* the first line of a post-upgrade that did not succeed; "": there is none */
+	MESSAGE_ANSWERED /* size_t: usable slots */
+};
+
+/* One way, in all of its processes. */
+struct play {
+	const struct rehearse_request *request;
+	enum scratch_generic way;
+	struct cause cause; /* what was learnt so far, for the outermost process */
+	struct rehearse_play *result;
+	int tell;
+};
+
+void rehearse_result_done(struct rehearse_result *result)
+{
+	for (size_t i = 0; i < REHEARSE_WAYS; i++)
+		free(result->plays[i].remedy);
+	*result = (struct rehearse_result){ .plays = { { .played = false } } };
+}
+
+const char *rehearse_way_text(enum scratch_generic way)
+{
+	return way == SCRATCH_CARRIED ? "with OKV's generic files carried over"
+				      : "with the generic files of a new OKV release";
+}
+
+const char *rehearse_way_word(enum scratch_generic way)
+{
+	return way == SCRATCH_CARRIED ? "carried" : "stock";
+}
+
+const struct rehearse_play *rehearse_result_lost(const struct rehearse_result *result)
+{
+	for (size_t i = 0; i < REHEARSE_WAYS; i++)
+		if (result->plays[i].fault.kind != FAULT_NONE)
+			return &result->plays[i];
+	return NULL;
+}
+
+/* --- inside: what is told ----------------------------------------------------------------------------------------- */
+
+/* Nobody listens any more: the outer process is gone or gave up on us. */
+static void send_bytes(int fd, enum message kind, const void *bytes, size_t length)
+{
+	if (proc_message_write(fd, kind, bytes, length < PROC_MESSAGE_MAX ? length : PROC_MESSAGE_MAX) < 0)
+		_exit(1);
+}
+
+__attribute__((format(printf, 3, 4))) static void send_line(int fd, enum message kind, const char *format, ...)
+{
+	char line[FAULT_TEXT_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	send_bytes(fd, kind, line, strlen(line));
+}
+
+/* In every process between: what comes from inside goes on outside. */
+static enum proc_child_answer message_pass(void *listener, const struct proc_message *message)
+{
+	send_bytes(((const struct play *)listener)->tell, message->kind, message->bytes, message->length);
+	return PROC_CHILD_MORE;
+}
+
+static void line_send(struct report *self, enum report_level level, const char *line)
+{
+	(void)level;
+	send_line(((const struct play *)self->context)->tell, MESSAGE_DETAIL, "%s", line);
+}
+
+/* --- inside: OKV's script and post-upgrade ------------------------------------------------------------------------ */
+
+static const char *first_line(const struct text *output, size_t *ret_length)
+{
+	const char *line = text_string(output);
+
+	line += strspn(line, "\r\n");
+	*ret_length = strcspn(line, "\r\n");
+	return line;
+}
+
+/* 1: OKV's upgrade goes on; 0: it ends, and that was told. */
+static int mid_play(const struct play *play, struct fault *f)
+{
+	static const char *const argv[] = { "/bin/bash", OKV_MID, NULL };
+	static const char *const environment[] = { "DBFW_PM_CHANGED=71", "DBFW_PM_NO_CHANGE_REQUIRED=73",
+						   "LOGTAG=okv-upgrade", "LOGDEBUG=user.debug", NULL };
+	struct proc_child_options how = PROC_CHILD_OPTIONS_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	struct fault lost = { 0 };
+	size_t length;
+
+	if (!fs_exists(play->request->root, OKV_MID))
+		return 1;
+	how.argv = argv;
+	how.environment = environment;
+	how.deadline_ms = MID_MS;
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	const char *said = first_line(&outcome.output, &length);
+	if (outcome.late)
+		(void)fault_negative(&lost,
+				     "okv_hsm_mid_upgrade does not end within %d s, and OKV's upgrade waits for it",
+				     MID_MS / 1000);
+	else if (outcome.status != MID_CHANGED && outcome.status != MID_UNCHANGED)
+		(void)fault_negative(&lost,
+				     "okv_hsm_mid_upgrade ends with %d, which is neither of the two values that OKV's "
+				     "upgrade expects%s%s",
+				     outcome.status, length > 0 ? ": " : "", SHOWN_BYTES(said, length));
+	proc_outcome_done(&outcome);
+	if (lost.kind == FAULT_NONE)
+		return 1;
+	send_bytes(play->tell, MESSAGE_LOST, &lost, sizeof(lost));
+	send_line(play->tell, MESSAGE_CAUSE, "%s", lost.text);
+	return 0;
+}
+
+/* Whatever it says: the HSM has the last word. */
+static int post_play(const struct play *play, struct fault *f)
+{
+	static const char *const argv[] = { POST_PROGRAM, NULL };
+	struct proc_child_options how = PROC_CHILD_OPTIONS_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	size_t length;
+
+	how.argv = argv;
+	if (proc_child_run(&how, &outcome, f) < 0) {
+		if (f->kind != FAULT_ABSENT && f->kind != FAULT_SYSTEM)
+			return -1;
+		*f = (struct fault){ 0 };
+		send_bytes(play->tell, MESSAGE_POST, "", 0);
+		return 0;
+	}
+	const char *said = first_line(&outcome.output, &length);
+	if (outcome.status != 0)
+		send_bytes(play->tell, MESSAGE_POST, said, length);
+	proc_outcome_done(&outcome);
+	return 0;
+}
+
+/* --- inside: the HSM ---------------------------------------------------------------------------------------------- */
+
+static int causes_send(const struct hsm_question *question, const struct hsm_answer *answer, int tell)
+{
+	const struct hsm_case about = { .question = question, .answer = answer };
+	HSM_CAUSES_AUTO causes = { 0 };
+	struct fault ignored = { 0 };
+
+	if (hsm_diagnose(&about, &causes, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < causes.count; i++) {
+		TEXT_AUTO bytes = { 0 };
+		text_add(&bytes, causes.items[i].sentence, strlen(causes.items[i].sentence) + 1);
+		text_add_string(&bytes, causes.items[i].command != NULL ? causes.items[i].command : "");
+		if (!bytes.failed)
+			send_bytes(tell, MESSAGE_CAUSE, bytes.bytes, bytes.length);
+	}
+	return 0;
+}
+
+/* As OKV's user, by what OKV's files say now. */
+static int asker_work(void *context, int tell, struct fault *f)
+{
+	const struct play *play = context;
+	const struct rehearse_request *request = play->request;
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
+	struct fault lost = { 0 };
+
+	(void)f;
+	struct hsm_question question = hsm_question_of(request->root, request->settings, NULL);
+	question.source = HSM_LIBRARY_OKV_CONF;
+	question.key = request->key.label != NULL ? &request->key : NULL;
+	if (hsm_check(&question, &answer, &lost) == 0) {
+		const size_t usable = hsm_answer_usable(&answer);
+		send_bytes(tell, MESSAGE_ANSWERED, &usable, sizeof(usable));
+		return 0;
+	}
+	/* No child of the question's has come to it. */
+	if (answer.module != NULL && answer.user == NULL && lost.kind == FAULT_ABSENT)
+		send_line(tell, MESSAGE_MODULE, "%s", answer.module);
+	send_bytes(tell, MESSAGE_LOST, &lost, sizeof(lost));
+	return causes_send(&question, &answer, tell);
+}
+
+static void missed_send(void *context, const char *path, int errnum)
+{
+	TEXT_AUTO bytes = { 0 };
+
+	text_add(&bytes, &errnum, sizeof(errnum));
+	text_add_string(&bytes, path);
+	if (!bytes.failed)
+		send_bytes(((const struct play *)context)->tell, MESSAGE_MISSED, bytes.bytes, bytes.length);
+}
+
+static int slots_play(struct play *play, struct fault *f)
+{
+	const struct proc_child_options ask = {
+		.work = asker_work,
+		.context = play,
+		.what = "the question for the slots",
+		.on_message = message_pass,
+		.listener = play,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+	};
+	const struct proc_trace trace = { .child = &ask, .on_missed = missed_send, .context = play };
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	if (proc_trace_run(&trace, &outcome, f) < 0)
+		return -1;
+	proc_outcome_done(&outcome);
+	*f = outcome.fault;
+	return f->kind == FAULT_NONE ? 0 : -1;
+}
+
+/* --- inside: one way ---------------------------------------------------------------------------------------------- */
+
+static int inside_play(struct play *play, struct fault *f)
+{
+	struct rehearse_request inside = *play->request;
+	struct report report = { .on_line = line_send, .context = play };
+	const struct scratch scratch = {
+		.root_path = inside.root_path,
+		.root = inside.root,
+		.settings = inside.settings,
+		.generic = play->way,
+		.report = &report,
+	};
+	const char *way = rehearse_way_text(play->way);
+	FS_AUTO int root = -1;
+
+	send_line(play->tell, MESSAGE_STAGE, "%s: make the next system's root, and carry over what is preserved", way);
+	if (scratch_enter(&scratch, f) < 0)
+		return fault_prefix(f, "not rehearsed: ");
+	if (fs_root_open("/", &root, f) < 0)
+		return -1;
+	inside.root = root;
+	inside.root_path = "/";
+	play->request = &inside;
+	send_line(play->tell, MESSAGE_STAGE, "%s: run okv_hsm_mid_upgrade", way);
+	const int on = mid_play(play, f);
+	if (on <= 0)
+		return on;
+	send_line(play->tell, MESSAGE_STAGE, "%s: run post-upgrade", way);
+	if (post_play(play, f) < 0)
+		return -1;
+	send_line(play->tell, MESSAGE_STAGE, "%s: ask the HSM as '%s'", way, inside.settings->okv_user);
+	return slots_play(play, f);
+}
+
+/* The first process of its namespace: when it ends, all that came of it does. */
+static int inside_work(void *context, int tell, struct fault *f)
+{
+	struct play *play = context;
+
+	play->tell = tell;
+	/* Nothing of ours outside may be reached by a number. */
+	proc_child_close_others((const int[]){ tell, play->request->root, -1 });
+	return inside_play(play, f);
+}
+
+/* --- outside ------------------------------------------------------------------------------------------------------ */
+
+/* A process whose children are in namespaces of their own; it only passes on what they say. */
+static int apart_work(void *context, int tell, struct fault *f)
+{
+	struct play *play = context;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	const struct proc_child_options how = {
+		.work = inside_work,
+		.context = play,
+		.what = "the rehearsal",
+		.on_message = message_pass,
+		.listener = play,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+	};
+
+	play->tell = tell;
+	if (unshare(CLONE_NEWPID | CLONE_NEWIPC) < 0)
+		return fault_system(f, errno, "not rehearsed: process and IPC namespaces are not to be had here");
+	if (proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	proc_outcome_done(&outcome);
+	*f = outcome.fault;
+	if (f->kind == FAULT_NONE && outcome.status != 0)
+		(void)fault_system(f, 0, "not rehearsed: the rehearsal was ended by signal %d", outcome.signal);
+	return f->kind == FAULT_NONE ? 0 : -1;
+}
+
+static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
+{
+	struct play *play = listener;
+	const char *bytes = message->bytes;
+	int errnum;
+
+	switch ((enum message)message->kind) {
+	case MESSAGE_STAGE:
+	case MESSAGE_DETAIL:
+		report_say(play->request->report, message->kind == MESSAGE_STAGE ? REPORT_RESULT : REPORT_DETAIL,
+			   "%.*s", (int)message->length, bytes);
+		return PROC_CHILD_MORE;
+	case MESSAGE_MISSED:
+		if (message->length <= sizeof(errnum))
+			return PROC_CHILD_GARBLED;
+		memcpy(&errnum, bytes, sizeof(errnum));
+		return cause_add_missed(&play->cause, bytes + sizeof(errnum), message->length - sizeof(errnum), errnum)
+			       ? PROC_CHILD_MORE
+			       : PROC_CHILD_GARBLED;
+	case MESSAGE_LOST:
+		if (message->length != sizeof(play->result->fault))
+			return PROC_CHILD_GARBLED;
+		memcpy(&play->result->fault, bytes, message->length);
+		return PROC_CHILD_MORE;
+	case MESSAGE_MODULE:
+	case MESSAGE_CAUSE:
+	case MESSAGE_POST:
+		return cause_keep(message->kind == MESSAGE_MODULE  ? &play->cause.module
+				  : message->kind == MESSAGE_CAUSE ? &play->cause.told
+								   : &play->cause.post,
+				  bytes, message->length)
+			       ? PROC_CHILD_MORE
+			       : PROC_CHILD_GARBLED;
+	case MESSAGE_ANSWERED:
+		if (message->length != sizeof(play->result->slots))
+			return PROC_CHILD_GARBLED;
+		memcpy(&play->result->slots, bytes, message->length);
+		return PROC_CHILD_MORE;
+	}
+	return PROC_CHILD_GARBLED;
+}
+
+static int way_play(const struct rehearse_request *request, enum scratch_generic way, unsigned bound_ms,
+		    struct rehearse_play *result, struct fault *f)
+{
+	PRESERVED_AUTO carried = { 0 };
+	CAUSE_AUTO play_cause = {
+		.root = request->root, .settings = request->settings, .way = way, .carried = &carried
+	};
+	struct play play = { .request = request, .way = way, .result = result };
+	const struct proc_child_options how = {
+		.work = apart_work,
+		.context = &play,
+		.what = "the rehearsal",
+		.on_message = message_take,
+		.listener = &play,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+		.deadline_ms = bound_ms,
+	};
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	const int64_t begun = proc_clock_ms();
+
+	if (scratch_preserved(request->root, &carried, f) < 0)
+		return -1;
+	play.cause = play_cause;
+	const int r = proc_child_run(&how, &outcome, f);
+	play_cause = play.cause;
+	if (r < 0)
+		return -1;
+	proc_outcome_done(&outcome);
+	if (outcome.late)
+		return fault_late(f, "not rehearsed: it did not end within %u s", request->bound_ms / 1000);
+	if (outcome.fault.kind != FAULT_NONE) {
+		*f = outcome.fault;
+		return -1;
+	}
+	if (outcome.status != 0 || outcome.garbled)
+		return fault_system(f, 0, "not rehearsed: the rehearsal ended without an answer");
+	result->played = true;
+	result->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
+	if (result->fault.kind == FAULT_NONE)
+		return 0;
+	if (cause_find(&play_cause, &result->fault, &result->remedy, f) < 0)
+		return -1;
+	result->fault.kind = FAULT_NEGATIVE;
+	return 0;
+}
+
+int rehearse_run(const struct rehearse_request *request, struct rehearse_result *ret_result, struct fault *f)
+{
+	const int64_t end = proc_clock_ms() + request->bound_ms;
+	enum okv_scope scope;
+
+	if (okv_scope_find(request->root, request->settings, &scope, f) < 0)
+		return -1;
+	if (scope != OKV_SCOPE_GENERIC)
+		return fault_absent(f, "not rehearsed: %s", okv_scope_text(scope));
+	for (unsigned i = 0; i < REHEARSE_WAYS; i++) {
+		const int64_t left = end - proc_clock_ms();
+		if (left <= 0)
+			return fault_late(f, "not rehearsed: it did not end within %u s", request->bound_ms / 1000);
+		if (way_play(request, (enum scratch_generic)i, (unsigned)left, &ret_result->plays[i], f) < 0)
+			return -1;
+	}
+	const struct rehearse_play *lost = rehearse_result_lost(ret_result);
+	if (lost == NULL)
+		return 0;
+	const bool stock_only = lost == &ret_result->plays[SCRATCH_STOCK];
+	return fault_negative(f, "It would be lost%s%s: %s", stock_only ? " " : "",
+			      stock_only ? rehearse_way_text(SCRATCH_STOCK) : "", lost->fault.text);
+}
