@@ -11,7 +11,7 @@
 
 #include "base/hex.h"
 #include "base/text.h"
-#include "client/archive/name.h"
+#include "client/archive/judge.h"
 #include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
@@ -171,7 +171,7 @@ static const struct unpack_entry *link_follow(const struct client_content *c, co
 	if (e->target[0] == '/')
 		return own != NULL && text_starts(e->target, own) ? client_content_entry(c, e->target + strlen(own) + 1)
 								  : NULL;
-	return name_resolve(e->path, e->target, path) ? unpack_find(&c->unpacked, path) : NULL;
+	return judge_resolve(e->path, e->target, path) ? unpack_find(&c->unpacked, path) : NULL;
 }
 
 /* The file behind both names: each may be a link, to the other or to one with the version behind it. */

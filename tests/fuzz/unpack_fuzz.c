@@ -4,7 +4,7 @@
  */
 #include "client/archive/unpack.c"
 
-#include "client/archive/name.h"
+#include "client/archive/judge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +37,7 @@ static void link_check(const struct unpack *u, const struct unpack_entry *e)
 {
 	char path[LIMITS_PATH + 1];
 
-	must(e->target[0] != '/' && name_resolve(e->path, e->target, path));
+	must(e->target[0] != '/' && judge_resolve(e->path, e->target, path));
 	if (path[0] != '\0' && unpack_find(u, path) == NULL) {
 		/* A directory that only stands above something. */
 		const size_t length = strlen(path);

@@ -1,9 +1,9 @@
 #include "client/archive/judge.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/archive/name.h"
 #include "base/array.h"
 #include "base/text.h"
 
@@ -11,6 +11,237 @@ struct judge_link {
 	char *path, *target; /* owned */
 	bool hard;
 };
+
+/* --- the set of paths --------------------------------------------------------------------------------------------- */
+
+enum path_kind {
+	PATH_IMPLIED, /* a directory that only stands above something */
+	PATH_DIRECTORY,
+	PATH_FILE,
+	PATH_COPY, /* of another file: a hard link */
+	PATH_LINK,
+};
+
+/*
+ * Two paths with one hash are taken for one, which refuses an honest archive once in 10^10 times and never lets a
+ * second file pass.
+ */
+struct judge_path {
+	uint64_t folded; /* hash of the path in lower case; 0: free */
+	uint64_t size;   /* of a file */
+	uint32_t exact;  /* of the path as it is */
+	uint8_t kind;    /* enum path_kind; PATH_IMPLIED in a new one */
+	uint8_t layer;
+};
+
+static void paths_done(struct judge_paths *paths)
+{
+	free(paths->entries);
+	*paths = (struct judge_paths){ .most = paths->most };
+}
+
+/*
+ * Lower case, as far as names of files plausibly go: Latin, Greek, Cyrillic (Unicode's simple case folding).  Whoever
+ * unpacks on a file system that ignores case would otherwise get one file for two.
+ */
+static uint32_t fold(uint32_t c)
+{
+	if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
+	    (c >= 0x410 && c <= 0x42f))
+		return c + 32;
+	if (c >= 0x400 && c <= 0x40f)
+		return c + 80;
+	if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177))
+		return c | 1;
+	if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
+		return c + (c & 1);
+	switch (c) {
+	case 0x178:
+		return 0xff;
+	case 0x17f:
+		return 's';
+	case 0x3c2:
+		return 0x3c3;
+	case 0x212a:
+		return 'k';
+	default:
+		return c;
+	}
+}
+
+/* FNV-1a over characters, then mixed. */
+static uint64_t hash(const char *bytes, size_t length, bool folded)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (size_t at = 0; at < length;) {
+		uint32_t c = (unsigned char)bytes[at]; /* what is no UTF-8, which names are not */
+		const size_t step = text_utf8_next(bytes + at, length - at, &c);
+		at += step > 0 ? step : 1;
+		h = (h ^ (folded ? fold(c) : c)) * 0x100000001b3ULL;
+	}
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ULL;
+	h ^= h >> 29;
+	return h != 0 ? h : 1;
+}
+
+static struct judge_path *slot(struct judge_path *entries, size_t size, uint64_t folded)
+{
+	size_t at = folded & (size - 1);
+
+	while (entries[at].folded != 0 && entries[at].folded != folded)
+		at = (at + 1) & (size - 1);
+	return &entries[at];
+}
+
+/* NULL where it is not in the set. */
+static struct judge_path *paths_find(const struct judge_paths *paths, const char *path, size_t length)
+{
+	if (paths->size == 0)
+		return NULL;
+	struct judge_path *found = slot(paths->entries, paths->size, hash(path, length, true));
+	return found->folded != 0 && found->exact == (uint32_t)hash(path, length, false) ? found : NULL;
+}
+
+static int grow(struct judge_paths *paths, struct fault *f)
+{
+	const size_t size = paths->size > 0 ? paths->size * 2 : 1024;
+	struct judge_path *larger = calloc(size, sizeof(*larger));
+
+	if (larger == NULL)
+		return fault_memory(f);
+	for (size_t i = 0; i < paths->size; i++)
+		if (paths->entries[i].folded != 0)
+			*slot(larger, size, paths->entries[i].folded) = paths->entries[i];
+	free(paths->entries);
+	paths->entries = larger;
+	paths->size = size;
+	return 0;
+}
+
+/* The path's entry, made where it is new; valid until the next one is entered. */
+static int paths_enter(struct judge_paths *paths, const char *path, size_t length, struct judge_path **ret_entry,
+		       bool *ret_new, struct fault *f)
+{
+	if (paths->count * 2 >= paths->size && grow(paths, f) < 0)
+		return -1;
+
+	const uint64_t folded = hash(path, length, true);
+	struct judge_path *found = slot(paths->entries, paths->size, folded);
+	const uint32_t exact = (uint32_t)hash(path, length, false);
+	*ret_new = found->folded == 0;
+	if (*ret_new) {
+		if (paths->count >= paths->most)
+			return fault_refused(f, "more entries than --max-entries allows (%llu)",
+					     (unsigned long long)paths->most);
+		paths->count++;
+		found->folded = folded;
+		found->exact = exact;
+	} else if (found->exact != exact) {
+		return fault_refused(f, "the name differs from another one only in upper and lower case");
+	}
+	*ret_entry = found;
+	return 0;
+}
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+static int name_characters_check(const unsigned char *name, size_t length, struct fault *f)
+{
+	for (size_t at = 0; at < length;) {
+		uint32_t character;
+		const size_t part = text_utf8_next(name + at, length - at, &character);
+		if (part == 0)
+			return fault_refused(f, "the name is not UTF-8");
+		if (text_is_deceptive(character))
+			return fault_refused(f, "control characters in the name");
+		if (name[at] == '\\')
+			return fault_refused(f, "a backslash in the name; pack it again with '/' between directories");
+		at += part;
+	}
+	return 0;
+}
+
+/* Without "./" before and '/' behind; "" for the top itself. */
+static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH + 1], struct fault *f)
+{
+	const unsigned char *name = member->name;
+	size_t length = member->name_length;
+	unsigned depth = 0;
+
+	if (length == 0)
+		return fault_refused(f, "the name is empty");
+	if (length > LIMITS_PATH)
+		return fault_refused(f, "the name is longer than %d bytes", LIMITS_PATH);
+	if (name_characters_check(name, length, f) < 0)
+		return -1;
+	if (name[0] == '/')
+		return fault_refused(f, "an absolute name");
+	if (length > 1 && name[1] == ':')
+		return fault_refused(f, "the name of a drive before the name");
+	if (name[length - 1] == '/') {
+		if (member->type != MEMBER_DIRECTORY)
+			return fault_refused(f, "a slash at the end of a name that is no directory's");
+		length--;
+	}
+	if (length >= 2 && name[0] == '.' && name[1] == '/') {
+		name += 2;
+		length -= 2;
+	} else if (length == 1 && name[0] == '.') {
+		length = 0;
+	}
+	if (length == 0 && member->type != MEMBER_DIRECTORY)
+		return fault_refused(f, "the name is the top itself");
+	for (size_t at = 0; at < length;) {
+		const unsigned char *slash = memchr(name + at, '/', length - at);
+		const size_t part = slash != NULL ? (size_t)(slash - name) - at : length - at;
+		if (part == 0 || (part == 1 && name[at] == '.'))
+			return fault_refused(f, "an empty part or '.' inside the name");
+		if (part == 2 && name[at] == '.' && name[at + 1] == '.')
+			return fault_refused(f, "'..' in the name");
+		if (part > LIMITS_COMPONENT)
+			return fault_refused(f, "a part of the name is longer than %d bytes", LIMITS_COMPONENT);
+		if (++depth > LIMITS_DEPTH)
+			return fault_refused(f, "the name is more than %d directories deep", LIMITS_DEPTH);
+		at += part + 1;
+		if (at == length)
+			return fault_refused(f, "an empty part or '.' inside the name");
+	}
+	memcpy(ret_path, name, length);
+	ret_path[length] = '\0';
+	return 0;
+}
+
+bool judge_resolve(const char *path, const char *target, char ret_path[LIMITS_PATH + 1])
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash != NULL ? (size_t)(slash - path) : 0;
+
+	if (target[0] == '/' || length > LIMITS_PATH)
+		return false;
+	memcpy(ret_path, path, length);
+	for (const char *at = target; *at != '\0';) {
+		const size_t part = strcspn(at, "/");
+		if (part == 2 && at[0] == '.' && at[1] == '.') {
+			if (length == 0)
+				return false;
+			while (length > 0 && ret_path[length - 1] != '/')
+				length--;
+			length -= length > 0;
+		} else if (part > 0 && !(part == 1 && at[0] == '.')) {
+			if (length + part + 1 > LIMITS_PATH)
+				return false;
+			if (length > 0)
+				ret_path[length++] = '/';
+			memcpy(ret_path + length, at, part);
+			length += part;
+		}
+		at += part + (at[part] == '/');
+	}
+	ret_path[length] = '\0';
+	return true;
+}
 
 static void link_done(struct judge_link *link)
 {
@@ -32,16 +263,16 @@ void judge_done(struct judge *j)
 static int parents_enter(struct judge *j, const char *path, enum judge_layer layer, struct fault *f)
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		struct paths_entry *parent;
+		struct judge_path *parent;
 		bool new;
 		if (paths_enter(&j->paths, path, (size_t)(slash - path), &parent, &new, f) < 0)
 			return -1;
 		if (new) {
-			parent->kind = PATHS_IMPLIED;
+			parent->kind = PATH_IMPLIED;
 			parent->layer = (uint8_t)layer;
-		} else if (parent->kind == PATHS_LINK) {
+		} else if (parent->kind == PATH_LINK) {
 			return fault_refused(f, "the name passes through a link");
-		} else if (parent->kind >= PATHS_FILE) {
+		} else if (parent->kind >= PATH_FILE) {
 			return fault_refused(f, "a file where a directory must be");
 		}
 	}
@@ -78,7 +309,13 @@ static int type_check(const struct member *member, struct fault *f)
 static int bytes_add(struct judge *j, uint64_t size, struct fault *f)
 {
 	j->bytes = size <= UINT64_MAX - j->bytes ? j->bytes + size : UINT64_MAX;
-	return limits_check_bytes(&j->limits, j->bytes, f);
+	if (j->bytes > j->limits.bytes)
+		return fault_refused(f, "larger unpacked than --max-bytes allows (%llu)",
+				     (unsigned long long)j->limits.bytes);
+	if (j->bytes > j->limits.room)
+		return fault_system(f, ENOSPC, "it needs more than the %llu bytes that may be used",
+				    (unsigned long long)j->limits.room);
+	return 0;
 }
 
 static const struct judge_link *link_find(const struct judge *j, const char *path)
@@ -99,10 +336,10 @@ static int hard_target_find(const struct judge *j, const struct member *member, 
 
 	if (name_normalise(&named, ret_target, f) < 0)
 		return fault_prefix(f, "a hard link's target: ");
-	const struct paths_entry *found = paths_find(&j->paths, ret_target, strlen(ret_target));
-	if (found == NULL || (found->kind != PATHS_FILE && found->kind != PATHS_COPY))
+	const struct judge_path *found = paths_find(&j->paths, ret_target, strlen(ret_target));
+	if (found == NULL || (found->kind != PATH_FILE && found->kind != PATH_COPY))
 		return fault_refused(f, "a hard link to what is no file of this archive before it");
-	const struct judge_link *further = found->kind == PATHS_COPY ? link_find(j, ret_target) : NULL;
+	const struct judge_link *further = found->kind == PATH_COPY ? link_find(j, ret_target) : NULL;
 	if (further != NULL)
 		memcpy(ret_target, further->target, strlen(further->target) + 1);
 	*ret_size = found->size;
@@ -152,50 +389,50 @@ static int target_check(const struct judge *j, const struct member *member, cons
 					       "a link to an absolute name that is not in the client's own place '%s'; "
 					       "make it a relative one",
 					       j->own_place != NULL ? SHOWN(j->own_place) : "");
-	return name_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
+	return judge_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
 }
 
-static enum paths_kind kind_of(const struct member *member)
+static enum path_kind kind_of(const struct member *member)
 {
 	switch (member->type) {
 	case MEMBER_DIRECTORY:
-		return PATHS_DIRECTORY;
+		return PATH_DIRECTORY;
 	case MEMBER_HARD_LINK:
-		return PATHS_COPY;
+		return PATH_COPY;
 	case MEMBER_LINK:
-		return PATHS_LINK;
+		return PATH_LINK;
 	default:
-		return PATHS_FILE;
+		return PATH_FILE;
 	}
 }
 
 /* A name that was there before: packers name a directory twice, and what is in it with it. */
 static int again_judge(const struct judge *j, const struct member *member, enum judge_layer layer, const char *path,
-		       const char *target, const struct paths_entry *entry, enum judge_verdict *ret_verdict,
+		       const char *target, const struct judge_path *entry, enum judge_verdict *ret_verdict,
 		       struct fault *f)
 {
-	const enum paths_kind kind = kind_of(member);
-	const bool was_directory = entry->kind == PATHS_DIRECTORY || entry->kind == PATHS_IMPLIED;
+	const enum path_kind kind = kind_of(member);
+	const bool was_directory = entry->kind == PATH_DIRECTORY || entry->kind == PATH_IMPLIED;
 
 	*ret_verdict = JUDGE_NOTHING;
-	if (was_directory != (kind == PATHS_DIRECTORY))
+	if (was_directory != (kind == PATH_DIRECTORY))
 		return fault_refused(f, was_directory ? "a file where a directory must be"
 						      : "a directory where a file is");
 	if (was_directory) {
-		*ret_verdict = entry->kind == PATHS_IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
+		*ret_verdict = entry->kind == PATH_IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
 		return 0;
 	}
 	if (entry->layer > layer) {
 		*ret_verdict = JUDGE_COVERED;
 		return 0;
 	}
-	if (member->type == MEMBER_FILE && entry->kind == PATHS_FILE &&
+	if (member->type == MEMBER_FILE && entry->kind == PATH_FILE &&
 	    (entry->layer < layer || entry->size == member->size)) {
 		*ret_verdict = entry->layer < layer ? JUDGE_REPLACE : JUDGE_AGAIN;
 		return 0;
 	}
-	const struct judge_link *before = entry->kind != PATHS_FILE ? link_find(j, path) : NULL;
-	if (entry->layer == layer && kind == PATHS_COPY && strcmp(target, path) == 0)
+	const struct judge_link *before = entry->kind != PATH_FILE ? link_find(j, path) : NULL;
+	if (entry->layer == layer && kind == PATH_COPY && strcmp(target, path) == 0)
 		return 0;
 	if (entry->layer == layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
 		return 0;
@@ -215,7 +452,7 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 		 enum judge_verdict *ret_verdict, struct fault *f)
 {
 	char target[LIMITS_PATH + 1] = "";
-	struct paths_entry *entry;
+	struct judge_path *entry;
 	uint64_t size;
 	bool new;
 
@@ -249,8 +486,8 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 static bool through_link(const struct judge *j, const char *path)
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		const struct paths_entry *parent = paths_find(&j->paths, path, (size_t)(slash - path));
-		if (parent != NULL && parent->kind == PATHS_LINK)
+		const struct judge_path *parent = paths_find(&j->paths, path, (size_t)(slash - path));
+		if (parent != NULL && parent->kind == PATH_LINK)
 			return true;
 	}
 	return false;
@@ -264,10 +501,10 @@ static bool steps_are_plain(const struct judge *j, const char *path, const char 
 	for (const char *slash = strchr(target, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		memcpy(part, target, (size_t)(slash - target));
 		part[slash - target] = '\0';
-		if (!name_resolve(path, part, resolved))
+		if (!judge_resolve(path, part, resolved))
 			return false;
-		const struct paths_entry *step = paths_find(&j->paths, resolved, strlen(resolved));
-		if (resolved[0] != '\0' && (step == NULL || step->kind >= PATHS_FILE))
+		const struct judge_path *step = paths_find(&j->paths, resolved, strlen(resolved));
+		if (resolved[0] != '\0' && (step == NULL || step->kind >= PATH_FILE))
 			return false;
 	}
 	return true;
@@ -286,7 +523,7 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 	char resolved[LIMITS_PATH + 1];
 
 	for (unsigned passed = 0; passed < LIMITS_LINKS; passed++) {
-		if (!name_resolve(link->path, link->target, resolved))
+		if (!judge_resolve(link->path, link->target, resolved))
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(first->path));
 		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
 			return fault_refused(f,
@@ -295,11 +532,11 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 					     SHOWN(first->path));
 		if (holds(resolved, link->path))
 			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));
-		const struct paths_entry *found = paths_find(&j->paths, resolved, strlen(resolved));
+		const struct judge_path *found = paths_find(&j->paths, resolved, strlen(resolved));
 		if (found == NULL)
 			return fault_refused(f, "member '%s': a link to '%s', which the archive does not hold",
 					     SHOWN(first->path), SHOWN(resolved));
-		if (found->kind != PATHS_LINK)
+		if (found->kind != PATH_LINK)
 			return 0;
 		link = link_find(j, resolved);
 		if (link == NULL)

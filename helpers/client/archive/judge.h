@@ -9,26 +9,33 @@
 #ifndef OKV_CLIENT_ARCHIVE_JUDGE_H
 #define OKV_CLIENT_ARCHIVE_JUDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "client/archive/limits.h"
 #include "client/archive/member.h"
-#include "client/archive/paths.h"
 #include "base/fault.h"
+
+/* Every path that was named, and every parent of one. */
+struct judge_paths {
+	struct judge_path *entries; /* owned */
+	size_t count, size;
+	uint64_t most; /* entries that may be in it */
+};
 
 struct judge {
 	struct limits limits;
-	const char *own_place;    /* where the client will lie: an absolute link may lead into it; or NULL */
-	uint64_t bytes;           /* of all files so far */
-	struct paths paths;       /* every path and every parent of one */
+	const char *own_place; /* where the client will lie: an absolute link may lead into it; or NULL */
+	uint64_t bytes;        /* of all files so far */
+	struct judge_paths paths;
 	struct judge_link *links; /* owned */
 	size_t link_count;
 };
 
 #define JUDGE_INIT(limits_) \
 	{ \
-		.limits = (limits_), .paths = PATHS_INIT((limits_).entries) \
+		.limits = (limits_), .paths = {.most = (limits_).entries } \
 	}
 
 enum judge_verdict {
@@ -57,5 +64,7 @@ const char *judge_target(const struct judge *j, const char *path);
  * LIMITS_LINKS times; a hard link must name a file.
  */
 int judge_links(struct judge *j, const char *top, struct fault *f);
+/* The path that a symbolic link at `path` with that target leads to, lexically; false when that is outside. */
+bool judge_resolve(const char *path, const char *target, char ret_path[LIMITS_PATH + 1]);
 
 #endif

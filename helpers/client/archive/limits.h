@@ -8,8 +8,6 @@
 
 #include <stdint.h>
 
-#include "base/fault.h"
-
 enum {
 	LIMITS_PATH = 1023,     /* bytes of a member's whole name */
 	LIMITS_COMPONENT = 255, /* bytes of one part of it: NAME_MAX */
@@ -30,9 +28,5 @@ struct limits {
 	{ \
 		.bytes = (uint64_t)4 << 30, .entries = 50000, .room = UINT64_MAX \
 	}
-
-/* `out` bytes have come of an archive of `in` bytes. */
-int limits_check_ratio(uint64_t in, uint64_t out, struct fault *f);
-int limits_check_bytes(const struct limits *limits, uint64_t out, struct fault *f);
 
 #endif

@@ -12,7 +12,45 @@
 
 enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };
 /* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
-enum { WRITEBACK_EARLY = 256 * 1024, COPY_SIZE = 64 * 1024 };
+enum { WRITEBACK_EARLY = 256 * 1024, COPY_SIZE = 64 * 1024, LOOK_MAX = 1024 * 1024 };
+
+/* --- secrets ------------------------------------------------------------------------------------------------------ */
+
+static bool holds_secret(const char *bytes, size_t length)
+{
+	static const char *const words[] = { "PRIVATE KEY-----", "AuthTokenClientSecret" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (memmem(bytes, length, words[i], strlen(words[i])) != NULL)
+			return true;
+	return false;
+}
+
+static void secret_look(struct place_secret *s, const void *bytes, size_t length)
+{
+	const char *piece = bytes;
+	char seam[2 * PLACE_SECRET_TAIL];
+	const size_t first = length < PLACE_SECRET_TAIL ? length : PLACE_SECRET_TAIL;
+
+	if (s->passed == 0)
+		s->is_program = length >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
+	s->passed += length;
+	if (s->found || s->is_program || s->passed > LOOK_MAX)
+		return;
+	memcpy(seam, s->tail, s->tail_length);
+	memcpy(seam + s->tail_length, piece, first);
+	s->found = holds_secret(seam, s->tail_length + first) || holds_secret(piece, length);
+	/* What the next piece may continue: the end of both together. */
+	const size_t together = s->tail_length + first,
+		     kept = together < PLACE_SECRET_TAIL ? together : PLACE_SECRET_TAIL;
+	if (length >= PLACE_SECRET_TAIL)
+		memcpy(s->tail, piece + length - PLACE_SECRET_TAIL, PLACE_SECRET_TAIL);
+	else
+		memmove(s->tail, seam + together - kept, kept);
+	s->tail_length = length >= PLACE_SECRET_TAIL ? PLACE_SECRET_TAIL : kept;
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 
 /* elf(5): the machine of a 64-bit shared library. */
 static uint16_t machine_of(const Elf64_Ehdr *head, size_t filled)
@@ -87,7 +125,7 @@ int place_digest_begin(struct place *p, struct fault *f)
 {
 	fs_close(&p->fd);
 	p->head_filled = 0;
-	p->secret = (struct secret){ 0 };
+	p->secret = (struct place_secret){ 0 };
 	return fs_sha256_start(&p->digest, f);
 }
 

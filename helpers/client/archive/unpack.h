@@ -34,7 +34,7 @@ struct unpack_entry {
 	/* Of files, and of hard links, which become files: */
 	uint16_t machine; /* of a 64-bit shared library, its ELF machine; 0 of any other */
 	uint16_t mode;    /* as it was made */
-	bool secret;      /* it holds one (client/archive/secret) */
+	bool secret;      /* it holds one (client/archive/place) */
 	uint64_t size;
 	unsigned char sha256[SHA256_SIZE];
 };

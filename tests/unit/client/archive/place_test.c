@@ -56,6 +56,58 @@ static void a_file_with_a_secret_is_roots_alone_when_it_is_finished(void **state
 	assert_false(placed(&p, "y", "plain", 0644).secret);
 }
 
+/* Of content that comes in such pieces. */
+static bool has_secret(const char *bytes, size_t length, size_t piece)
+{
+	PLACE_AUTO p = PLACE_INIT(-1);
+	struct place_seen seen = { .machine = 0 };
+	struct fault f = { 0 };
+
+	MUST(place_file_begin(&p, "x", 0644, &f));
+	for (size_t at = 0; at < length; at += piece)
+		MUST(place_file_add(&p, "x", bytes + at, length - at < piece ? length - at : piece, &f));
+	MUST(place_file_end(&p, "x", &seen, &f));
+	return seen.secret;
+}
+
+static void a_private_key_and_a_client_secret_are_found_in_pieces_of_any_size(void **state)
+{
+	static const char *const texts[] = {
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\nAAAA",
+		"REST = {\n   AuthTokenConfigURI = x;\n   AuthTokenClientId = 1;\n   AuthTokenClientSecret = 2;\n}\n",
+		"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t piece = 1; piece <= strlen(texts[i]); piece++)
+			assert_true(has_secret(texts[i], strlen(texts[i]), piece));
+}
+
+static void a_certificate_is_no_secret(void **state)
+{
+	static const char text[] =
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\nAuthTokenClientId = 1;\n";
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(text); piece++)
+		assert_false(has_secret(text, sizeof(text) - 1, piece));
+}
+
+static void programs_and_what_is_larger_than_any_settings_are_not_looked_at(void **state)
+{
+	enum { LOOK_MAX = 1024 * 1024 };
+	static const char program[] = "\177ELF-----BEGIN RSA PRIVATE KEY-----";
+	static char large[LOOK_MAX + 100];
+
+	(void)state;
+	assert_false(has_secret(program, sizeof(program) - 1, sizeof(program)));
+	strcpy(large + LOOK_MAX, "PRIVATE KEY-----");
+	assert_false(has_secret(large, sizeof(large), 4096));
+	strcpy(large + LOOK_MAX / 2, "PRIVATE KEY-----");
+	assert_true(has_secret(large, sizeof(large), 4096));
+}
+
 static void nothing_that_is_there_is_opened(void **state)
 {
 	const struct unit_place *place = *state;
@@ -142,6 +194,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UNIT_IN_PLACE(files_have_their_mode_and_directories_above_them_are_made),
 		UNIT_IN_PLACE(a_file_with_a_secret_is_roots_alone_when_it_is_finished),
+		cmocka_unit_test(a_private_key_and_a_client_secret_are_found_in_pieces_of_any_size),
+		cmocka_unit_test(a_certificate_is_no_secret),
+		cmocka_unit_test(programs_and_what_is_larger_than_any_settings_are_not_looked_at),
 		UNIT_IN_PLACE(nothing_that_is_there_is_opened),
 		UNIT_IN_PLACE(copies_are_files_of_their_own_and_links_lead_where_they_say),
 		UNIT_IN_PLACE(a_library_is_known_by_its_first_bytes),
