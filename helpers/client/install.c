@@ -27,6 +27,9 @@
 /* What stays free on the file system, and is not the archive's to fill. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
 
+/* Three for each of the 64 directories that client/copy goes down, and what else is open then. */
+enum { DESCRIPTORS_LEAST = 256 };
+
 /* One installation on its way. */
 struct installing {
 	const struct client_request *request;
@@ -50,11 +53,25 @@ void client_result_done(struct client_result *result)
 	*result = (struct client_result){ 0 };
 }
 
+/* Asked before anything is begun: what is begun must be taken back whole, with a descriptor for each directory. */
+static int descriptors_check(const struct client_request *request, struct fault *f)
+{
+	FS_AUTO int last = fcntl(request->root, F_DUPFD_CLOEXEC, DESCRIPTORS_LEAST - 1);
+
+	if (last < 0)
+		return fault_system(f, 0,
+				    "fewer than %d files may be open at once; run 'ulimit -n 1024', and try again",
+				    DESCRIPTORS_LEAST);
+	return 0;
+}
+
 int client_request_check(const struct client_request *request, struct fault *f)
 {
 	const char *directory = request->client_dir, *digest = request->sha256;
 	const size_t length = strlen(directory);
 
+	if (descriptors_check(request, f) < 0)
+		return -1;
 	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' ||
 	    strpbrk(directory, ":\\*?[") != NULL)
 		return fault_usage(f,
@@ -71,8 +88,7 @@ static void progress(void *context, uint64_t read, uint64_t placed, uint64_t fil
 {
 	const struct installing *i = context;
 
-	if (i->request->progress != NULL)
-		i->request->progress(i->request->context, read, i->source.bytes, placed, files);
+	i->request->progress(i->request->context, read, i->source.bytes, placed, files);
 }
 
 static int room_look(struct installing *i, struct fault *f)
@@ -121,7 +137,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 		.client_dir = request->client_dir,
 		.limits = LIMITS_DEFAULT,
 		.mode_of = client_ownership_first_mode,
-		.progress = progress,
+		.progress = request->progress != NULL ? progress : NULL,
 		.context = i,
 	};
 

@@ -10,7 +10,7 @@
 #include "fs/handle.h"
 #include "proc/interrupt.h"
 
-enum { BLOCK_SIZE = 16 * 1024, DRAIN_ROUNDS = 64 };
+enum { BLOCK_SIZE = 64 * 1024, DRAIN_ROUNDS = 64 };
 
 void proc_outcome_done(struct proc_outcome *outcome)
 {

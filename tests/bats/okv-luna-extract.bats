@@ -654,22 +654,39 @@ identity() {
 }
 
 @test "lower limits of the caller are kept: a sentence or a success, and nothing half" {
-	local limit rc
+	local limit rc deep
 	mkdir "$BATS_TEST_TMPDIR/large"
 	cp -a LunaClient-Minimal-10.4.0-417.x86_64 "$BATS_TEST_TMPDIR/large/"
 	head -c 3000000 /dev/urandom >"$BATS_TEST_TMPDIR/large/LunaClient-Minimal-10.4.0-417.x86_64/jsp/x.jar"
 	tar -C "$BATS_TEST_TMPDIR/large" -czf "$BATS_TEST_TMPDIR/large.tar.gz" LunaClient-Minimal-10.4.0-417.x86_64
-	for limit in -f:100 -f:10 -v:30000 -v:60000 -v:2000000 -n:16 -n:64 -u:1 -t:30 -c:0; do
+	extracts minimal.tar.gz
+	# As deep as a client's identity may lie: a descriptor or two for each, when it is copied and when it is removed.
+	deep=$(printf 'd/%.0s' $(seq 60))
+	mkdir -p "$client/data/$deep"
+	echo kept >"$client/data/$deep/kept"
+	cp -a "$root" "$root.kept"
+	before=$(everything)
+	for limit in -f:100 -f:10 -v:30000 -v:60000 -v:2000000 -n:6 -n:9 -n:12 -n:16 -n:18 -n:20 -n:64 -n:255 -n:256 -u:1 -t:30 \
+		-c:0; do
 		rc=0
 		(ulimit "${limit%:*}" "${limit#*:}" && exec "$extract" --root "$root" -q "$BATS_TEST_TMPDIR/large.tar.gz") \
 			2>"$BATS_TEST_TMPDIR/said" || rc=$?
 		case $rc in
-		0) rm -rf "${root:?}/usr" "$conf" ;;
-		5) [ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ] && [ ! -e "$root/usr" ] && [ ! -e "$conf" ] ;;
+		0)
+			[ "$(cat "$client/data/$deep/kept")" = kept ]
+			rm -rf "${root:?}"
+			cp -a "$root.kept" "$root"
+			before=$(everything) ;;
+		5) [ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ] && unchanged ;;
 		*) false ;;
 		esac || { echo "$limit: $rc"; cat "$BATS_TEST_TMPDIR/said"; return 1; }
 		run ! grep 'cannot limit' "$BATS_TEST_TMPDIR/said"
 	done
+	# What the sentence says can be typed.
+	(ulimit -Sn 16 && exec "$extract" --root "$root" -q newer.tar.gz) 2>"$BATS_TEST_TMPDIR/said" || [ $? -eq 5 ]
+	limit=$(sed -n "s/.*run '\(ulimit -n [0-9]*\)'.*/\1/p" "$BATS_TEST_TMPDIR/said")
+	bash -c "ulimit -Sn 16; $limit && exec '$extract' --root '$root' -q newer.tar.gz"
+	cmp newer.so "$client/lib/libCryptoki2_64.so"
 }
 
 @test "SIGINT, SIGTERM and SIGHUP: what was staged is gone, one line, and the end by that signal" {
