@@ -3,7 +3,6 @@
  *
  * What is done stands in okv/ and conf/; here words are told apart and results are shown.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "cmd/tool.h"
 #include "conf/assign.h"
 #include "conf/chrystoki_groups.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/check.h"
@@ -36,8 +34,8 @@ struct words {
 };
 
 struct verb {
-	const char *word;
-	size_t least, most; /* operands, the words up to this one included */
+	const char *word, *second; /* `second` may be NULL */
+	size_t least, most;        /* operands, these words included */
 	const char *usage;
 	int (*act)(struct cmd_context *context, struct fault *f);
 	/* Where act is NULL: an edit of Chrystoki.conf; `context` is struct words. */
@@ -173,19 +171,6 @@ static int upgrade_call_off(const struct cmd_context *context, struct fault *f)
 	return fault_prefix(f, "an upgrade is prepared or not proven yet, and nothing is unwired before it is over: ");
 }
 
-/* Does OKV find a library where we sent it?  Without one it reaches no HSM by what we wrote. */
-static bool library_is_there(const struct cmd_context *context)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_AUTO int fd = -1;
-	struct fault ignored = { 0 };
-	char head[4];
-
-	return fs_place_find(context->root, context->settings.pkcs11_lib, &place, &ignored) == 0 &&
-	       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
-	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
-}
-
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
 	int status = 1;
@@ -194,7 +179,9 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "--even-in-use goes with --all");
 	if (wanted.keep && wanted.all)
 		return fault_usage(f, "--keep and --all exclude each other");
-	const bool all = wanted.all || (!wanted.keep && !library_is_there(context));
+	/* Without a library OKV reaches no HSM by what we wrote. */
+	const bool all =
+		wanted.all || (!wanted.keep && !okv_library_is_there(context->root, context->settings.pkcs11_lib));
 	/* Whatever else than yes the slots say, OKV loses nothing. */
 	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
 		return -1;
@@ -435,15 +422,29 @@ static int server_remove_change(void *context, struct chrystoki *conf, struct fa
 	return chrystoki_server_remove(conf, words->section, &changed, f);
 }
 
-/* Runs the verb that operand `at` names, from a table that ends with a NULL word. */
-static int verb_run(struct cmd_context *context, size_t at, const struct verb *verb, struct fault *f)
+static const struct verb verbs[] = {
+	{ "check", NULL, 1, 1, "[--fix [--drop-handmade]]", act_check, NULL },
+	{ "show", NULL, 1, 1, "", act_show, NULL },
+	{ "wire", NULL, 1, 1, "[--again] [--replace-vendor]", act_wire, NULL },
+	{ "unwire", NULL, 1, 1, "[--all [--even-in-use] | --keep]", act_unwire, NULL },
+	{ "get", NULL, 3, 3, "FILE NAME", act_get, NULL },
+	{ "set", NULL, 4, 4, "FILE NAME VALUE", act_set, NULL },
+	{ "chrystoki", "get", 4, 4, "SECTION KEY", chrystoki_get_act, NULL },
+	{ "chrystoki", "set", 5, 5, "SECTION KEY VALUE|-", chrystoki_set_act, NULL },
+	{ "chrystoki", "unset", 4, 4, "SECTION KEY", NULL, unset_change },
+	{ "chrystoki", "remove", 3, 3, "SECTION", NULL, remove_change },
+	{ "chrystoki", "merge", 3, 3, "FILE --section NAME...", merge_act, NULL },
+	{ "chrystoki", "ha", 4, 4, "LABEL SERIAL,SERIAL...", NULL, ha_change },
+	{ "chrystoki", "ha-only", 3, 3, "on|off", ha_only_act, NULL },
+	{ "chrystoki", "server-add", 3, 4, "HOST [PORT]", server_add_act, NULL },
+	{ "chrystoki", "server-remove", 3, 3, "HOST", NULL, server_remove_change },
+};
+
+static int verb_run(struct cmd_context *context, const struct verb *verb, struct fault *f)
 {
-	while (verb->word != NULL && strcmp(context->operands[at], verb->word) != 0)
-		verb++;
-	if (verb->word == NULL)
-		return fault_usage(f, "config has no '%s'; see --help", SHOWN(context->operands[at]));
 	if (context->operand_count < verb->least || context->operand_count > verb->most)
-		return fault_usage(f, "usage: okv-luna config %s", verb->usage);
+		return fault_usage(f, "usage: okv-luna config %s%s%s %s", verb->word, verb->second != NULL ? " " : "",
+				   verb->second != NULL ? verb->second : "", verb->usage);
 	if (verb->act != NULL)
 		return verb->act(context, f);
 	struct words words = { .section = context->operands[2] };
@@ -452,39 +453,25 @@ static int verb_run(struct cmd_context *context, size_t at, const struct verb *v
 	return edit(context, verb->change, &words, f);
 }
 
-static int act_chrystoki(struct cmd_context *context, struct fault *f)
-{
-	static const struct verb verbs[] = {
-		{ "get", 4, 4, "chrystoki get SECTION KEY", chrystoki_get_act, NULL },
-		{ "set", 5, 5, "chrystoki set SECTION KEY VALUE|-", chrystoki_set_act, NULL },
-		{ "unset", 4, 4, "chrystoki unset SECTION KEY", NULL, unset_change },
-		{ "remove", 3, 3, "chrystoki remove SECTION", NULL, remove_change },
-		{ "merge", 3, 3, "chrystoki merge FILE --section NAME...", merge_act, NULL },
-		{ "ha", 4, 4, "chrystoki ha LABEL SERIAL,SERIAL...", NULL, ha_change },
-		{ "ha-only", 3, 3, "chrystoki ha-only on|off", ha_only_act, NULL },
-		{ "server-add", 3, 4, "chrystoki server-add HOST [PORT]", server_add_act, NULL },
-		{ "server-remove", 3, 3, "chrystoki server-remove HOST", NULL, server_remove_change },
-		{ .word = NULL },
-	};
-	return verb_run(context, 1, verbs, f);
-}
-
 static int run(struct cmd_context *context, struct fault *f)
 {
-	static const struct verb verbs[] = {
-		{ "check", 1, 1, "check [--fix [--drop-handmade]]", act_check, NULL },
-		{ "show", 1, 1, "show", act_show, NULL },
-		{ "wire", 1, 1, "wire [--again] [--replace-vendor]", act_wire, NULL },
-		{ "unwire", 1, 1, "unwire [--all [--even-in-use] | --keep]", act_unwire, NULL },
-		{ "get", 3, 3, "get FILE NAME", act_get, NULL },
-		{ "set", 4, 4, "set FILE NAME VALUE", act_set, NULL },
-		{ "chrystoki", 2, 6, "chrystoki get|set|unset|remove|merge|ha|ha-only|server-add|server-remove ...",
-		  act_chrystoki, NULL },
-		{ .word = NULL },
-	};
-	const int r = verb_run(context, 0, verbs, f);
+	const char *word = context->operands[0], *second = context->operand_count > 1 ? context->operands[1] : "";
+	TEXT_AUTO seconds = { 0 };
+	int r = 1;
+
+	for (size_t i = 0; r > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(word, verbs[i].word) != 0)
+			continue;
+		if (verbs[i].second == NULL || strcmp(second, verbs[i].second) == 0)
+			r = verb_run(context, &verbs[i], f);
+		else
+			text_add_format(&seconds, "%s%s", seconds.length > 0 ? "|" : "", verbs[i].second);
+	}
 	option_list_done(&wanted.sections);
-	return r;
+	if (r <= 0)
+		return r;
+	return seconds.length > 0 ? fault_usage(f, "usage: okv-luna config %s %s ...", word, text_string(&seconds))
+				  : fault_usage(f, "config has no '%s'; see --help", SHOWN(word));
 }
 
 static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };

@@ -124,6 +124,18 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	return 0;
 }
 
+bool okv_library_is_there(int root, const char *path)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
+	struct fault ignored = { 0 };
+	char head[4];
+
+	return fs_place_find(root, path, &place, &ignored) == 0 &&
+	       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
+}
+
 int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *ret_other, struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
