@@ -214,7 +214,7 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 			last_outer = i;
 		if (!line->code)
 			continue;
-		if ((line->outer && line->ends) || makes_group(bytes + line->start, line->length, group)) {
+		if (line->ends || makes_group(bytes + line->start, line->length, group)) {
 			if (last_outer == s.count)
 				break;
 			*ret_at = s.lines[last_outer].start;

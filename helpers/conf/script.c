@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/text.h"
 
-enum { DEPTH_MAX = 200, DOCUMENTS_MAX = 16, DELIMITER_MAX = 128 };
+enum { DEPTH_MAX = 200, DOCUMENTS_MAX = 16, DELIMITER_MAX = 128, FUNCTIONS_MAX = 64 };
 
 /* What the reader is inside of.  In the first ones line feeds, comments and commands are none. */
 enum nest {
@@ -30,39 +30,118 @@ struct document {
 	bool tabs; /* <<- */
 };
 
+/* What a command comes to, and with it whether what hangs on it is run: `true && exit`, `if false; then`. */
+enum outcome { OUTCOME_UNKNOWN, OUTCOME_GOOD, OUTCOME_BAD };
+enum run { RUN_MAYBE, RUN_SURELY, RUN_NEVER };
+
+/* Of a list of commands: of the script, or inside something. */
+struct list {
+	enum run run; /* of the command that is read, where its list is run */
+	enum outcome outcome;
+	bool piped, negated;
+	bool assigning; /* the word that is read is an assignment: behind it comes a command */
+};
+
+struct frame {
+	enum nest nest;
+	bool sure;    /* what is read here is run whenever that around it is */
+	bool entered; /* if, loops, case: whether the next condition is */
+	bool until;
+	enum outcome condition;
+	unsigned words;     /* of `for`: it, the name, `in` and what follows; of `case`: its patterns */
+	size_t function;    /* whose body it is, from 1; 0: none's */
+	struct list around; /* to go on with behind it */
+};
+
+struct function {
+	const char *name;
+	size_t length;
+	bool ends; /* calling it ends the script */
+};
+
 struct reader {
 	const char *bytes;
 	size_t length, at;
-	enum nest stack[DEPTH_MAX];
+	struct frame stack[DEPTH_MAX];
 	size_t depth;
+	struct list list;
 	bool lost;
-	bool command; /* the next word is in command position */
-	bool chained; /* the command hangs on an earlier one: behind && || | */
-	bool ends;    /* a command that ends the script was read, since this was looked at last */
-	bool operand; /* something is wanted yet, on a later line if need be: after | && || and name() */
+	bool command;    /* the next word is in command position */
+	bool redirected; /* the next word is a redirection's */
+	bool ends;       /* a command that ends the script was read, since this was looked at last */
+	bool operand;    /* something is wanted yet, on a later line if need be: after | && || and name() */
 	struct document documents[DOCUMENTS_MAX];
 	size_t document_count;
+	struct function functions[FUNCTIONS_MAX];
+	size_t function_count;
+	size_t defined;   /* the function whose body comes next, from 1; 0: none's */
+	const char *word; /* the last one */
+	size_t word_length;
 };
 
 /* --- a few bytes at a time ---------------------------------------------------------------------------------------- */
 
+static struct frame *top(struct reader *r)
+{
+	return &r->stack[r->depth - 1];
+}
+
 static bool inside(const struct reader *r, enum nest nest)
 {
-	return r->depth > 0 && r->stack[r->depth - 1] == nest;
+	return r->depth > 0 && r->stack[r->depth - 1].nest == nest;
 }
 
 static void push(struct reader *r, enum nest nest)
 {
-	if (r->depth == DEPTH_MAX)
+	const bool body = nest == NEST_BRACE && r->defined > 0;
+	const bool runs = body || (nest >= NEST_BRACE && r->list.run == RUN_SURELY && !r->list.piped);
+
+	if (r->depth == DEPTH_MAX) {
 		r->lost = true;
-	else
-		r->stack[r->depth++] = nest;
+		return;
+	}
+	r->stack[r->depth++] = (struct frame){
+		.nest = nest, .sure = runs, .entered = runs, .function = body ? r->defined : 0, .around = r->list
+	};
+	if (nest > NEST_QUOTING) {
+		r->list = (struct list){ .run = RUN_SURELY };
+		r->defined = 0;
+	}
+}
+
+/* A command has come to that; one that is not run changes nothing. */
+static void outcome_set(struct reader *r, enum outcome outcome)
+{
+	if (r->list.run == RUN_NEVER)
+		return;
+	if (r->list.negated && outcome != OUTCOME_UNKNOWN)
+		outcome = outcome == OUTCOME_GOOD ? OUTCOME_BAD : OUTCOME_GOOD;
+	r->list.outcome = r->list.run == RUN_SURELY && !r->list.piped ? outcome : OUTCOME_UNKNOWN;
+	r->list.negated = false;
+}
+
+/* Out of the innermost thing. */
+static void leave(struct reader *r)
+{
+	const struct frame *frame = &r->stack[--r->depth];
+	const enum outcome inner = r->list.outcome;
+
+	if (frame->nest <= NEST_QUOTING)
+		return;
+	r->list = frame->around;
+	if (frame->nest == NEST_COMMAND || frame->nest == NEST_BACKTICK) {
+		/* A word of a command does not change what that comes to; that of an assignment is all there is. */
+		if (r->list.assigning)
+			outcome_set(r, OUTCOME_UNKNOWN);
+	} else {
+		outcome_set(r, frame->nest == NEST_BRACE && frame->function == 0 ? inner : OUTCOME_UNKNOWN);
+	}
 }
 
 static void pop(struct reader *r, enum nest nest)
 {
 	if (inside(r, nest))
-		r->depth--;
+		leave(r);
 	else
 		r->lost = true;
 }
@@ -106,7 +185,7 @@ static bool expansion_read(struct reader *r)
 	if (r->command)
 		push(r, NEST_BACKTICK);
 	else
-		r->depth--;
+		leave(r);
 	r->at++;
 	return true;
 }
@@ -115,11 +194,11 @@ static bool expansion_read(struct reader *r)
 static void quoted_step(struct reader *r)
 {
 	const char c = peek(r, 0);
-	const enum nest nest = r->stack[r->depth - 1];
+	const enum nest nest = top(r)->nest;
 
 	if (nest == NEST_SINGLE) {
 		if (c == '\'')
-			r->depth--;
+			leave(r);
 		r->at++;
 		return;
 	}
@@ -131,22 +210,23 @@ static void quoted_step(struct reader *r)
 		return;
 	if (nest == NEST_DOUBLE) {
 		if (c == '"') {
-			r->depth--;
+			leave(r);
 			r->command = false;
 		}
 	} else if (c == '"') {
 		push(r, NEST_DOUBLE);
-	} else if (c == '\'' && nest == NEST_PARAMETER && (r->depth < 2 || r->stack[r->depth - 2] != NEST_DOUBLE)) {
+	} else if (c == '\'' && nest == NEST_PARAMETER &&
+		   (r->depth < 2 || r->stack[r->depth - 2].nest != NEST_DOUBLE)) {
 		push(r, NEST_SINGLE);
 	} else if (nest == NEST_PARAMETER && c == '}') {
-		r->depth--;
+		leave(r);
 	} else if (nest == NEST_ARITHMETIC && starts(r, "))")) {
-		r->depth--;
+		leave(r);
 		r->at++;
 	} else if (nest != NEST_PARAMETER && c == '(') {
 		push(r, NEST_GROUP);
 	} else if (nest == NEST_GROUP && c == ')') {
-		r->depth--;
+		leave(r);
 	} else if (nest == NEST_ARITHMETIC && c == ')') {
 		/* "$((" began a subshell inside a substitution after all; which is which cannot be told here. */
 		r->lost = true;
@@ -209,71 +289,223 @@ static const struct {
 	{ "{", true, NEST_BRACE },    { "}", false, NEST_BRACE },
 };
 
-/* A reserved word, where the next word stands in command position or not. */
-static void reserved_read(struct reader *r, const char *word, size_t length)
+/* A function by that name: its body follows, on this line or a later one. */
+static void function_define(struct reader *r, const char *name, size_t length)
 {
-	static const char *const before_command[] = { "then", "else", "elif", "do", "!", "time", "coproc" };
+	r->operand = true;
+	r->command = true;
+	if (r->function_count == FUNCTIONS_MAX || length == 0)
+		return;
+	r->functions[r->function_count++] = (struct function){ .name = name, .length = length };
+	r->defined = r->function_count;
+}
 
+/* Which part of a compound command is run, by what its condition came to. */
+static void part_begin(struct reader *r, const char *word, size_t length)
+{
+	struct frame *frame = r->depth > 0 ? top(r) : NULL;
+	const enum outcome wanted = frame != NULL && frame->until ? OUTCOME_BAD : OUTCOME_GOOD;
+
+	if (frame == NULL || (frame->nest != NEST_IF && frame->nest != NEST_LOOP))
+		return;
+	if (text_equal(word, length, "then")) {
+		frame->condition = r->list.outcome;
+		frame->sure = frame->entered && frame->condition == OUTCOME_GOOD;
+	} else if (text_equal(word, length, "do")) {
+		/* `for name in word`: at least one word that is there whatever the variables hold. */
+		frame->sure = frame->entered && (frame->words > 0 ? frame->words > 3 : r->list.outcome == wanted);
+	} else if (text_equal(word, length, "elif") || text_equal(word, length, "else")) {
+		frame->entered = frame->entered && frame->condition == OUTCOME_BAD;
+		frame->sure = frame->entered;
+	} else {
+		return;
+	}
+	r->list = (struct list){ .run = RUN_SURELY };
+}
+
+/* Words behind which the next one stands in command position again. */
+static bool is_prefix(struct reader *r, const char *word, size_t length)
+{
+	static const char *const before_command[] = { "then", "else", "elif",    "do",      "!",
+						      "time", "eval", "command", "builtin", "coproc" };
+
+	part_begin(r, word, length);
+	for (size_t i = 0; i < sizeof(before_command) / sizeof(before_command[0]); i++)
+		if (text_equal(word, length, before_command[i]))
+			return true;
+	return false;
+}
+
+/* A reserved word, where the next word stands in command position or not; true when it is one. */
+static bool reserved_read(struct reader *r, const char *word, size_t length)
+{
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		if (!text_equal(word, length, reserved[i].word))
 			continue;
+		/* Behind `for`, `case` comes a word, not a command; behind `fi` may come an operator only. */
+		r->command = reserved[i].opens && strchr("fsc", word[0]) == NULL;
 		if (reserved[i].opens)
 			push(r, reserved[i].nest);
 		else
 			pop(r, reserved[i].nest);
-		/* Behind `for`, `case` comes a word, not a command; behind `fi` may come an operator only. */
-		r->command = reserved[i].opens && strchr("fsc", word[0]) == NULL;
-		return;
+		if (reserved[i].opens && reserved[i].nest == NEST_LOOP && !r->lost) {
+			top(r)->until = word[0] == 'u';
+			top(r)->entered = top(r)->entered && word[0] != 's';
+			top(r)->words = word[0] == 'f' || word[0] == 's' ? 1 : 0;
+		}
+		return true;
 	}
-	for (size_t i = 0; i < sizeof(before_command) / sizeof(before_command[0]); i++)
-		if (text_equal(word, length, before_command[i]))
-			return;
-	r->command = false;
-	if (text_equal(word, length, "function")) {
-		/* The name follows, then the body, on this line or a later one. */
-		r->operand = true;
-		blanks_pass(r);
-		while (!word_end(peek(r, 0)))
-			r->at++;
-		r->command = true;
+	if (is_prefix(r, word, length)) {
+		r->list.negated = r->list.negated != text_equal(word, length, "!");
+		return true;
 	}
+	if (!text_equal(word, length, "function"))
+		return false;
+	blanks_pass(r);
+	const char *name = r->bytes + r->at;
+	while (!word_end(peek(r, 0)))
+		r->at++;
+	function_define(r, name, (size_t)(r->bytes + r->at - name));
+	return true;
 }
 
-/* Does the command that begins here end the script?  `exec` with redirections only does not. */
-static bool ends_script(const struct reader *r, const char *word, size_t length)
+/* Is the command that begins here run beside the script: before '|', or with '&' at its end? */
+static bool is_detached(const struct reader *r)
+{
+	char quote = '\0';
+
+	for (size_t at = r->at; at < r->length; at++) {
+		const char c = r->bytes[at], next = at + 1 < r->length ? r->bytes[at + 1] : '\0';
+		if (quote != '\0')
+			quote = c == quote ? '\0' : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '\n' || c == ';' || c == '#')
+			return false;
+		else if ((c == '|' || c == '&') && next == c)
+			return false;
+		else if (c == '|' || (c == '&' && next != '>' && r->bytes[at - 1] != '>' && r->bytes[at - 1] != '<'))
+			return true;
+	}
+	return false;
+}
+
+/* A command that ends whatever it is run in: a function, or the script. */
+static void end_note(struct reader *r, bool is_return)
+{
+	if (r->lost || r->list.run != RUN_SURELY || r->list.piped || is_detached(r))
+		return;
+	for (size_t depth = r->depth; depth-- > 0;) {
+		const struct frame *frame = &r->stack[depth];
+		if (!frame->sure || (frame->function > 0 && is_return))
+			return;
+		if (frame->function > 0) {
+			r->functions[frame->function - 1].ends = true;
+			return;
+		}
+		if (frame->around.run != RUN_SURELY || frame->around.piped)
+			return;
+	}
+	r->ends = true;
+}
+
+/* `exec` with redirections only does not end a script. */
+static bool is_replaced(const struct reader *r)
 {
 	size_t ahead = 0;
 
-	if (r->depth > 0 || r->lost || r->chained)
-		return false;
-	if (text_equal(word, length, "exit") || text_equal(word, length, "return"))
-		return true;
 	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
 		ahead++;
 	const size_t name = ahead;
+	if (peek(r, ahead) == '{')
+		while (!word_end(peek(r, ahead)) && peek(r, ahead - 1) != '}')
+			ahead++;
 	while (peek(r, ahead) >= '0' && peek(r, ahead) <= '9')
 		ahead++;
-	return text_equal(word, length, "exec") && strchr("<>", peek(r, ahead)) == NULL && peek(r, name) != '\0' &&
-	       strchr("\n;&|#", peek(r, name)) == NULL;
+	return peek(r, name) != '\0' && strchr("<>", peek(r, ahead)) == NULL && strchr("\n;&|#", peek(r, name)) == NULL;
+}
+
+static const struct function *function_find(const struct reader *r, const char *word, size_t length)
+{
+	for (size_t i = r->function_count; i > 0; i--)
+		if (r->functions[i - 1].length == length && memcmp(r->functions[i - 1].name, word, length) == 0)
+			return &r->functions[i - 1];
+	return NULL;
+}
+
+/* Any other command: does it end the script, and what does it come to? */
+static void command_read(struct reader *r, const char *word, size_t length)
+{
+	static const char *const good[] = { "true", ":", "echo", "printf" };
+	const struct function *function = function_find(r, word, length);
+	const bool is_return = text_equal(word, length, "return");
+	enum outcome outcome = text_equal(word, length, "false") ? OUTCOME_BAD : OUTCOME_UNKNOWN;
+
+	if (function != NULL ? function->ends
+			     : is_return || text_equal(word, length, "exit") ||
+				       (text_equal(word, length, "exec") && is_replaced(r)))
+		end_note(r, is_return);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (text_equal(word, length, good[i]))
+			outcome = OUTCOME_GOOD;
+	outcome_set(r, function != NULL ? OUTCOME_UNKNOWN : outcome);
+}
+
+/* NAME= at the beginning of the word. */
+static bool is_assignment(const char *word, size_t length)
+{
+	size_t name = 0;
+
+	while (name < length &&
+	       (word[name] == '_' || (word[name] >= 'a' && word[name] <= 'z') ||
+		(word[name] >= 'A' && word[name] <= 'Z') || (name > 0 && word[name] >= '0' && word[name] <= '9')))
+		name++;
+	return name > 0 && name < length && word[name] == '=';
+}
+
+/* Do parentheses follow, which make it a function? */
+static bool is_definition(const struct reader *r)
+{
+	size_t ahead = 0;
+
+	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
+		ahead++;
+	return peek(r, ahead) == '(';
 }
 
 /* A bare word: reserved words count in command position only. */
 static void word_read(struct reader *r)
 {
-	const char *word = r->bytes + r->at;
+	const char before = r->at > 0 ? r->bytes[r->at - 1] : '\n';
 	size_t length = 0;
 
+	r->word = r->bytes + r->at;
 	while (!word_end(peek(r, length)))
 		length++;
+	r->word_length = length;
 	r->at += length > 0 ? length : 1;
 	/* A word that goes on with a quote or an expansion is not reserved. */
 	const char next = peek(r, 0);
 	const bool whole = next == '\0' || strchr(" \t\n;&|()<>", next) != NULL;
-	if (length > 0 && r->command && whole) {
-		r->ends = r->ends || ends_script(r, word, length);
-		reserved_read(r, word, length);
-	} else
+	if (r->redirected) {
+		r->redirected = false;
+	} else if (r->command && is_assignment(r->word, length)) {
+		r->list.assigning = true;
 		r->command = false;
+		outcome_set(r, OUTCOME_GOOD);
+	} else if (length > 0 && r->command && whole) {
+		if (reserved_read(r, r->word, length))
+			return;
+		r->command = false;
+		if (!is_definition(r))
+			command_read(r, r->word, length);
+	} else {
+		if (r->command)
+			outcome_set(r, OUTCOME_UNKNOWN);
+		r->command = false;
+		if (length > 0 && whole && inside(r, NEST_LOOP) && strchr(" \t", before) != NULL && top(r)->words > 0)
+			top(r)->words++;
+	}
 }
 
 /* "name()", with blanks where the shell allows them: the body follows, on this line or a later one. */
@@ -286,9 +518,21 @@ static bool definition_read(struct reader *r)
 	if (peek(r, ahead) != ')')
 		return false;
 	r->at += ahead + 1;
-	r->operand = true;
-	r->command = true;
+	function_define(r, r->word, r->word_length);
 	return true;
+}
+
+/* Behind a pattern of `case`: only '*' as the first one is run for sure. */
+static void branch_begin(struct reader *r)
+{
+	struct frame *frame = top(r);
+	size_t at = r->at;
+
+	while (at > 0 && strchr(" \t", r->bytes[at - 1]) != NULL)
+		at--;
+	frame->sure = frame->entered && frame->words++ == 0 && at > 1 && r->bytes[at - 1] == '*' &&
+		      strchr(" \t\n(", r->bytes[at - 2]) != NULL;
+	r->list = (struct list){ .run = RUN_SURELY };
 }
 
 static void parenthesis_read(struct reader *r)
@@ -310,11 +554,13 @@ static void parenthesis_read(struct reader *r)
 		push(r, NEST_SUBSHELL);
 		r->command = true;
 	} else if (inside(r, NEST_COMMAND)) {
-		r->depth--;
+		leave(r);
 		r->command = false;
 	} else {
 		/* After a pattern a command; after a subshell it does no harm. */
-		if (!inside(r, NEST_CASE))
+		if (inside(r, NEST_CASE))
+			branch_begin(r);
+		else
 			pop(r, NEST_SUBSHELL);
 		r->command = true;
 	}
@@ -328,9 +574,16 @@ static void operator_read(struct reader *r)
 	const bool two = peek(r, 1) == c;
 
 	r->operand = c == '|' || two;
-	r->chained = r->operand;
 	r->command = true;
+	r->list.assigning = false;
 	r->at += two ? 2 : 1;
+	if (two) {
+		const enum outcome wanted = c == '&' ? OUTCOME_GOOD : OUTCOME_BAD, now = r->list.outcome;
+		r->list.run = now == OUTCOME_UNKNOWN ? RUN_MAYBE : now == wanted ? RUN_SURELY : RUN_NEVER;
+		r->list.piped = false;
+	} else {
+		r->list = (struct list){ .run = RUN_SURELY, .piped = c == '|' };
+	}
 	if (c == '|' && !two && peek(r, 0) == '&')
 		r->at++;
 }
@@ -339,6 +592,7 @@ static void redirection_read(struct reader *r)
 {
 	if (starts(r, "<<<")) {
 		r->at += 3;
+		r->redirected = true;
 		return;
 	}
 	if (starts(r, "<<")) {
@@ -353,6 +607,29 @@ static void redirection_read(struct reader *r)
 		r->command = true;
 	}
 	r->at += next == '&' || next == '|' || next == '>' || next == '(' ? 2 : 1;
+	r->redirected = next != '(';
+}
+
+/* The next command is no more part of a chain. */
+static void list_end(struct reader *r)
+{
+	/* What a condition came to is asked at `then` and `do`. */
+	r->list.run = RUN_SURELY;
+	r->list.piped = r->list.negated = false;
+	r->command = true;
+	r->list.assigning = r->redirected = false;
+}
+
+/* A word that begins with a quote or an expansion, so that nobody knows what it names. */
+static void word_begin(struct reader *r)
+{
+	if (r->redirected) {
+		r->redirected = false;
+		return;
+	}
+	if (r->command)
+		outcome_set(r, OUTCOME_UNKNOWN);
+	r->command = false;
 }
 
 /* One step in code; a line feed is the caller's. */
@@ -363,6 +640,8 @@ static void code_step(struct reader *r)
 
 	if (c == ' ' || c == '\t' || c == '\r' || c == '\0') {
 		r->lost = r->lost || c == '\0';
+		r->command = r->command || r->list.assigning;
+		r->list.assigning = false;
 		r->at++;
 		return;
 	}
@@ -377,29 +656,32 @@ static void code_step(struct reader *r)
 	}
 	r->operand = false;
 	if (c == ';') {
-		r->command = true;
-		r->chained = false;
+		list_end(r);
+		if (peek(r, 1) == ';' && inside(r, NEST_CASE))
+			top(r)->sure = false;
 		r->at++;
 	} else if (c == '<' || c == '>') {
 		redirection_read(r);
 	} else if (c == '\\') {
 		r->at += r->at + 1 < r->length ? 2 : 1;
 		if (r->bytes[r->at - 1] != '\n')
-			r->command = false;
+			word_begin(r);
 	} else if (c == '\'' || c == '"') {
 		push(r, c == '"' ? NEST_DOUBLE : NEST_SINGLE);
-		r->command = false;
+		word_begin(r);
 		r->at++;
 	} else if (c == '(' || c == ')') {
 		parenthesis_read(r);
 	} else if (!expansion_read(r)) {
 		word_read(r);
+	} else if (inside(r, NEST_PARAMETER) || inside(r, NEST_ARITHMETIC)) {
+		word_begin(r);
 	}
 }
 
 static bool is_quoted(const struct reader *r)
 {
-	return r->depth > 0 && r->stack[r->depth - 1] <= NEST_QUOTING;
+	return r->depth > 0 && r->stack[r->depth - 1].nest <= NEST_QUOTING;
 }
 
 /* Outside everything: a line that begins here is a line of the script itself. */
@@ -462,8 +744,10 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 		const char c = r->bytes[from];
 
 		if (!is_quoted(r) && c == '\n') {
-			r->command = true;
-			r->chained = r->chained && r->operand;
+			if (r->operand)
+				r->command = true;
+			else
+				list_end(r);
 			r->at++;
 			if (documents_pass(r, s, f) < 0)
 				return -1;
@@ -499,7 +783,7 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 int script_read(struct script *ret_script, const char *bytes, size_t length, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
-	struct reader r = { .bytes = bytes, .length = length, .command = true };
+	struct reader r = { .bytes = bytes, .length = length, .command = true, .list = { .run = RUN_SURELY } };
 
 	if (read_all(&r, &s, f) < 0)
 		return -1;

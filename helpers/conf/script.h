@@ -17,7 +17,11 @@
 struct script_line {
 	size_t start, length; /* length with the line feed, if there is one */
 	bool outer;
-	bool ends; /* an outer command of it ends the script, whatever came before: exit, return, exec of a program */
+	/*
+	 * A command of it ends the script, whatever came before: exit, return, exec of a program, or a function that
+	 * does so; also inside braces, and where a condition that never changes leads there (`true && exit`).
+	 */
+	bool ends;
 	bool code; /* not blank, no comment, no text of a here-document or of a quoted string that began earlier */
 };
 

@@ -294,7 +294,8 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 
 @test "a block that is never reached is told at the line that ends the script, and wiring says so" {
 	cp "$mid" "$BATS_TEST_TMPDIR/mid"
-	for line in 'exit 0' 'return' 'exec /bin/true' ': ; exit 3' 'exec "$0.real" "$@"'; do
+	for line in 'exit 0' 'return' 'exec /bin/true' ': ; exit 3' 'exec "$0.real" "$@"' '{ :; exit 0; }' \
+		'if true; then exit 0; fi' ': && exit 1' 'die() { exit 1; }; die'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		finds FAIL mid-unreached $G/okv_hsm_mid_upgrade 3
 		[[ $output != *'fix: '* ]]
@@ -303,7 +304,8 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 		[[ $output == *'line 3 ends the script'* ]]
 		cmp "$mid" "$BATS_TEST_TMPDIR/before"
 	done
-	for line in 'exec 2>&1' '[ -n "$HOME" ] || exit 1' '( exit 1 )' 'echo exit' '# exit'; do
+	for line in 'exec 2>&1' '[ -n "$HOME" ] || exit 1' '( exit 1 )' 'echo exit' '# exit' \
+		'die() { exit 1; }'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		lacks mid-unreached
 		okv_config 0 wire

@@ -179,27 +179,151 @@ static void script_make(struct random *r, struct made *m)
 	}
 }
 
-/* Runs the script in bash; its output must be the numbers from 0 on, one a line. */
-static void assert_marks_run(const struct text *script, size_t marks)
+/* What bash says of the script, and its exit status. */
+static int bash_run(const char *bytes, size_t length, struct text *ret_output)
 {
 	char path[] = "/tmp/okv-script-test-XXXXXX";
 	const int fd = mkstemp(path);
 	struct fault f = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	TEXT_AUTO wanted = { 0 };
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, script->bytes, script->length), (ssize_t)script->length);
+	assert_int_equal(write(fd, bytes, length), (ssize_t)length);
 	(void)close(fd);
 	const char *const argv[] = { "/bin/bash", path, NULL };
 	const struct proc_child_options run = { .argv = argv, .root = -1, .input = -1, .deadline_ms = 20000 };
 	assert_int_equal(proc_child_run(&run, &outcome, &f), 0);
 	(void)unlink(path);
+	text_add_string(ret_output, text_string(&outcome.output));
+	const int status = outcome.status;
+	proc_outcome_done(&outcome);
+	return status;
+}
+
+/* Runs the script in bash; its output must be the numbers from 0 on, one a line. */
+static void assert_marks_run(const struct text *script, size_t marks)
+{
+	TEXT_AUTO wanted = { 0 };
+	TEXT_AUTO seen = { 0 };
+
 	for (size_t i = 0; i < marks; i++)
 		text_add_format(&wanted, "%zu\n", i);
-	if (outcome.status != 0 || strcmp(text_string(&outcome.output), text_string(&wanted)) != 0)
-		fail_msg("status %d, output:\n%sof:\n%s", outcome.status, text_string(&outcome.output), script->bytes);
-	proc_outcome_done(&outcome);
+	const int status = bash_run(script->bytes, script->length, &seen);
+	if (status != 0 || strcmp(text_string(&seen), text_string(&wanted)) != 0)
+		fail_msg("status %d, output:\n%sof:\n%s", status, text_string(&seen), script->bytes);
+}
+
+/* The line that ends the script by what the reader says, from 1; 0: none. */
+static size_t end_find(const char *bytes)
+{
+	SCRIPT_AUTO s = read_string(bytes);
+
+	for (size_t i = 0; i < s.count; i++)
+		if (s.lines[i].ends)
+			return i + 1;
+	return 0;
+}
+
+static void assert_end(const char *script, size_t line)
+{
+	TEXT_AUTO marked = { 0 };
+	TEXT_AUTO seen = { 0 };
+
+	text_add_format(&marked, "%s\necho the end\n", script);
+	(void)bash_run(marked.bytes, marked.length, &seen);
+	const bool reached = strstr(text_string(&seen), "the end\n") != NULL;
+	if (reached != (line == 0))
+		fail_msg("bash %s the end of '%s'", reached ? "reaches" : "does not reach", script);
+	if (end_find(script) != line)
+		fail_msg("of '%s': line %zu, not %zu", script, end_find(script), line);
+}
+
+static void what_ends_the_script_whatever_came_before_is_told(void **state)
+{
+	static const struct {
+		const char *script;
+		size_t line;
+	} rows[] = {
+		{ "exit", 1 },
+		{ "x=1; exit 3", 1 },
+		{ "x=1 y=\"a b\" exit 3", 1 },
+		{ "x=$(echo a b) exit 3", 1 },
+		{ ">/dev/null exit 1", 1 },
+		{ "exit 1 >/dev/null 2>&1", 1 },
+		{ "{ exit; }", 1 },
+		{ ":\n{\n:\nexit 0\n}\n", 4 },
+		{ "{ { :; exit; }; } 2>/dev/null", 1 },
+		{ "true && exit", 1 },
+		{ ": && { echo a; exit 1; }", 1 },
+		{ "false || exit", 1 },
+		{ "! false && exit", 1 },
+		{ "true && false || exit", 1 },
+		{ "false && true || exit 1", 1 },
+		{ "if true; then\nexit 0\nfi", 2 },
+		{ "if :\nthen :; exit\nfi", 2 },
+		{ "if false; then :; else\n\nexit\nfi", 3 },
+		{ "if false; then :; elif true; then exit; fi", 1 },
+		{ "if exit 1; then :; fi", 1 },
+		{ "while true; do exit; done", 1 },
+		{ "while :\ndo\nexit\ndone", 3 },
+		{ "until false; do exit 1; done", 1 },
+		{ "for i in a b; do exit 1; done", 1 },
+		{ "case $x in *) exit 1 ;; esac", 1 },
+		{ "case $x in\n(*)\nexit 1\nesac", 3 },
+		{ "f() { exit 1; }\nf", 2 },
+		{ "function f {\nexit 1\n}\n:\nf a b", 5 },
+		{ "f() { exit 1; }; g() { :; f; }\n{ g; }", 2 },
+		{ "f()\n{\nif true; then exit 1; fi\n}\nif f; then :; fi", 5 },
+		{ "f() { exec true; }\nf", 2 },
+		{ "command exit", 1 },
+		{ "eval exit 3", 1 },
+		{ "exec true", 1 },
+		{ "exec -a x true", 1 },
+		/* And what does not. */
+		{ "f() { exit 1; }", 0 },
+		{ "f() { return; exit 1; }\n", 0 },
+		{ "f() { exit 1; }\nf() { :; }\nf", 0 },
+		{ "f() { if [ -n \"$x\" ]; then exit 1; fi; }\nf", 0 },
+		{ "f() ( exit 1 )\nf", 0 },
+		{ "f() { exit 1; }\nf | cat", 0 },
+		{ "f() { exit 1; }\nx=$(f)", 0 },
+		{ "f() { exit 1; }\n( f )\nf &", 0 },
+		{ "exit 1 | cat", 0 },
+		{ "exit 1 &", 0 },
+		{ "echo a | exit 1", 0 },
+		{ "( exit 1 )", 0 },
+		{ "x=`exit 1`", 0 },
+		{ "false && exit", 0 },
+		{ "true || exit 1", 0 },
+		{ "! true && exit", 0 },
+		{ "if false; then exit; fi", 0 },
+		{ "if true; then :; else exit; fi", 0 },
+		{ "[ -n \"$x\" ] && exit 1", 0 },
+		{ "[ -z \"$x\" ] || { exit 1; }", 0 },
+		{ "while false; do exit; done", 0 },
+		{ "for i in $x; do exit 1; done", 0 },
+		{ "case a in b) exit 1 ;; *) : ;; esac", 0 },
+		{ "exec 3>/dev/null", 0 },
+		{ "exec {fd}>/dev/null", 0 },
+		{ "exec 2>&1", 0 },
+		{ "echo exit; echo a exit", 0 },
+		{ "x=exit; x=\"exit\"", 0 },
+		{ "# exit\ncat <<E >/dev/null\nexit\nE", 0 },
+		{ "echo a >exit; rm exit", 0 },
+		{ "trap 'echo exit' EXIT", 0 },
+		{ "alias exit=:", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_end(rows[i].script, rows[i].line);
+	/* What it hangs on may be so or not: then nobody can say. */
+	assert_int_equal(end_find("[ -n \"$x\" ] && exit"), 0);
+	assert_int_equal(end_find("logger x || exit 1"), 0);
+	assert_int_equal(end_find("if [ -e /x ]; then exit; fi"), 0);
+	assert_int_equal(end_find("${x} exit"), 0);
+	/* Read in by another script it ends that. */
+	assert_int_equal(end_find("return 0"), 1);
 }
 
 static void whole_lines_put_before_an_outer_line_run_exactly_when_it_would(void **state)
@@ -239,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_begin_outside_quotes_documents_and_compounds),
 		cmocka_unit_test(where_the_reader_loses_its_way_no_later_line_is_outer),
+		cmocka_unit_test(what_ends_the_script_whatever_came_before_is_told),
 		cmocka_unit_test(whole_lines_put_before_an_outer_line_run_exactly_when_it_would),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
