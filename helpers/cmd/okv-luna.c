@@ -15,6 +15,7 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "guide", "the integration guide's steps for this server, and which is next" },
+	{ "setup", "guide's steps of installation that are ours, in order" },
 	{ "status", "every check at a glance" },
 	{ "slots", "what the HSM shows to OKV's user" },
 	{ "network", "whether the HSM's servers can be reached and know this client" },

@@ -149,7 +149,7 @@ struct guide_step {
 	unsigned all_the_same; /* signs that it is needed here, though the guide skips it */
 	bool said;             /* may be said to be done, too, where no sign shows */
 	bool last;             /* done counts only when all before it is done */
-	bool asks;             /* only looks, so it is of no use before all before it is done */
+	bool in_turn;          /* of no use before all before it is done, as asking the HSM */
 };
 extern const struct guide_step guide_steps[];
 extern const size_t guide_step_count;
@@ -179,6 +179,9 @@ void guide_list_done(struct guide_list *list);
 int guide_list_make(const struct guide_node *node, enum guide_procedure procedure, unsigned signs,
 		    const struct guide_marks *marks, struct guide_list *ret_list, struct fault *f);
 
+/* "next: ID: TITLE" and what to do there, or that all is done. */
+void guide_format_next(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
+		       struct text *out);
 /* The checklist for people, the next step first, and the JSON object of the command. */
 void guide_format(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
 		  struct text *out);

@@ -251,24 +251,31 @@ static void line_add(const struct guide_node *node, enum guide_procedure procedu
 		work_add(node, procedure, line, INDENT, out);
 }
 
-void guide_format(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
-		  struct text *out)
+void guide_format_next(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
+		       struct text *out)
 {
 	const char *name = guide_procedure_name(procedure);
 	TEXT_AUTO title = { 0 };
-	struct text_line note;
 
 	if (list->next != NULL) {
 		guide_expand(node, list->next->step->title, &title);
 		text_add_format(out, "next: %s: %s\n", list->next->step->id, text_string(&title));
 		work_add(node, procedure, list->next, 6, out);
-	} else {
-		text_add_format(out, "All steps of %s are done", name);
-		if (procedure != GUIDE_INSTALL)
-			text_add_format(out, "; before the next time: okv-luna guide %s --again", name);
-		text_add_char(out, '\n');
+		return;
 	}
-	text_add_format(out, "\nguide %s, %s\n", name, text_string(&node->described));
+	text_add_format(out, "All steps of %s are done", name);
+	if (procedure != GUIDE_INSTALL)
+		text_add_format(out, "; before the next time: okv-luna guide %s --again", name);
+	text_add_char(out, '\n');
+}
+
+void guide_format(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
+		  struct text *out)
+{
+	struct text_line note;
+
+	guide_format_next(node, procedure, list, out);
+	text_add_format(out, "\nguide %s, %s\n", guide_procedure_name(procedure), text_string(&node->described));
 	for (size_t at = 0; text_line_next(node->notes.bytes, node->notes.length, &at, &note);)
 		text_add_format(out, "note: %.*s\n", (int)note.length, note.bytes);
 	text_add_char(out, '\n');

@@ -1,0 +1,282 @@
+/*
+ * okv-luna setup: the steps of `okv-luna guide install` that are ours, each by the command that guide prints.
+ *
+ * After each of them the server is looked at anew, so that a second run goes on where the first has stopped.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/hook.h"
+#include "cmd/tool.h"
+#include "proc/child.h"
+#include "upgrade/guide.h"
+
+static struct guide_said said;
+static const char *label;
+static bool accept_licence;
+
+static const struct option options[] = {
+	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &accept_licence, NULL,
+		   "the vendor's licence of the full client is accepted"),
+	OPTION_ROW(0, "label", OPTION_TEXT, &label, "LABEL", "the partition that has to show (TOKEN_LABEL)"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &said.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
+	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
+	OPTION_END,
+};
+
+enum { BOUND_S = 60, WORDS_MAX = 40, ROUNDS_MAX = 40 };
+
+/* What has become of it, for the answer. */
+struct setup {
+	struct cmd_context *context;
+	struct guide_node node;
+	struct guide_list list;
+	bool ran[ROUNDS_MAX]; /* by the step's place in the list */
+	size_t count;
+	struct text json; /* the members of "ran" */
+	struct json j;
+};
+
+static void setup_done(struct setup *s)
+{
+	guide_list_done(&s->list);
+	guide_node_done(&s->node);
+	text_done(&s->json);
+}
+
+static int look(struct setup *s, struct fault *f)
+{
+	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
+	struct cmd_context *context = s->context;
+	struct guide_marks marks;
+	unsigned signs;
+
+	guide_list_done(&s->list);
+	guide_node_done(&s->node);
+	cmd_hook_start(context, &checks);
+	checks.progress = NULL;
+	checks.dry_run = true;
+	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
+	if (guide_node_find(context->root, &context->settings, &said, &s->node, f) < 0 ||
+	    guide_marks_read(context->root, GUIDE_INSTALL, &marks, f) < 0 ||
+	    guide_look(&checks, &s->node, marks.began, &signs, f) < 0)
+		return -1;
+	return guide_list_make(&s->node, GUIDE_INSTALL, signs, &marks, &s->list, f);
+}
+
+/* --- one command -------------------------------------------------------------------------------------------------- */
+
+static bool is_service(const struct setup *s, const char *operand)
+{
+	return (s->node.kind & (GUIDE_CLOUD_FULL | GUIDE_HYBRID)) != 0 && text_ends(operand, ".zip");
+}
+
+/* Adds the operands that a word in capitals stands for; false where there is none. */
+static bool operands_add(const struct setup *s, bool service, const char **words, size_t *count)
+{
+	const size_t before = *count;
+
+	for (size_t i = 0; i < s->context->operand_count && *count + 1 < WORDS_MAX; i++)
+		if (is_service(s, s->context->operands[i]) == service)
+			words[(*count)++] = s->context->operands[i];
+	return *count > before;
+}
+
+/* The step's words with what they stand for; false where somebody else has to fill one in. */
+static bool words_make(const struct setup *s, const struct guide_step *step, struct text *storage, const char **words)
+{
+	size_t count = 0;
+	bool known = true;
+
+	guide_words(&s->node, step, storage);
+	for (size_t at = 0; at < storage->length && count + 1 < WORDS_MAX; at += strlen(storage->bytes + at) + 1) {
+		const char *word = storage->bytes + at;
+		if (strcmp(word, "ARCHIVE") == 0 || strcmp(word, "SERVICE") == 0)
+			known = operands_add(s, word[0] == 'S', words, &count) && known;
+		else if (strcmp(word, "--accept-licence") != 0 || accept_licence)
+			words[count++] = word;
+		known = known && strcmp(word, "LABEL") != 0;
+	}
+	if (label != NULL && count > 1 && strcmp(words[1], "slots") == 0) {
+		words[count++] = "--label";
+		words[count++] = label;
+	}
+	words[count] = NULL;
+	return known;
+}
+
+static void words_say(const char *const *words, struct text *out)
+{
+	for (size_t i = 0; words[i] != NULL; i++)
+		text_add_format(out, "%s%s", i > 0 ? " " : "", SHOWN(words[i]));
+}
+
+/* "okv-luna config wire" as this product's program beside us, on the same tree. */
+static int command_run(const struct cmd_context *context, const char *const *words, int *ret_status, struct fault *f)
+{
+	char tool[64], path[PATH_MAX];
+	const char *argv[WORDS_MAX + 4] = { path, "--root", context->root_path };
+	TEXT_AUTO merged = { 0 };
+	size_t count = 3;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", words[1]);
+	cmd_program_path(tool, path);
+	if (context->json || context->quiet)
+		argv[count++] = "--quiet";
+	for (size_t i = 2; words[i] != NULL; i++) {
+		argv[count++] = words[i];
+		/* The file to be merged is named from our caller's root. */
+		if (strcmp(words[1], "config") == 0 && text_starts(words[i], GUIDE_SERVICE_DIR "/")) {
+			text_add_format(&merged, "%s%s", strcmp(context->root_path, "/") != 0 ? context->root_path : "",
+					words[i]);
+			argv[count - 1] = text_string(&merged);
+		}
+	}
+	argv[count] = NULL;
+	const struct proc_child_options how = {
+		.argv = argv,
+		.root = PROC_CHILD_STAY,
+		.input = -1,
+		.output = context->json ? PROC_CHILD_CAPTURED : PROC_CHILD_INHERITED,
+		.group = PROC_CHILD_OUR_GROUP,
+	};
+	(void)fflush(stdout);
+	if (text_check(&merged, f) < 0 || proc_child_run(&how, &outcome, f) < 0)
+		return -1;
+	*ret_status = outcome.status;
+	/* Its complaint is the remedy. */
+	if (context->json && outcome.status != 0)
+		(void)fwrite(outcome.output.bytes, 1, outcome.output.length, stderr);
+	proc_outcome_done(&outcome);
+	return 0;
+}
+
+/* --- in order ----------------------------------------------------------------------------------------------------- */
+
+/* Ours, not done, and of use now. */
+static bool is_to_run(const struct guide_line *line)
+{
+	const bool open = line->state == GUIDE_NEXT || line->state == GUIDE_LATER;
+
+	return open && line->step->who == GUIDE_OURS && !line->step->said &&
+	       (!line->step->in_turn || line->state == GUIDE_NEXT);
+}
+
+static void ran_note(struct setup *s, const struct guide_step *step, const char *command, int status)
+{
+	json_object_begin(&s->j, NULL);
+	json_string(&s->j, "id", step->id);
+	json_string(&s->j, "command", command);
+	json_number(&s->j, "status", status);
+	json_object_end(&s->j);
+	s->count++;
+}
+
+static int step_run(struct setup *s, size_t which, const char *const *words, struct fault *f)
+{
+	const struct guide_step *step = s->list.lines[which].step;
+	TEXT_AUTO command = { 0 };
+	int status = 0;
+
+	words_say(words, &command);
+	cmd_print(s->context, "%s%s: %s\n", s->context->dry_run ? "would: " : "", step->id, text_string(&command));
+	if (!s->context->dry_run && command_run(s->context, words, &status, f) < 0)
+		return -1;
+	ran_note(s, step, text_string(&command), status);
+	s->ran[which] = true;
+	if (status == 0)
+		return 0;
+	(void)fault_negative(f,
+			     "stopped at step %s: '%s' ended with status %d; fix what it names, then run setup again",
+			     step->id, text_string(&command), status);
+	f->kind = status <= FAULT_LATE ? (enum fault_kind)status : FAULT_SYSTEM;
+	return -1;
+}
+
+/* The next step that is ours: 1 where it has run, 0 where there is none. */
+static int step_next(struct setup *s, struct fault *f)
+{
+	for (size_t i = 0; i < s->list.count && i < ROUNDS_MAX; i++) {
+		const struct guide_line *line = &s->list.lines[i];
+		TEXT_AUTO storage = { 0 };
+		const char *words[WORDS_MAX];
+		if (!is_to_run(line) || (s->ran[i] && s->context->dry_run))
+			continue;
+		if (s->ran[i])
+			return fault_negative(f, "step %s has run, and is not done; see okv-luna status",
+					      line->step->id);
+		if (words_make(s, line->step, &storage, words))
+			return step_run(s, i, words, f) < 0 ? -1 : 1;
+		if (strcmp(words[1], "extract") == 0)
+			return fault_usage(f, "step %s wants an archive: okv-luna setup ARCHIVE", line->step->id);
+	}
+	return 0;
+}
+
+static int work(struct setup *s, struct fault *f)
+{
+	TEXT_AUTO next = { 0 };
+	int r = look(s, f) < 0 ? -1 : 1;
+
+	while (r > 0 && (r = step_next(s, f)) > 0)
+		if (!s->context->dry_run && look(s, f) < 0)
+			return -1;
+	if (r < 0)
+		return -1;
+	if (s->count == 0)
+		cmd_print(s->context, "nothing to do: every step of ours that can be done now is done\n");
+	guide_format_next(&s->node, GUIDE_INSTALL, &s->list, &next);
+	cmd_print(s->context, "%s", text_string(&next));
+	return 0;
+}
+
+/* What is looked for by our own look, too. */
+static int setting_replace(char **setting, const char *value, struct fault *f)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return fault_memory(f);
+	free(*setting);
+	*setting = copy;
+	return 0;
+}
+
+static int run(struct cmd_context *context, struct fault *f)
+{
+	__attribute__((cleanup(setup_done))) struct setup s = { .context = context };
+	const struct guide_line *next;
+	struct json j;
+
+	if (label != NULL && setting_replace(&context->settings.token_label, label, f) < 0)
+		return -1;
+	json_init(&s.j, &s.json);
+	json_array_begin(&s.j, NULL);
+	const int r = work(&s, f);
+	json_array_end(&s.j);
+	next = s.list.next;
+	if (!context->json || f->kind == FAULT_USAGE)
+		return r;
+	json_init(&j, context->result);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna-setup");
+	json_bool(&j, "dry_run", context->dry_run);
+	/* A value that is written already. */
+	text_add_format(context->result, ",\"ran\":%s", text_string(&s.json));
+	json_string(&j, "next", next != NULL ? next->step->id : NULL);
+	cmd_result_exit(&j, f);
+	json_object_end(&j);
+	return r;
+}
+
+const struct cmd_tool cmd_tool = {
+	.name = "okv-luna-setup",
+	.summary = "The steps of okv-luna guide install that are ours, in order",
+	.operands = "[ARCHIVE...]",
+	.operands_most = 16,
+	.options = options,
+	.needs = CMD_SUPERUSER | CMD_SETTINGS,
+	.run = run,
+};
