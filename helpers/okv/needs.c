@@ -446,8 +446,13 @@ static int link_visit(void *context, const void *state, const struct fs_walk_ent
 	const size_t before = n->needs.count;
 
 	(void)state;
+	/* What others may write decides nothing, and a link that somebody else made leads where he likes. */
+	if (settings_is_scratch(n->job->settings, entry->path))
+		return FS_WALK_PASS;
 	if (S_ISDIR(entry->status->st_mode))
 		return entry->mount ? FS_WALK_PASS : FS_WALK_ENTER;
+	if (entry->status->st_uid != 0)
+		return FS_WALK_PASS;
 	about(n, OKV_NEED_LINK, 0, entry->path);
 	if (path_follow(n, entry->path, end, f) < 0)
 		return -1;

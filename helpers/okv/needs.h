@@ -2,10 +2,10 @@
  * okv/needs: what must live through an OS major upgrade for OKV to reach its HSM.
  *
  * Promise: the client and this product; what okv_hsm.conf, okv_hsm_env and Chrystoki.conf name; what the library asks
- * the loader for beside itself; and every link in the client that leads out of it: each followed through every link of
- * its path, so that links and what they lead to are there.  What the system has of its own (its directories as a whole,
- * its accounts, logs and run-time places) is none of it.  Reads, never writes.  What a name leads to that is not there
- * is no need; that it is missing is said by okv/check.
+ * the loader for beside itself; and every link of root's in the client that leads out of it, but for what others may
+ * write: each followed through every link of its path, so that links and what they lead to are there.  What the system
+ * has of its own (its directories as a whole, its accounts, logs and run-time places) is none of it.  Reads, never
+ * writes.  What a name leads to that is not there is no need; that it is missing is said by okv/check.
  */
 #ifndef OKV_OKV_NEEDS_H
 #define OKV_OKV_NEEDS_H

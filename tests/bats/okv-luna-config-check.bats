@@ -652,6 +652,22 @@ chroot_find() {
 	finds FAIL env-not-preserved $G/okv_hsm_env "$(number_of "$env" ^LD_)"
 }
 
+@test "links that others made in the client are no needs: they decide nothing, and no list follows them" {
+	mkdir -p "$root$LC/data/sub" "$root/srv/theirs"
+	okv_config 0 check
+	ln -s /srv/theirs "$root$LC/data/link"
+	ln -s /etc/shadow "$root$LC/data/sub/link"
+	ln -s /srv/theirs "$root$LC/cert/link"
+	chown -h 65534 "$root$LC/cert/link"
+	okv_config 0 check
+	before=$(<"$conf")
+	okv_config 0 wire
+	[ "$(<"$conf")" = "$before" ]
+	chown -h 0 "$root$LC/cert/link"
+	finds FAIL preserved-lacks $G/okv_hsm.conf "$(number_of "$conf" ^PRESERVED)"
+	[[ $finding == *"'/srv/theirs'"*"cert/link"* ]]
+}
+
 @test "what the library asks the loader for is carried over, too" {
 	mkdir -p "$root/opt/dep" "$root$LC/lib"
 	printf 'int x(void) { return 0; }\n' >"$BATS_TEST_TMPDIR/x.c"
