@@ -28,6 +28,13 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 				    SETTINGS_BUNDLE);
 	if (fs_file_open_at(node.dir, node.leaf, O_RDONLY, ret_fd, &status, f) < 0)
 		return -1;
+	/* Whoever can make names there could have a file sealed that he cannot read himself. */
+	if (status.st_uid != node.uid && status.st_nlink > 1)
+		return fault_refused(
+			f,
+			"'%s' belongs to user id %lu and has %ju names: somebody has linked it there; make "
+			"it anew on this node's console: HSM page, Create Bundle",
+			SETTINGS_BUNDLE, (unsigned long)status.st_uid, (uintmax_t)status.st_nlink);
 	if (node.status.st_uid != node.uid)
 		report_say(act->report, REPORT_WARNING,
 			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,

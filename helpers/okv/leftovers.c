@@ -32,7 +32,8 @@ struct place {
 
 struct search {
 	int root;
-	int bundle; /* the one in its place, or -1 */
+	int bundle;  /* the one in its place, or -1 */
+	bool linked; /* that is a second name of somebody else's file */
 	struct stat bundle_status;
 	struct place places[PLACES_MAX];
 	size_t place_count;
@@ -174,7 +175,8 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 	struct stat holder;
 	int r = 0;
 
-	if (is_stage(entry->path, entry->name))
+	item.called = is_stage(entry->path, entry->name);
+	if (item.called)
 		item.kind = OKV_LEFTOVER_STAGE;
 	else
 		r = content_look(s, entry->dir, entry->name, &item, &failure);
@@ -182,8 +184,10 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 		if (item.kind == OKV_LEFTOVER_SEALED || item.status.st_size == 0)
 			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
 		item.kind = OKV_LEFTOVER_BUNDLE;
+		item.called = s->linked;
 	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
 		item.kind = OKV_LEFTOVER_PLAIN;
+		item.called = true;
 		strcpy(item.why, strcmp(entry->name, "hsmbundle") == 0 ? "" : "by its name");
 	}
 	if (item.kind == OKV_LEFTOVER_NONE)
@@ -281,6 +285,17 @@ static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 	return 0;
 }
 
+/* Does the bundle in its place belong to OKV's user? */
+static bool is_okvs(const struct search *s, const struct settings *settings)
+{
+	struct fault ignored = { 0 };
+	TEXT_AUTO passwd = { 0 };
+	struct accounts_user user;
+
+	return fs_read_config(s->root, "/etc/passwd", &passwd, &ignored) == 0 &&
+	       accounts_user_find(&passwd, settings->okv_user, &user) && user.uid == s->bundle_status.st_uid;
+}
+
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
 	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/root", "/home" };
@@ -292,8 +307,9 @@ static int places_look(struct search *s, const struct settings *settings, struct
 			 &failure) < 0 &&
 	    failure.kind != FAULT_REFUSED && failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
 		return -1;
+	s->linked = s->bundle >= 0 && s->bundle_status.st_nlink > 1 && !is_okvs(s, settings);
 	/* Nothing is no secret: every empty file would be a copy of an empty bundle. */
-	if (s->bundle >= 0 && s->bundle_status.st_size == 0)
+	if (s->linked || (s->bundle >= 0 && s->bundle_status.st_size == 0))
 		fs_close(&s->bundle);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (place_add(s, places[i], f) < 0)
@@ -342,6 +358,16 @@ static bool is_listed(const struct search *s, const struct okv_leftover *of, con
 	return false;
 }
 
+static int other_name_add(struct search *s, const char *path, const char *called, struct fault *f)
+{
+	char why[OKV_LEFTOVER_TEXT_SIZE];
+
+	(void)snprintf(why, sizeof(why),
+		       "is the same file as '%.100s', a bundle by that name only; remove it if it is one",
+		       SHOWN(called));
+	return unseen_add(s, path, why, f);
+}
+
 static int name_look(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
 {
 	struct search *s = context;
@@ -359,6 +385,8 @@ static int name_look(void *context, const void *state, const struct fs_walk_entr
 			: NULL;
 	if (of == NULL || fstat(entry->dir, &holder) < 0 || is_listed(s, of, entry, holder.st_ino))
 		return FS_WALK_PASS;
+	if (of->called)
+		return other_name_add(s, entry->path, of->path, f) < 0 ? -1 : FS_WALK_PASS;
 	struct okv_leftover item = *of;
 	if (item.kind == OKV_LEFTOVER_BUNDLE)
 		item.kind = OKV_LEFTOVER_PLAIN;

@@ -5,7 +5,9 @@
  * homes of root, support and OKV's user, and all below them.  Content decides, whatever the name: a copy has the bytes
  * of the bundle in its place, or begins with the first line of a sealed one; besides, what has the name of a bundle, as
  * copying leaves it, or of a stage of ours is one.  A copy that has further names is looked for on the whole of its
- * file system.  No link is followed; nothing but regular files is opened.
+ * file system; where only its name made it one, or a file of somebody else was linked to the bundle's place, these are
+ * unseen ones, for a neighbour may have given /etc/shadow that name.  No link is followed; nothing but regular files
+ * is opened.
  *
  * What cannot be looked at (a directory or a file that cannot be opened or read, a mount point, a further
  * name that was not found) is an item too, OKV_LEFTOVER_UNSEEN, up to a hundred of them:
@@ -14,6 +16,7 @@
 #ifndef OKV_OKV_LEFTOVERS_H
 #define OKV_OKV_LEFTOVERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -37,6 +40,7 @@ struct okv_leftover {
 	enum okv_leftover_kind kind;
 	struct stat status;                  /* not of an unseen one */
 	ino_t holder;                        /* of the directory, which lies on the same device */
+	bool called;                         /* a bundle by its name or place alone: its other names are not */
 	char origin[OKV_LEFTOVER_TEXT_SIZE]; /* the node that a sealed one names, unproven; or "" */
 	char why[OKV_LEFTOVER_TEXT_SIZE];    /* printable; of an unseen one "could not be looked at: ..." */
 };

@@ -659,6 +659,24 @@ bounded_wait() {
 	[ ! -e $place ]
 }
 
+@test "a neighbour's link makes no bundle of somebody else's file: clean leaves its other names, seal refuses it" {
+	rm okv2/tmp/x
+	echo secret >okv2/etc/shadow
+	for name in tmp/hsmbundle tmp/.x.okv-luna-new home/support/hsmbundle.bak; do
+		ln okv2/etc/shadow okv2/$name
+		run -4 "$bundle" --root okv2 clean --keep-bundle
+		[[ $output == *"'/etc/shadow' is the same file as '/$name', a bundle by that name only"* ]]
+		[ ! -e "okv2/$name" ] && [ "$(<okv2/etc/shadow)" = secret ]
+	done
+	ln -f okv2/etc/shadow $place
+	run -3 "$bundle" --root okv2 seal --out s --passphrase-file "$pass"
+	[[ $output == *"belongs to user id 0 and has 2 names"*"Create Bundle"* ]] && [ ! -e s ]
+	cp okv2/etc/shadow okv2/tmp/copy
+	run -4 "$bundle" --root okv2 clean
+	[ ! -e $place ] && [ "$(<okv2/etc/shadow)" = secret ] && [ -e okv2/tmp/copy ]
+	run -0 "$bundle" --root okv2 clean
+}
+
 @test "clean finds a copy below a folder, under what copying makes of the name, and by any further name" {
 	rm okv2/tmp/x
 	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh

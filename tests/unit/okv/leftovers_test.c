@@ -197,6 +197,7 @@ static void a_further_name_is_found_wherever_it_is(void **state)
 
 	node_make(place);
 	unit_write(place->dir, HSM "/hsmbundle", "the bundle", 0600);
+	assert_int_equal(fchownat(place->dir, HSM "/hsmbundle", 1001, 1001, 0), 0);
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", place->dir, "tmp/second", 0), 0);
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n/tmp/second: an unsealed copy\n");
 	unit_dir(place->dir, "var/spool", 0755);
@@ -210,6 +211,21 @@ static void a_further_name_is_found_wherever_it_is(void **state)
 			    "/var/spool/x: a sealed copy\n");
 }
 
+/* A neighbour may give somebody else's file the name, or the place, of a bundle. */
+static void a_file_that_is_only_called_a_bundle_is_not_known_by_its_other_names(void **state)
+{
+	const struct unit_place *place = *state;
+
+	node_make(place);
+	unit_write(place->dir, "etc/shadow", "secret", 0600);
+	assert_int_equal(linkat(place->dir, "etc/shadow", place->dir, HSM "/hsmbundle", 0), 0);
+	assert_int_equal(linkat(place->dir, "etc/shadow", place->dir, "tmp/x", 0), 0);
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
+			    "/etc/shadow: is the same file as '/usr/local/okv/hsm/hsmbundle'\n"
+			    "/tmp/x: is the same file as '/usr/local/okv/hsm/hsmbundle'\n"
+			    "/usr/local/okv/hsm/hsmbundle: has more names elsewhere\n");
+}
+
 /* Outside of the tree, as it may be on a file system that is mounted elsewhere. */
 static void a_name_that_was_not_found_is_told(void **state)
 {
@@ -221,6 +237,7 @@ static void a_name_that_was_not_found_is_told(void **state)
 	assert_non_null(mkdtemp(path));
 	beside = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unit_write(place->dir, HSM "/hsmbundle", "the bundle", 0600);
+	assert_int_equal(fchownat(place->dir, HSM "/hsmbundle", 1001, 1001, 0), 0);
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", place->dir, "tmp/second", 0), 0);
 	assert_int_equal(linkat(place->dir, HSM "/hsmbundle", beside, "third", 0), 0);
 	assert_found(place, "/usr/local/okv/hsm/hsmbundle: the bundle in its place\n"
@@ -306,6 +323,7 @@ int main(void)
 		UNIT_IN_PLACE(folders_are_looked_into),
 		UNIT_IN_PLACE(a_sealed_bundle_in_its_place_is_no_bundle),
 		UNIT_IN_PLACE(a_further_name_is_found_wherever_it_is),
+		UNIT_IN_PLACE(a_file_that_is_only_called_a_bundle_is_not_known_by_its_other_names),
 		UNIT_IN_PLACE(a_name_that_was_not_found_is_told),
 		UNIT_IN_PLACE(what_cannot_be_read_is_told),
 		UNIT_IN_PLACE(only_that_very_file_is_removed),
