@@ -10,7 +10,7 @@ top=$destdir$prefix
 install -d -m 0755 "$top" "$top/bin" "$top/libexec" "$top/hooks" "$top/share" "$top/etc" "$top/etc/policy.d"
 install -d -m 0700 "$top/var"
 
-# Tools, stripped: what is debugged is built from the same sources again.
+# Tools, stripped: the debuginfo package has the rest, or the same sources, built again.
 awk '$1 !~ /^#/ && NF { print $1, $3 }' helpers/TOOLS | while read -r tool place; do
 	install -s -m 0755 "$build/$place/$tool" "$top/$place/$tool"
 done

@@ -151,14 +151,16 @@ passes() {
 
 # --- survive -------------------------------------------------------------------------------------------------------
 
-# tool TIER LIBRARY BODY FLAG...: a tool okv-luna-x with that body in main, linked as the Makefile links.
+# tool TIER LIBRARY BODY FLAG...: a tool okv-luna-x with that body in main, made and linked as the Makefile does.
 tool() {
 	local tier=$1 library=$2
 	plant helpers/TOOLS "okv-luna-x $tier libexec $library base"
 	mkdir -p build/libexec
 	printf '%s\n' '#include <stdio.h>' '#include <stdlib.h>' '#include <pwd.h>' '#include <unistd.h>' \
-		'int main(int argc, char **argv) {' "$3" 'return argc > 9 ? puts(argv[0]) : 0; }' |
-		gcc -fPIE -pie -Wl,-z,relro,-z,now,-z,noexecstack,--no-as-needed "${@:4}" \
+		'int main(int argc, char **argv) {' 'char own[99]; snprintf(own, 99 - argc, "%s", *argv);' "$3" \
+		'return argc > 9 ? puts(own) : 0; }' |
+		gcc -O2 -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fcf-protection -fPIE -pie \
+			-Wl,-z,relro,-z,now,-z,noexecstack,--no-as-needed "${@:4}" \
 			-o build/libexec/okv-luna-x -x c -
 }
 
@@ -206,11 +208,13 @@ tool() {
 	refuses survive 'needs libcrypto.so.3, which its line does not name'
 }
 
-@test "survive: how it is linked" {
-	for case in '-no-pie:no position-independent executable' \
+@test "survive: how it is compiled and linked" {
+	for case in '-no-pie:not a position-independent executable' \
 		'-Wl,-z,norelro:no read-only relocations' \
 		'-Wl,-z,lazy:does not bind its symbols at start' '-Wl,-z,execstack:executable stack' \
-		'-Wl,-rpath,/opt/lib:library search path of its own' '-static:is not dynamically linked'; do
+		'-Wl,-rpath,/opt/lib:library search path of its own' '-static:is not dynamically linked' \
+		'-fno-stack-protector:has no stack protector' '-U_FORTIFY_SOURCE:has no fortified calls' \
+		'-fcf-protection=none:is not made ready for CET'; do
 		tool survive - '' "${case%%:*}"
 		refuses survive "${case#*:}"
 		sed -i '$d' helpers/TOOLS

@@ -60,9 +60,9 @@ prefix() {
 	[ "${lines[0]}" = 'Usage: okv-luna COMMAND [OPTION]...' ]
 }
 
-@test "--version says the version of the Makefile" {
+@test "--version says the version of the spec" {
 	run -0 "$front" --version
-	[ "$output" = "okv-luna $(sed -n 's/^VERSION := *//p' "$BATS_TEST_DIRNAME/../../Makefile")" ]
+	[ "$output" = "okv-luna $(rpmspec -q --srpm --qf '%{VERSION}' "$BATS_TEST_DIRNAME/../../spec/okv-luna-hooks.spec")" ]
 }
 
 @test "every command of the table is there and helps" {

@@ -43,7 +43,7 @@ package_for_file() {
 	appliance_runtime 2>/dev/null
 	if [ -z "${RPM:-}" ]; then
 		RPM=$("$APPLIANCE_DIR/release-build" "$BATS_TEST_DIRNAME/../../.." "$BATS_FILE_TMPDIR/rpm" \
-			2>"$BATS_FILE_TMPDIR/log" | grep -v '\.src\.rpm$') || {
+			2>"$BATS_FILE_TMPDIR/log" | grep -v -e '\.src\.rpm$' -e debuginfo) || {
 			cat "$BATS_FILE_TMPDIR/log" >&2
 			return 1
 		}

@@ -22,6 +22,22 @@ okv_files() { on "$OLD" 'cd / && find usr/local/okv etc/group etc/passwd -exec s
 	[ "$status" -eq 0 ]
 }
 
+@test "rpm of each later OS takes it, too, with its dependencies resolved, and erases it" {
+	for name in node-11 node-12 node-13; do
+		image=$("$APPLIANCE_DIR/image" "$name" 2>/dev/null)
+		ctr run --rm --privileged -i "$image" bash -euc '
+			cat >/root/package.rpm
+			rpm -q okv-appliance-base || rpm -i /usr/share/okv-appliance/okv-appliance-base.rpm
+			rpm -i /root/package.rpm
+			rpm -V okv-luna-hooks
+			okv-luna --version
+			rpm -e okv-luna-hooks
+			[ ! -e /opt/okv-luna ]
+			rpm --version
+		' <"$RPM"
+	done
+}
+
 @test "where rpm knows of nothing, the package is refused" {
 	run on "$OLD" 'rpm --dbpath /tmp/empty --initdb && rpm --dbpath /tmp/empty -i --test /root/okv-luna-hooks.rpm'
 	[ "$status" -ne 0 ]
