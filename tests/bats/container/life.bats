@@ -13,9 +13,9 @@ setup_file() {
 	if [ -z "${RPM_OLD:-}" ]; then
 		mkdir "$BATS_FILE_TMPDIR/src"
 		tar -C "$BATS_TEST_DIRNAME/../../.." --exclude=./build -cf - . | tar -C "$BATS_FILE_TMPDIR/src" -xf -
-		sed -i 's/^VERSION := .*/VERSION := 0.0.9/' "$BATS_FILE_TMPDIR/src/Makefile"
-		RPM_OLD=$("$APPLIANCE_DIR/release-build" "$BATS_FILE_TMPDIR/src" "$BATS_FILE_TMPDIR/old" 2>/dev/null |
-			grep -v '\.src\.rpm$')
+		sed -i 's/^Version: .*/Version: 0.0.9/' "$BATS_FILE_TMPDIR/src/spec/okv-luna-hooks.spec"
+		RPM_OLD=$(CHECK=no "$APPLIANCE_DIR/release-build" "$BATS_FILE_TMPDIR/src" "$BATS_FILE_TMPDIR/old" 2>/dev/null |
+			grep -v -e '\.src\.rpm$' -e debuginfo)
 	fi
 	RPM_OLD=$(realpath "$RPM_OLD")
 	export RPM_OLD
@@ -28,7 +28,11 @@ setup_file() {
 }
 teardown_file() { node_file_down; }
 setup() { on "$OLD" 'rm -rf '"$GENERIC"' && cp -a /root/by-hand '"$GENERIC"; }
-teardown() { on "$OLD" 'rpm -e okv-luna-hooks 2>/dev/null || true; rm -rf /opt/okv-luna' >/dev/null; }
+teardown() {
+	os_back
+	on "$OLD" 'rpm -e okv-luna-hooks 2>/dev/null || rpm -e --noscripts okv-luna-hooks 2>/dev/null || true
+		rm -rf /opt/okv-luna' >/dev/null
+}
 UNITS=/usr/lib/systemd/system
 SYSTEM=/etc/systemd/system
 # Nothing of ours is left to systemd.
@@ -103,7 +107,7 @@ version() { on "$OLD" 'rpm -q --qf "%{VERSION}" okv-luna-hooks'; }
 	on "$OLD" 'rpm -i /root/old.rpm && okv-luna config wire -q && echo kept >/opt/okv-luna/var/witness' 2>/dev/null
 	wired=$(others)
 	on "$OLD" 'rpm -e --justdb --noscripts --notriggers okv-luna-hooks && rpm -i /root/new.rpm' 2>/dev/null
-	[ "$(version)" = 0.1.0 ]
+	[ "$(version)" = "$(rpm -qp --qf "%{VERSION}" "$RPM" 2>/dev/null)" ]
 	[ "$(others)" = "$wired" ]
 	on "$OLD" 'rpm -V okv-luna-hooks && [ "$(cat /opt/okv-luna/var/witness)" = kept ] && okv-luna config check -q'
 }
@@ -118,6 +122,50 @@ version() { on "$OLD" 'rpm -q --qf "%{VERSION}" okv-luna-hooks'; }
 	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
 	[ "$(client)" = "$everyday" ]
 	no_units
+}
+
+# An upgrade as far as that: prepared, inside (another OS, mid-upgrade has run), after (post-upgrade has run).
+upgrade_to() {
+	on "$OLD" 'okv-luna pre-upgrade -q'
+	[ "$1" != prepared ] || return 0
+	on "$OLD" 'cp -a /usr/lib/os-release /root/os-release
+		sed -i "s/^VERSION_ID=.*/VERSION_ID=\"99\"/" /usr/lib/os-release
+		/opt/okv-luna/hooks/mid-upgrade >/dev/null || [ $? = 1 ]'
+	[ "$1" != inside ] || return 0
+	on "$OLD" '/opt/okv-luna/hooks/post-upgrade >/dev/null'
+}
+os_back() { on "$OLD" '[ ! -e /root/os-release ] || mv /root/os-release /usr/lib/os-release'; }
+
+@test "updated and downgraded before, in and after an upgrade, the package loses nothing of it" {
+	for state in prepared inside after; do
+		on "$OLD" 'rpm -i /root/old.rpm && okv-luna config wire -q && okv-luna repair -q' 2>/dev/null
+		upgrade_to "$state"
+		kept() { others; on "$OLD" 'cd /opt/okv-luna/var && find . -type f ! -name lock -exec sha256sum {} + | sort
+			find /etc/systemd/system -name "*okv-luna*" -printf "%p %l\n" | sort'; }
+		before=$(kept)
+		for step in '-U /root/new.rpm' '-U --oldpackage /root/old.rpm' '-U /root/new.rpm'; do
+			on "$OLD" "rpm $step" 2>/dev/null
+			diff <(echo "$before") <(kept)
+		done
+		# What is left of the upgrade goes on as if nothing had been.
+		on "$OLD" '/opt/okv-luna/hooks/post-upgrade >/dev/null && okv-luna slots -q && rpm -V okv-luna-hooks'
+		on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
+		no_units
+		os_back
+		setup
+	done
+}
+
+@test "inside an upgrade nothing is erased; after post-upgrade it is" {
+	on "$OLD" 'rpm -i /root/new.rpm && okv-luna config wire -q && okv-luna repair -q' 2>/dev/null
+	upgrade_to inside
+	run on "$OLD" 'rpm -e okv-luna-hooks'
+	[ "$status" -ne 0 ]
+	[[ $output == *post-upgrade* ]]
+	on "$OLD" 'rpm -V okv-luna-hooks && /opt/okv-luna/hooks/post-upgrade >/dev/null && rpm -e okv-luna-hooks' 2>/dev/null
+	no_units
+	on "$OLD" '[ ! -e /opt/okv-luna ]'
+	os_back
 }
 
 @test "what cannot be called off is not erased" {
