@@ -4,13 +4,14 @@
 #include "cmd/tool.h"
 #include "upgrade/hook.h"
 
-static bool back;
+static bool back, unrehearsed;
 static const char *profile;
 
 static struct cmd_key key;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "abort", OPTION_FLAG, &back, NULL, "put everything back as it was before pre-upgrade"),
+	OPTION_ROW(0, "no-rehearsal", OPTION_FLAG, &unrehearsed, NULL, "do not play the upgrade before"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
 	CMD_KEY_LABEL(key),
 	CMD_KEY_PIN_FILE(key),
@@ -24,6 +25,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	};
 
 	cmd_hook_start(context, &hook);
+	hook.unrehearsed = unrehearsed;
 	hook.called = getenv(CMD_CALLED) != NULL;
 	if (cmd_hook_key(context, &key, &hook, f) < 0)
 		return -1;

@@ -24,8 +24,8 @@ enum {
 };
 
 /*
- * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, autostart.  All is written
- * to the journal, the answer last ("go", or "no" and why).
+ * Config check, wiring, free space, group and membership, snapshot, owners and modes, slots, rehearsal, autostart.  All
+ * is written to the journal, the answer last ("go", or "no" and why).
  */
 int hook_pre_upgrade(struct upgrade_run *run, struct fault *f);
 /* Everything as it was before the first pre-upgrade since the last upgrade; nothing where none is open. */

@@ -13,6 +13,7 @@
 #include "okv/wiring.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"
+#include "upgrade/rehearse.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
@@ -229,6 +230,42 @@ static int step_slots(struct step *step, struct fault *f)
 	return r;
 }
 
+/* After the slots: what does not answer now is nothing that the upgrade would lose. */
+static int step_rehearse(struct step *step, struct fault *f)
+{
+	const struct upgrade_run *run = step->run;
+	REHEARSE_RESULT_AUTO result = { .plays = { { .played = false } } };
+	const struct rehearse_request request = { .root = run->root,
+						  .root_path = run->root_path,
+						  .settings = run->settings,
+						  .key = run->key,
+						  .bound_ms = REHEARSE_BOUND_MS };
+	struct fault why = { 0 };
+
+	step->skipped = run->dry_run || run->unrehearsed;
+	if (step->skipped) {
+		step_add_info(step, "not rehearsed: %s",
+			      run->dry_run ? "nothing is wired in a dry run" : "as asked for");
+		return 0;
+	}
+	if (rehearse_run(&request, &result, &why) == 0) {
+		step_add_info(step,
+			      "the HSM answered from what is preserved, with OKV's generic files and with new ones");
+		return 0;
+	}
+	if (why.kind != FAULT_NEGATIVE) {
+		/* The rules, which have found nothing, decide alone. */
+		step->skipped = true;
+		step_add_finding(step, STEP_LOW, NULL, NULL, "%s", why.text);
+		return 0;
+	}
+	const struct rehearse_play *lost = rehearse_result_lost(&result);
+	if (lost != NULL && lost->remedy != NULL)
+		(void)step_set_remedy(step, "%s", lost->remedy);
+	*f = why;
+	return -1;
+}
+
 /* The upgrade believes a go only when it is written. */
 static int step_go(struct step *step, struct fault *f)
 {
@@ -246,6 +283,7 @@ static const struct step_row steps[] = {
 	{ "snapshot", "snapshot of what must be preserved", 600000, STEP_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, STEP_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, STEP_ALWAYS, step_slots },
+	{ "rehearsal", "the upgrade played in memory", REHEARSE_BOUND_MS + 5000, STEP_IF_CLEAN, step_rehearse },
 	{ "arming", "let post-upgrade run at the next boot", 20000, STEP_IF_CLEAN, step_autostart },
 	{ "go", "write down that the upgrade may begin", 5000, STEP_IF_CLEAN, step_go },
 };

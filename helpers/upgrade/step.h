@@ -90,6 +90,7 @@ struct upgrade_run {
 	bool dry_run;
 	bool accept;                 /* post-upgrade: differences from the snapshot are meant */
 	bool abort;                  /* pre-upgrade: the way back */
+	bool unrehearsed;            /* pre-upgrade: without the rehearsal */
 	bool called;                 /* pre-upgrade: by okv-luna upgrade, which says itself what comes next */
 	struct hsm_key_question key; /* the root key to look for with the slots; label NULL: not checked */
 	const char *ready_for;       /* status: "upgrade", "restore", "cluster"; NULL: not asked */

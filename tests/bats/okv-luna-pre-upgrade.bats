@@ -100,7 +100,7 @@ setup() { upgrade_setup; }
 
 @test "no file and no script is read byte by byte" {
 	strace -f -qq -e trace=read -e signal=none -o "$BATS_TEST_TMPDIR/reads" \
-		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" -q
+		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT" -q --no-rehearsal
 	reads=$(grep -c 'read(' "$BATS_TEST_TMPDIR/reads")
 	echo "reads: $reads"
 	((reads > 100 && reads < 1500))
@@ -281,7 +281,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 		r = json.loads(sys.argv[1])
 		assert r == json.load(open(sys.argv[2]))
 		assert r["command"] == "okv-luna-pre-upgrade" and r["answer"] in ("go", "no")
-		names = "records before config wiring space group member snapshot repair slots arming go"
+		names = "records before config wiring space group member snapshot repair slots rehearsal arming go"
 		assert [s["name"] for s in r["steps"]] == names.split()
 		assert r["entries"]
 		for e in r["entries"]:
@@ -326,7 +326,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 }
 
 @test "pre-upgrade killed at a sample of its system calls: --abort leads back" {
-	interrupted 2 recall kill 0 7 80
+	interrupted 2 recall kill 0 7 240
 }
 
 @test "a read-only var is no go: the answer first, where and what to do, and nothing is changed" {
@@ -405,4 +405,25 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	run ! valid <<<"$(jq -c 'select(.answer == "go") | .exit = 1' "$BATS_TEST_TMPDIR/all")"
 	run ! valid <<<"$(jq -c 'select(.answer == "no") | .entries = []' "$BATS_TEST_TMPDIR/all")"
 	run ! valid <<<"$(jq -c 'select(.error) | del(.error)' "$BATS_TEST_TMPDIR/all")"
+}
+
+@test "what an upgrade would lose though every check is well: do not upgrade, and by what" {
+	gcc -shared -fPIC -O1 -std=gnu11 -D_GNU_SOURCE "-I$BATS_TEST_DIRNAME/../../helpers" \
+		'-DSLOT_COUNT=(access("/opt/vendor/seed", R_OK) == 0)' \
+		-o "$ROOT$LC/lib/libCryptoki2_64.so" "$BATS_TEST_DIRNAME/../doubles/honest.c"
+	mkdir "$ROOT/opt/vendor"
+	: >"$ROOT/opt/vendor/seed"
+	run -1 pre
+	[[ ${lines[0]} == "Do not upgrade: It would be lost: '/opt/vendor/seed' is not carried over, "* ]]
+	[[ $output == *"fix: okv-luna config set okv_hsm.conf PRESERVED_FILES '"*":/opt/vendor/seed'"* ]]
+	[ ! -e "$ROOT$WANTED" ]
+	run -0 pre --no-rehearsal -v
+	[[ $output == *'not rehearsed: as asked for'* ]]
+}
+
+@test "where it cannot be rehearsed that is said, and the checks decide" {
+	run -0 strace -f -qq -e trace=unshare -e inject=unshare:error=EPERM -o /dev/null \
+		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT"
+	[[ ${lines[0]} == 'Go: '* ]]
+	[[ $output == *'not rehearsed: '*'not to be had here'* ]]
 }
