@@ -84,19 +84,29 @@ int assign_unset(struct assign *a, const char *name, struct fault *f);
  * a shell or OKV might still read as setting it.
  */
 bool assign_mentions(const struct assign_line *line, const char *name);
-/* Without its line feed. */
-size_t assign_content_length(const struct assign_line *line);
 /* NAME: "old" -> "new", made printable; a line that is not there is said to be none. */
 void assign_change_format(const char *name, const struct assign_line *old, const struct assign_line *new,
 			  struct text *out);
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
 
-/*
- * Typographic quotes (U+2018, U+2019, U+201C, U+201D in UTF-8), which word processors and printed guides put where a
- * shell wants plain ones: whether there is one, and the bytes with every one made plain, and no-break spaces blanks.
- */
+/* A typographic quote (U+2018, U+2019, U+201C, U+201D), as word processors and printed guides put for a plain one. */
 bool assign_has_curly_quote(const char *bytes, size_t length);
-void assign_straighten(const char *bytes, size_t length, struct text *out);
+
+/*
+ * What printing, copying and foreign editors do, put right where that needs no guess, and only in lines that are
+ * malformed; fixing twice is fixing once.  A line that would not come out well-formed stays as it is.
+ */
+/* Words and nothing else, as the rest of a comment that was wrapped in print: two at least, no code. */
+bool assign_is_prose(const char *line, size_t length);
+/*
+ * Whether the flawed line `index` can be fixed: adds the new line to `out` (may be NULL) and says how many lines of
+ * the old ones it takes the place of (0: it cannot).
+ */
+size_t assign_fix_line(const struct assign *a, size_t index, struct text *out);
+/* The whole file. */
+int assign_fix_file(const struct assign *a, struct text *ret_text, struct fault *f);
+/* Of a script: byte order mark, CR LF, and outside comments typographic quotes and no-break spaces. */
+int assign_fix_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
 
 #endif

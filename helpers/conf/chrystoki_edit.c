@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "conf/chrystoki.h"
-#include "conf/fix.h"
+#include "conf/assign.h"
 
 enum { INDENT = 3 };
 
@@ -346,7 +346,7 @@ static bool is_wrapped_comment(const struct chrystoki *c, size_t index)
 	while (index > 0 && (c->lines[index].flaws & CHRYSTOKI_FLAW_UNREADABLE) != 0)
 		index--;
 	return line->kind == CHRYSTOKI_UNKNOWN && c->lines[index].kind == CHRYSTOKI_COMMENT &&
-	       fix_is_prose(line->bytes, line->length);
+	       assign_is_prose(line->bytes, line->length);
 }
 
 bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw)

@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "conf/assign.h"
-#include "conf/fix.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 
@@ -93,7 +92,7 @@ const char *hsm_library_remedy(int root)
 	const size_t flawed = flawed_find(&lines);
 	if (flawed == lines.count)
 		return "okv-luna config wire";
-	return fix_line(&lines, flawed, NULL) > 0 ? "okv-luna config check --fix" : NULL;
+	return assign_fix_line(&lines, flawed, NULL) > 0 ? "okv-luna config check --fix" : NULL;
 }
 
 void hsm_environment_done(struct hsm_environment *environment)

@@ -4,7 +4,6 @@
 
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
-#include "conf/fix.h"
 #include "conf/midupgrade.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
@@ -286,7 +285,7 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 	bool changed;
 
 	(void)context;
-	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || fix_assign(&flawed, &fixed, f) < 0 ||
+	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || assign_fix_file(&flawed, &fixed, f) < 0 ||
 	    assign_parse(&a, text_string(&fixed), fixed.length, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
@@ -343,7 +342,8 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 	TEXT_AUTO next = { 0 };
 	struct okv_shell before, after;
 
-	if (fix_script(text_string(now), now->length, &plain, f) < 0 || comments_fix(fix->job, &plain, &fixed, f) < 0)
+	if (assign_fix_script(text_string(now), now->length, &plain, f) < 0 ||
+	    comments_fix(fix->job, &plain, &fixed, f) < 0)
 		return -1;
 	if (fix->handmade == OKV_DROP_HANDMADE) {
 		if (midupgrade_clear(text_string(&fixed), fixed.length, fix->job->settings->hsm_group, &next, f) < 0)

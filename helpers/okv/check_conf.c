@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "conf/assign.h"
-#include "conf/fix.h"
 #include "fs/handle.h"
 #include "fs/root.h"
 #include "okv/check.h"
@@ -52,13 +51,13 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 static void flaw_check(struct okv_checking *c, const struct assign *a, size_t first, const char *effect)
 {
 	const enum assign_flaw flaw = a->lines[first].flaw;
-	const bool fixable = fix_line(a, first, NULL) > 0;
+	const bool fixable = assign_fix_line(a, first, NULL) > 0;
 	OKV_LINES_AUTO lines = { 0 };
 
 	for (size_t i = 0; i < a->count; i++) {
 		if (a->lines[i].kind != ASSIGN_FLAWED || a->lines[i].flaw != flaw)
 			continue;
-		const size_t covered = fix_line(a, i, NULL);
+		const size_t covered = assign_fix_line(a, i, NULL);
 		if (covered > 1)
 			i += covered - 1;
 		else if ((covered > 0) == fixable && i < first)
@@ -83,7 +82,7 @@ static void lines_check(struct okv_checking *c, const struct assign *a, const ch
 			value_check(c, line, i + 1);
 		if (line->kind != ASSIGN_FLAWED)
 			continue;
-		const size_t covered = fix_line(a, i, NULL);
+		const size_t covered = assign_fix_line(a, i, NULL);
 		if (covered > 1) {
 			okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "line-wrapped", effect, OKV_FIX_IT), i + 1,
 					"the list is wrapped over lines %zu to %zu", i + 1, i + covered);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/fix.h"
+#include "conf/assign.h"
 #include "conf/midupgrade.h"
 #include "conf/script.h"
 #include "fs/root.h"
@@ -97,7 +97,8 @@ static int fixable_find(const struct text *script, bool *ret_fixable, struct fau
 	TEXT_AUTO fixed = { 0 };
 	struct okv_shell answer;
 
-	if (fix_script(text_string(script), script->length, &fixed, f) < 0 || okv_shell_ask(&fixed, &answer, f) < 0)
+	if (assign_fix_script(text_string(script), script->length, &fixed, f) < 0 ||
+	    okv_shell_ask(&fixed, &answer, f) < 0)
 		return -1;
 	*ret_fixable = answer.agreed != 0;
 	return 0;
@@ -170,7 +171,7 @@ int okv_prose_find(const struct okv_job *job, const struct text *script,
 	bool below = false; /* a comment, or the rest of one */
 
 	/* With plain quotes: one that never ends would hide what stands below it. */
-	if (fix_script(text_string(script), script->length, &plain, f) < 0 ||
+	if (assign_fix_script(text_string(script), script->length, &plain, f) < 0 ||
 	    script_read(&s, text_string(&plain), plain.length, f) < 0)
 		return -1;
 	for (size_t i = 0; i < s.count; i++) {

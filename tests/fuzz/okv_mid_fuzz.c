@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(midupgrade_look(bytes, size, "hsmusers", &state, &line, &f) == 0 && line <= s.count);
 	must(midupgrade_leftovers(bytes, size, "hsmusers", leftover_add, &s.count, &f) == 0);
 	must(midupgrade_clear(bytes, size, "hsmusers", &cleared, &f) == 0);
-	must(fix_script(bytes, size, &mended, &f) == 0);
-	must(fix_script(text_string(&mended), mended.length, &twice, &f) == 0);
+	must(assign_fix_script(bytes, size, &mended, &f) == 0);
+	must(assign_fix_script(text_string(&mended), mended.length, &twice, &f) == 0);
 	free(bytes);
 	wiring_check(WIRING_MID, data, size);
 	return 0;

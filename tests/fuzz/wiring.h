@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "conf/assign.h"
-#include "conf/fix.h"
 #include "conf/midupgrade.h"
 #include "conf/wiring.h"
 
@@ -35,9 +34,9 @@ static inline void mend_check(const struct text *file)
 	must(assign_parse(&a, text_string(file), file->length, &f) == 0);
 	assign_print(&a, &out);
 	must(same(&out, file));
-	must(fix_assign(&a, &once, &f) == 0);
+	must(assign_fix_file(&a, &once, &f) == 0);
 	must(assign_parse(&b, text_string(&once), once.length, &f) == 0);
-	must(fix_assign(&b, &twice, &f) == 0);
+	must(assign_fix_file(&b, &twice, &f) == 0);
 	must(same(&once, &twice));
 }
 

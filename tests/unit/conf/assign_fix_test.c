@@ -1,4 +1,4 @@
-/* conf/fix: printed text put right, and nothing guessed. */
+/* conf/assign: printed text put right, and nothing guessed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "conf/fix.h"
+#include "conf/assign.c"
 #include "random.h"
 
 enum { FILES = 10000 };
@@ -19,7 +19,7 @@ static void assert_fixes(const char *before, const char *after)
 	struct fault f = { 0 };
 
 	assert_int_equal(assign_parse(&a, before, strlen(before), &f), 0);
-	assert_int_equal(fix_assign(&a, &out, &f), 0);
+	assert_int_equal(assign_fix_file(&a, &out, &f), 0);
 	assert_string_equal(text_string(&out), after);
 }
 
@@ -44,6 +44,29 @@ static void a_list_of_paths_that_was_wrapped_is_joined(void **state)
 	assert_fixes("P=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/safenet/lu\nnaclient/lib/x.so\"\nA=\"1\"\n",
 		     "P=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf:/usr/safenet/lunaclient/lib/x.so\"\nA=\"1\"\n");
 	assert_fixes("P=\xe2\x80\x9c/a:\n  /b:/c\n/d\xe2\x80\x9d\n", "P=\"/a:/b:/c/d\"\n");
+}
+
+static void words_below_a_comment_become_one_in_the_same_run(void **state)
+{
+	(void)state;
+	assert_fixes("# a comment that was\nwrapped in print\nA=\"1\"\n",
+		     "# a comment that was\n# wrapped in print\nA=\"1\"\n");
+	/* Below what only becomes a comment by being fixed, too. */
+	assert_fixes("\xef\xbb\xbf # printed\nand wrapped twice\nat its end\r\n",
+		     "# printed\n# and wrapped twice\n# at its end\n");
+	assert_fixes("A=\"1\"\nand wrapped twice\n", "A=\"1\"\nand wrapped twice\n");
+}
+
+static void a_comment_that_is_too_long_stays_as_it_is(void **state)
+{
+	TEXT_AUTO line = { 0 };
+
+	(void)state;
+	text_add_char(&line, '#');
+	while (line.length < 5000)
+		text_add_string(&line, " word");
+	text_add_char(&line, '\n');
+	assert_fixes(text_string(&line), text_string(&line));
 }
 
 static void what_would_be_a_guess_stays(void **state)
@@ -76,7 +99,7 @@ static void a_script_gets_plain_quotes_outside_comments_and_plain_line_ends(void
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(fix_script(before, strlen(before), &out, &f), 0);
+	assert_int_equal(assign_fix_script(before, strlen(before), &out, &f), 0);
 	assert_string_equal(text_string(&out), after);
 }
 
@@ -114,9 +137,9 @@ static void fixing_twice_is_fixing_once_and_never_makes_a_flaw(void **state)
 		if (file.length > 0)
 			assert_memory_equal(same.bytes, file.bytes, file.length);
 
-		assert_int_equal(fix_assign(&a, &once, &f), 0);
+		assert_int_equal(assign_fix_file(&a, &once, &f), 0);
 		assert_int_equal(assign_parse(&b, text_string(&once), once.length, &f), 0);
-		assert_int_equal(fix_assign(&b, &twice, &f), 0);
+		assert_int_equal(assign_fix_file(&b, &twice, &f), 0);
 		for (size_t i = 0; i < a.count; i++)
 			before += a.lines[i].kind == ASSIGN_FLAWED;
 		for (size_t i = 0; i < b.count; i++)
@@ -133,6 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(printed_lines_come_out_well_formed),
 		cmocka_unit_test(a_list_of_paths_that_was_wrapped_is_joined),
+		cmocka_unit_test(words_below_a_comment_become_one_in_the_same_run),
+		cmocka_unit_test(a_comment_that_is_too_long_stays_as_it_is),
 		cmocka_unit_test(what_would_be_a_guess_stays),
 		cmocka_unit_test(well_formed_lines_are_not_touched),
 		cmocka_unit_test(a_script_gets_plain_quotes_outside_comments_and_plain_line_ends),
