@@ -12,7 +12,7 @@ void option_list_done(struct option_list *list)
 	*list = (struct option_list){ 0 };
 }
 
-int option_list_add(struct option_list *list, const char *item, struct fault *f)
+static int list_add(struct option_list *list, const char *item, struct fault *f)
 {
 	if (!ARRAY_GROW(list->items, list->count))
 		return fault_memory(f);
@@ -77,7 +77,7 @@ static int store(const struct option *option, const char *value, struct fault *f
 		r = number_parse_seconds(value, what, option->target, f);
 		break;
 	case OPTION_LIST:
-		return option_list_add(option->target, value, f);
+		return list_add(option->target, value, f);
 	}
 	if (r < 0 && f->kind == FAULT_REFUSED)
 		f->kind = FAULT_USAGE;
@@ -152,7 +152,7 @@ int option_parse(int argc, char *const argv[], const struct option *table, const
 		else if (options && word[0] == '-' && word[1] != '\0' && !is_number(word + 1))
 			r = parse_letters(table, more, argc, argv, &at, f);
 		else
-			r = option_list_add(ret_operands, word, f);
+			r = list_add(ret_operands, word, f);
 		if (r < 0)
 			return -1;
 	}

@@ -32,7 +32,6 @@ struct option_list {
 	size_t count;
 };
 void option_list_done(struct option_list *list);
-int option_list_add(struct option_list *list, const char *item, struct fault *f);
 
 struct option {
 	char letter;      /* 0: none */

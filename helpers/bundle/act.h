@@ -126,8 +126,6 @@ void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
 /* What this node is called: by the tree's own etc/hostname, and the running system by its kernel. */
 int bundle_host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f);
-/* The directory part of a caller's path, opened as the caller means it (links allowed), and the name in it. */
-int bundle_path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE], struct fault *f);
 /*
  * This node's bundle, sealed, as an open file of *ret_size bytes that has no name any more, so whatever ends this
  * process, nothing stays behind.  With dry_run the bundle is looked at and *ret_fd stays.

@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/sha256.h"
 #include "fs/libcrypto.h"
 #include "fs/read.h"
-#include "fs/sha256.h"
 #include "proc/interrupt.h"
 
 /*

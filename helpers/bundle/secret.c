@@ -16,7 +16,8 @@
 #define MADV_WIPEONFORK 18 /* Linux 4.14 */
 #endif
 
-int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f)
+/* Empty ones. */
+static int secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f)
 {
 	/* What comes later (libcrypto's copy of the key) is locked as it appears, and not a page more. */
 	const bool all = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
@@ -61,7 +62,7 @@ static int passphrase_ask(const struct bundle_source *source, const char *what, 
 	};
 	BUNDLE_SECRET_AUTO *secret = NULL;
 
-	if (bundle_secret_new(report, &secret, f) < 0 ||
+	if (secret_new(report, &secret, f) < 0 ||
 	    proc_secret_read(&from, report, secret->passphrase, sizeof(secret->passphrase), &secret->length, f) < 0)
 		return -1;
 	*ret_secret = secret;

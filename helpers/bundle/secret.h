@@ -31,8 +31,6 @@ struct bundle_secret {
 
 #define BUNDLE_SECRET_AUTO __attribute__((cleanup(bundle_secret_free))) struct bundle_secret
 
-/* Empty ones. */
-int bundle_secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f);
 void bundle_secret_free(struct bundle_secret **secret);
 
 enum bundle_question {

@@ -226,14 +226,15 @@ static int paths_make(const struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-static struct perms_request request_of(const struct cmd_context *context, enum perms_act act, const char *profile)
+static struct perms_request request_of(const struct cmd_context *context, const struct perms_output *output,
+				       const char *profile)
 {
 	return (struct perms_request){
 		.root = context->root,
 		.settings = &context->settings,
 		.profile = profile,
 		.phase = wanted.phase,
-		.act = act,
+		.output = *output,
 		.paths = paths,
 		.path_count = context->operand_count,
 	};
@@ -244,15 +245,16 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 {
 	const bool listed = context->json || !context->quiet;
 	const struct perms_output output = {
-		.context = printer, .change = listed ? change_print : NULL, .left = left_note, .report = context->report
+		.act = act,
+		.context = printer,
+		.change = listed ? change_print : NULL,
+		.left = left_note,
+		.report = context->report,
 	};
 
-	if (wanted.undo) {
-		const struct perms_undo undo = { .root = context->root, .act = act, .output = output };
-		return printer_learn(printer, f) < 0 ? -1 : perms_undo(&undo, ret_tally, f);
-	}
-	struct perms_request request = request_of(context, act, profile);
-	request.output = output;
+	if (wanted.undo)
+		return printer_learn(printer, f) < 0 ? -1 : perms_undo(context->root, &output, ret_tally, f);
+	const struct perms_request request = request_of(context, &output, profile);
 	enum okv_scope scope;
 	if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
 		return -1;
@@ -270,11 +272,11 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 /* What is refused as a whole is refused before the lock is made, in a tree that may not have one yet. */
 static int refusals_ask(struct cmd_context *context, const char *profile, struct fault *f)
 {
-	const struct perms_request request = request_of(context, PERMS_PLAN, profile);
-	const struct perms_undo undo = { .root = context->root, .act = PERMS_PLAN };
+	const struct perms_output output = { .act = PERMS_PLAN };
+	const struct perms_request request = request_of(context, &output, profile);
 	struct perms_tally ignored;
 
-	return wanted.undo ? perms_undo(&undo, &ignored, f) : perms_ready(&request, f);
+	return wanted.undo ? perms_undo(context->root, &output, &ignored, f) : perms_ready(&request, f);
 }
 
 static int run(struct cmd_context *context, struct fault *f)

@@ -145,18 +145,11 @@ void accounts_group_members(const struct text *group, const char *name, struct t
 		text_add(out, row.field[3], row.length[3]);
 }
 
-bool accounts_shadow_has(const struct text *gshadow, const char *name)
+bool accounts_shadow_has(const struct text *gshadow, const char *name, const char *user)
 {
 	struct row row;
 
-	return row_named(gshadow, name, 0, &row);
-}
-
-bool accounts_shadow_lists(const struct text *gshadow, const char *name, const char *user)
-{
-	struct row row;
-
-	return row_named(gshadow, name, 0, &row) && row_lists(&row, user);
+	return row_named(gshadow, name, 0, &row) && (user == NULL || row_lists(&row, user));
 }
 
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out)

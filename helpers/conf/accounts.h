@@ -27,9 +27,8 @@ bool accounts_user_home(const struct text *passwd, const char *name, struct text
 bool accounts_group_lists(const struct text *group, const char *name, const char *user);
 /* Adds the members of the group, separated by commas, as the line has them. */
 void accounts_group_members(const struct text *group, const char *name, struct text *out);
-/* `gshadow`: its lines have no ids.  Has the group one there, and does that list the user as a member? */
-bool accounts_shadow_has(const struct text *gshadow, const char *name);
-bool accounts_shadow_lists(const struct text *gshadow, const char *name, const char *user);
+/* `gshadow`: its lines have no ids.  Has the group one there, and does that list the user as a member?  NULL: any. */
+bool accounts_shadow_has(const struct text *gshadow, const char *name, const char *user);
 /* The names of an id, copied to `out`; false where nobody has it. */
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out);
 bool accounts_group_name(const struct text *group, gid_t gid, struct text *out);

@@ -54,9 +54,6 @@ int manifest_sort(struct manifest *m, struct fault *f);
 const struct manifest_entry *manifest_find(const struct manifest *m, const char *path);
 /* `comment` (lines of text for people) stands at the head, each line after "# "; may be NULL. */
 void manifest_print(const struct manifest *m, const char *comment, struct text *out);
-/* The same in pieces, for one that is never held whole: the head, then each entry in the order of manifest_sort. */
-void manifest_print_head(const char *comment, struct text *out);
-void manifest_print_entry(const struct manifest_entry *entry, struct text *out);
 /* `name` is for the fault.  The result is sorted. */
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f);
 

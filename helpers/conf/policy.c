@@ -304,15 +304,6 @@ static void set_put(struct policy_set *set, size_t rule)
 	set->words[rule / WORD_BITS] |= UINT64_C(1) << (rule % WORD_BITS);
 }
 
-bool policy_set_any(const struct policy_set *set)
-{
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < WORDS; i++)
-		all |= set->words[i];
-	return all != 0;
-}
-
 bool policy_reaches(const struct policy_place *place)
 {
 	return policy_set_any(&place->partial) || policy_set_any(&place->applies) || policy_set_any(&place->covers);

@@ -89,7 +89,15 @@ int policy_mark(struct policy *p, const char *path, struct fault *f);
 struct policy_set {
 	uint64_t words[POLICY_RULES_MAX / 64];
 };
-bool policy_set_any(const struct policy_set *set);
+
+static inline bool policy_set_any(const struct policy_set *set)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < POLICY_RULES_MAX / 64; i++)
+		all |= set->words[i];
+	return all != 0;
+}
 
 /* Where a walk stands: a place `depth` components below the root. */
 struct policy_place {

@@ -101,13 +101,6 @@ static void drop(struct preserved *p, size_t at)
 	memmove(p->paths + at, p->paths + at + 1, (--p->count - at) * sizeof(*p->paths));
 }
 
-void preserved_remove(struct preserved *p, const char *path)
-{
-	for (size_t i = p->count; i-- > 0;)
-		if (same(p->paths[i], path))
-			drop(p, i);
-}
-
 void preserved_reduce(struct preserved *p)
 {
 	for (size_t i = p->count; i-- > 0;) {

@@ -35,8 +35,6 @@ bool preserved_has(const struct preserved *p, const char *path);
 
 /* Appends the path as it is spelt, if the very path is not there yet. */
 int preserved_add(struct preserved *p, const char *path, struct fault *f);
-/* Removes every entry that is the path. */
-void preserved_remove(struct preserved *p, const char *path);
 /* Drops repeated entries and those that lie inside another one; the first of two equal ones stays. */
 void preserved_reduce(struct preserved *p);
 

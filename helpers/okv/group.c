@@ -145,13 +145,13 @@ static int shadow_ensure(const struct okv_job *job, const struct files *files, b
 {
 	const char *group = job->settings->hsm_group;
 	const char *const arguments[] = { "--restrict", group, NULL };
-	const bool missing = files->shadowed && !accounts_shadow_has(&files->gshadow, group);
+	const bool missing = files->shadowed && !accounts_shadow_has(&files->gshadow, group, NULL);
 
 	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
 		if (files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
-		if (!accounts_shadow_has(&after.gshadow, group))
+		if (!accounts_shadow_has(&after.gshadow, group, NULL))
 			return fault_system(f, 0, "gpasswd ended well, yet etc/gshadow has no group '%s'",
 					    SHOWN(group));
 	}
@@ -213,7 +213,7 @@ static bool group_is_left(const struct files *files, const char *group)
 	gid_t gid;
 
 	return accounts_group_find(&files->group, group, &gid) ||
-	       (files->shadowed && accounts_shadow_has(&files->gshadow, group));
+	       (files->shadowed && accounts_shadow_has(&files->gshadow, group, NULL));
 }
 
 int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault *f)
@@ -248,7 +248,7 @@ static bool is_member(const struct files *files, const struct accounts_user *use
 {
 	/* A primary group lists nobody; of the two files that list, a gpasswd that was killed has written one. */
 	return user->gid == gid || (accounts_group_lists(&files->group, group, name) &&
-				    (!files->shadowed || accounts_shadow_lists(&files->gshadow, group, name)));
+				    (!files->shadowed || accounts_shadow_has(&files->gshadow, group, name)));
 }
 
 int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault *f)
@@ -288,7 +288,7 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 static bool is_listed(const struct files *files, const char *user, const char *group)
 {
 	return accounts_group_lists(&files->group, group, user) ||
-	       (files->shadowed && accounts_shadow_lists(&files->gshadow, group, user));
+	       (files->shadowed && accounts_shadow_has(&files->gshadow, group, user));
 }
 
 int okv_member_remove(const struct okv_job *job, bool *ret_changed, struct fault *f)

@@ -1,6 +1,7 @@
 #include "okv/needs.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +13,6 @@
 #include "base/array.h"
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
-#include "conf/elf.h"
 #include "conf/preserved.h"
 #include "fs/handle.h"
 #include "fs/read.h"
@@ -228,7 +228,90 @@ static int name_follow(struct finding_needs *n, const char *directory, size_t le
 	return path_follow(n, path, end, f);
 }
 
-/* --- what a library loads ----------------------------------------------------------------------------------------- */
+/*
+ * --- what a library loads ---
+ *
+ * Which libraries a shared object asks the loader for, and where it tells it to look (ELF-64, little endian).  Bytes
+ * that are no such object, or a damaged one, ask for nothing.
+ */
+
+enum elf_request {
+	ELF_NEEDED, /* a file name */
+	ELF_PATH,   /* RPATH or RUNPATH: directories joined by ':', perhaps with $ORIGIN */
+};
+
+/* The program header number `index`; false where it is not whole. */
+static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file, size_t index, Elf64_Phdr *ret_header)
+{
+	const size_t at = file->e_phoff + index * sizeof(*ret_header);
+
+	if (file->e_phentsize != sizeof(*ret_header) || file->e_phoff > length || at > length ||
+	    length - at < sizeof(*ret_header))
+		return false;
+	memcpy(ret_header, bytes + at, sizeof(*ret_header));
+	return true;
+}
+
+/* Where in the file the address lies; `length` where it does not. */
+static size_t offset_of(const char *bytes, size_t length, const Elf64_Ehdr *file, Elf64_Addr address)
+{
+	Elf64_Phdr header;
+
+	for (size_t i = 0; i < file->e_phnum && header_read(bytes, length, file, i, &header); i++)
+		if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
+		    address - header.p_vaddr < header.p_filesz && header.p_offset < length &&
+		    address - header.p_vaddr < length - header.p_offset)
+			return header.p_offset + (address - header.p_vaddr);
+	return length;
+}
+
+/* Entry number `index` of the dynamic section; false behind the last. */
+static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynamic, size_t index, Elf64_Dyn *ret_entry)
+{
+	const size_t room = dynamic->p_offset < length ? length - dynamic->p_offset : 0;
+	const size_t size = dynamic->p_filesz < room ? dynamic->p_filesz : room;
+
+	if (index >= size / sizeof(*ret_entry))
+		return false;
+	memcpy(ret_entry, bytes + dynamic->p_offset + index * sizeof(*ret_entry), sizeof(*ret_entry));
+	return ret_entry->d_tag != DT_NULL;
+}
+
+/* Calls `each` for every request; -1 of it ends the walk. */
+static int elf_requests(const char *bytes, size_t length,
+			int (*each)(void *context, enum elf_request request, const char *value, struct fault *f),
+			void *context, struct fault *f)
+{
+	Elf64_Ehdr file;
+	Elf64_Phdr dynamic = { .p_type = PT_NULL };
+	Elf64_Dyn entry;
+	size_t strings = length;
+
+	if (length < sizeof(file) || memcmp(bytes, ELFMAG, SELFMAG) != 0 || bytes[EI_CLASS] != ELFCLASS64 ||
+	    bytes[EI_DATA] != ELFDATA2LSB)
+		return 0;
+	memcpy(&file, bytes, sizeof(file));
+	for (size_t i = 0; i < file.e_phnum && dynamic.p_type != PT_DYNAMIC; i++)
+		if (!header_read(bytes, length, &file, i, &dynamic))
+			return 0;
+	if (dynamic.p_type != PT_DYNAMIC)
+		return 0;
+	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++)
+		if (entry.d_tag == DT_STRTAB)
+			strings = offset_of(bytes, length, &file, entry.d_un.d_ptr);
+	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++) {
+		const bool needed = entry.d_tag == DT_NEEDED;
+		const size_t room = length - strings;
+		const size_t at = entry.d_un.d_val < room ? strings + entry.d_un.d_val : length;
+
+		if ((!needed && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) ||
+		    memchr(bytes + at, '\0', length - at) == NULL)
+			continue;
+		if (each(context, needed ? ELF_NEEDED : ELF_PATH, bytes + at, f) < 0)
+			return -1;
+	}
+	return 0;
+}
 
 struct loading {
 	struct finding_needs *n;

@@ -423,14 +423,10 @@ static int labels_restore(int root, struct perms_journal *journal, const struct 
 int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
 		const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
+	if (output->act != PERMS_APPLY)
+		return round_go(root, journal, direction, ROUND_LOOK, output, tally, f);
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(root, journal, direction, round, output, tally, f) < 0)
 			return -1;
 	return labels_restore(root, journal, output, tally, f);
-}
-
-int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
-		  const struct perms_output *output, struct perms_tally *tally, struct fault *f)
-{
-	return round_go(root, journal, direction, ROUND_LOOK, output, tally, f);
 }

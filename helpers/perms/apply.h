@@ -52,8 +52,9 @@ enum perms_left {
 	PERMS_LEFT_KINDS
 };
 
-/* Where a run reports to.  Every member may be NULL. */
+/* How far a run may go, and where it reports to.  Every pointer may be NULL. */
 struct perms_output {
+	enum perms_act act;
 	void *context;
 	/*
 	 * Called once per entry, as the record of the change: with PERMS_APPLY when it has been changed, otherwise when
@@ -91,6 +92,8 @@ enum perms_direction { PERMS_FORTH, PERMS_BACK };
 /*
  * Reads the journal from its first record on.  Adds to the counts of *tally.
  *
+ * Unless output->act is PERMS_APPLY it tells what it would do, and does nothing.
+ *
  * May be repeated: entries that are as they should be are passed over, so a run that was killed is finished by the same
  * call.  Each entry that could not be changed is told as a warning and counted; the rest is still done.
  *
@@ -99,9 +102,5 @@ enum perms_direction { PERMS_FORTH, PERMS_BACK };
  */
 int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
 		const struct perms_output *output, struct perms_tally *tally, struct fault *f);
-
-/* What perms_apply would do and tell, without doing it. */
-int perms_foresee(int root, struct perms_journal *journal, enum perms_direction direction,
-		  const struct perms_output *output, struct perms_tally *tally, struct fault *f);
 
 #endif

@@ -240,7 +240,6 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 /* One run; what its plan finds goes to a journal that begins with the first of them, or only to the output. */
 struct run {
 	int root;
-	enum perms_act act;
 	const struct perms_output *output;
 	struct perms_tally tally;
 	struct perms_journal journal;
@@ -252,7 +251,7 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 {
 	struct run *run = context;
 
-	if (run->act == PERMS_APPLY) {
+	if (run->output->act == PERMS_APPLY) {
 		if (!run->begun && perms_journal_new(run->root, &run->journal, f) < 0)
 			return -1;
 		run->begun = true;
@@ -267,12 +266,14 @@ static int run_found(void *context, const struct perms_record *record, struct fa
 	return 0;
 }
 
-/* Carries the sealed journal out and files it. */
+/* Carries the sealed journal out, as far as may be, and files it. */
 static int journal_carry_out(int root, struct perms_journal *journal, enum perms_direction direction,
 			     const struct perms_output *output, struct perms_tally *tally, struct fault *f)
 {
 	if (perms_apply(root, journal, direction, output, tally, f) < 0)
 		return -1;
+	if (output->act != PERMS_APPLY)
+		return 0;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
 	/* What the system refused another try may undo; what was exchanged is gone for good. */
@@ -280,18 +281,18 @@ static int journal_carry_out(int root, struct perms_journal *journal, enum perms
 }
 
 /* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
-static int leftover_finish(int root, enum perms_act act, const struct perms_output *output, struct fault *f)
+static int leftover_finish(int root, const struct perms_output *output, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	struct perms_tally apart = { 0 };
-	const struct perms_output quiet = { .report = output->report };
+	const struct perms_output quiet = { .act = output->act, .report = output->report };
 	bool found;
 
 	if (perms_journal_open(root, true, &journal, &found, f) < 0)
 		return -1;
 	if (!found)
 		return 0;
-	if (act != PERMS_APPLY) {
+	if (output->act != PERMS_APPLY) {
 		report_say(output->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
 		return 0;
 	}
@@ -312,7 +313,7 @@ static int run_carry_out(struct run *run, struct perms_plan *plan, struct perms_
 	struct fault ignored = { 0 }, why = { 0 };
 
 	run->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
-	if (leftover_finish(run->root, run->act, run->output, f) < 0 ||
+	if (leftover_finish(run->root, run->output, f) < 0 ||
 	    (fs_read_config(run->root, "/etc/passwd", &passwd, &why) < 0 && fs_absence(&why, f) < 0) ||
 	    opened_since(run->root, &plan->opened_since, f) < 0)
 		return -1;
@@ -398,7 +399,7 @@ int perms_ready(const struct perms_request *request, struct fault *f)
 /* Nobody else can write any more what we gave: what was written while they could is told and left until it is gone. */
 static int closed(const struct run *run, const struct perms_plan *plan, struct fault *f)
 {
-	const bool noted = run->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
+	const bool noted = run->output->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
 
 	return noted && run->tally.left[PERMS_LEFT_STRANGER] == 0 ? opened_forget(run->root, f) : 0;
 }
@@ -407,7 +408,7 @@ int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret
 {
 	static const char *const profiles[] = { "guide", SETTINGS_PROFILE_STRICT };
 	struct policy policies[] = { { 0 }, { 0 } };
-	struct run run = { .root = request->root, .act = request->act, .output = &request->output };
+	struct run run = { .root = request->root, .output = &request->output };
 	struct perms_plan plan = { .settings = request->settings, .back = &request->back, .policies = policies };
 	int r = 0;
 
@@ -430,12 +431,12 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 	POLICY_AUTO policy = { 0 };
 	POLICY_AUTO limits = { 0 };
 	const bool opens = strcmp(request->phase, "pre-upgrade") == 0;
-	struct run run = { .root = request->root, .act = request->act, .output = &request->output, .opens = opens };
+	struct run run = { .root = request->root, .output = &request->output, .opens = opens };
 	struct perms_plan plan = {
 		.settings = request->settings, .former_user = request->former_user, .policy = &policy, .limits = &limits
 	};
 
-	if (prepare(request, request->act != PERMS_APPLY, &policy, &limits, f) < 0 ||
+	if (prepare(request, request->output.act != PERMS_APPLY, &policy, &limits, f) < 0 ||
 	    run_carry_out(&run, &plan, ret_tally, f) < 0)
 		return -1;
 	return opens || request->path_count > 0 ? 0 : closed(&run, &plan, f);
@@ -443,7 +444,7 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
 {
-	struct run run = { .root = reown->root, .act = reown->act, .output = &reown->output };
+	struct run run = { .root = reown->root, .output = &reown->output };
 	struct perms_plan plan = { .settings = reown->settings,
 				   .choice = &reown->choice,
 				   .paths = reown->paths,
@@ -468,24 +469,21 @@ static int undo_opens(struct perms_journal *journal, struct fault *f)
 	return r < 0 || !opens ? r : opened_note(journal->dir, f);
 }
 
-int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f)
+int perms_undo(int root, const struct perms_output *output, struct perms_tally *ret_tally, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	struct perms_tally tally = { 0 };
 	bool found;
 
-	if (perms_journal_open(undo->root, false, &journal, &found, f) < 0)
+	if (perms_journal_open(root, false, &journal, &found, f) < 0)
 		return -1;
 	if (!found)
 		return fault_absent(f, "there is no repair to undo");
-	if (undo->act != PERMS_APPLY) {
-		if (perms_foresee(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
-			return -1;
-	} else {
-		if (undo_opens(&journal, f) < 0 || perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0 ||
-		    journal_carry_out(undo->root, &journal, PERMS_BACK, &undo->output, &tally, f) < 0)
-			return -1;
-	}
+	if (output->act == PERMS_APPLY &&
+	    (undo_opens(&journal, f) < 0 || perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0))
+		return -1;
+	if (journal_carry_out(root, &journal, PERMS_BACK, output, &tally, f) < 0)
+		return -1;
 	*ret_tally = tally;
 	return 0;
 }

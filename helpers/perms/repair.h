@@ -35,7 +35,6 @@ struct perms_request {
 	const char *phase;   /* "pre-upgrade", "post-upgrade" */
 	/* The id that OKV's user had on the last operating system, if nobody has it on this one; 0: the same. */
 	uid_t former_user;
-	enum perms_act act;
 	/* Only entries at or below these paths; count 0: all.  One that no line of the policy reaches is refused. */
 	const char *const *paths;
 	size_t path_count;
@@ -67,7 +66,6 @@ struct perms_reown {
 	size_t path_count;
 	gid_t from, to;
 	struct perms_choice choice;
-	enum perms_act act;
 	struct perms_output output;
 };
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f);
@@ -81,7 +79,6 @@ struct perms_put_back {
 	int root;
 	const struct settings *settings;
 	struct perms_back back;
-	enum perms_act act;
 	struct perms_output output;
 };
 int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret_tally, struct fault *f);
@@ -92,12 +89,7 @@ int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret
  * refused something (PERMS_LEFT_FAILED) the journal stays, so that undo can be repeated.  FAULT_ABSENT: there is
  * nothing to undo.
  */
-struct perms_undo {
-	int root;
-	enum perms_act act;
-	struct perms_output output;
-};
-int perms_undo(const struct perms_undo *undo, struct perms_tally *ret_tally, struct fault *f);
+int perms_undo(int root, const struct perms_output *output, struct perms_tally *ret_tally, struct fault *f);
 
 /*
  * What a tally means: 0, or FAULT_NEGATIVE (PERMS_CHECK, and something is not to policy), or FAULT_INCOMPLETE

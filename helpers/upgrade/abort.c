@@ -121,8 +121,8 @@ static int step_undo_modes(struct step *step, struct fault *f)
 	const struct perms_put_back request = { .root = root,
 						.settings = step->run->settings,
 						.back = { .context = &reader, .next = entry_next },
-						.act = step->run->dry_run ? PERMS_PLAN : PERMS_APPLY,
-						.output = { .report = &step->report } };
+						.output = { .act = step->run->dry_run ? PERMS_PLAN : PERMS_APPLY,
+							    .report = &step->report } };
 	struct perms_tally tally;
 
 	if (snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, f) < 0 ||
@@ -139,7 +139,7 @@ static int step_undo_modes(struct step *step, struct fault *f)
 				 "'%s' is not there any more; what was its own stays as it is",
 				 SHOWN(text_string(&reader.unknown)));
 	step->changed = tally.changed > 0;
-	return perms_verdict(&tally, request.act, f);
+	return perms_verdict(&tally, request.output.act, f);
 }
 
 static int step_undo_wiring(struct step *step, struct fault *f)

@@ -253,16 +253,16 @@ int step_reown(struct step *step, struct fault *f)
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	struct left left = { .step = step };
-	const struct perms_reown reown = { .root = run->root,
-					   .settings = run->settings,
-					   .choice = { .context = &recorded, .wanted = is_recorded_so },
-					   .paths = (const char *const *)(uintptr_t)paths.paths,
-					   .path_count = paths.count,
-					   .from = history.group_id,
-					   .to = now,
-					   .act = what,
-					   .output = {
-						   .context = &left, .left = left_count, .report = &step->report } };
+	const struct perms_reown reown = {
+		.root = run->root,
+		.settings = run->settings,
+		.choice = { .context = &recorded, .wanted = is_recorded_so },
+		.paths = (const char *const *)(uintptr_t)paths.paths,
+		.path_count = paths.count,
+		.from = history.group_id,
+		.to = now,
+		.output = { .act = what, .context = &left, .left = left_count, .report = &step->report }
+	};
 	struct perms_tally tally;
 	if (perms_reown(&reown, &tally, f) < 0)
 		return -1;
@@ -403,8 +403,11 @@ int step_repair(struct step *step, struct fault *f)
 		.profile = run->profile,
 		.phase = phase,
 		.former_user = former_user(run),
-		.act = run->dry_run ? PERMS_PLAN : PERMS_APPLY,
-		.output = { .context = &left, .change = change_report, .left = left_count, .report = &step->report }
+		.output = { .act = run->dry_run ? PERMS_PLAN : PERMS_APPLY,
+			    .context = &left,
+			    .change = change_report,
+			    .left = left_count,
+			    .report = &step->report },
 	};
 	struct perms_tally tally;
 	bool is_wanted;

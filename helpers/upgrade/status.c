@@ -256,12 +256,13 @@ static int check_policy(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
 	struct drift drift = { .root = run->root, .settings = run->settings };
-	struct perms_request request = {
-		.root = run->root,
-		.settings = run->settings,
-		.act = PERMS_CHECK,
-		.output = { .context = &drift, .change = drift_count, .left = drift_left, .report = &step->report }
-	};
+	struct perms_request request = { .root = run->root,
+					 .settings = run->settings,
+					 .output = { .act = PERMS_CHECK,
+						     .context = &drift,
+						     .change = drift_count,
+						     .left = drift_left,
+						     .report = &step->report } };
 	struct perms_tally tally;
 	bool wanted;
 

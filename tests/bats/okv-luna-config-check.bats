@@ -851,7 +851,7 @@ chroot_find() {
 	helpers=$BATS_TEST_DIRNAME/../../helpers
 	families='line|key|value|env|vendor|library|preserved|config|mid|helper|wrong|stray|link|upgrade|scope'
 	families="$families|chrystoki|cloud|stdout|ha|server|file"
-	grep -ohE "\"($families)-[a-z-]+\"" "$helpers"/okv/check*.c "$helpers"/conf/chrystoki_rules.c | tr -d '"' |
+	grep -ohE "\"($families)-[a-z-]+\"" "$helpers"/okv/check*.c "$helpers"/conf/chrystoki_groups.c | tr -d '"' |
 		sort -u >"$BATS_TEST_TMPDIR/rules"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/rules")" -gt 60 ]
 	missing=

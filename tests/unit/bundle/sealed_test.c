@@ -1,6 +1,8 @@
 /* bundle/sealed: what a header promises about its bytes, and what is left of a secret. */
 #include "okv_tree.h"
 
+#include "bundle/secret.c"
+
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -34,7 +36,7 @@ static struct made *made_begin(const struct unit_place *place, size_t size)
 	strcpy(m->about.header.origin, "okv1");
 	m->about.header.created = 1700000000;
 	m->about.header.iterations = BUNDLE_ITERATIONS_LEAST;
-	MUST(bundle_secret_new(NULL, &m->secret, &f));
+	MUST(secret_new(NULL, &m->secret, &f));
 	tree_passphrase(m->secret);
 	return m;
 }

@@ -1,6 +1,8 @@
 /* bundle/secret: the page itself; its end, and the memory around it, are looked at from outside (tests/bats/memory.js). */
 #include "okv_tree.h"
 
+#include "bundle/secret.c"
+
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,7 +14,7 @@ static void the_page_is_empty_in_every_child(void **state)
 	int status;
 
 	(void)state;
-	MUST(bundle_secret_new(NULL, &secret, &f));
+	MUST(secret_new(NULL, &secret, &f));
 	tree_passphrase(secret);
 	memset(secret->key, 'k', sizeof(secret->key));
 	const pid_t child = fork();
@@ -32,7 +34,7 @@ static void nobody_may_attach_to_the_process_and_it_dumps_no_core(void **state)
 
 	(void)state;
 	assert_int_equal(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
-	MUST(bundle_secret_new(NULL, &secret, &f));
+	MUST(secret_new(NULL, &secret, &f));
 	assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
 	assert_int_equal(getrlimit(RLIMIT_CORE, &cores), 0);
 	assert_int_equal(cores.rlim_cur, 0);

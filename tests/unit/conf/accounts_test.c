@@ -110,13 +110,13 @@ static void gshadow_lists_a_group_by_its_name(void **state)
 
 	(void)state;
 	text_of(&gshadow, "root:*::\nhsmusers:!:admin:oracle,support\nlast:!::\nshort:!:\n");
-	assert_true(accounts_shadow_has(&gshadow, "hsmusers"));
-	assert_true(accounts_shadow_has(&gshadow, "last"));
-	assert_false(accounts_shadow_has(&gshadow, "hsm"));
-	assert_false(accounts_shadow_has(&gshadow, "short"));
-	assert_true(accounts_shadow_lists(&gshadow, "hsmusers", "support"));
-	assert_false(accounts_shadow_lists(&gshadow, "hsmusers", "admin"));
-	assert_false(accounts_shadow_lists(&gshadow, "last", "oracle"));
+	assert_true(accounts_shadow_has(&gshadow, "hsmusers", NULL));
+	assert_true(accounts_shadow_has(&gshadow, "last", NULL));
+	assert_false(accounts_shadow_has(&gshadow, "hsm", NULL));
+	assert_false(accounts_shadow_has(&gshadow, "short", NULL));
+	assert_true(accounts_shadow_has(&gshadow, "hsmusers", "support"));
+	assert_false(accounts_shadow_has(&gshadow, "hsmusers", "admin"));
+	assert_false(accounts_shadow_has(&gshadow, "last", "oracle"));
 }
 
 static void an_id_has_the_name_of_its_first_line(void **state)

@@ -65,7 +65,7 @@ static struct perms_tally reowned(enum perms_act act)
 		.path_count = sizeof(paths) / sizeof(paths[0]),
 		.from = OLD,
 		.to = NEW,
-		.act = act,
+		.output = { .act = act },
 	};
 	struct perms_tally tally = { 0 };
 	struct fault f = { 0 };
@@ -103,18 +103,18 @@ static void a_plan_counts_and_changes_nothing(void **state)
 
 static void it_can_be_undone(void **state)
 {
-	const struct perms_undo undo = { .root = root, .act = PERMS_APPLY };
+	const struct perms_output output = { .act = PERMS_APPLY };
 	struct perms_tally tally = { 0 };
 	struct fault f = { 0 };
 
 	(void)state;
 	(void)reowned(PERMS_APPLY);
-	assert_int_equal(perms_undo(&undo, &tally, &f), 0);
+	assert_int_equal(perms_undo(root, &output, &tally, &f), 0);
 	assert_int_equal(tally.changed, 6);
 	assert_is("c/cert/key", OLD, 06755);
 	assert_is("c/link", OLD, 0777);
 	assert_is("conf", OLD, 0660);
-	assert_int_equal(perms_undo(&undo, &tally, &f), -1);
+	assert_int_equal(perms_undo(root, &output, &tally, &f), -1);
 	assert_int_equal(f.kind, FAULT_ABSENT);
 }
 

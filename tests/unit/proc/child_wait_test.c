@@ -1,4 +1,4 @@
-/* proc/child_wait: how children end, what they said, and what comes of their deadlines and of a person's ^C. */
+/* proc/child: how children end, what they said, and what comes of their deadlines and of a person's ^C. */
 #include "unit.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "conf/elf.h"
+#include "okv/needs.c"
 
 static int requests_add(void *context, enum elf_request request, const char *value, struct fault *f)
 {
