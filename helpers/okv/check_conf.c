@@ -288,7 +288,12 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, need_rules[need->kind].word,
 					 "after an OS major upgrade it is gone, and the HSM cannot be reached",
-					 need->listable ? OKV_WIRE_IT : "move it into the client's directory"),
+					 need->listable ? OKV_WIRE_IT
+					 : strcmp(need->path, "/etc/ld.so.conf") == 0
+						 ? "write its line into a file of "
+						   "/etc/ld.so.conf.d, which is "
+						   "carried over"
+						 : "move it into the client's directory"),
 				need->line > 0 ? need->line : c->preserved_line,
 				"PRESERVED_FILES does not cover '%s', which '%s' is or leads to", SHOWN(need->path),
 				SHOWN(need->reason));

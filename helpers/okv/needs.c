@@ -14,6 +14,7 @@
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
 #include "conf/preserved.h"
+#include "fs/each.h"
 #include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -22,6 +23,7 @@
 struct finding_needs {
 	const struct okv_job *job;
 	struct okv_needs needs;
+	struct text libraries; /* those that were followed, between line feeds */
 	/* What is being followed. */
 	enum okv_need_kind kind;
 	size_t line;
@@ -92,9 +94,9 @@ static bool is_system_file(const char *path)
 /* An entry of PRESERVED_FILES that would put this system's accounts, or this OKV, into the place of the next one's. */
 static bool is_forbidden(const char *path)
 {
-	static const char *const places[] = { "/etc/passwd",    "/etc/group",      "/etc/shadow",
-					      "/etc/gshadow",   "/etc/hosts",      "/etc/fstab",
-					      "/usr/local/okv", "/usr/local/dbfw", NULL };
+	static const char *const places[] = { "/etc/passwd",     "/etc/group", "/etc/shadow",     "/etc/gshadow",
+					      "/etc/hosts",      "/etc/fstab", "/etc/ld.so.conf", "/usr/local/okv",
+					      "/usr/local/dbfw", NULL };
 
 	return is_within_one_of(path, places) || strchr(path, ':') != NULL ||
 	       preserved_judge(path) != PRESERVED_FLAW_NONE;
@@ -315,10 +317,13 @@ static int elf_requests(const char *bytes, size_t length,
 
 struct loading {
 	struct finding_needs *n;
-	struct text places; /* directories, each ended by ':' */
+	const char *environment; /* LD_LIBRARY_PATH; NULL: none */
+	struct text places;      /* where the loader looks by the library and the environment, each ended by ':' */
 	const char *origin;
 	size_t origin_length;
 };
+
+static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f);
 
 static int place_hear(void *context, enum elf_request request, const char *value, struct fault *f)
 {
@@ -342,58 +347,154 @@ static int place_hear(void *context, enum elf_request request, const char *value
 	return 0;
 }
 
-/* The system's own libraries are the next system's: what stands in its directories counts only by a Luna name. */
-static int library_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+/* Is there a library of that name in the directory?  It is followed, and so is what it loads in its turn. */
+static int place_follow(struct loading *l, const char *place, size_t length, const char *name, bool *ret_found,
+			struct fault *f)
+{
+	char path[PATH_MAX];
+
+	if (length == 0 || snprintf(path, sizeof(path), "%.*s/%s", (int)length, place, name) >= (int)sizeof(path) ||
+	    !fs_exists(l->n->job->root, path))
+		return 0;
+	*ret_found = true;
+	return library_follow(l->n, path, l->environment, f);
+}
+
+/* Where a file of ld.so.conf(5) sends the loader; what it finds there it finds by that file only. */
+static int conf_follow(struct loading *l, const char *conf, const char *name, bool *ret_found, struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+	struct fault ignored = { 0 };
+	struct text_line line;
+	char end[PATH_MAX];
+
+	if (fs_read_config(l->n->job->root, conf, &file, &ignored) < 0)
+		return 0;
+	for (size_t at = 0; text_line_next(text_string(&file), file.length, &at, &line);) {
+		TEXT_AUTO place = { 0 };
+		bool found = false;
+		const char *word = line.bytes + strspn(line.bytes, " \t");
+		text_add(&place, word, strcspn(word, " \t#,:=\r\n"));
+		if (text_check(&place, f) < 0)
+			return -1;
+		if (text_string(&place)[0] != '/' || is_system_file(text_string(&place)))
+			continue;
+		if (place_follow(l, text_string(&place), place.length, name, &found, f) < 0 ||
+		    (found && path_follow(l->n, conf, end, f) < 0))
+			return -1;
+		*ret_found = *ret_found || found;
+	}
+	return 0;
+}
+
+static int confs_follow(struct loading *l, const char *name, struct fault *f)
+{
+	static const char directory[] = "/etc/ld.so.conf.d";
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault absent = { 0 };
+	bool found = false;
+
+	if (conf_follow(l, "/etc/ld.so.conf", name, &found, f) < 0)
+		return -1;
+	if (fs_dir_open(l->n->job->root, directory, FS_FOLLOW_TRUSTED, &dir, &absent) < 0)
+		return fs_absence(&absent, f);
+	int more = fs_each_open(dir, directory, &each, f) < 0 ? -1 : 1;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
+		TEXT_AUTO path = { 0 };
+		text_add_format(&path, "%s/%s", directory, entry.name);
+		if (text_check(&path, f) < 0 ||
+		    (text_ends(entry.name, ".conf") && conf_follow(l, text_string(&path), name, &found, f) < 0))
+			return -1;
+	}
+	return more;
+}
+
+static bool is_luna(const char *name)
 {
 	static const char *const ours[] = {
 		"libCryptoki", "libethsm", "libcklog", "libshim", "libSoftToken", "libluna"
 	};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (text_starts(name, ours[i]))
+			return true;
+	return false;
+}
+
+/* The system's own libraries are the next system's: what stands in its directories counts only by a Luna name. */
+static int library_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+{
 	static const char defaults[] = "/usr/lib64:/lib64:/usr/lib:/lib:";
 	struct loading *l = context;
-	bool luna = false;
+	const bool luna = is_luna(value);
+	bool found = false;
 
-	if (request != ELF_NEEDED || strchr(value, '/') != NULL)
+	if (request != ELF_NEEDED)
 		return 0;
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		luna = luna || text_starts(value, ours[i]);
+	if (strchr(value, '/') != NULL)
+		return value[0] != '/' || is_system_file(value) ? 0 : library_follow(l->n, value, l->environment, f);
 	for (const char *at = text_string(&l->places); *at != '\0'; at += strcspn(at, ":") + 1) {
 		TEXT_AUTO place = { 0 };
 		text_add(&place, at, strcspn(at, ":"));
 		if (text_check(&place, f) < 0)
 			return -1;
-		if ((luna || !is_system_file(text_string(&place))) && name_follow(l->n, at, place.length, value, f) < 0)
+		if ((luna || !is_system_file(text_string(&place))) &&
+		    place_follow(l, at, place.length, value, &found, f) < 0)
 			return -1;
 	}
+	if (!found && confs_follow(l, value, f) < 0)
+		return -1;
+	/* One beside it is its own, whoever opens it. */
+	TEXT_AUTO beside = { 0 };
+	text_add(&beside, l->origin, l->origin_length);
+	if (text_check(&beside, f) < 0)
+		return -1;
+	if ((luna || !is_system_file(text_string(&beside))) &&
+	    place_follow(l, l->origin, l->origin_length, value, &found, f) < 0)
+		return -1;
 	for (const char *at = defaults; luna && *at != '\0'; at += strcspn(at, ":") + 1)
 		if (name_follow(l->n, at, strcspn(at, ":"), value, f) < 0)
 			return -1;
 	return 0;
 }
 
-/* A library at `path`, and what it asks the loader for: beside itself, where it says, where the environment says. */
+static bool is_followed(struct finding_needs *n, const char *end)
+{
+	TEXT_AUTO line = { 0 };
+
+	text_add_format(&line, "\n%s\n", end);
+	if (line.failed || strstr(text_string(&n->libraries), text_string(&line)) != NULL)
+		return true;
+	text_add_format(&n->libraries, "\n%s\n", end);
+	return n->libraries.failed;
+}
+
+/* A library at `path`, and what it asks the loader for: where it says, the environment, or a file of ld.so.conf(5). */
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f)
 {
 	enum { LIBRARY_MAX = 64 * 1024 * 1024 };
-	struct loading l = { .n = n, .places = { 0 } };
+	struct loading l = { .n = n, .environment = environment };
 	struct fault cause = { 0 };
 	TEXT_AUTO bytes = { 0 };
 	char end[PATH_MAX];
 
 	if (path_follow(n, path, end, f) < 0)
 		return -1;
-	if (end[0] == '\0')
-		return 0;
+	if (end[0] == '\0' || is_followed(n, end))
+		return text_check(&n->libraries, f);
 	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
 	l.origin = end;
 	l.origin_length = (size_t)(strrchr(end, '/') - end);
-	text_add_format(&l.places, "%.*s:", (int)l.origin_length, end);
+	int r = elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
+	/* Behind links the loader takes the name that it was given. */
 	l.origin = path;
 	l.origin_length = (size_t)(strrchr(path, '/') - path);
-	text_add_format(&l.places, "%.*s:", (int)l.origin_length, path);
+	r = r < 0 ? -1 : elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
 	if (environment != NULL)
 		text_add_format(&l.places, "%s:", environment);
-	int r = elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
 	if (r == 0)
 		r = text_check(&l.places, f);
 	if (r == 0)
@@ -583,6 +684,7 @@ int okv_needs_find(const struct okv_job *job, struct okv_needs *ret_needs, struc
 	}
 	if (r == 0 && (generic_follow(&n, f) < 0 || chrystoki_follow(&n, f) < 0 || client_follow(&n, f) < 0))
 		r = -1;
+	text_done(&n.libraries);
 	if (r < 0)
 		okv_needs_done(&n.needs);
 	else

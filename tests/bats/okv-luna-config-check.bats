@@ -680,6 +680,30 @@ chroot_find() {
 	okv_config 0 check
 }
 
+@test "what the library finds by ld.so.conf only, and what that loads in its turn, is carried over with the file that says where" {
+	mkdir -p "$root"/opt/{one,two} "$root/etc/ld.so.conf.d"
+	printf 'int x(void) { return 0; }\n' >"$BATS_TEST_TMPDIR/x.c"
+	cc -shared -fPIC -o "$root/opt/two/libtwo.so.1" -Wl,-soname,libtwo.so.1 "$BATS_TEST_TMPDIR/x.c"
+	cc -shared -fPIC -o "$root/opt/one/libone.so.1" "$BATS_TEST_TMPDIR/x.c" -Wl,-soname,libone.so.1,--no-as-needed \
+		"$root/opt/two/libtwo.so.1"
+	cc -shared -fPIC -o "$root$LC/libs/64/libCryptoki2.so" "$BATS_TEST_TMPDIR/x.c" -Wl,--no-as-needed \
+		"$root/opt/one/libone.so.1" -Wl,-rpath-link,"$root/opt/two"
+	printf '# the vendor\n  /opt/one # first\n' >"$root/etc/ld.so.conf.d/luna.conf"
+	printf '/opt/two\n' >"$root/etc/ld.so.conf.d/other.conf"
+	printf '/opt/three\n' >"$root/etc/ld.so.conf.d/nobody.conf"
+	for path in /opt/one/libone.so.1 /etc/ld.so.conf.d/luna.conf /opt/two/libtwo.so.1 /etc/ld.so.conf.d/other.conf; do
+		finds FAIL library-not-preserved $G/okv_hsm.conf "$(number_of "$conf" ^PKCS11)"
+		[[ $output == *"does not cover '$path'"* ]]
+	done
+	[[ $output != *nobody.conf* ]]
+	okv_config 0 wire
+	okv_config 0 check
+	# The file that every system has is none to carry: then the library has to be somewhere else.
+	mv "$root/etc/ld.so.conf.d/luna.conf" "$root/etc/ld.so.conf"
+	okv_config 1 check
+	[[ $output == *"does not cover '/etc/ld.so.conf'"*'write its line into a file of /etc/ld.so.conf.d'* ]]
+}
+
 @test "what no list can carry is never listed: OKV's own files, accounts, logs, the system's directories" {
 	sed -i "s|PE1746Enabled = 0;|&\n   Cache = /usr/local/okv/x;\n   Tmp = /tmp;\n   Bin = /usr/bin/env;|" "$luna"
 	printf 'CkLog2 = {\n   File = /var/log/cklog2.txt;\n}\n' >>"$luna"
