@@ -1,6 +1,7 @@
 #include "client/archive/judge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,6 +256,7 @@ void judge_done(struct judge *j)
 	for (size_t i = 0; i < j->link_count; i++)
 		link_done(&j->links[i]);
 	free(j->links);
+	text_done(&j->lost);
 	*j = (struct judge)JUDGE_INIT(j->limits);
 }
 
@@ -439,6 +441,18 @@ static int again_judge(const struct judge *j, const struct member *member, enum 
 	return fault_refused(f, "the name comes twice, and not for the same thing");
 }
 
+static int lost_note(struct judge *j, const struct member *member, const char *path, struct fault *f)
+{
+	struct fault ignored = { 0 };
+
+	if (name_characters_check(member->target, member->target_length, &ignored) < 0)
+		return 0;
+	text_add(&j->lost, path, strlen(path) + 1);
+	text_add(&j->lost, member->target, member->target_length);
+	text_add_char(&j->lost, '\0');
+	return text_check(&j->lost, f);
+}
+
 static int target_find(const struct judge *j, const struct member *member, const char *path,
 		       char ret_target[LIMITS_PATH + 1], uint64_t *ret_size, struct fault *f)
 {
@@ -474,6 +488,8 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 	entry->size = size;
 	if (bytes_add(j, size, f) < 0)
 		return -1;
+	if (member->type == MEMBER_FILE && member->target_length > 0)
+		return lost_note(j, member, ret_path, f);
 	if (target[0] == '\0')
 		return 0;
 	if (j->link_count >= LIMITS_LINK_COUNT)
@@ -573,6 +589,24 @@ static int own_relate(struct judge *j, struct judge_link *link, const char *top,
 	return 0;
 }
 
+static int lost_check(const struct judge *j, const char *top, struct fault *f)
+{
+	char whole[LIMITS_PATH + 1];
+
+	for (size_t at = 0; at < j->lost.length;) {
+		const char *path = j->lost.bytes + at, *target = path + strlen(path) + 1, *own = own_part(j, target);
+		at += strlen(path) + strlen(target) + 2;
+		const bool leads = own != NULL ? snprintf(whole, sizeof(whole), "%s%s", top, own) < LIMITS_PATH
+					       : judge_resolve(path, target, whole);
+		if (leads && !holds(whole, path) && paths_find(&j->paths, whole, strlen(whole)) != NULL)
+			return fault_refused(f,
+					     "member '%s': a file that holds only the name of '%s', as a damaged link "
+					     "does; pack it again",
+					     SHOWN(path), SHOWN(whole));
+	}
+	return 0;
+}
+
 int judge_links(struct judge *j, const char *top, struct fault *f)
 {
 	for (size_t i = 0; i < j->link_count; i++)
@@ -581,5 +615,5 @@ int judge_links(struct judge *j, const char *top, struct fault *f)
 	for (size_t i = 0; i < j->link_count; i++)
 		if (!j->links[i].hard && link_check(j, &j->links[i], f) < 0)
 			return -1;
-	return 0;
+	return lost_check(j, top, f);
 }

@@ -16,6 +16,7 @@
 #include "client/archive/limits.h"
 #include "client/archive/member.h"
 #include "base/fault.h"
+#include "base/text.h"
 
 /* Every path that was named, and every parent of one. */
 struct judge_paths {
@@ -31,6 +32,7 @@ struct judge {
 	struct judge_paths paths;
 	struct judge_link *links; /* owned */
 	size_t link_count;
+	struct text lost; /* files that may have been links: path and content of each, NUL behind both */
 };
 
 #define JUDGE_INIT(limits_) \
@@ -61,7 +63,8 @@ const char *judge_target(const struct judge *j, const char *path);
  * After the last member, when it is known that the client's files begin with `top`: an absolute link into the
  * client's own place becomes a relative one.  Every link leads, without leaving the tree and without passing through
  * another link, to something in it; FAULT_REFUSED names the link.  A symbolic link may end at another one, at most
- * LIMITS_LINKS times; a hard link must name a file.
+ * LIMITS_LINKS times; a hard link must name a file.  A file that was told with a target
+ * and holds the name of a member is a link that was damaged.
  */
 int judge_links(struct judge *j, const char *top, struct fault *f);
 /* The path that a symbolic link at `path` with that target leads to, lexically; false when that is outside. */

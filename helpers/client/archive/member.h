@@ -24,7 +24,7 @@ struct member {
 	enum member_type type;
 	const unsigned char *name; /* any bytes; borrowed until the next member */
 	size_t name_length;
-	const unsigned char *target; /* of links */
+	const unsigned char *target; /* of links; of a file that may have been one, its content; else none */
 	size_t target_length;
 	uint64_t size; /* of a file's content */
 	unsigned mode; /* as the archive has it: judged, never used */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "client/archive/limits.h"
 #include "client/archive/message.h"
 #include "client/archive/sandbox.h"
 #include "client/archive/stream.h"
@@ -151,6 +152,37 @@ static int zip_link(const struct zip_member *z, struct archive *a, struct member
 	return text_check(target, f);
 }
 
+/* Of a zip of another system libarchive does not look at the mode; nor does it at a directory's name. */
+static int zip_type_check(const struct zip_member *z, const struct member *member, struct fault *f)
+{
+	const unsigned type = z->mode & S_IFMT;
+
+	if (member->type == MEMBER_FILE && type != 0 && type != S_IFREG)
+		return fault_refused(f, "damaged: a file with the mode of something else");
+	if (z->directory != (member->type == MEMBER_DIRECTORY))
+		return fault_refused(f, "damaged: its mode and its name differ about whether it is a directory");
+	return 0;
+}
+
+/* A small file that may be a link of which the mode has lost a bit: told with its content as what it would lead to. */
+static int small_send(struct unarchive *u, struct archive *a, struct member *member, struct fault *f)
+{
+	TEXT_AUTO content = { 0 };
+	struct stream stream;
+
+	for (stream_content(a, &stream); stream_more(&stream, f) == 0 && stream.length > 0;)
+		text_add(&content, stream.bytes, stream.passed <= member->size ? stream.length : 0);
+	if (!stream.ended || text_check(&content, f) < 0)
+		return -1;
+	if (stream.passed != member->size)
+		return fault_refused(f, "damaged: its content is not as long as it says");
+	member->target = (const unsigned char *)content.bytes;
+	member->target_length = content.length;
+	return message_send_member(&u->out, member, f) < 0
+		       ? -1
+		       : message_send(&u->out, MESSAGE_CONTENT, content.bytes, content.length, f);
+}
+
 static int member_send(struct unarchive *u, struct archive *a, struct archive_entry *entry, bool inner, struct fault *f)
 {
 	TEXT_AUTO target = { 0 };
@@ -162,8 +194,13 @@ static int member_send(struct unarchive *u, struct archive *a, struct archive_en
 	if (listed && u->next >= u->zip.count)
 		return fault_refused(f, "damaged: more members than the zip's directory names");
 	const struct zip_member *z = listed ? &u->zip.members[u->next++] : NULL;
-	if (z != NULL && (z->link || member.type == MEMBER_LINK) && zip_link(z, a, &member, &target, f) < 0)
+	if (z != NULL && (S_ISLNK(z->mode) || member.type == MEMBER_LINK) && zip_link(z, a, &member, &target, f) < 0)
 		return -1;
+	if (z != NULL && zip_type_check(z, &member, f) < 0)
+		return -1;
+	if (z != NULL && z->mode == (S_IFREG | 0777) && member.type == MEMBER_FILE && member.size > 0 &&
+	    member.size <= LIMITS_PATH)
+		return small_send(u, a, &member, f);
 	if (member.type == MEMBER_FILE)
 		return file_send(u, a, &member, inner, f);
 	return message_send_member(&u->out, &member, f);

@@ -12,7 +12,6 @@
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, ENTRY_SIZE = 46, LOCAL_SIZE = 30, NAME_MAX_SIZE = 65535 };
 enum { WINDOW_SIZE = 160 * 1024 };
 enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 = 1 };
-enum { HOST_FAT = 0, HOST_UNIX = 3, HOST_NTFS = 10, HOST_DARWIN = 19 };
 #define END_SIGNATURE        0x06054b50U
 #define END64_SIGNATURE      0x06064b50U
 #define LOCATOR_SIGNATURE    0x07064b50U
@@ -250,14 +249,6 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 	return 0;
 }
 
-static bool is_link(const unsigned char *entry)
-{
-	const unsigned host = entry[5];
-	const bool has_mode = host == HOST_UNIX || host == HOST_FAT || host == HOST_NTFS || host == HOST_DARWIN;
-
-	return has_mode && S_ISLNK(little_32(entry + 38) >> 16);
-}
-
 /* One entry of the directory; *at moves behind it. */
 static int entry_read(struct file *file, const struct directory *directory, uint64_t *at, struct zip_member *ret_member,
 		      struct fault *f)
@@ -279,7 +270,9 @@ static int entry_read(struct file *file, const struct directory *directory, uint
 	if (bytes_get(file, *at, size, &entry, f) < 0)
 		return -1;
 	e.name = entry + ENTRY_SIZE;
-	struct zip_member member = { .crc = little_32(entry + 16), .link = is_link(entry) };
+	struct zip_member member = { .crc = little_32(entry + 16),
+				     .mode = little_32(entry + 38) >> 16,
+				     .directory = e.name_length > 0 && e.name[e.name_length - 1] == '/' };
 	if (zip64_read(entry, e.name + e.name_length, extra, &e, f) < 0 || entry_judge(entry, &e, f) < 0 ||
 	    local_read(file->fd, &e, directory, &member, f) < 0)
 		return fault_prefix(f, "member '%s': ", SHOWN_BYTES(e.name, e.name_length));

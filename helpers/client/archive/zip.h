@@ -21,7 +21,8 @@
 struct zip_member {
 	uint64_t at, end; /* of its local header; behind its packed bytes */
 	uint32_t crc;
-	bool link;      /* by its mode, whatever system it was packed on */
+	uint32_t mode;  /* whatever system it was packed on; 0 of many, and nothing in a zip sums it up */
+	bool directory; /* by the end of its name */
 	bool described; /* a data descriptor follows */
 };
 

@@ -332,6 +332,31 @@ static void sums_are_limited_and_a_copy_counts(void **state)
 	refuse(MEMBER_FILE, "f", NULL, "more entries than --max-entries allows (5)");
 }
 
+static void a_file_that_holds_only_a_members_name_was_a_link(void **state)
+{
+	static const struct {
+		const char *content;
+		bool lost;
+	} files[] = { { "e", true },          { "../d/e", true },      { "/own/d/e", true }, { "../d", false },
+		      { "e\n", false },       { "none", false },       { "", false },        { "../../d/e", false },
+		      { "/own/none", false }, { "the file e", false }, { "/d/e", false },    { "./", false } };
+	struct fault f = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		judge.own_place = "/own";
+		take(MEMBER_FILE, "d/e", NULL, "d/e");
+		take(MEMBER_FILE, "d/f", files[i].content, "d/f");
+		if (files[i].lost)
+			MUST_FAIL(judge_links(&judge, "", &f), FAULT_REFUSED,
+				  "member 'd/f': a file that holds only the name of 'd");
+		else
+			MUST(judge_links(&judge, "", &f));
+		judge_done(&judge);
+		f = (struct fault){ 0 };
+	}
+}
+
 #define JUDGED(test) cmocka_unit_test_setup_teardown(test, judge_new, judge_end)
 
 int main(void)
@@ -352,6 +377,7 @@ int main(void)
 		JUDGED(an_inner_archive_wins_over_the_outer_one),
 		JUDGED(a_name_may_come_again_for_the_same_thing),
 		JUDGED(an_absolute_link_into_the_clients_own_place_becomes_a_relative_one),
+		JUDGED(a_file_that_holds_only_a_members_name_was_a_link),
 		JUDGED(sums_are_limited_and_a_copy_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

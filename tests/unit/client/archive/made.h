@@ -142,6 +142,8 @@ struct made_zip {
 	unsigned entries;
 };
 
+enum { MADE_FAT = 0x100 };
+
 struct made_zip_member {
 	const char *name, *content;
 	const char *local_name; /* what the local header says; NULL: the same */
@@ -150,7 +152,7 @@ struct made_zip_member {
 	uint32_t crc_error;       /* added to the checksum of both */
 	uint32_t local_crc_error; /* only to that of the local header */
 	int size_error;           /* added to the size of both */
-	unsigned host;            /* 3 (Unix) when 0 */
+	unsigned host;            /* 3 (Unix) when 0; MADE_FAT for that */
 	const char *extra;        /* of both; without a length */
 	size_t extra_length;
 	bool described;     /* a data descriptor follows */
@@ -198,7 +200,7 @@ static inline void made_zip_add(struct made_zip *z, const struct made_zip_member
 	text_add_string(&z->members, m->hidden != NULL ? m->hidden : "");
 
 	made_little(&z->directory, 0x02014b50, 4);
-	made_little(&z->directory, (m->host != 0 ? m->host : 3) << 8 | 20, 2);
+	made_little(&z->directory, (m->host != 0 ? m->host & 0xff : 3) << 8 | 20, 2);
 	made_little(&z->directory, m->version != 0 ? m->version : 20, 2);
 	made_little(&z->directory, flags, 2);
 	made_little(&z->directory, method, 2);

@@ -182,6 +182,72 @@ static void a_zips_content_and_link_targets_match_their_sums(void **state)
 	refuses(&target, "member 'l': damaged: a link's target does not match its CRC-32");
 }
 
+static void a_link_in_a_zip_is_one_whatever_it_was_packed_on(void **state)
+{
+	static const unsigned hosts[] = { MADE_FAT, 1, 3, 7, 10, 11, 19, 255 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		struct made_zip z = { .entries = 0 };
+		TEXT_AUTO bytes = { 0 };
+		MADE_ZIP_ADD(&z, .name = "l", .content = "f", .mode = 0120777, .host = hosts[i]);
+		made_zip_end(&z, 0, &bytes);
+		tells(&bytes, "format zip\nlink l -> f\nend\n");
+	}
+}
+
+/* Of a type that is never taken. */
+static bool odd(const struct text *out)
+{
+	static const char *const types[] = { "\ndevice ", "\nfifo ", "\nsocket ", "\nunknown " };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strstr(text_string(out), types[i]) != NULL)
+			return true;
+	return false;
+}
+
+/*
+ * Nothing in a zip sums its headers up.  A link that becomes a file is told so that it can be judged; a file that becomes
+ * a link leads to what its content says, which is no member's name.
+ */
+static void a_bit_of_a_zips_headers_that_flips_is_refused_or_says_nothing(void **state)
+{
+	static const unsigned hosts[] = { MADE_FAT, 3, 10 };
+	static const char good[] = "format zip\ndirectory d/\nfile d/f\ncontent abc\nlink l -> d/f\nend\n",
+			  file[] = "format zip\ndirectory d/\nfile d/f\ncontent abc\nfile l -> d/f\ncontent d/f\nend\n",
+			  link[] = "format zip\ndirectory d/\nlink d/f -> abc\nlink l -> d/f\nend\n";
+	unsigned refused = 0, files = 0, links = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		struct made_zip z = { .entries = 0 };
+		TEXT_AUTO bytes = { 0 };
+		MADE_ZIP_ADD(&z, .name = "d/", .content = "", .mode = 040755, .host = hosts[i]);
+		MADE_ZIP_ADD(&z, .name = "d/f", .content = "abc", .deflated = true, .host = hosts[i]);
+		MADE_ZIP_ADD(&z, .name = "l", .content = "d/f", .mode = 0120777, .host = hosts[i]);
+		made_zip_end(&z, 0, &bytes);
+		tells(&bytes, good);
+		for (size_t bit = 0; bit < bytes.length * 8; bit++) {
+			TEXT_AUTO out = { 0 };
+			struct fault f = { 0 };
+			bytes.bytes[bit / 8] ^= (char)(1 << bit % 8);
+			if (unarchived(&bytes, &out, &f) < 0 || odd(&out))
+				refused++;
+			else if (strcmp(text_string(&out), file) == 0)
+				files++;
+			else if (strcmp(text_string(&out), link) == 0)
+				links++;
+			else
+				assert_string_equal(text_string(&out), good);
+			bytes.bytes[bit / 8] ^= (char)(1 << bit % 8);
+		}
+	}
+	assert_true(refused > 1000);
+	assert_int_equal(files, 3);
+	assert_int_equal(links, 3);
+}
+
 static void names_of_pax_are_utf8_in_a_utf8_locale(void **state)
 {
 	TEXT_AUTO records = { 0 };
@@ -215,6 +281,8 @@ int main(void)
 		cmocka_unit_test(a_tar_has_its_end_and_nothing_behind_it),
 		cmocka_unit_test(only_the_clouds_own_tar_is_read_through_wherever_it_lies),
 		cmocka_unit_test(a_zips_content_and_link_targets_match_their_sums),
+		cmocka_unit_test(a_link_in_a_zip_is_one_whatever_it_was_packed_on),
+		cmocka_unit_test(a_bit_of_a_zips_headers_that_flips_is_refused_or_says_nothing),
 		cmocka_unit_test(names_of_pax_are_utf8_in_a_utf8_locale),
 		cmocka_unit_test(what_is_no_archive_is_refused),
 	};
