@@ -188,24 +188,6 @@ static int settings_read(struct fault *f)
 	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
 }
 
-void cmd_program_path(const char *tool, char ret_path[PATH_MAX])
-{
-	char self[PATH_MAX];
-	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *prefix = SETTINGS_PREFIX;
-
-	for (unsigned cut = 0; cut < 2 && length > 0; cut++) {
-		self[cut == 0 ? (size_t)length : strlen(self)] = '\0';
-		char *slash = strrchr(self, '/');
-		if (slash == NULL)
-			break;
-		*slash = '\0';
-		prefix = cut == 1 ? self : prefix;
-	}
-	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, tool) >= PATH_MAX)
-		ret_path[0] = '\0';
-}
-
 int cmd_lock(const struct cmd_context *c, struct fault *f)
 {
 	/* Held until the process ends, so the descriptor is nobody's to close. */

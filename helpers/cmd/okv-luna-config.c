@@ -146,7 +146,7 @@ static int tool_run(const struct cmd_context *context, const char *tool, const c
 	const struct proc_child_options how = { .argv = argv, .root = PROC_CHILD_STAY, .input = -1 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
-	cmd_program_path(tool, path);
+	proc_child_program(tool, path);
 	if (ret_status == NULL)
 		return proc_child_expect(&how, f);
 	if (proc_child_run(&how, &outcome, f) < 0)

@@ -10,6 +10,7 @@
 #include "client/install.h"
 #include "client/layout.h"
 #include "cmd/tool.h"
+#include "proc/child.h"
 #include "proc/interrupt.h"
 
 static struct {
@@ -332,7 +333,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	};
 
 	char reader[PATH_MAX];
-	cmd_program_path("okv-luna-unarchive", reader);
+	proc_child_program("okv-luna-unarchive", reader);
 	request.reader = reader;
 	if (client_request_check(&request, f) < 0)
 		return -1;

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "cmd/tool.h"
+#include "proc/child.h"
 #include "hsm/network.h"
 
 enum { TIMEOUT_MOST = 600, DAYS_MOST = 36500 };
@@ -62,7 +63,7 @@ static int run(struct cmd_context *context, struct fault *f)
 {
 	char program[PATH_MAX];
 
-	cmd_program_path("okv-luna-handshake", program);
+	proc_child_program("okv-luna-handshake", program);
 	const struct hsm_network_question question = {
 		.root = context->root,
 		.settings = &context->settings,

@@ -122,7 +122,7 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
 	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", words[1]);
-	cmd_program_path(tool, path);
+	proc_child_program(tool, path);
 	if (context->json || context->quiet)
 		argv[count++] = "--quiet";
 	for (size_t i = 2; words[i] != NULL; i++) {

@@ -48,7 +48,7 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 	size_t count = 3;
 	int status;
 
-	cmd_program_path("okv-luna-pre-upgrade", path);
+	proc_child_program("okv-luna-pre-upgrade", path);
 	if (profile != NULL) {
 		argv[count++] = "--profile";
 		argv[count++] = profile;

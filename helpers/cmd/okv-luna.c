@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/tool.h"
+#include "proc/child.h"
 
 static const struct command {
 	const char *name;
@@ -73,7 +74,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 	char tool[64], path[PATH_MAX];
 	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", name);
-	cmd_program_path(tool, path);
+	proc_child_program(tool, path);
 	/* The child prints its own name, so argv[0] is all that changes. */
 	char **arguments = (char **)(uintptr_t)context->operands;
 	arguments[0] = path;

@@ -70,8 +70,6 @@ const struct proc_caller *cmd_caller(void);
 void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The members "exit" and, for a failure, "error" of the object that is open. */
 void cmd_result_exit(struct json *j, const struct fault *f);
-/* The path of another tool of ours in libexec/, beside this program; "" where it is too long to be one. */
-void cmd_program_path(const char *tool, char ret_path[PATH_MAX]);
 /* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */
 #define CMD_CALLED "OKV_LUNA_UPGRADE"
 

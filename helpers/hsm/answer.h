@@ -28,7 +28,7 @@ enum {
 enum hsm_end {
 	HSM_END_WHOLE,      /* it answered everything, zero slots included */
 	HSM_END_LATE,       /* a call did not return before the deadline */
-	HSM_END_CRASHED,    /* a signal ended the child inside a call */
+	HSM_END_CRASHED,    /* a signal ended the worker inside a call */
 	HSM_END_LEFT,       /* the library ended the process by itself */
 	HSM_END_CLOSED,     /* the library closed descriptors that are not its own */
 	HSM_END_UNNAMED,    /* the user cannot read the file that names the library to OKV */

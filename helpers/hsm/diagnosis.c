@@ -337,7 +337,7 @@ static int group_findings(struct diagnosis *d, struct fault *f)
 	return 0;
 }
 
-/* Not why we were refused, since our child has the groups of the files, but why OKV's processes may be. */
+/* Not why we were refused, since our worker has the groups of the files, but why OKV's processes may be. */
 static int process_causes(struct diagnosis *d, size_t without_group, struct fault *f)
 {
 	if (without_group == 0)

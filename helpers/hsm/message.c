@@ -1,55 +1,21 @@
 #include "hsm/message.h"
 
-#include <limits.h>
-#include <linux/futex.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "hsm/library.h"
 
-/* --- in the child ------------------------------------------------------------------------------------------------- */
-
-bool hsm_sender_start(struct hsm_sender *s, int fd, struct hsm_shared *shared)
+/* One answer to one question, so that it is bound to fit. */
+static bool permit(const struct hsm_listener *l, enum hsm_ask permission)
 {
-	struct stat status;
+	const bool go_on = permission == HSM_ASK_GO_ON && l->key != NULL;
+	struct text message = { 0 };
+	struct fault ignored = { 0 };
 
-	if (fstat(fd, &status) < 0)
-		return false;
-	*s = (struct hsm_sender){ .fd = fd, .dev = status.st_dev, .ino = status.st_ino, .shared = shared };
-	return true;
-}
-
-void hsm_send(const struct hsm_sender *s, enum hsm_message kind, const void *body, size_t length)
-{
-	struct stat status;
-
-	if (fstat(s->fd, &status) < 0 || status.st_dev != s->dev || status.st_ino != s->ino ||
-	    proc_message_write(s->fd, kind, body, length) < 0) {
-		s->shared->lost = 1;
-		_exit(1);
-	}
-}
-
-bool hsm_send_and_wait(const struct hsm_sender *s)
-{
-	uint32_t *permission = &s->shared->permission, now;
-
-	hsm_send(s, HSM_MESSAGE_LOADED, NULL, 0);
-	while ((now = __atomic_load_n(permission, __ATOMIC_ACQUIRE)) == HSM_WAIT)
-		(void)syscall(SYS_futex, permission, FUTEX_WAIT, HSM_WAIT, NULL, NULL, 0);
-	return now == HSM_GO_ON;
-}
-
-/* --- in the parent ------------------------------------------------------------------------------------------------ */
-
-static void permit(const struct hsm_listener *l, enum hsm_permission permission)
-{
-	__atomic_store_n(&l->shared->permission, permission, __ATOMIC_RELEASE);
-	(void)syscall(SYS_futex, &l->shared->permission, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	proc_message_add(&message, permission, go_on ? l->key->pin : "", go_on ? l->key->pin_length : 0);
+	const bool sent = proc_child_send(l->child, &message, &ignored) == 0;
+	text_done_secret(&message);
+	return sent;
 }
 
 #define TERMINATE(array) ((array)[sizeof(array) - 1] = '\0')
@@ -157,8 +123,16 @@ static bool on_object(struct hsm_listener *l, const char *path, size_t length)
 
 static bool on_loaded(struct hsm_listener *l)
 {
-	permit(l, l->distrust.kind == FAULT_NONE ? HSM_GO_ON : HSM_GO_NO_FURTHER);
-	return true;
+	return permit(l, l->distrust.kind == FAULT_NONE ? HSM_ASK_GO_ON : HSM_ASK_NO_FURTHER);
+}
+
+static bool on_call(struct hsm_listener *l, const void *body)
+{
+	uint32_t call;
+
+	memcpy(&call, body, sizeof(call));
+	l->answer->call = hsm_call_name(call);
+	return call < HSM_CALL_COUNT;
 }
 
 /* Of each kind that has one, the length. */
@@ -171,12 +145,14 @@ static const struct {
 	[HSM_MESSAGE_MEMBER] = { on_member, sizeof(struct hsm_member) },
 	[HSM_MESSAGE_KEY] = { on_key, sizeof(struct hsm_key_message) },
 	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },
+	[HSM_MESSAGE_CALL] = { on_call, sizeof(uint32_t) },
 	[HSM_MESSAGE_STOP] = { on_stop, sizeof(struct hsm_stop_message) },
 };
 
 /* False: that is none of ours. */
 static bool on_message(struct hsm_listener *l, const struct proc_message *message, bool *ret_all)
 {
+	l->begun = true;
 	l->bytes += message->length;
 	if (l->bytes > HSM_BYTES_MAX)
 		return false;
@@ -201,7 +177,7 @@ enum proc_child_answer hsm_listen(void *listener, const struct proc_message *mes
 
 	if (!on_message(l, message, &all)) {
 		/* It need not wait for the answer to a question that we shall not read. */
-		permit(l, HSM_GO_NO_FURTHER);
+		(void)permit(l, HSM_ASK_NO_FURTHER);
 		return PROC_CHILD_GARBLED;
 	}
 	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;

@@ -1,27 +1,27 @@
 /*
- * hsm/message: how the child with the library in it and its parent talk.
+ * hsm/message: how the worker with the library in it and its parent talk.
  *
- * Promise: messages over one pipe (proc/message.h), each of a kind with one length; the parent checks both and believes
+ * Promise: messages over one socket (proc/child.h), each of a kind with one length; the parent checks both and believes
  * neither texts nor counts, since a library may write into any descriptor it finds.  Only a message that repeats the
- * parent's random nonce says "that was all".  Before each write the child looks whether the descriptor still is the
- * pipe; when a library closed it (and perhaps opened something else in its place), nothing is written.
+ * parent's random nonce says "that was all".  Before each write the worker looks whether the descriptor still is the
+ * socket; when a library closed it (and perhaps opened something else in its place), nothing is written.
  *
- * Beside the pipe there is some shared memory.  It says which call is under way, so that the parent can name it when
- * nothing more comes.  And it holds the child back between dlopen(3) and the first call into the library: the child
- * sends the path of every object that the loader brought in, the parent looks at each (hsm/library.h), and unless root
- * alone can write all of them, no call is made and no PIN is used.  Their constructors have run by then, as OKV's user,
- * which is why the named library itself is looked at before it is loaded.
+ * Which call is under way is told before it is made, so that the parent can name it when nothing more comes.  Between
+ * dlopen(3) and the first call into the library the worker waits: it has sent the path of every object that the loader
+ * brought in, the parent looks at each (hsm/library.h), and unless root alone can write all of them, no call is made.
+ * The PIN comes with the leave only.  Their constructors have run by then, as OKV's user, which is why the named
+ * library itself is looked at before it is loaded.
  */
 #ifndef OKV_HSM_MESSAGE_H
 #define OKV_HSM_MESSAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/report.h"
 #include "hsm/answer.h"
 #include "hsm/names.h"
+#include "hsm/question.h"
 #include "proc/child.h"
 
 enum {
@@ -30,6 +30,7 @@ enum {
 	HSM_OBJECTS_MAX = 512, /* that one library brings along */
 	HSM_NOTES_MAX = 1024,
 	HSM_BYTES_MAX = 64 * 1024 * 1024, /* of all messages */
+	HSM_EXIT_LOST = 83,               /* the worker's status when it finds its socket closed */
 };
 
 enum hsm_message {
@@ -42,6 +43,28 @@ enum hsm_message {
 	HSM_MESSAGE_ALL,      /* the nonce */
 	HSM_MESSAGE_OBJECT,   /* the path of a shared object that dlopen(3) has loaded, with its NUL */
 	HSM_MESSAGE_LOADED,   /* nothing: those were all; may the library be called? */
+	HSM_MESSAGE_CALL,     /* uint32_t, an enum hsm_call: what comes now */
+};
+
+/* The other way, texts without a NUL. */
+enum hsm_ask {
+	HSM_ASK_LIBRARY = 1, /* its path, as the process will see it */
+	HSM_ASK_VARIABLE,    /* "NAME=VALUE" of its environment, in order */
+	HSM_ASK_LABEL,       /* of the token that is meant */
+	HSM_ASK_SERIAL,      /* of it, too */
+	HSM_ASK_KEY,         /* the label of the key that is wanted */
+	HSM_ASK_BEGIN,       /* struct hsm_begin: that was all */
+	HSM_ASK_GO_ON,       /* the PIN, or nothing: the library may be called */
+	HSM_ASK_NO_FURTHER,  /* nothing: it may not */
+};
+
+struct hsm_begin {
+	unsigned char nonce[HSM_NONCE_SIZE];
+	struct proc_identity identity; /* to become */
+	/* 0 or 1, and as wide as all before, so that there is no padding, which might hold what is not meant for it. */
+	uint64_t by_okv_conf; /* OKV finds this library by okv_hsm.conf */
+	uint64_t groups;      /* there are some: ask for the state of their members */
+	uint64_t load_only;   /* not a call into it */
 };
 
 struct hsm_key_message {
@@ -56,38 +79,17 @@ struct hsm_stop_message {
 	char text[HSM_TEXT_SIZE]; /* a clause for the verdict, or what dlerror(3) says */
 };
 
-enum hsm_permission { HSM_WAIT, HSM_GO_ON, HSM_GO_NO_FURTHER };
-
-/* What both see. */
-struct hsm_shared {
-	volatile uint32_t call; /* enum hsm_call */
-	volatile uint32_t lost; /* the pipe was not there any more */
-	uint32_t permission;    /* enum hsm_permission; futex(2) */
-};
-
-/* In the child. */
-struct hsm_sender {
-	int fd;
-	dev_t dev;
-	ino_t ino;
-	struct hsm_shared *shared;
-};
-
-bool hsm_sender_start(struct hsm_sender *s, int fd, struct hsm_shared *shared);
-/* Ends the process when the pipe is lost: nobody would read it. */
-void hsm_send(const struct hsm_sender *s, enum hsm_message kind, const void *body, size_t length);
-/* Says HSM_MESSAGE_LOADED and waits; false: not a step further. */
-bool hsm_send_and_wait(const struct hsm_sender *s);
-
 /* In the parent. */
 struct hsm_listener {
 	/* Set by the caller. */
 	unsigned char nonce[HSM_NONCE_SIZE];
-	int root;                  /* the tree that objects are looked for in */
-	struct report *report;     /* borrowed; gets the notes as they come; may be NULL */
-	struct hsm_answer *answer; /* borrowed; slots, key and info are filled */
-	struct hsm_shared *shared; /* borrowed */
+	int root;                           /* the tree that objects are looked for in */
+	struct report *report;              /* borrowed; gets the notes as they come; may be NULL */
+	struct hsm_answer *answer;          /* borrowed; slots, key, info and the call under way are filled */
+	const struct proc_child *child;     /* borrowed; hears whether it may go on */
+	const struct hsm_key_question *key; /* borrowed; the PIN that goes with that, or NULL */
 	/* What has come. */
+	bool begun; /* anything at all */
 	size_t bytes, objects, notes;
 	struct hsm_stop_message stop;
 	bool stopped;          /* `stop` has come */

@@ -20,7 +20,7 @@ const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv);
 /* HSM_RV(rv) may be used as a printf argument, as SHOWN() may. */
 #define HSM_RV(rv) hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
 
-/* The calls, as the child notes each before it makes it (hsm/message.h). */
+/* The calls, as the worker tells of each before it makes it (hsm/message.h). */
 enum hsm_call {
 	HSM_CALL_NONE,
 	HSM_CALL_LOAD, /* dlopen(3), constructors included */

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "hsm/ha.h"
 #include "hsm/library.h"
 #include "hsm/message.h"
-#include "hsm/session.h"
 
 enum { PRINTED_MAX = 160 }; /* so much of what it printed is shown */
 
@@ -52,7 +50,7 @@ static const char *signal_text(int number)
 /* "C_Initialize", or the library's own start. */
 static const char *call_text(const struct hsm_answer *answer)
 {
-	return answer->call[0] != '\0' ? answer->call : "the start of the child";
+	return answer->call[0] != '\0' ? answer->call : "the start of the worker";
 }
 
 static void end_late(struct hsm_answer *answer, uint64_t timeout_ms)
@@ -75,16 +73,16 @@ static void end_unloadable(struct hsm_answer *answer, const char *why)
 		(void)fault_refused(&answer->fault, "'%s' cannot be loaded: %s", SHOWN(answer->module), SHOWN(why));
 }
 
-static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end, const struct hsm_shared *shared)
+static void end_without_word(struct hsm_answer *answer, const struct proc_outcome *end)
 {
 	const char *call = call_text(answer);
 
-	if (shared->lost != 0) {
+	if (end->signal == 0 && end->status == HSM_EXIT_LOST) {
 		answer->end = HSM_END_CLOSED;
 		(void)fault_system(&answer->fault, 0,
 				   "'%s' closed descriptors that are not its own, at the latest in %s",
 				   SHOWN(answer->module), call);
-	} else if (shared->call == HSM_CALL_LOAD && end->signal == SIGBUS) {
+	} else if (end->signal == SIGBUS && strcmp(answer->call, hsm_call_name(HSM_CALL_LOAD)) == 0) {
 		/* The loader maps what the headers speak of, and finds that the file ends before. */
 		end_unloadable(answer, "it or a library that it needs is damaged: the file is cut off");
 	} else if (end->signal != 0) {
@@ -126,9 +124,8 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 }
 
 static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l, const struct proc_outcome *end,
-			 const struct hsm_shared *shared, uint64_t timeout_ms)
+			 uint64_t timeout_ms)
 {
-	answer->call = hsm_call_name(shared->call);
 	answer->orphans = end->orphans;
 	if (l->distrust.kind != FAULT_NONE) {
 		answer->end = HSM_END_UNLOADABLE;
@@ -140,7 +137,7 @@ static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l
 		(void)fault_system(&answer->fault, 0, "'%s' wrote into a descriptor that is not its own, in %s",
 				   SHOWN(answer->module), call_text(answer));
 	} else if (!end->answered) {
-		end_without_word(answer, end, shared);
+		end_without_word(answer, end);
 	} else if (l->stopped) {
 		end_stopped(answer, &l->stop);
 	} else {
@@ -181,49 +178,104 @@ static void sessions_report(const struct hsm_question *q, const struct hsm_answe
 	}
 }
 
-static int talk(const struct hsm_question *q, const struct hsm_environment *environment,
-		const struct hsm_clientconf *conf, struct hsm_shared *shared, struct hsm_answer *answer,
-		struct fault *f)
+/* What the worker is to know before it loads anything. */
+static void question_add(const struct hsm_question *q, const struct hsm_environment *environment, const char *module,
+			 struct text *out)
 {
-	const uint64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000;
-	struct hsm_session session = {
-		.question = q,
-		.path = answer->module,
-		.environment = environment,
-		.groups = chrystoki_sections(&conf->model, "VirtualToken", &(ptrdiff_t){ 0 }) > 0,
-		.shared = shared,
+	const struct {
+		enum hsm_ask kind;
+		const char *string;
+	} strings[] = {
+		{ HSM_ASK_LIBRARY, module },
+		{ HSM_ASK_LABEL, q->required.label },
+		{ HSM_ASK_SERIAL, q->required.serial },
+		{ HSM_ASK_KEY, q->key != NULL ? q->key->label : NULL },
 	};
-	struct hsm_listener listener = {
-		.root = q->root,
-		.report = q->report,
-		.answer = answer,
-		.shared = shared,
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		if (strings[i].string != NULL)
+			proc_message_add(out, strings[i].kind, strings[i].string, strlen(strings[i].string));
+	for (size_t i = 0; i < environment->count; i++)
+		proc_message_add(out, HSM_ASK_VARIABLE, environment->items[i], strlen(environment->items[i]));
+}
+
+struct conversation {
+	const struct hsm_question *question;
+	const struct hsm_environment *environment;
+	struct hsm_begin begin;
+	struct hsm_listener listener;
+	uint64_t timeout_ms;
+};
+
+static int question_send(const struct conversation *c, const struct proc_child *worker, struct fault *f)
+{
+	TEXT_AUTO messages = { 0 };
+
+	question_add(c->question, c->environment, c->listener.answer->module, &messages);
+	proc_message_add(&messages, HSM_ASK_BEGIN, &c->begin, sizeof(c->begin));
+	return proc_child_send(worker, &messages, f);
+}
+
+/* Until it has ended, in whichever way. */
+static int worker_run(struct conversation *c, struct proc_outcome *ret_end, struct fault *f)
+{
+	char program[PATH_MAX];
+	struct proc_child worker = { 0 };
+	struct proc_child *const workers[] = { &worker };
+	size_t which;
+	const struct proc_child_options how = {
+		.argv = (const char *const[]){ program, NULL },
+		.what = c->listener.answer->module,
+		.worker = true,
+		.confined = true,
+		.on_message = hsm_listen,
+		.listener = &c->listener,
+		.root = c->question->root,
+		.deadline_ms = (unsigned)c->timeout_ms,
+	};
+
+	proc_child_program("okv-luna-pkcs11", program);
+	c->listener.child = &worker;
+	if (proc_child_start(&how, &worker, f) < 0)
+		return -1;
+	int r = question_send(c, &worker, f);
+	if (r == 0)
+		r = proc_child_wait(workers, 1, &which, ret_end, f);
+	proc_child_kill(&worker);
+	/* Later on it would be the library's word. */
+	if (r == 0 && ret_end->fault.kind != FAULT_NONE && !c->listener.begun) {
+		*f = ret_end->fault;
+		proc_outcome_done(ret_end);
+		r = -1;
+	}
+	return r;
+}
+
+static int talk(const struct hsm_question *q, const struct hsm_environment *environment,
+		const struct hsm_clientconf *conf, struct hsm_answer *answer, struct fault *f)
+{
+	struct conversation c = {
+		.question = q,
+		.environment = environment,
+		.begin = { .by_okv_conf = q->module == NULL && q->source == HSM_LIBRARY_OKV_CONF,
+			   .groups = chrystoki_sections(&conf->model, "VirtualToken", &(ptrdiff_t){ 0 }) > 0,
+			   .load_only = q->load_only },
+		.listener = { .root = q->root, .report = q->report, .answer = answer, .key = q->key },
+		.timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000,
 	};
 	struct proc_outcome end = PROC_OUTCOME_INIT;
-	struct proc_identity identity;
-	const struct proc_child_options how = {
-		.work = hsm_session_work,
-		.context = &session,
-		.what = answer->module,
-		.on_message = hsm_listen,
-		.listener = &listener,
-		.confined = true,
-		.identity = &identity,
-		.root = q->root,
-		.deadline_ms = (unsigned)timeout_ms,
-	};
 
-	if (proc_identity_read(q->root, answer->user, &identity, f) < 0)
+	if (proc_identity_read(q->root, answer->user, &c.begin.identity, f) < 0)
 		return -1;
-	if (syscall(SYS_getrandom, listener.nonce, sizeof(listener.nonce), 0U) != (long)sizeof(listener.nonce))
+	if (syscall(SYS_getrandom, c.begin.nonce, sizeof(c.begin.nonce), 0U) != (long)sizeof(c.begin.nonce))
 		return fault_system(f, errno, "cannot get random bytes");
-	memcpy(session.nonce, listener.nonce, sizeof(session.nonce));
+	memcpy(c.listener.nonce, c.begin.nonce, sizeof(c.begin.nonce));
 
 	const int64_t start = proc_clock_ms();
-	if (proc_child_run(&how, &end, f) < 0)
+	if (worker_run(&c, &end, f) < 0)
 		return -1;
 	answer->elapsed_ms = (uint64_t)(proc_clock_ms() - start);
-	end_evaluate(answer, &listener, &end, shared, timeout_ms);
+	end_evaluate(answer, &c.listener, &end, c.timeout_ms);
 	habits_report(q, answer, &end);
 	sessions_report(q, answer);
 	proc_outcome_done(&end);
@@ -242,14 +294,8 @@ int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer
 	if (module_find(question, &answer, f) == 0 &&
 	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) == 0 &&
 	    hsm_environment_read(question->root, question->report, &environment, f) == 0 &&
-	    hsm_clientconf_read(question->root, &environment, &conf, f) == 0) {
-		struct hsm_shared *shared =
-			mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (shared == MAP_FAILED)
-			return fault_system(f, errno, "cannot share memory with the child");
-		r = talk(question, &environment, &conf, shared, &answer, f);
-		(void)munmap(shared, sizeof(*shared));
-	}
+	    hsm_clientconf_read(question->root, &environment, &conf, f) == 0)
+		r = talk(question, &environment, &conf, &answer, f);
 	if (r < 0) {
 		free(answer.user);
 		answer.user = NULL;

@@ -17,7 +17,7 @@
 /* What to do with the key whose label is given, on each token that matches. */
 struct hsm_key_question {
 	const char *label;
-	char *pin; /* borrowed; the child wipes its copy of the memory after the last C_Login */
+	char *pin; /* borrowed; the worker wipes its own after the last C_Login */
 	size_t pin_length;
 };
 

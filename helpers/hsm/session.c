@@ -11,25 +11,105 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "hsm/key.h"
+#include "hsm/message.h"
 #include "hsm/names.h"
+#include "proc/worker.h"
 
-enum { LIST_TRIES = 5, WITH_TOKEN = 1 };
+enum { LIST_TRIES = 5, WITH_TOKEN = 1, VARIABLES_MAX = 4096, KEYS_MAX = 16 };
 
 struct session {
-	const struct hsm_session *context;
-	struct hsm_sender sender;
-	const struct cryptoki_functions *functions;
+	/* What was asked; the process ends before anything is given back. */
+	struct proc_message_reader reader;
+	struct hsm_begin begin;
+	char *path, *label, *serial, *key; /* all but the first may be NULL */
+	char *variables[VARIABLES_MAX];
+	size_t variable_count;
+	char *pin;
+	size_t pin_length;
+	/* What the socket is, as long as it is ours. */
+	dev_t dev;
+	ino_t ino;
+	/* The library, and what it has said. */
 	void *library;
-	struct hsm_slot slots[HSM_SLOTS_MAX]; /* as sent, for the key test */
+	const struct cryptoki_functions *functions;
+	struct hsm_slot slots[HSM_SLOTS_MAX];
 	size_t slot_count;
 };
 
+/* --- the question ------------------------------------------------------------------------------------------------- */
+
+static int string_take(const struct proc_message *message, char **ret_string, struct fault *f)
+{
+	*ret_string = strndup(message->bytes, message->length);
+	return *ret_string == NULL ? fault_memory(f) : 0;
+}
+
+static int ask_take(struct session *s, const struct proc_message *message, struct fault *f)
+{
+	switch (message->kind) {
+	case HSM_ASK_LIBRARY:
+		return string_take(message, &s->path, f);
+	case HSM_ASK_LABEL:
+		return string_take(message, &s->label, f);
+	case HSM_ASK_SERIAL:
+		return string_take(message, &s->serial, f);
+	case HSM_ASK_KEY:
+		return string_take(message, &s->key, f);
+	case HSM_ASK_VARIABLE:
+		return s->variable_count == VARIABLES_MAX
+			       ? fault_refused(f, "the environment has more than %d variables", VARIABLES_MAX)
+			       : string_take(message, &s->variables[s->variable_count++], f);
+	}
+	return fault_system(f, 0, "the question is none");
+}
+
+static int question_read(struct session *s, struct fault *f)
+{
+	struct proc_message message;
+
+	for (;;) {
+		if (proc_worker_read(&s->reader, &message, f) < 0)
+			return -1;
+		if (message.kind == HSM_ASK_BEGIN && message.length == sizeof(s->begin) && s->path != NULL) {
+			memcpy(&s->begin, message.bytes, sizeof(s->begin));
+			return 0;
+		}
+		if (ask_take(s, &message, f) < 0)
+			return -1;
+	}
+}
+
+/* --- the answer --------------------------------------------------------------------------------------------------- */
+
+static int socket_look(struct session *s, struct fault *f)
+{
+	struct stat status;
+
+	if (fstat(PROC_CHILD_TELL, &status) < 0)
+		return fault_system(f, errno, "nobody asks");
+	s->dev = status.st_dev;
+	s->ino = status.st_ino;
+	return 0;
+}
+
+/* Not where the library has closed the socket: nobody would read it, and something else may be open in its place. */
+static void send_message(const struct session *s, enum hsm_message kind, const void *body, size_t length)
+{
+	struct stat status;
+
+	if (fstat(PROC_CHILD_TELL, &status) < 0 || status.st_dev != s->dev || status.st_ino != s->ino ||
+	    proc_message_write(PROC_CHILD_TELL, kind, body, length) < 0)
+		_exit(HSM_EXIT_LOST);
+}
+
 static void call_begin(const struct session *s, enum hsm_call call)
 {
-	s->context->shared->call = call;
+	const uint32_t number = call;
+
+	send_message(s, HSM_MESSAGE_CALL, &number, sizeof(number));
 }
 
 static void note(const struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -41,7 +121,7 @@ static void note(const struct session *s, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(body, sizeof(body), format, arguments);
 	va_end(arguments);
-	hsm_send(&s->sender, HSM_MESSAGE_NOTE, body, sizeof(body));
+	send_message(s, HSM_MESSAGE_NOTE, body, sizeof(body));
 }
 
 /* Says why nothing can follow; returns false, so that it ends a chain of steps. */
@@ -55,9 +135,11 @@ static bool stop(const struct session *s, enum hsm_end end, uint64_t rv, const c
 	va_start(arguments, format);
 	(void)vsnprintf(body.text, sizeof(body.text), format, arguments);
 	va_end(arguments);
-	hsm_send(&s->sender, HSM_MESSAGE_STOP, &body, sizeof(body));
+	send_message(s, HSM_MESSAGE_STOP, &body, sizeof(body));
 	return false;
 }
+
+/* --- the library -------------------------------------------------------------------------------------------------- */
 
 static bool is_denied(const char *path)
 {
@@ -66,20 +148,17 @@ static bool is_denied(const char *path)
 
 static bool environment_enter(const struct session *s)
 {
-	const struct hsm_environment *environment = s->context->environment;
-	const struct hsm_question *q = s->context->question;
-
-	if (q->module == NULL && q->source == HSM_LIBRARY_OKV_CONF && is_denied(HSM_OKV_CONF))
+	if (s->begin.by_okv_conf != 0 && is_denied(HSM_OKV_CONF))
 		return stop(s, HSM_END_UNNAMED, 0, "%s", HSM_OKV_CONF);
-	/* clearenv(3) would leave NULL, over which a library may stumble that walks the environment itself. */
+	/* Started without any, we have NULL, over which a library may stumble that walks the environment itself. */
 	static char *nothing[] = { NULL };
 	environ = nothing;
-	if (environment->count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
+	if (s->variable_count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
 		note(s, "%s cannot be read by this user, so OKV sets nothing of it", HSM_OKV_ENVIRONMENT);
 		return true;
 	}
-	for (size_t i = 0; i < environment->count; i++)
-		if (putenv(environment->items[i]) != 0)
+	for (size_t i = 0; i < s->variable_count; i++)
+		if (putenv(s->variables[i]) != 0)
 			return stop(s, HSM_END_UNLOADABLE, 0, "its environment could not be set");
 	return true;
 }
@@ -112,7 +191,7 @@ static int object_send(struct dl_phdr_info *info, size_t size, void *context)
 		real = realpath(path, NULL);
 	if (real != NULL)
 		path = real;
-	hsm_send(&objects->session->sender, HSM_MESSAGE_OBJECT, path, strlen(path) + 1);
+	send_message(objects->session, HSM_MESSAGE_OBJECT, path, strlen(path) + 1);
 	free(real);
 	return 0;
 }
@@ -135,6 +214,20 @@ static bool unloadable(const struct session *s, const char *why)
 		    reason != NULL ? ": " : "", reason != NULL ? reason : "");
 }
 
+/* The parent looks at all that was loaded, and with its leave comes the PIN. */
+static bool permission_await(struct session *s)
+{
+	struct proc_message message;
+	struct fault f = { 0 };
+
+	send_message(s, HSM_MESSAGE_LOADED, NULL, 0);
+	if (proc_worker_read(&s->reader, &message, &f) < 0)
+		_exit(HSM_EXIT_LOST);
+	s->pin = (char *)(uintptr_t)message.bytes;
+	s->pin_length = message.length;
+	return message.kind == HSM_ASK_GO_ON;
+}
+
 static bool load(struct session *s)
 {
 	struct objects objects = { .session = s };
@@ -142,11 +235,11 @@ static bool load(struct session *s)
 	call_begin(s, HSM_CALL_LOAD);
 	(void)dl_iterate_phdr(object_count, &objects);
 	/* Lazily, as clients do: a symbol that is missed by a function that nobody calls is no reason to say no. */
-	s->library = dlopen(s->context->path, RTLD_LAZY | RTLD_LOCAL);
+	s->library = dlopen(s->path, RTLD_LAZY | RTLD_LOCAL);
 	if (s->library == NULL)
 		return unloadable(s, dlerror());
 	(void)dl_iterate_phdr(object_send, &objects);
-	return hsm_send_and_wait(&s->sender);
+	return permission_await(s);
 }
 
 static bool functions_get(struct session *s)
@@ -157,7 +250,7 @@ static bool functions_get(struct session *s)
 	if (get == NULL)
 		return stop(s, HSM_END_UNLOADABLE, 0,
 			    "it has no function C_GetFunctionList, so it is no PKCS#11 library");
-	if (s->context->question->load_only)
+	if (s->begin.load_only != 0)
 		return false;
 
 	struct cryptoki_functions *list = NULL;
@@ -192,13 +285,15 @@ static bool initialize(const struct session *s)
 	call_begin(s, HSM_CALL_INFO);
 	rv = s->functions->C_GetInfo(&info);
 	if (rv == CKR_OK)
-		hsm_send(&s->sender, HSM_MESSAGE_INFO, &info, sizeof(info));
+		send_message(s, HSM_MESSAGE_INFO, &info, sizeof(info));
 	else
 		note(s, "C_GetInfo answered %s", HSM_RV(rv));
 	return true;
 }
 
-/* Every byte is set, so that padding between members gives nothing away. */
+/* --- its slots ---------------------------------------------------------------------------------------------------- */
+
+/* Every byte is set, since every byte is sent. */
 static struct hsm_slot slot_blank(unsigned long id)
 {
 	struct hsm_slot slot;
@@ -352,7 +447,7 @@ static bool slots_read(struct session *s)
 			token_read(s, &slot);
 		if (slot.token_rv == CKR_OK && (slot.flags & CKF_TOKEN_INITIALIZED) != 0)
 			session_try(s, &slot);
-		hsm_send(&s->sender, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
+		send_message(s, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
 		s->slots[i] = slot;
 		s->slot_count = i + 1;
 	}
@@ -366,7 +461,7 @@ static void members_read(const struct session *s)
 	unsigned long (*get)(unsigned long slot, struct cryptoki_ha_state *state) = NULL;
 
 	*(void **)&get = dlsym(s->library, "CA_GetHAState");
-	for (size_t i = 0; s->context->groups && get != NULL && i < s->slot_count; i++) {
+	for (size_t i = 0; s->begin.groups != 0 && get != NULL && i < s->slot_count; i++) {
 		const struct hsm_slot *slot = &s->slots[i];
 		char serial[CRYPTOKI_MEMBER_SERIAL_SIZE + 1];
 		if (slot->token_rv != CKR_OK)
@@ -385,24 +480,141 @@ static void members_read(const struct session *s)
 			member.rv = state.members[k].rv;
 			cryptoki_text_copy(member.serial, (const unsigned char *)state.members[k].serial,
 					   sizeof(state.members[k].serial));
-			hsm_send(&s->sender, HSM_MESSAGE_MEMBER, &member, sizeof(member));
+			send_message(s, HSM_MESSAGE_MEMBER, &member, sizeof(member));
 		}
 	}
+}
+
+/* --- the key ------------------------------------------------------------------------------------------------------ */
+
+struct test {
+	const struct session *s;
+	const struct cryptoki_functions *functions;
+	unsigned long session;
+	struct hsm_key_message result;
+};
+
+/* Tells of the call, makes it, and keeps the first error. */
+#define CALL(test, number, expression) call_made((test), (number), (call_begin((test)->s, (number)), (expression)))
+
+static bool call_made(struct test *test, enum hsm_call call, unsigned long rv)
+{
+	if (rv == CKR_OK)
+		return true;
+	if (test->result.rv == CKR_OK) {
+		test->result.rv = rv;
+		test->result.call = call;
+	}
+	return false;
+}
+
+static bool login(struct test *test)
+{
+	const struct session *s = test->s;
+
+	call_begin(s, HSM_CALL_LOGIN);
+	const unsigned long rv =
+		test->functions->C_Login(test->session, CKU_USER, (unsigned char *)s->pin, s->pin_length);
+	return rv == CKR_USER_ALREADY_LOGGED_IN || call_made(test, HSM_CALL_LOGIN, rv);
+}
+
+static bool find(struct test *test, unsigned long *ret_key)
+{
+	unsigned long class = CKO_SECRET_KEY, found[KEYS_MAX], count = 0;
+	char copy[256];
+	struct cryptoki_attribute template[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_LABEL, copy, strnlen(test->s->key, sizeof(copy)) },
+	};
+
+	memcpy(copy, test->s->key, template[1].length);
+	if (!CALL(test, HSM_CALL_FIND_INIT, test->functions->C_FindObjectsInit(test->session, template, 2)))
+		return false;
+	while (CALL(test, HSM_CALL_FIND, test->functions->C_FindObjects(test->session, found, KEYS_MAX, &count))) {
+		if (count > KEYS_MAX) {
+			(void)call_made(test, HSM_CALL_FIND, CKR_FUNCTION_FAILED);
+			break;
+		}
+		if (count > 0 && test->result.found == 0)
+			*ret_key = found[0];
+		test->result.found += count;
+		/* More than a handful is an answer already. */
+		if (count == 0 || test->result.found > KEYS_MAX)
+			break;
+	}
+	return CALL(test, HSM_CALL_FIND_FINAL, test->functions->C_FindObjectsFinal(test->session)) &&
+	       test->result.rv == CKR_OK;
+}
+
+/* One attribute at a time: one that a token does not know must not hide the others. */
+static bool attribute(struct test *test, unsigned long key, unsigned long type, void *value, unsigned long size)
+{
+	struct cryptoki_attribute template = { type, value, size };
+
+	return CALL(test, HSM_CALL_ATTRIBUTES,
+		    test->functions->C_GetAttributeValue(test->session, key, &template, 1)) &&
+	       template.length == size;
+}
+
+static void look(struct test *test, unsigned long key)
+{
+	unsigned char sensitive = 0, extractable = 1;
+	unsigned long type = 0, length = 0;
+
+	if (!attribute(test, key, CKA_KEY_TYPE, &type, sizeof(type)) ||
+	    !attribute(test, key, CKA_SENSITIVE, &sensitive, 1) ||
+	    !attribute(test, key, CKA_EXTRACTABLE, &extractable, 1))
+		return;
+	test->result.type = type;
+	test->result.sensitive = sensitive != 0;
+	test->result.extractable = extractable != 0;
+	/* Some tokens do not report it; the key is not at fault for that. */
+	call_begin(test->s, HSM_CALL_ATTRIBUTES);
+	struct cryptoki_attribute template = { CKA_VALUE_LEN, &length, sizeof(length) };
+	if (test->functions->C_GetAttributeValue(test->session, key, &template, 1) == CKR_OK)
+		test->result.length = length;
+}
+
+/* Whether a wrong PIN would lock it, if it is not locked already. */
+static bool is_near_lock(const struct hsm_slot *slot)
+{
+	return (slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
+}
+
+static struct hsm_key_message key_test(const struct session *s, const struct hsm_slot *slot)
+{
+	struct test test = { .s = s, .functions = s->functions };
+	unsigned long key = 0;
+
+	test.result.slot = slot->id;
+	if (is_near_lock(slot)) {
+		(void)call_made(&test, HSM_CALL_LOGIN, CKR_PIN_LOCKED);
+		return test.result;
+	}
+	if (!CALL(&test, HSM_CALL_OPEN_SESSION,
+		  s->functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &test.session)))
+		return test.result;
+	if (login(&test)) {
+		if (find(&test, &key) && test.result.found == 1)
+			look(&test, key);
+		(void)CALL(&test, HSM_CALL_LOGOUT, s->functions->C_Logout(test.session));
+	}
+	(void)CALL(&test, HSM_CALL_CLOSE_SESSION, s->functions->C_CloseSession(test.session));
+	return test.result;
 }
 
 /* Tokens that match, as the parent will count them; one near its lock comes alone, so that no PIN is spent before. */
 static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slots[])
 {
-	const struct hsm_requirements *required = &s->context->question->required;
 	size_t count = 0;
 
 	for (size_t i = 0; i < s->slot_count; i++) {
 		const struct hsm_slot *slot = &s->slots[i];
 		if (slot->session_call == HSM_CALL_NONE || slot->session_rv != CKR_OK ||
-		    (required->label != NULL && strcmp(slot->label, required->label) != 0) ||
-		    (required->serial != NULL && strcmp(slot->serial, required->serial) != 0))
+		    (s->label != NULL && strcmp(slot->label, s->label) != 0) ||
+		    (s->serial != NULL && strcmp(slot->serial, s->serial) != 0))
 			continue;
-		if (hsm_key_is_near_lock(slot)) {
+		if (is_near_lock(slot)) {
 			ret_slots[0] = slot;
 			return 1;
 		}
@@ -411,25 +623,22 @@ static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slot
 	return count;
 }
 
-static void keys_read(const struct session *s)
+static void keys_read(struct session *s)
 {
 	static const struct hsm_slot *slots[HSM_SLOTS_MAX];
-	const struct hsm_question *q = s->context->question;
-	size_t count = q->key != NULL ? key_slots(s, slots) : 0;
+	size_t count = s->key != NULL ? key_slots(s, slots) : 0;
 
 	/* Which one is meant is for the parent to ask. */
-	if (count > 1 && q->required.label == NULL && q->required.serial == NULL)
+	if (count > 1 && s->label == NULL && s->serial == NULL)
 		count = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct hsm_key_message message = hsm_key_test(s->functions, s->context->shared, slots[i], q->key);
-		hsm_send(&s->sender, HSM_MESSAGE_KEY, &message, sizeof(message));
+		const struct hsm_key_message message = key_test(s, slots[i]);
+		send_message(s, HSM_MESSAGE_KEY, &message, sizeof(message));
 		/* The next one would refuse the PIN, too. */
 		if (message.rv != CKR_OK && message.call == HSM_CALL_LOGIN)
 			break;
 	}
-	/* This process has its own copy of the memory, and no more use for the PIN. */
-	if (q->key != NULL)
-		text_wipe(q->key->pin, q->key->pin_length);
+	proc_message_reader_done(&s->reader);
 }
 
 static void finalize(const struct session *s)
@@ -440,22 +649,23 @@ static void finalize(const struct session *s)
 		note(s, "C_Finalize answered %s", HSM_RV(rv));
 }
 
-int hsm_session_work(void *context, int pipe, struct fault *f)
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+int hsm_session_serve(void)
 {
 	static struct session session; /* a thousand slots are no matter for the stack */
 	struct session *s = &session;
+	struct fault f = { 0 };
 
-	s->context = context;
-	if (!hsm_sender_start(&s->sender, pipe, s->context->shared))
-		return fault_system(f, errno, "the pipe is no pipe");
-	if (!environment_enter(s) || !load(s) || !functions_get(s) || !initialize(s))
-		goto done;
-	if (slots_read(s)) {
-		members_read(s);
-		keys_read(s);
+	if (question_read(s, &f) < 0 || proc_worker_become(&s->begin.identity, &f) < 0 || socket_look(s, &f) < 0)
+		return proc_worker_fail(&f);
+	if (environment_enter(s) && load(s) && functions_get(s) && initialize(s)) {
+		if (slots_read(s)) {
+			members_read(s);
+			keys_read(s);
+		}
+		finalize(s);
 	}
-	finalize(s);
-done:
-	hsm_send(&s->sender, HSM_MESSAGE_ALL, s->context->nonce, sizeof(s->context->nonce));
+	send_message(s, HSM_MESSAGE_ALL, s->begin.nonce, sizeof(s->begin.nonce));
 	return 0;
 }

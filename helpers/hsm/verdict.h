@@ -24,7 +24,7 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report);
 /*
  * Asked and evaluated.  0: OKV can use its HSM, and where a key was asked for, the key.  -1: *f is the verdict.
- * *ret_answer is filled in both cases (empty when no child ran); end with hsm_answer_done.
+ * *ret_answer is filled in both cases (empty when no worker ran); end with hsm_answer_done.
  */
 int hsm_check(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f);
 

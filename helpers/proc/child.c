@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/settings.h"
 #include "fs/handle.h"
 #include "proc/interrupt.h"
 
@@ -29,6 +31,8 @@ enum {
 	CPU_GRACE_S = 2,
 	BLOCK_SIZE = 64 * 1024,
 	DRAIN_ROUNDS = 64,
+	WORKER_BUFFER = 128 * 1024, /* what it may send before we read, whatever net.core.wmem_default says */
+	SEND_PATIENCE_MS = 1000,
 };
 
 /* Memory that the sanitizers reserve would count against the limit. */
@@ -149,9 +153,19 @@ static int standard_enter(const struct proc_child_options *o, const struct pipes
 		       : 0;
 }
 
-/* Nothing but root and tell is left; they move to where they are not in the way, and do not outlive exec. */
+/* To a number of its own, from one that is in nobody's way. */
+static int descriptor_move(int fd, int place, int flags)
+{
+	FS_AUTO int away = fcntl(fd, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1);
+
+	return away < 0 ? -1 : dup3(away, place, flags);
+}
+
+/* Nothing but root and tell is left, and only a worker's outlive exec. */
 static int descriptors_enter(const struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
 {
+	const int flags = o->worker ? 0 : O_CLOEXEC;
+
 	if (o->caller != NULL)
 		return 0;
 	if (o->work != NULL && !o->confined) {
@@ -159,22 +173,22 @@ static int descriptors_enter(const struct proc_child_options *o, const struct pi
 		(void)close(pipes->tell_read);
 		return 0;
 	}
-	if (*root >= 0 && (*root = fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_TELL + 1)) < 0)
+	FS_AUTO int kept = *root >= 0 ? fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1) : -1;
+	if ((*root >= 0 && kept < 0) || (*tell = descriptor_move(*tell, PROC_CHILD_TELL, flags)) < 0 ||
+	    (kept >= 0 && (*root = descriptor_move(kept, PROC_CHILD_ROOT, flags)) < 0))
 		return errno;
-	if (*tell != PROC_CHILD_TELL && dup3(*tell, PROC_CHILD_TELL, O_CLOEXEC) < 0)
-		return errno;
-	*tell = PROC_CHILD_TELL;
 	proc_child_close_others((const int[]){ PROC_CHILD_TELL, *root, -1 });
 	return 0;
 }
 
+/* A worker's is left to it. */
 static int root_enter(const struct proc_child_options *o, int root)
 {
 	if (o->root == PROC_CHILD_STAY)
 		return 0;
-	if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
+	if (!o->worker && root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
 		return errno;
-	if (root != o->root)
+	if (!o->worker && root == PROC_CHILD_ROOT)
 		(void)close(root);
 	return chdir("/") < 0 ? errno : 0;
 }
@@ -232,7 +246,7 @@ static int child_enter(const struct proc_child_options *o, const struct pipes *p
 static int program_become(const struct proc_child_options *o, struct fault *f)
 {
 	const char *environment[ENVIRONMENT_MAX] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C" };
-	const char *const *whole = environment;
+	const char *const *whole = o->worker ? (const char *const[]){ NULL } : environment;
 	size_t count = 2;
 
 	for (const char *const *more = o->environment; more != NULL && *more != NULL; more++) {
@@ -243,7 +257,9 @@ static int program_become(const struct proc_child_options *o, struct fault *f)
 	if (o->caller != NULL)
 		whole = (const char *const *)(uintptr_t)o->caller->environment;
 	(void)execve(o->argv[0], (char *const *)(uintptr_t)o->argv, (char *const *)(uintptr_t)whole);
-	return fault_errno(f, errno, "cannot run '%s'", SHOWN(o->argv[0]));
+	return fault_errno(f, errno,
+			   o->worker ? "cannot run '%s'; reinstall the package okv-luna-hooks" : "cannot run '%s'",
+			   SHOWN(o->argv[0]));
 }
 
 static int work_do(const struct proc_child_options *o, int tell, struct fault *f)
@@ -273,6 +289,24 @@ child_main(const struct proc_child_options *o, const struct pipes *pipes, pid_t 
 
 /* --- in the parent ------------------------------------------------------------------------------------------------ */
 
+void proc_child_program(const char *name, char ret_path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *prefix = SETTINGS_PREFIX;
+
+	for (unsigned cut = 0; cut < 2 && length > 0; cut++) {
+		self[cut == 0 ? (size_t)length : strlen(self)] = '\0';
+		char *slash = strrchr(self, '/');
+		if (slash == NULL)
+			break;
+		*slash = '\0';
+		prefix = cut == 1 ? self : prefix;
+	}
+	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, name) >= PATH_MAX)
+		ret_path[0] = '\0';
+}
+
 /* Our end never blocks: what a child leaves behind is read to the end that it has at that moment. */
 static int pipe_open(int *ret_read, int *ret_write)
 {
@@ -285,6 +319,21 @@ static int pipe_open(int *ret_read, int *ret_write)
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
+/* To a worker and from it. */
+static int socket_open(int *ret_ours, int *ret_its)
+{
+	const int room = WORKER_BUFFER;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -1;
+	*ret_ours = ends[0];
+	*ret_its = ends[1];
+	return setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0
+		       ? -1
+		       : fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
 int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_child, struct fault *f)
 {
 	FS_AUTO int output_read = -1;
@@ -293,9 +342,11 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 	FS_AUTO int tell_write = -1;
 	struct proc_child child = { 0 };
 
-	if (pipe_open(&tell_read, &tell_write) < 0 || pipe_open(&output_read, &output_write) < 0)
+	if ((o->worker ? socket_open : pipe_open)(&tell_read, &tell_write) < 0 ||
+	    pipe_open(&output_read, &output_write) < 0)
 		return fault_system(f, errno, "cannot start '%s'", SHOWN(what_of(o)));
 	child.how = *o;
+	child.started = o->worker;
 	child.deadline = o->deadline_ms > 0 ? proc_clock_ms() + o->deadline_ms : 0;
 	/* What we have buffered must not come out of a function's process again, nor behind a program's words. */
 	if (o->argv == NULL || o->output == PROC_CHILD_INHERITED)
@@ -320,6 +371,28 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 	child.tell = fs_take(&tell_read);
 	child.output = fs_take(&output_read);
 	*ret_child = child;
+	return 0;
+}
+
+int proc_child_send(const struct proc_child *child, const struct text *messages, struct fault *f)
+{
+	if (text_check(messages, f) < 0)
+		return -1;
+	for (size_t done = 0; done < messages->length;) {
+		const ssize_t sent = send(child->tell, messages->bytes + done, messages->length - done, MSG_NOSIGNAL);
+		if (sent >= 0) {
+			done += (size_t)sent;
+		} else if (errno == EAGAIN) {
+			struct pollfd wait = { .fd = child->tell, .events = POLLOUT };
+			if (poll(&wait, 1, SEND_PATIENCE_MS) == 0)
+				return fault_system(f, ETIMEDOUT, "cannot ask '%s'", SHOWN(child->how.what));
+		} else if (errno == EPIPE || errno == ECONNRESET) {
+			/* Why it ended is what proc_child_wait tells. */
+			return 0;
+		} else if (errno != EINTR) {
+			return fault_system(f, errno, "cannot ask '%s'", SHOWN(child->how.what));
+		}
+	}
 	return 0;
 }
 
@@ -474,13 +547,18 @@ void proc_child_kill(struct proc_child *child)
 	child_forget(child);
 }
 
+static bool is_program(const struct proc_child *child)
+{
+	return child->how.argv != NULL && !child->how.worker;
+}
+
 /*
- * A program is over when its output has ended, too: what it started may still be writing.  A function is over when its
- * process has ended, whoever else holds the pipes.
+ * A program is over when its output has ended, too: what it started may still be writing.  A function or a worker is
+ * over when its process has ended, whoever else holds the pipes.
  */
 static bool child_is_over(struct proc_child *child)
 {
-	if (child->how.argv != NULL && (child->tell >= 0 || child->output >= 0))
+	if (is_program(child) && (child->tell >= 0 || child->output >= 0))
 		return false;
 	return has_ended(child->pid);
 }
@@ -496,7 +574,7 @@ static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome
 	for (int rounds = 0; rounds < DRAIN_ROUNDS && channels_read(child); rounds++)
 		;
 	child->outcome.late = !over && !child->outcome.answered;
-	if (!over || child->how.argv == NULL)
+	if (!over || !is_program(child))
 		child_kill(child);
 	child_reap(child);
 	const bool begun = child->started || child->outcome.fault.kind == FAULT_NONE;

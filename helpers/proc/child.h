@@ -7,11 +7,16 @@
  * and what `environment` adds) and no descriptor of ours but the three standard ones.  A function tells its results as
  * messages (proc/message.h), and fails as any function of ours: what it leaves in its fault arrives in the parent's.
  *
- * A confined one is for a function that runs code which nobody here answers for.  Its output is captured; it has no
- * descriptor but the standard ones and PROC_CHILD_TELL, a session of its own, umask 022 (what a person's shell would
- * have), no_new_privs, and limits of processor time, memory and cores.  When it ends, in whichever way, every process
- * that came of it is killed, also those that left the session (proc/reaper.h); the parent is back at the latest
- * PROC_CHILD_CONFINED_REAP_MS after the deadline.  Only one at a time.
+ * A worker is a program of ours that runs foreign code or takes foreign bytes apart.  It does so in memory of its own,
+ * since a function's process has a copy of all that is in ours.  It has an empty environment, its output captured, and
+ * no descriptor but the standard ones, PROC_CHILD_TELL for messages in both directions, and PROC_CHILD_ROOT where
+ * `root` is one.  It still is who we are: it gives that up itself (proc/worker.h), because a process that does so can
+ * be traced by nobody else of its new user, and one that is executed afterwards can.
+ *
+ * A confined one, worker or function, has a session of its own, captured output, umask 022 (what a person's shell would
+ * have), no_new_privs, limits of processor time, memory and cores, and of descriptors what a worker has.  When it ends,
+ * in whichever way, every process that came of it is killed, also those that left the session (proc/reaper.h); the
+ * parent is back at the latest PROC_CHILD_CONFINED_REAP_MS after the deadline.  Only one at a time.
  *
  * Captured output is kept up to PROC_CHILD_OUTPUT_MAX bytes; the rest is read and dropped, so that the child never
  * blocks on us.  A killed one that the kernel still holds (a dead disk, a dead file server) is given up after
@@ -20,6 +25,7 @@
 #ifndef OKV_PROC_CHILD_H
 #define OKV_PROC_CHILD_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +39,9 @@
 #include "proc/reaper.h"
 
 enum {
-	PROC_CHILD_TELL = 3, /* a confined function's descriptor for messages; others are given some number */
+	PROC_CHILD_TELL =
+		3, /* a worker's or confined function's descriptor for messages; others are given some number */
+	PROC_CHILD_ROOT = 4, /* a worker's */
 	PROC_CHILD_STAY = -2,
 	PROC_CHILD_OUTPUT_MAX = 256 * 1024,
 	PROC_CHILD_REAP_MS = 1000,
@@ -84,7 +92,8 @@ struct proc_child_options {
 	enum proc_child_answer (*on_message)(void *listener, const struct proc_message *message);
 	void *listener;
 
-	bool confined;                  /* a function only; `deadline_ms` is not 0 */
+	bool worker;                    /* a program of ours; `environment` and `identity` are NULL */
+	bool confined;                  /* a function or a worker; `deadline_ms` is not 0 */
 	const char *const *environment; /* of a program: "NAME=VALUE", ends with NULL; may be NULL */
 	/*
 	 * Of a program that is to run as if typed at our caller's prompt: with that environment, umask and limit, and
@@ -154,6 +163,8 @@ int proc_child_start(const struct proc_child_options *options, struct proc_child
  */
 int proc_child_wait(struct proc_child *const children[], size_t count, size_t *ret_which,
 		    struct proc_outcome *ret_outcome, struct fault *f);
+/* Messages (proc_message_add) for a worker that is there to read them.  One that has ended is no fault here. */
+int proc_child_send(const struct proc_child *child, const struct text *messages, struct fault *f);
 /* Kills and forgets it; nothing to do for one that was never started or was waited for. */
 void proc_child_kill(struct proc_child *child);
 
@@ -165,9 +176,12 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
  */
 int proc_child_expect(const struct proc_child_options *options, struct fault *f);
 
+/* The path of another program of ours in libexec/, beside this one; "" where it is too long to be one. */
+void proc_child_program(const char *name, char ret_path[PATH_MAX]);
+
 /*
- * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  Before chroot(2), since
- * By close_range(2) where the kernel has it, else what /proc lists.  Async-signal-safe.
+ * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  By close_range(2) where
+ * the kernel has it, else what /proc lists.  Async-signal-safe.
  */
 void proc_child_close_others(const int *keep);
 

@@ -74,6 +74,6 @@ int proc_message_reader_next(struct proc_message_reader *reader, struct proc_mes
 
 void proc_message_reader_done(struct proc_message_reader *reader)
 {
-	text_done(&reader->pending);
+	text_done_secret(&reader->pending);
 	*reader = (struct proc_message_reader){ 0 };
 }

@@ -208,6 +208,14 @@ tool() {
 	refuses survive 'needs libcrypto.so.3, which its line does not name'
 }
 
+@test "survive: a worker of the survive tier keeps its promise" {
+	tool survive-worker - ''
+	passes survive
+	sed -i '$d' helpers/TOOLS
+	tool survive-worker - 'return system(argv[1]);'
+	refuses survive 'imports system'
+}
+
 @test "survive: how it is compiled and linked" {
 	for case in '-no-pie:not a position-independent executable' \
 		'-Wl,-z,norelro:no read-only relocations' \
@@ -223,7 +231,7 @@ tool() {
 
 @test "survive: a tier that does not exist, and a tool that was not built" {
 	tool eternal - ''
-	refuses survive 'tier is survive, admin or worker, not eternal'
+	refuses survive 'tier is survive, admin, worker or survive-worker, not eternal'
 	rm build/libexec/okv-luna-x
 	refuses survive 'build/libexec/okv-luna-x is not built'
 }

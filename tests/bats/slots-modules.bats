@@ -80,6 +80,23 @@ slots_seen() {
 	[ "$(jq '.slots | length' "$BATS_TEST_TMPDIR/ours")" -eq "$1" ]
 }
 
+@test "nothing of root's is where the library runs: no memory, no environment, no descriptor" {
+	"$DOUBLES_DIR/build" "$BATS_TEST_TMPDIR/doubles" mirror-memory
+	# In the heap, in the environment, on the stack above it; and in what is the library's own, so that it is found.
+	apart 'cp "$1/mirror-memory.so" /usr/local/lib.so
+		chmod 0644 /usr/local/lib.so
+		mkdir /usr/local/luna
+		mount -t tmpfs -o mode=0755 none /opt
+		mkdir -p /opt/okv-luna/etc
+		printf "UPGRADE_COMMAND=\"/bin/true planted-in-heap\"\n" >/opt/okv-luna/etc/okv-luna.conf
+		printf "REST = {\nAuthTokenClientSecret = planted-in-client;\n}\n" >/usr/local/luna/Chrystoki.conf
+		environment ChrystokiConfigurationPath=/usr/local/luna OWN=planted-in-own
+		OKV_BACKUP_PASSWORD=planted-in-root TZ=planted-in-zone "$SLOTS" --user nobody --module /usr/local/lib.so \
+			--json >"$T/ours"' "$BATS_TEST_TMPDIR/doubles"
+	echo "saw $(jq -r .slots[0].token.label "$BATS_TEST_TMPDIR/ours")"
+	[ "$(jq -r '.slots[0].token.label' "$BATS_TEST_TMPDIR/ours")" = 'fd4 regions1 o' ]
+}
+
 @test "SoftHSM with three tokens and a free slot: the same table and fields" {
 	apart 'environment SOFTHSM2_CONF=$1/conf; agree $2' "$STORE" /usr/lib/softhsm/libsofthsm2.so
 	slots_seen 4

@@ -1,21 +1,24 @@
-/* hsm/message: messages over a pipe, of which none is believed. */
-#include <sys/mman.h>
-#include <sys/wait.h>
+/* hsm/message: messages over a socket, of which none is believed. */
+#include <sys/socket.h>
 
 #include "hsm/message.h"
 #include "unit.h"
 
 struct set {
 	struct hsm_answer answer;
-	struct hsm_shared shared;
+	struct proc_child child;
+	int other_end; /* the worker's */
 	struct hsm_listener listener;
 };
 
 static void set_make(struct set *set)
 {
-	*set = (struct set){ .answer = HSM_ANSWER_INIT };
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	*set = (struct set){ .answer = HSM_ANSWER_INIT, .child = { .tell = ends[0] }, .other_end = ends[1] };
 	set->listener.answer = &set->answer;
-	set->listener.shared = &set->shared;
+	set->listener.child = &set->child;
 	set->listener.root = -1;
 	memcpy(set->listener.nonce, "0123456789abcdef", HSM_NONCE_SIZE);
 }
@@ -23,6 +26,29 @@ static void set_make(struct set *set)
 static void set_done(struct set *set)
 {
 	hsm_answer_done(&set->answer);
+	(void)close(set->child.tell);
+	(void)close(set->other_end);
+}
+
+/* What the worker was told, or 0; with the PIN, if there was one. */
+static uint32_t told(const struct set *set, char ret_pin[16])
+{
+	struct proc_message_reader reader = { .used = 0 };
+	struct proc_message message;
+	char bytes[64];
+	uint32_t kind = 0;
+
+	const ssize_t got = read(set->other_end, bytes, sizeof(bytes));
+	if (got > 0)
+		proc_message_reader_add(&reader, bytes, (size_t)got);
+	if (proc_message_reader_next(&reader, &message) == 1) {
+		kind = message.kind;
+		assert_true(message.length < 16);
+		memcpy(ret_pin, message.bytes, message.length);
+		ret_pin[message.length] = '\0';
+	}
+	proc_message_reader_done(&reader);
+	return kind;
 }
 
 static enum proc_child_answer hear(struct set *set, uint32_t kind, const void *body, size_t length)
@@ -69,8 +95,9 @@ static bool taken(uint32_t kind, const void *body, size_t length)
 	set_make(&set);
 	const enum proc_child_answer answer = hear(&set, kind, body, length);
 	/* A child that asks is not kept waiting in vain. */
+	char pin[16];
 	if (answer == PROC_CHILD_GARBLED)
-		assert_int_equal(set.shared.permission, HSM_GO_NO_FURTHER);
+		assert_int_equal(told(&set, pin), HSM_ASK_NO_FURTHER);
 	set_done(&set);
 	return answer != PROC_CHILD_GARBLED;
 }
@@ -92,24 +119,30 @@ static void a_wrong_kind_length_index_or_nonce_is_no_message(void **state)
 	assert_false(taken(HSM_MESSAGE_OBJECT, "", 0));
 	assert_true(taken(HSM_MESSAGE_LOADED, "", 0));
 	assert_false(taken(HSM_MESSAGE_LOADED, "", 1));
+	assert_true(taken(HSM_MESSAGE_CALL, &(uint32_t){ HSM_CALL_FINALIZE }, sizeof(uint32_t)));
+	assert_false(taken(HSM_MESSAGE_CALL, &(uint32_t){ HSM_CALL_COUNT }, sizeof(uint32_t)));
 }
 
-/* The permission after these objects were told, and the fault. */
-static enum hsm_permission permission_for(int root, const char *const objects[], size_t count, struct fault *ret_fault)
+/* The permission after these objects were told, with the PIN only if all is well; and the fault. */
+static uint32_t permission_for(int root, const char *const objects[], size_t count, struct fault *ret_fault)
 {
+	char secret[] = "1234", pin[16] = "";
+	const struct hsm_key_question key = { .label = "root", .pin = secret, .pin_length = 4 };
 	struct set set;
 
 	set_make(&set);
 	set.listener.root = root;
+	set.listener.key = &key;
 	for (size_t i = 0; i <= count; i++) {
-		assert_int_equal(set.shared.permission, HSM_WAIT);
+		assert_int_equal(told(&set, pin), 0);
 		const enum proc_child_answer answer =
 			i < count ? hear(&set, HSM_MESSAGE_OBJECT, objects[i], strlen(objects[i]) + 1)
 				  : hear(&set, HSM_MESSAGE_LOADED, "", 0);
 		assert_int_equal(answer, PROC_CHILD_MORE);
 	}
 	*ret_fault = set.listener.distrust;
-	const enum hsm_permission permission = set.shared.permission;
+	const uint32_t permission = told(&set, pin);
+	assert_string_equal(pin, permission == HSM_ASK_GO_ON ? secret : "");
 	set_done(&set);
 	return permission;
 }
@@ -129,14 +162,14 @@ static void the_library_may_be_called_when_all_that_was_loaded_is_roots_choice(v
 		assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
 		assert_int_equal(fchmod(fd, 0644), 0);
 	}
-	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_ON);
-	assert_int_equal(permission_for(place->dir, objects, 0, &f), HSM_GO_ON);
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_ASK_GO_ON);
+	assert_int_equal(permission_for(place->dir, objects, 0, &f), HSM_ASK_GO_ON);
 	assert_int_equal(fchmodat(place->dir, "a.so", 0666, 0), 0);
-	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_NO_FURTHER);
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_ASK_NO_FURTHER);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 	assert_non_null(strstr(f.text, "'/a.so' is loaded with it: library '/a.so' (mode 0666)"));
 	assert_int_equal(unlinkat(place->dir, "a.so", 0), 0);
-	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_GO_NO_FURTHER);
+	assert_int_equal(permission_for(place->dir, objects, 2, &f), HSM_ASK_NO_FURTHER);
 }
 
 static void flags_and_unended_texts_are_not_believed(void **state)
@@ -171,61 +204,6 @@ static void more_slots_than_any_hsm_has_are_too_many(void **state)
 	set_done(&set);
 }
 
-/* In a child: tells once, lets `meddle` do its work on the descriptor, tells again. */
-static int meddled(void (*meddle)(int fd), struct hsm_shared *shared)
-{
-	const pid_t pid = fork();
-	int status = -1;
-
-	if (pid == 0) {
-		int ends[2];
-		struct hsm_sender sender;
-		const char note[HSM_TEXT_SIZE] = "note";
-		if (pipe(ends) < 0 || !hsm_sender_start(&sender, ends[1], shared))
-			_exit(9);
-		hsm_send(&sender, HSM_MESSAGE_NOTE, note, sizeof(note));
-		meddle(ends[1]);
-		hsm_send(&sender, HSM_MESSAGE_NOTE, note, sizeof(note));
-		_exit(0);
-	}
-	(void)waitpid(pid, &status, 0);
-	return WEXITSTATUS(status);
-}
-
-static void leave_it(int fd)
-{
-	(void)fd;
-}
-
-static void close_it(int fd)
-{
-	(void)close(fd);
-}
-
-static void put_another_there(int fd)
-{
-	const int other = open("/dev/null", O_WRONLY);
-
-	(void)dup2(other, fd);
-}
-
-static void a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written(void **state)
-{
-	struct hsm_shared *shared =
-		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	(void)state;
-	assert_true(shared != MAP_FAILED);
-	assert_int_equal(meddled(leave_it, shared), 0);
-	assert_int_equal(shared->lost, 0);
-	assert_int_equal(meddled(close_it, shared), 1);
-	assert_int_equal(shared->lost, 1);
-	shared->lost = 0;
-	assert_int_equal(meddled(put_another_there, shared), 1);
-	assert_int_equal(shared->lost, 1);
-	(void)munmap(shared, sizeof(*shared));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,7 +212,6 @@ int main(void)
 		UNIT_IN_PLACE(the_library_may_be_called_when_all_that_was_loaded_is_roots_choice),
 		cmocka_unit_test(flags_and_unended_texts_are_not_believed),
 		cmocka_unit_test(more_slots_than_any_hsm_has_are_too_many),
-		cmocka_unit_test(a_pipe_that_was_closed_or_exchanged_is_noticed_before_anything_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* proc/child: what a child has when it begins, be it a program, a function or a confined function. */
+/* proc/child: what a child has when it begins, be it a program, a worker, a function or a confined one. */
 #include "unit.h"
 
 #include <errno.h>
@@ -57,6 +57,62 @@ static void open_ones_make(void)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(dup2(0, open_ones[i]), open_ones[i]);
+}
+
+static enum proc_child_answer on_echo(void *listener, const struct proc_message *message)
+{
+	struct text *heard = listener;
+
+	text_add_format(heard, "%u:", message->kind);
+	text_add(heard, message->bytes, message->length);
+	return PROC_CHILD_MORE;
+}
+
+/* It is sent one message of 7 bytes, and sends it back. */
+static void a_worker_has_nothing_of_ours_but_what_it_is_told(void **state)
+{
+	const struct unit_place *place = *state;
+	TEXT_AUTO heard = { 0 };
+	TEXT_AUTO message = { 0 };
+	struct proc_child_options options = SHELL("dd bs=15 count=1 <&3 >&3 2>/dev/null; for fd in /proc/self/fd/*; do "
+						  "[ ! -e $fd ] || echo ${fd##*/}; done; tr '\\0' '\\n' "
+						  "</proc/self/environ");
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	struct proc_child child = { 0 };
+	struct proc_child *const children[] = { &child };
+	struct fault f = { 0 };
+	size_t which;
+
+	open_ones_make();
+	assert_int_equal(setenv("SECRET", "x", 1), 0);
+	options.worker = true;
+	options.what = "worker";
+	options.on_message = on_echo;
+	options.listener = &heard;
+	options.root = place->dir;
+	MUST(proc_child_start(&options, &child, &f));
+	proc_message_add(&message, 42, "message", 7);
+	MUST(proc_child_send(&child, &message, &f));
+	MUST(proc_child_wait(children, 1, &which, &outcome, &f));
+	assert_string_equal(text_string(&heard), "42:message");
+	assert_string_equal(text_string(&outcome.output), "0\n1\n2\n3\n4\n");
+	proc_outcome_done(&outcome);
+	assert_int_equal(unsetenv("SECRET"), 0);
+	for (size_t i = 0; i < 3; i++)
+		(void)close(open_ones[i]);
+
+	/* One that cannot be started, and one that ends without a word, are told by the wait and not by the question. */
+	options.argv = (const char *const[]){ "/nowhere/worker", NULL };
+	MUST(proc_child_run(&options, &outcome, &f));
+	assert_int_equal(outcome.fault.kind, FAULT_ABSENT);
+	proc_outcome_done(&outcome);
+	options.argv = (const char *const[]){ "/bin/false", NULL };
+	MUST(proc_child_start(&options, &child, &f));
+	(void)usleep(100 * 1000);
+	MUST(proc_child_send(&child, &message, &f));
+	MUST(proc_child_wait(children, 1, &which, &outcome, &f));
+	assert_int_equal(outcome.status, 1);
+	proc_outcome_done(&outcome);
 }
 
 static void no_other_descriptor_reaches_the_child(void **state)
@@ -446,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_environment_is_closed),
 		cmocka_unit_test(no_other_descriptor_reaches_the_child),
+		UNIT_IN_PLACE(a_worker_has_nothing_of_ours_but_what_it_is_told),
 		UNIT_IN_PLACE(standard_input_is_empty_or_the_descriptor_given),
 		cmocka_unit_test(signals_start_at_their_defaults_and_unblocked),
 		UNIT_IN_PLACE(a_program_that_is_not_there_is_absent_and_one_that_cannot_run_a_fault),
