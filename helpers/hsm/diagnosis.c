@@ -261,12 +261,17 @@ static bool is_ours(const struct diagnosis *d, const struct hsm_reach *reach)
 static int denied_cause(struct diagnosis *d, const struct place *place, const struct hsm_reach *reach, struct fault *f)
 {
 	TEXT_AUTO owner = { 0 };
-	const char *command = is_ours(d, reach) ? REPAIR_COMMAND : NULL;
+	TEXT_AUTO remedy = { 0 };
 	const char *act = reach->need == HSM_NEED_WRITE ? "write" : "read";
 
 	owner_add(d, reach, &owner);
-	if (text_check(&owner, f) < 0)
+	/* What a stranger owns is given no right before it is root's. */
+	if (reach->uid != 0 && reach->uid != d->identity.uid)
+		text_add_format(&remedy, "chown root '%s' && ", SHOWN_BYTES(reach->path, reach->failed_length));
+	text_add_string(&remedy, REPAIR_COMMAND);
+	if (text_check(&owner, f) < 0 || text_check(&remedy, f) < 0)
 		return -1;
+	const char *command = is_ours(d, reach) ? text_string(&remedy) : NULL;
 	if (reach->path[reach->failed_length] == '\0')
 		return hsm_causes_add(&d->causes, command, f, "user '%s' cannot %s '%s' (%s)%s%s", SHOWN(d->user), act,
 				      SHOWN(reach->path), text_string(&owner), command == NULL ? ", named by " : "",

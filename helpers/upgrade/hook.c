@@ -324,6 +324,20 @@ static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct f
 	return 0;
 }
 
+int step_set_config_remedy(struct step *step)
+{
+	OKV_FINDINGS_AUTO findings = { 0 };
+	struct okv_job job = step_okv_job(step);
+	struct fault ignored = { 0 };
+
+	job.report = NULL;
+	if (okv_check(&job, &findings, &ignored) == 0)
+		for (size_t i = 0; i < findings.count; i++)
+			if (findings.items[i].safe && findings.items[i].severity == OKV_FAIL)
+				return step_set_remedy(step, OKV_FIX_IT);
+	return step_set_remedy(step, "what stands in the way: okv-luna config check");
+}
+
 int step_wire(struct step *step, struct fault *f)
 {
 	const struct okv_job job = step_okv_job(step);
@@ -332,7 +346,7 @@ int step_wire(struct step *step, struct fault *f)
 	bool look;
 
 	if (okv_wiring_apply(&job, &outcome, f) < 0)
-		return step_set_remedy(step, "what stands in the way: okv-luna config check");
+		return step_set_config_remedy(step);
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));

@@ -88,6 +88,8 @@ int step_repair(struct step *step, struct fault *f);
 /* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */
 void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail);
 struct okv_job step_okv_job(struct step *step);
+/* What OKV's files cannot be wired or checked for: the command that fixes it where there is one.  Returns -1. */
+int step_set_config_remedy(struct step *step);
 
 /* What OKV would ask its HSM, by the settings. */
 int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f);

@@ -94,7 +94,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	if (okv_wiring_apply(&job, &outcome, f) < 0)
-		return step_set_remedy(step, "what stands in the way: okv-luna config check");
+		return step_set_config_remedy(step);
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0)

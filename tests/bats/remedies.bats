@@ -31,3 +31,18 @@ setup_file() {
 	[ -z "$(comm -13 "$BATS_TEST_TMPDIR/rules" "$BATS_TEST_TMPDIR/unlisted")" ]
 	[ -z "$(comm -12 "$BATS_TEST_TMPDIR/rows" "$BATS_TEST_TMPDIR/unlisted")" ]
 }
+
+@test "no command that is advised is forgotten: it was typed, or is on the list of those that need another machine" {
+	top=$BATS_TEST_DIRNAME/../..
+	# A literal of a printed command, with a hole for each %s.
+	words='okv-luna (config|repair|pre-upgrade|post-upgrade|bundle)( [^"]*)?|(gpasswd|groupadd|mount|chown) [-r][^"]*'
+	find "$top"/helpers/{okv,hsm,perms,upgrade} -name '*.c' ! -name 'guide*' -exec grep -hoE "\"($words)\"" {} + |
+		grep -vE 'does it|repair journal' | tr -d '"' | sort -u >"$BATS_TEST_TMPDIR/advised"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/advised")" -ge 12 ]
+	sed -n 's/^untyped //p' "$top/tests/remedies/table" >"$BATS_TEST_TMPDIR/untyped"
+	while read -r command; do
+		grep -qxF -- "$command" "$BATS_TEST_TMPDIR/untyped" && continue
+		pattern=$(sed -E 's/[][().*^$+?{}|\\]/\\&/g; s/%[a-z]+/.*/g; s/ $//' <<<"$command")
+		grep -qE -- "$pattern" "$BATS_FILE_TMPDIR/typed" || { echo "nobody typed: $command"; false; }
+	done <"$BATS_TEST_TMPDIR/advised"
+}
