@@ -29,9 +29,9 @@ endif
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOKV_LUNA_VERSION='"$(VERSION)"' -Ihelpers $(WARNINGS) $(HARDEN) \
              -ffunction-sections -fdata-sections -MMD -MP $(CFLAGS)
 
-ROOMS := $(shell awk '$$1 !~ /^(#|guard$$|nouns$$)/ && NF {print $$1}' helpers/FLOORPLAN)
+ROOMS := $(shell awk '$$1 ~ /^[a-z]/ && $$1 !~ /^(guard|nouns)$$/ {print $$1}' helpers/FLOORPLAN)
 LIBRARY_ROOMS := $(filter-out cmd,$(ROOMS))
-TOOLS := $(shell awk '$$1 !~ /^\#/ && NF {print $$1}' helpers/TOOLS)
+TOOLS := $(shell awk '$$1 ~ /^[a-z]/ {print $$1}' helpers/TOOLS)
 # NAME:PLACE:LIBRARY for each tool
 tool_place   = $(shell awk -v t=$(1) '$$1 == t {print $$3}' helpers/TOOLS)
 tool_library = $(shell awk -v t=$(1) '$$1 == t && $$4 != "-" {gsub(",", " -l", $$4); print "-l" $$4}' \
