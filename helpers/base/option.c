@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/nearest.h"
 #include "base/number.h"
 
 void option_list_done(struct option_list *list)
@@ -46,6 +47,21 @@ bool option_choice_has(const char *words, const char *value)
 			words++;
 	}
 	return false;
+}
+
+static int unknown_long(const struct option *table, const struct option *more, const char *name, size_t length,
+			struct fault *f)
+{
+	struct nearest nearest = { .word = name, .length = length };
+	char hint[NEAREST_HINT_SIZE];
+	const struct option *const tables[] = { table, more };
+
+	for (size_t i = 0; i < 2; i++)
+		for (const struct option *option = tables[i]; option != NULL && option->name != NULL; option++)
+			if (option->help != NULL)
+				nearest_offer(&nearest, option->name);
+	return fault_usage(f, "unknown option '--%s'%s", SHOWN_BYTES(name, length),
+			   nearest_hint(&nearest, "--", "; see --help", hint));
 }
 
 static int store(const struct option *option, const char *value, struct fault *f)
@@ -93,7 +109,7 @@ static int parse_long(const struct option *table, const struct option *more, int
 	const struct option *option = find(table, more, name, length, '\0');
 
 	if (option == NULL)
-		return fault_usage(f, "unknown option '--%s'; see --help", SHOWN_BYTES(name, length));
+		return unknown_long(table, more, name, length, f);
 	if (option->kind == OPTION_FLAG) {
 		if (equals != NULL)
 			return fault_usage(f, "--%s takes no value", option->name);
@@ -159,10 +175,24 @@ int option_parse(int argc, char *const argv[], const struct option *table, const
 	return 0;
 }
 
+enum { HELP_COLUMN = 28, HELP_COLUMNS = 80 };
+
+void option_help_wrap(struct text *out, const char *line, size_t indent)
+{
+	while (strlen(line) > HELP_COLUMNS - indent) {
+		size_t cut = HELP_COLUMNS - indent;
+		while (cut > 0 && line[cut] != ' ')
+			cut--;
+		if (cut == 0)
+			break;
+		text_add_format(out, "%.*s\n%*s", (int)cut, line, (int)indent, "");
+		line += cut + 1;
+	}
+	text_add_format(out, "%s\n", line);
+}
+
 void option_help(struct text *out, const struct option *table)
 {
-	enum { HELP_COLUMN = 28 };
-
 	for (; table != NULL && table->name != NULL; table++) {
 		const size_t start = out->length;
 
@@ -178,7 +208,7 @@ void option_help(struct text *out, const struct option *table)
 			text_add_format(out, "\n%*s", HELP_COLUMN, "");
 		else
 			text_add_format(out, "%*s", HELP_COLUMN - (int)(out->length - start), "");
-		text_add_format(out, "%s\n", table->help);
+		option_help_wrap(out, table->help, HELP_COLUMN);
 	}
 }
 

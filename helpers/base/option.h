@@ -63,6 +63,8 @@ int option_parse(int argc, char *const argv[], const struct option *table, const
 		 struct option_list *ret_operands, struct fault *f);
 /* Is `value` one of the words "a|b|c"? */
 bool option_choice_has(const char *words, const char *value);
+/* Adds a line of help whose first `indent` columns are written already, broken at blanks so that it fits 80 columns. */
+void option_help_wrap(struct text *out, const char *line, size_t indent);
 /* Adds the aligned two-column help of one table. */
 void option_help(struct text *out, const struct option *table);
 /* Adds one completion line per option: "--name" or "--name=" followed by the words of a choice after a TAB. */

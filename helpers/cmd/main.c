@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "cmd/tool.h"
 #include "fs/handle.h"
 #include "fs/lock.h"
@@ -153,15 +154,23 @@ static bool process_start(void)
 
 static void help_print(struct text *out)
 {
-	const char *blank = cmd_tool.operands[0] != '\0' ? " " : "";
+	TEXT_AUTO line = { 0 };
 
-	text_add_format(out, "Usage: %s [OPTION]...%s%s\n%s.\n\n", cmd_tool.name, blank, cmd_tool.operands,
-			cmd_tool.summary);
+	text_add_format(&line, "%s [OPTION]...%s%s", cmd_tool.name, cmd_tool.operands[0] != '\0' ? " " : "",
+			cmd_tool.operands);
+	text_add_string(out, "Usage: ");
+	option_help_wrap(out, text_string(&line), strlen("Usage: "));
+	text_cut(&line, 0);
+	text_add_format(&line, "%s.", cmd_tool.summary);
+	option_help_wrap(out, text_string(&line), 0);
+	text_add_char(out, '\n');
 	if (cmd_tool.options != NULL && cmd_tool.options->name != NULL) {
 		option_help(out, cmd_tool.options);
 		text_add_char(out, '\n');
 	}
 	option_help(out, common_options);
+	if (cmd_tool.help != NULL)
+		cmd_tool.help(out);
 	text_add_format(out, "\nThe manual is in %s(8).\n", cmd_tool.name);
 }
 
@@ -186,6 +195,22 @@ static int settings_read(struct fault *f)
 	if (fs_read_config(context.root, SETTINGS_FILE, &file, f) < 0)
 		return -1;
 	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
+}
+
+int cmd_word_unknown(const char *command, const char *word, const char *const *known, struct fault *f)
+{
+	struct nearest nearest = { .word = word, .length = strlen(word) };
+	char hint[NEAREST_HINT_SIZE];
+	TEXT_AUTO list = { 0 };
+
+	for (size_t i = 0; known[i] != NULL; i++) {
+		nearest_offer(&nearest, known[i]);
+		text_add_format(&list, "%s%s", i > 0 ? ", " : "", known[i]);
+	}
+	if (word[0] == '\0')
+		return fault_usage(f, "%s takes one of %s", command, text_string(&list));
+	return fault_usage(f, "%s takes one of %s, not '%s'%s", command, text_string(&list), SHOWN(word),
+			   nearest_hint(&nearest, "", "", hint));
 }
 
 int cmd_lock(const struct cmd_context *c, struct fault *f)
@@ -237,14 +262,19 @@ void cmd_result_exit(struct json *j, const struct fault *f)
 	json_object_end(j);
 }
 
-/* Without an object from the tool, --json still gets one. */
+/* Without an object from the tool, --json still gets one; and one that does not say how it ended is told to. */
 static void result_print(struct text *result, const struct fault *f)
 {
+	struct json j;
+
 	if (result->length == 0) {
-		struct json j;
 		json_init(&j, result);
 		json_object_begin(&j, NULL);
 		json_string(&j, "command", cmd_tool.name);
+		cmd_result_exit(&j, f);
+		json_object_end(&j);
+	} else if (!json_object_has(text_string(result), "exit")) {
+		json_object_reopen(&j, result);
 		cmd_result_exit(&j, f);
 		json_object_end(&j);
 	}
@@ -255,7 +285,10 @@ static int front_run(int argc, char *argv[], struct fault *f)
 {
 	context.operands = (const char *const *)(uintptr_t)(argv + 1);
 	context.operand_count = argc > 0 ? (size_t)argc - 1 : 0;
-	return cmd_tool.run(&context, f);
+	const int r = cmd_tool.run(&context, f);
+	if (context.json)
+		result_print(context.result, f);
+	return r;
 }
 
 static int tool_run(int argc, char *argv[], struct fault *f)
@@ -303,8 +336,8 @@ int main(int argc, char *argv[])
 
 	settings_done(&context.settings);
 	fs_close(&context.root);
-	/* A full disk or a closed pipe behind standard output must not pass for success. */
-	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && r == 0) {
+	/* Whatever the answer was: behind a full disk or a closed pipe nobody has read it. */
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		(void)fault_system(&f, errno, "cannot write to standard output");
 		complain(f.text);
 	}

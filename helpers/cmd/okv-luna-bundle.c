@@ -283,7 +283,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	while (which < ACT_COUNT && strcmp(acts[which].name, name) != 0)
 		which++;
 	if (which == ACT_COUNT)
-		return fault_usage(f, "'%s' is not one of seal, apply, verify, send, status, clean", SHOWN(name));
+		return cmd_word_unknown("bundle", name, words, f);
 	const struct act *act = &acts[which];
 	if (count < act->least || count > act->most)
 		return fault_usage(f, "usage: okv-luna bundle %s%s%s [OPTION]...", act->name,

@@ -440,6 +440,17 @@ static const struct verb verbs[] = {
 	{ "chrystoki", "server-remove", 3, 3, "HOST", NULL, server_remove_change },
 };
 
+enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
+
+static void help(struct text *out)
+{
+	text_add_string(out, "\nSub-commands:\n");
+	for (const struct verb *verb = verbs; verb < verbs + VERB_COUNT; verb++)
+		text_add_format(out, "  %s%s%s%s%s\n", verb->word, verb->second != NULL ? " " : "",
+				verb->second != NULL ? verb->second : "", verb->usage[0] != '\0' ? " " : "",
+				verb->usage);
+}
+
 static int verb_run(struct cmd_context *context, const struct verb *verb, struct fault *f)
 {
 	if (context->operand_count < verb->least || context->operand_count > verb->most)
@@ -453,28 +464,28 @@ static int verb_run(struct cmd_context *context, const struct verb *verb, struct
 	return edit(context, verb->change, &words, f);
 }
 
+static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };
 static int run(struct cmd_context *context, struct fault *f)
 {
 	const char *word = context->operands[0], *second = context->operand_count > 1 ? context->operands[1] : "";
-	TEXT_AUTO seconds = { 0 };
+	const char *seconds[VERB_COUNT + 1] = { NULL };
+	size_t count = 0;
 	int r = 1;
 
-	for (size_t i = 0; r > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+	for (size_t i = 0; r > 0 && i < VERB_COUNT; i++) {
 		if (strcmp(word, verbs[i].word) != 0)
 			continue;
 		if (verbs[i].second == NULL || strcmp(second, verbs[i].second) == 0)
 			r = verb_run(context, &verbs[i], f);
 		else
-			text_add_format(&seconds, "%s%s", seconds.length > 0 ? "|" : "", verbs[i].second);
+			seconds[count++] = verbs[i].second;
 	}
 	option_list_done(&wanted.sections);
 	if (r <= 0)
 		return r;
-	return seconds.length > 0 ? fault_usage(f, "usage: okv-luna config %s %s ...", word, text_string(&seconds))
-				  : fault_usage(f, "config has no '%s'; see --help", SHOWN(word));
+	return count > 0 ? cmd_word_unknown("config chrystoki", second, seconds, f)
+			 : cmd_word_unknown("config", word, words, f);
 }
-
-static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };
 
 static const struct option option_table[] = {
 	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without a guess"),
@@ -505,6 +516,7 @@ const struct cmd_tool cmd_tool = {
 	.operands_most = 8,
 	.words = words,
 	.options = option_table,
+	.help = help,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

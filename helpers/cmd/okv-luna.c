@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "cmd/tool.h"
 #include "proc/child.h"
 
@@ -20,7 +21,7 @@ static const struct command {
 	{ "status", "every check at a glance" },
 	{ "slots", "what the HSM shows to OKV's user" },
 	{ "network", "whether the HSM's servers can be reached and know this client" },
-	{ "config", "check, show, wire and edit OKV's generic HSM files and Chrystoki.conf" },
+	{ "config", "check, show, wire and edit OKV's HSM files and Chrystoki.conf" },
 	{ "repair", "owners, groups and modes to policy" },
 	{ "extract", "install a Luna client from an archive" },
 	{ "rehearse", "play the upgrade in memory and ask the HSM" },
@@ -33,26 +34,112 @@ static const struct command {
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), EXIT_UNKNOWN_COMMAND = 127 };
 
-static void help_print(FILE *out)
+static void help_print(void)
 {
-	(void)fprintf(out, "Usage: okv-luna COMMAND [OPTION]...\n\n");
+	(void)printf("Usage: okv-luna COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		(void)fprintf(out, "  %-14s%s\n", commands[i].name, commands[i].summary);
-	(void)fprintf(out, "\n'okv-luna COMMAND --help' tells more; the manual is in okv-luna(8).\n");
+		(void)printf("  %-14s%s\n", commands[i].name, commands[i].summary);
+	(void)printf("\n'okv-luna help COMMAND' tells more; the manual is in okv-luna(8).\n");
+}
+
+static void commands_json(struct text *result)
+{
+	struct json j;
+
+	json_init(&j, result);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna");
+	json_string(&j, "version", OKV_LUNA_VERSION);
+	json_array_begin(&j, "commands");
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		json_object_begin(&j, NULL);
+		json_string(&j, "name", commands[i].name);
+		json_string(&j, "summary", commands[i].summary);
+		json_object_end(&j);
+	}
+	json_array_end(&j);
+	json_object_end(&j);
+}
+
+static int help(const struct cmd_context *context)
+{
+	if (context->json)
+		commands_json(context->result);
+	else
+		help_print();
+	return 0;
+}
+
+static bool is_command(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A shell's status for a command that is not there. */
+static _Noreturn void unknown(const struct cmd_context *context, const char *name)
+{
+	struct nearest nearest = { .word = name, .length = strlen(name) };
+	char hint[NEAREST_HINT_SIZE];
+	TEXT_AUTO sentence = { 0 }, object = { 0 };
+	struct json j;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		nearest_offer(&nearest, commands[i].name);
+	text_add_format(&sentence, "unknown command '%s'%s", SHOWN(name),
+			nearest_hint(&nearest, "", "; 'okv-luna help' lists them", hint));
+	json_init(&j, &object);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna");
+	json_number(&j, "exit", EXIT_UNKNOWN_COMMAND);
+	json_object_begin(&j, "error");
+	json_string(&j, "kind", fault_kind_name(FAULT_USAGE));
+	json_string(&j, "text", text_string(&sentence));
+	json_object_end(&j);
+	json_object_end(&j);
+	if (context->json)
+		(void)printf("%s\n", text_string(&object));
+	const bool written = fflush(stdout) == 0;
+	(void)fprintf(stderr, "okv-luna: %s\n", text_string(&sentence));
+	if (!written)
+		(void)fprintf(stderr, "okv-luna: cannot write to standard output: %s\n", fault_errno_text(errno));
+	_exit(written ? EXIT_UNKNOWN_COMMAND : (int)FAULT_SYSTEM);
+}
+
+/* Becomes the command; `arguments` ends with NULL, and its first is ours to change. */
+static int become(const char *name, char **arguments, struct fault *f)
+{
+	char tool[64], path[PATH_MAX];
+
+	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", name);
+	proc_child_program(tool, path);
+	/* The child prints its own name, so argv[0] is all that changes. */
+	arguments[0] = path;
+	(void)execve(path, arguments, environ);
+	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(path));
 }
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	const char *name = context->operand_count > 0 ? context->operands[0] : NULL;
+	static char json_option[] = "--json", help_option[] = "--help";
+	char **words = (char **)(uintptr_t)context->operands;
+	size_t count = context->operand_count;
 
-	if (name == NULL)
-		return fault_usage(f, "which command? 'okv-luna --help' lists them");
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		help_print(stdout);
-		return 0;
+	while (count > 0 && strcmp(words[0], json_option) == 0) {
+		context->json = true;
+		words++;
+		count--;
 	}
+	const char *name = count > 0 ? words[0] : NULL;
+	if (name == NULL)
+		return context->json ? help(context) : fault_usage(f, "which command? 'okv-luna help' lists them");
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (strcmp(name, "help") == 0 && count == 1))
+		return help(context);
 	if (strcmp(name, "--version") == 0) {
 		(void)printf("okv-luna %s\n", OKV_LUNA_VERSION);
+		context->json = false;
 		return 0;
 	}
 	if (strcmp(name, "--complete") == 0) {
@@ -60,26 +147,25 @@ static int run(struct cmd_context *context, struct fault *f)
 			(void)printf("%s\n", commands[i].name);
 		return 0;
 	}
-
 	if (name[0] == '-')
-		return fault_usage(f, "unknown option '%s'; 'okv-luna --help' tells the usage", SHOWN(name));
+		return fault_usage(f, "unknown option '%s'; 'okv-luna help' tells the usage", SHOWN(name));
 
-	size_t which = 0;
-	while (which < COMMAND_COUNT && strcmp(commands[which].name, name) != 0)
-		which++;
-	if (which == COMMAND_COUNT) {
-		(void)fprintf(stderr, "okv-luna: unknown command '%s'; 'okv-luna --help' lists them\n", SHOWN(name));
-		_exit(EXIT_UNKNOWN_COMMAND);
+	if (strcmp(name, "help") == 0) {
+		if (count > 2)
+			return fault_usage(f, "help takes one command, as in 'okv-luna help %s'", SHOWN(words[1]));
+		name = words[1];
+		words[1] = help_option;
+	} else if (context->json) {
+		/* Its place is the one in front of the command. */
+		words--;
+		words[1] = json_option;
 	}
-
-	char tool[64], path[PATH_MAX];
-	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", name);
-	proc_child_program(tool, path);
-	/* The child prints its own name, so argv[0] is all that changes. */
-	char **arguments = (char **)(uintptr_t)context->operands;
-	arguments[0] = path;
-	(void)execve(path, arguments, environ);
-	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(path));
+	if (!is_command(name))
+		unknown(context, name);
+	context->json = false;
+	const int r = become(name, words, f);
+	context->json = words[1] == json_option;
+	return r;
 }
 
 const struct cmd_tool cmd_tool = {

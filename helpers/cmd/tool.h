@@ -52,7 +52,8 @@ struct cmd_tool {
 	const char *summary;  /* one line, no full stop */
 	const char *operands; /* "[PATH...]", or "" */
 	size_t operands_least, operands_most;
-	const char *const *words; /* first operands for completion (sub-commands), ends with NULL; or NULL */
+	const char *const *words;       /* first operands for completion (sub-commands), ends with NULL; or NULL */
+	void (*help)(struct text *out); /* adds lines to --help, below the options; or NULL */
 	const struct option *options;
 	unsigned needs; /* CMD_ flags */
 	/* For a tool whose result is an answer: words before a fault that keeps it from giving one; or NULL. */
@@ -72,6 +73,9 @@ void cmd_print(const struct cmd_context *context, const char *format, ...) __att
 void cmd_result_exit(struct json *j, const struct fault *f);
 /* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */
 #define CMD_CALLED "OKV_LUNA_UPGRADE"
+
+/* FAULT_USAGE: `word` is none of the sub-commands of `command`, and which was meant; `words` ends with NULL. */
+int cmd_word_unknown(const char *command, const char *word, const char *const *words, struct fault *f);
 
 /* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/number.h"
 #include "base/option.h"
 #include "base/text.h"
@@ -177,6 +178,17 @@ void settings_done(struct settings *s)
 	*s = (struct settings){ 0 };
 }
 
+static int unknown_refuse(const char *file, size_t number, const struct assign_line *line, struct fault *f)
+{
+	struct nearest nearest = { .word = line->bytes, .length = line->name_length };
+	char hint[NEAREST_HINT_SIZE];
+
+	for (size_t i = 0; i < SETTING_COUNT; i++)
+		nearest_offer(&nearest, table[i].name);
+	return fault_refused(f, "%s:%zu: unknown setting '%s'%s", SHOWN(file), number,
+			     SHOWN_BYTES(line->bytes, line->name_length), nearest_hint(&nearest, "", "", hint));
+}
+
 int settings_parse(struct settings *s, const char *name, const char *bytes, size_t length, struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
@@ -197,8 +209,7 @@ int settings_parse(struct settings *s, const char *name, const char *bytes, size
 		while (which < SETTING_COUNT && !text_equal(line->bytes, line->name_length, table[which].name))
 			which++;
 		if (which == SETTING_COUNT)
-			return fault_refused(f, "%s:%zu: unknown setting '%s'", SHOWN(name), i + 1,
-					     SHOWN_BYTES(line->bytes, line->name_length));
+			return unknown_refuse(name, i + 1, line, f);
 		if (seen[which])
 			return fault_refused(f, "%s:%zu: %s is set twice", SHOWN(name), i + 1, table[which].name);
 		seen[which] = true;

@@ -50,6 +50,50 @@ prefix() {
 	[[ $output == *"'a\\x1b[2Jb'"* ]]
 }
 
+@test "a mistyped word is answered with the one that was meant: command, sub-command, option, setting" {
+	run -127 "$front" stauts
+	[ "$output" = "okv-luna: unknown command 'stauts'; did you mean 'status'?" ]
+	run -127 "$front" help pre_upgrade
+	[ "$output" = "okv-luna: unknown command 'pre_upgrade'; did you mean 'pre-upgrade'?" ]
+	for word in config bundle 'config chrystoki'; do
+		# shellcheck disable=SC2086
+		run -2 "$front" $word frobnicate
+		[[ $output == *": $word takes one of "*", not 'frobnicate'" ]]
+	done
+	run -2 "$front" config wrie
+	[[ $output == *"not 'wrie'; did you mean 'wire'?" ]]
+	run -2 "$front" config chrystoki mrege
+	[[ $output == *"not 'mrege'; did you mean 'merge'?" ]]
+	run -2 "$front" bundle vrify
+	[[ $output == *"not 'vrify'; did you mean 'verify'?" ]]
+	for name in $("$front" --complete); do
+		run -2 "$front" "$name" --dryrun
+		[ "$output" = "okv-luna-$name: unknown option '--dryrun'; did you mean '--dry-run'?" ]
+	done
+	mkdir -p "$root/opt/okv-luna/etc"
+	printf 'TOKEN_LABLE="x"\n' >"$root/opt/okv-luna/etc/okv-luna.conf"
+	run -3 "$front" config check --root "$root"
+	[[ $output == *"okv-luna.conf:1: unknown setting 'TOKEN_LABLE'; did you mean 'TOKEN_LABEL'?" ]]
+}
+
+@test "--help fits 80 columns, of every tool, and help COMMAND is the same" {
+	run -0 "$front" help
+	[ "$output" = "$("$front" --help)" ]
+	run -1 grep -E '^.{81}' <<<"$output"
+	for name in $("$front" --complete); do
+		run -0 "$front" help "$name"
+		[ "$output" = "$("$front" "$name" --help)" ]
+		run -1 grep -nE '^.{81}' <<<"$output"
+	done
+	run -2 "$front" help config wire
+	[ "$output" = "okv-luna: help takes one command, as in 'okv-luna help config'" ]
+	# What config takes, down to the sub-commands of a sub-command.
+	run -0 "$front" help config
+	for words in check wire 'get FILE' 'chrystoki get' 'chrystoki set' 'chrystoki unset' 'chrystoki merge' 'chrystoki ha'; do
+		grep -q "^  $words" <<<"$output"
+	done
+}
+
 @test "--help lists every command, on standard output" {
 	run -0 --separate-stderr "$front" --help
 	[ -z "$stderr" ]
@@ -160,7 +204,14 @@ begun() { [[ $(readlink "/proc/$tool/exe") == */okv-luna-pre-upgrade ]] && grep 
 	[ $((0x$(awk '/^SigIgn/ { print $2 }' <<<"$status_of_it") & 0x11000)) -eq 0 ]
 }
 
-@test "standard output that cannot be written is no success" {
+@test "standard output that cannot be written is said, whatever the answer was" {
+	mkdir -p "$root/opt"
+	for arguments in "status --root $root" "config check --root $root" "pre-upgrade -n --root $root" \
+		"--json status --frobnicate" "--json stauts" "slots --json --root $root"; do
+		# shellcheck disable=SC2086
+		run -5 --separate-stderr bash -c '"$@" >/dev/full' - "$front" $arguments
+		[[ $stderr == *': cannot write to standard output: No space left on device' ]]
+	done
 	for arguments in --help --version --complete 'config --help' 'repair --version' 'slots --complete'; do
 		# shellcheck disable=SC2086
 		run -5 --separate-stderr bash -c '"$@" >/dev/full' - "$front" $arguments
