@@ -303,7 +303,10 @@ void proc_child_program(const char *name, char ret_path[PATH_MAX])
 		*slash = '\0';
 		prefix = cut == 1 ? self : prefix;
 	}
-	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, name) >= PATH_MAX)
+	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, name) < PATH_MAX && access(ret_path, X_OK) == 0)
+		return;
+	/* Under another root than we were started in, it is that one's. */
+	if (snprintf(ret_path, PATH_MAX, SETTINGS_PREFIX "/libexec/%s", name) >= PATH_MAX)
 		ret_path[0] = '\0';
 }
 

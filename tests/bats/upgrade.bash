@@ -66,7 +66,7 @@ tree_make() {
 	mkdir -p "$root/opt/okv-luna"/{bin,libexec,hooks,share,etc/policy.d}
 	mkdir -m 0700 "$root/opt/okv-luna/var"
 	cp "$build"/bin/okv-luna "$root/opt/okv-luna/bin/"
-	cp "$build"/libexec/okv-luna-{mid,post}-upgrade "$root/opt/okv-luna/libexec/"
+	cp "$build"/libexec/okv-luna-{mid-upgrade,post-upgrade,pkcs11} "$root/opt/okv-luna/libexec/"
 	cp "$top"/hooks/*-upgrade "$root/opt/okv-luna/hooks/"
 	cp -r "$top"/payload/policy "$top"/payload/systemd "$root/opt/okv-luna/share/"
 	cp "$top"/payload/etc/* "$root/opt/okv-luna/etc/"
