@@ -40,7 +40,7 @@ for page in payload/man/*.[0-9]; do
 	ln -sfn "$prefix/share/man/man$section/$name" "$destdir/usr/share/man/man$section/$name"
 done
 install -d -m 0755 "$top/share/doc"
-install -m 0644 README.md LICENSE "$top/share/doc/"
+install -m 0644 README.md LICENSE payload/doc/SECURITY.md "$top/share/doc/"
 printf '%s\n' "$version" >"$top/share/version"
 chmod 0644 "$top/share/version"
 
