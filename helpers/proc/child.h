@@ -176,7 +176,7 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
  */
 int proc_child_expect(const struct proc_child_options *options, struct fault *f);
 
-/* The path of another program of ours in libexec/, beside this one or below SETTINGS_PREFIX; "" where it is too long. */
+/* The path of a program of ours in libexec/, beside this one or below SETTINGS_PREFIX; "" where it is too long. */
 void proc_child_program(const char *name, char ret_path[PATH_MAX]);
 
 /*
