@@ -1,6 +1,6 @@
 /*
  * okv-luna-handshake USER HOST PORT MILLISECONDS CERTIFICATE KEY AUTHORITIES KIND: one TLS handshake, for okv-luna
- * network.  The tree is its standard input, and what it has to say goes to standard output, as messages.
+ * network.
  *
  * A program of its own, so that nothing that root's process has in its memory is where a stranger's bytes are taken
  * apart.  Starts as root, to become USER.
@@ -29,6 +29,6 @@ int main(int argc, char *argv[])
 					       .timeout_ms = (unsigned)timeout,
 					       .web = strcmp(argv[8], "web") == 0 };
 	(void)signal(SIGPIPE, SIG_IGN);
-	hsm_peer_serve(&question, STDIN_FILENO, STDOUT_FILENO);
+	hsm_peer_serve(&question);
 	_exit(0);
 }

@@ -1,4 +1,3 @@
-#include <limits.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -67,7 +66,6 @@ static int run(struct cmd_context *context, struct fault *f)
 	const struct hsm_network_question question = {
 		.root = context->root,
 		.settings = &context->settings,
-		.program = program,
 		.server = asked.server,
 		.timeout_ms = (unsigned)asked.timeout * 1000,
 		.days = (unsigned)asked.days,

@@ -15,6 +15,7 @@
 #include "fs/read.h"
 #include "hsm/clientconf.h"
 #include "hsm/reach.h"
+#include "hsm/servers.h"
 #include "hsm/refusal.h"
 #include "proc/identity.h"
 
@@ -357,27 +358,22 @@ static int process_causes(struct diagnosis *d, size_t without_group, struct faul
 /* The guide's next questions, which this machine cannot answer. */
 static int outside_cause(struct diagnosis *d, struct fault *f)
 {
-	struct chrystoki_family servers;
+	HSM_SERVERS_AUTO servers = { 0 };
 	TEXT_AUTO which = { 0 };
 
-	chrystoki_family_read(&d->conf.model, CHRYSTOKI_SERVERS, &servers);
-	for (size_t i = 0; i < servers.count; i++) {
-		const struct chrystoki_value *host = &servers.items[i].parts[CHRYSTOKI_NAME];
-		unsigned port = CHRYSTOKI_PORT_DEFAULT;
-		if (host->length == 0)
-			continue;
-		(void)chrystoki_value_number(&servers.items[i].parts[CHRYSTOKI_PORT], &port);
-		text_add_format(&which, "%sport %u of %s", which.length > 0 ? ", " : "", port,
-				SHOWN_BYTES(host->bytes, host->length));
-	}
+	if (hsm_servers_find(&d->conf.model, &servers, f) < 0)
+		return -1;
+	for (size_t i = 0; i < servers.count; i++)
+		text_add_format(&which, "%sport %s of %s", i > 0 ? ", " : "", SHOWN(servers.items[i].port),
+				SHOWN(servers.items[i].name));
 	if (which.length == 0)
 		text_add_string(&which, "the service that it names");
 	if (text_check(&which, f) < 0)
 		return -1;
 	return hsm_causes_add(
 		&d->causes, NULL, f,
-		"nothing on this machine stands in the way; ask outside: is the client registered with the HSM"
-		" and the partition assigned to it (NTLS link), and can %s be reached from here?",
+		"nothing on this machine stands in the way; is the client registered with the HSM and the partition"
+		" assigned to it (NTLS link), and can %s be reached from here? okv-luna network finds out",
 		text_string(&which));
 }
 

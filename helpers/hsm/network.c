@@ -325,7 +325,8 @@ static int server_line(struct asking *a, const struct hsm_server *server, struct
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
 	if (peer->stage == HSM_PEER_FAULT)
-		say(line, HSM_NETWORK_FAIL, "not-tried", "okv-luna config check", "not tried: %s", peer->fault.text);
+		say(line, HSM_NETWORK_FAIL, "not-tried", "what stands in the way: okv-luna config check",
+		    "not tried: %s", peer->fault.text);
 	else if (peer->stage < HSM_PEER_SHAKING || (peer->stage > HSM_PEER_SHAKING && peer->stage < HSM_PEER_RESET))
 		no_connection_say(line, server);
 	else if (peer->stage != HSM_PEER_AGREED)
@@ -357,32 +358,6 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 	return PROC_CHILD_MORE;
 }
 
-struct errand {
-	const struct hsm_network_question *question;
-	const struct hsm_server *server;
-};
-
-/* Returns only with a fault. */
-static int program_become(void *context, int tell, struct fault *f)
-{
-	const struct errand *errand = context;
-	const struct hsm_network_question *q = errand->question;
-	const struct hsm_server *s = errand->server;
-	char timeout[16];
-	const char *const argv[] = {
-		q->program,     q->settings->okv_user,   s->name, s->port, timeout, s->certificate, s->key,
-		s->authorities, s->web ? "web" : "ntls", NULL
-	};
-	char *const environment[] = { NULL };
-
-	(void)snprintf(timeout, sizeof(timeout), "%u", q->timeout_ms);
-	if (dup2(tell, STDOUT_FILENO) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(q->program));
-	proc_child_close_others((const int[]){ tell, -1 });
-	(void)execve(q->program, (char *const *)(uintptr_t)argv, environment);
-	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(q->program));
-}
-
 static int outcome_take(struct hsm_server *server, struct proc_outcome *outcome, struct fault *f)
 {
 	if (outcome->fault.kind != FAULT_NONE) {
@@ -406,18 +381,25 @@ static int batch_ask(struct asking *a, struct hsm_server *servers, size_t count,
 {
 	struct proc_child children[PROC_CHILDREN_MAX] = { { .pid = 0 } };
 	struct proc_child *pointers[PROC_CHILDREN_MAX];
+	char program[PATH_MAX], timeout[16];
 	int r = 0;
 
+	proc_child_program("okv-luna-handshake", program);
+	(void)snprintf(timeout, sizeof(timeout), "%u", a->question->timeout_ms);
 	for (size_t i = 0; i < count && r == 0; i++) {
-		struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
-		struct errand errand = { a->question, &servers[i] };
-		options.work = program_become;
-		options.context = &errand;
-		options.what = "okv-luna-handshake";
-		options.input = a->question->root;
-		options.on_message = on_message;
-		options.listener = &servers[i];
-		options.deadline_ms = a->question->timeout_ms + HSM_NETWORK_REAP_MS;
+		const struct hsm_server *server = &servers[i];
+		const struct proc_child_options options = {
+			.argv = (const char *const[]){ program, a->question->settings->okv_user, server->name,
+						       server->port, timeout, server->certificate, server->key,
+						       server->authorities, server->web ? "web" : "ntls", NULL },
+			.what = "okv-luna-handshake",
+			.worker = true,
+			.on_message = on_message,
+			.listener = &servers[i],
+			.root = a->question->root,
+			.input = -1,
+			.deadline_ms = a->question->timeout_ms + HSM_NETWORK_REAP_MS,
+		};
 		pointers[i] = &children[i];
 		r = proc_child_start(&options, &children[i], f);
 		count = r == 0 ? count : i;
@@ -540,7 +522,7 @@ static int file_fail(struct asking *a, const struct certificate_file *file, cons
 	if (line == NULL)
 		return -1;
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
-	say(line, HSM_NETWORK_FAIL, word, "okv-luna config check", "%s", sentence);
+	say(line, HSM_NETWORK_FAIL, word, "what stands in the way: okv-luna config check", "%s", sentence);
 	return text_check(&line->subject, f) < 0 ? -1 : text_check(&line->sentence, f);
 }
 

@@ -33,8 +33,7 @@ enum hsm_network_part { HSM_NETWORK_SERVERS = 1, HSM_NETWORK_CERTIFICATES = 2 };
 struct hsm_network_question {
 	int root;
 	const struct settings *settings;
-	const char *program; /* okv-luna-handshake; a full path */
-	const char *server;  /* only this one; NULL: all */
+	const char *server; /* only this one; NULL: all */
 	unsigned timeout_ms;
 	unsigned days;  /* a certificate that ends within so many is a warning */
 	unsigned parts; /* of enum hsm_network_part; 0: no more than which servers there are */

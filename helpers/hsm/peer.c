@@ -17,8 +17,10 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "proc/identity.h"
+#include "proc/child.h"
 #include "proc/interrupt.h"
 #include "proc/message.h"
+#include "proc/worker.h"
 
 /* How long a server that has agreed may take to say no all the same: with TLS 1.3 it looks at our certificate last. */
 enum { SECOND_THOUGHT_MS = 1000 };
@@ -28,7 +30,6 @@ enum { ANSWER_MAX = 8192 };
 
 /* Numbers of OpenSSL's headers, the same in every release. */
 enum {
-	FILE_PEM = 1,
 	VERIFY_NONE = 0,
 	VERIFY_OK = 0,
 	ERROR_SSL = 1,
@@ -53,10 +54,15 @@ static struct {
 	long (*context_control)(void *, int, long, void *);
 	int (*ciphers)(void *, const char *);
 	void (*verify)(void *, int, int (*)(int, void *));
-	void (*passphrase)(void *, int (*)(char *, int, int, void *));
-	int (*certificate)(void *, const char *);
-	int (*key)(void *, const char *, int);
-	int (*authorities)(void *, const char *, const char *);
+	void *(*memory)(const void *, int);
+	void (*memory_free)(void *);
+	void *(*read_certificate)(void *, void *, int (*)(char *, int, int, void *), void *);
+	void *(*read_key)(void *, void *, int (*)(char *, int, int, void *), void *);
+	void (*free_key)(void *);
+	int (*certificate)(void *, void *);
+	int (*key)(void *, void *);
+	void *(*store)(const void *);
+	int (*authority)(void *, void *);
 	void (*on_session)(void *, int (*)(void *, void *));
 	void *(*connection_new)(void *);
 	void (*connection_free)(void *);
@@ -92,10 +98,15 @@ static int library_find(struct fault *f)
 		{ "SSL_CTX_ctrl", NULL, &lib.context_control },
 		{ "SSL_CTX_set_cipher_list", NULL, &lib.ciphers },
 		{ "SSL_CTX_set_verify", NULL, &lib.verify },
-		{ "SSL_CTX_set_default_passwd_cb", NULL, &lib.passphrase },
-		{ "SSL_CTX_use_certificate_chain_file", NULL, &lib.certificate },
-		{ "SSL_CTX_use_PrivateKey_file", NULL, &lib.key },
-		{ "SSL_CTX_load_verify_locations", NULL, &lib.authorities },
+		{ "BIO_new_mem_buf", NULL, &lib.memory },
+		{ "BIO_free", NULL, &lib.memory_free },
+		{ "PEM_read_bio_X509", NULL, &lib.read_certificate },
+		{ "PEM_read_bio_PrivateKey", NULL, &lib.read_key },
+		{ "EVP_PKEY_free", NULL, &lib.free_key },
+		{ "SSL_CTX_use_certificate", NULL, &lib.certificate },
+		{ "SSL_CTX_use_PrivateKey", NULL, &lib.key },
+		{ "SSL_CTX_get_cert_store", NULL, &lib.store },
+		{ "X509_STORE_add_cert", NULL, &lib.authority },
 		{ "SSL_CTX_sess_set_new_cb", NULL, &lib.on_session },
 		{ "SSL_new", NULL, &lib.connection_new },
 		{ "SSL_free", NULL, &lib.connection_free },
@@ -167,12 +178,15 @@ static int await(int fd, short events, int64_t deadline)
 
 /* --- what the client has ------------------------------------------------------------------------------------------ */
 
-static int file_find(int root, const char *path, int *ret_fd, struct fault *f)
+/* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */
+static int file_read(int root, const char *path, struct text *ret_bytes, struct fault *f)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
 
 	return fs_place_find(root, path, &place, f) < 0 ||
-			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, ret_fd, NULL, f) < 0
+			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0 ||
+			       fs_read(fd, path, FS_READ_CONFIG_MAX, ret_bytes, f) < 0
 		       ? fault_prefix(f, "'%s': ", SHOWN(path))
 		       : 0;
 }
@@ -187,6 +201,22 @@ static int passphrase_none(char *buffer, int size, int writing, void *context)
 	return 0;
 }
 
+/* Gives the first certificate, or the key, of those bytes to `use`, with `owner`. */
+static bool bytes_use(const struct text *bytes,
+		      void *(*read)(void *, void *, int (*)(char *, int, int, void *), void *),
+		      int (*use)(void *, void *), void *owner, void (*done)(void *))
+{
+	void *memory = lib.memory(text_string(bytes), (int)bytes->length);
+	void *object = memory != NULL ? read(memory, NULL, passphrase_none, NULL) : NULL;
+	const bool used = object != NULL && use(owner, object) == 1;
+
+	if (object != NULL)
+		done(object);
+	if (memory != NULL)
+		lib.memory_free(memory);
+	return used;
+}
+
 static int unusable(struct fault *f, const char *path, const char *what)
 {
 	const unsigned long code = lib.error_next();
@@ -197,38 +227,22 @@ static int unusable(struct fault *f, const char *path, const char *what)
 			     reason != NULL ? reason : "not as it should be");
 }
 
-static bool is_encrypted(int fd, const char *path)
-{
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
-	struct fault ignored = { 0 };
-
-	return fs_read(fd, path, FS_READ_CONFIG_MAX, &bytes, &ignored) == 0 &&
-	       memmem(text_string(&bytes), bytes.length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL;
-}
-
-/* The descriptor under a name that libssl can open. */
-static const char *descriptor_name(int fd, char name[32])
-{
-	(void)snprintf(name, 32, "/proc/self/fd/%d", fd);
-	return name;
-}
-
 static int pair_use(struct shaking *s, struct fault *f)
 {
 	const struct hsm_peer_question *q = s->question;
-	FS_AUTO int certificate = -1, key = -1;
-	char name[32];
+	__attribute__((cleanup(text_done_secret))) struct text key = { 0 };
+	TEXT_AUTO certificate = { 0 };
 
 	if (q->certificate[0] == '\0' || q->key[0] == '\0')
 		return 0;
-	if (file_find(s->root, q->certificate, &certificate, f) < 0 || file_find(s->root, q->key, &key, f) < 0)
+	if (file_read(s->root, q->certificate, &certificate, f) < 0 || file_read(s->root, q->key, &key, f) < 0)
 		return -1;
-	if (lib.certificate(s->context, descriptor_name(certificate, name)) != 1)
+	if (!bytes_use(&certificate, lib.read_certificate, lib.certificate, s->context, lib.free_certificate))
 		return unusable(f, q->certificate, "certificate");
 	/* The client encrypts with a passphrase that only it knows (10.7.0 and later). */
-	if (is_encrypted(key, q->key))
+	if (memmem(text_string(&key), key.length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL)
 		return 0;
-	if (lib.key(s->context, descriptor_name(key, name), FILE_PEM) != 1)
+	if (!bytes_use(&key, lib.read_key, lib.key, s->context, lib.free_key))
 		return unusable(f, q->key, "key");
 	s->peer.presented = 1;
 	return 0;
@@ -237,15 +251,20 @@ static int pair_use(struct shaking *s, struct fault *f)
 static int authorities_use(struct shaking *s, struct fault *f)
 {
 	const char *path = s->question->authorities;
-	FS_AUTO int fd = -1;
-	char name[32];
+	void *memory, *one;
 
 	if (path[0] == '\0')
 		return 0;
-	if (file_find(s->root, path, &fd, f) < 0 || fs_read(fd, path, FS_READ_CONFIG_MAX, &s->authorities, f) < 0)
+	if (file_read(s->root, path, &s->authorities, f) < 0)
 		return -1;
-	/* An entry that is broken does not keep the others from being compared. */
-	(void)lib.authorities(s->context, descriptor_name(fd, name), NULL);
+	memory = lib.memory(text_string(&s->authorities), (int)s->authorities.length);
+	while (memory != NULL && (one = lib.read_certificate(memory, NULL, passphrase_none, NULL)) != NULL) {
+		(void)lib.authority(lib.store(s->context), one);
+		lib.free_certificate(one);
+	}
+	if (memory != NULL)
+		lib.memory_free(memory);
+	/* An entry that is broken does not keep those before it from being used. */
 	lib.error_clear();
 	return 0;
 }
@@ -259,7 +278,6 @@ static int context_make(struct shaking *s, struct fault *f)
 	if (s->context == NULL)
 		return fault_memory(f);
 	lib.verify(s->context, VERIFY_NONE, NULL);
-	lib.passphrase(s->context, passphrase_none);
 	(void)lib.context_control(s->context, CONTROL_LEAST_VERSION, LEAST_VERSION, NULL);
 	(void)lib.context_control(s->context, CONTROL_CACHE, CONTROL_CACHE_CLIENT, NULL);
 	lib.on_session(s->context, on_session);
@@ -510,7 +528,7 @@ static void shake(struct shaking *s)
 	struct proc_identity identity;
 
 	s->peer.stage = HSM_PEER_FAULT;
-	if (proc_identity_read(s->root, s->question->user, &identity, f) < 0 || proc_identity_become(&identity, f) < 0)
+	if (proc_identity_read(s->root, s->question->user, &identity, f) < 0 || proc_worker_become(&identity, f) < 0)
 		return;
 	s->peer.stage = HSM_PEER_NO_LIBRARY;
 	if (library_find(f) < 0)
@@ -538,15 +556,18 @@ static void shake(struct shaking *s)
 		clock_by_date(s, fd);
 }
 
-void hsm_peer_serve(const struct hsm_peer_question *question, int root, int tell_fd)
+void hsm_peer_serve(const struct hsm_peer_question *question)
 {
+	/* The network is this machine's, and so are the libraries for it: the tree is read from, and not entered. */
+	FS_AUTO int root = fcntl(PROC_CHILD_ROOT, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1);
 	struct shaking s = { .question = question,
 			     .root = root,
-			     .tell = tell_fd,
+			     .tell = PROC_CHILD_TELL,
 			     .deadline = proc_clock_ms() + question->timeout_ms,
 			     .peer = { .stage = HSM_PEER_RESOLVING, .alert = -1 } };
 
 	shaking = &s;
+	(void)close(PROC_CHILD_ROOT);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	shake(&s);
 	if (s.connection != NULL)

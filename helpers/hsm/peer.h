@@ -72,7 +72,7 @@ struct hsm_peer_question {
 	bool web; /* it speaks HTTP, so that it tells its time when asked */
 };
 
-/* `root`: of the tree.  Tells as messages on `tell`; returns when all is told. */
-void hsm_peer_serve(const struct hsm_peer_question *question, int root, int tell);
+/* In a worker (proc/worker.h): tells as messages, and returns when all is told. */
+void hsm_peer_serve(const struct hsm_peer_question *question);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/time.h"
 #include "upgrade/hook.h"
 
-enum { FINDING_INDENT = 10, STATUS_INDENT = 16 /* the column where a check's text begins */ };
+enum { FINDING_INDENT = 10, STATUS_INDENT = 20 /* the column where a check's text begins */ };
 
 static const char *const severity_names[] = { "info", "low", "medium", "high" };
 static const char *const outcome_names[] = { "unchanged", "changed", "partial", "skipped", "failed" };

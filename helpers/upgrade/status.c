@@ -6,6 +6,7 @@
 #include "conf/chrystoki_groups.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "hsm/network.h"
 #include "hsm/probe.h"
 #include "hsm/verdict.h"
 #include "okv/group.h"
@@ -16,7 +17,7 @@
 #include "upgrade/hook.h"
 #include "upgrade/snapshot.h"
 
-enum { LIBRARY_MS = 4000 };
+enum { LIBRARY_MS = 4000, NETWORK_MS = 4000, NETWORK_BRIEF_MS = 1500 };
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
 
@@ -172,6 +173,54 @@ static int check_ha(struct step *step, struct fault *f)
 	step_add_info(step, "%zu HA group%s as in '%s', with every member that can be seen", groups,
 		      groups == 1 ? "" : "s", step->run->settings->chrystoki_conf);
 	return 0;
+}
+
+/*
+ * The lines of okv-luna network as findings.  Where the HSM has just answered, only a certificate of the client's that
+ * has run out is a failure still; and where not one server can be reached all the same, the look itself is in doubt.
+ */
+static int network_look(struct step *step, enum hsm_network_part part, struct fault *f)
+{
+	const bool servers = part == HSM_NETWORK_SERVERS, answering = is_answering(step->run);
+	HSM_NETWORK_AUTO network = { 0 };
+	const struct hsm_network_question question = { .root = step->run->root,
+						       .settings = step->run->settings,
+						       .timeout_ms = answering ? NETWORK_BRIEF_MS : NETWORK_MS,
+						       .days = HSM_NETWORK_DAYS,
+						       .parts = part };
+
+	if (hsm_network_ask(&question, &network, f) < 0)
+		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT ? not_checked(step, f->text) : -1;
+	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
+	if (servers && answering && failed == network.line_count) {
+		step_add_info(step, "the HSM answers, though none of its servers does so by itself");
+		return 0;
+	}
+	for (size_t i = 0; i < network.line_count; i++) {
+		const struct hsm_network_line *line = &network.lines[i];
+		const bool decides = line->level == HSM_NETWORK_FAIL &&
+				     (!answering || (!servers && strcmp(line->word, "expired") == 0));
+		if (line->level == HSM_NETWORK_OK)
+			step_add_info(step, "%s: %s", text_string(&line->subject), text_string(&line->sentence));
+		else
+			step_add_finding(step, decides ? STEP_HIGH : STEP_LOW, text_string(&line->remedy), NULL,
+					 "%s: %s", text_string(&line->subject), text_string(&line->sentence));
+	}
+	if (network.line_count == 0)
+		step_add_info(step, "Chrystoki.conf names none");
+	return 0;
+}
+
+static int check_network(struct step *step, struct fault *f)
+{
+	return is_without_client(step->run) ? not_checked(step, "there is no Luna client")
+					    : network_look(step, HSM_NETWORK_SERVERS, f);
+}
+
+static int check_certificates(struct step *step, struct fault *f)
+{
+	return is_without_client(step->run) ? not_checked(step, "there is no Luna client")
+					    : network_look(step, HSM_NETWORK_CERTIFICATES, f);
 }
 
 static int check_group(struct step *step, struct fault *f)
@@ -423,7 +472,9 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 		bool clean = result->outcome != STEP_FAILED && result->outcome != STEP_SKIPPED;
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && result->findings[k].severity != STEP_HIGH;
-		if (!clean && result->row->work != check_bundle && result->row->work != check_ready)
+		/* The slots have been tried, which is what the network is for. */
+		if (!clean && result->row->work != check_bundle && result->row->work != check_network &&
+		    result->row->work != check_ready)
 			text_add_format(out, "%s%s", out->length > 0 ? ", " : "see ", result->row->name);
 	}
 }
@@ -469,6 +520,8 @@ static const struct step_row checks[] = {
 	{ "slots", "OKV's user sees the HSM", 0, STEP_ALWAYS, check_slots },
 	{ "key", "the root key is on the HSM", 0, STEP_ALWAYS, check_key },
 	{ "ha", "the HA groups are as Chrystoki.conf has them", 0, STEP_ALWAYS, check_ha },
+	{ "network", "the HSM's servers can be reached", 8000, STEP_ALWAYS, check_network },
+	{ "certificates", "the certificates are valid", 5000, STEP_ALWAYS, check_certificates },
 	{ "group", "OKV's user is in the HSM group", 5000, STEP_ALWAYS, check_group },
 	{ "policy", "owners and modes are to policy", 30000, STEP_ALWAYS, check_policy },
 	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },

@@ -28,7 +28,7 @@ pair_make() {
 	local mine
 	mine=$(mktemp -d "${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/pair-XXXXXX")
 	for name in node other; do
-		openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$name" -keyout "$mine/${name}Key.pem" \
+		openssl req -x509 -newkey rsa:2048 -nodes -days 900 -subj "/CN=$name" -keyout "$mine/${name}Key.pem" \
 			-out "$mine/$name.pem" 2>/dev/null
 	done
 	mv -T "$mine" "$pair" 2>/dev/null || rm -r "$mine"

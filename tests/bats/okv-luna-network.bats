@@ -45,12 +45,12 @@ setup_file() {
 	certificate hsm1-new '-1 day' '+900 days'
 	certificate hsm1-old '-90 days' '-5 days'
 	certificate hsm1-future '+3 days' '+900 days'
-	certificate hsm1-soon '-90 days' '+20 days'
+	certificate hsm1-soon '-90 days' '+20 days +9 hours'
 	certificate authority '-1 day' '+900 days'
 	certificate hsm1-signed '-1 day' '+900 days' authority
 	certificate okv1 '-1 day' '+900 days'
 	certificate okv1-old '-90 days' '-5 days'
-	certificate okv1-soon '-90 days' '+20 days'
+	certificate okv1-soon '-90 days' '+20 days +9 hours'
 	certificate okv1-other '-1 day' '+900 days'
 	openssl ec -in okv1.key -aes256 -passout pass:its-own -out okv1-encrypted.key 2>/dev/null
 }
@@ -326,7 +326,7 @@ verdict() {
 	hsm hsm1-soon
 	cp "$PKI/hsm1-soon.pem" "$TREE$LC/cert/server/CAFile.pem"
 	conf 127.0.0.1 "$PORT"
-	verdict 0 warn expires 'runs out in 19 days'
+	verdict 0 warn expires 'runs out in 20 days'
 	run -0 network --days 10
 	[[ $output != *WARN* ]]
 }
@@ -342,7 +342,7 @@ verdict() {
 	hsm hsm1 --clients "$PKI/okv1-soon.pem"
 	client okv1-soon okv1-soon.key
 	conf 127.0.0.1 "$PORT"
-	verdict 0 warn expires 'runs out in 19 days'
+	verdict 0 warn expires 'runs out in 20 days'
 }
 
 @test "key and certificate do not belong together" {

@@ -277,7 +277,7 @@ unproven() {
 	[[ $output != *Proven:* && $output != *restart* && $output != *"okv-luna pre-upgrade"* ]]
 	[ "$(jq -r '.answer, .exit' "$ROOT/opt/okv-luna/var/post-upgrade.json" | paste -sd' ')" = 'unproven 1' ]
 	run -0 status_of
-	[[ $output == *"WARN  upgrade   the last upgrade is not proven: nothing to compare with"*"fix: okv-luna post-upgrade --accept"* ]]
+	[[ $output == *"the last upgrade is not proven: nothing to compare with"*"fix: okv-luna post-upgrade --accept"* ]]
 }
 
 @test "a server that was never prepared is not proven" {
@@ -285,7 +285,7 @@ unproven() {
 	run -0 post --accept
 	[[ ${lines[0]} == "Accepted: "* ]]
 	run -0 status_of
-	[[ $output != *"not proven"* && $output == *"OK    upgrade   "* ]]
+	[[ $output != *"not proven"* && $output == *"OK    upgrade       "* ]]
 }
 
 @test "a snapshot that is gone: not proven, and armed as before" {

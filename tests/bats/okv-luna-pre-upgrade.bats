@@ -224,7 +224,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	run -3 pre
 	[[ $output == *"the last upgrade is not proven yet"*"fix: okv-luna post-upgrade"* ]]
 	run status_of
-	[[ $output == *"WARN  upgrade   an upgrade is not proven yet, and our part did not run inside it"* ]]
+	[[ $output == *"WARN  upgrade       an upgrade is not proven yet, and our part did not run inside it"* ]]
 	[[ $output != *"--abort"* && $output != *"okv-luna upgrade"* ]]
 	run -0 post
 }

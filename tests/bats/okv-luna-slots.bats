@@ -381,11 +381,11 @@ causes() {
 	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + .command'
 }
 
-@test "diagnosis: a client in order has no cause here, and what to ask outside is said in the guide's words" {
+@test "diagnosis: a client in order has no cause here, and what comes next is said in the guide's words" {
 	client_make
 	run causes
 	echo "$output"
-	[[ $output == 'nothing on this machine stands in the way; ask outside: is the client registered'*'(NTLS link)'* ]]
+	[[ $output == 'nothing on this machine stands in the way; is the client registered'*'(NTLS link)'*'okv-luna network finds out'* ]]
 	said 'port 1792 of 10.0.0.1'
 	[ "${#lines[@]}" -eq 1 ]
 	# Where slots show, and the one that is wanted does not, that is no question of the network.

@@ -22,8 +22,8 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	everyday
 	pin 1234
 	run -0 status_of --key root --pin-file "$PIN"
-	[ "$(grep -c '^OK ' <<<"$output")" -eq 12 ]
-	[ "${#lines[@]}" -eq 12 ]
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 14 ]
+	[ "${#lines[@]}" -eq 14 ]
 }
 
 @test "columns are aligned and the worst come first" {
@@ -33,7 +33,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	states=$(grep -oE '^(OK|WARN|FAIL)' <<<"$output" | uniq | tr '\n' ' ')
 	[ "$states" = 'FAIL WARN OK ' ]
 	[ "$(grep -E '^(OK|WARN|FAIL)' <<<"$output" | grep -vcE '^(OK    |WARN  |FAIL  )[a-z]+ +')" -eq 0 ]
-	[ "$(grep -E '^(OK|WARN|FAIL)' <<<"$output" | cut -c 1-16 | grep -vc ' $')" -eq 0 ]
+	[ "$(grep -E '^(OK|WARN|FAIL)' <<<"$output" | cut -c 1-20 | grep -vc ' $')" -eq 0 ]
 	[[ $stderr == *"checks fail"* ]]
 }
 
@@ -45,7 +45,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	upgrade_reset
 	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
 	run -1 status_of
-	[[ $(check group) == "FAIL  group     user 'oracle' is not in group 'hsmusers'" ]]
+	[[ $(check group) == "FAIL  group         user 'oracle' is not in group 'hsmusers'" ]]
 	[[ $output == *"fix: gpasswd --add oracle hsmusers"* ]]
 	upgrade_reset
 	chmod 0666 "$ROOT$LC/cert/client/okv1Key.pem"
@@ -74,7 +74,7 @@ upgrade_reset() {
 @test "a Chrystoki.conf that the group may write is what the guide's profile wants, and warned of by the strict one" {
 	everyday
 	run -0 status_of
-	[ "$(grep -c '^OK ' <<<"$output")" -eq 11 ]
+	[ "$(grep -c '^OK ' <<<"$output")" -eq 13 ]
 	strict
 	run status_of
 	[[ $(check config) == WARN*"the group may write it" ]]
@@ -83,16 +83,16 @@ upgrade_reset() {
 @test "--for: ready for an upgrade, a restore, a cluster, or not, and why; what was not looked at is no yes" {
 	everyday
 	run -1 status_of --for upgrade
-	[[ $(check ready) == "FAIL  ready     not ready for: upgrade; pre-upgrade has not said go within a day" ]]
+	[[ $(check ready) == "FAIL  ready         not ready for: upgrade; pre-upgrade has not said go within a day" ]]
 	run -0 status_of --for cluster
-	[[ $(check ready) == "OK    ready     ready for: cluster" ]]
+	[[ $(check ready) == "OK    ready         ready for: cluster" ]]
 	run -1 status_of --for restore
 	[[ $(check ready) == *"the root key was not checked"* ]]
 	run -0 status_of --for restore --key 'OKV 18.1 HSM Root Key' --pin-file <(echo 1234)
-	[[ $(check ready) == "OK    ready     ready for: restore" ]]
+	[[ $(check ready) == "OK    ready         ready for: restore" ]]
 	pre -q
 	run -0 status_of --for upgrade
-	[[ $(check ready) == "OK    ready     ready for: upgrade" ]]
+	[[ $(check ready) == "OK    ready         ready for: upgrade" ]]
 	run -1 status_of --for cluster
 	[[ $(check ready) == *"an upgrade is prepared or not proven" ]]
 	snapshot_age 30
@@ -102,24 +102,24 @@ upgrade_reset() {
 	[[ $(check ready) == *"not ready for: upgrade; see library, config, slots" ]]
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of --for cluster
-	[[ $(check ready) == *"see client, library, config, slots, policy" ]]
+	[[ $(check ready) == *"see client, library, config, slots, certificates, policy" ]]
 	run -2 status_of --for fun
 }
 
 @test "where an upgrade stands is told" {
 	run status_of
-	[[ $(check upgrade) == "OK    upgrade   none is under way" ]]
+	[[ $(check upgrade) == "OK    upgrade       none is under way" ]]
 	pre -q
 	run -0 status_of
-	[[ $(check upgrade) == "WARN  upgrade   an upgrade is prepared and not begun"* ]]
+	[[ $(check upgrade) == "WARN  upgrade       an upgrade is prepared and not begun"* ]]
 	[[ $(check policy) == OK*"pre-upgrade policy" ]]
 	snapshot_age 30
 	run -0 status_of
-	[[ $(check snapshot) == "WARN  snapshot  stale: 30 h old"* ]]
+	[[ $(check snapshot) == "WARN  snapshot      stale: 30 h old"* ]]
 	new_os
 	mid
 	run status_of
-	[[ $(check upgrade) == "WARN  upgrade   an upgrade is not proven yet"* ]]
+	[[ $(check upgrade) == "WARN  upgrade       an upgrade is not proven yet"* ]]
 	rm "$ROOT$LC/cert/server/CAFile.pem"
 	post -q || true
 	run -1 status_of
@@ -142,7 +142,7 @@ upgrade_reset() {
 	valid() { status_of --json 2>/dev/null | python3 "$BATS_TEST_TMPDIR/valid" "$schema"; }
 	strict
 	everyday
-	[ "$(valid)" = '11 1 0' ]
+	[ "$(valid)" = '13 1 0' ]
 	rm -r "$ROOT${LC:?}"
 	touch "$ROOT/tmp/hsmbundle"
 	printf 'x\xff\x01"y\n' >>"$ROOT$GENERIC/okv_hsm.conf"
@@ -163,14 +163,14 @@ upgrade_reset() {
 	cp "$ROOT$GENERIC/../hsmbundle" "$ROOT/var/tmp/notes.txt"
 	printf 'OKVB1\n{}\n' >"$ROOT/tmp/for-node-2"
 	run -0 status_of -v
-	[[ $(check bundle) == "WARN  bundle    '/usr/local/okv/hsm/hsmbundle' is left over and secret: "* ]]
+	[[ $(check bundle) == "WARN  bundle        '/usr/local/okv/hsm/hsmbundle' is left over and secret: "* ]]
 	for copy in /tmp/for-node-2 /var/tmp/notes.txt; do
 		[[ $output == *"'$copy' is left over and secret: "*"fix: okv-luna bundle clean --keep-bundle"* ]]
 	done
 	[[ $output != *"no bundle is left over"* ]]
 	run "$build/libexec/okv-luna-bundle" --root "$ROOT" clean
 	run -0 status_of -v
-	[[ $(check bundle) == "OK    bundle    no bundle is left over" ]]
+	[[ $(check bundle) == "OK    bundle        no bundle is left over" ]]
 }
 
 @test "nothing is changed, not even by the first look" {
@@ -190,7 +190,7 @@ upgrade_reset() {
 	# It would hang for ever.
 	[ $((SECONDS - started)) -le 30 ]
 	[[ $(check slots) == FAIL* ]]
-	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 12 ]
+	[ "$(grep -cE '^(OK|WARN|FAIL) ' <<<"$output")" -eq 14 ]
 }
 
 @test "that the library can be loaded is tried: one that needs what is missing, one that hangs" {
@@ -308,10 +308,31 @@ upgrade_reset() {
 	rm "$ROOT$LC/cert/client/okv1.pem"
 	run script -qec "stty cols 60; NO_COLOR=1 '$build/libexec/okv-luna-status' --root '$ROOT'" /dev/null
 	for text in "$(tr -d '\r' <<<"$output")" "$(status_of 2>/dev/null)"; do
-		[[ $text == *"FAIL  config    /etc/Chrystoki.conf:7: ClientCertFile leads to '$LC/cert/client/okv1.pem', which is not there
-                install what is missing, or correct the path
+		[[ $text == *"/etc/Chrystoki.conf:7: ClientCertFile leads to '$LC/cert/client/okv1.pem', which is not there
+                    install what is missing, or correct the path
 "* ]]
 	done
+}
+
+@test "network and certificates: what cannot be reached fails where the HSM does not answer; what ran out always" {
+	everyday
+	run -0 status_of -v
+	[[ $(check network) == "OK "*"the HSM answers, though none of its servers does so by itself"* ]]
+	[[ $(check certificates) == "OK "* && $output == *"(ServerCAFile): holds until 20"* ]]
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" no-slots
+	cp "$BATS_TEST_TMPDIR/doubles/no-slots.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	run -1 status_of
+	[[ $(check network) == "FAIL  network       server 127.0.0.1:1792 (ServerName00): 127.0.0.1 refuses the connection"* ]]
+	[[ $output == *"on the HSM: service restart ntls"* ]]
+	sed -i /Server/d "$ROOT/etc/Chrystoki.conf"
+	run -1 status_of
+	[[ $(check network) == "WARN  network       not checked: '/etc/Chrystoki.conf' names no server"* ]]
+	upgrade_reset
+	openssl req -x509 -new -key "$ROOT$LC/cert/client/okv1Key.pem" -subj /CN=okv1 -days 20 \
+		-out "$BATS_TEST_TMPDIR/new.pem"
+	cat "$BATS_TEST_TMPDIR/new.pem" >"$ROOT$LC/cert/client/okv1.pem"
+	run -0 status_of
+	[[ $(check certificates) == "WARN  certificates  certificate 'okv1' of "*"runs out in "*" days, on 20"* ]]
 }
 
 @test "under one second without the HSM's own time" {

@@ -41,7 +41,7 @@ tree_make() {
 
 	for file in vtl lunacm; do printf '#!/bin/sh\n' >"$root$LC/bin/$file"; done
 	chmod 0755 "$root$LC/bin"/*
-	openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=okv1 -keyout "$root$LC/cert/client/okv1Key.pem" \
+	openssl req -x509 -newkey rsa:2048 -nodes -days 900 -subj /CN=okv1 -keyout "$root$LC/cert/client/okv1Key.pem" \
 		-out "$root$LC/cert/client/okv1.pem" 2>/dev/null
 	chmod 0644 "$root$LC/cert/client/okv1Key.pem"
 	cp "$root$LC/cert/client/okv1.pem" "$root$LC/cert/server/CAFile.pem"
@@ -58,7 +58,7 @@ tree_make() {
 		   ClientPrivKeyFile = $LC/cert/client/okv1Key.pem;
 		   ClientCertFile = $LC/cert/client/okv1.pem;
 		   ServerCAFile = $LC/cert/server/CAFile.pem;
-		   ServerName00 = 192.0.2.1;
+		   ServerName00 = 127.0.0.1;
 		   ServerPort00 = 1792;
 		}
 	E
