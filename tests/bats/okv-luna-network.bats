@@ -196,6 +196,22 @@ verdict() {
 	verdict 0 warn clock "s behind this machine's"
 }
 
+@test "an older appliance tells its time in the handshake, and clocks that are apart are a warning" {
+	cc -o "$BATS_TEST_TMPDIR/clock_peer" "$BATS_TEST_DIRNAME/clock_peer.c" -lssl -lcrypto
+	for ahead in 7200 -900 0; do
+		rm -f "$BATS_TEST_TMPDIR/port"
+		"$BATS_TEST_TMPDIR/clock_peer" "$ahead" "$PKI/hsm1.pem" "$PKI/hsm1.key" "$BATS_TEST_TMPDIR/port" 3>&- &
+		PEERS+=($!)
+		for _ in $(seq 100); do
+			[ ! -s "$BATS_TEST_TMPDIR/port" ] || break
+			sleep 0.05
+		done
+		conf 127.0.0.1 "$(cat "$BATS_TEST_TMPDIR/port")"
+		if [ "$ahead" -eq 0 ]; then verdict 0 ok ok; else verdict 0 warn clock "this machine's"; fi
+		[ "$(jq ".servers[0].clock_ahead_s - ($ahead) | fabs < 5" <<<"$output")" = true ]
+	done
+}
+
 # --- between here and there -----------------------------------------------------------------------------------------
 
 @test "nothing listens: refused" {
