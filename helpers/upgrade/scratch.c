@@ -20,6 +20,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/walk.h"
 #include "okv/job.h"
 #include "proc/child.h"
 #include "upgrade/scan.h"
@@ -226,6 +227,37 @@ static int directories_make(const struct making *m, struct fault *f)
 	return 0;
 }
 
+/* A file with a lease (fcntl(2)) is shown as nothing: cp(1) would wait 45 s for each, whosever it is. */
+static int leased_hide(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	char place[64 + FS_NAME_SIZE];
+
+	(void)context;
+	(void)state;
+	(void)f;
+	if (S_ISDIR(entry->status->st_mode))
+		return entry->mount ? FS_WALK_PASS : FS_WALK_ENTER;
+	if (!S_ISREG(entry->status->st_mode))
+		return FS_WALK_PASS;
+	FS_AUTO int fd = openat(entry->dir, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 || errno != EWOULDBLOCK)
+		return FS_WALK_PASS;
+	(void)snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", entry->dir, entry->name);
+	(void)mount("/dev/null", place, NULL, MS_BIND, NULL);
+	return FS_WALK_PASS;
+}
+
+/* Where that cannot be, copying only takes longer. */
+static void leases_hide(const struct making *m)
+{
+	const struct fs_walk walk = { .visit = leased_hide };
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+
+	if (fs_place_find(m->from, m->scratch->settings->client_dir, &place, &ignored) == 0)
+		(void)fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &ignored);
+}
+
 /* By the system's own cp(1), in the real tree; what it cannot copy it says, and OKV's upgrade would go on. */
 static int copy(const struct making *m, const char *path, struct fault *f)
 {
@@ -384,6 +416,7 @@ static int preserved_copy(const struct making *m, struct fault *f)
 
 	if (scratch_preserved(m->from, &paths, f) < 0)
 		return -1;
+	leases_hide(m);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct stat status;
 		const char *path = paths.paths[i];
