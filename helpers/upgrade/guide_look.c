@@ -256,7 +256,7 @@ static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
 	if ((signs & GUIDE_MODES) != 0 &&
 	    okv_processes_without_group(&job, run->settings->okv_user, &lacking, &ignored) == 0)
 		signs |= lacking == 0 ? GUIDE_RUNNING : GUIDE_LACKING;
-	if (is_booted(run->root))
+	if ((signs & GUIDE_WIRED) != 0 && is_booted(run->root))
 		signs |= GUIDE_BOOTED;
 	if (is_initialized(run->root))
 		signs |= GUIDE_INITIALIZED;
@@ -280,11 +280,11 @@ static int journal_look(const struct upgrade_run *run, int64_t since, unsigned *
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *post = &history.hooks[UPGRADE_POST];
 	const bool open = journal_is_open(&history);
-	if (pre->good && pre->began >= since && open)
+	if (pre->good && pre->began > since && open)
 		*signs |= GUIDE_PREPARED;
-	if (pre->good && pre->began >= since && open && upgrade_has_begun(run->root, &history, &how))
+	if (pre->good && pre->began > since && open && upgrade_has_begun(run->root, &history, &how))
 		*signs |= GUIDE_BEGUN;
-	if (pre->good && pre->began >= since && post->good && post->ended >= pre->ended)
+	if (pre->good && pre->began > since && post->good && post->ended >= pre->ended)
 		*signs |= GUIDE_PROVEN;
 	return 0;
 }

@@ -23,6 +23,7 @@ enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 
 void guide_node_done(struct guide_node *node)
 {
+	text_done(&node->options);
 	text_done(&node->described);
 	text_done(&node->notes);
 }
@@ -31,18 +32,21 @@ static int version_take(const char *version, const char *option, struct guide_ra
 {
 	const unsigned number = okv_version_parse(version);
 
-	if (number == 0)
+	if (number == 0 || version[strspn(version, "0123456789.-")] != '\0')
 		return fault_usage(f, "%s wants a version like 21.5, not '%s'", option, SHOWN(version));
 	*ret_range = (struct guide_range){ number, number };
 	return 0;
 }
 
 /* The release in "Oracle Key Vault Server 21.9", or "". */
-static const char *release_in(const char *line)
+static const char *release_in(struct text *line)
 {
-	const char *at = line + strcspn(line, "0123456789");
+	const char *at = text_string(line) + strcspn(text_string(line), "0123456789");
 
-	return okv_version_parse(at) != 0 ? at : "";
+	if (okv_version_parse(at) == 0)
+		return "";
+	text_cut(line, (size_t)(at - line->bytes) + strspn(at, "0123456789."));
+	return at;
 }
 
 static int okv_take(int root, const struct settings *s, const char *said, struct guide_node *node, struct fault *f)
@@ -55,7 +59,7 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 
 	okv_release_find(root, &os, &okv);
 	if (release[0] == '\0') {
-		release = release_in(text_string(&okv));
+		release = release_in(&okv);
 		from = "detected";
 	}
 	if (fs_existence(root, SETTINGS_GENERIC, &generic, f) < 0)
@@ -70,7 +74,7 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 	}
 	if (version_take(release, "OKV_RELEASE or --okv", &node->okv, f) < 0)
 		return -1;
-	text_add_format(&node->described, "OKV %.*s (%s)", (int)strspn(release, "0123456789."), release, from);
+	text_add_format(&node->described, "OKV %s (%s)", SHOWN(release), from);
 	if (generic != (node->okv.least >= 2103))
 		text_add_format(&node->notes, "this is said to be OKV %s, but " SETTINGS_GENERIC " is %s\n",
 				SHOWN(release),
@@ -153,6 +157,25 @@ static void host_find(int root, char ret_host[65])
 	(void)snprintf(ret_host, 65, "%.*s", good ? (int)length : 6, good ? name : "CLIENT");
 }
 
+static void options_add(const struct guide_said *said, struct text *out)
+{
+	const struct {
+		const char *name, *value;
+		bool given;
+	} options[] = {
+		{ "--okv ", said->okv, said->okv != NULL },
+		{ "--client ", said->client, said->client != NULL },
+		{ "--kind ", said->kind, said->kind != NULL },
+		{ "--ha", "", said->ha },
+		{ "--cluster", "", said->cluster },
+		{ "--bundle", "", said->bundle },
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].given)
+			text_add_format(out, " %s%s", options[i].name, options[i].value);
+}
+
 int guide_node_find(int root, const struct settings *settings, const struct guide_said *said,
 		    struct guide_node *ret_node, struct fault *f)
 {
@@ -177,7 +200,8 @@ int guide_node_find(int root, const struct settings *settings, const struct guid
 	if (node.ha)
 		text_add_string(&node.described, ", HA");
 	host_find(root, node.host);
-	if (text_check(&node.described, f) < 0 || text_check(&node.notes, f) < 0)
+	options_add(said, &node.options);
+	if (text_check(&node.options, f) < 0 || text_check(&node.described, f) < 0 || text_check(&node.notes, f) < 0)
 		return -1;
 	*ret_node = node;
 	node = (struct guide_node){ .settings = NULL };

@@ -172,9 +172,11 @@ static bool can_be_said(const struct guide_line *line)
 	return (line->state == GUIDE_NEXT || line->state == GUIDE_LATER) && (line->step->done == 0 || line->step->said);
 }
 
-static void said_add(enum guide_procedure procedure, const struct guide_line *line, struct text *out)
+static void said_add(const struct guide_node *node, enum guide_procedure procedure, const struct guide_line *line,
+		     struct text *out)
 {
-	text_add_format(out, "okv-luna guide %s --done %s", guide_procedure_name(procedure), line->step->id);
+	text_add_format(out, "okv-luna guide %s%s --done %s", guide_procedure_name(procedure),
+			text_string(&node->options), line->step->id);
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
@@ -221,7 +223,7 @@ static void work_add(const struct guide_node *node, enum guide_procedure procedu
 		wrapped_add(out, indent, text_string(&line->why));
 	if (can_be_said(line)) {
 		text_add_format(out, "%*swhen done: ", indent, "");
-		said_add(procedure, line, out);
+		said_add(node, procedure, line, out);
 		text_add_char(out, '\n');
 	}
 }
@@ -265,7 +267,8 @@ void guide_format_next(const struct guide_node *node, enum guide_procedure proce
 	}
 	text_add_format(out, "All steps of %s are done", name);
 	if (procedure != GUIDE_INSTALL)
-		text_add_format(out, "; before the next time: okv-luna guide %s --again", name);
+		text_add_format(out, "; before the next time: okv-luna guide %s%s --again", name,
+				text_string(&node->options));
 	text_add_char(out, '\n');
 }
 
@@ -322,7 +325,7 @@ static void line_json(const struct guide_node *node, enum guide_procedure proced
 	expanded_json(node, "text", line->step->text, j);
 	json_string(j, "why", line->why.length > 0 ? text_string(&line->why) : NULL);
 	if (can_be_said(line))
-		said_add(procedure, line, &said);
+		said_add(node, procedure, line, &said);
 	json_string(j, "when_done", said.length > 0 ? text_string(&said) : NULL);
 	if (line->marked != 0)
 		time_format(line->marked, stamp);

@@ -150,7 +150,7 @@ TABLE
 	before=$(state)
 	run -1 guide --kind network
 	[ "${lines[0]}" = 'next: partition: Prepare the HSM and its partition' ]
-	[[ $output == *'when done: okv-luna guide install --done partition'* ]]
+	[[ $output == *'when done: okv-luna guide install --kind network --done partition'* ]]
 	[ "$(state)" = "$before" ]
 	[ ! -e "$ROOT/opt/okv-luna/var/guide" ]
 }
