@@ -4,7 +4,9 @@
  * Promise: without a readable Chrystoki.conf (in $ChrystokiConfigurationPath, else /etc) or without access to the
  * token store, C_Initialize says CKR_OK and there are no slots; C_GetSlotList before C_Initialize says CKR_OK and
  * none as well.  SoftHSM on its own answers both with an error, and shows a blank slot that no Luna has: only
- * initialised tokens are shown, as slots 0, 1, ... with Luna's words in their descriptions.  All else is SoftHSM's.
+ * initialised tokens are shown, as slots 0, 1, ... with Luna's words in their descriptions, and with serial numbers of
+ * digits alone.  A token whose label begins with "ha-" plays a group for high availability: it shows where Chrystoki.conf
+ * names it, and with HAOnly = 1 nothing else does.  All else is SoftHSM's.
  *
  * The link renames SoftHSM's own entry points soft_C_* wherever one of the same name is defined here.  The
  * declarations follow the OASIS specification of PKCS#11 2.40.
@@ -102,13 +104,47 @@ static void padded(ck_byte *field, size_t size, const char *text)
 
 /* --- can this process reach the HSM? --------------------------------------------------------------------------- */
 
+static char chrystoki[65536];
+
 static int settings_readable(void)
 {
 	const char *directory = getenv("ChrystokiConfigurationPath");
 	char path[4096];
+	FILE *f;
 
 	snprintf(path, sizeof path, "%s/Chrystoki.conf", directory != NULL && *directory != '\0' ? directory : "/etc");
-	return eaccess(path, R_OK) == 0;
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	chrystoki[fread(chrystoki, 1, sizeof chrystoki - 1, f)] = '\0';
+	fclose(f);
+	return 1;
+}
+
+/* Is there a line "KEY = VALUE;", whatever blanks are in it? */
+static int setting_is(const char *key, const char *value, size_t length)
+{
+	for (const char *at = chrystoki; (at = strstr(at, key)) != NULL; at++) {
+		const char *rest = at + strlen(key);
+		rest += strspn(rest, " ");
+		if (*rest != '=')
+			continue;
+		rest += 1 + strspn(rest + 1, " ");
+		if (strncmp(rest, value, length) == 0 && (rest[length] == ';' || rest[length] == ' '))
+			return 1;
+	}
+	return 0;
+}
+
+static int is_shown(const struct ck_token_info *token)
+{
+	size_t length = sizeof token->label;
+
+	while (length > 0 && token->label[length - 1] == ' ')
+		length--;
+	if (length > 3 && memcmp(token->label, "ha-", 3) == 0)
+		return setting_is("VirtualToken00Label", (const char *)token->label, length);
+	return !setting_is("HAOnly", "1", 1) || strstr(chrystoki, "VirtualToken00Label") == NULL;
 }
 
 /* The token directory that SoftHSM itself will use; empty when its settings say nothing readable. */
@@ -164,7 +200,8 @@ static void slots_take(void)
 	if (soft_C_GetSlotList(1, all, &count) != CKR_OK)
 		return;
 	for (ck_ulong i = 0; i < count; i++)
-		if (soft_C_GetTokenInfo(all[i], &token) == CKR_OK && (token.flags & CKF_TOKEN_INITIALIZED))
+		if (soft_C_GetTokenInfo(all[i], &token) == CKR_OK && (token.flags & CKF_TOKEN_INITIALIZED) &&
+		    is_shown(&token))
 			slots[slot_count++] = all[i];
 }
 
@@ -268,6 +305,9 @@ ck_rv C_GetTokenInfo(ck_ulong slot, struct ck_token_info *ret_info)
 	if (rv == CKR_OK) {
 		padded(ret_info->manufacturer, sizeof ret_info->manufacturer, "SafeNet");
 		padded(ret_info->model, sizeof ret_info->model, "LunaSA 7.7.1");
+		for (size_t i = 0; i < sizeof ret_info->serial; i++)
+			if (ret_info->serial[i] >= 'a' && ret_info->serial[i] <= 'f')
+				ret_info->serial[i] -= 'a' - '0';
 	}
 	return rv;
 }
