@@ -15,6 +15,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/sha256.h"
+#include "fs/walk.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"
 #include "okv/group.h"
@@ -153,6 +154,55 @@ int step_member(struct step *step, struct fault *f)
 	return 0;
 }
 
+/* The names of a file where others may make some. */
+struct names {
+	struct stat file;
+	size_t found, seen;
+};
+
+static int name_count(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct names *names = context;
+
+	(void)state;
+	if (++names->seen > SETTINGS_SCRATCH_ENTRIES)
+		return fault_refused(f, "too many entries in '%s'", entry->path);
+	names->found += entry->status->st_ino == names->file.st_ino && entry->status->st_dev == names->file.st_dev;
+	return S_ISDIR(entry->status->st_mode) && !entry->mount ? FS_WALK_ENTER : FS_WALK_PASS;
+}
+
+static void name_miss(void *context, const char *path, const struct fault *trouble)
+{
+	(void)context;
+	(void)path;
+	(void)trouble;
+}
+
+bool hook_is_linked_by_others(const struct upgrade_run *run, const char *path)
+{
+	static const char *const below[] = SETTINGS_SCRATCH;
+	const struct fs_walk walk = { .context = &(struct names){ .found = 0 },
+				      .visit = name_count,
+				      .miss = name_miss };
+	struct names *names = walk.context;
+	struct fault ignored = { 0 };
+
+	if (fs_status(run->root, path, FS_FOLLOW_TRUSTED, &names->file, &ignored) < 0 ||
+	    !S_ISREG(names->file.st_mode) || names->file.st_nlink < 2)
+		return false;
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		FS_PLACE_AUTO place = FS_PLACE_INIT;
+		TEXT_AUTO scratch = { 0 };
+		text_add_format(&scratch, "%s%s", run->settings->client_dir, below[i]);
+		struct fault why = { 0 };
+		if ((fs_place_find(run->root, text_string(&scratch), &place, &why) < 0 ||
+		     fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &why) < 0) &&
+		    why.kind != FAULT_ABSENT)
+			return false;
+	}
+	return names->found + 1 == names->file.st_nlink;
+}
+
 /* What a run of perms leaves alone, as far as it stands in the way of a hook: what others may write never does. */
 struct left {
 	struct step *step;
@@ -162,10 +212,12 @@ struct left {
 static void left_count(void *context, enum perms_left why, const char *path)
 {
 	struct left *left = context;
+	const struct upgrade_run *run = left->step->run;
+	const bool linked = why == PERMS_LEFT_REFUSED && hook_is_linked_by_others(run, path);
 
-	left->strangers += why == PERMS_LEFT_STRANGER;
+	left->strangers += why == PERMS_LEFT_STRANGER || linked;
 	left->hindered += (why == PERMS_LEFT_REFUSED || why == PERMS_LEFT_FAILED || why == PERMS_LEFT_EXCHANGED) &&
-			  !settings_is_scratch(left->step->run->settings, path);
+			  !linked && !settings_is_scratch(run->settings, path);
 }
 
 static int left_verdict(const struct left *left, const struct perms_tally *tally, struct fault *f)

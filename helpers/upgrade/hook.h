@@ -83,6 +83,8 @@ int step_autostart(struct step *step, struct fault *f);
 
 /* Everything is as in the snapshot; STEP_PARTIAL: there is none of this machine. */
 int step_compare(struct step *step, struct fault *f);
+/* Has the file, which has more than one name, all others where others may make some?  Then that decides nothing. */
+bool hook_is_linked_by_others(const struct upgrade_run *run, const char *path);
 /* Owners and modes to the policy of pre-upgrade, or of post-upgrade for any other hook. */
 int step_repair(struct step *step, struct fault *f);
 /* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */

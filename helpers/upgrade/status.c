@@ -265,6 +265,7 @@ static int check_group(struct step *step, struct fault *f)
  * guide's policy sets it on files too, so every file that the client writes drifts at once, and nothing comes of it.
  */
 struct drift {
+	const struct upgrade_run *run;
 	int root;
 	const struct settings *settings;
 	size_t harmless, left;
@@ -288,7 +289,7 @@ static void drift_left(void *context, enum perms_left why, const char *path)
 	struct drift *drift = context;
 
 	(void)why;
-	drift->left += !settings_is_scratch(drift->settings, path);
+	drift->left += !settings_is_scratch(drift->settings, path) && !hook_is_linked_by_others(drift->run, path);
 }
 
 /* Is an upgrade prepared, and not begun? */
@@ -304,7 +305,7 @@ static int check_policy(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	struct journal_history history;
-	struct drift drift = { .root = run->root, .settings = run->settings };
+	struct drift drift = { .run = run, .root = run->root, .settings = run->settings };
 	struct perms_request request = { .root = run->root,
 					 .settings = run->settings,
 					 .output = { .act = PERMS_CHECK,

@@ -225,6 +225,7 @@ upgraded() {
 	chmod 0777 "$ROOT$LC/data/helper"
 	chown 65534:65534 "$ROOT$LC/data/helper"
 	ln "$ROOT/etc/passwd" "$ROOT$LC/data/second"
+	ln "$ROOT$LC/cert/client/okv1.pem" "$ROOT$LC/data/third"
 	mkfifo "$ROOT$LC/data/fifo"
 	truncate -s 40G "$ROOT$LC/data/sparse"
 	chown 54321:54321 "$ROOT$LC/data/sparse"
@@ -238,13 +239,14 @@ upgraded() {
 	[[ ${lines[0]} == "Proven: "* ]]
 	[[ $output == *"'$LC/data/helper' belongs to user id 65534, neither root nor 'oracle'"* ]]
 	[[ $output == *"'$LC/data/second' has 2 names"* ]]
+	[[ $output == *"'$LC/cert/client/okv1.pem' has 2 names"* ]]
 	[ "$(stat -c '%a %u' "$ROOT$LC/data/helper")" = '777 65534' ]
 	[ "$(jq -c '[.answer, .exit, (.steps[] | select(.name == "repair") | .outcome)]' \
 		"$ROOT/opt/okv-luna/var/post-upgrade.json")" = '["proven",4,"partial"]' ]
 	[ ! -e "$ROOT$WANTED" ]
 	run -0 status_of
 	[[ $output == *"WARN  policy"* ]]
-	rm "$ROOT$LC"/data/{helper,second,sparse}
+	rm "$ROOT$LC"/data/{helper,second,third,sparse}
 	rm -r "$ROOT$LC/data/d"
 	run -0 post
 }
