@@ -42,12 +42,11 @@ static int value_set(struct chrystoki *c, const char *section, const char *key, 
 		     const char *place, const char *leaf, struct fault *f)
 {
 	TEXT_AUTO value = { 0 };
-	bool changed;
 
 	text_add_format(&value, "%s/%s%s", client_dir, place, leaf);
 	if (text_check(&value, f) < 0)
 		return -1;
-	return chrystoki_set(c, section, key, text_string(&value), &changed, f);
+	return chrystoki_set(c, section, key, text_string(&value), f);
 }
 
 /*
@@ -160,7 +159,6 @@ int client_template_make(int client, const char *name, const struct client_conte
 {
 	CHRYSTOKI_AUTO c = { 0 };
 	struct text bytes = { 0 };
-	bool changed;
 	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 
 	/* Sections, keys and values are strings from here on: one that is cut at such a byte is another one. */
@@ -171,7 +169,7 @@ int client_template_make(int client, const char *name, const struct client_conte
 	text_done_secret(&bytes);
 	if (r < 0)
 		return -1;
-	if (chrystoki_fix(&c, &changed, f) < 0 || known_set(&c, client, client_dir, f) < 0 ||
+	if (chrystoki_fix(&c, f) < 0 || known_set(&c, client, client_dir, f) < 0 ||
 	    openssl_set(&c, client, client_dir, f) < 0 || others_set(&c, client, client_dir, f) < 0)
 		return -1;
 	bool plugins;
@@ -179,8 +177,8 @@ int client_template_make(int client, const char *name, const struct client_conte
 		return -1;
 	if (plugins && value_set(&c, "Misc", "PluginModuleDir", client_dir, "plugins", "", f) < 0)
 		return -1;
-	if (content->kind == CLIENT_CLOUD && (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", &changed, f) < 0 ||
-					      chrystoki_split_partition(&c, f) < 0))
+	if (content->kind == CLIENT_CLOUD &&
+	    (chrystoki_set(&c, "CardReader", "LunaG5Slots", "0", f) < 0 || chrystoki_split_partition(&c, f) < 0))
 		return -1;
 	chrystoki_print(&c, ret_conf);
 	return text_check(ret_conf, f);

@@ -304,13 +304,12 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 static int set_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	struct words *words = context;
-	bool changed;
 
 	free(words->old);
 	words->old = NULL;
 	return chrystoki_get(conf, words->section, words->key, &words->old, f) < 0
 		       ? -1
-		       : chrystoki_set(conf, words->section, words->key, words->value, &changed, f);
+		       : chrystoki_set(conf, words->section, words->key, words->value, f);
 }
 
 /* A value that must not stand among the arguments is read from standard input: its first line. */
@@ -346,17 +345,15 @@ static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
 static int unset_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct words *words = context;
-	bool changed;
 
-	return chrystoki_unset(conf, words->section, words->key, &changed, f);
+	return chrystoki_unset(conf, words->section, words->key, f);
 }
 
 static int remove_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct words *words = context;
-	bool changed;
 
-	return chrystoki_remove(conf, words->section, &changed, f);
+	return chrystoki_remove(conf, words->section, f);
 }
 
 static int merge_act(struct cmd_context *context, struct fault *f)
@@ -380,9 +377,8 @@ static int merge_act(struct cmd_context *context, struct fault *f)
 static int ha_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct words *words = context;
-	bool changed;
 
-	return chrystoki_group_set(conf, words->section, words->key, &changed, f);
+	return chrystoki_group_set(conf, words->section, words->key, f);
 }
 
 static int ha_only_act(struct cmd_context *context, struct fault *f)
@@ -398,9 +394,8 @@ static int ha_only_act(struct cmd_context *context, struct fault *f)
 static int server_add_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct words *words = context;
-	bool changed;
 
-	return chrystoki_server_add(conf, words->section, words->port, &changed, f);
+	return chrystoki_server_add(conf, words->section, words->port, f);
 }
 
 static int server_add_act(struct cmd_context *context, struct fault *f)
@@ -417,9 +412,8 @@ static int server_add_act(struct cmd_context *context, struct fault *f)
 static int server_remove_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct words *words = context;
-	bool changed;
 
-	return chrystoki_server_remove(conf, words->section, &changed, f);
+	return chrystoki_server_remove(conf, words->section, f);
 }
 
 static const struct verb verbs[] = {

@@ -113,18 +113,16 @@ const char *chrystoki_flaw_text(unsigned flaws);
  * name or value that the grammar cannot hold, a section that would have to be begun while another is not closed.
  */
 /* Changes the value in place, adds the entry at the end of its section, or the section at the end of the file. */
-int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, bool *ret_changed,
-		  struct fault *f);
+int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, struct fault *f);
 /* Removes the entry's line; removes every line of a repeated key, which is how that is fixed. */
-int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, bool *ret_changed, struct fault *f);
+int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, struct fault *f);
 /* Removes the section with all that is in it, comments too. */
-int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed, struct fault *f);
+int chrystoki_remove(struct chrystoki *c, const char *section, struct fault *f);
 /*
  * Brings a section over from another file: as a whole where this one has none, entry by entry otherwise; entries that
  * only this one has stay.  FAULT_ABSENT: `from` has no such section.
  */
-int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
-		    struct fault *f);
+int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, struct fault *f);
 /*
  * REST.PartitionData00, "serial, host, port" of the cloud service's newer files, becomes ServerName and ServerPort, as
  * the vendor's setenv has it; nothing to do where there is none, or a ServerName already.
@@ -135,7 +133,7 @@ int chrystoki_split_partition(struct chrystoki *c, struct fault *f);
  * ';' added behind a value, section headers and known names spelt as the client spells them, '#' put before the rest of
  * a wrapped comment, '}' added behind the last section and behind one that "[Name]" began.  crystoki.ini stays.
  */
-int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f);
+int chrystoki_fix(struct chrystoki *c, struct fault *f);
 /* Whether that takes the flaw off the line. */
 bool chrystoki_is_fixable(const struct chrystoki *c, size_t line, unsigned flaw);
 

@@ -195,8 +195,7 @@ static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *sec
 	return 0;
 }
 
-int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, bool *ret_changed,
-		  struct fault *f)
+int chrystoki_set(struct chrystoki *c, const char *section, const char *key, const char *value, struct fault *f)
 {
 	ptrdiff_t open, at;
 
@@ -217,53 +216,39 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 		const struct chrystoki_line *line = &c->lines[at];
 		TEXT_AUTO text = { 0 };
 
-		if (text_equal(line->bytes + line->value_start, line->value_length, value)) {
-			*ret_changed = false;
+		if (text_equal(line->bytes + line->value_start, line->value_length, value))
 			return 0;
-		}
 		entry_write(line, value, &text);
-		if (lines_replace(c, (size_t)at, 1, &text, f) < 0)
-			return -1;
-	} else {
-		size_t begin = (size_t)open;
-
-		if (near_check(c, open, section, key, f) < 0)
-			return -1;
-		if ((open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0) ||
-		    entry_add(c, begin, key, value, f) < 0)
-			return -1;
+		return lines_replace(c, (size_t)at, 1, &text, f);
 	}
-	*ret_changed = true;
-	return 0;
+	size_t begin = (size_t)open;
+	if (near_check(c, open, section, key, f) < 0 ||
+	    (open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0))
+		return -1;
+	return entry_add(c, begin, key, value, f);
 }
 
-int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, bool *ret_changed, struct fault *f)
+int chrystoki_unset(struct chrystoki *c, const char *section, const char *key, struct fault *f)
 {
 	const struct text nothing = { 0 };
 	ptrdiff_t at;
-	bool changed = false;
 
 	if (section_only(c, section, &at, f) < 0)
 		return -1;
-	while (chrystoki_entries(c, section, key, &at) > 0) {
+	while (chrystoki_entries(c, section, key, &at) > 0)
 		if (lines_replace(c, (size_t)at, 1, &nothing, f) < 0)
 			return -1;
-		changed = true;
-	}
-	*ret_changed = changed;
 	return 0;
 }
 
-int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed, struct fault *f)
+int chrystoki_remove(struct chrystoki *c, const char *section, struct fault *f)
 {
 	ptrdiff_t open;
 
 	if (section_only(c, section, &open, f) < 0)
 		return -1;
-	if (open == CHRYSTOKI_NO_LINE) {
-		*ret_changed = false;
+	if (open == CHRYSTOKI_NO_LINE)
 		return 0;
-	}
 	size_t begin = (size_t)open, end = begin + 1;
 	while (end < c->count && c->lines[end].section == open && c->lines[end - 1].kind != CHRYSTOKI_CLOSE)
 		end++;
@@ -272,15 +257,12 @@ int chrystoki_remove(struct chrystoki *c, const char *section, bool *ret_changed
 	    (end == c->count || c->lines[end].kind == CHRYSTOKI_BLANK))
 		begin--;
 	const struct text nothing = { 0 };
-	if (lines_replace(c, begin, end - begin, &nothing, f) < 0)
-		return -1;
-	*ret_changed = true;
-	return 0;
+	return lines_replace(c, begin, end - begin, &nothing, f);
 }
 
 /* Brings one line of the section over. */
 static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t index, const char *section,
-		      bool *ret_changed, struct fault *f)
+		      struct fault *f)
 {
 	const struct chrystoki_line *line = &from->lines[index];
 	__attribute__((cleanup(text_done_secret))) struct text value = { 0 };
@@ -297,14 +279,12 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 	if (chrystoki_entries(from, section, text_string(&key), &first) > 1)
 		return fault_refused(f, "the file to merge from has '%s' more than once in section '%s'",
 				     SHOWN(text_string(&key)), SHOWN(section));
-	return chrystoki_set(c, section, text_string(&key), text_string(&value), ret_changed, f);
+	return chrystoki_set(c, section, text_string(&key), text_string(&value), f);
 }
 
-int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, bool *ret_changed,
-		    struct fault *f)
+int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, struct fault *f)
 {
 	ptrdiff_t source, target;
-	bool changed = false, one;
 	size_t begin;
 
 	if (section_only(from, section, &source, f) < 0)
@@ -313,21 +293,16 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 		return fault_absent(f, "the file to merge from has no section '%s'", SHOWN(section));
 	if (name_check("section", section, f) < 0 || section_only(c, section, &target, f) < 0)
 		return -1;
-	if (target == CHRYSTOKI_NO_LINE) {
-		if (section_add(c, section, &begin, f) < 0)
-			return -1;
-		changed = true;
-	}
+	if (target == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0)
+		return -1;
 	for (size_t i = 0; i < from->count; i++) {
 		const struct chrystoki_line *line = &from->lines[i];
 
 		if (line->section != source || (line->kind != CHRYSTOKI_ENTRY && line->kind != CHRYSTOKI_UNKNOWN))
 			continue;
-		if (line_merge(c, from, i, section, &one, f) < 0)
+		if (line_merge(c, from, i, section, f) < 0)
 			return -1;
-		changed = changed || one;
 	}
-	*ret_changed = changed;
 	return 0;
 }
 
@@ -444,14 +419,12 @@ static size_t bare_end(const struct chrystoki *c, size_t open)
 	return at < c->count && c->lines[at].kind == CHRYSTOKI_CLOSE ? 0 : section_end(c, open);
 }
 
-int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
+int chrystoki_fix(struct chrystoki *c, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text fixed = { 0 };
 	ptrdiff_t open = CHRYSTOKI_NO_LINE;
 	size_t close = 0;
-	bool changed;
 
-	*ret_changed = false;
 	if (chrystoki_is_ini(c))
 		return 0;
 	/* Each line grows by a ';', a "# " or a " = {", and a '}' on a line of its own, at most. */
@@ -462,8 +435,7 @@ int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
 		if (close == i + 1)
 			text_add_string(&fixed, ends_in_feed(&c->lines[i]) ? "}\n" : "\n}\n");
 	}
-	changed = !text_same(&fixed, &c->file);
-	if (changed && lines_replace(c, 0, c->count, &fixed, f) < 0)
+	if (lines_replace(c, 0, c->count, &fixed, f) < 0)
 		return -1;
 
 	for (size_t i = 0; i < c->count; i++)
@@ -472,18 +444,14 @@ int chrystoki_fix(struct chrystoki *c, bool *ret_changed, struct fault *f)
 	if (open != CHRYSTOKI_NO_LINE && c->lines[c->count - 1].section == open) {
 		TEXT_AUTO text = { 0 };
 		text_add_string(&text, "}\n");
-		if (lines_replace(c, section_end(c, (size_t)open), 0, &text, f) < 0)
-			return -1;
-		changed = true;
+		return lines_replace(c, section_end(c, (size_t)open), 0, &text, f);
 	}
-	*ret_changed = changed;
 	return 0;
 }
 
 int chrystoki_split_partition(struct chrystoki *c, struct fault *f)
 {
 	char *data = NULL, host[256], port[8];
-	bool changed;
 	ptrdiff_t line;
 	int r = 0;
 
@@ -491,11 +459,11 @@ int chrystoki_split_partition(struct chrystoki *c, struct fault *f)
 		return -1;
 	if (data != NULL && chrystoki_entries(c, "REST", "ServerName", &line) == 0 &&
 	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) == 2) {
-		r = chrystoki_unset(c, "REST", "PartitionData00", &changed, f);
+		r = chrystoki_unset(c, "REST", "PartitionData00", f);
 		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerName", host, &changed, f);
+			r = chrystoki_set(c, "REST", "ServerName", host, f);
 		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerPort", port, &changed, f);
+			r = chrystoki_set(c, "REST", "ServerPort", port, f);
 	}
 	free(data);
 	return r;

@@ -106,10 +106,9 @@ static const struct chrystoki_numbered *family_find(const struct chrystoki_famil
 
 /* Sets the first `count` parts of the one with that name or label, or of the number behind the last. */
 static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, const char *const *values, size_t count,
-		      bool *ret_changed, struct fault *f)
+		      struct fault *f)
 {
 	struct chrystoki_family family;
-	bool one, changed = false;
 	unsigned at = 0;
 
 	chrystoki_family_read(c, kind, &family);
@@ -125,15 +124,13 @@ static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, cons
 		char key[KEY_SIZE];
 
 		key_make(key, kind, part, at);
-		if (chrystoki_set(c, families[kind].section, key, values[part], &one, f) < 0)
+		if (chrystoki_set(c, families[kind].section, key, values[part], f) < 0)
 			return -1;
-		changed = changed || one;
 	}
-	*ret_changed = changed;
 	return 0;
 }
 
-int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, bool *ret_changed, struct fault *f)
+int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, struct fault *f)
 {
 	char number[12];
 	const char *const values[] = { name, number };
@@ -141,7 +138,7 @@ int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, b
 	if (name[0] == '\0' || strpbrk(name, " ,=\"'") != NULL)
 		return fault_refused(f, "'%s' is no host name or address", SHOWN(name));
 	(void)snprintf(number, sizeof(number), "%u", port);
-	return family_set(c, CHRYSTOKI_SERVERS, values, 2, ret_changed, f);
+	return family_set(c, CHRYSTOKI_SERVERS, values, 2, f);
 }
 
 /* The entries of one server number take another number, or go. */
@@ -150,15 +147,14 @@ static int server_move(struct chrystoki *c, unsigned from, unsigned to, struct f
 	for (size_t part = 0; part < CHRYSTOKI_PARTS; part++) {
 		char old[KEY_SIZE], key[KEY_SIZE];
 		char *value = NULL;
-		bool changed;
 
 		key_make(old, CHRYSTOKI_SERVERS, part, from);
 		key_make(key, CHRYSTOKI_SERVERS, part, to);
 		if (chrystoki_get(c, CHRYSTOKI_CLIENT_SECTION, old, &value, f) < 0)
 			return -1;
-		int r = chrystoki_unset(c, CHRYSTOKI_CLIENT_SECTION, key, &changed, f);
+		int r = chrystoki_unset(c, CHRYSTOKI_CLIENT_SECTION, key, f);
 		if (r == 0 && value != NULL && from != to)
-			r = chrystoki_set(c, CHRYSTOKI_CLIENT_SECTION, key, value, &changed, f);
+			r = chrystoki_set(c, CHRYSTOKI_CLIENT_SECTION, key, value, f);
 		free(value);
 		if (r < 0)
 			return -1;
@@ -166,24 +162,19 @@ static int server_move(struct chrystoki *c, unsigned from, unsigned to, struct f
 	return 0;
 }
 
-int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_changed, struct fault *f)
+int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault *f)
 {
 	struct chrystoki_family servers;
 
 	chrystoki_family_read(c, CHRYSTOKI_SERVERS, &servers);
 	const struct chrystoki_numbered *server = family_find(&servers, name);
-	if (server == NULL) {
-		*ret_changed = false;
+	if (server == NULL)
 		return 0;
-	}
 	const unsigned last = servers.items[servers.count - 1].number;
 	for (unsigned number = server->number; number < last; number++)
 		if (server_move(c, number + 1, number, f) < 0)
 			return -1;
-	if (server_move(c, last, last, f) < 0)
-		return -1;
-	*ret_changed = true;
-	return 0;
+	return server_move(c, last, last, f);
 }
 
 /* The next one's name. */
@@ -236,11 +227,10 @@ static int members_check(const struct chrystoki_value *members, struct fault *f)
 	return 0;
 }
 
-int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, bool *ret_changed, struct fault *f)
+int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f)
 {
 	const struct chrystoki_value list = { members, strlen(members) };
 	TEXT_AUTO serial = { 0 };
-	bool one, changed;
 
 	if (label[0] == '\0' || strlen(label) > 32)
 		return fault_refused(f, "a group's label has 1 to 32 characters");
@@ -251,11 +241,9 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 	if (text_check(&serial, f) < 0)
 		return -1;
 	const char *const values[] = { label, text_string(&serial), members };
-	if (family_set(c, CHRYSTOKI_GROUPS, values, CHRYSTOKI_PARTS, &changed, f) < 0 ||
-	    chrystoki_set(c, "HASynchronize", label, "1", &one, f) < 0)
-		return -1;
-	*ret_changed = changed || one;
-	return 0;
+	return family_set(c, CHRYSTOKI_GROUPS, values, CHRYSTOKI_PARTS, f) < 0
+		       ? -1
+		       : chrystoki_set(c, "HASynchronize", label, "1", f);
 }
 
 #define COMMAND "okv-luna config chrystoki "

@@ -26,12 +26,11 @@ enum { CHRYSTOKI_NUMBERS = 100, CHRYSTOKI_PORT_DEFAULT = 1792 };
 #define CHRYSTOKI_CLIENT_SECTION "LunaSA Client"
 
 /* Adds a server under the next number, or sets its port where it is there already. */
-int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, bool *ret_changed, struct fault *f);
+int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, struct fault *f);
 /* Removes the server; those behind it move up, so that no number is missing. */
-int chrystoki_server_remove(struct chrystoki *c, const char *name, bool *ret_changed, struct fault *f);
+int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault *f);
 /* Makes the group of that label have these members (digits, joined by ','), or adds it under the next number. */
-int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, bool *ret_changed,
-			struct fault *f);
+int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f);
 
 /* What switches off: nothing, 0, no, off, false, disabled. */
 bool chrystoki_value_is_off(const struct chrystoki_value *value);

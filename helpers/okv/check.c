@@ -368,10 +368,9 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 static int chrystoki_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	CHRYSTOKI_AUTO conf = { 0 };
-	bool changed;
 
 	(void)context;
-	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || chrystoki_fix(&conf, &changed, f) < 0)
+	if (chrystoki_parse(&conf, text_string(now), now->length, f) < 0 || chrystoki_fix(&conf, f) < 0)
 		return -1;
 	chrystoki_print(&conf, ret_text);
 	return text_check(ret_text, f);

@@ -193,7 +193,6 @@ static int certificate_read(struct merging *m, size_t which, const char *directo
 	struct text *bytes = &m->copies[which].bytes, *to = &m->copies[which].to, *from = &m->copies[which].from;
 	TEXT_AUTO leaf = { 0 };
 	PEM_AUTO pem = { .cut = false };
-	bool changed;
 
 	if (certificate_find(m, which, directory, from, &leaf, f) < 0)
 		return -1;
@@ -208,7 +207,7 @@ static int certificate_read(struct merging *m, size_t which, const char *directo
 	text_add_format(to, "%s/cert/%s", m->job->settings->client_dir, text_string(&leaf));
 	return text_check(to, f) < 0 ? -1
 				     : chrystoki_set(&m->from, certificates[which].section, certificates[which].key,
-						     text_string(to), &changed, f);
+						     text_string(to), f);
 }
 
 static int certificate_write(struct merging *m, size_t which, struct fault *f)
@@ -278,14 +277,13 @@ static int source_check(const struct merging *m, struct fault *f)
 static int merge_change(void *context, struct chrystoki *conf, struct fault *f)
 {
 	const struct merging *m = context;
-	bool changed;
 
 	for (size_t i = 0; i < m->wanted->section_count; i++)
-		if (chrystoki_merge(conf, &m->from, m->wanted->sections[i], &changed, f) < 0)
+		if (chrystoki_merge(conf, &m->from, m->wanted->sections[i], f) < 0)
 			return -1;
 	if (m->wanted->plugin_directory == NULL)
 		return 0;
-	return chrystoki_set(conf, "Misc", "PluginModuleDir", m->wanted->plugin_directory, &changed, f);
+	return chrystoki_set(conf, "Misc", "PluginModuleDir", m->wanted->plugin_directory, f);
 }
 
 static bool sections_there(const struct chrystoki *c, const struct okv_chrystoki_merge *wanted)

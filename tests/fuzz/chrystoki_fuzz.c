@@ -40,19 +40,20 @@ static void set_everywhere(const uint8_t *data, size_t size)
 		CHRYSTOKI_AUTO c = { 0 };
 		struct fault f = { 0 };
 		char *name = NULL, *value = NULL;
-		bool changed;
+		TEXT_AUTO once = { 0 };
 		ptrdiff_t at;
 
 		if (line->kind != CHRYSTOKI_OPEN)
 			continue;
 		name = strndup(line->bytes + line->name_start, line->name_length);
 		parse(&c, data, size);
-		if (chrystoki_set(&c, name, "Planted", "a value", &changed, &f) == 0) {
+		if (chrystoki_set(&c, name, "Planted", "a value", &f) == 0) {
 			must(chrystoki_entries(&c, name, "Planted", &at) == 1);
 			must(chrystoki_get(&c, name, "Planted", &value, &f) == 0 && strcmp(value, "a value") == 0);
 			must((c.lines[at].flaws & (CHRYSTOKI_FLAW_TAB | CHRYSTOKI_FLAW_NO_SEMICOLON)) == 0);
-			must(chrystoki_set(&c, name, "Planted", "a value", &changed, &f) == 0 && !changed);
-			must(chrystoki_unset(&c, name, "Planted", &changed, &f) == 0 && changed);
+			chrystoki_print(&c, &once);
+			must(chrystoki_set(&c, name, "Planted", "a value", &f) == 0 && text_same(&c.file, &once));
+			must(chrystoki_unset(&c, name, "Planted", &f) == 0 && !text_same(&c.file, &once));
 		} else {
 			must(f.kind == FAULT_REFUSED && printed_is(&c, data, size));
 		}
@@ -69,7 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	TEXT_AUTO once = { 0 };
 	CHRYSTOKI_FINDINGS_AUTO findings = { .items = NULL };
 	struct fault f = { 0 };
-	bool changed;
 
 	parse(&c, data, size);
 	must(printed_is(&c, data, size));
@@ -84,21 +84,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Whatever can be brought over is well-formed on the other side. */
 	static const char *const sections[] = { "XTC", "REST", "Misc", "LunaSA Client" };
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
-		if (chrystoki_merge(&empty, &c, sections[i], &changed, &f) < 0)
+		if (chrystoki_merge(&empty, &c, sections[i], &f) < 0)
 			break;
 	for (size_t i = 0; i < empty.count; i++)
 		must((empty.lines[i].flaws & ~(unsigned)CHRYSTOKI_FLAW_QUOTES) == 0);
 
-	(void)chrystoki_server_add(&c, "10.0.0.9", CHRYSTOKI_PORT_DEFAULT, &changed, &f);
-	(void)chrystoki_server_remove(&c, "10.0.0.9", &changed, &f);
-	(void)chrystoki_group_set(&c, "label", "1,2", &changed, &f);
-	(void)chrystoki_remove(&c, "Misc", &changed, &f);
+	(void)chrystoki_server_add(&c, "10.0.0.9", CHRYSTOKI_PORT_DEFAULT, &f);
+	(void)chrystoki_server_remove(&c, "10.0.0.9", &f);
+	(void)chrystoki_group_set(&c, "label", "1,2", &f);
+	(void)chrystoki_remove(&c, "Misc", &f);
 
 	/* Mending twice is mending once. */
-	must(chrystoki_fix(&c, &changed, &f) == 0);
+	must(chrystoki_fix(&c, &f) == 0);
 	chrystoki_print(&c, &once);
 	parse(&again, text_string(&once), once.length);
-	must(chrystoki_fix(&again, &changed, &f) == 0);
+	must(chrystoki_fix(&again, &f) == 0);
 	must(printed_is(&again, text_string(&once), once.length));
 	return 0;
 }
