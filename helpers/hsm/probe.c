@@ -227,6 +227,7 @@ static int worker_run(struct conversation *c, struct proc_outcome *ret_end, stru
 		.argv = (const char *const[]){ program, NULL },
 		.what = c->listener.answer->module,
 		.worker = true,
+		.program = c->question->worker,
 		.confined = true,
 		.on_message = hsm_listen,
 		.listener = &c->listener,
@@ -234,7 +235,7 @@ static int worker_run(struct conversation *c, struct proc_outcome *ret_end, stru
 		.deadline_ms = (unsigned)c->timeout_ms,
 	};
 
-	proc_child_program("okv-luna-pkcs11", program);
+	proc_child_program(HSM_WORKER, program);
 	c->listener.child = &worker;
 	if (proc_child_start(&how, &worker, f) < 0)
 		return -1;

@@ -14,6 +14,9 @@
 #include "conf/settings.h"
 #include "hsm/library.h"
 
+/* The program that loads the library. */
+#define HSM_WORKER "okv-luna-pkcs11"
+
 /* What to do with the key whose label is given, on each token that matches. */
 struct hsm_key_question {
 	const char *label;
@@ -38,6 +41,7 @@ struct hsm_question {
 	uint64_t timeout_ms; /* 0: SLOT_TIMEOUT of the settings */
 	bool load_only;      /* not a call into it, so no slots */
 	struct hsm_requirements required;
+	int worker; /* HSM_WORKER, open, where its path leads nowhere in the present root; else 0 */
 	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */
 };
 

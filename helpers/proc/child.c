@@ -162,7 +162,7 @@ static int descriptor_move(int fd, int place, int flags)
 }
 
 /* Nothing but root and tell is left, and only a worker's outlive exec. */
-static int descriptors_enter(const struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
+static int descriptors_enter(struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
 {
 	const int flags = o->worker ? 0 : O_CLOEXEC;
 
@@ -173,11 +173,16 @@ static int descriptors_enter(const struct proc_child_options *o, const struct pi
 		(void)close(pipes->tell_read);
 		return 0;
 	}
+	/* First of all: its number may be one of the two that are taken now. */
+	if (o->program > 0 && (o->program = fcntl(o->program, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1)) < 0)
+		return errno;
 	FS_AUTO int kept = *root >= 0 ? fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1) : -1;
 	if ((*root >= 0 && kept < 0) || (*tell = descriptor_move(*tell, PROC_CHILD_TELL, flags)) < 0 ||
 	    (kept >= 0 && (*root = descriptor_move(kept, PROC_CHILD_ROOT, flags)) < 0))
 		return errno;
-	proc_child_close_others((const int[]){ PROC_CHILD_TELL, *root, -1 });
+	/* A list ends with its first -1. */
+	const int second = o->program > 0 ? o->program : *root;
+	proc_child_close_others((const int[]){ PROC_CHILD_TELL, second, *root, -1 });
 	return 0;
 }
 
@@ -226,7 +231,7 @@ static int bounds_enter(const struct proc_child_options *o, pid_t parent)
 	return o->life == PROC_CHILD_DIES_WITH_US && now != parent && now != 0 ? ESRCH : 0;
 }
 
-static int child_enter(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
+static int child_enter(struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
 		       struct fault *f)
 {
 	int root = o->root, errnum;
@@ -256,7 +261,10 @@ static int program_become(const struct proc_child_options *o, struct fault *f)
 	}
 	if (o->caller != NULL)
 		whole = (const char *const *)(uintptr_t)o->caller->environment;
-	(void)execve(o->argv[0], (char *const *)(uintptr_t)o->argv, (char *const *)(uintptr_t)whole);
+	char open_one[32];
+	(void)snprintf(open_one, sizeof(open_one), "/proc/self/fd/%d", o->program);
+	(void)execve(o->program > 0 ? open_one : o->argv[0], (char *const *)(uintptr_t)o->argv,
+		     (char *const *)(uintptr_t)whole);
 	return fault_errno(f, errno,
 			   o->worker ? "cannot run '%s'; reinstall the package okv-luna-hooks" : "cannot run '%s'",
 			   SHOWN(o->argv[0]));
@@ -278,10 +286,11 @@ child_main(const struct proc_child_options *o, const struct pipes *pipes, pid_t 
 {
 	struct fault f = { 0 };
 	int tell = pipes->tell_write;
-	int r = child_enter(o, pipes, parent, &tell, &f);
+	struct proc_child_options own = *o;
+	int r = child_enter(&own, pipes, parent, &tell, &f);
 
 	if (r == 0)
-		r = o->argv != NULL ? program_become(o, &f) : work_do(o, tell, &f);
+		r = o->argv != NULL ? program_become(&own, &f) : work_do(&own, tell, &f);
 	if (r < 0)
 		(void)proc_message_write(tell, PROC_CHILD_FAILED, &f, sizeof(f));
 	_exit(r < 0 ? 1 : 0);
@@ -308,6 +317,18 @@ void proc_child_program(const char *name, char ret_path[PATH_MAX])
 	/* Under another root than we were started in, it is that one's. */
 	if (snprintf(ret_path, PATH_MAX, SETTINGS_PREFIX "/libexec/%s", name) >= PATH_MAX)
 		ret_path[0] = '\0';
+}
+
+int proc_child_program_open(const char *name, int *ret_fd, struct fault *f)
+{
+	char path[PATH_MAX];
+
+	proc_child_program(name, path);
+	const int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(path));
+	*ret_fd = fd;
+	return 0;
 }
 
 /* Our end never blocks: what a child leaves behind is read to the end that it has at that moment. */

@@ -92,7 +92,9 @@ struct proc_child_options {
 	enum proc_child_answer (*on_message)(void *listener, const struct proc_message *message);
 	void *listener;
 
-	bool worker;                    /* a program of ours; `environment` and `identity` are NULL */
+	bool worker; /* a program of ours; `environment` and `identity` are NULL */
+	/* A worker's executable, open, for one whose path leads nowhere in the present root; 0: it is at argv[0]. */
+	int program;
 	bool confined;                  /* a function or a worker; `deadline_ms` is not 0 */
 	const char *const *environment; /* of a program: "NAME=VALUE", ends with NULL; may be NULL */
 	/*
@@ -178,6 +180,8 @@ int proc_child_expect(const struct proc_child_options *options, struct fault *f)
 
 /* The path of a program of ours in libexec/, beside this one or below SETTINGS_PREFIX; "" where it is too long. */
 void proc_child_program(const char *name, char ret_path[PATH_MAX]);
+/* The same, open for `program` of the options, whose owner closes it. */
+int proc_child_program_open(const char *name, int *ret_fd, struct fault *f);
 
 /*
  * Closes every descriptor above 2 but those of `keep` (ends with -1), whatever its number.  By close_range(2) where

@@ -47,7 +47,7 @@ struct play {
 	enum scratch_generic way;
 	struct cause cause; /* what was learnt so far, for the outermost process */
 	struct rehearse_play *result;
-	int tell;
+	int tell, worker; /* the latter is the program that loads the library, which the next root may not have */
 };
 
 void rehearse_result_done(struct rehearse_result *result)
@@ -210,6 +210,7 @@ static int asker_work(void *context, int tell, struct fault *f)
 	(void)f;
 	struct hsm_question question = hsm_question_of(request->root, request->settings, NULL);
 	question.source = HSM_LIBRARY_OKV_CONF;
+	question.worker = play->worker;
 	question.key = request->key.label != NULL ? &request->key : NULL;
 	if (hsm_check(&question, &answer, &lost) == 0) {
 		const size_t usable = hsm_answer_usable(&answer);
@@ -296,7 +297,7 @@ static int inside_work(void *context, int tell, struct fault *f)
 
 	play->tell = tell;
 	/* Nothing of ours outside may be reached by a number. */
-	proc_child_close_others((const int[]){ tell, play->request->root, -1 });
+	proc_child_close_others((const int[]){ tell, play->request->root, play->worker, -1 });
 	return inside_play(play, f);
 }
 
@@ -379,6 +380,7 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 		.root = request->root, .settings = request->settings, .way = way, .carried = &carried
 	};
 	struct play play = { .request = request, .way = way, .result = result };
+	FS_AUTO int worker = -1;
 	const struct proc_child_options how = {
 		.work = apart_work,
 		.context = &play,
@@ -394,6 +396,9 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 
 	if (scratch_preserved(request->root, &carried, f) < 0)
 		return -1;
+	if (proc_child_program_open(HSM_WORKER, &worker, f) < 0)
+		return -1;
+	play.worker = worker;
 	play.cause = play_cause;
 	const int r = proc_child_run(&how, &outcome, f);
 	play_cause = play.cause;

@@ -101,6 +101,13 @@ static void a_worker_has_nothing_of_ours_but_what_it_is_told(void **state)
 	for (size_t i = 0; i < 3; i++)
 		(void)close(open_ones[i]);
 
+	/* By an open descriptor, where its path leads nowhere. */
+	FS_AUTO int shell = open("/bin/sh", O_PATH | O_CLOEXEC);
+	options.argv = (const char *const[]){ "/nowhere/worker", "-c", "echo by descriptor", NULL };
+	options.program = shell;
+	says(&options, "by descriptor\n");
+	options.program = 0;
+
 	/* One that cannot be started, and one that ends without a word, are told by the wait and not by the question. */
 	options.argv = (const char *const[]){ "/nowhere/worker", NULL };
 	MUST(proc_child_run(&options, &outcome, &f));
