@@ -156,10 +156,13 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 /* --- in order ----------------------------------------------------------------------------------------------------- */
 
 /* Ours, not done, and of use now. */
-static bool is_to_run(const struct guide_line *line)
+static bool is_to_run(const struct setup *s, const struct guide_line *line)
 {
 	const bool open = line->state == GUIDE_NEXT || line->state == GUIDE_LATER;
 
+	/* What depends on something unknown waits for the client, which tells it. */
+	if (line->why.length > 0 && s->count > 0)
+		return false;
 	return open && line->step->who == GUIDE_OURS && !line->step->said &&
 	       (!line->step->in_turn || line->state == GUIDE_NEXT);
 }
@@ -202,7 +205,7 @@ static int step_next(struct setup *s, struct fault *f)
 		const struct guide_line *line = &s->list.lines[i];
 		TEXT_AUTO storage = { 0 };
 		const char *words[WORDS_MAX];
-		if (!is_to_run(line) || (s->ran[i] && s->context->dry_run))
+		if (!is_to_run(s, line) || (s->ran[i] && s->context->dry_run))
 			continue;
 		if (s->ran[i])
 			return fault_negative(f, "step %s has run, and is not done; see okv-luna status",

@@ -55,6 +55,8 @@ steps() { sed -nE 's/^(would: )?([a-z-]+): okv-luna .*/\2/p' <<<"$output" | tr '
 	bare
 	run -0 setup_of -n --kind network "$BATS_FILE_TMPDIR/minimal.tar.gz"
 	[[ $(steps) == 'client group wire ' ]]
+	run -0 setup_of -n "$BATS_FILE_TMPDIR/minimal.tar.gz"
+	[[ $(steps) == 'client wire ' ]]
 }
 
 @test "without an archive where one is wanted: 2, with the call that is right" {
