@@ -15,7 +15,8 @@ static void escaped(struct text *t, const void *bytes, size_t length)
 
 	text_add_char(t, '"');
 	while (length > 0) {
-		const size_t step = text_utf8_length(at, length);
+		uint32_t character;
+		const size_t step = text_utf8_next(at, length, &character);
 		if (step == 0) {
 			text_add_string(t, "\xef\xbf\xbd");
 			at++;
@@ -24,8 +25,10 @@ static void escaped(struct text *t, const void *bytes, size_t length)
 		}
 		if (at[0] == '"' || at[0] == '\\')
 			text_add_format(t, "\\%c", at[0]);
-		else if (at[0] < 0x20 || at[0] == 0x7f)
-			text_add_format(t, "\\u%04x", at[0]);
+		else if (text_is_deceptive(character) && character > 0xffff)
+			text_add_format(t, "\\u%04x\\u%04x", 0xd7c0 + (character >> 10), 0xdc00 + (character & 0x3ff));
+		else if (text_is_deceptive(character))
+			text_add_format(t, "\\u%04x", character);
 		else
 			text_add(t, at, step);
 		at += step;

@@ -64,7 +64,10 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 size_t text_utf8_length(const void *bytes, size_t length);
 /* The same, with the character. */
 size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
-/* Controls, and what makes one name look like another on a terminal: zero width, marks of direction. */
+/*
+ * Controls, and what makes one name look like another on a terminal: what is invisible (Default_Ignorable_Code_Point of
+ * the Unicode Character Database), and marks of direction.
+ */
 bool text_is_deceptive(uint32_t character);
 /*
  * Length of the no-break space or other blank of typography (U+00A0, U+2000 to U+200A, U+202F, U+205F, U+3000) that the

@@ -72,11 +72,12 @@ static void cell(struct text *out, const char *string, size_t width)
 	size_t columns = 0;
 
 	for (const char *at = string; *at != '\0';) {
-		size_t step = text_utf8_length(at, strlen(at));
+		uint32_t character;
+		size_t step = text_utf8_next(at, strlen(at), &character);
 		char hex[8];
 		const char *piece = at;
 		size_t size = step, wide = 1;
-		if (step == 0 || (step == 1 && ((unsigned char)at[0] < 0x20 || at[0] == 0x7f))) {
+		if (step == 0 || text_is_deceptive(character)) {
 			wide = size = (size_t)snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)at[0]);
 			piece = hex;
 			step = 1;
