@@ -81,7 +81,7 @@ $(foreach t,$(TOOLS),$(eval $(call tool_rules,$(t))))
 
 $(BUILD)/unit/%: tests/unit/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/unit $(HARDEN_L) -o $@ $< $(LINK_ARCHIVES) -lcmocka \
+	$(CC) $(ALL_CFLAGS) -Itests/unit $(HARDEN_L) -o $@ $< $(LINK_ARCHIVES) -lcmocka -pthread \
 	    $(if $(filter client,$(firstword $(subst /, ,$*))),-larchive -lz) \
 	    $(if $(filter bundle,$(firstword $(subst /, ,$*))),-lcrypto) -ldl
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "client/archive/limits.h"
 #include "client/archive/message.h"
@@ -124,32 +123,18 @@ static int file_send(struct unarchive *u, struct archive *a, const struct member
 	return message_send(&u->out, MESSAGE_INNER_END, NULL, 0, f);
 }
 
-/*
- * A link in a zip: libarchive compares no checksum of its target, and takes one that was packed on Windows for a file
- * that holds it.
- */
-static int zip_link(const struct zip_member *z, struct archive *a, struct member *member, struct text *target,
+static int zip_link(struct unarchive *u, const struct zip_member *z, struct member *member, struct text *target,
 		    struct fault *f)
 {
-	struct stream content;
-
-	if (member->type == MEMBER_FILE) {
-		for (stream_content(a, &content); stream_more(&content, f) == 0 && content.length > 0;)
-			text_add(target, content.bytes, target->length < PROC_MESSAGE_MAX ? content.length : 0);
-		if (!content.ended)
-			return -1;
-	} else if (member->type == MEMBER_LINK) {
-		text_add(target, member->target, member->target_length);
-	} else {
+	if (member->type != MEMBER_FILE && member->type != MEMBER_LINK)
 		return fault_refused(f, "damaged: a link that is something else, too");
-	}
-	if (crc32(0, (const Bytef *)text_string(target), (uInt)target->length) != z->crc)
-		return fault_refused(f, "damaged: a link's target does not match its CRC-32");
+	if (zip_link_target(u->archive, z, target, f) < 0)
+		return -1;
 	member->type = MEMBER_LINK;
 	member->size = 0;
 	member->target = (const unsigned char *)target->bytes;
 	member->target_length = target->length;
-	return text_check(target, f);
+	return 0;
 }
 
 /* Of a zip of another system libarchive does not look at the mode; nor does it at a directory's name. */
@@ -194,7 +179,7 @@ static int member_send(struct unarchive *u, struct archive *a, struct archive_en
 	if (listed && u->next >= u->zip.count)
 		return fault_refused(f, "damaged: more members than the zip's directory names");
 	const struct zip_member *z = listed ? &u->zip.members[u->next++] : NULL;
-	if (z != NULL && (S_ISLNK(z->mode) || member.type == MEMBER_LINK) && zip_link(z, a, &member, &target, f) < 0)
+	if (z != NULL && (S_ISLNK(z->mode) || member.type == MEMBER_LINK) && zip_link(u, z, &member, &target, f) < 0)
 		return -1;
 	if (z != NULL && zip_type_check(z, &member, f) < 0)
 		return -1;

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/array.h"
 #include "base/text.h"
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, ENTRY_SIZE = 46, LOCAL_SIZE = 30, NAME_MAX_SIZE = 65535 };
-enum { WINDOW_SIZE = 160 * 1024 };
+enum { WINDOW_SIZE = 160 * 1024, LINK_MAX_SIZE = 4096, METHOD_STORED = 0, METHOD_DEFLATED = 8 };
 enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 = 1 };
 #define END_SIGNATURE        0x06054b50U
 #define END64_SIGNATURE      0x06064b50U
@@ -244,6 +245,7 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 	if (data > directory->at || e->packed > directory->at - data)
 		return damaged(f, "it lies outside of the zip's members");
 	member->at = e->at;
+	member->data = data;
 	member->end = data + e->packed;
 	member->described = (local[6] & FLAG_DESCRIBED) != 0;
 	return 0;
@@ -272,6 +274,7 @@ static int entry_read(struct file *file, const struct directory *directory, uint
 	e.name = entry + ENTRY_SIZE;
 	struct zip_member member = { .crc = little_32(entry + 16),
 				     .mode = little_32(entry + 38) >> 16,
+				     .method = little_16(entry + 10),
 				     .directory = e.name_length > 0 && e.name[e.name_length - 1] == '/' };
 	if (zip64_read(entry, e.name + e.name_length, extra, &e, f) < 0 || entry_judge(entry, &e, f) < 0 ||
 	    local_read(file->fd, &e, directory, &member, f) < 0)
@@ -350,4 +353,33 @@ int zip_check(int fd, struct zip *ret_zip, struct fault *f)
 	*ret_zip = zip;
 	zip = (struct zip){ 0 };
 	return 0;
+}
+
+/* --- links -------------------------------------------------------------------------------------------------------- */
+
+int zip_link_target(int fd, const struct zip_member *link, struct text *ret_target, struct fault *f)
+{
+	unsigned char packed[LINK_MAX_SIZE], target[LINK_MAX_SIZE];
+	const uint64_t length = link->end - link->data;
+	z_stream z = { .next_in = packed, .avail_in = (uInt)length, .next_out = target, .avail_out = sizeof(target) };
+
+	if (length > sizeof(packed))
+		return fault_refused(f, "a link's target longer than %d bytes", LINK_MAX_SIZE);
+	if (read_at(fd, link->data, packed, (size_t)length, f) < 0)
+		return -1;
+	if (link->method == METHOD_STORED) {
+		memcpy(target, packed, (size_t)length);
+		z.total_out = (uLong)length;
+	} else {
+		if (link->method != METHOD_DEFLATED || inflateInit2(&z, -MAX_WBITS) != Z_OK)
+			return fault_refused(f, "a link packed by method %u; pack it again with DEFLATE", link->method);
+		const int r = inflate(&z, Z_FINISH);
+		(void)inflateEnd(&z);
+		if (r != Z_STREAM_END || z.avail_in > 0)
+			return damaged(f, "a link's target cannot be unpacked");
+	}
+	if (crc32(0, target, (uInt)z.total_out) != link->crc)
+		return damaged(f, "a link's target does not match its CRC-32");
+	text_add(ret_target, target, z.total_out);
+	return text_check(ret_target, f);
 }

@@ -17,11 +17,13 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/text.h"
 
 struct zip_member {
-	uint64_t at, end; /* of its local header; behind its packed bytes */
+	uint64_t at, data, end; /* of its local header; of its packed bytes; behind these */
 	uint32_t crc;
-	uint32_t mode;  /* whatever system it was packed on; 0 of many, and nothing in a zip sums it up */
+	uint32_t mode; /* whatever system it was packed on; 0 of many, and nothing in a zip sums it up */
+	unsigned method;
 	bool directory; /* by the end of its name */
 	bool described; /* a data descriptor follows */
 };
@@ -35,5 +37,10 @@ struct zip {
 
 void zip_done(struct zip *zip);
 int zip_check(int fd, struct zip *ret_zip, struct fault *f);
+/*
+ * What a link leads to, compared with its CRC-32, which libarchive does not do; nor does that of Debian 11 unpack it,
+ * nor any know a link for one where it was packed on Windows.
+ */
+int zip_link_target(int fd, const struct zip_member *link, struct text *ret_target, struct fault *f);
 
 #endif

@@ -171,9 +171,10 @@ static void a_zips_content_and_link_targets_match_their_sums(void **state)
 	(void)state;
 	MADE_ZIP_ADD(&z, .name = "f", .content = "abc", .deflated = true, .described = true);
 	MADE_ZIP_ADD(&z, .name = "l", .content = "f", .mode = 0120777);
+	MADE_ZIP_ADD(&z, .name = "u", .content = "l", .mode = 0120777, .deflated = true);
 	MADE_ZIP_ADD(&z, .name = "w", .content = "l", .mode = 0120777, .host = 10, .deflated = true);
 	made_zip_end(&z, 0, &good);
-	tells(&good, "format zip\nfile f\ncontent abc\nlink l -> f\nlink w -> l\nend\n");
+	tells(&good, "format zip\nfile f\ncontent abc\nlink l -> f\nlink u -> l\nlink w -> l\nend\n");
 	MADE_ZIP_ADD(&z, .name = "f", .content = "abc", .crc_error = 1);
 	made_zip_end(&z, 0, &content);
 	refuses(&content, "member 'f': damaged: ");
