@@ -170,10 +170,63 @@ static void post_add(const struct cause *cause, struct fault *lost)
 	(void)fault_negative(lost, "%s (post-upgrade: %s)", before, SHOWN(cause->post));
 }
 
+/* A list that OKV does not read: 1, and the cause is said; 0: it reads it. */
+static int list_cause(const struct cause *cause, struct fault *lost, char **ret_remedy, struct fault *f)
+{
+	TEXT_AUTO conf = { 0 };
+	ASSIGN_AUTO lines = { 0 };
+	bool there;
+
+	if (cause->carried->count > 0)
+		return 0;
+	if (fs_read_optional(cause->root, OKV_CONF, &conf, &there, f) < 0 ||
+	    assign_parse(&lines, text_string(&conf), conf.length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct assign_line *line = &lines.lines[i];
+		if (line->kind != ASSIGN_FLAWED || !assign_mentions(line, "PRESERVED_FILES"))
+			continue;
+		(void)fault_negative(lost, "nothing is carried over: " OKV_CONF ":%zu: %s", i + 1,
+				     assign_flaw_text(line->flaw));
+		return remedy_set("what fixes it: okv-luna config check", ret_remedy, f) < 0 ? -1 : 1;
+	}
+	return 0;
+}
+
+/* A setting of somebody's in the environment, which a new release's file does not have: 1; 0: there is none. */
+static int setting_cause(const struct cause *cause, struct fault *lost, char **ret_remedy, struct fault *f)
+{
+	TEXT_AUTO env = { 0 };
+	TEXT_AUTO remedy = { 0 };
+	ASSIGN_AUTO lines = { 0 };
+	bool there;
+
+	if (cause->way != SCRATCH_STOCK)
+		return 0;
+	if (fs_read_optional(cause->root, OKV_ENV, &env, &there, f) < 0 ||
+	    assign_parse(&lines, text_string(&env), env.length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct assign_line *line = &lines.lines[i];
+		if (line->kind != ASSIGN_VALUE ||
+		    text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath"))
+			continue;
+		const char *name = SHOWN_BYTES(line->bytes, line->name_length);
+		(void)fault_negative(lost, "okv_hsm_env sets %s, and a new release's does not", name);
+		text_add_format(&remedy, "after such an upgrade set it again: okv-luna config set okv_hsm_env %s '%s'",
+				name, SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
+		return text_check(&remedy, f) < 0 || remedy_set(text_string(&remedy), ret_remedy, f) < 0 ? -1 : 1;
+	}
+	return 0;
+}
+
 int cause_find(const struct cause *cause, struct fault *lost, char **ret_remedy, struct fault *f)
 {
 	char real[PATH_MAX];
+	int found;
 
+	if ((found = list_cause(cause, lost, ret_remedy, f)) != 0)
+		return found < 0 ? -1 : 0;
 	/* The library was not found at all: what of it is here and was not carried over? */
 	if (cause->module != NULL && is_here(cause->root, cause->module, real))
 		return path_cause(cause, left_behind(cause, cause->module, real), "and it is OKV's PKCS#11 library",
@@ -191,6 +244,8 @@ int cause_find(const struct cause *cause, struct fault *lost, char **ret_remedy,
 				     cause->settings->okv_user, SHOWN(cause->denied));
 		return 0;
 	}
+	if ((found = setting_cause(cause, lost, ret_remedy, f)) != 0)
+		return found < 0 ? -1 : 0;
 	if (cause->told != NULL) {
 		const char *command = cause->told + strlen(cause->told) + 1;
 		(void)fault_negative(lost, "%s", cause->told);

@@ -1,10 +1,11 @@
 /*
  * upgrade/cause: why the HSM did not answer in a rehearsal, and the command that fixes it.
  *
- * Promise: named is, in this order: the library, or what it is a link to, where that was not carried over; the first
- * file that the library asked for in vain and that is here; our own part, where that was not carried over; the first
- * file that OKV's user was not allowed to reach; what the diagnosis of the slots told; else the words of the question
- * itself.  Files of /dev, /proc, /run, /sys and /tmp count for nothing: no system carries them over.
+ * Promise: named is, in this order: a PRESERVED_FILES that OKV cannot read; the library, or what it is a link to, where
+ * that was not carried over; the first file that the library asked for in vain and that is here; our own part, where
+ * that was not carried over; the first file that OKV's user was not allowed to reach; a setting that only okv_hsm_env
+ * has; what the diagnosis of the slots told; else the words of the question itself.  Files of /dev, /proc, /run, /sys
+ * and /tmp count for nothing: no system carries them over.
  */
 #ifndef OKV_UPGRADE_CAUSE_H
 #define OKV_UPGRADE_CAUSE_H

@@ -96,6 +96,16 @@ __attribute__((format(printf, 3, 4))) static void send_line(int fd, enum message
 	send_bytes(fd, kind, line, strlen(line));
 }
 
+static void send_cause(int fd, const char *sentence, const char *command)
+{
+	TEXT_AUTO bytes = { 0 };
+
+	text_add(&bytes, sentence, strlen(sentence) + 1);
+	text_add_string(&bytes, command != NULL ? command : "");
+	if (!bytes.failed)
+		send_bytes(fd, MESSAGE_CAUSE, bytes.bytes, bytes.length);
+}
+
 /* In every process between: what comes from inside goes on outside. */
 static enum proc_child_answer message_pass(void *listener, const struct proc_message *message)
 {
@@ -152,7 +162,7 @@ static int mid_play(const struct play *play, struct fault *f)
 	if (lost.kind == FAULT_NONE)
 		return 1;
 	send_bytes(play->tell, MESSAGE_LOST, &lost, sizeof(lost));
-	send_line(play->tell, MESSAGE_CAUSE, "%s", lost.text);
+	send_cause(play->tell, lost.text, "what is wrong with it: okv-luna config check");
 	return 0;
 }
 
@@ -189,13 +199,8 @@ static int causes_send(const struct hsm_question *question, const struct hsm_ans
 
 	if (hsm_diagnose(&about, &causes, &ignored) < 0)
 		return 0;
-	for (size_t i = 0; i < causes.count; i++) {
-		TEXT_AUTO bytes = { 0 };
-		text_add(&bytes, causes.items[i].sentence, strlen(causes.items[i].sentence) + 1);
-		text_add_string(&bytes, causes.items[i].command != NULL ? causes.items[i].command : "");
-		if (!bytes.failed)
-			send_bytes(tell, MESSAGE_CAUSE, bytes.bytes, bytes.length);
-	}
+	for (size_t i = 0; i < causes.count; i++)
+		send_cause(tell, causes.items[i].sentence, causes.items[i].command);
 	return 0;
 }
 

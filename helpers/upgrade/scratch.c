@@ -341,10 +341,22 @@ static const char stock_mid[] = "#!/bin/bash\n"
 				"# Do not change anything above this line.\n"
 				"exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n";
 
-/* In place of the bytes; owner and mode stay. */
+/* The settings are OKV's user's to read, whatever somebody has made of them here; the script's owner and mode stay. */
+static int stock_owner(const struct making *m, struct fs_publish *ret_how, struct fault *f)
+{
+	TEXT_AUTO passwd = { 0 };
+	struct accounts_user user;
+
+	if (fs_read_config(m->to, "/etc/passwd", &passwd, f) < 0)
+		return -1;
+	if (accounts_user_find(&passwd, m->scratch->settings->okv_user, &user))
+		*ret_how = (struct fs_publish){ .mode = 0640, .uid = user.uid, .gid = user.gid, .force = true };
+	return 0;
+}
+
 static int stock_write(const struct making *m, const char *path, const char *tail, bool comments, struct fault *f)
 {
-	const struct fs_publish how = FS_PUBLISH_NEW(0644);
+	struct fs_publish how = FS_PUBLISH_NEW(0644);
 	TEXT_AUTO before = { 0 };
 	TEXT_AUTO after = { 0 };
 	ASSIGN_AUTO lines = { 0 };
@@ -354,7 +366,8 @@ static int stock_write(const struct making *m, const char *path, const char *tai
 		return -1;
 	if (!there)
 		return 0;
-	if (assign_parse(&lines, text_string(&before), before.length, f) < 0)
+	if ((comments && stock_owner(m, &how, f) < 0) ||
+	    assign_parse(&lines, text_string(&before), before.length, f) < 0)
 		return -1;
 	for (size_t i = 0; comments && i < lines.count; i++)
 		if (lines.lines[i].kind == ASSIGN_COMMENT)
