@@ -41,9 +41,9 @@ static int owner_find(int root, const struct settings *settings, struct bundle_n
 	if (fs_read_config(root, "/etc/passwd", &passwd, f) < 0 || fs_read_config(root, "/etc/group", &group, f) < 0)
 		return -1;
 	if (!accounts_user_find(&passwd, settings->okv_user, &user))
-		return fault_refused(f, "this is no OKV node: there is no user '%s'", SHOWN(settings->okv_user));
+		return fault_refused(f, "this is not an OKV node: there is no user '%s'", SHOWN(settings->okv_user));
 	if (!accounts_group_find(&group, settings->okv_group, &node->gid))
-		return fault_refused(f, "this is no OKV node: there is no group '%s'", SHOWN(settings->okv_group));
+		return fault_refused(f, "this is not an OKV node: there is no group '%s'", SHOWN(settings->okv_group));
 	node->uid = user.uid;
 	return 0;
 }
@@ -55,7 +55,7 @@ int bundle_node_open(int root, const struct settings *settings, struct bundle_no
 	if (fs_parent_open(root, SETTINGS_BUNDLE, FS_FOLLOW_TRUSTED, &node.dir, node.leaf, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return -1;
-		return fault_refused(f, "this is no OKV node: there is no directory '%s'", SETTINGS_OKV_HSM);
+		return fault_refused(f, "this is not an OKV node: there is no directory '%s'", SETTINGS_OKV_HSM);
 	}
 	if (owner_find(root, settings, &node, f) < 0)
 		return -1;

@@ -159,7 +159,9 @@ static int plain_check(const struct bundle_act *act, const struct bundle_input *
 		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
 				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user));
 	if ((status->st_mode & 022) != 0)
-		return fault_refused(f, "'%s' can be written by others (mode %04o): whose bytes are these?",
+		return fault_refused(f,
+				     "'%s' can be written by others (mode %04o): check where it comes from, then take "
+				     "that right away",
 				     SHOWN(input->path), (unsigned)(status->st_mode & 07777));
 	/* Its own time of change is all that an unsealed one tells about its age. */
 	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
@@ -239,11 +241,8 @@ static int older_check(const struct bundle_act *act, const struct bundle_input *
 		return 0;
 	time_format(created, made);
 	time_format(node->status.st_mtim.tv_sec, there);
-	return fault_refused(
-		f,
-		"'%s' is older, of %s, than the bundle that is there, of %s; --older puts it there all the "
-		"same",
-		SHOWN(input->path), made, there);
+	return fault_refused(f, "'%s' is older, of %s, than the bundle that is there, of %s; --older applies it anyway",
+			     SHOWN(input->path), made, there);
 }
 
 /* The proven stage takes the name. */

@@ -225,12 +225,12 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 	unsigned seen = 0;
 
 	if (!token_take(c, '{'))
-		return fault_refused(f, "line 2 is no JSON object");
+		return fault_refused(f, "line 2 is not a JSON object");
 	do {
 		char name[VALUE_SIZE];
 		size_t i = 0;
 		if (!string_take(c, name, sizeof(name)) || !token_take(c, ':'))
-			return fault_refused(f, "line 2 is no JSON object that this format knows");
+			return fault_refused(f, "line 2 is not a JSON object of this format");
 		while (i < MEMBER_COUNT && strcmp(members[i].name, name) != 0)
 			i++;
 		if (i == MEMBER_COUNT)
@@ -242,7 +242,7 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 			return fault_refused(f, "'%s' in the header is not %s", members[i].name, members[i].rule);
 	} while (token_take(c, ','));
 	if (!token_take(c, '}'))
-		return fault_refused(f, "line 2 is no complete JSON object");
+		return fault_refused(f, "line 2 is not a complete JSON object");
 	blanks_skip(c);
 	if (c->at != c->end)
 		return fault_refused(f, "line 2 goes on after its JSON object");
@@ -264,7 +264,7 @@ static int magic_refuse(const char *bytes, size_t length, struct fault *f)
 	if (digits > 0 && stem + digits < length && bytes[stem + digits] == '\n')
 		return fault_refused(f, "it is sealed in format version %s, and this program knows version 1",
 				     SHOWN_BYTES(bytes + stem, digits));
-	return fault_refused(f, "it is no sealed bundle: the first line is not 'OKVB1'");
+	return fault_refused(f, "it is not a sealed bundle: the first line is not 'OKVB1'");
 }
 
 int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *ret_header, size_t *ret_length,

@@ -129,7 +129,7 @@ static int ssh_check(const struct ssh *ssh, struct fault *f)
 						   ours[k]);
 	}
 	if (!name_is_plain(ssh->user, strlen(ssh->user)))
-		return fault_usage(f, "--user '%s' is no user name", SHOWN(ssh->user));
+		return fault_usage(f, "--user '%s' is not a user name", SHOWN(ssh->user));
 	return 0;
 }
 

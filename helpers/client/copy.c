@@ -190,7 +190,7 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 	if (old < 0 || fstat(old, &status) < 0)
 		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot open '%s' of the old client", SHOWN(path));
 	if (depth > DEPTH_MAX)
-		return fault_refused(f, "'%s' of the old client lies more than %d directories deep", SHOWN(path),
+		return fault_refused(f, "'%s' of the old client is more than %d directories deep", SHOWN(path),
 				     DEPTH_MAX);
 	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode) &&
 	    fs_tree_remove(to, name, f) < 0)

@@ -75,10 +75,10 @@ int client_request_check(const struct client_request *request, struct fault *f)
 	if (directory[0] != '/' || length < 2 || length >= 1024 || directory[length - 1] == '/' ||
 	    strpbrk(directory, ":\\*?[") != NULL)
 		return fault_usage(f,
-				   "--to wants the full path of a directory, without '/' at its end, ':' or wildcards");
+				   "--to takes the full path of a directory, without '/' at its end, ':' or wildcards");
 	if (digest != NULL &&
 	    (strlen(digest) != SHA256_HEX_SIZE - 1 || strspn(digest, "0123456789abcdefABCDEF") != SHA256_HEX_SIZE - 1))
-		return fault_usage(f, "--sha256 wants 64 hexadecimal digits");
+		return fault_usage(f, "--sha256 takes 64 hexadecimal digits");
 	return 0;
 }
 

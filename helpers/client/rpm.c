@@ -120,7 +120,7 @@ static int rpm_ask(const char *const *options, const struct text *names, unsigne
 	if (outcome.late || outcome.status >= 128) {
 		const int killed_by = outcome.status - 128;
 		proc_outcome_done(&outcome);
-		return outcome.late ? fault_late(f, "rpm did not answer within %u seconds; is another one at work?",
+		return outcome.late ? fault_late(f, "rpm did not answer within %u seconds; is another rpm running?",
 						 deadline_ms / 1000)
 				    : fault_system(f, 0, "rpm was killed by signal %d before it answered", killed_by);
 	}

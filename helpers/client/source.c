@@ -41,7 +41,7 @@ int client_source_open(const char *const *paths, size_t count, struct client_sou
 		if (fstat(fd, &status) < 0)
 			return fault_system(f, errno, "cannot look at '%s'", SHOWN(paths[i]));
 		if (!S_ISREG(status.st_mode))
-			return fault_refused(f, "'%s' is no plain file", SHOWN(paths[i]));
+			return fault_refused(f, "'%s' is not a regular file", SHOWN(paths[i]));
 		s.bytes += (uint64_t)status.st_size;
 		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	}

@@ -162,7 +162,7 @@ int client_staging_present(const struct client_staging *s, int *ret_dir, struct 
 	if (fstatat(s->parent, s->leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SHOWN(s->leaf));
 	if (!S_ISDIR(status.st_mode))
-		return fault_refused(f, "'%s' is there and is no directory; move it away", SHOWN(s->leaf));
+		return fault_refused(f, "'%s' exists and is not a directory; move it away", SHOWN(s->leaf));
 	const int dir = openat(s->parent, s->leaf, DIR_FLAGS);
 	if (dir < 0)
 		return fault_errno(f, errno, "cannot open '%s'", SHOWN(s->leaf));

@@ -36,7 +36,7 @@ int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct 
 	const struct proc_secret secret = { .what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file" };
 
 	if (key->label == NULL)
-		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file wants --key too");
+		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
 	run->key = (struct hsm_key_question){ .label = key->label, .pin = pin };
 	return proc_secret_read(&secret, context->report, pin, sizeof(pin), &run->key.pin_length, f);
 }

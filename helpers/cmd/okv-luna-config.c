@@ -176,7 +176,7 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 	int status = 1;
 
 	if (wanted.even_in_use && !wanted.all)
-		return fault_usage(f, "--even-in-use goes with --all");
+		return fault_usage(f, "--even-in-use requires --all");
 	if (wanted.keep && wanted.all)
 		return fault_usage(f, "--keep and --all exclude each other");
 	/* Without a library OKV reaches no HSM by what we wrote. */
@@ -222,7 +222,7 @@ static int act_check(struct cmd_context *context, struct fault *f)
 	unsigned fixed = 0;
 
 	if (wanted.drop_handmade && !wanted.fix)
-		return fault_usage(f, "--drop-handmade goes with --fix");
+		return fault_usage(f, "--drop-handmade requires --fix");
 	if (wanted.fix && (cmd_lock(context, f) < 0 ||
 			   okv_fix(&job, wanted.drop_handmade ? OKV_DROP_HANDMADE : OKV_KEEP_HANDMADE, &fixed, f) < 0))
 		return -1;

@@ -11,7 +11,7 @@ static const char *profile, *collect;
 static struct cmd_key key;
 
 static const struct option options[] = {
-	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "take differences from the snapshot as meant"),
+	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "accept differences from the snapshot"),
 	OPTION_ROW(0, "collect", OPTION_TEXT, &collect, "DIR",
 		   "only make a directory of files for support, without secrets"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),

@@ -213,7 +213,7 @@ static int step_next(struct setup *s, struct fault *f)
 		if (words_make(s, line->step, &storage, words))
 			return step_run(s, i, words, f) < 0 ? -1 : 1;
 		if (strcmp(words[1], "extract") == 0)
-			return fault_usage(f, "step %s wants an archive: okv-luna setup ARCHIVE", line->step->id);
+			return fault_usage(f, "step %s needs an archive: okv-luna setup ARCHIVE", line->step->id);
 	}
 	return 0;
 }

@@ -56,7 +56,7 @@ static int key_question(struct cmd_context *context, struct fault *f)
 	const struct proc_secret secret = { .what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file" };
 
 	if (asked.key == NULL)
-		return asked.pin_file == NULL ? 0 : fault_usage(f, "--pin-file wants --key too");
+		return asked.pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
 	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin };
 	one.question.key = &one.key;
 	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);

@@ -118,7 +118,7 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 		return 0;
 	if (isatty(STDIN_FILENO) != 1)
 		return fault_refused(f, "start it inside tmux or screen, or say --yes");
-	(void)fprintf(stderr, "Go on all the same? [y/N] ");
+	(void)fprintf(stderr, "Continue anyway? [y/N] ");
 	(void)fflush(stderr);
 	char line[16];
 	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
@@ -198,7 +198,7 @@ static int run(struct cmd_context *context, struct fault *f)
 				    "pre-upgrade --abort, else: okv-luna post-upgrade",
 				    status);
 	report_say(context->report, REPORT_RESULT,
-		   "OKV's upgrade ended well; post-upgrade runs at the next boot, or now: okv-luna post-upgrade");
+		   "OKV's upgrade succeeded; post-upgrade runs at the next boot, or now: okv-luna post-upgrade");
 	return 0;
 }
 

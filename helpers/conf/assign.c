@@ -327,7 +327,7 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 		[ASSIGN_FLAW_NONE] = "nothing is wrong with it",
 		[ASSIGN_FLAW_NO_EQUALS] = "there is no '='",
 		[ASSIGN_FLAW_NAME] = "the name must stand at the start of the line, of letters, digits and underscores",
-		[ASSIGN_FLAW_CURLY_QUOTE] = "a typographic quote stands where a plain \" belongs",
+		[ASSIGN_FLAW_CURLY_QUOTE] = "there is a typographic quote where a plain \" belongs",
 		[ASSIGN_FLAW_UNQUOTED] = "the value is not in double quotes",
 		[ASSIGN_FLAW_UNCLOSED] = "the closing \" is missing on this line",
 		[ASSIGN_FLAW_INNER_QUOTE] = "there is a \" inside the value",
@@ -336,7 +336,7 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 		[ASSIGN_FLAW_LONG] = "the line has 4096 characters or more",
 		[ASSIGN_FLAW_CONTROL] = "there is a control character in the line",
 		[ASSIGN_FLAW_BOM] = "the file begins with a byte order mark",
-		[ASSIGN_FLAW_SPACE] = "there is a no-break space, or another blank that is none",
+		[ASSIGN_FLAW_SPACE] = "there is a no-break space, or another blank that is not plain",
 	};
 
 	return texts[flaw];

@@ -31,7 +31,7 @@ static int name_check(const char *what, const char *name, struct fault *f)
 	const size_t length = strlen(name);
 
 	if (!chrystoki_name_is_plain(name, length) || name[0] == ' ' || name[length - 1] == ' ')
-		return fault_refused(f, "'%s' is no name of a %s", SHOWN(name), what);
+		return fault_refused(f, "'%s' is not a valid name of a %s", SHOWN(name), what);
 	return 0;
 }
 
@@ -43,7 +43,7 @@ static int section_only(const struct chrystoki *c, const char *section, ptrdiff_
 	if (count > 1)
 		return fault_refused(
 			f,
-			"section '%s' stands %zu times (first on line %td), and which one the library reads is not "
+			"section '%s' is there %zu times (first on line %td), and which one the library reads is not "
 			"known; leave one of them",
 			SHOWN(section), count, *ret_line + 1);
 	return 0;
@@ -207,11 +207,11 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 		return -1;
 	const size_t count = chrystoki_entries(c, section, key, &at);
 	if (count > 1)
-		return fault_refused(
-			f,
-			"'%s' stands %zu times in section '%s' (first on line %td), and which one the library reads is "
-			"not known; 'chrystoki unset' removes them",
-			SHOWN(key), count, SHOWN(section), at + 1);
+		return fault_refused(f,
+				     "'%s' is there %zu times in section '%s' (first on line %td), and which one the "
+				     "library reads is "
+				     "not known; 'chrystoki unset' removes them",
+				     SHOWN(key), count, SHOWN(section), at + 1);
 	if (count == 1) {
 		const struct chrystoki_line *line = &c->lines[at];
 		TEXT_AUTO text = { 0 };

@@ -136,7 +136,7 @@ int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, s
 	const char *const values[] = { name, number };
 
 	if (name[0] == '\0' || strpbrk(name, " ,=\"'") != NULL)
-		return fault_refused(f, "'%s' is no host name or address", SHOWN(name));
+		return fault_refused(f, "'%s' is not a host name or address", SHOWN(name));
 	(void)snprintf(number, sizeof(number), "%u", port);
 	return family_set(c, CHRYSTOKI_SERVERS, values, 2, f);
 }
@@ -221,7 +221,7 @@ static int members_check(const struct chrystoki_value *members, struct fault *f)
 		if (member.name.length == 0)
 			return fault_refused(f, "there is an empty member in '%s'", SHOWN(members->bytes));
 		if (member.is_repeated)
-			return fault_refused(f, "member %s stands twice",
+			return fault_refused(f, "member %s is listed twice",
 					     SHOWN_BYTES(member.name.bytes, member.name.length));
 	}
 	return 0;
@@ -502,11 +502,11 @@ static void members_evaluate(struct evaluation *e, const struct chrystoki_number
 	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member); count++) {
 		if (!member.is_serial) {
 			found = finding_add(e, CHRYSTOKI_HA_MEMBER_NUMBER, group->line);
-			text_add_format(&found->what, "member '%s' of HA group %02u is no serial number",
+			text_add_format(&found->what, "member '%s' of HA group %02u is not a serial number",
 					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
 		} else if (member.is_repeated) {
 			found = finding_add(e, CHRYSTOKI_HA_MEMBER_TWICE, group->line);
-			text_add_format(&found->what, "member %s of HA group %02u stands twice",
+			text_add_format(&found->what, "member %s of HA group %02u is listed twice",
 					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
 		}
 	}

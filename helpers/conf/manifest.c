@@ -307,7 +307,7 @@ int manifest_parse(struct manifest *ret_manifest, const char *name, const char *
 			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name),
 					     number);
 		if (number == 1 && !text_equal(line.bytes, line.length, "#mtree"))
-			return fault_refused(f, "%s:1: this is no manifest of ours", SHOWN(name));
+			return fault_refused(f, "%s:1: this is not one of our manifests", SHOWN(name));
 		if (line.length > 0 && line.bytes[0] != '#' && !line_read(&m, line.bytes, line.length, f))
 			return f->kind != FAULT_NONE
 				       ? -1

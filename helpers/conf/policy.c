@@ -122,7 +122,7 @@ static int type_parse(const char *field, struct policy_rule *rule, struct fault 
 		*flag = true;
 	}
 	if (rule->files_only && rule->directories_only)
-		return fault_refused(f, "type '%s' speaks of files only and of directories only", SHOWN(field));
+		return fault_refused(f, "type '%s' cannot apply to files only and to directories only", SHOWN(field));
 	return 0;
 }
 

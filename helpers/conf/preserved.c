@@ -140,12 +140,12 @@ const char *preserved_flaw_text(enum preserved_flaw flaw)
 {
 	static const char *const texts[] = {
 		[PRESERVED_FLAW_NONE] = "nothing is wrong with it",
-		[PRESERVED_FLAW_RELATIVE] = "it is no full path",
+		[PRESERVED_FLAW_RELATIVE] = "it is not a full path",
 		[PRESERVED_FLAW_WILDCARD] = "it holds a wildcard, and wildcards are not expanded",
 		[PRESERVED_FLAW_DOTS] = "it passes through '.' or '..'",
 		[PRESERVED_FLAW_ROOT] = "it is the root directory itself",
 		[PRESERVED_FLAW_BYTES] =
-			"it holds blanks at an end, control characters or characters that are no ASCII",
+			"it holds blanks at an end, control characters or characters that are not ASCII",
 	};
 
 	return texts[flaw];

@@ -289,7 +289,7 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 	}
 	if (length < 0 && errno != ENOENT)
 		return errno == EINVAL
-			       ? fault_refused(f, "'%s' is there and is no link of ours; move it away", SHOWN(path))
+			       ? fault_refused(f, "'%s' exists and is not one of our links; move it away", SHOWN(path))
 			       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
 	if (stage_make(dir, leaf, target, stage, &none, f) < 0)
 		return -1;

@@ -161,7 +161,7 @@ static int level_walk(struct walker *w, int parent, const char *name, ino_t inod
 	struct stat status;
 
 	if (level > FS_WALK_DEPTH_MAX) {
-		(void)fault_refused(&trouble, "'%s' lies more than %d directories deep", SHOWN(text_string(&w->path)),
+		(void)fault_refused(&trouble, "'%s' is more than %d directories deep", SHOWN(text_string(&w->path)),
 				    FS_WALK_DEPTH_MAX);
 		return missed(w, &trouble, f);
 	}
@@ -253,7 +253,7 @@ static int remove_below(int dir, const char *leaf, dev_t device, unsigned depth,
 	if (errno != EISDIR && errno != EPERM)
 		return fault_system(f, errno, "cannot remove '%s'", SHOWN(leaf));
 	if (depth >= FS_WALK_DEPTH_MAX)
-		return fault_refused(f, "'%s' lies more than %d directories deep", SHOWN(leaf), FS_WALK_DEPTH_MAX);
+		return fault_refused(f, "'%s' is more than %d directories deep", SHOWN(leaf), FS_WALK_DEPTH_MAX);
 
 	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat status;

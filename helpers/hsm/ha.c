@@ -87,8 +87,8 @@ static int member_compare(const struct comparison *c, const struct chrystoki_num
 						where, HSM_RV(member->rv));
 	if (told)
 		return hsm_causes_add(&c->answer->ha, NULL, f,
-				      "member %s of HA group '%s' in '%s' is none of those that the library has", name,
-				      of, where);
+				      "member %s of HA group '%s' in '%s' is not among those that the library has",
+				      name, of, where);
 	if (is_shown(c, serial))
 		return 0;
 	if (c->members_show)

@@ -179,7 +179,7 @@ static int parents_check(int root, const struct fs_place *place, struct fault *f
 		fs_close(&dir);
 		dir = above;
 	}
-	return fault_refused(f, "'%s' lies too deep", SHOWN(place->path));
+	return fault_refused(f, "'%s' is too deep", SHOWN(place->path));
 }
 
 static const char *machine_name(unsigned machine)
@@ -216,7 +216,7 @@ static int header_check(int fd, const char *path, struct fault *f)
 	if (got < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
 	if ((size_t)got < sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-		return fault_refused(f, "'%s' is no ELF file, so no library", SHOWN(path));
+		return fault_refused(f, "'%s' is not an ELF file, so it is not a library", SHOWN(path));
 	if (header.e_ident[EI_CLASS] != ours->e_ident[EI_CLASS])
 		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one", SHOWN(path),
 				     header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));

@@ -129,11 +129,11 @@ static const struct alert {
 	{ 48, "unknown ca", "this client is not registered there", "" },
 	{ 49, "access denied", "it knows this client and does not let it in", "" },
 	{ 51, "decrypt error", "this client's key and certificate do not belong together by its reckoning", "" },
-	{ 70, "protocol version", "it speaks no version of TLS that this system's OpenSSL speaks", "" },
-	{ 71, "insufficient security", "it wants stronger ciphers than this system's OpenSSL offers", "" },
+	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", "" },
+	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", "" },
 	{ 80, "internal error", "it has a fault of its own", "" },
 	{ 112, "unrecognized name", "it does not answer to that name", "" },
-	{ 116, "certificate required", "it wants a client certificate", "" },
+	{ 116, "certificate required", "it requires a client certificate", "" },
 };
 
 static const struct alert *alert_find(int number)
@@ -217,7 +217,7 @@ static void no_handshake_say(struct hsm_network_line *line, const struct hsm_ser
 	switch ((enum hsm_peer_stage)peer->stage) {
 	case HSM_PEER_SHAKING:
 		say(line, HSM_NETWORK_FAIL, "silent", "on the HSM: service restart ntls",
-		    "port %s is open, and the handshake came to no end in time", SHOWN(server->port));
+		    "port %s is open, and the handshake did not finish in time", SHOWN(server->port));
 		break;
 	case HSM_PEER_RESET:
 	case HSM_PEER_CLOSED:

@@ -82,13 +82,13 @@ static int forbidden_explain(int root, const char *path, bool denied, struct hsm
 	    fstatvfs(fd, &system) == 0 && (system.f_flag & ST_NOEXEC) != 0)
 		return hsm_causes_add(
 			causes, NULL, f,
-			"'%s' lies on a file system that is mounted noexec at '%s': mount it exec, in fstab(5)"
+			"'%s' is on a file system that is mounted noexec at '%s': mount it exec, in fstab(5)"
 			" too",
 			SHOWN(path), SHOWN_BYTES(place.path, mount_length(root, place.path)));
 	if (path[0] != '/')
 		return hsm_causes_add(
 			causes, NULL, f,
-			"'%s', which it needs, lies on a file system that is mounted noexec, or a policy forbids"
+			"'%s', which it needs, is on a file system that is mounted noexec, or a policy forbids"
 			" to load it (`ausearch -m avc,fanotify` shows that)",
 			SHOWN(path));
 	if (denied)

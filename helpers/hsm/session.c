@@ -249,7 +249,7 @@ static bool functions_get(struct session *s)
 	*(void **)&get = dlsym(s->library, "C_GetFunctionList");
 	if (get == NULL)
 		return stop(s, HSM_END_UNLOADABLE, 0,
-			    "it has no function C_GetFunctionList, so it is no PKCS#11 library");
+			    "it has no function C_GetFunctionList, so it is not a PKCS#11 library");
 	if (s->begin.load_only != 0)
 		return false;
 
@@ -379,7 +379,7 @@ static bool slots_list(const struct session *s, unsigned long *ids, unsigned lon
 	if (rv == CKR_OK && expected == COUNT_UNTOLD)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and told no number");
 	if (rv == CKR_OK && expected > HSM_SLOTS_MAX)
-		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots, more than any HSM has", expected);
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots, more than any HSM has", expected);
 	unsigned long count = expected;
 	for (unsigned long i = 0; i < HSM_SLOTS_MAX; i++)
 		ids[i] = SLOT_UNTOLD;
@@ -389,7 +389,7 @@ static bool slots_list(const struct session *s, unsigned long *ids, unsigned lon
 	if (rv != CKR_OK && !*ret_again)
 		return stop(s, HSM_END_ERROR, rv, "C_GetSlotList answered %s", HSM_RV(rv));
 	if (!*ret_again && count > expected)
-		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots after it announced %lu", count,
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots after it announced %lu", count,
 			    expected);
 	*ret_announced = expected;
 	*ret_count = count;
@@ -413,7 +413,7 @@ static bool slots_differ(const struct session *s, const unsigned long *ids, unsi
 	memcpy(sorted, ids, count * sizeof(ids[0]));
 	qsort(sorted, count, sizeof(sorted[0]), by_id);
 	if (sorted[count - 1] == SLOT_UNTOLD)
-		return stop(s, HSM_END_LIED, 0, "C_GetSlotList speaks of %lu slots and does not name them all", count);
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots and does not name them all", count);
 	for (unsigned long i = 1; i < count; i++)
 		if (sorted[i] == sorted[i - 1])
 			return stop(s, HSM_END_LIED, 0, "C_GetSlotList names slot %lu twice", sorted[i]);
@@ -429,8 +429,7 @@ static bool slots_read(struct session *s)
 	for (int tries = 0; again; tries++) {
 		if (tries == LIST_TRIES)
 			return stop(s, HSM_END_LIED, 0,
-				    "C_GetSlotList never holds still: it speaks of %lu slots, and then has more",
-				    count);
+				    "C_GetSlotList keeps changing: it reports %lu slots, and then has more", count);
 		if (!slots_list(s, ids, &announced, &count, &again))
 			return false;
 		if (tries == 0)

@@ -191,7 +191,7 @@ static void command_check(struct okv_checking *c)
 					 "OKV's upgrade does not know the option and does not start, or asks",
 					 "write --confirm with plain '-' characters"),
 				0,
-				"UPGRADE_COMMAND holds characters that are no ASCII, as '\xe2\x80\x93"
+				"UPGRADE_COMMAND holds characters that are not ASCII, as '\xe2\x80\x93"
 				"confirm' in the guide's text: '%s'",
 				SHOWN(c->job->settings->upgrade_command));
 }

@@ -186,8 +186,8 @@ static int target_look(struct okv_checking *c, const char *path, struct stat *re
 /* What is wrong with the bytes of a key or certificate, or NULL. */
 static const char *pem_fault(const struct text *bytes, const struct pem *pem, enum target target)
 {
-	static const char no_key[] = "is no PEM file, and holds no private key",
-			  no_certificate[] = "is no PEM file, and holds no certificate";
+	static const char no_key[] = "is not a PEM file, and holds no private key",
+			  no_certificate[] = "is not a PEM file, and holds no certificate";
 	bool blank = true;
 
 	if (pem->cut)
@@ -238,7 +238,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 				OKV_RULE(OKV_FAIL, "chrystoki-path-relative",
 					 "it is looked for in whatever directory a program happens to run",
 					 "write the full path"),
-				number, "%s is no full path: '%s'", what, SHOWN(value));
+				number, "%s is not a full path: '%s'", what, SHOWN(value));
 		return;
 	}
 	if (known != NULL && known->cloud && !preserved_within(value, client)) {

@@ -44,7 +44,7 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, tab ? "value-tab" : "value-not-ascii",
 				 "whether OKV takes them as they are is not known", text_string(&remedy)),
-			number, tab ? "there is a TAB in the value" : "there are characters that are no ASCII");
+			number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
 }
 
 /* One finding for each flaw and remedy, at its first line: a file from Windows has a CR on every one. */
@@ -335,7 +335,7 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 				c->found,
 				OKV_RULE(OKV_WARN, "key-unknown", "OKV passes it over, or complains",
 					 "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
-				i + 1, "'%s' is none of OKV's three keys",
+				i + 1, "'%s' is not one of OKV's three keys",
 				SHOWN_BYTES(a->lines[i].bytes, a->lines[i].name_length));
 	}
 }
@@ -395,7 +395,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	text_add_format(&path, "%s/Chrystoki.conf", value);
 	if (value[0] != '/')
 		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-relative", effect, OKV_WIRE_IT), line,
-				"%s is no full path", key);
+				"%s is not a full path", key);
 	else if (text_ends(value, "Chrystoki.conf"))
 		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
 				"%s names the file, and must name its directory", key);

@@ -24,8 +24,8 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 		return;
 	case MIDUPGRADE_STALE:
 		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "mid-stale", "the upgrade runs what stands there", OKV_WIRE_IT),
-				line, "the okv-luna block is of another version, was edited, or not at its place");
+				OKV_RULE(OKV_WARN, "mid-stale", "the upgrade runs what is there", OKV_WIRE_IT), line,
+				"the okv-luna block is of another version, was edited, or not at its place");
 		return;
 	case MIDUPGRADE_UNREACHED: {
 		/* Below the banner wiring puts the block above that line. */
@@ -76,16 +76,16 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 	case MIDUPGRADE_LEFTOVER_EXIT:
 		okv_finding_add(
 			r->c->found,
-			OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that was none", drop_it), line,
-			"the script says 'changed' here whatever happened above");
+			OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that did not happen", drop_it),
+			line, "the script says 'changed' here whatever happened above");
 		break;
 	case MIDUPGRADE_LEFTOVER_QUOTE:
 		okv_finding_add(r->c->found,
 				OKV_RULE(OKV_FAIL, "mid-curly-quote",
-					 "the string does not end: the shell runs what stands above, then stops with "
+					 "the string does not end: the shell runs what is above, then stops with "
 					 "status 2 inside the upgrade",
 					 r->fixable ? OKV_FIX_IT : "write the line anew with plain quotes"),
-				line, "a typographic quote stands in a command, as in the guide's printed text");
+				line, "there is a typographic quote in a command, as in the guide's printed text");
 		break;
 	}
 	return 0;
@@ -200,7 +200,7 @@ static void prose_hear(void *context, size_t index, const char *word, size_t len
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, "mid-wrapped-comment",
 				 "the shell tries to run it, and under 'set -e' the script ends there", OKV_FIX_IT),
-			index + 1, "'%s' is no command; the line looks like the rest of the comment above it",
+			index + 1, "'%s' is not a command; the line looks like the rest of the comment above it",
 			SHOWN_BYTES(word, length));
 }
 
@@ -220,8 +220,8 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 			carriage = true;
 			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, "mid-carriage-return",
-						 "the shell takes the CR for a part of the last word: 'exit' gets a "
-						 "number that is none",
+						 "the shell takes the CR for a part of the last word: 'exit' gets "
+						 "something that is not a number",
 						 OKV_FIX_IT),
 					number, "lines end in CR LF instead of LF");
 		}
@@ -231,13 +231,13 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 			okv_finding_add(c->found,
 					OKV_RULE(OKV_WARN, "mid-dash", "the command takes it for an operand",
 						 "write plain '-' characters"),
-					number, "a typographic dash stands where an option may be meant");
+					number, "there is a typographic dash where an option may be meant");
 		}
 	}
 	if (text_starts(text_string(script), "\xef\xbb\xbf"))
 		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-bom", "the first line is no '#!' line any more", OKV_FIX_IT), 1,
-				"the file begins with a byte order mark");
+				OKV_RULE(OKV_FAIL, "mid-bom", "the first line is not a '#!' line any more", OKV_FIX_IT),
+				1, "the file begins with a byte order mark");
 }
 
 int okv_check_mid(struct okv_checking *c, struct fault *f)
@@ -267,7 +267,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 			return -1;
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-syntax",
-					 "OKV's upgrade runs what stands above the fault, then the script ends with "
+					 "OKV's upgrade runs what is above the fault, then the script ends with "
 					 "status 2",
 					 leftovers.fixable ? OKV_FIX_IT : "fix the line, then: bash -n " OKV_MID),
 				complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);

@@ -35,7 +35,7 @@ int okv_chrystoki_get(const struct okv_job *job, const char *section, const char
 		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));
 	if (count > 1)
 		return fault_refused(
-			f, "'%s' stands %zu times in section '%s', and which one the library reads is not known",
+			f, "'%s' is there %zu times in section '%s', and which one the library reads is not known",
 			SHOWN(key), count, SHOWN(section));
 	return chrystoki_get(&conf, section, key, ret_value, f);
 }

@@ -173,7 +173,7 @@ static int group_add(const struct okv_job *job, gid_t wanted, gid_t *ret_gid, st
 		if (group_make(job, wanted, f) < 0 || files_read(job->root, &after, f) < 0)
 			return -1;
 		if (!accounts_group_find(&after.group, group, &gid))
-			return fault_system(f, 0, "groupadd ended well, yet there is no group '%s'", SHOWN(group));
+			return fault_system(f, 0, "groupadd succeeded, yet there is no group '%s'", SHOWN(group));
 	}
 	if (gid != OKV_GID_ANY)
 		report_say(job->report, REPORT_RESULT, "group '%s' %s with id %lu", SHOWN(group),

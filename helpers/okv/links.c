@@ -44,6 +44,7 @@ static const struct {
 	enum kind kind;
 } folders[] = {
 	{ SETTINGS_PREFIX "/share/man/man5", "/usr/share/man/man5", KIND_LINK },
+	{ SETTINGS_PREFIX "/share/man/man7", "/usr/share/man/man7", KIND_LINK },
 	{ SETTINGS_PREFIX "/share/man/man8", "/usr/share/man/man8", KIND_LINK },
 	{ SETTINGS_PREFIX "/share/systemd", OKV_UNIT_DIR, KIND_COPY },
 };
@@ -241,7 +242,7 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 				   SHOWN(link->path));
 			return 0;
 		}
-		report_say(m->job->report, REPORT_WARNING, "%s is not the link of ours; move it away and run it again",
+		report_say(m->job->report, REPORT_WARNING, "%s is not our link; move it away and run this again",
 			   link->path);
 		m->outcome->left++;
 		return 0;

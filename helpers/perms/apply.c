@@ -224,7 +224,7 @@ static void denial_report(const struct perms_output *output, struct perms_tally 
 {
 	if (errnum == EROFS) {
 		perms_leave(output, tally, PERMS_LEFT_FAILED, path,
-			    "'%s' lies on a read-only file system; mount it read-write first", SHOWN(path));
+			    "'%s' is on a read-only file system; mount it read-write first", SHOWN(path));
 		return;
 	}
 	if (errnum == EPERM || errnum == EACCES) {

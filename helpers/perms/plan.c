@@ -79,7 +79,7 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 
 	if (length < HEAD_SIZE || (length - HEAD_SIZE) % ENTRY_SIZE != 0 || at[0] != ACL_VERSION || at[1] != 0 ||
 	    at[2] != 0 || at[3] != 0) {
-		text_add_string(out, "is none that is known here");
+		text_add_string(out, "is not known here");
 		return true;
 	}
 	/* Without a mask there is nothing but owner, group and mode. */
@@ -389,7 +389,7 @@ static bool scratch_goes_on(struct planner *p, const struct spot *spot, const st
 	if (!S_ISDIR(entry->status->st_mode) || spot->place.depth < p->scratch.rules[0].count + SETTINGS_SCRATCH_DEPTH)
 		return true;
 	perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
-		    "'%s' lies more than %d directories deep where others may write; left alone", SHOWN(entry->path),
+		    "'%s' is more than %d directories deep where others may write; left alone", SHOWN(entry->path),
 		    SETTINGS_SCRATCH_DEPTH);
 	return false;
 }

@@ -368,7 +368,7 @@ static int limits_read(const struct perms_request *request, const struct policy 
 		for (size_t k = 0; k < mark->count; k++, place = below)
 			policy_step(policy, &place, mark->components[k], &below);
 		if (!policy_reaches(&place))
-			return fault_refused(f, "no line of the policy speaks of '%s' or of anything below it",
+			return fault_refused(f, "no line of the policy applies to '%s' or of anything below it",
 					     SHOWN(path));
 		bool there;
 		if (fs_existence(request->root, path, &there, f) < 0)

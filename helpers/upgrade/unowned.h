@@ -15,7 +15,7 @@
 #include "conf/settings.h"
 
 /*
- * Removes them from `to`, a copy or a layer above the tree `from`.  What lies on a read-only file system stays.
+ * Removes them from `to`, a copy or a layer above the tree `from`.  What is on a read-only file system stays.
  */
 int unowned_hide(int from, int to, const struct settings *settings, struct fault *f);
 

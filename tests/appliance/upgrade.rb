@@ -80,7 +80,7 @@ def restore_preserved
   list = setting("#{GENERIC}/okv_hsm.conf", 'PRESERVED_FILES').to_s.split(':')
   list.each do |path|
     if !path.start_with?('/') || path.match?(/[*?\[]/)
-      say("WARNING: '#{path}' in PRESERVED_FILES is no full path; left out")
+      say("WARNING: '#{path}' in PRESERVED_FILES is not a full path; left out")
     elsif !File.symlink?(path) && !File.exist?(path)
       say("WARNING: '#{path}' in PRESERVED_FILES is not there; left out")
     else

@@ -557,6 +557,14 @@ refute_line_with() {
 	passes words
 }
 
+@test "words: a phrase that the source breaks over lines" {
+	passes words
+	plant helpers/base/number.c 'static const char *const planted = "the policy speaks"' '	" of nothing at all";'
+	refuses words 'not "speaks of" but'
+	# The list has what the compiler joins as one.
+	[ "$(tests/messages | grep -c ': the policy speaks of nothing at all$')" -eq 1 ]
+}
+
 @test "words: a host" {
 	plant tests/deps '# from https:''//packages.somewhere.net/debian'
 	refuses words 'names a host'

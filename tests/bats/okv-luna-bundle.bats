@@ -289,7 +289,7 @@ refused() {
 	refused_kept
 	rm -r okv2/usr/local/okv/hsm
 	refused_kept
-	[[ $output == *"this is no OKV node"* ]]
+	[[ $output == *"this is not an OKV node"* ]]
 	mkdir okv2/usr/local/okv/hsm
 	sed -i /oracle/d okv2/etc/passwd
 	refused_kept

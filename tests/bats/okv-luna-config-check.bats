@@ -550,7 +550,7 @@ luna_line() {
 		cp -a "$BATS_TEST_TMPDIR/cert" "$cert"
 	}
 	: >"$key" && broken ClientPrivKeyFile empty
-	printf 'no key\n' >"$key" && broken ClientPrivKeyFile 'no PEM file, and holds no private key'
+	printf 'no key\n' >"$key" && broken ClientPrivKeyFile 'not a PEM file, and holds no private key'
 	head -c 300 /dev/urandom >"$key" && broken ClientPrivKeyFile 'no private key'
 	printf 'words\nand more\n' >"$cert/server/CAFile.pem" && broken ServerCAFile 'holds no certificate'
 	printf '\n \n' >"$key" && broken ClientPrivKeyFile empty

@@ -892,14 +892,14 @@ on_terminal() {
 	[ ! -e "$root/usr" ]
 	mkdir -p "$root/usr"
 	echo file >"$root/usr/file"
-	refuses 3 'is there and is no directory' --to /usr/file minimal.tar.gz
+	refuses 3 'exists and is not a directory' --to /usr/file minimal.tar.gz
 	[ "$(cat "$root/usr/file")" = file ]
 }
 
 @test "a link that a user could have planted in the client's place, or on the way there" {
 	mkdir -p "$root/usr/safenet" "$BATS_TEST_TMPDIR/outside"
 	ln -s "$BATS_TEST_TMPDIR/outside" "$client"
-	refuses 3 'is no directory' minimal.tar.gz
+	refuses 3 'is not a directory' minimal.tar.gz
 	rm "$client"
 	mkdir "$root/usr/safenet/.lunaclient.okv-luna"
 	chown 54321 "$root/usr/safenet/.lunaclient.okv-luna"

@@ -268,7 +268,7 @@ verdict() {
 	before=$(date +%s%3N)
 	run -1 network --timeout 1
 	took=$(($(date +%s%3N) - before))
-	[[ $output == *"port $PORT is open, and the handshake came to no end in time"* ]]
+	[[ $output == *"port $PORT is open, and the handshake did not finish in time"* ]]
 	echo "took $took ms"
 	[ "$took" -lt 2500 ]
 }
@@ -308,8 +308,8 @@ verdict() {
 	45 certificate_expired this client's certificate has run out by its clock
 	48 unknown_ca this client is not registered there
 	49 access_denied it knows this client and does not let it in
-	70 protocol_version it speaks no version
-	71 insufficient_security it wants stronger
+	70 protocol_version it supports no version
+	71 insufficient_security it requires stronger
 	80 internal_error it has a fault of its own
 	END
 	peer alert --number 99

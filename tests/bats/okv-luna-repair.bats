@@ -341,7 +341,7 @@ policy() {
 	run -0 "$repair" --root "$root" /usr/safenet/lunaclient/cert/server/CAFile.pem
 	is cert/server/CAFile.pem '0:986 0664'
 	run -3 "$repair" --root "$root" /usr/local
-	[[ $output == *"no line of the policy speaks of '/usr/local'"* ]]
+	[[ $output == *"no line of the policy applies to '/usr/local'"* ]]
 	run -6 "$repair" --root "$root" /usr/safenet/lunaclient/cert/none
 }
 
@@ -438,7 +438,7 @@ policy() {
 		mount -t tmpfs tmpfs "$1/opt/okv-luna/etc" && mkdir -p "$1/opt/okv-luna/var" &&
 		mount -t tmpfs tmpfs "$1/opt/okv-luna/var" && mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" &&
 		mount -t tmpfs tmpfs "$1/opt/okv-luna/var" && exec "$0" --root "$1"' "$repair" "$root"
-	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' lies on a read-only file system; mount it"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' is on a read-only file system; mount it"* ]]
 	is data '0:0 0755'
 
 	run -4 unshare -m sh -c '
@@ -566,7 +566,7 @@ acl() {
 	for _ in $(seq 80); do deep+=/d; done
 	mkdir -p "$deep"
 	run -4 "$repair" --root "$root" -q
-	[[ $output == *"lies more than 64 directories deep"* ]]
+	[[ $output == *"is more than 64 directories deep"* ]]
 	mkdir "$client/data/many"
 	(cd "$client/data/many" && seq 21000 | xargs touch)
 	run -4 "$repair" --root "$root" -q

@@ -62,7 +62,7 @@ steps() { sed -nE 's/^(would: )?([a-z-]+): okv-luna .*/\2/p' <<<"$output" | tr '
 @test "without an archive where one is wanted: 2, with the call that is right" {
 	bare
 	run -2 setup_of
-	[[ $output == *'step client wants an archive: okv-luna setup ARCHIVE' ]]
+	[[ $output == *'step client needs an archive: okv-luna setup ARCHIVE' ]]
 	run -2 setup_of --kind boat
 }
 

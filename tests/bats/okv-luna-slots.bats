@@ -283,7 +283,7 @@ label_of() {
 	expect 3 --module doubles/honest.so
 	echo 'no ELF' >"$TREE/doubles/text.so"
 	expect 3 --module /doubles/text.so
-	said 'is no ELF file, so no library'
+	said 'is not an ELF file, so it is not a library'
 	: >"$TREE/doubles/empty.so"
 	expect 3 --module /doubles/empty.so
 	printf 'int C_GetFunctionList(void);\nint C_GetFunctionList(void)\n{\n\treturn 0;\n}\n' >"$BATS_TEST_TMPDIR/other.c"
@@ -453,14 +453,14 @@ causes() {
 	run slots --module /client/honest.so
 	umount_later=$status
 	echo "$output"
-	said "'/client/honest.so' lies on a file system that is mounted noexec at '/client': mount it exec"
+	said "'/client/honest.so' is on a file system that is mounted noexec at '/client': mount it exec"
 	# One that it needs, too.
 	run slots --module /doubles/needs.so
 	echo "$output"
 	umount "$TREE/client"
 	[ "$umount_later" -eq 3 ]
 	[ "$status" -eq 3 ]
-	said "'libokv-there.so.1', which it needs, lies on a file system that is mounted noexec, or a policy forbids"
+	said "'libokv-there.so.1', which it needs, is on a file system that is mounted noexec, or a policy forbids"
 	[ "$(grep -c noexec <<<"$output")" -eq 1 ]
 }
 
@@ -579,7 +579,7 @@ ha_make() {
 	expect 1 --module /doubles/ha-away.so
 	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is away: its state is CKR_DEVICE_ERROR"
 	expect 1 --module /doubles/ha-less.so
-	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is none of those that the library has"
+	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is not among those that the library has"
 	for double in untold old; do
 		expect 0 --module "/doubles/ha-$double.so"
 		said "whether the members of HA group 'okv_ha' are there was not seen"

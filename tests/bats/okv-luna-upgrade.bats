@@ -24,7 +24,7 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 	umask 0027
 	LANG=C.UTF-8 SECRET=kept run -0 upgrade -- /root/upgrade --confirm 'two words'
 	[ "$(cat "$ROOT/root/called")" = $'--confirm\ntwo words\n0027\nLANG=C.UTF-8\nSECRET=kept' ]
-	[[ $output == *"Go: "*"Starting OKV's upgrade: /root/upgrade"*"OKV's upgrade ended well"* ]]
+	[[ $output == *"Go: "*"Starting OKV's upgrade: /root/upgrade"*"OKV's upgrade succeeded"* ]]
 }
 
 @test "UPGRADE_COMMAND is words, read by no shell" {
@@ -84,7 +84,7 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 
 @test "on a terminal it asks, and takes no for an answer" {
 	SSH_TTY=x run script -qec "'$build/libexec/okv-luna-upgrade' --root '$ROOT' -- /root/upgrade" /dev/null <<<'n'
-	[[ $output == *"Go on all the same? [y/N]"*"nothing was started"* ]]
+	[[ $output == *"Continue anyway? [y/N]"*"nothing was started"* ]]
 	[ ! -e "$ROOT/root/called" ]
 	SSH_TTY=x run script -qec "'$build/libexec/okv-luna-upgrade' --root '$ROOT' -- /root/upgrade" /dev/null <<<'y'
 	[ -e "$ROOT/root/called" ]

@@ -2,7 +2,7 @@
 # extract beside the extractors that it replaces.  Sides take turns, each into a new directory after a sync; the ratio
 # is that of the medians.  Ours judges, digests and syncs to the disk meanwhile; so the peer with the same guarantee is the
 # extractor, then sync -f, then sha256sum of every file.  The bare extractors are told beside it.
-# RUNS: how often each is run (default 9).  All lies on a file system of its own, in a file of up to 4 GB in TMPDIR: on one
+# RUNS: how often each is run (default 9).  All is on a file system of its own, in a file of up to 4 GB in TMPDIR: on one
 # that others use, ext4 spends more time than all the rest on inodes that they have freed.
 set -u
 exec python3 - "$BUILD/libexec/okv-luna-extract" "${RUNS:-9}" <<'END'

@@ -183,7 +183,7 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 		return fault_refused(f, "the name of a drive before the name");
 	if (name[length - 1] == '/') {
 		if (member->type != MEMBER_DIRECTORY)
-			return fault_refused(f, "a slash at the end of a name that is no directory's");
+			return fault_refused(f, "a slash at the end of a name that is not a directory's");
 		length--;
 	}
 	if (length >= 2 && name[0] == '.' && name[1] == '/') {
@@ -340,7 +340,7 @@ static int hard_target_find(const struct judge *j, const struct member *member, 
 		return fault_prefix(f, "a hard link's target: ");
 	const struct judge_path *found = paths_find(&j->paths, ret_target, strlen(ret_target));
 	if (found == NULL || (found->kind != PATH_FILE && found->kind != PATH_COPY))
-		return fault_refused(f, "a hard link to what is no file of this archive before it");
+		return fault_refused(f, "a hard link to something that is not an earlier file of this archive");
 	const struct judge_link *further = found->kind == PATH_COPY ? link_find(j, ret_target) : NULL;
 	if (further != NULL)
 		memcpy(ret_target, further->target, strlen(further->target) + 1);
@@ -543,8 +543,8 @@ static int link_check(const struct judge *j, const struct judge_link *first, str
 			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(first->path));
 		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
 			return fault_refused(f,
-					     "member '%s': a link that leads through another link, or through what "
-					     "is no directory",
+					     "member '%s': a link that leads through another link, or through "
+					     "something that is not a directory",
 					     SHOWN(first->path));
 		if (holds(resolved, link->path))
 			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));

@@ -247,7 +247,7 @@ static int tar_read(struct unarchive *u, struct stream *source, bool inner, stru
 		return stream_blame(a, source, f);
 	if (stream_feed(source, a) != ARCHIVE_OK) {
 		(void)stream_blame(a, source, f);
-		return f->kind == FAULT_REFUSED ? fault_prefix(f, "it is no tar or zip, or ") : -1;
+		return f->kind == FAULT_REFUSED ? fault_prefix(f, "it is not a tar or zip archive, or ") : -1;
 	}
 	return members_send(u, a, source, inner, f) < 0 ? -1 : tar_end(a, source, f);
 }

@@ -499,7 +499,7 @@ static int copy_make(const struct unpack *u, struct place *place, struct unpack_
 	const struct unpack_entry *from = unpack_find(u, e->target);
 
 	if (from == NULL || from->type != UNPACK_FILE)
-		return fault_refused(f, "member '%s': a hard link to what is no file", SHOWN(e->path));
+		return fault_refused(f, "member '%s': a hard link to something that is not a file", SHOWN(e->path));
 	e->machine = from->machine;
 	e->secret = from->secret;
 	e->size = from->size;

@@ -217,7 +217,7 @@ static int zip64_read(const unsigned char *entry, const unsigned char *extra, un
 static int entry_judge(const unsigned char *entry, const struct entry *e, struct fault *f)
 {
 	if ((entry[6]) > VERSION_KNOWN)
-		return fault_refused(f, "it needs version %u of the format, which nobody knows; pack it again",
+		return fault_refused(f, "it needs version %u of the format, which is not supported; pack it again",
 				     entry[6]);
 	if ((entry[8] & FLAG_ENCRYPTED) != 0)
 		return fault_refused(f, "an encrypted member; pack it again without a password");

@@ -63,9 +63,9 @@ static void what_is_no_plain_file_is_refused_and_blocks_nobody(void **state)
 	(void)snprintf(none, sizeof(none), "%s/none", place->path);
 	const char *const a_fifo[] = { path, fifo }, *const a_directory[] = { place->path };
 	const char *const a_device[] = { "/dev/null" }, *const nothing[] = { none };
-	MUST_FAIL(client_source_open(a_fifo, 2, &s, &f), FAULT_REFUSED, "is no plain file");
-	MUST_FAIL(client_source_open(a_directory, 1, &s, &f), FAULT_REFUSED, "is no plain file");
-	MUST_FAIL(client_source_open(a_device, 1, &s, &f), FAULT_REFUSED, "is no plain file");
+	MUST_FAIL(client_source_open(a_fifo, 2, &s, &f), FAULT_REFUSED, "is not a regular file");
+	MUST_FAIL(client_source_open(a_directory, 1, &s, &f), FAULT_REFUSED, "is not a regular file");
+	MUST_FAIL(client_source_open(a_device, 1, &s, &f), FAULT_REFUSED, "is not a regular file");
 	MUST_FAIL(client_source_open(nothing, 1, &s, &f), FAULT_ABSENT, "cannot open");
 	assert_int_equal(s.count, 0);
 }

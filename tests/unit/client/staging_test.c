@@ -63,7 +63,7 @@ static void something_else_under_the_clients_name_is_refused(void **state)
 	(void)state;
 	open_it();
 	unit_write(root, "usr/safenet/lunaclient", "a file", 0600);
-	MUST_FAIL(client_staging_present(&s, &dir, &f), FAULT_REFUSED, "is there and is no directory");
+	MUST_FAIL(client_staging_present(&s, &dir, &f), FAULT_REFUSED, "exists and is not a directory");
 }
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)

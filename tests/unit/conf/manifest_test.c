@@ -97,7 +97,7 @@ static void refuses_with_the_line_number(void **state)
 	(void)state;
 
 	assert_refused("", "empty");
-	assert_refused("#other\n", "no manifest of ours");
+	assert_refused("#other\n", "not one of our manifests");
 	assert_refused("#mtree\n. type=dir\n./a type=file", ":3: the last line has no end");
 	assert_refused("#mtree\n. type=dir\n./a\n", ":3: not a line that we write");
 	assert_refused("#mtree\n./a type=pipe\n", ":2:");

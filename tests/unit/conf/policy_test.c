@@ -71,7 +71,7 @@ static void breaking_a_rule_is_refused_with_file_and_line(void **state)
 		{ "zz /a 0644", "unknown type" },
 		{ "zq /a 0644", "unknown type" },
 		{ "zff /a 0644", "unknown type" },
-		{ "Zfd /a 0644", "files only and of directories only" },
+		{ "Zfd /a 0644", "files only and to directories only" },
 		{ "z", "not absolute" },
 		{ "z a/b 0644", "not absolute" },
 		{ "z %{PLAIN}/b 0644", "not absolute" },

@@ -301,7 +301,7 @@ static void a_link_is_made_replaced_and_left_alone(void **state)
 	unit_write(place->dir, "file", "mine", 0600);
 	changed = false;
 	MUST_FAIL(fs_link_publish(place->dir, "file", FS_NOFOLLOW, "x", &changed, &f), FAULT_REFUSED,
-		  "is no link of ours");
+		  "is not one of our links");
 	unit_holds(place->dir, "file", "mine");
 	assert_false(changed);
 	unit_write(place->dir, ".link.okv-luna-new", "left over", 0600);

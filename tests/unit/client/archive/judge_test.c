@@ -124,7 +124,7 @@ static void a_name_is_given_once_also_when_case_is_ignored(void **state)
 	(void)state;
 	take(MEMBER_FILE, "a/File", NULL, "a/File");
 	refuse(MEMBER_LINK, "a/File", "x", "the name comes twice");
-	refuse(MEMBER_HARD_LINK, "./a/File", "\xd0\x96", "no file of this archive before it");
+	refuse(MEMBER_HARD_LINK, "./a/File", "\xd0\x96", "not an earlier file of this archive");
 	refuse(MEMBER_FILE, "a/fILE", NULL, "only in upper and lower case");
 	refuse(MEMBER_FILE, "A/other", NULL, "only in upper and lower case");
 	take(MEMBER_FILE, "\xc3\x84", NULL, "\xc3\x84");
@@ -210,15 +210,15 @@ static void a_hard_link_names_a_file_before_it_never_another_hard_link(void **st
 	take(MEMBER_FILE, "d/f", NULL, "d/f");
 	refuse(MEMBER_HARD_LINK, "h1", "/etc/passwd", "an absolute name");
 	refuse(MEMBER_HARD_LINK, "h2", "../f", "'..' in the name");
-	refuse(MEMBER_HARD_LINK, "h3", "later", "no file of this archive before it");
-	refuse(MEMBER_HARD_LINK, "h4", "d", "no file of this archive before it");
-	refuse(MEMBER_HARD_LINK, "h5", "h5", "no file of this archive before it");
+	refuse(MEMBER_HARD_LINK, "h3", "later", "not an earlier file of this archive");
+	refuse(MEMBER_HARD_LINK, "h4", "d", "not an earlier file of this archive");
+	refuse(MEMBER_HARD_LINK, "h5", "h5", "not an earlier file of this archive");
 	take(MEMBER_HARD_LINK, "h", "./d/f", "h");
 	assert_string_equal(judge_target(&judge, "h"), "d/f");
 	take(MEMBER_HARD_LINK, "again", "h", "again");
 	assert_string_equal(judge_target(&judge, "again"), "d/f");
 	take(MEMBER_LINK, "l", "d/f", "l");
-	refuse(MEMBER_HARD_LINK, "h6", "l", "no file of this archive before it");
+	refuse(MEMBER_HARD_LINK, "h6", "l", "not an earlier file of this archive");
 }
 
 static void links_end(const char *words)
@@ -263,7 +263,7 @@ static void dots_after_a_link_or_file_are_a_lie(void **state)
 	take(MEMBER_FILE, "d/f", NULL, "d/f");
 	take(MEMBER_FILE, "g", NULL, "g");
 	take(MEMBER_LINK, "lie", "d/f/../../g", "lie");
-	links_end("'lie': a link that leads through another link, or through what is no directory");
+	links_end("'lie': a link that leads through another link, or through something that is not a directory");
 }
 
 static void links_that_go_round_are_refused(void **state)

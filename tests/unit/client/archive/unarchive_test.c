@@ -272,7 +272,7 @@ static void what_is_no_archive_is_refused(void **state)
 	refuses(&bytes, "it is empty");
 	for (unsigned i = 0; i < 200; i++)
 		text_add_string(&bytes, "no archive at all\n");
-	refuses(&bytes, "it is no tar or zip");
+	refuses(&bytes, "it is not a tar or zip archive");
 }
 
 int main(void)

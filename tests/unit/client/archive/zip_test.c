@@ -178,7 +178,7 @@ static void what_is_refused_says_what_to_do(void **state)
 	MADE_ZIP_ADD(&z, .name = "f", .content = "abc", .flags = 1);
 	refuses(&z, "an encrypted member; pack it again without a password");
 	MADE_ZIP_ADD(&z, .name = "f", .content = "abc", .version = 64);
-	refuses(&z, "it needs version 64 of the format, which nobody knows; pack it again");
+	refuses(&z, "it needs version 64 of the format, which is not supported; pack it again");
 }
 
 /* Every cut, and every byte changed: refused, or sound still; never more bytes than there are. */
