@@ -23,7 +23,7 @@
 #error "OKV_LUNA_VERSION comes from the Makefile"
 #endif
 
-enum { LOCK_PATIENCE_MS = 10000 };
+enum { LOCK_PATIENCE_MS = 10000, STACK_LEAST_KB = 1024 };
 
 /* What a tool may see of its caller's environment: nothing here names a library, a configuration or a program. */
 static const char *const environment_kept[] = {
@@ -228,8 +228,26 @@ int cmd_lock(const struct cmd_context *c, struct fault *f)
 	return fs_lock_take(dir, "lock", LOCK_PATIENCE_MS, &held, f);
 }
 
+/* Asked before anything is begun: who runs out of stack can neither take back what it had begun nor say why. */
+static int stack_check(struct fault *f)
+{
+	struct rlimit stack;
+
+	if (getrlimit(RLIMIT_STACK, &stack) < 0 || stack.rlim_cur >= STACK_LEAST_KB * 1024)
+		return 0;
+	stack.rlim_cur = STACK_LEAST_KB * 1024;
+	if (setrlimit(RLIMIT_STACK, &stack) == 0)
+		return 0;
+	return fault_system(f, 0,
+			    "only %llu KB of stack are allowed ('ulimit -s'), and %d are needed; log in anew, and try "
+			    "again",
+			    (unsigned long long)stack.rlim_max / 1024, STACK_LEAST_KB);
+}
+
 static int work(const struct option_list *operands, struct fault *f)
 {
+	if (stack_check(f) < 0)
+		return -1;
 	if (operands->count < cmd_tool.operands_least || operands->count > cmd_tool.operands_most)
 		return fault_usage(f, "%s operands; usage: %s [OPTION]... %s",
 				   operands->count < cmd_tool.operands_least ? "too few" : "too many", cmd_tool.name,

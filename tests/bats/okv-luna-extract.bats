@@ -667,7 +667,7 @@ identity() {
 	cp -a "$root" "$root.kept"
 	before=$(everything)
 	for limit in -f:100 -f:10 -v:30000 -v:60000 -v:2000000 -n:6 -n:9 -n:12 -n:16 -n:18 -n:20 -n:64 -n:255 -n:256 -u:1 -t:30 \
-		-c:0; do
+		-c:0 -s:48 -s:64 -s:100 -s:200 -s:400 -s:1023 -s:1024 -Ss:100; do
 		rc=0
 		(ulimit "${limit%:*}" "${limit#*:}" && exec "$extract" --root "$root" -q "$BATS_TEST_TMPDIR/large.tar.gz") \
 			2>"$BATS_TEST_TMPDIR/said" || rc=$?
