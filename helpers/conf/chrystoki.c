@@ -242,9 +242,10 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 
 	line->flaws = bytes_flaws(line);
 	line->section = course->section;
-	if (index == 0 && line->length >= BOM_LENGTH && memcmp(line->bytes, bom, BOM_LENGTH) == 0) {
+	/* All of them: an editor that adds one does not look whether one is there. */
+	while (index == 0 && line->length - start >= BOM_LENGTH && memcmp(line->bytes + start, bom, BOM_LENGTH) == 0) {
 		line->flaws |= CHRYSTOKI_FLAW_BOM;
-		start = BOM_LENGTH;
+		start += BOM_LENGTH;
 	}
 	start = blanks_skip(line->bytes, start, line->length);
 	const size_t end = blanks_trim(line->bytes, start, line->length), length = end - start;

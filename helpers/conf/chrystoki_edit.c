@@ -375,7 +375,6 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
 		end--;
-	/* All of them: an editor that adds one does not look whether one is there. */
 	while ((line->flaws & CHRYSTOKI_FLAW_BOM) != 0 && end - start >= 3 &&
 	       memcmp(line->bytes + start, "\xef\xbb\xbf", 3) == 0)
 		start += 3;
@@ -419,7 +418,7 @@ static size_t bare_end(const struct chrystoki *c, size_t open)
 	return at < c->count && c->lines[at].kind == CHRYSTOKI_CLOSE ? 0 : section_end(c, open);
 }
 
-int chrystoki_fix(struct chrystoki *c, struct fault *f)
+static int fix_once(struct chrystoki *c, struct fault *f)
 {
 	__attribute__((cleanup(text_done_secret))) struct text fixed = { 0 };
 	ptrdiff_t open = CHRYSTOKI_NO_LINE;
@@ -445,6 +444,22 @@ int chrystoki_fix(struct chrystoki *c, struct fault *f)
 		TEXT_AUTO text = { 0 };
 		text_add_string(&text, "}\n");
 		return lines_replace(c, section_end(c, (size_t)open), 0, &text, f);
+	}
+	return 0;
+}
+
+/* A TAB in a header is a blank after the first round, and then a header that wants its brace: a few lay bare another. */
+int chrystoki_fix(struct chrystoki *c, struct fault *f)
+{
+	enum { ROUNDS = 8 };
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		__attribute__((cleanup(text_done_secret))) struct text before = { 0 };
+		text_add(&before, c->file.bytes, c->file.length);
+		if (text_check(&before, f) < 0 || fix_once(c, f) < 0)
+			return -1;
+		if (text_same(&before, &c->file))
+			break;
 	}
 	return 0;
 }
