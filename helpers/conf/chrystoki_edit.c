@@ -448,7 +448,7 @@ static int fix_once(struct chrystoki *c, struct fault *f)
 	return 0;
 }
 
-/* A TAB in a header is a blank after the first round, and then a header that wants its brace: a few lay bare another. */
+/* A TAB in a header is a blank after the first round, and only then is it seen to be a header without its brace. */
 int chrystoki_fix(struct chrystoki *c, struct fault *f)
 {
 	enum { ROUNDS = 8 };

@@ -105,17 +105,10 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 	return false;
 }
 
-/* Through /proc it is one call, which follows no link; elsewhere the entry is opened. */
+/* By the working directory, which nobody else uses: no link is followed, and no path below /proc is walked. */
 static ssize_t attribute_get(int dir, const char *leaf, const char *name, void *buffer, size_t size)
 {
-	char path[FS_NAME_SIZE + 40];
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, leaf);
-	const ssize_t got = lgetxattr(path, name, buffer, size);
-	if (got >= 0 || (errno != ENOENT && errno != ENOTDIR))
-		return got;
-	FS_AUTO int fd = openat(dir, leaf, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -1 : fgetxattr(fd, name, buffer, size);
+	return fchdir(dir) < 0 ? -1 : lgetxattr(leaf, name, buffer, size);
 }
 
 /* --- what all plans have in common --- */
@@ -141,14 +134,14 @@ static bool seen_before(struct text *seen, const char *path, size_t length)
 	return false;
 }
 
-/* Tells where one of both ACLs of a regular file or directory makes a difference; true where it does. */
+/* Tells where the ACL of a regular file, or one of a directory's two, makes a difference; true where it does. */
 static bool acl_check(const struct planner *p, const char *path, int dir, const char *name,
-		      const struct perms_owned *state, enum acl_rights rights)
+		      const struct perms_owned *state, mode_t type, enum acl_rights rights)
 {
 	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
 	unsigned char bytes[ACL_MAX];
 
-	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+	for (size_t i = 0; i < (S_ISDIR(type) ? 2 : 1); i++) {
 		TEXT_AUTO what = { 0 };
 		const ssize_t got = attribute_get(dir, name, attributes[i], bytes, sizeof(bytes));
 		if (got > 0 && acl_differs(bytes, (size_t)got, state, rights, p->plan->okv_user, &what)) {
@@ -185,7 +178,7 @@ static void directory_check(const struct planner *p, const char *path, int dir, 
 	if ((status->st_mode & S_ISVTX) != 0)
 		return;
 	/* What an ACL lets somebody write shows as the group's. */
-	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, ACL_WRITING))
+	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, status->st_mode, ACL_WRITING))
 		return;
 	if (writers == 0 || group_of_root)
 		return;
@@ -432,7 +425,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	if (directory && !moded)
 		directory_check(p, entry->path, entry->dir, entry->name, status);
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, ACL_ALL);
+	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, entry->status->st_mode, ACL_ALL);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
