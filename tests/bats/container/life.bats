@@ -179,9 +179,9 @@ os_back() { on "$OLD" '[ ! -e /root/os-release ] || mv /root/os-release /usr/lib
 
 @test "on a node that only we wired, OKV has its HSM after erasing" {
 	on "$OLD" "cp /usr/share/okv-appliance/stock/* $GENERIC/ && rpm -i /root/new.rpm && okv-luna config wire -q" 2>/dev/null
-	on "$OLD" 'cp -a /opt/okv-luna/libexec/okv-luna-slots /root/slots && /root/slots -q'
+	on "$OLD" 'cp -a /opt/okv-luna/libexec /root/libexec && /root/libexec/okv-luna-slots -q'
 	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
-	on "$OLD" '/root/slots -q'
+	on "$OLD" '/root/libexec/okv-luna-slots -q'
 	on "$OLD" "grep -q '^PRESERVED_FILES=\"/usr/safenet/lunaclient:/etc/Chrystoki.conf\"' $GENERIC/okv_hsm.conf"
 	on "$OLD" "! grep -rq okv-luna $GENERIC"
 }
