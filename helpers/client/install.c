@@ -284,12 +284,12 @@ static int old_find(struct installing *i, struct fault *f)
 		return -1;
 	if (old == CLIENT_AUTO || old == kind)
 		return 0;
-	return fault_refused(
-		f,
-		"a %s client is installed at '%s', and this is a %s one; beside it, install with '--to DIR' and "
-		"take what is needed with 'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
-		"--section REST', or give --replace-kind",
-		client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind));
+	return fault_refused(f, "a %s client is installed at '%s', and this is a %s one; %sgive --replace-kind",
+			     client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind),
+			     kind != CLIENT_CLOUD ? "to have it replaced, "
+						  : "beside it, install with '--to DIR' and take what is needed with "
+						    "'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
+						    "--section REST', or ");
 }
 
 static int has_previous(const struct installing *i, bool *ret_has, struct fault *f)
@@ -400,8 +400,13 @@ static int packages_record(struct installing *i, bool had_conf, struct fault *f)
 /* Are they installed, and is what they have installed there? */
 static int packages_same_find(struct installing *i, const struct client_rpm_set *set, struct fault *f)
 {
+	enum client_kind old = CLIENT_AUTO;
+
 	/* Where there is no client rpm is not asked: its question alone would make a database. */
-	return i->old < 0 ? 0 : client_rpm_installed(i->request->root, set, &i->same, f);
+	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
+		return -1;
+	return old != CLIENT_FULL ? 0
+				  : client_rpm_installed(i->request->root, set, i->request->client_dir, &i->same, f);
 }
 
 static int full_install(struct installing *i, int tree, struct fault *f)

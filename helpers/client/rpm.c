@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "client/identity.h"
 #include "fs/root.h"
 #include "proc/child.h"
 
@@ -229,7 +230,40 @@ static int database_find(int root, bool *ret_there, struct fault *f)
 	return text_check(&path, f) < 0 ? -1 : fs_existence(root, text_string(&path), ret_there, f);
 }
 
-int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f)
+/* "missing     /path" or "S.5......  c /path"; the identity is the node's own, and a changed Chrystoki.conf, too. */
+static bool is_as_packed(const struct text *lines, const char *client_dir)
+{
+	const size_t length = strlen(client_dir);
+	struct text_line line;
+
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);) {
+		TEXT_AUTO copy = { 0 };
+		text_add(&copy, line.bytes, line.length);
+		const char *path = strchr(text_string(&copy), '/');
+		const bool below = path != NULL && strncmp(path, client_dir, length) == 0 && path[length] == '/';
+		if (below ? !client_is_identity(path + length + 1) : text_starts(text_string(&copy), "missing"))
+			return false;
+	}
+	return true;
+}
+
+/* Owners and modes are okv-luna repair's. */
+static int files_compare(const char *root, const struct text *names, const char *client_dir, bool *ret_same,
+			 struct fault *f)
+{
+	const char *const options[] = { "--root",   root,       "-V",        "--nodeps",  "--noscripts",
+					"--nomode", "--nouser", "--nogroup", "--nomtime", NULL };
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+
+	if (rpm_ask(options, names, QUERY_MS, &outcome, f) < 0)
+		return -1;
+	*ret_same = is_as_packed(&outcome.output, client_dir);
+	proc_outcome_done(&outcome);
+	return 0;
+}
+
+int client_rpm_installed(int root, const struct client_rpm_set *set, const char *client_dir, bool *ret_installed,
+			 struct fault *f)
 {
 	TEXT_AUTO names = { 0 };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -247,10 +281,9 @@ int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_i
 	if (rpm_ask(options, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
 	const int r = database_blame(path, &outcome, f);
-	if (r == 0)
-		*ret_installed = outcome.status == 0;
+	const bool all_there = outcome.status == 0;
 	proc_outcome_done(&outcome);
-	return r;
+	return r == 0 && all_there ? files_compare(path, &names, client_dir, ret_installed, f) : r;
 }
 
 /* Does rpm's list of their files have one below the client's directory? */

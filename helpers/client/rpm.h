@@ -40,11 +40,12 @@ int client_rpm_find(const struct client_content *content, struct report *report,
 int client_rpm_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
 		     struct fault *f);
 /*
- * Is every one of them installed below the root already, in this version?  Only rpm's own "no" is one: an rpm that was
- * killed or cannot read its database is FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database,
- * none is made.
+ * Is every one of them installed below the root already, in this version, and by `rpm -V` as it was packed (identity,
+ * owners and modes aside)?  Only rpm's own "no" is one: an rpm that was killed or cannot read its database is
+ * FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database, none is made.
  */
-int client_rpm_installed(int root, const struct client_rpm_set *set, bool *ret_installed, struct fault *f);
+int client_rpm_installed(int root, const struct client_rpm_set *set, const char *client_dir, bool *ret_installed,
+			 struct fault *f);
 /*
  * Tests the transaction, and runs it; an older version than the present one is installed all the same, since that is
  * how one goes back.  `scratch`, below the root, takes the database of the test where there is none yet.

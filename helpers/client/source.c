@@ -15,6 +15,7 @@
 #include "fs/sha256.h"
 #include "fs/handle.h"
 #include "fs/read.h"
+#include "fs/root.h"
 
 void client_source_done(struct client_source *s)
 {
@@ -190,6 +191,14 @@ static int library_find(struct client_content *c, struct fault *f)
 	return fault_refused(f, "'%slibs/64' holds no PKCS#11 library that is a file", SHOWN(c->top));
 }
 
+static bool is_file(int client, const char *path)
+{
+	struct fault absent = { 0 };
+	struct stat status;
+
+	return fs_status(client, path, FS_NOFOLLOW, &status, &absent) == 0 && S_ISREG(status.st_mode);
+}
+
 int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 {
 	static const char *const full[] = { "lib/libCryptoki2_64.so" };
@@ -198,6 +207,11 @@ int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 	const char *library = NULL, *sign = NULL;
 
 	*ret_kind = CLIENT_AUTO;
+	/* Packages are installed over what another kind has left: links, or copies of those, but no file of vtl's. */
+	if (is_file(client, full[0]) && is_file(client, "bin/openssl.cnf")) {
+		*ret_kind = CLIENT_FULL;
+		return 0;
+	}
 	if (fs_first(client, libraries, sizeof(libraries) / sizeof(libraries[0]), &library, f) < 0 ||
 	    fs_first(client, library != NULL ? minimal : full, library != NULL ? 3 : 1, &sign, f) < 0)
 		return -1;

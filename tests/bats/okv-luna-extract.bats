@@ -205,6 +205,29 @@ identity() {
 	[ -z "$(find "$root" -name 'rpmdb*' -o -name Packages)" ]
 }
 
+@test "full client: installed already is what rpm finds as it was packed, the identity aside" {
+	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
+	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	local change
+	for change in 'chmod 0700 bin/vtl' 'chgrp 986 bin/lunacm' 'echo own >cert/server/CAFile.pem' 'rm configData/token/001/token.db' \
+		'echo "# own" >>../../../etc/Chrystoki.conf'; do
+		(cd "$client" && eval "$change")
+		extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		[[ $output == *'installed already; nothing was changed' ]] || { echo "$change"; return 1; }
+	done
+	for change in 'rm bin/vtl' 'echo x >>bin/lunacm' 'echo x >lib/libshim.so' 'rm lib/libCryptoki2_64.so' \
+		'rm ../../../etc/Chrystoki.conf' 'ln -sf ../bin/vtl lib/libCryptoki2_64.so'; do
+		(cd "$client" && eval "$change")
+		extracts --dry-run --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		[[ $output == *'would be installed; nothing was changed' ]] || { echo "$change"; return 1; }
+		extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		cmp library.so "$client/lib/libCryptoki2_64.so"
+		[ ! -L "$client/lib/libCryptoki2_64.so" ]
+		[ -x "$client/bin/vtl" ]
+		[ -f "$conf" ]
+	done
+}
+
 @test "full client: what could not be done after rpm is done by the next run" {
 	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
 	mtree=$root/opt/okv-luna/var/client.mtree
@@ -515,15 +538,27 @@ identity() {
 	# What the sentence says: elsewhere, and then the guide's next step.
 	extracts --to /opt/cloud cloud.zip
 	diff <(echo "$before") <(content)
-	local merge='okv-luna config chrystoki merge /opt/cloud/Chrystoki.conf --section XTC --section REST'
+	local archive merge='okv-luna config chrystoki merge /opt/cloud/Chrystoki.conf --section XTC --section REST'
 	merge+=' --plugin-dir /usr/safenet/lunaclient/plugins'
 	[ "${lines[-1]}" = "next: '$merge', then 'okv-luna slots'" ] || { echo "${lines[-1]}"; return 1; }
 	run -0 "$build/bin/okv-luna" config --root "$root" chrystoki merge "$root/opt/cloud/Chrystoki.conf" --section XTC \
 		--section REST --plugin-dir /usr/safenet/lunaclient/plugins
 	extracts --replace-kind cloud.zip
 	[ -f "$client/setenv" ]
-	refuses 3 'a cloud client is installed' --accept-licence "$BATS_TEST_TMPDIR/full.tar"
-	refuses 3 'a cloud client is installed' minimal.tar.gz
+	# Only a cloud client has what a merge takes, and packages go nowhere else.
+	for archive in "$BATS_TEST_TMPDIR/full.tar" minimal.tar.gz; do
+		refuses 3 'a cloud client is installed' --accept-licence "$archive"
+		[[ $stderr == *'to have it replaced, give --replace-kind' && $stderr != *--to* ]]
+	done
+	# Over what the other kind has left, the packages' client is the one that is installed.
+	extracts --accept-licence --replace-kind "$BATS_TEST_TMPDIR/full.tar"
+	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+	[[ $output == *'installed already; nothing was changed' ]]
+	extracts --list
+	[ "${lines[-1]}" = '/usr/safenet/lunaclient: full client, its identity aside' ]
+	for archive in cloud.zip minimal.tar.gz; do
+		refuses 3 'a full client is installed' "$archive"
+	done
 }
 
 @test "the identity is carried to the new client bit for bit" {
