@@ -312,8 +312,10 @@ static int place(struct installing *i, int tree, struct fault *f)
 
 	if (fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
 	    client_ownership_apply(client, &result->content, &i->ownership, f) < 0 ||
-	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 || same_find(i, &record, f) < 0 ||
-	    has_previous(i, &result->previous_kept, f) < 0)
+	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
+	    client_template_settle(client, &result->content, i->request->client_dir,
+				   client_ownership_file(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
+	    same_find(i, &record, f) < 0 || has_previous(i, &result->previous_kept, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
 	result->previous_kept |= i->old >= 0 && !i->same;

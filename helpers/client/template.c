@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/chrystoki.h"
+#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 
@@ -182,4 +183,20 @@ int client_template_make(int client, const char *name, const struct client_conte
 		return -1;
 	chrystoki_print(&c, ret_conf);
 	return text_check(ret_conf, f);
+}
+
+int client_template_settle(int client, const struct client_content *content, const char *client_dir,
+			   struct client_rights rights, struct fault *f)
+{
+	const char *name = content->kind == CLIENT_CLOUD ? client_template_name(content) : NULL;
+	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid };
+	struct text conf = { 0 };
+
+	if (name == NULL)
+		return 0;
+	int r = client_template_make(client, name, content, client_dir, &conf, f);
+	if (r == 0)
+		r = fs_publish_at(client, "Chrystoki.conf", text_string(&conf), conf.length, &how, f);
+	text_done_secret(&conf);
+	return r;
 }

@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "client/ownership.h"
 #include "client/source.h"
 
 /* The name of the one that the archives bring, below the client's directory; NULL where they bring none. */
@@ -17,5 +18,11 @@ const char *client_template_name(const struct client_content *content);
 /* `name` is that one, `client` the new tree, `client_dir` where it will be. */
 int client_template_make(int client, const char *name, const struct client_content *content, const char *client_dir,
 			 struct text *ret_conf, struct fault *f);
+/*
+ * The cloud client's own Chrystoki.conf in the new tree becomes that one, as its setenv would write it: root's, and of
+ * that mode and group where the archive brings none.  Nothing to do for the other kinds.
+ */
+int client_template_settle(int client, const struct client_content *content, const char *client_dir,
+			   struct client_rights rights, struct fault *f);
 
 #endif

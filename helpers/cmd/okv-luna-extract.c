@@ -127,6 +127,9 @@ static void content_list(struct listing *l, const struct client_content *content
 	}
 	if (content->kind != CLIENT_FULL)
 		(void)client_layout_links(content, link_list, l, &ignored);
+	const struct unpack_entry *base = client_content_entry(content, "Chrystoki-base.conf");
+	if (content->kind == CLIENT_CLOUD && base != NULL && client_content_entry(content, "Chrystoki.conf") == NULL)
+		entry_list(l, base->path, "Chrystoki.conf", base->size, NULL, false);
 }
 
 static void lines_array(struct json *j, const char *key, const struct text *lines)

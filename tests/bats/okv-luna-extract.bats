@@ -404,6 +404,34 @@ identity() {
 	grep -qF 'LibUNIX64 = /usr/safenet/lunaclient/lib/libCryptoki2_64.so;' "$conf"
 }
 
+@test "the cloud client's own Chrystoki.conf is the one of /etc, whichever of the two the archive brings" {
+	local archive file
+	mkdir "$BATS_TEST_TMPDIR/both"
+	cd "$BATS_TEST_TMPDIR/both"
+	unzip -q "$ARCHIVES/cloud.zip"
+	cp Chrystoki.conf Chrystoki-base.conf
+	zip -qr ../both.zip .
+	zip -qr ../base.zip . -x Chrystoki.conf
+	for archive in "$ARCHIVES/cloud.zip" ../both.zip ../base.zip; do
+		rm -rf "${root:?}/usr" "$conf"
+		run --separate-stderr -0 "$extract" --root "$root" --list "$archive"
+		file=$(grep -c ' /usr/safenet/lunaclient/Chrystoki.conf$' <<<"$output")
+		[ "$file" -eq 1 ]
+		extracts "$archive"
+		cmp "$client/Chrystoki.conf" "$conf"
+		[ "$(stat -c '%u:%g %a' "$client/Chrystoki.conf")" = '0:986 640' ]
+		run "$build/libexec/okv-luna-config" --root "$root" check
+		[[ $output != *'it differs from'* ]]
+		# The archive's is compared as it would be written: the same one again is not another one.
+		rm "$client/setenv"
+		extracts "$archive"
+		[ ! -e "$client/Chrystoki.conf.okv-luna-new" ]
+		# Elsewhere, it is what is merged.
+		extracts --to /opt/cloud --replace-kind "$archive"
+		grep -qF 'PartitionCAPath = /opt/cloud/partition-ca-certificate.pem;' "$root/opt/cloud/Chrystoki.conf"
+	done
+}
+
 @test "the manifest names everything that was placed, with size, digest and mode" {
 	extracts minimal.tar.gz
 	record=$root/opt/okv-luna/var/client.mtree
