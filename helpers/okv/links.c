@@ -317,9 +317,16 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 			return -1;
 	}
 	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
-	for (size_t i = 0; i < FIXED_COUNT; i++)
-		if (fixed[i].kind == KIND_GENERIC && link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
+	for (size_t i = 0; i < FIXED_COUNT; i++) {
+		TEXT_AUTO written = { 0 };
+
+		text_add_format(&written, "%s" ARROW "%s\n", fixed[i].path, fixed[i].target);
+		if (text_check(&written, f) < 0)
 			return -1;
+		if (fixed[i].kind == KIND_GENERIC && strstr(text_string(&record), text_string(&written)) == NULL &&
+		    link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
+			return -1;
+	}
 	/* Last, so that a run that is broken off is told by the record that it was. */
 	return job->mode == OKV_APPLY ? okv_record_remove(job->root, OKV_RECORD_LINKS, f) : 0;
 }

@@ -81,8 +81,8 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 	case AUTOSTART_FOREIGN:
 		break;
 	case AUTOSTART_LEFT_ALONE:
-		report_say(job->report, REPORT_DETAIL, "%s does not wait for the network; no order is given to it",
-			   SHOWN(name));
+		report_say(job->report, REPORT_DETAIL,
+			   "%s does not wait for the network; it is not ordered after post-upgrade", SHOWN(name));
 		break;
 	case AUTOSTART_AFTER_OURS:
 		if (!order_holds(order, name))
@@ -123,7 +123,7 @@ static int order_write(const struct okv_job *job, const struct text *order, bool
 	if (fs_read_file(job->root, AUTOSTART_UNIT_ORDER, FS_FOLLOW_TRUSTED, UNIT_MAX, &now, NULL, &ignored) == 0 &&
 	    strcmp(text_string(&now), text_string(order)) == 0)
 		return 0;
-	report_say(job->report, REPORT_RESULT, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
+	okv_job_tell(job, "%s: at boot, before OKV's own services", AUTOSTART_UNIT_ORDER);
 	*changed = true;
 	if (job->mode == OKV_PLAN)
 		return 0;
@@ -165,7 +165,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 		return -1;
 	}
 	if (linked)
-		report_say(job->report, REPORT_RESULT, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
+		okv_job_tell(job, "%s: post-upgrade runs at the next boot", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || linked;
 	return 0;
 }
@@ -214,8 +214,7 @@ int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault
 		return -1;
 	}
 	if (changed)
-		report_say(job->report, REPORT_RESULT, "%s: removed, post-upgrade does not run at boot any more",
-			   AUTOSTART_UNIT_WANTED);
+		okv_job_tell(job, "%s: removed, post-upgrade does not run at boot any more", AUTOSTART_UNIT_WANTED);
 	*ret_changed = changed || order;
 	return 0;
 }

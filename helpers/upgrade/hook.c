@@ -55,7 +55,7 @@ void hook_keep(struct upgrade_run *run, const struct text *json)
 		return;
 	(void)snprintf(path, sizeof(path), SETTINGS_VAR "/%s.json", upgrade_hook_name(run->kind));
 	if (fs_publish(run->root, path, FS_FOLLOW_TRUSTED, text_string(json), json->length, &how, &why) < 0)
-		text_add_format(&run->complaints, "the report is not kept: %s\n", why.text);
+		text_add_format(&run->complaints, "the report cannot be saved: %s\n", why.text);
 }
 
 /* --- our records -------------------------------------------------------------------------------------------------- */
@@ -83,8 +83,8 @@ int step_records(struct step *step, struct fault *f)
 				    fault_errno_text(errno));
 	}
 	if (there && is_full(var)) {
-		(void)step_set_remedy(step, "make room; how much there is: df -h %s", SETTINGS_VAR);
-		return fault_system(f, 0, "'%s' is on a disk that is full; make room", SETTINGS_VAR);
+		(void)step_set_remedy(step, "make room; to see how much is free: df -h %s", SETTINGS_VAR);
+		return fault_system(f, 0, "'%s' is on a full disk; make room", SETTINGS_VAR);
 	}
 	if (run->unlocked.kind != FAULT_NONE) {
 		*f = run->unlocked;
@@ -300,7 +300,7 @@ int step_reown(struct step *step, struct fault *f)
 	if (scan_paths(run->root, run->settings, &paths, f) < 0)
 		return -1;
 	if (hook_snapshot_read(run, SNAPSHOT_WHOLE, &snapshot, &why) < 0)
-		step_add_info(step, "outside of the client nothing is re-owned: %s", why.text);
+		step_add_info(step, "nothing outside the client is re-owned: %s", why.text);
 	recorded.old = history.group_id;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
@@ -387,7 +387,7 @@ int step_set_config_remedy(struct step *step)
 		for (size_t i = 0; i < findings.count; i++)
 			if (findings.items[i].safe && findings.items[i].severity == OKV_FAIL)
 				return step_set_remedy(step, OKV_FIX_IT);
-	return step_set_remedy(step, "what stands in the way: okv-luna config check");
+	return step_set_remedy(step, "to see why: okv-luna config check");
 }
 
 int step_wire(struct step *step, struct fault *f)
@@ -490,7 +490,7 @@ int step_repair(struct step *step, struct fault *f)
 					       : "what stands in the way: okv-luna repair --phase %s --check",
 				       phase);
 	step->changed = tally.changed > 0;
-	step_add_info(step, "%zu entries looked at, %zu %s", tally.entries, tally.changed,
+	step_add_info(step, "%zu entries checked, %zu %s", tally.entries, tally.changed,
 		      run->dry_run ? "to be changed" : "changed");
 	/* Before an upgrade nobody else's file is in its way. */
 	step->partial = left.strangers > 0 && run->kind == UPGRADE_POST;
@@ -621,15 +621,15 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 static const struct step_row mid_steps[] = {
 	{ "group", "the HSM group exists", 12000, STEP_ALWAYS, step_group },
 	{ "member", "OKV's user is in the HSM group", 10000, STEP_ALWAYS, step_member },
-	{ "reown", "what carried the old group id carries the new one", 20000, STEP_ALWAYS, step_reown },
+	{ "reown", "files with the old group id get the new one", 20000, STEP_ALWAYS, step_reown },
 	{ "wiring", "wire OKV's generic files and our links", 12000, STEP_ALWAYS, step_wire },
 	{ "arming", "let post-upgrade run at the next boot", 5000, STEP_ALWAYS, step_autostart },
 };
 
-/* Nobody sees our report before the first boot: syslog gets what was done. */
+/* Nobody sees our report before the first boot: syslog gets what was done.  A dry run has a reader, and did nothing. */
 static void mid_report(const struct upgrade_run *run)
 {
-	for (size_t i = 0; i < run->result_count; i++) {
+	for (size_t i = 0; !run->dry_run && i < run->result_count; i++) {
 		const struct step_result *result = &run->results[i];
 		const char *name = result->row->name;
 		struct text_line line;
