@@ -99,7 +99,7 @@ int bundle_host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_S
 	struct utsname system;
 
 	if (uname(&system) < 0)
-		return fault_system(f, errno, "cannot learn this node's name");
+		return fault_system(f, errno, "cannot determine this node's name");
 	const char *name = !act->own_root && tree_name(act->root, &file) ? text_string(&file) : system.nodename;
 	const size_t length = strcspn(name, "\n");
 	if (length == 0 || length >= BUNDLE_ORIGIN_SIZE)
@@ -176,11 +176,10 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 		return -1;
 	/* Whoever can make names there could have a file sealed that he cannot read himself. */
 	if (status.st_uid != node.uid && status.st_nlink > 1)
-		return fault_refused(
-			f,
-			"'%s' belongs to user id %lu and has %ju names: somebody has linked it there; make "
-			"it anew on this node's console: HSM page, Create Bundle",
-			SETTINGS_BUNDLE, (unsigned long)status.st_uid, (uintmax_t)status.st_nlink);
+		return fault_refused(f,
+				     "'%s' belongs to user id %lu and has %ju names: somebody has linked it there; "
+				     "create it again on this node's console: HSM page, Create Bundle",
+				     SETTINGS_BUNDLE, (unsigned long)status.st_uid, (uintmax_t)status.st_nlink);
 	if (node.status.st_uid != node.uid)
 		report_say(act->report, REPORT_WARNING,
 			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,

@@ -103,7 +103,7 @@ static int room_check(const struct bundle_node *node, uint64_t bytes, struct fau
 	struct statvfs space;
 
 	if (fstatvfs(node->dir, &space) < 0)
-		return fault_system(f, errno, "cannot ask for the free space of '%s'", SETTINGS_OKV_HSM);
+		return fault_system(f, errno, "cannot determine the free space of '%s'", SETTINGS_OKV_HSM);
 	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
 	if (free_bytes < bytes + ROOM_MARGIN)
 		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
@@ -159,10 +159,10 @@ static int plain_check(const struct bundle_act *act, const struct bundle_input *
 		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
 				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user));
 	if ((status->st_mode & 022) != 0)
-		return fault_refused(f,
-				     "'%s' can be written by others (mode %04o): check where it comes from, then take "
-				     "that right away",
-				     SHOWN(input->path), (unsigned)(status->st_mode & 07777));
+		return fault_refused(
+			f,
+			"'%s' can be written by others (mode %04o): check where it comes from, then remove that right",
+			SHOWN(input->path), (unsigned)(status->st_mode & 07777));
 	/* Its own time of change is all that an unsealed one tells about its age. */
 	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
@@ -251,7 +251,7 @@ static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = created } };
 
 	if (futimens(stage->fd, times) < 0)
-		return fault_system(f, errno, "cannot date the new bundle");
+		return fault_system(f, errno, "cannot set the time of the new bundle");
 	return fs_stage_commit(stage, f);
 }
 

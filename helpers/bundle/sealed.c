@@ -304,8 +304,9 @@ static int content_open(struct bundle_sealed *sealed, const struct bundle_stream
 	if (cipher_finish(&cipher, tag, f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(s->in_name));
 	if (memcmp(digest, sealed->header.sha256, sizeof(digest)) != 0)
-		return fault_refused(f, "'%s' is sealed well, but its content has not the SHA-256 of its header",
-				     SHOWN(s->in_name));
+		return fault_refused(
+			f, "'%s' is sealed correctly, but its content does not have the SHA-256 in its header",
+			SHOWN(s->in_name));
 	return 0;
 }
 

@@ -32,8 +32,7 @@ static int secret_new(struct report *report, struct bundle_secret **ret_secret, 
 	if (secret == MAP_FAILED)
 		return fault_memory(f);
 	if (mlock(secret, offsetof(struct bundle_secret, block)) < 0 && !all)
-		report_say(report, REPORT_WARNING,
-			   "the system locks no memory for us (%s): a key may reach the swap area",
+		report_say(report, REPORT_WARNING, "cannot lock memory (%s): a key may be written to swap",
 			   fault_errno_text(errno));
 	/* Kernels that do not know these still have the lock and the missing core limit. */
 	(void)madvise(secret, sizeof(*secret), MADV_DONTDUMP);
@@ -85,7 +84,7 @@ static int passphrase_check(const struct bundle_source *source, struct report *r
 		return fault_refused(f, "the passphrase has fewer than %d bytes", BUNDLE_PASSPHRASE_LEAST);
 	if (!bundle_source_is_terminal(source))
 		return 0;
-	if (passphrase_ask(source, "passphrase, once more", report, &again, f) < 0)
+	if (passphrase_ask(source, "passphrase again", report, &again, f) < 0)
 		return -1;
 	if (again->length != secret->length || memcmp(again->passphrase, secret->passphrase, secret->length) != 0)
 		return fault_refused(f, "the two passphrases differ");

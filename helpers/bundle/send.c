@@ -310,7 +310,7 @@ static bool outcome_evaluate(const struct sending *s, const struct proc_outcome 
 	if (outcome->late)
 		verdict = "no answer in time";
 	else if (answered && !same)
-		verdict = "the far side has other bytes than were sent";
+		verdict = "the bytes that arrived are not the ones that were sent";
 	else if (node->done)
 		verdict = "sent";
 	if (verdict != NULL)

@@ -121,7 +121,7 @@ static int newcomer_move(struct client_copy *c, int to, const char *name, const 
 	    snprintf(aside, sizeof(aside), "%s.okv-luna-new", name) >= (int)sizeof(aside))
 		return fs_tree_remove(to, name, f);
 	if (renameat(to, name, to, aside) < 0)
-		return fault_system(f, errno, "cannot put the new '%s' aside", SHOWN(path));
+		return fault_system(f, errno, "cannot move the new '%s' aside", SHOWN(path));
 	report_say(c->report, REPORT_WARNING, "'%s' is kept as it was; the archive's own is beside it as '%s'",
 		   SHOWN(path), SHOWN(aside));
 	return 0;
@@ -142,7 +142,9 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	}
 	/* It could be somebody's name for a file that is not his to read, and the copy would be the client's own. */
 	if (status.st_nlink != 1)
-		return fault_refused(f, "'%s' of the old client has %ju names; leave it this one, and run this again",
+		return fault_refused(f,
+				     "'%s' of the old client has %ju names (hard links); remove all but this one, then "
+				     "run this again",
 				     SHOWN(path), (uintmax_t)status.st_nlink);
 	/* The same bytes are there already: they stay, and only get the old owner and mode. */
 	bool same = false;

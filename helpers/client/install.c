@@ -97,7 +97,7 @@ static int room_look(struct installing *i, struct fault *f)
 	struct statvfs fs;
 
 	if (fstatvfs(s->dir >= 0 ? s->dir : s->parent >= 0 ? s->parent : i->request->root, &fs) < 0)
-		return fault_system(f, errno, "cannot see how much room there is");
+		return fault_system(f, errno, "cannot determine the free space");
 	if ((fs.f_flag & ST_RDONLY) != 0)
 		return fault_system(f, EROFS, "nothing can be written beside '%s'", SHOWN(i->request->client_dir));
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -222,7 +222,7 @@ static int finish(struct installing *i, const struct text *conf, const struct ma
 	const struct client_content *content = &i->result->content;
 	char comment[160];
 
-	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract has installed it",
+	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract installed it",
 		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
 	if (conf_write(i, conf, f) == 0 && client_record_write(i->request->root, record, comment, f) == 0)
 		return 0;
@@ -284,12 +284,13 @@ static int old_find(struct installing *i, struct fault *f)
 		return -1;
 	if (old == CLIENT_AUTO || old == kind)
 		return 0;
-	return fault_refused(f, "a %s client is installed at '%s', and this is a %s one; %sgive --replace-kind",
-			     client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind),
-			     kind != CLIENT_CLOUD ? "to have it replaced, "
-						  : "beside it, install with '--to DIR' and take what is needed with "
-						    "'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
-						    "--section REST', or ");
+	return fault_refused(
+		f, "a %s client is installed at '%s', and this is a %s one; %sto replace it, give --replace-kind",
+		client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind),
+		kind != CLIENT_CLOUD ? ""
+				     : "to keep both, install this one with '--to DIR' and merge what is needed "
+				       "with 'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
+				       "--section REST'; ");
 }
 
 static int has_previous(const struct installing *i, bool *ret_has, struct fault *f)
@@ -395,8 +396,8 @@ static int packages_record(struct installing *i, bool had_conf, struct fault *f)
 		return fault_absent(f, "no client is at '%s'", SHOWN(request->client_dir));
 	return client_record_read(client, request->client_dir, &record, f) < 0
 		       ? -1
-		       : client_record_write(request->root, &record,
-					     "the full client, as its packages have installed it", f);
+		       : client_record_write(request->root, &record, "the full client, as its packages installed it",
+					     f);
 }
 
 /* Are they installed, and is what they have installed there? */

@@ -176,8 +176,9 @@ static int files_check(int tree, const struct client_rpm_set *set, struct fault 
 
 	if (files_name(tree, set, &names, f) < 0 || rpm_ask(digests, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
-	int r = outcome.status == 0 ? 0
-				    : fault_refused(f, "rpm finds a damaged package: %s", SHOWN(said(&outcome, &line)));
+	int r = outcome.status == 0
+			? 0
+			: fault_refused(f, "rpm reports a damaged package: %s", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	if (r < 0 || rpm_ask(query, &names, QUERY_MS, &outcome, f) < 0)
 		return -1;
@@ -186,7 +187,7 @@ static int files_check(int tree, const struct client_rpm_set *set, struct fault 
 			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
 	if (outcome.status != 0 ||
 	    !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
-		r = fault_refused(f, "a package is another one than its file's name says: %s",
+		r = fault_refused(f, "a package is not the one that its file name says: %s",
 				  SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	return r;
@@ -206,8 +207,8 @@ static int database_blame(const char *root, const struct proc_outcome *outcome, 
 	    strstr(text_string(&outcome->output), "\nerror: ") == NULL)
 		return 0;
 	return fault_system(f, 0,
-			    "rpm cannot tell what is installed: %s; where a run of rpm was cut off, "
-			    "'rpm %s%s%s--rebuilddb' mends its database",
+			    "rpm cannot tell what is installed: %s; if rpm was interrupted, 'rpm %s%s%s--rebuilddb' "
+			    "repairs its database",
 			    SHOWN(said(outcome, &line)), whole ? "" : "--root ", whole ? "" : SHOWN(root),
 			    whole ? "" : " ");
 }
@@ -341,7 +342,7 @@ int client_rpm_install(int root, int tree, const struct client_rpm_set *set, con
 	if (outcome.status >= 128 && !outcome.late)
 		r = fault_incomplete(f, "rpm was killed by signal %d; run this again", outcome.status - 128);
 	else if (outcome.late || outcome.status != 0)
-		r = fault_incomplete(f, "rpm failed%s: %s; see what it has left, and run this again",
+		r = fault_incomplete(f, "rpm failed%s: %s; check what it left behind, then run this again",
 				     outcome.late ? " to end" : "", SHOWN(said(&outcome, &line)));
 	proc_outcome_done(&outcome);
 	return r;

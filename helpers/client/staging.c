@@ -40,8 +40,9 @@ static int dir_open(struct client_staging *s, struct fault *f)
 	if (fstat(s->dir, &status) < 0)
 		return fault_system(f, errno, "cannot look at '%s'", SHOWN(s->name));
 	if (status.st_uid != geteuid() || (status.st_mode & 077) != 0)
-		return fault_refused(f, "'%s' beside the client is not root's alone; look at it and move it away",
-				     SHOWN(s->name));
+		return fault_refused(
+			f, "'%s' beside the client can be changed by others than root; check it and move it away",
+			SHOWN(s->name));
 	return 0;
 }
 
@@ -87,9 +88,8 @@ int client_staging_look(int root, const char *client_dir, struct report *report,
 		return -1;
 	}
 	if (mounted)
-		return fault_refused(
-			f, "'%s' is a mount point, which nothing can be exchanged for; unmount it, or give --to DIR",
-			SHOWN(client_dir));
+		return fault_refused(f, "'%s' is a mount point and cannot be replaced; unmount it, or give --to DIR",
+				     SHOWN(client_dir));
 	*ret_staging = s;
 	s = (struct client_staging)CLIENT_STAGING_INIT;
 	return 0;

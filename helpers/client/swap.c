@@ -262,8 +262,8 @@ static int changes_tell(const struct client_staging *s, int previous, struct fau
 		return -1;
 	for (size_t at = 0; text_line_next(paths.bytes, paths.length, &at, &line);)
 		report_say(s->report, REPORT_WARNING,
-			   "'%s' has changed since; the previous client comes back with its own, and this one stays "
-			   "with the client that is replaced",
+			   "'%s' has changed since; the previous client comes back with its own copy, and the new copy "
+			   "stays with the client that is replaced",
 			   SHOWN_BYTES(line.bytes, line.length));
 	return 0;
 }

@@ -18,10 +18,10 @@ struct cmd_key {
 	const char *label, *pin_file;
 };
 #define CMD_KEY_LABEL(key) \
-	OPTION_ROW(0, "key", OPTION_TEXT, &(key).label, "LABEL", \
-		   "log in: OKV's root key of this label must be there (PIN: terminal)")
+	OPTION_ROW(0, "key", OPTION_TEXT, &(key).label, "LABEL", "log in; OKV's root key with this label must be there")
 #define CMD_KEY_PIN_FILE(key) \
-	OPTION_ROW(0, "pin-file", OPTION_TEXT, &(key).pin_file, "FILE", "the PIN is in FILE, or standard input with -")
+	OPTION_ROW(0, "pin-file", OPTION_TEXT, &(key).pin_file, "FILE", \
+		   "read the PIN from FILE, or standard input with -")
 /* Reads the PIN, which is wiped when the hook has run. */
 int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f);
 void cmd_hook_key_done(struct upgrade_run *run);

@@ -35,20 +35,20 @@ static const struct option options[] = {
 		   "apply, verify: refuse an older bundle; 90s, 30m, 24h, 2d (apply's default 24h)"),
 	OPTION_ROW(0, "plain", OPTION_FLAG, &given.plain, NULL,
 		   "apply: the file is an unsealed hsmbundle, copied as the guide says"),
-	OPTION_ROW(0, "older", OPTION_FLAG, &given.older, NULL, "apply: also in the place of a bundle that is newer"),
-	OPTION_ROW(0, "file", OPTION_TEXT, &given.file, "FILE", "send: this sealed file instead of a fresh one"),
+	OPTION_ROW(0, "older", OPTION_FLAG, &given.older, NULL, "apply: replace the bundle even if it is newer"),
+	OPTION_ROW(0, "file", OPTION_TEXT, &given.file, "FILE", "send: use this sealed file, make no new one"),
 	OPTION_RANGE(0, "jobs", OPTION_NUMBER, 1, PROC_CHILDREN_MAX, &given.jobs, "N",
 		     "send: nodes at a time (default 16)"),
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, DAY, &given.timeout, "SECONDS",
-		     "send: give a node up after so long (default 300)"),
+		     "send: give up on a node after this time (default 300)"),
 	OPTION_RANGE('p', "port", OPTION_NUMBER, 1, 65535, &given.port, "N",
-		     "send: port of ssh on every node that names none"),
+		     "send: ssh port of the nodes given without one"),
 	OPTION_ROW(0, "user", OPTION_TEXT, &given.user, "NAME", "send: user on the nodes (default support)"),
 	OPTION_ROW('i', "identity", OPTION_TEXT, &given.identity, "FILE", "send: private key for ssh"),
 	OPTION_ROW('o', "ssh-option", OPTION_LIST, &given.ssh_options, "NAME=VALUE",
 		   "send: an option for ssh, as in ssh_config(5); may be repeated"),
 	OPTION_ROW(0, "ask", OPTION_FLAG, &given.ask, NULL,
-		   "send: node after node, and ssh may ask for passwords and new host keys"),
+		   "send: one node at a time; ssh may ask for passwords and host keys"),
 	OPTION_ROW(0, "keep-bundle", OPTION_FLAG, &keep_bundle, NULL,
 		   "clean: leave the bundle in its place, remove all other copies"),
 	OPTION_END,
@@ -233,7 +233,7 @@ static int options_check(const struct act *act, struct fault *f)
 		if (uses[i].used && (act->takes & uses[i].kind) == 0)
 			return fault_usage(f, "'bundle %s' does not take %s", act->name, uses[i].name);
 	if (passphrase_file != NULL && passphrase_fd != FD_NONE)
-		return fault_usage(f, "--passphrase-file and --passphrase-fd exclude each other");
+		return fault_usage(f, "--passphrase-file and --passphrase-fd cannot be used together");
 	if (passphrase_fd != FD_NONE && fcntl((int)passphrase_fd, F_GETFD) < 0)
 		return fault_usage(f, "--passphrase-fd %d is not open", (int)passphrase_fd);
 	return 0;

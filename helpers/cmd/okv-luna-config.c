@@ -178,7 +178,7 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 	if (wanted.even_in_use && !wanted.all)
 		return fault_usage(f, "--even-in-use requires --all");
 	if (wanted.keep && wanted.all)
-		return fault_usage(f, "--keep and --all exclude each other");
+		return fault_usage(f, "--keep and --all cannot be used together");
 	/* Without a library OKV reaches no HSM by what we wrote. */
 	const bool all =
 		wanted.all || (!wanted.keep && !okv_library_is_there(context->root, context->settings.pkcs11_lib));
@@ -186,8 +186,8 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
 		return -1;
 	if (status == 0)
-		return fault_refused(f, "the HSM answers, and OKV would not find it any more; without --all only our "
-					"own part goes, with --even-in-use this goes too");
+		return fault_refused(f, "the HSM answers, and OKV would no longer find it; without --all only our own "
+					"part is removed; --even-in-use removes this too");
 	return upgrade_call_off(context, f) < 0 ? -1
 						: wire_or_unwire(context, "unwire", "not wired: nothing to do",
 								 all ? okv_wiring_remove : okv_wiring_withdraw, f);
@@ -276,7 +276,7 @@ static int edit(struct cmd_context *context, int (*change)(void *context, struct
 
 	const int r = cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, change, words, &changed, f) < 0 ? -1 : 0;
 	if (r == 0 && !changed)
-		cmd_print(context, "%s: is so already\n", context->settings.chrystoki_conf);
+		cmd_print(context, "%s: is set so already\n", context->settings.chrystoki_conf);
 	else if (r == 0 && words->value != NULL && !chrystoki_is_secret(words->key))
 		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(words->key),
 			     SHOWN(words->old != NULL ? words->old : ""), SHOWN(words->value));
@@ -366,7 +366,7 @@ static int merge_act(struct cmd_context *context, struct fault *f)
 	bool changed;
 
 	if (merge.section_count == 0)
-		return fault_usage(f, "merge which? give --section, as --section XTC --section REST");
+		return fault_usage(f, "which sections? give --section, for example --section XTC --section REST");
 	if (cmd_lock(context, f) < 0 || okv_chrystoki_merge(&job, &merge, &changed, f) < 0)
 		return -1;
 	if (!changed)
@@ -482,21 +482,21 @@ static int run(struct cmd_context *context, struct fault *f)
 }
 
 static const struct option option_table[] = {
-	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without a guess"),
+	OPTION_ROW(0, "fix", OPTION_FLAG, &wanted.fix, NULL, "with check: fix what can be fixed without guessing"),
 	OPTION_ROW(0, "again", OPTION_FLAG, &wanted.again, NULL,
 		   "with wire: only where it was wired before and not unwired since"),
 	OPTION_ROW(0, "replace-vendor", OPTION_FLAG, &wanted.replace_vendor, NULL,
 		   "with wire: also where another vendor's library is in use"),
 	OPTION_ROW(0, "all", OPTION_FLAG, &wanted.all, NULL,
-		   "with unwire: also what OKV reaches its HSM by, as it was before us"),
+		   "with unwire: also put back the settings that OKV reaches its HSM by"),
 	OPTION_ROW(0, "even-in-use", OPTION_FLAG, &wanted.even_in_use, NULL,
 		   "with unwire --all: also while the HSM answers"),
 	OPTION_ROW(0, "keep", OPTION_FLAG, &wanted.keep, NULL,
-		   "with unwire: keep what OKV reaches its HSM by even where the client is not there"),
+		   "with unwire: keep those settings even if the client is gone"),
 	OPTION_ROW(0, "drop-handmade", OPTION_FLAG, &wanted.drop_handmade, NULL,
-		   "with check --fix: take out a groupadd that was put in by hand"),
+		   "with check --fix: remove a groupadd that was added by hand"),
 	OPTION_ROW(0, "section", OPTION_LIST, &wanted.sections, "NAME",
-		   "with chrystoki merge: a section to bring over; repeatable"),
+		   "with chrystoki merge: a section to merge; repeatable"),
 	OPTION_ROW(0, "plugin-dir", OPTION_TEXT, &wanted.plugin_directory, "DIR",
 		   "with chrystoki merge: set Misc.PluginModuleDir to it"),
 	OPTION_END,

@@ -26,13 +26,13 @@ static const struct option option_table[] = {
 	OPTION_ROW(0, "sha256", OPTION_TEXT, &options.sha256, "HEX", "refuse an archive with another SHA-256"),
 	OPTION_ROW(0, "list", OPTION_FLAG, &options.list, NULL, "show what would be placed where, change nothing"),
 	OPTION_ROW(0, "max-bytes", OPTION_SIZE, &options.max_bytes, "N",
-		   "refuse more than that, unpacked (default 4G)"),
+		   "refuse more than this when unpacked (default 4G)"),
 	OPTION_RANGE(0, "max-entries", OPTION_NUMBER, 1, 1000000, &options.max_entries, "N",
 		     "refuse more files and directories (default 50000)"),
 	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &options.accept_licence, NULL,
-		   "the vendor's licence of the full client is accepted"),
+		   "accept the vendor's licence of the full client"),
 	OPTION_ROW(0, "replace-kind", OPTION_FLAG, &options.replace_kind, NULL,
-		   "the installed client may be of another kind"),
+		   "replace an installed client of another kind"),
 	OPTION_ROW(0, "rollback", OPTION_FLAG, &options.rollback, NULL, "put the previous client back"),
 	OPTION_END,
 };
@@ -233,8 +233,8 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	some_say(context, &result->carried.paths,
 		 planned ? "would be carried over from the old client" : "carried over from the old client");
 	some_say(context, &result->extra,
-		 planned ? "not in the archive; would stay with the client before this one"
-			 : "not in the archive; stays with the client before this one");
+		 planned ? "not in the archive; would stay with the previous client"
+			 : "not in the archive; stays with the previous client");
 	if (result->conf == CLIENT_CONF_WRITTEN)
 		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
 			  planned ? "would be " : "");
@@ -246,7 +246,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 				  : "installed",
 		  planned || !result->changed ? "; nothing was changed" : "");
 	if (!planned && result->placed && result->previous_kept)
-		cmd_print(context, "the client before it is kept: 'okv-luna extract --rollback' puts it back\n");
+		cmd_print(context, "the previous client is kept: 'okv-luna extract --rollback' puts it back\n");
 	if (!planned && result->changed)
 		next_say(context, c->kind, client_dir);
 }
@@ -266,7 +266,7 @@ static int rollback(struct cmd_context *context, const struct client_request *re
 		json_object_end(&j);
 	}
 	cmd_print(context, "%s: %s\n", request->client_dir,
-		  !request->dry_run ? "the previous client is back; the one it replaces is the previous now"
+		  !request->dry_run ? "the previous client is back; the one it replaces is kept as the previous one"
 		  : finished        ? "is back already; what is left of an earlier --rollback would be completed"
 				    : "would be exchanged with the previous client");
 	return 0;
@@ -299,8 +299,8 @@ static int installed_list(const struct cmd_context *context, const struct client
 		json_array_end(&j);
 		json_object_end(&j);
 	}
-	cmd_print(context, "%s: %s client, its identity aside\n", request->client_dir,
-		  word != NULL ? word : "no whole");
+	cmd_print(context, "%s: %s client, not counting its identity\n", request->client_dir,
+		  word != NULL ? word : "an incomplete");
 	return 0;
 }
 
@@ -309,8 +309,7 @@ static void interrupt_end(const struct cmd_context *context, const struct fault 
 {
 	if (proc_interrupt_pending() != 0) {
 		report_say(context->report, REPORT_WARNING, "%s",
-			   f->kind != FAULT_NONE ? f->text
-						 : "interrupted, when the new client was in its place already");
+			   f->kind != FAULT_NONE ? f->text : "interrupted, but the new client was already in place");
 		(void)fflush(stdout);
 	}
 	proc_interrupt_end();

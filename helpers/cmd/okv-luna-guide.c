@@ -15,8 +15,8 @@ static const struct option options[] = {
 	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
 	OPTION_ROW(0, "cluster", OPTION_FLAG, &said.cluster, NULL, "with upgrade: a node of a cluster"),
 	OPTION_ROW(0, "bundle", OPTION_FLAG, &said.bundle, NULL, "with cluster: an existing one of several nodes"),
-	OPTION_ROW(0, "done", OPTION_TEXT, &done, "STEP", "say that this step is done, where it cannot be seen"),
-	OPTION_ROW(0, "again", OPTION_FLAG, &again, NULL, "begin anew: forget what was said to be done"),
+	OPTION_ROW(0, "done", OPTION_TEXT, &done, "STEP", "mark this step as done, if that cannot be detected"),
+	OPTION_ROW(0, "again", OPTION_FLAG, &again, NULL, "start over: forget which steps were marked as done"),
 	OPTION_END,
 };
 
@@ -57,9 +57,9 @@ static int run(struct cmd_context *context, struct fault *f)
 	GUIDE_NODE_AUTO node = { .settings = NULL };
 
 	if (context->operand_count > 0 && !guide_procedure_find(context->operands[0], &procedure))
-		return fault_usage(f, "guide knows %s, not '%s'", GUIDE_PROCEDURES, SHOWN(context->operands[0]));
+		return fault_usage(f, "guide takes %s, not '%s'", GUIDE_PROCEDURES, SHOWN(context->operands[0]));
 	if (done != NULL && again)
-		return fault_usage(f, "--done and --again exclude each other");
+		return fault_usage(f, "--done and --again cannot be used together");
 	if (guide_node_find(context->root, &context->settings, &said, &node, f) < 0)
 		return -1;
 	if ((done != NULL || again) && cmd_lock(context, f) < 0)

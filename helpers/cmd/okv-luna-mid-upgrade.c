@@ -10,7 +10,8 @@ enum { ALARM_GRACE_S = 5 };
 static uint64_t timeout = HOOK_MID_BOUND_MS / 1000;
 
 static const struct option options[] = {
-	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, 600, &timeout, "SECONDS", "bound of the whole run (default 60)"),
+	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, 600, &timeout, "SECONDS",
+		     "time limit of the whole run (default 60)"),
 	OPTION_END,
 };
 

@@ -13,11 +13,11 @@ static struct {
 } asked = { .timeout = HSM_NETWORK_TIMEOUT_S, .days = HSM_NETWORK_DAYS };
 
 static const struct option options[] = {
-	OPTION_ROW(0, "server", OPTION_TEXT, &asked.server, "NAME", "ask this server of Chrystoki.conf only"),
+	OPTION_ROW(0, "server", OPTION_TEXT, &asked.server, "NAME", "check only this server of Chrystoki.conf"),
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &asked.timeout, "SECONDS",
-		     "give up after so long (default 10)"),
+		     "give up after this time (default 10)"),
 	OPTION_RANGE(0, "days", OPTION_NUMBER, 0, DAYS_MOST, &asked.days, "N",
-		     "warn of a certificate that runs out within N days (60)"),
+		     "warn of a certificate that expires within N days (60)"),
 	OPTION_END,
 };
 
@@ -76,7 +76,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-network",
-	.summary = "Whether the HSM's servers can be reached and know this client",
+	.summary = "Check that the HSM's servers can be reached and know this client",
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,

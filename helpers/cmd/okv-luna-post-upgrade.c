@@ -13,7 +13,7 @@ static struct cmd_key key;
 static const struct option options[] = {
 	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "accept differences from the snapshot"),
 	OPTION_ROW(0, "collect", OPTION_TEXT, &collect, "DIR",
-		   "only make a directory of files for support, without secrets"),
+		   "only collect files for support in DIR, without secrets"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),
 	CMD_KEY_LABEL(key),
 	CMD_KEY_PIN_FILE(key),
@@ -39,7 +39,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-post-upgrade",
-	.summary = "Prove after an OKV upgrade that nothing was lost, and bring everything to the everyday policy",
+	.summary = "Prove after an OKV upgrade that nothing was lost, and set the everyday owners and modes",
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,

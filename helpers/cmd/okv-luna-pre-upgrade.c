@@ -11,7 +11,7 @@ static struct cmd_key key;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "abort", OPTION_FLAG, &back, NULL, "put everything back as it was before pre-upgrade"),
-	OPTION_ROW(0, "no-rehearsal", OPTION_FLAG, &unrehearsed, NULL, "do not play the upgrade before"),
+	OPTION_ROW(0, "no-rehearsal", OPTION_FLAG, &unrehearsed, NULL, "do not rehearse the upgrade first"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
 	CMD_KEY_LABEL(key),
 	CMD_KEY_PIN_FILE(key),
@@ -34,7 +34,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-pre-upgrade",
-	.summary = "Make this server ready for an OKV upgrade and answer: go, or do not upgrade",
+	.summary = "Prepare this server for an OKV upgrade and answer: Go, or Do not upgrade",
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,

@@ -14,7 +14,7 @@ enum { TIMEOUT_MOST = 3600 };
 
 static const struct option options[] = {
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &timeout, "SECONDS",
-		     "give up after so long (default 120)"),
+		     "give up after this time (default 120)"),
 	CMD_KEY_LABEL(key),
 	CMD_KEY_PIN_FILE(key),
 	OPTION_END,
@@ -106,7 +106,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-rehearse",
-	.summary = "Play the upgrade of the operating system and ask the HSM whether it answers afterwards",
+	.summary = "Simulate the upgrade of the operating system and check that the HSM answers afterwards",
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,

@@ -22,7 +22,7 @@ static const struct option options[] = {
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &wanted.profile, SETTINGS_PROFILES,
 		   "which policy (default PROFILE of okv-luna.conf)"),
 	OPTION_ROW(0, "check", OPTION_FLAG, &wanted.check, NULL,
-		   "change nothing, exit 1 where something is not to policy"),
+		   "change nothing; exit 1 if anything differs from the policy"),
 	OPTION_ROW(0, "undo", OPTION_FLAG, &wanted.undo, NULL, "put back what the last repair changed"),
 	OPTION_END,
 };
@@ -181,8 +181,8 @@ static void tally_print(struct cmd_context *context, enum perms_act act, const s
 		return;
 	}
 	if (tally->changed + left + accounts == 0)
-		cmd_print(context, "nothing to do: %zu entries are as policy %s, %s, wants them\n", tally->entries,
-			  profile, wanted.phase);
+		cmd_print(context, "nothing to do: %zu entries match policy %s, %s\n", tally->entries, profile,
+			  wanted.phase);
 	else
 		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
 			  act == PERMS_APPLY ? "" : "would be ", profile, wanted.phase);
@@ -296,8 +296,8 @@ static int run(struct cmd_context *context, struct fault *f)
 
 	const bool chosen = wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0;
 	if (wanted.undo && (wanted.check || chosen))
-		return fault_usage(f, "--undo puts back the last repair as a whole and goes with none of --check, "
-				      "--phase, --profile and PATH");
+		return fault_usage(f, "--undo takes back the whole last repair and cannot be used with --check, "
+				      "--phase, --profile or PATH");
 	if (paths_make(context, f) < 0)
 		return -1;
 	if (wanted.phase == NULL)

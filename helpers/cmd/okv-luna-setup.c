@@ -18,8 +18,8 @@ static bool accept_licence;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &accept_licence, NULL,
-		   "the vendor's licence of the full client is accepted"),
-	OPTION_ROW(0, "label", OPTION_TEXT, &label, "LABEL", "the partition that has to show (TOKEN_LABEL)"),
+		   "accept the vendor's licence of the full client"),
+	OPTION_ROW(0, "label", OPTION_TEXT, &label, "LABEL", "label of the partition to expect (TOKEN_LABEL)"),
 	OPTION_ROW(0, "kind", OPTION_CHOICE, &said.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
 	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
 	OPTION_END,
@@ -208,7 +208,7 @@ static int step_next(struct setup *s, struct fault *f)
 		if (!is_to_run(s, line) || (s->ran[i] && s->context->dry_run))
 			continue;
 		if (s->ran[i])
-			return fault_negative(f, "step %s has run, and is not done; see okv-luna status",
+			return fault_negative(f, "step %s ran but is still not done; see okv-luna status",
 					      line->step->id);
 		if (words_make(s, line->step, &storage, words))
 			return step_run(s, i, words, f) < 0 ? -1 : 1;
@@ -276,7 +276,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-setup",
-	.summary = "The steps of okv-luna guide install that are ours, in order",
+	.summary = "Run the steps of 'okv-luna guide install' that okv-luna can run, in order",
 	.operands = "[ARCHIVE...]",
 	.operands_most = 16,
 	.options = options,

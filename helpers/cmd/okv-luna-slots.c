@@ -25,13 +25,13 @@ static const struct option options[] = {
 		   "a token with this label must be there (default TOKEN_LABEL)"),
 	OPTION_ROW(0, "serial", OPTION_TEXT, &asked.serial, "SERIAL", "a token with this serial number must be there"),
 	OPTION_RANGE(0, "min", OPTION_NUMBER, 1, HSM_SLOTS_MAX, &asked.least, "N",
-		     "so many of them must be there (default MIN_SLOTS)"),
+		     "at least N slots must match (default MIN_SLOTS)"),
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &asked.timeout, "SECONDS",
-		     "give up after so long (default SLOT_TIMEOUT)"),
+		     "give up after this time (default SLOT_TIMEOUT)"),
 	OPTION_ROW(0, "key", OPTION_TEXT, &asked.key, "LABEL",
-		   "log in; exactly one secret key must bear this label, and never leave"),
+		   "log in; exactly one secret key must have this label, not extractable"),
 	OPTION_ROW(0, "pin-file", OPTION_TEXT, &asked.pin_file, "FILE",
-		   "the PIN is in FILE, or in standard input with - (default: the terminal asks)"),
+		   "read the PIN from FILE, or standard input with - (default: ask)"),
 	OPTION_END,
 };
 
@@ -160,7 +160,7 @@ static void causes_print(struct cmd_context *context, const struct fault *verdic
 
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
 	if (causes_find(context, &why) < 0)
-		report_say(context->report, REPORT_WARNING, "the cause was not looked for: %s", why.text);
+		report_say(context->report, REPORT_WARNING, "the cause could not be looked for: %s", why.text);
 	for (size_t i = 0; i < one.causes.count; i++)
 		report_say(context->report, REPORT_WARNING, "%s%s%s", one.causes.items[i].sentence,
 			   one.causes.items[i].command != NULL ? "; fix: " : "",
@@ -197,7 +197,7 @@ static int run(struct cmd_context *context, struct fault *f)
 
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-slots",
-	.summary = "Show what the HSM shows to OKV's user, within a deadline",
+	.summary = "Show the HSM's slots as OKV's user sees them, within a time limit",
 	.operands = "",
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,

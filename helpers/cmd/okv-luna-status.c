@@ -9,7 +9,7 @@ static const char *ready_for;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "for", OPTION_CHOICE, &ready_for, "upgrade|restore|cluster",
-		   "also whether this server is ready for that"),
+		   "also check that this server is ready for this"),
 	CMD_KEY_LABEL(key),
 	CMD_KEY_PIN_FILE(key),
 	OPTION_END,

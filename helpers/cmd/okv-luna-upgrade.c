@@ -18,8 +18,7 @@ static const char *profile;
 
 static const struct option options[] = {
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
-	OPTION_ROW('y', "yes", OPTION_FLAG, &yes, NULL,
-		   "do not ask when this terminal would not survive a lost connection"),
+	OPTION_ROW('y', "yes", OPTION_FLAG, &yes, NULL, "do not ask outside tmux and screen"),
 	OPTION_END,
 };
 
@@ -117,7 +116,7 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 	if (yes || context->dry_run)
 		return 0;
 	if (isatty(STDIN_FILENO) != 1)
-		return fault_refused(f, "start it inside tmux or screen, or say --yes");
+		return fault_refused(f, "start it inside tmux or screen, or give --yes");
 	(void)fprintf(stderr, "Continue anyway? [y/N] ");
 	(void)fflush(stderr);
 	char line[16];
@@ -142,10 +141,9 @@ static int upgrade_run(struct cmd_context *context, const char *const *words, in
 	/* ^C is for the program in front; we stay to say what follows. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
-	return child_run(how, ret_status, f) == 0
-		       ? 0
-		       : fault_prefix(f, "OKV's upgrade did not start, and okv-luna pre-upgrade --abort takes the "
-					 "preparation back: ");
+	return child_run(how, ret_status, f) == 0 ? 0
+						  : fault_prefix(f, "OKV's upgrade did not start (to undo the "
+								    "preparation: okv-luna pre-upgrade --abort): ");
 }
 
 /* With --json standard output is for our one object; what pre-upgrade and OKV print goes to standard error. */

@@ -17,16 +17,16 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "guide", "the integration guide's steps for this server, and which is next" },
-	{ "setup", "guide's steps of installation that are ours, in order" },
+	{ "setup", "run the installation steps that okv-luna can run, in order" },
 	{ "status", "every check at a glance" },
-	{ "slots", "what the HSM shows to OKV's user" },
-	{ "network", "whether the HSM's servers can be reached and know this client" },
+	{ "slots", "the HSM's slots as OKV's user sees them" },
+	{ "network", "check that the HSM's servers can be reached and know this client" },
 	{ "config", "check, show, wire and edit OKV's HSM files and Chrystoki.conf" },
 	{ "repair", "owners, groups and modes to policy" },
 	{ "extract", "install a Luna client from an archive" },
-	{ "rehearse", "play the upgrade in memory and ask the HSM" },
+	{ "rehearse", "simulate the upgrade in memory and check that the HSM answers" },
 	{ "upgrade", "pre-upgrade, then OKV's own upgrade" },
-	{ "pre-upgrade", "make ready for an upgrade and answer: go or not" },
+	{ "pre-upgrade", "prepare for an upgrade and answer: Go or not" },
 	{ "mid-upgrade", "called by OKV inside its upgrade" },
 	{ "post-upgrade", "prove after an upgrade that nothing was lost" },
 	{ "bundle", "hsmbundle to the other nodes of a cluster" },
@@ -39,7 +39,7 @@ static void help_print(void)
 	(void)printf("Usage: okv-luna COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		(void)printf("  %-14s%s\n", commands[i].name, commands[i].summary);
-	(void)printf("\n'okv-luna help COMMAND' tells more; the manual is in okv-luna(8).\n");
+	(void)printf("\nFor more: 'okv-luna help COMMAND'; the manual is in okv-luna(8).\n");
 }
 
 static void commands_json(struct text *result)
@@ -148,7 +148,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		return 0;
 	}
 	if (name[0] == '-')
-		return fault_usage(f, "unknown option '%s'; 'okv-luna help' tells the usage", SHOWN(name));
+		return fault_usage(f, "unknown option '%s'; see 'okv-luna help'", SHOWN(name));
 
 	if (strcmp(name, "help") == 0) {
 		if (count > 2)

@@ -233,7 +233,7 @@ int assign_set(struct assign *a, const char *name, const char *value, bool *ret_
 	    strchr(value, '\n') != NULL)
 		return fault_refused(f, "'%s' cannot be set to '%s': %s", SHOWN(name), SHOWN(value),
 				     judged.flaw != ASSIGN_FLAW_NONE ? assign_flaw_text(judged.flaw)
-								     : "it would not be one line NAME=\"VALUE\"");
+								     : "it must be one line NAME=\"VALUE\"");
 	const struct assign_line *line = assign_find(a, name);
 	if (line != NULL && text_equal(line->bytes + line->value_start, line->value_length, value)) {
 		*ret_changed = false;
@@ -256,12 +256,12 @@ int assign_check_only(const struct assign *a, const char *name, struct fault *f)
 	for (size_t i = 0; i < a->count; i++)
 		if (a->lines[i].kind == ASSIGN_FLAWED && assign_mentions(&a->lines[i], name))
 			return fault_refused(f,
-					     "line %zu: %s is written, but %s; 'okv-luna config check' says what to do",
+					     "line %zu: %s is there, but %s; 'okv-luna config check' says what to do",
 					     i + 1, SHOWN(name), assign_flaw_text(a->lines[i].flaw));
 	return assign_count(a, name) <= 1
 		       ? 0
 		       : fault_refused(f,
-				       "%s is set %zu times, and which one OKV reads is not known; leave one of them",
+				       "%s is set %zu times, and it is not known which one OKV reads; keep one of them",
 				       SHOWN(name), assign_count(a, name));
 }
 
@@ -326,7 +326,8 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 	static const char *const texts[] = {
 		[ASSIGN_FLAW_NONE] = "nothing is wrong with it",
 		[ASSIGN_FLAW_NO_EQUALS] = "there is no '='",
-		[ASSIGN_FLAW_NAME] = "the name must stand at the start of the line, of letters, digits and underscores",
+		[ASSIGN_FLAW_NAME] =
+			"the name must be at the start of the line, and have only letters, digits and underscores",
 		[ASSIGN_FLAW_CURLY_QUOTE] = "there is a typographic quote where a plain \" belongs",
 		[ASSIGN_FLAW_UNQUOTED] = "the value is not in double quotes",
 		[ASSIGN_FLAW_UNCLOSED] = "the closing \" is missing on this line",

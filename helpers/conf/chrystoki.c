@@ -393,7 +393,7 @@ const char *chrystoki_flaw_text(unsigned flaws)
 		"the file begins with a byte order mark",
 		"there are characters that are not ASCII",
 		"there is a control character in the line",
-		"the ';' behind the value is missing",
+		"the ';' after the value is missing",
 		"something follows where the line should end",
 		"the name holds characters that no section or key has",
 		"the entry is outside every section",
@@ -404,7 +404,7 @@ const char *chrystoki_flaw_text(unsigned flaws)
 		"the value is in quotes",
 		"there is a no-break space, or another blank that is not plain",
 		"a section is written 'Name = {'",
-		"the client writes the name in other letter case",
+		"the client writes the name in different letter case",
 	};
 
 	return flaws == 0 ? "nothing is wrong with it" : texts[__builtin_ctz(flaws)];

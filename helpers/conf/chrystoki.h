@@ -49,7 +49,8 @@ enum chrystoki_flaw {
 	CHRYSTOKI_FLAW_QUOTES = 1 << 13, /* a value in quotes */
 	CHRYSTOKI_FLAW_SPACE = 1 << 14,  /* a no-break space or its like, from a document: read as a blank here */
 	CHRYSTOKI_FLAW_HEADER = 1 << 15, /* "[Name]", "Name]", "[Name] = {", "Name {": read as a section here */
-	CHRYSTOKI_FLAW_CASE = 1 << 16, /* a name that the client knows, in other letter case: read as that name here */
+	CHRYSTOKI_FLAW_CASE =
+		1 << 16, /* a name that the client knows, in different letter case: read as that name here */
 	CHRYSTOKI_FLAW_LAST = CHRYSTOKI_FLAW_CASE,
 };
 
@@ -109,7 +110,7 @@ bool chrystoki_is_secret(const char *key);
 const char *chrystoki_flaw_text(unsigned flaws);
 
 /*
- * Edits.  FAULT_REFUSED: a section or key that stands more than once (which one the library reads is not known), a
+ * Edits.  FAULT_REFUSED: a section or key that stands more than once (it is not known which one the library reads), a
  * name or value that the grammar cannot hold, a section that would have to be begun while another is not closed.
  */
 /* Changes the value in place, adds the entry at the end of its section, or the section at the end of the file. */

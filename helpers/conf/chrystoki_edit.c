@@ -41,11 +41,10 @@ static int section_only(const struct chrystoki *c, const char *section, ptrdiff_
 	const size_t count = chrystoki_sections(c, section, ret_line);
 
 	if (count > 1)
-		return fault_refused(
-			f,
-			"section '%s' is there %zu times (first on line %td), and which one the library reads is not "
-			"known; leave one of them",
-			SHOWN(section), count, *ret_line + 1);
+		return fault_refused(f,
+				     "section '%s' is there %zu times (first on line %td), and it is not known which "
+				     "one the library reads; keep one of them",
+				     SHOWN(section), count, *ret_line + 1);
 	return 0;
 }
 
@@ -181,7 +180,8 @@ static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *sec
 
 		if (line->kind == CHRYSTOKI_OPEN && open == CHRYSTOKI_NO_LINE && line->name_length == strlen(section) &&
 		    strncasecmp(line->bytes + line->name_start, section, line->name_length) == 0)
-			return fault_refused(f, "line %zu begins section '%s' in other letter case; correct it first",
+			return fault_refused(f,
+					     "line %zu begins section '%s' in different letter case; correct it first",
 					     i + 1, SHOWN(section));
 		const bool meant = line->kind == CHRYSTOKI_ENTRY
 					   ? here && line->name_length == length
@@ -189,7 +189,7 @@ static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *sec
 						     line->length > start + length &&
 						     strchr(" \t=", name[length]) != NULL;
 		if (meant && strncasecmp(name, key, length) == 0)
-			return fault_refused(f, "line %zu seems to set '%s', and cannot be read so; correct it first",
+			return fault_refused(f, "line %zu seems to set '%s', but cannot be read; correct it first",
 					     i + 1, SHOWN(key));
 	}
 	return 0;
@@ -208,9 +208,8 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 	const size_t count = chrystoki_entries(c, section, key, &at);
 	if (count > 1)
 		return fault_refused(f,
-				     "'%s' is there %zu times in section '%s' (first on line %td), and which one the "
-				     "library reads is "
-				     "not known; 'chrystoki unset' removes them",
+				     "'%s' is there %zu times in section '%s' (first on line %td), and it is not known "
+				     "which one the library reads; 'chrystoki unset' removes them",
 				     SHOWN(key), count, SHOWN(section), at + 1);
 	if (count == 1) {
 		const struct chrystoki_line *line = &c->lines[at];

@@ -251,7 +251,7 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 /* --- whether it all adds up ------------------------------------------------------------------------------------ */
 
 static const char make_group[] =
-	"give the group all its members with okv-luna config chrystoki ha, or take its entries out";
+	"give the group all its members with okv-luna config chrystoki ha, or remove its entries";
 
 /* In the order of enum chrystoki_rule.  A remedy that depends on the case is made where the finding is. */
 static const struct {
@@ -259,24 +259,25 @@ static const struct {
 	bool wrong, hides;
 	const char *effect, *remedy;
 } rules[] = {
-	{ "server-none", true, true, "the library has nobody to ask: zero slots, without an error",
+	{ "server-none", true, true, "the library has no server to ask: it shows zero slots, without an error",
 	  "register the HSM's server: okv-luna config chrystoki server-add HOST, and its certificate in ServerCAFile" },
-	{ "server-gap", true, true, "the library may stop at the gap: servers behind it, and their slots, do not show",
+	{ "server-gap", true, true,
+	  "the library may stop at the gap, and not show the servers after it nor their slots",
 	  "number the servers from 00 without gaps" },
-	{ "server-empty", false, false, "there is a server less", NULL },
+	{ "server-empty", false, false, "there is one server fewer", NULL },
 	{ "server-port", false, false, "the library may not reach that server", NULL },
 	{ "chrystoki-misplaced", true, true, "the library does not look for it there", NULL },
-	{ "ha-gap", true, true, "the library may stop at the gap and not show the groups behind it",
+	{ "ha-gap", true, true, "the library may stop at the gap and not show the groups after it",
 	  "number the groups from 00 without gaps" },
 	{ "ha-entry-missing", true, true, "the group does not show", make_group },
 	{ "ha-serial", false, true, "it may be from a tool of the clients 5.1 to 5.3, which gave any number", NULL },
 	{ "ha-synchronize", false, true, "a key made on one member is not copied to the others", NULL },
 	{ "ha-no-members", true, true, "the group shows no slot", make_group },
-	{ "ha-member-number", true, true, "the group has a member less", make_group },
+	{ "ha-member-number", true, true, "the group has one member fewer", make_group },
 	{ "ha-member-twice", false, false, "there is less redundancy than it seems", make_group },
 	{ "ha-member-single", false, false, "there is no failover", make_group },
 	{ "ha-only", true, false,
-	  "OKV sees the members beside the group and may hold on to one of them: no failover, no return",
+	  "OKV sees the members beside the group and may keep using one of them: no failover, no failback",
 	  COMMAND "ha-only on" },
 	{ "ha-only-alone", true, true, "the members are hidden and there is no group to show: zero slots",
 	  COMMAND "ha-only off" },
@@ -369,7 +370,7 @@ static void misplaced_evaluate(struct evaluation *e)
 			continue;
 		const struct chrystoki_line *open = &e->conf->lines[line->section];
 		struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_MISPLACED, (ptrdiff_t)i);
-		text_add_format(&found->what, "'%s' stands in section '%s', not in '%s'",
+		text_add_format(&found->what, "'%s' is in section '%s', not in '%s'",
 				SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
 				SHOWN_BYTES(open->bytes + open->name_start, open->name_length), home);
 		text_add_format(&found->remedy, "move the line into section '%s'", home);
@@ -443,7 +444,7 @@ static void server_evaluate(struct evaluation *e, const struct chrystoki_numbere
 	if (!chrystoki_value_number(port, &value) || value > 65535) {
 		found = finding_add(e, CHRYSTOKI_SERVER_PORT, server->line);
 		text_add_format(&found->what, "ServerPort%02u is %s", server->number,
-				port->bytes == NULL ? "missing" : "no port number");
+				port->bytes == NULL ? "missing" : "not a port number");
 		text_add_format(&found->remedy, COMMAND "set '%s' ServerPort%02u %d", CHRYSTOKI_CLIENT_SECTION,
 				server->number, CHRYSTOKI_PORT_DEFAULT);
 	}

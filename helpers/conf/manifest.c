@@ -304,15 +304,15 @@ int manifest_parse(struct manifest *ret_manifest, const char *name, const char *
 	for (size_t at = 0; text_line_next(bytes, length, &at, &line); number++) {
 		/* A file that ends in the middle of a line was cut. */
 		if (!line.ended)
-			return fault_refused(f, "%s:%zu: the last line has no end; the file was cut", SHOWN(name),
-					     number);
+			return fault_refused(f, "%s:%zu: the last line is incomplete; the file was cut off",
+					     SHOWN(name), number);
 		if (number == 1 && !text_equal(line.bytes, line.length, "#mtree"))
-			return fault_refused(f, "%s:1: this is not one of our manifests", SHOWN(name));
+			return fault_refused(f, "%s:1: this is not a manifest of okv-luna", SHOWN(name));
 		if (line.length > 0 && line.bytes[0] != '#' && !line_read(&m, line.bytes, line.length, f))
 			return f->kind != FAULT_NONE
 				       ? -1
-				       : fault_refused(f, "%s:%zu: not a line that we write: '%s'", SHOWN(name), number,
-						       SHOWN_BYTES(line.bytes, line.length));
+				       : fault_refused(f, "%s:%zu: not a line that okv-luna writes: '%s'", SHOWN(name),
+						       number, SHOWN_BYTES(line.bytes, line.length));
 	}
 	if (number == 1)
 		return fault_refused(f, "%s: the file is empty", SHOWN(name));

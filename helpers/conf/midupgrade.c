@@ -11,7 +11,7 @@ const char midupgrade_block[] =
 	"# >>> okv-luna: managed block, do not edit; 'okv-luna config unwire' takes it out >>>\n"
 	"# Gives the HSM client its group, members and links back.  It is bounded and says nothing on"
 	" standard output;\n"
-	"# whatever fails in it, OKV's upgrade goes on below.\n"
+	"# if anything in it fails, OKV's upgrade continues below.\n"
 	"if (\n"
 	"\tset +eu\n"
 	"\tPATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -203,8 +203,8 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 	const size_t first = banner_end(bytes, &s), end = script_end(&s, first);
 	if (end > 0)
 		return fault_refused(f,
-				     "line %zu ends the script above the place of the block, which would never be "
-				     "reached; take that line out",
+				     "line %zu ends the script before the place of the okv-luna block, which would "
+				     "never run; remove that line",
 				     end);
 
 	size_t last_outer = s.count;
@@ -222,9 +222,8 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 		}
 	}
 	if (!s.ends_outer)
-		return fault_refused(
-			f, "there is no place below the banner where a command of the script itself begins; put a "
-			   "line 'exit ${DBFW_PM_NO_CHANGE_REQUIRED}' at its end");
+		return fault_refused(f, "there is no command below the banner; add a line 'exit "
+					"${DBFW_PM_NO_CHANGE_REQUIRED}' at its end");
 	*ret_at = length;
 	return 0;
 }

@@ -59,7 +59,7 @@ static int fields_split(char *line, char *ret_fields[FIELDS_MAX], struct fault *
 			if (quote != '\0' ? *at == quote : *at == '"' || *at == '\'')
 				quote = quote != '\0' ? '\0' : *at;
 			else if (*at == '\\')
-				return fault_refused(f, "a backslash has no meaning here");
+				return fault_refused(f, "a backslash is not supported here");
 			else
 				*to++ = *at;
 		}
@@ -87,7 +87,7 @@ static int settings_expand(const char *field, const struct policy_setting *setti
 		}
 		const char *end = at[1] == '{' ? strchr(at, '}') : NULL;
 		if (end == NULL)
-			return fault_refused(f, "after '%%' stands neither '%%' nor '{NAME}'");
+			return fault_refused(f, "'%%' must be followed by '%%' or '{NAME}'");
 		const char *name = at + 2;
 		const struct policy_setting *setting = settings;
 		while (setting->name != NULL && !text_equal(name, (size_t)(end - name), setting->name))
@@ -207,13 +207,13 @@ static int rule_parse(char *line, const struct policy_setting *settings, const s
 	if (path_cut(text_string(&path), true, rule, f) < 0)
 		return -1;
 	if (rule->count == 0)
-		return fault_refused(f, "a policy for '/' itself is too much");
+		return fault_refused(f, "a policy may not apply to '/' itself");
 	if (mode_parse(fields[FIELD_MODE], rule, f) < 0 ||
 	    account_parse(text_string(&user), "user", accounts->context, accounts->user, &rule->uid, f) < 0 ||
 	    account_parse(text_string(&group), "group", accounts->context, accounts->group, &rule->gid, f) < 0)
 		return -1;
 	if (strcmp(fields[FIELD_AGE], "-") != 0 || strcmp(fields[FIELD_ARGUMENT], "-") != 0)
-		return fault_refused(f, "age and argument have no meaning here; write '-' or nothing");
+		return fault_refused(f, "age and argument are not supported here; write '-' or nothing");
 	if (rule->keep_set_id && (!rule->has_mode || rule->masked))
 		return fault_refused(f, "'k' needs a mode without '~'");
 	return 0;

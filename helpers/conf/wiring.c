@@ -263,12 +263,12 @@ int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, siz
 	int end = 0;
 
 	if (head == 0 || head >= sizeof(line))
-		return fault_refused(f, "it is not one of our records");
+		return fault_refused(f, "it is not a record of okv-luna");
 	memcpy(line, bytes, head);
 	line[head] = '\0';
 	if (sscanf(line, RECORD_HEAD " before %9zu after %9zu\n%n", &before, &after, &end) != 2 ||
 	    (size_t)end != head || length - head != before + after)
-		return fault_refused(f, "it is not one of our records, or it was cut off");
+		return fault_refused(f, "it is not a record of okv-luna, or it was cut off");
 
 	WIRING_RECORD_AUTO r = { 0 };
 	text_add(&r.before, bytes + head, before);

@@ -90,7 +90,7 @@ int fs_copy(int from, int to, const char *name, uint64_t limit, struct fault *f)
 		if (got == 0)
 			return 0;
 		if ((uint64_t)got > limit)
-			return fault_refused(f, "'%s' grows longer than it may be", SHOWN(name));
+			return fault_refused(f, "'%s' grew beyond its largest size", SHOWN(name));
 		limit -= (uint64_t)got;
 		if (fs_write(to, name, block, (size_t)got, f) < 0)
 			return -1;

@@ -336,7 +336,7 @@ int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct st
 		if (r <= 0)
 			return r;
 	}
-	return fault_refused(f, "'%s' was exchanged each time it was being opened", SHOWN(leaf));
+	return fault_refused(f, "'%s' was replaced each time it was being opened", SHOWN(leaf));
 }
 
 int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, int *ret_fd, struct stat *ret_status,

@@ -38,12 +38,12 @@ void fs_sha256_done(struct fs_sha256 *d)
 int fs_sha256_start(struct fs_sha256 *d, struct fault *f)
 {
 	if (evp.final == NULL && !evp_find())
-		return fault_absent(f, "there is no libcrypto here to take a SHA-256; install openssl-libs");
+		return fault_absent(f, "there is no libcrypto to compute a SHA-256; install openssl-libs");
 	if (d->state == NULL)
 		d->state = evp.context_new();
 	return d->state != NULL && evp.init(d->state, evp.algorithm(), NULL) == 1
 		       ? 0
-		       : fault_system(f, 0, "libcrypto does not give SHA-256");
+		       : fault_system(f, 0, "libcrypto does not support SHA-256");
 }
 
 int fs_sha256_add(struct fs_sha256 *d, const void *bytes, size_t length, struct fault *f)

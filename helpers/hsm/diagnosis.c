@@ -77,7 +77,7 @@ static int conf_find(struct diagnosis *d, struct fault *f)
 	if (strcmp(d->conf.path, d->settings->chrystoki_conf) == 0)
 		return 0;
 	return hsm_causes_add(&d->causes, d->okv_conf ? "okv-luna config wire" : NULL, f,
-			      "OKV's environment leads the library to '%s', and CHRYSTOKI_CONF says '%s'",
+			      "OKV's environment points the library to '%s', and CHRYSTOKI_CONF says '%s'",
 			      SHOWN(d->conf.path), SHOWN(d->settings->chrystoki_conf));
 }
 
@@ -351,7 +351,7 @@ static int process_causes(struct diagnosis *d, size_t without_group, struct faul
 	return hsm_causes_add(
 		&d->causes, NULL, f,
 		"%zu running process%s of user '%s' started before it was in group '%s' and cannot use it;"
-		" after the slots show, restart what they belong to",
+		" once the slots show, restart the services they belong to",
 		without_group, without_group == 1 ? "" : "es", SHOWN(d->user), SHOWN(d->settings->hsm_group));
 }
 
@@ -372,8 +372,8 @@ static int outside_cause(struct diagnosis *d, struct fault *f)
 		return -1;
 	return hsm_causes_add(
 		&d->causes, NULL, f,
-		"nothing on this machine stands in the way; is the client registered with the HSM and the partition"
-		" assigned to it (NTLS link), and can %s be reached from here? okv-luna network finds out",
+		"nothing on this machine prevents it; is the client registered with the HSM and the partition"
+		" assigned to it (NTLS link), and can %s be reached from here? to check: okv-luna network",
 		text_string(&which));
 }
 

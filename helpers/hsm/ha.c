@@ -87,15 +87,15 @@ static int member_compare(const struct comparison *c, const struct chrystoki_num
 						where, HSM_RV(member->rv));
 	if (told)
 		return hsm_causes_add(&c->answer->ha, NULL, f,
-				      "member %s of HA group '%s' in '%s' is not among those that the library has",
+				      "member %s of HA group '%s' in '%s' is not among those that the library lists",
 				      name, of, where);
 	if (is_shown(c, serial))
 		return 0;
 	if (c->members_show)
 		return hsm_causes_add(
 			&c->answer->ha, NULL, f,
-			"member %s of HA group '%s' in '%s' does not show: its HSM is away or another group's", name,
-			of, where);
+			"member %s of HA group '%s' in '%s' does not show: its HSM is away or belongs to another group",
+			name, of, where);
 	++*ret_untold;
 	return 0;
 }
@@ -117,8 +117,8 @@ static int group_compare(const struct comparison *c, const struct chrystoki_numb
 			return -1;
 	if (untold > 0 && slot != NULL)
 		report_say(report, REPORT_WARNING,
-			   "whether the members of HA group '%s' are there was not seen: HAOnly hides them, and the"
-			   " library tells nothing of them",
+			   "it is not known whether the members of HA group '%s' are there: HAOnly hides them, and the "
+			   "library does not report them",
 			   of);
 	return 0;
 }

@@ -146,11 +146,10 @@ static int refuse_writable(const struct stat *status, const char *what, const ch
 			   struct fault *f)
 {
 	if (status->st_uid != 0)
-		return fault_refused(
-			f, "%s '%s' belongs to user id %lu, not to root, so what is loaded is not root's choice", what,
-			SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
-	return fault_refused(f,
-			     "%s '%s' (mode %04o) can be written by others than root, who could exchange the library",
+		return fault_refused(f,
+				     "%s '%s' belongs to user id %lu, not to root, so that user decides what is loaded",
+				     what, SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
+	return fault_refused(f, "%s '%s' (mode %04o) can be written by others than root, who could replace the library",
 			     what, SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
 }
 
@@ -221,7 +220,7 @@ static int header_check(int fd, const char *path, struct fault *f)
 		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one", SHOWN(path),
 				     header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));
 	if (header.e_ident[EI_DATA] != ours->e_ident[EI_DATA])
-		return fault_refused(f, "'%s' has the other byte order than this machine", SHOWN(path));
+		return fault_refused(f, "'%s' has the wrong byte order for this machine", SHOWN(path));
 	if (header.e_machine != ours->e_machine)
 		return fault_refused(f, "'%s' is for %s (%u), this machine is %s", SHOWN(path),
 				     machine_name(header.e_machine), (unsigned)header.e_machine,

@@ -120,18 +120,18 @@ static const struct alert {
 	int number;
 	const char *name, *means, *remedy;
 } alerts[] = {
-	{ 40, "handshake failure", "it found nothing that both speak, or wants a certificate that it knows", "" },
-	{ 42, "bad certificate", "it does not take this client's certificate", "" },
-	{ 43, "unsupported certificate", "it does not take this client's certificate", "" },
+	{ 40, "handshake failure", "it found no TLS settings in common, or requires a certificate that it knows", "" },
+	{ 42, "bad certificate", "it does not accept this client's certificate", "" },
+	{ 43, "unsupported certificate", "it does not accept this client's certificate", "" },
 	{ 44, "certificate revoked", "this client's certificate was revoked there", "" },
-	{ 45, "certificate expired", "this client's certificate has run out by its clock", "" },
-	{ 46, "certificate unknown", "it does not take this client's certificate", "" },
+	{ 45, "certificate expired", "this client's certificate has expired by its clock", "" },
+	{ 46, "certificate unknown", "it does not accept this client's certificate", "" },
 	{ 48, "unknown ca", "this client is not registered there", "" },
-	{ 49, "access denied", "it knows this client and does not let it in", "" },
-	{ 51, "decrypt error", "this client's key and certificate do not belong together by its reckoning", "" },
+	{ 49, "access denied", "it knows this client, but denies it access", "" },
+	{ 51, "decrypt error", "it says that this client's key and certificate do not match", "" },
 	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", "" },
 	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", "" },
-	{ 80, "internal error", "it has a fault of its own", "" },
+	{ 80, "internal error", "it has an internal error", "" },
 	{ 112, "unrecognized name", "it does not answer to that name", "" },
 	{ 116, "certificate required", "it requires a client certificate", "" },
 };
@@ -195,16 +195,16 @@ static void no_connection_say(struct hsm_network_line *line, const struct hsm_se
 				"HSM up?",
 				port, address);
 		say(line, HSM_NETWORK_FAIL, "no-answer", text_string(&remedy),
-		    "nothing comes back from %s: a firewall drops it, or the HSM is off", address);
+		    "no answer from %s: a firewall drops the packets, or the HSM is off", address);
 		break;
 	case HSM_PEER_REFUSED:
 		say(line, HSM_NETWORK_FAIL, "refused",
-		    server->web ? "ask whoever runs the service, or a proxy before it"
+		    server->web ? "ask the operator of the service, or of the proxy in front of it"
 				: "on the HSM: service restart ntls; and compare the port",
 		    "%s refuses the connection: nothing listens on port %s there", address, port);
 		break;
 	default:
-		text_add_format(&remedy, "repair the route to %s; it now goes by: ip route get %s", address, address);
+		text_add_format(&remedy, "repair the route to %s; to see it: ip route get %s", address, address);
 		say(line, HSM_NETWORK_FAIL, "unreachable", text_string(&remedy), "%s cannot be reached: %s", address,
 		    fault_errno_text(peer->errnum));
 	}
@@ -225,7 +225,7 @@ static void no_handshake_say(struct hsm_network_line *line, const struct hsm_ser
 		    "on the HSM: compare its clock with this machine's, and see with client list whether this client "
 		    "is "
 		    "registered",
-		    "it %s the connection amid the handshake: it does not know this client, or the clocks are apart",
+		    "it %s the connection during the handshake: it does not know this client, or the clocks differ",
 		    peer->stage == HSM_PEER_RESET ? "reset" : "closed");
 		break;
 	case HSM_PEER_NOT_TLS:
@@ -261,20 +261,20 @@ static void certificate_say(struct hsm_network_line *line, const struct asking *
 	line->ends = c->ends;
 	if (c->begins > a->now)
 		say(line, HSM_NETWORK_FAIL, "clock",
-		    "set this machine's clock right: the HSM's certificate is not older",
-		    "its certificate holds from %s on only: this machine's clock is behind, or the HSM's before",
+		    "correct the clock that is wrong; if it was the HSM's, make its certificate again",
+		    "its certificate is not valid before %s: this machine's clock is behind, or the HSM's was ahead",
 		    DAY_OF(c->begins, stamp));
 	if (c->ends < a->now)
 		say(line, HSM_NETWORK_FAIL, "expired",
-		    server->web ? "ask whoever runs the service"
+		    server->web ? "ask the operator of the service"
 				: "on the HSM: sysconf regenCert, then add its new "
 				  "server certificate here and restart NTLS",
-		    "its certificate ran out on %s", DAY_OF(c->ends, stamp));
+		    "its certificate expired on %s", DAY_OF(c->ends, stamp));
 	if (peer->trust == HSM_PEER_UNTRUSTED)
 		say(line, HSM_NETWORK_FAIL, "unknown-server", text_string(&remedy),
 		    server->authorities[0] != '\0'
 			    ? "its certificate ('%s') is not the one in '%s', nor signed by one there%s%s"
-			    : "its certificate ('%s') cannot be compared: %s no file of authorities%s%s",
+			    : "its certificate ('%s') cannot be checked: %s no file of authorities%s%s",
 		    SHOWN(c->name),
 		    server->authorities[0] != '\0' ? SHOWN(server->authorities) : "Chrystoki.conf names",
 		    peer->detail[0] != '\0' && peer->stage == HSM_PEER_AGREED ? ": " : "",
@@ -286,7 +286,7 @@ static void clock_say(struct hsm_network_line *line, const struct hsm_peer *peer
 	const int64_t apart = peer->clock_ahead < 0 ? -peer->clock_ahead : peer->clock_ahead;
 
 	if (peer->clock_known == 1 && apart > CLOCK_MOST_S)
-		say(line, HSM_NETWORK_WARN, "clock", "set both clocks by the same time server",
+		say(line, HSM_NETWORK_WARN, "clock", "synchronise both clocks with the same time server",
 		    "its clock is %lld s %s this machine's", (long long)apart,
 		    peer->clock_ahead > 0 ? "ahead of" : "behind");
 }
@@ -306,8 +306,8 @@ static void agreed_say(struct hsm_network_line *line, const struct asking *a, co
 		    "since its key is encrypted");
 	}
 	if (peer->certified == 1 && peer->certificate.ends - a->now < (int64_t)a->question->days * DAY_S)
-		say(line, HSM_NETWORK_WARN, "expires", "plan with the HSM's administrator when it is renewed",
-		    "its certificate runs out in %lld days, on %s",
+		say(line, HSM_NETWORK_WARN, "expires", "plan its renewal with the HSM's administrator",
+		    "its certificate expires in %lld days, on %s",
 		    (long long)((peer->certificate.ends - a->now) / DAY_S), DAY_OF(peer->certificate.ends, stamp));
 	say(line, HSM_NETWORK_OK, "ok", "", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
 	    SHOWN(peer->protocol), SHOWN(peer->certificate.name),
@@ -325,8 +325,8 @@ static int server_line(struct asking *a, const struct hsm_server *server, struct
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
 	if (peer->stage == HSM_PEER_FAULT)
-		say(line, HSM_NETWORK_FAIL, "not-tried", "what stands in the way: okv-luna config check",
-		    "not tried: %s", peer->fault.text);
+		say(line, HSM_NETWORK_FAIL, "not-tried", "to see why: okv-luna config check", "not tried: %s",
+		    peer->fault.text);
 	else if (peer->stage < HSM_PEER_SHAKING || (peer->stage > HSM_PEER_SHAKING && peer->stage < HSM_PEER_RESET))
 		no_connection_say(line, server);
 	else if (peer->stage != HSM_PEER_AGREED)
@@ -497,19 +497,19 @@ static int validity_line(struct asking *a, const struct certificate_file *file, 
 			file->entry);
 	renewal(a, file, &remedy);
 	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now)))
-		say(line, HSM_NETWORK_WARN, "old", "it can be taken out of the file",
-		    "ran out on %s, and no server needs it", DAY_OF(c->ends, stamp));
+		say(line, HSM_NETWORK_WARN, "old", "it can be removed from the file",
+		    "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
 	else if (left < 0)
 		say(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", text_string(&remedy),
-		    "ran out on %s", DAY_OF(c->ends, stamp));
+		    "expired on %s", DAY_OF(c->ends, stamp));
 	else if (c->begins > a->now)
-		say(line, HSM_NETWORK_FAIL, "clock", "set this machine's clock right, or make a new certificate",
-		    "holds from %s on only", DAY_OF(c->begins, stamp));
+		say(line, HSM_NETWORK_FAIL, "clock", "correct this machine's clock, or make a new certificate",
+		    "is not valid before %s", DAY_OF(c->begins, stamp));
 	else if (left < (int64_t)a->question->days * DAY_S)
-		say(line, HSM_NETWORK_WARN, "expires", text_string(&remedy), "runs out in %lld days, on %s",
+		say(line, HSM_NETWORK_WARN, "expires", text_string(&remedy), "expires in %lld days, on %s",
 		    (long long)(left / DAY_S), DAY_OF(c->ends, stamp));
 	else
-		say(line, HSM_NETWORK_OK, "ok", "", "holds until %s", DAY_OF(c->ends, stamp));
+		say(line, HSM_NETWORK_OK, "ok", "", "is valid until %s", DAY_OF(c->ends, stamp));
 	return text_check(&line->subject, f) < 0 || text_check(&line->sentence, f) < 0 ? -1
 										       : text_check(&line->remedy, f);
 }
@@ -522,7 +522,7 @@ static int file_fail(struct asking *a, const struct certificate_file *file, cons
 	if (line == NULL)
 		return -1;
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
-	say(line, HSM_NETWORK_FAIL, word, "what stands in the way: okv-luna config check", "%s", sentence);
+	say(line, HSM_NETWORK_FAIL, word, "to see why: okv-luna config check", "%s", sentence);
 	return text_check(&line->subject, f) < 0 ? -1 : text_check(&line->sentence, f);
 }
 

@@ -133,8 +133,9 @@ static int library_find(struct fault *f)
 		const char *other = names[i].other;
 		if (!fs_libssl_find(names[i].name, names[i].function) &&
 		    (other == NULL || (other[0] != '\0' && !fs_libssl_find(other, names[i].function))))
-			return fault_absent(f, "no handshake without libssl (%s); install the package 'openssl-libs'",
-					    names[i].name);
+			return fault_absent(
+				f, "cannot try a handshake without libssl (%s); install the package 'openssl-libs'",
+				names[i].name);
 	}
 	if (lib.old_init != NULL)
 		(void)lib.old_init();

@@ -89,7 +89,7 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_outcom
 		const int number = end->signal;
 		answer->end = HSM_END_CRASHED;
 		(void)fault_system(&answer->fault, 0, "'%s' crashed in %s: %s%s", SHOWN(answer->module), call,
-				   signal_text(number), number == SIGKILL ? " (was memory short? see dmesg)" : "");
+				   signal_text(number), number == SIGKILL ? " (out of memory? see dmesg)" : "");
 	} else {
 		answer->end = HSM_END_LEFT;
 		(void)fault_system(&answer->fault, 0, "'%s' ended the process itself in %s, with status %d",

@@ -41,9 +41,9 @@ static int missing_explain(const char *name, struct hsm_causes *causes, struct f
 					      SHOWN(name), packages[i].package);
 	for (size_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++)
 		if (text_starts(name, of_client[i]))
-			return hsm_causes_add(causes, NULL, f, "'%s' is a part of the Luna client, which is not whole",
+			return hsm_causes_add(causes, NULL, f, "'%s' is part of the Luna client, which is incomplete",
 					      SHOWN(name));
-	return hsm_causes_add(causes, NULL, f, "`dnf provides '*/%s'` tells what package '%s' is in", SHOWN(name),
+	return hsm_causes_add(causes, NULL, f, "`dnf provides '*/%s'` shows which package has '%s'", SHOWN(name),
 			      SHOWN(name));
 }
 
@@ -86,20 +86,18 @@ static int forbidden_explain(int root, const char *path, bool denied, struct hsm
 			" too",
 			SHOWN(path), SHOWN_BYTES(place.path, mount_length(root, place.path)));
 	if (path[0] != '/')
-		return hsm_causes_add(
-			causes, NULL, f,
-			"'%s', which it needs, is on a file system that is mounted noexec, or a policy forbids"
-			" to load it (`ausearch -m avc,fanotify` shows that)",
-			SHOWN(path));
+		return hsm_causes_add(causes, NULL, f,
+				      "'%s', which it needs, is on a file system that is mounted noexec, or a policy "
+				      "forbids loading it (`ausearch -m avc,fanotify` shows that)",
+				      SHOWN(path));
 	if (denied)
-		return hsm_causes_add(
-			causes, NULL, f,
-			"a policy forbids to load '%s', as SELinux does with what has a wrong label or makes"
-			" code writable: `ausearch -m avc` shows it, `restorecon -Rv` puts labels right",
-			SHOWN(path));
+		return hsm_causes_add(causes, NULL, f,
+				      "a policy forbids loading '%s', as SELinux does with a wrong label or writable "
+				      "code: `ausearch -m avc` shows it, `restorecon -Rv` puts labels right",
+				      SHOWN(path));
 	return hsm_causes_add(
 		causes, NULL, f,
-		"a policy forbids to load '%s', as fapolicyd does with what it does not trust:"
+		"a policy forbids loading '%s', as fapolicyd does with files that it does not trust:"
 		" `ausearch -m fanotify` shows it, and fapolicyd-cli(8) adds the client's directory to its"
 		" trust",
 		SHOWN(path));

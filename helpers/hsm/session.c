@@ -63,7 +63,7 @@ static int ask_take(struct session *s, const struct proc_message *message, struc
 			       ? fault_refused(f, "the environment has more than %d variables", VARIABLES_MAX)
 			       : string_take(message, &s->variables[s->variable_count++], f);
 	}
-	return fault_system(f, 0, "the question is none");
+	return fault_system(f, 0, "the request is not valid");
 }
 
 static int question_read(struct session *s, struct fault *f)
@@ -89,7 +89,7 @@ static int socket_look(struct session *s, struct fault *f)
 	struct stat status;
 
 	if (fstat(PROC_CHILD_TELL, &status) < 0)
-		return fault_system(f, errno, "nobody asks");
+		return fault_system(f, errno, "the process that started this one has ended");
 	s->dev = status.st_dev;
 	s->ino = status.st_ino;
 	return 0;
@@ -154,7 +154,7 @@ static bool environment_enter(const struct session *s)
 	static char *nothing[] = { NULL };
 	environ = nothing;
 	if (s->variable_count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
-		note(s, "%s cannot be read by this user, so OKV sets nothing of it", HSM_OKV_ENVIRONMENT);
+		note(s, "%s cannot be read by this user, so OKV sets nothing from it", HSM_OKV_ENVIRONMENT);
 		return true;
 	}
 	for (size_t i = 0; i < s->variable_count; i++)
@@ -377,7 +377,7 @@ static bool slots_list(const struct session *s, unsigned long *ids, unsigned lon
 	call_begin(s, HSM_CALL_SLOT_LIST);
 	unsigned long rv = s->functions->C_GetSlotList(WITH_TOKEN, NULL, &expected);
 	if (rv == CKR_OK && expected == COUNT_UNTOLD)
-		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and told no number");
+		return stop(s, HSM_END_LIED, 0, "C_GetSlotList answered CKR_OK and gave no number");
 	if (rv == CKR_OK && expected > HSM_SLOTS_MAX)
 		return stop(s, HSM_END_LIED, 0, "C_GetSlotList reports %lu slots, more than any HSM has", expected);
 	unsigned long count = expected;
@@ -436,7 +436,7 @@ static bool slots_read(struct session *s)
 			first = announced;
 	}
 	if (count != first)
-		note(s, "C_GetSlotList changed its mind between two calls: first %lu, then %lu slots", first, count);
+		note(s, "C_GetSlotList gave different answers to two calls: first %lu, then %lu slots", first, count);
 	if (!slots_differ(s, ids, count))
 		return false;
 	for (unsigned long i = 0; i < count; i++) {

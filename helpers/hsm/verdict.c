@@ -75,7 +75,7 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 	if (matching == 0)
 		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
 				      usable);
-	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are wanted", user,
+	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are required", user,
 			      matching, text_string(&which), required->least);
 }
 
@@ -89,9 +89,9 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
 				      key->call, HSM_RV(key->rv));
 	if (key->found != 1)
-		return fault_negative(f,
-				      "slot %" PRIu64 " holds %s secret key with that label, and exactly one is wanted",
-				      key->slot, key->found == 0 ? "no" : "more than one");
+		return fault_negative(
+			f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is required",
+			key->slot, key->found == 0 ? "no" : "more than one");
 	if (!key->sensitive || key->extractable)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
 				      key->sensitive ? "extractable" : "not sensitive");

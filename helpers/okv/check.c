@@ -26,11 +26,12 @@ int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struc
 	if (cause.kind == FAULT_ABSENT) {
 		okv_finding_add(c->found, missing, 0, "the file is not there");
 	} else if (cause.kind == FAULT_REFUSED) {
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "file-kind",
-					 "nothing here edits it, and what the readers make of it is not known",
-					 "put a plain file in its place"),
-				0, "%s", cause.text);
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "file-kind",
+				 "okv-luna does not edit it, and it is not known how OKV or the library reads it",
+				 "put a plain file in its place"),
+			0, "%s", cause.text);
 	} else {
 		*f = cause;
 		return -1;
@@ -127,8 +128,8 @@ static void helper_check(struct okv_checking *c)
 		    !S_ISREG(status.st_mode) || (status.st_mode & 0100) == 0)
 			okv_finding_add(c->found,
 					OKV_RULE(OKV_FAIL, "helper-missing",
-						 "the block in okv_hsm_mid_upgrade goes on without it, and the HSM "
-						 "group does not come back",
+						 "the block in okv_hsm_mid_upgrade continues without it, and the HSM "
+						 "group is not restored",
 						 "reinstall the package okv-luna-hooks"),
 					0, "it is not there, or not executable");
 	}
@@ -232,7 +233,7 @@ static int unwired_check(struct okv_checking *c, struct fault *f)
 	okv_finding_add(
 		c->found,
 		OKV_RULE(OKV_FAIL, "unwired",
-			 "OKV does not use this client by our settings, and an OS major upgrade does not carry it "
+			 "OKV does not use this client, and an OS major upgrade does not carry it "
 			 "over",
 			 other ? "OKV uses another vendor's library; okv-luna config wire --replace-vendor puts "
 				 "Luna's in its place"

@@ -20,14 +20,13 @@ static const struct {
 	enum okv_severity severity;
 	const char *word, *effect;
 } flaw_table[] = {
-	{ CHRYSTOKI_FLAW_BOM, OKV_FAIL, "chrystoki-bom", "the first line is not what it seems to the library" },
+	{ CHRYSTOKI_FLAW_BOM, OKV_FAIL, "chrystoki-bom", "the library may not recognise the first line" },
 	{ CHRYSTOKI_FLAW_TAB, OKV_FAIL, "chrystoki-tab", "the library may not find the entry" },
 	{ CHRYSTOKI_FLAW_CARRIAGE_RETURN, OKV_FAIL, "chrystoki-carriage-return",
 	  "the library may take the CR for a part of a value, so that files are not found" },
-	{ CHRYSTOKI_FLAW_CONTROL, OKV_FAIL, "chrystoki-control", "what the library makes of it is not known" },
-	{ CHRYSTOKI_FLAW_UNREADABLE, OKV_FAIL, "chrystoki-unreadable", "what the library makes of it is not known" },
-	{ CHRYSTOKI_FLAW_BRACE, OKV_FAIL, "chrystoki-brace",
-	  "where sections begin and end is not known to the library" },
+	{ CHRYSTOKI_FLAW_CONTROL, OKV_FAIL, "chrystoki-control", "it is not known how the library reads it" },
+	{ CHRYSTOKI_FLAW_UNREADABLE, OKV_FAIL, "chrystoki-unreadable", "it is not known how the library reads it" },
+	{ CHRYSTOKI_FLAW_BRACE, OKV_FAIL, "chrystoki-brace", "the library cannot tell where sections begin and end" },
 	{ CHRYSTOKI_FLAW_NOT_CLOSED, OKV_FAIL, "chrystoki-not-closed",
 	  "the library may take the next section for a part of this one" },
 	{ CHRYSTOKI_FLAW_STRAY_CLOSE, OKV_WARN, "chrystoki-stray-close", "the library may stop reading here" },
@@ -36,16 +35,16 @@ static const struct {
 	{ CHRYSTOKI_FLAW_NAME, OKV_FAIL, "chrystoki-name",
 	  "the library looks for another name, and does not find this one" },
 	{ CHRYSTOKI_FLAW_TRAILING, OKV_WARN, "chrystoki-trailing",
-	  "whether the library takes it for a comment is not known" },
+	  "it is not known whether the library takes it for a comment" },
 	{ CHRYSTOKI_FLAW_NO_SEMICOLON, OKV_WARN, "chrystoki-no-semicolon",
-	  "the library reads the value to the end of the line, with whatever stands there" },
+	  "the library reads the value to the end of the line, with whatever is there" },
 	{ CHRYSTOKI_FLAW_QUOTES, OKV_WARN, "chrystoki-quotes",
-	  "whether the library takes the quotes off is not known" },
+	  "it is not known whether the library removes the quotes" },
 	{ CHRYSTOKI_FLAW_SPACE, OKV_FAIL, "chrystoki-space", "the library takes it for a part of a name or value" },
 	{ CHRYSTOKI_FLAW_HEADER, OKV_FAIL, "chrystoki-header", "the library does not find the section" },
 	{ CHRYSTOKI_FLAW_CASE, OKV_FAIL, "chrystoki-spelling",
-	  "whether the library finds what is spelt so is not known" },
-	{ CHRYSTOKI_FLAW_NOT_ASCII, OKV_WARN, "chrystoki-not-ascii", "what the library makes of it is not known" },
+	  "it is not known whether the library finds a name that is spelt like this" },
+	{ CHRYSTOKI_FLAW_NOT_ASCII, OKV_WARN, "chrystoki-not-ascii", "it is not known how the library reads it" },
 };
 
 enum { FLAW_COUNT = sizeof(flaw_table) / sizeof(flaw_table[0]) };
@@ -114,10 +113,10 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 						 !exact    ? "chrystoki-case"
 						 : section ? "chrystoki-section-twice"
 							   : "chrystoki-key-twice",
-						 "which one the library reads is not known", "leave one of them"),
-					i + 1, "%s '%s' stands on line %zu already%s", section ? "section" : "key",
+						 "it is not known which one the library reads", "keep one of them"),
+					i + 1, "%s '%s' is already on line %zu%s", section ? "section" : "key",
 					SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-					exact ? "" : ", in other letter case");
+					exact ? "" : ", in different letter case");
 			break;
 		}
 	}
@@ -136,7 +135,8 @@ static const struct known_path {
 	{ "Chrystoki2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false,
 	  "the client's tools and the library find no library to load" },
 	{ "CkLog2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false, "the logging library finds no library behind it" },
-	{ "Chrystoki2", "LibUNIX", OKV_NOTE, TARGET_ANY, false, "32-bit programs find no library; OKV has none" },
+	{ "Chrystoki2", "LibUNIX", OKV_NOTE, TARGET_ANY, false,
+	  "32-bit programs find no library; OKV has no such programs" },
 	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, TARGET_KEY, false, zero_slots },
 	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
 	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
@@ -245,9 +245,9 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 		okv_finding_add(
 			c->found,
 			OKV_RULE(OKV_FAIL, "cloud-path",
-				 "the directory is not preserved, and the guide has it deleted: then the Cloud "
+				 "the directory is not preserved, and the guide tells you to delete it: then the Cloud "
 				 "HSM service is gone",
-				 "bring it over with okv-luna config chrystoki merge, from the file it came in"),
+				 "merge it with okv-luna config chrystoki merge, from the file that it came in"),
 			number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
 		return;
 	}
@@ -268,7 +268,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 				number, "%s leads to '%s', which is %s", what, SHOWN(value),
 				S_ISDIR(status.st_mode)   ? "a directory"
 				: S_ISREG(status.st_mode) ? "empty"
-							  : "no file");
+							  : "not a file");
 	else if (known->target != TARGET_FILE)
 		content_check(c, number, known, value, &place);
 }
@@ -317,7 +317,7 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 		return;
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_FAIL, "chrystoki-pair", zero_slots,
-				 "put the certificate there that was made with this key, and register it anew"),
+				 "put the certificate there that was made with this key, and register it again"),
 			(size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
 	okv_finding_set_moot(c->found);
 }
@@ -448,21 +448,21 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 
 	/* The group's is what the guide's profile wants. */
 	if ((status->st_mode & (guide ? 0002 : 0022)) != 0)
-		okv_finding_add(
-			c->found,
-			OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
-				 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): who writes it runs "
-				 "code as every HSM user, root too",
-				 prepared ? "okv-luna repair --phase pre-upgrade" : "okv-luna repair"),
-			0, "%s may write it", everybody ? "everybody" : "the group");
+		okv_finding_add(c->found,
+				OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
+					 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): whoever can write "
+					 "it can run code as any HSM user, even as root",
+					 prepared ? "okv-luna repair --phase pre-upgrade" : "okv-luna repair"),
+				0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
 		okv_finding_add(
 			c->found,
 			OKV_RULE(OKV_WARN, "chrystoki-readable", "any local user can use the service as this appliance",
-				 prepared ? "it stays open while an upgrade is prepared; what closes it: after the "
-					    "upgrade okv-luna post-upgrade, without one okv-luna pre-upgrade --abort"
-					  : "okv-luna repair"),
-			(size_t)at + 1, "everybody may read it, and it holds the secret of the Cloud HSM service");
+				 prepared
+					 ? "it stays open while an upgrade is prepared; to close it: okv-luna "
+					   "post-upgrade after the upgrade, or okv-luna pre-upgrade --abort without one"
+					 : "okv-luna repair"),
+			(size_t)at + 1, "everybody can read it, and it holds the secret of the Cloud HSM service");
 }
 
 /* Servers and high-availability groups. */
@@ -500,8 +500,8 @@ static void copy_check(struct okv_checking *c, const struct text *bytes)
 	c->found->file = text_string(&path);
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, "chrystoki-copy",
-				 "a shell in which setenv was sourced uses this one, OKV the other: what one shows the "
-				 "other may not",
+				 "a shell in which setenv was sourced uses this one, OKV the other: they may show "
+				 "different slots",
 				 "make them equal, or remove this one"),
 			0, "it differs from '%s'", SHOWN(used));
 	c->found->file = used;
@@ -537,8 +537,8 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "chrystoki-readable",
 					 "any local user can use the service as this appliance",
-					 "remove it, or take others' right to read it"),
-				0, "everybody may read it, and it holds the secret of the Cloud HSM service");
+					 "remove it, or remove others' right to read it"),
+				0, "everybody can read it, and it holds the secret of the Cloud HSM service");
 		c->found->file = used;
 	}
 	return more;

@@ -39,11 +39,11 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	if (at == line->length)
 		return;
 	const bool tab = line->bytes[at] == '\t';
-	text_add_format(&remedy, "write the value of %s anew: okv-luna config set",
+	text_add_format(&remedy, "write the value of %s again: okv-luna config set",
 			SHOWN_BYTES(line->bytes, line->name_length));
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_WARN, tab ? "value-tab" : "value-not-ascii",
-				 "whether OKV takes them as they are is not known", text_string(&remedy)),
+				 "it is not known whether OKV accepts them", text_string(&remedy)),
 			number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
 }
 
@@ -68,7 +68,7 @@ static void flaw_check(struct okv_checking *c, const struct assign *a, size_t fi
 	c->found->failed = c->found->failed || lines.more.failed;
 	okv_finding_add(c->found,
 			OKV_RULE(OKV_FAIL, flaw_words[flaw], effect,
-				 fixable ? OKV_FIX_IT : "write the line anew as NAME=\"VALUE\", or remove it"),
+				 fixable ? OKV_FIX_IT : "write the line again as NAME=\"VALUE\", or remove it"),
 			first + 1, "%s%s", assign_flaw_text(flaw), text_string(&lines.more));
 }
 
@@ -116,7 +116,7 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 	if (assign_count(a, key) > 1)
 		okv_finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "key-twice", "which one OKV reads is not known", "leave one of the lines"),
+			OKV_RULE(OKV_FAIL, "key-twice", "it is not known which one OKV reads", "keep one of the lines"),
 			line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->found->failed = true;
@@ -152,14 +152,14 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 	if (library[0] != '/')
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
-				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "no full path");
+				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
 	else if (!is_file(c->job->root, library))
 		okv_finding_add(
 			c->found,
 			OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
 				 "install the client: the vendor's own installation, or okv-luna extract with its "
 				 "archive"),
-			line, "the library '%s' is not there, is a link to nothing, or no file with a library in it",
+			line, "the library '%s' is not there, is a link to nothing, or is not a library",
 			SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
 		okv_finding_add(c->found,
@@ -210,7 +210,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	if (flaw != PRESERVED_FLAW_NONE) {
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, preserved_words[flaw],
-					 "what is meant is not carried over an OS major upgrade",
+					 "what it should list is not carried over in an OS major upgrade",
 					 "list a full path, and directories as a whole"),
 				line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
 		return;
@@ -221,29 +221,29 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 					 "it is carried over twice, and takes room on a line that must stay below "
 					 "4096 characters",
 					 OKV_FIX_IT),
-				line, "PRESERVED_FILES lists '%s', which lies inside '%s'", SHOWN(path), SHOWN(holder));
+				line, "PRESERVED_FILES lists '%s', which is inside '%s'", SHOWN(path), SHOWN(holder));
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "preserved-okv",
-					 "OKV wants files of the HSM client only; an old file could take the place of "
-					 "a new release's",
-					 "take it out of the list"),
-				line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_WARN, "preserved-okv",
+				 "OKV expects only files of the HSM client; an old file could replace a new release's",
+				 "remove it from the list"),
+			line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
 	/* What starts post-upgrade is there while an upgrade is prepared, and only then. */
 	if (strcmp(path, OKV_POST_WANTED) == 0)
 		return;
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-missing",
-					 "what OKV's upgrade does with a missing path is not known",
-					 "install what is missing, or take it out of the list"),
+					 "it is not known what OKV's upgrade does with a missing path",
+					 "install what is missing, or remove it from the list"),
 				line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_WARN, "preserved-link",
-					 "whether what it leads to is carried over is not known",
+					 "it is not known whether what it leads to is carried over",
 					 "list what it leads to as well"),
 				line, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path));
 }
@@ -333,7 +333,7 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 		if (!is_known)
 			okv_finding_add(
 				c->found,
-				OKV_RULE(OKV_WARN, "key-unknown", "OKV passes it over, or complains",
+				OKV_RULE(OKV_WARN, "key-unknown", "OKV ignores it, or complains",
 					 "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
 				i + 1, "'%s' is not one of OKV's three keys",
 				SHOWN_BYTES(a->lines[i].bytes, a->lines[i].name_length));
@@ -345,8 +345,8 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 	ASSIGN_AUTO a = { 0 };
 
 	c->found->file = OKV_CONF;
-	const int r = assign_check(c, "OKV does not know of the HSM vendor",
-				   "OKV does not read this line as it is meant", &a, f);
+	const int r = assign_check(c, "OKV does not know of the HSM vendor", "OKV does not read this line as intended",
+				   &a, f);
 	if (r <= 0)
 		return r;
 	keys_check(c, &a);
@@ -385,7 +385,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	static const char effect[] =
 		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf lies");
+	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf is");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = line_number(a, key);
 	TEXT_AUTO path = { 0 };
@@ -427,7 +427,7 @@ static int env_check(struct okv_checking *c, struct fault *f)
 			okv_finding_add(
 				c->found,
 				OKV_RULE(OKV_WARN, "env-secret", "hsmclient writes every value to its trace in clear",
-					 "take it out of this file"),
+					 "remove it from this file"),
 				i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
 	}
 	directory_check(c, &a);

@@ -15,12 +15,12 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 	case MIDUPGRADE_CURRENT:
 		return;
 	case MIDUPGRADE_NONE:
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-unwired",
-					 "after an OS major upgrade nobody gives the HSM group, its members and the "
-					 "links back",
-					 OKV_WIRE_IT),
-				0, "the okv-luna block is not in it");
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "mid-unwired",
+				 "after an OS major upgrade nothing restores the HSM group, its members and the links",
+				 OKV_WIRE_IT),
+			0, "the okv-luna block is not in it");
 		return;
 	case MIDUPGRADE_STALE:
 		okv_finding_add(c->found,
@@ -35,18 +35,19 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 						     &wired, &stays) == 0;
 		okv_finding_add(c->found,
 				OKV_RULE(OKV_FAIL, "mid-unreached",
-					 "the block is never reached: after an OS major upgrade nobody gives the HSM "
-					 "group, its members and the links back",
-					 moves ? OKV_WIRE_IT : "take the line out, or put it at the end of the script"),
+					 "the block is never reached: after an OS major upgrade nothing restores the "
+					 "HSM group, its members and the links",
+					 moves ? OKV_WIRE_IT : "remove the line, or move it to the end of the script"),
 				line, "the script ends here, before the okv-luna block");
 		return;
 	}
 	case MIDUPGRADE_UNPAIRED:
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-torn",
-					 "wiring leaves the file alone, since what belongs to the block cannot be told",
-					 "remove the block and its marks by hand, then " OKV_WIRE_IT),
-				line, "the marks of the okv-luna block do not pair up");
+		okv_finding_add(
+			c->found,
+			OKV_RULE(OKV_FAIL, "mid-torn",
+				 "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
+				 "remove the block and its marks by hand, then " OKV_WIRE_IT),
+			line, "the marks of the okv-luna block do not pair up");
 		return;
 	}
 }
@@ -59,8 +60,8 @@ struct leftovers {
 static int leftover_check(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
 	static const char drop_it[] = OKV_FIX_IT " --drop-handmade";
-	static const char lost[] = "it gets a number by chance and no members, and the files keep the old number; the "
-				   "block does it all";
+	static const char lost[] = "it gets an arbitrary id and no members, and the files keep the old id; the "
+				   "okv-luna block does all of this";
 	const struct leftovers *r = context;
 
 	(void)f;
@@ -70,8 +71,8 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 				"the HSM group is made by hand here");
 		break;
 	case MIDUPGRADE_LEFTOVER_NESTED:
-		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "take it out by hand"),
-				line, "the HSM group is made by hand here, inside another command");
+		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "remove it by hand"), line,
+				"the HSM group is made by hand here, inside another command");
 		break;
 	case MIDUPGRADE_LEFTOVER_EXIT:
 		okv_finding_add(
@@ -84,7 +85,7 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 				OKV_RULE(OKV_FAIL, "mid-curly-quote",
 					 "the string does not end: the shell runs what is above, then stops with "
 					 "status 2 inside the upgrade",
-					 r->fixable ? OKV_FIX_IT : "write the line anew with plain quotes"),
+					 r->fixable ? OKV_FIX_IT : "write the line again with plain quotes"),
 				line, "there is a typographic quote in a command, as in the guide's printed text");
 		break;
 	}
@@ -253,7 +254,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	const int r =
 		okv_check_read(c,
 			       OKV_RULE(OKV_FAIL, "file-missing",
-					"after an OS major upgrade nobody gives the HSM group and its members back",
+					"after an OS major upgrade nothing restores the HSM group and its members",
 					"put OKV's own file back, as another node of this release has it"),
 			       &script, NULL, f);
 	if (r <= 0)

@@ -35,7 +35,7 @@ int okv_chrystoki_get(const struct okv_job *job, const char *section, const char
 		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));
 	if (count > 1)
 		return fault_refused(
-			f, "'%s' is there %zu times in section '%s', and which one the library reads is not known",
+			f, "'%s' is there %zu times in section '%s', and it is not known which one the library reads",
 			SHOWN(key), count, SHOWN(section));
 	return chrystoki_get(&conf, section, key, ret_value, f);
 }
@@ -180,7 +180,7 @@ static int certificate_find(const struct merging *m, size_t which, const char *d
 				 certificates[which].key, certificates[which].section, SHOWN(value));
 	if (r == 0 && away)
 		report_say(m->job->report, REPORT_WARNING,
-			   "%s of section %s leads to '%s', which is not on this machine; '%s' is taken",
+			   "%s of section %s leads to '%s', which is not on this machine; '%s' is used instead",
 			   certificates[which].key, certificates[which].section, SHOWN(value),
 			   SHOWN(text_string(ret_from)));
 	free(value);
@@ -203,7 +203,8 @@ static int certificate_read(struct merging *m, size_t which, const char *directo
 		return -1;
 	/* No other file is made readable by a crafted path. */
 	if (!pem.held[PEM_CERTIFICATE] || pem.held[PEM_KEY] || pem.cut)
-		return fault_refused(f, "'%s' holds no certificate alone, and is not copied", SHOWN(text_string(from)));
+		return fault_refused(f, "'%s' holds something other than certificates, and is not copied",
+				     SHOWN(text_string(from)));
 	text_add_format(to, "%s/cert/%s", m->job->settings->client_dir, text_string(&leaf));
 	return text_check(to, f) < 0 ? -1
 				     : chrystoki_set(&m->from, certificates[which].section, certificates[which].key,

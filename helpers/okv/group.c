@@ -152,8 +152,7 @@ static int shadow_ensure(const struct okv_job *job, const struct files *files, b
 		if (files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
 		if (!accounts_shadow_has(&after.gshadow, group, NULL))
-			return fault_system(f, 0, "gpasswd ended well, yet etc/gshadow has no group '%s'",
-					    SHOWN(group));
+			return fault_system(f, 0, "gpasswd succeeded, but etc/gshadow has no group '%s'", SHOWN(group));
 	}
 	if (missing)
 		report_say(job->report, REPORT_RESULT, "group '%s' %s /etc/gshadow, which lacked it", SHOWN(group),
@@ -173,7 +172,7 @@ static int group_add(const struct okv_job *job, gid_t wanted, gid_t *ret_gid, st
 		if (group_make(job, wanted, f) < 0 || files_read(job->root, &after, f) < 0)
 			return -1;
 		if (!accounts_group_find(&after.group, group, &gid))
-			return fault_system(f, 0, "groupadd succeeded, yet there is no group '%s'", SHOWN(group));
+			return fault_system(f, 0, "groupadd succeeded, but there is no group '%s'", SHOWN(group));
 	}
 	if (gid != OKV_GID_ANY)
 		report_say(job->report, REPORT_RESULT, "group '%s' %s with id %lu", SHOWN(group),
@@ -198,7 +197,7 @@ int okv_group_ensure(const struct okv_job *job, gid_t wanted, struct okv_group *
 		const bool taken = wanted != OKV_GID_ANY && !gid_free(&files, wanted);
 		if (taken)
 			report_say(job->report, REPORT_WARNING,
-				   "group id %lu, wanted for '%s', belongs to somebody else", (unsigned long)wanted,
+				   "group id %lu, needed for '%s', belongs to another group", (unsigned long)wanted,
 				   SHOWN(job->settings->hsm_group));
 		if (group_add(job, taken ? OKV_GID_ANY : wanted, &group.gid, f) < 0)
 			return -1;
@@ -234,7 +233,7 @@ int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault 
 		if (files_change(job, &groupdel, arguments, &after, f) < 0)
 			return -1;
 		if (group_is_left(&after, group))
-			return fault_system(f, 0, "groupdel ended well, yet there is a group '%s'", SHOWN(group));
+			return fault_system(f, 0, "groupdel succeeded, but there is a group '%s'", SHOWN(group));
 	}
 	if (left)
 		report_say(job->report, REPORT_RESULT, "group '%s' %s", SHOWN(group),
@@ -275,7 +274,7 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 		    files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
 		if (!is_member(&after, &found, user, group, gid))
-			return fault_system(f, 0, "gpasswd ended well, yet '%s' is not in group '%s'", SHOWN(user),
+			return fault_system(f, 0, "gpasswd succeeded, but '%s' is not in group '%s'", SHOWN(user),
 					    SHOWN(group));
 	}
 	if (missing)
@@ -305,7 +304,7 @@ int okv_member_remove(const struct okv_job *job, bool *ret_changed, struct fault
 		if (files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
 		if (is_listed(&after, user, group))
-			return fault_system(f, 0, "gpasswd ended well, yet '%s' is in group '%s'", SHOWN(user),
+			return fault_system(f, 0, "gpasswd succeeded, but '%s' is in group '%s'", SHOWN(user),
 					    SHOWN(group));
 	}
 	if (listed)
@@ -439,7 +438,7 @@ int okv_processes_without_group(const struct okv_job *job, const char *user, siz
 			   "/proc is not mounted: whether a process still lacks group '%s' cannot be seen",
 			   SHOWN(job->settings->hsm_group));
 	if (p.count > TOLD_MAX)
-		report_say(job->report, REPORT_WARNING, "and %zu processes more", p.count - TOLD_MAX);
+		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - TOLD_MAX);
 	if (p.count > 0)
 		report_say(job->report, REPORT_WARNING,
 			   "a process keeps the groups it started with: reboot, as the integration guide asks after "

@@ -93,7 +93,7 @@ static int libraries_look(int root, const char *directory, unsigned *newest, str
 	return more;
 }
 
-/* "# full client 10.4.0-417, as okv-luna extract has installed it" */
+/* "# full client 10.4.0-417, as okv-luna extract installed it" */
 static int record_look(int root, unsigned *version, struct fault *f)
 {
 	static const char before[] = " client ";
@@ -154,9 +154,8 @@ const char *okv_scope_text(enum okv_scope scope)
 		       ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by it over an OS "
 		       "major upgrade; choose the vendor on the console's HSM page";
 	case OKV_SCOPE_CLIENT_V6:
-		return "the Luna client is a v6.x or older: neither the group nor the generic files nor modes of ours "
-		       "are "
-		       "for it; choose the vendor on the console's HSM page";
+		return "the Luna client is v6.x or older: it needs no group, no generic files and no modes from "
+		       "okv-luna; choose the vendor on the console's HSM page";
 	}
 	return "unknown";
 }

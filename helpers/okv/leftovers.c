@@ -68,7 +68,7 @@ static int unseen_add(struct search *s, const char *path, const char *why, struc
 	if (s->unseen++ > UNSEEN_MAX)
 		return 0;
 	(void)snprintf(item.why, sizeof(item.why), "%s%s", why,
-		       s->unseen > UNSEEN_MAX ? "; nor could more, which are not listed" : "");
+		       s->unseen > UNSEEN_MAX ? "; more files, not listed here, could not be looked at either" : "");
 	return item_add(s, path, &item, f);
 }
 
@@ -362,9 +362,10 @@ static int other_name_add(struct search *s, const char *path, const char *called
 {
 	char why[OKV_LEFTOVER_TEXT_SIZE];
 
-	(void)snprintf(why, sizeof(why),
-		       "is the same file as '%.100s', a bundle by that name only; remove it if it is one",
-		       SHOWN(called));
+	(void)snprintf(
+		why, sizeof(why),
+		"is the same file as '%.100s', which looks like a bundle only by that name; remove it if it is one",
+		SHOWN(called));
 	return unseen_add(s, path, why, f);
 }
 

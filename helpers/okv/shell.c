@@ -59,8 +59,7 @@ static void complaint_keep(struct okv_shell *answer, const char *shell, const st
 	if (answer->complaint[0] != '\0')
 		return;
 	if (outcome->late)
-		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s does not come to an end with it",
-			       shell);
+		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s does not finish with it", shell);
 	else
 		(void)snprintf(answer->complaint, sizeof(answer->complaint), "%s",
 			       SHOWN_BYTES(line, length < 300 ? length : 300));

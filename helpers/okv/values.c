@@ -80,7 +80,7 @@ int okv_value_set(const struct okv_job *job, const char *file, const char *name,
 	if (r == 0 && changed)
 		okv_job_tell(job, "%s: %s", edit.path, text_string(&setting.change));
 	else if (r == 0)
-		report_say(job->report, REPORT_RESULT, "%s: %s is so already", edit.path, name);
+		report_say(job->report, REPORT_RESULT, "%s: %s is set so already", edit.path, name);
 	text_done(&setting.change);
 	return r;
 }

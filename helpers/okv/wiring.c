@@ -118,9 +118,8 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	if (okv_shell_ask(next, &after, f) < 0)
 		return -1;
 	if ((before.agreed & ~after.agreed) != 0)
-		return fault_refused(
-			f, "with our change in it a shell could not read it any more (%s), so it stays as it is",
-			after.complaint);
+		return fault_refused(f, "with our change a shell could not read it (%s), so it stays as it is",
+				     after.complaint);
 	return 0;
 }
 
@@ -239,8 +238,8 @@ static void failure_keep(const struct okv_job *job, struct okv_outcome *outcome,
 static int finish(const struct okv_outcome *outcome, const struct fault *first, struct fault *f)
 {
 	if (first->kind == FAULT_NONE && outcome->left > 0)
-		return fault_incomplete(f, "%u thing%s could not be brought into order; see the warnings",
-					outcome->left, outcome->left == 1 ? "" : "s");
+		return fault_incomplete(f, "%u problem%s could not be fixed; see the warnings", outcome->left,
+					outcome->left == 1 ? "" : "s");
 	if (first->kind == FAULT_NONE)
 		return 0;
 	*f = *first;

@@ -351,7 +351,7 @@ int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record,
 		return 0;
 	const int r = line_next(j, f);
 	if (r <= 0)
-		return r < 0 ? -1 : fault_refused(f, "the repair journal has no end");
+		return r < 0 ? -1 : fault_refused(f, "the repair journal is incomplete");
 	if (text_starts(j->line, "end ")) {
 		if (number_parse(j->line + 4, "its count", 0, SIZE_MAX, &count, f) < 0 || count != j->count)
 			return fault_refused(f, "the repair journal does not add up");

@@ -171,7 +171,7 @@ static void directory_check(const struct planner *p, const char *path, int dir, 
 
 	if (status->st_uid != 0) {
 		perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
-			    "'%s' belongs to user id %lu, who can exchange what lies below; fix: chown root '%s'",
+			    "'%s' belongs to user id %lu, who can replace what is below it; fix: chown root '%s'",
 			    SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
 		return;
 	}
@@ -183,7 +183,7 @@ static void directory_check(const struct planner *p, const char *path, int dir, 
 	if (writers == 0 || group_of_root)
 		return;
 	perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
-		    "'%s' can be written by others (mode %04o), who can exchange what lies below; fix: chmod go-w '%s'",
+		    "'%s' can be written by others (mode %04o), who can replace what is below it; fix: chmod go-w '%s'",
 		    SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
 }
 

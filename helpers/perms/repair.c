@@ -63,7 +63,7 @@ static int opened_since(int root, struct timespec *ret_since, struct fault *f)
 		return 0;
 	}
 	if (sscanf(text_string(&line), "%" SCNdMAX ".%9ld", &seconds, &nanoseconds) != 2)
-		return fault_refused(f, "'" SETTINGS_VAR "/repair/opened' holds no time");
+		return fault_refused(f, "'" SETTINGS_VAR "/repair/opened' does not hold a time");
 	*ret_since = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = nanoseconds };
 	return 0;
 }
@@ -368,7 +368,7 @@ static int limits_read(const struct perms_request *request, const struct policy 
 		for (size_t k = 0; k < mark->count; k++, place = below)
 			policy_step(policy, &place, mark->components[k], &below);
 		if (!policy_reaches(&place))
-			return fault_refused(f, "no line of the policy applies to '%s' or of anything below it",
+			return fault_refused(f, "no line of the policy applies to '%s' or to anything below it",
 					     SHOWN(path));
 		bool there;
 		if (fs_existence(request->root, path, &there, f) < 0)
@@ -495,7 +495,7 @@ int perms_verdict(const struct perms_tally *tally, enum perms_act act, struct fa
 	switch (act) {
 	case PERMS_CHECK:
 		if (tally->changed + left > 0)
-			return fault_negative(f, "%zu of %zu entries are not to policy", tally->changed + left,
+			return fault_negative(f, "%zu of %zu entries do not match the policy", tally->changed + left,
 					      tally->entries);
 		return 0;
 	case PERMS_PLAN:

@@ -277,8 +277,9 @@ static int work_do(const struct proc_child_options *o, int tell, struct fault *f
 		_exit(1);
 	const int r = o->work(o->context, tell, f);
 	/* What failed without a word must never pass for good. */
-	return r < 0 && f->kind == FAULT_NONE ? fault_system(f, 0, "'%s' failed without a reason", SHOWN(what_of(o)))
-					      : r;
+	return r < 0 && f->kind == FAULT_NONE
+		       ? fault_system(f, 0, "'%s' failed without giving a reason", SHOWN(what_of(o)))
+		       : r;
 }
 
 static void __attribute__((noreturn))

@@ -59,7 +59,7 @@ int proc_interrupt_check(struct fault *f)
 {
 	if (pending == 0)
 		return 0;
-	return fault_incomplete(f, "interrupted by signal %d; what was begun has been taken back", (int)pending);
+	return fault_incomplete(f, "interrupted by signal %d; what was begun has been undone", (int)pending);
 }
 
 static void child_ended(int number)

@@ -18,10 +18,10 @@ int proc_worker_read(struct proc_message_reader *reader, struct proc_message *re
 		if (got > 0)
 			proc_message_reader_add(reader, block, (size_t)got);
 		else if (got == 0 || errno != EINTR)
-			return fault_system(f, got == 0 ? 0 : errno, "nobody asks any more");
+			return fault_system(f, got == 0 ? 0 : errno, "the process that started this one has ended");
 	}
 	text_wipe(block, sizeof(block));
-	return r > 0 ? 0 : fault_system(f, 0, "the question is none");
+	return r > 0 ? 0 : fault_system(f, 0, "the request is not valid");
 }
 
 int proc_worker_become(const struct proc_identity *identity, struct fault *f)
@@ -35,8 +35,8 @@ int proc_worker_become(const struct proc_identity *identity, struct fault *f)
 		return -1;
 	/* Changing ids has reset these two. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return fault_system(f, errno, "cannot shut the process off");
-	return getppid() == parent ? 0 : fault_system(f, ESRCH, "nobody asks any more");
+		return fault_system(f, errno, "cannot isolate the process");
+	return getppid() == parent ? 0 : fault_system(f, ESRCH, "the process that started this one has ended");
 }
 
 int proc_worker_fail(const struct fault *f)

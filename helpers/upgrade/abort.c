@@ -136,7 +136,7 @@ static int step_undo_modes(struct step *step, struct fault *f)
 		step_add_info(step, "%zu entries were changed since pre-upgrade and stay as they are", tally.kept);
 	if (reader.unknown.length > 0)
 		step_add_finding(step, STEP_MEDIUM, "okv-luna repair", NULL,
-				 "'%s' is not there any more; what was its own stays as it is",
+				 "'%s' is not there any more; the files that belonged to it stay as they are",
 				 SHOWN(text_string(&reader.unknown)));
 	step->changed = tally.changed > 0;
 	return perms_verdict(&tally, request.output.act, f);

@@ -135,7 +135,7 @@ static int path_remedy(const struct cause *cause, const char *path, struct text 
 	else if (list_command(cause, path, out, f) < 0)
 		return -1;
 	if (out->length == 0)
-		text_add_string(out, "move it below the Luna client, which is preserved, and name it there");
+		text_add_string(out, "move it into the Luna client's directory, which is preserved, and name it there");
 	return text_check(out, f);
 }
 
@@ -188,7 +188,7 @@ static int list_cause(const struct cause *cause, struct fault *lost, char **ret_
 			continue;
 		(void)fault_negative(lost, "nothing is carried over: " OKV_CONF ":%zu: %s", i + 1,
 				     assign_flaw_text(line->flaw));
-		return remedy_set("what fixes it: okv-luna config check", ret_remedy, f) < 0 ? -1 : 1;
+		return remedy_set("to see what to fix: okv-luna config check", ret_remedy, f) < 0 ? -1 : 1;
 	}
 	return 0;
 }

@@ -83,7 +83,7 @@ static const char *skip_of(const struct guide_node *node, const struct guide_ste
 	if (skip != NULL)
 		return skip;
 	if (step->v6 == GUIDE_V6_NOT && v6)
-		return "the guide skips it for a Luna client v6.x";
+		return "the guide skips this for a Luna client v6.x";
 	if (step->v6 == GUIDE_V6_ONLY && !v6)
 		return "only for a Luna client v6.x";
 	if (step->kinds != 0 && node->kind != 0 && (step->kinds & node->kind) == 0)
@@ -107,13 +107,13 @@ enum guide_need guide_need(const struct guide_node *node, const struct guide_ste
 		return GUIDE_NOT_NEEDED;
 	}
 	if (step->kinds != 0 && node->kind == 0)
-		open = "the kind of system: say --kind";
+		open = "the kind of system: give --kind";
 	else if (step->v6 == GUIDE_V6_ALWAYS && guide_is_v6(node))
 		return GUIDE_NEEDED;
 	else if (range_need(&node->okv, step->from, step->to) == GUIDE_DEPENDS)
-		open = "OKV's release: say --okv";
+		open = "OKV's release: give --okv";
 	else if (range_need(&node->client, 0, step->client_to) == GUIDE_DEPENDS)
-		open = "the client's version: say --client";
+		open = "the client's version: give --client";
 	if (open == NULL)
 		return GUIDE_NEEDED;
 	text_add_format(why, "depends on %s", open);
@@ -220,7 +220,7 @@ int guide_mark(int root, const struct guide_node *node, enum guide_procedure pro
 	if (step == NULL)
 		return fault_usage(f, "%s has no step '%s'", procedure_names[procedure], SHOWN(id));
 	if (step->done != 0 && !step->said)
-		return fault_refused(f, "whether step '%s' is done is looked at; it cannot be said", id);
+		return fault_refused(f, "okv-luna itself checks whether step '%s' is done; --done is not for it", id);
 	if (guide_need(node, step, &why) == GUIDE_NOT_NEEDED)
 		return fault_refused(f, "step '%s' is not needed here: %s", id, text_string(&why));
 	return mark_write(root, procedure, id, f);

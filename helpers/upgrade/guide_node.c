@@ -33,7 +33,7 @@ static int version_take(const char *version, const char *option, struct guide_ra
 	const unsigned number = okv_version_parse(version);
 
 	if (number == 0 || version[strspn(version, "0123456789.-")] != '\0')
-		return fault_usage(f, "%s wants a version like 21.5, not '%s'", option, SHOWN(version));
+		return fault_usage(f, "%s must be a version like 21.5, not '%s'", option, SHOWN(version));
 	*ret_range = (struct guide_range){ number, number };
 	return 0;
 }
@@ -69,7 +69,7 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 		text_add_format(&node->described, "OKV %s (by " SETTINGS_GENERIC ", which is %s)",
 				generic ? "21.3 or later" : "21.2 or earlier", generic ? "there" : "not there");
 		text_add_string(&node->notes,
-				"OKV's release is not known: say --okv, or OKV_RELEASE in okv-luna.conf\n");
+				"OKV's release is not known: give --okv, or set OKV_RELEASE in okv-luna.conf\n");
 		return 0;
 	}
 	if (version_take(release, "OKV_RELEASE or --okv", &node->okv, f) < 0)
@@ -97,7 +97,7 @@ static int client_take(int root, const struct settings *s, const char *said, str
 		text_add_format(&node->described, ", Luna client %u.%u (detected)", version / 100, version % 100);
 	} else {
 		node->client = (struct guide_range){ 700, GUIDE_ANY };
-		text_add_string(&node->described, ", Luna client 7 or later (taken for that)");
+		text_add_string(&node->described, ", Luna client 7 or later (assumed)");
 	}
 	return 0;
 }
@@ -136,10 +136,10 @@ static int kind_take(const struct settings *s, const char *said, unsigned detect
 		if (node->kind == kinds[i].kind)
 			text_add_format(&node->described, ", %s (%s)", kinds[i].name, from);
 	if (node->kind == 0)
-		text_add_string(&node->notes, "the kind of system is not known: say --kind, or CLIENT_KIND in "
+		text_add_string(&node->notes, "the kind of system is not known: give --kind, or set CLIENT_KIND in "
 					      "okv-luna.conf\n");
 	if (node->kind == GUIDE_HYBRID && node->client.most < 1000)
-		return fault_refused(f, "a Luna HSM beside a Luna Cloud HSM wants a client 10.x or later");
+		return fault_refused(f, "a Luna HSM beside a Luna Cloud HSM needs a client 10.x or later");
 	return 0;
 }
 

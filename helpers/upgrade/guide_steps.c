@@ -52,7 +52,7 @@ const struct guide_step guide_steps[] = {
 	  .title = "Install the Luna client",
 	  .command = "okv-luna extract --accept-licence {ARCHIVE}",
 	  .text = "ARCHIVE is the client's archive from Thales; the option says that you accept its licence.",
-	  .skip_kind = "the service's own client is the client here",
+	  .skip_kind = "the service's own client is used here",
 	  .done = GUIDE_CLIENT_THERE },
 	{ .procedure = GUIDE_INSTALL,
 	  .id = "client-min",
@@ -147,8 +147,8 @@ const struct guide_step guide_steps[] = {
 	  .command = "okv-luna config chrystoki merge {service}/Chrystoki.conf --section XTC --section REST "
 		     "--plugin-dir {lc}/plugins",
 	  .skip_kind = "only with the full client and a Luna Cloud HSM service",
-	  .skip_version = "the guide skips it from client 10.2 on; they were copied all the same, because their "
-			  "directory is deleted",
+	  .skip_version = "the guide skips this from client 10.2 on; they were copied anyway, because their directory "
+			  "is deleted",
 	  .done = GUIDE_INSIDE },
 	{ .procedure = GUIDE_INSTALL,
 	  .id = "service-delete",
@@ -190,7 +190,7 @@ const struct guide_step guide_steps[] = {
 	  .who = GUIDE_OURS,
 	  .kinds = FULL,
 	  .v6 = GUIDE_V6_NOT,
-	  .title = "Put {user} into group {group}, and set owners and modes",
+	  .title = "Add {user} to group {group}, and set owners and modes",
 	  .command = "okv-luna repair",
 	  .skip_kind = minimum,
 	  .done = GUIDE_MODES },
@@ -201,9 +201,9 @@ const struct guide_step guide_steps[] = {
 	  .v6 = GUIDE_V6_NOT,
 	  .title = "Keep the service's secret from others",
 	  .command = "okv-luna repair",
-	  .text = "Root and group {group} may read it, so {user} is put into that group. The guide leaves the secret "
+	  .text = "Root and group {group} can read it, so {user} is added to that group. The guide leaves the secret "
 		  "readable by everybody.",
-	  .skip_kind = "part of the step before",
+	  .skip_kind = "part of the previous step",
 	  .done = GUIDE_MODES },
 	{ .procedure = GUIDE_INSTALL,
 	  .id = "reach",
@@ -239,7 +239,7 @@ const struct guide_step guide_steps[] = {
 	  .from = GENERIC,
 	  .title = "See the partition as OKV will",
 	  .command = "okv-luna slots",
-	  .skip_version = "the step that sees the partition as {user} has shown it",
+	  .skip_version = "the step 'See the partition as {user}' has shown it",
 	  .done = GUIDE_SLOTS,
 	  .in_turn = true },
 	{ .procedure = GUIDE_INSTALL,
@@ -274,7 +274,7 @@ const struct guide_step guide_steps[] = {
 	{ .procedure = GUIDE_INSTALL,
 	  .id = "status",
 	  .who = GUIDE_OURS,
-	  .title = "Let every check pass",
+	  .title = "Check that everything passes",
 	  .command = "okv-luna status",
 	  .done = GUIDE_WELL,
 	  .last = true,
@@ -291,7 +291,7 @@ const struct guide_step guide_steps[] = {
 	{ .procedure = GUIDE_UPGRADE,
 	  .id = "status",
 	  .who = GUIDE_OURS,
-	  .title = "Let every check pass",
+	  .title = "Check that everything passes",
 	  .command = "okv-luna status",
 	  .done = GUIDE_WELL | GUIDE_BEGUN | GUIDE_PROVEN,
 	  .in_turn = true },
@@ -327,15 +327,15 @@ const struct guide_step guide_steps[] = {
 	  .id = "disk",
 	  .who = GUIDE_SERVER,
 	  .from = 2100,
-	  .title = "Have disk and swap enough",
-	  .text = "OKV 21.10 and 21.11 want a disk of 1 TB and about 64 GB of swap.",
+	  .title = "Have enough disk and swap",
+	  .text = "OKV 21.10 and 21.11 need a disk of 1 TB and about 64 GB of swap.",
 	  .skip_version = "only from OKV 21.x" },
 	{ .procedure = GUIDE_UPGRADE,
 	  .id = "disable-node",
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_CLUSTER,
 	  .title = "Disable this node for the upgrade",
-	  .text = "It has to be enabled again within the cluster's maximum disabled time." },
+	  .text = "It must be enabled again within the cluster's maximum disabled time." },
 	{ .procedure = GUIDE_UPGRADE,
 	  .id = "image",
 	  .who = GUIDE_SERVER,
@@ -350,7 +350,7 @@ const struct guide_step guide_steps[] = {
 	  .from = GENERIC,
 	  .title = "Set the pre-upgrade state, and see the partition as {user}",
 	  .command = "okv-luna pre-upgrade",
-	  .text = "Without its Go do not upgrade.",
+	  .text = "Do not upgrade unless it says Go.",
 	  .skip_version = no_states,
 	  .done = GUIDE_PREPARED | GUIDE_BEGUN | GUIDE_PROVEN },
 	{ .procedure = GUIDE_UPGRADE,
@@ -371,8 +371,7 @@ const struct guide_step guide_steps[] = {
 	  .to = GENERIC - 1,
 	  .title = "Upgrade OKV, as Oracle's upgrade guide says",
 	  .text = "It is done when the machine's screen is headed 'Oracle Key Vault Server' and the new release. "
-		  "Nothing "
-		  "preserves the Luna client there: keep its archive and identity at hand.",
+		  "Nothing preserves the Luna client in this upgrade: keep its archive and identity at hand.",
 	  .skip_version = "okv-luna upgrade does it" },
 	{ .procedure = GUIDE_UPGRADE,
 	  .id = "enable-hsm",
@@ -393,7 +392,7 @@ const struct guide_step guide_steps[] = {
 	  .from = GENERIC,
 	  .title = "Set the post-upgrade state, and see the partition again",
 	  .command = "okv-luna post-upgrade",
-	  .text = "The first boot may have run it already. Where it shows no partition, do not restart this server: "
+	  .text = "The first boot may have run it already. If it shows no partition, do not restart this server: "
 		  "contact Thales support.",
 	  .skip_version = no_states,
 	  .done = GUIDE_PROVEN },
@@ -418,7 +417,7 @@ const struct guide_step guide_steps[] = {
 	  .id = "hsm-mode",
 	  .who = GUIDE_CONSOLE,
 	  .title = "Have a backup that was taken in HSM mode",
-	  .text = "Only such a one can be restored to an OKV with an HSM, with the HSM and the root key of that "
+	  .text = "Only such a backup can be restored to an OKV with an HSM; it needs the HSM and the root key of that "
 		  "time." },
 	{ .procedure = GUIDE_RESTORE,
 	  .id = "client",
@@ -442,7 +441,7 @@ const struct guide_step guide_steps[] = {
 	  .v6 = GUIDE_V6_NOT,
 	  .title = "Group, owners and modes",
 	  .command = "okv-luna repair",
-	  .text = "They have to be right before: the restored system restarts by itself.",
+	  .text = "They must be right before the restore: the restored system restarts by itself.",
 	  .done = GUIDE_MODES },
 	{ .procedure = GUIDE_RESTORE,
 	  .id = "slots",
@@ -469,13 +468,12 @@ const struct guide_step guide_steps[] = {
 	  .id = "restore",
 	  .who = GUIDE_CONSOLE,
 	  .title = "Restore",
-	  .text = "{backup}, Restore: source, backup, Recovery Passphrase. Change nothing meanwhile; the console may "
-		  "be "
-		  "down. The system restarts by itself." },
+	  .text = "{backup}, Restore: source, backup, Recovery Passphrase. Change nothing while it runs; the console "
+		  "may be down. The system restarts by itself." },
 	{ .procedure = GUIDE_RESTORE,
 	  .id = "status",
 	  .who = GUIDE_OURS,
-	  .title = "Let every check pass",
+	  .title = "Check that everything passes",
 	  .command = "okv-luna status",
 	  .done = GUIDE_WELL,
 	  .last = true,
@@ -507,7 +505,7 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "Candidate: HSM-enable it, before it is added",
 	  .command = "okv-luna guide install",
-	  .text = "Once one node has an HSM, a node without one cannot join." },
+	  .text = "Once a node has an HSM, a node without one cannot join." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "ready",
 	  .who = GUIDE_OURS,
@@ -520,7 +518,7 @@ const struct guide_step guide_steps[] = {
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "Controller: back up",
-	  .text = "{backup}. The controller is a node without a read-write peer. The network has to be good, and OKV's "
+	  .text = "{backup}. The controller is a node without a read-write peer. The network must be good, and OKV's "
 		  "ports open." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "add",
@@ -530,14 +528,16 @@ const struct guide_step guide_steps[] = {
 	  .text = "Controller: Cluster, Add: recovery passphrase, Read-Write Peer: Yes, id, name, subgroup, IP "
 		  "address. "
 		  "Candidate, in a second window: First Node: No, the same passphrase, the controller's IP address and "
-		  "certificate, Convert to Candidate Node (a slip means to reinstall OKV). Controller: the candidate's "
+		  "certificate, Convert to Candidate Node (a mistake here means reinstalling OKV). Controller: the "
+		  "candidate's "
 		  "certificate, the controller's HSM credential, Add Node, OK." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "active",
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "Wait until both are ACTIVE",
-	  .text = "An hour or more. Server Error 500 and Bad Gateway pass by themselves. The candidate restarts, and "
+	  .text = "An hour or more. Server Error 500 and Bad Gateway go away by themselves. The candidate restarts, "
+		  "and "
 		  "needs "
 		  "its HSM then. PAIRING becomes ACTIVE." },
 	/* --- cluster: an existing one ---------------------------------------------------------------------------- */
@@ -560,13 +560,14 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_BUNDLE,
 	  .title = "Every other node: put the bundle in its place",
 	  .command = "okv-luna bundle apply {FILE}",
-	  .text = "FILE is what the step before has named." },
+	  .text = "FILE is the file that the previous step named." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "apply-bundle",
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_BUNDLE,
 	  .title = "Every other node: Apply Bundle",
-	  .text = "It asks for the recovery passphrase. At once on all of them, and before the first node is "
+	  .text = "It asks for the recovery passphrase. Do it on all of them without delay, and before the first node "
+		  "is "
 		  "reverse-migrated." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "enable-others",
@@ -578,7 +579,7 @@ const struct guide_step guide_steps[] = {
 	  .id = "state",
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_BUNDLE,
-	  .title = "See the HSM enabled on all nodes, and replication at work",
+	  .title = "See the HSM enabled on all nodes, and replication working",
 	  .text = "Cluster Settings State." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "clean",
@@ -586,7 +587,7 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_BUNDLE,
 	  .title = "All nodes: remove the bundle",
 	  .command = "okv-luna bundle clean",
-	  .text = "Last, and on each of them.",
+	  .text = "Do this last, on each of them.",
 	  .done = GUIDE_CLEAN,
 	  .last = true },
 };

@@ -43,7 +43,8 @@ static void vendor_add(const struct guide_node *node, struct text *out)
 		text_add_format(out, "SafeNet (OKV 18.4 and earlier), Thales (18.5 to 21.2) or %s (21.3 and later)",
 				name);
 	else if (guide_is_v6(node))
-		text_add_string(out, "the guide names none for a v6.x client from OKV 21.3 on; ask Thales support");
+		text_add_string(out,
+				"the guide names no vendor for a v6.x client from OKV 21.3 on; ask Thales support");
 	else if (node->kind == GUIDE_CLOUD_MIN)
 		text_add_format(out, "%s (the guide does not say it for the minimum client)", name);
 	else
@@ -58,7 +59,7 @@ static void label_add(const struct guide_node *node, struct text *out)
 		text_add_string(out, "none; OKV 18.3 and earlier do not support it");
 		return;
 	}
-	text_add_string(out, "tick Use Token Label and give the partition's label");
+	text_add_string(out, "tick Use Token Label and enter the partition's label");
 	if (label[0] != '\0')
 		text_add_format(out, ", '%s'", SHOWN(label));
 	if (!is_from(node, 1804))
@@ -79,10 +80,8 @@ static void page_add(const struct guide_node *node, const char *old, const char 
 static void minimum_add(const struct guide_node *node, struct text *out)
 {
 	if (node->kind == GUIDE_CLOUD_MIN)
-		text_add_format(
-			out,
-			"The guide skips it for the minimum client, and yet wants the vendor entry that these files "
-			"make.");
+		text_add_format(out, "The guide skips this for the minimum client, but needs the vendor entry that "
+				     "these files create.");
 }
 
 static bool word_is(const char *word, size_t length, const char *name)
@@ -246,7 +245,7 @@ static void line_add(const struct guide_node *node, enum guide_procedure procedu
 	}
 	if (line->marked != 0) {
 		time_format(line->marked, stamp);
-		text_add_format(out, " (said on %.10s)", stamp);
+		text_add_format(out, " (marked on %.10s)", stamp);
 	}
 	text_add_char(out, '\n');
 	if (line->state == GUIDE_LATER)

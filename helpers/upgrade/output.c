@@ -53,8 +53,7 @@ static const char *pre_answer(const struct upgrade_run *run, struct text *senten
 				    "HSM client will be preserved by it"
 				  : "";
 	if (run->dry_run) {
-		text_add_format(sentence, "This would go%s: nothing stands against an upgrade (nothing was changed)",
-				but);
+		text_add_format(sentence, "This would go%s: nothing prevents an upgrade (nothing was changed)", but);
 		return "go";
 	}
 	text_add_format(sentence, "Go%s: the HSM answers, the snapshot is taken and everything is ready (%u s)", but,
@@ -89,8 +88,11 @@ static const char *mid_answer(const struct upgrade_run *run, struct text *senten
 		text_add_format(sentence, "mid-upgrade failed: %s; post-upgrade will try again", run->verdict.text);
 		return "failed";
 	}
-	text_add_format(sentence, "mid-upgrade is done: %s",
-			run->changed ? "something was changed" : "nothing had to be changed");
+	if (run->dry_run)
+		text_add_format(sentence, "This would change %s", run->changed ? "something" : "nothing");
+	else
+		text_add_format(sentence, "mid-upgrade is done: %s",
+				run->changed ? "something was changed" : "nothing had to be changed");
 	return run->changed ? "changed" : "unchanged";
 }
 
@@ -118,7 +120,7 @@ static const char *post_answer(const struct upgrade_run *run, struct text *sente
 		text_add_format(sentence, "%s: OKV's user reaches the HSM, but %s",
 				run->accept ? "Accepted" : "Not proven", worst_of(run, step_compare));
 		if (!run->accept)
-			text_add_string(advice, "Where you know that nothing is missing, say so: okv-luna post-upgrade "
+			text_add_string(advice, "If you know that nothing is missing: okv-luna post-upgrade "
 						"--accept\n");
 		return run->accept ? "accepted" : "unproven";
 	}

@@ -28,11 +28,10 @@ static int step_mid(struct step *step, struct fault *f)
 	else if (mid->ended != 0)
 		step_add_info(step, "OKV's mid-upgrade step ended: %s", mid->end);
 	else if (journal_is_open(&history))
-		step_add_finding(
-			step, STEP_MEDIUM, "what it said: journalctl -t okv-luna",
-			"Either OKV was not upgraded, or its upgrade could not run our part; what that is for, "
-			"is made good here.",
-			"OKV's mid-upgrade step has left no record since pre-upgrade");
+		step_add_finding(step, STEP_MEDIUM, "what it said: journalctl -t okv-luna",
+				 "Either OKV was not upgraded, or its upgrade could not run our part; post-upgrade "
+				 "makes up for it.",
+				 "OKV's mid-upgrade step has left no record since pre-upgrade");
 	else
 		step->skipped = true;
 	return 0;
@@ -48,7 +47,7 @@ static int snapshot_get(struct step *step, enum snapshot_part part, struct snaps
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	return step_set_remedy(step, "where you know that nothing is missing, say so: okv-luna post-upgrade --accept");
+	return step_set_remedy(step, "if you know that nothing is missing: okv-luna post-upgrade --accept");
 }
 
 static int step_slots(struct step *step, struct fault *f)
@@ -66,9 +65,8 @@ static int step_slots(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (lost != NULL) {
-		(void)step_set_remedy(
-			step,
-			"what is there: okv-luna slots; where it is meant to be gone: okv-luna post-upgrade --accept");
+		(void)step_set_remedy(step, "to see what is there: okv-luna slots; if it is meant to be gone: okv-luna "
+					    "post-upgrade --accept");
 		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
 				   SHOWN(lost->label), SHOWN(lost->serial));
 	} else if (r == 0 && there && old.slots_known) {
@@ -119,18 +117,19 @@ static int nothing_to_compare(struct step *step, const struct journal_history *h
 	step->partial = true;
 	if (why.kind == FAULT_REFUSED)
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot cannot be believed (%s), so nothing says what was there before",
+				 "the snapshot cannot be trusted (%s), so it is not known what was there before",
 				 why.text);
 	else if (other)
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot is of another machine ('%s'), so nothing says what was there before",
+				 "the snapshot is of another machine ('%s'), so it is not known what was there before",
 				 foreign.machine.host);
 	else if (history->hooks[UPGRADE_PRE].began != 0)
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot that pre-upgrade took is gone, so nothing says what was there before");
+		step_add_finding(
+			step, STEP_MEDIUM, NULL, NULL,
+			"the snapshot that pre-upgrade took is gone, so it is not known what was there before");
 	else
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "pre-upgrade was never run on this server, so nothing says what was there before");
+				 "pre-upgrade was never run on this server, so it is not known what was there before");
 	return 0;
 }
 
@@ -184,8 +183,8 @@ static int step_processes(struct step *step, struct fault *f)
 		return -1;
 	if (count > 0)
 		step_add_finding(step, STEP_LOW, NULL, NULL,
-				 "%zu processes of '%s' do not have group '%s' yet, and get it when they are started "
-				 "again; wait with that until the slots show",
+				 "%zu processes of '%s' do not have group '%s' yet, and get it when they are "
+				 "restarted; do that only once the slots show",
 				 count, job.settings->okv_user, job.settings->hsm_group);
 	return 0;
 }
@@ -238,7 +237,7 @@ static const struct step_row steps[] = {
 	{ "mid-upgrade", "what OKV's mid-upgrade step left on record", 5000, STEP_ALWAYS, step_mid },
 	{ "group", "the HSM group exists", 20000, STEP_ALWAYS, step_group },
 	{ "member", "OKV's user is in the HSM group", 20000, STEP_ALWAYS, step_member },
-	{ "reown", "what carried the old group id carries the new one", 60000, STEP_ALWAYS, step_reown },
+	{ "reown", "files with the old group id get the new one", 60000, STEP_ALWAYS, step_reown },
 	{ "wiring", "wire OKV's generic files and our links", 30000, STEP_ALWAYS, step_wire },
 	{ "repair", "owners and modes to the post-upgrade policy", 60000, STEP_ALWAYS, step_repair },
 	{ "slots", "the HSM as OKV's user sees it, and as before", 0, STEP_ALWAYS, step_slots },

@@ -133,7 +133,7 @@ static int step_config(struct step *step, struct fault *f)
 	struct okv_job job = step_okv_job(step);
 
 	if (okv_check(&job, &findings, f) < 0)
-		return step_set_remedy(step, "what stands in the way: okv-luna config check");
+		return step_set_remedy(step, "to see why: okv-luna config check");
 	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
@@ -167,7 +167,7 @@ static int step_space(struct step *step, struct fault *f)
 			continue;
 		}
 		if (fstatvfs(dir, &free_now) < 0)
-			return fault_system(f, errno, "cannot tell how much room '%s' has", places[i]);
+			return fault_system(f, errno, "cannot determine the free space of '%s'", places[i]);
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
 			step_add_finding(step, STEP_HIGH, "make room: df -h", NULL,
@@ -211,7 +211,7 @@ static int step_snapshot(struct step *step, struct fault *f)
 	if (run->dry_run)
 		return 0;
 	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0)
-		return step_set_remedy(step, "make room; how much there is: df -h %s", SETTINGS_VAR);
+		return step_set_remedy(step, "make room; to see how much is free: df -h %s", SETTINGS_VAR);
 	/* From here on mid-upgrade knows the id that the files carry. */
 	if (s.group_there)
 		return journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
@@ -245,7 +245,7 @@ static int step_rehearse(struct step *step, struct fault *f)
 	step->skipped = run->dry_run || run->unrehearsed;
 	if (step->skipped) {
 		step_add_info(step, "not rehearsed: %s",
-			      run->dry_run ? "nothing is wired in a dry run" : "as asked for");
+			      run->dry_run ? "nothing is wired in a dry run" : "as requested");
 		return 0;
 	}
 	if (rehearse_run(&request, &result, &why) == 0) {
@@ -283,7 +283,7 @@ static const struct step_row steps[] = {
 	{ "snapshot", "snapshot of what must be preserved", 600000, STEP_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, STEP_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, STEP_ALWAYS, step_slots },
-	{ "rehearsal", "the upgrade played in memory", REHEARSE_BOUND_MS + 5000, STEP_IF_CLEAN, step_rehearse },
+	{ "rehearsal", "the upgrade rehearsed in memory", REHEARSE_BOUND_MS + 5000, STEP_IF_CLEAN, step_rehearse },
 	{ "arming", "let post-upgrade run at the next boot", 20000, STEP_IF_CLEAN, step_autostart },
 	{ "go", "write down that the upgrade may begin", 5000, STEP_IF_CLEAN, step_go },
 };

@@ -325,7 +325,7 @@ static int apart_work(void *context, int tell, struct fault *f)
 
 	play->tell = tell;
 	if (unshare(CLONE_NEWPID | CLONE_NEWIPC) < 0)
-		return fault_system(f, errno, "not rehearsed: process and IPC namespaces are not to be had here");
+		return fault_system(f, errno, "not rehearsed: process and IPC namespaces are not available here");
 	if (proc_child_run(&how, &outcome, f) < 0)
 		return -1;
 	proc_outcome_done(&outcome);
@@ -448,6 +448,6 @@ int rehearse_run(const struct rehearse_request *request, struct rehearse_result 
 	if (lost == NULL)
 		return 0;
 	const bool stock_only = lost == &ret_result->plays[SCRATCH_STOCK];
-	return fault_negative(f, "It would be lost%s%s: %s", stock_only ? " " : "",
+	return fault_negative(f, "The HSM would be lost%s%s: %s", stock_only ? " " : "",
 			      stock_only ? rehearse_way_text(SCRATCH_STOCK) : "", lost->fault.text);
 }

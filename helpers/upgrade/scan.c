@@ -382,7 +382,7 @@ static void difference_add(enum difference what, const struct manifest_entry *ol
 		text_add_format(out, "is %s, before %s", types[now_entry->type], types[old_entry->type]);
 		return;
 	case OTHER_BYTES:
-		text_add_string(out, "has other bytes: ");
+		text_add_string(out, "has different content: ");
 		digest_add(now_entry, out);
 		text_add_string(out, ", before ");
 		digest_add(old_entry, out);

@@ -56,8 +56,8 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 void scan_done(struct scan *scan);
 
 /*
- * A line each, in order of the paths: "'/etc/x' has other bytes: 512 bytes with SHA-256 0123456789ab..., before 510
- * with ...".  Below a directory that is missing, each entry is missing.
+ * A line each, in order of the paths: "'/etc/x' has different content: 512 bytes with SHA-256 0123456789ab..., before
+ * 510 with ...".  Below a directory that is missing, each entry is missing.
  */
 struct scan_list {
 	struct text lines; /* the first of them, as far as people read */

@@ -47,7 +47,7 @@ static int memory_find(uint64_t *ret_bytes, struct fault *f)
 	struct text_line line;
 
 	if (fd < 0)
-		return fault_system(f, errno, "cannot tell how much memory there is");
+		return fault_system(f, errno, "cannot determine the free memory");
 	if (fs_read(fd, "/proc/meminfo", FS_READ_CONFIG_MAX, &info, f) < 0)
 		return -1;
 	for (size_t at = 0; text_line_next(info.bytes, info.length, &at, &line);) {
@@ -61,7 +61,7 @@ static int memory_find(uint64_t *ret_bytes, struct fault *f)
 		*ret_bytes = kibi * 1024;
 		return 0;
 	}
-	return fault_system(f, 0, "cannot tell how much memory there is");
+	return fault_system(f, 0, "cannot determine the free memory");
 }
 
 int scratch_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f)
@@ -470,7 +470,7 @@ static int ground_make(struct making *m, struct fault *f)
 	if (scratch_measure(m->scratch, &bytes, f) < 0)
 		return -1;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return fault_system(f, errno, "a mount namespace is not to be had here");
+		return fault_system(f, errno, "a mount namespace is not available here");
 	/* Once more: a descriptor from before leads into the other namespace's mounts. */
 	if (fs_root_open(m->scratch->root_path, &m->from, f) < 0)
 		return -1;
@@ -489,7 +489,7 @@ static int root_turn(const struct making *m, struct fault *f)
 {
 	if (fchdir(m->to) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
 	    chdir("/") < 0)
-		return fault_system(f, errno, "the root directory cannot be turned here");
+		return fault_system(f, errno, "the root directory cannot be changed here");
 	return 0;
 }
 

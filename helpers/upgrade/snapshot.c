@@ -316,9 +316,9 @@ static int system_parse(const struct text *bytes, struct snapshot *s, char ret_h
 	    value_get(&file, "GROUP_ID", &id, f) < 0 || value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)
 		r = -1;
 	else if (!time_parse(taken, strlen(taken), &s->taken))
-		r = fault_refused(f, "the snapshot's TAKEN is no time: '%s'", SHOWN(taken));
+		r = fault_refused(f, "the snapshot's TAKEN is not a time: '%s'", SHOWN(taken));
 	else if (strlen(hex) != SHA256_HEX_SIZE - 1)
-		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is no digest");
+		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is not a digest");
 	else if (id[0] != '\0')
 		r = number_parse(id, "the snapshot's GROUP_ID", 0, UINT32_MAX - 1, &number, f);
 	if (r == 0) {
@@ -389,7 +389,7 @@ static int slots_parse(const char *bytes, size_t length, struct snapshot_slots *
 		if (!ARRAY_GROW(slots->items, slots->count))
 			return fault_memory(f);
 		if (!slot_read(&line, &slots->items[slots->count]))
-			return fault_refused(f, "slots:%zu: not a line that we write", slots->count + 1);
+			return fault_refused(f, "slots:%zu: not a line that okv-luna writes", slots->count + 1);
 	}
 	return 0;
 }

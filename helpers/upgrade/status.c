@@ -41,7 +41,7 @@ static int check_client(struct step *step, struct fault *f)
 	if (!S_ISDIR(st.st_mode))
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
 	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0)
-		return step_set_remedy(step, "what stands in the way: okv-luna config check");
+		return step_set_remedy(step, "to see why: okv-luna config check");
 	step_add_info(step, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
 }
@@ -80,10 +80,10 @@ static int check_config(struct step *step, struct fault *f)
 
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0)
-		return step_set_remedy(step, "what stands in the way: okv-luna config check");
+		return step_set_remedy(step, "to see why: okv-luna config check");
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
-		step_add_info(step, "nothing to complain about");
+		step_add_info(step, "no problems found");
 	return 0;
 }
 
@@ -193,7 +193,7 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT ? not_checked(step, f->text) : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
 	if (servers && answering && failed == network.line_count) {
-		step_add_info(step, "the HSM answers, though none of its servers does so by itself");
+		step_add_info(step, "the HSM answers, although none of its servers passes this check");
 		return 0;
 	}
 	for (size_t i = 0; i < network.line_count; i++) {
@@ -331,9 +331,9 @@ static int check_policy(struct step *step, struct fault *f)
 	if (tally.changed > 0)
 		(void)step_set_remedy(step, "okv-luna repair --phase %s", request.phase);
 	if (tally.changed + drift.left > 0)
-		return fault_negative(f, "%zu of %zu entries are not to the %s policy", tally.changed + drift.left,
+		return fault_negative(f, "%zu of %zu entries do not match the %s policy", tally.changed + drift.left,
 				      tally.entries, request.phase);
-	step_add_info(step, "%zu entries are to the %s policy", tally.entries, request.phase);
+	step_add_info(step, "%zu entries match the %s policy", tally.entries, request.phase);
 	return 0;
 }
 
@@ -356,7 +356,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 		}
 		if (prepared)
 			step_add_finding(step, STEP_HIGH, "okv-luna pre-upgrade", NULL,
-					 "pre-upgrade took one, and there is none to believe: %s", why.text);
+					 "pre-upgrade took one, and it cannot be trusted: %s", why.text);
 		else if (why.kind == FAULT_REFUSED)
 			step_add_finding(step, STEP_LOW, NULL, NULL, "%s; the next pre-upgrade takes another",
 					 why.text);
@@ -403,8 +403,8 @@ static int check_upgrade(struct step *step, struct fault *f)
 		/* What is lost does not come back by another run. */
 		const bool lost = text_starts(post->end, "failed " UPGRADE_COMPARE) || text_ends(post->end, "is gone");
 		(void)step_set_remedy(step, "%sokv-luna post-upgrade%s",
-				      lost ? "put back what it names, then run it: " : "",
-				      lost ? ", or with --accept where you know that it is meant" : "");
+				      lost ? "restore what it names, then run it: " : "",
+				      lost ? ", or with --accept if you know that this is intended" : "");
 		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
 	} else if (mid->began != 0 && !mid->good && post->ended == 0) {
 		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
@@ -428,7 +428,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, "okv-luna post-upgrade", NULL,
 				 "post-upgrade is to run at the next boot");
 	} else {
-		step_add_info(step, !post->good                          ? "none is under way"
+		step_add_info(step, !post->good                          ? "no upgrade is under way"
 				    : strcmp(post->end, "accepted") == 0 ? "the last one is accepted"
 									 : "the last one is proven");
 	}
@@ -446,13 +446,13 @@ static int check_bundle(struct step *step, struct fault *f)
 		TEXT_AUTO what = { 0 };
 		okv_leftover_describe(leftover, &what);
 		if (leftover->kind == OKV_LEFTOVER_UNSEEN)
-			step_add_finding(step, STEP_MEDIUM, "more of it: okv-luna bundle status", NULL, "'%s' %s",
+			step_add_finding(step, STEP_MEDIUM, "for details: okv-luna bundle status", NULL, "'%s' %s",
 					 SHOWN(leftover->path), text_string(&what));
 		else
 			step_add_finding(step, STEP_MEDIUM,
 					 leftover->kind == OKV_LEFTOVER_BUNDLE ? "okv-luna bundle clean"
 									       : "okv-luna bundle clean --keep-bundle",
-					 NULL, "'%s' is left over and secret: %s", SHOWN(leftover->path),
+					 NULL, "'%s' is left over, and is secret: %s", SHOWN(leftover->path),
 					 text_string(&what));
 	}
 	if (leftovers.count == 0)
@@ -524,7 +524,7 @@ static const struct step_row checks[] = {
 	{ "network", "the HSM's servers can be reached", 8000, STEP_ALWAYS, check_network },
 	{ "certificates", "the certificates are valid", 5000, STEP_ALWAYS, check_certificates },
 	{ "group", "OKV's user is in the HSM group", 5000, STEP_ALWAYS, check_group },
-	{ "policy", "owners and modes are to policy", 30000, STEP_ALWAYS, check_policy },
+	{ "policy", "owners and modes match the policy", 30000, STEP_ALWAYS, check_policy },
 	{ "snapshot", "the snapshot can be trusted", 10000, STEP_ALWAYS, check_snapshot },
 	{ "upgrade", "no upgrade is left half done", 5000, STEP_ALWAYS, check_upgrade },
 	{ "bundle", "no hsmbundle is left over", 5000, STEP_ALWAYS, check_bundle },

@@ -147,7 +147,7 @@ static int step_work(void *context, int tell, struct fault *f)
 			(void)step_set_remedy(&step, "%s", fix + sizeof(mark) - 1);
 			*fix = '\0';
 		}
-		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without a reason", row->title);
+		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without giving a reason", row->title);
 	}
 	const struct end end = { .outcome = step.skipped   ? STEP_SKIPPED
 					    : step.partial ? STEP_PARTIAL

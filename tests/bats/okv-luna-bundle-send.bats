@@ -198,7 +198,7 @@ node_make_big() {
 	chmod 755 "$root/usr/local/bin/openssl"
 	run -4 send --file sealed "$(at okv2)"
 	rm "$root/usr/local/bin/openssl"
-	[[ $output == *"FAILED: the far side has other bytes than were sent"* ]]
+	[[ $output == *"FAILED: the bytes that arrived are not the ones that were sent"* ]]
 	[ -z "$(there okv2)" ]
 }
 

@@ -431,11 +431,11 @@ refused() {
 
 @test "the passphrase may come from a descriptor or the terminal, without echo" {
 	"$bundle" -q --root okv2 apply -n --passphrase-fd 5 okv2/tmp/x 5<"$pass"
-	typist=$BATS_TEST_DIRNAME/typist.py first='passphrase: ' again='passphrase, once more: '
+	typist=$BATS_TEST_DIRNAME/typist.py first='passphrase: ' again='passphrase again: '
 	run -0 "$typist" "$first" 'a phrase typed' "$again" 'a phrase typed' -- \
 		"$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out s
 	[[ $output != *typed* ]]
-	[[ $output == *"passphrase, once more: "* ]]
+	[[ $output == *"passphrase again: "* ]]
 	run -0 "$typist" "$first" 'a phrase typed' -- "$bundle" verify s
 	run -3 "$typist" "$first" 'a phrase typed' "$again" another -- "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out t
 	[[ $output == *"the two passphrases differ"* ]]
@@ -665,7 +665,7 @@ bounded_wait() {
 	for name in tmp/hsmbundle tmp/.x.okv-luna-new home/support/hsmbundle.bak; do
 		ln okv2/etc/shadow okv2/$name
 		run -4 "$bundle" --root okv2 clean --keep-bundle
-		[[ $output == *"'/etc/shadow' is the same file as '/$name', a bundle by that name only"* ]]
+		[[ $output == *"'/etc/shadow' is the same file as '/$name', which looks like a bundle only by that name"* ]]
 		[ ! -e "okv2/$name" ] && [ "$(<okv2/etc/shadow)" = secret ]
 	done
 	ln -f okv2/etc/shadow $place

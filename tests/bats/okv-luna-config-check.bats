@@ -74,7 +74,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME=Thales|' "$conf"
 	okv_config 1 check
 	[[ ${lines[0]} == "FAIL  $G/okv_hsm.conf:2: the value is not in double quotes [line-unquoted]" ]]
-	[[ ${lines[1]} == '      OKV does not read this line as it is meant' ]]
+	[[ ${lines[1]} == '      OKV does not read this line as intended' ]]
 	[[ ${lines[2]} == '      fix: okv-luna config check --fix' ]]
 	[[ $output != *$'\033'* ]]
 }
@@ -493,7 +493,7 @@ luna_line() {
 	[ "$(tail -n 8 "$luna" | xargs)" = 'XTC = { Enabled=1; } REST = { ServerName=a; AuthTokenClientId=b; }' ]
 }
 
-@test "Chrystoki.conf: names in other letter case, no-break spaces, a comment that was wrapped: mended" {
+@test "Chrystoki.conf: names in different letter case, no-break spaces, a comment that was wrapped: mended" {
 	cp "$luna" "$BATS_TEST_TMPDIR/luna"
 	sed -i 's/^LunaSA Client/lunasa client/; s/ServerName00/servername00/' "$luna"
 	finds FAIL chrystoki-spelling /etc/Chrystoki.conf "$(number_of "$luna" '^lunasa')"

@@ -289,7 +289,7 @@ without_exchange() {
 	[ "$output" = Other ]
 	[ "$(sed -n 1p "$gen/okv_hsm.conf")" = '# The HSM vendor'\''s settings.' ]
 	okv_config 0 set okv_hsm.conf VENDOR_NAME Other
-	[[ $output == *'is so already' ]]
+	[[ $output == *'is set so already' ]]
 	okv_config 1 get okv_hsm_env NOTHING
 	okv_config 0 set okv_hsm_env NEW 'two words'
 	[ "$(tail -n 1 "$gen/okv_hsm_env")" = 'NEW="two words"' ]
@@ -606,7 +606,7 @@ service_client() {
 	sed -i "s|PartitionCAPath = .*|PartitionCAPath = /root/elsewhere/partition-ca-certificate.pem;|" "$cloud/Chrystoki.conf"
 	sed -i "s|TimeoutSec = .*|&\n   Extra = /root/elsewhere/extra;|" "$cloud/Chrystoki.conf"
 	okv_config 0 chrystoki merge "$cloud/Chrystoki.conf" --section XTC
-	[[ $output == *"PartitionCAPath of section XTC leads to '/root/elsewhere/"*"not on this machine"*"is taken"* ]]
+	[[ $output == *"PartitionCAPath of section XTC leads to '/root/elsewhere/"*"not on this machine"*"is used instead"* ]]
 	[[ $output == *"Extra of section XTC leads to '/root/elsewhere/extra', which is not on this machine"* ]]
 	okv_config 0 chrystoki get XTC PartitionCAPath
 	[ "$output" = "$LC/cert/partition-ca-certificate.pem" ]

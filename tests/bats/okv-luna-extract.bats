@@ -175,7 +175,7 @@ identity() {
 	database=$(find "$root" -name rpmdb.sqlite)
 	head -c 4096 /dev/urandom >"$database"
 	for option in -q -n; do
-		refuses 5 "rpm --root $root --rebuilddb' mends its database" $option --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		refuses 5 "rpm --root $root --rebuilddb' repairs its database" $option --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 		[[ $stderr == *'rpm cannot tell what is installed: error: '* ]]
 	done
 	diff <(echo "$before") <(content)
@@ -195,13 +195,13 @@ identity() {
 	tar -C "$BATS_TEST_TMPDIR/damaged" -cf "$BATS_TEST_TMPDIR/damaged.tar" .
 	before=$(everything)
 	for option in --dry-run --list -q; do
-		refuses 3 'rpm finds a damaged package' --accept-licence $option "$BATS_TEST_TMPDIR/damaged.tar"
+		refuses 3 'rpm reports a damaged package' --accept-licence $option "$BATS_TEST_TMPDIR/damaged.tar"
 		unchanged
 		[ -z "$(find "$root" -name 'rpmdb*' -o -name Packages)" ]
 	done
 	# A client of another kind in its place is no reason to make one either.
 	extracts minimal.tar.gz
-	refuses 3 'rpm finds a damaged package' --accept-licence --replace-kind "$BATS_TEST_TMPDIR/damaged.tar"
+	refuses 3 'rpm reports a damaged package' --accept-licence --replace-kind "$BATS_TEST_TMPDIR/damaged.tar"
 	[ -z "$(find "$root" -name 'rpmdb*' -o -name Packages)" ]
 }
 
@@ -269,7 +269,7 @@ identity() {
 	rm $top/hole
 	ln -s /etc/passwd $top/link
 	tar -cf link.tar $top
-	refuses 3 "not in the client's own place '/usr/safenet/lunaclient'; make it a relative one" link.tar
+	refuses 3 "outside the client's directory '/usr/safenet/lunaclient'; make it relative" link.tar
 	rm $top/link
 	python3 -c 'if True:
 		import os, zipfile
@@ -534,7 +534,7 @@ identity() {
 	extracts --dry-run minimal.tar.gz
 	[[ $output == *'plugins/libcloud.plugin: not in the archive; would stay'*'would be installed'* ]]
 	extracts minimal.tar.gz
-	[[ $output == *'plugins/libcloud.plugin: not in the archive; stays with the client before this one'* ]]
+	[[ $output == *'plugins/libcloud.plugin: not in the archive; stays with the previous client'* ]]
 	[ ! -e "$client/plugins/libcloud.plugin" ]
 	[ -f "$root/usr/safenet/.lunaclient.okv-luna/previous/plugins/libcloud.plugin" ]
 	extracts minimal.tar.gz
@@ -711,7 +711,7 @@ identity() {
 	extracts minimal.tar.gz
 	run --separate-stderr -0 "$extract" --root "$root" --list
 	[[ $output == *'link  /usr/safenet/lunaclient/bin/vtl -> 64/vtl'* ]]
-	[ "${lines[-1]}" = '/usr/safenet/lunaclient: minimal client, its identity aside' ]
+	[ "${lines[-1]}" = '/usr/safenet/lunaclient: minimal client, not counting its identity' ]
 	run --separate-stderr -0 "$extract" --root "$root" --list --json
 	jq -e '.kind == "minimal" and (.entries | map(.path) | index("libs/64/libCryptoki2.so"))' <<<"$output"
 }
@@ -773,7 +773,7 @@ identity() {
 		wait "$pid" || rc=$?
 		[ $rc -eq $((128 + number)) ] || { echo "$name: $rc"; cat "$BATS_TEST_TMPDIR/said"; return 1; }
 		[ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ]
-		grep -q "interrupted by signal $number; what was begun has been taken back" "$BATS_TEST_TMPDIR/said"
+		grep -q "interrupted by signal $number; what was begun has been undone" "$BATS_TEST_TMPDIR/said"
 		unchanged
 		[ ! -e "$root/usr/safenet/.lunaclient.okv-luna" ]
 	done
@@ -966,7 +966,7 @@ on_terminal() {
 	rm "$client"
 	mkdir "$root/usr/safenet/.lunaclient.okv-luna"
 	chown 54321 "$root/usr/safenet/.lunaclient.okv-luna"
-	refuses 3 "not root's alone" minimal.tar.gz
+	refuses 3 "can be changed by others than root" minimal.tar.gz
 	[ -z "$(ls -A "$BATS_TEST_TMPDIR/outside")" ]
 }
 

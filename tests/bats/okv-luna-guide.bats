@@ -119,7 +119,7 @@ TABLE
 		has reboot-files "$reboot"
 		text=${text_of[initialize]}
 		case $vendor in
-		unknown) [[ $text == *'Vendor: the guide names none for a v6.x client'* ]] ;;
+		unknown) [[ $text == *'Vendor: the guide names no vendor for a v6.x client'* ]] ;;
 		*) [[ $text == *"Vendor: $vendor"[.\ ]* ]] ;;
 		esac || say "$vendor"
 		[[ $label == label && $text == *'Use Token Label'* || $label == - && $text == *'Token label: none'* ]] || say label
@@ -158,7 +158,7 @@ TABLE
 @test "the kind that cannot be detected is said to be unknown, and taken from okv-luna.conf" {
 	bare
 	run -1 guide
-	[[ $output == *'note: the kind of system is not known: say --kind'* ]]
+	[[ $output == *'note: the kind of system is not known: give --kind'* ]]
 	printf 'CLIENT_KIND="cloud-min"\nOKV_RELEASE="21.4"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
 	run -1 guide
 	[[ $output == *'OKV 21.4 (okv-luna.conf)'*'cloud-min (okv-luna.conf)'* ]]
@@ -181,7 +181,7 @@ TABLE
 	run -1 guide
 	[[ $output == *', cloud-min (detected)'* ]]
 	rm "$ROOT$LC"/lib/*.10.4.0
-	printf '#mtree\n# full client 10.2.0-111, as okv-luna extract has installed it\n' >"$ROOT/opt/okv-luna/var/client.mtree"
+	printf '#mtree\n# full client 10.2.0-111, as okv-luna extract installed it\n' >"$ROOT/opt/okv-luna/var/client.mtree"
 	run -1 guide
 	[[ $output == *'Luna client 10.2 (detected)'* ]]
 }
@@ -215,10 +215,10 @@ TABLE
 @test "said to be done: with its date, once; what is looked at or not needed cannot be said; --again forgets" {
 	pre -q && post -q
 	run -1 guide upgrade --done backup
-	[[ $output == *'done  backup '*'(said on '* ]]
+	[[ $output == *'done  backup '*'(marked on '* ]]
 	[ "$(next_step upgrade)" = disk ]
 	run -3 guide upgrade --done post-upgrade
-	[[ $output == *'is looked at'* ]]
+	[[ $output == *'itself checks'* ]]
 	run -3 guide upgrade --done order
 	[[ $output == *'not needed here'* ]]
 	run -2 guide upgrade --done tea

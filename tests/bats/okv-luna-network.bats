@@ -140,8 +140,8 @@ verdict() {
 	done
 	run -0 network
 	[[ ${lines[0]} == "OK    server 127.0.0.1:$PORT (ServerName00): 127.0.0.1, TLSv1.3, certificate 'hsm1' "*", until 20"* ]]
-	[[ ${lines[1]} == "OK    certificate 'okv1' of '$LC/cert/client/okv1.pem' (ClientCertFile): holds until 20"* ]]
-	[[ ${lines[2]} == "OK    certificate 'hsm1' of '$LC/cert/server/CAFile.pem' (ServerCAFile): holds until 20"* ]]
+	[[ ${lines[1]} == "OK    certificate 'okv1' of '$LC/cert/client/okv1.pem' (ClientCertFile): is valid until 20"* ]]
+	[[ ${lines[2]} == "OK    certificate 'hsm1' of '$LC/cert/server/CAFile.pem' (ServerCAFile): is valid until 20"* ]]
 	[ "${#lines[@]}" -eq 3 ]
 }
 
@@ -227,7 +227,7 @@ verdict() {
 	before=$(date +%s%3N)
 	run -1 network --timeout 1
 	took=$(($(date +%s%3N) - before))
-	[[ $output == *'nothing comes back from 127.0.0.1'* ]]
+	[[ $output == *'no answer from 127.0.0.1'* ]]
 	echo "took $took ms"
 	[ "$took" -ge 1000 ]
 	[ "$took" -lt 2500 ]
@@ -277,7 +277,7 @@ verdict() {
 	for kind in reset:reset close:closed; do
 		peer "${kind%:*}"
 		conf 127.0.0.1 "$PORT"
-		verdict 1 fail "${kind#*:}" 'or the clocks are apart'
+		verdict 1 fail "${kind#*:}" 'or the clocks differ'
 	done
 	for behaviour in text http; do
 		peer $behaviour
@@ -305,12 +305,12 @@ verdict() {
 	done <<-'END'
 	40 handshake_failure it
 	44 certificate_revoked this client's certificate was revoked
-	45 certificate_expired this client's certificate has run out by its clock
+	45 certificate_expired this client's certificate has expired by its clock
 	48 unknown_ca this client is not registered there
-	49 access_denied it knows this client and does not let it in
+	49 access_denied it knows this client, but denies it access
 	70 protocol_version it supports no version
 	71 insufficient_security it requires stronger
-	80 internal_error it has a fault of its own
+	80 internal_error it has an internal error
 	END
 	peer alert --number 99
 	conf 127.0.0.1 "$PORT"
@@ -342,7 +342,7 @@ verdict() {
 	hsm hsm1-soon
 	cp "$PKI/hsm1-soon.pem" "$TREE$LC/cert/server/CAFile.pem"
 	conf 127.0.0.1 "$PORT"
-	verdict 0 warn expires 'runs out in 20 days'
+	verdict 0 warn expires 'expires in 20 days'
 	run -0 network --days 10
 	[[ $output != *WARN* ]]
 }
@@ -353,12 +353,12 @@ verdict() {
 	conf 127.0.0.1 "$PORT"
 	run --separate-stderr network --json
 	[ "$status" -eq 1 ]
-	[[ $(jq -r '.servers[0].text' <<<"$output") == *"certificate has run out by its clock"* ]]
+	[[ $(jq -r '.servers[0].text' <<<"$output") == *"certificate has expired by its clock"* ]]
 	[ "$(lines '.certificates[0]')" = "fail expired" ]
 	hsm hsm1 --clients "$PKI/okv1-soon.pem"
 	client okv1-soon okv1-soon.key
 	conf 127.0.0.1 "$PORT"
-	verdict 0 warn expires 'runs out in 20 days'
+	verdict 0 warn expires 'expires in 20 days'
 }
 
 @test "key and certificate do not belong together" {
@@ -421,7 +421,7 @@ verdict() {
 		>>"$TREE/etc/Chrystoki.conf"
 	cp "$PKI/authority.pem" "$TREE$LC/ca.pem"
 	cp "$PKI/hsm1-old.pem" "$TREE$LC/part.pem"
-	verdict 1 fail expired 'ran out on'
+	verdict 1 fail expired 'expired on'
 }
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ verdict() {
 	conf 127.0.0.1 "$PORT"
 	library=$(ldconfig -p | awk '/libssl.so/ { print $1; exit }')
 	run -6 without "$library" "$NETWORK" --root "$TREE"
-	[[ $output == *"no handshake without libssl"*"install the package 'openssl-libs'"* ]]
+	[[ $output == *"cannot try a handshake without libssl"*"install the package 'openssl-libs'"* ]]
 }
 
 @test "nothing of the key is printed, and nothing is changed" {

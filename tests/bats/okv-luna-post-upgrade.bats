@@ -61,12 +61,12 @@ upgraded() {
 	size=$(stat -c %s "$file")
 	printf 'more' >>"$file"
 	run -1 post
-	[[ ${lines[0]} =~ okv1.pem.*has\ other\ bytes:\ $((size + 4))\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ $size\ bytes ]]
+	[[ ${lines[0]} =~ okv1.pem.*has\ different\ content:\ $((size + 4))\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ $size\ bytes ]]
 	touch -r "$file" "$BATS_TEST_TMPDIR/time"
 	tr A B <"$BATS_TEST_TMPDIR/before" >"$file"
 	touch -r "$BATS_TEST_TMPDIR/time" "$file"
 	run -1 post
-	[[ ${lines[0]} == *okv1.pem*"other bytes: $size bytes"* ]]
+	[[ ${lines[0]} == *okv1.pem*"different content: $size bytes"* ]]
 	cat "$BATS_TEST_TMPDIR/before" >"$file"
 	run -0 post
 }
@@ -91,7 +91,7 @@ upgraded() {
 	touch -r "$BATS_TEST_TMPDIR/time" "$ROOT$LC/cert/client/okv1.pem"
 	# The upgrade is proven, so it is told and not held against it.
 	run -0 post -v
-	[[ $output == *"okv1.pem' has other bytes"* ]]
+	[[ $output == *"okv1.pem' has different content"* ]]
 }
 
 @test "data, token.db and our own programs may change" {
@@ -285,7 +285,7 @@ unproven() {
 }
 
 @test "a server that was never prepared is not proven" {
-	unproven "pre-upgrade was never run on this server, so nothing says what was there before"
+	unproven "pre-upgrade was never run on this server, so it is not known what was there before"
 	run -0 post --accept
 	[[ ${lines[0]} == "Accepted: "* ]]
 	run -0 status_of
@@ -295,7 +295,7 @@ unproven() {
 @test "a snapshot that is gone: not proven, and armed as before" {
 	upgraded
 	rm -r "$ROOT/opt/okv-luna/var/snapshot"
-	unproven "the snapshot that pre-upgrade took is gone, so nothing says what was there before"
+	unproven "the snapshot that pre-upgrade took is gone, so it is not known what was there before"
 	[ -L "$ROOT$WANTED" ]
 	run -3 pre
 	[[ $output == *"fix: okv-luna post-upgrade --accept"* ]]
@@ -317,13 +317,13 @@ unproven() {
 	run -0 post
 	pre -q
 	printf '4c4c4544-0033-1039-8046-b7c04f4d3834\n' >"$ROOT/sys/class/dmi/id/product_uuid"
-	unproven "the snapshot is of another machine ('okv-other'), so nothing says what was there before"
+	unproven "the snapshot is of another machine ('okv-other'), so it is not known what was there before"
 	run -0 post --accept
 	# What boards give that have none is none.
 	printf '00000000-0000-0000-0000-000000000000\n' >"$ROOT/sys/class/dmi/id/product_uuid"
 	pre -q
 	echo okv2 >"$ROOT/etc/hostname"
-	unproven "the snapshot is of another machine ('okv-other'), so nothing says what was there before"
+	unproven "the snapshot is of another machine ('okv-other'), so it is not known what was there before"
 }
 
 @test "a snapshot older than 24 hours is called stale" {

@@ -369,11 +369,11 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	mount -t tmpfs -o size=64k tmpfs "$ROOT/opt/okv-luna/var"
 	cat /dev/zero >"$ROOT/opt/okv-luna/var/fill" 2>/dev/null || true
 	run -5 --separate-stderr pre
-	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' is on a disk that is full; make room." ]]
+	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' is on a full disk; make room." ]]
 	[ "$stderr" = "okv-luna-pre-upgrade: ${lines[0]%.}" ]
 	run -5 --separate-stderr post
 	umount "$ROOT/opt/okv-luna/var"
-	[[ ${lines[0]} == "'/opt/okv-luna/var' is on a disk that is full; make room: do not restart this server." ]]
+	[[ ${lines[0]} == "'/opt/okv-luna/var' is on a full disk; make room: do not restart this server." ]]
 }
 
 @test "a lock that is no file is said in the answer" {
@@ -414,16 +414,16 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	mkdir "$ROOT/opt/vendor"
 	: >"$ROOT/opt/vendor/seed"
 	run -1 pre
-	[[ ${lines[0]} == "Do not upgrade: It would be lost: '/opt/vendor/seed' is not carried over, "* ]]
+	[[ ${lines[0]} == "Do not upgrade: The HSM would be lost: '/opt/vendor/seed' is not carried over, "* ]]
 	[[ $output == *"fix: okv-luna config set okv_hsm.conf PRESERVED_FILES '"*":/opt/vendor/seed'"* ]]
 	[ ! -e "$ROOT$WANTED" ]
 	run -0 pre --no-rehearsal -v
-	[[ $output == *'not rehearsed: as asked for'* ]]
+	[[ $output == *'not rehearsed: as requested'* ]]
 }
 
 @test "where it cannot be rehearsed that is said, and the checks decide" {
 	run -0 strace -f -qq -e trace=unshare -e inject=unshare:error=EPERM -o /dev/null \
 		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT"
 	[[ ${lines[0]} == 'Go: '* ]]
-	[[ $output == *'not rehearsed: '*'not to be had here'* ]]
+	[[ $output == *'not rehearsed: '*'not available here'* ]]
 }

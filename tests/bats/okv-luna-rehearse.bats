@@ -24,7 +24,7 @@ inodes() { find "$ROOT" -printf '%p %i %n %y %U:%G %m %s %T@ %C@ %l\n' | sort; }
 # lost CAUSE [FIX]: the answer is no, for that reason.
 lost() {
 	run -1 --separate-stderr rehearse
-	[[ $output == *"It would be lost"*"$1"* ]] || { echo "$output"; false; }
+	[[ $output == *"The HSM would be lost"*"$1"* ]] || { echo "$output"; false; }
 	[[ -z ${2:-} || $output == *"fix: $2"* ]] || { echo "$output"; false; }
 }
 # The remedy that is printed, as it is printed, on this tree.
@@ -133,7 +133,7 @@ fix() {
 @test "where no namespace is to be had it is 5 and one sentence" {
 	run -5 --separate-stderr strace -f -qq -e trace=unshare -e inject=unshare:error=EPERM -o /dev/null \
 		"$build/libexec/okv-luna-rehearse" --root "$ROOT" -q
-	[[ $stderr == 'okv-luna-rehearse: not rehearsed: '*'not to be had here: Operation not permitted' ]]
+	[[ $stderr == 'okv-luna-rehearse: not rehearsed: '*'not available here: Operation not permitted' ]]
 }
 
 # Layers above the tree until the kernel has no room for one more.

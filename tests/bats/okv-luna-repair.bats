@@ -192,7 +192,7 @@ policy() {
 	before=$(everything)
 	run -1 --separate-stderr "$repair" --root "$root" --check
 	checked=$(grep -- ' -> ' <<<"$output")
-	[[ $stderr == *'17 of 21 entries are not to policy'* ]]
+	[[ $stderr == *'17 of 21 entries do not match the policy'* ]]
 	run -0 --separate-stderr "$repair" --root "$root" --dry-run
 	[ "$(grep -- ' -> ' <<<"$output")" = "$checked" ]
 	same_as_before
@@ -211,7 +211,7 @@ policy() {
 	[ "$(grep -cE "$changing" "$trace")" -gt 50 ]
 	before=$(everything)
 	run -0 strace -f -qq -o "$trace" "$repair" --root "$root"
-	[[ $output == *'nothing to do: 21 entries are as policy guide, post-upgrade, wants them'* ]]
+	[[ $output == *'nothing to do: 21 entries match policy guide, post-upgrade'* ]]
 	same_as_before
 	run -1 grep -E "$changing" "$trace"
 	run -1 grep -E 'O_CREAT|O_WRONLY|O_TRUNC|O_APPEND' "$trace"
@@ -487,7 +487,7 @@ acl() {
 	acl "$key" 1::6 2:5:4 4::4 10::4 20::0
 	run -1 check
 	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1Key.pem': its ACL lets user id 5 read, and not the policy; "*setfacl* ]]
-	[[ $output == *"1 of 22 entries are not to policy"* ]]
+	[[ $output == *"1 of 22 entries do not match the policy"* ]]
 	[ "$(check --json 2>/dev/null | jq -c '.left, .acls')" = \
 		'[{"path":"/usr/safenet/lunaclient/cert/client/okv1Key.pem","why":"acl"}]'$'\n1' ]
 	run -4 "$repair" --root "$root" --profile strict

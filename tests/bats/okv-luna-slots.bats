@@ -109,7 +109,7 @@ said() {
 	expect 1 --label partition-01 --serial 1
 	said "no token with label 'partition-01' and serial number '1'"
 	expect 1 --min 2
-	[[ $output == *'sees 1 usable token'*'and 2 are wanted'* ]]
+	[[ $output == *'sees 1 usable token'*'and 2 are required'* ]]
 	expect 0 --min 300 --module /doubles/slots-many.so
 	expect 1 --min 301 --module /doubles/slots-many.so
 }
@@ -273,7 +273,7 @@ label_of() {
 	expect 3 --module /doubles/theirs.so
 	ln -s ../../../../../../../../../etc/passwd "$TREE/doubles/outside.so"
 	expect 3 --module /doubles/outside.so
-	said 'is no ELF file'
+	said 'is not an ELF file'
 }
 
 @test "what is no library of this machine is refused with the reason" {
@@ -385,7 +385,7 @@ causes() {
 	client_make
 	run causes
 	echo "$output"
-	[[ $output == 'nothing on this machine stands in the way; is the client registered'*'(NTLS link)'*'okv-luna network finds out'* ]]
+	[[ $output == 'nothing on this machine prevents it; is the client registered'*'(NTLS link)'*'to check: okv-luna network'* ]]
 	said 'port 1792 of 10.0.0.1'
 	[ "${#lines[@]}" -eq 1 ]
 	# Where slots show, and the one that is wanted does not, that is no question of the network.
@@ -435,7 +435,7 @@ causes() {
 	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => "
 	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
 	run causes
-	said "leads the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
+	said "points the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
 	said "'/opt/elsewhere/Chrystoki.conf', named by the Luna client, is not there: there is no '/opt/else"
 }
 
@@ -472,7 +472,7 @@ causes() {
 	said "on Enterprise Linux 'libnsl.so.1' is in package libnsl"
 	run slots --module /doubles/needs-missing.so
 	[ "$status" -eq 6 ]
-	said "\`dnf provides '*/libokv-nowhere.so.1'\` tells what package"
+	said "\`dnf provides '*/libokv-nowhere.so.1'\` shows which package has 'libokv-nowhere.so.1'"
 }
 
 @test "diagnosis: what OKV reads and its environment names, and its user cannot read" {
@@ -497,7 +497,7 @@ causes() {
 	chmod 0644 "$GENERIC/okv_hsm.conf"
 	chmod 0600 "$GENERIC/okv_hsm_env"
 	expect 0
-	said "/usr/local/okv/hsm/generic/okv_hsm_env cannot be read by this user, so OKV sets nothing of it"
+	said "/usr/local/okv/hsm/generic/okv_hsm_env cannot be read by this user, so OKV sets nothing from it"
 }
 
 @test "diagnosis: processes without the group are a cause of nothing but no slot or no access, and no reboot is" {
@@ -579,10 +579,10 @@ ha_make() {
 	expect 1 --module /doubles/ha-away.so
 	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is away: its state is CKR_DEVICE_ERROR"
 	expect 1 --module /doubles/ha-less.so
-	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is not among those that the library has"
+	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is not among those that the library lists"
 	for double in untold old; do
 		expect 0 --module "/doubles/ha-$double.so"
-		said "whether the members of HA group 'okv_ha' are there was not seen"
+		said "it is not known whether the members of HA group 'okv_ha' are there"
 	done
 }
 

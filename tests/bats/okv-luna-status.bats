@@ -108,7 +108,7 @@ upgrade_reset() {
 
 @test "where an upgrade stands is told" {
 	run status_of
-	[[ $(check upgrade) == "OK    upgrade       none is under way" ]]
+	[[ $(check upgrade) == "OK    upgrade       no upgrade is under way" ]]
 	pre -q
 	run -0 status_of
 	[[ $(check upgrade) == "WARN  upgrade       an upgrade is prepared and not begun"* ]]
@@ -163,9 +163,9 @@ upgrade_reset() {
 	cp "$ROOT$GENERIC/../hsmbundle" "$ROOT/var/tmp/notes.txt"
 	printf 'OKVB1\n{}\n' >"$ROOT/tmp/for-node-2"
 	run -0 status_of -v
-	[[ $(check bundle) == "WARN  bundle        '/usr/local/okv/hsm/hsmbundle' is left over and secret: "* ]]
+	[[ $(check bundle) == "WARN  bundle        '/usr/local/okv/hsm/hsmbundle' is left over, and is secret: "* ]]
 	for copy in /tmp/for-node-2 /var/tmp/notes.txt; do
-		[[ $output == *"'$copy' is left over and secret: "*"fix: okv-luna bundle clean --keep-bundle"* ]]
+		[[ $output == *"'$copy' is left over, and is secret: "*"fix: okv-luna bundle clean --keep-bundle"* ]]
 	done
 	[[ $output != *"no bundle is left over"* ]]
 	run "$build/libexec/okv-luna-bundle" --root "$ROOT" clean
@@ -317,8 +317,8 @@ upgrade_reset() {
 @test "network and certificates: what cannot be reached fails where the HSM does not answer; what ran out always" {
 	everyday
 	run -0 status_of -v
-	[[ $(check network) == "OK "*"the HSM answers, though none of its servers does so by itself"* ]]
-	[[ $(check certificates) == "OK "* && $output == *"(ServerCAFile): holds until 20"* ]]
+	[[ $(check network) == "OK "*"the HSM answers, although none of its servers passes this check"* ]]
+	[[ $(check certificates) == "OK "* && $output == *"(ServerCAFile): is valid until 20"* ]]
 	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" no-slots
 	cp "$BATS_TEST_TMPDIR/doubles/no-slots.so" "$ROOT$LC/lib/libCryptoki2_64.so"
 	run -1 status_of
@@ -332,7 +332,7 @@ upgrade_reset() {
 		-out "$BATS_TEST_TMPDIR/new.pem"
 	cat "$BATS_TEST_TMPDIR/new.pem" >"$ROOT$LC/cert/client/okv1.pem"
 	run -0 status_of
-	[[ $(check certificates) == "WARN  certificates  certificate 'okv1' of "*"runs out in "*" days, on 20"* ]]
+	[[ $(check certificates) == "WARN  certificates  certificate 'okv1' of "*"expires in "*" days, on 20"* ]]
 }
 
 @test "under one second without the HSM's own time" {
@@ -359,10 +359,10 @@ upgrade_reset() {
 		[ $generic = there ] || mv "$ROOT$GENERIC" "$ROOT/generic.kept"
 		run -0 status_of -v
 		for name in group policy wiring; do
-			[[ $(check $name) == "OK    "*"the Luna client is a v6.x"* ]] || { echo "$output"; false; }
+			[[ $(check $name) == "OK    "*"the Luna client is v6.x"* ]] || { echo "$output"; false; }
 		done
 		run -0 "$build/libexec/okv-luna-repair" --root "$ROOT"
-		[[ $output == *"the Luna client is a v6.x"* ]]
+		[[ $output == *"the Luna client is v6.x"* ]]
 	done
 	mv "$ROOT/generic.kept" "$ROOT$GENERIC"
 	[ "$(state)" = "$before" ]

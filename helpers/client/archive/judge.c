@@ -180,7 +180,7 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 	if (name[0] == '/')
 		return fault_refused(f, "an absolute name");
 	if (length > 1 && name[1] == ':')
-		return fault_refused(f, "the name of a drive before the name");
+		return fault_refused(f, "a drive letter before the name");
 	if (name[length - 1] == '/') {
 		if (member->type != MEMBER_DIRECTORY)
 			return fault_refused(f, "a slash at the end of a name that is not a directory's");
@@ -193,7 +193,7 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 		length = 0;
 	}
 	if (length == 0 && member->type != MEMBER_DIRECTORY)
-		return fault_refused(f, "the name is the top itself");
+		return fault_refused(f, "the name is the top directory itself");
 	for (size_t at = 0; at < length;) {
 		const unsigned char *slash = memchr(name + at, '/', length - at);
 		const size_t part = slash != NULL ? (size_t)(slash - name) - at : length - at;
@@ -385,12 +385,11 @@ static int target_check(const struct judge *j, const struct member *member, cons
 	memcpy(ret_target, member->target, length);
 	ret_target[length] = '\0';
 	if (ret_target[0] == '/')
-		return own_part(j, ret_target) != NULL
-			       ? 0
-			       : fault_refused(f,
-					       "a link to an absolute name that is not in the client's own place '%s'; "
-					       "make it a relative one",
-					       j->own_place != NULL ? SHOWN(j->own_place) : "");
+		return own_part(j, ret_target) != NULL ? 0
+						       : fault_refused(f,
+								       "a link to an absolute path outside the "
+								       "client's directory '%s'; make it relative",
+								       j->own_place != NULL ? SHOWN(j->own_place) : "");
 	return judge_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
 }
 
@@ -438,7 +437,7 @@ static int again_judge(const struct judge *j, const struct member *member, enum 
 		return 0;
 	if (entry->layer == layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
 		return 0;
-	return fault_refused(f, "the name comes twice, and not for the same thing");
+	return fault_refused(f, "the name occurs twice, for different things");
 }
 
 static int lost_note(struct judge *j, const struct member *member, const char *path, struct fault *f)
@@ -575,7 +574,7 @@ static int own_relate(struct judge *j, struct judge_link *link, const char *top,
 	TEXT_AUTO target = { 0 };
 
 	if (strncmp(link->path, top, strlen(top)) != 0)
-		return fault_refused(f, "member '%s': a link to an absolute name", SHOWN(link->path));
+		return fault_refused(f, "member '%s': a link to an absolute path", SHOWN(link->path));
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/'))
 		text_add_string(&target, "../");
 	text_add_string(&target, part);

@@ -103,7 +103,7 @@ int sandbox_enter(uid_t id, struct fault *f)
 	/* Changing ids has reset these two. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fault_system(f, errno, "cannot shut off the process that reads an archive");
+		return fault_system(f, errno, "cannot isolate the process that reads an archive");
 	if (getppid() != parent)
 		_exit(1);
 	if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_NPROC, 0) || !limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) ||

@@ -217,5 +217,7 @@ int stream_filter(struct stream *packed, struct stream *ret_stream, struct fault
 	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return stream_blame(a, packed, f);
 	/* One filter, and the bytes below it: libarchive would hand through what it does not know, and nest. */
-	return archive_filter_count(a) == 2 ? 0 : fault_refused(f, "damaged: it is not packed, or more than once");
+	return archive_filter_count(a) == 2
+		       ? 0
+		       : fault_refused(f, "damaged: it is not compressed, or compressed more than once");
 }

@@ -105,7 +105,7 @@ static int content_send(struct unarchive *u, struct stream *content, uint64_t si
 			at += part;
 		}
 	}
-	return content->passed == size ? 0 : fault_refused(f, "damaged: its content is not as long as it says");
+	return content->passed == size ? 0 : fault_refused(f, "damaged: its content is not as long as its header says");
 }
 
 static int file_send(struct unarchive *u, struct archive *a, const struct member *member, bool inner, struct fault *f)
@@ -127,7 +127,7 @@ static int zip_link(struct unarchive *u, const struct zip_member *z, struct memb
 		    struct fault *f)
 {
 	if (member->type != MEMBER_FILE && member->type != MEMBER_LINK)
-		return fault_refused(f, "damaged: a link that is something else, too");
+		return fault_refused(f, "damaged: a link that has another type, too");
 	if (zip_link_target(u->archive, z, target, f) < 0)
 		return -1;
 	member->type = MEMBER_LINK;
@@ -160,7 +160,7 @@ static int small_send(struct unarchive *u, struct archive *a, struct member *mem
 	if (!stream.ended || text_check(&content, f) < 0)
 		return -1;
 	if (stream.passed != member->size)
-		return fault_refused(f, "damaged: its content is not as long as it says");
+		return fault_refused(f, "damaged: its content is not as long as its header says");
 	member->target = (const unsigned char *)content.bytes;
 	member->target_length = content.length;
 	return message_send_member(&u->out, member, f) < 0
@@ -213,7 +213,7 @@ static int members_send(struct unarchive *u, struct archive *a, const struct str
 		return 0;
 	(void)stream_blame(a, source, f);
 	return f->kind == FAULT_REFUSED && name.length > 0
-		       ? fault_prefix(f, "behind member '%s': ", SHOWN(text_string(&name)))
+		       ? fault_prefix(f, "after member '%s': ", SHOWN(text_string(&name)))
 		       : -1;
 }
 

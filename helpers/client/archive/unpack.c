@@ -108,7 +108,7 @@ static int file_entry(struct reading *r, struct fault *f)
 	if (r->sink == SINK_COMPARE)
 		return e != NULL && memcmp(e->sha256, seen.sha256, SHA256_SIZE) == 0
 			       ? 0
-			       : fault_refused(f, "member '%s': the name comes twice, with another content",
+			       : fault_refused(f, "member '%s': the name occurs twice, with different content",
 					       SHOWN(r->path));
 	if (e == NULL) {
 		e = entry_add(u, r->path, UNPACK_FILE, f);

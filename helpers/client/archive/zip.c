@@ -129,18 +129,18 @@ static int end64_read(struct file *file, uint64_t end_at, struct directory *ret_
 	const unsigned char *locator, *end;
 
 	if (end_at < LOCATOR_SIZE + END64_SIZE)
-		return damaged(f, "the zip's end record leads nowhere");
+		return damaged(f, "the zip's end record points to the wrong place");
 	if (bytes_get(file, end_at - LOCATOR_SIZE, LOCATOR_SIZE, &locator, f) < 0)
 		return -1;
 	const uint64_t at = little(locator + 8, 8);
 	if (little_32(locator) != LOCATOR_SIGNATURE || at > end_at - LOCATOR_SIZE - END64_SIZE)
-		return damaged(f, "the zip's end record leads nowhere");
+		return damaged(f, "the zip's end record points to the wrong place");
 	if (bytes_get(file, at, END64_SIZE, &end, f) < 0)
 		return -1;
 	if (little_32(end) != END64_SIGNATURE || little(end + 4, 8) != end_at - LOCATOR_SIZE - at - 12)
-		return damaged(f, "the zip's end record leads nowhere");
+		return damaged(f, "the zip's end record points to the wrong place");
 	if (little(end + 16, 8) != 0 || little(end + 24, 8) != little(end + 32, 8))
-		return fault_refused(f, "a part of a zip in several files; pack it into one");
+		return fault_refused(f, "one part of a zip in several files; pack it into one file");
 	*ret_directory = (struct directory){ .at = little(end + 48, 8), .end = at, .count = little(end + 32, 8) };
 	return little(end + 40, 8) == at - ret_directory->at && ret_directory->at <= at
 		       ? 0
@@ -157,7 +157,7 @@ static int directory_find(struct file *file, struct directory *ret_directory, st
 	if (little_16(end + 10) == 0xffff || little_32(end + 12) == 0xffffffff || little_32(end + 16) == 0xffffffff)
 		return end64_read(file, at, ret_directory, f);
 	if (little_32(end + 4) != 0 || little_16(end + 8) != little_16(end + 10))
-		return fault_refused(f, "a part of a zip in several files; pack it into one");
+		return fault_refused(f, "one part of a zip in several files; pack it into one file");
 	*ret_directory = (struct directory){ .at = little_32(end + 16), .count = little_16(end + 10) };
 	ret_directory->end = ret_directory->at + little_32(end + 12);
 	/* Some packers write the larger record also where it is not needed. */
@@ -234,7 +234,7 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 	static unsigned char local[LOCAL_SIZE + NAME_MAX_SIZE];
 
 	if (e->at > directory->at || directory->at - e->at < LOCAL_SIZE + (uint64_t)e->name_length)
-		return damaged(f, "it lies outside of the zip's members");
+		return damaged(f, "it is outside the zip's members");
 	if (read_at(fd, e->at, local, LOCAL_SIZE + e->name_length, f) < 0)
 		return -1;
 	if (little_32(local) != LOCAL_SIGNATURE)
@@ -243,7 +243,7 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 		return fault_refused(f, "its own header and the zip's directory differ about its name");
 	const uint64_t data = e->at + LOCAL_SIZE + e->name_length + little_16(local + 28);
 	if (data > directory->at || e->packed > directory->at - data)
-		return damaged(f, "it lies outside of the zip's members");
+		return damaged(f, "it is outside the zip's members");
 	member->at = e->at;
 	member->data = data;
 	member->end = data + e->packed;

@@ -160,7 +160,7 @@ each() {
 		identity >/tmp/identity.after; diff /tmp/identity.before /tmp/identity.after
 		# An rpm on Berkeley DB (Debian 11) does not come by itself over a death within it; SQLite rolls back.
 		if [ -e /var/lib/rpm/Packages ]; then
-			fails 5 "rpm --rebuilddb. mends its database" /shared/full-new.tar --accept-licence
+			fails 5 "rpm --rebuilddb. repairs its database" /shared/full-new.tar --accept-licence
 			[[ $said == *"rpm cannot tell what is installed: error: "* ]]
 			rpm --rebuilddb
 		fi

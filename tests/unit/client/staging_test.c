@@ -12,10 +12,10 @@ static void it_is_beside_the_client_and_roots_alone(void **state)
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(fchmodat(root, STAGING, 0711, 0), 0);
 	client_staging_done(&s);
-	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "is not root's alone");
+	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "can be changed by others than root");
 	assert_int_equal(fchmodat(root, STAGING, 0700, 0), 0);
 	assert_int_equal(fchownat(root, STAGING, 1234, 0, 0), 0);
-	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "is not root's alone");
+	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "can be changed by others than root");
 }
 
 static void a_planted_link_is_none(void **state)

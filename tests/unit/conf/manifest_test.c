@@ -97,9 +97,9 @@ static void refuses_with_the_line_number(void **state)
 	(void)state;
 
 	assert_refused("", "empty");
-	assert_refused("#other\n", "not one of our manifests");
-	assert_refused("#mtree\n. type=dir\n./a type=file", ":3: the last line has no end");
-	assert_refused("#mtree\n. type=dir\n./a\n", ":3: not a line that we write");
+	assert_refused("#other\n", "not a manifest of okv-luna");
+	assert_refused("#mtree\n. type=dir\n./a type=file", ":3: the last line is incomplete");
+	assert_refused("#mtree\n. type=dir\n./a\n", ":3: not a line that okv-luna writes");
 	assert_refused("#mtree\n./a type=pipe\n", ":2:");
 	assert_refused("#mtree\n/a type=file\n", ":2:");
 	assert_refused("#mtree\n./../a type=file\n", ":2:");

@@ -75,7 +75,7 @@ static void breaking_a_rule_is_refused_with_file_and_line(void **state)
 		{ "z", "not absolute" },
 		{ "z a/b 0644", "not absolute" },
 		{ "z %{PLAIN}/b 0644", "not absolute" },
-		{ "z / 0644", "too much" },
+		{ "z / 0644", "may not apply to '/'" },
 		{ "z /a/../b 0644", "'.' or '..'" },
 		{ "z /a/./b 0644", "'.' or '..'" },
 		{ "z /a/{b,c} 0644", "braces" },

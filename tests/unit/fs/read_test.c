@@ -138,7 +138,7 @@ static void bytes_are_copied_from_where_the_file_stands(void **state)
 	MUST(fs_copy(from, to, "from", 6, &f));
 	unit_holds(place->dir, "to", "456789");
 	assert_int_equal(lseek(from, 0, SEEK_SET), 0);
-	MUST_FAIL(fs_copy(from, to, "from", 9, &f), FAULT_REFUSED, "'from' grows longer than it may be");
+	MUST_FAIL(fs_copy(from, to, "from", 9, &f), FAULT_REFUSED, "'from' grew beyond its largest size");
 	MUST_FAIL(fs_copy(to, from, "to", 9, &f), FAULT_SYSTEM, "cannot read 'to'");
 }
 

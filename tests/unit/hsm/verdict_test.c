@@ -60,7 +60,7 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .label = "x" }, &f), FAULT_NEGATIVE,
 		  "no token with label 'x'");
 	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .least = 2 }, &f), FAULT_NEGATIVE,
-		  "and 2 are wanted");
+		  "and 2 are required");
 	/* Zero counts as one: no slots are never enough. */
 	MUST_FAIL(hsm_evaluate(&none, &(struct hsm_requirements){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
 }

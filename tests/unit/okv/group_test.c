@@ -92,7 +92,7 @@ static void an_id_that_a_group_or_a_primary_group_has_is_not_given(void **state)
 		assert_true(group.changed && !group.wanted);
 		assert_in_file(group.gid);
 		assert_true(text_starts(text_string(&said), "group id "));
-		assert_non_null(strstr(text_string(&said), "belongs to somebody else"));
+		assert_non_null(strstr(text_string(&said), "belongs to another group"));
 	}
 }
 

@@ -323,7 +323,7 @@ static void a_functions_fault_is_the_parents(void **state)
 		proc_outcome_done(&outcome);
 		outcome = run(fail_mutely, &heard, confined == 1);
 		assert_int_equal(outcome.fault.kind, FAULT_SYSTEM);
-		assert_string_equal(outcome.fault.text, "'the test' failed without a reason");
+		assert_string_equal(outcome.fault.text, "'the test' failed without giving a reason");
 		proc_outcome_done(&outcome);
 	}
 }

@@ -54,7 +54,7 @@ static const struct system {
 	{ "client v6.x", "network", "6.3", false, true,
 	  "partition client-v6 certificate exchange server assign verify reach initialize key status",
 	  "partition client-v6 certificate exchange server assign verify reach initialize key status",
-	  "the guide names none for a v6.x client from OKV 21.3 on; ask Thales support" },
+	  "the guide names no vendor for a v6.x client from OKV 21.3 on; ask Thales support" },
 	{ "Cloud HSM, minimum client", "cloud-min", "10.4", false, false,
 	  "service client-min roles modes reach initialize key status",
 	  "service client-min roles modes reach wire slots initialize key status",
@@ -177,7 +177,7 @@ static void the_label_of_the_settings_is_the_one_to_give(void **state)
 
 	MUST(settings_parse(s, "x", "TOKEN_LABEL=\"okv 1\"\n", 20, &f));
 	ask(&a, RELEASES - 1, 0, GUIDE_INSTALL);
-	assert_text_holds(&a, "initialize", "give the partition's label, 'okv 1'", true);
+	assert_text_holds(&a, "initialize", "enter the partition's label, 'okv 1'", true);
 	settings_done(s);
 }
 
@@ -217,7 +217,7 @@ static void upgrade_of_each_release_and_system(void **state)
 			assert_needed(&a, text_string(&wanted));
 			assert_text_holds(&a, "backup", releases[r].backup, true);
 			assert_text_holds(&a, "page", releases[r].page, true);
-			assert_text_holds(&a, "disk", "21.10 and 21.11 want a disk of 1 TB and about 64 GB of swap",
+			assert_text_holds(&a, "disk", "21.10 and 21.11 need a disk of 1 TB and about 64 GB of swap",
 					  true);
 		}
 	}
@@ -330,8 +330,8 @@ static void an_unknown_kind_leaves_open_what_hangs_on_it(void **state)
 	const struct guide_said said = { .okv = "21.5" };
 
 	ask_with(&a, &said, GUIDE_INSTALL, 0);
-	assert_string_equal(text_string(&line_find(&a, "client")->why), "depends on the kind of system: say --kind");
-	assert_non_null(strstr(text_string(&a.node.notes), "say --kind"));
+	assert_string_equal(text_string(&line_find(&a, "client")->why), "depends on the kind of system: give --kind");
+	assert_non_null(strstr(text_string(&a.node.notes), "give --kind"));
 }
 
 static void wrong_words_are_refused(void **state)
@@ -410,7 +410,7 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 	MUST(guide_list_make(&a.node, GUIDE_UPGRADE, GUIDE_WELL, &marks, &list, &f));
 	assert_string_equal(list.next->step->id, "disk");
 
-	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "post-upgrade", &f), FAULT_REFUSED, "looked at");
+	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "post-upgrade", &f), FAULT_REFUSED, "itself checks");
 	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "vg-root", &f), FAULT_REFUSED, "not needed here");
 	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "tea", &f), FAULT_USAGE, "no step 'tea'");
 

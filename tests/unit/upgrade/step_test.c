@@ -188,7 +188,7 @@ static void a_step_that_fails_without_a_word_has_failed(void **state)
 
 	assert_int_equal(upgrade_run_steps(&run, &step, 1, &f), 0);
 	assert_int_equal(run.verdict.kind, FAULT_SYSTEM);
-	assert_string_equal(run.verdict.text, "the mute step failed without a reason");
+	assert_string_equal(run.verdict.text, "the mute step failed without giving a reason");
 }
 
 static void where_the_beginning_failed_nothing_is_begun(void **state)

@@ -69,9 +69,9 @@ static void a_path_it_gives_is_relative_and_of_plain_components(void **state)
 		{ "a/./b", "an empty part or '.' inside the name" },
 		{ "././a", "an empty part or '.' inside the name" },
 		{ "a/", "a slash at the end" },
-		{ ".", "the name is the top itself" },
+		{ ".", "the name is the top directory itself" },
 		{ "a\\b", "a backslash in the name" },
-		{ "c:a", "the name of a drive" },
+		{ "c:a", "a drive letter" },
 	};
 	enum judge_verdict verdict;
 	char path[LIMITS_PATH + 1];
@@ -123,7 +123,7 @@ static void a_name_is_given_once_also_when_case_is_ignored(void **state)
 {
 	(void)state;
 	take(MEMBER_FILE, "a/File", NULL, "a/File");
-	refuse(MEMBER_LINK, "a/File", "x", "the name comes twice");
+	refuse(MEMBER_LINK, "a/File", "x", "the name occurs twice");
 	refuse(MEMBER_HARD_LINK, "./a/File", "\xd0\x96", "not an earlier file of this archive");
 	refuse(MEMBER_FILE, "a/fILE", NULL, "only in upper and lower case");
 	refuse(MEMBER_FILE, "A/other", NULL, "only in upper and lower case");
@@ -162,12 +162,12 @@ static void a_name_may_come_again_for_the_same_thing(void **state)
 	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/f", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
 	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/h", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
 	assert_int_equal(verdict_of(MEMBER_LINK, "d/l", "f", JUDGE_OUTER), JUDGE_NOTHING);
-	refuse(MEMBER_LINK, "d/l", "h", "the name comes twice, and not for the same thing");
-	refuse(MEMBER_LINK, "d/f", "h", "the name comes twice, and not for the same thing");
-	refuse(MEMBER_FILE, "d/l", NULL, "the name comes twice, and not for the same thing");
-	refuse(MEMBER_ARCHIVE, "d/f", NULL, "the name comes twice, and not for the same thing");
+	refuse(MEMBER_LINK, "d/l", "h", "the name occurs twice, for different things");
+	refuse(MEMBER_LINK, "d/f", "h", "the name occurs twice, for different things");
+	refuse(MEMBER_FILE, "d/l", NULL, "the name occurs twice, for different things");
+	refuse(MEMBER_ARCHIVE, "d/f", NULL, "the name occurs twice, for different things");
 	MUST_FAIL(judge_member(&judge, &larger, JUDGE_OUTER, path, &verdict, &f), FAULT_REFUSED,
-		  "the name comes twice, and not for the same thing");
+		  "the name occurs twice, for different things");
 }
 
 static void no_part_of_a_path_but_the_last_is_anything_but_a_directory(void **state)
@@ -234,7 +234,7 @@ static void links_end(const char *words)
 static void every_link_leads_to_something_in_the_tree(void **state)
 {
 	(void)state;
-	refuse(MEMBER_LINK, "l0", "/etc", "a link to an absolute name");
+	refuse(MEMBER_LINK, "l0", "/etc", "a link to an absolute path");
 	refuse(MEMBER_LINK, "l1", "../x", "a link that leads out of the tree");
 	refuse(MEMBER_LINK, "d/l2", "../../x", "a link that leads out of the tree");
 	refuse(MEMBER_LINK, "l3", "", "a link to nothing");
@@ -296,7 +296,7 @@ static void an_inner_archive_wins_over_the_outer_one(void **state)
 	assert_int_equal(verdict_of(MEMBER_FILE, "setenv", NULL, JUDGE_OUTER), JUDGE_COVERED);
 	assert_int_equal(verdict_of(MEMBER_LINK, "l", "setenv", JUDGE_OUTER), JUDGE_PLACE);
 	MUST_FAIL(judged(MEMBER_FILE, "l", NULL, JUDGE_INNER, &verdict, path, &f), FAULT_REFUSED,
-		  "the name comes twice, and not for the same thing");
+		  "the name occurs twice, for different things");
 }
 
 static void an_absolute_link_into_the_clients_own_place_becomes_a_relative_one(void **state)
@@ -308,10 +308,10 @@ static void an_absolute_link_into_the_clients_own_place_becomes_a_relative_one(v
 	take(MEMBER_FILE, "top/libs/64/lib.so", NULL, "top/libs/64/lib.so");
 	take(MEMBER_LINK, "top/lib/lib.so", "/usr/safenet/lunaclient/libs/64/lib.so", "top/lib/lib.so");
 	take(MEMBER_LINK, "top/now", "/usr/safenet/lunaclient/lib/lib.so", "top/now");
-	refuse(MEMBER_LINK, "top/a", "/usr/safenet/lunaclient", "a link to an absolute name");
-	refuse(MEMBER_LINK, "top/b", "/usr/safenet/lunaclients/x", "a link to an absolute name");
+	refuse(MEMBER_LINK, "top/a", "/usr/safenet/lunaclient", "a link to an absolute path");
+	refuse(MEMBER_LINK, "top/b", "/usr/safenet/lunaclients/x", "a link to an absolute path");
 	refuse(MEMBER_LINK, "top/c", "/etc/passwd",
-	       "not in the client's own place '/usr/safenet/lunaclient'; make it a relative one");
+	       "outside the client's directory '/usr/safenet/lunaclient'; make it relative");
 	MUST(judge_links(&judge, "top/", &f));
 	assert_string_equal(judge_target(&judge, "top/lib/lib.so"), "../libs/64/lib.so");
 	assert_string_equal(judge_target(&judge, "top/now"), "lib/lib.so");

@@ -111,10 +111,12 @@ static void what_is_packed_twice_or_not_at_all_is_refused(void **state)
 	(void)state;
 	made_by("xz -0", "content", 7, &once);
 	made_by("bzip2", once.bytes, once.length, &twice);
-	MUST_FAIL(unpacked(stream_filter, &twice, &out, &f), FAULT_REFUSED, "not packed, or more than once");
+	MUST_FAIL(unpacked(stream_filter, &twice, &out, &f), FAULT_REFUSED,
+		  "not compressed, or compressed more than once");
 	text_cut(&once, 0);
 	text_add_string(&once, "plain content");
-	MUST_FAIL(unpacked(stream_filter, &once, &out, &f), FAULT_REFUSED, "not packed, or more than once");
+	MUST_FAIL(unpacked(stream_filter, &once, &out, &f), FAULT_REFUSED,
+		  "not compressed, or compressed more than once");
 }
 
 static void zeros_at_the_end_are_counted(void **state)

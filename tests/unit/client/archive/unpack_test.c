@@ -218,7 +218,7 @@ static void a_file_that_comes_twice_has_the_same_content(void **state)
 	MADE_ADD(&bytes, .name = "d/x", .content = "abd");
 	made_end(&bytes);
 	MUST_FAIL(unpack(place, &bytes, false, &u, &f), FAULT_REFUSED,
-		  "made.tar: member 'd/x': the name comes twice, with another content");
+		  "made.tar: member 'd/x': the name occurs twice, with different content");
 }
 
 static void a_bomb_is_refused(void **state)

@@ -163,7 +163,7 @@ static void zip64_numbers_are_read_where_they_stand(void **state)
 	assert_int_equal(zip.count, 1);
 	assert_int_equal(zip.members[0].end, at);
 	bytes.bytes[bytes.length - 22 - 20 + 8]++;
-	MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "leads nowhere");
+	MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "points to the wrong place");
 	text_done(&z.members);
 	text_done(&z.directory);
 }
