@@ -485,9 +485,8 @@ int step_repair(struct step *step, struct fault *f)
 		return 0;
 	if (perms_run(&request, &tally, f) < 0)
 		return step_set_remedy(step,
-				       f->kind == FAULT_ABSENT
-					       ? "install it: okv-luna extract ARCHIVE"
-					       : "what stands in the way: okv-luna repair --phase %s --check",
+				       f->kind == FAULT_ABSENT ? "install it: okv-luna extract ARCHIVE"
+							       : "to see why: okv-luna repair --phase %s --check",
 				       phase);
 	step->changed = tally.changed > 0;
 	step_add_info(step, "%zu entries checked, %zu %s", tally.entries, tally.changed,

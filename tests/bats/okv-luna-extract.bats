@@ -576,14 +576,14 @@ identity() {
 	# Only a cloud client has what a merge takes, and packages go nowhere else.
 	for archive in "$BATS_TEST_TMPDIR/full.tar" minimal.tar.gz; do
 		refuses 3 'a cloud client is installed' --accept-licence "$archive"
-		[[ $stderr == *'to have it replaced, give --replace-kind' && $stderr != *--to* ]]
+		[[ $stderr == *'to replace it, give --replace-kind' && $stderr != *--to* ]]
 	done
 	# Over what the other kind has left, the packages' client is the one that is installed.
 	extracts --accept-licence --replace-kind "$BATS_TEST_TMPDIR/full.tar"
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 	[[ $output == *'installed already; nothing was changed' ]]
 	extracts --list
-	[ "${lines[-1]}" = '/usr/safenet/lunaclient: full client, its identity aside' ]
+	[ "${lines[-1]}" = '/usr/safenet/lunaclient: full client, not counting its identity' ]
 	for archive in cloud.zip minimal.tar.gz; do
 		refuses 3 'a full client is installed' "$archive"
 	done
