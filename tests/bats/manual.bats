@@ -95,3 +95,14 @@ examples() {
 		[[ $output == *"Chrystoki.conf"*"0640"* ]]
 	done
 }
+
+@test "the figures of README are what their commands count" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	rows=0
+	while IFS='|' read -r _ least _ command _; do
+		command=${command//\\#/|}
+		[ "$(env -i PATH="$PATH" sh -c "$(tr -d '`' <<<"$command")")" -ge "$least" ] || { echo "$least: $command"; false; }
+		rows=$((rows + 1))
+	done < <(sed 's/\\|/\\#/g' README.md | grep -E '^\| [0-9]+ \| .* \| `[^`]*` \| `make ')
+	[ "$rows" -ge 8 ]
+}
