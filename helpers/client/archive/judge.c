@@ -186,12 +186,12 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 			return fault_refused(f, "a slash at the end of a name that is not a directory's");
 		length--;
 	}
-	if (length >= 2 && name[0] == '.' && name[1] == '/') {
-		name += 2;
-		length -= 2;
-	} else if (length == 1 && name[0] == '.') {
+	/* ".//NAME" is what "tar -cf x.tar $DIR/NAME" leaves of a DIR that is "./". */
+	while (length >= 2 && name[0] == '.' && name[1] == '/')
+		for (name++, length--; length > 0 && name[0] == '/'; length--)
+			name++;
+	if (length == 1 && name[0] == '.')
 		length = 0;
-	}
 	if (length == 0 && member->type != MEMBER_DIRECTORY)
 		return fault_refused(f, "the name is the top directory itself");
 	for (size_t at = 0; at < length;) {

@@ -104,7 +104,14 @@ static int bytes_get(struct file *file, uint64_t offset, size_t length, const un
 
 /* --- the end record ----------------------------------------------------------------------------------------------- */
 
-/* The last signature is the one that libarchive takes; behind it is the comment, and nothing else. */
+static bool is_zero(const unsigned char *bytes, uint64_t length)
+{
+	while (length > 0 && bytes[length - 1] == 0)
+		length--;
+	return length == 0;
+}
+
+/* The last signature is the one that libarchive takes; behind it is the comment, and at most a last block's zeros. */
 static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 {
 	const uint64_t most = END_SIZE + NAME_MAX_SIZE, length = file->size < most ? file->size : most;
@@ -115,7 +122,8 @@ static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 	for (uint64_t at = length; at-- > 0;) {
 		if (at + END_SIZE > length || little_32(tail + at) != END_SIGNATURE)
 			continue;
-		if (at + END_SIZE + little_16(tail + at + 20) != length)
+		const uint64_t end = at + END_SIZE + little_16(tail + at + 20);
+		if (end > length || !is_zero(tail + end, length - end))
 			break;
 		*ret_at = file->size - length + at;
 		return 0;
