@@ -5,10 +5,19 @@
 
 #include "hsm/names.h"
 
-static bool slot_matches(const struct hsm_slot *slot, const struct hsm_requirements *required)
+static bool is_meant(const struct hsm_slot *slot, const struct hsm_requirements *required)
 {
-	return slot->usable && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
+	return slot->present && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
 	       (required->serial == NULL || strcmp(slot->serial, required->serial) == 0);
+}
+
+/* The first that is meant and cannot be used; NULL where there is none. */
+static const struct hsm_slot *meant_unusable(const struct hsm_answer *answer, const struct hsm_requirements *required)
+{
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (!answer->slots[i].usable && is_meant(&answer->slots[i], required))
+			return &answer->slots[i];
+	return NULL;
 }
 
 /* The words after "token" that say which one is meant. */
@@ -55,6 +64,22 @@ static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requ
 			      text_string(&why));
 }
 
+/* There are usable ones, and none is meant; it may be there and answer no call. */
+static int none_meant(const struct hsm_answer *answer, const struct hsm_requirements *required, const char *which,
+		      struct fault *f)
+{
+	const struct hsm_slot *slot = meant_unusable(answer, required);
+	TEXT_AUTO why = { 0 };
+
+	if (slot == NULL)
+		return fault_negative(f, "user '%s' sees no token%s among %zu usable", SHOWN(answer->user), which,
+				      hsm_answer_usable(answer));
+	hsm_slot_fault(slot, &why);
+	return text_check(&why, f) < 0 ? -1
+				       : fault_negative(f, "the token%s is in slot %" PRIu64 " and cannot be used: %s",
+							which, slot->id, text_string(&why));
+}
+
 static int too_few(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
 		   struct fault *f)
 {
@@ -73,8 +98,7 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 	if (usable == 0)
 		return none_usable(answer, user, f);
 	if (matching == 0)
-		return fault_negative(f, "user '%s' sees no token%s among %zu usable", user, text_string(&which),
-				      usable);
+		return none_meant(answer, required, text_string(&which), f);
 	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are required", user,
 			      matching, text_string(&which), required->least);
 }
@@ -110,6 +134,16 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 	for (size_t i = 0; i < answer->key_count; i++)
 		if (key_evaluate(&answer->keys[i], f) < 0)
 			return -1;
+	/* A member of a group that opens no session may hold the key or not. */
+	const struct hsm_slot *unusable = meant_unusable(answer, required);
+	if (unusable != NULL) {
+		TEXT_AUTO why = { 0 };
+		hsm_slot_fault(unusable, &why);
+		return text_check(&why, f) < 0
+			       ? -1
+			       : fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s", unusable->id,
+						text_string(&why));
+	}
 	return answer->key_count == matching
 		       ? 0
 		       : fault_negative(f, "the key was looked for on %zu of %" PRIu64 " tokens only",
@@ -127,7 +161,7 @@ int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements 
 	if (required == NULL)
 		return 0;
 	for (size_t i = 0; i < answer->slot_count; i++)
-		matching += slot_matches(&answer->slots[i], required);
+		matching += answer->slots[i].usable && is_meant(&answer->slots[i], required);
 	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
 	if (taken_evaluate(answer, required, f) < 0)
