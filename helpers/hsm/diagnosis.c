@@ -332,7 +332,9 @@ static int group_findings(struct diagnosis *d, struct fault *f)
 	if (chrystoki_groups_evaluate(&d->conf.model, &found, f) < 0)
 		return -1;
 	for (size_t i = 0; i < found.count; i++)
+		/* Of a group without members the comparison with what shows has told. */
 		if (found.items[i].hides &&
+		    (found.items[i].rule != CHRYSTOKI_HA_NO_MEMBERS || d->answer->ha.count == 0) &&
 		    hsm_causes_add(&d->causes, NULL, f, "%s in '%s': %s", text_string(&found.items[i].what),
 				   SHOWN(d->conf.path), found.items[i].effect) < 0)
 			return -1;

@@ -107,14 +107,20 @@ static int group_compare(const struct comparison *c, const struct chrystoki_numb
 	const char *of = SHOWN_BYTES(label->bytes, label->length), *where = SHOWN(c->conf->path);
 	const struct hsm_slot *slot = group_find(c, group);
 	struct chrystoki_member member;
-	size_t untold = 0;
+	size_t untold = 0, members = 0;
 
 	if (slot == NULL && hsm_causes_add(&c->answer->ha, NULL, f, "HA group '%s' of '%s' is not among the slots%s",
 					   of, where, text_string(&c->taken_text)) < 0)
 		return -1;
 	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (member.name.length > 0 && member_compare(c, group, slot, &member.name, &untold, f) < 0)
+		if (member.name.length > 0 && ++members > 0 &&
+		    member_compare(c, group, slot, &member.name, &untold, f) < 0)
 			return -1;
+	if (members == 0)
+		return hsm_causes_add(&c->answer->ha, NULL, f,
+				      "HA group '%s' of '%s' has no members there: with which partitions it shares its"
+				      " keys was not seen",
+				      of, where);
 	if (untold > 0 && slot != NULL)
 		report_say(report, REPORT_WARNING,
 			   "it is not known whether the members of HA group '%s' are there: HAOnly hides them, and the "
@@ -138,6 +144,27 @@ static bool any_group_shown(const struct comparison *c)
 		if (group_find(c, &c->groups.items[i]) != NULL)
 			return true;
 	return false;
+}
+
+static bool is_of_groups(const struct comparison *c, const struct hsm_slot *slot)
+{
+	for (size_t i = 0; i < c->groups.count; i++)
+		if (is_group(&c->groups.items[i], slot) || is_member(&c->groups.items[i], slot->serial))
+			return true;
+	return false;
+}
+
+/* Another partition stands before the groups in the list. */
+static int taken_compare(const struct comparison *c, struct fault *f)
+{
+	return c->taken == NULL || is_of_groups(c, c->taken) || !any_group_shown(c)
+		       ? 0
+		       : hsm_causes_add(&c->answer->ha, NULL, f,
+					"OKV takes slot %" PRIu64 ", '%s' (%s), which is no HA group of '%s'; give the"
+					" group's label at OKV's console (HSM page, Use Token Label) and as TOKEN_LABEL"
+					" in '" SETTINGS_FILE "'",
+					c->taken->id, SHOWN(c->taken->label), SHOWN(c->taken->serial),
+					SHOWN(c->conf->path));
 }
 
 /* HAOnly, as the file has it and as it works. */
@@ -165,15 +192,6 @@ static int only_compare(struct comparison *c, struct fault *f)
 					beside->id, where, text_string(&c->taken_text));
 }
 
-/* Somebody asked for that one, and no group is any matter of his. */
-static bool stands_alone(const struct comparison *c)
-{
-	for (size_t i = 0; i < c->groups.count; i++)
-		if (is_group(&c->groups.items[i], c->taken) || is_member(&c->groups.items[i], c->taken->serial))
-			return false;
-	return true;
-}
-
 int hsm_ha_compare(const struct hsm_clientconf *conf, const char *label, const char *serial, struct report *report,
 		   struct hsm_answer *answer, struct fault *f)
 {
@@ -183,12 +201,13 @@ int hsm_ha_compare(const struct hsm_clientconf *conf, const char *label, const c
 
 	chrystoki_family_read(&conf->model, CHRYSTOKI_GROUPS, &c.groups);
 	if (c.groups.count == 0 || answer->slot_count == 0 ||
-	    ((label != NULL || serial != NULL) && c.taken != NULL && stands_alone(&c)))
+	    /* Somebody asked for that one, and no group is any matter of his. */
+	    ((label != NULL || serial != NULL) && c.taken != NULL && !is_of_groups(&c, c.taken)))
 		return 0;
 	if (c.taken != NULL)
 		text_add_format(&c.taken_text, ": OKV takes slot %" PRIu64 ", '%s' (%s)", c.taken->id,
 				SHOWN(c.taken->label), SHOWN(c.taken->serial));
-	r = text_check(&c.taken_text, f) < 0 || only_compare(&c, f) < 0 ? -1 : 0;
+	r = text_check(&c.taken_text, f) < 0 || only_compare(&c, f) < 0 || taken_compare(&c, f) < 0 ? -1 : 0;
 	for (size_t i = 0; r == 0 && i < c.groups.count; i++)
 		if (c.groups.items[i].parts[CHRYSTOKI_LABEL].bytes != NULL)
 			r = group_compare(&c, &c.groups.items[i], report, f);

@@ -12,7 +12,7 @@ setup_file() {
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
 		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-untold ha-old ha-any-serial ha-members ha-member \
-		ha-partition ha-stranger ha-apart key-which needs-nsl needs-missing
+		ha-partition ha-stranger ha-behind ha-apart key-which needs-nsl needs-missing
 }
 
 setup() {
@@ -609,6 +609,23 @@ ha_make() {
 	said "HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0, 'one' (111)"
 	expect 1 --module /doubles/ha-stranger.so
 	said "HA group 'okv_ha' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0, 'other' (999)"
+}
+
+@test "HA: the group shows, and OKV takes another partition that stands before it" {
+	ha_make 1
+	expect 1 --module /doubles/ha-behind.so
+	said "OKV takes slot 0, 'other' (999), which is no HA group of '/etc/Chrystoki.conf'"
+	printf 'TOKEN_LABEL="okv_ha"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 0 --module /doubles/ha-behind.so
+}
+
+@test "HA: a group without members is not taken for one whose members are there" {
+	for members in '' ' , '; do
+		ha_make 1
+		sed -i "s/VirtualToken00Members = .*/VirtualToken00Members = $members;/" "$TREE/etc/Chrystoki.conf"
+		expect 1 --module /doubles/ha-whole.so
+		said "HA group 'okv_ha' of '/etc/Chrystoki.conf' has no members there"
+	done
 }
 
 @test "HA: a token that was asked for, and that no group has, stands by itself" {
