@@ -212,34 +212,41 @@ static int surroundings_check(struct okv_checking *c, struct fault *f)
  * A node that was never wired lacks all that wiring does, and that is one cause.  Another vendor's library is not taken
  * away by the remedy.
  */
-static int unwired_check(struct okv_checking *c, struct fault *f)
+static int unwired_check(struct okv_checking *c, const char *remedy, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
-	TEXT_AUTO conf = { 0 };
 	struct fault absent = { 0 };
 	enum okv_wiring wiring;
-	bool other = false;
 
 	if (okv_wiring_find(c->job->root, &wiring, f) < 0)
 		return -1;
 	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 || wiring != OKV_WIRING_NONE ||
 	    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL)
 		return 0;
+	okv_findings_drop(c->found, remedy);
+	c->found->file = OKV_CONF;
+	okv_finding_add(c->found,
+			OKV_RULE(OKV_FAIL, "unwired",
+				 "OKV does not use this client, and an OS major upgrade does not carry it "
+				 "over",
+				 remedy),
+			0, "this node is not wired");
+	return 0;
+}
+
+/* Wiring takes no other vendor's library away unasked: there the remedy that works is another one. */
+static int wiring_check(struct okv_checking *c, struct fault *f)
+{
+	TEXT_AUTO conf = { 0 };
+	struct fault absent = { 0 };
+	bool other = false;
+
 	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) == 0 &&
 	    okv_vendor_find(c->job, &conf, &other, f) < 0)
 		return -1;
-	okv_findings_drop(c->found, OKV_WIRE_IT);
-	c->found->file = OKV_CONF;
-	okv_finding_add(
-		c->found,
-		OKV_RULE(OKV_FAIL, "unwired",
-			 "OKV does not use this client, and an OS major upgrade does not carry it "
-			 "over",
-			 other ? "OKV uses another vendor's library; okv-luna config wire --replace-vendor puts "
-				 "Luna's in its place"
-			       : OKV_WIRE_IT),
-		0, "this node is not wired");
-	return 0;
+	if (other && okv_findings_change(c->found, OKV_WIRE_IT, OKV_REPLACE_IT, f) < 0)
+		return -1;
+	return unwired_check(c, other ? OKV_REPLACE_IT : OKV_WIRE_IT, f);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
@@ -260,7 +267,7 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 	if (r == 0)
 		r = okv_check_chrystoki(&c, f);
 	if (r == 0 && scope == OKV_SCOPE_GENERIC)
-		r = unwired_check(&c, f);
+		r = wiring_check(&c, f);
 	preserved_done(&c.preserved);
 	preserved_done(&c.told);
 	okv_needs_done(&c.needs);

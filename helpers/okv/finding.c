@@ -28,6 +28,21 @@ void okv_findings_drop(struct okv_findings *findings, const char *remedy)
 	findings->count = kept;
 }
 
+int okv_findings_change(struct okv_findings *findings, const char *from, const char *to, struct fault *f)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		char **remedy = &findings->items[i].remedy;
+		if (*remedy == NULL || strcmp(*remedy, from) != 0)
+			continue;
+		char *other = strdup(to);
+		if (other == NULL)
+			return fault_memory(f);
+		free(*remedy);
+		*remedy = other;
+	}
+	return 0;
+}
+
 void okv_findings_done(struct okv_findings *findings)
 {
 	for (size_t i = 0; i < findings->count; i++)

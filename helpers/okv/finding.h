@@ -61,6 +61,9 @@ bool okv_remedy_is_command(const char *remedy);
 /* Commands that fix; what bears the first is `safe`. */
 #define OKV_FIX_IT  "okv-luna config check --fix"
 #define OKV_WIRE_IT "okv-luna config wire"
+/* Where another vendor's library is in use, which wiring does not take away. */
+#define OKV_REPLACE_IT \
+	"OKV uses another vendor's library; okv-luna config wire --replace-vendor puts Luna's in its place"
 
 /* Adds a finding about found->file. */
 void okv_finding_add(struct okv_findings *found, const struct okv_rule *rule, size_t line, const char *what, ...)
@@ -80,6 +83,8 @@ void okv_lines_done(struct okv_lines *lines);
 
 /* Takes away what that remedy would fix. */
 void okv_findings_drop(struct okv_findings *findings, const char *remedy);
+/* Gives what the one remedy would fix the other. */
+int okv_findings_change(struct okv_findings *findings, const char *from, const char *to, struct fault *f);
 
 enum okv_colour { OKV_PLAIN, OKV_COLOURED };
 

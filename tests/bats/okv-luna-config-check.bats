@@ -355,6 +355,21 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	[[ $output == *'wire --replace-vendor'* ]]
 }
 
+@test "where another vendor's library is in use, plain wiring is refused, and no finding advises it" {
+	echo library >"$gen/../libother.so"
+	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Other"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/usr/local/okv/hsm/libother.so"|;
+		s|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna"|' "$conf"
+	rm "$root/usr/sbin/okv-luna"
+	okv_config 3 wire
+	finds WARN library-other $G/okv_hsm.conf "$(number_of "$conf" ^PKCS11)"
+	[[ $output == *'[preserved-lacks]'* ]]
+	[[ $output != *'fix: okv-luna config wire'* ]]
+	[[ $output == *'config wire --replace-vendor'* ]]
+	okv_config 0 wire --replace-vendor
+	check_lines
+	[[ $output != *'library-other'* && $output != *'preserved-lacks'* ]]
+}
+
 @test "every remedy that is called a fix can be typed as it stands" {
 	rm "$root/usr/sbin/okv-luna" "$gen/okv_hsm_pre_upgrade" "$luna"
 	for broken in 's|^VENDOR_NAME=.*||' 's|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC=x|' 's|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt"|'; do
