@@ -139,12 +139,14 @@ static bool acl_check(const struct planner *p, const char *path, int dir, const 
 		      const struct perms_owned *state, mode_t type, enum acl_rights rights)
 {
 	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
+	/* OKV's user is served by what lies below; the way there is root's alone. */
+	const uid_t served = rights == ACL_ALL ? p->plan->okv_user : (uid_t)-1;
 	unsigned char bytes[ACL_MAX];
 
 	for (size_t i = 0; i < (S_ISDIR(type) ? 2 : 1); i++) {
 		TEXT_AUTO what = { 0 };
 		const ssize_t got = attribute_get(dir, name, attributes[i], bytes, sizeof(bytes));
-		if (got > 0 && acl_differs(bytes, (size_t)got, state, rights, p->plan->okv_user, &what)) {
+		if (got > 0 && acl_differs(bytes, (size_t)got, state, rights, served, &what)) {
 			perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, path,
 				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(path),
 				    text_string(&what),

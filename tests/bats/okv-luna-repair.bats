@@ -509,6 +509,10 @@ acl() {
 	acl "$root/usr/safenet" 1::7 2:5:7 4::5 10::7 20::5
 	run -1 check
 	[[ $output == *"'/usr/safenet': its ACL lets user id 5 write"* ]]
+	# OKV's user may come to the key, and exchange nothing on the way.
+	acl "$root/usr/safenet" 1::7 2:54321:7 4::5 10::7 20::5
+	run -1 check
+	[[ $output == *"'/usr/safenet': its ACL lets user id 54321 write"* ]]
 }
 
 @test "strict covers the whole client, whatever is in it" {
