@@ -110,12 +110,19 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 /* Without this machine's own snapshot nobody can say what was to be preserved. */
 static int nothing_to_compare(struct step *step, const struct journal_history *history)
 {
+	const int root = step->run->root;
 	SNAPSHOT_AUTO foreign = { 0 };
+	SNAPSHOT_AUTO whole = { 0 };
+	MACHINE_AUTO now = { 0 };
 	struct fault why = { 0 };
-	const bool other = snapshot_read(step->run->root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
+	const bool other = snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
 
 	step->partial = true;
-	if (why.kind == FAULT_REFUSED)
+	if (other && machine_find(root, &now, &why) == 0 && machine_same(&foreign.machine, &now) &&
+	    snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "the snapshot is incomplete (%s), so nothing says what was there before", why.text);
+	else if (why.kind == FAULT_REFUSED)
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
 				 "the snapshot cannot be trusted (%s), so it is not known what was there before",
 				 why.text);
@@ -158,6 +165,12 @@ int step_compare(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_LOW, NULL, NULL,
 				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
 				 text_string(&age));
+	}
+	/* The step that asks for them had nothing to compare them with. */
+	if (!old.slots_known) {
+		step->partial = true;
+		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
+				 "the snapshot has no slots, so nothing says which showed before");
 	}
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;

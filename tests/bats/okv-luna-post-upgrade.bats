@@ -304,6 +304,17 @@ unproven() {
 	run -0 pre
 }
 
+@test "a snapshot of which a file is gone: not proven, and it is not called another machine's" {
+	upgraded
+	mv "$ROOT/opt/okv-luna/var/snapshot/slots" "$BATS_TEST_TMPDIR/"
+	unproven "the snapshot has no slots, so nothing says which showed before"
+	mv "$BATS_TEST_TMPDIR/slots" "$ROOT/opt/okv-luna/var/snapshot/"
+	rm "$ROOT/opt/okv-luna/var/snapshot/manifest.mtree"
+	unproven "the snapshot is incomplete (cannot open 'manifest.mtree': No such file or directory), so nothing says \
+what was there before"
+	[ -L "$ROOT$WANTED" ]
+}
+
 @test "a copy's snapshot is another machine's, by its UUID or its name" {
 	mkdir -p "$ROOT/sys/class/dmi/id" "$ROOT/etc"
 	printf '4C4C4544-0033-1039-8046-B7C04F4D3833\n' >"$ROOT/sys/class/dmi/id/product_uuid"
