@@ -209,6 +209,20 @@ static int bundle_seal(const struct bundle_act *act, int in, int out, struct bun
 	return bundle_sealed_make(sealed, &stream, f);
 }
 
+/* Nobody's file is taken: there is none of that name, an empty one, or an older sealed one. */
+static bool is_free_or_sealed(int dir, const char *leaf)
+{
+	char head[sizeof(BUNDLE_MAGIC) - 1];
+	struct fault ignored = { 0 };
+	struct stat status;
+	FS_AUTO int fd = -1;
+
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) < 0)
+		return ignored.kind == FAULT_ABSENT || ignored.kind == FAULT_REFUSED;
+	return status.st_size == 0 || (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+				       memcmp(head, BUNDLE_MAGIC, sizeof(head)) == 0);
+}
+
 /* By whatever path, link or further name: a bundle that is sealed in its place is none that OKV can apply. */
 static int out_check(const char *out, int dir, const char *leaf, int bundle, struct fault *f)
 {
@@ -218,7 +232,12 @@ static int out_check(const char *out, int dir, const char *leaf, int bundle, str
 		return fault_system(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
 	if (fstatat(dir, leaf, &status, 0) == 0 && status.st_dev == own.st_dev && status.st_ino == own.st_ino)
 		return fault_refused(f, "'%s' is the bundle itself; seal it into another file", SHOWN(out));
-	return 0;
+	return is_free_or_sealed(dir, leaf)
+		       ? 0
+		       : fault_refused(f,
+				       "'%s' is there and is no sealed bundle, so it stays as it is;"
+				       " seal into another file",
+				       SHOWN(out));
 }
 
 static int seal_file(const struct bundle_act *act, struct bundle_sealed *ret_sealed, struct fault *f)

@@ -20,7 +20,7 @@
 #include "proc/interrupt.h"
 
 enum {
-	PLACES_MAX = 10,
+	PLACES_MAX = 12,
 	UNSEEN_MAX = 100,
 };
 
@@ -298,7 +298,8 @@ static bool is_okvs(const struct search *s, const struct settings *settings)
 
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
-	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/root", "/home" };
+	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp",
+					      "/root",          "/home",      "/opt", "/images" };
 	const struct fs_walk walk = { .context = s, .wants = entry_wanted, .visit = entry_look, .miss = entry_miss };
 	struct fault failure = { 0 };
 

@@ -108,7 +108,7 @@ refused() {
 
 @test "the sealed file is root's alone from its first byte, and replaces an older one whole" {
 	untraced_leaks
-	echo old >s
+	cp "$BATS_FILE_TMPDIR/sealed" s
 	chmod 666 s
 	strace -f -o trace -e trace=openat,fchmod,renameat "$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out s \
 		--passphrase-file "$pass"
@@ -161,6 +161,24 @@ refused() {
 	done
 	[ "$(stat -c '%i %Y' "$own"; sha256sum <"$own")" = "$before" ]
 	[ -L link ] && [ -L link2 ] && [ "$(ls -A okv1/usr/local/okv/hsm)" = $'generic\nhsmbundle' ]
+}
+
+@test "somebody's file is no place for the sealed one; an empty file and an older sealed one are" {
+	printf 'an administrator wrote this\n' >notes
+	printf OKVB >short
+	for out in notes short "$BATS_FILE_TMPDIR/okv1/etc/passwd"; do
+		before=$(sha256sum <"$out")
+		for dry in '' -n; do
+			run -3 "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal $dry --out "$out" --passphrase-file "$pass"
+			[[ $output == *"'$out' is there and is no sealed bundle, so it stays as it is"* ]]
+		done
+		[ "$(sha256sum <"$out")" = "$before" ]
+	done
+	: >new
+	for _ in 1 2; do
+		run -0 "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal --out new --passphrase-file "$pass"
+	done
+	[ "$(head -1 new)" = OKVB1 ]
 }
 
 @test "a seal that is refused half way leaves no stage" {
@@ -679,7 +697,9 @@ bounded_wait() {
 
 @test "clean finds a copy below a folder, under what copying makes of the name, and by any further name" {
 	rm okv2/tmp/x
-	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh
+	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh okv2/opt/node okv2/images
+	cp $place okv2/opt/node/hsmbundle
+	cp $place okv2/images/carried
 	cp $place okv2/tmp/a/b/c/notes
 	cp "$BATS_FILE_TMPDIR/sealed" okv2/home/support/.ssh/id
 	echo 'last week' | tee okv2/home/support/hsmbundle.bak "okv2/home/support/hsmbundle (1)" >okv2/var/tmp/hsmbundle.old
@@ -689,8 +709,8 @@ bounded_wait() {
 	run -1 "$bundle" --root okv2 status
 	[[ $output == *"WARN  /home/support/hsmbundle.bak: an unsealed copy (by its name)"* ]]
 	run -0 "$bundle" --root okv2 clean --keep-bundle
-	[ "$(grep -c ^removed <<<"$output")" -eq 7 ]
-	[ -z "$(find okv2/tmp okv2/var okv2/home okv2/etc/third -type f ! -name '*.txt')" ]
+	[ "$(grep -c ^removed <<<"$output")" -eq 9 ]
+	[ -z "$(find okv2/opt/node okv2/images okv2/tmp okv2/var okv2/home okv2/etc/third -type f ! -name '*.txt')" ]
 	run -0 "$bundle" --root okv2 status
 }
 

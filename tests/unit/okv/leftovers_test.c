@@ -256,6 +256,7 @@ static int directories_unread(void *context)
 	found(place->dir, &out);
 	return strcmp(text_string(&out), "/home: could not be looked at: Input/output error\n"
 					 "/home/support: could not be looked at: Input/output error\n"
+					 "/opt: could not be looked at: Input/output error\n"
 					 "/opt/okv-luna/var: could not be looked at: Input/output error\n"
 					 "/root: could not be looked at: Input/output error\n"
 					 "/tmp: could not be looked at: Input/output error\n"
