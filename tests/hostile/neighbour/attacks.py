@@ -25,6 +25,9 @@ PLACES = {
     'home/support': (('support',), 'tmp'),
     'home/oracle': (('oracle',), 'tmp'),
 }
+# How many small files one has; FILES=1000000 takes 1 GB of memory.
+FILES = int(os.environ.get('FILES', '20000'))
+MANY = f'{FILES:,} files'
 # What root reads or writes and a neighbour can put something else in the place of.
 ENTRIES = {
     f'{GENERIC}/okv_hsm.conf': ('oracle', None),
@@ -176,7 +179,7 @@ def deep(plant, path):
 def many(plant, path):
     def act():
         os.mkdir(path, 0o777)
-        for number in range(20000):
+        for number in range(FILES):
             os.mknod(f'{path}/{number}')
     plant.make(path, act)
 
@@ -237,7 +240,7 @@ KINDS = {
     'a program that is open for writing': open_program,
     'a sparse file of 40 GiB': sparse,
     '300 levels of directories': deep,
-    '20,000 files': many,
+    MANY: many,
     'a file with a lease': leased,
     'a file with a lock': locked,
     'a name that moves the terminal': odd_name,

@@ -32,8 +32,12 @@ static int leave_three(void *context, int tell, struct fault *f)
 		return fault_system(f, 0, "no pipe");
 	for (int kind = 0; kind < 3; kind++) {
 		const pid_t pid = fork();
-		if (pid != 0)
+		if (pid != 0) {
+			/* The daemon's parent is gone before anybody counts. */
+			if (kind > 1)
+				(void)waitpid(pid, NULL, 0);
 			continue;
+		}
 		if (kind > 0)
 			(void)setsid();
 		if (kind > 1 && fork() != 0)
