@@ -127,6 +127,19 @@ static int newcomer_move(struct client_copy *c, int to, const char *name, const 
 	return 0;
 }
 
+/* Somebody has a lease on it (fcntl(2)).  In these two others may write, and what they do there decides nothing. */
+static int held(const struct client_copy *c, const char *path, struct fault *f)
+{
+	if (!text_starts(path, "data/") && !text_starts(path, "lock/"))
+		return fault_system(f, 0,
+				    "another process has a lease on '%s' of the old client; end that process, and run "
+				    "this again",
+				    SHOWN(path));
+	report_say(c->report, REPORT_WARNING,
+		   "'%s' of the old client is left behind, because another process has a lease on it", SHOWN(path));
+	return 0;
+}
+
 int client_copy_file(struct client_copy *c, int from, int to, const char *name, const char *path, struct fault *f)
 {
 	FS_AUTO int old = -1;
@@ -137,6 +150,8 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	if (fs_file_open_at(from, name, O_RDONLY, &old, &status, &trouble) < 0) {
 		if (trouble.kind == FAULT_ABSENT)
 			return 0;
+		if (trouble.errnum == EWOULDBLOCK)
+			return held(c, path, f);
 		*f = trouble;
 		return -1;
 	}

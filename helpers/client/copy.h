@@ -6,8 +6,8 @@
  * NAME.okv-luna-new, unless it has the same content.  The old tree is only read.
  *
  * Others may write in parts of the old tree: no link is followed (a link is copied as one), nothing is opened but plain
- * files with one name and directories; FIFOs, sockets and devices are left behind and told, and a file with a
- * second name is FAULT_REFUSED.
+ * files with one name and directories; FIFOs, sockets, devices and files in data or lock that somebody has a lease on
+ * are left behind and told, and a file with a second name is FAULT_REFUSED.
  */
 #ifndef OKV_CLIENT_COPY_H
 #define OKV_CLIENT_COPY_H

@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <sys/xattr.h>
 
 #include "client/copy.h"
@@ -127,6 +128,32 @@ static void a_file_with_a_second_name_is_refused(void **state)
 	assert_false(unit_there(new, "data/two"));
 }
 
+/* Everybody who owns a file can have a lease on it, and again after it was broken. */
+static void a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere(void **state)
+{
+	static const char *const files[] = { "data/one", "lock/one", "cert/one" };
+	int leased[3];
+	struct fault f;
+
+	(void)state;
+	assert_true(signal(SIGIO, SIG_IGN) != SIG_ERR);
+	for (size_t i = 0; i < 3; i++) {
+		unit_dir(old, (const char *const[]){ "data", "lock", "cert" }[i], 0777);
+		unit_write(old, files[i], "x", 0600);
+		leased[i] = openat(old, files[i], O_RDWR | O_CLOEXEC);
+		assert_int_equal(fcntl(leased[i], F_SETLEASE, F_WRLCK), 0);
+	}
+	copy("data");
+	assert_non_null(strstr(text_string(&made_told), "'data/one' of the old client is left behind"));
+	copy("lock");
+	assert_non_null(strstr(text_string(&made_told), "'lock/one' of the old client is left behind"));
+	MUST_FAIL(client_copy_entry(&copier, old, new, "cert", &f), FAULT_SYSTEM, "a lease on 'cert/one'");
+	for (size_t i = 0; i < 3; i++) {
+		assert_false(unit_there(new, files[i]));
+		assert_int_equal(close(leased[i]), 0);
+	}
+}
+
 static void a_planted_link_in_the_new_tree_is_not_written_through(void **state)
 {
 	const struct unit_place *place = *state;
@@ -211,6 +238,7 @@ int main(void)
 		IN_TREES(an_empty_newcomer_says_nothing_and_goes),
 		IN_TREES(no_link_is_followed_and_what_is_no_file_is_left_behind),
 		IN_TREES(a_file_with_a_second_name_is_refused),
+		IN_TREES(a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere),
 		IN_TREES(a_planted_link_in_the_new_tree_is_not_written_through),
 		IN_TREES(set_user_id_bits_and_capabilities_stay_behind),
 		IN_TREES(more_than_there_is_room_for_is_refused),
