@@ -24,7 +24,7 @@ HARDEN_L := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed,--gc-sections
 # SANITIZE is set by `make asan`; fortified functions and sanitizers do not go together.
 ifdef SANITIZE
 HARDEN   := -fno-omit-frame-pointer $(SANITIZE)
-HARDEN_L := $(SANITIZE)
+HARDEN_L := $(SANITIZE) tests/sanitized.c
 endif
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DOKV_LUNA_VERSION='"$(VERSION)"' -Ihelpers $(WARNINGS) $(HARDEN) \
              -ffunction-sections -fdata-sections -MMD -MP $(CFLAGS)

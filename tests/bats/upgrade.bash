@@ -23,6 +23,10 @@ tree_make() {
 			[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
 		done
 	done
+	# Ours need libc alone, unless they are under sanitizers.
+	for file in $(ldd "$build/libexec/okv-luna-post-upgrade" | grep -o '/[^ ]*'); do
+		[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
+	done
 	: >"$root/dev/null"
 	cat >"$root/etc/passwd" <<-'E'
 		root:x:0:0:root:/root:/bin/bash
