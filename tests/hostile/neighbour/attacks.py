@@ -13,6 +13,7 @@ from world import CLIENT, GENERIC, HSM
 PLACES = {
     f'{CLIENT}/data': (('nobody', 'oracle', 'support'), 'scratch'),
     f'{CLIENT}/data/sub': (('nobody', 'oracle', 'support'), 'scratch'),
+    f'{CLIENT}/lock': (('nobody',), 'scratch'),
     f'{CLIENT}/cert': (('oracle',), 'group'),
     f'{CLIENT}/cert/client': (('oracle',), 'group'),
     f'{CLIENT}/cert/server': (('oracle',), 'group'),
