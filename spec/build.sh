@@ -40,7 +40,8 @@ nodeps= nocheck=
 # The source package holds the spec as rpm reads it, with the paths in which it would be built: nobody's.
 rpmbuild_run() {
 	# What a make around this one was told is not for the make in there.
-	(cd "$top" && env -u BUILD -u MAKEFLAGS -u MFLAGS rpmbuild "$@" $nodeps "${spec##*/}") >>"$out/rpmbuild.log" 2>&1 && return
+	(cd "$top" && env -u BUILD -u MAKEFLAGS -u MFLAGS rpmbuild "$@" $nodeps "${spec##*/}") \
+		>>"$out/rpmbuild.log" 2>&1 && return
 	tail -n 40 "$out/rpmbuild.log" >&2
 	echo "rpmbuild failed; the whole log is in $out/rpmbuild.log" >&2
 	exit 1
