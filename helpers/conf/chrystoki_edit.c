@@ -259,6 +259,16 @@ int chrystoki_remove(struct chrystoki *c, const char *section, struct fault *f)
 	return lines_replace(c, begin, end - begin, &nothing, f);
 }
 
+/* The name as the client spells it, with what stood behind it. */
+static void name_fix(const struct chrystoki_line *line, struct text *out)
+{
+	const char *known = chrystoki_spelling(line);
+	const size_t length = known != NULL ? strlen(known) : 0;
+
+	text_add(out, known, length);
+	text_add(out, line->bytes + line->name_start + length, line->name_length - length);
+}
+
 /* Brings one line of the section over. */
 static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t index, const char *section,
 		      struct fault *f)
@@ -271,7 +281,7 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 	if (line->kind == CHRYSTOKI_UNKNOWN)
 		return fault_refused(f, "the file to merge from, line %zu: %s", index + 1,
 				     chrystoki_flaw_text(line->flaws));
-	text_add(&key, line->bytes + line->name_start, line->name_length);
+	name_fix(line, &key);
 	text_add(&value, line->bytes + line->value_start, line->value_length);
 	if (text_check(&key, f) < 0 || text_check(&value, f) < 0)
 		return -1;
@@ -355,16 +365,6 @@ bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw
 		return false;
 	}
 }
-/* The name as the client spells it, with what stood behind it. */
-static void name_fix(const struct chrystoki_line *line, struct text *out)
-{
-	const char *known = chrystoki_spelling(line);
-	const size_t length = known != NULL ? strlen(known) : 0;
-
-	text_add(out, known, length);
-	text_add(out, line->bytes + line->name_start + length, line->name_length - length);
-}
-
 /* Adds the line as it should be. */
 static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 {
