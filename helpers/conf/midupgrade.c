@@ -9,8 +9,8 @@
 /* The bytes of hooks/mid-upgrade.block, which an installed tool does not need to find.  A test compares both. */
 const char midupgrade_block[] =
 	"# >>> okv-luna: managed block, do not edit; 'okv-luna config unwire' takes it out >>>\n"
-	"# Gives the HSM client its group, members and links back.  It is bounded and says nothing on"
-	" standard output;\n"
+	"# Restores the HSM client's group, members and links.  It has a time limit and prints nothing on standard "
+	"output;\n"
 	"# if anything in it fails, OKV's upgrade continues below.\n"
 	"if (\n"
 	"\tset +eu\n"
