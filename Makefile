@@ -10,6 +10,8 @@ PREFIX  := /opt/okv-luna
 
 # The system's own tools before what somebody has put in front of them (another python3, say).
 export PATH := /usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
+# A test that imports another one's module leaves nothing in the tree.
+export PYTHONDONTWRITEBYTECODE := 1
 
 CC       ?= cc
 CFLAGS   ?= -O2 -g
