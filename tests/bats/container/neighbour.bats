@@ -59,7 +59,12 @@ victims() {
 	[[ $output == *"data/helper' belongs to user id 65534"* ]]
 	on "$OLD" 'touch /tmp/go; until [ -s /tmp/ran ]; do sleep 0.2; done'
 	[ "$(on "$OLD" 'cat /tmp/ran')" = '65534 65534' ]
-	exchanged=$(on "$OLD" 'od -An -td8 -N8 /root/counter')
+	# As many as it takes, however little of the processor the other one gets.
+	for _ in $(seq 100); do
+		exchanged=$(on "$OLD" 'od -An -td8 -N8 /root/counter')
+		[ "$exchanged" -le 100 ] || break
+		ctr exec "$OLD" okv-luna repair >/dev/null 2>&1 || [ $? -eq 4 ]
+	done
 	echo "$exchanged exchanges"
 	[ "$exchanged" -gt 100 ]
 	[ "$(victims "$OLD")" = "$before" ]
