@@ -28,9 +28,9 @@ const struct guide_step guide_steps[] = {
 	  .kinds = NTLS,
 	  .title = "Prepare the HSM and its partition",
 	  .text = "On the HSM: initialise it, make a partition for OKV, and initialise the partition's Crypto Officer "
-		  "and "
-		  "Crypto User. With PED authentication switch policies 22 and 23 on (activation, auto-activation). "
-		  "For HA do so on two HSMs or more, with one cloning domain and one type of authentication.",
+		  "and Crypto User. With PED authentication switch policies 22 and 23 on (activation, "
+		  "auto-activation). For HA do so on two HSMs or more, with one cloning domain and one type of "
+		  "authentication.",
 	  .skip_kind = no_network,
 	  .done = GUIDE_SEEN,
 	  .said = true },
@@ -85,8 +85,8 @@ const struct guide_step guide_steps[] = {
 	  .who = GUIDE_HSM,
 	  .kinds = NTLS,
 	  .title = "Exchange the certificates",
-	  .text = "scp admin@HSM:server.pem /root/server.pem, then scp {lc}/cert/client/{host}.pem admin@HSM: "
-		  "(HSM is its host name or address; for HA once for each).",
+	  .text = "scp admin@HSM:server.pem /root/server.pem, then scp {lc}/cert/client/{host}.pem admin@HSM: (HSM is "
+		  "its host name or address; for HA once for each).",
 	  .skip_kind = no_network,
 	  .done = GUIDE_SERVERS,
 	  .said = true },
@@ -462,8 +462,8 @@ const struct guide_step guide_steps[] = {
 	  .who = GUIDE_CONSOLE,
 	  .title = "Set Credential, before the restore",
 	  .text = "{page}, where the HSM shows as disabled: Set Credential (dialog Prepare for HSM Restore). Vendor: "
-		  "{vendor}. HSM Credential: the partition's password. Token label: {label}. In a primary-standby "
-		  "pair it does not reach the standby." },
+		  "{vendor}. HSM Credential: the partition's password. Token label: {label}. In a primary-standby pair "
+		  "it does not reach the standby." },
 	{ .procedure = GUIDE_RESTORE,
 	  .id = "restore",
 	  .who = GUIDE_CONSOLE,
@@ -492,8 +492,7 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "First node: make it the first of a cluster",
 	  .text = "Cluster: First Node: Yes; node name, cluster name and subgroup, all final; Convert to Candidate "
-		  "Node. It "
-		  "is read-only until it has a pair." },
+		  "Node. It is read-only until it has a pair." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "enable-first",
 	  .who = GUIDE_OURS,
@@ -526,20 +525,16 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "Add the candidate",
 	  .text = "Controller: Cluster, Add: recovery passphrase, Read-Write Peer: Yes, id, name, subgroup, IP "
-		  "address. "
-		  "Candidate, in a second window: First Node: No, the same passphrase, the controller's IP address and "
-		  "certificate, Convert to Candidate Node (a mistake here means reinstalling OKV). Controller: the "
-		  "candidate's "
-		  "certificate, the controller's HSM credential, Add Node, OK." },
+		  "address. Candidate, in a second window: First Node: No, the same passphrase, the controller's IP "
+		  "address and certificate, Convert to Candidate Node (a mistake here means reinstalling OKV). "
+		  "Controller: the candidate's certificate, the controller's HSM credential, Add Node, OK." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "active",
 	  .who = GUIDE_CONSOLE,
 	  .when = GUIDE_IF_SINGLE,
 	  .title = "Wait until both are ACTIVE",
 	  .text = "An hour or more. Server Error 500 and Bad Gateway go away by themselves. The candidate restarts, "
-		  "and "
-		  "needs "
-		  "its HSM then. PAIRING becomes ACTIVE." },
+		  "and needs its HSM then. PAIRING becomes ACTIVE." },
 	/* --- cluster: an existing one ---------------------------------------------------------------------------- */
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "create-bundle",
@@ -567,8 +562,7 @@ const struct guide_step guide_steps[] = {
 	  .when = GUIDE_IF_BUNDLE,
 	  .title = "Every other node: Apply Bundle",
 	  .text = "It asks for the recovery passphrase. Do it on all of them without delay, and before the first node "
-		  "is "
-		  "reverse-migrated." },
+		  "is reverse-migrated." },
 	{ .procedure = GUIDE_CLUSTER,
 	  .id = "enable-others",
 	  .who = GUIDE_OURS,
