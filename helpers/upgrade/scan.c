@@ -273,7 +273,7 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 			return -1;
 		top->type = MANIFEST_DIR;
 	}
-	/* The link that starts post-upgrade comes and goes, and is no part of what must not be lost. */
+	/* The link that starts post-upgrade comes and goes by design: that it is gone is no loss. */
 	for (size_t i = 0; i < paths.count; i++)
 		if (strcmp(paths.paths[i], AUTOSTART_UNIT_WANTED) != 0 &&
 		    path_walk(request, paths.paths[i], &scan, f) < 0)
