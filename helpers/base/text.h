@@ -22,7 +22,8 @@ struct text {
 	bool failed;
 };
 
-#define TEXT_AUTO __attribute__((cleanup(text_done))) struct text
+#define TEXT_AUTO        __attribute__((cleanup(text_done))) struct text
+#define TEXT_SECRET_AUTO __attribute__((cleanup(text_done_secret))) struct text
 
 void text_done(struct text *t);
 /* Takes back what was added since the text had `length` bytes, and the failure of adding it; the memory stays. */

@@ -326,7 +326,7 @@ static int value_read(struct text *ret_value, struct fault *f)
 
 static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text input = { 0 };
+	TEXT_SECRET_AUTO input = { 0 };
 	struct words words = { context->operands[2], context->operands[3], context->operands[4], 0, NULL };
 
 	if (strcmp(words.value, "-") == 0) {

@@ -65,7 +65,7 @@ static const char *ending_of(const struct chrystoki_line *line)
  */
 static int lines_replace(struct chrystoki *c, size_t first, size_t count, const struct text *text, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text file = { 0 };
+	TEXT_SECRET_AUTO file = { 0 };
 	struct chrystoki edited;
 
 	(void)text_reserve(&file, c->file.length + text->length + 1);
@@ -274,7 +274,7 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 		      struct fault *f)
 {
 	const struct chrystoki_line *line = &from->lines[index];
-	__attribute__((cleanup(text_done_secret))) struct text value = { 0 };
+	TEXT_SECRET_AUTO value = { 0 };
 	TEXT_AUTO key = { 0 };
 	ptrdiff_t first;
 
@@ -419,7 +419,7 @@ static size_t bare_end(const struct chrystoki *c, size_t open)
 
 static int fix_once(struct chrystoki *c, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text fixed = { 0 };
+	TEXT_SECRET_AUTO fixed = { 0 };
 	ptrdiff_t open = CHRYSTOKI_NO_LINE;
 	size_t close = 0;
 
@@ -453,7 +453,7 @@ int chrystoki_fix(struct chrystoki *c, struct fault *f)
 	enum { ROUNDS = 8 };
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		__attribute__((cleanup(text_done_secret))) struct text before = { 0 };
+		TEXT_SECRET_AUTO before = { 0 };
 		text_add(&before, c->file.bytes, c->file.length);
 		if (text_check(&before, f) < 0 || fix_once(c, f) < 0)
 			return -1;

@@ -291,7 +291,7 @@ int pem_read(struct pem *ret_pem, const char *bytes, size_t length, enum pem_kin
 	struct text_line line;
 
 	for (size_t at = 0; text_line_next(bytes, length, &at, &line);) {
-		__attribute__((cleanup(text_done_secret))) struct text body = { 0 };
+		TEXT_SECRET_AUTO body = { 0 };
 		size_t n;
 		const char *label = label_find(&line, "-----BEGIN ", &n);
 

@@ -48,6 +48,17 @@ int fs_read_config(int root, const char *path, struct text *ret_text, struct fau
 	return fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, ret_text, NULL, f);
 }
 
+int fs_read_linked(int root, const char *path, struct text *ret_text, struct fault *f)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_AUTO int fd = -1;
+
+	if (fs_place_find(root, path, &place, f) < 0 ||
+	    fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0)
+		return -1;
+	return fs_read(fd, path, FS_READ_CONFIG_MAX, ret_text, f);
+}
+
 int fs_read_optional(int root, const char *path, struct text *ret_text, bool *ret_there, struct fault *f)
 {
 	struct fault cause = { 0 };

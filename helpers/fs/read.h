@@ -27,6 +27,8 @@ int fs_read_file(int root, const char *path, enum fs_follow follow, size_t limit
 int fs_read_config(int root, const char *path, struct text *ret_text, struct fault *f);
 /* ... and that need not be there: where there is none, *ret_there is false and nothing is added. */
 int fs_read_optional(int root, const char *path, struct text *ret_text, bool *ret_there, struct fault *f);
+/* As fs_read_config, with trusted links followed to the very end: the name of a key or certificate may be a link. */
+int fs_read_linked(int root, const char *path, struct text *ret_text, struct fault *f);
 /* All bytes or a fault; EINTR and short writes are handled. */
 int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f);
 /* Writes to `to` what can be read of `from`, from its present offset on. */

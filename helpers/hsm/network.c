@@ -54,7 +54,7 @@ static int find(struct asking *a, struct fault *f)
 	const char *path = a->question->settings->chrystoki_conf, *wanted = a->question->server;
 	struct hsm_servers *servers = &a->network.servers;
 	TEXT_AUTO names = { 0 };
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 
 	a->now = time_now();
 	if (fs_read_config(a->question->root, path, &bytes, f) < 0 ||
@@ -458,17 +458,6 @@ static void renewal(const struct asking *a, const struct certificate_file *file,
 				a->question->settings->client_dir);
 }
 
-static int file_read(int root, const char *path, struct text *ret_bytes, struct fault *f)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_AUTO int fd = -1;
-
-	return fs_place_find(root, path, &place, f) < 0 ||
-			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0
-		       ? -1
-		       : fs_read(fd, path, FS_READ_CONFIG_MAX, ret_bytes, f);
-}
-
 /* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
 static bool is_renewed(const struct text *bytes, const struct pem_certificate *old, int64_t now)
 {
@@ -528,13 +517,13 @@ static int file_fail(struct asking *a, const struct certificate_file *file, cons
 
 static int pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text key_bytes = { 0 };
+	TEXT_SECRET_AUTO key_bytes = { 0 };
 	PEM_AUTO certificate = { .cut = false };
 	PEM_AUTO key = { .cut = false };
 	struct fault ignored = { 0 };
 
 	/* What is wrong with the key alone is for `config check`, and for the handshake. */
-	if (file->key[0] == '\0' || file_read(a->question->root, file->key, &key_bytes, &ignored) < 0)
+	if (file->key[0] == '\0' || fs_read_linked(a->question->root, file->key, &key_bytes, &ignored) < 0)
 		return 0;
 	if (pem_read(&certificate, text_string(bytes), bytes->length, PEM_CERTIFICATE, f) < 0 ||
 	    pem_read(&key, text_string(&key_bytes), key_bytes.length, PEM_KEY, f) < 0)
@@ -553,7 +542,7 @@ static int file_lines(struct asking *a, const struct certificate_file *file, str
 	struct fault why = { 0 };
 	size_t count = 0;
 
-	if (file_read(a->question->root, file->path, &bytes, &why) < 0)
+	if (fs_read_linked(a->question->root, file->path, &bytes, &why) < 0)
 		return file_fail(a, file, "unreadable", why.text, f);
 	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
 		if (!pem_certificate_read(der.bytes, der.length, &c))

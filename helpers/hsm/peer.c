@@ -182,14 +182,7 @@ static int await(int fd, short events, int64_t deadline)
 /* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */
 static int file_read(int root, const char *path, struct text *ret_bytes, struct fault *f)
 {
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_AUTO int fd = -1;
-
-	return fs_place_find(root, path, &place, f) < 0 ||
-			       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0 ||
-			       fs_read(fd, path, FS_READ_CONFIG_MAX, ret_bytes, f) < 0
-		       ? fault_prefix(f, "'%s': ", SHOWN(path))
-		       : 0;
+	return fs_read_linked(root, path, ret_bytes, f) < 0 ? fault_prefix(f, "'%s': ", SHOWN(path)) : 0;
 }
 
 /* Nobody types the passphrase here. */
@@ -231,7 +224,7 @@ static int unusable(struct fault *f, const char *path, const char *what)
 static int pair_use(struct shaking *s, struct fault *f)
 {
 	const struct hsm_peer_question *q = s->question;
-	__attribute__((cleanup(text_done_secret))) struct text key = { 0 };
+	TEXT_SECRET_AUTO key = { 0 };
 	TEXT_AUTO certificate = { 0 };
 
 	if (q->certificate[0] == '\0' || q->key[0] == '\0')

@@ -205,7 +205,7 @@ static const char *pem_fault(const struct text *bytes, const struct pem *pem, en
 static void content_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
 			  const struct fs_place *place)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	struct fault cause = { 0 };
 	PEM_AUTO pem = { .cut = false };
 	const char *what = NULL;
@@ -279,7 +279,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 static bool public_read(struct okv_checking *c, const struct chrystoki *conf, const char *key, enum pem_kind kind,
 			ptrdiff_t *ret_line, struct pem *ret_pem)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	struct fault ignored = { 0 };
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct stat status;
@@ -520,7 +520,7 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 		return fs_absence(&absent, f);
 	int more = fs_each_open(dir, directory, &each, f) < 0 ? -1 : 1;
 	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
-		__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+		TEXT_SECRET_AUTO bytes = { 0 };
 		TEXT_AUTO path = { 0 };
 		struct fault ignored = { 0 };
 		struct stat status;
@@ -546,7 +546,7 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
 	struct stat status;
 

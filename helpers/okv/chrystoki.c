@@ -15,7 +15,7 @@
 
 int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 
 	if (fs_read_config(job->root, job->settings->chrystoki_conf, &bytes, f) < 0)
 		return -1;
@@ -300,8 +300,8 @@ static bool sections_there(const struct chrystoki *c, const struct okv_chrystoki
 /* As setenv reads them: what Chrystoki.conf lacks is in Chrystoki-base.conf beside it, and one entry is taken apart. */
 static int from_read(struct merging *m, struct text *ret_directory, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
-	__attribute__((cleanup(text_done_secret))) struct text base_bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
+	TEXT_SECRET_AUTO base_bytes = { 0 };
 	CHRYSTOKI_AUTO base = { 0 };
 	TEXT_AUTO path = { 0 };
 

@@ -143,8 +143,8 @@ static int stage_clear(const struct okv_job *job, const char *path, struct fault
 static int edit_once(const struct okv_job *job, const struct okv_edit *edit, bool *ret_changed, struct fault *f)
 {
 	/* Chrystoki.conf may hold a secret. */
-	__attribute__((cleanup(text_done_secret))) struct text now = { 0 };
-	__attribute__((cleanup(text_done_secret))) struct text next = { 0 };
+	TEXT_SECRET_AUTO now = { 0 };
+	TEXT_SECRET_AUTO next = { 0 };
 	struct stat status;
 	struct fault absent = { 0 };
 

@@ -605,7 +605,7 @@ static int entry_follow(struct finding_needs *n, const struct chrystoki_line *li
 
 static int chrystoki_follow(struct finding_needs *n, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
 	bool there;
 

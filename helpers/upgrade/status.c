@@ -142,7 +142,7 @@ static int check_key(struct step *step, struct fault *f)
 /* The groups of Chrystoki.conf; where it cannot be read, none, and `config` says so. */
 static int groups_count(const struct upgrade_run *run, size_t *ret_count, struct fault *f)
 {
-	__attribute__((cleanup(text_done_secret))) struct text bytes = { 0 };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
 	struct chrystoki_family groups = { .count = 0 };
 	struct fault why = { 0 };
