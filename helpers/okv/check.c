@@ -362,7 +362,8 @@ static int script_fix(void *context, const struct text *now, struct text *ret_te
 	if (text_check(&next, f) < 0)
 		return -1;
 	if (!text_same(&next, now)) {
-		if (okv_shell_ask(now, &before, f) < 0 || okv_shell_ask(&next, &after, f) < 0)
+		if (okv_shell_ask(now, OKV_SHELL_ALL, &before, f) < 0 ||
+		    okv_shell_ask(&next, OKV_SHELL_ALL, &after, f) < 0)
 			return -1;
 		if (after.asked != 0 && (after.agreed == 0 || (before.agreed & ~after.agreed) != 0)) {
 			text_add(ret_text, text_string(now), now->length);

@@ -99,7 +99,7 @@ static int fixable_find(const struct text *script, bool *ret_fixable, struct fau
 	struct okv_shell answer;
 
 	if (assign_fix_script(text_string(script), script->length, &fixed, f) < 0 ||
-	    okv_shell_ask(&fixed, &answer, f) < 0)
+	    okv_shell_ask(&fixed, OKV_SHELL_ANY, &answer, f) < 0)
 		return -1;
 	*ret_fixable = answer.agreed != 0;
 	return 0;
@@ -260,7 +260,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	if (r <= 0)
 		return r;
 	if (midupgrade_look(text_string(&script), script.length, group, &state, &line, f) < 0 ||
-	    okv_shell_ask(&script, &answer, f) < 0)
+	    okv_shell_ask(&script, OKV_SHELL_ANY, &answer, f) < 0)
 		return -1;
 	leftovers.fixable = answer.agreed != 0;
 	if (answer.asked != 0 && answer.agreed == 0) {

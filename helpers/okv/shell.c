@@ -65,11 +65,12 @@ static void complaint_keep(struct okv_shell *answer, const char *shell, const st
 			       SHOWN_BYTES(line, length < 300 ? length : 300));
 }
 
-int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struct fault *f)
+int okv_shell_ask(const struct text *script, enum okv_shell_extent extent, struct okv_shell *ret_answer,
+		  struct fault *f)
 {
 	struct okv_shell answer = { 0 };
 
-	for (unsigned i = 0; i < SHELL_COUNT; i++) {
+	for (unsigned i = 0; i < SHELL_COUNT && (extent == OKV_SHELL_ALL || answer.agreed == 0); i++) {
 		const char *const argv[] = { shells[i], "-n", NULL };
 		FS_AUTO int input = -1;
 

@@ -18,6 +18,10 @@ struct okv_shell {
 	char complaint[400]; /* the first line of the first one that cannot, made printable */
 };
 
-int okv_shell_ask(const struct text *script, struct okv_shell *ret_answer, struct fault *f);
+/* Whether a script can be read at all needs no second shell behind one that agrees; whether it still can, needs all. */
+enum okv_shell_extent { OKV_SHELL_ANY, OKV_SHELL_ALL };
+
+int okv_shell_ask(const struct text *script, enum okv_shell_extent extent, struct okv_shell *ret_answer,
+		  struct fault *f);
 
 #endif

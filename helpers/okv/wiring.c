@@ -107,7 +107,7 @@ static int script_compare(const struct text *now, const struct text *next, struc
 {
 	struct okv_shell before, after;
 
-	if (okv_shell_ask(now, &before, f) < 0)
+	if (okv_shell_ask(now, OKV_SHELL_ALL, &before, f) < 0)
 		return -1;
 	if (before.asked != 0 && before.agreed == 0)
 		return fault_refused(
@@ -115,7 +115,7 @@ static int script_compare(const struct text *now, const struct text *next, struc
 			"no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
 			"check' shows where",
 			before.complaint);
-	if (okv_shell_ask(next, &after, f) < 0)
+	if (okv_shell_ask(next, OKV_SHELL_ALL, &after, f) < 0)
 		return -1;
 	if ((before.agreed & ~after.agreed) != 0)
 		return fault_refused(f, "with our change a shell could not read it (%s), so it stays as it is",
