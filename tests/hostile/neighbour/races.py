@@ -1,9 +1,9 @@
 """Exchanges of what root reads or writes, without a pause, while it does."""
 import mmap
 import os
-import signal
 import struct
 import subprocess
+import time
 
 from attacks import file_make
 from judge import Planted
@@ -27,7 +27,7 @@ WHOLE = {'oracle': [(GENERIC, 'link to directory'), (f'{HSM}/hsmbundle', 'hard l
 class Race:
     def __init__(self, world, actor, pairs, exchange):
         self.world, self.actor, self.exchange = world, actor, exchange
-        self.paths, self.planted, self.process = [], [], None
+        self.paths, self.planted, self.count, self.begun, self.done = [], [], None, 0, 0
         for name, what in pairs:
             self.pair(world.path(name), what)
 
@@ -56,17 +56,26 @@ class Race:
             os.lchown(other, actor.uid, actor.gid)
         self.paths += [path, other]
 
-    def start(self):
+    def run(self):
+        """The command, while the names change places; `done` is how often they did while it ran, and no more."""
         counter = f'{self.world.work}/counter'
-        with open(counter, 'wb') as file:
+        with open(counter, 'w+b') as file:
             file.write(bytes(mmap.PAGESIZE))
+            file.flush()
+            self.count = mmap.mmap(file.fileno(), mmap.PAGESIZE)
         # Where a directory is closed to him today, root takes his part, which is stronger than any user could be.
         able = self.actor.does(lambda: [os.rename(path, path) for path in self.paths]) == 0 and self.writable()
         uid, groups = (self.actor.uid, self.actor.groups) if able else (0, [0])
-        self.process = subprocess.Popen([self.exchange, counter, str(uid), ','.join(map(str, groups)), *self.paths])
-        while self.count() == 0 and self.process.poll() is None:
-            pass
-        return self.count()
+        with subprocess.Popen([self.exchange, counter, str(uid), ','.join(map(str, groups)), *self.paths]) as process:
+            while self.counted() == 0 and process.poll() is None:
+                time.sleep(0.001)
+            run = self.world.run(self.begins)
+            self.done = self.counted() - self.begun
+            process.kill()
+        return run
+
+    def begins(self):
+        self.begun = self.counted()
 
     def writable(self):
         def look():
@@ -75,14 +84,8 @@ class Race:
                     raise PermissionError(13, path)
         return self.actor.does(look) == 0
 
-    def count(self):
-        with open(f'{self.world.work}/counter', 'rb') as file:
-            return struct.unpack('Q', file.read(8))[0]
-
-    def end(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        return self.count()
+    def counted(self):
+        return struct.unpack_from('Q', self.count)[0]
 
     def close(self):
         for planted in self.planted:

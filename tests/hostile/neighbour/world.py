@@ -139,13 +139,16 @@ class World:
         return [f'{self.build}/libexec/okv-luna-{tool}', '--root', self.root] + \
             [word.format(root=self.root, work=self.work) for word in rest]
 
-    def run(self):
+    def run(self, begins=lambda: None):
+        """begins(): to be called once the command is there."""
         begun = time.monotonic()
         environment = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'BACKUP_PASSWORD': 'SECRET-environment'}
-        try:
-            done = subprocess.run(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, env=environment, timeout=4 * LONGEST, check=False)
-            status, said = done.returncode, done.stdout
-        except subprocess.TimeoutExpired as late:
-            status, said = 124, late.stdout or b''
+        with subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env=environment) as process:
+            begins()
+            try:
+                said, status = process.communicate(timeout=4 * LONGEST)[0], process.returncode
+            except subprocess.TimeoutExpired as late:
+                process.kill()
+                said, status = late.stdout or b'', 124
         return Run(status, said, time.monotonic() - begun)
