@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Runs a command, holds it and its worker while the worker takes foreign bytes apart, and looks for secrets in both.
+
+  workers.py WORKER COMMAND...
+
+A secret is "planted-in-" and a word.  Prints one line for each of the two: its name, "environment N", bytes, "reads N",
+files and directories that it has open, and the words of what its environment, arguments and memory hold; then what a
+process with the worker's rights finds of the command's.  Ends as the command does, with 98 where no worker was met.
+"""
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+SECRET = re.compile(rb'planted-in-([a-z]+)')
+# What a sanitizer maps to keep its books in is larger than all that a program has.
+BOOKS = 1 << 28
+
+
+def content(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def children(pid):
+    return [int(child) for task in os.listdir(f'/proc/{pid}/task') for child in content(f'/proc/{pid}/task/{task}/children').split()]
+
+
+def worker_of(pid, name):
+    """One that has given up root, and waits for something: it does not just open a file."""
+    for child in children(pid):
+        status = content(f'/proc/{child}/status')
+        if content(f'/proc/{child}/comm').strip().decode() == name[:15] and b'Uid:\t0' not in status and b'State:\tS' in status:
+            return child
+        below = worker_of(child, name)
+        if below:
+            return below
+    return None
+
+
+def held(pid):
+    os.kill(pid, signal.SIGSTOP)
+    while content(f'/proc/{pid}/stat').rpartition(b')')[2].split()[0] != b'T':
+        time.sleep(0.001)
+
+
+def memory(pid):
+    with open(f'/proc/{pid}/mem', 'rb', 0) as file:
+        for line in content(f'/proc/{pid}/maps').decode().splitlines():
+            start, end = (int(word, 16) for word in line.split()[0].split('-'))
+            if line.split()[1][0] != 'r' or end - start > BOOKS:
+                continue
+            try:
+                file.seek(start)
+                yield file.read(end - start)
+            except (OSError, ValueError, OverflowError):
+                # What belongs to the kernel.
+                continue
+
+
+def opened(pid):
+    """Regular files and directories among its descriptors."""
+    modes = [os.stat(f'/proc/{pid}/fd/{fd}').st_mode for fd in os.listdir(f'/proc/{pid}/fd')]
+    return sum(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
+
+
+def seen(pid):
+    found = set()
+    for bytes_ in (content(f'/proc/{pid}/environ'), content(f'/proc/{pid}/cmdline'), *memory(pid)):
+        found |= {word.decode() for word in SECRET.findall(bytes_)}
+    return f'environment {len(content(f"/proc/{pid}/environ"))} reads {opened(pid)} ' + ' '.join(sorted(found))
+
+
+def stranger(worker, command):
+    """The number of the command's files in /proc that somebody with the worker's ids may open."""
+    ids = [int(word) for word in re.search(rb'^Uid:.*?(\d+)\nGid:.*?(\d+)$', content(f'/proc/{worker}/status'), re.M).groups()]
+    reader = os.fork()
+    if reader == 0:
+        os.setgroups([])
+        os.setgid(ids[1])
+        os.setuid(ids[0])
+        os._exit(sum(os.access(f'/proc/{pid}/{file}', os.R_OK) and readable(f'/proc/{pid}/{file}')
+                     for pid in (worker, command) for file in ('environ', 'mem', 'maps')))
+    return os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1])
+
+
+def readable(path):
+    try:
+        with open(path, 'rb', 0):
+            return True
+    except OSError:
+        return False
+
+
+def main():
+    name, *command = sys.argv[1:]
+    worker = None
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not worker and process.poll() is None:
+            try:
+                worker = worker_of(process.pid, name)
+                if worker:
+                    held(worker)
+            except (FileNotFoundError, ProcessLookupError):
+                worker = None
+        if worker:
+            held(process.pid)
+            print(f'{os.path.basename(command[0])}: {seen(process.pid)}')
+            print(f'{name}: {seen(worker)}')
+            print(f'stranger: {stranger(worker, process.pid)}')
+            os.kill(process.pid, signal.SIGCONT)
+            os.kill(worker, signal.SIGCONT)
+    sys.exit(process.returncode if worker else 98)
+
+
+main()
