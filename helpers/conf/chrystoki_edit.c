@@ -35,11 +35,14 @@ static int name_check(const char *what, const char *name, struct fault *f)
 	return 0;
 }
 
-/* The only section of that name, or CHRYSTOKI_NO_LINE. */
+/* The only section of that name, or CHRYSTOKI_NO_LINE.  Every edit asks, so none mixes the two forms of a file. */
 static int section_only(const struct chrystoki *c, const char *section, ptrdiff_t *ret_line, struct fault *f)
 {
 	const size_t count = chrystoki_sections(c, section, ret_line);
 
+	if (chrystoki_is_ini(c))
+		return fault_refused(f, "this is the Windows client's file, crystoki.ini: its sections are written "
+					"'[Name]'; use the Linux client's Chrystoki.conf");
 	if (count > 1)
 		return fault_refused(f,
 				     "section '%s' is there %zu times (first on line %td), and it is not known which "

@@ -431,6 +431,14 @@ another_vendor() {
 	[ "$(stat -c %a "$root/etc/Chrystoki.conf")" = 640 ]
 }
 
+@test "chrystoki set does not edit the Windows client's file" {
+	printf '[Misc]\nToolsDir=/x\n' >"$root/etc/Chrystoki.conf"
+	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 3 chrystoki set Misc ToolsDir /y
+	[[ $output == *"this is the Windows client's file, crystoki.ini"* ]]
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+}
+
 @test "values that Chrystoki.conf cannot hold are refused" {
 	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
 	for value in 'a;b' 'a{' '}' $'a\nb' $'a\tb'; do

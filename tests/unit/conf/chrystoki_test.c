@@ -354,6 +354,26 @@ static void merging_brings_a_section_over_and_updates_one_that_is_there(void **s
 	assert_int_equal(f.kind, FAULT_REFUSED);
 }
 
+static void the_windows_clients_file_is_not_edited(void **state)
+{
+	static const char bytes[] = "[Chrystoki2]\nLibUNIX64=/a.so\n[Misc]\nToolsDir=/x\n";
+	CHRYSTOKI_AUTO windows = parsed(bytes);
+	CHRYSTOKI_AUTO c = parsed("Misc = {\n}\n");
+	struct fault f = { 0 };
+
+	(void)state;
+	assert_int_equal(chrystoki_set(&windows, "Misc", "ToolsDir", "/y", &f), -1);
+	assert_int_equal(f.kind, FAULT_REFUSED);
+	assert_int_equal(chrystoki_set(&windows, "Other", "A", "b", &f), -1);
+	assert_int_equal(chrystoki_unset(&windows, "Misc", "ToolsDir", &f), -1);
+	assert_int_equal(chrystoki_remove(&windows, "Misc", &f), -1);
+	assert_int_equal(chrystoki_merge(&windows, &c, "Misc", &f), -1);
+	assert_prints(&windows, bytes);
+	assert_int_equal(chrystoki_merge(&c, &windows, "Misc", &f), -1);
+	assert_non_null(strstr(f.text, "the file to merge from: this is the Windows client's file"));
+	assert_prints(&c, "Misc = {\n}\n");
+}
+
 static void mending_needs_no_guess(void **state)
 {
 	static const struct {
@@ -477,6 +497,7 @@ int main(void)
 		cmocka_unit_test(unsetting_removes_the_line_and_every_one_of_a_repeated_key),
 		cmocka_unit_test(removing_a_section_takes_all_of_it_and_the_blank_line_before_it),
 		cmocka_unit_test(merging_brings_a_section_over_and_updates_one_that_is_there),
+		cmocka_unit_test(the_windows_clients_file_is_not_edited),
 		cmocka_unit_test(mending_needs_no_guess),
 		cmocka_unit_test(the_secret_of_the_cloud_service_is_known_as_one),
 		cmocka_unit_test(parsing_then_printing_is_the_identity_on_random_files),
