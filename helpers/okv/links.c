@@ -287,6 +287,9 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 
 	if (link_look(job->root, path, target, &standing, &dir, leaf, f) < 0)
 		return -1;
+	/* What a run that was killed while it made this one left beside it. */
+	if (job->mode == OKV_APPLY && standing != STANDING_NOWHERE && fs_stage_sweep(dir, leaf, f) < 0)
+		return -1;
 	if (standing != STANDING_OURS)
 		return 0;
 	if (job->mode == OKV_APPLY && (unlinkat(dir, leaf, 0) < 0 || fsync(dir) < 0))

@@ -321,6 +321,17 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	interrupted 2 leave kill 0 7 50
 }
 
+@test "--abort clears what a run that was killed while it made a unit left beside it" {
+	before=$(state)
+	run -0 pre
+	for unit in "$ROOT"/usr/lib/systemd/system/okv-luna-*; do
+		cp "$unit" "${unit%/*}/.${unit##*/}.0123456789abcdef.okv-luna-new"
+	done
+	[ -e "$ROOT/usr/lib/systemd/system/.okv-luna-post-upgrade.service.0123456789abcdef.okv-luna-new" ]
+	run -0 pre --abort
+	diff <(state) - <<<"$before"
+}
+
 @test "--abort with a sample of its system calls failing: it says so or leads back, and the next one does" {
 	interrupted 2 abort fail 0 7 80
 }
