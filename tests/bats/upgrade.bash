@@ -128,6 +128,8 @@ new_os() {
 interrupted() {
 	local least=$1
 	shift
-	run -0 "$BATS_TEST_DIRNAME/../upgrade/interrupt" "$@"
+	run "$BATS_TEST_DIRNAME/../upgrade/interrupt" "$@"
+	echo "$output"
+	[ "$status" -eq 0 ]
 	[[ ${lines[0]} =~ ^"$1 $2: "[$least-9]' points '.*' 0 promises broken'$ ]]
 }
