@@ -6,7 +6,14 @@
 #include "base/array.h"
 #include "base/text.h"
 
-enum { DEPTH_MAX = 200, DOCUMENTS_MAX = 16, DELIMITER_MAX = 128, FUNCTIONS_MAX = 64 };
+enum {
+	DEPTH_MAX = 200,
+	DOCUMENTS_MAX = 16,
+	DELIMITER_MAX = 128,
+	FUNCTIONS_MAX = 64,
+	WORDS_MAX = 8,
+	EVAL_DEPTH = 2,
+};
 
 /* What the reader is inside of.  In the first ones line feeds, comments and commands are none. */
 enum nest {
@@ -50,6 +57,7 @@ struct frame {
 	enum outcome condition;
 	unsigned words;     /* of `for`: it, the name, `in` and what follows; of `case`: its patterns */
 	size_t function;    /* whose body it is, from 1; 0: none's */
+	size_t end;         /* the line in it that ends what it is run in; 0: none, so far */
 	struct list around; /* to go on with behind it */
 };
 
@@ -68,7 +76,8 @@ struct reader {
 	bool lost;
 	bool command;    /* the next word is in command position */
 	bool redirected; /* the next word is a redirection's */
-	bool ends;       /* a command that ends the script was read, since this was looked at last */
+	size_t line;     /* that is read, from 1 */
+	size_t end;      /* the line that ends the script, since this was looked at last; 0: none */
 	bool operand;    /* something is wanted yet, on a later line if need be: after | && || and name() */
 	struct document documents[DOCUMENTS_MAX];
 	size_t document_count;
@@ -77,7 +86,13 @@ struct reader {
 	size_t defined;   /* the function whose body comes next, from 1; 0: none's */
 	const char *word; /* the last one */
 	size_t word_length;
+	bool trapped;         /* a trap may be set */
+	bool function_around; /* this is the text of an `eval` in a function's body */
+	unsigned eval_depth;
 };
+
+static bool eval_ends(const struct reader *r);
+static void end_note(struct reader *r, bool is_return);
 
 /* --- a few bytes at a time ---------------------------------------------------------------------------------------- */
 
@@ -120,6 +135,40 @@ static void outcome_set(struct reader *r, enum outcome outcome)
 	r->list.negated = false;
 }
 
+/* Is the command that begins here run beside the script: before '|', or with '&' at its end? */
+static bool is_detached(const struct reader *r)
+{
+	char quote = '\0';
+
+	for (size_t at = r->at; at < r->length; at++) {
+		const char c = r->bytes[at], next = at + 1 < r->length ? r->bytes[at + 1] : '\0';
+		if (quote != '\0')
+			quote = c == quote ? '\0' : quote;
+		else if (c == '\'' || c == '"')
+			quote = c;
+		else if (c == '\n' || c == ';' || c == '#')
+			return false;
+		else if ((c == '|' || c == '&') && next == c)
+			return false;
+		else if (c == '|' || (c == '&' && next != '>' && r->bytes[at - 1] != '>' && r->bytes[at - 1] != '<'))
+			return true;
+	}
+	return false;
+}
+
+/* Behind a compound command that ends whatever it is run in, unless that is a shell of its own. */
+static void end_pass(struct reader *r, const struct frame *frame)
+{
+	if (frame->end == 0 || is_detached(r))
+		return;
+	if (frame->function > 0)
+		r->functions[frame->function - 1].ends = true;
+	else if (r->depth > 0)
+		top(r)->end = frame->end;
+	else
+		r->end = frame->end;
+}
+
 /* Out of the innermost thing. */
 static void leave(struct reader *r)
 {
@@ -129,6 +178,7 @@ static void leave(struct reader *r)
 	if (frame->nest <= NEST_QUOTING)
 		return;
 	r->list = frame->around;
+	end_pass(r, frame);
 	if (frame->nest == NEST_COMMAND || frame->nest == NEST_BACKTICK) {
 		/* A word of a command does not change what that comes to; that of an assignment is all there is. */
 		if (r->list.assigning)
@@ -357,6 +407,8 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 	}
 	if (is_prefix(r, word, length)) {
 		r->list.negated = r->list.negated != text_equal(word, length, "!");
+		if (text_equal(word, length, "eval") && eval_ends(r))
+			end_note(r, false);
 		return true;
 	}
 	if (!text_equal(word, length, "function"))
@@ -369,25 +421,13 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 	return true;
 }
 
-/* Is the command that begins here run beside the script: before '|', or with '&' at its end? */
-static bool is_detached(const struct reader *r)
+static bool is_in_function(const struct reader *r)
 {
-	char quote = '\0';
+	bool found = r->function_around;
 
-	for (size_t at = r->at; at < r->length; at++) {
-		const char c = r->bytes[at], next = at + 1 < r->length ? r->bytes[at + 1] : '\0';
-		if (quote != '\0')
-			quote = c == quote ? '\0' : quote;
-		else if (c == '\'' || c == '"')
-			quote = c;
-		else if (c == '\n' || c == ';' || c == '#')
-			return false;
-		else if ((c == '|' || c == '&') && next == c)
-			return false;
-		else if (c == '|' || (c == '&' && next != '>' && r->bytes[at - 1] != '>' && r->bytes[at - 1] != '<'))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; i < r->depth; i++)
+		found = found || r->stack[i].function > 0;
+	return found;
 }
 
 /* A command that ends whatever it is run in: a function, or the script. */
@@ -395,18 +435,21 @@ static void end_note(struct reader *r, bool is_return)
 {
 	if (r->lost || r->list.run != RUN_SURELY || r->list.piped || is_detached(r))
 		return;
+	if (is_return && r->function_around)
+		return;
 	for (size_t depth = r->depth; depth-- > 0;) {
 		const struct frame *frame = &r->stack[depth];
 		if (!frame->sure || (frame->function > 0 && is_return))
 			return;
-		if (frame->function > 0) {
-			r->functions[frame->function - 1].ends = true;
-			return;
-		}
+		if (frame->function > 0)
+			break;
 		if (frame->around.run != RUN_SURELY || frame->around.piped)
 			return;
 	}
-	r->ends = true;
+	if (r->depth > 0)
+		top(r)->end = r->line;
+	else
+		r->end = r->line;
 }
 
 /* `exec` with redirections only does not end a script. */
@@ -433,6 +476,184 @@ static const struct function *function_find(const struct reader *r, const char *
 	return NULL;
 }
 
+/* --- commands whose words are all in the script ------------------------------------------------------------ */
+
+/* What follows a command's name, as the shell hands it over. */
+struct words {
+	struct text bytes; /* each word with its NUL */
+	size_t starts[WORDS_MAX];
+	size_t count;
+	bool own_id; /* one of them has "$$" in it, which stays as it is here */
+};
+
+static const char *word_at(const struct words *w, size_t index)
+{
+	return text_string(&w->bytes) + w->starts[index];
+}
+
+/* One word from *at on; false where it takes more than the script to know it: an expansion, a pattern. */
+static bool literal_read(const struct reader *r, size_t *at, struct words *w)
+{
+	char quote = '\0';
+
+	for (; *at < r->length; ++*at) {
+		const char c = r->bytes[*at], next = *at + 1 < r->length ? r->bytes[*at + 1] : '\0';
+		if (c == '\0' || (quote == '\0' && strchr(" \t\n;&|()<>", c) != NULL))
+			break;
+		if (c == quote) {
+			quote = '\0';
+		} else if (quote == '\'') {
+			text_add_char(&w->bytes, c);
+		} else if (quote == '\0' && (c == '\'' || c == '"')) {
+			quote = c;
+		} else if (c == '$' && next == '$') {
+			text_add_string(&w->bytes, "$$");
+			w->own_id = true;
+			++*at;
+		} else if (strchr(quote == '\0' ? "\\$`*?[~{" : "\\$`", c) != NULL) {
+			return false;
+		} else {
+			text_add_char(&w->bytes, c);
+		}
+	}
+	text_add_char(&w->bytes, '\0');
+	return quote == '\0' && !w->bytes.failed;
+}
+
+/* All that stand before an operator or a redirection. */
+static bool words_read(const struct reader *r, struct words *w)
+{
+	size_t at = r->at;
+
+	for (;;) {
+		while (at < r->length && strchr(" \t", r->bytes[at]) != NULL && r->bytes[at] != '\0')
+			at++;
+		if (at == r->length || strchr("\n;&|()<>#", r->bytes[at]) != NULL)
+			return true;
+		w->starts[w->count] = w->bytes.length;
+		if (!literal_read(r, &at, w) || w->count + 1 == WORDS_MAX)
+			return false;
+		/* "2" of "2>". */
+		const char *word = word_at(w, w->count);
+		if (at < r->length && strchr("<>", r->bytes[at]) != NULL && word[strspn(word, "0123456789")] == '\0')
+			text_cut(&w->bytes, w->starts[w->count]);
+		else
+			w->count++;
+	}
+}
+
+/* `first OPERATOR second` of test(1). */
+static enum outcome compare_evaluate(const char *first, const char *operator, const char * second)
+{
+	static const char *const numeric[] = { "-eq", "-ne", "-lt", "-le", "-gt", "-ge" };
+	const bool equal = strcmp(first, second) == 0;
+	char *end = NULL, *other_end = NULL;
+
+	if (strcmp(operator, "=") == 0 || strcmp(operator, "==") == 0)
+		return equal ? OUTCOME_GOOD : OUTCOME_BAD;
+	if (strcmp(operator, "!=") == 0)
+		return equal ? OUTCOME_BAD : OUTCOME_GOOD;
+	const long a = strtol(first, &end, 10), b = strtol(second, &other_end, 10);
+	if (end == first || *end != '\0' || other_end == second || *other_end != '\0')
+		return OUTCOME_UNKNOWN;
+	const bool holds[] = { a == b, a != b, a<b, a <= b, a> b, a >= b };
+	for (size_t i = 0; i < sizeof(numeric) / sizeof(numeric[0]); i++)
+		if (strcmp(operator, numeric[i]) == 0)
+			return holds[i] ? OUTCOME_GOOD : OUTCOME_BAD;
+	return OUTCOME_UNKNOWN;
+}
+
+/* test(1) of the words from `first` up to `end`. */
+static enum outcome test_evaluate(const struct words *w, size_t first, size_t end)
+{
+	const size_t count = end - first;
+	const char *word = count > 0 ? word_at(w, first) : "";
+
+	if (count > 1 && strcmp(word, "!") == 0) {
+		const enum outcome inner = test_evaluate(w, first + 1, end);
+		return inner == OUTCOME_UNKNOWN ? inner : inner == OUTCOME_GOOD ? OUTCOME_BAD : OUTCOME_GOOD;
+	}
+	if (count < 2)
+		return word[0] != '\0' ? OUTCOME_GOOD : OUTCOME_BAD;
+	if (count == 3)
+		return compare_evaluate(word, word_at(w, first + 1), word_at(w, first + 2));
+	const char *operand = word_at(w, first + 1);
+	if (count == 2 && (strcmp(word, "-n") == 0 || strcmp(word, "-z") == 0))
+		return (operand[0] == '\0') == (word[1] == 'z') ? OUTCOME_GOOD : OUTCOME_BAD;
+	if (count == 2 && (strcmp(word, "-d") == 0 || strcmp(word, "-e") == 0) && strcmp(operand, "/") == 0)
+		return OUTCOME_GOOD;
+	return OUTCOME_UNKNOWN;
+}
+
+/* `test`, `[ ]` or `[[ ]]`; any other command: unknown. */
+static enum outcome words_evaluate(const struct words *w, const char *word, size_t length)
+{
+	static const char *const closing[][2] = { { "[", "]" }, { "[[", "]]" } };
+
+	if (text_equal(word, length, "test"))
+		return test_evaluate(w, 0, w->count);
+	for (size_t i = 0; i < 2; i++)
+		if (text_equal(word, length, closing[i][0]) && w->count > 0 &&
+		    strcmp(word_at(w, w->count - 1), closing[i][1]) == 0)
+			return test_evaluate(w, 0, w->count - 1);
+	return OUTCOME_UNKNOWN;
+}
+
+/* `kill [-SIGNAL] $$`, with a signal that ends a shell; where a trap may be set, with KILL only. */
+static bool is_suicide(const struct words *w, bool trapped)
+{
+	static const char *const fatal[] = { "9", "KILL", "15", "TERM", "6", "ABRT", "13", "PIPE", "14", "ALRM" };
+	const char *signal = "TERM";
+
+	for (size_t i = 0; i < w->count; i++) {
+		const char *word = word_at(w, i);
+		if (word[0] != '-' || strcmp(word, "--") == 0)
+			continue;
+		signal = (strcmp(word, "-s") == 0 || strcmp(word, "-n") == 0) && i + 1 < w->count ? word_at(w, i + 1)
+												  : word + 1;
+	}
+	if (text_starts(signal, "SIG"))
+		signal += 3;
+	for (size_t i = 0; i < (trapped ? 2 : sizeof(fatal) / sizeof(fatal[0])); i++)
+		if (strcmp(signal, fatal[i]) == 0)
+			return w->own_id;
+	return false;
+}
+
+static int read_all(struct reader *r, struct script *s, struct fault *f);
+
+/* `eval "..."`: does the text that is all there end the script?  Words without quotes are read where they stand. */
+static bool eval_ends(const struct reader *r)
+{
+	struct words w = { .count = 0 };
+	SCRIPT_AUTO s = { 0 };
+	struct fault ignored = { 0 };
+	size_t first = r->at;
+	bool ends = false;
+
+	while (first < r->length && strchr(" \t", r->bytes[first]) != NULL)
+		first++;
+	if (r->eval_depth < EVAL_DEPTH && first < r->length && strchr("'\"", r->bytes[first]) != NULL &&
+	    words_read(r, &w)) {
+		for (size_t i = 1; i < w.count; i++)
+			w.bytes.bytes[w.starts[i] - 1] = ' ';
+		struct reader inner = { .bytes = text_string(&w.bytes),
+					.length = w.bytes.length > 0 ? w.bytes.length - 1 : 0,
+					.command = true,
+					.list = { .run = RUN_SURELY },
+					.function_count = r->function_count,
+					.trapped = r->trapped,
+					.function_around = is_in_function(r),
+					.eval_depth = r->eval_depth + 1 };
+		memcpy(inner.functions, r->functions, sizeof(inner.functions));
+		if (read_all(&inner, &s, &ignored) == 0 && !inner.lost)
+			for (size_t i = 0; i < s.count; i++)
+				ends = ends || s.lines[i].ends;
+	}
+	text_done(&w.bytes);
+	return ends;
+}
+
 /* Any other command: does it end the script, and what does it come to? */
 static void command_read(struct reader *r, const char *word, size_t length)
 {
@@ -440,9 +661,17 @@ static void command_read(struct reader *r, const char *word, size_t length)
 	const struct function *function = function_find(r, word, length);
 	const bool is_return = text_equal(word, length, "return");
 	enum outcome outcome = text_equal(word, length, "false") ? OUTCOME_BAD : OUTCOME_UNKNOWN;
+	struct words w = { .count = 0 };
+	bool suicide = false;
 
+	if (words_read(r, &w)) {
+		outcome = outcome != OUTCOME_BAD ? words_evaluate(&w, word, length) : outcome;
+		suicide = text_equal(word, length, "kill") && is_suicide(&w, r->trapped);
+	}
+	text_done(&w.bytes);
+	r->trapped = r->trapped || text_equal(word, length, "trap");
 	if (function != NULL ? function->ends
-			     : is_return || text_equal(word, length, "exit") ||
+			     : suicide || is_return || text_equal(word, length, "exit") ||
 				       (text_equal(word, length, "exec") && is_replaced(r)))
 		end_note(r, is_return);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -761,12 +990,14 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 			blank = false;
 		}
 		/* The next piece, at least one byte. */
+		r->line = s->count;
 		if (is_quoted(r))
 			quoted_step(r);
 		else
 			code_step(r);
-		s->lines[s->count - 1].ends = s->lines[s->count - 1].ends || r->ends;
-		r->ends = false;
+		if (r->end > 0)
+			s->lines[r->end - 1].ends = true;
+		r->end = 0;
 		/* Line feeds that were quoted or escaped. */
 		for (size_t i = from; i < r->at; i++) {
 			if (r->bytes[i] != '\n')

@@ -18,8 +18,9 @@ struct script_line {
 	size_t start, length; /* length with the line feed, if there is one */
 	bool outer;
 	/*
-	 * A command of it ends the script, whatever came before: exit, return, exec of a program, or a function that
-	 * does so; also inside braces, and where a condition that never changes leads there (`true && exit`).
+	 * A command of it ends the script, whatever came before: exit, return, exec of a program, kill of the shell
+	 * itself, or a function or an eval that does so; also inside braces, and where a condition that never changes
+	 * leads there (`true && exit`, `[ 1 = 1 ] && exit`).
 	 */
 	bool ends;
 	bool code; /* not blank, no comment, no text of a here-document or of a quoted string that began earlier */

@@ -295,7 +295,8 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 @test "a block that is never reached is told at the line that ends the script, and wiring says so" {
 	cp "$mid" "$BATS_TEST_TMPDIR/mid"
 	for line in 'exit 0' 'return' 'exec /bin/true' ': ; exit 3' 'exec "$0.real" "$@"' '{ :; exit 0; }' \
-		'if true; then exit 0; fi' ': && exit 1' 'die() { exit 1; }; die'; do
+		'if true; then exit 0; fi' ': && exit 1' 'die() { exit 1; }; die' '[ 1 = 1 ] && exit 0' 'kill $$' \
+		'eval "exit 0"'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		finds FAIL mid-unreached $G/okv_hsm_mid_upgrade 3
 		[[ $output != *'fix: '* ]]
@@ -305,7 +306,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 		cmp "$mid" "$BATS_TEST_TMPDIR/before"
 	done
 	for line in 'exec 2>&1' '[ -n "$HOME" ] || exit 1' '( exit 1 )' 'echo exit' '# exit' \
-		'die() { exit 1; }'; do
+		'die() { exit 1; }' '[ 1 = 2 ] && exit 0' 'kill -0 $$' 'eval "echo exit"' '{ exit 1; } | cat'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		lacks mid-unreached
 		okv_config 0 wire
