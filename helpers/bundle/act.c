@@ -12,7 +12,6 @@
 #include "base/time.h"
 #include "bundle/sealed.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 

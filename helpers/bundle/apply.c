@@ -9,7 +9,6 @@
 #include "bundle/act.h"
 #include "bundle/sealed.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/sha256.h"

@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "bundle/act.h"
 #include "bundle/sealed.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 #include "fs/sha256.h"
 #include "proc/child.h"
 

@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/walk.h"

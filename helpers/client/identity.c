@@ -12,7 +12,6 @@
 #include "client/copy.h"
 #include "conf/chrystoki.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

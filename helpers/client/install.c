@@ -17,7 +17,6 @@
 #include "client/staging.h"
 #include "client/swap.h"
 #include "client/template.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

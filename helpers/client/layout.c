@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
 

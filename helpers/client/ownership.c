@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "client/identity.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 

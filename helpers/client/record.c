@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "client/identity.h"
 #include "client/layout.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/root.h"
 #include "fs/sha256.h"

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "client/archive/judge.h"
 #include "fs/sha256.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 

@@ -13,7 +13,6 @@
 #include "client/identity.h"
 #include "client/record.h"
 #include "fs/exchange.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/walk.h"
 

@@ -13,7 +13,6 @@
 
 #include "base/nearest.h"
 #include "cmd/tool.h"
-#include "fs/handle.h"
 #include "fs/lock.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "cmd/tool.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "proc/child.h"
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 
 int fs_each_open(int dir, const char *path, struct fs_each *ret_each, struct fault *f)
 {

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "fs/each.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 
 static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
 					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 
 enum { POLL_MS = 20 };
 

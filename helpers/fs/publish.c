@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "fs/each.h"
 #include "fs/exchange.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 
 #define STAGE_END ".okv-luna-new"

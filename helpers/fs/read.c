@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
-
 int fs_read(int fd, const char *name, size_t limit, struct text *ret_text, struct fault *f)
 {
 	const size_t start = ret_text->length;

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
 
 enum { LINKS_MAX = 8 };
 

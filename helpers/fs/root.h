@@ -13,12 +13,37 @@
 #ifndef OKV_FS_ROOT_H
 #define OKV_FS_ROOT_H
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fault.h"
+
+/* A descriptor that closes itself: FS_AUTO int fd = -1;  fs_take(&fd) hands it over. */
+#define FS_AUTO __attribute__((cleanup(fs_close)))
+
+/* Closes *fd unless negative, sets it to -1, keeps errno. */
+static inline void fs_close(int *fd)
+{
+	const int kept = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = kept;
+}
+
+/* Returns *fd and leaves -1 behind. */
+static inline int fs_take(int *fd)
+{
+	const int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
 
 enum fs_follow { FS_NOFOLLOW, FS_FOLLOW_TRUSTED };
 

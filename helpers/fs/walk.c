@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "fs/each.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 
 struct walker {
 	const struct fs_walk *walk;

@@ -11,7 +11,6 @@
 #include "conf/accounts.h"
 #include "conf/chrystoki_groups.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "hsm/clientconf.h"
 #include "hsm/reach.h"

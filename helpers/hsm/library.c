@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "conf/assign.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 
 enum { DEPTH_MAX = 64 };

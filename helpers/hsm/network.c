@@ -13,7 +13,6 @@
 #include "base/time.h"
 #include "conf/chrystoki.h"
 #include "conf/pem.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "proc/child.h"

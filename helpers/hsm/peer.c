@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/time.h"
-#include "fs/handle.h"
 #include "fs/libcrypto.h"
 #include "fs/read.h"
 #include "fs/root.h"

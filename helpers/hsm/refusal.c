@@ -8,7 +8,6 @@
 #include <sys/statvfs.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 
 /* Where a library that a client needs comes from, on Enterprise Linux 7 to 10. */

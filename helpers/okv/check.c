@@ -7,7 +7,6 @@
 #include "conf/midupgrade.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/edit.h"

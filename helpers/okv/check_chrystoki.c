@@ -8,7 +8,6 @@
 #include "conf/chrystoki_groups.h"
 #include "conf/pem.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/check.h"

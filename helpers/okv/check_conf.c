@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "conf/assign.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "okv/check.h"
 #include "okv/links.h"

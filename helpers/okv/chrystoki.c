@@ -8,7 +8,6 @@
 
 #include "conf/pem.h"
 #include "conf/preserved.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/edit.h"

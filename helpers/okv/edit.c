@@ -10,7 +10,6 @@
 #include "base/time.h"
 #include "base/array.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "conf/accounts.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "proc/child.h"

@@ -9,7 +9,6 @@
 
 #include "base/number.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -12,7 +12,6 @@
 #include "base/number.h"
 #include "base/time.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -15,7 +15,6 @@
 #include "conf/chrystoki.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/walk.h"

@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "proc/child.h"
 

@@ -9,7 +9,6 @@
 #include "conf/assign.h"
 #include "conf/midupgrade.h"
 #include "conf/wiring.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

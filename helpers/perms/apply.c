@@ -12,7 +12,6 @@
 
 #include "base/text.h"
 #include "fs/dircache.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/labels.h"

@@ -12,7 +12,6 @@
 #include "base/number.h"
 #include "conf/settings.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 
 #define JOURNAL_DIR  SETTINGS_VAR "/repair"

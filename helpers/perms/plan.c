@@ -11,7 +11,6 @@
 
 #include "base/text.h"
 #include "fs/dircache.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
 

@@ -13,7 +13,6 @@
 #include "conf/accounts.h"
 #include "conf/settings.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "conf/settings.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 #include "proc/interrupt.h"
 
 #ifndef SYS_close_range

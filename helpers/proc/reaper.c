@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "fs/each.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 #include "proc/interrupt.h"
 
 /* Between two looks at what is about to end. */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "proc/interrupt.h"
 

@@ -8,7 +8,6 @@
 #include "base/number.h"
 #include "conf/chrystoki_groups.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "hsm/library.h"

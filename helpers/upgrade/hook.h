@@ -12,7 +12,6 @@
 #define OKV_UPGRADE_HOOK_H
 
 #include "base/fault.h"
-#include "hsm/verdict.h"
 #include "okv/check.h"
 #include "upgrade/step.h"
 #include "upgrade/snapshot.h"

@@ -9,7 +9,6 @@
 
 #include "base/number.h"
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "base/time.h"

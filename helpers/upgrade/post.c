@@ -3,7 +3,6 @@
 #include "base/time.h"
 #include "conf/accounts.h"
 #include "fs/read.h"
-#include "fs/root.h"
 #include "okv/group.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"

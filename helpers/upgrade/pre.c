@@ -6,10 +6,8 @@
 
 #include "base/time.h"
 #include "conf/accounts.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
-#include "okv/group.h"
 #include "okv/wiring.h"
 #include "upgrade/autostart.h"
 #include "upgrade/hook.h"

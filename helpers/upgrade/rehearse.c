@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
-#include "fs/read.h"
 #include "fs/root.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"

@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "conf/assign.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/sha256.h"

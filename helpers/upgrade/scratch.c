@@ -16,7 +16,6 @@
 #include "conf/accounts.h"
 #include "conf/assign.h"
 #include "conf/preserved.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

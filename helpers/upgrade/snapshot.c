@@ -13,7 +13,6 @@
 #include "base/time.h"
 #include "conf/assign.h"
 #include "fs/exchange.h"
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"

@@ -7,7 +7,6 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "hsm/network.h"
-#include "hsm/probe.h"
 #include "hsm/verdict.h"
 #include "okv/group.h"
 #include "okv/leftovers.h"

@@ -7,10 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
-#include "fs/handle.h"
 #include "fs/root.h"
 #include "fs/walk.h"
 #include "okv/needs.h"

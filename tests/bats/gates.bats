@@ -130,7 +130,7 @@ passes() {
 	sed -i '1i #include <stddef.h>' helpers/fs/lock.h
 	sed -i 's/OKV_FS_EACH_H/OKV_EACH_H/' helpers/fs/each.h
 	printf '/* Nothing. */\n' >helpers/fs/bare.h
-	plant helpers/fs/handle.h 'int fs_late(void);'
+	plant helpers/fs/exchange.h 'int fs_late(void);'
 	late=$at
 	printf '/* Sizes. */\n#ifndef OKV_FS_SIZE_H\n#define OKV_FS_SIZE_H\nsize_t fs_size(void);\n#endif\n' \
 		>helpers/fs/size.h

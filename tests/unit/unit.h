@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "base/fault.h"
-#include "fs/handle.h"
+#include "fs/root.h"
 #include "fs/walk.h"
 
 /* The call returns 0; it uses a `struct fault f` of the test. */

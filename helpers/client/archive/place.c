@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "fs/handle.h"
 #include "fs/read.h"
 
 enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "fs/handle.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/walk.h"
