@@ -136,7 +136,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 			   SHOWN(taken->label), SHOWN(taken->serial),
 			   one.question.required.label != NULL ? " with that label" : "");
 	for (size_t i = 0; i < one.answer.key_count; i++)
-		if (one.answer.keys[i].call == NULL)
+		if (one.answer.keys[i].call == HSM_CALL_NONE)
 			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "\n",
 				  one.answer.keys[i].found, one.answer.keys[i].slot);
 	return 0;
@@ -145,12 +145,12 @@ static int table_print(struct cmd_context *context, struct fault *f)
 static int causes_find(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = { .root = context->root, .settings = &context->settings };
-	struct hsm_case about = { .question = &one.question, .answer = &one.answer };
+	size_t without_group;
 	const char *user = asked.user != NULL ? asked.user : context->settings.okv_user;
 
-	return okv_processes_without_group(&job, user, &about.without_group, f) < 0
+	return okv_processes_without_group(&job, user, &without_group, f) < 0
 		       ? -1
-		       : hsm_diagnose(&about, &one.causes, f);
+		       : hsm_diagnose(&one.question, &one.answer, without_group, &one.causes, f);
 }
 
 /* The verdict, then its likely causes. */

@@ -1,11 +1,46 @@
 #include "hsm/answer.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hsm/names.h"
+#include "base/array.h"
+
+void hsm_causes_done(struct hsm_causes *causes)
+{
+	for (size_t i = 0; i < causes->count; i++) {
+		free(causes->items[i].sentence);
+		free(causes->items[i].command);
+	}
+	free(causes->items);
+	*causes = (struct hsm_causes){ 0 };
+}
+
+void hsm_causes_add(struct hsm_causes *causes, const char *command, const char *format, ...)
+{
+	struct hsm_cause cause = { .command = command != NULL ? strdup(command) : NULL };
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&cause.sentence, format, arguments) < 0)
+		cause.sentence = NULL;
+	va_end(arguments);
+	if (!causes->failed && cause.sentence != NULL && (command == NULL || cause.command != NULL) &&
+	    ARRAY_GROW(causes->items, causes->count)) {
+		causes->items[causes->count++] = cause;
+		return;
+	}
+	free(cause.sentence);
+	free(cause.command);
+	causes->failed = true;
+}
+
+int hsm_causes_check(const struct hsm_causes *causes, struct fault *f)
+{
+	return causes->failed ? fault_memory(f) : 0;
+}
 
 void hsm_answer_done(struct hsm_answer *answer)
 {
@@ -13,6 +48,7 @@ void hsm_answer_done(struct hsm_answer *answer)
 	free(answer->members);
 	free(answer->keys);
 	hsm_causes_done(&answer->ha);
+	hsm_environment_done(&answer->environment);
 	free(answer->module);
 	free(answer->module_real);
 	free(answer->links);
@@ -44,7 +80,7 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 
 bool hsm_key_is_good(const struct hsm_key *key)
 {
-	return key->call == NULL && key->found == 1 && key->sensitive && !key->extractable;
+	return key->call == HSM_CALL_NONE && key->found == 1 && key->sensitive != 0 && key->extractable == 0;
 }
 
 void hsm_slot_fault(const struct hsm_slot *slot, struct text *out)
@@ -155,6 +191,15 @@ static void version_write(struct json *j, const char *key, struct cryptoki_versi
 	json_string(j, key, text);
 }
 
+/* As PKCS#11 has texts: padded, without a NUL. */
+static void padded_write(struct json *j, const char *key, const unsigned char *text, size_t size)
+{
+	char copy[CRYPTOKI_DESCRIPTION_SIZE + 1];
+
+	cryptoki_text_copy(copy, text, size);
+	json_string(j, key, copy);
+}
+
 /* CK_UNAVAILABLE_INFORMATION is no number. */
 static void count_write(struct json *j, const char *key, uint64_t value)
 {
@@ -216,43 +261,47 @@ static void flags_write(struct json *j, const struct flag *names, size_t count, 
 
 static void token_write(struct json *j, const struct hsm_slot *slot)
 {
+	const struct cryptoki_token_info *token = &slot->token;
+
 	json_object_begin(j, "token");
 	json_string(j, "rv", HSM_RV(slot->token_rv));
 	if (slot->token_rv == CKR_OK) {
 		json_string(j, "label", slot->label);
-		json_string(j, "manufacturer", slot->manufacturer);
+		padded_write(j, "manufacturer", token->manufacturer, sizeof(token->manufacturer));
 		json_string(j, "model", slot->model);
 		json_string(j, "serial", slot->serial);
-		flags_write(j, token_flags, sizeof(token_flags) / sizeof(token_flags[0]), slot->flags);
-		version_write(j, "hardware", slot->hardware);
-		version_write(j, "firmware", slot->firmware);
-		count_write(j, "sessions", slot->session_count);
-		count_write(j, "sessions_max", slot->session_max);
-		count_write(j, "rw_sessions", slot->rw_session_count);
-		count_write(j, "rw_sessions_max", slot->rw_session_max);
-		count_write(j, "pin_least", slot->pin_least);
-		count_write(j, "pin_most", slot->pin_most);
-		count_write(j, "public_memory_total", slot->public_total);
-		count_write(j, "public_memory_free", slot->public_free);
-		count_write(j, "private_memory_total", slot->private_total);
-		count_write(j, "private_memory_free", slot->private_free);
-		json_string(j, "utc_time", slot->utc_time);
+		flags_write(j, token_flags, sizeof(token_flags) / sizeof(token_flags[0]), token->flags);
+		version_write(j, "hardware", token->hardware);
+		version_write(j, "firmware", token->firmware);
+		count_write(j, "sessions", token->session_count);
+		count_write(j, "sessions_max", token->session_max);
+		count_write(j, "rw_sessions", token->rw_session_count);
+		count_write(j, "rw_sessions_max", token->rw_session_max);
+		count_write(j, "pin_least", token->pin_least);
+		count_write(j, "pin_most", token->pin_most);
+		count_write(j, "public_memory_total", token->public_total);
+		count_write(j, "public_memory_free", token->public_free);
+		count_write(j, "private_memory_total", token->private_total);
+		count_write(j, "private_memory_free", token->private_free);
+		padded_write(j, "utc_time", token->utc_time, sizeof(token->utc_time));
 	}
 	json_object_end(j);
 }
 
 static void slot_write(struct json *j, const struct hsm_slot *slot)
 {
+	const struct cryptoki_slot_info *info = &slot->info;
+
 	json_object_begin(j, NULL);
 	json_unsigned(j, "id", slot->id);
 	json_bool(j, "present", slot->present);
 	json_bool(j, "usable", slot->usable);
 	json_string(j, "rv", HSM_RV(slot->slot_rv));
 	json_string(j, "description", slot->description);
-	json_string(j, "manufacturer", slot->slot_manufacturer);
-	flags_write(j, slot_flags, sizeof(slot_flags) / sizeof(slot_flags[0]), slot->slot_flags);
-	version_write(j, "hardware", slot->slot_hardware);
-	version_write(j, "firmware", slot->slot_firmware);
+	padded_write(j, "manufacturer", info->manufacturer, sizeof(info->manufacturer));
+	flags_write(j, slot_flags, sizeof(slot_flags) / sizeof(slot_flags[0]), info->flags);
+	version_write(j, "hardware", info->hardware);
+	version_write(j, "firmware", info->firmware);
 	token_write(j, slot);
 	if (slot->session_call != HSM_CALL_NONE)
 		json_string(j, "session", HSM_RV(slot->session_rv));
@@ -282,28 +331,30 @@ static void key_write(struct json *j, const struct hsm_answer *answer)
 	json_object_begin(j, "key");
 	json_unsigned(j, "tokens", answer->key_count);
 	json_unsigned(j, "slot", key->slot);
-	json_string(j, "call", key->call);
+	json_string(j, "call", key->call != HSM_CALL_NONE ? hsm_call_name(key->call) : NULL);
 	json_string(j, "rv", HSM_RV(key->rv));
 	json_unsigned(j, "found", key->found);
 	json_unsigned(j, "type", key->type);
 	json_unsigned(j, "length", key->length);
-	json_bool(j, "sensitive", key->sensitive);
-	json_bool(j, "extractable", key->extractable);
+	json_bool(j, "sensitive", key->sensitive != 0);
+	json_bool(j, "extractable", key->extractable != 0);
 	json_object_end(j);
 }
 
 static void library_write(struct json *j, const struct hsm_answer *answer)
 {
+	const struct cryptoki_info *info = &answer->info;
+
 	json_object_begin(j, "library");
 	json_string(j, "file", answer->module);
 	json_string(j, "real_file", answer->module_real);
 	json_string(j, "links", answer->links);
 	if (answer->info_known) {
-		version_write(j, "cryptoki", answer->cryptoki);
-		json_string(j, "manufacturer", answer->library_manufacturer);
-		json_string(j, "description", answer->library_description);
-		version_write(j, "version", answer->library_version);
-		json_unsigned(j, "flags", answer->library_flags);
+		version_write(j, "cryptoki", info->cryptoki);
+		padded_write(j, "manufacturer", info->manufacturer, sizeof(info->manufacturer));
+		padded_write(j, "description", info->library, sizeof(info->library));
+		version_write(j, "version", info->version);
+		json_unsigned(j, "flags", info->flags);
 	}
 	json_unsigned(j, "printed_bytes", answer->printed);
 	json_unsigned(j, "processes_killed", answer->orphans);

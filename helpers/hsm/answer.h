@@ -1,5 +1,6 @@
 /*
- * hsm/answer: what a library showed of itself, its slots and the key, and how that is shown to people and programs.
+ * hsm/answer: what a library showed of itself, its slots and the key, how that is shown to people and programs, and why
+ * it may be so.
  *
  * Promise: the table is what `vtl listslots` of client 7 and 10 prints: "Number of slots: N", and for N > 0 the
  * heading, the rule of '=' (4, 20, 32, 16 and 12 columns) and one row per slot, the status last and without padding.
@@ -16,8 +17,9 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "hsm/causes.h"
 #include "hsm/cryptoki.h"
+#include "hsm/library.h"
+#include "hsm/names.h"
 
 enum {
 	HSM_SLOTS_MAX = 1024, /* a library that claims more is not believed */
@@ -37,31 +39,22 @@ enum hsm_end {
 	HSM_END_LIED,       /* it broke the rules of PKCS#11: impossible counts, lists that never hold still */
 };
 
-/* Texts are NUL-terminated, without the padding; they hold whatever bytes the library gave: show with SHOWN(). */
+/* As the worker tells of it; what the library gave may be any bytes: show texts with SHOWN(). */
 struct hsm_slot {
 	uint64_t id;
-	uint64_t slot_rv; /* of C_GetSlotInfo */
-	char description[CRYPTOKI_DESCRIPTION_SIZE + 1];
-	char slot_manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
-	uint64_t slot_flags;
-	struct cryptoki_version slot_hardware, slot_firmware;
-
+	uint64_t slot_rv;                 /* of C_GetSlotInfo */
+	uint64_t token_rv;                /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
+	uint64_t session_rv;              /* of the calls that opened and closed a read-only session, without a login */
+	uint64_t session_call;            /* enum hsm_call; 0: none was tried, as on a token that is not initialised */
+	struct cryptoki_slot_info info;   /* zeroes where slot_rv says no */
+	struct cryptoki_token_info token; /* zeroes where token_rv says no */
+	/* What follows from that, worked out by whoever hears it; texts without the padding. */
 	bool present; /* a token is there */
 	bool usable;  /* ... it is initialised (CKF_TOKEN_INITIALIZED), and a session was opened on it and closed */
-	uint64_t token_rv; /* of C_GetTokenInfo; CKR_TOKEN_NOT_PRESENT where it was not asked */
+	char description[CRYPTOKI_DESCRIPTION_SIZE + 1];
 	char label[CRYPTOKI_LABEL_SIZE + 1];
-	char manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
 	char model[CRYPTOKI_MODEL_SIZE + 1];
 	char serial[CRYPTOKI_SERIAL_SIZE + 1];
-	uint64_t flags;
-	uint64_t session_count, session_max, rw_session_count, rw_session_max;
-	uint64_t pin_least, pin_most;
-	uint64_t public_total, public_free, private_total, private_free;
-	struct cryptoki_version hardware, firmware;
-	char utc_time[CRYPTOKI_TIME_SIZE + 1];
-
-	uint64_t session_rv;   /* of the calls that opened a read-only session and closed it, without a login */
-	uint32_t session_call; /* enum hsm_call; 0: none was tried, as on a token that is not initialised */
 };
 
 /* Of a high-availability group, as CA_GetHAState tells. */
@@ -71,14 +64,35 @@ struct hsm_member {
 	char serial[CRYPTOKI_MEMBER_SERIAL_SIZE + 1];
 };
 
+/* Numbers only: a bool may not hold what a stranger wrote. */
 struct hsm_key {
 	uint64_t slot;
 	uint64_t rv;           /* of the call that ended the check early, else CKR_OK */
-	const char *call;      /* its name (static), NULL when all went through */
+	uint64_t call;         /* that, an enum hsm_call; 0 when all went through */
 	uint64_t found;        /* objects of class secret key with that label */
 	uint64_t type, length; /* CKK_, bytes; length 0 where the library does not tell */
-	bool sensitive, extractable;
+	uint64_t sensitive, extractable;
 };
+
+/* Why, and what fixes it.  A sentence has no full stop; the command can be typed as it stands and removes the cause. */
+struct hsm_cause {
+	char *sentence; /* owned */
+	char *command;  /* owned; NULL: only a person can do that, and the sentence says what to do */
+};
+
+struct hsm_causes {
+	struct hsm_cause *items; /* owned */
+	size_t count;            /* the likeliest first */
+	bool failed;             /* there was no memory for one; later ones are not added */
+};
+
+#define HSM_CAUSES_AUTO __attribute__((cleanup(hsm_causes_done))) struct hsm_causes
+
+void hsm_causes_done(struct hsm_causes *causes);
+void hsm_causes_add(struct hsm_causes *causes, const char *command, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* 0, or -1 when there was no memory for one of them. */
+int hsm_causes_check(const struct hsm_causes *causes, struct fault *f);
 
 struct hsm_answer {
 	enum hsm_end end;
@@ -86,23 +100,21 @@ struct hsm_answer {
 	const char *call;   /* the last call made (static), "" before the first */
 	uint64_t rv;        /* its answer, with HSM_END_ERROR */
 	uint64_t elapsed_ms;
-	char *module;      /* owned; as asked for */
-	char *module_real; /* owned; behind all links */
-	char *loader;      /* owned; what dlerror(3) said, or NULL */
-	char *links;       /* owned; the chain as "a -> b -> c", or NULL */
-	char *user;        /* owned */
+	char *module;                       /* owned; as asked for */
+	char *module_real;                  /* owned; behind all links */
+	char *loader;                       /* owned; what dlerror(3) said, or NULL */
+	char *links;                        /* owned; the chain as "a -> b -> c", or NULL */
+	char *user;                         /* owned */
+	struct hsm_environment environment; /* owned; empty when it could not be read */
 
 	bool info_known;
-	struct cryptoki_version cryptoki, library_version;
-	char library_manufacturer[CRYPTOKI_MANUFACTURER_SIZE + 1];
-	char library_description[CRYPTOKI_LIBRARY_SIZE + 1];
-	uint64_t library_flags;
+	struct cryptoki_info info;
 
 	struct hsm_slot *slots; /* owned; as far as they were read, also when the end was not whole */
 	size_t slot_count;
 	struct hsm_member *members; /* owned; of all groups */
 	size_t member_count;
-	struct hsm_causes ha; /* how the groups of Chrystoki.conf differ from what shows (hsm/ha.h) */
+	struct hsm_causes ha; /* how the groups of Chrystoki.conf differ from what shows (hsm/verdict.h) */
 	struct hsm_key *keys; /* owned; of each token that was asked for it */
 	size_t key_count;
 

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "conf/assign.h"
 #include "fs/read.h"
 
@@ -99,18 +98,20 @@ void hsm_environment_done(struct hsm_environment *environment)
 	for (size_t i = 0; i < environment->count; i++)
 		free(environment->items[i]);
 	free(environment->items);
+	free(environment->conf_path);
+	text_done_secret(&environment->conf_bytes);
+	chrystoki_done(&environment->conf);
 	*environment = (struct hsm_environment){ 0 };
 }
 
-int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f)
+static int variables_read(int root, struct report *report, struct hsm_environment *environment, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
-	HSM_ENVIRONMENT_AUTO environment = { 0 };
 
 	if (assignments_read(root, HSM_OKV_ENVIRONMENT, &lines, f) < 0)
 		return -1;
-	environment.items = calloc(lines.count + 1, sizeof(*environment.items));
-	if (environment.items == NULL)
+	environment->items = calloc(lines.count + 1, sizeof(*environment->items));
+	if (environment->items == NULL)
 		return fault_memory(f);
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
@@ -125,8 +126,43 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 		text_add(&item, line->bytes + line->value_start, line->value_length);
 		if (text_check(&item, f) < 0)
 			return -1;
-		environment.items[environment.count++] = text_take(&item);
+		environment->items[environment->count++] = text_take(&item);
 	}
+	return 0;
+}
+
+static int conf_read(int root, struct hsm_environment *environment, struct fault *f)
+{
+	static const char name[] = "ChrystokiConfigurationPath=";
+	const char *directory = "/etc";
+	TEXT_AUTO path = { 0 };
+	struct fault ignored = { 0 };
+
+	/* The last one wins, as with setenv(3). */
+	for (size_t i = 0; i < environment->count; i++)
+		if (text_starts(environment->items[i], name))
+			directory = environment->items[i] + strlen(name);
+	text_add_string(&path, directory);
+	while (path.length > 0 && path.bytes[path.length - 1] == '/')
+		text_cut(&path, path.length - 1);
+	text_add_string(&path, "/Chrystoki.conf");
+	if (text_check(&path, f) < 0)
+		return -1;
+	environment->conf_path = text_take(&path);
+	(void)fs_read_config(root, environment->conf_path, &environment->conf_bytes, &ignored);
+	if (chrystoki_parse(&environment->conf, text_string(&environment->conf_bytes), environment->conf_bytes.length,
+			    f) < 0)
+		return -1;
+	(void)chrystoki_split_partition(&environment->conf, &ignored);
+	return 0;
+}
+
+int hsm_environment_read(int root, struct report *report, struct hsm_environment *ret_environment, struct fault *f)
+{
+	HSM_ENVIRONMENT_AUTO environment = { 0 };
+
+	if (variables_read(root, report, &environment, f) < 0 || conf_read(root, &environment, f) < 0)
+		return -1;
 	*ret_environment = environment;
 	environment = (struct hsm_environment){ 0 };
 	return 0;

@@ -3,7 +3,8 @@
  *
  * Promise: the library is named by okv_hsm.conf and the environment by okv_hsm_env, read by OKV's own rules: exactly
  * the strict NAME="VALUE" lines, in order; a flawed line is skipped with a warning that names its number, as
- * hsmclient does.  An environment file that is not there gives nothing.
+ * hsmclient does.  An environment file that is not there gives nothing.  ChrystokiConfigurationPath of it names the
+ * directory of the Chrystoki.conf that the library will read; without it that is /etc.
  *
  * A path is walked below the root; links are followed only where root alone could have made them, and each is written
  * down.  The file and every directory above it must belong to root and be writable by nobody else: whoever can write
@@ -17,6 +18,8 @@
 
 #include "base/fault.h"
 #include "base/report.h"
+#include "base/text.h"
+#include "conf/chrystoki.h"
 #include "conf/settings.h"
 #include "fs/root.h"
 
@@ -39,9 +42,13 @@ const char *hsm_library_remedy(int root);
  */
 int hsm_library_find(int root, const char *path, struct fs_place *ret_place, struct fault *f);
 
+/* What the library finds around it. */
 struct hsm_environment {
 	char **items; /* owned; "NAME=VALUE", ends with NULL */
 	size_t count;
+	char *conf_path;        /* owned; of Chrystoki.conf */
+	struct text conf_bytes; /* may hold the secret of the cloud service */
+	struct chrystoki conf;  /* empty where the file is not there, or cannot be read by root even */
 };
 
 #define HSM_ENVIRONMENT_AUTO __attribute__((cleanup(hsm_environment_done))) struct hsm_environment

@@ -15,14 +15,10 @@
 #ifndef OKV_HSM_MESSAGE_H
 #define OKV_HSM_MESSAGE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/report.h"
 #include "hsm/answer.h"
-#include "hsm/names.h"
-#include "hsm/question.h"
-#include "proc/child.h"
+#include "proc/identity.h"
 
 enum {
 	HSM_NONCE_SIZE = 16,
@@ -37,7 +33,7 @@ enum hsm_message {
 	HSM_MESSAGE_INFO = 1, /* struct cryptoki_info */
 	HSM_MESSAGE_SLOT,     /* struct hsm_slot */
 	HSM_MESSAGE_MEMBER,   /* struct hsm_member */
-	HSM_MESSAGE_KEY,      /* struct hsm_key_message */
+	HSM_MESSAGE_KEY,      /* struct hsm_key */
 	HSM_MESSAGE_NOTE,     /* HSM_TEXT_SIZE bytes: a warning about the library's habits */
 	HSM_MESSAGE_STOP,     /* struct hsm_stop_message */
 	HSM_MESSAGE_ALL,      /* the nonce */
@@ -67,36 +63,11 @@ struct hsm_begin {
 	uint64_t load_only;   /* not a call into it */
 };
 
-struct hsm_key_message {
-	uint64_t slot, rv, call, found, type, length;
-	uint64_t sensitive, extractable; /* 0 or 1: a bool may not hold what a stranger wrote */
-};
-
 /* Why nothing can follow. */
 struct hsm_stop_message {
 	uint64_t end; /* enum hsm_end */
 	uint64_t rv;
 	char text[HSM_TEXT_SIZE]; /* a clause for the verdict, or what dlerror(3) says */
 };
-
-/* In the parent. */
-struct hsm_listener {
-	/* Set by the caller. */
-	unsigned char nonce[HSM_NONCE_SIZE];
-	int root;                           /* the tree that objects are looked for in */
-	struct report *report;              /* borrowed; gets the notes as they come; may be NULL */
-	struct hsm_answer *answer;          /* borrowed; slots, key, info and the call under way are filled */
-	const struct proc_child *child;     /* borrowed; hears whether it may go on */
-	const struct hsm_key_question *key; /* borrowed; the PIN that goes with that, or NULL */
-	/* What has come. */
-	bool begun; /* anything at all */
-	size_t bytes, objects, notes;
-	struct hsm_stop_message stop;
-	bool stopped;          /* `stop` has come */
-	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
-};
-
-/* For proc/child.h; `listener` is a struct hsm_listener.  PROC_CHILD_ALL is for the nonce. */
-enum proc_child_answer hsm_listen(void *listener, const struct proc_message *message);
 
 #endif

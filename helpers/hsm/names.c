@@ -77,7 +77,7 @@ const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv)
 	return storage->bytes;
 }
 
-const char *hsm_call_name(uint32_t call)
+const char *hsm_call_name(uint64_t call)
 {
 	static const char *const names[HSM_CALL_COUNT] = {
 		"",

@@ -43,6 +43,6 @@ enum hsm_call {
 	HSM_CALL_COUNT,
 };
 /* "" for a number that is none. */
-const char *hsm_call_name(uint32_t call);
+const char *hsm_call_name(uint64_t call);
 
 #endif

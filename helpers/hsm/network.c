@@ -54,11 +54,14 @@ static int find(struct asking *a, struct fault *f)
 	struct hsm_servers *servers = &a->network.servers;
 	TEXT_AUTO names = { 0 };
 	TEXT_SECRET_AUTO bytes = { 0 };
+	struct fault ignored = { 0 };
 
 	a->now = time_now();
 	if (fs_read_config(a->question->root, path, &bytes, f) < 0 ||
-	    chrystoki_parse(&a->conf, text_string(&bytes), bytes.length, f) < 0 ||
-	    hsm_servers_find(&a->conf, servers, f) < 0)
+	    chrystoki_parse(&a->conf, text_string(&bytes), bytes.length, f) < 0)
+		return -1;
+	(void)chrystoki_split_partition(&a->conf, &ignored);
+	if (hsm_servers_find(&a->conf, servers, f) < 0)
 		return -1;
 	if (servers->count == 0)
 		return fault_negative(f, "'%s' names no server: no ServerName00, no LNHServer00, no ServerName in REST",

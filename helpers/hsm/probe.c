@@ -8,37 +8,187 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proc/child.h"
-#include "proc/interrupt.h"
-#include "proc/identity.h"
-#include "hsm/clientconf.h"
-#include "hsm/ha.h"
+#include "base/array.h"
 #include "hsm/library.h"
 #include "hsm/message.h"
+#include "proc/child.h"
+#include "proc/identity.h"
+#include "proc/interrupt.h"
 
 enum { PRINTED_MAX = 160 }; /* so much of what it printed is shown */
 
-static int string_copy(const char *string, char **ret_copy, struct fault *f)
+/* --- what the worker tells ---------------------------------------------------------------------------------------- */
+
+struct listener {
+	unsigned char nonce[HSM_NONCE_SIZE];
+	int root;                           /* the tree that objects are looked for in */
+	struct report *report;              /* borrowed; gets the notes as they come; may be NULL */
+	struct hsm_answer *answer;          /* borrowed; slots, key, info and the call under way are filled */
+	const struct proc_child *child;     /* borrowed; hears whether it may go on */
+	const struct hsm_key_question *key; /* borrowed; the PIN that goes with that, or NULL */
+	/* What has come. */
+	bool begun; /* anything at all */
+	size_t bytes, objects, notes;
+	struct hsm_stop_message stop;
+	bool stopped;          /* `stop` has come */
+	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
+};
+
+/* One answer to one question, so that it is bound to fit. */
+static bool permit(const struct listener *l, enum hsm_ask permission)
 {
-	*ret_copy = strdup(string);
-	return *ret_copy == NULL ? fault_memory(f) : 0;
+	const bool go_on = permission == HSM_ASK_GO_ON && l->key != NULL;
+	struct text message = { 0 };
+	struct fault ignored = { 0 };
+
+	proc_message_add(&message, permission, go_on ? l->key->pin : "", go_on ? l->key->pin_length : 0);
+	const bool sent = proc_child_send(l->child, &message, &ignored) == 0;
+	text_done_secret(&message);
+	return sent;
 }
 
-/* Without running a byte of it. */
-static int module_find(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
+#define TERMINATE(array) ((array)[sizeof(array) - 1] = '\0')
+
+static bool on_info(struct listener *l, const void *body)
+{
+	memcpy(&l->answer->info, body, sizeof(l->answer->info));
+	l->answer->info_known = true;
+	return true;
+}
+
+static bool on_slot(struct listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+
+	if (answer->slot_count >= HSM_SLOTS_MAX || !ARRAY_GROW(answer->slots, answer->slot_count))
+		return false;
+	struct hsm_slot *slot = &answer->slots[answer->slot_count++];
+	memcpy(slot, body, sizeof(*slot));
+	slot->present = slot->slot_rv == CKR_OK && slot->token_rv != CKR_TOKEN_NOT_PRESENT;
+	slot->usable = slot->present && slot->token_rv == CKR_OK && (slot->token.flags & CKF_TOKEN_INITIALIZED) != 0 &&
+		       slot->session_call != HSM_CALL_NONE && slot->session_rv == CKR_OK;
+	cryptoki_text_copy(slot->description, slot->info.description, sizeof(slot->info.description));
+	cryptoki_text_copy(slot->label, slot->token.label, sizeof(slot->token.label));
+	cryptoki_text_copy(slot->model, slot->token.model, sizeof(slot->token.model));
+	cryptoki_text_copy(slot->serial, slot->token.serial, sizeof(slot->token.serial));
+	return true;
+}
+
+static bool on_member(struct listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+
+	if (answer->member_count >= HSM_MEMBERS_MAX || !ARRAY_GROW(answer->members, answer->member_count))
+		return false;
+	struct hsm_member *member = &answer->members[answer->member_count++];
+	memcpy(member, body, sizeof(*member));
+	TERMINATE(member->serial);
+	return true;
+}
+
+static bool on_key(struct listener *l, const void *body)
+{
+	struct hsm_answer *answer = l->answer;
+
+	if (answer->key_count >= HSM_SLOTS_MAX || !ARRAY_GROW(answer->keys, answer->key_count))
+		return false;
+	memcpy(&answer->keys[answer->key_count++], body, sizeof(*answer->keys));
+	return true;
+}
+
+static bool on_note(struct listener *l, const void *body)
+{
+	char note[HSM_TEXT_SIZE];
+
+	memcpy(note, body, sizeof(note));
+	TERMINATE(note);
+	report_say(l->report, REPORT_WARNING, "%s", SHOWN(note));
+	return ++l->notes < HSM_NOTES_MAX;
+}
+
+static bool on_stop(struct listener *l, const void *body)
+{
+	memcpy(&l->stop, body, sizeof(l->stop));
+	TERMINATE(l->stop.text);
+	l->stopped = true;
+	return true;
+}
+
+/* The first that is not root's choice is kept. */
+static bool on_object(struct listener *l, const char *path, size_t length)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 
-	if ((q->module != NULL ? string_copy(q->module, &answer->module, f)
-			       : hsm_library_choose(q->root, q->settings, q->source, &answer->module, f)) < 0 ||
-	    hsm_library_find(q->root, answer->module, &place, f) < 0 ||
-	    string_copy(place.path, &answer->module_real, f) < 0)
-		return -1;
-	if (place.links == NULL)
-		return 0;
-	report_say(q->report, REPORT_DETAIL, "links followed: %s", SHOWN(place.links));
-	return string_copy(place.links, &answer->links, f);
+	if (length == 0 || path[length - 1] != '\0' || l->objects++ == HSM_OBJECTS_MAX)
+		return false;
+	if (l->distrust.kind == FAULT_NONE && hsm_library_find(l->root, path, &place, &l->distrust) < 0)
+		(void)fault_prefix(&l->distrust, "'%s' is loaded with it: ", SHOWN(path));
+	return true;
 }
+
+static bool on_loaded(struct listener *l)
+{
+	return permit(l, l->distrust.kind == FAULT_NONE ? HSM_ASK_GO_ON : HSM_ASK_NO_FURTHER);
+}
+
+static bool on_call(struct listener *l, const void *body)
+{
+	uint32_t call;
+
+	memcpy(&call, body, sizeof(call));
+	l->answer->call = hsm_call_name(call);
+	return call < HSM_CALL_COUNT;
+}
+
+/* Of each kind that has one, the length. */
+static const struct {
+	bool (*on)(struct listener *l, const void *body);
+	size_t length;
+} fixed[] = {
+	[HSM_MESSAGE_INFO] = { on_info, sizeof(struct cryptoki_info) },
+	[HSM_MESSAGE_SLOT] = { on_slot, sizeof(struct hsm_slot) },
+	[HSM_MESSAGE_MEMBER] = { on_member, sizeof(struct hsm_member) },
+	[HSM_MESSAGE_KEY] = { on_key, sizeof(struct hsm_key) },
+	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },
+	[HSM_MESSAGE_CALL] = { on_call, sizeof(uint32_t) },
+	[HSM_MESSAGE_STOP] = { on_stop, sizeof(struct hsm_stop_message) },
+};
+
+/* False: that is none of ours. */
+static bool on_message(struct listener *l, const struct proc_message *message, bool *ret_all)
+{
+	l->begun = true;
+	l->bytes += message->length;
+	if (l->bytes > HSM_BYTES_MAX)
+		return false;
+	switch (message->kind) {
+	case HSM_MESSAGE_ALL:
+		*ret_all = message->length == HSM_NONCE_SIZE && memcmp(message->bytes, l->nonce, HSM_NONCE_SIZE) == 0;
+		return *ret_all;
+	case HSM_MESSAGE_OBJECT:
+		return on_object(l, message->bytes, message->length);
+	case HSM_MESSAGE_LOADED:
+		return message->length == 0 && on_loaded(l);
+	default:
+		return message->kind < sizeof(fixed) / sizeof(fixed[0]) && fixed[message->kind].on != NULL &&
+		       message->length == fixed[message->kind].length && fixed[message->kind].on(l, message->bytes);
+	}
+}
+
+static enum proc_child_answer listen_to(void *context, const struct proc_message *message)
+{
+	struct listener *l = context;
+	bool all = false;
+
+	if (!on_message(l, message, &all)) {
+		/* It need not wait for the answer to a question that we shall not read. */
+		(void)permit(l, HSM_ASK_NO_FURTHER);
+		return PROC_CHILD_GARBLED;
+	}
+	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
+}
+
+/* --- how it ended ------------------------------------------------------------------------------------------------- */
 
 static const char *signal_text(int number)
 {
@@ -123,7 +273,7 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 	}
 }
 
-static void end_evaluate(struct hsm_answer *answer, const struct hsm_listener *l, const struct proc_outcome *end,
+static void end_evaluate(struct hsm_answer *answer, const struct listener *l, const struct proc_outcome *end,
 			 uint64_t timeout_ms)
 {
 	answer->orphans = end->orphans;
@@ -178,40 +328,58 @@ static void sessions_report(const struct hsm_question *q, const struct hsm_answe
 	}
 }
 
-/* What the worker is to know before it loads anything. */
-static void question_add(const struct hsm_question *q, const struct hsm_environment *environment, const char *module,
-			 struct text *out)
-{
-	const struct {
-		enum hsm_ask kind;
-		const char *string;
-	} strings[] = {
-		{ HSM_ASK_LIBRARY, module },
-		{ HSM_ASK_LABEL, q->required.label },
-		{ HSM_ASK_SERIAL, q->required.serial },
-		{ HSM_ASK_KEY, q->key != NULL ? q->key->label : NULL },
-	};
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-		if (strings[i].string != NULL)
-			proc_message_add(out, strings[i].kind, strings[i].string, strlen(strings[i].string));
-	for (size_t i = 0; i < environment->count; i++)
-		proc_message_add(out, HSM_ASK_VARIABLE, environment->items[i], strlen(environment->items[i]));
+static int string_copy(const char *string, char **ret_copy, struct fault *f)
+{
+	*ret_copy = strdup(string);
+	return *ret_copy == NULL ? fault_memory(f) : 0;
+}
+
+/* Without running a byte of it. */
+static int module_find(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+
+	if ((q->module != NULL ? string_copy(q->module, &answer->module, f)
+			       : hsm_library_choose(q->root, q->settings, q->source, &answer->module, f)) < 0 ||
+	    hsm_library_find(q->root, answer->module, &place, f) < 0 ||
+	    string_copy(place.path, &answer->module_real, f) < 0)
+		return -1;
+	if (place.links == NULL)
+		return 0;
+	report_say(q->report, REPORT_DETAIL, "links followed: %s", SHOWN(place.links));
+	return string_copy(place.links, &answer->links, f);
 }
 
 struct conversation {
 	const struct hsm_question *question;
-	const struct hsm_environment *environment;
 	struct hsm_begin begin;
-	struct hsm_listener listener;
+	struct listener listener;
 	uint64_t timeout_ms;
 };
 
+/* What the worker is to know before it loads anything. */
 static int question_send(const struct conversation *c, const struct proc_child *worker, struct fault *f)
 {
+	const struct hsm_question *q = c->question;
+	const struct hsm_environment *environment = &c->listener.answer->environment;
+	const struct {
+		enum hsm_ask kind;
+		const char *string;
+	} strings[] = {
+		{ HSM_ASK_LIBRARY, c->listener.answer->module },
+		{ HSM_ASK_LABEL, q->required.label },
+		{ HSM_ASK_SERIAL, q->required.serial },
+		{ HSM_ASK_KEY, q->key != NULL ? q->key->label : NULL },
+	};
 	TEXT_AUTO messages = { 0 };
 
-	question_add(c->question, c->environment, c->listener.answer->module, &messages);
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		if (strings[i].string != NULL)
+			proc_message_add(&messages, strings[i].kind, strings[i].string, strlen(strings[i].string));
+	for (size_t i = 0; i < environment->count; i++)
+		proc_message_add(&messages, HSM_ASK_VARIABLE, environment->items[i], strlen(environment->items[i]));
 	proc_message_add(&messages, HSM_ASK_BEGIN, &c->begin, sizeof(c->begin));
 	return proc_child_send(worker, &messages, f);
 }
@@ -229,7 +397,7 @@ static int worker_run(struct conversation *c, struct proc_outcome *ret_end, stru
 		.worker = true,
 		.program = c->question->worker,
 		.confined = true,
-		.on_message = hsm_listen,
+		.on_message = listen_to,
 		.listener = &c->listener,
 		.root = c->question->root,
 		.deadline_ms = (unsigned)c->timeout_ms,
@@ -252,14 +420,13 @@ static int worker_run(struct conversation *c, struct proc_outcome *ret_end, stru
 	return r;
 }
 
-static int talk(const struct hsm_question *q, const struct hsm_environment *environment,
-		const struct hsm_clientconf *conf, struct hsm_answer *answer, struct fault *f)
+static int talk(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
 {
 	struct conversation c = {
 		.question = q,
-		.environment = environment,
 		.begin = { .by_okv_conf = q->module == NULL && q->source == HSM_LIBRARY_OKV_CONF,
-			   .groups = chrystoki_sections(&conf->model, "VirtualToken", &(ptrdiff_t){ 0 }) > 0,
+			   .groups =
+				   chrystoki_sections(&answer->environment.conf, "VirtualToken", &(ptrdiff_t){ 0 }) > 0,
 			   .load_only = q->load_only },
 		.listener = { .root = q->root, .report = q->report, .answer = answer, .key = q->key },
 		.timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : q->settings->slot_timeout * 1000,
@@ -280,23 +447,18 @@ static int talk(const struct hsm_question *q, const struct hsm_environment *envi
 	habits_report(q, answer, &end);
 	sessions_report(q, answer);
 	proc_outcome_done(&end);
-	return answer->end != HSM_END_WHOLE
-		       ? 0
-		       : hsm_ha_compare(conf, q->required.label, q->required.serial, q->report, answer, f);
+	return 0;
 }
 
 int hsm_probe(const struct hsm_question *question, struct hsm_answer *ret_answer, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	HSM_ENVIRONMENT_AUTO environment = { 0 };
-	HSM_CLIENTCONF_AUTO conf = { .path = NULL };
+	const char *user = question->user != NULL ? question->user : question->settings->okv_user;
 	int r = -1;
 
-	if (module_find(question, &answer, f) == 0 &&
-	    string_copy(question->user != NULL ? question->user : question->settings->okv_user, &answer.user, f) == 0 &&
-	    hsm_environment_read(question->root, question->report, &environment, f) == 0 &&
-	    hsm_clientconf_read(question->root, &environment, &conf, f) == 0)
-		r = talk(question, &environment, &conf, &answer, f);
+	if (hsm_environment_read(question->root, question->report, &answer.environment, f) == 0 &&
+	    module_find(question, &answer, f) == 0 && string_copy(user, &answer.user, f) == 0)
+		r = talk(question, &answer, f);
 	if (r < 0) {
 		free(answer.user);
 		answer.user = NULL;

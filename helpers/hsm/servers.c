@@ -109,13 +109,10 @@ static int family_add(struct hsm_servers *servers, const struct chrystoki *conf,
 	return 0;
 }
 
-int hsm_servers_find(struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f)
+int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f)
 {
 	HSM_SERVERS_AUTO servers = { 0 };
-	struct fault ignored = { 0 };
 
-	/* What it cannot split names no server that could be asked. */
-	(void)chrystoki_split_partition(conf, &ignored);
 	if (family_add(&servers, conf, CHRYSTOKI_SERVERS, f) < 0 ||
 	    family_add(&servers, conf, CHRYSTOKI_CLUSTER, f) < 0)
 		return -1;

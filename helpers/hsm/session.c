@@ -16,6 +16,7 @@
 
 #include "hsm/message.h"
 #include "hsm/names.h"
+#include "proc/child.h"
 #include "proc/worker.h"
 
 enum { LIST_TRIES = 5, WITH_TOKEN = 1, VARIABLES_MAX = 4096, KEYS_MAX = 16 };
@@ -294,59 +295,33 @@ static bool initialize(const struct session *s)
 /* --- its slots ---------------------------------------------------------------------------------------------------- */
 
 /* Every byte is set, since every byte is sent. */
-static struct hsm_slot slot_blank(unsigned long id)
+static void slot_read(const struct session *s, unsigned long id, struct hsm_slot *ret_slot)
 {
-	struct hsm_slot slot;
+	struct hsm_slot *slot = ret_slot;
 
-	memset(&slot, 0, sizeof(slot));
-	slot.id = id;
-	slot.token_rv = CKR_TOKEN_NOT_PRESENT;
-	return slot;
-}
-
-static void slot_read(const struct session *s, struct hsm_slot *slot)
-{
-	struct cryptoki_slot_info info;
-
-	memset(&info, 0, sizeof(info));
+	memset(slot, 0, sizeof(*slot));
+	slot->id = id;
+	slot->token_rv = CKR_TOKEN_NOT_PRESENT;
 	call_begin(s, HSM_CALL_SLOT_INFO);
-	slot->slot_rv = s->functions->C_GetSlotInfo(slot->id, &info);
+	slot->slot_rv = s->functions->C_GetSlotInfo(id, &slot->info);
+	/* What a library may have written before it failed is not its answer. */
 	if (slot->slot_rv != CKR_OK)
+		memset(&slot->info, 0, sizeof(slot->info));
+	if ((slot->info.flags & CKF_TOKEN_PRESENT) == 0)
 		return;
-	cryptoki_text_copy(slot->description, info.description, sizeof(info.description));
-	cryptoki_text_copy(slot->slot_manufacturer, info.manufacturer, sizeof(info.manufacturer));
-	slot->slot_flags = info.flags;
-	slot->slot_hardware = info.hardware;
-	slot->slot_firmware = info.firmware;
+	call_begin(s, HSM_CALL_TOKEN_INFO);
+	slot->token_rv = s->functions->C_GetTokenInfo(id, &slot->token);
+	if (slot->token_rv != CKR_OK)
+		memset(&slot->token, 0, sizeof(slot->token));
 }
 
-static void token_read(const struct session *s, struct hsm_slot *slot)
+/* Is that padded text this one? */
+static bool text_is(const unsigned char *text, size_t size, const char *string)
 {
-	struct cryptoki_token_info info;
+	char copy[CRYPTOKI_LABEL_SIZE + 1];
 
-	memset(&info, 0, sizeof(info));
-	call_begin(s, HSM_CALL_TOKEN_INFO);
-	slot->token_rv = s->functions->C_GetTokenInfo(slot->id, &info);
-	if (slot->token_rv != CKR_OK)
-		return;
-	cryptoki_text_copy(slot->label, info.label, sizeof(info.label));
-	cryptoki_text_copy(slot->manufacturer, info.manufacturer, sizeof(info.manufacturer));
-	cryptoki_text_copy(slot->model, info.model, sizeof(info.model));
-	cryptoki_text_copy(slot->serial, info.serial, sizeof(info.serial));
-	slot->flags = info.flags;
-	slot->session_max = info.session_max;
-	slot->session_count = info.session_count;
-	slot->rw_session_max = info.rw_session_max;
-	slot->rw_session_count = info.rw_session_count;
-	slot->pin_least = info.pin_least;
-	slot->pin_most = info.pin_most;
-	slot->public_total = info.public_total;
-	slot->public_free = info.public_free;
-	slot->private_total = info.private_total;
-	slot->private_free = info.private_free;
-	slot->hardware = info.hardware;
-	slot->firmware = info.firmware;
-	cryptoki_text_copy(slot->utc_time, info.utc_time, sizeof(info.utc_time));
+	cryptoki_text_copy(copy, text, size);
+	return strcmp(copy, string) == 0;
 }
 
 /* What OKV does before anything else with its token. */
@@ -440,14 +415,11 @@ static bool slots_read(struct session *s)
 	if (!slots_differ(s, ids, count))
 		return false;
 	for (unsigned long i = 0; i < count; i++) {
-		struct hsm_slot slot = slot_blank(ids[i]);
-		slot_read(s, &slot);
-		if (slot.slot_rv == CKR_OK && (slot.slot_flags & CKF_TOKEN_PRESENT) != 0)
-			token_read(s, &slot);
-		if (slot.token_rv == CKR_OK && (slot.flags & CKF_TOKEN_INITIALIZED) != 0)
-			session_try(s, &slot);
-		send_message(s, HSM_MESSAGE_SLOT, &slot, sizeof(slot));
-		s->slots[i] = slot;
+		struct hsm_slot *slot = &s->slots[i];
+		slot_read(s, ids[i], slot);
+		if (slot->token_rv == CKR_OK && (slot->token.flags & CKF_TOKEN_INITIALIZED) != 0)
+			session_try(s, slot);
+		send_message(s, HSM_MESSAGE_SLOT, slot, sizeof(*slot));
 		s->slot_count = i + 1;
 	}
 	return true;
@@ -470,7 +442,7 @@ static void members_read(const struct session *s)
 		if (get(slot->id, &state) != CKR_OK || state.count > CRYPTOKI_MEMBERS_MAX)
 			continue;
 		cryptoki_text_copy(serial, (const unsigned char *)state.group_serial, sizeof(state.group_serial));
-		if (strcmp(serial, slot->serial) != 0)
+		if (!text_is(slot->token.serial, sizeof(slot->token.serial), serial))
 			continue;
 		for (size_t k = 0; k < state.count; k++) {
 			struct hsm_member member;
@@ -490,7 +462,7 @@ struct test {
 	const struct session *s;
 	const struct cryptoki_functions *functions;
 	unsigned long session;
-	struct hsm_key_message result;
+	struct hsm_key result;
 };
 
 /* Tells of the call, makes it, and keeps the first error. */
@@ -577,10 +549,10 @@ static void look(struct test *test, unsigned long key)
 /* Whether a wrong PIN would lock it, if it is not locked already. */
 static bool is_near_lock(const struct hsm_slot *slot)
 {
-	return (slot->flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
+	return (slot->token.flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
 }
 
-static struct hsm_key_message key_test(const struct session *s, const struct hsm_slot *slot)
+static struct hsm_key key_test(const struct session *s, const struct hsm_slot *slot)
 {
 	struct test test = { .s = s, .functions = s->functions };
 	unsigned long key = 0;
@@ -610,8 +582,8 @@ static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slot
 	for (size_t i = 0; i < s->slot_count; i++) {
 		const struct hsm_slot *slot = &s->slots[i];
 		if (slot->session_call == HSM_CALL_NONE || slot->session_rv != CKR_OK ||
-		    (s->label != NULL && strcmp(slot->label, s->label) != 0) ||
-		    (s->serial != NULL && strcmp(slot->serial, s->serial) != 0))
+		    (s->label != NULL && !text_is(slot->token.label, sizeof(slot->token.label), s->label)) ||
+		    (s->serial != NULL && !text_is(slot->token.serial, sizeof(slot->token.serial), s->serial)))
 			continue;
 		if (is_near_lock(slot)) {
 			ret_slots[0] = slot;
@@ -631,7 +603,7 @@ static void keys_read(struct session *s)
 	if (count > 1 && s->label == NULL && s->serial == NULL)
 		count = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct hsm_key_message message = key_test(s, slots[i]);
+		const struct hsm_key message = key_test(s, slots[i]);
 		send_message(s, HSM_MESSAGE_KEY, &message, sizeof(message));
 		/* The next one would refuse the PIN, too. */
 		if (message.rv != CKR_OK && message.call == HSM_CALL_LOGIN)

@@ -3,7 +3,208 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "hsm/names.h"
+#include "conf/chrystoki_groups.h"
+
+/* --- the HA groups of Chrystoki.conf ------------------------------------------------------------------------------ */
+
+struct comparison {
+	struct report *report;
+	const char *where; /* Chrystoki.conf, made printable */
+	const struct hsm_slot *taken;
+	struct text taken_text; /* ": OKV takes slot 0, 'okv' (3423358)" */
+	struct hsm_answer *answer;
+	struct chrystoki_family groups;
+	bool members_show; /* HAOnly is off, or does nothing */
+};
+
+static bool is_member(const struct chrystoki_numbered *group, const char *serial)
+{
+	struct chrystoki_member member;
+
+	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (text_equal(member.name.bytes, member.name.length, serial))
+			return true;
+	return false;
+}
+
+/* The older tools gave groups any serial number, so the label will do; a member may bear it, too. */
+static bool is_group(const struct chrystoki_numbered *group, const struct hsm_slot *slot)
+{
+	return slot->present && !is_member(group, slot->serial) &&
+	       (chrystoki_value_is(&group->parts[CHRYSTOKI_SERIAL], slot->serial) ||
+		chrystoki_value_is(&group->parts[CHRYSTOKI_LABEL], slot->label));
+}
+
+static const struct hsm_slot *group_find(const struct comparison *c, const struct chrystoki_numbered *group)
+{
+	for (size_t i = 0; i < c->answer->slot_count; i++)
+		if (is_group(group, &c->answer->slots[i]))
+			return &c->answer->slots[i];
+	return NULL;
+}
+
+static bool is_shown(const struct comparison *c, const struct chrystoki_value *serial)
+{
+	for (size_t i = 0; i < c->answer->slot_count; i++)
+		if (c->answer->slots[i].present &&
+		    text_equal(serial->bytes, serial->length, c->answer->slots[i].serial))
+			return true;
+	return false;
+}
+
+/* What the library tells of the group's members; *ret_any: it tells something. */
+static const struct hsm_member *member_find(const struct comparison *c, const struct hsm_slot *slot,
+					    const struct chrystoki_value *serial, bool *ret_any)
+{
+	const struct hsm_answer *answer = c->answer;
+	const struct hsm_member *found = NULL;
+
+	*ret_any = false;
+	for (size_t i = 0; slot != NULL && i < answer->member_count; i++) {
+		if (answer->members[i].slot != slot->id)
+			continue;
+		*ret_any = true;
+		if (text_equal(serial->bytes, serial->length, answer->members[i].serial))
+			found = &answer->members[i];
+	}
+	return found;
+}
+
+/* *ret_untold counts those that nothing tells of. */
+static void member_compare(const struct comparison *c, const struct chrystoki_numbered *group,
+			   const struct hsm_slot *slot, const struct chrystoki_value *serial, size_t *ret_untold)
+{
+	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+	bool told;
+	const struct hsm_member *member = member_find(c, slot, serial, &told);
+	const char *name = SHOWN_BYTES(serial->bytes, serial->length);
+	const char *of = SHOWN_BYTES(label->bytes, label->length);
+
+	if (member != NULL && member->rv != CKR_OK)
+		hsm_causes_add(&c->answer->ha, NULL, "member %s of HA group '%s' in '%s' is away: its state is %s",
+			       name, of, c->where, HSM_RV(member->rv));
+	else if (member == NULL && told)
+		hsm_causes_add(&c->answer->ha, NULL,
+			       "member %s of HA group '%s' in '%s' is not among those that the library lists", name, of,
+			       c->where);
+	else if (member == NULL && c->members_show && !is_shown(c, serial))
+		hsm_causes_add(&c->answer->ha, NULL,
+			       "member %s of HA group '%s' in '%s' does not show: its HSM is away or belongs to another"
+			       " group",
+			       name, of, c->where);
+	else if (member == NULL && !is_shown(c, serial))
+		++*ret_untold;
+}
+
+static void group_compare(const struct comparison *c, const struct chrystoki_numbered *group)
+{
+	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+	const char *of = SHOWN_BYTES(label->bytes, label->length);
+	const struct hsm_slot *slot = group_find(c, group);
+	struct chrystoki_member member;
+	size_t untold = 0, members = 0;
+
+	if (slot == NULL)
+		hsm_causes_add(&c->answer->ha, NULL, "HA group '%s' of '%s' is not among the slots%s", of, c->where,
+			       text_string(&c->taken_text));
+	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (member.name.length > 0) {
+			members++;
+			member_compare(c, group, slot, &member.name, &untold);
+		}
+	if (members == 0)
+		hsm_causes_add(&c->answer->ha, NULL,
+			       "HA group '%s' of '%s' has no members there: with which partitions it shares its keys"
+			       " was not seen",
+			       of, c->where);
+	if (untold > 0 && slot != NULL)
+		report_say(c->report, REPORT_WARNING,
+			   "it is not known whether the members of HA group '%s' are there: HAOnly hides them, and the "
+			   "library does not report them",
+			   of);
+}
+
+static const struct hsm_slot *member_shown(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->groups.count; i++)
+		for (size_t k = 0; k < c->answer->slot_count; k++)
+			if (c->answer->slots[k].present && is_member(&c->groups.items[i], c->answer->slots[k].serial))
+				return &c->answer->slots[k];
+	return NULL;
+}
+
+static bool any_group_shown(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->groups.count; i++)
+		if (group_find(c, &c->groups.items[i]) != NULL)
+			return true;
+	return false;
+}
+
+static bool is_of_groups(const struct comparison *c, const struct hsm_slot *slot)
+{
+	for (size_t i = 0; i < c->groups.count; i++)
+		if (is_group(&c->groups.items[i], slot) || is_member(&c->groups.items[i], slot->serial))
+			return true;
+	return false;
+}
+
+/* HAOnly, as the file has it and as it works; and whether another partition stands before the groups in the list. */
+static void list_compare(struct comparison *c)
+{
+	const struct hsm_slot *beside = member_shown(c);
+	const bool group_shows = any_group_shown(c);
+	ptrdiff_t line;
+
+	(void)chrystoki_entries(&c->answer->environment.conf, "HAConfiguration", "HAOnly", &line);
+	const struct chrystoki_value value = chrystoki_value_at(&c->answer->environment.conf, line);
+	const bool on = chrystoki_value_is(&value, "1");
+	c->members_show = !on || beside != NULL;
+	if (!on)
+		hsm_causes_add(&c->answer->ha, "okv-luna config chrystoki ha-only on",
+			       "HAOnly is not 1 in '%s', so that members show beside their HA group%s", c->where,
+			       text_string(&c->taken_text));
+	/* Without its group, a member is what shows instead. */
+	else if (beside != NULL && group_shows)
+		hsm_causes_add(&c->answer->ha, NULL,
+			       "slot %" PRIu64 " is a member and shows beside its HA group, although HAOnly is 1 in"
+			       " '%s'%s",
+			       beside->id, c->where, text_string(&c->taken_text));
+	if (c->taken != NULL && !is_of_groups(c, c->taken) && group_shows)
+		hsm_causes_add(&c->answer->ha, NULL,
+			       "OKV takes slot %" PRIu64 ", '%s' (%s), which is no HA group of '%s'; give the"
+			       " group's label at OKV's console (HSM page, Use Token Label) and as TOKEN_LABEL"
+			       " in '" SETTINGS_FILE "'",
+			       c->taken->id, SHOWN(c->taken->label), SHOWN(c->taken->serial), c->where);
+}
+
+/* Fills answer->ha, one sentence for each difference. */
+static int groups_compare(const struct hsm_question *question, struct hsm_answer *answer, struct fault *f)
+{
+	const char *label = question->required.label, *serial = question->required.serial;
+	struct comparison c = { .report = question->report,
+				.where = SHOWN(answer->environment.conf_path),
+				.answer = answer,
+				.taken = hsm_answer_taken(answer, label, serial) };
+
+	chrystoki_family_read(&answer->environment.conf, CHRYSTOKI_GROUPS, &c.groups);
+	if (c.groups.count == 0 || answer->slot_count == 0 ||
+	    /* Somebody asked for that one, and no group is any matter of his. */
+	    ((label != NULL || serial != NULL) && c.taken != NULL && !is_of_groups(&c, c.taken)))
+		return 0;
+	if (c.taken != NULL)
+		text_add_format(&c.taken_text, ": OKV takes slot %" PRIu64 ", '%s' (%s)", c.taken->id,
+				SHOWN(c.taken->label), SHOWN(c.taken->serial));
+	list_compare(&c);
+	for (size_t i = 0; i < c.groups.count; i++)
+		if (c.groups.items[i].parts[CHRYSTOKI_LABEL].bytes != NULL)
+			group_compare(&c, &c.groups.items[i]);
+	const int r = text_check(&c.taken_text, f);
+	text_done(&c.taken_text);
+	return r < 0 ? -1 : hsm_causes_check(&answer->ha, f);
+}
+
+/* --- the answer --------------------------------------------------------------------------------------------------- */
 
 static bool is_meant(const struct hsm_slot *slot, const struct hsm_requirements *required)
 {
@@ -105,20 +306,20 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 
 static int key_evaluate(const struct hsm_key *key, struct fault *f)
 {
-	if (key->call != NULL && key->rv == CKR_PIN_LOCKED)
+	if (key->call != HSM_CALL_NONE && key->rv == CKR_PIN_LOCKED)
 		return fault_negative(
 			f, "the PIN of slot %" PRIu64 " is locked, or one try away from it, so it was not tried",
 			key->slot);
-	if (key->call != NULL)
+	if (key->call != HSM_CALL_NONE)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s answered %s", key->slot,
-				      key->call, HSM_RV(key->rv));
+				      hsm_call_name(key->call), HSM_RV(key->rv));
 	if (key->found != 1)
 		return fault_negative(
 			f, "slot %" PRIu64 " holds %s secret key with that label, and exactly one is required",
 			key->slot, key->found == 0 ? "no" : "more than one");
-	if (!key->sensitive || key->extractable)
+	if (key->sensitive == 0 || key->extractable != 0)
 		return fault_negative(f, "the key in slot %" PRIu64 " is %s: it can leave the HSM", key->slot,
-				      key->sensitive ? "extractable" : "not sensitive");
+				      key->sensitive != 0 ? "extractable" : "not sensitive");
 	return 0;
 }
 
@@ -150,7 +351,8 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 					answer->key_count, matching);
 }
 
-int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
+/* `required` NULL: only that the conversation was whole. */
+static int evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	uint64_t matching = 0;
 
@@ -191,7 +393,8 @@ int hsm_check(const struct hsm_question *question, struct hsm_answer *ret_answer
 
 	*ret_answer = (struct hsm_answer)HSM_ANSWER_INIT;
 	required.key = question->key != NULL;
-	return hsm_probe(question, ret_answer, f) < 0
-		       ? -1
-		       : hsm_evaluate(ret_answer, question->load_only ? NULL : &required, f);
+	if (hsm_probe(question, ret_answer, f) < 0 ||
+	    (!required.any_groups && ret_answer->end == HSM_END_WHOLE && groups_compare(question, ret_answer, f) < 0))
+		return -1;
+	return evaluate(ret_answer, question->load_only ? NULL : &required, f);
 }

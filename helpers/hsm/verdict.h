@@ -7,6 +7,12 @@
  * and not on which of several tokens.  A conversation that was not whole keeps the fault of
  * the probe: FAULT_LATE (7), FAULT_SYSTEM (5: crash, exit, error, broken rules), FAULT_ABSENT (6) or FAULT_REFUSED (3:
  * not loadable).
+ *
+ * Each HA group of Chrystoki.conf must be among the slots, HAOnly must be on and hide its members, and no member may be
+ * away.  With HAOnly off a member shows as a slot of its own; behind it, only the library's CA_GetHAState tells, where
+ * it has that call.  Members that nothing tells of are named in a warning, and count neither way.  A token that was
+ * asked for by its label or serial number, and that is neither a group nor a member of one, needs none of this.
+ *
  * A slot counts as usable when its token is initialised and opens a session; a slot that is merely free does not.
  */
 #ifndef OKV_HSM_VERDICT_H
@@ -14,12 +20,9 @@
 
 #include "base/fault.h"
 #include "base/report.h"
-#include "base/text.h"
 #include "conf/settings.h"
 #include "hsm/probe.h"
 
-/* `required` NULL: only that the conversation was whole. */
-int hsm_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f);
 /* The question as the settings put it: TOKEN_LABEL, MIN_SLOTS, SLOT_TIMEOUT, OKV_USER. */
 struct hsm_question hsm_question_of(int root, const struct settings *settings, struct report *report);
 /*

@@ -563,21 +563,6 @@ static void key_info(struct step *step, const struct hsm_question *question, con
 		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
 }
 
-/* hsm_check, and where only the HA groups are against it and those are not asked for, it is good. */
-static int hsm_ask(const struct hsm_question *question, enum step_ask what, struct hsm_answer *answer, struct fault *f)
-{
-	struct hsm_requirements required = question->required;
-
-	if (hsm_check(question, answer, f) == 0)
-		return 0;
-	if (answer->ha.count == 0 || what == STEP_ASK_ALL || what == STEP_ASK_GROUPS)
-		return -1;
-	required.key = question->key != NULL;
-	hsm_causes_done(&answer->ha);
-	answer->ha = (struct hsm_causes){ .items = NULL };
-	return hsm_evaluate(answer, &required, f);
-}
-
 int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots *ret_slots, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -591,7 +576,8 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 	struct hsm_key_question key = run->key;
 	const bool with_key = key.label != NULL && (what == STEP_ASK_ALL || what == STEP_ASK_KEY);
 	question.key = with_key ? &key : NULL;
-	if (hsm_ask(&question, what, &answer, f) == 0) {
+	question.required.any_groups = what == STEP_ASK_SLOTS || what == STEP_ASK_KEY;
+	if (hsm_check(&question, &answer, f) == 0) {
 		step->answered = true;
 		if (what == STEP_ASK_ALL || what == STEP_ASK_SLOTS)
 			slots_info(step, &question, &answer);
@@ -599,10 +585,10 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 			key_info(step, &question, &answer);
 		return slots_take(&answer, ret_slots, f);
 	}
-	struct hsm_case about = { .question = &question, .answer = &answer };
+	size_t without_group;
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
-	if (okv_processes_without_group(&job, run->settings->okv_user, &about.without_group, &ignored) == 0 &&
-	    hsm_diagnose(&about, &causes, &ignored) == 0) {
+	if (okv_processes_without_group(&job, run->settings->okv_user, &without_group, &ignored) == 0 &&
+	    hsm_diagnose(&question, &answer, without_group, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++)
 			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
 					 causes.items[i].sentence);

@@ -191,11 +191,10 @@ static int post_play(const struct play *play, struct fault *f)
 
 static int causes_send(const struct hsm_question *question, const struct hsm_answer *answer, int tell)
 {
-	const struct hsm_case about = { .question = question, .answer = answer };
 	HSM_CAUSES_AUTO causes = { 0 };
 	struct fault ignored = { 0 };
 
-	if (hsm_diagnose(&about, &causes, &ignored) < 0)
+	if (hsm_diagnose(question, answer, 0, &causes, &ignored) < 0)
 		return 0;
 	for (size_t i = 0; i < causes.count; i++)
 		send_cause(tell, causes.items[i].sentence, causes.items[i].command);

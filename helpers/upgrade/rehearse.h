@@ -19,7 +19,7 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "conf/settings.h"
-#include "hsm/question.h"
+#include "hsm/probe.h"
 #include "upgrade/scratch.h"
 
 enum { REHEARSE_WAYS = SCRATCH_STOCK + 1, REHEARSE_BOUND_MS = 120 * 1000 };

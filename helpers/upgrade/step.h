@@ -20,7 +20,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "conf/settings.h"
-#include "hsm/question.h"
+#include "hsm/probe.h"
 #include "upgrade/journal.h"
 
 enum step_severity {

@@ -1,10 +1,10 @@
 /* hsm/verdict: one answer, one verdict. */
-#include "hsm/verdict.h"
+#include "hsm/verdict.c"
 #include "unit.h"
 
 static struct hsm_slot usable(uint64_t id, const char *label, const char *serial)
 {
-	struct hsm_slot slot = { .id = id, .present = true, .usable = true, .flags = CKF_TOKEN_INITIALIZED };
+	struct hsm_slot slot = { .id = id, .present = true, .usable = true };
 
 	strcpy(slot.label, label);
 	strcpy(slot.serial, serial);
@@ -30,7 +30,7 @@ static bool matches(struct hsm_slot slot, struct hsm_requirements required)
 	const struct hsm_answer answer = whole(&slot, 1);
 	struct fault f = { 0 };
 
-	return hsm_evaluate(&answer, &required, &f) == 0;
+	return evaluate(&answer, &required, &f) == 0;
 }
 
 static void a_token_matches_in_all_that_is_required_and_nothing_else(void **state)
@@ -54,15 +54,14 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 
 	(void)state;
 	const struct hsm_requirements any = { .least = 1 };
-	MUST_FAIL(hsm_evaluate(&none, &any, &f), FAULT_NEGATIVE, "user 'oracle' sees no slot");
-	MUST_FAIL(hsm_evaluate(&blank, &any, &f), FAULT_NEGATIVE, "none of 1 has an initialised token");
-	MUST(hsm_evaluate(&both, &any, &f));
-	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .label = "x" }, &f), FAULT_NEGATIVE,
+	MUST_FAIL(evaluate(&none, &any, &f), FAULT_NEGATIVE, "user 'oracle' sees no slot");
+	MUST_FAIL(evaluate(&blank, &any, &f), FAULT_NEGATIVE, "none of 1 has an initialised token");
+	MUST(evaluate(&both, &any, &f));
+	MUST_FAIL(evaluate(&both, &(struct hsm_requirements){ .label = "x" }, &f), FAULT_NEGATIVE,
 		  "no token with label 'x'");
-	MUST_FAIL(hsm_evaluate(&both, &(struct hsm_requirements){ .least = 2 }, &f), FAULT_NEGATIVE,
-		  "and 2 are required");
+	MUST_FAIL(evaluate(&both, &(struct hsm_requirements){ .least = 2 }, &f), FAULT_NEGATIVE, "and 2 are required");
 	/* Zero counts as one: no slots are never enough. */
-	MUST_FAIL(hsm_evaluate(&none, &(struct hsm_requirements){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
+	MUST_FAIL(evaluate(&none, &(struct hsm_requirements){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
 }
 
 static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(void **state)
@@ -74,7 +73,7 @@ static void a_conversation_that_was_not_whole_keeps_its_fault_whatever_was_seen(
 	(void)state;
 	answer.end = HSM_END_LATE;
 	(void)fault_late(&answer.fault, "C_Finalize did not return");
-	MUST_FAIL(hsm_evaluate(&answer, &(struct hsm_requirements){ .least = 1 }, &f), FAULT_LATE,
+	MUST_FAIL(evaluate(&answer, &(struct hsm_requirements){ .least = 1 }, &f), FAULT_LATE,
 		  "C_Finalize did not return");
 }
 

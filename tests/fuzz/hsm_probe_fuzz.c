@@ -1,12 +1,11 @@
-/* hsm/message with whatever a library may write into our socket, in pieces: no fault of ours, and never "that was all". */
+/* hsm/probe with whatever a library may write into our socket, in pieces: no fault of ours, and never "that was all". */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "hsm/answer.h"
-#include "hsm/message.h"
+#include "hsm/probe.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	int ends[2];
 	struct proc_child child = { 0 };
-	struct hsm_listener listener = { .root = -1, .answer = &answer, .child = &child };
+	struct listener listener = { .root = -1, .answer = &answer, .child = &child };
 	TEXT_AUTO out = { 0 };
 	struct proc_message_reader reader = { 0 };
 	struct proc_message message;
@@ -38,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const size_t left = size - at;
 		proc_message_reader_add(&reader, data + at, left < piece ? left : piece);
 		while (heard == PROC_CHILD_MORE && proc_message_reader_next(&reader, &message) > 0)
-			heard = hsm_listen(&listener, &message);
+			heard = listen_to(&listener, &message);
 		if (heard == PROC_CHILD_ALL)
 			abort();
 	}

@@ -1,14 +1,14 @@
-/* hsm/message: messages over a socket, of which none is believed. */
+/* hsm/probe: what comes over the socket, of which nothing is believed. */
 #include <sys/socket.h>
 
-#include "hsm/message.h"
+#include "hsm/probe.c"
 #include "unit.h"
 
 struct set {
 	struct hsm_answer answer;
 	struct proc_child child;
 	int other_end; /* the worker's */
-	struct hsm_listener listener;
+	struct listener listener;
 };
 
 static void set_make(struct set *set)
@@ -55,7 +55,7 @@ static enum proc_child_answer hear(struct set *set, uint32_t kind, const void *b
 {
 	const struct proc_message message = { .kind = kind, .length = length, .bytes = body };
 
-	return hsm_listen(&set->listener, &message);
+	return listen_to(&set->listener, &message);
 }
 
 static struct hsm_slot a_slot(uint64_t id)
@@ -64,9 +64,11 @@ static struct hsm_slot a_slot(uint64_t id)
 
 	memset(&slot, 0, sizeof(slot));
 	slot.id = id;
-	slot.flags = CKF_TOKEN_INITIALIZED;
+	slot.token.flags = CKF_TOKEN_INITIALIZED;
 	slot.session_call = HSM_CALL_CLOSE_SESSION;
-	(void)snprintf(slot.label, sizeof(slot.label), "label %d", (int)id);
+	memset(slot.token.label, ' ', sizeof(slot.token.label));
+	memcpy(slot.token.label, "label", strlen("label"));
+	slot.token.label[6] = (unsigned char)('a' + id);
 	return slot;
 }
 
@@ -82,7 +84,7 @@ static void slots_are_kept_and_the_nonce_is_the_end(void **state)
 	}
 	assert_int_equal(hear(&set, HSM_MESSAGE_ALL, "0123456789abcdef", HSM_NONCE_SIZE), PROC_CHILD_ALL);
 	assert_int_equal(set.answer.slot_count, 20);
-	assert_string_equal(set.answer.slots[19].label, "label 19");
+	assert_string_equal(set.answer.slots[19].label, "label t");
 	assert_true(set.answer.slots[19].usable);
 	set_done(&set);
 }
