@@ -71,17 +71,50 @@ setup() {
 	[ ! -e asked ]
 }
 
+# deps_private POLICY: deps in a mount namespace of its own, in which the services of this machine are those of
+# services/ and /usr/sbin/policy-rc.d is POLICY's text, or absent; what is left of both lies in services/ and policy.
+deps_private() {
+	mkdir -p services rc sbin
+	# shellcheck disable=SC2016
+	unshare -m sh -euc 'mount --make-rprivate /
+		mount --bind /usr/sbin sbin
+		mount -t tmpfs tmpfs /usr/sbin
+		ln -s "$PWD"/sbin/* /usr/sbin/
+		rm -f /usr/sbin/policy-rc.d
+		[ -z "$2" ] || { printf "#!/bin/sh\n%s\n" "$2" >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; }
+		mount --bind services /etc/systemd/system
+		[ ! -d /etc/rc2.d ] || mount --bind rc /etc/rc2.d
+		status=0
+		sh "$1" list || status=$?
+		[ ! -e /usr/sbin/policy-rc.d ] || cp /usr/sbin/policy-rc.d policy
+		exit $status' - "$deps" "$1"
+}
+
 @test "no service is started, and none is left to start at the next boot" {
 	printf 'no-such-package-a\n' >list/one
-	printf '#!/bin/sh\n[ "$*" = "${*%%install*}" ] || { /usr/sbin/policy-rc.d; echo "policy $?" >>%s/asked
-		mkdir -p /etc/systemd/system/okv-luna-test.wants
-		ln -s /dev/null /etc/systemd/system/okv-luna-test.wants/x.service; }\n' "$PWD" >bin/apt-get
-	[ ! -e /usr/sbin/policy-rc.d ] || skip "this machine has a policy of its own"
-	run -5 sh "$deps" list
+	# A package that asks whether it may start its service, and enables it.
+	printf '#!/bin/sh\n[ "$*" = "${*%%%%install*}" ] || { /usr/sbin/policy-rc.d; echo "policy $?" >>%s/asked
+		mkdir /etc/systemd/system/new.wants
+		ln -s /dev/null /etc/systemd/system/new.wants/x.service
+		ln -s /dev/null /etc/systemd/system/y.service
+		ln -s /dev/null /etc/systemd/system/old.wants/x.service; }\n' "$PWD" >bin/apt-get
+	mkdir -p services/old.wants
+	ln -s /dev/null services/old.wants/kept.service
+	run -5 deps_private ''
+	[[ ${lines[-1]} == 'deps: still missing: no-such-package-a' ]]
 	[ "$(cat asked)" = 'policy 101' ]
-	[ ! -e /usr/sbin/policy-rc.d ]
-	[ ! -L /etc/systemd/system/okv-luna-test.wants/x.service ]
-	[ ! -d /etc/systemd/system/okv-luna-test.wants ]
+	[ ! -e policy ]
+	[ "$(cd services && find . ! -type d)" = ./old.wants/kept.service ]
+	[ ! -e services/new.wants ]
+}
+
+@test "a machine's own policy about services is asked and stays" {
+	printf 'no-such-package-a\n' >list/one
+	printf '#!/bin/sh\n[ "$*" = "${*%%%%install*}" ] || { /usr/sbin/policy-rc.d; echo "policy $?" >>%s/asked; }\n' \
+		"$PWD" >bin/apt-get
+	run -5 deps_private 'exit 104'
+	[ "$(cat asked)" = 'policy 104' ]
+	[ "$(cat policy)" = $'#!/bin/sh\nexit 104' ]
 }
 
 @test "an RPM system: its own names, and none where it has none" {
