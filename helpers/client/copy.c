@@ -17,10 +17,40 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, LEFT_TOLD = 20 };
 
 static int entry_copy(struct client_copy *c, int from, int to, const char *name, const char *path, unsigned depth,
 		      struct fault *f);
+
+/* In these two others may write, and what they do there decides nothing. */
+static bool is_open(const char *path)
+{
+	return text_starts(path, "data/") || text_starts(path, "lock/");
+}
+
+/* It stays in the previous client; the first few are named. */
+static int leave(struct client_copy *c, const char *path, const char *why)
+{
+	if (++c->left <= LEFT_TOLD)
+		report_say(c->report, REPORT_WARNING, "'%s' of the old client is left behind: %s", SHOWN(path), why);
+	return 0;
+}
+
+void client_copy_end(const struct client_copy *c)
+{
+	if (c->left > LEFT_TOLD)
+		report_say(c->report, REPORT_WARNING, "%ju more files of the old client are left behind",
+			   (uintmax_t)(c->left - LEFT_TOLD));
+}
+
+/* Not what it was a moment ago, or it cannot be read. */
+static int unreadable(struct client_copy *c, const char *path, const struct fault *trouble, struct fault *f)
+{
+	if (is_open(path))
+		return leave(c, path, trouble->text);
+	*f = *trouble;
+	return -1;
+}
 
 /* ACLs, labels and what else hangs on the file; a target that cannot hold one is told once, by its file. */
 static int attributes_copy(struct client_copy *c, int from, int to, const char *path, struct fault *f)
@@ -50,30 +80,61 @@ static int status_copy(struct client_copy *c, int from, int to, const struct sta
 		       struct fault *f)
 {
 	const struct timespec times[2] = { status->st_atim, status->st_mtim };
+	struct stat now;
 
 	if (fchown(to, status->st_uid, status->st_gid) < 0)
 		return fault_system(f, errno, "cannot keep the owner of '%s'", SHOWN(path));
 	if (attributes_copy(c, from, to, path, f) < 0)
 		return -1;
-	if (fchmod(to, status->st_mode & 07777 & ~(mode_t)(S_ISREG(status->st_mode) ? S_ISUID : 0)) < 0)
+	/* Writing takes set-id bits away: they are not given to bytes that came since. */
+	if (fstat(from, &now) < 0 ||
+	    fchmod(to, status->st_mode & now.st_mode & 07777 & ~(mode_t)(S_ISREG(now.st_mode) ? S_ISUID : 0)) < 0)
 		return fault_system(f, errno, "cannot keep the mode of '%s'", SHOWN(path));
 	if (futimens(to, times) < 0)
 		return fault_system(f, errno, "cannot keep the times of '%s'", SHOWN(path));
 	return 0;
 }
 
+static int range_copy(int from, int to, off_t at, off_t end, const char *path, struct fault *f)
+{
+	char block[65536];
+
+	if (lseek(to, at, SEEK_SET) < 0)
+		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
+	while (at < end) {
+		const size_t wanted = end - at < (off_t)sizeof(block) ? (size_t)(end - at) : sizeof(block);
+		const ssize_t got = pread(from, block, wanted, at);
+		if (got < 0 && errno != EINTR)
+			return fault_system(f, errno, "cannot read '%s' of the old client", SHOWN(path));
+		if (got == 0)
+			break;
+		if (got > 0 && fs_write(to, path, block, (size_t)got, f) < 0)
+			return -1;
+		at += got > 0 ? got : 0;
+	}
+	return 0;
+}
+
+/* As long as it was when it was looked at.  A hole stays one, and takes neither time nor room. */
 static int content_copy(struct client_copy *c, int from, int to, const struct stat *status, const char *path,
 			struct fault *f)
 {
-	const uint64_t size = (uint64_t)status->st_size, room = c->room - c->bytes;
+	const off_t size = status->st_size;
 
-	if (size > room)
-		return fault_refused(f,
-				     "the old client's certificates, configuration and data take more than %ju bytes; "
-				     "look at '%s'",
-				     (uintmax_t)c->room, SHOWN(path));
-	c->bytes += size;
-	return fs_copy(from, to, path, room, f);
+	for (off_t at = 0, end; (at = lseek(from, at, SEEK_DATA)) >= 0 && at < size; at = end) {
+		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0 || end > size)
+			end = size;
+		c->bytes += (uint64_t)(end - at);
+		if (c->bytes > c->room)
+			return fault_refused(f,
+					     "the old client's certificates, configuration and data take more than %ju "
+					     "bytes; look at '%s'",
+					     (uintmax_t)c->room, SHOWN(path));
+		if (range_copy(from, to, at, end, path, f) < 0)
+			return -1;
+	}
+	return ftruncate(to, size) == 0 ? 0 : fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 }
 
 static int same_content(int a, int b, bool *ret_same, struct fault *f)
@@ -126,17 +187,60 @@ static int newcomer_move(struct client_copy *c, int to, const char *name, const 
 	return 0;
 }
 
-/* Somebody has a lease on it (fcntl(2)).  In these two others may write, and what they do there decides nothing. */
-static int held(const struct client_copy *c, const char *path, struct fault *f)
+/* Opens an old file that may be copied; *ret_fd stays -1 where it is left behind or has gone. */
+static int old_open(struct client_copy *c, int from, const char *name, const char *path, struct stat *ret_status,
+		    int *ret_fd, struct fault *f)
 {
-	if (!text_starts(path, "data/") && !text_starts(path, "lock/"))
+	FS_AUTO int fd = -1;
+	struct fault trouble = { 0 };
+
+	if (fs_file_open_at(from, name, O_RDONLY, &fd, ret_status, &trouble) < 0) {
+		if (trouble.kind == FAULT_ABSENT)
+			return 0;
+		/* See fcntl(2). */
+		if (trouble.errnum != EWOULDBLOCK)
+			return unreadable(c, path, &trouble, f);
+		if (is_open(path))
+			return leave(c, path, "another process has a lease on it");
 		return fault_system(f, 0,
 				    "another process has a lease on '%s' of the old client; end that process, and run "
 				    "this again",
 				    SHOWN(path));
-	report_say(c->report, REPORT_WARNING,
-		   "'%s' of the old client is left behind, because another process has a lease on it", SHOWN(path));
+	}
+	/* It could be somebody's name for a file that is not his to read, and the copy would be the client's own. */
+	if (ret_status->st_nlink > 1 && is_open(path))
+		return leave(c, path, "it has more than one name (hard links)");
+	if (ret_status->st_nlink > 1)
+		return fault_refused(f,
+				     "'%s' of the old client has %ju names (hard links); remove all but this one, then "
+				     "run this again",
+				     SHOWN(path), (uintmax_t)ret_status->st_nlink);
+	*ret_fd = fs_take(&fd);
 	return 0;
+}
+
+/* Where there is no room for what others may have written, it is as if it had not been begun. */
+static int content_carry(struct client_copy *c, int old, int to, const char *name, const struct stat *status,
+			 const char *path, struct fault *f)
+{
+	FS_AUTO int new = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const uint64_t bytes = c->bytes;
+	struct fault trouble = { 0 };
+
+	if (new < 0)
+		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
+	if (content_copy(c, old, new, status, path, &trouble) < 0) {
+		if (trouble.kind != FAULT_REFUSED || !is_open(path)) {
+			*f = trouble;
+			return -1;
+		}
+		c->bytes = bytes;
+		if (unlinkat(to, name, 0) < 0)
+			return fault_system(f, errno, "cannot take '%s' back", SHOWN(path));
+		return leave(c, path, "there is no room for it");
+	}
+	c->files++;
+	return status_copy(c, old, new, status, path, f);
 }
 
 int client_copy_file(struct client_copy *c, int from, int to, const char *name, const char *path, struct fault *f)
@@ -144,22 +248,11 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 	FS_AUTO int old = -1;
 	FS_AUTO int new = -1;
 	struct stat status;
-	struct fault trouble = { 0 };
 
-	if (fs_file_open_at(from, name, O_RDONLY, &old, &status, &trouble) < 0) {
-		if (trouble.kind == FAULT_ABSENT)
-			return 0;
-		if (trouble.errnum == EWOULDBLOCK)
-			return held(c, path, f);
-		*f = trouble;
+	if (old_open(c, from, name, path, &status, &old, f) < 0)
 		return -1;
-	}
-	/* It could be somebody's name for a file that is not his to read, and the copy would be the client's own. */
-	if (status.st_nlink != 1)
-		return fault_refused(f,
-				     "'%s' of the old client has %ju names (hard links); remove all but this one, then "
-				     "run this again",
-				     SHOWN(path), (uintmax_t)status.st_nlink);
+	if (old < 0)
+		return 0;
 	/* The same bytes are there already: they stay, and only get the old owner and mode. */
 	bool same = false;
 	if (newcomer_compare(old, to, name, &new, &same, f) < 0)
@@ -169,13 +262,7 @@ int client_copy_file(struct client_copy *c, int from, int to, const char *name, 
 		return status_copy(c, old, new, &status, path, f);
 	}
 	fs_close(&new);
-	if (newcomer_move(c, to, name, path, f) < 0)
-		return -1;
-	new = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (new < 0)
-		return fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
-	c->files++;
-	return content_copy(c, old, new, &status, path, f) < 0 ? -1 : status_copy(c, old, new, &status, path, f);
+	return newcomer_move(c, to, name, path, f) < 0 ? -1 : content_carry(c, old, to, name, &status, path, f);
 }
 
 static int link_copy(struct client_copy *c, int from, int to, const char *name, const char *path,
@@ -183,9 +270,14 @@ static int link_copy(struct client_copy *c, int from, int to, const char *name, 
 {
 	char target[PATH_MAX];
 	const ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
+	struct fault trouble = { 0 };
 
-	if (length < 0)
-		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
+	if (length < 0 && errno == ENOENT)
+		return 0;
+	if (length < 0) {
+		(void)fault_system(&trouble, errno, "cannot read link '%s'", SHOWN(path));
+		return unreadable(c, path, &trouble, f);
+	}
 	target[length] = '\0';
 	if (newcomer_move(c, to, name, path, f) < 0)
 		return -1;
@@ -202,12 +294,16 @@ static int directory_copy(struct client_copy *c, int from, int to, const char *n
 	FS_AUTO int old = openat(from, name, DIR_FLAGS);
 	FS_AUTO int new = -1;
 	struct stat status, there;
+	struct fault trouble = { 0 };
 
+	if (old < 0 && errno == ENOENT)
+		return 0;
 	if (old < 0 || fstat(old, &status) < 0)
-		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot open '%s' of the old client", SHOWN(path));
-	if (depth > DEPTH_MAX)
-		return fault_refused(f, "'%s' of the old client is more than %d directories deep", SHOWN(path),
-				     DEPTH_MAX);
+		(void)fault_system(&trouble, errno, "cannot open '%s' of the old client", SHOWN(path));
+	else if (depth > DEPTH_MAX)
+		(void)fault_refused(&trouble, "it is more than %d directories deep", DEPTH_MAX);
+	if (trouble.kind != FAULT_NONE)
+		return unreadable(c, path, &trouble, f);
 	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode) &&
 	    fs_tree_remove(to, name, f) < 0)
 		return -1;
@@ -246,9 +342,7 @@ static int entry_copy(struct client_copy *c, int from, int to, const char *name,
 	case S_IFLNK:
 		return link_copy(c, from, to, name, path, &status, f);
 	default:
-		report_say(c->report, REPORT_WARNING,
-			   "'%s' of the old client is neither file nor directory and is left behind", SHOWN(path));
-		return 0;
+		return leave(c, path, "it is neither file nor directory");
 	}
 }
 

@@ -19,9 +19,12 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* STC keeps its identities below data or config; rbs has a key of its own; lock and stc are what users make beside. */
-static const char *const tops[] = { "cert", "configData", "data", "config", "rbs", "stc", "lock", "Chrystoki.conf" };
-enum { TOPS = sizeof(tops) / sizeof(tops[0]) };
+/*
+ * STC keeps its identities below data or config; rbs has a key of its own; lock and stc are what users make beside.
+ * Where others may write comes last, so that what they have there takes no room from the rest.
+ */
+static const char *const tops[] = { "cert", "configData", "config", "rbs", "stc", "Chrystoki.conf", "data", "lock" };
+enum { TOPS = sizeof(tops) / sizeof(tops[0]), TOPS_OPEN = 2 };
 
 bool client_is_identity(const char *path)
 {
@@ -167,12 +170,15 @@ int client_identity_carry(const struct client_carry *how, struct client_carried 
 	struct carrying c = { .how = how, .copy = { .room = how->room, .report = how->report } };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < TOPS; i++)
+	for (size_t i = 0; r == 0 && i < TOPS - TOPS_OPEN; i++)
 		r = top_carry(&c, tops[i], f);
 	if (r == 0)
 		r = certificates_carry(&c, f);
 	if (r == 0 && how->conf != NULL)
 		r = named_each(how->conf, how->client_dir, named_carry, &c, f);
+	for (size_t i = TOPS - TOPS_OPEN; r == 0 && i < TOPS; i++)
+		r = top_carry(&c, tops[i], f);
+	client_copy_end(&c.copy);
 	if (r == 0)
 		r = text_check(&c.paths, f);
 	if (r < 0) {

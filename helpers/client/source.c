@@ -59,7 +59,7 @@ static int private_copy(struct client_source *s, int dir, struct fault *f)
 		return fault_system(f, errno,
 				    "'%s' is open for writing elsewhere, and no private copy of it can be made",
 				    SHOWN(s->names[0]));
-	if (fs_copy(s->fds[0], copy, s->names[0], UINT64_MAX, f) < 0)
+	if (fs_copy(s->fds[0], copy, s->names[0], f) < 0)
 		return -1;
 	fs_close(&s->fds[0]);
 	s->fds[0] = fs_take(&copy);

@@ -32,6 +32,6 @@ int fs_read_linked(int root, const char *path, struct text *ret_text, struct fau
 /* All bytes or a fault; EINTR and short writes are handled. */
 int fs_write(int fd, const char *name, const void *bytes, size_t length, struct fault *f);
 /* Writes to `to` what can be read of `from`, from its present offset on. */
-int fs_copy(int from, int to, const char *name, uint64_t limit, struct fault *f);
+int fs_copy(int from, int to, const char *name, struct fault *f);
 
 #endif

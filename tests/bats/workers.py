@@ -17,7 +17,7 @@ import time
 
 SECRET = re.compile(rb'planted-in-([a-z]+)')
 # What a sanitizer maps to keep its books in is larger than all that a program has.
-BOOKS = 1 << 28
+BOOKS = 1 << 26
 
 
 def content(path):
@@ -51,7 +51,7 @@ def memory(pid):
     with open(f'/proc/{pid}/mem', 'rb', 0) as file:
         for line in content(f'/proc/{pid}/maps').decode().splitlines():
             start, end = (int(word, 16) for word in line.split()[0].split('-'))
-            if line.split()[1][0] != 'r' or end - start > BOOKS:
+            if line.split()[1][0] != 'r' or 'OKV_SANITIZED' in os.environ and end - start > BOOKS:
                 continue
             try:
                 file.seek(start)

@@ -112,20 +112,71 @@ static void no_link_is_followed_and_what_is_no_file_is_left_behind(void **state)
 	assert_string_equal(target, "../../secret");
 	assert_false(unit_there(new, "data/fifo"));
 	unit_holds(place->dir, "secret", "outside");
-	assert_non_null(strstr(text_string(&made_told), "'data/fifo' of the old client is neither file nor directory"));
+	assert_non_null(strstr(text_string(&made_told), "'data/fifo' of the old client is left behind: it is neither"));
 }
 
-static void a_file_with_a_second_name_is_refused(void **state)
+/* Of a place where everybody may write, and of one where only the HSM group may. */
+static void a_second_name_leaves_a_file_of_data_behind_and_is_refused_elsewhere(void **state)
 {
 	struct fault f;
 
 	(void)state;
 	unit_dir(old, "data", 0777);
+	unit_dir(old, "cert", 0770);
 	unit_write(old, "data/one", "x", 0600);
+	unit_write(old, "data/own", "y", 0600);
 	assert_int_equal(linkat(old, "data/one", old, "data/two", 0), 0);
-	MUST_FAIL(client_copy_entry(&copier, old, new, "data", &f), FAULT_REFUSED, "has 2 names");
+	copy("data");
 	assert_false(unit_there(new, "data/one"));
 	assert_false(unit_there(new, "data/two"));
+	unit_holds(new, "data/own", "y");
+	assert_non_null(
+		strstr(text_string(&made_told), "'data/two' of the old client is left behind: it has more than"));
+	assert_int_equal(copier.left, 2);
+	assert_int_equal(renameat(old, "data/one", old, "cert/one"), 0);
+	MUST_FAIL(client_copy_entry(&copier, old, new, "cert", &f), FAULT_REFUSED,
+		  "'cert/one' of the old client has 2 names");
+	assert_false(unit_there(new, "cert/one"));
+}
+
+static void what_is_left_behind_is_named_only_so_often(void **state)
+{
+	char name[32];
+
+	(void)state;
+	unit_dir(old, "data", 0777);
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(name, sizeof(name), "data/%d", i);
+		assert_int_equal(mkfifoat(old, name, 0600), 0);
+	}
+	copy("data");
+	client_copy_end(&copier);
+	assert_non_null(strstr(text_string(&made_told), "980 more files of the old client are left behind"));
+	assert_true(made_told.length < 3000);
+	assert_int_equal(copier.left, 1000);
+}
+
+static void a_hole_stays_a_hole(void **state)
+{
+	struct stat status;
+	char bytes[4] = "";
+
+	(void)state;
+	unit_dir(old, "data", 0777);
+	unit_write(old, "data/sparse", "begin", 0600);
+	FS_AUTO int from = openat(old, "data/sparse", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(from, (off_t)40 << 30), 0);
+	assert_int_equal(pwrite(from, "mid", 3, (off_t)20 << 30), 3);
+	copy("data");
+	FS_AUTO int to = openat(new, "data/sparse", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(to, &status), 0);
+	assert_true(status.st_size == (off_t)40 << 30);
+	assert_true(status.st_blocks < 2048);
+	assert_int_equal(pread(to, bytes, 3, (off_t)20 << 30), 3);
+	assert_string_equal(bytes, "mid");
+	assert_int_equal(pread(to, bytes, 3, 2), 3);
+	assert_string_equal(bytes, "gin");
+	assert_string_equal(text_string(&made_told), "");
 }
 
 /* Everybody who owns a file can have a lease on it, and again after it was broken. */
@@ -144,7 +195,7 @@ static void a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere(void **s
 		assert_int_equal(fcntl(leased[i], F_SETLEASE, F_WRLCK), 0);
 	}
 	copy("data");
-	assert_non_null(strstr(text_string(&made_told), "'data/one' of the old client is left behind"));
+	assert_non_null(strstr(text_string(&made_told), "'data/one' of the old client is left behind: another"));
 	copy("lock");
 	assert_non_null(strstr(text_string(&made_told), "'lock/one' of the old client is left behind"));
 	MUST_FAIL(client_copy_entry(&copier, old, new, "cert", &f), FAULT_SYSTEM, "a lease on 'cert/one'");
@@ -201,12 +252,27 @@ static void more_than_there_is_room_for_is_refused(void **state)
 	MUST_FAIL(client_copy_entry(&small, old, new, "cert", &f), FAULT_REFUSED, "take more than 5 bytes");
 }
 
-static void a_tree_without_end_is_refused(void **state)
+static void what_there_is_no_room_for_is_left_behind_where_others_may_write(void **state)
 {
-	struct fault f;
-	FS_AUTO int at = fcntl(old, F_DUPFD_CLOEXEC, 3);
+	struct client_copy small = { .room = 5, .report = made_report() };
+	struct fault f = { 0 };
 
 	(void)state;
+	unit_dir(old, "data", 0777);
+	unit_write(old, "data/large", "too large", 0600);
+	unit_write(old, "data/small", "1234", 0600);
+	MUST(client_copy_entry(&small, old, new, "data", &f));
+	assert_false(unit_there(new, "data/large"));
+	unit_holds(new, "data/small", "1234");
+	assert_int_equal(small.bytes, 4);
+	assert_non_null(
+		strstr(text_string(&made_told), "'data/large' of the old client is left behind: there is no room"));
+}
+
+static void tree_deepen(int dir)
+{
+	FS_AUTO int at = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+
 	for (int depth = 0; depth < 70; depth++) {
 		unit_dir(at, "d", 0755);
 		const int below = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -214,7 +280,21 @@ static void a_tree_without_end_is_refused(void **state)
 		fs_close(&at);
 		at = below;
 	}
+}
+
+static void a_tree_without_end_is_refused_and_in_data_cut_off(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	tree_deepen(old);
 	MUST_FAIL(client_copy_entry(&copier, old, new, "d", &f), FAULT_REFUSED, "more than 64 directories deep");
+	unit_dir(old, "data", 0777);
+	FS_AUTO int data = openat(old, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tree_deepen(data);
+	copy("data");
+	assert_true(unit_there(new, "data/d/d/d"));
+	assert_non_null(strstr(text_string(&made_told), "left behind: it is more than 64 directories deep"));
 }
 
 static void what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one(void **state)
@@ -237,12 +317,15 @@ int main(void)
 		IN_TREES(with_the_same_content_nothing_is_put_aside_but_owner_and_mode_are_the_old_ones),
 		IN_TREES(an_empty_newcomer_says_nothing_and_goes),
 		IN_TREES(no_link_is_followed_and_what_is_no_file_is_left_behind),
-		IN_TREES(a_file_with_a_second_name_is_refused),
+		IN_TREES(a_second_name_leaves_a_file_of_data_behind_and_is_refused_elsewhere),
+		IN_TREES(what_is_left_behind_is_named_only_so_often),
+		IN_TREES(a_hole_stays_a_hole),
 		IN_TREES(a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere),
 		IN_TREES(a_planted_link_in_the_new_tree_is_not_written_through),
 		IN_TREES(set_user_id_bits_and_capabilities_stay_behind),
 		IN_TREES(more_than_there_is_room_for_is_refused),
-		IN_TREES(a_tree_without_end_is_refused),
+		IN_TREES(what_there_is_no_room_for_is_left_behind_where_others_may_write),
+		IN_TREES(a_tree_without_end_is_refused_and_in_data_cut_off),
 		IN_TREES(what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

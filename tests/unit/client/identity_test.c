@@ -55,7 +55,7 @@ static void the_identity_is_carried_bit_for_bit_with_owner_mode_and_times(void *
 	assert_int_equal(utimensat(old, "cert/client/okvKey.pem", times, 0), 0);
 	struct client_carried carried = carry(NULL);
 	assert_string_equal(text_string(&carried.paths),
-			    "cert\nconfigData\ndata\nChrystoki.conf\npartition-certificate.pem\n");
+			    "cert\nconfigData\nChrystoki.conf\npartition-certificate.pem\ndata\n");
 	text_done(&carried.paths);
 	unit_holds(new, "cert/client/okvKey.pem", "the key");
 	assert_int_equal(fstatat(new, "cert/client/okvKey.pem", &status, 0), 0);

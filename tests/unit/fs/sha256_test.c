@@ -99,7 +99,7 @@ static int first_use(const char *root, const char *library, const char *soname)
 		(void)snprintf(path, sizeof(path), "%s/usr/lib64/%s", root, soname);
 		FS_AUTO int from = open(library, O_RDONLY | O_CLOEXEC);
 		FS_AUTO int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-		if (fs_copy(from, to, soname, UINT64_MAX, &f) < 0)
+		if (fs_copy(from, to, soname, &f) < 0)
 			return 2;
 	}
 	if (chroot(root) < 0)
