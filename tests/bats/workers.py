@@ -30,20 +30,33 @@ def children(pid):
 
 
 def worker_of(pid, name):
-    """One that has given up root, and waits for something: it does not just open a file."""
+    """The pid of the worker that the command, or a child of it, has started, and that of who started it."""
     for child in children(pid):
-        status = content(f'/proc/{child}/status')
-        if content(f'/proc/{child}/comm').strip().decode() == name[:15] and b'Uid:\t0' not in status and b'State:\tS' in status:
-            return child
+        if content(f'/proc/{child}/comm').strip().decode() == name[:15]:
+            return child, pid
         below = worker_of(child, name)
         if below:
             return below
     return None
 
 
+def settles(worker):
+    """Has it given up root, and does it wait for something?  It does not just open a file, then."""
+    for _ in range(100):
+        status = content(f'/proc/{worker}/status')
+        if b'Uid:\t0' not in status and b'State:\tS' in status:
+            return True
+        time.sleep(0.005)
+    return False
+
+
 def held(pid):
     os.kill(pid, signal.SIGSTOP)
-    while content(f'/proc/{pid}/stat').rpartition(b')')[2].split()[0] != b'T':
+    state = b'R'
+    while state != b'T':
+        state = content(f'/proc/{pid}/stat').rpartition(b')')[2].split()[0]
+        if state in b'ZX':
+            raise ProcessLookupError(pid)
         time.sleep(0.001)
 
 
@@ -95,25 +108,35 @@ def readable(path):
         return False
 
 
+def meet(process, name):
+    """The worker, held while it is at work, and who started it, held so that the worker has to wait for it sooner or later."""
+    while process.poll() is None:
+        try:
+            found = worker_of(process.pid, name)
+            if found:
+                held(found[1])
+                if settles(found[0]):
+                    held(found[0])
+                    return found
+                os.kill(found[1], signal.SIGCONT)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        time.sleep(0.005)
+    return None
+
+
 def main():
     name, *command = sys.argv[1:]
-    worker = None
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not worker and process.poll() is None:
-            try:
-                worker = worker_of(process.pid, name)
-                if worker:
-                    held(worker)
-            except (FileNotFoundError, ProcessLookupError):
-                worker = None
-        if worker:
-            held(process.pid)
-            print(f'{os.path.basename(command[0])}: {seen(process.pid)}')
+        met = meet(process, name)
+        if met:
+            worker, starter = met
+            print(f'{os.path.basename(command[0])}: {seen(starter)}')
             print(f'{name}: {seen(worker)}')
-            print(f'stranger: {stranger(worker, process.pid)}')
-            os.kill(process.pid, signal.SIGCONT)
+            print(f'stranger: {stranger(worker, starter)}')
+            os.kill(starter, signal.SIGCONT)
             os.kill(worker, signal.SIGCONT)
-    sys.exit(process.returncode if worker else 98)
+    sys.exit(process.returncode if met else 98)
 
 
 main()
