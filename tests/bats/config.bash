@@ -16,11 +16,6 @@ config_setup() {
 	gen=$root$G
 }
 
-# The sanitizer's look for leaks does not work when traced.
-untraced_leaks() {
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-}
-
 # A client's key and its certificate, and a second pair; made once for all tests.
 pair_make() {
 	pair=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/pair

@@ -47,11 +47,6 @@ setup() {
 # A directory that others can come to is not below the test's own.
 teardown() { [ -z "${elsewhere-}" ] || rm -rf "$elsewhere"; }
 
-# Before a test that traces: the sanitizer's look for leaks does not work then.
-untraced_leaks() {
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-}
-
 state() { (cd okv2/usr/local/okv/hsm && stat -c '%n %i %u:%g %a %z' hsmbundle && ls -A . ../../../../tmp && sha256sum hsmbundle); }
 apply() { "$bundle" --root okv2 apply --passphrase-file "$pass" "$@"; }
 
@@ -107,7 +102,6 @@ refused() {
 }
 
 @test "the sealed file is root's alone from its first byte, and replaces an older one whole" {
-	untraced_leaks
 	cp "$BATS_FILE_TMPDIR/sealed" s
 	chmod 666 s
 	strace -f -o trace -e trace=openat,fchmod,renameat "$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out s \
@@ -334,7 +328,6 @@ refused() {
 }
 
 @test "a full disk that the look did not show leaves the old bundle and no stage" {
-	untraced_leaks
 	for call in write:ENOSPC:1 write:EIO:2 fchown:EPERM:1 fchmod:EPERM:1 fsync:EIO:1 renameat:EIO:1; do
 		IFS=: read -r name error when <<<"$call"
 		run -5 strace -o /dev/null -e trace="$name" -e inject="$name:error=$error:when=$when" \
@@ -344,7 +337,6 @@ refused() {
 }
 
 @test "a carrier that cannot be removed is 4, and the bundle is in place" {
-	untraced_leaks
 	run -4 strace -o /dev/null -e trace=unlinkat -e inject=unlinkat:error=EPERM:when=1 \
 		"$bundle" --root okv2 apply --passphrase-file "$pass" okv2/tmp/x
 	[[ $output == *"cannot remove"*"remove it by hand"* ]]
@@ -385,7 +377,6 @@ refused() {
 # --- unsealed ---------------------------------------------------------------------------------------------------------
 
 @test "--plain installs an unsealed bundle with owner and mode before its first byte" {
-	untraced_leaks
 	cp "$first" okv2/tmp/hsmbundle
 	chown 1002:1002 okv2/tmp/hsmbundle
 	chmod 644 okv2/tmp/hsmbundle
@@ -479,7 +470,6 @@ refused() {
 }
 
 @test "neither passphrase nor key is in memory when the bundle takes its name" {
-	untraced_leaks
 	BUILD=$(dirname "$(dirname "$bundle")") run -0 node "$BATS_TEST_DIRNAME/memory.js" "$bundle" okv2 "$pass" okv2/tmp/x
 	[[ $output == *"while it is open: key seen"*"when it takes its name: nothing seen"* ]]
 }
@@ -537,7 +527,6 @@ opened() { [[ $(readlink /proc/"$1"/fd/*) == *"/$2"* ]]; }
 }
 
 @test "one libcrypto does all of it, the digest as well" {
-	untraced_leaks
 	run -0 strace -f -o trace -e trace=openat "$bundle" -q verify --passphrase-file "$pass" okv2/tmp/x
 	[ "$(grep -c '/libcrypto[^"]*".* = [0-9]' trace)" -eq 1 ]
 }
@@ -554,7 +543,6 @@ opened() { [[ $(readlink /proc/"$1"/fd/*) == *"/$2"* ]]; }
 }
 
 @test "it cannot be looked into by its own user, and dumps no core" {
-	untraced_leaks
 	# Whoever runs it: a process that may not be dumped belongs to root, as far as /proc can see.
 	dir=$(mktemp -d)
 	elsewhere=$dir
@@ -597,7 +585,6 @@ bounded_wait() {
 }
 
 @test "an interrupt just before the wait for the passphrase is not slept through" {
-	untraced_leaks
 	mkfifo line
 	exec 8<>line
 	strace -f -qq -o trace -P line -e trace='?fstat,?newfstatat' -e inject='?fstat,?newfstatat:delay_exit=1000000' \
@@ -750,7 +737,6 @@ bounded_wait() {
 
 # What is not seen is never a yes: a directory that cannot be opened or read, a file that cannot be opened.
 @test "status and clean say no where they could not look" {
-	untraced_leaks
 	rm okv2/tmp/x
 	mkdir okv2/home/kept
 	echo olh >okv2/home/support/"as long"

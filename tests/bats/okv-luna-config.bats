@@ -37,7 +37,6 @@ teardown() { config_teardown; }
 }
 
 @test "a second wire makes no system call that changes a file" {
-	untraced_leaks
 	okv_config 0 wire
 	calls=rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat,link,linkat,mkdir,mkdirat,openat,open
 	calls=$calls,chmod,fchmod,fchmodat,chown,fchown,fchownat,fsync,ftruncate
@@ -153,7 +152,6 @@ teardown() { config_teardown; }
 }
 
 @test "killed between the exchange and its end, nothing of it lies beside OKV's files after the next run" {
-	untraced_leaks
 	# unlinkat: the old bytes, which the exchange has put beside.
 	cp -a "$root" "$root.twin"
 	strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=unlinkat "$config" --root "$root.twin" -q wire
@@ -189,7 +187,6 @@ without_exchange() {
 }
 
 @test "where a filter of system calls forbids to exchange two names, files are written all the same" {
-	untraced_leaks
 	cp -a "$root" "$root.twin"
 	okv_config 0 -q wire
 	okv_config 0 -q set okv_hsm_env MINE "a value"
@@ -213,7 +210,6 @@ without_exchange() {
 }
 
 @test "while the old files that are kept cannot be listed, nothing is changed" {
-	untraced_leaks
 	okv_config 0 -q set okv_hsm_env MINE first
 	cp "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/before"
 	run -5 strace -f -qq -o /dev/null -P "$root/opt/okv-luna/var/backup" -e trace=getdents64 \

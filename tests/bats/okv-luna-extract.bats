@@ -508,7 +508,6 @@ identity() {
 }
 
 @test "where a filter of system calls forbids to exchange two names, another client is installed all the same" {
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 	extracts minimal.tar.gz
 	identity_make
 	before=$(identity)

@@ -61,11 +61,6 @@ same_as_before() {
 	diff <(echo "$before") <(everything)
 }
 
-# Before a test that traces: the sanitizer's look for leaks does not work then.
-untraced_leaks() {
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-}
-
 policy() {
 	printf '%s\n' "$@" >"$local/local.conf"
 }
@@ -203,7 +198,6 @@ policy() {
 }
 
 @test "a second run says so, leaves every ctime and makes no system call that could change something" {
-	untraced_leaks
 	trace=$BATS_TEST_TMPDIR/trace
 	changing='f?chmod|[fl]?chown|(un|sym)?link|rename|mkdir|rmdir|mknod|f?truncate|f?utime|[fl]?setxattr'
 	changing="^[0-9]+ +($changing|[fl]?removexattr|fallocate|fsync|fdatasync)(|at|at2|64|ns|nsat|s)[(]"
@@ -600,7 +594,6 @@ acl() {
 }
 
 @test "a complete tree is served by its own tools, run inside it" {
-	untraced_leaks
 	sed -i /hsmusers/d "$root/etc/group"
 	for tool in /usr/sbin/groupadd /usr/bin/gpasswd; do
 		for file in $tool $(ldd $tool | grep -o '/[^ ]*'); do
@@ -700,7 +693,6 @@ acl() {
 }
 
 @test "the journal is complete and synced before the first change" {
-	untraced_leaks
 	trace=$BATS_TEST_TMPDIR/trace
 	run -0 strace -f -qq -y -o "$trace" -e trace=fchmod,fchown,fsync,write "$repair" --root "$root" -q
 	first=$(grep -nE '(fchmod|fchown)\([0-9]+<[^>]*/(lunaclient|Chrystoki)' "$trace" | head -n 1 | cut -d: -f1)
@@ -724,14 +716,12 @@ acl() {
 }
 
 @test "killed here and there, it leaves nothing looser, is finished by the next run and undone exactly" {
-	untraced_leaks
 	calls=fchmod,fchown,write,fsync,renameat,unlinkat
 	SCRATCH=$BATS_TEST_TMPDIR run -0 python3 "$tools/kill" "$repair" 2 17 $calls
 	[[ $output == *'never looser, always finished, always undone exactly' ]]
 }
 
 @test "no state that a trace shows lets anybody in whom neither end state lets in" {
-	untraced_leaks
 	run -0 python3 "$tools/window" "$repair" 3
 	[[ $output == *'no window; a naive repair had one on '* ]]
 }
