@@ -9,7 +9,7 @@
 #include "upgrade/output.h"
 #include "upgrade/hook.h"
 
-enum { PIN_SIZE = 255 };
+enum { PIN_SIZE = 255, CHECKS_BOUND_S = 60 };
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
 static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
@@ -28,6 +28,15 @@ void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
 	run->report = context->report;
 	if (!context->quiet && !context->json && isatty(STDERR_FILENO) == 1)
 		run->progress = progress;
+}
+
+void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run)
+{
+	cmd_hook_start(context, run);
+	run->kind = UPGRADE_POST;
+	run->dry_run = true;
+	run->progress = NULL;
+	run->bound_ms = (unsigned)(CHECKS_BOUND_S + context->settings.slot_timeout) * 1000;
 }
 
 int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f)

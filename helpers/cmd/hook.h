@@ -12,6 +12,8 @@
 
 /* Fills what the context knows. */
 void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
+/* The same for the checks of status: they change nothing, whatever was asked for, and are over before one wonders. */
+void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run);
 
 /* The root key that a doorway was asked to look for. */
 struct cmd_key {

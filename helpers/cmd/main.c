@@ -196,13 +196,17 @@ static int settings_read(struct fault *f)
 	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
 }
 
-int cmd_word_unknown(const char *command, const char *word, const char *const *known, struct fault *f)
+int cmd_word_find(const char *command, const char *word, const char *const *known, size_t *ret_which, struct fault *f)
 {
 	struct nearest nearest = { .word = word, .length = strlen(word) };
 	char hint[NEAREST_HINT_SIZE];
 	TEXT_AUTO list = { 0 };
 
 	for (size_t i = 0; known[i] != NULL; i++) {
+		if (strcmp(word, known[i]) == 0) {
+			*ret_which = i;
+			return 0;
+		}
 		nearest_offer(&nearest, known[i]);
 		text_add_format(&list, "%s%s", i > 0 ? ", " : "", known[i]);
 	}

@@ -199,8 +199,8 @@ static const struct act {
 	{ "status", "", 0, 0, 0, act_status },
 	{ "clean", "", 0, 0, TAKES_KEEP, act_clean },
 };
-enum { ACT_COUNT = sizeof(acts) / sizeof(acts[0]) };
 
+/* Their names, in that order. */
 static const char *const words[] = { "seal", "apply", "verify", "send", "status", "clean", NULL };
 
 /* An option that the act would ignore is a mistake that its user should learn of. */
@@ -276,14 +276,11 @@ static int act_run(struct cmd_context *context, const struct act *act, struct fa
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	const char *name = context->operands[0];
 	const size_t count = context->operand_count - 1;
-	size_t which = 0;
+	size_t which;
 
-	while (which < ACT_COUNT && strcmp(acts[which].name, name) != 0)
-		which++;
-	if (which == ACT_COUNT)
-		return cmd_word_unknown("bundle", name, words, f);
+	if (cmd_word_find("bundle", context->operands[0], words, &which, f) < 0)
+		return -1;
 	const struct act *act = &acts[which];
 	if (count < act->least || count > act->most)
 		return fault_usage(f, "usage: okv-luna bundle %s%s%s [OPTION]...", act->name,

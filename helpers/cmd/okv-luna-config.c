@@ -463,7 +463,7 @@ static int run(struct cmd_context *context, struct fault *f)
 {
 	const char *word = context->operands[0], *second = context->operand_count > 1 ? context->operands[1] : "";
 	const char *seconds[VERB_COUNT + 1] = { NULL };
-	size_t count = 0;
+	size_t count = 0, ignored;
 	int r = 1;
 
 	for (size_t i = 0; r > 0 && i < VERB_COUNT; i++) {
@@ -477,8 +477,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	option_list_done(&wanted.sections);
 	if (r <= 0)
 		return r;
-	return count > 0 ? cmd_word_unknown("config chrystoki", second, seconds, f)
-			 : cmd_word_unknown("config", word, words, f);
+	return count > 0 ? cmd_word_find("config chrystoki", second, seconds, &ignored, f)
+			 : cmd_word_find("config", word, words, &ignored, f);
 }
 
 static const struct option option_table[] = {

@@ -6,8 +6,6 @@ static struct guide_said said;
 static const char *done;
 static bool again;
 
-static const char *const words[] = { "install", "upgrade", "restore", "cluster", NULL };
-
 static const struct option options[] = {
 	OPTION_ROW(0, "okv", OPTION_TEXT, &said.okv, "RELEASE", "OKV's release (OKV_RELEASE, else detected)"),
 	OPTION_ROW(0, "client", OPTION_TEXT, &said.client, "VERSION", "the Luna client's version (else detected)"),
@@ -20,31 +18,22 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-enum { BOUND_S = 60 };
-
 static int list_show(struct cmd_context *context, const struct guide_node *node, enum guide_procedure procedure,
 		     struct fault *f)
 {
-	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
-	struct guide_marks marks;
+	UPGRADE_RUN_AUTO checks = { .results = NULL };
 	GUIDE_LIST_AUTO list = { .lines = NULL };
 	TEXT_AUTO shown = { 0 };
-	unsigned signs;
 
-	cmd_hook_start(context, &checks);
-	checks.progress = NULL;
-	checks.dry_run = true;
-	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
-	if (guide_marks_read(context->root, procedure, &marks, f) < 0 ||
-	    guide_look(&checks, node, marks.began, &signs, f) < 0 ||
-	    guide_list_make(node, procedure, signs, &marks, &list, f) < 0)
+	cmd_hook_start_checks(context, &checks);
+	if (guide_list_find(&checks, node, procedure, &list, f) < 0)
 		return -1;
-	guide_format(node, procedure, &list, &shown);
+	guide_format(&list, &shown);
 	if (text_check(&shown, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&shown));
 	if (context->json)
-		guide_json(node, procedure, &list, context->result);
+		guide_json(&list, context->result);
 	/* What is next has been said. */
 	if (list.next != NULL)
 		f->kind = FAULT_NEGATIVE;
@@ -53,22 +42,20 @@ static int list_show(struct cmd_context *context, const struct guide_node *node,
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	enum guide_procedure procedure = GUIDE_INSTALL;
+	size_t which = GUIDE_INSTALL;
 	GUIDE_NODE_AUTO node = { .settings = NULL };
 
-	if (context->operand_count > 0 && !guide_procedure_find(context->operands[0], &procedure))
-		return fault_usage(f, "guide takes %s, not '%s'", GUIDE_PROCEDURES, SHOWN(context->operands[0]));
+	if (context->operand_count > 0 && cmd_word_find("guide", context->operands[0], guide_procedures, &which, f) < 0)
+		return -1;
+	const enum guide_procedure procedure = (enum guide_procedure)which;
 	if (done != NULL && again)
 		return fault_usage(f, "--done and --again cannot be used together");
 	if (guide_node_find(context->root, &context->settings, &said, &node, f) < 0)
 		return -1;
 	if ((done != NULL || again) && cmd_lock(context, f) < 0)
 		return -1;
-	if (context->dry_run)
-		return list_show(context, &node, procedure, f);
-	if (again && guide_begin(context->root, procedure, f) < 0)
-		return -1;
-	if (done != NULL && guide_mark(context->root, &node, procedure, done, f) < 0)
+	if (!context->dry_run && ((again && guide_begin(context->root, procedure, f) < 0) ||
+				  (done != NULL && guide_mark(context->root, &node, procedure, done, f) < 0)))
 		return -1;
 	return list_show(context, &node, procedure, f);
 }
@@ -78,7 +65,7 @@ const struct cmd_tool cmd_tool = {
 	.summary = "The integration guide's steps for this server, in order, and which is next",
 	.operands = "[install|upgrade|restore|cluster]",
 	.operands_most = 1,
-	.words = words,
+	.words = guide_procedures,
 	.options = options,
 	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,

@@ -25,7 +25,7 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-enum { BOUND_S = 60, WORDS_MAX = 40, ROUNDS_MAX = 40 };
+enum { WORDS_MAX = 40, ROUNDS_MAX = 40 };
 
 /* What has become of it, for the answer. */
 struct setup {
@@ -47,22 +47,15 @@ static void setup_done(struct setup *s)
 
 static int look(struct setup *s, struct fault *f)
 {
-	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST };
+	UPGRADE_RUN_AUTO checks = { .results = NULL };
 	struct cmd_context *context = s->context;
-	struct guide_marks marks;
-	unsigned signs;
 
 	guide_list_done(&s->list);
 	guide_node_done(&s->node);
-	cmd_hook_start(context, &checks);
-	checks.progress = NULL;
-	checks.dry_run = true;
-	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
-	if (guide_node_find(context->root, &context->settings, &said, &s->node, f) < 0 ||
-	    guide_marks_read(context->root, GUIDE_INSTALL, &marks, f) < 0 ||
-	    guide_look(&checks, &s->node, marks.began, &signs, f) < 0)
-		return -1;
-	return guide_list_make(&s->node, GUIDE_INSTALL, signs, &marks, &s->list, f);
+	cmd_hook_start_checks(context, &checks);
+	return guide_node_find(context->root, &context->settings, &said, &s->node, f) < 0
+		       ? -1
+		       : guide_list_find(&checks, &s->node, GUIDE_INSTALL, &s->list, f);
 }
 
 /* --- one command -------------------------------------------------------------------------------------------------- */
@@ -230,7 +223,7 @@ static int work(struct setup *s, struct fault *f)
 		return -1;
 	if (s->count == 0)
 		cmd_print(s->context, "nothing to do: every step of ours that can be done now is done\n");
-	guide_format_next(&s->node, GUIDE_INSTALL, &s->list, &next);
+	guide_format_next(&s->list, &next);
 	cmd_print(s->context, "%s", text_string(&next));
 	return 0;
 }

@@ -15,18 +15,12 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-enum { BOUND_S = 60 };
-
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO checks = { .kind = UPGRADE_POST, .ready_for = ready_for };
+	UPGRADE_RUN_AUTO checks = { .ready_for = ready_for };
 	OUTPUT_AUTO output = { 0 };
 
-	cmd_hook_start(context, &checks);
-	checks.progress = NULL;
-	/* Looking is all it does, whatever was asked for. */
-	checks.dry_run = true;
-	checks.bound_ms = (unsigned)(BOUND_S + context->settings.slot_timeout) * 1000;
+	cmd_hook_start_checks(context, &checks);
 	if (cmd_hook_key(context, &key, &checks, f) < 0)
 		return -1;
 	const int looked = upgrade_status(&checks, f);

@@ -74,8 +74,11 @@ void cmd_result_exit(struct json *j, const struct fault *f);
 /* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */
 #define CMD_CALLED "OKV_LUNA_UPGRADE"
 
-/* FAULT_USAGE: `word` is none of the sub-commands of `command`, and which was meant; `words` ends with NULL. */
-int cmd_word_unknown(const char *command, const char *word, const char *const *words, struct fault *f);
+/*
+ * The place of `word` among the sub-commands of `command`; `words` ends with NULL.  FAULT_USAGE: it is none of them,
+ * and which was meant.
+ */
+int cmd_word_find(const char *command, const char *word, const char *const *words, size_t *ret_which, struct fault *f);
 
 /* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);

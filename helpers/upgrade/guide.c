@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -12,44 +12,186 @@
 
 static const char marks_path[] = SETTINGS_VAR "/guide";
 
-static const char *const procedure_names[] = { [GUIDE_INSTALL] = "install",
-					       [GUIDE_UPGRADE] = "upgrade",
-					       [GUIDE_RESTORE] = "restore",
-					       [GUIDE_CLUSTER] = "cluster" };
+const char *const guide_procedures[] = { [GUIDE_INSTALL] = "install",
+					 [GUIDE_UPGRADE] = "upgrade",
+					 [GUIDE_RESTORE] = "restore",
+					 [GUIDE_CLUSTER] = "cluster",
+					 NULL };
 
-enum { PROCEDURES = sizeof(procedure_names) / sizeof(procedure_names[0]) };
+enum { COLUMNS = 79, INDENT = 27 };
 
-const char *guide_procedure_name(enum guide_procedure procedure)
+/* The label of OKV's root key, in every release since. */
+static const char root_key[] = "OKV 18.1 HSM Root Key";
+
+static const char *const who_names[] = { [GUIDE_OURS] = "okv-luna",
+					 [GUIDE_CLIENT] = "client",
+					 [GUIDE_HSM] = "hsm",
+					 [GUIDE_CONSOLE] = "console",
+					 [GUIDE_SERVER] = "server" };
+static const char *const state_names[] = {
+	[GUIDE_DONE] = "done", [GUIDE_NEXT] = "next", [GUIDE_LATER] = "later", [GUIDE_SKIP] = "skip"
+};
+
+/* --- what stands in braces ---------------------------------------------------------------------------------------- */
+
+static bool is_up_to(const struct guide_node *node, unsigned last)
 {
-	return procedure_names[procedure];
+	return node->okv.most <= last;
 }
 
-bool guide_procedure_find(const char *name, enum guide_procedure *ret_procedure)
+static bool is_from(const struct guide_node *node, unsigned first)
 {
-	for (unsigned i = 0; i < PROCEDURES; i++) {
-		if (strcmp(name, procedure_names[i]) != 0)
-			continue;
-		*ret_procedure = (enum guide_procedure)i;
-		return true;
+	return node->okv.least >= first;
+}
+
+static void vendor_add(const struct guide_node *node, struct text *out)
+{
+	const char *name = node->settings->vendor_name;
+
+	if (is_up_to(node, 1804))
+		text_add_string(out, "SafeNet");
+	else if (is_from(node, 1805) && is_up_to(node, 2102))
+		text_add_string(out, "Thales");
+	else if (is_up_to(node, 2102))
+		text_add_string(out, "SafeNet (OKV 18.4 and earlier) or Thales (18.5 to 21.2)");
+	else if (!is_from(node, 2103))
+		text_add_format(out, "SafeNet (OKV 18.4 and earlier), Thales (18.5 to 21.2) or %s (21.3 and later)",
+				name);
+	else if (guide_is_v6(node))
+		text_add_string(out,
+				"the guide names no vendor for a v6.x client from OKV 21.3 on; ask Thales support");
+	else if (node->kind == GUIDE_CLOUD_MIN)
+		text_add_format(out, "%s (the guide does not say it for the minimum client)", name);
+	else
+		text_add_string(out, name);
+}
+
+static void label_add(const struct guide_node *node, struct text *out)
+{
+	const char *label = node->settings->token_label;
+
+	if (is_up_to(node, 1803)) {
+		text_add_string(out, "none; OKV 18.3 and earlier do not support it");
+		return;
 	}
-	return false;
+	text_add_string(out, "tick Use Token Label and enter the partition's label");
+	if (label[0] != '\0')
+		text_add_format(out, ", '%s'", SHOWN(label));
+	if (!is_from(node, 1804))
+		text_add_string(out, " (OKV 18.3 and earlier do not support it)");
+}
+
+static void place_add(const struct guide_node *node, const char *old, const char *new, struct text *out)
+{
+	if (is_from(node, 2101))
+		text_add_string(out, new);
+	else if (is_up_to(node, 1805))
+		text_add_string(out, old);
+	else
+		text_add_format(out, "%s (OKV 21.1 and later) or %s (18.5 and earlier%s)", new, old,
+				is_from(node, 1806) ? "; the guide does not say where 18.6 to 18.8 have it" : "");
+}
+
+static void page_add(const struct guide_node *node, struct text *out)
+{
+	place_add(node, "System, Hardware Security Module", "System, Settings, Network Services, HSM", out);
+}
+
+static void backup_add(const struct guide_node *node, struct text *out)
+{
+	place_add(node, "System, System Backup", "System, Settings, System Configuration, Backup and Restore", out);
+}
+
+static void minimum_add(const struct guide_node *node, struct text *out)
+{
+	if (node->kind == GUIDE_CLOUD_MIN)
+		text_add_format(out, "The guide skips this for the minimum client, but needs the vendor entry that "
+				     "these files create.");
+}
+
+static void word_expand(const struct guide_node *node, const char *word, size_t length, struct text *out)
+{
+	const struct settings *s = node->settings;
+	const struct {
+		const char *name, *value;
+		void (*add)(const struct guide_node *node, struct text *out); /* where the value is NULL */
+	} words[] = {
+		{ "lc", s->client_dir, NULL }, { "lib", s->pkcs11_lib, NULL },
+		{ "user", s->okv_user, NULL }, { "group", s->hsm_group, NULL },
+		{ "host", node->host, NULL },  { "service", GUIDE_SERVICE_DIR, NULL },
+		{ "key", root_key, NULL },     { "vendor", NULL, vendor_add },
+		{ "label", NULL, label_add },  { "minimum", NULL, minimum_add },
+		{ "page", NULL, page_add },    { "backup", NULL, backup_add },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!text_equal(word, length, words[i].name))
+			continue;
+		if (words[i].value != NULL)
+			text_add_string(out, words[i].value);
+		else
+			words[i].add(node, out);
+		return;
+	}
+	text_add(out, word, length); /* in capitals: for a person to fill in */
+}
+
+static void expand(const struct guide_node *node, const char *words, struct text *out)
+{
+	for (const char *open; (open = strchr(words, '{')) != NULL;) {
+		const size_t length = strcspn(open + 1, "}");
+		text_add(out, words, (size_t)(open - words));
+		word_expand(node, open + 1, length, out);
+		words = open + 1 + length + 1;
+	}
+	text_add_string(out, words);
+}
+
+void guide_words(const struct guide_node *node, const struct guide_step *step, struct text *out)
+{
+	for (const char *at = step->command; at != NULL && *at != '\0';) {
+		const size_t length = strcspn(at, " ");
+		char word[128];
+		(void)snprintf(word, sizeof(word), "%.*s", (int)length, at);
+		expand(node, word, out);
+		text_add_char(out, '\0');
+		at += length + (at[length] == ' ');
+	}
+}
+
+/* As it is typed: a word that a shell would take apart is quoted. */
+static void command_add(const struct guide_node *node, const struct guide_step *step, struct text *out)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,=@%+-";
+	TEXT_AUTO words = { 0 };
+
+	guide_words(node, step, &words);
+	for (size_t at = 0; at < words.length; at += strlen(words.bytes + at) + 1) {
+		const char *word = words.bytes + at;
+		const char *quote = word[strspn(word, plain)] != '\0' ? "'" : "";
+		text_add_string(out, at > 0 ? " " : "");
+		text_add_string(out, quote);
+		for (const char *c = word; *c != '\0'; c++)
+			if (*c == '\'')
+				text_add_string(out, "'\\''");
+			else
+				text_add_char(out, *c);
+		text_add_string(out, quote);
+	}
 }
 
 /* --- which steps this server needs -------------------------------------------------------------------------------- */
 
-bool guide_is_v6(const struct guide_node *node)
-{
-	return node->client.least >= 500 && node->client.most < 700;
-}
+enum need { NEEDED, NOT_NEEDED, DEPENDS };
 
 /* Do the versions from `from` to `to` (0: open) hold all of the range, or none of it? */
-static enum guide_need range_need(const struct guide_range *range, unsigned from, unsigned to)
+static enum need range_need(const struct guide_range *range, unsigned from, unsigned to)
 {
 	const unsigned last = to > 0 ? to : GUIDE_ANY;
 
 	if (range->most < from || range->least > last)
-		return GUIDE_NOT_NEEDED;
-	return range->least >= from && range->most <= last ? GUIDE_NEEDED : GUIDE_DEPENDS;
+		return NOT_NEEDED;
+	return range->least >= from && range->most <= last ? NEEDED : DEPENDS;
 }
 
 static const char *when_skip(const struct guide_node *node, enum guide_when when)
@@ -90,47 +232,58 @@ static const char *skip_of(const struct guide_node *node, const struct guide_ste
 		return or_plain(step->skip_kind, "not for this kind of client");
 	if (step->v6 == GUIDE_V6_ALWAYS && v6)
 		return NULL;
-	if (range_need(&node->okv, step->from, step->to) == GUIDE_NOT_NEEDED)
+	if (range_need(&node->okv, step->from, step->to) == NOT_NEEDED)
 		return or_plain(step->skip_version, "not for this release of OKV");
-	if (range_need(&node->client, 0, step->client_to) == GUIDE_NOT_NEEDED)
+	if (range_need(&node->client, 0, step->client_to) == NOT_NEEDED)
 		return or_plain(step->skip_version, "not for this version of the client");
 	return NULL;
 }
 
-enum guide_need guide_need(const struct guide_node *node, const struct guide_step *step, struct text *why)
+static enum need need_of(const struct guide_node *node, const struct guide_step *step, struct text *why)
 {
 	const char *skip = skip_of(node, step);
 	const char *open = NULL;
 
 	if (skip != NULL) {
-		guide_expand(node, skip, why);
-		return GUIDE_NOT_NEEDED;
+		expand(node, skip, why);
+		return NOT_NEEDED;
 	}
 	if (step->kinds != 0 && node->kind == 0)
 		open = "the kind of system: give --kind";
 	else if (step->v6 == GUIDE_V6_ALWAYS && guide_is_v6(node))
-		return GUIDE_NEEDED;
-	else if (range_need(&node->okv, step->from, step->to) == GUIDE_DEPENDS)
+		return NEEDED;
+	else if (range_need(&node->okv, step->from, step->to) == DEPENDS)
 		open = "OKV's release: give --okv";
-	else if (range_need(&node->client, 0, step->client_to) == GUIDE_DEPENDS)
+	else if (range_need(&node->client, 0, step->client_to) == DEPENDS)
 		open = "the client's version: give --client";
 	if (open == NULL)
-		return GUIDE_NEEDED;
+		return NEEDED;
 	text_add_format(why, "depends on %s", open);
-	return GUIDE_DEPENDS;
+	return DEPENDS;
 }
 
 /* --- what the administrator has said ------------------------------------------------------------------------------ */
 
 static const char begin_word[] = "begin";
 
+enum { MARKS_MAX = 64, ID_SIZE = 24 };
+
+struct marks {
+	struct {
+		char id[ID_SIZE];
+		int64_t when;
+	} items[MARKS_MAX];
+	size_t count;
+	int64_t began; /* when the procedure was begun anew; 0: never */
+};
+
 /* "install initialize 2026-11-30T10:00:00Z" */
-static void mark_take(const struct text_line *line, const char *procedure, struct guide_marks *marks)
+static void mark_take(const struct text_line *line, const char *procedure, struct marks *marks)
 {
-	char words[3][GUIDE_ID_SIZE];
+	char words[3][ID_SIZE];
 	int64_t when;
 	int length = 0;
-	char copy[4 * GUIDE_ID_SIZE];
+	char copy[4 * ID_SIZE];
 
 	if (line->length >= sizeof(copy))
 		return;
@@ -143,29 +296,29 @@ static void mark_take(const struct text_line *line, const char *procedure, struc
 	if (strcmp(words[1], begin_word) == 0) {
 		marks->began = when;
 		marks->count = 0;
-	} else if (marks->count < GUIDE_MARKS_MAX) {
-		memcpy(marks->items[marks->count].id, words[1], GUIDE_ID_SIZE);
+	} else if (marks->count < MARKS_MAX) {
+		memcpy(marks->items[marks->count].id, words[1], ID_SIZE);
 		marks->items[marks->count++].when = when;
 	}
 }
 
-int guide_marks_read(int root, enum guide_procedure procedure, struct guide_marks *ret_marks, struct fault *f)
+static int marks_read(int root, enum guide_procedure procedure, struct marks *ret_marks, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
-	struct guide_marks marks = { .count = 0 };
+	struct marks marks = { .count = 0 };
 	struct text_line line;
 	bool there;
 
 	if (fs_read_optional(root, marks_path, &file, &there, f) < 0)
 		return -1;
 	for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line);)
-		mark_take(&line, procedure_names[procedure], &marks);
+		mark_take(&line, guide_procedures[procedure], &marks);
 	*ret_marks = marks;
 	return 0;
 }
 
 /* 0: not said. */
-static int64_t mark_when(const struct guide_marks *marks, const char *id)
+static int64_t mark_when(const struct marks *marks, const char *id)
 {
 	int64_t when = 0;
 
@@ -179,7 +332,7 @@ static int64_t mark_when(const struct guide_marks *marks, const char *id)
 static int mark_write(int root, enum guide_procedure procedure, const char *id, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
-	const char *name = procedure_names[procedure];
+	const char *name = guide_procedures[procedure];
 	TEXT_AUTO file = { 0 };
 	TEXT_AUTO next = { 0 };
 	char stamp[TIME_STAMP_SIZE];
@@ -204,24 +357,18 @@ int guide_begin(int root, enum guide_procedure procedure, struct fault *f)
 	return mark_write(root, procedure, begin_word, f);
 }
 
-static const struct guide_step *step_find(enum guide_procedure procedure, const char *id)
-{
-	for (size_t i = 0; i < guide_step_count; i++)
-		if (guide_steps[i].procedure == procedure && strcmp(guide_steps[i].id, id) == 0)
-			return &guide_steps[i];
-	return NULL;
-}
-
 int guide_mark(int root, const struct guide_node *node, enum guide_procedure procedure, const char *id, struct fault *f)
 {
-	const struct guide_step *step = step_find(procedure, id);
+	const struct guide_step *step = guide_steps[procedure].items, *end = step + guide_steps[procedure].count;
 	TEXT_AUTO why = { 0 };
 
-	if (step == NULL)
-		return fault_usage(f, "%s has no step '%s'", procedure_names[procedure], SHOWN(id));
+	while (step < end && strcmp(step->id, id) != 0)
+		step++;
+	if (step == end)
+		return fault_usage(f, "%s has no step '%s'", guide_procedures[procedure], SHOWN(id));
 	if (step->done != 0 && !step->said)
 		return fault_refused(f, "okv-luna itself checks whether step '%s' is done; --done is not for it", id);
-	if (guide_need(node, step, &why) == GUIDE_NOT_NEEDED)
+	if (need_of(node, step, &why) == NOT_NEEDED)
 		return fault_refused(f, "step '%s' is not needed here: %s", id, text_string(&why));
 	return mark_write(root, procedure, id, f);
 }
@@ -237,16 +384,16 @@ void guide_list_done(struct guide_list *list)
 }
 
 static struct guide_line line_of(const struct guide_node *node, const struct guide_step *step, unsigned signs,
-				 const struct guide_marks *marks, bool open)
+				 const struct marks *marks, bool open)
 {
 	struct guide_line line = { .step = step, .state = open ? GUIDE_LATER : GUIDE_NEXT };
-	enum guide_need need = guide_need(node, step, &line.why);
+	enum need need = need_of(node, step, &line.why);
 
-	if (need == GUIDE_NOT_NEEDED && (step->all_the_same & signs) != 0) {
+	if (need == NOT_NEEDED && (step->all_the_same & signs) != 0) {
 		text_cut(&line.why, 0);
-		need = GUIDE_NEEDED;
+		need = NEEDED;
 	}
-	if (need == GUIDE_NOT_NEEDED) {
+	if (need == NOT_NEEDED) {
 		line.state = GUIDE_SKIP;
 		return line;
 	}
@@ -259,25 +406,220 @@ static struct guide_line line_of(const struct guide_node *node, const struct gui
 	return line;
 }
 
-int guide_list_make(const struct guide_node *node, enum guide_procedure procedure, unsigned signs,
-		    const struct guide_marks *marks, struct guide_list *ret_list, struct fault *f)
+static int list_make(const struct guide_node *node, enum guide_procedure procedure, unsigned signs,
+		     const struct marks *marks, struct guide_list *ret_list, struct fault *f)
 {
-	GUIDE_LIST_AUTO list = { .lines = NULL };
-	size_t next = guide_step_count;
+	const struct guide_steps *steps = &guide_steps[procedure];
+	GUIDE_LIST_AUTO list = { .procedure = procedure,
+				 .node = node,
+				 .lines = calloc(steps->count, sizeof(list.lines[0])) };
 
-	for (size_t i = 0; i < guide_step_count; i++) {
-		if (guide_steps[i].procedure != procedure)
-			continue;
-		if (!ARRAY_GROW(list.lines, list.count))
-			return fault_memory(f);
-		list.lines[list.count] = line_of(node, &guide_steps[i], signs, marks, next < guide_step_count);
-		if (list.lines[list.count].state == GUIDE_NEXT)
-			next = list.count;
-		if (text_check(&list.lines[list.count++].why, f) < 0)
+	if (list.lines == NULL)
+		return fault_memory(f);
+	while (list.count < steps->count) {
+		struct guide_line *line = &list.lines[list.count];
+		*line = line_of(node, &steps->items[list.count++], signs, marks, list.next != NULL);
+		if (line->state == GUIDE_NEXT)
+			list.next = line;
+		if (text_check(&line->why, f) < 0)
 			return -1;
 	}
-	list.next = next < list.count ? &list.lines[next] : NULL;
 	*ret_list = list;
 	list = (struct guide_list){ .lines = NULL };
 	return 0;
+}
+
+int guide_list_find(struct upgrade_run *run, const struct guide_node *node, enum guide_procedure procedure,
+		    struct guide_list *ret_list, struct fault *f)
+{
+	struct marks marks;
+	unsigned signs;
+
+	if (marks_read(run->root, procedure, &marks, f) < 0 || guide_look(run, node, marks.began, &signs, f) < 0)
+		return -1;
+	return list_make(node, procedure, signs, &marks, ret_list, f);
+}
+
+static bool can_be_said(const struct guide_line *line)
+{
+	return (line->state == GUIDE_NEXT || line->state == GUIDE_LATER) && (line->step->done == 0 || line->step->said);
+}
+
+static void said_add(const struct guide_list *list, const struct guide_line *line, struct text *out)
+{
+	text_add_format(out, "okv-luna guide %s%s --done %s", guide_procedures[list->procedure],
+			text_string(&list->node->options), line->step->id);
+}
+
+/* --- for people --------------------------------------------------------------------------------------------------- */
+
+/* Words from that column on, and on further lines as long as they are. */
+static void wrapped_add(struct text *out, int indent, const char *words)
+{
+	size_t column = (size_t)indent;
+
+	text_add_format(out, "%*s", indent, "");
+	while (*words != '\0') {
+		const size_t length = strcspn(words, " ");
+		if (column > (size_t)indent && column + 1 + length > COLUMNS) {
+			text_add_format(out, "\n%*s", indent, "");
+			column = (size_t)indent;
+		}
+		if (column > (size_t)indent) {
+			text_add_char(out, ' ');
+			column++;
+		}
+		text_add(out, words, length);
+		column += length;
+		words += length + (words[length] == ' ');
+	}
+	text_add_char(out, '\n');
+}
+
+/* What is to be done at a step: its command, its text, and how to say that it is done. */
+static void work_add(const struct guide_list *list, const struct guide_line *line, int indent, struct text *out)
+{
+	TEXT_AUTO words = { 0 };
+
+	if (line->step->command != NULL) {
+		text_add_format(out, "%*s", indent, "");
+		command_add(list->node, line->step, out);
+		text_add_char(out, '\n');
+	}
+	if (line->step->text != NULL)
+		expand(list->node, line->step->text, &words);
+	if (words.length > 0)
+		wrapped_add(out, indent, text_string(&words));
+	if (line->why.length > 0)
+		wrapped_add(out, indent, text_string(&line->why));
+	if (can_be_said(line)) {
+		text_add_format(out, "%*swhen done: ", indent, "");
+		said_add(list, line, out);
+		text_add_char(out, '\n');
+	}
+}
+
+static void line_add(const struct guide_list *list, const struct guide_line *line, struct text *out)
+{
+	char stamp[TIME_STAMP_SIZE];
+	TEXT_AUTO title = { 0 };
+
+	expand(list->node, line->step->title, &title);
+	text_add_format(out, "  %-6s%-*s%s", line->state == GUIDE_SKIP ? "-" : state_names[line->state], INDENT - 8,
+			line->step->id, text_string(&title));
+	if (line->state == GUIDE_SKIP) {
+		text_add_char(out, '\n');
+		TEXT_AUTO why = { 0 };
+		text_add_format(&why, "not needed: %s", text_string(&line->why));
+		wrapped_add(out, INDENT, text_string(&why));
+		return;
+	}
+	if (line->marked != 0) {
+		time_format(line->marked, stamp);
+		text_add_format(out, " (marked on %.10s)", stamp);
+	}
+	text_add_char(out, '\n');
+	if (line->state == GUIDE_LATER)
+		work_add(list, line, INDENT, out);
+}
+
+void guide_format_next(const struct guide_list *list, struct text *out)
+{
+	const char *name = guide_procedures[list->procedure];
+	TEXT_AUTO title = { 0 };
+
+	if (list->next != NULL) {
+		expand(list->node, list->next->step->title, &title);
+		text_add_format(out, "next: %s: %s\n", list->next->step->id, text_string(&title));
+		work_add(list, list->next, 6, out);
+		return;
+	}
+	text_add_format(out, "All steps of %s are done", name);
+	if (list->procedure != GUIDE_INSTALL)
+		text_add_format(out, "; before the next time: okv-luna guide %s%s --again", name,
+				text_string(&list->node->options));
+	text_add_char(out, '\n');
+}
+
+void guide_format(const struct guide_list *list, struct text *out)
+{
+	struct text_line note;
+
+	guide_format_next(list, out);
+	text_add_format(out, "\nguide %s, %s\n", guide_procedures[list->procedure],
+			text_string(&list->node->described));
+	for (size_t at = 0; text_line_next(list->node->notes.bytes, list->node->notes.length, &at, &note);)
+		text_add_format(out, "note: %.*s\n", (int)note.length, note.bytes);
+	text_add_char(out, '\n');
+	for (size_t i = 0; i < list->count; i++)
+		line_add(list, &list->lines[i], out);
+}
+
+/* --- for scripts -------------------------------------------------------------------------------------------------- */
+
+/* What a person fills in: the words in capitals in braces. */
+static void placeholders_json(const struct guide_step *step, struct json *j)
+{
+	json_array_begin(j, "placeholders");
+	for (const char *at = step->command; at != NULL && (at = strchr(at, '{')) != NULL; at++)
+		if (at[1] >= 'A' && at[1] <= 'Z')
+			json_string_bytes(j, NULL, at + 1, strcspn(at + 1, "}"));
+	json_array_end(j);
+}
+
+static void expanded_json(const struct guide_node *node, const char *key, const char *words, struct json *j)
+{
+	TEXT_AUTO text = { 0 };
+
+	if (words != NULL)
+		expand(node, words, &text);
+	json_string(j, key, text.length > 0 ? text_string(&text) : NULL);
+}
+
+static void line_json(const struct guide_list *list, const struct guide_line *line, struct json *j)
+{
+	TEXT_AUTO command = { 0 };
+	TEXT_AUTO said = { 0 };
+	char stamp[TIME_STAMP_SIZE];
+
+	json_object_begin(j, NULL);
+	json_string(j, "id", line->step->id);
+	json_string(j, "state", state_names[line->state]);
+	json_string(j, "who", who_names[line->step->who]);
+	expanded_json(list->node, "title", line->step->title, j);
+	command_add(list->node, line->step, &command);
+	json_string(j, "command", command.length > 0 ? text_string(&command) : NULL);
+	placeholders_json(line->step, j);
+	expanded_json(list->node, "text", line->step->text, j);
+	json_string(j, "why", line->why.length > 0 ? text_string(&line->why) : NULL);
+	if (can_be_said(line))
+		said_add(list, line, &said);
+	json_string(j, "when_done", said.length > 0 ? text_string(&said) : NULL);
+	if (line->marked != 0)
+		time_format(line->marked, stamp);
+	json_string(j, "said", line->marked != 0 ? stamp : NULL);
+	json_object_end(j);
+}
+
+void guide_json(const struct guide_list *list, struct text *out)
+{
+	struct text_line note;
+	struct json j;
+
+	json_init(&j, out);
+	json_object_begin(&j, NULL);
+	json_string(&j, "command", "okv-luna-guide");
+	json_number(&j, "exit", list->next != NULL ? 1 : 0);
+	json_string(&j, "procedure", guide_procedures[list->procedure]);
+	json_string(&j, "server", text_string(&list->node->described));
+	json_array_begin(&j, "notes");
+	for (size_t at = 0; text_line_next(list->node->notes.bytes, list->node->notes.length, &at, &note);)
+		json_string_bytes(&j, NULL, note.bytes, note.length);
+	json_array_end(&j);
+	json_string(&j, "next", list->next != NULL ? list->next->step->id : NULL);
+	json_array_begin(&j, "steps");
+	for (size_t i = 0; i < list->count; i++)
+		line_json(list, &list->lines[i], &j);
+	json_array_end(&j);
+	json_object_end(&j);
 }

@@ -1,8 +1,8 @@
 /*
  * upgrade/guide: the procedures of Thales' integration guide as a checklist for one server.
  *
- * Promise: the steps are one table (guide_steps), in the guide's order.  Which of them this server needs follows from
- * its release of OKV, its client and its kind of system alone (guide_need); whether one is done is looked at on the
+ * Promise: the steps are a table (guide_steps) for each procedure, in the guide's order.  Which of them this server needs
+ * follows from its release of OKV, its client and its kind of system alone; whether one is done is looked at on the
  * server where it can be seen, through the checks of status (guide_look); what cannot be seen from here counts as done
  * when the administrator has said so (guide_mark), with the date.  The first step that is needed and not done is the
  * next one.  Nothing but a mark is ever written.  While the HSM does not answer, no step that restarts the server is
@@ -24,9 +24,8 @@
 #include "upgrade/step.h"
 
 enum guide_procedure { GUIDE_INSTALL, GUIDE_UPGRADE, GUIDE_RESTORE, GUIDE_CLUSTER };
-#define GUIDE_PROCEDURES "install|upgrade|restore|cluster"
-const char *guide_procedure_name(enum guide_procedure procedure);
-bool guide_procedure_find(const char *name, enum guide_procedure *ret_procedure);
+/* Their names, in that order; ends with NULL. */
+extern const char *const guide_procedures[];
 
 /* --- the server --------------------------------------------------------------------------------------------------- */
 
@@ -42,7 +41,6 @@ enum {
 	GUIDE_CLOUD_MIN = 1 << 1,
 	GUIDE_CLOUD_FULL = 1 << 2,
 	GUIDE_HYBRID = 1 << 3,
-	GUIDE_ALL = GUIDE_NETWORK | GUIDE_CLOUD_MIN | GUIDE_CLOUD_FULL | GUIDE_HYBRID,
 };
 
 struct guide_node {
@@ -103,18 +101,10 @@ enum {
 int guide_look(struct upgrade_run *run, const struct guide_node *node, int64_t since, unsigned *ret_signs,
 	       struct fault *f);
 
-/* What the administrator has said to be done. */
-enum { GUIDE_MARKS_MAX = 64, GUIDE_ID_SIZE = 24 };
-struct guide_marks {
-	struct {
-		char id[GUIDE_ID_SIZE];
-		int64_t when;
-	} items[GUIDE_MARKS_MAX];
-	size_t count;
-	int64_t began; /* when the procedure was begun anew; 0: never */
-};
-int guide_marks_read(int root, enum guide_procedure procedure, struct guide_marks *ret_marks, struct fault *f);
-/* The caller holds the lock.  FAULT_USAGE: no such step.  FAULT_REFUSED: one that is looked at, or not needed here. */
+/*
+ * Writes down that the administrator has done a step.  The caller holds the lock.  FAULT_USAGE: no such step.
+ * FAULT_REFUSED: one that is looked at, or not needed here.
+ */
 int guide_mark(int root, const struct guide_node *node, enum guide_procedure procedure, const char *id,
 	       struct fault *f);
 /* Forgets the procedure's marks; what lies before now does not count any more.  The caller holds the lock. */
@@ -122,9 +112,6 @@ int guide_begin(int root, enum guide_procedure procedure, struct fault *f);
 
 /* Where the client of a cloud service is extracted beside a Luna client, until its sections are brought over. */
 #define GUIDE_SERVICE_DIR "/root/okv-luna-service"
-/* The label of OKV's root key, in every release since. */
-#define GUIDE_ROOT_KEY "OKV 18.1 HSM Root Key"
-#define GUIDE_TRACES   "/var/okv/log/hsm"
 
 /* --- the steps ---------------------------------------------------------------------------------------------------- */
 
@@ -133,15 +120,14 @@ enum guide_v6 { GUIDE_V6_TOO, GUIDE_V6_NOT, GUIDE_V6_ONLY, GUIDE_V6_ALWAYS };
 enum guide_when { GUIDE_ALWAYS, GUIDE_IF_HA, GUIDE_IF_CLUSTER, GUIDE_IF_BUNDLE, GUIDE_IF_SINGLE };
 
 struct guide_step {
-	enum guide_procedure procedure;
 	const char *id; /* unique in its procedure */
 	enum guide_who who;
+	const char *title;
 	unsigned kinds;     /* 0: all */
 	enum guide_v6 v6;   /* V6_ALWAYS: a v6.x client needs it whatever the release */
 	unsigned from, to;  /* releases of OKV; 0: open */
 	unsigned client_to; /* versions of the client; 0: open */
 	enum guide_when when;
-	const char *title;
 	const char *command; /* words; NULL: a sentence is all there is */
 	const char *text;    /* what to do, or what the command's words stand for; NULL: nothing more */
 	/* Why it is not needed for other kinds, and for other releases or clients; NULL: the plain words. */
@@ -152,15 +138,16 @@ struct guide_step {
 	bool last;             /* done counts only when all before it is done */
 	bool in_turn;          /* of no use before all before it is done, as asking the HSM */
 };
-extern const struct guide_step guide_steps[];
-extern const size_t guide_step_count;
 
-enum guide_need { GUIDE_NEEDED, GUIDE_NOT_NEEDED, GUIDE_DEPENDS };
-/* By the server alone; *why where it is not needed, or on what it depends. */
-enum guide_need guide_need(const struct guide_node *node, const struct guide_step *step, struct text *why);
-/* The title, the command or the text of a step for this server; words in capitals stay for a person to fill in. */
-void guide_expand(const struct guide_node *node, const char *words, struct text *out);
-/* The command's words one by one, NUL-terminated, without quotes. */
+/* Those of one procedure, in the guide's order. */
+struct guide_steps {
+	const struct guide_step *items;
+	size_t count;
+};
+/* By enum guide_procedure. */
+extern const struct guide_steps guide_steps[];
+
+/* The command's words one by one, NUL-terminated, without quotes; one in capitals is for a person to fill in. */
 void guide_words(const struct guide_node *node, const struct guide_step *step, struct text *out);
 
 enum guide_state { GUIDE_DONE, GUIDE_NEXT, GUIDE_LATER, GUIDE_SKIP };
@@ -171,22 +158,22 @@ struct guide_line {
 	struct text why; /* why it is not needed, or what it depends on; may be empty */
 };
 struct guide_list {
-	struct guide_line *lines; /* owned */
+	enum guide_procedure procedure;
+	const struct guide_node *node; /* borrowed */
+	struct guide_line *lines;      /* owned */
 	size_t count;
 	const struct guide_line *next; /* NULL: all is done */
 };
 #define GUIDE_LIST_AUTO __attribute__((cleanup(guide_list_done))) struct guide_list
 void guide_list_done(struct guide_list *list);
-int guide_list_make(const struct guide_node *node, enum guide_procedure procedure, unsigned signs,
-		    const struct guide_marks *marks, struct guide_list *ret_list, struct fault *f);
+/* Looks at the server, by the checks of that run. */
+int guide_list_find(struct upgrade_run *run, const struct guide_node *node, enum guide_procedure procedure,
+		    struct guide_list *ret_list, struct fault *f);
 
 /* "next: ID: TITLE" and what to do there, or that all is done. */
-void guide_format_next(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
-		       struct text *out);
+void guide_format_next(const struct guide_list *list, struct text *out);
 /* The checklist for people, the next step first, and the JSON object of the command. */
-void guide_format(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
-		  struct text *out);
-void guide_json(const struct guide_node *node, enum guide_procedure procedure, const struct guide_list *list,
-		struct text *out);
+void guide_format(const struct guide_list *list, struct text *out);
+void guide_json(const struct guide_list *list, struct text *out);
 
 #endif

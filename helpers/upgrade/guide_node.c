@@ -1,13 +1,25 @@
-/* Which server this is: what is said about it, else what okv-luna.conf says, else what can be seen. */
+/*
+ * Which server this is: what is said about it, else what okv-luna.conf says, else what can be seen.  And what of the
+ * steps can be seen on it: through the checks of status, its files, and the HSM.
+ */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/number.h"
 #include "conf/chrystoki_groups.h"
+#include "fs/each.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "hsm/library.h"
+#include "hsm/verdict.h"
 #include "okv/chrystoki.h"
+#include "okv/group.h"
 #include "okv/release.h"
 #include "upgrade/guide.h"
+#include "upgrade/hook.h"
 
 static const struct {
 	const char *name;
@@ -26,6 +38,11 @@ void guide_node_done(struct guide_node *node)
 	text_done(&node->options);
 	text_done(&node->described);
 	text_done(&node->notes);
+}
+
+bool guide_is_v6(const struct guide_node *node)
+{
+	return node->client.least >= 500 && node->client.most < 700;
 }
 
 static int version_take(const char *version, const char *option, struct guide_range *ret_range, struct fault *f)
@@ -205,5 +222,296 @@ int guide_node_find(int root, const struct settings *settings, const struct guid
 		return -1;
 	*ret_node = node;
 	node = (struct guide_node){ .settings = NULL };
+	return 0;
+}
+
+/* --- what can be seen: by status ---------------------------------------------------------------------------------- */
+
+static bool result_is_well(const struct step_result *result)
+{
+	bool well = result->outcome != STEP_FAILED;
+
+	for (size_t i = 0; i < result->finding_count; i++)
+		well = well && result->findings[i].severity != STEP_HIGH;
+	return well;
+}
+
+/* Was that check made, and does it not fail? */
+static bool check_is_well(const struct upgrade_run *run, const char *name)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (strcmp(run->results[i].row->name, name) == 0)
+			return run->results[i].outcome != STEP_SKIPPED && result_is_well(&run->results[i]);
+	return false;
+}
+
+/* Whether OKV's files name it yet or not. */
+static bool library_is_there(const struct upgrade_run *run)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+
+	return hsm_library_find(run->root, run->settings->pkcs11_lib, &place, &ignored) == 0;
+}
+
+static unsigned checks_look(const struct upgrade_run *run)
+{
+	bool well = true, clean = true;
+
+	for (size_t i = 0; i < run->result_count; i++) {
+		const struct step_result *result = &run->results[i];
+		well = well && result_is_well(result);
+		for (size_t k = 0; k < result->finding_count; k++)
+			clean = clean &&
+				(strcmp(result->row->name, "bundle") != 0 || result->findings[k].severity == STEP_INFO);
+	}
+	return (check_is_well(run, "client") && library_is_there(run) ? GUIDE_CLIENT_THERE : 0) |
+	       (check_is_well(run, "wiring") ? GUIDE_WIRED : 0) |
+	       (check_is_well(run, "group") && check_is_well(run, "policy") ? GUIDE_MODES : 0) |
+	       (check_is_well(run, "slots") ? GUIDE_SLOTS | GUIDE_REACHED | GUIDE_SEEN : 0) | (well ? GUIDE_WELL : 0) |
+	       (clean && check_is_well(run, "bundle") ? GUIDE_CLEAN : 0);
+}
+
+/* --- the client's files ------------------------------------------------------------------------------------------- */
+
+static bool is_inside(const struct chrystoki *conf, const char *section, const char *key, const char *directory)
+{
+	ptrdiff_t at;
+	const size_t length = strlen(directory);
+
+	(void)chrystoki_entries(conf, section, key, &at);
+	const struct chrystoki_value value = chrystoki_value_at(conf, at);
+	return value.bytes != NULL && value.length > length && memcmp(value.bytes, directory, length) == 0 &&
+	       value.bytes[length] == '/';
+}
+
+static unsigned chrystoki_look(int root, const struct guide_node *node)
+{
+	const struct okv_job job = { .root = root, .settings = node->settings };
+	const char *client = node->settings->client_dir;
+	CHRYSTOKI_AUTO conf = { 0 };
+	struct fault ignored = { 0 };
+	struct chrystoki_family servers, cluster, groups;
+	ptrdiff_t at;
+	unsigned signs = 0;
+
+	if (okv_chrystoki_read(&job, &conf, &ignored) < 0)
+		return 0;
+	chrystoki_family_read(&conf, CHRYSTOKI_SERVERS, &servers);
+	chrystoki_family_read(&conf, CHRYSTOKI_CLUSTER, &cluster);
+	chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
+	if (servers.count + cluster.count >= (node->ha ? 2 : 1))
+		signs |= GUIDE_SERVERS;
+	if (groups.count > 0)
+		signs |= GUIDE_HA_GROUP;
+	(void)chrystoki_entries(&conf, "HAConfiguration", "HAOnly", &at);
+	const struct chrystoki_value only = chrystoki_value_at(&conf, at);
+	if (only.bytes != NULL && !chrystoki_value_is_off(&only))
+		signs |= GUIDE_HA_ONLY;
+	const bool sections = chrystoki_sections(&conf, "XTC", &at) > 0 && chrystoki_sections(&conf, "REST", &at) > 0;
+	if (sections)
+		signs |= GUIDE_SECTIONS | GUIDE_SERVICE;
+	if (sections && is_inside(&conf, "XTC", "PartitionCAPath", client) &&
+	    is_inside(&conf, "XTC", "PartitionCertPath00", client) &&
+	    is_inside(&conf, "REST", "SSLClientSideVerifyFile", client))
+		signs |= GUIDE_INSIDE;
+	return signs;
+}
+
+static bool key_is_there(int root, const struct guide_node *node)
+{
+	TEXT_AUTO path = { 0 };
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault ignored = { 0 };
+	bool found = false;
+
+	text_add_format(&path, "%s/cert/client", node->settings->client_dir);
+	if (fs_dir_open(root, text_string(&path), FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
+	    fs_each_open(dir, text_string(&path), &each, &ignored) < 0)
+		return false;
+	while (!found && fs_each_next(&each, &entry, &ignored) > 0)
+		found = text_ends(entry.name, "Key.pem");
+	return found;
+}
+
+static unsigned files_look(int root, const struct guide_node *node)
+{
+	static const char service_conf[] = GUIDE_SERVICE_DIR "/Chrystoki.conf";
+	unsigned signs = chrystoki_look(root, node) | (key_is_there(root, node) ? GUIDE_KEY : 0);
+
+	if (fs_exists(root, service_conf))
+		signs |= GUIDE_SERVICE;
+	else if (!fs_exists(root, GUIDE_SERVICE_DIR) && (signs & GUIDE_SECTIONS) != 0)
+		signs |= GUIDE_SERVICE_GONE;
+	return signs;
+}
+
+/* --- the HSM ------------------------------------------------------------------------------------------------------ */
+
+static bool shows_to(const struct upgrade_run *run, const char *user)
+{
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
+	struct hsm_question question = hsm_question_of(run->root, run->settings, NULL);
+	struct fault ignored = { 0 };
+
+	question.source = HSM_LIBRARY_SETTINGS;
+	question.user = user;
+	return hsm_check(&question, &answer, &ignored) == 0;
+}
+
+/* Root asks for one partition at all: whether it is the right one is a question for OKV's user. */
+static bool shows_to_root(const struct upgrade_run *run)
+{
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
+	struct hsm_question question = hsm_question_of(run->root, run->settings, NULL);
+	struct fault ignored = { 0 };
+
+	question.source = HSM_LIBRARY_SETTINGS;
+	question.user = "root";
+	question.required = (struct hsm_requirements){ .label = NULL };
+	(void)hsm_check(&question, &answer, &ignored);
+	return hsm_answer_usable(&answer) > 0;
+}
+
+static unsigned hsm_look(const struct upgrade_run *run, unsigned signs)
+{
+	if ((signs & GUIDE_REACHED) != 0 || (signs & GUIDE_CLIENT_THERE) == 0)
+		return 0;
+	if (!shows_to_root(run))
+		return 0;
+	return GUIDE_SEEN | (shows_to(run, NULL) ? GUIDE_REACHED : 0);
+}
+
+/* --- OKV ---------------------------------------------------------------------------------------------------------- */
+
+#define TRACES "/var/okv/log/hsm"
+
+enum { TRACES_MAX = 500, TRACE_SIZE_MAX = 1024 * 1024 };
+
+/* "Retrieved 1 keys" and a good end: OKV has found its root key. */
+static bool trace_is_good(int root, const char *name)
+{
+	TEXT_AUTO path = { 0 };
+	TEXT_AUTO trace = { 0 };
+	struct fault ignored = { 0 };
+
+	text_add_format(&path, TRACES "/%s", name);
+	return fs_read_file(root, text_string(&path), FS_NOFOLLOW, TRACE_SIZE_MAX, &trace, NULL, &ignored) == 0 &&
+	       strstr(text_string(&trace), "Retrieved 1 keys") != NULL &&
+	       strstr(text_string(&trace), "Finished successfully") != NULL;
+}
+
+static bool is_initialized(int root)
+{
+	FS_AUTO int dir = -1;
+	FS_EACH_AUTO each = { 0 };
+	struct fs_each_entry entry;
+	struct fault ignored = { 0 };
+	bool found = false;
+
+	if (fs_dir_open(root, TRACES, FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
+	    fs_each_open(dir, TRACES, &each, &ignored) < 0)
+		return false;
+	for (unsigned i = 0; !found && i < TRACES_MAX && fs_each_next(&each, &entry, &ignored) > 0; i++)
+		found = trace_is_good(root, entry.name);
+	return found;
+}
+
+/* The number behind `words` in a file of /proc, 0 where there is none; `field` skips so many words more. */
+static uint64_t proc_number(int root, const char *path, const char *words, unsigned field)
+{
+	TEXT_AUTO file = { 0 };
+	struct fault ignored = { 0 };
+	uint64_t number = 0;
+
+	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, TRACE_SIZE_MAX, &file, NULL, &ignored) < 0)
+		return 0;
+	const char *at = strstr(text_string(&file), words);
+	at = at != NULL ? at + strlen(words) : "";
+	for (; field > 0 && *at != '\0'; field--)
+		at += strcspn(at, " ") + 1;
+	return number_digits(at, strspn(at, "0123456789"), 10, UINT32_MAX, &number) ? number : 0;
+}
+
+/* When the first process was started, in a container too (its starttime: ticks since the boot). */
+static int64_t system_start(int root)
+{
+	const uint64_t boot = proc_number(root, "/proc/stat", "btime ", 0);
+	const uint64_t ticks = proc_number(root, "/proc/1/stat", ") ", 19);
+	const long second = sysconf(_SC_CLK_TCK);
+
+	return boot == 0 || second <= 0 ? 0 : (int64_t)(boot + ticks / (uint64_t)second);
+}
+
+static bool is_booted(int root)
+{
+	static const char *const files[] = { SETTINGS_GENERIC "/okv_hsm.conf", SETTINGS_GENERIC "/okv_hsm_env" };
+	const int64_t start = system_start(root);
+	struct fault ignored = { 0 };
+	struct stat status;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (fs_status(root, files[i], FS_FOLLOW_TRUSTED, &status, &ignored) < 0 || status.st_mtime > start)
+			return false;
+	return start > 0;
+}
+
+static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
+{
+	const struct okv_job job = { .root = run->root, .settings = run->settings };
+	struct fault ignored = { 0 };
+	size_t lacking = 0;
+
+	if ((signs & GUIDE_MODES) != 0 &&
+	    okv_processes_without_group(&job, run->settings->okv_user, &lacking, &ignored) == 0)
+		signs |= lacking == 0 ? GUIDE_RUNNING : GUIDE_LACKING;
+	if ((signs & GUIDE_WIRED) != 0 && is_booted(run->root))
+		signs |= GUIDE_BOOTED;
+	if (is_initialized(run->root))
+		signs |= GUIDE_INITIALIZED;
+	/* The first word is a program of the system's, the second OKV's own. */
+	const char *image = strchr(run->settings->upgrade_command, '/');
+	for (const char *at = image; at != NULL && (at = strstr(at, " /")) != NULL; image = ++at)
+		continue;
+	TEXT_AUTO path = { 0 };
+	text_add(&path, image, strcspn(image, " "));
+	if (fs_exists(run->root, text_string(&path)))
+		signs |= GUIDE_IMAGE;
+	return signs;
+}
+
+static int journal_look(const struct upgrade_run *run, int64_t since, unsigned *signs, struct fault *f)
+{
+	struct journal_history history;
+	TEXT_AUTO how = { 0 };
+
+	if (journal_read(run->root, &history, f) < 0)
+		return -1;
+	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *post = &history.hooks[UPGRADE_POST];
+	const bool open = journal_is_open(&history);
+	if (pre->good && pre->began > since && open)
+		*signs |= GUIDE_PREPARED;
+	if (pre->good && pre->began > since && open && upgrade_has_begun(run->root, &history, &how))
+		*signs |= GUIDE_BEGUN;
+	if (pre->good && pre->began > since && post->good && post->ended >= pre->ended)
+		*signs |= GUIDE_PROVEN;
+	return 0;
+}
+
+int guide_look(struct upgrade_run *run, const struct guide_node *node, int64_t since, unsigned *ret_signs,
+	       struct fault *f)
+{
+	unsigned signs;
+
+	if (upgrade_status(run, f) < 0)
+		return -1;
+	signs = checks_look(run) | files_look(run->root, node);
+	signs |= hsm_look(run, signs);
+	signs = okv_look(run, signs);
+	if (journal_look(run, since, &signs, f) < 0)
+		return -1;
+	*ret_signs = signs;
 	return 0;
 }

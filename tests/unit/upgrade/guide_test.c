@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #include "fs/root.h"
-#include "upgrade/guide.h"
+#include "upgrade/guide.c"
 #include "upgrade/tree.h"
 
 /* --- what the guides say ------------------------------------------------------------------------------------------ */
@@ -93,12 +93,12 @@ static void asked_done(struct asked *a)
 
 static void ask_with(struct asked *a, const struct guide_said *said, enum guide_procedure procedure, unsigned signs)
 {
-	const struct guide_marks marks = { .count = 0 };
+	const struct marks marks = { .count = 0 };
 	struct fault f = { 0 };
 
 	asked_done(a);
 	MUST(guide_node_find(a->root, tree_settings(), said, &a->node, &f));
-	MUST(guide_list_make(&a->node, procedure, signs, &marks, &a->list, &f));
+	MUST(list_make(&a->node, procedure, signs, &marks, &a->list, &f));
 }
 
 static void ask(struct asked *a, size_t release, size_t which, enum guide_procedure procedure)
@@ -143,7 +143,7 @@ static void assert_text_holds(const struct asked *a, const char *id, const char 
 {
 	TEXT_AUTO text = { 0 };
 
-	guide_expand(&a->node, line_find(a, id)->step->text, &text);
+	expand(&a->node, line_find(a, id)->step->text, &text);
 	if ((strstr(text_string(&text), words) != NULL) != holds)
 		fail_msg("%s: '%s' %s '%s'", a->node.described.bytes, text_string(&text), holds ? "lacks" : "has",
 			 words);
@@ -397,7 +397,7 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
 	const struct guide_said said = { .okv = "21.5", .kind = "network", .client = "10.4" };
-	struct guide_marks marks;
+	struct marks marks;
 	struct fault f = { 0 };
 	GUIDE_LIST_AUTO list = { .lines = NULL };
 
@@ -406,8 +406,8 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 	assert_string_equal(a.list.next->step->id, "backup");
 	MUST(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "backup", &f));
 	MUST(guide_mark(a.root, &a.node, GUIDE_RESTORE, "hsm-mode", &f));
-	MUST(guide_marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
-	MUST(guide_list_make(&a.node, GUIDE_UPGRADE, GUIDE_WELL, &marks, &list, &f));
+	MUST(marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
+	MUST(list_make(&a.node, GUIDE_UPGRADE, GUIDE_WELL, &marks, &list, &f));
 	assert_string_equal(list.next->step->id, "disk");
 
 	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "post-upgrade", &f), FAULT_REFUSED, "itself checks");
@@ -415,16 +415,16 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "tea", &f), FAULT_USAGE, "no step 'tea'");
 
 	MUST(guide_begin(a.root, GUIDE_UPGRADE, &f));
-	MUST(guide_marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
+	MUST(marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
 	assert_int_equal(marks.count, 0);
 	assert_true(marks.began > 0);
-	MUST(guide_marks_read(a.root, GUIDE_RESTORE, &marks, &f));
+	MUST(marks_read(a.root, GUIDE_RESTORE, &marks, &f));
 	assert_int_equal(marks.count, 1);
 }
 
 static void a_damaged_record_says_nothing(void **state)
 {
-	struct guide_marks marks;
+	struct marks marks;
 	struct fault f = { 0 };
 	const int root = tree_root(state);
 
@@ -432,7 +432,7 @@ static void a_damaged_record_says_nothing(void **state)
 		  "install\ninstall partition\ninstall partition yesterday\nx partition 2026-01-02T03:04:05Z\n"
 		  "install partition 2026-01-02T03:04:05Z x\n"
 		  "install a-name-that-no-step-has-at-all-and-longer 2026-01-02T03:04:05Z\n\n");
-	MUST(guide_marks_read(root, GUIDE_INSTALL, &marks, &f));
+	MUST(marks_read(root, GUIDE_INSTALL, &marks, &f));
 	assert_int_equal(marks.count, 0);
 }
 
