@@ -1,7 +1,7 @@
 /*
  * upgrade/guide: the procedures of Thales' integration guide as a checklist for one server.
  *
- * Promise: the steps are a table (guide_steps) for each procedure, in the guide's order.  Which of them this server needs
+ * Promise: each procedure is a table of steps (guide_steps), in the guide's order.  Which of them this server needs
  * follows from its release of OKV, its client and its kind of system alone; whether one is done is looked at on the
  * server where it can be seen, through the checks of status (guide_look); what cannot be seen from here counts as done
  * when the administrator has said so (guide_mark), with the date.  The first step that is needed and not done is the

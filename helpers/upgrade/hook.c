@@ -95,16 +95,16 @@ int step_records(struct step *step, struct fault *f)
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
-int step_is_wanted(struct step *step, bool *ret_wanted, struct fault *f)
+int step_is_wanted(struct step *step, struct fault *f)
 {
 	enum okv_scope scope;
 
 	if (okv_scope_find(step->run->root, step->run->settings, &scope, f) < 0)
 		return -1;
-	*ret_wanted = scope != OKV_SCOPE_CLIENT_V6;
-	if (!*ret_wanted)
+	step->skipped = scope == OKV_SCOPE_CLIENT_V6;
+	if (step->skipped)
 		step_add_info(step, "not needed: %s", okv_scope_text(scope));
-	return 0;
+	return !step->skipped;
 }
 
 int step_group(struct step *step, struct fault *f)
@@ -114,25 +114,22 @@ int step_group(struct step *step, struct fault *f)
 	const struct okv_job job = step_okv_job(step);
 	struct okv_group group;
 	struct fault why = { 0 };
-	bool is_wanted;
+	const int wanted = step_is_wanted(step, f);
 
-	if (step_is_wanted(step, &is_wanted, f) < 0)
-		return -1;
-	step->skipped = !is_wanted;
-	if (!is_wanted)
-		return 0;
+	if (wanted <= 0)
+		return wanted;
 	/* A journal that cannot be read costs the old id, not the group. */
 	if (journal_read(run->root, &history, &why) < 0) {
 		step_add_finding(step, STEP_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
 				 run->settings->hsm_group);
 		history = (struct journal_history){ .group_known = false };
 	}
-	const gid_t wanted = history.group_known ? history.group_id : OKV_GID_ANY;
-	if (okv_group_ensure(&job, wanted, &group, f) < 0)
+	const gid_t old = history.group_known ? history.group_id : OKV_GID_ANY;
+	if (okv_group_ensure(&job, old, &group, f) < 0)
 		return step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
 	if (!group.wanted && group.gid != OKV_GID_ANY)
 		step_add_info(step, "group '%s' has id %lu; its old id was %lu", run->settings->hsm_group,
-			      (unsigned long)group.gid, (unsigned long)wanted);
+			      (unsigned long)group.gid, (unsigned long)old);
 	step->changed = group.changed;
 	return 0;
 }
@@ -141,13 +138,10 @@ int step_member(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct okv_job job = step_okv_job(step);
-	bool is_wanted;
+	const int wanted = step_is_wanted(step, f);
 
-	if (step_is_wanted(step, &is_wanted, f) < 0)
-		return -1;
-	step->skipped = !is_wanted;
-	if (!is_wanted)
-		return 0;
+	if (wanted <= 0)
+		return wanted;
 	if (okv_member_ensure(&job, &step->changed, f) < 0)
 		return step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
 	return 0;
@@ -268,9 +262,9 @@ int hook_snapshot_read(const struct upgrade_run *run, enum snapshot_part part, s
 	SNAPSHOT_AUTO s = { 0 };
 	MACHINE_AUTO now = { 0 };
 
-	if (snapshot_read(run->root, SNAPSHOT_DIR, part, &s, f) < 0 || machine_find(run->root, &now, f) < 0)
+	if (snapshot_read(run->root, SNAPSHOT_DIR, part, &s, f) < 0 || snapshot_machine_find(run->root, &now, f) < 0)
 		return -1;
-	if (!machine_same(&s.machine, &now))
+	if (!snapshot_machine_same(&s.machine, &now))
 		return fault_absent(f, "the snapshot is of another machine ('%s'), of which this one may be a copy",
 				    s.machine.host);
 	*ret_snapshot = s;
@@ -475,13 +469,10 @@ int step_repair(struct step *step, struct fault *f)
 			    .report = &step->report },
 	};
 	struct perms_tally tally;
-	bool is_wanted;
+	const int wanted = step_is_wanted(step, f);
 
-	if (step_is_wanted(step, &is_wanted, f) < 0)
-		return -1;
-	step->skipped = !is_wanted;
-	if (!is_wanted)
-		return 0;
+	if (wanted <= 0)
+		return wanted;
 	if (perms_run(&request, &tally, f) < 0)
 		return step_set_remedy(step,
 				       f->kind == FAULT_ABSENT ? "install it: okv-luna extract ARCHIVE"

@@ -38,8 +38,6 @@ int hook_mid_upgrade(struct upgrade_run *run, struct fault *f);
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f);
 /* Every check of the product, nothing changed. */
 int upgrade_status(struct upgrade_run *run, struct fault *f);
-/* Is there a state to return to, written down by a pre-upgrade? */
-bool upgrade_is_undoable(int root);
 /*
  * Is this the other side of the upgrade that the history is about: has one of our hooks run in it, or is the operating
  * system or OKV another one?  Then how that shows: "mid-upgrade has run".
@@ -67,8 +65,8 @@ void hook_keep(struct upgrade_run *run, const struct text *json);
  * First in its hook, so that nobody is told of a journal that a read-only file system has no room for.
  */
 int step_records(struct step *step, struct fault *f);
-/* Are group and modes wanted here?  A v6.x client wants neither, which is said. */
-int step_is_wanted(struct step *step, bool *ret_wanted, struct fault *f);
+/* 1: group and modes are wanted here; 0: a v6.x client wants neither, and the step is skipped, which is said. */
+int step_is_wanted(struct step *step, struct fault *f);
 /* The group exists, with the id our files carry where that is free. */
 int step_group(struct step *step, struct fault *f);
 /* OKV's user is in it. */

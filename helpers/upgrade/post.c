@@ -117,7 +117,7 @@ static int nothing_to_compare(struct step *step, const struct journal_history *h
 	const bool other = snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
 
 	step->partial = true;
-	if (other && machine_find(root, &now, &why) == 0 && machine_same(&foreign.machine, &now) &&
+	if (other && snapshot_machine_find(root, &now, &why) == 0 && snapshot_machine_same(&foreign.machine, &now) &&
 	    snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
 				 "the snapshot is incomplete (%s), so nothing says what was there before", why.text);

@@ -1,10 +1,14 @@
 #include "upgrade/snapshot.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -18,8 +22,15 @@
 #include "fs/root.h"
 #include "fs/sha256.h"
 #include "fs/walk.h"
+#include "okv/release.h"
 
-enum { MANIFEST_MAX = 256 * 1024 * 1024, SLOTS_MAX = 1024 * 1024, SMALL_FILE_MAX = 64 * 1024, STALE_S = 24 * 3600 };
+enum {
+	MANIFEST_MAX = 256 * 1024 * 1024,
+	SLOTS_MAX = 1024 * 1024,
+	SMALL_FILE_MAX = 64 * 1024,
+	STALE_S = 24 * 3600,
+	LINE_MAX_BYTES = 4096
+};
 
 static const char manifest_comment[] =
 	"What must be there after an upgrade as it is now; made by okv-luna pre-upgrade.\n"
@@ -30,7 +41,7 @@ static const char slots_head[] = "# SHA-256 of what follows: ";
 
 void snapshot_done(struct snapshot *s)
 {
-	machine_done(&s->machine);
+	snapshot_machine_done(&s->machine);
 	free(s->users);
 	free(s->groups);
 	free(s->group);
@@ -51,6 +62,119 @@ bool snapshot_is_stale(const struct snapshot *s, int64_t now)
 	return now - s->taken > STALE_S;
 }
 
+/* --- the machine -------------------------------------------------------------------------------------------------- */
+
+void snapshot_machine_done(struct machine *m)
+{
+	free(m->uuid);
+	free(m->host);
+	free(m->os);
+	free(m->okv);
+	*m = (struct machine){ 0 };
+}
+
+char *snapshot_machine_value(const struct text *t)
+{
+	char *value = strdup(text_string(t));
+
+	for (char *at = value; at != NULL && *at != '\0'; at++)
+		if (*at == '"' || (unsigned char)*at < ' ' || (unsigned char)*at > '~')
+			*at = '?';
+	return value;
+}
+
+/* The first line of a small file, without blanks around; nothing where there is none. */
+static void line_read(int root, const char *path, struct text *out)
+{
+	TEXT_AUTO file = { 0 };
+	struct fault ignored = { 0 };
+	struct text_line line;
+	size_t at = 0;
+
+	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, LINE_MAX_BYTES, &file, NULL, &ignored) < 0 ||
+	    !text_line_next(file.bytes, file.length, &at, &line))
+		return;
+	while (line.length > 0 && isspace((unsigned char)line.bytes[line.length - 1]))
+		line.length--;
+	for (; line.length > 0 && isspace((unsigned char)*line.bytes); line.length--)
+		line.bytes++;
+	text_add(out, line.bytes, line.length);
+}
+
+static void uuid_find(int root, struct text *out)
+{
+	TEXT_AUTO line = { 0 };
+	size_t digits = 0, others = 0;
+	int first = 0;
+
+	line_read(root, "/sys/class/dmi/id/product_uuid", &line);
+	for (const char *at = text_string(&line); *at != '\0'; at++) {
+		const int digit = tolower((unsigned char)*at);
+		if (!isxdigit(digit))
+			continue;
+		first = digits++ == 0 ? digit : first;
+		others += digit != first;
+		text_add_char(out, (char)digit);
+	}
+	if (digits != 32 || others == 0)
+		text_cut(out, 0);
+}
+
+/* A tree that is not running has its name in a file only. */
+static void host_find(int root, struct text *out)
+{
+	struct stat here, top;
+	struct utsname system;
+
+	line_read(root, "/etc/hostname", out);
+	if (out->length == 0 && fstat(root, &here) == 0 && stat("/", &top) == 0 && here.st_ino == top.st_ino &&
+	    here.st_dev == top.st_dev && uname(&system) == 0)
+		text_add_string(out, system.nodename);
+}
+
+int snapshot_machine_find(int root, struct machine *ret_machine, struct fault *f)
+{
+	TEXT_AUTO uuid = { 0 };
+	TEXT_AUTO host = { 0 };
+	TEXT_AUTO os = { 0 };
+	TEXT_AUTO okv = { 0 };
+	MACHINE_AUTO m = { 0 };
+
+	uuid_find(root, &uuid);
+	host_find(root, &host);
+	okv_release_find(root, &os, &okv);
+	m.uuid = snapshot_machine_value(&uuid);
+	m.host = snapshot_machine_value(&host);
+	m.os = snapshot_machine_value(&os);
+	m.okv = snapshot_machine_value(&okv);
+	if (m.uuid == NULL || m.host == NULL || m.os == NULL || m.okv == NULL)
+		return fault_memory(f);
+	*ret_machine = m;
+	m = (struct machine){ 0 };
+	return 0;
+}
+
+bool snapshot_machine_same(const struct machine *a, const struct machine *b)
+{
+	if (a->uuid[0] != '\0' && b->uuid[0] != '\0')
+		return strcmp(a->uuid, b->uuid) == 0;
+	return strcmp(a->host, b->host) == 0;
+}
+
+bool snapshot_machine_upgraded(const struct machine *before, const struct machine *now, struct text *out)
+{
+	const char *const pairs[][2] = { { before->os, now->os }, { before->okv, now->okv } };
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (pairs[i][0][0] == '\0' || pairs[i][1][0] == '\0' || strcmp(pairs[i][0], pairs[i][1]) == 0)
+			continue;
+		text_add_format(out, "this server runs '%s' now, and ran '%s' when pre-upgrade prepared it",
+				pairs[i][1], pairs[i][0]);
+		return true;
+	}
+	return false;
+}
+
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
 static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_SIZE], struct fault *f)
@@ -65,6 +189,34 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 	return 0;
 }
 
+/* The lines of `system` that hold a text or a yes or no, both ways; the others are of forms of their own. */
+static const struct field {
+	const char *name;
+	size_t at; /* in struct snapshot */
+	enum { FIELD_TEXT, FIELD_FLAG } form;
+} fields[] = {
+	{ "MACHINE", offsetof(struct snapshot, machine.uuid), FIELD_TEXT },
+	{ "HOST", offsetof(struct snapshot, machine.host), FIELD_TEXT },
+	{ "OS", offsetof(struct snapshot, machine.os), FIELD_TEXT },
+	{ "OKV_RELEASE", offsetof(struct snapshot, machine.okv), FIELD_TEXT },
+	{ "GROUP", offsetof(struct snapshot, group), FIELD_TEXT },
+	{ "GROUP_MEMBERS", offsetof(struct snapshot, members), FIELD_TEXT },
+	{ "OKV_USER_IS_MEMBER", offsetof(struct snapshot, member), FIELD_FLAG },
+	{ "USERS", offsetof(struct snapshot, users), FIELD_TEXT },
+	{ "GROUPS", offsetof(struct snapshot, groups), FIELD_TEXT },
+	{ "WIRED", offsetof(struct snapshot, wired), FIELD_FLAG },
+	{ "ARMED", offsetof(struct snapshot, armed), FIELD_FLAG },
+};
+
+enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
+
+static const char *field_value(const struct field *field, const struct snapshot *s)
+{
+	const void *at = (const char *)s + field->at;
+
+	return field->form == FIELD_TEXT ? *(char *const *)at : *(const bool *)at ? "yes" : "no";
+}
+
 static int system_print(const struct snapshot *s, const char *manifest_hex, struct text *out, struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
@@ -76,19 +228,12 @@ static int system_print(const struct snapshot *s, const char *manifest_hex, stru
 	time_format(s->taken, stamp);
 	if (s->group_there)
 		(void)snprintf(id, sizeof(id), "%lu", (unsigned long)s->group_id);
-	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0 ||
-	    assign_set(&file, "MACHINE", s->machine.uuid, &changed, f) < 0 ||
-	    assign_set(&file, "HOST", s->machine.host, &changed, f) < 0 ||
-	    assign_set(&file, "OS", s->machine.os, &changed, f) < 0 ||
-	    assign_set(&file, "OKV_RELEASE", s->machine.okv, &changed, f) < 0 ||
-	    assign_set(&file, "GROUP", s->group, &changed, f) < 0 ||
-	    assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
-	    assign_set(&file, "GROUP_MEMBERS", s->members, &changed, f) < 0 ||
-	    assign_set(&file, "OKV_USER_IS_MEMBER", s->member ? "yes" : "no", &changed, f) < 0 ||
-	    assign_set(&file, "USERS", s->users, &changed, f) < 0 ||
-	    assign_set(&file, "GROUPS", s->groups, &changed, f) < 0 ||
-	    assign_set(&file, "WIRED", s->wired ? "yes" : "no", &changed, f) < 0 ||
-	    assign_set(&file, "ARMED", s->armed ? "yes" : "no", &changed, f) < 0 ||
+	if (assign_parse(&file, head, sizeof(head) - 1, f) < 0 || assign_set(&file, "TAKEN", stamp, &changed, f) < 0)
+		return -1;
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (assign_set(&file, fields[i].name, field_value(&fields[i], s), &changed, f) < 0)
+			return -1;
+	if (assign_set(&file, "GROUP_ID", id, &changed, f) < 0 ||
 	    assign_set(&file, "MANIFEST_SHA256", manifest_hex, &changed, f) < 0)
 		return -1;
 	assign_print(&file, out);
@@ -285,16 +430,19 @@ static int value_get(const struct assign *file, const char *name, char **ret_val
 	return 0;
 }
 
-static int flag_get(const struct assign *file, const char *name, bool *ret_flag, struct fault *f)
+static int field_get(const struct assign *file, const struct field *field, struct snapshot *s, struct fault *f)
 {
+	void *at = (char *)s + field->at;
 	char *value = NULL;
 
-	if (value_get(file, name, &value, f) < 0)
+	if (field->form == FIELD_TEXT)
+		return value_get(file, field->name, at, f);
+	if (value_get(file, field->name, &value, f) < 0)
 		return -1;
-	*ret_flag = strcmp(value, "yes") == 0;
-	const bool known = *ret_flag || strcmp(value, "no") == 0;
+	*(bool *)at = strcmp(value, "yes") == 0;
+	const bool known = *(bool *)at || strcmp(value, "no") == 0;
 	free(value);
-	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", name);
+	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", field->name);
 }
 
 /* The digest of the manifest that belongs to it goes to `ret_hex`. */
@@ -305,14 +453,10 @@ static int system_parse(const struct text *bytes, struct snapshot *s, char ret_h
 	uint64_t number = 0;
 
 	int r = assign_parse(&file, text_string(bytes), bytes->length, f);
-	if (r < 0 || value_get(&file, "MACHINE", &s->machine.uuid, f) < 0 ||
-	    value_get(&file, "HOST", &s->machine.host, f) < 0 || value_get(&file, "OS", &s->machine.os, f) < 0 ||
-	    value_get(&file, "OKV_RELEASE", &s->machine.okv, f) < 0 || value_get(&file, "USERS", &s->users, f) < 0 ||
-	    value_get(&file, "GROUPS", &s->groups, f) < 0 || value_get(&file, "GROUP", &s->group, f) < 0 ||
-	    value_get(&file, "GROUP_MEMBERS", &s->members, f) < 0 ||
-	    flag_get(&file, "OKV_USER_IS_MEMBER", &s->member, f) < 0 || flag_get(&file, "WIRED", &s->wired, f) < 0 ||
-	    flag_get(&file, "ARMED", &s->armed, f) < 0 || value_get(&file, "TAKEN", &taken, f) < 0 ||
-	    value_get(&file, "GROUP_ID", &id, f) < 0 || value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)
+	for (size_t i = 0; r == 0 && i < FIELD_COUNT; i++)
+		r = field_get(&file, &fields[i], s, f);
+	if (r < 0 || value_get(&file, "TAKEN", &taken, f) < 0 || value_get(&file, "GROUP_ID", &id, f) < 0 ||
+	    value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)
 		r = -1;
 	else if (!time_parse(taken, strlen(taken), &s->taken))
 		r = fault_refused(f, "the snapshot's TAKEN is not a time: '%s'", SHOWN(taken));

@@ -10,6 +10,10 @@
  * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
  * one; a snapshot whose digests do not fit is FAULT_REFUSED, never half believed.  Nothing in it
  * is secret: file contents are there as digests only.
+ *
+ * A machine is told by its DMI UUID where both sides know one, otherwise by its host name; /etc/machine-id does not
+ * count, since a new operating system brings a new one.  A clone has another UUID, or another name.  Values that boards
+ * give which have none (all digits the same) are none.
  */
 #ifndef OKV_UPGRADE_SNAPSHOT_H
 #define OKV_UPGRADE_SNAPSHOT_H
@@ -20,13 +24,32 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "base/text.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
-#include "upgrade/machine.h"
 
 #define SNAPSHOT_DIR        SETTINGS_VAR "/snapshot"
 #define SNAPSHOT_BEFORE_DIR SETTINGS_BEFORE
 #define SNAPSHOT_MANIFEST   "manifest.mtree"
+
+/* All owned; "" where it is not known; printable ASCII without a double quote. */
+struct machine {
+	char *uuid, *host;
+	char *os;  /* PRETTY_NAME of os-release */
+	char *okv; /* OKV's release */
+};
+
+#define MACHINE_AUTO __attribute__((cleanup(snapshot_machine_done))) struct machine
+
+void snapshot_machine_done(struct machine *m);
+/* Fails for lack of memory only. */
+int snapshot_machine_find(int root, struct machine *ret_machine, struct fault *f);
+/* Two of which nothing is known are the same. */
+bool snapshot_machine_same(const struct machine *a, const struct machine *b);
+/* Has it another operating system or OKV now?  Then what, as a sentence: "this server runs 'B' now, and ran 'A'". */
+bool snapshot_machine_upgraded(const struct machine *before, const struct machine *now, struct text *out);
+/* A value fit for NAME="VALUE": NULL for lack of memory. */
+char *snapshot_machine_value(const struct text *t);
 
 /* One usable slot. */
 struct snapshot_slot {

@@ -230,12 +230,10 @@ static int check_group(struct step *step, struct fault *f)
 	struct accounts_user user;
 	size_t lacking;
 	gid_t gid;
-	bool wanted;
+	const int wanted = step_is_wanted(step, f);
 
-	if (step_is_wanted(step, &wanted, f) < 0)
-		return -1;
-	if (!wanted)
-		return 0;
+	if (wanted <= 0)
+		return wanted;
 	if (fs_read_config(step->run->root, "/etc/group", &group, f) < 0 ||
 	    fs_read_config(step->run->root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
@@ -313,14 +311,12 @@ static int check_policy(struct step *step, struct fault *f)
 						     .left = drift_left,
 						     .report = &step->report } };
 	struct perms_tally tally;
-	bool wanted;
 
 	if (is_without_client(run))
 		return not_checked(step, "there is no Luna client");
-	if (step_is_wanted(step, &wanted, f) < 0)
-		return -1;
-	if (!wanted)
-		return 0;
+	const int wanted = step_is_wanted(step, f);
+	if (wanted <= 0)
+		return wanted;
 	if (journal_read(step->run->root, &history, f) < 0)
 		return -1;
 	request.phase = is_prepared(run->root, &history) ? "pre-upgrade" : "post-upgrade";
@@ -345,7 +341,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 	struct journal_history history;
 	struct fault why = { 0 };
 
-	if (journal_read(root, &history, f) < 0 || machine_find(root, &now, f) < 0)
+	if (journal_read(root, &history, f) < 0 || snapshot_machine_find(root, &now, f) < 0)
 		return -1;
 	const bool open = journal_is_open(&history), prepared = is_prepared(root, &history);
 	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &s, &why) < 0) {
@@ -364,7 +360,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
-	if (!machine_same(&s.machine, &now))
+	if (!snapshot_machine_same(&s.machine, &now))
 		step_add_finding(
 			step, prepared ? STEP_HIGH : STEP_LOW, prepared ? "okv-luna pre-upgrade" : NULL, NULL,
 			"of another machine ('%s'), of which this one may be a copy; pre-upgrade takes its own",
@@ -469,9 +465,12 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 		/* Whether the key has to be looked at is asked for itself. */
 		if (result->row->work == check_key && run->key.label == NULL)
 			continue;
-		bool clean = result->outcome != STEP_FAILED && result->outcome != STEP_SKIPPED;
+		/* One that is skipped was not needed, or has told why it could not be looked at. */
+		const bool skipped = result->outcome == STEP_SKIPPED;
+		bool clean = result->outcome != STEP_FAILED;
 		for (size_t k = 0; k < result->finding_count; k++)
-			clean = clean && result->findings[k].severity != STEP_HIGH;
+			clean = clean && result->findings[k].severity != STEP_HIGH &&
+				(!skipped || result->findings[k].severity == STEP_INFO);
 		/* The slots have been tried, which is what the network is for. */
 		if (!clean && result->row->work != check_bundle && result->row->work != check_network &&
 		    result->row->work != check_ready)
