@@ -16,6 +16,7 @@ struct walker {
 	struct text path;      /* of the entry at hand */
 	struct text pending;   /* names of directories still to be entered, each ended by NUL; a stack of levels */
 	unsigned char *states; /* state_size bytes for each level */
+	size_t directories;    /* read so far */
 };
 
 /* Both numbers of a mount; where the kernel keeps the second to itself, the first must do. */
@@ -100,6 +101,7 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 	}
 	const struct fs_walk_entry entry = {
 		.dir = dir,
+		.directory = w->directories,
 		.name = name,
 		.path = w->path.bytes,
 		.path_length = w->path.length,
@@ -136,6 +138,7 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 	struct fault trouble = { 0 };
 	int more = fs_each_open(dir, "", &each, &trouble) < 0 ? -1 : 1;
 
+	w->directories++;
 	while (more > 0 && (more = fs_each_next(&each, &entry, &trouble)) > 0) {
 		if (w->walk->wants != NULL &&
 		    !w->walk->wants(w->walk->context, state_of(w, level), entry.name, entry.type))
@@ -215,6 +218,7 @@ static int start_walk(struct walker *w, int dir, const char *leaf, struct fault 
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
 	/* A start is asked for by name, so it may be a mount point itself. */
 	const struct place start = { .device = status.st_dev, .mount = mount_id_at(dir, leaf) };
+	w->directories++;
 	if (entry_visit(w, dir, 0, leaf, &start, fs_open_to_others(&holder), f) < 0)
 		return -1;
 	if (w->pending.length == 0)

@@ -24,7 +24,8 @@
 enum { FS_WALK_DEPTH_MAX = 512 };
 
 struct fs_walk_entry {
-	int dir; /* the directory that holds it, open for reading */
+	int dir;          /* the directory that holds it, open for reading */
+	size_t directory; /* that one's number in this walk, from 1 on: its entries come one after the other */
 	const char *name;
 	const char *path; /* the start's path and what follows, for people and journals */
 	size_t path_length;

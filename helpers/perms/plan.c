@@ -36,7 +36,6 @@ enum {
 	TAG_USER = 0x02,
 	TAG_GROUP_OWNING = 0x04,
 	TAG_GROUP = 0x08,
-	ACL_MAX = 64 * 1024
 };
 
 struct entry {
@@ -104,12 +103,6 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 	return false;
 }
 
-/* By the working directory, which nobody else uses: no link is followed, and no path below /proc is walked. */
-static ssize_t attribute_get(int dir, const char *leaf, const char *name, void *buffer, size_t size)
-{
-	return fchdir(dir) < 0 ? -1 : lgetxattr(leaf, name, buffer, size);
-}
-
 /* --- what all plans have in common --- */
 
 /* One plan at work. */
@@ -117,6 +110,7 @@ struct planner {
 	int root;
 	const struct perms_plan *plan;
 	struct perms_tally *tally;
+	size_t standing;       /* the walk's number of the working directory; 0: none of it */
 	struct text parents;   /* paths of directories looked at, each ended by NUL */
 	struct policy scratch; /* marks of where others may write; without a policy not used */
 	size_t scratch_seen;   /* entries there */
@@ -133,29 +127,54 @@ static bool seen_before(struct text *seen, const char *path, size_t length)
 	return false;
 }
 
+/*
+ * The attribute's bytes, or -1 with errno.  By the working directory, which nobody else uses: no link is followed, and
+ * no path below /proc is walked.  It is changed once for all entries of a directory, and the size is asked first, since
+ * hardly any entry has an ACL and the kernel clears as much memory as it is offered.
+ */
+static ssize_t attribute_read(struct planner *p, const struct fs_walk_entry *entry, const char *name,
+			      struct text *ret_bytes)
+{
+	if (entry->directory == 0 || entry->directory != p->standing) {
+		p->standing = 0;
+		if (fchdir(entry->dir) < 0)
+			return -1;
+		p->standing = entry->directory;
+	}
+	const ssize_t size = lgetxattr(entry->name, name, NULL, 0);
+	if (size <= 0)
+		return size;
+	if (!text_reserve(ret_bytes, (size_t)size)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return lgetxattr(entry->name, name, ret_bytes->bytes, (size_t)size);
+}
+
 /* Tells where the ACL of a regular file, or one of a directory's two, makes a difference; true where it does. */
-static bool acl_check(const struct planner *p, const char *path, int dir, const char *name,
-		      const struct perms_owned *state, mode_t type, enum acl_rights rights)
+static bool acl_check(struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *state,
+		      enum acl_rights rights)
 {
 	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
 	/* OKV's user is served by what lies below; the way there is root's alone. */
 	const uid_t served = rights == ACL_ALL ? p->plan->okv_user : (uid_t)-1;
-	unsigned char bytes[ACL_MAX];
 
-	for (size_t i = 0; i < (S_ISDIR(type) ? 2 : 1); i++) {
+	for (size_t i = 0; i < (S_ISDIR(entry->status->st_mode) ? 2 : 1); i++) {
+		TEXT_AUTO bytes = { 0 };
 		TEXT_AUTO what = { 0 };
-		const ssize_t got = attribute_get(dir, name, attributes[i], bytes, sizeof(bytes));
-		if (got > 0 && acl_differs(bytes, (size_t)got, state, rights, served, &what)) {
-			perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, path,
-				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(path),
+		const ssize_t got = attribute_read(p, entry, attributes[i], &bytes);
+		if (got > 0 && acl_differs(bytes.bytes, (size_t)got, state, rights, served, &what)) {
+			perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, entry->path,
+				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(entry->path),
 				    text_string(&what),
-				    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(path));
+				    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(entry->path));
 			return true;
 		}
 		/* None, none on this file system, not there any more. */
 		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
-			perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "'%s': cannot read %s: %s",
-				    SHOWN(path), attributes[i], fault_errno_text(errno));
+			perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
+				    "'%s': cannot read %s: %s", SHOWN(entry->path), attributes[i],
+				    fault_errno_text(errno));
 			return true;
 		}
 	}
@@ -163,9 +182,10 @@ static bool acl_check(const struct planner *p, const char *path, int dir, const 
 }
 
 /* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
-static void directory_check(const struct planner *p, const char *path, int dir, const char *name,
-			    const struct stat *status)
+static void directory_check(struct planner *p, const struct fs_walk_entry *entry)
 {
+	const char *path = entry->path;
+	const struct stat *status = entry->status;
 	const struct perms_owned state = perms_owned_of(status);
 	const mode_t writers = status->st_mode & (S_IWGRP | S_IWOTH);
 	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
@@ -179,7 +199,7 @@ static void directory_check(const struct planner *p, const char *path, int dir, 
 	if ((status->st_mode & S_ISVTX) != 0)
 		return;
 	/* What an ACL lets somebody write shows as the group's. */
-	if ((writers & S_IWGRP) != 0 && acl_check(p, path, dir, name, &state, status->st_mode, ACL_WRITING))
+	if ((writers & S_IWGRP) != 0 && acl_check(p, entry, &state, ACL_WRITING))
 		return;
 	if (writers == 0 || group_of_root)
 		return;
@@ -202,8 +222,12 @@ static void parents_check(struct planner *p, const char *path)
 		text_add(&above, path, length);
 		FS_AUTO int dir = -1;
 		if (fs_dir_open(p->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
-		    fstat(dir, &status) == 0)
-			directory_check(p, text_string(&above), dir, ".", &status);
+		    fstat(dir, &status) == 0) {
+			const struct fs_walk_entry entry = {
+				.dir = dir, .name = ".", .path = text_string(&above), .status = &status
+			};
+			directory_check(p, &entry);
+		}
 		slash = slash > path ? memrchr(path, '/', length) : NULL;
 	}
 }
@@ -424,9 +448,9 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	const bool moded = policy_target(p->plan->policy, &spot.place, &now, &target);
 	p->tally->entries++;
 	if (directory && !moded)
-		directory_check(p, entry->path, entry->dir, entry->name, status);
+		directory_check(p, entry);
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-	(void)acl_check(p, entry->path, entry->dir, entry->name, &to, entry->status->st_mode, ACL_ALL);
+	(void)acl_check(p, entry, &to, ACL_ALL);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
@@ -474,6 +498,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	struct fault trouble = { 0 };
 
 	parents_check(p, start);
+	p->standing = 0;
 	int r = whole ? fs_dir_open(p->root, "/", FS_NOFOLLOW, &dir, &trouble)
 		      : fs_parent_open(p->root, start, FS_FOLLOW_TRUSTED, &dir, leaf, &trouble);
 	if (r < 0 && trouble.kind == FAULT_REFUSED) {

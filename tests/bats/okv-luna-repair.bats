@@ -509,6 +509,25 @@ acl() {
 	[[ $output == *"'/usr/safenet': its ACL lets user id 54321 write"* ]]
 }
 
+@test "an ACL is that of the entry named, also where other directories have an entry of that name" {
+	local directories=(cert/client cert/server cert/deep cert/deep/below data configData) left
+	mkdir -p "$client"/cert/deep/below
+	for directory in "${directories[@]}"; do
+		echo x >"$client/$directory/same.pem"
+	done
+	"$repair" --root "$root" --profile strict -q
+	for directory in "${directories[@]}"; do
+		file=$client/$directory/same.pem
+		was=$(stat -c %a "$file")
+		acl "$file" 1::6 2:5:4 4::4 10::4 20::0
+		left=$("$repair" --root "$root" --profile strict --check --json 2>/dev/null | jq -r '.left[].path') || true
+		[ "$left" = "/usr/safenet/lunaclient/$directory/same.pem" ]
+		acl "$file" 1::6 4::4 20::0
+		chmod "$was" "$file"
+	done
+	run -0 "$repair" --root "$root" --profile strict --check
+}
+
 @test "strict covers the whole client, whatever is in it" {
 	mkdir "$client"/{etc,jsp}
 	for file in setenv openssl.cnf etc/openssl.cnf jsp/x.jar server-certificate.pem Chrystoki-base.conf; do

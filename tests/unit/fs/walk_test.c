@@ -36,6 +36,8 @@ struct seen {
 	const char *skip; /* name of a directory not to enter */
 	const char *swap; /* name of a directory to exchange for a link once it was looked at */
 	size_t count, open;
+	size_t directory; /* number and inode of the one that held the entry before */
+	ino_t inode;
 };
 
 static int visit(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
@@ -49,6 +51,12 @@ static int visit(void *context, const void *state, const struct fs_walk_entry *e
 	seen->count++;
 	seen->open += entry->in_open;
 	assert_int_equal(strlen(entry->path), entry->path_length);
+	struct stat holder;
+	assert_int_equal(fstat(entry->dir, &holder), 0);
+	assert_int_equal(entry->directory == seen->directory, holder.st_ino == seen->inode);
+	assert_true(entry->directory >= seen->directory && entry->directory > 0);
+	seen->directory = entry->directory;
+	seen->inode = holder.st_ino;
 	if (seen->swap != NULL && strcmp(entry->name, seen->swap) == 0) {
 		assert_int_equal(renameat(entry->dir, entry->name, entry->dir, "away"), 0);
 		assert_int_equal(symlinkat("away", entry->dir, entry->name), 0);
