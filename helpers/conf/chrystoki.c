@@ -313,16 +313,25 @@ bool chrystoki_is_named(const struct chrystoki_line *line, const char *name)
 		strncasecmp(line->bytes + line->name_start, name, line->name_length) == 0);
 }
 
-bool chrystoki_is_ini(const struct chrystoki *c)
+const char *chrystoki_form_fault(const struct chrystoki *c)
 {
-	size_t bare = 0;
+	const char *bytes = text_string(&c->file);
+	size_t bare = 0, unknown = 0, braces = 0;
 
+	/* With a byte order mark, or by the NUL that every ASCII character has there. */
+	if (c->file.length > 1 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0 ||
+				   bytes[0] == '\0' || bytes[1] == '\0'))
+		return "this is UTF-16, as a Windows editor saves it; save it as plain text (ASCII)";
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->lines[i].kind == CHRYSTOKI_OPEN && !c->lines[i].bare)
-			return false;
+			return NULL;
 		bare += c->lines[i].kind == CHRYSTOKI_OPEN;
+		unknown += c->lines[i].kind == CHRYSTOKI_UNKNOWN;
+		braces += (c->lines[i].flaws & CHRYSTOKI_FLAW_BRACE) != 0;
 	}
-	return bare > 0;
+	return bare > 0 ? "this is the Windows client's file, crystoki.ini: its sections are written '[Name]'"
+	       : unknown > 0 && braces == 0 ? "this is not a Chrystoki.conf: it has no section 'Name = {'"
+					    : NULL;
 }
 
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first)

@@ -87,8 +87,12 @@ bool chrystoki_name_is_plain(const char *name, size_t length);
 const char *chrystoki_spelling(const struct chrystoki_line *line);
 /* Whether that is the section's or key's name, other letter case of one we know allowed. */
 bool chrystoki_is_named(const struct chrystoki_line *line, const char *name);
-/* The Windows client's file, crystoki.ini: "[Section]" lines, and no section as this file has them. */
-bool chrystoki_is_ini(const struct chrystoki *c);
+/*
+ * What the whole file is where it is not a Chrystoki.conf, as a sentence: the Windows client's crystoki.ini, UTF-16, or
+ * text without any section or brace.  NULL for a Chrystoki.conf, whatever its flaws, and for one that is empty.  No
+ * edit and no fix changes what is not one.
+ */
+const char *chrystoki_form_fault(const struct chrystoki *c);
 
 /* Sections of that very name; *ret_first is the index of the first one's line, CHRYSTOKI_NO_LINE without any. */
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first);

@@ -35,14 +35,13 @@ static int name_check(const char *what, const char *name, struct fault *f)
 	return 0;
 }
 
-/* The only section of that name, or CHRYSTOKI_NO_LINE.  Every edit asks, so none mixes the two forms of a file. */
+/* The only section of that name, or CHRYSTOKI_NO_LINE.  Every edit asks, so none is made in a file of another form. */
 static int section_only(const struct chrystoki *c, const char *section, ptrdiff_t *ret_line, struct fault *f)
 {
 	const size_t count = chrystoki_sections(c, section, ret_line);
 
-	if (chrystoki_is_ini(c))
-		return fault_refused(f, "this is the Windows client's file, crystoki.ini: its sections are written "
-					"'[Name]'; use the Linux client's Chrystoki.conf");
+	if (chrystoki_form_fault(c) != NULL)
+		return fault_refused(f, "%s; use the Linux client's Chrystoki.conf", chrystoki_form_fault(c));
 	if (count > 1)
 		return fault_refused(f,
 				     "section '%s' is there %zu times (first on line %td), and it is not known which "
@@ -426,7 +425,7 @@ static int fix_once(struct chrystoki *c, struct fault *f)
 	ptrdiff_t open = CHRYSTOKI_NO_LINE;
 	size_t close = 0;
 
-	if (chrystoki_is_ini(c))
+	if (chrystoki_form_fault(c) != NULL)
 		return 0;
 	/* Each line grows by a ';', a "# " or a " = {", and a '}' on a line of its own, at most. */
 	(void)text_reserve(&fixed, c->file.length + 8 * c->count);

@@ -8,7 +8,8 @@
 #include "base/array.h"
 #include "base/number.h"
 
-enum { NUMBER_MAX = CHRYSTOKI_NUMBERS - 1, KEY_SIZE = 48 };
+/* RFC 1035 3.1; a PKCS#11 token's label. */
+enum { NUMBER_MAX = CHRYSTOKI_NUMBERS - 1, KEY_SIZE = 48, HOST_MAX = 253, LABEL_MAX = 32 };
 
 /* The keys of a number's parts: "ServerName07", "VirtualToken07Label". */
 static const struct {
@@ -130,12 +131,28 @@ static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, cons
 	return 0;
 }
 
+/* Can that be a host name or address?  "<HSM>", "a:1792" and "a/b" cannot. */
+static bool is_host(const char *bytes, size_t length)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		const char c = bytes[i];
+		colons += c == ':';
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c != '\0' && strchr("-._:%", c) != NULL)))
+			return false;
+	}
+	/* An IPv6 address has two colons at least. */
+	return length > 0 && length <= HOST_MAX && colons != 1;
+}
+
 int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, struct fault *f)
 {
 	char number[12];
 	const char *const values[] = { name, number };
 
-	if (name[0] == '\0' || strpbrk(name, " ,=\"'") != NULL)
+	if (!is_host(name, strlen(name)))
 		return fault_refused(f, "'%s' is not a host name or address", SHOWN(name));
 	(void)snprintf(number, sizeof(number), "%u", port);
 	return family_set(c, CHRYSTOKI_SERVERS, values, 2, f);
@@ -232,7 +249,7 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 	const struct chrystoki_value list = { members, strlen(members) };
 	TEXT_AUTO serial = { 0 };
 
-	if (label[0] == '\0' || strlen(label) > 32)
+	if (label[0] == '\0' || strlen(label) > LABEL_MAX)
 		return fault_refused(f, "a group's label has 1 to 32 characters");
 	if (members_check(&list, f) < 0)
 		return -1;
@@ -265,11 +282,15 @@ static const struct {
 	  "the library may stop at the gap, and not show the servers after it nor their slots",
 	  "number the servers from 00 without gaps" },
 	{ "server-empty", false, false, "there is one server fewer", NULL },
+	{ "server-name", true, true, "the library cannot reach that server, and does not show its slots", NULL },
 	{ "server-port", false, false, "the library may not reach that server", NULL },
 	{ "chrystoki-misplaced", true, true, "the library does not look for it there", NULL },
 	{ "ha-gap", true, true, "the library may stop at the gap and not show the groups after it",
 	  "number the groups from 00 without gaps" },
 	{ "ha-entry-missing", true, true, "the group does not show", make_group },
+	{ "ha-label", true, true, "no token can have such a label, and OKV finds its token by it", make_group },
+	{ "ha-twice", true, false, "it is not known which of the two is used",
+	  "give each group a label and members of its own with okv-luna config chrystoki ha, or remove one's entries" },
 	{ "ha-serial", false, true, "it may be from a tool of the clients 5.1 to 5.3, which gave any number", NULL },
 	{ "ha-synchronize", false, true, "a key made on one member is not copied to the others", NULL },
 	{ "ha-no-members", true, true, "the group shows no slot", make_group },
@@ -440,8 +461,14 @@ static void server_evaluate(struct evaluation *e, const struct chrystoki_numbere
 		found = finding_add(e, CHRYSTOKI_SERVER_EMPTY, server->line);
 		text_add_format(&found->what, "ServerName%02u is empty", server->number);
 		text_add_format(&found->remedy, "write the server's name or address there");
+	} else if (!is_host(server->parts[CHRYSTOKI_NAME].bytes, server->parts[CHRYSTOKI_NAME].length)) {
+		found = finding_add(e, CHRYSTOKI_SERVER_NAME, server->line);
+		text_add_format(&found->what, "ServerName%02u is '%s', which is neither a host name nor an address",
+				server->number,
+				SHOWN_BYTES(server->parts[CHRYSTOKI_NAME].bytes, server->parts[CHRYSTOKI_NAME].length));
+		text_add_format(&found->remedy, "write the server's name or address there, and nothing else");
 	}
-	if (!chrystoki_value_number(port, &value) || value > 65535) {
+	if (!chrystoki_value_number(port, &value) || value == 0 || value > 65535) {
 		found = finding_add(e, CHRYSTOKI_SERVER_PORT, server->line);
 		text_add_format(&found->what, "ServerPort%02u is %s", server->number,
 				port->bytes == NULL ? "missing" : "not a port number");
@@ -535,6 +562,39 @@ static int synchronize_evaluate(struct evaluation *e, const struct chrystoki_num
 	return 0;
 }
 
+static bool is_same(const struct chrystoki_value *a, const struct chrystoki_value *b)
+{
+	return a->bytes != NULL && b->bytes != NULL && a->length == b->length &&
+	       memcmp(a->bytes, b->bytes, a->length) == 0;
+}
+
+/* Does the other list have that member, too? */
+static bool is_member(const struct chrystoki_value *members, const struct chrystoki_value *name)
+{
+	struct chrystoki_member member;
+
+	for (size_t at = 0; chrystoki_member_next(members, &at, &member);)
+		if (is_same(&member.name, name))
+			return true;
+	return false;
+}
+
+/* What two groups may not have in common; one finding for a pair. */
+static void pair_evaluate(struct evaluation *e, const struct chrystoki_numbered *a, const struct chrystoki_numbered *b)
+{
+	const char *what = is_same(&a->parts[CHRYSTOKI_LABEL], &b->parts[CHRYSTOKI_LABEL])     ? "label"
+			   : is_same(&a->parts[CHRYSTOKI_SERIAL], &b->parts[CHRYSTOKI_SERIAL]) ? "serial number"
+											       : NULL;
+	struct chrystoki_member member;
+
+	for (size_t at = 0; what == NULL && chrystoki_member_next(&b->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (member.is_serial && is_member(&a->parts[CHRYSTOKI_MEMBERS], &member.name))
+			what = "member";
+	if (what != NULL)
+		text_add_format(&finding_add(e, CHRYSTOKI_HA_TWICE, b->line)->what,
+				"HA groups %02u and %02u have the same %s", a->number, b->number, what);
+}
+
 static int group_evaluate(struct evaluation *e, const struct chrystoki_numbered *group, struct fault *f)
 {
 	static const char *const suffixes[CHRYSTOKI_PARTS] = { "Label", "SN", "Members" };
@@ -546,7 +606,12 @@ static int group_evaluate(struct evaluation *e, const struct chrystoki_numbered 
 		text_add_format(&found->what, "HA group %02u has no VirtualToken%02u%s", group->number, group->number,
 				suffixes[i]);
 	}
-	if (group->parts[CHRYSTOKI_LABEL].bytes != NULL && synchronize_evaluate(e, group, f) < 0)
+	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+	if (label->bytes != NULL && (label->length == 0 || label->length > LABEL_MAX))
+		text_add_format(&finding_add(e, CHRYSTOKI_HA_LABEL, group->line)->what,
+				"the label of HA group %02u has %zu characters, not 1 to %d", group->number,
+				label->length, LABEL_MAX);
+	else if (label->bytes != NULL && synchronize_evaluate(e, group, f) < 0)
 		return -1;
 	if (group->parts[CHRYSTOKI_MEMBERS].bytes != NULL)
 		members_evaluate(e, group);
@@ -594,6 +659,8 @@ static int groups_evaluate(struct evaluation *e, struct fault *f)
 					group->number - 1);
 		if (group_evaluate(e, group, f) < 0)
 			return -1;
+		for (size_t earlier = 0; earlier < i; earlier++)
+			pair_evaluate(e, &groups.items[earlier], group);
 		next = group->number + 1;
 	}
 	ptrdiff_t line;

@@ -67,10 +67,13 @@ enum chrystoki_rule {
 	CHRYSTOKI_SERVER_NONE, /* no server, no cluster, no cloud service */
 	CHRYSTOKI_SERVER_GAP,
 	CHRYSTOKI_SERVER_EMPTY,
+	CHRYSTOKI_SERVER_NAME, /* it can be neither a host name nor an address */
 	CHRYSTOKI_SERVER_PORT,
 	CHRYSTOKI_MISPLACED, /* a server's or group's entry in a section where it is not looked for */
 	CHRYSTOKI_HA_GAP,
 	CHRYSTOKI_HA_ENTRY_MISSING,
+	CHRYSTOKI_HA_LABEL, /* no token can have it */
+	CHRYSTOKI_HA_TWICE, /* two groups with one label or serial number, or a member of two groups */
 	CHRYSTOKI_HA_SERIAL,
 	CHRYSTOKI_HA_SYNCHRONIZE,
 	CHRYSTOKI_HA_NO_MEMBERS,

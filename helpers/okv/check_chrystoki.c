@@ -543,6 +543,20 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 	return more;
 }
 
+static int entries_check(struct okv_checking *c, const struct chrystoki *conf, const struct stat *status,
+			 struct fault *f)
+{
+	syntax_check(c, conf);
+	twice_check(c, conf);
+	library_check(c, conf);
+	paths_check(c, conf);
+	okv_check_needs(c, OKV_NEED_ENTRY, OKV_NEED_ENTRY);
+	c->found->file = c->job->settings->chrystoki_conf;
+	stdout_check(c, conf);
+	mode_check(c, status, conf);
+	return groups_check(c, conf, f);
+}
+
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 {
 	TEXT_SECRET_AUTO bytes = { 0 };
@@ -559,23 +573,14 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 		return r;
 	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
 		return -1;
-	if (chrystoki_is_ini(&conf)) {
+	const char *form = chrystoki_form_fault(&conf);
+	if (form != NULL)
 		okv_finding_add(
 			c->found,
 			OKV_RULE(OKV_FAIL, "chrystoki-outside", zero_slots,
 				 "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'"),
-			1, "this is the Windows client's file, crystoki.ini: its sections are written '[Name]'");
-		return 0;
-	}
-	syntax_check(c, &conf);
-	twice_check(c, &conf);
-	library_check(c, &conf);
-	paths_check(c, &conf);
-	okv_check_needs(c, OKV_NEED_ENTRY, OKV_NEED_ENTRY);
-	c->found->file = c->job->settings->chrystoki_conf;
-	stdout_check(c, &conf);
-	mode_check(c, &status, &conf);
-	if (groups_check(c, &conf, f) < 0)
+			1, "%s", form);
+	else if (entries_check(c, &conf, &status, f) < 0)
 		return -1;
 	copy_check(c, &bytes);
 	TEXT_AUTO directory = { 0 };

@@ -870,6 +870,38 @@ chroot_find() {
 	finds WARN server-empty /etc/Chrystoki.conf "$(number_of "$luna" ServerName03)"
 }
 
+@test "a server that can be neither a host name nor an address, and port 0" {
+	for name in '<HSM>' 10.0.0.1:1792 hsm/1 'a,b' 'a b'; do
+		sed -i "s|ServerName00 = .*|ServerName00 = $name;|" "$luna"
+		finds FAIL server-name /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
+		okv_config 3 chrystoki server-add "$name"
+	done
+	sed -i 's|ServerPort00 = .*|ServerPort00 = 0;|' "$luna"
+	finds WARN server-port /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
+}
+
+@test "HA groups that share a label or a member, and a label that no token can have" {
+	"$config" --root "$root" -q chrystoki ha okv_ha 111,222
+	"$config" --root "$root" -q chrystoki ha other 333,222
+	finds FAIL ha-twice /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken01Label)"
+	sed -i 's/333,222/333,444/; s/01Label = other/01Label = okv_ha/' "$luna"
+	finds FAIL ha-twice /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken01Label)"
+	sed -i "s/01Label = .*/01Label = $(printf %033d 0);/" "$luna"
+	finds FAIL ha-label /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken01Label)"
+}
+
+@test "a file that is not a Chrystoki.conf: one finding, and no edit" {
+	for bytes in '[Misc]\nA=b\n' 'Misc:\n  A: b\n' '<html>404</html>\n' '\xff\xfeM\0 \0=\0 \0{\0\n\0}\0\n\0'; do
+		printf "$bytes" >"$luna"
+		cp "$luna" "$BATS_TEST_TMPDIR/conf"
+		finds FAIL chrystoki-outside /etc/Chrystoki.conf 1
+		[[ $(grep -c /etc/Chrystoki.conf <<<"$output") = 1 ]]
+		okv_config 3 chrystoki set Misc A c
+		okv_config 1 check --fix
+		cmp "$luna" "$BATS_TEST_TMPDIR/conf"
+	done
+}
+
 @test "a directory that cannot be read to its end is never taken for one in order" {
 	for directory in "$G" "$LC/lib" /opt/okv-luna/share/man/man8; do
 		run -5 strace -f -qq -o /dev/null -P "$root$directory" -e trace=getdents64 \

@@ -127,8 +127,13 @@ static void members_are_told_apart_by_commas_and_blanks_do_not_matter(void **sta
 #define GROUP(label, serial, members) \
 	"VirtualToken = {\nVirtualToken00Label = " label ";\nVirtualToken00SN = " serial ";\n" \
 	"VirtualToken00Members = " members ";\n}\n"
-#define SERVER "LunaSA Client = {\nServerName00 = a;\nServerPort00 = 1792;\n}\n"
-#define SOUND  "HASynchronize = {\na = 1;\n}\nHAConfiguration = {\nHAOnly = 1;\nreconnAtt = -1;\n}\n" SERVER
+#define SECOND(label, serial, members) \
+	"VirtualToken = {\nVirtualToken01Label = " label ";\nVirtualToken01SN = " serial ";\n" \
+	"VirtualToken01Members = " members ";\n}\nHASynchronize = {\nb = 1;\n}\n"
+#define NAMED(server) "LunaSA Client = {\nServerName00 = " server ";\nServerPort00 = 1792;\n}\n"
+#define LONG          "a123456789b123456789c123456789d123456789e123456789f123456789g123."
+#define SERVER        "LunaSA Client = {\nServerName00 = a;\nServerPort00 = 1792;\n}\n"
+#define SOUND         "HASynchronize = {\na = 1;\n}\nHAConfiguration = {\nHAOnly = 1;\nreconnAtt = -1;\n}\n" SERVER
 
 /* Each file, and the words of all that is said about it. */
 static void what_does_not_add_up_is_found_and_nothing_else(void **state)
@@ -151,6 +156,18 @@ static void what_does_not_add_up_is_found_and_nothing_else(void **state)
 		{ TWO, "" },
 		{ "LunaSA Client = {\nServerName01 = a;\n}\n", "server-gap server-port " },
 		{ "LunaSA Client = {\nServerName00 = ;\nServerPort00 = 65536;\n}\n", "server-empty server-port " },
+		{ "LunaSA Client = {\nServerName00 = a;\nServerPort00 = 0;\n}\n", "server-port " },
+		{ NAMED("10.0.0.1"), "" },
+		{ NAMED("2001:db8::7"), "" },
+		{ NAMED("fe80::1%eth0"), "" },
+		{ NAMED("hsm_1.example.net"), "" },
+		{ NAMED("<HSM>"), "server-name " },
+		{ NAMED("a:1792"), "server-name " },
+		{ NAMED("a/b"), "server-name " },
+		{ NAMED("a,b"), "server-name " },
+		{ NAMED("a b"), "server-name " },
+		{ NAMED("h\xc3\xb6st"), "server-name " },
+		{ NAMED(LONG LONG LONG LONG), "server-name " },
 		{ "REST = {\nServerName01 = a;\n}\n", "" },
 		{ "LunaSA Client = {\nServerName1 = a;\nServerName002 = b;\nServerNameXY = c;\n}\n", "server-none " },
 		{ GROUP("a", "11", "1,2") SOUND, "" },
@@ -164,6 +181,12 @@ static void what_does_not_add_up_is_found_and_nothing_else(void **state)
 		{ GROUP("a", "11", "1,2x") SOUND, "ha-member-number " },
 		{ GROUP("a", "11", "") SOUND, "ha-no-members " },
 		{ GROUP("b", "11", "1,2") SOUND, "ha-synchronize " },
+		{ GROUP("", "11", "1,2") SOUND, "ha-label " },
+		{ GROUP("a123456789012345678901234567890123", "11", "1,2") SOUND, "ha-label " },
+		{ GROUP("a", "11", "1,2") SECOND("b", "13", "3,4") SOUND, "" },
+		{ GROUP("a", "11", "1,2") SECOND("a", "13", "3,4") SOUND, "ha-twice " },
+		{ GROUP("a", "11", "1,2") SECOND("b", "11", "1,4") SOUND, "ha-twice " },
+		{ GROUP("a", "11", "1,2") SECOND("b", "13", "3, 2") SOUND, "ha-twice " },
 		{ "VirtualToken = {\nVirtualToken01Label = a;\nVirtualToken01SN = 11;\n"
 		  "VirtualToken01Members = 1,2;\n}\n" SOUND,
 		  "ha-gap " },

@@ -374,6 +374,51 @@ static void the_windows_clients_file_is_not_edited(void **state)
 	assert_prints(&c, "Misc = {\n}\n");
 }
 
+static void what_is_not_a_chrystoki_conf_is_known_by_its_form(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+		const char *wanted; /* NULL: it is one */
+	} cases[] = {
+#define CASE(bytes, wanted) { bytes, sizeof(bytes) - 1, wanted }
+		CASE("", NULL),
+		CASE("# nothing\n\n", NULL),
+		CASE("A = b;\n", NULL),
+		CASE("[Misc]\nA = b;\nREST = {\n}\n", NULL),
+		CASE("[Misc]\nA=b\n", "crystoki.ini"),
+		CASE("\xff\xfe"
+		     "M\0 \0=\0 \0{\0\n\0",
+		     "UTF-16"),
+		CASE("\xfe\xff"
+		     "\0M\0 \0=\0 \0{\0\n",
+		     "UTF-16"),
+		CASE("M\0 \0=\0 \0{\0\n\0}\0\n\0", "UTF-16"),
+		CASE("Misc:\n  A: b\n", "no section"),
+		CASE("<html>404</html>\n", "no section"),
+		CASE("Misc\n{\n   A = b;\n}\n", NULL),
+#undef CASE
+	};
+	struct fault f = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHRYSTOKI_AUTO c = { 0 };
+
+		assert_int_equal(chrystoki_parse(&c, cases[i].bytes, cases[i].length, &f), 0);
+		const char *form = chrystoki_form_fault(&c);
+		if (cases[i].wanted == NULL) {
+			assert_null(form);
+			continue;
+		}
+		assert_non_null(form);
+		assert_non_null(strstr(form, cases[i].wanted));
+		assert_false(CHANGES(&c, chrystoki_fix(&c, &f)));
+		assert_int_equal(chrystoki_set(&c, "Misc", "A", "c", &f), -1);
+		assert_int_equal(f.kind, FAULT_REFUSED);
+	}
+}
+
 static void mending_needs_no_guess(void **state)
 {
 	static const struct {
@@ -498,6 +543,7 @@ int main(void)
 		cmocka_unit_test(removing_a_section_takes_all_of_it_and_the_blank_line_before_it),
 		cmocka_unit_test(merging_brings_a_section_over_and_updates_one_that_is_there),
 		cmocka_unit_test(the_windows_clients_file_is_not_edited),
+		cmocka_unit_test(what_is_not_a_chrystoki_conf_is_known_by_its_form),
 		cmocka_unit_test(mending_needs_no_guess),
 		cmocka_unit_test(the_secret_of_the_cloud_service_is_known_as_one),
 		cmocka_unit_test(parsing_then_printing_is_the_identity_on_random_files),
