@@ -217,7 +217,7 @@ static int act_set(struct cmd_context *context, struct fault *f)
 static int act_check(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	TEXT_AUTO shown = { 0 };
 	unsigned fixed = 0;
 
@@ -229,8 +229,8 @@ static int act_check(struct cmd_context *context, struct fault *f)
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;
 
-	const size_t fails = okv_findings_count(&findings, OKV_FAIL);
-	okv_findings_format(&findings, context->colour ? OKV_COLOURED : OKV_PLAIN, &shown);
+	const size_t fails = finding_list_count(&findings, FINDING_FAIL);
+	finding_list_format(&findings, context->colour ? FINDING_COLOURED : FINDING_PLAIN, &shown);
 	cmd_print(context, "%s", text_string(&shown));
 	if (context->json) {
 		enum okv_scope scope;
@@ -240,7 +240,7 @@ static int act_check(struct cmd_context *context, struct fault *f)
 		result_begin(context->result, "check", &j);
 		json_string(&j, "scope", okv_scope_word(scope));
 		json_unsigned(&j, "mended", fixed);
-		okv_findings_json(&findings, &j);
+		finding_list_json(&findings, &j);
 		json_number(&j, "exit", fails > 0 ? 1 : 0);
 		json_object_end(&j);
 	}

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/array.h"
 #include "base/number.h"
 
 /* RFC 1035 3.1; a PKCS#11 token's label. */
@@ -269,91 +268,22 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 
 static const char make_group[] =
 	"give the group all its members with okv-luna config chrystoki ha, or remove its entries";
+static const char no_server[] = "the library has no server to ask: it shows zero slots, without an error";
 
-/* In the order of enum chrystoki_rule.  A remedy that depends on the case is made where the finding is. */
-static const struct {
-	const char *word;
-	bool wrong, hides;
-	const char *effect, *remedy;
-} rules[] = {
-	{ "server-none", true, true, "the library has no server to ask: it shows zero slots, without an error",
-	  "register the HSM's server: okv-luna config chrystoki server-add HOST, and its certificate in ServerCAFile" },
-	{ "server-gap", true, true,
-	  "the library may stop at the gap, and not show the servers after it nor their slots",
-	  "number the servers from 00 without gaps" },
-	{ "server-empty", false, false, "there is one server fewer", NULL },
-	{ "server-name", true, true, "the library cannot reach that server, and does not show its slots", NULL },
-	{ "server-port", false, false, "the library may not reach that server", NULL },
-	{ "chrystoki-misplaced", true, true, "the library does not look for it there", NULL },
-	{ "ha-gap", true, true, "the library may stop at the gap and not show the groups after it",
-	  "number the groups from 00 without gaps" },
-	{ "ha-entry-missing", true, true, "the group does not show", make_group },
-	{ "ha-label", true, true, "no token can have such a label, and OKV finds its token by it", make_group },
-	{ "ha-twice", true, false, "it is not known which of the two is used",
-	  "give each group a label and members of its own with okv-luna config chrystoki ha, or remove one's entries" },
-	{ "ha-serial", false, true, "it may be from a tool of the clients 5.1 to 5.3, which gave any number", NULL },
-	{ "ha-synchronize", false, true, "a key made on one member is not copied to the others", NULL },
-	{ "ha-no-members", true, true, "the group shows no slot", make_group },
-	{ "ha-member-number", true, true, "the group has one member fewer", make_group },
-	{ "ha-member-twice", false, false, "there is less redundancy than it seems", make_group },
-	{ "ha-member-single", false, false, "there is no failover", make_group },
-	{ "ha-only", true, false,
-	  "OKV sees the members beside the group and may keep using one of them: no failover, no failback",
-	  COMMAND "ha-only on" },
-	{ "ha-only-alone", true, true, "the members are hidden and there is no group to show: zero slots",
-	  COMMAND "ha-only off" },
-	{ "ha-recovery", false, false, "a member that was away does not come back by itself",
-	  COMMAND "set HAConfiguration reconnAtt -1" },
-	{ "ha-interval", false, false, "the library takes another value",
-	  COMMAND "set HAConfiguration AutoReconnectInterval 60" },
-	{ "ha-recovery-mode", false, false, "the library takes its default",
-	  COMMAND "set VirtualToken VirtualTokenActiveRecovery activeEnhanced" },
-};
-
-struct evaluation {
-	const struct chrystoki *conf;
-	struct chrystoki_findings findings;
-	struct chrystoki_finding spare; /* takes what is said where there is no memory for a finding */
-	bool failed;
-};
-
-/* The first entry of that key; *ret_line is CHRYSTOKI_NO_LINE where there is none. */
+/* The first entry of that key; *ret_line counts from 1 and is 0 where there is none. */
 static struct chrystoki_value value_of(const struct chrystoki *c, const char *section, const char *key,
-				       ptrdiff_t *ret_line)
+				       size_t *ret_line)
 {
-	(void)chrystoki_entries(c, section, key, ret_line);
-	return chrystoki_value_at(c, *ret_line);
+	ptrdiff_t line;
+
+	(void)chrystoki_entries(c, section, key, &line);
+	*ret_line = (size_t)(line + 1);
+	return chrystoki_value_at(c, line);
 }
 
-static void finding_done(struct chrystoki_finding *finding)
+static size_t line_of(const struct chrystoki_numbered *numbered)
 {
-	text_done(&finding->what);
-	text_done(&finding->remedy);
-}
-
-void chrystoki_findings_done(struct chrystoki_findings *findings)
-{
-	for (size_t i = 0; i < findings->count; i++)
-		finding_done(&findings->items[i]);
-	free(findings->items);
-	*findings = (struct chrystoki_findings){ .items = NULL };
-}
-
-/* The caller says what it is, and the remedy where the rule has none of its own. */
-static struct chrystoki_finding *finding_add(struct evaluation *e, enum chrystoki_rule rule, ptrdiff_t line)
-{
-	if (!ARRAY_GROW(e->findings.items, e->findings.count)) {
-		e->failed = true;
-		return &e->spare;
-	}
-	struct chrystoki_finding *finding = &e->findings.items[e->findings.count++];
-	*finding = (struct chrystoki_finding){ .rule = rule,
-					       .word = rules[rule].word,
-					       .wrong = rules[rule].wrong,
-					       .hides = rules[rule].hides,
-					       .line = line,
-					       .effect = rules[rule].effect };
-	return finding;
+	return (size_t)(numbered->line + 1);
 }
 
 /* Entries that decide what shows, each by its section; groups' and servers' keys are the families'. */
@@ -379,51 +309,51 @@ static bool is_misplaced(const struct chrystoki *c, const struct chrystoki_line 
 	       !chrystoki_is_named(&c->lines[line->section], "REST");
 }
 
-/* One finding for each section. */
-static void misplaced_evaluate(struct evaluation *e)
+/* One finding for each section; whether there is any. */
+static bool misplaced_evaluate(const struct chrystoki *c, struct finding_list *found)
 {
 	ptrdiff_t told = CHRYSTOKI_NO_LINE;
 	const char *home;
 
-	for (size_t i = 0; i < e->conf->count; i++) {
-		const struct chrystoki_line *line = &e->conf->lines[i];
-		if (!is_misplaced(e->conf, line, &home) || line->section == told)
+	for (size_t i = 0; i < c->count; i++) {
+		const struct chrystoki_line *line = &c->lines[i];
+		if (!is_misplaced(c, line, &home) || line->section == told)
 			continue;
-		const struct chrystoki_line *open = &e->conf->lines[line->section];
-		struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_MISPLACED, (ptrdiff_t)i);
-		text_add_format(&found->what, "'%s' is in section '%s', not in '%s'",
-				SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
-				SHOWN_BYTES(open->bytes + open->name_start, open->name_length), home);
-		text_add_format(&found->remedy, "move the line into section '%s'", home);
+		const struct chrystoki_line *open = &c->lines[line->section];
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-misplaced", "the library does not look for it there",
+					 .hides = true),
+			    i + 1, "'%s' is in section '%s', not in '%s'",
+			    SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
+			    SHOWN_BYTES(open->bytes + open->name_start, open->name_length), home);
+		finding_set_remedy(found, "move the line into section '%s'", home);
 		told = line->section;
 	}
+	return told != CHRYSTOKI_NO_LINE;
 }
 
-static bool is_told(const struct evaluation *e, enum chrystoki_rule rule)
+bool chrystoki_is_networked(const struct chrystoki *c)
 {
-	for (size_t i = 0; i < e->findings.count; i++)
-		if (e->findings.items[i].rule == rule)
-			return true;
+	static const enum chrystoki_family_kind kinds[] = { CHRYSTOKI_SERVERS, CHRYSTOKI_CLUSTER };
+	struct chrystoki_family family;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		chrystoki_family_read(c, kinds[k], &family);
+		for (size_t i = 0; i < family.count; i++)
+			if (family.items[i].parts[CHRYSTOKI_NAME].length > 0)
+				return true;
+	}
 	return false;
 }
 
-/* Is there anybody to ask: a server, a cluster's server, the cloud service? */
-static bool somebody_is_named(const struct evaluation *e, const struct chrystoki_family *servers)
+/* Does section REST name a cloud service? */
+static bool names_service(const struct chrystoki *c)
 {
-	struct chrystoki_family cluster;
-
-	for (size_t i = 0; i < servers->count; i++)
-		if (servers->items[i].parts[CHRYSTOKI_NAME].length > 0)
-			return true;
-	chrystoki_family_read(e->conf, CHRYSTOKI_CLUSTER, &cluster);
-	for (size_t i = 0; i < cluster.count; i++)
-		if (cluster.items[i].parts[CHRYSTOKI_NAME].length > 0)
-			return true;
-	for (size_t i = 0; i < e->conf->count; i++) {
-		const struct chrystoki_line *line = &e->conf->lines[i];
+	for (size_t i = 0; i < c->count; i++) {
+		const struct chrystoki_line *line = &c->lines[i];
 		const char *name = line->bytes + line->name_start;
 		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE && line->value_length > 0 &&
-		    chrystoki_is_named(&e->conf->lines[line->section], "REST") &&
+		    chrystoki_is_named(&c->lines[line->section], "REST") &&
 		    ((line->name_length >= 10 && memcmp(name, "ServerName", 10) == 0) ||
 		     (line->name_length >= 13 && memcmp(name, "PartitionData", 13) == 0)))
 			return true;
@@ -431,74 +361,69 @@ static bool somebody_is_named(const struct evaluation *e, const struct chrystoki
 	return false;
 }
 
-/* Nobody is: said at the empty names where there are some. */
-static void nobody_evaluate(struct evaluation *e, const struct chrystoki_family *servers)
+/* `alone`: nothing else in the file says whom to ask. */
+static void server_evaluate(const struct chrystoki_numbered *server, bool alone, struct finding_list *found)
 {
-	if (somebody_is_named(e, servers) || is_told(e, CHRYSTOKI_MISPLACED))
-		return;
-	if (!is_told(e, CHRYSTOKI_SERVER_EMPTY)) {
-		text_add_string(
-			&finding_add(e, CHRYSTOKI_SERVER_NONE, CHRYSTOKI_NO_LINE)->what,
-			"no server is named: no ServerName00, no LNHServer00, no cloud service in section REST");
-		return;
-	}
-	for (size_t i = 0; i < e->findings.count; i++) {
-		struct chrystoki_finding *finding = &e->findings.items[i];
-		if (finding->rule != CHRYSTOKI_SERVER_EMPTY)
-			continue;
-		finding->wrong = finding->hides = true;
-		finding->effect = rules[CHRYSTOKI_SERVER_NONE].effect;
-	}
-}
-
-static void server_evaluate(struct evaluation *e, const struct chrystoki_numbered *server)
-{
-	const struct chrystoki_value *port = &server->parts[CHRYSTOKI_PORT];
-	struct chrystoki_finding *found;
+	const struct chrystoki_value *name = &server->parts[CHRYSTOKI_NAME], *port = &server->parts[CHRYSTOKI_PORT];
 	unsigned value;
 
-	if (server->parts[CHRYSTOKI_NAME].length == 0) {
-		found = finding_add(e, CHRYSTOKI_SERVER_EMPTY, server->line);
-		text_add_format(&found->what, "ServerName%02u is empty", server->number);
-		text_add_format(&found->remedy, "write the server's name or address there");
-	} else if (!is_host(server->parts[CHRYSTOKI_NAME].bytes, server->parts[CHRYSTOKI_NAME].length)) {
-		found = finding_add(e, CHRYSTOKI_SERVER_NAME, server->line);
-		text_add_format(&found->what, "ServerName%02u is '%s', which is neither a host name nor an address",
-				server->number,
-				SHOWN_BYTES(server->parts[CHRYSTOKI_NAME].bytes, server->parts[CHRYSTOKI_NAME].length));
-		text_add_format(&found->remedy, "write the server's name or address there, and nothing else");
-	}
-	if (!chrystoki_value_number(port, &value) || value == 0 || value > 65535) {
-		found = finding_add(e, CHRYSTOKI_SERVER_PORT, server->line);
-		text_add_format(&found->what, "ServerPort%02u is %s", server->number,
-				port->bytes == NULL ? "missing" : "not a port number");
-		text_add_format(&found->remedy, COMMAND "set '%s' ServerPort%02u %d", CHRYSTOKI_CLIENT_SECTION,
-				server->number, CHRYSTOKI_PORT_DEFAULT);
-	}
+	if (name->length == 0)
+		finding_add(found,
+			    FINDING_RULE(alone ? FINDING_FAIL : FINDING_WARN, "server-empty",
+					 alone ? no_server : "there is one server fewer",
+					 "write the server's name or address there", .hides = alone),
+			    line_of(server), "ServerName%02u is empty", server->number);
+	else if (!is_host(name->bytes, name->length))
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "server-name",
+					 "the library cannot reach that server, and does not show its slots",
+					 "write the server's name or address there, and nothing else", .hides = true),
+			    line_of(server), "ServerName%02u is '%s', which is neither a host name nor an address",
+			    server->number, SHOWN_BYTES(name->bytes, name->length));
+	if (chrystoki_value_number(port, &value) && value > 0 && value <= 65535)
+		return;
+	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", "the library may not reach that server"),
+		    line_of(server), "ServerPort%02u is %s", server->number,
+		    port->bytes == NULL ? "missing" : "not a port number");
+	finding_set_remedy(found, COMMAND "set '%s' ServerPort%02u %d", CHRYSTOKI_CLIENT_SECTION, server->number,
+			   CHRYSTOKI_PORT_DEFAULT);
 }
 
-static void servers_evaluate(struct evaluation *e)
+static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
 {
+	const bool alone = !misplaced && !chrystoki_is_networked(c) && !names_service(c);
 	struct chrystoki_family servers;
 	unsigned next = 0;
+	bool empty = false;
 
-	chrystoki_family_read(e->conf, CHRYSTOKI_SERVERS, &servers);
+	chrystoki_family_read(c, CHRYSTOKI_SERVERS, &servers);
 	for (size_t i = 0; i < servers.count; i++) {
 		const struct chrystoki_numbered *server = &servers.items[i];
 
 		if (server->parts[CHRYSTOKI_NAME].bytes == NULL)
 			continue; /* a port without a server hides nothing */
 		if (server->number != next)
-			text_add_format(&finding_add(e, CHRYSTOKI_SERVER_GAP, server->line)->what,
-					"there is a ServerName%02u and no ServerName%02u", server->number,
-					server->number - 1);
-		server_evaluate(e, server);
+			finding_add(found,
+				    FINDING_RULE(FINDING_FAIL, "server-gap",
+						 "the library may stop at the gap, and not show the servers after it "
+						 "nor their slots",
+						 "number the servers from 00 without gaps", .hides = true),
+				    line_of(server), "there is a ServerName%02u and no ServerName%02u", server->number,
+				    server->number - 1);
+		server_evaluate(server, alone, found);
+		empty = empty || server->parts[CHRYSTOKI_NAME].length == 0;
 		next = server->number + 1;
 	}
-	nobody_evaluate(e, &servers);
+	if (alone && !empty)
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "server-none", no_server,
+					 "register the HSM's server: okv-luna config chrystoki server-add HOST, and "
+					 "its certificate in ServerCAFile",
+					 .moot = true, .hides = true),
+			    0, "no server is named: no ServerName00, no LNHServer00, no cloud service in section REST");
 }
 
-static void serial_evaluate(struct evaluation *e, const struct chrystoki_numbered *group)
+static void serial_evaluate(const struct chrystoki_numbered *group, struct finding_list *found)
 {
 	const struct chrystoki_value *serial = &group->parts[CHRYSTOKI_SERIAL];
 	struct chrystoki_member first;
@@ -509,57 +434,64 @@ static void serial_evaluate(struct evaluation *e, const struct chrystoki_numbere
 	    (serial->length == first.name.length + 1 && serial->bytes[0] == '1' &&
 	     memcmp(serial->bytes + 1, first.name.bytes, first.name.length) == 0))
 		return;
-	struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_HA_SERIAL, group->line);
-	text_add_format(&found->what, "HA group %02u has serial number '%s', not '1' and its first member's",
-			group->number, SHOWN_BYTES(serial->bytes, serial->length));
-	text_add_format(&found->remedy, COMMAND "set VirtualToken VirtualToken%02uSN 1%s", group->number,
-			SHOWN_BYTES(first.name.bytes, first.name.length));
+	finding_add(found,
+		    FINDING_RULE(FINDING_WARN, "ha-serial",
+				 "it may be from a tool of the clients 5.1 to 5.3, which gave any number",
+				 .hides = true),
+		    line_of(group), "HA group %02u has serial number '%s', not '1' and its first member's",
+		    group->number, SHOWN_BYTES(serial->bytes, serial->length));
+	finding_set_remedy(found, COMMAND "set VirtualToken VirtualToken%02uSN 1%s", group->number,
+			   SHOWN_BYTES(first.name.bytes, first.name.length));
 }
 
-static void members_evaluate(struct evaluation *e, const struct chrystoki_numbered *group)
+static void members_evaluate(const struct chrystoki_numbered *group, struct finding_list *found)
 {
-	struct chrystoki_finding *found;
 	struct chrystoki_member member;
 	size_t count = 0;
 
 	if (group->parts[CHRYSTOKI_MEMBERS].length == 0) {
-		found = finding_add(e, CHRYSTOKI_HA_NO_MEMBERS, group->line);
-		text_add_format(&found->what, "HA group %02u has no members", group->number);
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, CHRYSTOKI_HA_NO_MEMBERS, "the group shows no slot", make_group,
+					 .hides = true),
+			    line_of(group), "HA group %02u has no members", group->number);
 		return;
 	}
 	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member); count++) {
-		if (!member.is_serial) {
-			found = finding_add(e, CHRYSTOKI_HA_MEMBER_NUMBER, group->line);
-			text_add_format(&found->what, "member '%s' of HA group %02u is not a serial number",
-					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
-		} else if (member.is_repeated) {
-			found = finding_add(e, CHRYSTOKI_HA_MEMBER_TWICE, group->line);
-			text_add_format(&found->what, "member %s of HA group %02u is listed twice",
-					SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
-		}
+		if (!member.is_serial)
+			finding_add(found,
+				    FINDING_RULE(FINDING_FAIL, "ha-member-number", "the group has one member fewer",
+						 make_group, .hides = true),
+				    line_of(group), "member '%s' of HA group %02u is not a serial number",
+				    SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
+		else if (member.is_repeated)
+			finding_add(found,
+				    FINDING_RULE(FINDING_WARN, "ha-member-twice",
+						 "there is less redundancy than it seems", make_group),
+				    line_of(group), "member %s of HA group %02u is listed twice",
+				    SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
 	}
-	if (count == 1) {
-		found = finding_add(e, CHRYSTOKI_HA_MEMBER_SINGLE, group->line);
-		text_add_format(&found->what, "HA group %02u has one member only", group->number);
-	}
+	if (count == 1)
+		finding_add(found, FINDING_RULE(FINDING_WARN, "ha-member-single", "there is no failover", make_group),
+			    line_of(group), "HA group %02u has one member only", group->number);
 }
 
-static int synchronize_evaluate(struct evaluation *e, const struct chrystoki_numbered *group, struct fault *f)
+static void synchronize_evaluate(const struct chrystoki *c, const struct chrystoki_numbered *group,
+				 struct finding_list *found)
 {
-	char *label = strndup(group->parts[CHRYSTOKI_LABEL].bytes, group->parts[CHRYSTOKI_LABEL].length);
-	ptrdiff_t line;
+	TEXT_AUTO label = { 0 };
+	size_t line;
 
-	if (label == NULL)
-		return fault_memory(f);
-	const struct chrystoki_value value = value_of(e->conf, "HASynchronize", label, &line);
-	if (!chrystoki_value_is(&value, "1")) {
-		struct chrystoki_finding *found =
-			finding_add(e, CHRYSTOKI_HA_SYNCHRONIZE, line != CHRYSTOKI_NO_LINE ? line : group->line);
-		text_add_format(&found->what, "section HASynchronize has no '%s = 1'", SHOWN(label));
-		text_add_format(&found->remedy, COMMAND "set HASynchronize '%s' 1", SHOWN(label));
-	}
-	free(label);
-	return 0;
+	text_add(&label, group->parts[CHRYSTOKI_LABEL].bytes, group->parts[CHRYSTOKI_LABEL].length);
+	found->failed = found->failed || label.failed;
+	const struct chrystoki_value value = value_of(c, "HASynchronize", text_string(&label), &line);
+	if (chrystoki_value_is(&value, "1"))
+		return;
+	finding_add(found,
+		    FINDING_RULE(FINDING_WARN, "ha-synchronize", "a key made on one member is not copied to the others",
+				 .hides = true),
+		    line > 0 ? line : line_of(group), "section HASynchronize has no '%s = 1'",
+		    SHOWN(text_string(&label)));
+	finding_set_remedy(found, COMMAND "set HASynchronize '%s' 1", SHOWN(text_string(&label)));
 }
 
 static bool is_same(const struct chrystoki_value *a, const struct chrystoki_value *b)
@@ -580,7 +512,8 @@ static bool is_member(const struct chrystoki_value *members, const struct chryst
 }
 
 /* What two groups may not have in common; one finding for a pair. */
-static void pair_evaluate(struct evaluation *e, const struct chrystoki_numbered *a, const struct chrystoki_numbered *b)
+static void pair_evaluate(const struct chrystoki_numbered *a, const struct chrystoki_numbered *b,
+			  struct finding_list *found)
 {
 	const char *what = is_same(&a->parts[CHRYSTOKI_LABEL], &b->parts[CHRYSTOKI_LABEL])     ? "label"
 			   : is_same(&a->parts[CHRYSTOKI_SERIAL], &b->parts[CHRYSTOKI_SERIAL]) ? "serial number"
@@ -591,108 +524,106 @@ static void pair_evaluate(struct evaluation *e, const struct chrystoki_numbered 
 		if (member.is_serial && is_member(&a->parts[CHRYSTOKI_MEMBERS], &member.name))
 			what = "member";
 	if (what != NULL)
-		text_add_format(&finding_add(e, CHRYSTOKI_HA_TWICE, b->line)->what,
-				"HA groups %02u and %02u have the same %s", a->number, b->number, what);
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "ha-twice", "it is not known which of the two is used",
+					 "give each group a label and members of its own with okv-luna config "
+					 "chrystoki ha, or remove one's entries"),
+			    line_of(b), "HA groups %02u and %02u have the same %s", a->number, b->number, what);
 }
 
-static int group_evaluate(struct evaluation *e, const struct chrystoki_numbered *group, struct fault *f)
+static void group_evaluate(const struct chrystoki *c, const struct chrystoki_numbered *group,
+			   struct finding_list *found)
 {
-	static const char *const suffixes[CHRYSTOKI_PARTS] = { "Label", "SN", "Members" };
-
-	for (size_t i = 0; i < CHRYSTOKI_PARTS; i++) {
-		if (group->parts[i].bytes != NULL)
-			continue;
-		struct chrystoki_finding *found = finding_add(e, CHRYSTOKI_HA_ENTRY_MISSING, group->line);
-		text_add_format(&found->what, "HA group %02u has no VirtualToken%02u%s", group->number, group->number,
-				suffixes[i]);
-	}
+	for (size_t i = 0; i < CHRYSTOKI_PARTS; i++)
+		if (group->parts[i].bytes == NULL)
+			finding_add(found,
+				    FINDING_RULE(FINDING_FAIL, "ha-entry-missing", "the group does not show",
+						 make_group, .hides = true),
+				    line_of(group), "HA group %02u has no VirtualToken%02u%s", group->number,
+				    group->number, families[CHRYSTOKI_GROUPS].suffixes[i]);
 	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
 	if (label->bytes != NULL && (label->length == 0 || label->length > LABEL_MAX))
-		text_add_format(&finding_add(e, CHRYSTOKI_HA_LABEL, group->line)->what,
-				"the label of HA group %02u has %zu characters, not 1 to %d", group->number,
-				label->length, LABEL_MAX);
-	else if (label->bytes != NULL && synchronize_evaluate(e, group, f) < 0)
-		return -1;
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "ha-label",
+					 "no token can have such a label, and OKV finds its token by it", make_group,
+					 .hides = true),
+			    line_of(group), "the label of HA group %02u has %zu characters, not 1 to %d", group->number,
+			    label->length, LABEL_MAX);
+	else if (label->bytes != NULL)
+		synchronize_evaluate(c, group, found);
 	if (group->parts[CHRYSTOKI_MEMBERS].bytes != NULL)
-		members_evaluate(e, group);
-	serial_evaluate(e, group);
-	return 0;
+		members_evaluate(group, found);
+	serial_evaluate(group, found);
 }
 
 /* What holds for all groups of the file. */
-static void configuration_evaluate(struct evaluation *e)
+static void configuration_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
 {
 	struct chrystoki_value value;
 	unsigned seconds;
-	ptrdiff_t line;
+	size_t line;
 
-	value = value_of(e->conf, "HAConfiguration", "HAOnly", &line);
-	if (!chrystoki_value_is(&value, "1") && !is_told(e, CHRYSTOKI_MISPLACED))
-		text_add_string(&finding_add(e, CHRYSTOKI_HA_ONLY, line)->what, "HAOnly is not 1");
-	value = value_of(e->conf, "HAConfiguration", "reconnAtt", &line);
+	value = value_of(c, "HAConfiguration", "HAOnly", &line);
+	if (!chrystoki_value_is(&value, "1") && !misplaced)
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "ha-only",
+					 "OKV sees the members beside the group and may keep using one of them: no "
+					 "failover, no failback",
+					 COMMAND "ha-only on"),
+			    line, "HAOnly is not 1");
+	value = value_of(c, "HAConfiguration", "reconnAtt", &line);
 	if (value.bytes == NULL || chrystoki_value_is_off(&value))
-		text_add_string(&finding_add(e, CHRYSTOKI_HA_RECOVERY, line)->what,
-				"reconnAtt is 0, which is also the default");
-	value = value_of(e->conf, "HAConfiguration", "AutoReconnectInterval", &line);
+		finding_add(found,
+			    FINDING_RULE(FINDING_WARN, "ha-recovery",
+					 "a member that was away does not come back by itself",
+					 COMMAND "set HAConfiguration reconnAtt -1"),
+			    line, "reconnAtt is 0, which is also the default");
+	value = value_of(c, "HAConfiguration", "AutoReconnectInterval", &line);
 	if (value.bytes != NULL && (!chrystoki_value_number(&value, &seconds) || seconds < 60 || seconds > 1200))
-		text_add_string(&finding_add(e, CHRYSTOKI_HA_INTERVAL, line)->what,
-				"AutoReconnectInterval is not between 60 and 1200 seconds");
-	value = value_of(e->conf, "VirtualToken", "VirtualTokenActiveRecovery", &line);
+		finding_add(found,
+			    FINDING_RULE(FINDING_WARN, "ha-interval", "the library takes another value",
+					 COMMAND "set HAConfiguration AutoReconnectInterval 60"),
+			    line, "AutoReconnectInterval is not between 60 and 1200 seconds");
+	value = value_of(c, "VirtualToken", "VirtualTokenActiveRecovery", &line);
 	if (value.bytes != NULL && !chrystoki_value_is(&value, "activeEnhanced") &&
 	    !chrystoki_value_is(&value, "activeBasic"))
-		text_add_string(&finding_add(e, CHRYSTOKI_HA_RECOVERY_MODE, line)->what,
-				"VirtualTokenActiveRecovery is neither activeEnhanced nor activeBasic");
+		finding_add(found,
+			    FINDING_RULE(FINDING_WARN, "ha-recovery-mode", "the library takes its default",
+					 COMMAND "set VirtualToken VirtualTokenActiveRecovery activeEnhanced"),
+			    line, "VirtualTokenActiveRecovery is neither activeEnhanced nor activeBasic");
 }
 
-static int groups_evaluate(struct evaluation *e, struct fault *f)
+void chrystoki_groups_evaluate(const struct chrystoki *c, struct finding_list *found)
 {
+	const bool misplaced = misplaced_evaluate(c, found);
 	struct chrystoki_family groups;
 	unsigned next = 0;
+	size_t line;
 
-	chrystoki_family_read(e->conf, CHRYSTOKI_GROUPS, &groups);
+	servers_evaluate(c, misplaced, found);
+	chrystoki_family_read(c, CHRYSTOKI_GROUPS, &groups);
 	for (size_t i = 0; i < groups.count; i++) {
 		const struct chrystoki_numbered *group = &groups.items[i];
 
 		if (group->number != next)
-			text_add_format(&finding_add(e, CHRYSTOKI_HA_GAP, group->line)->what,
-					"there is an HA group %02u and no HA group %02u", group->number,
-					group->number - 1);
-		if (group_evaluate(e, group, f) < 0)
-			return -1;
+			finding_add(found,
+				    FINDING_RULE(FINDING_FAIL, "ha-gap",
+						 "the library may stop at the gap and not show the groups after it",
+						 "number the groups from 00 without gaps", .hides = true),
+				    line_of(group), "there is an HA group %02u and no HA group %02u", group->number,
+				    group->number - 1);
+		group_evaluate(c, group, found);
 		for (size_t earlier = 0; earlier < i; earlier++)
-			pair_evaluate(e, &groups.items[earlier], group);
+			pair_evaluate(&groups.items[earlier], group, found);
 		next = group->number + 1;
 	}
-	ptrdiff_t line;
-	const struct chrystoki_value only = value_of(e->conf, "HAConfiguration", "HAOnly", &line);
+	const struct chrystoki_value only = value_of(c, "HAConfiguration", "HAOnly", &line);
 	if (groups.count > 0)
-		configuration_evaluate(e);
+		configuration_evaluate(c, misplaced, found);
 	else if (only.bytes != NULL && !chrystoki_value_is_off(&only))
-		text_add_string(&finding_add(e, CHRYSTOKI_HA_ALONE, line)->what,
-				"HAOnly is on, and there is no HA group");
-	return 0;
-}
-
-int chrystoki_groups_evaluate(const struct chrystoki *c, struct chrystoki_findings *ret_findings, struct fault *f)
-{
-	struct evaluation e = { .conf = c };
-
-	misplaced_evaluate(&e);
-	servers_evaluate(&e);
-	int r = groups_evaluate(&e, f);
-	for (size_t i = 0; r == 0 && i < e.findings.count; i++) {
-		struct chrystoki_finding *finding = &e.findings.items[i];
-
-		if (finding->remedy.length == 0 && rules[finding->rule].remedy != NULL)
-			text_add_string(&finding->remedy, rules[finding->rule].remedy);
-		e.failed = e.failed || finding->what.failed || finding->remedy.failed;
-	}
-	if (r == 0 && e.failed)
-		r = fault_memory(f);
-	finding_done(&e.spare);
-	if (r < 0)
-		chrystoki_findings_done(&e.findings);
-	else
-		*ret_findings = e.findings;
-	return r;
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "ha-only-alone",
+					 "the members are hidden and there is no group to show: zero slots",
+					 COMMAND "ha-only off", .hides = true),
+			    line, "HAOnly is on, and there is no HA group");
 }

@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "conf/chrystoki.h"
+#include "conf/finding.h"
 
 enum { CHRYSTOKI_NUMBERS = 100, CHRYSTOKI_PORT_DEFAULT = 1792 };
 
@@ -63,49 +64,15 @@ struct chrystoki_member {
 /* The members "sn, sn" one by one: start from *at = 0. */
 bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member);
 
-enum chrystoki_rule {
-	CHRYSTOKI_SERVER_NONE, /* no server, no cluster, no cloud service */
-	CHRYSTOKI_SERVER_GAP,
-	CHRYSTOKI_SERVER_EMPTY,
-	CHRYSTOKI_SERVER_NAME, /* it can be neither a host name nor an address */
-	CHRYSTOKI_SERVER_PORT,
-	CHRYSTOKI_MISPLACED, /* a server's or group's entry in a section where it is not looked for */
-	CHRYSTOKI_HA_GAP,
-	CHRYSTOKI_HA_ENTRY_MISSING,
-	CHRYSTOKI_HA_LABEL, /* no token can have it */
-	CHRYSTOKI_HA_TWICE, /* two groups with one label or serial number, or a member of two groups */
-	CHRYSTOKI_HA_SERIAL,
-	CHRYSTOKI_HA_SYNCHRONIZE,
-	CHRYSTOKI_HA_NO_MEMBERS,
-	CHRYSTOKI_HA_MEMBER_NUMBER,
-	CHRYSTOKI_HA_MEMBER_TWICE,
-	CHRYSTOKI_HA_MEMBER_SINGLE,
-	CHRYSTOKI_HA_ONLY,  /* the members show beside the group */
-	CHRYSTOKI_HA_ALONE, /* HAOnly is on, and there is no group to show */
-	CHRYSTOKI_HA_RECOVERY,
-	CHRYSTOKI_HA_INTERVAL,
-	CHRYSTOKI_HA_RECOVERY_MODE,
-};
+/* Is a server named, of the network or of an appliance cluster? */
+bool chrystoki_is_networked(const struct chrystoki *c);
 
-struct chrystoki_finding {
-	enum chrystoki_rule rule;
-	const char *word;   /* a stable word for scripts: "ha-gap" */
-	bool wrong;         /* the library will not do what is wanted; else there is less safety than there could be */
-	bool hides;         /* a slot or a key may not show */
-	ptrdiff_t line;     /* index, or CHRYSTOKI_NO_LINE for what is not there */
-	struct text what;   /* "HA group 01 has no members" */
-	const char *effect; /* what comes of it */
-	struct text remedy; /* a command, or a sentence where no command does it */
-};
-struct chrystoki_findings {
-	struct chrystoki_finding *items; /* owned */
-	size_t count;                    /* servers first, then the groups by number, then what is about all groups */
-};
-
-#define CHRYSTOKI_FINDINGS_AUTO __attribute__((cleanup(chrystoki_findings_done))) struct chrystoki_findings
-
-void chrystoki_findings_done(struct chrystoki_findings *findings);
-/* Fails for lack of memory only.  A file without groups breaks no rule about them. */
-int chrystoki_groups_evaluate(const struct chrystoki *c, struct chrystoki_findings *ret_findings, struct fault *f);
+/* The rule about a group without members, which the comparison with what shows tells in its own words. */
+#define CHRYSTOKI_HA_NO_MEMBERS "ha-no-members"
+/*
+ * Adds what does not add up to `found`, about found->file: servers first, then the groups by number, then what is about
+ * all groups.  A file without groups breaks no rule about them.
+ */
+void chrystoki_groups_evaluate(const struct chrystoki *c, struct finding_list *found);
 
 #endif

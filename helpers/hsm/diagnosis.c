@@ -538,14 +538,16 @@ static int group_findings(struct diagnosis *d, struct fault *f)
 {
 	const struct hsm_environment *environment = &d->answer->environment;
 	const struct hsm_causes *ha = &d->answer->ha;
-	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
+	FINDING_LIST_AUTO found = { .file = environment->conf_path };
 
-	if (chrystoki_groups_evaluate(&environment->conf, &found, f) < 0)
-		return -1;
+	chrystoki_groups_evaluate(&environment->conf, &found);
+	if (found.failed)
+		return fault_memory(f);
 	for (size_t i = 0; i < found.count; i++)
 		/* Of a group without members the comparison with what shows has told. */
-		if (found.items[i].hides && (found.items[i].rule != CHRYSTOKI_HA_NO_MEMBERS || ha->count == 0))
-			hsm_causes_add(&d->causes, NULL, "%s in '%s': %s", text_string(&found.items[i].what),
+		if (found.items[i].hides &&
+		    (strcmp(found.items[i].rule, CHRYSTOKI_HA_NO_MEMBERS) != 0 || ha->count == 0))
+			hsm_causes_add(&d->causes, NULL, "%s in '%s': %s", found.items[i].what,
 				       SHOWN(environment->conf_path), found.items[i].effect);
 	for (size_t i = 0; i < ha->count; i++)
 		hsm_causes_add(&d->causes, ha->items[i].command, "%s", ha->items[i].sentence);

@@ -14,7 +14,7 @@
 #include "okv/shell.h"
 #include "okv/wiring.h"
 
-int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struct text *ret_text,
+int okv_check_read(struct okv_checking *c, const struct finding_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f)
 {
 	struct fault cause = { 0 };
@@ -23,13 +23,13 @@ int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struc
 			 &cause) == 0)
 		return 1;
 	if (cause.kind == FAULT_ABSENT) {
-		okv_finding_add(c->found, missing, 0, "the file is not there");
+		finding_add(c->found, missing, 0, "the file is not there");
 	} else if (cause.kind == FAULT_REFUSED) {
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "file-kind",
-				 "okv-luna does not edit it, and it is not known how OKV or the library reads it",
-				 "put a plain file in its place"),
+			FINDING_RULE(FINDING_FAIL, "file-kind",
+				     "okv-luna does not edit it, and it is not known how OKV or the library reads it",
+				     "put a plain file in its place"),
 			0, "%s", cause.text);
 	} else {
 		*f = cause;
@@ -47,20 +47,20 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 		return;
 	case OKV_SCOPE_NO_INTERFACE:
 		c->found->file = SETTINGS_GENERIC;
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_WARN, "scope",
-				 "client, group and links have to be made again after an OS major upgrade",
-				 "keep the client's archive and identity at hand; after an upgrade to OKV 21.3 or "
-				 "later: " OKV_WIRE_IT),
+			FINDING_RULE(FINDING_WARN, "scope",
+				     "client, group and links have to be made again after an OS major upgrade",
+				     "keep the client's archive and identity at hand; after an upgrade to OKV 21.3 or "
+				     "later: " FINDING_WIRE_IT),
 			0, "%s", okv_scope_text(scope));
 		return;
 	case OKV_SCOPE_CLIENT_V6:
 		c->found->file = c->job->settings->client_dir;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_NOTE, "scope", "the generic files are left as they are",
-					 "after an upgrade to Luna client 7 or later: " OKV_WIRE_IT),
-				0, "%s", okv_scope_text(scope));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_NOTE, "scope", "the generic files are left as they are",
+					 "after an upgrade to Luna client 7 or later: " FINDING_WIRE_IT),
+			    0, "%s", okv_scope_text(scope));
 		return;
 	}
 }
@@ -85,19 +85,19 @@ static void stray_check(struct okv_checking *c, const char *name)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		if (strcmp(name, wrong[i]) != 0)
 			continue;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "wrong-name",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "wrong-name",
 					 "OKV never reads it; settings made in it have no effect",
 					 "bring its settings into the right file, then remove it"),
-				0,
-				"OKV's files are okv_hsm.conf, okv_hsm_env and okv_hsm_mid_upgrade; this one has a "
-				"wrong name");
+			    0,
+			    "OKV's files are okv_hsm.conf, okv_hsm_env and okv_hsm_mid_upgrade; this one has a "
+			    "wrong name");
 		return;
 	}
-	okv_finding_add(
-		c->found,
-		OKV_RULE(OKV_NOTE, "stray-file", "OKV does not read it", "remove it when it is not needed any more"), 0,
-		"a file beside OKV's three, perhaps a copy");
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_NOTE, "stray-file", "OKV does not read it",
+				 "remove it when it is not needed any more"),
+		    0, "a file beside OKV's three, perhaps a copy");
 }
 
 static int stray_files_check(struct okv_checking *c, struct fault *f)
@@ -125,12 +125,12 @@ static void helper_check(struct okv_checking *c)
 		c->found->file = programs[i];
 		if (fs_status(c->job->root, c->found->file, FS_FOLLOW_TRUSTED, &status, &absent) < 0 ||
 		    !S_ISREG(status.st_mode) || (status.st_mode & 0100) == 0)
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_FAIL, "helper-missing",
+			finding_add(c->found,
+				    FINDING_RULE(FINDING_FAIL, "helper-missing",
 						 "the block in okv_hsm_mid_upgrade continues without it, and the HSM "
 						 "group is not restored",
 						 "reinstall the package okv-luna-hooks"),
-					0, "it is not there, or not executable");
+				    0, "it is not there, or not executable");
 	}
 }
 
@@ -150,10 +150,11 @@ static void link_hear(struct report *self, enum report_level level, const char *
 				(int)strcspn(line, " "), line);
 	} else if (level == REPORT_WARNING) {
 		heard->c->found->file = SETTINGS_PREFIX;
-		okv_finding_add(heard->c->found,
-				OKV_RULE(OKV_WARN, "link-blocked", "OKV's hooks do not find this product by that name",
-					 "move it away, then " OKV_WIRE_IT),
-				0, "%s", line);
+		finding_add(heard->c->found,
+			    FINDING_RULE(FINDING_WARN, "link-blocked",
+					 "OKV's hooks do not find this product by that name",
+					 "move it away, then " FINDING_WIRE_IT),
+			    0, "%s", line);
 	}
 }
 
@@ -169,10 +170,10 @@ static int links_check(struct okv_checking *c, struct fault *f)
 
 	c->found->file = SETTINGS_PREFIX;
 	if (r == 0 && heard.missing.length > 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "link-missing",
-					 "people and systemd do not find this product by that name", OKV_WIRE_IT),
-				0, "missing: %s", text_string(&heard.missing));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "link-missing",
+					 "people and systemd do not find this product by that name", FINDING_WIRE_IT),
+			    0, "missing: %s", text_string(&heard.missing));
 	c->found->failed = c->found->failed || heard.missing.failed;
 	text_done(&heard.missing);
 	return r;
@@ -186,14 +187,14 @@ static void command_check(struct okv_checking *c)
 		at++;
 	c->found->file = SETTINGS_FILE;
 	if (*at != '\0')
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "upgrade-command",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "upgrade-command",
 					 "OKV's upgrade does not know the option and does not start, or asks",
 					 "write --confirm with plain '-' characters"),
-				0,
-				"UPGRADE_COMMAND holds characters that are not ASCII, as '\xe2\x80\x93"
-				"confirm' in the guide's text: '%s'",
-				SHOWN(c->job->settings->upgrade_command));
+			    0,
+			    "UPGRADE_COMMAND holds characters that are not ASCII, as '\xe2\x80\x93"
+			    "confirm' in the guide's text: '%s'",
+			    SHOWN(c->job->settings->upgrade_command));
 }
 
 static int surroundings_check(struct okv_checking *c, struct fault *f)
@@ -206,6 +207,10 @@ static int surroundings_check(struct okv_checking *c, struct fault *f)
 	command_check(c);
 	return 0;
 }
+
+/* Where another vendor's library is in use, which wiring does not take away. */
+#define OKV_REPLACE_IT \
+	"OKV uses another vendor's library; okv-luna config wire --replace-vendor puts Luna's in its place"
 
 /*
  * A node that was never wired lacks all that wiring does, and that is one cause.  Another vendor's library is not taken
@@ -222,14 +227,14 @@ static int unwired_check(struct okv_checking *c, const char *remedy, struct faul
 	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 || wiring != OKV_WIRING_NONE ||
 	    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL)
 		return 0;
-	okv_findings_drop(c->found, remedy);
+	finding_list_change(c->found, remedy, NULL);
 	c->found->file = OKV_CONF;
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_FAIL, "unwired",
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_FAIL, "unwired",
 				 "OKV does not use this client, and an OS major upgrade does not carry it "
 				 "over",
 				 remedy),
-			0, "this node is not wired");
+		    0, "this node is not wired");
 	return 0;
 }
 
@@ -243,16 +248,16 @@ static int wiring_check(struct okv_checking *c, struct fault *f)
 	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) == 0 &&
 	    okv_vendor_find(c->job, &conf, &other, f) < 0)
 		return -1;
-	if (other && okv_findings_change(c->found, OKV_WIRE_IT, OKV_REPLACE_IT, f) < 0)
-		return -1;
-	return unwired_check(c, other ? OKV_REPLACE_IT : OKV_WIRE_IT, f);
+	if (other)
+		finding_list_change(c->found, FINDING_WIRE_IT, OKV_REPLACE_IT);
+	return unwired_check(c, other ? OKV_REPLACE_IT : FINDING_WIRE_IT, f);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
-int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f)
+int okv_check(const struct okv_job *job, struct finding_list *ret_findings, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_checking c = { .job = job, .found = &findings };
 	enum okv_scope scope;
 
@@ -276,7 +281,7 @@ int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, stru
 		return -1;
 	findings.file = NULL;
 	*ret_findings = findings;
-	findings = (struct okv_findings){ 0 };
+	findings = (struct finding_list){ 0 };
 	return 0;
 }
 

@@ -13,12 +13,12 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "conf/preserved.h"
-#include "okv/finding.h"
+#include "conf/finding.h"
 #include "okv/job.h"
 #include "okv/needs.h"
 
 /* job->mode does not matter: nothing is changed. */
-int okv_check(const struct okv_job *job, struct okv_findings *ret_findings, struct fault *f);
+int okv_check(const struct okv_job *job, struct finding_list *ret_findings, struct fault *f);
 
 enum okv_handmade { OKV_KEEP_HANDMADE, OKV_DROP_HANDMADE };
 
@@ -32,7 +32,7 @@ int okv_fix(const struct okv_job *job, enum okv_handmade handmade, unsigned *ret
 /* Between the parts of okv_check. */
 struct okv_checking {
 	const struct okv_job *job;
-	struct okv_findings *found;
+	struct finding_list *found;
 	struct preserved preserved; /* what okv_hsm.conf lists; empty where that cannot be read */
 	bool preserves;             /* PRESERVED_FILES could be read, so what it does not cover can be said */
 	bool networked;             /* Chrystoki.conf names a server */
@@ -51,7 +51,7 @@ int okv_prose_find(const struct okv_job *job, const struct text *script,
 		   void (*each)(void *context, size_t index, const char *word, size_t length), void *context,
 		   struct fault *f);
 /* Reads the file that findings are about: 1; 0 and a finding where it is not there (`missing`) or no plain file; -1. */
-int okv_check_read(struct okv_checking *c, const struct okv_rule *missing, struct text *ret_text,
+int okv_check_read(struct okv_checking *c, const struct finding_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f);
 
 #endif

@@ -16,34 +16,35 @@ static const char zero_slots[] = "the library shows zero slots, without an error
 
 static const struct {
 	unsigned flaw;
-	enum okv_severity severity;
+	enum finding_severity severity;
 	const char *word, *effect;
 } flaw_table[] = {
-	{ CHRYSTOKI_FLAW_BOM, OKV_FAIL, "chrystoki-bom", "the library may not recognise the first line" },
-	{ CHRYSTOKI_FLAW_TAB, OKV_FAIL, "chrystoki-tab", "the library may not find the entry" },
-	{ CHRYSTOKI_FLAW_CARRIAGE_RETURN, OKV_FAIL, "chrystoki-carriage-return",
+	{ CHRYSTOKI_FLAW_BOM, FINDING_FAIL, "chrystoki-bom", "the library may not recognise the first line" },
+	{ CHRYSTOKI_FLAW_TAB, FINDING_FAIL, "chrystoki-tab", "the library may not find the entry" },
+	{ CHRYSTOKI_FLAW_CARRIAGE_RETURN, FINDING_FAIL, "chrystoki-carriage-return",
 	  "the library may take the CR for a part of a value, so that files are not found" },
-	{ CHRYSTOKI_FLAW_CONTROL, OKV_FAIL, "chrystoki-control", "it is not known how the library reads it" },
-	{ CHRYSTOKI_FLAW_UNREADABLE, OKV_FAIL, "chrystoki-unreadable", "it is not known how the library reads it" },
-	{ CHRYSTOKI_FLAW_BRACE, OKV_FAIL, "chrystoki-brace", "the library cannot tell where sections begin and end" },
-	{ CHRYSTOKI_FLAW_NOT_CLOSED, OKV_FAIL, "chrystoki-not-closed",
+	{ CHRYSTOKI_FLAW_CONTROL, FINDING_FAIL, "chrystoki-control", "it is not known how the library reads it" },
+	{ CHRYSTOKI_FLAW_UNREADABLE, FINDING_FAIL, "chrystoki-unreadable", "it is not known how the library reads it" },
+	{ CHRYSTOKI_FLAW_BRACE, FINDING_FAIL, "chrystoki-brace",
+	  "the library cannot tell where sections begin and end" },
+	{ CHRYSTOKI_FLAW_NOT_CLOSED, FINDING_FAIL, "chrystoki-not-closed",
 	  "the library may take the next section for a part of this one" },
-	{ CHRYSTOKI_FLAW_STRAY_CLOSE, OKV_WARN, "chrystoki-stray-close", "the library may stop reading here" },
-	{ CHRYSTOKI_FLAW_OUTSIDE, OKV_FAIL, "chrystoki-outside",
+	{ CHRYSTOKI_FLAW_STRAY_CLOSE, FINDING_WARN, "chrystoki-stray-close", "the library may stop reading here" },
+	{ CHRYSTOKI_FLAW_OUTSIDE, FINDING_FAIL, "chrystoki-outside",
 	  "the library does not find it in the section where it looks" },
-	{ CHRYSTOKI_FLAW_NAME, OKV_FAIL, "chrystoki-name",
+	{ CHRYSTOKI_FLAW_NAME, FINDING_FAIL, "chrystoki-name",
 	  "the library looks for another name, and does not find this one" },
-	{ CHRYSTOKI_FLAW_TRAILING, OKV_WARN, "chrystoki-trailing",
+	{ CHRYSTOKI_FLAW_TRAILING, FINDING_WARN, "chrystoki-trailing",
 	  "it is not known whether the library takes it for a comment" },
-	{ CHRYSTOKI_FLAW_NO_SEMICOLON, OKV_WARN, "chrystoki-no-semicolon",
+	{ CHRYSTOKI_FLAW_NO_SEMICOLON, FINDING_WARN, "chrystoki-no-semicolon",
 	  "the library reads the value to the end of the line, with whatever is there" },
-	{ CHRYSTOKI_FLAW_QUOTES, OKV_WARN, "chrystoki-quotes",
+	{ CHRYSTOKI_FLAW_QUOTES, FINDING_WARN, "chrystoki-quotes",
 	  "it is not known whether the library removes the quotes" },
-	{ CHRYSTOKI_FLAW_SPACE, OKV_FAIL, "chrystoki-space", "the library takes it for a part of a name or value" },
-	{ CHRYSTOKI_FLAW_HEADER, OKV_FAIL, "chrystoki-header", "the library does not find the section" },
-	{ CHRYSTOKI_FLAW_CASE, OKV_FAIL, "chrystoki-spelling",
+	{ CHRYSTOKI_FLAW_SPACE, FINDING_FAIL, "chrystoki-space", "the library takes it for a part of a name or value" },
+	{ CHRYSTOKI_FLAW_HEADER, FINDING_FAIL, "chrystoki-header", "the library does not find the section" },
+	{ CHRYSTOKI_FLAW_CASE, FINDING_FAIL, "chrystoki-spelling",
 	  "it is not known whether the library finds a name that is spelt like this" },
-	{ CHRYSTOKI_FLAW_NOT_ASCII, OKV_WARN, "chrystoki-not-ascii", "it is not known how the library reads it" },
+	{ CHRYSTOKI_FLAW_NOT_ASCII, FINDING_WARN, "chrystoki-not-ascii", "it is not known how the library reads it" },
 };
 
 enum { FLAW_COUNT = sizeof(flaw_table) / sizeof(flaw_table[0]) };
@@ -52,18 +53,18 @@ enum { FLAW_COUNT = sizeof(flaw_table) / sizeof(flaw_table[0]) };
 static void flaw_check(struct okv_checking *c, const struct chrystoki *conf, size_t first, size_t flaw, bool fixable)
 {
 	const unsigned bit = flaw_table[flaw].flaw;
-	OKV_LINES_AUTO lines = { 0 };
+	FINDING_LINES_AUTO lines = { 0 };
 
 	for (size_t i = first; i < conf->count; i++)
 		if ((conf->lines[i].flaws & bit) != 0 && chrystoki_is_fixable(conf, i, bit) == fixable)
-			okv_lines_add(&lines, i + 1);
+			finding_lines_add(&lines, i + 1);
 	c->found->failed = c->found->failed || lines.more.failed;
-	okv_finding_add(c->found,
-			OKV_RULE(flaw_table[flaw].severity, flaw_table[flaw].word, flaw_table[flaw].effect,
-				 fixable ? OKV_FIX_IT
+	finding_add(c->found,
+		    FINDING_RULE(flaw_table[flaw].severity, flaw_table[flaw].word, flaw_table[flaw].effect,
+				 fixable ? FINDING_FIX_IT
 					 : "correct it by hand: a section is 'Misc = {', an entry 'Key = Value;', "
 					   "its end '}'"),
-			first + 1, "%s%s", chrystoki_flaw_text(bit), text_string(&lines.more));
+		    first + 1, "%s%s", chrystoki_flaw_text(bit), text_string(&lines.more));
 }
 
 static void syntax_check(struct okv_checking *c, const struct chrystoki *conf)
@@ -107,15 +108,15 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 			if (earlier->kind != line->kind || (!section && earlier->section != line->section) ||
 			    !same_name(line, earlier, &exact))
 				continue;
-			okv_finding_add(c->found,
-					OKV_RULE(exact ? OKV_FAIL : OKV_WARN,
+			finding_add(c->found,
+				    FINDING_RULE(exact ? FINDING_FAIL : FINDING_WARN,
 						 !exact    ? "chrystoki-case"
 						 : section ? "chrystoki-section-twice"
 							   : "chrystoki-key-twice",
 						 "it is not known which one the library reads", "keep one of them"),
-					i + 1, "%s '%s' is already on line %zu%s", section ? "section" : "key",
-					SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-					exact ? "" : ", in different letter case");
+				    i + 1, "%s '%s' is already on line %zu%s", section ? "section" : "key",
+				    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
+				    exact ? "" : ", in different letter case");
 			break;
 		}
 	}
@@ -126,32 +127,32 @@ enum target { TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY };
 
 static const struct known_path {
 	const char *section, *key; /* two digits may follow the key */
-	enum okv_severity missing;
+	enum finding_severity missing;
 	enum target target;
 	bool cloud; /* must lie inside the client */
 	const char *effect;
 } known_paths[] = {
-	{ "Chrystoki2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false,
+	{ "Chrystoki2", "LibUNIX64", FINDING_FAIL, TARGET_FILE, false,
 	  "the client's tools and the library find no library to load" },
-	{ "CkLog2", "LibUNIX64", OKV_FAIL, TARGET_FILE, false, "the logging library finds no library behind it" },
-	{ "Chrystoki2", "LibUNIX", OKV_NOTE, TARGET_ANY, false,
+	{ "CkLog2", "LibUNIX64", FINDING_FAIL, TARGET_FILE, false, "the logging library finds no library behind it" },
+	{ "Chrystoki2", "LibUNIX", FINDING_NOTE, TARGET_ANY, false,
 	  "32-bit programs find no library; OKV has no such programs" },
-	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", OKV_FAIL, TARGET_KEY, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientKey", OKV_FAIL, TARGET_KEY, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientCert", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerCAFile", OKV_FAIL, TARGET_CERTIFICATE, false, zero_slots },
-	{ CHRYSTOKI_CLIENT_SECTION, "SSLConfigFile", OKV_WARN, TARGET_FILE, false,
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", FINDING_FAIL, TARGET_KEY, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ClientCertFile", FINDING_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "ServerCAFile", FINDING_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientKey", FINDING_FAIL, TARGET_KEY, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerClientCert", FINDING_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "LNHServerCAFile", FINDING_FAIL, TARGET_CERTIFICATE, false, zero_slots },
+	{ CHRYSTOKI_CLIENT_SECTION, "SSLConfigFile", FINDING_WARN, TARGET_FILE, false,
 	  "the client's TLS settings are the built-in ones" },
-	{ "XTC", "PartitionCAPath", OKV_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
-	{ "XTC", "PartitionCertPath", OKV_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
-	{ "REST", "SSLClientSideVerifyFile", OKV_FAIL, TARGET_CERTIFICATE, true,
+	{ "XTC", "PartitionCAPath", FINDING_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
+	{ "XTC", "PartitionCertPath", FINDING_FAIL, TARGET_CERTIFICATE, true, "the Cloud HSM service does not show" },
+	{ "REST", "SSLClientSideVerifyFile", FINDING_FAIL, TARGET_CERTIFICATE, true,
 	  "the Cloud HSM service does not show" },
-	{ "Misc", "PluginModuleDir", OKV_FAIL, TARGET_ANY, true, "the Cloud HSM service does not show" },
-	{ "Misc", "ToolsDir", OKV_WARN, TARGET_ANY, false, "the client's tools are not found" },
-	{ "Secure Trusted Channel", "ClientTokenLib", OKV_WARN, TARGET_FILE, false, "STC connections fail" },
-	{ "Secure Trusted Channel", "SoftTokenDir", OKV_WARN, TARGET_ANY, false, "STC connections fail" },
+	{ "Misc", "PluginModuleDir", FINDING_FAIL, TARGET_ANY, true, "the Cloud HSM service does not show" },
+	{ "Misc", "ToolsDir", FINDING_WARN, TARGET_ANY, false, "the client's tools are not found" },
+	{ "Secure Trusted Channel", "ClientTokenLib", FINDING_WARN, TARGET_FILE, false, "STC connections fail" },
+	{ "Secure Trusted Channel", "SoftTokenDir", FINDING_WARN, TARGET_ANY, false, "STC connections fail" },
 };
 
 static bool is_key(const struct chrystoki_line *line, const char *key)
@@ -217,12 +218,11 @@ static void content_check(struct okv_checking *c, size_t number, const struct kn
 		what = pem_fault(&bytes, &pem, known->target);
 	if (what == NULL)
 		return;
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_FAIL, "chrystoki-file-kind", known->effect,
-				 "put the right file there, or correct the path"),
-			number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
-			pem.other[0] != '\0' ? ", but: " : "", pem.other);
-	okv_finding_set_moot(c->found);
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_FAIL, "chrystoki-file-kind", known->effect,
+				 "put the right file there, or correct the path", .moot = true),
+		    number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
+		    pem.other[0] != '\0' ? ", but: " : "", pem.other);
 }
 
 static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
@@ -233,41 +233,42 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 	struct stat status;
 
 	if (value[0] != '/') {
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "chrystoki-path-relative",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-path-relative",
 					 "it is looked for in whatever directory a program happens to run",
 					 "write the full path"),
-				number, "%s is not a full path: '%s'", what, SHOWN(value));
+			    number, "%s is not a full path: '%s'", what, SHOWN(value));
 		return;
 	}
 	if (known != NULL && known->cloud && !preserved_within(value, client)) {
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "cloud-path",
-				 "the directory is not preserved, and the guide tells you to delete it: then the Cloud "
-				 "HSM service is gone",
-				 "merge it with okv-luna config chrystoki merge, from the file that it came in"),
+			FINDING_RULE(
+				FINDING_FAIL, "cloud-path",
+				"the directory is not preserved, and the guide tells you to delete it: then the Cloud "
+				"HSM service is gone",
+				"merge it with okv-luna config chrystoki merge, from the file that it came in"),
 			number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
 		return;
 	}
 	if (!target_look(c, value, &status, &place)) {
-		okv_finding_add(c->found,
-				OKV_RULE(known != NULL ? known->missing : OKV_WARN, "chrystoki-path-missing",
+		finding_add(c->found,
+			    FINDING_RULE(known != NULL ? known->missing : FINDING_WARN, "chrystoki-path-missing",
 					 known != NULL ? known->effect : "what needs it fails",
 					 "install what is missing, or correct the path"),
-				number, "%s leads to '%s', which is not there", what, SHOWN(value));
+			    number, "%s leads to '%s', which is not there", what, SHOWN(value));
 		return;
 	}
 	if (known == NULL || known->target == TARGET_ANY)
 		return;
 	if (!S_ISREG(status.st_mode) || status.st_size == 0)
-		okv_finding_add(c->found,
-				OKV_RULE(known->missing, "chrystoki-file-kind", known->effect,
+		finding_add(c->found,
+			    FINDING_RULE(known->missing, "chrystoki-file-kind", known->effect,
 					 "put the right file there, or correct the path"),
-				number, "%s leads to '%s', which is %s", what, SHOWN(value),
-				S_ISDIR(status.st_mode)   ? "a directory"
-				: S_ISREG(status.st_mode) ? "empty"
-							  : "not a file");
+			    number, "%s leads to '%s', which is %s", what, SHOWN(value),
+			    S_ISDIR(status.st_mode)   ? "a directory"
+			    : S_ISREG(status.st_mode) ? "empty"
+						      : "not a file");
 	else if (known->target != TARGET_FILE)
 		content_check(c, number, known, value, &place);
 }
@@ -314,11 +315,11 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 	if (key.public_part.length == 0 || certificate.public_part.length == 0 ||
 	    text_same(&key.public_part, &certificate.public_part))
 		return;
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_FAIL, "chrystoki-pair", zero_slots,
-				 "put the certificate there that was made with this key, and register it again"),
-			(size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
-	okv_finding_set_moot(c->found);
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_FAIL, "chrystoki-pair", zero_slots,
+				 "put the certificate there that was made with this key, and register it again",
+				 .moot = true),
+		    (size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
 }
 
 static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, struct text *unchecked)
@@ -335,27 +336,11 @@ static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, st
 	}
 }
 
-/* Is a server named, of the network or of an appliance cluster? */
-static bool is_networked(const struct chrystoki *conf)
-{
-	static const enum chrystoki_family_kind kinds[] = { CHRYSTOKI_SERVERS, CHRYSTOKI_CLUSTER };
-	struct chrystoki_family family;
-
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		chrystoki_family_read(conf, kinds[k], &family);
-		for (size_t i = 0; i < family.count; i++)
-			if (family.items[i].parts[CHRYSTOKI_NAME].length > 0)
-				return true;
-	}
-	return false;
-}
-
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	TEXT_AUTO unchecked = { 0 };
 
-	c->networked = is_networked(conf);
-
+	c->networked = chrystoki_is_networked(conf);
 	for (size_t i = 0; i < conf->count; i++) {
 		const struct chrystoki_line *line = &conf->lines[i];
 
@@ -373,39 +358,38 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		/* With no server to reach by the network, the files for that are nobody's. */
 		if (c->found->count > before && known != NULL && known->target >= TARGET_CERTIFICATE && !known->cloud &&
 		    !c->networked)
-			okv_finding_set_moot(c->found);
+			c->found->items[before].moot = true;
 		text_wipe(value, strlen(value));
 		free(value);
 	}
 	pairs_check(c, conf, &unchecked);
 	c->found->failed = c->found->failed || unchecked.failed;
 	if (unchecked.length > 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_NOTE, "chrystoki-unchecked", "only a connection to the HSM shows it",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_NOTE, "chrystoki-unchecked", "only a connection to the HSM shows it",
 					 "ask the HSM itself: okv-luna slots"),
-				0, "not checked: %s", text_string(&unchecked));
+			    0, "not checked: %s", text_string(&unchecked));
 }
 
 static void library_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	const struct settings *s = c->job->settings;
-	TEXT_AUTO library = { 0 };
-	TEXT_AUTO plugins = { 0 };
 	ptrdiff_t at;
 
-	text_add_format(&library, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s", s->pkcs11_lib);
-	text_add_format(&plugins, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/", s->client_dir);
-	c->found->failed = c->found->failed || library.failed || plugins.failed;
-	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "chrystoki-no-library", "the client's tools find no library",
-					 text_string(&library)),
-				0, "section Chrystoki2 names no LibUNIX64");
-	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "chrystoki-no-plugins",
-					 "the Cloud HSM service of section REST does not show", text_string(&plugins)),
-				0, "section Misc names no PluginModuleDir");
+	if (chrystoki_entries(conf, "Chrystoki2", "LibUNIX64", &at) == 0) {
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-no-library", "the client's tools find no library"), 0,
+			    "section Chrystoki2 names no LibUNIX64");
+		finding_set_remedy(c->found, "okv-luna config chrystoki set Chrystoki2 LibUNIX64 %s", s->pkcs11_lib);
+	}
+	if (chrystoki_sections(conf, "REST", &at) > 0 && chrystoki_entries(conf, "Misc", "PluginModuleDir", &at) == 0) {
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-no-plugins",
+					 "the Cloud HSM service of section REST does not show"),
+			    0, "section Misc names no PluginModuleDir");
+		finding_set_remedy(c->found, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
+				   s->client_dir);
+	}
 }
 
 static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
@@ -427,13 +411,13 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 		if (value.bytes == NULL || chrystoki_value_is_off(&value) ||
 		    (whole.bytes != NULL && chrystoki_value_is_off(&whole)))
 			continue;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "stdout-logging",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "stdout-logging",
 					 "OKV captures the library's standard output: log lines show in its trace and "
 					 "in the console's Type field",
 					 switches[i][2]),
-				(size_t)at + 1, "%s is switched on: %s", switches[i][1],
-				SHOWN_BYTES(value.bytes, value.length));
+			    (size_t)at + 1, "%s is switched on: %s", switches[i][1],
+			    SHOWN_BYTES(value.bytes, value.length));
 	}
 }
 
@@ -447,40 +431,22 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 
 	/* The group's is what the guide's profile wants. */
 	if ((status->st_mode & (guide ? 0002 : 0022)) != 0)
-		okv_finding_add(c->found,
-				OKV_RULE(everybody ? OKV_FAIL : OKV_WARN, "chrystoki-writable",
+		finding_add(c->found,
+			    FINDING_RULE(everybody ? FINDING_FAIL : FINDING_WARN, "chrystoki-writable",
 					 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): whoever can write "
 					 "it can run code as any HSM user, even as root",
 					 prepared ? "okv-luna repair --phase pre-upgrade" : "okv-luna repair"),
-				0, "%s may write it", everybody ? "everybody" : "the group");
+			    0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_WARN, "chrystoki-readable", "any local user can use the service as this appliance",
-				 prepared
-					 ? "it stays open while an upgrade is prepared; to close it: okv-luna "
+			FINDING_RULE(
+				FINDING_WARN, "chrystoki-readable",
+				"any local user can use the service as this appliance",
+				prepared ? "it stays open while an upgrade is prepared; to close it: okv-luna "
 					   "post-upgrade after the upgrade, or okv-luna pre-upgrade --abort without one"
 					 : "okv-luna repair"),
 			(size_t)at + 1, "everybody can read it, and it holds the secret of the Cloud HSM service");
-}
-
-/* Servers and high-availability groups. */
-static int groups_check(struct okv_checking *c, const struct chrystoki *conf, struct fault *f)
-{
-	CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
-
-	if (chrystoki_groups_evaluate(conf, &found, f) < 0)
-		return -1;
-	for (size_t i = 0; i < found.count; i++) {
-		const struct chrystoki_finding *finding = &found.items[i];
-		okv_finding_add(c->found,
-				OKV_RULE(finding->wrong ? OKV_FAIL : OKV_WARN, finding->word, finding->effect,
-					 text_string(&finding->remedy)),
-				(size_t)(finding->line + 1), "%s", text_string(&finding->what));
-		if (finding->rule == CHRYSTOKI_SERVER_NONE)
-			okv_finding_set_moot(c->found);
-	}
-	return 0;
 }
 
 /* The minimal client's own copy, which drifts from the one that is used. */
@@ -497,12 +463,12 @@ static void copy_check(struct okv_checking *c, const struct text *bytes)
 	    fs_read_config(c->job->root, text_string(&path), &copy, &ignored) < 0 || text_same(&copy, bytes))
 		return;
 	c->found->file = text_string(&path);
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_WARN, "chrystoki-copy",
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_WARN, "chrystoki-copy",
 				 "a shell in which setenv was sourced uses this one, OKV the other: they may show "
 				 "different slots",
 				 "make them equal, or remove this one"),
-			0, "it differs from '%s'", SHOWN(used));
+		    0, "it differs from '%s'", SHOWN(used));
 	c->found->file = used;
 }
 
@@ -533,18 +499,17 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 			continue;
 		c->found->failed = c->found->failed || path.failed;
 		c->found->file = text_string(&path);
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "chrystoki-readable",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "chrystoki-readable",
 					 "any local user can use the service as this appliance",
 					 "remove it, or remove others' right to read it"),
-				0, "everybody can read it, and it holds the secret of the Cloud HSM service");
+			    0, "everybody can read it, and it holds the secret of the Cloud HSM service");
 		c->found->file = used;
 	}
 	return more;
 }
 
-static int entries_check(struct okv_checking *c, const struct chrystoki *conf, const struct stat *status,
-			 struct fault *f)
+static void entries_check(struct okv_checking *c, const struct chrystoki *conf, const struct stat *status)
 {
 	syntax_check(c, conf);
 	twice_check(c, conf);
@@ -554,7 +519,7 @@ static int entries_check(struct okv_checking *c, const struct chrystoki *conf, c
 	c->found->file = c->job->settings->chrystoki_conf;
 	stdout_check(c, conf);
 	mode_check(c, status, conf);
-	return groups_check(c, conf, f);
+	chrystoki_groups_evaluate(conf, c->found);
 }
 
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
@@ -566,22 +531,22 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	c->found->file = c->job->settings->chrystoki_conf;
 	const int r = okv_check_read(
 		c,
-		OKV_RULE(OKV_FAIL, "file-missing", zero_slots,
-			 "install the client: the vendor's own installation, or okv-luna extract with its archive"),
+		FINDING_RULE(FINDING_FAIL, "file-missing", zero_slots,
+			     "install the client: the vendor's own installation, or okv-luna extract with its archive"),
 		&bytes, &status, f);
 	if (r <= 0)
 		return r;
 	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
 		return -1;
 	const char *form = chrystoki_form_fault(&conf);
-	if (form != NULL)
-		okv_finding_add(
+	if (form == NULL)
+		entries_check(c, &conf, &status);
+	else
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "chrystoki-outside", zero_slots,
-				 "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'"),
+			FINDING_RULE(FINDING_FAIL, "chrystoki-outside", zero_slots,
+				     "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'"),
 			1, "%s", form);
-	else if (entries_check(c, &conf, &status, f) < 0)
-		return -1;
 	copy_check(c, &bytes);
 	TEXT_AUTO directory = { 0 };
 	text_add(&directory, c->found->file, (size_t)(strrchr(c->found->file, '/') - c->found->file));

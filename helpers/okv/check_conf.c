@@ -30,7 +30,6 @@ static const char *const flaw_words[] = {
 /* Bytes in a value that no reader promises to take. */
 static void value_check(struct okv_checking *c, const struct assign_line *line, size_t number)
 {
-	TEXT_AUTO remedy = { 0 };
 	size_t at = 0;
 
 	while (at < line->length && (unsigned char)line->bytes[at] < 0x80 && line->bytes[at] != '\t')
@@ -38,12 +37,12 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	if (at == line->length)
 		return;
 	const bool tab = line->bytes[at] == '\t';
-	text_add_format(&remedy, "write the value of %s again: okv-luna config set",
-			SHOWN_BYTES(line->bytes, line->name_length));
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_WARN, tab ? "value-tab" : "value-not-ascii",
-				 "it is not known whether OKV accepts them", text_string(&remedy)),
-			number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_WARN, tab ? "value-tab" : "value-not-ascii",
+				 "it is not known whether OKV accepts them"),
+		    number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
+	finding_set_remedy(c->found, "write the value of %s again: okv-luna config set",
+			   SHOWN_BYTES(line->bytes, line->name_length));
 }
 
 /* One finding for each flaw and remedy, at its first line: a file from Windows has a CR on every one. */
@@ -51,7 +50,7 @@ static void flaw_check(struct okv_checking *c, const struct assign *a, size_t fi
 {
 	const enum assign_flaw flaw = a->lines[first].flaw;
 	const bool fixable = assign_fix_line(a, first, NULL) > 0;
-	OKV_LINES_AUTO lines = { 0 };
+	FINDING_LINES_AUTO lines = { 0 };
 
 	for (size_t i = 0; i < a->count; i++) {
 		if (a->lines[i].kind != ASSIGN_FLAWED || a->lines[i].flaw != flaw)
@@ -62,13 +61,13 @@ static void flaw_check(struct okv_checking *c, const struct assign *a, size_t fi
 		else if ((covered > 0) == fixable && i < first)
 			return; /* told there */
 		else if ((covered > 0) == fixable)
-			okv_lines_add(&lines, i + 1);
+			finding_lines_add(&lines, i + 1);
 	}
 	c->found->failed = c->found->failed || lines.more.failed;
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_FAIL, flaw_words[flaw], effect,
-				 fixable ? OKV_FIX_IT : "write the line again as NAME=\"VALUE\", or remove it"),
-			first + 1, "%s%s", assign_flaw_text(flaw), text_string(&lines.more));
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_FAIL, flaw_words[flaw], effect,
+				 fixable ? FINDING_FIX_IT : "write the line again as NAME=\"VALUE\", or remove it"),
+		    first + 1, "%s%s", assign_flaw_text(flaw), text_string(&lines.more));
 }
 
 /* Lines that are not NAME="VALUE", and values that are odd. */
@@ -83,8 +82,8 @@ static void lines_check(struct okv_checking *c, const struct assign *a, const ch
 			continue;
 		const size_t covered = assign_fix_line(a, i, NULL);
 		if (covered > 1) {
-			okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "line-wrapped", effect, OKV_FIX_IT), i + 1,
-					"the list is wrapped over lines %zu to %zu", i + 1, i + covered);
+			finding_add(c->found, FINDING_RULE(FINDING_FAIL, "line-wrapped", effect, FINDING_FIX_IT), i + 1,
+				    "the list is wrapped over lines %zu to %zu", i + 1, i + covered);
 			i += covered - 1;
 		} else {
 			flaw_check(c, a, i, effect);
@@ -113,16 +112,16 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 	char *value = NULL;
 
 	if (assign_count(a, key) > 1)
-		okv_finding_add(
-			c->found,
-			OKV_RULE(OKV_FAIL, "key-twice", "it is not known which one OKV reads", "keep one of the lines"),
-			line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "key-twice", "it is not known which one OKV reads",
+					 "keep one of the lines"),
+			    line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->found->failed = true;
 	/* A malformed line of that name is a finding already. */
 	else if (value == NULL && !mentioned(a, key))
-		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "key-missing", effect, OKV_WIRE_IT), 0, "%s is not set",
-				key);
+		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "key-missing", effect, FINDING_WIRE_IT), 0,
+			    "%s is not set", key);
 	return value;
 }
 
@@ -149,22 +148,23 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 	if (library == NULL)
 		return;
 	if (library[0] != '/')
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "library-relative", "OKV cannot load the library", OKV_WIRE_IT),
-				line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
-	else if (!is_file(c->job->root, library))
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
-				 "install the client: the vendor's own installation, or okv-luna extract with its "
-				 "archive"),
+			FINDING_RULE(FINDING_FAIL, "library-relative", "OKV cannot load the library", FINDING_WIRE_IT),
+			line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
+	else if (!is_file(c->job->root, library))
+		finding_add(
+			c->found,
+			FINDING_RULE(FINDING_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
+				     "install the client: the vendor's own installation, or okv-luna extract with its "
+				     "archive"),
 			line, "the library '%s' is not there, is a link to nothing, or is not a library",
 			SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "library-other",
-					 "OKV loads one library and these tools look at another", OKV_WIRE_IT),
-				line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "library-other",
+					 "OKV loads one library and these tools look at another", FINDING_WIRE_IT),
+			    line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
 	free(library);
 }
 
@@ -207,44 +207,45 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	struct stat status;
 
 	if (flaw != PRESERVED_FLAW_NONE) {
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, preserved_words[flaw],
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, preserved_words[flaw],
 					 "what it should list is not carried over in an OS major upgrade",
 					 "list a full path, and directories as a whole"),
-				line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
+			    line, "PRESERVED_FILES lists '%s': %s", SHOWN(path), preserved_flaw_text(flaw));
 		return;
 	}
 	if (holder != NULL) {
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "preserved-inside",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "preserved-inside",
 					 "it is carried over twice, and takes room on a line that must stay below "
 					 "4096 characters",
-					 OKV_FIX_IT),
-				line, "PRESERVED_FILES lists '%s', which is inside '%s'", SHOWN(path), SHOWN(holder));
+					 FINDING_FIX_IT),
+			    line, "PRESERVED_FILES lists '%s', which is inside '%s'", SHOWN(path), SHOWN(holder));
 		return;
 	}
 	if (preserved_within(path, "/usr/local/okv") || preserved_within(path, "/usr/local/dbfw"))
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_WARN, "preserved-okv",
-				 "OKV expects only files of the HSM client; an old file could replace a new release's",
-				 "remove it from the list"),
+			FINDING_RULE(
+				FINDING_WARN, "preserved-okv",
+				"OKV expects only files of the HSM client; an old file could replace a new release's",
+				"remove it from the list"),
 			line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
 	/* What starts post-upgrade is there while an upgrade is prepared, and only then. */
 	if (strcmp(path, OKV_POST_WANTED) == 0)
 		return;
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "preserved-missing",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "preserved-missing",
 					 "it is not known what OKV's upgrade does with a missing path",
 					 "install what is missing, or remove it from the list"),
-				line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
+			    line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "preserved-link",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "preserved-link",
 					 "it is not known whether what it leads to is carried over",
 					 "list what it leads to as well"),
-				line, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path));
+			    line, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path));
 }
 
 static void preserved_check(struct okv_checking *c, const struct assign *a)
@@ -284,18 +285,18 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 			continue;
 		c->found->file = need_rules[need->kind].file != NULL ? need_rules[need->kind].file
 								     : c->job->settings->chrystoki_conf;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, need_rules[need->kind].word,
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, need_rules[need->kind].word,
 					 "after an OS major upgrade it is gone, and the HSM cannot be reached",
-					 need->listable ? OKV_WIRE_IT
+					 need->listable ? FINDING_WIRE_IT
 					 : strcmp(need->path, "/etc/ld.so.conf") == 0
 						 ? "write its line into a file of "
 						   "/etc/ld.so.conf.d, which is "
 						   "carried over"
 						 : "move it into the client's directory"),
-				need->line > 0 ? need->line : c->preserved_line,
-				"PRESERVED_FILES does not cover '%s', which '%s' is or leads to", SHOWN(need->path),
-				SHOWN(need->reason));
+			    need->line > 0 ? need->line : c->preserved_line,
+			    "PRESERVED_FILES does not cover '%s', which '%s' is or leads to", SHOWN(need->path),
+			    SHOWN(need->reason));
 		if (preserved_add(&c->told, need->path, &ignored) < 0)
 			c->found->failed = true;
 	}
@@ -309,8 +310,8 @@ static int assign_check(struct okv_checking *c, const char *missing, const char 
 {
 	TEXT_AUTO file = { 0 };
 	const int r = okv_check_read(c,
-				     OKV_RULE(OKV_FAIL, "file-missing", missing,
-					      "put OKV's own file back, as another node of this release has it"),
+				     FINDING_RULE(FINDING_FAIL, "file-missing", missing,
+						  "put OKV's own file back, as another node of this release has it"),
 				     &file, NULL, f);
 
 	if (r <= 0)
@@ -330,10 +331,10 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
 			is_known = is_known || text_equal(a->lines[i].bytes, a->lines[i].name_length, known[j]);
 		if (!is_known)
-			okv_finding_add(
+			finding_add(
 				c->found,
-				OKV_RULE(OKV_WARN, "key-unknown", "OKV ignores it, or complains",
-					 "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
+				FINDING_RULE(FINDING_WARN, "key-unknown", "OKV ignores it, or complains",
+					     "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
 				i + 1, "'%s' is not one of OKV's three keys",
 				SHOWN_BYTES(a->lines[i].bytes, a->lines[i].name_length));
 	}
@@ -351,11 +352,11 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 	keys_check(c, &a);
 	char *vendor = key_read(c, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "vendor-other",
-					 "the console's vendor menu shows another name than expected", OKV_WIRE_IT),
-				line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
-				SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "vendor-other",
+					 "the console's vendor menu shows another name than expected", FINDING_WIRE_IT),
+			    line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
+			    SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
 	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
@@ -393,21 +394,20 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 		return;
 	text_add_format(&path, "%s/Chrystoki.conf", value);
 	if (value[0] != '/')
-		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-relative", effect, OKV_WIRE_IT), line,
-				"%s is not a full path", key);
+		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-relative", effect, FINDING_WIRE_IT), line,
+			    "%s is not a full path", key);
 	else if (text_ends(value, "Chrystoki.conf"))
-		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-file", effect, OKV_WIRE_IT), line,
-				"%s names the file, and must name its directory", key);
+		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-file", effect, FINDING_WIRE_IT), line,
+			    "%s names the file, and must name its directory", key);
 	/* That it is not there is said of the file itself. */
 	else if (!fs_exists(c->job->root, text_string(&path)) && strcmp(text_string(&path), conf) != 0)
-		okv_finding_add(c->found, OKV_RULE(OKV_FAIL, "config-missing", effect, OKV_WIRE_IT), line,
-				"there is no '%s'", SHOWN(text_string(&path)));
+		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-missing", effect, FINDING_WIRE_IT), line,
+			    "there is no '%s'", SHOWN(text_string(&path)));
 	else if (!preserved_within(text_string(&path), conf) || !preserved_within(conf, text_string(&path)))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "config-other",
-					 "OKV uses one configuration and these tools look at another", OKV_WIRE_IT),
-				line, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(text_string(&path)),
-				SHOWN(conf));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "config-other",
+					 "OKV uses one configuration and these tools look at another", FINDING_WIRE_IT),
+			    line, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(text_string(&path)), SHOWN(conf));
 	free(value);
 }
 
@@ -423,11 +423,11 @@ static int env_check(struct okv_checking *c, struct fault *f)
 	for (size_t i = 0; i < a.count; i++) {
 		const struct assign_line *line = &a.lines[i];
 		if (line->kind == ASSIGN_VALUE && sounds_secret(line->bytes, line->name_length))
-			okv_finding_add(
-				c->found,
-				OKV_RULE(OKV_WARN, "env-secret", "hsmclient writes every value to its trace in clear",
-					 "remove it from this file"),
-				i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
+			finding_add(c->found,
+				    FINDING_RULE(FINDING_WARN, "env-secret",
+						 "hsmclient writes every value to its trace in clear",
+						 "remove it from this file"),
+				    i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
 	}
 	directory_check(c, &a);
 	okv_check_needs(c, OKV_NEED_SETTING, OKV_NEED_SETTING);

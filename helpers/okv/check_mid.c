@@ -15,17 +15,18 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 	case MIDUPGRADE_CURRENT:
 		return;
 	case MIDUPGRADE_NONE:
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "mid-unwired",
-				 "after an OS major upgrade nothing restores the HSM group, its members and the links",
-				 OKV_WIRE_IT),
+			FINDING_RULE(
+				FINDING_FAIL, "mid-unwired",
+				"after an OS major upgrade nothing restores the HSM group, its members and the links",
+				FINDING_WIRE_IT),
 			0, "the okv-luna block is not in it");
 		return;
 	case MIDUPGRADE_STALE:
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_WARN, "mid-stale", "the upgrade runs what is there", OKV_WIRE_IT), line,
-				"the okv-luna block is of another version, was edited, or not at its place");
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "mid-stale", "the upgrade runs what is there", FINDING_WIRE_IT),
+			    line, "the okv-luna block is of another version, was edited, or not at its place");
 		return;
 	case MIDUPGRADE_UNREACHED: {
 		/* Below the banner wiring puts the block above that line. */
@@ -33,20 +34,21 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 		TEXT_AUTO wired = { 0 };
 		const bool moves = midupgrade_insert(text_string(script), script->length, c->job->settings->hsm_group,
 						     &wired, &stays) == 0;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-unreached",
-					 "the block is never reached: after an OS major upgrade nothing restores the "
-					 "HSM group, its members and the links",
-					 moves ? OKV_WIRE_IT : "remove the line, or move it to the end of the script"),
-				line, "the script ends here, before the okv-luna block");
+		finding_add(
+			c->found,
+			FINDING_RULE(FINDING_FAIL, "mid-unreached",
+				     "the block is never reached: after an OS major upgrade nothing restores the "
+				     "HSM group, its members and the links",
+				     moves ? FINDING_WIRE_IT : "remove the line, or move it to the end of the script"),
+			line, "the script ends here, before the okv-luna block");
 		return;
 	}
 	case MIDUPGRADE_UNPAIRED:
-		okv_finding_add(
+		finding_add(
 			c->found,
-			OKV_RULE(OKV_FAIL, "mid-torn",
-				 "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
-				 "remove the block and its marks by hand, then " OKV_WIRE_IT),
+			FINDING_RULE(FINDING_FAIL, "mid-torn",
+				     "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
+				     "remove the block and its marks by hand, then " FINDING_WIRE_IT),
 			line, "the marks of the okv-luna block do not pair up");
 		return;
 	}
@@ -59,7 +61,7 @@ struct leftovers {
 
 static int leftover_check(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
-	static const char drop_it[] = OKV_FIX_IT " --drop-handmade";
+	static const char drop_it[] = FINDING_FIX_IT " --drop-handmade";
 	static const char lost[] = "it gets an arbitrary id and no members, and the files keep the old id; the "
 				   "okv-luna block does all of this";
 	const struct leftovers *r = context;
@@ -67,26 +69,26 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 	(void)f;
 	switch (leftover) {
 	case MIDUPGRADE_LEFTOVER_GROUPADD:
-		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade", lost, drop_it), line,
-				"the HSM group is made by hand here");
+		finding_add(r->c->found, FINDING_RULE(FINDING_WARN, "mid-handmade", lost, drop_it), line,
+			    "the HSM group is made by hand here");
 		break;
 	case MIDUPGRADE_LEFTOVER_NESTED:
-		okv_finding_add(r->c->found, OKV_RULE(OKV_WARN, "mid-handmade-nested", lost, "remove it by hand"), line,
-				"the HSM group is made by hand here, inside another command");
+		finding_add(r->c->found, FINDING_RULE(FINDING_WARN, "mid-handmade-nested", lost, "remove it by hand"),
+			    line, "the HSM group is made by hand here, inside another command");
 		break;
 	case MIDUPGRADE_LEFTOVER_EXIT:
-		okv_finding_add(
-			r->c->found,
-			OKV_RULE(OKV_WARN, "mid-handmade-exit", "OKV is told of a change that did not happen", drop_it),
-			line, "the script says 'changed' here whatever happened above");
+		finding_add(r->c->found,
+			    FINDING_RULE(FINDING_WARN, "mid-handmade-exit",
+					 "OKV is told of a change that did not happen", drop_it),
+			    line, "the script says 'changed' here whatever happened above");
 		break;
 	case MIDUPGRADE_LEFTOVER_QUOTE:
-		okv_finding_add(r->c->found,
-				OKV_RULE(OKV_FAIL, "mid-curly-quote",
+		finding_add(r->c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-curly-quote",
 					 "the string does not end: the shell runs what is above, then stops with "
 					 "status 2 inside the upgrade",
-					 r->fixable ? OKV_FIX_IT : "write the line again with plain quotes"),
-				line, "there is a typographic quote in a command, as in the guide's printed text");
+					 r->fixable ? FINDING_FIX_IT : "write the line again with plain quotes"),
+			    line, "there is a typographic quote in a command, as in the guide's printed text");
 		break;
 	}
 	return 0;
@@ -198,11 +200,11 @@ static void prose_hear(void *context, size_t index, const char *word, size_t len
 {
 	struct okv_checking *c = context;
 
-	okv_finding_add(c->found,
-			OKV_RULE(OKV_WARN, "mid-wrapped-comment",
-				 "the shell tries to run it, and under 'set -e' the script ends there", OKV_FIX_IT),
-			index + 1, "'%s' is not a command; the line looks like the rest of the comment above it",
-			SHOWN_BYTES(word, length));
+	finding_add(c->found,
+		    FINDING_RULE(FINDING_WARN, "mid-wrapped-comment",
+				 "the shell tries to run it, and under 'set -e' the script ends there", FINDING_FIX_IT),
+		    index + 1, "'%s' is not a command; the line looks like the rest of the comment above it",
+		    SHOWN_BYTES(word, length));
 }
 
 static bool line_holds(const struct text_line *line, const char *bytes)
@@ -219,26 +221,27 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 	for (size_t at = 0, number = 1; text_line_next(text_string(script), script->length, &at, &line); number++) {
 		if (!carriage && line_holds(&line, "\r")) {
 			carriage = true;
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_FAIL, "mid-carriage-return",
+			finding_add(c->found,
+				    FINDING_RULE(FINDING_FAIL, "mid-carriage-return",
 						 "the shell takes the CR for a part of the last word: 'exit' gets "
 						 "something that is not a number",
-						 OKV_FIX_IT),
-					number, "lines end in CR LF instead of LF");
+						 FINDING_FIX_IT),
+				    number, "lines end in CR LF instead of LF");
 		}
 		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
 		if (!dash && (line_holds(&line, "\xe2\x80\x93") || line_holds(&line, "\xe2\x80\x94"))) {
 			dash = true;
-			okv_finding_add(c->found,
-					OKV_RULE(OKV_WARN, "mid-dash", "the command takes it for an operand",
+			finding_add(c->found,
+				    FINDING_RULE(FINDING_WARN, "mid-dash", "the command takes it for an operand",
 						 "write plain '-' characters"),
-					number, "there is a typographic dash where an option may be meant");
+				    number, "there is a typographic dash where an option may be meant");
 		}
 	}
 	if (text_starts(text_string(script), "\xef\xbb\xbf"))
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-bom", "the first line is not a '#!' line any more", OKV_FIX_IT),
-				1, "the file begins with a byte order mark");
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-bom", "the first line is not a '#!' line any more",
+					 FINDING_FIX_IT),
+			    1, "the file begins with a byte order mark");
 }
 
 int okv_check_mid(struct okv_checking *c, struct fault *f)
@@ -253,9 +256,9 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	c->found->file = OKV_MID;
 	const int r =
 		okv_check_read(c,
-			       OKV_RULE(OKV_FAIL, "file-missing",
-					"after an OS major upgrade nothing restores the HSM group and its members",
-					"put OKV's own file back, as another node of this release has it"),
+			       FINDING_RULE(FINDING_FAIL, "file-missing",
+					    "after an OS major upgrade nothing restores the HSM group and its members",
+					    "put OKV's own file back, as another node of this release has it"),
 			       &script, NULL, f);
 	if (r <= 0)
 		return r;
@@ -266,12 +269,12 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	if (answer.asked != 0 && answer.agreed == 0) {
 		if (fixable_find(&script, &leftovers.fixable, f) < 0)
 			return -1;
-		okv_finding_add(c->found,
-				OKV_RULE(OKV_FAIL, "mid-syntax",
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-syntax",
 					 "OKV's upgrade runs what is above the fault, then the script ends with "
 					 "status 2",
-					 leftovers.fixable ? OKV_FIX_IT : "fix the line, then: bash -n " OKV_MID),
-				complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);
+					 leftovers.fixable ? FINDING_FIX_IT : "fix the line, then: bash -n " OKV_MID),
+			    complaint_line(answer.complaint), "no shell here can read it: %s", answer.complaint);
 	}
 	bytes_check(c, &script);
 	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||

@@ -329,13 +329,13 @@ struct okv_job step_okv_job(struct step *step)
 				 .tool_ms = ACCOUNT_TOOL_MS };
 }
 
-/* A finding of OKV_FAIL with that severity, another below it; what only the HSM can tell is left to it. */
-static void finding_take(struct step *step, const struct okv_finding *finding, enum step_severity fail)
+/* A finding of FINDING_FAIL with that severity, another below it; what only the HSM can tell is left to it. */
+static void finding_take(struct step *step, const struct finding *finding, enum step_severity fail)
 {
 	const enum step_severity wrong = fail == STEP_HIGH && finding->moot ? STEP_UNLESS_ANSWERED : fail;
-	const enum step_severity severity = finding->severity == OKV_FAIL   ? wrong
-					    : finding->severity == OKV_WARN ? STEP_LOW
-									    : STEP_INFO;
+	const enum step_severity severity = finding->severity == FINDING_FAIL   ? wrong
+					    : finding->severity == FINDING_WARN ? STEP_LOW
+										: STEP_INFO;
 
 	if (finding->line > 0)
 		step_add_finding(step, severity, finding->remedy, finding->effect, "%s:%zu: %s", finding->file,
@@ -345,7 +345,7 @@ static void finding_take(struct step *step, const struct okv_finding *finding, e
 				 finding->what);
 }
 
-void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail)
+void step_add_okv_findings(struct step *step, const struct finding_list *findings, enum step_severity fail)
 {
 	for (size_t i = 0; i < findings->count; i++)
 		finding_take(step, &findings->items[i], fail);
@@ -371,22 +371,22 @@ static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct f
 
 int step_set_config_remedy(struct step *step)
 {
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_job job = step_okv_job(step);
 	struct fault ignored = { 0 };
 
 	job.report = NULL;
 	if (okv_check(&job, &findings, &ignored) == 0)
 		for (size_t i = 0; i < findings.count; i++)
-			if (findings.items[i].safe && findings.items[i].severity == OKV_FAIL)
-				return step_set_remedy(step, OKV_FIX_IT);
+			if (finding_is_safe(&findings.items[i]) && findings.items[i].severity == FINDING_FAIL)
+				return step_set_remedy(step, FINDING_FIX_IT);
 	return step_set_remedy(step, "to see why: okv-luna config check");
 }
 
 int step_wire(struct step *step, struct fault *f)
 {
 	const struct okv_job job = step_okv_job(step);
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	bool look;
 
@@ -402,10 +402,10 @@ int step_wire(struct step *step, struct fault *f)
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;
 	/* pre-upgrade has told nothing of them before it wired. */
-	if (okv_findings_count(&findings, OKV_FAIL) == 0 && step->run->kind != UPGRADE_PRE)
+	if (finding_list_count(&findings, FINDING_FAIL) == 0 && step->run->kind != UPGRADE_PRE)
 		return 0;
 	for (size_t i = 0; i < findings.count; i++) {
-		const struct okv_finding *finding = &findings.items[i];
+		const struct finding *finding = &findings.items[i];
 		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
 		const bool judged =
 			step->run->kind == UPGRADE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");

@@ -84,8 +84,8 @@ int step_compare(struct step *step, struct fault *f);
 bool hook_is_linked_by_others(const struct upgrade_run *run, const char *path);
 /* Owners and modes to the policy of pre-upgrade, or of post-upgrade for any other hook. */
 int step_repair(struct step *step, struct fault *f);
-/* Findings of okv_check; those of OKV_FAIL with that severity, others below it. */
-void step_add_okv_findings(struct step *step, const struct okv_findings *findings, enum step_severity fail);
+/* Findings of okv_check; those of FINDING_FAIL with that severity, others below it. */
+void step_add_okv_findings(struct step *step, const struct finding_list *findings, enum step_severity fail);
 struct okv_job step_okv_job(struct step *step);
 /* What OKV's files cannot be wired or checked for: the command that fixes it where there is one.  Returns -1. */
 int step_set_config_remedy(struct step *step);

@@ -213,8 +213,8 @@ static void outcome_add(struct text *out, enum output_colour colour, const struc
 	coloured(out, colour, words[result->outcome].code, words[result->outcome].word, 8);
 }
 
-static void finding_add(struct text *out, enum output_colour colour, const struct step_finding *finding,
-			enum output_detail detail)
+static void finding_text_add(struct text *out, enum output_colour colour, const struct step_finding *finding,
+			     enum output_detail detail)
 {
 	if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
 		return;
@@ -247,7 +247,7 @@ static void step_add(struct text *out, enum output_colour colour, const struct u
 		remedy_add(out, FINDING_INDENT + 2, result->remedy);
 	}
 	for (size_t i = 0; i < result->finding_count; i++)
-		finding_add(out, colour, &result->findings[i], detail);
+		finding_text_add(out, colour, &result->findings[i], detail);
 	if (detail == OUTPUT_VERBOSE || run->dry_run)
 		lines_add(out, FINDING_INDENT, text_string(&result->changes));
 }
@@ -284,7 +284,7 @@ static void finding_json(struct json *j, const struct step_finding *finding, con
 	json_object_end(j);
 }
 
-static void findings_json(struct json *j, const struct step_result *result)
+static void result_findings_json(struct json *j, const struct step_result *result)
 {
 	for (size_t i = 0; i < result->finding_count; i++)
 		finding_json(j, &result->findings[i], result->row->name);
@@ -301,7 +301,7 @@ static void entries_json(const struct upgrade_run *run, struct json *j)
 						      .remedy = result->remedy };
 		if (result->outcome == STEP_FAILED)
 			finding_json(j, &failure, result->row->name);
-		findings_json(j, result);
+		result_findings_json(j, result);
 	}
 	json_array_end(j);
 }
@@ -446,7 +446,7 @@ static void check_json(struct json *j, const struct step_result *result, const s
 	if (check->remedy != NULL && check->remedy[0] != '\0')
 		json_string(j, "mend", check->remedy);
 	json_array_begin(j, "findings");
-	findings_json(j, result);
+	result_findings_json(j, result);
 	json_array_end(j);
 	json_object_end(j);
 }

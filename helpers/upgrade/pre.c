@@ -158,7 +158,7 @@ static int step_before(struct step *step, struct fault *f)
 
 static int step_config(struct step *step, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault ignored = { 0 };
 	struct okv_job job = step_okv_job(step);

@@ -74,14 +74,14 @@ static int check_library(struct step *step, struct fault *f)
 
 static int check_config(struct step *step, struct fault *f)
 {
-	OKV_FINDINGS_AUTO findings = { 0 };
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_job job = step_okv_job(step);
 
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0)
 		return step_set_remedy(step, "to see why: okv-luna config check");
 	step_add_okv_findings(step, &findings, STEP_HIGH);
-	if (okv_findings_count(&findings, OKV_FAIL) + okv_findings_count(&findings, OKV_WARN) == 0)
+	if (finding_list_count(&findings, FINDING_FAIL) + finding_list_count(&findings, FINDING_WARN) == 0)
 		step_add_info(step, "no problems found");
 	return 0;
 }

@@ -196,18 +196,18 @@ static void what_does_not_add_up_is_found_and_nothing_else(void **state)
 						"VirtualToken = {\nVirtualTokenActiveRecovery = x;\n}\n",
 		  "ha-interval ha-recovery-mode " },
 	};
-	struct fault f = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		CHRYSTOKI_AUTO c = parsed(rows[i].file);
-		CHRYSTOKI_FINDINGS_AUTO found = { .items = NULL };
+		FINDING_LIST_AUTO found = { .file = "Chrystoki.conf" };
 		TEXT_AUTO words = { 0 };
 
-		assert_int_equal(chrystoki_groups_evaluate(&c, &found, &f), 0);
+		chrystoki_groups_evaluate(&c, &found);
+		assert_false(found.failed);
 		for (size_t j = 0; j < found.count; j++) {
-			text_add_format(&words, "%s ", found.items[j].word);
-			assert_true(found.items[j].what.length > 0 && found.items[j].remedy.length > 0);
+			text_add_format(&words, "%s ", found.items[j].rule);
+			assert_non_null(found.items[j].remedy);
 		}
 		assert_string_equal(text_string(&words), rows[i].words);
 	}
