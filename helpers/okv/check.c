@@ -241,12 +241,9 @@ static int unwired_check(struct okv_checking *c, const char *remedy, struct faul
 /* Wiring takes no other vendor's library away unasked: there the remedy that works is another one. */
 static int wiring_check(struct okv_checking *c, struct fault *f)
 {
-	TEXT_AUTO conf = { 0 };
-	struct fault absent = { 0 };
-	bool other = false;
+	bool other;
 
-	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) == 0 &&
-	    okv_vendor_find(c->job, &conf, &other, f) < 0)
+	if (okv_vendor_find(c->job, &other, f) < 0)
 		return -1;
 	if (other)
 		finding_list_change(c->found, FINDING_WIRE_IT, OKV_REPLACE_IT);

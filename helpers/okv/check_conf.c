@@ -10,6 +10,7 @@
 #include "fs/root.h"
 #include "okv/check.h"
 #include "okv/links.h"
+#include "okv/wiring.h"
 
 static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_NONE] = "line",
@@ -127,18 +128,6 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 
 /* --- the library -------------------------------------------------------------------------------------------------- */
 
-/* Is there a file with something in it, through links if need be? */
-static bool is_file(int root, const char *path)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-	struct stat status;
-
-	return fs_place_find(root, path, &place, &ignored) == 0 &&
-	       fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-	       status.st_size > 0;
-}
-
 static void library_check(struct okv_checking *c, const struct assign *a)
 {
 	char *library = key_read(c, a, "PKCS11_LIB_LOC", "OKV has no library to load");
@@ -152,7 +141,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 			c->found,
 			FINDING_RULE(FINDING_FAIL, "library-relative", "OKV cannot load the library", FINDING_WIRE_IT),
 			line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
-	else if (!is_file(c->job->root, library))
+	else if (!okv_file_is_there(c->job->root, library))
 		finding_add(
 			c->found,
 			FINDING_RULE(FINDING_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",

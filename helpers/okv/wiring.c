@@ -2,13 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "conf/assign.h"
 #include "conf/midupgrade.h"
-#include "conf/wiring.h"
+#include "conf/preserved.h"
+#include "conf/settings.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -16,6 +18,324 @@
 #include "okv/links.h"
 #include "okv/needs.h"
 #include "okv/shell.h"
+
+/*
+ * --- bytes to bytes ---
+ *
+ * Applying twice is applying once.  Removing gives back `before` when the file still has the bytes that applying wrote
+ * (`after`); otherwise it takes back key by key and entry by entry what applying had changed and leaves what others
+ * changed since: a key is put back only while it has the value that we gave it.
+ */
+
+enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
+
+enum wiring_removal {
+	WIRING_REMOVE_ALL,
+	WIRING_REMOVE_OURS, /* the block and our own entries: what OKV reaches its HSM by stays */
+};
+
+struct wiring_options {
+	const char *vendor_name;
+	const char *library;
+	const char *config_directory; /* of Chrystoki.conf */
+	const char *hsm_group;
+	const struct preserved *preserved; /* what PRESERVED_FILES must hold or cover */
+	enum wiring_removal removal;
+};
+
+/* A file as it was and as applying made it; `known` is false where no record of that is left. */
+struct wiring_record {
+	bool known;
+	struct text before, after;
+};
+
+#define WIRING_RECORD_AUTO __attribute__((cleanup(wiring_record_done))) struct wiring_record
+
+static const char preserved_key[] = "PRESERVED_FILES";
+static const char *const conf_keys[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", preserved_key, NULL };
+static const char *const env_keys[] = { "ChrystokiConfigurationPath", NULL };
+
+static void wiring_record_done(struct wiring_record *r)
+{
+	text_done(&r->before);
+	text_done(&r->after);
+	r->known = false;
+}
+
+static const char *const *keys_of(enum wiring_file file)
+{
+	return file == WIRING_CONF ? conf_keys : env_keys;
+}
+
+/* What a key shall be; PRESERVED_FILES is no single wish. */
+static const char *value_of(const char *key, const struct wiring_options *options)
+{
+	if (strcmp(key, "VENDOR_NAME") == 0)
+		return options->vendor_name;
+	if (strcmp(key, "PKCS11_LIB_LOC") == 0)
+		return options->library;
+	return options->config_directory;
+}
+
+static int keys_check(const struct assign *a, const char *const *keys, struct fault *f)
+{
+	for (; *keys != NULL; keys++)
+		if (assign_check_only(a, *keys, f) < 0)
+			return -1;
+	return 0;
+}
+
+static int preserved_of(const struct assign *a, struct preserved *ret_preserved, struct fault *f)
+{
+	const struct assign_line *line = assign_find(a, preserved_key);
+
+	return line != NULL ? preserved_parse(ret_preserved, line->bytes + line->value_start, line->value_length, f)
+			    : 0;
+}
+
+static int preserved_set(struct assign *a, const struct preserved *p, struct fault *f)
+{
+	TEXT_AUTO value = { 0 };
+	bool changed;
+
+	preserved_print(p, &value);
+	if (text_check(&value, f) < 0)
+		return -1;
+	if (strlen(preserved_key) + value.length + 3 >= ASSIGN_LINE_MAX)
+		return fault_refused(
+			f,
+			"%s would have %zu characters, and OKV takes fewer than %d; list a directory instead of "
+			"its files",
+			preserved_key, strlen(preserved_key) + value.length + 3, ASSIGN_LINE_MAX);
+	return assign_set(a, preserved_key, text_string(&value), &changed, f);
+}
+
+/* A unit of ours or a link that enables one; where it lies depends on the version, whether it is there on the node. */
+static bool is_unit_of_ours(const char *path)
+{
+	return strstr(path, "/systemd/system/") != NULL && strstr(path, "okv-luna-") != NULL;
+}
+
+static int preserved_apply(struct assign *a, const struct preserved *more, struct fault *f)
+{
+	PRESERVED_AUTO here = { 0 }, p = { 0 };
+
+	if (preserved_of(a, &here, f) < 0)
+		return -1;
+	for (size_t i = 0; i < here.count; i++)
+		if ((!is_unit_of_ours(here.paths[i]) || preserved_has(more, here.paths[i])) &&
+		    preserved_add(&p, here.paths[i], f) < 0)
+			return -1;
+	for (size_t i = 0; i < more->count; i++)
+		if (preserved_add(&p, more->paths[i], f) < 0)
+			return -1;
+	preserved_reduce(&p);
+	return preserved_set(a, &p, f);
+}
+
+static int assign_apply(const char *const *keys, const struct text *now, const struct wiring_options *options,
+			struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	bool changed;
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 || keys_check(&a, keys, f) < 0)
+		return -1;
+	for (; *keys != NULL; keys++) {
+		const int r = *keys == preserved_key ? preserved_apply(&a, options->preserved, f)
+						     : assign_set(&a, *keys, value_of(*keys, options), &changed, f);
+		if (r < 0)
+			return -1;
+	}
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+/*
+ * FAULT_REFUSED, with the line: a flawed line that names one of the keys, a key that stands twice (which of them OKV
+ * reads is not known), a PRESERVED_FILES that would reach ASSIGN_LINE_MAX, a script without a place for the block.
+ */
+static int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_options *options,
+			struct text *ret_text, struct fault *f)
+{
+	if (file == WIRING_MID)
+		return midupgrade_insert(text_string(now), now->length, options->hsm_group, ret_text, f);
+	return assign_apply(keys_of(file), now, options, ret_text, f);
+}
+
+/*
+ * Entries that we had added go, those that we had dropped come back while what holds them is there; what others added
+ * or removed since stays so.
+ */
+static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after,
+			     struct fault *f)
+{
+	PRESERVED_AUTO here = { 0 }, old = { 0 }, ours = { 0 }, left = { 0 };
+
+	if (preserved_of(now, &here, f) < 0 || preserved_of(before, &old, f) < 0 || preserved_of(after, &ours, f) < 0)
+		return -1;
+	for (size_t i = 0; i < old.count; i++)
+		if ((preserved_has(&here, old.paths[i]) ||
+		     (!preserved_has(&ours, old.paths[i]) && preserved_holder(&here, old.paths[i]) != NULL)) &&
+		    preserved_add(&left, old.paths[i], f) < 0)
+			return -1;
+	for (size_t i = 0; i < here.count; i++)
+		if (!preserved_has(&ours, here.paths[i]) && preserved_add(&left, here.paths[i], f) < 0)
+			return -1;
+	return left.count == 0 && assign_find(before, preserved_key) == NULL ? assign_unset(now, preserved_key, f)
+									     : preserved_set(now, &left, f);
+}
+
+static bool same_value(const struct assign_line *a, const struct assign_line *b)
+{
+	return a != NULL && b != NULL && a->value_length == b->value_length &&
+	       memcmp(a->bytes + a->value_start, b->bytes + b->value_start, a->value_length) == 0;
+}
+
+/* A key that still has our value has its old one again, or goes. */
+static int key_restore(struct assign *now, const struct assign *before, const char *key, struct fault *f)
+{
+	char *value = NULL;
+	bool changed;
+
+	if (assign_find(before, key) == NULL)
+		return assign_unset(now, key, f);
+	if (assign_get(before, key, &value, f) < 0)
+		return -1;
+	const int r = assign_set(now, key, value, &changed, f);
+	free(value);
+	return r;
+}
+
+static int assign_restore(const char *const *keys, const struct text *now, const struct wiring_record *record,
+			  struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO before = { 0 };
+	ASSIGN_AUTO after = { 0 };
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
+	    assign_parse(&before, text_string(&record->before), record->before.length, f) < 0 ||
+	    assign_parse(&after, text_string(&record->after), record->after.length, f) < 0)
+		return -1;
+	for (; *keys != NULL; keys++) {
+		const struct assign_line *here = assign_find(&a, *keys), *ours = assign_find(&after, *keys);
+		int r = 0;
+
+		if (here == NULL || ours == NULL || same_value(assign_find(&before, *keys), ours))
+			continue;
+		if (same_value(here, ours))
+			r = key_restore(&a, &before, *keys, f);
+		else if (*keys == preserved_key)
+			r = preserved_restore(&a, &before, &after, f);
+		if (r < 0)
+			return -1;
+	}
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+/* What nobody else can want: our own entries, but those that stood there before us. */
+static int conf_withdraw(const struct text *now, const struct wiring_record *record,
+			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO before = { 0 };
+	PRESERVED_AUTO here = { 0 }, old = { 0 }, left = { 0 };
+
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 || preserved_of(&a, &here, f) < 0 ||
+	    assign_parse(&before, text_string(&record->before), record->before.length, f) < 0 ||
+	    preserved_of(&before, &old, f) < 0)
+		return -1;
+	for (size_t i = 0; i < here.count; i++) {
+		const char *path = here.paths[i];
+		const bool ours = preserved_within(path, SETTINGS_PREFIX) || is_unit_of_ours(path) ||
+				  (strstr(path, "okv-luna") != NULL && preserved_has(options->preserved, path));
+		if ((!ours || preserved_has(&old, path)) && preserved_add(&left, path, f) < 0)
+			return -1;
+	}
+	if (left.count != here.count && preserved_set(&a, &left, f) < 0)
+		return -1;
+	assign_print(&a, ret_text);
+	return text_check(ret_text, f);
+}
+
+/*
+ * Without a record, or with WIRING_REMOVE_OURS, the block goes, and those entries of PRESERVED_FILES that only this
+ * product needs (below SETTINGS_PREFIX, units, links to it) and that were not there before it; keys keep their values.
+ */
+static int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
+			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
+{
+	const bool all = options->removal == WIRING_REMOVE_ALL || file == WIRING_MID;
+
+	if (all && record->known && text_same(now, &record->after)) {
+		text_add(ret_text, text_string(&record->before), record->before.length);
+		return text_check(ret_text, f);
+	}
+	if (file == WIRING_MID)
+		return midupgrade_remove(text_string(now), now->length, ret_text, f);
+	if (all && record->known)
+		return assign_restore(keys_of(file), now, record, ret_text, f);
+	if (file == WIRING_CONF)
+		return conf_withdraw(now, record, options, ret_text, f);
+	text_add(ret_text, text_string(now), now->length);
+	return text_check(ret_text, f);
+}
+
+/* A record as bytes, NUL-terminated, and back; FAULT_REFUSED when they are none. */
+#define RECORD_HEAD "okv-luna wiring 1"
+
+static void wiring_record_print(const struct wiring_record *r, struct text *out)
+{
+	text_add_format(out, RECORD_HEAD " before %zu after %zu\n", r->before.length, r->after.length);
+	text_add(out, text_string(&r->before), r->before.length);
+	text_add(out, text_string(&r->after), r->after.length);
+}
+
+static int wiring_record_parse(struct wiring_record *ret_record, const char *bytes, size_t length, struct fault *f)
+{
+	WIRING_RECORD_AUTO r = { .known = true };
+	struct text_line head;
+	size_t at = 0, before, after;
+	int end = 0;
+
+	if (!text_line_next(bytes, length, &at, &head) ||
+	    sscanf(head.bytes, RECORD_HEAD " before %9zu after %9zu%n", &before, &after, &end) != 2 ||
+	    (size_t)end != head.length || !head.ended || length - at != before + after)
+		return fault_refused(f, "it is not a record of okv-luna, or it was cut off");
+	text_add(&r.before, bytes + at, before);
+	text_add(&r.after, bytes + at + before, after);
+	if (text_check(&r.before, f) < 0 || text_check(&r.after, f) < 0)
+		return -1;
+	*ret_record = r;
+	r = (struct wiring_record){ 0 };
+	return 0;
+}
+
+/* Adds a line NAME: "old" -> "new" for each of our keys whose value differs. */
+static int wiring_changes(enum wiring_file file, const struct text *now, const struct text *next,
+			  struct text *ret_lines, struct fault *f)
+{
+	ASSIGN_AUTO a = { 0 };
+	ASSIGN_AUTO b = { 0 };
+
+	if (file == WIRING_MID)
+		return 0;
+	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
+	    assign_parse(&b, text_string(next), next->length, f) < 0)
+		return -1;
+	for (const char *const *key = keys_of(file); *key != NULL; key++) {
+		const struct assign_line *old = assign_find(&a, *key), *new = assign_find(&b, *key);
+		if (same_value(old, new) || (old == NULL && new == NULL))
+			continue;
+		assign_change_format(*key, old, new, ret_lines);
+		text_add_char(ret_lines, '\n');
+	}
+	return text_check(ret_lines, f);
+}
+
+/* --- the three files ---------------------------------------------------------------------------------------------- */
 
 static const struct {
 	enum wiring_file file;
@@ -122,6 +442,17 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	return 0;
 }
 
+bool okv_file_is_there(int root, const char *path)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+	struct stat status;
+
+	return fs_place_find(root, path, &place, &ignored) == 0 &&
+	       fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+	       status.st_size > 0;
+}
+
 bool okv_library_is_there(int root, const char *path)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -134,17 +465,28 @@ bool okv_library_is_there(int root, const char *path)
 	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
 }
 
-int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *ret_other, struct fault *f)
+/* Do both names lead to the same file? */
+static bool same_place(int root, const char *a, const char *b)
 {
-	ASSIGN_AUTO a = { 0 };
-	FS_PLACE_AUTO theirs = FS_PLACE_INIT;
-	FS_PLACE_AUTO ours = FS_PLACE_INIT;
+	FS_PLACE_AUTO one = FS_PLACE_INIT;
+	FS_PLACE_AUTO other = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
-	struct stat status;
-	char *vendor = NULL, *library = NULL;
-	bool other = false;
 
-	if (assign_parse(&a, text_string(conf), conf->length, f) < 0 || assign_get(&a, "VENDOR_NAME", &vendor, f) < 0 ||
+	return strcmp(a, b) == 0 ||
+	       (fs_place_find(root, a, &one, &ignored) == 0 && fs_place_find(root, b, &other, &ignored) == 0 &&
+		strcmp(one.path, other.path) == 0);
+}
+
+int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
+{
+	TEXT_AUTO conf = { 0 };
+	ASSIGN_AUTO a = { 0 };
+	struct fault cause = { 0 };
+	char *vendor = NULL, *library = NULL;
+
+	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0 && fs_absence(&cause, f) < 0)
+		return -1;
+	if (assign_parse(&a, text_string(&conf), conf.length, f) < 0 || assign_get(&a, "VENDOR_NAME", &vendor, f) < 0 ||
 	    assign_get(&a, "PKCS11_LIB_LOC", &library, f) < 0) {
 		free(vendor);
 		return -1;
@@ -152,16 +494,11 @@ int okv_vendor_find(const struct okv_job *job, const struct text *conf, bool *re
 	/* A library by its name is a Luna client's where nobody says whose it is. */
 	const char *name = library != NULL && strrchr(library, '/') != NULL ? strrchr(library, '/') + 1 : "";
 	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
-	if ((named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) && name[0] != '\0' &&
-	    fs_place_find(job->root, library, &theirs, &ignored) == 0 &&
-	    fstatat(theirs.dir, theirs.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-	    status.st_size > 0)
-		other = strcmp(library, job->settings->pkcs11_lib) != 0 &&
-			(fs_place_find(job->root, job->settings->pkcs11_lib, &ours, &ignored) < 0 ||
-			 strcmp(theirs.path, ours.path) != 0);
+	*ret_other =
+		name[0] != '\0' && (named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) &&
+		okv_file_is_there(job->root, library) && !same_place(job->root, library, job->settings->pkcs11_lib);
 	free(vendor);
 	free(library);
-	*ret_other = other;
 	return 0;
 }
 
@@ -303,15 +640,11 @@ static void files_edit(const struct okv_job *job, const struct wiring_options *w
 /* What is in use is not taken away unasked, nor made half of one and half of the other. */
 static int vendor_check(const struct okv_job *job, struct fault *f)
 {
-	TEXT_AUTO conf = { 0 };
-	struct fault cause = { 0 };
-	bool other = false;
+	bool other;
 
 	if (job->vendor == OKV_REPLACE_VENDOR)
 		return 0;
-	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0)
-		return fs_absence(&cause, f);
-	if (okv_vendor_find(job, &conf, &other, f) < 0)
+	if (okv_vendor_find(job, &other, f) < 0)
 		return -1;
 	return other ? fault_refused(f,
 				     OKV_CONF ": OKV uses another vendor's library, which is there; 'okv-luna config "

@@ -9,7 +9,7 @@
 
 #include "conf/assign.h"
 #include "conf/midupgrade.h"
-#include "conf/wiring.h"
+#include "okv/wiring.c"
 
 static inline void must(bool held)
 {

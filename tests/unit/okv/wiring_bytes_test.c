@@ -1,4 +1,4 @@
-/* conf/wiring: our settings into the bytes of the generic files, and out again. */
+/* okv/wiring: our settings into the bytes of the generic files, and out again. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include "conf/assign.h"
 #include "conf/settings.h"
-#include "conf/wiring.h"
+#include "okv/wiring.c"
 #include "random.h"
 
 enum { FILES = 10000 };
