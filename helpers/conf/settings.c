@@ -10,56 +10,8 @@
 #include "base/text.h"
 #include "conf/assign.h"
 
-enum setting_kind {
-	SETTING_PATH,
-	SETTING_ACCOUNT,
-	SETTING_WORD,
-	SETTING_ANY,
-	SETTING_PROFILE,
-	SETTING_COMMAND,
-	SETTING_RELEASE,
-	SETTING_KIND,
-	SETTING_NUMBER,
-	SETTING_MODE,
-};
-
-struct setting {
-	const char *name;
-	enum setting_kind kind;
-	size_t offset; /* into struct settings */
-	const char *initial;
-	uint64_t least, most;
-};
-
-#define AT(member) offsetof(struct settings, member)
-
-static const struct setting table[] = {
-	{ "VENDOR_NAME", SETTING_WORD, AT(vendor_name), "Thales_Luna", 0, 0 },
-	{ "CLIENT_DIR", SETTING_PATH, AT(client_dir), "/usr/safenet/lunaclient", 0, 0 },
-	{ "PKCS11_LIB", SETTING_PATH, AT(pkcs11_lib), NULL, 0, 0 },
-	{ "CHRYSTOKI_CONF", SETTING_PATH, AT(chrystoki_conf), "/etc/Chrystoki.conf", 0, 0 },
-	{ "HSM_GROUP", SETTING_ACCOUNT, AT(hsm_group), "hsmusers", 0, 0 },
-	{ "OKV_USER", SETTING_ACCOUNT, AT(okv_user), "oracle", 0, 0 },
-	{ "OKV_GROUP", SETTING_ACCOUNT, AT(okv_group), "oinstall", 0, 0 },
-	{ "PROFILE", SETTING_PROFILE, AT(profile), "guide", 0, 0 },
-	{ "TOKEN_LABEL", SETTING_ANY, AT(token_label), "", 0, 0 },
-	{ "MIN_SLOTS", SETTING_NUMBER, AT(min_slots), "1", 0, 1000 },
-	{ "SLOT_TIMEOUT", SETTING_NUMBER, AT(slot_timeout), "60", 1, 3600 },
-	{ "BUNDLE_MODE", SETTING_MODE, AT(bundle_mode), "0600", 0, 0 },
-	{ "UPGRADE_COMMAND", SETTING_COMMAND, AT(upgrade_command), "/usr/bin/ruby /images/upgrade.rb --confirm", 0, 0 },
-	{ "OKV_RELEASE", SETTING_RELEASE, AT(okv_release), "", 0, 0 },
-	{ "CLIENT_KIND", SETTING_KIND, AT(client_kind), "", 0, 0 },
-};
-
-enum { SETTING_COUNT = sizeof(table) / sizeof(table[0]) };
-
-static void *member(struct settings *s, const struct setting *setting)
-{
-	return (char *)s + setting->offset;
-}
-
 /* User and group names as useradd(8) takes them. */
-static bool account_name(const char *value)
+static bool is_account(const char *value)
 {
 	const size_t length = strlen(value);
 
@@ -69,7 +21,7 @@ static bool account_name(const char *value)
 	       (value[0] < '0' || value[0] > '9');
 }
 
-static bool plain_path(const char *value)
+static bool is_path(const char *value)
 {
 	if (value[0] != '/' || strchr(value, ':') != NULL || strpbrk(value, "*?[]\\") != NULL)
 		return false;
@@ -81,59 +33,88 @@ static bool plain_path(const char *value)
 	return strlen(value) > 1 && strlen(value) < 1024;
 }
 
-static int value_check(const struct setting *setting, const char *value, struct fault *f)
+static bool is_word(const char *value)
 {
-	switch (setting->kind) {
-	case SETTING_PATH:
-		if (!plain_path(value))
-			return fault_refused(f, "%s must be a full path without '..', ':' or wildcards, not '%s'",
-					     setting->name, SHOWN(value));
-		return 0;
-	case SETTING_ACCOUNT:
-		if (!account_name(value))
-			return fault_refused(f, "%s must be a user or group name, not '%s'", setting->name,
-					     SHOWN(value));
-		return 0;
-	case SETTING_WORD:
-		if (value[0] == '\0' || strpbrk(value, " \t") != NULL)
-			return fault_refused(f, "%s must be one word, not '%s'", setting->name, SHOWN(value));
-		return 0;
-	case SETTING_PROFILE:
-		if (!option_choice_has(SETTINGS_PROFILES, value))
-			return fault_refused(f, "%s must be one of %s, not '%s'", setting->name, SETTINGS_PROFILES,
-					     SHOWN(value));
-		return 0;
-	case SETTING_COMMAND:
-		if (value[0] != '/')
-			return fault_refused(f, "%s must begin with the full path of a program, not '%s'",
-					     setting->name, SHOWN(value));
-		return 0;
-	case SETTING_RELEASE:
-		if (value[0] != '\0' && strspn(value, "0123456789.") != strlen(value))
-			return fault_refused(f, "%s must be a release like 21.5, not '%s'", setting->name,
-					     SHOWN(value));
-		return 0;
-	case SETTING_KIND:
-		if (value[0] != '\0' && !option_choice_has(SETTINGS_KINDS, value))
-			return fault_refused(f, "%s must be one of %s, not '%s'", setting->name, SETTINGS_KINDS,
-					     SHOWN(value));
-		return 0;
-	case SETTING_ANY:
-	case SETTING_NUMBER:
-	case SETTING_MODE:
-		return 0;
-	}
-	return 0;
+	return value[0] != '\0' && strpbrk(value, " \t") == NULL;
+}
+
+static bool is_profile(const char *value)
+{
+	return option_choice_has(SETTINGS_PROFILES, value);
+}
+
+static bool is_command(const char *value)
+{
+	return value[0] == '/';
+}
+
+static bool is_release(const char *value)
+{
+	return strspn(value, "0123456789.") == strlen(value);
+}
+
+static bool is_kind(const char *value)
+{
+	return value[0] == '\0' || option_choice_has(SETTINGS_KINDS, value);
+}
+
+/* What a text may be, and how that is said of it; a number or mode is read as one. */
+struct setting_kind {
+	bool (*is_valid)(const char *value);
+	const char *must;
+};
+static const struct setting_kind word_kind = { is_word, "be one word" };
+static const struct setting_kind path_kind = { is_path, "be a full path without '..', ':' or wildcards" };
+static const struct setting_kind account_kind = { is_account, "be a user or group name" };
+static const struct setting_kind profile_kind = { is_profile, "be one of " SETTINGS_PROFILES };
+static const struct setting_kind command_kind = { is_command, "begin with the full path of a program" };
+static const struct setting_kind release_kind = { is_release, "be a release like 21.5" };
+static const struct setting_kind client_kind = { is_kind, "be one of " SETTINGS_KINDS };
+static const struct setting_kind any_kind, number_kind, mode_kind;
+
+struct setting {
+	const char *name;
+	const struct setting_kind *kind;
+	size_t offset; /* into struct settings */
+	const char *initial;
+	uint64_t least, most;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct setting table[] = {
+	{ "VENDOR_NAME", &word_kind, AT(vendor_name), "Thales_Luna", 0, 0 },
+	{ "CLIENT_DIR", &path_kind, AT(client_dir), "/usr/safenet/lunaclient", 0, 0 },
+	{ "PKCS11_LIB", &path_kind, AT(pkcs11_lib), NULL, 0, 0 },
+	{ "CHRYSTOKI_CONF", &path_kind, AT(chrystoki_conf), "/etc/Chrystoki.conf", 0, 0 },
+	{ "HSM_GROUP", &account_kind, AT(hsm_group), "hsmusers", 0, 0 },
+	{ "OKV_USER", &account_kind, AT(okv_user), "oracle", 0, 0 },
+	{ "OKV_GROUP", &account_kind, AT(okv_group), "oinstall", 0, 0 },
+	{ "PROFILE", &profile_kind, AT(profile), "guide", 0, 0 },
+	{ "TOKEN_LABEL", &any_kind, AT(token_label), "", 0, 0 },
+	{ "MIN_SLOTS", &number_kind, AT(min_slots), "1", 0, 1000 },
+	{ "SLOT_TIMEOUT", &number_kind, AT(slot_timeout), "60", 1, 3600 },
+	{ "BUNDLE_MODE", &mode_kind, AT(bundle_mode), "0600", 0, 0 },
+	{ "UPGRADE_COMMAND", &command_kind, AT(upgrade_command), "/usr/bin/ruby /images/upgrade.rb --confirm", 0, 0 },
+	{ "OKV_RELEASE", &release_kind, AT(okv_release), "", 0, 0 },
+	{ "CLIENT_KIND", &client_kind, AT(client_kind), "", 0, 0 },
+};
+
+enum { SETTING_COUNT = sizeof(table) / sizeof(table[0]) };
+
+static void *member(struct settings *s, const struct setting *setting)
+{
+	return (char *)s + setting->offset;
 }
 
 static int value_store(struct settings *s, const struct setting *setting, const char *value, struct fault *f)
 {
-	if (value_check(setting, value, f) < 0)
-		return -1;
-	if (setting->kind == SETTING_NUMBER)
+	if (setting->kind == &number_kind)
 		return number_parse(value, setting->name, setting->least, setting->most, member(s, setting), f);
-	if (setting->kind == SETTING_MODE)
+	if (setting->kind == &mode_kind)
 		return number_parse_mode(value, setting->name, member(s, setting), f);
+	if (setting->kind->is_valid != NULL && !setting->kind->is_valid(value))
+		return fault_refused(f, "%s must %s, not '%s'", setting->name, setting->kind->must, SHOWN(value));
 
 	char *copy = strdup(value);
 	if (copy == NULL)
@@ -173,7 +154,7 @@ int settings_init(struct settings *ret_settings, struct fault *f)
 void settings_done(struct settings *s)
 {
 	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (table[i].kind != SETTING_NUMBER && table[i].kind != SETTING_MODE)
+		if (table[i].kind != &number_kind && table[i].kind != &mode_kind)
 			free(*(char **)member(s, &table[i]));
 	*s = (struct settings){ 0 };
 }
