@@ -38,8 +38,8 @@ struct verb {
 	size_t least, most;        /* operands, these words included */
 	const char *usage;
 	int (*act)(struct cmd_context *context, struct fault *f);
-	/* Where act is NULL: an edit of Chrystoki.conf; `context` is struct words. */
-	int (*change)(void *context, struct chrystoki *conf, struct fault *f);
+	/* Where act is NULL: an edit of Chrystoki.conf. */
+	int (*change)(struct chrystoki *conf, struct words *words, struct fault *f);
 };
 
 static struct okv_job job_of(const struct cmd_context *context)
@@ -268,13 +268,28 @@ static int act_show(struct cmd_context *context, struct fault *f)
 
 /* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */
 
-static int edit(struct cmd_context *context, int (*change)(void *context, struct chrystoki *conf, struct fault *f),
-		struct words *words, struct fault *f)
+struct edit {
+	int (*change)(struct chrystoki *conf, struct words *words, struct fault *f);
+	struct words *words;
+};
+
+static int edit_change(void *context, struct chrystoki *conf, struct fault *f)
 {
+	const struct edit *edit = context;
+
+	return edit->change(conf, edit->words, f);
+}
+
+static int edit(struct cmd_context *context,
+		int (*change)(struct chrystoki *conf, struct words *words, struct fault *f), struct words *words,
+		struct fault *f)
+{
+	struct edit edit = { .change = change, .words = words };
 	const struct okv_job job = job_of(context);
 	bool changed;
 
-	const int r = cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, change, words, &changed, f) < 0 ? -1 : 0;
+	const int r =
+		cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, edit_change, &edit, &changed, f) < 0 ? -1 : 0;
 	if (r == 0 && !changed)
 		cmd_print(context, "%s: is set so already\n", context->settings.chrystoki_conf);
 	else if (r == 0 && words->value != NULL && !chrystoki_is_secret(words->key))
@@ -301,10 +316,8 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-static int set_change(void *context, struct chrystoki *conf, struct fault *f)
+static int set_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	struct words *words = context;
-
 	free(words->old);
 	words->old = NULL;
 	return chrystoki_get(conf, words->section, words->key, &words->old, f) < 0
@@ -342,17 +355,13 @@ static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
 	return edit(context, set_change, &words, f);
 }
 
-static int unset_change(void *context, struct chrystoki *conf, struct fault *f)
+static int unset_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	const struct words *words = context;
-
 	return chrystoki_unset(conf, words->section, words->key, f);
 }
 
-static int remove_change(void *context, struct chrystoki *conf, struct fault *f)
+static int remove_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	const struct words *words = context;
-
 	return chrystoki_remove(conf, words->section, f);
 }
 
@@ -374,10 +383,8 @@ static int merge_act(struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-static int ha_change(void *context, struct chrystoki *conf, struct fault *f)
+static int ha_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	const struct words *words = context;
-
 	return chrystoki_group_set(conf, words->section, words->key, f);
 }
 
@@ -391,10 +398,8 @@ static int ha_only_act(struct cmd_context *context, struct fault *f)
 	return edit(context, set_change, &words, f);
 }
 
-static int server_add_change(void *context, struct chrystoki *conf, struct fault *f)
+static int server_add_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	const struct words *words = context;
-
 	return chrystoki_server_add(conf, words->section, words->port, f);
 }
 
@@ -409,10 +414,8 @@ static int server_add_act(struct cmd_context *context, struct fault *f)
 	return edit(context, server_add_change, &words, f);
 }
 
-static int server_remove_change(void *context, struct chrystoki *conf, struct fault *f)
+static int server_remove_change(struct chrystoki *conf, struct words *words, struct fault *f)
 {
-	const struct words *words = context;
-
 	return chrystoki_server_remove(conf, words->section, f);
 }
 

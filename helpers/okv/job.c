@@ -143,33 +143,28 @@ int okv_scope_find(int root, const struct settings *settings, enum okv_scope *re
 	return 0;
 }
 
+static const struct {
+	const char *word, *text;
+} scopes[] = {
+	[OKV_SCOPE_GENERIC] = { "generic",
+				"OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later" },
+	[OKV_SCOPE_NO_INTERFACE] = { "no-interface",
+				     "no directory " SETTINGS_GENERIC
+				     ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by "
+				     "it over an OS major upgrade; choose the vendor on the console's HSM page" },
+	[OKV_SCOPE_CLIENT_V6] = { "client-v6",
+				  "the Luna client is v6.x or older: it needs no group, no generic files and no modes "
+				  "from okv-luna; choose the vendor on the console's HSM page" },
+};
+
 const char *okv_scope_text(enum okv_scope scope)
 {
-	switch (scope) {
-	case OKV_SCOPE_GENERIC:
-		return "OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later";
-	case OKV_SCOPE_NO_INTERFACE:
-		return "no directory " SETTINGS_GENERIC
-		       ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by it over an OS "
-		       "major upgrade; choose the vendor on the console's HSM page";
-	case OKV_SCOPE_CLIENT_V6:
-		return "the Luna client is v6.x or older: it needs no group, no generic files and no modes from "
-		       "okv-luna; choose the vendor on the console's HSM page";
-	}
-	return "unknown";
+	return scopes[scope].text;
 }
 
 const char *okv_scope_word(enum okv_scope scope)
 {
-	switch (scope) {
-	case OKV_SCOPE_GENERIC:
-		return "generic";
-	case OKV_SCOPE_NO_INTERFACE:
-		return "no-interface";
-	case OKV_SCOPE_CLIENT_V6:
-		return "client-v6";
-	}
-	return "unknown";
+	return scopes[scope].word;
 }
 
 void okv_outcome_json(const struct okv_outcome *outcome, struct json *j)

@@ -97,22 +97,13 @@ static void assign_show(struct text *out, const char *path, const struct assign 
 	}
 }
 
-static const char *block_word(enum midupgrade_state state)
-{
-	switch (state) {
-	case MIDUPGRADE_NONE:
-		return "the okv-luna block is not in it";
-	case MIDUPGRADE_CURRENT:
-		return "the okv-luna block is in it";
-	case MIDUPGRADE_STALE:
-		return "an okv-luna block is in it, but not this version's or not at its place";
-	case MIDUPGRADE_UNREACHED:
-		return "the script ends before the place of the okv-luna block";
-	case MIDUPGRADE_UNPAIRED:
-		return "the marks of the okv-luna block do not pair up";
-	}
-	return "unknown";
-}
+static const char *const block_words[] = {
+	[MIDUPGRADE_NONE] = "the okv-luna block is not in it",
+	[MIDUPGRADE_CURRENT] = "the okv-luna block is in it",
+	[MIDUPGRADE_STALE] = "an okv-luna block is in it, but not this version's or not at its place",
+	[MIDUPGRADE_UNREACHED] = "the script ends before the place of the okv-luna block",
+	[MIDUPGRADE_UNPAIRED] = "the marks of the okv-luna block do not pair up",
+};
 
 static int generic_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
@@ -141,8 +132,8 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 	if (fs_read_config(job->root, OKV_MID, &script, f) < 0 ||
 	    midupgrade_look(text_string(&script), script.length, job->settings->hsm_group, &state, &line, f) < 0)
 		return -1;
-	text_add_format(out, "%s\n   %s\n", OKV_MID, block_word(state));
-	json_string(j, OKV_MID, block_word(state));
+	text_add_format(out, "%s\n   %s\n", OKV_MID, block_words[state]);
+	json_string(j, OKV_MID, block_words[state]);
 	return 0;
 }
 
