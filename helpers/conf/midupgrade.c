@@ -102,6 +102,7 @@ static int unpaired_fault(const struct marks *m, struct fault *f)
 		m->line);
 }
 
+/* Where the blanks at the start of the line end. */
 static size_t blanks_end(const char *line, size_t length)
 {
 	size_t at = 0;
@@ -111,23 +112,24 @@ static size_t blanks_end(const char *line, size_t length)
 	return at;
 }
 
+/* Whether the word is in the line, in either letter case. */
+static bool line_says(const char *line, size_t length, const char *word)
+{
+	const size_t n = strlen(word);
+
+	for (size_t at = 0; at + n <= length; at++)
+		if (strncasecmp(line + at, word, n) == 0)
+			return true;
+	return false;
+}
+
 /* Does the line speak of what stands above it, forbidding something? */
 static bool is_banner(const char *line, size_t length)
 {
-	static const char *const forbidding[] = { "not", "never", "n't" };
-	size_t at = blanks_end(line, length);
+	const size_t at = blanks_end(line, length);
 
-	if (at == length || line[at] != '#')
-		return false;
-	bool above = false, forbids = false;
-	for (; at < length; at++) {
-		above = above || (length - at >= 5 && strncasecmp(line + at, "above", 5) == 0);
-		for (size_t i = 0; i < sizeof(forbidding) / sizeof(forbidding[0]); i++) {
-			const size_t n = strlen(forbidding[i]);
-			forbids = forbids || (length - at >= n && strncasecmp(line + at, forbidding[i], n) == 0);
-		}
-	}
-	return above && forbids;
+	return at < length && line[at] == '#' && line_says(line, length, "above") &&
+	       (line_says(line, length, "not") || line_says(line, length, "never") || line_says(line, length, "n't"));
 }
 
 size_t midupgrade_word(const char *line, size_t length, size_t index, const char **ret_word)

@@ -317,24 +317,13 @@ struct script_fix {
 	enum okv_handmade handmade;
 };
 
-static void comment_hear(void *context, size_t index, const char *word, size_t length)
-{
-	struct text *marks = context;
-
-	(void)word;
-	(void)length;
-	while (marks->length < index && !marks->failed)
-		text_add_char(marks, ' ');
-	text_add_char(marks, '#');
-}
-
 /* '#' before the rest of each wrapped comment. */
 static int comments_fix(const struct okv_job *job, const struct text *script, struct text *ret_text, struct fault *f)
 {
-	TEXT_AUTO marks = { 0 }; /* by line: '#' where one goes */
+	TEXT_AUTO marks = { 0 };
 	struct text_line line;
 
-	if (okv_prose_find(job, script, comment_hear, &marks, f) < 0 || text_check(&marks, f) < 0)
+	if (okv_prose_find(job, script, &marks, f) < 0)
 		return -1;
 	for (size_t at = 0, i = 0; text_line_next(script->bytes, script->length, &at, &line); i++) {
 		text_add_string(ret_text, i < marks.length && marks.bytes[i] == '#' ? "# " : "");

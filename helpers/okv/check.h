@@ -46,10 +46,8 @@ int okv_check_mid(struct okv_checking *c, struct fault *f);
 int okv_check_chrystoki(struct okv_checking *c, struct fault *f);
 /* What of these kinds PRESERVED_FILES does not cover, each cause once. */
 void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_need_kind last);
-/* Lines of a script, from 0, that are the rest of a wrapped comment and no commands; bytes of the first word. */
-int okv_prose_find(const struct okv_job *job, const struct text *script,
-		   void (*each)(void *context, size_t index, const char *word, size_t length), void *context,
-		   struct fault *f);
+/* One byte for each line of a script: '#' where it is the rest of a wrapped comment and no command, else ' '. */
+int okv_prose_find(const struct okv_job *job, const struct text *script, struct text *ret_marks, struct fault *f);
 /* Reads the file that findings are about: 1; 0 and a finding where it is not there (`missing`) or no plain file; -1. */
 int okv_check_read(struct okv_checking *c, const struct finding_rule *missing, struct text *ret_text,
 		   struct stat *ret_status, struct fault *f);

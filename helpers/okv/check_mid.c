@@ -165,9 +165,7 @@ static bool letters_only(const char *word, size_t length)
 	return length > 0;
 }
 
-int okv_prose_find(const struct okv_job *job, const struct text *script,
-		   void (*each)(void *context, size_t index, const char *word, size_t length), void *context,
-		   struct fault *f)
+int okv_prose_find(const struct okv_job *job, const struct text *script, struct text *ret_marks, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	TEXT_AUTO plain = { 0 };
@@ -188,23 +186,35 @@ int okv_prose_find(const struct okv_job *job, const struct text *script,
 			length--;
 		prose = prose && letters_only(word, length) &&
 			!command_exists(job->root, text_string(&plain), &s, word, length);
-		if (prose)
-			each(context, i, word, length);
+		text_add_char(ret_marks, prose ? '#' : ' ');
 		below = prose || line[0] == '#';
 	}
-	return 0;
+	return text_check(ret_marks, f);
 }
 
 /* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
-static void prose_hear(void *context, size_t index, const char *word, size_t length)
+static int prose_check(struct okv_checking *c, const struct text *script, struct fault *f)
 {
-	struct okv_checking *c = context;
+	TEXT_AUTO marks = { 0 };
+	struct text_line line;
 
-	finding_add(c->found,
-		    FINDING_RULE(FINDING_WARN, "mid-wrapped-comment",
-				 "the shell tries to run it, and under 'set -e' the script ends there", FINDING_FIX_IT),
-		    index + 1, "'%s' is not a command; the line looks like the rest of the comment above it",
-		    SHOWN_BYTES(word, length));
+	if (okv_prose_find(c->job, script, &marks, f) < 0)
+		return -1;
+	for (size_t at = 0, i = 0; text_line_next(text_string(script), script->length, &at, &line); i++) {
+		const char *word;
+		size_t length = midupgrade_word(line.bytes, line.length, 0, &word);
+
+		if (i >= marks.length || marks.bytes[i] != '#')
+			continue;
+		length -= strchr(".,:", word[length - 1]) != NULL;
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_WARN, "mid-wrapped-comment",
+					 "the shell tries to run it, and under 'set -e' the script ends there",
+					 FINDING_FIX_IT),
+			    i + 1, "'%s' is not a command; the line looks like the rest of the comment above it",
+			    SHOWN_BYTES(word, length));
+	}
+	return 0;
 }
 
 static bool line_holds(const struct text_line *line, const char *bytes)
@@ -278,7 +288,7 @@ int okv_check_mid(struct okv_checking *c, struct fault *f)
 	}
 	bytes_check(c, &script);
 	if (midupgrade_leftovers(text_string(&script), script.length, group, leftover_check, &leftovers, f) < 0 ||
-	    okv_prose_find(c->job, &script, prose_hear, c, f) < 0)
+	    prose_check(c, &script, f) < 0)
 		return -1;
 	block_check(c, &script, state, line);
 	return 0;
