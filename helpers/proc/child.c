@@ -282,8 +282,8 @@ static int work_do(const struct proc_child_options *o, int tell, struct fault *f
 		       : r;
 }
 
-static void __attribute__((noreturn))
-child_main(const struct proc_child_options *o, const struct pipes *pipes, pid_t parent)
+__attribute__((noreturn)) static void child_main(const struct proc_child_options *o, const struct pipes *pipes,
+						 pid_t parent)
 {
 	struct fault f = { 0 };
 	int tell = pipes->tell_write;

@@ -248,7 +248,7 @@ identity() {
 		strace -qq -o /dev/null -P lunaclient -e inject=newfstatat:error=EIO:when=$when "$extract" --root "$root" \
 			--accept-licence "$BATS_TEST_TMPDIR/full.tar" >/dev/null 2>"$BATS_TEST_TMPDIR/said" || rc=$?
 		[ $rc -ne 0 ] || break
-		codes+=$rc
+		codes+="$rc"
 		[[ $(<"$BATS_TEST_TMPDIR/said") == *"cannot look at 'lunaclient': Input/output error" ]]
 	done
 	[[ $codes =~ ^5+4$ ]] || { echo "$codes"; return 1; }

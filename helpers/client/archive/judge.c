@@ -266,10 +266,10 @@ static int parents_enter(struct judge *j, const char *path, enum judge_layer lay
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		struct judge_path *parent;
-		bool new;
-		if (paths_enter(&j->paths, path, (size_t)(slash - path), &parent, &new, f) < 0)
+		bool added;
+		if (paths_enter(&j->paths, path, (size_t)(slash - path), &parent, &added, f) < 0)
 			return -1;
-		if (new) {
+		if (added) {
 			parent->kind = PATH_IMPLIED;
 			parent->layer = (uint8_t)layer;
 		} else if (parent->kind == PATH_LINK) {
@@ -467,7 +467,7 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 	char target[LIMITS_PATH + 1] = "";
 	struct judge_path *entry;
 	uint64_t size;
-	bool new;
+	bool added;
 
 	*ret_verdict = JUDGE_NOTHING;
 	if (type_check(member, f) < 0 || name_normalise(member, ret_path, f) < 0)
@@ -475,10 +475,10 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 	if (ret_path[0] == '\0')
 		return 0;
 	if (target_find(j, member, ret_path, target, &size, f) < 0 || parents_enter(j, ret_path, layer, f) < 0 ||
-	    paths_enter(&j->paths, ret_path, strlen(ret_path), &entry, &new, f) < 0)
+	    paths_enter(&j->paths, ret_path, strlen(ret_path), &entry, &added, f) < 0)
 		return -1;
 	*ret_verdict = JUDGE_PLACE;
-	if (!new &&again_judge(j, member, layer, ret_path, target, entry, ret_verdict, f) < 0)
+	if (!added && again_judge(j, member, layer, ret_path, target, entry, ret_verdict, f) < 0)
 		return -1;
 	if (*ret_verdict != JUDGE_PLACE && *ret_verdict != JUDGE_REPLACE)
 		return 0;

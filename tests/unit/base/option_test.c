@@ -39,7 +39,7 @@ static int fresh(void **state)
 
 static int parse(struct fault *f, const char *first, ...)
 {
-	char *argv[16] = { (char *)(uintptr_t) "tool" };
+	char tool[] = "tool", *argv[16] = { tool };
 	int argc = 1;
 	va_list words;
 
