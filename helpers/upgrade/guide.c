@@ -178,6 +178,9 @@ static void command_add(const struct guide_node *node, const struct guide_step *
 				text_add_char(out, *c);
 		text_add_string(out, quote);
 	}
+	/* Another procedure is about the same server. */
+	if (step->command != NULL && strncmp(step->command, "okv-luna guide ", 15) == 0)
+		text_add_string(out, text_string(&node->options));
 }
 
 /* --- which steps this server needs -------------------------------------------------------------------------------- */
@@ -445,10 +448,19 @@ static bool can_be_said(const struct guide_line *line)
 	return (line->state == GUIDE_NEXT || line->state == GUIDE_LATER) && (line->step->done == 0 || line->step->said);
 }
 
+/* The call that led here. */
+static void call_add(const struct guide_list *list, struct text *out)
+{
+	text_add_format(out, "okv-luna guide %s%s%s%s", guide_procedures[list->procedure],
+			text_string(&list->node->options),
+			list->procedure == GUIDE_UPGRADE && list->node->cluster ? " --cluster" : "",
+			list->procedure == GUIDE_CLUSTER && list->node->bundle ? " --bundle" : "");
+}
+
 static void said_add(const struct guide_list *list, const struct guide_line *line, struct text *out)
 {
-	text_add_format(out, "okv-luna guide %s%s --done %s", guide_procedures[list->procedure],
-			text_string(&list->node->options), line->step->id);
+	call_add(list, out);
+	text_add_format(out, " --done %s", line->step->id);
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
@@ -535,9 +547,11 @@ void guide_format_next(const struct guide_list *list, struct text *out)
 		return;
 	}
 	text_add_format(out, "All steps of %s are done", name);
-	if (list->procedure != GUIDE_INSTALL)
-		text_add_format(out, "; before the next time: okv-luna guide %s%s --again", name,
-				text_string(&list->node->options));
+	if (list->procedure != GUIDE_INSTALL) {
+		text_add_string(out, "; before the next time: ");
+		call_add(list, out);
+		text_add_string(out, " --again");
+	}
 	text_add_char(out, '\n');
 }
 

@@ -51,7 +51,7 @@ struct guide_node {
 	bool cluster;          /* upgrade: this server is a node of a cluster */
 	bool bundle;           /* cluster: an existing one of several nodes, by hsmbundle */
 	char host[65];         /* its host name, or CLIENT */
-	struct text options;   /* what was said about it, as it is typed: " --okv 21.5 --ha" */
+	struct text options;   /* what was said about this server, as it is typed: " --okv 21.5 --ha" */
 	struct text described; /* "OKV 21.5 (--okv), Luna client 10.4 (detected), network (detected)" */
 	struct text notes;     /* what is unknown or contradicts, one line each */
 };

@@ -184,8 +184,6 @@ static void options_add(const struct guide_said *said, struct text *out)
 		{ "--client ", said->client, said->client != NULL },
 		{ "--kind ", said->kind, said->kind != NULL },
 		{ "--ha", "", said->ha },
-		{ "--cluster", "", said->cluster },
-		{ "--bundle", "", said->bundle },
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)

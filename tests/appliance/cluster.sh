@@ -21,7 +21,12 @@ cluster_up() {
 		node_start "$NODE"
 		network=(--network "container:${CLUSTER[0]}")
 	done
-	local hosts='' keys='' known='' node
+	cluster_join
+}
+
+# cluster_join: the same of what CLUSTER holds: running nodes that share a network already.
+cluster_join() {
+	local count=${#CLUSTER[@]} i hosts='' keys='' known='' node
 	for ((i = 1; i <= count; i++)); do
 		hosts+="$(cluster_address "$i") okv$i"$'\n'
 		node=${CLUSTER[i - 1]}

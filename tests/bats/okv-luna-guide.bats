@@ -212,6 +212,14 @@ TABLE
 	[[ $(guide --okv 21.5) == 'All steps of install are done'* ]]
 }
 
+@test "a step that is another procedure names it with what was said of this server, and each procedure keeps its own" {
+	run -1 guide cluster --okv 21.5 --ha --bundle
+	[[ $output == *$'\n      okv-luna guide install --okv 21.5 --ha\n'* ]]
+	[[ $output == *'when done: okv-luna guide cluster --okv 21.5 --ha --bundle --done enable-first'* ]]
+	run -1 guide upgrade --okv 21.5 --cluster --bundle
+	[[ $output == *'okv-luna guide upgrade --okv 21.5 --cluster --done backup'* ]]
+}
+
 @test "said to be done: with its date, once; what is looked at or not needed cannot be said; --again forgets" {
 	pre -q && post -q
 	run -1 guide upgrade --done backup

@@ -1,10 +1,14 @@
 #!/usr/bin/env bats
 # The six systems of the integration guide, each from a bare appliance to the end by typing what `okv-luna guide install`
-# prints; the HSM, its cloud and OKV's console are played.  In the end status is green, and OKV reaches its root key.
+# prints, then a restore and the start of a cluster by the same; the HSM, its cloud and OKV's console are played.  In the
+# end status is green, ready for a restore and for a cluster, and OKV reaches its root key.
 # RPM=FILE takes a package; without it one is built on the oldest base.
 # shellcheck disable=SC2016 # single quotes: expanded in the node
 
+bats_require_minimum_version 1.5.0
+
 load node.bash
+load ../../appliance/cluster.sh
 
 # SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: one of each of guide's kinds; releases with and without generic files.
 systems() {
@@ -19,19 +23,29 @@ systems() {
 }
 
 setup_file() {
-	local image system words
+	local image system words host wire network
 	package_for_file
 	mapfile -t image < <("$APPLIANCE_DIR/image" node-11 2>/dev/null)
 	mkdir "$BATS_FILE_TMPDIR/shared"
 	# What Thales delivers.
 	ctr run --rm -v "$BATS_FILE_TMPDIR/shared:/shared" "${image[0]}" sh -ec 'make=/usr/share/okv-appliance/bin/client-archive
 		$make full /shared/archive.tar; $make cloud /shared/service.zip' >/dev/null
-	NODES=
+	# okv1 (network) sends its bundle to okv2 (ha): over a network that stays when one of them restarts.
+	node_new bats-guide-wire
+	NODES=" $NODE"
+	ctr run -d --name "$NODE" "${image[0]}" sleep infinity >/dev/null
+	wire=$NODE
 	while read -r system _; do
 		node_new "bats-guide-$system"
 		NODES+=" $NODE"
-		node_create "$NODE" "${image[0]}" -v "$RPM:/root/okv-luna-hooks.rpm:ro" -v "$BATS_FILE_TMPDIR/shared:/shared:ro" \
-			-v "$APPLIANCE_DIR/guide-play:/root/guide-play:ro" -v "$APPLIANCE_DIR/guide-type:/root/guide-type:ro"
+		host=okv1 network=()
+		case $system in
+		network | ha) network=(--network "container:$wire") ;;&
+		ha) host=okv2 ;;
+		esac
+		NODE_HOSTNAME=$host node_create "$NODE" "${image[0]}" "${network[@]}" -v "$RPM:/root/okv-luna-hooks.rpm:ro" \
+			-v "$BATS_FILE_TMPDIR/shared:/shared:ro" -v "$APPLIANCE_DIR/guide-play:/root/guide-play:ro" \
+			-v "$APPLIANCE_DIR/guide-type:/root/guide-type:ro"
 	done < <(systems)
 	export NODES
 	# Side by side: most of it is waiting for boots.
@@ -62,21 +76,14 @@ installer() {
 	SH
 }
 
-# follow SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: to the end of guide, through as many restarts as it asks for; what
+# typed SYSTEM PROCEDURE OPTION...: to the end of that procedure of guide, through as many restarts as it asks for; what
 # there was to say, the status and the number of restarts are left in files.
-follow() {
-	local system=$1 kind=$2 okv=$3 vendors=$4 archive=$5 node rc=42 restarts=0 out=$BATS_FILE_TMPDIR/$1
-	node=$(node_of "$system")
-	node_start "$node"
-	on "$node" "rpm -i /root/okv-luna-hooks.rpm
-		[ '$vendors' = - ] || rm -r /usr/local/okv/hsm/generic
-		echo okv1 >/etc/hostname" 2>/dev/null
-	[ "$archive" != v6 ] || { on "$node" 'mkdir -p /root/luna/linux/64'; installer | ctr exec -i "$node" \
-		sh -c 'cat >/root/luna/linux/64/install.sh'; }
+typed() {
+	local procedure=$2 node rc=42 restarts=0 out=$BATS_FILE_TMPDIR/$1.$2
+	node=$(node_of "$1")
 	while [ "$rc" = 42 ]; do
 		rc=0
-		ctr exec -e SYSTEM="$system" -e OKV="$okv" -e VENDORS="$vendors" -e ARCHIVE="/shared/$archive" "$node" \
-			bash -lc "/root/guide-type --okv $okv --kind $kind ${*:6}" >>"$out" 2>&1 || rc=$?
+		asked "$@" >>"$out" 2>&1 || rc=$?
 		[ "$rc" = 42 ] || break
 		# Times of start are told in seconds; a real machine is not up again within one.
 		sleep 2
@@ -84,19 +91,46 @@ follow() {
 		node_settle "$node"
 		restarts=$((restarts + 1))
 	done
-	echo "$rc $restarts" >"$out.end"
+	echo "$procedure $rc $restarts" >"$out.end"
+	[ "$rc" = 0 ]
 }
 
-# ended SYSTEM RESTARTS: guide came to its end, status is green, and OKV's own program finds the root key and uses it.
+# asked SYSTEM PROCEDURE OPTION...: until guide has no next step for this node, or asks for a restart.
+asked() {
+	local kind okv vendors archive options
+	read -r _ kind okv vendors archive options < <(systems | grep "^$1 ")
+	# shellcheck disable=SC2086
+	ctr exec -e SYSTEM="$1" -e OKV="$okv" -e VENDORS="$vendors" -e ARCHIVE="/shared/$archive" "$(node_of "$1")" \
+		bash -lc "/root/guide-type $2 --okv $okv --kind $kind $options ${*:3}"
+}
+
+# follow SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: all procedures of a single node, one after the other.
+follow() {
+	local system=$1 okv=$3 vendors=$4 archive=$5 node
+	node=$(node_of "$system")
+	node_start "$node"
+	on "$node" "rpm -i /root/okv-luna-hooks.rpm
+		[ '$vendors' = - ] || rm -r /usr/local/okv/hsm/generic
+		hostname >/etc/hostname" 2>/dev/null
+	[ "$archive" != v6 ] || { on "$node" 'mkdir -p /root/luna/linux/64'; installer | ctr exec -i "$node" \
+		sh -c 'cat >/root/luna/linux/64/install.sh'; }
+	typed "$system" install && typed "$system" restore && typed "$system" cluster
+}
+
+# ended SYSTEM RESTARTS: guide came to its ends, status is green for all of them, and OKV's own program finds the root
+# key and uses it.
 ended() {
+	local procedure
 	NODE=$(node_of "$1")
-	[ "$(cat "$BATS_FILE_TMPDIR/$1.end")" = "0 $2" ] || {
-		cat "$BATS_FILE_TMPDIR/$1" "$BATS_FILE_TMPDIR/$1.end"
+	[ "$(cat "$BATS_FILE_TMPDIR/$1".*.end)" = $'cluster 0 0\ninstall 0 '"$2"$'\nrestore 0 1' ] || {
+		for procedure in install restore cluster; do cat "$BATS_FILE_TMPDIR/$1.$procedure"*; done
 		on "$NODE" 'tail -n 60 /root/guide.log'
 		return 1
 	}
-	run on "$NODE" 'okv-luna status'
-	[ "$status" -eq 0 ] && ! grep -q '^FAIL' <<<"$output" || { echo "$output"; return 1; }
+	for procedure in '' '--for restore --pin-file - --key "OKV 18.1 HSM Root Key"' '--for cluster'; do
+		run on "$NODE" "echo partition-password | okv-luna status $procedure"
+		[ "$status" -eq 0 ] && ! grep -q '^FAIL' <<<"$output" || { echo "$output"; return 1; }
+	done
 	run ctr exec -e SYSTEM=x -e OKV=x -e VENDORS=x "$NODE" /root/guide-play consumer
 	[[ $status == 0 && $output == *'root key found, round trip good'* ]] || { echo "$output"; return 1; }
 }
@@ -124,4 +158,28 @@ ended() {
 @test "a Luna HSM and a Luna Cloud HSM, OKV 21.4" {
 	ended hybrid 1
 	on "$NODE" 'grep -q "^REST" /etc/Chrystoki.conf && grep -q ServerName00 /etc/Chrystoki.conf'
+}
+
+@test "a cluster of several nodes: the bundle goes to okv2 and is put in its place, by what guide prints" {
+	local other id command when_done step
+	other=$(node_of ha)
+	CLUSTER=("$(node_of network)" "$other")
+	cluster_join
+	on "$(node_of network)" 'okv-luna guide cluster --okv 21.5 --kind network --again' >/dev/null || true
+	for step in place apply-bundle enable-others; do
+		run asked network cluster --bundle
+		[ "$status" -eq 43 ] || { echo "$output"; return 1; }
+		IFS=$'\t' read -r id command when_done <<<"${lines[-1]}"
+		[ "$id" = $step ]
+		case $step in
+		apply-bundle) ctr exec -e SYSTEM=x -e OKV=21.3 -e VENDORS=- "$other" /root/guide-play $step "$command" ;;
+		*) ctr exec "$other" bash -lc '/root/guide-type --here "$1"' - "$command" ;;
+		esac
+		on "$(node_of network)" "$when_done" >/dev/null || [ $? = 1 ]
+	done
+	[ "$(on "$other" 'sha256sum </usr/local/okv/hsm/hsmbundle')" = \
+		"$(on "$(node_of network)" 'sha256sum </usr/local/okv/hsm/hsmbundle')" ]
+	run -0 asked network cluster --bundle
+	on "$(node_of network)" '[ ! -e /usr/local/okv/hsm/hsmbundle ] && okv-luna status --for cluster' >/dev/null
+	on "$other" 'okv-luna bundle clean && [ ! -e /usr/local/okv/hsm/hsmbundle ]'
 }
