@@ -10,7 +10,8 @@ bats_require_minimum_version 1.5.0
 load node.bash
 load ../../appliance/cluster.sh
 
-# SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: one of each of guide's kinds; releases with and without generic files.
+# SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: one of each of guide's kinds; releases with and without generic files; and
+# one that `okv-luna setup` installs.
 systems() {
 	cat <<-'LIST'
 		network network 21.5 - archive.tar
@@ -19,6 +20,7 @@ systems() {
 		cloud-min cloud-min 21.10 - service.zip
 		cloud-full cloud-full 21.1 Thales archive.tar
 		hybrid hybrid 21.4 - archive.tar
+		setup network 21.5 - archive.tar
 	LIST
 }
 
@@ -97,10 +99,11 @@ typed() {
 
 # asked SYSTEM PROCEDURE OPTION...: until guide has no next step for this node, or asks for a restart.
 asked() {
-	local kind okv vendors archive options
+	local kind okv vendors archive options setup=()
+	[ "$1 $2" != 'setup install' ] || setup=(-e 'SETUP=--accept-licence --kind network /shared/archive.tar')
 	read -r _ kind okv vendors archive options < <(systems | grep "^$1 ")
 	# shellcheck disable=SC2086
-	ctr exec -e SYSTEM="$1" -e OKV="$okv" -e VENDORS="$vendors" -e ARCHIVE="/shared/$archive" "$(node_of "$1")" \
+	ctr exec "${setup[@]}" -e SYSTEM="$1" -e OKV="$okv" -e VENDORS="$vendors" -e ARCHIVE="/shared/$archive" "$(node_of "$1")" \
 		bash -lc "/root/guide-type $2 --okv $okv --kind $kind $options ${*:3}"
 }
 
@@ -114,7 +117,15 @@ follow() {
 		hostname >/etc/hostname" 2>/dev/null
 	[ "$archive" != v6 ] || { on "$node" 'mkdir -p /root/luna/linux/64'; installer | ctr exec -i "$node" \
 		sh -c 'cat >/root/luna/linux/64/install.sh'; }
+	[ "$system" != setup ] || stumble "$node" >"$BATS_FILE_TMPDIR/stumbled" 2>&1
 	typed "$system" install && typed "$system" restore && typed "$system" cluster
+}
+
+# stumble NODE: setup with an archive that was cut in half.
+stumble() {
+	on "$1" 'head -c 100000 /shared/archive.tar >/root/cut.tar
+		okv-luna setup --accept-licence --kind network /root/cut.tar || echo "status $?"
+		find /usr/safenet /etc/Chrystoki.conf 2>/dev/null || true'
 }
 
 # ended SYSTEM RESTARTS: guide came to its ends, status is green for all of them, and OKV's own program finds the root
@@ -158,6 +169,18 @@ ended() {
 @test "a Luna HSM and a Luna Cloud HSM, OKV 21.4" {
 	ended hybrid 1
 	on "$NODE" 'grep -q "^REST" /etc/Chrystoki.conf && grep -q ServerName00 /etc/Chrystoki.conf'
+}
+
+@test "okv-luna setup: stops at a damaged archive and says why, then goes on as far as it can, each time" {
+	grep -q '^okv-luna-setup: stopped at step client: ' "$BATS_FILE_TMPDIR/stumbled"
+	grep -q '^status 3$' "$BATS_FILE_TMPDIR/stumbled"
+	run -1 grep '^/' "$BATS_FILE_TMPDIR/stumbled"
+	ended setup 1
+	# A partition that is not there is the first problem; with the one that is there, there is nothing left to do.
+	run -1 on "$NODE" 'okv-luna setup --label par9'
+	[[ $output == *"--label par9' ended with status 1"* ]]
+	run -0 on "$NODE" 'okv-luna setup'
+	[[ ${lines[0]} == 'nothing to do: '* ]]
 }
 
 @test "a cluster of several nodes: the bundle goes to okv2 and is put in its place, by what guide prints" {
