@@ -542,23 +542,23 @@ static bool words_read(const struct reader *r, struct words *w)
 	}
 }
 
-/* `first OPERATOR second` of test(1). */
-static enum outcome compare_evaluate(const char *first, const char *operator, const char * second)
+/* `first RELATION second` of test(1). */
+static enum outcome compare_evaluate(const char *first, const char *relation, const char *second)
 {
-	static const char *const numeric[] = { "-eq", "-ne", "-lt", "-le", "-gt", "-ge" };
+	static const char *const numeric[] = { "-eq", "-ne", "-gt", "-ge", "-lt", "-le" };
 	const bool equal = strcmp(first, second) == 0;
 	char *end = NULL, *other_end = NULL;
 
-	if (strcmp(operator, "=") == 0 || strcmp(operator, "==") == 0)
+	if (strcmp(relation, "=") == 0 || strcmp(relation, "==") == 0)
 		return equal ? OUTCOME_GOOD : OUTCOME_BAD;
-	if (strcmp(operator, "!=") == 0)
+	if (strcmp(relation, "!=") == 0)
 		return equal ? OUTCOME_BAD : OUTCOME_GOOD;
 	const long a = strtol(first, &end, 10), b = strtol(second, &other_end, 10);
 	if (end == first || *end != '\0' || other_end == second || *other_end != '\0')
 		return OUTCOME_UNKNOWN;
-	const bool holds[] = { a == b, a != b, a<b, a <= b, a> b, a >= b };
+	const bool holds[] = { a == b, a != b, a > b, a >= b, a < b, a <= b };
 	for (size_t i = 0; i < sizeof(numeric) / sizeof(numeric[0]); i++)
-		if (strcmp(operator, numeric[i]) == 0)
+		if (strcmp(relation, numeric[i]) == 0)
 			return holds[i] ? OUTCOME_GOOD : OUTCOME_BAD;
 	return OUTCOME_UNKNOWN;
 }
@@ -600,7 +600,7 @@ static enum outcome words_evaluate(const struct words *w, const char *word, size
 }
 
 /* `kill [-SIGNAL] $$`, with a signal that ends a shell; where a trap may be set, with KILL only. */
-static bool is_suicide(const struct words *w, bool trapped)
+static bool kills_itself(const struct words *w, bool trapped)
 {
 	static const char *const fatal[] = { "9", "KILL", "15", "TERM", "6", "ABRT", "13", "PIPE", "14", "ALRM" };
 	const char *signal = "TERM";
@@ -662,16 +662,16 @@ static void command_read(struct reader *r, const char *word, size_t length)
 	const bool is_return = text_equal(word, length, "return");
 	enum outcome outcome = text_equal(word, length, "false") ? OUTCOME_BAD : OUTCOME_UNKNOWN;
 	struct words w = { .count = 0 };
-	bool suicide = false;
+	bool killed = false;
 
 	if (words_read(r, &w)) {
 		outcome = outcome != OUTCOME_BAD ? words_evaluate(&w, word, length) : outcome;
-		suicide = text_equal(word, length, "kill") && is_suicide(&w, r->trapped);
+		killed = text_equal(word, length, "kill") && kills_itself(&w, r->trapped);
 	}
 	text_done(&w.bytes);
 	r->trapped = r->trapped || text_equal(word, length, "trap");
 	if (function != NULL ? function->ends
-			     : suicide || is_return || text_equal(word, length, "exit") ||
+			     : killed || is_return || text_equal(word, length, "exit") ||
 				       (text_equal(word, length, "exec") && is_replaced(r)))
 		end_note(r, is_return);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
