@@ -437,6 +437,21 @@ static void output_take(struct proc_child *child, const char *bytes, size_t leng
 	text_add(&outcome->output, bytes, length < room ? length : room);
 }
 
+/* Foreign words may be in a fault, and who tells it may be foreign code. */
+static bool is_printable(const char *text)
+{
+	const size_t length = strlen(text);
+
+	for (size_t at = 0; at < length;) {
+		uint32_t character;
+		const size_t part = text_utf8_next(text + at, length - at, &character);
+		if (part == 0 || text_is_deceptive(character))
+			return false;
+		at += part;
+	}
+	return true;
+}
+
 static bool fault_take(struct fault *fault, const struct proc_message *message)
 {
 	struct fault told;
@@ -448,6 +463,8 @@ static bool fault_take(struct fault *fault, const struct proc_message *message)
 	if (told.kind <= FAULT_NONE || told.kind > FAULT_LATE)
 		return false;
 	*fault = told;
+	if (!is_printable(told.text))
+		(void)snprintf(fault->text, sizeof(fault->text), "%s", SHOWN(told.text));
 	return true;
 }
 
