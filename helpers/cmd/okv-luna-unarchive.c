@@ -3,7 +3,7 @@
  *
  * A program of its own, so that nothing that root's process has in its memory is where foreign bytes are taken
  * apart, and so that extract starts where libarchive or zlib is missing.  Starts as root, to become ID, which is nobody
- * else's; what it has to say goes to standard output, as messages.
+ * else's, and tells what it reads as a worker does (proc/child.h).
  */
 #include <locale.h>
 #include <stdlib.h>
@@ -30,5 +30,5 @@ int main(int argc, char *argv[])
 	if (argc != 2 || number_parse(argv[1], "the id", 1, INT32_MAX, &id, &f) < 0)
 		_exit(2);
 	locale_choose();
-	_exit(unarchive_serve((uid_t)id, STDIN_FILENO, STDOUT_FILENO));
+	_exit(unarchive_serve((uid_t)id));
 }

@@ -464,7 +464,7 @@ identity() {
 	done
 }
 
-@test "the reading program has the archive and the pipe, and no other descriptor of ours or of the caller" {
+@test "the reading program has the archive and its pipes, and no other descriptor of ours or of the caller" {
 	strace -f -s 500 -o "$BATS_TEST_TMPDIR/trace" -e trace=execve "$extract" --root "$root" -q --dry-run minimal.tar.gz
 	grep -q 'okv-luna-unarchive", "65533"\], 0x[0-9a-f]* /\* 0 vars \*/) = 0' "$BATS_TEST_TMPDIR/trace"
 	# It stops in its first read, and /proc shows what it has.
@@ -477,8 +477,8 @@ identity() {
 			sleep 0.02
 		done
 		wait)
-	[ "$(grep -c '^[0-9]' <<<"$fds")" -eq 3 ] || { echo "$fds"; return 1; }
-	[[ $fds == *"0 $ARCHIVES/minimal.tar.gz"*'1 pipe:'*'2 pipe:'* ]] || { echo "$fds"; return 1; }
+	[ "$(grep -c '^[0-9]' <<<"$fds")" -eq 4 ] || { echo "$fds"; return 1; }
+	[[ $fds == *"0 $ARCHIVES/minimal.tar.gz"*'1 pipe:'*'2 pipe:'*'3 socket:'* ]] || { echo "$fds"; return 1; }
 }
 
 @test "the swap: the file system is synced before the one exchange, and the directories synced after it" {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 
 enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };
 /* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
-enum { WRITEBACK_EARLY = 256 * 1024, COPY_SIZE = 64 * 1024, LOOK_MAX = 1024 * 1024 };
+enum { WRITEBACK_EARLY = 256 * 1024, LOOK_MAX = 1024 * 1024 };
 
 /* --- secrets ------------------------------------------------------------------------------------------------------ */
 
@@ -27,9 +28,8 @@ static bool holds_secret(const char *bytes, size_t length)
 
 static void secret_look(struct place_secret *s, const void *bytes, size_t length)
 {
-	const char *piece = bytes;
 	char seam[2 * PLACE_SECRET_TAIL];
-	const size_t first = length < PLACE_SECRET_TAIL ? length : PLACE_SECRET_TAIL;
+	const size_t first = length < PLACE_SECRET_TAIL ? length : PLACE_SECRET_TAIL, together = s->tail_length + first;
 
 	if (s->passed == 0)
 		s->is_program = length >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
@@ -37,16 +37,14 @@ static void secret_look(struct place_secret *s, const void *bytes, size_t length
 	if (s->found || s->is_program || s->passed > LOOK_MAX)
 		return;
 	memcpy(seam, s->tail, s->tail_length);
-	memcpy(seam + s->tail_length, piece, first);
-	s->found = holds_secret(seam, s->tail_length + first) || holds_secret(piece, length);
+	memcpy(seam + s->tail_length, bytes, first);
+	s->found = holds_secret(seam, together) || holds_secret(bytes, length);
 	/* What the next piece may continue: the end of both together. */
-	const size_t together = s->tail_length + first,
-		     kept = together < PLACE_SECRET_TAIL ? together : PLACE_SECRET_TAIL;
-	if (length >= PLACE_SECRET_TAIL)
-		memcpy(s->tail, piece + length - PLACE_SECRET_TAIL, PLACE_SECRET_TAIL);
-	else
-		memmove(s->tail, seam + together - kept, kept);
-	s->tail_length = length >= PLACE_SECRET_TAIL ? PLACE_SECRET_TAIL : kept;
+	s->tail_length = together < PLACE_SECRET_TAIL ? together : PLACE_SECRET_TAIL;
+	memcpy(s->tail,
+	       length >= PLACE_SECRET_TAIL ? (const char *)bytes + length - PLACE_SECRET_TAIL
+					   : seam + together - s->tail_length,
+	       s->tail_length);
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -62,7 +60,6 @@ static uint16_t machine_of(const Elf64_Ehdr *head, size_t filled)
 
 void place_done(struct place *p)
 {
-	fs_close(&p->directory);
 	fs_close(&p->fd);
 	fs_sha256_done(&p->digest);
 }
@@ -89,58 +86,37 @@ int place_directory(struct place *p, const char *path, struct fault *f)
 	}
 }
 
-/* The open directory that holds a path, made where it is missing; its last name in *ret_leaf. */
-static int parent_open(struct place *p, const char *path, int *ret_directory, const char **ret_leaf, struct fault *f)
+/* The directory that is to hold it, where it was not named before what lies in it. */
+static int parent_make(struct place *p, const char *path, struct fault *f)
 {
+	char parent[LIMITS_PATH + 1] = "";
 	const char *slash = strrchr(path, '/');
-	const size_t length = slash != NULL ? (size_t)(slash - path) : 0;
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-	*ret_leaf = slash != NULL ? slash + 1 : path;
-	if (length == 0) {
-		*ret_directory = p->tree;
-		return 0;
-	}
-	if (p->directory < 0 || strncmp(p->directory_path, path, length) != 0 || p->directory_path[length] != '\0') {
-		fs_close(&p->directory);
-		memcpy(p->directory_path, path, length);
-		p->directory_path[length] = '\0';
-		p->directory = openat(p->tree, p->directory_path, flags);
-		if (p->directory < 0 && errno == ENOENT) {
-			if (place_directory(p, p->directory_path, f) < 0)
-				return -1;
-			p->directory = openat(p->tree, p->directory_path, flags);
-		}
-		if (p->directory < 0)
-			return fault_system(f, errno, "cannot open directory '%s'", SHOWN(p->directory_path));
-	}
-	*ret_directory = p->directory;
-	return 0;
+	if (slash != NULL)
+		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	return place_directory(p, parent, f);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-int place_digest_begin(struct place *p, struct fault *f)
-{
-	fs_close(&p->fd);
-	p->head_filled = 0;
-	p->secret = (struct place_secret){ 0 };
-	return fs_sha256_start(&p->digest, f);
-}
-
 int place_file_begin(struct place *p, const char *path, mode_t mode, struct fault *f)
 {
-	const char *leaf;
-	int directory;
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
-	if (place_digest_begin(p, f) < 0)
-		return -1;
+	fs_close(&p->fd);
 	p->mode = mode;
-	if (p->tree < 0)
-		return 0;
-	if (parent_open(p, path, &directory, &leaf, f) < 0)
+	p->head_filled = 0;
+	p->secret = (struct place_secret){ 0 };
+	if (fs_sha256_start(&p->digest, f) < 0)
 		return -1;
-	p->fd = openat(directory, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (p->tree < 0 || path == NULL)
+		return 0;
+	p->fd = openat(p->tree, path, flags, mode);
+	if (p->fd < 0 && errno == ENOENT) {
+		if (parent_make(p, path, f) < 0)
+			return -1;
+		p->fd = openat(p->tree, path, flags, mode);
+	}
 	return p->fd < 0 ? fault_system(f, errno, "cannot make '%s'", SHOWN(path)) : 0;
 }
 
@@ -175,43 +151,25 @@ int place_file_end(struct place *p, const char *path, struct place_seen *ret_see
 	return 0;
 }
 
-int place_remove(struct place *p, const char *path, struct fault *f)
-{
-	if (p->tree >= 0 && unlinkat(p->tree, path, 0) < 0)
-		return fault_system(f, errno, "cannot replace '%s'", SHOWN(path));
-	return 0;
-}
-
 /* --- links -------------------------------------------------------------------------------------------------------- */
 
 int place_copy(struct place *p, const char *path, const char *from, mode_t mode, struct fault *f)
 {
 	FS_AUTO int source = -1;
-	char block[COPY_SIZE];
-	ssize_t got = 0;
 
 	if (p->tree < 0)
 		return 0;
 	source = openat(p->tree, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (source < 0)
 		return fault_system(f, errno, "cannot open '%s'", SHOWN(from));
-	if (place_file_begin(p, path, mode, f) < 0)
-		return -1;
-	while ((got = read(source, block, sizeof(block))) > 0 || (got < 0 && errno == EINTR))
-		if (got > 0 && fs_write(p->fd, path, block, (size_t)got, f) < 0)
-			return -1;
-	fs_close(&p->fd);
-	return got < 0 ? fault_system(f, errno, "cannot read '%s'", SHOWN(from)) : 0;
+	return place_file_begin(p, path, mode, f) < 0 || fs_copy(source, p->fd, path, f) < 0 ? -1 : 0;
 }
 
 int place_link(struct place *p, const char *path, const char *target, struct fault *f)
 {
-	const char *leaf;
-	int directory;
-
 	if (p->tree < 0)
 		return 0;
-	if (parent_open(p, path, &directory, &leaf, f) < 0)
+	if (parent_make(p, path, f) < 0)
 		return -1;
-	return symlinkat(target, directory, leaf) < 0 ? fault_errno(f, errno, "cannot make link '%s'", SHOWN(path)) : 0;
+	return symlinkat(target, p->tree, path) < 0 ? fault_errno(f, errno, "cannot make link '%s'", SHOWN(path)) : 0;
 }

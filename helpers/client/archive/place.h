@@ -32,9 +32,7 @@ struct place_secret {
 };
 
 struct place {
-	int tree;                             /* borrowed; -1: only look */
-	int directory;                        /* the last one used, ... */
-	char directory_path[LIMITS_PATH + 1]; /* ... and its path */
+	int tree; /* borrowed; -1: only look */
 	/* Of the present file: */
 	int fd;
 	mode_t mode;
@@ -46,7 +44,7 @@ struct place {
 
 #define PLACE_INIT(tree_) \
 	{ \
-		.tree = (tree_), .directory = -1, .fd = -1, .digest = SHA256_INIT \
+		.tree = (tree_), .fd = -1, .digest = SHA256_INIT \
 	}
 #define PLACE_AUTO __attribute__((cleanup(place_done))) struct place
 
@@ -63,13 +61,10 @@ void place_done(struct place *p);
 mode_t place_mode(mode_t mode, bool secret);
 /* Made with all above it, where they are missing. */
 int place_directory(struct place *p, const char *path, struct fault *f);
-/* Only the digest of what place_file_add brings until place_file_end. */
-int place_digest_begin(struct place *p, struct fault *f);
+/* With path NULL only the digest is taken of what place_file_add brings until place_file_end. */
 int place_file_begin(struct place *p, const char *path, mode_t mode, struct fault *f);
 int place_file_add(struct place *p, const char *path, const void *bytes, size_t length, struct fault *f);
 int place_file_end(struct place *p, const char *path, struct place_seen *ret_seen, struct fault *f);
-/* A file that was placed before goes. */
-int place_remove(struct place *p, const char *path, struct fault *f);
 /* A second file with the content of `from`. */
 int place_copy(struct place *p, const char *path, const char *from, mode_t mode, struct fault *f);
 int place_link(struct place *p, const char *path, const char *target, struct fault *f);

@@ -4,16 +4,14 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include "proc/identity.h"
+#include "proc/worker.h"
 
 enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 
@@ -96,20 +94,13 @@ static bool limit(int resource, rlim_t most)
 int sandbox_enter(uid_t id, struct fault *f)
 {
 	const struct proc_identity nobody = { .uid = id, .gid = id };
-	const pid_t parent = getppid();
 
-	if (proc_identity_become(&nobody, f) < 0)
+	if (proc_worker_become(&nobody, f) < 0)
 		return fault_prefix(f, "cannot give up root for reading an archive: ");
-	/* Changing ids has reset these two. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fault_system(f, errno, "cannot isolate the process that reads an archive");
-	if (getppid() != parent)
-		_exit(1);
 	if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_NPROC, 0) || !limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) ||
 	    !limit(RLIMIT_FSIZE, 0) || !limit(RLIMIT_CPU, CPU_MAX_SECONDS) || !limit(RLIMIT_AS, MEMORY_LIMIT))
 		return fault_system(f, errno, "cannot limit the process that reads an archive");
-	if (!filter_set())
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || !filter_set())
 		return fault_system(f, errno, "cannot limit the system calls of the process that reads an archive");
 	return 0;
 }

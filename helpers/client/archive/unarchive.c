@@ -5,23 +5,23 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "client/archive/limits.h"
 #include "client/archive/message.h"
 #include "client/archive/sandbox.h"
-#include "client/archive/stream.h"
 #include "client/archive/zip.h"
 #include "base/text.h"
+#include "fs/read.h"
+#include "proc/child.h"
+#include "proc/worker.h"
 
 /* What follows a tar's end mark: GNU tar fills up to 10 KB, tapes have had larger blocks. */
-enum { TAR_BLOCK = 512, TAR_END = 1024, TAR_TAIL_MAX = 1024 * 1024 };
+enum { TAR_BLOCK = 512, TAR_END = 1024, TAIL_MAX = 1024 * 1024 };
+enum { BUFFER_SIZE = 64 * 1024, GZIP = 16 + MAX_WBITS, GZIP_FIRST = 0x1f };
 
-struct unarchive {
-	int archive;
-	struct message_writer out;
-	struct zip zip; /* of a zip: its members in libarchive's order, */
-	size_t next;    /* and the present one's number */
-};
+/* Since libarchive 3.3.3; with an older one, of which Oracle Linux 7 has one, the program still starts. */
+extern int archive_read_support_filter_zstd(struct archive *archive) __attribute__((weak));
 
 static void archive_done(struct archive **a)
 {
@@ -29,6 +29,261 @@ static void archive_done(struct archive **a)
 		(void)archive_read_free(*a);
 }
 #define ARCHIVE_AUTO __attribute__((cleanup(archive_done))) struct archive
+
+/* --- streams ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Bytes in a row, whatever they come out of.  stream_more brings the next ones, and none only at the true end; by then
+ * all that the packing says of them has been compared: of gzip, CRC-32 and length of every member (zlib does,
+ * libarchive does not); of xz, bzip2 and Zstandard whatever libarchive compares; and that nothing follows but zeros.
+ */
+struct stream {
+	int (*more)(struct stream *s, struct fault *f);
+	const unsigned char *bytes; /* the present ones */
+	size_t length;
+	uint64_t passed; /* all up to the end of the present ones */
+	uint64_t zeros;  /* of these, at the end, how many are zero */
+	bool ended;
+	struct fault fault; /* of a read for libarchive, which has no place for it */
+	/* The source: */
+	int fd;
+	struct stream *packed;   /* of gzip, and of what libarchive unpacks */
+	struct archive *archive; /* the content of its present member; it is the stream's where there is `packed` */
+	z_stream inflate;
+	bool within; /* a gzip member */
+};
+
+#define STREAM_AUTO __attribute__((cleanup(stream_done))) struct stream
+
+static void stream_done(struct stream *s)
+{
+	if (s->packed == NULL)
+		return;
+	(void)inflateEnd(&s->inflate);
+	archive_done(&s->archive);
+}
+
+static int stream_more(struct stream *s, struct fault *f)
+{
+	size_t zeros = 0;
+
+	s->length = 0;
+	if (!s->ended && s->more(s, f) < 0)
+		return -1;
+	s->ended = s->length == 0;
+	while (zeros < s->length && s->bytes[s->length - 1 - zeros] == 0)
+		zeros++;
+	s->zeros = zeros == s->length ? s->zeros + zeros : zeros;
+	s->passed += s->length;
+	return 0;
+}
+
+/* Nothing follows the first `at` bytes but zeros, as they fill a last block; `what` they are the end of. */
+static int zeros_follow(struct stream *s, uint64_t at, const char *what, struct fault *f)
+{
+	do
+		if (stream_more(s, f) < 0)
+			return -1;
+	while (s->length > 0 && s->passed - at <= TAIL_MAX);
+	return s->ended && s->zeros >= s->passed - at
+		       ? 0
+		       : fault_refused(f, "damaged: something follows the end of the %s", what);
+}
+
+static int file_more(struct stream *s, struct fault *f)
+{
+	static unsigned char buffer[BUFFER_SIZE];
+	ssize_t got;
+
+	do
+		got = read(s->fd, buffer, sizeof(buffer));
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return fault_system(f, errno, "cannot read it");
+	s->bytes = buffer;
+	s->length = (size_t)got;
+	return 0;
+}
+
+static int gzip_damaged(const struct stream *s, struct fault *f)
+{
+	return fault_refused(f, "damaged: gzip: %s", s->inflate.msg != NULL ? s->inflate.msg : "it ends too early");
+}
+
+/* One step of zlib; at a member's end, the next one begins or the stream has ended. */
+static int gzip_step(struct stream *s, struct fault *f)
+{
+	z_stream *z = &s->inflate;
+
+	if (z->avail_in == 0) {
+		if (stream_more(s->packed, f) < 0)
+			return -1;
+		z->next_in = (z_const Bytef *)(uintptr_t)s->packed->bytes;
+		z->avail_in = (uInt)s->packed->length;
+	}
+	/* What fills a last block is no member; gzip(1) reads over it, too. */
+	if (!s->within && (z->avail_in == 0 || *z->next_in != GZIP_FIRST)) {
+		s->ended = true;
+		return zeros_follow(s->packed, s->packed->passed - z->avail_in, "compressed data", f);
+	}
+	if (!s->within && inflateReset(z) != Z_OK)
+		return gzip_damaged(s, f);
+	s->within = true;
+	const int r = inflate(z, Z_NO_FLUSH);
+	if (r == Z_STREAM_END)
+		s->within = false;
+	else if (r == Z_MEM_ERROR)
+		return fault_memory(f);
+	else if (r != Z_OK || (s->packed->ended && z->avail_in == 0 && z->avail_out > 0))
+		return gzip_damaged(s, f);
+	return 0;
+}
+
+static int gzip_more(struct stream *s, struct fault *f)
+{
+	static unsigned char buffer[BUFFER_SIZE];
+
+	s->bytes = buffer;
+	s->inflate.next_out = buffer;
+	s->inflate.avail_out = BUFFER_SIZE;
+	while (!s->ended && s->inflate.avail_out > 0)
+		if (gzip_step(s, f) < 0)
+			return -1;
+	s->length = BUFFER_SIZE - s->inflate.avail_out;
+	return 0;
+}
+
+static int gzip_open(struct stream *packed, struct stream *ret_stream, struct fault *f)
+{
+	*ret_stream = (struct stream){ .packed = packed, .more = gzip_more, .within = true };
+	return inflateInit2(&ret_stream->inflate, GZIP) == Z_OK ? 0 : fault_memory(f);
+}
+
+/* What libarchive has to say, or the stream that it reads.  Anything short of ARCHIVE_OK: its warnings are damage. */
+static int blame(struct archive *archive, const struct stream *s, struct fault *f)
+{
+	const char *what = archive_error_string(archive);
+
+	if (s != NULL && s->fault.kind != FAULT_NONE) {
+		*f = s->fault;
+		return -1;
+	}
+	if (archive_errno(archive) == ENOMEM)
+		return fault_memory(f);
+	return fault_refused(f, "damaged: %s", what != NULL ? SHOWN(what) : "libarchive cannot read it");
+}
+
+static la_ssize_t bytes_give(struct archive *archive, void *context, const void **ret_bytes)
+{
+	struct stream *s = context;
+
+	if (stream_more(s, &s->fault) < 0) {
+		archive_set_error(archive, EIO, "%s", "the source failed");
+		return -1;
+	}
+	*ret_bytes = s->bytes;
+	return (la_ssize_t)s->length;
+}
+
+/* Opens an archive that reads the stream; a fault of the stream's is left in stream->fault. */
+static int feed(struct stream *s, struct archive *archive)
+{
+	return archive_read_open(archive, s, NULL, bytes_give, NULL);
+}
+
+/* A hole would be given by leaving an offset out. */
+static int content_more(struct stream *s, struct fault *f)
+{
+	const void *bytes = NULL;
+	size_t length = 0;
+	la_int64_t offset = 0;
+
+	while (length == 0) {
+		const int r = archive_read_data_block(s->archive, &bytes, &length, &offset);
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r != ARCHIVE_OK)
+			return blame(s->archive, NULL, f);
+	}
+	if (offset != (la_int64_t)s->passed)
+		return fault_refused(f, "a sparse file; pack it again without holes (tar without --sparse)");
+	s->bytes = bytes;
+	s->length = length;
+	return 0;
+}
+
+/* libarchive ends at the end of the compressed data, wherever the file ends. */
+static int filter_more(struct stream *s, struct fault *f)
+{
+	struct archive_entry *entry;
+
+	if (content_more(s, f) < 0) {
+		if (s->packed->fault.kind != FAULT_NONE)
+			*f = s->packed->fault;
+		return -1;
+	}
+	if (s->length > 0)
+		return 0;
+	if (archive_read_next_header(s->archive, &entry) != ARCHIVE_EOF)
+		return blame(s->archive, s->packed, f);
+	return zeros_follow(s->packed, (uint64_t)archive_filter_bytes(s->archive, -1), "compressed data", f);
+}
+
+/* xz, bzip2 or Zstandard.  *ret_stream must not move afterwards. */
+static int filter_open(struct stream *packed, struct stream *ret_stream, struct fault *f)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *entry;
+
+	if (a == NULL)
+		return fault_memory(f);
+	*ret_stream = (struct stream){ .packed = packed, .archive = a, .more = filter_more };
+	/* No program is ever started: only what libarchive was built with. */
+	if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_bzip2(a) != ARCHIVE_OK ||
+	    (archive_read_support_filter_zstd != NULL && archive_read_support_filter_zstd(a) != ARCHIVE_OK) ||
+	    archive_read_support_format_raw(a) != ARCHIVE_OK || feed(packed, a) != ARCHIVE_OK ||
+	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return blame(a, packed, f);
+	/* One filter, and the bytes below it: libarchive would hand through what it does not know, and nest. */
+	return archive_filter_count(a) == 2
+		       ? 0
+		       : fault_refused(f, "damaged: it is not compressed, or compressed more than once");
+}
+
+/* --- what is told ------------------------------------------------------------------------------------------------- */
+
+struct unarchive {
+	int archive, out;
+	struct text gathered; /* messages, so that a small file costs no call of its own */
+	struct zip zip;       /* of a zip: its members in libarchive's order, */
+	size_t next;          /* and the present one's number */
+};
+
+static int flush(struct unarchive *u, struct fault *f)
+{
+	if (text_check(&u->gathered, f) < 0)
+		return -1;
+	const int r = fs_write(u->out, "the installing process", u->gathered.bytes, u->gathered.length, f);
+	text_cut(&u->gathered, 0);
+	return r;
+}
+
+static int flush_when_full(struct unarchive *u, struct fault *f)
+{
+	return u->gathered.length < BUFFER_SIZE && !u->gathered.failed ? 0 : flush(u, f);
+}
+
+static int tell(struct unarchive *u, enum message_kind kind, const void *bytes, size_t length, struct fault *f)
+{
+	proc_message_add(&u->gathered, kind, bytes, length);
+	return flush_when_full(u, f);
+}
+
+static int member_tell(struct unarchive *u, const struct member *member, struct fault *f)
+{
+	message_add_member(&u->gathered, member);
+	return flush_when_full(u, f);
+}
 
 static int tar_read(struct unarchive *u, struct stream *source, bool inner, struct fault *f);
 
@@ -100,7 +355,7 @@ static int content_send(struct unarchive *u, struct stream *content, uint64_t si
 		for (size_t at = 0; at < content->length;) {
 			const size_t left = content->length - at,
 				     part = left < PROC_MESSAGE_MAX ? left : PROC_MESSAGE_MAX;
-			if (message_send(&u->out, MESSAGE_CONTENT, content->bytes + at, part, f) < 0)
+			if (tell(u, MESSAGE_CONTENT, content->bytes + at, part, f) < 0)
 				return -1;
 			at += part;
 		}
@@ -111,16 +366,15 @@ static int content_send(struct unarchive *u, struct stream *content, uint64_t si
 static int file_send(struct unarchive *u, struct archive *a, const struct member *member, bool inner, struct fault *f)
 {
 	struct member told = *member;
-	struct stream content;
+	struct stream content = { .archive = a, .more = content_more };
 
-	stream_content(a, &content);
 	if (inner || member->size == 0 || !is_inner((const char *)member->name))
-		return message_send_member(&u->out, member, f) < 0 ? -1 : content_send(u, &content, member->size, f);
+		return member_tell(u, member, f) < 0 ? -1 : content_send(u, &content, member->size, f);
 	told.type = MEMBER_ARCHIVE;
 	told.size = 0;
-	if (message_send_member(&u->out, &told, f) < 0 || tar_read(u, &content, true, f) < 0)
+	if (member_tell(u, &told, f) < 0 || tar_read(u, &content, true, f) < 0)
 		return -1;
-	return message_send(&u->out, MESSAGE_INNER_END, NULL, 0, f);
+	return tell(u, MESSAGE_INNER_END, NULL, 0, f);
 }
 
 static int zip_link(struct unarchive *u, const struct zip_member *z, struct member *member, struct text *target,
@@ -153,9 +407,9 @@ static int zip_type_check(const struct zip_member *z, const struct member *membe
 static int small_send(struct unarchive *u, struct archive *a, struct member *member, struct fault *f)
 {
 	TEXT_AUTO content = { 0 };
-	struct stream stream;
+	struct stream stream = { .archive = a, .more = content_more };
 
-	for (stream_content(a, &stream); stream_more(&stream, f) == 0 && stream.length > 0;)
+	while (stream_more(&stream, f) == 0 && stream.length > 0)
 		text_add(&content, stream.bytes, stream.passed <= member->size ? stream.length : 0);
 	if (!stream.ended || text_check(&content, f) < 0)
 		return -1;
@@ -163,9 +417,7 @@ static int small_send(struct unarchive *u, struct archive *a, struct member *mem
 		return fault_refused(f, "damaged: its content is not as long as its header says");
 	member->target = (const unsigned char *)content.bytes;
 	member->target_length = content.length;
-	return message_send_member(&u->out, member, f) < 0
-		       ? -1
-		       : message_send(&u->out, MESSAGE_CONTENT, content.bytes, content.length, f);
+	return member_tell(u, member, f) < 0 ? -1 : tell(u, MESSAGE_CONTENT, content.bytes, content.length, f);
 }
 
 static int member_send(struct unarchive *u, struct archive *a, struct archive_entry *entry, bool inner, struct fault *f)
@@ -188,7 +440,7 @@ static int member_send(struct unarchive *u, struct archive *a, struct archive_en
 		return small_send(u, a, &member, f);
 	if (member.type == MEMBER_FILE)
 		return file_send(u, a, &member, inner, f);
-	return message_send_member(&u->out, &member, f);
+	return member_tell(u, &member, f);
 }
 
 /* Every member, to libarchive's end.  `source`: what the archive reads, where that is a stream. */
@@ -211,7 +463,7 @@ static int members_send(struct unarchive *u, struct archive *a, const struct str
 	}
 	if (r == ARCHIVE_EOF)
 		return 0;
-	(void)stream_blame(a, source, f);
+	(void)blame(a, source, f);
 	return f->kind == FAULT_REFUSED && name.length > 0
 		       ? fault_prefix(f, "after member '%s': ", SHOWN(text_string(&name)))
 		       : -1;
@@ -226,12 +478,9 @@ static int tar_end(struct archive *a, struct stream *source, struct fault *f)
 
 	if (source->ended)
 		return fault_refused(f, "damaged: it ends too early, without the end mark of a tar");
-	do
-		if (stream_more(source, f) < 0)
-			return -1;
-	while (source->length > 0 && source->passed - used <= TAR_TAIL_MAX);
-	if (source->zeros < source->passed - used + TAR_END || !source->ended)
-		return fault_refused(f, "damaged: something follows the end of the archive");
+	/* The mark itself is of zeros, too. */
+	if (zeros_follow(source, used - TAR_END, "archive", f) < 0)
+		return -1;
 	return source->passed % TAR_BLOCK == 0 ? 0 : fault_refused(f, "damaged: it does not end at a full block");
 }
 
@@ -241,13 +490,13 @@ static int tar_read(struct unarchive *u, struct stream *source, bool inner, stru
 
 	if (a == NULL)
 		return fault_memory(f);
-	if (inner && message_send(&u->out, MESSAGE_FORMAT, "tar", 3, f) < 0)
+	if (inner && tell(u, MESSAGE_FORMAT, "tar", 3, f) < 0)
 		return -1;
 	if (archive_read_support_format_tar(a) != ARCHIVE_OK)
-		return stream_blame(a, source, f);
-	if (stream_feed(source, a) != ARCHIVE_OK) {
-		(void)stream_blame(a, source, f);
-		return f->kind == FAULT_REFUSED ? fault_prefix(f, "it is not a tar or zip archive, or ") : -1;
+		return blame(a, source, f);
+	if (feed(source, a) != ARCHIVE_OK) {
+		(void)blame(a, source, f);
+		return source->fault.kind == FAULT_NONE ? fault_prefix(f, "it is not a tar or zip archive, or ") : -1;
 	}
 	return members_send(u, a, source, inner, f) < 0 ? -1 : tar_end(a, source, f);
 }
@@ -264,7 +513,7 @@ static int zip_read(struct unarchive *u, struct fault *f)
 		return -1;
 	if (archive_read_support_format_zip_seekable(a) != ARCHIVE_OK ||
 	    archive_read_open_fd(a, u->archive, 64 * 1024) != ARCHIVE_OK)
-		return stream_blame(a, NULL, f);
+		return blame(a, NULL, f);
 	if (members_send(u, a, NULL, false, f) < 0)
 		return -1;
 	return u->next == u->zip.count ? 0 : fault_refused(f, "damaged: fewer members than the zip's directory names");
@@ -290,16 +539,14 @@ static const struct packing {
 
 static int packed_read(struct unarchive *u, const struct packing *packing, struct fault *f)
 {
-	STREAM_AUTO file = { 0 };
+	struct stream file = { .fd = u->archive, .more = file_more };
 	STREAM_AUTO unpacked = { 0 };
 
 	if (packing->how == IS_ZIP)
 		return zip_read(u, f);
-	if (stream_file(u->archive, &file, f) < 0)
-		return -1;
 	if (packing->how == NOT_PACKED)
 		return tar_read(u, &file, false, f);
-	if ((packing->how == BY_GZIP ? stream_gzip(&file, &unpacked, f) : stream_filter(&file, &unpacked, f)) < 0)
+	if ((packing->how == BY_GZIP ? gzip_open(&file, &unpacked, f) : filter_open(&file, &unpacked, f)) < 0)
 		return -1;
 	return tar_read(u, &unpacked, false, f);
 }
@@ -314,32 +561,29 @@ static int archive_read_through(struct unarchive *u, struct fault *f)
 		return got == 0 ? fault_refused(f, "it is empty") : fault_system(f, errno, "cannot read it");
 	while (packing->length > 0 && memcmp(lead, packing->magic, packing->length) != 0)
 		packing++;
-	if (message_send(&u->out, MESSAGE_FORMAT, packing->format, strlen(packing->format), f) < 0)
+	if (tell(u, MESSAGE_FORMAT, packing->format, strlen(packing->format), f) < 0)
 		return -1;
-	return packed_read(u, packing, f) < 0 ? -1 : message_send(&u->out, MESSAGE_END, NULL, 0, f);
+	return packed_read(u, packing, f) < 0 ? -1 : tell(u, MESSAGE_END, NULL, 0, f);
 }
 
 int unarchive_run(int archive, int out, struct fault *f)
 {
-	struct unarchive u = { .archive = archive, .out = { .fd = out } };
+	struct unarchive u = { .archive = archive, .out = out };
+	struct fault ignored = { 0 };
 	int r = archive_read_through(&u, f);
 
-	if (r == 0)
-		r = message_flush(&u.out, f);
-	if (r < 0)
-		message_send_fault(&u.out, f);
+	/* What was gathered before a fault was so, and may be what is refused. */
+	if (flush(&u, r < 0 ? &ignored : f) < 0)
+		r = -1;
 	zip_done(&u.zip);
-	text_done(&u.out.gathered);
+	text_done(&u.gathered);
 	return r;
 }
 
-int unarchive_serve(uid_t id, int archive, int out)
+int unarchive_serve(uid_t id)
 {
-	struct message_writer w = { .fd = out };
 	struct fault f = { 0 };
 
-	if (sandbox_enter(id, &f) == 0)
-		return unarchive_run(archive, out, &f) < 0 ? 1 : 0;
-	message_send_fault(&w, &f);
-	return 1;
+	return sandbox_enter(id, &f) < 0 || unarchive_run(STDIN_FILENO, PROC_CHILD_TELL, &f) < 0 ? proc_worker_fail(&f)
+												 : 0;
 }

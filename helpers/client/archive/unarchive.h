@@ -13,9 +13,9 @@
 
 #include "base/fault.h"
 
-/* `archive` is a plain file at its start, `out` a pipe.  What was wrong has been told to the other side, too. */
+/* `archive` is a plain file at its start. */
 int unarchive_run(int archive, int out, struct fault *f);
-/* All that the program does: gives up everything (client/archive/sandbox), becomes `id`, reads; the exit status. */
-int unarchive_serve(uid_t id, int archive, int out);
+/* All that the worker does: gives up everything (client/archive/sandbox), becomes `id`, reads; the exit status. */
+int unarchive_serve(uid_t id);
 
 #endif

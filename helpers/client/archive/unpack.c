@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 #include "base/array.h"
 #include "proc/child.h"
 
-enum { SYNC_EVERY_MS = 100, PIPE_SIZE = 256 * 1024 };
+enum { SYNC_EVERY_MS = 100 };
 
 /* What becomes of the content of the present file. */
 enum sink { SINK_SKIP, SINK_PLACE, SINK_COMPARE, SINK_UNDECIDED };
@@ -127,11 +126,11 @@ static int file_entry(struct reading *r, struct fault *f)
 
 static int file_begin(struct reading *r, struct fault *f)
 {
-	if (r->sink == SINK_PLACE && r->replaces && place_remove(&r->place, r->path, f) < 0)
-		return -1;
-	if (r->sink == SINK_PLACE)
-		return place_file_begin(&r->place, r->path, r->request->mode_of(r->path), f);
-	return r->sink == SINK_COMPARE ? place_digest_begin(&r->place, f) : 0;
+	if (r->sink != SINK_PLACE)
+		return r->sink == SINK_COMPARE ? place_file_begin(&r->place, NULL, 0, f) : 0;
+	if (r->replaces && r->place.tree >= 0 && unlinkat(r->place.tree, r->path, 0) < 0)
+		return fault_system(f, errno, "cannot replace '%s'", SHOWN(r->path));
+	return place_file_begin(&r->place, r->path, r->request->mode_of(r->path), f);
 }
 
 /* AppleDouble (RFC 1740): what macOS keeps of a file on file systems that cannot. */
@@ -329,8 +328,6 @@ static int message_hear(struct reading *r, const struct proc_message *message, s
 	case MESSAGE_END:
 		r->ended = r->left == 0 && r->layer == JUDGE_OUTER;
 		return r->ended ? 0 : misbehaves(f);
-	case MESSAGE_FAULT:
-		return message_take_fault(message, f) < 0 ? misbehaves(f) : -1;
 	}
 	return misbehaves(f);
 }
@@ -350,23 +347,6 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 }
 
 /* --- the process that reads --------------------------------------------------------------------------------------- */
-
-/* Returns only with a fault. */
-static int program_become(void *context, int tell, struct fault *f)
-{
-	const struct unpack_request *request = context;
-	char program[PATH_MAX], id[16];
-	char *const argv[] = { program, id, NULL };
-	char *const environment[] = { NULL };
-
-	(void)snprintf(program, sizeof(program), "%s", request->program);
-	(void)snprintf(id, sizeof(id), "%u", request->id);
-	if (dup2(tell, STDOUT_FILENO) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(program));
-	proc_child_close_others((const int[]){ tell, -1 });
-	(void)execve(program, argv, environment);
-	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(program));
-}
 
 /* It ended before its first message: what the dynamic linker says is all there is. */
 static int loader_blame(const struct proc_outcome *outcome, struct fault *f)
@@ -388,8 +368,15 @@ static int outcome_judge(const struct reading *r, const struct proc_outcome *out
 {
 	enum { LOADER_FAILED = 127 };
 
-	if (r->fault.kind != FAULT_NONE || outcome->fault.kind != FAULT_NONE) {
-		*f = r->fault.kind != FAULT_NONE ? r->fault : outcome->fault;
+	if (r->fault.kind != FAULT_NONE) {
+		*f = r->fault;
+		return -1;
+	}
+	if (outcome->fault.kind != FAULT_NONE) {
+		*f = outcome->fault;
+		/* Whoever has read foreign bytes can say that they are refused, and no more than that. */
+		if (r->begun && f->kind != FAULT_REFUSED)
+			f->kind = FAULT_SYSTEM;
 		return -1;
 	}
 	if (outcome->status == LOADER_FAILED && !r->begun)
@@ -406,6 +393,7 @@ static int archive_read(struct reading *r, struct fault *f)
 	struct proc_child_options options = PROC_CHILD_OPTIONS_INIT;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	struct proc_child *const children[] = { &r->child };
+	char id[16];
 	struct stat status;
 	size_t which;
 
@@ -414,16 +402,15 @@ static int archive_read(struct reading *r, struct fault *f)
 	if (lseek(r->archive, 0, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read it");
 	r->archive_bytes = (uint64_t)status.st_size;
-	options.work = program_become;
-	options.context = (void *)(uintptr_t)r->request;
+	(void)snprintf(id, sizeof(id), "%u", r->request->id);
+	options.argv = (const char *const[]){ r->request->program, id, NULL };
 	options.what = "okv-luna-unarchive";
+	options.worker = true;
 	options.input = r->archive;
 	options.on_message = on_message;
 	options.listener = r;
 	if (proc_child_start(&options, &r->child, f) < 0)
 		return -1;
-	/* So that neither process waits for the other at every small file; a smaller one does, too. */
-	(void)fcntl(r->child.tell, F_SETPIPE_SZ, PIPE_SIZE);
 	int result = proc_child_wait(children, 1, &which, &outcome, f);
 	proc_child_kill(&r->child);
 	if (result == 0)

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "client/archive/sandbox.h"
+#include "proc/child.h"
 #include "unit.h"
 
 enum { NOBODY_ELSE = 65533 };
@@ -21,6 +22,8 @@ static void in_sandbox(void (*before)(void), bool (*act)(void))
 		struct fault f = { 0 };
 		if (before != NULL)
 			before();
+		/* No root is given to it (proc/worker). */
+		(void)close(PROC_CHILD_ROOT);
 		_exit(sandbox_enter(NOBODY_ELSE, &f) < 0 ? 2 : act() ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

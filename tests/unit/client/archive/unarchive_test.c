@@ -36,9 +36,6 @@ static void told(const struct proc_message *message, struct text *out)
 	case MESSAGE_END:
 		text_add_string(out, "end\n");
 		return;
-	case MESSAGE_FAULT:
-		text_add_string(out, "fault\n");
-		return;
 	}
 	fail();
 }
@@ -78,7 +75,6 @@ static void refuses(const struct text *bytes, const char *words)
 	struct fault f;
 
 	MUST_FAIL(unarchived(bytes, &out, &f), FAULT_REFUSED, words);
-	assert_true(text_ends(text_string(&out), "fault\n"));
 	assert_null(strstr(text_string(&out), "end\n"));
 }
 

@@ -272,6 +272,14 @@ static void a_missing_library_is_named_with_its_package(void **state)
 		request.program = path;
 		MUST_FAIL(unpack(place, &bytes, false, &u, &f), ends[i].kind, ends[i].words);
 	}
+	/* Who has taken a reading process over may say that the archive is refused, and that in plain letters. */
+	unit_write(place->dir, "program",
+		   "#!/bin/sh\n{ printf "
+		   "'\\1\\0\\0\\0\\3\\0\\0\\0tar\\1\\0\\1\\0\\10\\10\\0\\0\\6\\0\\0\\0\\0\\0\\0\\0a\\33[2Jb'; "
+		   "head -c 2042 /dev/zero; } >&3\n",
+		   0755);
+	request.program = path;
+	MUST_FAIL(unpack(place, &bytes, false, &u, &f), FAULT_SYSTEM, "a\\x1b[2Jb");
 	request.program = "/nowhere/okv-luna-unarchive";
 	MUST_FAIL(unpack(place, &bytes, false, &u, &f), FAULT_ABSENT, "reinstall the package okv-luna-hooks");
 }
