@@ -561,6 +561,8 @@ static int archive_read_through(struct unarchive *u, struct fault *f)
 		return got == 0 ? fault_refused(f, "it is empty") : fault_system(f, errno, "cannot read it");
 	while (packing->length > 0 && memcmp(lead, packing->magic, packing->length) != 0)
 		packing++;
+	if (packing->how == NOT_PACKED && zip_ends(u->archive))
+		packing = packings;
 	if (tell(u, MESSAGE_FORMAT, packing->format, strlen(packing->format), f) < 0)
 		return -1;
 	return packed_read(u, packing, f) < 0 ? -1 : tell(u, MESSAGE_END, NULL, 0, f);

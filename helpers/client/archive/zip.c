@@ -21,17 +21,18 @@ enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 =
 #define DESCRIPTOR_SIGNATURE 0x08074b50U
 
 /* The file, with the part of it at hand that was read last: the directory is read in few calls. */
-struct file {
+static struct file {
 	int fd;
 	uint64_t size;
 	uint64_t at; /* of the window */
 	size_t filled;
 	unsigned char window[WINDOW_SIZE];
-};
+} whole;
 
 /* The central directory: [at, end). */
 struct directory {
 	uint64_t at, end, count;
+	uint64_t base; /* what all its numbers are short of: the length of a program that was put before the zip */
 };
 
 void zip_done(struct zip *zip)
@@ -83,6 +84,18 @@ static int read_at(int fd, uint64_t offset, void *bytes, size_t length, struct f
 	return 0;
 }
 
+static int file_open(int fd, struct fault *f)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return fault_system(f, errno, "cannot look at it");
+	whole.fd = fd;
+	whole.size = (uint64_t)status.st_size;
+	whole.filled = 0;
+	return 0;
+}
+
 /* Those bytes in one piece, fewer than a window holds, until the next call. */
 static int bytes_get(struct file *file, uint64_t offset, size_t length, const unsigned char **ret_bytes,
 		     struct fault *f)
@@ -103,6 +116,11 @@ static int bytes_get(struct file *file, uint64_t offset, size_t length, const un
 }
 
 /* --- the end record ----------------------------------------------------------------------------------------------- */
+
+static int in_parts(struct fault *f)
+{
+	return fault_refused(f, "one part of a zip in several files; pack it again, into one file");
+}
 
 static bool is_zero(const unsigned char *bytes, uint64_t length)
 {
@@ -128,7 +146,22 @@ static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 		*ret_at = file->size - length + at;
 		return 0;
 	}
-	return damaged(f, "the zip's end record is not at its end");
+	if (bytes_get(file, 0, length < 4 ? 0 : 4, &tail, f) < 0)
+		return -1;
+	return length >= 4 && little_32(tail) == DESCRIPTOR_SIGNATURE
+		       ? in_parts(f)
+		       : damaged(f, "the zip's end record is not at its end");
+}
+
+bool zip_ends(int fd)
+{
+	struct fault ignored = { 0 };
+	const unsigned char *end;
+	uint64_t at;
+
+	return file_open(fd, &ignored) == 0 && end_find(&whole, &at, &ignored) == 0 &&
+	       bytes_get(&whole, at, END_SIZE, &end, &ignored) == 0 &&
+	       at + END_SIZE + little_16(end + 20) == whole.size;
 }
 
 /* Where a number does not fit into the end record, it stands in the larger one before it. */
@@ -148,7 +181,7 @@ static int end64_read(struct file *file, uint64_t end_at, struct directory *ret_
 	if (little_32(end) != END64_SIGNATURE || little(end + 4, 8) != end_at - LOCATOR_SIZE - at - 12)
 		return damaged(f, "the zip's end record points to the wrong place");
 	if (little(end + 16, 8) != 0 || little(end + 24, 8) != little(end + 32, 8))
-		return fault_refused(f, "one part of a zip in several files; pack it into one file");
+		return in_parts(f);
 	*ret_directory = (struct directory){ .at = little(end + 48, 8), .end = at, .count = little(end + 32, 8) };
 	return little(end + 40, 8) == at - ret_directory->at && ret_directory->at <= at
 		       ? 0
@@ -165,7 +198,7 @@ static int directory_find(struct file *file, struct directory *ret_directory, st
 	if (little_16(end + 10) == 0xffff || little_32(end + 12) == 0xffffffff || little_32(end + 16) == 0xffffffff)
 		return end64_read(file, at, ret_directory, f);
 	if (little_32(end + 4) != 0 || little_16(end + 8) != little_16(end + 10))
-		return fault_refused(f, "one part of a zip in several files; pack it into one file");
+		return in_parts(f);
 	*ret_directory = (struct directory){ .at = little_32(end + 16), .count = little_16(end + 10) };
 	ret_directory->end = ret_directory->at + little_32(end + 12);
 	/* Some packers write the larger record also where it is not needed. */
@@ -179,6 +212,13 @@ static int directory_find(struct file *file, struct directory *ret_directory, st
 		if (same.at == ret_directory->at && same.end == ret_directory->end &&
 		    same.count == ret_directory->count)
 			return 0;
+	}
+	if (ret_directory->end <= at && bytes_get(file, ret_directory->at + between, 4, &end, f) == 0 &&
+	    little_32(end) == ENTRY_SIGNATURE) {
+		ret_directory->base = between;
+		ret_directory->at += between;
+		ret_directory->end = at;
+		return 0;
 	}
 	return damaged(f, "the zip's directory does not end where its end record begins");
 }
@@ -274,8 +314,8 @@ static int entry_read(struct file *file, const struct directory *directory, uint
 	struct entry e = { .packed = little_32(entry + 20), .at = little_32(entry + 42) };
 	e.name_length = little_16(entry + 28);
 	const unsigned extra = little_16(entry + 30), size = ENTRY_SIZE + e.name_length + extra;
-	const uint64_t whole = (uint64_t)size + little_16(entry + 32);
-	if (directory->end - *at < whole)
+	const uint64_t length = (uint64_t)size + little_16(entry + 32);
+	if (directory->end - *at < length)
 		return damaged(f, "the zip's directory has fewer entries than it says");
 	if (bytes_get(file, *at, size, &entry, f) < 0)
 		return -1;
@@ -284,10 +324,12 @@ static int entry_read(struct file *file, const struct directory *directory, uint
 				     .mode = little_32(entry + 38) >> 16,
 				     .method = little_16(entry + 10),
 				     .directory = e.name_length > 0 && e.name[e.name_length - 1] == '/' };
-	if (zip64_read(entry, e.name + e.name_length, extra, &e, f) < 0 || entry_judge(entry, &e, f) < 0 ||
-	    local_read(file->fd, &e, directory, &member, f) < 0)
+	if (zip64_read(entry, e.name + e.name_length, extra, &e, f) < 0 || entry_judge(entry, &e, f) < 0)
 		return fault_prefix(f, "member '%s': ", SHOWN_BYTES(e.name, e.name_length));
-	*at += whole;
+	e.at = e.at <= directory->at ? e.at + directory->base : e.at;
+	if (local_read(file->fd, &e, directory, &member, f) < 0)
+		return fault_prefix(f, "member '%s': ", SHOWN_BYTES(e.name, e.name_length));
+	*at += length;
 	*ret_member = member;
 	return 0;
 }
@@ -315,6 +357,19 @@ static bool is_descriptor(int fd, const struct zip_member *member, uint64_t leng
 	       little_32(bytes + (has_signature ? 4 : 0)) == member->crc;
 }
 
+/*
+ * A program that unpacks may stand before the first member, or the mark of zip(1) that it could have split the zip; but
+ * no other member, which a reader from the front would find.
+ */
+static bool may_precede(int fd, uint64_t length)
+{
+	unsigned char bytes[4];
+	struct fault ignored = { 0 };
+
+	return length >= sizeof(bytes) && read_at(fd, 0, bytes, sizeof(bytes), &ignored) == 0 &&
+	       little_32(bytes) != LOCAL_SIGNATURE;
+}
+
 static int members_tile(int fd, const struct zip *zip, uint64_t end, struct fault *f)
 {
 	uint64_t at = 0;
@@ -323,7 +378,7 @@ static int members_tile(int fd, const struct zip *zip, uint64_t end, struct faul
 		const uint64_t next = i < zip->count ? zip->members[i].at : end;
 		if (next < at)
 			return fault_refused(f, "two members of the zip share bytes");
-		if (next > at && (i == 0 || !is_descriptor(fd, &zip->members[i - 1], next - at)))
+		if (next > at && !(i == 0 ? may_precede(fd, next) : is_descriptor(fd, &zip->members[i - 1], next - at)))
 			return fault_refused(f, "the zip holds bytes that belong to no member");
 		at = i < zip->count ? zip->members[i].end : next;
 	}
@@ -332,23 +387,16 @@ static int members_tile(int fd, const struct zip *zip, uint64_t end, struct faul
 
 int zip_check(int fd, struct zip *ret_zip, struct fault *f)
 {
-	static struct file file;
 	ZIP_AUTO zip = { 0 };
 	struct directory directory;
-	struct stat status;
 
-	if (fstat(fd, &status) < 0)
-		return fault_system(f, errno, "cannot look at it");
-	file.fd = fd;
-	file.size = (uint64_t)status.st_size;
-	file.filled = 0;
-	if (directory_find(&file, &directory, f) < 0)
+	if (file_open(fd, f) < 0 || directory_find(&whole, &directory, f) < 0)
 		return -1;
 	uint64_t at = directory.at;
 	for (uint64_t i = 0; i < directory.count; i++) {
 		if (!ARRAY_GROW(zip.members, zip.count))
 			return fault_memory(f);
-		if (entry_read(&file, &directory, &at, &zip.members[zip.count], f) < 0)
+		if (entry_read(&whole, &directory, &at, &zip.members[zip.count], f) < 0)
 			return -1;
 		zip.count++;
 	}

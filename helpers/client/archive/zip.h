@@ -36,6 +36,8 @@ struct zip {
 #define ZIP_AUTO __attribute__((cleanup(zip_done))) struct zip
 
 void zip_done(struct zip *zip);
+/* Does the file end as a zip does?  Then it is one, also behind a program that unpacks it. */
+bool zip_ends(int fd);
 int zip_check(int fd, struct zip *ret_zip, struct fault *f);
 /*
  * What a link leads to, compared with its CRC-32, which libarchive does not do; nor does that of Debian 11 unpack it,

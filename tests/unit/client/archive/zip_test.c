@@ -64,9 +64,78 @@ static void every_byte_belongs_to_a_member(void **state)
 	/* What only looks like a descriptor. */
 	MADE_ZIP_ADD(&z, .name = "a", .content = "abc", .flags = 8, .hidden = "twelve bytes");
 	refuses(&z, "bytes that belong to no member");
-	text_add_string(&z.members, "before");
+	/* A second zip behind another. */
+	MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
+	text_cut(&z.directory, 0);
+	z.entries = 0;
+	MADE_ZIP_ADD(&z, .name = "b", .content = "abc");
+	refuses(&z, "bytes that belong to no member");
+	text_add_string(&z.members, "PK\3");
 	MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
 	refuses(&z, "bytes that belong to no member");
+}
+
+/* With its numbers put right (zip -A) and without, a program and the mark of a zip that was not split after all. */
+static void a_zip_that_unpacks_itself_is_one(void **state)
+{
+	static const char *const heads[] = { "#!/bin/sh\nexit 0\n", "PK\7\10", "PK00" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(heads) / sizeof(heads[0]); i++) {
+		struct made_zip z = { .entries = 0 };
+		ZIP_AUTO zip = { 0 };
+		TEXT_AUTO bytes = { 0 };
+		struct fault f = { 0 };
+		const char *head = heads[i / 2];
+		text_add_string(i % 2 == 0 ? &z.members : &bytes, head);
+		MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
+		MADE_ZIP_ADD(&z, .name = "b", .content = "abc");
+		made_zip_end(&z, 0, &bytes);
+		MUST(checked(&bytes, &zip, &f));
+		assert_int_equal(zip.count, 2);
+		assert_int_equal(zip.members[0].at, strlen(head));
+		assert_memory_equal(bytes.bytes + zip.members[1].data, "abc", 3);
+		/* The place of a member that is not there. */
+		bytes.bytes[bytes.length - 22 - 46 - 1 + 42] ^= 0x40;
+		MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "member 'b': ");
+		zip = (struct zip){ 0 };
+	}
+}
+
+static void a_file_ends_as_a_zip_or_not(void **state)
+{
+	struct made_zip z = { .entries = 0 };
+	TEXT_AUTO bytes = { 0 };
+	FS_AUTO int fd = memfd_create("file", MFD_CLOEXEC);
+
+	(void)state;
+	assert_false(zip_ends(fd));
+	text_add_string(&bytes, "a program\n");
+	MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
+	made_zip_end(&z, 0, &bytes);
+	assert_int_equal(pwrite(fd, bytes.bytes, bytes.length, 0), (ssize_t)bytes.length);
+	assert_true(zip_ends(fd));
+	/* As a tar does that holds one. */
+	assert_int_equal(ftruncate(fd, (off_t)bytes.length + 1024), 0);
+	assert_false(zip_ends(fd));
+}
+
+static void a_part_of_a_zip_is_told_as_one(void **state)
+{
+	struct made_zip z = { .entries = 0 };
+	struct zip zip;
+	TEXT_AUTO bytes = { 0 };
+	struct fault f;
+
+	(void)state;
+	text_add_string(&bytes, "PK\7\10PK\3\4 and no end of it in this file, however long it is");
+	MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "one part of a zip in several files");
+	text_cut(&bytes, 0);
+	MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
+	made_zip_end(&z, 0, &bytes);
+	/* The number of the disk that it ends on. */
+	bytes.bytes[bytes.length - 22 + 4] = 2;
+	MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "one part of a zip in several files");
 }
 
 static void two_members_share_no_bytes(void **state)
@@ -219,6 +288,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_lists_name_the_same_members),
 		cmocka_unit_test(every_byte_belongs_to_a_member),
+		cmocka_unit_test(a_zip_that_unpacks_itself_is_one),
+		cmocka_unit_test(a_file_ends_as_a_zip_or_not),
+		cmocka_unit_test(a_part_of_a_zip_is_told_as_one),
 		cmocka_unit_test(two_members_share_no_bytes),
 		cmocka_unit_test(the_order_of_the_directory_is_any),
 		cmocka_unit_test(a_comment_is_sound_and_nothing_else_behind_the_end_record),
