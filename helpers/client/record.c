@@ -13,9 +13,12 @@
 #include "client/identity.h"
 #include "client/layout.h"
 #include "fs/publish.h"
+#include "fs/read.h"
 #include "fs/root.h"
 #include "fs/sha256.h"
 #include "fs/walk.h"
+
+enum { PIECE_SIZE = 64 * 1024 };
 
 /* What is being recorded. */
 struct recording {
@@ -365,11 +368,24 @@ int client_record_extra(int client, const char *client_dir, const struct manifes
 int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+	FS_STAGE_AUTO stage = FS_STAGE_INIT;
+	FS_AUTO int dir = -1;
 	TEXT_AUTO text = { 0 };
+	char leaf[FS_NAME_SIZE];
 
-	manifest_print(record, comment, &text);
-	if (text_check(&text, f) < 0 || fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
-	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0)
+	if (fs_dirs_make(root, SETTINGS_PREFIX, 0755, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_dirs_make(root, SETTINGS_VAR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
+	    fs_parent_open(root, CLIENT_RECORD, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0 ||
+	    fs_stage_begin(dir, leaf, &how, &stage, f) < 0)
 		return -1;
-	return fs_publish(root, CLIENT_RECORD, FS_FOLLOW_TRUSTED, text.bytes, text.length, &how, f);
+	manifest_head_print(comment, &text);
+	for (size_t i = 0; i < record->count; i++) {
+		manifest_entry_print(&record->entries[i], &text);
+		if (text.length < PIECE_SIZE && !text.failed && i + 1 < record->count)
+			continue;
+		if (text_check(&text, f) < 0 || fs_write(stage.fd, CLIENT_RECORD, text.bytes, text.length, f) < 0)
+			return -1;
+		text_cut(&text, 0);
+	}
+	return fs_stage_commit(&stage, f);
 }

@@ -114,7 +114,7 @@ bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length)
 	return true;
 }
 
-static void head_print(const char *comment, struct text *out)
+void manifest_head_print(const char *comment, struct text *out)
 {
 	struct text_line line;
 
@@ -126,7 +126,7 @@ static void head_print(const char *comment, struct text *out)
 	}
 }
 
-static void entry_print(const struct manifest_entry *entry, struct text *out)
+void manifest_entry_print(const struct manifest_entry *entry, struct text *out)
 {
 	text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
 	manifest_name_add(out, entry->path);
@@ -154,9 +154,9 @@ static void entry_print(const struct manifest_entry *entry, struct text *out)
 
 void manifest_print(const struct manifest *m, const char *comment, struct text *out)
 {
-	head_print(comment, out);
+	manifest_head_print(comment, out);
 	for (size_t i = 0; i < m->count; i++)
-		entry_print(&m->entries[i], out);
+		manifest_entry_print(&m->entries[i], out);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */

@@ -54,6 +54,9 @@ int manifest_sort(struct manifest *m, struct fault *f);
 const struct manifest_entry *manifest_find(const struct manifest *m, const char *path);
 /* `comment` (lines of text for people) stands at the head, each line after "# "; may be NULL. */
 void manifest_print(const struct manifest *m, const char *comment, struct text *out);
+/* The same in pieces, for one that is not held in memory as a text: the head, then each entry in its order. */
+void manifest_head_print(const char *comment, struct text *out);
+void manifest_entry_print(const struct manifest_entry *e, struct text *out);
 /* `name` is for the fault.  The result is sorted. */
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f);
 
