@@ -164,8 +164,9 @@ static int name_characters_check(const unsigned char *name, size_t length, struc
 	return 0;
 }
 
-/* Without "./" before and '/' behind; "" for the top itself. */
-static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH + 1], struct fault *f)
+/* Below the prefix, without "./" before and '/' behind; "" for the top itself. */
+static int name_normalise(const struct judge *j, const struct member *member, char ret_path[LIMITS_PATH + 1],
+			  struct fault *f)
 {
 	const unsigned char *name = member->name;
 	size_t length = member->name_length;
@@ -173,7 +174,7 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 
 	if (length == 0)
 		return fault_refused(f, "the name is empty");
-	if (length > LIMITS_PATH)
+	if (strlen(j->prefix) + length > LIMITS_PATH)
 		return fault_refused(f, "the name is longer than %d bytes", LIMITS_PATH);
 	if (name_characters_check(name, length, f) < 0)
 		return -1;
@@ -194,23 +195,22 @@ static int name_normalise(const struct member *member, char ret_path[LIMITS_PATH
 		length = 0;
 	if (length == 0 && member->type != MEMBER_DIRECTORY)
 		return fault_refused(f, "the name is the top directory itself");
-	for (size_t at = 0; at < length;) {
-		const unsigned char *slash = memchr(name + at, '/', length - at);
-		const size_t part = slash != NULL ? (size_t)(slash - name) - at : length - at;
-		if (part == 0 || (part == 1 && name[at] == '.'))
+	(void)snprintf(ret_path, LIMITS_PATH + 1, "%s%.*s", length > 0 ? j->prefix : "", (int)length,
+		       (const char *)name);
+	for (const char *at = ret_path; length > 0; at++) {
+		const size_t part = strcspn(at, "/");
+		if (part == 0 || (part == 1 && at[0] == '.'))
 			return fault_refused(f, "an empty part or '.' inside the name");
-		if (part == 2 && name[at] == '.' && name[at + 1] == '.')
+		if (part == 2 && at[0] == '.' && at[1] == '.')
 			return fault_refused(f, "'..' in the name");
 		if (part > LIMITS_COMPONENT)
 			return fault_refused(f, "a part of the name is longer than %d bytes", LIMITS_COMPONENT);
 		if (++depth > LIMITS_DEPTH)
 			return fault_refused(f, "the name is more than %d directories deep", LIMITS_DEPTH);
-		at += part + 1;
-		if (at == length)
-			return fault_refused(f, "an empty part or '.' inside the name");
+		at += part;
+		if (*at == '\0')
+			break;
 	}
-	memcpy(ret_path, name, length);
-	ret_path[length] = '\0';
 	return 0;
 }
 
@@ -262,7 +262,7 @@ void judge_done(struct judge *j)
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-static int parents_enter(struct judge *j, const char *path, enum judge_layer layer, struct fault *f)
+static int parents_enter(struct judge *j, const char *path, struct fault *f)
 {
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		struct judge_path *parent;
@@ -271,7 +271,7 @@ static int parents_enter(struct judge *j, const char *path, enum judge_layer lay
 			return -1;
 		if (added) {
 			parent->kind = PATH_IMPLIED;
-			parent->layer = (uint8_t)layer;
+			parent->layer = (uint8_t)j->layer;
 		} else if (parent->kind == PATH_LINK) {
 			return fault_refused(f, "the name passes through a link");
 		} else if (parent->kind >= PATH_FILE) {
@@ -336,7 +336,7 @@ static int hard_target_find(const struct judge *j, const struct member *member, 
 				      .name = member->target,
 				      .name_length = member->target_length };
 
-	if (name_normalise(&named, ret_target, f) < 0)
+	if (name_normalise(j, &named, ret_target, f) < 0)
 		return fault_prefix(f, "a hard link's target: ");
 	const struct judge_path *found = paths_find(&j->paths, ret_target, strlen(ret_target));
 	if (found == NULL || (found->kind != PATH_FILE && found->kind != PATH_COPY))
@@ -408,9 +408,8 @@ static enum path_kind kind_of(const struct member *member)
 }
 
 /* A name that was there before: packers name a directory twice, and what is in it with it. */
-static int again_judge(const struct judge *j, const struct member *member, enum judge_layer layer, const char *path,
-		       const char *target, const struct judge_path *entry, enum judge_verdict *ret_verdict,
-		       struct fault *f)
+static int again_judge(const struct judge *j, const struct member *member, const char *path, const char *target,
+		       const struct judge_path *entry, enum judge_verdict *ret_verdict, struct fault *f)
 {
 	const enum path_kind kind = kind_of(member);
 	const bool was_directory = entry->kind == PATH_DIRECTORY || entry->kind == PATH_IMPLIED;
@@ -423,19 +422,19 @@ static int again_judge(const struct judge *j, const struct member *member, enum 
 		*ret_verdict = entry->kind == PATH_IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
 		return 0;
 	}
-	if (entry->layer > layer) {
+	if (entry->layer > j->layer) {
 		*ret_verdict = JUDGE_COVERED;
 		return 0;
 	}
 	if (member->type == MEMBER_FILE && entry->kind == PATH_FILE &&
-	    (entry->layer < layer || entry->size == member->size)) {
-		*ret_verdict = entry->layer < layer ? JUDGE_REPLACE : JUDGE_AGAIN;
+	    (entry->layer < j->layer || entry->size == member->size)) {
+		*ret_verdict = entry->layer < j->layer ? JUDGE_REPLACE : JUDGE_AGAIN;
 		return 0;
 	}
 	const struct judge_link *before = entry->kind != PATH_FILE ? link_find(j, path) : NULL;
-	if (entry->layer == layer && kind == PATH_COPY && strcmp(target, path) == 0)
+	if (entry->layer == j->layer && kind == PATH_COPY && strcmp(target, path) == 0)
 		return 0;
-	if (entry->layer == layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
+	if (entry->layer == j->layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
 		return 0;
 	return fault_refused(f, "the name occurs twice, for different things");
 }
@@ -461,7 +460,7 @@ static int target_find(const struct judge *j, const struct member *member, const
 	return member->type == MEMBER_HARD_LINK ? hard_target_find(j, member, ret_target, ret_size, f) : 0;
 }
 
-int judge_member(struct judge *j, const struct member *member, enum judge_layer layer, char ret_path[LIMITS_PATH + 1],
+int judge_member(struct judge *j, const struct member *member, char ret_path[LIMITS_PATH + 1],
 		 enum judge_verdict *ret_verdict, struct fault *f)
 {
 	char target[LIMITS_PATH + 1] = "";
@@ -470,20 +469,20 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 	bool added;
 
 	*ret_verdict = JUDGE_NOTHING;
-	if (type_check(member, f) < 0 || name_normalise(member, ret_path, f) < 0)
+	if (type_check(member, f) < 0 || name_normalise(j, member, ret_path, f) < 0)
 		return -1;
 	if (ret_path[0] == '\0')
 		return 0;
-	if (target_find(j, member, ret_path, target, &size, f) < 0 || parents_enter(j, ret_path, layer, f) < 0 ||
+	if (target_find(j, member, ret_path, target, &size, f) < 0 || parents_enter(j, ret_path, f) < 0 ||
 	    paths_enter(&j->paths, ret_path, strlen(ret_path), &entry, &added, f) < 0)
 		return -1;
 	*ret_verdict = JUDGE_PLACE;
-	if (!added && again_judge(j, member, layer, ret_path, target, entry, ret_verdict, f) < 0)
+	if (!added && again_judge(j, member, ret_path, target, entry, ret_verdict, f) < 0)
 		return -1;
 	if (*ret_verdict != JUDGE_PLACE && *ret_verdict != JUDGE_REPLACE)
 		return 0;
 	entry->kind = (uint8_t)kind_of(member);
-	entry->layer = (uint8_t)layer;
+	entry->layer = (uint8_t)j->layer;
 	entry->size = size;
 	if (bytes_add(j, size, f) < 0)
 		return -1;
@@ -497,16 +496,6 @@ int judge_member(struct judge *j, const struct member *member, enum judge_layer 
 }
 
 /* --- links, when all is known ------------------------------------------------------------------------------------- */
-
-static bool through_link(const struct judge *j, const char *path)
-{
-	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		const struct judge_path *parent = paths_find(&j->paths, path, (size_t)(slash - path));
-		if (parent != NULL && parent->kind == PATH_LINK)
-			return true;
-	}
-	return false;
-}
 
 /* Every step on the way, "a/../b" included, is one of the tree's own directories: ".." after a link is a lie. */
 static bool steps_are_plain(const struct judge *j, const char *path, const char *target)
@@ -532,32 +521,28 @@ static bool holds(const char *directory, const char *path)
 	return length == 0 || (strncmp(directory, path, length) == 0 && path[length] == '/');
 }
 
-static int link_check(const struct judge *j, const struct judge_link *first, struct fault *f)
+static int link_check(const struct judge *j, const struct judge_link *link, struct fault *f)
 {
-	const struct judge_link *link = first;
 	char resolved[LIMITS_PATH + 1];
 
 	for (unsigned passed = 0; passed < LIMITS_LINKS; passed++) {
 		if (!judge_resolve(link->path, link->target, resolved))
-			return fault_refused(f, "member '%s': a link that leads out of the tree", SHOWN(first->path));
-		if (!steps_are_plain(j, link->path, link->target) || through_link(j, resolved))
-			return fault_refused(f,
-					     "member '%s': a link that leads through another link, or through "
-					     "something that is not a directory",
-					     SHOWN(first->path));
+			return fault_refused(f, "a link that leads out of the tree");
+		if (!steps_are_plain(j, link->path, link->target))
+			return fault_refused(f, "a link that leads through another link, or through "
+						"something that is not a directory");
 		if (holds(resolved, link->path))
-			return fault_refused(f, "member '%s': a link to a directory that holds it", SHOWN(first->path));
+			return fault_refused(f, "a link to a directory that holds it");
 		const struct judge_path *found = paths_find(&j->paths, resolved, strlen(resolved));
 		if (found == NULL)
-			return fault_refused(f, "member '%s': a link to '%s', which the archive does not hold",
-					     SHOWN(first->path), SHOWN(resolved));
+			return fault_refused(f, "a link to '%s', which the archive does not hold", SHOWN(resolved));
 		if (found->kind != PATH_LINK)
 			return 0;
 		link = link_find(j, resolved);
 		if (link == NULL)
 			break;
 	}
-	return fault_refused(f, "member '%s': too many levels of links", SHOWN(first->path));
+	return fault_refused(f, "too many levels of links");
 }
 
 const char *judge_target(const struct judge *j, const char *path)
@@ -613,6 +598,6 @@ int judge_links(struct judge *j, const char *top, struct fault *f)
 			return -1;
 	for (size_t i = 0; i < j->link_count; i++)
 		if (!j->links[i].hard && link_check(j, &j->links[i], f) < 0)
-			return -1;
+			return fault_prefix(f, "member '%s': ", SHOWN(j->links[i].path));
 	return lost_check(j, top, f);
 }

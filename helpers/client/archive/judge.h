@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "client/archive/limits.h"
-#include "client/archive/member.h"
+#include "client/archive/message.h"
 #include "base/fault.h"
 #include "base/text.h"
 
@@ -25,10 +25,16 @@ struct judge_paths {
 	uint64_t most; /* entries that may be in it */
 };
 
+enum judge_layer { JUDGE_OUTER, JUDGE_INNER };
+
 struct judge {
 	struct limits limits;
 	const char *own_place; /* where the client will lie: an absolute link may lead into it; or NULL */
-	uint64_t bytes;        /* of all files so far */
+	/* The caller's, as archives begin and end: which of the two is read, and where it lies ("TOP/"). */
+	enum judge_layer layer;
+	char prefix[LIMITS_PATH + 1];
+	/* The judge's. */
+	uint64_t bytes; /* of all files so far */
 	struct judge_paths paths;
 	struct judge_link *links; /* owned */
 	size_t link_count;
@@ -48,14 +54,12 @@ enum judge_verdict {
 	JUDGE_COVERED, /* the inner archive has brought this path already, and wins */
 };
 
-enum judge_layer { JUDGE_OUTER, JUDGE_INNER };
-
 void judge_done(struct judge *j);
 /*
  * The inner archive's files win over the outer one's: the cloud service's client is unpacked over the zip's content.
  * Links are only noted: see judge_links.
  */
-int judge_member(struct judge *j, const struct member *member, enum judge_layer layer, char ret_path[LIMITS_PATH + 1],
+int judge_member(struct judge *j, const struct member *member, char ret_path[LIMITS_PATH + 1],
 		 enum judge_verdict *ret_verdict, struct fault *f);
 /* The target of the link at that path, NULL where there is none: of a hard link, a file that is no link itself. */
 const char *judge_target(const struct judge *j, const char *path);

@@ -1,5 +1,6 @@
 #include "client/archive/place.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/archive/limits.h"
 #include "base/text.h"
 #include "fs/read.h"
 
@@ -14,54 +16,41 @@ enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };
 /* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
 enum { WRITEBACK_EARLY = 256 * 1024, LOOK_MAX = 1024 * 1024 };
 
-/* --- secrets ------------------------------------------------------------------------------------------------------ */
+/* --- what a file is ----------------------------------------------------------------------------------------------- */
 
-static bool holds_secret(const char *bytes, size_t length)
+static bool holds_secret(const struct text *look)
 {
 	static const char *const words[] = { "PRIVATE KEY-----", "AuthTokenClientSecret" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (memmem(bytes, length, words[i], strlen(words[i])) != NULL)
+		if (memmem(text_string(look), look->length, words[i], strlen(words[i])) != NULL)
 			return true;
 	return false;
 }
 
-static void secret_look(struct place_secret *s, const void *bytes, size_t length)
+static bool is_program(const struct text *look)
 {
-	char seam[2 * PLACE_SECRET_TAIL];
-	const size_t first = length < PLACE_SECRET_TAIL ? length : PLACE_SECRET_TAIL, together = s->tail_length + first;
+	return look->length >= SELFMAG && memcmp(look->bytes, ELFMAG, SELFMAG) == 0;
+}
 
-	if (s->passed == 0)
-		s->is_program = length >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
-	s->passed += length;
-	if (s->found || s->is_program || s->passed > LOOK_MAX)
-		return;
-	memcpy(seam, s->tail, s->tail_length);
-	memcpy(seam + s->tail_length, bytes, first);
-	s->found = holds_secret(seam, together) || holds_secret(bytes, length);
-	/* What the next piece may continue: the end of both together. */
-	s->tail_length = together < PLACE_SECRET_TAIL ? together : PLACE_SECRET_TAIL;
-	memcpy(s->tail,
-	       length >= PLACE_SECRET_TAIL ? (const char *)bytes + length - PLACE_SECRET_TAIL
-					   : seam + together - s->tail_length,
-	       s->tail_length);
+/* elf(5): the machine of a 64-bit shared library. */
+static uint16_t machine_of(const struct text *look)
+{
+	Elf64_Ehdr head;
+
+	if (!is_program(look) || look->length < sizeof(head))
+		return EM_NONE;
+	memcpy(&head, look->bytes, sizeof(head));
+	return head.e_ident[EI_CLASS] == ELFCLASS64 && head.e_type == ET_DYN ? head.e_machine : EM_NONE;
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
-
-/* elf(5): the machine of a 64-bit shared library. */
-static uint16_t machine_of(const Elf64_Ehdr *head, size_t filled)
-{
-	const bool library = filled == sizeof(*head) && memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
-			     head->e_ident[EI_CLASS] == ELFCLASS64 && head->e_type == ET_DYN;
-
-	return library ? head->e_machine : EM_NONE;
-}
 
 void place_done(struct place *p)
 {
 	fs_close(&p->fd);
 	fs_sha256_done(&p->digest);
+	text_done_secret(&p->look);
 }
 
 mode_t place_mode(mode_t mode, bool secret)
@@ -105,8 +94,8 @@ int place_file_begin(struct place *p, const char *path, mode_t mode, struct faul
 
 	fs_close(&p->fd);
 	p->mode = mode;
-	p->head_filled = 0;
-	p->secret = (struct place_secret){ 0 };
+	p->size = 0;
+	text_cut(&p->look, 0);
 	if (fs_sha256_start(&p->digest, f) < 0)
 		return -1;
 	if (p->tree < 0 || path == NULL)
@@ -122,11 +111,12 @@ int place_file_begin(struct place *p, const char *path, mode_t mode, struct faul
 
 int place_file_add(struct place *p, const char *path, const void *bytes, size_t length, struct fault *f)
 {
-	const size_t wanted = sizeof(p->head) - p->head_filled, head = length < wanted ? length : wanted;
+	/* Of a program its head is enough. */
+	const size_t most = is_program(&p->look) ? sizeof(Elf64_Ehdr) : LOOK_MAX,
+		     room = p->look.length < most ? most - p->look.length : 0;
 
-	memcpy((unsigned char *)&p->head + p->head_filled, bytes, head);
-	p->head_filled += head;
-	secret_look(&p->secret, bytes, length);
+	p->size += length;
+	text_add(&p->look, bytes, length < room ? length : room);
 	if (fs_sha256_add(&p->digest, bytes, length, f) < 0)
 		return -1;
 	return p->fd >= 0 ? fs_write(p->fd, path, bytes, length, f) : 0;
@@ -134,16 +124,16 @@ int place_file_add(struct place *p, const char *path, const void *bytes, size_t 
 
 int place_file_end(struct place *p, const char *path, struct place_seen *ret_seen, struct fault *f)
 {
-	struct place_seen seen = { .machine = machine_of(&p->head, p->head_filled), .secret = p->secret.found };
+	struct place_seen seen = { .machine = machine_of(&p->look),
+				   .secret = !is_program(&p->look) && holds_secret(&p->look) };
 
 	seen.mode = place_mode(p->mode, seen.secret);
-
-	if (fs_sha256_finish(&p->digest, seen.sha256, f) < 0)
+	if (text_check(&p->look, f) < 0 || fs_sha256_finish(&p->digest, seen.sha256, f) < 0)
 		return -1;
 	if (p->fd >= 0) {
 		if (seen.mode != p->mode && fchmod(p->fd, seen.mode) < 0)
 			return fault_system(f, errno, "cannot set the mode of '%s'", SHOWN(path));
-		if (p->secret.passed >= WRITEBACK_EARLY)
+		if (p->size >= WRITEBACK_EARLY)
 			(void)sync_file_range(p->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		fs_close(&p->fd);
 	}

@@ -6,30 +6,21 @@
  * is opened (O_EXCL), so no two members share a file; links come last, so nothing is written through one.  With tree -1
  * nothing is made, and all else is the same.
  *
- * A secret is a private key in PEM or the cloud service's client secret, also where the bytes come in pieces.  Programs
- * and libraries, which know these words without a secret behind them, are not looked at (their first bytes tell), nor
- * is what lies beyond the first megabyte, more than any file of settings or keys has.
+ * A secret is a private key in PEM or the cloud service's client secret.  Programs and libraries, which know these
+ * words without a secret behind them, are not looked at (their first bytes tell), nor is what lies beyond the first
+ * megabyte, more than any file of settings or keys has.
  */
 #ifndef OKV_CLIENT_ARCHIVE_PLACE_H
 #define OKV_CLIENT_ARCHIVE_PLACE_H
 
-#include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "client/archive/limits.h"
 #include "base/fault.h"
+#include "base/text.h"
 #include "fs/sha256.h"
-
-enum { PLACE_SECRET_TAIL = 31 };
-
-struct place_secret {
-	uint64_t passed;
-	bool found, is_program;
-	size_t tail_length;
-	char tail[PLACE_SECRET_TAIL]; /* the last bytes of the piece before */
-};
 
 struct place {
 	int tree; /* borrowed; -1: only look */
@@ -37,9 +28,8 @@ struct place {
 	int fd;
 	mode_t mode;
 	struct fs_sha256 digest;
-	struct place_secret secret;
-	Elf64_Ehdr head; /* its first bytes */
-	size_t head_filled;
+	uint64_t size;    /* so far */
+	struct text look; /* its first bytes: what it is */
 };
 
 #define PLACE_INIT(tree_) \

@@ -345,14 +345,10 @@ static int member_make(struct archive_entry *entry, struct member *ret_member, s
 
 static int content_send(struct unarchive *u, struct stream *content, uint64_t size, struct fault *f)
 {
-	for (;;) {
+	while (!content->ended && content->passed <= size) {
 		if (stream_more(content, f) < 0)
 			return -1;
-		if (content->length == 0)
-			break;
-		if (content->passed > size)
-			break;
-		for (size_t at = 0; at < content->length;) {
+		for (size_t at = 0; at < content->length && content->passed <= size;) {
 			const size_t left = content->length - at,
 				     part = left < PROC_MESSAGE_MAX ? left : PROC_MESSAGE_MAX;
 			if (tell(u, MESSAGE_CONTENT, content->bytes + at, part, f) < 0)

@@ -28,8 +28,6 @@ struct reading {
 	struct proc_child child;
 	int archive;
 	uint64_t archive_bytes, content_bytes;
-	enum judge_layer layer;
-	char prefix[LIMITS_PATH + 1]; /* of what the inner archive holds: it lies where that lies */
 	bool inner_skipped, begun, ended;
 	struct fault fault; /* of what was heard; then the process is killed */
 	/* The present file. */
@@ -191,30 +189,6 @@ static bool is_side_file(const struct member *member)
 	return false;
 }
 
-/*
- * The member as seen from the top of everything.  An absolute name stays as it is, so that the judge sees it; a "./"
- * goes, so that it does not end up inside.
- */
-static void member_prefix(const char *prefix, struct member *member, unsigned char storage[2 * LIMITS_PATH + 4])
-{
-	const size_t length = strlen(prefix);
-	const unsigned char *name = member->name;
-	size_t left = member->name_length;
-
-	if (length == 0 || left == 0 || name[0] == '/')
-		return;
-	if (left >= 2 && name[0] == '.' && name[1] == '/') {
-		name += 2;
-		left -= 2;
-	} else if (left == 1 && name[0] == '.') {
-		left = 0;
-	}
-	memcpy(storage, prefix, length);
-	memcpy(storage + length, name, left);
-	member->name = storage;
-	member->name_length = length + left;
-}
-
 static int file_take(struct reading *r, const struct member *member, enum judge_verdict verdict, struct fault *f)
 {
 	const bool side = verdict == JUDGE_PLACE && text_starts(leaf_of(r->path), "._");
@@ -233,13 +207,13 @@ static int file_take(struct reading *r, const struct member *member, enum judge_
 
 static int inner_begin(struct reading *r, struct fault *f)
 {
-	const size_t length = (size_t)(leaf_of(r->path) - r->path);
+	struct judge *j = &r->u->judge;
 
-	if (r->layer != JUDGE_OUTER)
+	if (j->layer != JUDGE_OUTER)
 		return misbehaves(f);
-	memcpy(r->prefix, r->path, length);
-	r->prefix[length] = '\0';
-	r->layer = JUDGE_INNER;
+	/* It lies where its members will. */
+	(void)snprintf(j->prefix, sizeof(j->prefix), "%.*s", (int)(leaf_of(r->path) - r->path), r->path);
+	j->layer = JUDGE_INNER;
 	return 0;
 }
 
@@ -275,7 +249,7 @@ static int member_place(struct reading *r, const struct member *member, enum jud
 
 static int on_member(struct reading *r, const struct proc_message *message, struct fault *f)
 {
-	unsigned char prefixed[2 * LIMITS_PATH + 4];
+	const char *prefix = r->u->judge.prefix;
 	enum judge_verdict verdict;
 	struct member member;
 
@@ -285,27 +259,30 @@ static int on_member(struct reading *r, const struct proc_message *message, stru
 	r->sink = SINK_SKIP;
 	if (r->inner_skipped)
 		return 0;
-	member_prefix(r->prefix, &member, prefixed);
 	if (is_side_file(&member)) {
 		r->inner_skipped = member.type == MEMBER_ARCHIVE;
 		if (member.type != MEMBER_DIRECTORY)
-			text_add_format(&r->u->left_out, "%.*s\n", (int)member.name_length, (const char *)member.name);
+			text_add_format(&r->u->left_out, "%s%.*s\n", prefix, (int)member.name_length,
+					(const char *)member.name);
 		return 0;
 	}
-	if (judge_member(&r->u->judge, &member, r->layer, r->path, &verdict, f) < 0)
+	if (judge_member(&r->u->judge, &member, r->path, &verdict, f) < 0)
 		return member.name_length > 0 && f->kind == FAULT_REFUSED
-			       ? fault_prefix(f, "member '%s': ", SHOWN_BYTES(member.name, member.name_length))
+			       ? fault_prefix(f, "member '%s%s': ", SHOWN(prefix),
+					      SHOWN_BYTES(member.name, member.name_length))
 			       : -1;
 	return verdict == JUDGE_NOTHING ? 0 : member_place(r, &member, verdict, f);
 }
 
 static int on_inner_end(struct reading *r, struct fault *f)
 {
-	if (r->left > 0 || (r->layer != JUDGE_INNER && !r->inner_skipped))
+	struct judge *j = &r->u->judge;
+
+	if (r->left > 0 || (j->layer != JUDGE_INNER && !r->inner_skipped))
 		return misbehaves(f);
-	r->layer = JUDGE_OUTER;
+	j->layer = JUDGE_OUTER;
+	j->prefix[0] = '\0';
 	r->inner_skipped = false;
-	r->prefix[0] = '\0';
 	return 0;
 }
 
@@ -326,7 +303,7 @@ static int message_hear(struct reading *r, const struct proc_message *message, s
 	case MESSAGE_INNER_END:
 		return on_inner_end(r, f);
 	case MESSAGE_END:
-		r->ended = r->left == 0 && r->layer == JUDGE_OUTER;
+		r->ended = r->left == 0 && r->u->judge.layer == JUDGE_OUTER;
 		return r->ended ? 0 : misbehaves(f);
 	}
 	return misbehaves(f);
@@ -514,5 +491,7 @@ int unpack_links(struct unpack *u, const struct unpack_request *request, const c
 		r = e->target != NULL ? place_link(&place, e->path, e->target, f) : fault_memory(f);
 	}
 	(void)umask(mask);
+	/* It has a large table of all names, and has said all that it knows. */
+	judge_done(&u->judge);
 	return r;
 }

@@ -164,17 +164,14 @@ bool zip_ends(int fd)
 	       at + END_SIZE + little_16(end + 20) == whole.size;
 }
 
-/* Where a number does not fit into the end record, it stands in the larger one before it. */
-static int end64_read(struct file *file, uint64_t end_at, struct directory *ret_directory, struct fault *f)
+/* What a number does not fit into in the end record stands in the larger one before it, which some always write. */
+static int end64_read(struct file *file, uint64_t end_at, const unsigned char *locator, struct directory *ret_directory,
+		      struct fault *f)
 {
-	const unsigned char *locator, *end;
-
-	if (end_at < LOCATOR_SIZE + END64_SIZE)
-		return damaged(f, "the zip's end record points to the wrong place");
-	if (bytes_get(file, end_at - LOCATOR_SIZE, LOCATOR_SIZE, &locator, f) < 0)
-		return -1;
+	const unsigned char *end;
 	const uint64_t at = little(locator + 8, 8);
-	if (little_32(locator) != LOCATOR_SIGNATURE || at > end_at - LOCATOR_SIZE - END64_SIZE)
+
+	if (end_at < LOCATOR_SIZE + END64_SIZE || at > end_at - LOCATOR_SIZE - END64_SIZE)
 		return damaged(f, "the zip's end record points to the wrong place");
 	if (bytes_get(file, at, END64_SIZE, &end, f) < 0)
 		return -1;
@@ -190,37 +187,28 @@ static int end64_read(struct file *file, uint64_t end_at, struct directory *ret_
 
 static int directory_find(struct file *file, struct directory *ret_directory, struct fault *f)
 {
-	const unsigned char *end;
+	const unsigned char *end, *locator;
 	uint64_t at = 0;
 
-	if (end_find(file, &at, f) < 0 || bytes_get(file, at, END_SIZE, &end, f) < 0)
+	if (end_find(file, &at, f) < 0)
 		return -1;
-	if (little_16(end + 10) == 0xffff || little_32(end + 12) == 0xffffffff || little_32(end + 16) == 0xffffffff)
-		return end64_read(file, at, ret_directory, f);
+	if (at >= LOCATOR_SIZE) {
+		if (bytes_get(file, at - LOCATOR_SIZE, LOCATOR_SIZE, &locator, f) < 0)
+			return -1;
+		if (little_32(locator) == LOCATOR_SIGNATURE)
+			return end64_read(file, at, locator, ret_directory, f);
+	}
+	if (bytes_get(file, at, END_SIZE, &end, f) < 0)
+		return -1;
+	const uint64_t size = little_32(end + 12), start = little_32(end + 16);
 	if (little_32(end + 4) != 0 || little_16(end + 8) != little_16(end + 10))
 		return in_parts(f);
-	*ret_directory = (struct directory){ .at = little_32(end + 16), .count = little_16(end + 10) };
-	ret_directory->end = ret_directory->at + little_32(end + 12);
-	/* Some packers write the larger record also where it is not needed. */
-	const uint64_t between = at - ret_directory->end;
-	if (ret_directory->end <= at && between == 0)
-		return 0;
-	if (ret_directory->end <= at && between == END64_SIZE + LOCATOR_SIZE) {
-		struct directory same;
-		if (end64_read(file, at, &same, f) < 0)
-			return -1;
-		if (same.at == ret_directory->at && same.end == ret_directory->end &&
-		    same.count == ret_directory->count)
-			return 0;
-	}
-	if (ret_directory->end <= at && bytes_get(file, ret_directory->at + between, 4, &end, f) == 0 &&
-	    little_32(end) == ENTRY_SIGNATURE) {
-		ret_directory->base = between;
-		ret_directory->at += between;
-		ret_directory->end = at;
-		return 0;
-	}
-	return damaged(f, "the zip's directory does not end where its end record begins");
+	if (size > at || start > at - size)
+		return damaged(f, "the zip's directory does not end where its end record begins");
+	*ret_directory = (struct directory){
+		.at = at - size, .end = at, .count = little_16(end + 10), .base = at - size - start
+	};
+	return 0;
 }
 
 /* --- members ------------------------------------------------------------------------------------------------------ */

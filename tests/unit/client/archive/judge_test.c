@@ -31,7 +31,8 @@ static int judged(enum member_type type, const char *name, const char *target, e
 				  .size = 10,
 				  .mode = 0644 };
 
-	return judge_member(&judge, &m, layer, path, verdict, f);
+	judge.layer = layer;
+	return judge_member(&judge, &m, path, verdict, f);
 }
 
 static void take(enum member_type type, const char *name, const char *target, const char *expected)
@@ -169,7 +170,7 @@ static void a_name_may_come_again_for_the_same_thing(void **state)
 	refuse(MEMBER_LINK, "d/f", "h", "the name occurs twice, for different things");
 	refuse(MEMBER_FILE, "d/l", NULL, "the name occurs twice, for different things");
 	refuse(MEMBER_ARCHIVE, "d/f", NULL, "the name occurs twice, for different things");
-	MUST_FAIL(judge_member(&judge, &larger, JUDGE_OUTER, path, &verdict, &f), FAULT_REFUSED,
+	MUST_FAIL(judge_member(&judge, &larger, path, &verdict, &f), FAULT_REFUSED,
 		  "the name occurs twice, for different things");
 }
 
@@ -200,11 +201,11 @@ static void what_is_no_file_directory_or_link_is_refused(void **state)
 	refuse(MEMBER_SPARSE, "a", NULL, "a sparse file");
 	refuse(MEMBER_UNKNOWN, "a", NULL, "an unknown type");
 	for (m.mode = 02000; m.mode <= 04000; m.mode <<= 1)
-		MUST_FAIL(judge_member(&judge, &m, 0, path, &verdict, &f), FAULT_REFUSED, "set-id bits on a file");
+		MUST_FAIL(judge_member(&judge, &m, path, &verdict, &f), FAULT_REFUSED, "set-id bits on a file");
 	/* A client in use has directories so. */
 	m.type = MEMBER_DIRECTORY;
 	m.mode = 02770;
-	MUST(judge_member(&judge, &m, 0, path, &verdict, &f));
+	MUST(judge_member(&judge, &m, path, &verdict, &f));
 }
 
 static void a_hard_link_names_a_file_before_it_never_another_hard_link(void **state)

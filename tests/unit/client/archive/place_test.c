@@ -1,3 +1,5 @@
+#include <elf.h>
+
 #include "client/archive/place.h"
 #include "base/text.h"
 #include "base/hex.h"

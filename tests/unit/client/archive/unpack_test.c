@@ -158,6 +158,8 @@ static void the_inner_archive_lies_where_it_lay_and_wins(void **state)
 	MADE_ADD(&inner, .name = "./bin/vtl", .content = "inner");
 	MADE_ADD(&inner, .name = "README", .content = "inner");
 	MADE_ADD(&inner, .name = "how-to.tar", .content = "a text");
+	MADE_ADD(&inner, .name = "bin/twice", .type = '1', .target = "./bin/vtl");
+	MADE_ADD(&inner, .name = "bin/link", .type = '2', .target = "../README");
 	made_end(&inner);
 	MADE_ADD(&bytes, .name = "top/bin/vtl", .content = "outer program");
 	MADE_ADD(&bytes, .name = "top/cvclient-min.tar", .content = inner.bytes, .length = inner.length);
@@ -167,6 +169,8 @@ static void the_inner_archive_lies_where_it_lay_and_wins(void **state)
 	unit_holds(place->dir, "tree/top/bin/vtl", "inner");
 	unit_holds(place->dir, "tree/top/README", "inner");
 	unit_holds(place->dir, "tree/top/how-to.tar", "a text");
+	unit_holds(place->dir, "tree/top/bin/twice", "inner");
+	unit_holds(place->dir, "tree/top/bin/link", "inner");
 	assert_false(unit_there(place->dir, "tree/top/cvclient-min.tar"));
 	assert_string_equal(text_string(&u.format), "tar; tar");
 	assert_string_equal(text_string(&u.covered), "top/bin/vtl\ntop/README\n");
