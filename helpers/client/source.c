@@ -202,7 +202,8 @@ int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 {
 	static const char *const full[] = { "lib/libCryptoki2_64.so" };
 	/* A Chrystoki.conf alone may have been carried over from a client before it. */
-	static const char *const minimal[] = { "setenv", "Chrystoki-template.conf", "Chrystoki.conf" };
+	static const char *const minimal[] = { "setenv", "Chrystoki-template.conf", "Chrystoki.conf",
+					       "Chrystoki-base.conf" };
 	const char *library = NULL, *sign = NULL;
 
 	*ret_kind = CLIENT_AUTO;
@@ -212,7 +213,7 @@ int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 		return 0;
 	}
 	if (fs_first(client, libraries, sizeof(libraries) / sizeof(libraries[0]), &library, f) < 0 ||
-	    fs_first(client, library != NULL ? minimal : full, library != NULL ? 3 : 1, &sign, f) < 0)
+	    fs_first(client, library != NULL ? minimal : full, library != NULL ? 4 : 1, &sign, f) < 0)
 		return -1;
 	if (library == NULL)
 		*ret_kind = sign != NULL ? CLIENT_FULL : CLIENT_AUTO;
@@ -271,7 +272,8 @@ int client_content_find(struct client_content *content, enum client_kind require
 					"64/libcryptoki-*.x86_64.rpm");
 	version_find(&c);
 	if (c.kind == CLIENT_MINIMAL) {
-		if (client_content_entry(&c, "setenv") != NULL || client_content_entry(&c, "Chrystoki.conf") != NULL)
+		if (client_content_entry(&c, "setenv") != NULL || client_content_entry(&c, "Chrystoki.conf") != NULL ||
+		    client_content_entry(&c, "Chrystoki-base.conf") != NULL)
 			c.kind = CLIENT_CLOUD;
 		if (library_find(&c, f) < 0)
 			return -1;

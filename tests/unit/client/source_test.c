@@ -172,6 +172,11 @@ static void the_kind_is_told_by_the_names(void **state)
 	assert_string_equal(c.top, "");
 	assert_string_equal(c.library, "libs/64/libCryptoki2_64.so");
 
+	/* Wherever its setenv is: what that builds from is the cloud client's alone. */
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki-base.conf");
+	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	assert_int_equal(c.kind, CLIENT_CLOUD);
+
 	c.unpacked = UNPACKED("LunaClient_10.9.4-122_Linux/64/libcryptoki-10.9.4-122.x86_64.rpm",
 			      "LunaClient_10.9.4-122_Linux/64/common");
 	MUST(client_content_find(&c, CLIENT_AUTO, &f));
