@@ -170,6 +170,8 @@ static int blame(struct archive *archive, const struct stream *s, struct fault *
 	}
 	if (archive_errno(archive) == ENOMEM)
 		return fault_memory(f);
+	if (what != NULL && text_starts(what, "Unsupported ZIP compression method"))
+		return fault_refused(f, "packed by a method that is not supported; pack it again with DEFLATE");
 	return fault_refused(f, "damaged: %s", what != NULL ? SHOWN(what) : "libarchive cannot read it");
 }
 
@@ -474,6 +476,9 @@ static int tar_end(struct archive *a, struct stream *source, struct fault *f)
 
 	if (source->ended)
 		return fault_refused(f, "damaged: it ends too early, without the end mark of a tar");
+	if (used <= TAR_END)
+		return fault_refused(
+			f, "it begins with zeros: an empty tar, or a download that was cut short; download it again");
 	/* The mark itself is of zeros, too. */
 	if (zeros_follow(source, used - TAR_END, "archive", f) < 0)
 		return -1;
@@ -492,7 +497,11 @@ static int tar_read(struct unarchive *u, struct stream *source, bool inner, stru
 		return blame(a, source, f);
 	if (feed(source, a) != ARCHIVE_OK) {
 		(void)blame(a, source, f);
-		return source->fault.kind == FAULT_NONE ? fault_prefix(f, "it is not a tar or zip archive, or ") : -1;
+		return source->fault.kind == FAULT_NONE && f->kind == FAULT_REFUSED
+			       ? fault_refused(
+					 f, "it is not a tar or zip archive, or damaged; read are a tar, plain or by "
+					    "gzip, xz, bzip2 or zstd, and a zip: pack it again as one of these")
+			       : -1;
 	}
 	return members_send(u, a, source, inner, f) < 0 ? -1 : tar_end(a, source, f);
 }

@@ -262,13 +262,22 @@ static void names_of_pax_are_utf8_in_a_utf8_locale(void **state)
 
 static void what_is_no_archive_is_refused(void **state)
 {
+	struct made_zip z = { .entries = 0 };
 	TEXT_AUTO bytes = { 0 };
 
 	(void)state;
 	refuses(&bytes, "it is empty");
 	for (unsigned i = 0; i < 200; i++)
 		text_add_string(&bytes, "no archive at all\n");
-	refuses(&bytes, "it is not a tar or zip archive");
+	refuses(&bytes, "it is not a tar or zip archive, or damaged; read are a tar");
+	text_cut(&bytes, 0);
+	made_zeros(&bytes, 40000);
+	refuses(&bytes, "it begins with zeros: an empty tar, or a download that was cut short; download it again");
+	/* Deflate64, as Windows writes it in large ones. */
+	text_cut(&bytes, 0);
+	MADE_ZIP_ADD(&z, .name = "f", .content = "abc", .method = 9);
+	made_zip_end(&z, 0, &bytes);
+	refuses(&bytes, "member 'f': packed by a method that is not supported; pack it again with DEFLATE");
 }
 
 int main(void)
