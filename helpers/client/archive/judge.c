@@ -13,15 +13,9 @@ struct judge_link {
 	bool hard;
 };
 
-/* --- the set of paths --------------------------------------------------------------------------------------------- */
+enum { IMPLIED = MEMBER_UNKNOWN };
 
-enum path_kind {
-	PATH_IMPLIED, /* a directory that only stands above something */
-	PATH_DIRECTORY,
-	PATH_FILE,
-	PATH_COPY, /* of another file: a hard link */
-	PATH_LINK,
-};
+/* --- the set of paths --------------------------------------------------------------------------------------------- */
 
 /*
  * Two paths with one hash are taken for one, which refuses an honest archive once in 10^10 times and never lets a
@@ -31,15 +25,9 @@ struct judge_path {
 	uint64_t folded; /* hash of the path in lower case; 0: free */
 	uint64_t size;   /* of a file */
 	uint32_t exact;  /* of the path as it is */
-	uint8_t kind;    /* enum path_kind; PATH_IMPLIED in a new one */
+	uint8_t type;    /* enum member_type; IMPLIED of a directory that only stands above something */
 	uint8_t layer;
 };
-
-static void paths_done(struct judge_paths *paths)
-{
-	free(paths->entries);
-	*paths = (struct judge_paths){ .most = paths->most };
-}
 
 /*
  * Lower case, as far as names of files plausibly go: Latin, Greek, Cyrillic (Unicode's simple case folding).  Whoever
@@ -87,6 +75,11 @@ static uint64_t hash(const char *bytes, size_t length, bool folded)
 	return h != 0 ? h : 1;
 }
 
+static bool is_directory(const struct judge_path *path)
+{
+	return path->type == MEMBER_DIRECTORY || path->type == IMPLIED;
+}
+
 static struct judge_path *slot(struct judge_path *entries, size_t size, uint64_t folded)
 {
 	size_t at = folded & (size - 1);
@@ -97,46 +90,46 @@ static struct judge_path *slot(struct judge_path *entries, size_t size, uint64_t
 }
 
 /* NULL where it is not in the set. */
-static struct judge_path *paths_find(const struct judge_paths *paths, const char *path, size_t length)
+static struct judge_path *paths_find(const struct judge *j, const char *path, size_t length)
 {
-	if (paths->size == 0)
+	if (j->path_size == 0)
 		return NULL;
-	struct judge_path *found = slot(paths->entries, paths->size, hash(path, length, true));
+	struct judge_path *found = slot(j->paths, j->path_size, hash(path, length, true));
 	return found->folded != 0 && found->exact == (uint32_t)hash(path, length, false) ? found : NULL;
 }
 
-static int grow(struct judge_paths *paths, struct fault *f)
+static int grow(struct judge *j, struct fault *f)
 {
-	const size_t size = paths->size > 0 ? paths->size * 2 : 1024;
+	const size_t size = j->path_size > 0 ? j->path_size * 2 : 1024;
 	struct judge_path *larger = calloc(size, sizeof(*larger));
 
 	if (larger == NULL)
 		return fault_memory(f);
-	for (size_t i = 0; i < paths->size; i++)
-		if (paths->entries[i].folded != 0)
-			*slot(larger, size, paths->entries[i].folded) = paths->entries[i];
-	free(paths->entries);
-	paths->entries = larger;
-	paths->size = size;
+	for (size_t i = 0; i < j->path_size; i++)
+		if (j->paths[i].folded != 0)
+			*slot(larger, size, j->paths[i].folded) = j->paths[i];
+	free(j->paths);
+	j->paths = larger;
+	j->path_size = size;
 	return 0;
 }
 
 /* The path's entry, made where it is new; valid until the next one is entered. */
-static int paths_enter(struct judge_paths *paths, const char *path, size_t length, struct judge_path **ret_entry,
-		       bool *ret_new, struct fault *f)
+static int paths_enter(struct judge *j, const char *path, size_t length, struct judge_path **ret_entry, bool *ret_new,
+		       struct fault *f)
 {
-	if (paths->count * 2 >= paths->size && grow(paths, f) < 0)
+	if (j->path_count * 2 >= j->path_size && grow(j, f) < 0)
 		return -1;
 
 	const uint64_t folded = hash(path, length, true);
-	struct judge_path *found = slot(paths->entries, paths->size, folded);
+	struct judge_path *found = slot(j->paths, j->path_size, folded);
 	const uint32_t exact = (uint32_t)hash(path, length, false);
 	*ret_new = found->folded == 0;
 	if (*ret_new) {
-		if (paths->count >= paths->most)
+		if (j->path_count >= j->limits.entries)
 			return fault_refused(f, "more entries than --max-entries allows (%llu)",
-					     (unsigned long long)paths->most);
-		paths->count++;
+					     (unsigned long long)j->limits.entries);
+		j->path_count++;
 		found->folded = folded;
 		found->exact = exact;
 	} else if (found->exact != exact) {
@@ -252,7 +245,7 @@ static void link_done(struct judge_link *link)
 
 void judge_done(struct judge *j)
 {
-	paths_done(&j->paths);
+	free(j->paths);
 	for (size_t i = 0; i < j->link_count; i++)
 		link_done(&j->links[i]);
 	free(j->links);
@@ -267,14 +260,14 @@ static int parents_enter(struct judge *j, const char *path, struct fault *f)
 	for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		struct judge_path *parent;
 		bool added;
-		if (paths_enter(&j->paths, path, (size_t)(slash - path), &parent, &added, f) < 0)
+		if (paths_enter(j, path, (size_t)(slash - path), &parent, &added, f) < 0)
 			return -1;
 		if (added) {
-			parent->kind = PATH_IMPLIED;
+			parent->type = IMPLIED;
 			parent->layer = (uint8_t)j->layer;
-		} else if (parent->kind == PATH_LINK) {
+		} else if (parent->type == MEMBER_LINK) {
 			return fault_refused(f, "the name passes through a link");
-		} else if (parent->kind >= PATH_FILE) {
+		} else if (!is_directory(parent)) {
 			return fault_refused(f, "a file where a directory must be");
 		}
 	}
@@ -338,10 +331,10 @@ static int hard_target_find(const struct judge *j, const struct member *member, 
 
 	if (name_normalise(j, &named, ret_target, f) < 0)
 		return fault_prefix(f, "a hard link's target: ");
-	const struct judge_path *found = paths_find(&j->paths, ret_target, strlen(ret_target));
-	if (found == NULL || (found->kind != PATH_FILE && found->kind != PATH_COPY))
+	const struct judge_path *found = paths_find(j, ret_target, strlen(ret_target));
+	if (found == NULL || (found->type != MEMBER_FILE && found->type != MEMBER_HARD_LINK))
 		return fault_refused(f, "a hard link to something that is not an earlier file of this archive");
-	const struct judge_link *further = found->kind == PATH_COPY ? link_find(j, ret_target) : NULL;
+	const struct judge_link *further = found->type == MEMBER_HARD_LINK ? link_find(j, ret_target) : NULL;
 	if (further != NULL)
 		memcpy(ret_target, further->target, strlen(further->target) + 1);
 	*ret_size = found->size;
@@ -393,48 +386,34 @@ static int target_check(const struct judge *j, const struct member *member, cons
 	return judge_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
 }
 
-static enum path_kind kind_of(const struct member *member)
-{
-	switch (member->type) {
-	case MEMBER_DIRECTORY:
-		return PATH_DIRECTORY;
-	case MEMBER_HARD_LINK:
-		return PATH_COPY;
-	case MEMBER_LINK:
-		return PATH_LINK;
-	default:
-		return PATH_FILE;
-	}
-}
-
 /* A name that was there before: packers name a directory twice, and what is in it with it. */
 static int again_judge(const struct judge *j, const struct member *member, const char *path, const char *target,
 		       const struct judge_path *entry, enum judge_verdict *ret_verdict, struct fault *f)
 {
-	const enum path_kind kind = kind_of(member);
-	const bool was_directory = entry->kind == PATH_DIRECTORY || entry->kind == PATH_IMPLIED;
+	const bool was_directory = is_directory(entry);
 
 	*ret_verdict = JUDGE_NOTHING;
-	if (was_directory != (kind == PATH_DIRECTORY))
+	if (was_directory != (member->type == MEMBER_DIRECTORY))
 		return fault_refused(f, was_directory ? "a file where a directory must be"
 						      : "a directory where a file is");
 	if (was_directory) {
-		*ret_verdict = entry->kind == PATH_IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
+		*ret_verdict = entry->type == IMPLIED ? JUDGE_PLACE : JUDGE_NOTHING;
 		return 0;
 	}
 	if (entry->layer > j->layer) {
 		*ret_verdict = JUDGE_COVERED;
 		return 0;
 	}
-	if (member->type == MEMBER_FILE && entry->kind == PATH_FILE &&
+	if (member->type == MEMBER_FILE && entry->type == MEMBER_FILE &&
 	    (entry->layer < j->layer || entry->size == member->size)) {
 		*ret_verdict = entry->layer < j->layer ? JUDGE_REPLACE : JUDGE_AGAIN;
 		return 0;
 	}
-	const struct judge_link *before = entry->kind != PATH_FILE ? link_find(j, path) : NULL;
-	if (entry->layer == j->layer && kind == PATH_COPY && strcmp(target, path) == 0)
+	const struct judge_link *before = entry->type != MEMBER_FILE ? link_find(j, path) : NULL;
+	if (entry->layer == j->layer && member->type == MEMBER_HARD_LINK && strcmp(target, path) == 0)
 		return 0;
-	if (entry->layer == j->layer && kind == entry->kind && before != NULL && strcmp(before->target, target) == 0)
+	if (entry->layer == j->layer && member->type == entry->type && before != NULL &&
+	    strcmp(before->target, target) == 0)
 		return 0;
 	return fault_refused(f, "the name occurs twice, for different things");
 }
@@ -474,14 +453,14 @@ int judge_member(struct judge *j, const struct member *member, char ret_path[LIM
 	if (ret_path[0] == '\0')
 		return 0;
 	if (target_find(j, member, ret_path, target, &size, f) < 0 || parents_enter(j, ret_path, f) < 0 ||
-	    paths_enter(&j->paths, ret_path, strlen(ret_path), &entry, &added, f) < 0)
+	    paths_enter(j, ret_path, strlen(ret_path), &entry, &added, f) < 0)
 		return -1;
 	*ret_verdict = JUDGE_PLACE;
 	if (!added && again_judge(j, member, ret_path, target, entry, ret_verdict, f) < 0)
 		return -1;
 	if (*ret_verdict != JUDGE_PLACE && *ret_verdict != JUDGE_REPLACE)
 		return 0;
-	entry->kind = (uint8_t)kind_of(member);
+	entry->type = (uint8_t)member->type;
 	entry->layer = (uint8_t)j->layer;
 	entry->size = size;
 	if (bytes_add(j, size, f) < 0)
@@ -507,8 +486,8 @@ static bool steps_are_plain(const struct judge *j, const char *path, const char 
 		part[slash - target] = '\0';
 		if (!judge_resolve(path, part, resolved))
 			return false;
-		const struct judge_path *step = paths_find(&j->paths, resolved, strlen(resolved));
-		if (resolved[0] != '\0' && (step == NULL || step->kind >= PATH_FILE))
+		const struct judge_path *step = paths_find(j, resolved, strlen(resolved));
+		if (resolved[0] != '\0' && (step == NULL || !is_directory(step)))
 			return false;
 	}
 	return true;
@@ -533,10 +512,10 @@ static int link_check(const struct judge *j, const struct judge_link *link, stru
 						"something that is not a directory");
 		if (holds(resolved, link->path))
 			return fault_refused(f, "a link to a directory that holds it");
-		const struct judge_path *found = paths_find(&j->paths, resolved, strlen(resolved));
+		const struct judge_path *found = paths_find(j, resolved, strlen(resolved));
 		if (found == NULL)
 			return fault_refused(f, "a link to '%s', which the archive does not hold", SHOWN(resolved));
-		if (found->kind != PATH_LINK)
+		if (found->type != MEMBER_LINK)
 			return 0;
 		link = link_find(j, resolved);
 		if (link == NULL)
@@ -582,7 +561,7 @@ static int lost_check(const struct judge *j, const char *top, struct fault *f)
 		at += strlen(path) + strlen(target) + 2;
 		const bool leads = own != NULL ? snprintf(whole, sizeof(whole), "%s%s", top, own) < LIMITS_PATH
 					       : judge_resolve(path, target, whole);
-		if (leads && !holds(whole, path) && paths_find(&j->paths, whole, strlen(whole)) != NULL)
+		if (leads && !holds(whole, path) && paths_find(j, whole, strlen(whole)) != NULL)
 			return fault_refused(f,
 					     "member '%s': a file that holds only the name of '%s', as a damaged link "
 					     "does; pack it again",

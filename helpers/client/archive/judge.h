@@ -18,13 +18,6 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-/* Every path that was named, and every parent of one. */
-struct judge_paths {
-	struct judge_path *entries; /* owned */
-	size_t count, size;
-	uint64_t most; /* entries that may be in it */
-};
-
 enum judge_layer { JUDGE_OUTER, JUDGE_INNER };
 
 struct judge {
@@ -34,8 +27,9 @@ struct judge {
 	enum judge_layer layer;
 	char prefix[LIMITS_PATH + 1];
 	/* The judge's. */
-	uint64_t bytes; /* of all files so far */
-	struct judge_paths paths;
+	uint64_t bytes;           /* of all files so far */
+	struct judge_path *paths; /* owned: every one that was named, and every parent of one */
+	size_t path_count, path_size;
 	struct judge_link *links; /* owned */
 	size_t link_count;
 	struct text lost; /* files that may have been links: path and content of each, NUL behind both */
@@ -43,7 +37,7 @@ struct judge {
 
 #define JUDGE_INIT(limits_) \
 	{ \
-		.limits = (limits_), .paths = {.most = (limits_).entries } \
+		.limits = (limits_) \
 	}
 
 enum judge_verdict {

@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +11,7 @@
 #include "base/text.h"
 #include "fs/read.h"
 
-enum { DIRECTORY_MODE = 0755, SECRET_MODE = 0600 };
+enum { DIRECTORY_MODE = 0755 };
 /* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
 enum { WRITEBACK_EARLY = 256 * 1024, LOOK_MAX = 1024 * 1024 };
 
@@ -53,37 +52,31 @@ void place_done(struct place *p)
 	text_done_secret(&p->look);
 }
 
-mode_t place_mode(mode_t mode, bool secret)
+/* All directories that the first `length` bytes of the path name, as far as they are missing. */
+static int directories_make(struct place *p, const char *path, size_t length, struct fault *f)
 {
-	return secret ? SECRET_MODE : mode;
+	char part[LIMITS_PATH + 1];
+
+	for (size_t at = 0; p->tree >= 0 && at < length; at++) {
+		at += strcspn(path + at, "/");
+		memcpy(part, path, at);
+		part[at] = '\0';
+		if (mkdirat(p->tree, part, DIRECTORY_MODE) < 0 && errno != EEXIST)
+			return fault_system(f, errno, "cannot make directory '%s'", SHOWN(part));
+	}
+	return 0;
 }
 
 int place_directory(struct place *p, const char *path, struct fault *f)
 {
-	char part[LIMITS_PATH + 1];
-
-	if (p->tree < 0 || path[0] == '\0' || mkdirat(p->tree, path, DIRECTORY_MODE) == 0 || errno == EEXIST)
-		return 0;
-	for (const char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
-		const size_t length = slash != NULL ? (size_t)(slash - path) : strlen(path);
-		memcpy(part, path, length);
-		part[length] = '\0';
-		if (mkdirat(p->tree, part, DIRECTORY_MODE) < 0 && errno != EEXIST)
-			return fault_system(f, errno, "cannot make directory '%s'", SHOWN(part));
-		if (slash == NULL)
-			return 0;
-	}
+	return directories_make(p, path, strlen(path), f);
 }
 
-/* The directory that is to hold it, where it was not named before what lies in it. */
 static int parent_make(struct place *p, const char *path, struct fault *f)
 {
-	char parent[LIMITS_PATH + 1] = "";
 	const char *slash = strrchr(path, '/');
 
-	if (slash != NULL)
-		(void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-	return place_directory(p, parent, f);
+	return slash != NULL ? directories_make(p, path, (size_t)(slash - path), f) : 0;
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -127,7 +120,7 @@ int place_file_end(struct place *p, const char *path, struct place_seen *ret_see
 	struct place_seen seen = { .machine = machine_of(&p->look),
 				   .secret = !is_program(&p->look) && holds_secret(&p->look) };
 
-	seen.mode = place_mode(p->mode, seen.secret);
+	seen.mode = seen.secret ? PLACE_SECRET_MODE : p->mode;
 	if (text_check(&p->look, f) < 0 || fs_sha256_finish(&p->digest, seen.sha256, f) < 0)
 		return -1;
 	if (p->fd >= 0) {

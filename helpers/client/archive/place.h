@@ -22,6 +22,8 @@
 #include "base/text.h"
 #include "fs/sha256.h"
 
+enum { PLACE_SECRET_MODE = 0600 };
+
 struct place {
 	int tree; /* borrowed; -1: only look */
 	/* Of the present file: */
@@ -47,8 +49,6 @@ struct place_seen {
 };
 
 void place_done(struct place *p);
-/* The mode of a finished file: that one, or root's alone where it holds a secret. */
-mode_t place_mode(mode_t mode, bool secret);
 /* Made with all above it, where they are missing. */
 int place_directory(struct place *p, const char *path, struct fault *f);
 /* With path NULL only the digest is taken of what place_file_add brings until place_file_end. */

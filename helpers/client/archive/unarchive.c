@@ -529,17 +529,17 @@ static int zip_read(struct unarchive *u, struct fault *f)
 static const struct packing {
 	const char *format, *magic;
 	unsigned length;
-	enum { NOT_PACKED, BY_GZIP, BY_FILTER, IS_ZIP } how;
+	int (*open)(struct stream *packed, struct stream *ret_stream, struct fault *f);
 } packings[] = {
-	{ "zip", "PK", 2, IS_ZIP },
-	{ "tar.gz", "\x1f\x8b", 2, BY_GZIP },
+	{ "zip", "PK", 2, NULL },
+	{ "tar.gz", "\x1f\x8b", 2, gzip_open },
 	{ "tar.xz",
 	  "\xfd"
 	  "7zXZ",
-	  6, BY_FILTER },
-	{ "tar.bz2", "BZh", 3, BY_FILTER },
-	{ "tar.zst", "\x28\xb5\x2f\xfd", 4, BY_FILTER },
-	{ "tar", "", 0, NOT_PACKED },
+	  6, filter_open },
+	{ "tar.bz2", "BZh", 3, filter_open },
+	{ "tar.zst", "\x28\xb5\x2f\xfd", 4, filter_open },
+	{ "tar", "", 0, NULL },
 };
 
 static int packed_read(struct unarchive *u, const struct packing *packing, struct fault *f)
@@ -547,13 +547,11 @@ static int packed_read(struct unarchive *u, const struct packing *packing, struc
 	struct stream file = { .fd = u->archive, .more = file_more };
 	STREAM_AUTO unpacked = { 0 };
 
-	if (packing->how == IS_ZIP)
+	if (packing == packings)
 		return zip_read(u, f);
-	if (packing->how == NOT_PACKED)
+	if (packing->open == NULL)
 		return tar_read(u, &file, false, f);
-	if ((packing->how == BY_GZIP ? gzip_open(&file, &unpacked, f) : filter_open(&file, &unpacked, f)) < 0)
-		return -1;
-	return tar_read(u, &unpacked, false, f);
+	return packing->open(&file, &unpacked, f) < 0 ? -1 : tar_read(u, &unpacked, false, f);
 }
 
 static int archive_read_through(struct unarchive *u, struct fault *f)
@@ -566,7 +564,7 @@ static int archive_read_through(struct unarchive *u, struct fault *f)
 		return got == 0 ? fault_refused(f, "it is empty") : fault_system(f, errno, "cannot read it");
 	while (packing->length > 0 && memcmp(lead, packing->magic, packing->length) != 0)
 		packing++;
-	if (packing->how == NOT_PACKED && zip_ends(u->archive))
+	if (packing->length == 0 && zip_ends(u->archive))
 		packing = packings;
 	if (tell(u, MESSAGE_FORMAT, packing->format, strlen(packing->format), f) < 0)
 		return -1;

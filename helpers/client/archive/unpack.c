@@ -344,15 +344,12 @@ static int loader_blame(const struct proc_outcome *outcome, struct fault *f)
 static int outcome_judge(const struct reading *r, const struct proc_outcome *outcome, struct fault *f)
 {
 	enum { LOADER_FAILED = 127 };
+	const bool is_ours = r->fault.kind != FAULT_NONE;
 
-	if (r->fault.kind != FAULT_NONE) {
-		*f = r->fault;
-		return -1;
-	}
-	if (outcome->fault.kind != FAULT_NONE) {
-		*f = outcome->fault;
+	if (is_ours || outcome->fault.kind != FAULT_NONE) {
+		*f = is_ours ? r->fault : outcome->fault;
 		/* Whoever has read foreign bytes can say that they are refused, and no more than that. */
-		if (r->begun && f->kind != FAULT_REFUSED)
+		if (!is_ours && r->begun && f->kind != FAULT_REFUSED)
 			f->kind = FAULT_SYSTEM;
 		return -1;
 	}
@@ -468,7 +465,7 @@ static int copy_make(const struct unpack *u, struct place *place, struct unpack_
 	e->secret = from->secret;
 	e->size = from->size;
 	memcpy(e->sha256, from->sha256, sizeof(e->sha256));
-	e->mode = (uint16_t)place_mode(request->mode_of(e->path), e->secret);
+	e->mode = (uint16_t)(e->secret ? PLACE_SECRET_MODE : request->mode_of(e->path));
 	return place_copy(place, e->path, e->target, e->mode, f);
 }
 

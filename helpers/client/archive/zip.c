@@ -122,13 +122,6 @@ static int in_parts(struct fault *f)
 	return fault_refused(f, "one part of a zip in several files; pack it again, into one file");
 }
 
-static bool is_zero(const unsigned char *bytes, uint64_t length)
-{
-	while (length > 0 && bytes[length - 1] == 0)
-		length--;
-	return length == 0;
-}
-
 /* The last signature is the one that libarchive takes; behind it is the comment, and at most a last block's zeros. */
 static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 {
@@ -137,11 +130,14 @@ static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 
 	if (bytes_get(file, file->size - length, (size_t)length, &tail, f) < 0)
 		return -1;
+	uint64_t last = length;
+	while (last > 0 && tail[last - 1] == 0)
+		last--;
 	for (uint64_t at = length; at-- > 0;) {
 		if (at + END_SIZE > length || little_32(tail + at) != END_SIGNATURE)
 			continue;
 		const uint64_t end = at + END_SIZE + little_16(tail + at + 20);
-		if (end > length || !is_zero(tail + end, length - end))
+		if (end > length || end < last)
 			break;
 		*ret_at = file->size - length + at;
 		return 0;

@@ -331,7 +331,7 @@ static void sums_are_limited_and_a_copy_counts(void **state)
 	take(MEMBER_HARD_LINK, "b", "a", "b");
 	refuse(MEMBER_HARD_LINK, "c", "a", "larger unpacked than --max-bytes allows (25)");
 	judge.limits.bytes = 1000;
-	judge.paths.most = 5;
+	judge.limits.entries = 5;
 	take(MEMBER_FILE, "d/e", NULL, "d/e");
 	refuse(MEMBER_FILE, "f", NULL, "more entries than --max-entries allows (5)");
 }
