@@ -236,10 +236,18 @@ static int name_follow(struct finding_needs *n, const char *directory, size_t le
  * that are no such object, or a damaged one, ask for nothing.
  */
 
-enum elf_request {
-	ELF_NEEDED, /* a file name */
-	ELF_PATH,   /* RPATH or RUNPATH: directories joined by ':', perhaps with $ORIGIN */
-};
+/* The next of a list whose items are parted by ':'; false at its end.  The item's text_check is the caller's. */
+static bool item_next(const char **list, struct text *item)
+{
+	const size_t length = strcspn(*list, ":");
+
+	if (**list == '\0')
+		return false;
+	text_cut(item, 0);
+	text_add(item, *list, length);
+	*list += length + ((*list)[length] == ':');
+	return true;
+}
 
 /* The program header number `index`; false where it is not whole. */
 static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file, size_t index, Elf64_Phdr *ret_header)
@@ -278,11 +286,13 @@ static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynam
 	return ret_entry->d_tag != DT_NULL;
 }
 
-/* Calls `each` for every request; -1 of it ends the walk. */
-static int elf_requests(const char *bytes, size_t length,
-			int (*each)(void *context, enum elf_request request, const char *value, struct fault *f),
-			void *context, struct fault *f)
+/*
+ * Adds, each ended by ':', file names; and directories (RPATH, RUNPATH), perhaps with $ORIGIN.  A damaged object may
+ * name one long string a million times, so both are bounded.
+ */
+static void elf_read(const char *bytes, size_t length, struct text *names, struct text *places)
 {
+	enum { LIST_MAX = 64 * 1024 };
 	Elf64_Ehdr file;
 	Elf64_Phdr dynamic = { .p_type = PT_NULL };
 	Elf64_Dyn entry;
@@ -290,28 +300,28 @@ static int elf_requests(const char *bytes, size_t length,
 
 	if (length < sizeof(file) || memcmp(bytes, ELFMAG, SELFMAG) != 0 || bytes[EI_CLASS] != ELFCLASS64 ||
 	    bytes[EI_DATA] != ELFDATA2LSB)
-		return 0;
+		return;
 	memcpy(&file, bytes, sizeof(file));
 	for (size_t i = 0; i < file.e_phnum && dynamic.p_type != PT_DYNAMIC; i++)
 		if (!header_read(bytes, length, &file, i, &dynamic))
-			return 0;
+			return;
 	if (dynamic.p_type != PT_DYNAMIC)
-		return 0;
+		return;
 	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++)
 		if (entry.d_tag == DT_STRTAB)
 			strings = offset_of(bytes, length, &file, entry.d_un.d_ptr);
 	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++) {
-		const bool needed = entry.d_tag == DT_NEEDED;
+		struct text *out = entry.d_tag == DT_NEEDED                               ? names
+				   : entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH ? places
+											  : NULL;
 		const size_t room = length - strings;
 		const size_t at = entry.d_un.d_val < room ? strings + entry.d_un.d_val : length;
 
-		if ((!needed && entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) ||
-		    memchr(bytes + at, '\0', length - at) == NULL)
-			continue;
-		if (each(context, needed ? ELF_NEEDED : ELF_PATH, bytes + at, f) < 0)
-			return -1;
+		const size_t size = out != NULL ? strnlen(bytes + at, length - at) : 0;
+
+		if (out != NULL && at + size < length && size < LIST_MAX - out->length)
+			text_add_format(out, "%s:", bytes + at);
 	}
-	return 0;
 }
 
 struct loading {
@@ -324,35 +334,36 @@ struct loading {
 
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f);
 
-static int place_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+/* The directories with their $ORIGIN. */
+static void places_add(const char *places, const char *origin, size_t origin_length, struct text *out)
 {
-	struct loading *l = context;
-	static const char *const names[] = { "$ORIGIN", "${ORIGIN}" };
-
-	(void)f;
-	while (request == ELF_PATH && *value != '\0') {
-		const size_t length = strcspn(value, ":");
-		size_t skip = 0;
-
-		for (size_t i = 0; i < 2; i++)
-			if (text_starts(value, names[i]))
-				skip = strlen(names[i]);
+	for (size_t n; *places != '\0'; places += n + (places[n] == ':')) {
+		const size_t skip = text_starts(places, "$ORIGIN")     ? strlen("$ORIGIN")
+				    : text_starts(places, "${ORIGIN}") ? strlen("${ORIGIN}")
+								       : 0;
+		n = strcspn(places, ":");
 		if (skip > 0)
-			text_add(&l->places, l->origin, l->origin_length);
-		text_add(&l->places, value + skip, length - skip);
-		text_add_char(&l->places, ':');
-		value += length + (value[length] == ':');
+			text_add(out, origin, origin_length);
+		text_add(out, places + skip, n - skip);
+		text_add_char(out, ':');
 	}
-	return 0;
 }
 
-/* Is there a library of that name in the directory?  It is followed, and so is what it loads in its turn. */
-static int place_follow(struct loading *l, const char *place, size_t length, const char *name, bool *ret_found,
-			struct fault *f)
+enum place_kind { PLACE_OF_ANY, PLACE_OF_LUNA };
+
+/*
+ * Is there a library of that name in the directory?  It is followed, and so is what it loads in its turn.  The system's
+ * own libraries are the next system's: what stands in its directories counts only by a Luna name.
+ */
+static int place_follow(struct loading *l, const struct text *place, const char *name, enum place_kind kind,
+			bool *ret_found, struct fault *f)
 {
 	char path[PATH_MAX];
 
-	if (length == 0 || snprintf(path, sizeof(path), "%.*s/%s", (int)length, place, name) >= (int)sizeof(path) ||
+	if (text_check(place, f) < 0)
+		return -1;
+	if (place->length == 0 || (kind == PLACE_OF_ANY && is_system_file(text_string(place))) ||
+	    snprintf(path, sizeof(path), "%s/%s", text_string(place), name) >= (int)sizeof(path) ||
 	    !fs_exists(l->n->job->root, path))
 		return 0;
 	*ret_found = true;
@@ -374,11 +385,9 @@ static int conf_follow(struct loading *l, const char *conf, const char *name, bo
 		bool found = false;
 		const char *word = line.bytes + strspn(line.bytes, " \t");
 		text_add(&place, word, strcspn(word, " \t#,:=\r\n"));
-		if (text_check(&place, f) < 0)
-			return -1;
-		if (text_string(&place)[0] != '/' || is_system_file(text_string(&place)))
+		if (text_string(&place)[0] != '/')
 			continue;
-		if (place_follow(l, text_string(&place), place.length, name, &found, f) < 0 ||
+		if (place_follow(l, &place, name, PLACE_OF_ANY, &found, f) < 0 ||
 		    (found && path_follow(l->n, conf, end, f) < 0))
 			return -1;
 		*ret_found = *ret_found || found;
@@ -422,39 +431,27 @@ static bool is_luna(const char *name)
 	return false;
 }
 
-/* The system's own libraries are the next system's: what stands in its directories counts only by a Luna name. */
-static int library_hear(void *context, enum elf_request request, const char *value, struct fault *f)
+static int name_load(struct loading *l, const char *name, struct fault *f)
 {
-	static const char defaults[] = "/usr/lib64:/lib64:/usr/lib:/lib:";
-	struct loading *l = context;
-	const bool luna = is_luna(value);
+	const char *defaults = "/usr/lib64:/lib64:/usr/lib:/lib", *places = text_string(&l->places);
+	const enum place_kind kind = is_luna(name) ? PLACE_OF_LUNA : PLACE_OF_ANY;
+	TEXT_AUTO place = { 0 };
 	bool found = false;
 
-	if (request != ELF_NEEDED)
-		return 0;
-	if (strchr(value, '/') != NULL)
-		return value[0] != '/' || is_system_file(value) ? 0 : library_follow(l->n, value, l->environment, f);
-	for (const char *at = text_string(&l->places); *at != '\0'; at += strcspn(at, ":") + 1) {
-		TEXT_AUTO place = { 0 };
-		text_add(&place, at, strcspn(at, ":"));
-		if (text_check(&place, f) < 0)
+	if (strchr(name, '/') != NULL)
+		return name[0] != '/' || is_system_file(name) ? 0 : library_follow(l->n, name, l->environment, f);
+	while (item_next(&places, &place))
+		if (place_follow(l, &place, name, kind, &found, f) < 0)
 			return -1;
-		if ((luna || !is_system_file(text_string(&place))) &&
-		    place_follow(l, at, place.length, value, &found, f) < 0)
-			return -1;
-	}
-	if (!found && confs_follow(l, value, f) < 0)
+	if (!found && confs_follow(l, name, f) < 0)
 		return -1;
 	/* One beside it is its own, whoever opens it. */
-	TEXT_AUTO beside = { 0 };
-	text_add(&beside, l->origin, l->origin_length);
-	if (text_check(&beside, f) < 0)
+	text_cut(&place, 0);
+	text_add(&place, l->origin, l->origin_length);
+	if (place_follow(l, &place, name, kind, &found, f) < 0)
 		return -1;
-	if ((luna || !is_system_file(text_string(&beside))) &&
-	    place_follow(l, l->origin, l->origin_length, value, &found, f) < 0)
-		return -1;
-	for (const char *at = defaults; luna && *at != '\0'; at += strcspn(at, ":") + 1)
-		if (name_follow(l->n, at, strcspn(at, ":"), value, f) < 0)
+	while (kind == PLACE_OF_LUNA && item_next(&defaults, &place))
+		if (text_check(&place, f) < 0 || name_follow(l->n, text_string(&place), place.length, name, f) < 0)
 			return -1;
 	return 0;
 }
@@ -474,9 +471,12 @@ static bool is_followed(struct finding_needs *n, const char *end)
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f)
 {
 	enum { LIBRARY_MAX = 64 * 1024 * 1024 };
-	struct loading l = { .n = n, .environment = environment };
+	struct loading l = { .n = n, .environment = environment, .origin = path };
 	struct fault cause = { 0 };
 	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO names = { 0 };
+	TEXT_AUTO places = { 0 };
+	TEXT_AUTO name = { 0 };
 	char end[PATH_MAX];
 
 	if (path_follow(n, path, end, f) < 0)
@@ -485,19 +485,16 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 		return text_check(&n->libraries, f);
 	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
-	l.origin = end;
-	l.origin_length = (size_t)(strrchr(end, '/') - end);
-	int r = elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
+	elf_read(text_string(&bytes), bytes.length, &names, &places);
 	/* Behind links the loader takes the name that it was given. */
-	l.origin = path;
 	l.origin_length = (size_t)(strrchr(path, '/') - path);
-	r = r < 0 ? -1 : elf_requests(text_string(&bytes), bytes.length, place_hear, &l, f);
-	if (environment != NULL)
-		text_add_format(&l.places, "%s:", environment);
-	if (r == 0)
-		r = text_check(&l.places, f);
-	if (r == 0)
-		r = elf_requests(text_string(&bytes), bytes.length, library_hear, &l, f);
+	places_add(text_string(&places), end, (size_t)(strrchr(end, '/') - end), &l.places);
+	places_add(text_string(&places), path, l.origin_length, &l.places);
+	text_add_string(&l.places, environment != NULL ? environment : "");
+	const char *at = text_string(&names);
+	int r = text_check(&names, f) < 0 || text_check(&places, f) < 0 || text_check(&l.places, f) < 0 ? -1 : 0;
+	while (r == 0 && item_next(&at, &name))
+		r = text_check(&name, f) < 0 ? -1 : name_load(&l, text_string(&name), f);
 	text_done(&l.places);
 	return r;
 }
@@ -530,20 +527,22 @@ static size_t number_of(const struct assign *a, const char *name)
 /* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
 static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
 {
+	const bool directory = text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath");
 	TEXT_AUTO value = { 0 };
+	TEXT_AUTO path = { 0 };
 	char end[PATH_MAX];
 
 	text_add(&value, line->bytes + line->value_start, line->value_length);
 	if (text_check(&value, f) < 0)
 		return -1;
-	const bool directory = text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath");
-	for (char *at = value.length > 0 ? value.bytes : NULL, *next; at != NULL; at = next) {
-		next = strchr(at, ':');
-		if (next != NULL)
-			*next++ = '\0';
+	for (const char *list = text_string(&value); item_next(&list, &path);) {
+		const char *at = text_string(&path);
+
+		if (text_check(&path, f) < 0)
+			return -1;
 		if (at[0] != '/' || is_passing(at))
 			continue;
-		if ((directory            ? name_follow(n, at, strlen(at), "Chrystoki.conf", f)
+		if ((directory            ? name_follow(n, at, path.length, "Chrystoki.conf", f)
 		     : is_system_file(at) ? 0
 					  : path_follow(n, at, end, f)) < 0)
 			return -1;

@@ -11,13 +11,6 @@
 #include "base/text.h"
 #include "okv/needs.c"
 
-static int requests_add(void *context, enum elf_request request, const char *value, struct fault *f)
-{
-	(void)f;
-	text_add_format(context, "%s%s ", request == ELF_PATH ? "path:" : "", value);
-	return 0;
-}
-
 static void file_read(const char *path, struct text *bytes)
 {
 	char block[4096];
@@ -33,23 +26,22 @@ static void this_program_asks_for_its_libraries(void **state)
 {
 	TEXT_AUTO bytes = { 0 };
 	TEXT_AUTO found = { 0 };
-	struct fault f = { 0 };
+	TEXT_AUTO places = { 0 };
 
 	(void)state;
 	file_read("/proc/self/exe", &bytes);
-	assert_int_equal(elf_requests(text_string(&bytes), bytes.length, requests_add, &found, &f), 0);
-	assert_non_null(strstr(text_string(&found), "libc.so.6 "));
+	elf_read(text_string(&bytes), bytes.length, &found, &places);
+	assert_non_null(strstr(text_string(&found), "libc.so.6:"));
 	assert_non_null(strstr(text_string(&found), "libcmocka.so"));
 }
 
 static void what_is_no_object_asks_for_nothing(void **state)
 {
 	TEXT_AUTO found = { 0 };
-	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(elf_requests("library\n", 8, requests_add, &found, &f), 0);
-	assert_int_equal(elf_requests("", 0, requests_add, &found, &f), 0);
+	elf_read("library\n", 8, &found, &found);
+	elf_read("", 0, &found, &found);
 	assert_int_equal(found.length, 0);
 }
 
@@ -57,7 +49,6 @@ static void what_is_no_object_asks_for_nothing(void **state)
 static void damage_is_survived(void **state)
 {
 	TEXT_AUTO bytes = { 0 };
-	struct fault f = { 0 };
 
 	(void)state;
 	file_read("/proc/self/exe", &bytes);
@@ -67,13 +58,23 @@ static void damage_is_survived(void **state)
 
 		assert_non_null(copy);
 		memcpy(copy, bytes.bytes, n);
-		assert_int_equal(elf_requests(copy, n, requests_add, &found, &f), 0);
+		elf_read(copy, n, &found, &found);
 		free(copy);
 		const char was = bytes.bytes[n];
 		bytes.bytes[n] = (char)(was ^ 0xff);
-		assert_int_equal(elf_requests(bytes.bytes, bytes.length, requests_add, &found, &f), 0);
+		elf_read(bytes.bytes, bytes.length, &found, &found);
 		bytes.bytes[n] = was;
 	}
+}
+
+/* $ORIGIN is where the library lies; a directory without it stays as it is. */
+static void places_have_their_origin(void **state)
+{
+	TEXT_AUTO out = { 0 };
+
+	(void)state;
+	places_add("$ORIGIN/../lib:/a:${ORIGIN}:", "/opt/luna/extra", 9, &out);
+	assert_string_equal(text_string(&out), "/opt/luna/../lib:/a:/opt/luna:");
 }
 
 int main(void)
@@ -82,6 +83,7 @@ int main(void)
 		cmocka_unit_test(this_program_asks_for_its_libraries),
 		cmocka_unit_test(what_is_no_object_asks_for_nothing),
 		cmocka_unit_test(damage_is_survived),
+		cmocka_unit_test(places_have_their_origin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
