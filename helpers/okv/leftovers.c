@@ -19,7 +19,7 @@
 #include "proc/interrupt.h"
 
 enum {
-	PLACES_MAX = 12,
+	PLACES_MAX = 16,
 	UNSEEN_MAX = 100,
 };
 
@@ -297,8 +297,8 @@ static bool is_okvs(const struct search *s, const struct settings *settings)
 
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
-	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp",
-					      "/root",          "/home",      "/opt", "/images" };
+	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/dev/shm",
+					      "/root",          "/home",      "/opt", "/srv",     "/images" };
 	const struct fs_walk walk = { .context = s, .wants = entry_wanted, .visit = entry_look, .miss = entry_miss };
 	struct fault failure = { 0 };
 

@@ -684,9 +684,11 @@ bounded_wait() {
 
 @test "clean finds a copy below a folder, under what copying makes of the name, and by any further name" {
 	rm okv2/tmp/x
-	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh okv2/opt/node okv2/images
+	mkdir -p okv2/tmp/a/b/c okv2/var/spool okv2/home/support/.ssh okv2/opt/node okv2/images okv2/srv/x okv2/dev/shm
 	cp $place okv2/opt/node/hsmbundle
 	cp $place okv2/images/carried
+	cp $place okv2/srv/x/1
+	cp $place okv2/dev/shm/2
 	cp $place okv2/tmp/a/b/c/notes
 	cp "$BATS_FILE_TMPDIR/sealed" okv2/home/support/.ssh/id
 	echo 'last week' | tee okv2/home/support/hsmbundle.bak "okv2/home/support/hsmbundle (1)" >okv2/var/tmp/hsmbundle.old
@@ -696,8 +698,8 @@ bounded_wait() {
 	run -1 "$bundle" --root okv2 status
 	[[ $output == *"WARN  /home/support/hsmbundle.bak: an unsealed copy (by its name)"* ]]
 	run -0 "$bundle" --root okv2 clean --keep-bundle
-	[ "$(grep -c ^removed <<<"$output")" -eq 9 ]
-	[ -z "$(find okv2/opt/node okv2/images okv2/tmp okv2/var okv2/home okv2/etc/third -type f ! -name '*.txt')" ]
+	[ "$(grep -c ^removed <<<"$output")" -eq 11 ]
+	[ -z "$(find okv2/opt/node okv2/{images,srv,dev} okv2/tmp okv2/var okv2/home okv2/etc/third -type f ! -name '*.txt')" ]
 	run -0 "$bundle" --root okv2 status
 }
 
