@@ -11,6 +11,7 @@
 
 #include "conf/assign.h"
 #include "fs/read.h"
+#include "fs/root.h"
 
 enum { DEPTH_MAX = 64 };
 
@@ -82,9 +83,11 @@ const char *hsm_library_remedy(int root)
 {
 	ASSIGN_AUTO lines = { 0 };
 	struct fault ignored = { 0 };
-	bool there = false;
+	char *named = NULL;
+	const bool well = okv_choose(root, &named, &ignored) == 0;
 
-	if (fs_existence(root, HSM_OKV_CONF, &there, &ignored) < 0 || !there ||
+	free(named);
+	if (well || ignored.kind != FAULT_NEGATIVE || !fs_exists(root, HSM_OKV_CONF) ||
 	    assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
 		return NULL;
 	const size_t flawed = flawed_find(&lines);

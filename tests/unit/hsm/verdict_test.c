@@ -49,7 +49,8 @@ static void a_token_matches_in_all_that_is_required_and_nothing_else(void **stat
 static void the_sentence_says_how_the_answer_falls_short(void **state)
 {
 	struct hsm_slot slots[] = { usable(0, "okv", "111"), { .id = 1, .present = true } };
-	struct hsm_answer none = whole(NULL, 0), blank = whole(slots + 1, 1), both = whole(slots, 2);
+	struct hsm_answer none = whole(NULL, 0), one = whole(slots, 1), blank = whole(slots + 1, 1),
+			  both = whole(slots, 2);
 	struct fault f = { 0 };
 
 	(void)state;
@@ -60,6 +61,9 @@ static void the_sentence_says_how_the_answer_falls_short(void **state)
 	MUST_FAIL(evaluate(&both, &(struct hsm_requirements){ .label = "x" }, &f), FAULT_NEGATIVE,
 		  "no token with label 'x'");
 	MUST_FAIL(evaluate(&both, &(struct hsm_requirements){ .least = 2 }, &f), FAULT_NEGATIVE, "and 2 are required");
+	/* A key that nobody has looked for is none. */
+	MUST_FAIL(evaluate(&one, &(struct hsm_requirements){ .key = true }, &f), FAULT_NEGATIVE,
+		  "the key was looked for on 0 of 1 tokens only");
 	/* Zero counts as one: no slots are never enough. */
 	MUST_FAIL(evaluate(&none, &(struct hsm_requirements){ .least = 0 }, &f), FAULT_NEGATIVE, "sees no slot");
 }

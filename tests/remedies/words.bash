@@ -1,0 +1,47 @@
+# shellcheck shell=bash disable=SC2154
+# The words that break a node, for the tables of tests/remedies and tests/answers; behind tests/bats/upgrade.bash.
+
+config() { "$build/libexec/okv-luna-config" --root "$ROOT" "$@"; }
+strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"; }
+# value NAME [NEW]: of okv_hsm.conf
+value() {
+	local file=$ROOT$GENERIC/okv_hsm.conf
+	[ $# = 1 ] && sed -n "s|^$1=\"\\(.*\\)\"|\\1|p" "$file" || sed -i "s|^$1=.*|$1=\"$2\"|" "$file"
+}
+# acl FILE TAG:ID:BITS...: the tags of acl(5) as hexadecimal numbers
+acl() {
+	python3 -c 'import os, struct, sys
+entries = (e.split(":") for e in sys.argv[2:])
+os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", int(t, 16), int(p), int(i or 0xffffffff)) for t, i, p in entries))' "$@"
+}
+
+# entry LINE: in section LunaSA Client of Chrystoki.conf
+entry() { sed -i "/ClientCertFile/a\\   $1" "$ROOT/etc/Chrystoki.conf"; }
+
+# ha SERIAL MEMBERS SYNCHRONIZED ATTEMPTS MODE: a group g in Chrystoki.conf
+ha() {
+	cat >>"$ROOT/etc/Chrystoki.conf" <<-E
+		VirtualToken = {
+		   VirtualToken00Label = g;
+		   VirtualToken00SN = $1;
+		   VirtualToken00Members = $2;
+		   VirtualTokenActiveRecovery = $5;
+		}
+		HASynchronize = {
+		   $3 = 1;
+		}
+		HAConfiguration = {
+		   HAOnly = 1;
+		   reconnAtt = $4;
+		}
+	E
+}
+
+# A module as a Luna client is: no slots, and no error, for who cannot read the configuration and the key.
+reader() {
+	[ -e "$BATS_FILE_TMPDIR/reader.so" ] || cc -shared -fPIC -O1 -std=gnu11 -D_GNU_SOURCE -I"$top/helpers" \
+		"-DSLOT_COUNT=(access(\"$LC/cert/client/okv1Key.pem\",4)==0&&access(\"/etc/Chrystoki.conf\",4)==0)" \
+		-o "$BATS_FILE_TMPDIR/reader.so" -include unistd.h "$top/tests/doubles/honest.c"
+	cp "$BATS_FILE_TMPDIR/reader.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+}
