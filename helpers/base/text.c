@@ -269,6 +269,13 @@ bool text_ends(const char *string, const char *suffix)
 	return length >= tail && memcmp(string + length - tail, suffix, tail) == 0;
 }
 
+const char *text_leaf(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 bool text_path_is_plain(const char *path)
 {
 	for (;; path++) {

@@ -92,6 +92,8 @@ bool text_same(const struct text *a, const struct text *b);
 bool text_equal(const char *bytes, size_t length, const char *string);
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
+/* What is behind the last slash, or all of it. */
+const char *text_leaf(const char *path);
 /* A relative path that leads down, spelt in one way: no empty component, no "." and no "..". */
 bool text_path_is_plain(const char *path);
 /* Orders paths so that "a/b" comes before "a.b": a directory's content follows it at once. */

@@ -57,17 +57,10 @@ int client_ownership_find(int root, const struct settings *settings, struct clie
 
 /* --- owner and mode of a path ------------------------------------------------------------------------------------- */
 
-static const char *leaf_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
 /* Something that is run or loaded, by where it lies and what it is called. */
 static bool is_code(const char *path)
 {
-	const char *leaf = leaf_of(path);
+	const char *leaf = text_leaf(path);
 
 	return text_starts(path, "bin/") || strstr(path, "/bin/") != NULL || text_ends(leaf, ".so") ||
 	       strstr(leaf, ".so.") != NULL || text_ends(leaf, ".plugin");
@@ -75,7 +68,7 @@ static bool is_code(const char *path)
 
 static bool is_private(const char *path)
 {
-	const char *leaf = leaf_of(path);
+	const char *leaf = text_leaf(path);
 
 	return strcmp(leaf, "Chrystoki.conf") == 0 || text_ends(leaf, "Key.pem") || text_ends(leaf, "key.pem") ||
 	       text_ends(leaf, ".db") || text_ends(leaf, ".p12");

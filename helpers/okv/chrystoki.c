@@ -116,12 +116,6 @@ static int source_read(const char *file, struct text *ret_text, struct text *ret
 	return r;
 }
 
-static const char *leaf_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash != NULL ? slash + 1 : path;
-}
-
 static int bytes_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	const struct text *bytes = context;
@@ -162,12 +156,12 @@ static int certificate_find(const struct merging *m, size_t which, const char *d
 	const bool full = value != NULL && value[0] == '/';
 	const bool away = full && !is_here(value);
 	if (value != NULL && value[0] != '\0' && (!full || away || preserved_within(value, directory))) {
-		text_add_string(ret_leaf, leaf_of(value));
+		text_add_string(ret_leaf, text_leaf(value));
 		if (full && !away)
 			text_add_string(ret_from, value);
 		else
 			text_add_format(ret_from, "%s/%s", directory,
-					away                       ? leaf_of(value)
+					away                       ? text_leaf(value)
 					: text_starts(value, "./") ? value + 2
 								   : value);
 	}

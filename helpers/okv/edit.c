@@ -16,12 +16,6 @@
 
 enum { STAMP_LENGTH = 16 }; /* 20250131T235959Z */
 
-static const char *leaf_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash != NULL ? slash + 1 : path;
-}
-
 /* --- backups ------------------------------------------------------------------------------------------------------ */
 
 /* "okv_hsm.conf.20250131T235959Z", perhaps with "-2" behind it; okv_hsm.conf.old.2025... is another file's. */
@@ -103,7 +97,7 @@ static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], s
 
 static int backup_keep(int root, const char *path, const struct text *bytes, struct fault *f)
 {
-	const char *name = leaf_of(path);
+	const char *name = text_leaf(path);
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	FS_AUTO int dir = -1;
 	__attribute__((cleanup(backups_done))) struct backups backups = { .names = NULL };
@@ -154,7 +148,7 @@ static int edit_once(const struct okv_job *job, const struct okv_edit *edit, boo
 		return -1;
 	}
 	if (edit->change(edit->context, &now, &next, f) < 0)
-		return fault_prefix(f, "%s: ", SHOWN(leaf_of(edit->path)));
+		return fault_prefix(f, "%s: ", SHOWN(text_leaf(edit->path)));
 	if (text_check(&next, f) < 0)
 		return -1;
 	if (there && text_same(&now, &next)) {

@@ -165,13 +165,6 @@ static int on_content(struct reading *r, const struct proc_message *message, str
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-static const char *leaf_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
 /* What macOS and Windows put beside everything, by its name alone. */
 static bool is_side_file(const struct member *member)
 {
@@ -191,7 +184,7 @@ static bool is_side_file(const struct member *member)
 
 static int file_take(struct reading *r, const struct member *member, enum judge_verdict verdict, struct fault *f)
 {
-	const bool side = verdict == JUDGE_PLACE && text_starts(leaf_of(r->path), "._");
+	const bool side = verdict == JUDGE_PLACE && text_starts(text_leaf(r->path), "._");
 
 	r->replaces = verdict == JUDGE_REPLACE;
 	r->sink = side && member->size > 0   ? SINK_UNDECIDED
@@ -212,7 +205,7 @@ static int inner_begin(struct reading *r, struct fault *f)
 	if (j->layer != JUDGE_OUTER)
 		return misbehaves(f);
 	/* It lies where its members will. */
-	(void)snprintf(j->prefix, sizeof(j->prefix), "%.*s", (int)(leaf_of(r->path) - r->path), r->path);
+	(void)snprintf(j->prefix, sizeof(j->prefix), "%.*s", (int)(text_leaf(r->path) - r->path), r->path);
 	j->layer = JUDGE_INNER;
 	return 0;
 }

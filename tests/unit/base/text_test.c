@@ -194,6 +194,9 @@ static void comparisons_are_of_bytes(void **state)
 	assert_false(text_starts("ok", "okv"));
 	assert_true(text_ends("x.tar", ".tar"));
 	assert_false(text_ends("tar", ".tar"));
+	assert_string_equal(text_leaf("/a/b"), "b");
+	assert_string_equal(text_leaf("b"), "b");
+	assert_string_equal(text_leaf("a/"), "");
 }
 
 static void paths_are_ordered_so_that_a_directorys_content_follows_it_at_once(void **state)
