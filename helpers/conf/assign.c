@@ -195,6 +195,13 @@ const struct assign_line *assign_find(const struct assign *a, const char *name)
 	return NULL;
 }
 
+size_t assign_line_number(const struct assign *a, const char *name)
+{
+	const struct assign_line *line = assign_find(a, name);
+
+	return line != NULL ? (size_t)(line - a->lines) + 1 : 0;
+}
+
 size_t assign_count(const struct assign *a, const char *name)
 {
 	size_t count = 0;

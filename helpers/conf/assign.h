@@ -63,6 +63,8 @@ int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, st
 void assign_print(const struct assign *a, struct text *out);
 /* The last well-formed line of that name (as a shell would see it), or NULL. */
 const struct assign_line *assign_find(const struct assign *a, const char *name);
+/* Its number, from 1; 0 where there is none. */
+size_t assign_line_number(const struct assign *a, const char *name);
 /* How many well-formed lines bear the name. */
 size_t assign_count(const struct assign *a, const char *name);
 /* Copies the value; *ret_value is owned by the caller and NULL where the name is not there. */

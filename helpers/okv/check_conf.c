@@ -92,12 +92,6 @@ static void lines_check(struct okv_checking *c, const struct assign *a, const ch
 	}
 }
 
-static size_t line_number(const struct assign *a, const char *name)
-{
-	const struct assign_line *line = assign_find(a, name);
-	return line != NULL ? (size_t)(line - a->lines) + 1 : 0;
-}
-
 static bool mentioned(const struct assign *a, const char *name)
 {
 	for (size_t i = 0; i < a->count; i++)
@@ -116,7 +110,7 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "key-twice", "it is not known which one OKV reads",
 					 "keep one of the lines"),
-			    line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
+			    assign_line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
 	if (assign_get(a, key, &value, &ignored) < 0)
 		c->found->failed = true;
 	/* A malformed line of that name is a finding already. */
@@ -132,7 +126,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 {
 	char *library = key_read(c, a, "PKCS11_LIB_LOC", "OKV has no library to load");
 	const char *wanted = c->job->settings->pkcs11_lib;
-	const size_t line = line_number(a, "PKCS11_LIB_LOC");
+	const size_t line = assign_line_number(a, "PKCS11_LIB_LOC");
 
 	if (library == NULL)
 		return;
@@ -241,7 +235,7 @@ static void preserved_check(struct okv_checking *c, const struct assign *a)
 {
 	struct fault ignored = { 0 };
 	char *value = key_read(c, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
-	const size_t line = line_number(a, "PRESERVED_FILES");
+	const size_t line = assign_line_number(a, "PRESERVED_FILES");
 
 	if (value == NULL)
 		return;
@@ -344,13 +338,13 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "vendor-other",
 					 "the console's vendor menu shows another name than expected", FINDING_WIRE_IT),
-			    line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
+			    assign_line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
 			    SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
 	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
 	library_check(c, &a);
-	c->preserved_line = line_number(&a, "PRESERVED_FILES");
+	c->preserved_line = assign_line_number(&a, "PRESERVED_FILES");
 	if (c->preserves && okv_needs_find(c->job, &c->needs, f) < 0)
 		return -1;
 	okv_check_needs(c, OKV_NEED_CLIENT, OKV_NEED_LIBRARY);
@@ -376,7 +370,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	static const char key[] = "ChrystokiConfigurationPath";
 	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf is");
 	const char *conf = c->job->settings->chrystoki_conf;
-	const size_t line = line_number(a, key);
+	const size_t line = assign_line_number(a, key);
 	TEXT_AUTO path = { 0 };
 
 	if (value == NULL)

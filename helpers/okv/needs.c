@@ -518,12 +518,6 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
-static size_t number_of(const struct assign *a, const char *name)
-{
-	const struct assign_line *line = assign_find(a, name);
-	return line != NULL ? (size_t)(line - a->lines) + 1 : 0;
-}
-
 /* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
 static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
 {
@@ -562,7 +556,7 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 		free(library);
 		return -1;
 	}
-	about(n, OKV_NEED_LIBRARY, number_of(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
+	about(n, OKV_NEED_LIBRARY, assign_line_number(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
 	int r = library != NULL ? library_follow(n, library, environment, f) : 0;
 	/* What wiring will make of it. */
 	about(n, OKV_NEED_CLIENT, 0, "PKCS11_LIB");
