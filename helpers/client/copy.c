@@ -43,10 +43,16 @@ void client_copy_end(const struct client_copy *c)
 			   (uintmax_t)(c->left - LEFT_TOLD));
 }
 
+/* No stranger can make a system call fail so. */
+static bool is_the_machines(int errnum)
+{
+	return errnum == EIO || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE || errnum == ENOSPC;
+}
+
 /* Not what it was a moment ago, or it cannot be read. */
 static int unreadable(struct client_copy *c, const char *path, const struct fault *trouble, struct fault *f)
 {
-	if (is_open(path))
+	if (is_open(path) && !is_the_machines(trouble->errnum))
 		return leave(c, path, trouble->text);
 	*f = *trouble;
 	return -1;

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/xattr.h>
 
 #include "client/copy.h"
@@ -154,6 +155,32 @@ static void what_is_left_behind_is_named_only_so_often(void **state)
 	assert_non_null(strstr(text_string(&made_told), "980 more files of the old client are left behind"));
 	assert_true(made_told.length < 3000);
 	assert_int_equal(copier.left, 1000);
+}
+
+/* With one open file more each time, until there are enough. */
+static void what_the_machine_fails_at_is_a_fault_and_leaves_nothing_behind(void **state)
+{
+	struct rlimit kept;
+	unsigned failed = 0;
+	int r = -1;
+
+	(void)state;
+	unit_dir(old, "data", 0777);
+	unit_dir(old, "data/d", 0777);
+	unit_write(old, "data/d/state", "x", 0600);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &kept), 0);
+	for (rlim_t most = 3; r < 0 && most < 64; most++, failed += r < 0) {
+		const struct rlimit few = { .rlim_cur = most, .rlim_max = kept.rlim_max };
+		struct fault f = { 0 };
+		copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		r = client_copy_entry(&copier, old, new, "data", &f);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &kept), 0);
+		assert_int_equal(copier.left, 0);
+		assert_int_equal(f.kind, r < 0 ? FAULT_SYSTEM : FAULT_NONE);
+	}
+	assert_true(failed > 2);
+	unit_holds(new, "data/d/state", "x");
 }
 
 static void a_hole_stays_a_hole(void **state)
@@ -319,6 +346,7 @@ int main(void)
 		IN_TREES(no_link_is_followed_and_what_is_no_file_is_left_behind),
 		IN_TREES(a_second_name_leaves_a_file_of_data_behind_and_is_refused_elsewhere),
 		IN_TREES(what_is_left_behind_is_named_only_so_often),
+		IN_TREES(what_the_machine_fails_at_is_a_fault_and_leaves_nothing_behind),
 		IN_TREES(a_hole_stays_a_hole),
 		IN_TREES(a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere),
 		IN_TREES(a_planted_link_in_the_new_tree_is_not_written_through),
