@@ -27,16 +27,16 @@ size_t perms_tally_left(const struct perms_tally *tally)
 	return left;
 }
 
-void perms_leave(const struct perms_output *output, struct perms_tally *tally, enum perms_left why, const char *path,
-		 const char *format, ...)
+void perms_leave(struct perms_run *run, enum perms_left why, const char *path, const char *format, ...)
 {
+	const struct perms_output *output = run->output;
 	char sentence[SENTENCE_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
-	tally->left[why]++;
+	run->tally.left[why]++;
 	if (output->left != NULL)
 		output->left(output->context, why, path);
 	report_say(output->report, REPORT_WARNING, "%s", sentence);
@@ -218,12 +218,13 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 }
 
 /* Why the system refused, as far as one can find out. */
-static void denial_report(const struct perms_output *output, struct perms_tally *tally, int dir, const char *leaf,
-			  const char *path, int errnum)
+static void denial_report(struct perms_run *run, int dir, const char *leaf, const char *path, int errnum)
 {
+	const char *shown = SHOWN(path);
+
 	if (errnum == EROFS) {
-		perms_leave(output, tally, PERMS_LEFT_FAILED, path,
-			    "'%s' is on a read-only file system; mount it read-write first", SHOWN(path));
+		perms_leave(run, PERMS_LEFT_FAILED, path,
+			    "'%s' is on a read-only file system; mount it read-write first", shown);
 		return;
 	}
 	if (errnum == EPERM || errnum == EACCES) {
@@ -232,14 +233,12 @@ static void denial_report(const struct perms_output *output, struct perms_tally 
 		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 		    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
 			const bool immutable = (flags & FS_IMMUTABLE_FL) != 0;
-			perms_leave(output, tally, PERMS_LEFT_FAILED, path,
-				    "'%s' is %s; chattr -%c '%s' and run it again", SHOWN(path),
-				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', SHOWN(path));
+			perms_leave(run, PERMS_LEFT_FAILED, path, "'%s' is %s; chattr -%c '%s' and run it again", shown,
+				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', shown);
 			return;
 		}
 	}
-	perms_leave(output, tally, PERMS_LEFT_FAILED, path, "cannot change '%s': %s", SHOWN(path),
-		    fault_errno_text(errnum));
+	perms_leave(run, PERMS_LEFT_FAILED, path, "cannot change '%s': %s", shown, fault_errno_text(errnum));
 }
 
 /* --- all of a journal --------------------------------------------------------------------------------------------- */
@@ -255,35 +254,36 @@ static struct perms_record directed(const struct perms_record *record, enum perm
 	return turned;
 }
 
-static void result_report(const struct perms_output *output, const struct perms_record *record, int dir,
-			  const char *leaf, enum result result, int errnum, struct perms_tally *tally)
+/* Of all but what the system refused. */
+static void result_report(struct perms_run *run, const struct perms_record *record, enum result result)
 {
+	const struct perms_output *output = run->output;
+	const char *path = record->path;
+
 	switch (result) {
 	case ENTRY_CHANGED:
-		tally->changed++;
+		run->tally.changed++;
 		if (output->change != NULL)
 			output->change(output->context, record);
 		return;
-	case ENTRY_UNCHANGED:
-		return;
 	case ENTRY_ABSENT:
-		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(record->path));
+		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(path));
 		return;
 	case ENTRY_REPLACED:
-		perms_leave(output, tally, PERMS_LEFT_EXCHANGED, record->path,
-			    "'%s' was changed meanwhile by somebody else; left alone", SHOWN(record->path));
+		perms_leave(run, PERMS_LEFT_EXCHANGED, path, "'%s' was changed meanwhile by somebody else; left alone",
+			    SHOWN(path));
 		return;
 	case ENTRY_WRITTEN:
-		perms_leave(output, tally, PERMS_LEFT_STRANGER, record->path,
+		perms_leave(run, PERMS_LEFT_STRANGER, path,
 			    "'%s' is being written by others, and gets no owner, set-id or x bit from us; left alone",
-			    SHOWN(record->path));
+			    SHOWN(path));
 		return;
 	case ENTRY_LINKED:
-		perms_leave(output, tally, PERMS_LEFT_REFUSED, record->path,
-			    "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(record->path));
+		perms_leave(run, PERMS_LEFT_REFUSED, path,
+			    "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(path));
 		return;
+	case ENTRY_UNCHANGED:
 	case ENTRY_DENIED:
-		denial_report(output, tally, dir, leaf, record->path, errnum);
 		return;
 	}
 }
@@ -324,8 +324,8 @@ static bool has_turn(const struct perms_record *record, enum round round, bool *
 	return true;
 }
 
-static int record_set(struct fs_dircache *cache, const struct perms_record *record, enum round round,
-		      const struct perms_output *output, struct perms_tally *tally, struct fault *f)
+static int record_set(struct perms_run *run, struct fs_dircache *cache, const struct perms_record *record,
+		      enum round round, struct fault *f)
 {
 	struct fault trouble;
 	const char *leaf;
@@ -339,22 +339,23 @@ static int record_set(struct fs_dircache *cache, const struct perms_record *reco
 			*f = trouble;
 			return -1;
 		}
-		if (last && trouble.kind != FAULT_ABSENT) {
-			perms_leave(output, tally, PERMS_LEFT_FAILED, record->path, "%s", trouble.text);
-		}
+		if (last && trouble.kind != FAULT_ABSENT)
+			perms_leave(run, PERMS_LEFT_FAILED, record->path, "%s", trouble.text);
 		return 0;
 	}
 	const enum result result = entry_set(dir, leaf, open_to_others, record, steps[round], &errnum);
-	if (last)
-		result_report(output, record, dir, leaf, result, errnum, tally);
+	if (last && result == ENTRY_DENIED)
+		denial_report(run, dir, leaf, record->path, errnum);
+	else if (last)
+		result_report(run, record, result);
 	return 0;
 }
 
-static int round_go(int root, struct perms_journal *journal, enum perms_direction direction, enum round round,
-		    const struct perms_output *output, struct perms_tally *tally, struct fault *f)
+static int round_go(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction,
+		    enum round round, struct fault *f)
 {
 	/* A new cache for each round: what it knows of directories was true before the last one changed them. */
-	FS_DIRCACHE_AUTO cache = { .root = root };
+	FS_DIRCACHE_AUTO cache = { .root = run->root };
 	struct perms_record record;
 	int r;
 
@@ -362,7 +363,7 @@ static int round_go(int root, struct perms_journal *journal, enum perms_directio
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0) {
 		const struct perms_record turned = directed(&record, direction);
-		if (record_set(&cache, &turned, round, output, tally, f) < 0)
+		if (record_set(run, &cache, &turned, round, f) < 0)
 			return -1;
 	}
 	return r;
@@ -399,33 +400,30 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 }
 
 /* Where SELinux is enabled for the tree (its selinuxfs is mounted), exactly the entries of the journal. */
-static int labels_restore(int root, struct perms_journal *journal, const struct perms_output *output,
-			  struct perms_tally *tally, struct fault *f)
+static int labels_restore(struct perms_run *run, struct perms_journal *journal, struct fault *f)
 {
 	FS_AUTO int list = -1;
 	struct fault trouble = { 0 };
 	bool enabled;
 
-	if (fs_existence(root, "/sys/fs/selinux/enforce", &enabled, f) < 0)
+	if (fs_existence(run->root, "/sys/fs/selinux/enforce", &enabled, f) < 0)
 		return -1;
 	if (!enabled)
 		return 0;
 	if (paths_write(journal, &list, f) < 0)
 		return -1;
-	if (okv_labels_restore(root, list, &trouble) < 0) {
-		perms_leave(output, tally, PERMS_LEFT_FAILED, "/",
-			    "SELinux is enabled, but %s: labels stay as they are", trouble.text);
-	}
+	if (okv_labels_restore(run->root, list, &trouble) < 0)
+		perms_leave(run, PERMS_LEFT_FAILED, "/", "SELinux is enabled, but %s: labels stay as they are",
+			    trouble.text);
 	return 0;
 }
 
-int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
-		const struct perms_output *output, struct perms_tally *tally, struct fault *f)
+int perms_apply(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction, struct fault *f)
 {
-	if (output->act != PERMS_APPLY)
-		return round_go(root, journal, direction, ROUND_LOOK, output, tally, f);
+	if (run->output->act != PERMS_APPLY)
+		return round_go(run, journal, direction, ROUND_LOOK, f);
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
-		if (round_go(root, journal, direction, round, output, tally, f) < 0)
+		if (round_go(run, journal, direction, round, f) < 0)
 			return -1;
-	return labels_restore(root, journal, output, tally, f);
+	return labels_restore(run, journal, f);
 }

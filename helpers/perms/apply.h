@@ -80,9 +80,16 @@ struct perms_tally {
 /* All that is left. */
 size_t perms_tally_left(const struct perms_tally *tally);
 
+/* One run: over which tree, how far, and what came of it so far. */
+struct perms_run {
+	int root;
+	const struct perms_output *output; /* borrowed */
+	struct perms_tally tally;
+};
+
 /* Counts and tells one that is left alone; the sentence may end in "; fix: COMMAND". */
-void perms_leave(const struct perms_output *output, struct perms_tally *tally, enum perms_left why, const char *path,
-		 const char *format, ...) __attribute__((format(printf, 5, 6)));
+void perms_leave(struct perms_run *run, enum perms_left why, const char *path, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Could the entry be on the way from the one state to the other, by our hand? */
 bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record);
@@ -90,9 +97,9 @@ bool perms_entry_explained(const struct perms_owned *now, const struct perms_rec
 enum perms_direction { PERMS_FORTH, PERMS_BACK };
 
 /*
- * Reads the journal from its first record on.  Adds to the counts of *tally.
+ * Reads the journal from its first record on.  Adds to the counts of the run.
  *
- * Unless output->act is PERMS_APPLY it tells what it would do, and does nothing.
+ * Unless run->output->act is PERMS_APPLY it tells what it would do, and does nothing.
  *
  * May be repeated: entries that are as they should be are passed over, so a run that was killed is finished by the same
  * call.  Each entry that could not be changed is told as a warning and counted; the rest is still done.
@@ -100,7 +107,6 @@ enum perms_direction { PERMS_FORTH, PERMS_BACK };
  * At last, where SELinux is enabled for the tree, the tree's own restorecon(8) goes over exactly these entries; that it
  * is not there or fails is a warning, and counts as failed.
  */
-int perms_apply(int root, struct perms_journal *journal, enum perms_direction direction,
-		const struct perms_output *output, struct perms_tally *tally, struct fault *f);
+int perms_apply(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction, struct fault *f);
 
 #endif

@@ -220,7 +220,16 @@ static bool record_parse(char *line, struct perms_record *ret_record)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault *f)
+int perms_journal_drop(struct perms_journal *j, struct fault *f)
+{
+	const char *name = NAME_OF(j->number, j->state);
+
+	if (unlinkat(j->dir, name, 0) < 0 && errno != ENOENT)
+		return fault_system(f, errno, "cannot remove the journal '%s/%s'", JOURNAL_DIR, name);
+	return 0;
+}
+
+static int journal_new(int root, struct perms_journal *ret_journal, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 	enum perms_journal_state state;
@@ -252,10 +261,12 @@ int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault 
 	return 0;
 }
 
-int perms_journal_add(struct perms_journal *j, const struct perms_record *record, struct fault *f)
+int perms_journal_add(int root, struct perms_journal *j, const struct perms_record *record, struct fault *f)
 {
 	TEXT_AUTO line = { 0 };
 
+	if (j->file == NULL && journal_new(root, j, f) < 0)
+		return -1;
 	record_print(record, &line);
 	if (text_check(&line, f) < 0)
 		return -1;
@@ -270,15 +281,6 @@ int perms_journal_seal(struct perms_journal *j, struct fault *f)
 	if (fprintf(j->file, "end %zu\n", j->count) < 0 || fflush(j->file) != 0 || fsync(fileno(j->file)) < 0 ||
 	    fsync(j->dir) < 0)
 		return fault_system(f, errno, "cannot write the repair journal");
-	return 0;
-}
-
-int perms_journal_drop(struct perms_journal *j, struct fault *f)
-{
-	const char *name = NAME_OF(j->number, j->state);
-
-	if (unlinkat(j->dir, name, 0) < 0 && errno != ENOENT)
-		return fault_system(f, errno, "cannot remove the journal '%s/%s'", JOURNAL_DIR, name);
 	return 0;
 }
 

@@ -80,9 +80,8 @@ struct perms_journal {
 
 void perms_journal_done(struct perms_journal *j);
 
-/* Begins a new one. */
-int perms_journal_new(int root, struct perms_journal *ret_journal, struct fault *f);
-int perms_journal_add(struct perms_journal *j, const struct perms_record *record, struct fault *f);
+/* Begins a new one with the first record: j->file is NULL before that. */
+int perms_journal_add(int root, struct perms_journal *j, const struct perms_record *record, struct fault *f);
 /* Ends and syncs it. */
 int perms_journal_seal(struct perms_journal *j, struct fault *f);
 /* Takes the file of a journal away that was not sealed, or is undone. */

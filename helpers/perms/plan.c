@@ -107,9 +107,8 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 
 /* One plan at work. */
 struct planner {
-	int root;
+	struct perms_run *run;
 	const struct perms_plan *plan;
-	struct perms_tally *tally;
 	size_t standing;       /* the walk's number of the working directory; 0: none of it */
 	struct text parents;   /* paths of directories looked at, each ended by NUL */
 	struct policy scratch; /* marks of where others may write; without a policy not used */
@@ -164,7 +163,7 @@ static bool acl_check(struct planner *p, const struct fs_walk_entry *entry, cons
 		TEXT_AUTO what = { 0 };
 		const ssize_t got = attribute_read(p, entry, attributes[i], &bytes);
 		if (got > 0 && acl_differs(bytes.bytes, (size_t)got, state, rights, served, &what)) {
-			perms_leave(p->plan->output, p->tally, PERMS_LEFT_ACL, entry->path,
+			perms_leave(p->run, PERMS_LEFT_ACL, entry->path,
 				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(entry->path),
 				    text_string(&what),
 				    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(entry->path));
@@ -172,9 +171,8 @@ static bool acl_check(struct planner *p, const struct fs_walk_entry *entry, cons
 		}
 		/* None, none on this file system, not there any more. */
 		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
-			perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
-				    "'%s': cannot read %s: %s", SHOWN(entry->path), attributes[i],
-				    fault_errno_text(errno));
+			perms_leave(p->run, PERMS_LEFT_FAILED, entry->path, "'%s': cannot read %s: %s",
+				    SHOWN(entry->path), attributes[i], fault_errno_text(errno));
 			return true;
 		}
 	}
@@ -191,7 +189,7 @@ static void directory_check(struct planner *p, const struct fs_walk_entry *entry
 	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
 
 	if (status->st_uid != 0) {
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
+		perms_leave(p->run, PERMS_LEFT_PARENT, path,
 			    "'%s' belongs to user id %lu, who can replace what is below it; fix: chown root '%s'",
 			    SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
 		return;
@@ -203,7 +201,7 @@ static void directory_check(struct planner *p, const struct fs_walk_entry *entry
 		return;
 	if (writers == 0 || group_of_root)
 		return;
-	perms_leave(p->plan->output, p->tally, PERMS_LEFT_PARENT, path,
+	perms_leave(p->run, PERMS_LEFT_PARENT, path,
 		    "'%s' can be written by others (mode %04o), who can replace what is below it; fix: chmod go-w '%s'",
 		    SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
 }
@@ -221,7 +219,7 @@ static void parents_check(struct planner *p, const char *path)
 		struct stat status;
 		text_add(&above, path, length);
 		FS_AUTO int dir = -1;
-		if (fs_dir_open(p->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
+		if (fs_dir_open(p->run->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
 		    fstat(dir, &status) == 0) {
 			const struct fs_walk_entry entry = {
 				.dir = dir, .name = ".", .path = text_string(&above), .status = &status
@@ -243,13 +241,13 @@ static void miss(void *context, const char *path, const struct fault *trouble)
 {
 	const struct planner *p = context;
 
-	perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, path, "%s", trouble->text);
+	perms_leave(p->run, PERMS_LEFT_FAILED, path, "%s", trouble->text);
 }
 
 static void mount_report(const struct planner *p, const struct fs_walk_entry *entry)
 {
-	p->tally->mounts++;
-	report_say(p->plan->output->report, REPORT_WARNING, "'%s' is a mount point and is not entered",
+	p->run->tally.mounts++;
+	report_say(p->run->output->report, REPORT_WARNING, "'%s' is a mount point and is not entered",
 		   SHOWN(entry->path));
 }
 
@@ -268,7 +266,7 @@ static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entr
 	if (!S_ISREG(status->st_mode) || !perms_gives(&now, to))
 		return false;
 	if (now.uid != 0 && now.uid != p->plan->okv_user && now.uid != p->plan->former_user) {
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_STRANGER, entry->path,
+		perms_leave(p->run, PERMS_LEFT_STRANGER, entry->path,
 			    "'%s' belongs to user id %lu, neither root nor '%s', and gets no owner, set-id or x bit "
 			    "from us; "
 			    "remove it, or if it is yours: chown root '%s'",
@@ -279,7 +277,7 @@ static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entr
 	if ((now.mode & S_IWOTH) == 0 || opened->tv_sec == 0 || !is_later(&status->st_mtim, opened))
 		return false;
 	perms_leave(
-		p->plan->output, p->tally, PERMS_LEFT_STRANGER, entry->path,
+		p->run, PERMS_LEFT_STRANGER, entry->path,
 		"'%s' was written while everybody could, and gets no owner, set-id or x bit from us; remove it, or if "
 		"it is yours: chmod o-w '%s'",
 		SHOWN(entry->path), SHOWN(entry->path));
@@ -296,7 +294,7 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 		return 0;
 	}
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1) {
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, entry->path,
+		perms_leave(p->run, PERMS_LEFT_REFUSED, entry->path,
 			    "'%s' has %lu names (hard links); left alone, repair it by hand", SHOWN(entry->path),
 			    (unsigned long)status->st_nlink);
 		return 0;
@@ -380,16 +378,16 @@ static bool named(const struct planner *p, const struct spot *holder, const stru
 static void link_report(const struct planner *p, const struct spot *holder, const struct spot *spot,
 			const struct fs_walk_entry *entry)
 {
-	p->tally->links++;
+	p->run->tally.links++;
 	if (named(p, holder, spot)) {
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, entry->path,
+		perms_leave(p->run, PERMS_LEFT_REFUSED, entry->path,
 			    "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
 			    SHOWN(entry->path));
 		return;
 	}
 	/* A link of root's in root's directory is how libraries are installed; any other one somebody put there. */
 	const bool odd = entry->in_open || entry->status->st_uid != 0;
-	report_say(p->plan->output->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
+	report_say(p->run->output->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
 		   SHOWN(entry->path));
 }
 
@@ -399,14 +397,14 @@ static bool scratch_goes_on(struct planner *p, const struct spot *spot, const st
 	if (!policy_set_any(&spot->scratch.covers))
 		return true;
 	if (++p->scratch_seen == SETTINGS_SCRATCH_ENTRIES + 1)
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
+		perms_leave(p->run, PERMS_LEFT_FAILED, entry->path,
 			    "more than %d entries where others may write; '%s' and the rest are left alone",
 			    SETTINGS_SCRATCH_ENTRIES, SHOWN(entry->path));
 	if (p->scratch_seen > SETTINGS_SCRATCH_ENTRIES)
 		return false;
 	if (!S_ISDIR(entry->status->st_mode) || spot->place.depth < p->scratch.rules[0].count + SETTINGS_SCRATCH_DEPTH)
 		return true;
-	perms_leave(p->plan->output, p->tally, PERMS_LEFT_FAILED, entry->path,
+	perms_leave(p->run, PERMS_LEFT_FAILED, entry->path,
 		    "'%s' is more than %d directories deep where others may write; left alone", SHOWN(entry->path),
 		    SETTINGS_SCRATCH_DEPTH);
 	return false;
@@ -437,8 +435,8 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	if (!inside(p, &spot) || !policy_set_any(&spot.place.applies))
 		return next;
 	if (!directory && !S_ISREG(status->st_mode)) {
-		p->tally->others++;
-		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is neither a file nor a directory; left alone",
+		p->run->tally.others++;
+		report_say(p->run->output->report, REPORT_DETAIL, "'%s' is neither a file nor a directory; left alone",
 			   SHOWN(entry->path));
 		return FS_WALK_PASS;
 	}
@@ -446,7 +444,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	const struct policy_state now = { .uid = status->st_uid, .gid = status->st_gid, .mode = status->st_mode };
 	struct policy_state target;
 	const bool moded = policy_target(p->plan->policy, &spot.place, &now, &target);
-	p->tally->entries++;
+	p->run->tally.entries++;
 	if (directory && !moded)
 		directory_check(p, entry);
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
@@ -499,16 +497,16 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 
 	parents_check(p, start);
 	p->standing = 0;
-	int r = whole ? fs_dir_open(p->root, "/", FS_NOFOLLOW, &dir, &trouble)
-		      : fs_parent_open(p->root, start, FS_FOLLOW_TRUSTED, &dir, leaf, &trouble);
+	int r = whole ? fs_dir_open(p->run->root, "/", FS_NOFOLLOW, &dir, &trouble)
+		      : fs_parent_open(p->run->root, start, FS_FOLLOW_TRUSTED, &dir, leaf, &trouble);
 	if (r < 0 && trouble.kind == FAULT_REFUSED) {
-		perms_leave(p->plan->output, p->tally, PERMS_LEFT_REFUSED, start, "%s", trouble.text);
+		perms_leave(p->run, PERMS_LEFT_REFUSED, start, "%s", trouble.text);
 		return 0;
 	}
 	if (r == 0)
 		r = fs_walk(dir, leaf, start, state, walk, &trouble);
 	if (r < 0 && trouble.kind == FAULT_ABSENT) {
-		report_say(p->plan->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
+		report_say(p->run->output->report, REPORT_DETAIL, "'%s' is not there", SHOWN(start));
 		return 0;
 	}
 	if (r < 0)
@@ -571,7 +569,7 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 		mount_report(p, entry);
 		return FS_WALK_PASS;
 	}
-	p->tally->entries++;
+	p->run->tally.entries++;
 	if (settings_is_scratch(p->plan->settings, entry->path) && ++p->scratch_seen > SETTINGS_SCRATCH_ENTRIES)
 		return FS_WALK_PASS;
 	if (status->st_gid == p->plan->from &&
@@ -639,7 +637,7 @@ static bool is_ours(const struct planner *p, const char *path, mode_t type, cons
 
 static int back_plan(struct planner *p, struct fault *f)
 {
-	FS_DIRCACHE_AUTO cache = { .root = p->root };
+	FS_DIRCACHE_AUTO cache = { .root = p->run->root };
 	struct perms_back_entry entry;
 	int r;
 
@@ -660,9 +658,9 @@ static int back_plan(struct planner *p, struct fault *f)
 		if ((status.st_mode & S_IFMT) != entry.type ||
 		    (perms_same_owner(&now, &entry.was) && now.mode == entry.was.mode))
 			continue;
-		p->tally->entries++;
+		p->run->tally.entries++;
 		if (!is_ours(p, entry.path, entry.type, &now, &entry.was)) {
-			p->tally->kept++;
+			p->run->tally.kept++;
 			continue;
 		}
 		const struct fs_walk_entry at = { .dir = dir,
@@ -678,12 +676,10 @@ static int back_plan(struct planner *p, struct fault *f)
 	return r;
 }
 
-int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f)
+int perms_plan(struct perms_run *run, const struct perms_plan *plan, struct fault *f)
 {
 	static const char *const below[] = SETTINGS_SCRATCH;
-	struct planner p = {
-		.root = root, .plan = plan, .tally = tally, .has_setfacl = fs_exists(root, "/usr/bin/setfacl")
-	};
+	struct planner p = { .run = run, .plan = plan, .has_setfacl = fs_exists(run->root, "/usr/bin/setfacl") };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(below) / sizeof(below[0]); i++) {

@@ -38,7 +38,6 @@ struct perms_back {
 struct perms_plan {
 	void *context;
 	int (*found)(void *context, const struct perms_record *record, struct fault *f);
-	const struct perms_output *output;
 	const struct settings *settings;
 	uid_t okv_user;               /* (uid_t)-1: there is none */
 	uid_t former_user;            /* as good as that; 0: no other */
@@ -57,6 +56,6 @@ struct perms_plan {
 	size_t policy_count;
 };
 
-int perms_plan(int root, const struct perms_plan *plan, struct perms_tally *tally, struct fault *f);
+int perms_plan(struct perms_run *run, const struct perms_plan *plan, struct fault *f);
 
 #endif

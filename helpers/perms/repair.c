@@ -81,7 +81,7 @@ static int opened_forget(int root, struct fault *f)
 
 /* --- the policy --------------------------------------------------------------------------------------------------- */
 
-enum { POLICY_FILE_MAX = 256 * 1024, LOCAL_FILES_MAX = 256 };
+enum { POLICY_FILE_MAX = 256 * 1024 };
 
 /* The account files, and what is still missing in them. */
 struct known {
@@ -137,67 +137,44 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 			    f);
 }
 
-static int name_compare(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Is that a file of the administrator's that counts for the phase? */
 static bool local_counts(const char *name, const char *phase)
 {
-	static const char *const phases[] = { "pre-upgrade", "post-upgrade" };
+	const char *others = strcmp(phase, "pre-upgrade") == 0 ? ".post-upgrade.conf" : ".pre-upgrade.conf";
 
-	if (name[0] == '.' || !text_ends(name, ".conf"))
-		return false;
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		char ending[32];
-		(void)snprintf(ending, sizeof(ending), ".%s.conf", phases[i]);
-		if (text_ends(name, ending))
-			return strcmp(phase, phases[i]) == 0;
-	}
-	return true;
+	return name[0] != '.' && text_ends(name, ".conf") && !text_ends(name, others);
 }
 
-/* The names of the administrator's files, sorted; those that are there are the caller's to free, also on failure. */
-static int local_list(int dir, const char *phase, char *ret_names[LOCAL_FILES_MAX], size_t *ret_count, struct fault *f)
+/* The name that comes next in the order of names, in place of `name`: 1, or 0 behind the last. */
+static int local_next(int dir, const char *phase, char name[FS_NAME_SIZE], struct fault *f)
 {
 	FS_EACH_AUTO each = { 0 };
 	struct fs_each_entry entry;
+	char next[FS_NAME_SIZE] = "";
 	int more = fs_each_open(dir, SETTINGS_POLICY_LOCAL, &each, f) < 0 ? -1 : 1;
 
-	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0) {
-		if (!local_counts(entry.name, phase))
-			continue;
-		if (*ret_count == LOCAL_FILES_MAX)
-			return fault_refused(f, "more than %d files in '%s'", LOCAL_FILES_MAX, SETTINGS_POLICY_LOCAL);
-		if ((ret_names[*ret_count] = strdup(entry.name)) == NULL)
-			return fault_memory(f);
-		(*ret_count)++;
-	}
-	qsort(ret_names, *ret_count, sizeof(ret_names[0]), name_compare);
-	return more;
+	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
+		if (local_counts(entry.name, phase) && strcmp(entry.name, name) > 0 &&
+		    (next[0] == '\0' || strcmp(entry.name, next) < 0))
+			(void)snprintf(next, sizeof(next), "%s", entry.name);
+	memcpy(name, next, sizeof(next));
+	return more < 0 ? -1 : next[0] != '\0';
 }
 
 static int local_add(const struct reader *reader, struct fault *f)
 {
-	char *names[LOCAL_FILES_MAX];
-	size_t count = 0;
-	struct fault trouble = { 0 };
 	FS_AUTO int dir = -1;
+	struct fault trouble = { 0 };
+	char name[FS_NAME_SIZE] = "";
+	int r;
 
-	if (fs_dir_open(reader->root, SETTINGS_POLICY_LOCAL, FS_FOLLOW_TRUSTED, &dir, &trouble) < 0) {
-		if (trouble.kind == FAULT_ABSENT)
-			return 0;
-		*f = trouble;
-		return -1;
-	}
-	int r = local_list(dir, reader->phase, names, &count, f);
-	for (size_t i = 0; i < count; i++) {
+	if (fs_dir_open(reader->root, SETTINGS_POLICY_LOCAL, FS_FOLLOW_TRUSTED, &dir, &trouble) < 0)
+		return fs_absence(&trouble, f);
+	while ((r = local_next(dir, reader->phase, name, f)) > 0) {
 		TEXT_AUTO path = { 0 };
-		text_add_format(&path, "%s/%s", SETTINGS_POLICY_LOCAL, names[i]);
-		if (r == 0)
-			r = text_check(&path, f) < 0 ? -1 : file_add(reader, text_string(&path), f);
-		free(names[i]);
+		text_add_format(&path, "%s/%s", SETTINGS_POLICY_LOCAL, name);
+		if (text_check(&path, f) < 0 || file_add(reader, text_string(&path), f) < 0)
+			return -1;
 	}
 	return r;
 }
@@ -237,54 +214,49 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 /* --- carrying out ------------------------------------------------------------------------------------------------- */
 
 /* One run; what its plan finds goes to a journal that begins with the first of them, or only to the output. */
-struct run {
-	int root;
-	const struct perms_output *output;
-	struct perms_tally tally;
+struct repair {
+	struct perms_run run;
 	struct perms_journal journal;
-	bool begun;
 	bool opens; /* a directory to everybody, for a time */
 };
 
-static int run_found(void *context, const struct perms_record *record, struct fault *f)
+static int plan_found(void *context, const struct perms_record *record, struct fault *f)
 {
-	struct run *run = context;
+	struct repair *repair = context;
+	const struct perms_output *output = repair->run.output;
 
-	if (run->output->act == PERMS_APPLY) {
-		if (!run->begun && perms_journal_new(run->root, &run->journal, f) < 0)
+	if (output->act == PERMS_APPLY) {
+		const bool opens = repair->opens && record->type == S_IFDIR && (record->to.mode & S_IWOTH) != 0;
+		if (perms_journal_add(repair->run.root, &repair->journal, record, f) < 0)
 			return -1;
-		run->begun = true;
-		if (run->opens && record->type == S_IFDIR && (record->to.mode & S_IWOTH) != 0 &&
-		    opened_note(run->journal.dir, f) < 0)
-			return -1;
-		return perms_journal_add(&run->journal, record, f);
+		return opens ? opened_note(repair->journal.dir, f) : 0;
 	}
-	run->tally.changed++;
-	if (run->output->change != NULL)
-		run->output->change(run->output->context, record);
+	repair->run.tally.changed++;
+	if (output->change != NULL)
+		output->change(output->context, record);
 	return 0;
 }
 
 /* Carries the sealed journal out, as far as may be, and files it. */
-static int journal_carry_out(int root, struct perms_journal *journal, enum perms_direction direction,
-			     const struct perms_output *output, struct perms_tally *tally, struct fault *f)
+static int journal_carry_out(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction,
+			     struct fault *f)
 {
-	if (perms_apply(root, journal, direction, output, tally, f) < 0)
+	if (perms_apply(run, journal, direction, f) < 0)
 		return -1;
-	if (output->act != PERMS_APPLY)
+	if (run->output->act != PERMS_APPLY)
 		return 0;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
 	/* What the system refused another try may undo; what was exchanged is gone for good. */
-	return tally->left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
+	return run->tally.left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
 }
 
 /* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
 static int leftover_finish(int root, const struct perms_output *output, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
-	struct perms_tally apart = { 0 };
 	const struct perms_output quiet = { .act = output->act, .report = output->report };
+	struct perms_run apart = { .root = root, .output = &quiet };
 	bool found;
 
 	if (perms_journal_open(root, true, &journal, &found, f) < 0)
@@ -297,40 +269,41 @@ static int leftover_finish(int root, const struct perms_output *output, struct f
 	}
 	report_say(output->report, REPORT_RESULT, "a repair was cut short; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
-	if (journal_carry_out(root, &journal, back ? PERMS_BACK : PERMS_FORTH, &quiet, &apart, f) < 0)
+	if (journal_carry_out(&apart, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
 		return -1;
 	/* One try is enough: a new run is asked for, and what is left of the old one was told. */
 	return back ? perms_journal_drop(&journal, f) : 0;
 }
 
 /* Finishes what a run before left, finds what is to be changed, and changes it. */
-static int run_carry_out(struct run *run, struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
+static int carry_out(struct repair *repair, struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
 {
+	struct perms_run *run = &repair->run;
 	TEXT_AUTO passwd = { 0 };
-	struct accounts_user user;
 	TEXT_AUTO name = { 0 };
+	struct accounts_user user;
 	struct fault ignored = { 0 }, why = { 0 };
 
-	run->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
+	repair->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
 	if (leftover_finish(run->root, run->output, f) < 0 ||
 	    (fs_read_config(run->root, "/etc/passwd", &passwd, &why) < 0 && fs_absence(&why, f) < 0) ||
 	    opened_since(run->root, &plan->opened_since, f) < 0)
 		return -1;
-	plan->context = run;
-	plan->found = run_found;
-	plan->output = run->output;
+	plan->context = repair;
+	plan->found = plan_found;
 	plan->okv_user = accounts_user_find(&passwd, plan->settings->okv_user, &user) ? user.uid : (uid_t)-1;
 	if (accounts_user_name(&passwd, plan->former_user, &name))
 		plan->former_user = plan->okv_user;
-	int r = perms_plan(run->root, plan, &run->tally, f);
+	int r = perms_plan(run, plan, f);
+	const bool begun = repair->journal.file != NULL;
 	/* A walk that failed leaves a journal that counts for nothing. */
-	if (r < 0 && run->begun)
-		(void)perms_journal_drop(&run->journal, &ignored);
-	if (r == 0 && run->begun)
-		r = perms_journal_seal(&run->journal, f);
-	if (r == 0 && run->begun)
-		r = journal_carry_out(run->root, &run->journal, PERMS_FORTH, run->output, &run->tally, f);
-	perms_journal_done(&run->journal);
+	if (r < 0 && begun)
+		(void)perms_journal_drop(&repair->journal, &ignored);
+	else if (r == 0 && begun)
+		r = perms_journal_seal(&repair->journal, f) < 0
+			    ? -1
+			    : journal_carry_out(run, &repair->journal, PERMS_FORTH, f);
+	perms_journal_done(&repair->journal);
 	if (r == 0)
 		*ret_tally = run->tally;
 	return r;
@@ -396,7 +369,7 @@ int perms_ready(const struct perms_request *request, struct fault *f)
 }
 
 /* Nobody else can write any more what we gave: what was written while they could is told and left until it is gone. */
-static int closed(const struct run *run, const struct perms_plan *plan, struct fault *f)
+static int closed(const struct perms_run *run, const struct perms_plan *plan, struct fault *f)
 {
 	const bool noted = run->output->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
 
@@ -407,7 +380,7 @@ int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret
 {
 	static const char *const profiles[] = { "guide", SETTINGS_PROFILE_STRICT };
 	struct policy policies[] = { { 0 }, { 0 } };
-	struct run run = { .root = request->root, .output = &request->output };
+	struct repair repair = { .run = { .root = request->root, .output = &request->output } };
 	struct perms_plan plan = { .settings = request->settings, .back = &request->back, .policies = policies };
 	int r = 0;
 
@@ -419,10 +392,10 @@ int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret
 		r = policy_read(&read, true, &policies[plan.policy_count++], f);
 	}
 	if (r == 0)
-		r = run_carry_out(&run, &plan, ret_tally, f);
+		r = carry_out(&repair, &plan, ret_tally, f);
 	for (size_t i = 0; i < plan.policy_count; i++)
 		policy_done(&policies[i]);
-	return r < 0 ? -1 : closed(&run, &plan, f);
+	return r < 0 ? -1 : closed(&repair.run, &plan, f);
 }
 
 int perms_run(const struct perms_request *request, struct perms_tally *ret_tally, struct fault *f)
@@ -430,20 +403,20 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 	POLICY_AUTO policy = { 0 };
 	POLICY_AUTO limits = { 0 };
 	const bool opens = strcmp(request->phase, "pre-upgrade") == 0;
-	struct run run = { .root = request->root, .output = &request->output, .opens = opens };
+	struct repair repair = { .run = { .root = request->root, .output = &request->output }, .opens = opens };
 	struct perms_plan plan = {
 		.settings = request->settings, .former_user = request->former_user, .policy = &policy, .limits = &limits
 	};
 
 	if (prepare(request, request->output.act != PERMS_APPLY, &policy, &limits, f) < 0 ||
-	    run_carry_out(&run, &plan, ret_tally, f) < 0)
+	    carry_out(&repair, &plan, ret_tally, f) < 0)
 		return -1;
-	return opens || request->path_count > 0 ? 0 : closed(&run, &plan, f);
+	return opens || request->path_count > 0 ? 0 : closed(&repair.run, &plan, f);
 }
 
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
 {
-	struct run run = { .root = reown->root, .output = &reown->output };
+	struct repair repair = { .run = { .root = reown->root, .output = &reown->output } };
 	struct perms_plan plan = { .settings = reown->settings,
 				   .choice = &reown->choice,
 				   .paths = reown->paths,
@@ -451,7 +424,7 @@ int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, 
 				   .from = reown->from,
 				   .to = reown->to };
 
-	return run_carry_out(&run, &plan, ret_tally, f);
+	return carry_out(&repair, &plan, ret_tally, f);
 }
 
 /* Does what is put back let everybody into a directory? */
@@ -471,7 +444,7 @@ static int undo_opens(struct perms_journal *journal, struct fault *f)
 int perms_undo(int root, const struct perms_output *output, struct perms_tally *ret_tally, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
-	struct perms_tally tally = { 0 };
+	struct perms_run run = { .root = root, .output = output };
 	bool found;
 
 	if (perms_journal_open(root, false, &journal, &found, f) < 0)
@@ -481,9 +454,9 @@ int perms_undo(int root, const struct perms_output *output, struct perms_tally *
 	if (output->act == PERMS_APPLY &&
 	    (undo_opens(&journal, f) < 0 || perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0))
 		return -1;
-	if (journal_carry_out(root, &journal, PERMS_BACK, output, &tally, f) < 0)
+	if (journal_carry_out(&run, &journal, PERMS_BACK, f) < 0)
 		return -1;
-	*ret_tally = tally;
+	*ret_tally = run.tally;
 	return 0;
 }
 
@@ -491,18 +464,10 @@ int perms_verdict(const struct perms_tally *tally, enum perms_act act, struct fa
 {
 	const size_t left = perms_tally_left(tally);
 
-	switch (act) {
-	case PERMS_CHECK:
-		if (tally->changed + left > 0)
-			return fault_negative(f, "%zu of %zu entries do not match the policy", tally->changed + left,
-					      tally->entries);
-		return 0;
-	case PERMS_PLAN:
-	case PERMS_APPLY:
-		if (left > 0)
-			return fault_incomplete(f, "%zu of %zu entries were left alone; see above", left,
-						tally->entries);
-		return 0;
-	}
-	return 0;
+	if (act == PERMS_CHECK)
+		return tally->changed + left == 0 ? 0
+						  : fault_negative(f, "%zu of %zu entries do not match the policy",
+								   tally->changed + left, tally->entries);
+	return left == 0 ? 0
+			 : fault_incomplete(f, "%zu of %zu entries were left alone; see above", left, tally->entries);
 }
