@@ -42,19 +42,15 @@ enum {
 #define CKR_BUFFER_TOO_SMALL             0x150UL
 #define CKR_CRYPTOKI_NOT_INITIALIZED     0x190UL
 #define CKR_CRYPTOKI_ALREADY_INITIALIZED 0x191UL
-#define CKR_VENDOR_DEFINED               0x80000000UL
 
 /* Flags of a slot, a token, a session, a mechanism. */
 #define CKF_TOKEN_PRESENT        0x001UL
-#define CKF_REMOVABLE_DEVICE     0x002UL
 #define CKF_HW_SLOT              0x004UL
 #define CKF_LOGIN_REQUIRED       0x004UL
 #define CKF_USER_PIN_INITIALIZED 0x008UL
 #define CKF_TOKEN_INITIALIZED    0x400UL
-#define CKF_USER_PIN_COUNT_LOW   0x00010000UL
 #define CKF_USER_PIN_FINAL_TRY   0x00020000UL
 #define CKF_USER_PIN_LOCKED      0x00040000UL
-#define CKF_ERROR_STATE          0x01000000UL
 #define CKF_SERIAL_SESSION       0x004UL
 
 #define CKU_USER        1UL

@@ -221,24 +221,16 @@ static int parents_check(int root, const struct fs_place *place, struct fault *f
 
 static const char *machine_name(unsigned machine)
 {
-	switch (machine) {
-	case EM_X86_64:
-		return "x86_64";
-	case EM_386:
-		return "i386";
-	case EM_AARCH64:
-		return "aarch64";
-	case EM_ARM:
-		return "arm";
-	case EM_S390:
-		return "s390";
-	case EM_PPC64:
-		return "ppc64";
-	case EM_SPARCV9:
-		return "sparc64";
-	default:
-		return "another machine";
-	}
+	static const struct {
+		unsigned machine;
+		const char *name;
+	} names[] = { { EM_X86_64, "x86_64" }, { EM_386, "i386" },    { EM_AARCH64, "aarch64" }, { EM_ARM, "arm" },
+		      { EM_S390, "s390" },     { EM_PPC64, "ppc64" }, { EM_SPARCV9, "sparc64" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].machine == machine)
+			return names[i].name;
+	return "another machine";
 }
 
 /* Our own header, which the loader has mapped, says what this machine's libraries look like. */

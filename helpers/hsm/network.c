@@ -19,30 +19,37 @@
 
 enum { DAY_S = 86400, CLOCK_MOST_S = 300 };
 
-void hsm_network_done(struct hsm_network *network)
-{
-	hsm_servers_done(&network->servers);
-	for (size_t i = 0; i < network->line_count; i++) {
-		text_done(&network->lines[i].subject);
-		text_done(&network->lines[i].sentence);
-		text_done(&network->lines[i].remedy);
-	}
-	free(network->lines);
-	*network = (struct hsm_network){ 0 };
-}
-
 /* What one run works with. */
 struct asking {
 	const struct hsm_network_question *question;
 	struct chrystoki conf;
 	struct hsm_network network;
+	struct hsm_network_line spare; /* written to where there is no memory for a line */
+	bool failed;                   /* ... which is said at the end */
 	int64_t now;
 };
+
+static void line_done(struct hsm_network_line *line)
+{
+	text_done(&line->subject);
+	text_done(&line->sentence);
+	text_done(&line->remedy);
+}
+
+void hsm_network_done(struct hsm_network *network)
+{
+	hsm_servers_done(&network->servers);
+	for (size_t i = 0; i < network->line_count; i++)
+		line_done(&network->lines[i]);
+	free(network->lines);
+	*network = (struct hsm_network){ 0 };
+}
 
 static void asking_done(struct asking *a)
 {
 	chrystoki_done(&a->conf);
 	hsm_network_done(&a->network);
+	line_done(&a->spare);
 }
 #define ASKING_AUTO __attribute__((cleanup(asking_done))) struct asking
 
@@ -76,16 +83,18 @@ static int find(struct asking *a, struct fault *f)
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
-static struct hsm_network_line *line_add(struct asking *a, struct fault *f)
+static struct hsm_network_line *line_add(struct asking *a)
 {
 	struct hsm_network *n = &a->network;
+	struct hsm_network_line *line = &a->spare;
 
-	if (!ARRAY_GROW(n->lines, n->line_count)) {
-		(void)fault_memory(f);
-		return NULL;
-	}
-	n->lines[n->line_count] = (struct hsm_network_line){ .level = HSM_NETWORK_OK, .word = "ok" };
-	return &n->lines[n->line_count++];
+	line_done(line);
+	if (ARRAY_GROW(n->lines, n->line_count))
+		line = &n->lines[n->line_count++];
+	else
+		a->failed = true;
+	*line = (struct hsm_network_line){ .level = HSM_NETWORK_OK, .word = "ok" };
+	return line;
 }
 
 /* What a line says, unless something was said before that comes first. */
@@ -317,13 +326,11 @@ static void agreed_say(struct hsm_network_line *line, const struct asking *a, co
 	    DAY_OF(peer->certificate.ends, stamp));
 }
 
-static int server_line(struct asking *a, const struct hsm_server *server, struct fault *f)
+static void server_line(struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
-	struct hsm_network_line *line = line_add(a, f);
+	struct hsm_network_line *line = line_add(a);
 
-	if (line == NULL)
-		return -1;
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
 	if (peer->stage == HSM_PEER_FAULT)
@@ -338,8 +345,6 @@ static int server_line(struct asking *a, const struct hsm_server *server, struct
 		certificate_say(line, a, server);
 	if (line->level != HSM_NETWORK_FAIL && peer->stage != HSM_PEER_FAULT)
 		agreed_say(line, a, server);
-	return text_check(&line->subject, f) < 0 || text_check(&line->sentence, f) < 0 ? -1
-										       : text_check(&line->remedy, f);
 }
 
 /* --- asking them -------------------------------------------------------------------------------------------------- */
@@ -429,8 +434,7 @@ static int servers_ask(struct asking *a, struct fault *f)
 			return -1;
 	}
 	for (size_t i = 0; i < a->network.servers.count; i++)
-		if (server_line(a, &servers[i], f) < 0)
-			return -1;
+		server_line(a, &servers[i]);
 	return 0;
 }
 
@@ -473,16 +477,14 @@ static bool is_renewed(const struct text *bytes, const struct pem_certificate *o
 	return false;
 }
 
-static int validity_line(struct asking *a, const struct certificate_file *file, const struct text *bytes,
-			 const struct pem_certificate *c, struct fault *f)
+static void validity_line(struct asking *a, const struct certificate_file *file, const struct text *bytes,
+			  const struct pem_certificate *c)
 {
-	struct hsm_network_line *line = line_add(a, f);
+	struct hsm_network_line *line = line_add(a);
 	const int64_t left = c->ends - a->now;
 	char stamp[TIME_STAMP_SIZE];
 	TEXT_AUTO remedy = { 0 };
 
-	if (line == NULL)
-		return -1;
 	line->ends = c->ends;
 	text_add_format(&line->subject, "certificate '%s' of '%s' (%s)", SHOWN(c->name), SHOWN(file->path),
 			file->entry);
@@ -501,23 +503,17 @@ static int validity_line(struct asking *a, const struct certificate_file *file, 
 		    (long long)(left / DAY_S), DAY_OF(c->ends, stamp));
 	else
 		say(line, HSM_NETWORK_OK, "ok", "", "is valid until %s", DAY_OF(c->ends, stamp));
-	return text_check(&line->subject, f) < 0 || text_check(&line->sentence, f) < 0 ? -1
-										       : text_check(&line->remedy, f);
 }
 
-static int file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence,
-		     struct fault *f)
+static void file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence)
 {
-	struct hsm_network_line *line = line_add(a, f);
+	struct hsm_network_line *line = line_add(a);
 
-	if (line == NULL)
-		return -1;
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
 	say(line, HSM_NETWORK_FAIL, word, "to see why: okv-luna config check", "%s", sentence);
-	return text_check(&line->subject, f) < 0 ? -1 : text_check(&line->sentence, f);
 }
 
-static int pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes, struct fault *f)
+static void pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes)
 {
 	TEXT_SECRET_AUTO key_bytes = { 0 };
 	PEM_AUTO certificate = { .cut = false };
@@ -526,17 +522,17 @@ static int pair_line(struct asking *a, const struct certificate_file *file, cons
 
 	/* What is wrong with the key alone is for `config check`, and for the handshake. */
 	if (file->key[0] == '\0' || fs_read_linked(a->question->root, file->key, &key_bytes, &ignored) < 0)
-		return 0;
-	if (pem_read(&certificate, text_string(bytes), bytes->length, PEM_CERTIFICATE, f) < 0 ||
-	    pem_read(&key, text_string(&key_bytes), key_bytes.length, PEM_KEY, f) < 0)
-		return -1;
-	if (key.public_part.length == 0 || certificate.public_part.length == 0 ||
-	    text_same(&key.public_part, &certificate.public_part))
-		return 0;
-	return file_fail(a, file, "pair", "does not belong to the client's private key", f);
+		return;
+	/* For lack of memory only. */
+	if (pem_read(&certificate, text_string(bytes), bytes->length, PEM_CERTIFICATE, &ignored) < 0 ||
+	    pem_read(&key, text_string(&key_bytes), key_bytes.length, PEM_KEY, &ignored) < 0)
+		a->failed = true;
+	else if (key.public_part.length > 0 && certificate.public_part.length > 0 &&
+		 !text_same(&key.public_part, &certificate.public_part))
+		file_fail(a, file, "pair", "does not belong to the client's private key");
 }
 
-static int file_lines(struct asking *a, const struct certificate_file *file, struct fault *f)
+static void file_lines(struct asking *a, const struct certificate_file *file)
 {
 	TEXT_AUTO bytes = { 0 };
 	TEXT_AUTO der = { 0 };
@@ -544,32 +540,33 @@ static int file_lines(struct asking *a, const struct certificate_file *file, str
 	struct fault why = { 0 };
 	size_t count = 0;
 
-	if (fs_read_linked(a->question->root, file->path, &bytes, &why) < 0)
-		return file_fail(a, file, "unreadable", why.text, f);
+	if (fs_read_linked(a->question->root, file->path, &bytes, &why) < 0) {
+		file_fail(a, file, "unreadable", why.text);
+		return;
+	}
 	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
 		if (!pem_certificate_read(der.bytes, der.length, &c))
 			continue;
 		count++;
-		if (validity_line(a, file, &bytes, &c, f) < 0)
-			return -1;
+		validity_line(a, file, &bytes, &c);
 	}
 	if (count == 0)
-		return file_fail(a, file, "no-certificate", "holds no certificate that can be read", f);
-	return file->authorities ? 0 : pair_line(a, file, &bytes, f);
+		file_fail(a, file, "no-certificate", "holds no certificate that can be read");
+	else if (!file->authorities)
+		pair_line(a, file, &bytes);
 }
 
 /* Each file once, whatever names it. */
-static int file_once(struct asking *a, struct certificate_file file, struct text *seen, struct fault *f)
+static void file_once(struct asking *a, struct certificate_file file, struct text *seen)
 {
 	TEXT_AUTO mark = { 0 };
 
-	if (file.path == NULL)
-		return fault_memory(f);
 	text_add_format(&mark, "\n%s\n", file.path);
+	a->failed = a->failed || mark.failed;
 	if (file.path[0] != '/' || strstr(text_string(seen), text_string(&mark)) != NULL)
-		return text_check(&mark, f);
+		return;
 	text_add(seen, mark.bytes, mark.length);
-	return text_check(&mark, f) < 0 || text_check(seen, f) < 0 ? -1 : file_lines(a, &file, f);
+	file_lines(a, &file);
 }
 
 static bool is_proven(const struct asking *a, const char *authorities)
@@ -597,32 +594,29 @@ static int certificates_find(struct asking *a, struct fault *f)
 	for (size_t i = 0; i < a->network.servers.count; i++) {
 		const struct hsm_server *s = &a->network.servers.items[i];
 		const bool cluster = s->entry[0] == 'L';
-		if (file_once(a,
-			      (struct certificate_file){ .path = s->certificate,
-							 .key = s->key,
-							 .entry = cluster ? "LNHServerClientCert" : "ClientCertFile" },
-			      &seen, f) < 0 ||
-		    file_once(a,
-			      (struct certificate_file){ .path = s->authorities,
+		const struct certificate_file ours = { .path = s->certificate,
+						       .key = s->key,
+						       .entry = cluster ? "LNHServerClientCert" : "ClientCertFile" };
+		const struct certificate_file theirs = { .path = s->authorities,
 							 .key = "",
 							 .entry = s->web    ? "SSLClientSideVerifyFile"
 								  : cluster ? "LNHServerCAFile"
 									    : "ServerCAFile",
 							 .authorities = true,
 							 .is_cloud = s->web,
-							 .proven = is_proven(a, s->authorities) },
-			      &seen, f) < 0)
-			return -1;
+							 .proven = is_proven(a, s->authorities) };
+		file_once(a, ours, &seen);
+		file_once(a, theirs, &seen);
 	}
 	for (size_t i = 0; i < sizeof(cloud) / sizeof(cloud[0]); i++) {
 		char *path = hsm_servers_entry(&a->conf, "XTC", cloud[i]);
-		const struct certificate_file file = { .path = path, .key = "", .entry = cloud[i], .is_cloud = true };
-		const int r = file_once(a, file, &seen, f);
+		if (path == NULL)
+			return fault_memory(f);
+		file_once(a, (struct certificate_file){ .path = path, .key = "", .entry = cloud[i], .is_cloud = true },
+			  &seen);
 		free(path);
-		if (r < 0)
-			return -1;
 	}
-	return 0;
+	return text_check(&seen, f);
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -634,6 +628,12 @@ int hsm_network_ask(const struct hsm_network_question *question, struct hsm_netw
 	if (find(&a, f) < 0 || ((question->parts & HSM_NETWORK_SERVERS) != 0 && servers_ask(&a, f) < 0) ||
 	    ((question->parts & HSM_NETWORK_CERTIFICATES) != 0 && certificates_find(&a, f) < 0))
 		return -1;
+	for (size_t i = 0; i < a.network.line_count; i++) {
+		const struct hsm_network_line *line = &a.network.lines[i];
+		a.failed = a.failed || line->subject.failed || line->sentence.failed || line->remedy.failed;
+	}
+	if (a.failed)
+		return fault_memory(f);
 	*ret_network = a.network;
 	a.network = (struct hsm_network){ 0 };
 	return 0;

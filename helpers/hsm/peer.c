@@ -44,27 +44,26 @@ enum {
 	ALERT_CLOSE = 0,
 };
 
-/* What is used of libssl and its libcrypto; types after the manual pages. */
+/*
+ * What is used of libssl and its libcrypto; types after the manual pages.  What they hand out ends with this process,
+ * which makes one handshake.
+ */
 static struct {
 	int (*old_init)(void);
 	const void *(*method)(void);
 	void *(*context_new)(const void *);
-	void (*context_free)(void *);
 	long (*context_control)(void *, int, long, void *);
 	int (*ciphers)(void *, const char *);
 	void (*verify)(void *, int, int (*)(int, void *));
 	void *(*memory)(const void *, int);
-	void (*memory_free)(void *);
 	void *(*read_certificate)(void *, void *, int (*)(char *, int, int, void *), void *);
 	void *(*read_key)(void *, void *, int (*)(char *, int, int, void *), void *);
-	void (*free_key)(void *);
 	int (*certificate)(void *, void *);
 	int (*key)(void *, void *);
 	void *(*store)(const void *);
 	int (*authority)(void *, void *);
 	void (*on_session)(void *, int (*)(void *, void *));
 	void *(*connection_new)(void *);
-	void (*connection_free)(void *);
 	long (*control)(void *, int, long, void *);
 	int (*descriptor)(void *, int);
 	void (*on_info)(void *, void (*)(const void *, int, int));
@@ -77,7 +76,6 @@ static struct {
 	void *(*peer)(const void *);
 	size_t (*random)(const void *, unsigned char *, size_t); /* NULL before 1.1.0 */
 	int (*encode)(const void *, unsigned char **);
-	void (*free_certificate)(void *);
 	const char *(*verify_text)(long);
 	unsigned long (*error_next)(void);
 	void (*error_clear)(void);
@@ -93,22 +91,18 @@ static int library_find(struct fault *f)
 		{ "SSL_library_init", "", &lib.old_init },
 		{ "TLS_client_method", "SSLv23_client_method", &lib.method },
 		{ "SSL_CTX_new", NULL, &lib.context_new },
-		{ "SSL_CTX_free", NULL, &lib.context_free },
 		{ "SSL_CTX_ctrl", NULL, &lib.context_control },
 		{ "SSL_CTX_set_cipher_list", NULL, &lib.ciphers },
 		{ "SSL_CTX_set_verify", NULL, &lib.verify },
 		{ "BIO_new_mem_buf", NULL, &lib.memory },
-		{ "BIO_free", NULL, &lib.memory_free },
 		{ "PEM_read_bio_X509", NULL, &lib.read_certificate },
 		{ "PEM_read_bio_PrivateKey", NULL, &lib.read_key },
-		{ "EVP_PKEY_free", NULL, &lib.free_key },
 		{ "SSL_CTX_use_certificate", NULL, &lib.certificate },
 		{ "SSL_CTX_use_PrivateKey", NULL, &lib.key },
 		{ "SSL_CTX_get_cert_store", NULL, &lib.store },
 		{ "X509_STORE_add_cert", NULL, &lib.authority },
 		{ "SSL_CTX_sess_set_new_cb", NULL, &lib.on_session },
 		{ "SSL_new", NULL, &lib.connection_new },
-		{ "SSL_free", NULL, &lib.connection_free },
 		{ "SSL_ctrl", NULL, &lib.control },
 		{ "SSL_set_fd", NULL, &lib.descriptor },
 		{ "SSL_set_info_callback", NULL, &lib.on_info },
@@ -121,7 +115,6 @@ static int library_find(struct fault *f)
 		{ "SSL_get1_peer_certificate", "SSL_get_peer_certificate", &lib.peer },
 		{ "SSL_get_server_random", "", &lib.random },
 		{ "i2d_X509", NULL, &lib.encode },
-		{ "X509_free", NULL, &lib.free_certificate },
 		{ "X509_verify_cert_error_string", NULL, &lib.verify_text },
 		{ "ERR_get_error", NULL, &lib.error_next },
 		{ "ERR_clear_error", NULL, &lib.error_clear },
@@ -197,17 +190,12 @@ static int passphrase_none(char *buffer, int size, int writing, void *context)
 /* Gives the first certificate, or the key, of those bytes to `use`, with `owner`. */
 static bool bytes_use(const struct text *bytes,
 		      void *(*read)(void *, void *, int (*)(char *, int, int, void *), void *),
-		      int (*use)(void *, void *), void *owner, void (*done)(void *))
+		      int (*use)(void *, void *), void *owner)
 {
 	void *memory = lib.memory(text_string(bytes), (int)bytes->length);
 	void *object = memory != NULL ? read(memory, NULL, passphrase_none, NULL) : NULL;
-	const bool used = object != NULL && use(owner, object) == 1;
 
-	if (object != NULL)
-		done(object);
-	if (memory != NULL)
-		lib.memory_free(memory);
-	return used;
+	return object != NULL && use(owner, object) == 1;
 }
 
 static int unusable(struct fault *f, const char *path, const char *what)
@@ -230,12 +218,12 @@ static int pair_use(struct shaking *s, struct fault *f)
 		return 0;
 	if (file_read(s->root, q->certificate, &certificate, f) < 0 || file_read(s->root, q->key, &key, f) < 0)
 		return -1;
-	if (!bytes_use(&certificate, lib.read_certificate, lib.certificate, s->context, lib.free_certificate))
+	if (!bytes_use(&certificate, lib.read_certificate, lib.certificate, s->context))
 		return unusable(f, q->certificate, "certificate");
 	/* The client encrypts with a passphrase that only it knows (10.7.0 and later). */
 	if (memmem(text_string(&key), key.length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL)
 		return 0;
-	if (!bytes_use(&key, lib.read_key, lib.key, s->context, lib.free_key))
+	if (!bytes_use(&key, lib.read_key, lib.key, s->context))
 		return unusable(f, q->key, "key");
 	s->peer.presented = 1;
 	return 0;
@@ -251,12 +239,8 @@ static int authorities_use(struct shaking *s, struct fault *f)
 	if (file_read(s->root, path, &s->authorities, f) < 0)
 		return -1;
 	memory = lib.memory(text_string(&s->authorities), (int)s->authorities.length);
-	while (memory != NULL && (one = lib.read_certificate(memory, NULL, passphrase_none, NULL)) != NULL) {
+	while (memory != NULL && (one = lib.read_certificate(memory, NULL, passphrase_none, NULL)) != NULL)
 		(void)lib.authority(lib.store(s->context), one);
-		lib.free_certificate(one);
-	}
-	if (memory != NULL)
-		lib.memory_free(memory);
 	/* An entry that is broken does not keep those before it from being used. */
 	lib.error_clear();
 	return 0;
@@ -452,7 +436,6 @@ static void certificate_judge(struct shaking *s)
 	if (peer == NULL)
 		return;
 	const int length = lib.encode(peer, &der);
-	lib.free_certificate(peer);
 	if (length <= 0)
 		return;
 	s->peer.certified = pem_certificate_read(der, (size_t)length, &s->peer.certificate);
@@ -464,7 +447,6 @@ static void certificate_judge(struct shaking *s)
 	for (size_t at = 0; pem_certificate_next(text_string(&s->authorities), s->authorities.length, &at, &entry);)
 		if (entry.length == (size_t)length && memcmp(entry.bytes, der, entry.length) == 0)
 			s->peer.trust = HSM_PEER_SAME;
-	/* libcrypto's own memory, which ends with this process. */
 }
 
 static void clock_set(struct shaking *s, int64_t theirs)
@@ -563,10 +545,5 @@ void hsm_peer_serve(const struct hsm_peer_question *question)
 	(void)close(PROC_CHILD_ROOT);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	shake(&s);
-	if (s.connection != NULL)
-		lib.connection_free(s.connection);
-	if (s.context != NULL)
-		lib.context_free(s.context);
-	text_done(&s.authorities);
 	tell(&s);
 }
