@@ -66,15 +66,17 @@ size_t hsm_answer_usable(const struct hsm_answer *answer)
 	return count;
 }
 
+bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const char *serial)
+{
+	return slot->present && (label == NULL || strcmp(slot->label, label) == 0) &&
+	       (serial == NULL || strcmp(slot->serial, serial) == 0);
+}
+
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial)
 {
-	for (size_t i = 0; i < answer->slot_count; i++) {
-		const struct hsm_slot *slot = &answer->slots[i];
-
-		if (slot->present && (label == NULL || strcmp(slot->label, label) == 0) &&
-		    (serial == NULL || strcmp(slot->serial, serial) == 0))
-			return slot;
-	}
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (hsm_slot_is_meant(&answer->slots[i], label, serial))
+			return &answer->slots[i];
 	return NULL;
 }
 
@@ -83,18 +85,24 @@ bool hsm_key_is_good(const struct hsm_key *key)
 	return key->call == HSM_CALL_NONE && key->found == 1 && key->sensitive != 0 && key->extractable == 0;
 }
 
-void hsm_slot_fault(const struct hsm_slot *slot, struct text *out)
+const char *hsm_slot_fault(struct hsm_name *storage, const struct hsm_slot *slot)
 {
-	if (slot->slot_rv != CKR_OK)
-		text_add_format(out, "C_GetSlotInfo answered %s", HSM_RV(slot->slot_rv));
-	else if (!slot->present)
-		text_add_string(out, "it has no token");
-	else if (slot->token_rv != CKR_OK)
-		text_add_format(out, "C_GetTokenInfo answered %s", HSM_RV(slot->token_rv));
-	else if (slot->session_call == HSM_CALL_NONE)
-		text_add_string(out, "its token is not initialised");
-	else
-		text_add_format(out, "%s answered %s", hsm_call_name(slot->session_call), HSM_RV(slot->session_rv));
+	const char *call = hsm_call_name(slot->session_call);
+	uint64_t rv = slot->session_rv;
+
+	if (slot->slot_rv != CKR_OK) {
+		call = "C_GetSlotInfo";
+		rv = slot->slot_rv;
+	} else if (!slot->present) {
+		return "it has no token";
+	} else if (slot->token_rv != CKR_OK) {
+		call = "C_GetTokenInfo";
+		rv = slot->token_rv;
+	} else if (slot->session_call == HSM_CALL_NONE) {
+		return "its token is not initialised";
+	}
+	(void)snprintf(storage->bytes, sizeof(storage->bytes), "%s answered %s", call, HSM_RV(rv));
+	return storage->bytes;
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */

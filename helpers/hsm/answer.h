@@ -130,15 +130,18 @@ struct hsm_answer {
 
 void hsm_answer_done(struct hsm_answer *answer);
 size_t hsm_answer_usable(const struct hsm_answer *answer);
+/* Is that a token of that label and serial number (NULL: any), usable or not? */
+bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const char *serial);
 /*
- * The slot that OKV will take: the first in the list with a token of that label and serial number (NULL: any), usable
- * or not; NULL where there is none.
+ * The slot that OKV will take: the first in the list that is meant; NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
 /* Whether it is there exactly once, and cannot leave. */
 bool hsm_key_is_good(const struct hsm_key *key);
 /* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
-void hsm_slot_fault(const struct hsm_slot *slot, struct text *out);
+const char *hsm_slot_fault(struct hsm_name *storage, const struct hsm_slot *slot);
+/* May be used as a printf argument, as HSM_RV() may. */
+#define HSM_SLOT_FAULT(slot) hsm_slot_fault(&(struct hsm_name){ { 0 } }, (slot))
 void hsm_answer_table(const struct hsm_answer *answer, struct text *out);
 /* The whole answer as members of the object that is open: everything C_GetInfo, C_GetSlotInfo, C_GetTokenInfo gave. */
 void hsm_answer_json(const struct hsm_answer *answer, struct json *j);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HSM_NAME_SIZE = 48 };
+enum { HSM_NAME_SIZE = 80 };
 struct hsm_name {
 	char bytes[HSM_NAME_SIZE];
 };

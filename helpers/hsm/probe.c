@@ -28,6 +28,7 @@ struct listener {
 	const struct hsm_key_question *key; /* borrowed; the PIN that goes with that, or NULL */
 	/* What has come. */
 	bool begun; /* anything at all */
+	bool all;   /* the nonce, behind which nothing comes */
 	size_t bytes, objects, notes;
 	struct hsm_stop_message stop;
 	bool stopped;          /* `stop` has come */
@@ -126,8 +127,9 @@ static bool on_object(struct listener *l, const char *path, size_t length)
 	return true;
 }
 
-static bool on_loaded(struct listener *l)
+static bool on_loaded(struct listener *l, const void *body)
 {
+	(void)body;
 	return permit(l, l->distrust.kind == FAULT_NONE ? HSM_ASK_GO_ON : HSM_ASK_NO_FURTHER);
 }
 
@@ -138,6 +140,12 @@ static bool on_call(struct listener *l, const void *body)
 	memcpy(&call, body, sizeof(call));
 	l->answer->call = hsm_call_name(call);
 	return call < HSM_CALL_COUNT;
+}
+
+static bool on_all(struct listener *l, const void *body)
+{
+	l->all = memcmp(body, l->nonce, HSM_NONCE_SIZE) == 0;
+	return l->all;
 }
 
 /* Of each kind that has one, the length. */
@@ -152,62 +160,40 @@ static const struct {
 	[HSM_MESSAGE_NOTE] = { on_note, HSM_TEXT_SIZE },
 	[HSM_MESSAGE_CALL] = { on_call, sizeof(uint32_t) },
 	[HSM_MESSAGE_STOP] = { on_stop, sizeof(struct hsm_stop_message) },
+	[HSM_MESSAGE_LOADED] = { on_loaded, 0 },
+	[HSM_MESSAGE_ALL] = { on_all, HSM_NONCE_SIZE },
 };
 
 /* False: that is none of ours. */
-static bool on_message(struct listener *l, const struct proc_message *message, bool *ret_all)
+static bool on_message(struct listener *l, const struct proc_message *message)
 {
 	l->begun = true;
 	l->bytes += message->length;
 	if (l->bytes > HSM_BYTES_MAX)
 		return false;
-	switch (message->kind) {
-	case HSM_MESSAGE_ALL:
-		*ret_all = message->length == HSM_NONCE_SIZE && memcmp(message->bytes, l->nonce, HSM_NONCE_SIZE) == 0;
-		return *ret_all;
-	case HSM_MESSAGE_OBJECT:
+	if (message->kind == HSM_MESSAGE_OBJECT)
 		return on_object(l, message->bytes, message->length);
-	case HSM_MESSAGE_LOADED:
-		return message->length == 0 && on_loaded(l);
-	default:
-		return message->kind < sizeof(fixed) / sizeof(fixed[0]) && fixed[message->kind].on != NULL &&
-		       message->length == fixed[message->kind].length && fixed[message->kind].on(l, message->bytes);
-	}
+	return message->kind < sizeof(fixed) / sizeof(fixed[0]) && fixed[message->kind].on != NULL &&
+	       message->length == fixed[message->kind].length && fixed[message->kind].on(l, message->bytes);
 }
 
 static enum proc_child_answer listen_to(void *context, const struct proc_message *message)
 {
 	struct listener *l = context;
-	bool all = false;
 
-	if (!on_message(l, message, &all)) {
-		/* It need not wait for the answer to a question that we shall not read. */
-		(void)permit(l, HSM_ASK_NO_FURTHER);
-		return PROC_CHILD_GARBLED;
-	}
-	return all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
+	if (on_message(l, message))
+		return l->all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
+	/* It need not wait for the answer to a question that we shall not read. */
+	(void)permit(l, HSM_ASK_NO_FURTHER);
+	return PROC_CHILD_GARBLED;
 }
 
 /* --- how it ended ------------------------------------------------------------------------------------------------- */
-
-static const char *signal_text(int number)
-{
-	const char *text = strsignal(number);
-
-	return text != NULL ? text : "a signal";
-}
 
 /* "C_Initialize", or the library's own start. */
 static const char *call_text(const struct hsm_answer *answer)
 {
 	return answer->call[0] != '\0' ? answer->call : "the start of the worker";
-}
-
-static void end_late(struct hsm_answer *answer, uint64_t timeout_ms)
-{
-	answer->end = HSM_END_LATE;
-	(void)fault_late(&answer->fault, "'%s' did not answer within %" PRIu64 ".%03" PRIu64 " s: %s did not return",
-			 SHOWN(answer->module), timeout_ms / 1000, timeout_ms % 1000, call_text(answer));
 }
 
 /* `why` in the words of dlerror(3), which begin with the library that it cannot find. */
@@ -236,10 +222,11 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_outcom
 		/* The loader maps what the headers speak of, and finds that the file ends before. */
 		end_unloadable(answer, "it or a library that it needs is damaged: the file is cut off");
 	} else if (end->signal != 0) {
-		const int number = end->signal;
+		const char *signal = strsignal(end->signal);
 		answer->end = HSM_END_CRASHED;
 		(void)fault_system(&answer->fault, 0, "'%s' crashed in %s: %s%s", SHOWN(answer->module), call,
-				   signal_text(number), number == SIGKILL ? " (out of memory? see dmesg)" : "");
+				   signal != NULL ? signal : "a signal",
+				   end->signal == SIGKILL ? " (out of memory? see dmesg)" : "");
 	} else {
 		answer->end = HSM_END_LEFT;
 		(void)fault_system(&answer->fault, 0, "'%s' ended the process itself in %s, with status %d",
@@ -249,27 +236,21 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_outcom
 
 static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message *stop)
 {
+	const bool error = stop->end == HSM_END_ERROR;
+
 	answer->rv = stop->rv;
-	switch (stop->end) {
-	case HSM_END_UNLOADABLE:
+	if (stop->end == HSM_END_UNLOADABLE) {
 		/* Without memory, its cause is not looked for. */
 		answer->loader = strdup(stop->text);
 		end_unloadable(answer, stop->text);
-		return;
-	case HSM_END_UNNAMED:
+	} else if (stop->end == HSM_END_UNNAMED) {
 		answer->end = HSM_END_UNNAMED;
 		(void)fault_negative(&answer->fault, "OKV loads no library: user '%s' cannot read '%s'",
 				     SHOWN(answer->user), HSM_OKV_CONF);
-		return;
-	case HSM_END_ERROR:
-		answer->end = HSM_END_ERROR;
-		(void)fault_system(&answer->fault, 0, "'%s' gives no slots: %s", SHOWN(answer->module),
-				   SHOWN(stop->text));
-		return;
-	default:
-		answer->end = HSM_END_LIED;
-		(void)fault_system(&answer->fault, 0, "'%s' breaks the rules of PKCS#11: %s", SHOWN(answer->module),
-				   SHOWN(stop->text));
+	} else {
+		answer->end = error ? HSM_END_ERROR : HSM_END_LIED;
+		(void)fault_system(&answer->fault, 0, "'%s' %s: %s", SHOWN(answer->module),
+				   error ? "gives no slots" : "breaks the rules of PKCS#11", SHOWN(stop->text));
 	}
 }
 
@@ -281,7 +262,10 @@ static void end_evaluate(struct hsm_answer *answer, const struct listener *l, co
 		answer->end = HSM_END_UNLOADABLE;
 		answer->fault = l->distrust;
 	} else if (end->late) {
-		end_late(answer, timeout_ms);
+		answer->end = HSM_END_LATE;
+		(void)fault_late(&answer->fault,
+				 "'%s' did not answer within %" PRIu64 ".%03" PRIu64 " s: %s did not return",
+				 SHOWN(answer->module), timeout_ms / 1000, timeout_ms % 1000, call_text(answer));
 	} else if (end->garbled) {
 		answer->end = HSM_END_LIED;
 		(void)fault_system(&answer->fault, 0, "'%s' wrote into a descriptor that is not its own, in %s",
@@ -319,12 +303,9 @@ static void sessions_report(const struct hsm_question *q, const struct hsm_answe
 
 	for (size_t i = 0; i < answer->slot_count; i++) {
 		const struct hsm_slot *slot = &answer->slots[i];
-		TEXT_AUTO why = { 0 };
-		if (slot == taken || slot->session_call == HSM_CALL_NONE || slot->session_rv == CKR_OK)
-			continue;
-		hsm_slot_fault(slot, &why);
-		report_say(q->report, REPORT_WARNING, "slot %" PRIu64 " opens no session: %s", slot->id,
-			   text_string(&why));
+		if (slot != taken && slot->session_call != HSM_CALL_NONE && slot->session_rv != CKR_OK)
+			report_say(q->report, REPORT_WARNING, "slot %" PRIu64 " opens no session: %s", slot->id,
+				   HSM_SLOT_FAULT(slot));
 	}
 }
 

@@ -206,17 +206,11 @@ static int groups_compare(const struct hsm_question *question, struct hsm_answer
 
 /* --- the answer --------------------------------------------------------------------------------------------------- */
 
-static bool is_meant(const struct hsm_slot *slot, const struct hsm_requirements *required)
-{
-	return slot->present && (required->label == NULL || strcmp(slot->label, required->label) == 0) &&
-	       (required->serial == NULL || strcmp(slot->serial, required->serial) == 0);
-}
-
 /* The first that is meant and cannot be used; NULL where there is none. */
 static const struct hsm_slot *meant_unusable(const struct hsm_answer *answer, const struct hsm_requirements *required)
 {
 	for (size_t i = 0; i < answer->slot_count; i++)
-		if (!answer->slots[i].usable && is_meant(&answer->slots[i], required))
+		if (!answer->slots[i].usable && hsm_slot_is_meant(&answer->slots[i], required->label, required->serial))
 			return &answer->slots[i];
 	return NULL;
 }
@@ -233,18 +227,10 @@ static void requirements_describe(const struct hsm_requirements *required, struc
 
 static int none_usable(const struct hsm_answer *answer, const char *user, struct fault *f)
 {
-	TEXT_AUTO why = { 0 };
-
-	for (size_t i = 0; i < answer->slot_count && why.length == 0; i++) {
-		if (answer->slots[i].session_call == HSM_CALL_NONE)
-			continue;
-		text_add_format(&why, "slot %" PRIu64 " opens no session: ", answer->slots[i].id);
-		hsm_slot_fault(&answer->slots[i], &why);
-	}
-	if (text_check(&why, f) < 0)
-		return -1;
-	if (why.length > 0)
-		return fault_negative(f, "user '%s' sees no usable slot: %s", user, text_string(&why));
+	for (size_t i = 0; i < answer->slot_count; i++)
+		if (answer->slots[i].session_call != HSM_CALL_NONE)
+			return fault_negative(f, "user '%s' sees no usable slot: slot %" PRIu64 " opens no session: %s",
+					      user, answer->slots[i].id, HSM_SLOT_FAULT(&answer->slots[i]));
 	return fault_negative(f, "user '%s' sees no usable slot: none of %zu has an initialised token", user,
 			      answer->slot_count);
 }
@@ -253,16 +239,12 @@ static int none_usable(const struct hsm_answer *answer, const char *user, struct
 static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	const struct hsm_slot *taken = hsm_answer_taken(answer, required->label, required->serial);
-	TEXT_AUTO why = { 0 };
 
 	if (taken == NULL || taken->usable)
 		return 0;
-	hsm_slot_fault(taken, &why);
-	if (text_check(&why, f) < 0)
-		return -1;
 	return fault_negative(f, "OKV takes slot %" PRIu64 ", the first in its list%s, and cannot use it: %s",
 			      taken->id, required->label != NULL || required->serial != NULL ? " that matches" : "",
-			      text_string(&why));
+			      HSM_SLOT_FAULT(taken));
 }
 
 /* There are usable ones, and none is meant; it may be there and answer no call. */
@@ -270,15 +252,12 @@ static int none_meant(const struct hsm_answer *answer, const struct hsm_requirem
 		      struct fault *f)
 {
 	const struct hsm_slot *slot = meant_unusable(answer, required);
-	TEXT_AUTO why = { 0 };
 
 	if (slot == NULL)
 		return fault_negative(f, "user '%s' sees no token%s among %zu usable", SHOWN(answer->user), which,
 				      hsm_answer_usable(answer));
-	hsm_slot_fault(slot, &why);
-	return text_check(&why, f) < 0 ? -1
-				       : fault_negative(f, "the token%s is in slot %" PRIu64 " and cannot be used: %s",
-							which, slot->id, text_string(&why));
+	return fault_negative(f, "the token%s is in slot %" PRIu64 " and cannot be used: %s", which, slot->id,
+			      HSM_SLOT_FAULT(slot));
 }
 
 static int too_few(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
@@ -337,14 +316,9 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 			return -1;
 	/* A member of a group that opens no session may hold the key or not. */
 	const struct hsm_slot *unusable = meant_unusable(answer, required);
-	if (unusable != NULL) {
-		TEXT_AUTO why = { 0 };
-		hsm_slot_fault(unusable, &why);
-		return text_check(&why, f) < 0
-			       ? -1
-			       : fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s", unusable->id,
-						text_string(&why));
-	}
+	if (unusable != NULL)
+		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s", unusable->id,
+				      HSM_SLOT_FAULT(unusable));
 	return answer->key_count == matching
 		       ? 0
 		       : fault_negative(f, "the key was looked for on %zu of %" PRIu64 " tokens only",
@@ -363,7 +337,8 @@ static int evaluate(const struct hsm_answer *answer, const struct hsm_requiremen
 	if (required == NULL)
 		return 0;
 	for (size_t i = 0; i < answer->slot_count; i++)
-		matching += answer->slots[i].usable && is_meant(&answer->slots[i], required);
+		matching += answer->slots[i].usable &&
+			    hsm_slot_is_meant(&answer->slots[i], required->label, required->serial);
 	if (matching < (required->least > 0 ? required->least : 1))
 		return too_few(answer, required, matching, f);
 	if (taken_evaluate(answer, required, f) < 0)
