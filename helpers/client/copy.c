@@ -126,8 +126,9 @@ static int content_copy(struct client_copy *c, int from, int to, const struct st
 			struct fault *f)
 {
 	const off_t size = status->st_size;
+	off_t at = 0;
 
-	for (off_t at = 0, end; (at = lseek(from, at, SEEK_DATA)) >= 0 && at < size; at = end) {
+	for (off_t end; (at = lseek(from, at, SEEK_DATA)) >= 0 && at < size; at = end) {
 		end = lseek(from, at, SEEK_HOLE);
 		if (end < 0 || end > size)
 			end = size;
@@ -140,6 +141,9 @@ static int content_copy(struct client_copy *c, int from, int to, const struct st
 		if (range_copy(from, to, at, end, path, f) < 0)
 			return -1;
 	}
+	/* ENXIO: nothing but a hole follows. */
+	if (at < 0 && errno != ENXIO)
+		return fault_system(f, errno, "cannot read '%s' of the old client", SHOWN(path));
 	return ftruncate(to, size) == 0 ? 0 : fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 }
 

@@ -8,6 +8,18 @@
 
 static struct client_copy copier = { .room = 1 << 20 };
 
+/* A disk that cannot tell where the data of a file are. */
+static bool seeking_fails;
+
+off_t lseek(int fd, off_t at, int whence)
+{
+	if (seeking_fails && whence == SEEK_DATA) {
+		errno = EIO;
+		return -1;
+	}
+	return (off_t)syscall(SYS_lseek, fd, at, whence);
+}
+
 static void copy(const char *name)
 {
 	struct fault f = { 0 };
@@ -207,6 +219,19 @@ static void a_hole_stays_a_hole(void **state)
 }
 
 /* Everybody who owns a file can have a lease on it, and again after it was broken. */
+static void what_cannot_be_read_is_no_hole(void **state)
+{
+	struct fault f;
+
+	(void)state;
+	unit_write(old, "key.pem", "-----BEGIN PRIVATE KEY-----\n", 0600);
+	copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
+	seeking_fails = true;
+	MUST_FAIL(client_copy_entry(&copier, old, new, "key.pem", &f), FAULT_SYSTEM,
+		  "cannot read 'key.pem' of the old client");
+	seeking_fails = false;
+}
+
 static void a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere(void **state)
 {
 	static const char *const files[] = { "data/one", "lock/one", "cert/one" };
@@ -348,6 +373,7 @@ int main(void)
 		IN_TREES(what_is_left_behind_is_named_only_so_often),
 		IN_TREES(what_the_machine_fails_at_is_a_fault_and_leaves_nothing_behind),
 		IN_TREES(a_hole_stays_a_hole),
+		IN_TREES(what_cannot_be_read_is_no_hole),
 		IN_TREES(a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere),
 		IN_TREES(a_planted_link_in_the_new_tree_is_not_written_through),
 		IN_TREES(set_user_id_bits_and_capabilities_stay_behind),
