@@ -348,8 +348,15 @@ static void denied_cause(struct diagnosis *d, const struct place *place)
 	if (place->uid != 0 && place->uid != d->identity.uid)
 		text_add_format(&remedy, "chown root '%s' && ", failed);
 	text_add_string(&remedy, REPAIR_COMMAND);
+	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
+	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
+	if (okv) {
+		text_cut(&remedy, 0);
+		text_add_format(&remedy, "chmod o+%c '%s'", place->path[place->failed_length] == '\0' ? 'r' : 'x',
+				failed);
+	}
 	d->failed = d->failed || owner.failed || remedy.failed;
-	const char *command = is_ours(d, place) ? text_string(&remedy) : NULL;
+	const char *command = okv || is_ours(d, place) ? text_string(&remedy) : NULL;
 	if (place->path[place->failed_length] == '\0')
 		hsm_causes_add(&d->causes, command, "user '%s' cannot %s '%s' (%s)%s%s", user,
 			       (place->use & WRITTEN) != 0 ? "write" : "read", path, text_string(&owner),

@@ -117,10 +117,22 @@ static int hsm_look(struct step *step, enum step_ask what, struct fault *f)
 	return r;
 }
 
+/* That OKV loads no library, and by which command it does, has been said. */
+static bool is_without_library(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == check_library && run->results[i].fault.kind == FAULT_NEGATIVE &&
+		    run->results[i].remedy != NULL)
+			return true;
+	return false;
+}
+
 static int check_slots(struct step *step, struct fault *f)
 {
 	if (is_without_client(step->run))
 		return not_checked(step, "there is no Luna client");
+	if (is_without_library(step->run))
+		return not_checked(step, "OKV loads no library");
 	return hsm_look(step, STEP_ASK_SLOTS, f);
 }
 
