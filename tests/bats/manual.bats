@@ -2,11 +2,13 @@
 # The manual: every example of every page is typed as it stands, in a scratch root that is wired and has a client.
 #
 # A comment in the page's source, just before an example, says what else it needs (.\" Needs the HSM.): there the
-# answer may be no or that something is absent, but never that there is no such word.
+# answer may be no or that something is absent, but never that there is no such word.  What needs the HSM works where there
+# is one: container/guide.bats types it.
 
 bats_require_minimum_version 1.5.0
 
 load config
+load examples
 
 setup() {
 	config_setup
@@ -23,26 +25,6 @@ teardown() { config_teardown; }
 policies() {
 	mkdir -p "$root/opt/okv-luna/etc/policy.d" "$root/opt/okv-luna/share"
 	cp -r "$BATS_TEST_DIRNAME/../../payload/policy" "$root/opt/okv-luna/share/"
-}
-
-# examples PAGE: "NEEDS|COMMAND" for each command of its EXAMPLES, lines that go on joined.
-examples() {
-	awk '
-		/^\.Sh / { here = /^\.Sh EXAMPLES/; needs = "" }
-		!here { next }
-		/^\.\\" Needs / { needs = substr($0, 5); next }
-		/^\.Bd/ { block = 1; next }
-		/^\.Ed/ { block = 0; needs = ""; next }
-		/^\.Dl / { line = substr($0, 5); single = 1 }
-		block { line = $0; single = 0 }
-		!block && !/^\.Dl / { next }
-		{
-			if (more) { sub(/^ +/, "", line); line = kept " " line }
-			more = sub(/ *\\e$/, "", line)
-			if (more) { kept = line; next }
-			if (line ~ /^(# )?okv-luna /) { sub(/^# /, "", line); print needs "|" line }
-			if (single) needs = ""
-		}' "$1"
 }
 
 @test "every page has examples, and those of commands are commands" {

@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 
 load node.bash
 load ../../appliance/cluster.sh
+load ../examples.bash
 
 # SYSTEM KIND OKV VENDORS ARCHIVE OPTION...: one of each of guide's kinds; releases with and without generic files; and
 # one that `okv-luna setup` installs.
@@ -205,4 +206,22 @@ ended() {
 	run -0 asked network cluster --bundle
 	on "$(node_of network)" '[ ! -e /usr/local/okv/hsm/hsmbundle ] && okv-luna status --for cluster' >/dev/null
 	on "$other" 'okv-luna bundle clean && [ ! -e /usr/local/okv/hsm/hsmbundle ]'
+}
+
+@test "every example of the manual that needs the HSM works where there is one" {
+	local page needs line count=0
+	NODE=$(node_of network)
+	# Something to compare with.
+	on "$NODE" 'okv-luna pre-upgrade -q'
+	while IFS="|" read -r page needs line; do
+		# The demo types this one: it ends on another OS.
+		[ "$line" != 'okv-luna upgrade' ] || continue
+		[[ $line != *'--for upgrade' ]] || on "$NODE" 'okv-luna pre-upgrade -q'
+		run ctr exec "$NODE" bash -lc '/root/guide-type --here "$1"' - "${line/--label okv/--label TPA01}"
+		[ "$status" -eq 0 ] || { echo "$page: $line: $output"; return 1; }
+		count=$((count + 1))
+	done < <(for page in "$BATS_TEST_DIRNAME"/../../../payload/man/*.[1-9]; do
+		examples "$page" | sed "s,^,${page##*/}|,"
+	done | grep -E '^[^|]*[|]Needs (a node|the client and the HSM|the HSM( and a terminal)?)\.[|]')
+	[ "$count" -ge 12 ]
 }
