@@ -268,7 +268,7 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 
 static const char make_group[] =
 	"give the group all its members with okv-luna config chrystoki ha, or remove its entries";
-static const char no_server[] = "the library has no server to ask: it shows zero slots, without an error";
+static const char no_server[] = "the library then shows no slots and reports no error";
 
 /* The first entry of that key; *ret_line counts from 1 and is 0 where there is none. */
 static struct chrystoki_value value_of(const struct chrystoki *c, const char *section, const char *key,

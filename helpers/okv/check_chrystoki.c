@@ -12,7 +12,7 @@
 #include "fs/root.h"
 #include "okv/check.h"
 
-static const char zero_slots[] = "the library shows zero slots, without an error";
+static const char zero_slots[] = "the library then shows no slots and reports no error";
 
 static const struct {
 	unsigned flaw;

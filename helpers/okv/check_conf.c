@@ -366,7 +366,7 @@ static bool sounds_secret(const char *name, size_t length)
 static void directory_check(struct okv_checking *c, const struct assign *a)
 {
 	static const char effect[] =
-		"the library looks for Chrystoki.conf elsewhere and shows zero slots without an error";
+		"the library looks for Chrystoki.conf elsewhere, shows no slots and reports no error";
 	static const char key[] = "ChrystokiConfigurationPath";
 	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf is");
 	const char *conf = c->job->settings->chrystoki_conf;

@@ -153,8 +153,10 @@ static int kind_take(const struct settings *s, const char *said, unsigned detect
 		if (node->kind == kinds[i].kind)
 			text_add_format(&node->described, ", %s (%s)", kinds[i].name, from);
 	if (node->kind == 0)
-		text_add_string(&node->notes,
-				"the kind of system is not known: give --kind, or set CLIENT_KIND in okv-luna.conf\n");
+		text_add_string(
+			&node->notes,
+			"the kind of system is not known: give --kind network, cloud-min, cloud-full or hybrid, "
+			"or set CLIENT_KIND in okv-luna.conf\n");
 	if (node->kind == GUIDE_HYBRID && node->client.most < 1000)
 		return fault_refused(f, "a Luna HSM beside a Luna Cloud HSM needs a client 10.x or later");
 	return 0;
