@@ -735,7 +735,8 @@ valgrind_says() {
 	valgrind -q --trace-children=yes --vgdb=no --log-file="$BATS_TEST_TMPDIR/valgrind.%p" --leak-check=full \
 		--errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 \
 		"$SLOTS" --root "$TREE" --timeout 30 "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || fault=$?
-	cat "$BATS_TEST_TMPDIR"/valgrind.*
+	# What it cannot read as OKV's user it only warns about: the symbols of its own library.
+	sed '/^==[0-9]*== warning: connection to image .*valgrind.* failed$/,/no debug info loaded$/d' "$BATS_TEST_TMPDIR"/valgrind.*
 	[ $fault -ne 99 ] && [ "$(ls "$BATS_TEST_TMPDIR"/valgrind.* | wc -l)" -ge "${processes:-2}" ]
 }
 
