@@ -32,10 +32,17 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 
 bool chrystoki_value_is_off(const struct chrystoki_value *value)
 {
-	static const char *const words[] = { "", "0", "no", "off", "false", "disabled", "disable" };
+	static const char *const words[] = { "", "0", "n", "no", "off", "false", "disabled", "disable" };
+	const char *bytes = value->bytes;
+	size_t length = value->length;
 
+	/* That it stands in quotes is a finding of its own. */
+	if (length > 1 && (bytes[0] == '"' || bytes[0] == '\'') && bytes[length - 1] == bytes[0]) {
+		bytes++;
+		length -= 2;
+	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (value->length == strlen(words[i]) && strncasecmp(value->bytes, words[i], value->length) == 0)
+		if (length == strlen(words[i]) && strncasecmp(bytes, words[i], length) == 0)
 			return true;
 	return false;
 }

@@ -33,7 +33,7 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault 
 /* Makes the group of that label have these members (digits, joined by ','), or adds it under the next number. */
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f);
 
-/* What switches off: nothing, 0, no, off, false, disabled. */
+/* What switches off: nothing, 0, no, n, off, false, disabled; in quotes, too, which are a finding by themselves. */
 bool chrystoki_value_is_off(const struct chrystoki_value *value);
 /* Digits only, 1 to 9 of them. */
 bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number);

@@ -733,7 +733,7 @@ chroot_find() {
 }
 
 @test "Chrystoki.conf: logging to standard output that is switched off in any of its words is no finding" {
-	for off in 0 no off false disabled Disabled ''; do
+	for off in 0 no No FALSE n off false disabled Disabled '"disabled"' "'0'" ''; do
 		cp "$luna" "$BATS_TEST_TMPDIR/luna"
 		printf 'HAConfiguration = {\n   haLogToStdout = %s;\n}\nCkLog2 = {\n   LogToStreams = %s;\n}\n' "$off" "$off" >>"$luna"
 		lacks stdout-logging
