@@ -235,6 +235,38 @@ const char *text_show(struct text_shown *storage, const char *string)
 	return string != NULL ? text_show_bytes(storage, string, strlen(string)) : "(none)";
 }
 
+static size_t kept_length(const char *at, const char *const *kept)
+{
+	if (at[0] == '\n')
+		return 1;
+	for (size_t i = 0; at[0] == '\033' && kept != NULL && kept[i] != NULL; i++)
+		if (text_starts(at, kept[i]))
+			return strlen(kept[i]);
+	return 0;
+}
+
+void text_add_printable(struct text *t, const char *string, const char *const *kept)
+{
+	const char *const end = string + strlen(string);
+	const char *from = string; /* what is still to be added, as it is */
+
+	for (const char *at = string; at < end;) {
+		uint32_t character;
+		size_t step = kept_length(at, kept);
+		if (step == 0) {
+			step = text_utf8_next(at, (size_t)(end - at), &character);
+			if (step == 0 || text_is_deceptive(character)) {
+				text_add(t, from, (size_t)(at - from));
+				text_add_format(t, "\\x%02x", (unsigned char)*at);
+				step = 1;
+				from = at + 1;
+			}
+		}
+		at += step;
+	}
+	text_add(t, from, (size_t)(end - from));
+}
+
 bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_line *ret_line)
 {
 	if (*at >= length)

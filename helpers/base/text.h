@@ -57,6 +57,11 @@ const char *text_show(struct text_shown *storage, const char *string);
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length);
 #define SHOWN(s)          text_show(&(struct text_shown){ { 0 } }, (s))
 #define SHOWN_BYTES(b, n) text_show_bytes(&(struct text_shown){ { 0 } }, (b), (n))
+/*
+ * For the last step before a terminal, whatever was made printable before: as SHOWN, of any length, and backslash,
+ * quote and line feed stay as they are; so do escape sequences that are one of `kept` (ends with NULL; may be NULL).
+ */
+void text_add_printable(struct text *t, const char *string, const char *const *kept);
 
 /*
  * Length of the UTF-8 sequence at `bytes` (1 to 4), or 0 where the bytes are none: overlong forms, surrogates

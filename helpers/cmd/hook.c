@@ -15,8 +15,7 @@ enum { PIN_SIZE = 255, CHECKS_BOUND_S = 60 };
 static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
 {
 	(void)run;
-	(void)fprintf(stderr, "\r\033[K[%zu/%zu] %s", index + 1, count, row->title);
-	(void)fflush(stderr);
+	cmd_progress("[%zu/%zu] %s", index + 1, count, row->title);
 }
 
 void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
@@ -76,7 +75,7 @@ static int finish(struct cmd_context *context, struct upgrade_run *run, struct f
 	struct text_line line;
 
 	if (run->progress != NULL)
-		(void)fputs("\r\033[K", stderr);
+		cmd_progress("%s", "");
 	const int r = output_hook(run, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
 				  context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);
 	hook_keep(run, &output.json);

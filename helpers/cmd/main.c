@@ -53,22 +53,71 @@ const struct proc_caller *cmd_caller(void)
 	return &caller;
 }
 
+/* Nothing but this prints: what a room has forgotten to make printable becomes so here. */
+static void print(FILE *stream, const char *format, va_list arguments)
+{
+	static const char *const colours[] = { "\033[0m", "\033[31m", "\033[1;31m", "\033[32m", "\033[33m", NULL };
+	TEXT_AUTO shown = { 0 };
+	char *line = NULL;
+
+	const bool formatted = vasprintf(&line, format, arguments) >= 0;
+	/* Without memory the bare format still tells what kind of thing happened. */
+	text_add_printable(&shown, formatted ? line : format, context.colour ? colours : NULL);
+	(void)fputs(text_string(&shown), stream);
+	if (formatted)
+		free(line);
+}
+
 void cmd_print(const struct cmd_context *c, const char *format, ...)
 {
+	va_list arguments;
+
 	if (c->json || c->quiet)
 		return;
-	va_list arguments;
 	va_start(arguments, format);
-	(void)vprintf(format, arguments);
+	print(stdout, format, arguments);
 	va_end(arguments);
+}
+
+void cmd_value(const char *value)
+{
+	TEXT_AUTO shown = { 0 };
+
+	if (isatty(STDOUT_FILENO) == 1)
+		text_add_printable(&shown, value, NULL);
+	(void)printf("%s\n", shown.length > 0 ? text_string(&shown) : value);
+}
+
+void cmd_tell(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print(stderr, format, arguments);
+	va_end(arguments);
+	(void)fflush(stderr);
+}
+
+void cmd_progress(const char *format, ...)
+{
+	va_list arguments;
+
+	(void)fputs("\r\033[K", stderr);
+	va_start(arguments, format);
+	print(stderr, format, arguments);
+	va_end(arguments);
+	(void)fflush(stderr);
 }
 
 static void complain(const char *line)
 {
+	TEXT_AUTO shown = { 0 };
+
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "%s: %s\n", cmd_tool.name, line);
+	text_add_printable(&shown, line, NULL);
+	(void)fprintf(stderr, "%s: %s\n", cmd_tool.name, text_string(&shown));
 	if (to_syslog)
-		syslog(LOG_WARNING, "%s", line);
+		syslog(LOG_WARNING, "%s", text_string(&shown));
 }
 
 static void line_print(struct report *self, enum report_level level, const char *line)
@@ -81,8 +130,11 @@ static void line_print(struct report *self, enum report_level level, const char 
 	if (level == REPORT_DETAIL && !context.verbose)
 		return;
 	cmd_print(&context, "%s\n", line);
-	if (to_syslog)
-		syslog(LOG_INFO, "%s", line);
+	if (to_syslog) {
+		TEXT_AUTO shown = { 0 };
+		text_add_printable(&shown, line, NULL);
+		syslog(LOG_INFO, "%s", text_string(&shown));
+	}
 }
 
 /* 0, 1, 2 are open, so that no file of ours ever becomes "standard error". */

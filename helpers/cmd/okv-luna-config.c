@@ -66,7 +66,7 @@ static void value_print(const struct cmd_context *context, const char *value)
 	struct json j;
 
 	if (!context->json) {
-		(void)printf("%s\n", value);
+		cmd_value(value);
 		return;
 	}
 	result_begin(context->result, "get", &j);

@@ -54,8 +54,7 @@ static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed,
 	if (read > of)
 		read = of;
 	const int part = read > 0 && of > 0 ? (int)(read * WIDTH / of) : 0;
-	(void)fprintf(stderr, "\r[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB\033[K", part, full, WIDTH - part, "",
-		      files, placed >> 20);
+	cmd_progress("[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB", part, full, WIDTH - part, "", files, placed >> 20);
 }
 
 /* --- what was done ------------------------------------------------------------------------------------------------ */
@@ -358,7 +357,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	proc_interrupt_watch();
 	const int r = client_install(&request, &result, f);
 	if (bar_ms != 0)
-		(void)fprintf(stderr, "\r\033[K");
+		cmd_progress("%s", "");
 	interrupt_end(context, f);
 	if (r < 0)
 		return -1;

@@ -141,7 +141,7 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 	*ret_status = outcome.status;
 	/* Its complaint is the remedy. */
 	if (context->json && outcome.status != 0)
-		(void)fwrite(outcome.output.bytes, 1, outcome.output.length, stderr);
+		cmd_tell("%s", text_string(&outcome.output));
 	proc_outcome_done(&outcome);
 	return 0;
 }

@@ -116,8 +116,7 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 		return 0;
 	if (isatty(STDIN_FILENO) != 1)
 		return fault_refused(f, "start it inside tmux or screen, or give --yes");
-	(void)fprintf(stderr, "Continue anyway? [y/N] ");
-	(void)fflush(stderr);
+	cmd_tell("Continue anyway? [y/N] ");
 	char line[16];
 	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
 		return fault_negative(f, "nothing was started; run it inside tmux or screen");

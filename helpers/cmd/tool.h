@@ -69,6 +69,12 @@ const struct proc_caller *cmd_caller(void);
 
 /* Prints to standard output at once; silent with --json or -q. */
 void cmd_print(const struct cmd_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A value that was asked for, and a line feed: to a terminal made printable, to anything else byte for byte. */
+void cmd_value(const char *value);
+/* Questions, and what another tool of ours has complained of, to standard error at once. */
+void cmd_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* In the place of the line before, on a terminal; "" takes that back. */
+void cmd_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The members "exit" and, for a failure, "error" of the object that is open. */
 void cmd_result_exit(struct json *j, const struct fault *f);
 /* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */

@@ -600,7 +600,8 @@ refute_line_with() {
 		'socketpair(AF_UNIX, SOCK_STREAM, 0, ends);' 'syscall(SYS_close_range, 3u, ~0u, 0u);' 'setgroups(0, NULL);' \
 		'(void)setresuid(1, 1, 1);' 'prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);' 'while ((entry = readdir(d)) != NULL)' \
 		'syscall(SYS_getdents64, dir, block, size);' 'syscall(SYS_renameat2, a, b, c, d, 2);' 'p = realloc(p, 2 * n);' \
-		'strftime(stamp, 9, "%Y", &utc);'; do
+		'strftime(stamp, 9, "%Y", &utc);' '(void)printf("%s", name);' '(void)fprintf(stderr, "%s\n", name);' \
+		'puts(name);' 'syslog(LOG_INFO, "%s", name);' 'write(1, name, 3);' 'fputs(name, stdout);'; do
 		plant helpers/cmd/act.c "	$call"
 		refuses homes 'belongs into'
 	done

@@ -872,16 +872,16 @@ on_terminal() {
 
 @test "a bar is drawn on a terminal, taken away at the end, and drawn nowhere else" {
 	on_terminal "$BATS_TEST_TMPDIR/shown" minimal.tar.gz
-	grep -q $'\r\[[ #]*\] [0-9]* files, [0-9]* MB' "$BATS_TEST_TMPDIR/shown"
+	grep -q $'\r\033\[K\[[ #]*\] [0-9]* files, [0-9]* MB' "$BATS_TEST_TMPDIR/shown"
 	# The bar's line is empty before the first word of the receipt.
 	[[ $(tr -d '\n' <"$BATS_TEST_TMPDIR/shown") == *$'\r\033[Kminimal client 10.4.0-417'* ]]
 	local option
 	for option in -q --json; do
 		on_terminal "$BATS_TEST_TMPDIR/shown" $option newer.tar.gz
-		run ! grep -q $'\r\[' "$BATS_TEST_TMPDIR/shown"
+		run ! grep -q $'\r\033\[K\[' "$BATS_TEST_TMPDIR/shown"
 	done
 	on_terminal "$BATS_TEST_TMPDIR/shown" --dry-run --replace-kind cloud.zip
-	grep -q $'\r\[[ #]*\] ' "$BATS_TEST_TMPDIR/shown"
+	grep -q $'\r\033\[K\[[ #]*\] ' "$BATS_TEST_TMPDIR/shown"
 	run -0 "$extract" --root "$root" minimal.tar.gz
 	[[ $output != *$'\r'* ]]
 	run -0 "$extract" --root "$root" -q newer.tar.gz

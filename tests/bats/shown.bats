@@ -82,6 +82,14 @@ nothing_raw() {
 	nothing_raw
 }
 
+@test "a value that was asked for: byte for byte into a pipe, printable on a terminal" {
+	printf 'VENDOR_NAME="%s"\n' "$QUIET" >"$ROOT$GENERIC/okv_hsm.conf"
+	run -0 "$build/libexec/okv-luna-config" --root "$ROOT" get okv_hsm.conf VENDOR_NAME
+	[ "$output" = "$QUIET" ]
+	run -0 python3 "$BATS_TEST_DIRNAME/typist.py" -- "$build/libexec/okv-luna-config" --root "$ROOT" get okv_hsm.conf VENDOR_NAME
+	[ "$output" = 'odd\xe2\x80\xaegnp\xe2\x80\x8b\xf3\xa0\x81\x81'$'\r' ]
+}
+
 @test "settings, options, operands and commands of that kind" {
 	hear repair "/$ODD"
 	hear slots "--$ODD"

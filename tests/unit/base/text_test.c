@@ -116,6 +116,25 @@ static void shown_text_is_printable_whatever_it_was(void **state)
 	assert_string_equal(SHOWN(NULL), "(none)");
 }
 
+/* What was made printable before stays as it is, and so do the sequences that are named. */
+static void the_last_step_makes_printable_what_no_other_has(void **state)
+{
+	static const char *const kept[] = { "\033[0m", "\033[31m", NULL };
+	TEXT_AUTO plain = { 0 };
+	TEXT_AUTO coloured = { 0 };
+	char longer[1000];
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	text_add_printable(&plain, "it\\'s \\\\ Zürich\nnext\x1b[31m\t\r\xff\xe2\x80\xae.", NULL);
+	assert_string_equal(text_string(&plain), "it\\'s \\\\ Zürich\nnext\\x1b[31m\\x09\\x0d\\xff\\xe2\\x80\\xae.");
+	text_add_printable(&coloured, "\033[31mred\033[0m\033[8mhidden", kept);
+	text_add_printable(&coloured, longer, kept);
+	assert_string_equal(text_string(&coloured) + strlen("\033[31mred\033[0m\\x1b[8mhidden"), longer);
+	assert_memory_equal(text_string(&coloured), "\033[31mred\033[0m\\x1b[8mhidden", 21);
+}
+
 static void what_deceives_the_eye_is_shown_as_bytes(void **state)
 {
 	(void)state;
@@ -251,6 +270,7 @@ int main(void)
 		cmocka_unit_test(a_failed_append_is_seen_once_at_the_end_and_loses_nothing),
 		cmocka_unit_test(a_secret_is_wiped_before_its_memory_is_freed),
 		cmocka_unit_test(shown_text_is_printable_whatever_it_was),
+		cmocka_unit_test(the_last_step_makes_printable_what_no_other_has),
 		cmocka_unit_test(what_deceives_the_eye_is_shown_as_bytes),
 		cmocka_unit_test(shown_text_is_cut_between_characters),
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
