@@ -189,6 +189,7 @@ static void a_comment_is_sound_and_nothing_else_behind_the_end_record(void **sta
 	bytes.bytes[bytes.length - 2] = 7;
 	text_add_string(&bytes, "comment");
 	MUST(checked(&bytes, &zip, &f));
+	zip_done(&zip);
 	/* What bsdtar fills its last block with, where its output is a pipe. */
 	text_add(&bytes, "\0\0\0", 3);
 	MUST(checked(&bytes, &zip, &f));
