@@ -97,29 +97,41 @@ static struct hsm_network_line *line_add(struct asking *a)
 	return line;
 }
 
-/* What a line says, unless something was said before that comes first. */
-static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *remedy,
-		const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *remedy,
-		const char *format, ...)
+static void text_set(struct text *text, const char *format, va_list arguments)
+{
+	char *bytes = NULL;
+
+	if (vasprintf(&bytes, format, arguments) < 0) {
+		text->failed = true;
+		return;
+	}
+	text_add_string(text, bytes);
+	free(bytes);
+}
+
+/* What a line says, once. */
+static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *format, ...)
 {
 	va_list arguments;
-	char *sentence = NULL;
 
-	if (line->level >= level && line->sentence.length > 0)
-		return;
 	line->level = level;
 	line->word = word;
 	va_start(arguments, format);
-	if (vasprintf(&sentence, format, arguments) < 0)
-		sentence = NULL;
+	text_set(&line->sentence, format, arguments);
 	va_end(arguments);
-	text_cut(&line->sentence, 0);
-	text_cut(&line->remedy, 0);
-	text_add_string(&line->sentence, sentence != NULL ? sentence : "");
-	line->sentence.failed = line->sentence.failed || sentence == NULL;
-	free(sentence);
-	text_add_string(&line->remedy, remedy);
+}
+
+/* What to do about it. */
+static void fix(struct hsm_network_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fix(struct hsm_network_line *line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_set(&line->remedy, format, arguments);
+	va_end(arguments);
 }
 
 /* "2029-01-02" */
@@ -127,223 +139,199 @@ static void say(struct hsm_network_line *line, enum hsm_network_level level, con
 
 /* --- what the servers said ---------------------------------------------------------------------------------------- */
 
+#define ASK_FOR_LOG "ask the HSM's administrator for its log"
+#define REGISTER \
+	"on the HSM: client register with this client's certificate, then client assignPartition; " \
+	"its certificate is named by ClientCertFile"
+#define TAKE_CLOUD_FILES "download the service client of the cloud console again, and take its files"
+
 static const struct alert {
 	int number;
 	const char *name, *means, *remedy;
 } alerts[] = {
-	{ 40, "handshake failure", "it found no TLS settings in common, or requires a certificate that it knows", "" },
-	{ 42, "bad certificate", "it does not accept this client's certificate", "" },
-	{ 43, "unsupported certificate", "it does not accept this client's certificate", "" },
-	{ 44, "certificate revoked", "this client's certificate was revoked there", "" },
-	{ 45, "certificate expired", "this client's certificate has expired by its clock", "" },
-	{ 46, "certificate unknown", "it does not accept this client's certificate", "" },
-	{ 48, "unknown ca", "this client is not registered there", "" },
-	{ 49, "access denied", "it knows this client, but denies it access", "" },
-	{ 51, "decrypt error", "it says that this client's key and certificate do not match", "" },
-	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", "" },
-	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", "" },
-	{ 80, "internal error", "it has an internal error", "" },
-	{ 112, "unrecognized name", "it does not answer to that name", "" },
-	{ 116, "certificate required", "it requires a client certificate", "" },
+	{ 40, "handshake failure", "it found no TLS settings in common, or requires a certificate that it knows",
+	  ASK_FOR_LOG },
+	{ 42, "bad certificate", "it does not accept this client's certificate", REGISTER },
+	{ 43, "unsupported certificate", "it does not accept this client's certificate", REGISTER },
+	{ 44, "certificate revoked", "this client's certificate was revoked there", REGISTER },
+	{ 45, "certificate expired", "this client's certificate has expired by its clock", REGISTER },
+	{ 46, "certificate unknown", "it does not accept this client's certificate", REGISTER },
+	{ 48, "unknown ca", "this client is not registered there", REGISTER },
+	{ 49, "access denied", "it knows this client, but denies it access", REGISTER },
+	{ 51, "decrypt error", "it says that this client's key and certificate do not match", ASK_FOR_LOG },
+	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", ASK_FOR_LOG },
+	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", ASK_FOR_LOG },
+	{ 80, "internal error", "it has an internal error", ASK_FOR_LOG },
+	{ 112, "unrecognized name", "it does not answer to that name", ASK_FOR_LOG },
+	{ 116, "certificate required", "it requires a client certificate", ASK_FOR_LOG },
 };
-
-static const struct alert *alert_find(int number)
-{
-	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
-		if (alerts[i].number == number)
-			return &alerts[i];
-	return NULL;
-}
-
-/* Without our certificate a server that wants one ends the handshake; so far all is well. */
-static bool is_for_want_of_ours(const struct hsm_server *server)
-{
-	return server->certificate[0] != '\0' && server->peer.presented == 0 &&
-	       (server->peer.alert == 40 || server->peer.alert == 116 || server->peer.alert == 42);
-}
-
-#define REGISTER \
-	"on the HSM: client register with this client's certificate, then client assignPartition; " \
-	"its certificate is named by ClientCertFile"
 
 static void alert_say(struct hsm_network_line *line, const struct hsm_server *server)
 {
-	const struct hsm_peer *peer = &server->peer;
-	const struct alert *alert = alert_find(peer->alert);
+	const int number = server->peer.alert;
+	const struct alert *alert = alerts;
 
-	if (is_for_want_of_ours(server))
+	/* Without our certificate a server that wants one ends the handshake; so far all is well. */
+	if (server->certificate[0] != '\0' && server->peer.presented == 0 &&
+	    (number == 40 || number == 116 || number == 42))
 		return;
-	if (alert == NULL)
-		say(line, HSM_NETWORK_FAIL, "alert", "ask the HSM's administrator for its log",
-		    "it ended the handshake with alert %d", peer->alert);
-	else
-		say(line, HSM_NETWORK_FAIL, alert->number == 48 ? "not-registered" : "alert",
-		    alert->number >= 42 && alert->number <= 49 ? REGISTER : "ask the HSM's administrator for its log",
-		    "it ended the handshake with alert '%s': %s", alert->name, alert->means);
+	while (alert < alerts + sizeof(alerts) / sizeof(alerts[0]) && alert->number != number)
+		alert++;
+	if (alert == alerts + sizeof(alerts) / sizeof(alerts[0])) {
+		say(line, HSM_NETWORK_FAIL, "alert", "it ended the handshake with alert %d", number);
+		fix(line, ASK_FOR_LOG);
+		return;
+	}
+	say(line, HSM_NETWORK_FAIL, number == 48 ? "not-registered" : "alert",
+	    "it ended the handshake with alert '%s': %s", alert->name, alert->means);
+	fix(line, "%s", alert->remedy);
 }
 
-static void no_connection_say(struct hsm_network_line *line, const struct hsm_server *server)
+/* Of whatever is wrong before the two have agreed.  One that ended it for want of our certificate gets no word. */
+static void failure_say(struct hsm_network_line *line, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const char *name = SHOWN(server->name), *port = SHOWN(server->port), *address = SHOWN(peer->address);
-	TEXT_AUTO remedy = { 0 };
+	const enum hsm_peer_stage stage = peer->stage;
 
-	switch ((enum hsm_peer_stage)peer->stage) {
+	switch (stage) {
 	case HSM_PEER_RESOLVING:
 	case HSM_PEER_UNRESOLVED:
-		text_add_format(&remedy,
-				"enter '%s' in the DNS server that this machine asks, or in /etc/hosts; "
-				"what it asks: cat /etc/resolv.conf",
-				name);
-		say(line, HSM_NETWORK_FAIL, "unresolved", text_string(&remedy), "its name has no address%s%s",
-		    peer->stage == HSM_PEER_UNRESOLVED ? ": " : ": no DNS server answered in time",
-		    SHOWN(peer->detail));
-		break;
+		say(line, HSM_NETWORK_FAIL, "unresolved", "its name has no address%s%s",
+		    stage == HSM_PEER_UNRESOLVED ? ": " : ": no DNS server answered in time", SHOWN(peer->detail));
+		fix(line,
+		    "enter '%s' in the DNS server that this machine asks, or in /etc/hosts; what it asks: "
+		    "cat /etc/resolv.conf",
+		    name);
+		return;
 	case HSM_PEER_CONNECTING:
 	case HSM_PEER_NO_ANSWER:
-		text_add_format(&remedy,
-				"let this machine through to port %s of %s in the firewalls between; is the "
-				"HSM up?",
-				port, address);
-		say(line, HSM_NETWORK_FAIL, "no-answer", text_string(&remedy),
+		say(line, HSM_NETWORK_FAIL, "no-answer",
 		    "no answer from %s: a firewall drops the packets, or the HSM is off", address);
-		break;
+		fix(line, "let this machine through to port %s of %s in the firewalls between; is the HSM up?", port,
+		    address);
+		return;
 	case HSM_PEER_REFUSED:
-		say(line, HSM_NETWORK_FAIL, "refused",
-		    server->web ? "ask the operator of the service, or of the proxy in front of it"
-				: "on the HSM: service restart ntls; and compare the port",
-		    "%s refuses the connection: nothing listens on port %s there", address, port);
-		break;
-	default:
-		text_add_format(&remedy, "repair the route to %s; to see it: ip route get %s", address, address);
-		say(line, HSM_NETWORK_FAIL, "unreachable", text_string(&remedy), "%s cannot be reached: %s", address,
+		say(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",
+		    address, port);
+		fix(line, server->web ? "ask the operator of the service, or of the proxy in front of it"
+				      : "on the HSM: service restart ntls; and compare the port");
+		return;
+	case HSM_PEER_UNREACHABLE:
+		say(line, HSM_NETWORK_FAIL, "unreachable", "%s cannot be reached: %s", address,
 		    fault_errno_text(peer->errnum));
-	}
-}
-
-static void no_handshake_say(struct hsm_network_line *line, const struct hsm_server *server)
-{
-	const struct hsm_peer *peer = &server->peer;
-
-	switch ((enum hsm_peer_stage)peer->stage) {
+		fix(line, "repair the route to %s; to see it: ip route get %s", address, address);
+		return;
 	case HSM_PEER_SHAKING:
-		say(line, HSM_NETWORK_FAIL, "silent", "on the HSM: service restart ntls",
-		    "port %s is open, and the handshake did not finish in time", SHOWN(server->port));
-		break;
+		say(line, HSM_NETWORK_FAIL, "silent", "port %s is open, and the handshake did not finish in time",
+		    port);
+		fix(line, "on the HSM: service restart ntls");
+		return;
 	case HSM_PEER_RESET:
 	case HSM_PEER_CLOSED:
-		say(line, HSM_NETWORK_FAIL, peer->stage == HSM_PEER_RESET ? "reset" : "closed",
-		    "on the HSM: compare its clock with this machine's, and see with client list whether this client "
-		    "is "
-		    "registered",
+		say(line, HSM_NETWORK_FAIL, stage == HSM_PEER_RESET ? "reset" : "closed",
 		    "it %s the connection during the handshake: it does not know this client, or the clocks differ",
-		    peer->stage == HSM_PEER_RESET ? "reset" : "closed");
-		break;
+		    stage == HSM_PEER_RESET ? "reset" : "closed");
+		fix(line, "on the HSM: compare its clock with this machine's, and see with client list whether this "
+			  "client is registered");
+		return;
 	case HSM_PEER_NOT_TLS:
-		say(line, HSM_NETWORK_FAIL, "not-tls", "compare the port in Chrystoki.conf with the HSM's",
-		    "what listens on port %s does not speak TLS", SHOWN(server->port));
-		break;
+		say(line, HSM_NETWORK_FAIL, "not-tls", "what listens on port %s does not speak TLS", port);
+		fix(line, "compare the port in Chrystoki.conf with the HSM's");
+		return;
 	case HSM_PEER_ALERT:
 		alert_say(line, server);
+		return;
+	case HSM_PEER_FAULT:
+		say(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
+		fix(line, "to see why: okv-luna config check");
+		return;
+	case HSM_PEER_AGREED:
+		return;
+	case HSM_PEER_FAILED:
+	case HSM_PEER_NO_LIBRARY:
 		break;
-	default:
-		say(line, HSM_NETWORK_FAIL, "handshake", "ask the HSM's administrator for its log",
-		    "the handshake failed: %s", SHOWN(peer->detail));
 	}
+	say(line, HSM_NETWORK_FAIL, "handshake", "the handshake failed: %s", SHOWN(peer->detail));
+	fix(line, ASK_FOR_LOG);
 }
 
-/* The server's certificate, whether the handshake went on or not. */
+/* What is wrong with the server's certificate, whether the handshake went on or not. */
 static void certificate_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const struct pem_certificate *c = &peer->certificate;
 	const char *client = a->question->settings->client_dir, *name = SHOWN(server->name);
+	const bool agreed = peer->stage == HSM_PEER_AGREED, named = server->authorities[0] != '\0';
 	char stamp[TIME_STAMP_SIZE];
-	TEXT_AUTO remedy = { 0 };
 
-	if (server->web)
-		text_add_string(&remedy, "download the service client of the cloud console again, and take its files");
-	else
-		text_add_format(
-			&remedy,
-			"fetch the server's certificate from the HSM as server.pem, then: %s/bin/vtl deleteServer "
-			"-n %s; %s/bin/vtl addServer -n %s -c server.pem",
-			client, name, client, name);
 	line->ends = c->ends;
-	if (c->begins > a->now)
+	if (c->begins > a->now) {
 		say(line, HSM_NETWORK_FAIL, "clock",
-		    "correct the clock that is wrong; if it was the HSM's, make its certificate again",
 		    "its certificate is not valid before %s: this machine's clock is behind, or the HSM's was ahead",
 		    DAY_OF(c->begins, stamp));
-	if (c->ends < a->now)
-		say(line, HSM_NETWORK_FAIL, "expired",
-		    server->web ? "ask the operator of the service"
-				: "on the HSM: sysconf regenCert, then add its new "
-				  "server certificate here and restart NTLS",
-		    "its certificate expired on %s", DAY_OF(c->ends, stamp));
-	if (peer->trust == HSM_PEER_UNTRUSTED)
-		say(line, HSM_NETWORK_FAIL, "unknown-server", text_string(&remedy),
-		    server->authorities[0] != '\0'
-			    ? "its certificate ('%s') is not the one in '%s', nor signed by one there%s%s"
-			    : "its certificate ('%s') cannot be checked: %s no file of authorities%s%s",
-		    SHOWN(c->name),
-		    server->authorities[0] != '\0' ? SHOWN(server->authorities) : "Chrystoki.conf names",
-		    peer->detail[0] != '\0' && peer->stage == HSM_PEER_AGREED ? ": " : "",
-		    peer->stage == HSM_PEER_AGREED ? SHOWN(peer->detail) : "");
+		fix(line, "correct the clock that is wrong; if it was the HSM's, make its certificate again");
+	} else if (c->ends < a->now) {
+		say(line, HSM_NETWORK_FAIL, "expired", "its certificate expired on %s", DAY_OF(c->ends, stamp));
+		fix(line, server->web ? "ask the operator of the service"
+				      : "on the HSM: sysconf regenCert, then add its new server certificate here and "
+					"restart NTLS");
+	} else if (peer->trust == HSM_PEER_UNTRUSTED) {
+		say(line, HSM_NETWORK_FAIL, "unknown-server",
+		    named ? "its certificate ('%s') is not the one in '%s', nor signed by one there%s%s"
+			  : "its certificate ('%s') cannot be checked: %s no file of authorities%s%s",
+		    SHOWN(c->name), named ? SHOWN(server->authorities) : "Chrystoki.conf names",
+		    peer->detail[0] != '\0' && agreed ? ": " : "", agreed ? SHOWN(peer->detail) : "");
+		if (server->web)
+			fix(line, TAKE_CLOUD_FILES);
+		else
+			fix(line,
+			    "fetch the server's certificate from the HSM as server.pem, then: %s/bin/vtl deleteServer "
+			    "-n %s; %s/bin/vtl addServer -n %s -c server.pem",
+			    client, name, client, name);
+	}
 }
 
-static void clock_say(struct hsm_network_line *line, const struct hsm_peer *peer)
-{
-	const int64_t apart = peer->clock_ahead < 0 ? -peer->clock_ahead : peer->clock_ahead;
-
-	if (peer->clock_known == 1 && apart > CLOCK_MOST_S)
-		say(line, HSM_NETWORK_WARN, "clock", "synchronise both clocks with the same time server",
-		    "its clock is %lld s %s this machine's", (long long)apart,
-		    peer->clock_ahead > 0 ? "ahead of" : "behind");
-}
-
+/* What is left to say of one that failed nowhere. */
 static void agreed_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
+	const struct pem_certificate *c = &peer->certificate;
+	const int64_t apart = peer->clock_ahead < 0 ? -peer->clock_ahead : peer->clock_ahead;
 	char stamp[TIME_STAMP_SIZE];
 
-	clock_say(line, peer);
-	if (server->certificate[0] != '\0' && peer->presented == 0) {
-		TEXT_AUTO remedy = { 0 };
-		text_add_format(&remedy, "%s/bin/vtl verify", a->question->settings->client_dir);
-		say(line, HSM_NETWORK_WARN, "not-checked", text_string(&remedy),
+	if (peer->clock_known == 1 && apart > CLOCK_MOST_S) {
+		say(line, HSM_NETWORK_WARN, "clock", "its clock is %lld s %s this machine's", (long long)apart,
+		    peer->clock_ahead > 0 ? "ahead of" : "behind");
+		fix(line, "synchronise both clocks with the same time server");
+	} else if (server->certificate[0] != '\0' && peer->presented == 0) {
+		say(line, HSM_NETWORK_WARN, "not-checked",
 		    "it answers and its certificate is the right one; whether this client is registered was not "
-		    "checked, "
-		    "since its key is encrypted");
+		    "checked, since its key is encrypted");
+		fix(line, "%s/bin/vtl verify", a->question->settings->client_dir);
+	} else if (peer->certified == 1 && c->ends - a->now < (int64_t)a->question->days * DAY_S) {
+		say(line, HSM_NETWORK_WARN, "expires", "its certificate expires in %lld days, on %s",
+		    (long long)((c->ends - a->now) / DAY_S), DAY_OF(c->ends, stamp));
+		fix(line, "plan its renewal with the HSM's administrator");
+	} else {
+		say(line, HSM_NETWORK_OK, "ok", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
+		    SHOWN(peer->protocol), SHOWN(c->name),
+		    peer->trust == HSM_PEER_SAME ? "as in the file of authorities" : "signed by a known authority",
+		    DAY_OF(c->ends, stamp));
 	}
-	if (peer->certified == 1 && peer->certificate.ends - a->now < (int64_t)a->question->days * DAY_S)
-		say(line, HSM_NETWORK_WARN, "expires", "plan its renewal with the HSM's administrator",
-		    "its certificate expires in %lld days, on %s",
-		    (long long)((peer->certificate.ends - a->now) / DAY_S), DAY_OF(peer->certificate.ends, stamp));
-	say(line, HSM_NETWORK_OK, "ok", "", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
-	    SHOWN(peer->protocol), SHOWN(peer->certificate.name),
-	    peer->trust == HSM_PEER_SAME ? "as in the file of authorities" : "signed by a known authority",
-	    DAY_OF(peer->certificate.ends, stamp));
 }
 
 static void server_line(struct asking *a, const struct hsm_server *server)
 {
-	const struct hsm_peer *peer = &server->peer;
 	struct hsm_network_line *line = line_add(a);
 
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
-	if (peer->stage == HSM_PEER_FAULT)
-		say(line, HSM_NETWORK_FAIL, "not-tried", "to see why: okv-luna config check", "not tried: %s",
-		    peer->fault.text);
-	else if (peer->stage < HSM_PEER_SHAKING || (peer->stage > HSM_PEER_SHAKING && peer->stage < HSM_PEER_RESET))
-		no_connection_say(line, server);
-	else if (peer->stage != HSM_PEER_AGREED)
-		no_handshake_say(line, server);
 	/* What the server says of us comes first; then what its own certificate says. */
-	if (peer->certified == 1 && line->level != HSM_NETWORK_FAIL)
+	failure_say(line, server);
+	if (server->peer.certified == 1 && line->level != HSM_NETWORK_FAIL)
 		certificate_say(line, a, server);
-	if (line->level != HSM_NETWORK_FAIL && peer->stage != HSM_PEER_FAULT)
+	if (line->level != HSM_NETWORK_FAIL)
 		agreed_say(line, a, server);
 }
 
@@ -449,19 +437,18 @@ struct certificate_file {
 	bool proven; /* each server that is known by it has been, just now */
 };
 
-static void renewal(const struct asking *a, const struct certificate_file *file, struct text *out)
+static void renewal_fix(struct hsm_network_line *line, const struct asking *a, const struct certificate_file *file)
 {
+	const char *client = a->question->settings->client_dir;
+
 	if (file->is_cloud)
-		text_add_string(out, "download the service client of the cloud console again, and take its files");
+		fix(line, TAKE_CLOUD_FILES);
 	else if (file->authorities)
-		text_add_format(out,
-				"fetch that server's new certificate from the HSM, then: %s/bin/vtl addServer -n NAME "
-				"-c FILE",
-				a->question->settings->client_dir);
+		fix(line,
+		    "fetch that server's new certificate from the HSM, then: %s/bin/vtl addServer -n NAME -c FILE",
+		    client);
 	else
-		text_add_format(out,
-				"make a new one with %s/bin/vtl createCert -n NAME, and register the client with it",
-				a->question->settings->client_dir);
+		fix(line, "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it", client);
 }
 
 /* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
@@ -483,26 +470,27 @@ static void validity_line(struct asking *a, const struct certificate_file *file,
 	struct hsm_network_line *line = line_add(a);
 	const int64_t left = c->ends - a->now;
 	char stamp[TIME_STAMP_SIZE];
-	TEXT_AUTO remedy = { 0 };
 
 	line->ends = c->ends;
 	text_add_format(&line->subject, "certificate '%s' of '%s' (%s)", SHOWN(c->name), SHOWN(file->path),
 			file->entry);
-	renewal(a, file, &remedy);
-	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now)))
-		say(line, HSM_NETWORK_WARN, "old", "it can be removed from the file",
-		    "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
-	else if (left < 0)
-		say(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", text_string(&remedy),
-		    "expired on %s", DAY_OF(c->ends, stamp));
-	else if (c->begins > a->now)
-		say(line, HSM_NETWORK_FAIL, "clock", "correct this machine's clock, or make a new certificate",
-		    "is not valid before %s", DAY_OF(c->begins, stamp));
-	else if (left < (int64_t)a->question->days * DAY_S)
-		say(line, HSM_NETWORK_WARN, "expires", text_string(&remedy), "expires in %lld days, on %s",
-		    (long long)(left / DAY_S), DAY_OF(c->ends, stamp));
-	else
-		say(line, HSM_NETWORK_OK, "ok", "", "is valid until %s", DAY_OF(c->ends, stamp));
+	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now))) {
+		say(line, HSM_NETWORK_WARN, "old", "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
+		fix(line, "it can be removed from the file");
+	} else if (left < 0) {
+		say(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", "expired on %s",
+		    DAY_OF(c->ends, stamp));
+		renewal_fix(line, a, file);
+	} else if (c->begins > a->now) {
+		say(line, HSM_NETWORK_FAIL, "clock", "is not valid before %s", DAY_OF(c->begins, stamp));
+		fix(line, "correct this machine's clock, or make a new certificate");
+	} else if (left < (int64_t)a->question->days * DAY_S) {
+		say(line, HSM_NETWORK_WARN, "expires", "expires in %lld days, on %s", (long long)(left / DAY_S),
+		    DAY_OF(c->ends, stamp));
+		renewal_fix(line, a, file);
+	} else {
+		say(line, HSM_NETWORK_OK, "ok", "is valid until %s", DAY_OF(c->ends, stamp));
+	}
 }
 
 static void file_fail(struct asking *a, const struct certificate_file *file, const char *word, const char *sentence)
@@ -510,7 +498,8 @@ static void file_fail(struct asking *a, const struct certificate_file *file, con
 	struct hsm_network_line *line = line_add(a);
 
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
-	say(line, HSM_NETWORK_FAIL, word, "to see why: okv-luna config check", "%s", sentence);
+	say(line, HSM_NETWORK_FAIL, word, "%s", sentence);
+	fix(line, "to see why: okv-luna config check");
 }
 
 static void pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes)
