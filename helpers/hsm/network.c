@@ -97,6 +97,7 @@ static struct hsm_network_line *line_add(struct asking *a)
 	return line;
 }
 
+static void text_set(struct text *text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 static void text_set(struct text *text, const char *format, va_list arguments)
 {
 	char *bytes = NULL;
