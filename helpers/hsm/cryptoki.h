@@ -36,6 +36,7 @@ enum {
 #define CKR_FUNCTION_NOT_SUPPORTED       0x054UL
 #define CKR_PIN_INCORRECT                0x0a0UL
 #define CKR_PIN_LOCKED                   0x0a4UL
+#define CKR_SESSION_HANDLE_INVALID       0x0b3UL
 #define CKR_TOKEN_NOT_PRESENT            0x0e0UL
 #define CKR_TOKEN_NOT_RECOGNIZED         0x0e1UL
 #define CKR_USER_ALREADY_LOGGED_IN       0x100UL

@@ -332,6 +332,9 @@ static void session_try(const struct session *s, struct hsm_slot *slot)
 	slot->session_call = HSM_CALL_OPEN_SESSION;
 	call_begin(s, HSM_CALL_OPEN_SESSION);
 	slot->session_rv = s->functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &handle);
+	/* Zero is the handle of no session, whatever the answer was. */
+	if (slot->session_rv == CKR_OK && handle == 0)
+		slot->session_rv = CKR_SESSION_HANDLE_INVALID;
 	if (slot->session_rv != CKR_OK)
 		return;
 	slot->session_call = HSM_CALL_CLOSE_SESSION;
