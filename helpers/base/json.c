@@ -75,37 +75,6 @@ void json_object_end(struct json *j)
 	end(j, '}');
 }
 
-bool json_object_has(const char *object, const char *key)
-{
-	unsigned depth = 0;
-
-	for (const char *at = object; *at != '\0'; at++) {
-		if (*at == '{' || *at == '[')
-			depth++;
-		else if (*at == '}' || *at == ']')
-			depth--;
-		if (*at != '"')
-			continue;
-		const char *begin = at + 1;
-		for (at = begin; *at != '"' && *at != '\0'; at++)
-			at += *at == '\\' && at[1] != '\0';
-		if (*at == '\0')
-			return false;
-		if (depth == 1 && at[1] == ':' && text_equal(begin, (size_t)(at - begin), key))
-			return true;
-	}
-	return false;
-}
-
-void json_object_reopen(struct json *j, struct text *target)
-{
-	json_init(j, target);
-	if (target->length > 0 && target->bytes[target->length - 1] == '}')
-		target->bytes[--target->length] = '\0';
-	j->depth = 1;
-	j->filled[1] = true;
-}
-
 void json_array_begin(struct json *j, const char *key)
 {
 	begin(j, key, '[');

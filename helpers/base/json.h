@@ -25,10 +25,6 @@ struct json {
 void json_init(struct json *j, struct text *target);
 void json_object_begin(struct json *j, const char *key);
 void json_object_end(struct json *j);
-/* Has an object that was written here this member, itself and not one inside it? */
-bool json_object_has(const char *object, const char *key);
-/* Goes on with the outermost object that was ended in `target`; it is not empty. */
-void json_object_reopen(struct json *j, struct text *target);
 void json_array_begin(struct json *j, const char *key);
 void json_array_end(struct json *j);
 /* value NULL writes null */

@@ -15,15 +15,6 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 
-void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const char *name)
-{
-	json_init(ret_json, act->result);
-	json_object_begin(ret_json, NULL);
-	json_string(ret_json, "command", act->command);
-	json_string(ret_json, "act", name);
-	json_bool(ret_json, "dry_run", act->dry_run);
-}
-
 int bundle_act_claim(const struct bundle_act *act, struct fault *f)
 {
 	if (geteuid() != 0)
@@ -263,24 +254,21 @@ int bundle_act_seal(const struct bundle_act *act, struct fault *f)
 {
 	const char *out = act->options->out;
 	struct bundle_sealed sealed;
-	struct json j;
 
 	if (out == NULL)
 		return fault_usage(f, "seal needs --out FILE");
 	if (bundle_act_claim(act, f) < 0 || seal_file(act, &sealed, f) < 0)
 		return -1;
-	bundle_act_begin(act, &j, "seal");
-	json_string(&j, "out", out);
+	json_string(act->result, "out", out);
 	if (act->dry_run) {
 		text_add_format(act->lines, "would seal '%s' (%s bytes) of %s as '%s'\n", SETTINGS_BUNDLE,
 				NUMBER_GROUPED(sealed.header.size), SHOWN(sealed.header.origin), SHOWN(out));
 	} else {
 		text_add_format(act->lines, "sealed '%s' as '%s'\n", SETTINGS_BUNDLE, SHOWN(out));
-		bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
+		bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
 		text_add_string(act->lines,
 				"next: bring it to every other node and run 'okv-luna bundle apply' there\n");
 	}
-	json_object_end(&j);
 	return 0;
 }
 

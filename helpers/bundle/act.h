@@ -1,7 +1,7 @@
 /*
  * bundle/act: the acts of the command, from what was asked for to what is told.
  *
- * Promise: each does its act whole and says in `lines` (for people) and `result` (one JSON object) what it did.  The
+ * Promise: each does its act whole and says in `lines` (for people) and `result` (for programs) what it did.  The
  * caller has checked that the options belong to the act and that they do not contradict each other.  Seal, apply and
  * clean hold the lock of this product, and are root's.
  *
@@ -50,7 +50,6 @@ struct bundle_options {
 };
 
 struct bundle_act {
-	const char *command; /* that the result names */
 	int root;
 	bool own_root; /* the root is this machine's, so its host name is the kernel's */
 	bool dry_run;  /* look at everything, prove what can be proven, write nothing */
@@ -65,7 +64,8 @@ struct bundle_act {
 	/* Takes the lock of this product, once, and not with dry_run. */
 	int (*lock)(void *holder, struct fault *f);
 	void *holder;
-	struct text *lines, *result;
+	struct text *lines;
+	struct json *result; /* the open object that the act adds its members to */
 };
 
 int bundle_act_seal(const struct bundle_act *act, struct fault *f);
@@ -121,7 +121,6 @@ int bundle_input_open(const char *path, struct bundle_input *ret_input, struct f
 void bundle_input_done(struct bundle_input *input);
 
 /* For the acts themselves. */
-void bundle_act_begin(const struct bundle_act *act, struct json *ret_json, const char *name);
 /* Only root, and one of us at a time. */
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
 /* What this node is called: by the tree's own etc/hostname, and the running system by its kernel. */

@@ -80,18 +80,15 @@ int bundle_act_verify(const struct bundle_act *act, struct fault *f)
 	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
 	const char *path = act->operands[0];
 	struct bundle_sealed sealed;
-	struct json j;
 
 	/* It may well be verified where it was sealed, and looked at when it is old. */
 	if (bundle_input_open(path, &input, f) < 0 ||
 	    sealed_look(act, NULL, act->options->max_age, &input, &sealed, f) < 0 ||
 	    sealed_read(act, &input, &sealed, -1, f) < 0)
 		return -1;
-	bundle_act_begin(act, &j, "verify");
 	text_add_format(act->lines, "'%s': genuine\n", SHOWN(path));
-	bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
-	json_number(&j, "age_seconds", act->now - sealed.header.created);
-	json_object_end(&j);
+	bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
+	json_number(act->result, "age_seconds", act->now - sealed.header.created);
 	return 0;
 }
 
@@ -286,23 +283,20 @@ static void applied_show(const struct bundle_act *act, const struct bundle_seale
 	const char *words = !changed       ? "nothing to change, the same bundle is at"
 			    : act->dry_run ? "would be put at"
 					   : "applied to";
-	struct json j;
 
-	bundle_act_begin(act, &j, "apply");
-	json_string(&j, "carrier", input);
-	json_string(&j, "target", SETTINGS_BUNDLE);
-	json_bool(&j, "changed", changed);
+	json_string(act->result, "carrier", input);
+	json_string(act->result, "target", SETTINGS_BUNDLE);
+	json_bool(act->result, "changed", changed);
 	text_add_format(act->lines, "'%s': %s '%s' (%s:%s %04o)%s\n", SHOWN(input), words, SETTINGS_BUNDLE,
 			SHOWN(act->settings->okv_user), SHOWN(act->settings->okv_group),
 			(unsigned)act->settings->bundle_mode, act->dry_run ? "" : "; the carrier is removed");
 	if (act->options->plain) {
-		bundle_header_show(&sealed->header, act->lines, &j);
+		bundle_header_show(&sealed->header, act->lines, act->result);
 		text_add_string(act->lines, "  unsealed: compare it with the first node's\n");
 	} else {
-		bundle_sealed_show(sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, &j);
+		bundle_sealed_show(sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
 	}
-	next_show(act->lines, &j);
-	json_object_end(&j);
+	next_show(act->lines, act->result);
 }
 
 int bundle_act_apply(const struct bundle_act *act, struct fault *f)

@@ -503,8 +503,6 @@ static int far_prepare(struct sending *s, struct fault *f)
 
 static int sending_run(struct sending *s, struct fault *f)
 {
-	struct json j;
-
 	for (size_t i = 0; i < s->jobs; i++)
 		s->slots[i].child = (struct proc_child){ 0 };
 	if (targets_parse(s, f) < 0 || file_open(s, f) < 0)
@@ -516,11 +514,9 @@ static int sending_run(struct sending *s, struct fault *f)
 		if (r < 0)
 			return -1;
 	}
-	bundle_act_begin(s->act, &j, "send");
-	const size_t done = s->act->dry_run ? s->count : sent_show(s, s->act->lines, &j);
+	const size_t done = s->act->dry_run ? s->count : sent_show(s, s->act->lines, s->act->result);
 	if (s->act->dry_run)
-		plan_show(s, s->act->lines, &j);
-	json_object_end(&j);
+		plan_show(s, s->act->lines, s->act->result);
 	if (done < s->count)
 		return fault_incomplete(f, "%zu of %zu nodes did not get the bundle; send to these again",
 					s->count - done, s->count);

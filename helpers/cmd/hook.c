@@ -77,10 +77,8 @@ static int finish(struct cmd_context *context, struct upgrade_run *run, struct f
 	if (run->progress != NULL)
 		cmd_progress("%s", "");
 	const int r = output_hook(run, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-				  context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);
-	hook_keep(run, &output.json);
-	if (context->json)
-		text_add(context->result, output.json.bytes, output.json.length);
+				  context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, context->result, f);
+	hook_keep(run, context->result->target);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&output.sentence));
 	else

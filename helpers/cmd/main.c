@@ -335,23 +335,25 @@ void cmd_result_exit(struct json *j, const struct fault *f)
 	json_object_end(j);
 }
 
-/* Without an object from the tool, --json still gets one; and one that does not say how it ended is told to. */
-static void result_print(struct text *result, const struct fault *f)
+static void result_begin(struct text *target)
 {
-	struct json j;
+	text_cut(target, 0);
+	json_init(context.result, target);
+	json_object_begin(context.result, NULL);
+	json_string(context.result, "command", cmd_tool.name);
+}
 
-	if (result->length == 0) {
-		json_init(&j, result);
-		json_object_begin(&j, NULL);
-		json_string(&j, "command", cmd_tool.name);
-		cmd_result_exit(&j, f);
-		json_object_end(&j);
-	} else if (!json_object_has(text_string(result), "exit")) {
-		json_object_reopen(&j, result);
-		cmd_result_exit(&j, f);
-		json_object_end(&j);
+static void result_print(const struct fault *f)
+{
+	struct json *j = context.result;
+
+	if (j->depth > 1)
+		result_begin(j->target);
+	if (j->depth == 1) {
+		cmd_result_exit(j, f);
+		json_object_end(j);
 	}
-	(void)printf("%s\n", text_string(result));
+	(void)printf("%s\n", text_string(j->target));
 }
 
 static int front_run(int argc, char *argv[], struct fault *f)
@@ -360,7 +362,7 @@ static int front_run(int argc, char *argv[], struct fault *f)
 	context.operand_count = argc > 0 ? (size_t)argc - 1 : 0;
 	const int r = cmd_tool.run(&context, f);
 	if (context.json)
-		result_print(context.result, f);
+		result_print(f);
 	return r;
 }
 
@@ -382,7 +384,7 @@ static int tool_run(int argc, char *argv[], struct fault *f)
 		if (r == 0)
 			r = work(&operands, f);
 		if (context.json)
-			result_print(context.result, f);
+			result_print(f);
 	}
 	option_list_done(&operands);
 	return r;
@@ -392,10 +394,12 @@ int main(int argc, char *argv[])
 {
 	struct fault f = { 0 };
 	struct report report = { .on_line = line_print };
-	TEXT_AUTO result = { 0 };
+	TEXT_AUTO object = { 0 };
+	struct json result;
 
 	context.report = &report;
 	context.result = &result;
+	result_begin(&object);
 	if (!process_start())
 		return 5;
 	if ((cmd_tool.needs & CMD_SYSLOG) != 0) {

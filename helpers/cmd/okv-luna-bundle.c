@@ -108,24 +108,21 @@ static int act_status(const struct bundle_act *act, struct fault *f)
 	OKV_LEFTOVERS_AUTO leftovers = { 0 };
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 	size_t flaws = 0;
-	struct json j;
 
 	if (bundle_node_open(act->root, act->settings, &node, f) < 0 ||
 	    okv_leftovers_find(act->root, act->settings, &leftovers, f) < 0)
 		return -1;
-	bundle_act_begin(act, &j, "status");
-	json_bool(&j, "bundle", node.present);
-	json_array_begin(&j, "copies");
+	json_bool(act->result, "bundle", node.present);
+	json_array_begin(act->result, "copies");
 	if (!node.present)
 		text_add_format(act->lines, "OK    %s: not there\n", SETTINGS_BUNDLE);
 	for (size_t i = 0; i < leftovers.count; i++) {
 		const char *flaw = leftover_flaw(&leftovers.items[i], &node);
 		flaws += flaw[0] != '\0' ? 1 : 0;
-		leftover_show(flaw[0] == '\0' ? "OK" : "WARN", &leftovers.items[i], flaw, act->lines, &j);
+		leftover_show(flaw[0] == '\0' ? "OK" : "WARN", &leftovers.items[i], flaw, act->lines, act->result);
 	}
-	json_array_end(&j);
-	json_unsigned(&j, "flaws", flaws);
-	json_object_end(&j);
+	json_array_end(act->result);
+	json_unsigned(act->result, "flaws", flaws);
 	if (flaws > 0)
 		return fault_negative(f, "%zu file%s should be looked at", flaws, flaws == 1 ? "" : "s");
 	return 0;
@@ -135,12 +132,10 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 {
 	OKV_LEFTOVERS_AUTO leftovers = { 0 };
 	size_t removed = 0, failed = 0;
-	struct json j;
 
 	if (bundle_act_claim(act, f) < 0 || okv_leftovers_find(act->root, act->settings, &leftovers, f) < 0)
 		return -1;
-	bundle_act_begin(act, &j, "clean");
-	json_array_begin(&j, "removed");
+	json_array_begin(act->result, "removed");
 	for (size_t i = 0; i < leftovers.count; i++) {
 		const struct okv_leftover *leftover = &leftovers.items[i];
 		struct fault why = { 0 };
@@ -152,11 +147,11 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 			failed++;
 			continue;
 		}
-		leftover_show(act->dry_run ? "would remove" : "removed", leftover, "", act->lines, &j);
+		leftover_show(act->dry_run ? "would remove" : "removed", leftover, "", act->lines, act->result);
 		removed++;
 	}
-	json_array_end(&j);
-	json_unsigned(&j, "failed", failed);
+	json_array_end(act->result);
+	json_unsigned(act->result, "failed", failed);
 	if (removed == 0 && failed == 0)
 		text_add_format(act->lines, "nothing to remove%s\n",
 				keep_bundle ? " besides the bundle in its place" : "");
@@ -166,7 +161,6 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 			"the guide allows this when Cluster Settings State shows every node HSM-enabled and "
 			"replication is\n"
 			"verified, and then on all nodes; a node where the bundle was not applied needs a new copy\n");
-	json_object_end(&j);
 	if (failed > 0)
 		return fault_incomplete(f, "%zu cop%s could not be removed or looked at", failed,
 					failed == 1 ? "y" : "ies");
@@ -251,7 +245,6 @@ static int act_run(struct cmd_context *context, const struct act *act, struct fa
 {
 	TEXT_AUTO lines = { 0 };
 	const struct bundle_act how = {
-		.command = cmd_tool.name,
 		.root = context->root,
 		.own_root = strcmp(context->root_path, "/") == 0,
 		.dry_run = context->dry_run,
@@ -268,8 +261,14 @@ static int act_run(struct cmd_context *context, const struct act *act, struct fa
 		.lines = &lines,
 		.result = context->result,
 	};
+	const size_t before = context->result->target->length;
 	const int r = act->run(&how, f);
 
+	/* Unless it came to no answer. */
+	if (context->result->target->length > before) {
+		json_string(context->result, "act", act->name);
+		json_bool(context->result, "dry_run", context->dry_run);
+	}
 	cmd_print(context, "%s", text_string(&lines));
 	return r;
 }

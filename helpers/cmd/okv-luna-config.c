@@ -51,27 +51,15 @@ static struct okv_job job_of(const struct cmd_context *context)
 				 .report = context->report };
 }
 
-/* Begins the JSON object of an action; the caller ends it. */
-static void result_begin(struct text *result, const char *action, struct json *j)
-{
-	json_init(j, result);
-	json_object_begin(j, NULL);
-	json_string(j, "command", cmd_tool.name);
-	json_string(j, "action", action);
-}
-
 /* -q hides talk, and a value that was asked for is none. */
 static void value_print(const struct cmd_context *context, const char *value)
 {
-	struct json j;
-
 	if (!context->json) {
 		cmd_value(value);
 		return;
 	}
-	result_begin(context->result, "get", &j);
-	json_string(&j, "value", value);
-	json_object_end(&j);
+	json_string(context->result, "action", "get");
+	json_string(context->result, "value", value);
 }
 
 /* --- OKV's three files -------------------------------------------------------------------------------------------- */
@@ -95,28 +83,22 @@ static void line_collect(struct report *self, enum report_level level, const cha
 static int wire_or_unwire(struct cmd_context *context, const char *word, const char *nothing_to_do,
 			  int (*act)(const struct okv_job *, struct okv_outcome *, struct fault *), struct fault *f)
 {
-	TEXT_AUTO object = { 0 };
-	struct json j;
+	struct json *j = context->result;
 	struct collector collector = { .report = { .on_line = line_collect, .context = &collector },
 				       .next = context->report,
-				       .json = &j };
+				       .json = j };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job = job_of(context);
 
 	if (cmd_lock(context, f) < 0)
 		return -1;
-	result_begin(&object, word, &j);
-	json_bool(&j, "dry_run", context->dry_run);
-	json_array_begin(&j, "lines");
+	json_string(j, "action", word);
+	json_bool(j, "dry_run", context->dry_run);
+	json_array_begin(j, "lines");
 	job.report = &collector.report;
 	const int r = act(&job, &outcome, f);
-	json_array_end(&j);
-	okv_outcome_json(&outcome, &j);
-	cmd_result_exit(&j, f);
-	json_object_end(&j);
-	if (context->json)
-		text_add(context->result, text_string(&object), object.length);
-
+	json_array_end(j);
+	okv_outcome_json(&outcome, j);
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		cmd_print(context, "%s\n", okv_scope_text(outcome.scope));
 	if (r == 0 && outcome.files + outcome.links == 0)
@@ -232,18 +214,13 @@ static int act_check(struct cmd_context *context, struct fault *f)
 	const size_t fails = finding_list_count(&findings, FINDING_FAIL);
 	finding_list_format(&findings, context->colour ? FINDING_COLOURED : FINDING_PLAIN, &shown);
 	cmd_print(context, "%s", text_string(&shown));
-	if (context->json) {
-		enum okv_scope scope;
-		struct json j;
-		if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
-			return -1;
-		result_begin(context->result, "check", &j);
-		json_string(&j, "scope", okv_scope_word(scope));
-		json_unsigned(&j, "mended", fixed);
-		finding_list_json(&findings, &j);
-		json_number(&j, "exit", fails > 0 ? 1 : 0);
-		json_object_end(&j);
-	}
+	enum okv_scope scope;
+	if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
+		return -1;
+	json_string(context->result, "action", "check");
+	json_string(context->result, "scope", okv_scope_word(scope));
+	json_unsigned(context->result, "mended", fixed);
+	finding_list_json(&findings, context->result);
 	if (fails > 0)
 		return fault_negative(f, "%zu fault%s in OKV's HSM configuration", fails, fails == 1 ? "" : "s");
 	return 0;
@@ -253,17 +230,12 @@ static int act_show(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
 	TEXT_AUTO shown = { 0 };
-	TEXT_AUTO object = { 0 };
-	struct json j;
 
-	result_begin(&object, "show", &j);
-	if (okv_values_show(&job, &shown, &j, f) < 0)
+	json_string(context->result, "action", "show");
+	if (okv_values_show(&job, &shown, context->result, f) < 0)
 		return -1;
-	json_object_end(&j);
 	cmd_print(context, "%s", text_string(&shown));
-	if (context->json)
-		text_add(context->result, text_string(&object), object.length);
-	return text_check(&object, f);
+	return 0;
 }
 
 /* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */

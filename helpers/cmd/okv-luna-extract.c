@@ -159,45 +159,40 @@ static const char *const conf_words[] = {
 	[CLIENT_CONF_NONE] = "none", [CLIENT_CONF_WRITTEN] = "written", [CLIENT_CONF_KEPT] = "kept"
 };
 
-/* The object that both commands answer with, as far as it is the same. */
-static void answer_begin(const struct cmd_context *context, struct json *j, bool planned, bool changed)
+/* What the answers of all commands have. */
+static void answer_json(struct json *j, const char *client_dir, bool planned, bool changed)
 {
-	json_init(j, context->result);
-	json_object_begin(j, NULL);
-	json_string(j, "command", "okv-luna-extract");
-	json_number(j, "exit", 0);
 	json_bool(j, "dry_run", planned);
 	json_bool(j, "changed", changed);
+	json_string(j, "client_dir", client_dir);
 }
 
 static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
 			 bool planned)
 {
-	struct json j;
-	struct listing listing = { .json = &j };
+	struct json *j = context->result;
+	struct listing listing = { .json = j };
 
-	answer_begin(context, &j, planned, result->changed);
-	json_string(&j, "kind", client_kind_name(result->content.kind));
-	json_string(&j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
-	json_string(&j, "format", text_string(&result->content.unpacked.format));
-	json_string(&j, "sha256", result->sha256[0] != '\0' ? result->sha256 : NULL);
-	json_string(&j, "client_dir", client_dir);
-	json_string(&j, "library", result->content.library[0] != '\0' ? result->content.library : NULL);
-	json_unsigned(&j, "files", result->content.unpacked.files);
-	json_unsigned(&j, "bytes", result->content.unpacked.bytes);
-	json_string(&j, "chrystoki_conf", conf_words[result->conf]);
-	lines_array(&j, "carried", &result->carried.paths);
-	lines_array(&j, "packages", &result->packages);
-	lines_array(&j, "package_files", &result->package_files);
-	lines_array(&j, "covered", &result->content.unpacked.covered);
-	lines_array(&j, "left_out", &result->content.unpacked.left_out);
-	lines_array(&j, "not_in_archive", &result->extra);
-	json_bool(&j, "previous_kept", result->previous_kept);
-	json_array_begin(&j, "entries");
+	answer_json(j, client_dir, planned, result->changed);
+	json_string(j, "kind", client_kind_name(result->content.kind));
+	json_string(j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
+	json_string(j, "format", text_string(&result->content.unpacked.format));
+	json_string(j, "sha256", result->sha256[0] != '\0' ? result->sha256 : NULL);
+	json_string(j, "library", result->content.library[0] != '\0' ? result->content.library : NULL);
+	json_unsigned(j, "files", result->content.unpacked.files);
+	json_unsigned(j, "bytes", result->content.unpacked.bytes);
+	json_string(j, "chrystoki_conf", conf_words[result->conf]);
+	lines_array(j, "carried", &result->carried.paths);
+	lines_array(j, "packages", &result->packages);
+	lines_array(j, "package_files", &result->package_files);
+	lines_array(j, "covered", &result->content.unpacked.covered);
+	lines_array(j, "left_out", &result->content.unpacked.left_out);
+	lines_array(j, "not_in_archive", &result->extra);
+	json_bool(j, "previous_kept", result->previous_kept);
+	json_array_begin(j, "entries");
 	if (planned)
 		content_list(&listing, &result->content);
-	json_array_end(&j);
-	json_object_end(&j);
+	json_array_end(j);
 }
 
 /* The guide's section: a cloud client beside another one lends it two sections (hybrid procedure). */
@@ -254,16 +249,11 @@ static void receipt_print(const struct cmd_context *context, const struct client
 
 static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
 {
-	struct json j;
 	bool finished;
 
 	if (client_rollback(request, &finished, f) < 0)
 		return -1;
-	if (context->json) {
-		answer_begin(context, &j, request->dry_run, true);
-		json_string(&j, "client_dir", request->client_dir);
-		json_object_end(&j);
-	}
+	answer_json(context->result, request->client_dir, request->dry_run, true);
 	cmd_print(context, "%s: %s\n", request->client_dir,
 		  !request->dry_run ? "the previous client is back; the one it replaces is kept as the previous one"
 		  : finished        ? "is back already; what is left of an earlier --rollback would be completed"
@@ -278,26 +268,20 @@ static int installed_list(const struct cmd_context *context, const struct client
 	struct listing listing = { .context = context, .client_dir = request->client_dir };
 	MANIFEST_AUTO record = { 0 };
 	enum client_kind kind;
-	struct json j;
+	struct json *j = context->result;
 
 	if (client_installed(request, &kind, &record, f) < 0)
 		return -1;
 	const char *word = kind != CLIENT_AUTO ? client_kind_name(kind) : NULL;
-	if (context->json) {
-		listing.json = &j;
-		answer_begin(context, &j, true, false);
-		json_string(&j, "client_dir", request->client_dir);
-		json_string(&j, "kind", word);
-		json_array_begin(&j, "entries");
-	}
+	listing.json = context->json ? j : NULL;
+	answer_json(j, request->client_dir, true, false);
+	json_string(j, "kind", word);
+	json_array_begin(j, "entries");
 	for (size_t i = 0; i < record.count; i++)
 		if (record.entries[i].type != MANIFEST_DIR)
 			entry_list(&listing, NULL, record.entries[i].path + prefix, record.entries[i].size,
 				   record.entries[i].target, false);
-	if (context->json) {
-		json_array_end(&j);
-		json_object_end(&j);
-	}
+	json_array_end(j);
 	cmd_print(context, "%s: %s client, not counting its identity\n", request->client_dir,
 		  word != NULL ? word : "an incomplete");
 	return 0;

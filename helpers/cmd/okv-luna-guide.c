@@ -32,8 +32,9 @@ static int list_show(struct cmd_context *context, const struct guide_node *node,
 	if (text_check(&shown, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&shown));
-	if (context->json)
-		guide_json(&list, context->result);
+	guide_json(&list, context->result);
+	json_number(context->result, "exit", list.next != NULL ? FAULT_NEGATIVE : FAULT_NONE);
+	json_object_end(context->result);
 	/* What is next has been said. */
 	if (list.next != NULL)
 		f->kind = FAULT_NEGATIVE;

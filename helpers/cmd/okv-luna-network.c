@@ -21,19 +21,6 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-static void result_write(struct cmd_context *context, const struct hsm_network *network, const struct fault *verdict)
-{
-	struct json j;
-
-	json_init(&j, context->result);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna-network");
-	cmd_result_exit(&j, verdict);
-	json_bool(&j, "dry_run", context->dry_run);
-	hsm_network_json(network, &j);
-	json_object_end(&j);
-}
-
 /* With --dry-run: whom it would ask. */
 static int ask(struct cmd_context *context, const struct hsm_network_question *question, struct fault *f)
 {
@@ -50,12 +37,11 @@ static int ask(struct cmd_context *context, const struct hsm_network_question *q
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
+	json_bool(context->result, "dry_run", context->dry_run);
+	hsm_network_json(&network, context->result);
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
-	if (failed > 0)
-		(void)fault_negative(f, "%zu of %zu servers and certificates fail", failed, network.line_count);
-	if (context->json)
-		result_write(context, &network, f);
-	return failed > 0 ? -1 : 0;
+	return failed == 0 ? 0
+			   : fault_negative(f, "%zu of %zu servers and certificates fail", failed, network.line_count);
 }
 
 static int run(struct cmd_context *context, struct fault *f)

@@ -25,35 +25,28 @@ static const char *answer_word(const struct fault *f)
 	return f->kind == FAULT_NONE ? "answered" : f->kind == FAULT_NEGATIVE ? "lost" : "not-rehearsed";
 }
 
-static void result_write(struct text *out, const struct rehearse_result *result, const char *sentence,
+static void result_write(struct json *j, const struct rehearse_result *result, const char *sentence,
 			 const struct fault *f)
 {
-	struct json j;
-
-	json_init(&j, out);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", cmd_tool.name);
-	cmd_result_exit(&j, f);
-	json_string(&j, "answer", answer_word(f));
-	json_string(&j, "sentence", sentence);
-	json_array_begin(&j, "plays");
+	json_string(j, "answer", answer_word(f));
+	json_string(j, "sentence", sentence);
+	json_array_begin(j, "plays");
 	for (unsigned i = 0; i < REHEARSE_WAYS; i++) {
 		const struct rehearse_play *play = &result->plays[i];
 		if (!play->played)
 			continue;
-		json_object_begin(&j, NULL);
-		json_string(&j, "generic", rehearse_way_word((enum scratch_generic)i));
-		json_string(&j, "answer", answer_word(&play->fault));
-		json_unsigned(&j, "slots", play->slots);
-		json_unsigned(&j, "elapsed_ms", play->elapsed_ms);
+		json_object_begin(j, NULL);
+		json_string(j, "generic", rehearse_way_word((enum scratch_generic)i));
+		json_string(j, "answer", answer_word(&play->fault));
+		json_unsigned(j, "slots", play->slots);
+		json_unsigned(j, "elapsed_ms", play->elapsed_ms);
 		if (play->fault.kind != FAULT_NONE)
-			json_string(&j, "cause", play->fault.text);
+			json_string(j, "cause", play->fault.text);
 		if (play->remedy != NULL)
-			json_string(&j, "fix", play->remedy);
-		json_object_end(&j);
+			json_string(j, "fix", play->remedy);
+		json_object_end(j);
 	}
-	json_array_end(&j);
-	json_object_end(&j);
+	json_array_end(j);
 }
 
 /* The command that fixes it, or what a person has to do. */
@@ -95,8 +88,7 @@ static int run(struct cmd_context *context, struct fault *f)
 			       (unsigned)((proc_clock_ms() - begun + 500) / 1000));
 	else
 		(void)snprintf(sentence, sizeof(sentence), "%s", f->text);
-	if (context->json)
-		result_write(context->result, &result, sentence, f);
+	result_write(context->result, &result, sentence, f);
 	if (r == 0 || f->kind == FAULT_NEGATIVE)
 		cmd_print(context, "%s.\n", sentence);
 	if (r < 0 && f->kind == FAULT_NEGATIVE)

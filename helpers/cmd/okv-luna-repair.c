@@ -284,10 +284,10 @@ static int run(struct cmd_context *context, struct fault *f)
 	const enum perms_act act = wanted.check ? PERMS_CHECK : context->dry_run ? PERMS_PLAN : PERMS_APPLY;
 	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
 	struct perms_tally tally = { 0 };
-	struct json json;
+	struct json *json = context->result;
 	struct printer printer = {
 		.context = context,
-		.json = &json,
+		.json = json,
 		.to_come = context->settings.hsm_group,
 		.users = { .find = accounts_user_name },
 		.groups = { .find = accounts_group_name },
@@ -305,32 +305,24 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (act == PERMS_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
 
-	if (context->json) {
-		json_init(&json, context->result);
-		json_object_begin(&json, NULL);
-		json_string(&json, "command", "okv-luna-repair");
-		json_string(&json, "profile", wanted.undo ? NULL : profile);
-		json_string(&json, "phase", wanted.undo ? NULL : wanted.phase);
-		json_array_begin(&json, "changes");
-	}
+	json_string(json, "profile", wanted.undo ? NULL : profile);
+	json_string(json, "phase", wanted.undo ? NULL : wanted.phase);
+	json_array_begin(json, "changes");
 	int r = work(context, act, profile, &printer, &tally, &accounts, f);
 	if (r < 0) {
+		/* The list is left open: of it nothing is printed. */
 		printer_done(&printer);
-		/* The main says in an object of its own what went wrong. */
-		text_cut(context->result, 0);
 		return -1;
 	}
 	tally_print(context, act, &tally, accounts, profile);
 	r = perms_verdict(&tally, act, f);
 	if (r == 0 && act == PERMS_CHECK && accounts > 0)
 		r = fault_negative(f, "the group or its members are not as they should be");
-	if (context->json) {
-		json_array_end(&json);
-		left_json(&printer);
-		tally_json(&json, &tally, accounts);
-		json_number(&json, "exit", f->kind);
-		json_object_end(&json);
-	}
+	json_array_end(json);
+	left_json(&printer);
+	tally_json(json, &tally, accounts);
+	json_number(json, "exit", f->kind);
+	json_object_end(json);
 	printer_done(&printer);
 	return r;
 }

@@ -34,15 +34,12 @@ struct setup {
 	struct guide_list list;
 	bool ran[ROUNDS_MAX]; /* by the step's place in the list */
 	size_t count;
-	struct text json; /* the members of "ran" */
-	struct json j;
 };
 
 static void setup_done(struct setup *s)
 {
 	guide_list_done(&s->list);
 	guide_node_done(&s->node);
-	text_done(&s->json);
 }
 
 static int look(struct setup *s, struct fault *f)
@@ -162,11 +159,13 @@ static bool is_to_run(const struct setup *s, const struct guide_line *line)
 
 static void ran_note(struct setup *s, const struct guide_step *step, const char *command, int status)
 {
-	json_object_begin(&s->j, NULL);
-	json_string(&s->j, "id", step->id);
-	json_string(&s->j, "command", command);
-	json_number(&s->j, "status", status);
-	json_object_end(&s->j);
+	struct json *j = s->context->result;
+
+	json_object_begin(j, NULL);
+	json_string(j, "id", step->id);
+	json_string(j, "command", command);
+	json_number(j, "status", status);
+	json_object_end(j);
 	s->count++;
 }
 
@@ -243,27 +242,18 @@ static int setting_replace(char **setting, const char *value, struct fault *f)
 static int run(struct cmd_context *context, struct fault *f)
 {
 	__attribute__((cleanup(setup_done))) struct setup s = { .context = context };
-	const struct guide_line *next;
-	struct json j;
+	struct json *j = context->result;
 
 	if (label != NULL && setting_replace(&context->settings.token_label, label, f) < 0)
 		return -1;
-	json_init(&s.j, &s.json);
-	json_array_begin(&s.j, NULL);
+	json_bool(j, "dry_run", context->dry_run);
+	json_array_begin(j, "ran");
 	const int r = work(&s, f);
-	json_array_end(&s.j);
-	next = s.list.next;
-	if (!context->json || f->kind == FAULT_USAGE)
+	/* Left open, nothing but what was wrong is printed. */
+	if (f->kind == FAULT_USAGE)
 		return r;
-	json_init(&j, context->result);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna-setup");
-	json_bool(&j, "dry_run", context->dry_run);
-	/* A value that is written already. */
-	text_add_format(context->result, ",\"ran\":%s", text_string(&s.json));
-	json_string(&j, "next", next != NULL ? next->step->id : NULL);
-	cmd_result_exit(&j, f);
-	json_object_end(&j);
+	json_array_end(j);
+	json_string(j, "next", s.list.next != NULL ? s.list.next->step->id : NULL);
 	return r;
 }
 

@@ -91,34 +91,26 @@ static const struct hsm_slot *slot_taken(void)
 
 static void result_write(struct cmd_context *context, const struct fault *verdict)
 {
-	struct json j;
+	struct json *j = context->result;
 
-	json_init(&j, context->result);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna-slots");
-	json_number(&j, "exit", verdict->kind);
-	if (verdict->kind != FAULT_NONE) {
-		json_object_begin(&j, "error");
-		json_string(&j, "kind", fault_kind_name(verdict->kind));
-		json_string(&j, "text", verdict->text);
-		json_object_end(&j);
-	}
+	/* The fault has no words any more when the main could say this. */
+	cmd_result_exit(j, verdict);
 	if (one.answer.user != NULL) {
 		const struct hsm_slot *taken = slot_taken();
-		hsm_answer_json(&one.answer, &j);
+		hsm_answer_json(&one.answer, j);
 		if (taken != NULL)
-			json_unsigned(&j, "taken", taken->id);
+			json_unsigned(j, "taken", taken->id);
 	}
-	json_array_begin(&j, "causes");
+	json_array_begin(j, "causes");
 	for (size_t i = 0; i < one.causes.count; i++) {
-		json_object_begin(&j, NULL);
-		json_string(&j, "sentence", one.causes.items[i].sentence);
+		json_object_begin(j, NULL);
+		json_string(j, "sentence", one.causes.items[i].sentence);
 		if (one.causes.items[i].command != NULL)
-			json_string(&j, "command", one.causes.items[i].command);
-		json_object_end(&j);
+			json_string(j, "command", one.causes.items[i].command);
+		json_object_end(j);
 	}
-	json_array_end(&j);
-	json_object_end(&j);
+	json_array_end(j);
+	json_object_end(j);
 }
 
 static int table_print(struct cmd_context *context, struct fault *f)
@@ -176,8 +168,7 @@ static int show(struct cmd_context *context, int r, struct fault *f)
 		return -1;
 	if (r < 0)
 		causes_print(context, &verdict);
-	if (context->json)
-		result_write(context, &verdict);
+	result_write(context, &verdict);
 	/* It has been said, before its causes; the kind is the exit status. */
 	f->text[0] = '\0';
 	return r;

@@ -18,7 +18,7 @@ static const struct option options[] = {
 static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .ready_for = ready_for };
-	OUTPUT_AUTO output = { 0 };
+	TEXT_AUTO lines = { 0 };
 
 	cmd_hook_start_checks(context, &checks);
 	if (cmd_hook_key(context, &key, &checks, f) < 0)
@@ -28,10 +28,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (looked < 0)
 		return -1;
 	const int r = output_status(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-				    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, f);
-	if (context->json)
-		text_add(context->result, output.json.bytes, output.json.length);
-	cmd_print(context, "%s", text_string(&output.lines));
+				    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &lines, context->result, f);
+	cmd_print(context, "%s", text_string(&lines));
 	return r;
 }
 

@@ -42,23 +42,17 @@ static void help_print(void)
 	(void)printf("\nFor more: 'okv-luna help COMMAND'; the manual is in okv-luna(8).\n");
 }
 
-static void commands_json(struct text *result)
+static void commands_json(struct json *j)
 {
-	struct json j;
-
-	json_init(&j, result);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna");
-	json_string(&j, "version", OKV_LUNA_VERSION);
-	json_array_begin(&j, "commands");
+	json_string(j, "version", OKV_LUNA_VERSION);
+	json_array_begin(j, "commands");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		json_object_begin(&j, NULL);
-		json_string(&j, "name", commands[i].name);
-		json_string(&j, "summary", commands[i].summary);
-		json_object_end(&j);
+		json_object_begin(j, NULL);
+		json_string(j, "name", commands[i].name);
+		json_string(j, "summary", commands[i].summary);
+		json_object_end(j);
 	}
-	json_array_end(&j);
-	json_object_end(&j);
+	json_array_end(j);
 }
 
 static int help(const struct cmd_context *context)
@@ -83,24 +77,21 @@ static _Noreturn void unknown(const struct cmd_context *context, const char *nam
 {
 	struct nearest nearest = { .word = name, .length = strlen(name) };
 	char hint[NEAREST_HINT_SIZE];
-	TEXT_AUTO sentence = { 0 }, object = { 0 };
-	struct json j;
+	TEXT_AUTO sentence = { 0 };
+	struct json *j = context->result;
 
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		nearest_offer(&nearest, commands[i].name);
 	text_add_format(&sentence, "unknown command '%s'%s", SHOWN(name),
 			nearest_hint(&nearest, "", "; 'okv-luna help' lists them", hint));
-	json_init(&j, &object);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna");
-	json_number(&j, "exit", EXIT_UNKNOWN_COMMAND);
-	json_object_begin(&j, "error");
-	json_string(&j, "kind", fault_kind_name(FAULT_USAGE));
-	json_string(&j, "text", text_string(&sentence));
-	json_object_end(&j);
-	json_object_end(&j);
+	json_number(j, "exit", EXIT_UNKNOWN_COMMAND);
+	json_object_begin(j, "error");
+	json_string(j, "kind", fault_kind_name(FAULT_USAGE));
+	json_string(j, "text", text_string(&sentence));
+	json_object_end(j);
+	json_object_end(j);
 	if (context->json)
-		(void)printf("%s\n", text_string(&object));
+		(void)printf("%s\n", text_string(j->target));
 	const bool written = fflush(stdout) == 0;
 	(void)fprintf(stderr, "okv-luna: %s\n", text_string(&sentence));
 	if (!written)

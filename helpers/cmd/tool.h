@@ -41,10 +41,11 @@ struct cmd_context {
 	const char *const *operands;
 	size_t operand_count;
 	/*
-	 * With --json: the tool writes its one object here (json_init(&j, context->result)); the main prints it.
-	 * Left empty, the main prints {"command":...,"exit":N[,"error":{"kind","text"}]}.
+	 * The one object that --json prints, open, with its "command".  The tool adds members and closes what it opens
+	 * in it; the main adds how it ended (cmd_result_exit) and closes it, unless the tool has.  Of a tool that fails
+	 * inside a list of its own the members are dropped.
 	 */
-	struct text *result;
+	struct json *result;
 };
 
 struct cmd_tool {

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/time.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -615,25 +614,19 @@ static void line_json(const struct guide_list *list, const struct guide_line *li
 	json_object_end(j);
 }
 
-void guide_json(const struct guide_list *list, struct text *out)
+void guide_json(const struct guide_list *list, struct json *j)
 {
 	struct text_line note;
-	struct json j;
 
-	json_init(&j, out);
-	json_object_begin(&j, NULL);
-	json_string(&j, "command", "okv-luna-guide");
-	json_number(&j, "exit", list->next != NULL ? 1 : 0);
-	json_string(&j, "procedure", guide_procedures[list->procedure]);
-	json_string(&j, "server", text_string(&list->node->described));
-	json_array_begin(&j, "notes");
+	json_string(j, "procedure", guide_procedures[list->procedure]);
+	json_string(j, "server", text_string(&list->node->described));
+	json_array_begin(j, "notes");
 	for (size_t at = 0; text_line_next(list->node->notes.bytes, list->node->notes.length, &at, &note);)
-		json_string_bytes(&j, NULL, note.bytes, note.length);
-	json_array_end(&j);
-	json_string(&j, "next", list->next != NULL ? list->next->step->id : NULL);
-	json_array_begin(&j, "steps");
+		json_string_bytes(j, NULL, note.bytes, note.length);
+	json_array_end(j);
+	json_string(j, "next", list->next != NULL ? list->next->step->id : NULL);
+	json_array_begin(j, "steps");
 	for (size_t i = 0; i < list->count; i++)
-		line_json(list, &list->lines[i], &j);
-	json_array_end(&j);
-	json_object_end(&j);
+		line_json(list, &list->lines[i], j);
+	json_array_end(j);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "conf/settings.h"
 #include "upgrade/step.h"
@@ -172,8 +173,8 @@ int guide_list_find(struct upgrade_run *run, const struct guide_node *node, enum
 
 /* "next: ID: TITLE" and what to do there, or that all is done. */
 void guide_format_next(const struct guide_list *list, struct text *out);
-/* The checklist for people, the next step first, and the JSON object of the command. */
+/* The checklist for people, the next step first, and the members of the JSON object of the command. */
 void guide_format(const struct guide_list *list, struct text *out);
-void guide_json(const struct guide_list *list, struct text *out);
+void guide_json(const struct guide_list *list, struct json *j);
 
 #endif

@@ -18,7 +18,6 @@ void output_done(struct output *output)
 {
 	text_done(&output->sentence);
 	text_done(&output->lines);
-	text_done(&output->json);
 }
 
 static bool failed(const struct upgrade_run *run)
@@ -328,12 +327,11 @@ static void step_json(const struct step_result *result, struct json *j)
 	json_object_end(j);
 }
 
-static void head_json(const struct upgrade_run *run, const char *command, int exit, struct json *j)
+static void head_json(const struct upgrade_run *run, int exit, struct json *j)
 {
 	char stamp[TIME_STAMP_SIZE];
 
 	time_format(run->started, stamp);
-	json_string(j, "command", command);
 	json_string(j, "version", OKV_LUNA_VERSION);
 	json_number(j, "exit", exit);
 	json_string(j, "root", run->root_path);
@@ -341,28 +339,22 @@ static void head_json(const struct upgrade_run *run, const char *command, int ex
 	json_unsigned(j, "elapsed_ms", run->elapsed_ms);
 }
 
-static void hook_json(const struct upgrade_run *run, const char *word, const char *sentence, int exit, struct text *out)
+static void hook_json(const struct upgrade_run *run, const char *word, const char *sentence, int exit, struct json *j)
 {
-	char command[32];
-	struct json j;
-
-	json_init(&j, out);
-	json_object_begin(&j, NULL);
-	(void)snprintf(command, sizeof(command), "okv-luna-%s", upgrade_hook_name(run->kind));
-	head_json(run, command, exit, &j);
-	json_bool(&j, "dry_run", run->dry_run);
-	json_string(&j, "answer", word);
-	json_string(&j, "sentence", sentence);
-	json_array_begin(&j, "steps");
+	head_json(run, exit, j);
+	json_bool(j, "dry_run", run->dry_run);
+	json_string(j, "answer", word);
+	json_string(j, "sentence", sentence);
+	json_array_begin(j, "steps");
 	for (size_t i = 0; i < run->result_count; i++)
-		step_json(&run->results[i], &j);
-	json_array_end(&j);
-	entries_json(run, &j);
-	json_object_end(&j);
+		step_json(&run->results[i], j);
+	json_array_end(j);
+	entries_json(run, j);
+	json_object_end(j);
 }
 
 int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		struct output *output, struct fault *f)
+		struct output *output, struct json *j, struct fault *f)
 {
 	TEXT_AUTO advice = { 0 };
 	struct fault why = run->verdict;
@@ -377,7 +369,7 @@ int output_hook(const struct upgrade_run *run, enum output_colour colour, enum o
 	if (run->kind == UPGRADE_MID && why.kind == FAULT_NEGATIVE)
 		why.kind = FAULT_INCOMPLETE;
 	const bool unchanged = run->kind == UPGRADE_MID && !failed(run) && !run->changed;
-	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : (int)why.kind, &output->json);
+	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : (int)why.kind, j);
 	lines_add(&output->lines, 0, text_string(&advice));
 	steps_add(&output->lines, colour, run, detail);
 	if (text_check(&output->sentence, f) < 0 || text_check(&output->lines, f) < 0)
@@ -452,35 +444,32 @@ static void check_json(struct json *j, const struct step_result *result, const s
 }
 
 int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		  struct output *output, struct fault *f)
+		  struct text *lines, struct json *j, struct fault *f)
 {
 	static const struct {
 		const char *word, *code, *json;
 	} states[] = { { "OK", green, "ok" }, { "WARN", yellow, "warn" }, { "FAIL", red, "fail" } };
 	size_t counts[STATES] = { 0 };
-	struct json j;
 
 	for (size_t i = 0; i < run->result_count; i++)
 		counts[check_of(&run->results[i]).state]++;
-	json_init(&j, &output->json);
-	json_object_begin(&j, NULL);
-	head_json(run, "okv-luna-status", counts[FAIL] > 0 ? 1 : 0, &j);
-	json_object_begin(&j, "summary");
+	head_json(run, counts[FAIL] > 0 ? 1 : 0, j);
+	json_object_begin(j, "summary");
 	for (int state = FAIL; state >= OK; state--)
-		json_unsigned(&j, states[state].json, counts[state]);
-	json_object_end(&j);
-	json_array_begin(&j, "checks");
+		json_unsigned(j, states[state].json, counts[state]);
+	json_object_end(j);
+	json_array_begin(j, "checks");
 	for (int state = FAIL; state >= OK; state--) {
 		for (size_t i = 0; i < run->result_count; i++) {
 			const struct check check = check_of(&run->results[i]);
 			if ((int)check.state != state)
 				continue;
-			coloured(&output->lines, colour, states[state].code, states[state].word, 6);
-			check_add(&output->lines, &run->results[i], &check, detail);
-			check_json(&j, &run->results[i], &check, states[state].json);
+			coloured(lines, colour, states[state].code, states[state].word, 6);
+			check_add(lines, &run->results[i], &check, detail);
+			check_json(j, &run->results[i], &check, states[state].json);
 		}
 	}
-	json_array_end(&j);
-	json_object_end(&j);
+	json_array_end(j);
+	json_object_end(j);
 	return counts[FAIL] > 0 ? fault_negative(f, "%zu of %zu checks fail", counts[FAIL], run->result_count) : 0;
 }

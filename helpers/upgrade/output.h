@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "upgrade/step.h"
 
@@ -19,21 +20,20 @@ enum output_detail { OUTPUT_BRIEF, OUTPUT_VERBOSE };
 /* Starts as { 0 }. */
 struct output {
 	struct text sentence; /* of a hook, without a full stop */
-	struct text lines;    /* what follows it: advice and steps; of status, its checks */
-	struct text json;
+	struct text lines;    /* what follows it: advice and steps */
 };
 
 #define OUTPUT_AUTO __attribute__((cleanup(output_done))) struct output
 
 void output_done(struct output *output);
 /*
- * What the run of a hook means.  0, or -1 with the fault that is its exit status and whose text is the sentence; the
- * output is there in both cases.
+ * What the run of a hook means.  `j` is the open object of the answer: both add their members to it and end it.  0, or
+ * -1 with the fault that is its exit status and whose text is the sentence; the output is there in both cases.
  */
 int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		struct output *output, struct fault *f);
+		struct output *output, struct json *j, struct fault *f);
 /* status: every check with its worst finding, the worst first.  FAULT_NEGATIVE where one fails. */
 int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		  struct output *output, struct fault *f);
+		  struct text *lines, struct json *j, struct fault *f);
 
 #endif

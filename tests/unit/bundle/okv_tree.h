@@ -58,7 +58,8 @@ struct tree_act {
 	const char *operand;
 	struct bundle_options options;
 	struct settings settings;
-	struct text lines, result;
+	struct text lines, object;
+	struct json result;
 	struct bundle_act act;
 };
 
@@ -70,8 +71,9 @@ static inline void tree_act_init(struct tree_act *t, const struct unit_place *pl
 	MUST(settings_init(&t->settings, &f));
 	(void)snprintf(t->pass, sizeof(t->pass), "%s/pass", place->path);
 	unit_write(place->dir, "pass", "correct horse battery staple\n", 0600);
-	t->act = (struct bundle_act){ .command = "test",
-				      .root = place->dir,
+	json_init(&t->result, &t->object);
+	json_object_begin(&t->result, NULL);
+	t->act = (struct bundle_act){ .root = place->dir,
 				      .now = 1700000000,
 				      .settings = &t->settings,
 				      .options = &t->options,
@@ -87,7 +89,7 @@ static inline void tree_act_done(struct tree_act *t)
 {
 	settings_done(&t->settings);
 	text_done(&t->lines);
-	text_done(&t->result);
+	text_done(&t->object);
 }
 
 static inline bool tree_all_zero(const void *bytes, size_t length)
