@@ -124,3 +124,21 @@ void json_mode(struct json *j, const char *key, unsigned mode)
 	lead(j, key);
 	text_add_format(j->target, "\"%04o\"", mode);
 }
+
+void json_lines(struct json *j, const char *key, const struct text *lines)
+{
+	struct text_line line;
+
+	json_array_begin(j, key);
+	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
+		json_string_bytes(j, NULL, line.bytes, line.length);
+	json_array_end(j);
+}
+
+void json_fault(struct json *j, const char *key, const struct fault *f)
+{
+	json_object_begin(j, key);
+	json_string(j, "kind", fault_kind_name(f->kind));
+	json_string(j, "text", f->text);
+	json_object_end(j);
+}

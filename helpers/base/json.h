@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
 #include "base/text.h"
 
 enum { JSON_DEPTH_MAX = 16 };
@@ -29,10 +30,14 @@ void json_array_begin(struct json *j, const char *key);
 void json_array_end(struct json *j);
 /* value NULL writes null */
 void json_string(struct json *j, const char *key, const char *value);
+/* An array of the lines of a text. */
+void json_lines(struct json *j, const char *key, const struct text *lines);
 void json_string_bytes(struct json *j, const char *key, const void *bytes, size_t length);
 void json_number(struct json *j, const char *key, int64_t value);
 void json_unsigned(struct json *j, const char *key, uint64_t value);
 void json_bool(struct json *j, const char *key, bool value);
+/* "kind" and "text" of a fault, as an object. */
+void json_fault(struct json *j, const char *key, const struct fault *f);
 /* A mode as the string "0640": JSON has no octal. */
 void json_mode(struct json *j, const char *key, unsigned mode);
 

@@ -319,20 +319,14 @@ static int work(const struct option_list *operands, struct fault *f)
 		return -1;
 	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(f) < 0)
 		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
-	if ((cmd_tool.needs & CMD_LOCK) != 0 && cmd_lock(&context, f) < 0)
-		return -1;
 	return cmd_tool.run(&context, f);
 }
 
 void cmd_result_exit(struct json *j, const struct fault *f)
 {
 	json_number(j, "exit", f->kind);
-	if (f->kind == FAULT_NONE)
-		return;
-	json_object_begin(j, "error");
-	json_string(j, "kind", fault_kind_name(f->kind));
-	json_string(j, "text", f->text);
-	json_object_end(j);
+	if (f->kind != FAULT_NONE)
+		json_fault(j, "error", f);
 }
 
 static void result_begin(struct text *target)

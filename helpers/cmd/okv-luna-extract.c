@@ -131,16 +131,6 @@ static void content_list(struct listing *l, const struct client_content *content
 		entry_list(l, base->path, "Chrystoki.conf", base->size, NULL, false);
 }
 
-static void lines_array(struct json *j, const char *key, const struct text *lines)
-{
-	struct text_line line;
-
-	json_array_begin(j, key);
-	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);)
-		json_string_bytes(j, NULL, line.bytes, line.length);
-	json_array_end(j);
-}
-
 /* Of an older version's files, or of a Mac's, there may be many. */
 static void some_say(const struct cmd_context *context, const struct text *lines, const char *what)
 {
@@ -182,12 +172,12 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_unsigned(j, "files", result->content.unpacked.files);
 	json_unsigned(j, "bytes", result->content.unpacked.bytes);
 	json_string(j, "chrystoki_conf", conf_words[result->conf]);
-	lines_array(j, "carried", &result->carried.paths);
-	lines_array(j, "packages", &result->packages);
-	lines_array(j, "package_files", &result->package_files);
-	lines_array(j, "covered", &result->content.unpacked.covered);
-	lines_array(j, "left_out", &result->content.unpacked.left_out);
-	lines_array(j, "not_in_archive", &result->extra);
+	json_lines(j, "carried", &result->carried.paths);
+	json_lines(j, "packages", &result->packages);
+	json_lines(j, "package_files", &result->package_files);
+	json_lines(j, "covered", &result->content.unpacked.covered);
+	json_lines(j, "left_out", &result->content.unpacked.left_out);
+	json_lines(j, "not_in_archive", &result->extra);
 	json_bool(j, "previous_kept", result->previous_kept);
 	json_array_begin(j, "entries");
 	if (planned)

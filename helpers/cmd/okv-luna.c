@@ -77,23 +77,20 @@ static _Noreturn void unknown(const struct cmd_context *context, const char *nam
 {
 	struct nearest nearest = { .word = name, .length = strlen(name) };
 	char hint[NEAREST_HINT_SIZE];
-	TEXT_AUTO sentence = { 0 };
+	struct fault why = { 0 };
 	struct json *j = context->result;
 
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		nearest_offer(&nearest, commands[i].name);
-	text_add_format(&sentence, "unknown command '%s'%s", SHOWN(name),
-			nearest_hint(&nearest, "", "; 'okv-luna help' lists them", hint));
+	(void)fault_usage(&why, "unknown command '%s'%s", SHOWN(name),
+			  nearest_hint(&nearest, "", "; 'okv-luna help' lists them", hint));
 	json_number(j, "exit", EXIT_UNKNOWN_COMMAND);
-	json_object_begin(j, "error");
-	json_string(j, "kind", fault_kind_name(FAULT_USAGE));
-	json_string(j, "text", text_string(&sentence));
-	json_object_end(j);
+	json_fault(j, "error", &why);
 	json_object_end(j);
 	if (context->json)
 		(void)printf("%s\n", text_string(j->target));
 	const bool written = fflush(stdout) == 0;
-	(void)fprintf(stderr, "okv-luna: %s\n", text_string(&sentence));
+	(void)fprintf(stderr, "okv-luna: %s\n", why.text);
 	if (!written)
 		(void)fprintf(stderr, "okv-luna: cannot write to standard output: %s\n", fault_errno_text(errno));
 	_exit(written ? EXIT_UNKNOWN_COMMAND : (int)FAULT_SYSTEM);

@@ -3,8 +3,7 @@
  *
  * Promise to the tool: standard input, output and error are open; umask is 077; the locale is C; signals are at
  * their defaults; the environment holds only what CMD_ENVIRONMENT in main.c names; no core is dumped; options are
- * parsed, the root is open, settings are read (with CMD_SETTINGS) and the lock is held (with CMD_LOCK, unless
- * --dry-run).
+ * parsed, the root is open and settings are read (with CMD_SETTINGS).
  * Promise of the tool: it defines one `const struct cmd_tool cmd_tool`, prints only through the context, and
  * returns 0 or -1 with the fault filled; the main prints the fault, unless its text is empty, and picks the exit
  * status.
@@ -26,9 +25,8 @@
 enum {
 	CMD_SUPERUSER = 1 << 0, /* refuses (5) when not run by root */
 	CMD_SETTINGS = 1 << 1,  /* wants okv-luna.conf read */
-	CMD_LOCK = 1 << 2,      /* changes things: one instance at a time */
-	CMD_SYSLOG = 1 << 3,    /* results and complaints also to syslog */
-	CMD_FRONT = 1 << 4,     /* takes its arguments unparsed (the front command) */
+	CMD_SYSLOG = 1 << 2,    /* results and complaints also to syslog */
+	CMD_FRONT = 1 << 3,     /* takes its arguments unparsed (the front command) */
 };
 
 struct cmd_context {
@@ -87,7 +85,7 @@ void cmd_result_exit(struct json *j, const struct fault *f);
  */
 int cmd_word_find(const char *command, const char *word, const char *const *words, size_t *ret_which, struct fault *f);
 
-/* Takes the lock that CMD_LOCK takes, for tools that decide by sub-command. */
+/* One instance at a time: takes the lock of the product, once, and not with --dry-run. */
 int cmd_lock(const struct cmd_context *context, struct fault *f);
 
 #endif

@@ -8,7 +8,7 @@
  * do not understand stays byte for byte, and owner, mode, ACL and SELinux label stay as found.  Every file is written
  * beside, synced and renamed; the bytes that were there before are kept once below SETTINGS_VAR "/backup"; a file that
  * somebody else changes between reading and renaming is read again.  Nothing here takes the lock of the product: the
- * caller holds it (CMD_LOCK, cmd_lock) around every act with OKV_APPLY.
+ * caller holds it (cmd_lock) around every act with OKV_APPLY.
  */
 #ifndef OKV_OKV_JOB_H
 #define OKV_OKV_JOB_H

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/option.h"
 #include "base/time.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -17,7 +18,7 @@ const char *const guide_procedures[] = { [GUIDE_INSTALL] = "install",
 					 [GUIDE_CLUSTER] = "cluster",
 					 NULL };
 
-enum { COLUMNS = 79, INDENT = 27 };
+enum { INDENT = 27 };
 
 /* The label of OKV's root key, in every release since. */
 static const char root_key[] = "OKV 18.1 HSM Root Key";
@@ -464,27 +465,11 @@ static void said_add(const struct guide_list *list, const struct guide_line *lin
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
 
-/* Words from that column on, and on further lines as long as they are. */
+/* Words from that column on. */
 static void wrapped_add(struct text *out, int indent, const char *words)
 {
-	size_t column = (size_t)indent;
-
 	text_add_format(out, "%*s", indent, "");
-	while (*words != '\0') {
-		const size_t length = strcspn(words, " ");
-		if (column > (size_t)indent && column + 1 + length > COLUMNS) {
-			text_add_format(out, "\n%*s", indent, "");
-			column = (size_t)indent;
-		}
-		if (column > (size_t)indent) {
-			text_add_char(out, ' ');
-			column++;
-		}
-		text_add(out, words, length);
-		column += length;
-		words += length + (words[length] == ' ');
-	}
-	text_add_char(out, '\n');
+	option_help_wrap(out, words, (size_t)indent);
 }
 
 /* What is to be done at a step: its command, its text, and how to say that it is done. */
@@ -616,14 +601,9 @@ static void line_json(const struct guide_list *list, const struct guide_line *li
 
 void guide_json(const struct guide_list *list, struct json *j)
 {
-	struct text_line note;
-
 	json_string(j, "procedure", guide_procedures[list->procedure]);
 	json_string(j, "server", text_string(&list->node->described));
-	json_array_begin(j, "notes");
-	for (size_t at = 0; text_line_next(list->node->notes.bytes, list->node->notes.length, &at, &note);)
-		json_string_bytes(j, NULL, note.bytes, note.length);
-	json_array_end(j);
+	json_lines(j, "notes", &list->node->notes);
 	json_string(j, "next", list->next != NULL ? list->next->step->id : NULL);
 	json_array_begin(j, "steps");
 	for (size_t i = 0; i < list->count; i++)

@@ -266,12 +266,12 @@ static void steps_add(struct text *out, enum output_colour colour, const struct 
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
-static void finding_json(struct json *j, const struct step_finding *finding, const char *step)
+static void finding_json(struct json *j, const struct step_finding *finding, const char *detail, const char *step)
 {
 	json_object_begin(j, NULL);
 	json_string(j, "severity", severity_names[finding->severity]);
 	json_string(j, "title", finding->title);
-	json_string(j, "detail", finding->detail);
+	json_string(j, "detail", detail);
 	json_string(j, "step", step);
 	if (finding->remedy != NULL && finding->remedy[0] != '\0') {
 		const char *type = remedy_is_command(finding->remedy) ? "command" : "hint";
@@ -286,7 +286,7 @@ static void finding_json(struct json *j, const struct step_finding *finding, con
 static void result_findings_json(struct json *j, const struct step_result *result)
 {
 	for (size_t i = 0; i < result->finding_count; i++)
-		finding_json(j, &result->findings[i], result->row->name);
+		finding_json(j, &result->findings[i], result->findings[i].detail, result->row->name);
 }
 
 static void entries_json(const struct upgrade_run *run, struct json *j)
@@ -296,10 +296,9 @@ static void entries_json(const struct upgrade_run *run, struct json *j)
 		struct step_result *result = &run->results[i];
 		const struct step_finding failure = { .severity = STEP_HIGH,
 						      .title = result->fault.text,
-						      .detail = result->row->title,
 						      .remedy = result->remedy };
 		if (result->outcome == STEP_FAILED)
-			finding_json(j, &failure, result->row->name);
+			finding_json(j, &failure, result->row->title, result->row->name);
 		result_findings_json(j, result);
 	}
 	json_array_end(j);
@@ -312,18 +311,10 @@ static void step_json(const struct step_result *result, struct json *j)
 	json_string(j, "title", result->row->title);
 	json_string(j, "outcome", outcome_names[result->outcome]);
 	json_unsigned(j, "elapsed_ms", result->elapsed_ms);
-	if (result->outcome == STEP_FAILED) {
-		json_object_begin(j, "error");
-		json_string(j, "kind", fault_kind_name(result->fault.kind));
-		json_string(j, "text", result->fault.text);
-		json_object_end(j);
-	}
+	if (result->outcome == STEP_FAILED)
+		json_fault(j, "error", &result->fault);
 	json_unsigned(j, "change_count", result->change_count);
-	json_array_begin(j, "changes");
-	struct text_line line;
-	for (size_t at = 0; text_line_next(result->changes.bytes, result->changes.length, &at, &line);)
-		json_string_bytes(j, NULL, line.bytes, line.length);
-	json_array_end(j);
+	json_lines(j, "changes", &result->changes);
 	json_object_end(j);
 }
 

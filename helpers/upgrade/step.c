@@ -21,8 +21,11 @@ void upgrade_run_done(struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
 		struct step_result *result = &run->results[i];
-		for (size_t k = 0; k < result->finding_count; k++)
+		for (size_t k = 0; k < result->finding_count; k++) {
 			free(result->findings[k].title);
+			free(result->findings[k].detail);
+			free(result->findings[k].remedy);
+		}
 		free(result->findings);
 		free(result->remedy);
 		text_done(&result->changes);
@@ -160,28 +163,24 @@ static int step_work(void *context, int tell, struct fault *f)
 
 /* --- in the parent --------------------------------------------------------------------------------------------- */
 
-/* The three strings of a finding stay together, in one piece of memory. */
 static bool finding_take(struct step_result *result, const char *bytes, size_t length)
 {
 	if (length < 4 || bytes[0] < STEP_INFO || bytes[0] > STEP_UNLESS_ANSWERED || bytes[length - 1] != '\0')
 		return false;
-	struct step_finding finding = { .severity = (enum step_severity)bytes[0] };
+	const enum step_severity severity = (enum step_severity)bytes[0];
 	/* A tree with ten thousand odd entries makes no report that anyone reads; what decides is always kept. */
-	if (result->finding_count >= FINDINGS_MAX && finding.severity < STEP_HIGH)
+	if (result->finding_count >= FINDINGS_MAX && severity < STEP_HIGH)
 		return true;
 
-	const char *detail = bytes + 1 + strlen(bytes + 1) + 1;
+	const char *title = bytes + 1, *detail = title + strlen(title) + 1;
 	const char *remedy = detail < bytes + length ? detail + strlen(detail) + 1 : NULL;
 	if (remedy == NULL || remedy >= bytes + length || !ARRAY_GROW(result->findings, result->finding_count))
 		return false;
-	finding.title = malloc(length - 1);
-	if (finding.title == NULL)
-		return false;
-	memcpy(finding.title, bytes + 1, length - 1);
-	finding.detail = finding.title + (detail - bytes - 1);
-	finding.remedy = finding.title + (remedy - bytes - 1);
-	result->findings[result->finding_count++] = finding;
-	return true;
+	struct step_finding *finding = &result->findings[result->finding_count++];
+	*finding = (struct step_finding){
+		.severity = severity, .title = strdup(title), .detail = strdup(detail), .remedy = strdup(remedy)
+	};
+	return finding->title != NULL && finding->detail != NULL && finding->remedy != NULL;
 }
 
 static bool is_answered(const struct upgrade_run *run)
@@ -195,21 +194,14 @@ static bool is_answered(const struct upgrade_run *run)
 /* "; yet the HSM answers" behind the title. */
 static int finding_refute(struct step_finding *finding, struct fault *f)
 {
-	TEXT_AUTO all = { 0 };
+	TEXT_AUTO title = { 0 };
 
-	text_add_format(&all, "%s; yet the HSM answers", finding->title);
-	const size_t detail = all.length + 1, remedy = detail + strlen(finding->detail) + 1;
-	text_add_char(&all, '\0');
-	text_add(&all, finding->detail, remedy - detail);
-	text_add(&all, finding->remedy, strlen(finding->remedy) + 1);
-	char *title = all.failed ? NULL : malloc(all.length);
-	if (title == NULL)
-		return fault_memory(f);
-	memcpy(title, all.bytes, all.length);
+	text_add_format(&title, "%s; yet the HSM answers", finding->title);
+	if (text_check(&title, f) < 0)
+		return -1;
 	free(finding->title);
-	*finding = (struct step_finding){
-		.severity = STEP_LOW, .title = title, .detail = title + detail, .remedy = title + remedy
-	};
+	finding->title = text_take(&title);
+	finding->severity = STEP_LOW;
 	return 0;
 }
 

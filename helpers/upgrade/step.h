@@ -42,9 +42,9 @@ enum step_outcome {
 
 struct step_finding {
 	enum step_severity severity;
-	char *title;        /* owned; one sentence without a full stop */
-	const char *detail; /* "" where there is none */
-	const char *remedy; /* a command, a sentence, or "" */
+	char *title;  /* owned; one sentence without a full stop */
+	char *detail; /* owned; "" where there is none */
+	char *remedy; /* owned; a command, a sentence, or "" */
 };
 
 struct step;
