@@ -27,44 +27,37 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-enum { ACCOUNT_DEADLINE_MS = 30000, NAMES_KEPT = 16, PATHS_MAX = 64 };
+enum { ACCOUNT_DEADLINE_MS = 30000, PATHS_MAX = 64 };
 
-/* Names of ids, looked up once each. */
-struct names {
-	struct text file; /* passwd or group, whole */
-	bool (*find)(const struct text *file, uint32_t id, struct text *out);
-	struct {
-		uint32_t id;
-		char name[64];
-	} kept[NAMES_KEPT];
-	size_t count;
+/* The name of an id in passwd or group, looked up anew only for another one: neighbours are mostly of the same. */
+struct name {
+	bool known;
+	uint32_t id;
+	char name[64];
 };
 
 struct printer {
 	struct cmd_context *context;
-	struct names users, groups;
-	const char *to_come; /* the group that PERMS_GID_TO_COME stands for */
+	struct text passwd, group;
+	struct name owners[2], groups[2]; /* before and after */
+	const char *to_come;              /* the group that PERMS_GID_TO_COME stands for */
 	struct json *json;
 	struct text left; /* of each entry left alone: a letter for why, the path, NUL */
 };
 
-static const char *name_of(struct names *names, uint32_t id, const char *to_come)
+static const char *name_of(struct name *name, uint32_t id, const struct text *file,
+			   bool (*find)(const struct text *file, uint32_t id, struct text *out))
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (names->kept[i].id == id)
-			return names->kept[i].name;
-
 	TEXT_AUTO found = { 0 };
-	const size_t place = names->count < NAMES_KEPT ? names->count++ : NAMES_KEPT - 1;
-	char *name = names->kept[place].name;
-	names->kept[place].id = id;
-	if (to_come != NULL && id == PERMS_GID_TO_COME)
-		(void)snprintf(name, sizeof(names->kept[place].name), "%s", to_come);
-	else if (names->find(&names->file, id, &found) && !found.failed)
-		(void)snprintf(name, sizeof(names->kept[place].name), "%s", SHOWN(text_string(&found)));
+
+	if (name->known && name->id == id)
+		return name->name;
+	*name = (struct name){ .known = true, .id = id };
+	if (find(file, id, &found) && !found.failed)
+		(void)snprintf(name->name, sizeof(name->name), "%s", SHOWN(text_string(&found)));
 	else
-		(void)snprintf(name, sizeof(names->kept[place].name), "%" PRIu32, id);
-	return name;
+		(void)snprintf(name->name, sizeof(name->name), "%" PRIu32, id);
+	return name->name;
 }
 
 /* Within the client its own directory goes without saying. */
@@ -89,13 +82,12 @@ static void owned_json(struct json *j, const char *key, const char *owner, const
 static void change_print(void *context, const struct perms_record *record)
 {
 	struct printer *printer = context;
-	char old_owner[64], old_group[64];
-
-	/* A name may be pushed out of the cache by the next one. */
-	(void)snprintf(old_owner, sizeof(old_owner), "%s", name_of(&printer->users, record->from.uid, NULL));
-	(void)snprintf(old_group, sizeof(old_group), "%s", name_of(&printer->groups, record->from.gid, NULL));
-	const char *owner = name_of(&printer->users, record->to.uid, NULL);
-	const char *group = name_of(&printer->groups, record->to.gid, printer->to_come);
+	const char *old_owner = name_of(&printer->owners[0], record->from.uid, &printer->passwd, accounts_user_name);
+	const char *old_group = name_of(&printer->groups[0], record->from.gid, &printer->group, accounts_group_name);
+	const char *owner = name_of(&printer->owners[1], record->to.uid, &printer->passwd, accounts_user_name);
+	const char *group = record->to.gid == PERMS_GID_TO_COME ? printer->to_come
+								: name_of(&printer->groups[1], record->to.gid,
+									  &printer->group, accounts_group_name);
 
 	if (printer->context->json) {
 		json_object_begin(printer->json, NULL);
@@ -139,16 +131,16 @@ static int printer_learn(struct printer *printer, struct fault *f)
 {
 	const int root = printer->context->root;
 
-	return fs_read_config(root, "/etc/passwd", &printer->users.file, f) < 0 ||
-			       fs_read_config(root, "/etc/group", &printer->groups.file, f) < 0
+	return fs_read_config(root, "/etc/passwd", &printer->passwd, f) < 0 ||
+			       fs_read_config(root, "/etc/group", &printer->group, f) < 0
 		       ? -1
 		       : 0;
 }
 
 static void printer_done(struct printer *printer)
 {
-	text_done(&printer->users.file);
-	text_done(&printer->groups.file);
+	text_done(&printer->passwd);
+	text_done(&printer->group);
 	text_done(&printer->left);
 }
 
@@ -289,8 +281,6 @@ static int run(struct cmd_context *context, struct fault *f)
 		.context = context,
 		.json = json,
 		.to_come = context->settings.hsm_group,
-		.users = { .find = accounts_user_name },
-		.groups = { .find = accounts_group_name },
 	};
 	size_t accounts = 0;
 

@@ -8,11 +8,10 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
-#include "conf/assign.h"
 #include "conf/preserved.h"
-#include "fs/read.h"
 #include "fs/root.h"
 #include "okv/needs.h"
+#include "upgrade/scan.h"
 
 void cause_done(struct cause *cause)
 {
@@ -107,13 +106,10 @@ static bool is_plain(const char *path)
 static int list_command(const struct cause *cause, const char *path, struct text *out, struct fault *f)
 {
 	static const char name[] = "PRESERVED_FILES";
-	TEXT_AUTO conf = { 0 };
 	ASSIGN_AUTO lines = { 0 };
 	char *value = NULL;
-	bool there;
 
-	if (fs_read_optional(cause->root, OKV_CONF, &conf, &there, f) < 0 ||
-	    assign_parse(&lines, text_string(&conf), conf.length, f) < 0 || assign_get(&lines, name, &value, f) < 0)
+	if (scan_lines(cause->root, OKV_CONF, &lines, f) < 0 || assign_get(&lines, name, &value, f) < 0)
 		return -1;
 	const size_t used = value != NULL ? strlen(value) : 0;
 	if (is_plain(path) && (value == NULL || strpbrk(value, "'\n") == NULL) &&
@@ -173,14 +169,11 @@ static void post_add(const struct cause *cause, struct fault *lost)
 /* A list that OKV does not read: 1, and the cause is said; 0: it reads it. */
 static int list_cause(const struct cause *cause, struct fault *lost, char **ret_remedy, struct fault *f)
 {
-	TEXT_AUTO conf = { 0 };
 	ASSIGN_AUTO lines = { 0 };
-	bool there;
 
 	if (cause->carried->count > 0)
 		return 0;
-	if (fs_read_optional(cause->root, OKV_CONF, &conf, &there, f) < 0 ||
-	    assign_parse(&lines, text_string(&conf), conf.length, f) < 0)
+	if (scan_lines(cause->root, OKV_CONF, &lines, f) < 0)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
@@ -196,15 +189,12 @@ static int list_cause(const struct cause *cause, struct fault *lost, char **ret_
 /* A setting of somebody's in the environment, which a new release's file does not have: 1; 0: there is none. */
 static int setting_cause(const struct cause *cause, struct fault *lost, char **ret_remedy, struct fault *f)
 {
-	TEXT_AUTO env = { 0 };
 	TEXT_AUTO remedy = { 0 };
 	ASSIGN_AUTO lines = { 0 };
-	bool there;
 
 	if (cause->way != SCRATCH_STOCK)
 		return 0;
-	if (fs_read_optional(cause->root, OKV_ENV, &env, &there, f) < 0 ||
-	    assign_parse(&lines, text_string(&env), env.length, f) < 0)
+	if (scan_lines(cause->root, OKV_ENV, &lines, f) < 0)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];

@@ -113,29 +113,24 @@ static int nothing_to_compare(struct step *step, const struct journal_history *h
 	SNAPSHOT_AUTO foreign = { 0 };
 	SNAPSHOT_AUTO whole = { 0 };
 	MACHINE_AUTO now = { 0 };
+	TEXT_AUTO lack = { 0 };
 	struct fault why = { 0 };
 	const bool other = snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
 
 	step->partial = true;
 	if (other && snapshot_machine_find(root, &now, &why) == 0 && snapshot_machine_same(&foreign.machine, &now) &&
 	    snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot is incomplete (%s), so nothing says what was there before", why.text);
+		text_add_format(&lack, "the snapshot is incomplete (%s)", why.text);
 	else if (why.kind == FAULT_REFUSED)
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot cannot be trusted (%s), so it is not known what was there before",
-				 why.text);
+		text_add_format(&lack, "the snapshot cannot be trusted (%s)", why.text);
 	else if (other)
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot is of another machine ('%s'), so it is not known what was there before",
-				 foreign.machine.host);
+		text_add_format(&lack, "the snapshot is of another machine ('%s')", foreign.machine.host);
 	else if (history->hooks[UPGRADE_PRE].began != 0)
-		step_add_finding(
-			step, STEP_MEDIUM, NULL, NULL,
-			"the snapshot that pre-upgrade took is gone, so it is not known what was there before");
+		text_add_string(&lack, "the snapshot that pre-upgrade took is gone");
 	else
-		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "pre-upgrade was never run on this server, so it is not known what was there before");
+		text_add_string(&lack, "pre-upgrade was never run on this server");
+	step_add_finding(step, STEP_MEDIUM, NULL, NULL, "%s, so it is not known what was there before",
+			 text_string(&lack));
 	return 0;
 }
 

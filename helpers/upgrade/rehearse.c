@@ -19,6 +19,7 @@
 #include "proc/interrupt.h"
 #include "proc/trace.h"
 #include "upgrade/cause.h"
+#include "upgrade/scan.h"
 
 enum { MID_MS = 60 * 1000 };
 
@@ -396,7 +397,7 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const int64_t begun = proc_clock_ms();
 
-	if (scratch_preserved(request->root, &carried, f) < 0)
+	if (scan_listed(request->root, &carried, f) < 0)
 		return -1;
 	if (proc_child_program_open(HSM_WORKER, &worker, f) < 0)
 		return -1;

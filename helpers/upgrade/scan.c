@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "conf/assign.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "fs/sha256.h"
@@ -43,21 +42,34 @@ static int path_add(struct preserved *paths, const char *path, struct fault *f)
 	return text_check(&plain, f) < 0 ? -1 : preserved_add(paths, text_string(&plain), f);
 }
 
-static int paths_of_okv(int root, struct preserved *paths, struct fault *f)
+int scan_lines(int root, const char *path, struct assign *ret_lines, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
-	ASSIGN_AUTO conf = { 0 };
+	bool there;
+
+	if (fs_read_optional(root, path, &file, &there, f) < 0)
+		return -1;
+	return assign_parse(ret_lines, text_string(&file), file.length, f);
+}
+
+int scan_listed(int root, struct preserved *ret_listed, struct fault *f)
+{
+	ASSIGN_AUTO lines = { 0 };
+
+	if (scan_lines(root, OKV_CONF, &lines, f) < 0)
+		return -1;
+	const struct assign_line *line = assign_find(&lines, "PRESERVED_FILES");
+	return line != NULL ? preserved_parse(ret_listed, line->bytes + line->value_start, line->value_length, f) : 0;
+}
+
+static int paths_of_okv(int root, struct preserved *paths, struct fault *f)
+{
 	PRESERVED_AUTO listed = { 0 };
 	struct fault why = { 0 };
 
 	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
-	if (fs_read_config(root, OKV_CONF, &file, &why) < 0)
+	if (scan_listed(root, &listed, &why) < 0)
 		return fs_absence(&why, f);
-	if (assign_parse(&conf, text_string(&file), file.length, f) < 0)
-		return -1;
-	const struct assign_line *line = assign_find(&conf, "PRESERVED_FILES");
-	if (line != NULL && preserved_parse(&listed, line->bytes + line->value_start, line->value_length, f) < 0)
-		return -1;
 	for (size_t i = 0; i < listed.count; i++)
 		if (path_add(paths, listed.paths[i], f) < 0)
 			return -1;

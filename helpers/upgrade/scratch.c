@@ -553,28 +553,12 @@ static int okv_show(struct making *m, struct fault *f)
 
 /* --- what is carried over ----------------------------------------------------------------------------------------- */
 
-int scratch_preserved(int root, struct preserved *ret_preserved, struct fault *f)
-{
-	TEXT_AUTO conf = { 0 };
-	ASSIGN_AUTO lines = { 0 };
-	char *value = NULL;
-	bool there;
-
-	if (fs_read_optional(root, OKV_CONF, &conf, &there, f) < 0 ||
-	    assign_parse(&lines, text_string(&conf), conf.length, f) < 0 ||
-	    assign_get(&lines, "PRESERVED_FILES", &value, f) < 0)
-		return -1;
-	const int r = value != NULL ? preserved_parse(ret_preserved, value, strlen(value), f) : 0;
-	free(value);
-	return r;
-}
-
 static int preserved_copy(const struct making *m, struct fault *f)
 {
 	PRESERVED_AUTO paths = { 0 };
 	struct fault why = { 0 };
 
-	if (scratch_preserved(m->from, &paths, f) < 0)
+	if (scan_listed(m->from, &paths, f) < 0)
 		return -1;
 	leases_hide(m);
 	for (size_t i = 0; i < paths.count; i++) {

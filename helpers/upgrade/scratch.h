@@ -20,7 +20,6 @@
 
 #include "base/fault.h"
 #include "base/report.h"
-#include "conf/preserved.h"
 #include "conf/settings.h"
 
 /* OKV's three generic files on the other side. */
@@ -39,8 +38,6 @@ struct scratch {
 
 /* Bytes of memory that it takes; FAULT_SYSTEM where the machine has less. */
 int scratch_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f);
-/* What okv_hsm.conf lists to be carried over, as it stands there. */
-int scratch_preserved(int root, struct preserved *ret_preserved, struct fault *f);
 /* FAULT_SYSTEM: not to be had here, and why.  Afterwards "/" is the scratch root. */
 int scratch_enter(const struct scratch *scratch, struct fault *f);
 

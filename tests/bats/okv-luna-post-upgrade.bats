@@ -308,8 +308,8 @@ unproven() {
 	unproven "the snapshot has no slots, so nothing says which showed before"
 	mv "$BATS_TEST_TMPDIR/slots" "$ROOT/opt/okv-luna/var/snapshot/"
 	rm "$ROOT/opt/okv-luna/var/snapshot/manifest.mtree"
-	unproven "the snapshot is incomplete (cannot open 'manifest.mtree': No such file or directory), so nothing says \
-what was there before"
+	unproven "the snapshot is incomplete (cannot open 'manifest.mtree': No such file or directory), so it is not \
+known what was there before"
 	[ -L "$ROOT$WANTED" ]
 }
 
