@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,6 +16,15 @@
 #include "conf/accounts.h"
 #include "fs/publish.h"
 #include "fs/read.h"
+#include "fs/sha256.h"
+#include "proc/interrupt.h"
+
+enum {
+	CLOCK_SKEW = 300, /* seconds that another node's clock may be ahead */
+	AGE_DEFAULT = 24 * 60 * 60,
+	/* What a file system needs besides the bytes themselves: a directory entry, an indirect block. */
+	ROOM_MARGIN = 64 * 1024,
+};
 
 int bundle_act_claim(const struct bundle_act *act, struct fault *f)
 {
@@ -83,7 +94,7 @@ static bool tree_name(int root, struct text *out)
 	return fs_read_config(root, "/etc/hostname", out, &ignored) == 0 && strcspn(text_string(out), "\n") > 0;
 }
 
-int bundle_host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f)
+static int host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
 	struct utsname system;
@@ -147,8 +158,6 @@ void bundle_input_done(struct bundle_input *input)
 	fs_close(&input->dir);
 }
 
-enum { FRESH_SECONDS = 24 * 60 * 60 };
-
 /* This node's bundle, and what its header is going to say. */
 static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_sealed *ret_sealed, struct fault *f)
 {
@@ -157,7 +166,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	struct stat status;
 
 	memset(ret_sealed, 0, sizeof(*ret_sealed));
-	if (bundle_host_name(act, h->origin, f) < 0 || bundle_node_open(act->root, act->settings, &node, f) < 0)
+	if (host_name(act, h->origin, f) < 0 || bundle_node_open(act->root, act->settings, &node, f) < 0)
 		return -1;
 	if (!node.present)
 		return fault_absent(f, "there is no '%s'; make it on this node's console: HSM page, Create Bundle",
@@ -174,7 +183,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 		report_say(act->report, REPORT_WARNING,
 			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,
 			   (unsigned long)node.status.st_uid, SHOWN(act->settings->okv_user));
-	if (act->now - status.st_mtim.tv_sec > FRESH_SECONDS) {
+	if (act->now - status.st_mtim.tv_sec > AGE_DEFAULT) {
 		char made[TIME_STAMP_SIZE];
 		time_format(status.st_mtim.tv_sec, made);
 		report_say(act->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
@@ -294,5 +303,307 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 		return -1;
 	*ret_size = sealed.head_length + sealed.header.size + BUNDLE_TAG_SIZE;
 	*ret_fd = fs_take(&fd);
+	return 0;
+}
+
+/* --- verify and apply --------------------------------------------------------------------------------------------- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Neither from the future nor older than `max_age` seconds; 0: any age. */
+static int age_check(const struct bundle_act *act, int64_t created, uint64_t max_age, struct fault *f)
+{
+	char made[TIME_STAMP_SIZE];
+
+	time_format(created, made);
+	if (created > act->now + CLOCK_SKEW)
+		return fault_refused(f, "it was made in the future, at %s; compare the clocks of the nodes", made);
+	if (max_age > 0 && created < act->now && (uint64_t)(act->now - created) > max_age)
+		return fault_refused(f,
+				     "it is too old: made at %s, %jd seconds ago; --max-age is %ju; seal a fresh one",
+				     made, (intmax_t)(act->now - created), (uintmax_t)max_age);
+	return 0;
+}
+
+static uint64_t apply_max_age(const struct bundle_act *act)
+{
+	return act->options->max_age != 0 ? act->options->max_age : AGE_DEFAULT;
+}
+
+/* A bundle sealed under `own_name` is refused; NULL: none is. */
+static int sealed_look(const struct bundle_act *act, const char *own_name, uint64_t max_age,
+		       const struct bundle_input *input, struct bundle_sealed *sealed, struct fault *f)
+{
+	const struct bundle_header *h = &sealed->header;
+
+	if (bundle_sealed_look(input->fd, input->path, sealed, f) < 0)
+		return -1;
+	if (own_name != NULL && strcasecmp(own_name, h->origin) == 0)
+		(void)fault_refused(f, "it was sealed on this very node, '%s': its hsmbundle is here already",
+				    SHOWN(h->origin));
+	else if (age_check(act, h->created, max_age, f) == 0)
+		return 0;
+	return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
+}
+
+static int sealed_read(const struct bundle_act *act, const struct bundle_input *input, struct bundle_sealed *sealed,
+		       int out, struct fault *f)
+{
+	BUNDLE_SECRET_AUTO *secret = NULL;
+
+	if (bundle_secret_read(&act->passphrase, BUNDLE_ASK_ONCE, act->report, &secret, f) < 0)
+		return -1;
+	const struct bundle_stream stream = {
+		.in = input->fd, .in_name = input->path, .out = out, .out_name = "the stage", .secret = secret
+	};
+	return bundle_sealed_open(sealed, &stream, f);
+}
+
+int bundle_act_verify(const struct bundle_act *act, struct fault *f)
+{
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+	const char *path = act->operands[0];
+	struct bundle_sealed sealed;
+
+	/* It may well be verified where it was sealed, and looked at when it is old. */
+	if (bundle_input_open(path, &input, f) < 0 ||
+	    sealed_look(act, NULL, act->options->max_age, &input, &sealed, f) < 0 ||
+	    sealed_read(act, &input, &sealed, -1, f) < 0)
+		return -1;
+	text_add_format(act->lines, "'%s': genuine\n", SHOWN(path));
+	bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
+	json_number(act->result, "age_seconds", act->now - sealed.header.created);
+	return 0;
+}
+
+/* --- into its place ----------------------------------------------------------------------------------------------- */
+
+static int room_check(const struct bundle_node *node, uint64_t bytes, struct fault *f)
+{
+	struct statvfs space;
+
+	if (fstatvfs(node->dir, &space) < 0)
+		return fault_system(f, errno, "cannot determine the free space of '%s'", SETTINGS_OKV_HSM);
+	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
+	if (free_bytes < bytes + ROOM_MARGIN)
+		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
+				     (uintmax_t)free_bytes, (uintmax_t)(bytes + ROOM_MARGIN));
+	return 0;
+}
+
+/* Nothing with dry_run. */
+static int stage_begin(const struct bundle_act *act, const struct bundle_node *node, struct fs_stage *stage,
+		       struct fault *f)
+{
+	const struct fs_publish publish = { .mode = node->mode, .uid = node->uid, .gid = node->gid, .force = true };
+
+	return act->dry_run ? 0 : fs_stage_begin(node->dir, node->leaf, &publish, stage, f);
+}
+
+static int sealed_stage(const struct bundle_act *act, const struct bundle_input *input, struct bundle_node *node,
+			struct fs_stage *stage, struct bundle_sealed *sealed, struct fault *f)
+{
+	char own_name[BUNDLE_ORIGIN_SIZE];
+
+	if (host_name(act, own_name, f) < 0 || sealed_look(act, own_name, apply_max_age(act), input, sealed, f) < 0 ||
+	    bundle_node_open(act->root, act->settings, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
+	    stage_begin(act, node, stage, f) < 0)
+		return -1;
+	return sealed_read(act, input, sealed, stage->fd, f);
+}
+
+/* The user that scp comes in as, where there is one. */
+static bool is_support(int root, uid_t uid)
+{
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
+	struct accounts_user user;
+
+	return fs_read_config(root, "/etc/passwd", &passwd, &ignored) == 0 &&
+	       accounts_user_find(&passwd, SETTINGS_SUPPORT_USER, &user) && user.uid == uid;
+}
+
+static int plain_check(const struct bundle_act *act, const struct bundle_input *input, const struct bundle_node *node,
+		       struct fault *f)
+{
+	const struct stat *status = &input->status;
+	char magic[BUNDLE_MAGIC_SIZE];
+
+	if (status->st_size == 0)
+		return fault_refused(f, "'%s' is empty", SHOWN(input->path));
+	if (pread(input->fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	    memcmp(magic, BUNDLE_MAGIC, sizeof(magic)) == 0)
+		return fault_refused(f, "'%s' is sealed; apply it without --plain", SHOWN(input->path));
+	if (status->st_uid != 0 && status->st_uid != node->uid && !is_support(act->root, status->st_uid))
+		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
+				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user));
+	if ((status->st_mode & 022) != 0)
+		return fault_refused(
+			f,
+			"'%s' can be written by others (mode %04o): check where it comes from, then remove that right",
+			SHOWN(input->path), (unsigned)(status->st_mode & 07777));
+	/* Its own time of change is all that an unsealed one tells about its age. */
+	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
+		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
+	return 0;
+}
+
+static int plain_copy(const struct bundle_input *input, int out, struct bundle_header *header, struct fault *f)
+{
+	enum { BLOCK = 64 * 1024 };
+	SHA256_AUTO digest = SHA256_INIT;
+	unsigned char block[BLOCK];
+
+	if (fs_sha256_start(&digest, f) < 0)
+		return -1;
+	for (;;) {
+		const ssize_t got = read(input->fd, block, sizeof(block));
+		if (proc_interrupt_check(f) < 0)
+			return -1;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_system(f, errno, "cannot read '%s'", SHOWN(input->path));
+		header->size += (uint64_t)got;
+		if (got == 0 || header->size > (uint64_t)input->status.st_size)
+			break;
+		if (fs_sha256_add(&digest, block, (size_t)got, f) < 0 ||
+		    (out >= 0 && fs_write(out, "the stage", block, (size_t)got, f) < 0))
+			return -1;
+	}
+	if (header->size != (uint64_t)input->status.st_size)
+		return fault_refused(f, "'%s' was changed while it was read", SHOWN(input->path));
+	return fs_sha256_finish(&digest, header->sha256, f);
+}
+
+static int plain_stage(const struct bundle_act *act, const struct bundle_input *input, struct bundle_node *node,
+		       struct fs_stage *stage, struct bundle_sealed *sealed, struct fault *f)
+{
+	memset(sealed, 0, sizeof(*sealed));
+	sealed->header.created = input->status.st_mtim.tv_sec;
+	if (bundle_node_open(act->root, act->settings, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
+	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
+		return -1;
+	if (node->present && same_file(&node->status, &input->status))
+		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
+	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
+	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
+		return -1;
+	return plain_copy(input, stage->fd, &sealed->header, f);
+}
+
+/* Does this very bundle stand there already? */
+static bool is_in_place(const struct bundle_node *node, const struct bundle_header *header)
+{
+	struct fault ignored = { 0 };
+	unsigned char digest[BUNDLE_DIGEST_SIZE];
+	FS_AUTO int fd = -1;
+
+	return node->present && (uint64_t)node->status.st_size == header->size &&
+	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
+	       memcmp(digest, header->sha256, sizeof(digest)) == 0;
+}
+
+/*
+ * A bundle's own time of change is that of its making: on the console, or, of one that came from elsewhere, what the
+ * sealed file says (or the unsealed one's own), in whole seconds.  The console's is by another clock than the file's.
+ */
+static int older_check(const struct bundle_act *act, const struct bundle_input *input, const struct bundle_node *node,
+		       int64_t created, struct fault *f)
+{
+	const struct timespec *changed = &node->status.st_mtim;
+	char made[TIME_STAMP_SIZE], there[TIME_STAMP_SIZE];
+
+	if (act->options->older || !node->present || same_file(&node->status, &input->status) ||
+	    created + (changed->tv_nsec != 0 ? CLOCK_SKEW : 0) >= changed->tv_sec)
+		return 0;
+	time_format(created, made);
+	time_format(node->status.st_mtim.tv_sec, there);
+	return fault_refused(f, "'%s' is older, of %s, than the bundle that is there, of %s; --older applies it anyway",
+			     SHOWN(input->path), made, there);
+}
+
+/* The proven stage takes the name. */
+static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *f)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = created } };
+
+	if (futimens(stage->fd, times) < 0)
+		return fault_system(f, errno, "cannot set the time of the new bundle");
+	return fs_stage_commit(stage, f);
+}
+
+/* It has served. */
+static int input_remove(const struct bundle_input *input, const struct bundle_node *node, struct fault *f)
+{
+	/* A sealed file that was brought to the bundle's own place has been replaced. */
+	return same_file(&input->status, &node->status)
+		       ? 0
+		       : fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
+}
+
+/* --- what is told ------------------------------------------------------------------------------------------------- */
+
+/* The console step that follows, the rule about its order, and the end of the bundle. */
+static void next_show(struct text *lines, struct json *j)
+{
+	static const char order[] = "apply the bundle on all nodes before the first node is reverse-migrated";
+
+	text_add_format(lines,
+			"next, on this node's console: HSM page, Apply Bundle (it asks for the recovery passphrase)\n"
+			"order: %s;\n       then HSM-enable each node (HSM page, Initialize)\n"
+			"last:  when every node is HSM-enabled and replication is verified, 'okv-luna bundle clean'\n"
+			"       on all nodes\n",
+			order);
+	json_string(j, "next", "HSM page, Apply Bundle");
+	json_string(j, "order", order);
+}
+
+static void applied_show(const struct bundle_act *act, const struct bundle_sealed *sealed, bool changed)
+{
+	const char *input = act->operands[0];
+	const char *words = !changed       ? "nothing to change, the same bundle is at"
+			    : act->dry_run ? "would be put at"
+					   : "applied to";
+
+	json_string(act->result, "carrier", input);
+	json_string(act->result, "target", SETTINGS_BUNDLE);
+	json_bool(act->result, "changed", changed);
+	text_add_format(act->lines, "'%s': %s '%s' (%s:%s %04o)%s\n", SHOWN(input), words, SETTINGS_BUNDLE,
+			SHOWN(act->settings->okv_user), SHOWN(act->settings->okv_group),
+			(unsigned)act->settings->bundle_mode, act->dry_run ? "" : "; the carrier is removed");
+	if (act->options->plain) {
+		bundle_header_show(&sealed->header, act->lines, act->result);
+		text_add_string(act->lines, "  unsealed: compare it with the first node's\n");
+	} else {
+		bundle_sealed_show(sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
+	}
+	next_show(act->lines, act->result);
+}
+
+int bundle_act_apply(const struct bundle_act *act, struct fault *f)
+{
+	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
+	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
+	FS_STAGE_AUTO stage = FS_STAGE_INIT;
+	const struct bundle_options *o = act->options;
+	struct bundle_sealed sealed;
+
+	if (o->plain && !bundle_source_is_terminal(&act->passphrase))
+		return fault_usage(f, "--plain takes an unsealed bundle, which has no passphrase");
+	if (bundle_act_claim(act, f) < 0 || bundle_input_open(act->operands[0], &input, f) < 0 ||
+	    (o->plain ? plain_stage : sealed_stage)(act, &input, &node, &stage, &sealed, f) < 0)
+		return -1;
+	const bool there = is_in_place(&node, &sealed.header), changed = !there || !bundle_node_owned(&node);
+	if (!there && older_check(act, &input, &node, sealed.header.created, f) < 0)
+		return -1;
+	if (!act->dry_run &&
+	    ((changed && stage_publish(&stage, sealed.header.created, f) < 0) || input_remove(&input, &node, f) < 0))
+		return -1;
+	applied_show(act, &sealed, changed);
 	return 0;
 }

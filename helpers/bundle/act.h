@@ -36,8 +36,7 @@
 #include "base/option.h"
 #include "base/report.h"
 #include "base/text.h"
-#include "bundle/header.h"
-#include "bundle/secret.h"
+#include "bundle/sealed.h"
 #include "conf/settings.h"
 #include "fs/root.h"
 
@@ -123,8 +122,6 @@ void bundle_input_done(struct bundle_input *input);
 /* For the acts themselves. */
 /* Only root, and one of us at a time. */
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
-/* What this node is called: by the tree's own etc/hostname, and the running system by its kernel. */
-int bundle_host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_SIZE], struct fault *f);
 /*
  * This node's bundle, sealed, as an open file of *ret_size bytes that has no name any more, so whatever ends this
  * process, nothing stays behind.  With dry_run the bundle is looked at and *ret_fd stays.

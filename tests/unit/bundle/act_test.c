@@ -4,6 +4,8 @@
  */
 #include "okv_tree.h"
 
+#include "bundle/act.c"
+
 static int node_try(int root, struct fault *f)
 {
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
@@ -78,11 +80,11 @@ static void a_tree_that_does_not_run_is_called_by_its_own_file(void **state)
 	char name[BUNDLE_ORIGIN_SIZE], kernels[BUNDLE_ORIGIN_SIZE];
 
 	tree_make(place->dir);
-	MUST(bundle_host_name(&act, name, &f));
+	MUST(host_name(&act, name, &f));
 	assert_string_equal(name, "okv2");
 	assert_int_equal(gethostname(kernels, sizeof(kernels)), 0);
 	act.own_root = true;
-	MUST(bundle_host_name(&act, name, &f));
+	MUST(host_name(&act, name, &f));
 	assert_string_equal(name, kernels);
 }
 

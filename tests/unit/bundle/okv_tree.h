@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "bundle/act.h"
-#include "bundle/secret.h"
+#include "bundle/sealed.h"
 #include "conf/settings.h"
 
 #define TREE_HSM    "usr/local/okv/hsm"

@@ -1,13 +1,12 @@
 /* bundle/sealed: what a header promises about its bytes, and what is left of a secret. */
 #include "okv_tree.h"
 
-#include "bundle/secret.c"
+#include "bundle/sealed.c"
 
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include "bundle/sealed.h"
 #include "fs/read.h"
 #include "proc/interrupt.h"
 

@@ -1,7 +1,7 @@
-/* bundle/secret: the page itself; its end, and the memory around it, are looked at from outside (tests/bats/memory.js). */
+/* bundle/sealed: the page itself; its end, and the memory around it, are looked at from outside (tests/bats/memory.js). */
 #include "okv_tree.h"
 
-#include "bundle/secret.c"
+#include "bundle/sealed.c"
 
 #include <sys/prctl.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-/* bundle/apply: from whom and from when a bundle is taken. */
+/* bundle/act: from whom and from when a bundle is taken. */
 #include "okv_tree.h"
 
 #include "bundle/header.h"
