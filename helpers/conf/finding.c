@@ -128,6 +128,19 @@ bool finding_is_safe(const struct finding *finding)
 	return strcmp(finding->remedy, FINDING_FIX_IT) == 0;
 }
 
+bool finding_remedy_is_command(const char *remedy)
+{
+	static const char *const programs[] = {
+		"chmod", "chown", "gpasswd", "groupadd", "mount", "okv-luna", "setfacl",
+	};
+	const size_t length = strcspn(remedy, " ");
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (text_equal(remedy, length, programs[i]))
+			return true;
+	return false;
+}
+
 static const char *severity_name(enum finding_severity severity)
 {
 	static const char *const names[] = {
@@ -149,7 +162,7 @@ static void finding_format(const struct finding *finding, enum finding_colour wi
 		(void)snprintf(line, sizeof(line), ":%zu", finding->line);
 	text_add_format(out, "%s%s%s  %s%s: %s [%s]\n      %s\n      %s%s\n", colour, severity_name(finding->severity),
 			colour[0] != '\0' ? "\033[0m" : "", SHOWN(finding->file), line, finding->what, finding->rule,
-			finding->effect, text_starts(finding->remedy, "okv-luna ") ? "fix: " : "", finding->remedy);
+			finding->effect, finding_remedy_is_command(finding->remedy) ? "fix: " : "", finding->remedy);
 }
 
 void finding_list_format(const struct finding_list *findings, enum finding_colour colour, struct text *out)

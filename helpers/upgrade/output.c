@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "conf/finding.h"
 #include "upgrade/hook.h"
 
 enum { FINDING_INDENT = 10, STATUS_INDENT = 20 /* the column where a check's text begins */ };
@@ -179,24 +180,10 @@ static void lines_add(struct text *out, int indent, const char *lines)
 		text_add_format(out, "%*s%.*s\n", indent, "", (int)line.length, line.bytes);
 }
 
-/* Where no command fixes it, the remedy is a sentence, and no script shall take it for one. */
-static bool remedy_is_command(const char *remedy)
-{
-	static const char *const programs[] = {
-		"chmod", "chown", "gpasswd", "groupadd", "mount", "okv-luna", "setfacl",
-	};
-	const size_t length = strcspn(remedy, " ");
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (text_equal(remedy, length, programs[i]))
-			return true;
-	return false;
-}
-
 static void remedy_add(struct text *out, int indent, const char *remedy)
 {
 	if (remedy != NULL && remedy[0] != '\0')
-		text_add_format(out, "%*s%s%s\n", indent, "", remedy_is_command(remedy) ? "fix: " : "", remedy);
+		text_add_format(out, "%*s%s%s\n", indent, "", finding_remedy_is_command(remedy) ? "fix: " : "", remedy);
 }
 
 static void outcome_add(struct text *out, enum output_colour colour, const struct step_result *result, bool dry_run)
@@ -274,7 +261,7 @@ static void finding_json(struct json *j, const struct step_finding *finding, con
 	json_string(j, "detail", detail);
 	json_string(j, "step", step);
 	if (finding->remedy != NULL && finding->remedy[0] != '\0') {
-		const char *type = remedy_is_command(finding->remedy) ? "command" : "hint";
+		const char *type = finding_remedy_is_command(finding->remedy) ? "command" : "hint";
 		json_object_begin(j, "remediation");
 		json_string(j, "type", type);
 		json_string(j, type, finding->remedy);

@@ -63,7 +63,8 @@ static int memory_find(uint64_t *ret_bytes, struct fault *f)
 	return fault_system(f, 0, "cannot determine the free memory");
 }
 
-int scratch_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f)
+/* Bytes of memory that it takes; FAULT_SYSTEM where the machine has less. */
+static int memory_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f)
 {
 	SCAN_AUTO scan = { 0 };
 	const struct scan_request request = { .root = scratch->root,
@@ -595,10 +596,10 @@ static const char *place_choose(void)
 static int ground_make(struct making *m, struct fault *f)
 {
 	char size[64];
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	struct stat here, there;
 
-	if (scratch_measure(m->scratch, &bytes, f) < 0)
+	if (memory_measure(m->scratch, &bytes, f) < 0)
 		return -1;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fault_system(f, errno, "a mount namespace is not available here");

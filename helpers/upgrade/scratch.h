@@ -16,8 +16,6 @@
 #ifndef OKV_UPGRADE_SCRATCH_H
 #define OKV_UPGRADE_SCRATCH_H
 
-#include <stdint.h>
-
 #include "base/fault.h"
 #include "base/report.h"
 #include "conf/settings.h"
@@ -36,8 +34,6 @@ struct scratch {
 	struct report *report; /* hears what could not be carried over; may be NULL */
 };
 
-/* Bytes of memory that it takes; FAULT_SYSTEM where the machine has less. */
-int scratch_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f);
 /* FAULT_SYSTEM: not to be had here, and why.  Afterwards "/" is the scratch root. */
 int scratch_enter(const struct scratch *scratch, struct fault *f);
 
