@@ -57,10 +57,10 @@ struct finding_rule {
 		.severity = __VA_ARGS__ \
 	}
 
-/* Commands that fix. */
 /* Is it one, by its first word: ours, or a program of the system's?  No sentence begins with such a word. */
 bool finding_remedy_is_command(const char *remedy);
 
+/* Commands that fix. */
 #define FINDING_FIX_IT  "okv-luna config check --fix"
 #define FINDING_WIRE_IT "okv-luna config wire"
 /* Nobody has to look at what the first of them does. */

@@ -332,6 +332,22 @@ int proc_child_program_open(const char *name, int *ret_fd, struct fault *f)
 	return 0;
 }
 
+struct proc_child_options proc_child_function(int (*work)(void *context, int tell, struct fault *f), void *context,
+					      const char *what,
+					      enum proc_child_answer (*on_message)(void *listener,
+										   const struct proc_message *message))
+{
+	return (struct proc_child_options){
+		.work = work,
+		.context = context,
+		.what = what,
+		.on_message = on_message,
+		.listener = context,
+		.root = PROC_CHILD_STAY,
+		.output = PROC_CHILD_INHERITED,
+	};
+}
+
 /* Our end never blocks: what a child leaves behind is read to the end that it has at that moment. */
 static int pipe_open(int *ret_read, int *ret_write)
 {

@@ -120,6 +120,12 @@ struct proc_child_options {
 		.argv = NULL, .root = -1, .input = -1 \
 	}
 
+/* A function that stays where we are, with our standard descriptors, and tells its messages to `context`, too. */
+struct proc_child_options proc_child_function(int (*work)(void *context, int tell, struct fault *f), void *context,
+					      const char *what,
+					      enum proc_child_answer (*on_message)(void *listener,
+										   const struct proc_message *message));
+
 struct proc_outcome {
 	int status;           /* exit status, or 128 + signal; of a function 0 or 1, unless foreign code ended it */
 	int signal;           /* that ended it, or 0 */

@@ -318,29 +318,40 @@ static unsigned chrystoki_look(int root, const struct guide_node *node)
 	return signs;
 }
 
-static bool key_is_there(int root, const struct guide_node *node)
+enum { NAMES_MOST = 500, TRACE_SIZE_MAX = 1024 * 1024 };
+
+/* Is one of the first names in the directory as wanted? */
+static bool directory_has(int root, const char *path, bool (*wanted)(int root, const char *name))
 {
-	TEXT_AUTO path = { 0 };
 	FS_AUTO int dir = -1;
 	FS_EACH_AUTO each = { 0 };
 	struct fs_each_entry entry;
 	struct fault ignored = { 0 };
 	bool found = false;
 
-	text_add_format(&path, "%s/cert/client", node->settings->client_dir);
-	if (fs_dir_open(root, text_string(&path), FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
-	    fs_each_open(dir, text_string(&path), &each, &ignored) < 0)
+	if (fs_dir_open(root, path, FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
+	    fs_each_open(dir, path, &each, &ignored) < 0)
 		return false;
-	while (!found && fs_each_next(&each, &entry, &ignored) > 0)
-		found = text_ends(entry.name, "Key.pem");
+	for (unsigned i = 0; !found && i < NAMES_MOST && fs_each_next(&each, &entry, &ignored) > 0; i++)
+		found = wanted(root, entry.name);
 	return found;
+}
+
+static bool is_key(int root, const char *name)
+{
+	(void)root;
+	return text_ends(name, "Key.pem");
 }
 
 static unsigned files_look(int root, const struct guide_node *node)
 {
 	static const char service_conf[] = GUIDE_SERVICE_DIR "/Chrystoki.conf";
-	unsigned signs = chrystoki_look(root, node) | (key_is_there(root, node) ? GUIDE_KEY : 0);
+	unsigned signs = chrystoki_look(root, node);
+	TEXT_AUTO keys = { 0 };
 
+	text_add_format(&keys, "%s/cert/client", node->settings->client_dir);
+	if (directory_has(root, text_string(&keys), is_key))
+		signs |= GUIDE_KEY;
 	if (fs_exists(root, service_conf))
 		signs |= GUIDE_SERVICE;
 	else if (!fs_exists(root, GUIDE_SERVICE_DIR) && (signs & GUIDE_SECTIONS) != 0)
@@ -388,8 +399,6 @@ static unsigned hsm_look(const struct upgrade_run *run, unsigned signs)
 
 #define TRACES "/var/okv/log/hsm"
 
-enum { TRACES_MAX = 500, TRACE_SIZE_MAX = 1024 * 1024 };
-
 /* "Retrieved 1 keys" and a good end: OKV has found its root key. */
 static bool trace_is_good(int root, const char *name)
 {
@@ -401,22 +410,6 @@ static bool trace_is_good(int root, const char *name)
 	return fs_read_file(root, text_string(&path), FS_NOFOLLOW, TRACE_SIZE_MAX, &trace, NULL, &ignored) == 0 &&
 	       strstr(text_string(&trace), "Retrieved 1 keys") != NULL &&
 	       strstr(text_string(&trace), "Finished successfully") != NULL;
-}
-
-static bool is_initialized(int root)
-{
-	FS_AUTO int dir = -1;
-	FS_EACH_AUTO each = { 0 };
-	struct fs_each_entry entry;
-	struct fault ignored = { 0 };
-	bool found = false;
-
-	if (fs_dir_open(root, TRACES, FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
-	    fs_each_open(dir, TRACES, &each, &ignored) < 0)
-		return false;
-	for (unsigned i = 0; !found && i < TRACES_MAX && fs_each_next(&each, &entry, &ignored) > 0; i++)
-		found = trace_is_good(root, entry.name);
-	return found;
 }
 
 /* The number behind `words` in a file of /proc, 0 where there is none; `field` skips so many words more. */
@@ -469,7 +462,7 @@ static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
 		signs |= lacking == 0 ? GUIDE_RUNNING : GUIDE_LACKING;
 	if ((signs & GUIDE_WIRED) != 0 && is_booted(run->root))
 		signs |= GUIDE_BOOTED;
-	if (is_initialized(run->root))
+	if (directory_has(run->root, TRACES, trace_is_good))
 		signs |= GUIDE_INITIALIZED;
 	/* The first word is a program of the system's, the second OKV's own. */
 	const char *image = strchr(run->settings->upgrade_command, '/');

@@ -574,7 +574,7 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 			slots_info(step, &question, &answer);
 		if (what == STEP_ASK_ALL || what == STEP_ASK_KEY)
 			key_info(step, &question, &answer);
-		return slots_take(&answer, ret_slots, f);
+		return ret_slots != NULL ? slots_take(&answer, ret_slots, f) : 0;
 	}
 	size_t without_group;
 	const struct okv_job job = { .root = run->root, .settings = run->settings };

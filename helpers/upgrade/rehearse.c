@@ -239,15 +239,8 @@ static void missed_send(void *context, const char *path, int errnum)
 
 static int slots_play(struct play *play, struct fault *f)
 {
-	const struct proc_child_options ask = {
-		.work = asker_work,
-		.context = play,
-		.what = "the question for the slots",
-		.on_message = message_pass,
-		.listener = play,
-		.root = PROC_CHILD_STAY,
-		.output = PROC_CHILD_INHERITED,
-	};
+	const struct proc_child_options ask =
+		proc_child_function(asker_work, play, "the question for the slots", message_pass);
 	const struct proc_trace trace = { .child = &ask, .on_missed = missed_send, .context = play };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
@@ -311,15 +304,7 @@ static int apart_work(void *context, int tell, struct fault *f)
 {
 	struct play *play = context;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	const struct proc_child_options how = {
-		.work = inside_work,
-		.context = play,
-		.what = "the rehearsal",
-		.on_message = message_pass,
-		.listener = play,
-		.root = PROC_CHILD_STAY,
-		.output = PROC_CHILD_INHERITED,
-	};
+	const struct proc_child_options how = proc_child_function(inside_work, play, "the rehearsal", message_pass);
 
 	play->tell = tell;
 	if (unshare(CLONE_NEWPID | CLONE_NEWIPC) < 0)
@@ -384,19 +369,11 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 	};
 	struct play play = { .request = request, .way = way, .result = result };
 	FS_AUTO int worker = -1;
-	const struct proc_child_options how = {
-		.work = apart_work,
-		.context = &play,
-		.what = "the rehearsal",
-		.on_message = message_take,
-		.listener = &play,
-		.root = PROC_CHILD_STAY,
-		.output = PROC_CHILD_INHERITED,
-		.deadline_ms = bound_ms,
-	};
+	struct proc_child_options how = proc_child_function(apart_work, &play, "the rehearsal", message_take);
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const int64_t begun = proc_clock_ms();
 
+	how.deadline_ms = bound_ms;
 	if (scan_listed(request->root, &carried, f) < 0)
 		return -1;
 	if (proc_child_program_open(HSM_WORKER, &worker, f) < 0)

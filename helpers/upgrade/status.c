@@ -8,6 +8,7 @@
 #include "fs/root.h"
 #include "hsm/network.h"
 #include "hsm/verdict.h"
+#include "okv/chrystoki.h"
 #include "okv/group.h"
 #include "okv/leftovers.h"
 #include "okv/wiring.h"
@@ -108,15 +109,6 @@ static int check_wiring(struct step *step, struct fault *f)
 	return 0;
 }
 
-static int hsm_look(struct step *step, enum step_ask what, struct fault *f)
-{
-	struct snapshot_slots slots = { .items = NULL };
-	const int r = step_ask_slots(step, what, &slots, f);
-
-	snapshot_slots_done(&slots);
-	return r;
-}
-
 /* That OKV loads no library, and by which command it does, has been said. */
 static bool is_without_library(const struct upgrade_run *run)
 {
@@ -133,7 +125,7 @@ static int check_slots(struct step *step, struct fault *f)
 		return not_checked(step, "there is no Luna client");
 	if (is_without_library(step->run))
 		return not_checked(step, "OKV loads no library");
-	return hsm_look(step, STEP_ASK_SLOTS, f);
+	return step_ask_slots(step, STEP_ASK_SLOTS, NULL, f);
 }
 
 static bool is_answering(const struct upgrade_run *run)
@@ -147,42 +139,29 @@ static int check_key(struct step *step, struct fault *f)
 		return not_checked(step, "the root key's label and a PIN are needed: --key and --pin-file");
 	if (!is_answering(step->run))
 		return not_checked(step, "the slots do not show");
-	return hsm_look(step, STEP_ASK_KEY, f);
-}
-
-/* The groups of Chrystoki.conf; where it cannot be read, none, and `config` says so. */
-static int groups_count(const struct upgrade_run *run, size_t *ret_count, struct fault *f)
-{
-	TEXT_SECRET_AUTO bytes = { 0 };
-	CHRYSTOKI_AUTO conf = { 0 };
-	struct chrystoki_family groups = { .count = 0 };
-	struct fault why = { 0 };
-
-	if (fs_read_config(run->root, run->settings->chrystoki_conf, &bytes, &why) == 0) {
-		if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
-			return -1;
-		chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
-	}
-	*ret_count = groups.count;
-	return 0;
+	return step_ask_slots(step, STEP_ASK_KEY, NULL, f);
 }
 
 static int check_ha(struct step *step, struct fault *f)
 {
-	size_t groups;
+	const struct okv_job job = step_okv_job(step);
+	CHRYSTOKI_AUTO conf = { 0 };
+	struct chrystoki_family groups;
+	struct fault ignored = { 0 };
 
-	if (groups_count(step->run, &groups, f) < 0)
-		return -1;
-	if (groups == 0) {
+	/* Where it cannot be read there are none, and `config` says so. */
+	(void)okv_chrystoki_read(&job, &conf, &ignored);
+	chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
+	if (groups.count == 0) {
 		step_add_info(step, "'%s' has no HA group", step->run->settings->chrystoki_conf);
 		return 0;
 	}
 	if (!is_answering(step->run))
 		return not_checked(step, "the slots do not show");
-	if (hsm_look(step, STEP_ASK_GROUPS, f) < 0)
+	if (step_ask_slots(step, STEP_ASK_GROUPS, NULL, f) < 0)
 		return -1;
-	step_add_info(step, "%zu HA group%s as in '%s', with every member that can be seen", groups,
-		      groups == 1 ? "" : "s", step->run->settings->chrystoki_conf);
+	step_add_info(step, "%zu HA group%s as in '%s', with every member that can be seen", groups.count,
+		      groups.count == 1 ? "" : "s", step->run->settings->chrystoki_conf);
 	return 0;
 }
 

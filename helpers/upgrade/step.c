@@ -261,18 +261,10 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 static int step_run(struct work *work, unsigned bound_ms, struct fault *f)
 {
 	const struct step_row *row = work->result->row;
-	const struct proc_child_options how = {
-		.work = step_work,
-		.context = work,
-		.what = row->name,
-		.on_message = message_take,
-		.listener = work,
-		.root = PROC_CHILD_STAY,
-		.output = PROC_CHILD_INHERITED,
-		.deadline_ms = bound_ms,
-	};
+	struct proc_child_options how = proc_child_function(step_work, work, row->name, message_take);
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
+	how.deadline_ms = bound_ms;
 	if (proc_child_run(&how, &outcome, f) < 0)
 		return -1;
 	proc_outcome_done(&outcome);
