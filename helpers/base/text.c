@@ -160,13 +160,6 @@ size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character)
 	return wanted;
 }
 
-size_t text_utf8_length(const void *bytes, size_t length)
-{
-	uint32_t character;
-
-	return text_utf8_next(bytes, length, &character);
-}
-
 size_t text_space_length(const void *bytes, size_t length)
 {
 	uint32_t c;

@@ -64,11 +64,9 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 void text_add_printable(struct text *t, const char *string, const char *const *kept);
 
 /*
- * Length of the UTF-8 sequence at `bytes` (1 to 4), or 0 where the bytes are none: overlong forms, surrogates
- * and values past U+10FFFF are refused (RFC 3629).
+ * Length of the UTF-8 sequence at `bytes` (1 to 4) and its character, or 0 where the bytes are none: overlong forms,
+ * surrogates and values past U+10FFFF are refused (RFC 3629).
  */
-size_t text_utf8_length(const void *bytes, size_t length);
-/* The same, with the character. */
 size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
 /*
  * Controls, and what makes one name look like another on a terminal: what is invisible (Default_Ignorable_Code_Point of

@@ -18,7 +18,7 @@ static void must(bool held)
 static bool is_plain(const char *path)
 {
 	for (const char *at = path; *at != '\0';) {
-		const size_t length = text_utf8_length(at, strlen(at));
+		const size_t length = text_utf8_next(at, strlen(at), &(uint32_t){ 0 });
 		if (length == 0)
 			return false;
 		at += length;

@@ -47,7 +47,7 @@ static void every_byte_is_escaped_or_replaced_so_that_it_is_valid(void **state)
 	assert_string_equal(text_string(&out), "[\"q\\\"b\\\\n\\u000at\\u0009e\\u001b d\\u007f\",\"nul\\u0000.\","
 					       "\"Zürich \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]");
 	for (size_t at = 0, step; at < out.length; at += step)
-		assert_true((step = text_utf8_length(out.bytes + at, out.length - at)) > 0);
+		assert_true((step = text_utf8_next(out.bytes + at, out.length - at, &(uint32_t){ 0 })) > 0);
 }
 
 static void keys_are_escaped_too(void **state)
@@ -78,6 +78,26 @@ static void nesting_reaches_the_promised_depth(void **state)
 	assert_string_equal(text_string(&out), "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]");
 }
 
+static void lines_and_faults_have_one_form(void **state)
+{
+	TEXT_AUTO out = { 0 };
+	TEXT_AUTO lines = { 0 };
+	struct fault f = { 0 };
+	struct json j;
+
+	(void)state;
+	(void)fault_refused(&f, "no \"tea\"");
+	json_init(&j, &out);
+	json_object_begin(&j, NULL);
+	json_lines(&j, "none", &lines);
+	text_add_string(&lines, "a\n\nb\"\nlast");
+	json_lines(&j, "some", &lines);
+	json_fault(&j, "error", &f);
+	json_object_end(&j);
+	assert_string_equal(text_string(&out), "{\"none\":[],\"some\":[\"a\",\"\",\"b\\\"\",\"last\"],"
+					       "\"error\":{\"kind\":\"refused\",\"text\":\"no \\\"tea\\\"\"}}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -85,6 +105,7 @@ int main(void)
 		cmocka_unit_test(every_byte_is_escaped_or_replaced_so_that_it_is_valid),
 		cmocka_unit_test(keys_are_escaped_too),
 		cmocka_unit_test(nesting_reaches_the_promised_depth),
+		cmocka_unit_test(lines_and_faults_have_one_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

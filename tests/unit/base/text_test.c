@@ -153,6 +153,7 @@ static void shown_text_is_cut_between_characters(void **state)
 {
 	char bytes[2 * TEXT_SHOWN_MAX];
 	struct text_shown storage;
+	uint32_t character;
 
 	(void)state;
 	for (size_t shift = 0; shift < 4; shift++) {
@@ -164,7 +165,7 @@ static void shown_text_is_cut_between_characters(void **state)
 		assert_true(length < TEXT_SHOWN_MAX && length > TEXT_SHOWN_MAX - 10);
 		assert_string_equal(shown + length - 3, "...");
 		for (size_t at = 0, step; at < length; at += step)
-			assert_true((step = text_utf8_length(shown + at, length - at)) > 0);
+			assert_true((step = text_utf8_next(shown + at, length - at, &character)) > 0);
 	}
 }
 
@@ -178,6 +179,7 @@ static void utf8_is_what_rfc_3629_says(void **state)
 		{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 }, { "\xf0\x8f\xbf\xbf", 0 },
 		{ "\xf4\x90\x80\x80", 0 }, { "\xf5\x80\x80\x80", 0 }, { "\xf0\x90\x80", 0 },
 	};
+	uint32_t character;
 
 	(void)state;
 	for (unsigned lead = 0; lead < 256; lead++) {
@@ -193,13 +195,13 @@ static void utf8_is_what_rfc_3629_says(void **state)
 				expected = 2;
 			else if (lead >> 4 == 14 && tail && three >= 0x800 && (three < 0xd800 || three > 0xdfff))
 				expected = 3;
-			assert_int_equal(text_utf8_length(bytes, sizeof(bytes)), expected);
+			assert_int_equal(text_utf8_next(bytes, sizeof(bytes), &character), expected);
 		}
 	}
 	for (size_t i = 0; i < sizeof(four) / sizeof(four[0]); i++)
-		assert_int_equal(text_utf8_length(four[i].bytes, strlen(four[i].bytes)), four[i].length);
-	assert_int_equal(text_utf8_length("", 0), 0);
-	assert_int_equal(text_utf8_length("\xe2\x82", 2), 0);
+		assert_int_equal(text_utf8_next(four[i].bytes, strlen(four[i].bytes), &character), four[i].length);
+	assert_int_equal(text_utf8_next("", 0, &character), 0);
+	assert_int_equal(text_utf8_next("\xe2\x82", 2, &character), 0);
 }
 
 static void comparisons_are_of_bytes(void **state)
