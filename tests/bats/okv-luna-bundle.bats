@@ -367,10 +367,10 @@ refused() {
 	# Newer than the sealed one is what this node's console makes afterwards, by more than clocks may differ.
 	echo console >$place
 	cp "$BATS_FILE_TMPDIR/sealed" okv2/tmp/x
-	touch -d '10 minutes' $place
+	touch -r "$BATS_FILE_TMPDIR/sealed" -d '10 minutes' $place
 	before=$(state)
 	refused apply okv2/tmp/x
-	touch -d '2 minutes' $place
+	touch -r "$BATS_FILE_TMPDIR/sealed" -d '2 minutes' $place
 	run -0 apply okv2/tmp/x
 }
 
