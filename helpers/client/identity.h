@@ -4,9 +4,6 @@
  * The identity is certificates and keys, token database, data, STC identities and the client's own Chrystoki.conf.
  * Promise: an installation never replaces it.  It is copied to the new tree, as client/copy does it, and so is what
  * Chrystoki.conf names below the client's directory and the new client does not bring; the old tree stays whole.
- * While rpm, which works in place, is at it, the identity is set aside in the staging directory, whole or not at all,
- * and whatever of it is missing or other than it was comes back with owner and mode; a newcomer then lies beside it as
- * NAME.okv-luna-new.  A run that was killed in between leaves that to the next one.
  */
 #ifndef OKV_CLIENT_IDENTITY_H
 #define OKV_CLIENT_IDENTITY_H
@@ -17,7 +14,6 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "base/text.h"
-#include "client/staging.h"
 
 /* Is the path, below the client's directory, of the identity? */
 bool client_is_identity(const char *path);
@@ -47,11 +43,5 @@ int client_identity_changes(int now, int before, struct text *paths, struct faul
 /* Says which files Chrystoki.conf (`conf` its content) names below the client's directory that `client` has not. */
 int client_identity_lacking(int client, const char *conf, const char *client_dir, struct report *report,
 			    struct fault *f);
-
-/* The staging directory has its new/.  Without a client and a Chrystoki.conf there is nothing to set aside. */
-int client_identity_set_aside(struct client_staging *s, const char *conf_path, uint64_t room,
-			      struct client_carried *ret_carried, struct fault *f);
-/* Nothing to do where nothing is set aside. */
-int client_identity_put_back(struct client_staging *s, const char *conf_path, struct fault *f);
 
 #endif

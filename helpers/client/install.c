@@ -266,13 +266,16 @@ static int same_find(struct installing *i, struct manifest *ret_record, struct f
 										      : extra_find(i, ret_record, f);
 }
 
-/* The client that is there, and may it give way to this one? */
+/* The client that is there.  May this one be installed, and may that one give way to it? */
 static int old_find(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	const enum client_kind kind = i->result->content.kind;
 	enum client_kind old;
 
+	if (kind == CLIENT_FULL && !request->accept_licence)
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					"and give --accept-licence");
 	if (i->staging.parent < 0)
 		return 0;
 	if (client_staging_present(&i->staging, &i->old, f) < 0)
@@ -335,46 +338,23 @@ static int place(struct installing *i, int tree, struct fault *f)
 
 /* --- the full client ---------------------------------------------------------------------------------------------- */
 
-/* The packages to install, also into the result; refused without the vendor's licence. */
-static int packages_find(struct installing *i, struct client_rpm_set *ret_set, struct fault *f)
-{
-	struct client_result *result = i->result;
-
-	if (client_rpm_find(&result->content, i->request->report, ret_set, f) < 0)
-		return -1;
-	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
-		if (ret_set->packages[p].entry != NULL)
-			text_add_format(&result->packages, "%s-%s\n", ret_set->packages[p].name, ret_set->version);
-	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_set->version);
-	if (!i->request->accept_licence)
-		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
-					"and give --accept-licence");
-	return text_check(&result->packages, f);
-}
-
-static int packages_incomplete(struct fault *f)
-{
-	f->kind = FAULT_INCOMPLETE;
-	return fault_prefix(f, "the packages are installed, but: ");
-}
-
-/* Whatever rpm does, what was there of the identity is there again after it. */
-static int packages_install(struct installing *i, int tree, const struct client_rpm_set *set, struct fault *f)
+/* What rpm is to do with them, by the RPMs in `tree`. */
+static int packages_find(struct installing *i, int tree, struct client_rpm *ret_rpm, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	struct fault later = { 0 };
+	struct client_result *result = i->result;
 
-	if (client_identity_set_aside(&i->staging, i->conf_path, i->room, &i->result->carried, f) < 0)
+	*ret_rpm = (struct client_rpm){ .root = request->root,
+					.tree = tree,
+					.content = &result->content,
+					.client_dir = request->client_dir,
+					.conf_path = i->conf_path,
+					.report = request->report,
+					.packages = &result->packages,
+					.files = &result->package_files };
+	if (client_rpm_find(ret_rpm, f) < 0)
 		return -1;
-	char scratch[PATH_MAX];
-	(void)snprintf(scratch, sizeof(scratch), "%.*s/%s/new/rpm",
-		       (int)(strrchr(request->client_dir, '/') - request->client_dir), request->client_dir,
-		       i->staging.name);
-	const int r = client_rpm_install(request->root, tree, set, scratch, f);
-	const int restored = client_identity_put_back(&i->staging, i->conf_path, r < 0 ? &later : f);
-	if (r < 0 || restored < 0)
-		return r < 0 ? -1 : packages_incomplete(f);
-	i->result->placed = i->result->changed = true;
+	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_rpm->version);
 	return 0;
 }
 
@@ -400,30 +380,32 @@ static int packages_record(struct installing *i, bool had_conf, struct fault *f)
 }
 
 /* Are they installed, and is what they have installed there? */
-static int packages_same_find(struct installing *i, const struct client_rpm_set *set, struct fault *f)
+static int packages_same_find(struct installing *i, const struct client_rpm *rpm, struct fault *f)
 {
 	enum client_kind old = CLIENT_AUTO;
 
 	/* Where there is no client rpm is not asked: its question alone would make a database. */
 	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
 		return -1;
-	return old != CLIENT_FULL ? 0
-				  : client_rpm_installed(i->request->root, set, i->request->client_dir, &i->same, f);
+	return old != CLIENT_FULL ? 0 : client_rpm_installed(rpm, &i->same, f);
 }
 
 static int full_install(struct installing *i, int tree, struct fault *f)
 {
-	struct client_rpm_set set;
+	struct client_rpm rpm;
 	bool had_conf;
 
-	if (packages_find(i, &set, f) < 0 ||
-	    client_rpm_check(tree, &set, i->request->client_dir, &i->result->package_files, f) < 0 ||
-	    packages_same_find(i, &set, f) < 0 || fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
+	if (packages_find(i, tree, &rpm, f) < 0 || packages_same_find(i, &rpm, f) < 0 ||
+	    fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
 		return -1;
-	if (!i->same && packages_install(i, tree, &set, f) < 0)
+	if (!i->same && client_rpm_install(&rpm, &i->staging, i->room, &i->result->carried, f) < 0)
 		return -1;
+	i->result->placed = i->result->changed = !i->same;
 	/* Also where rpm had nothing to do: an earlier run may have ended before this. */
-	return packages_record(i, had_conf, f) < 0 ? packages_incomplete(f) : 0;
+	if (packages_record(i, had_conf, f) == 0)
+		return 0;
+	f->kind = FAULT_INCOMPLETE;
+	return fault_prefix(f, "the packages are installed, but: ");
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
@@ -442,34 +424,29 @@ static int install(struct installing *i, struct fault *f)
 }
 
 /* rpm reads files: they are unpacked once more, outside of the root, to be looked at. */
-static int packages_look(struct installing *i, struct client_rpm_set *set, struct fault *f)
+static int packages_look(struct installing *i, struct fault *f)
 {
-	struct client_result *result = i->result;
 	char place[] = "/var/tmp/okv-luna-XXXXXX";
 	struct fault ignored = { 0 };
+	struct client_rpm rpm;
 	FS_AUTO int tree = -1;
 
-	unpack_done(&result->content.unpacked);
+	unpack_done(&i->result->content.unpacked);
 	if (mkdtemp(place) == NULL)
 		return fault_system(f, errno, "cannot make a directory in /var/tmp to look at the packages");
 	tree = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int r = tree < 0 ? fault_system(f, errno, "cannot open '%s'", place) : unpack(i, tree, f);
 	if (r == 0)
-		r = client_rpm_find(&result->content, i->request->report, set, f);
-	if (r == 0)
-		r = client_rpm_check(tree, set, i->request->client_dir, &result->package_files, f);
+		r = packages_find(i, tree, &rpm, f);
 	(void)fs_tree_remove(AT_FDCWD, place, &ignored);
-	return r;
+	return r < 0 ? -1 : packages_same_find(i, &rpm, f);
 }
 
 static int plan_same_find(struct installing *i, struct fault *f)
 {
 	MANIFEST_AUTO record = { 0 };
-	struct client_rpm_set set;
 
-	if (i->result->content.kind != CLIENT_FULL)
-		return same_find(i, &record, f);
-	return packages_find(i, &set, f) < 0 || packages_look(i, &set, f) < 0 ? -1 : packages_same_find(i, &set, f);
+	return i->result->content.kind == CLIENT_FULL ? packages_look(i, f) : same_find(i, &record, f);
 }
 
 static int plan(struct installing *i, struct fault *f)
@@ -517,7 +494,7 @@ static int run(struct installing *i, struct fault *f)
 		return -1;
 	if (request->dry_run)
 		return plan(i, f);
-	return client_identity_put_back(&i->staging, i->conf_path, f) < 0 ? -1 : install(i, f);
+	return client_rpm_recover(&i->staging, i->conf_path, f) < 0 ? -1 : install(i, f);
 }
 
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f)

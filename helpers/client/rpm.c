@@ -1,17 +1,20 @@
 #include "client/rpm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
-#include "client/identity.h"
+#include "fs/publish.h"
+#include "fs/read.h"
 #include "fs/root.h"
+#include "fs/walk.h"
 #include "proc/child.h"
 
-static const char *const rpm = "/usr/bin/rpm";
+/* --- the packages of the archive, by their names ------------------------------------------------------------------ */
 
 /* The order is the one in which they are listed; rpm orders its transaction itself. */
 static const struct known {
@@ -23,37 +26,30 @@ static const struct known {
 	{ "salogin", false },    { "multitoken", false },
 };
 
-/* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
-enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_RPM_PACKAGES + 10 };
-
-static int package_add(struct client_rpm_set *set, size_t which, const struct unpack_entry *entry,
+static int package_add(struct client_rpm *rpm, size_t which, const struct unpack_entry *entry,
 		       const struct text_line *version, struct fault *f)
 {
 	if (entry->type != UNPACK_FILE)
 		return fault_refused(f, "member '%s': a package that is a link", SHOWN(entry->path));
-	if (set->packages[which].entry != NULL)
-		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path),
-				     set->packages[which].name);
-	if (version->length >= sizeof(set->version))
+	if (rpm->entries[which] != NULL)
+		return fault_refused(f, "member '%s': a second package '%s'", SHOWN(entry->path), known[which].name);
+	if (version->length >= sizeof(rpm->version))
 		return fault_refused(f, "member '%s': a version that is too long", SHOWN(entry->path));
-	if (set->version[0] == '\0') {
-		memcpy(set->version, version->bytes, version->length);
-		set->version[version->length] = '\0';
-	} else if (!text_equal(version->bytes, version->length, set->version)) {
+	if (rpm->version[0] == '\0') {
+		memcpy(rpm->version, version->bytes, version->length);
+		rpm->version[version->length] = '\0';
+	} else if (!text_equal(version->bytes, version->length, rpm->version)) {
 		return fault_refused(f, "member '%s': not of version %s like the others", SHOWN(entry->path),
-				     set->version);
+				     rpm->version);
 	}
-	set->packages[which].entry = entry;
+	rpm->entries[which] = entry;
 	return 0;
 }
 
-int client_rpm_find(const struct client_content *content, struct report *report, struct client_rpm_set *ret_set,
-		    struct fault *f)
+static int packages_find(struct client_rpm *rpm, struct fault *f)
 {
-	struct client_rpm_set set = { .version = "" };
+	const struct client_content *content = rpm->content;
 
-	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
-		set.packages[p].name = known[p].name;
 	for (size_t i = 0; i < content->unpacked.count; i++) {
 		const char *path = client_content_path(content, content->unpacked.entries[i].path);
 		struct text_line version;
@@ -61,19 +57,98 @@ int client_rpm_find(const struct client_content *content, struct report *report,
 			continue;
 		for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
 			if (client_rpm_version(path + 3, known[p].name, &version) &&
-			    package_add(&set, p, &content->unpacked.entries[i], &version, f) < 0)
+			    package_add(rpm, p, &content->unpacked.entries[i], &version, f) < 0)
 				return -1;
 	}
 	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++) {
-		if (set.packages[p].entry != NULL)
-			continue;
-		if (known[p].required)
+		if (rpm->entries[p] != NULL)
+			text_add_format(rpm->packages, "%s-%s\n", known[p].name, rpm->version);
+		else if (known[p].required)
 			return fault_refused(f, "the archive has no package '%s-*.x86_64.rpm' in '%s64'", known[p].name,
 					     SHOWN(content->top));
-		report_say(report, REPORT_DETAIL, "the archive has no package '%s'", known[p].name);
+		else
+			report_say(rpm->report, REPORT_DETAIL, "the archive has no package '%s'", known[p].name);
 	}
-	*ret_set = set;
-	return 0;
+	return text_check(rpm->packages, f);
+}
+
+/* --- rpm's answers ------------------------------------------------------------------------------------------------ */
+
+/* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
+enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_RPM_PACKAGES + 10 };
+
+/*
+ * rpm with some options and, behind them, the lines of `names`: its exit status, and all that it said, which is added.
+ * A question that got no answer is a fault, whatever the answer would have been.
+ */
+static int rpm_ask(const char *const *options, const struct text *names, unsigned deadline_ms, int *ret_status,
+		   struct text *ret_said, struct fault *f)
+{
+	const char *arguments[ARGUMENTS + 1] = { "/usr/bin/rpm" };
+	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
+	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	TEXT_AUTO words = { 0 };
+	size_t count = 1;
+
+	text_add_format(&words, "%s\n", text_string(names));
+	if (text_check(names, f) < 0 || text_check(&words, f) < 0)
+		return -1;
+	for (; *options != NULL && count < ARGUMENTS; options++)
+		arguments[count++] = *options;
+	for (char *word = strtok(words.bytes, "\n"); word != NULL && count < ARGUMENTS; word = strtok(NULL, "\n"))
+		arguments[count++] = word;
+	run.argv = arguments;
+	run.deadline_ms = deadline_ms;
+	if (proc_child_run(&run, &outcome, f) < 0)
+		return -1;
+	text_add(ret_said, outcome.output.bytes, outcome.output.length);
+	proc_outcome_done(&outcome);
+	*ret_status = outcome.status;
+	if (outcome.late)
+		return fault_late(f, "rpm did not answer within %u seconds; is another rpm running?",
+				  deadline_ms / 1000);
+	if (outcome.status >= 128)
+		return fault_system(f, 0, "rpm was killed by signal %d before it answered", outcome.status - 128);
+	return text_check(ret_said, f);
+}
+
+static const char *first_error(const char *said)
+{
+	const char *later = strstr(said, "\nerror: ");
+
+	return text_starts(said, "error: ") ? said : later != NULL ? later + 1 : NULL;
+}
+
+/*
+ * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it
+ * says before that is warnings.  Its first line where there is no error.
+ */
+static const char *reason(const struct text *said, struct text *line)
+{
+	const char *error = first_error(text_string(said)), *at = error != NULL ? error : text_string(said);
+	const size_t length = strcspn(at, "\n");
+
+	text_add(line, at, length);
+	if (error != NULL && length > 0 && at[length - 1] == ':' && at[length] == '\n') {
+		at += length + 1;
+		at += strspn(at, "\t ");
+		text_add(line, " ", 1);
+		text_add(line, at, strcspn(at, "\n"));
+	}
+	return text_string(line);
+}
+
+/* As rpm_ask, for a question to which only 0 is "yes"; "no" is FAULT_REFUSED: `refusal`, and rpm's reason. */
+static int rpm_require(const char *const *options, const struct text *names, unsigned deadline_ms, const char *refusal,
+		       struct fault *f)
+{
+	TEXT_AUTO said = { 0 };
+	TEXT_AUTO line = { 0 };
+	int status;
+
+	if (rpm_ask(options, names, deadline_ms, &status, &said, f) < 0)
+		return -1;
+	return status == 0 ? 0 : fault_refused(f, "%s: %s", refusal, SHOWN(reason(&said, &line)));
 }
 
 /* The full path of an open directory: rpm wants names. */
@@ -89,108 +164,88 @@ static int path_of(int dir, char ret_path[PATH_MAX], struct fault *f)
 	return 0;
 }
 
-/* rpm with some options and, behind them, the lines of `names`. */
-static int rpm_run(const char *const *options, const struct text *names, unsigned deadline_ms,
-		   struct proc_outcome *ret_outcome, struct fault *f)
+static bool is_below(const char *path, size_t length, const char *directory)
 {
-	const char *arguments[ARGUMENTS + 1] = { rpm };
-	struct proc_child_options run = PROC_CHILD_OPTIONS_INIT;
-	TEXT_AUTO words = { 0 };
-	size_t count = 1;
+	const size_t above = strlen(directory);
 
-	text_add_format(&words, "%s\n", text_string(names));
-	if (text_check(names, f) < 0 || text_check(&words, f) < 0)
-		return -1;
-	for (; *options != NULL && count < ARGUMENTS; options++)
-		arguments[count++] = *options;
-	for (char *word = strtok(words.bytes, "\n"); word != NULL && count < ARGUMENTS; word = strtok(NULL, "\n"))
-		arguments[count++] = word;
-	run.argv = arguments;
-	run.deadline_ms = deadline_ms;
-	return proc_child_run(&run, ret_outcome, f);
+	return length > above && strncmp(path, directory, above) == 0 && path[above] == '/';
 }
 
-/* As rpm_run, for a question: one that got no answer is a fault, whatever the answer would have been. */
-static int rpm_ask(const char *const *options, const struct text *names, unsigned deadline_ms,
-		   struct proc_outcome *ret_outcome, struct fault *f)
-{
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+/* --- the packages as rpm sees them -------------------------------------------------------------------------------- */
 
-	if (rpm_run(options, names, deadline_ms, &outcome, f) < 0)
-		return -1;
-	if (outcome.late || outcome.status >= 128) {
-		const int killed_by = outcome.status - 128;
-		proc_outcome_done(&outcome);
-		return outcome.late ? fault_late(f, "rpm did not answer within %u seconds; is another rpm running?",
-						 deadline_ms / 1000)
-				    : fault_system(f, 0, "rpm was killed by signal %d before it answered", killed_by);
-	}
-	*ret_outcome = outcome;
-	return 0;
-}
-
-/*
- * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it
- * says before that is warnings.  Its first line where there is no error.
- */
-static const char *said(const struct proc_outcome *outcome, struct text *line)
-{
-	const char *at = text_string(&outcome->output);
-	const char *error = text_starts(at, "error: ") ? at : strstr(at, "\nerror: ");
-
-	if (error != NULL)
-		at = error + strspn(error, "\n");
-	const size_t length = strcspn(at, "\n");
-	text_add(line, at, length);
-	if (error != NULL && length > 0 && at[length - 1] == ':' && at[length] == '\n') {
-		at += length + 1;
-		at += strspn(at, "\t ");
-		text_add(line, " ", 1);
-		text_add(line, at, strcspn(at, "\n"));
-	}
-	return text_string(line);
-}
-
-static int files_name(int tree, const struct client_rpm_set *set, struct text *names, struct fault *f)
+static int paths_find(const struct client_rpm *rpm, struct text *ret_paths, struct fault *f)
 {
 	char path[PATH_MAX];
 
-	if (path_of(tree, path, f) < 0)
+	if (path_of(rpm->tree, path, f) < 0)
 		return -1;
 	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
-		if (set->packages[p].entry != NULL)
-			text_add_format(names, "%s/%s\n", path, set->packages[p].entry->path);
+		if (rpm->entries[p] != NULL)
+			text_add_format(ret_paths, "%s/%s\n", path, rpm->entries[p]->path);
 	return 0;
 }
 
-/* rpm's view of the files, against what their names say. */
-static int files_check(int tree, const struct client_rpm_set *set, struct fault *f)
+/* Sound, and the packages that their names say. */
+static int packages_check(const struct client_rpm *rpm, const struct text *paths, struct fault *f)
 {
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
-	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME} %{VERSION}-%{RELEASE} %{ARCH}\\n",
+	static const char *const query[] = { "-qp", "--nosignature", "--qf", "%{NAME}-%{VERSION}-%{RELEASE} %{ARCH}\\n",
 					     NULL };
-	TEXT_AUTO names = { 0 };
+	TEXT_AUTO said = { 0 };
 	TEXT_AUTO expected = { 0 };
 	TEXT_AUTO line = { 0 };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
+	int status;
 
-	if (files_name(tree, set, &names, f) < 0 || rpm_ask(digests, &names, QUERY_MS, &outcome, f) < 0)
-		return -1;
-	int r = outcome.status == 0
-			? 0
-			: fault_refused(f, "rpm reports a damaged package: %s", SHOWN(said(&outcome, &line)));
-	proc_outcome_done(&outcome);
-	if (r < 0 || rpm_ask(query, &names, QUERY_MS, &outcome, f) < 0)
+	if (rpm_require(digests, paths, QUERY_MS, "rpm reports a damaged package", f) < 0 ||
+	    rpm_ask(query, paths, QUERY_MS, &status, &said, f) < 0)
 		return -1;
 	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
-		if (set->packages[p].entry != NULL)
-			text_add_format(&expected, "%s %s x86_64\n", set->packages[p].name, set->version);
-	if (outcome.status != 0 ||
-	    !text_equal(text_string(&outcome.output), outcome.output.length, text_string(&expected)))
-		r = fault_refused(f, "a package is not the one that its file name says: %s",
-				  SHOWN(said(&outcome, &line)));
-	proc_outcome_done(&outcome);
-	return r;
+		if (rpm->entries[p] != NULL)
+			text_add_format(&expected, "%s-%s x86_64\n", known[p].name, rpm->version);
+	return status == 0 && text_same(&said, &expected)
+		       ? 0
+		       : fault_refused(f, "a package is not the one that its file name says: %s",
+				       SHOWN(reason(&said, &line)));
+}
+
+/* All that they install; of it something must be below the client's directory. */
+static int files_find(const struct client_rpm *rpm, const struct text *paths, struct fault *f)
+{
+	static const char *const list[] = { "-qpl", "--nosignature", NULL };
+	struct text_line line;
+	int status;
+
+	if (rpm_ask(list, paths, QUERY_MS, &status, rpm->files, f) < 0)
+		return -1;
+	for (size_t at = 0; text_line_next(rpm->files->bytes, rpm->files->length, &at, &line);)
+		if (is_below(line.bytes, line.length, rpm->client_dir))
+			return 0;
+	return fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(rpm->client_dir));
+}
+
+int client_rpm_find(struct client_rpm *rpm, struct fault *f)
+{
+	TEXT_AUTO paths = { 0 };
+
+	return packages_find(rpm, f) < 0 || paths_find(rpm, &paths, f) < 0 || packages_check(rpm, &paths, f) < 0
+		       ? -1
+		       : files_find(rpm, &paths, f);
+}
+
+/* --- what is installed -------------------------------------------------------------------------------------------- */
+
+/* Is there a database below the root?  The question what is in it would make one. */
+static int database_find(int root, bool *ret_there, struct fault *f)
+{
+	static const char *const place[] = { "--eval", "%{_dbpath}", NULL };
+	const struct text none = { 0 };
+	TEXT_AUTO path = { 0 };
+	int status;
+
+	if (rpm_ask(place, &none, QUERY_MS, &status, &path, f) < 0)
+		return -1;
+	text_cut(&path, strcspn(text_string(&path), "\n"));
+	return fs_existence(root, text_string(&path), ret_there, f);
 }
 
 /*
@@ -198,152 +253,243 @@ static int files_check(int tree, const struct client_rpm_set *set, struct fault 
  * administrator: that writes the whole system's package database anew, without what it cannot read; and a full disk, or
  * an rpm that is still at work, would look the same from here.
  */
-static int database_blame(const char *root, const struct proc_outcome *outcome, struct fault *f)
+static int database_blame(const char *root, const struct text *said, struct fault *f)
 {
 	TEXT_AUTO line = { 0 };
 	const bool whole = strcmp(root, "/") == 0;
 
-	if (!text_starts(text_string(&outcome->output), "error: ") &&
-	    strstr(text_string(&outcome->output), "\nerror: ") == NULL)
+	if (first_error(text_string(said)) == NULL)
 		return 0;
 	return fault_system(f, 0,
 			    "rpm cannot tell what is installed: %s; if rpm was interrupted, 'rpm %s%s%s--rebuilddb' "
 			    "repairs its database",
-			    SHOWN(said(outcome, &line)), whole ? "" : "--root ", whole ? "" : SHOWN(root),
+			    SHOWN(reason(said, &line)), whole ? "" : "--root ", whole ? "" : SHOWN(root),
 			    whole ? "" : " ");
-}
-
-/* Is there one below the root?  The question what is in it would make one. */
-static int database_find(int root, bool *ret_there, struct fault *f)
-{
-	static const char *const place[] = { "--eval", "%{_dbpath}", NULL };
-	const struct text none = { 0 };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	struct text_line line = { .bytes = "" };
-	size_t at = 0;
-
-	if (rpm_ask(place, &none, QUERY_MS, &outcome, f) < 0)
-		return -1;
-	(void)text_line_next(outcome.output.bytes, outcome.output.length, &at, &line);
-	TEXT_AUTO path = { 0 };
-	text_add(&path, line.bytes, line.length);
-	proc_outcome_done(&outcome);
-	return text_check(&path, f) < 0 ? -1 : fs_existence(root, text_string(&path), ret_there, f);
 }
 
 /* "missing     /path" or "S.5......  c /path"; the identity is the node's own, and a changed Chrystoki.conf, too. */
 static bool is_as_packed(const struct text *lines, const char *client_dir)
 {
-	const size_t length = strlen(client_dir);
 	struct text_line line;
 
 	for (size_t at = 0; text_line_next(lines->bytes, lines->length, &at, &line);) {
 		TEXT_AUTO copy = { 0 };
 		text_add(&copy, line.bytes, line.length);
 		const char *path = strchr(text_string(&copy), '/');
-		const bool below = path != NULL && strncmp(path, client_dir, length) == 0 && path[length] == '/';
-		if (below ? !client_is_identity(path + length + 1) : text_starts(text_string(&copy), "missing"))
+		if (path != NULL && is_below(path, strlen(path), client_dir)
+			    ? !client_is_identity(path + strlen(client_dir) + 1)
+			    : text_starts(text_string(&copy), "missing"))
 			return false;
 	}
 	return true;
 }
 
-/* Owners and modes are okv-luna repair's. */
-static int files_compare(const char *root, const struct text *names, const char *client_dir, bool *ret_same,
-			 struct fault *f)
+int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, struct fault *f)
 {
-	const char *const options[] = { "--root",   root,       "-V",        "--nodeps",  "--noscripts",
-					"--nomode", "--nouser", "--nogroup", "--nomtime", NULL };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-
-	if (rpm_ask(options, names, QUERY_MS, &outcome, f) < 0)
-		return -1;
-	*ret_same = is_as_packed(&outcome.output, client_dir);
-	proc_outcome_done(&outcome);
-	return 0;
-}
-
-int client_rpm_installed(int root, const struct client_rpm_set *set, const char *client_dir, bool *ret_installed,
-			 struct fault *f)
-{
-	TEXT_AUTO names = { 0 };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	char path[PATH_MAX];
+	TEXT_AUTO found = { 0 };
+	TEXT_AUTO changes = { 0 };
+	char root[PATH_MAX];
 	bool there;
+	int status;
 
-	if (database_find(root, &there, f) < 0 || path_of(root, path, f) < 0)
+	if (database_find(rpm->root, &there, f) < 0 || path_of(rpm->root, root, f) < 0)
 		return -1;
 	if (!there)
 		return 0;
-	const char *const options[] = { "--root", path, "-q", NULL };
-	for (size_t p = 0; p < CLIENT_RPM_PACKAGES; p++)
-		if (set->packages[p].entry != NULL)
-			text_add_format(&names, "%s-%s\n", set->packages[p].name, set->version);
-	if (rpm_ask(options, &names, QUERY_MS, &outcome, f) < 0)
+	const char *const query[] = { "--root", root, "-q", NULL };
+	/* Owners and modes are okv-luna repair's. */
+	const char *const verify[] = { "--root",   root,       "-V",        "--nodeps",  "--noscripts",
+				       "--nomode", "--nouser", "--nogroup", "--nomtime", NULL };
+	if (rpm_ask(query, rpm->packages, QUERY_MS, &status, &found, f) < 0 || database_blame(root, &found, f) < 0)
 		return -1;
-	const int r = database_blame(path, &outcome, f);
-	const bool all_there = outcome.status == 0;
-	proc_outcome_done(&outcome);
-	return r == 0 && all_there ? files_compare(path, &names, client_dir, ret_installed, f) : r;
-}
-
-/* Does rpm's list of their files have one below the client's directory? */
-static int places_find(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
-		       struct fault *f)
-{
-	static const char *const list[] = { "-qpl", "--nosignature", NULL };
-	TEXT_AUTO names = { 0 };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	const size_t length = strlen(client_dir);
-	struct text_line line;
-	bool below = false;
-
-	if (files_name(tree, set, &names, f) < 0 || rpm_ask(list, &names, QUERY_MS, &outcome, f) < 0)
+	if (status != 0)
+		return 0;
+	if (rpm_ask(verify, rpm->packages, QUERY_MS, &status, &changes, f) < 0)
 		return -1;
-	for (size_t at = 0; !below && text_line_next(outcome.output.bytes, outcome.output.length, &at, &line);)
-		below = line.length > length && strncmp(line.bytes, client_dir, length) == 0 &&
-			line.bytes[length] == '/';
-	if (below)
-		*ret_places = outcome.output;
-	else
-		proc_outcome_done(&outcome);
-	return below ? 0
-		     : fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(client_dir));
+	*ret_installed = is_as_packed(&changes, rpm->client_dir);
+	return 0;
 }
 
-int client_rpm_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
-		     struct fault *f)
+/* --- set aside ---------------------------------------------------------------------------------------------------- */
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Chrystoki.conf, or its copy: where there is one, its bytes, owner and mode. */
+struct conf {
+	bool there;
+	struct text bytes;
+	struct fs_publish how;
+};
+
+static int conf_read(int root, const char *path, struct conf *ret_conf, struct fault *f)
 {
-	return files_check(tree, set, f) < 0 ? -1 : places_find(tree, set, client_dir, ret_places, f);
+	struct fault cause = { 0 };
+	struct stat status;
+
+	if (fs_read_file(root, path, FS_FOLLOW_TRUSTED, FS_READ_CONFIG_MAX, &ret_conf->bytes, &status, &cause) < 0) {
+		if (cause.kind == FAULT_ABSENT)
+			return 0;
+		*f = cause;
+		return -1;
+	}
+	ret_conf->there = true;
+	ret_conf->how = (struct fs_publish){
+		.mode = status.st_mode & 07777, .uid = status.st_uid, .gid = status.st_gid, .force = true
+	};
+	return 0;
 }
 
-int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *scratch, struct fault *f)
+static int conf_set_aside(const struct client_staging *s, const char *conf_path, struct fault *f)
 {
-	TEXT_AUTO names = { 0 };
-	TEXT_AUTO line = { 0 };
-	struct proc_outcome outcome = PROC_OUTCOME_INIT;
-	char path[PATH_MAX];
+	struct conf conf = { 0 };
+	int r = conf_read(s->root, conf_path, &conf, f);
+
+	if (r == 0 && conf.there)
+		r = fs_publish_at(s->dir, "kept.conf", conf.bytes.bytes, conf.bytes.length, &conf.how, f);
+	text_done_secret(&conf.bytes);
+	return r;
+}
+
+static int identity_set_aside(struct client_staging *s, const char *conf_path, uint64_t room,
+			      struct client_carried *ret_carried, struct fault *f)
+{
+	struct client_carry carry = { .client_dir = s->client_dir, .room = room, .report = s->report };
+	FS_AUTO int old = -1;
+	FS_AUTO int kept = -1;
+
+	if (client_staging_present(s, &old, f) < 0 || conf_set_aside(s, conf_path, f) < 0)
+		return -1;
+	/* In new/, which a killed run leaves to be thrown away: half a copy must never be put back. */
+	if (mkdirat(s->dir, "new/kept", 0700) < 0 || (kept = openat(s->dir, "new/kept", DIR_FLAGS)) < 0)
+		return fault_system(f, errno, "cannot set the old client's identity aside");
+	carry.from = old;
+	carry.to = kept;
+	if (old >= 0 && client_identity_carry(&carry, ret_carried, f) < 0)
+		return -1;
+	if (syncfs(s->dir) < 0 || renameat(s->dir, "new/kept", s->dir, "kept") < 0)
+		return fault_system(f, errno, "cannot set the old client's identity aside");
+	return 0;
+}
+
+/* `kept` was set aside, `now` is there. */
+static int conf_put_back(const struct client_staging *s, const char *conf_path, const struct conf *kept,
+			 const struct conf *now, struct fault *f)
+{
+	const bool same = now->there && text_same(&now->bytes, &kept->bytes);
+	char beside[PATH_MAX];
+
+	if (same && now->how.mode == kept->how.mode && now->how.uid == kept->how.uid && now->how.gid == kept->how.gid)
+		return 0;
+	if (now->there && !same) {
+		(void)snprintf(beside, sizeof(beside), "%s.okv-luna-new", conf_path);
+		if (fs_publish(s->root, beside, FS_FOLLOW_TRUSTED, now->bytes.bytes, now->bytes.length, &kept->how, f) <
+		    0)
+			return -1;
+		report_say(s->report, REPORT_WARNING, "'%s' is kept as it was; the packages' own is beside it as '%s'",
+			   SHOWN(conf_path), SHOWN(beside));
+	}
+	return fs_publish(s->root, conf_path, FS_FOLLOW_TRUSTED, kept->bytes.bytes, kept->bytes.length, &kept->how, f);
+}
+
+static int conf_restore(const struct client_staging *s, const char *conf_path, struct fault *f)
+{
+	struct conf kept = { 0 }, now = { 0 };
+	int r = conf_read(s->dir, "kept.conf", &kept, f);
+
+	if (r == 0 && kept.there)
+		r = conf_read(s->root, conf_path, &now, f);
+	if (r == 0 && kept.there)
+		r = conf_put_back(s, conf_path, &kept, &now, f);
+	text_done_secret(&kept.bytes);
+	text_done_secret(&now.bytes);
+	return r;
+}
+
+static int identity_restore(const struct client_staging *s, struct fault *f)
+{
+	struct client_carry carry = { .client_dir = s->client_dir, .room = UINT64_MAX, .report = s->report };
+	struct client_carried carried = { 0 };
+	FS_AUTO int kept = openat(s->dir, "kept", DIR_FLAGS);
+	FS_AUTO int client = -1;
+
+	if (kept < 0)
+		return fault_system(f, errno, "cannot open what was set aside");
+	if (client_staging_present(s, &client, f) < 0)
+		return -1;
+	carry.from = kept;
+	carry.to = client;
+	if (client >= 0 && client_identity_carry(&carry, &carried, f) < 0)
+		return -1;
+	text_done(&carried.paths);
+	return 0;
+}
+
+int client_rpm_recover(struct client_staging *s, const char *conf_path, struct fault *f)
+{
 	bool there;
 
-	if (database_find(root, &there, f) < 0 || path_of(root, path, f) < 0 || files_name(tree, set, &names, f) < 0)
+	if (fs_existence(s->dir, "kept", &there, f) < 0)
 		return -1;
+	/* Without it kept.conf was set aside before anything else was done, and never finished. */
+	if (there) {
+		if (identity_restore(s, f) < 0 || conf_restore(s, conf_path, f) < 0)
+			return -1;
+		if (syncfs(s->dir) < 0)
+			return fault_system(f, errno, "cannot sync what was put back");
+		if (fs_tree_remove(s->dir, "kept", f) < 0)
+			return -1;
+	}
+	(void)unlinkat(s->dir, "kept.conf", 0);
+	return 0;
+}
+
+/* --- installed ---------------------------------------------------------------------------------------------------- */
+
+/* The test's own database, where there is none yet, goes with the staging directory's new/. */
+static int transaction_run(const struct client_rpm *rpm, const struct client_staging *s, struct fault *f)
+{
+	TEXT_AUTO paths = { 0 };
+	TEXT_AUTO said = { 0 };
+	TEXT_AUTO line = { 0 };
+	char root[PATH_MAX], scratch[PATH_MAX];
+	bool there;
+	int status;
+
+	if (database_find(rpm->root, &there, f) < 0 || path_of(rpm->root, root, f) < 0 ||
+	    paths_find(rpm, &paths, f) < 0)
+		return -1;
+	(void)snprintf(scratch, sizeof(scratch), "%.*s/%s/new/rpm",
+		       (int)(strrchr(rpm->client_dir, '/') - rpm->client_dir), rpm->client_dir, s->name);
 	/* A transaction that was cut off has left some of them in place: those are installed once more. */
 	const char *const test[] = {
-		"--root", path, "-U", "--oldpackage", "--replacepkgs", "--test", there ? NULL : "--dbpath",
+		"--root", root, "-U", "--oldpackage", "--replacepkgs", "--test", there ? NULL : "--dbpath",
 		scratch,  NULL
 	};
-	const char *const install[] = { "--root", path, "-U", "--oldpackage", "--replacepkgs", NULL };
-	if (rpm_ask(test, &names, INSTALL_MS, &outcome, f) < 0)
+	const char *const install[] = { "--root", root, "-U", "--oldpackage", "--replacepkgs", NULL };
+	if (rpm_require(test, &paths, INSTALL_MS, "rpm will not install it", f) < 0)
 		return -1;
-	int r = outcome.status == 0 ? 0 : fault_refused(f, "rpm will not install it: %s", SHOWN(said(&outcome, &line)));
-	proc_outcome_done(&outcome);
-	if (r < 0 || rpm_run(install, &names, INSTALL_MS, &outcome, f) < 0)
+	if (rpm_ask(install, &paths, INSTALL_MS, &status, &said, f) < 0) {
+		f->kind = FAULT_INCOMPLETE;
+		return fault_prefix(f, "the packages may not all be installed; run this again: ");
+	}
+	return status == 0 ? 0
+			   : fault_incomplete(f, "rpm failed: %s; check what it left behind, then run this again",
+					      SHOWN(reason(&said, &line)));
+}
+
+int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, uint64_t room,
+		       struct client_carried *ret_carried, struct fault *f)
+{
+	struct fault later = { 0 };
+
+	if (identity_set_aside(s, rpm->conf_path, room, ret_carried, f) < 0)
 		return -1;
-	if (outcome.status >= 128 && !outcome.late)
-		r = fault_incomplete(f, "rpm was killed by signal %d; run this again", outcome.status - 128);
-	else if (outcome.late || outcome.status != 0)
-		r = fault_incomplete(f, "rpm failed%s: %s; check what it left behind, then run this again",
-				     outcome.late ? " to end" : "", SHOWN(said(&outcome, &line)));
-	proc_outcome_done(&outcome);
+	/* Whatever rpm does, what was there of the identity is there again after it. */
+	const int r = transaction_run(rpm, s, f);
+	const int restored = client_rpm_recover(s, rpm->conf_path, r < 0 ? &later : f);
+	if (r == 0 && restored < 0) {
+		f->kind = FAULT_INCOMPLETE;
+		return fault_prefix(f, "the packages are installed, but: ");
+	}
 	return r;
 }

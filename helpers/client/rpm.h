@@ -6,50 +6,57 @@
  * configurator must be there.  rpm itself says name, version and architecture of each file and checks its digests; a
  * file that is another package than its name says is FAULT_REFUSED.  Nothing is changed unless rpm's own test of the
  * whole transaction passes.  What rpm does is not atomic: a failure in it is FAULT_INCOMPLETE.
+ *
+ * rpm works in place.  Meanwhile identity and Chrystoki.conf are set aside in the staging directory, whole or not at
+ * all, and whatever of them is missing or other than it was comes back with owner and mode; a newcomer then lies beside
+ * it as NAME.okv-luna-new.  A run that was killed in between leaves that to the next one.
  */
 #ifndef OKV_CLIENT_RPM_H
 #define OKV_CLIENT_RPM_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/report.h"
+#include "client/identity.h"
 #include "client/source.h"
+#include "client/staging.h"
 
 enum { CLIENT_RPM_PACKAGES = 10 };
 
-struct client_rpm_package {
-	const char *name;
-	const struct unpack_entry *entry; /* the RPM's; NULL where the archive has none */
+struct client_rpm {
+	/* The caller's, all borrowed. */
+	int root;
+	int tree; /* where the RPMs are unpacked */
+	const struct client_content *content;
+	const char *client_dir, *conf_path; /* the latter is Chrystoki.conf's */
+	struct report *report;
+	struct text *packages, *files; /* "vtl-10.9.4-122", and all that they install, each with a line feed */
+	/* By client_rpm_find, as *packages and *files. */
+	char version[64];                                        /* "10.9.4-122", of all of them */
+	const struct unpack_entry *entries[CLIENT_RPM_PACKAGES]; /* the RPMs; NULL where the archive has none */
 };
 
-struct client_rpm_set {
-	struct client_rpm_package packages[CLIENT_RPM_PACKAGES];
-	char version[64]; /* "10.9.4-122", of all of them */
-};
-
-/* By file names only.  Other packages of the set that are not there are told as details. */
-int client_rpm_find(const struct client_content *content, struct report *report, struct client_rpm_set *ret_set,
-		    struct fault *f);
 /*
- * `tree`: where the RPMs were unpacked.  Compares their digests and what they are with their names, before anything is
- * asked of a database; *ret_places: the files that they install, each with a line feed.  FAULT_REFUSED where these are
- * not below `client_dir`.
+ * The packages, by what they are called; then their digests, what they are and where they install to, before anything
+ * is asked of a database.  FAULT_REFUSED where that is not below the client's directory.  Packages that may be
+ * missing and are, are told as details.
  */
-int client_rpm_check(int tree, const struct client_rpm_set *set, const char *client_dir, struct text *ret_places,
-		     struct fault *f);
+int client_rpm_find(struct client_rpm *rpm, struct fault *f);
 /*
  * Is every one of them installed below the root already, in this version, and by `rpm -V` as it was packed (identity,
  * owners and modes aside)?  Only rpm's own "no" is one: an rpm that was killed or cannot read its database is
  * FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database, none is made.
  */
-int client_rpm_installed(int root, const struct client_rpm_set *set, const char *client_dir, bool *ret_installed,
-			 struct fault *f);
+int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, struct fault *f);
 /*
  * Tests the transaction, and runs it; an older version than the present one is installed all the same, since that is
- * how one goes back.  `scratch`, below the root, takes the database of the test where there is none yet.
+ * how one goes back.  The staging directory has its new/.  At most `room` bytes are set aside.
  */
-int client_rpm_install(int root, int tree, const struct client_rpm_set *set, const char *scratch, struct fault *f);
+int client_rpm_install(const struct client_rpm *rpm, struct client_staging *staging, uint64_t room,
+		       struct client_carried *ret_carried, struct fault *f);
+/* Puts back what a run that was killed has set aside; nothing to do where there is nothing. */
+int client_rpm_recover(struct client_staging *staging, const char *conf_path, struct fault *f);
 
 #endif

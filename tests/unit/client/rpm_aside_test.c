@@ -1,4 +1,7 @@
-#include "client/identity.h"
+/*
+ * client/rpm: what is set aside while rpm works in place, and comes back.
+ */
+#include "client/rpm.c"
 #include "client/swap.h"
 #include "failing.h"
 #include "made.h"
@@ -47,7 +50,7 @@ static void set_aside(void)
 	struct client_carried carried = { 0 };
 	struct fault f = { 0 };
 
-	MUST(client_identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
+	MUST(identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
 	text_done(&carried.paths);
 }
 
@@ -55,7 +58,7 @@ static void put_back(void)
 {
 	struct fault f = { 0 };
 
-	MUST(client_identity_put_back(&s, CONF, &f));
+	MUST(client_rpm_recover(&s, CONF, &f));
 	assert_false(unit_there(root, STAGING "/kept"));
 	assert_false(unit_there(root, STAGING "/kept.conf"));
 }
@@ -195,12 +198,12 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 
 	(void)state;
 	client_make();
-	MUST_NOT_GUESS("Chrystoki.conf", client_identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
+	MUST_NOT_GUESS("Chrystoki.conf", identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
 	assert_false(unit_there(root, STAGING "/kept"));
 	set_aside();
-	MUST_NOT_GUESS("kept", client_identity_put_back(&s, CONF, &f));
-	MUST_NOT_GUESS("kept.conf", client_identity_put_back(&s, CONF, &f));
-	MUST_NOT_GUESS("Chrystoki.conf", client_identity_put_back(&s, CONF, &f));
+	MUST_NOT_GUESS("kept", client_rpm_recover(&s, CONF, &f));
+	MUST_NOT_GUESS("kept.conf", client_rpm_recover(&s, CONF, &f));
+	MUST_NOT_GUESS("Chrystoki.conf", client_rpm_recover(&s, CONF, &f));
 	assert_true(unit_there(root, STAGING "/kept"));
 	assert_true(unit_there(root, STAGING "/kept.conf"));
 	put_back();
