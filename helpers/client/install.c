@@ -15,7 +15,6 @@
 #include "client/record.h"
 #include "client/rpm.h"
 #include "client/staging.h"
-#include "client/swap.h"
 #include "client/template.h"
 #include "fs/publish.h"
 #include "fs/read.h"
@@ -295,16 +294,6 @@ static int old_find(struct installing *i, struct fault *f)
 				       "--section REST'; ");
 }
 
-static int has_previous(const struct installing *i, bool *ret_has, struct fault *f)
-{
-	FS_AUTO int previous = -1;
-
-	if (client_staging_previous(&i->staging, &previous, f) < 0)
-		return -1;
-	*ret_has = previous >= 0;
-	return 0;
-}
-
 /* The staged tree becomes the client. */
 static int place(struct installing *i, int tree, struct fault *f)
 {
@@ -318,17 +307,17 @@ static int place(struct installing *i, int tree, struct fault *f)
 	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
 	    client_template_settle(client, &result->content, i->request->client_dir,
 				   client_ownership_file(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
-	    same_find(i, &record, f) < 0 || has_previous(i, &result->previous_kept, f) < 0)
+	    same_find(i, &record, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
-	result->previous_kept |= i->old >= 0 && !i->same;
+	result->previous_kept = i->staging.has_previous || (i->old >= 0 && !i->same);
 	int r = old_join(i, client, &conf, f);
 	/* Until here all can be taken back; from here on it is finished first. */
 	if (r == 0)
 		r = proc_interrupt_check(f);
 	if (r == 0 && !i->same) {
 		fs_close(&client);
-		r = client_swap(&i->staging, result->content.top, f);
+		r = client_staging_swap(&i->staging, result->content.top, f);
 	}
 	if (r == 0)
 		r = finish(i, &conf, &record, f);
@@ -459,8 +448,7 @@ static int plan(struct installing *i, struct fault *f)
 	if (old_find(i, f) < 0 || plan_same_find(i, f) < 0)
 		return archives_blame(i, f);
 	/* rpm works in place: what may be kept is older than the client before this one. */
-	if (result->content.kind != CLIENT_FULL && has_previous(i, &result->previous_kept, f) < 0)
-		return -1;
+	result->previous_kept = result->content.kind != CLIENT_FULL && i->staging.has_previous;
 	result->placed = !i->same;
 	if (old_join(i, -1, &conf, f) < 0)
 		return -1;
@@ -468,27 +456,10 @@ static int plan(struct installing *i, struct fault *f)
 	return 0;
 }
 
-/* Ready to work in, or with a plan only looked at. */
-static int staging_open(const struct client_request *request, struct client_staging *ret_staging, struct fault *f)
-{
-	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT;
-
-	if ((request->dry_run ? client_staging_look : client_staging_open)(request->root, request->client_dir,
-									   request->report, &s, f) < 0)
-		return -1;
-	if (!request->dry_run && client_swap_recover(&s, f) < 0)
-		return -1;
-	*ret_staging = s;
-	s = (struct client_staging)CLIENT_STAGING_INIT;
-	return 0;
-}
-
 static int run(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
 
-	if (!request->dry_run && client_rollback_finish(&i->staging, f) < 0)
-		return -1;
 	if (room_look(i, f) < 0 ||
 	    (request->sha256 != NULL && client_source_verify(&i->source, request->sha256, i->staging.dir, f) < 0))
 		return -1;
@@ -501,6 +472,7 @@ int client_install(const struct client_request *request, struct client_result *r
 {
 	CLIENT_RESULT_AUTO result = { 0 };
 	struct installing i = { .request = request,
+				.staging = CLIENT_STAGING_INIT(request->root, request->client_dir, request->report),
 				.conf_path = request->settings->chrystoki_conf,
 				.room = UINT64_MAX,
 				.old = -1,
@@ -510,18 +482,14 @@ int client_install(const struct client_request *request, struct client_result *r
 		return -1;
 	int r = client_ownership_find(request->root, request->settings, &i.ownership, f);
 	if (r == 0)
-		r = staging_open(request, &i.staging, f);
-	if (r == 0) {
+		r = client_staging_open(&i.staging, request->dry_run ? CLIENT_STAGING_LOOK : CLIENT_STAGING_INSTALL, f);
+	if (r == 0)
 		r = run(&i, f);
-		memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
-		/* To tidy up takes descriptors, of which there may be few. */
-		client_source_done(&i.source);
-		fs_close(&i.old);
-		if (!request->dry_run)
-			client_staging_close(&i.staging);
-		client_staging_done(&i.staging);
-	}
+	memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
+	/* To tidy up takes descriptors, of which there may be few. */
 	client_source_done(&i.source);
+	fs_close(&i.old);
+	client_staging_close(&i.staging);
 	if (r < 0)
 		return -1;
 	*ret_result = result;
@@ -546,13 +514,11 @@ int client_installed(const struct client_request *request, enum client_kind *ret
 
 int client_rollback(const struct client_request *request, bool *ret_finished, struct fault *f)
 {
-	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT;
+	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT(request->root, request->client_dir, request->report);
 
-	if (staging_open(request, &s, f) < 0)
+	if (client_staging_open(&s, request->dry_run ? CLIENT_STAGING_LOOK : CLIENT_STAGING_ROLLBACK, f) < 0 ||
+	    client_staging_rollback(&s, f) < 0)
 		return -1;
-	if (request->dry_run)
-		return client_rollback_plan(&s, ret_finished, f);
-	const int r = client_rollback_run(&s, ret_finished, f);
-	client_staging_close(&s);
-	return r;
+	*ret_finished = s.back;
+	return 0;
 }

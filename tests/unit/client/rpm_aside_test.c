@@ -2,7 +2,6 @@
  * client/rpm: what is set aside while rpm works in place, and comes back.
  */
 #include "client/rpm.c"
-#include "client/swap.h"
 #include "failing.h"
 #include "made.h"
 
@@ -12,7 +11,7 @@
 #define CONF "/etc/Chrystoki.conf"
 
 static int root;
-static struct client_staging s = CLIENT_STAGING_INIT;
+static struct client_staging s = CLIENT_STAGING_INIT(-1, NULL, NULL);
 
 static int appliance_make(void **state)
 {
@@ -22,14 +21,15 @@ static int appliance_make(void **state)
 	(void)unit_place_make(state);
 	root = ((const struct unit_place *)*state)->dir;
 	unit_dir(root, "etc", 0755);
-	MUST(client_staging_open(root, "/" CLIENT, made_report(), &s, &f));
+	s = (struct client_staging)CLIENT_STAGING_INIT(root, "/" CLIENT, made_report());
+	MUST(client_staging_open(&s, CLIENT_STAGING_INSTALL, &f));
 	MUST(client_staging_tree(&s, &tree, &f));
 	return 0;
 }
 
 static int appliance_end(void **state)
 {
-	client_staging_done(&s);
+	client_staging_close(&s);
 	text_done(&made_told);
 	return unit_place_remove(state);
 }
@@ -61,6 +61,16 @@ static void put_back(void)
 	MUST(client_rpm_recover(&s, CONF, &f));
 	assert_false(unit_there(root, STAGING "/kept"));
 	assert_false(unit_there(root, STAGING "/kept.conf"));
+}
+
+/* And the next run begins. */
+static void killed(void)
+{
+	struct fault f = { 0 };
+
+	fs_close(&s.dir);
+	fs_close(&s.parent);
+	MUST(client_staging_open(&s, CLIENT_STAGING_INSTALL, &f));
 }
 
 static void is(const char *path, mode_t mode, uid_t uid, gid_t gid)
@@ -158,23 +168,17 @@ static void without_a_client_and_a_chrystoki_conf_there_is_nothing_to_keep(void 
 
 static void a_run_that_was_killed_leaves_it_to_the_next(void **state)
 {
-	struct fault f = { 0 };
-
 	(void)state;
 	client_make();
 	set_aside();
 	assert_int_equal(unlinkat(root, CLIENT "/cert/key.pem", 0), 0);
-	client_staging_done(&s);
-	MUST(client_staging_open(root, "/" CLIENT, NULL, &s, &f));
-	MUST(client_swap_recover(&s, &f));
+	killed();
 	put_back();
 	unit_holds(root, CLIENT "/cert/key.pem", "the key");
 }
 
 static void half_a_copy_is_never_put_back(void **state)
 {
-	struct fault f = { 0 };
-
 	(void)state;
 	client_make();
 	/* Killed while it was copied: new/kept, and the copy of Chrystoki.conf that comes before. */
@@ -182,9 +186,7 @@ static void half_a_copy_is_never_put_back(void **state)
 	unit_dir(root, STAGING "/new/kept/cert", 0700);
 	unit_write(root, STAGING "/new/kept/cert/key.pem", "the k", 0600);
 	unit_write(root, STAGING "/kept.conf", "older", 0600);
-	client_staging_done(&s);
-	MUST(client_staging_open(root, "/" CLIENT, NULL, &s, &f));
-	MUST(client_swap_recover(&s, &f));
+	killed();
 	put_back();
 	unit_holds(root, CLIENT "/cert/key.pem", "the key");
 	unit_holds(root, "etc/Chrystoki.conf", "Misc = {\n}\n");

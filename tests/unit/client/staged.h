@@ -4,7 +4,7 @@
 #ifndef OKV_UNIT_CLIENT_STAGED_H
 #define OKV_UNIT_CLIENT_STAGED_H
 
-#include "client/swap.h"
+#include "client/staging.h"
 #include "failing.h"
 #include "unit.h"
 
@@ -12,7 +12,7 @@
 #define STAGING "usr/safenet/.lunaclient.okv-luna"
 
 static int root;
-static struct client_staging s = CLIENT_STAGING_INIT;
+static struct client_staging s = CLIENT_STAGING_INIT(-1, CLIENT, NULL);
 
 static inline int staging_make(void **state)
 {
@@ -23,24 +23,27 @@ static inline int staging_make(void **state)
 
 static inline int staging_end(void **state)
 {
-	client_staging_done(&s);
+	fs_close(&s.dir);
+	fs_close(&s.parent);
 	return unit_place_remove(state);
 }
 
 #define IN_STAGING(test) cmocka_unit_test_setup_teardown(test, staging_make, staging_end)
 
-/* As each run begins. */
-static inline int reopen(struct fault *f)
+/* As each run begins; the one before it was killed. */
+static inline int reopen(enum client_staging_use use, struct fault *f)
 {
-	client_staging_done(&s);
-	return client_staging_open(root, CLIENT, NULL, &s, f) < 0 ? -1 : client_swap_recover(&s, f);
+	fs_close(&s.dir);
+	fs_close(&s.parent);
+	s = (struct client_staging)CLIENT_STAGING_INIT(root, CLIENT, NULL);
+	return client_staging_open(&s, use, f);
 }
 
 static inline void open_it(void)
 {
 	struct fault f = { 0 };
 
-	MUST(reopen(&f));
+	MUST(reopen(CLIENT_STAGING_ROLLBACK, &f));
 }
 
 /* A new client in the staging directory, told by one file. */
@@ -59,7 +62,7 @@ static inline void swap(const char *which)
 	struct fault f = { 0 };
 
 	stage(which);
-	MUST(client_swap(&s, "top/", &f));
+	MUST(client_staging_swap(&s, "top/", &f));
 }
 
 #endif

@@ -11,11 +11,14 @@ static void it_is_beside_the_client_and_roots_alone(void **state)
 	assert_int_equal(fstatat(root, STAGING, &status, AT_SYMLINK_NOFOLLOW), 0);
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(fchmodat(root, STAGING, 0711, 0), 0);
-	client_staging_done(&s);
-	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "can be changed by others than root");
+	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by others than root");
 	assert_int_equal(fchmodat(root, STAGING, 0700, 0), 0);
 	assert_int_equal(fchownat(root, STAGING, 1234, 0, 0), 0);
-	MUST_FAIL(client_staging_open(root, CLIENT, NULL, &s, &f), FAULT_REFUSED, "can be changed by others than root");
+	unit_dir(root, STAGING "/new", 0700);
+	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by others than root");
+	/* Nothing in it is ours to tidy up. */
+	client_staging_close(&s);
+	assert_true(unit_there(root, STAGING "/new"));
 }
 
 static void a_planted_link_is_none(void **state)
@@ -27,7 +30,7 @@ static void a_planted_link_is_none(void **state)
 	unit_dir(root, "usr/safenet", 0755);
 	unit_dir(root, "elsewhere", 0700);
 	assert_int_equal(symlinkat("../../elsewhere", root, STAGING), 0);
-	assert_int_equal(client_staging_open(root, CLIENT, NULL, &s, &f), -1);
+	assert_int_equal(reopen(CLIENT_STAGING_INSTALL, &f), -1);
 }
 
 static void a_staging_directory_in_which_nothing_is_kept_goes_with_what_was_made_for_it(void **state)
@@ -49,7 +52,7 @@ static void looking_changes_nothing(void **state)
 	struct fault f = { 0 };
 
 	(void)state;
-	MUST(client_staging_look(root, CLIENT, NULL, &s, &f));
+	MUST(reopen(CLIENT_STAGING_LOOK, &f));
 	assert_int_equal(s.parent, -1);
 	assert_int_equal(s.dir, -1);
 	assert_false(unit_there(root, "usr"));
@@ -73,10 +76,10 @@ static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 
 	(void)state;
 	open_it();
-	MUST_NOT_GUESS("previous", client_staging_previous(&s, &dir, &f));
 	MUST_NOT_GUESS("lunaclient", client_staging_present(&s, &dir, &f));
 	assert_int_equal(dir, -1);
-	MUST_NOT_GUESS(".lunaclient.okv-luna", client_staging_look(root, CLIENT, NULL, &s, &f));
+	MUST_NOT_GUESS("previous", reopen(CLIENT_STAGING_LOOK, &f));
+	MUST_NOT_GUESS(".lunaclient.okv-luna", reopen(CLIENT_STAGING_LOOK, &f));
 }
 
 int main(void)

@@ -1,17 +1,10 @@
+/*
+ * client/staging: one client for another, the way back, and the way on from wherever a run was cut off.
+ */
 #include <sys/syscall.h>
 
-#include "client/swap.h"
 #include "staged.h"
 #include "unit_seccomp.h"
-
-static bool has_previous(void)
-{
-	FS_AUTO int previous = -1;
-	struct fault f = { 0 };
-
-	MUST(client_staging_previous(&s, &previous, &f));
-	return previous >= 0;
-}
 
 static void what_was_in_the_clients_place_is_the_previous_one(void **state)
 {
@@ -19,7 +12,7 @@ static void what_was_in_the_clients_place_is_the_previous_one(void **state)
 	open_it();
 	swap("first");
 	unit_holds(root, "usr/safenet/lunaclient/which", "first");
-	assert_false(has_previous());
+	assert_false(s.has_previous);
 	swap("second");
 	unit_holds(root, "usr/safenet/lunaclient/which", "second");
 	unit_holds(root, STAGING "/previous/which", "first");
@@ -32,27 +25,32 @@ static void what_was_in_the_clients_place_is_the_previous_one(void **state)
 static void roll_back(void)
 {
 	struct fault f = { 0 };
-	bool finished;
 
-	MUST(client_rollback_run(&s, &finished, &f));
-	assert_false(finished);
+	assert_false(s.back);
+	MUST(client_staging_rollback(&s, &f));
 	assert_false(unit_there(root, STAGING "/back"));
 }
 
 static void rolling_back_exchanges_them(void **state)
 {
 	struct fault f;
-	bool finished;
 
 	(void)state;
 	open_it();
 	swap("first");
-	MUST_FAIL(client_rollback_run(&s, &finished, &f), FAULT_ABSENT, "no previous client is kept");
-	MUST_FAIL(client_rollback_plan(&s, &finished, &f), FAULT_ABSENT, "no previous client is kept");
+	MUST_FAIL(client_staging_rollback(&s, &f), FAULT_ABSENT, "no previous client is kept");
+	MUST(reopen(CLIENT_STAGING_LOOK, &f));
+	MUST_FAIL(client_staging_rollback(&s, &f), FAULT_ABSENT, "no previous client is kept");
+	open_it();
 	swap("second");
 	roll_back();
 	unit_holds(root, "usr/safenet/lunaclient/which", "first");
 	unit_holds(root, STAGING "/previous/which", "second");
+	/* Who only looks changes nothing. */
+	MUST(reopen(CLIENT_STAGING_LOOK, &f));
+	MUST(client_staging_rollback(&s, &f));
+	unit_holds(root, "usr/safenet/lunaclient/which", "first");
+	open_it();
 	roll_back();
 	unit_holds(root, "usr/safenet/lunaclient/which", "second");
 }
@@ -61,10 +59,9 @@ static void rolling_back_exchanges_them(void **state)
 static bool is_back(void)
 {
 	struct fault f = { 0 };
-	bool finished;
 
-	MUST(client_rollback_plan(&s, &finished, &f));
-	return finished;
+	MUST(reopen(CLIENT_STAGING_LOOK, &f));
+	return s.back;
 }
 
 /* --- killed at any instant ---------------------------------------------------------------------------------------- */
@@ -103,21 +100,22 @@ static void begin_exchanged_swap(void)
 static void a_roll_back_is_noted_until_all_that_belongs_to_it_is_done(void **state)
 {
 	struct fault f = { 0 };
-	bool finished;
 
 	(void)state;
 	open_it();
 	swap("first");
 	swap("second");
 	assert_false(is_back());
-	/* The record cannot be written: all but that is done, and the next run finishes it. */
+	/* The record cannot be written: all but that is done, and the next run finishes it, whatever else it does. */
 	unit_write(root, "opt", "in the way", 0600);
-	MUST_FAIL(client_rollback_run(&s, &finished, &f), FAULT_INCOMPLETE, "the previous client is back, but: ");
 	open_it();
+	MUST_FAIL(client_staging_rollback(&s, &f), FAULT_INCOMPLETE, "the previous client is back, but: ");
 	assert_true(is_back());
+	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_ABSENT, "an earlier --rollback cannot be completed: ");
 	assert_int_equal(unlinkat(root, "opt", 0), 0);
-	MUST(client_rollback_run(&s, &finished, &f));
-	assert_true(finished);
+	open_it();
+	assert_true(s.back);
+	MUST(client_staging_rollback(&s, &f));
 	assert_false(is_back());
 	assert_false(unit_there(root, STAGING "/back"));
 	unit_holds(root, "usr/safenet/lunaclient/which", "first");
@@ -212,7 +210,7 @@ static void what_cannot_be_looked_at_is_not_thrown_away(void **state)
 	/* Exchanged, and killed: `next` is the old client, and only the note tells it from one that was never placed. */
 	begin_exchanged_swap();
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		MUST_NOT_GUESS(names[i], reopen(&f));
+		MUST_NOT_GUESS(names[i], reopen(CLIENT_STAGING_ROLLBACK, &f));
 		unit_holds(root, STAGING "/next/which", "old");
 	}
 	open_it();
@@ -223,15 +221,15 @@ static void what_cannot_be_looked_at_is_not_thrown_away(void **state)
 static void a_swap_that_cannot_tell_what_it_replaces_changes_nothing(void **state)
 {
 	struct fault f;
-	bool finished;
 
 	(void)state;
 	open_it();
+	swap("older");
 	swap("old");
 	stage("new");
-	MUST_NOT_GUESS("lunaclient", client_swap(&s, "top/", &f));
+	MUST_NOT_GUESS("lunaclient", client_staging_swap(&s, "top/", &f));
 	unit_holds(root, "usr/safenet/lunaclient/which", "old");
-	MUST_NOT_GUESS("previous", client_rollback_run(&s, &finished, &f));
+	MUST_NOT_GUESS("previous", client_staging_rollback(&s, &f));
 }
 
 static void a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it(void **state)
@@ -243,7 +241,7 @@ static void a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it(void
 	swap("old");
 	stage("new");
 	failing_name = "outgoing";
-	MUST_FAIL(client_swap(&s, "top/", &f), FAULT_INCOMPLETE, "the client is in its place, but: ");
+	MUST_FAIL(client_staging_swap(&s, "top/", &f), FAULT_INCOMPLETE, "the client is in its place, but: ");
 	failing_name = NULL;
 	unit_holds(root, "usr/safenet/lunaclient/which", "new");
 	open_it();
@@ -256,10 +254,9 @@ static void a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it(void
 static int swap_and_back(void *context)
 {
 	struct fault f = { 0 };
-	bool finished;
 
 	(void)context;
-	if (client_swap(&s, "top/", &f) < 0 || client_rollback_run(&s, &finished, &f) < 0)
+	if (client_staging_swap(&s, "top/", &f) < 0 || client_staging_rollback(&s, &f) < 0)
 		(void)fprintf(stderr, "%s\n", f.text);
 	return f.kind == FAULT_NONE ? 0 : 1;
 }
