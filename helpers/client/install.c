@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "client/identity.h"
 #include "client/layout.h"
-#include "client/ownership.h"
 #include "client/record.h"
 #include "client/rpm.h"
 #include "client/staging.h"
@@ -19,21 +23,121 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/sha256.h"
 #include "fs/walk.h"
 #include "proc/interrupt.h"
 
 /* What stays free on the file system, and is not the archive's to fill. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
 
-/* Three for each of the 64 directories that client/copy goes down, and what else is open then. */
+/* Three for each of the 64 directories that client/identity goes down, and what else is open then. */
 enum { DESCRIPTORS_LEAST = 256 };
 
-/* One installation on its way. */
+/* --- the archives as they lie on disk ----------------------------------------------------------------------------- */
+
+struct archives {
+	int fds[UNPACK_ARCHIVES];
+	const char *names[UNPACK_ARCHIVES]; /* last names, borrowed */
+	size_t count;
+	uint64_t bytes; /* all together */
+	bool leased;    /* the first one */
+	char sha256[SHA256_HEX_SIZE];
+};
+
+#define ARCHIVES_AUTO __attribute__((cleanup(archives_done))) struct archives
+
+static void archives_done(struct archives *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		fs_close(&s->fds[i]);
+	s->count = 0;
+}
+
+static int archives_open(const char *const *paths, size_t count, struct archives *ret_source, struct fault *f)
+{
+	ARCHIVES_AUTO s = { 0 };
+
+	if (count > UNPACK_ARCHIVES)
+		return fault_usage(f, "more than %d archives in one run", UNPACK_ARCHIVES);
+	for (size_t i = 0; i < count; i++) {
+		struct stat status;
+		const char *slash = strrchr(paths[i], '/');
+		/* The caller names it, so a link on the way is the caller's; a FIFO must not block us. */
+		const int fd = open(paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			return fault_errno(f, errno, "cannot open '%s'", SHOWN(paths[i]));
+		s.fds[s.count] = fd;
+		s.names[s.count++] = slash != NULL && slash[1] != '\0' ? slash + 1 : paths[i];
+		if (fstat(fd, &status) < 0)
+			return fault_system(f, errno, "cannot look at '%s'", SHOWN(paths[i]));
+		if (!S_ISREG(status.st_mode))
+			return fault_refused(f, "'%s' is not a regular file", SHOWN(paths[i]));
+		s.bytes += (uint64_t)status.st_size;
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
+	*ret_source = s;
+	s.count = 0;
+	return 0;
+}
+
+/* A copy that has no name anywhere: nobody can open it. */
+static int private_copy(struct archives *s, int dir, struct fault *f)
+{
+	FS_AUTO int copy = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (copy < 0)
+		return fault_system(f, errno,
+				    "'%s' is open for writing elsewhere, and no private copy of it can be made",
+				    SHOWN(s->names[0]));
+	if (fs_copy(s->fds[0], copy, s->names[0], f) < 0)
+		return -1;
+	fs_close(&s->fds[0]);
+	s->fds[0] = fs_take(&copy);
+	return 0;
+}
+
+/*
+ * FAULT_REFUSED where the one archive is not that of `hex` (either case).  Every byte is compared before the first one
+ * is parsed, and what is parsed is those bytes: a lease (fcntl(2), F_SETLEASE) shows whether anybody opened the file
+ * for writing meanwhile; where none can be had, a private copy in `dir` is read instead.
+ */
+static int archives_verify(struct archives *s, const char *hex, int dir, struct fault *f)
+{
+	unsigned char digest[SHA256_SIZE];
+
+	if (s->count != 1)
+		return fault_usage(f, "--sha256 is for one archive");
+	/* The break of a lease comes as SIGIO, which would end us; the answer is looked up at the end instead. */
+	(void)signal(SIGIO, SIG_IGN);
+	s->leased = fcntl(s->fds[0], F_SETLEASE, F_RDLCK) == 0;
+	if (!s->leased && dir >= 0 && private_copy(s, dir, f) < 0)
+		return -1;
+	if (lseek(s->fds[0], 0, SEEK_SET) < 0)
+		return fault_system(f, errno, "cannot read '%s'", SHOWN(s->names[0]));
+	if (fs_sha256_descriptor(s->fds[0], s->names[0], digest, f) < 0)
+		return -1;
+	hex_encode(digest, SHA256_SIZE, s->sha256);
+	if (strcasecmp(s->sha256, hex) != 0)
+		return fault_refused(f, "%s: its SHA-256 is %s, not %s", SHOWN(s->names[0]), s->sha256, hex);
+	return 0;
+}
+
+/* After the last byte was read: still the file that was verified? */
+static int archives_unchanged(const struct archives *s, struct fault *f)
+{
+	if (s->leased && fcntl(s->fds[0], F_GETLEASE) != F_RDLCK)
+		return fault_refused(f, "%s: somebody opened it for writing while it was being read",
+				     SHOWN(s->names[0]));
+	return 0;
+}
+
+/* --- one installation on its way ---------------------------------------------------------------------------------- */
+
 struct installing {
 	const struct client_request *request;
 	const char *conf_path; /* Chrystoki.conf */
 	struct client_ownership ownership;
-	struct client_source source;
+	struct archives source;
 	uint64_t room; /* free on the file system */
 	struct client_staging staging;
 	int old;   /* the client that is there, or -1 */
@@ -112,7 +216,7 @@ static int room_look(struct installing *i, struct fault *f)
 /* What is wrong with all that they hold together. */
 static int archives_blame(const struct installing *i, struct fault *f)
 {
-	const struct client_source *source = &i->source;
+	const struct archives *source = &i->source;
 
 	if (f->kind != FAULT_REFUSED)
 		return -1;
@@ -123,7 +227,7 @@ static int archives_blame(const struct installing *i, struct fault *f)
 
 static int unpack(struct installing *i, int tree, struct fault *f)
 {
-	const struct client_source *source = &i->source;
+	const struct archives *source = &i->source;
 	const struct client_request *request = i->request;
 	struct unpack_request r = {
 		.program = request->reader,
@@ -134,7 +238,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 		.id = i->ownership.worker,
 		.client_dir = request->client_dir,
 		.limits = LIMITS_DEFAULT,
-		.mode_of = client_ownership_first_mode,
+		.mode_of = client_layout_first_mode,
 		.progress = request->progress != NULL ? progress : NULL,
 		.context = i,
 	};
@@ -144,7 +248,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 	if (request->max_entries > 0)
 		r.limits.entries = request->max_entries;
 	r.limits.room = i->room;
-	if (unpack_run(&r, &i->result->content.unpacked, f) < 0 || client_source_unchanged(source, f) < 0)
+	if (unpack_run(&r, &i->result->content.unpacked, f) < 0 || archives_unchanged(source, f) < 0)
 		return -1;
 	if (client_content_find(&i->result->content, request->kind, f) < 0 ||
 	    unpack_links(&i->result->content.unpacked, &r, i->result->content.top, f) < 0 ||
@@ -157,7 +261,7 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 
 static int conf_write(struct installing *i, const struct text *conf, struct fault *f)
 {
-	const struct client_rights rights = client_ownership_conf(&i->ownership);
+	const struct client_rights rights = i->ownership.conf;
 	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid };
 	bool there = true;
 
@@ -303,10 +407,9 @@ static int place(struct installing *i, int tree, struct fault *f)
 	struct text conf = { 0 };
 
 	if (fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
-	    client_ownership_apply(client, &result->content, &i->ownership, f) < 0 ||
 	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
 	    client_template_settle(client, &result->content, i->request->client_dir,
-				   client_ownership_file(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
+				   client_layout_rights(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
 	    same_find(i, &record, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
@@ -461,7 +564,7 @@ static int run(struct installing *i, struct fault *f)
 	const struct client_request *request = i->request;
 
 	if (room_look(i, f) < 0 ||
-	    (request->sha256 != NULL && client_source_verify(&i->source, request->sha256, i->staging.dir, f) < 0))
+	    (request->sha256 != NULL && archives_verify(&i->source, request->sha256, i->staging.dir, f) < 0))
 		return -1;
 	if (request->dry_run)
 		return plan(i, f);
@@ -478,16 +581,16 @@ int client_install(const struct client_request *request, struct client_result *r
 				.old = -1,
 				.result = &result };
 
-	if (client_source_open(request->archives, request->archive_count, &i.source, f) < 0)
+	if (archives_open(request->archives, request->archive_count, &i.source, f) < 0)
 		return -1;
-	int r = client_ownership_find(request->root, request->settings, &i.ownership, f);
+	int r = client_layout_owners(request->root, request->settings, &i.ownership, f);
 	if (r == 0)
 		r = client_staging_open(&i.staging, request->dry_run ? CLIENT_STAGING_LOOK : CLIENT_STAGING_INSTALL, f);
 	if (r == 0)
 		r = run(&i, f);
 	memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
 	/* To tidy up takes descriptors, of which there may be few. */
-	client_source_done(&i.source);
+	archives_done(&i.source);
 	fs_close(&i.old);
 	client_staging_close(&i.staging);
 	if (r < 0)

@@ -16,7 +16,7 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "client/identity.h"
-#include "client/source.h"
+#include "client/content.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
 

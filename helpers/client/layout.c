@@ -1,15 +1,116 @@
 #include "client/layout.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "client/identity.h"
+#include "conf/accounts.h"
+#include "fs/read.h"
 #include "fs/root.h"
 #include "fs/walk.h"
+
+/* --- who ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A user id that nobody has, here or below the root: whom the process that reads archives becomes.  Not nobody's,
+ * whose processes could then look at ours.
+ */
+static int worker_choose(const struct text *passwd, const struct text *group, uid_t *ret_worker, struct fault *f)
+{
+	enum { FIRST = 65533, LAST = 60000 };
+	TEXT_AUTO own = { 0 };
+	FS_AUTO int real = -1;
+	bool there;
+
+	if (fs_root_open("/", &real, f) < 0 || fs_read_optional(real, "/etc/passwd", &own, &there, f) < 0)
+		return -1;
+	for (uid_t id = FIRST; id > LAST; id--) {
+		TEXT_AUTO name = { 0 };
+		if (!accounts_user_name(passwd, id, &name) && !accounts_user_name(&own, id, &name) &&
+		    !accounts_group_name(group, id, &name)) {
+			*ret_worker = id;
+			return 0;
+		}
+	}
+	return fault_system(f, 0, "no user id from %d to %d is free for the process that reads archives", LAST, FIRST);
+}
+
+int client_layout_owners(int root, const struct settings *settings, struct client_ownership *ret_ownership,
+			 struct fault *f)
+{
+	struct client_ownership o = { .strict = strcmp(settings->profile, SETTINGS_PROFILE_STRICT) == 0 };
+	TEXT_AUTO passwd = { 0 };
+	TEXT_AUTO group = { 0 };
+	bool there;
+
+	if (fs_read_optional(root, "/etc/passwd", &passwd, &there, f) < 0 ||
+	    fs_read_optional(root, "/etc/group", &group, &there, f) < 0 ||
+	    worker_choose(&passwd, &group, &o.worker, f) < 0)
+		return -1;
+	o.has_group = accounts_group_find(&group, settings->hsm_group, &o.group);
+	o.conf.gid = o.has_group ? o.group : 0;
+	o.conf.mode = !o.has_group ? 0600 : o.strict ? 0640 : 0660;
+	*ret_ownership = o;
+	return 0;
+}
+
+/* --- owner and mode of a path ------------------------------------------------------------------------------------- */
+
+/* Something that is run or loaded, by where it lies and what it is called. */
+static bool is_code(const char *path)
+{
+	const char *leaf = text_leaf(path);
+
+	return text_starts(path, "bin/") || strstr(path, "/bin/") != NULL || text_ends(leaf, ".so") ||
+	       strstr(leaf, ".so.") != NULL || text_ends(leaf, ".plugin");
+}
+
+static bool is_private(const char *path)
+{
+	const char *leaf = text_leaf(path);
+
+	return strcmp(leaf, "Chrystoki.conf") == 0 || text_ends(leaf, "Key.pem") || text_ends(leaf, "key.pem") ||
+	       text_ends(leaf, ".db") || text_ends(leaf, ".p12");
+}
+
+mode_t client_layout_first_mode(const char *path)
+{
+	if (is_private(path))
+		return 0600;
+	return is_code(path) ? 0755 : 0644;
+}
+
+/* Partition certificates of the cloud service lie at the top. */
+static bool is_certificate(const char *path)
+{
+	return text_ends(path, ".pem") && strchr(path, '/') == NULL;
+}
+
+struct client_rights client_layout_rights(const struct client_ownership *o, const char *path, enum client_entry entry)
+{
+	const bool directory = entry == CLIENT_DIRECTORY, identity = client_is_identity(path);
+	struct client_rights rights = { .gid = 0, .mode = directory ? 0755 : client_layout_first_mode(path) };
+
+	if (directory ? !identity : entry != CLIENT_SECRET && !is_private(path) && (!identity || is_certificate(path)))
+		return rights;
+	rights.gid = o->has_group ? o->group : 0;
+	if (!directory)
+		rights.mode = o->has_group ? 0640 : 0600;
+	else if (!o->has_group)
+		rights.mode = 0700;
+	else
+		rights.mode = o->strict && !text_equal(path, strcspn(path, "/"), "data") ? 02750 : 02770;
+	return rights;
+}
+
+/* --- where everything lies ---------------------------------------------------------------------------------------- */
 
 #define VENDOR_PLUGINS "libs/64/plugins"
 const char *const client_layout_directories[] = { "bin",
@@ -101,31 +202,6 @@ int client_layout_evaluate(const struct client_content *content, struct fault *f
 	return library_evaluate(content, f);
 }
 
-static int directory_make(int client, const char *path, const struct client_ownership *ownership, struct fault *f)
-{
-	FS_AUTO int dir = -1;
-	FS_AUTO int made = -1;
-	char leaf[FS_NAME_SIZE];
-	const struct client_rights rights = client_ownership_directory(ownership, path);
-	struct stat status;
-
-	if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
-		return -1;
-	if (mkdirat(dir, leaf, 0700) < 0) {
-		if (errno != EEXIST)
-			return fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
-		if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
-			return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
-		if (!S_ISDIR(status.st_mode))
-			return fault_refused(f, "member '%s': the client needs a directory of that name", path);
-		return 0;
-	}
-	made = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (made < 0 || fchown(made, 0, rights.gid) < 0 || fchmod(made, rights.mode) < 0)
-		return fault_errno(f, errno, "cannot set owner and mode of '%s'", SHOWN(path));
-	return 0;
-}
-
 /* The vendor's plugins move only where their new name is free. */
 static bool plugins_move(const struct client_content *content)
 {
@@ -185,6 +261,8 @@ int client_layout_links(const struct client_content *content,
 	return 0;
 }
 
+/* --- made in the new tree ----------------------------------------------------------------------------------------- */
+
 static int link_put(void *context, const char *path, const char *target, struct fault *f)
 {
 	const int *client = context;
@@ -210,15 +288,82 @@ static int foreign_remove(int client, const struct client_content *content, stru
 	return 0;
 }
 
+/* What lies under the name already is the archive's directory: client_layout_evaluate has seen to that. */
+static int directory_make(int client, const char *path, struct fault *f)
+{
+	FS_AUTO int dir = -1;
+	char leaf[FS_NAME_SIZE];
+
+	if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0)
+		return -1;
+	return mkdirat(dir, leaf, 0700) == 0 || errno == EEXIST
+		       ? 0
+		       : fault_errno(f, errno, "cannot make directory '%s'", SHOWN(path));
+}
+
+static int rights_give(int dir, const char *leaf, const char *path, struct client_rights rights, struct fault *f)
+{
+	return fchownat(dir, leaf, 0, rights.gid, AT_SYMLINK_NOFOLLOW) == 0 && fchmodat(dir, leaf, rights.mode, 0) == 0
+		       ? 0
+		       : fault_system(f, errno, "cannot set owner and mode of '%s'", SHOWN(path));
+}
+
+static bool directory_wants(void *context, const void *state, const char *name, unsigned char type)
+{
+	(void)context;
+	(void)state;
+	(void)name;
+	return type == DT_DIR || type == DT_UNKNOWN;
+}
+
+/* The archive's, those above what it names, and ours. */
+static int directory_give(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	const char *path = entry->path + strspn(entry->path, "/");
+
+	(void)state;
+	if (!S_ISDIR(entry->status->st_mode))
+		return FS_WALK_PASS;
+	const struct client_rights rights = client_layout_rights(context, path, CLIENT_DIRECTORY);
+	return rights_give(entry->dir, entry->name, path, rights, f) < 0 ? -1 : FS_WALK_ENTER;
+}
+
+/* Those whose rights by their place in the client are not those by their place in the archive, as they were made. */
+static int files_give(int client, const struct client_content *content, const struct client_ownership *o,
+		      struct fault *f)
+{
+	char path[LIMITS_PATH + 1], leaf[FS_NAME_SIZE];
+
+	for (size_t i = 0; i < content->unpacked.count; i++) {
+		const struct unpack_entry *e = &content->unpacked.entries[i];
+		FS_AUTO int dir = -1;
+		if (e->type == UNPACK_DIRECTORY || e->type == UNPACK_LINK ||
+		    !client_layout_path(content, e->path, path))
+			continue;
+		const struct client_rights rights =
+			client_layout_rights(o, path, e->secret ? CLIENT_SECRET : CLIENT_PLAIN);
+		if ((rights.gid != 0 || rights.mode != e->mode) &&
+		    (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, f) < 0 ||
+		     rights_give(dir, leaf, path, rights, f) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
 			struct fault *f)
 {
+	struct client_ownership o = *ownership;
+	const struct fs_walk walk = { .context = &o, .wants = directory_wants, .visit = directory_give };
+
 	if (foreign_remove(client, content, f) < 0)
 		return -1;
 	if (plugins_move(content) && renameat(client, VENDOR_PLUGINS, client, "plugins") < 0)
 		return fault_errno(f, errno, "cannot move the plugins to their place");
 	for (const char *const *path = client_layout_directories; *path != NULL; path++)
-		if (directory_make(client, *path, ownership, f) < 0)
+		if (directory_make(client, *path, f) < 0)
 			return -1;
-	return client_layout_links(content, link_put, &client, f);
+	return client_layout_links(content, link_put, &client, f) < 0 || files_give(client, content, &o, f) < 0
+		       ? -1
+		       : fs_walk(client, ".", "", NULL, &walk, f);
 }

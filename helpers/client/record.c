@@ -67,7 +67,7 @@ static struct manifest_entry *entry_add(const struct recording *r, const char *p
 
 static int directory_add(const struct recording *r, const char *path, struct fault *f)
 {
-	const struct client_rights rights = client_ownership_directory(r->ownership, path);
+	const struct client_rights rights = client_layout_rights(r->ownership, path, CLIENT_DIRECTORY);
 	struct manifest_entry *e = entry_add(r, path, NULL, MANIFEST_DIR, f);
 
 	if (e == NULL)
@@ -104,7 +104,7 @@ static int link_add(void *context, const char *path, const char *target, struct 
 static int file_add(const struct recording *r, const char *path, const struct unpack_entry *file, struct fault *f)
 {
 	const struct client_rights rights =
-		client_ownership_file(r->ownership, path, file->secret ? CLIENT_SECRET : CLIENT_PLAIN);
+		client_layout_rights(r->ownership, path, file->secret ? CLIENT_SECRET : CLIENT_PLAIN);
 	struct manifest_entry *e = entry_add(r, path, NULL, MANIFEST_FILE, f);
 
 	if (e == NULL)

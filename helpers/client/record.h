@@ -13,8 +13,7 @@
 #include <stdbool.h>
 
 #include "base/fault.h"
-#include "client/ownership.h"
-#include "client/source.h"
+#include "client/layout.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
 

@@ -20,7 +20,7 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "client/identity.h"
-#include "client/source.h"
+#include "client/content.h"
 #include "client/staging.h"
 
 enum { CLIENT_RPM_PACKAGES = 10 };

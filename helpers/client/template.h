@@ -10,8 +10,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
-#include "client/ownership.h"
-#include "client/source.h"
+#include "client/layout.h"
 
 /* The name of the one that the archives bring, below the client's directory; NULL where they bring none. */
 const char *client_template_name(const struct client_content *content);

@@ -1,5 +1,5 @@
 /*
- * client/source, layout and record with any list of names: what is placed stays in the client, each path once, in order,
+ * client/content, layout and record with any list of names: what is placed stays in the client, each path once, in order,
  * and no link leads out.  One entry a line: "d", "f", "l" or "h" and its path; the target of a link behind a blank.
  */
 #include <stdint.h>

@@ -1,44 +1,20 @@
 /*
- * client/source: what the vendor delivers: the archives as they lie on disk, and which Luna client is in them.
+ * client/content: which Luna client it is that the archives hold, or that is installed.
  *
- * Promise: plain files only.  With a digest to compare, every byte has been compared before the first one is parsed,
- * and the bytes that are parsed are those: a lease (fcntl(2), F_SETLEASE) shows whether anybody opened the file for
- * writing meanwhile; where none can be had, a private copy without a name is read instead.
- *
- * Which client it is shows in the names alone.  A minimal client has libs/64/libCryptoki2.so or libCryptoki2_64.so; so
- * has the client of the cloud service, which also brings setenv or its own Chrystoki.conf; the full client has a
- * directory 64 with RPMs.  A top directory may be there or not.  An archive with none of them, or with more than one,
- * is FAULT_REFUSED.
+ * Promise: it shows in the names alone.  A minimal client has libs/64/libCryptoki2.so or libCryptoki2_64.so; so has the
+ * client of the cloud service, which also brings setenv or its own Chrystoki.conf; the full client has a directory 64
+ * with RPMs.  A top directory may be there or not.  An archive with none of them, or with more than one, is
+ * FAULT_REFUSED.
  */
-#ifndef OKV_CLIENT_SOURCE_H
-#define OKV_CLIENT_SOURCE_H
+#ifndef OKV_CLIENT_CONTENT_H
+#define OKV_CLIENT_CONTENT_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/text.h"
 #include "client/archive/limits.h"
 #include "client/archive/unpack.h"
-
-struct client_source {
-	int fds[UNPACK_ARCHIVES];
-	const char *names[UNPACK_ARCHIVES]; /* last names, borrowed */
-	size_t count;
-	uint64_t bytes; /* all together */
-	bool leased;    /* the first one */
-	char sha256[SHA256_HEX_SIZE];
-};
-
-#define CLIENT_SOURCE_AUTO __attribute__((cleanup(client_source_done))) struct client_source
-
-void client_source_done(struct client_source *s);
-int client_source_open(const char *const *paths, size_t count, struct client_source *ret_source, struct fault *f);
-/* FAULT_REFUSED where the one archive is not that of `hex` (either case).  A copy, where it takes one, is in `dir`. */
-int client_source_verify(struct client_source *s, const char *hex, int dir, struct fault *f);
-/* After the last byte was read: still the file that was verified? */
-int client_source_unchanged(const struct client_source *s, struct fault *f);
 
 enum client_kind { CLIENT_AUTO, CLIENT_MINIMAL, CLIENT_CLOUD, CLIENT_FULL };
 
