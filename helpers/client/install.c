@@ -140,15 +140,17 @@ struct installing {
 	struct archives source;
 	uint64_t room; /* free on the file system */
 	struct client_staging staging;
-	int old;   /* the client that is there, or -1 */
-	bool same; /* exactly what the archives bring is installed already */
+	struct text conf; /* Chrystoki.conf, */
+	bool has_conf;    /* where there is one */
+	int old;          /* the client that is there, or -1 */
+	bool same;        /* exactly what the archives bring is installed already */
 	struct client_result *result;
 };
 
 void client_result_done(struct client_result *result)
 {
 	unpack_done(&result->content.unpacked);
-	text_done(&result->carried.paths);
+	text_done(&result->carried);
 	text_done(&result->packages);
 	text_done(&result->extra);
 	text_done(&result->package_files);
@@ -225,6 +227,35 @@ static int archives_blame(const struct installing *i, struct fault *f)
 	return fault_prefix(f, "%s and %zu more: ", SHOWN(source->names[0]), source->count - 1);
 }
 
+/* The client that is there.  May this one be installed, and may that one give way to it? */
+static int old_find(struct installing *i, struct fault *f)
+{
+	const struct client_request *request = i->request;
+	const enum client_kind kind = i->result->content.kind;
+	enum client_kind old;
+
+	if (kind == CLIENT_FULL && !request->accept_licence)
+		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
+					"and give --accept-licence");
+	if (i->staging.parent < 0 || i->old >= 0)
+		return 0;
+	if (client_staging_present(&i->staging, &i->old, f) < 0)
+		return -1;
+	if (i->old < 0 || request->replace_kind)
+		return 0;
+	if (client_kind_find(i->old, &old, f) < 0)
+		return -1;
+	if (old == CLIENT_AUTO || old == kind)
+		return 0;
+	return fault_refused(
+		f, "a %s client is installed at '%s', and this is a %s one; %sto replace it, give --replace-kind",
+		client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind),
+		kind != CLIENT_CLOUD ? ""
+				     : "to keep both, install this one with '--to DIR' and merge what is needed "
+				       "with 'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
+				       "--section REST'; ");
+}
+
 static int unpack(struct installing *i, int tree, struct fault *f)
 {
 	const struct archives *source = &i->source;
@@ -252,7 +283,8 @@ static int unpack(struct installing *i, int tree, struct fault *f)
 		return -1;
 	if (client_content_find(&i->result->content, request->kind, f) < 0 ||
 	    unpack_links(&i->result->content.unpacked, &r, i->result->content.top, f) < 0 ||
-	    (i->result->content.kind != CLIENT_FULL && client_layout_evaluate(&i->result->content, f) < 0))
+	    (i->result->content.kind != CLIENT_FULL && client_layout_evaluate(&i->result->content, f) < 0) ||
+	    old_find(i, f) < 0)
 		return archives_blame(i, f);
 	return 0;
 }
@@ -277,43 +309,22 @@ static int conf_write(struct installing *i, const struct text *conf, struct faul
 	return 0;
 }
 
-/* What the new tree needs of the old one: its identity, and a Chrystoki.conf.  `client` -1: only what that would be. */
-static int old_join(struct installing *i, int client, struct text *ret_conf, struct fault *f)
+/* What becomes of it: kept, or made of what the archives bring, which is written after the swap. */
+static int conf_make(struct installing *i, int client, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	struct client_result *result = i->result;
-	const char *template = client_template_name(&result->content);
-	struct client_carry carry = { .from = i->old,
-				      .to = client,
-				      .client_dir = request->client_dir,
-				      .room = i->room,
-				      .report = request->report };
-	struct text now = { 0 };
-	bool there = false;
-	int r = fs_read_optional(request->root, i->conf_path, &now, &there, f);
+	const char *template = client_template_name(&i->result->content);
 
-	carry.conf = there ? text_string(&now) : NULL;
-	if (r == 0 && i->old >= 0 && !i->same)
-		r = client_identity_carry(&carry, &result->carried, f);
-	if (r == 0 && there) {
-		result->conf = CLIENT_CONF_KEPT;
-		if (client >= 0)
-			r = client_identity_lacking(i->same ? i->old : client, carry.conf, request->client_dir,
-						    request->report, f);
-	} else if (r == 0 && client < 0) {
-		if (result->content.kind == CLIENT_FULL ? !i->same : template != NULL)
-			result->conf = CLIENT_CONF_WRITTEN;
-	} else if (r == 0 && template != NULL) {
-		r = client_template_make(client, template, &result->content, request->client_dir, ret_conf, f);
-		if (r == 0)
-			r = client_identity_lacking(client, text_string(ret_conf), request->client_dir, request->report,
-						    f);
-	} else if (r == 0) {
+	if (!i->has_conf && template == NULL) {
 		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
 			   i->conf_path);
+		return 0;
 	}
-	text_done_secret(&now);
-	return r;
+	if (!i->has_conf &&
+	    client_template_make(client, template, &i->result->content, request->client_dir, ret_conf, f) < 0)
+		return -1;
+	return client_identity_lacking(i->same ? i->old : client, text_string(i->has_conf ? &i->conf : ret_conf),
+				       request->client_dir, request->report, f);
 }
 
 /* --- placing ------------------------------------------------------------------------------------------------------ */
@@ -332,100 +343,79 @@ static int finish(struct installing *i, const struct text *conf, const struct ma
 	return fault_prefix(f, "the client is installed, but: ");
 }
 
-/* What lies in the old client and would not in the new one: with any of it they are not the same. */
-static int extra_find(struct installing *i, const struct manifest *record, struct fault *f)
+/* The old client's identity, to `client`; -1: only the paths. */
+static int identity_carry(struct installing *i, int client, struct text *paths, struct fault *f)
 {
-	const struct client_request *request = i->request;
-	struct client_carry carry = { .from = i->old,
-				      .to = -1,
-				      .client_dir = request->client_dir,
-				      .room = UINT64_MAX,
-				      .report = request->report };
-	struct client_carried carried = { 0 };
-	struct text conf = { 0 };
-	bool there;
-	int r = fs_read_optional(request->root, i->conf_path, &conf, &there, f);
+	const struct client_carry carry = { .from = i->old,
+					    .to = client,
+					    .conf = i->has_conf ? text_string(&i->conf) : NULL,
+					    .client_dir = i->request->client_dir,
+					    .content = &i->result->content,
+					    .room = i->room,
+					    .report = i->request->report };
 
-	carry.conf = there ? text_string(&conf) : NULL;
-	if (r == 0)
-		r = client_identity_carry(&carry, &carried, f);
-	if (r == 0)
-		r = client_record_extra(i->old, request->client_dir, record, &carried.paths, &i->result->extra, f);
-	i->same = i->same && i->result->extra.length == 0;
-	text_done(&carried.paths);
-	text_done_secret(&conf);
-	return r;
+	return i->old >= 0 && !i->same ? client_identity_carry(&carry, paths, f) : 0;
 }
 
-static int same_find(struct installing *i, struct manifest *ret_record, struct fault *f)
+/* Is the client that is there the one that the archives bring?  Else, what is carried over, and what is not. */
+static int same_find(struct installing *i, const struct manifest *record, struct fault *f)
 {
-	const char *client_dir = i->request->client_dir;
+	struct client_result *result = i->result;
+	const struct client_expected expected = { .record = record, .carried = &result->carried };
 
-	if (client_record_make(&i->result->content, &i->ownership, client_dir, ret_record, f) < 0)
-		return -1;
 	if (i->old < 0)
 		return 0;
-	return client_record_matches(i->old, client_dir, ret_record, &i->same, f) < 0 ? -1
-										      : extra_find(i, ret_record, f);
-}
-
-/* The client that is there.  May this one be installed, and may that one give way to it? */
-static int old_find(struct installing *i, struct fault *f)
-{
-	const struct client_request *request = i->request;
-	const enum client_kind kind = i->result->content.kind;
-	enum client_kind old;
-
-	if (kind == CLIENT_FULL && !request->accept_licence)
-		return fault_refused(f, "the full client comes under its vendor's licence; read it in the archive, "
-					"and give --accept-licence");
-	if (i->staging.parent < 0)
-		return 0;
-	if (client_staging_present(&i->staging, &i->old, f) < 0)
+	if (identity_carry(i, -1, &result->carried, f) < 0 ||
+	    client_record_compare(i->old, i->request->client_dir, &expected, &i->same, &result->extra, f) < 0)
 		return -1;
-	if (i->old < 0 || request->replace_kind)
-		return 0;
-	if (client_kind_find(i->old, &old, f) < 0)
-		return -1;
-	if (old == CLIENT_AUTO || old == kind)
-		return 0;
-	return fault_refused(
-		f, "a %s client is installed at '%s', and this is a %s one; %sto replace it, give --replace-kind",
-		client_kind_name(old), SHOWN(request->client_dir), client_kind_name(kind),
-		kind != CLIENT_CLOUD ? ""
-				     : "to keep both, install this one with '--to DIR' and merge what is needed "
-				       "with 'okv-luna config chrystoki merge DIR/Chrystoki.conf --section XTC "
-				       "--section REST'; ");
+	if (i->same)
+		text_cut(&result->carried, 0);
+	return 0;
 }
 
 /* The staged tree becomes the client. */
-static int place(struct installing *i, int tree, struct fault *f)
+static int place(struct installing *i, int tree, const struct manifest *record, struct fault *f)
+{
+	const struct client_content *content = &i->result->content;
+	const char *client_dir = i->request->client_dir;
+	FS_AUTO int client = -1;
+	TEXT_AUTO paths = { 0 };
+	TEXT_SECRET_AUTO conf = { 0 };
+
+	if (fs_dir_open(tree, content->top, FS_NOFOLLOW, &client, f) < 0 ||
+	    client_layout_apply(client, content, &i->ownership, f) < 0 ||
+	    client_template_settle(client, content, client_dir,
+				   client_layout_rights(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
+	    identity_carry(i, client, &paths, f) < 0 || conf_make(i, client, &conf, f) < 0)
+		return -1;
+	/* Until here all can be taken back; from here on it is finished first. */
+	if (proc_interrupt_check(f) < 0)
+		return -1;
+	fs_close(&client);
+	if (!i->same && client_staging_swap(&i->staging, content->top, f) < 0)
+		return -1;
+	return finish(i, &conf, record, f);
+}
+
+/* A minimal or a cloud client; tree -1: only what would be. */
+static int unpacked_install(struct installing *i, int tree, struct fault *f)
 {
 	struct client_result *result = i->result;
 	MANIFEST_AUTO record = { 0 };
-	FS_AUTO int client = -1;
-	struct text conf = { 0 };
 
-	if (fs_dir_open(tree, result->content.top, FS_NOFOLLOW, &client, f) < 0 ||
-	    client_layout_apply(client, &result->content, &i->ownership, f) < 0 ||
-	    client_template_settle(client, &result->content, i->request->client_dir,
-				   client_layout_rights(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
+	if (client_record_make(&result->content, &i->ownership, i->request->client_dir, &record, f) < 0 ||
 	    same_find(i, &record, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
 	result->previous_kept = i->staging.has_previous || (i->old >= 0 && !i->same);
-	int r = old_join(i, client, &conf, f);
-	/* Until here all can be taken back; from here on it is finished first. */
-	if (r == 0)
-		r = proc_interrupt_check(f);
-	if (r == 0 && !i->same) {
-		fs_close(&client);
-		r = client_staging_swap(&i->staging, result->content.top, f);
+	result->conf = i->has_conf ? CLIENT_CONF_KEPT : CLIENT_CONF_NONE;
+	if (tree >= 0)
+		return place(i, tree, &record, f);
+	if (!i->has_conf && client_template_name(&result->content) != NULL) {
+		result->conf = CLIENT_CONF_WRITTEN;
+		result->changed = true;
 	}
-	if (r == 0)
-		r = finish(i, &conf, &record, f);
-	text_done_secret(&conf);
-	return r;
+	return 0;
 }
 
 /* --- the full client ---------------------------------------------------------------------------------------------- */
@@ -450,8 +440,19 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 	return 0;
 }
 
+/* Are they installed, and is what they have installed there? */
+static int packages_same_find(struct installing *i, const struct client_rpm *rpm, struct fault *f)
+{
+	enum client_kind old = CLIENT_AUTO;
+
+	/* Where there is no client rpm is not asked: its question alone would make a database. */
+	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
+		return -1;
+	return old == CLIENT_FULL ? client_rpm_installed(rpm, &i->same, f) : 0;
+}
+
 /* After rpm: what is there now, and the record of it. */
-static int packages_record(struct installing *i, bool had_conf, struct fault *f)
+static int packages_record(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
 	MANIFEST_AUTO record = { 0 };
@@ -461,8 +462,8 @@ static int packages_record(struct installing *i, bool had_conf, struct fault *f)
 	if (fs_existence(request->root, i->conf_path, &has_conf, f) < 0 ||
 	    client_staging_present(&i->staging, &client, f) < 0)
 		return -1;
-	if (has_conf)
-		i->result->conf = had_conf ? CLIENT_CONF_KEPT : CLIENT_CONF_WRITTEN;
+	if (!has_conf)
+		i->result->conf = CLIENT_CONF_NONE;
 	if (client < 0)
 		return fault_absent(f, "no client is at '%s'", SHOWN(request->client_dir));
 	return client_record_read(client, request->client_dir, &record, f) < 0
@@ -471,56 +472,31 @@ static int packages_record(struct installing *i, bool had_conf, struct fault *f)
 					     f);
 }
 
-/* Are they installed, and is what they have installed there? */
-static int packages_same_find(struct installing *i, const struct client_rpm *rpm, struct fault *f)
+static int packages_install(struct installing *i, int tree, struct fault *f)
 {
-	enum client_kind old = CLIENT_AUTO;
-
-	/* Where there is no client rpm is not asked: its question alone would make a database. */
-	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
-		return -1;
-	return old != CLIENT_FULL ? 0 : client_rpm_installed(rpm, &i->same, f);
-}
-
-static int full_install(struct installing *i, int tree, struct fault *f)
-{
+	struct client_result *result = i->result;
 	struct client_rpm rpm;
-	bool had_conf;
 
-	if (packages_find(i, tree, &rpm, f) < 0 || packages_same_find(i, &rpm, f) < 0 ||
-	    fs_existence(i->request->root, i->conf_path, &had_conf, f) < 0)
+	if (packages_find(i, tree, &rpm, f) < 0 || packages_same_find(i, &rpm, f) < 0)
 		return -1;
-	if (!i->same && client_rpm_install(&rpm, &i->staging, i->room, &i->result->carried, f) < 0)
+	result->placed = result->changed = !i->same;
+	result->conf = i->has_conf ? CLIENT_CONF_KEPT : i->same ? CLIENT_CONF_NONE : CLIENT_CONF_WRITTEN;
+	if (i->request->dry_run)
+		return identity_carry(i, -1, &result->carried, f);
+	if (!i->same && client_rpm_install(&rpm, &i->staging, i->room, &result->carried, f) < 0)
 		return -1;
-	i->result->placed = i->result->changed = !i->same;
 	/* Also where rpm had nothing to do: an earlier run may have ended before this. */
-	if (packages_record(i, had_conf, f) == 0)
+	if (packages_record(i, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the packages are installed, but: ");
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------- */
-
-static int install(struct installing *i, struct fault *f)
-{
-	FS_AUTO int tree = -1;
-
-	if (client_staging_tree(&i->staging, &tree, f) < 0 || unpack(i, tree, f) < 0)
-		return -1;
-	if (old_find(i, f) < 0)
-		return archives_blame(i, f);
-	if (i->result->content.kind != CLIENT_FULL)
-		return place(i, tree, f);
-	return full_install(i, tree, f) < 0 ? archives_blame(i, f) : 0;
-}
-
-/* rpm reads files: they are unpacked once more, outside of the root, to be looked at. */
+/* rpm reads files: to be looked at only, they are unpacked once more, outside of the root. */
 static int packages_look(struct installing *i, struct fault *f)
 {
 	char place[] = "/var/tmp/okv-luna-XXXXXX";
 	struct fault ignored = { 0 };
-	struct client_rpm rpm;
 	FS_AUTO int tree = -1;
 
 	unpack_done(&i->result->content.unpacked);
@@ -529,46 +505,29 @@ static int packages_look(struct installing *i, struct fault *f)
 	tree = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int r = tree < 0 ? fault_system(f, errno, "cannot open '%s'", place) : unpack(i, tree, f);
 	if (r == 0)
-		r = packages_find(i, tree, &rpm, f);
+		r = packages_install(i, tree, f);
 	(void)fs_tree_remove(AT_FDCWD, place, &ignored);
-	return r < 0 ? -1 : packages_same_find(i, &rpm, f);
+	return r;
 }
 
-static int plan_same_find(struct installing *i, struct fault *f)
-{
-	MANIFEST_AUTO record = { 0 };
-
-	return i->result->content.kind == CLIENT_FULL ? packages_look(i, f) : same_find(i, &record, f);
-}
-
-static int plan(struct installing *i, struct fault *f)
-{
-	struct client_result *result = i->result;
-	struct text conf = { 0 };
-
-	if (unpack(i, -1, f) < 0)
-		return -1;
-	if (old_find(i, f) < 0 || plan_same_find(i, f) < 0)
-		return archives_blame(i, f);
-	/* rpm works in place: what may be kept is older than the client before this one. */
-	result->previous_kept = result->content.kind != CLIENT_FULL && i->staging.has_previous;
-	result->placed = !i->same;
-	if (old_join(i, -1, &conf, f) < 0)
-		return -1;
-	result->changed = !i->same || result->conf == CLIENT_CONF_WRITTEN;
-	return 0;
-}
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 static int run(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
+	FS_AUTO int tree = -1;
 
 	if (room_look(i, f) < 0 ||
 	    (request->sha256 != NULL && archives_verify(&i->source, request->sha256, i->staging.dir, f) < 0))
 		return -1;
-	if (request->dry_run)
-		return plan(i, f);
-	return client_rpm_recover(&i->staging, i->conf_path, f) < 0 ? -1 : install(i, f);
+	if (!request->dry_run &&
+	    (client_rpm_recover(&i->staging, i->conf_path, f) < 0 || client_staging_tree(&i->staging, &tree, f) < 0))
+		return -1;
+	if (fs_read_optional(request->root, i->conf_path, &i->conf, &i->has_conf, f) < 0 || unpack(i, tree, f) < 0)
+		return -1;
+	if (i->result->content.kind != CLIENT_FULL)
+		return unpacked_install(i, tree, f);
+	return (request->dry_run ? packages_look(i, f) : packages_install(i, tree, f)) < 0 ? archives_blame(i, f) : 0;
 }
 
 int client_install(const struct client_request *request, struct client_result *ret_result, struct fault *f)
@@ -592,6 +551,7 @@ int client_install(const struct client_request *request, struct client_result *r
 	/* To tidy up takes descriptors, of which there may be few. */
 	archives_done(&i.source);
 	fs_close(&i.old);
+	text_done_secret(&i.conf);
 	client_staging_close(&i.staging);
 	if (r < 0)
 		return -1;

@@ -15,7 +15,6 @@
 
 #include "base/fault.h"
 #include "base/report.h"
-#include "client/identity.h"
 #include "client/content.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
@@ -41,10 +40,10 @@ enum client_conf { CLIENT_CONF_NONE, CLIENT_CONF_WRITTEN, CLIENT_CONF_KEPT };
 
 struct client_result {
 	struct client_content content; /* where an entry goes: client_layout_path */
-	struct client_carried carried;
-	struct text packages;      /* of a full client, each with a line feed; with a plan also the files */
-	struct text package_files; /* that these install, as rpm lists them */
-	struct text extra;         /* paths of the old client that the archives do not have, each with a line feed */
+	struct text carried;           /* of the old client, as client_identity_carry tells it */
+	struct text packages;          /* of a full client, each with a line feed; with a plan also the files */
+	struct text package_files;     /* that these install, as rpm lists them */
+	struct text extra; /* paths of the old client that the archives do not have, each with a line feed */
 	enum client_conf conf;
 	bool placed;                  /* false: the client was installed already */
 	bool changed;                 /* that, or a Chrystoki.conf was written */

@@ -193,15 +193,31 @@ int client_record_make(const struct client_content *content, const struct client
 
 /* --- of the disk -------------------------------------------------------------------------------------------------- */
 
-static int file_read(const struct fs_walk_entry *entry, const char *path, struct manifest_entry *e, struct fault *f)
+static enum manifest_type type_of(const struct stat *status)
+{
+	return S_ISDIR(status->st_mode)   ? MANIFEST_DIR
+	       : S_ISLNK(status->st_mode) ? MANIFEST_LINK
+	       : S_ISREG(status->st_mode) ? MANIFEST_FILE
+					  : MANIFEST_OTHER;
+}
+
+static int target_read(const struct fs_walk_entry *entry, char ret_target[PATH_MAX], struct fault *f)
+{
+	const ssize_t length = readlinkat(entry->dir, entry->name, ret_target, PATH_MAX - 1);
+
+	if (length < 0)
+		return fault_system(f, errno, "cannot read link '%s'", SHOWN(entry->path));
+	ret_target[length] = '\0';
+	return 0;
+}
+
+static int digest_read(const struct fs_walk_entry *entry, unsigned char ret_digest[SHA256_SIZE], struct fault *f)
 {
 	FS_AUTO int fd = -1;
 
-	e->size = (uint64_t)entry->status->st_size;
-	e->has_digest = true;
 	return fs_file_open_at(entry->dir, entry->name, O_RDONLY, &fd, NULL, f) < 0
 		       ? -1
-		       : fs_sha256_descriptor(fd, path, e->digest, f);
+		       : fs_sha256_descriptor(fd, entry->path, ret_digest, f);
 }
 
 static int entry_read(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
@@ -209,28 +225,23 @@ static int entry_read(void *context, const void *state, const struct fs_walk_ent
 	const struct recording *r = context;
 	const struct stat *status = entry->status;
 	const char *path = entry->path + strspn(entry->path, "/");
-	const enum manifest_type type = S_ISDIR(status->st_mode)   ? MANIFEST_DIR
-					: S_ISLNK(status->st_mode) ? MANIFEST_LINK
-					: S_ISREG(status->st_mode) ? MANIFEST_FILE
-								   : MANIFEST_OTHER;
+	const enum manifest_type type = type_of(status);
 	char target[PATH_MAX];
 
 	(void)state;
 	if (client_is_identity(path))
 		return FS_WALK_PASS;
-	if (type == MANIFEST_LINK) {
-		const ssize_t length = readlinkat(entry->dir, entry->name, target, sizeof(target) - 1);
-		if (length < 0)
-			return fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
-		target[length] = '\0';
-	}
+	if (type == MANIFEST_LINK && target_read(entry, target, f) < 0)
+		return -1;
 	struct manifest_entry *e = entry_add(r, path, type == MANIFEST_LINK ? target : NULL, type, f);
 	if (e == NULL)
 		return -1;
 	e->uid = status->st_uid;
 	e->gid = status->st_gid;
 	e->mode = status->st_mode & 07777;
-	if (type == MANIFEST_FILE && file_read(entry, path, e, f) < 0)
+	e->has_digest = type == MANIFEST_FILE;
+	e->size = e->has_digest ? (uint64_t)status->st_size : 0;
+	if (e->has_digest && digest_read(entry, e->digest, f) < 0)
 		return -1;
 	return type == MANIFEST_DIR ? FS_WALK_ENTER : FS_WALK_PASS;
 }
@@ -251,72 +262,35 @@ int client_record_read(int client, const char *client_dir, struct manifest *ret_
 
 /* --- compared and written ----------------------------------------------------------------------------------------- */
 
-static int content_matches(int dir, const char *leaf, const struct manifest_entry *e, bool *ret_same, struct fault *f)
+struct comparison {
+	const struct manifest *record;
+	const struct text *carried;
+	const char *prefix;
+	size_t met; /* entries of the record that are there */
+	bool same;
+	struct text *extra;
+};
+
+static int entry_matches(const struct fs_walk_entry *entry, const struct manifest_entry *e, bool *ret_same,
+			 struct fault *f)
 {
+	const struct stat *status = entry->status;
 	unsigned char digest[SHA256_SIZE];
-	struct fault cause = { 0 };
-	FS_AUTO int fd = -1;
+	char target[PATH_MAX];
 
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0)
-		return fs_absence(&cause, f);
-	if (fs_sha256_descriptor(fd, leaf, digest, f) < 0)
-		return -1;
-	*ret_same = memcmp(digest, e->digest, sizeof(digest)) == 0;
-	return 0;
-}
-
-/* *ret_same is false beforehand. */
-static int entry_matches(int client, const char *path, const struct manifest_entry *e, bool *ret_same, struct fault *f)
-{
-	static const mode_t types[] = {
-		[MANIFEST_FILE] = S_IFREG, [MANIFEST_DIR] = S_IFDIR, [MANIFEST_LINK] = S_IFLNK
-	};
-	FS_AUTO int dir = -1;
-	struct fault cause = { 0 };
-	char leaf[FS_NAME_SIZE], target[PATH_MAX];
-	struct stat status;
-
-	if (path[0] == '\0') {
-		if (fstat(client, &status) < 0)
-			return fault_system(f, errno, "cannot look at the client");
-	} else if (fs_parent_open(client, path, FS_NOFOLLOW, &dir, leaf, &cause) < 0) {
-		return fs_absence(&cause, f);
-	} else if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-		return errno == ENOENT ? 0 : fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
-	}
-	if ((status.st_mode & S_IFMT) != types[e->type] || status.st_uid != e->uid || status.st_gid != e->gid ||
-	    (e->type != MANIFEST_LINK && (status.st_mode & 07777) != e->mode))
-		return 0;
-	if (e->type == MANIFEST_FILE)
-		return (uint64_t)status.st_size != e->size || status.st_nlink != 1
-			       ? 0
-			       : content_matches(dir, leaf, e, ret_same, f);
-	*ret_same = true;
-	if (e->type == MANIFEST_LINK) {
-		const ssize_t length = readlinkat(dir, leaf, target, sizeof(target));
-		if (length < 0)
-			return fault_system(f, errno, "cannot read link '%s'", SHOWN(path));
-		*ret_same = text_equal(target, (size_t)length, e->target);
-	}
-	return 0;
-}
-
-int client_record_matches(int client, const char *client_dir, const struct manifest *record, bool *ret_same,
-			  struct fault *f)
-{
-	const size_t prefix = strlen(prefix_of(client_dir));
-	bool same = true;
-
-	for (size_t i = 0; same && i < record->count; i++) {
-		const struct manifest_entry *e = &record->entries[i];
-		if (!e->has_attributes)
-			continue;
-		const char *path = e->path + prefix;
-		same = false;
-		if (entry_matches(client, path + strspn(path, "/"), e, &same, f) < 0)
+	*ret_same = type_of(status) == e->type && status->st_uid == e->uid && status->st_gid == e->gid &&
+		    (e->type == MANIFEST_LINK || (status->st_mode & 07777) == e->mode) &&
+		    (e->type != MANIFEST_FILE || ((uint64_t)status->st_size == e->size && status->st_nlink == 1));
+	if (*ret_same && e->type == MANIFEST_FILE) {
+		if (digest_read(entry, digest, f) < 0)
 			return -1;
+		*ret_same = memcmp(digest, e->digest, sizeof(digest)) == 0;
 	}
-	*ret_same = same;
+	if (*ret_same && e->type == MANIFEST_LINK) {
+		if (target_read(entry, target, f) < 0)
+			return -1;
+		*ret_same = strcmp(target, e->target) == 0;
+	}
 	return 0;
 }
 
@@ -331,38 +305,44 @@ static bool holds_line(const struct text *lines, const char *wanted)
 	return false;
 }
 
-struct extra {
-	const struct manifest *record;
-	const struct text *carried;
-	const char *prefix;
-	struct text *paths;
-};
-
-static int extra_find(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+static int entry_compare(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
 {
-	const struct extra *x = context;
+	struct comparison *c = context;
 	const char *path = entry->path + strspn(entry->path, "/");
+	const bool directory = S_ISDIR(entry->status->st_mode);
 	char whole[PATH_MAX];
 
 	(void)state;
-	(void)f;
 	if (client_is_identity(path))
 		return FS_WALK_PASS;
-	if (S_ISDIR(entry->status->st_mode))
-		return FS_WALK_ENTER;
-	(void)snprintf(whole, sizeof(whole), "%s/%s", x->prefix, path);
-	if (manifest_find(x->record, whole) == NULL && !holds_line(x->carried, path))
-		text_add_format(x->paths, "%s\n", path);
-	return FS_WALK_PASS;
+	(void)snprintf(whole, sizeof(whole), "%s%s%s", c->prefix, path[0] != '\0' ? "/" : "", path);
+	const struct manifest_entry *e = manifest_find(c->record, whole);
+	c->met += e != NULL;
+	/* Past the first difference nothing is read any more. */
+	if (e != NULL && c->same && entry_matches(entry, e, &c->same, f) < 0)
+		return -1;
+	if (e == NULL && !directory && !holds_line(c->carried, path))
+		text_add_format(c->extra, "%s\n", path);
+	return directory ? FS_WALK_ENTER : FS_WALK_PASS;
 }
 
-int client_record_extra(int client, const char *client_dir, const struct manifest *record, const struct text *carried,
-			struct text *paths, struct fault *f)
+int client_record_compare(int client, const char *client_dir, const struct client_expected *expected, bool *ret_same,
+			  struct text *extra, struct fault *f)
 {
-	struct extra x = { .record = record, .carried = carried, .prefix = prefix_of(client_dir), .paths = paths };
-	const struct fs_walk walk = { .context = &x, .visit = extra_find };
+	struct comparison c = { .record = expected->record,
+				.carried = expected->carried,
+				.prefix = prefix_of(client_dir),
+				.same = true,
+				.extra = extra };
+	const struct fs_walk walk = { .context = &c, .visit = entry_compare };
+	size_t recorded = 0;
 
-	return fs_walk(client, ".", "", NULL, &walk, f) < 0 ? -1 : text_check(paths, f);
+	for (size_t i = 0; i < c.record->count; i++)
+		recorded += c.record->entries[i].has_attributes;
+	if (fs_walk(client, ".", "", NULL, &walk, f) < 0 || text_check(extra, f) < 0)
+		return -1;
+	*ret_same = c.same && c.met == recorded && extra->length == 0;
+	return 0;
 }
 
 int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f)

@@ -24,15 +24,17 @@ int client_record_make(const struct client_content *content, const struct client
 		       const char *client_dir, struct manifest *ret_record, struct fault *f);
 /* Of the client as it lies there. */
 int client_record_read(int client, const char *client_dir, struct manifest *ret_record, struct fault *f);
-/* Is all of it so in the installed client, down to every byte?  Stops at the first difference. */
-int client_record_matches(int client, const char *client_dir, const struct manifest *record, bool *ret_same,
-			  struct fault *f);
+/* What is expected of a client. */
+struct client_expected {
+	const struct manifest *record;
+	const struct text *carried; /* paths of the identity at other places, each with a line feed */
+};
 /*
- * Adds, each with a line feed, what lies in the client and is neither in the record, nor of the identity, nor among the
- * paths of `carried`; of directories only what they hold.
+ * Is the installed client exactly so, identity aside, down to every byte?  Adds to `extra`, each with a line feed, what
+ * lies in it and is not expected; of directories only what they hold.
  */
-int client_record_extra(int client, const char *client_dir, const struct manifest *record, const struct text *carried,
-			struct text *paths, struct fault *f);
+int client_record_compare(int client, const char *client_dir, const struct client_expected *expected, bool *ret_same,
+			  struct text *extra, struct fault *f);
 int client_record_write(int root, const struct manifest *record, const char *comment, struct fault *f);
 
 #endif

@@ -350,8 +350,8 @@ static int conf_set_aside(const struct client_staging *s, const char *conf_path,
 	return r;
 }
 
-static int identity_set_aside(struct client_staging *s, const char *conf_path, uint64_t room,
-			      struct client_carried *ret_carried, struct fault *f)
+static int identity_set_aside(struct client_staging *s, const char *conf_path, uint64_t room, struct text *carried,
+			      struct fault *f)
 {
 	struct client_carry carry = { .client_dir = s->client_dir, .room = room, .report = s->report };
 	FS_AUTO int old = -1;
@@ -364,7 +364,7 @@ static int identity_set_aside(struct client_staging *s, const char *conf_path, u
 		return fault_system(f, errno, "cannot set the old client's identity aside");
 	carry.from = old;
 	carry.to = kept;
-	if (old >= 0 && client_identity_carry(&carry, ret_carried, f) < 0)
+	if (old >= 0 && client_identity_carry(&carry, carried, f) < 0)
 		return -1;
 	if (syncfs(s->dir) < 0 || renameat(s->dir, "new/kept", s->dir, "kept") < 0)
 		return fault_system(f, errno, "cannot set the old client's identity aside");
@@ -408,7 +408,7 @@ static int conf_restore(const struct client_staging *s, const char *conf_path, s
 static int identity_restore(const struct client_staging *s, struct fault *f)
 {
 	struct client_carry carry = { .client_dir = s->client_dir, .room = UINT64_MAX, .report = s->report };
-	struct client_carried carried = { 0 };
+	TEXT_AUTO paths = { 0 };
 	FS_AUTO int kept = openat(s->dir, "kept", DIR_FLAGS);
 	FS_AUTO int client = -1;
 
@@ -418,10 +418,7 @@ static int identity_restore(const struct client_staging *s, struct fault *f)
 		return -1;
 	carry.from = kept;
 	carry.to = client;
-	if (client >= 0 && client_identity_carry(&carry, &carried, f) < 0)
-		return -1;
-	text_done(&carried.paths);
-	return 0;
+	return client >= 0 ? client_identity_carry(&carry, &paths, f) : 0;
 }
 
 int client_rpm_recover(struct client_staging *s, const char *conf_path, struct fault *f)
@@ -477,12 +474,12 @@ static int transaction_run(const struct client_rpm *rpm, const struct client_sta
 					      SHOWN(reason(&said, &line)));
 }
 
-int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, uint64_t room,
-		       struct client_carried *ret_carried, struct fault *f)
+int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct text *carried,
+		       struct fault *f)
 {
 	struct fault later = { 0 };
 
-	if (identity_set_aside(s, rpm->conf_path, room, ret_carried, f) < 0)
+	if (identity_set_aside(s, rpm->conf_path, room, carried, f) < 0)
 		return -1;
 	/* Whatever rpm does, what was there of the identity is there again after it. */
 	const int r = transaction_run(rpm, s, f);

@@ -52,10 +52,11 @@ int client_rpm_find(struct client_rpm *rpm, struct fault *f);
 int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, struct fault *f);
 /*
  * Tests the transaction, and runs it; an older version than the present one is installed all the same, since that is
- * how one goes back.  The staging directory has its new/.  At most `room` bytes are set aside.
+ * how one goes back.  The staging directory has its new/.  At most `room` bytes are set aside,
+ * and told as client_identity_carry does.
  */
 int client_rpm_install(const struct client_rpm *rpm, struct client_staging *staging, uint64_t room,
-		       struct client_carried *ret_carried, struct fault *f);
+		       struct text *carried, struct fault *f);
 /* Puts back what a run that was killed has set aside; nothing to do where there is nothing. */
 int client_rpm_recover(struct client_staging *staging, const char *conf_path, struct fault *f);
 

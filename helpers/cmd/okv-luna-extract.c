@@ -172,7 +172,7 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_unsigned(j, "files", result->content.unpacked.files);
 	json_unsigned(j, "bytes", result->content.unpacked.bytes);
 	json_string(j, "chrystoki_conf", conf_words[result->conf]);
-	json_lines(j, "carried", &result->carried.paths);
+	json_lines(j, "carried", &result->carried);
 	json_lines(j, "packages", &result->packages);
 	json_lines(j, "package_files", &result->package_files);
 	json_lines(j, "covered", &result->content.unpacked.covered);
@@ -214,7 +214,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		 !result->placed ? "installed"
 		 : planned       ? "would be installed by rpm"
 				 : "installed by rpm");
-	some_say(context, &result->carried.paths,
+	some_say(context, &result->carried,
 		 planned ? "would be carried over from the old client" : "carried over from the old client");
 	some_say(context, &result->extra,
 		 planned ? "not in the archive; would stay with the previous client"

@@ -24,23 +24,34 @@ static void the_identity_is_what_lies_below_its_names(void **state)
 
 /* --- carried over ------------------------------------------------------------------------------------------------- */
 
-/* From the old tree to the new one. */
-static int carry_with(const char *conf, uint64_t room, struct client_carried *ret_carried, struct fault *f)
-{
-	const struct client_carry how = {
-		.from = old, .to = new, .conf = conf, .client_dir = DIR, .room = room, .report = made_report()
-	};
+static struct client_content content = { .kind = CLIENT_MINIMAL };
 
-	return client_identity_carry(&how, ret_carried, f);
+/* From the old tree to the new one, or only told. */
+static int carry_with(const char *conf, int to, struct text *paths, struct fault *f)
+{
+	const struct client_carry how = { .from = old,
+					  .to = to,
+					  .conf = conf,
+					  .client_dir = DIR,
+					  .content = &content,
+					  .room = 1 << 20,
+					  .report = made_report() };
+
+	return client_identity_carry(&how, paths, f);
 }
 
-static struct client_carried carry(const char *conf)
+/* The paths are the same where it only tells. */
+static void carry(const char *conf, const char *expected)
 {
-	struct client_carried carried = { 0 };
+	TEXT_AUTO told = { 0 };
+	TEXT_AUTO paths = { 0 };
 	struct fault f = { 0 };
 
-	MUST(carry_with(conf, 1 << 20, &carried, &f));
-	return carried;
+	MUST(carry_with(conf, -1, &told, &f));
+	assert_string_equal(text_string(&told), expected);
+	assert_false(unit_there(new, "cert"));
+	MUST(carry_with(conf, new, &paths, &f));
+	assert_string_equal(text_string(&paths), expected);
 }
 
 static void the_identity_is_carried_bit_for_bit_with_owner_mode_and_times(void **state)
@@ -53,10 +64,7 @@ static void the_identity_is_carried_bit_for_bit_with_owner_mode_and_times(void *
 	assert_int_equal(fchownat(old, "cert/client/okvKey.pem", 12, 34, 0), 0);
 	assert_int_equal(fchmodat(old, "cert/client/okvKey.pem", 0664, 0), 0);
 	assert_int_equal(utimensat(old, "cert/client/okvKey.pem", times, 0), 0);
-	struct client_carried carried = carry(NULL);
-	assert_string_equal(text_string(&carried.paths),
-			    "cert\nconfigData\nChrystoki.conf\npartition-certificate.pem\ndata\n");
-	text_done(&carried.paths);
+	carry(NULL, "cert\nconfigData\nChrystoki.conf\npartition-certificate.pem\ndata\n");
 	unit_holds(new, "cert/client/okvKey.pem", "the key");
 	assert_int_equal(fstatat(new, "cert/client/okvKey.pem", &status, 0), 0);
 	assert_int_equal(status.st_uid, 12);
@@ -84,11 +92,10 @@ static void what_chrystoki_conf_names_is_carried_where_the_new_one_does_not_brin
 	unit_write(old, "own/place/x.cnf", "mine", 0600);
 	unit_write(old, "openssl.cnf", "old", 0644);
 	unit_write(new, "openssl.cnf", "new", 0644);
+	content.unpacked = UNPACKED("openssl.cnf");
 	unit_dir(old, "bin", 0755);
 	unit_write(old, "bin/vtl", "old program", 0755);
-	struct client_carried carried = carry(conf);
-	assert_string_equal(text_string(&carried.paths), "own/place/x.cnf\n");
-	text_done(&carried.paths);
+	carry(conf, "own/place/x.cnf\n");
 	unit_holds(new, "own/place/x.cnf", "mine");
 	unit_holds(new, "openssl.cnf", "new");
 	assert_false(unit_there(new, "bin"));
@@ -103,13 +110,7 @@ static void stc_identities_and_certificates_at_the_top_are_of_the_identity(void 
 	unit_write(old, "rbs/key.pem", "rbs", 0600);
 	unit_write(old, "any-name.pem", "certificate", 0640);
 	unit_write(old, "README", "the vendor's", 0644);
-	struct client_carried carried = carry(NULL);
-	assert_string_equal(text_string(&carried.paths), "config\nrbs\nany-name.pem\n");
-	assert_int_equal(carried.files, 3);
-	assert_int_equal(carried.bytes, strlen("stc"
-					       "rbs"
-					       "certificate"));
-	text_done(&carried.paths);
+	carry(NULL, "config\nrbs\nany-name.pem\n");
 	unit_holds(new, "config/stc", "stc");
 	unit_holds(new, "rbs/key.pem", "rbs");
 	assert_false(unit_there(new, "README"));
@@ -124,8 +125,8 @@ static void the_old_tree_stays_whole(void **state)
 	(void)state;
 	trees_identity();
 	assert_int_equal(fstatat(old, "cert/client/okvKey.pem", &before, 0), 0);
-	struct client_carried carried = carry(NULL);
-	text_done(&carried.paths);
+	MUST(carry_with(NULL, new, &paths, &f));
+	text_cut(&paths, 0);
 	assert_int_equal(fstatat(old, "cert/client/okvKey.pem", &after, 0), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	assert_int_equal(after.st_nlink, 1);
@@ -138,45 +139,29 @@ static void the_old_tree_stays_whole(void **state)
 static void what_cannot_be_looked_at_is_not_left_behind(void **state)
 {
 	static const char conf[] = "Misc = {\n A = /usr/safenet/lunaclient/own/x.cnf;\n}\n";
-	struct client_carried carried = { 0 };
+	TEXT_AUTO paths = { 0 };
 	struct fault f = { 0 };
 
 	(void)state;
 	trees_identity();
 	unit_dir(old, "own", 0755);
 	unit_write(old, "own/x.cnf", "mine", 0600);
-	MUST_NOT_GUESS("cert", carry_with(NULL, 100, &carried, &f));
-	MUST_NOT_GUESS("partition-certificate.pem", carry_with(NULL, 100, &carried, &f));
-	MUST_NOT_GUESS("x.cnf", carry_with(conf, 100, &carried, &f));
-	assert_null(carried.paths.bytes);
-}
-
-static void with_nowhere_to_go_it_only_tells(void **state)
-{
-	struct client_carried carried = { 0 };
-	struct fault f = { 0 };
-
-	(void)state;
-	trees_identity();
-	const struct client_carry how = { .from = old, .to = -1, .client_dir = DIR, .report = made_report() };
-	MUST(client_identity_carry(&how, &carried, &f));
-	assert_non_null(strstr(text_string(&carried.paths), "cert\n"));
-	text_done(&carried.paths);
-	assert_false(unit_there(new, "cert"));
+	MUST_NOT_GUESS("cert", carry_with(NULL, new, &paths, &f));
+	MUST_NOT_GUESS("partition-certificate.pem", carry_with(NULL, new, &paths, &f));
+	MUST_NOT_GUESS("x.cnf", carry_with(conf, new, &paths, &f));
 }
 
 /* --- changed since ------------------------------------------------------------------------------------------------ */
 
 static void only_what_was_changed_since_is_told(void **state)
 {
-	struct client_carried carried = { 0 };
 	struct fault f = { 0 };
 	TEXT_AUTO paths = { 0 };
 
 	(void)state;
 	trees_identity();
-	MUST(carry_with(NULL, 1 << 20, &carried, &f));
-	text_done(&carried.paths);
+	MUST(carry_with(NULL, new, &paths, &f));
+	text_cut(&paths, 0);
 	MUST(client_identity_changes(new, old, &paths, &f));
 	assert_string_equal(text_string(&paths), "");
 	unit_write(new, "cert/client/okvKey.pem", "made new", 0664);
@@ -298,7 +283,6 @@ int main(void)
 		IN_TREES(stc_identities_and_certificates_at_the_top_are_of_the_identity),
 		IN_TREES(the_old_tree_stays_whole),
 		IN_TREES(what_cannot_be_looked_at_is_not_left_behind),
-		IN_TREES(with_nowhere_to_go_it_only_tells),
 		IN_TREES(only_what_was_changed_since_is_told),
 		IN_TREES(size_time_and_type_are_compared),
 		IN_TREES(behind_a_link_of_the_old_tree_there_is_nothing),

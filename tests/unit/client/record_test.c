@@ -87,13 +87,24 @@ static void install(void)
 			entry_install(&record.entries[i], path_below(&record.entries[i]));
 }
 
-static bool matches(void)
+static const struct text carried = { .bytes = (char *)"own/kept\n", .length = sizeof("own/kept\n") - 1 };
+static const struct client_expected expected = { .record = &record, .carried = &carried };
+
+/* Is it exactly what was recorded?  And if only because of more than that, which is `extra`. */
+static bool matches_but(const char *extra)
 {
+	TEXT_AUTO paths = { 0 };
 	struct fault f = { 0 };
 	bool same;
 
-	MUST(client_record_matches(client, DIR, &record, &same, &f));
+	MUST(client_record_compare(client, DIR, &expected, &same, &paths, &f));
+	assert_string_equal(text_string(&paths), extra);
 	return same;
+}
+
+static bool matches(void)
+{
+	return matches_but("");
 }
 
 static void it_names_every_file_directory_and_link_and_nothing_of_the_identity(void **state)
@@ -120,10 +131,27 @@ static void a_client_as_it_was_installed_matches(void **state)
 	(void)state;
 	install();
 	assert_true(matches());
-	/* The identity changes, and what others put beside is not of the record. */
+	/* The identity changes, and so does what is carried beside it; an empty directory says nothing. */
 	unit_dir(client, "cert", 0777);
-	unit_write(client, "other", "x", 0600);
+	unit_dir(client, "own", 0777);
+	unit_write(client, "own/kept", "x", 0600);
 	assert_true(matches());
+}
+
+static void what_is_there_beside_it_is_told(void **state)
+{
+	(void)state;
+	install();
+	unit_dir(client, "own", 0777);
+	unit_write(client, "own/kept", "carried", 0600);
+	assert_int_equal(symlinkat("kept", client, "own/link"), 0);
+	assert_false(matches_but("own/link\n"));
+	assert_int_equal(unlinkat(client, "own/link", 0), 0);
+	/* Also behind a difference. */
+	unit_write(client, "bin/64/more", "x", 0600);
+	assert_int_equal(unlinkat(client, "setenv", 0), 0);
+	assert_int_equal(fchmodat(client, "bin", 0700, 0), 0);
+	assert_false(matches_but("bin/64/more\n"));
 }
 
 static void every_difference_is_found(void **state)
@@ -142,9 +170,12 @@ static void every_difference_is_found(void **state)
 	assert_false(matches());
 	assert_int_equal(fchownat(client, "bin/64/vtl", 0, 0, 0), 0);
 	assert_int_equal(fchmodat(client, "bin/64/vtl", 0755, 0), 0);
-	assert_int_equal(linkat(client, "bin/64/vtl", client, "second", 0), 0);
+	/* A second name is one that somebody else may have; also where it is of the identity, which is not looked at. */
+	unit_dir(client, "cert", 0700);
+	assert_int_equal(linkat(client, "bin/64/vtl", client, "cert/second", 0), 0);
 	assert_false(matches());
-	assert_int_equal(unlinkat(client, "second", 0), 0);
+	assert_int_equal(unlinkat(client, "cert/second", 0), 0);
+	assert_true(matches());
 	assert_int_equal(fchmodat(client, "plugins", 0700, 0), 0);
 	assert_false(matches());
 	assert_int_equal(fchmodat(client, "plugins", 0755, 0), 0);
@@ -164,12 +195,13 @@ static void every_difference_is_found(void **state)
 
 static void what_cannot_be_looked_at_is_no_difference(void **state)
 {
+	TEXT_AUTO extra = { 0 };
 	struct fault f;
 	bool same;
 
 	(void)state;
 	install();
-	MUST_NOT_GUESS("vtl", client_record_matches(client, DIR, &record, &same, &f));
+	MUST_NOT_GUESS("vtl", client_record_compare(client, DIR, &expected, &same, &extra, &f));
 }
 
 /* The record on disk, read back. */
@@ -296,6 +328,7 @@ int main(void)
 		RECORD(it_names_every_file_directory_and_link_and_nothing_of_the_identity),
 		RECORD(a_client_as_it_was_installed_matches),
 		RECORD(every_difference_is_found),
+		RECORD(what_is_there_beside_it_is_told),
 		RECORD(what_cannot_be_looked_at_is_no_difference),
 		RECORD(it_is_written_with_owner_mode_size_and_digest),
 		RECORD(read_from_the_disk_it_is_the_same),

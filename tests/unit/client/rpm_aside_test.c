@@ -47,11 +47,10 @@ static void client_make(void)
 
 static void set_aside(void)
 {
-	struct client_carried carried = { 0 };
+	TEXT_AUTO carried = { 0 };
 	struct fault f = { 0 };
 
 	MUST(identity_set_aside(&s, CONF, 1 << 20, &carried, &f));
-	text_done(&carried.paths);
 }
 
 static void put_back(void)
@@ -195,7 +194,7 @@ static void half_a_copy_is_never_put_back(void **state)
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 {
-	struct client_carried carried = { 0 };
+	TEXT_AUTO carried = { 0 };
 	struct fault f;
 
 	(void)state;

@@ -1,12 +1,15 @@
+/*
+ * client/identity: an entry of the old tree, copied into the new one.
+ */
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/xattr.h>
 
-#include "client/copy.h"
+#include "client/identity.c"
 #include "failing.h"
 #include "trees.h"
 
-static struct client_copy copier = { .room = 1 << 20 };
+static struct copy copier = { .room = 1 << 20 };
 
 /* A disk that cannot tell where the data of a file are. */
 static bool seeking_fails;
@@ -24,8 +27,8 @@ static void copy(const char *name)
 {
 	struct fault f = { 0 };
 
-	copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
-	MUST(client_copy_entry(&copier, old, new, name, &f));
+	copier = (struct copy){ .room = 1 << 20, .report = made_report() };
+	MUST(entry_copy(&copier, old, new, name, name, 0, &f));
 }
 
 static void it_is_copied_bit_for_bit_with_owner_mode_times_and_attributes(void **state)
@@ -66,7 +69,6 @@ static void it_is_copied_bit_for_bit_with_owner_mode_times_and_attributes(void *
 	assert_int_equal(fstatat(new, "data", &status, 0), 0);
 	assert_int_equal(status.st_mode & 07777, 02751);
 	assert_int_equal(status.st_mtim.tv_sec, 2000);
-	assert_int_equal(copier.files, 1);
 	assert_int_equal(copier.bytes, sizeof(bytes) - 1);
 }
 
@@ -147,7 +149,7 @@ static void a_second_name_leaves_a_file_of_data_behind_and_is_refused_elsewhere(
 		strstr(text_string(&made_told), "'data/two' of the old client is left behind: it has more than"));
 	assert_int_equal(copier.left, 2);
 	assert_int_equal(renameat(old, "data/one", old, "cert/one"), 0);
-	MUST_FAIL(client_copy_entry(&copier, old, new, "cert", &f), FAULT_REFUSED,
+	MUST_FAIL(entry_copy(&copier, old, new, "cert", "cert", 0, &f), FAULT_REFUSED,
 		  "'cert/one' of the old client has 2 names");
 	assert_false(unit_there(new, "cert/one"));
 }
@@ -163,7 +165,7 @@ static void what_is_left_behind_is_named_only_so_often(void **state)
 		assert_int_equal(mkfifoat(old, name, 0600), 0);
 	}
 	copy("data");
-	client_copy_end(&copier);
+	copy_end(&copier);
 	assert_non_null(strstr(text_string(&made_told), "980 more files of the old client are left behind"));
 	assert_true(made_told.length < 3000);
 	assert_int_equal(copier.left, 1000);
@@ -184,9 +186,9 @@ static void what_the_machine_fails_at_is_a_fault_and_leaves_nothing_behind(void 
 	for (rlim_t most = 3; r < 0 && most < 64; most++, failed += r < 0) {
 		const struct rlimit few = { .rlim_cur = most, .rlim_max = kept.rlim_max };
 		struct fault f = { 0 };
-		copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
+		copier = (struct copy){ .room = 1 << 20, .report = made_report() };
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-		r = client_copy_entry(&copier, old, new, "data", &f);
+		r = entry_copy(&copier, old, new, "data", "data", 0, &f);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &kept), 0);
 		assert_int_equal(copier.left, 0);
 		assert_int_equal(f.kind, r < 0 ? FAULT_SYSTEM : FAULT_NONE);
@@ -225,9 +227,9 @@ static void what_cannot_be_read_is_no_hole(void **state)
 
 	(void)state;
 	unit_write(old, "key.pem", "-----BEGIN PRIVATE KEY-----\n", 0600);
-	copier = (struct client_copy){ .room = 1 << 20, .report = made_report() };
+	copier = (struct copy){ .room = 1 << 20, .report = made_report() };
 	seeking_fails = true;
-	MUST_FAIL(client_copy_entry(&copier, old, new, "key.pem", &f), FAULT_SYSTEM,
+	MUST_FAIL(entry_copy(&copier, old, new, "key.pem", "key.pem", 0, &f), FAULT_SYSTEM,
 		  "cannot read 'key.pem' of the old client");
 	seeking_fails = false;
 }
@@ -250,7 +252,7 @@ static void a_lease_leaves_a_file_of_data_behind_and_is_named_elsewhere(void **s
 	assert_non_null(strstr(text_string(&made_told), "'data/one' of the old client is left behind: another"));
 	copy("lock");
 	assert_non_null(strstr(text_string(&made_told), "'lock/one' of the old client is left behind"));
-	MUST_FAIL(client_copy_entry(&copier, old, new, "cert", &f), FAULT_SYSTEM, "a lease on 'cert/one'");
+	MUST_FAIL(entry_copy(&copier, old, new, "cert", "cert", 0, &f), FAULT_SYSTEM, "a lease on 'cert/one'");
 	for (size_t i = 0; i < 3; i++) {
 		assert_false(unit_there(new, files[i]));
 		assert_int_equal(close(leased[i]), 0);
@@ -296,24 +298,24 @@ static void set_user_id_bits_and_capabilities_stay_behind(void **state)
 
 static void more_than_there_is_room_for_is_refused(void **state)
 {
-	struct client_copy small = { .room = 5 };
+	struct copy small = { .room = 5 };
 	struct fault f;
 
 	(void)state;
 	trees_identity();
-	MUST_FAIL(client_copy_entry(&small, old, new, "cert", &f), FAULT_REFUSED, "take more than 5 bytes");
+	MUST_FAIL(entry_copy(&small, old, new, "cert", "cert", 0, &f), FAULT_REFUSED, "take more than 5 bytes");
 }
 
 static void what_there_is_no_room_for_is_left_behind_where_others_may_write(void **state)
 {
-	struct client_copy small = { .room = 5, .report = made_report() };
+	struct copy small = { .room = 5, .report = made_report() };
 	struct fault f = { 0 };
 
 	(void)state;
 	unit_dir(old, "data", 0777);
 	unit_write(old, "data/large", "too large", 0600);
 	unit_write(old, "data/small", "1234", 0600);
-	MUST(client_copy_entry(&small, old, new, "data", &f));
+	MUST(entry_copy(&small, old, new, "data", "data", 0, &f));
 	assert_false(unit_there(new, "data/large"));
 	unit_holds(new, "data/small", "1234");
 	assert_int_equal(small.bytes, 4);
@@ -340,7 +342,7 @@ static void a_tree_without_end_is_refused_and_in_data_cut_off(void **state)
 
 	(void)state;
 	tree_deepen(old);
-	MUST_FAIL(client_copy_entry(&copier, old, new, "d", &f), FAULT_REFUSED, "more than 64 directories deep");
+	MUST_FAIL(entry_copy(&copier, old, new, "d", "d", 0, &f), FAULT_REFUSED, "more than 64 directories deep");
 	unit_dir(old, "data", 0777);
 	FS_AUTO int data = openat(old, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tree_deepen(data);
@@ -355,9 +357,9 @@ static void what_is_not_there_is_no_fault_and_what_cannot_be_looked_at_is_one(vo
 
 	(void)state;
 	copy("none");
-	MUST(client_copy_file(&copier, old, new, "none", "none", &f));
+	MUST(file_copy(&copier, old, new, "none", "none", &f));
 	unit_write(old, "there", "x", 0600);
-	MUST_NOT_GUESS("there", client_copy_entry(&copier, old, new, "there", &f));
+	MUST_NOT_GUESS("there", entry_copy(&copier, old, new, "there", "there", 0, &f));
 	assert_false(unit_there(new, "there"));
 }
 
