@@ -14,6 +14,7 @@
 #include "fs/each.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "fs/sha256.h"
 #include "fs/walk.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
@@ -231,36 +232,22 @@ static int content_copy(struct copy *c, int from, int to, const struct stat *sta
 	return ftruncate(to, size) == 0 ? 0 : fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 }
 
-static int same_content(int a, int b, bool *ret_same, struct fault *f)
-{
-	char left[16384], right[16384];
-
-	for (off_t at = 0;; at += (off_t)sizeof(left)) {
-		const ssize_t got = pread(a, left, sizeof(left), at), other = pread(b, right, sizeof(right), at);
-		if (got < 0 || other < 0)
-			return fault_system(f, errno, "cannot compare the old client with the new one");
-		if (got != other || memcmp(left, right, (size_t)got) != 0) {
-			*ret_same = false;
-			return 0;
-		}
-		if (got < (ssize_t)sizeof(left)) {
-			*ret_same = true;
-			return 0;
-		}
-	}
-}
-
 /* Is there a file of the new client with the same content?  *ret_fd is it then, open. */
 static int newcomer_compare(int old, int to, const char *name, int *ret_fd, bool *ret_same, struct fault *f)
 {
-	struct stat status;
+	unsigned char digest[SHA256_SIZE], other[SHA256_SIZE];
+	struct stat before, status;
 
-	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)
+	if (fstatat(to, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1 ||
+	    fstat(old, &before) < 0 || before.st_size != status.st_size)
 		return 0;
 	*ret_fd = openat(to, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (*ret_fd < 0)
 		return fault_system(f, errno, "cannot open the new '%s'", SHOWN(name));
-	return same_content(old, *ret_fd, ret_same, f);
+	if (fs_sha256_descriptor(old, name, digest, f) < 0 || fs_sha256_descriptor(*ret_fd, name, other, f) < 0)
+		return -1;
+	*ret_same = memcmp(digest, other, sizeof(digest)) == 0;
+	return 0;
 }
 
 /* What the new client brings under a name of the old one: out of the way, and not lost when it says something. */

@@ -19,7 +19,6 @@
 #include "client/record.h"
 #include "client/rpm.h"
 #include "client/staging.h"
-#include "client/template.h"
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -313,16 +312,12 @@ static int conf_write(struct installing *i, const struct text *conf, struct faul
 static int conf_make(struct installing *i, int client, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
-	const char *template = client_template_name(&i->result->content);
 
-	if (!i->has_conf && template == NULL) {
+	if (!i->has_conf && client_layout_conf_make(client, &i->result->content, request->client_dir, ret_conf, f) < 0)
+		return -1;
+	if (!i->has_conf && ret_conf->length == 0)
 		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
 			   i->conf_path);
-		return 0;
-	}
-	if (!i->has_conf &&
-	    client_template_make(client, template, &i->result->content, request->client_dir, ret_conf, f) < 0)
-		return -1;
 	return client_identity_lacking(i->same ? i->old : client, text_string(i->has_conf ? &i->conf : ret_conf),
 				       request->client_dir, request->report, f);
 }
@@ -377,15 +372,12 @@ static int same_find(struct installing *i, const struct manifest *record, struct
 static int place(struct installing *i, int tree, const struct manifest *record, struct fault *f)
 {
 	const struct client_content *content = &i->result->content;
-	const char *client_dir = i->request->client_dir;
 	FS_AUTO int client = -1;
 	TEXT_AUTO paths = { 0 };
 	TEXT_SECRET_AUTO conf = { 0 };
 
 	if (fs_dir_open(tree, content->top, FS_NOFOLLOW, &client, f) < 0 ||
-	    client_layout_apply(client, content, &i->ownership, f) < 0 ||
-	    client_template_settle(client, content, client_dir,
-				   client_layout_rights(&i->ownership, "Chrystoki.conf", CLIENT_SECRET), f) < 0 ||
+	    client_layout_apply(client, content, &i->ownership, i->request->client_dir, f) < 0 ||
 	    identity_carry(i, client, &paths, f) < 0 || conf_make(i, client, &conf, f) < 0)
 		return -1;
 	/* Until here all can be taken back; from here on it is finished first. */
@@ -411,7 +403,7 @@ static int unpacked_install(struct installing *i, int tree, struct fault *f)
 	result->conf = i->has_conf ? CLIENT_CONF_KEPT : CLIENT_CONF_NONE;
 	if (tree >= 0)
 		return place(i, tree, &record, f);
-	if (!i->has_conf && client_template_name(&result->content) != NULL) {
+	if (!i->has_conf && client_layout_conf_name(&result->content) != NULL) {
 		result->conf = CLIENT_CONF_WRITTEN;
 		result->changed = true;
 	}

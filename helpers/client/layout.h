@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "base/text.h"
 #include "client/content.h"
 #include "conf/settings.h"
 
@@ -61,10 +62,21 @@ int client_layout_links(const struct client_content *content,
  */
 int client_layout_evaluate(const struct client_content *content, struct fault *f);
 /*
- * `client` is the directory of the new tree that becomes the client's, as it was unpacked; nobody but root reaches it.
- * What was made with its final rights is not touched again.
+ * `client` is the directory of the new tree that becomes the client's at client_dir, as it was unpacked; nobody but
+ * root reaches it.  What was made with its final rights is not touched again.  The cloud client's own Chrystoki.conf is
+ * then the one of client_layout_conf_make.
  */
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
-			struct fault *f);
+			const char *client_dir, struct fault *f);
+
+/* The name of the template that the archives bring, below the client's directory; NULL where they bring none. */
+const char *client_layout_conf_name(const struct client_content *content);
+/*
+ * Chrystoki.conf from that (Chrystoki-template.conf of the minimal client, the cloud service's own file) with every
+ * path made absolute and to its place here, as the guide's steps and the vendor's setenv do it; everything else stays
+ * byte for byte.  Reads the new tree only to see where a file lies.  Adds nothing where there is no template.
+ */
+int client_layout_conf_make(int client, const struct client_content *content, const char *client_dir,
+			    struct text *ret_conf, struct fault *f);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * client/template with any template: a Chrystoki.conf that parses and names no relative library, and of which the
+ * client/layout with any template: a Chrystoki.conf that parses and names no relative library, and of which the
  * template of a second time is the same.
  */
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/template.h"
+#include "client/layout.h"
 #include "conf/chrystoki.h"
 #include "fs/walk.h"
 
@@ -53,11 +53,12 @@ static int client_make(int *ret_conf)
 /* False where it is refused. */
 static bool make(int client, int fd, const char *bytes, size_t length, struct text *ret_made)
 {
-	const struct client_content content = { .kind = CLIENT_CLOUD };
+	struct unpack_entry entry = { .path = (char *)"Chrystoki.conf", .type = UNPACK_FILE };
+	const struct client_content content = { .kind = CLIENT_CLOUD, .unpacked = { .entries = &entry, .count = 1 } };
 	struct fault f = { 0 };
 
 	must(ftruncate(fd, 0) == 0 && pwrite(fd, bytes, length, 0) == (ssize_t)length);
-	if (client_template_make(client, "Chrystoki.conf", &content, "/usr/client", ret_made, &f) < 0) {
+	if (client_layout_conf_make(client, &content, "/usr/client", ret_made, &f) < 0) {
 		must(f.kind == FAULT_REFUSED);
 		return false;
 	}

@@ -49,7 +49,7 @@ static void what_depends_on_the_clients_top_is_given_when_that_is_known(void **s
 	struct fault f = { 0 };
 
 	(void)state;
-	MUST(client_layout_apply(client, &content, &ownership, &f));
+	MUST(client_layout_apply(client, &content, &ownership, "/usr/client", &f));
 	is(".", S_IFDIR, 0755, 0);
 	is("bin", S_IFDIR, 0755, 0);
 	is("bin/vtl", S_IFREG, 0755, 0);
@@ -71,7 +71,7 @@ static void a_link_among_them_is_never_followed(void **state)
 	assert_int_equal(unlinkat(client, "cert/client/key.pem", 0), 0);
 	assert_int_equal(unlinkat(client, "cert/client", AT_REMOVEDIR), 0);
 	assert_int_equal(symlinkat("../data", client, "cert/client"), 0);
-	MUST_FAIL(client_layout_apply(client, &content, &ownership, &f), FAULT_REFUSED, "cert/client");
+	MUST_FAIL(client_layout_apply(client, &content, &ownership, "/usr/client", &f), FAULT_REFUSED, "cert/client");
 }
 
 static void owners_and_modes_come_from_the_policy(void **state)

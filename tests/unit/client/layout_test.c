@@ -96,7 +96,7 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 	unit_write(client, "setenv", "", 0644);
 	unit_write(client, "crystoki.ini", "of another system", 0644);
 	library_make(client, ELFCLASS64, ET_DYN, EM_X86_64);
-	MUST(client_layout_apply(client, &c, &ownership, &f));
+	MUST(client_layout_apply(client, &c, &ownership, "/usr/client", &f));
 	unit_holds(client, "bin/vtl", "vtl");
 	unit_holds(client, "plugins/a.plugin", "plugin");
 	unit_holds(client, "libs/64/plugins/a.plugin", "plugin");
@@ -141,7 +141,7 @@ static void what_cannot_be_looked_at_is_a_fault(void **state)
 	unit_dir(client, "libs/64", 0755);
 	unit_write(client, "libs/64/libCryptoki2.so", "", 0755);
 	unit_dir(client, "cert", 0755);
-	MUST_NOT_GUESS("cert", client_layout_apply(client, &c, &ownership, &f));
+	MUST_NOT_GUESS("cert", client_layout_apply(client, &c, &ownership, "/usr/client", &f));
 }
 
 int main(void)

@@ -1,17 +1,28 @@
-#include "client/template.h"
+/*
+ * client/layout: Chrystoki.conf from what the archives bring.
+ */
+#include "client/layout.h"
 #include "failing.h"
 #include "made.h"
 
 #define DIR "/usr/safenet/lunaclient"
 
 static int client;
-static const struct client_content minimal = { .kind = CLIENT_MINIMAL }, cloud = { .kind = CLIENT_CLOUD };
 
 static int client_make(void **state)
 {
 	(void)unit_place_make(state);
 	client = ((const struct unit_place *)*state)->dir;
 	return 0;
+}
+
+/* Of an archive that brings a template of that name and nothing else. */
+static int make(enum client_kind kind, const char *name, struct text *ret_conf, struct fault *f)
+{
+	struct client_content content = { .kind = kind };
+
+	content.unpacked = UNPACKED(name);
+	return client_layout_conf_make(client, &content, DIR, ret_conf, f);
 }
 
 static int client_end(void **state)
@@ -21,21 +32,21 @@ static int client_end(void **state)
 }
 
 /* What becomes of a template with that content; valid until the next one. */
-static const char *made_of(const struct client_content *content, const char *name, const char *bytes)
+static const char *made_of(enum client_kind kind, const char *name, const char *bytes)
 {
 	static struct text conf = { 0 };
 	struct fault f = { 0 };
 
 	text_done(&conf);
 	unit_write(client, name, bytes, 0644);
-	MUST(client_template_make(client, name, content, DIR, &conf, &f));
+	MUST(make(kind, name, &conf, &f));
 	return text_string(&conf);
 }
 
 static void every_path_becomes_absolute_and_leads_to_the_places_of_the_layout(void **state)
 {
 	(void)state;
-	assert_string_equal(made_of(&minimal, "Chrystoki-template.conf",
+	assert_string_equal(made_of(CLIENT_MINIMAL, "Chrystoki-template.conf",
 				    "Chrystoki2 = {\n"
 				    "   LibUNIX = ./libs/32/libCryptoki2.so;\n"
 				    "   LibUNIX64 = ./libs/64/libCryptoki2.so;\n"
@@ -90,7 +101,7 @@ static void everything_else_stays_byte_for_byte(void **state)
 
 	(void)state;
 	unit_write(client, "bare", "a file of that name is no path", 0644);
-	assert_string_equal(made_of(&minimal, "Chrystoki-template.conf", honest), honest);
+	assert_string_equal(made_of(CLIENT_MINIMAL, "Chrystoki-template.conf", honest), honest);
 }
 
 static void a_bare_path_is_one_only_where_the_client_has_it(void **state)
@@ -98,7 +109,7 @@ static void a_bare_path_is_one_only_where_the_client_has_it(void **state)
 	(void)state;
 	unit_dir(client, "etc", 0755);
 	unit_write(client, "etc/openssl.cnf", "", 0644);
-	const char *conf = made_of(&minimal, "Chrystoki-template.conf",
+	const char *conf = made_of(CLIENT_MINIMAL, "Chrystoki-template.conf",
 				   "Misc = {\n   A = etc/openssl.cnf;\n   B = etc/none;\n}\n"
 				   "LunaSA Client = {\n   SSLConfigFile = openssl.cnf;\n}\n");
 	assert_non_null(strstr(conf, "   A = " DIR "/etc/openssl.cnf;\n"));
@@ -110,18 +121,18 @@ static void a_bare_path_is_one_only_where_the_client_has_it(void **state)
 static void plugins_are_named_where_the_layout_puts_them(void **state)
 {
 	(void)state;
-	assert_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n}\n"), "PluginModuleDir"));
+	assert_null(strstr(made_of(CLIENT_MINIMAL, "Chrystoki-template.conf", "Misc = {\n}\n"), "PluginModuleDir"));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	unit_dir(client, "libs/64/plugins", 0755);
-	assert_non_null(strstr(made_of(&minimal, "Chrystoki-template.conf", "Misc = {\n}\n"),
+	assert_non_null(strstr(made_of(CLIENT_MINIMAL, "Chrystoki-template.conf", "Misc = {\n}\n"),
 			       "PluginModuleDir = " DIR "/plugins;\n"));
 }
 
 static void the_cloud_clients_own_file_is_taken_before_its_template(void **state)
 {
 	(void)state;
-	const char *conf = made_of(&cloud, "Chrystoki.conf",
+	const char *conf = made_of(CLIENT_CLOUD, "Chrystoki.conf",
 				   "XTC = {\n   PartitionCAPath = ./ca.pem;\n   PartitionCertPath00 = p/part.pem;\n}\n"
 				   "REST = {\n   SSLClientSideVerifyFile = server-certificate.pem;\n"
 				   "   PartitionData00 = 12345, host.example, 443;\n}\n");
@@ -135,22 +146,26 @@ static void the_cloud_clients_own_file_is_taken_before_its_template(void **state
 	struct client_content all = { .kind = CLIENT_CLOUD };
 	all.unpacked = UNPACKED("Chrystoki-base.conf", "Chrystoki-template.conf", "Chrystoki.conf");
 	/* As setenv does. */
-	assert_string_equal(client_template_name(&all), "Chrystoki-base.conf");
+	assert_string_equal(client_layout_conf_name(&all), "Chrystoki-base.conf");
 	/* The minimal client has them the other way round. */
 	all.kind = CLIENT_MINIMAL;
-	assert_string_equal(client_template_name(&all), "Chrystoki-template.conf");
+	assert_string_equal(client_layout_conf_name(&all), "Chrystoki-template.conf");
 }
 
 static void it_is_looked_for_below_the_top_and_not_where_none_is_brought(void **state)
 {
 	struct client_content topped = { .kind = CLIENT_MINIMAL, .top = MINIMAL };
+	struct fault f = { 0 };
+	TEXT_AUTO none = { 0 };
 
 	(void)state;
 	topped.unpacked =
 		UNPACKED(MINIMAL "Chrystoki-base.conf", MINIMAL "etc/Chrystoki-template.conf", "Chrystoki.conf");
-	assert_string_equal(client_template_name(&topped), "Chrystoki-base.conf");
+	assert_string_equal(client_layout_conf_name(&topped), "Chrystoki-base.conf");
 	topped.unpacked = UNPACKED("Chrystoki.conf", MINIMAL "openssl.cnf");
-	assert_null(client_template_name(&topped));
+	assert_null(client_layout_conf_name(&topped));
+	MUST(client_layout_conf_make(client, &topped, DIR, &none, &f));
+	assert_int_equal(none.length, 0);
 }
 
 static void a_template_that_leads_elsewhere_is_not_read(void **state)
@@ -161,7 +176,7 @@ static void a_template_that_leads_elsewhere_is_not_read(void **state)
 	(void)state;
 	unit_write(client, "other", "Misc = {\n}\n", 0644);
 	assert_int_equal(symlinkat("other", client, "Chrystoki-template.conf"), 0);
-	MUST_FAIL(client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &conf, &f), FAULT_REFUSED, "");
+	MUST_FAIL(make(CLIENT_MINIMAL, "Chrystoki-template.conf", &conf, &f), FAULT_REFUSED, "");
 }
 
 static void a_template_with_a_nul_byte_is_refused(void **state)
@@ -173,11 +188,11 @@ static void a_template_with_a_nul_byte_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(write(fd, conf, sizeof(conf) - 1), sizeof(conf) - 1);
-	MUST_FAIL(client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &made, &f), FAULT_REFUSED,
+	MUST_FAIL(make(CLIENT_MINIMAL, "Chrystoki-template.conf", &made, &f), FAULT_REFUSED,
 		  "member 'Chrystoki-template.conf': a NUL byte");
 }
 
-#define MADE client_template_make(client, "Chrystoki-template.conf", &minimal, DIR, &ignored, &f)
+#define MADE make(CLIENT_MINIMAL, "Chrystoki-template.conf", &ignored, &f)
 
 static void what_cannot_be_looked_at_is_not_taken_for_absent(void **state)
 {
