@@ -372,6 +372,7 @@ static int same_find(struct installing *i, const struct manifest *record, struct
 static int place(struct installing *i, int tree, const struct manifest *record, struct fault *f)
 {
 	const struct client_content *content = &i->result->content;
+	char from[sizeof("tree/") + LIMITS_PATH];
 	FS_AUTO int client = -1;
 	TEXT_AUTO paths = { 0 };
 	TEXT_SECRET_AUTO conf = { 0 };
@@ -384,7 +385,8 @@ static int place(struct installing *i, int tree, const struct manifest *record, 
 	if (proc_interrupt_check(f) < 0)
 		return -1;
 	fs_close(&client);
-	if (!i->same && client_staging_swap(&i->staging, content->top, f) < 0)
+	(void)snprintf(from, sizeof(from), "tree/%s", content->top);
+	if (!i->same && client_staging_swap(&i->staging, from, f) < 0)
 		return -1;
 	return finish(i, &conf, record, f);
 }
@@ -423,6 +425,7 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 					.content = &result->content,
 					.client_dir = request->client_dir,
 					.conf_path = i->conf_path,
+					.conf = i->has_conf ? text_string(&i->conf) : NULL,
 					.report = request->report,
 					.packages = &result->packages,
 					.files = &result->package_files };
@@ -433,13 +436,14 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 }
 
 /* Are they installed, and is what they have installed there? */
-static int packages_same_find(struct installing *i, const struct client_rpm *rpm, struct fault *f)
+static int packages_same_find(struct installing *i, struct client_rpm *rpm, struct fault *f)
 {
 	enum client_kind old = CLIENT_AUTO;
 
 	/* Where there is no client rpm is not asked: its question alone would make a database. */
 	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
 		return -1;
+	rpm->replaces = old == CLIENT_MINIMAL || old == CLIENT_CLOUD;
 	return old == CLIENT_FULL ? client_rpm_installed(rpm, &i->same, f) : 0;
 }
 
@@ -472,6 +476,8 @@ static int packages_install(struct installing *i, int tree, struct fault *f)
 	if (packages_find(i, tree, &rpm, f) < 0 || packages_same_find(i, &rpm, f) < 0)
 		return -1;
 	result->placed = result->changed = !i->same;
+	/* Where rpm works in place, what may be kept is older than the client before this one. */
+	result->previous_kept = rpm.replaces;
 	result->conf = i->has_conf ? CLIENT_CONF_KEPT : i->same ? CLIENT_CONF_NONE : CLIENT_CONF_WRITTEN;
 	if (i->request->dry_run)
 		return identity_carry(i, -1, &result->carried, f);
@@ -571,7 +577,9 @@ int client_rollback(const struct client_request *request, bool *ret_finished, st
 {
 	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT(request->root, request->client_dir, request->report);
 
+	/* What rpm's part has still set aside belongs to the client that goes. */
 	if (client_staging_open(&s, request->dry_run ? CLIENT_STAGING_LOOK : CLIENT_STAGING_ROLLBACK, f) < 0 ||
+	    (!request->dry_run && client_rpm_recover(&s, request->settings->chrystoki_conf, f) < 0) ||
 	    client_staging_rollback(&s, f) < 0)
 		return -1;
 	*ret_finished = s.back;

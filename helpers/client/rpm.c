@@ -442,8 +442,33 @@ int client_rpm_recover(struct client_staging *s, const char *conf_path, struct f
 
 /* --- installed ---------------------------------------------------------------------------------------------------- */
 
+/* A client of another kind goes whole, but for what lives on: packages and its files would be one client no more. */
+static int other_kind_replace(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct fault *f)
+{
+	struct client_carry carry = { .conf = rpm->conf,
+				      .client_dir = rpm->client_dir,
+				      .content = rpm->content,
+				      .room = room,
+				      .report = rpm->report };
+	TEXT_AUTO paths = { 0 };
+	FS_AUTO int old = -1;
+	FS_AUTO int client = -1;
+
+	if (client_staging_present(s, &old, f) < 0)
+		return -1;
+	if (mkdirat(s->dir, "new/client", 0700) < 0 || (client = openat(s->dir, "new/client", DIR_FLAGS)) < 0 ||
+	    fchmod(client, 0755) < 0)
+		return fault_system(f, errno, "cannot make the new client's directory");
+	carry.from = old;
+	carry.to = client;
+	if (client_identity_carry(&carry, &paths, f) < 0)
+		return -1;
+	fs_close(&client);
+	return client_staging_swap(s, "client", f);
+}
+
 /* The test's own database, where there is none yet, goes with the staging directory's new/. */
-static int transaction_run(const struct client_rpm *rpm, const struct client_staging *s, struct fault *f)
+static int transaction_run(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct fault *f)
 {
 	TEXT_AUTO paths = { 0 };
 	TEXT_AUTO said = { 0 };
@@ -463,15 +488,19 @@ static int transaction_run(const struct client_rpm *rpm, const struct client_sta
 		scratch,  NULL
 	};
 	const char *const install[] = { "--root", root, "-U", "--oldpackage", "--replacepkgs", NULL };
-	if (rpm_require(test, &paths, INSTALL_MS, "rpm will not install it", f) < 0)
+	if (rpm_require(test, &paths, INSTALL_MS, "rpm will not install it", f) < 0 ||
+	    (rpm->replaces && other_kind_replace(rpm, s, room, f) < 0))
 		return -1;
 	if (rpm_ask(install, &paths, INSTALL_MS, &status, &said, f) < 0) {
 		f->kind = FAULT_INCOMPLETE;
-		return fault_prefix(f, "the packages may not all be installed; run this again: ");
+		(void)fault_prefix(f, "the packages may not all be installed; run this again: ");
+	} else if (status != 0) {
+		(void)fault_incomplete(f, "rpm failed: %s; check what it left behind, then run this again",
+				       SHOWN(reason(&said, &line)));
+	} else {
+		return 0;
 	}
-	return status == 0 ? 0
-			   : fault_incomplete(f, "rpm failed: %s; check what it left behind, then run this again",
-					      SHOWN(reason(&said, &line)));
+	return rpm->replaces ? fault_prefix(f, "'okv-luna extract --rollback' puts the client before it back; ") : -1;
 }
 
 int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct text *carried,
@@ -482,7 +511,7 @@ int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, u
 	if (identity_set_aside(s, rpm->conf_path, room, carried, f) < 0)
 		return -1;
 	/* Whatever rpm does, what was there of the identity is there again after it. */
-	const int r = transaction_run(rpm, s, f);
+	const int r = transaction_run(rpm, s, room, f);
 	const int restored = client_rpm_recover(s, rpm->conf_path, r < 0 ? &later : f);
 	if (r == 0 && restored < 0) {
 		f->kind = FAULT_INCOMPLETE;

@@ -7,9 +7,11 @@
  * file that is another package than its name says is FAULT_REFUSED.  Nothing is changed unless rpm's own test of the
  * whole transaction passes.  What rpm does is not atomic: a failure in it is FAULT_INCOMPLETE.
  *
- * rpm works in place.  Meanwhile identity and Chrystoki.conf are set aside in the staging directory, whole or not at
- * all, and whatever of them is missing or other than it was comes back with owner and mode; a newcomer then lies beside
- * it as NAME.okv-luna-new.  A run that was killed in between leaves that to the next one.
+ * A client of another kind is `previous` in the staging directory before rpm begins, which then installs beside the
+ * identity and what else Chrystoki.conf names.  Over a full one rpm works in place.  Meanwhile identity and
+ * Chrystoki.conf are set aside in the staging directory, whole or not at all, and whatever of them is missing or other
+ * than it was comes back with owner and mode; a newcomer then lies beside it as NAME.okv-luna-new.  A run that was
+ * killed in between leaves that to the next one.
  */
 #ifndef OKV_CLIENT_RPM_H
 #define OKV_CLIENT_RPM_H
@@ -30,7 +32,9 @@ struct client_rpm {
 	int root;
 	int tree; /* where the RPMs are unpacked */
 	const struct client_content *content;
-	const char *client_dir, *conf_path; /* the latter is Chrystoki.conf's */
+	const char *client_dir, *conf_path; /* the latter is Chrystoki.conf's, */
+	const char *conf;                   /* and this its content, or NULL */
+	bool replaces;                      /* a client of another kind */
 	struct report *report;
 	struct text *packages, *files; /* "vtl-10.9.4-122", and all that they install, each with a line feed */
 	/* By client_rpm_find, as *packages and *files. */

@@ -262,14 +262,14 @@ static int put_in_place(struct client_staging *s, const char *name, struct fault
 		       : fault_errno(f, errno, "cannot put '%s' in its place", SHOWN(s->leaf));
 }
 
-int client_staging_swap(struct client_staging *s, const char *top, struct fault *f)
+int client_staging_swap(struct client_staging *s, const char *from, struct fault *f)
 {
-	char from[sizeof("new/tree/") + LIMITS_PATH + 1];
+	char path[sizeof("new/tree/") + LIMITS_PATH + 1];
 
-	(void)snprintf(from, sizeof(from), "new/tree/%s", top);
+	(void)snprintf(path, sizeof(path), "new/%s", from);
 	/* "tree/" names the directory itself as well; rename(2) takes the slash. */
-	if (renameat(s->dir, from, s->dir, "next") < 0)
-		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(from));
+	if (renameat(s->dir, path, s->dir, "next") < 0)
+		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(path));
 	if (note_write(s, "swap", "next", f) < 0)
 		return -1;
 	if (syncfs(s->dir) < 0)

@@ -69,8 +69,8 @@ void client_staging_close(struct client_staging *s);
 int client_staging_tree(struct client_staging *s, int *ret_tree, struct fault *f);
 /* The client's directory; -1 where there is none, FAULT_REFUSED where something else stands under its name. */
 int client_staging_present(const struct client_staging *s, int *ret_dir, struct fault *f);
-/* Puts new/tree/`top` in the client's place.  What was there is `previous` afterwards. */
-int client_staging_swap(struct client_staging *s, const char *top, struct fault *f);
+/* Puts the directory `from` of new/ in the client's place.  What was there is `previous` afterwards. */
+int client_staging_swap(struct client_staging *s, const char *from, struct fault *f);
 /*
  * Exchanges the client with `previous`; FAULT_ABSENT without one.  The identity comes back with it; what has changed of
  * it since is told.  One that was cut off after the exchange is finished instead: running it again never undoes what it

@@ -577,7 +577,6 @@ identity() {
 		refuses 3 'a cloud client is installed' --accept-licence "$archive"
 		[[ $stderr == *'to replace it, give --replace-kind' && $stderr != *--to* ]]
 	done
-	# Over what the other kind has left, the packages' client is the one that is installed.
 	extracts --accept-licence --replace-kind "$BATS_TEST_TMPDIR/full.tar"
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 	[[ $output == *'installed already; nothing was changed' ]]
@@ -586,6 +585,80 @@ identity() {
 	for archive in cloud.zip minimal.tar.gz; do
 		refuses 3 'a full client is installed' "$archive"
 	done
+}
+
+@test "a full client over another kind: that lives on as the previous client, and rollback leads there and back" {
+	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
+	local full=(--accept-licence --replace-kind "$BATS_TEST_TMPDIR/full.tar") archive new option
+	for archive in minimal.tar.gz cloud.zip; do
+		rm -rf "${root:?}/usr" "$conf"
+		extracts "$archive"
+		identity_make
+		mkdir "$client/own"
+		echo place >"$client/own/place.bin"
+		old=$(content) before=$(everything) kept=$(identity)
+		for option in --dry-run --list; do
+			run --separate-stderr -0 "$extract" --root "$root" --json $option "${full[@]}"
+			jq -e '.previous_kept and (.carried | contains(["cert", "own/place.bin"]))' <<<"$output"
+			unchanged
+		done
+		extracts "${full[@]}"
+		[[ $output == *"'okv-luna extract --rollback' puts it back"* ]]
+		# What is there is the packages' and what lives on, and nothing of the other kind.
+		[ "$(identity)" = "$kept" ]
+		[ "$(cat "$client/own/place.bin")" = place ]
+		[ ! -e "$client/libs/64" ]
+		[ "$(ls -A "$root/usr/safenet/.lunaclient.okv-luna")" = previous ]
+		new=$(content)
+		extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"
+		[[ $output == *'installed already; nothing was changed' ]]
+		extracts --rollback
+		diff <(echo "$old") <(content)
+		extracts --rollback
+		diff <(echo "$new") <(content)
+		extracts --rollback
+		extracts "${full[@]}"
+		diff <(echo "$new") <(content)
+	done
+}
+
+@test "a full client over another kind: refused by rpm nothing is changed, and cut off it is finished or rolled back" {
+	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
+	local full=(--accept-licence --replace-kind "$BATS_TEST_TMPDIR/full.tar")
+	extracts minimal.tar.gz
+	identity_make
+	old=$(content) before=$(everything) kept=$(identity)
+	# The test of the transaction is refused, as where the database cannot be written.
+	mkdir -p "$root/$(rpm --eval '%{_dbpath}')"
+	touch "$root/$(rpm --eval '%{_dbpath}')/rpmdb.sqlite"
+	printf 'no database' >"$root/$(rpm --eval '%{_dbpath}')/rpmdb.sqlite"
+	run "$extract" --root "$root" "${full[@]}"
+	[ "$status" -eq 3 ] || [ "$status" -eq 5 ] || { echo "$status $output"; return 1; }
+	diff <(echo "$old") <(content)
+	[ ! -e "$root/usr/safenet/.lunaclient.okv-luna" ]
+	rm -r "${root:?}/$(rpm --eval '%{_dbpath}')"
+	# Killed at each of its renames, it is finished by the next run, or the client before it comes back.
+	local call when rc killed=0
+	for call in renameat renameat2; do
+		for when in $(seq 20); do
+			rc=0
+			strace -qq -o /dev/null -e inject=$call:signal=KILL:when="$when" "$extract" --root "$root" "${full[@]}" \
+				>/dev/null 2>&1 || rc=$?
+			[ "$(identity)" = "$kept" ]
+			[ $rc -eq 137 ] || break
+			killed=$((killed + 1))
+			if ((when % 2)); then
+				extracts "${full[@]}"
+				[ -x "$client/bin/lunacm" ]
+				[ "$(identity)" = "$kept" ]
+			fi
+			[ -f "$client/libs/64/libCryptoki2.so" ] || extracts --rollback
+			diff <(echo "$old") <(content)
+		done
+		[ $rc -eq 0 ]
+		extracts --rollback
+	done
+	[ $killed -ge 4 ]
 }
 
 @test "the identity is carried to the new client bit for bit" {

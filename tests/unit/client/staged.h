@@ -62,7 +62,7 @@ static inline void swap(const char *which)
 	struct fault f = { 0 };
 
 	stage(which);
-	MUST(client_staging_swap(&s, "top/", &f));
+	MUST(client_staging_swap(&s, "tree/top/", &f));
 }
 
 #endif

@@ -227,7 +227,7 @@ static void a_swap_that_cannot_tell_what_it_replaces_changes_nothing(void **stat
 	swap("older");
 	swap("old");
 	stage("new");
-	MUST_NOT_GUESS("lunaclient", client_staging_swap(&s, "top/", &f));
+	MUST_NOT_GUESS("lunaclient", client_staging_swap(&s, "tree/top/", &f));
 	unit_holds(root, "usr/safenet/lunaclient/which", "old");
 	MUST_NOT_GUESS("previous", client_staging_rollback(&s, &f));
 }
@@ -241,7 +241,7 @@ static void a_fault_after_the_rename_is_incomplete_and_the_next_run_ends_it(void
 	swap("old");
 	stage("new");
 	failing_name = "outgoing";
-	MUST_FAIL(client_staging_swap(&s, "top/", &f), FAULT_INCOMPLETE, "the client is in its place, but: ");
+	MUST_FAIL(client_staging_swap(&s, "tree/top/", &f), FAULT_INCOMPLETE, "the client is in its place, but: ");
 	failing_name = NULL;
 	unit_holds(root, "usr/safenet/lunaclient/which", "new");
 	open_it();
@@ -256,7 +256,7 @@ static int swap_and_back(void *context)
 	struct fault f = { 0 };
 
 	(void)context;
-	if (client_staging_swap(&s, "top/", &f) < 0 || client_staging_rollback(&s, &f) < 0)
+	if (client_staging_swap(&s, "tree/top/", &f) < 0 || client_staging_rollback(&s, &f) < 0)
 		(void)fprintf(stderr, "%s\n", f.text);
 	return f.kind == FAULT_NONE ? 0 : 1;
 }
