@@ -15,17 +15,6 @@ const char *client_kind_name(enum client_kind kind)
 	return kind_names[kind];
 }
 
-int client_kind_parse(const char *word, enum client_kind *ret_kind)
-{
-	for (size_t i = 0; i < sizeof(kind_names) / sizeof(kind_names[0]); i++) {
-		if (strcmp(word, kind_names[i]) == 0) {
-			*ret_kind = (enum client_kind)i;
-			return 0;
-		}
-	}
-	return -1;
-}
-
 /* Does the path end in `/tail`, or is it that?  *ret_top is then the length of what stands before. */
 static bool ends_in(const char *path, const char *tail, size_t *ret_top)
 {
@@ -158,7 +147,7 @@ static bool is_client_rpm(const char *path, size_t *ret_top)
 	return true;
 }
 
-int client_content_find(struct client_content *content, enum client_kind required, struct fault *f)
+int client_content_find(struct client_content *content, const char *required, struct fault *f)
 {
 	struct client_content c = { .unpacked = content->unpacked, .kind = CLIENT_AUTO };
 	size_t length;
@@ -188,9 +177,9 @@ int client_content_find(struct client_content *content, enum client_kind require
 		if (library_find(&c, f) < 0)
 			return -1;
 	}
-	if (required != CLIENT_AUTO && required != c.kind)
-		return fault_refused(f, "it is a %s client, not a %s one", client_kind_name(c.kind),
-				     client_kind_name(required));
+	if (required != NULL && strcmp(required, kind_names[CLIENT_AUTO]) != 0 &&
+	    strcmp(required, kind_names[c.kind]) != 0)
+		return fault_refused(f, "it is a %s client, not a %s one", kind_names[c.kind], required);
 	*content = c;
 	return 0;
 }

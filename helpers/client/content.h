@@ -27,10 +27,8 @@ struct client_content {
 };
 
 const char *client_kind_name(enum client_kind kind);
-/* CLIENT_AUTO for "auto"; -1 for a word that is none. */
-int client_kind_parse(const char *word, enum client_kind *ret_kind);
-/* Finds the rest by what is unpacked; `required`, other than CLIENT_AUTO, must be what is found. */
-int client_content_find(struct client_content *content, enum client_kind required, struct fault *f);
+/* Finds the rest by what is unpacked.  `required`, the name of a kind or "auto" or NULL, must be what is found. */
+int client_content_find(struct client_content *content, const char *required, struct fault *f);
 /* The entry of that path below the top; NULL where there is none. */
 const struct unpack_entry *client_content_entry(const struct client_content *content, const char *path);
 /*

@@ -338,12 +338,17 @@ static int finish(struct installing *i, const struct text *conf, const struct ma
 	return fault_prefix(f, "the client is installed, but: ");
 }
 
-/* The old client's identity, to `client`; -1: only the paths. */
-static int identity_carry(struct installing *i, int client, struct text *paths, struct fault *f)
+static const char *conf_of(const struct installing *i)
+{
+	return i->has_conf ? text_string(&i->conf) : NULL;
+}
+
+/* The old client's identity, and what `conf` names, to `client`; -1: only the paths. */
+static int identity_carry(struct installing *i, int client, const char *conf, struct text *paths, struct fault *f)
 {
 	const struct client_carry carry = { .from = i->old,
 					    .to = client,
-					    .conf = i->has_conf ? text_string(&i->conf) : NULL,
+					    .conf = conf,
 					    .client_dir = i->request->client_dir,
 					    .content = &i->result->content,
 					    .room = i->room,
@@ -360,7 +365,7 @@ static int same_find(struct installing *i, const struct manifest *record, struct
 
 	if (i->old < 0)
 		return 0;
-	if (identity_carry(i, -1, &result->carried, f) < 0 ||
+	if (identity_carry(i, -1, conf_of(i), &result->carried, f) < 0 ||
 	    client_record_compare(i->old, i->request->client_dir, &expected, &i->same, &result->extra, f) < 0)
 		return -1;
 	if (i->same)
@@ -379,7 +384,7 @@ static int place(struct installing *i, int tree, const struct manifest *record, 
 
 	if (fs_dir_open(tree, content->top, FS_NOFOLLOW, &client, f) < 0 ||
 	    client_layout_apply(client, content, &i->ownership, i->request->client_dir, f) < 0 ||
-	    identity_carry(i, client, &paths, f) < 0 || conf_make(i, client, &conf, f) < 0)
+	    identity_carry(i, client, conf_of(i), &paths, f) < 0 || conf_make(i, client, &conf, f) < 0)
 		return -1;
 	/* Until here all can be taken back; from here on it is finished first. */
 	if (proc_interrupt_check(f) < 0)
@@ -422,10 +427,11 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 
 	*ret_rpm = (struct client_rpm){ .root = request->root,
 					.tree = tree,
+					.old = i->old,
 					.content = &result->content,
 					.client_dir = request->client_dir,
 					.conf_path = i->conf_path,
-					.conf = i->has_conf ? text_string(&i->conf) : NULL,
+					.conf = conf_of(i),
 					.report = request->report,
 					.packages = &result->packages,
 					.files = &result->package_files };
@@ -433,18 +439,6 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 		return -1;
 	(void)snprintf(result->content.version, sizeof(result->content.version), "%s", ret_rpm->version);
 	return 0;
-}
-
-/* Are they installed, and is what they have installed there? */
-static int packages_same_find(struct installing *i, struct client_rpm *rpm, struct fault *f)
-{
-	enum client_kind old = CLIENT_AUTO;
-
-	/* Where there is no client rpm is not asked: its question alone would make a database. */
-	if (i->old >= 0 && client_kind_find(i->old, &old, f) < 0)
-		return -1;
-	rpm->replaces = old == CLIENT_MINIMAL || old == CLIENT_CLOUD;
-	return old == CLIENT_FULL ? client_rpm_installed(rpm, &i->same, f) : 0;
 }
 
 /* After rpm: what is there now, and the record of it. */
@@ -473,14 +467,15 @@ static int packages_install(struct installing *i, int tree, struct fault *f)
 	struct client_result *result = i->result;
 	struct client_rpm rpm;
 
-	if (packages_find(i, tree, &rpm, f) < 0 || packages_same_find(i, &rpm, f) < 0)
+	if (packages_find(i, tree, &rpm, f) < 0)
 		return -1;
+	i->same = rpm.installed;
 	result->placed = result->changed = !i->same;
 	/* Where rpm works in place, what may be kept is older than the client before this one. */
 	result->previous_kept = rpm.replaces;
 	result->conf = i->has_conf ? CLIENT_CONF_KEPT : i->same ? CLIENT_CONF_NONE : CLIENT_CONF_WRITTEN;
 	if (i->request->dry_run)
-		return identity_carry(i, -1, &result->carried, f);
+		return identity_carry(i, -1, rpm.replaces ? conf_of(i) : NULL, &result->carried, f);
 	if (!i->same && client_rpm_install(&rpm, &i->staging, i->room, &result->carried, f) < 0)
 		return -1;
 	/* Also where rpm had nothing to do: an earlier run may have ended before this. */

@@ -26,7 +26,7 @@ struct client_request {
 	const char *reader;          /* the program okv-luna-unarchive */
 	const char *const *archives; /* paths of this process, not below the root */
 	size_t archive_count;
-	enum client_kind kind;
+	const char *kind;                /* that it must be, or "auto", or NULL */
 	const char *sha256;              /* hex in either case, of the one archive; or NULL */
 	uint64_t max_bytes, max_entries; /* 0: the default */
 	bool accept_licence, replace_kind;

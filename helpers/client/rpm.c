@@ -223,15 +223,6 @@ static int files_find(const struct client_rpm *rpm, const struct text *paths, st
 	return fault_refused(f, "the packages do not install to '%s', and cannot be moved", SHOWN(rpm->client_dir));
 }
 
-int client_rpm_find(struct client_rpm *rpm, struct fault *f)
-{
-	TEXT_AUTO paths = { 0 };
-
-	return packages_find(rpm, f) < 0 || paths_find(rpm, &paths, f) < 0 || packages_check(rpm, &paths, f) < 0
-		       ? -1
-		       : files_find(rpm, &paths, f);
-}
-
 /* --- what is installed -------------------------------------------------------------------------------------------- */
 
 /* Is there a database below the root?  The question what is in it would make one. */
@@ -284,7 +275,7 @@ static bool is_as_packed(const struct text *lines, const char *client_dir)
 	return true;
 }
 
-int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, struct fault *f)
+static int installed_find(struct client_rpm *rpm, struct fault *f)
 {
 	TEXT_AUTO found = { 0 };
 	TEXT_AUTO changes = { 0 };
@@ -306,8 +297,21 @@ int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, stru
 		return 0;
 	if (rpm_ask(verify, rpm->packages, QUERY_MS, &status, &changes, f) < 0)
 		return -1;
-	*ret_installed = is_as_packed(&changes, rpm->client_dir);
+	rpm->installed = is_as_packed(&changes, rpm->client_dir);
 	return 0;
+}
+
+int client_rpm_find(struct client_rpm *rpm, struct fault *f)
+{
+	enum client_kind old = CLIENT_AUTO;
+	TEXT_AUTO paths = { 0 };
+
+	if (packages_find(rpm, f) < 0 || paths_find(rpm, &paths, f) < 0 || packages_check(rpm, &paths, f) < 0 ||
+	    files_find(rpm, &paths, f) < 0 || (rpm->old >= 0 && client_kind_find(rpm->old, &old, f) < 0))
+		return -1;
+	rpm->replaces = old == CLIENT_MINIMAL || old == CLIENT_CLOUD;
+	/* Where there is no full client rpm is not asked: its question alone would make a database. */
+	return old == CLIENT_FULL ? installed_find(rpm, f) : 0;
 }
 
 /* --- set aside ---------------------------------------------------------------------------------------------------- */
@@ -443,32 +447,31 @@ int client_rpm_recover(struct client_staging *s, const char *conf_path, struct f
 /* --- installed ---------------------------------------------------------------------------------------------------- */
 
 /* A client of another kind goes whole, but for what lives on: packages and its files would be one client no more. */
-static int other_kind_replace(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct fault *f)
+static int other_kind_replace(const struct client_rpm *rpm, struct client_staging *s, uint64_t room,
+			      struct text *carried, struct fault *f)
 {
-	struct client_carry carry = { .conf = rpm->conf,
+	struct client_carry carry = { .from = rpm->old,
+				      .conf = rpm->conf,
 				      .client_dir = rpm->client_dir,
 				      .content = rpm->content,
 				      .room = room,
 				      .report = rpm->report };
-	TEXT_AUTO paths = { 0 };
-	FS_AUTO int old = -1;
 	FS_AUTO int client = -1;
 
-	if (client_staging_present(s, &old, f) < 0)
-		return -1;
 	if (mkdirat(s->dir, "new/client", 0700) < 0 || (client = openat(s->dir, "new/client", DIR_FLAGS)) < 0 ||
 	    fchmod(client, 0755) < 0)
 		return fault_system(f, errno, "cannot make the new client's directory");
-	carry.from = old;
 	carry.to = client;
-	if (client_identity_carry(&carry, &paths, f) < 0)
+	text_cut(carried, 0);
+	if (client_identity_carry(&carry, carried, f) < 0)
 		return -1;
 	fs_close(&client);
 	return client_staging_swap(s, "client", f);
 }
 
 /* The test's own database, where there is none yet, goes with the staging directory's new/. */
-static int transaction_run(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct fault *f)
+static int transaction_run(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct text *carried,
+			   struct fault *f)
 {
 	TEXT_AUTO paths = { 0 };
 	TEXT_AUTO said = { 0 };
@@ -489,7 +492,7 @@ static int transaction_run(const struct client_rpm *rpm, struct client_staging *
 	};
 	const char *const install[] = { "--root", root, "-U", "--oldpackage", "--replacepkgs", NULL };
 	if (rpm_require(test, &paths, INSTALL_MS, "rpm will not install it", f) < 0 ||
-	    (rpm->replaces && other_kind_replace(rpm, s, room, f) < 0))
+	    (rpm->replaces && other_kind_replace(rpm, s, room, carried, f) < 0))
 		return -1;
 	if (rpm_ask(install, &paths, INSTALL_MS, &status, &said, f) < 0) {
 		f->kind = FAULT_INCOMPLETE;
@@ -511,7 +514,7 @@ int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, u
 	if (identity_set_aside(s, rpm->conf_path, room, carried, f) < 0)
 		return -1;
 	/* Whatever rpm does, what was there of the identity is there again after it. */
-	const int r = transaction_run(rpm, s, room, f);
+	const int r = transaction_run(rpm, s, room, carried, f);
 	const int restored = client_rpm_recover(s, rpm->conf_path, r < 0 ? &later : f);
 	if (r == 0 && restored < 0) {
 		f->kind = FAULT_INCOMPLETE;

@@ -31,29 +31,29 @@ struct client_rpm {
 	/* The caller's, all borrowed. */
 	int root;
 	int tree; /* where the RPMs are unpacked */
+	int old;  /* the client that is there, or -1 */
 	const struct client_content *content;
 	const char *client_dir, *conf_path; /* the latter is Chrystoki.conf's, */
 	const char *conf;                   /* and this its content, or NULL */
-	bool replaces;                      /* a client of another kind */
 	struct report *report;
 	struct text *packages, *files; /* "vtl-10.9.4-122", and all that they install, each with a line feed */
 	/* By client_rpm_find, as *packages and *files. */
 	char version[64];                                        /* "10.9.4-122", of all of them */
 	const struct unpack_entry *entries[CLIENT_RPM_PACKAGES]; /* the RPMs; NULL where the archive has none */
+	bool installed;                                          /* already */
+	bool replaces;                                           /* a client of another kind */
 };
 
 /*
  * The packages, by what they are called; then their digests, what they are and where they install to, before anything
  * is asked of a database.  FAULT_REFUSED where that is not below the client's directory.  Packages that may be
  * missing and are, are told as details.
+ *
+ * They are installed already where every one of them is so below the root, in this version, and by `rpm -V` as it was
+ * packed (identity, owners and modes aside).  Only rpm's own "no" is one: an rpm that was killed or cannot read its
+ * database is FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database, none is made.
  */
 int client_rpm_find(struct client_rpm *rpm, struct fault *f);
-/*
- * Is every one of them installed below the root already, in this version, and by `rpm -V` as it was packed (identity,
- * owners and modes aside)?  Only rpm's own "no" is one: an rpm that was killed or cannot read its database is
- * FAULT_SYSTEM, one that does not answer FAULT_LATE.  Where there is no database, none is made.
- */
-int client_rpm_installed(const struct client_rpm *rpm, bool *ret_installed, struct fault *f);
 /*
  * Tests the transaction, and runs it; an older version than the present one is installed all the same, since that is
  * how one goes back.  The staging directory has its new/.  At most `room` bytes are set aside,

@@ -298,6 +298,7 @@ static int run(struct cmd_context *context, struct fault *f)
 		.client_dir = options.to != NULL ? options.to : context->settings.client_dir,
 		.archives = context->operands,
 		.archive_count = context->operand_count,
+		.kind = options.kind,
 		.sha256 = options.sha256,
 		.max_bytes = options.max_bytes,
 		.max_entries = options.max_entries,
@@ -312,8 +313,6 @@ static int run(struct cmd_context *context, struct fault *f)
 	request.reader = reader;
 	if (client_request_check(&request, f) < 0)
 		return -1;
-	if (options.kind != NULL)
-		(void)client_kind_parse(options.kind, &request.kind);
 	if (options.list && !options.rollback && context->operand_count == 0)
 		return installed_list(context, &request, f);
 	if (options.rollback != (context->operand_count == 0))

@@ -603,7 +603,7 @@ identity() {
 			unchanged
 		done
 		extracts "${full[@]}"
-		[[ $output == *"'okv-luna extract --rollback' puts it back"* ]]
+		[[ $output == *'own/place.bin: carried over'*"'okv-luna extract --rollback' puts it back"* ]]
 		# What is there is the packages' and what lives on, and nothing of the other kind.
 		[ "$(identity)" = "$kept" ]
 		[ "$(cat "$client/own/place.bin")" = place ]

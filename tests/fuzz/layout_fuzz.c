@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	entries_read(text, &content.unpacked);
-	if (client_content_find(&content, CLIENT_AUTO, &f) < 0) {
+	if (client_content_find(&content, NULL, &f) < 0) {
 		must(f.kind == FAULT_REFUSED);
 	} else if (content.kind != CLIENT_FULL) {
 		must(strlen(content.top) == 0 || text_ends(content.top, "/"));

@@ -9,27 +9,29 @@ static void the_kind_is_told_by_the_names(void **state)
 	(void)state;
 	c.unpacked =
 		UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_int_equal(c.kind, CLIENT_MINIMAL);
 	assert_string_equal(c.top, MINIMAL);
 	assert_string_equal(c.version, "10.4.0-417");
 	assert_string_equal(c.library, "libs/64/libCryptoki2.so");
-	MUST_FAIL(client_content_find(&c, CLIENT_FULL, &f), FAULT_REFUSED, "it is a minimal client, not a full one");
+	MUST_FAIL(client_content_find(&c, "full", &f), FAULT_REFUSED, "it is a minimal client, not a full one");
+	MUST(client_content_find(&c, "minimal", &f));
+	MUST(client_content_find(&c, "auto", &f));
 
 	c.unpacked = UNPACKED("libs/64/libCryptoki2_64.so", "libs/64/libCryptoki2.so -> libCryptoki2_64.so", "setenv");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_int_equal(c.kind, CLIENT_CLOUD);
 	assert_string_equal(c.top, "");
 	assert_string_equal(c.library, "libs/64/libCryptoki2_64.so");
 
 	/* Wherever its setenv is: what that builds from is the cloud client's alone. */
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki-base.conf");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_int_equal(c.kind, CLIENT_CLOUD);
 
 	c.unpacked = UNPACKED("LunaClient_10.9.4-122_Linux/64/libcryptoki-10.9.4-122.x86_64.rpm",
 			      "LunaClient_10.9.4-122_Linux/64/common");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_int_equal(c.kind, CLIENT_FULL);
 	assert_string_equal(c.version, "10.9.4-122");
 }
@@ -41,14 +43,14 @@ static void none_or_more_than_one_client_is_refused(void **state)
 
 	(void)state;
 	c.unpacked = UNPACKED("README");
-	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no Luna client in it");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no Luna client in it");
 	c.unpacked = UNPACKED("a/libs/64/libCryptoki2.so", "b/libs/64/libCryptoki2.so");
-	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "more than one client");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "more than one client");
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> y", "libs/64/x");
-	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> libCryptoki2_64.so",
 			      "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
-	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
 }
 
 static void the_library_may_be_a_chain_of_links(void **state)
@@ -60,12 +62,12 @@ static void the_library_may_be_a_chain_of_links(void **state)
 	c.unpacked =
 		UNPACKED("t/libs/64/libCryptoki2_64.so -> libCryptoki2.so",
 			 "t/libs/64/libCryptoki2.so -> libCryptoki2.so.10.4.0", "t/libs/64/libCryptoki2.so.10.4.0");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_string_equal(c.library, "libs/64/libCryptoki2.so.10.4.0");
 	c.unpacked =
 		UNPACKED("t/libs/64/libCryptoki2.so -> /usr/safenet/lunaclient/libs/64/real.so", "t/libs/64/real.so");
 	c.unpacked.judge.own_place = "/usr/safenet/lunaclient";
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_string_equal(c.library, "libs/64/real.so");
 }
 
@@ -76,14 +78,14 @@ static void a_top_directory_may_be_there_or_not(void **state)
 
 	(void)state;
 	c.unpacked = UNPACKED("a/b/libs/64/libCryptoki2.so", "a/b/x", "elsewhere/y");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_string_equal(c.top, "a/b/");
 	assert_string_equal(c.version, "");
 	assert_string_equal(client_content_path(&c, "a/b/x"), "x");
 	assert_null(client_content_path(&c, "elsewhere/y"));
 	assert_null(client_content_path(&c, "a/b/"));
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_string_equal(c.top, "");
 }
 
@@ -95,7 +97,7 @@ static void a_name_that_only_ends_alike_is_no_client(void **state)
 	(void)state;
 	c.unpacked = UNPACKED("xlibs/64/libCryptoki2.so", "x64/libcryptoki-10.9.4-122.x86_64.rpm",
 			      "64/libcryptoki-10.9.4-122.i386.rpm", "libs/64/libCryptoki2.so/");
-	MUST_FAIL(client_content_find(&c, CLIENT_AUTO, &f), FAULT_REFUSED, "no Luna client in it");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no Luna client in it");
 }
 
 static void what_is_for_another_system_is_no_part_of_the_cloud_client(void **state)
@@ -106,26 +108,12 @@ static void what_is_for_another_system_is_no_part_of_the_cloud_client(void **sta
 
 	(void)state;
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "setenv");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	for (size_t i = 0; i < 3; i++)
 		assert_null(client_content_path(&c, foreign[i]));
 	c.kind = CLIENT_MINIMAL;
 	for (size_t i = 0; i < 3; i++)
 		assert_string_equal(client_content_path(&c, foreign[i]), foreign[i]);
-}
-
-static void a_kind_has_one_word(void **state)
-{
-	enum client_kind kind = CLIENT_FULL;
-
-	(void)state;
-	for (int k = CLIENT_AUTO; k <= CLIENT_FULL; k++) {
-		assert_int_equal(client_kind_parse(client_kind_name((enum client_kind)k), &kind), 0);
-		assert_int_equal((int)kind, k);
-	}
-	assert_int_equal(client_kind_parse("Minimal", &kind), -1);
-	assert_int_equal(client_kind_parse("", &kind), -1);
-	assert_int_equal((int)kind, CLIENT_FULL);
 }
 
 int main(void)
@@ -137,7 +125,6 @@ int main(void)
 		cmocka_unit_test(a_top_directory_may_be_there_or_not),
 		cmocka_unit_test(a_name_that_only_ends_alike_is_no_client),
 		cmocka_unit_test(what_is_for_another_system_is_no_part_of_the_cloud_client),
-		cmocka_unit_test(a_kind_has_one_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

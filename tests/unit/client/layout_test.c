@@ -23,7 +23,7 @@ static void the_names_of_an_installed_client_lead_to_the_vendors(void **state)
 	(void)state;
 	c.unpacked = UNPACKED(MINIMAL "libs/64/libCryptoki2.so", MINIMAL "bin/64/vtl", MINIMAL "bin/64/",
 			      MINIMAL "libs/64/libcklog2.so", MINIMAL "libs/64/plugins/libdpod.plugin");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	MUST(client_layout_links(&c, link_list, &links, &f));
 	assert_string_equal(text_string(&links), "libs/64/plugins -> ../../plugins\n"
 						 "lib/libCryptoki2_64.so -> ../libs/64/libCryptoki2.so\n"
@@ -45,7 +45,7 @@ static void what_is_for_another_system_is_not_placed(void **state)
 
 	(void)state;
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki.conf", "cvclient-min.zip", "crystoki.ini");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	assert_false(client_layout_path(&c, "cvclient-min.zip", path));
 	assert_false(client_layout_path(&c, "crystoki.ini", path));
 	assert_true(client_layout_path(&c, "Chrystoki.conf", path));
@@ -60,7 +60,7 @@ static void a_name_that_the_archive_uses_is_left_to_it(void **state)
 	(void)state;
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "bin/64/vtl", "bin/vtl", "libs/64/plugins/a", "plugins/b",
 			      "lib/libCryptoki2_64.so");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	MUST(client_layout_links(&c, link_list, &links, &f));
 	assert_string_equal(text_string(&links), "lib/libCryptoki2.so -> ../libs/64/libCryptoki2.so\n");
 }
@@ -85,7 +85,7 @@ static void the_directories_and_links_are_made_around_the_vendors_files(void **s
 
 	c.unpacked =
 		UNPACKED("libs/64/libCryptoki2.so", "libs/64/plugins/a.plugin", "bin/64/vtl", "setenv", "crystoki.ini");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	unit_dir(client, "libs/64/plugins", 0755);
@@ -122,7 +122,7 @@ static void what_stands_where_a_directory_must_be_is_refused(void **state)
 		(void)snprintf(file, sizeof(file), MINIMAL "%s", *path);
 		(void)snprintf(link, sizeof(link), MINIMAL "%s -> libs", *path);
 		c.unpacked = UNPACKED(MINIMAL "libs/64/libCryptoki2.so", file);
-		MUST(client_content_find(&c, CLIENT_AUTO, &f));
+		MUST(client_content_find(&c, NULL, &f));
 		MUST_FAIL(client_layout_evaluate(&c, &f), FAULT_REFUSED, "needs a directory of that name");
 		c.unpacked = UNPACKED(MINIMAL "libs/64/libCryptoki2.so", link);
 		MUST_FAIL(client_layout_evaluate(&c, &f), FAULT_REFUSED, "needs a directory of that name");
@@ -136,7 +136,7 @@ static void what_cannot_be_looked_at_is_a_fault(void **state)
 	struct fault f = { 0 };
 
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so");
-	MUST(client_content_find(&c, CLIENT_AUTO, &f));
+	MUST(client_content_find(&c, NULL, &f));
 	unit_dir(client, "libs", 0755);
 	unit_dir(client, "libs/64", 0755);
 	unit_write(client, "libs/64/libCryptoki2.so", "", 0755);

@@ -45,7 +45,7 @@ static int record_make(void **state)
 	content.unpacked = UNPACKED(CONTENT);
 	for (size_t i = 0; i < content.unpacked.count; i++)
 		file_announce(&made_entries[i]);
-	MUST(client_content_find(&content, CLIENT_AUTO, &f));
+	MUST(client_content_find(&content, NULL, &f));
 	MUST(client_record_make(&content, &ownership, DIR, &record, &f));
 	return 0;
 }
