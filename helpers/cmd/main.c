@@ -54,7 +54,7 @@ const struct proc_caller *cmd_caller(void)
 }
 
 /* Nothing but this prints: what a room has forgotten to make printable becomes so here. */
-static void print(FILE *stream, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void print(FILE *stream, const char *format, va_list arguments)
 {
 	static const char *const colours[] = { "\033[0m", "\033[31m", "\033[1;31m", "\033[32m", "\033[33m", NULL };
 	TEXT_AUTO shown = { 0 };
