@@ -160,14 +160,27 @@ size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character)
 	return wanted;
 }
 
-size_t text_space_length(const void *bytes, size_t length)
+size_t text_print_length(const void *bytes, size_t length, char *ret_plain)
 {
+	static const struct {
+		uint32_t first, last;
+		char plain;
+	} table[] = {
+		{ 0xa0, 0xa0, ' ' },      { 0xab, 0xab, '"' },      { 0xad, 0xad, '\0' },     { 0xbb, 0xbb, '"' },
+		{ 0x2000, 0x200a, ' ' },  { 0x200b, 0x200d, '\0' }, { 0x2010, 0x2011, '-' },  { 0x2018, 0x201b, '\'' },
+		{ 0x201c, 0x201f, '"' },  { 0x202f, 0x202f, ' ' },  { 0x2039, 0x203a, '\'' }, { 0x205f, 0x205f, ' ' },
+		{ 0x2060, 0x2060, '\0' }, { 0x3000, 0x3000, ' ' },  { 0xfeff, 0xfeff, '\0' },
+	};
 	uint32_t c;
 	const size_t step = text_utf8_next(bytes, length, &c);
 
-	return step > 1 && (c == 0xa0 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f || c == 0x3000)
-		       ? step
-		       : 0;
+	for (size_t i = 0; step > 1 && i < sizeof(table) / sizeof(table[0]); i++) {
+		if (c >= table[i].first && c <= table[i].last) {
+			*ret_plain = table[i].plain;
+			return step;
+		}
+	}
+	return 0;
 }
 
 bool text_is_deceptive(uint32_t c)

@@ -74,10 +74,12 @@ size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character)
  */
 bool text_is_deceptive(uint32_t character);
 /*
- * Length of the no-break space or other blank of typography (U+00A0, U+2000 to U+200A, U+202F, U+205F, U+3000) that the
- * bytes begin with, or 0: documents put them where a blank is meant.
+ * What documents and word processors put in the place of a plain character: the length of the one that the bytes begin
+ * with, or 0.  *ret_plain is the plain one: ' ' for a no-break space and other blanks, '-' for a hyphen that does not
+ * break, '"' or '\'' for a typographic quote, and '\0' for what is invisible, as a soft hyphen.  Dashes are left alone:
+ * whether "-" or "--" is meant is not known.
  */
-size_t text_space_length(const void *bytes, size_t length);
+size_t text_print_length(const void *bytes, size_t length, char *ret_plain);
 
 /*
  * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line

@@ -6,38 +6,39 @@
 #include "base/array.h"
 #include "conf/preserved.h"
 
-enum { CURLY_LENGTH = 3 };
-
-/* The plain quote in place of the typographic one that the bytes begin with, or 0. */
-static char plain_quote(const char *bytes, size_t length)
+static bool is_quote(char c)
 {
-	static const struct {
-		char curly[CURLY_LENGTH + 1], plain;
-	} table[] = {
-		{ "\xe2\x80\x98", '\'' }, { "\xe2\x80\x99", '\'' }, { "\xe2\x80\x9c", '"' }, { "\xe2\x80\x9d", '"' }
-	};
+	return c == '"' || c == '\'';
+}
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (length >= CURLY_LENGTH && memcmp(bytes, table[i].curly, CURLY_LENGTH) == 0)
-			return table[i].plain;
-	return 0;
+/* Is there a typographic quote, or another character of print? */
+static bool has_print(const char *bytes, size_t length, bool quote)
+{
+	char plain;
+
+	for (; length > 0; bytes++, length--)
+		if (text_print_length(bytes, length, &plain) > 0 && is_quote(plain) == quote)
+			return true;
+	return false;
 }
 
 bool assign_has_curly_quote(const char *bytes, size_t length)
 {
-	for (; length > 0; bytes++, length--)
-		if (plain_quote(bytes, length) != 0)
-			return true;
-	return false;
+	return has_print(bytes, length, true);
+}
+
+bool assign_has_odd_space(const char *bytes, size_t length)
+{
+	return has_print(bytes, length, false);
 }
 
 static void assign_straighten(const char *bytes, size_t length, struct text *out)
 {
 	while (length > 0) {
-		const char plain = plain_quote(bytes, length);
-		const size_t space = text_space_length(bytes, length);
-		const size_t step = plain != 0 ? CURLY_LENGTH : space > 0 ? space : 1;
-		text_add_char(out, plain != 0 ? plain : space > 0 ? ' ' : bytes[0]);
+		char plain = bytes[0];
+		const size_t print = text_print_length(bytes, length, &plain), step = print > 0 ? print : 1;
+		if (print == 0 || plain != '\0')
+			text_add_char(out, plain);
 		bytes += step;
 		length -= step;
 	}
@@ -82,12 +83,11 @@ static enum assign_flaw line_flaw(struct assign_line *line, size_t length)
 
 	if (at[length - 1] == '\r')
 		return ASSIGN_FLAW_CARRIAGE_RETURN;
-	for (size_t i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i++)
 		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f)
 			return ASSIGN_FLAW_CONTROL;
-		if (text_space_length(at + i, length - i) > 0)
-			return ASSIGN_FLAW_SPACE;
-	}
+	if (assign_has_odd_space(at, length))
+		return ASSIGN_FLAW_SPACE;
 	const char *equals = memchr(at, '=', length);
 	if (equals == NULL)
 		return ASSIGN_FLAW_NO_EQUALS;
@@ -344,7 +344,7 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 		[ASSIGN_FLAW_LONG] = "the line has 4096 characters or more",
 		[ASSIGN_FLAW_CONTROL] = "there is a control character in the line",
 		[ASSIGN_FLAW_BOM] = "the file begins with a byte order mark",
-		[ASSIGN_FLAW_SPACE] = "there is a no-break space, or another blank that is not plain",
+		[ASSIGN_FLAW_SPACE] = "there is a no-break space, a typographic hyphen or an invisible character",
 	};
 
 	return texts[flaw];

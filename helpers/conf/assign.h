@@ -92,8 +92,10 @@ void assign_change_format(const char *name, const struct assign_line *old, const
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
 
-/* A typographic quote (U+2018, U+2019, U+201C, U+201D), as word processors and printed guides put for a plain one. */
+/* A typographic quote, as word processors and printed guides put for a plain one (base/text). */
 bool assign_has_curly_quote(const char *bytes, size_t length);
+/* A no-break space, another blank or hyphen of print, or an invisible character. */
+bool assign_has_odd_space(const char *bytes, size_t length);
 
 /*
  * What printing, copying and foreign editors do, put right where that needs no guess, and only in lines that are
@@ -108,7 +110,7 @@ bool assign_is_prose(const char *line, size_t length);
 size_t assign_fix_line(const struct assign *a, size_t index, struct text *out);
 /* The whole file. */
 int assign_fix_file(const struct assign *a, struct text *ret_text, struct fault *f);
-/* Of a script: byte order mark, CR LF, and outside comments typographic quotes and no-break spaces. */
+/* Of a script: byte order mark, CR LF, and outside comments what print makes of quotes, blanks and hyphens. */
 int assign_fix_script(const char *bytes, size_t length, struct text *ret_text, struct fault *f);
 
 #endif

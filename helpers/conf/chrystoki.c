@@ -14,10 +14,19 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* A blank of print, or something that is not seen. */
+static size_t blank_length(const char *bytes, size_t length)
+{
+	char plain;
+	const size_t print = text_print_length(bytes, length, &plain);
+
+	return print > 0 && (plain == ' ' || plain == '\0') ? print : 0;
+}
+
 static size_t blanks_skip(const char *bytes, size_t at, size_t end)
 {
 	for (size_t more = 1; at < end && more > 0; at += more)
-		more = blank(bytes[at]) ? 1 : text_space_length(bytes + at, end - at);
+		more = blank(bytes[at]) ? 1 : blank_length(bytes + at, end - at);
 	return at;
 }
 
@@ -26,7 +35,7 @@ static size_t blanks_trim(const char *bytes, size_t start, size_t end)
 	for (size_t less = 1; end > start && less > 0; end -= less) {
 		less = blank(bytes[end - 1]) ? 1 : 0;
 		for (size_t n = 2; less == 0 && n <= 3 && n <= end - start; n++)
-			less = text_space_length(bytes + end - n, n) == n ? n : 0;
+			less = blank_length(bytes + end - n, n) == n ? n : 0;
 	}
 	return end;
 }
@@ -113,16 +122,17 @@ static unsigned name_flaws(const struct chrystoki_line *line)
 		       : CHRYSTOKI_FLAW_NAME;
 }
 
-static unsigned bytes_flaws(const struct chrystoki_line *line)
+static unsigned bytes_flaws(const struct chrystoki_line *line, size_t start)
 {
 	unsigned flaws = 0;
 
-	for (size_t i = 0; i < line->length; i++) {
+	for (size_t i = start; i < line->length; i++) {
 		const unsigned char c = (unsigned char)line->bytes[i];
-		const size_t space = text_space_length(line->bytes + i, line->length - i);
-		if (space > 0) {
-			flaws |= CHRYSTOKI_FLAW_SPACE;
-			i += space - 1;
+		char plain;
+		const size_t print = text_print_length(line->bytes + i, line->length - i, &plain);
+		if (print > 0) {
+			flaws |= plain == '"' || plain == '\'' ? CHRYSTOKI_FLAW_NOT_ASCII : CHRYSTOKI_FLAW_SPACE;
+			i += print - 1;
 		} else if (c == '\t') {
 			flaws |= CHRYSTOKI_FLAW_TAB;
 		} else if (c == '\r') {
@@ -240,13 +250,14 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 	struct chrystoki_line *line = &c->lines[index];
 	size_t start = 0;
 
-	line->flaws = bytes_flaws(line);
+	line->flaws = 0;
 	line->section = course->section;
 	/* All of them: an editor that adds one does not look whether one is there. */
 	while (index == 0 && line->length - start >= BOM_LENGTH && memcmp(line->bytes + start, bom, BOM_LENGTH) == 0) {
 		line->flaws |= CHRYSTOKI_FLAW_BOM;
 		start += BOM_LENGTH;
 	}
+	line->flaws |= bytes_flaws(line, start);
 	start = blanks_skip(line->bytes, start, line->length);
 	const size_t end = blanks_trim(line->bytes, start, line->length), length = end - start;
 	const char *at = line->bytes + start;
@@ -411,7 +422,7 @@ const char *chrystoki_flaw_text(unsigned flaws)
 		"there is an unexpected brace",
 		"the line is not a section, an entry or a comment",
 		"the value is in quotes",
-		"there is a no-break space, or another blank that is not plain",
+		"there is a no-break space, a typographic hyphen or an invisible character",
 		"a section is written 'Name = {'",
 		"the client writes the name in different letter case",
 	};

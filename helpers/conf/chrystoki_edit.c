@@ -388,7 +388,8 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 		start = end;
 	}
 	for (size_t i = start; i < end; i++) {
-		const size_t space = text_space_length(line->bytes + i, end - i);
+		char plain = line->bytes[i] == '\t' ? ' ' : line->bytes[i];
+		size_t print = text_print_length(line->bytes + i, end - i, &plain);
 
 		/* The value ends here, and blanks behind it stay behind the ';'. */
 		if (due && i == line->value_start + line->value_length)
@@ -398,8 +399,13 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 			i += line->name_length - 1;
 			continue;
 		}
-		text_add_char(out, space > 0 || line->bytes[i] == '\t' ? ' ' : line->bytes[i]);
-		i += space > 0 ? space - 1 : 0;
+		/* Whether the library removes a quote is not known, so none is made. */
+		if (print > 0 && (plain == '"' || plain == '\'')) {
+			text_add(out, line->bytes + i, print);
+		} else if (print == 0 || plain != '\0') {
+			text_add_char(out, plain);
+		}
+		i += print > 0 ? print - 1 : 0;
 	}
 	if (due && line->value_start + line->value_length >= end)
 		text_add_char(out, ';');

@@ -336,10 +336,15 @@ int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
 
 		if (s.lines[i].start >= m.begin && s.lines[i].start < m.end)
 			continue;
-		/* Behind a quote that never ends nothing counts as code any more, so a quote is looked for everywhere.
-		 */
-		if (blanks_end(line, n) < n && line[blanks_end(line, n)] != '#' && assign_has_curly_quote(line, n) &&
+		/* Behind a quote that never ends nothing counts as code any more, so both are looked for everywhere. */
+		const size_t mark = i == 0 && text_starts(bytes, ASSIGN_BOM) ? strlen(ASSIGN_BOM) : 0;
+		const size_t first = mark + blanks_end(line + mark, n - mark);
+		const bool comment = first >= n || line[first] == '#';
+		if (!comment && assign_has_curly_quote(line, n) &&
 		    each(context, MIDUPGRADE_LEFTOVER_QUOTE, i + 1, f) < 0)
+			return -1;
+		if (!comment && assign_has_odd_space(line + mark, n - mark) &&
+		    each(context, MIDUPGRADE_LEFTOVER_SPACE, i + 1, f) < 0)
 			return -1;
 		if (!s.lines[i].code)
 			continue;

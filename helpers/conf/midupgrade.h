@@ -46,6 +46,7 @@ enum midupgrade_leftover {
 	MIDUPGRADE_LEFTOVER_NESTED,   /* such a command inside something else: not removed by us */
 	MIDUPGRADE_LEFTOVER_EXIT,  /* `exit ${DBFW_PM_CHANGED}` after such a line: says "changed" whatever happened */
 	MIDUPGRADE_LEFTOVER_QUOTE, /* a typographic quote in a line of code */
+	MIDUPGRADE_LEFTOVER_SPACE, /* a blank or hyphen of print, or an invisible character, in one */
 };
 /* Calls `each` for every leftover, outside the block; line numbers from 1. */
 int midupgrade_leftovers(const char *bytes, size_t length, const char *group,

@@ -90,6 +90,14 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 					 r->fixable ? FINDING_FIX_IT : "write the line again with plain quotes"),
 			    line, "there is a typographic quote in a command, as in the guide's printed text");
 		break;
+	case MIDUPGRADE_LEFTOVER_SPACE:
+		finding_add(r->c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-space",
+					 "the shell takes it for a part of a word, and does not find the command",
+					 r->fixable ? FINDING_FIX_IT : "write the line again"),
+			    line,
+			    "there is a no-break space, a typographic hyphen or an invisible character in a command");
+		break;
 	}
 	return 0;
 }

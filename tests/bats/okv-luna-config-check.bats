@@ -274,6 +274,11 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	finds FAIL mid-bom $G/okv_hsm_mid_upgrade 1
 	fixed mid-carriage-return
 	lacks mid-bom
+	sed -i 's|^logger |logger\xc2\xa0|' "$mid"
+	finds FAIL mid-space $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^logger')"
+	fixed mid-space
+	sed -i 's|^logger |log\xe2\x80\x8bger |' "$mid"
+	fixed mid-space
 	sed -i 's|^logger -t|logger –t|' "$mid"
 	finds WARN mid-dash $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^logger')"
 }

@@ -204,6 +204,33 @@ static void utf8_is_what_rfc_3629_says(void **state)
 	assert_int_equal(text_utf8_next("\xe2\x82", 2, &character), 0);
 }
 
+static void what_print_puts_for_a_plain_character_is_known(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t length; /* 0: it is none */
+		char plain;
+	} rows[] = {
+		{ "\xc2\xa0", 2, ' ' },      { "\xe2\x80\xaf", 3, ' ' },
+		{ "\xe3\x80\x80", 3, ' ' },  { "\xe2\x80\x91", 3, '-' },
+		{ "\xe2\x80\x9e", 3, '"' },  { "\xc2\xbb", 2, '"' },
+		{ "\xe2\x80\x99", 3, '\'' }, { "\xe2\x80\xb9", 3, '\'' },
+		{ "\xc2\xad", 2, '\0' },     { "\xe2\x80\x8b", 3, '\0' },
+		{ "\xef\xbb\xbf", 3, '\0' }, { "\xe2\x80\x93", 0, 0 },
+		{ "\xc3\xa9", 0, 0 },        { " ", 0, 0 },
+		{ "\xe2\x80", 0, 0 },
+	};
+	char plain;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(text_print_length(rows[i].bytes, strlen(rows[i].bytes), &plain), rows[i].length);
+		if (rows[i].length > 0)
+			assert_int_equal(plain, rows[i].plain);
+	}
+	assert_int_equal(text_print_length("", 0, &plain), 0);
+}
+
 static void comparisons_are_of_bytes(void **state)
 {
 	(void)state;
@@ -276,6 +303,7 @@ int main(void)
 		cmocka_unit_test(what_deceives_the_eye_is_shown_as_bytes),
 		cmocka_unit_test(shown_text_is_cut_between_characters),
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
+		cmocka_unit_test(what_print_puts_for_a_plain_character_is_known),
 		cmocka_unit_test(comparisons_are_of_bytes),
 		cmocka_unit_test(paths_are_ordered_so_that_a_directorys_content_follows_it_at_once),
 	};

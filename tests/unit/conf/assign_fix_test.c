@@ -28,6 +28,11 @@ static void printed_lines_come_out_well_formed(void **state)
 	(void)state;
 	assert_fixes("A=\xe2\x80\x9cx y\xe2\x80\x9d\n", "A=\"x y\"\n");
 	assert_fixes("A=\"x\xe2\x80\x9d\n", "A=\"x\"\n");
+	assert_fixes("A=\xe2\x80\x9ex\xe2\x80\x9c\nB=\xc2\xaby\xc2\xbb\n", "A=\"x\"\nB=\"y\"\n");
+	assert_fixes("A\xc2\xa0=\xc2\xa0\"x\"\n\xe2\x80\x8b"
+		     "B=\"y\"\xe2\x80\x8b\n",
+		     "A=\"x\"\nB=\"y\"\n");
+	assert_fixes("A=\"/usr/luna\xe2\x80\x91x\xc2\xadyz\"\n", "A=\"/usr/luna-xyz\"\n");
 	assert_fixes("A=\"x\"\r\n# c\r\n", "A=\"x\"\n# c\r\n");
 	assert_fixes("\xef\xbb\xbf# c\nA=\"x\"\n", "# c\nA=\"x\"\n");
 	assert_fixes("\xef\xbb\xbf\xef\xbb\xbf# c\n", "# c\n");

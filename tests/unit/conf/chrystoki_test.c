@@ -429,7 +429,15 @@ static void mending_needs_no_guess(void **state)
 		{ "\xef\xbb\xbf\xef\xbb\xbf# c\nA = {\n}\n", "# c\nA = {\n}\n" },
 		{ "A = {\n   B = 1  \n   C = 2;\n", "A = {\n   B = 1;  \n   C = 2;\n}\n" },
 		{ "A = {\n   B = 1;\n\n", "A = {\n   B = 1;\n}\n\n" },
+		{ "\xe2\x80\x8b"
+		  "A = {\n   B = /x\xc2\xadyz\xe2\x80\x91"
+		  "1;\xe2\x81\xa0\n}\n",
+		  "A = {\n   B = /xyz-1;\n}\n" },
 		/* These would be guesses. */
+		{ "A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n   C = \xe2\x80\x93"
+		  "1;\n}\n",
+		  "A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n   C = \xe2\x80\x93"
+		  "1;\n}\n" },
 		{ "A = {\n   B = 1;\nC = {\n}\n", "A = {\n   B = 1;\nC = {\n}\n" },
 		{ "A =\n{\n   B = 1;\n}\n", "A =\n{\n   B = 1;\n}\n" },
 		{ "A = {\n   B = 1 # c\n}\n", "A = {\n   B = 1 # c\n}\n" },

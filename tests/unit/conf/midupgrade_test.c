@@ -205,7 +205,7 @@ struct heard {
 
 static int leftover_add(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
 {
-	static const char *const names[] = { "groupadd", "nested", "exit", "quote" };
+	static const char *const names[] = { "groupadd", "nested", "exit", "quote", "space" };
 	struct heard *h = context;
 	const size_t used = strlen(h->words);
 
@@ -230,6 +230,9 @@ static void what_the_guide_leaves_behind_is_found(void **state)
 	assert_relics("a\nsudo groupadd hsmusers\nexit ${DBFW_PM_CHANGED}\n", "groupadd:2 exit:3 ");
 	assert_relics("if a; then\n  /usr/sbin/groupadd -f hsmusers\nfi\nexit \"$DBFW_PM_CHANGED\"\n", "nested:2 ");
 	assert_relics("# \xe2\x80\x9cquoted\xe2\x80\x9d\nlogger \"x\xe2\x80\x9d\nsudo groupadd hsmusers\n", "quote:2 ");
+	assert_relics("\xef\xbb\xbf#!/bin/sh\n# a\xc2\xa0z\n", "");
+	assert_relics("\xef\xbb\xbflogger x\nlogger\xc2\xa0x\nlog\xe2\x80\x8bger y\nlogger \xe2\x80\x91t\n",
+		      "space:2 space:3 space:4 ");
 	/* The block itself says exit too. */
 	TEXT_AUTO wired = inserted("groupadd hsmusers\nexit 0\n");
 	struct heard h = { "" };
