@@ -45,16 +45,22 @@ fix() {
 	[ -z "$output" ]
 }
 
+# The same, and 99 where it left another table of mounts, in a namespace into which nobody else mounts meanwhile.
+rehearse_alone() {
+	unshare --mount --propagation private bash -c 'before=$(cat /proc/self/mountinfo) status=0
+		"$@" || status=$?
+		diff /proc/self/mountinfo - <<<"$before" && exit $status || exit 99' \
+		bash "$build/libexec/okv-luna-rehearse" --root "$ROOT" "$@"
+}
+
 @test "nothing is changed: not one inode, not one mount, also when the answer is no" {
-	mounts=$(cat /proc/self/mountinfo)
 	before=$(inodes)
-	rehearse -q
+	run -0 rehearse_alone -q
 	[ "$(inodes)" = "$before" ]
 	set_preserved /etc/Chrystoki.conf
 	before=$(inodes)
-	run -1 rehearse -q
+	run -1 rehearse_alone -q
 	diff <(inodes) - <<<"$before"
-	[ "$(cat /proc/self/mountinfo)" = "$mounts" ]
 }
 
 @test "nothing is listed: our part is missed first, and wiring lists it" {

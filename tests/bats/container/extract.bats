@@ -105,7 +105,7 @@ each() {
 @test "kill -9 in the middle: the old client or the new one, whole; the next run finishes and leaves nothing" {
 	each 'extract new.tar.gz; client >/tmp/client.new; extract old.tar.gz; client >/tmp/client.old
 		old=0 new=0
-		for point in mkdirat:3 symlinkat:2 renameat:1 syncfs:1 renameat2:1 fsync:1 renameat:3; do
+		for point in mkdirat:3 symlinkat:2 renameat:1 syncfs:1 renameat2:1 fsync:3 renameat:2 renameat:3; do
 			extract old.tar.gz
 			killed -e inject=${point%:*}:signal=KILL:when=${point#*:} new.tar.gz
 			stands
