@@ -63,6 +63,8 @@ appliance_conf() {
 appliance_runtime() {
 	[ -z "${APPLIANCE_READY:-}" ] || return 0
 	local cache conf verdict='' known boot
+	# podman 5 says at each call that control groups of version 1 will go, among what the command says.
+	export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 	if command -v podman >/dev/null; then
 		APPLIANCE_RUNTIME=podman
 	elif command -v docker >/dev/null; then
