@@ -89,7 +89,9 @@ hsm() { printf '%s/usr/local/okv/hsm\n' "$(node_root "$1")"; }
 there() { ls -A "$(node_root "$1")/tmp"; }
 
 @test "the playbooks are clean for ansible-lint" {
-	cd "$BATS_TEST_DIRNAME/../../payload/ansible"
+	# A copy, since the newer ones leave a folder of their own beside what they read.
+	cp -a "$BATS_TEST_DIRNAME/../../payload/ansible" "$BATS_TEST_TMPDIR/linted"
+	cd "$BATS_TEST_TMPDIR/linted"
 	ansible-lint -q --offline ./*.yml roles/okv_luna
 }
 
