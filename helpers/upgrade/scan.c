@@ -142,15 +142,30 @@ static int file_digest(const struct walk *w, const struct fs_walk_entry *at, str
 	return 0;
 }
 
-static int entry_add(const struct walk *w, const struct fs_walk_entry *at, struct fault *f)
+static void entry_miss(void *context, const char *path, const struct fault *trouble)
+{
+	struct walk *w = context;
+
+	if (settings_is_scratch(w->request->settings, path))
+		report_say(w->request->report, REPORT_WARNING, "%s", trouble->text);
+	else if (w->trouble.kind == FAULT_NONE)
+		w->trouble = *trouble;
+}
+
+static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct fault *f)
 {
 	struct stat st = *at->status;
 	char target[PATH_MAX];
 
 	if (S_ISLNK(st.st_mode)) {
 		const ssize_t length = readlinkat(at->dir, at->name, target, sizeof(target) - 1);
-		if (length < 0)
-			return fault_errno(f, errno, "cannot read link '%s'", SHOWN(at->path));
+		if (length < 0) {
+			/* Where others may write it may be something else by now. */
+			struct fault trouble = { 0 };
+			(void)fault_errno(&trouble, errno, "cannot read link '%s'", SHOWN(at->path));
+			entry_miss(w, at->path, &trouble);
+			return 0;
+		}
 		target[length] = '\0';
 	}
 	struct manifest_entry *entry =
@@ -183,16 +198,6 @@ static enum fs_walk_next scratch_visit(struct walk *w, const struct fs_walk_entr
 	for (const char *slash = at->path; (slash = strchr(slash, '/')) != NULL; slash++)
 		depth++;
 	return w->scratch > SETTINGS_SCRATCH_ENTRIES || depth > SETTINGS_SCRATCH_DEPTH ? FS_WALK_PASS : FS_WALK_ENTER;
-}
-
-static void entry_miss(void *context, const char *path, const struct fault *trouble)
-{
-	struct walk *w = context;
-
-	if (settings_is_scratch(w->request->settings, path))
-		report_say(w->request->report, REPORT_WARNING, "%s", trouble->text);
-	else if (w->trouble.kind == FAULT_NONE)
-		w->trouble = *trouble;
 }
 
 static int entry_visit(void *context, const void *state, const struct fs_walk_entry *at, struct fault *f)

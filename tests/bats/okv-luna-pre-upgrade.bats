@@ -321,6 +321,18 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	interrupted 2 leave kill 0 7 50
 }
 
+@test "a link that cannot be read decides nothing in data, and all outside of it" {
+	link_unread() { strace -f -qq -o /dev/null -P "$1" -e trace=readlinkat -e inject=readlinkat:error=EINVAL \
+		"$build/libexec/okv-luna-pre-upgrade" --root "$ROOT"; }
+	ln -s /etc "$ROOT$LC/data/exchanged"
+	run -0 link_unread exchanged
+	[[ ${lines[0]} == Go:* ]]
+	[[ $output == *"cannot read link '$LC/data/exchanged'"* ]]
+	ln -s /etc "$ROOT$LC/bin/odd"
+	run -5 link_unread odd
+	[[ ${lines[0]} == *"cannot read link '$LC/bin/odd'"* ]]
+}
+
 @test "--abort clears what a run that was killed while it made a unit left beside it" {
 	before=$(state)
 	run -0 pre
