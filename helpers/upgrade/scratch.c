@@ -258,6 +258,29 @@ static void leases_hide(const struct making *m)
 		(void)fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &ignored);
 }
 
+/* What lies where others may write decides nothing, and may be a FIFO once cp(1) opens it, or without end. */
+static void others_hide(const struct making *m)
+{
+	static const char *const below[] = SETTINGS_SCRATCH;
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		TEXT_AUTO path = { 0 };
+		FS_AUTO int dir = -1;
+		struct fault ignored = { 0 };
+		char place[32], how[64];
+		struct stat status;
+
+		text_add_format(&path, "%s%s", m->scratch->settings->client_dir, below[i]);
+		if (fs_dir_open(m->from, text_string(&path), FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
+		    fstat(dir, &status) < 0)
+			continue;
+		(void)snprintf(place, sizeof(place), "/proc/self/fd/%d", dir);
+		(void)snprintf(how, sizeof(how), "mode=0%o,uid=%u,gid=%u", status.st_mode & 07777, status.st_uid,
+			       status.st_gid);
+		(void)mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, how);
+	}
+}
+
 /* By the system's own cp(1), in the real tree; what it cannot copy it says, and OKV's upgrade would go on. */
 static int copy(const struct making *m, const char *path, struct fault *f)
 {
@@ -561,6 +584,7 @@ static int preserved_copy(const struct making *m, struct fault *f)
 
 	if (scan_listed(m->from, &paths, f) < 0)
 		return -1;
+	others_hide(m);
 	leases_hide(m);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct stat status;

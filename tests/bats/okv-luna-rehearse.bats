@@ -63,6 +63,18 @@ rehearse_alone() {
 	diff <(inodes) - <<<"$before"
 }
 
+@test "what others may write is not carried over: no name in it is opened" {
+	mkdir -p "$ROOT$LC/data/sub"
+	for name in theirs sub/theirs; do echo x >"$ROOT$LC/data/$name"; done
+	chmod 0777 "$ROOT$LC/data"
+	before=$(inodes)
+	run -0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=open,openat "$build/libexec/okv-luna-rehearse" \
+		--root "$ROOT" -q
+	diff <(inodes) - <<<"$before"
+	grep -q 'Chrystoki.conf' "$BATS_TEST_TMPDIR/trace"
+	run -1 grep theirs "$BATS_TEST_TMPDIR/trace"
+}
+
 @test "nothing is listed: our part is missed first, and wiring lists it" {
 	set_preserved ''
 	lost '/opt/okv-luna is not carried over' 'okv-luna config wire'
