@@ -22,7 +22,8 @@ layers() {
 # every file of the image would look like a mount point.
 root_open() {
 	mkdir -p "$1" "$3/up" "$3/work"
-	mount -t overlay overlay -o "xino=on,lowerdir=$2,upperdir=$3/up,workdir=$3/work" "$1"
+	# The newer way to mount takes no option of more than 255 characters, which long paths make.
+	LIBMOUNT_FORCE_MOUNT2=always mount -t overlay overlay -o "xino=on,lowerdir=$2,upperdir=$3/up,workdir=$3/work" "$1"
 }
 # root_start DIR: what a running system has there.
 root_start() {
