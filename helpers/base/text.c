@@ -183,6 +183,11 @@ size_t text_print_length(const void *bytes, size_t length, char *ret_plain)
 	return 0;
 }
 
+bool text_is_quote(char c)
+{
+	return c == '"' || c == '\'';
+}
+
 bool text_is_deceptive(uint32_t c)
 {
 	static const struct {

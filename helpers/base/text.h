@@ -80,6 +80,8 @@ bool text_is_deceptive(uint32_t character);
  * whether "-" or "--" is meant is not known.
  */
 size_t text_print_length(const void *bytes, size_t length, char *ret_plain);
+/* '"' or '\''. */
+bool text_is_quote(char c);
 
 /*
  * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line

@@ -284,13 +284,6 @@ static const struct known {
 	{ "REST", "SSLClientSideVerifyFile", "", ONLY_IF_THERE },
 };
 
-static const char *last_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash != NULL ? slash + 1 : path;
-}
-
 static int value_set(struct chrystoki *c, const char *section, const char *key, const char *client_dir,
 		     const char *place, const char *leaf, struct fault *f)
 {
@@ -339,7 +332,7 @@ static int known_set(struct chrystoki *c, int client, const char *client_dir, st
 			r = value_set(c, k->section, k->key, client_dir, "", tail, f);
 		else if (r == 0 && (k->when == ALWAYS || (now != NULL && now[0] != '\0')))
 			r = value_set(c, k->section, k->key, client_dir, k->place,
-				      named && now != NULL ? last_name(now) : "", f);
+				      named && now != NULL ? text_leaf(now) : "", f);
 		free(now);
 		if (r < 0)
 			return -1;

@@ -6,18 +6,13 @@
 #include "base/array.h"
 #include "conf/preserved.h"
 
-static bool is_quote(char c)
-{
-	return c == '"' || c == '\'';
-}
-
 /* Is there a typographic quote, or another character of print? */
 static bool has_print(const char *bytes, size_t length, bool quote)
 {
 	char plain;
 
 	for (; length > 0; bytes++, length--)
-		if (text_print_length(bytes, length, &plain) > 0 && is_quote(plain) == quote)
+		if (text_print_length(bytes, length, &plain) > 0 && text_is_quote(plain) == quote)
 			return true;
 	return false;
 }

@@ -131,7 +131,7 @@ static unsigned bytes_flaws(const struct chrystoki_line *line, size_t start)
 		char plain;
 		const size_t print = text_print_length(line->bytes + i, line->length - i, &plain);
 		if (print > 0) {
-			flaws |= plain == '"' || plain == '\'' ? CHRYSTOKI_FLAW_NOT_ASCII : CHRYSTOKI_FLAW_SPACE;
+			flaws |= text_is_quote(plain) ? CHRYSTOKI_FLAW_NOT_ASCII : CHRYSTOKI_FLAW_SPACE;
 			i += print - 1;
 		} else if (c == '\t') {
 			flaws |= CHRYSTOKI_FLAW_TAB;
@@ -206,7 +206,7 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 	if (!in_section(course))
 		line->flaws |= CHRYSTOKI_FLAW_OUTSIDE;
 	const char first = line->value_length > 0 ? bytes[line->value_start] : 0;
-	if (first == '"' || first == '\'')
+	if (text_is_quote(first))
 		line->flaws |= CHRYSTOKI_FLAW_QUOTES;
 }
 

@@ -39,9 +39,10 @@ static int name_check(const char *what, const char *name, struct fault *f)
 static int section_only(const struct chrystoki *c, const char *section, ptrdiff_t *ret_line, struct fault *f)
 {
 	const size_t count = chrystoki_sections(c, section, ret_line);
+	const char *form = chrystoki_form_fault(c);
 
-	if (chrystoki_form_fault(c) != NULL)
-		return fault_refused(f, "%s; use the Linux client's Chrystoki.conf", chrystoki_form_fault(c));
+	if (form != NULL)
+		return fault_refused(f, "%s; use the Linux client's Chrystoki.conf", form);
 	if (count > 1)
 		return fault_refused(f,
 				     "section '%s' is there %zu times (first on line %td), and it is not known which "
@@ -400,11 +401,10 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 			continue;
 		}
 		/* Whether the library removes a quote is not known, so none is made. */
-		if (print > 0 && (plain == '"' || plain == '\'')) {
+		if (print > 0 && text_is_quote(plain))
 			text_add(out, line->bytes + i, print);
-		} else if (print == 0 || plain != '\0') {
+		else if (print == 0 || plain != '\0')
 			text_add_char(out, plain);
-		}
 		i += print > 0 ? print - 1 : 0;
 	}
 	if (due && line->value_start + line->value_length >= end)

@@ -200,6 +200,12 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault 
 	return server_move(c, last, last, f);
 }
 
+static bool is_same(const struct chrystoki_value *a, const struct chrystoki_value *b)
+{
+	return a->bytes != NULL && b->bytes != NULL && a->length == b->length &&
+	       memcmp(a->bytes, b->bytes, a->length) == 0;
+}
+
 /* The next one's name. */
 static bool name_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_name)
 {
@@ -228,8 +234,7 @@ bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, st
 	for (size_t i = 0; i < name.length; i++)
 		digits = digits && name.bytes[i] >= '0' && name.bytes[i] <= '9';
 	for (size_t before = 0; name_next(members, &before, &earlier) && earlier.bytes < name.bytes;)
-		repeated = repeated ||
-			   (earlier.length == name.length && memcmp(earlier.bytes, name.bytes, name.length) == 0);
+		repeated = repeated || is_same(&earlier, &name);
 	*ret_member = (struct chrystoki_member){ name, digits && name.length > 0, repeated };
 	return true;
 }
@@ -501,19 +506,13 @@ static void synchronize_evaluate(const struct chrystoki *c, const struct chrysto
 	finding_set_remedy(found, COMMAND "set HASynchronize '%s' 1", SHOWN(text_string(&label)));
 }
 
-static bool is_same(const struct chrystoki_value *a, const struct chrystoki_value *b)
-{
-	return a->bytes != NULL && b->bytes != NULL && a->length == b->length &&
-	       memcmp(a->bytes, b->bytes, a->length) == 0;
-}
-
 /* Does the other list have that member, too? */
 static bool is_member(const struct chrystoki_value *members, const struct chrystoki_value *name)
 {
-	struct chrystoki_member member;
+	struct chrystoki_value other;
 
-	for (size_t at = 0; chrystoki_member_next(members, &at, &member);)
-		if (is_same(&member.name, name))
+	for (size_t at = 0; name_next(members, &at, &other);)
+		if (is_same(&other, name))
 			return true;
 	return false;
 }

@@ -732,8 +732,7 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
  */
 static struct text_line reason_find(const struct text *output, const char *program)
 {
-	const char *slash = strrchr(program, '/');
-	const char *name = slash != NULL ? slash + 1 : program;
+	const char *name = text_leaf(program);
 	const size_t size = strlen(name);
 	struct text_line found = { .bytes = "" }, line;
 	bool named = false;
