@@ -51,7 +51,8 @@ victims() {
 	ctr exec -d "$OLD" setpriv --reuid nobody --regid nogroup --clear-groups bash -c \
 		'exec 9<'$LC'/data/helper; until [ -e /tmp/go ]; do sleep 0.2; done; /proc/self/fd/9 >/tmp/ran'
 	on "$OLD" 'head -c 4096 /dev/zero >/root/counter'
-	ctr exec -d "$OLD" /neighbour/exchange /root/counter 65534 65534 $LC/data/sub $LC/data/xsub
+	# It ends with its parent, so that is to be one that stays: the runtime's own process leaves as soon as it has started it.
+	ctr exec -d "$OLD" bash -c "/neighbour/exchange /root/counter 65534 65534 $LC/data/sub $LC/data/xsub & wait"
 	# They are at it when ours begins, however little of the processor they get, and as long as data is open to them.
 	on "$OLD" 'timeout 120 bash -c "until [ \$(od -An -td8 -N8 /root/counter) -gt 100 ]; do sleep 0.1; done"'
 	run -0 ctr exec "$OLD" okv-luna pre-upgrade
