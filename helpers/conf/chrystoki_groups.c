@@ -47,7 +47,8 @@ bool chrystoki_value_is_off(const struct chrystoki_value *value)
 	return false;
 }
 
-bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number)
+/* Digits only, 1 to 9 of them. */
+static bool value_number(const struct chrystoki_value *value, unsigned *ret_number)
 {
 	uint64_t number;
 
@@ -67,7 +68,7 @@ static bool entry_is(const struct chrystoki_line *line, enum chrystoki_family_ki
 	const struct chrystoki_value digits = { name + head, 2 };
 	char key[KEY_SIZE];
 
-	if (line->name_length < head + 2 || !chrystoki_value_number(&digits, ret_number))
+	if (line->name_length < head + 2 || !value_number(&digits, ret_number))
 		return false;
 	key_make(key, kind, part, *ret_number);
 	return line->name_length == strlen(key) && strncasecmp(name, key, strlen(key)) == 0;
@@ -137,20 +138,35 @@ static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, cons
 	return 0;
 }
 
-/* Can that be a host name or address?  "<HSM>", "a:1792" and "a/b" cannot. */
-static bool is_host(const char *bytes, size_t length)
+static bool is_host(const struct chrystoki_value *value)
 {
 	size_t colons = 0;
 
-	for (size_t i = 0; i < length; i++) {
-		const char c = bytes[i];
+	for (size_t i = 0; i < value->length; i++) {
+		const char c = value->bytes[i];
 		colons += c == ':';
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		      (c != '\0' && strchr("-._:%", c) != NULL)))
 			return false;
 	}
 	/* An IPv6 address has two colons at least. */
-	return length > 0 && length <= HOST_MAX && colons != 1;
+	return value->length > 0 && value->length <= HOST_MAX && colons != 1;
+}
+
+static bool is_port(const struct chrystoki_value *value)
+{
+	unsigned number;
+
+	return value_number(value, &number) && number > 0 && number <= 65535;
+}
+
+int chrystoki_address_check(const char *host, const char *port, struct fault *f)
+{
+	if (!is_host(&(struct chrystoki_value){ host, strlen(host) }))
+		return fault_refused(f, "'%s' is not a host name or address", SHOWN(host));
+	if (!is_port(&(struct chrystoki_value){ port, strlen(port) }))
+		return fault_refused(f, "'%s' is not a port number", SHOWN(port));
+	return 0;
 }
 
 int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, struct fault *f)
@@ -158,9 +174,9 @@ int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, s
 	char number[12];
 	const char *const values[] = { name, number };
 
-	if (!is_host(name, strlen(name)))
-		return fault_refused(f, "'%s' is not a host name or address", SHOWN(name));
 	(void)snprintf(number, sizeof(number), "%u", port);
+	if (chrystoki_address_check(name, number, f) < 0)
+		return -1;
 	return family_set(c, CHRYSTOKI_SERVERS, values, 2, f);
 }
 
@@ -280,6 +296,7 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 
 static const char make_group[] =
 	"give the group all its members with okv-luna config chrystoki ha, or remove its entries";
+static const char may_not_reach[] = "the library may not reach that server";
 static const char no_server[] = "the library then shows no slots and reports no error";
 
 /* The first entry of that key; *ret_line counts from 1 and is 0 where there is none. */
@@ -373,32 +390,65 @@ static bool names_service(const struct chrystoki *c)
 	return false;
 }
 
+/* Whether `key` names something that can be asked. */
+static void host_evaluate(const char *key, const struct chrystoki_value *host, size_t line, struct finding_list *found)
+{
+	if (host->length > 0 && !is_host(host))
+		finding_add(found,
+			    FINDING_RULE(FINDING_FAIL, "server-name",
+					 "the library cannot reach that server, and does not show its slots",
+					 "write the server's name or address there, and nothing else", .hides = true),
+			    line, "%s is '%s', which is neither a host name nor an address", key,
+			    SHOWN_BYTES(host->bytes, host->length));
+}
+
 /* `alone`: nothing else in the file says whom to ask. */
 static void server_evaluate(const struct chrystoki_numbered *server, bool alone, struct finding_list *found)
 {
 	const struct chrystoki_value *name = &server->parts[CHRYSTOKI_NAME], *port = &server->parts[CHRYSTOKI_PORT];
-	unsigned value;
+	char key[KEY_SIZE];
 
+	key_make(key, CHRYSTOKI_SERVERS, CHRYSTOKI_NAME, server->number);
 	if (name->length == 0)
 		finding_add(found,
 			    FINDING_RULE(alone ? FINDING_FAIL : FINDING_WARN, "server-empty",
 					 alone ? no_server : "there is one server fewer",
 					 "write the server's name or address there", .hides = alone),
-			    line_of(server), "ServerName%02u is empty", server->number);
-	else if (!is_host(name->bytes, name->length))
-		finding_add(found,
-			    FINDING_RULE(FINDING_FAIL, "server-name",
-					 "the library cannot reach that server, and does not show its slots",
-					 "write the server's name or address there, and nothing else", .hides = true),
-			    line_of(server), "ServerName%02u is '%s', which is neither a host name nor an address",
-			    server->number, SHOWN_BYTES(name->bytes, name->length));
-	if (chrystoki_value_number(port, &value) && value > 0 && value <= 65535)
+			    line_of(server), "%s is empty", key);
+	else
+		host_evaluate(key, name, line_of(server), found);
+	if (is_port(port))
 		return;
-	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", "the library may not reach that server"),
-		    line_of(server), "ServerPort%02u is %s", server->number,
-		    port->bytes == NULL ? "missing" : "not a port number");
+	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), line_of(server),
+		    "ServerPort%02u is %s", server->number, port->bytes == NULL ? "missing" : "not a port number");
 	finding_set_remedy(found, COMMAND "set '%s' ServerPort%02u %d", CHRYSTOKI_CLIENT_SECTION, server->number,
 			   CHRYSTOKI_PORT_DEFAULT);
+}
+
+/* The servers of an appliance cluster, and the cloud service's. */
+static void others_evaluate(const struct chrystoki *c, struct finding_list *found)
+{
+	struct chrystoki_family cluster;
+	char key[KEY_SIZE];
+	ptrdiff_t at;
+
+	chrystoki_family_read(c, CHRYSTOKI_CLUSTER, &cluster);
+	for (size_t i = 0; i < cluster.count; i++) {
+		key_make(key, CHRYSTOKI_CLUSTER, CHRYSTOKI_NAME, cluster.items[i].number);
+		host_evaluate(key, &cluster.items[i].parts[CHRYSTOKI_NAME], line_of(&cluster.items[i]), found);
+	}
+	if (chrystoki_entries(c, "REST", "ServerName", &at) > 0) {
+		const struct chrystoki_value host = chrystoki_value_at(c, at);
+		host_evaluate("ServerName", &host, (size_t)(at + 1), found);
+	}
+	if (chrystoki_entries(c, "REST", "ServerPort", &at) > 0) {
+		const struct chrystoki_value port = chrystoki_value_at(c, at);
+		if (port.length > 0 && !is_port(&port)) {
+			finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), (size_t)(at + 1),
+				    "ServerPort is not a port number");
+			finding_set_remedy(found, COMMAND "set REST ServerPort %d", CHRYSTOKI_WEB_PORT_DEFAULT);
+		}
+	}
 }
 
 static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
@@ -426,6 +476,7 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 		empty = empty || server->parts[CHRYSTOKI_NAME].length == 0;
 		next = server->number + 1;
 	}
+	others_evaluate(c, found);
 	if (alone && !empty)
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "server-none", no_server,
@@ -585,7 +636,7 @@ static void configuration_evaluate(const struct chrystoki *c, bool misplaced, st
 					 COMMAND "set HAConfiguration reconnAtt -1"),
 			    line, "reconnAtt is 0, which is also the default");
 	value = value_of(c, "HAConfiguration", "AutoReconnectInterval", &line);
-	if (value.bytes != NULL && (!chrystoki_value_number(&value, &seconds) || seconds < 60 || seconds > 1200))
+	if (value.bytes != NULL && (!value_number(&value, &seconds) || seconds < 60 || seconds > 1200))
 		finding_add(found,
 			    FINDING_RULE(FINDING_WARN, "ha-interval", "the library takes another value",
 					 COMMAND "set HAConfiguration AutoReconnectInterval 60"),

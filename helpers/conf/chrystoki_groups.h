@@ -22,7 +22,7 @@
 #include "conf/chrystoki.h"
 #include "conf/finding.h"
 
-enum { CHRYSTOKI_NUMBERS = 100, CHRYSTOKI_PORT_DEFAULT = 1792 };
+enum { CHRYSTOKI_NUMBERS = 100, CHRYSTOKI_PORT_DEFAULT = 1792, CHRYSTOKI_WEB_PORT_DEFAULT = 443 };
 
 #define CHRYSTOKI_CLIENT_SECTION "LunaSA Client"
 
@@ -35,8 +35,8 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 
 /* What switches off: nothing, 0, no, n, off, false, disabled; in quotes, too, which are a finding by themselves. */
 bool chrystoki_value_is_off(const struct chrystoki_value *value);
-/* Digits only, 1 to 9 of them. */
-bool chrystoki_value_number(const struct chrystoki_value *value, unsigned *ret_number);
+/* Refuses what can be no host name or address ("<HSM>", "a:1792", "a/b"), and no port (0, 70000). */
+int chrystoki_address_check(const char *host, const char *port, struct fault *f);
 
 /* Servers, high-availability groups, and servers of an appliance cluster (LNHServerNN). */
 enum chrystoki_family_kind { CHRYSTOKI_SERVERS, CHRYSTOKI_GROUPS, CHRYSTOKI_CLUSTER };

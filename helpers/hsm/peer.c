@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "conf/chrystoki_groups.h"
 #include "fs/libcrypto.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -509,7 +510,7 @@ static void shake(struct shaking *s)
 	if (library_find(f) < 0)
 		return;
 	s->peer.stage = HSM_PEER_FAULT;
-	if (context_make(s, f) < 0)
+	if (chrystoki_address_check(s->question->host, s->question->port, f) < 0 || context_make(s, f) < 0)
 		return;
 	s->peer.stage = HSM_PEER_RESOLVING;
 	tell(s);

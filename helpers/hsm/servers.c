@@ -7,8 +7,6 @@
 #include "base/array.h"
 #include "conf/chrystoki_groups.h"
 
-enum { WEB_PORT = 443 };
-
 static void server_done(struct hsm_server *s)
 {
 	char *const owned[] = { s->entry, s->name, s->port, s->certificate, s->key, s->authorities };
@@ -119,7 +117,7 @@ int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_serve
 	const struct hsm_server service = {
 		.entry = strdup("REST ServerName"),
 		.name = hsm_servers_entry(conf, "REST", "ServerName"),
-		.port = port_of(hsm_servers_entry(conf, "REST", "ServerPort"), WEB_PORT),
+		.port = port_of(hsm_servers_entry(conf, "REST", "ServerPort"), CHRYSTOKI_WEB_PORT_DEFAULT),
 		.certificate = strdup(""),
 		.key = strdup(""),
 		.authorities = hsm_servers_entry(conf, "REST", "SSLClientSideVerifyFile"),

@@ -240,6 +240,18 @@ verdict() {
 	[[ $output == *'fix: repair the route to 203.0.113.7'* ]]
 }
 
+@test "what no server can be called, and what is no port: said as that, and nobody is asked" {
+	local port
+	for port in 70000 0 ntls 1792x; do
+		conf 127.0.0.1 "$port"
+		verdict 1 fail not-tried "not tried: '$port' is not a port number"
+	done
+	conf '[::1]' 1792
+	verdict 1 fail not-tried "not tried: '[::1]' is not a host name or address"
+	conf '<HSM>' 1792
+	verdict 1 fail not-tried "'<HSM>' is not a host name or address"
+}
+
 @test "a name without an address, and a DNS server that says nothing" {
 	conf hsm.invalid 1792
 	run -1 network --timeout 8
