@@ -88,21 +88,25 @@ void finding_set_remedy(struct finding_list *found, const char *remedy, ...)
 
 void finding_list_change(struct finding_list *findings, const char *from, const char *to)
 {
+	for (size_t i = 0; i < findings->count; i++) {
+		struct finding *finding = &findings->items[i];
+
+		if (finding->remedy == NULL || strcmp(finding->remedy, from) != 0)
+			continue;
+		free(finding->remedy);
+		finding->remedy = string_copy(findings, to);
+	}
+}
+
+void finding_list_drop(struct finding_list *findings, bool (*is_meant)(const struct finding *finding))
+{
 	size_t kept = 0;
 
 	for (size_t i = 0; i < findings->count; i++) {
-		struct finding *finding = &findings->items[i];
-		const bool meant = finding->remedy != NULL && strcmp(finding->remedy, from) == 0;
-
-		if (meant && to == NULL) {
-			finding_done(finding);
-			continue;
-		}
-		if (meant) {
-			free(finding->remedy);
-			finding->remedy = string_copy(findings, to);
-		}
-		findings->items[kept++] = *finding;
+		if (is_meant(&findings->items[i]))
+			finding_done(&findings->items[i]);
+		else
+			findings->items[kept++] = findings->items[i];
 	}
 	findings->count = kept;
 }

@@ -208,29 +208,54 @@ static int surroundings_check(struct okv_checking *c, struct fault *f)
 	return 0;
 }
 
-/* Where another vendor's library is in use, which wiring does not take away. */
-#define OKV_REPLACE_IT \
-	"OKV uses another vendor's library; okv-luna config wire --replace-vendor puts Luna's in its place"
+bool okv_check_is_of_wiring(const struct finding *finding)
+{
+	return finding->remedy != NULL &&
+	       (strcmp(finding->remedy, FINDING_WIRE_IT) == 0 || strcmp(finding->remedy, OKV_REPLACE_IT) == 0);
+}
 
-/*
- * A node that was never wired lacks all that wiring does, and that is one cause.  Another vendor's library is not taken
- * away by the remedy.
- */
-static int unwired_check(struct okv_checking *c, const char *remedy, struct fault *f)
+/* Nothing that wiring writes is there: 1; something is, or cannot be read: 0; -1. */
+static int is_unwired(const struct okv_checking *c, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
+	TEXT_AUTO conf = { 0 };
+	ASSIGN_AUTO lines = { 0 };
 	struct fault absent = { 0 };
 	enum okv_wiring wiring;
 
 	if (okv_wiring_find(c->job->root, &wiring, f) < 0)
 		return -1;
-	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 || wiring != OKV_WIRING_NONE ||
+	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 ||
 	    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL)
 		return 0;
-	finding_list_change(c->found, remedy, NULL);
+	if (wiring == OKV_WIRING_NONE)
+		return 1;
+	/* It was wired once, and OKV's stock files are back. */
+	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) < 0)
+		return 0;
+	if (assign_parse(&lines, text_string(&conf), conf.length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < lines.count; i++)
+		if (lines.lines[i].kind == ASSIGN_FLAWED ||
+		    (lines.lines[i].kind == ASSIGN_VALUE && lines.lines[i].value_length > 0))
+			return 0;
+	return 1;
+}
+
+/*
+ * A node that was never wired, or on which OKV's stock files are back, lacks all that wiring does, and that is one
+ * cause.  Another vendor's library is not taken away by the remedy.
+ */
+static int unwired_check(struct okv_checking *c, const char *remedy, struct fault *f)
+{
+	const int unwired = is_unwired(c, f);
+
+	if (unwired <= 0)
+		return unwired;
+	finding_list_drop(c->found, okv_check_is_of_wiring);
 	c->found->file = OKV_CONF;
 	finding_add(c->found,
-		    FINDING_RULE(FINDING_FAIL, "unwired",
+		    FINDING_RULE(FINDING_FAIL, OKV_CHECK_UNWIRED,
 				 "OKV does not use this client, and an OS major upgrade does not carry it "
 				 "over",
 				 remedy),

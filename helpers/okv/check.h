@@ -17,6 +17,14 @@
 #include "okv/job.h"
 #include "okv/needs.h"
 
+/* The rule of a node on which nothing that wiring writes is there: one cause, which no other finding repeats. */
+#define OKV_CHECK_UNWIRED "unwired"
+/* Where another vendor's library is in use, which wiring does not take away. */
+#define OKV_REPLACE_IT \
+	"OKV uses another vendor's library; okv-luna config wire --replace-vendor puts Luna's in its place"
+/* Does wiring fix it? */
+bool okv_check_is_of_wiring(const struct finding *finding);
+
 /* job->mode does not matter: nothing is changed. */
 int okv_check(const struct okv_job *job, struct finding_list *ret_findings, struct fault *f);
 

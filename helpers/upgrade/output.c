@@ -390,19 +390,38 @@ static struct check check_of(const struct step_result *result)
 			       .worst = worst };
 }
 
+/* Is it said of the check, and not only to who asks for all? */
+static bool is_shown(const struct step_finding *finding, enum output_detail detail)
+{
+	return finding->severity > STEP_INFO || detail != OUTPUT_BRIEF;
+}
+
+/* The remedy, unless a finding from `from` on has the same: then it comes behind that. */
+static void check_remedy_add(struct text *out, const struct step_result *result, const struct check *check, size_t from,
+			     const char *remedy)
+{
+	for (size_t i = from; remedy != NULL && i < result->finding_count; i++) {
+		const struct step_finding *finding = &result->findings[i];
+		if (finding != check->worst && finding->severity > STEP_INFO && finding->remedy != NULL &&
+		    strcmp(finding->remedy, remedy) == 0)
+			return;
+	}
+	remedy_add(out, STATUS_INDENT, remedy);
+}
+
 static void check_add(struct text *out, const struct step_result *result, const struct check *check,
 		      enum output_detail detail)
 {
 	text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check->text);
-	remedy_add(out, STATUS_INDENT, check->remedy);
+	check_remedy_add(out, result, check, 0, check->remedy);
 	/* The others of the same check; of those worth knowing only, who asks hears. */
 	for (size_t i = 0; i < result->finding_count; i++) {
 		const struct step_finding *finding = &result->findings[i];
-		if (finding == check->worst || (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF))
+		if (finding == check->worst || !is_shown(finding, detail))
 			continue;
 		text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
 		if (finding->severity > STEP_INFO)
-			remedy_add(out, STATUS_INDENT, finding->remedy);
+			check_remedy_add(out, result, check, i + 1, finding->remedy);
 	}
 }
 

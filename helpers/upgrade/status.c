@@ -52,6 +52,23 @@ static bool is_without_client(const struct upgrade_run *run)
 	return !fs_exists(run->root, run->settings->client_dir);
 }
 
+/* Then no check but `wiring` says so. */
+static bool is_unwired(struct step *step)
+{
+	FINDING_LIST_AUTO findings = { 0 };
+	struct okv_job job = step_okv_job(step);
+	struct fault ignored = { 0 };
+
+	job.mode = OKV_PLAN;
+	job.report = NULL;
+	if (okv_check(&job, &findings, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < findings.count; i++)
+		if (strcmp(findings.items[i].rule, OKV_CHECK_UNWIRED) == 0)
+			return true;
+	return false;
+}
+
 static int check_library(struct step *step, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
@@ -65,12 +82,25 @@ static int check_library(struct step *step, struct fault *f)
 	question.load_only = true;
 	if (hsm_check(&question, &answer, f) < 0) {
 		const char *remedy = answer.module == NULL ? hsm_library_remedy(step->run->root) : NULL;
+		if (remedy != NULL && is_unwired(step))
+			return not_checked(step, "this node is not wired, so OKV loads no library");
 		if (remedy != NULL)
 			(void)step_set_remedy(step, "%s", remedy);
 		return -1;
 	}
 	step_add_info(step, "'%s' can be loaded", answer.module_real);
 	return 0;
+}
+
+/* That OKV loads no library, and by which command it does, has been said, or that it is not wired. */
+static bool is_without_library(const struct upgrade_run *run)
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == check_library &&
+		    (run->results[i].outcome == STEP_SKIPPED ||
+		     (run->results[i].fault.kind == FAULT_NEGATIVE && run->results[i].remedy != NULL)))
+			return true;
+	return false;
 }
 
 static int check_config(struct step *step, struct fault *f)
@@ -81,23 +111,69 @@ static int check_config(struct step *step, struct fault *f)
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0)
 		return step_set_remedy(step, "to see why: okv-luna config check");
+	/* One cause is told by one check. */
+	finding_list_drop(&findings, okv_check_is_of_wiring);
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (finding_list_count(&findings, FINDING_FAIL) + finding_list_count(&findings, FINDING_WARN) == 0)
 		step_add_info(step, "no problems found");
 	return 0;
 }
 
+static bool is_bad(const struct step_result *result)
+{
+	for (size_t i = 0; i < result->finding_count; i++)
+		if (result->findings[i].severity == STEP_HIGH)
+			return true;
+	return result->outcome == STEP_FAILED;
+}
+
+/* Has that check told what is wrong? */
+static bool is_told(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+{
+	for (size_t i = 0; i < run->result_count; i++)
+		if (run->results[i].row->work == work)
+			return is_bad(&run->results[i]);
+	return false;
+}
+
+static bool is_of_config(const struct finding *finding)
+{
+	return !okv_check_is_of_wiring(finding);
+}
+
+static bool is_of_library(const struct finding *finding)
+{
+	return text_starts(finding->what, "PKCS11_LIB_LOC");
+}
+
 static int check_wiring(struct step *step, struct fault *f)
 {
+	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job = step_okv_job(step);
+	struct fault why = { 0 };
 
 	job.mode = OKV_PLAN;
 	job.report = NULL;
-	if (okv_wiring_apply(&job, &outcome, f) < 0)
+	const int wired = okv_wiring_apply(&job, &outcome, &why);
+	if (okv_check(&job, &findings, f) < 0)
+		return step_set_remedy(step, "to see why: okv-luna config check");
+	finding_list_drop(&findings, is_of_config);
+	if (is_without_library(step->run))
+		finding_list_drop(&findings, is_of_library);
+	step_add_okv_findings(step, &findings, STEP_HIGH);
+	if (findings.count > 0)
+		return 0;
+	if (wired < 0 && is_told(step->run, check_config))
+		return not_checked(step, "what stands under config keeps it from being wired");
+	if (wired < 0) {
+		*f = why;
 		return step_set_config_remedy(step);
+	}
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
+	else if (outcome.files > 0 && is_without_library(step->run))
+		return not_checked(step, "OKV loads no library");
 	else if (outcome.files > 0)
 		step_add_finding(step, STEP_HIGH, "okv-luna config wire", NULL,
 				 "%u of OKV's generic files do not have our wiring", outcome.files);
@@ -107,16 +183,6 @@ static int check_wiring(struct step *step, struct fault *f)
 	else
 		step_add_info(step, "OKV's generic files and our links are wired");
 	return 0;
-}
-
-/* That OKV loads no library, and by which command it does, has been said. */
-static bool is_without_library(const struct upgrade_run *run)
-{
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == check_library && run->results[i].fault.kind == FAULT_NEGATIVE &&
-		    run->results[i].remedy != NULL)
-			return true;
-	return false;
 }
 
 static int check_slots(struct step *step, struct fault *f)
@@ -458,10 +524,9 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 			continue;
 		/* One that is skipped was not needed, or has told why it could not be looked at. */
 		const bool skipped = result->outcome == STEP_SKIPPED;
-		bool clean = result->outcome != STEP_FAILED;
+		bool clean = !is_bad(result);
 		for (size_t k = 0; k < result->finding_count; k++)
-			clean = clean && result->findings[k].severity != STEP_HIGH &&
-				(!skipped || result->findings[k].severity == STEP_INFO);
+			clean = clean && (!skipped || result->findings[k].severity == STEP_INFO);
 		/* The slots have been tried, which is what the network is for. */
 		if (!clean && result->row->work != check_bundle && result->row->work != check_network &&
 		    result->row->work != check_ready)

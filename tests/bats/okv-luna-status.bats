@@ -246,6 +246,27 @@ upgrade_reset() {
 	[[ $(check library) == OK* && $(check slots) == OK* ]]
 }
 
+@test "a node that is not wired has one finding, whether it never was or OKV's stock files are back" {
+	everyday
+	cp "$BATS_TEST_DIRNAME"/../appliance/okv/okv_hsm* "$ROOT$GENERIC/"
+	for way in back never; do
+		[ $way = back ] || "$build/libexec/okv-luna-config" --root "$ROOT" unwire -q --all --even-in-use
+		run -1 status_of
+		[[ $(check wiring) == "FAIL  wiring        $GENERIC/okv_hsm.conf: this node is not wired" ]]
+		# The server of the test's Chrystoki.conf is not there; what cannot be looked at is a warning.
+		[ "$(grep -E '^FAIL' <<<"$output" | grep -cv '^FAIL  network')" -eq 1 ]
+		[[ $(check library) == 'WARN  library       not checked: this node is not wired'* ]]
+		[[ $(check config) == 'OK '* ]]
+		[ "$(grep -c 'fix: okv-luna config wire' <<<"$output")" -eq 1 ]
+	done
+	"$build/libexec/okv-luna-config" --root "$ROOT" -q wire
+	run -0 status_of
+	# What a person has to correct first is told where it stands, and wiring waits for it.
+	sed -i '/^VENDOR_NAME=/s/"//g' "$ROOT$GENERIC/okv_hsm.conf"
+	run -1 status_of
+	[[ $(check config) == 'FAIL '*'not in double quotes' && $(check wiring) == 'WARN  wiring        not checked: '* ]]
+}
+
 @test "the root key: looked for where it is asked for, and else said not to be checked" {
 	everyday
 	pin 1234
