@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -231,7 +232,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		  planned || !result->changed ? "; nothing was changed" : "");
 	if (!planned && result->placed && result->previous_kept)
 		cmd_print(context, "the previous client is kept: 'okv-luna extract --rollback' puts it back\n");
-	if (!planned && result->changed)
+	if (!planned && result->changed && getenv(CMD_CALLED) == NULL)
 		next_say(context, c->kind, client_dir);
 }
 

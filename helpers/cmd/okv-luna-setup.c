@@ -125,8 +125,10 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 		}
 	}
 	argv[count] = NULL;
+	const char *const environment[] = { CMD_CALLED "=1", NULL };
 	const struct proc_child_options how = {
 		.argv = argv,
+		.environment = environment,
 		.root = PROC_CHILD_STAY,
 		.input = -1,
 		.output = context->json ? PROC_CHILD_CAPTURED : PROC_CHILD_INHERITED,

@@ -76,8 +76,8 @@ void cmd_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cmd_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The members "exit" and, for a failure, "error" of the object that is open. */
 void cmd_result_exit(struct json *j, const struct fault *f);
-/* In the environment of a pre-upgrade that okv-luna upgrade runs: what comes next is said by that. */
-#define CMD_CALLED "OKV_LUNA_UPGRADE"
+/* In the environment of a tool that another one of ours runs (upgrade, setup): what comes next is said by that one. */
+#define CMD_CALLED "OKV_LUNA_CALLED"
 
 /*
  * The place of `word` among the sub-commands of `command`; `words` ends with NULL.  FAULT_USAGE: it is none of them,

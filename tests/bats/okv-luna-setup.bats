@@ -24,6 +24,8 @@ steps() { sed -nE 's/^(would: )?([a-z-]+): okv-luna .*/\2/p' <<<"$output" | tr '
 	bare
 	run -0 setup_of --kind network "$BATS_FILE_TMPDIR/minimal.tar.gz"
 	[ "$(steps)" = 'client group wire ' ]
+	# What comes next is said once: by setup, and not by a command that it runs, too.
+	[ "$(grep '^next: ' <<<"$output")" = "$(grep '^next: certificate: ' <<<"$output")" ]
 	[[ $output == *$'\nnext: certificate: '* ]]
 	[[ -f $ROOT$LC/libs/64/libCryptoki2.so && -f $ROOT/etc/Chrystoki.conf ]]
 	grep -q '^hsmusers:.*oracle' "$ROOT/etc/group"
