@@ -45,10 +45,10 @@ static int top_set(struct client_content *c, const char *path, size_t length, st
 }
 
 /* "LunaClient-Minimal-10.4.0-417.x86_64/", "LunaClient_10.9.4-122_Linux/": digits and dots, a dash, digits. */
-static void version_find(struct client_content *c)
+static void version_find(const char *name, struct client_content *c)
 {
-	for (const char *at = c->top; *at != '\0'; at++) {
-		if (*at < '0' || *at > '9' || (at > c->top && at[-1] != '-' && at[-1] != '_'))
+	for (const char *at = name; *at != '\0'; at++) {
+		if (*at < '0' || *at > '9' || (at > name && at[-1] != '-' && at[-1] != '_'))
 			continue;
 		const size_t numbers = strspn(at, "0123456789.");
 		const size_t build = at[numbers] == '-' ? strspn(at + numbers + 1, "0123456789") : 0;
@@ -169,13 +169,17 @@ int client_content_find(struct client_content *content, const char *required, st
 	if (c.kind == CLIENT_AUTO)
 		return fault_refused(f, "no Luna client in it: neither libs/64/libCryptoki2.so nor "
 					"64/libcryptoki-*.x86_64.rpm");
-	version_find(&c);
+	version_find(c.top, &c);
 	if (c.kind == CLIENT_MINIMAL) {
 		if (client_content_entry(&c, "setenv") != NULL || client_content_entry(&c, "Chrystoki.conf") != NULL ||
 		    client_content_entry(&c, "Chrystoki-base.conf") != NULL)
 			c.kind = CLIENT_CLOUD;
 		if (library_find(&c, f) < 0)
 			return -1;
+		/* "libs/64/libCryptoki2.so.10.4.0", under a top of another name */
+		const char *behind = strstr(c.library, ".so.");
+		if (c.version[0] == '\0' && behind != NULL)
+			version_find(behind + strlen(".so."), &c);
 	}
 	if (required != NULL && strcmp(required, kind_names[CLIENT_AUTO]) != 0 &&
 	    strcmp(required, kind_names[c.kind]) != 0)

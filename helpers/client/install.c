@@ -324,15 +324,21 @@ static int conf_make(struct installing *i, int client, struct text *ret_conf, st
 
 /* --- placing ------------------------------------------------------------------------------------------------------ */
 
-/* After the swap: what is left can be done by a second run. */
-static int finish(struct installing *i, const struct text *conf, const struct manifest *record, struct fault *f)
+/* With the version at its head, where okv_client_version looks for it. */
+static int record_put(const struct installing *i, const struct manifest *record, const char *who, struct fault *f)
 {
 	const struct client_content *content = &i->result->content;
 	char comment[160];
 
-	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as okv-luna extract installed it",
-		       client_kind_name(content->kind), content->version[0] != '\0' ? " " : "", content->version);
-	if (conf_write(i, conf, f) == 0 && client_record_write(i->request->root, record, comment, f) == 0)
+	(void)snprintf(comment, sizeof(comment), "%s client%s%s, as %s installed it", client_kind_name(content->kind),
+		       content->version[0] != '\0' ? " " : "", content->version, who);
+	return client_record_write(i->request->root, record, comment, f);
+}
+
+/* After the swap: what is left can be done by a second run. */
+static int finish(struct installing *i, const struct text *conf, const struct manifest *record, struct fault *f)
+{
+	if (conf_write(i, conf, f) == 0 && record_put(i, record, "okv-luna extract", f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the client is installed, but: ");
@@ -458,8 +464,7 @@ static int packages_record(struct installing *i, struct fault *f)
 		return fault_absent(f, "no client is at '%s'", SHOWN(request->client_dir));
 	return client_record_read(client, request->client_dir, &record, f) < 0
 		       ? -1
-		       : client_record_write(request->root, &record, "the full client, as its packages installed it",
-					     f);
+		       : record_put(i, &record, "its packages", f);
 }
 
 static int packages_install(struct installing *i, int tree, struct fault *f)

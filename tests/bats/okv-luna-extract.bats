@@ -156,6 +156,9 @@ identity() {
 		rpm --root "$root" -q "$name" >/dev/null
 	done
 	cmp library.so "$client/lib/libCryptoki2_64.so"
+	# The packages tell the version, so that guide need not assume one.
+	run -1 "$build/libexec/okv-luna-guide" --root "$root" install
+	[[ $output == *', Luna client 10.4 (detected), '* ]]
 	extracts --dry-run --accept-licence "$BATS_TEST_TMPDIR/full.tar"
 	[[ $output == *'lunacm-10.4.0-417: installed'*'installed already; nothing was changed'* ]]
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"

@@ -64,6 +64,11 @@ static void the_library_may_be_a_chain_of_links(void **state)
 			 "t/libs/64/libCryptoki2.so -> libCryptoki2.so.10.4.0", "t/libs/64/libCryptoki2.so.10.4.0");
 	MUST(client_content_find(&c, NULL, &f));
 	assert_string_equal(c.library, "libs/64/libCryptoki2.so.10.4.0");
+	/* Whoever packed it has called the top otherwise; "so.2" alone would be the interface's number. */
+	assert_string_equal(c.version, "10.4.0");
+	c.unpacked = UNPACKED("t/libs/64/libCryptoki2.so -> libCryptoki2.so.2", "t/libs/64/libCryptoki2.so.2");
+	MUST(client_content_find(&c, NULL, &f));
+	assert_string_equal(c.version, "");
 	c.unpacked =
 		UNPACKED("t/libs/64/libCryptoki2.so -> /usr/safenet/lunaclient/libs/64/real.so", "t/libs/64/real.so");
 	c.unpacked.judge.own_place = "/usr/safenet/lunaclient";
