@@ -274,6 +274,17 @@ identity() {
 	tar -cf link.tar $top
 	refuses 3 "outside the client's directory '/usr/safenet/lunaclient'; make it relative" link.tar
 	rm $top/link
+	tar -cPf absolute.tar "$PWD/$top"
+	refuses 3 'an absolute name; pack it again with relative ones (tar without -P)' absolute.tar
+	(cd $top && tar -cPf ../above.tar "../$top")
+	refuses 3 "'..' in the name; pack it again from the directory that holds it" above.tar
+	touch $top/$'Schl\xfcssel'
+	for format in gnu pax; do
+		tar --format=$format -cf latin1.tar $top
+		refuses 3 'name' latin1.tar
+		[[ $stderr == *'is not UTF-8; rename it, and pack it again' ]] || { echo "$stderr"; return 1; }
+	done
+	rm $top/Schl*
 	python3 -c 'if True:
 		import os, zipfile
 		with zipfile.ZipFile("back.zip", "w") as z:

@@ -133,7 +133,8 @@ static int paths_enter(struct judge *j, const char *path, size_t length, struct 
 		found->folded = folded;
 		found->exact = exact;
 	} else if (found->exact != exact) {
-		return fault_refused(f, "the name differs from another one only in upper and lower case");
+		return fault_refused(f, "the name differs from another one only in upper and lower case; rename one of "
+					"them, and pack it again");
 	}
 	*ret_entry = found;
 	return 0;
@@ -147,9 +148,9 @@ static int name_characters_check(const unsigned char *name, size_t length, struc
 		uint32_t character;
 		const size_t part = text_utf8_next(name + at, length - at, &character);
 		if (part == 0)
-			return fault_refused(f, "the name is not UTF-8");
+			return fault_refused(f, "the name is not UTF-8; rename it, and pack it again");
 		if (text_is_deceptive(character))
-			return fault_refused(f, "control characters in the name");
+			return fault_refused(f, "control characters in the name; rename it, and pack it again");
 		if (name[at] == '\\')
 			return fault_refused(f, "a backslash in the name; pack it again with '/' between directories");
 		at += part;
@@ -171,8 +172,9 @@ static int name_normalise(const struct judge *j, const struct member *member, ch
 		return fault_refused(f, "the name is longer than %d bytes", LIMITS_PATH);
 	if (name_characters_check(name, length, f) < 0)
 		return -1;
-	if (name[0] == '/')
-		return fault_refused(f, "an absolute name");
+	/* "/" alone is the top, as Python's tarfile calls it that is told no name for it. */
+	if (name[0] == '/' && !(length == 1 && member->type == MEMBER_DIRECTORY))
+		return fault_refused(f, "an absolute name; pack it again with relative ones (tar without -P)");
 	if (length > 1 && name[1] == ':')
 		return fault_refused(f, "a drive letter before the name");
 	if (name[length - 1] == '/') {
@@ -195,7 +197,7 @@ static int name_normalise(const struct judge *j, const struct member *member, ch
 		if (part == 0 || (part == 1 && at[0] == '.'))
 			return fault_refused(f, "an empty part or '.' inside the name");
 		if (part == 2 && at[0] == '.' && at[1] == '.')
-			return fault_refused(f, "'..' in the name");
+			return fault_refused(f, "'..' in the name; pack it again from the directory that holds it");
 		if (part > LIMITS_COMPONENT)
 			return fault_refused(f, "a part of the name is longer than %d bytes", LIMITS_COMPONENT);
 		if (++depth > LIMITS_DEPTH)
@@ -321,9 +323,12 @@ static const struct judge_link *link_find(const struct judge *j, const char *pat
 	return NULL;
 }
 
-/* A hard link names a member from the top, as members are named; it becomes a copy. */
-static int hard_target_find(const struct judge *j, const struct member *member, char ret_target[LIMITS_PATH + 1],
-			    uint64_t *ret_size, struct fault *f)
+/*
+ * A hard link names a member from the top, as members are named; it becomes a copy.  Of a symbolic link there is only
+ * the one to itself, which GNU tar writes when it meets something again.
+ */
+static int hard_target_find(const struct judge *j, const struct member *member, const char *path,
+			    char ret_target[LIMITS_PATH + 1], uint64_t *ret_size, struct fault *f)
 {
 	const struct member named = { .type = MEMBER_FILE,
 				      .name = member->target,
@@ -332,7 +337,8 @@ static int hard_target_find(const struct judge *j, const struct member *member, 
 	if (name_normalise(j, &named, ret_target, f) < 0)
 		return fault_prefix(f, "a hard link's target: ");
 	const struct judge_path *found = paths_find(j, ret_target, strlen(ret_target));
-	if (found == NULL || (found->type != MEMBER_FILE && found->type != MEMBER_HARD_LINK))
+	if (found == NULL || (found->type != MEMBER_FILE && found->type != MEMBER_HARD_LINK &&
+			      (found->type != MEMBER_LINK || strcmp(ret_target, path) != 0)))
 		return fault_refused(f, "a hard link to something that is not an earlier file of this archive");
 	const struct judge_link *further = found->type == MEMBER_HARD_LINK ? link_find(j, ret_target) : NULL;
 	if (further != NULL)
@@ -436,7 +442,7 @@ static int target_find(const struct judge *j, const struct member *member, const
 	*ret_size = member->type == MEMBER_FILE ? member->size : 0;
 	if (member->type == MEMBER_LINK)
 		return target_check(j, member, path, ret_target, f);
-	return member->type == MEMBER_HARD_LINK ? hard_target_find(j, member, ret_target, ret_size, f) : 0;
+	return member->type == MEMBER_HARD_LINK ? hard_target_find(j, member, path, ret_target, ret_size, f) : 0;
 }
 
 int judge_member(struct judge *j, const struct member *member, char ret_path[LIMITS_PATH + 1],

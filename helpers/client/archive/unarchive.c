@@ -170,6 +170,8 @@ static int blame(struct archive *archive, const struct stream *s, struct fault *
 	}
 	if (archive_errno(archive) == ENOMEM)
 		return fault_memory(f);
+	if (what != NULL && strstr(what, "be converted from") != NULL)
+		return fault_refused(f, "a name that is not UTF-8; rename it, and pack it again");
 	if (what != NULL && text_starts(what, "Unsupported ZIP compression method"))
 		return fault_refused(f, "packed by a method that is not supported; pack it again with DEFLATE");
 	return fault_refused(f, "damaged: %s", what != NULL ? SHOWN(what) : "libarchive cannot read it");
@@ -539,6 +541,8 @@ static const struct packing {
 	  6, filter_open },
 	{ "tar.bz2", "BZh", 3, filter_open },
 	{ "tar.zst", "\x28\xb5\x2f\xfd", 4, filter_open },
+	/* A frame to be skipped, of which pzstd writes one before each that holds something. */
+	{ "tar.zst", "\x50\x2a\x4d\x18", 4, filter_open },
 	{ "tar", "", 0, NULL },
 };
 

@@ -12,6 +12,7 @@
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, ENTRY_SIZE = 46, LOCAL_SIZE = 30, NAME_MAX_SIZE = 65535 };
 enum { WINDOW_SIZE = 160 * 1024, LINK_MAX_SIZE = 4096, METHOD_STORED = 0, METHOD_DEFLATED = 8 };
+enum { END_LOOKED_FOR = 16 * 1024 }; /* at the end of a file, by libarchive */
 enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 = 1 };
 #define END_SIGNATURE        0x06054b50U
 #define END64_SIGNATURE      0x06064b50U
@@ -139,6 +140,8 @@ static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 		const uint64_t end = at + END_SIZE + little_16(tail + at + 20);
 		if (end > length || end < last)
 			break;
+		if (length - at >= END_LOOKED_FOR)
+			return fault_refused(f, "a comment of more than 16 KB; pack it again without");
 		*ret_at = file->size - length + at;
 		return 0;
 	}

@@ -89,6 +89,11 @@ static void a_path_it_gives_is_relative_and_of_plain_components(void **state)
 	take(MEMBER_FILE, "././/./g", NULL, "g");
 	MUST(judged(MEMBER_DIRECTORY, "./", NULL, 0, &verdict, path, &f));
 	assert_int_equal(verdict, JUDGE_NOTHING);
+	MUST(judged(MEMBER_DIRECTORY, "/", NULL, 0, &verdict, path, &f));
+	assert_int_equal(verdict, JUDGE_NOTHING);
+	refuse(MEMBER_FILE, "/", NULL, "an absolute name; pack it again");
+	refuse(MEMBER_DIRECTORY, "//", NULL, "an absolute name; pack it again");
+	refuse(MEMBER_DIRECTORY, "/d", NULL, "an absolute name; pack it again");
 }
 
 static void a_name_is_utf8_without_control_characters(void **state)
@@ -166,6 +171,8 @@ static void a_name_may_come_again_for_the_same_thing(void **state)
 	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/f", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
 	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "d/h", "d/f", JUDGE_OUTER), JUDGE_NOTHING);
 	assert_int_equal(verdict_of(MEMBER_LINK, "d/l", "f", JUDGE_OUTER), JUDGE_NOTHING);
+	assert_int_equal(verdict_of(MEMBER_HARD_LINK, "./d/l", "d/l", JUDGE_OUTER), JUDGE_NOTHING);
+	refuse(MEMBER_HARD_LINK, "d/k", "d/l", "not an earlier file of this archive");
 	refuse(MEMBER_LINK, "d/l", "h", "the name occurs twice, for different things");
 	refuse(MEMBER_LINK, "d/f", "h", "the name occurs twice, for different things");
 	refuse(MEMBER_FILE, "d/l", NULL, "the name occurs twice, for different things");

@@ -197,6 +197,30 @@ static void a_comment_is_sound_and_nothing_else_behind_the_end_record(void **sta
 	MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "the zip's end record is not at its end");
 }
 
+/* libarchive looks for the end record in the last 16 KB only. */
+static void a_longer_comment_than_libarchive_looks_behind_is_no_damage(void **state)
+{
+	static const unsigned lengths[] = { 16361, 16362, 65535 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct made_zip z = { .entries = 0 };
+		ZIP_AUTO zip = { 0 };
+		TEXT_AUTO bytes = { 0 };
+		struct fault f = { 0 };
+		MADE_ZIP_ADD(&z, .name = "a", .content = "abc");
+		made_zip_end(&z, 0, &bytes);
+		bytes.bytes[bytes.length - 2] = (char)(lengths[i] & 255);
+		bytes.bytes[bytes.length - 1] = (char)(lengths[i] >> 8);
+		for (unsigned at = 0; at < lengths[i]; at++)
+			text_add_char(&bytes, 'c');
+		if (i == 0)
+			MUST(checked(&bytes, &zip, &f));
+		else
+			MUST_FAIL(checked(&bytes, &zip, &f), FAULT_REFUSED, "a comment of more than 16 KB; pack it");
+	}
+}
+
 /* As Java and Python write them in members of any size. */
 static void zip64_numbers_are_read_where_they_stand(void **state)
 {
@@ -295,6 +319,7 @@ int main(void)
 		cmocka_unit_test(two_members_share_no_bytes),
 		cmocka_unit_test(the_order_of_the_directory_is_any),
 		cmocka_unit_test(a_comment_is_sound_and_nothing_else_behind_the_end_record),
+		cmocka_unit_test(a_longer_comment_than_libarchive_looks_behind_is_no_damage),
 		cmocka_unit_test(zip64_numbers_are_read_where_they_stand),
 		cmocka_unit_test(what_is_refused_says_what_to_do),
 		cmocka_unit_test(nothing_that_is_damaged_leads_out_of_the_file),
