@@ -46,7 +46,7 @@ enum perms_left {
 	PERMS_LEFT_REFUSED,   /* second hard link; a link where the policy names a path */
 	PERMS_LEFT_FAILED,    /* immutable, read-only, unreadable, too many, a tool that failed */
 	PERMS_LEFT_EXCHANGED, /* changed meanwhile (or, for undo, since) by somebody else */
-	PERMS_LEFT_PARENT,    /* a directory above, or without a line of its own, that others can write */
+	PERMS_LEFT_PARENT,    /* no line of its own, and others can write it (a directory above), or read a key */
 	PERMS_LEFT_ACL,       /* its ACL grants what the policy does not, or withholds what it grants */
 	PERMS_LEFT_STRANGER,  /* others' bytes, which shall not get an owner, set-id or x bits from us */
 	PERMS_LEFT_KINDS

@@ -10,9 +10,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "conf/chrystoki.h"
+#include "conf/preserved.h"
 #include "fs/dircache.h"
 #include "fs/root.h"
 #include "fs/walk.h"
+#include "okv/chrystoki.h"
 
 /*
  * --- ACLs, without libacl ---
@@ -111,6 +114,7 @@ struct planner {
 	const struct perms_plan *plan;
 	size_t standing;       /* the walk's number of the working directory; 0: none of it */
 	struct text parents;   /* paths of directories looked at, each ended by NUL */
+	struct text outsiders; /* and of files outside the client */
 	struct policy scratch; /* marks of where others may write; without a policy not used */
 	size_t scratch_seen;   /* entries there */
 	bool has_setfacl;
@@ -312,6 +316,129 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 		.changed = status->st_ctim,
 	};
 	return p->plan->found(p->plan->context, &record, f);
+}
+
+/* What the policy makes of an entry that is so. */
+static struct perms_owned target_of(const struct policy *policy, const char *path, mode_t type,
+				    const struct perms_owned *was)
+{
+	const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
+	struct policy_state target = state;
+	struct policy_place place, below;
+	char name[FS_NAME_SIZE];
+
+	policy_root(policy, &place);
+	for (const char *at = path; at[0] == '/' && at[1] != '\0';) {
+		const size_t length = strcspn(at + 1, "/");
+		if (length >= sizeof(name))
+			return *was;
+		memcpy(name, at + 1, length);
+		name[length] = '\0';
+		policy_step(policy, &place, name, &below);
+		place = below;
+		at += 1 + length;
+	}
+	(void)policy_target(policy, &place, &state, &target);
+	return (struct perms_owned){ .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
+}
+
+/*
+ * --- what Chrystoki.conf names outside the client ---
+ *
+ * No line of the policy reaches it, and it is not ours to change.  It is judged as if it lay in CLIENT_DIR/cert/client:
+ * a key as a whole, anything else by who can write it.
+ */
+
+/* Who else can write it can run code as OKV's user, or be the client. */
+static bool is_trusted(const struct chrystoki_line *line)
+{
+	return line->kind == CHRYSTOKI_ENTRY && line->value_length > 0 && line->bytes[line->value_start] == '/' &&
+	       (chrystoki_spelling(line) != NULL || chrystoki_is_named(line, "SSLConfigFile") ||
+		chrystoki_is_named(line, "ClientTokenLib"));
+}
+
+static bool is_key(const struct chrystoki_line *line)
+{
+	const char *known = chrystoki_spelling(line);
+
+	return known != NULL && (strcmp(known, "ClientPrivKeyFile") == 0 || strcmp(known, "LNHServerClientKey") == 0);
+}
+
+/* The remedy lets OKV's user read it, whoever owned it. */
+static void outsider_leave(struct planner *p, const char *path, bool key, const char *what)
+{
+	const struct settings *s = p->plan->settings;
+	TEXT_AUTO owners = { 0 };
+
+	text_add_format(&owners, "root%s%s", key ? ":" : "", key ? s->hsm_group : "");
+	perms_leave(p->run, PERMS_LEFT_PARENT, path, "'%s', which '%s' names, %s; fix: chown %s '%s' && chmod %s '%s'",
+		    SHOWN(path), SHOWN(s->chrystoki_conf), what, SHOWN(text_string(&owners)), SHOWN(path),
+		    key ? "0640" : "a+r,go-w", SHOWN(path));
+}
+
+static void outsider_judge(struct planner *p, const struct fs_walk_entry *entry, bool key)
+{
+	const struct perms_owned now = perms_owned_of(entry->status);
+	TEXT_AUTO inside = { 0 };
+	char what[96];
+
+	text_add_format(&inside, "%s/cert/client/%s", p->plan->settings->client_dir, entry->name);
+	const struct perms_owned to = target_of(p->plan->policy, text_string(&inside), S_IFREG, &now);
+	const mode_t excess = now.mode & ~to.mode & (key ? 0066 : now.gid == 0 ? 0002 : 0022);
+
+	if (now.uid != 0)
+		(void)snprintf(what, sizeof(what), "belongs to user id %lu, who can replace it",
+			       (unsigned long)now.uid);
+	else
+		(void)snprintf(what, sizeof(what), "can be %s by others (mode %04o)",
+			       (excess & 0022) != 0 ? "written" : "read", (unsigned)now.mode);
+	if (now.uid != 0 || excess != 0)
+		outsider_leave(p, entry->path, key, what);
+	else
+		(void)acl_check(p, entry, &now, key ? ACL_ALL : ACL_WRITING);
+}
+
+static void outsider_look(struct planner *p, const struct chrystoki_line *line)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	TEXT_AUTO value = { 0 };
+	struct fault ignored = { 0 };
+	struct stat status;
+
+	text_add(&value, line->bytes + line->value_start, line->value_length);
+	/* What is not there, or no file, is said by okv/check. */
+	if (value.failed || fs_place_find(p->run->root, text_string(&value), &place, &ignored) < 0 ||
+	    preserved_within(place.path, p->plan->settings->client_dir) ||
+	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    seen_before(&p->outsiders, place.path, strlen(place.path)))
+		return;
+	const struct fs_walk_entry entry = {
+		.dir = place.dir, .name = place.leaf, .path = place.path, .status = &status
+	};
+	if (S_ISREG(status.st_mode))
+		outsider_judge(p, &entry, is_key(line));
+	else if (S_ISDIR(status.st_mode))
+		directory_check(p, &entry);
+	parents_check(p, place.path);
+}
+
+static int outsiders_check(struct planner *p, struct fault *f)
+{
+	const struct okv_job job = { .root = p->run->root, .settings = p->plan->settings };
+	CHRYSTOKI_AUTO conf = { 0 };
+	struct fault why = { 0 };
+
+	/* Where it cannot be read, who reads it says so. */
+	if (okv_chrystoki_read(&job, &conf, &why) < 0) {
+		if (why.kind == FAULT_ABSENT || why.kind == FAULT_REFUSED)
+			return 0;
+		*f = why;
+		return -1;
+	}
+	for (size_t i = 0; i < conf.count; i++)
+		if (is_trusted(&conf.lines[i]))
+			outsider_look(p, &conf.lines[i]);
+	return 0;
 }
 
 /* --- by policy ---------------------------------------------------------------------------------------------------- */
@@ -552,6 +679,8 @@ static int policy_plan(struct planner *p, struct fault *f)
 		spot_above(p, &policy->rules[i], &above);
 		r = start_walk(p, starts[i], &above, &walk, f);
 	}
+	if (r == 0 && !limited(p))
+		r = outsiders_check(p, f);
 	for (size_t i = 0; i < policy->count; i++)
 		free(starts[i]);
 	return r;
@@ -596,30 +725,6 @@ static int group_plan(struct planner *p, struct fault *f)
 }
 
 /* --- back --------------------------------------------------------------------------------------------------------- */
-
-/* What the policy makes of an entry that is so. */
-static struct perms_owned target_of(const struct policy *policy, const char *path, mode_t type,
-				    const struct perms_owned *was)
-{
-	const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
-	struct policy_state target = state;
-	struct policy_place place, below;
-	char name[FS_NAME_SIZE];
-
-	policy_root(policy, &place);
-	for (const char *at = path; at[0] == '/' && at[1] != '\0';) {
-		const size_t length = strcspn(at + 1, "/");
-		if (length >= sizeof(name))
-			return *was;
-		memcpy(name, at + 1, length);
-		name[length] = '\0';
-		policy_step(policy, &place, name, &below);
-		place = below;
-		at += 1 + length;
-	}
-	(void)policy_target(policy, &place, &state, &target);
-	return (struct perms_owned){ .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-}
 
 /* Is it as one of the policies made it of what it was, or half way between? */
 static bool is_ours(const struct planner *p, const char *path, mode_t type, const struct perms_owned *now,
@@ -693,5 +798,6 @@ int perms_plan(struct perms_run *run, const struct perms_plan *plan, struct faul
 					 : group_plan(&p, f);
 	policy_done(&p.scratch);
 	text_done(&p.parents);
+	text_done(&p.outsiders);
 	return r;
 }

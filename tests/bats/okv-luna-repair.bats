@@ -461,6 +461,64 @@ policy() {
 	[ -z "$stderr" ]
 }
 
+@test "what Chrystoki.conf names outside the client: a key that others can read or write, what else they can write" {
+	mkdir "$root/etc/keys"
+	for file in key.pem key2.pem ca.pem ssl.cnf log; do
+		echo x >"$root/etc/keys/$file"
+		chown 0:986 "$root/etc/keys/$file"
+		chmod 0640 "$root/etc/keys/$file"
+	done
+	ln -s key.pem "$root/etc/keys/link.pem"
+	cat >"$root/etc/Chrystoki.conf" <<-'E'
+		LunaSA Client = {
+		   ClientPrivKeyFile = /etc/keys/link.pem;
+		   LNHServerClientKey03 = /etc/keys/key2.pem;
+		   ServerCAFile = /etc/keys/ca.pem;
+		   SSLConfigFile = /etc/keys/ssl.cnf;
+		}
+		CkLog2 = {
+		   File = /etc/keys/log;
+		}
+	E
+	"$repair" --root "$root" --profile strict -q
+	# wrong OWNER:GROUP MODE FILE PROFILE SAYS, and it is the only one
+	wrong() {
+		chown "$1" "$root/etc/keys/$3"
+		chmod "$2" "$root/etc/keys/$3"
+		before=$(stat -c '%u:%g %a' "$root/etc/keys/$3")
+		run -1 --separate-stderr "$repair" --root "$root" --profile "$4" --check --json
+		[ "$(jq -c '.left' <<<"$output")" = "[{\"path\":\"/etc/keys/$3\",\"why\":\"parent\"}]" ]
+		run -4 "$repair" --root "$root" --profile "$4"
+		[[ $output == *"'/etc/keys/$3', which '/etc/Chrystoki.conf' names, $5; fix: ch"* ]]
+		[ "$(stat -c '%u:%g %a' "$root/etc/keys/$3")" = "$before" ]
+		# As typed, but for the folder that is the root, and the group that only that knows.
+		fix=$(sed -n 's/.*fix: //p' <<<"$output" | sed "s|'/etc|'$root/etc|g; s/:hsmusers/:986/")
+		eval "$fix"
+		run -0 "$repair" --root "$root" --profile "$4" --check
+	}
+	for profile in strict guide; do
+		"$repair" --root "$root" --profile $profile -q
+		run -0 "$repair" --root "$root" --profile $profile --check
+		wrong 0:986 0666 key.pem $profile 'can be written by others (mode 0666)'
+		wrong 54321:54321 0600 key.pem $profile 'belongs to user id 54321, who can replace it'
+		# OKV's user can read it after the remedy.
+		[ "$(stat -c '%u:%g %a' "$root/etc/keys/key.pem")" = '0:986 640' ]
+		wrong 0:986 0642 key2.pem $profile 'can be written by others (mode 0642)'
+		wrong 0:986 0646 ca.pem $profile 'can be written by others (mode 0646)'
+		wrong 7:0 0600 ssl.cnf $profile 'belongs to user id 7, who can replace it'
+		# What is written by the client, and what everybody may read.
+		chmod 0666 "$root/etc/keys/log"
+		chmod 0644 "$root/etc/keys/ca.pem"
+		run -0 "$repair" --root "$root" --profile $profile --check
+	done
+	"$repair" --root "$root" --profile strict -q
+	wrong 0:0 0644 key.pem strict 'can be read by others (mode 0644)'
+	wrong 0:986 0660 key2.pem strict 'can be written by others (mode 0660)'
+	acl "$root/etc/keys/key.pem" 1::6 2:5:4 4::4 10::4 20::0
+	run -1 "$repair" --root "$root" --profile strict --check
+	[[ $output == *"'/etc/keys/key.pem': its ACL lets user id 5 read"* ]]
+}
+
 # acl FILE ENTRY...: as setfacl would; entries are TAG:ID:BITS with the tags of acl(5) as numbers; ID may be empty.
 acl() {
 	python3 - "$@" <<-'E'

@@ -45,3 +45,16 @@ reader() {
 		-o "$BATS_FILE_TMPDIR/reader.so" -include unistd.h "$top/tests/doubles/honest.c"
 	cp "$BATS_FILE_TMPDIR/reader.so" "$ROOT$LC/lib/libCryptoki2_64.so"
 }
+
+# outside ENTRY FILE: what the entry of Chrystoki.conf names is moved to /etc/lunakeys/FILE, for OKV's user to read, and preserved
+outside() {
+	local from
+	from=$(sed -n "s/^ *$1 = \(.*\);/\1/p" "$ROOT/etc/Chrystoki.conf")
+	mkdir -p "$ROOT/etc/lunakeys"
+	mv "$ROOT$from" "$ROOT/etc/lunakeys/$2"
+	chown 0:986 "$ROOT/etc/lunakeys/$2"
+	chmod 0640 "$ROOT/etc/lunakeys/$2"
+	sed -i "s|$from|/etc/lunakeys/$2|" "$ROOT/etc/Chrystoki.conf"
+	config wire -q
+	okv-luna repair -q
+}
