@@ -45,6 +45,8 @@ node_inside() {
 	mount -t tmpfs -o size=16m,mode=700 tmpfs "$root/root"
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
+	# Its own: what a node removes there would be another test's.
+	mount -t tmpfs -o size=16m,mode=1777 tmpfs "$root/dev/shm"
 	hostname "$name"
 	echo "$name" >"$root/etc/hostname"
 	sed -i '/^\(oracle\|support\|oinstall\|hsmusers\):/d' "$root"/etc/passwd "$root"/etc/group "$root"/etc/shadow

@@ -147,7 +147,13 @@ there() { ls -A "$(node_root "$1")/tmp"; }
 	run play clean.yml
 	[[ $output == *"Nothing is removed"* ]]
 	[ -e "$(hsm okv2)/hsmbundle" ]
+	# What looks like a bundle on the machine that runs the tests is none of a node's.
+	bystander=$(mktemp -d /dev/shm/okv-fleet-XXXXXX)
+	echo bundle >"$bystander/hsmbundle"
 	run play clean.yml -e okv_luna_all_enabled=yes
+	left=$(ls "$bystander")
+	rm -r "$bystander"
+	[ "$left" = hsmbundle ]
 	for name in okv1 okv2 okv3 okv4 okv5; do [ ! -e "$(hsm $name)/hsmbundle" ]; done
 	[[ $output == *"okv2: /usr/local/okv/hsm/hsmbundle"* ]]
 	[[ $output == *"okv4: nothing to remove"* ]]
