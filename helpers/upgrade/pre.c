@@ -186,6 +186,12 @@ static int step_space(struct step *step, struct fault *f)
 
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
+	/* Whoever may write there can make room scarce; then it must be seen by which file. */
+	TEXT_AUTO largest = { 0 };
+	text_add_format(&largest, "the largest file to be preserved: '%s', %llu MiB",
+			SHOWN(text_string(&scan.largest_path)), (unsigned long long)(scan.largest / MEBI));
+	if (text_check(&largest, f) < 0)
+		return -1;
 	const uint64_t wanted[] = { 3 * scan.entries * MANIFEST_LINE + SPARE_BYTES / 8, scan.bytes + SPARE_BYTES };
 
 	for (size_t i = 0; i < 2; i++) {
@@ -201,7 +207,7 @@ static int step_space(struct step *step, struct fault *f)
 			return fault_system(f, errno, "cannot determine the free space of '%s'", places[i]);
 		const uint64_t left = (uint64_t)free_now.f_bavail * free_now.f_frsize;
 		if (left < wanted[i])
-			step_add_finding(step, STEP_HIGH, "make room: df -h", NULL,
+			step_add_finding(step, STEP_HIGH, "make room: df -h", i == 0 ? NULL : text_string(&largest),
 					 "'%s' has %llu MiB free, at least %llu are needed", places[i],
 					 (unsigned long long)(left / MEBI), (unsigned long long)(wanted[i] / MEBI + 1));
 		if (free_now.f_files > 0 && free_now.f_favail < 256)

@@ -107,6 +107,7 @@ struct walk {
 void scan_done(struct scan *scan)
 {
 	manifest_done(&scan->manifest);
+	text_done(&scan->largest_path);
 }
 
 static bool same_state(const struct stat *a, const struct stat *b)
@@ -200,6 +201,18 @@ static enum fs_walk_next scratch_visit(struct walk *w, const struct fs_walk_entr
 	return w->scratch > SETTINGS_SCRATCH_ENTRIES || depth > SETTINGS_SCRATCH_DEPTH ? FS_WALK_PASS : FS_WALK_ENTER;
 }
 
+static void file_count(struct scan *scan, const struct fs_walk_entry *at)
+{
+	const uint64_t size = (uint64_t)at->status->st_size;
+
+	scan->bytes += size;
+	if (size <= scan->largest)
+		return;
+	scan->largest = size;
+	text_cut(&scan->largest_path, 0);
+	text_add_string(&scan->largest_path, at->path);
+}
+
 static int entry_visit(void *context, const void *state, const struct fs_walk_entry *at, struct fault *f)
 {
 	struct walk *w = context;
@@ -219,7 +232,7 @@ static int entry_visit(void *context, const void *state, const struct fs_walk_en
 		return -1;
 	w->scan->entries++;
 	if (S_ISREG(at->status->st_mode) && !scratch)
-		w->scan->bytes += (uint64_t)at->status->st_size;
+		file_count(w->scan, at);
 	return FS_WALK_ENTER;
 }
 
@@ -294,7 +307,7 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 		if (strcmp(paths.paths[i], AUTOSTART_UNIT_WANTED) != 0 &&
 		    path_walk(request, paths.paths[i], &scan, f) < 0)
 			return -1;
-	if (manifest_sort(&scan.manifest, f) < 0)
+	if (manifest_sort(&scan.manifest, f) < 0 || text_check(&scan.largest_path, f) < 0)
 		return -1;
 	*ret_scan = scan;
 	scan = (struct scan){ 0 };

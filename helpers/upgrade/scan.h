@@ -53,6 +53,8 @@ struct scan_request {
 struct scan {
 	struct manifest manifest; /* sorted, with the directories above the paths */
 	uint64_t bytes;           /* in files */
+	uint64_t largest;         /* of one file */
+	struct text largest_path;
 	size_t entries;
 };
 

@@ -126,6 +126,13 @@ setup() { upgrade_setup; }
 	[[ ${lines[0]} == "Do not upgrade: '/opt/okv-luna/var' has 0 MiB free"* ]]
 }
 
+@test "where a member of the group makes room scarce, the file is named" {
+	truncate -s "$(($(df --output=avail -B1M "$ROOT" | tail -1) + 100))M" "$ROOT$LC/cert/client/plant"
+	run ! pre
+	[[ ${lines[0]} == "Do not upgrade: '/' has "*" MiB free, at least "*" are needed"* ]]
+	[[ $output == *"the largest file to be preserved: '$LC/cert/client/plant', "[1-9]*" MiB"* ]]
+}
+
 @test "the second run changes nothing but the snapshot's time" {
 	pre -q
 	before=$(state)
