@@ -5,9 +5,24 @@
 bats_require_minimum_version 1.5.0
 
 @test "a sample of what neighbours plant and exchange: none comes through" {
-	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --sample
+	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --sample --part planted --part stories --part races
 	[[ ${lines[-1]} =~ ^([0-9]+)' attacks, 0 came through'$ ]]
 	[ "${BASH_REMATCH[1]}" -gt 80 ]
+}
+
+@test "an exchange just as a system call of root's begins: none comes through" {
+	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --sample --part moments
+	[[ ${lines[-1]} =~ ^([0-9]+)' attacks, 0 came through'$ ]]
+	[ "${BASH_REMATCH[1]}" -gt 20 ]
+	# Not one of them is held because nothing was exchanged in any.
+	[[ $output =~ 'oracle puts '[^'(']*'(at '[1-9] ]]
+}
+
+@test "the same exchange makes a naive edit write to a secret file, and a naive look wait for a FIFO" {
+	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --naive --part moments --only 'config wire: oracle' --only 'secret file'
+	[[ $output == 'naive  config wire: oracle puts a link to a secret file under a call: at openat '*'etc/shadow: '* ]]
+	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --naive --part moments --only 'config check: oracle' --only FIFO
+	[[ $output == 'naive  config check: oracle puts a FIFO under a call: at openat '*'it ended with 124' ]]
 }
 
 @test "of a naive version of each command the same judge lets none pass" {

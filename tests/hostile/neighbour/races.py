@@ -58,7 +58,7 @@ class Race:
 
     def run(self):
         """The command, while the names change places; `done` is how often they did while it ran, and no more."""
-        counter = f'{self.world.work}/counter'
+        counter = f'{self.world.root}-counter'
         with open(counter, 'w+b') as file:
             file.write(bytes(mmap.PAGESIZE))
             file.flush()

@@ -107,7 +107,8 @@ class World:
     def __init__(self, work, build, command, naive=False):
         self.work, self.build, self.command, self.naive = work, build, command, naive
         self.state, self.arguments = COMMANDS[command]
-        self.root = f'{work}/root'
+        # One for each process that attacks.
+        self.root = f'{work}/root-{os.getpid()}'
 
     def __enter__(self):
         self.fill(self.state)
@@ -134,16 +135,16 @@ class World:
 
     def argv(self):
         if self.naive:
-            return ['timeout', '3', 'sh', f'{HERE}/naive', self.command, self.root, self.work]
+            return ['/usr/bin/timeout', '3', 'sh', f'{HERE}/naive', self.command, self.root, self.work]
         tool, *rest = self.arguments
         return [f'{self.build}/libexec/okv-luna-{tool}', '--root', self.root] + \
             [word.format(root=self.root, work=self.work) for word in rest]
 
-    def run(self, begins=lambda: None):
-        """begins(): to be called once the command is there."""
+    def run(self, begins=lambda: None, prefix=()):
+        """begins(): to be called once the command is there; prefix: what the command is started by."""
         begun = time.monotonic()
         environment = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'BACKUP_PASSWORD': 'SECRET-environment'}
-        with subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        with subprocess.Popen([*prefix, *self.argv()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               env=environment) as process:
             begins()
             try:
