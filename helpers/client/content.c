@@ -10,6 +10,19 @@
 static const char *const kind_names[] = { "auto", "minimal", "cloud", "full" };
 static const char *const libraries[] = { "libs/64/libCryptoki2_64.so", "libs/64/libCryptoki2.so" };
 
+/*
+ * What a minimal or a cloud client shows its kind by, the surest first.  Only the minimal one has a template; a
+ * Chrystoki.conf of its own somebody may have added to it, or have had there before it.
+ */
+enum { SIGNS = 4 };
+static const char template[] = "Chrystoki-template.conf";
+static const char *const signs[SIGNS] = { "setenv", "Chrystoki-base.conf", template, "Chrystoki.conf" };
+
+static enum client_kind kind_by_sign(const char *sign)
+{
+	return sign == NULL || strcmp(sign, template) == 0 ? CLIENT_MINIMAL : CLIENT_CLOUD;
+}
+
 const char *client_kind_name(enum client_kind kind)
 {
 	return kind_names[kind];
@@ -100,9 +113,6 @@ static bool is_file(int client, const char *path)
 int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 {
 	static const char *const full[] = { "lib/libCryptoki2_64.so" };
-	/* A Chrystoki.conf alone may have been carried over from a client before it. */
-	static const char *const minimal[] = { "setenv", "Chrystoki-template.conf", "Chrystoki.conf",
-					       "Chrystoki-base.conf" };
 	const char *library = NULL, *sign = NULL;
 
 	*ret_kind = CLIENT_AUTO;
@@ -112,12 +122,12 @@ int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 		return 0;
 	}
 	if (fs_first(client, libraries, sizeof(libraries) / sizeof(libraries[0]), &library, f) < 0 ||
-	    fs_first(client, library != NULL ? minimal : full, library != NULL ? 4 : 1, &sign, f) < 0)
+	    fs_first(client, library != NULL ? signs : full, library != NULL ? SIGNS : 1, &sign, f) < 0)
 		return -1;
 	if (library == NULL)
 		*ret_kind = sign != NULL ? CLIENT_FULL : CLIENT_AUTO;
 	else
-		*ret_kind = sign == NULL || sign == minimal[1] ? CLIENT_MINIMAL : CLIENT_CLOUD;
+		*ret_kind = kind_by_sign(sign);
 	return 0;
 }
 
@@ -171,9 +181,10 @@ int client_content_find(struct client_content *content, const char *required, st
 					"64/libcryptoki-*.x86_64.rpm");
 	version_find(c.top, &c);
 	if (c.kind == CLIENT_MINIMAL) {
-		if (client_content_entry(&c, "setenv") != NULL || client_content_entry(&c, "Chrystoki.conf") != NULL ||
-		    client_content_entry(&c, "Chrystoki-base.conf") != NULL)
-			c.kind = CLIENT_CLOUD;
+		const char *sign = NULL;
+		for (size_t i = 0; i < SIGNS && sign == NULL; i++)
+			sign = client_content_entry(&c, signs[i]) != NULL ? signs[i] : NULL;
+		c.kind = kind_by_sign(sign);
 		if (library_find(&c, f) < 0)
 			return -1;
 		/* "libs/64/libCryptoki2.so.10.4.0", under a top of another name */

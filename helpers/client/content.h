@@ -2,8 +2,9 @@
  * client/content: which Luna client it is that the archives hold, or that is installed.
  *
  * Promise: it shows in the names alone.  A minimal client has libs/64/libCryptoki2.so or libCryptoki2_64.so; so has the
- * client of the cloud service, which also brings setenv or its own Chrystoki.conf; the full client has a directory 64
- * with RPMs.  A top directory may be there or not.  An archive with none of them, or with more than one, is
+ * client of the cloud service, which also brings setenv, Chrystoki-base.conf or, without the minimal one's template,
+ * its own Chrystoki.conf; the full client has a directory 64 with RPMs.  Archives and installed clients are told by the
+ * same signs.  A top directory may be there or not.  An archive with none of them, or with more than one, is
  * FAULT_REFUSED.
  */
 #ifndef OKV_CLIENT_CONTENT_H

@@ -386,17 +386,14 @@ static int others_set(struct chrystoki *c, int client, const char *client_dir, s
 	return 0;
 }
 
-/* What setenv of the cloud client builds from holds its credentials; a template beside it would not. */
-static const char *const names[] = { "Chrystoki-template.conf", "Chrystoki-base.conf", "Chrystoki.conf" };
-static const char *const cloud_names[] = { "Chrystoki-base.conf", "Chrystoki.conf", "Chrystoki-template.conf" };
+/* What setenv of the cloud client builds from has its credentials, what was in use its servers; a template has none. */
+static const char *const names[] = { "Chrystoki-base.conf", "Chrystoki.conf", "Chrystoki-template.conf" };
 
 const char *client_layout_conf_name(const struct client_content *content)
 {
-	const char *const *const order = content->kind == CLIENT_CLOUD ? cloud_names : names;
-
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (client_content_entry(content, order[i]) != NULL)
-			return order[i];
+		if (client_content_entry(content, names[i]) != NULL)
+			return names[i];
 	return NULL;
 }
 

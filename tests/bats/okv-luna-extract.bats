@@ -566,6 +566,28 @@ identity() {
 	[[ $output == *'installed already; nothing was changed'* ]]
 }
 
+@test "an archive is of the kind that it is when it is installed, whatever somebody has added to it" {
+	local top=LunaClient-Minimal-10.4.0-417.x86_64 signs sign kind number=0
+	for signs in minimal 'minimal Chrystoki-template.conf' 'minimal Chrystoki-template.conf Chrystoki.conf' \
+		'cloud Chrystoki.conf' 'cloud Chrystoki-base.conf Chrystoki-template.conf' \
+		'cloud setenv Chrystoki-template.conf' 'cloud setenv Chrystoki-template.conf Chrystoki.conf'; do
+		cp -a $top "$BATS_TEST_TMPDIR/$((++number))"
+		rm "$BATS_TEST_TMPDIR/$number/Chrystoki-template.conf"
+		kind=${signs%% *}
+		for sign in ${signs#"$kind"}; do
+			printf 'Misc = {\n   ToolsDir = ./bin/64;\n}\n' >"$BATS_TEST_TMPDIR/$number/$sign"
+		done
+		tar -czf "$BATS_TEST_TMPDIR/$number.tar.gz" -C "$BATS_TEST_TMPDIR" $number
+		rm -rf "${root:?}/usr" "$root/opt"
+		extracts "$BATS_TEST_TMPDIR/$number.tar.gz"
+		[[ $output == *"$kind client"* ]] || { echo "$signs: $output"; return 1; }
+		extracts "$BATS_TEST_TMPDIR/$number.tar.gz"
+		[[ $output == *'installed already; nothing was changed' ]] || { echo "$signs: $output"; return 1; }
+		extracts --list
+		[[ ${lines[-1]} == *": $kind client, "* ]] || { echo "$signs: $output"; return 1; }
+	done
+}
+
 @test "a client of another kind is replaced only when that is asked for" {
 	"$BATS_TEST_DIRNAME/../appliance/client-archive" --library library.so full "$BATS_TEST_TMPDIR/full.tar"
 	extracts --accept-licence "$BATS_TEST_TMPDIR/full.tar"

@@ -29,6 +29,11 @@ static void the_kind_is_told_by_the_names(void **state)
 	MUST(client_content_find(&c, NULL, &f));
 	assert_int_equal(c.kind, CLIENT_CLOUD);
 
+	/* A minimal client that was packed where it was in use. */
+	c.unpacked = UNPACKED("libs/64/libCryptoki2.so", "Chrystoki.conf", "Chrystoki-template.conf");
+	MUST(client_content_find(&c, NULL, &f));
+	assert_int_equal(c.kind, CLIENT_MINIMAL);
+
 	c.unpacked = UNPACKED("LunaClient_10.9.4-122_Linux/64/libcryptoki-10.9.4-122.x86_64.rpm",
 			      "LunaClient_10.9.4-122_Linux/64/common");
 	MUST(client_content_find(&c, NULL, &f));

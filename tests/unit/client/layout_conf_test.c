@@ -129,7 +129,7 @@ static void plugins_are_named_where_the_layout_puts_them(void **state)
 			       "PluginModuleDir = " DIR "/plugins;\n"));
 }
 
-static void the_cloud_clients_own_file_is_taken_before_its_template(void **state)
+static void what_was_in_use_is_taken_before_a_template(void **state)
 {
 	(void)state;
 	const char *conf = made_of(CLIENT_CLOUD, "Chrystoki.conf",
@@ -147,9 +147,10 @@ static void the_cloud_clients_own_file_is_taken_before_its_template(void **state
 	all.unpacked = UNPACKED("Chrystoki-base.conf", "Chrystoki-template.conf", "Chrystoki.conf");
 	/* As setenv does. */
 	assert_string_equal(client_layout_conf_name(&all), "Chrystoki-base.conf");
-	/* The minimal client has them the other way round. */
+	/* A minimal client that was packed where it was in use. */
 	all.kind = CLIENT_MINIMAL;
-	assert_string_equal(client_layout_conf_name(&all), "Chrystoki-template.conf");
+	all.unpacked = UNPACKED("Chrystoki-template.conf", "Chrystoki.conf");
+	assert_string_equal(client_layout_conf_name(&all), "Chrystoki.conf");
 }
 
 static void it_is_looked_for_below_the_top_and_not_where_none_is_brought(void **state)
@@ -221,7 +222,7 @@ int main(void)
 		TEMPLATE(everything_else_stays_byte_for_byte),
 		TEMPLATE(a_bare_path_is_one_only_where_the_client_has_it),
 		TEMPLATE(plugins_are_named_where_the_layout_puts_them),
-		TEMPLATE(the_cloud_clients_own_file_is_taken_before_its_template),
+		TEMPLATE(what_was_in_use_is_taken_before_a_template),
 		TEMPLATE(it_is_looked_for_below_the_top_and_not_where_none_is_brought),
 		TEMPLATE(a_template_that_leads_elsewhere_is_not_read),
 		TEMPLATE(a_template_with_a_nul_byte_is_refused),
