@@ -50,8 +50,8 @@ static int top_set(struct client_content *c, const char *path, size_t length, st
 	if (strncmp(c->top, path, length) == 0 && c->top[length] == '\0' && c->kind != CLIENT_AUTO)
 		return 0;
 	if (c->kind != CLIENT_AUTO)
-		return fault_refused(f, "it holds more than one client: in '%s' and in '%s'", SHOWN(c->top),
-				     SHOWN_BYTES(path, length));
+		return fault_refused(f, "it holds more than one client: in '%s' and in '%s'; pack one of them alone",
+				     SHOWN(c->top), SHOWN_BYTES(path, length));
 	memcpy(c->top, path, length);
 	c->top[length] = '\0';
 	return 0;

@@ -189,8 +189,10 @@ int client_layout_evaluate(const struct client_content *content, struct fault *f
 	for (size_t i = 0; i < content->unpacked.count; i++) {
 		const char *below = client_content_path(content, content->unpacked.entries[i].path);
 		if (below != NULL && strchr(below, ':') != NULL)
-			return member_refuse(content, below, "a colon in the name, which PRESERVED_FILES cannot list",
-					     f);
+			return member_refuse(
+				content, below,
+				"a colon in the name, which PRESERVED_FILES cannot list; rename it, and pack it again",
+				f);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		const struct unpack_entry *e = client_content_entry(content, library_names[i]);

@@ -69,12 +69,12 @@ int client_layout_evaluate(const struct client_content *content, struct fault *f
 int client_layout_apply(int client, const struct client_content *content, const struct client_ownership *ownership,
 			const char *client_dir, struct fault *f);
 
-/* The name of the Chrystoki.conf, or of the template, that the archives bring, below the client's directory; NULL where they bring none. */
+/* The name of the Chrystoki.conf or template that the archives bring, below the client's directory; NULL: none. */
 const char *client_layout_conf_name(const struct client_content *content);
 /*
- * Chrystoki.conf from that (what was in use, the cloud service's own file, else the minimal client's template) with every
- * path made absolute and to its place here, as the guide's steps and the vendor's setenv do it; everything else stays
- * byte for byte.  Reads the new tree only to see where a file lies.  Adds nothing where there is no template.
+ * Chrystoki.conf from that (what was in use, the cloud service's own file, else the minimal client's template) with
+ * every path made absolute and to its place here, as the guide's steps and the vendor's setenv do it; everything else
+ * stays byte for byte.  Reads the new tree only to see where a file lies.  Adds nothing where there is no template.
  */
 int client_layout_conf_make(int client, const struct client_content *content, const char *client_dir,
 			    struct text *ret_conf, struct fault *f);

@@ -204,6 +204,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 			  bool planned)
 {
 	const struct client_content *c = &result->content;
+	const char *conf = client_layout_conf_name(c);
 	char size[32];
 
 	size_say(result->content.unpacked.bytes, size);
@@ -221,8 +222,8 @@ static void receipt_print(const struct cmd_context *context, const struct client
 		 planned ? "not in the archive; would stay with the previous client"
 			 : "not in the archive; stays with the previous client");
 	if (result->conf == CLIENT_CONF_WRITTEN)
-		cmd_print(context, "%s: %swritten from the archive's template\n", context->settings.chrystoki_conf,
-			  planned ? "would be " : "");
+		cmd_print(context, "%s: %swritten from the archive's %s\n", context->settings.chrystoki_conf,
+			  planned ? "would be " : "", conf != NULL ? conf : "packages");
 	else if (result->conf == CLIENT_CONF_KEPT)
 		cmd_print(context, "%s: kept as it is\n", context->settings.chrystoki_conf);
 	cmd_print(context, "%s: %s%s\n", client_dir,

@@ -274,6 +274,17 @@ identity() {
 	tar -cf link.tar $top
 	refuses 3 "outside the client's directory '/usr/safenet/lunaclient'; make it relative" link.tar
 	rm $top/link
+	ln -s ../../elsewhere $top/link
+	tar -cf out.tar $top
+	refuses 3 'a link that leads out of the tree; pack it again with what it leads to (tar -h)' out.tar
+	ln -sf nowhere $top/link
+	tar -cf dangling.tar $top
+	refuses 3 "/nowhere', which the archive does not hold; pack it again with what it leads to (tar -h)" dangling.tar
+	rm $top/link
+	mkfifo $top/fifo
+	tar -cf fifo.tar $top
+	refuses 3 'a FIFO; leave it out, and pack the rest again' fifo.tar
+	rm $top/fifo
 	tar -cPf absolute.tar "$PWD/$top"
 	refuses 3 'an absolute name; pack it again with relative ones (tar without -P)' absolute.tar
 	(cd $top && tar -cPf ../above.tar "../$top")
@@ -567,20 +578,23 @@ identity() {
 }
 
 @test "an archive is of the kind that it is when it is installed, whatever somebody has added to it" {
-	local top=LunaClient-Minimal-10.4.0-417.x86_64 signs sign kind number=0
-	for signs in minimal 'minimal Chrystoki-template.conf' 'minimal Chrystoki-template.conf Chrystoki.conf' \
+	local top=LunaClient-Minimal-10.4.0-417.x86_64 signs sign kind taken number=0
+	# Of what is named behind the kind, the first one is what Chrystoki.conf is written from.
+	for signs in minimal 'minimal Chrystoki-template.conf' 'minimal Chrystoki.conf Chrystoki-template.conf' \
 		'cloud Chrystoki.conf' 'cloud Chrystoki-base.conf Chrystoki-template.conf' \
-		'cloud setenv Chrystoki-template.conf' 'cloud setenv Chrystoki-template.conf Chrystoki.conf'; do
+		'cloud Chrystoki-template.conf setenv' 'cloud Chrystoki.conf Chrystoki-template.conf setenv'; do
 		cp -a $top "$BATS_TEST_TMPDIR/$((++number))"
 		rm "$BATS_TEST_TMPDIR/$number/Chrystoki-template.conf"
-		kind=${signs%% *}
+		read -r kind taken _ <<<"$signs"
 		for sign in ${signs#"$kind"}; do
 			printf 'Misc = {\n   ToolsDir = ./bin/64;\n}\n' >"$BATS_TEST_TMPDIR/$number/$sign"
 		done
 		tar -czf "$BATS_TEST_TMPDIR/$number.tar.gz" -C "$BATS_TEST_TMPDIR" $number
-		rm -rf "${root:?}/usr" "$root/opt"
+		rm -rf "${root:?}/usr" "$root/opt" "$conf"
 		extracts "$BATS_TEST_TMPDIR/$number.tar.gz"
 		[[ $output == *"$kind client"* ]] || { echo "$signs: $output"; return 1; }
+		[[ -z $taken || $output == *"/etc/Chrystoki.conf: written from the archive's $taken"$'\n'* ]] ||
+			{ echo "$signs: $output"; return 1; }
 		extracts "$BATS_TEST_TMPDIR/$number.tar.gz"
 		[[ $output == *'installed already; nothing was changed' ]] || { echo "$signs: $output"; return 1; }
 		extracts --list

@@ -15,6 +15,8 @@ struct judge_link {
 
 enum { IMPLIED = MEMBER_UNKNOWN };
 
+#define WITHOUT_LINK "; pack it again with what it leads to (tar -h)"
+
 /* --- the set of paths --------------------------------------------------------------------------------------------- */
 
 /*
@@ -288,11 +290,11 @@ static int type_check(const struct member *member, struct fault *f)
 		/* A client in use has them so, and a directory runs nothing. */
 		return 0;
 	case MEMBER_DEVICE:
-		return fault_refused(f, "a device");
+		return fault_refused(f, "a device; leave it out, and pack the rest again");
 	case MEMBER_FIFO:
-		return fault_refused(f, "a FIFO");
+		return fault_refused(f, "a FIFO; leave it out, and pack the rest again");
 	case MEMBER_SOCKET:
-		return fault_refused(f, "a socket");
+		return fault_refused(f, "a socket; leave it out, and pack the rest again");
 	case MEMBER_SPARSE:
 		return fault_refused(f, "a sparse file; pack it again without holes (tar without --sparse)");
 	case MEMBER_UNKNOWN:
@@ -389,7 +391,9 @@ static int target_check(const struct judge *j, const struct member *member, cons
 								       "a link to an absolute path outside the "
 								       "client's directory '%s'; make it relative",
 								       j->own_place != NULL ? SHOWN(j->own_place) : "");
-	return judge_resolve(path, ret_target, resolved) ? 0 : fault_refused(f, "a link that leads out of the tree");
+	return judge_resolve(path, ret_target, resolved)
+		       ? 0
+		       : fault_refused(f, "a link that leads out of the tree" WITHOUT_LINK);
 }
 
 /* A name that was there before: packers name a directory twice, and what is in it with it. */
@@ -512,15 +516,16 @@ static int link_check(const struct judge *j, const struct judge_link *link, stru
 
 	for (unsigned passed = 0; passed < LIMITS_LINKS; passed++) {
 		if (!judge_resolve(link->path, link->target, resolved))
-			return fault_refused(f, "a link that leads out of the tree");
+			return fault_refused(f, "a link that leads out of the tree" WITHOUT_LINK);
 		if (!steps_are_plain(j, link->path, link->target))
 			return fault_refused(f, "a link that leads through another link, or through "
-						"something that is not a directory");
+						"something that is not a directory" WITHOUT_LINK);
 		if (holds(resolved, link->path))
 			return fault_refused(f, "a link to a directory that holds it");
 		const struct judge_path *found = paths_find(j, resolved, strlen(resolved));
 		if (found == NULL)
-			return fault_refused(f, "a link to '%s', which the archive does not hold", SHOWN(resolved));
+			return fault_refused(f, "a link to '%s', which the archive does not hold" WITHOUT_LINK,
+					     SHOWN(resolved));
 		if (found->type != MEMBER_LINK)
 			return 0;
 		link = link_find(j, resolved);
