@@ -482,9 +482,9 @@ refused() {
 	chmod 600 "$pass"
 	"$bundle" -q --root "$BATS_FILE_TMPDIR/okv1" seal --out okv2/tmp/x --passphrase-file "$pass"
 	# That it would be seen:
-	run -99 "$secrets" "$pass" env "X=$(cat "$pass")" sleep 0.5
+	X=$(cat "$pass") run -99 "$secrets" "$pass" sleep 600
 	[[ $output == *"LEAK sleep environ"* ]]
-	run -99 "$secrets" "$pass" sh -c ": $(cat "$pass"); sleep 0.5"
+	run -99 "$secrets" "$pass" sh -c ": $(cat "$pass"); while :; do :; done"
 	[[ $output == *"LEAK sh cmdline"* ]]
 	run -0 "$secrets" "$pass" "$bundle" --root "$BATS_FILE_TMPDIR/okv1" -v seal --out s --passphrase-file "$pass"
 	[[ $output == *"okv-luna-bundle 1"* ]] && [[ $output != *"$(cat "$pass")"* ]]

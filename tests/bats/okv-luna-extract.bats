@@ -2,6 +2,7 @@
 # okv-luna extract: honest clients of every kind installed whole, everything else refused whole.  Needs root.
 
 bats_require_minimum_version 1.5.0
+load eventually
 load without
 
 # A library of this machine, and the vendor's archives around it, in every packing.
@@ -492,16 +493,16 @@ identity() {
 @test "the reading program has the archive and its pipes, and no other descriptor of ours or of the caller" {
 	strace -f -s 500 -o "$BATS_TEST_TMPDIR/trace" -e trace=execve "$extract" --root "$root" -q --dry-run minimal.tar.gz
 	grep -q 'okv-luna-unarchive", "65533"\], 0x[0-9a-f]* /\* 0 vars \*/) = 0' "$BATS_TEST_TMPDIR/trace"
-	# It stops in its first read, and /proc shows what it has.
-	local fds
-	fds=$(strace -f -qq -o /dev/null -P "$ARCHIVES/minimal.tar.gz" -e inject=read:delay_enter=2s "$extract" \
-		--root "$root" -q --dry-run minimal.tar.gz 8<"$root/etc/group" &
-		for _ in $(seq 100); do
-			pid=$(pgrep -n -x okv-luna-unarch) && [ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" = 2 ] &&
-				find "/proc/$pid/fd" -printf '%f %l\n' | sort && break
-			sleep 0.02
-		done
-		wait)
+	# It is stopped after its first read, and /proc shows what it has.
+	local fds pid trace=$BATS_TEST_TMPDIR/stopped
+	strace -f -qq -o "$trace" -P "$ARCHIVES/minimal.tar.gz" -e inject=read,pread64:signal=STOP:when=1 "$extract" \
+		--root "$root" -q --dry-run minimal.tar.gz 8<"$root/etc/group" 3>&- 2>/dev/null &
+	eventually grep -q 'stopped by SIGSTOP' "$trace"
+	pid=$(awk '/stopped by SIGSTOP/ { print $1; exit }' "$trace")
+	[ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" = 2 ]
+	fds=$(find "/proc/$pid/fd" -printf '%f %l\n' | sort)
+	kill -KILL "$pid"
+	wait $! || true
 	[ "$(grep -c '^[0-9]' <<<"$fds")" -eq 4 ] || { echo "$fds"; return 1; }
 	[[ $fds == *"0 $ARCHIVES/minimal.tar.gz"*'1 pipe:'*'2 pipe:'*'3 socket:'* ]] || { echo "$fds"; return 1; }
 }
@@ -883,29 +884,23 @@ identity() {
 }
 
 @test "SIGINT, SIGTERM and SIGHUP: what was staged is gone, one line, and the end by that signal" {
-	local name number pid rc tries
+	local name number point rc
 	extracts minimal.tar.gz
-	mkdir "$BATS_TEST_TMPDIR/large"
-	cp -a LunaClient-Minimal-10.4.0-417.x86_64 "$BATS_TEST_TMPDIR/large/"
-	head -c 200000000 /dev/urandom >"$BATS_TEST_TMPDIR/large/LunaClient-Minimal-10.4.0-417.x86_64/jsp/x.jar"
-	tar -C "$BATS_TEST_TMPDIR/large" -cf "$BATS_TEST_TMPDIR/large.tar" LunaClient-Minimal-10.4.0-417.x86_64
 	before=$(everything)
 	for name in INT:2 TERM:15 HUP:1; do
 		number=${name#*:} name=${name%:*}
-		env --default-signal="$name" "$extract" --root "$root" -q "$BATS_TEST_TMPDIR/large.tar" 2>"$BATS_TEST_TMPDIR/said" &
-		pid=$!
-		for tries in $(seq 500); do
-			[ ! -e "$root/usr/safenet/.lunaclient.okv-luna/new/tree" ] || break
-			sleep 0.01
+		# Once the directory for the new client is there, and between two of its files; sent by the kernel at that call.
+		for point in mkdirat:3 write:5; do
+			rc=0
+			env --default-signal="$name" strace -qq -o /dev/null -e "inject=${point%:*}:signal=$name:when=${point#*:}" \
+				"$extract" --root "$root" -q newer.tar.gz 2>"$BATS_TEST_TMPDIR/said" &
+			wait $! || rc=$?
+			[ $rc -eq $((128 + number)) ] || { echo "$name at $point: $rc"; cat "$BATS_TEST_TMPDIR/said"; return 1; }
+			[ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ]
+			grep -q "interrupted by signal $number; what was begun has been undone" "$BATS_TEST_TMPDIR/said"
+			unchanged
+			[ ! -e "$root/usr/safenet/.lunaclient.okv-luna" ]
 		done
-		kill -"$name" "$pid"
-		rc=0
-		wait "$pid" || rc=$?
-		[ $rc -eq $((128 + number)) ] || { echo "$name: $rc"; cat "$BATS_TEST_TMPDIR/said"; return 1; }
-		[ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ]
-		grep -q "interrupted by signal $number; what was begun has been undone" "$BATS_TEST_TMPDIR/said"
-		unchanged
-		[ ! -e "$root/usr/safenet/.lunaclient.okv-luna" ]
 	done
 }
 

@@ -2,6 +2,7 @@
 # network: from "no slots" to the cause beyond this machine.  Real servers on loopback, each broken in one way.
 
 bats_require_minimum_version 1.5.0
+load eventually
 load without
 
 # --- certificates ---------------------------------------------------------------------------------------------------
@@ -102,10 +103,7 @@ peer() {
 	local file=$BATS_TEST_TMPDIR/port.${#PEERS[@]}
 	/usr/bin/python3 "$BATS_TEST_DIRNAME/peer.py" "$@" "$file" 3>&- &
 	PEERS+=($!)
-	for _ in $(seq 100); do
-		[ ! -s "$file" ] || break
-		sleep 0.05
-	done
+	eventually test -s "$file"
 	PORT=$(cat "$file")
 }
 
@@ -202,13 +200,10 @@ verdict() {
 		rm -f "$BATS_TEST_TMPDIR/port"
 		"$BATS_TEST_TMPDIR/clock_peer" "$ahead" "$PKI/hsm1.pem" "$PKI/hsm1.key" "$BATS_TEST_TMPDIR/port" 3>&- &
 		PEERS+=($!)
-		for _ in $(seq 100); do
-			[ ! -s "$BATS_TEST_TMPDIR/port" ] || break
-			sleep 0.05
-		done
+		eventually test -s "$BATS_TEST_TMPDIR/port"
 		conf 127.0.0.1 "$(cat "$BATS_TEST_TMPDIR/port")"
 		if [ "$ahead" -eq 0 ]; then verdict 0 ok ok; else verdict 0 warn clock "this machine's"; fi
-		[ "$(jq ".servers[0].clock_ahead_s - ($ahead) | fabs < 5" <<<"$output")" = true ]
+		[ "$(jq ".servers[0].clock_ahead_s - ($ahead) | fabs < 60" <<<"$output")" = true ]
 	done
 }
 
@@ -229,8 +224,8 @@ verdict() {
 	took=$(($(date +%s%3N) - before))
 	[[ $output == *'no answer from 127.0.0.1'* ]]
 	echo "took $took ms"
-	[ "$took" -ge 1000 ]
-	[ "$took" -lt 2500 ]
+	# The kernel alone would try for two minutes.
+	[ "$took" -ge 1000 ] && [ "$took" -lt 60000 ]
 }
 
 @test "no way there: unreachable, told from refused" {
@@ -277,12 +272,9 @@ verdict() {
 @test "the port is open and nobody speaks: within the deadline, and said as that" {
 	peer silent
 	conf 127.0.0.1 "$PORT"
-	before=$(date +%s%3N)
+	# The peer would be silent for longer than a test may take.
 	run -1 network --timeout 1
-	took=$(($(date +%s%3N) - before))
 	[[ $output == *"port $PORT is open, and the handshake did not finish in time"* ]]
-	echo "took $took ms"
-	[ "$took" -lt 2500 ]
 }
 
 @test "broken off, ended, and no TLS at all" {
@@ -439,17 +431,16 @@ verdict() {
 # --- the command ----------------------------------------------------------------------------------------------------
 
 @test "several servers are asked at the same time, and each has its line" {
-	peer silent
-	silent=$PORT
+	peer close
+	closed=$PORT
+	# It answers nobody before three have asked: one after another they would all be too late.
+	hsm hsm1 --together 3
+	conf 127.0.0.1 "$closed" localhost "$PORT" 127.0.0.1 "$PORT" 127.0.0.1 "$PORT"
+	run -1 network --timeout 60
+	[ "$(grep -c '^FAIL  server' <<<"$output")" -eq 1 ]
+	[ "$(grep -c '^OK    server' <<<"$output")" -eq 3 ]
 	hsm hsm1
-	conf 127.0.0.1 "$silent" 127.0.0.1 "$silent" localhost "$PORT" 127.0.0.1 "$silent"
-	before=$(date +%s%3N)
-	run -1 network --timeout 2
-	took=$(($(date +%s%3N) - before))
-	[ "$(grep -c '^FAIL  server' <<<"$output")" -eq 3 ]
-	[ "$(grep -c '^OK    server' <<<"$output")" -eq 1 ]
-	echo "took $took ms"
-	[ "$took" -lt 4000 ]
+	conf 127.0.0.1 "$closed" localhost "$PORT"
 	run -0 network --server localhost
 	[ "$(grep -c ' server ' <<<"$output")" -eq 1 ]
 	run -2 network --server hsm9
@@ -496,16 +487,20 @@ verdict() {
 @test "the process that meets the server is OKV's user, and has nothing of root's" {
 	peer silent
 	conf 127.0.0.1 "$PORT"
-	SECRET=from-the-backup "$NETWORK" --root "$TREE" --timeout 3 >/dev/null 2>&1 3>&- &
+	SECRET=from-the-backup "$NETWORK" --root "$TREE" --timeout 300 >/dev/null 2>&1 3>&- &
 	pid=$!
-	for _ in $(seq 60); do
-		worker=$(pgrep -f "^[^ ]*okv-luna-handshake oracle 127.0.0.1 $PORT" | head -1) || true
-		[ -z "$worker" ] || [ "$(awk '/^Uid/ { print $2 }' "/proc/$worker/status")" != 54321 ] || break
-		sleep 0.05
-	done
+	eventually met
 	[ "$(awk '/^Uid/ { print $2, $3, $4, $5 }' "/proc/$worker/status")" = '54321 54321 54321 54321' ]
 	[ "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$worker/status")" = 1 ]
 	[ ! -s "/proc/$worker/environ" ]
+	kill "$pid"
 	wait "$pid" || true
-	! pgrep -f "okv-luna-handshake oracle 127.0.0.1 $PORT"
+	eventually gone
 }
+
+# The worker has given up root; there is none any more.
+met() {
+	worker=$(pgrep -f "^[^ ]*okv-luna-handshake oracle 127.0.0.1 $PORT" | head -1) &&
+		[ "$(awk '/^Uid/ { print $2 }' "/proc/$worker/status")" = 54321 ]
+}
+gone() { ! pgrep -f "okv-luna-handshake oracle 127.0.0.1 $PORT" >/dev/null; }

@@ -242,7 +242,9 @@ held() { ! flock --nonblock "$root/opt/okv-luna/var/lock" true; }
 	holder
 	# Where the kernel names it: not on every file system, and in a process namespace only one of its own.
 	who=
-	! grep -q " $holder .*:$(stat -c %i "$root/opt/okv-luna/var/lock") " /proc/locks || who=" (process $holder)"
+	lock=$root/opt/okv-luna/var/lock dev=0x$(stat -c %D "$root/opt/okv-luna/var/lock")
+	lock=$(printf '%02x:%02x:%s' $((dev >> 8 & 0xfff)) $((dev & 0xff | dev >> 12 & 0xfff00)) "$(stat -c %i "$lock")")
+	! grep -q " $holder $lock " /proc/locks || who=" (process $holder)"
 	run -7 "$front" pre-upgrade --root "$root"
 	[ "$output" = "okv-luna-pre-upgrade: do not upgrade: another okv-luna command is running$who; wait for it to end" ]
 	kill "$holder"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """peer.py BEHAVIOUR [OPTIONS] PORT-FILE: one server on 127.0.0.1, as the HSM's may be; its port goes into the file.
 
-tls       a handshake that requires the client's certificate, and then silence, as NTLS has it
+tls       a handshake that requires the client's certificate, and then silence, as NTLS has it; with --together N it begins
+          only when so many have connected
 web       a handshake without, and an answer to one request; --ahead: its clock
 silent    takes connections and says nothing
 reset     breaks off when the first bytes have come; close: ends in order
@@ -29,8 +30,10 @@ parser.add_argument("--only", choices=["1.2", "1.3"])
 parser.add_argument("--ciphers")
 parser.add_argument("--number", type=int)
 parser.add_argument("--ahead", type=int, default=0)
+parser.add_argument("--together", type=int, default=1)
 parser.add_argument("--log", help="a line for each connection")
 asked = parser.parse_args()
+together = threading.Barrier(asked.together)
 
 
 def context_make():
@@ -51,6 +54,7 @@ def context_make():
 def serve(connection):
     behaviour = asked.behaviour
     if behaviour in ("tls", "web"):
+        together.wait()
         connection = context_make().wrap_socket(connection, server_side=True)
         said = connection.recv(4096)
         if behaviour == "web" and said.startswith(b"HEAD / "):
@@ -58,7 +62,7 @@ def serve(connection):
             stamp = date.strftime("%a, %d %b %Y %H:%M:%S GMT")
             connection.sendall(f"HTTP/1.1 404 Not Found\r\nDate: {stamp}\r\nContent-Length: 0\r\n\r\n".encode())
     elif behaviour == "silent":
-        time.sleep(60)
+        time.sleep(600)
     elif behaviour == "reset":
         connection.recv(1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -3,11 +3,13 @@
 
   secrets.py SECRET-FILE COMMAND...
 
+Once before it does anything, however busy the machine is; then as often as it can, and after a leak it ends the command.
 Prints the programs that the command was seen to be or to start, one "NAME COUNT" a line, and "LEAK ..." for each process
 on the machine that began meanwhile and shows the secret: no other test may have the same one.  Ends as the command does,
 and with 99 after a leak.
 """
 import collections
+import ctypes
 import os
 import subprocess
 import sys
@@ -43,12 +45,20 @@ def watch():
         # A parent before its children.
         for pid in sorted(processes() - before, key=int):
             look(pid)
+        if leaks:
+            command.kill()
 
 
+ptrace = ctypes.CDLL(None).ptrace
+TRACEME, DETACH = 0, 17
 before, ended = processes(), threading.Event()
 watcher = threading.Thread(target=watch)
-with subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL) as command:
+# Who is traced stops before the first instruction of his new program.
+with subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, preexec_fn=lambda: ptrace(TRACEME, 0, None, None)) as command:
     mine.add(str(command.pid))
+    os.waitid(os.P_PID, command.pid, os.WSTOPPED)
+    look(str(command.pid))
+    ptrace(DETACH, command.pid, None, None)
     watcher.start()
     code = command.wait()
     ended.set()

@@ -4,6 +4,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load eventually
+
 setup() {
 	build=$(realpath "${BUILD:-$BATS_TEST_DIRNAME/../../build}")
 	TREE=$BATS_TEST_TMPDIR/tree
@@ -20,24 +22,24 @@ looks() {
 	run env OKV_BACKUP_PASSWORD=planted-in-environment TZ=planted-in-zone /usr/bin/python3 "$BATS_TEST_DIRNAME/workers.py" \
 		"$worker" "$build/libexec/$tool" --root "$TREE" "${@:4}"
 	echo "exit $status: $output"
-	[ "$status" -ne 98 ]
+	[ "$status" -eq 0 ]
 	[[ ${lines[0]} == "$tool: environment "[1-9]*' environment settings zone' ]]
 	[ "${lines[1]}" = "$worker: environment 0 reads $files " ]
 	[ "${lines[2]}" = 'stranger: 0' ]
 }
 
 @test "what loads the vendor's library" {
-	looks okv-luna-slots okv-luna-pkcs11 0 --timeout 5 --module /doubles/hang-initialize.so
+	looks okv-luna-slots okv-luna-pkcs11 0 --timeout 300 --module /doubles/hang-initialize.so
 }
 
 @test "what shakes hands with a server" {
 	/usr/bin/python3 "$BATS_TEST_DIRNAME/peer.py" silent "$BATS_TEST_TMPDIR/port" 3>&- &
 	peer=$!
-	until [ -s "$BATS_TEST_TMPDIR/port" ]; do sleep 0.05; done
+	eventually test -s "$BATS_TEST_TMPDIR/port"
 	printf 'LunaSA Client = {\n   ServerName00 = 127.0.0.1;\n   ServerPort00 = %s;\n}\n' "$(cat "$BATS_TEST_TMPDIR/port")" \
 		>"$TREE/etc/Chrystoki.conf"
 	printf 'REST = {\n   AuthTokenClientSecret = planted-in-settings;\n}\n' >>"$TREE/etc/Chrystoki.conf"
-	looks okv-luna-network okv-luna-handshake 1 --timeout 5
+	looks okv-luna-network okv-luna-handshake 1 --timeout 300
 	kill "$peer"
 }
 

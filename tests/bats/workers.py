@@ -5,7 +5,7 @@
 
 A secret is "planted-in-" and a word.  Prints one line for each of the two: its name, "environment N", bytes, "reads N",
 files and directories that it has open, and the words of what its environment, arguments and memory hold; then what a
-process with the worker's rights finds of the command's.  Ends as the command does, with 98 where no worker was met.
+process with the worker's rights finds of the command's.  Then it has seen enough and kills them; 98 where no worker was met.
 """
 import os
 import re
@@ -134,9 +134,10 @@ def main():
             print(f'{os.path.basename(command[0])}: {seen(starter)}')
             print(f'{name}: {seen(worker)}')
             print(f'stranger: {stranger(worker, starter)}')
-            os.kill(starter, signal.SIGCONT)
-            os.kill(worker, signal.SIGCONT)
-    sys.exit(process.returncode if met else 98)
+            process.kill()
+            os.kill(starter, signal.SIGKILL)
+            os.kill(worker, signal.SIGKILL)
+    sys.exit(0 if met else 98)
 
 
 main()

@@ -51,9 +51,10 @@ doubles_tree() {
 	chmod 0755 "$1"
 }
 
-# What is left of the doubles' processes; one second of grace.  The dead that nobody has buried yet do not count.
+# What is left of the doubles' processes; ten seconds of grace, since a busy machine takes its time to end what was killed.
+# The dead that nobody has buried yet do not count.
 doubles_left() {
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in $(seq 100); do
 		left=$(ps -u $DOUBLES_USER -o stat=,pid=,args= | grep -v ^Z || true)
 		[ -n "$left" ] || return 1
 		sleep 0.1
@@ -133,7 +134,7 @@ doubles_second() {
 
 # Every DOUBLES_LANES-th of a group, from number $3 on.  What ends at its deadline is tried five times: other work on the
 # machine may delay one, so that the deadline comes before the call, and only a fault of ours is there each time.  The
-# excess is what is more than timeout(1) needs.
+# excess is what is more than timeout(1) needs, five times over: of ours that many processes and pipes have to be waited for.
 doubles_lane() {
 	local tree=$1 wanted=$2 turn=$3 group name options expected ere try fault ms seen=0
 	: >"$tree/judged.$wanted"
@@ -149,7 +150,7 @@ doubles_lane() {
 			ms=$(cat "$tree/ms")
 			[ "$expected" = 7 ] || break
 			if [ -z "$fault" ] && [ "$ms" -gt "${DOUBLES_MS_MAX:-1100}" ] &&
-				[ "$ms" -gt $(($(doubles_second) + 100)) ]; then
+				[ "$ms" -gt $(($(doubles_second) * 5 - 5000 + 1100)) ]; then
 				fault="$name: the verdict took $ms ms"
 			fi
 			[ -n "$fault" ] || break

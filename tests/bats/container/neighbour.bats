@@ -49,8 +49,8 @@ victims() {
 		mkdir sub && ln -s /etc xsub && truncate -s 40G sparse'
 	# The program stays open in his hands, and two names change places without a pause.
 	ctr exec -d "$OLD" setpriv --reuid nobody --regid nogroup --clear-groups bash -c \
-		'exec 9<'$LC'/data/helper; until [ -e /tmp/go ]; do sleep 0.2; done; /proc/self/fd/9 >/tmp/ran'
-	on "$OLD" 'head -c 4096 /dev/zero >/root/counter'
+		'exec 9<'$LC'/data/helper; touch /tmp/held; until [ -e /tmp/go ]; do sleep 0.2; done; /proc/self/fd/9 >/tmp/ran'
+	on "$OLD" 'timeout 120 bash -c "until [ -e /tmp/held ]; do sleep 0.1; done"; head -c 4096 /dev/zero >/root/counter'
 	# It ends with its parent, so that is to be one that stays: the runtime's own process leaves as soon as it has started it.
 	ctr exec -d "$OLD" bash -c "/neighbour/exchange /root/counter 65534 65534 $LC/data/sub $LC/data/xsub & wait"
 	# They are at it when ours begins, however little of the processor they get, and as long as data is open to them.

@@ -10,7 +10,7 @@ CLIENT = 'usr/safenet/lunaclient'
 HSM = 'usr/local/okv/hsm'
 GENERIC = f'{HSM}/generic'
 OLD_GROUP = 986
-LONGEST = 30
+LONGEST = 100
 
 # What an administrator types, in which state, and the user's word for it.
 COMMANDS = {
@@ -148,7 +148,7 @@ class World:
                               env=environment) as process:
             begins()
             try:
-                said, status = process.communicate(timeout=4 * LONGEST)[0], process.returncode
+                said, status = process.communicate(timeout=2 * LONGEST)[0], process.returncode
             except subprocess.TimeoutExpired as late:
                 process.kill()
                 said, status = late.stdout or b'', 124
