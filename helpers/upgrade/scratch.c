@@ -248,13 +248,13 @@ static int leased_hide(void *context, const void *state, const struct fs_walk_en
 }
 
 /* Where that cannot be, copying only takes longer. */
-static void leases_hide(const struct making *m)
+static void leases_hide(const struct making *m, const char *path)
 {
 	const struct fs_walk walk = { .visit = leased_hide };
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
 
-	if (fs_place_find(m->from, m->scratch->settings->client_dir, &place, &ignored) == 0)
+	if (fs_place_find(m->from, path, &place, &ignored) == 0)
 		(void)fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &ignored);
 }
 
@@ -287,6 +287,7 @@ static int copy(const struct making *m, const char *path, struct fault *f)
 	const char *const argv[] = { "/bin/cp", "-a", "--parents", "--", path + strspn(path, "/"), m->at, NULL };
 	struct proc_child_options how = PROC_CHILD_OPTIONS_INIT;
 
+	leases_hide(m, path);
 	how.argv = argv;
 	how.root = PROC_CHILD_STAY;
 	return proc_child_expect(&how, f);
@@ -585,7 +586,6 @@ static int preserved_copy(const struct making *m, struct fault *f)
 	if (scan_listed(m->from, &paths, f) < 0)
 		return -1;
 	others_hide(m);
-	leases_hide(m);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct stat status;
 		const char *path = paths.paths[i];

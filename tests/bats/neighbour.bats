@@ -35,3 +35,8 @@ neighbours() {
 	[ "$(grep -c '^naive  ' <<<"$output")" -ge 17 ]
 	[[ $output != *'NOT CAUGHT'* ]]
 }
+
+@test "a lease on a file among OKV's generic files does not hold up pre-upgrade" {
+	run -0 "$BATS_TEST_DIRNAME/../hostile/neighbour/run" --part planted --only 'pre-upgrade: oracle' --only lease --only hsm/generic
+	[[ $output == *"held  pre-upgrade: oracle has a file with a lease in usr/local/okv/hsm/generic"* ]]
+}
