@@ -139,9 +139,11 @@ int step_compare(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	SCAN_AUTO scan = { 0 };
 	SNAPSHOT_AUTO old = { 0 };
-	const struct scan_request request = {
-		.root = run->root, .settings = run->settings, .depth = SCAN_DIGESTS, .report = &step->report
-	};
+	const struct scan_request request = { .root = run->root,
+					      .settings = run->settings,
+					      .depth = SCAN_DIGESTS,
+					      .known = &old.manifest,
+					      .report = &step->report };
 	SCAN_DIFFERENCES_AUTO result = { 0 };
 	struct journal_history history;
 	bool there;

@@ -153,6 +153,17 @@ static void entry_miss(void *context, const char *path, const struct fault *trou
 		w->trouble = *trouble;
 }
 
+/* A file that is new, or of another size, is another one, whatever its bytes; it may be very long. */
+static bool is_read(const struct scan_request *request, const struct fs_walk_entry *at)
+{
+	if (request->depth != SCAN_DIGESTS || settings_is_scratch(request->settings, at->path))
+		return false;
+	if (request->known == NULL)
+		return true;
+	const struct manifest_entry *known = manifest_find(request->known, at->path + 1);
+	return known != NULL && known->type == MANIFEST_FILE && known->size == (uint64_t)at->status->st_size;
+}
+
 static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct fault *f)
 {
 	struct stat st = *at->status;
@@ -178,8 +189,7 @@ static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct faul
 		      : S_ISLNK(st.st_mode) ? MANIFEST_LINK
 					    : MANIFEST_OTHER;
 	entry->has_attributes = true;
-	if (entry->type == MANIFEST_FILE && w->request->depth == SCAN_DIGESTS &&
-	    !settings_is_scratch(w->request->settings, at->path) && file_digest(w, at, &st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && is_read(w->request, at) && file_digest(w, at, &st, entry, f) < 0)
 		return -1;
 	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st.st_size : 0;
 	entry->uid = st.st_uid;

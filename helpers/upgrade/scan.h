@@ -47,7 +47,8 @@ struct scan_request {
 	int root;
 	const struct settings *settings;
 	enum scan_depth depth;
-	struct report *report; /* may be NULL */
+	const struct manifest *known; /* sorted; files that it does not have with that size are not read; or NULL */
+	struct report *report;        /* may be NULL */
 };
 
 struct scan {

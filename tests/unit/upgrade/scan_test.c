@@ -14,6 +14,27 @@ static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 	assert_true(manifest_find(&scan.manifest, "etc/Chrystoki.conf")->has_digest);
 }
 
+static void what_is_new_or_of_another_size_is_not_read(void **state)
+{
+	const int root = tree_root(state);
+	SCAN_AUTO old = { 0 };
+	SCAN_AUTO now = { 0 };
+	const struct scan_request request = {
+		.root = root, .settings = tree_settings(), .depth = SCAN_DIGESTS, .known = &old.manifest
+	};
+	struct fault f = { 0 };
+
+	tree_scan(root, &old);
+	tree_file(root, "/usr/safenet/lunaclient/cert/a", "longer than before\n");
+	tree_file(root, "/usr/safenet/lunaclient/cert/b", "BBB\n");
+	tree_file(root, "/usr/safenet/lunaclient/cert/new", "new\n");
+	MUST(scan_preserved(&request, &now, &f));
+	assert_false(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/a")->has_digest);
+	assert_true(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/b")->has_digest);
+	assert_false(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/new")->has_digest);
+	assert_true(manifest_find(&now.manifest, "etc/Chrystoki.conf")->has_digest);
+}
+
 static void paths_are_the_union_without_those_inside_others(void **state)
 {
 	const int root = tree_root(state);
@@ -147,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(ours_is_left_out_and_every_directory_above_is_named),
 		IN_TREE(paths_are_the_union_without_those_inside_others),
+		IN_TREE(what_is_new_or_of_another_size_is_not_read),
 		cmocka_unit_test(every_difference_is_told_once_and_in_order),
 		cmocka_unit_test(what_a_client_is_must_be_as_it_was),
 	};
