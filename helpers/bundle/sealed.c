@@ -25,6 +25,9 @@
 #define MADV_WIPEONFORK 18 /* Linux 4.14 */
 #endif
 
+/* Above all that OKV makes: a few files of keys. */
+static const off_t SEALED_MOST = (off_t)1 << 32;
+
 /* --- passphrase and key ------------------------------------------------------------------------------------------- */
 
 /* Empty ones. */
@@ -425,8 +428,12 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 {
 	struct bundle_header *h = &sealed->header;
 	TEXT_AUTO lines = { 0 };
+	struct stat status;
 	size_t length;
 
+	/* Whoever owns the directory may have put a file there that takes hours. */
+	if (fstat(s->in, &status) == 0 && status.st_size > SEALED_MOST)
+		return fault_refused(f, "'%s' has more than 4 GiB, so it is not a bundle of OKV's", SHOWN(s->in_name));
 	if (content_pass(s, BUNDLE_SIZE_MOST + 1, NULL, &h->size, h->sha256, f) < 0)
 		return -1;
 	if (h->size == 0 || h->size > BUNDLE_SIZE_MOST)

@@ -129,6 +129,14 @@ refused() {
 	[[ $stderr == *"was made at "*"is it still the right one?"* ]]
 }
 
+@test "what is far longer than any bundle is not sealed: nothing of it is read" {
+	node_make okv3
+	truncate -s 40G okv3/usr/local/okv/hsm/hsmbundle
+	run -3 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
+	[[ $output == *"'/usr/local/okv/hsm/hsmbundle' has more than 4 GiB, so it is not a bundle of OKV's"* ]]
+	[ ! -e s ]
+}
+
 @test "an empty bundle, or none, is not sealed" {
 	node_make okv3
 	run -6 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
