@@ -465,6 +465,20 @@ bool okv_library_is_there(int root, const char *path)
 	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
 }
 
+/*
+ * Is it known that OKV finds no library there?  A name that the loader can follow and we do not (dots, a link that
+ * somebody else than root made, a bare file name) may well be one that works.
+ */
+static bool library_is_missing(int root, const char *path)
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault why = { 0 };
+
+	if (path[0] == '/' && fs_place_find(root, path, &place, &why) < 0)
+		return why.kind == FAULT_ABSENT;
+	return strchr(path, '/') != NULL && !okv_file_is_there(root, path);
+}
+
 /* Do both names lead to the same file? */
 static bool same_place(int root, const char *a, const char *b)
 {
@@ -492,11 +506,11 @@ int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
 		return -1;
 	}
 	/* A library by its name is a Luna client's where nobody says whose it is. */
-	const char *name = library != NULL && strrchr(library, '/') != NULL ? strrchr(library, '/') + 1 : "";
+	const char *name = library == NULL ? "" : strrchr(library, '/') != NULL ? strrchr(library, '/') + 1 : library;
 	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
 	*ret_other =
 		name[0] != '\0' && (named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) &&
-		okv_file_is_there(job->root, library) && !same_place(job->root, library, job->settings->pkcs11_lib);
+		!library_is_missing(job->root, library) && !same_place(job->root, library, job->settings->pkcs11_lib);
 	free(vendor);
 	free(library);
 	return 0;

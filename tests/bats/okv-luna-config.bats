@@ -319,6 +319,17 @@ another_vendor() {
 		cmp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
 		[ ! -e "$root/usr/sbin/okv-luna" ]
 	done
+	# What we cannot follow, and OKV's loader can, is not gone either.
+	mkdir -m 0777 "$root/opt/open"
+	ln -s ../other/libother.so "$root/opt/open/libother.so"
+	for library in /opt/other/./libother.so "$LC/lib/../../../../opt/other/libother.so" /opt/open/libother.so libother.so; do
+		another_vendor Other_HSM "$library"
+		okv_config 3 wire
+		[[ $output == *'wire --replace-vendor'* ]]
+		grep -qxF "PKCS11_LIB_LOC=\"$library\"" "$gen/okv_hsm.conf"
+	done
+	another_vendor Other_HSM /opt/other/libCryptoki2_64.so
+
 	okv_config 0 -n wire --replace-vendor
 	[[ $output == *'would: VENDOR_NAME: "Other_HSM" -> "Thales_Luna"'* ]]
 	cmp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
