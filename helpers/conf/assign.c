@@ -302,25 +302,33 @@ int assign_unset(struct assign *a, const char *name, struct fault *f)
 	return 0;
 }
 
-static size_t blanks_pass(const struct assign_line *line, size_t at)
+static bool in_name(char c)
 {
-	while (at < line->length && (line->bytes[at] == ' ' || line->bytes[at] == '\t'))
-		at++;
-	return at;
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* The first name from `at` on, whatever stands before it; its length, 0 where there is none. */
+static size_t name_find(const struct assign_line *line, size_t *at)
+{
+	size_t length = 0;
+
+	while (*at < line->length && !in_name(line->bytes[*at]))
+		(*at)++;
+	while (*at + length < line->length && in_name(line->bytes[*at + length]))
+		length++;
+	return length;
 }
 
 bool assign_mentions(const struct assign_line *line, const char *name)
 {
-	const size_t length = strlen(name);
-	size_t at = line->flaw == ASSIGN_FLAW_BOM ? 3 : 0;
+	size_t at = 0, length = name_find(line, &at);
 
-	at = blanks_pass(line, at);
-	if (line->length - at > 7 && memcmp(line->bytes + at, "export ", 7) == 0)
-		at = blanks_pass(line, at + 7);
-	if (line->length - at <= length || memcmp(line->bytes + at, name, length) != 0)
-		return false;
-	at = blanks_pass(line, at + length);
-	return at < line->length && line->bytes[at] == '=';
+	/* As a shell would have it set. */
+	if (text_equal(line->bytes + at, length, "export") || text_equal(line->bytes + at, length, "set")) {
+		at += length;
+		length = name_find(line, &at);
+	}
+	return text_equal(line->bytes + at, length, name);
 }
 
 const char *assign_flaw_text(enum assign_flaw flaw)

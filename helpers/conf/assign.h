@@ -82,8 +82,8 @@ int assign_check_only(const struct assign *a, const char *name, struct fault *f)
 /* Removes every well-formed line of that name. */
 int assign_unset(struct assign *a, const char *name, struct fault *f);
 /*
- * Does a flawed line seem to be meant for that name: after blanks and "export", the name, blanks, '='?  A line that
- * a shell or OKV might still read as setting it.
+ * Does a flawed line seem to be meant for that name: is it the first in it, or the first after "export" or "set",
+ * whatever stands before and behind it?  A line that a shell, OKV or its writer might read as setting it.
  */
 bool assign_mentions(const struct assign_line *line, const char *name);
 /* NAME: "old" -> "new", made printable; a line that is not there is said to be none. */

@@ -170,6 +170,19 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 	return 0;
 }
 
+/* Does what cannot be read begin with that name, whatever stands before it? */
+static bool begins_with(const struct chrystoki_line *line, const char *name)
+{
+	const size_t length = strlen(name);
+	size_t start = 0;
+
+	while (start < line->length && !chrystoki_name_is_plain(line->bytes + start, 1))
+		start++;
+	start += strspn(line->bytes + start, " ");
+	return line->length > start + length && strncasecmp(line->bytes + start, name, length) == 0 &&
+	       (line->bytes[start + length] == ' ' || !chrystoki_name_is_plain(line->bytes + start + length, 1));
+}
+
 /* A line that seems to be meant for the entry and is not it: with another beside it, which one counts is open. */
 static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *section, const char *key, struct fault *f)
 {
@@ -178,20 +191,23 @@ static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *sec
 	for (size_t i = 0; i < c->count; i++) {
 		const struct chrystoki_line *line = &c->lines[i];
 		const bool here = open != CHRYSTOKI_NO_LINE && line->section == open;
-		const size_t start = line->kind == CHRYSTOKI_ENTRY ? line->name_start : strspn(line->bytes, " \t");
-		const char *name = line->bytes + start;
+		const bool unknown = line->kind == CHRYSTOKI_UNKNOWN && (here || open == CHRYSTOKI_NO_LINE);
 
 		if (line->kind == CHRYSTOKI_OPEN && open == CHRYSTOKI_NO_LINE && line->name_length == strlen(section) &&
 		    strncasecmp(line->bytes + line->name_start, section, line->name_length) == 0)
 			return fault_refused(f,
 					     "line %zu begins section '%s' in different letter case; correct it first",
 					     i + 1, SHOWN(section));
-		const bool meant = line->kind == CHRYSTOKI_ENTRY
-					   ? here && line->name_length == length
-					   : line->kind == CHRYSTOKI_UNKNOWN && (here || open == CHRYSTOKI_NO_LINE) &&
-						     line->length > start + length &&
-						     strchr(" \t=", name[length]) != NULL;
-		if (meant && strncasecmp(name, key, length) == 0)
+		/* "LunaSA Client =" above a '{' is an entry outside any section. */
+		const bool outside = line->kind == CHRYSTOKI_ENTRY && line->section == CHRYSTOKI_NO_LINE;
+		if (open == CHRYSTOKI_NO_LINE && (unknown || outside) && begins_with(line, section))
+			return fault_refused(f,
+					     "line %zu seems to begin section '%s', but cannot be read; correct it "
+					     "first",
+					     i + 1, SHOWN(section));
+		if ((line->kind == CHRYSTOKI_ENTRY && here && line->name_length == length &&
+		     strncasecmp(line->bytes + line->name_start, key, length) == 0) ||
+		    (unknown && begins_with(line, key)))
 			return fault_refused(f, "line %zu seems to set '%s', but cannot be read; correct it first",
 					     i + 1, SHOWN(key));
 	}

@@ -376,7 +376,20 @@ another_vendor() {
 	refused "$gen/okv_hsm_env" '  export MINE = "x"' set okv_hsm_env MINE y
 	refused "$gen/okv_hsm_env" 'MINE="x' set okv_hsm_env MINE y
 	refused "$gen/okv_hsm.conf" 'VENDOR_NAME=\xe2\x80\x9cx\xe2\x80\x9d' set okv_hsm.conf VENDOR_NAME y
+	for line in 'MINE: "x"' 'MINE "x"' 'set MINE="x"' '\xc2\xa0MINE="x"' 'MINE\xe2\x80\x8b="x"' '\xef\xbb\xbfMINE="x"' '"MINE"="x"'; do
+		refused "$gen/okv_hsm_env" "$line" set okv_hsm_env MINE y
+	done
+	# Another name is another line, and may stand anywhere.
+	for line in 'MINE2: "x"' 'NOT_MINE "x"' 'about MINE "x"'; do
+		cp -a "$gen/okv_hsm_env" "$BATS_TEST_TMPDIR/file"
+		printf '%s\n' "$line" >>"$gen/okv_hsm_env"
+		okv_config 0 set okv_hsm_env MINE y
+		cp -a "$BATS_TEST_TMPDIR/file" "$gen/okv_hsm_env"
+	done
+	refused "$luna" 'Presentation =\n{\n}' chrystoki set Presentation Mine 2
+	refused "$luna" '\xc2\xa0Presentation: {\n}' chrystoki set Presentation Mine 2
 	sed -i '$d' "$luna"
+	refused "$luna" '   Mine: 1;\n}' chrystoki set Misc Mine 2
 	refused "$luna" '   Mine 1;\n}' chrystoki set Misc Mine 2
 	refused "$luna" '   pe1746enableD = 1;\n   mine = 1;\n}' chrystoki set Misc Mine 2
 	echo '}' >>"$luna"
