@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The six systems of the integration guide, each from a bare appliance to the end by typing what `okv-luna guide install`
-# prints, then a restore and the start of a cluster by the same; the HSM, its cloud and OKV's console are played.  In the
-# end status is green, ready for a restore and for a cluster, and OKV reaches its root key.
+# prints, then a restore, the start of a cluster and an upgrade by the same; the HSM, its cloud and OKV's console are
+# played.  In the end status is green, ready for a restore and for a cluster, and OKV reaches its root key.
 # RPM=FILE takes a package; without it one is built on the oldest base.
 # shellcheck disable=SC2016 # single quotes: expanded in the node
 
@@ -23,6 +23,16 @@ systems() {
 		hybrid hybrid 21.4 - archive.tar
 		setup network 21.5 - archive.tar
 	LIST
+}
+
+# upgrades SYSTEM: the options of its upgrade: our hooks on one server, our hooks in a cluster's order, and OKV's upgrade
+# alone.  Fails where a system is not upgraded here.
+upgrades() {
+	case $1 in
+	cloud-min | v6) ;;
+	setup) echo --cluster ;;
+	*) return 1 ;;
+	esac
 }
 
 setup_file() {
@@ -115,11 +125,15 @@ follow() {
 	node_start "$node"
 	on "$node" "rpm -i /root/okv-luna-hooks.rpm
 		[ '$vendors' = - ] || rm -r /usr/local/okv/hsm/generic
-		hostname >/etc/hostname" 2>/dev/null
+		hostname >/etc/hostname
+		echo 'UPGRADE_COMMAND=\"/usr/bin/ruby /images/upgrade.rb --confirm --same-os\"' >>/opt/okv-luna/etc/okv-luna.conf" \
+		2>/dev/null
 	[ "$archive" != v6 ] || { on "$node" 'mkdir -p /root/luna/linux/64'; installer | ctr exec -i "$node" \
 		sh -c 'cat >/root/luna/linux/64/install.sh'; }
 	[ "$system" != setup ] || stumble "$node" >"$BATS_FILE_TMPDIR/stumbled" 2>&1
-	typed "$system" install && typed "$system" restore && typed "$system" cluster
+	typed "$system" install && typed "$system" restore && typed "$system" cluster || return
+	# shellcheck disable=SC2046
+	! upgrades "$system" >/dev/null || typed "$system" upgrade $(upgrades "$system")
 }
 
 # stumble NODE: setup with an archive that was cut in half.
@@ -132,10 +146,11 @@ stumble() {
 # ended SYSTEM RESTARTS: guide came to its ends, status is green for all of them, and OKV's own program finds the root
 # key and uses it.
 ended() {
-	local procedure
+	local procedure wanted=$'cluster 0 0\ninstall 0 '"$2"$'\nrestore 0 1'
 	NODE=$(node_of "$1")
-	[ "$(cat "$BATS_FILE_TMPDIR/$1".*.end)" = $'cluster 0 0\ninstall 0 '"$2"$'\nrestore 0 1' ] || {
-		for procedure in install restore cluster; do cat "$BATS_FILE_TMPDIR/$1.$procedure"*; done
+	! upgrades "$1" >/dev/null || wanted+=$'\nupgrade 0 1'
+	[ "$(cat "$BATS_FILE_TMPDIR/$1".*.end)" = "$wanted" ] || {
+		for procedure in install restore cluster upgrade; do cat "$BATS_FILE_TMPDIR/$1.$procedure"* || true; done
 		on "$NODE" 'tail -n 60 /root/guide.log'
 		return 1
 	}
@@ -182,6 +197,24 @@ ended() {
 	[[ $output == *"--label par9' ended with status 1"* ]]
 	run -0 on "$NODE" 'okv-luna setup'
 	[[ ${lines[0]} == 'nothing to do: '* ]]
+}
+
+@test "an upgrade on one server, in a cluster's order, and of a release without our hooks: each step in its turn" {
+	run -0 tail -qn 1 "$BATS_FILE_TMPDIR"/{cloud-min,setup,v6}.upgrade
+	[ "${lines[0]}" = 'done: page oracle-steps backup-after' ]
+	[ "${lines[1]}" = 'done: page enable-node oracle-steps backup-after' ]
+	[ "${lines[2]}" = 'done: page oracle-steps backup-after' ]
+	# From the first step that only an upgrade has; and the first boot has done the last of ours.
+	for system in cloud-min:disk setup:order; do
+		NODE=$(node_of "${system%:*}")
+		run -0 on "$NODE" "sed -n '/^== ${system#*:}:/,\$ s/^== \([a-z-]*\): .*/\1/p' /root/guide.log | paste -sd' '"
+		case $system in
+		cloud-min:*) [ "$output" = 'disk pre-upgrade upgrade page oracle-steps backup-after' ] ;;
+		*) [ "$output" = 'order backup disk disable-node pre-upgrade upgrade page enable-node oracle-steps backup-after' ] ;;
+		esac
+		on "$NODE" "grep -q '^upgrade.rb: okv_hsm_mid_upgrade ended with 7[13] ' /root/guide.log &&
+			grep -q ' post-upgrade end proven\$' /opt/okv-luna/var/journal"
+	done
 }
 
 @test "a cluster of several nodes: the bundle goes to okv2 and is put in its place, by what guide prints" {
