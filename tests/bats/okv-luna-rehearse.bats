@@ -45,12 +45,18 @@ fix() {
 	[ -z "$output" ]
 }
 
-# The same, and 99 where it left another table of mounts, in a namespace into which nobody else mounts meanwhile.
+# The same, and 99 where it left another table of mounts, in a namespace into which nobody else mounts meanwhile.  A mount
+# whose place somebody removes elsewhere, a container's for instance, goes in every namespace; that is not our doing.
 rehearse_alone() {
+	# shellcheck disable=SC2016
 	unshare --mount --propagation private bash -c 'before=$(cat /proc/self/mountinfo) status=0
 		"$@" || status=$?
-		diff /proc/self/mountinfo - <<<"$before" && exit $status || exit 99' \
-		bash "$build/libexec/okv-luna-rehearse" --root "$ROOT" "$@"
+		after=$(cat /proc/self/mountinfo)
+		grep -vxF -e "$before" <<<"$after" && exit 99
+		while read -r _ _ _ _ place _; do
+			[ ! -e "$place" ] || { echo "$place is gone"; exit 99; }
+		done < <(grep -vxF -e "$after" <<<"$before")
+		exit $status' bash "$build/libexec/okv-luna-rehearse" --root "$ROOT" "$@"
 }
 
 @test "nothing is changed: not one inode, not one mount, also when the answer is no" {
