@@ -378,8 +378,11 @@ static int directory_copy(struct copy *c, int from, int to, const char *name, co
 		return 0;
 	if (old < 0 || fstat(old, &status) < 0)
 		(void)fault_system(&trouble, errno, "cannot open '%s' of the old client", SHOWN(path));
-	else if (depth > DEPTH_MAX)
+	else if (depth > DEPTH_MAX) {
 		(void)fault_refused(&trouble, "it is more than %d directories deep", DEPTH_MAX);
+		if (!is_open(path))
+			(void)fault_prefix(&trouble, "'%s' of the old client cannot be copied: ", SHOWN(path));
+	}
 	if (trouble.kind != FAULT_NONE)
 		return unreadable(c, path, &trouble, f);
 	if (fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(there.st_mode) &&

@@ -205,13 +205,13 @@ static int room_look(struct installing *i, struct fault *f)
 		return fault_system(f, EROFS, "nothing can be written beside '%s'", SHOWN(i->request->client_dir));
 	const uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	i->room = free_bytes > ROOM_RESERVE ? free_bytes - ROOM_RESERVE : 0;
-	if (i->source.bytes > i->room)
-		return fault_system(f, ENOSPC,
-				    "the archive is larger than the %" PRIu64
-				    " bytes that may be used beside '%s' (%d MB "
-				    "stay free for others)",
-				    i->room, SHOWN(i->request->client_dir), (int)(ROOM_RESERVE >> 20));
-	return 0;
+	if (i->source.bytes <= i->room)
+		return 0;
+	(void)fault_system(f, ENOSPC,
+			   "the archive is larger than the %" PRIu64
+			   " bytes that may be used beside '%s' (%d MB stay free for others)",
+			   i->room, SHOWN(i->request->client_dir), (int)(ROOM_RESERVE >> 20));
+	return i->source.count == 1 ? fault_prefix(f, "%s: ", SHOWN(i->source.names[0])) : -1;
 }
 
 /* What is wrong with all that they hold together. */

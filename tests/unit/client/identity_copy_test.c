@@ -342,7 +342,8 @@ static void a_tree_without_end_is_refused_and_in_data_cut_off(void **state)
 
 	(void)state;
 	tree_deepen(old);
-	MUST_FAIL(entry_copy(&copier, old, new, "d", "d", 0, &f), FAULT_REFUSED, "more than 64 directories deep");
+	MUST_FAIL(entry_copy(&copier, old, new, "d", "d", 0, &f), FAULT_REFUSED,
+		  "of the old client cannot be copied: it is more than 64 directories deep");
 	unit_dir(old, "data", 0777);
 	FS_AUTO int data = openat(old, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tree_deepen(data);
