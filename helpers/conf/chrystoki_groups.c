@@ -480,8 +480,9 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 	if (alone && !empty)
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "server-none", no_server,
-					 "register the HSM's server: okv-luna config chrystoki server-add HOST, and "
-					 "its certificate in ServerCAFile",
+					 "register the HSM with the client, step by step: okv-luna guide; where the "
+					 "client has no vtl: okv-luna config chrystoki server-add HOST, and its "
+					 "certificate in ServerCAFile",
 					 .moot = true, .hides = true),
 			    0, "no server is named: no ServerName00, no LNHServer00, no cloud service in section REST");
 }
