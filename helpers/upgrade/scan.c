@@ -15,7 +15,7 @@
 #include "upgrade/autostart.h"
 #include "okv/job.h"
 
-enum { READ_TRIES = 3, LINES_MAX = 8 * 1024 };
+enum { READ_TRIES = 3, LINES_MAX = 8 * 1024, LONG_FILE = 1 << 20 };
 
 /* --- the paths -------------------------------------------------------------------------------------------------- */
 
@@ -153,12 +153,12 @@ static void entry_miss(void *context, const char *path, const struct fault *trou
 		w->trouble = *trouble;
 }
 
-/* A file that is new, or of another size, is another one, whatever its bytes; it may be very long. */
+/* A file that is new, or of another size, is another one, whatever its bytes; where it is long, that has to do. */
 static bool is_read(const struct scan_request *request, const struct fs_walk_entry *at)
 {
 	if (request->depth != SCAN_DIGESTS || settings_is_scratch(request->settings, at->path))
 		return false;
-	if (request->known == NULL)
+	if (request->known == NULL || at->status->st_size <= LONG_FILE)
 		return true;
 	const struct manifest_entry *known = manifest_find(request->known, at->path + 1);
 	return known != NULL && known->type == MANIFEST_FILE && known->size == (uint64_t)at->status->st_size;

@@ -47,8 +47,9 @@ struct scan_request {
 	int root;
 	const struct settings *settings;
 	enum scan_depth depth;
-	const struct manifest *known; /* sorted; files that it does not have with that size are not read; or NULL */
-	struct report *report;        /* may be NULL */
+	const struct manifest
+		*known;        /* sorted; a file over 1 MiB that it does not have with that size is not read; or NULL */
+	struct report *report; /* may be NULL */
 };
 
 struct scan {

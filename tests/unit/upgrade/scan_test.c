@@ -1,5 +1,8 @@
 #include "upgrade/tree.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 {
 	const int root = tree_root(state);
@@ -14,7 +17,7 @@ static void ours_is_left_out_and_every_directory_above_is_named(void **state)
 	assert_true(manifest_find(&scan.manifest, "etc/Chrystoki.conf")->has_digest);
 }
 
-static void what_is_new_or_of_another_size_is_not_read(void **state)
+static void what_is_long_and_new_or_of_another_size_is_not_read(void **state)
 {
 	const int root = tree_root(state);
 	SCAN_AUTO old = { 0 };
@@ -25,13 +28,18 @@ static void what_is_new_or_of_another_size_is_not_read(void **state)
 	struct fault f = { 0 };
 
 	tree_scan(root, &old);
-	tree_file(root, "/usr/safenet/lunaclient/cert/a", "longer than before\n");
+	FS_AUTO int a = openat(root, "usr/safenet/lunaclient/cert/a", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(a, (1 << 20) + 1), 0);
 	tree_file(root, "/usr/safenet/lunaclient/cert/b", "BBB\n");
 	tree_file(root, "/usr/safenet/lunaclient/cert/new", "new\n");
+	tree_file(root, "/usr/safenet/lunaclient/cert/long", "");
+	FS_AUTO int new = openat(root, "usr/safenet/lunaclient/cert/long", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(new, (1 << 20) + 1), 0);
 	MUST(scan_preserved(&request, &now, &f));
 	assert_false(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/a")->has_digest);
 	assert_true(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/b")->has_digest);
-	assert_false(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/new")->has_digest);
+	assert_true(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/new")->has_digest);
+	assert_false(manifest_find(&now.manifest, "usr/safenet/lunaclient/cert/long")->has_digest);
 	assert_true(manifest_find(&now.manifest, "etc/Chrystoki.conf")->has_digest);
 }
 
@@ -168,7 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(ours_is_left_out_and_every_directory_above_is_named),
 		IN_TREE(paths_are_the_union_without_those_inside_others),
-		IN_TREE(what_is_new_or_of_another_size_is_not_read),
+		IN_TREE(what_is_long_and_new_or_of_another_size_is_not_read),
 		cmocka_unit_test(every_difference_is_told_once_and_in_order),
 		cmocka_unit_test(what_a_client_is_must_be_as_it_was),
 	};
