@@ -41,10 +41,14 @@ void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run)
 int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f)
 {
 	static char pin[PIN_SIZE];
-	const struct proc_secret secret = { .what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file" };
+	const struct proc_secret secret = {
+		.what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file", .plain = true
+	};
 
 	if (key->label == NULL)
 		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
+	if (key->label[0] == '\0')
+		return fault_usage(f, "--key needs the key's label");
 	run->key = (struct hsm_key_question){ .label = key->label, .pin = pin };
 	return proc_secret_read(&secret, context->report, pin, sizeof(pin), &run->key.pin_length, f);
 }

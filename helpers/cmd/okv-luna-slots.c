@@ -53,10 +53,14 @@ static void one_done(void)
 
 static int key_question(struct cmd_context *context, struct fault *f)
 {
-	const struct proc_secret secret = { .what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file" };
+	const struct proc_secret secret = {
+		.what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file", .plain = true
+	};
 
 	if (asked.key == NULL)
 		return asked.pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
+	if (asked.key[0] == '\0')
+		return fault_usage(f, "--key needs the key's label");
 	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin };
 	one.question.key = &one.key;
 	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);

@@ -74,8 +74,11 @@ bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const cha
 
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial)
 {
+	/* Whatever is in the first one; the library puts it there. */
+	const bool any = label == NULL && serial == NULL;
+
 	for (size_t i = 0; i < answer->slot_count; i++)
-		if (hsm_slot_is_meant(&answer->slots[i], label, serial))
+		if (any || hsm_slot_is_meant(&answer->slots[i], label, serial))
 			return &answer->slots[i];
 	return NULL;
 }

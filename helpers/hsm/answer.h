@@ -133,7 +133,8 @@ size_t hsm_answer_usable(const struct hsm_answer *answer);
 /* Is that a token of that label and serial number (NULL: any), usable or not? */
 bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const char *serial);
 /*
- * The slot that OKV will take: the first in the list that is meant; NULL where there is none.
+ * The slot that OKV will take: the first in the list that is meant; where any is, the very first, whatever is in it.
+ * NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
 /* Whether it is there exactly once, and cannot leave. */

@@ -42,6 +42,20 @@ static size_t flawed_find(const struct assign *lines)
 	return i;
 }
 
+/* Lines that name different ones: which of them OKV reads is not documented. */
+static bool is_contested(const struct assign *lines, const char *chosen)
+{
+	bool contested = false;
+
+	for (size_t i = 0; i < lines->count; i++) {
+		const struct assign_line *line = &lines->lines[i];
+		contested =
+			contested || (line->kind == ASSIGN_VALUE && text_equal(line->bytes, line->name_length, KEY) &&
+				      !text_equal(line->bytes + line->value_start, line->value_length, chosen));
+	}
+	return contested;
+}
+
 static int okv_choose(int root, char **ret_path, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
@@ -51,6 +65,11 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	    assign_get(&lines, KEY, ret_path, f) < 0)
 		return -1;
 	const size_t flawed = flawed_find(&lines);
+	if (*ret_path != NULL && is_contested(&lines, *ret_path))
+		return fault_negative(f,
+				      "it is not known which library OKV loads: " KEY " stands %zu times in '%s', and "
+				      "not with the same value; keep one of the lines",
+				      assign_count(&lines, KEY), HSM_OKV_CONF);
 	if (*ret_path != NULL && (*ret_path)[0] != '\0')
 		return 0;
 	if (!there)
@@ -89,6 +108,9 @@ const char *hsm_library_remedy(int root)
 	free(named);
 	if (well || ignored.kind != FAULT_NEGATIVE || !fs_exists(root, HSM_OKV_CONF) ||
 	    assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
+		return NULL;
+	/* Which of two lines is meant is for a person to say. */
+	if (assign_count(&lines, KEY) > 1)
 		return NULL;
 	const size_t flawed = flawed_find(&lines);
 	if (flawed == lines.count)

@@ -577,6 +577,16 @@ static struct hsm_key key_test(const struct session *s, const struct hsm_slot *s
 	return test.result;
 }
 
+/* Does more than one token show, and nothing says which is meant?  One that opens no session may be the one, too. */
+static bool is_ambiguous(const struct session *s)
+{
+	size_t present = 0;
+
+	for (size_t i = 0; i < s->slot_count; i++)
+		present += s->slots[i].token_rv != CKR_TOKEN_NOT_PRESENT;
+	return present > 1 && s->label == NULL && s->serial == NULL;
+}
+
 /* Tokens that match, as the parent will count them; one near its lock comes alone, so that no PIN is spent before. */
 static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slots[])
 {
@@ -600,11 +610,9 @@ static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slot
 static void keys_read(struct session *s)
 {
 	static const struct hsm_slot *slots[HSM_SLOTS_MAX];
-	size_t count = s->key != NULL ? key_slots(s, slots) : 0;
-
 	/* Which one is meant is for the parent to ask. */
-	if (count > 1 && s->label == NULL && s->serial == NULL)
-		count = 0;
+	const size_t count = s->key != NULL && !is_ambiguous(s) ? key_slots(s, slots) : 0;
+
 	for (size_t i = 0; i < count; i++) {
 		const struct hsm_key message = key_test(s, slots[i]);
 		send_message(s, HSM_MESSAGE_KEY, &message, sizeof(message));

@@ -1,6 +1,7 @@
 #include "hsm/verdict.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/chrystoki_groups.h"
@@ -70,15 +71,26 @@ static const struct hsm_member *member_find(const struct comparison *c, const st
 	return found;
 }
 
+/* Its label, made printable; where it has none, its number. */
+static const char *group_name(struct text_shown *storage, const struct chrystoki_numbered *group)
+{
+	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+
+	if (label->length > 0)
+		return text_show_bytes(storage, label->bytes, label->length);
+	(void)snprintf(storage->bytes, sizeof(storage->bytes), "%02u", group->number);
+	return storage->bytes;
+}
+#define GROUP_NAME(group) group_name(&(struct text_shown){ { 0 } }, (group))
+
 /* *ret_untold counts those that nothing tells of. */
 static void member_compare(const struct comparison *c, const struct chrystoki_numbered *group,
 			   const struct hsm_slot *slot, const struct chrystoki_value *serial, size_t *ret_untold)
 {
-	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
 	bool told;
 	const struct hsm_member *member = member_find(c, slot, serial, &told);
 	const char *name = SHOWN_BYTES(serial->bytes, serial->length);
-	const char *of = SHOWN_BYTES(label->bytes, label->length);
+	const char *of = GROUP_NAME(group);
 
 	if (member != NULL && member->rv != CKR_OK)
 		hsm_causes_add(&c->answer->ha, NULL, "member %s of HA group '%s' in '%s' is away: its state is %s",
@@ -96,10 +108,23 @@ static void member_compare(const struct comparison *c, const struct chrystoki_nu
 		++*ret_untold;
 }
 
+/* What the library lists and the file does not have: a member of before, or of another file; away, it is no member. */
+static void strangers_compare(const struct comparison *c, const struct chrystoki_numbered *group,
+			      const struct hsm_slot *slot)
+{
+	for (size_t i = 0; i < c->answer->member_count; i++) {
+		const struct hsm_member *member = &c->answer->members[i];
+		if (member->slot == slot->id && member->rv != CKR_OK && !is_member(group, member->serial))
+			hsm_causes_add(&c->answer->ha, NULL,
+				       "member %s of HA group '%s' is away: its state is %s; the library lists it, and"
+				       " '%s' does not have it",
+				       SHOWN(member->serial), GROUP_NAME(group), HSM_RV(member->rv), c->where);
+	}
+}
+
 static void group_compare(const struct comparison *c, const struct chrystoki_numbered *group)
 {
-	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
-	const char *of = SHOWN_BYTES(label->bytes, label->length);
+	const char *of = GROUP_NAME(group);
 	const struct hsm_slot *slot = group_find(c, group);
 	struct chrystoki_member member;
 	size_t untold = 0, members = 0;
@@ -112,6 +137,8 @@ static void group_compare(const struct comparison *c, const struct chrystoki_num
 			members++;
 			member_compare(c, group, slot, &member.name, &untold);
 		}
+	if (slot != NULL)
+		strangers_compare(c, group, slot);
 	if (members == 0)
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "HA group '%s' of '%s' has no members there: with which partitions it shares its keys"
@@ -197,8 +224,7 @@ static int groups_compare(const struct hsm_question *question, struct hsm_answer
 				SHOWN(c.taken->label), SHOWN(c.taken->serial));
 	list_compare(&c);
 	for (size_t i = 0; i < c.groups.count; i++)
-		if (c.groups.items[i].parts[CHRYSTOKI_LABEL].bytes != NULL)
-			group_compare(&c, &c.groups.items[i]);
+		group_compare(&c, &c.groups.items[i]);
 	const int r = text_check(&c.taken_text, f);
 	text_done(&c.taken_text);
 	return r < 0 ? -1 : hsm_causes_check(&answer->ha, f);
@@ -305,12 +331,16 @@ static int key_evaluate(const struct hsm_key *key, struct fault *f)
 static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, uint64_t matching,
 			 struct fault *f)
 {
-	if (matching > 1 && required->label == NULL && required->serial == NULL)
+	size_t meant = 0;
+
+	for (size_t i = 0; i < answer->slot_count; i++)
+		meant += hsm_slot_is_meant(&answer->slots[i], required->label, required->serial);
+	/* One that opens no session may be the one that the PIN is for. */
+	if (meant > 1 && required->label == NULL && required->serial == NULL)
 		return fault_refused(f,
-				     "%" PRIu64
-				     " tokens show and nothing says which of them holds the key (--label, --serial"
+				     "%zu tokens show and nothing says which of them holds the key (--label, --serial"
 				     " or TOKEN_LABEL), so no PIN was tried",
-				     matching);
+				     meant);
 	for (size_t i = 0; i < answer->key_count; i++)
 		if (key_evaluate(&answer->keys[i], f) < 0)
 			return -1;

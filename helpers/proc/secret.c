@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -88,6 +87,17 @@ static int terminal_read(const struct proc_secret *secret, struct place *place, 
 	return r;
 }
 
+/* The CR of a file from Windows, a second line, a byte order mark: no part of what anybody has set. */
+static bool is_plain(const char *bytes, size_t length)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	bool plain = length < strlen(mark) || memcmp(bytes, mark, strlen(mark)) != 0;
+
+	for (size_t i = 0; i < length; i++)
+		plain = plain && (unsigned char)bytes[i] >= ' ' && bytes[i] != 0x7f;
+	return plain;
+}
+
 int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,
 		     size_t *ret_length, struct fault *f)
 {
@@ -104,6 +114,12 @@ int proc_secret_read(const struct proc_secret *secret, struct report *report, ch
 		r = terminal_read(secret, &place, f);
 	if (r == 0 && place.length == 0)
 		r = fault_refused(f, "the %s is empty", secret->what);
+	if (r == 0 && secret->plain && !is_plain(place.bytes, place.length))
+		r = fault_refused(
+			f,
+			"the %s has a control character (CR LF from Windows, a second line, a byte order mark), "
+			"so it was not tried; it has to stand alone on one line",
+			secret->what);
 	if (r < 0) {
 		text_wipe(ret_bytes, size);
 		return -1;

@@ -8,6 +8,7 @@
 #ifndef OKV_PROC_SECRET_H
 #define OKV_PROC_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/fault.h"
@@ -18,10 +19,12 @@ struct proc_secret {
 	const char *file;   /* "-" is standard input; or NULL */
 	int fd;             /* or -1 */
 	const char *advice; /* options to use where there is no terminal */
+	bool plain;         /* one line of text: what an editor leaves in it is refused, since each try counts */
 };
 
 /*
- * At most `size` bytes.  FAULT_REFUSED: empty, or longer; FAULT_USAGE: neither file nor descriptor, and no terminal.
+ * At most `size` bytes.  FAULT_REFUSED: empty, longer, or not plain; FAULT_USAGE: neither file nor descriptor, and no
+ * terminal.
  * On a fault the memory is wiped.
  */
 int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,

@@ -11,8 +11,8 @@ setup_file() {
 	export DOUBLES=$BATS_FILE_TMPDIR/doubles
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
-		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-untold ha-old ha-any-serial ha-members ha-member \
-		ha-partition ha-stranger ha-behind ha-apart key-which needs-nsl needs-missing
+		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-stale ha-untold ha-old ha-any-serial ha-members ha-member \
+		ha-partition ha-stranger ha-behind ha-apart key-which key-beside needs-nsl needs-missing
 }
 
 setup() {
@@ -203,6 +203,19 @@ label_of() {
 	expect 0 --module /doubles/honest.so
 }
 
+@test "where okv_hsm.conf names two libraries, it is not known which one OKV loads, and that is no yes" {
+	for other in /doubles/no-slots.so '' /nowhere.so; do
+		for lines in "/doubles/honest.so $other" "$other /doubles/honest.so"; do
+			printf 'PKCS11_LIB_LOC="%s"\n' "${lines% *}" "${lines#* }" >"$GENERIC/okv_hsm.conf"
+			expect 1
+			said 'it is not known which library OKV loads: PKCS11_LIB_LOC stands 2 times'
+			[[ $output != *fix:* ]]
+		done
+	done
+	printf 'PKCS11_LIB_LOC="/doubles/honest.so"\n%.0s' 1 2 >"$GENERIC/okv_hsm.conf"
+	expect 0
+}
+
 @test "a library or a directory above it that others could write is refused before it is loaded" {
 	chmod 0646 "$TREE/doubles/honest.so"
 	expect 3
@@ -332,6 +345,13 @@ label_of() {
 	expect 3 --key root --pin-file "$TREE/wrong"
 	expect 6 --key root --pin-file "$TREE/not-there"
 	expect 2 --pin-file "$TREE/pin"
+	expect 2 --key '' --pin-file "$TREE/pin"
+	# What an editor leaves would cost one of the few tries; the double dies of a login.
+	for pin in '1234\r\n' '1234\n\n' '1234\n5678\n' '\xef\xbb\xbf1234\n' '12\x0034' '\t1234'; do
+		printf "$pin" >"$TREE/wrong"
+		expect 3 --module /doubles/key-which.so --serial 3423358 --key root --pin-file "$TREE/wrong"
+		said 'so it was not tried'
+	done
 	chmod 0644 "$TREE/pin"
 	expect 0 --key root --pin-file "$TREE/pin"
 	said 'is open to others (mode 0644); chmod 600 it'
@@ -343,6 +363,10 @@ label_of() {
 	said '3 tokens show and nothing says which of them holds the key'
 	said 'no PIN was tried'
 	expect 5 --module /doubles/key-which.so --key root --pin-file "$TREE/pin" --serial 3423358
+	# One that opens no session may be the one that is meant.
+	expect 3 --module /doubles/key-beside.so --key root --pin-file "$TREE/pin"
+	said '2 tokens show and nothing says which of them holds the key'
+	expect 5 --module /doubles/key-beside.so --key root --pin-file "$TREE/pin" --serial 3423358
 	printf 'TOKEN_LABEL="partition-01"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
 	expect 5 --module /doubles/key-which.so --key root --pin-file "$TREE/pin"
 }
@@ -580,6 +604,8 @@ ha_make() {
 	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is away: its state is CKR_DEVICE_ERROR"
 	expect 1 --module /doubles/ha-less.so
 	said "member 222 of HA group 'okv_ha' in '/etc/Chrystoki.conf' is not among those that the library lists"
+	expect 1 --module /doubles/ha-stale.so
+	said "member 333 of HA group 'okv_ha' is away: its state is CKR_DEVICE_ERROR; the library lists it, and"
 	for double in untold old; do
 		expect 0 --module "/doubles/ha-$double.so"
 		said "it is not known whether the members of HA group 'okv_ha' are there"
@@ -625,6 +651,15 @@ ha_make() {
 		sed -i "s/VirtualToken00Members = .*/VirtualToken00Members = $members;/" "$TREE/etc/Chrystoki.conf"
 		expect 1 --module /doubles/ha-whole.so
 		said "HA group 'okv_ha' of '/etc/Chrystoki.conf' has no members there"
+	done
+}
+
+@test "HA: a group that has lost its label, its number or its members in the file is compared all the same" {
+	for gone in Label Label,SN Label,Members; do
+		ha_make 1
+		for part in ${gone//,/ }; do sed -i "/VirtualToken00$part/d" "$TREE/etc/Chrystoki.conf"; done
+		expect 1 --module /doubles/ha-stranger.so
+		said "HA group '00' of '/etc/Chrystoki.conf' is not among the slots: OKV takes slot 0, 'other' (999)"
 	done
 }
 
