@@ -290,6 +290,8 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 	}
 	if (m.unpaired) {
 		state = MIDUPGRADE_UNPAIRED;
+	} else if (m.line != 0 && !s.lines[m.line - 1].outer) {
+		state = MIDUPGRADE_INSIDE;
 	} else if (m.line != 0) {
 		TEXT_AUTO right = { 0 };
 		struct fault no_place = { 0 };

@@ -25,6 +25,7 @@ enum midupgrade_state {
 	MIDUPGRADE_CURRENT,   /* the block as we write it, at its place */
 	MIDUPGRADE_STALE,     /* a block of another version, edited, or not at its place */
 	MIDUPGRADE_UNREACHED, /* a block, or the place for one, behind a line that ends the script: *ret_line */
+	MIDUPGRADE_INSIDE,    /* a block inside another command, a function or a text: whether it is run is not known */
 	MIDUPGRADE_UNPAIRED,  /* a mark without its partner, or more than one block */
 };
 

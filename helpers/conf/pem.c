@@ -236,9 +236,12 @@ static const char *label_find(const struct text_line *line, const char *mark, si
 
 static enum pem_kind kind_of(const char *label, size_t length)
 {
-	static const char key[] = "PRIVATE KEY", certificate[] = "CERTIFICATE";
+	static const char key[] = "PRIVATE KEY", certificate[] = "CERTIFICATE", ssh[] = "OPENSSH PRIVATE KEY";
 	const size_t k = strlen(key), c = strlen(certificate);
 
+	/* A format of its own, which no TLS library reads. */
+	if (text_equal(label, length, ssh))
+		return PEM_OTHER;
 	if (length >= k && memcmp(label + length - k, key, k) == 0)
 		return PEM_KEY;
 	return length >= c && memcmp(label + length - c, certificate, c) == 0 ? PEM_CERTIFICATE : PEM_OTHER;

@@ -506,6 +506,9 @@ static bool literal_read(const struct reader *r, size_t *at, struct words *w)
 			text_add_char(&w->bytes, c);
 		} else if (quote == '\0' && (c == '\'' || c == '"')) {
 			quote = c;
+		} else if (quote == '\0' && c == '\\' && next != '\0' && next != '\n') {
+			text_add_char(&w->bytes, next);
+			++*at;
 		} else if (c == '$' && next == '$') {
 			text_add_string(&w->bytes, "$$");
 			w->own_id = true;
@@ -654,6 +657,21 @@ static bool eval_ends(const struct reader *r)
 	return ends;
 }
 
+/* `set -n`, `set -o noexec`: what follows is read and not run. */
+static bool stops_running(const struct words *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const char *word = word_at(w, i);
+		if (word[0] != '-' || strcmp(word, "--") == 0)
+			return false;
+		if (strcmp(word, "-o") == 0 && i + 1 < w->count && strcmp(word_at(w, ++i), "noexec") == 0)
+			return true;
+		if (strchr(word, 'n') != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Any other command: does it end the script, and what does it come to? */
 static void command_read(struct reader *r, const char *word, size_t length)
 {
@@ -666,7 +684,8 @@ static void command_read(struct reader *r, const char *word, size_t length)
 
 	if (words_read(r, &w)) {
 		outcome = outcome != OUTCOME_BAD ? words_evaluate(&w, word, length) : outcome;
-		killed = text_equal(word, length, "kill") && kills_itself(&w, r->trapped);
+		killed = (text_equal(word, length, "kill") && kills_itself(&w, r->trapped)) ||
+			 (text_equal(word, length, "set") && stops_running(&w));
 	}
 	text_done(&w.bytes);
 	r->trapped = r->trapped || text_equal(word, length, "trap");
@@ -678,6 +697,24 @@ static void command_read(struct reader *r, const char *word, size_t length)
 		if (text_equal(word, length, good[i]))
 			outcome = OUTCOME_GOOD;
 	outcome_set(r, function != NULL ? OUTCOME_UNKNOWN : outcome);
+}
+
+/* A command whose name is quoted, in part or whole (`\exit`, `"exit"`): no reserved word, and no alias. */
+static bool quoted_command_read(struct reader *r, size_t start)
+{
+	struct words w = { .count = 0 };
+	size_t at = start;
+	/* What stands behind `eval` is its text, which has been read as a whole. */
+	const bool text = r->word != NULL && text_equal(r->word, r->word_length, "eval");
+	const bool known = r->command && !r->redirected && !text && literal_read(r, &at, &w) && !w.own_id;
+
+	if (known) {
+		r->at = at;
+		r->command = false;
+		command_read(r, text_string(&w.bytes), strlen(text_string(&w.bytes)));
+	}
+	text_done(&w.bytes);
+	return known;
 }
 
 /* NAME= at the beginning of the word. */
@@ -728,6 +765,8 @@ static void word_read(struct reader *r)
 		r->command = false;
 		if (!is_definition(r))
 			command_read(r, r->word, length);
+	} else if (length > 0 && !whole && quoted_command_read(r, (size_t)(r->word - r->bytes))) {
+		return;
 	} else {
 		if (r->command)
 			outcome_set(r, OUTCOME_UNKNOWN);
@@ -891,6 +930,8 @@ static void code_step(struct reader *r)
 		r->at++;
 	} else if (c == '<' || c == '>') {
 		redirection_read(r);
+	} else if ((c == '\\' || c == '\'' || c == '"') && quoted_command_read(r, r->at)) {
+		return;
 	} else if (c == '\\') {
 		r->at += r->at + 1 < r->length ? 2 : 1;
 		if (r->bytes[r->at - 1] != '\n')

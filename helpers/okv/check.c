@@ -105,9 +105,11 @@ static int stray_files_check(struct okv_checking *c, struct fault *f)
 	FS_AUTO int dir = -1;
 	FS_EACH_AUTO each = { 0 };
 	struct fs_each_entry entry;
+	struct fault absent = { 0 };
 
-	if (fs_dir_open(c->job->root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &dir, f) < 0)
-		return -1;
+	/* That each of the three files is missing has been said. */
+	if (fs_dir_open(c->job->root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &dir, &absent) < 0)
+		return fs_absence(&absent, f);
 	int more = fs_each_open(dir, SETTINGS_GENERIC, &each, f) < 0 ? -1 : 1;
 	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
 		stray_check(c, entry.name);

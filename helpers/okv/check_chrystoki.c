@@ -174,13 +174,34 @@ static const struct known_path *path_known(const struct chrystoki *conf, const s
 	return NULL;
 }
 
-/* What stands under the path, through links: 1; 0: nothing does. */
-static int target_look(struct okv_checking *c, const char *path, struct stat *ret_status, struct fs_place *place)
+/* What stands under the path, through links: 1; 0: nothing does, or *why it was not looked at. */
+static int target_look(struct okv_checking *c, const char *path, struct stat *ret_status, struct fs_place *place,
+		       struct fault *why)
 {
-	struct fault ignored = { 0 };
-
-	return fs_place_find(c->job->root, path, place, &ignored) == 0 &&
+	return fs_place_find(c->job->root, path, place, why) == 0 &&
 	       fstatat(place->dir, place->leaf, ret_status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Nothing is there; or a link on the way may be others', which we do not follow and the library does. */
+static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
+			const struct fault *why)
+{
+	const char *what = known != NULL ? known->key : "this path";
+	const enum finding_severity severity = known != NULL ? known->missing : FINDING_WARN;
+	const char *effect = known != NULL ? known->effect : "what needs it fails";
+
+	if (why->kind == FAULT_REFUSED)
+		finding_add(c->found,
+			    FINDING_RULE(severity, "chrystoki-path-link",
+					 "others can write where the link is, so it may lead elsewhere at any time",
+					 "write the path of the file itself there, or put the file in the link's place",
+					 .moot = true),
+			    number, "%s leads to '%s', which was not looked at: %s", what, SHOWN(value), why->text);
+	else
+		finding_add(c->found,
+			    FINDING_RULE(severity, "chrystoki-path-missing", effect,
+					 "install what is missing, or correct the path"),
+			    number, "%s leads to '%s', which is not there", what, SHOWN(value));
 }
 
 /* What is wrong with the bytes of a key or certificate, or NULL. */
@@ -230,6 +251,7 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 	const char *client = c->job->settings->client_dir;
 	const char *what = known != NULL ? known->key : "this path";
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault why = { 0 };
 	struct stat status;
 
 	if (value[0] != '/') {
@@ -251,12 +273,8 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 			number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
 		return;
 	}
-	if (!target_look(c, value, &status, &place)) {
-		finding_add(c->found,
-			    FINDING_RULE(known != NULL ? known->missing : FINDING_WARN, "chrystoki-path-missing",
-					 known != NULL ? known->effect : "what needs it fails",
-					 "install what is missing, or correct the path"),
-			    number, "%s leads to '%s', which is not there", what, SHOWN(value));
+	if (!target_look(c, value, &status, &place, &why)) {
+		target_miss(c, number, known, value, &why);
 		return;
 	}
 	if (known == NULL || known->target == TARGET_ANY)
@@ -289,7 +307,7 @@ static bool public_read(struct okv_checking *c, const struct chrystoki *conf, co
 	if (chrystoki_get(conf, CHRYSTOKI_CLIENT_SECTION, key, &path, &ignored) < 0 || path == NULL)
 		return false;
 	const bool there =
-		path[0] == '/' && target_look(c, path, &status, &place) &&
+		path[0] == '/' && target_look(c, path, &status, &place, &ignored) &&
 		fs_read_file(c->job->root, place.path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &ignored) == 0 &&
 		pem_read(ret_pem, text_string(&bytes), bytes.length, kind, &ignored) == 0;
 	free(path);
@@ -336,6 +354,50 @@ static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, st
 	}
 }
 
+/* Adds the keys of section LunaSA Client that are missing or empty, for the server `number`; < 0: for all of them. */
+static void lacking_add(const struct chrystoki *conf, const char *const keys[], int number, struct text *out)
+{
+	for (; *keys != NULL; keys++) {
+		char key[40];
+		ptrdiff_t line;
+
+		(void)snprintf(key, sizeof(key), number < 0 ? "%s" : "%s%02d", *keys, number);
+		(void)chrystoki_entries(conf, CHRYSTOKI_CLIENT_SECTION, key, &line);
+		if (chrystoki_value_at(conf, line).length == 0)
+			text_add_format(out, "%s%s", out->length > 0 ? ", " : "", key);
+	}
+}
+
+/* A server is named: with what does the client show itself to it, and by what does it know it? */
+static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
+{
+	static const char *const of_all[] = { "ClientPrivKeyFile", "ClientCertFile", "ServerCAFile", NULL };
+	static const char *const of_each[] = { "LNHServerClientKey", "LNHServerClientCert", "LNHServerCAFile", NULL };
+	struct chrystoki_family servers;
+	TEXT_AUTO lacking = { 0 };
+	size_t line = 0;
+
+	chrystoki_family_read(conf, CHRYSTOKI_SERVERS, &servers);
+	for (size_t i = 0; i < servers.count && line == 0; i++)
+		if (servers.items[i].parts[CHRYSTOKI_NAME].length > 0)
+			line = (size_t)servers.items[i].line + 1;
+	if (line > 0)
+		lacking_add(conf, of_all, -1, &lacking);
+	chrystoki_family_read(conf, CHRYSTOKI_CLUSTER, &servers);
+	for (size_t i = 0; i < servers.count; i++)
+		if (servers.items[i].parts[CHRYSTOKI_NAME].length > 0) {
+			line = line > 0 ? line : (size_t)servers.items[i].line + 1;
+			lacking_add(conf, of_each, (int)servers.items[i].number, &lacking);
+		}
+	c->found->failed = c->found->failed || lacking.failed;
+	if (lacking.length > 0)
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-entry-missing", zero_slots,
+					 "name the files there that the client was registered with", .moot = true),
+			    line, "a server is named, and section " CHRYSTOKI_CLIENT_SECTION " has no %s",
+			    text_string(&lacking));
+}
+
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	TEXT_AUTO unchecked = { 0 };
@@ -362,6 +424,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		text_wipe(value, strlen(value));
 		free(value);
 	}
+	identity_check(c, conf);
 	pairs_check(c, conf, &unchecked);
 	c->found->failed = c->found->failed || unchecked.failed;
 	if (unchecked.length > 0)

@@ -9,8 +9,23 @@
 #include "okv/check.h"
 #include "okv/shell.h"
 
+/* Does wiring put the block to its place, in a script that a shell can then read? */
+static bool wiring_moves(struct okv_checking *c, const struct text *script)
+{
+	struct fault stays = { 0 };
+	struct okv_shell answer;
+	TEXT_AUTO wired = { 0 };
+
+	return midupgrade_insert(text_string(script), script->length, c->job->settings->hsm_group, &wired, &stays) ==
+		       0 &&
+	       okv_shell_ask(&wired, OKV_SHELL_ANY, &answer, &stays) == 0 && (answer.asked == 0 || answer.agreed != 0);
+}
+
 static void block_check(struct okv_checking *c, const struct text *script, enum midupgrade_state state, size_t line)
 {
+	static const char lost[] = "the block is never reached: after an OS major upgrade nothing restores the HSM "
+				   "group, its members and the links";
+
 	switch (state) {
 	case MIDUPGRADE_CURRENT:
 		return;
@@ -28,21 +43,25 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 			    FINDING_RULE(FINDING_WARN, "mid-stale", "the upgrade runs what is there", FINDING_WIRE_IT),
 			    line, "the okv-luna block is of another version, was edited, or not at its place");
 		return;
-	case MIDUPGRADE_UNREACHED: {
+	case MIDUPGRADE_UNREACHED:
 		/* Below the banner wiring puts the block above that line. */
-		struct fault stays = { 0 };
-		TEXT_AUTO wired = { 0 };
-		const bool moves = midupgrade_insert(text_string(script), script->length, c->job->settings->hsm_group,
-						     &wired, &stays) == 0;
-		finding_add(
-			c->found,
-			FINDING_RULE(FINDING_FAIL, "mid-unreached",
-				     "the block is never reached: after an OS major upgrade nothing restores the "
-				     "HSM group, its members and the links",
-				     moves ? FINDING_WIRE_IT : "remove the line, or move it to the end of the script"),
-			line, "the script ends here, before the okv-luna block");
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-unreached", lost,
+					 wiring_moves(c, script)
+						 ? FINDING_WIRE_IT
+						 : "remove the line, or move it to the end of the script"),
+			    line, "the script ends here, before the okv-luna block");
 		return;
-	}
+	case MIDUPGRADE_INSIDE:
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "mid-inside",
+					 "whether the block is ever run is not known: else nothing restores the HSM "
+					 "group, its members and the links after an OS major upgrade",
+					 wiring_moves(c, script)
+						 ? FINDING_WIRE_IT
+						 : "take what stands around the block out of the script"),
+			    line, "the okv-luna block is inside another command, a function or a here-document");
+		return;
 	case MIDUPGRADE_UNPAIRED:
 		finding_add(
 			c->found,

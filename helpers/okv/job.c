@@ -12,6 +12,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "okv/release.h"
 
 enum { RECORD_MAX = 16 * 1024 * 1024 };
 
@@ -127,6 +128,21 @@ int okv_client_version(int root, const struct settings *settings, unsigned *ret_
 	return 0;
 }
 
+/* Does this OKV say of itself, or the settings of it, that it is one with the generic interface? */
+static bool has_interface(int root, const struct settings *settings)
+{
+	enum { FIRST_WITH_IT = 2103 };
+	TEXT_AUTO os = { 0 };
+	TEXT_AUTO okv = { 0 };
+	const char *release = settings->okv_release;
+
+	if (release[0] == '\0') {
+		okv_release_find(root, &os, &okv);
+		release = text_string(&okv) + strcspn(text_string(&okv), "0123456789");
+	}
+	return okv_version_parse(release) >= FIRST_WITH_IT;
+}
+
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f)
 {
 	struct fault cause = { 0 };
@@ -137,9 +153,9 @@ int okv_scope_find(int root, const struct settings *settings, enum okv_scope *re
 		return -1;
 	if (okv_client_version(root, settings, &version, f) < 0)
 		return -1;
-	*ret_scope = version >= 500 && version < 700 ? OKV_SCOPE_CLIENT_V6
-		     : generic < 0                   ? OKV_SCOPE_NO_INTERFACE
-						     : OKV_SCOPE_GENERIC;
+	*ret_scope = version >= 500 && version < 700                 ? OKV_SCOPE_CLIENT_V6
+		     : generic < 0 && !has_interface(root, settings) ? OKV_SCOPE_NO_INTERFACE
+								     : OKV_SCOPE_GENERIC;
 	return 0;
 }
 

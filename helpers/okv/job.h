@@ -47,7 +47,7 @@ struct okv_job {
 
 /* Whether OKV's generic interface is there to be wired (facts of OKV 21.3 and of clients other than v6.x). */
 enum okv_scope {
-	OKV_SCOPE_GENERIC,      /* it is */
+	OKV_SCOPE_GENERIC,      /* it is; or its directory is gone, of an OKV that is known to be 21.3 or later */
 	OKV_SCOPE_NO_INTERFACE, /* no generic directory: OKV 21.2 or earlier */
 	OKV_SCOPE_CLIENT_V6,    /* the Luna client is a v6.x: it wants no generic step, no group and no modes of ours */
 };

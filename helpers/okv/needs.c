@@ -116,6 +116,8 @@ static bool is_log(const char *key)
 
 static int need_add(struct finding_needs *n, const char *path, struct fault *f)
 {
+	const bool lost = (n->kind == OKV_NEED_ENTRY || n->kind == OKV_NEED_LIBRARY) && is_passing(path);
+
 	for (size_t i = 0; i < n->needs.count; i++)
 		if (strcmp(n->needs.items[i].path, path) == 0)
 			return 0;
@@ -126,7 +128,7 @@ static int need_add(struct finding_needs *n, const char *path, struct fault *f)
 				   .line = n->line,
 				   .path = strdup(path),
 				   .reason = strdup(n->reason),
-				   .listable = !is_forbidden(path) };
+				   .listable = !is_forbidden(path) && !lost };
 	n->needs.count++;
 	return need->path == NULL || need->reason == NULL ? fault_memory(f) : 0;
 }

@@ -101,6 +101,7 @@ static const char *const block_words[] = {
 	[MIDUPGRADE_NONE] = "the okv-luna block is not in it",
 	[MIDUPGRADE_CURRENT] = "the okv-luna block is in it",
 	[MIDUPGRADE_STALE] = "an okv-luna block is in it, but not this version's or not at its place",
+	[MIDUPGRADE_INSIDE] = "the okv-luna block is inside another command, and may never run",
 	[MIDUPGRADE_UNREACHED] = "the script ends before the place of the okv-luna block",
 	[MIDUPGRADE_UNPAIRED] = "the marks of the okv-luna block do not pair up",
 };

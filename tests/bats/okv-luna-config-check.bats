@@ -301,7 +301,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	cp "$mid" "$BATS_TEST_TMPDIR/mid"
 	for line in 'exit 0' 'return' 'exec /bin/true' ': ; exit 3' 'exec "$0.real" "$@"' '{ :; exit 0; }' \
 		'if true; then exit 0; fi' ': && exit 1' 'die() { exit 1; }; die' '[ 1 = 1 ] && exit 0' 'kill $$' \
-		'eval "exit 0"'; do
+		'eval "exit 0"' '"exit" 0' '\exit' "ex'it' 4" 'set -n' 'set -eu -o noexec'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		finds FAIL mid-unreached $G/okv_hsm_mid_upgrade 3
 		[[ $output != *'fix: '* ]]
@@ -311,11 +311,32 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 		cmp "$mid" "$BATS_TEST_TMPDIR/before"
 	done
 	for line in 'exec 2>&1' '[ -n "$HOME" ] || exit 1' '( exit 1 )' 'echo exit' '# exit' \
-		'die() { exit 1; }' '[ 1 = 2 ] && exit 0' 'kill -0 $$' 'eval "echo exit"' '{ exit 1; } | cat'; do
+		'die() { exit 1; }' '[ 1 = 2 ] && exit 0' 'kill -0 $$' 'eval "echo exit"' '{ exit 1; } | cat' \
+		'"echo" exit' '\echo exit' 'set -eu' 'set -- -n'; do
 		{ sed -n 1,2p "$BATS_TEST_TMPDIR/mid"; echo "$line"; sed 1,2d "$BATS_TEST_TMPDIR/mid"; } >"$mid"
 		lacks mid-unreached
 		okv_config 0 wire
 	done
+}
+
+@test "a block inside a command, a function or a text is no block that is run" {
+	cp "$mid" "$BATS_TEST_TMPDIR/mid"
+	# around BEFORE BEHIND: lines about the block, and the end of the script below
+	around() {
+		awk -v before="$1" -v behind="$2" '/^# >>> okv-luna/ { print before } { print }
+			/^# <<< okv-luna/ { print behind }' "$BATS_TEST_TMPDIR/mid" >"$mid"
+	}
+	for lines in 'if false; then:fi' 'f() {:}' '(:) &' 'while false; do:done' 'case x in y)::;; esac' '{:} &'; do
+		around "${lines%%:*}" "${lines#*:}"
+		finds FAIL mid-inside $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
+		# What wiring cannot mend is not said to be mended by it.
+		if [[ $output == *'fix: okv-luna config wire'* ]]; then okv_config 0 wire; else okv_config 3 wire; fi
+	done
+	around ": <<'X'" X
+	finds FAIL mid-inside $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
+	typed mid-inside
+	around 'cat <<X' '#'
+	finds FAIL mid-inside $G/okv_hsm_mid_upgrade "$(number_of "$mid" '^# >>> okv-luna')"
 }
 
 @test "the helper missing or not executable" {
@@ -577,6 +598,8 @@ luna_line() {
 	printf '\n \n' >"$key" && broken ClientPrivKeyFile empty
 	rm "$key" && mkdir "$key" && broken ClientPrivKeyFile directory
 	cp "$pair/node.pem" "$key" && broken ClientPrivKeyFile 'no private key'
+	sed 's/ PRIVATE KEY/ OPENSSH PRIVATE KEY/' "$cert/client/nodeKey.pem" >"$BATS_TEST_TMPDIR/ssh"
+	cp "$BATS_TEST_TMPDIR/ssh" "$key" && broken ClientPrivKeyFile 'OPENSSH PRIVATE KEY'
 	cp "$pair/nodeKey.pem" "$cert/client/node.pem" && broken ClientCertFile 'no certificate'
 	sed -i '$d' "$cert/client/node.pem" && broken ClientCertFile 'cut off'
 	openssl x509 -in "$pair/node.pem" -outform DER -out "$cert/client/node.pem" && broken ClientCertFile PEM
@@ -592,6 +615,62 @@ luna_line() {
 	openssl pkcs8 -topk8 -in "$pair/nodeKey.pem" -passout pass:x -out "$key"
 	finds NOTE chrystoki-unchecked /etc/Chrystoki.conf 0
 	[[ $finding == *'belong together (the key is encrypted'* ]]
+}
+
+@test "Chrystoki.conf: a server, and nothing to show oneself to it or to know it by" {
+	cp "$luna" "$BATS_TEST_TMPDIR/luna"
+	for entry in ClientPrivKeyFile ClientCertFile ServerCAFile; do
+		for edit in "/$entry/d" "s|$entry = .*|$entry = ;|"; do
+			sed "$edit" "$BATS_TEST_TMPDIR/luna" >"$luna"
+			finds FAIL chrystoki-entry-missing /etc/Chrystoki.conf "$(number_of "$luna" ServerName00)"
+			[[ $finding == *"$entry"* ]]
+			[ "$(grep -c '^FAIL' <<<"$output")" -eq 1 ]
+		done
+	done
+	# With no server there is nobody to show it to.
+	sed -i '/Server[NP]..*00/d' "$luna"
+	lacks chrystoki-entry-missing
+}
+
+@test "Chrystoki.conf: a link that others may have made is not called a missing file" {
+	mkdir "$root/opt/keys"
+	mv "$root$LC/cert/client/nodeKey.pem" "$root/opt/keys/"
+	ln -s /opt/keys/nodeKey.pem "$root$LC/cert/client/nodeKey.pem"
+	okv_config 0 wire
+	lacks chrystoki-path-link
+	chmod 2770 "$root$LC/cert/client"
+	finds FAIL chrystoki-path-link /etc/Chrystoki.conf "$(number_of "$luna" ClientPrivKeyFile)"
+	[[ $finding == *'was not looked at'*'is a symbolic link'* ]]
+	lacks chrystoki-path-missing
+}
+
+@test "a key or a library where nothing lives through a restart is not preserved by any list" {
+	for place in /tmp /var/tmp /dev/shm /run/luna; do
+		mkdir -p "$root$place"
+		cp "$root$LC/cert/client/nodeKey.pem" "$root$place/"
+		sed -i "s|ClientPrivKeyFile = .*|ClientPrivKeyFile = $place/nodeKey.pem;|" "$luna"
+		okv_config 0 wire
+		[[ $(<"$conf") != *"$place/"* ]]
+		finds FAIL chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientPrivKeyFile)"
+		[[ $output == *"move it into the client's directory"* ]]
+	done
+}
+
+@test "an OKV that is known to have the generic interface, and has lost its directory, is no OKV without one" {
+	rm -r "$gen"
+	for issue in '' 'Oracle Key Vault Server 21.2.0.0.0'; do
+		printf '%s\n' "$issue" >"$root/etc/issue"
+		finds WARN scope $G 0
+	done
+	for issue in 21.3.0.0.0 21.10 22.1; do
+		printf 'Oracle Key Vault Server %s\n' "$issue" >"$root/etc/issue"
+		lacks scope
+		for file in okv_hsm.conf okv_hsm_env okv_hsm_mid_upgrade; do finds FAIL file-missing "$G/$file" 0; done
+		okv_config 6 wire
+		[[ $output != *'21.2 and earlier'* ]]
+	done
+	printf 'OKV_RELEASE="21.2"\n' >>"$root/opt/okv-luna/etc/okv-luna.conf"
+	finds WARN scope $G 0
 }
 
 @test "Chrystoki.conf: the servers of an appliance cluster name files, too" {
