@@ -244,6 +244,7 @@ static int follow(pid_t first)
 		return 5;
 	(void)ptrace(PTRACE_SYSCALL, first, 0, 0);
 	for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
+		(void)alarm(STUCK_SECONDS);
 		if (WIFSTOPPED(status)) {
 			stopped(pid, status);
 			continue;
