@@ -261,12 +261,12 @@ int hook_snapshot_read(const struct upgrade_run *run, enum snapshot_part part, s
 {
 	SNAPSHOT_AUTO s = { 0 };
 	MACHINE_AUTO now = { 0 };
+	TEXT_AUTO why = { 0 };
 
 	if (snapshot_read(run->root, SNAPSHOT_DIR, part, &s, f) < 0 || snapshot_machine_find(run->root, &now, f) < 0)
 		return -1;
-	if (!snapshot_machine_same(&s.machine, &now))
-		return fault_absent(f, "the snapshot is of another machine ('%s'), of which this one may be a copy",
-				    s.machine.host);
+	if (!snapshot_machine_same(&s.machine, &now, &why))
+		return fault_absent(f, "the snapshot is %s", text_string(&why));
 	*ret_snapshot = s;
 	s = (struct snapshot){ 0 };
 	return 0;

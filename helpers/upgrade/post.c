@@ -41,12 +41,12 @@ static int snapshot_get(struct step *step, enum snapshot_part part, struct snaps
 			struct fault *f)
 {
 	*ret_there = hook_snapshot_read(step->run, part, ret_snapshot, f) == 0;
-	/* One that cannot be believed is none for whoever says so. */
-	if (*ret_there || f->kind == FAULT_ABSENT || (f->kind == FAULT_REFUSED && step->run->accept)) {
+	/* One that cannot be believed is none. */
+	if (*ret_there || f->kind == FAULT_ABSENT || f->kind == FAULT_REFUSED) {
 		*f = (struct fault){ 0 };
 		return 0;
 	}
-	return step_set_remedy(step, "if you know that nothing is missing: okv-luna post-upgrade --accept");
+	return -1;
 }
 
 static int step_slots(struct step *step, struct fault *f)
@@ -110,21 +110,22 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 static int nothing_to_compare(struct step *step, const struct journal_history *history)
 {
 	const int root = step->run->root;
-	SNAPSHOT_AUTO foreign = { 0 };
+	SNAPSHOT_AUTO old = { 0 };
 	SNAPSHOT_AUTO whole = { 0 };
 	MACHINE_AUTO now = { 0 };
 	TEXT_AUTO lack = { 0 };
+	TEXT_AUTO other = { 0 };
 	struct fault why = { 0 };
-	const bool other = snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &foreign, &why) == 0;
 
 	step->partial = true;
-	if (other && snapshot_machine_find(root, &now, &why) == 0 && snapshot_machine_same(&foreign.machine, &now) &&
-	    snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
-		text_add_format(&lack, "the snapshot is incomplete (%s)", why.text);
-	else if (why.kind == FAULT_REFUSED)
+	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &old, &why) < 0 && why.kind == FAULT_REFUSED)
 		text_add_format(&lack, "the snapshot cannot be trusted (%s)", why.text);
-	else if (other)
-		text_add_format(&lack, "the snapshot is of another machine ('%s')", foreign.machine.host);
+	else if (why.kind == FAULT_NONE && snapshot_machine_find(root, &now, &why) == 0 &&
+		 !snapshot_machine_same(&old.machine, &now, &other))
+		text_add_format(&lack, "the snapshot is %s", text_string(&other));
+	else if (why.kind == FAULT_NONE && snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
+		text_add_format(&lack, "the snapshot %s (%s)",
+				why.kind == FAULT_REFUSED ? "cannot be trusted" : "is incomplete", why.text);
 	else if (history->hooks[UPGRADE_PRE].began != 0)
 		text_add_string(&lack, "the snapshot that pre-upgrade took is gone");
 	else

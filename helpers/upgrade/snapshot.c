@@ -154,11 +154,19 @@ int snapshot_machine_find(int root, struct machine *ret_machine, struct fault *f
 	return 0;
 }
 
-bool snapshot_machine_same(const struct machine *a, const struct machine *b)
+bool snapshot_machine_same(const struct machine *before, const struct machine *now, struct text *out)
 {
-	if (a->uuid[0] != '\0' && b->uuid[0] != '\0')
-		return strcmp(a->uuid, b->uuid) == 0;
-	return strcmp(a->host, b->host) == 0;
+	const bool numbered = before->uuid[0] != '\0' && now->uuid[0] != '\0';
+	const char *const old = numbered ? before->uuid : before->host, *const here = numbered ? now->uuid : now->host;
+
+	if (old[0] != '\0' && strcmp(old, here) == 0)
+		return true;
+	if (old[0] != '\0' && here[0] != '\0')
+		text_add_format(out, "of another machine ('%s'), of which this one may be a copy", before->host);
+	else
+		text_add_format(out, "not known to be this server's, because %s no host name",
+				here[0] == '\0' ? "this server has" : "it has");
+	return false;
 }
 
 bool snapshot_machine_upgraded(const struct machine *before, const struct machine *now, struct text *out)
@@ -425,7 +433,7 @@ static int value_get(const struct assign *file, const char *name, char **ret_val
 	if (assign_get(file, name, &value, f) < 0)
 		return -1;
 	if (value == NULL)
-		return fault_refused(f, "the snapshot's system file lacks %s; run okv-luna pre-upgrade again", name);
+		return fault_refused(f, "the snapshot's system file lacks %s", name);
 	*ret_value = value;
 	return 0;
 }

@@ -395,6 +395,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 	SNAPSHOT_AUTO s = { 0 };
 	MACHINE_AUTO now = { 0 };
 	TEXT_AUTO age = { 0 };
+	TEXT_AUTO other = { 0 };
 	struct journal_history history;
 	struct fault why = { 0 };
 
@@ -417,11 +418,12 @@ static int check_snapshot(struct step *step, struct fault *f)
 		return 0;
 	}
 	time_add_age(time_now() - s.taken, &age);
-	if (!snapshot_machine_same(&s.machine, &now))
-		step_add_finding(
-			step, prepared ? STEP_HIGH : STEP_LOW, prepared ? "okv-luna pre-upgrade" : NULL, NULL,
-			"of another machine ('%s'), of which this one may be a copy; pre-upgrade takes its own",
-			s.machine.host);
+	if (!snapshot_machine_same(&s.machine, &now, &other))
+		step_add_finding(step, prepared ? STEP_HIGH : STEP_LOW,
+				 now.uuid[0] == '\0' && now.host[0] == '\0' ? "give this server a host name"
+				 : prepared                                 ? "okv-luna pre-upgrade"
+									    : NULL,
+				 NULL, "%s; pre-upgrade takes its own", text_string(&other));
 	else if (!open)
 		step_add_info(step, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)

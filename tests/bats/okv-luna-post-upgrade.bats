@@ -275,7 +275,7 @@ upgraded() {
 # What could not be compared is said, and is no yes: not by the word, not by the status, and nothing is called over.
 unproven() {
 	run -1 --separate-stderr post
-	[[ ${lines[0]} == "Not proven: OKV's user reaches the HSM, but $1." ]]
+	[[ ${lines[0]} == "Not proven: OKV's user reaches the HSM, but ${1%.}." ]]
 	[[ $output != *Proven:* && $output != *restart* && $output != *"okv-luna pre-upgrade"* ]]
 	[ "$(jq -r '.answer, .exit' "$ROOT/opt/okv-luna/var/post-upgrade.json" | paste -sd' ')" = 'unproven 1' ]
 	run -0 status_of
@@ -313,6 +313,41 @@ known what was there before"
 	[ -L "$ROOT$WANTED" ]
 }
 
+@test "a snapshot that is empty, cut off or changed: not proven, with what is wrong with it" {
+	upgraded
+	snapshot=$ROOT/opt/okv-luna/var/snapshot
+	cp -a "$snapshot" "$BATS_TEST_TMPDIR/whole"
+	for fault in ': >system' 'head -n 3 system >s; mv s system' 'head -c 300 /dev/zero >system' \
+		'sed -i s/^GROUP_ID=.*/GROUP_ID=\"x\"/ system' ': >manifest.mtree' 'echo x >>slots'; do
+		(cd "$snapshot" && eval "$fault")
+		run -1 --separate-stderr post
+		[[ ${lines[0]} == "Not proven: OKV's user reaches the HSM, but the snapshot cannot be trusted ("*"), so it is not \
+known what was there before." ]]
+		unproven "${lines[0]#*, but }"
+		[ -L "$ROOT$WANTED" ]
+		rm -r "$snapshot"
+		cp -a "$BATS_TEST_TMPDIR/whole" "$snapshot"
+	done
+	run -0 post
+	[[ ${lines[0]} == "Proven: "* ]]
+}
+
+@test "a snapshot is this server's only where something tells: nothing on either side is no match" {
+	dmi=$ROOT/sys/class/dmi/id
+	mkdir -p "$dmi"
+	printf '4C4C4544-0033-1039-8046-B7C04F4D3833\n' >"$dmi/product_uuid"
+	rm "$ROOT/etc/hostname"
+	pre -q
+	run -0 post
+	pre -q
+	rm "$dmi/product_uuid"
+	unproven "the snapshot is not known to be this server's, because this server has no host name, so it is not known \
+what was there before"
+	echo okv1 >"$ROOT/etc/hostname"
+	unproven "the snapshot is not known to be this server's, because it has no host name, so it is not known what was \
+there before"
+}
+
 @test "a copy's snapshot is another machine's, by its UUID or its name" {
 	mkdir -p "$ROOT/sys/class/dmi/id" "$ROOT/etc"
 	printf '4C4C4544-0033-1039-8046-B7C04F4D3833\n' >"$ROOT/sys/class/dmi/id/product_uuid"
@@ -326,13 +361,15 @@ known what was there before"
 	run -0 post
 	pre -q
 	printf '4c4c4544-0033-1039-8046-b7c04f4d3834\n' >"$ROOT/sys/class/dmi/id/product_uuid"
-	unproven "the snapshot is of another machine ('okv-other'), so it is not known what was there before"
+	unproven "the snapshot is of another machine ('okv-other'), of which this one may be a copy, so it is not \
+known what was there before"
 	run -0 post --accept
 	# What boards give that have none is none.
 	printf '00000000-0000-0000-0000-000000000000\n' >"$ROOT/sys/class/dmi/id/product_uuid"
 	pre -q
 	echo okv2 >"$ROOT/etc/hostname"
-	unproven "the snapshot is of another machine ('okv-other'), so it is not known what was there before"
+	unproven "the snapshot is of another machine ('okv-other'), of which this one may be a copy, so it is not \
+known what was there before"
 }
 
 @test "a snapshot older than 24 hours is called stale" {

@@ -71,8 +71,8 @@ setup() { upgrade_setup; }
 @test "a manifest edited by hand is not believed" {
 	pre -q
 	sed -i 's/okv1.pem type=file/okv2.pem type=file/' "$ROOT/opt/okv-luna/var/snapshot/manifest.mtree"
-	run -3 post
-	[[ $output == *"manifest was changed since it was taken"* ]]
+	run -1 post
+	[[ ${lines[0]} == "Not proven: "*"manifest was changed since it was taken"* ]]
 }
 
 @test "no slot: do not upgrade, why, and what fixes it" {

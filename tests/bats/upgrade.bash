@@ -40,6 +40,7 @@ tree_make() {
 	sed 's/:x:/:!:/; s/:[0-9]*:/::/' "$root/etc/group" >"$root/etc/gshadow"
 	printf 'SYS_GID_MIN 100\nSYS_GID_MAX 999\n' >"$root/etc/login.defs"
 	printf 'PRETTY_NAME="Test OS 8"\n' >"$root/etc/os-release"
+	echo okv1 >"$root/etc/hostname"
 	cp "$top"/tests/appliance/okv/okv_hsm* "$root$GENERIC/"
 	chmod 0755 "$root$GENERIC/okv_hsm_mid_upgrade"
 
