@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -47,6 +48,16 @@ static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, s
 	return 0;
 }
 
+/* A file, or what a shell's <(...) has opened: a pipe without a name of its own, whose writer is there. */
+static bool is_ready(int fd, const struct stat *status)
+{
+	enum { PIPEFS = 0x50495045 };
+	struct statfs system;
+
+	return S_ISREG(status->st_mode) ||
+	       (S_ISFIFO(status->st_mode) && fstatfs(fd, &system) == 0 && system.f_type == PIPEFS);
+}
+
 static int file_read(const struct proc_secret *secret, struct report *report, struct place *place, struct fault *f)
 {
 	/* Not the open of a pipe that nobody writes to yet may block, but the wait that an interrupt ends. */
@@ -55,7 +66,12 @@ static int file_read(const struct proc_secret *secret, struct report *report, st
 
 	if (fd < 0)
 		return fault_errno(f, errno, "cannot open the %s file '%s'", secret->what, SHOWN(secret->file));
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
+	if (fstat(fd, &status) < 0)
+		return fault_system(f, errno, "cannot look at the %s file '%s'", secret->what, SHOWN(secret->file));
+	if (secret->plain && !is_ready(fd, &status))
+		return fault_refused(f, "the %s file '%s' is not a regular file; use one, or standard input: %s -",
+				     secret->what, SHOWN(secret->file), secret->advice);
+	if (S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
 		report_say(report, REPORT_WARNING, "the %s file '%s' is open to others (mode %04o); chmod 600 it",
 			   secret->what, SHOWN(secret->file), (unsigned)(status.st_mode & 07777));
 	return bytes_read(secret, fd, false, place, f);

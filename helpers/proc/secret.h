@@ -19,12 +19,16 @@ struct proc_secret {
 	const char *file;   /* "-" is standard input; or NULL */
 	int fd;             /* or -1 */
 	const char *advice; /* options to use where there is no terminal */
-	bool plain;         /* one line of text: what an editor leaves in it is refused, since each try counts */
+	/*
+	 * One line of text: what an editor leaves in it is refused, since each try counts.  Its file is a regular one
+	 * or a pipe that is open already, so that nobody waits for a writer who never comes.
+	 */
+	bool plain;
 };
 
 /*
- * At most `size` bytes.  FAULT_REFUSED: empty, longer, or not plain; FAULT_USAGE: neither file nor descriptor, and no
- * terminal.
+ * At most `size` bytes.  FAULT_REFUSED: empty, longer, or not plain, its file included; FAULT_USAGE: neither file nor
+ * descriptor, and no terminal.
  * On a fault the memory is wiped.
  */
 int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,

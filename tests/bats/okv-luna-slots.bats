@@ -333,6 +333,17 @@ label_of() {
 	[[ $output != *1234* ]]
 }
 
+@test "a PIN file that is none is refused at once, where a pipe that is open already is read" {
+	mkfifo "$TREE/pipe"
+	for file in "$TREE/pipe" /dev/zero "$TREE"; do
+		run -3 timeout 60 "$SLOTS" --root "$TREE" --key root --pin-file "$file"
+		said "the PIN file '$file' is not a regular file; use one, or standard input: --pin-file -"
+		run -3 timeout 60 "${SLOTS%slots}status" --root "$TREE" --for restore --key root --pin-file "$file"
+		said "the PIN file '$file' is not a regular file"
+	done
+	expect 0 --key root --pin-file <(printf 1234)
+}
+
 @test "a wrong PIN, an empty one, one too long, and options without --key are refused" {
 	printf 9999 >"$TREE/wrong"
 	chmod 600 "$TREE/wrong"
