@@ -42,18 +42,23 @@ static size_t flawed_find(const struct assign *lines)
 	return i;
 }
 
-/* Lines that name different ones: which of them OKV reads is not documented. */
-static bool is_contested(const struct assign *lines, const char *chosen)
+/* Lines that give it different values: which of them OKV reads is not documented. */
+static bool is_contested(const struct assign *lines, const char *name)
 {
-	bool contested = false;
+	const struct assign_line *first = NULL;
 
 	for (size_t i = 0; i < lines->count; i++) {
 		const struct assign_line *line = &lines->lines[i];
-		contested =
-			contested || (line->kind == ASSIGN_VALUE && text_equal(line->bytes, line->name_length, KEY) &&
-				      !text_equal(line->bytes + line->value_start, line->value_length, chosen));
+		if (line->kind != ASSIGN_VALUE || !text_equal(line->bytes, line->name_length, name))
+			continue;
+		if (first == NULL)
+			first = line;
+		else if (first->value_length != line->value_length ||
+			 memcmp(first->bytes + first->value_start, line->bytes + line->value_start,
+				line->value_length) != 0)
+			return true;
 	}
-	return contested;
+	return false;
 }
 
 static int okv_choose(int root, char **ret_path, struct fault *f)
@@ -65,7 +70,7 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	    assign_get(&lines, KEY, ret_path, f) < 0)
 		return -1;
 	const size_t flawed = flawed_find(&lines);
-	if (*ret_path != NULL && is_contested(&lines, *ret_path))
+	if (is_contested(&lines, KEY))
 		return fault_negative(f,
 				      "it is not known which library OKV loads: " KEY " stands %zu times in '%s', and "
 				      "not with the same value; keep one of the lines",
@@ -129,12 +134,19 @@ void hsm_environment_done(struct hsm_environment *environment)
 	*environment = (struct hsm_environment){ 0 };
 }
 
+#define DIRECTORY "ChrystokiConfigurationPath"
+
 static int variables_read(int root, struct report *report, struct hsm_environment *environment, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
 
 	if (assignments_read(root, HSM_OKV_ENVIRONMENT, &lines, f) < 0)
 		return -1;
+	if (is_contested(&lines, DIRECTORY))
+		return fault_negative(f,
+				      "it is not known which Chrystoki.conf OKV's library reads: " DIRECTORY
+				      " stands %zu times in '%s', and not with the same value; keep one of the lines",
+				      assign_count(&lines, DIRECTORY), HSM_OKV_ENVIRONMENT);
 	environment->items = calloc(lines.count + 1, sizeof(*environment->items));
 	if (environment->items == NULL)
 		return fault_memory(f);
@@ -158,12 +170,11 @@ static int variables_read(int root, struct report *report, struct hsm_environmen
 
 static int conf_read(int root, struct hsm_environment *environment, struct fault *f)
 {
-	static const char name[] = "ChrystokiConfigurationPath=";
+	static const char name[] = DIRECTORY "=";
 	const char *directory = "/etc";
 	TEXT_AUTO path = { 0 };
 	struct fault ignored = { 0 };
 
-	/* The last one wins, as with setenv(3). */
 	for (size_t i = 0; i < environment->count; i++)
 		if (text_starts(environment->items[i], name))
 			directory = environment->items[i] + strlen(name);

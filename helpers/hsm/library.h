@@ -4,7 +4,8 @@
  * Promise: the library is named by okv_hsm.conf and the environment by okv_hsm_env, read by OKV's own rules: exactly
  * the strict NAME="VALUE" lines, in order; a flawed line is skipped with a warning that names its number, as
  * hsmclient does.  An environment file that is not there gives nothing.  ChrystokiConfigurationPath of it names the
- * directory of the Chrystoki.conf that the library will read; without it that is /etc.
+ * directory of the Chrystoki.conf that the library will read; without it that is /etc; two that differ are
+ * FAULT_NEGATIVE.
  *
  * A path is walked below the root; links are followed only where root alone could have made them, and each is written
  * down.  The file and every directory above it must belong to root and be writable by nobody else: whoever can write

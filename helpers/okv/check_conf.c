@@ -11,6 +11,7 @@
 #include "okv/check.h"
 #include "okv/links.h"
 #include "okv/wiring.h"
+#include "proc/identity.h"
 
 static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_NONE] = "line",
@@ -287,18 +288,45 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 
 /* --- the two files ------------------------------------------------------------------------------------------------ */
 
+static bool is_readable(const struct proc_identity *user, const struct stat *status)
+{
+	if (status->st_uid == user->uid)
+		return (status->st_mode & S_IRUSR) != 0;
+	for (size_t i = 0; i < user->group_count; i++)
+		if (user->groups[i] == status->st_gid)
+			return (status->st_mode & S_IRGRP) != 0;
+	return (status->st_mode & S_IROTH) != 0;
+}
+
+/* OKV reads both as its own user. */
+static void reader_check(struct okv_checking *c, const struct stat *status)
+{
+	const char *user = c->job->settings->okv_user;
+	struct proc_identity identity;
+	struct fault ignored = { 0 };
+
+	if (proc_identity_read(c->job->root, user, &identity, &ignored) < 0 || is_readable(&identity, status))
+		return;
+	finding_add(c->found, FINDING_RULE(FINDING_FAIL, "file-unreadable", "OKV finds nothing in it", NULL), 0,
+		    "user '%s' cannot read it (mode %04o)", SHOWN(user), (unsigned)(status->st_mode & 07777));
+	finding_set_remedy(c->found, "give it to that user, as OKV delivers it: chown '%s:%s' '%s' && chmod 640 '%s'",
+			   SHOWN(user), SHOWN(c->job->settings->okv_group), c->found->file, c->found->file);
+}
+
 /* As okv_check_read, and the lines of the file. */
 static int assign_check(struct okv_checking *c, const char *missing, const char *skipped, struct assign *ret_assign,
 			struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
+	struct stat status;
 	const int r = okv_check_read(c,
 				     FINDING_RULE(FINDING_FAIL, "file-missing", missing,
 						  "put OKV's own file back, as another node of this release has it"),
-				     &file, NULL, f);
+				     &file, &status, f);
 
 	if (r <= 0)
 		return r;
+	reader_check(c, &status);
 	if (assign_parse(ret_assign, text_string(&file), file.length, f) < 0)
 		return -1;
 	lines_check(c, ret_assign, skipped);

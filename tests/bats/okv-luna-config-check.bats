@@ -160,6 +160,20 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	finds WARN vendor-other $G/okv_hsm.conf 7
 }
 
+@test "a file that OKV's user cannot read is none for OKV" {
+	for file in okv_hsm.conf okv_hsm_env; do
+		lacks file-unreadable
+		for who in 0:0=0600 0:0=0640 0:502=0604 501:0=0044; do
+			chown "${who%=*}" "$root$G/$file" && chmod "${who#*=}" "$root$G/$file"
+			finds FAIL file-unreadable $G/$file 0
+		done
+		for who in 0:0=0604 0:502=0640 501:0=0400; do
+			chown "${who%=*}" "$root$G/$file" && chmod "${who#*=}" "$root$G/$file"
+			lacks file-unreadable
+		done
+	done
+}
+
 @test "wildcard, relative, dotted, missing, nested, OKV's own, linked entries" {
 	ours=$LC:/etc/Chrystoki.conf:/opt/okv-luna
 	set_list() { sed -i "s|^PRESERVED_FILES=.*|PRESERVED_FILES=\"$ours:$1\"|" "$conf"; }

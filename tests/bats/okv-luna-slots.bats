@@ -216,6 +216,17 @@ label_of() {
 	expect 0
 }
 
+@test "where okv_hsm_env names two directories, it is not known which Chrystoki.conf counts, and that is no yes" {
+	for lines in "/etc /opt" "/opt /etc" "/etc "; do
+		printf 'ChrystokiConfigurationPath="%s"\n' "${lines% *}" "${lines#* }" >"$GENERIC/okv_hsm_env"
+		expect 1
+		said "it is not known which Chrystoki.conf OKV's library reads: ChrystokiConfigurationPath stands 2 times"
+		[[ $output != *fix:* ]]
+	done
+	printf 'ChrystokiConfigurationPath="/etc"\n%.0s' 1 2 >"$GENERIC/okv_hsm_env"
+	expect 0
+}
+
 @test "a library or a directory above it that others could write is refused before it is loaded" {
 	chmod 0646 "$TREE/doubles/honest.so"
 	expect 3
