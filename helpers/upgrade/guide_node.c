@@ -83,8 +83,8 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 		return -1;
 	if (release[0] == '\0') {
 		node->okv = (struct guide_range){ generic ? 2103 : 0, generic ? GUIDE_ANY : 2102 };
-		text_add_format(&node->described, "OKV %s (by " SETTINGS_GENERIC ", which is %s)",
-				generic ? "21.3 or later" : "21.2 or earlier", generic ? "there" : "not there");
+		text_add_format(&node->described, "OKV %s (" SETTINGS_GENERIC " %s)",
+				generic ? "21.3 or later" : "21.2 or earlier", generic ? "exists" : "does not exist");
 		text_add_string(&node->notes,
 				"OKV's release is not known: give --okv, or set OKV_RELEASE in okv-luna.conf\n");
 		return 0;
@@ -93,9 +93,11 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 		return -1;
 	text_add_format(&node->described, "OKV %s (%s)", SHOWN(release), from);
 	if (generic != (node->okv.least >= 2103))
-		text_add_format(&node->notes, "this is said to be OKV %s, but " SETTINGS_GENERIC " is %s\n",
+		text_add_format(&node->notes,
+				"this is said to be OKV %s, but " SETTINGS_GENERIC " %s; "
+				"if the release is wrong, give --okv, or set OKV_RELEASE in okv-luna.conf\n",
 				SHOWN(release),
-				generic ? "there, as from OKV 21.3 on" : "not there, as before OKV 21.3");
+				generic ? "exists, as from OKV 21.3 on" : "does not exist, as before OKV 21.3");
 	return 0;
 }
 
@@ -266,7 +268,7 @@ static unsigned checks_look(const struct upgrade_run *run)
 				(strcmp(result->row->name, "bundle") != 0 || result->findings[k].severity == STEP_INFO);
 	}
 	return (check_is_well(run, "client") && library_is_there(run) ? GUIDE_CLIENT_THERE : 0) |
-	       (check_is_well(run, "wiring") ? GUIDE_WIRED : 0) |
+	       (check_is_well(run, "wiring") && fs_exists(run->root, SETTINGS_GENERIC) ? GUIDE_WIRED : 0) |
 	       (check_is_well(run, "group") && check_is_well(run, "policy") ? GUIDE_MODES : 0) |
 	       (check_is_well(run, "slots") ? GUIDE_SLOTS | GUIDE_REACHED | GUIDE_SEEN : 0) | (well ? GUIDE_WELL : 0) |
 	       (clean && check_is_well(run, "bundle") ? GUIDE_CLEAN : 0);

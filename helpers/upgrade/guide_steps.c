@@ -18,7 +18,7 @@ static const char minimum[] = "the guide skips steps 1 to 3 for the Cloud HSM mi
 static const char minimum_reboot[] = "the guide skips steps 1 to 9 for the Cloud HSM minimum client";
 static const char no_generic[] = "OKV 21.2 and earlier have no generic HSM files";
 static const char no_states[] = "the guide's states around an upgrade are for OKV 21.3 and later";
-static const char only_12[] = "only from OKV 12.2";
+static const char only_12[] = "only when upgrading from OKV 12.2";
 
 static const struct guide_step install[] = {
 	/* --- install: the client, and its way to the HSM --------------------------------------------------------- */
@@ -28,8 +28,9 @@ static const struct guide_step install[] = {
 		  "auto-activation). For HA do so on two HSMs or more, with one cloning domain and one type of "
 		  "authentication.",
 	  .skip_kind = no_network, .done = GUIDE_SEEN, .said = true },
-	{ "service", GUIDE_HSM, "Make the Luna Cloud HSM service", .kinds = CLOUD,
-	  .text = "In the cloud's console: make the service, download its client (setup-NAME.zip) and copy it to this "
+	{ "service", GUIDE_HSM, "Create the Luna Cloud HSM service", .kinds = CLOUD,
+	  .text = "In the cloud's console: create the service, download its client (setup-NAME.zip) and copy it to "
+		  "this "
 		  "server by scp.",
 	  .skip_kind = no_cloud, .done = GUIDE_SECTIONS, .said = true },
 	{ "client", GUIDE_OURS, "Install the Luna client", .kinds = FULL, .v6 = GUIDE_V6_NOT,
@@ -47,23 +48,22 @@ static const struct guide_step install[] = {
 	  .command = "{lc}/bin/vtl createCert -n {host}", .skip_kind = no_network, .done = GUIDE_KEY },
 	{ "exchange", GUIDE_HSM, "Exchange the certificates", .kinds = NTLS,
 	  .text = "scp admin@HSM:server.pem /root/server.pem, then scp {lc}/cert/client/{host}.pem admin@HSM: (HSM is "
-		  "its host name or address; for HA once for each).",
+		  "its host name or address). For HA do this and the next step for one HSM after the other.",
 	  .skip_kind = no_network, .done = GUIDE_SERVERS, .said = true },
 	{ "server", GUIDE_CLIENT, "Register the HSM with the client", .kinds = NTLS,
-	  .command = "{lc}/bin/vtl addServer -n {HSM} -c /root/server.pem",
-	  .text = "HSM is its host name or address; for HA once for each, with its own certificate.",
+	  .command = "{lc}/bin/vtl addServer -n {HSM} -c /root/server.pem", .text = "HSM is its host name or address.",
 	  .skip_kind = no_network, .done = GUIDE_SERVERS },
 	{ "assign", GUIDE_HSM, "Register the client with the HSM, and assign the partition", .kinds = NTLS,
 	  .text = "In the HSM's shell: client register -client {host} -hostname {host}, then client assignPartition "
 		  "-client {host} -partition PARTITION (for HA on each).",
 	  .skip_kind = no_network, .done = GUIDE_SEEN, .said = true },
-	{ "verify", GUIDE_CLIENT, "See the partition as root", .kinds = NTLS, .command = "{lc}/bin/vtl verify",
+	{ "verify", GUIDE_CLIENT, "Check that root sees the partition", .kinds = NTLS, .command = "{lc}/bin/vtl verify",
 	  .skip_kind = no_network, .done = GUIDE_SEEN },
 	{ "service-client", GUIDE_OURS, "Extract the service's client beside the Luna client", .kinds = SERVICE,
 	  .v6 = GUIDE_V6_NOT, .command = "okv-luna extract --to {service} {SERVICE}",
 	  .text = "SERVICE is setup-NAME.zip from the cloud's console.",
 	  .skip_kind = "only with the full client and a Luna Cloud HSM service", .done = GUIDE_SERVICE },
-	{ "merge", GUIDE_OURS, "Bring the service's sections over, and its certificates", .kinds = SERVICE,
+	{ "merge", GUIDE_OURS, "Merge the service's sections and certificates into the Luna client", .kinds = SERVICE,
 	  .v6 = GUIDE_V6_NOT,
 	  .command = "okv-luna config chrystoki merge {service}/Chrystoki.conf --section XTC --section REST "
 		     "--plugin-dir {lc}/plugins",
@@ -79,11 +79,11 @@ static const struct guide_step install[] = {
 	{ "service-delete", GUIDE_SERVER, "Delete what was extracted: it holds the service's secret", .kinds = SERVICE,
 	  .v6 = GUIDE_V6_NOT, .command = "rm -r {service}",
 	  .skip_kind = "only with the full client and a Luna Cloud HSM service", .done = GUIDE_SERVICE_GONE },
-	{ "roles", GUIDE_CLIENT, "See the service as root, and initialise its roles", .kinds = CLOUD,
+	{ "roles", GUIDE_CLIENT, "Check that root sees the service, and initialise its roles", .kinds = CLOUD,
 	  .v6 = GUIDE_V6_NOT,
 	  .text = "{lc}/bin/lunacm lists the service; initialise the roles as the cloud's documentation says.",
 	  .skip_kind = no_cloud, .done = GUIDE_SEEN },
-	{ "ha-group", GUIDE_OURS, "Make the HA group of the partitions", .when = GUIDE_IF_HA,
+	{ "ha-group", GUIDE_OURS, "Create an HA group of the partitions", .when = GUIDE_IF_HA,
 	  .command = "okv-luna config chrystoki ha {LABEL} {SERIALS}",
 	  .text = "SERIALS are the members' serial numbers with commas between them, as vtl verify shows them.",
 	  .done = GUIDE_HA_GROUP },
@@ -92,29 +92,29 @@ static const struct guide_step install[] = {
 	/* --- install: OKV ---------------------------------------------------------------------------------------- */
 	{ "group", GUIDE_OURS, "Add {user} to group {group}, and set owners and modes", .kinds = FULL,
 	  .v6 = GUIDE_V6_NOT, .command = "okv-luna repair", .skip_kind = minimum, .done = GUIDE_MODES },
-	{ "modes", GUIDE_OURS, "Keep the service's secret from others", .kinds = GUIDE_CLOUD_MIN, .v6 = GUIDE_V6_NOT,
+	{ "modes", GUIDE_OURS, "Protect the service's secret", .kinds = GUIDE_CLOUD_MIN, .v6 = GUIDE_V6_NOT,
 	  .command = "okv-luna repair",
 	  .text = "Root and group {group} can read it, so {user} is added to that group. The guide leaves the secret "
 		  "readable by everybody.",
 	  .skip_kind = "part of the previous step", .done = GUIDE_MODES },
-	{ "reach", GUIDE_OURS, "See the partition as {user}", .command = "okv-luna slots --module {lib}",
+	{ "reach", GUIDE_OURS, "Check that {user} sees the partition", .command = "okv-luna slots --module {lib}",
 	  .done = GUIDE_REACHED, .in_turn = true },
 	{ "reboot-group", GUIDE_SERVER, "Reboot this server", .kinds = FULL, .v6 = GUIDE_V6_NOT,
 	  .text = "A process keeps the groups that it was started with.", .skip_kind = minimum, .done = GUIDE_RUNNING,
 	  .all_the_same = GUIDE_LACKING },
 	{ "wire", GUIDE_OURS, "Edit OKV's generic HSM files", .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .command = "okv-luna config wire", .text = "{minimum}", .skip_version = no_generic, .done = GUIDE_WIRED },
-	{ "slots", GUIDE_OURS, "See the partition as OKV will", .v6 = GUIDE_V6_NOT, .from = GENERIC,
-	  .command = "okv-luna slots", .skip_version = "the step 'See the partition as {user}' has shown it",
+	{ "slots", GUIDE_OURS, "Check that OKV will see the partition", .v6 = GUIDE_V6_NOT, .from = GENERIC,
+	  .command = "okv-luna slots", .skip_version = "the step 'Check that {user} sees the partition' has shown it",
 	  .done = GUIDE_SLOTS, .in_turn = true },
 	{ "reboot-files", GUIDE_SERVER, "Reboot this server again", .kinds = FULL, .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .text = "The guide asks for it after its step 8.", .skip_kind = minimum_reboot, .skip_version = no_generic,
 	  .done = GUIDE_BOOTED, .said = true },
-	{ "initialize", GUIDE_CONSOLE, "Initialize",
+	{ "initialize", GUIDE_CONSOLE, "Initialize the HSM in OKV's console",
 	  .text = "https://{host} as system administrator: {page}: Initialize. Vendor: {vendor}. HSM Credential: the "
 		  "partition's password. Recovery Passphrase: that of the post-installation. Token label: {label}.",
 	  .done = GUIDE_INITIALIZED, .said = true },
-	{ "key", GUIDE_OURS, "See the root key", .command = "okv-luna slots --key {key}",
+	{ "key", GUIDE_OURS, "Check that the root key is on the HSM", .command = "okv-luna slots --key {key}",
 	  .text = "It asks for the partition's password. The console's HSM page shows a green arrow and the partition.",
 	  .done = GUIDE_INITIALIZED, .said = true, .in_turn = true },
 	{ "status", GUIDE_OURS, "Check that everything passes", .command = "okv-luna status", .done = GUIDE_WELL,
@@ -122,13 +122,13 @@ static const struct guide_step install[] = {
 };
 
 static const struct guide_step upgrade[] = {
-	{ "order", GUIDE_SERVER, "Keep the cluster's order", .when = GUIDE_IF_CLUSTER,
+	{ "order", GUIDE_SERVER, "Upgrade the nodes in the right order", .when = GUIDE_IF_CLUSTER,
 	  .text = "Read-only nodes first, then the read-write pairs; node after node without long pauses, all to one "
 		  "release." },
 	{ "status", GUIDE_OURS, "Check that everything passes", .command = "okv-luna status",
 	  .done = GUIDE_WELL | GUIDE_BEGUN | GUIDE_PROVEN, .in_turn = true },
 	{ "backup", GUIDE_CONSOLE, "Back up, in full and remotely", .text = "{backup}. It is the only way back." },
-	{ "wallet-copy", GUIDE_SERVER, "Keep the open wallet", .to = 1799,
+	{ "wallet-copy", GUIDE_SERVER, "Save a copy of the open wallet", .to = 1799,
 	  .text = "As root: copy the wallet on the RAM disk to /var/lib/oracle/cwallet_hsm_upgrade.sso, as Oracle's "
 		  "HSM guide says.",
 	  .skip_version = only_12 },
@@ -136,17 +136,18 @@ static const struct guide_step upgrade[] = {
 	  .text = "{page}. Then back up again.", .skip_version = only_12 },
 	{ "vg-root", GUIDE_SERVER, "Extend vg_root", .from = 1800, .to = 1899,
 	  .text = "OKV 18.x to 21.x needs it first; Oracle's upgrade guide says how.",
-	  .skip_version = "only from OKV 18.x" },
-	{ "disk", GUIDE_SERVER, "Have enough disk and swap", .from = 2100,
+	  .skip_version = "only when upgrading from OKV 18.x" },
+	{ "disk", GUIDE_SERVER, "Make sure that there is enough disk and swap", .from = 2100,
 	  .text = "OKV 21.10 and 21.11 need a disk of 1 TB and about 64 GB of swap.",
-	  .skip_version = "only from OKV 21.x" },
+	  .skip_version = "only when upgrading from OKV 21.x" },
 	{ "disable-node", GUIDE_CONSOLE, "Disable this node for the upgrade", .when = GUIDE_IF_CLUSTER,
 	  .text = "It must be enabled again within the cluster's maximum disabled time." },
 	{ "image", GUIDE_SERVER, "Mount the upgrade image", .text = "At /images, as Oracle's upgrade guide says.",
 	  .done = GUIDE_IMAGE | GUIDE_BEGUN | GUIDE_PROVEN, .said = true },
-	{ "pre-upgrade", GUIDE_OURS, "Set the pre-upgrade state, and see the partition as {user}", .v6 = GUIDE_V6_NOT,
-	  .from = GENERIC, .command = "okv-luna pre-upgrade", .text = "Do not upgrade unless it says Go.",
-	  .skip_version = no_states, .done = GUIDE_PREPARED | GUIDE_BEGUN | GUIDE_PROVEN },
+	{ "pre-upgrade", GUIDE_OURS, "Set the pre-upgrade state, and check that {user} sees the partition",
+	  .v6 = GUIDE_V6_NOT, .from = GENERIC, .command = "okv-luna pre-upgrade",
+	  .text = "Do not upgrade unless it says Go.", .skip_version = no_states,
+	  .done = GUIDE_PREPARED | GUIDE_BEGUN | GUIDE_PROVEN },
 	{ "upgrade", GUIDE_OURS, "Upgrade OKV", .v6 = GUIDE_V6_NOT, .from = GENERIC, .command = "okv-luna upgrade",
 	  .text = "In tmux or screen. It is done when the machine's screen is headed 'Oracle Key Vault Server' and the "
 		  "new release.",
@@ -159,8 +160,9 @@ static const struct guide_step upgrade[] = {
 	{ "enable-hsm", GUIDE_CONSOLE, "HSM-enable this server again", .to = 1799,
 	  .text = "As in okv-luna guide install. Then delete /var/lib/oracle/cwallet_hsm_upgrade.sso.",
 	  .skip_version = only_12 },
-	{ "page", GUIDE_CONSOLE, "See the HSM enabled", .text = "{page}, or where the new release has it." },
-	{ "post-upgrade", GUIDE_OURS, "Set the post-upgrade state, and see the partition again", .v6 = GUIDE_V6_NOT,
+	{ "page", GUIDE_CONSOLE, "Check that the console shows the HSM as enabled",
+	  .text = "{page}, or where the new release has it." },
+	{ "post-upgrade", GUIDE_OURS, "Set the post-upgrade state, and check the partition again", .v6 = GUIDE_V6_NOT,
 	  .from = GENERIC, .command = "okv-luna post-upgrade",
 	  .text = "The first boot may have run it already. If it shows no partition, do not restart this server: "
 		  "contact Thales support.",
@@ -173,20 +175,20 @@ static const struct guide_step upgrade[] = {
 };
 
 static const struct guide_step restore[] = {
-	{ "hsm-mode", GUIDE_CONSOLE, "Have a backup that was taken in HSM mode",
+	{ "hsm-mode", GUIDE_CONSOLE, "Make sure that the backup was taken in HSM mode",
 	  .text = "Only such a backup can be restored to an OKV with an HSM; it needs the HSM and the root key of that "
 		  "time." },
 	{ "client", GUIDE_OURS, "Install the Luna client, and register the same partition",
-	  .command = "okv-luna guide install", .text = "Follow it as far as the step that sees the partition.",
+	  .command = "okv-luna guide install", .text = "Follow it up to Initialize, and leave that out.",
 	  .done = GUIDE_CLIENT_THERE },
 	{ "wire", GUIDE_OURS, "Edit OKV's generic HSM files", .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .command = "okv-luna config wire", .skip_version = no_generic, .done = GUIDE_WIRED },
 	{ "modes", GUIDE_OURS, "Group, owners and modes", .v6 = GUIDE_V6_NOT, .command = "okv-luna repair",
 	  .text = "They must be right before the restore: the restored system restarts by itself.",
 	  .done = GUIDE_MODES },
-	{ "slots", GUIDE_OURS, "See the same partition", .command = "okv-luna slots", .done = GUIDE_SLOTS,
-	  .in_turn = true },
-	{ "key", GUIDE_OURS, "See the root key that was used at the backup",
+	{ "slots", GUIDE_OURS, "Check that OKV sees the same partition", .command = "okv-luna slots",
+	  .done = GUIDE_SLOTS, .in_turn = true },
+	{ "key", GUIDE_OURS, "Check that the root key of the backup is on the HSM",
 	  .command = "okv-luna status --for restore --key {key}", .text = "It asks for the partition's password.",
 	  .in_turn = true },
 	{ "credential", GUIDE_CONSOLE, "Set Credential, before the restore",
@@ -210,7 +212,7 @@ static const struct guide_step cluster[] = {
 	{ "enable-first", GUIDE_OURS, "First node: HSM-enable it", .command = "okv-luna guide install" },
 	{ "enable-candidate", GUIDE_OURS, "Candidate: HSM-enable it, before it is added", .when = GUIDE_IF_SINGLE,
 	  .command = "okv-luna guide install", .text = "Once a node has an HSM, a node without one cannot join." },
-	{ "ready", GUIDE_OURS, "Both: ready for a cluster", .when = GUIDE_IF_SINGLE,
+	{ "ready", GUIDE_OURS, "Both: check that they are ready for a cluster", .when = GUIDE_IF_SINGLE,
 	  .command = "okv-luna status --for cluster", .in_turn = true },
 	{ "backup-controller", GUIDE_CONSOLE, "Controller: back up", .when = GUIDE_IF_SINGLE,
 	  .text = "{backup}. The controller is a node without a read-write peer. The network must be good, and OKV's "
@@ -236,7 +238,7 @@ static const struct guide_step cluster[] = {
 		  "is reverse-migrated." },
 	{ "enable-others", GUIDE_OURS, "Every other node: HSM-enable it", .when = GUIDE_IF_BUNDLE,
 	  .command = "okv-luna guide install" },
-	{ "state", GUIDE_CONSOLE, "See the HSM enabled on all nodes, and replication working", .when = GUIDE_IF_BUNDLE,
+	{ "state", GUIDE_CONSOLE, "Check that all nodes are HSM-enabled and replication works", .when = GUIDE_IF_BUNDLE,
 	  .text = "Cluster Settings State." },
 	{ "clean", GUIDE_OURS, "All nodes: remove the bundle", .when = GUIDE_IF_BUNDLE,
 	  .command = "okv-luna bundle clean", .text = "Do this last, on each of them.", .done = GUIDE_CLEAN,

@@ -162,10 +162,10 @@ static int check_wiring(struct step *step, struct fault *f)
 	if (is_without_library(step->run))
 		finding_list_drop(&findings, is_of_library);
 	step_add_okv_findings(step, &findings, STEP_HIGH);
-	if (findings.count > 0)
+	if (findings.count > 0 && wired == 0)
 		return 0;
 	if (wired < 0 && is_told(step->run, check_config))
-		return not_checked(step, "what stands under config keeps it from being wired");
+		return not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;
 		return step_set_config_remedy(step);
@@ -423,7 +423,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 				 now.uuid[0] == '\0' && now.host[0] == '\0' ? "give this server a host name"
 				 : prepared                                 ? "okv-luna pre-upgrade"
 									    : NULL,
-				 NULL, "%s; pre-upgrade takes its own", text_string(&other));
+				 NULL, "%s; pre-upgrade takes a new one", text_string(&other));
 	else if (!open)
 		step_add_info(step, "of the last upgrade, %s old", text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)

@@ -274,6 +274,23 @@ TABLE
 	[[ $output == *'step by step: okv-luna guide'* ]]
 }
 
+@test "where OKV's generic files are missing they are not wired, whoever names the release" {
+	pre -q && post -q
+	ask || true
+	[ "${state_of[wire]}" = "done" ]
+	rm -r "$ROOT$GENERIC"
+	ask --okv 21.10 || true
+	[[ ${state_of[wire]} == @(next|later) && $output == *'if the release is wrong, give --okv'* ]]
+	mkdir "$ROOT$GENERIC"
+	rm -f "$ROOT$WANTED"
+	ask || true
+	[[ ${state_of[wire]} == @(next|later) ]]
+	sed -i 's/^#*OKV_RELEASE=.*/OKV_RELEASE="21.10"/' "$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	rmdir "$ROOT$GENERIC"
+	ask || true
+	[[ ${state_of[wire]} == @(next|later) ]]
+}
+
 @test "--json follows its schema, failures too" {
 	count=$({ guide --json; guide upgrade --cluster --json; guide restore --json; guide cluster --bundle --json
 		guide --okv x --json 2>/dev/null; } | valid)

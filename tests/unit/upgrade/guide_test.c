@@ -321,7 +321,7 @@ static void a_release_that_the_node_contradicts_is_noted(void **state)
 	const struct guide_said said = { .okv = "21.5", .kind = "network" };
 
 	ask_with(&a, &said, GUIDE_INSTALL, 0);
-	assert_non_null(strstr(text_string(&a.node.notes), "is not there, as before OKV 21.3"));
+	assert_non_null(strstr(text_string(&a.node.notes), "does not exist, as before OKV 21.3"));
 }
 
 static void an_unknown_kind_leaves_open_what_hangs_on_it(void **state)
