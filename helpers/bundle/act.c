@@ -234,7 +234,7 @@ static int out_check(const char *out, int dir, const char *leaf, int bundle, str
 	return is_free_or_sealed(dir, leaf)
 		       ? 0
 		       : fault_refused(f,
-				       "'%s' is there and is no sealed bundle, so it stays as it is;"
+				       "'%s' exists and is not a sealed bundle, so it was not replaced;"
 				       " seal into another file",
 				       SHOWN(out));
 }

@@ -433,7 +433,7 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 
 	/* Whoever owns the directory may have put a file there that takes hours. */
 	if (fstat(s->in, &status) == 0 && status.st_size > SEALED_MOST)
-		return fault_refused(f, "'%s' has more than 4 GiB, so it is not a bundle of OKV's", SHOWN(s->in_name));
+		return fault_refused(f, "'%s' has more than 4 GiB, so it is not an OKV bundle", SHOWN(s->in_name));
 	if (content_pass(s, BUNDLE_SIZE_MOST + 1, NULL, &h->size, h->sha256, f) < 0)
 		return -1;
 	if (h->size == 0 || h->size > BUNDLE_SIZE_MOST)

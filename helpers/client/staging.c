@@ -41,7 +41,7 @@ static int dir_open(struct client_staging *s, struct fault *f)
 		return fault_system(f, errno, "cannot look at '%s'", SHOWN(s->name));
 	if (status.st_uid != geteuid() || (status.st_mode & 077) != 0)
 		return fault_refused(
-			f, "'%s' beside the client can be changed by others than root; check it and move it away",
+			f, "'%s' beside the client can be changed by users other than root; check it and move it away",
 			SHOWN(s->name));
 	s->dir = fs_take(&dir);
 	return 0;

@@ -294,8 +294,8 @@ static int stack_check(struct fault *f)
 	if (setrlimit(RLIMIT_STACK, &stack) == 0)
 		return 0;
 	return fault_system(f, 0,
-			    "only %llu KB of stack are allowed ('ulimit -s'), and %d are needed; log in anew, and try "
-			    "again",
+			    "only %llu KB of stack are allowed ('ulimit -s'), and %d are needed; log in again, and "
+			    "retry",
 			    (unsigned long long)stack.rlim_max / 1024, STACK_LEAST_KB);
 }
 

@@ -150,7 +150,7 @@ static int upgrade_call_off(const struct cmd_context *context, struct fault *f)
 	if (tool_run(context, "okv-luna-pre-upgrade", "--abort", NULL, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
-	return fault_prefix(f, "an upgrade is prepared or not proven yet, and nothing is unwired before it is over: ");
+	return fault_prefix(f, "an upgrade is prepared or not proven yet, and nothing is unwired until it is over: ");
 }
 
 static int act_unwire(struct cmd_context *context, struct fault *f)
@@ -463,7 +463,7 @@ static const struct option option_table[] = {
 	OPTION_ROW(0, "replace-vendor", OPTION_FLAG, &wanted.replace_vendor, NULL,
 		   "with wire: also where another vendor's library is in use"),
 	OPTION_ROW(0, "all", OPTION_FLAG, &wanted.all, NULL,
-		   "with unwire: also put back the settings that OKV reaches its HSM by"),
+		   "with unwire: also put back the settings by which OKV reaches its HSM"),
 	OPTION_ROW(0, "even-in-use", OPTION_FLAG, &wanted.even_in_use, NULL,
 		   "with unwire --all: also while the HSM answers"),
 	OPTION_ROW(0, "keep", OPTION_FLAG, &wanted.keep, NULL,

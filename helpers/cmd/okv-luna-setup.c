@@ -223,7 +223,7 @@ static int work(struct setup *s, struct fault *f)
 	if (r < 0)
 		return -1;
 	if (s->count == 0)
-		cmd_print(s->context, "nothing to do: every step of ours that can be done now is done\n");
+		cmd_print(s->context, "nothing to do: every step that okv-luna can run now is done\n");
 	guide_format_next(&s->list, &next);
 	cmd_print(s->context, "%s", text_string(&next));
 	return 0;

@@ -72,8 +72,8 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	const size_t flawed = flawed_find(&lines);
 	if (is_contested(&lines, KEY))
 		return fault_negative(f,
-				      "it is not known which library OKV loads: " KEY " stands %zu times in '%s', and "
-				      "not with the same value; keep one of the lines",
+				      "it is not known which library OKV loads: " KEY " is set %zu times in '%s', to "
+				      "different values; keep one of the lines",
 				      assign_count(&lines, KEY), HSM_OKV_CONF);
 	if (*ret_path != NULL && (*ret_path)[0] != '\0')
 		return 0;
@@ -220,8 +220,9 @@ static int refuse_writable(const struct stat *status, const char *what, const ch
 		return fault_refused(f,
 				     "%s '%s' belongs to user id %lu, not to root, so that user decides what is loaded",
 				     what, SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
-	return fault_refused(f, "%s '%s' (mode %04o) can be written by others than root, who could replace the library",
-			     what, SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
+	return fault_refused(
+		f, "%s '%s' (mode %04o) can be written by users other than root, who could replace the library", what,
+		SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
 }
 
 /* From the directory that holds the file up to the root, by ".." of the real tree. */

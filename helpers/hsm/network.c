@@ -201,7 +201,7 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 		say(line, HSM_NETWORK_FAIL, "unresolved", "its name has no address%s%s",
 		    stage == HSM_PEER_UNRESOLVED ? ": " : ": no DNS server answered in time", SHOWN(peer->detail));
 		fix(line,
-		    "enter '%s' in the DNS server that this machine asks, or in /etc/hosts; what it asks: "
+		    "add '%s' to this machine's DNS server, or to /etc/hosts; to see which server it uses: "
 		    "cat /etc/resolv.conf",
 		    name);
 		return;
@@ -209,8 +209,8 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	case HSM_PEER_NO_ANSWER:
 		say(line, HSM_NETWORK_FAIL, "no-answer",
 		    "no answer from %s: a firewall drops the packets, or the HSM is off", address);
-		fix(line, "let this machine through to port %s of %s in the firewalls between; is the HSM up?", port,
-		    address);
+		fix(line, "allow this machine to reach port %s of %s in the firewalls between them; is the HSM up?",
+		    port, address);
 		return;
 	case HSM_PEER_REFUSED:
 		say(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",

@@ -141,8 +141,8 @@ static void group_compare(const struct comparison *c, const struct chrystoki_num
 		strangers_compare(c, group, slot);
 	if (members == 0)
 		hsm_causes_add(&c->answer->ha, NULL,
-			       "HA group '%s' of '%s' has no members there: with which partitions it shares its keys"
-			       " was not seen",
+			       "HA group '%s' of '%s' has no members there, so it is not known which partitions"
+			       " share its keys",
 			       of, c->where);
 	if (untold > 0 && slot != NULL)
 		report_say(c->report, REPORT_WARNING,
@@ -199,7 +199,7 @@ static void list_compare(struct comparison *c)
 			       beside->id, c->where, text_string(&c->taken_text));
 	if (c->taken != NULL && !is_of_groups(c, c->taken) && group_shows)
 		hsm_causes_add(&c->answer->ha, NULL,
-			       "OKV takes slot %" PRIu64 ", '%s' (%s), which is no HA group of '%s'; give the"
+			       "OKV takes slot %" PRIu64 ", '%s' (%s), which is not an HA group of '%s'; give the"
 			       " group's label at OKV's console (HSM page, Use Token Label) and as TOKEN_LABEL"
 			       " in '" SETTINGS_FILE "'",
 			       c->taken->id, SHOWN(c->taken->label), SHOWN(c->taken->serial), c->where);

@@ -55,8 +55,8 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 	case MIDUPGRADE_INSIDE:
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "mid-inside",
-					 "whether the block is ever run is not known: else nothing restores the HSM "
-					 "group, its members and the links after an OS major upgrade",
+					 "the block may never run: then nothing restores the HSM group, its members "
+					 "and the links after an OS major upgrade",
 					 wiring_moves(c, script)
 						 ? FINDING_WIRE_IT
 						 : "take what stands around the block out of the script"),
@@ -82,7 +82,7 @@ static int leftover_check(void *context, enum midupgrade_leftover leftover, size
 {
 	static const char drop_it[] = FINDING_FIX_IT " --drop-handmade";
 	static const char lost[] = "it gets an arbitrary id and no members, and the files keep the old id; the "
-				   "okv-luna block does all of this";
+				   "okv-luna block does it right";
 	const struct leftovers *r = context;
 
 	(void)f;

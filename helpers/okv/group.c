@@ -434,7 +434,7 @@ int okv_processes_without_group(const struct okv_job *job, const char *user, siz
 		return -1;
 	if (!p.seen)
 		report_say(job->report, REPORT_WARNING,
-			   "/proc is not mounted: whether a process still lacks group '%s' cannot be seen",
+			   "/proc is not mounted, so processes that still lack group '%s' cannot be found",
 			   SHOWN(job->settings->hsm_group));
 	if (p.count > TOLD_MAX)
 		report_say(job->report, REPORT_WARNING, "and %zu more processes", p.count - TOLD_MAX);

@@ -165,9 +165,9 @@ static const struct {
 	[OKV_SCOPE_GENERIC] = { "generic",
 				"OKV 21.3 or later: the generic HSM files apply, to Luna clients 7 and later" },
 	[OKV_SCOPE_NO_INTERFACE] = { "no-interface",
-				     "no directory " SETTINGS_GENERIC
-				     ": OKV 21.2 and earlier have no generic HSM interface, so nothing is preserved by "
-				     "it over an OS major upgrade; choose the vendor on the console's HSM page" },
+				     "OKV 21.2 and earlier have no generic HSM interface, so an OS major upgrade "
+				     "preserves "
+				     "nothing of the client; choose the vendor on the console's HSM page" },
 	[OKV_SCOPE_CLIENT_V6] = { "client-v6",
 				  "the Luna client is v6.x or older: it needs no group, no generic files and no modes "
 				  "from okv-luna; choose the vendor on the console's HSM page" },

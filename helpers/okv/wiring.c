@@ -431,7 +431,7 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	if (before.asked != 0 && before.agreed == 0)
 		return fault_refused(
 			f,
-			"no shell can read it (%s), so OKV's upgrade would run a part of it only; 'okv-luna config "
+			"no shell can read it (%s), so OKV's upgrade would run only part of it; 'okv-luna config "
 			"check' shows where",
 			before.complaint);
 	if (okv_shell_ask(next, OKV_SHELL_ALL, &after, f) < 0)

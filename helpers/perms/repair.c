@@ -130,7 +130,7 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 	/* Who can write it could have root give away any file of the system. */
 	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return fault_refused(f,
-				     "policy '%s' can be written by others than root; fix: "
+				     "policy '%s' can be written by users other than root; fix: "
 				     "chown root:root '%s' && chmod go-w '%s'",
 				     SHOWN(path), SHOWN(path), SHOWN(path));
 	return policy_parse(reader->policy, path, text_string(&bytes), bytes.length, reader->settings, reader->accounts,

@@ -202,7 +202,7 @@ static int setting_cause(const struct cause *cause, struct fault *lost, char **r
 		    text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath"))
 			continue;
 		const char *name = SHOWN_BYTES(line->bytes, line->name_length);
-		(void)fault_negative(lost, "okv_hsm_env sets %s, and a new release's does not", name);
+		(void)fault_negative(lost, "okv_hsm_env sets %s, and that of a new release does not", name);
 		text_add_format(&remedy, "after such an upgrade set it again: okv-luna config set okv_hsm_env %s '%s'",
 				name, SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
 		return text_check(&remedy, f) < 0 || remedy_set(text_string(&remedy), ret_remedy, f) < 0 ? -1 : 1;

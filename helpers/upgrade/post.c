@@ -167,7 +167,7 @@ int step_compare(struct step *step, struct fault *f)
 	if (!old.slots_known) {
 		step->partial = true;
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
-				 "the snapshot has no slots, so nothing says which showed before");
+				 "the snapshot has no slots, so it is not known which slots showed before");
 	}
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;

@@ -133,7 +133,7 @@ refused() {
 	node_make okv3
 	truncate -s 40G okv3/usr/local/okv/hsm/hsmbundle
 	run -3 "$bundle" --root okv3 seal --out s --passphrase-file "$pass"
-	[[ $output == *"'/usr/local/okv/hsm/hsmbundle' has more than 4 GiB, so it is not a bundle of OKV's"* ]]
+	[[ $output == *"'/usr/local/okv/hsm/hsmbundle' has more than 4 GiB, so it is not an OKV bundle"* ]]
 	[ ! -e s ]
 }
 
@@ -172,7 +172,7 @@ refused() {
 		before=$(sha256sum <"$out")
 		for dry in '' -n; do
 			run -3 "$bundle" --root "$BATS_FILE_TMPDIR/okv1" seal $dry --out "$out" --passphrase-file "$pass"
-			[[ $output == *"'$out' is there and is no sealed bundle, so it stays as it is"* ]]
+			[[ $output == *"'$out' exists and is not a sealed bundle, so it was not replaced"* ]]
 		done
 		[ "$(sha256sum <"$out")" = "$before" ]
 	done

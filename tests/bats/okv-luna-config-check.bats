@@ -436,7 +436,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 @test "no generic interface: what applies and why, and nothing else of OKV's is asked" {
 	rm -r "${root:?}/usr/local"
 	finds WARN scope $G 0
-	[[ $finding == *'OKV 21.2 and earlier'*'nothing is preserved by it'* ]]
+	[[ $finding == *'OKV 21.2 and earlier'*'preserves nothing of the client'* ]]
 	[ "$(grep -c ' \[' <<<"$output")" -eq 1 ]
 }
 

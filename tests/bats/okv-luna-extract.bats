@@ -1091,7 +1091,7 @@ on_terminal() {
 	rm "$client"
 	mkdir "$root/usr/safenet/.lunaclient.okv-luna"
 	chown 54321 "$root/usr/safenet/.lunaclient.okv-luna"
-	refuses 3 "can be changed by others than root" minimal.tar.gz
+	refuses 3 "can be changed by users other than root" minimal.tar.gz
 	[ -z "$(ls -A "$BATS_TEST_TMPDIR/outside")" ]
 }
 

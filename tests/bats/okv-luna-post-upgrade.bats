@@ -305,7 +305,7 @@ unproven() {
 @test "a snapshot of which a file is gone: not proven, and it is not called another machine's" {
 	upgraded
 	mv "$ROOT/opt/okv-luna/var/snapshot/slots" "$BATS_TEST_TMPDIR/"
-	unproven "the snapshot has no slots, so nothing says which showed before"
+	unproven "the snapshot has no slots, so it is not known which slots showed before"
 	mv "$BATS_TEST_TMPDIR/slots" "$ROOT/opt/okv-luna/var/snapshot/"
 	rm "$ROOT/opt/okv-luna/var/snapshot/manifest.mtree"
 	unproven "the snapshot is incomplete (cannot open 'manifest.mtree': No such file or directory), so it is not \

@@ -208,7 +208,7 @@ label_of() {
 		for lines in "/doubles/honest.so $other" "$other /doubles/honest.so"; do
 			printf 'PKCS11_LIB_LOC="%s"\n' "${lines% *}" "${lines#* }" >"$GENERIC/okv_hsm.conf"
 			expect 1
-			said 'it is not known which library OKV loads: PKCS11_LIB_LOC stands 2 times'
+			said 'it is not known which library OKV loads: PKCS11_LIB_LOC is set 2 times'
 			[[ $output != *fix:* ]]
 		done
 	done
@@ -662,7 +662,7 @@ ha_make() {
 @test "HA: the group shows, and OKV takes another partition that stands before it" {
 	ha_make 1
 	expect 1 --module /doubles/ha-behind.so
-	said "OKV takes slot 0, 'other' (999), which is no HA group of '/etc/Chrystoki.conf'"
+	said "OKV takes slot 0, 'other' (999), which is not an HA group of '/etc/Chrystoki.conf'"
 	printf 'TOKEN_LABEL="okv_ha"\n' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
 	expect 0 --module /doubles/ha-behind.so
 }

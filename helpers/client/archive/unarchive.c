@@ -381,7 +381,7 @@ static int zip_link(struct unarchive *u, const struct zip_member *z, struct memb
 		    struct fault *f)
 {
 	if (member->type != MEMBER_FILE && member->type != MEMBER_LINK)
-		return fault_refused(f, "damaged: a link that has another type, too");
+		return fault_refused(f, "damaged: a member that is both a link and something else");
 	if (zip_link_target(u->archive, z, target, f) < 0)
 		return -1;
 	member->type = MEMBER_LINK;
@@ -399,7 +399,7 @@ static int zip_type_check(const struct zip_member *z, const struct member *membe
 	if (member->type == MEMBER_FILE && type != 0 && type != S_IFREG)
 		return fault_refused(f, "damaged: a file with the mode of something else");
 	if (z->directory != (member->type == MEMBER_DIRECTORY))
-		return fault_refused(f, "damaged: its mode and its name differ about whether it is a directory");
+		return fault_refused(f, "damaged: its mode and its name disagree about whether it is a directory");
 	return 0;
 }
 
@@ -501,8 +501,8 @@ static int tar_read(struct unarchive *u, struct stream *source, bool inner, stru
 		(void)blame(a, source, f);
 		return source->fault.kind == FAULT_NONE && f->kind == FAULT_REFUSED
 			       ? fault_refused(
-					 f, "it is not a tar or zip archive, or damaged; read are a tar, plain or by "
-					    "gzip, xz, bzip2 or zstd, and a zip: pack it again as one of these")
+					 f, "it is not a tar or zip archive, or it is damaged; pack it again as a tar "
+					    "(plain or by gzip, xz, bzip2 or zstd) or a zip")
 			       : -1;
 	}
 	return members_send(u, a, source, inner, f) < 0 ? -1 : tar_end(a, source, f);

@@ -275,7 +275,7 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 	if (little_32(local) != LOCAL_SIGNATURE)
 		return damaged(f, "no member where the zip's directory says");
 	if (little_16(local + 26) != e->name_length || memcmp(local + LOCAL_SIZE, e->name, e->name_length) != 0)
-		return fault_refused(f, "its own header and the zip's directory differ about its name");
+		return fault_refused(f, "its own header and the zip's directory give it different names");
 	const uint64_t data = e->at + LOCAL_SIZE + e->name_length + little_16(local + 28);
 	if (data > directory->at || e->packed > directory->at - data)
 		return damaged(f, "it is outside the zip's members");

@@ -11,11 +11,11 @@ static void it_is_beside_the_client_and_roots_alone(void **state)
 	assert_int_equal(fstatat(root, STAGING, &status, AT_SYMLINK_NOFOLLOW), 0);
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(fchmodat(root, STAGING, 0711, 0), 0);
-	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by others than root");
+	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by users other than root");
 	assert_int_equal(fchmodat(root, STAGING, 0700, 0), 0);
 	assert_int_equal(fchownat(root, STAGING, 1234, 0, 0), 0);
 	unit_dir(root, STAGING "/new", 0700);
-	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by others than root");
+	MUST_FAIL(reopen(CLIENT_STAGING_INSTALL, &f), FAULT_REFUSED, "can be changed by users other than root");
 	/* Nothing in it is ours to tidy up. */
 	client_staging_close(&s);
 	assert_true(unit_there(root, STAGING "/new"));

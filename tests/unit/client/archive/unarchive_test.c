@@ -269,7 +269,7 @@ static void what_is_no_archive_is_refused(void **state)
 	refuses(&bytes, "it is empty");
 	for (unsigned i = 0; i < 200; i++)
 		text_add_string(&bytes, "no archive at all\n");
-	refuses(&bytes, "it is not a tar or zip archive, or damaged; read are a tar");
+	refuses(&bytes, "it is not a tar or zip archive, or it is damaged; pack it again as a tar");
 	text_cut(&bytes, 0);
 	made_zeros(&bytes, 40000);
 	refuses(&bytes, "it begins with zeros: an empty tar, or a download that was cut short; download it again");
