@@ -94,13 +94,13 @@ static int note_write(const struct client_staging *s, const char *note, const ch
 		return fault_system(f, errno, "cannot look at '%s'", tree);
 	fd = openat(s->dir, note, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fault_system(f, errno, "cannot note which client is meant");
+		return fault_system(f, errno, "cannot record which client is exchanged");
 	const int length =
 		snprintf(line, sizeof(line), "%ju %ju\n", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
 	if (fs_write(fd, note, line, (size_t)length, f) < 0)
 		return -1;
 	if (fsync(fd) < 0 || fsync(s->dir) < 0)
-		return fault_system(f, errno, "cannot sync the note of which client is meant");
+		return fault_system(f, errno, "cannot sync the record of which client is exchanged");
 	return 0;
 }
 
@@ -132,7 +132,7 @@ static int note_look(const struct client_staging *s, const char *note, bool *ret
 static int note_end(const struct client_staging *s, const char *note, struct fault *f)
 {
 	if (unlinkat(s->dir, note, 0) < 0 && errno != ENOENT)
-		return fault_system(f, errno, "cannot remove the note '%s' of which client is meant", note);
+		return fault_system(f, errno, "cannot remove the record '%s' of which client is exchanged", note);
 	return 0;
 }
 

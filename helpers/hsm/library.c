@@ -145,7 +145,7 @@ static int variables_read(int root, struct report *report, struct hsm_environmen
 	if (is_contested(&lines, DIRECTORY))
 		return fault_negative(f,
 				      "it is not known which Chrystoki.conf OKV's library reads: " DIRECTORY
-				      " stands %zu times in '%s', and not with the same value; keep one of the lines",
+				      " is set %zu times in '%s', to different values; keep one of the lines",
 				      assign_count(&lines, DIRECTORY), HSM_OKV_ENVIRONMENT);
 	environment->items = calloc(lines.count + 1, sizeof(*environment->items));
 	if (environment->items == NULL)

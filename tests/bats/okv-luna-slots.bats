@@ -220,7 +220,7 @@ label_of() {
 	for lines in "/etc /opt" "/opt /etc" "/etc "; do
 		printf 'ChrystokiConfigurationPath="%s"\n' "${lines% *}" "${lines#* }" >"$GENERIC/okv_hsm_env"
 		expect 1
-		said "it is not known which Chrystoki.conf OKV's library reads: ChrystokiConfigurationPath stands 2 times"
+		said "it is not known which Chrystoki.conf OKV's library reads: ChrystokiConfigurationPath is set 2 times"
 		[[ $output != *fix:* ]]
 	done
 	printf 'ChrystokiConfigurationPath="/etc"\n%.0s' 1 2 >"$GENERIC/okv_hsm_env"
