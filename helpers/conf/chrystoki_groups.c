@@ -30,9 +30,22 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 		       families[kind].suffixes[part]);
 }
 
+/* A number that is 0, however it is spelt: 0, 00, -0, 0x0. */
+static bool is_zero(const char *bytes, size_t length)
+{
+	size_t at = length > 0 && strchr("+-", bytes[0]) != NULL;
+
+	if (length - at > 2 && bytes[at] == '0' && (bytes[at + 1] | 0x20) == 'x')
+		at += 2;
+	const size_t digits = at;
+	while (at < length && bytes[at] == '0')
+		at++;
+	return at > digits && at == length;
+}
+
 bool chrystoki_value_is_off(const struct chrystoki_value *value)
 {
-	static const char *const words[] = { "", "0", "n", "no", "off", "false", "disabled", "disable" };
+	static const char *const words[] = { "", "n", "no", "off", "false", "disabled", "disable" };
 	const char *bytes = value->bytes;
 	size_t length = value->length;
 
@@ -44,7 +57,7 @@ bool chrystoki_value_is_off(const struct chrystoki_value *value)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (length == strlen(words[i]) && strncasecmp(bytes, words[i], length) == 0)
 			return true;
-	return false;
+	return is_zero(bytes, length);
 }
 
 /* Digits only, 1 to 9 of them. */

@@ -33,7 +33,7 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault 
 /* Makes the group of that label have these members (digits, joined by ','), or adds it under the next number. */
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f);
 
-/* What switches off: nothing, 0, no, n, off, false, disabled; in quotes, too, which are a finding by themselves. */
+/* What switches off: nothing, 0 (00, 0x0), no, n, off, false, disabled; in quotes, too, which are their own finding. */
 bool chrystoki_value_is_off(const struct chrystoki_value *value);
 /* Refuses what can be no host name or address ("<HSM>", "a:1792", "a/b"), and no port (0, 70000). */
 int chrystoki_address_check(const char *host, const char *port, struct fault *f);

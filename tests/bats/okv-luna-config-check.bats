@@ -831,7 +831,7 @@ chroot_find() {
 }
 
 @test "Chrystoki.conf: logging to standard output that is switched off in any of its words is no finding" {
-	for off in 0 no No FALSE n off false disabled Disabled '"disabled"' "'0'" ''; do
+	for off in 0 00 0x0 -0 '"000"' no No FALSE n off false disabled Disabled '"disabled"' "'0'" ''; do
 		cp "$luna" "$BATS_TEST_TMPDIR/luna"
 		printf 'HAConfiguration = {\n   haLogToStdout = %s;\n}\nCkLog2 = {\n   LogToStreams = %s;\n}\n' "$off" "$off" >>"$luna"
 		lacks stdout-logging
@@ -874,6 +874,12 @@ chroot_find() {
 }
 
 @test "Chrystoki.conf: logging to standard output" {
+	for on in 1 01 0x1 -1 x0 0y; do
+		cp "$luna" "$BATS_TEST_TMPDIR/luna"
+		printf 'HAConfiguration = {\n   haLogToStdout = %s;\n}\n' $on >>"$luna"
+		finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" haLogToStdout)"
+		cp "$BATS_TEST_TMPDIR/luna" "$luna"
+	done
 	printf '\nHAConfiguration = {\n   haLogToStdout = 1;\n}\nCkLog2 = {\n   LogToStreams = 1;\n}\n' >>"$luna"
 	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" haLogToStdout)"
 	finds FAIL stdout-logging /etc/Chrystoki.conf "$(number_of "$luna" LogToStreams)"
