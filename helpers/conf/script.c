@@ -54,6 +54,7 @@ struct frame {
 	bool sure;    /* what is read here is run whenever that around it is */
 	bool entered; /* if, loops, case: whether the next condition is */
 	bool until;
+	bool endless; /* a loop whose condition never changes, and which nothing was seen to leave */
 	enum outcome condition;
 	unsigned words;     /* of `for`: it, the name, `in` and what follows; of `case`: its patterns */
 	size_t function;    /* whose body it is, from 1; 0: none's */
@@ -364,6 +365,7 @@ static void part_begin(struct reader *r, const char *word, size_t length)
 	} else if (text_equal(word, length, "do")) {
 		/* `for name in word`: at least one word that is there whatever the variables hold. */
 		frame->sure = frame->entered && (frame->words > 0 ? frame->words > 3 : r->list.outcome == wanted);
+		frame->endless = frame->sure && frame->words == 0;
 	} else if (text_equal(word, length, "elif") || text_equal(word, length, "else")) {
 		frame->entered = frame->entered && frame->condition == OUTCOME_BAD;
 		frame->sure = frame->entered;
@@ -386,6 +388,25 @@ static bool is_prefix(struct reader *r, const char *word, size_t length)
 	return false;
 }
 
+/* Before `done`: a loop that nothing leaves ends the script at its last line. */
+static void endless_note(struct reader *r)
+{
+	if (!inside(r, NEST_LOOP) || !top(r)->endless || top(r)->end != 0)
+		return;
+	r->list = (struct list){ .run = RUN_SURELY };
+	end_note(r, false);
+}
+
+/* What may leave loops around it, by itself or by what it reads. */
+static void leaving_note(struct reader *r, const char *word, size_t length)
+{
+	static const char *const words[] = { "break", "continue", "return", "eval", "source", "." };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (size_t depth = 0; text_equal(word, length, words[i]) && depth < r->depth; depth++)
+			r->stack[depth].endless = false;
+}
+
 /* A reserved word, where the next word stands in command position or not; true when it is one. */
 static bool reserved_read(struct reader *r, const char *word, size_t length)
 {
@@ -394,6 +415,8 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 			continue;
 		/* Behind `for`, `case` comes a word, not a command; behind `fi` may come an operator only. */
 		r->command = reserved[i].opens && strchr("fsc", word[0]) == NULL;
+		if (word[0] == 'd')
+			endless_note(r);
 		if (reserved[i].opens)
 			push(r, reserved[i].nest);
 		else
@@ -407,6 +430,7 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 	}
 	if (is_prefix(r, word, length)) {
 		r->list.negated = r->list.negated != text_equal(word, length, "!");
+		leaving_note(r, word, length);
 		if (text_equal(word, length, "eval") && eval_ends(r))
 			end_note(r, false);
 		return true;
@@ -682,6 +706,7 @@ static void command_read(struct reader *r, const char *word, size_t length)
 	struct words w = { .count = 0 };
 	bool killed = false;
 
+	leaving_note(r, word, length);
 	if (words_read(r, &w)) {
 		outcome = outcome != OUTCOME_BAD ? words_evaluate(&w, word, length) : outcome;
 		killed = (text_equal(word, length, "kill") && kills_itself(&w, r->trapped)) ||

@@ -19,8 +19,8 @@ struct script_line {
 	bool outer;
 	/*
 	 * A command of it ends the script, whatever came before: exit, return, exec of a program, kill of the shell
-	 * itself, or a function or an eval that does so; also inside braces, and where a condition that never changes
-	 * leads there (`true && exit`, `[ 1 = 1 ] && exit`).
+	 * itself, a loop that has no end, or a function or an eval that does so; also inside braces, and where a
+	 * condition that never changes leads there (`true && exit`, `[ 1 = 1 ] && exit`).
 	 */
 	bool ends;
 	bool code; /* not blank, no comment, no text of a here-document or of a quoted string that began earlier */

@@ -238,6 +238,26 @@ static void assert_end(const char *script, size_t line)
 		fail_msg("of '%s': line %zu, not %zu", script, end_find(script), line);
 }
 
+/* Not run: nobody would see their end. */
+static void a_loop_without_an_end_ends_the_script(void **state)
+{
+	(void)state;
+	assert_int_equal(end_find("while :; do sleep 1; done"), 1);
+	assert_int_equal(end_find("until false\ndo\nsleep 1\ndone >/dev/null\n"), 4);
+	assert_int_equal(end_find("while [ 1 = 1 ]; do x && y || z; done"), 1);
+	assert_int_equal(end_find("while true; do while true; do sleep 1; done; done"), 1);
+	assert_int_equal(end_find("if true; then\nwhile :; do x | y; done\nfi"), 2);
+	assert_int_equal(end_find("f() { while :; do sleep 1; done; }\nf"), 2);
+	assert_int_equal(end_find("while :; do x; if y; then exit; fi; done"), 1);
+	assert_int_equal(end_find("while x; do sleep 1; done"), 0);
+	assert_int_equal(end_find("while :; x; do sleep 1; done"), 0);
+	assert_int_equal(end_find("while :; do sleep 1; done &"), 0);
+	assert_int_equal(end_find("( while :; do sleep 1; done ) &\n"), 0);
+	assert_int_equal(end_find("[ -e /x ] && while :; do sleep 1; done"), 0);
+	assert_int_equal(end_find("f() { while :; do sleep 1; done; }"), 0);
+	assert_int_equal(end_find("for i in a b; do sleep 1; done"), 0);
+}
+
 static void what_ends_the_script_whatever_came_before_is_told(void **state)
 {
 	static const struct {
@@ -347,6 +367,12 @@ static void what_ends_the_script_whatever_came_before_is_told(void **state)
 		{ "[ -n \"$x\" ] && exit 1", 0 },
 		{ "[ -z \"$x\" ] || { exit 1; }", 0 },
 		{ "while false; do exit; done", 0 },
+		{ "while :; do break; done", 0 },
+		{ "until false; do while :; do break 2; done; done", 0 },
+		{ "while :; do case a in a) command break ;; esac; done", 0 },
+		{ "while true; do eval 'break'; done", 0 },
+		{ "f() { while :; do [ -d / ] && return; done; }\nf", 0 },
+		{ "until true; do :; done", 0 },
 		{ "for i in $x; do exit 1; done", 0 },
 		{ "case a in b) exit 1 ;; *) : ;; esac", 0 },
 		{ "exec 3>/dev/null", 0 },
@@ -409,6 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_begin_outside_quotes_documents_and_compounds),
 		cmocka_unit_test(where_the_reader_loses_its_way_no_later_line_is_outer),
+		cmocka_unit_test(a_loop_without_an_end_ends_the_script),
 		cmocka_unit_test(what_ends_the_script_whatever_came_before_is_told),
 		cmocka_unit_test(whole_lines_put_before_an_outer_line_run_exactly_when_it_would),
 	};
