@@ -441,6 +441,28 @@ static int outsiders_check(struct planner *p, struct fault *f)
 	return 0;
 }
 
+/* Our own records, and the settings, of which a command is run as root: neither is anybody else's to write. */
+static void own_check(struct planner *p)
+{
+	static const char path[] = SETTINGS_FILE;
+	struct fault ignored = { 0 };
+	struct stat status;
+
+	parents_check(p, SETTINGS_VAR "/journal");
+	parents_check(p, path);
+	if (fs_status(p->run->root, path, FS_FOLLOW_TRUSTED, &status, &ignored) < 0 || !S_ISREG(status.st_mode))
+		return;
+	if (status.st_uid != 0)
+		perms_leave(p->run, PERMS_LEFT_PARENT, path,
+			    "'%s' belongs to user id %lu, who decides what runs as root; fix: chown root '%s'", path,
+			    (unsigned long)status.st_uid, path);
+	else if ((status.st_mode & (status.st_gid == 0 ? S_IWOTH : S_IWGRP | S_IWOTH)) != 0)
+		perms_leave(
+			p->run, PERMS_LEFT_PARENT, path,
+			"'%s' can be written by others (mode %04o), who decide what runs as root; fix: chmod go-w '%s'",
+			path, (unsigned)(status.st_mode & 07777), path);
+}
+
 /* --- by policy ---------------------------------------------------------------------------------------------------- */
 
 static bool limited(const struct planner *p)
@@ -679,8 +701,10 @@ static int policy_plan(struct planner *p, struct fault *f)
 		spot_above(p, &policy->rules[i], &above);
 		r = start_walk(p, starts[i], &above, &walk, f);
 	}
-	if (r == 0 && !limited(p))
+	if (r == 0 && !limited(p)) {
+		own_check(p);
 		r = outsiders_check(p, f);
+	}
 	for (size_t i = 0; i < policy->count; i++)
 		free(starts[i]);
 	return r;

@@ -461,6 +461,31 @@ policy() {
 	[ -z "$stderr" ]
 }
 
+@test "settings and records of ours that others can write are reported, each with the command that fixes it" {
+	mkdir -p "$root/opt/okv-luna/etc"
+	echo 'MIN_SLOTS="1"' >"$root/opt/okv-luna/etc/okv-luna.conf"
+	"$repair" --root "$root" -q
+	for file in /opt/okv-luna/etc/okv-luna.conf /opt/okv-luna/etc /opt/okv-luna/var /opt/okv-luna; do
+		good=$(stat -c %a "$root$file")
+		for fault in 'chmod o+w' 'chown 0:5' 'chown 5'; do
+			$fault "$root$file"
+			[ "$fault" != 'chown 0:5' ] || chmod g+w "$root$file"
+			run -1 --separate-stderr "$repair" --root "$root" --check --json
+			[ "$(jq -c '.left' <<<"$output")" = "[{\"path\":\"$file\",\"why\":\"parent\"}]" ]
+			run -4 --separate-stderr "$repair" --root "$root"
+			fix=$(sed -n 's/.*fix: //p' <<<"$stderr" | sed "s|'/opt|'$root/opt|g")
+			[ -n "$fix" ]
+			eval "$fix"
+			run -0 "$repair" --root "$root" --check
+			chown 0:0 "$root$file"
+			chmod "$good" "$root$file"
+		done
+	done
+	# Stricter than delivered is no finding.
+	chmod 0600 "$root/opt/okv-luna/etc/okv-luna.conf"
+	run -0 "$repair" --root "$root" --check
+}
+
 @test "what Chrystoki.conf names outside the client: a key that others can read or write, what else they can write" {
 	mkdir "$root/etc/keys"
 	for file in key.pem key2.pem ca.pem ssl.cnf log; do
