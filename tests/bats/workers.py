@@ -7,6 +7,7 @@ A secret is "planted-in-" and a word.  Prints one line for each of the two: its 
 files and directories that it has open, and the words of what its environment, arguments and memory hold; then what a
 process with the worker's rights finds of the command's.  Then it has seen enough and kills them; 98 where no worker was met.
 """
+import contextlib
 import os
 import re
 import signal
@@ -135,8 +136,10 @@ def main():
             print(f'{name}: {seen(worker)}')
             print(f'stranger: {stranger(worker, starter)}')
             process.kill()
-            os.kill(starter, signal.SIGKILL)
-            os.kill(worker, signal.SIGKILL)
+            # The worker dies with who started it, be it that soon.
+            for pid in (worker, starter):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
     sys.exit(0 if met else 98)
 
 
