@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -20,7 +19,7 @@
 #include "proc/interrupt.h"
 
 enum {
-	PLACES_MAX = 48,
+	PLACES_MAX = 16,
 	UNSEEN_MAX = 100,
 };
 
@@ -208,6 +207,37 @@ static bool entry_wanted(void *context, const void *state, const char *name, uns
 	return type == DT_REG || type == DT_DIR || type == DT_UNKNOWN;
 }
 
+/* Another place is looked at on its own. */
+static int directory_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
+{
+	for (size_t i = 0; i < s->place_count; i++)
+		if (&s->places[i] != s->at && same_file(&s->places[i].status, entry->status))
+			return FS_WALK_PASS;
+	if (!entry->mount)
+		return FS_WALK_ENTER;
+	return unseen_add(s, entry->path, "is a mount point and was not looked into", f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+static int entry_look(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
+{
+	struct search *s = context;
+
+	(void)state;
+	if (proc_interrupt_check(f) < 0)
+		return -1;
+	if (S_ISDIR(entry->status->st_mode))
+		return directory_look(s, entry, f);
+	return S_ISREG(entry->status->st_mode) && file_look(s, entry, f) < 0 ? -1 : FS_WALK_PASS;
+}
+
+/* The walk goes on; memory that is lacking now lacks soon after. */
+static void entry_miss(void *context, const char *path, const struct fault *trouble)
+{
+	struct fault ignored = { 0 };
+
+	(void)failure_add(context, path, trouble, &ignored);
+}
+
 /* Two users may share a home, and a home may be /tmp. */
 static int place_add(struct search *s, const char *path, struct fault *f)
 {
@@ -232,72 +262,6 @@ static int place_add(struct search *s, const char *path, struct fault *f)
 	return 0;
 }
 
-/* The operating system's own trees in the top directory; what others may write below them is a place of its own. */
-static bool is_system(const char *path)
-{
-	static const char *const trees[] = { "/bin",        "/boot", "/dev", "/etc",  "/lib", "/lib32", "/lib64",
-					     "/lost+found", "/proc", "/run", "/sbin", "/sys", "/usr",   "/var" };
-
-	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
-		if (strcmp(path, trees[i]) == 0)
-			return true;
-	return false;
-}
-
-/* A file system of a disk or of memory; numbers of statfs(2). */
-static bool is_local(int dir, const char *name)
-{
-	static const unsigned long kinds[] = {
-		0xEF53 /* ext */,  0x58465342 /* xfs */,   0x9123683E /* btrfs */, 0x01021994 /* tmpfs */,
-		0x4D44 /* vfat */, 0x2011BAB0 /* exfat */, 0x9660 /* iso9660 */,   0x15013346 /* udf */,
-	};
-	struct statfs system;
-	FS_AUTO int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 || fstatfs(fd, &system) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if ((unsigned long)system.f_type == kinds[i])
-			return true;
-	return false;
-}
-
-/* Another place is looked at on its own, and so is what is mounted from this machine's disks. */
-static int directory_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
-{
-	for (size_t i = 0; i < s->place_count; i++)
-		if (&s->places[i] != s->at && same_file(&s->places[i].status, entry->status))
-			return FS_WALK_PASS;
-	if (is_system(entry->path))
-		return FS_WALK_PASS;
-	if (!entry->mount)
-		return FS_WALK_ENTER;
-	const int r = is_local(entry->dir, entry->name)
-			      ? place_add(s, entry->path, f)
-			      : unseen_add(s, entry->path, "is a mount point and was not looked into", f);
-	return r < 0 ? -1 : FS_WALK_PASS;
-}
-
-static int entry_look(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
-{
-	struct search *s = context;
-
-	(void)state;
-	if (proc_interrupt_check(f) < 0)
-		return -1;
-	if (S_ISDIR(entry->status->st_mode))
-		return directory_look(s, entry, f);
-	return S_ISREG(entry->status->st_mode) && file_look(s, entry, f) < 0 ? -1 : FS_WALK_PASS;
-}
-
-/* The walk goes on; memory that is lacking now lacks soon after. */
-static void entry_miss(void *context, const char *path, const struct fault *trouble)
-{
-	struct fault ignored = { 0 };
-
-	(void)failure_add(context, path, trouble, &ignored);
-}
-
 /* The homes of who carries bundles, as the tree's password file has them. */
 static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 {
@@ -313,7 +277,8 @@ static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 		const bool known = accounts_user_home(&passwd, users[i], &home);
 		if (text_check(&home, f) < 0)
 			return -1;
-		if (known && place_add(s, text_string(&home), f) < 0)
+		/* The top of the tree is the home of accounts that have none. */
+		if (known && strcmp(text_string(&home), "/") != 0 && place_add(s, text_string(&home), f) < 0)
 			return -1;
 	}
 	return 0;
@@ -332,8 +297,8 @@ static bool is_okvs(const struct search *s, const struct settings *settings)
 
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
-	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/dev/shm", "/root",
-					      "/home",          "/opt",       "/srv", "/images",  "/" };
+	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/dev/shm",
+					      "/root",          "/home",      "/opt", "/srv",     "/images" };
 	const struct fs_walk walk = { .context = s, .wants = entry_wanted, .visit = entry_look, .miss = entry_miss };
 	struct fault failure = { 0 };
 

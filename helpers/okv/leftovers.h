@@ -1,17 +1,16 @@
 /*
  * okv/leftovers: every copy of OKV's hsmbundle on this node: in its place, carried here, or left by a killed run.
  *
- * Promise: looks at each regular file of the tree but for the operating system's own directories (/usr, /var, ...), and
- * of these in the bundle's own, SETTINGS_VAR, /var/tmp, /dev/shm and the homes of root, support and OKV's user; in
- * what is mounted there too, where that is a disk's or memory's file system.
+ * Promise: looks at each regular file in the bundle's own directory, SETTINGS_VAR, /tmp, /var/tmp, /dev/shm, /root,
+ * /home, /opt, /srv, /images (OKV's upgrades), the homes of root, support and OKV's user, and all below them.
  * Content decides, whatever the name: a copy has the bytes of the bundle in its place, or begins with the first line
  * of a sealed one; besides, what has the name of a bundle, as copying leaves it, or of a stage of ours is one.  A
  * copy that has further names is looked for on the whole of its file system; where only its name made it one, or a
  * file of somebody else was linked to the bundle's place, these are unseen ones, for a neighbour may have given
  * /etc/shadow that name.  No link is followed; nothing but regular files is opened.
  *
- * What cannot be looked at (a directory or a file that cannot be opened or read, what is mounted from
- * elsewhere, a further name that was not found) is an item too, OKV_LEFTOVER_UNSEEN, up to a hundred of them:
+ * What cannot be looked at (a directory or a file that cannot be opened or read, a mount point, a further
+ * name that was not found) is an item too, OKV_LEFTOVER_UNSEEN, up to a hundred of them:
  * only where there are no items is the node clean.
  */
 #ifndef OKV_OKV_LEFTOVERS_H

@@ -711,24 +711,6 @@ bounded_wait() {
 	run -0 "$bundle" --root okv2 status
 }
 
-# No list can know the names that people give.
-@test "clean finds a copy in any directory that is not the operating system's, and on other disks" {
-	rm okv2/tmp/x
-	mkdir -p okv2/{mnt/stick,media/a/b,u01,data/x/y,usr/share,proc}
-	for name in carried mnt/carried media/a/b/carried u01/carried data/x/y/carried usr/share/carried proc/carried; do
-		cp $place "okv2/$name"
-	done
-	[ "$(id -u)" -ne 0 ] || mounted=(unshare -m sh -c 'mount -t tmpfs t okv2/mnt/stick && mount -t proc p okv2/media/a &&
-		cp "$1" okv2/mnt/stick/carried && shift && exec "$@"' sh "$place")
-	run -1 "${mounted[@]}" "$bundle" --root okv2 status
-	for name in carried mnt/carried u01/carried data/x/y/carried ${mounted:+mnt/stick/carried}; do
-		[[ $output == *"WARN  /$name: an unsealed copy"* ]]
-	done
-	[ -z "${mounted-}" ] || [[ $output == *"WARN  /media/a: is a mount point and was not looked into"* ]]
-	run -0 "$bundle" --root okv2 clean
-	[ "$(find okv2 -name carried | sort | xargs)" = "okv2/proc/carried okv2/usr/share/carried" ]
-}
-
 @test "status never says OK to a user who may not look" {
 	elsewhere=$(mktemp -d)
 	cp -a okv2 "$bundle" "$elsewhere"

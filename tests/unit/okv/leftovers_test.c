@@ -254,8 +254,7 @@ static int directories_unread(void *context)
 	TEXT_AUTO out = { 0 };
 
 	found(place->dir, &out);
-	return strcmp(text_string(&out), "/: could not be looked at: Input/output error\n"
-					 "/home: could not be looked at: Input/output error\n"
+	return strcmp(text_string(&out), "/home: could not be looked at: Input/output error\n"
 					 "/home/support: could not be looked at: Input/output error\n"
 					 "/opt: could not be looked at: Input/output error\n"
 					 "/opt/okv-luna/var: could not be looked at: Input/output error\n"
