@@ -151,10 +151,17 @@ there() { ls -A "$(node_root "$1")/tmp"; }
 	bystander=$(mktemp -d /dev/shm/okv-fleet-XXXXXX)
 	echo bundle >"$bystander/hsmbundle"
 	run play clean.yml -e okv_luna_all_enabled=yes
+	echo "$output"
 	left=$(ls "$bystander")
 	rm -r "$bystander"
 	[ "$left" = hsmbundle ]
 	for name in okv1 okv2 okv3 okv4 okv5; do [ ! -e "$(hsm $name)/hsmbundle" ]; done
 	[[ $output == *"okv2: /usr/local/okv/hsm/hsmbundle"* ]]
 	[[ $output == *"okv4: nothing to remove"* ]]
+	# Nothing is there any more: the reason is told, however much of the passphrase nobody has read.
+	printf 'okv_luna_passphrase: %0200000d\n' 0 >"$BATS_TEST_TMPDIR/long.yml"
+	run play bundle.yml -e "@$BATS_TEST_TMPDIR/long.yml"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"okv1"*"okv-luna-bundle: "*"/usr/local/okv/hsm/hsmbundle"* ]]
 }
