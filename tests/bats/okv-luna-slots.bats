@@ -230,7 +230,7 @@ label_of() {
 @test "a library or a directory above it that others could write is refused before it is loaded" {
 	chmod 0646 "$TREE/doubles/honest.so"
 	expect 3
-	said "library '/doubles/honest.so' (mode 0646) can be written by others"
+	said "library '/doubles/honest.so' (mode 0646) can be written by users other than root"
 	chmod 0664 "$TREE/doubles/honest.so"
 	chgrp 990 "$TREE/doubles/honest.so"
 	expect 3
@@ -238,7 +238,7 @@ label_of() {
 	expect 0
 	chmod 1777 "$TREE/doubles"
 	expect 3
-	said "directory '/doubles' (mode 1777) can be written by others"
+	said "directory '/doubles' (mode 1777) can be written by users other than root"
 	chmod 0755 "$TREE/doubles"
 	chown "$DOUBLES_USER" "$TREE/doubles/honest.so"
 	expect 3
@@ -264,7 +264,7 @@ label_of() {
 	chown 0 "$lib"
 	chmod 0777 "$TREE/doubles/lib"
 	expect 3 --module /doubles/exit3-needs-there.so
-	said "directory '/doubles/lib' (mode 0777) can be written by others"
+	said "directory '/doubles/lib' (mode 0777) can be written by users other than root"
 	chmod 0755 "$TREE/doubles/lib"
 	mv "$lib" "$TREE/etc/real.so"
 	ln -s /etc/real.so "$lib"
