@@ -159,7 +159,8 @@ bool snapshot_machine_same(const struct machine *before, const struct machine *n
 	const bool numbered = before->uuid[0] != '\0' && now->uuid[0] != '\0';
 	const char *const old = numbered ? before->uuid : before->host, *const here = numbered ? now->uuid : now->host;
 
-	if (old[0] != '\0' && strcmp(old, here) == 0)
+	/* A machine that has neither is where it was: nothing about it differs. */
+	if (strcmp(old, here) == 0 && (old[0] != '\0' || strcmp(before->uuid, now->uuid) == 0))
 		return true;
 	if (old[0] != '\0' && here[0] != '\0')
 		text_add_format(out, "of another machine ('%s'), of which this one may be a copy", before->host);

@@ -45,8 +45,8 @@ void snapshot_machine_done(struct machine *m);
 /* Fails for lack of memory only. */
 int snapshot_machine_find(int root, struct machine *ret_machine, struct fault *f);
 /*
- * By the UUID where both have one, else by the host name; false where nothing tells.  Then why, as what follows "the
- * snapshot is": "of another machine ('okv1'), ...".
+ * By the UUID where both have one, else by the host name; what only one side has is no match, what neither has is one.
+ * False: *out is why, as what follows "the snapshot is": "of another machine ('okv1'), ...".
  */
 bool snapshot_machine_same(const struct machine *before, const struct machine *now, struct text *out);
 /* Has it another operating system or OKV now?  Then what, as a sentence: "this server runs 'B' now, and ran 'A'". */

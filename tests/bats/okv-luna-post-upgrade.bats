@@ -332,11 +332,13 @@ known what was there before." ]]
 	[[ ${lines[0]} == "Proven: "* ]]
 }
 
-@test "a snapshot is this server's only where something tells: nothing on either side is no match" {
+@test "a snapshot is this server's only where nothing differs: what only one side has is no match" {
 	dmi=$ROOT/sys/class/dmi/id
+	rm "$ROOT/etc/hostname"
+	pre -q
+	run -0 post
 	mkdir -p "$dmi"
 	printf '4C4C4544-0033-1039-8046-B7C04F4D3833\n' >"$dmi/product_uuid"
-	rm "$ROOT/etc/hostname"
 	pre -q
 	run -0 post
 	pre -q
