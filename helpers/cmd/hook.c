@@ -5,11 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proc/secret.h"
 #include "upgrade/output.h"
 #include "upgrade/hook.h"
 
-enum { PIN_SIZE = 255, CHECKS_BOUND_S = 60 };
+enum { CHECKS_BOUND_S = 60 };
 
 /* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
 static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
@@ -40,17 +39,10 @@ void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run)
 
 int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f)
 {
-	static char pin[PIN_SIZE];
-	const struct proc_secret secret = {
-		.what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file", .plain = true
-	};
+	static char pin[CMD_PIN_SIZE];
 
-	if (key->label == NULL)
-		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
-	if (key->label[0] == '\0')
-		return fault_usage(f, "--key needs the key's label");
-	run->key = (struct hsm_key_question){ .label = key->label, .pin = pin };
-	return proc_secret_read(&secret, context->report, pin, sizeof(pin), &run->key.pin_length, f);
+	run->key = (struct hsm_key_question){ .label = key->label, .pin = key->label != NULL ? pin : NULL };
+	return cmd_pin_read(context, key, pin, &run->key.pin_length, f);
 }
 
 void cmd_hook_key_done(struct upgrade_run *run)

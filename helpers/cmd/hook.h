@@ -15,10 +15,6 @@ void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
 /* The same for the checks of status: they change nothing, whatever was asked for, and are over before one wonders. */
 void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run);
 
-/* The root key that a doorway was asked to look for. */
-struct cmd_key {
-	const char *label, *pin_file;
-};
 #define CMD_KEY_LABEL(key) \
 	OPTION_ROW(0, "key", OPTION_TEXT, &(key).label, "LABEL", "log in; OKV's root key with this label must be there")
 #define CMD_KEY_PIN_FILE(key) \

@@ -17,6 +17,7 @@
 #include "fs/read.h"
 #include "fs/root.h"
 #include "proc/child.h"
+#include "proc/secret.h"
 
 #ifndef OKV_LUNA_VERSION
 #error "OKV_LUNA_VERSION comes from the Makefile"
@@ -86,6 +87,20 @@ void cmd_value(const char *value)
 	if (isatty(STDOUT_FILENO) == 1)
 		text_add_printable(&shown, value, NULL);
 	(void)printf("%s\n", shown.length > 0 ? text_string(&shown) : value);
+}
+
+int cmd_pin_read(struct cmd_context *asked, const struct cmd_key *key, char ret_pin[CMD_PIN_SIZE], size_t *ret_length,
+		 struct fault *f)
+{
+	const struct proc_secret secret = {
+		.what = "PIN", .file = key->pin_file, .fd = -1, .advice = "--pin-file", .plain = true
+	};
+
+	if (key->label == NULL)
+		return key->pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
+	if (key->label[0] == '\0')
+		return fault_usage(f, "--key needs the key's label");
+	return proc_secret_read(&secret, asked->report, ret_pin, CMD_PIN_SIZE, ret_length, f);
 }
 
 void cmd_tell(const char *format, ...)

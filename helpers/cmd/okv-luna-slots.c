@@ -8,12 +8,12 @@
 #include "hsm/verdict.h"
 #include "okv/group.h"
 #include "okv/job.h"
-#include "proc/secret.h"
 
-enum { PIN_SIZE = 255, TIMEOUT_MOST = 3600 };
+enum { TIMEOUT_MOST = 3600 };
 
 static struct {
-	const char *module, *user, *label, *serial, *key, *pin_file;
+	const char *module, *user, *label, *serial;
+	struct cmd_key key;
 	uint64_t least, timeout;
 } asked;
 
@@ -28,9 +28,9 @@ static const struct option options[] = {
 		     "at least N slots must match (default MIN_SLOTS)"),
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &asked.timeout, "SECONDS",
 		     "give up after this time (default SLOT_TIMEOUT)"),
-	OPTION_ROW(0, "key", OPTION_TEXT, &asked.key, "LABEL",
+	OPTION_ROW(0, "key", OPTION_TEXT, &asked.key.label, "LABEL",
 		   "log in; exactly one secret key must have this label, not extractable"),
-	OPTION_ROW(0, "pin-file", OPTION_TEXT, &asked.pin_file, "FILE",
+	OPTION_ROW(0, "pin-file", OPTION_TEXT, &asked.key.pin_file, "FILE",
 		   "read the PIN from FILE, or standard input with - (default: ask)"),
 	OPTION_END,
 };
@@ -39,7 +39,7 @@ static const struct option options[] = {
 static struct {
 	struct hsm_question question;
 	struct hsm_key_question key;
-	char pin[PIN_SIZE];
+	char pin[CMD_PIN_SIZE];
 	struct hsm_answer answer;
 	struct hsm_causes causes;
 } one = { .answer = HSM_ANSWER_INIT, .causes = { 0 } };
@@ -53,17 +53,11 @@ static void one_done(void)
 
 static int key_question(struct cmd_context *context, struct fault *f)
 {
-	const struct proc_secret secret = {
-		.what = "PIN", .file = asked.pin_file, .fd = -1, .advice = "--pin-file", .plain = true
-	};
-
-	if (asked.key == NULL)
-		return asked.pin_file == NULL ? 0 : fault_usage(f, "--pin-file requires --key");
-	if (asked.key[0] == '\0')
-		return fault_usage(f, "--key needs the key's label");
-	one.key = (struct hsm_key_question){ .label = asked.key, .pin = one.pin };
-	one.question.key = &one.key;
-	return proc_secret_read(&secret, context->report, one.pin, sizeof(one.pin), &one.key.pin_length, f);
+	if (asked.key.label != NULL) {
+		one.key = (struct hsm_key_question){ .label = asked.key.label, .pin = one.pin };
+		one.question.key = &one.key;
+	}
+	return cmd_pin_read(context, &asked.key, one.pin, &one.key.pin_length, f);
 }
 
 static int question_build(struct cmd_context *context, struct fault *f)

@@ -76,6 +76,15 @@ void cmd_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cmd_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The members "exit" and, for a failure, "error" of the object that is open. */
 void cmd_result_exit(struct json *j, const struct fault *f);
+enum { CMD_PIN_SIZE = 255 };
+/* The root key that a doorway was asked to look for. */
+struct cmd_key {
+	const char *label, *pin_file;
+};
+/* The PIN that goes with that key; nothing where none was asked for.  For whoever calls to wipe. */
+int cmd_pin_read(struct cmd_context *context, const struct cmd_key *key, char ret_pin[CMD_PIN_SIZE], size_t *ret_length,
+		 struct fault *f);
+
 /* In the environment of a tool that another one of ours runs (upgrade, setup): what comes next is said by that one. */
 #define CMD_CALLED "OKV_LUNA_CALLED"
 

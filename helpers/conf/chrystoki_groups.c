@@ -50,7 +50,7 @@ bool chrystoki_value_is_off(const struct chrystoki_value *value)
 	size_t length = value->length;
 
 	/* That it stands in quotes is a finding of its own. */
-	if (length > 1 && (bytes[0] == '"' || bytes[0] == '\'') && bytes[length - 1] == bytes[0]) {
+	if (length > 1 && text_is_quote(bytes[0]) && bytes[length - 1] == bytes[0]) {
 		bytes++;
 		length -= 2;
 	}

@@ -167,7 +167,7 @@ static bool makes_group(const char *line, size_t length, const char *group)
 	if (!text_equal(word + directory, n - directory, "groupadd"))
 		return false;
 	while ((n = midupgrade_word(line, length, ++index, &word)) > 0) {
-		if (n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n - 1] == word[0]) {
+		if (n >= 2 && text_is_quote(word[0]) && word[n - 1] == word[0]) {
 			word++;
 			n -= 2;
 		}

@@ -56,7 +56,7 @@ static int fields_split(char *line, char *ret_fields[FIELDS_MAX], struct fault *
 		char quote = '\0';
 		ret_fields[count++] = to;
 		for (; *at != '\0' && (quote != '\0' || !blank(*at)); at++) {
-			if (quote != '\0' ? *at == quote : *at == '"' || *at == '\'')
+			if (quote != '\0' ? *at == quote : text_is_quote(*at))
 				quote = quote != '\0' ? '\0' : *at;
 			else if (*at == '\\')
 				return fault_refused(f, "a backslash is not supported here");

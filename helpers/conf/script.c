@@ -145,7 +145,7 @@ static bool is_detached(const struct reader *r)
 		const char c = r->bytes[at], next = at + 1 < r->length ? r->bytes[at + 1] : '\0';
 		if (quote != '\0')
 			quote = c == quote ? '\0' : quote;
-		else if (c == '\'' || c == '"')
+		else if (text_is_quote(c))
 			quote = c;
 		else if (c == '\n' || c == ';' || c == '#')
 			return false;
@@ -301,7 +301,7 @@ static void document_read(struct reader *r)
 	for (; r->at < r->length && strchr(" \t\n;&|<>()", r->bytes[r->at]) == NULL && used < DELIMITER_MAX - 1;
 	     r->at++) {
 		char c = r->bytes[r->at];
-		if (c == '\'' || c == '"') {
+		if (text_is_quote(c)) {
 			const char *close = memchr(r->bytes + r->at + 1, c, r->length - r->at - 1);
 			const size_t inner = close != NULL ? (size_t)(close - r->bytes) - r->at - 1 : 0;
 			if (close == NULL || inner >= DELIMITER_MAX - used) {
@@ -528,7 +528,7 @@ static bool literal_read(const struct reader *r, size_t *at, struct words *w)
 			quote = '\0';
 		} else if (quote == '\'') {
 			text_add_char(&w->bytes, c);
-		} else if (quote == '\0' && (c == '\'' || c == '"')) {
+		} else if (quote == '\0' && text_is_quote(c)) {
 			quote = c;
 		} else if (quote == '\0' && c == '\\' && next != '\0' && next != '\n') {
 			text_add_char(&w->bytes, next);
@@ -955,13 +955,13 @@ static void code_step(struct reader *r)
 		r->at++;
 	} else if (c == '<' || c == '>') {
 		redirection_read(r);
-	} else if ((c == '\\' || c == '\'' || c == '"') && quoted_command_read(r, r->at)) {
+	} else if ((c == '\\' || text_is_quote(c)) && quoted_command_read(r, r->at)) {
 		return;
 	} else if (c == '\\') {
 		r->at += r->at + 1 < r->length ? 2 : 1;
 		if (r->bytes[r->at - 1] != '\n')
 			word_begin(r);
-	} else if (c == '\'' || c == '"') {
+	} else if (text_is_quote(c)) {
 		push(r, c == '"' ? NEST_DOUBLE : NEST_SINGLE);
 		word_begin(r);
 		r->at++;

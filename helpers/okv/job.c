@@ -131,7 +131,6 @@ int okv_client_version(int root, const struct settings *settings, unsigned *ret_
 /* Does this OKV say of itself, or the settings of it, that it is one with the generic interface? */
 static bool has_interface(int root, const struct settings *settings)
 {
-	enum { FIRST_WITH_IT = 2103 };
 	TEXT_AUTO os = { 0 };
 	TEXT_AUTO okv = { 0 };
 	const char *release = settings->okv_release;
@@ -140,7 +139,7 @@ static bool has_interface(int root, const struct settings *settings)
 		okv_release_find(root, &os, &okv);
 		release = text_string(&okv) + strcspn(text_string(&okv), "0123456789");
 	}
-	return okv_version_parse(release) >= FIRST_WITH_IT;
+	return okv_version_parse(release) >= OKV_FIRST_GENERIC;
 }
 
 int okv_scope_find(int root, const struct settings *settings, enum okv_scope *ret_scope, struct fault *f)

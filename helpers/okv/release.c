@@ -32,7 +32,7 @@ void okv_release_find(int root, struct text *ret_os, struct text *ret_okv)
 	if (line.length > 0) {
 		const char *value = text_string(&line) + sizeof(key) - 1;
 		const size_t size = strlen(value);
-		const bool quoted = size >= 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0];
+		const bool quoted = size >= 2 && text_is_quote(value[0]) && value[size - 1] == value[0];
 		text_add(ret_os, value + quoted, size - 2 * quoted);
 	}
 	line_find(root, "/etc/redhat-release", "", ret_os);

@@ -10,6 +10,8 @@
 
 #include "base/text.h"
 
+enum { OKV_FIRST_GENERIC = 2103 }; /* 21.3, the first release with generic HSM files */
+
 void okv_release_find(int root, struct text *ret_os, struct text *ret_okv);
 
 #endif

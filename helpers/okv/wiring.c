@@ -506,7 +506,7 @@ int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
 		return -1;
 	}
 	/* A library by its name is a Luna client's where nobody says whose it is. */
-	const char *name = library == NULL ? "" : strrchr(library, '/') != NULL ? strrchr(library, '/') + 1 : library;
+	const char *name = library != NULL ? text_leaf(library) : "";
 	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
 	*ret_other =
 		name[0] != '\0' && (named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) &&

@@ -9,6 +9,7 @@
 #include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "okv/release.h"
 
 static const char marks_path[] = SETTINGS_VAR "/guide";
 
@@ -54,7 +55,7 @@ static void vendor_add(const struct guide_node *node, struct text *out)
 		text_add_string(out, "Thales");
 	else if (is_up_to(node, 2102))
 		text_add_string(out, "SafeNet (OKV 18.4 and earlier) or Thales (18.5 to 21.2)");
-	else if (!is_from(node, 2103))
+	else if (!is_from(node, OKV_FIRST_GENERIC))
 		text_add_format(out, "SafeNet (OKV 18.4 and earlier), Thales (18.5 to 21.2) or %s (21.3 and later)",
 				name);
 	else if (guide_is_v6(node))

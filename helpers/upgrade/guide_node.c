@@ -82,7 +82,8 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 	if (fs_existence(root, SETTINGS_GENERIC, &generic, f) < 0)
 		return -1;
 	if (release[0] == '\0') {
-		node->okv = (struct guide_range){ generic ? 2103 : 0, generic ? GUIDE_ANY : 2102 };
+		node->okv = (struct guide_range){ generic ? OKV_FIRST_GENERIC : 0,
+						  generic ? GUIDE_ANY : OKV_FIRST_GENERIC - 1 };
 		text_add_format(&node->described, "OKV %s (" SETTINGS_GENERIC " %s)",
 				generic ? "21.3 or later" : "21.2 or earlier", generic ? "exists" : "does not exist");
 		text_add_string(&node->notes,
@@ -92,7 +93,7 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 	if (version_take(release, "OKV_RELEASE or --okv", &node->okv, f) < 0)
 		return -1;
 	text_add_format(&node->described, "OKV %s (%s)", SHOWN(release), from);
-	if (generic != (node->okv.least >= 2103))
+	if (generic != (node->okv.least >= OKV_FIRST_GENERIC))
 		text_add_format(&node->notes,
 				"this is said to be OKV %s, but " SETTINGS_GENERIC " %s; "
 				"if the release is wrong, give --okv, or set OKV_RELEASE in okv-luna.conf\n",

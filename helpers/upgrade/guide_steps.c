@@ -2,6 +2,7 @@
  * The steps of the integration guide, in its order.  In commands and texts a word in braces stands for what this server
  * has (guide_expand), one in capitals for what only the administrator knows.
  */
+#include "okv/release.h"
 #include "upgrade/guide.h"
 
 enum {
@@ -9,7 +10,7 @@ enum {
 	NTLS = GUIDE_NETWORK | GUIDE_HYBRID,
 	CLOUD = GUIDE_CLOUD_MIN | GUIDE_CLOUD_FULL | GUIDE_HYBRID,
 	SERVICE = GUIDE_CLOUD_FULL | GUIDE_HYBRID,
-	GENERIC = 2103, /* the first release with generic HSM files */
+	GENERIC = OKV_FIRST_GENERIC,
 };
 
 static const char no_cloud[] = "only with a Luna Cloud HSM service";

@@ -515,11 +515,9 @@ _Static_assert(sizeof(((struct snapshot_slot *)0)->model) == sizeof(((struct hsm
 /* This run was to wire OKV's files, and has not: that is told of the step, and what it would have named is asked. */
 static bool is_unwired(const struct upgrade_run *run)
 {
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == step_wire)
-			return run->dry_run || run->results[i].outcome == STEP_SKIPPED ||
-			       run->results[i].outcome == STEP_FAILED;
-	return false;
+	const struct step_result *wire = upgrade_result_of(run, step_wire);
+
+	return wire != NULL && (run->dry_run || wire->outcome == STEP_SKIPPED || wire->outcome == STEP_FAILED);
 }
 
 int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f)

@@ -390,12 +390,6 @@ static struct check check_of(const struct step_result *result)
 			       .worst = worst };
 }
 
-/* Is it said of the check, and not only to who asks for all? */
-static bool is_shown(const struct step_finding *finding, enum output_detail detail)
-{
-	return finding->severity > STEP_INFO || detail != OUTPUT_BRIEF;
-}
-
 /* The remedy, unless a finding from `from` on has the same: then it comes behind that. */
 static void check_remedy_add(struct text *out, const struct step_result *result, const struct check *check, size_t from,
 			     const char *remedy)
@@ -417,7 +411,7 @@ static void check_add(struct text *out, const struct step_result *result, const 
 	/* The others of the same check; of those worth knowing only, who asks hears. */
 	for (size_t i = 0; i < result->finding_count; i++) {
 		const struct step_finding *finding = &result->findings[i];
-		if (finding == check->worst || !is_shown(finding, detail))
+		if (finding == check->worst || (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF))
 			continue;
 		text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
 		if (finding->severity > STEP_INFO)

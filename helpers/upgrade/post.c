@@ -263,10 +263,8 @@ int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 		return -1;
 	if (run->verdict.kind == FAULT_NONE)
 		return 0;
-	bool compared = false;
-	for (size_t i = 0; i < run->result_count; i++)
-		compared = compared || (run->results[i].row->work == step_compare &&
-					strcmp(run->results[i].fault.text, run->verdict.text) == 0);
+	const struct step_result *compare = upgrade_result_of(run, step_compare);
+	const bool compared = compare != NULL && strcmp(compare->fault.text, run->verdict.text) == 0;
 	hook_note(run, "end failed %s%.300s", compared ? UPGRADE_COMPARE : "", run->verdict.text);
 	return 0;
 }

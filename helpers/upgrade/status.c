@@ -95,12 +95,10 @@ static int check_library(struct step *step, struct fault *f)
 /* That OKV loads no library, and by which command it does, has been said, or that it is not wired. */
 static bool is_without_library(const struct upgrade_run *run)
 {
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == check_library &&
-		    (run->results[i].outcome == STEP_SKIPPED ||
-		     (run->results[i].fault.kind == FAULT_NEGATIVE && run->results[i].remedy != NULL)))
-			return true;
-	return false;
+	const struct step_result *library = upgrade_result_of(run, check_library);
+
+	return library != NULL &&
+	       (library->outcome == STEP_SKIPPED || (library->fault.kind == FAULT_NEGATIVE && library->remedy != NULL));
 }
 
 static int check_config(struct step *step, struct fault *f)
@@ -125,15 +123,6 @@ static bool is_bad(const struct step_result *result)
 		if (result->findings[i].severity == STEP_HIGH)
 			return true;
 	return result->outcome == STEP_FAILED;
-}
-
-/* Has that check told what is wrong? */
-static bool is_told(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
-{
-	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].row->work == work)
-			return is_bad(&run->results[i]);
-	return false;
 }
 
 static bool is_of_config(const struct finding *finding)
@@ -164,7 +153,8 @@ static int check_wiring(struct step *step, struct fault *f)
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (findings.count > 0 && wired == 0)
 		return 0;
-	if (wired < 0 && is_told(step->run, check_config))
+	const struct step_result *config = upgrade_result_of(step->run, check_config);
+	if (wired < 0 && config != NULL && is_bad(config))
 		return not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;

@@ -311,12 +311,19 @@ static void result_add(struct upgrade_run *run, const struct step_result *result
 			(void)fault_negative(&run->verdict, "%s", result->findings[i].title);
 }
 
-enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+const struct step_result *upgrade_result_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
 {
 	for (size_t i = 0; i < run->result_count; i++)
 		if (run->results[i].row->work == work)
-			return run->results[i].outcome;
-	return STEP_SKIPPED;
+			return &run->results[i];
+	return NULL;
+}
+
+enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+{
+	const struct step_result *result = upgrade_result_of(run, work);
+
+	return result != NULL ? result->outcome : STEP_SKIPPED;
 }
 
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)

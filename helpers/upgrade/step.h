@@ -123,7 +123,8 @@ struct step {
 	int pipe;
 };
 
-/* What became of the step with that function; STEP_SKIPPED where it has not run. */
+/* What became of the step with that function; NULL, and STEP_SKIPPED, where it has not run. */
+const struct step_result *upgrade_result_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *));
 enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *));
 /* Fails only for lack of memory; what the steps did is in the results. */
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
