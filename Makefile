@@ -55,6 +55,13 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*/
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# What a fresh machine lacks is said once, and how to get it.  `make demo` and `make check` see to it themselves.
+ifneq ($(filter-out deps demo check help clean,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell command -v $(firstword $(CC))),)
+$(error $(firstword $(CC)) is not installed; run: make deps)
+endif
+endif
+
 all: $(BINARIES)
 
 $(BUILD)/obj/%.o: helpers/%.c Makefile

@@ -9,6 +9,10 @@ set -eu
 LC_ALL=C TZ=UTC
 export LC_ALL TZ
 umask 022
+command -v rpmbuild >/dev/null || {
+	echo 'rpmbuild is not installed; run: make deps' >&2
+	exit 6
+}
 spec=spec/okv-luna-hooks.spec
 name=okv-luna-hooks-$(awk '$1 == "Version:" { print $2 }' $spec)
 rm -rf "$1"

@@ -140,3 +140,15 @@ deps_private() {
 	[ "${#lines[@]}" -eq 1 ]
 	[[ $output == 'deps: neither apt-get nor dnf is here'* ]]
 }
+
+@test "make without a compiler, and without rpmbuild: what is missing, and the command that installs it" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	run -2 make CC=no-such-compiler BUILD="$BATS_TEST_TMPDIR/build" all
+	[[ $output == *'no-such-compiler is not installed; run: make deps'* ]]
+	run -0 make -n CC=no-such-compiler deps
+	mkdir "$BATS_TEST_TMPDIR/tools"
+	ln -s "$(command -v sh)" "$BATS_TEST_TMPDIR/tools/sh"
+	PATH=$BATS_TEST_TMPDIR/tools run -6 sh spec/build.sh "$BATS_TEST_TMPDIR/out"
+	[ "$output" = 'rpmbuild is not installed; run: make deps' ]
+	[ ! -e "$BATS_TEST_TMPDIR/out" ]
+}
