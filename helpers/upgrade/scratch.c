@@ -22,7 +22,7 @@
 #include "fs/root.h"
 #include "fs/walk.h"
 #include "okv/needs.h"
-#include "proc/child.h"
+#include "upgrade/carry.h"
 #include "upgrade/scan.h"
 
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 256 * MEBI, CACHE_BYTES = 32 * MEBI };
@@ -227,70 +227,11 @@ static int directories_make(const struct making *m, struct fault *f)
 	return 0;
 }
 
-/* A file with a lease (fcntl(2)) is shown as nothing: cp(1) would wait 45 s for each, whosever it is. */
-static int leased_hide(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
-{
-	char place[64 + FS_NAME_SIZE];
-
-	(void)context;
-	(void)state;
-	(void)f;
-	if (S_ISDIR(entry->status->st_mode))
-		return entry->mount ? FS_WALK_PASS : FS_WALK_ENTER;
-	if (!S_ISREG(entry->status->st_mode))
-		return FS_WALK_PASS;
-	FS_AUTO int fd = openat(entry->dir, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 || errno != EWOULDBLOCK)
-		return FS_WALK_PASS;
-	(void)snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", entry->dir, entry->name);
-	(void)mount("/dev/null", place, NULL, MS_BIND, NULL);
-	return FS_WALK_PASS;
-}
-
-/* Where that cannot be, copying only takes longer. */
-static void leases_hide(const struct making *m, const char *path)
-{
-	const struct fs_walk walk = { .visit = leased_hide };
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-
-	if (fs_place_find(m->from, path, &place, &ignored) == 0)
-		(void)fs_walk(place.dir, place.leaf, place.path, NULL, &walk, &ignored);
-}
-
-/* What lies where others may write decides nothing, and may be a FIFO once cp(1) opens it, or without end. */
-static void others_hide(const struct making *m)
-{
-	static const char *const below[] = SETTINGS_SCRATCH;
-
-	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
-		TEXT_AUTO path = { 0 };
-		FS_AUTO int dir = -1;
-		struct fault ignored = { 0 };
-		char place[32], how[64];
-		struct stat status;
-
-		text_add_format(&path, "%s%s", m->scratch->settings->client_dir, below[i]);
-		if (fs_dir_open(m->from, text_string(&path), FS_FOLLOW_TRUSTED, &dir, &ignored) < 0 ||
-		    fstat(dir, &status) < 0)
-			continue;
-		(void)snprintf(place, sizeof(place), "/proc/self/fd/%d", dir);
-		(void)snprintf(how, sizeof(how), "mode=0%o,uid=%u,gid=%u", status.st_mode & 07777, status.st_uid,
-			       status.st_gid);
-		(void)mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, how);
-	}
-}
-
-/* By the system's own cp(1), in the real tree; what it cannot copy it says, and OKV's upgrade would go on. */
 static int copy(const struct making *m, const char *path, struct fault *f)
 {
-	const char *const argv[] = { "/bin/cp", "-a", "--parents", "--", path + strspn(path, "/"), m->at, NULL };
-	struct proc_child_options how = PROC_CHILD_OPTIONS_INIT;
+	const struct carry carry = { .from = m->from, .to = m->to, .settings = m->scratch->settings };
 
-	leases_hide(m, path);
-	how.argv = argv;
-	how.root = PROC_CHILD_STAY;
-	return proc_child_expect(&how, f);
+	return carry_copy(&carry, path, f);
 }
 
 /* --- /etc --------------------------------------------------------------------------------------------------------- */
@@ -585,7 +526,6 @@ static int preserved_copy(const struct making *m, struct fault *f)
 
 	if (scan_listed(m->from, &paths, f) < 0)
 		return -1;
-	others_hide(m);
 	for (size_t i = 0; i < paths.count; i++) {
 		struct stat status;
 		const char *path = paths.paths[i];

@@ -4,8 +4,8 @@
  * What is there: this system's programs and libraries (/bin, /lib, /sbin, and what a system has in /usr), /etc, OKV's
  * own directories, account files without the HSM group and with its number taken by another one, the devices that every
  * process needs, and empty directories.  What is not: /opt, /usr/local, /usr/safenet, homes, data below /var, and what
- * was not brought by the system.  Then PRESERVED_FILES is carried over by cp(1), as a copy would: owner, mode, links as
- * links; but what others may write (settings_is_scratch) is empty.
+ * was not brought by the system.  Then PRESERVED_FILES is carried over (upgrade/carry.h), and what others may write is
+ * empty.
  *
  * Promise: scratch_enter is for a process that is thrown away afterwards.  It gets a mount namespace of its own, which
  * goes with it, however it ends: no mount and no file is seen by anybody else or left behind.  All is in memory
