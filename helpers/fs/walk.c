@@ -265,6 +265,9 @@ static int remove_below(int dir, const char *leaf, dev_t device, unsigned depth,
 		return fault_system(f, errno, "cannot remove '%s'", SHOWN(leaf));
 	if (status.st_dev != device)
 		return fault_refused(f, "'%s' is another file system and is not removed; unmount it", SHOWN(leaf));
+	/* Whoever holds it open could fill it again faster than it is emptied.  The owner goes first, who may chmod. */
+	if (fs_open_to_others(&status) && fchown(fd, 0, 0) == 0)
+		(void)fchmod(fd, 0700);
 
 	FS_EACH_AUTO each = { 0 };
 	struct fs_each_entry entry;

@@ -73,7 +73,10 @@ static inline bool fs_open_to_others(const struct stat *directory)
 	return directory->st_uid != 0 || (directory->st_mode & 022) != 0;
 }
 
-/* Removes `leaf` and all below; absence is success.  What could not be removed is in the fault; the rest is gone. */
+/*
+ * Removes `leaf` and all below; absence is success.  What could not be removed is in the fault; the rest is gone.  Each
+ * directory that others can write is closed to them first, so that nobody who holds it open can keep it full.
+ */
 int fs_tree_remove(int dir, const char *leaf, struct fault *f);
 
 #endif

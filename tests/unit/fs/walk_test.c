@@ -271,6 +271,30 @@ static void a_tree_is_removed_with_all_that_can_be_in_it(void **state)
 	assert_false(unit_there(place->dir, "t"));
 }
 
+static void a_directory_of_others_is_closed_before_it_is_emptied(void **state)
+{
+	const struct unit_place *place = *state;
+	static const mode_t modes[] = { 0777, 0770, 01777, 0755 };
+	struct fault f = { 0 };
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct stat status;
+		unit_dir(place->dir, "t", 0700);
+		unit_dir(place->dir, "t/theirs", modes[i]);
+		if (modes[i] == 0755)
+			assert_int_equal(fchownat(place->dir, "t/theirs", 54321, 54321, 0), 0);
+		/* As somebody holds it who means to put another name into it, whatever is removed. */
+		FS_AUTO int held = openat(place->dir, "t/theirs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		MUST(fs_tree_remove(place->dir, "t", &f));
+		assert_int_equal(fstat(held, &status), 0);
+		assert_int_equal(status.st_nlink, 0);
+		assert_int_equal(status.st_uid, 0);
+		assert_int_equal(status.st_mode & 077, 0);
+	}
+}
+
 static void absence_is_success(void **state)
 {
 	const struct unit_place *place = *state;
@@ -379,6 +403,7 @@ int main(void)
 		in_scratch(more_levels_than_the_limit_are_missed_and_the_rest_is_walked),
 		in_scratch(more_entries_than_one_block_holds_are_all_seen),
 		UNIT_IN_PLACE(a_tree_is_removed_with_all_that_can_be_in_it),
+		UNIT_IN_PLACE(a_directory_of_others_is_closed_before_it_is_emptied),
 		UNIT_IN_PLACE(absence_is_success),
 		UNIT_IN_PLACE(a_link_is_removed_and_never_followed),
 		UNIT_IN_PLACE(a_single_file_is_a_tree),
