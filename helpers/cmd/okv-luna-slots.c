@@ -3,9 +3,11 @@
 
 #include "base/json.h"
 #include "cmd/tool.h"
+#include "conf/finding.h"
 #include "hsm/answer.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"
+#include "okv/check.h"
 #include "okv/group.h"
 #include "okv/job.h"
 
@@ -102,9 +104,10 @@ static void result_write(struct cmd_context *context, const struct fault *verdic
 	json_array_begin(j, "causes");
 	for (size_t i = 0; i < one.causes.count; i++) {
 		json_object_begin(j, NULL);
-		json_string(j, "sentence", one.causes.items[i].sentence);
-		if (one.causes.items[i].command != NULL)
-			json_string(j, "command", one.causes.items[i].command);
+		const struct hsm_cause *cause = &one.causes.items[i];
+		json_string(j, "sentence", cause->sentence);
+		if (cause->remedy != NULL)
+			json_string(j, finding_remedy_is_command(cause->remedy) ? "command" : "hint", cause->remedy);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -135,12 +138,14 @@ static int table_print(struct cmd_context *context, struct fault *f)
 static int causes_find(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = { .root = context->root, .settings = &context->settings };
+	FINDING_LIST_AUTO checked = { 0 };
 	size_t without_group;
 	const char *user = asked.user != NULL ? asked.user : context->settings.okv_user;
 
-	return okv_processes_without_group(&job, user, &without_group, f) < 0
-		       ? -1
-		       : hsm_diagnose(&one.question, &one.answer, without_group, &one.causes, f);
+	if (okv_check(&job, &checked, f) < 0 || okv_processes_without_group(&job, user, &without_group, f) < 0)
+		return -1;
+	one.question.checked = &checked;
+	return hsm_diagnose(&one.question, &one.answer, without_group, &one.causes, f);
 }
 
 /* The verdict, then its likely causes. */
@@ -149,12 +154,16 @@ static void causes_print(struct cmd_context *context, const struct fault *verdic
 	struct fault why = { 0 };
 
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
-	if (causes_find(context, &why) < 0)
+	if (causes_find(context, &why) < 0 && strcmp(why.text, verdict->text) != 0)
 		report_say(context->report, REPORT_WARNING, "the cause could not be looked for: %s", why.text);
-	for (size_t i = 0; i < one.causes.count; i++)
-		report_say(context->report, REPORT_WARNING, "%s%s%s", one.causes.items[i].sentence,
-			   one.causes.items[i].command != NULL ? "; fix: " : "",
-			   one.causes.items[i].command != NULL ? one.causes.items[i].command : "");
+	for (size_t i = 0; i < one.causes.count; i++) {
+		const struct hsm_cause *cause = &one.causes.items[i];
+		const char *mark = cause->remedy == NULL                      ? ""
+				   : finding_remedy_is_command(cause->remedy) ? "; fix: "
+									      : "; ";
+		report_say(context->report, REPORT_WARNING, "%s%s%s", cause->sentence, mark,
+			   cause->remedy != NULL ? cause->remedy : "");
+	}
 }
 
 static int show(struct cmd_context *context, int r, struct fault *f)

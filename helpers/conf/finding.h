@@ -63,6 +63,12 @@ bool finding_remedy_is_command(const char *remedy);
 /* Commands that fix. */
 #define FINDING_FIX_IT  "okv-luna config check --fix"
 #define FINDING_WIRE_IT "okv-luna config wire"
+/* What a person does, in words that two checks share, so that one cause is told once. */
+#define FINDING_INSTALL_IT \
+	"install the client: the vendor's own installation, or okv-luna extract with its archive; step by step: " \
+	"okv-luna guide"
+#define FINDING_RESTORE_IT "put OKV's own file back, as another node of this release has it"
+#define FINDING_SUPPLY_IT  "install what is missing, or correct the path"
 /* Nobody has to look at what the first of them does. */
 bool finding_is_safe(const struct finding *finding);
 

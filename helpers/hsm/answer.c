@@ -12,28 +12,28 @@ void hsm_causes_done(struct hsm_causes *causes)
 {
 	for (size_t i = 0; i < causes->count; i++) {
 		free(causes->items[i].sentence);
-		free(causes->items[i].command);
+		free(causes->items[i].remedy);
 	}
 	free(causes->items);
 	*causes = (struct hsm_causes){ 0 };
 }
 
-void hsm_causes_add(struct hsm_causes *causes, const char *command, const char *format, ...)
+void hsm_causes_add(struct hsm_causes *causes, const char *remedy, const char *format, ...)
 {
-	struct hsm_cause cause = { .command = command != NULL ? strdup(command) : NULL };
+	struct hsm_cause cause = { .remedy = remedy != NULL ? strdup(remedy) : NULL };
 	va_list arguments;
 
 	va_start(arguments, format);
 	if (vasprintf(&cause.sentence, format, arguments) < 0)
 		cause.sentence = NULL;
 	va_end(arguments);
-	if (!causes->failed && cause.sentence != NULL && (command == NULL || cause.command != NULL) &&
+	if (!causes->failed && cause.sentence != NULL && (remedy == NULL || cause.remedy != NULL) &&
 	    ARRAY_GROW(causes->items, causes->count)) {
 		causes->items[causes->count++] = cause;
 		return;
 	}
 	free(cause.sentence);
-	free(cause.command);
+	free(cause.remedy);
 	causes->failed = true;
 }
 

@@ -74,10 +74,10 @@ struct hsm_key {
 	uint64_t sensitive, extractable;
 };
 
-/* Why, and what fixes it.  A sentence has no full stop; the command can be typed as it stands and removes the cause. */
+/* Why, and what fixes it.  A sentence has no full stop; a command can be typed as it stands and removes the cause. */
 struct hsm_cause {
 	char *sentence; /* owned */
-	char *command;  /* owned; NULL: only a person can do that, and the sentence says what to do */
+	char *remedy;   /* owned; a command, what a person does, or NULL: the sentence says what to do */
 };
 
 struct hsm_causes {
@@ -89,7 +89,7 @@ struct hsm_causes {
 #define HSM_CAUSES_AUTO __attribute__((cleanup(hsm_causes_done))) struct hsm_causes
 
 void hsm_causes_done(struct hsm_causes *causes);
-void hsm_causes_add(struct hsm_causes *causes, const char *command, const char *format, ...)
+void hsm_causes_add(struct hsm_causes *causes, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* 0, or -1 when there was no memory for one of them. */
 int hsm_causes_check(const struct hsm_causes *causes, struct fault *f);

@@ -9,15 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "conf/accounts.h"
 #include "conf/chrystoki_groups.h"
+#include "conf/preserved.h"
 #include "fs/each.h"
 #include "fs/read.h"
 #include "fs/root.h"
+#include "hsm/loader.h"
 #include "hsm/servers.h"
 #include "proc/child.h"
 #include "proc/identity.h"
@@ -43,6 +45,7 @@ struct place {
 	uid_t uid;            /* of that component, where errnum is EACCES */
 	gid_t gid;
 	mode_t mode;
+	bool listed; /* it has an access list */
 };
 
 struct diagnosis {
@@ -50,7 +53,9 @@ struct diagnosis {
 	const struct settings *settings;
 	const char *user;
 	const struct hsm_answer *answer;
-	bool okv_conf; /* OKV finds its library by okv_hsm.conf */
+	const struct finding_list *checked; /* may be NULL */
+	const char *label, *serial;         /* of the token that OKV takes; may be NULL */
+	bool okv_conf;                      /* OKV finds its library by okv_hsm.conf */
 	struct text passwd, group;
 	struct proc_identity identity;
 	struct place *places; /* owned */
@@ -192,14 +197,15 @@ static void okv_places(struct diagnosis *d)
 struct seen {
 	uint32_t index, failed_length;
 	int32_t errnum;
-	uint32_t uid, gid, mode;
+	uint32_t uid, gid, mode, listed;
 };
 
 /* The component that the first `length` bytes lead to: 0, or the errno. */
-static int component_test(const char *path, size_t length, int how, struct stat *ret_status)
+static int component_test(const char *path, size_t length, int how, struct stat *ret_status, bool *ret_listed)
 {
 	char prefix[PATH_MAX];
 
+	*ret_listed = false;
 	memset(ret_status, 0, sizeof(*ret_status));
 	if (length >= sizeof(prefix))
 		return ENAMETOOLONG;
@@ -207,6 +213,7 @@ static int component_test(const char *path, size_t length, int how, struct stat 
 	prefix[length] = '\0';
 	if (stat(prefix, ret_status) < 0)
 		return errno;
+	*ret_listed = getxattr(prefix, "system.posix_acl_access", NULL, 0) > 0;
 	if (S_ISDIR(ret_status->st_mode))
 		how |= X_OK;
 	return access(prefix, how) < 0 ? errno : 0;
@@ -219,18 +226,20 @@ static struct seen place_test(const struct place *place, uint32_t index)
 	const char *path = place->path;
 	struct seen seen = { .index = index };
 	struct stat status;
+	bool listed = false;
 
 	for (size_t at = 0; seen.errnum == 0 && path[at + strspn(path + at, "/")] != '\0';) {
 		at += strspn(path + at, "/");
 		at += strcspn(path + at, "/");
 		const bool last = path[at + strspn(path + at, "/")] == '\0';
 		seen.failed_length = (uint32_t)at;
-		seen.errnum = component_test(path, at, !last ? F_OK : written ? R_OK | W_OK : R_OK, &status);
+		seen.errnum = component_test(path, at, !last ? F_OK : written ? R_OK | W_OK : R_OK, &status, &listed);
 		if (seen.errnum == ENOENT && last && written)
 			seen.errnum = 0;
 		seen.uid = status.st_uid;
 		seen.gid = status.st_gid;
 		seen.mode = status.st_mode;
+		seen.listed = listed;
 	}
 	return seen;
 }
@@ -263,6 +272,7 @@ static enum proc_child_answer on_seen(void *listener, const struct proc_message 
 	place->uid = seen.uid;
 	place->gid = seen.gid;
 	place->mode = seen.mode;
+	place->listed = seen.listed != 0;
 	return ++d->heard == d->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
@@ -293,22 +303,6 @@ static int places_ask(struct diagnosis *d, struct fault *f)
 
 /* --- what stands in the way --------------------------------------------------------------------------------------- */
 
-static void group_causes(struct diagnosis *d)
-{
-	const char *group = d->settings->hsm_group;
-	gid_t gid;
-
-	if (!accounts_group_find(&d->group, group, &gid)) {
-		hsm_causes_add(&d->causes, REPAIR_COMMAND,
-			       "group '%s' does not exist; an upgrade of the operating system drops it", SHOWN(group));
-		return;
-	}
-	for (size_t i = 0; i < d->identity.group_count; i++)
-		if (d->identity.groups[i] == gid)
-			return;
-	hsm_causes_add(&d->causes, REPAIR_COMMAND, "user '%s' is not in group '%s'", SHOWN(d->user), SHOWN(group));
-}
-
 /* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
 static void owner_add(const struct diagnosis *d, const struct place *place, struct text *out)
 {
@@ -326,63 +320,6 @@ static void owner_add(const struct diagnosis *d, const struct place *place, stru
 		text_add_format(out, ", and no group has the id %lu", (unsigned long)place->gid);
 }
 
-/* Whether our policies have that entry: the client, or its configuration. */
-static bool is_ours(const struct diagnosis *d, const struct place *place)
-{
-	const size_t length = strlen(d->settings->client_dir);
-
-	return text_equal(place->path, place->failed_length, d->settings->chrystoki_conf) ||
-	       (place->failed_length >= length && memcmp(place->path, d->settings->client_dir, length) == 0 &&
-		(place->path[length] == '/' || place->path[length] == '\0'));
-}
-
-static void denied_cause(struct diagnosis *d, const struct place *place)
-{
-	const char *failed = SHOWN_BYTES(place->path, place->failed_length), *path = SHOWN(place->path);
-	const char *user = SHOWN(d->user);
-	TEXT_AUTO owner = { 0 };
-	TEXT_AUTO remedy = { 0 };
-
-	owner_add(d, place, &owner);
-	/* What a stranger owns is given no right before it is root's. */
-	if (place->uid != 0 && place->uid != d->identity.uid)
-		text_add_format(&remedy, "chown root '%s' && ", failed);
-	text_add_string(&remedy, REPAIR_COMMAND);
-	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
-	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
-	if (okv) {
-		text_cut(&remedy, 0);
-		text_add_format(&remedy, "chmod o+%c '%s'", place->path[place->failed_length] == '\0' ? 'r' : 'x',
-				failed);
-	}
-	d->failed = d->failed || owner.failed || remedy.failed;
-	const char *command = okv || is_ours(d, place) ? text_string(&remedy) : NULL;
-	if (place->path[place->failed_length] == '\0')
-		hsm_causes_add(&d->causes, command, "user '%s' cannot %s '%s' (%s)%s%s", user,
-			       (place->use & WRITTEN) != 0 ? "write" : "read", path, text_string(&owner),
-			       command == NULL ? ", named by " : "", command == NULL ? place->named_by : "");
-	else
-		hsm_causes_add(&d->causes, command, "user '%s' cannot reach '%s': it may not enter '%s' (%s)", user,
-			       path, failed, text_string(&owner));
-}
-
-static void place_cause(struct diagnosis *d, const struct place *place)
-{
-	const char *path = SHOWN(place->path);
-	const bool absent = place->errnum == ENOENT || place->errnum == ENOTDIR;
-
-	if (place->errnum == EACCES)
-		denied_cause(d, place);
-	else if (!absent)
-		hsm_causes_add(&d->causes, NULL, "user '%s' cannot use '%s': %s", SHOWN(d->user), path,
-			       fault_errno_text(place->errnum));
-	else if ((place->use & OPTIONAL) == 0 && path[place->failed_length] == '\0')
-		hsm_causes_add(&d->causes, NULL, "'%s', named by %s, is not there", path, place->named_by);
-	else if ((place->use & OPTIONAL) == 0)
-		hsm_causes_add(&d->causes, NULL, "'%s', named by %s, is not there: there is no '%s'", path,
-			       place->named_by, SHOWN_BYTES(place->path, place->failed_length));
-}
-
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
 static bool is_named_before(const struct diagnosis *d, const struct place *place)
 {
@@ -394,6 +331,171 @@ static bool is_named_before(const struct diagnosis *d, const struct place *place
 	return false;
 }
 
+/* Would the group let the user in?  One that is gone has left its files with an id that nobody has. */
+static bool is_of_group(const struct diagnosis *d, const struct place *place)
+{
+	const mode_t wanted = (S_ISDIR(place->mode) ? 010 : 0) | (place->path[place->failed_length] != '\0' ? 0
+								  : (place->use & WRITTEN) != 0             ? 060
+													    : 040);
+	TEXT_AUTO name = { 0 };
+	gid_t gid;
+
+	if (place->errnum != EACCES || place->listed || (place->mode & wanted) != wanted)
+		return false;
+	return accounts_group_find(&d->group, d->settings->hsm_group, &gid)
+		       ? place->gid == gid
+		       : !accounts_group_name(&d->group, place->gid, &name);
+}
+
+/* The first place that the group would open, and how many there are. */
+static const struct place *group_places(const struct diagnosis *d, size_t *ret_count)
+{
+	const struct place *first = NULL;
+
+	*ret_count = 0;
+	for (size_t i = 0; i < d->count; i++)
+		if (is_of_group(d, &d->places[i]) && !is_named_before(d, &d->places[i])) {
+			first = first != NULL ? first : &d->places[i];
+			++*ret_count;
+		}
+	return first;
+}
+
+static bool is_member(const struct diagnosis *d)
+{
+	gid_t gid;
+
+	if (!accounts_group_find(&d->group, d->settings->hsm_group, &gid))
+		return false;
+	for (size_t i = 0; i < d->identity.group_count; i++)
+		if (d->identity.groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* One cause, with the first place that it keeps the user from. */
+static void group_cause(struct diagnosis *d)
+{
+	const char *group = SHOWN(d->settings->hsm_group), *user = SHOWN(d->user);
+	TEXT_AUTO barred = { 0 };
+	TEXT_AUTO remedy = { 0 };
+	gid_t gid;
+	size_t count;
+	const struct place *place = group_places(d, &count);
+
+	if (place != NULL) {
+		text_add_format(&barred, "; user '%s' cannot reach '%s' (", user,
+				SHOWN_BYTES(place->path, place->failed_length));
+		owner_add(d, place, &barred);
+		text_add_char(&barred, ')');
+	}
+	if (count > 1)
+		text_add_format(&barred, ", and %zu more of that group", count - 1);
+	text_add_format(&remedy, "gpasswd --add %s %s", d->user, d->settings->hsm_group);
+	d->failed = d->failed || barred.failed || remedy.failed;
+	if (!accounts_group_find(&d->group, d->settings->hsm_group, &gid))
+		hsm_causes_add(&d->causes, REPAIR_COMMAND,
+			       "group '%s' does not exist; an upgrade of the operating system drops it%s", group,
+			       text_string(&barred));
+	else if (!is_member(d))
+		hsm_causes_add(&d->causes, text_string(&remedy), "user '%s' is not in group '%s'%s", user, group,
+			       text_string(&barred));
+}
+
+/* Whether our policies have that entry: the client, or its configuration. */
+static bool is_ours(const struct diagnosis *d, const struct place *place)
+{
+	const size_t length = strlen(d->settings->client_dir);
+
+	return text_equal(place->path, place->failed_length, d->settings->chrystoki_conf) ||
+	       (place->failed_length >= length && memcmp(place->path, d->settings->client_dir, length) == 0 &&
+		(place->path[length] == '/' || place->path[length] == '\0'));
+}
+
+/* On the way to the client or to what is OKV's: root's, and others only have to pass. */
+static bool is_above_ours(const struct diagnosis *d, const struct place *place)
+{
+	const char *const ends[] = { d->settings->client_dir, d->settings->chrystoki_conf, SETTINGS_GENERIC "/" };
+	bool above = false;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		above = above || (strlen(ends[i]) > place->failed_length && ends[i][place->failed_length] == '/' &&
+				  memcmp(ends[i], place->path, place->failed_length) == 0);
+	return above && S_ISDIR(place->mode);
+}
+
+/* What gives the user what it lacks; empty where that is for a person to decide. */
+static void denied_remedy(const struct diagnosis *d, const struct place *place, struct text *out)
+{
+	const char *failed = SHOWN_BYTES(place->path, place->failed_length);
+	const bool whole = place->path[place->failed_length] == '\0';
+	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
+	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
+
+	if (place->listed)
+		text_add_format(out, "install the package acl, then: setfacl -b '%s'%s%s", failed,
+				is_ours(d, place) ? " && " : "", is_ours(d, place) ? REPAIR_COMMAND : "");
+	else if (okv || is_above_ours(d, place))
+		text_add_format(out, "chmod o+%c '%s'", okv && whole ? 'r' : 'x', failed);
+	/* What a stranger owns is given no right before it is root's. */
+	else if (is_ours(d, place) && place->uid != 0 && place->uid != d->identity.uid)
+		text_add_format(out, "chown root '%s' && " REPAIR_COMMAND, failed);
+	else if (is_ours(d, place))
+		text_add_string(out, REPAIR_COMMAND);
+}
+
+static void denied_cause(struct diagnosis *d, const struct place *place)
+{
+	const char *failed = SHOWN_BYTES(place->path, place->failed_length), *path = SHOWN(place->path);
+	const char *user = SHOWN(d->user);
+	TEXT_AUTO owner = { 0 };
+	TEXT_AUTO remedy = { 0 };
+
+	owner_add(d, place, &owner);
+	if (place->listed)
+		text_add_string(&owner, ", and an ACL");
+	denied_remedy(d, place, &remedy);
+	d->failed = d->failed || owner.failed || remedy.failed;
+	const char *fix = remedy.length > 0 ? text_string(&remedy) : NULL;
+	if (place->path[place->failed_length] == '\0')
+		hsm_causes_add(&d->causes, fix, "user '%s' cannot %s '%s' (%s)%s%s", user,
+			       (place->use & WRITTEN) != 0 ? "write" : "read", path, text_string(&owner),
+			       fix == NULL ? ", named by " : "", fix == NULL ? place->named_by : "");
+	else
+		hsm_causes_add(&d->causes, fix, "user '%s' cannot reach '%s': it may not enter '%s' (%s)", user, path,
+			       failed, text_string(&owner));
+}
+
+static void absent_cause(struct diagnosis *d, const struct place *place)
+{
+	const char *path = SHOWN(place->path);
+	/* Where OKV's environment leads elsewhere, that has been said, with what fixes it. */
+	const bool conf = place == d->places, astray = strcmp(place->path, d->settings->chrystoki_conf) != 0;
+	const char *remedy = !conf ? FINDING_SUPPLY_IT : astray ? NULL : FINDING_INSTALL_IT;
+
+	if (path[place->failed_length] == '\0')
+		hsm_causes_add(&d->causes, remedy, "'%s', named by %s, is not there", path, place->named_by);
+	else
+		hsm_causes_add(&d->causes, remedy, "'%s', named by %s, is not there: there is no '%s'", path,
+			       place->named_by, SHOWN_BYTES(place->path, place->failed_length));
+}
+
+static void place_cause(struct diagnosis *d, const struct place *place)
+{
+	const bool absent = place->errnum == ENOENT || place->errnum == ENOTDIR;
+
+	/* That the library is not there has been said. */
+	if (place->errnum != EACCES && d->answer->user == NULL && strcmp(place->path, d->answer->module) == 0)
+		return;
+	if (place->errnum == EACCES)
+		denied_cause(d, place);
+	else if (!absent)
+		hsm_causes_add(&d->causes, NULL, "user '%s' cannot use '%s': %s", SHOWN(d->user), SHOWN(place->path),
+			       fault_errno_text(place->errnum));
+	else if ((place->use & OPTIONAL) == 0)
+		absent_cause(d, place);
+}
+
 static bool places_causes(struct diagnosis *d)
 {
 	bool denied = false;
@@ -402,130 +504,12 @@ static bool places_causes(struct diagnosis *d)
 		denied = denied || d->places[i].errnum == EACCES;
 	/* A group that nobody needs is no cause: clients of 5.x and 6.x have none. */
 	if (denied)
-		group_causes(d);
+		group_cause(d);
 	for (size_t i = 0; i < d->count; i++)
-		if (d->places[i].errnum != 0 && !is_named_before(d, &d->places[i]))
+		if (d->places[i].errnum != 0 && !is_named_before(d, &d->places[i]) &&
+		    (is_member(d) || !is_of_group(d, &d->places[i])))
 			place_cause(d, &d->places[i]);
 	return denied;
-}
-
-/* --- why the loader would not have the library -------------------------------------------------------------------- */
-
-/* Where a library that a client needs comes from, on Enterprise Linux 7 to 10. */
-static const struct {
-	const char *library, *package;
-} packages[] = {
-	{ "libnsl.so.1", "libnsl" },
-	{ "libcap.so.2", "libcap" },
-	{ "libstdc++.so.6", "libstdc++" },
-	{ "libgcc_s.so.1", "libgcc" },
-	{ "libz.so.1", "zlib" },
-	{ "libuuid.so.1", "libuuid" },
-	{ "libcrypt.so.1", "libxcrypt-compat, before release 9 libxcrypt" },
-	{ "libcrypto.so.10", "compat-openssl10" },
-	{ "libssl.so.10", "compat-openssl10" },
-	{ "libcrypto.so.1.1", "compat-openssl11, in release 8 openssl-libs" },
-	{ "libssl.so.1.1", "compat-openssl11, in release 8 openssl-libs" },
-	{ "libncurses.so.5", "ncurses-compat-libs" },
-	{ "libtinfo.so.5", "ncurses-compat-libs" },
-	{ "libusb-1.0.so.0", "libusbx" },
-};
-
-static void missing_cause(struct hsm_causes *causes, const char *name)
-{
-	static const char *const of_client[] = { "libCryptoki", "libcklog", "libshim", "libSoftToken", "libethsm" };
-
-	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
-		if (strcmp(packages[i].library, name) == 0) {
-			hsm_causes_add(causes, NULL, "on Enterprise Linux '%s' is in package %s: install it",
-				       SHOWN(name), packages[i].package);
-			return;
-		}
-	for (size_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++)
-		if (text_starts(name, of_client[i])) {
-			hsm_causes_add(causes, NULL, "'%s' is part of the Luna client, which is incomplete",
-				       SHOWN(name));
-			return;
-		}
-	hsm_causes_add(causes, NULL, "`dnf provides '*/%s'` shows which package has '%s'", SHOWN(name), SHOWN(name));
-}
-
-static bool is_noexec(int fd)
-{
-	struct statvfs system;
-
-	return fstatvfs(fd, &system) == 0 && (system.f_flag & ST_NOEXEC) != 0;
-}
-
-/* The mount's own directory leads so far: the topmost above the file that forbids it, too. */
-static size_t mount_length(int root, const char *path)
-{
-	size_t mount = strlen(path);
-
-	for (size_t at = mount; at > 1; at--) {
-		FS_AUTO int dir = -1;
-		struct fault ignored = { 0 };
-		if (path[at - 1] != '/')
-			continue;
-		char *above = strndup(path, at - 1);
-		const bool same = above != NULL && fs_dir_open(root, above, FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
-				  is_noexec(dir);
-		free(above);
-		if (!same)
-			break;
-		mount = at - 1;
-	}
-	return mount;
-}
-
-static void forbidden_cause(struct diagnosis *d, const char *path, bool denied)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_AUTO int fd = -1;
-	struct fault ignored = { 0 };
-	struct stat status;
-	const char *shown = SHOWN(path);
-
-	if (fs_place_find(d->root, path, &place, &ignored) == 0 &&
-	    fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, &status, &ignored) == 0 && is_noexec(fd))
-		hsm_causes_add(&d->causes, NULL,
-			       "'%s' is on a file system that is mounted noexec at '%s': mount it exec, in fstab(5)"
-			       " too",
-			       shown, SHOWN_BYTES(place.path, mount_length(d->root, place.path)));
-	else if (path[0] != '/')
-		hsm_causes_add(&d->causes, NULL,
-			       "'%s', which it needs, is on a file system that is mounted noexec, or a policy "
-			       "forbids loading it (`ausearch -m avc,fanotify` shows that)",
-			       shown);
-	else if (denied)
-		hsm_causes_add(&d->causes, NULL,
-			       "a policy forbids loading '%s', as SELinux does with a wrong label or writable "
-			       "code: `ausearch -m avc` shows it, `restorecon -Rv` puts labels right",
-			       shown);
-	else
-		hsm_causes_add(&d->causes, NULL,
-			       "a policy forbids loading '%s', as fapolicyd does with files that it does not trust:"
-			       " `ausearch -m fanotify` shows it, and fapolicyd-cli(8) adds the client's directory to"
-			       " its trust",
-			       shown);
-}
-
-/* dlerror(3) says "FILE: what was done: why it failed". */
-static void loader_cause(struct diagnosis *d)
-{
-	const char *loader = d->answer->loader, *colon = loader != NULL ? strstr(loader, ": ") : NULL;
-
-	if (colon == NULL)
-		return;
-	const bool denied = strstr(colon, ": Permission denied") != NULL;
-	char *name = strndup(loader, (size_t)(colon - loader));
-	d->failed = d->failed || name == NULL;
-	if (name != NULL && strstr(colon, "cannot open shared object file: No such file or directory") != NULL)
-		missing_cause(&d->causes, name);
-	else if (name != NULL && (denied || strstr(colon, ": Operation not permitted") != NULL ||
-				  strstr(colon, "failed to map segment") != NULL))
-		forbidden_cause(d, name, denied);
-	free(name);
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -540,24 +524,41 @@ static void conf_cause(struct diagnosis *d)
 			       SHOWN(path), SHOWN(d->settings->chrystoki_conf));
 }
 
-/* What conf/chrystoki_groups knows to hide a slot; then how the groups differ from what shows. */
-static int group_findings(struct diagnosis *d, struct fault *f)
+/* What a check of Chrystoki.conf knows to hide a slot. */
+static void hiding_causes(struct diagnosis *d, const struct finding_list *found)
+{
+	const char *path = d->answer->environment.conf_path;
+
+	for (size_t i = 0; i < found->count; i++) {
+		const struct finding *finding = &found->items[i];
+		/* Of a group without members the comparison with what shows has told. */
+		if (finding->hides && strcmp(finding->file, path) == 0 &&
+		    (strcmp(finding->rule, CHRYSTOKI_HA_NO_MEMBERS) != 0 || d->answer->ha.count == 0))
+			hsm_causes_add(&d->causes, finding->remedy, "in '%s' %s: %s", SHOWN(path), finding->what,
+				       finding->effect);
+	}
+}
+
+/* Then how the groups differ from what shows. */
+static int conf_findings(struct diagnosis *d, struct fault *f)
 {
 	const struct hsm_environment *environment = &d->answer->environment;
 	const struct hsm_causes *ha = &d->answer->ha;
 	FINDING_LIST_AUTO found = { .file = environment->conf_path };
 
+	if (environment->conf_fault.kind != FAULT_NONE && environment->conf_fault.kind != FAULT_ABSENT)
+		hsm_causes_add(&d->causes, "put a plain file in its place", "%s", environment->conf_fault.text);
+	if (environment->conf_fault.kind != FAULT_NONE)
+		return 0;
 	chrystoki_groups_evaluate(&environment->conf, &found);
 	if (found.failed)
 		return fault_memory(f);
-	for (size_t i = 0; i < found.count; i++)
-		/* Of a group without members the comparison with what shows has told. */
-		if (found.items[i].hides &&
-		    (strcmp(found.items[i].rule, CHRYSTOKI_HA_NO_MEMBERS) != 0 || ha->count == 0))
-			hsm_causes_add(&d->causes, NULL, "%s in '%s': %s", found.items[i].what,
-				       SHOWN(environment->conf_path), found.items[i].effect);
+	/* What was checked is the file of the settings; where a slot can be used, only groups are in question. */
+	const bool whole = d->checked != NULL && hsm_answer_usable(d->answer) == 0 &&
+			   strcmp(environment->conf_path, d->settings->chrystoki_conf) == 0;
+	hiding_causes(d, whole ? d->checked : &found);
 	for (size_t i = 0; i < ha->count; i++)
-		hsm_causes_add(&d->causes, ha->items[i].command, "%s", ha->items[i].sentence);
+		hsm_causes_add(&d->causes, ha->items[i].remedy, "%s", ha->items[i].sentence);
 	return 0;
 }
 
@@ -581,6 +582,50 @@ static int outside_cause(struct diagnosis *d, struct fault *f)
 	return text_check(&which, f);
 }
 
+/* The library was loaded, and what it said then has no cause here. */
+static int beyond_cause(struct diagnosis *d, struct fault *f)
+{
+	const struct hsm_answer *answer = d->answer;
+	const bool called = answer->call[0] != '\0' && strcmp(answer->call, hsm_call_name(HSM_CALL_LOAD)) != 0;
+
+	switch (answer->end) {
+	case HSM_END_WHOLE:
+		if (answer->slot_count == 0)
+			return outside_cause(d, f);
+		if (hsm_answer_usable(answer) == 0)
+			hsm_causes_add(
+				&d->causes, NULL,
+				"there is a slot, and its partition cannot be used: see with lunacm whether it is"
+				" initialised, its Crypto Officer too, and not disabled");
+		else if (!hsm_answer_taken(answer, d->label, d->serial)->usable && d->label == NULL)
+			hsm_causes_add(&d->causes, NULL,
+				       "without a token label OKV takes the first slot: give the partition's label at "
+				       "OKV's console (HSM page, Use Token Label) and as TOKEN_LABEL in '" SETTINGS_FILE
+				       "'");
+		return 0;
+	case HSM_END_ERROR:
+		return outside_cause(d, f);
+	case HSM_END_LATE:
+		if (called)
+			hsm_causes_add(&d->causes, NULL,
+				       "does the HSM answer at all? to check: okv-luna network; where it does and needs"
+				       " longer, raise SLOT_TIMEOUT in '" SETTINGS_FILE "'");
+		return 0;
+	case HSM_END_CRASHED:
+	case HSM_END_LEFT:
+	case HSM_END_CLOSED:
+	case HSM_END_LIED:
+		hsm_causes_add(&d->causes, NULL,
+			       "that is a fault of the library: install another release of the client, or ask the "
+			       "vendor's support");
+		return 0;
+	case HSM_END_UNNAMED:
+	case HSM_END_UNLOADABLE:
+		return 0;
+	}
+	return 0;
+}
+
 static int causes_find(struct diagnosis *d, size_t without_group, struct fault *f)
 {
 	const struct hsm_answer *answer = d->answer;
@@ -598,13 +643,15 @@ static int causes_find(struct diagnosis *d, size_t without_group, struct fault *
 		return -1;
 	const bool denied = places_causes(d);
 	if (!denied)
-		loader_cause(d);
-	if (group_findings(d, f) < 0)
+		hsm_loader_explain(d->root, d->settings, answer->loader, &d->causes);
+	const bool called = answer->user != NULL && answer->end != HSM_END_UNLOADABLE;
+	if (called && conf_findings(d, f) < 0)
 		return -1;
-	if (silent && d->causes.count == 0)
-		return outside_cause(d, f);
+	const bool found = d->causes.count > 0;
+	if (answer->user != NULL && !found && beyond_cause(d, f) < 0)
+		return -1;
 	/* Not why we were refused, since our worker has the groups of the files, but why OKV's processes may be. */
-	if (without_group > 0 && (silent || denied))
+	if (without_group > 0 && found && (denied || silent))
 		hsm_causes_add(&d->causes, NULL,
 			       "%zu running process%s of user '%s' started before it was in group '%s' and cannot use"
 			       " it; once the slots show, restart the services they belong to",
@@ -621,6 +668,9 @@ int hsm_diagnose(const struct hsm_question *question, const struct hsm_answer *a
 		.settings = question->settings,
 		.user = question->user != NULL ? question->user : question->settings->okv_user,
 		.answer = answer,
+		.checked = question->checked,
+		.label = question->required.label,
+		.serial = question->required.serial,
 		.okv_conf = question->source == HSM_LIBRARY_OKV_CONF,
 	};
 

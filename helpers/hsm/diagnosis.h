@@ -6,11 +6,10 @@
  * with its groups and below the root, so access lists, link targets and mount options count as they will count for OKV;
  * each path is walked from the top, and the first component that fails is named, with its owner and mode.
  *
- * Then whether the HSM group exists and lists the user; whether the servers and HA groups of Chrystoki.conf add up; and
- * why the loader would not have the library, by the words of dlerror(3) and what the file system says: one that is not
- * there is told with its package on Enterprise Linux, where that is known; one that may not be loaded with the mount
- * (noexec) or the kind of policy (fapolicyd refuses with EPERM, SELinux with EACCES) that forbids it.  With no slot and
- * no cause here, it says what to ask outside.  Nothing is changed, and no cause is an answer too.
+ * Then whether the HSM group exists and lists the user, told once, with what it bars; what question->checked and the
+ * servers and HA groups of Chrystoki.conf say that hides a slot; and why the loader would not have the library
+ * (hsm/loader.h).  Where the library was called and there is no cause here, it says what to ask outside, by the stage
+ * that was reached.  Nothing is changed, and no cause is an answer too.
  */
 #ifndef OKV_HSM_DIAGNOSIS_H
 #define OKV_HSM_DIAGNOSIS_H

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "conf/assign.h"
+#include "conf/finding.h"
 #include "fs/read.h"
 #include "fs/root.h"
 
@@ -111,8 +112,9 @@ const char *hsm_library_remedy(int root)
 	const bool well = okv_choose(root, &named, &ignored) == 0;
 
 	free(named);
-	if (well || ignored.kind != FAULT_NEGATIVE || !fs_exists(root, HSM_OKV_CONF) ||
-	    assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
+	if (!fs_exists(root, HSM_OKV_CONF))
+		return FINDING_RESTORE_IT;
+	if (well || ignored.kind != FAULT_NEGATIVE || assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
 		return NULL;
 	/* Which of two lines is meant is for a person to say. */
 	if (assign_count(&lines, KEY) > 1)
@@ -185,7 +187,7 @@ static int conf_read(int root, struct hsm_environment *environment, struct fault
 	if (text_check(&path, f) < 0)
 		return -1;
 	environment->conf_path = text_take(&path);
-	(void)fs_read_config(root, environment->conf_path, &environment->conf_bytes, &ignored);
+	(void)fs_read_config(root, environment->conf_path, &environment->conf_bytes, &environment->conf_fault);
 	if (chrystoki_parse(&environment->conf, text_string(&environment->conf_bytes), environment->conf_bytes.length,
 			    f) < 0)
 		return -1;
@@ -216,13 +218,18 @@ static bool only_root_writes(const struct stat *status)
 static int refuse_writable(const struct stat *status, const char *what, const char *path, size_t length,
 			   struct fault *f)
 {
+	const char *shown = SHOWN_BYTES(path, length);
+
 	if (status->st_uid != 0)
 		return fault_refused(f,
-				     "%s '%s' belongs to user id %lu, not to root, so that user decides what is loaded",
-				     what, SHOWN_BYTES(path, length), (unsigned long)status->st_uid);
+				     "%s '%s' belongs to user id %lu, not to root, so that user decides what is loaded"
+				     "; fix: chown root '%s'",
+				     what, shown, (unsigned long)status->st_uid, shown);
 	return fault_refused(
-		f, "%s '%s' (mode %04o) can be written by users other than root, who could replace the library", what,
-		SHOWN_BYTES(path, length), (unsigned)(status->st_mode & 07777));
+		f,
+		"%s '%s' (mode %04o) can be written by users other than root, who could replace the library; fix: "
+		"chmod go-w '%s'",
+		what, shown, (unsigned)(status->st_mode & 07777), shown);
 }
 
 /* From the directory that holds the file up to the root, by ".." of the real tree. */
@@ -268,6 +275,7 @@ static const char *machine_name(unsigned machine)
 }
 
 /* Our own header, which the loader has mapped, says what this machine's libraries look like. */
+#define INSTALL_IT "; " FINDING_INSTALL_IT
 static int header_check(int fd, const char *path, struct fault *f)
 {
 	extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
@@ -279,14 +287,15 @@ static int header_check(int fd, const char *path, struct fault *f)
 	if (got < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
 	if ((size_t)got < sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-		return fault_refused(f, "'%s' is not an ELF file, so it is not a library", SHOWN(path));
+		return fault_refused(f, "'%s' is not an ELF file, so it is not a library" INSTALL_IT, SHOWN(path));
 	if (header.e_ident[EI_CLASS] != ours->e_ident[EI_CLASS])
-		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one", SHOWN(path),
-				     header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));
+		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one" INSTALL_IT,
+				     SHOWN(path), header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64",
+				     (int)(8 * sizeof(void *)));
 	if (header.e_ident[EI_DATA] != ours->e_ident[EI_DATA])
-		return fault_refused(f, "'%s' has the wrong byte order for this machine", SHOWN(path));
+		return fault_refused(f, "'%s' has the wrong byte order for this machine" INSTALL_IT, SHOWN(path));
 	if (header.e_machine != ours->e_machine)
-		return fault_refused(f, "'%s' is for %s (%u), this machine is %s", SHOWN(path),
+		return fault_refused(f, "'%s' is for %s (%u), this machine is %s" INSTALL_IT, SHOWN(path),
 				     machine_name(header.e_machine), (unsigned)header.e_machine,
 				     machine_name(ours->e_machine));
 	return 0;
@@ -296,19 +305,29 @@ int hsm_library_find(int root, const char *path, struct fs_place *ret_place, str
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	FS_AUTO int fd = -1;
+	struct fault why = { 0 };
 	struct stat status;
 
 	if (path[0] != '/')
 		return fault_refused(f, "the library's path '%s' is not a full one", SHOWN(path));
-	if (fs_place_find(root, path, &place, f) < 0 || parents_check(root, &place, f) < 0)
+	if (fs_place_find(root, path, &place, &why) < 0) {
+		*f = why;
+		return why.kind == FAULT_ABSENT    ? fault_absent(f, "there is no file '%s'" INSTALL_IT, SHOWN(path))
+		       : why.kind == FAULT_REFUSED ? fault_refused(f, "%s; put the file in the link's place", why.text)
+						   : -1;
+	}
+	if (parents_check(root, &place, f) < 0)
 		return -1;
 	if (fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, &status, f) < 0) {
+		if (f->kind == FAULT_REFUSED)
+			return fault_refused(f, "'%s' is not a regular file, so it is not a library" INSTALL_IT,
+					     SHOWN(path));
 		if (f->kind != FAULT_ABSENT)
 			return fault_prefix(f, "'%s': ", SHOWN(path));
 		if (place.links == NULL)
-			return fault_absent(f, "there is no file '%s'", SHOWN(path));
-		return fault_absent(f, "'%s' leads to '%s', which is not there (%s)", SHOWN(path), SHOWN(place.path),
-				    SHOWN(place.links));
+			return fault_absent(f, "there is no file '%s'" INSTALL_IT, SHOWN(path));
+		return fault_absent(f, "'%s' leads to '%s', which is not there (%s)" INSTALL_IT, SHOWN(path),
+				    SHOWN(place.path), SHOWN(place.links));
 	}
 	if (!only_root_writes(&status))
 		return refuse_writable(&status, "library", place.path, strlen(place.path), f);

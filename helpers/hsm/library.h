@@ -35,7 +35,7 @@ enum hsm_library_source {
 /* Owned by the caller.  FAULT_NEGATIVE: OKV loads none. */
 int hsm_library_choose(int root, const struct settings *settings, enum hsm_library_source source, char **ret_path,
 		       struct fault *f);
-/* The command after which okv_hsm.conf names a library, where it names none; NULL: only a person can do that. */
+/* The command, or what a person does, after which okv_hsm.conf names a library; NULL: it does, or it is not known. */
 const char *hsm_library_remedy(int root);
 /*
  * The file behind all links.  FAULT_ABSENT: not there, or a link that leads nowhere (the chain is named).
@@ -47,9 +47,10 @@ int hsm_library_find(int root, const char *path, struct fs_place *ret_place, str
 struct hsm_environment {
 	char **items; /* owned; "NAME=VALUE", ends with NULL */
 	size_t count;
-	char *conf_path;        /* owned; of Chrystoki.conf */
-	struct text conf_bytes; /* may hold the secret of the cloud service */
-	struct chrystoki conf;  /* empty where the file is not there, or cannot be read by root even */
+	char *conf_path;         /* owned; of Chrystoki.conf */
+	struct text conf_bytes;  /* may hold the secret of the cloud service */
+	struct chrystoki conf;   /* empty where it could not be read */
+	struct fault conf_fault; /* why not */
 };
 
 #define HSM_ENVIRONMENT_AUTO __attribute__((cleanup(hsm_environment_done))) struct hsm_environment

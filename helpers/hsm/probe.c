@@ -200,8 +200,13 @@ static const char *call_text(const struct hsm_answer *answer)
 static void end_unloadable(struct hsm_answer *answer, const char *why)
 {
 	const char *missing = strstr(why, ": cannot open shared object file: No such file or directory");
+	const size_t own = strlen(answer->module);
 
 	answer->end = HSM_END_UNLOADABLE;
+	/* Without memory, its cause is not looked for. */
+	answer->loader = strdup(why);
+	if (missing == NULL && text_starts(why, answer->module) && text_starts(why + own, ": "))
+		why += own + strlen(": ");
 	if (missing != NULL)
 		(void)fault_absent(&answer->fault, "library '%s', which '%s' needs, is not installed",
 				   SHOWN_BYTES(why, (size_t)(missing - why)), SHOWN(answer->module));
@@ -240,8 +245,6 @@ static void end_stopped(struct hsm_answer *answer, const struct hsm_stop_message
 
 	answer->rv = stop->rv;
 	if (stop->end == HSM_END_UNLOADABLE) {
-		/* Without memory, its cause is not looked for. */
-		answer->loader = strdup(stop->text);
 		end_unloadable(answer, stop->text);
 	} else if (stop->end == HSM_END_UNNAMED) {
 		answer->end = HSM_END_UNNAMED;

@@ -24,6 +24,7 @@
 
 #include "base/fault.h"
 #include "base/report.h"
+#include "conf/finding.h"
 #include "conf/settings.h"
 #include "hsm/answer.h"
 
@@ -59,6 +60,7 @@ struct hsm_question {
 	struct hsm_requirements required;
 	int worker; /* HSM_WORKER, open, where its path leads nowhere in the present root; else 0 */
 	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */
+	const struct finding_list *checked; /* for a diagnosis: what is wrong with Chrystoki.conf of the settings */
 };
 
 /*

@@ -63,7 +63,8 @@ static void flaw_check(struct okv_checking *c, const struct chrystoki *conf, siz
 		    FINDING_RULE(flaw_table[flaw].severity, flaw_table[flaw].word, flaw_table[flaw].effect,
 				 fixable ? FINDING_FIX_IT
 					 : "correct it by hand: a section is 'Misc = {', an entry 'Key = Value;', "
-					   "its end '}'"),
+					   "its end '}'",
+				 .hides = flaw_table[flaw].severity == FINDING_FAIL),
 		    first + 1, "%s%s", chrystoki_flaw_text(bit), text_string(&lines.more));
 }
 
@@ -113,7 +114,8 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 						 !exact    ? "chrystoki-case"
 						 : section ? "chrystoki-section-twice"
 							   : "chrystoki-key-twice",
-						 "it is not known which one the library reads", "keep one of them"),
+						 "it is not known which one the library reads", "keep one of them",
+						 .hides = exact),
 				    i + 1, "%s '%s' is already on line %zu%s", section ? "section" : "key",
 				    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
 				    exact ? "" : ", in different letter case");
@@ -195,12 +197,13 @@ static void target_miss(struct okv_checking *c, size_t number, const struct know
 			    FINDING_RULE(severity, "chrystoki-path-link",
 					 "others can write where the link is, so it may lead elsewhere at any time",
 					 "write the path of the file itself there, or put the file in the link's place",
-					 .moot = true),
+					 .moot = true, .hides = true),
 			    number, "%s leads to '%s', which was not looked at: %s", what, SHOWN(value), why->text);
 	else
 		finding_add(c->found,
 			    FINDING_RULE(severity, "chrystoki-path-missing", effect,
-					 "install what is missing, or correct the path"),
+					 known != NULL && strcmp(what, "LibUNIX64") == 0 ? FINDING_INSTALL_IT
+											 : FINDING_SUPPLY_IT),
 			    number, "%s leads to '%s', which is not there", what, SHOWN(value));
 }
 
@@ -241,7 +244,7 @@ static void content_check(struct okv_checking *c, size_t number, const struct kn
 		return;
 	finding_add(c->found,
 		    FINDING_RULE(FINDING_FAIL, "chrystoki-file-kind", known->effect,
-				 "put the right file there, or correct the path", .moot = true),
+				 "put the right file there, or correct the path", .moot = true, .hides = true),
 		    number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
 		    pem.other[0] != '\0' ? ", but: " : "", pem.other);
 }
@@ -282,7 +285,8 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 	if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-file-kind", known->effect,
-					 "put the right file there, or correct the path"),
+					 "put the right file there, or correct the path",
+					 .hides = known->missing == FINDING_FAIL),
 			    number, "%s leads to '%s', which is %s", what, SHOWN(value),
 			    S_ISDIR(status.st_mode)   ? "a directory"
 			    : S_ISREG(status.st_mode) ? "empty"
@@ -336,7 +340,7 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 	finding_add(c->found,
 		    FINDING_RULE(FINDING_FAIL, "chrystoki-pair", zero_slots,
 				 "put the certificate there that was made with this key, and register it again",
-				 .moot = true),
+				 .moot = true, .hides = true),
 		    (size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
 }
 
@@ -393,7 +397,8 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 	if (lacking.length > 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-entry-missing", zero_slots,
-					 "name the files there that the client was registered with", .moot = true),
+					 "name the files there that the client was registered with", .moot = true,
+					 .hides = true),
 			    line, "a server is named, and section " CHRYSTOKI_CLIENT_SECTION " has no %s",
 			    text_string(&lacking));
 }
@@ -592,11 +597,8 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	struct stat status;
 
 	c->found->file = c->job->settings->chrystoki_conf;
-	const int r = okv_check_read(
-		c,
-		FINDING_RULE(FINDING_FAIL, "file-missing", zero_slots,
-			     "install the client: the vendor's own installation, or okv-luna extract with its archive"),
-		&bytes, &status, f);
+	const int r = okv_check_read(c, FINDING_RULE(FINDING_FAIL, "file-missing", zero_slots, FINDING_INSTALL_IT),
+				     &bytes, &status, f);
 	if (r <= 0)
 		return r;
 	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
@@ -605,11 +607,11 @@ int okv_check_chrystoki(struct okv_checking *c, struct fault *f)
 	if (form == NULL)
 		entries_check(c, &conf, &status);
 	else
-		finding_add(
-			c->found,
-			FINDING_RULE(FINDING_FAIL, "chrystoki-outside", zero_slots,
-				     "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'"),
-			1, "%s", form);
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "chrystoki-outside", zero_slots,
+					 "put the Linux client's Chrystoki.conf in its place, with sections 'Misc = {'",
+					 .hides = true),
+			    1, "%s", form);
 	copy_check(c, &bytes);
 	TEXT_AUTO directory = { 0 };
 	text_add(&directory, c->found->file, (size_t)(strrchr(c->found->file, '/') - c->found->file));

@@ -137,13 +137,11 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 			FINDING_RULE(FINDING_FAIL, "library-relative", "OKV cannot load the library", FINDING_WIRE_IT),
 			line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
 	else if (!okv_file_is_there(c->job->root, library))
-		finding_add(
-			c->found,
-			FINDING_RULE(FINDING_FAIL, "library-missing", "OKV answers 'Could Not Load PKCS#11 Library'",
-				     "install the client: the vendor's own installation, or okv-luna extract with its "
-				     "archive"),
-			line, "the library '%s' is not there, is a link to nothing, or is not a library",
-			SHOWN(library));
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_FAIL, "library-missing",
+					 "OKV answers 'Could Not Load PKCS#11 Library'", FINDING_INSTALL_IT),
+			    line, "the library '%s' is not there, is a link to nothing, or is not a library",
+			    SHOWN(library));
 	if (library[0] == '/' && strcmp(library, wanted) != 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "library-other",
@@ -319,10 +317,8 @@ static int assign_check(struct okv_checking *c, const char *missing, const char 
 {
 	TEXT_AUTO file = { 0 };
 	struct stat status;
-	const int r = okv_check_read(c,
-				     FINDING_RULE(FINDING_FAIL, "file-missing", missing,
-						  "put OKV's own file back, as another node of this release has it"),
-				     &file, &status, f);
+	const int r = okv_check_read(c, FINDING_RULE(FINDING_FAIL, "file-missing", missing, FINDING_RESTORE_IT), &file,
+				     &status, f);
 
 	if (r <= 0)
 		return r;

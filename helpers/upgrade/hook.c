@@ -574,12 +574,14 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 			key_info(step, &question, &answer);
 		return ret_slots != NULL ? slots_take(&answer, ret_slots, f) : 0;
 	}
+	FINDING_LIST_AUTO checked = { 0 };
 	size_t without_group;
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
+	question.checked = okv_check(&job, &checked, &ignored) == 0 ? &checked : NULL;
 	if (okv_processes_without_group(&job, run->settings->okv_user, &without_group, &ignored) == 0 &&
 	    hsm_diagnose(&question, &answer, without_group, &causes, &ignored) == 0) {
 		for (size_t i = 0; i < causes.count; i++)
-			step_add_finding(step, STEP_MEDIUM, causes.items[i].command, NULL, "%s",
+			step_add_finding(step, STEP_MEDIUM, causes.items[i].remedy, NULL, "%s",
 					 causes.items[i].sentence);
 	}
 	return -1;

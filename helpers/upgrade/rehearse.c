@@ -198,7 +198,7 @@ static int causes_send(const struct hsm_question *question, const struct hsm_ans
 	if (hsm_diagnose(question, answer, 0, &causes, &ignored) < 0)
 		return 0;
 	for (size_t i = 0; i < causes.count; i++)
-		send_cause(tell, causes.items[i].sentence, causes.items[i].command);
+		send_cause(tell, causes.items[i].sentence, causes.items[i].remedy);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/array.h"
 #include "base/time.h"
+#include "conf/finding.h"
 #include "proc/child.h"
 #include "proc/interrupt.h"
 
@@ -97,16 +98,24 @@ int step_set_remedy(struct step *step, const char *format, ...)
 	return -1;
 }
 
-/* What a room says may end in the command that fixes it. */
-static const char mark[] = "; fix: ";
+/* What a room says may end in what fixes it: NULL, or that; *ret_length: what stands before it. */
+static const char *remedy_find(const char *line, size_t *ret_length)
+{
+	static const char command[] = "; fix: ", install[] = "; " FINDING_INSTALL_IT;
+	const char *at = strstr(line, command), *remedy = at != NULL ? at + strlen(command) : NULL;
+
+	if (at == NULL && (at = strstr(line, install)) != NULL)
+		remedy = at + strlen("; ");
+	*ret_length = at != NULL ? (size_t)(at - line) : strlen(line);
+	return remedy;
+}
 
 static void warning_add(struct step *step, const char *line)
 {
-	const char *fix = strstr(line, mark);
-	const size_t length = fix != NULL ? (size_t)(fix - line) : strlen(line);
+	size_t length;
+	const char *remedy = remedy_find(line, &length);
 
-	step_add_finding(step, STEP_MEDIUM, fix != NULL ? fix + sizeof(mark) - 1 : NULL, NULL, "%.*s", (int)length,
-			 line);
+	step_add_finding(step, STEP_MEDIUM, remedy, NULL, "%.*s", (int)length, line);
 }
 
 static void line_add(struct report *self, enum report_level level, const char *line)
@@ -145,10 +154,11 @@ static int step_work(void *context, int tell, struct fault *f)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (row->work(&step, f) < 0) {
-		char *fix = strstr(f->text, mark);
-		if (fix != NULL) {
-			(void)step_set_remedy(&step, "%s", fix + sizeof(mark) - 1);
-			*fix = '\0';
+		size_t length;
+		const char *remedy = remedy_find(f->text, &length);
+		if (remedy != NULL) {
+			(void)step_set_remedy(&step, "%s", remedy);
+			f->text[length] = '\0';
 		}
 		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without giving a reason", row->title);
 	}

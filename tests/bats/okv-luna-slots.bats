@@ -12,7 +12,10 @@ setup_file() {
 	"$BATS_TEST_DIRNAME/../doubles/build" "$DOUBLES" honest early no-slots slots-many label-unpadded print-stdout \
 		no-token mirror-identity mirror-environment mirror-process hang-initialize crash-initialize pin-final-try \
 		exit3-needs-there needs-pipe ha-whole ha-away ha-less ha-stale ha-untold ha-old ha-any-serial ha-members ha-member \
-		ha-partition ha-stranger ha-behind ha-apart key-which key-beside needs-nsl needs-missing
+		ha-partition ha-stranger ha-behind ha-apart key-which key-beside needs-nsl needs-missing \
+		init-vendor-error first-empty not-initialised program no-pkcs11
+	openssl req -x509 -newkey rsa:2048 -nodes -days 900 -subj /CN=okv -keyout "$BATS_FILE_TMPDIR/okvKey.pem" \
+		-out "$BATS_FILE_TMPDIR/okv.pem" 2>/dev/null
 }
 
 setup() {
@@ -400,8 +403,10 @@ LC=/usr/safenet/lunaclient
 client_make() {
 	local lc=$TREE/usr/safenet/lunaclient
 	mkdir -p "$lc/cert/client" "$lc/cert/server" "$lc/configData/token/001" "$lc/plugins" "$lc/lib"
-	touch "$lc/cert/client/okvKey.pem" "$lc/cert/client/okv.pem" "$lc/cert/server/CAFile.pem" \
-		"$lc/configData/token/001/token.db" "$lc/plugins/x.plugin" "$lc/lib/libCryptoki2_64.so"
+	touch "$lc/configData/token/001/token.db" "$lc/plugins/x.plugin"
+	cp "$BATS_FILE_TMPDIR/okvKey.pem" "$BATS_FILE_TMPDIR/okv.pem" "$lc/cert/client/"
+	cp "$BATS_FILE_TMPDIR/okv.pem" "$lc/cert/server/CAFile.pem"
+	cp "$DOUBLES/no-slots.so" "$lc/lib/libCryptoki2_64.so"
 	cat >"$TREE/etc/Chrystoki.conf" <<-'END'
 	Chrystoki2 = {
 	   LibUNIX = /usr/safenet/lunaclient/lib/libCryptoki2.so;
@@ -424,7 +429,7 @@ client_make() {
 }
 
 causes() {
-	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + .command'
+	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + (.command // .hint)'
 }
 
 @test "diagnosis: a client in order has no cause here, and what comes next is said in the guide's words" {
@@ -456,8 +461,11 @@ causes() {
 	[[ $output != *'token/001'* ]]
 	sed -i 's/root,oracle/root/' "$TREE/etc/group"
 	run causes
-	said "user 'oracle' is not in group 'hsmusers' => okv-luna repair"
-	said "cannot read '/usr/safenet/lunaclient/configData/token/001' (root:hsmusers 2770)"
+	said "user 'oracle' is not in group 'hsmusers'; user 'oracle' cannot reach "
+	said "'/usr/safenet/lunaclient/configData/token/001' (root:hsmusers 2770) => gpasswd --add oracle hsmusers"
+	# What the group would open is that one cause; what it would not is another.
+	[ "$(grep -c token/001 <<<"$output")" -eq 1 ]
+	said "cannot read '/etc/Chrystoki.conf' (root:root 0600) => okv-luna repair"
 }
 
 @test "diagnosis: a directory on the way, a group that is gone, and an id that an upgrade left without a name" {
@@ -468,7 +476,7 @@ causes() {
 	run causes
 	echo "$output"
 	[[ ${lines[0]} == "group 'hsmusers' does not exist;"*' => okv-luna repair'* ]]
-	said "it may not enter '/usr/safenet/lunaclient/cert' (root:986 2770, and no group has the id 986)"
+	said "user 'oracle' cannot reach '/usr/safenet/lunaclient/cert' (root:986 2770, and no group has the id 986)"
 	# One cause for the directory, not one for each file in it.
 	[ "$(grep -c 986 <<<"$output")" -eq 1 ]
 }
@@ -546,6 +554,120 @@ causes() {
 	said "/usr/local/okv/hsm/generic/okv_hsm_env cannot be read by this user, so OKV sets nothing from it"
 }
 
+# acl FILE TAG:ID:BITS...: the tags of acl(5) as hexadecimal numbers
+acl() {
+	python3 -c 'import os, struct, sys
+entries = (e.split(":") for e in sys.argv[2:])
+os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", int(t, 16), int(p), int(i or 0xffffffff)) for t, i, p in entries))' "$@"
+}
+
+@test "diagnosis: an ACL that bars the user is named, and a closed parent of the client has a command that opens it" {
+	client_make
+	lc=$TREE/usr/safenet/lunaclient
+	chmod 0664 "$lc/cert/client/okvKey.pem"
+	acl "$lc/cert/client/okvKey.pem" 1::6 "2:$DOUBLES_USER:0" 4::6 10::6 20::4
+	run causes
+	echo "$output"
+	[ "${#lines[@]}" -eq 1 ]
+	said "cannot read '$LC/cert/client/okvKey.pem' (root:root 0664, and an ACL) => install the package acl, then: "
+	said "setfacl -b '$LC/cert/client/okvKey.pem' && okv-luna repair"
+	client_make
+	rm "$lc/cert/client/okvKey.pem"
+	cp "$BATS_FILE_TMPDIR/okvKey.pem" "$lc/cert/client/"
+	chmod 0644 "$lc/cert/client/okvKey.pem"
+	chmod 0700 "$TREE/usr/safenet"
+	run causes
+	echo "$output"
+	[ "${#lines[@]}" -eq 1 ]
+	said "it may not enter '/usr/safenet' (root:root 0700) => chmod o+x '/usr/safenet'"
+	chmod o+x "$TREE/usr/safenet"
+	run causes
+	[[ $output == 'nothing on this machine'* ]]
+}
+
+@test "diagnosis: no yes to this machine while a file that the client needs is of another kind, or Chrystoki.conf is" {
+	client_make
+	lc=$TREE/usr/safenet/lunaclient conf=$TREE/etc/Chrystoki.conf
+	cp "$conf" "$conf.good"
+	while IFS='|' read -r break words; do
+		rm -rf "$conf" "$lc/cert/client/okvKey.pem"
+		cp "$conf.good" "$conf"
+		cp "$BATS_FILE_TMPDIR/okvKey.pem" "$lc/cert/client/"
+		chmod 0644 "$conf" "$lc/cert/client/okvKey.pem"
+		eval "$break"
+		run causes
+		echo "$break: $output"
+		[ "${#lines[@]}" -eq 1 ]
+		said "$words"
+		[[ $output != *'nothing on this machine'* && $output != *'=> ' ]]
+	done <<-'END'
+	: >"$lc/cert/client/okvKey.pem"|okvKey.pem', which is empty
+	rm "$lc/cert/client/okvKey.pem"; mkdir "$lc/cert/client/okvKey.pem"|okvKey.pem', which is a directory
+	cp "$lc/cert/client/okv.pem" "$lc/cert/client/okvKey.pem"|okvKey.pem', which holds no private key
+	openssl genrsa -out "$lc/cert/client/okvKey.pem" 2048; chmod 0644 "$lc/cert/client/okvKey.pem"|do not belong together
+	rm "$lc/cert/client/okvKey.pem"|is not there => install what is missing
+	sed -i 's/$/\r/' "$conf"|carriage return
+	sed -i '/ServerName00/d' "$conf"|no server is named
+	sed -i '/ServerName00/s/=.*/= ;/' "$conf"|ServerName00 is empty
+	rm "$conf"|'/etc/Chrystoki.conf', named by the Luna client, is not there => install the client
+	rm "$conf"; mkdir "$conf"|'Chrystoki.conf' is not a regular file => put a plain file in its place
+	END
+	# Where slots show, what hides slots is no cause of anything.
+	rm -r "$conf"
+	client_make
+	: >"$lc/cert/client/okvKey.pem"
+	run causes --module /doubles/honest.so --label other
+	[ -z "$output" ]
+}
+
+@test "diagnosis: a library that is no whole client's has a next step, and its path is told once" {
+	client_make
+	lib=$TREE/usr/safenet/lunaclient/lib/libCryptoki2_64.so
+	while IFS='|' read -r wanted break; do
+		cp "$DOUBLES/no-slots.so" "$lib"
+		eval "$break"
+		run slots --module "$LC/lib/libCryptoki2_64.so"
+		echo "$break: $output"
+		[ "$status" -eq "$wanted" ]
+		[[ $output == *'install the client: '*'okv-luna guide'* ]]
+		[ "$(grep -o "$LC/lib/libCryptoki2_64.so" <<<"$output" | wc -l)" -eq 1 ]
+		[ "$(grep -o 'install the client' <<<"$output" | wc -l)" -eq 1 ]
+		rm -rf "$lib"
+	done <<-'END'
+	6|rm "$lib"
+	3|: >"$lib"
+	3|echo '<html>404</html>' >"$lib"
+	3|truncate -s 400 "$lib"
+	3|truncate -s 9000 "$lib"
+	3|printf '\x01' | dd of="$lib" bs=1 seek=4 conv=notrunc status=none
+	3|rm "$lib"; mkdir "$lib"
+	3|cp "$DOUBLES/program.so" "$lib"
+	3|cp "$DOUBLES/no-pkcs11.so" "$lib"
+	END
+}
+
+@test "diagnosis: what the library answers has a next step at each stage" {
+	client_make
+	while IFS='|' read -r double words; do
+		run slots --module "/doubles/$double.so"
+		echo "$double: $output"
+		[ "$status" -ne 0 ]
+		said "$words"
+	done <<-'END'
+	init-vendor-error|to check: okv-luna network
+	crash-initialize|that is a fault of the library
+	not-initialised|there is a slot, and its partition cannot be used: see with lunacm
+	first-empty|give the partition's label at OKV's console (HSM page, Use Token Label)
+	END
+	run slots --module /doubles/hang-initialize.so --timeout 1
+	[ "$status" -eq 7 ]
+	said 'does the HSM answer at all? to check: okv-luna network'
+	# An HSM that is asked for another token is there.
+	run slots --module /doubles/first-empty.so --label partition-01
+	[ "$status" -eq 0 ]
+}
+
 @test "diagnosis: processes without the group are a cause of nothing but no slot or no access, and no reboot is" {
 	client_make
 	chmod 0600 "$TREE/usr/safenet/lunaclient/cert/client/okvKey.pem"
@@ -574,9 +696,9 @@ causes() {
 	sed -i 's/ServerName00/ServerName01/' "$TREE/etc/Chrystoki.conf"
 	run causes --label absent
 	echo "$output"
-	said "there is a ServerName01 and no ServerName00 in '/etc/Chrystoki.conf': the library may stop at the gap"
-	said "HA group 01 has serial number '99', not '1' and its first member's in '/etc/Chrystoki.conf'"
-	said "section HASynchronize has no 'odd = 1' in '/etc/Chrystoki.conf': a key made on one member is not copied"
+	said "in '/etc/Chrystoki.conf' there is a ServerName01 and no ServerName00: the library may stop at the gap"
+	said "in '/etc/Chrystoki.conf' HA group 01 has serial number '99', not '1' and its first member's"
+	said "in '/etc/Chrystoki.conf' section HASynchronize has no 'odd = 1': a key made on one member is not copied"
 	said "member 3423359 of HA group 'ha' in '/etc/Chrystoki.conf' does not show"
 	[[ $output != *'member 3423358 '* ]]
 }
