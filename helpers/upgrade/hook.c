@@ -488,30 +488,6 @@ int step_repair(struct step *step, struct fault *f)
 
 /* --- the HSM ------------------------------------------------------------------------------------------------------ */
 
-static int slots_take(const struct hsm_answer *answer, struct snapshot_slots *ret_slots, struct fault *f)
-{
-	struct snapshot_slots slots = { .items = calloc(answer->slot_count + 1, sizeof(slots.items[0])) };
-
-	if (slots.items == NULL)
-		return fault_memory(f);
-	for (size_t i = 0; i < answer->slot_count; i++) {
-		const struct hsm_slot *slot = &answer->slots[i];
-		if (!slot->usable)
-			continue;
-		struct snapshot_slot *kept = &slots.items[slots.count++];
-		kept->id = slot->id;
-		memcpy(kept->label, slot->label, sizeof(kept->label));
-		memcpy(kept->serial, slot->serial, sizeof(kept->serial));
-		memcpy(kept->model, slot->model, sizeof(kept->model));
-	}
-	*ret_slots = slots;
-	return 0;
-}
-
-_Static_assert(sizeof(((struct snapshot_slot *)0)->label) == sizeof(((struct hsm_slot *)0)->label), "label");
-_Static_assert(sizeof(((struct snapshot_slot *)0)->serial) == sizeof(((struct hsm_slot *)0)->serial), "serial");
-_Static_assert(sizeof(((struct snapshot_slot *)0)->model) == sizeof(((struct hsm_slot *)0)->model), "model");
-
 /* This run was to wire OKV's files, and has not: that is told of the step, and what it would have named is asked. */
 static bool is_unwired(const struct upgrade_run *run)
 {
@@ -552,7 +528,7 @@ static void key_info(struct step *step, const struct hsm_question *question, con
 		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
 }
 
-int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots *ret_slots, struct fault *f)
+int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret_answer, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
@@ -572,7 +548,11 @@ int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots 
 			slots_info(step, &question, &answer);
 		if (what == STEP_ASK_ALL || what == STEP_ASK_KEY)
 			key_info(step, &question, &answer);
-		return ret_slots != NULL ? slots_take(&answer, ret_slots, f) : 0;
+		if (ret_answer != NULL) {
+			*ret_answer = answer;
+			answer = (struct hsm_answer)HSM_ANSWER_INIT;
+		}
+		return 0;
 	}
 	FINDING_LIST_AUTO checked = { 0 };
 	size_t without_group;

@@ -94,11 +94,8 @@ int step_set_config_remedy(struct step *step);
 int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f);
 /* Of what a question may be: status has a line for each of the last two, the hooks ask all in one. */
 enum step_ask { STEP_ASK_ALL, STEP_ASK_SLOTS, STEP_ASK_KEY, STEP_ASK_GROUPS };
-/*
- * Asks the HSM as OKV's user; a no is the fault, its causes are findings.  *ret_slots, unless NULL, holds the usable
- * slots.
- */
-int step_ask_slots(struct step *step, enum step_ask what, struct snapshot_slots *ret_slots, struct fault *f);
+/* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  `ret_answer` may be NULL. */
+int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret_answer, struct fault *f);
 
 /*
  * For the journal, unless this is a dry run.  What cannot be written down (a full or read-only var/) is a complaint of

@@ -52,28 +52,27 @@ static int snapshot_get(struct step *step, enum snapshot_part part, struct snaps
 static int step_slots(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO old = { 0 };
-	struct snapshot_slots now = { .items = NULL };
+	HSM_ANSWER_AUTO now = HSM_ANSWER_INIT;
 	bool there;
 
-	if (step_ask_slots(step, STEP_ASK_ALL, &now, f) < 0)
+	if (step_ask_slots(step, STEP_ASK_ALL, &now, f) < 0 || snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f) < 0)
 		return -1;
-	int r = snapshot_get(step, SNAPSHOT_SLOTS, &old, &there, f);
-	const struct snapshot_slot *lost =
-		r == 0 && there && old.slots_known ? snapshot_slots_lost(&old.slots, &now) : NULL;
-	if (lost != NULL && step->run->accept) {
+	if (!there || !old.slots_known)
+		return 0;
+	const struct hsm_slot *lost = snapshot_slot_lost(&old, &now);
+	if (lost == NULL) {
+		step_add_info(step, "the same %zu slot%s as before the upgrade", old.slot_count,
+			      old.slot_count == 1 ? "" : "s");
+	} else if (step->run->accept) {
 		step_add_finding(step, STEP_LOW, NULL, NULL, "slot '%s' (serial %s) is gone, as accepted",
 				 SHOWN(lost->label), SHOWN(lost->serial));
-	} else if (lost != NULL) {
+	} else {
 		(void)step_set_remedy(step, "to see what is there: okv-luna slots; if it is meant to be gone: okv-luna "
 					    "post-upgrade --accept");
-		r = fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
-				   SHOWN(lost->label), SHOWN(lost->serial));
-	} else if (r == 0 && there && old.slots_known) {
-		step_add_info(step, "the same %zu slot%s as before the upgrade", old.slots.count,
-			      old.slots.count == 1 ? "" : "s");
+		return fault_negative(f, "slot '%s' with serial number %s was there before the upgrade and is gone",
+				      SHOWN(lost->label), SHOWN(lost->serial));
 	}
-	snapshot_slots_done(&now);
-	return r;
+	return 0;
 }
 
 /* --- comparison --------------------------------------------------------------------------------------------------- */

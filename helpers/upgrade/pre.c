@@ -231,8 +231,9 @@ static int slots_carry(int root, struct snapshot *s, struct fault *f)
 	if (!old.slots_known)
 		return 0;
 	s->slots = old.slots;
+	s->slot_count = old.slot_count;
 	s->slots_known = true;
-	old.slots = (struct snapshot_slots){ .items = NULL };
+	old.slots = NULL;
 	return 0;
 }
 
@@ -257,14 +258,14 @@ static int step_snapshot(struct step *step, struct fault *f)
 
 static int step_slots(struct step *step, struct fault *f)
 {
-	struct snapshot_slots slots = { .items = NULL };
-	int r = step_ask_slots(step, STEP_ASK_ALL, &slots, f);
+	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 
+	if (step_ask_slots(step, STEP_ASK_ALL, &answer, f) < 0)
+		return -1;
 	/* A snapshot that was not taken now is none of this upgrade's. */
-	if (r == 0 && !step->run->dry_run && step->run->verdict.kind == FAULT_NONE)
-		r = snapshot_add_slots(step->run->root, &slots, f);
-	snapshot_slots_done(&slots);
-	return r;
+	return step->run->dry_run || step->run->verdict.kind != FAULT_NONE
+		       ? 0
+		       : snapshot_add_slots(step->run->root, &answer, f);
 }
 
 /* After the slots: what does not answer now is nothing that the upgrade would lose. */

@@ -47,14 +47,8 @@ void snapshot_done(struct snapshot *s)
 	free(s->group);
 	free(s->members);
 	manifest_done(&s->manifest);
-	snapshot_slots_done(&s->slots);
+	free(s->slots);
 	*s = (struct snapshot){ 0 };
-}
-
-void snapshot_slots_done(struct snapshot_slots *slots)
-{
-	free(slots->items);
-	*slots = (struct snapshot_slots){ 0 };
 }
 
 bool snapshot_is_stale(const struct snapshot *s, int64_t now)
@@ -249,13 +243,14 @@ static int system_print(const struct snapshot *s, const char *manifest_hex, stru
 	return text_check(out, f);
 }
 
-static int slots_print(const struct snapshot_slots *slots, struct text *out, struct fault *f)
+static int slots_print(const struct hsm_slot *slots, size_t count, struct text *out, struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
 	char hex[SHA256_HEX_SIZE];
 
-	for (size_t i = 0; i < slots->count; i++) {
-		const struct snapshot_slot *slot = &slots->items[i];
+	for (const struct hsm_slot *slot = slots; slot < slots + count; slot++) {
+		if (!slot->usable)
+			continue;
 		text_add_format(&lines, "slot=%llu label=", (unsigned long long)slot->id);
 		manifest_name_add(&lines, slot->label);
 		text_add_string(&lines, " serial=");
@@ -283,7 +278,7 @@ static int parts_write(int dir, const struct snapshot *s, struct fault *f)
 	if (text_check(&manifest, f) < 0 || digest_hex(manifest.bytes, manifest.length, hex, f) < 0 ||
 	    fs_publish_at(dir, SNAPSHOT_MANIFEST, manifest.bytes, manifest.length, &how, f) < 0)
 		return -1;
-	if (s->slots_known && (slots_print(&s->slots, &slots, f) < 0 ||
+	if (s->slots_known && (slots_print(s->slots, s->slot_count, &slots, f) < 0 ||
 			       fs_publish_at(dir, "slots", slots.bytes, slots.length, &how, f) < 0))
 		return -1;
 	if (system_print(s, hex, &system, f) < 0)
@@ -365,13 +360,14 @@ int snapshot_write(int root, const char *place, const struct snapshot *s, struct
 	return 0;
 }
 
-int snapshot_add_slots(int root, const struct snapshot_slots *slots, struct fault *f)
+int snapshot_add_slots(int root, const struct hsm_answer *answer, struct fault *f)
 {
 	FS_AUTO int dir = -1;
 	TEXT_AUTO file = { 0 };
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 
-	if (slots_print(slots, &file, f) < 0 || fs_dir_open(root, SNAPSHOT_DIR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
+	if (slots_print(answer->slots, answer->slot_count, &file, f) < 0 ||
+	    fs_dir_open(root, SNAPSHOT_DIR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
@@ -510,7 +506,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 }
 
 /* The reader refuses what the writer would not write. */
-static bool slot_read(const struct text_line *line, struct snapshot_slot *ret_slot)
+static bool slot_read(const struct text_line *line, struct hsm_slot *ret_slot)
 {
 	static const char *const keys[] = { "slot=", "label=", "serial=", "model=" };
 	char id[21];
@@ -533,15 +529,16 @@ static bool slot_read(const struct text_line *line, struct snapshot_slot *ret_sl
 	return line->ended && number_parse(id, "slot", 0, UINT64_MAX, &ret_slot->id, &ignored) == 0;
 }
 
-static int slots_parse(const char *bytes, size_t length, struct snapshot_slots *slots, struct fault *f)
+static int slots_parse(const char *bytes, size_t length, struct snapshot *s, struct fault *f)
 {
 	struct text_line line;
 
-	for (size_t at = 0; text_line_next(bytes, length, &at, &line); slots->count++) {
-		if (!ARRAY_GROW(slots->items, slots->count))
+	for (size_t at = 0; text_line_next(bytes, length, &at, &line); s->slot_count++) {
+		if (!ARRAY_GROW(s->slots, s->slot_count))
 			return fault_memory(f);
-		if (!slot_read(&line, &slots->items[slots->count]))
-			return fault_refused(f, "slots:%zu: not a line that okv-luna writes", slots->count + 1);
+		s->slots[s->slot_count] = (struct hsm_slot){ .usable = true };
+		if (!slot_read(&line, &s->slots[s->slot_count]))
+			return fault_refused(f, "slots:%zu: not a line that okv-luna writes", s->slot_count + 1);
 	}
 	return 0;
 }
@@ -565,7 +562,7 @@ static int slots_read(int dir, struct snapshot *s, struct fault *f)
 	if (!headed || memcmp(file.bytes + head, hex, SHA256_HEX_SIZE) != 0)
 		return fault_refused(f, "the snapshot's slots were changed since it was taken");
 	s->slots_known = true;
-	return slots_parse(file.bytes + start, file.length - start, &s->slots, f);
+	return slots_parse(file.bytes + start, file.length - start, s, f);
 }
 
 static int manifest_read(int dir, const char *wanted_hex, struct snapshot *s, struct fault *f)
@@ -600,15 +597,14 @@ int snapshot_read(int root, const char *place, enum snapshot_part part, struct s
 	return 0;
 }
 
-const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now)
+const struct hsm_slot *snapshot_slot_lost(const struct snapshot *old, const struct hsm_answer *now)
 {
-	for (size_t i = 0; i < old->count; i++) {
+	for (const struct hsm_slot *was = old->slots; was < old->slots + old->slot_count; was++) {
 		bool found = false;
-		for (size_t k = 0; !found && k < now->count; k++)
-			found = strcmp(old->items[i].label, now->items[k].label) == 0 &&
-				strcmp(old->items[i].serial, now->items[k].serial) == 0;
+		for (size_t i = 0; !found && i < now->slot_count; i++)
+			found = now->slots[i].usable && hsm_slot_is_meant(&now->slots[i], was->label, was->serial);
 		if (!found)
-			return &old->items[i];
+			return was;
 	}
 	return NULL;
 }

@@ -27,6 +27,7 @@
 #include "base/text.h"
 #include "conf/manifest.h"
 #include "conf/settings.h"
+#include "hsm/answer.h"
 
 #define SNAPSHOT_DIR        SETTINGS_VAR "/snapshot"
 #define SNAPSHOT_BEFORE_DIR SETTINGS_BEFORE
@@ -54,17 +55,6 @@ bool snapshot_machine_upgraded(const struct machine *before, const struct machin
 /* A value fit for NAME="VALUE": NULL for lack of memory. */
 char *snapshot_machine_value(const struct text *t);
 
-/* One usable slot. */
-struct snapshot_slot {
-	uint64_t id;
-	char label[33], serial[17], model[17];
-};
-
-struct snapshot_slots {
-	struct snapshot_slot *items; /* owned */
-	size_t count;
-};
-
 struct snapshot {
 	int64_t taken; /* seconds since 1970 */
 	struct machine machine;
@@ -79,7 +69,9 @@ struct snapshot {
 	bool armed;  /* post-upgrade would have run at the next boot */
 	struct manifest manifest;
 	bool slots_known; /* false: taken before the slots were asked */
-	struct snapshot_slots slots;
+	/* Owned; usable ones, of which id, label, serial and model are known. */
+	struct hsm_slot *slots;
+	size_t slot_count;
 };
 
 #define SNAPSHOT_AUTO __attribute__((cleanup(snapshot_done))) struct snapshot
@@ -90,8 +82,8 @@ void snapshot_done(struct snapshot *s);
  * are made where they are missing.
  */
 int snapshot_write(int root, const char *place, const struct snapshot *s, struct fault *f);
-/* Adds the slots to the snapshot that is there. */
-int snapshot_add_slots(int root, const struct snapshot_slots *slots, struct fault *f);
+/* Adds the usable slots to the snapshot that is there. */
+int snapshot_add_slots(int root, const struct hsm_answer *answer, struct fault *f);
 enum snapshot_part {
 	SNAPSHOT_HEAD,  /* neither slots nor manifest */
 	SNAPSHOT_SLOTS, /* no manifest */
@@ -108,8 +100,7 @@ bool snapshot_id(const char *names, const char *name, uint32_t *ret_id);
 /* Older than 24 hours: what has changed since may be the administrator's own doing. */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
-/* One of `old` that is not among those of now (label and serial number), or NULL. */
-const struct snapshot_slot *snapshot_slots_lost(const struct snapshot_slots *old, const struct snapshot_slots *now);
-void snapshot_slots_done(struct snapshot_slots *slots);
+/* One of the snapshot's that is not among the usable ones of now (label and serial number), or NULL. */
+const struct hsm_slot *snapshot_slot_lost(const struct snapshot *old, const struct hsm_answer *now);
 
 #endif

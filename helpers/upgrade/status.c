@@ -424,7 +424,7 @@ static int check_snapshot(struct step *step, struct fault *f)
 				 "stale: %s old; take another before you upgrade", text_string(&age));
 	else
 		step_add_info(step, "%s old, %zu entries, %zu slot%s", text_string(&age), s.manifest.count,
-			      s.slots.count, s.slots.count == 1 ? "" : "s");
+			      s.slot_count, s.slot_count == 1 ? "" : "s");
 	return 0;
 }
 

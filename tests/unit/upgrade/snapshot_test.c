@@ -27,20 +27,28 @@ static void taken(int root, struct snapshot *s)
 		fail_msg("%s", f.text);
 }
 
+/* A usable one, as the library shows it. */
+#define SLOT(id_, label_, serial_, model_) \
+	{ \
+		.id = (id_), .label = label_, .serial = serial_, .model = model_, .present = true, .usable = true \
+	}
+
 static void what_is_written_is_read_back(void **state)
 {
 	const int root = tree_root(state);
 	SNAPSHOT_AUTO s = { 0 };
 	SNAPSHOT_AUTO again = { 0 };
-	struct snapshot_slot slots[] = { { 3, "with blank=and#", "1234", "Luna K7" }, { 0, "", "", "" } };
-	const struct snapshot_slots two = { .items = slots, .count = 2 };
+	struct hsm_slot slots[] = { SLOT(3, "with blank=and#", "1234", "Luna K7"),
+				    { .id = 4, .label = "of no use", .present = true },
+				    SLOT(0, "", "", "") };
+	const struct hsm_answer three = { .slots = slots, .slot_count = 3 };
 	struct fault f = { 0 };
 
 	taken(root, &s);
 	assert_int_equal(snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f), 0);
 	assert_false(again.slots_known);
 	snapshot_done(&again);
-	assert_int_equal(snapshot_add_slots(root, &two, &f), 0);
+	assert_int_equal(snapshot_add_slots(root, &three, &f), 0);
 	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &again, &f) < 0)
 		fail_msg("%s", f.text);
 	assert_true(again.taken == s.taken);
@@ -50,11 +58,11 @@ static void what_is_written_is_read_back(void **state)
 	assert_true(again.group_there && again.member && !again.wired && !again.armed);
 	assert_int_equal(again.group_id, 986);
 	assert_int_equal(again.manifest.count, s.manifest.count);
-	assert_int_equal(again.slots.count, 2);
-	assert_string_equal(again.slots.items[0].label, "with blank=and#");
-	assert_string_equal(again.slots.items[0].model, "Luna K7");
-	assert_true(again.slots.items[0].id == 3);
-	assert_string_equal(again.slots.items[1].label, "");
+	assert_int_equal(again.slot_count, 2);
+	assert_string_equal(again.slots[0].label, "with blank=and#");
+	assert_string_equal(again.slots[0].model, "Luna K7");
+	assert_true(again.slots[0].id == 3);
+	assert_string_equal(again.slots[1].label, "");
 }
 
 static void refused(int root, const char *file, const char *part)
@@ -80,8 +88,8 @@ static void a_snapshot_whose_digests_do_not_fit_is_refused(void **state)
 {
 	const int root = tree_root(state);
 	SNAPSHOT_AUTO s = { 0 };
-	struct snapshot_slot slot = { 0, "label", "serial", "model" };
-	const struct snapshot_slots one = { .items = &slot, .count = 1 };
+	struct hsm_slot slot = SLOT(0, "label", "serial", "model");
+	const struct hsm_answer one = { .slots = &slot, .slot_count = 1 };
 	struct fault f = { 0 };
 
 	taken(root, &s);
@@ -154,16 +162,20 @@ static void after_a_day_it_is_stale(void **state)
 static void slots_are_the_same_by_label_and_serial_number(void **state)
 {
 	(void)state;
-	struct snapshot_slot old[] = { { 0, "a", "1", "m" }, { 1, "b", "2", "m" } };
-	struct snapshot_slot now[] = { { 7, "b", "2", "other" }, { 8, "a", "1", "m" }, { 9, "c", "3", "m" } };
-	const struct snapshot_slots two = { .items = old, .count = 2 }, three = { .items = now, .count = 3 };
+	struct hsm_slot old[] = { SLOT(0, "a", "1", "m"), SLOT(1, "b", "2", "m") };
+	struct hsm_slot slots[] = { SLOT(7, "b", "2", "other"), SLOT(8, "a", "1", "m"), SLOT(9, "c", "3", "m") };
+	const struct snapshot s = { .slots = old, .slot_count = 2 };
+	const struct hsm_answer now = { .slots = slots, .slot_count = 3 };
 
-	assert_null(snapshot_slots_lost(&two, &three));
-	now[0].serial[0] = '9';
-	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
-	now[0].serial[0] = '2';
-	now[0].label[0] = 'x';
-	assert_ptr_equal(snapshot_slots_lost(&two, &three), &old[1]);
+	assert_null(snapshot_slot_lost(&s, &now));
+	slots[0].serial[0] = '9';
+	assert_ptr_equal(snapshot_slot_lost(&s, &now), &old[1]);
+	slots[0].serial[0] = '2';
+	slots[0].label[0] = 'x';
+	assert_ptr_equal(snapshot_slot_lost(&s, &now), &old[1]);
+	slots[0].label[0] = 'b';
+	slots[0].usable = false;
+	assert_ptr_equal(snapshot_slot_lost(&s, &now), &old[1]);
 }
 
 int main(void)
