@@ -326,15 +326,6 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 
 /* --- comparison --------------------------------------------------------------------------------------------------- */
 
-enum difference {
-	MISSING,
-	OTHER_TYPE,
-	OTHER_BYTES,
-	OTHER_TARGET,
-	UNPROVEN, /* one of the two could not be read */
-	NEW,
-};
-
 void scan_differences_done(struct scan_differences *differences)
 {
 	text_done(&differences->lost.lines);
@@ -345,32 +336,6 @@ static bool attributes_differ(const struct manifest_entry *old, const struct man
 {
 	return old->has_attributes && now->has_attributes && old->type != MANIFEST_LINK &&
 	       (old->uid != now->uid || old->gid != now->gid || old->mode != now->mode);
-}
-
-/* true and *ret_what where the two are not the same. */
-static bool entries_differ(const struct settings *settings, const struct manifest_entry *old,
-			   const struct manifest_entry *now, enum difference *ret_what)
-{
-	if (old->type != now->type) {
-		*ret_what = OTHER_TYPE;
-		return true;
-	}
-	if (old->type == MANIFEST_LINK) {
-		*ret_what = OTHER_TARGET;
-		return strcmp(old->target, now->target) != 0;
-	}
-	if (old->type != MANIFEST_FILE || !old->has_attributes)
-		return false;
-	if (now->has_attributes && old->size != now->size) {
-		*ret_what = OTHER_BYTES;
-		return true;
-	}
-	if (!old->has_digest || !now->has_digest) {
-		*ret_what = UNPROVEN;
-		return !settings_is_scratch(settings, old->path);
-	}
-	*ret_what = OTHER_BYTES;
-	return memcmp(old->digest, now->digest, sizeof(old->digest)) != 0;
 }
 
 static bool is_below(const char *path, const char *directory, const char *more)
@@ -385,9 +350,9 @@ static bool is_below(const char *path, const char *directory, const char *more)
 	       (path[length + extra] == '/' || path[length + extra] == '\0');
 }
 
-static enum step_severity severity_of(const struct settings *settings, enum difference what, const char *path)
+static enum step_severity severity_of(const struct settings *settings, bool is_new, const char *path)
 {
-	if (what == NEW || settings_is_scratch(settings, path) || is_below(path, settings->client_dir, "/data"))
+	if (is_new || settings_is_scratch(settings, path) || is_below(path, settings->client_dir, "/data"))
 		return STEP_INFO;
 	if (text_ends(path, "/token.db"))
 		return STEP_LOW;
@@ -407,45 +372,48 @@ static void digest_add(const struct manifest_entry *entry, struct text *out)
 	text_add_string(out, "...");
 }
 
-static void difference_add(enum difference what, const struct manifest_entry *old_entry,
-			   const struct manifest_entry *now_entry, struct text *out)
+/* How they differ; false where they do not.  NULL: it is not there. */
+static bool difference_add(const struct settings *settings, const struct manifest_entry *old,
+			   const struct manifest_entry *now, struct text *out)
 {
 	static const char *const types[] = { "a file", "a directory", "a link", "something else" };
 
-	text_add_format(out, "'/%s' ", SHOWN((old_entry != NULL ? old_entry : now_entry)->path));
-	switch (what) {
-	case MISSING:
-		text_add_format(out, "is missing (%s before)", types[old_entry->type]);
-		return;
-	case OTHER_TYPE:
-		text_add_format(out, "is %s, before %s", types[now_entry->type], types[old_entry->type]);
-		return;
-	case OTHER_BYTES:
-		text_add_string(out, "has different content: ");
-		digest_add(now_entry, out);
-		text_add_string(out, ", before ");
-		digest_add(old_entry, out);
-		return;
-	case OTHER_TARGET:
-		text_add_format(out, "leads to '%s', before to '%s'", SHOWN(now_entry->target),
-				SHOWN(old_entry->target));
-		return;
-	case UNPROVEN:
-		text_add_format(out, "could not be read %s", old_entry->has_digest ? "now" : "before the upgrade");
-		return;
-	case NEW:
-		text_add_format(out, "is new (%s)", types[now_entry->type]);
-		return;
+	if (old == NULL || now == NULL) {
+		text_add_format(out, now == NULL ? "is missing (%s before)" : "is new (%s)",
+				types[(old != NULL ? old : now)->type]);
+		return true;
 	}
+	const bool resized = now->has_attributes && old->size != now->size;
+	const bool unread = !old->has_digest || !now->has_digest; /* one of the two could not be read */
+	if (old->type != now->type) {
+		text_add_format(out, "is %s, before %s", types[now->type], types[old->type]);
+	} else if (old->type == MANIFEST_LINK && strcmp(old->target, now->target) != 0) {
+		text_add_format(out, "leads to '%s', before to '%s'", SHOWN(now->target), SHOWN(old->target));
+	} else if (old->type != MANIFEST_FILE || !old->has_attributes) {
+		return false;
+	} else if (resized || (!unread && memcmp(old->digest, now->digest, sizeof(old->digest)) != 0)) {
+		text_add_string(out, "has different content: ");
+		digest_add(now, out);
+		text_add_string(out, ", before ");
+		digest_add(old, out);
+	} else if (unread && !settings_is_scratch(settings, old->path)) {
+		text_add_format(out, "could not be read %s", old->has_digest ? "now" : "before the upgrade");
+	} else {
+		return false;
+	}
+	return true;
 }
 
-static void list_add(struct scan_list *list, enum step_severity severity, const struct text *line)
+static void list_add(struct scan_list *list, enum step_severity severity, const char *path, const struct text *what)
 {
+	TEXT_AUTO line = { 0 };
+
+	text_add_format(&line, "'/%s' %s\n", SHOWN(path), text_string(what));
 	list->count++;
 	if (severity > list->severity)
 		list->severity = severity;
-	if (list->lines.length + line->length < LINES_MAX)
-		text_add_format(&list->lines, "%s\n", text_string(line));
+	if (list->lines.length + line.length <= LINES_MAX)
+		text_add_string(&list->lines, text_string(&line));
 }
 
 void scan_compare(const struct manifest *old, const struct manifest *now, const struct settings *settings,
@@ -457,18 +425,18 @@ void scan_compare(const struct manifest *old, const struct manifest *now, const 
 		const struct manifest_entry *left = i < old->count ? &old->entries[i] : NULL;
 		const struct manifest_entry *right = k < now->count ? &now->entries[k] : NULL;
 		const int order = left == NULL ? 1 : right == NULL ? -1 : text_path_compare(left->path, right->path);
-		enum difference what = order < 0 ? MISSING : NEW;
+		const char *path = (order <= 0 ? left : right)->path;
+		TEXT_AUTO what = { 0 };
 
-		if (order == 0 && !entries_differ(settings, left, right, &what)) {
-			differences->same++;
-			differences->attributes += attributes_differ(left, right);
-		} else {
-			TEXT_AUTO line = { 0 };
-			enum step_severity severity = severity_of(settings, what, (order <= 0 ? left : right)->path);
+		if (difference_add(settings, order <= 0 ? left : NULL, order >= 0 ? right : NULL, &what)) {
+			enum step_severity severity = severity_of(settings, order > 0, path);
 			if (severity > most)
 				severity = most;
-			difference_add(what, order <= 0 ? left : NULL, order >= 0 ? right : NULL, &line);
-			list_add(severity == STEP_HIGH ? &differences->lost : &differences->others, severity, &line);
+			list_add(severity == STEP_HIGH ? &differences->lost : &differences->others, severity, path,
+				 &what);
+		} else {
+			differences->same++;
+			differences->attributes += attributes_differ(left, right);
 		}
 		i += order <= 0;
 		k += order >= 0;
