@@ -227,24 +227,17 @@ struct recorded {
 	gid_t old;
 };
 
-static int entry_compare(const void *path, const void *entry)
-{
-	return text_path_compare(path, ((const struct manifest_entry *)entry)->path);
-}
-
 static bool is_recorded_so(void *context, int dir, const char *name, const char *path, const struct stat *status)
 {
 	const struct recorded *recorded = context;
 	const struct settings *s = recorded->run->settings;
-	const struct manifest *manifest = &recorded->snapshot->manifest;
 	struct fault ignored = { 0 };
 	unsigned char digest[SHA256_SIZE];
 	FS_AUTO int fd = -1;
 
 	if (preserved_within(path, s->client_dir) || strcmp(path, s->chrystoki_conf) == 0)
 		return true;
-	const struct manifest_entry *entry =
-		bsearch(path + 1, manifest->entries, manifest->count, sizeof(manifest->entries[0]), entry_compare);
+	const struct manifest_entry *entry = manifest_find(&recorded->snapshot->manifest, path + 1);
 	if (entry == NULL || !entry->has_attributes || entry->gid != recorded->old)
 		return false;
 	if (entry->type == MANIFEST_DIR)
