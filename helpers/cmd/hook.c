@@ -67,13 +67,12 @@ static int lock(struct cmd_context *context, struct upgrade_run *run, struct fau
 
 static int finish(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
-	OUTPUT_AUTO output = { 0 };
+	OUTPUT_AUTO output = { .coloured = context->colour, .verbose = context->verbose };
 	struct text_line line;
 
 	if (run->progress != NULL)
 		cmd_progress("%s", "");
-	const int r = output_hook(run, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-				  context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &output, context->result, f);
+	const int r = output_hook(run, &output, context->result, f);
 	hook_keep(run, context->result->target);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&output.sentence));

@@ -18,7 +18,7 @@ static const struct option options[] = {
 static int run(struct cmd_context *context, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .ready_for = ready_for };
-	TEXT_AUTO lines = { 0 };
+	OUTPUT_AUTO output = { .coloured = context->colour, .verbose = context->verbose };
 
 	cmd_hook_start_checks(context, &checks);
 	if (cmd_hook_key(context, &key, &checks, f) < 0)
@@ -27,9 +27,8 @@ static int run(struct cmd_context *context, struct fault *f)
 	cmd_hook_key_done(&checks);
 	if (looked < 0)
 		return -1;
-	const int r = output_status(&checks, context->colour ? OUTPUT_COLOUR : OUTPUT_PLAIN,
-				    context->verbose ? OUTPUT_VERBOSE : OUTPUT_BRIEF, &lines, context->result, f);
-	cmd_print(context, "%s", text_string(&lines));
+	const int r = output_status(&checks, &output, context->result, f);
+	cmd_print(context, "%s", text_string(&output.lines));
 	return r;
 }
 

@@ -230,21 +230,12 @@ int guide_node_find(int root, const struct settings *settings, const struct guid
 
 /* --- what can be seen: by status ---------------------------------------------------------------------------------- */
 
-static bool result_is_well(const struct step_result *result)
-{
-	bool well = result->outcome != STEP_FAILED;
-
-	for (size_t i = 0; i < result->finding_count; i++)
-		well = well && result->findings[i].severity != STEP_HIGH;
-	return well;
-}
-
 /* Was that check made, and does it not fail? */
 static bool check_is_well(const struct upgrade_run *run, const char *name)
 {
 	for (size_t i = 0; i < run->result_count; i++)
 		if (strcmp(run->results[i].row->name, name) == 0)
-			return run->results[i].outcome != STEP_SKIPPED && result_is_well(&run->results[i]);
+			return run->results[i].outcome != STEP_SKIPPED && !step_result_is_bad(&run->results[i]);
 	return false;
 }
 
@@ -263,7 +254,7 @@ static unsigned checks_look(const struct upgrade_run *run)
 
 	for (size_t i = 0; i < run->result_count; i++) {
 		const struct step_result *result = &run->results[i];
-		well = well && result_is_well(result);
+		well = well && !step_result_is_bad(result);
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean &&
 				(strcmp(result->row->name, "bundle") != 0 || result->findings[k].severity == STEP_INFO);

@@ -102,23 +102,23 @@ static bool is_unproven(const struct upgrade_run *run)
 	return !failed(run) && upgrade_outcome_of(run, step_compare) == STEP_PARTIAL;
 }
 
-/* What the step with that function found to matter most, or "". */
-static const char *worst_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
+/* What it found to matter most, of those the first; NULL: nothing. */
+static const struct step_finding *worst_of(const struct step_result *result)
 {
 	const struct step_finding *worst = NULL;
 
-	for (size_t i = 0; i < run->result_count; i++)
-		for (size_t k = 0; run->results[i].row->work == work && k < run->results[i].finding_count; k++)
-			if (worst == NULL || run->results[i].findings[k].severity > worst->severity)
-				worst = &run->results[i].findings[k];
-	return worst != NULL ? worst->title : "";
+	for (size_t i = 0; i < result->finding_count; i++)
+		if (worst == NULL || result->findings[i].severity > worst->severity)
+			worst = &result->findings[i];
+	return worst;
 }
 
 static const char *post_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
 {
 	if (is_unproven(run)) {
+		const struct step_finding *worst = worst_of(upgrade_result_of(run, step_compare));
 		text_add_format(sentence, "%s: OKV's user reaches the HSM, but %s",
-				run->accept ? "Accepted" : "Not proven", worst_of(run, step_compare));
+				run->accept ? "Accepted" : "Not proven", worst != NULL ? worst->title : "");
 		if (!run->accept)
 			text_add_string(advice, "If you know that nothing is missing: okv-luna post-upgrade "
 						"--accept\n");
@@ -156,10 +156,9 @@ static const char *answer(const struct upgrade_run *run, struct text *sentence, 
 
 static const char red[] = "\033[1;31m", green[] = "\033[32m", yellow[] = "\033[33m", plain[] = "\033[0m";
 
-static void coloured(struct text *out, enum output_colour colour, const char *code, const char *word, int width)
+static void coloured(struct output *o, const char *code, const char *word, int width)
 {
-	text_add_format(out, "%s%-*s%s", colour == OUTPUT_COLOUR ? code : "", width, word,
-			colour == OUTPUT_COLOUR ? plain : "");
+	text_add_format(&o->lines, "%s%-*s%s", o->coloured ? code : "", width, word, o->coloured ? plain : "");
 }
 
 /* "412 ms", "12.3 s" */
@@ -186,7 +185,7 @@ static void remedy_add(struct text *out, int indent, const char *remedy)
 		text_add_format(out, "%*s%s%s\n", indent, "", finding_remedy_is_command(remedy) ? "fix: " : "", remedy);
 }
 
-static void outcome_add(struct text *out, enum output_colour colour, const struct step_result *result, bool dry_run)
+static void outcome_add(struct output *o, const struct step_result *result, bool dry_run)
 {
 	const struct {
 		const char *code, *word;
@@ -196,31 +195,33 @@ static void outcome_add(struct text *out, enum output_colour colour, const struc
 		[STEP_FAILED] = { red, "FAILED" },
 	};
 
-	coloured(out, colour, words[result->outcome].code, words[result->outcome].word, 8);
+	coloured(o, words[result->outcome].code, words[result->outcome].word, 8);
 }
 
-static void finding_text_add(struct text *out, enum output_colour colour, const struct step_finding *finding,
-			     enum output_detail detail)
+static void finding_text_add(struct output *o, const struct step_finding *finding)
 {
-	if (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF)
+	struct text *out = &o->lines;
+
+	if (finding->severity == STEP_INFO && !o->verbose)
 		return;
 	text_add_format(out, "%*s", FINDING_INDENT, "");
 	if (finding->severity >= STEP_MEDIUM)
-		coloured(out, colour, finding->severity == STEP_HIGH ? red : yellow, "! ", 0);
+		coloured(o, finding->severity == STEP_HIGH ? red : yellow, "! ", 0);
 	else
 		text_add_string(out, "- ");
 	text_add_format(out, "%s\n", finding->title);
-	if (detail == OUTPUT_VERBOSE || finding->severity >= STEP_MEDIUM)
+	if (o->verbose || finding->severity >= STEP_MEDIUM)
 		lines_add(out, FINDING_INDENT + 2, finding->detail);
 	if (finding->severity > STEP_INFO)
 		remedy_add(out, FINDING_INDENT + 2, finding->remedy);
 }
 
-static void step_add(struct text *out, enum output_colour colour, const struct upgrade_run *run,
-		     const struct step_result *result, enum output_detail detail)
+static void step_add(struct output *o, const struct upgrade_run *run, const struct step_result *result)
 {
+	struct text *out = &o->lines;
+
 	text_add_string(out, "  ");
-	outcome_add(out, colour, result, run->dry_run);
+	outcome_add(o, result, run->dry_run);
 	if (result->outcome == STEP_SKIPPED) {
 		text_add_string(out, result->row->title);
 	} else {
@@ -233,19 +234,20 @@ static void step_add(struct text *out, enum output_colour colour, const struct u
 		remedy_add(out, FINDING_INDENT + 2, result->remedy);
 	}
 	for (size_t i = 0; i < result->finding_count; i++)
-		finding_text_add(out, colour, &result->findings[i], detail);
-	if (detail == OUTPUT_VERBOSE || run->dry_run)
+		finding_text_add(o, &result->findings[i]);
+	if (o->verbose || run->dry_run)
 		lines_add(out, FINDING_INDENT, text_string(&result->changes));
 }
 
-static void steps_add(struct text *out, enum output_colour colour, const struct upgrade_run *run,
-		      enum output_detail detail)
+static void steps_add(struct output *o, const struct upgrade_run *run)
 {
+	struct text *out = &o->lines;
+
 	if (run->result_count == 0)
 		return;
 	text_add_char(out, '\n');
 	for (size_t i = 0; i < run->result_count; i++)
-		step_add(out, colour, run, &run->results[i], detail);
+		step_add(o, run, &run->results[i]);
 	text_add_format(out, "  %-62s", "");
 	duration_add(out, run->elapsed_ms);
 	text_add_char(out, '\n');
@@ -331,8 +333,7 @@ static void hook_json(const struct upgrade_run *run, const char *word, const cha
 	json_object_end(j);
 }
 
-int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		struct output *output, struct json *j, struct fault *f)
+int output_hook(const struct upgrade_run *run, struct output *output, struct json *j, struct fault *f)
 {
 	TEXT_AUTO advice = { 0 };
 	struct fault why = run->verdict;
@@ -349,7 +350,7 @@ int output_hook(const struct upgrade_run *run, enum output_colour colour, enum o
 	const bool unchanged = run->kind == UPGRADE_MID && !failed(run) && !run->changed;
 	hook_json(run, word, text_string(&output->sentence), unchanged ? 1 : (int)why.kind, j);
 	lines_add(&output->lines, 0, text_string(&advice));
-	steps_add(&output->lines, colour, run, detail);
+	steps_add(output, run);
 	if (text_check(&output->sentence, f) < 0 || text_check(&output->lines, f) < 0)
 		return -1;
 	if (why.kind == FAULT_NONE)
@@ -373,13 +374,10 @@ struct check {
 
 static struct check check_of(const struct step_result *result)
 {
-	const struct step_finding *worst = NULL;
+	const struct step_finding *worst = worst_of(result);
 
 	if (result->outcome == STEP_FAILED)
 		return (struct check){ .state = FAIL, .text = result->fault.text, .remedy = result->remedy };
-	for (size_t i = 0; i < result->finding_count; i++)
-		if (worst == NULL || result->findings[i].severity > worst->severity)
-			worst = &result->findings[i];
 	if (worst == NULL)
 		return (struct check){ .state = OK, .text = result->row->title };
 	return (struct check){ .state = worst->severity == STEP_HIGH   ? FAIL
@@ -403,15 +401,16 @@ static void check_remedy_add(struct text *out, const struct step_result *result,
 	remedy_add(out, STATUS_INDENT, remedy);
 }
 
-static void check_add(struct text *out, const struct step_result *result, const struct check *check,
-		      enum output_detail detail)
+static void check_add(struct output *o, const struct step_result *result, const struct check *check)
 {
+	struct text *out = &o->lines;
+
 	text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check->text);
 	check_remedy_add(out, result, check, 0, check->remedy);
 	/* The others of the same check; of those worth knowing only, who asks hears. */
 	for (size_t i = 0; i < result->finding_count; i++) {
 		const struct step_finding *finding = &result->findings[i];
-		if (finding == check->worst || (finding->severity == STEP_INFO && detail == OUTPUT_BRIEF))
+		if (finding == check->worst || (finding->severity == STEP_INFO && !o->verbose))
 			continue;
 		text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
 		if (finding->severity > STEP_INFO)
@@ -434,8 +433,7 @@ static void check_json(struct json *j, const struct step_result *result, const s
 	json_object_end(j);
 }
 
-int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		  struct text *lines, struct json *j, struct fault *f)
+int output_status(const struct upgrade_run *run, struct output *output, struct json *j, struct fault *f)
 {
 	static const struct {
 		const char *word, *code, *json;
@@ -455,8 +453,8 @@ int output_status(const struct upgrade_run *run, enum output_colour colour, enum
 			const struct check check = check_of(&run->results[i]);
 			if ((int)check.state != state)
 				continue;
-			coloured(lines, colour, states[state].code, states[state].word, 6);
-			check_add(lines, &run->results[i], &check, detail);
+			coloured(output, states[state].code, states[state].word, 6);
+			check_add(output, &run->results[i], &check);
 			check_json(j, &run->results[i], &check, states[state].json);
 		}
 	}

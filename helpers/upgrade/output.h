@@ -14,13 +14,11 @@
 #include "base/text.h"
 #include "upgrade/step.h"
 
-enum output_colour { OUTPUT_PLAIN, OUTPUT_COLOUR };
-enum output_detail { OUTPUT_BRIEF, OUTPUT_VERBOSE };
-
-/* Starts as { 0 }. */
+/* Starts with how it is to look. */
 struct output {
+	bool coloured, verbose;
 	struct text sentence; /* of a hook, without a full stop */
-	struct text lines;    /* what follows it: advice and steps */
+	struct text lines;    /* what follows it, advice and steps; of status, the checks */
 };
 
 #define OUTPUT_AUTO __attribute__((cleanup(output_done))) struct output
@@ -30,10 +28,8 @@ void output_done(struct output *output);
  * What the run of a hook means.  `j` is the open object of the answer: both add their members to it and end it.  0, or
  * -1 with the fault that is its exit status and whose text is the sentence; the output is there in both cases.
  */
-int output_hook(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		struct output *output, struct json *j, struct fault *f);
+int output_hook(const struct upgrade_run *run, struct output *output, struct json *j, struct fault *f);
 /* status: every check with its worst finding, the worst first.  FAULT_NEGATIVE where one fails. */
-int output_status(const struct upgrade_run *run, enum output_colour colour, enum output_detail detail,
-		  struct text *lines, struct json *j, struct fault *f);
+int output_status(const struct upgrade_run *run, struct output *output, struct json *j, struct fault *f);
 
 #endif

@@ -117,14 +117,6 @@ static int check_config(struct step *step, struct fault *f)
 	return 0;
 }
 
-static bool is_bad(const struct step_result *result)
-{
-	for (size_t i = 0; i < result->finding_count; i++)
-		if (result->findings[i].severity == STEP_HIGH)
-			return true;
-	return result->outcome == STEP_FAILED;
-}
-
 static bool is_of_config(const struct finding *finding)
 {
 	return !okv_check_is_of_wiring(finding);
@@ -154,7 +146,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	if (findings.count > 0 && wired == 0)
 		return 0;
 	const struct step_result *config = upgrade_result_of(step->run, check_config);
-	if (wired < 0 && config != NULL && is_bad(config))
+	if (wired < 0 && config != NULL && step_result_is_bad(config))
 		return not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;
@@ -516,7 +508,7 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 			continue;
 		/* One that is skipped was not needed, or has told why it could not be looked at. */
 		const bool skipped = result->outcome == STEP_SKIPPED;
-		bool clean = !is_bad(result);
+		bool clean = !step_result_is_bad(result);
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && (!skipped || result->findings[k].severity == STEP_INFO);
 		/* The slots have been tried, which is what the network is for. */

@@ -321,6 +321,15 @@ static void result_add(struct upgrade_run *run, const struct step_result *result
 			(void)fault_negative(&run->verdict, "%s", result->findings[i].title);
 }
 
+bool step_result_is_bad(const struct step_result *result)
+{
+	bool bad = result->outcome == STEP_FAILED;
+
+	for (size_t i = 0; i < result->finding_count; i++)
+		bad = bad || result->findings[i].severity == STEP_HIGH;
+	return bad;
+}
+
 const struct step_result *upgrade_result_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *))
 {
 	for (size_t i = 0; i < run->result_count; i++)

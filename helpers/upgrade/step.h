@@ -126,6 +126,8 @@ struct step {
 /* What became of the step with that function; NULL, and STEP_SKIPPED, where it has not run. */
 const struct step_result *upgrade_result_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *));
 enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(struct step *, struct fault *));
+/* Did it fail, or find something HIGH? */
+bool step_result_is_bad(const struct step_result *result);
 /* Fails only for lack of memory; what the steps did is in the results. */
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
 void upgrade_run_done(struct upgrade_run *run);
