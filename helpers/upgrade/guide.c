@@ -270,65 +270,30 @@ static enum need need_of(const struct guide_node *node, const struct guide_step 
 
 static const char begin_word[] = "begin";
 
-enum { MARKS_MAX = 64, ID_SIZE = 24 };
+enum { ID_SIZE = 24 };
 
-struct marks {
-	struct {
-		char id[ID_SIZE];
-		int64_t when;
-	} items[MARKS_MAX];
-	size_t count;
-	int64_t began; /* when the procedure was begun anew; 0: never */
-};
-
-/* "install initialize 2026-11-30T10:00:00Z" */
-static void mark_take(const struct text_line *line, const char *procedure, struct marks *marks)
+/*
+ * When the step was last said to be done, since the procedure was begun anew; 0: not said.  With begin_word, when that
+ * was.  A line: "install initialize 2026-11-30T10:00:00Z".
+ */
+static int64_t mark_when(const struct text *marks, enum guide_procedure procedure, const char *id)
 {
-	char words[3][ID_SIZE];
-	int64_t when;
-	int length = 0;
-	char copy[4 * ID_SIZE];
-
-	if (line->length >= sizeof(copy))
-		return;
-	memcpy(copy, line->bytes, line->length);
-	copy[line->length] = '\0';
-	if (sscanf(copy, "%23s %23s %23s%n", words[0], words[1], words[2], &length) != 3 ||
-	    (size_t)length != line->length || strcmp(words[0], procedure) != 0 ||
-	    !time_parse(words[2], strlen(words[2]), &when))
-		return;
-	if (strcmp(words[1], begin_word) == 0) {
-		marks->began = when;
-		marks->count = 0;
-	} else if (marks->count < MARKS_MAX) {
-		memcpy(marks->items[marks->count].id, words[1], ID_SIZE);
-		marks->items[marks->count++].when = when;
-	}
-}
-
-static int marks_read(int root, enum guide_procedure procedure, struct marks *ret_marks, struct fault *f)
-{
-	TEXT_AUTO file = { 0 };
-	struct marks marks = { .count = 0 };
+	char words[3][ID_SIZE], copy[4 * ID_SIZE];
 	struct text_line line;
-	bool there;
+	int64_t when = 0, then;
 
-	if (fs_read_optional(root, marks_path, &file, &there, f) < 0)
-		return -1;
-	for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line);)
-		mark_take(&line, guide_procedures[procedure], &marks);
-	*ret_marks = marks;
-	return 0;
-}
-
-/* 0: not said. */
-static int64_t mark_when(const struct marks *marks, const char *id)
-{
-	int64_t when = 0;
-
-	for (size_t i = 0; i < marks->count; i++)
-		if (strcmp(marks->items[i].id, id) == 0)
-			when = marks->items[i].when;
+	for (size_t at = 0; text_line_next(marks->bytes, marks->length, &at, &line);) {
+		int length = 0;
+		if (snprintf(copy, sizeof(copy), "%.*s", (int)line.length, line.bytes) >= (int)sizeof(copy) ||
+		    sscanf(copy, "%23s %23s %23s%n", words[0], words[1], words[2], &length) != 3 ||
+		    (size_t)length != line.length || strcmp(words[0], guide_procedures[procedure]) != 0 ||
+		    !time_parse(words[2], strlen(words[2]), &then))
+			continue;
+		if (strcmp(words[1], id) == 0)
+			when = then;
+		else if (strcmp(words[1], begin_word) == 0)
+			when = 0;
+	}
 	return when;
 }
 
@@ -387,11 +352,12 @@ void guide_list_done(struct guide_list *list)
 	*list = (struct guide_list){ .lines = NULL };
 }
 
-static struct guide_line line_of(const struct guide_node *node, const struct guide_step *step, unsigned signs,
-				 const struct marks *marks, bool open)
+static struct guide_line line_of(const struct guide_list *list, const struct guide_step *step, unsigned signs,
+				 const struct text *marks)
 {
+	const bool open = list->next != NULL;
 	struct guide_line line = { .step = step, .state = open ? GUIDE_LATER : GUIDE_NEXT };
-	enum need need = need_of(node, step, &line.why);
+	enum need need = need_of(list->node, step, &line.why);
 
 	if (need == NOT_NEEDED && (step->all_the_same & signs) != 0) {
 		text_cut(&line.why, 0);
@@ -404,14 +370,14 @@ static struct guide_line line_of(const struct guide_node *node, const struct gui
 	if ((step->done & signs) != 0 && (!step->last || !open))
 		line.state = GUIDE_DONE;
 	else if (step->done == 0 || step->said)
-		line.marked = mark_when(marks, step->id);
+		line.marked = mark_when(marks, list->procedure, step->id);
 	if (line.marked != 0)
 		line.state = GUIDE_DONE;
 	return line;
 }
 
 static int list_make(const struct guide_node *node, enum guide_procedure procedure, unsigned signs,
-		     const struct marks *marks, struct guide_list *ret_list, struct fault *f)
+		     const struct text *marks, struct guide_list *ret_list, struct fault *f)
 {
 	const struct guide_steps *steps = &guide_steps[procedure];
 	GUIDE_LIST_AUTO list = { .procedure = procedure,
@@ -422,7 +388,7 @@ static int list_make(const struct guide_node *node, enum guide_procedure procedu
 		return fault_memory(f);
 	while (list.count < steps->count) {
 		struct guide_line *line = &list.lines[list.count];
-		*line = line_of(node, &steps->items[list.count++], signs, marks, list.next != NULL);
+		*line = line_of(&list, &steps->items[list.count++], signs, marks);
 		if (line->state == GUIDE_NEXT)
 			list.next = line;
 		if (text_check(&line->why, f) < 0)
@@ -436,10 +402,12 @@ static int list_make(const struct guide_node *node, enum guide_procedure procedu
 int guide_list_find(struct upgrade_run *run, const struct guide_node *node, enum guide_procedure procedure,
 		    struct guide_list *ret_list, struct fault *f)
 {
-	struct marks marks;
+	TEXT_AUTO marks = { 0 };
 	unsigned signs;
+	bool there;
 
-	if (marks_read(run->root, procedure, &marks, f) < 0 || guide_look(run, node, marks.began, &signs, f) < 0)
+	if (fs_read_optional(run->root, marks_path, &marks, &there, f) < 0 ||
+	    guide_look(run, node, mark_when(&marks, procedure, begin_word), &signs, f) < 0)
 		return -1;
 	return list_make(node, procedure, signs, &marks, ret_list, f);
 }

@@ -93,7 +93,7 @@ static void asked_done(struct asked *a)
 
 static void ask_with(struct asked *a, const struct guide_said *said, enum guide_procedure procedure, unsigned signs)
 {
-	const struct marks marks = { .count = 0 };
+	const struct text marks = { 0 };
 	struct fault f = { 0 };
 
 	asked_done(a);
@@ -393,11 +393,19 @@ static void the_last_step_counts_only_when_all_before_it_is_done(void **state)
 
 /* --- what is said to be done -------------------------------------------------------------------------------------- */
 
+static void marks_read(int root, struct text *marks)
+{
+	struct fault f = { 0 };
+
+	text_cut(marks, 0);
+	MUST(fs_read_config(root, marks_path, marks, &f));
+}
+
 static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginning(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
 	const struct guide_said said = { .okv = "21.5", .kind = "network", .client = "10.4" };
-	struct marks marks;
+	TEXT_AUTO marks = { 0 };
 	struct fault f = { 0 };
 	GUIDE_LIST_AUTO list = { .lines = NULL };
 
@@ -406,7 +414,7 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 	assert_string_equal(a.list.next->step->id, "backup");
 	MUST(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "backup", &f));
 	MUST(guide_mark(a.root, &a.node, GUIDE_RESTORE, "hsm-mode", &f));
-	MUST(marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
+	marks_read(a.root, &marks);
 	MUST(list_make(&a.node, GUIDE_UPGRADE, GUIDE_WELL, &marks, &list, &f));
 	assert_string_equal(list.next->step->id, "disk");
 
@@ -415,25 +423,26 @@ static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginni
 	MUST_FAIL(guide_mark(a.root, &a.node, GUIDE_UPGRADE, "tea", &f), FAULT_USAGE, "no step 'tea'");
 
 	MUST(guide_begin(a.root, GUIDE_UPGRADE, &f));
-	MUST(marks_read(a.root, GUIDE_UPGRADE, &marks, &f));
-	assert_int_equal(marks.count, 0);
-	assert_true(marks.began > 0);
-	MUST(marks_read(a.root, GUIDE_RESTORE, &marks, &f));
-	assert_int_equal(marks.count, 1);
+	marks_read(a.root, &marks);
+	assert_true(mark_when(&marks, GUIDE_UPGRADE, "backup") == 0);
+	assert_true(mark_when(&marks, GUIDE_UPGRADE, begin_word) > 0);
+	assert_true(mark_when(&marks, GUIDE_RESTORE, "hsm-mode") > 0);
+	assert_true(mark_when(&marks, GUIDE_RESTORE, begin_word) == 0);
 }
 
 static void a_damaged_record_says_nothing(void **state)
 {
-	struct marks marks;
-	struct fault f = { 0 };
+	static const char *const ids[] = { "partition", "yesterday", "x", "a-name-that-no-step-has", "begin" };
+	TEXT_AUTO marks = { 0 };
 	const int root = tree_root(state);
 
 	tree_file(root, SETTINGS_VAR "/guide",
 		  "install\ninstall partition\ninstall partition yesterday\nx partition 2026-01-02T03:04:05Z\n"
 		  "install partition 2026-01-02T03:04:05Z x\n"
 		  "install a-name-that-no-step-has-at-all-and-longer 2026-01-02T03:04:05Z\n\n");
-	MUST(marks_read(root, GUIDE_INSTALL, &marks, &f));
-	assert_int_equal(marks.count, 0);
+	marks_read(root, &marks);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		assert_true(mark_when(&marks, GUIDE_INSTALL, ids[i]) == 0);
 }
 
 int main(void)
