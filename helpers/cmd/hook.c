@@ -1,8 +1,5 @@
 #include "cmd/hook.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "upgrade/output.h"

@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include "base/json.h"
 #include "cmd/tool.h"

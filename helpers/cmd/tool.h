@@ -11,7 +11,6 @@
 #ifndef OKV_CMD_TOOL_H
 #define OKV_CMD_TOOL_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -24,21 +24,14 @@ enum {
 
 /* Return values.  0x80000000 and up are the vendor's. */
 #define CKR_OK                           0x000UL
-#define CKR_HOST_MEMORY                  0x002UL
 #define CKR_SLOT_ID_INVALID              0x003UL
-#define CKR_GENERAL_ERROR                0x005UL
 #define CKR_FUNCTION_FAILED              0x006UL
 #define CKR_ARGUMENTS_BAD                0x007UL
-#define CKR_ATTRIBUTE_SENSITIVE          0x011UL
-#define CKR_ATTRIBUTE_TYPE_INVALID       0x012UL
 #define CKR_DEVICE_ERROR                 0x030UL
-#define CKR_DEVICE_REMOVED               0x032UL
-#define CKR_FUNCTION_NOT_SUPPORTED       0x054UL
 #define CKR_PIN_INCORRECT                0x0a0UL
 #define CKR_PIN_LOCKED                   0x0a4UL
 #define CKR_SESSION_HANDLE_INVALID       0x0b3UL
 #define CKR_TOKEN_NOT_PRESENT            0x0e0UL
-#define CKR_TOKEN_NOT_RECOGNIZED         0x0e1UL
 #define CKR_USER_ALREADY_LOGGED_IN       0x100UL
 #define CKR_BUFFER_TOO_SMALL             0x150UL
 #define CKR_CRYPTOKI_NOT_INITIALIZED     0x190UL

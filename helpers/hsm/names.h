@@ -7,7 +7,6 @@
 #ifndef OKV_HSM_NAMES_H
 #define OKV_HSM_NAMES_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 enum { HSM_NAME_SIZE = 80 };

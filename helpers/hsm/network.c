@@ -1,7 +1,5 @@
 #include "hsm/network.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +12,6 @@
 #include "conf/chrystoki.h"
 #include "conf/pem.h"
 #include "fs/read.h"
-#include "fs/root.h"
 #include "proc/child.h"
 
 enum { DAY_S = 86400, CLOCK_MOST_S = 300 };

@@ -14,7 +14,6 @@
 #ifndef OKV_HSM_NETWORK_H
 #define OKV_HSM_NETWORK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -14,7 +14,6 @@
 #define OKV_HSM_PEER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/fault.h"

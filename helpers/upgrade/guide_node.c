@@ -2,7 +2,6 @@
  * Which server this is: what is said about it, else what okv-luna.conf says, else what can be seen.  And what of the
  * steps can be seen on it: through the checks of status, its files, and the HSM.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
