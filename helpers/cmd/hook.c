@@ -34,18 +34,20 @@ void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run)
 	run->bound_ms = (unsigned)(CHECKS_BOUND_S + context->settings.slot_timeout) * 1000;
 }
 
-int cmd_hook_key(struct cmd_context *context, const struct cmd_key *key, struct upgrade_run *run, struct fault *f)
+struct cmd_key cmd_hook_asked;
+
+int cmd_hook_key(struct cmd_context *context, struct hsm_key_question *ret_key, struct fault *f)
 {
 	static char pin[CMD_PIN_SIZE];
 
-	run->key = (struct hsm_key_question){ .label = key->label, .pin = key->label != NULL ? pin : NULL };
-	return cmd_pin_read(context, key, pin, &run->key.pin_length, f);
+	*ret_key = (struct hsm_key_question){ .label = cmd_hook_asked.label, .pin = pin };
+	return cmd_pin_read(context, &cmd_hook_asked, pin, &ret_key->pin_length, f);
 }
 
-void cmd_hook_key_done(struct upgrade_run *run)
+void cmd_hook_key_done(struct hsm_key_question *key)
 {
-	if (run->key.pin != NULL)
-		text_wipe(run->key.pin, run->key.pin_length);
+	if (key->pin != NULL)
+		text_wipe(key->pin, key->pin_length);
 }
 
 static int lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
@@ -87,6 +89,7 @@ int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
 {
 	const int r = lock(context, run, f) < 0 || hook(run, f) < 0 ? -1 : finish(context, run, f);
 
-	cmd_hook_key_done(run);
+	cmd_hook_key_done(&run->key);
+	upgrade_run_done(run);
 	return r;
 }

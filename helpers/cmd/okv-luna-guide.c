@@ -1,5 +1,4 @@
 #include "cmd/hook.h"
-#include "cmd/tool.h"
 #include "upgrade/guide.h"
 
 static struct guide_said said;

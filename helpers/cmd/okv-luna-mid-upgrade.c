@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include "cmd/hook.h"
-#include "cmd/tool.h"
 #include "upgrade/hook.h"
 
 /* OKV's upgrade must not wait for us, whatever hangs: the steps' bounds, and behind them the kernel's alarm. */
@@ -17,7 +16,7 @@ static const struct option options[] = {
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
+	struct upgrade_run hook = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
 
 	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
 	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */

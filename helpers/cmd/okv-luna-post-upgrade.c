@@ -1,22 +1,18 @@
 #include <unistd.h>
 
 #include "cmd/hook.h"
-#include "cmd/tool.h"
 #include "upgrade/collect.h"
 #include "upgrade/hook.h"
 
-static bool accept_differences;
-static const char *profile, *collect;
-
-static struct cmd_key key;
+static struct upgrade_run hook = { .kind = UPGRADE_POST };
+static const char *collect;
 
 static const struct option options[] = {
-	OPTION_ROW(0, "accept", OPTION_FLAG, &accept_differences, NULL, "accept differences from the snapshot"),
+	OPTION_ROW(0, "accept", OPTION_FLAG, &hook.accept, NULL, "accept differences from the snapshot"),
 	OPTION_ROW(0, "collect", OPTION_TEXT, &collect, "DIR",
 		   "only collect files for support in DIR, without secrets"),
-	OPTION_ROW(0, "profile", OPTION_CHOICE, &profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),
-	CMD_KEY_LABEL(key),
-	CMD_KEY_PIN_FILE(key),
+	OPTION_ROW(0, "profile", OPTION_CHOICE, &hook.profile, SETTINGS_PROFILES, "policy to repair to (PROFILE)"),
+	CMD_HOOK_KEY_OPTIONS,
 	OPTION_END,
 };
 
@@ -24,12 +20,10 @@ enum { ALARM_GRACE_S = 15 };
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_POST, .accept = accept_differences, .profile = profile };
-
 	cmd_hook_start(context, &hook);
 	if (collect != NULL)
 		return collect_write(&hook, collect, f);
-	if (cmd_hook_key(context, &key, &hook, f) < 0)
+	if (cmd_hook_key(context, &hook.key, f) < 0)
 		return -1;
 	hook.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
 	/* The boot waits for us. */

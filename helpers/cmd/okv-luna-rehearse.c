@@ -2,21 +2,17 @@
 
 #include "base/json.h"
 #include "cmd/hook.h"
-#include "cmd/tool.h"
 #include "proc/interrupt.h"
 #include "upgrade/rehearse.h"
 
 static uint64_t timeout = REHEARSE_BOUND_MS / 1000;
-
-static struct cmd_key key;
 
 enum { TIMEOUT_MOST = 3600 };
 
 static const struct option options[] = {
 	OPTION_RANGE(0, "timeout", OPTION_NUMBER, 1, TIMEOUT_MOST, &timeout, "SECONDS",
 		     "give up after this time (default 120)"),
-	CMD_KEY_LABEL(key),
-	CMD_KEY_PIN_FILE(key),
+	CMD_HOOK_KEY_OPTIONS,
 	OPTION_END,
 };
 
@@ -65,24 +61,21 @@ static void remedies_print(const struct cmd_context *context, const struct rehea
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	UPGRADE_RUN_AUTO hook = { .kind = UPGRADE_PRE };
 	REHEARSE_RESULT_AUTO result = { .plays = { { .played = false } } };
 	char sentence[FAULT_TEXT_MAX];
 
-	cmd_hook_start(context, &hook);
-	if (cmd_hook_key(context, &key, &hook, f) < 0)
-		return -1;
-	const struct rehearse_request request = {
+	struct rehearse_request request = {
 		.root = context->root,
 		.root_path = context->root_path,
 		.settings = &context->settings,
-		.key = hook.key,
 		.bound_ms = (unsigned)timeout * 1000,
 		.report = context->report,
 	};
+	if (cmd_hook_key(context, &request.key, f) < 0)
+		return -1;
 	const int64_t begun = proc_clock_ms();
 	const int r = rehearse_run(&request, &result, f);
-	cmd_hook_key_done(&hook);
+	cmd_hook_key_done(&request.key);
 	if (r == 0)
 		(void)snprintf(sentence, sizeof(sentence), "Rehearsed: the HSM answered from what is preserved (%u s)",
 			       (unsigned)((proc_clock_ms() - begun + 500) / 1000));

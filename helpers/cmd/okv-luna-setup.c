@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "cmd/hook.h"
-#include "cmd/tool.h"
 #include "proc/child.h"
 #include "upgrade/guide.h"
 
