@@ -200,7 +200,7 @@ static bool process_start(void)
 	 * The front command becomes another program of ours, whose main does the rest.  Done here, it would hide from
 	 * that one what the caller had, and OKV's upgrade would run under umask 077.
 	 */
-	if ((cmd_tool.needs & CMD_FRONT) != 0)
+	if ((cmd_tool.flags & CMD_FRONT) != 0)
 		return true;
 	if (!environment_remember() || !environment_close())
 		return false;
@@ -222,8 +222,8 @@ static void help_print(struct text *out)
 {
 	TEXT_AUTO line = { 0 };
 
-	text_add_format(&line, "%s [OPTION]...%s%s", cmd_tool.name, cmd_tool.operands[0] != '\0' ? " " : "",
-			cmd_tool.operands);
+	text_add_format(&line, "%s [OPTION]...%s%s", cmd_tool.name, cmd_tool.operands != NULL ? " " : "",
+			cmd_tool.operands != NULL ? cmd_tool.operands : "");
 	text_add_string(out, "Usage: ");
 	option_help_wrap(out, text_string(&line), strlen("Usage: "));
 	text_cut(&line, 0);
@@ -321,18 +321,18 @@ static int work(const struct option_list *operands, struct fault *f)
 	if (operands->count < cmd_tool.operands_least || operands->count > cmd_tool.operands_most)
 		return fault_usage(f, "%s operands; usage: %s [OPTION]... %s",
 				   operands->count < cmd_tool.operands_least ? "too few" : "too many", cmd_tool.name,
-				   cmd_tool.operands);
+				   cmd_tool.operands != NULL ? cmd_tool.operands : "");
 	context.operands = operands->items;
 	context.operand_count = operands->count;
 	if (context.root_path == NULL)
 		context.root_path = "/";
 	context.colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL;
 
-	if ((cmd_tool.needs & CMD_SUPERUSER) != 0 && geteuid() != 0)
+	if ((cmd_tool.flags & CMD_ANYBODY) == 0 && geteuid() != 0)
 		return fault_system(f, 0, "this must be run by root; use su or sudo");
 	if (fs_root_open(context.root_path, &context.root, f) < 0)
 		return -1;
-	if ((cmd_tool.needs & CMD_SETTINGS) != 0 && settings_read(f) < 0)
+	if (settings_read(f) < 0)
 		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
 	return cmd_tool.run(&context, f);
 }
@@ -411,11 +411,11 @@ int main(int argc, char *argv[])
 	result_begin(&object);
 	if (!process_start())
 		return 5;
-	if ((cmd_tool.needs & CMD_SYSLOG) != 0) {
+	if ((cmd_tool.flags & CMD_SYSLOG) != 0) {
 		openlog("okv-luna", LOG_PID, LOG_DAEMON);
 		to_syslog = true;
 	}
-	const int r = ((cmd_tool.needs & CMD_FRONT) != 0 ? front_run : tool_run)(argc, argv, &f);
+	const int r = ((cmd_tool.flags & CMD_FRONT) != 0 ? front_run : tool_run)(argc, argv, &f);
 	/* A fault without words is an answer that the exit status gives alone. */
 	if (r < 0 && f.text[0] != '\0')
 		complain(f.text);

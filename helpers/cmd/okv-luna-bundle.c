@@ -305,6 +305,6 @@ const struct cmd_tool cmd_tool = {
 	.operands_most = 1001,
 	.words = words,
 	.options = options,
-	.needs = CMD_SETTINGS,
+	.flags = CMD_ANYBODY,
 	.run = run,
 };

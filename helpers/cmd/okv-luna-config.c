@@ -486,6 +486,5 @@ const struct cmd_tool cmd_tool = {
 	.words = words,
 	.options = option_table,
 	.help = help,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

@@ -355,9 +355,7 @@ const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-extract",
 	.summary = "Install a Luna client from the vendor's archive, whole or not at all",
 	.operands = "[ARCHIVE...]",
-	.operands_least = 0,
 	.operands_most = 16,
 	.options = option_table,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

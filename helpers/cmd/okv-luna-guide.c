@@ -67,6 +67,5 @@ const struct cmd_tool cmd_tool = {
 	.operands_most = 1,
 	.words = guide_procedures,
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

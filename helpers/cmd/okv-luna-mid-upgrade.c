@@ -34,8 +34,7 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-mid-upgrade",
 	.summary = "Called inside OKV's upgrade: group, membership and links on the new system",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.flags = CMD_SYSLOG,
 	.run = run,
 };

@@ -62,8 +62,6 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-network",
 	.summary = "Check that the HSM's servers can be reached and know this client",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

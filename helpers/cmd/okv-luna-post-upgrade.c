@@ -34,9 +34,8 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-post-upgrade",
 	.summary = "Prove after an OKV upgrade that nothing was lost, and set the everyday owners and modes",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.flags = CMD_SYSLOG,
 	.unanswered = "do not restart this server: ",
 	.run = run,
 };

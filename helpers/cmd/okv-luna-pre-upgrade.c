@@ -25,9 +25,8 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-pre-upgrade",
 	.summary = "Prepare this server for an OKV upgrade and answer: Go, or Do not upgrade",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.flags = CMD_SYSLOG,
 	.unanswered = "do not upgrade: ",
 	.run = run,
 };

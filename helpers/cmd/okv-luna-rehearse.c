@@ -92,8 +92,6 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-rehearse",
 	.summary = "Simulate the upgrade of the operating system and check that the HSM answers afterwards",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

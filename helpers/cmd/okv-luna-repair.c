@@ -323,6 +323,5 @@ const struct cmd_tool cmd_tool = {
 	.operands = "[PATH...]",
 	.operands_most = PATHS_MAX,
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

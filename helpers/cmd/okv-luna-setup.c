@@ -264,6 +264,5 @@ const struct cmd_tool cmd_tool = {
 	.operands = "[ARCHIVE...]",
 	.operands_most = 16,
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

@@ -31,8 +31,6 @@ static int run(struct cmd_context *context, struct fault *f)
 const struct cmd_tool cmd_tool = {
 	.name = "okv-luna-status",
 	.summary = "Every check of okv-luna at a glance",
-	.operands = "",
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS,
 	.run = run,
 };

@@ -204,6 +204,6 @@ const struct cmd_tool cmd_tool = {
 	.operands = "[-- COMMAND...]",
 	.operands_most = WORDS_MAX,
 	.options = options,
-	.needs = CMD_SUPERUSER | CMD_SETTINGS | CMD_SYSLOG,
+	.flags = CMD_SYSLOG,
 	.run = run,
 };

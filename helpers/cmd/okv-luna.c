@@ -160,6 +160,6 @@ const struct cmd_tool cmd_tool = {
 	.name = "okv-luna",
 	.summary = "Oracle Key Vault with a Thales Luna HSM: install, upgrade and cluster safely",
 	.operands = "COMMAND [OPTION]...",
-	.needs = CMD_FRONT,
+	.flags = CMD_FRONT,
 	.run = run,
 };

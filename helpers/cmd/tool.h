@@ -3,7 +3,7 @@
  *
  * Promise to the tool: standard input, output and error are open; umask is 077; the locale is C; signals are at
  * their defaults; the environment holds only what CMD_ENVIRONMENT in main.c names; no core is dumped; options are
- * parsed, the root is open and settings are read (with CMD_SETTINGS).
+ * parsed, the root is open and settings are read.
  * Promise of the tool: it defines one `const struct cmd_tool cmd_tool`, prints only through the context, and
  * returns 0 or -1 with the fault filled; the main prints the fault, unless its text is empty, and picks the exit
  * status.
@@ -22,10 +22,9 @@
 #include "conf/settings.h"
 
 enum {
-	CMD_SUPERUSER = 1 << 0, /* refuses (5) when not run by root */
-	CMD_SETTINGS = 1 << 1,  /* wants okv-luna.conf read */
-	CMD_SYSLOG = 1 << 2,    /* results and complaints also to syslog */
-	CMD_FRONT = 1 << 3,     /* takes its arguments unparsed (the front command) */
+	CMD_ANYBODY = 1 << 0, /* any other tool refuses (5) when not run by root */
+	CMD_SYSLOG = 1 << 1,  /* results and complaints also to syslog */
+	CMD_FRONT = 1 << 2,   /* takes its arguments unparsed (the front command) */
 };
 
 struct cmd_context {
@@ -48,12 +47,12 @@ struct cmd_context {
 struct cmd_tool {
 	const char *name;     /* "okv-luna-repair" */
 	const char *summary;  /* one line, no full stop */
-	const char *operands; /* "[PATH...]", or "" */
+	const char *operands; /* "[PATH...]"; or NULL */
 	size_t operands_least, operands_most;
 	const char *const *words;       /* first operands for completion (sub-commands), ends with NULL; or NULL */
 	void (*help)(struct text *out); /* adds lines to --help, below the options; or NULL */
 	const struct option *options;
-	unsigned needs; /* CMD_ flags */
+	unsigned flags; /* of CMD_... */
 	/* For a tool whose result is an answer: words before a fault that keeps it from giving one; or NULL. */
 	const char *unanswered;
 	int (*run)(struct cmd_context *context, struct fault *f);
