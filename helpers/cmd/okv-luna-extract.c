@@ -14,27 +14,25 @@
 #include "proc/child.h"
 #include "proc/interrupt.h"
 
-static struct {
-	const char *to, *kind, *sha256;
-	uint64_t max_bytes, max_entries;
-	bool list, rollback, accept_licence, replace_kind;
-} options;
+static struct client_request request;
+static bool list, roll_back;
 
-static const struct option option_table[] = {
-	OPTION_ROW(0, "to", OPTION_TEXT, &options.to, "DIR", "install there (default CLIENT_DIR of okv-luna.conf)"),
-	OPTION_ROW(0, "kind", OPTION_CHOICE, &options.kind, "auto|minimal|cloud|full",
+static const struct option options[] = {
+	OPTION_ROW(0, "to", OPTION_TEXT, &request.client_dir, "DIR",
+		   "install there (default CLIENT_DIR of okv-luna.conf)"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &request.kind, "auto|minimal|cloud|full",
 		   "refuse any other kind of client (default auto)"),
-	OPTION_ROW(0, "sha256", OPTION_TEXT, &options.sha256, "HEX", "refuse an archive with another SHA-256"),
-	OPTION_ROW(0, "list", OPTION_FLAG, &options.list, NULL, "show what would be placed where, change nothing"),
-	OPTION_ROW(0, "max-bytes", OPTION_SIZE, &options.max_bytes, "N",
+	OPTION_ROW(0, "sha256", OPTION_TEXT, &request.sha256, "HEX", "refuse an archive with another SHA-256"),
+	OPTION_ROW(0, "list", OPTION_FLAG, &list, NULL, "show what would be placed where, change nothing"),
+	OPTION_ROW(0, "max-bytes", OPTION_SIZE, &request.max_bytes, "N",
 		   "refuse more than this when unpacked (default 4G)"),
-	OPTION_RANGE(0, "max-entries", OPTION_NUMBER, 1, 1000000, &options.max_entries, "N",
+	OPTION_RANGE(0, "max-entries", OPTION_NUMBER, 1, 1000000, &request.max_entries, "N",
 		     "refuse more files and directories (default 50000)"),
-	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &options.accept_licence, NULL,
+	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &request.accept_licence, NULL,
 		   "accept the vendor's licence of the full client"),
-	OPTION_ROW(0, "replace-kind", OPTION_FLAG, &options.replace_kind, NULL,
+	OPTION_ROW(0, "replace-kind", OPTION_FLAG, &request.replace_kind, NULL,
 		   "replace an installed client of another kind"),
-	OPTION_ROW(0, "rollback", OPTION_FLAG, &options.rollback, NULL, "put the previous client back"),
+	OPTION_ROW(0, "rollback", OPTION_FLAG, &roll_back, NULL, "put the previous client back"),
 	OPTION_END,
 };
 
@@ -71,39 +69,33 @@ static void size_say(uint64_t bytes, char ret_text[32])
 	(void)snprintf(ret_text, 32, "%.*f %s", unit == 0 || size >= 100 ? 0 : 1, size, units[unit]);
 }
 
-/* Where the lines of a list go: to people, or into the answer. */
-struct listing {
-	const struct cmd_context *context;
-	struct json *json; /* NULL: to people */
-	const char *client_dir;
-};
-
 /* `member` NULL: a link that the layout adds; `path` NULL: not placed; `copy`: of `target`. */
-static void entry_list(const struct listing *l, const char *member, const char *path, uint64_t size, const char *target,
-		       bool copy)
+static void entry_list(const struct cmd_context *context, const char *member, const char *path, uint64_t size,
+		       const char *target, bool copy)
 {
 	const bool link = target != NULL && !copy;
 	char text[32];
 
-	if (l->json != NULL) {
-		json_object_begin(l->json, NULL);
-		json_string(l->json, "member", member);
-		json_string(l->json, "path", path);
-		json_string(l->json, "type", link ? "link" : copy ? "copy" : "file");
-		json_unsigned(l->json, "size", size);
-		json_string(l->json, "target", target);
-		json_object_end(l->json);
+	if (context->json) {
+		struct json *j = context->result;
+		json_object_begin(j, NULL);
+		json_string(j, "member", member);
+		json_string(j, "path", path);
+		json_string(j, "type", link ? "link" : copy ? "copy" : "file");
+		json_unsigned(j, "size", size);
+		json_string(j, "target", target);
+		json_object_end(j);
 		return;
 	}
 	size_say(size, text);
 	if (path == NULL)
-		cmd_print(l->context, "not placed   %s\n", SHOWN(member));
+		cmd_print(context, "not placed   %s\n", SHOWN(member));
 	else
-		cmd_print(l->context, "%11s  %s/%s%s%s\n",
+		cmd_print(context, "%11s  %s/%s%s%s\n",
 			  link   ? "link"
 			  : copy ? "copy"
 				 : text,
-			  l->client_dir, SHOWN(path), link ? " -> " : "", link ? SHOWN(target) : "");
+			  request.client_dir, SHOWN(path), link ? " -> " : "", link ? SHOWN(target) : "");
 }
 
 static int link_list(void *context, const char *path, const char *target, struct fault *f)
@@ -114,7 +106,7 @@ static int link_list(void *context, const char *path, const char *target, struct
 }
 
 /* What a run places; of a full client rpm knows that. */
-static void content_list(struct listing *l, const struct client_content *content)
+static void content_list(struct cmd_context *context, const struct client_content *content)
 {
 	char path[LIMITS_PATH + 1];
 	struct fault ignored = { 0 };
@@ -122,14 +114,14 @@ static void content_list(struct listing *l, const struct client_content *content
 	for (size_t i = 0; content->kind != CLIENT_FULL && i < content->unpacked.count; i++) {
 		const struct unpack_entry *e = &content->unpacked.entries[i];
 		if (e->type != UNPACK_DIRECTORY)
-			entry_list(l, e->path, client_layout_path(content, e->path, path) ? path : NULL, e->size,
+			entry_list(context, e->path, client_layout_path(content, e->path, path) ? path : NULL, e->size,
 				   e->target, e->type == UNPACK_HARD_LINK);
 	}
 	if (content->kind != CLIENT_FULL)
-		(void)client_layout_links(content, link_list, l, &ignored);
+		(void)client_layout_links(content, link_list, context, &ignored);
 	const struct unpack_entry *base = client_content_entry(content, "Chrystoki-base.conf");
 	if (content->kind == CLIENT_CLOUD && base != NULL && client_content_entry(content, "Chrystoki.conf") == NULL)
-		entry_list(l, base->path, "Chrystoki.conf", base->size, NULL, false);
+		entry_list(context, base->path, "Chrystoki.conf", base->size, NULL, false);
 }
 
 /* Of an older version's files, or of a Mac's, there may be many. */
@@ -151,20 +143,18 @@ static const char *const conf_words[] = {
 };
 
 /* What the answers of all commands have. */
-static void answer_json(struct json *j, const char *client_dir, bool planned, bool changed)
+static void answer_json(struct json *j, bool planned, bool changed)
 {
 	json_bool(j, "dry_run", planned);
 	json_bool(j, "changed", changed);
-	json_string(j, "client_dir", client_dir);
+	json_string(j, "client_dir", request.client_dir);
 }
 
-static void receipt_json(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
-			 bool planned)
+static void receipt_json(struct cmd_context *context, const struct client_result *result)
 {
 	struct json *j = context->result;
-	struct listing listing = { .json = j };
 
-	answer_json(j, client_dir, planned, result->changed);
+	answer_json(j, request.dry_run, result->changed);
 	json_string(j, "kind", client_kind_name(result->content.kind));
 	json_string(j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
 	json_string(j, "format", text_string(&result->content.unpacked.format));
@@ -181,15 +171,15 @@ static void receipt_json(const struct cmd_context *context, const struct client_
 	json_lines(j, "not_in_archive", &result->extra);
 	json_bool(j, "previous_kept", result->previous_kept);
 	json_array_begin(j, "entries");
-	if (planned)
-		content_list(&listing, &result->content);
+	if (request.dry_run)
+		content_list(context, &result->content);
 	json_array_end(j);
 }
 
 /* The guide's section: a cloud client beside another one lends it two sections (hybrid procedure). */
-static void next_say(const struct cmd_context *context, enum client_kind kind, const char *client_dir)
+static void next_say(const struct cmd_context *context, enum client_kind kind)
 {
-	const char *own = context->settings.client_dir;
+	const char *client_dir = request.client_dir, *own = context->settings.client_dir;
 
 	if (kind != CLIENT_CLOUD || strcmp(client_dir, own) == 0)
 		cmd_print(context, "next: 'okv-luna repair' for owners and modes, 'okv-luna config wire' for OKV\n");
@@ -200,9 +190,9 @@ static void next_say(const struct cmd_context *context, enum client_kind kind, c
 			  client_dir, own);
 }
 
-static void receipt_print(const struct cmd_context *context, const struct client_result *result, const char *client_dir,
-			  bool planned)
+static void receipt_print(const struct cmd_context *context, const struct client_result *result)
 {
+	const bool planned = request.dry_run;
 	const struct client_content *c = &result->content;
 	const char *conf = client_layout_conf_name(c);
 	char size[32];
@@ -226,7 +216,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 			  planned ? "would be " : "", conf != NULL ? conf : "packages");
 	else if (result->conf == CLIENT_CONF_KEPT)
 		cmd_print(context, "%s: kept as it is\n", context->settings.chrystoki_conf);
-	cmd_print(context, "%s: %s%s\n", client_dir,
+	cmd_print(context, "%s: %s%s\n", request.client_dir,
 		  !result->placed ? "installed already"
 		  : planned       ? "would be installed"
 				  : "installed",
@@ -234,47 +224,45 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	if (!planned && result->placed && result->previous_kept)
 		cmd_print(context, "the previous client is kept: 'okv-luna extract --rollback' puts it back\n");
 	if (!planned && result->changed && getenv(CMD_CALLED) == NULL)
-		next_say(context, c->kind, client_dir);
+		next_say(context, c->kind);
 }
 
 /* --- command ------------------------------------------------------------------------------------------------------ */
 
-static int rollback(struct cmd_context *context, const struct client_request *request, struct fault *f)
+static int rollback(struct cmd_context *context, struct fault *f)
 {
 	bool finished;
 
-	if (client_rollback(request, &finished, f) < 0)
+	if (client_rollback(&request, &finished, f) < 0)
 		return -1;
-	answer_json(context->result, request->client_dir, request->dry_run, true);
-	cmd_print(context, "%s: %s\n", request->client_dir,
-		  !request->dry_run ? "the previous client is back; the one it replaces is kept as the previous one"
-		  : finished        ? "is back already; what is left of an earlier --rollback would be completed"
-				    : "would be exchanged with the previous client");
+	answer_json(context->result, request.dry_run, true);
+	cmd_print(context, "%s: %s\n", request.client_dir,
+		  !request.dry_run ? "the previous client is back; the one it replaces is kept as the previous one"
+		  : finished       ? "is back already; what is left of an earlier --rollback would be completed"
+				   : "would be exchanged with the previous client");
 	return 0;
 }
 
 /* What is installed: no archive is read. */
-static int installed_list(const struct cmd_context *context, const struct client_request *request, struct fault *f)
+static int installed_list(const struct cmd_context *context, struct fault *f)
 {
-	const size_t prefix = strlen(request->client_dir);
-	struct listing listing = { .context = context, .client_dir = request->client_dir };
+	const size_t prefix = strlen(request.client_dir);
 	MANIFEST_AUTO record = { 0 };
 	enum client_kind kind;
 	struct json *j = context->result;
 
-	if (client_installed(request, &kind, &record, f) < 0)
+	if (client_installed(&request, &kind, &record, f) < 0)
 		return -1;
 	const char *word = kind != CLIENT_AUTO ? client_kind_name(kind) : NULL;
-	listing.json = context->json ? j : NULL;
-	answer_json(j, request->client_dir, true, false);
+	answer_json(j, true, false);
 	json_string(j, "kind", word);
 	json_array_begin(j, "entries");
 	for (size_t i = 0; i < record.count; i++)
 		if (record.entries[i].type != MANIFEST_DIR)
-			entry_list(&listing, NULL, record.entries[i].path + prefix, record.entries[i].size,
+			entry_list(context, NULL, record.entries[i].path + prefix, record.entries[i].size,
 				   record.entries[i].target, false);
 	json_array_end(j);
-	cmd_print(context, "%s: %s client, not counting its identity\n", request->client_dir,
+	cmd_print(context, "%s: %s client, not counting its identity\n", request.client_dir,
 		  word != NULL ? word : "an incomplete");
 	return 0;
 }
@@ -293,36 +281,29 @@ static void interrupt_end(const struct cmd_context *context, const struct fault 
 static int run(struct cmd_context *context, struct fault *f)
 {
 	int64_t bar_ms = 0; /* when the bar was drawn last */
-	const bool planned = context->dry_run || options.list;
-	struct client_request request = {
-		.root = context->root,
-		.settings = &context->settings,
-		.client_dir = options.to != NULL ? options.to : context->settings.client_dir,
-		.archives = context->operands,
-		.archive_count = context->operand_count,
-		.kind = options.kind,
-		.sha256 = options.sha256,
-		.max_bytes = options.max_bytes,
-		.max_entries = options.max_entries,
-		.accept_licence = options.accept_licence || options.list,
-		.replace_kind = options.replace_kind,
-		.dry_run = planned,
-		.report = context->report,
-	};
-
 	char reader[PATH_MAX];
+
 	proc_child_program("okv-luna-unarchive", reader);
+	request.root = context->root;
+	request.settings = &context->settings;
+	if (request.client_dir == NULL)
+		request.client_dir = context->settings.client_dir;
+	request.archives = context->operands;
+	request.archive_count = context->operand_count;
+	request.accept_licence = request.accept_licence || list;
+	request.dry_run = context->dry_run || list;
 	request.reader = reader;
+	request.report = context->report;
 	if (client_request_check(&request, f) < 0)
 		return -1;
-	if (options.list && !options.rollback && context->operand_count == 0)
-		return installed_list(context, &request, f);
-	if (options.rollback != (context->operand_count == 0))
-		return fault_usage(f, options.rollback ? "--rollback takes no archive" : "which archive?");
-	if (!planned && cmd_lock(context, f) < 0)
+	if (list && !roll_back && context->operand_count == 0)
+		return installed_list(context, f);
+	if (roll_back != (context->operand_count == 0))
+		return fault_usage(f, roll_back ? "--rollback takes no archive" : "which archive?");
+	if (!request.dry_run && cmd_lock(context, f) < 0)
 		return -1;
-	if (options.rollback)
-		return rollback(context, &request, f);
+	if (roll_back)
+		return rollback(context, f);
 
 	if (!context->json && !context->quiet && isatty(STDERR_FILENO) == 1) {
 		request.progress = bar_draw;
@@ -336,18 +317,17 @@ static int run(struct cmd_context *context, struct fault *f)
 	interrupt_end(context, f);
 	if (r < 0)
 		return -1;
-	if (options.list && !context->json) {
-		struct listing listing = { .context = context, .client_dir = request.client_dir };
-		content_list(&listing, &result.content);
+	if (list && !context->json) {
+		content_list(context, &result.content);
 		struct text_line line;
 		for (size_t at = 0;
 		     text_line_next(result.package_files.bytes, result.package_files.length, &at, &line);)
 			cmd_print(context, "%11s  %s\n", "rpm", SHOWN_BYTES(line.bytes, line.length));
 	}
 	if (context->json)
-		receipt_json(context, &result, request.client_dir, planned);
+		receipt_json(context, &result);
 	else
-		receipt_print(context, &result, request.client_dir, planned);
+		receipt_print(context, &result);
 	return 0;
 }
 
@@ -356,6 +336,6 @@ const struct cmd_tool cmd_tool = {
 	.summary = "Install a Luna client from the vendor's archive, whole or not at all",
 	.operands = "[ARCHIVE...]",
 	.operands_most = 16,
-	.options = option_table,
+	.options = options,
 	.run = run,
 };
