@@ -1,6 +1,7 @@
 #include "upgrade/rehearse.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/preserved.h"
 #include "fs/root.h"
 #include "hsm/diagnosis.h"
 #include "hsm/verdict.h"
-#include "okv/job.h"
+#include "okv/needs.h"
 #include "proc/child.h"
 #include "proc/interrupt.h"
 #include "proc/trace.h"
-#include "upgrade/cause.h"
 #include "upgrade/scan.h"
 
 enum { MID_MS = 60 * 1000 };
@@ -42,10 +43,29 @@ enum message {
 struct play {
 	const struct rehearse_request *request;
 	enum scratch_generic way;
-	struct cause cause; /* what was learnt so far, for the outermost process */
 	struct rehearse_play *result;
 	int tell, worker; /* the latter is the program that loads the library, which the next root may not have */
+	struct preserved carried;
+	/* What was learnt so far, for the outermost process; all owned, NULL where nothing was. */
+	char *module; /* the library that OKV would load, where it was not found */
+	char *absent; /* the first file missed that is here */
+	char *denied; /* the first that is there and was not allowed */
+	char *told;   /* a sentence, NUL, and a command or "" */
+	char *post;   /* how post-upgrade began its answer; "": it was not carried over */
+	struct text remedy;
 };
+
+static void play_done(struct play *play)
+{
+	preserved_done(&play->carried);
+	free(play->module);
+	free(play->absent);
+	free(play->denied);
+	free(play->told);
+	free(play->post);
+	text_done(&play->remedy);
+	fs_close(&play->worker);
+}
 
 void rehearse_result_done(struct rehearse_result *result)
 {
@@ -295,6 +315,222 @@ static int inside_work(void *context, int tell, struct fault *f)
 	return inside_play(play, f);
 }
 
+/* --- the cause ---------------------------------------------------------------------------------------------------- */
+
+/* Of each kind the first is kept; false for lack of memory. */
+static bool keep(char **where, const char *bytes, size_t length)
+{
+	if (*where != NULL)
+		return true;
+	*where = calloc(1, length + 2);
+	if (*where == NULL)
+		return false;
+	memcpy(*where, bytes, length);
+	return true;
+}
+
+/* Files of these count for nothing: no system carries them over. */
+static bool is_passing(const char *path)
+{
+	static const char *const places[] = { "/dev", "/proc", "/run", "/sys", "/tmp", "/var/run", "/etc/ld.so.cache" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (preserved_within(path, places[i]))
+			return true;
+	return false;
+}
+
+/* Is it here, behind links that only root could have made?  The path behind them. */
+static bool is_here(int root, const char *path, char ret_real[PATH_MAX])
+{
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	struct fault ignored = { 0 };
+	struct stat status;
+
+	if (fs_place_find(root, path, &place, &ignored) < 0 ||
+	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 || strlen(place.path) >= PATH_MAX)
+		return false;
+	memcpy(ret_real, place.path, strlen(place.path) + 1);
+	return true;
+}
+
+/* What of it was left behind: the file that links lead to, or where that was carried over, the path itself. */
+static const char *left_behind(const struct play *play, const char *path, const char *real)
+{
+	return preserved_holder(&play->carried, real) != NULL ? path : real;
+}
+
+static bool missed_keep(struct play *play, const char *path, size_t length, int errnum)
+{
+	char real[PATH_MAX];
+	char *copy = strndup(path, length);
+	const char *left = copy;
+	bool kept = copy != NULL;
+
+	if (copy != NULL && !is_passing(copy) && is_here(play->request->root, copy, real)) {
+		const bool absent = errnum == ENOENT || errnum == ENOTDIR;
+		if (absent)
+			left = left_behind(play, copy, real);
+		kept = keep(absent ? &play->absent : &play->denied, left, strlen(left));
+	}
+	free(copy);
+	return kept;
+}
+
+/* Would `config wire` list it, or what holds it? */
+static int wiring_lists(const struct play *play, const char *path, bool *ret_lists, struct fault *f)
+{
+	const struct okv_job job = { .root = play->request->root, .settings = play->request->settings };
+	OKV_NEEDS_AUTO needs = { .items = NULL };
+	bool lists = preserved_within(path, SETTINGS_PREFIX);
+
+	if (okv_needs_find(&job, &needs, f) < 0)
+		return -1;
+	for (size_t i = 0; i < needs.count; i++)
+		lists = lists || (needs.items[i].listable && preserved_within(path, needs.items[i].path));
+	*ret_lists = lists;
+	return 0;
+}
+
+static bool is_plain(const char *path)
+{
+	return strpbrk(path, ":'\"\\\n$`") == NULL && preserved_judge(path) == PRESERVED_FLAW_NONE;
+}
+
+/* The whole list with the path behind it, as `config set` wants it; nothing where it cannot be written. */
+static int list_command(struct play *play, const char *path, struct fault *f)
+{
+	static const char name[] = "PRESERVED_FILES";
+	ASSIGN_AUTO lines = { 0 };
+	char *value = NULL;
+
+	if (scan_lines(play->request->root, OKV_CONF, &lines, f) < 0 || assign_get(&lines, name, &value, f) < 0)
+		return -1;
+	const size_t used = value != NULL ? strlen(value) : 0;
+	if (is_plain(path) && (value == NULL || strpbrk(value, "'\n") == NULL) &&
+	    used + strlen(path) + sizeof(name) + 4 < ASSIGN_LINE_MAX)
+		text_add_format(&play->remedy, "okv-luna config set okv_hsm.conf %s '%s%s%s'", name,
+				used > 0 ? value : "", used > 0 ? ":" : "", path);
+	free(value);
+	return 0;
+}
+
+static int path_cause(struct play *play, const char *path, const char *why, struct fault *f)
+{
+	bool lists;
+
+	(void)fault_negative(&play->result->fault, "'%s' is not carried over, %s", SHOWN(path), why);
+	if (wiring_lists(play, path, &lists, f) < 0)
+		return -1;
+	if (lists)
+		text_add_string(&play->remedy, "okv-luna config wire");
+	else if (list_command(play, path, f) < 0)
+		return -1;
+	if (play->remedy.length == 0)
+		text_add_string(&play->remedy,
+				"move it into the Luna client's directory, which is preserved, and name it there");
+	return 0;
+}
+
+/* Our part was there, and these are its words; it is worth more than what the question says after it. */
+static void post_add(const struct play *play)
+{
+	struct fault *lost = &play->result->fault;
+	char before[FAULT_TEXT_MAX];
+
+	if (play->post == NULL || play->post[0] == '\0')
+		return;
+	(void)snprintf(before, sizeof(before), "%s", lost->text);
+	(void)fault_negative(lost, "%s (post-upgrade: %s)", before, SHOWN(play->post));
+}
+
+/* A list that OKV does not read: 1, and the cause is said; 0: it reads it. */
+static int list_cause(struct play *play, struct fault *f)
+{
+	ASSIGN_AUTO lines = { 0 };
+
+	if (play->carried.count > 0)
+		return 0;
+	if (scan_lines(play->request->root, OKV_CONF, &lines, f) < 0)
+		return -1;
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct assign_line *line = &lines.lines[i];
+		if (line->kind != ASSIGN_FLAWED || !assign_mentions(line, "PRESERVED_FILES"))
+			continue;
+		(void)fault_negative(&play->result->fault, "nothing is carried over: " OKV_CONF ":%zu: %s", i + 1,
+				     assign_flaw_text(line->flaw));
+		text_add_string(&play->remedy, "to see what to fix: okv-luna config check");
+		return 1;
+	}
+	return 0;
+}
+
+/* A setting of somebody's in the environment, which a new release's file does not have: 1; 0: there is none. */
+static int setting_cause(struct play *play, struct fault *f)
+{
+	ASSIGN_AUTO lines = { 0 };
+
+	if (play->way != SCRATCH_STOCK)
+		return 0;
+	if (scan_lines(play->request->root, OKV_ENV, &lines, f) < 0)
+		return -1;
+	for (size_t i = 0; i < lines.count; i++) {
+		const struct assign_line *line = &lines.lines[i];
+		if (line->kind != ASSIGN_VALUE ||
+		    text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath"))
+			continue;
+		const char *name = SHOWN_BYTES(line->bytes, line->name_length);
+		(void)fault_negative(&play->result->fault, "okv_hsm_env sets %s, and that of a new release does not",
+				     name);
+		text_add_format(&play->remedy,
+				"after such an upgrade set it again: okv-luna config set okv_hsm_env %s '%s'", name,
+				SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * Puts the cause into the play's fault in place of its words, and the command that fixes it beside it.  Named is, in
+ * this order: a PRESERVED_FILES that OKV cannot read; the library, or what it is a link to, where that was not carried
+ * over; the first file that the library asked for in vain and that is here; our own part, where that was not carried
+ * over; the first file that OKV's user was not allowed to reach; a setting that only okv_hsm_env has; what the
+ * diagnosis of the slots told; else the words of the question itself.
+ */
+static int cause_find(struct play *play, struct fault *f)
+{
+	char real[PATH_MAX];
+	int found;
+
+	if ((found = list_cause(play, f)) != 0)
+		return found < 0 ? -1 : 0;
+	/* The library was not found at all: what of it is here and was not carried over? */
+	if (play->module != NULL && is_here(play->request->root, play->module, real))
+		return path_cause(play, left_behind(play, play->module, real), "and it is OKV's PKCS#11 library", f);
+	if (play->absent != NULL)
+		return path_cause(play, play->absent, "and the PKCS#11 library asks for it", f);
+	if (play->post != NULL && play->post[0] == '\0') {
+		(void)fault_negative(&play->result->fault,
+				     SETTINGS_PREFIX " is not carried over, so nothing makes the HSM group and OKV's "
+						     "settings again");
+		text_add_string(&play->remedy, "okv-luna config wire");
+		return 0;
+	}
+	if (play->denied != NULL) {
+		(void)fault_negative(&play->result->fault, "user '%s' is not allowed to reach '%s' after post-upgrade",
+				     play->request->settings->okv_user, SHOWN(play->denied));
+		return 0;
+	}
+	if ((found = setting_cause(play, f)) != 0)
+		return found < 0 ? -1 : 0;
+	if (play->told != NULL) {
+		(void)fault_negative(&play->result->fault, "%s", play->told);
+		text_add_string(&play->remedy, play->told + strlen(play->told) + 1);
+	}
+	post_add(play);
+	return 0;
+}
+
 /* --- outside ------------------------------------------------------------------------------------------------------ */
 
 /* A process whose children are in namespaces of their own; it only passes on what they say. */
@@ -332,7 +568,7 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 		if (message->length <= sizeof(errnum))
 			return PROC_CHILD_GARBLED;
 		memcpy(&errnum, bytes, sizeof(errnum));
-		return cause_add_missed(&play->cause, bytes + sizeof(errnum), message->length - sizeof(errnum), errnum)
+		return missed_keep(play, bytes + sizeof(errnum), message->length - sizeof(errnum), errnum)
 			       ? PROC_CHILD_MORE
 			       : PROC_CHILD_GARBLED;
 	case MESSAGE_LOST:
@@ -343,10 +579,10 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 	case MESSAGE_MODULE:
 	case MESSAGE_CAUSE:
 	case MESSAGE_POST:
-		return cause_keep(message->kind == MESSAGE_MODULE  ? &play->cause.module
-				  : message->kind == MESSAGE_CAUSE ? &play->cause.told
-								   : &play->cause.post,
-				  bytes, message->length)
+		return keep(message->kind == MESSAGE_MODULE  ? &play->module
+			    : message->kind == MESSAGE_CAUSE ? &play->told
+							     : &play->post,
+			    bytes, message->length)
 			       ? PROC_CHILD_MORE
 			       : PROC_CHILD_GARBLED;
 	case MESSAGE_ANSWERED:
@@ -361,26 +597,15 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 static int way_play(const struct rehearse_request *request, enum scratch_generic way, unsigned bound_ms,
 		    struct rehearse_play *result, struct fault *f)
 {
-	PRESERVED_AUTO carried = { 0 };
-	CAUSE_AUTO play_cause = {
-		.root = request->root, .settings = request->settings, .way = way, .carried = &carried
-	};
-	struct play play = { .request = request, .way = way, .result = result };
-	FS_AUTO int worker = -1;
+	__attribute__((cleanup(
+		play_done))) struct play play = { .request = request, .way = way, .result = result, .worker = -1 };
 	struct proc_child_options how = proc_child_function(apart_work, &play, "the rehearsal", message_take);
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const int64_t begun = proc_clock_ms();
 
 	how.deadline_ms = bound_ms;
-	if (scan_listed(request->root, &carried, f) < 0)
-		return -1;
-	if (proc_child_program_open(HSM_WORKER, &worker, f) < 0)
-		return -1;
-	play.worker = worker;
-	play.cause = play_cause;
-	const int r = proc_child_run(&how, &outcome, f);
-	play_cause = play.cause;
-	if (r < 0)
+	if (scan_listed(request->root, &play.carried, f) < 0 ||
+	    proc_child_program_open(HSM_WORKER, &play.worker, f) < 0 || proc_child_run(&how, &outcome, f) < 0)
 		return -1;
 	proc_outcome_done(&outcome);
 	if (outcome.late)
@@ -395,8 +620,10 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 	result->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	if (result->fault.kind == FAULT_NONE)
 		return 0;
-	if (cause_find(&play_cause, &result->fault, &result->remedy, f) < 0)
+	if (cause_find(&play, f) < 0 || text_check(&play.remedy, f) < 0)
 		return -1;
+	if (play.remedy.length > 0)
+		result->remedy = text_take(&play.remedy);
 	result->fault.kind = FAULT_NEGATIVE;
 	return 0;
 }

@@ -4,7 +4,7 @@
  * Twice, in a scratch root (upgrade/scratch.h) with process and IPC namespaces of its own: with OKV's generic files
  * carried over, and with those of a new release.  In it okv_hsm_mid_upgrade runs as OKV runs it, then our post-upgrade
  * where that was carried over; then the library is asked for its slots as OKV's user, over the real network.  When the
- * HSM does not answer, the files that the library asked for in vain and that are here tell why (upgrade/cause.h).
+ * HSM does not answer, the files that the library asked for in vain and that are here tell why.
  *
  * Promise: nothing of this machine is changed, and when the run ends, however it ends, nothing is left of it.  At the
  * HSM one session at a time is opened and closed; nobody logs in without a key question.  It is over within bound_ms.
