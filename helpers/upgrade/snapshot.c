@@ -480,6 +480,18 @@ static int system_parse(const struct text *bytes, struct snapshot *s, char ret_h
 	return r;
 }
 
+/* By what others can write nothing is proven and nothing put back. */
+static int records_check(int fd, const char *name, struct fault *f)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return fault_system(f, errno, "cannot look at '%s'", name);
+	return (status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0
+		       ? fault_refused(f, "others can write '%s'", name)
+		       : 0;
+}
+
 static int place_open(int root, const char *place, int *ret_dir, struct fault *f)
 {
 	FS_AUTO int var = -1;
@@ -487,12 +499,14 @@ static int place_open(int root, const char *place, int *ret_dir, struct fault *f
 
 	if (names_open(root, place, &var, &names, f) < 0)
 		return -1;
-	int fd = openat(var, names.now, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	FS_AUTO int fd = openat(var, names.now, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		fd = openat(var, names.old, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fault_errno(f, errno, "there is no snapshot '%s'", place);
-	*ret_dir = fd;
+	if (records_check(var, SETTINGS_VAR, f) < 0 || records_check(fd, place, f) < 0)
+		return -1;
+	*ret_dir = fs_take(&fd);
 	return 0;
 }
 
@@ -500,7 +514,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 {
 	FS_AUTO int fd = -1;
 
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, f) < 0)
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, f) < 0 || records_check(fd, leaf, f) < 0)
 		return -1;
 	return fs_read(fd, leaf, limit, ret_text, f);
 }

@@ -8,8 +8,8 @@
  *	snapshot/slots           one line per slot: slot, label, serial number, model; at its head the digest of those
  *
  * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
- * one; a snapshot whose digests do not fit is FAULT_REFUSED, never half believed.  Nothing in it
- * is secret: file contents are there as digests only.
+ * one; a snapshot whose digests do not fit, or that others can write, is FAULT_REFUSED, never half believed.  Nothing
+ * in it is secret: file contents are there as digests only.
  *
  * A machine is told by its DMI UUID where both sides know one, otherwise by its host name; /etc/machine-id does not
  * count, since a new operating system brings a new one.  A clone has another UUID, or another name.  Values that boards

@@ -332,6 +332,25 @@ known what was there before." ]]
 	[[ ${lines[0]} == "Proven: "* ]]
 }
 
+@test "a snapshot that others can write proves nothing" {
+	upgraded
+	for record in '' /snapshot /snapshot/{system,slots,manifest.mtree}; do
+		path=$ROOT/opt/okv-luna/var$record
+		mode=$(stat -c %a "$path")
+		chmod o+w "$path"
+		run -1 post
+		[[ ${lines[0]} == "Not proven: OKV's user reaches the HSM, but the snapshot cannot be trusted ("* ]]
+		[[ ${lines[0]} == *"others can write '"*"${record##*/}'), "* ]]
+		chmod "$mode" "$path"
+		chown 500 "$path"
+		run -1 post
+		[[ ${lines[0]} == *"others can write '"* ]]
+		chown 0 "$path"
+	done
+	run -0 post
+	[[ ${lines[0]} == "Proven: "* ]]
+}
+
 @test "a snapshot is this server's only where nothing differs: what only one side has is no match" {
 	dmi=$ROOT/sys/class/dmi/id
 	rm "$ROOT/etc/hostname"
