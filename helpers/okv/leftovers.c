@@ -122,11 +122,14 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 	char header[sizeof(magic) + 4096] = "";
 	bool same = false;
 	FS_AUTO int fd = -1;
+	struct stat opened;
 
 	if (item->status.st_size < (off_t)sizeof(magic) - 1 && !comparable)
 		return 0;
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, f) < 0)
+	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, &opened, f) < 0)
 		return -1;
+	if (!same_file(&opened, &item->status))
+		return fault_incomplete(f, "it was exchanged meanwhile");
 	if (pread(fd, header, sizeof(header) - 1, 0) < 0 ||
 	    (comparable && content_compare(fd, s->bundle, item->status.st_size, &same) < 0))
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(leaf));
@@ -183,7 +186,8 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 		if (item.kind == OKV_LEFTOVER_SEALED || item.status.st_size == 0)
 			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
 		item.kind = OKV_LEFTOVER_BUNDLE;
-		item.called = s->linked;
+		/* What lies there only now may be anybody's. */
+		item.called = s->linked || !same_file(&item.status, &s->bundle_status);
 	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
 		item.kind = OKV_LEFTOVER_PLAIN;
 		item.called = true;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include "okv/leftovers.h"
+#include "okv/leftovers.c"
 
 #define HSM "usr/local/okv/hsm"
 #define VAR "opt/okv-luna/var"
@@ -227,6 +227,35 @@ static void a_file_that_is_only_called_a_bundle_is_not_known_by_its_other_names(
 }
 
 /* Outside of the tree, as it may be on a file system that is mounted elsewhere. */
+/* An entry whose name leads to another file by now than when it was looked at. */
+static void what_was_exchanged_is_not_judged_by_the_other_file(void **state)
+{
+	static const char *const paths[] = { "/tmp/file", SETTINGS_BUNDLE };
+	const struct unit_place *place = *state;
+	const int root = place->dir;
+	struct fault f = { 0 };
+	struct stat others, bundle;
+
+	node_make(place);
+	unit_write(root, "etc/shadow", "the bundle", 0600);
+	unit_write(root, HSM "/hsmbundle", "the bundle", 0600);
+	unit_write(root, "tmp/file", SETTINGS_SEALED_MAGIC "{}", 0600);
+	assert_int_equal(fstatat(root, "etc/shadow", &others, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(fstatat(root, HSM "/hsmbundle", &bundle, AT_SYMLINK_NOFOLLOW), 0);
+	for (size_t i = 0; i < 2; i++) {
+		FS_AUTO int dir = -1;
+		char leaf[FS_NAME_SIZE];
+		struct search s = { .root = root, .bundle = -1, .bundle_status = bundle };
+		MUST(fs_parent_open(root, paths[i], FS_NOFOLLOW, &dir, leaf, &f));
+		const struct fs_walk_entry entry = { .dir = dir, .name = leaf, .path = paths[i], .status = &others };
+		MUST(file_look(&s, &entry, &f));
+		assert_int_equal(s.found.count, 1);
+		/* Nothing that would have its further names removed. */
+		assert_true(s.found.items[0].kind == OKV_LEFTOVER_UNSEEN || s.found.items[0].called);
+		okv_leftovers_done(&s.found);
+	}
+}
+
 static void a_name_that_was_not_found_is_told(void **state)
 {
 	const struct unit_place *place = *state;
@@ -325,6 +354,7 @@ int main(void)
 		UNIT_IN_PLACE(a_sealed_bundle_in_its_place_is_no_bundle),
 		UNIT_IN_PLACE(a_further_name_is_found_wherever_it_is),
 		UNIT_IN_PLACE(a_file_that_is_only_called_a_bundle_is_not_known_by_its_other_names),
+		UNIT_IN_PLACE(what_was_exchanged_is_not_judged_by_the_other_file),
 		UNIT_IN_PLACE(a_name_that_was_not_found_is_told),
 		UNIT_IN_PLACE(what_cannot_be_read_is_told),
 		UNIT_IN_PLACE(only_that_very_file_is_removed),
