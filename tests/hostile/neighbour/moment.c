@@ -4,9 +4,10 @@
  * begins, whatever was looked at before, and undone when it has ended.  So it is a race that the user wins each time.
  *
  * Only names below TREE count, and only calls made as root.  KIND: fifo; link (to TARGET, a path below TREE); name (a
- * second name of TARGET).  A name that is free is taken.  REPORT gets the number of such calls and, in the second line,
- * the call and the name that was exchanged.  AT 0 exchanges nothing.  The exit status is PROGRAM's, or 124 where a call
- * did not end.
+ * second name of TARGET); kept (the same, and it stays when the call has ended); own (the file TARGET itself, a full
+ * path, where it is again afterwards).  A name that is free is taken.  REPORT gets the number of such calls and, in the
+ * second line, the call and the name that was exchanged.  AT 0 exchanges nothing.  The exit status is PROGRAM's, or 124
+ * where a call did not end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -152,6 +153,8 @@ static bool plant(void)
 {
 	char way[2 * PATH_MAX];
 
+	if (strcmp(kind, "own") == 0)
+		return rename(target, name) == 0;
 	if (strcmp(kind, "fifo") == 0)
 		return mknod(name, S_IFIFO | 0666, 0) == 0 && lchown(name, user, user) == 0;
 	if (strcmp(kind, "link") == 0) {
@@ -192,13 +195,15 @@ static void exchange_end(void)
 	struct stat now;
 	const bool there = lstat(name, &now) == 0;
 
+	owner = 0;
+	if (strcmp(kind, "kept") == 0)
+		return;
 	if (there && now.st_ino == planted.st_ino && now.st_dev == planted.st_dev)
-		(void)unlink(name);
+		(void)(strcmp(kind, "own") == 0 ? rename(name, target) : unlink(name));
 	else if (there)
 		was_there = false;
 	if (was_there)
 		(void)rename(aside, name);
-	owner = 0;
 }
 
 static void entered(pid_t pid, unsigned long long number, const unsigned long long *arguments)

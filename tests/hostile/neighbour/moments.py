@@ -1,5 +1,6 @@
 """Exchanges that come at the worst moment: when a system call of root's begins, whatever it looked at before."""
 import os
+import shutil
 
 from attacks import file_make
 from judge import Planted
@@ -12,6 +13,8 @@ AT_A_CALL = {
     'a link to a neighbour\'s directory': ('link', 'var/lib/neighbour/inner'),
     'a link to a file that is not there': ('link', 'etc/cron.d/mine'),
     'a second name of the shadow file': ('name', 'etc/shadow'),
+    'a second name of the shadow file, for good,': ('kept', 'etc/shadow'),
+    'a program of his own': ('own', None),
 }
 
 
@@ -22,10 +25,14 @@ class Moment:
         self.world, self.actor, self.calls, self.done = world, actor, 0, ''
         self.report = f'{world.root}-moment'
         kind, target = AT_A_CALL[what]
+        self.program = f'{world.root}-own'
         groups = ','.join(map(str, actor.groups))
-        self.prefix = [program, self.report, str(actor.uid), groups, world.root, kind, target, str(number)]
+        self.prefix = [program, self.report, str(actor.uid), groups, world.root, kind, target or self.program, str(number)]
         self.own = self.own_make()
-        self.planted = Planted(f'{self.own}/file')
+        shutil.copy(f'{world.work}/helper', self.program)
+        os.chown(self.program, actor.uid, actor.gid)
+        os.chmod(self.program, 0o777)
+        self.planted = [Planted(f'{self.own}/file'), Planted(self.program)]
 
     def own_make(self):
         """Something of his where everybody may write for the time of an upgrade; and what root was given is from him."""
@@ -48,3 +55,10 @@ class Moment:
         with open(self.report, encoding='utf-8', errors='backslashreplace') as file:
             self.calls, self.done = int(file.readline()), file.readline().strip()
         return run
+
+    def gift(self):
+        return next(filter(None, (planted.gift(self.actor) for planted in self.planted)), None)
+
+    def close(self):
+        for planted in self.planted:
+            planted.close()
