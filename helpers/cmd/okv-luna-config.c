@@ -26,11 +26,12 @@ static struct {
 	const char *plugin_directory;
 } wanted;
 
-/* The words behind a verb of `chrystoki`. */
-struct words {
+/* An edit of Chrystoki.conf, and the words behind its verb. */
+struct edit {
+	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
 	const char *section, *key, *value;
 	unsigned port;
-	char *old; /* owned; what an edit found; NULL: nothing */
+	char *old; /* owned; what it found; NULL: nothing */
 };
 
 struct verb {
@@ -39,7 +40,7 @@ struct verb {
 	const char *usage;
 	int (*act)(struct cmd_context *context, struct fault *f);
 	/* Where act is NULL: an edit of Chrystoki.conf. */
-	int (*change)(struct chrystoki *conf, struct words *words, struct fault *f);
+	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
 };
 
 static struct okv_job job_of(const struct cmd_context *context)
@@ -51,15 +52,18 @@ static struct okv_job job_of(const struct cmd_context *context)
 				 .report = context->report };
 }
 
-/* -q hides talk, and a value that was asked for is none. */
-static void value_print(const struct cmd_context *context, const char *value)
+/* -q hides talk, and a value that was asked for is none.  It may be a secret. */
+static int value_give(const struct cmd_context *context, char *value)
 {
-	if (!context->json) {
+	if (context->json) {
+		json_string(context->result, "action", "get");
+		json_string(context->result, "value", value);
+	} else {
 		cmd_value(value);
-		return;
 	}
-	json_string(context->result, "action", "get");
-	json_string(context->result, "value", value);
+	text_wipe(value, strlen(value));
+	free(value);
+	return 0;
 }
 
 /* --- OKV's three files -------------------------------------------------------------------------------------------- */
@@ -180,11 +184,9 @@ static int act_get(struct cmd_context *context, struct fault *f)
 	const struct okv_job job = job_of(context);
 	char *value;
 
-	if (okv_value_get(&job, context->operands[1], context->operands[2], &value, f) < 0)
-		return -1;
-	value_print(context, value);
-	free(value);
-	return 0;
+	return okv_value_get(&job, context->operands[1], context->operands[2], &value, f) < 0
+		       ? -1
+		       : value_give(context, value);
 }
 
 static int act_set(struct cmd_context *context, struct fault *f)
@@ -240,38 +242,29 @@ static int act_show(struct cmd_context *context, struct fault *f)
 
 /* --- Chrystoki.conf ----------------------------------------------------------------------------------------------- */
 
-struct edit {
-	int (*change)(struct chrystoki *conf, struct words *words, struct fault *f);
-	struct words *words;
-};
-
 static int edit_change(void *context, struct chrystoki *conf, struct fault *f)
 {
-	const struct edit *edit = context;
+	struct edit *edit = context;
 
-	return edit->change(conf, edit->words, f);
+	return edit->change(conf, edit, f);
 }
 
-static int edit(struct cmd_context *context,
-		int (*change)(struct chrystoki *conf, struct words *words, struct fault *f), struct words *words,
-		struct fault *f)
+static int edit_make(struct cmd_context *context, struct edit *edit, struct fault *f)
 {
-	struct edit edit = { .change = change, .words = words };
 	const struct okv_job job = job_of(context);
 	bool changed;
 
-	const int r =
-		cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, edit_change, &edit, &changed, f) < 0 ? -1 : 0;
+	const int r = cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, edit_change, edit, &changed, f) < 0 ? -1 : 0;
 	if (r == 0 && !changed)
 		cmd_print(context, "%s: is set so already\n", context->settings.chrystoki_conf);
-	else if (r == 0 && words->value != NULL && !chrystoki_is_secret(words->key))
-		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(words->key),
-			     SHOWN(words->old != NULL ? words->old : ""), SHOWN(words->value));
+	else if (r == 0 && edit->value != NULL && !chrystoki_is_secret(edit->key))
+		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(edit->key),
+			     SHOWN(edit->old != NULL ? edit->old : ""), SHOWN(edit->value));
 	else if (r == 0)
 		okv_job_tell(&job, "%s: changed", context->settings.chrystoki_conf);
-	if (words->old != NULL)
-		text_wipe(words->old, strlen(words->old));
-	free(words->old);
+	if (edit->old != NULL)
+		text_wipe(edit->old, strlen(edit->old));
+	free(edit->old);
 	return r;
 }
 
@@ -280,21 +273,18 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 	const struct okv_job job = job_of(context);
 	char *value;
 
-	if (okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0)
-		return -1;
-	value_print(context, value);
-	text_wipe(value, strlen(value));
-	free(value);
-	return 0;
+	return okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0
+		       ? -1
+		       : value_give(context, value);
 }
 
-static int set_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int set_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	free(words->old);
-	words->old = NULL;
-	return chrystoki_get(conf, words->section, words->key, &words->old, f) < 0
+	free(edit->old);
+	edit->old = NULL;
+	return chrystoki_get(conf, edit->section, edit->key, &edit->old, f) < 0
 		       ? -1
-		       : chrystoki_set(conf, words->section, words->key, words->value, f);
+		       : chrystoki_set(conf, edit->section, edit->key, edit->value, f);
 }
 
 /* A value that must not stand among the arguments is read from standard input: its first line. */
@@ -312,29 +302,32 @@ static int value_read(struct text *ret_value, struct fault *f)
 static int chrystoki_set_act(struct cmd_context *context, struct fault *f)
 {
 	TEXT_SECRET_AUTO input = { 0 };
-	struct words words = { context->operands[2], context->operands[3], context->operands[4], 0, NULL };
+	struct edit edit = { .change = set_change,
+			     .section = context->operands[2],
+			     .key = context->operands[3],
+			     .value = context->operands[4] };
 
-	if (strcmp(words.value, "-") == 0) {
+	if (strcmp(edit.value, "-") == 0) {
 		if (value_read(&input, f) < 0)
 			return -1;
-		words.value = text_string(&input);
-	} else if (chrystoki_is_secret(words.key)) {
+		edit.value = text_string(&input);
+	} else if (chrystoki_is_secret(edit.key)) {
 		return fault_usage(f,
 				   "%s is a secret, and arguments can be seen by everybody: give '-' and the value on "
 				   "standard input",
-				   words.key);
+				   edit.key);
 	}
-	return edit(context, set_change, &words, f);
+	return edit_make(context, &edit, f);
 }
 
-static int unset_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int unset_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	return chrystoki_unset(conf, words->section, words->key, f);
+	return chrystoki_unset(conf, edit->section, edit->key, f);
 }
 
-static int remove_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int remove_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	return chrystoki_remove(conf, words->section, f);
+	return chrystoki_remove(conf, edit->section, f);
 }
 
 static int merge_act(struct cmd_context *context, struct fault *f)
@@ -355,40 +348,42 @@ static int merge_act(struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-static int ha_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int ha_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	return chrystoki_group_set(conf, words->section, words->key, f);
+	return chrystoki_group_set(conf, edit->section, edit->key, f);
 }
 
 static int ha_only_act(struct cmd_context *context, struct fault *f)
 {
 	const bool on = strcmp(context->operands[2], "on") == 0;
-	struct words words = { "HAConfiguration", "HAOnly", on ? "1" : "0", 0, NULL };
+	struct edit edit = {
+		.change = set_change, .section = "HAConfiguration", .key = "HAOnly", .value = on ? "1" : "0"
+	};
 
 	if (!on && strcmp(context->operands[2], "off") != 0)
 		return fault_usage(f, "ha-only takes on or off");
-	return edit(context, set_change, &words, f);
+	return edit_make(context, &edit, f);
 }
 
-static int server_add_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int server_add_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	return chrystoki_server_add(conf, words->section, words->port, f);
+	return chrystoki_server_add(conf, edit->section, edit->port, f);
 }
 
 static int server_add_act(struct cmd_context *context, struct fault *f)
 {
-	struct words words = { .section = context->operands[2] };
+	struct edit edit = { .change = server_add_change, .section = context->operands[2] };
 	uint64_t port = CHRYSTOKI_PORT_DEFAULT;
 
 	if (context->operand_count > 3 && number_parse(context->operands[3], "the port", 1, 65535, &port, f) < 0)
 		return -1;
-	words.port = (unsigned)port;
-	return edit(context, server_add_change, &words, f);
+	edit.port = (unsigned)port;
+	return edit_make(context, &edit, f);
 }
 
-static int server_remove_change(struct chrystoki *conf, struct words *words, struct fault *f)
+static int server_remove_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
 {
-	return chrystoki_server_remove(conf, words->section, f);
+	return chrystoki_server_remove(conf, edit->section, f);
 }
 
 static const struct verb verbs[] = {
@@ -427,10 +422,10 @@ static int verb_run(struct cmd_context *context, const struct verb *verb, struct
 				   verb->second != NULL ? verb->second : "", verb->usage);
 	if (verb->act != NULL)
 		return verb->act(context, f);
-	struct words words = { .section = context->operands[2] };
+	struct edit edit = { .change = verb->change, .section = context->operands[2] };
 	if (context->operand_count > 3)
-		words.key = context->operands[3];
-	return edit(context, verb->change, &words, f);
+		edit.key = context->operands[3];
+	return edit_make(context, &edit, f);
 }
 
 static const char *const words[] = { "check", "show", "wire", "unwire", "get", "set", "chrystoki", NULL };
