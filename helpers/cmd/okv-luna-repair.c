@@ -36,13 +36,14 @@ struct name {
 	char name[64];
 };
 
-struct printer {
+struct repair {
 	struct cmd_context *context;
+	enum perms_act act;
 	struct text passwd, group;
 	struct name owners[2], groups[2]; /* before and after */
-	const char *to_come;              /* the group that PERMS_GID_TO_COME stands for */
-	struct json *json;
-	struct text left; /* of each entry left alone: a letter for why, the path, NUL */
+	struct text left;                 /* of each entry left alone: a letter for why, the path, NUL */
+	struct perms_tally tally;
+	size_t accounts; /* how many were, or would be, changed */
 };
 
 static const char *name_of(struct name *name, uint32_t id, const struct text *file,
@@ -81,75 +82,77 @@ static void owned_json(struct json *j, const char *key, const char *owner, const
 
 static void change_print(void *context, const struct perms_record *record)
 {
-	struct printer *printer = context;
-	const char *old_owner = name_of(&printer->owners[0], record->from.uid, &printer->passwd, accounts_user_name);
-	const char *old_group = name_of(&printer->groups[0], record->from.gid, &printer->group, accounts_group_name);
-	const char *owner = name_of(&printer->owners[1], record->to.uid, &printer->passwd, accounts_user_name);
-	const char *group = record->to.gid == PERMS_GID_TO_COME ? printer->to_come
-								: name_of(&printer->groups[1], record->to.gid,
-									  &printer->group, accounts_group_name);
+	struct repair *repair = context;
+	const char *old_owner = name_of(&repair->owners[0], record->from.uid, &repair->passwd, accounts_user_name);
+	const char *old_group = name_of(&repair->groups[0], record->from.gid, &repair->group, accounts_group_name);
+	const char *owner = name_of(&repair->owners[1], record->to.uid, &repair->passwd, accounts_user_name);
+	const char *group = record->to.gid == PERMS_GID_TO_COME
+				    ? repair->context->settings.hsm_group
+				    : name_of(&repair->groups[1], record->to.gid, &repair->group, accounts_group_name);
 
-	if (printer->context->json) {
-		json_object_begin(printer->json, NULL);
-		json_string(printer->json, "path", record->path);
-		owned_json(printer->json, "old", old_owner, old_group, record->from.mode);
-		owned_json(printer->json, "new", owner, group, record->to.mode);
-		json_object_end(printer->json);
+	if (repair->context->json) {
+		struct json *j = repair->context->result;
+		json_object_begin(j, NULL);
+		json_string(j, "path", record->path);
+		owned_json(j, "old", old_owner, old_group, record->from.mode);
+		owned_json(j, "new", owner, group, record->to.mode);
+		json_object_end(j);
 		return;
 	}
-	cmd_print(printer->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(printer->context, record->path)),
+	cmd_print(repair->context, "%s: %s:%s %04o -> %s:%s %04o\n", SHOWN(path_shown(repair->context, record->path)),
 		  old_owner, old_group, (unsigned)record->from.mode, owner, group, (unsigned)record->to.mode);
 }
 
 static void left_note(void *context, enum perms_left why, const char *path)
 {
-	struct printer *printer = context;
+	struct repair *repair = context;
 
-	text_add_char(&printer->left, (char)('a' + why));
-	text_add(&printer->left, path, strlen(path) + 1);
+	text_add_char(&repair->left, (char)('a' + why));
+	text_add(&repair->left, path, strlen(path) + 1);
 }
 
-static void left_json(const struct printer *printer)
+static void left_json(const struct repair *repair, struct json *j)
 {
 	static const char *const words[PERMS_LEFT_KINDS] = {
 		[PERMS_LEFT_REFUSED] = "refused", [PERMS_LEFT_FAILED] = "failed", [PERMS_LEFT_EXCHANGED] = "exchanged",
 		[PERMS_LEFT_PARENT] = "parent",   [PERMS_LEFT_ACL] = "acl",       [PERMS_LEFT_STRANGER] = "stranger",
 	};
 
-	json_array_begin(printer->json, "left");
-	for (size_t at = 0; at < printer->left.length; at += strlen(printer->left.bytes + at) + 1) {
-		json_object_begin(printer->json, NULL);
-		json_string(printer->json, "path", printer->left.bytes + at + 1);
-		json_string(printer->json, "why", words[printer->left.bytes[at] - 'a']);
-		json_object_end(printer->json);
+	json_array_begin(j, "left");
+	for (size_t at = 0; at < repair->left.length; at += strlen(repair->left.bytes + at) + 1) {
+		json_object_begin(j, NULL);
+		json_string(j, "path", repair->left.bytes + at + 1);
+		json_string(j, "why", words[repair->left.bytes[at] - 'a']);
+		json_object_end(j);
 	}
-	json_array_end(printer->json);
+	json_array_end(j);
 }
 
 /* To be called once the group is made, so that it is called by its name. */
-static int printer_learn(struct printer *printer, struct fault *f)
+static int names_learn(struct repair *repair, struct fault *f)
 {
-	const int root = printer->context->root;
+	const int root = repair->context->root;
 
-	return fs_read_config(root, "/etc/passwd", &printer->passwd, f) < 0 ||
-			       fs_read_config(root, "/etc/group", &printer->group, f) < 0
+	return fs_read_config(root, "/etc/passwd", &repair->passwd, f) < 0 ||
+			       fs_read_config(root, "/etc/group", &repair->group, f) < 0
 		       ? -1
 		       : 0;
 }
 
-static void printer_done(struct printer *printer)
+static void repair_done(struct repair *repair)
 {
-	text_done(&printer->passwd);
-	text_done(&printer->group);
-	text_done(&printer->left);
+	text_done(&repair->passwd);
+	text_done(&repair->group);
+	text_done(&repair->left);
 }
 
-/* The group and OKV's user in it; *ret_changed counts what was, or would be, changed. */
-static int accounts_repair(struct cmd_context *context, enum perms_act act, size_t *ret_changed, struct fault *f)
+/* The group and OKV's user in it. */
+static int accounts_repair(struct repair *repair, struct fault *f)
 {
+	struct cmd_context *context = repair->context;
 	const struct okv_job job = { .root = context->root,
 				     .settings = &context->settings,
-				     .mode = act == PERMS_APPLY ? OKV_APPLY : OKV_PLAN,
+				     .mode = repair->act == PERMS_APPLY ? OKV_APPLY : OKV_PLAN,
 				     .report = context->report,
 				     .tool_ms = ACCOUNT_DEADLINE_MS };
 	struct okv_group group;
@@ -159,25 +162,27 @@ static int accounts_repair(struct cmd_context *context, enum perms_act act, size
 	if (okv_group_ensure(&job, OKV_GID_ANY, &group, f) < 0 || okv_member_ensure(&job, &added, f) < 0 ||
 	    okv_processes_without_group(&job, job.settings->okv_user, &lacking, f) < 0)
 		return -1;
-	*ret_changed = (size_t)group.changed + (size_t)added;
+	repair->accounts = (size_t)group.changed + (size_t)added;
 	return 0;
 }
 
-static void tally_print(struct cmd_context *context, enum perms_act act, const struct perms_tally *tally,
-			size_t accounts, const char *profile)
+static void tally_print(const struct repair *repair)
 {
+	const struct cmd_context *context = repair->context;
+	const struct perms_tally *tally = &repair->tally;
+	const char *would_be = repair->act == PERMS_APPLY ? "" : "would be ";
 	const size_t left = perms_tally_left(tally);
 
 	if (wanted.undo) {
-		cmd_print(context, "%zu entries %sput back\n", tally->changed, act == PERMS_APPLY ? "" : "would be ");
+		cmd_print(context, "%zu entries %sput back\n", tally->changed, would_be);
 		return;
 	}
-	if (tally->changed + left + accounts == 0)
-		cmd_print(context, "nothing to do: %zu entries match policy %s, %s\n", tally->entries, profile,
+	if (tally->changed + left + repair->accounts == 0)
+		cmd_print(context, "nothing to do: %zu entries match policy %s, %s\n", tally->entries, wanted.profile,
 			  wanted.phase);
 	else
 		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
-			  act == PERMS_APPLY ? "" : "would be ", profile, wanted.phase);
+			  would_be, wanted.profile, wanted.phase);
 	if (tally->links > 0)
 		cmd_print(context, "%zu symbolic link%s left alone\n", tally->links, tally->links == 1 ? "" : "s");
 	if (tally->others > 0)
@@ -218,13 +223,12 @@ static int paths_make(const struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-static struct perms_request request_of(const struct cmd_context *context, const struct perms_output *output,
-				       const char *profile)
+static struct perms_request request_of(const struct cmd_context *context, const struct perms_output *output)
 {
 	return (struct perms_request){
 		.root = context->root,
 		.settings = &context->settings,
-		.profile = profile,
+		.profile = wanted.profile,
 		.phase = wanted.phase,
 		.output = *output,
 		.paths = paths,
@@ -232,21 +236,21 @@ static struct perms_request request_of(const struct cmd_context *context, const 
 	};
 }
 
-static int work(struct cmd_context *context, enum perms_act act, const char *profile, struct printer *printer,
-		struct perms_tally *ret_tally, size_t *ret_accounts, struct fault *f)
+static int work(struct repair *repair, struct fault *f)
 {
+	struct cmd_context *context = repair->context;
 	const bool listed = context->json || !context->quiet;
 	const struct perms_output output = {
-		.act = act,
-		.context = printer,
+		.act = repair->act,
+		.context = repair,
 		.change = listed ? change_print : NULL,
 		.left = left_note,
 		.report = context->report,
 	};
 
 	if (wanted.undo)
-		return printer_learn(printer, f) < 0 ? -1 : perms_undo(context->root, &output, ret_tally, f);
-	const struct perms_request request = request_of(context, &output, profile);
+		return names_learn(repair, f) < 0 ? -1 : perms_undo(context->root, &output, &repair->tally, f);
+	const struct perms_request request = request_of(context, &output);
 	enum okv_scope scope;
 	if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
 		return -1;
@@ -255,17 +259,16 @@ static int work(struct cmd_context *context, enum perms_act act, const char *pro
 		return 0;
 	}
 	/* A flaw in the policy, or a missing client, leaves even the group alone. */
-	if (perms_ready(&request, f) < 0 || accounts_repair(context, act, ret_accounts, f) < 0 ||
-	    printer_learn(printer, f) < 0)
+	if (perms_ready(&request, f) < 0 || accounts_repair(repair, f) < 0 || names_learn(repair, f) < 0)
 		return -1;
-	return perms_run(&request, ret_tally, f);
+	return perms_run(&request, &repair->tally, f);
 }
 
 /* What is refused as a whole is refused before the lock is made, in a tree that may not have one yet. */
-static int refusals_ask(struct cmd_context *context, const char *profile, struct fault *f)
+static int refusals_ask(struct cmd_context *context, struct fault *f)
 {
 	const struct perms_output output = { .act = PERMS_PLAN };
-	const struct perms_request request = request_of(context, &output, profile);
+	const struct perms_request request = request_of(context, &output);
 	struct perms_tally ignored;
 
 	return wanted.undo ? perms_undo(context->root, &output, &ignored, f) : perms_ready(&request, f);
@@ -273,16 +276,13 @@ static int refusals_ask(struct cmd_context *context, const char *profile, struct
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	const enum perms_act act = wanted.check ? PERMS_CHECK : context->dry_run ? PERMS_PLAN : PERMS_APPLY;
-	const char *profile = wanted.profile != NULL ? wanted.profile : context->settings.profile;
-	struct perms_tally tally = { 0 };
-	struct json *json = context->result;
-	struct printer printer = {
+	__attribute__((cleanup(repair_done))) struct repair repair = {
 		.context = context,
-		.json = json,
-		.to_come = context->settings.hsm_group,
+		.act = wanted.check       ? PERMS_CHECK
+		       : context->dry_run ? PERMS_PLAN
+					  : PERMS_APPLY,
 	};
-	size_t accounts = 0;
+	struct json *json = context->result;
 
 	const bool chosen = wanted.phase != NULL || wanted.profile != NULL || context->operand_count > 0;
 	if (wanted.undo && (wanted.check || chosen))
@@ -292,28 +292,26 @@ static int run(struct cmd_context *context, struct fault *f)
 		return -1;
 	if (wanted.phase == NULL)
 		wanted.phase = "post-upgrade";
-	if (act == PERMS_APPLY && (refusals_ask(context, profile, f) < 0 || cmd_lock(context, f) < 0))
+	if (wanted.profile == NULL)
+		wanted.profile = context->settings.profile;
+	if (repair.act == PERMS_APPLY && (refusals_ask(context, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
 
-	json_string(json, "profile", wanted.undo ? NULL : profile);
+	json_string(json, "profile", wanted.undo ? NULL : wanted.profile);
 	json_string(json, "phase", wanted.undo ? NULL : wanted.phase);
 	json_array_begin(json, "changes");
-	int r = work(context, act, profile, &printer, &tally, &accounts, f);
-	if (r < 0) {
-		/* The list is left open: of it nothing is printed. */
-		printer_done(&printer);
+	/* Of a list that is left open nothing is printed. */
+	if (work(&repair, f) < 0)
 		return -1;
-	}
-	tally_print(context, act, &tally, accounts, profile);
-	r = perms_verdict(&tally, act, f);
-	if (r == 0 && act == PERMS_CHECK && accounts > 0)
+	tally_print(&repair);
+	int r = perms_verdict(&repair.tally, repair.act, f);
+	if (r == 0 && repair.act == PERMS_CHECK && repair.accounts > 0)
 		r = fault_negative(f, "the group or its members are not as they should be");
 	json_array_end(json);
-	left_json(&printer);
-	tally_json(json, &tally, accounts);
+	left_json(&repair, json);
+	tally_json(json, &repair.tally, repair.accounts);
 	json_number(json, "exit", f->kind);
 	json_object_end(json);
-	printer_done(&printer);
 	return r;
 }
 
