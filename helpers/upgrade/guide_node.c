@@ -354,36 +354,26 @@ static unsigned files_look(int root, const struct guide_node *node)
 
 /* --- the HSM ------------------------------------------------------------------------------------------------------ */
 
-static bool shows_to(const struct upgrade_run *run, const char *user)
+/* Root is asked for one partition at all: whether it is the right one is a question for OKV's user, NULL. */
+static bool shows_to(const struct upgrade_run *run, const char *root)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct hsm_question question = hsm_question_of(run->root, run->settings, NULL);
 	struct fault ignored = { 0 };
 
 	question.source = HSM_LIBRARY_SETTINGS;
-	question.user = user;
-	return hsm_check(&question, &answer, &ignored) == 0;
-}
-
-/* Root asks for one partition at all: whether it is the right one is a question for OKV's user. */
-static bool shows_to_root(const struct upgrade_run *run)
-{
-	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	struct hsm_question question = hsm_question_of(run->root, run->settings, NULL);
-	struct fault ignored = { 0 };
-
-	question.source = HSM_LIBRARY_SETTINGS;
-	question.user = "root";
-	question.required = (struct hsm_requirements){ .label = NULL };
-	(void)hsm_check(&question, &answer, &ignored);
-	return hsm_answer_usable(&answer) > 0;
+	question.user = root;
+	if (root != NULL)
+		question.required = (struct hsm_requirements){ .label = NULL };
+	const int r = hsm_check(&question, &answer, &ignored);
+	return root != NULL ? hsm_answer_usable(&answer) > 0 : r == 0;
 }
 
 static unsigned hsm_look(const struct upgrade_run *run, unsigned signs)
 {
 	if ((signs & GUIDE_REACHED) != 0 || (signs & GUIDE_CLIENT_THERE) == 0)
 		return 0;
-	if (!shows_to_root(run))
+	if (!shows_to(run, "root"))
 		return 0;
 	return GUIDE_SEEN | (shows_to(run, NULL) ? GUIDE_REACHED : 0);
 }
