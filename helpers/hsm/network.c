@@ -94,8 +94,7 @@ static struct hsm_network_line *line_add(struct asking *a)
 	return line;
 }
 
-static void text_set(struct text *text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
-static void text_set(struct text *text, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void text_set(struct text *text, const char *format, va_list arguments)
 {
 	char *bytes = NULL;
 
@@ -108,9 +107,8 @@ static void text_set(struct text *text, const char *format, va_list arguments)
 }
 
 /* What a line says, once. */
-static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static void say(struct hsm_network_line *line, enum hsm_network_level level, const char *word, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void say(struct hsm_network_line *line, enum hsm_network_level level,
+						      const char *word, const char *format, ...)
 {
 	va_list arguments;
 
@@ -122,8 +120,7 @@ static void say(struct hsm_network_line *line, enum hsm_network_level level, con
 }
 
 /* What to do about it. */
-static void fix(struct hsm_network_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fix(struct hsm_network_line *line, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void fix(struct hsm_network_line *line, const char *format, ...)
 {
 	va_list arguments;
 

@@ -112,8 +112,7 @@ static void call_begin(const struct session *s, enum hsm_call call)
 	send_message(s, HSM_MESSAGE_CALL, &number, sizeof(number));
 }
 
-static void note(const struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void note(const struct session *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void note(const struct session *s, const char *format, ...)
 {
 	char body[HSM_TEXT_SIZE] = "";
 	va_list arguments;
@@ -125,9 +124,8 @@ static void note(const struct session *s, const char *format, ...)
 }
 
 /* Says why nothing can follow; returns false, so that it ends a chain of steps. */
-static bool stop(const struct session *s, enum hsm_end end, uint64_t rv, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-static bool stop(const struct session *s, enum hsm_end end, uint64_t rv, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static bool stop(const struct session *s, enum hsm_end end, uint64_t rv,
+						       const char *format, ...)
 {
 	struct hsm_stop_message body = { .end = end, .rv = rv };
 	va_list arguments;
