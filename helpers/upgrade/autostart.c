@@ -8,16 +8,12 @@
 #include "fs/each.h"
 #include "fs/publish.h"
 #include "fs/read.h"
+#include "base/text.h"
 #include "fs/root.h"
 
 #define UNIT_DIR "/etc/systemd/system"
 
 enum { UNIT_MAX = 64 * 1024, UNITS_MAX = 4096, OKV_UNITS_MAX = 64 };
-
-int autostart_is_enabled(int root, bool *ret_armed, struct fault *f)
-{
-	return fs_existence(root, AUTOSTART_UNIT_WANTED, ret_armed, f);
-}
 
 /* --- whom to come before ------------------------------------------------------------------------------------------ */
 
@@ -36,7 +32,10 @@ static bool line_lists(const struct text_line *line, const char *key, const char
 	return false;
 }
 
-enum autostart_order autostart_order_of(const struct text *unit, const char *okv_user)
+/* Does OKV run this unit, and may ours be put before it? */
+enum order { FOREIGN, LEFT_ALONE, AFTER_OURS };
+
+static enum order order_of(const struct text *unit, const char *okv_user)
 {
 	static const char *const no[] = { "no", "false", "0", "off" };
 	bool okv = false, waits = false, plain = true;
@@ -51,8 +50,8 @@ enum autostart_order autostart_order_of(const struct text *unit, const char *okv
 			plain = plain && !line_lists(&line, "DefaultDependencies", no[i]);
 	}
 	if (!okv)
-		return AUTOSTART_FOREIGN;
-	return waits && plain ? AUTOSTART_AFTER_OURS : AUTOSTART_LEFT_ALONE;
+		return FOREIGN;
+	return waits && plain ? AFTER_OURS : LEFT_ALONE;
 }
 
 static bool order_holds(const struct text *order, const char *name)
@@ -76,14 +75,14 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 	if (fs_file_open_at(dir, name, O_RDONLY, &file, NULL, &why) < 0 ||
 	    fs_read(file, name, UNIT_MAX, &unit, &why) < 0)
 		return fs_absence(&why, f);
-	switch (autostart_order_of(&unit, job->settings->okv_user)) {
-	case AUTOSTART_FOREIGN:
+	switch (order_of(&unit, job->settings->okv_user)) {
+	case FOREIGN:
 		break;
-	case AUTOSTART_LEFT_ALONE:
+	case LEFT_ALONE:
 		report_say(job->report, REPORT_DETAIL,
 			   "%s does not wait for the network; it is not ordered after post-upgrade", SHOWN(name));
 		break;
-	case AUTOSTART_AFTER_OURS:
+	case AFTER_OURS:
 		if (!order_holds(order, name))
 			text_add_format(order, "Before=%s\n", name);
 		*found += 1;
@@ -141,7 +140,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 	bool changed = false, linked = false, systemd, unit, enabled;
 
 	if (fs_existence(root, UNIT_DIR, &systemd, f) < 0 || fs_existence(root, AUTOSTART_UNIT_FILE, &unit, f) < 0 ||
-	    autostart_is_enabled(root, &enabled, f) < 0)
+	    fs_existence(root, AUTOSTART_UNIT_WANTED, &enabled, f) < 0)
 		return -1;
 	if (!systemd)
 		return fault_absent(f, "there is no '%s' here; run okv-luna post-upgrade by hand", UNIT_DIR);
@@ -201,7 +200,7 @@ int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault
 	bool changed = false, order = false;
 
 	if (job->mode == OKV_PLAN) {
-		if (autostart_is_enabled(root, &changed, f) < 0 ||
+		if (fs_existence(root, AUTOSTART_UNIT_WANTED, &changed, f) < 0 ||
 		    fs_existence(root, AUTOSTART_UNIT_ORDER, &order, f) < 0)
 			return -1;
 		changed = changed || order;

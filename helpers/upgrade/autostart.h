@@ -18,25 +18,18 @@
 #include <stdbool.h>
 
 #include "base/fault.h"
-#include "base/text.h"
 #include "okv/job.h"
 #include "okv/links.h"
 
 #define AUTOSTART_UNIT           "okv-luna-post-upgrade.service"
 #define AUTOSTART_UNIT_FILE      OKV_UNIT_DIR "/" AUTOSTART_UNIT
 #define AUTOSTART_UNIT_WANTS_DIR "/etc/systemd/system/multi-user.target.wants"
-#define AUTOSTART_UNIT_WANTED    OKV_POST_WANTED
+#define AUTOSTART_UNIT_WANTED    OKV_POST_WANTED /* it is enabled where that is there */
 #define AUTOSTART_UNIT_ORDER_DIR "/etc/systemd/system/" AUTOSTART_UNIT ".d"
 #define AUTOSTART_UNIT_ORDER     AUTOSTART_UNIT_ORDER_DIR "/okv-order.conf"
 
-/* FAULT_SYSTEM where the system could not tell. */
-int autostart_is_enabled(int root, bool *ret_enabled, struct fault *f);
 /* FAULT_ABSENT where there is no systemd, or the unit is not there (okv-luna config wire copies it). */
 int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault *f);
 int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault *f);
-
-/* Does OKV run this unit, and may ours be put before it?  The text of a unit file, for the tests too. */
-enum autostart_order { AUTOSTART_FOREIGN, AUTOSTART_LEFT_ALONE, AUTOSTART_AFTER_OURS };
-enum autostart_order autostart_order_of(const struct text *unit, const char *okv_user);
 
 #endif

@@ -91,7 +91,8 @@ static void line_redact(const char *line, size_t length, struct text *out)
 	text_add(out, end, length - (size_t)(end - line));
 }
 
-void collect_redact(const struct text *file, struct text *out)
+/* "Key = value;" and NAME="value" lines with what could be secret taken out. */
+static void redact(const struct text *file, struct text *out)
 {
 	struct text_line line;
 
@@ -137,7 +138,7 @@ static int file_copy(struct collection *c, const char *path, const char *name, e
 		return file_write(c, note, &shown, f);
 	}
 	if (how == REDACTED)
-		collect_redact(&file, &shown);
+		redact(&file, &shown);
 	return file_write(c, name, how == REDACTED ? &shown : &file, f);
 }
 

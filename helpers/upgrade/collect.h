@@ -11,13 +11,9 @@
 #define OKV_UPGRADE_COLLECT_H
 
 #include "base/fault.h"
-#include "base/text.h"
 #include "upgrade/step.h"
 
 /* `directory` is the administrator's path, not one below the root.  What was made is told to the run's report. */
 int collect_write(const struct upgrade_run *run, const char *directory, struct fault *f);
-
-/* "Key = value;" and NAME="value" lines with what could be secret taken out. */
-void collect_redact(const struct text *file, struct text *out);
 
 #endif

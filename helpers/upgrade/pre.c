@@ -62,7 +62,7 @@ static int system_look(const struct upgrade_run *run, struct snapshot *s, struct
 		s->group_there && (accounts_group_lists(&group, settings->hsm_group, settings->okv_user) ||
 				   (accounts_user_find(&passwd, settings->okv_user, &user) && user.gid == s->group_id));
 	enum okv_wiring wiring;
-	if (okv_wiring_find(root, &wiring, f) < 0 || autostart_is_enabled(root, &s->armed, f) < 0)
+	if (okv_wiring_find(root, &wiring, f) < 0 || fs_existence(root, AUTOSTART_UNIT_WANTED, &s->armed, f) < 0)
 		return -1;
 	s->wired = wiring != OKV_WIRING_NONE;
 	s->taken = time_now();

@@ -426,7 +426,8 @@ static int check_upgrade(struct step *step, struct fault *f)
 	TEXT_AUTO how = { 0 };
 	bool enabled;
 
-	if (journal_read(step->run->root, &history, f) < 0 || autostart_is_enabled(step->run->root, &enabled, f) < 0)
+	if (journal_read(step->run->root, &history, f) < 0 ||
+	    fs_existence(step->run->root, AUTOSTART_UNIT_WANTED, &enabled, f) < 0)
 		return -1;
 	const struct journal_event *pre = &history.hooks[UPGRADE_PRE], *mid = &history.hooks[UPGRADE_MID],
 				   *post = &history.hooks[UPGRADE_POST];

@@ -1,6 +1,6 @@
 #include "upgrade/tree.h"
 
-#include "upgrade/autostart.h"
+#include "upgrade/autostart.c"
 
 static int tree(void **state)
 {
@@ -45,7 +45,7 @@ static bool armed(int root)
 	struct fault f = { 0 };
 	bool is;
 
-	if (autostart_is_enabled(root, &is, &f) < 0)
+	if (fs_existence(root, AUTOSTART_UNIT_WANTED, &is, &f) < 0)
 		fail_msg("%s", f.text);
 	return is;
 }
@@ -107,7 +107,7 @@ static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void *
 	bool is = true;
 
 	(void)state;
-	assert_int_equal(autostart_is_enabled(-1, &is, &f), -1);
+	assert_int_equal(fs_existence(-1, AUTOSTART_UNIT_WANTED, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
 	assert_int_equal(autostart_enable(&job, &is, &f), -1);
 	assert_int_equal(f.kind, FAULT_SYSTEM);
@@ -116,29 +116,28 @@ static void what_the_system_cannot_tell_is_a_fault_and_neither_yes_nor_no(void *
 	assert_true(is);
 }
 
-static enum autostart_order judge(const char *text)
+static enum order judge(const char *text)
 {
 	TEXT_AUTO unit = { 0 };
 
 	text_add_string(&unit, text);
-	return autostart_order_of(&unit, "oracle");
+	return order_of(&unit, "oracle");
 }
 
 static void only_a_service_that_waits_for_the_network_itself_is_put_after_ours(void **state)
 {
 	(void)state;
-	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), AUTOSTART_AFTER_OURS);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle\n"), AFTER_OURS);
 	assert_int_equal(
 		judge("[Unit]\nAfter=a.service network-online.target\n[Service]\nExecStart=/usr/local/okv/bin/x\n"),
-		AUTOSTART_AFTER_OURS);
-	assert_int_equal(judge("[Service]\nUser=oracle\n"), AUTOSTART_LEFT_ALONE);
-	assert_int_equal(judge("[Unit]\nAfter=network-online.target.wants\n[Service]\nUser=oracle\n"),
-			 AUTOSTART_LEFT_ALONE);
+		AFTER_OURS);
+	assert_int_equal(judge("[Service]\nUser=oracle\n"), LEFT_ALONE);
+	assert_int_equal(judge("[Unit]\nAfter=network-online.target.wants\n[Service]\nUser=oracle\n"), LEFT_ALONE);
 	assert_int_equal(judge("[Unit]\nDefaultDependencies=no\nAfter=network-online.target\n[Service]\nUser=oracle\n"),
-			 AUTOSTART_LEFT_ALONE);
+			 LEFT_ALONE);
 	assert_int_equal(judge("[Unit]\nAfter=network-online.target\n[Service]\nUser=oracle2\nExecStart=/bin/true\n"),
-			 AUTOSTART_FOREIGN);
-	assert_int_equal(judge(""), AUTOSTART_FOREIGN);
+			 FOREIGN);
+	assert_int_equal(judge(""), FOREIGN);
 }
 
 static void okvs_services_get_an_order_and_lose_it_again(void **state)
