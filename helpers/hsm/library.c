@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/assign.h"
 #include "conf/finding.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -20,17 +19,14 @@ enum { DEPTH_MAX = 64 };
 
 /* --- what OKV's files say ----------------------------------------------------------------------------------------- */
 
-/* An absent file is an empty one. */
-static int assignments_read(int root, const char *path, struct assign *ret_assign, struct fault *f)
+int hsm_library_lines(int root, const char *path, struct assign *ret_lines, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
-	struct fault why = { 0 };
+	bool there;
 
-	if (fs_read_config(root, path, &file, &why) < 0 && why.kind != FAULT_ABSENT) {
-		*f = why;
-		return -1;
-	}
-	return assign_parse(ret_assign, text_string(&file), file.length, f);
+	return fs_read_optional(root, path, &file, &there, f) < 0
+		       ? -1
+		       : assign_parse(ret_lines, text_string(&file), file.length, f);
 }
 
 /* A line that is meant to name the library, and that OKV does not read; lines->count where there is none. */
@@ -67,7 +63,7 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	ASSIGN_AUTO lines = { 0 };
 	bool there;
 
-	if (fs_existence(root, HSM_OKV_CONF, &there, f) < 0 || assignments_read(root, HSM_OKV_CONF, &lines, f) < 0 ||
+	if (fs_existence(root, HSM_OKV_CONF, &there, f) < 0 || hsm_library_lines(root, HSM_OKV_CONF, &lines, f) < 0 ||
 	    assign_get(&lines, KEY, ret_path, f) < 0)
 		return -1;
 	const size_t flawed = flawed_find(&lines);
@@ -114,7 +110,7 @@ const char *hsm_library_remedy(int root)
 	free(named);
 	if (!fs_exists(root, HSM_OKV_CONF))
 		return FINDING_RESTORE_IT;
-	if (well || ignored.kind != FAULT_NEGATIVE || assignments_read(root, HSM_OKV_CONF, &lines, &ignored) < 0)
+	if (well || ignored.kind != FAULT_NEGATIVE || hsm_library_lines(root, HSM_OKV_CONF, &lines, &ignored) < 0)
 		return NULL;
 	/* Which of two lines is meant is for a person to say. */
 	if (assign_count(&lines, KEY) > 1)
@@ -142,7 +138,7 @@ static int variables_read(int root, struct report *report, struct hsm_environmen
 {
 	ASSIGN_AUTO lines = { 0 };
 
-	if (assignments_read(root, HSM_OKV_ENVIRONMENT, &lines, f) < 0)
+	if (hsm_library_lines(root, HSM_OKV_ENVIRONMENT, &lines, f) < 0)
 		return -1;
 	if (is_contested(&lines, DIRECTORY))
 		return fault_negative(f,

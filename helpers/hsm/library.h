@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/report.h"
 #include "base/text.h"
+#include "conf/assign.h"
 #include "conf/chrystoki.h"
 #include "conf/settings.h"
 #include "fs/root.h"
@@ -27,6 +28,8 @@
 #define HSM_OKV_CONF        SETTINGS_GENERIC "/okv_hsm.conf"
 #define HSM_OKV_ENVIRONMENT SETTINGS_GENERIC "/okv_hsm_env"
 
+/* One of OKV's files in lines; without any where it is not there. */
+int hsm_library_lines(int root, const char *path, struct assign *ret_lines, struct fault *f);
 /* Where OKV is told which library it loads. */
 enum hsm_library_source {
 	HSM_LIBRARY_OKV_CONF, /* PKCS11_LIB_LOC of okv_hsm.conf, and nothing else */

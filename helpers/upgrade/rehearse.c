@@ -13,6 +13,7 @@
 #include "conf/preserved.h"
 #include "fs/root.h"
 #include "hsm/diagnosis.h"
+#include "hsm/library.h"
 #include "hsm/verdict.h"
 #include "okv/needs.h"
 #include "proc/child.h"
@@ -404,7 +405,7 @@ static int list_command(struct play *play, const char *path, struct fault *f)
 	ASSIGN_AUTO lines = { 0 };
 	char *value = NULL;
 
-	if (scan_lines(play->request->root, OKV_CONF, &lines, f) < 0 || assign_get(&lines, name, &value, f) < 0)
+	if (hsm_library_lines(play->request->root, OKV_CONF, &lines, f) < 0 || assign_get(&lines, name, &value, f) < 0)
 		return -1;
 	const size_t used = value != NULL ? strlen(value) : 0;
 	if (is_plain(path) && (value == NULL || strpbrk(value, "'\n") == NULL) &&
@@ -451,7 +452,7 @@ static int list_cause(struct play *play, struct fault *f)
 
 	if (play->carried.count > 0)
 		return 0;
-	if (scan_lines(play->request->root, OKV_CONF, &lines, f) < 0)
+	if (hsm_library_lines(play->request->root, OKV_CONF, &lines, f) < 0)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
@@ -472,7 +473,7 @@ static int setting_cause(struct play *play, struct fault *f)
 
 	if (play->way != SCRATCH_STOCK)
 		return 0;
-	if (scan_lines(play->request->root, OKV_ENV, &lines, f) < 0)
+	if (hsm_library_lines(play->request->root, OKV_ENV, &lines, f) < 0)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];

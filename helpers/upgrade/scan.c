@@ -12,6 +12,7 @@
 #include "fs/root.h"
 #include "fs/sha256.h"
 #include "fs/walk.h"
+#include "hsm/library.h"
 #include "upgrade/autostart.h"
 #include "okv/job.h"
 
@@ -42,21 +43,11 @@ static int path_add(struct preserved *paths, const char *path, struct fault *f)
 	return text_check(&plain, f) < 0 ? -1 : preserved_add(paths, text_string(&plain), f);
 }
 
-int scan_lines(int root, const char *path, struct assign *ret_lines, struct fault *f)
-{
-	TEXT_AUTO file = { 0 };
-	bool there;
-
-	if (fs_read_optional(root, path, &file, &there, f) < 0)
-		return -1;
-	return assign_parse(ret_lines, text_string(&file), file.length, f);
-}
-
 int scan_listed(int root, struct preserved *ret_listed, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
 
-	if (scan_lines(root, OKV_CONF, &lines, f) < 0)
+	if (hsm_library_lines(root, OKV_CONF, &lines, f) < 0)
 		return -1;
 	const struct assign_line *line = assign_find(&lines, "PRESERVED_FILES");
 	return line != NULL ? preserved_parse(ret_listed, line->bytes + line->value_start, line->value_length, f) : 0;

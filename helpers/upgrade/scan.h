@@ -23,7 +23,6 @@
 
 #include "base/fault.h"
 #include "base/report.h"
-#include "conf/assign.h"
 #include "conf/manifest.h"
 #include "conf/preserved.h"
 #include "conf/settings.h"
@@ -32,8 +31,6 @@
 /* Sorted, full, without those inside another one.  What is no plain full path in okv_hsm.conf is passed over. */
 int scan_paths(int root, const struct settings *settings, struct preserved *ret_paths, struct fault *f);
 
-/* One of OKV's files in lines; without any where it is not there. */
-int scan_lines(int root, const char *path, struct assign *ret_lines, struct fault *f);
 /* PRESERVED_FILES of okv_hsm.conf as it stands there. */
 int scan_listed(int root, struct preserved *ret_listed, struct fault *f);
 
