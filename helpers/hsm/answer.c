@@ -83,7 +83,8 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 	return NULL;
 }
 
-bool hsm_key_is_good(const struct hsm_key *key)
+/* Whether it is there exactly once, and cannot leave. */
+static bool is_good(const struct hsm_key *key)
 {
 	return key->call == HSM_CALL_NONE && key->found == 1 && key->sensitive != 0 && key->extractable == 0;
 }
@@ -337,7 +338,7 @@ static void key_write(struct json *j, const struct hsm_answer *answer)
 {
 	const struct hsm_key *key = answer->keys;
 
-	while (hsm_key_is_good(key) && key + 1 < answer->keys + answer->key_count)
+	while (is_good(key) && key + 1 < answer->keys + answer->key_count)
 		key++;
 	json_object_begin(j, "key");
 	json_unsigned(j, "tokens", answer->key_count);

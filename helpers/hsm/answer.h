@@ -137,8 +137,6 @@ bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const cha
  * NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
-/* Whether it is there exactly once, and cannot leave. */
-bool hsm_key_is_good(const struct hsm_key *key);
 /* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
 const char *hsm_slot_fault(struct hsm_name *storage, const struct hsm_slot *slot);
 /* May be used as a printf argument, as HSM_RV() may. */

@@ -593,11 +593,12 @@ static int certificates_find(struct asking *a, struct fault *f)
 		file_once(a, theirs, &seen);
 	}
 	for (size_t i = 0; i < sizeof(cloud) / sizeof(cloud[0]); i++) {
-		char *path = hsm_servers_entry(&a->conf, "XTC", cloud[i]);
-		if (path == NULL)
-			return fault_memory(f);
-		file_once(a, (struct certificate_file){ .path = path, .key = "", .entry = cloud[i], .is_cloud = true },
-			  &seen);
+		struct certificate_file file = { .key = "", .entry = cloud[i], .is_cloud = true };
+		char *path;
+		if (chrystoki_get(&a->conf, "XTC", cloud[i], &path, f) < 0)
+			return -1;
+		file.path = path != NULL ? path : "";
+		file_once(a, file, &seen);
 		free(path);
 	}
 	return text_check(&seen, f);

@@ -28,7 +28,8 @@ static char *value_copy(const struct chrystoki_value *value)
 	return strndup(value->bytes != NULL ? value->bytes : "", value->length);
 }
 
-char *hsm_servers_entry(const struct chrystoki *conf, const char *section, const char *key)
+/* The first entry of that key, "" where there is none; NULL: no memory. */
+static char *entry(const struct chrystoki *conf, const char *section, const char *key)
 {
 	ptrdiff_t line;
 
@@ -39,7 +40,7 @@ char *hsm_servers_entry(const struct chrystoki *conf, const char *section, const
 
 static char *client_entry(const struct chrystoki *conf, const char *key)
 {
-	return hsm_servers_entry(conf, CHRYSTOKI_CLIENT_SECTION, key);
+	return entry(conf, CHRYSTOKI_CLIENT_SECTION, key);
 }
 
 static char *numbered_entry(const struct chrystoki *conf, const char *stem, unsigned number)
@@ -116,11 +117,11 @@ int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_serve
 		return -1;
 	const struct hsm_server service = {
 		.entry = strdup("REST ServerName"),
-		.name = hsm_servers_entry(conf, "REST", "ServerName"),
-		.port = port_of(hsm_servers_entry(conf, "REST", "ServerPort"), CHRYSTOKI_WEB_PORT_DEFAULT),
+		.name = entry(conf, "REST", "ServerName"),
+		.port = port_of(entry(conf, "REST", "ServerPort"), CHRYSTOKI_WEB_PORT_DEFAULT),
 		.certificate = strdup(""),
 		.key = strdup(""),
-		.authorities = hsm_servers_entry(conf, "REST", "SSLClientSideVerifyFile"),
+		.authorities = entry(conf, "REST", "SSLClientSideVerifyFile"),
 		.web = true,
 	};
 	if (server_add(&servers, service, f) < 0)

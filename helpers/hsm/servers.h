@@ -36,7 +36,5 @@ void hsm_servers_done(struct hsm_servers *servers);
 int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f);
 /* Keeps the first of that name only; false: there is none, and all stay. */
 bool hsm_servers_keep(struct hsm_servers *servers, const char *name);
-/* The first entry of that key, "" where there is none; owned by the caller; NULL: no memory. */
-char *hsm_servers_entry(const struct chrystoki *conf, const char *section, const char *key);
 
 #endif
