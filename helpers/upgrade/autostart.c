@@ -66,14 +66,12 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 		    struct fault *f)
 {
 	TEXT_AUTO unit = { 0 };
-	FS_AUTO int file = -1;
 	struct fault why = { 0 };
 
 	if (!text_ends(name, ".service") || strcmp(name, AUTOSTART_UNIT) == 0 || strpbrk(name, " \t\n\"'\\%") != NULL)
 		return 0;
 	/* A file that does not read as a unit is not one of OKV's; a file that cannot be read may be. */
-	if (fs_file_open_at(dir, name, O_RDONLY, &file, NULL, &why) < 0 ||
-	    fs_read(file, name, UNIT_MAX, &unit, &why) < 0)
+	if (fs_read_file(dir, name, FS_NOFOLLOW, UNIT_MAX, &unit, NULL, &why) < 0)
 		return fs_absence(&why, f);
 	switch (order_of(&unit, job->settings->okv_user)) {
 	case FOREIGN:
