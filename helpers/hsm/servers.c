@@ -38,17 +38,13 @@ static char *entry(const struct chrystoki *conf, const char *section, const char
 	return value_copy(&value);
 }
 
-static char *client_entry(const struct chrystoki *conf, const char *key)
+/* Of "LunaSA Client", by the server's number where each has its own. */
+static char *client_entry(const struct chrystoki *conf, const char *key, bool numbered, unsigned number)
 {
-	return entry(conf, CHRYSTOKI_CLIENT_SECTION, key);
-}
+	char own[48];
 
-static char *numbered_entry(const struct chrystoki *conf, const char *stem, unsigned number)
-{
-	char key[48];
-
-	(void)snprintf(key, sizeof(key), "%s%02u", stem, number);
-	return client_entry(conf, key);
+	(void)snprintf(own, sizeof(own), "%s%02u", key, number);
+	return entry(conf, CHRYSTOKI_CLIENT_SECTION, numbered ? own : key);
 }
 
 static char *port_of(char *port, unsigned otherwise)
@@ -80,7 +76,7 @@ static int server_add(struct hsm_servers *servers, struct hsm_server server, str
 static int family_add(struct hsm_servers *servers, const struct chrystoki *conf, enum chrystoki_family_kind kind,
 		      struct fault *f)
 {
-	const bool cluster = kind == CHRYSTOKI_CLUSTER;
+	const bool own = kind == CHRYSTOKI_CLUSTER; /* each of a cluster has its own files */
 	struct chrystoki_family family;
 
 	chrystoki_family_read(conf, kind, &family);
@@ -88,20 +84,14 @@ static int family_add(struct hsm_servers *servers, const struct chrystoki *conf,
 		const unsigned number = family.items[i].number;
 		struct hsm_server server = {
 			.name = value_copy(&family.items[i].parts[CHRYSTOKI_NAME]),
-			.port = port_of(numbered_entry(conf, cluster ? "LNHServerPort" : "ServerPort", number),
+			.port = port_of(client_entry(conf, own ? "LNHServerPort" : "ServerPort", true, number),
 					CHRYSTOKI_PORT_DEFAULT),
+			.certificate = client_entry(conf, own ? "LNHServerClientCert" : "ClientCertFile", own, number),
+			.key = client_entry(conf, own ? "LNHServerClientKey" : "ClientPrivKeyFile", own, number),
+			.authorities = client_entry(conf, own ? "LNHServerCAFile" : "ServerCAFile", own, number),
 		};
-		if (asprintf(&server.entry, "%s%02u", cluster ? "LNHServer" : "ServerName", number) < 0)
+		if (asprintf(&server.entry, "%s%02u", own ? "LNHServer" : "ServerName", number) < 0)
 			server.entry = NULL;
-		if (cluster) {
-			server.certificate = numbered_entry(conf, "LNHServerClientCert", number);
-			server.key = numbered_entry(conf, "LNHServerClientKey", number);
-			server.authorities = numbered_entry(conf, "LNHServerCAFile", number);
-		} else {
-			server.certificate = client_entry(conf, "ClientCertFile");
-			server.key = client_entry(conf, "ClientPrivKeyFile");
-			server.authorities = client_entry(conf, "ServerCAFile");
-		}
 		if (server_add(servers, server, f) < 0)
 			return -1;
 	}
