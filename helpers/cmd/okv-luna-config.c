@@ -69,28 +69,20 @@ static int value_give(const struct cmd_context *context, char *value)
 /* --- OKV's three files -------------------------------------------------------------------------------------------- */
 
 /* Collects the lines of a run for --json, and passes them on for people. */
-struct collector {
-	struct report report;
-	struct report *next;
-	struct json *json;
-};
-
 static void line_collect(struct report *self, enum report_level level, const char *line)
 {
-	struct collector *collector = self->context;
+	const struct cmd_context *context = self->context;
 
 	if (level != REPORT_DETAIL)
-		json_string(collector->json, NULL, line);
-	report_say(collector->next, level, "%s", line);
+		json_string(context->result, NULL, line);
+	report_say(context->report, level, "%s", line);
 }
 
 static int wire_or_unwire(struct cmd_context *context, const char *word, const char *nothing_to_do,
 			  int (*act)(const struct okv_job *, struct okv_outcome *, struct fault *), struct fault *f)
 {
 	struct json *j = context->result;
-	struct collector collector = { .report = { .on_line = line_collect, .context = &collector },
-				       .next = context->report,
-				       .json = j };
+	struct report report = { .on_line = line_collect, .context = context };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct okv_job job = job_of(context);
 
@@ -99,7 +91,7 @@ static int wire_or_unwire(struct cmd_context *context, const char *word, const c
 	json_string(j, "action", word);
 	json_bool(j, "dry_run", context->dry_run);
 	json_array_begin(j, "lines");
-	job.report = &collector.report;
+	job.report = &report;
 	const int r = act(&job, &outcome, f);
 	json_array_end(j);
 	okv_outcome_json(&outcome, j);
