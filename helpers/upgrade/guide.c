@@ -200,19 +200,18 @@ static enum need range_need(const struct guide_range *range, unsigned from, unsi
 
 static const char *when_skip(const struct guide_node *node, enum guide_when when)
 {
-	switch (when) {
-	case GUIDE_ALWAYS:
-		return NULL;
-	case GUIDE_IF_HA:
-		return node->ha ? NULL : "only with an HA group (--ha)";
-	case GUIDE_IF_CLUSTER:
-		return node->cluster ? NULL : "only for a node of a cluster (--cluster)";
-	case GUIDE_IF_BUNDLE:
-		return node->bundle ? NULL : "only for an existing cluster of several nodes (--bundle)";
-	case GUIDE_IF_SINGLE:
-		return node->bundle ? "only where a cluster starts with a single node" : NULL;
-	}
-	return NULL;
+	const struct {
+		bool needed;
+		const char *otherwise;
+	} whens[] = {
+		[GUIDE_ALWAYS] = { true, NULL },
+		[GUIDE_IF_HA] = { node->ha, "only with an HA group (--ha)" },
+		[GUIDE_IF_CLUSTER] = { node->cluster, "only for a node of a cluster (--cluster)" },
+		[GUIDE_IF_BUNDLE] = { node->bundle, "only for an existing cluster of several nodes (--bundle)" },
+		[GUIDE_IF_SINGLE] = { !node->bundle, "only where a cluster starts with a single node" },
+	};
+
+	return whens[when].needed ? NULL : whens[when].otherwise;
 }
 
 static const char *or_plain(const char *words, const char *plain)

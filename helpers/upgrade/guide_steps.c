@@ -31,8 +31,7 @@ static const struct guide_step install[] = {
 	  .skip_kind = no_network, .done = GUIDE_SEEN, .said = true },
 	{ "service", GUIDE_HSM, "Create the Luna Cloud HSM service", .kinds = CLOUD,
 	  .text = "In the cloud's console: create the service, download its client (setup-NAME.zip) and copy it to "
-		  "this "
-		  "server by scp.",
+		  "this server by scp.",
 	  .skip_kind = no_cloud, .done = GUIDE_SECTIONS, .said = true },
 	{ "client", GUIDE_OURS, "Install the Luna client", .kinds = FULL, .v6 = GUIDE_V6_NOT,
 	  .command = "okv-luna extract --accept-licence {ARCHIVE}",
