@@ -68,6 +68,9 @@ $(BUILD)/obj/%.o: helpers/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# It has the block's bytes, by the assembler.
+$(BUILD)/obj/conf/midupgrade.o: hooks/mid-upgrade.block
+
 define room_rules
 $(BUILD)/lib/$(1).a: $(call room_objects,$(1))
 	@mkdir -p $$(@D)
