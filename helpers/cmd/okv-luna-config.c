@@ -53,7 +53,7 @@ static struct okv_job job_of(const struct cmd_context *context)
 }
 
 /* -q hides talk, and a value that was asked for is none.  It may be a secret. */
-static int value_give(const struct cmd_context *context, char *value)
+static int value_give(const struct cmd_context *context, const char *value)
 {
 	if (context->json) {
 		json_string(context->result, "action", "get");
@@ -61,8 +61,6 @@ static int value_give(const struct cmd_context *context, char *value)
 	} else {
 		cmd_value(value);
 	}
-	text_wipe(value, strlen(value));
-	free(value);
 	return 0;
 }
 
@@ -174,11 +172,11 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 static int act_get(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	char *value;
+	TEXT_AUTO value = { 0 };
 
 	return okv_value_get(&job, context->operands[1], context->operands[2], &value, f) < 0
 		       ? -1
-		       : value_give(context, value);
+		       : value_give(context, text_string(&value));
 }
 
 static int act_set(struct cmd_context *context, struct fault *f)
@@ -265,9 +263,12 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 	const struct okv_job job = job_of(context);
 	char *value;
 
-	return okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0
-		       ? -1
-		       : value_give(context, value);
+	if (okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0)
+		return -1;
+	(void)value_give(context, value);
+	text_wipe(value, strlen(value));
+	free(value);
+	return 0;
 }
 
 static int set_change(struct chrystoki *conf, struct edit *edit, struct fault *f)

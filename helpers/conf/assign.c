@@ -54,7 +54,7 @@ static size_t assign_content_length(const struct assign_line *line)
 	return line->length - (line->length > 0 && line->bytes[line->length - 1] == '\n');
 }
 
-static enum assign_flaw value_judge(const char *at, size_t length, struct assign_line *line)
+static enum assign_flaw value_judge(const char *at, size_t length)
 {
 	const bool curly = assign_has_curly_quote(at, length);
 
@@ -66,16 +66,12 @@ static enum assign_flaw value_judge(const char *at, size_t length, struct assign
 	if (close != at + length - 1)
 		return memchr(close + 1, '"', (size_t)(at + length - close - 1)) != NULL ? ASSIGN_FLAW_INNER_QUOTE
 											 : ASSIGN_FLAW_TRAILING;
-	line->value_start = (size_t)(at + 1 - line->bytes);
-	line->value_length = length - 2;
 	return ASSIGN_FLAW_NONE;
 }
 
-/* What is wrong with a line that is neither blank nor a comment; fills in its name and value. */
-static enum assign_flaw line_flaw(struct assign_line *line, size_t length)
+/* What is wrong with a line that is neither blank nor a comment. */
+static enum assign_flaw line_flaw(const char *at, size_t length)
 {
-	const char *at = line->bytes;
-
 	if (at[length - 1] == '\r')
 		return ASSIGN_FLAW_CARRIAGE_RETURN;
 	for (size_t i = 0; i < length; i++)
@@ -86,13 +82,12 @@ static enum assign_flaw line_flaw(struct assign_line *line, size_t length)
 	const char *equals = memchr(at, '=', length);
 	if (equals == NULL)
 		return ASSIGN_FLAW_NO_EQUALS;
-	line->name_length = (size_t)(equals - at);
-	if (line->name_length == 0 || !name_first((unsigned char)at[0]))
+	if (!name_first((unsigned char)at[0]))
 		return ASSIGN_FLAW_NAME;
-	for (size_t i = 1; i < line->name_length; i++)
-		if (!name_next((unsigned char)at[i]))
+	for (const char *c = at; c < equals; c++)
+		if (!name_next((unsigned char)*c))
 			return ASSIGN_FLAW_NAME;
-	return value_judge(equals + 1, length - line->name_length - 1, line);
+	return value_judge(equals + 1, (size_t)(at + length - equals) - 1);
 }
 
 static void line_judge(struct assign_line *line, bool first)
@@ -113,13 +108,14 @@ static void line_judge(struct assign_line *line, bool first)
 		line->kind = ASSIGN_COMMENT;
 	else if (blanks == length)
 		line->kind = ASSIGN_BLANK;
-	else if ((line->flaw = line_flaw(line, length)) == ASSIGN_FLAW_NONE)
+	else if ((line->flaw = line_flaw(at, length)) == ASSIGN_FLAW_NONE)
 		line->kind = ASSIGN_VALUE;
 }
 
 void assign_done(struct assign *a)
 {
 	text_done(&a->file);
+	text_done(&a->words);
 	free(a->lines);
 	*a = (struct assign){ 0 };
 }
@@ -131,13 +127,21 @@ static int file_read(struct assign *ret_assign, struct text *file, struct fault 
 	struct text_line line;
 
 	*file = (struct text){ 0 };
-	if (text_check(&a.file, f) < 0)
+	text_add(&a.words, text_string(&a.file), a.file.length);
+	if (text_check(&a.file, f) < 0 || text_check(&a.words, f) < 0)
 		return -1;
 	for (size_t at = 0; text_line_next(a.file.bytes, a.file.length, &at, &line); a.count++) {
 		if (!ARRAY_GROW(a.lines, a.count))
 			return fault_memory(f);
-		a.lines[a.count] = (struct assign_line){ .bytes = line.bytes, .length = line.length + line.ended };
-		line_judge(&a.lines[a.count], a.count == 0);
+		struct assign_line *new = &a.lines[a.count];
+		*new = (struct assign_line){ .bytes = line.bytes, .length = line.length + line.ended };
+		line_judge(new, a.count == 0);
+		if (new->kind != ASSIGN_VALUE)
+			continue;
+		char *name = a.words.bytes + (line.bytes - a.file.bytes), *equals = strchr(name, '=');
+		*equals = name[line.length - 1] = '\0';
+		new->name = name;
+		new->value = equals + 2;
 	}
 	*ret_assign = a;
 	a = (struct assign){ 0 };
@@ -179,7 +183,7 @@ static int line_replace(struct assign *a, size_t index, const char *line, struct
 
 static bool line_is(const struct assign_line *line, const char *name)
 {
-	return line->kind == ASSIGN_VALUE && text_equal(line->bytes, line->name_length, name);
+	return line->kind == ASSIGN_VALUE && strcmp(line->name, name) == 0;
 }
 
 const struct assign_line *assign_find(const struct assign *a, const char *name)
@@ -206,19 +210,11 @@ size_t assign_count(const struct assign *a, const char *name)
 	return count;
 }
 
-int assign_get(const struct assign *a, const char *name, char **ret_value, struct fault *f)
+const char *assign_value(const struct assign *a, const char *name)
 {
 	const struct assign_line *line = assign_find(a, name);
 
-	if (line == NULL) {
-		*ret_value = NULL;
-		return 0;
-	}
-	char *value = strndup(line->bytes + line->value_start, line->value_length);
-	if (value == NULL)
-		return fault_memory(f);
-	*ret_value = value;
-	return 0;
+	return line != NULL ? line->value : NULL;
 }
 
 int assign_set(struct assign *a, const char *name, const char *value, bool *ret_changed, struct fault *f)
@@ -231,13 +227,12 @@ int assign_set(struct assign *a, const char *name, const char *value, bool *ret_
 		return -1;
 	struct assign_line judged = { .bytes = wanted.bytes, .length = wanted.length };
 	line_judge(&judged, false);
-	if (judged.kind != ASSIGN_VALUE || !text_equal(judged.bytes, judged.name_length, name) ||
-	    strchr(value, '\n') != NULL)
+	if (judged.kind != ASSIGN_VALUE || strchr(name, '=') != NULL || strchr(value, '\n') != NULL)
 		return fault_refused(f, "'%s' cannot be set to '%s': %s", SHOWN(name), SHOWN(value),
 				     judged.flaw != ASSIGN_FLAW_NONE ? assign_flaw_text(judged.flaw)
 								     : "it must be one line NAME=\"VALUE\"");
 	const struct assign_line *line = assign_find(a, name);
-	if (line != NULL && text_equal(line->bytes + line->value_start, line->value_length, value)) {
+	if (line != NULL && strcmp(line->value, value) == 0) {
 		*ret_changed = false;
 		return 0;
 	}
@@ -268,25 +263,22 @@ int assign_check_only(const struct assign *a, const char *name, struct fault *f)
 }
 
 /* The whole of a long list, piece by piece: what is shown at once is cut. */
-static void value_format(const struct assign_line *line, struct text *out)
+static void value_format(const char *value, struct text *out)
 {
-	const char *value = line != NULL ? line->bytes + line->value_start : NULL;
-
-	if (line == NULL) {
+	if (value == NULL) {
 		text_add_string(out, "(not set)");
 		return;
 	}
 	text_add_char(out, '"');
-	for (size_t at = 0, n; at < line->value_length; at += n) {
-		const char *colon = memchr(value + at, ':', line->value_length - at);
-		n = colon != NULL ? (size_t)(colon - value) + 1 - at : line->value_length - at;
-		text_add_string(out, SHOWN_BYTES(value + at, n));
+	for (size_t n; *value != '\0'; value += n) {
+		n = strcspn(value, ":");
+		n += value[n] == ':';
+		text_add_string(out, SHOWN_BYTES(value, n));
 	}
 	text_add_char(out, '"');
 }
 
-void assign_change_format(const char *name, const struct assign_line *old, const struct assign_line *new,
-			  struct text *out)
+void assign_change_format(const char *name, const char *old, const char *new, struct text *out)
 {
 	text_add_format(out, "%s: ", SHOWN(name));
 	value_format(old, out);
@@ -452,8 +444,7 @@ static bool is_sound(const struct text *line, enum wanted wanted)
 	const struct assign_line *read = &a.lines[0];
 	if (wanted == ANY_LINE)
 		return read->kind != ASSIGN_FLAWED;
-	if (read->kind != ASSIGN_VALUE ||
-	    preserved_parse(&p, read->bytes + read->value_start, read->value_length, &ignored) < 0)
+	if (read->kind != ASSIGN_VALUE || preserved_parse(&p, read->value, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < p.count; i++)
 		if (preserved_judge(p.paths[i]) != PRESERVED_FLAW_NONE)

@@ -45,13 +45,12 @@ struct assign_line {
 	size_t length;
 	enum assign_kind kind;
 	enum assign_flaw flaw;
-	size_t name_length;               /* the name is at the start of bytes; of ASSIGN_VALUE lines */
-	size_t value_start, value_length; /* of ASSIGN_VALUE lines */
+	const char *name, *value; /* of ASSIGN_VALUE lines */
 };
 
 struct assign {
-	struct text file;
-	struct assign_line *lines; /* owned; hold until the next edit */
+	struct text file, words;   /* the bytes; again, with a NUL behind each name and value */
+	struct assign_line *lines; /* owned; hold, with their names and values, until the next edit */
 	size_t count;
 };
 
@@ -67,8 +66,8 @@ const struct assign_line *assign_find(const struct assign *a, const char *name);
 size_t assign_line_number(const struct assign *a, const char *name);
 /* How many well-formed lines bear the name. */
 size_t assign_count(const struct assign *a, const char *name);
-/* Copies the value; *ret_value is owned by the caller and NULL where the name is not there. */
-int assign_get(const struct assign *a, const char *name, char **ret_value, struct fault *f);
+/* The value of that line, until the next edit; NULL where the name is not there. */
+const char *assign_value(const struct assign *a, const char *name);
 /*
  * Sets the value in place (in the last line of that name), or appends a line.  FAULT_REFUSED: a name or value
  * that the grammar cannot write, or a line that would reach ASSIGN_LINE_MAX.  *ret_changed false: it was so already.
@@ -86,9 +85,8 @@ int assign_unset(struct assign *a, const char *name, struct fault *f);
  * whatever stands before and behind it?  A line that a shell, OKV or its writer might read as setting it.
  */
 bool assign_mentions(const struct assign_line *line, const char *name);
-/* NAME: "old" -> "new", made printable; a line that is not there is said to be none. */
-void assign_change_format(const char *name, const struct assign_line *old, const struct assign_line *new,
-			  struct text *out);
+/* NAME: "old" -> "new", made printable; a value that is not there (NULL) is said to be none. */
+void assign_change_format(const char *name, const char *old, const char *new, struct text *out);
 /* One clause for people: "the value is not in double quotes". */
 const char *assign_flaw_text(enum assign_flaw flaw);
 

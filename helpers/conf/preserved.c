@@ -15,29 +15,20 @@ void preserved_done(struct preserved *p)
 
 static int append(struct preserved *p, const char *path, size_t length, struct fault *f)
 {
-	char *copy = malloc(length + 1);
-
-	if (copy == NULL || !ARRAY_GROW(p->paths, p->count)) {
-		free(copy);
+	if (!ARRAY_GROW(p->paths, p->count) || (p->paths[p->count] = strndup(path, length)) == NULL)
 		return fault_memory(f);
-	}
-	memcpy(copy, path, length);
-	copy[length] = '\0';
-	p->paths[p->count++] = copy;
+	p->count++;
 	return 0;
 }
 
-int preserved_parse(struct preserved *ret_preserved, const char *value, size_t length, struct fault *f)
+int preserved_parse(struct preserved *ret_preserved, const char *value, struct fault *f)
 {
 	PRESERVED_AUTO p = { 0 };
 
-	for (size_t at = 0; at < length; at++) {
-		const char *colon = memchr(value + at, ':', length - at);
-		const size_t end = colon != NULL ? (size_t)(colon - value) : length;
-		/* A path cannot hold a NUL, and what follows it would be lost, so the entry is kept aside. */
-		if (end > at && append(&p, value + at, end - at, f) < 0)
+	for (size_t length; value != NULL && *value != '\0'; value += length + (value[length] == ':')) {
+		length = strcspn(value, ":");
+		if (length > 0 && append(&p, value, length, f) < 0)
 			return -1;
-		at = end;
 	}
 	*ret_preserved = p;
 	p = (struct preserved){ 0 };

@@ -22,8 +22,8 @@ struct preserved {
 #define PRESERVED_AUTO __attribute__((cleanup(preserved_done))) struct preserved
 
 void preserved_done(struct preserved *p);
-/* Fails for lack of memory only. */
-int preserved_parse(struct preserved *ret_preserved, const char *value, size_t length, struct fault *f);
+/* NULL: a value that is not set.  Fails for lack of memory only. */
+int preserved_parse(struct preserved *ret_preserved, const char *value, struct fault *f);
 /* The entries joined by ':'. */
 void preserved_print(const struct preserved *p, struct text *out);
 

@@ -161,13 +161,13 @@ void settings_done(struct settings *s)
 
 static int unknown_refuse(const char *file, size_t number, const struct assign_line *line, struct fault *f)
 {
-	struct nearest nearest = { .word = line->bytes, .length = line->name_length };
+	struct nearest nearest = { .word = line->name, .length = strlen(line->name) };
 	char hint[NEAREST_HINT_SIZE];
 
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		nearest_offer(&nearest, table[i].name);
-	return fault_refused(f, "%s:%zu: unknown setting '%s'%s", SHOWN(file), number,
-			     SHOWN_BYTES(line->bytes, line->name_length), nearest_hint(&nearest, "", "", hint));
+	return fault_refused(f, "%s:%zu: unknown setting '%s'%s", SHOWN(file), number, SHOWN(line->name),
+			     nearest_hint(&nearest, "", "", hint));
 }
 
 int settings_parse(struct settings *s, const char *name, const char *bytes, size_t length, struct fault *f)
@@ -187,7 +187,7 @@ int settings_parse(struct settings *s, const char *name, const char *bytes, size
 			return fault_refused(f, "%s:%zu: %s", SHOWN(name), i + 1, assign_flaw_text(line->flaw));
 
 		size_t which = 0;
-		while (which < SETTING_COUNT && !text_equal(line->bytes, line->name_length, table[which].name))
+		while (which < SETTING_COUNT && strcmp(line->name, table[which].name) != 0)
 			which++;
 		if (which == SETTING_COUNT)
 			return unknown_refuse(name, i + 1, line, f);
@@ -195,12 +195,7 @@ int settings_parse(struct settings *s, const char *name, const char *bytes, size
 			return fault_refused(f, "%s:%zu: %s is set twice", SHOWN(name), i + 1, table[which].name);
 		seen[which] = true;
 
-		char *value = strndup(line->bytes + line->value_start, line->value_length);
-		if (value == NULL)
-			return fault_memory(f);
-		const int r = value_store(s, &table[which], value, f);
-		free(value);
-		if (r < 0)
+		if (value_store(s, &table[which], line->value, f) < 0)
 			return fault_prefix(f, "%s:%zu: ", SHOWN(name), i + 1);
 		library_set = library_set || strcmp(table[which].name, "PKCS11_LIB") == 0;
 	}

@@ -42,17 +42,11 @@ static size_t flawed_find(const struct assign *lines)
 /* Lines that give it different values: which of them OKV reads is not documented. */
 static bool is_contested(const struct assign *lines, const char *name)
 {
-	const struct assign_line *first = NULL;
+	const char *last = assign_value(lines, name);
 
 	for (size_t i = 0; i < lines->count; i++) {
 		const struct assign_line *line = &lines->lines[i];
-		if (line->kind != ASSIGN_VALUE || !text_equal(line->bytes, line->name_length, name))
-			continue;
-		if (first == NULL)
-			first = line;
-		else if (first->value_length != line->value_length ||
-			 memcmp(first->bytes + first->value_start, line->bytes + line->value_start,
-				line->value_length) != 0)
+		if (line->kind == ASSIGN_VALUE && strcmp(line->name, name) == 0 && strcmp(line->value, last) != 0)
 			return true;
 	}
 	return false;
@@ -63,24 +57,26 @@ static int okv_choose(int root, char **ret_path, struct fault *f)
 	ASSIGN_AUTO lines = { 0 };
 	bool there;
 
-	if (fs_existence(root, HSM_OKV_CONF, &there, f) < 0 || hsm_library_lines(root, HSM_OKV_CONF, &lines, f) < 0 ||
-	    assign_get(&lines, KEY, ret_path, f) < 0)
+	if (fs_existence(root, HSM_OKV_CONF, &there, f) < 0 || hsm_library_lines(root, HSM_OKV_CONF, &lines, f) < 0)
 		return -1;
+	const char *path = assign_value(&lines, KEY);
 	const size_t flawed = flawed_find(&lines);
 	if (is_contested(&lines, KEY))
 		return fault_negative(f,
 				      "it is not known which library OKV loads: " KEY " is set %zu times in '%s', to "
 				      "different values; keep one of the lines",
 				      assign_count(&lines, KEY), HSM_OKV_CONF);
-	if (*ret_path != NULL && (*ret_path)[0] != '\0')
+	if (path != NULL && path[0] != '\0') {
+		*ret_path = strdup(path);
 		return 0;
+	}
 	if (!there)
 		return fault_negative(f, "OKV loads no library: there is no file '%s'", HSM_OKV_CONF);
-	if (*ret_path == NULL && flawed < lines.count)
+	if (path == NULL && flawed < lines.count)
 		return fault_negative(f, "OKV loads no library: %s:%zu does not name one: %s", HSM_OKV_CONF, flawed + 1,
 				      assign_flaw_text(lines.lines[flawed].flaw));
 	return fault_negative(f, "OKV loads no library: '%s' has no " KEY "%s", HSM_OKV_CONF,
-			      *ret_path == NULL ? "" : " that is not empty");
+			      path == NULL ? "" : " that is not empty");
 }
 
 int hsm_library_choose(int root, const struct settings *settings, enum hsm_library_source source, char **ret_path,
@@ -156,9 +152,7 @@ static int variables_read(int root, struct report *report, struct hsm_environmen
 		if (line->kind != ASSIGN_VALUE)
 			continue;
 		TEXT_AUTO item = { 0 };
-		text_add(&item, line->bytes, line->name_length);
-		text_add_char(&item, '=');
-		text_add(&item, line->bytes + line->value_start, line->value_length);
+		text_add_format(&item, "%s=%s", line->name, line->value);
 		if (text_check(&item, f) < 0)
 			return -1;
 		environment->items[environment->count++] = text_take(&item);

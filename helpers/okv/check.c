@@ -239,7 +239,7 @@ static int is_unwired(const struct okv_checking *c, struct fault *f)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++)
 		if (lines.lines[i].kind == ASSIGN_FLAWED ||
-		    (lines.lines[i].kind == ASSIGN_VALUE && lines.lines[i].value_length > 0))
+		    (lines.lines[i].kind == ASSIGN_VALUE && lines.lines[i].value[0] != '\0'))
 			return 0;
 	return 1;
 }
@@ -326,7 +326,7 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 		return -1;
 	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
 	if (line != NULL && assign_count(&a, "PRESERVED_FILES") == 1) {
-		if (preserved_parse(&p, line->bytes + line->value_start, line->value_length, f) < 0)
+		if (preserved_parse(&p, line->value, f) < 0)
 			return -1;
 		const size_t count = p.count;
 		preserved_reduce(&p);

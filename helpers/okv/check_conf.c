@@ -43,8 +43,7 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 		    FINDING_RULE(FINDING_WARN, tab ? "value-tab" : "value-not-ascii",
 				 "it is not known whether OKV accepts them"),
 		    number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
-	finding_set_remedy(c->found, "write the value of %s again: okv-luna config set",
-			   SHOWN_BYTES(line->bytes, line->name_length));
+	finding_set_remedy(c->found, "write the value of %s again: okv-luna config set", SHOWN(line->name));
 }
 
 /* One finding for each flaw and remedy, at its first line: a file from Windows has a CR on every one. */
@@ -102,20 +101,17 @@ static bool mentioned(const struct assign *a, const char *name)
 }
 
 /* The value of a key that must be there once; NULL (and a finding) where it is not. */
-static char *key_read(struct okv_checking *c, const struct assign *a, const char *key, const char *effect)
+static const char *key_read(struct okv_checking *c, const struct assign *a, const char *key, const char *effect)
 {
-	struct fault ignored = { 0 };
-	char *value = NULL;
+	const char *value = assign_value(a, key);
 
 	if (assign_count(a, key) > 1)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "key-twice", "it is not known which one OKV reads",
 					 "keep one of the lines"),
 			    assign_line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
-	if (assign_get(a, key, &value, &ignored) < 0)
-		c->found->failed = true;
 	/* A malformed line of that name is a finding already. */
-	else if (value == NULL && !mentioned(a, key))
+	if (value == NULL && !mentioned(a, key))
 		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "key-missing", effect, FINDING_WIRE_IT), 0,
 			    "%s is not set", key);
 	return value;
@@ -125,7 +121,7 @@ static char *key_read(struct okv_checking *c, const struct assign *a, const char
 
 static void library_check(struct okv_checking *c, const struct assign *a)
 {
-	char *library = key_read(c, a, "PKCS11_LIB_LOC", "OKV has no library to load");
+	const char *library = key_read(c, a, "PKCS11_LIB_LOC", "OKV has no library to load");
 	const char *wanted = c->job->settings->pkcs11_lib;
 	const size_t line = assign_line_number(a, "PKCS11_LIB_LOC");
 
@@ -147,7 +143,6 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 			    FINDING_RULE(FINDING_WARN, "library-other",
 					 "OKV loads one library and these tools look at another", FINDING_WIRE_IT),
 			    line, "PKCS11_LIB_LOC is not the library of okv-luna.conf, '%s'", SHOWN(wanted));
-	free(library);
 }
 
 /* --- PRESERVED_FILES ---------------------------------------------------------------------------------------------- */
@@ -233,14 +228,14 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 static void preserved_check(struct okv_checking *c, const struct assign *a)
 {
 	struct fault ignored = { 0 };
-	char *value = key_read(c, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
+	const char *value =
+		key_read(c, a, "PRESERVED_FILES", "an OS major upgrade carries nothing of the HSM client over");
 	const size_t line = assign_line_number(a, "PRESERVED_FILES");
 
 	if (value == NULL)
 		return;
-	if (preserved_parse(&c->preserved, value, strlen(value), &ignored) < 0)
+	if (preserved_parse(&c->preserved, value, &ignored) < 0)
 		c->found->failed = true;
-	free(value);
 	c->preserves = !c->found->failed;
 	for (size_t i = 0; i < c->preserved.count; i++)
 		entry_check(c, i, line);
@@ -336,14 +331,13 @@ static void keys_check(struct okv_checking *c, const struct assign *a)
 	for (size_t i = 0; i < a->count; i++) {
 		bool is_known = a->lines[i].kind != ASSIGN_VALUE;
 		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
-			is_known = is_known || text_equal(a->lines[i].bytes, a->lines[i].name_length, known[j]);
+			is_known = is_known || strcmp(a->lines[i].name, known[j]) == 0;
 		if (!is_known)
 			finding_add(
 				c->found,
 				FINDING_RULE(FINDING_WARN, "key-unknown", "OKV ignores it, or complains",
 					     "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
-				i + 1, "'%s' is not one of OKV's three keys",
-				SHOWN_BYTES(a->lines[i].bytes, a->lines[i].name_length));
+				i + 1, "'%s' is not one of OKV's three keys", SHOWN(a->lines[i].name));
 	}
 }
 
@@ -357,14 +351,13 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 	if (r <= 0)
 		return r;
 	keys_check(c, &a);
-	char *vendor = key_read(c, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
+	const char *vendor = key_read(c, &a, "VENDOR_NAME", "the console's vendor menu has no entry for this HSM");
 	if (vendor != NULL && strcmp(vendor, c->job->settings->vendor_name) != 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "vendor-other",
 					 "the console's vendor menu shows another name than expected", FINDING_WIRE_IT),
 			    assign_line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
 			    SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
-	free(vendor);
 	/* The list first: the library's check asks it. */
 	preserved_check(c, &a);
 	library_check(c, &a);
@@ -376,14 +369,13 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 	return 0;
 }
 
-static bool sounds_secret(const char *name, size_t length)
+static bool sounds_secret(const char *name)
 {
 	static const char *const words[] = { "PASSWORD", "PASSWD", "SECRET", "CREDENTIAL", "_PIN", "TOKEN" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		for (size_t at = 0; at + strlen(words[i]) <= length; at++)
-			if (strncasecmp(name + at, words[i], strlen(words[i])) == 0)
-				return true;
+		if (strcasestr(name, words[i]) != NULL)
+			return true;
 	return false;
 }
 
@@ -392,7 +384,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	static const char effect[] =
 		"the library looks for Chrystoki.conf elsewhere, shows no slots and reports no error";
 	static const char key[] = "ChrystokiConfigurationPath";
-	char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf is");
+	const char *value = key_read(c, a, key, "the library falls back to /etc, if that is where Chrystoki.conf is");
 	const char *conf = c->job->settings->chrystoki_conf;
 	const size_t line = assign_line_number(a, key);
 	TEXT_AUTO path = { 0 };
@@ -415,7 +407,6 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 			    FINDING_RULE(FINDING_WARN, "config-other",
 					 "OKV uses one configuration and these tools look at another", FINDING_WIRE_IT),
 			    line, "OKV uses '%s', and okv-luna.conf says '%s'", SHOWN(text_string(&path)), SHOWN(conf));
-	free(value);
 }
 
 static int env_check(struct okv_checking *c, struct fault *f)
@@ -429,12 +420,12 @@ static int env_check(struct okv_checking *c, struct fault *f)
 		return r;
 	for (size_t i = 0; i < a.count; i++) {
 		const struct assign_line *line = &a.lines[i];
-		if (line->kind == ASSIGN_VALUE && sounds_secret(line->bytes, line->name_length))
+		if (line->kind == ASSIGN_VALUE && sounds_secret(line->name))
 			finding_add(c->found,
 				    FINDING_RULE(FINDING_WARN, "env-secret",
 						 "hsmclient writes every value to its trace in clear",
 						 "remove it from this file"),
-				    i + 1, "'%s' sounds like a secret", SHOWN_BYTES(line->bytes, line->name_length));
+				    i + 1, "'%s' sounds like a secret", SHOWN(line->name));
 	}
 	directory_check(c, &a);
 	okv_check_needs(c, OKV_NEED_SETTING, OKV_NEED_SETTING);

@@ -523,15 +523,11 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 /* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
 static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
 {
-	const bool directory = text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath");
-	TEXT_AUTO value = { 0 };
+	const bool directory = strcmp(line->name, "ChrystokiConfigurationPath") == 0;
 	TEXT_AUTO path = { 0 };
 	char end[PATH_MAX];
 
-	text_add(&value, line->bytes + line->value_start, line->value_length);
-	if (text_check(&value, f) < 0)
-		return -1;
-	for (const char *list = text_string(&value); item_next(&list, &path);) {
+	for (const char *list = line->value; item_next(&list, &path);) {
 		const char *at = text_string(&path);
 
 		if (text_check(&path, f) < 0)
@@ -550,14 +546,11 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 {
 	ASSIGN_AUTO conf = { 0 };
 	ASSIGN_AUTO env = { 0 };
-	char *library = NULL, *environment = NULL;
 
-	if (assign_read(n->job, OKV_CONF, &conf, f) < 0 || assign_read(n->job, OKV_ENV, &env, f) < 0 ||
-	    assign_get(&conf, "PKCS11_LIB_LOC", &library, f) < 0 ||
-	    assign_get(&env, "LD_LIBRARY_PATH", &environment, f) < 0) {
-		free(library);
+	if (assign_read(n->job, OKV_CONF, &conf, f) < 0 || assign_read(n->job, OKV_ENV, &env, f) < 0)
 		return -1;
-	}
+	const char *library = assign_value(&conf, "PKCS11_LIB_LOC");
+	const char *environment = assign_value(&env, "LD_LIBRARY_PATH");
 	about(n, OKV_NEED_LIBRARY, assign_line_number(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
 	int r = library != NULL ? library_follow(n, library, environment, f) : 0;
 	/* What wiring will make of it. */
@@ -565,15 +558,11 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 	if (r == 0 && (library == NULL || strcmp(library, n->job->settings->pkcs11_lib) != 0))
 		r = library_follow(n, n->job->settings->pkcs11_lib, environment, f);
 	for (size_t i = 0; r == 0 && i < env.count; i++) {
-		TEXT_AUTO name = { 0 };
 		if (env.lines[i].kind != ASSIGN_VALUE)
 			continue;
-		text_add(&name, env.lines[i].bytes, env.lines[i].name_length);
-		about(n, OKV_NEED_SETTING, i + 1, text_string(&name));
-		r = text_check(&name, f) < 0 ? -1 : setting_follow(n, &env.lines[i], f);
+		about(n, OKV_NEED_SETTING, i + 1, env.lines[i].name);
+		r = setting_follow(n, &env.lines[i], f);
 	}
-	free(library);
-	free(environment);
 	return r;
 }
 

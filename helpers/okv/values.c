@@ -34,18 +34,19 @@ static int path_find(const char *word, const char **ret_path, struct fault *f)
 		SHOWN(word));
 }
 
-int okv_value_get(const struct okv_job *job, const char *file, const char *name, char **ret_value, struct fault *f)
+int okv_value_get(const struct okv_job *job, const char *file, const char *name, struct text *ret_value,
+		  struct fault *f)
 {
 	ASSIGN_AUTO a = { 0 };
 	const char *path;
-	char *value = NULL;
 
-	if (path_find(file, &path, f) < 0 || assign_read(job, path, &a, f) < 0 || assign_get(&a, name, &value, f) < 0)
+	if (path_find(file, &path, f) < 0 || assign_read(job, path, &a, f) < 0)
 		return -1;
+	const char *value = assign_value(&a, name);
 	if (value == NULL)
 		return fault_negative(f, "'%s' is not set in %s", SHOWN(name), path);
-	*ret_value = value;
-	return 0;
+	text_add_string(ret_value, value);
+	return text_check(ret_value, f);
 }
 
 struct setting {
@@ -65,7 +66,7 @@ static int setting_change(void *context, const struct text *now, struct text *re
 	    assign_set(&a, s->name, s->value, &changed, f) < 0)
 		return -1;
 	text_cut(&s->change, 0);
-	assign_change_format(s->name, assign_find(&before, s->name), assign_find(&a, s->name), &s->change);
+	assign_change_format(s->name, assign_value(&before, s->name), assign_value(&a, s->name), &s->change);
 	assign_print(&a, ret_text);
 	return text_check(ret_text, f);
 }
@@ -90,10 +91,8 @@ static void assign_show(struct text *out, const char *path, const struct assign 
 	text_add_format(out, "%s\n", path);
 	for (size_t i = 0; i < a->count; i++) {
 		const struct assign_line *line = &a->lines[i];
-		if (line->kind != ASSIGN_VALUE)
-			continue;
-		text_add_format(out, "   %s = %s\n", SHOWN_BYTES(line->bytes, line->name_length),
-				SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
+		if (line->kind == ASSIGN_VALUE)
+			text_add_format(out, "   %s = %s\n", SHOWN(line->name), SHOWN(line->value));
 	}
 }
 
@@ -120,14 +119,9 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 			return -1;
 		assign_show(out, paths[i], &a);
 		json_object_begin(j, paths[i]);
-		for (size_t k = 0; k < a.count; k++) {
-			const struct assign_line *at = &a.lines[k];
-			TEXT_AUTO name = { 0 };
-			if (at->kind != ASSIGN_VALUE)
-				continue;
-			text_add(&name, at->bytes, at->name_length);
-			json_string_bytes(j, text_string(&name), at->bytes + at->value_start, at->value_length);
-		}
+		for (size_t k = 0; k < a.count; k++)
+			if (a.lines[k].kind == ASSIGN_VALUE)
+				json_string(j, a.lines[k].name, a.lines[k].value);
 		json_object_end(j);
 	}
 	if (fs_read_config(job->root, OKV_MID, &script, f) < 0 ||

@@ -87,10 +87,7 @@ static int keys_check(const struct assign *a, const char *const *keys, struct fa
 
 static int preserved_of(const struct assign *a, struct preserved *ret_preserved, struct fault *f)
 {
-	const struct assign_line *line = assign_find(a, preserved_key);
-
-	return line != NULL ? preserved_parse(ret_preserved, line->bytes + line->value_start, line->value_length, f)
-			    : 0;
+	return preserved_parse(ret_preserved, assign_value(a, preserved_key), f);
 }
 
 static int preserved_set(struct assign *a, const struct preserved *p, struct fault *f)
@@ -182,29 +179,22 @@ static int preserved_restore(struct assign *now, const struct assign *before, co
 	for (size_t i = 0; i < here.count; i++)
 		if (!preserved_has(&ours, here.paths[i]) && preserved_add(&left, here.paths[i], f) < 0)
 			return -1;
-	return left.count == 0 && assign_find(before, preserved_key) == NULL ? assign_unset(now, preserved_key, f)
-									     : preserved_set(now, &left, f);
+	return left.count == 0 && assign_value(before, preserved_key) == NULL ? assign_unset(now, preserved_key, f)
+									      : preserved_set(now, &left, f);
 }
 
-static bool same_value(const struct assign_line *a, const struct assign_line *b)
+static bool same_value(const char *a, const char *b)
 {
-	return a != NULL && b != NULL && a->value_length == b->value_length &&
-	       memcmp(a->bytes + a->value_start, b->bytes + b->value_start, a->value_length) == 0;
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 /* A key that still has our value has its old one again, or goes. */
 static int key_restore(struct assign *now, const struct assign *before, const char *key, struct fault *f)
 {
-	char *value = NULL;
+	const char *value = assign_value(before, key);
 	bool changed;
 
-	if (assign_find(before, key) == NULL)
-		return assign_unset(now, key, f);
-	if (assign_get(before, key, &value, f) < 0)
-		return -1;
-	const int r = assign_set(now, key, value, &changed, f);
-	free(value);
-	return r;
+	return value == NULL ? assign_unset(now, key, f) : assign_set(now, key, value, &changed, f);
 }
 
 static int assign_restore(const char *const *keys, const struct text *now, const struct wiring_record *record,
@@ -219,10 +209,10 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 	    assign_parse(&after, text_string(&record->after), record->after.length, f) < 0)
 		return -1;
 	for (; *keys != NULL; keys++) {
-		const struct assign_line *here = assign_find(&a, *keys), *ours = assign_find(&after, *keys);
+		const char *here = assign_value(&a, *keys), *ours = assign_value(&after, *keys);
 		int r = 0;
 
-		if (here == NULL || ours == NULL || same_value(assign_find(&before, *keys), ours))
+		if (here == NULL || ours == NULL || same_value(assign_value(&before, *keys), ours))
 			continue;
 		if (same_value(here, ours))
 			r = key_restore(&a, &before, *keys, f);
@@ -326,7 +316,7 @@ static int wiring_changes(enum wiring_file file, const struct text *now, const s
 	    assign_parse(&b, text_string(next), next->length, f) < 0)
 		return -1;
 	for (const char *const *key = keys_of(file); *key != NULL; key++) {
-		const struct assign_line *old = assign_find(&a, *key), *new = assign_find(&b, *key);
+		const char *old = assign_value(&a, *key), *new = assign_value(&b, *key);
 		if (same_value(old, new) || (old == NULL && new == NULL))
 			continue;
 		assign_change_format(*key, old, new, ret_lines);
@@ -496,23 +486,18 @@ int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
 	TEXT_AUTO conf = { 0 };
 	ASSIGN_AUTO a = { 0 };
 	struct fault cause = { 0 };
-	char *vendor = NULL, *library = NULL;
 
 	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0 && fs_absence(&cause, f) < 0)
 		return -1;
-	if (assign_parse(&a, text_string(&conf), conf.length, f) < 0 || assign_get(&a, "VENDOR_NAME", &vendor, f) < 0 ||
-	    assign_get(&a, "PKCS11_LIB_LOC", &library, f) < 0) {
-		free(vendor);
+	if (assign_parse(&a, text_string(&conf), conf.length, f) < 0)
 		return -1;
-	}
+	const char *vendor = assign_value(&a, "VENDOR_NAME"), *library = assign_value(&a, "PKCS11_LIB_LOC");
 	/* A library by its name is a Luna client's where nobody says whose it is. */
 	const char *name = library != NULL ? text_leaf(library) : "";
 	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
 	*ret_other =
 		name[0] != '\0' && (named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) &&
 		!library_is_missing(job->root, library) && !same_place(job->root, library, job->settings->pkcs11_lib);
-	free(vendor);
-	free(library);
 	return 0;
 }
 

@@ -403,16 +403,15 @@ static int list_command(struct play *play, const char *path, struct fault *f)
 {
 	static const char name[] = "PRESERVED_FILES";
 	ASSIGN_AUTO lines = { 0 };
-	char *value = NULL;
 
-	if (hsm_library_lines(play->request->root, OKV_CONF, &lines, f) < 0 || assign_get(&lines, name, &value, f) < 0)
+	if (hsm_library_lines(play->request->root, OKV_CONF, &lines, f) < 0)
 		return -1;
+	const char *value = assign_value(&lines, name);
 	const size_t used = value != NULL ? strlen(value) : 0;
 	if (is_plain(path) && (value == NULL || strpbrk(value, "'\n") == NULL) &&
 	    used + strlen(path) + sizeof(name) + 4 < ASSIGN_LINE_MAX)
 		text_add_format(&play->remedy, "okv-luna config set okv_hsm.conf %s '%s%s%s'", name,
 				used > 0 ? value : "", used > 0 ? ":" : "", path);
-	free(value);
 	return 0;
 }
 
@@ -477,15 +476,14 @@ static int setting_cause(struct play *play, struct fault *f)
 		return -1;
 	for (size_t i = 0; i < lines.count; i++) {
 		const struct assign_line *line = &lines.lines[i];
-		if (line->kind != ASSIGN_VALUE ||
-		    text_equal(line->bytes, line->name_length, "ChrystokiConfigurationPath"))
+		if (line->kind != ASSIGN_VALUE || strcmp(line->name, "ChrystokiConfigurationPath") == 0)
 			continue;
-		const char *name = SHOWN_BYTES(line->bytes, line->name_length);
+		const char *name = SHOWN(line->name);
 		(void)fault_negative(&play->result->fault, "okv_hsm_env sets %s, and that of a new release does not",
 				     name);
 		text_add_format(&play->remedy,
 				"after such an upgrade set it again: okv-luna config set okv_hsm_env %s '%s'", name,
-				SHOWN_BYTES(line->bytes + line->value_start, line->value_length));
+				SHOWN(line->value));
 		return 1;
 	}
 	return 0;

@@ -47,10 +47,9 @@ int scan_listed(int root, struct preserved *ret_listed, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
 
-	if (hsm_library_lines(root, OKV_CONF, &lines, f) < 0)
-		return -1;
-	const struct assign_line *line = assign_find(&lines, "PRESERVED_FILES");
-	return line != NULL ? preserved_parse(ret_listed, line->bytes + line->value_start, line->value_length, f) : 0;
+	return hsm_library_lines(root, OKV_CONF, &lines, f) < 0
+		       ? -1
+		       : preserved_parse(ret_listed, assign_value(&lines, "PRESERVED_FILES"), f);
 }
 
 static int paths_of_okv(int root, struct preserved *paths, struct fault *f)

@@ -423,61 +423,52 @@ bool snapshot_id(const char *names, const char *name, uint32_t *ret_id)
 	return false;
 }
 
-static int value_get(const struct assign *file, const char *name, char **ret_value, struct fault *f)
+static int value_get(const struct assign *file, const char *name, const char **ret_value, struct fault *f)
 {
-	char *value = NULL;
-
-	if (assign_get(file, name, &value, f) < 0)
-		return -1;
-	if (value == NULL)
-		return fault_refused(f, "the snapshot's system file lacks %s", name);
-	*ret_value = value;
-	return 0;
+	*ret_value = assign_value(file, name);
+	return *ret_value != NULL ? 0 : fault_refused(f, "the snapshot's system file lacks %s", name);
 }
 
 static int field_get(const struct assign *file, const struct field *field, struct snapshot *s, struct fault *f)
 {
 	void *at = (char *)s + field->at;
-	char *value = NULL;
+	const char *value;
 
-	if (field->form == FIELD_TEXT)
-		return value_get(file, field->name, at, f);
 	if (value_get(file, field->name, &value, f) < 0)
 		return -1;
+	if (field->form == FIELD_TEXT)
+		return (*(char **)at = strdup(value)) != NULL ? 0 : fault_memory(f);
 	*(bool *)at = strcmp(value, "yes") == 0;
-	const bool known = *(bool *)at || strcmp(value, "no") == 0;
-	free(value);
-	return known ? 0 : fault_refused(f, "the snapshot's %s is neither yes nor no", field->name);
+	return *(bool *)at || strcmp(value, "no") == 0
+		       ? 0
+		       : fault_refused(f, "the snapshot's %s is neither yes nor no", field->name);
 }
 
 /* The digest of the manifest that belongs to it goes to `ret_hex`. */
 static int system_parse(const struct text *bytes, struct snapshot *s, char ret_hex[SHA256_HEX_SIZE], struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
-	char *taken = NULL, *id = NULL, *hex = NULL;
+	const char *taken, *id, *hex;
 	uint64_t number = 0;
 
-	int r = assign_parse(&file, text_string(bytes), bytes->length, f);
-	for (size_t i = 0; r == 0 && i < FIELD_COUNT; i++)
-		r = field_get(&file, &fields[i], s, f);
-	if (r < 0 || value_get(&file, "TAKEN", &taken, f) < 0 || value_get(&file, "GROUP_ID", &id, f) < 0 ||
+	if (assign_parse(&file, text_string(bytes), bytes->length, f) < 0)
+		return -1;
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (field_get(&file, &fields[i], s, f) < 0)
+			return -1;
+	if (value_get(&file, "TAKEN", &taken, f) < 0 || value_get(&file, "GROUP_ID", &id, f) < 0 ||
 	    value_get(&file, "MANIFEST_SHA256", &hex, f) < 0)
-		r = -1;
-	else if (!time_parse(taken, strlen(taken), &s->taken))
-		r = fault_refused(f, "the snapshot's TAKEN is not a time: '%s'", SHOWN(taken));
-	else if (strlen(hex) != SHA256_HEX_SIZE - 1)
-		r = fault_refused(f, "the snapshot's MANIFEST_SHA256 is not a digest");
-	else if (id[0] != '\0')
-		r = number_parse(id, "the snapshot's GROUP_ID", 0, UINT32_MAX - 1, &number, f);
-	if (r == 0) {
-		s->group_there = id[0] != '\0';
-		s->group_id = (gid_t)number;
-		memcpy(ret_hex, hex, SHA256_HEX_SIZE);
-	}
-	free(taken);
-	free(id);
-	free(hex);
-	return r;
+		return -1;
+	if (!time_parse(taken, strlen(taken), &s->taken))
+		return fault_refused(f, "the snapshot's TAKEN is not a time: '%s'", SHOWN(taken));
+	if (strlen(hex) != SHA256_HEX_SIZE - 1)
+		return fault_refused(f, "the snapshot's MANIFEST_SHA256 is not a digest");
+	if (id[0] != '\0' && number_parse(id, "the snapshot's GROUP_ID", 0, UINT32_MAX - 1, &number, f) < 0)
+		return -1;
+	s->group_there = id[0] != '\0';
+	s->group_id = (gid_t)number;
+	memcpy(ret_hex, hex, SHA256_HEX_SIZE);
+	return 0;
 }
 
 /* By what others can write nothing is proven and nothing put back. */

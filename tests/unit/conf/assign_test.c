@@ -93,7 +93,6 @@ static void setting_touches_one_line_of_any_file(void **state)
 		ASSIGN_AUTO a = { 0 };
 		ASSIGN_AUTO again = { 0 };
 		TEXT_AUTO out = { 0 };
-		char *value = NULL;
 		bool changed = false;
 		const size_t length = random_file(&seed, bytes);
 		MUST(assign_parse(&a, bytes, length, &f));
@@ -106,10 +105,7 @@ static void setting_touches_one_line_of_any_file(void **state)
 		assign_print(&a, &out);
 		MUST(assign_parse(&again, out.bytes, out.length, &f));
 		assert_int_equal(again.count, a.count);
-		MUST(assign_get(&again, "NAME", &value, &f));
-		assert_non_null(value);
-		assert_string_equal(value, "new value");
-		free(value);
+		assert_string_equal(assign_value(&again, "NAME"), "new value");
 		MUST(assign_set(&again, "NAME", "new value", &changed, &f));
 		assert_false(changed);
 		prints(&again, out.bytes, out.length);
@@ -219,19 +215,13 @@ static void the_last_line_of_a_name_counts_as_for_a_shell(void **state)
 	ASSIGN_AUTO a = { 0 };
 	struct fault f = { 0 };
 	bool changed = false;
-	char *value = NULL;
 
 	(void)state;
 	parse(&a, "X=\"one\"\nY=\"\"\nX=\"two\"\nXX=\"no\"\n");
 	assert_int_equal(assign_count(&a, "X"), 2);
-	MUST(assign_get(&a, "X", &value, &f));
-	assert_string_equal(value, "two");
-	free(value);
-	MUST(assign_get(&a, "Y", &value, &f));
-	assert_string_equal(value, "");
-	free(value);
-	MUST(assign_get(&a, "Z", &value, &f));
-	assert_null(value);
+	assert_string_equal(assign_value(&a, "X"), "two");
+	assert_string_equal(assign_value(&a, "Y"), "");
+	assert_null(assign_value(&a, "Z"));
 	MUST(assign_set(&a, "X", "three", &changed, &f));
 	static const char after[] = "X=\"one\"\nY=\"\"\nX=\"three\"\nXX=\"no\"\n";
 	prints(&a, after, sizeof(after) - 1);

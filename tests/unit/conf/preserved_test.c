@@ -14,7 +14,7 @@ static struct preserved parsed(const char *value)
 	struct preserved p;
 	struct fault f = { 0 };
 
-	assert_int_equal(preserved_parse(&p, value, strlen(value), &f), 0);
+	assert_int_equal(preserved_parse(&p, value, &f), 0);
 	return p;
 }
 
