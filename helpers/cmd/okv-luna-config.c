@@ -17,6 +17,7 @@
 #include "okv/check.h"
 #include "okv/chrystoki.h"
 #include "okv/values.h"
+#include "okv/library.h"
 #include "okv/wiring.h"
 #include "proc/child.h"
 

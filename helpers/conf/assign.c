@@ -186,7 +186,7 @@ static bool line_is(const struct assign_line *line, const char *name)
 	return line->kind == ASSIGN_VALUE && strcmp(line->name, name) == 0;
 }
 
-const struct assign_line *assign_find(const struct assign *a, const char *name)
+static const struct assign_line *line_find(const struct assign *a, const char *name)
 {
 	for (size_t i = a->count; i-- > 0;)
 		if (line_is(&a->lines[i], name))
@@ -196,7 +196,7 @@ const struct assign_line *assign_find(const struct assign *a, const char *name)
 
 size_t assign_line_number(const struct assign *a, const char *name)
 {
-	const struct assign_line *line = assign_find(a, name);
+	const struct assign_line *line = line_find(a, name);
 
 	return line != NULL ? (size_t)(line - a->lines) + 1 : 0;
 }
@@ -212,7 +212,7 @@ size_t assign_count(const struct assign *a, const char *name)
 
 const char *assign_value(const struct assign *a, const char *name)
 {
-	const struct assign_line *line = assign_find(a, name);
+	const struct assign_line *line = line_find(a, name);
 
 	return line != NULL ? line->value : NULL;
 }
@@ -231,7 +231,7 @@ int assign_set(struct assign *a, const char *name, const char *value, bool *ret_
 		return fault_refused(f, "'%s' cannot be set to '%s': %s", SHOWN(name), SHOWN(value),
 				     judged.flaw != ASSIGN_FLAW_NONE ? assign_flaw_text(judged.flaw)
 								     : "it must be one line NAME=\"VALUE\"");
-	const struct assign_line *line = assign_find(a, name);
+	const struct assign_line *line = line_find(a, name);
 	if (line != NULL && strcmp(line->value, value) == 0) {
 		*ret_changed = false;
 		return 0;

@@ -60,14 +60,12 @@ void assign_done(struct assign *a);
 /* Fails for lack of memory only. */
 int assign_parse(struct assign *ret_assign, const char *bytes, size_t length, struct fault *f);
 void assign_print(const struct assign *a, struct text *out);
-/* The last well-formed line of that name (as a shell would see it), or NULL. */
-const struct assign_line *assign_find(const struct assign *a, const char *name);
-/* Its number, from 1; 0 where there is none. */
+/* The value of the last well-formed line of that name (as a shell would see it), until the next edit, or NULL. */
+const char *assign_value(const struct assign *a, const char *name);
+/* The number of that line, from 1; 0 where there is none. */
 size_t assign_line_number(const struct assign *a, const char *name);
 /* How many well-formed lines bear the name. */
 size_t assign_count(const struct assign *a, const char *name);
-/* The value of that line, until the next edit; NULL where the name is not there. */
-const char *assign_value(const struct assign *a, const char *name);
 /*
  * Sets the value in place (in the last line of that name), or appends a line.  FAULT_REFUSED: a name or value
  * that the grammar cannot write, or a line that would reach ASSIGN_LINE_MAX.  *ret_changed false: it was so already.

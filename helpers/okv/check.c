@@ -12,6 +12,7 @@
 #include "okv/edit.h"
 #include "okv/links.h"
 #include "okv/shell.h"
+#include "okv/library.h"
 #include "okv/wiring.h"
 
 int okv_check_read(struct okv_checking *c, const struct finding_rule *missing, struct text *ret_text,
@@ -324,9 +325,9 @@ static int assign_fix(void *context, const struct text *now, struct text *ret_te
 	if (assign_parse(&flawed, text_string(now), now->length, f) < 0 || assign_fix_file(&flawed, &fixed, f) < 0 ||
 	    assign_parse(&a, text_string(&fixed), fixed.length, f) < 0)
 		return -1;
-	const struct assign_line *line = assign_find(&a, "PRESERVED_FILES");
-	if (line != NULL && assign_count(&a, "PRESERVED_FILES") == 1) {
-		if (preserved_parse(&p, line->value, f) < 0)
+	const char *listed = assign_value(&a, "PRESERVED_FILES");
+	if (listed != NULL && assign_count(&a, "PRESERVED_FILES") == 1) {
+		if (preserved_parse(&p, listed, f) < 0)
 			return -1;
 		const size_t count = p.count;
 		preserved_reduce(&p);

@@ -10,7 +10,7 @@
 #include "fs/root.h"
 #include "okv/check.h"
 #include "okv/links.h"
-#include "okv/wiring.h"
+#include "okv/library.h"
 #include "proc/identity.h"
 
 static const char *const flaw_words[] = {

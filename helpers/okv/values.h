@@ -16,7 +16,8 @@
  * `file` is okv_hsm.conf or okv_hsm_env, with or without the directory; FAULT_USAGE: it is another.
  * FAULT_NEGATIVE: the name is not set there.  The value is added.
  */
-int okv_value_get(const struct okv_job *job, const char *file, const char *name, struct text *ret_value, struct fault *f);
+int okv_value_get(const struct okv_job *job, const char *file, const char *name, struct text *ret_value,
+		  struct fault *f);
 /* Says what came of it to the report.  FAULT_REFUSED: the name is set more than once, or what conf/assign refuses. */
 int okv_value_set(const struct okv_job *job, const char *file, const char *name, const char *value, struct fault *f);
 /* What OKV's three files and Chrystoki.conf say now, for people and for programs; the JSON object is open. */

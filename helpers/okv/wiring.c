@@ -1,20 +1,16 @@
 #include "okv/wiring.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conf/assign.h"
 #include "conf/midupgrade.h"
 #include "conf/preserved.h"
 #include "conf/settings.h"
-#include "fs/publish.h"
 #include "fs/read.h"
 #include "fs/root.h"
 #include "okv/edit.h"
+#include "okv/library.h"
 #include "okv/links.h"
 #include "okv/needs.h"
 #include "okv/shell.h"
@@ -29,19 +25,25 @@
 
 enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
 
-enum wiring_removal {
-	WIRING_REMOVE_ALL,
-	WIRING_REMOVE_OURS, /* the block and our own entries: what OKV reaches its HSM by stays */
+enum direction {
+	WIRE_IN,
+	WIRE_OUT,
+	WIRE_WITHDRAW, /* the block and our own entries: what OKV reaches its HSM by stays */
 };
 
+/* What the files shall say. */
 struct wiring_options {
-	const char *vendor_name;
-	const char *library;
-	const char *config_directory; /* of Chrystoki.conf */
-	const char *hsm_group;
-	const struct preserved *preserved; /* what PRESERVED_FILES must hold or cover */
-	enum wiring_removal removal;
+	const struct settings *settings;
+	enum direction direction;
+	struct preserved preserved;   /* what PRESERVED_FILES must hold or cover */
+	struct text config_directory; /* of Chrystoki.conf */
 };
+
+static void wiring_options_done(struct wiring_options *options)
+{
+	preserved_done(&options->preserved);
+	text_done(&options->config_directory);
+}
 
 /* A file as it was and as applying made it; `known` is false where no record of that is left. */
 struct wiring_record {
@@ -52,8 +54,17 @@ struct wiring_record {
 #define WIRING_RECORD_AUTO __attribute__((cleanup(wiring_record_done))) struct wiring_record
 
 static const char preserved_key[] = "PRESERVED_FILES";
-static const char *const conf_keys[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", preserved_key, NULL };
-static const char *const env_keys[] = { "ChrystokiConfigurationPath", NULL };
+
+static const struct {
+	const char *path, *record;
+	const char *keys[4]; /* that are ours to set; ends with NULL */
+} files[] = {
+	[WIRING_CONF] = { OKV_CONF,
+			  OKV_RECORD "/okv_hsm.conf",
+			  { "VENDOR_NAME", "PKCS11_LIB_LOC", preserved_key, NULL } },
+	[WIRING_ENV] = { OKV_ENV, OKV_RECORD "/okv_hsm_env", { "ChrystokiConfigurationPath", NULL } },
+	[WIRING_MID] = { OKV_MID, OKV_RECORD "/okv_hsm_mid_upgrade", { NULL } },
+};
 
 static void wiring_record_done(struct wiring_record *r)
 {
@@ -62,27 +73,14 @@ static void wiring_record_done(struct wiring_record *r)
 	r->known = false;
 }
 
-static const char *const *keys_of(enum wiring_file file)
-{
-	return file == WIRING_CONF ? conf_keys : env_keys;
-}
-
 /* What a key shall be; PRESERVED_FILES is no single wish. */
 static const char *value_of(const char *key, const struct wiring_options *options)
 {
 	if (strcmp(key, "VENDOR_NAME") == 0)
-		return options->vendor_name;
+		return options->settings->vendor_name;
 	if (strcmp(key, "PKCS11_LIB_LOC") == 0)
-		return options->library;
-	return options->config_directory;
-}
-
-static int keys_check(const struct assign *a, const char *const *keys, struct fault *f)
-{
-	for (; *keys != NULL; keys++)
-		if (assign_check_only(a, *keys, f) < 0)
-			return -1;
-	return 0;
+		return options->settings->pkcs11_lib;
+	return text_string(&options->config_directory);
 }
 
 static int preserved_of(const struct assign *a, struct preserved *ret_preserved, struct fault *f)
@@ -136,10 +134,13 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 	ASSIGN_AUTO a = { 0 };
 	bool changed;
 
-	if (assign_parse(&a, text_string(now), now->length, f) < 0 || keys_check(&a, keys, f) < 0)
+	if (assign_parse(&a, text_string(now), now->length, f) < 0)
 		return -1;
+	for (const char *const *key = keys; *key != NULL; key++)
+		if (assign_check_only(&a, *key, f) < 0)
+			return -1;
 	for (; *keys != NULL; keys++) {
-		const int r = *keys == preserved_key ? preserved_apply(&a, options->preserved, f)
+		const int r = *keys == preserved_key ? preserved_apply(&a, &options->preserved, f)
 						     : assign_set(&a, *keys, value_of(*keys, options), &changed, f);
 		if (r < 0)
 			return -1;
@@ -156,8 +157,8 @@ static int wiring_apply(enum wiring_file file, const struct text *now, const str
 			struct text *ret_text, struct fault *f)
 {
 	if (file == WIRING_MID)
-		return midupgrade_insert(text_string(now), now->length, options->hsm_group, ret_text, f);
-	return assign_apply(keys_of(file), now, options, ret_text, f);
+		return midupgrade_insert(text_string(now), now->length, options->settings->hsm_group, ret_text, f);
+	return assign_apply(files[file].keys, now, options, ret_text, f);
 }
 
 /*
@@ -240,7 +241,7 @@ static int conf_withdraw(const struct text *now, const struct wiring_record *rec
 	for (size_t i = 0; i < here.count; i++) {
 		const char *path = here.paths[i];
 		const bool ours = preserved_within(path, SETTINGS_PREFIX) || is_unit_of_ours(path) ||
-				  (strstr(path, "okv-luna") != NULL && preserved_has(options->preserved, path));
+				  (strstr(path, "okv-luna") != NULL && preserved_has(&options->preserved, path));
 		if ((!ours || preserved_has(&old, path)) && preserved_add(&left, path, f) < 0)
 			return -1;
 	}
@@ -251,13 +252,13 @@ static int conf_withdraw(const struct text *now, const struct wiring_record *rec
 }
 
 /*
- * Without a record, or with WIRING_REMOVE_OURS, the block goes, and those entries of PRESERVED_FILES that only this
+ * Without a record, or with WIRE_WITHDRAW, the block goes, and those entries of PRESERVED_FILES that only this
  * product needs (below SETTINGS_PREFIX, units, links to it) and that were not there before it; keys keep their values.
  */
 static int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
 			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
 {
-	const bool all = options->removal == WIRING_REMOVE_ALL || file == WIRING_MID;
+	const bool all = options->direction != WIRE_WITHDRAW || file == WIRING_MID;
 
 	if (all && record->known && text_same(now, &record->after)) {
 		text_add(ret_text, text_string(&record->before), record->before.length);
@@ -266,7 +267,7 @@ static int wiring_remove(enum wiring_file file, const struct text *now, const st
 	if (file == WIRING_MID)
 		return midupgrade_remove(text_string(now), now->length, ret_text, f);
 	if (all && record->known)
-		return assign_restore(keys_of(file), now, record, ret_text, f);
+		return assign_restore(files[file].keys, now, record, ret_text, f);
 	if (file == WIRING_CONF)
 		return conf_withdraw(now, record, options, ret_text, f);
 	text_add(ret_text, text_string(now), now->length);
@@ -310,12 +311,10 @@ static int wiring_changes(enum wiring_file file, const struct text *now, const s
 	ASSIGN_AUTO a = { 0 };
 	ASSIGN_AUTO b = { 0 };
 
-	if (file == WIRING_MID)
-		return 0;
 	if (assign_parse(&a, text_string(now), now->length, f) < 0 ||
 	    assign_parse(&b, text_string(next), next->length, f) < 0)
 		return -1;
-	for (const char *const *key = keys_of(file); *key != NULL; key++) {
+	for (const char *const *key = files[file].keys; *key != NULL; key++) {
 		const char *old = assign_value(&a, *key), *new = assign_value(&b, *key);
 		if (same_value(old, new) || (old == NULL && new == NULL))
 			continue;
@@ -327,63 +326,34 @@ static int wiring_changes(enum wiring_file file, const struct text *now, const s
 
 /* --- the three files ---------------------------------------------------------------------------------------------- */
 
-static const struct {
-	enum wiring_file file;
-	const char *path, *record;
-} files[] = {
-	{ WIRING_CONF, OKV_CONF, OKV_RECORD "/okv_hsm.conf" },
-	{ WIRING_ENV, OKV_ENV, OKV_RECORD "/okv_hsm_env" },
-	{ WIRING_MID, OKV_MID, OKV_RECORD "/okv_hsm_mid_upgrade" },
-};
-
-enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
-
-/* What we want, with the memory behind it. */
-struct wishes {
-	struct wiring_options wanted;
-	struct preserved preserved;
-	struct text config_directory;
-};
-
-static void wishes_done(struct wishes *w)
-{
-	preserved_done(&w->preserved);
-	text_done(&w->config_directory);
-}
-
 /* The client first: what lies inside it needs no entry of its own. */
-static int wishes_make(const struct okv_job *job, struct wishes *w, struct fault *f)
+static int options_make(const struct okv_job *job, enum direction direction, struct wiring_options *options,
+			struct fault *f)
 {
 	const struct settings *s = job->settings;
 	OKV_NEEDS_AUTO needs = { .items = NULL };
 	const char *slash = strrchr(s->chrystoki_conf, '/');
 
+	options->settings = s;
+	options->direction = direction;
 	if (okv_needs_find(job, &needs, f) < 0)
 		return -1;
 	for (size_t i = 0; i < needs.count; i++)
-		if (needs.items[i].listable && preserved_add(&w->preserved, needs.items[i].path, f) < 0)
+		if (needs.items[i].listable && preserved_add(&options->preserved, needs.items[i].path, f) < 0)
 			return -1;
-	if (preserved_add(&w->preserved, s->pkcs11_lib, f) < 0)
+	if (preserved_add(&options->preserved, s->pkcs11_lib, f) < 0 ||
+	    okv_links_preserve(job, &options->preserved, f) < 0)
 		return -1;
-	if (okv_links_preserve(job, &w->preserved, f) < 0)
-		return -1;
-	preserved_reduce(&w->preserved);
-	text_add(&w->config_directory, s->chrystoki_conf,
+	preserved_reduce(&options->preserved);
+	text_add(&options->config_directory, s->chrystoki_conf,
 		 slash == s->chrystoki_conf ? 1 : (size_t)(slash - s->chrystoki_conf));
-	w->wanted = (struct wiring_options){
-		.vendor_name = s->vendor_name,
-		.library = s->pkcs11_lib,
-		.config_directory = text_string(&w->config_directory),
-		.hsm_group = s->hsm_group,
-		.preserved = &w->preserved,
-	};
-	return text_check(&w->config_directory, f);
+	return text_check(&options->config_directory, f);
 }
 
 struct file_work {
 	const struct okv_job *job;
 	const struct wiring_options *wanted;
-	size_t which;
+	enum wiring_file file;
 	struct text before;  /* the file without us, as found by the last call of change */
 	struct text changes; /* what that call would change, NAME: "old" -> "new" */
 };
@@ -393,7 +363,7 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 {
 	TEXT_AUTO bytes = { 0 };
 	struct fault cause = { 0 };
-	const char *path = files[w->which].record;
+	const char *path = files[w->file].record;
 
 	if (fs_read_file(w->job->root, path, FS_FOLLOW_TRUSTED, 4 * FS_READ_CONFIG_MAX, &bytes, NULL, &cause) == 0 &&
 	    wiring_record_parse(ret_record, text_string(&bytes), bytes.length, &cause) == 0)
@@ -432,84 +402,14 @@ static int script_compare(const struct text *now, const struct text *next, struc
 	return 0;
 }
 
-bool okv_file_is_there(int root, const char *path)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-	struct stat status;
-
-	return fs_place_find(root, path, &place, &ignored) == 0 &&
-	       fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-	       status.st_size > 0;
-}
-
-bool okv_library_is_there(int root, const char *path)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_AUTO int fd = -1;
-	struct fault ignored = { 0 };
-	char head[4];
-
-	return fs_place_find(root, path, &place, &ignored) == 0 &&
-	       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
-	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
-}
-
-/*
- * Is it known that OKV finds no library there?  A name that the loader can follow and we do not (dots, a link that
- * somebody else than root made, a bare file name) may well be one that works.
- */
-static bool library_is_missing(int root, const char *path)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault why = { 0 };
-
-	if (path[0] == '/' && fs_place_find(root, path, &place, &why) < 0)
-		return why.kind == FAULT_ABSENT;
-	return strchr(path, '/') != NULL && !okv_file_is_there(root, path);
-}
-
-/* Do both names lead to the same file? */
-static bool same_place(int root, const char *a, const char *b)
-{
-	FS_PLACE_AUTO one = FS_PLACE_INIT;
-	FS_PLACE_AUTO other = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-
-	return strcmp(a, b) == 0 ||
-	       (fs_place_find(root, a, &one, &ignored) == 0 && fs_place_find(root, b, &other, &ignored) == 0 &&
-		strcmp(one.path, other.path) == 0);
-}
-
-int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
-{
-	TEXT_AUTO conf = { 0 };
-	ASSIGN_AUTO a = { 0 };
-	struct fault cause = { 0 };
-
-	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0 && fs_absence(&cause, f) < 0)
-		return -1;
-	if (assign_parse(&a, text_string(&conf), conf.length, f) < 0)
-		return -1;
-	const char *vendor = assign_value(&a, "VENDOR_NAME"), *library = assign_value(&a, "PKCS11_LIB_LOC");
-	/* A library by its name is a Luna client's where nobody says whose it is. */
-	const char *name = library != NULL ? text_leaf(library) : "";
-	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
-	*ret_other =
-		name[0] != '\0' && (named || (!text_starts(name, "libCryptoki2") && !text_starts(name, "libcklog2"))) &&
-		!library_is_missing(job->root, library) && !same_place(job->root, library, job->settings->pkcs11_lib);
-	return 0;
-}
-
 static int apply_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
 	struct file_work *w = context;
-	const enum wiring_file file = files[w->which].file;
 	WIRING_RECORD_AUTO record = { 0 };
 	TEXT_AUTO direct = { 0 };
 	TEXT_AUTO next = { 0 };
 
-	if (wiring_apply(file, now, w->wanted, &direct, f) < 0)
+	if (wiring_apply(w->file, now, w->wanted, &direct, f) < 0)
 		return -1;
 	if (text_same(&direct, now)) {
 		text_add(ret_text, text_string(now), now->length);
@@ -520,18 +420,18 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	if (record_read(w, &record, f) < 0)
 		return -1;
 	if (record.known) {
-		if (wiring_remove(file, now, &record, w->wanted, &w->before, f) < 0)
+		if (wiring_remove(w->file, now, &record, w->wanted, &w->before, f) < 0)
 			return -1;
 	} else {
 		text_add(&w->before, text_string(now), now->length);
 	}
-	if (text_check(&w->before, f) < 0 || wiring_apply(file, &w->before, w->wanted, &next, f) < 0)
+	if (text_check(&w->before, f) < 0 || wiring_apply(w->file, &w->before, w->wanted, &next, f) < 0)
 		return -1;
-	if (file == WIRING_MID && script_compare(now, &next, f) < 0)
+	if (w->file == WIRING_MID && script_compare(now, &next, f) < 0)
 		return -1;
 	text_add(ret_text, text_string(&next), next.length);
 	text_cut(&w->changes, 0);
-	return wiring_changes(file, now, &next, &w->changes, f);
+	return wiring_changes(w->file, now, &next, &w->changes, f);
 }
 
 static int apply_announce(void *context, const struct text *now, const struct text *next, struct fault *f)
@@ -542,7 +442,7 @@ static int apply_announce(void *context, const struct text *now, const struct te
 
 	(void)now;
 	wiring_record_print(&record, &bytes);
-	return okv_record_write(w->job->root, files[w->which].record, &bytes, f);
+	return okv_record_write(w->job->root, files[w->file].record, &bytes, f);
 }
 
 static int remove_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)
@@ -550,13 +450,12 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 	struct file_work *w = context;
 	WIRING_RECORD_AUTO record = { 0 };
 
-	if (record_read(w, &record, f) < 0 ||
-	    wiring_remove(files[w->which].file, now, &record, w->wanted, ret_text, f) < 0)
+	if (record_read(w, &record, f) < 0 || wiring_remove(w->file, now, &record, w->wanted, ret_text, f) < 0)
 		return -1;
-	if (files[w->which].file == WIRING_MID && !text_same(now, ret_text))
+	if (w->file == WIRING_MID && !text_same(now, ret_text))
 		return script_compare(now, ret_text, f);
 	text_cut(&w->changes, 0);
-	return wiring_changes(files[w->which].file, now, ret_text, &w->changes, f);
+	return wiring_changes(w->file, now, ret_text, &w->changes, f);
 }
 
 /* The first failure is the one to return; the others are told now. */
@@ -583,8 +482,6 @@ static int finish(const struct okv_outcome *outcome, const struct fault *first, 
 	return -1;
 }
 
-enum direction { WIRE_IN, WIRE_OUT, WIRE_WITHDRAW };
-
 static void lines_tell(const struct okv_job *job, const struct text *lines)
 {
 	struct text_line line;
@@ -593,47 +490,55 @@ static void lines_tell(const struct okv_job *job, const struct text *lines)
 		okv_job_tell(job, "%.*s", (int)line.length, line.bytes);
 }
 
-static void files_edit(const struct okv_job *job, const struct wiring_options *wanted, enum direction direction,
-		       struct okv_outcome *outcome, struct fault *first)
+static void file_edit(const struct okv_job *job, const struct wiring_options *wanted, enum wiring_file file,
+		      struct okv_outcome *outcome, struct fault *first)
 {
 	static const char *const words[] = { [WIRE_IN] = "wired",
 					     [WIRE_OUT] = "as it was without us",
 					     [WIRE_WITHDRAW] = "without our part; OKV still finds its HSM" };
-	const bool apply = direction == WIRE_IN;
+	const bool apply = wanted->direction == WIRE_IN;
+	struct file_work work = { .job = job, .wanted = wanted, .file = file };
+	const struct okv_edit edit = {
+		.path = files[file].path,
+		.change = apply ? apply_change : remove_change,
+		.announce = apply ? apply_announce : NULL,
+		.context = &work,
+	};
+	struct fault now = { 0 };
+	bool changed = false;
 
-	for (size_t i = 0; i < FILE_COUNT; i++) {
-		struct file_work work = { .job = job, .wanted = wanted, .which = i, .before = { 0 }, .changes = { 0 } };
-		const struct okv_edit edit = {
-			.path = files[i].path,
-			.change = apply ? apply_change : remove_change,
-			.announce = apply ? apply_announce : NULL,
-			.context = &work,
-		};
-		struct fault now = { 0 };
-		bool changed = false;
-
-		const int r = okv_edit(job, &edit, &changed, &now);
-		text_done(&work.before);
-		/* Where OKV's file is gone there is nothing of ours in it. */
-		if (r < 0 && (apply || now.kind != FAULT_ABSENT)) {
-			failure_keep(job, outcome, &now, first);
-			text_done(&work.changes);
-			continue;
-		}
+	if (okv_edit(job, &edit, &changed, &now) < 0 && (apply || now.kind != FAULT_ABSENT)) {
+		failure_keep(job, outcome, &now, first);
+	} else {
 		/*
-		 * A record that stays says that it is wired, so it has to go for the work to be done; but while our
-		 * values are in, it tells what was there before.
+		 * Where OKV's file is gone there is nothing of ours in it.  A record that stays says that it is wired,
+		 * so it has to go for the work to be done; but while our values are in, it tells what was there before.
 		 */
-		const bool over = direction == WIRE_OUT || (direction == WIRE_WITHDRAW && files[i].file == WIRING_MID);
-		if (over && job->mode == OKV_APPLY && okv_record_remove(job->root, files[i].record, &now) < 0)
+		const bool over = wanted->direction == WIRE_OUT || (!apply && file == WIRING_MID);
+		if (over && job->mode == OKV_APPLY && okv_record_remove(job->root, files[file].record, &now) < 0)
 			failure_keep(job, outcome, &now, first);
 		if (changed) {
 			outcome->files++;
 			lines_tell(job, &work.changes);
-			okv_job_tell(job, "%s: %s", files[i].path, words[direction]);
+			okv_job_tell(job, "%s: %s", files[file].path, words[wanted->direction]);
 		}
-		text_done(&work.changes);
 	}
+	text_done(&work.before);
+	text_done(&work.changes);
+}
+
+static void files_edit(const struct okv_job *job, enum direction direction, struct okv_outcome *outcome,
+		       struct fault *first)
+{
+	__attribute__((cleanup(wiring_options_done))) struct wiring_options wanted = { .settings = NULL };
+	struct fault now = { 0 };
+
+	if (options_make(job, direction, &wanted, &now) < 0) {
+		failure_keep(job, outcome, &now, first);
+		return;
+	}
+	for (enum wiring_file file = WIRING_CONF; file <= WIRING_MID; file++)
+		file_edit(job, &wanted, file, outcome, first);
 }
 
 /* What is in use is not taken away unasked, nor made half of one and half of the other. */
@@ -653,7 +558,6 @@ static int vendor_check(const struct okv_job *job, struct fault *f)
 
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
-	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 
@@ -663,13 +567,9 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 		return -1;
 	if (okv_links_make(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
-	if (outcome.scope == OKV_SCOPE_GENERIC) {
-		/* After the links: what is listed to be preserved has to be there. */
-		if (wishes_make(job, &w, &now) < 0)
-			failure_keep(job, &outcome, &now, &first);
-		else
-			files_edit(job, &w.wanted, WIRE_IN, &outcome, &first);
-	}
+	/* After the links: what is listed to be preserved has to be there. */
+	if (outcome.scope == OKV_SCOPE_GENERIC)
+		files_edit(job, WIRE_IN, &outcome, &first);
 	*ret_outcome = outcome;
 	return finish(&outcome, &first, f);
 }
@@ -694,7 +594,6 @@ static int wiring_remove_files(const struct okv_job *job, enum direction directi
 			       struct fault *f)
 {
 	bool traced;
-	__attribute__((cleanup(wishes_done))) struct wishes w = { .preserved = { 0 } };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	struct fault first = { 0 }, now = { 0 };
 
@@ -703,14 +602,8 @@ static int wiring_remove_files(const struct okv_job *job, enum direction directi
 	if (wiring_is_traced(job, &traced, f) < 0)
 		return -1;
 	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
-	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && traced) {
-		if (wishes_make(job, &w, &now) < 0) {
-			failure_keep(job, &outcome, &now, &first);
-		} else {
-			w.wanted.removal = direction == WIRE_OUT ? WIRING_REMOVE_ALL : WIRING_REMOVE_OURS;
-			files_edit(job, &w.wanted, direction, &outcome, &first);
-		}
-	}
+	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && traced)
+		files_edit(job, direction, &outcome, &first);
 	if (okv_links_remove(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
 	*ret_outcome = outcome;
@@ -731,9 +624,9 @@ int okv_wiring_find(int root, enum okv_wiring *ret_wiring, struct fault *f)
 {
 	bool values = false, rest = false;
 
-	for (size_t i = 0; i < FILE_COUNT; i++) {
-		bool *there = files[i].file == WIRING_MID ? &rest : &values;
-		if (!*there && fs_existence(root, files[i].record, there, f) < 0)
+	for (enum wiring_file file = WIRING_CONF; file <= WIRING_MID; file++) {
+		bool *there = file == WIRING_MID ? &rest : &values;
+		if (!*there && fs_existence(root, files[file].record, there, f) < 0)
 			return -1;
 	}
 	if (!rest && fs_existence(root, OKV_RECORD_LINKS, &rest, f) < 0)

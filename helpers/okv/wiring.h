@@ -31,13 +31,6 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 
-/* Is there a file with something in it, through links if need be? */
-bool okv_file_is_there(int root, const char *path);
-/* Is there a file that begins as a library does (ELF), through links if need be? */
-bool okv_library_is_there(int root, const char *path);
-/* Does okv_hsm.conf name another vendor's library, which is there?  A file that is not there names none. */
-int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f);
-
 /* By the records of files and links. */
 enum okv_wiring {
 	OKV_WIRING_NONE,

@@ -163,7 +163,7 @@ static void each_flaw_is_told(void **state)
 		assert_int_equal(a.lines[1].flaw, flaws[i].flaw);
 		assert_int_equal(a.lines[2].kind, ASSIGN_VALUE);
 		assert_non_null(strstr(assign_flaw_text(flaws[i].flaw), flaws[i].words));
-		assert_null(assign_find(&a, "NAME"));
+		assert_null(assign_value(&a, "NAME"));
 		seen[flaws[i].flaw] = true;
 	}
 

@@ -17,13 +17,13 @@ enum { FILES = 10000 };
 
 static char *wanted_paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
 				"/usr/sbin/okv-luna" };
-static const struct preserved wanted_preserved = { .paths = wanted_paths, .count = 4 };
+static char vendor[] = "Thales_Luna", library[] = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so";
+static char group[] = "hsmusers", directory[] = "/etc";
+static const struct settings wishes = { .vendor_name = vendor, .pkcs11_lib = library, .hsm_group = group };
 static const struct wiring_options wanted = {
-	.vendor_name = "Thales_Luna",
-	.library = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so",
-	.config_directory = "/etc",
-	.hsm_group = "hsmusers",
-	.preserved = &wanted_preserved,
+	.settings = &wishes,
+	.config_directory = { .bytes = directory, .length = sizeof(directory) - 1 },
+	.preserved = { .paths = wanted_paths, .count = 4 },
 };
 #define OURS "/usr/safenet/lunaclient:/etc/Chrystoki.conf:/opt/okv-luna:/usr/sbin/okv-luna"
 #define KEYS "VENDOR_NAME=\"Thales_Luna\"\nPKCS11_LIB_LOC=\"/usr/safenet/lunaclient/lib/libCryptoki2_64.so\"\n"
