@@ -262,14 +262,11 @@ static int edit_make(struct cmd_context *context, struct edit *edit, struct faul
 static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 {
 	const struct okv_job job = job_of(context);
-	char *value;
+	TEXT_SECRET_AUTO value = { 0 };
 
-	if (okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0)
-		return -1;
-	(void)value_give(context, value);
-	text_wipe(value, strlen(value));
-	free(value);
-	return 0;
+	return okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0
+		       ? -1
+		       : value_give(context, text_string(&value));
 }
 
 static int set_change(struct chrystoki *conf, struct edit *edit, struct fault *f)

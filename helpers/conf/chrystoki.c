@@ -286,8 +286,30 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 void chrystoki_done(struct chrystoki *c)
 {
 	text_done_secret(&c->file);
+	text_done_secret(&c->words);
 	free(c->lines);
 	*c = (struct chrystoki){ 0 };
+}
+
+/* Where those bytes of the file stand in the words, ended by NUL there. */
+static const char *word_end(struct chrystoki *c, const struct chrystoki_line *line, size_t start, size_t length)
+{
+	char *word = c->words.bytes + (line->bytes - c->file.bytes) + start;
+
+	word[length] = '\0';
+	return word;
+}
+
+static void line_name(struct chrystoki *c, struct chrystoki_line *line)
+{
+	if (line->kind != CHRYSTOKI_OPEN && line->kind != CHRYSTOKI_ENTRY)
+		return;
+	line->name = word_end(c, line, line->name_start, line->name_length);
+	if (line->kind != CHRYSTOKI_ENTRY)
+		return;
+	line->value = word_end(c, line, line->value_start, line->value_length);
+	if (line->section != CHRYSTOKI_NO_LINE)
+		line->within = c->lines[line->section].name;
 }
 
 int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t length, struct fault *f)
@@ -297,13 +319,15 @@ int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t l
 	struct text_line line;
 
 	text_add(&c.file, bytes, length);
-	if (text_check(&c.file, f) < 0)
+	text_add(&c.words, bytes, length);
+	if (text_check(&c.file, f) < 0 || text_check(&c.words, f) < 0)
 		return -1;
 	for (size_t at = 0; text_line_next(c.file.bytes, c.file.length, &at, &line); c.count++) {
 		if (!ARRAY_GROW(c.lines, c.count))
 			return fault_memory(f);
 		c.lines[c.count] = (struct chrystoki_line){ .bytes = line.bytes, .length = line.length + line.ended };
 		line_judge(&c, c.count, &course);
+		line_name(&c, &c.lines[c.count]);
 	}
 	if (course.section != CHRYSTOKI_NO_LINE && !c.lines[course.section].bare)
 		c.lines[course.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
@@ -356,46 +380,51 @@ size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdif
 	return count;
 }
 
+const struct chrystoki_line *chrystoki_entry_next(const struct chrystoki *c, size_t *at)
+{
+	while (*at < c->count) {
+		const struct chrystoki_line *line = &c->lines[(*at)++];
+		if (line->within != NULL)
+			return line;
+	}
+	return NULL;
+}
+
+bool chrystoki_is_in(const struct chrystoki *c, const struct chrystoki_line *entry, const char *section)
+{
+	return entry->section != CHRYSTOKI_NO_LINE && chrystoki_is_named(&c->lines[entry->section], section);
+}
+
 size_t chrystoki_entries(const struct chrystoki *c, const char *section, const char *key, ptrdiff_t *ret_first)
 {
+	const struct chrystoki_line *line;
 	size_t count = 0;
 
 	*ret_first = CHRYSTOKI_NO_LINE;
-	for (size_t i = 0; i < c->count; i++) {
-		const struct chrystoki_line *line = &c->lines[i];
-		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE &&
-		    chrystoki_is_named(line, key) && chrystoki_is_named(&c->lines[line->section], section) &&
-		    count++ == 0)
-			*ret_first = (ptrdiff_t)i;
-	}
+	for (size_t at = 0; (line = chrystoki_entry_next(c, &at)) != NULL;)
+		if (chrystoki_is_named(line, key) && chrystoki_is_in(c, line, section) && count++ == 0)
+			*ret_first = line - c->lines;
 	return count;
 }
 
-struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line)
+const char *chrystoki_value(const struct chrystoki *c, const char *section, const char *key, size_t *ret_line)
 {
-	if (line == CHRYSTOKI_NO_LINE)
-		return (struct chrystoki_value){ .bytes = NULL };
-	return (struct chrystoki_value){ c->lines[line].bytes + c->lines[line].value_start,
-					 c->lines[line].value_length };
-}
+	ptrdiff_t at;
 
-bool chrystoki_value_is(const struct chrystoki_value *value, const char *string)
-{
-	return value->bytes != NULL && text_equal(value->bytes, value->length, string);
+	(void)chrystoki_entries(c, section, key, &at);
+	*ret_line = (size_t)(at + 1);
+	return at == CHRYSTOKI_NO_LINE ? NULL : c->lines[at].value;
 }
 
 int chrystoki_get(const struct chrystoki *c, const char *section, const char *key, char **ret_value, struct fault *f)
 {
-	ptrdiff_t at;
+	size_t line;
+	const char *value = chrystoki_value(c, section, key, &line);
+	char *copy = value != NULL ? strdup(value) : NULL;
 
-	if (chrystoki_entries(c, section, key, &at) == 0) {
-		*ret_value = NULL;
-		return 0;
-	}
-	char *value = strndup(c->lines[at].bytes + c->lines[at].value_start, c->lines[at].value_length);
-	if (value == NULL)
+	if (value != NULL && copy == NULL)
 		return fault_memory(f);
-	*ret_value = value;
+	*ret_value = copy;
 	return 0;
 }
 

@@ -65,11 +65,13 @@ struct chrystoki_line {
 	ptrdiff_t section; /* index of the CHRYSTOKI_OPEN line this line belongs to, or CHRYSTOKI_NO_LINE */
 	size_t name_start, name_length;   /* of OPEN and ENTRY */
 	size_t value_start, value_length; /* of ENTRY */
+	/* The same as strings, as far as the first NUL; `within`: the name of an entry's section, NULL outside of any. */
+	const char *name, *value, *within;
 };
 
 struct chrystoki {
-	struct text file;
-	struct chrystoki_line *lines; /* owned; hold until the next edit */
+	struct text file, words;      /* the bytes; again, with a NUL behind each name and value */
+	struct chrystoki_line *lines; /* owned; hold, with their names and values, until the next edit */
 	size_t count;
 };
 
@@ -94,19 +96,17 @@ bool chrystoki_is_named(const struct chrystoki_line *line, const char *name);
  */
 const char *chrystoki_form_fault(const struct chrystoki *c);
 
+/* The entries inside sections, one at each call: start from *at = 0; it counts lines from 1 then.  NULL at the end. */
+const struct chrystoki_line *chrystoki_entry_next(const struct chrystoki *c, size_t *at);
+/* Is the entry in a section of that name? */
+bool chrystoki_is_in(const struct chrystoki *c, const struct chrystoki_line *entry, const char *section);
 /* Sections of that very name; *ret_first is the index of the first one's line, CHRYSTOKI_NO_LINE without any. */
 size_t chrystoki_sections(const struct chrystoki *c, const char *section, ptrdiff_t *ret_first);
 /* Entries of that key in all sections of that name; *ret_first as above. */
 size_t chrystoki_entries(const struct chrystoki *c, const char *section, const char *key, ptrdiff_t *ret_first);
-/* An entry's value, inside the model it was read from; bytes NULL where there is no entry. */
-struct chrystoki_value {
-	const char *bytes;
-	size_t length;
-};
-/* CHRYSTOKI_NO_LINE has none. */
-struct chrystoki_value chrystoki_value_at(const struct chrystoki *c, ptrdiff_t line);
-bool chrystoki_value_is(const struct chrystoki_value *value, const char *string);
-/* Copies the first entry's value; *ret_value is owned by the caller and NULL where there is none. */
+/* The first entry's value, until the next edit, and its line, from 1; NULL and 0 where there is none. */
+const char *chrystoki_value(const struct chrystoki *c, const char *section, const char *key, size_t *ret_line);
+/* The same, copied for the caller to free. */
 int chrystoki_get(const struct chrystoki *c, const char *section, const char *key, char **ret_value, struct fault *f);
 /* Whether the value of this entry must not be shown: "AuthTokenClientSecret". */
 bool chrystoki_is_secret(const char *key);

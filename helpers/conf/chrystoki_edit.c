@@ -293,7 +293,6 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 		      struct fault *f)
 {
 	const struct chrystoki_line *line = &from->lines[index];
-	TEXT_SECRET_AUTO value = { 0 };
 	TEXT_AUTO key = { 0 };
 	ptrdiff_t first;
 
@@ -301,13 +300,12 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 		return fault_refused(f, "the file to merge from, line %zu: %s", index + 1,
 				     chrystoki_flaw_text(line->flaws));
 	name_fix(line, &key);
-	text_add(&value, line->bytes + line->value_start, line->value_length);
-	if (text_check(&key, f) < 0 || text_check(&value, f) < 0)
+	if (text_check(&key, f) < 0)
 		return -1;
 	if (chrystoki_entries(from, section, text_string(&key), &first) > 1)
 		return fault_refused(f, "the file to merge from has '%s' more than once in section '%s'",
 				     SHOWN(text_string(&key)), SHOWN(section));
-	return chrystoki_set(c, section, text_string(&key), text_string(&value), f);
+	return chrystoki_set(c, section, text_string(&key), line->value, f);
 }
 
 int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const char *section, struct fault *f)
@@ -489,20 +487,16 @@ int chrystoki_fix(struct chrystoki *c, struct fault *f)
 
 int chrystoki_split_partition(struct chrystoki *c, struct fault *f)
 {
-	char *data = NULL, host[256], port[8];
-	ptrdiff_t line;
-	int r = 0;
+	char host[256], port[8];
+	size_t line;
+	const char *data = chrystoki_value(c, "REST", "PartitionData00", &line);
 
-	if (chrystoki_get(c, "REST", "PartitionData00", &data, f) < 0)
-		return -1;
-	if (data != NULL && chrystoki_entries(c, "REST", "ServerName", &line) == 0 &&
-	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) == 2) {
-		r = chrystoki_unset(c, "REST", "PartitionData00", f);
-		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerName", host, f);
-		if (r == 0)
-			r = chrystoki_set(c, "REST", "ServerPort", port, f);
-	}
-	free(data);
-	return r;
+	if (data == NULL || chrystoki_value(c, "REST", "ServerName", &line) != NULL ||
+	    sscanf(data, "%*[^, ] , %255[^, ] , %7[0-9]", host, port) != 2)
+		return 0;
+	return chrystoki_unset(c, "REST", "PartitionData00", f) < 0 ||
+			       chrystoki_set(c, "REST", "ServerName", host, f) < 0 ||
+			       chrystoki_set(c, "REST", "ServerPort", port, f) < 0
+		       ? -1
+		       : 0;
 }

@@ -31,42 +31,38 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 }
 
 /* A number that is 0, however it is spelt: 0, 00, -0, 0x0. */
-static bool is_zero(const char *bytes, size_t length)
+static bool is_zero(const char *value, size_t length)
 {
-	size_t at = length > 0 && strchr("+-", bytes[0]) != NULL;
+	size_t at = length > 0 && strchr("+-", value[0]) != NULL;
 
-	if (length - at > 2 && bytes[at] == '0' && (bytes[at + 1] | 0x20) == 'x')
+	if (length - at > 2 && value[at] == '0' && (value[at + 1] | 0x20) == 'x')
 		at += 2;
-	const size_t digits = at;
-	while (at < length && bytes[at] == '0')
-		at++;
-	return at > digits && at == length;
+	const size_t zeros = strspn(value + at, "0");
+	return zeros > 0 && at + zeros >= length;
 }
 
-bool chrystoki_value_is_off(const struct chrystoki_value *value)
+bool chrystoki_value_is_off(const char *value)
 {
 	static const char *const words[] = { "", "n", "no", "off", "false", "disabled", "disable" };
-	const char *bytes = value->bytes;
-	size_t length = value->length;
+	size_t length = strlen(value);
 
 	/* That it stands in quotes is a finding of its own. */
-	if (length > 1 && text_is_quote(bytes[0]) && bytes[length - 1] == bytes[0]) {
-		bytes++;
+	if (length > 1 && text_is_quote(value[0]) && value[length - 1] == value[0]) {
+		value++;
 		length -= 2;
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (length == strlen(words[i]) && strncasecmp(bytes, words[i], length) == 0)
+		if (length == strlen(words[i]) && strncasecmp(value, words[i], length) == 0)
 			return true;
-	return is_zero(bytes, length);
+	return is_zero(value, length);
 }
 
 /* Digits only, 1 to 9 of them. */
-static bool value_number(const struct chrystoki_value *value, unsigned *ret_number)
+static bool is_number(const char *value, unsigned *ret_number)
 {
 	uint64_t number;
 
-	if (value->bytes == NULL || value->length > 9 ||
-	    !number_digits(value->bytes, value->length, 10, UINT32_MAX, &number))
+	if (value == NULL || strlen(value) > 9 || !number_digits(value, strlen(value), 10, UINT32_MAX, &number))
 		return false;
 	*ret_number = (unsigned)number;
 	return true;
@@ -77,42 +73,38 @@ static bool entry_is(const struct chrystoki_line *line, enum chrystoki_family_ki
 		     unsigned *ret_number)
 {
 	const size_t head = strlen(families[kind].stems[part]);
-	const char *name = line->bytes + line->name_start;
-	const struct chrystoki_value digits = { name + head, 2 };
+	uint64_t number;
 	char key[KEY_SIZE];
 
-	if (line->name_length < head + 2 || !value_number(&digits, ret_number))
+	if (strlen(line->name) < head + 2 || !number_digits(line->name + head, 2, 10, NUMBER_MAX, &number))
 		return false;
+	*ret_number = (unsigned)number;
 	key_make(key, kind, part, *ret_number);
-	return line->name_length == strlen(key) && strncasecmp(name, key, strlen(key)) == 0;
+	return strcasecmp(line->name, key) == 0;
 }
 
 void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind kind,
 			   struct chrystoki_family *ret_family)
 {
 	struct chrystoki_numbered *items = ret_family->items;
+	const struct chrystoki_line *line;
 	unsigned number;
 
 	memset(ret_family, 0, sizeof(*ret_family));
 	for (size_t i = 0; i < CHRYSTOKI_NUMBERS; i++)
-		items[i] = (struct chrystoki_numbered){ .number = (unsigned)i, .line = CHRYSTOKI_NO_LINE };
-	for (size_t i = 0; i < c->count; i++) {
-		const struct chrystoki_line *line = &c->lines[i];
-		const struct chrystoki_line *open = &c->lines[line->section == CHRYSTOKI_NO_LINE ? 0 : line->section];
-
-		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE ||
-		    !chrystoki_is_named(open, families[kind].section))
-			continue;
-		for (size_t part = 0; part < CHRYSTOKI_PARTS; part++) {
-			if (!entry_is(line, kind, part, &number) || items[number].parts[part].bytes != NULL)
+		items[i].number = (unsigned)i;
+	for (size_t at = 0; (line = chrystoki_entry_next(c, &at)) != NULL;) {
+		for (size_t part = 0; part < CHRYSTOKI_PARTS && chrystoki_is_in(c, line, families[kind].section);
+		     part++) {
+			if (!entry_is(line, kind, part, &number) || items[number].parts[part] != NULL)
 				continue;
-			items[number].parts[part] = chrystoki_value_at(c, (ptrdiff_t)i);
-			if (items[number].line == CHRYSTOKI_NO_LINE)
-				items[number].line = (ptrdiff_t)i;
+			items[number].parts[part] = line->value;
+			if (items[number].line == 0)
+				items[number].line = at;
 		}
 	}
 	for (size_t i = 0; i < CHRYSTOKI_NUMBERS; i++)
-		if (items[i].line != CHRYSTOKI_NO_LINE)
+		if (items[i].line > 0)
 			items[ret_family->count++] = items[i];
 }
 
@@ -120,7 +112,7 @@ void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind
 static const struct chrystoki_numbered *family_find(const struct chrystoki_family *family, const char *name)
 {
 	for (size_t i = 0; i < family->count; i++)
-		if (chrystoki_value_is(&family->items[i].parts[0], name))
+		if (family->items[i].parts[0] != NULL && strcmp(family->items[i].parts[0], name) == 0)
 			return &family->items[i];
 	return NULL;
 }
@@ -151,35 +143,28 @@ static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, cons
 	return 0;
 }
 
-static bool is_host(const struct chrystoki_value *value)
+static bool is_host(const char *value)
 {
-	size_t colons = 0;
+	const size_t length = strlen(value);
+	const char *colon = strchr(value, ':');
 
-	for (size_t i = 0; i < value->length; i++) {
-		const char c = value->bytes[i];
-		colons += c == ':';
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      (c != '\0' && strchr("-._:%", c) != NULL)))
-			return false;
-	}
 	/* An IPv6 address has two colons at least. */
-	return value->length > 0 && value->length <= HOST_MAX && colons != 1;
+	return length > 0 && length <= HOST_MAX && (colon == NULL || strchr(colon + 1, ':') != NULL) &&
+	       strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:%") == length;
 }
 
-static bool is_port(const struct chrystoki_value *value)
+static bool is_port(const char *value)
 {
 	unsigned number;
 
-	return value_number(value, &number) && number > 0 && number <= 65535;
+	return is_number(value, &number) && number > 0 && number <= 65535;
 }
 
 int chrystoki_address_check(const char *host, const char *port, struct fault *f)
 {
-	if (!is_host(&(struct chrystoki_value){ host, strlen(host) }))
+	if (!is_host(host))
 		return fault_refused(f, "'%s' is not a host name or address", SHOWN(host));
-	if (!is_port(&(struct chrystoki_value){ port, strlen(port) }))
-		return fault_refused(f, "'%s' is not a port number", SHOWN(port));
-	return 0;
+	return is_port(port) ? 0 : fault_refused(f, "'%s' is not a port number", SHOWN(port));
 }
 
 int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, struct fault *f)
@@ -229,69 +214,69 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault 
 	return server_move(c, last, last, f);
 }
 
-static bool is_same(const struct chrystoki_value *a, const struct chrystoki_value *b)
+static bool is_same(const char *a, const char *b)
 {
-	return a->bytes != NULL && b->bytes != NULL && a->length == b->length &&
-	       memcmp(a->bytes, b->bytes, a->length) == 0;
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
 /* The next one's name. */
-static bool name_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_value *ret_name)
+static bool name_next(const char *members, size_t *at, struct chrystoki_member *ret_name)
 {
-	size_t start = *at;
-
-	if (members->bytes == NULL || start > members->length)
+	if (members == NULL || *at > strlen(members))
 		return false;
-	const char *comma = memchr(members->bytes + start, ',', members->length - start);
-	size_t end = comma != NULL ? (size_t)(comma - members->bytes) : members->length;
-	*at = end + 1;
-	while (start < end && members->bytes[start] == ' ')
-		start++;
-	while (end > start && members->bytes[end - 1] == ' ')
-		end--;
-	*ret_name = (struct chrystoki_value){ members->bytes + start, end - start };
+	const char *name = members + *at;
+	size_t length = strcspn(name, ",");
+	*at += length + 1;
+	for (; length > 0 && name[0] == ' '; name++)
+		length--;
+	while (length > 0 && name[length - 1] == ' ')
+		length--;
+	*ret_name = (struct chrystoki_member){ .name = name, .length = length };
 	return true;
 }
 
-bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member)
+/* Does the list have a member of that name before `end`? */
+static bool has_member(const char *members, const struct chrystoki_member *name, const char *end)
 {
-	struct chrystoki_value name, earlier;
-	bool digits = true, repeated = false;
+	struct chrystoki_member other;
 
-	if (!name_next(members, at, &name))
+	for (size_t at = 0; name_next(members, &at, &other) && (end == NULL || other.name < end);)
+		if (other.length == name->length && memcmp(other.name, name->name, name->length) == 0)
+			return true;
+	return false;
+}
+
+bool chrystoki_member_next(const char *members, size_t *at, struct chrystoki_member *ret_member)
+{
+	if (!name_next(members, at, ret_member))
 		return false;
-	for (size_t i = 0; i < name.length; i++)
-		digits = digits && name.bytes[i] >= '0' && name.bytes[i] <= '9';
-	for (size_t before = 0; name_next(members, &before, &earlier) && earlier.bytes < name.bytes;)
-		repeated = repeated || is_same(&earlier, &name);
-	*ret_member = (struct chrystoki_member){ name, digits && name.length > 0, repeated };
+	ret_member->is_serial = ret_member->length > 0 && strspn(ret_member->name, "0123456789") >= ret_member->length;
+	ret_member->is_repeated = has_member(members, ret_member, ret_member->name);
 	return true;
 }
 
-static int members_check(const struct chrystoki_value *members, struct fault *f)
+static int members_check(const char *members, struct fault *f)
 {
 	struct chrystoki_member member;
 
-	if (strspn(members->bytes, "0123456789,") != members->length)
-		return fault_refused(f, "members are serial numbers joined by ',', not '%s'", SHOWN(members->bytes));
+	if (members[strspn(members, "0123456789,")] != '\0')
+		return fault_refused(f, "members are serial numbers joined by ',', not '%s'", SHOWN(members));
 	for (size_t at = 0; chrystoki_member_next(members, &at, &member);) {
-		if (member.name.length == 0)
-			return fault_refused(f, "there is an empty member in '%s'", SHOWN(members->bytes));
+		if (member.length == 0)
+			return fault_refused(f, "there is an empty member in '%s'", SHOWN(members));
 		if (member.is_repeated)
-			return fault_refused(f, "member %s is listed twice",
-					     SHOWN_BYTES(member.name.bytes, member.name.length));
+			return fault_refused(f, "member %s is listed twice", SHOWN_BYTES(member.name, member.length));
 	}
 	return 0;
 }
 
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f)
 {
-	const struct chrystoki_value list = { members, strlen(members) };
 	TEXT_AUTO serial = { 0 };
 
 	if (label[0] == '\0' || strlen(label) > LABEL_MAX)
 		return fault_refused(f, "a group's label has 1 to 32 characters");
-	if (members_check(&list, f) < 0)
+	if (members_check(members, f) < 0)
 		return -1;
 	text_add_char(&serial, '1');
 	text_add(&serial, members, strcspn(members, ","));
@@ -312,22 +297,6 @@ static const char make_group[] =
 static const char may_not_reach[] = "the library may not reach that server";
 static const char no_server[] = "the library then shows no slots and reports no error";
 
-/* The first entry of that key; *ret_line counts from 1 and is 0 where there is none. */
-static struct chrystoki_value value_of(const struct chrystoki *c, const char *section, const char *key,
-				       size_t *ret_line)
-{
-	ptrdiff_t line;
-
-	(void)chrystoki_entries(c, section, key, &line);
-	*ret_line = (size_t)(line + 1);
-	return chrystoki_value_at(c, line);
-}
-
-static size_t line_of(const struct chrystoki_numbered *numbered)
-{
-	return (size_t)(numbered->line + 1);
-}
-
 /* Entries that decide what shows, each by its section; groups' and servers' keys are the families'. */
 static const struct {
 	const char *key, *section;
@@ -336,38 +305,34 @@ static const struct {
 	      { "HAOnly", "HAConfiguration" },
 	      { "reconnAtt", "HAConfiguration" } };
 
-/* Whether the entry belongs into another section; *ret_home is that one. */
-static bool is_misplaced(const struct chrystoki *c, const struct chrystoki_line *line, const char **ret_home)
+/* The section that the entry belongs into, where it is in another; else NULL. */
+static const char *home_of(const struct chrystoki *c, const struct chrystoki_line *line)
 {
-	const char *known =
-		line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE ? chrystoki_spelling(line) : NULL;
+	const char *known = chrystoki_spelling(line);
 
-	*ret_home = NULL;
 	for (size_t i = 0; known != NULL && i < sizeof(homes) / sizeof(homes[0]); i++)
 		if (strcmp(known, homes[i].key) == 0)
-			*ret_home = homes[i].section;
-	/* REST has a ServerName of its own. */
-	return *ret_home != NULL && !chrystoki_is_named(&c->lines[line->section], *ret_home) &&
-	       !chrystoki_is_named(&c->lines[line->section], "REST");
+			/* REST has a ServerName of its own. */
+			return chrystoki_is_in(c, line, homes[i].section) || chrystoki_is_in(c, line, "REST")
+				       ? NULL
+				       : homes[i].section;
+	return NULL;
 }
 
 /* One finding for each section; whether there is any. */
 static bool misplaced_evaluate(const struct chrystoki *c, struct finding_list *found)
 {
+	const struct chrystoki_line *line;
 	ptrdiff_t told = CHRYSTOKI_NO_LINE;
-	const char *home;
 
-	for (size_t i = 0; i < c->count; i++) {
-		const struct chrystoki_line *line = &c->lines[i];
-		if (!is_misplaced(c, line, &home) || line->section == told)
+	for (size_t at = 0; (line = chrystoki_entry_next(c, &at)) != NULL;) {
+		const char *home = home_of(c, line);
+		if (home == NULL || line->section == told)
 			continue;
-		const struct chrystoki_line *open = &c->lines[line->section];
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-misplaced", "the library does not look for it there",
 					 .hides = true),
-			    i + 1, "'%s' is in section '%s', not in '%s'",
-			    SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
-			    SHOWN_BYTES(open->bytes + open->name_start, open->name_length), home);
+			    at, "'%s' is in section '%s', not in '%s'", SHOWN(line->name), SHOWN(line->within), home);
 		finding_set_remedy(found, "move the line into section '%s'", home);
 		told = line->section;
 	}
@@ -382,7 +347,7 @@ bool chrystoki_is_networked(const struct chrystoki *c)
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		chrystoki_family_read(c, kinds[k], &family);
 		for (size_t i = 0; i < family.count; i++)
-			if (family.items[i].parts[CHRYSTOKI_NAME].length > 0)
+			if (chrystoki_is_given(family.items[i].parts[CHRYSTOKI_NAME]))
 				return true;
 	}
 	return false;
@@ -391,49 +356,45 @@ bool chrystoki_is_networked(const struct chrystoki *c)
 /* Does section REST name a cloud service? */
 static bool names_service(const struct chrystoki *c)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		const struct chrystoki_line *line = &c->lines[i];
-		const char *name = line->bytes + line->name_start;
-		if (line->kind == CHRYSTOKI_ENTRY && line->section != CHRYSTOKI_NO_LINE && line->value_length > 0 &&
-		    chrystoki_is_named(&c->lines[line->section], "REST") &&
-		    ((line->name_length >= 10 && memcmp(name, "ServerName", 10) == 0) ||
-		     (line->name_length >= 13 && memcmp(name, "PartitionData", 13) == 0)))
+	const struct chrystoki_line *line;
+
+	for (size_t at = 0; (line = chrystoki_entry_next(c, &at)) != NULL;)
+		if (line->value[0] != '\0' && chrystoki_is_in(c, line, "REST") &&
+		    (text_starts(line->name, "ServerName") || text_starts(line->name, "PartitionData")))
 			return true;
-	}
 	return false;
 }
 
 /* Whether `key` names something that can be asked. */
-static void host_evaluate(const char *key, const struct chrystoki_value *host, size_t line, struct finding_list *found)
+static void host_evaluate(const char *key, const char *host, size_t line, struct finding_list *found)
 {
-	if (host->length > 0 && !is_host(host))
+	if (chrystoki_is_given(host) && !is_host(host))
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "server-name",
 					 "the library cannot reach that server, and does not show its slots",
 					 "write the server's name or address there, and nothing else", .hides = true),
-			    line, "%s is '%s', which is neither a host name nor an address", key,
-			    SHOWN_BYTES(host->bytes, host->length));
+			    line, "%s is '%s', which is neither a host name nor an address", key, SHOWN(host));
 }
 
 /* `alone`: nothing else in the file says whom to ask. */
 static void server_evaluate(const struct chrystoki_numbered *server, bool alone, struct finding_list *found)
 {
-	const struct chrystoki_value *name = &server->parts[CHRYSTOKI_NAME], *port = &server->parts[CHRYSTOKI_PORT];
+	const char *name = server->parts[CHRYSTOKI_NAME], *port = server->parts[CHRYSTOKI_PORT];
 	char key[KEY_SIZE];
 
 	key_make(key, CHRYSTOKI_SERVERS, CHRYSTOKI_NAME, server->number);
-	if (name->length == 0)
+	if (!chrystoki_is_given(name))
 		finding_add(found,
 			    FINDING_RULE(alone ? FINDING_FAIL : FINDING_WARN, "server-empty",
 					 alone ? no_server : "there is one server fewer",
 					 "write the server's name or address there", .hides = alone),
-			    line_of(server), "%s is empty", key);
+			    server->line, "%s is empty", key);
 	else
-		host_evaluate(key, name, line_of(server), found);
+		host_evaluate(key, name, server->line, found);
 	if (is_port(port))
 		return;
-	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), line_of(server),
-		    "ServerPort%02u is %s", server->number, port->bytes == NULL ? "missing" : "not a port number");
+	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), server->line,
+		    "ServerPort%02u is %s", server->number, port == NULL ? "missing" : "not a port number");
 	finding_set_remedy(found, COMMAND "set '%s' ServerPort%02u %d", CHRYSTOKI_CLIENT_SECTION, server->number,
 			   CHRYSTOKI_PORT_DEFAULT);
 }
@@ -443,25 +404,21 @@ static void others_evaluate(const struct chrystoki *c, struct finding_list *foun
 {
 	struct chrystoki_family cluster;
 	char key[KEY_SIZE];
-	ptrdiff_t at;
+	size_t line;
 
 	chrystoki_family_read(c, CHRYSTOKI_CLUSTER, &cluster);
 	for (size_t i = 0; i < cluster.count; i++) {
 		key_make(key, CHRYSTOKI_CLUSTER, CHRYSTOKI_NAME, cluster.items[i].number);
-		host_evaluate(key, &cluster.items[i].parts[CHRYSTOKI_NAME], line_of(&cluster.items[i]), found);
+		host_evaluate(key, cluster.items[i].parts[CHRYSTOKI_NAME], cluster.items[i].line, found);
 	}
-	if (chrystoki_entries(c, "REST", "ServerName", &at) > 0) {
-		const struct chrystoki_value host = chrystoki_value_at(c, at);
-		host_evaluate("ServerName", &host, (size_t)(at + 1), found);
-	}
-	if (chrystoki_entries(c, "REST", "ServerPort", &at) > 0) {
-		const struct chrystoki_value port = chrystoki_value_at(c, at);
-		if (port.length > 0 && !is_port(&port)) {
-			finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), (size_t)(at + 1),
-				    "ServerPort is not a port number");
-			finding_set_remedy(found, COMMAND "set REST ServerPort %d", CHRYSTOKI_WEB_PORT_DEFAULT);
-		}
-	}
+	const char *host = chrystoki_value(c, "REST", "ServerName", &line);
+	host_evaluate("ServerName", host, line, found);
+	const char *port = chrystoki_value(c, "REST", "ServerPort", &line);
+	if (!chrystoki_is_given(port) || is_port(port))
+		return;
+	finding_add(found, FINDING_RULE(FINDING_WARN, "server-port", may_not_reach), line,
+		    "ServerPort is not a port number");
+	finding_set_remedy(found, COMMAND "set REST ServerPort %d", CHRYSTOKI_WEB_PORT_DEFAULT);
 }
 
 static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
@@ -475,7 +432,7 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 	for (size_t i = 0; i < servers.count; i++) {
 		const struct chrystoki_numbered *server = &servers.items[i];
 
-		if (server->parts[CHRYSTOKI_NAME].bytes == NULL)
+		if (server->parts[CHRYSTOKI_NAME] == NULL)
 			continue; /* a port without a server hides nothing */
 		if (server->number != next)
 			finding_add(found,
@@ -483,10 +440,10 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 						 "the library may stop at the gap, and not show the servers after it "
 						 "nor their slots",
 						 "number the servers from 00 without gaps", .hides = true),
-				    line_of(server), "there is a ServerName%02u and no ServerName%02u", server->number,
+				    server->line, "there is a ServerName%02u and no ServerName%02u", server->number,
 				    server->number - 1);
 		server_evaluate(server, alone, found);
-		empty = empty || server->parts[CHRYSTOKI_NAME].length == 0;
+		empty = empty || server->parts[CHRYSTOKI_NAME][0] == '\0';
 		next = server->number + 1;
 	}
 	others_evaluate(c, found);
@@ -502,23 +459,21 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 
 static void serial_evaluate(const struct chrystoki_numbered *group, struct finding_list *found)
 {
-	const struct chrystoki_value *serial = &group->parts[CHRYSTOKI_SERIAL];
+	const char *serial = group->parts[CHRYSTOKI_SERIAL];
 	struct chrystoki_member first;
 	size_t at = 0;
 
-	if (serial->bytes == NULL || !chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &first) ||
-	    !first.is_serial ||
-	    (serial->length == first.name.length + 1 && serial->bytes[0] == '1' &&
-	     memcmp(serial->bytes + 1, first.name.bytes, first.name.length) == 0))
+	if (serial == NULL || !chrystoki_member_next(group->parts[CHRYSTOKI_MEMBERS], &at, &first) ||
+	    !first.is_serial || (serial[0] == '1' && text_equal(first.name, first.length, serial + 1)))
 		return;
 	finding_add(found,
 		    FINDING_RULE(FINDING_WARN, "ha-serial",
 				 "it may be from a tool of the clients 5.1 to 5.3, which gave any number",
 				 .hides = true),
-		    line_of(group), "HA group %02u has serial number '%s', not '1' and its first member's",
-		    group->number, SHOWN_BYTES(serial->bytes, serial->length));
+		    group->line, "HA group %02u has serial number '%s', not '1' and its first member's", group->number,
+		    SHOWN(serial));
 	finding_set_remedy(found, COMMAND "set VirtualToken VirtualToken%02uSN 1%s", group->number,
-			   SHOWN_BYTES(first.name.bytes, first.name.length));
+			   SHOWN_BYTES(first.name, first.length));
 }
 
 static void members_evaluate(const struct chrystoki_numbered *group, struct finding_list *found)
@@ -526,103 +481,88 @@ static void members_evaluate(const struct chrystoki_numbered *group, struct find
 	struct chrystoki_member member;
 	size_t count = 0;
 
-	if (group->parts[CHRYSTOKI_MEMBERS].length == 0) {
+	if (group->parts[CHRYSTOKI_MEMBERS][0] == '\0') {
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, CHRYSTOKI_HA_NO_MEMBERS, "the group shows no slot", make_group,
 					 .hides = true),
-			    line_of(group), "HA group %02u has no members", group->number);
+			    group->line, "HA group %02u has no members", group->number);
 		return;
 	}
-	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member); count++) {
+	for (size_t at = 0; chrystoki_member_next(group->parts[CHRYSTOKI_MEMBERS], &at, &member); count++) {
 		if (!member.is_serial)
 			finding_add(found,
 				    FINDING_RULE(FINDING_FAIL, "ha-member-number", "the group has one member fewer",
 						 make_group, .hides = true),
-				    line_of(group), "member '%s' of HA group %02u is not a serial number",
-				    SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
+				    group->line, "member '%s' of HA group %02u is not a serial number",
+				    SHOWN_BYTES(member.name, member.length), group->number);
 		else if (member.is_repeated)
 			finding_add(found,
 				    FINDING_RULE(FINDING_WARN, "ha-member-twice",
 						 "there is less redundancy than it seems", make_group),
-				    line_of(group), "member %s of HA group %02u is listed twice",
-				    SHOWN_BYTES(member.name.bytes, member.name.length), group->number);
+				    group->line, "member %s of HA group %02u is listed twice",
+				    SHOWN_BYTES(member.name, member.length), group->number);
 	}
 	if (count == 1)
 		finding_add(found, FINDING_RULE(FINDING_WARN, "ha-member-single", "there is no failover", make_group),
-			    line_of(group), "HA group %02u has one member only", group->number);
+			    group->line, "HA group %02u has one member only", group->number);
 }
 
 static void synchronize_evaluate(const struct chrystoki *c, const struct chrystoki_numbered *group,
 				 struct finding_list *found)
 {
-	TEXT_AUTO label = { 0 };
+	const char *label = group->parts[CHRYSTOKI_LABEL];
 	size_t line;
 
-	text_add(&label, group->parts[CHRYSTOKI_LABEL].bytes, group->parts[CHRYSTOKI_LABEL].length);
-	found->failed = found->failed || label.failed;
-	const struct chrystoki_value value = value_of(c, "HASynchronize", text_string(&label), &line);
-	if (chrystoki_value_is(&value, "1"))
+	if (is_same(chrystoki_value(c, "HASynchronize", label, &line), "1"))
 		return;
 	finding_add(found,
 		    FINDING_RULE(FINDING_WARN, "ha-synchronize", "a key made on one member is not copied to the others",
 				 .hides = true),
-		    line > 0 ? line : line_of(group), "section HASynchronize has no '%s = 1'",
-		    SHOWN(text_string(&label)));
-	finding_set_remedy(found, COMMAND "set HASynchronize '%s' 1", SHOWN(text_string(&label)));
-}
-
-/* Does the other list have that member, too? */
-static bool is_member(const struct chrystoki_value *members, const struct chrystoki_value *name)
-{
-	struct chrystoki_value other;
-
-	for (size_t at = 0; name_next(members, &at, &other);)
-		if (is_same(&other, name))
-			return true;
-	return false;
+		    line > 0 ? line : group->line, "section HASynchronize has no '%s = 1'", SHOWN(label));
+	finding_set_remedy(found, COMMAND "set HASynchronize '%s' 1", SHOWN(label));
 }
 
 /* What two groups may not have in common; one finding for a pair. */
 static void pair_evaluate(const struct chrystoki_numbered *a, const struct chrystoki_numbered *b,
 			  struct finding_list *found)
 {
-	const char *what = is_same(&a->parts[CHRYSTOKI_LABEL], &b->parts[CHRYSTOKI_LABEL])     ? "label"
-			   : is_same(&a->parts[CHRYSTOKI_SERIAL], &b->parts[CHRYSTOKI_SERIAL]) ? "serial number"
-											       : NULL;
+	const char *what = is_same(a->parts[CHRYSTOKI_LABEL], b->parts[CHRYSTOKI_LABEL])     ? "label"
+			   : is_same(a->parts[CHRYSTOKI_SERIAL], b->parts[CHRYSTOKI_SERIAL]) ? "serial number"
+											     : NULL;
 	struct chrystoki_member member;
 
-	for (size_t at = 0; what == NULL && chrystoki_member_next(&b->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (member.is_serial && is_member(&a->parts[CHRYSTOKI_MEMBERS], &member.name))
+	for (size_t at = 0; what == NULL && chrystoki_member_next(b->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (member.is_serial && has_member(a->parts[CHRYSTOKI_MEMBERS], &member, NULL))
 			what = "member";
 	if (what != NULL)
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "ha-twice", "it is not known which of the two is used",
 					 "give each group a label and members of its own with okv-luna config "
 					 "chrystoki ha, or remove one's entries"),
-			    line_of(b), "HA groups %02u and %02u have the same %s", a->number, b->number, what);
+			    b->line, "HA groups %02u and %02u have the same %s", a->number, b->number, what);
 }
 
 static void group_evaluate(const struct chrystoki *c, const struct chrystoki_numbered *group,
 			   struct finding_list *found)
 {
 	for (size_t i = 0; i < CHRYSTOKI_PARTS; i++)
-		if (group->parts[i].bytes == NULL)
+		if (group->parts[i] == NULL)
 			finding_add(found,
 				    FINDING_RULE(FINDING_FAIL, "ha-entry-missing", "the group does not show",
 						 make_group, .hides = true),
-				    line_of(group), "HA group %02u has no VirtualToken%02u%s", group->number,
+				    group->line, "HA group %02u has no VirtualToken%02u%s", group->number,
 				    group->number, families[CHRYSTOKI_GROUPS].suffixes[i]);
-	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
-	if (label->bytes != NULL && (label->length == 0 || label->length > LABEL_MAX))
+	const char *label = group->parts[CHRYSTOKI_LABEL];
+	if (label != NULL && (label[0] == '\0' || strlen(label) > LABEL_MAX))
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "ha-label",
 					 "no token can have such a label, and OKV finds its token by it", make_group,
 					 .hides = true),
-			    line_of(group), "the label of HA group %02u has %zu characters, not 1 to %d", group->number,
-			    label->length, LABEL_MAX);
-	else if (label->bytes != NULL)
+			    group->line, "the label of HA group %02u has %zu characters, not 1 to %d", group->number,
+			    strlen(label), LABEL_MAX);
+	else if (label != NULL)
 		synchronize_evaluate(c, group, found);
-	if (group->parts[CHRYSTOKI_MEMBERS].bytes != NULL)
+	if (group->parts[CHRYSTOKI_MEMBERS] != NULL)
 		members_evaluate(group, found);
 	serial_evaluate(group, found);
 }
@@ -630,34 +570,32 @@ static void group_evaluate(const struct chrystoki *c, const struct chrystoki_num
 /* What holds for all groups of the file. */
 static void configuration_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
 {
-	struct chrystoki_value value;
 	unsigned seconds;
 	size_t line;
 
-	value = value_of(c, "HAConfiguration", "HAOnly", &line);
-	if (!chrystoki_value_is(&value, "1") && !misplaced)
+	const char *value = chrystoki_value(c, "HAConfiguration", "HAOnly", &line);
+	if (!is_same(value, "1") && !misplaced)
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "ha-only",
 					 "OKV sees the members beside the group and may keep using one of them: no "
 					 "failover, no failback",
 					 COMMAND "ha-only on"),
 			    line, "HAOnly is not 1");
-	value = value_of(c, "HAConfiguration", "reconnAtt", &line);
-	if (value.bytes == NULL || chrystoki_value_is_off(&value))
+	value = chrystoki_value(c, "HAConfiguration", "reconnAtt", &line);
+	if (value == NULL || chrystoki_value_is_off(value))
 		finding_add(found,
 			    FINDING_RULE(FINDING_WARN, "ha-recovery",
 					 "a member that was away does not come back by itself",
 					 COMMAND "set HAConfiguration reconnAtt -1"),
 			    line, "reconnAtt is 0, which is also the default");
-	value = value_of(c, "HAConfiguration", "AutoReconnectInterval", &line);
-	if (value.bytes != NULL && (!value_number(&value, &seconds) || seconds < 60 || seconds > 1200))
+	value = chrystoki_value(c, "HAConfiguration", "AutoReconnectInterval", &line);
+	if (value != NULL && (!is_number(value, &seconds) || seconds < 60 || seconds > 1200))
 		finding_add(found,
 			    FINDING_RULE(FINDING_WARN, "ha-interval", "the library takes another value",
 					 COMMAND "set HAConfiguration AutoReconnectInterval 60"),
 			    line, "AutoReconnectInterval is not between 60 and 1200 seconds");
-	value = value_of(c, "VirtualToken", "VirtualTokenActiveRecovery", &line);
-	if (value.bytes != NULL && !chrystoki_value_is(&value, "activeEnhanced") &&
-	    !chrystoki_value_is(&value, "activeBasic"))
+	value = chrystoki_value(c, "VirtualToken", "VirtualTokenActiveRecovery", &line);
+	if (value != NULL && strcmp(value, "activeEnhanced") != 0 && strcmp(value, "activeBasic") != 0)
 		finding_add(found,
 			    FINDING_RULE(FINDING_WARN, "ha-recovery-mode", "the library takes its default",
 					 COMMAND "set VirtualToken VirtualTokenActiveRecovery activeEnhanced"),
@@ -681,17 +619,17 @@ void chrystoki_groups_evaluate(const struct chrystoki *c, struct finding_list *f
 				    FINDING_RULE(FINDING_FAIL, "ha-gap",
 						 "the library may stop at the gap and not show the groups after it",
 						 "number the groups from 00 without gaps", .hides = true),
-				    line_of(group), "there is an HA group %02u and no HA group %02u", group->number,
+				    group->line, "there is an HA group %02u and no HA group %02u", group->number,
 				    group->number - 1);
 		group_evaluate(c, group, found);
 		for (size_t earlier = 0; earlier < i; earlier++)
 			pair_evaluate(&groups.items[earlier], group, found);
 		next = group->number + 1;
 	}
-	const struct chrystoki_value only = value_of(c, "HAConfiguration", "HAOnly", &line);
+	const char *only = chrystoki_value(c, "HAConfiguration", "HAOnly", &line);
 	if (groups.count > 0)
 		configuration_evaluate(c, misplaced, found);
-	else if (only.bytes != NULL && !chrystoki_value_is_off(&only))
+	else if (only != NULL && !chrystoki_value_is_off(only))
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "ha-only-alone",
 					 "the members are hidden and there is no group to show: zero slots",

@@ -34,7 +34,7 @@ int chrystoki_server_remove(struct chrystoki *c, const char *name, struct fault 
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f);
 
 /* What switches off: nothing, 0 (00, 0x0), no, n, off, false, disabled; in quotes, too, which are their own finding. */
-bool chrystoki_value_is_off(const struct chrystoki_value *value);
+bool chrystoki_value_is_off(const char *value);
 /* Refuses what can be no host name or address ("<HSM>", "a:1792", "a/b"), and no port (0, 70000). */
 int chrystoki_address_check(const char *host, const char *port, struct fault *f);
 
@@ -46,8 +46,8 @@ enum { CHRYSTOKI_LABEL, CHRYSTOKI_SERIAL, CHRYSTOKI_MEMBERS, CHRYSTOKI_PARTS };
 
 struct chrystoki_numbered {
 	unsigned number;
-	ptrdiff_t line; /* index of the first of its entries */
-	struct chrystoki_value parts[CHRYSTOKI_PARTS];
+	size_t line;                        /* of the first of its entries, from 1 */
+	const char *parts[CHRYSTOKI_PARTS]; /* values; NULL: there is none */
 };
 struct chrystoki_family {
 	struct chrystoki_numbered items[CHRYSTOKI_NUMBERS];
@@ -57,13 +57,19 @@ struct chrystoki_family {
 void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind kind,
 			   struct chrystoki_family *ret_family);
 struct chrystoki_member {
-	struct chrystoki_value name; /* without the blanks around it; may be empty */
-	bool is_serial;              /* digits only */
-	bool is_repeated;            /* an earlier one is the same */
+	const char *name; /* without the blanks around it, in the list; may be empty */
+	size_t length;
+	bool is_serial;   /* digits only */
+	bool is_repeated; /* an earlier one is the same */
 };
-/* The members "sn, sn" one by one: start from *at = 0. */
-bool chrystoki_member_next(const struct chrystoki_value *members, size_t *at, struct chrystoki_member *ret_member);
+/* The members "sn, sn" one by one: start from *at = 0.  NULL has none. */
+bool chrystoki_member_next(const char *members, size_t *at, struct chrystoki_member *ret_member);
 
+/* Is there a value, and is it not empty? */
+static inline bool chrystoki_is_given(const char *value)
+{
+	return value != NULL && value[0] != '\0';
+}
 /* Is a server named, of the network or of an appliance cluster? */
 bool chrystoki_is_networked(const struct chrystoki *c);
 

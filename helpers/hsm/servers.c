@@ -23,19 +23,17 @@ void hsm_servers_done(struct hsm_servers *servers)
 	*servers = (struct hsm_servers){ 0 };
 }
 
-static char *value_copy(const struct chrystoki_value *value)
+static char *value_copy(const char *value)
 {
-	return strndup(value->bytes != NULL ? value->bytes : "", value->length);
+	return strdup(value != NULL ? value : "");
 }
 
 /* The first entry of that key, "" where there is none; NULL: no memory. */
 static char *entry(const struct chrystoki *conf, const char *section, const char *key)
 {
-	ptrdiff_t line;
+	size_t line;
 
-	(void)chrystoki_entries(conf, section, key, &line);
-	const struct chrystoki_value value = chrystoki_value_at(conf, line);
-	return value_copy(&value);
+	return value_copy(chrystoki_value(conf, section, key, &line));
 }
 
 /* Of "LunaSA Client", by the server's number where each has its own. */
@@ -83,7 +81,7 @@ static int family_add(struct hsm_servers *servers, const struct chrystoki *conf,
 	for (size_t i = 0; i < family.count; i++) {
 		const unsigned number = family.items[i].number;
 		struct hsm_server server = {
-			.name = value_copy(&family.items[i].parts[CHRYSTOKI_NAME]),
+			.name = value_copy(family.items[i].parts[CHRYSTOKI_NAME]),
 			.port = port_of(client_entry(conf, own ? "LNHServerPort" : "ServerPort", true, number),
 					CHRYSTOKI_PORT_DEFAULT),
 			.certificate = client_entry(conf, own ? "LNHServerClientCert" : "ClientCertFile", own, number),

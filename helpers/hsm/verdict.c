@@ -21,8 +21,8 @@ static bool is_member(const struct chrystoki_numbered *group, const char *serial
 {
 	struct chrystoki_member member;
 
-	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (text_equal(member.name.bytes, member.name.length, serial))
+	for (size_t at = 0; chrystoki_member_next(group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (text_equal(member.name, member.length, serial))
 			return true;
 	return false;
 }
@@ -30,9 +30,11 @@ static bool is_member(const struct chrystoki_numbered *group, const char *serial
 /* The older tools gave groups any serial number, so the label will do; a member may bear it, too. */
 static bool is_group(const struct chrystoki_numbered *group, const struct hsm_slot *slot)
 {
+	const char *serial = group->parts[CHRYSTOKI_SERIAL], *label = group->parts[CHRYSTOKI_LABEL];
+
 	return slot->present && !is_member(group, slot->serial) &&
-	       (chrystoki_value_is(&group->parts[CHRYSTOKI_SERIAL], slot->serial) ||
-		chrystoki_value_is(&group->parts[CHRYSTOKI_LABEL], slot->label));
+	       ((serial != NULL && strcmp(serial, slot->serial) == 0) ||
+		(label != NULL && strcmp(label, slot->label) == 0));
 }
 
 static const struct hsm_slot *group_find(const struct comparison *c, const struct chrystoki_numbered *group)
@@ -43,18 +45,17 @@ static const struct hsm_slot *group_find(const struct comparison *c, const struc
 	return NULL;
 }
 
-static bool is_shown(const struct comparison *c, const struct chrystoki_value *serial)
+static bool is_shown(const struct comparison *c, const struct chrystoki_member *member)
 {
 	for (size_t i = 0; i < c->answer->slot_count; i++)
-		if (c->answer->slots[i].present &&
-		    text_equal(serial->bytes, serial->length, c->answer->slots[i].serial))
+		if (c->answer->slots[i].present && text_equal(member->name, member->length, c->answer->slots[i].serial))
 			return true;
 	return false;
 }
 
 /* What the library tells of the group's members; *ret_any: it tells something. */
 static const struct hsm_member *member_find(const struct comparison *c, const struct hsm_slot *slot,
-					    const struct chrystoki_value *serial, bool *ret_any)
+					    const struct chrystoki_member *member, bool *ret_any)
 {
 	const struct hsm_answer *answer = c->answer;
 	const struct hsm_member *found = NULL;
@@ -64,7 +65,7 @@ static const struct hsm_member *member_find(const struct comparison *c, const st
 		if (answer->members[i].slot != slot->id)
 			continue;
 		*ret_any = true;
-		if (text_equal(serial->bytes, serial->length, answer->members[i].serial))
+		if (text_equal(member->name, member->length, answer->members[i].serial))
 			found = &answer->members[i];
 	}
 	return found;
@@ -73,10 +74,10 @@ static const struct hsm_member *member_find(const struct comparison *c, const st
 /* Its label, made printable; where it has none, its number. */
 static const char *group_name(struct text_shown *storage, const struct chrystoki_numbered *group)
 {
-	const struct chrystoki_value *label = &group->parts[CHRYSTOKI_LABEL];
+	const char *label = group->parts[CHRYSTOKI_LABEL];
 
-	if (label->length > 0)
-		return text_show_bytes(storage, label->bytes, label->length);
+	if (chrystoki_is_given(label))
+		return text_show(storage, label);
 	(void)snprintf(storage->bytes, sizeof(storage->bytes), "%02u", group->number);
 	return storage->bytes;
 }
@@ -84,11 +85,11 @@ static const char *group_name(struct text_shown *storage, const struct chrystoki
 
 /* *ret_untold counts those that nothing tells of. */
 static void member_compare(const struct comparison *c, const struct chrystoki_numbered *group,
-			   const struct hsm_slot *slot, const struct chrystoki_value *serial, size_t *ret_untold)
+			   const struct hsm_slot *slot, const struct chrystoki_member *named, size_t *ret_untold)
 {
 	bool told;
-	const struct hsm_member *member = member_find(c, slot, serial, &told);
-	const char *name = SHOWN_BYTES(serial->bytes, serial->length);
+	const struct hsm_member *member = member_find(c, slot, named, &told);
+	const char *name = SHOWN_BYTES(named->name, named->length);
 	const char *of = GROUP_NAME(group);
 
 	if (member != NULL && member->rv != CKR_OK)
@@ -98,12 +99,12 @@ static void member_compare(const struct comparison *c, const struct chrystoki_nu
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "member %s of HA group '%s' in '%s' is not among those that the library lists", name, of,
 			       c->where);
-	else if (member == NULL && c->members_show && !is_shown(c, serial))
+	else if (member == NULL && c->members_show && !is_shown(c, named))
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "member %s of HA group '%s' in '%s' does not show: its HSM is away or belongs to another"
 			       " group",
 			       name, of, c->where);
-	else if (member == NULL && !is_shown(c, serial))
+	else if (member == NULL && !is_shown(c, named))
 		++*ret_untold;
 }
 
@@ -131,10 +132,10 @@ static void group_compare(const struct comparison *c, const struct chrystoki_num
 	if (slot == NULL)
 		hsm_causes_add(&c->answer->ha, NULL, "HA group '%s' of '%s' is not among the slots%s", of, c->where,
 			       text_string(&c->taken_text));
-	for (size_t at = 0; chrystoki_member_next(&group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
-		if (member.name.length > 0) {
+	for (size_t at = 0; chrystoki_member_next(group->parts[CHRYSTOKI_MEMBERS], &at, &member);)
+		if (member.length > 0) {
 			members++;
-			member_compare(c, group, slot, &member.name, &untold);
+			member_compare(c, group, slot, &member, &untold);
 		}
 	if (slot != NULL)
 		strangers_compare(c, group, slot);
@@ -180,11 +181,9 @@ static void list_compare(struct comparison *c)
 {
 	const struct hsm_slot *beside = member_shown(c);
 	const bool group_shows = any_group_shown(c);
-	ptrdiff_t line;
-
-	(void)chrystoki_entries(&c->answer->environment.conf, "HAConfiguration", "HAOnly", &line);
-	const struct chrystoki_value value = chrystoki_value_at(&c->answer->environment.conf, line);
-	const bool on = chrystoki_value_is(&value, "1");
+	size_t line;
+	const char *value = chrystoki_value(&c->answer->environment.conf, "HAConfiguration", "HAOnly", &line);
+	const bool on = value != NULL && strcmp(value, "1") == 0;
 	c->members_show = !on || beside != NULL;
 	if (!on)
 		hsm_causes_add(&c->answer->ha, "okv-luna config chrystoki ha-only on",

@@ -84,15 +84,6 @@ static void syntax_check(struct okv_checking *c, const struct chrystoki *conf)
 	}
 }
 
-static bool same_name(const struct chrystoki_line *a, const struct chrystoki_line *b, bool *ret_exact)
-{
-	if (a->name_length != b->name_length ||
-	    strncasecmp(a->bytes + a->name_start, b->bytes + b->name_start, a->name_length) != 0)
-		return false;
-	*ret_exact = memcmp(a->bytes + a->name_start, b->bytes + b->name_start, a->name_length) == 0;
-	return true;
-}
-
 /* Sections, and keys of one section, that stand more than once or differ in letter case only. */
 static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 {
@@ -104,11 +95,11 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 			continue;
 		for (size_t j = 0; j < i; j++) {
 			const struct chrystoki_line *earlier = &conf->lines[j];
-			bool exact;
 
 			if (earlier->kind != line->kind || (!section && earlier->section != line->section) ||
-			    !same_name(line, earlier, &exact))
+			    strcasecmp(line->name, earlier->name) != 0)
 				continue;
+			const bool exact = strcmp(line->name, earlier->name) == 0;
 			finding_add(c->found,
 				    FINDING_RULE(exact ? FINDING_FAIL : FINDING_WARN,
 						 !exact    ? "chrystoki-case"
@@ -117,8 +108,7 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 						 "it is not known which one the library reads", "keep one of them",
 						 .hides = exact),
 				    i + 1, "%s '%s' is already on line %zu%s", section ? "section" : "key",
-				    SHOWN_BYTES(line->bytes + line->name_start, line->name_length), j + 1,
-				    exact ? "" : ", in different letter case");
+				    SHOWN(line->name), j + 1, exact ? "" : ", in different letter case");
 			break;
 		}
 	}
@@ -160,18 +150,15 @@ static const struct known_path {
 static bool is_key(const struct chrystoki_line *line, const char *key)
 {
 	const size_t n = strlen(key);
-	const char *rest = line->bytes + line->name_start + n;
 
-	return chrystoki_is_named(line, key) ||
-	       (line->name_length == n + 2 && strncasecmp(line->bytes + line->name_start, key, n) == 0 &&
-		rest[0] >= '0' && rest[0] <= '9' && rest[1] >= '0' && rest[1] <= '9');
+	return chrystoki_is_named(line, key) || (strncasecmp(line->name, key, n) == 0 && strlen(line->name) == n + 2 &&
+						 strspn(line->name + n, "0123456789") == 2);
 }
 
 static const struct known_path *path_known(const struct chrystoki *conf, const struct chrystoki_line *line)
 {
 	for (size_t i = 0; i < sizeof(known_paths) / sizeof(known_paths[0]); i++)
-		if (chrystoki_is_named(&conf->lines[line->section], known_paths[i].section) &&
-		    is_key(line, known_paths[i].key))
+		if (chrystoki_is_in(conf, line, known_paths[i].section) && is_key(line, known_paths[i].key))
 			return &known_paths[i];
 	return NULL;
 }
@@ -299,23 +286,18 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 
 /* The public part of the file that the entry leads to; empty where there is none, or it is not known. */
 static bool public_read(struct okv_checking *c, const struct chrystoki *conf, const char *key, enum pem_kind kind,
-			ptrdiff_t *ret_line, struct pem *ret_pem)
+			size_t *ret_line, struct pem *ret_pem)
 {
 	TEXT_SECRET_AUTO bytes = { 0 };
 	struct fault ignored = { 0 };
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct stat status;
-	char *path = NULL;
+	const char *path = chrystoki_value(conf, CHRYSTOKI_CLIENT_SECTION, key, ret_line);
 
-	(void)chrystoki_entries(conf, CHRYSTOKI_CLIENT_SECTION, key, ret_line);
-	if (chrystoki_get(conf, CHRYSTOKI_CLIENT_SECTION, key, &path, &ignored) < 0 || path == NULL)
-		return false;
-	const bool there =
-		path[0] == '/' && target_look(c, path, &status, &place, &ignored) &&
-		fs_read_file(c->job->root, place.path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &ignored) == 0 &&
-		pem_read(ret_pem, text_string(&bytes), bytes.length, kind, &ignored) == 0;
-	free(path);
-	return there && ret_pem->held[kind] && !ret_pem->cut;
+	return path != NULL && path[0] == '/' && target_look(c, path, &status, &place, &ignored) &&
+	       fs_read_file(c->job->root, place.path, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, &ignored) == 0 &&
+	       pem_read(ret_pem, text_string(&bytes), bytes.length, kind, &ignored) == 0 && ret_pem->held[kind] &&
+	       !ret_pem->cut;
 }
 
 static void pair_check(struct okv_checking *c, const struct chrystoki *conf, const char *key_name, const char *name,
@@ -323,7 +305,7 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 {
 	PEM_AUTO key = { .cut = false };
 	PEM_AUTO certificate = { .cut = false };
-	ptrdiff_t key_line, line;
+	size_t key_line, line;
 
 	/* What is wrong with one of them alone has been said. */
 	if (!public_read(c, conf, key_name, PEM_KEY, &key_line, &key) ||
@@ -341,7 +323,7 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 		    FINDING_RULE(FINDING_FAIL, "chrystoki-pair", zero_slots,
 				 "put the certificate there that was made with this key, and register it again",
 				 .moot = true, .hides = true),
-		    (size_t)key_line + 1, "%s and %s do not belong together", key_name, name);
+		    key_line, "%s and %s do not belong together", key_name, name);
 }
 
 static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, struct text *unchecked)
@@ -363,11 +345,10 @@ static void lacking_add(const struct chrystoki *conf, const char *const keys[], 
 {
 	for (; *keys != NULL; keys++) {
 		char key[40];
-		ptrdiff_t line;
+		size_t line;
 
 		(void)snprintf(key, sizeof(key), number < 0 ? "%s" : "%s%02d", *keys, number);
-		(void)chrystoki_entries(conf, CHRYSTOKI_CLIENT_SECTION, key, &line);
-		if (chrystoki_value_at(conf, line).length == 0)
+		if (!chrystoki_is_given(chrystoki_value(conf, CHRYSTOKI_CLIENT_SECTION, key, &line)))
 			text_add_format(out, "%s%s", out->length > 0 ? ", " : "", key);
 	}
 }
@@ -383,14 +364,14 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 
 	chrystoki_family_read(conf, CHRYSTOKI_SERVERS, &servers);
 	for (size_t i = 0; i < servers.count && line == 0; i++)
-		if (servers.items[i].parts[CHRYSTOKI_NAME].length > 0)
-			line = (size_t)servers.items[i].line + 1;
+		if (chrystoki_is_given(servers.items[i].parts[CHRYSTOKI_NAME]))
+			line = servers.items[i].line;
 	if (line > 0)
 		lacking_add(conf, of_all, -1, &lacking);
 	chrystoki_family_read(conf, CHRYSTOKI_CLUSTER, &servers);
 	for (size_t i = 0; i < servers.count; i++)
-		if (servers.items[i].parts[CHRYSTOKI_NAME].length > 0) {
-			line = line > 0 ? line : (size_t)servers.items[i].line + 1;
+		if (chrystoki_is_given(servers.items[i].parts[CHRYSTOKI_NAME])) {
+			line = line > 0 ? line : servers.items[i].line;
 			lacking_add(conf, of_each, (int)servers.items[i].number, &lacking);
 		}
 	c->found->failed = c->found->failed || lacking.failed;
@@ -405,29 +386,20 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
+	const struct chrystoki_line *line;
 	TEXT_AUTO unchecked = { 0 };
 
 	c->networked = chrystoki_is_networked(conf);
-	for (size_t i = 0; i < conf->count; i++) {
-		const struct chrystoki_line *line = &conf->lines[i];
-
-		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || line->value_length == 0)
-			continue;
+	for (size_t at = 0; (line = chrystoki_entry_next(conf, &at)) != NULL;) {
 		const struct known_path *known = path_known(conf, line);
-		char *value = strndup(line->bytes + line->value_start, line->value_length);
-		if (value == NULL) {
-			c->found->failed = true;
-			return;
-		}
 		const size_t before = c->found->count;
-		if (known != NULL || value[0] == '/')
-			path_check(c, i + 1, known, value);
+
+		if (line->value[0] == '/' || (known != NULL && line->value[0] != '\0'))
+			path_check(c, at, known, line->value);
 		/* With no server to reach by the network, the files for that are nobody's. */
 		if (c->found->count > before && known != NULL && known->target >= TARGET_CERTIFICATE && !known->cloud &&
 		    !c->networked)
 			c->found->items[before].moot = true;
-		text_wipe(value, strlen(value));
-		free(value);
 	}
 	identity_check(c, conf);
 	pairs_check(c, conf, &unchecked);
@@ -468,24 +440,19 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 	};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
-		ptrdiff_t at;
+		size_t line, enabled;
+		const char *value = chrystoki_value(conf, switches[i][0], switches[i][1], &line);
+		const char *whole = chrystoki_value(conf, switches[i][0], "Enabled", &enabled);
 
-		(void)chrystoki_entries(conf, switches[i][0], switches[i][1], &at);
-		const struct chrystoki_value value = chrystoki_value_at(conf, at);
-		ptrdiff_t enabled;
-		(void)chrystoki_entries(conf, switches[i][0], "Enabled", &enabled);
-		const struct chrystoki_value whole = chrystoki_value_at(conf, enabled);
 		/* CkLog2 as a whole may be switched off. */
-		if (value.bytes == NULL || chrystoki_value_is_off(&value) ||
-		    (whole.bytes != NULL && chrystoki_value_is_off(&whole)))
+		if (value == NULL || chrystoki_value_is_off(value) || (whole != NULL && chrystoki_value_is_off(whole)))
 			continue;
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "stdout-logging",
 					 "OKV captures the library's standard output: log lines show in its trace and "
 					 "in the console's Type field",
 					 switches[i][2]),
-			    (size_t)at + 1, "%s is switched on: %s", switches[i][1],
-			    SHOWN_BYTES(value.bytes, value.length));
+			    line, "%s is switched on: %s", switches[i][1], SHOWN(value));
 	}
 }
 

@@ -21,7 +21,7 @@ int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystok
 	return chrystoki_parse(ret_chrystoki, text_string(&bytes), bytes.length, f);
 }
 
-int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, char **ret_value,
+int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, struct text *ret_value,
 		      struct fault *f)
 {
 	CHRYSTOKI_AUTO conf = { 0 };
@@ -36,7 +36,8 @@ int okv_chrystoki_get(const struct okv_job *job, const char *section, const char
 		return fault_refused(
 			f, "'%s' is there %zu times in section '%s', and it is not known which one the library reads",
 			SHOWN(key), count, SHOWN(section));
-	return chrystoki_get(&conf, section, key, ret_value, f);
+	text_add_string(ret_value, conf.lines[first].value);
+	return text_check(ret_value, f);
 }
 
 struct model_edit {
@@ -147,15 +148,14 @@ static bool is_here(const char *path)
 static int certificate_find(const struct merging *m, size_t which, const char *directory, struct text *ret_from,
 			    struct text *ret_leaf, struct fault *f)
 {
-	char *value = NULL;
+	size_t line;
+	const char *value = chrystoki_value(&m->from, certificates[which].section, certificates[which].key, &line);
 
-	if (!section_wanted(m->wanted, certificates[which].section))
+	if (value == NULL || value[0] == '\0' || !section_wanted(m->wanted, certificates[which].section))
 		return 0;
-	if (chrystoki_get(&m->from, certificates[which].section, certificates[which].key, &value, f) < 0)
-		return -1;
-	const bool full = value != NULL && value[0] == '/';
+	const bool full = value[0] == '/';
 	const bool away = full && !is_here(value);
-	if (value != NULL && value[0] != '\0' && (!full || away || preserved_within(value, directory))) {
+	if (!full || away || preserved_within(value, directory)) {
 		text_add_string(ret_leaf, text_leaf(value));
 		if (full && !away)
 			text_add_string(ret_from, value);
@@ -165,19 +165,19 @@ static int certificate_find(const struct merging *m, size_t which, const char *d
 					: text_starts(value, "./") ? value + 2
 								   : value);
 	}
-	int r = text_check(ret_from, f) < 0 || text_check(ret_leaf, f) < 0 ? -1 : 0;
-	if (r == 0 && away && !is_here(text_string(ret_from)))
-		r = fault_absent(f,
-				 "%s of section %s leads to '%s', which is not on this machine, nor beside the file; "
-				 "nothing is merged",
-				 certificates[which].key, certificates[which].section, SHOWN(value));
-	if (r == 0 && away)
+	if (text_check(ret_from, f) < 0 || text_check(ret_leaf, f) < 0)
+		return -1;
+	if (away && !is_here(text_string(ret_from)))
+		return fault_absent(f,
+				    "%s of section %s leads to '%s', which is not on this machine, nor beside the "
+				    "file; nothing is merged",
+				    certificates[which].key, certificates[which].section, SHOWN(value));
+	if (away)
 		report_say(m->job->report, REPORT_WARNING,
 			   "%s of section %s leads to '%s', which is not on this machine; '%s' is used instead",
 			   certificates[which].key, certificates[which].section, SHOWN(value),
 			   SHOWN(text_string(ret_from)));
-	free(value);
-	return r;
+	return 0;
 }
 
 /* One of the three entries: its file read, and its value turned to where the copy will be. */
@@ -244,26 +244,16 @@ static int source_check(const struct merging *m, struct fault *f)
 {
 	for (size_t i = 0; i < m->from.count; i++) {
 		const struct chrystoki_line *line = &m->from.lines[i];
-		TEXT_AUTO section = { 0 };
-		TEXT_AUTO value = { 0 };
 
 		if ((line->flaws & (CHRYSTOKI_FLAW_NOT_CLOSED | CHRYSTOKI_FLAW_HEADER)) != 0)
 			return fault_refused(
 				f, "the file to merge from, line %zu: %s; it may be cut off, and nothing is merged",
 				i + 1, chrystoki_flaw_text(line->flaws));
-		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || is_certificate(line) ||
-		    line->value_length == 0 || line->bytes[line->value_start] != '/')
-			continue;
-		const struct chrystoki_line *open = &m->from.lines[line->section];
-		text_add(&section, open->bytes + open->name_start, open->name_length);
-		text_add(&value, line->bytes + line->value_start, line->value_length);
-		if (text_check(&section, f) < 0 || text_check(&value, f) < 0)
-			return -1;
-		if (section_wanted(m->wanted, text_string(&section)) && !is_here(text_string(&value)))
+		if (line->within != NULL && !is_certificate(line) && line->value[0] == '/' &&
+		    section_wanted(m->wanted, line->within) && !is_here(line->value))
 			report_say(m->job->report, REPORT_WARNING,
-				   "%s of section %s leads to '%s', which is not on this machine",
-				   SHOWN_BYTES(line->bytes + line->name_start, line->name_length),
-				   SHOWN(text_string(&section)), SHOWN(text_string(&value)));
+				   "%s of section %s leads to '%s', which is not on this machine", SHOWN(line->name),
+				   SHOWN(line->within), SHOWN(line->value));
 	}
 	return 0;
 }

@@ -12,11 +12,8 @@
 #include "okv/job.h"
 
 int okv_chrystoki_read(const struct okv_job *job, struct chrystoki *ret_chrystoki, struct fault *f);
-/*
- * FAULT_NEGATIVE: the key is not set in that section; FAULT_REFUSED: it stands more than once.  The caller wipes and
- * frees the value.
- */
-int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, char **ret_value,
+/* Adds the value.  FAULT_NEGATIVE: the key is not set in that section; FAULT_REFUSED: it stands more than once. */
+int okv_chrystoki_get(const struct okv_job *job, const char *section, const char *key, struct text *ret_value,
 		      struct fault *f);
 /* One okv_edit of the whole file; `change` edits the model, and may be called several times. */
 int okv_chrystoki_edit(const struct okv_job *job, int (*change)(void *context, struct chrystoki *conf, struct fault *f),

@@ -569,19 +569,13 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 /* Any full path that an entry names, but for logs and what the system has. */
 static int entry_follow(struct finding_needs *n, const struct chrystoki_line *line, struct fault *f)
 {
-	TEXT_AUTO key = { 0 };
-	TEXT_AUTO value = { 0 };
+	const char *path = line->value;
 	char end[PATH_MAX];
 
-	text_add(&key, line->bytes + line->name_start, line->name_length);
-	text_add(&value, line->bytes + line->value_start, line->value_length);
-	if (text_check(&key, f) < 0 || text_check(&value, f) < 0)
-		return -1;
-	const char *path = text_string(&value), *known = chrystoki_spelling(line);
-	about(n, OKV_NEED_ENTRY, n->line, text_string(&key));
-	if (text_starts(text_string(&key), "LibUNIX"))
+	about(n, OKV_NEED_ENTRY, n->line, line->name);
+	if (text_starts(line->name, "LibUNIX"))
 		return library_follow(n, path, NULL, f);
-	if (known == NULL && (is_log(text_string(&key)) || is_passing(path) || is_system_file(path)))
+	if (chrystoki_spelling(line) == NULL && (is_log(line->name) || is_passing(path) || is_system_file(path)))
 		return 0;
 	return path_follow(n, path, end, f);
 }
@@ -599,8 +593,7 @@ static int chrystoki_follow(struct finding_needs *n, struct fault *f)
 	for (size_t i = 0; i < conf.count; i++) {
 		const struct chrystoki_line *line = &conf.lines[i];
 		n->line = i + 1;
-		if (line->kind == CHRYSTOKI_ENTRY && line->value_length > 0 && line->bytes[line->value_start] == '/' &&
-		    entry_follow(n, line, f) < 0)
+		if (line->kind == CHRYSTOKI_ENTRY && line->value[0] == '/' && entry_follow(n, line, f) < 0)
 			return -1;
 	}
 	return 0;

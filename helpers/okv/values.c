@@ -135,32 +135,20 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 static int chrystoki_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
 	CHRYSTOKI_AUTO conf = { 0 };
+	const struct chrystoki_line *line;
 
 	if (okv_chrystoki_read(job, &conf, f) < 0)
 		return -1;
 	text_add_format(out, "%s\n", job->settings->chrystoki_conf);
 	json_array_begin(j, "chrystoki");
-	for (size_t i = 0; i < conf.count; i++) {
-		const struct chrystoki_line *line = &conf.lines[i];
-		TEXT_AUTO section = { 0 };
-		TEXT_AUTO key = { 0 };
-		TEXT_AUTO value = { 0 };
+	for (size_t at = 0; (line = chrystoki_entry_next(&conf, &at)) != NULL;) {
+		const char *value = chrystoki_is_secret(line->name) ? "(a secret, not shown)" : line->value;
 
-		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE)
-			continue;
-		const struct chrystoki_line *open = &conf.lines[line->section];
-		text_add(&section, open->bytes + open->name_start, open->name_length);
-		text_add(&key, line->bytes + line->name_start, line->name_length);
-		if (chrystoki_is_secret(text_string(&key)))
-			text_add_string(&value, "(a secret, not shown)");
-		else
-			text_add(&value, line->bytes + line->value_start, line->value_length);
-		text_add_format(out, "   %s: %s = %s\n", SHOWN(text_string(&section)), SHOWN(text_string(&key)),
-				SHOWN(text_string(&value)));
+		text_add_format(out, "   %s: %s = %s\n", SHOWN(line->within), SHOWN(line->name), SHOWN(value));
 		json_object_begin(j, NULL);
-		json_string(j, "section", text_string(&section));
-		json_string(j, "key", text_string(&key));
-		json_string(j, "value", text_string(&value));
+		json_string(j, "section", line->within);
+		json_string(j, "key", line->name);
+		json_string(j, "value", value);
 		json_object_end(j);
 	}
 	json_array_end(j);

@@ -352,7 +352,7 @@ static struct perms_owned target_of(const struct policy *policy, const char *pat
 /* Who else can write it can run code as OKV's user, or be the client. */
 static bool is_trusted(const struct chrystoki_line *line)
 {
-	return line->kind == CHRYSTOKI_ENTRY && line->value_length > 0 && line->bytes[line->value_start] == '/' &&
+	return line->kind == CHRYSTOKI_ENTRY && line->value[0] == '/' &&
 	       (chrystoki_spelling(line) != NULL || chrystoki_is_named(line, "SSLConfigFile") ||
 		chrystoki_is_named(line, "ClientTokenLib"));
 }
@@ -401,13 +401,11 @@ static void outsider_judge(struct planner *p, const struct fs_walk_entry *entry,
 static void outsider_look(struct planner *p, const struct chrystoki_line *line)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	TEXT_AUTO value = { 0 };
 	struct fault ignored = { 0 };
 	struct stat status;
 
-	text_add(&value, line->bytes + line->value_start, line->value_length);
 	/* What is not there, or no file, is said by okv/check. */
-	if (value.failed || fs_place_find(p->run->root, text_string(&value), &place, &ignored) < 0 ||
+	if (fs_place_find(p->run->root, line->value, &place, &ignored) < 0 ||
 	    preserved_within(place.path, p->plan->settings->client_dir) ||
 	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    seen_before(&p->outsiders, place.path, strlen(place.path)))

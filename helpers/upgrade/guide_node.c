@@ -269,13 +269,10 @@ static unsigned checks_look(const struct upgrade_run *run)
 
 static bool is_inside(const struct chrystoki *conf, const char *section, const char *key, const char *directory)
 {
-	ptrdiff_t at;
-	const size_t length = strlen(directory);
+	size_t line;
+	const char *value = chrystoki_value(conf, section, key, &line);
 
-	(void)chrystoki_entries(conf, section, key, &at);
-	const struct chrystoki_value value = chrystoki_value_at(conf, at);
-	return value.bytes != NULL && value.length > length && memcmp(value.bytes, directory, length) == 0 &&
-	       value.bytes[length] == '/';
+	return value != NULL && text_starts(value, directory) && value[strlen(directory)] == '/';
 }
 
 static unsigned chrystoki_look(int root, const struct guide_node *node)
@@ -286,6 +283,7 @@ static unsigned chrystoki_look(int root, const struct guide_node *node)
 	struct fault ignored = { 0 };
 	struct chrystoki_family servers, cluster, groups;
 	ptrdiff_t at;
+	size_t line;
 	unsigned signs = 0;
 
 	if (okv_chrystoki_read(&job, &conf, &ignored) < 0)
@@ -297,9 +295,8 @@ static unsigned chrystoki_look(int root, const struct guide_node *node)
 		signs |= GUIDE_SERVERS;
 	if (groups.count > 0)
 		signs |= GUIDE_HA_GROUP;
-	(void)chrystoki_entries(&conf, "HAConfiguration", "HAOnly", &at);
-	const struct chrystoki_value only = chrystoki_value_at(&conf, at);
-	if (only.bytes != NULL && !chrystoki_value_is_off(&only))
+	const char *only = chrystoki_value(&conf, "HAConfiguration", "HAOnly", &line);
+	if (only != NULL && !chrystoki_value_is_off(only))
 		signs |= GUIDE_HA_ONLY;
 	const bool sections = chrystoki_sections(&conf, "XTC", &at) > 0 && chrystoki_sections(&conf, "REST", &at) > 0;
 	if (sections)
