@@ -5,9 +5,9 @@
 
 #include "base/array.h"
 #include "base/hex.h"
-#include "base/number.h"
 
-static const char *const type_names[] = { "file", "dir", "link", "other" };
+/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
+static const char *const type_names[] = { "file", "dir", "link", "socket" };
 
 void manifest_done(struct manifest *m)
 {
@@ -130,8 +130,7 @@ void manifest_entry_print(const struct manifest_entry *entry, struct text *out)
 {
 	text_add_string(out, entry->path[0] != '\0' ? "./" : ".");
 	manifest_name_add(out, entry->path);
-	/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
-	text_add_format(out, " type=%s", entry->type == MANIFEST_OTHER ? "socket" : type_names[entry->type]);
+	text_add_format(out, " type=%s", type_names[entry->type]);
 	if (entry->has_attributes) {
 		text_add_format(out, " uid=%lu gid=%lu", (unsigned long)entry->uid, (unsigned long)entry->gid);
 		/* Links have no mode of their own on Linux. */
@@ -161,53 +160,10 @@ void manifest_print(const struct manifest *m, const char *comment, struct text *
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
-struct word {
-	const char *bytes;
-	size_t length;
-};
-
-/* The next word of the line, words being parted by exactly one blank. */
-static bool word_next(struct word *line, struct word *ret_word)
+static bool type_read(const char *value, enum manifest_type *ret_type)
 {
-	if (line->length == 0)
-		return false;
-	const char *blank = memchr(line->bytes, ' ', line->length);
-	ret_word->bytes = line->bytes;
-	ret_word->length = blank != NULL ? (size_t)(blank - line->bytes) : line->length;
-	const size_t used = ret_word->length + (blank != NULL);
-	line->bytes += used;
-	line->length -= used;
-	return ret_word->length > 0;
-}
-
-/* "key=" at the start of the word: the rest is the value. */
-static bool word_value(const struct word *word, const char *key, struct word *ret_value)
-{
-	const size_t length = strlen(key);
-
-	if (word->length <= length || memcmp(word->bytes, key, length) != 0 || word->bytes[length] != '=')
-		return false;
-	ret_value->bytes = word->bytes + length + 1;
-	ret_value->length = word->length - length - 1;
-	return true;
-}
-
-static bool value_number(const struct word *value, unsigned base, uint64_t most, uint64_t *ret_number)
-{
-	/* One spelling for each number; octal ones are padded, decimal ones are not. */
-	const bool padded = base == 10 && value->length > 1 && value->bytes[0] == '0';
-
-	return !padded && value->length <= 20 && number_digits(value->bytes, value->length, base, most, ret_number);
-}
-
-static bool type_read(const struct word *value, enum manifest_type *ret_type)
-{
-	if (text_equal(value->bytes, value->length, "socket")) {
-		*ret_type = MANIFEST_OTHER;
-		return true;
-	}
-	for (enum manifest_type type = MANIFEST_FILE; type <= MANIFEST_LINK; type++) {
-		if (text_equal(value->bytes, value->length, type_names[type])) {
+	for (enum manifest_type type = MANIFEST_FILE; type <= MANIFEST_OTHER; type++) {
+		if (strcmp(value, type_names[type]) == 0) {
 			*ret_type = type;
 			return true;
 		}
@@ -215,84 +171,66 @@ static bool type_read(const struct word *value, enum manifest_type *ret_type)
 	return false;
 }
 
-/* The next word of the line, "key=VALUE". */
-static bool value_next(struct word *line, const char *key, struct word *ret_value)
+/* "key=value", however the value is spelt; false where there is no such key. */
+static bool keyword_read(char *word, struct manifest_entry *entry, struct text *ret_target)
 {
-	struct word word;
+	char *value = strchr(word, '=');
 
-	return word_next(line, &word) && word_value(&word, key, ret_value);
+	if (value == NULL)
+		return false;
+	*value++ = '\0';
+	if (strcmp(word, "type") == 0)
+		return type_read(value, &entry->type);
+	if (strcmp(word, "link") == 0)
+		return manifest_name_read(ret_target, value, strlen(value));
+	if (strcmp(word, "sha256") == 0)
+		return entry->has_digest = hex_decode(value, strlen(value), entry->digest, MANIFEST_DIGEST_SIZE);
+	if (strcmp(word, "uid") == 0)
+		entry->uid = (uid_t)strtoul(value, NULL, 10);
+	else if (strcmp(word, "gid") == 0)
+		entry->gid = (gid_t)strtoul(value, NULL, 10);
+	else if (strcmp(word, "mode") == 0)
+		entry->mode = (mode_t)strtoul(value, NULL, 8) & 07777;
+	else if (strcmp(word, "size") == 0)
+		entry->size = strtoull(value, NULL, 10);
+	else
+		return false;
+	return entry->has_attributes = true;
 }
 
-static bool number_next(struct word *line, const char *key, unsigned base, uint64_t most, uint64_t *ret_number)
-{
-	struct word value;
-
-	return value_next(line, key, &value) && (base == 10 || value.length == 4) &&
-	       value_number(&value, base, most, ret_number);
-}
-
-static bool attributes_read(struct word *line, struct manifest_entry *entry)
-{
-	uint64_t uid, gid, mode = 0, size = 0;
-
-	if (!number_next(line, "uid", 10, UINT32_MAX, &uid) || !number_next(line, "gid", 10, UINT32_MAX, &gid) ||
-	    (entry->type != MANIFEST_LINK && !number_next(line, "mode", 8, 07777, &mode)) ||
-	    (entry->type == MANIFEST_FILE && !number_next(line, "size", 10, INT64_MAX, &size)))
-		return false;
-	entry->has_attributes = true;
-	entry->uid = (uid_t)uid;
-	entry->gid = (gid_t)gid;
-	entry->mode = (mode_t)mode;
-	entry->size = size;
-	return true;
-}
-
-/* The keywords after the path, in the order in which they are written. */
-static bool keywords_read(struct word line, struct manifest_entry *entry, struct text *ret_target, bool *ret_has_target)
-{
-	struct word value;
-
-	if (!value_next(&line, "type", &value) || !type_read(&value, &entry->type))
-		return false;
-	if (line.length >= 4 && memcmp(line.bytes, "uid=", 4) == 0 && !attributes_read(&line, entry))
-		return false;
-	if (entry->type == MANIFEST_FILE && line.length > 0) {
-		if (!value_next(&line, "sha256", &value) ||
-		    !hex_decode(value.bytes, value.length, entry->digest, MANIFEST_DIGEST_SIZE))
-			return false;
-		entry->has_digest = true;
-	}
-	*ret_has_target = entry->type == MANIFEST_LINK;
-	if (*ret_has_target && (!value_next(&line, "link", &value) || value.length == 0 ||
-				!manifest_name_read(ret_target, value.bytes, value.length)))
-		return false;
-	return line.length == 0;
-}
-
+/* What is read is printed again, and has to be the line: so there is one spelling for each entry, and one order. */
 static bool line_read(struct manifest *m, const char *bytes, size_t length, struct fault *f)
 {
+	TEXT_AUTO line = { 0 };
 	TEXT_AUTO path = { 0 };
 	TEXT_AUTO target = { 0 };
-	struct word line = { .bytes = bytes, .length = length }, word;
 	struct manifest_entry read = { .path = NULL };
-	bool has_target = false;
 
-	if (bytes[length - 1] == ' ' || !word_next(&line, &word))
+	text_add(&line, bytes, length);
+	if (text_check(&line, f) < 0)
 		return false;
-	if (!text_equal(word.bytes, word.length, ".") &&
-	    (word.length < 3 || memcmp(word.bytes, "./", 2) != 0 ||
-	     !manifest_name_read(&path, word.bytes + 2, word.length - 2) || !text_path_is_plain(text_string(&path))))
+	char *rest = line.bytes;
+	const char *name = strsep(&rest, " ");
+	if (strcmp(name, ".") != 0 &&
+	    (!text_starts(name, "./") || !manifest_name_read(&path, name + 2, strlen(name + 2)) ||
+	     !text_path_is_plain(text_string(&path))))
 		return false;
-	if (!keywords_read(line, &read, &target, &has_target))
+	for (char *word; (word = strsep(&rest, " ")) != NULL;)
+		if (!keyword_read(word, &read, &target))
+			return false;
+	if ((read.type == MANIFEST_LINK) != (target.length > 0) || (read.has_digest && read.type != MANIFEST_FILE))
 		return false;
 
-	struct manifest_entry *entry = manifest_add(m, text_string(&path), has_target ? text_string(&target) : NULL, f);
+	struct manifest_entry *entry =
+		manifest_add(m, text_string(&path), target.length > 0 ? text_string(&target) : NULL, f);
 	if (entry == NULL)
 		return false;
 	read.path = entry->path;
 	read.target = entry->target;
 	*entry = read;
-	return true;
+	text_cut(&line, 0);
+	manifest_entry_print(entry, &line);
+	return text_check(&line, f) == 0 && line.length == length + 1 && memcmp(line.bytes, bytes, length) == 0;
 }
 
 int manifest_parse(struct manifest *ret_manifest, const char *name, const char *bytes, size_t length, struct fault *f)
