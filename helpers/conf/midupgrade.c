@@ -285,8 +285,8 @@ static bool exits_changed(const char *line, size_t length)
 }
 
 int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
-			 int (*each)(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f),
-			 void *context, struct fault *f)
+			 void (*each)(void *context, enum midupgrade_leftover leftover, size_t line), void *context,
+			 struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
@@ -304,22 +304,18 @@ int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
 		const size_t mark = i == 0 && text_starts(bytes, ASSIGN_BOM) ? strlen(ASSIGN_BOM) : 0;
 		const size_t first = mark + blanks_end(line + mark, n - mark);
 		const bool comment = first >= n || line[first] == '#';
-		if (!comment && assign_has_curly_quote(line, n) &&
-		    each(context, MIDUPGRADE_LEFTOVER_QUOTE, i + 1, f) < 0)
-			return -1;
-		if (!comment && assign_has_odd_space(line + mark, n - mark) &&
-		    each(context, MIDUPGRADE_LEFTOVER_SPACE, i + 1, f) < 0)
-			return -1;
+		if (!comment && assign_has_curly_quote(line, n))
+			each(context, MIDUPGRADE_LEFTOVER_QUOTE, i + 1);
+		if (!comment && assign_has_odd_space(line + mark, n - mark))
+			each(context, MIDUPGRADE_LEFTOVER_SPACE, i + 1);
 		if (!s.lines[i].code)
 			continue;
 		if (makes_group(line, n, group)) {
 			by_hand = by_hand || s.lines[i].outer;
-			if (each(context, s.lines[i].outer ? MIDUPGRADE_LEFTOVER_GROUPADD : MIDUPGRADE_LEFTOVER_NESTED,
-				 i + 1, f) < 0)
-				return -1;
+			each(context, s.lines[i].outer ? MIDUPGRADE_LEFTOVER_GROUPADD : MIDUPGRADE_LEFTOVER_NESTED,
+			     i + 1);
 		} else if (by_hand && s.lines[i].outer && exits_changed(line, n)) {
-			if (each(context, MIDUPGRADE_LEFTOVER_EXIT, i + 1, f) < 0)
-				return -1;
+			each(context, MIDUPGRADE_LEFTOVER_EXIT, i + 1);
 		}
 	}
 	return 0;
@@ -329,35 +325,34 @@ struct clearing {
 	const char *bytes;
 	const struct script *script;
 	size_t copied;
-	struct text *out;
+	struct text out;
 };
 
-static int clear_one(void *context, enum midupgrade_leftover leftover, size_t number, struct fault *f)
+static void clear_one(void *context, enum midupgrade_leftover leftover, size_t number)
 {
 	struct clearing *c = context;
 	const struct script_line *line = &c->script->lines[number - 1];
 
-	(void)f;
 	if (leftover != MIDUPGRADE_LEFTOVER_GROUPADD && leftover != MIDUPGRADE_LEFTOVER_EXIT)
-		return 0;
-	text_add(c->out, c->bytes + c->copied, line->start - c->copied);
+		return;
+	text_add(&c->out, c->bytes + c->copied, line->start - c->copied);
 	c->copied = line->start + line->length;
 	if (leftover == MIDUPGRADE_LEFTOVER_EXIT)
-		text_add_string(c->out, "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n");
-	return 0;
+		text_add_string(&c->out, "exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n");
 }
 
 int midupgrade_clear(const char *bytes, size_t length, const char *group, struct text *ret_text, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
-	TEXT_AUTO cleared = { 0 };
-	struct clearing c = { .bytes = bytes, .script = &s, .out = &cleared };
+	struct clearing c = { .bytes = bytes, .script = &s };
 
-	if (script_read(&s, bytes, length, f) < 0 || midupgrade_leftovers(bytes, length, group, clear_one, &c, f) < 0)
-		return -1;
-	text_add(&cleared, bytes + c.copied, length - c.copied);
-	if (text_check(&cleared, f) < 0)
-		return -1;
-	text_add(ret_text, text_string(&cleared), cleared.length);
-	return text_check(ret_text, f);
+	int r = script_read(&s, bytes, length, f) < 0 ? -1
+						      : midupgrade_leftovers(bytes, length, group, clear_one, &c, f);
+	if (r == 0) {
+		text_add(&c.out, bytes + c.copied, length - c.copied);
+		text_add(ret_text, text_string(&c.out), c.out.length);
+		r = text_check(&c.out, f) < 0 ? -1 : text_check(ret_text, f);
+	}
+	text_done(&c.out);
+	return r;
 }

@@ -51,8 +51,8 @@ enum midupgrade_leftover {
 };
 /* Calls `each` for every leftover, outside the block; line numbers from 1. */
 int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
-			 int (*each)(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f),
-			 void *context, struct fault *f);
+			 void (*each)(void *context, enum midupgrade_leftover leftover, size_t line), void *context,
+			 struct fault *f);
 /*
  * The script without hand-made lines: GROUPADD lines go, an EXIT becomes `exit ${DBFW_PM_NO_CHANGE_REQUIRED}`.
  * Typographic quotes are not touched here.

@@ -21,56 +21,73 @@ static bool wiring_moves(struct okv_checking *c, const struct text *script)
 	       okv_shell_ask(&wired, OKV_SHELL_ANY, &answer, &stays) == 0 && (answer.asked == 0 || answer.agreed != 0);
 }
 
+#define LOST "nothing restores the HSM group, its members and the links"
+
+/* What is said of the block, and of each leftover; `by_hand` is the remedy where that of a command does not do. */
+struct said {
+	enum finding_severity severity;
+	const char *word, *what, *effect, *remedy, *by_hand;
+};
+
+static const struct said of_block[] = {
+	[MIDUPGRADE_NONE] = { FINDING_FAIL, "mid-unwired", "the okv-luna block is not in it",
+			      "after an OS major upgrade " LOST, FINDING_WIRE_IT, NULL },
+	[MIDUPGRADE_STALE] = { FINDING_WARN, "mid-stale",
+			       "the okv-luna block is of another version, was edited, or not at its place",
+			       "the upgrade runs what is there", FINDING_WIRE_IT, NULL },
+	/* Below the banner wiring puts the block above that line. */
+	[MIDUPGRADE_UNREACHED] = { FINDING_FAIL, "mid-unreached", "the script ends here, before the okv-luna block",
+				   "the block is never reached: after an OS major upgrade " LOST, FINDING_WIRE_IT,
+				   "remove the line, or move it to the end of the script" },
+	[MIDUPGRADE_INSIDE] = { FINDING_FAIL, "mid-inside",
+				"the okv-luna block is inside another command, a function or a here-document",
+				"the block may never run: then " LOST " after an OS major upgrade", FINDING_WIRE_IT,
+				"take what stands around the block out of the script" },
+	[MIDUPGRADE_UNPAIRED] = { FINDING_FAIL, "mid-torn", "the marks of the okv-luna block do not pair up",
+				  "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
+				  "remove the block and its marks by hand, then " FINDING_WIRE_IT, NULL },
+};
+
+#define DROP_IT FINDING_FIX_IT " --drop-handmade"
+#define ARBITRARY \
+	"it gets an arbitrary id and no members, and the files keep the old id; the okv-luna block does it right"
+
+static const struct said of_leftover[] = {
+	[MIDUPGRADE_LEFTOVER_GROUPADD] = { FINDING_WARN, "mid-handmade", "the HSM group is made by hand here",
+					   ARBITRARY, DROP_IT, NULL },
+	[MIDUPGRADE_LEFTOVER_NESTED] = { FINDING_WARN, "mid-handmade-nested",
+					 "the HSM group is made by hand here, inside another command", ARBITRARY,
+					 "remove it by hand", NULL },
+	[MIDUPGRADE_LEFTOVER_EXIT] = { FINDING_WARN, "mid-handmade-exit",
+				       "the script says 'changed' here whatever happened above",
+				       "OKV is told of a change that did not happen", DROP_IT, NULL },
+	[MIDUPGRADE_LEFTOVER_QUOTE] = { FINDING_FAIL, "mid-curly-quote",
+					"there is a typographic quote in a command, as in the guide's printed text",
+					"the string does not end: the shell runs what is above, then stops with "
+					"status 2 inside the upgrade",
+					FINDING_FIX_IT, "write the line again with plain quotes" },
+	[MIDUPGRADE_LEFTOVER_SPACE] = { FINDING_FAIL, "mid-space",
+					"there is a no-break space, a typographic hyphen or an invisible character in "
+					"a command",
+					"the shell takes it for a part of a word, and does not find the command",
+					FINDING_FIX_IT, "write the line again" },
+};
+
+/* `works`: what the remedy's command does is enough. */
+static void said_add(struct okv_checking *c, const struct said *said, bool works, size_t line)
+{
+	finding_add(c->found,
+		    FINDING_RULE(said->severity, said->word, said->effect,
+				 said->by_hand == NULL || works ? said->remedy : said->by_hand),
+		    line, "%s", said->what);
+}
+
 static void block_check(struct okv_checking *c, const struct text *script, enum midupgrade_state state, size_t line)
 {
-	static const char lost[] = "the block is never reached: after an OS major upgrade nothing restores the HSM "
-				   "group, its members and the links";
+	const struct said *said = &of_block[state];
 
-	switch (state) {
-	case MIDUPGRADE_CURRENT:
-		return;
-	case MIDUPGRADE_NONE:
-		finding_add(
-			c->found,
-			FINDING_RULE(
-				FINDING_FAIL, "mid-unwired",
-				"after an OS major upgrade nothing restores the HSM group, its members and the links",
-				FINDING_WIRE_IT),
-			0, "the okv-luna block is not in it");
-		return;
-	case MIDUPGRADE_STALE:
-		finding_add(c->found,
-			    FINDING_RULE(FINDING_WARN, "mid-stale", "the upgrade runs what is there", FINDING_WIRE_IT),
-			    line, "the okv-luna block is of another version, was edited, or not at its place");
-		return;
-	case MIDUPGRADE_UNREACHED:
-		/* Below the banner wiring puts the block above that line. */
-		finding_add(c->found,
-			    FINDING_RULE(FINDING_FAIL, "mid-unreached", lost,
-					 wiring_moves(c, script)
-						 ? FINDING_WIRE_IT
-						 : "remove the line, or move it to the end of the script"),
-			    line, "the script ends here, before the okv-luna block");
-		return;
-	case MIDUPGRADE_INSIDE:
-		finding_add(c->found,
-			    FINDING_RULE(FINDING_FAIL, "mid-inside",
-					 "the block may never run: then nothing restores the HSM group, its members "
-					 "and the links after an OS major upgrade",
-					 wiring_moves(c, script)
-						 ? FINDING_WIRE_IT
-						 : "take what stands around the block out of the script"),
-			    line, "the okv-luna block is inside another command, a function or a here-document");
-		return;
-	case MIDUPGRADE_UNPAIRED:
-		finding_add(
-			c->found,
-			FINDING_RULE(FINDING_FAIL, "mid-torn",
-				     "okv-luna leaves the file alone, because it cannot tell what belongs to the block",
-				     "remove the block and its marks by hand, then " FINDING_WIRE_IT),
-			line, "the marks of the okv-luna block do not pair up");
-		return;
-	}
+	if (state != MIDUPGRADE_CURRENT)
+		said_add(c, said, said->by_hand != NULL && wiring_moves(c, script), line);
 }
 
 struct leftovers {
@@ -78,47 +95,11 @@ struct leftovers {
 	bool fixable; /* with plain quotes a shell can read it */
 };
 
-static int leftover_check(void *context, enum midupgrade_leftover leftover, size_t line, struct fault *f)
+static void leftover_check(void *context, enum midupgrade_leftover leftover, size_t line)
 {
-	static const char drop_it[] = FINDING_FIX_IT " --drop-handmade";
-	static const char lost[] = "it gets an arbitrary id and no members, and the files keep the old id; the "
-				   "okv-luna block does it right";
-	const struct leftovers *r = context;
+	const struct leftovers *leftovers = context;
 
-	(void)f;
-	switch (leftover) {
-	case MIDUPGRADE_LEFTOVER_GROUPADD:
-		finding_add(r->c->found, FINDING_RULE(FINDING_WARN, "mid-handmade", lost, drop_it), line,
-			    "the HSM group is made by hand here");
-		break;
-	case MIDUPGRADE_LEFTOVER_NESTED:
-		finding_add(r->c->found, FINDING_RULE(FINDING_WARN, "mid-handmade-nested", lost, "remove it by hand"),
-			    line, "the HSM group is made by hand here, inside another command");
-		break;
-	case MIDUPGRADE_LEFTOVER_EXIT:
-		finding_add(r->c->found,
-			    FINDING_RULE(FINDING_WARN, "mid-handmade-exit",
-					 "OKV is told of a change that did not happen", drop_it),
-			    line, "the script says 'changed' here whatever happened above");
-		break;
-	case MIDUPGRADE_LEFTOVER_QUOTE:
-		finding_add(r->c->found,
-			    FINDING_RULE(FINDING_FAIL, "mid-curly-quote",
-					 "the string does not end: the shell runs what is above, then stops with "
-					 "status 2 inside the upgrade",
-					 r->fixable ? FINDING_FIX_IT : "write the line again with plain quotes"),
-			    line, "there is a typographic quote in a command, as in the guide's printed text");
-		break;
-	case MIDUPGRADE_LEFTOVER_SPACE:
-		finding_add(r->c->found,
-			    FINDING_RULE(FINDING_FAIL, "mid-space",
-					 "the shell takes it for a part of a word, and does not find the command",
-					 r->fixable ? FINDING_FIX_IT : "write the line again"),
-			    line,
-			    "there is a no-break space, a typographic hyphen or an invisible character in a command");
-		break;
-	}
-	return 0;
+	said_add(leftovers->c, &of_leftover[leftover], leftovers->fixable, line);
 }
 
 /* Whether the file with plain quotes and line ends is one that a shell can read. */
