@@ -7,7 +7,7 @@
 
 #include "base/array.h"
 #include "base/number.h"
-#include "base/text.h"
+#include "conf/accounts.h"
 
 enum { FIELDS_MAX = 7, WORD_BITS = 64, WORDS = POLICY_RULES_MAX / WORD_BITS, PERMISSION_BITS = 07777 };
 
@@ -171,9 +171,26 @@ static int mode_parse(const char *field, struct policy_rule *rule, struct fault 
 	return number_parse_mode(field + rule->masked, "mode", &rule->mode, f);
 }
 
+static bool user_find(const struct policy_names *names, const char *name, uint32_t *ret_uid)
+{
+	struct accounts_user user;
+
+	if (!accounts_user_find(names->passwd, name, &user))
+		return false;
+	*ret_uid = user.uid;
+	return true;
+}
+
+static bool group_find(const struct policy_names *names, const char *name, uint32_t *ret_gid)
+{
+	if (accounts_group_find(names->group, name, ret_gid))
+		return true;
+	*ret_gid = names->gid_to_come;
+	return names->to_come != NULL && strcmp(name, names->to_come) == 0;
+}
+
 /* Either kind of account: 0 and the id, or the fault that names it. */
-static int account_parse(const char *field, const char *kind, void *context,
-			 bool (*find)(void *context, const char *name, uint32_t *ret_id), uint32_t *ret_id,
+static int account_parse(const char *field, const char *kind, const struct policy_names *names, uint32_t *ret_id,
 			 struct fault *f)
 {
 	uint64_t number;
@@ -186,13 +203,14 @@ static int account_parse(const char *field, const char *kind, void *context,
 		*ret_id = (uint32_t)number;
 		return 0;
 	}
-	return find(context, field, ret_id) ? 0 : fault_refused(f, "unknown %s '%s'", kind, SHOWN(field));
+	return (kind[0] == 'u' ? user_find : group_find)(names, field, ret_id)
+		       ? 0
+		       : fault_refused(f, "unknown %s '%s'", kind, SHOWN(field));
 }
 
 _Static_assert(sizeof(uid_t) == sizeof(uint32_t) && sizeof(gid_t) == sizeof(uint32_t), "ids are 32 bits on Linux");
 
-static int rule_parse(char *line, const struct policy_setting *settings, const struct policy_accounts *accounts,
-		      struct policy_rule *rule, struct fault *f)
+static int rule_parse(char *line, const struct policy_names *names, struct policy_rule *rule, struct fault *f)
 {
 	char *fields[FIELDS_MAX];
 	TEXT_AUTO path = { 0 };
@@ -200,17 +218,17 @@ static int rule_parse(char *line, const struct policy_setting *settings, const s
 	TEXT_AUTO group = { 0 };
 
 	if (fields_split(line, fields, f) < 0 || type_parse(fields[FIELD_TYPE], rule, f) < 0 ||
-	    settings_expand(fields[FIELD_PATH], settings, &path, f) < 0 ||
-	    settings_expand(fields[FIELD_USER], settings, &user, f) < 0 ||
-	    settings_expand(fields[FIELD_GROUP], settings, &group, f) < 0)
+	    settings_expand(fields[FIELD_PATH], names->settings, &path, f) < 0 ||
+	    settings_expand(fields[FIELD_USER], names->settings, &user, f) < 0 ||
+	    settings_expand(fields[FIELD_GROUP], names->settings, &group, f) < 0)
 		return -1;
 	if (path_cut(text_string(&path), true, rule, f) < 0)
 		return -1;
 	if (rule->count == 0)
 		return fault_refused(f, "a policy may not apply to '/' itself");
 	if (mode_parse(fields[FIELD_MODE], rule, f) < 0 ||
-	    account_parse(text_string(&user), "user", accounts->context, accounts->user, &rule->uid, f) < 0 ||
-	    account_parse(text_string(&group), "group", accounts->context, accounts->group, &rule->gid, f) < 0)
+	    account_parse(text_string(&user), "user", names, &rule->uid, f) < 0 ||
+	    account_parse(text_string(&group), "group", names, &rule->gid, f) < 0)
 		return -1;
 	if (strcmp(fields[FIELD_AGE], "-") != 0 || strcmp(fields[FIELD_ARGUMENT], "-") != 0)
 		return fault_refused(f, "age and argument are not supported here; write '-' or nothing");
@@ -249,8 +267,7 @@ static int line_check(const struct text_line *line, struct fault *f)
 	return 0;
 }
 
-static int line_add(struct policy *p, const struct text_line *line, const struct policy_setting *settings,
-		    const struct policy_accounts *accounts, struct fault *f)
+static int line_add(struct policy *p, const struct text_line *line, const struct policy_names *names, struct fault *f)
 {
 	struct policy_rule rule = { .uid = POLICY_ID_KEEP, .gid = POLICY_ID_KEEP };
 	char copy[POLICY_LINE_MAX];
@@ -262,26 +279,26 @@ static int line_add(struct policy *p, const struct text_line *line, const struct
 	const char *start = copy + strspn(copy, " \t");
 	if (*start == '\0' || *start == '#')
 		return 0;
-	int r = rule_parse(copy, settings, accounts, &rule, f);
+	int r = rule_parse(copy, names, &rule, f);
 	if (r == 0)
 		r = rule_add(p, &rule, f);
 	rule_done(&rule);
 	return r;
 }
 
-int policy_parse(struct policy *p, const char *name, const char *bytes, size_t length,
-		 const struct policy_setting *settings, const struct policy_accounts *accounts, struct fault *f)
+int policy_parse(struct policy *p, const char *file, const struct text *bytes, const struct policy_names *names,
+		 struct fault *f)
 {
 	const size_t before = p->count;
 	struct text_line line;
 	size_t number = 1;
 
-	for (size_t at = 0; text_line_next(bytes, length, &at, &line); number++) {
-		if (line_add(p, &line, settings, accounts, f) == 0)
+	for (size_t at = 0; text_line_next(bytes->bytes, bytes->length, &at, &line); number++) {
+		if (line_add(p, &line, names, f) == 0)
 			continue;
 		while (p->count > before)
 			rule_done(&p->rules[--p->count]);
-		return fault_prefix(f, "%s:%zu: ", SHOWN(name), number);
+		return fault_prefix(f, "%s:%zu: ", SHOWN(file), number);
 	}
 	return 0;
 }

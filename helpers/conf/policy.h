@@ -32,6 +32,7 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "base/text.h"
 
 enum {
 	POLICY_LINE_MAX = 4096,     /* a line has fewer bytes */
@@ -44,13 +45,12 @@ struct policy_setting {
 	const char *value;
 };
 
-/*
- * Names to ids.  Returns false for an unknown name; `context` is the caller's.  Numbers are not asked for.
- */
-struct policy_accounts {
-	void *context;
-	bool (*user)(void *context, const char *name, uid_t *ret_uid);
-	bool (*group)(void *context, const char *name, gid_t *ret_gid);
+/* What names in a policy stand for. */
+struct policy_names {
+	const struct policy_setting *settings; /* ends with a NULL name */
+	const struct text *passwd, *group;     /* whole account files */
+	const char *to_come;                   /* NULL, or the name of a group that is going to be made */
+	gid_t gid_to_come;                     /* its id, as long as it is in no file */
 };
 
 #define POLICY_ID_KEEP ((uint32_t)-1)
@@ -75,9 +75,9 @@ struct policy {
 
 void policy_done(struct policy *p);
 
-/* Adds the rules of one file.  `name` is the file's, for the fault; `settings` ends with a NULL name. */
-int policy_parse(struct policy *p, const char *name, const char *bytes, size_t length,
-		 const struct policy_setting *settings, const struct policy_accounts *accounts, struct fault *f);
+/* Adds the rules of one file.  `file` is its name, for the fault. */
+int policy_parse(struct policy *p, const char *file, const struct text *bytes, const struct policy_names *names,
+		 struct fault *f);
 
 /*
  * Adds a rule that changes nothing and covers a path and what is below it: for asking policy_step whether a place

@@ -83,40 +83,10 @@ static int opened_forget(int root, struct fault *f)
 
 enum { POLICY_FILE_MAX = 256 * 1024 };
 
-/* The account files, and what is still missing in them. */
-struct known {
-	const struct text *passwd, *group;
-	const char *to_come; /* name of the group that is going to be made, or NULL */
-};
-
-static bool user_find(void *context, const char *name, uid_t *ret_uid)
-{
-	const struct known *known = context;
-	struct accounts_user user;
-
-	if (!accounts_user_find(known->passwd, name, &user))
-		return false;
-	*ret_uid = user.uid;
-	return true;
-}
-
-static bool group_find(void *context, const char *name, gid_t *ret_gid)
-{
-	const struct known *known = context;
-
-	if (accounts_group_find(known->group, name, ret_gid))
-		return true;
-	if (known->to_come == NULL || strcmp(name, known->to_come) != 0)
-		return false;
-	*ret_gid = PERMS_GID_TO_COME;
-	return true;
-}
-
 struct reader {
 	int root;
 	const char *phase;
-	const struct policy_setting *settings;
-	const struct policy_accounts *accounts;
+	const struct policy_names *names;
 	struct policy *policy;
 };
 
@@ -133,8 +103,7 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 				     "policy '%s' can be written by users other than root; fix: "
 				     "chown root:root '%s' && chmod go-w '%s'",
 				     SHOWN(path), SHOWN(path), SHOWN(path));
-	return policy_parse(reader->policy, path, text_string(&bytes), bytes.length, reader->settings, reader->accounts,
-			    f);
+	return policy_parse(reader->policy, path, &bytes, reader->names, f);
 }
 
 /* Is that a file of the administrator's that counts for the phase? */
@@ -187,7 +156,7 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 {
 	const struct settings *settings = request->settings;
 	const char *profile = request->profile != NULL ? request->profile : settings->profile;
-	const struct policy_setting names[] = {
+	const struct policy_setting expanded[] = {
 		{ "CLIENT_DIR", settings->client_dir }, { "CHRYSTOKI_CONF", settings->chrystoki_conf },
 		{ "HSM_GROUP", settings->hsm_group },   { "OKV_USER", settings->okv_user },
 		{ "OKV_GROUP", settings->okv_group },   { NULL, NULL },
@@ -195,9 +164,14 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 	TEXT_AUTO passwd = { 0 };
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO path = { 0 };
-	struct known known = { &passwd, &group, group_to_come ? settings->hsm_group : NULL };
-	const struct policy_accounts accounts = { .context = &known, .user = user_find, .group = group_find };
-	const struct reader reader = { request->root, request->phase, names, &accounts, policy };
+	const struct policy_names names = {
+		.settings = expanded,
+		.passwd = &passwd,
+		.group = &group,
+		.to_come = group_to_come ? settings->hsm_group : NULL,
+		.gid_to_come = PERMS_GID_TO_COME,
+	};
+	const struct reader reader = { request->root, request->phase, &names, policy };
 
 	text_add_format(&path, "%s/%s/%s.conf", SETTINGS_POLICY, profile, request->phase);
 	if (text_check(&path, f) < 0 || fs_read_config(reader.root, "/etc/passwd", &passwd, f) < 0 ||

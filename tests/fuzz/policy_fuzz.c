@@ -15,13 +15,6 @@ static void must(bool held)
 		abort();
 }
 
-static bool find(void *context, const char *name, uint32_t *ret_id)
-{
-	(void)context;
-	*ret_id = 986;
-	return strcmp(name, "nobody") != 0;
-}
-
 /* A walk down one path, asking for every kind of entry at each step. */
 static void walk(const struct policy *p, const char *const *names, size_t count)
 {
@@ -55,12 +48,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct policy_setting settings[] = { { "CLIENT_DIR", "/c" },
 							  { "HSM_GROUP", "hsm" },
 							  { NULL, NULL } };
-	static const struct policy_accounts accounts = { .user = find, .group = find };
+	static char users[] = "root:x:0:0::/root:/bin/sh\noracle:x:54321:54321::/home/oracle:/bin/sh\n",
+		    groups[] = "root:x:0:\nhsm:x:986:\n";
+	const struct text passwd = { .bytes = users, .length = strlen(users) };
+	const struct text group = { .bytes = groups, .length = strlen(groups) };
+	const struct policy_names accounts = { .settings = settings, .passwd = &passwd, .group = &group };
 	static const char *const names[] = { "c", "data", "*", ".x", "a b" };
 	POLICY_AUTO p = { 0 };
+	TEXT_AUTO bytes = { 0 };
 	struct fault f = { 0 };
 
-	if (policy_parse(&p, "policy", (const char *)data, size, settings, &accounts, &f) < 0) {
+	text_add(&bytes, data, size);
+	if (policy_parse(&p, "policy", &bytes, &accounts, &f) < 0) {
 		must(p.count == 0 && (f.kind == FAULT_REFUSED || f.errnum != 0));
 		must(text_starts(f.text, "policy:"));
 		return 0;

@@ -2,34 +2,32 @@
 #include "conf/policy.h"
 #include "unit.h"
 
-static bool user_find(void *context, const char *name, uid_t *ret_uid)
-{
-	(void)context;
-	if (strcmp(name, "root") != 0 && strcmp(name, "oracle") != 0)
-		return false;
-	*ret_uid = name[0] == 'r' ? 0 : 54321;
-	return true;
-}
+#define FILE_OF(bytes_) \
+	{ \
+		.bytes = (bytes_), .length = sizeof(bytes_) - 1 \
+	}
 
-static bool group_find(void *context, const char *name, gid_t *ret_gid)
-{
-	(void)context;
-	if (strcmp(name, "root") != 0 && strcmp(name, "hsmusers") != 0)
-		return false;
-	*ret_gid = name[0] == 'r' ? 0 : 986;
-	return true;
-}
-
-static const struct policy_accounts accounts = { .user = user_find, .group = group_find };
+static char users[] = "root:x:0:0::/root:/bin/sh\noracle:x:54321:54321::/home/oracle:/bin/sh\n";
+static char groups[] = "root:x:0:\nhsmusers:x:986:\n";
+static const struct text passwd = FILE_OF(users), group = FILE_OF(groups);
 static const struct policy_setting settings[] = {
 	{ "CLIENT_DIR", "/c" }, { "HSM_GROUP", "hsmusers" }, { "PLAIN", "relative" }, { NULL, NULL }
 };
+static const struct policy_names names = { .settings = settings, .passwd = &passwd, .group = &group };
+
+static int parse_bytes(struct policy *p, const char *file, const char *bytes, size_t length, struct fault *f)
+{
+	TEXT_AUTO text = { 0 };
+
+	text_add(&text, bytes, length);
+	return policy_parse(p, file, &text, &names, f);
+}
 
 static void parse(struct policy *p, const char *bytes)
 {
 	struct fault f = { 0 };
 
-	if (policy_parse(p, "p.conf", bytes, strlen(bytes), settings, &accounts, &f) < 0)
+	if (parse_bytes(p, "p.conf", bytes, strlen(bytes), &f) < 0)
 		fail_msg("%s", f.text);
 }
 
@@ -55,7 +53,7 @@ static void assert_refused(const char *bytes, size_t length, const char *part)
 	POLICY_AUTO p = { 0 };
 	struct fault f = { 0 };
 
-	assert_int_equal(policy_parse(&p, "p.conf", bytes, length, settings, &accounts, &f), -1);
+	assert_int_equal(parse_bytes(&p, "p.conf", bytes, length, &f), -1);
 	assert_int_equal(f.kind, FAULT_REFUSED);
 	if (strstr(f.text, part) == NULL)
 		fail_msg("'%s' lacks '%s'", f.text, part);
@@ -152,7 +150,7 @@ static void a_flaw_leaves_the_policy_as_it_was(void **state)
 	static const char bad[] = "z /b 0600\nz /c 0600\nz d 0600\n";
 
 	parse(&p, "z /a 0644\n");
-	assert_int_equal(policy_parse(&p, "q", bad, strlen(bad), settings, &accounts, &f), -1);
+	assert_int_equal(parse_bytes(&p, "q", bad, strlen(bad), &f), -1);
 	assert_int_equal(p.count, 1);
 	assert_int_equal(apply(&p, "/a", S_IFREG | 0600).mode, S_IFREG | 0644);
 }
