@@ -5,13 +5,13 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "conf/script_words.h"
 
 enum {
 	DEPTH_MAX = 200,
 	DOCUMENTS_MAX = 16,
 	DELIMITER_MAX = 128,
 	FUNCTIONS_MAX = 64,
-	WORDS_MAX = 8,
 	EVAL_DEPTH = 2,
 };
 
@@ -37,14 +37,13 @@ struct document {
 	bool tabs; /* <<- */
 };
 
-/* What a command comes to, and with it whether what hangs on it is run: `true && exit`, `if false; then`. */
-enum outcome { OUTCOME_UNKNOWN, OUTCOME_GOOD, OUTCOME_BAD };
+/* Whether what hangs on a command is run, by what that comes to: `true && exit`, `if false; then`. */
 enum run { RUN_MAYBE, RUN_SURELY, RUN_NEVER };
 
 /* Of a list of commands: of the script, or inside something. */
 struct list {
 	enum run run; /* of the command that is read, where its list is run */
-	enum outcome outcome;
+	enum script_outcome outcome;
 	bool piped, negated;
 	bool assigning; /* the word that is read is an assignment: behind it comes a command */
 };
@@ -55,7 +54,7 @@ struct frame {
 	bool entered; /* if, loops, case: whether the next condition is */
 	bool until;
 	bool endless; /* a loop whose condition never changes, and which nothing was seen to leave */
-	enum outcome condition;
+	enum script_outcome condition;
 	unsigned words;     /* of `for`: it, the name, `in` and what follows; of `case`: its patterns */
 	size_t function;    /* whose body it is, from 1; 0: none's */
 	size_t end;         /* the line in it that ends what it is run in; 0: none, so far */
@@ -126,13 +125,13 @@ static void push(struct reader *r, enum nest nest)
 }
 
 /* A command has come to that; one that is not run changes nothing. */
-static void outcome_set(struct reader *r, enum outcome outcome)
+static void outcome_set(struct reader *r, enum script_outcome outcome)
 {
 	if (r->list.run == RUN_NEVER)
 		return;
-	if (r->list.negated && outcome != OUTCOME_UNKNOWN)
-		outcome = outcome == OUTCOME_GOOD ? OUTCOME_BAD : OUTCOME_GOOD;
-	r->list.outcome = r->list.run == RUN_SURELY && !r->list.piped ? outcome : OUTCOME_UNKNOWN;
+	if (r->list.negated && outcome != SCRIPT_UNKNOWN)
+		outcome = outcome == SCRIPT_GOOD ? SCRIPT_BAD : SCRIPT_GOOD;
+	r->list.outcome = r->list.run == RUN_SURELY && !r->list.piped ? outcome : SCRIPT_UNKNOWN;
 	r->list.negated = false;
 }
 
@@ -174,7 +173,7 @@ static void end_pass(struct reader *r, const struct frame *frame)
 static void leave(struct reader *r)
 {
 	const struct frame *frame = &r->stack[--r->depth];
-	const enum outcome inner = r->list.outcome;
+	const enum script_outcome inner = r->list.outcome;
 
 	if (frame->nest <= NEST_QUOTING)
 		return;
@@ -183,9 +182,9 @@ static void leave(struct reader *r)
 	if (frame->nest == NEST_COMMAND || frame->nest == NEST_BACKTICK) {
 		/* A word of a command does not change what that comes to; that of an assignment is all there is. */
 		if (r->list.assigning)
-			outcome_set(r, OUTCOME_UNKNOWN);
+			outcome_set(r, SCRIPT_UNKNOWN);
 	} else {
-		outcome_set(r, frame->nest == NEST_BRACE && frame->function == 0 ? inner : OUTCOME_UNKNOWN);
+		outcome_set(r, frame->nest == NEST_BRACE && frame->function == 0 ? inner : SCRIPT_UNKNOWN);
 	}
 }
 
@@ -202,10 +201,20 @@ static char peek(const struct reader *r, size_t ahead)
 	return r->at + ahead < r->length ? r->bytes[r->at + ahead] : '\0';
 }
 
-static void blanks_pass(struct reader *r)
+/* Where the blanks end that begin so far ahead. */
+static size_t blanks_end(const struct reader *r, size_t ahead)
 {
-	while (peek(r, 0) == ' ' || peek(r, 0) == '\t')
-		r->at++;
+	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
+		ahead++;
+	return ahead;
+}
+
+/* Is the word in the list, which ends with NULL? */
+static bool is_one_of(const char *word, size_t length, const char *const *list)
+{
+	while (*list != NULL && !text_equal(word, length, *list))
+		list++;
+	return *list != NULL;
 }
 
 static bool starts(const struct reader *r, const char *what)
@@ -296,8 +305,7 @@ static void document_read(struct reader *r)
 	size_t used = 0;
 
 	d->tabs = peek(r, 0) == '-';
-	r->at += d->tabs;
-	blanks_pass(r);
+	r->at += blanks_end(r, d->tabs);
 	for (; r->at < r->length && strchr(" \t\n;&|<>()", r->bytes[r->at]) == NULL && used < DELIMITER_MAX - 1;
 	     r->at++) {
 		char c = r->bytes[r->at];
@@ -355,19 +363,19 @@ static void function_define(struct reader *r, const char *name, size_t length)
 static void part_begin(struct reader *r, const char *word, size_t length)
 {
 	struct frame *frame = r->depth > 0 ? top(r) : NULL;
-	const enum outcome wanted = frame != NULL && frame->until ? OUTCOME_BAD : OUTCOME_GOOD;
+	const enum script_outcome wanted = frame != NULL && frame->until ? SCRIPT_BAD : SCRIPT_GOOD;
 
 	if (frame == NULL || (frame->nest != NEST_IF && frame->nest != NEST_LOOP))
 		return;
 	if (text_equal(word, length, "then")) {
 		frame->condition = r->list.outcome;
-		frame->sure = frame->entered && frame->condition == OUTCOME_GOOD;
+		frame->sure = frame->entered && frame->condition == SCRIPT_GOOD;
 	} else if (text_equal(word, length, "do")) {
 		/* `for name in word`: at least one word that is there whatever the variables hold. */
 		frame->sure = frame->entered && (frame->words > 0 ? frame->words > 3 : r->list.outcome == wanted);
 		frame->endless = frame->sure && frame->words == 0;
 	} else if (text_equal(word, length, "elif") || text_equal(word, length, "else")) {
-		frame->entered = frame->entered && frame->condition == OUTCOME_BAD;
+		frame->entered = frame->entered && frame->condition == SCRIPT_BAD;
 		frame->sure = frame->entered;
 	} else {
 		return;
@@ -378,14 +386,11 @@ static void part_begin(struct reader *r, const char *word, size_t length)
 /* Words behind which the next one stands in command position again. */
 static bool is_prefix(struct reader *r, const char *word, size_t length)
 {
-	static const char *const before_command[] = { "then", "else", "elif",    "do",      "!",
-						      "time", "eval", "command", "builtin", "coproc" };
+	static const char *const before_command[] = { "then", "else",    "elif",    "do",     "!", "time",
+						      "eval", "command", "builtin", "coproc", NULL };
 
 	part_begin(r, word, length);
-	for (size_t i = 0; i < sizeof(before_command) / sizeof(before_command[0]); i++)
-		if (text_equal(word, length, before_command[i]))
-			return true;
-	return false;
+	return is_one_of(word, length, before_command);
 }
 
 /* Before `done`: a loop that nothing leaves ends the script at its last line. */
@@ -400,11 +405,10 @@ static void endless_note(struct reader *r)
 /* What may leave loops around it, by itself or by what it reads. */
 static void leaving_note(struct reader *r, const char *word, size_t length)
 {
-	static const char *const words[] = { "break", "continue", "return", "eval", "source", "." };
+	static const char *const words[] = { "break", "continue", "return", "eval", "source", ".", NULL };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		for (size_t depth = 0; text_equal(word, length, words[i]) && depth < r->depth; depth++)
-			r->stack[depth].endless = false;
+	for (size_t depth = 0; depth < r->depth && is_one_of(word, length, words); depth++)
+		r->stack[depth].endless = false;
 }
 
 /* A reserved word, where the next word stands in command position or not; true when it is one. */
@@ -437,7 +441,7 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 	}
 	if (!text_equal(word, length, "function"))
 		return false;
-	blanks_pass(r);
+	r->at += blanks_end(r, 0);
 	const char *name = r->bytes + r->at;
 	while (!word_end(peek(r, 0)))
 		r->at++;
@@ -479,11 +483,9 @@ static void end_note(struct reader *r, bool is_return)
 /* `exec` with redirections only does not end a script. */
 static bool is_replaced(const struct reader *r)
 {
-	size_t ahead = 0;
+	const size_t name = blanks_end(r, 0);
+	size_t ahead = name;
 
-	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
-		ahead++;
-	const size_t name = ahead;
 	if (peek(r, ahead) == '{')
 		while (!word_end(peek(r, ahead)) && peek(r, ahead - 1) != '}')
 			ahead++;
@@ -500,246 +502,78 @@ static const struct function *function_find(const struct reader *r, const char *
 	return NULL;
 }
 
-/* --- commands whose words are all in the script ------------------------------------------------------------ */
-
-/* What follows a command's name, as the shell hands it over. */
-struct words {
-	struct text bytes; /* each word with its NUL */
-	size_t starts[WORDS_MAX];
-	size_t count;
-	bool own_id; /* one of them has "$$" in it, which stays as it is here */
-};
-
-static const char *word_at(const struct words *w, size_t index)
-{
-	return text_string(&w->bytes) + w->starts[index];
-}
-
-/* One word from *at on; false where it takes more than the script to know it: an expansion, a pattern. */
-static bool literal_read(const struct reader *r, size_t *at, struct words *w)
-{
-	char quote = '\0';
-
-	for (; *at < r->length; ++*at) {
-		const char c = r->bytes[*at], next = *at + 1 < r->length ? r->bytes[*at + 1] : '\0';
-		if (c == '\0' || (quote == '\0' && strchr(" \t\n;&|()<>", c) != NULL))
-			break;
-		if (c == quote) {
-			quote = '\0';
-		} else if (quote == '\'') {
-			text_add_char(&w->bytes, c);
-		} else if (quote == '\0' && text_is_quote(c)) {
-			quote = c;
-		} else if (quote == '\0' && c == '\\' && next != '\0' && next != '\n') {
-			text_add_char(&w->bytes, next);
-			++*at;
-		} else if (c == '$' && next == '$') {
-			text_add_string(&w->bytes, "$$");
-			w->own_id = true;
-			++*at;
-		} else if (strchr(quote == '\0' ? "\\$`*?[~{" : "\\$`", c) != NULL) {
-			return false;
-		} else {
-			text_add_char(&w->bytes, c);
-		}
-	}
-	text_add_char(&w->bytes, '\0');
-	return quote == '\0' && !w->bytes.failed;
-}
-
-/* All that stand before an operator or a redirection. */
-static bool words_read(const struct reader *r, struct words *w)
-{
-	size_t at = r->at;
-
-	for (;;) {
-		while (at < r->length && strchr(" \t", r->bytes[at]) != NULL && r->bytes[at] != '\0')
-			at++;
-		if (at == r->length || strchr("\n;&|()<>#", r->bytes[at]) != NULL)
-			return true;
-		w->starts[w->count] = w->bytes.length;
-		if (!literal_read(r, &at, w) || w->count + 1 == WORDS_MAX)
-			return false;
-		/* "2" of "2>". */
-		const char *word = word_at(w, w->count);
-		if (at < r->length && strchr("<>", r->bytes[at]) != NULL && word[strspn(word, "0123456789")] == '\0')
-			text_cut(&w->bytes, w->starts[w->count]);
-		else
-			w->count++;
-	}
-}
-
-/* `first RELATION second` of test(1). */
-static enum outcome compare_evaluate(const char *first, const char *relation, const char *second)
-{
-	static const char *const numeric[] = { "-eq", "-ne", "-gt", "-ge", "-lt", "-le" };
-	const bool equal = strcmp(first, second) == 0;
-	char *end = NULL, *other_end = NULL;
-
-	if (strcmp(relation, "=") == 0 || strcmp(relation, "==") == 0)
-		return equal ? OUTCOME_GOOD : OUTCOME_BAD;
-	if (strcmp(relation, "!=") == 0)
-		return equal ? OUTCOME_BAD : OUTCOME_GOOD;
-	const long a = strtol(first, &end, 10), b = strtol(second, &other_end, 10);
-	if (end == first || *end != '\0' || other_end == second || *other_end != '\0')
-		return OUTCOME_UNKNOWN;
-	const bool holds[] = { a == b, a != b, a > b, a >= b, a < b, a <= b };
-	for (size_t i = 0; i < sizeof(numeric) / sizeof(numeric[0]); i++)
-		if (strcmp(relation, numeric[i]) == 0)
-			return holds[i] ? OUTCOME_GOOD : OUTCOME_BAD;
-	return OUTCOME_UNKNOWN;
-}
-
-/* test(1) of the words from `first` up to `end`. */
-static enum outcome test_evaluate(const struct words *w, size_t first, size_t end)
-{
-	const size_t count = end - first;
-	const char *word = count > 0 ? word_at(w, first) : "";
-
-	if (count > 1 && strcmp(word, "!") == 0) {
-		const enum outcome inner = test_evaluate(w, first + 1, end);
-		return inner == OUTCOME_UNKNOWN ? inner : inner == OUTCOME_GOOD ? OUTCOME_BAD : OUTCOME_GOOD;
-	}
-	if (count < 2)
-		return word[0] != '\0' ? OUTCOME_GOOD : OUTCOME_BAD;
-	if (count == 3)
-		return compare_evaluate(word, word_at(w, first + 1), word_at(w, first + 2));
-	const char *operand = word_at(w, first + 1);
-	if (count == 2 && (strcmp(word, "-n") == 0 || strcmp(word, "-z") == 0))
-		return (operand[0] == '\0') == (word[1] == 'z') ? OUTCOME_GOOD : OUTCOME_BAD;
-	if (count == 2 && (strcmp(word, "-d") == 0 || strcmp(word, "-e") == 0) && strcmp(operand, "/") == 0)
-		return OUTCOME_GOOD;
-	return OUTCOME_UNKNOWN;
-}
-
-/* `test`, `[ ]` or `[[ ]]`; any other command: unknown. */
-static enum outcome words_evaluate(const struct words *w, const char *word, size_t length)
-{
-	static const char *const closing[][2] = { { "[", "]" }, { "[[", "]]" } };
-
-	if (text_equal(word, length, "test"))
-		return test_evaluate(w, 0, w->count);
-	for (size_t i = 0; i < 2; i++)
-		if (text_equal(word, length, closing[i][0]) && w->count > 0 &&
-		    strcmp(word_at(w, w->count - 1), closing[i][1]) == 0)
-			return test_evaluate(w, 0, w->count - 1);
-	return OUTCOME_UNKNOWN;
-}
-
-/* `kill [-SIGNAL] $$`, with a signal that ends a shell; where a trap may be set, with KILL only. */
-static bool kills_itself(const struct words *w, bool trapped)
-{
-	static const char *const fatal[] = { "9", "KILL", "15", "TERM", "6", "ABRT", "13", "PIPE", "14", "ALRM" };
-	const char *signal = "TERM";
-
-	for (size_t i = 0; i < w->count; i++) {
-		const char *word = word_at(w, i);
-		if (word[0] != '-' || strcmp(word, "--") == 0)
-			continue;
-		signal = (strcmp(word, "-s") == 0 || strcmp(word, "-n") == 0) && i + 1 < w->count ? word_at(w, i + 1)
-												  : word + 1;
-	}
-	if (text_starts(signal, "SIG"))
-		signal += 3;
-	for (size_t i = 0; i < (trapped ? 2 : sizeof(fatal) / sizeof(fatal[0])); i++)
-		if (strcmp(signal, fatal[i]) == 0)
-			return w->own_id;
-	return false;
-}
-
 static int read_all(struct reader *r, struct script *s, struct fault *f);
 
 /* `eval "..."`: does the text that is all there end the script?  Words without quotes are read where they stand. */
 static bool eval_ends(const struct reader *r)
 {
-	struct words w = { .count = 0 };
+	SCRIPT_WORDS_AUTO w = { .count = 0 };
 	SCRIPT_AUTO s = { 0 };
 	struct fault ignored = { 0 };
-	size_t first = r->at;
 	bool ends = false;
 
-	while (first < r->length && strchr(" \t", r->bytes[first]) != NULL)
-		first++;
-	if (r->eval_depth < EVAL_DEPTH && first < r->length && strchr("'\"", r->bytes[first]) != NULL &&
-	    words_read(r, &w)) {
-		for (size_t i = 1; i < w.count; i++)
-			w.bytes.bytes[w.starts[i] - 1] = ' ';
-		struct reader inner = { .bytes = text_string(&w.bytes),
-					.length = w.bytes.length > 0 ? w.bytes.length - 1 : 0,
-					.command = true,
-					.list = { .run = RUN_SURELY },
-					.function_count = r->function_count,
-					.trapped = r->trapped,
-					.function_around = is_in_function(r),
-					.eval_depth = r->eval_depth + 1 };
-		memcpy(inner.functions, r->functions, sizeof(inner.functions));
-		if (read_all(&inner, &s, &ignored) == 0 && !inner.lost)
-			for (size_t i = 0; i < s.count; i++)
-				ends = ends || s.lines[i].ends;
-	}
-	text_done(&w.bytes);
+	if (r->eval_depth == EVAL_DEPTH || !text_is_quote(peek(r, blanks_end(r, 0))) ||
+	    !script_words_read(&w, r->bytes, r->length, r->at))
+		return false;
+	for (size_t i = 1; i < w.count; i++)
+		w.bytes.bytes[w.starts[i] - 1] = ' ';
+	struct reader inner = { .bytes = text_string(&w.bytes),
+				.length = w.bytes.length > 0 ? w.bytes.length - 1 : 0,
+				.command = true,
+				.list = { .run = RUN_SURELY },
+				.function_count = r->function_count,
+				.trapped = r->trapped,
+				.function_around = is_in_function(r),
+				.eval_depth = r->eval_depth + 1 };
+	memcpy(inner.functions, r->functions, sizeof(inner.functions));
+	if (read_all(&inner, &s, &ignored) == 0 && !inner.lost)
+		for (size_t i = 0; i < s.count; i++)
+			ends = ends || s.lines[i].ends;
 	return ends;
-}
-
-/* `set -n`, `set -o noexec`: what follows is read and not run. */
-static bool stops_running(const struct words *w)
-{
-	for (size_t i = 0; i < w->count; i++) {
-		const char *word = word_at(w, i);
-		if (word[0] != '-' || strcmp(word, "--") == 0)
-			return false;
-		if (strcmp(word, "-o") == 0 && i + 1 < w->count && strcmp(word_at(w, ++i), "noexec") == 0)
-			return true;
-		if (strchr(word, 'n') != NULL)
-			return true;
-	}
-	return false;
 }
 
 /* Any other command: does it end the script, and what does it come to? */
 static void command_read(struct reader *r, const char *word, size_t length)
 {
-	static const char *const good[] = { "true", ":", "echo", "printf" };
+	static const char *const good[] = { "true", ":", "echo", "printf", NULL };
 	const struct function *function = function_find(r, word, length);
 	const bool is_return = text_equal(word, length, "return");
-	enum outcome outcome = text_equal(word, length, "false") ? OUTCOME_BAD : OUTCOME_UNKNOWN;
-	struct words w = { .count = 0 };
-	bool killed = false;
+	enum script_outcome outcome = SCRIPT_UNKNOWN;
+	SCRIPT_WORDS_AUTO w = { .count = 0 };
+	bool ends =
+		is_return || text_equal(word, length, "exit") || (text_equal(word, length, "exec") && is_replaced(r));
 
 	leaving_note(r, word, length);
-	if (words_read(r, &w)) {
-		outcome = outcome != OUTCOME_BAD ? words_evaluate(&w, word, length) : outcome;
-		killed = (text_equal(word, length, "kill") && kills_itself(&w, r->trapped)) ||
-			 (text_equal(word, length, "set") && stops_running(&w));
+	if (script_words_read(&w, r->bytes, r->length, r->at)) {
+		outcome = script_words_evaluate(&w, word, length);
+		ends = ends || script_words_end(&w, word, length, r->trapped);
 	}
-	text_done(&w.bytes);
 	r->trapped = r->trapped || text_equal(word, length, "trap");
-	if (function != NULL ? function->ends
-			     : killed || is_return || text_equal(word, length, "exit") ||
-				       (text_equal(word, length, "exec") && is_replaced(r)))
+	if (function != NULL ? function->ends : ends)
 		end_note(r, is_return);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (text_equal(word, length, good[i]))
-			outcome = OUTCOME_GOOD;
-	outcome_set(r, function != NULL ? OUTCOME_UNKNOWN : outcome);
+	if (function != NULL)
+		outcome = SCRIPT_UNKNOWN;
+	else if (is_one_of(word, length, good))
+		outcome = SCRIPT_GOOD;
+	else if (text_equal(word, length, "false"))
+		outcome = SCRIPT_BAD;
+	outcome_set(r, outcome);
 }
 
 /* A command whose name is quoted, in part or whole (`\exit`, `"exit"`): no reserved word, and no alias. */
 static bool quoted_command_read(struct reader *r, size_t start)
 {
-	struct words w = { .count = 0 };
+	SCRIPT_WORDS_AUTO w = { .count = 0 };
 	size_t at = start;
 	/* What stands behind `eval` is its text, which has been read as a whole. */
 	const bool text = r->word != NULL && text_equal(r->word, r->word_length, "eval");
-	const bool known = r->command && !r->redirected && !text && literal_read(r, &at, &w) && !w.own_id;
 
-	if (known) {
-		r->at = at;
-		r->command = false;
-		command_read(r, text_string(&w.bytes), strlen(text_string(&w.bytes)));
-	}
-	text_done(&w.bytes);
-	return known;
+	if (!r->command || r->redirected || text || !script_word_read(&w, r->bytes, r->length, &at) || w.own_id)
+		return false;
+	r->at = at;
+	r->command = false;
+	command_read(r, text_string(&w.bytes), strlen(text_string(&w.bytes)));
+	return true;
 }
 
 /* NAME= at the beginning of the word. */
@@ -752,16 +586,6 @@ static bool is_assignment(const char *word, size_t length)
 		(word[name] >= 'A' && word[name] <= 'Z') || (name > 0 && word[name] >= '0' && word[name] <= '9')))
 		name++;
 	return name > 0 && name < length && word[name] == '=';
-}
-
-/* Do parentheses follow, which make it a function? */
-static bool is_definition(const struct reader *r)
-{
-	size_t ahead = 0;
-
-	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
-		ahead++;
-	return peek(r, ahead) == '(';
 }
 
 /* A bare word: reserved words count in command position only. */
@@ -783,18 +607,19 @@ static void word_read(struct reader *r)
 	} else if (r->command && is_assignment(r->word, length)) {
 		r->list.assigning = true;
 		r->command = false;
-		outcome_set(r, OUTCOME_GOOD);
+		outcome_set(r, SCRIPT_GOOD);
 	} else if (length > 0 && r->command && whole) {
 		if (reserved_read(r, r->word, length))
 			return;
 		r->command = false;
-		if (!is_definition(r))
+		/* Parentheses make it a function. */
+		if (peek(r, blanks_end(r, 0)) != '(')
 			command_read(r, r->word, length);
 	} else if (length > 0 && !whole && quoted_command_read(r, (size_t)(r->word - r->bytes))) {
 		return;
 	} else {
 		if (r->command)
-			outcome_set(r, OUTCOME_UNKNOWN);
+			outcome_set(r, SCRIPT_UNKNOWN);
 		r->command = false;
 		if (length > 0 && whole && inside(r, NEST_LOOP) && strchr(" \t", before) != NULL && top(r)->words > 0)
 			top(r)->words++;
@@ -804,10 +629,8 @@ static void word_read(struct reader *r)
 /* "name()", with blanks where the shell allows them: the body follows, on this line or a later one. */
 static bool definition_read(struct reader *r)
 {
-	size_t ahead = 1;
+	const size_t ahead = blanks_end(r, 1);
 
-	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
-		ahead++;
 	if (peek(r, ahead) != ')')
 		return false;
 	r->at += ahead + 1;
@@ -871,8 +694,8 @@ static void operator_read(struct reader *r)
 	r->list.assigning = false;
 	r->at += two ? 2 : 1;
 	if (two) {
-		const enum outcome wanted = c == '&' ? OUTCOME_GOOD : OUTCOME_BAD, now = r->list.outcome;
-		r->list.run = now == OUTCOME_UNKNOWN ? RUN_MAYBE : now == wanted ? RUN_SURELY : RUN_NEVER;
+		const enum script_outcome wanted = c == '&' ? SCRIPT_GOOD : SCRIPT_BAD, now = r->list.outcome;
+		r->list.run = now == SCRIPT_UNKNOWN ? RUN_MAYBE : now == wanted ? RUN_SURELY : RUN_NEVER;
 		r->list.piped = false;
 	} else {
 		r->list = (struct list){ .run = RUN_SURELY, .piped = c == '|' };
@@ -921,7 +744,7 @@ static void word_begin(struct reader *r)
 		return;
 	}
 	if (r->command)
-		outcome_set(r, OUTCOME_UNKNOWN);
+		outcome_set(r, SCRIPT_UNKNOWN);
 	r->command = false;
 }
 
