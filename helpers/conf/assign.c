@@ -39,14 +39,13 @@ static void assign_straighten(const char *bytes, size_t length, struct text *out
 	}
 }
 
-static bool name_first(unsigned char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
+#define DIGITS  "0123456789"
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-static bool name_next(unsigned char c)
+/* Is it one of those characters? */
+static bool is_of(char c, const char *characters)
 {
-	return name_first(c) || (c >= '0' && c <= '9');
+	return c != '\0' && strchr(characters, c) != NULL;
 }
 
 static size_t assign_content_length(const struct assign_line *line)
@@ -82,11 +81,8 @@ static enum assign_flaw line_flaw(const char *at, size_t length)
 	const char *equals = memchr(at, '=', length);
 	if (equals == NULL)
 		return ASSIGN_FLAW_NO_EQUALS;
-	if (!name_first((unsigned char)at[0]))
+	if (is_of(at[0], "=" DIGITS) || at + strspn(at, LETTERS DIGITS "_") != equals)
 		return ASSIGN_FLAW_NAME;
-	for (const char *c = at; c < equals; c++)
-		if (!name_next((unsigned char)*c))
-			return ASSIGN_FLAW_NAME;
 	return value_judge(equals + 1, (size_t)(at + length - equals) - 1);
 }
 
@@ -294,19 +290,14 @@ int assign_unset(struct assign *a, const char *name, struct fault *f)
 	return 0;
 }
 
-static bool in_name(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 /* The first name from `at` on, whatever stands before it; its length, 0 where there is none. */
 static size_t name_find(const struct assign_line *line, size_t *at)
 {
 	size_t length = 0;
 
-	while (*at < line->length && !in_name(line->bytes[*at]))
+	while (*at < line->length && !is_of(line->bytes[*at], LETTERS DIGITS "_"))
 		(*at)++;
-	while (*at + length < line->length && in_name(line->bytes[*at + length]))
+	while (*at + length < line->length && is_of(line->bytes[*at + length], LETTERS DIGITS "_"))
 		length++;
 	return length;
 }
@@ -364,13 +355,7 @@ static bool blank(char c)
 
 static bool plain_value(const char *at, size_t length)
 {
-	for (size_t i = 0; i < length; i++) {
-		const char c = at[i];
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		      (c != '\0' && strchr("_./:+-@,", c) != NULL)))
-			return false;
-	}
-	return length > 0;
+	return length > 0 && strspn(at, LETTERS DIGITS "_./:+-@,") >= length;
 }
 
 /* Without the blanks, and carriage returns, of a page around it. */
@@ -485,7 +470,7 @@ bool assign_is_prose(const char *line, size_t length)
 		words += !blank(line[i]) && line[i] != '\n' && line[i] != '\r' && (i == 0 || blank(line[i - 1]));
 	}
 	trim(&line, &length);
-	return words > 1 && ((line[0] >= 'a' && line[0] <= 'z') || (line[0] >= 'A' && line[0] <= 'Z'));
+	return words > 1 && is_of(line[0], LETTERS);
 }
 
 static bool is_flawed_prose(const struct assign_line *line)

@@ -86,18 +86,6 @@ void finding_set_remedy(struct finding_list *found, const char *remedy, ...)
 	va_end(arguments);
 }
 
-void finding_list_change(struct finding_list *findings, const char *from, const char *to)
-{
-	for (size_t i = 0; i < findings->count; i++) {
-		struct finding *finding = &findings->items[i];
-
-		if (finding->remedy == NULL || strcmp(finding->remedy, from) != 0)
-			continue;
-		free(finding->remedy);
-		finding->remedy = string_copy(findings, to);
-	}
-}
-
 void finding_list_drop(struct finding_list *findings, bool (*is_meant)(const struct finding *finding))
 {
 	size_t kept = 0;

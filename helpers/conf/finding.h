@@ -77,8 +77,6 @@ void finding_add(struct finding_list *found, const struct finding_rule *rule, si
 	__attribute__((format(printf, 4, 5)));
 /* The remedy of the finding added last, where the rule has none: it depends on the case. */
 void finding_set_remedy(struct finding_list *found, const char *remedy, ...) __attribute__((format(printf, 2, 3)));
-/* Gives what the one remedy would fix the other. */
-void finding_list_change(struct finding_list *findings, const char *from, const char *to);
 void finding_list_drop(struct finding_list *findings, bool (*is_meant)(const struct finding *finding));
 
 /* The lines that one finding is about, where its cause stands on several. */

@@ -1,5 +1,6 @@
 #include "okv/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/assign.h"
@@ -66,26 +67,28 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 	}
 }
 
+static bool is_one_of(const char *name, const char *const *names)
+{
+	while (*names != NULL && strcmp(name, *names) != 0)
+		names++;
+	return *names != NULL;
+}
+
 /* Names in OKV's generic directory that look like one of the three files and are read by nobody. */
 static void stray_check(struct okv_checking *c, const char *name)
 {
-	static const char *const known[] = { "okv_hsm.conf", "okv_hsm_env", "okv_hsm_mid_upgrade",
-					     "okv_hsm_pre_upgrade", "okv_hsm_post_upgrade" };
-	static const char *const wrong[] = { "okv_hsm_conf", "okv_hsm.env", "okv_hsm.mid_upgrade", "okv_hsm_env.conf",
-					     "okv_hsm_mid-upgrade" };
+	static const char *const known[] = { "okv_hsm.conf",        "okv_hsm_env",          "okv_hsm_mid_upgrade",
+					     "okv_hsm_pre_upgrade", "okv_hsm_post_upgrade", NULL };
+	static const char *const wrong[] = { "okv_hsm_conf",     "okv_hsm.env",         "okv_hsm.mid_upgrade",
+					     "okv_hsm_env.conf", "okv_hsm_mid-upgrade", NULL };
 	TEXT_AUTO path = { 0 };
 
-	if (!text_starts(name, "okv_hsm"))
+	if (!text_starts(name, "okv_hsm") || is_one_of(name, known))
 		return;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(name, known[i]) == 0)
-			return;
 	text_add_format(&path, SETTINGS_GENERIC "/%s", name);
 	c->found->failed = c->found->failed || path.failed;
 	c->found->file = text_string(&path);
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		if (strcmp(name, wrong[i]) != 0)
-			continue;
+	if (is_one_of(name, wrong))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "wrong-name",
 					 "OKV never reads it; settings made in it have no effect",
@@ -93,12 +96,11 @@ static void stray_check(struct okv_checking *c, const char *name)
 			    0,
 			    "OKV's files are okv_hsm.conf, okv_hsm_env and okv_hsm_mid_upgrade; this one has a "
 			    "wrong name");
-		return;
-	}
-	finding_add(c->found,
-		    FINDING_RULE(FINDING_NOTE, "stray-file", "OKV does not read it",
-				 "remove it when it is not needed any more"),
-		    0, "a file beside OKV's three, perhaps a copy");
+	else
+		finding_add(c->found,
+			    FINDING_RULE(FINDING_NOTE, "stray-file", "OKV does not read it",
+					 "remove it when it is not needed any more"),
+			    0, "a file beside OKV's three, perhaps a copy");
 }
 
 static int stray_files_check(struct okv_checking *c, struct fault *f)
@@ -273,8 +275,14 @@ static int wiring_check(struct okv_checking *c, struct fault *f)
 
 	if (okv_vendor_find(c->job, &other, f) < 0)
 		return -1;
-	if (other)
-		finding_list_change(c->found, FINDING_WIRE_IT, OKV_REPLACE_IT);
+	for (size_t i = 0; other && i < c->found->count; i++) {
+		char **remedy = &c->found->items[i].remedy;
+		if (*remedy == NULL || strcmp(*remedy, FINDING_WIRE_IT) != 0)
+			continue;
+		free(*remedy);
+		*remedy = strdup(OKV_REPLACE_IT);
+		c->found->failed = c->found->failed || *remedy == NULL;
+	}
 	return unwired_check(c, other ? OKV_REPLACE_IT : FINDING_WIRE_IT, f);
 }
 

@@ -43,7 +43,6 @@ struct okv_checking {
 	struct finding_list *found;
 	struct preserved preserved; /* what okv_hsm.conf lists; empty where that cannot be read */
 	bool preserves;             /* PRESERVED_FILES could be read, so what it does not cover can be said */
-	bool networked;             /* Chrystoki.conf names a server */
 	size_t preserved_line;
 	struct okv_needs needs; /* where it could be read */
 	struct preserved told;  /* what of them was said to be uncovered */

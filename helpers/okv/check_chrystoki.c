@@ -386,10 +386,10 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
+	const bool networked = chrystoki_is_networked(conf);
 	const struct chrystoki_line *line;
 	TEXT_AUTO unchecked = { 0 };
 
-	c->networked = chrystoki_is_networked(conf);
 	for (size_t at = 0; (line = chrystoki_entry_next(conf, &at)) != NULL;) {
 		const struct known_path *known = path_known(conf, line);
 		const size_t before = c->found->count;
@@ -398,7 +398,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 			path_check(c, at, known, line->value);
 		/* With no server to reach by the network, the files for that are nobody's. */
 		if (c->found->count > before && known != NULL && known->target >= TARGET_CERTIFICATE && !known->cloud &&
-		    !c->networked)
+		    !networked)
 			c->found->items[before].moot = true;
 	}
 	identity_check(c, conf);

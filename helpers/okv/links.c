@@ -152,16 +152,6 @@ static int link_look(int root, const char *path, const char *target, enum standi
 	return 0;
 }
 
-static int record_read(int root, struct text *ret_record, struct fault *f)
-{
-	struct fault cause = { 0 };
-
-	if (fs_read_config(root, OKV_RECORD_LINKS, ret_record, &cause) == 0 || cause.kind == FAULT_ABSENT)
-		return 0;
-	*f = cause;
-	return -1;
-}
-
 struct making {
 	const struct okv_job *job;
 	struct okv_outcome *outcome;
@@ -262,7 +252,8 @@ static int link_make(void *context, const struct link *link, struct fault *f)
 int okv_links_make(const struct okv_job *job, struct okv_outcome *outcome, struct fault *f)
 {
 	struct making m = { .job = job, .outcome = outcome, .record = { 0 } };
-	int r = record_read(job->root, &m.record, f);
+	bool there;
+	int r = fs_read_optional(job->root, OKV_RECORD_LINKS, &m.record, &there, f);
 
 	const size_t known = m.record.length;
 	if (r == 0 && job->mode == OKV_APPLY && fs_exists(job->root, "/etc/systemd/system"))
@@ -302,8 +293,9 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 {
 	TEXT_AUTO record = { 0 };
 	struct text_line line;
+	bool there;
 
-	if (record_read(job->root, &record, f) < 0)
+	if (fs_read_optional(job->root, OKV_RECORD_LINKS, &record, &there, f) < 0)
 		return -1;
 	for (size_t at = 0; text_line_next(text_string(&record), record.length, &at, &line);) {
 		const char *arrow = line.ended ? memmem(line.bytes, line.length, ARROW, strlen(ARROW)) : NULL;

@@ -615,20 +615,12 @@ static char *start_of(const struct policy_rule *rule)
 	return start.failed ? NULL : text_take(&start);
 }
 
-/* Is `path` at or below `above`? */
-static bool lies_below(const char *path, const char *above)
-{
-	const size_t length = strcmp(above, "/") == 0 ? 0 : strlen(above);
-
-	return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 /* Does one of the other paths hold this one?  Of twins the last counts. */
 static bool held_by_another(const char *const *paths, size_t count, size_t which)
 {
 	for (size_t i = 0; i < count; i++)
-		if (i != which && lies_below(paths[which], paths[i]) &&
-		    (i > which || !lies_below(paths[i], paths[which])))
+		if (i != which && preserved_within(paths[which], paths[i]) &&
+		    (i > which || !preserved_within(paths[i], paths[which])))
 			return true;
 	return false;
 }
