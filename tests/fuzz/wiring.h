@@ -45,13 +45,13 @@ static inline void wiring_check(enum wiring_file file, const void *data, size_t 
 {
 	static char *paths[] = { "/usr/safenet/lunaclient", "/etc/Chrystoki.conf", "/opt/okv-luna",
 				 "/usr/sbin/okv-luna" };
-	static const struct preserved preserved = { .paths = paths, .count = 4 };
+	static char vendor[] = "Thales_Luna", library[] = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so";
+	static char group[] = "hsmusers", directory[] = "/etc";
+	static const struct settings settings = { .vendor_name = vendor, .pkcs11_lib = library, .hsm_group = group };
 	static const struct wiring_options wanted = {
-		.vendor_name = "Thales_Luna",
-		.library = "/usr/safenet/lunaclient/lib/libCryptoki2_64.so",
-		.config_directory = "/etc",
-		.hsm_group = "hsmusers",
-		.preserved = &preserved,
+		.settings = &settings,
+		.config_directory = { .bytes = directory, .length = sizeof(directory) - 1 },
+		.preserved = { .paths = paths, .count = 4 },
 	};
 	WIRING_RECORD_AUTO record = { 0 };
 	WIRING_RECORD_AUTO parsed = { 0 };
