@@ -1,7 +1,6 @@
 #include "okv/needs.h"
 
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,6 +12,7 @@
 #include "base/array.h"
 #include "conf/assign.h"
 #include "conf/chrystoki.h"
+#include "conf/elf.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
 #include "fs/read.h"
@@ -231,12 +231,7 @@ static int name_follow(struct finding_needs *n, const char *directory, size_t le
 	return path_follow(n, path, end, f);
 }
 
-/*
- * --- what a library loads ---
- *
- * Which libraries a shared object asks the loader for, and where it tells it to look (ELF-64, little endian).  Bytes
- * that are no such object, or a damaged one, ask for nothing.
- */
+/* --- what a library loads ----------------------------------------------------------------------------------------- */
 
 /* The next of a list whose items are parted by ':'; false at its end.  The item's text_check is the caller's. */
 static bool item_next(const char **list, struct text *item)
@@ -249,81 +244,6 @@ static bool item_next(const char **list, struct text *item)
 	text_add(item, *list, length);
 	*list += length + ((*list)[length] == ':');
 	return true;
-}
-
-/* The program header number `index`; false where it is not whole. */
-static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file, size_t index, Elf64_Phdr *ret_header)
-{
-	const size_t at = file->e_phoff + index * sizeof(*ret_header);
-
-	if (file->e_phentsize != sizeof(*ret_header) || file->e_phoff > length || at > length ||
-	    length - at < sizeof(*ret_header))
-		return false;
-	memcpy(ret_header, bytes + at, sizeof(*ret_header));
-	return true;
-}
-
-/* Where in the file the address lies; `length` where it does not. */
-static size_t offset_of(const char *bytes, size_t length, const Elf64_Ehdr *file, Elf64_Addr address)
-{
-	Elf64_Phdr header;
-
-	for (size_t i = 0; i < file->e_phnum && header_read(bytes, length, file, i, &header); i++)
-		if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
-		    address - header.p_vaddr < header.p_filesz && header.p_offset < length &&
-		    address - header.p_vaddr < length - header.p_offset)
-			return header.p_offset + (address - header.p_vaddr);
-	return length;
-}
-
-/* Entry number `index` of the dynamic section; false behind the last. */
-static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynamic, size_t index, Elf64_Dyn *ret_entry)
-{
-	const size_t room = dynamic->p_offset < length ? length - dynamic->p_offset : 0;
-	const size_t size = dynamic->p_filesz < room ? dynamic->p_filesz : room;
-
-	if (index >= size / sizeof(*ret_entry))
-		return false;
-	memcpy(ret_entry, bytes + dynamic->p_offset + index * sizeof(*ret_entry), sizeof(*ret_entry));
-	return ret_entry->d_tag != DT_NULL;
-}
-
-/*
- * Adds, each ended by ':', file names; and directories (RPATH, RUNPATH), perhaps with $ORIGIN.  A damaged object may
- * name one long string a million times, so both are bounded.
- */
-static void elf_read(const char *bytes, size_t length, struct text *names, struct text *places)
-{
-	enum { LIST_MAX = 64 * 1024 };
-	Elf64_Ehdr file;
-	Elf64_Phdr dynamic = { .p_type = PT_NULL };
-	Elf64_Dyn entry;
-	size_t strings = length;
-
-	if (length < sizeof(file) || memcmp(bytes, ELFMAG, SELFMAG) != 0 || bytes[EI_CLASS] != ELFCLASS64 ||
-	    bytes[EI_DATA] != ELFDATA2LSB)
-		return;
-	memcpy(&file, bytes, sizeof(file));
-	for (size_t i = 0; i < file.e_phnum && dynamic.p_type != PT_DYNAMIC; i++)
-		if (!header_read(bytes, length, &file, i, &dynamic))
-			return;
-	if (dynamic.p_type != PT_DYNAMIC)
-		return;
-	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++)
-		if (entry.d_tag == DT_STRTAB)
-			strings = offset_of(bytes, length, &file, entry.d_un.d_ptr);
-	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++) {
-		struct text *out = entry.d_tag == DT_NEEDED                               ? names
-				   : entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH ? places
-											  : NULL;
-		const size_t room = length - strings;
-		const size_t at = entry.d_un.d_val < room ? strings + entry.d_un.d_val : length;
-
-		const size_t size = out != NULL ? strnlen(bytes + at, length - at) : 0;
-
-		if (out != NULL && at + size < length && size < LIST_MAX - out->length)
-			text_add_format(out, "%s:", bytes + at);
-	}
 }
 
 struct loading {
@@ -487,7 +407,7 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 		return text_check(&n->libraries, f);
 	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
-	elf_read(text_string(&bytes), bytes.length, &names, &places);
+	elf_libraries_read(text_string(&bytes), bytes.length, &names, &places);
 	/* Behind links the loader takes the name that it was given. */
 	l.origin_length = (size_t)(strrchr(path, '/') - path);
 	places_add(text_string(&places), end, (size_t)(strrchr(end, '/') - end), &l.places);

@@ -1,0 +1,75 @@
+#include "conf/elf.h"
+
+#include <elf.h>
+#include <string.h>
+
+/* The program header number `index`; false where it is not whole. */
+static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file, size_t index, Elf64_Phdr *ret_header)
+{
+	const size_t at = file->e_phoff + index * sizeof(*ret_header);
+
+	if (file->e_phentsize != sizeof(*ret_header) || file->e_phoff > length || at > length ||
+	    length - at < sizeof(*ret_header))
+		return false;
+	memcpy(ret_header, bytes + at, sizeof(*ret_header));
+	return true;
+}
+
+/* Where in the file the address lies; `length` where it does not. */
+static size_t offset_of(const char *bytes, size_t length, const Elf64_Ehdr *file, Elf64_Addr address)
+{
+	Elf64_Phdr header;
+
+	for (size_t i = 0; i < file->e_phnum && header_read(bytes, length, file, i, &header); i++)
+		if (header.p_type == PT_LOAD && address >= header.p_vaddr &&
+		    address - header.p_vaddr < header.p_filesz && header.p_offset < length &&
+		    address - header.p_vaddr < length - header.p_offset)
+			return header.p_offset + (address - header.p_vaddr);
+	return length;
+}
+
+/* Entry number `index` of the dynamic section; false behind the last. */
+static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynamic, size_t index, Elf64_Dyn *ret_entry)
+{
+	const size_t room = dynamic->p_offset < length ? length - dynamic->p_offset : 0;
+	const size_t size = dynamic->p_filesz < room ? dynamic->p_filesz : room;
+
+	if (index >= size / sizeof(*ret_entry))
+		return false;
+	memcpy(ret_entry, bytes + dynamic->p_offset + index * sizeof(*ret_entry), sizeof(*ret_entry));
+	return ret_entry->d_tag != DT_NULL;
+}
+
+void elf_libraries_read(const char *bytes, size_t length, struct text *names, struct text *places)
+{
+	enum { LIST_MAX = 64 * 1024 };
+	Elf64_Ehdr file;
+	Elf64_Phdr dynamic = { .p_type = PT_NULL };
+	Elf64_Dyn entry;
+	size_t strings = length;
+
+	if (length < sizeof(file) || memcmp(bytes, ELFMAG, SELFMAG) != 0 || bytes[EI_CLASS] != ELFCLASS64 ||
+	    bytes[EI_DATA] != ELFDATA2LSB)
+		return;
+	memcpy(&file, bytes, sizeof(file));
+	for (size_t i = 0; i < file.e_phnum && dynamic.p_type != PT_DYNAMIC; i++)
+		if (!header_read(bytes, length, &file, i, &dynamic))
+			return;
+	if (dynamic.p_type != PT_DYNAMIC)
+		return;
+	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++)
+		if (entry.d_tag == DT_STRTAB)
+			strings = offset_of(bytes, length, &file, entry.d_un.d_ptr);
+	for (size_t i = 0; entry_read(bytes, length, &dynamic, i, &entry); i++) {
+		struct text *out = entry.d_tag == DT_NEEDED                               ? names
+				   : entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH ? places
+											  : NULL;
+		const size_t room = length - strings;
+		const size_t at = entry.d_un.d_val < room ? strings + entry.d_un.d_val : length;
+
+		const size_t size = out != NULL ? strnlen(bytes + at, length - at) : 0;
+
+		if (out != NULL && at + size < length && size < LIST_MAX - out->length)
+			text_add_format(out, "%s:", bytes + at);
+	}
+}
