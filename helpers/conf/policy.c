@@ -1,6 +1,7 @@
 #include "conf/policy.h"
 
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -410,4 +411,25 @@ bool policy_target(const struct policy *p, const struct policy_place *place, con
 		}
 	}
 	return moded;
+}
+
+void policy_target_of(const struct policy *p, const char *path, const struct policy_state *state,
+		      struct policy_state *ret_target)
+{
+	struct policy_place place, below;
+	char name[NAME_MAX + 1];
+
+	*ret_target = *state;
+	policy_root(p, &place);
+	for (const char *at = path; at[0] == '/' && at[1] != '\0';) {
+		const size_t length = strcspn(at + 1, "/");
+		if (length >= sizeof(name))
+			return;
+		memcpy(name, at + 1, length);
+		name[length] = '\0';
+		policy_step(p, &place, name, &below);
+		place = below;
+		at += 1 + length;
+	}
+	(void)policy_target(p, &place, state, ret_target);
 }

@@ -125,5 +125,8 @@ struct policy_state {
  */
 bool policy_target(const struct policy *p, const struct policy_place *place, const struct policy_state *state,
 		   struct policy_state *ret_target);
+/* The same of an entry at a full path. */
+void policy_target_of(const struct policy *p, const char *path, const struct policy_state *state,
+		      struct policy_state *ret_target);
 
 #endif

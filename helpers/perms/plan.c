@@ -6,105 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/text.h"
-#include "conf/chrystoki.h"
 #include "conf/preserved.h"
 #include "fs/dircache.h"
 #include "fs/root.h"
 #include "fs/walk.h"
-#include "okv/chrystoki.h"
-
-/*
- * --- ACLs, without libacl ---
- *
- * An ACL is read and evaluated, never changed, as it will be once the mode is set: with an ACL, chmod(2) sets the mask,
- * which bounds the group and all that the ACL names (acl(5)).  It differs where somebody whom it names may do more than
- * owner, group and mode say, and where the group may do less.  A default ACL, by which new files are made, is evaluated
- * in the same way.  OKV's user may do what the group may.
- */
-
-enum acl_rights {
-	ACL_ALL,
-	ACL_WRITING, /* only whether somebody may write */
-};
-
-/* linux/posix_acl_xattr.h: a version, then entries, all little endian. */
-enum {
-	ACL_VERSION = 2,
-	HEAD_SIZE = 4,
-	ENTRY_SIZE = 8,
-	TAG_USER = 0x02,
-	TAG_GROUP_OWNING = 0x04,
-	TAG_GROUP = 0x08,
-};
-
-struct entry {
-	unsigned tag;
-	mode_t allows;
-	uint32_t id;
-};
-
-static struct entry entry_read(const unsigned char *at)
-{
-	return (struct entry){ .tag = (unsigned)at[0] | (unsigned)at[1] << 8,
-			       .allows = at[2] & 7,
-			       .id = (uint32_t)at[4] | (uint32_t)at[5] << 8 | (uint32_t)at[6] << 16 |
-				     (uint32_t)at[7] << 24 };
-}
-
-/* What owner, group and mode let somebody do whom the ACL names. */
-static mode_t allowed(const struct entry *entry, const struct perms_owned *state, uid_t okv_user)
-{
-	const mode_t owner = state->mode >> 6 & 7, group = state->mode >> 3 & 7, others = state->mode & 7;
-
-	if (entry->tag == TAG_GROUP)
-		return entry->id == state->gid ? group | others : others;
-	return others | (entry->id == state->uid ? owner : 0) | (entry->id == okv_user ? group : 0);
-}
-
-static void rights_add(struct text *out, mode_t rights)
-{
-	text_add_format(out, "%s%s%s", (rights & 4) != 0 ? " read" : "", (rights & 2) != 0 ? " write" : "",
-			(rights & 1) != 0 ? " execute" : "");
-}
-
-/* true and in `out` what it does, as what follows "its ACL": "lets user id 5 read". */
-static bool acl_differs(const void *bytes, size_t length, const struct perms_owned *state, enum acl_rights rights,
-			uid_t okv_user, struct text *out)
-{
-	const unsigned char *at = bytes;
-	const mode_t mask = state->mode >> 3 & 7;
-
-	if (length < HEAD_SIZE || (length - HEAD_SIZE) % ENTRY_SIZE != 0 || at[0] != ACL_VERSION || at[1] != 0 ||
-	    at[2] != 0 || at[3] != 0) {
-		text_add_string(out, "is not known here");
-		return true;
-	}
-	/* Without a mask there is nothing but owner, group and mode. */
-	if (length <= HEAD_SIZE + 3 * ENTRY_SIZE)
-		return false;
-	for (size_t i = HEAD_SIZE; i < length; i += ENTRY_SIZE) {
-		const struct entry entry = entry_read(at + i);
-		const bool named = entry.tag == TAG_USER || entry.tag == TAG_GROUP;
-		const mode_t excess =
-			entry.allows & mask & ~allowed(&entry, state, okv_user) & (rights == ACL_ALL ? 7U : 2U);
-		if (named && excess != 0) {
-			text_add_format(out, "lets %s id %lu", entry.tag == TAG_USER ? "user" : "group",
-					(unsigned long)entry.id);
-			rights_add(out, excess);
-			return true;
-		}
-		if (rights == ACL_ALL && entry.tag == TAG_GROUP_OWNING && (mask & ~entry.allows) != 0) {
-			text_add_string(out, "does not let its group");
-			rights_add(out, mask & ~entry.allows);
-			return true;
-		}
-	}
-	return false;
-}
+#include "perms/exposed.h"
 
 /* --- what all plans have in common --- */
 
@@ -112,127 +21,10 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 struct planner {
 	struct perms_run *run;
 	const struct perms_plan *plan;
-	size_t standing;       /* the walk's number of the working directory; 0: none of it */
-	struct text parents;   /* paths of directories looked at, each ended by NUL */
-	struct text outsiders; /* and of files outside the client */
+	struct perms_exposed exposed;
 	struct policy scratch; /* marks of where others may write; without a policy not used */
 	size_t scratch_seen;   /* entries there */
-	bool has_setfacl;
 };
-
-static bool seen_before(struct text *seen, const char *path, size_t length)
-{
-	for (size_t at = 0; at < seen->length; at += strlen(seen->bytes + at) + 1)
-		if (text_equal(path, length, seen->bytes + at))
-			return true;
-	text_add(seen, path, length);
-	text_add_char(seen, '\0');
-	return false;
-}
-
-/*
- * The attribute's bytes, or -1 with errno.  By the working directory, which nobody else uses: no link is followed, and
- * no path below /proc is walked.  It is changed once for all entries of a directory, and the size is asked first, since
- * hardly any entry has an ACL and the kernel clears as much memory as it is offered.
- */
-static ssize_t attribute_read(struct planner *p, const struct fs_walk_entry *entry, const char *name,
-			      struct text *ret_bytes)
-{
-	if (entry->directory == 0 || entry->directory != p->standing) {
-		p->standing = 0;
-		if (fchdir(entry->dir) < 0)
-			return -1;
-		p->standing = entry->directory;
-	}
-	const ssize_t size = lgetxattr(entry->name, name, NULL, 0);
-	if (size <= 0)
-		return size;
-	if (!text_reserve(ret_bytes, (size_t)size)) {
-		errno = ENOMEM;
-		return -1;
-	}
-	return lgetxattr(entry->name, name, ret_bytes->bytes, (size_t)size);
-}
-
-/* Tells where the ACL of a regular file, or one of a directory's two, makes a difference; true where it does. */
-static bool acl_check(struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *state,
-		      enum acl_rights rights)
-{
-	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
-	/* OKV's user is served by what lies below; the way there is root's alone. */
-	const uid_t served = rights == ACL_ALL ? p->plan->okv_user : (uid_t)-1;
-
-	for (size_t i = 0; i < (S_ISDIR(entry->status->st_mode) ? 2 : 1); i++) {
-		TEXT_AUTO bytes = { 0 };
-		TEXT_AUTO what = { 0 };
-		const ssize_t got = attribute_read(p, entry, attributes[i], &bytes);
-		if (got > 0 && acl_differs(bytes.bytes, (size_t)got, state, rights, served, &what)) {
-			perms_leave(p->run, PERMS_LEFT_ACL, entry->path,
-				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(entry->path),
-				    text_string(&what),
-				    p->has_setfacl ? "fix: " : "install the package acl, then: ", SHOWN(entry->path));
-			return true;
-		}
-		/* None, none on this file system, not there any more. */
-		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
-			perms_leave(p->run, PERMS_LEFT_FAILED, entry->path, "'%s': cannot read %s: %s",
-				    SHOWN(entry->path), attributes[i], fault_errno_text(errno));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
-static void directory_check(struct planner *p, const struct fs_walk_entry *entry)
-{
-	const char *path = entry->path;
-	const struct stat *status = entry->status;
-	const struct perms_owned state = perms_owned_of(status);
-	const mode_t writers = status->st_mode & (S_IWGRP | S_IWOTH);
-	const bool group_of_root = status->st_gid == 0 && (writers & S_IWOTH) == 0;
-
-	if (status->st_uid != 0) {
-		perms_leave(p->run, PERMS_LEFT_PARENT, path,
-			    "'%s' belongs to user id %lu, who can replace what is below it; fix: chown root '%s'",
-			    SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
-		return;
-	}
-	if ((status->st_mode & S_ISVTX) != 0)
-		return;
-	/* What an ACL lets somebody write shows as the group's. */
-	if ((writers & S_IWGRP) != 0 && acl_check(p, entry, &state, ACL_WRITING))
-		return;
-	if (writers == 0 || group_of_root)
-		return;
-	perms_leave(p->run, PERMS_LEFT_PARENT, path,
-		    "'%s' can be written by others (mode %04o), who can replace what is below it; fix: chmod go-w '%s'",
-		    SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
-}
-
-/* Each directory above `path` up to the root, once in a plan.  A sticky one of root is no danger to root's entries. */
-static void parents_check(struct planner *p, const char *path)
-{
-	for (const char *slash = strrchr(path, '/'); slash != NULL;) {
-		const size_t length = slash > path ? (size_t)(slash - path) : 1;
-		if (seen_before(&p->parents, path, length))
-			return;
-
-		TEXT_AUTO above = { 0 };
-		struct fault ignored = { 0 };
-		struct stat status;
-		text_add(&above, path, length);
-		FS_AUTO int dir = -1;
-		if (fs_dir_open(p->run->root, text_string(&above), FS_FOLLOW_TRUSTED, &dir, &ignored) == 0 &&
-		    fstat(dir, &status) == 0) {
-			const struct fs_walk_entry entry = {
-				.dir = dir, .name = ".", .path = text_string(&above), .status = &status
-			};
-			directory_check(p, &entry);
-		}
-		slash = slash > path ? memrchr(path, '/', length) : NULL;
-	}
-}
 
 /* Where a directory lies, in the policy and in the limits. */
 struct spot {
@@ -316,149 +108,6 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 		.changed = status->st_ctim,
 	};
 	return p->plan->found(p->plan->context, &record, f);
-}
-
-/* What the policy makes of an entry that is so. */
-static struct perms_owned target_of(const struct policy *policy, const char *path, mode_t type,
-				    const struct perms_owned *was)
-{
-	const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
-	struct policy_state target = state;
-	struct policy_place place, below;
-	char name[FS_NAME_SIZE];
-
-	policy_root(policy, &place);
-	for (const char *at = path; at[0] == '/' && at[1] != '\0';) {
-		const size_t length = strcspn(at + 1, "/");
-		if (length >= sizeof(name))
-			return *was;
-		memcpy(name, at + 1, length);
-		name[length] = '\0';
-		policy_step(policy, &place, name, &below);
-		place = below;
-		at += 1 + length;
-	}
-	(void)policy_target(policy, &place, &state, &target);
-	return (struct perms_owned){ .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-}
-
-/*
- * --- what Chrystoki.conf names outside the client ---
- *
- * No line of the policy reaches it, and it is not ours to change.  It is judged as if it lay in CLIENT_DIR/cert/client:
- * a key as a whole, anything else by who can write it.
- */
-
-/* Who else can write it can run code as OKV's user, or be the client. */
-static bool is_trusted(const struct chrystoki_line *line)
-{
-	return line->kind == CHRYSTOKI_ENTRY && line->value[0] == '/' &&
-	       (chrystoki_spelling(line) != NULL || chrystoki_is_named(line, "SSLConfigFile") ||
-		chrystoki_is_named(line, "ClientTokenLib"));
-}
-
-static bool is_key(const struct chrystoki_line *line)
-{
-	const char *known = chrystoki_spelling(line);
-
-	return known != NULL && (strcmp(known, "ClientPrivKeyFile") == 0 || strcmp(known, "LNHServerClientKey") == 0);
-}
-
-/* The remedy lets OKV's user read it, whoever owned it. */
-static void outsider_leave(struct planner *p, const char *path, bool key, const char *what)
-{
-	const struct settings *s = p->plan->settings;
-	TEXT_AUTO owners = { 0 };
-
-	text_add_format(&owners, "root%s%s", key ? ":" : "", key ? s->hsm_group : "");
-	perms_leave(p->run, PERMS_LEFT_PARENT, path, "'%s', which '%s' names, %s; fix: chown %s '%s' && chmod %s '%s'",
-		    SHOWN(path), SHOWN(s->chrystoki_conf), what, SHOWN(text_string(&owners)), SHOWN(path),
-		    key ? "0640" : "a+r,go-w", SHOWN(path));
-}
-
-static void outsider_judge(struct planner *p, const struct fs_walk_entry *entry, bool key)
-{
-	const struct perms_owned now = perms_owned_of(entry->status);
-	TEXT_AUTO inside = { 0 };
-	char what[96];
-
-	text_add_format(&inside, "%s/cert/client/%s", p->plan->settings->client_dir, entry->name);
-	const struct perms_owned to = target_of(p->plan->policy, text_string(&inside), S_IFREG, &now);
-	const mode_t excess = now.mode & ~to.mode & (key ? 0066 : now.gid == 0 ? 0002 : 0022);
-
-	if (now.uid != 0)
-		(void)snprintf(what, sizeof(what), "belongs to user id %lu, who can replace it",
-			       (unsigned long)now.uid);
-	else
-		(void)snprintf(what, sizeof(what), "can be %s by others (mode %04o)",
-			       (excess & 0022) != 0 ? "written" : "read", (unsigned)now.mode);
-	if (now.uid != 0 || excess != 0)
-		outsider_leave(p, entry->path, key, what);
-	else
-		(void)acl_check(p, entry, &now, key ? ACL_ALL : ACL_WRITING);
-}
-
-static void outsider_look(struct planner *p, const struct chrystoki_line *line)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-	struct stat status;
-
-	/* What is not there, or no file, is said by okv/check. */
-	if (fs_place_find(p->run->root, line->value, &place, &ignored) < 0 ||
-	    preserved_within(place.path, p->plan->settings->client_dir) ||
-	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    seen_before(&p->outsiders, place.path, strlen(place.path)))
-		return;
-	const struct fs_walk_entry entry = {
-		.dir = place.dir, .name = place.leaf, .path = place.path, .status = &status
-	};
-	if (S_ISREG(status.st_mode))
-		outsider_judge(p, &entry, is_key(line));
-	else if (S_ISDIR(status.st_mode))
-		directory_check(p, &entry);
-	parents_check(p, place.path);
-}
-
-static int outsiders_check(struct planner *p, struct fault *f)
-{
-	const struct okv_job job = { .root = p->run->root, .settings = p->plan->settings };
-	CHRYSTOKI_AUTO conf = { 0 };
-	struct fault why = { 0 };
-
-	/* Where it cannot be read, who reads it says so. */
-	if (okv_chrystoki_read(&job, &conf, &why) < 0) {
-		if (why.kind == FAULT_ABSENT || why.kind == FAULT_REFUSED)
-			return 0;
-		*f = why;
-		return -1;
-	}
-	for (size_t i = 0; i < conf.count; i++)
-		if (is_trusted(&conf.lines[i]))
-			outsider_look(p, &conf.lines[i]);
-	return 0;
-}
-
-/* Our own records, and the settings, of which a command is run as root: neither is anybody else's to write. */
-static void own_check(struct planner *p)
-{
-	static const char path[] = SETTINGS_FILE;
-	struct fault ignored = { 0 };
-	struct stat status;
-
-	parents_check(p, SETTINGS_VAR "/journal");
-	parents_check(p, path);
-	if (fs_status(p->run->root, path, FS_FOLLOW_TRUSTED, &status, &ignored) < 0 || !S_ISREG(status.st_mode))
-		return;
-	if (status.st_uid != 0)
-		perms_leave(p->run, PERMS_LEFT_PARENT, path,
-			    "'%s' belongs to user id %lu, who decides what runs as root; fix: chown root '%s'", path,
-			    (unsigned long)status.st_uid, path);
-	else if ((status.st_mode & (status.st_gid == 0 ? S_IWOTH : S_IWGRP | S_IWOTH)) != 0)
-		perms_leave(
-			p->run, PERMS_LEFT_PARENT, path,
-			"'%s' can be written by others (mode %04o), who decide what runs as root; fix: chmod go-w '%s'",
-			path, (unsigned)(status.st_mode & 07777), path);
 }
 
 /* --- by policy ---------------------------------------------------------------------------------------------------- */
@@ -593,9 +242,9 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	const bool moded = policy_target(p->plan->policy, &spot.place, &now, &target);
 	p->run->tally.entries++;
 	if (directory && !moded)
-		directory_check(p, entry);
+		perms_exposed_directory(&p->exposed, entry);
 	const struct perms_owned to = { .uid = target.uid, .gid = target.gid, .mode = target.mode & 07777 };
-	(void)acl_check(p, entry, &to, ACL_ALL);
+	perms_exposed_acl(&p->exposed, entry, &to);
 	if (target.uid == now.uid && target.gid == now.gid && target.mode == now.mode)
 		return next;
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
@@ -634,8 +283,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	char leaf[FS_NAME_SIZE] = ".";
 	struct fault trouble = { 0 };
 
-	parents_check(p, start);
-	p->standing = 0;
+	perms_exposed_parents(&p->exposed, start);
 	int r = whole ? fs_dir_open(p->run->root, "/", FS_NOFOLLOW, &dir, &trouble)
 		      : fs_parent_open(p->run->root, start, FS_FOLLOW_TRUSTED, &dir, leaf, &trouble);
 	if (r < 0 && trouble.kind == FAULT_REFUSED) {
@@ -691,10 +339,8 @@ static int policy_plan(struct planner *p, struct fault *f)
 		spot_above(p, &policy->rules[i], &above);
 		r = start_walk(p, starts[i], &above, &walk, f);
 	}
-	if (r == 0 && !limited(p)) {
-		own_check(p);
-		r = outsiders_check(p, f);
-	}
+	if (r == 0 && !limited(p))
+		r = perms_exposed_others(&p->exposed, policy, f);
 	for (size_t i = 0; i < policy->count; i++)
 		free(starts[i]);
 	return r;
@@ -745,9 +391,14 @@ static bool is_ours(const struct planner *p, const char *path, mode_t type, cons
 		    const struct perms_owned *was)
 {
 	for (size_t i = 0; i < p->plan->policy_count; i++) {
-		const struct perms_record record = { .type = type,
-						     .from = target_of(&p->plan->policies[i], path, type, was),
-						     .to = *was };
+		const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
+		struct policy_state made;
+		policy_target_of(&p->plan->policies[i], path, &state, &made);
+		const struct perms_record record = {
+			.type = type,
+			.from = { .uid = made.uid, .gid = made.gid, .mode = made.mode & 07777 },
+			.to = *was,
+		};
 		if (perms_entry_explained(now, &record))
 			return true;
 	}
@@ -798,7 +449,11 @@ static int back_plan(struct planner *p, struct fault *f)
 int perms_plan(struct perms_run *run, const struct perms_plan *plan, struct fault *f)
 {
 	static const char *const below[] = SETTINGS_SCRATCH;
-	struct planner p = { .run = run, .plan = plan, .has_setfacl = fs_exists(run->root, "/usr/bin/setfacl") };
+	struct planner p = {
+		.run = run,
+		.plan = plan,
+		.exposed = { .run = run, .settings = plan->settings, .okv_user = plan->okv_user },
+	};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < sizeof(below) / sizeof(below[0]); i++) {
@@ -811,7 +466,6 @@ int perms_plan(struct perms_run *run, const struct perms_plan *plan, struct faul
 		    : plan->back != NULL ? back_plan(&p, f)
 					 : group_plan(&p, f);
 	policy_done(&p.scratch);
-	text_done(&p.parents);
-	text_done(&p.outsiders);
+	perms_exposed_done(&p.exposed);
 	return r;
 }
