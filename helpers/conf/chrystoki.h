@@ -65,7 +65,7 @@ struct chrystoki_line {
 	ptrdiff_t section; /* index of the CHRYSTOKI_OPEN line this line belongs to, or CHRYSTOKI_NO_LINE */
 	size_t name_start, name_length;   /* of OPEN and ENTRY */
 	size_t value_start, value_length; /* of ENTRY */
-	/* The same as strings, as far as the first NUL; `within`: the name of an entry's section, NULL outside of any. */
+	/* The same as strings, up to the first NUL; `within`: the name of an entry's section, NULL outside of any. */
 	const char *name, *value, *within;
 };
 

@@ -55,15 +55,6 @@ static struct marks marks_find(const char *bytes, const struct script *s)
 	return m;
 }
 
-static int unpaired_fault(const struct marks *m, struct fault *f)
-{
-	return fault_refused(
-		f,
-		"the marks of the okv-luna block do not pair up (first one on line %zu); remove the block and "
-		"its marks by hand",
-		m->line);
-}
-
 /* Where the blanks at the start of the line end. */
 static size_t blanks_end(const char *line, size_t length)
 {
@@ -192,29 +183,20 @@ static int place_find(const char *bytes, size_t length, const char *group, size_
 	return 0;
 }
 
-static int without(const char *bytes, size_t length, struct marks *ret_marks, struct text *out, struct fault *f)
+int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
 		return -1;
-	*ret_marks = marks_find(bytes, &s);
-	if (ret_marks->unpaired)
-		return 0;
-	text_add(out, bytes, ret_marks->begin);
-	text_add(out, bytes + ret_marks->end, length - ret_marks->end);
-	return text_check(out, f);
-}
+	const struct marks m = marks_find(bytes, &s);
 
-int midupgrade_remove(const char *bytes, size_t length, struct text *ret_text, struct fault *f)
-{
-	TEXT_AUTO plain = { 0 };
-	struct marks m;
-
-	if (without(bytes, length, &m, &plain, f) < 0)
-		return -1;
 	if (m.unpaired)
-		return unpaired_fault(&m, f);
-	text_add(ret_text, text_string(&plain), plain.length);
+		return fault_refused(f,
+				     "the marks of the okv-luna block do not pair up (first one on line %zu); remove "
+				     "the block and its marks by hand",
+				     m.line);
+	text_add(ret_text, bytes, m.begin);
+	text_add(ret_text, bytes + m.end, length - m.end);
 	return text_check(ret_text, f);
 }
 

@@ -86,22 +86,34 @@ int preserved_add(struct preserved *p, const char *path, struct fault *f)
 	return preserved_has(p, path) ? 0 : append(p, path, strlen(path), f);
 }
 
-static void drop(struct preserved *p, size_t at)
+const char *preserved_holder_of(const struct preserved *p, size_t index)
 {
-	free(p->paths[at]);
-	memmove(p->paths + at, p->paths + at + 1, (--p->count - at) * sizeof(*p->paths));
+	const char *path = p->paths[index];
+
+	for (size_t i = 0; i < p->count; i++)
+		if (i != index && preserved_within(path, p->paths[i]) && (i < index || !same(path, p->paths[i])))
+			return p->paths[i];
+	return NULL;
 }
 
 void preserved_reduce(struct preserved *p)
 {
 	for (size_t i = p->count; i-- > 0;) {
-		bool held = false;
-		for (size_t j = 0; j < p->count && !held; j++)
-			held = j != i && preserved_within(p->paths[i], p->paths[j]) &&
-			       (j < i || !same(p->paths[i], p->paths[j]));
-		if (held)
-			drop(p, i);
+		if (preserved_holder_of(p, i) == NULL)
+			continue;
+		free(p->paths[i]);
+		memmove(p->paths + i, p->paths + i + 1, (--p->count - i) * sizeof(*p->paths));
 	}
+}
+
+bool preserved_has_dots(const char *path)
+{
+	for (const char *at = path; (at = strstr(at, "/.")) != NULL; at++) {
+		const char *after = at + 2 + (at[2] == '.');
+		if (*after == '/' || *after == '\0')
+			return true;
+	}
+	return false;
 }
 
 enum preserved_flaw preserved_judge(const char *path)
@@ -119,12 +131,7 @@ enum preserved_flaw preserved_judge(const char *path)
 		return PRESERVED_FLAW_ROOT;
 	if (strpbrk(path, "*?[") != NULL)
 		return PRESERVED_FLAW_WILDCARD;
-	for (const char *at = path; (at = strstr(at, "/.")) != NULL; at++) {
-		const char *after = at + 2 + (at[2] == '.');
-		if (*after == '/' || *after == '\0')
-			return PRESERVED_FLAW_DOTS;
-	}
-	return PRESERVED_FLAW_NONE;
+	return preserved_has_dots(path) ? PRESERVED_FLAW_DOTS : PRESERVED_FLAW_NONE;
 }
 
 const char *preserved_flaw_text(enum preserved_flaw flaw)

@@ -35,7 +35,9 @@ bool preserved_has(const struct preserved *p, const char *path);
 
 /* Appends the path as it is spelt, if the very path is not there yet. */
 int preserved_add(struct preserved *p, const char *path, struct fault *f);
-/* Drops repeated entries and those that lie inside another one; the first of two equal ones stays. */
+/* The entry that the one of that index lies inside of, or repeats; NULL where there is none. */
+const char *preserved_holder_of(const struct preserved *p, size_t index);
+/* Drops all that have one; of two equal ones the first has none. */
 void preserved_reduce(struct preserved *p);
 
 enum preserved_flaw {
@@ -47,6 +49,8 @@ enum preserved_flaw {
 	PRESERVED_FLAW_BYTES,    /* a blank at an end, control characters or bytes that are no ASCII */
 };
 enum preserved_flaw preserved_judge(const char *path);
+/* A component "." or ".."? */
+bool preserved_has_dots(const char *path);
 /* One clause for people. */
 const char *preserved_flaw_text(enum preserved_flaw flaw);
 

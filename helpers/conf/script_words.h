@@ -33,8 +33,8 @@ enum script_outcome { SCRIPT_UNKNOWN, SCRIPT_GOOD, SCRIPT_BAD };
 /* What the command of that name comes to with these words behind it: test(1), `[ ]` and `[[ ]]`; others are unknown. */
 enum script_outcome script_words_evaluate(const struct script_words *w, const char *name, size_t length);
 /*
- * Does it end the script: `kill` of the shell itself with a signal that does (where a trap may be set, KILL only), `set`
- * so that what follows is read and not run?
+ * Does it end the script: `kill` of the shell itself with a signal that does (where a trap may be set, KILL only), or
+ * `set` so that what follows is read and not run?
  */
 bool script_words_end(const struct script_words *w, const char *name, size_t length, bool trapped);
 

@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "base/text.h"
 #include "conf/assign.h"
+#include "conf/preserved.h"
 
 /* User and group names as useradd(8) takes them. */
 static bool is_account(const char *value)
@@ -23,14 +24,8 @@ static bool is_account(const char *value)
 
 static bool is_path(const char *value)
 {
-	if (value[0] != '/' || strchr(value, ':') != NULL || strpbrk(value, "*?[]\\") != NULL)
-		return false;
-	for (const char *at = value; (at = strstr(at, "/.")) != NULL; at++) {
-		const char *after = at + 2 + (at[2] == '.');
-		if (*after == '/' || *after == '\0')
-			return false;
-	}
-	return strlen(value) > 1 && strlen(value) < 1024;
+	return value[0] == '/' && strpbrk(value, ":*?[]\\") == NULL && !preserved_has_dots(value) &&
+	       strlen(value) > 1 && strlen(value) < 1024;
 }
 
 static bool is_word(const char *value)

@@ -147,6 +147,9 @@ static const struct known_path {
 	{ "Secure Trusted Channel", "SoftTokenDir", FINDING_WARN, TARGET_ANY, false, "STC connections fail" },
 };
 
+static const struct known_path unknown_path = { NULL,       "this path", FINDING_WARN,
+						TARGET_ANY, false,       "what needs it fails" };
+
 static bool is_key(const struct chrystoki_line *line, const char *key)
 {
 	const size_t n = strlen(key);
@@ -160,7 +163,7 @@ static const struct known_path *path_known(const struct chrystoki *conf, const s
 	for (size_t i = 0; i < sizeof(known_paths) / sizeof(known_paths[0]); i++)
 		if (chrystoki_is_in(conf, line, known_paths[i].section) && is_key(line, known_paths[i].key))
 			return &known_paths[i];
-	return NULL;
+	return &unknown_path;
 }
 
 /* What stands under the path, through links: 1; 0: nothing does, or *why it was not looked at. */
@@ -175,23 +178,19 @@ static int target_look(struct okv_checking *c, const char *path, struct stat *re
 static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
 			const struct fault *why)
 {
-	const char *what = known != NULL ? known->key : "this path";
-	const enum finding_severity severity = known != NULL ? known->missing : FINDING_WARN;
-	const char *effect = known != NULL ? known->effect : "what needs it fails";
-
 	if (why->kind == FAULT_REFUSED)
 		finding_add(c->found,
-			    FINDING_RULE(severity, "chrystoki-path-link",
+			    FINDING_RULE(known->missing, "chrystoki-path-link",
 					 "others can write where the link is, so it may lead elsewhere at any time",
 					 "write the path of the file itself there, or put the file in the link's place",
 					 .moot = true, .hides = true),
-			    number, "%s leads to '%s', which was not looked at: %s", what, SHOWN(value), why->text);
+			    number, "%s leads to '%s', which was not looked at: %s", known->key, SHOWN(value),
+			    why->text);
 	else
 		finding_add(c->found,
-			    FINDING_RULE(severity, "chrystoki-path-missing", effect,
-					 known != NULL && strcmp(what, "LibUNIX64") == 0 ? FINDING_INSTALL_IT
-											 : FINDING_SUPPLY_IT),
-			    number, "%s leads to '%s', which is not there", what, SHOWN(value));
+			    FINDING_RULE(known->missing, "chrystoki-path-missing", known->effect,
+					 strcmp(known->key, "LibUNIX64") == 0 ? FINDING_INSTALL_IT : FINDING_SUPPLY_IT),
+			    number, "%s leads to '%s', which is not there", known->key, SHOWN(value));
 }
 
 /* What is wrong with the bytes of a key or certificate, or NULL. */
@@ -239,7 +238,6 @@ static void content_check(struct okv_checking *c, size_t number, const struct kn
 static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
 {
 	const char *client = c->job->settings->client_dir;
-	const char *what = known != NULL ? known->key : "this path";
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault why = { 0 };
 	struct stat status;
@@ -249,10 +247,10 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-path-relative",
 					 "it is looked for in whatever directory a program happens to run",
 					 "write the full path"),
-			    number, "%s is not a full path: '%s'", what, SHOWN(value));
+			    number, "%s is not a full path: '%s'", known->key, SHOWN(value));
 		return;
 	}
-	if (known != NULL && known->cloud && !preserved_within(value, client)) {
+	if (known->cloud && !preserved_within(value, client)) {
 		finding_add(
 			c->found,
 			FINDING_RULE(
@@ -260,21 +258,21 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 				"the directory is not preserved, and the guide tells you to delete it: then the Cloud "
 				"HSM service is gone",
 				"merge it with okv-luna config chrystoki merge, from the file that it came in"),
-			number, "%s leads to '%s', outside the client '%s'", what, SHOWN(value), SHOWN(client));
+			number, "%s leads to '%s', outside the client '%s'", known->key, SHOWN(value), SHOWN(client));
 		return;
 	}
 	if (!target_look(c, value, &status, &place, &why)) {
 		target_miss(c, number, known, value, &why);
 		return;
 	}
-	if (known == NULL || known->target == TARGET_ANY)
+	if (known->target == TARGET_ANY)
 		return;
 	if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-file-kind", known->effect,
 					 "put the right file there, or correct the path",
 					 .hides = known->missing == FINDING_FAIL),
-			    number, "%s leads to '%s', which is %s", what, SHOWN(value),
+			    number, "%s leads to '%s', which is %s", known->key, SHOWN(value),
 			    S_ISDIR(status.st_mode)   ? "a directory"
 			    : S_ISREG(status.st_mode) ? "empty"
 						      : "not a file");
@@ -394,11 +392,10 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		const struct known_path *known = path_known(conf, line);
 		const size_t before = c->found->count;
 
-		if (line->value[0] == '/' || (known != NULL && line->value[0] != '\0'))
+		if (line->value[0] == '/' || (known != &unknown_path && line->value[0] != '\0'))
 			path_check(c, at, known, line->value);
 		/* With no server to reach by the network, the files for that are nobody's. */
-		if (c->found->count > before && known != NULL && known->target >= TARGET_CERTIFICATE && !known->cloud &&
-		    !networked)
+		if (c->found->count > before && known->target >= TARGET_CERTIFICATE && !known->cloud && !networked)
 			c->found->items[before].moot = true;
 	}
 	identity_check(c, conf);

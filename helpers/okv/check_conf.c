@@ -153,18 +153,6 @@ static const char *const preserved_words[] = {
 	[PRESERVED_FLAW_BYTES] = "preserved-bytes",
 };
 
-/* The entry that an entry lies inside, or repeats; NULL where there is none. */
-static const char *entry_holder(const struct preserved *preserved, size_t index)
-{
-	const char *path = preserved->paths[index];
-
-	for (size_t i = 0; i < preserved->count; i++)
-		if (i != index && preserved_within(path, preserved->paths[i]) &&
-		    (i < index || !preserved_within(preserved->paths[i], path)))
-			return preserved->paths[i];
-	return NULL;
-}
-
 /* Is what the link leads to on the list, too? */
 static bool leads_inside(const struct okv_checking *c, const char *path)
 {
@@ -179,7 +167,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 {
 	const char *path = c->preserved.paths[index];
 	const enum preserved_flaw flaw = preserved_judge(path);
-	const char *holder = entry_holder(&c->preserved, index);
+	const char *holder = preserved_holder_of(&c->preserved, index);
 	struct fault absent = { 0 };
 	struct stat status;
 

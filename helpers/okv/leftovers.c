@@ -267,18 +267,13 @@ static int place_add(struct search *s, const char *path, struct fault *f)
 }
 
 /* The homes of who carries bundles, as the tree's password file has them. */
-static int homes_add(struct search *s, const char *okv_user, struct fault *f)
+static int homes_add(struct search *s, const struct text *passwd, const char *okv_user, struct fault *f)
 {
-	static const char path[] = "/etc/passwd";
 	const char *const users[] = { "root", SETTINGS_SUPPORT_USER, okv_user };
-	struct fault failure = { 0 };
-	TEXT_AUTO passwd = { 0 };
 
-	if (fs_read_config(s->root, path, &passwd, &failure) < 0)
-		return failure_add(s, path, &failure, f);
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		TEXT_AUTO home = { 0 };
-		const bool known = accounts_user_home(&passwd, users[i], &home);
+		const bool known = accounts_user_home(passwd, users[i], &home);
 		if (text_check(&home, f) < 0)
 			return -1;
 		/* The top of the tree is the home of accounts that have none. */
@@ -288,37 +283,32 @@ static int homes_add(struct search *s, const char *okv_user, struct fault *f)
 	return 0;
 }
 
-/* Does the bundle in its place belong to OKV's user? */
-static bool is_okvs(const struct search *s, const struct settings *settings)
-{
-	struct fault ignored = { 0 };
-	TEXT_AUTO passwd = { 0 };
-	struct accounts_user user;
-
-	return fs_read_config(s->root, "/etc/passwd", &passwd, &ignored) == 0 &&
-	       accounts_user_find(&passwd, settings->okv_user, &user) && user.uid == s->bundle_status.st_uid;
-}
-
 static int places_look(struct search *s, const struct settings *settings, struct fault *f)
 {
 	static const char *const places[] = { SETTINGS_OKV_HSM, SETTINGS_VAR, "/tmp", "/var/tmp", "/dev/shm",
 					      "/root",          "/home",      "/opt", "/srv",     "/images" };
 	const struct fs_walk walk = { .context = s, .wants = entry_wanted, .visit = entry_look, .miss = entry_miss };
-	struct fault failure = { 0 };
+	static const char accounts[] = "/etc/passwd";
+	struct fault failure = { 0 }, unread = { 0 };
+	TEXT_AUTO passwd = { 0 };
+	struct accounts_user okv;
 
+	if (fs_read_config(s->root, accounts, &passwd, &unread) < 0 && failure_add(s, accounts, &unread, f) < 0)
+		return -1;
 	/* A link in its place is no bundle. */
 	if (fs_file_open(s->root, SETTINGS_BUNDLE, FS_FOLLOW_TRUSTED, O_RDONLY, &s->bundle, &s->bundle_status,
 			 &failure) < 0 &&
 	    failure.kind != FAULT_REFUSED && failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
 		return -1;
-	s->linked = s->bundle >= 0 && s->bundle_status.st_nlink > 1 && !is_okvs(s, settings);
+	s->linked = s->bundle >= 0 && s->bundle_status.st_nlink > 1 &&
+		    !(accounts_user_find(&passwd, settings->okv_user, &okv) && okv.uid == s->bundle_status.st_uid);
 	/* Nothing is no secret: every empty file would be a copy of an empty bundle. */
 	if (s->linked || (s->bundle >= 0 && s->bundle_status.st_size == 0))
 		fs_close(&s->bundle);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (place_add(s, places[i], f) < 0)
 			return -1;
-	if (homes_add(s, settings->okv_user, f) < 0)
+	if (homes_add(s, &passwd, settings->okv_user, f) < 0)
 		return -1;
 	for (size_t i = 0; i < s->place_count; i++) {
 		s->at = &s->places[i];

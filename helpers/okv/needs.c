@@ -22,7 +22,7 @@
 struct finding_needs {
 	const struct okv_job *job;
 	struct okv_needs needs;
-	struct text libraries; /* those that were followed, between line feeds */
+	struct preserved libraries; /* those that were followed */
 	/* What is being followed. */
 	enum okv_need_kind kind;
 	size_t line;
@@ -378,17 +378,6 @@ static int name_load(struct loading *l, const char *name, struct fault *f)
 	return 0;
 }
 
-static bool is_followed(struct finding_needs *n, const char *end)
-{
-	TEXT_AUTO line = { 0 };
-
-	text_add_format(&line, "\n%s\n", end);
-	if (line.failed || strstr(text_string(&n->libraries), text_string(&line)) != NULL)
-		return true;
-	text_add_format(&n->libraries, "\n%s\n", end);
-	return n->libraries.failed;
-}
-
 /* A library at `path`, and what it asks the loader for: where it says, the environment, or a file of ld.so.conf(5). */
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f)
 {
@@ -403,8 +392,10 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 
 	if (path_follow(n, path, end, f) < 0)
 		return -1;
-	if (end[0] == '\0' || is_followed(n, end))
-		return text_check(&n->libraries, f);
+	if (end[0] == '\0' || preserved_has(&n->libraries, end))
+		return 0;
+	if (preserved_add(&n->libraries, end, f) < 0)
+		return -1;
 	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
 	elf_libraries_read(text_string(&bytes), bytes.length, &names, &places);
@@ -580,7 +571,7 @@ int okv_needs_find(const struct okv_job *job, struct okv_needs *ret_needs, struc
 	}
 	if (r == 0 && (generic_follow(&n, f) < 0 || chrystoki_follow(&n, f) < 0 || client_follow(&n, f) < 0))
 		r = -1;
-	text_done(&n.libraries);
+	preserved_done(&n.libraries);
 	if (r < 0)
 		okv_needs_done(&n.needs);
 	else

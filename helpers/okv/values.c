@@ -18,10 +18,10 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 	return assign_parse(ret_assign, text_string(&file), file.length, f);
 }
 
+static const char *const paths[] = { OKV_CONF, OKV_ENV };
+
 static int path_find(const char *word, const char **ret_path, struct fault *f)
 {
-	static const char *const paths[] = { OKV_CONF, OKV_ENV };
-
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (strcmp(word, paths[i]) == 0 || strcmp(word, paths[i] + strlen(SETTINGS_GENERIC "/")) == 0) {
 			*ret_path = paths[i];
@@ -107,7 +107,6 @@ static const char *const block_words[] = {
 
 static int generic_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f)
 {
-	static const char *const paths[] = { OKV_CONF, OKV_ENV };
 	TEXT_AUTO script = { 0 };
 	enum midupgrade_state state;
 	size_t line;
