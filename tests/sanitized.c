@@ -2,6 +2,8 @@
  * Linked into everything of `make asan`: how AddressSanitizer goes about it where a program has a closed environment.
  * A foreign library that crashes is for our tools to tell of, so signals are left to them; a report ends with 99.
  */
+/* The linker's line has none of the options that everything else is compiled with. */
+#define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
