@@ -239,7 +239,7 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 		return;
 	case HSM_PEER_FAULT:
 		say(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
-		fix(line, "to see why: okv-luna config check");
+		fix(line, "to see why: okv-luna slots");
 		return;
 	case HSM_PEER_AGREED:
 		return;
@@ -622,6 +622,16 @@ int hsm_network_ask(const struct hsm_network_question *question, struct hsm_netw
 	*ret_network = a.network;
 	a.network = (struct hsm_network){ 0 };
 	return 0;
+}
+
+bool hsm_network_is_of_file(const struct hsm_network_line *line)
+{
+	static const char *const words[] = { "not-tried", "unreadable", "no-certificate", "pair" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(line->word, words[i]) == 0)
+			return true;
+	return false;
 }
 
 size_t hsm_network_count(const struct hsm_network *network, enum hsm_network_level level)

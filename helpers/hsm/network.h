@@ -66,6 +66,8 @@ int hsm_network_ask(const struct hsm_network_question *question, struct hsm_netw
 /* The lines for people, and the arrays "servers" and "certificates" of the object that is open. */
 void hsm_network_text(const struct hsm_network *network, struct text *out);
 void hsm_network_json(const struct hsm_network *network, struct json *j);
+/* Is it about a file of the client, which other checks see too? */
+bool hsm_network_is_of_file(const struct hsm_network_line *line);
 /* How many lines have that level. */
 size_t hsm_network_count(const struct hsm_network *network, enum hsm_network_level level);
 

@@ -152,7 +152,7 @@ static bool environment_enter(const struct session *s)
 	static char *nothing[] = { NULL };
 	environ = nothing;
 	if (s->variable_count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
-		note(s, "%s cannot be read by this user, so OKV sets nothing from it", HSM_OKV_ENVIRONMENT);
+		note(s, "%s: this user cannot read it, so OKV sets nothing from it", HSM_OKV_ENVIRONMENT);
 		return true;
 	}
 	for (size_t i = 0; i < s->variable_count; i++)

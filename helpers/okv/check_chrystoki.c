@@ -174,6 +174,21 @@ static int target_look(struct okv_checking *c, const char *path, struct stat *re
 	       fstatat(place->dir, place->leaf, ret_status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool is_library(const struct known_path *known)
+{
+	return strcmp(known->key, "LibUNIX64") == 0;
+}
+
+/* The library, and all of a client that is not there, come by an installation. */
+static const char *supply_of(const struct okv_checking *c, const struct known_path *known, const char *value)
+{
+	const char *client = c->job->settings->client_dir;
+
+	return is_library(known) || (preserved_within(value, client) && !fs_exists(c->job->root, client))
+		       ? FINDING_INSTALL_IT
+		       : FINDING_SUPPLY_IT;
+}
+
 /* Nothing is there; or a link on the way may be others', which we do not follow and the library does. */
 static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
 			const struct fault *why)
@@ -189,7 +204,7 @@ static void target_miss(struct okv_checking *c, size_t number, const struct know
 	else
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-path-missing", known->effect,
-					 strcmp(known->key, "LibUNIX64") == 0 ? FINDING_INSTALL_IT : FINDING_SUPPLY_IT),
+					 supply_of(c, known, value)),
 			    number, "%s leads to '%s', which is not there", known->key, SHOWN(value));
 }
 
@@ -270,7 +285,8 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 	if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-file-kind", known->effect,
-					 "put the right file there, or correct the path",
+					 is_library(known) ? FINDING_INSTALL_IT
+							   : "put the right file there, or correct the path",
 					 .hides = known->missing == FINDING_FAIL),
 			    number, "%s leads to '%s', which is %s", known->key, SHOWN(value),
 			    S_ISDIR(status.st_mode)   ? "a directory"
@@ -467,7 +483,8 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 			    FINDING_RULE(everybody ? FINDING_FAIL : FINDING_WARN, "chrystoki-writable",
 					 "it names code (LibUNIX64, PluginModuleDir, SSLConfigFile): whoever can write "
 					 "it can run code as any HSM user, even as root",
-					 prepared ? "okv-luna repair --phase pre-upgrade" : "okv-luna repair"),
+					 prepared ? "okv-luna repair --phase pre-upgrade"
+						  : "okv-luna repair --phase post-upgrade"),
 			    0, "%s may write it", everybody ? "everybody" : "the group");
 	if ((status->st_mode & 0004) != 0 && chrystoki_entries(conf, "REST", "AuthTokenClientSecret", &at) > 0)
 		finding_add(
@@ -477,7 +494,7 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 				"any local user can use the service as this appliance",
 				prepared ? "it stays open while an upgrade is prepared; to close it: okv-luna "
 					   "post-upgrade after the upgrade, or okv-luna pre-upgrade --abort without one"
-					 : "okv-luna repair"),
+					 : "okv-luna repair --phase post-upgrade"),
 			(size_t)at + 1, "everybody can read it, and it holds the secret of the Cloud HSM service");
 }
 

@@ -203,7 +203,10 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "preserved-missing",
 					 "it is not known what OKV's upgrade does with a missing path",
-					 "install what is missing, or remove it from the list"),
+					 strcmp(path, c->job->settings->client_dir) == 0 ||
+							 strcmp(path, c->job->settings->chrystoki_conf) == 0
+						 ? FINDING_INSTALL_IT
+						 : "install what is missing, or remove it from the list"),
 			    line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
 		finding_add(c->found,
@@ -290,8 +293,8 @@ static void reader_check(struct okv_checking *c, const struct stat *status)
 		return;
 	finding_add(c->found, FINDING_RULE(FINDING_FAIL, "file-unreadable", "OKV finds nothing in it", NULL), 0,
 		    "user '%s' cannot read it (mode %04o)", SHOWN(user), (unsigned)(status->st_mode & 07777));
-	finding_set_remedy(c->found, "give it to that user, as OKV delivers it: chown '%s:%s' '%s' && chmod 640 '%s'",
-			   SHOWN(user), SHOWN(c->job->settings->okv_group), c->found->file, c->found->file);
+	/* It holds no secret: to read it is all that the user lacks. */
+	finding_set_remedy(c->found, "chmod o+r '%s'", c->found->file);
 }
 
 /* As okv_check_read, and the lines of the file. */

@@ -520,12 +520,27 @@ static void key_info(struct step *step, const struct hsm_question *question, con
 		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
 }
 
+void step_add_causes(struct step *step, struct hsm_question *question, const struct hsm_answer *answer)
+{
+	const struct upgrade_run *run = step->run;
+	const struct okv_job job = { .root = run->root, .settings = run->settings };
+	FINDING_LIST_AUTO checked = { 0 };
+	HSM_CAUSES_AUTO causes = { 0 };
+	struct fault ignored = { 0 };
+	size_t without_group;
+
+	question->checked = okv_check(&job, &checked, &ignored) == 0 ? &checked : NULL;
+	if (okv_processes_without_group(&job, run->settings->okv_user, &without_group, &ignored) == 0 &&
+	    hsm_diagnose(question, answer, without_group, &causes, &ignored) == 0)
+		for (size_t i = 0; i < causes.count; i++)
+			step_add_finding(step, STEP_MEDIUM, causes.items[i].remedy, NULL, "%s",
+					 causes.items[i].sentence);
+}
+
 int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret_answer, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
-	HSM_CAUSES_AUTO causes = { 0 };
-	struct fault ignored = { 0 };
 	struct hsm_question question;
 
 	if (step_question(step, &question, f) < 0)
@@ -546,16 +561,7 @@ int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret
 		}
 		return 0;
 	}
-	FINDING_LIST_AUTO checked = { 0 };
-	size_t without_group;
-	const struct okv_job job = { .root = run->root, .settings = run->settings };
-	question.checked = okv_check(&job, &checked, &ignored) == 0 ? &checked : NULL;
-	if (okv_processes_without_group(&job, run->settings->okv_user, &without_group, &ignored) == 0 &&
-	    hsm_diagnose(&question, &answer, without_group, &causes, &ignored) == 0) {
-		for (size_t i = 0; i < causes.count; i++)
-			step_add_finding(step, STEP_MEDIUM, causes.items[i].remedy, NULL, "%s",
-					 causes.items[i].sentence);
-	}
+	step_add_causes(step, &question, &answer);
 	return -1;
 }
 

@@ -92,6 +92,8 @@ int step_set_config_remedy(struct step *step);
 
 /* What OKV would ask its HSM, by the settings. */
 int step_question(struct step *step, struct hsm_question *ret_question, struct fault *f);
+/* The causes of a no as findings; question->checked is the callee's. */
+void step_add_causes(struct step *step, struct hsm_question *question, const struct hsm_answer *answer);
 /* Of what a question may be: status has a line for each of the last two, the hooks ask all in one. */
 enum step_ask { STEP_ASK_ALL, STEP_ASK_SLOTS, STEP_ASK_KEY, STEP_ASK_GROUPS };
 /* Asks the HSM as OKV's user; a no is the fault, its causes are findings.  `ret_answer` may be NULL. */

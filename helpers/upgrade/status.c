@@ -1,6 +1,9 @@
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "conf/accounts.h"
 #include "conf/chrystoki_groups.h"
@@ -35,13 +38,17 @@ static int check_client(struct step *step, struct fault *f)
 	struct stat st;
 
 	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
-		(void)step_set_remedy(step, "install it, step by step: okv-luna guide");
+		(void)step_set_remedy(step, FINDING_INSTALL_IT);
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
 	if (!S_ISDIR(st.st_mode))
 		return fault_refused(f, "'%s' is not a directory", s->client_dir);
-	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0)
-		return step_set_remedy(step, "to see why: okv-luna config check");
+	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
+		if (f->kind != FAULT_ABSENT)
+			return step_set_remedy(step, "to see why: okv-luna config check");
+		(void)step_set_remedy(step, FINDING_INSTALL_IT);
+		return fault_absent(f, "there is no file '%s'", SHOWN(s->chrystoki_conf));
+	}
 	step_add_info(step, "'%s' with '%s'", s->client_dir, s->chrystoki_conf);
 	return 0;
 }
@@ -50,6 +57,25 @@ static int check_client(struct step *step, struct fault *f)
 static bool is_without_client(const struct upgrade_run *run)
 {
 	return !fs_exists(run->root, run->settings->client_dir);
+}
+
+/* Then `group` says so. */
+static bool is_without_user(const struct upgrade_run *run)
+{
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
+	struct accounts_user user;
+
+	return fs_read_config(run->root, "/etc/passwd", &passwd, &ignored) == 0 &&
+	       !accounts_user_find(&passwd, run->settings->okv_user, &user);
+}
+
+/* What has to be there before the library, its servers and its files can be tried: NULL, or which is not. */
+static const char *lack_of(const struct upgrade_run *run)
+{
+	return is_without_client(run) ? "there is no Luna client"
+	       : is_without_user(run) ? "there is no such user as OKV's"
+				      : NULL;
 }
 
 /* Then no check but `wiring` says so. */
@@ -74,8 +100,9 @@ static int check_library(struct step *step, struct fault *f)
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct hsm_question question;
 
-	if (is_without_client(step->run))
-		return not_checked(step, "there is no Luna client");
+	const char *lack = lack_of(step->run);
+	if (lack != NULL)
+		return not_checked(step, lack);
 	if (step_question(step, &question, f) < 0)
 		return -1;
 	question.timeout_ms = LIBRARY_MS;
@@ -86,6 +113,13 @@ static int check_library(struct step *step, struct fault *f)
 			return not_checked(step, "this node is not wired, so OKV loads no library");
 		if (remedy != NULL)
 			(void)step_set_remedy(step, "%s", remedy);
+		if (f->kind == FAULT_LATE) {
+			step_add_finding(step, STEP_LOW, NULL, NULL, "it takes more than %d s to load; see slots",
+					 LIBRARY_MS / 1000);
+			return 0;
+		}
+		if (answer.module != NULL)
+			step_add_causes(step, &question, &answer);
 		return -1;
 	}
 	step_add_info(step, "'%s' can be loaded", answer.module_real);
@@ -169,10 +203,14 @@ static int check_wiring(struct step *step, struct fault *f)
 
 static int check_slots(struct step *step, struct fault *f)
 {
-	if (is_without_client(step->run))
-		return not_checked(step, "there is no Luna client");
+	const char *lack = lack_of(step->run);
+
+	if (lack != NULL)
+		return not_checked(step, lack);
 	if (is_without_library(step->run))
 		return not_checked(step, "OKV loads no library");
+	if (upgrade_outcome_of(step->run, check_library) == STEP_FAILED)
+		return not_checked(step, "the library cannot be loaded");
 	return step_ask_slots(step, STEP_ASK_SLOTS, NULL, f);
 }
 
@@ -227,8 +265,12 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 						       .days = HSM_NETWORK_DAYS,
 						       .parts = part };
 
+	if (!fs_exists(step->run->root, step->run->settings->chrystoki_conf))
+		return not_checked(step, "there is no Chrystoki.conf");
+	const struct step_result *config = upgrade_result_of(step->run, check_config);
+	const bool told = config != NULL && step_result_is_bad(config);
 	if (hsm_network_ask(&question, &network, f) < 0)
-		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT ? not_checked(step, f->text) : -1;
+		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || told ? not_checked(step, f->text) : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
 	if (servers && answering && failed == network.line_count) {
 		step_add_info(step, "the HSM answers, although none of its servers passes this check");
@@ -240,6 +282,9 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 				     (!answering || (!servers && strcmp(line->word, "expired") == 0));
 		if (line->level == HSM_NETWORK_OK)
 			step_add_info(step, "%s: %s", text_string(&line->subject), text_string(&line->sentence));
+		else if (hsm_network_is_of_file(line) && (told || !answering))
+			step_add_finding(step, STEP_LOW, NULL, NULL, "%s: not tried, waits for %s",
+					 text_string(&line->subject), told ? "config" : "slots");
 		else
 			step_add_finding(step, decides ? STEP_HIGH : STEP_LOW, text_string(&line->remedy), NULL,
 					 "%s: %s", text_string(&line->subject), text_string(&line->sentence));
@@ -251,8 +296,9 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 
 static int check_network(struct step *step, struct fault *f)
 {
-	return is_without_client(step->run) ? not_checked(step, "there is no Luna client")
-					    : network_look(step, HSM_NETWORK_SERVERS, f);
+	const char *lack = lack_of(step->run);
+
+	return lack != NULL ? not_checked(step, lack) : network_look(step, HSM_NETWORK_SERVERS, f);
 }
 
 static int check_certificates(struct step *step, struct fault *f)
@@ -277,7 +323,7 @@ static int check_group(struct step *step, struct fault *f)
 	    fs_read_config(step->run->root, "/etc/passwd", &passwd, f) < 0)
 		return -1;
 	if (!accounts_group_find(&group, s->hsm_group, &gid)) {
-		(void)step_set_remedy(step, "okv-luna repair");
+		(void)step_set_remedy(step, "okv-luna repair --phase post-upgrade");
 		return fault_absent(f, "there is no group '%s'", s->hsm_group);
 	}
 	if (!accounts_user_find(&passwd, s->okv_user, &user))
@@ -570,8 +616,85 @@ static const struct step_row checks[] = {
 	{ "ready", "this server is ready for what was asked", 5000, STEP_ALWAYS, check_ready },
 };
 
+/* --- one cause is told once --------------------------------------------------------------------------------------- */
+
+/* The row before this one that fails and has that remedy, or NULL. */
+static const struct step_result *teller_of(const struct upgrade_run *run, const struct step_result *row,
+					   const char *remedy)
+{
+	for (const struct step_result *told = run->results; remedy != NULL && remedy[0] != '\0' && told < row; told++) {
+		if (!step_result_is_bad(told))
+			continue;
+		if (told->remedy != NULL && strcmp(told->remedy, remedy) == 0)
+			return told;
+		for (size_t i = 0; i < told->finding_count; i++)
+			if (told->findings[i].severity > STEP_INFO && strcmp(told->findings[i].remedy, remedy) == 0)
+				return told;
+	}
+	return NULL;
+}
+
+/* In place of what has been told. */
+static int finding_wait(struct step_finding *finding, const struct step_result *told, const char *what, struct fault *f)
+{
+	struct step_finding waits = { .severity = STEP_LOW, .detail = strdup(""), .remedy = strdup("") };
+
+	if (asprintf(&waits.title, "waits for %s%s%s", told->row->name, what[0] != '\0' ? ": " : "", what) < 0)
+		waits.title = NULL;
+	step_finding_done(finding);
+	*finding = waits;
+	return waits.title != NULL && waits.detail != NULL && waits.remedy != NULL ? 0 : fault_memory(f);
+}
+
+/* The fault of a row becomes a finding, and with it what is no failure of its own. */
+static int fault_wait(struct step_result *result, const struct step_result *told, struct fault *f)
+{
+	if (!ARRAY_GROW(result->findings, result->finding_count))
+		return fault_memory(f);
+	struct step_finding *finding = &result->findings[result->finding_count++];
+	*finding = (struct step_finding){ .severity = STEP_LOW };
+	const int r = finding_wait(finding, told, result->fault.text, f);
+	free(result->remedy);
+	result->remedy = NULL;
+	result->outcome = STEP_SKIPPED;
+	result->fault = (struct fault){ 0 };
+	return r;
+}
+
+/* Waits for `told` once, however many of its findings do; and what of OKV's environment config has told is left out. */
+static int row_settle(const struct upgrade_run *run, struct step_result *result, struct fault *f)
+{
+	const struct step_result *config = upgrade_result_of(run, check_config), *waits = NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < result->finding_count; i++) {
+		struct step_finding finding = result->findings[i];
+		const struct step_result *told = teller_of(run, result, finding.remedy);
+		const bool left_out = result != config && step_result_is_bad(config) && finding.remedy[0] == '\0' &&
+				      text_starts(finding.title, HSM_OKV_ENVIRONMENT ":");
+		if (left_out || (told != NULL && (told == waits || finding.severity == STEP_INFO))) {
+			step_finding_done(&finding);
+			continue;
+		}
+		/* Nor is the row well, as guide would take it. */
+		if (told != NULL && finding.severity == STEP_HIGH && result->outcome != STEP_FAILED)
+			result->outcome = STEP_SKIPPED;
+		if (told != NULL && finding_wait(&finding, told, "", f) < 0)
+			return -1;
+		waits = told != NULL ? told : waits;
+		result->findings[kept++] = finding;
+	}
+	result->finding_count = kept;
+	const struct step_result *told = teller_of(run, result, result->remedy);
+	return result->outcome == STEP_FAILED && told != NULL ? fault_wait(result, told, f) : 0;
+}
+
 int upgrade_status(struct upgrade_run *run, struct fault *f)
 {
 	/* The last one only where it is asked. */
-	return upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL), f);
+	int r = upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL), f);
+
+	for (size_t i = 0; r == 0 && i < run->result_count; i++)
+		r = row_settle(run, &run->results[i], f);
+	return r;
 }

@@ -18,15 +18,19 @@ enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, TITLE_MAX = 1024 };
 /* What a step's child sends; a fault comes by itself. */
 enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
 
+void step_finding_done(struct step_finding *finding)
+{
+	free(finding->title);
+	free(finding->detail);
+	free(finding->remedy);
+}
+
 void upgrade_run_done(struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
 		struct step_result *result = &run->results[i];
-		for (size_t k = 0; k < result->finding_count; k++) {
-			free(result->findings[k].title);
-			free(result->findings[k].detail);
-			free(result->findings[k].remedy);
-		}
+		for (size_t k = 0; k < result->finding_count; k++)
+			step_finding_done(&result->findings[k]);
 		free(result->findings);
 		free(result->remedy);
 		text_done(&result->changes);

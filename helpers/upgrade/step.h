@@ -47,6 +47,8 @@ struct step_finding {
 	char *remedy; /* owned; a command, a sentence, or "" */
 };
 
+void step_finding_done(struct step_finding *finding);
+
 struct step;
 
 enum step_when {

@@ -551,7 +551,7 @@ causes() {
 	chmod 0644 "$GENERIC/okv_hsm.conf"
 	chmod 0600 "$GENERIC/okv_hsm_env"
 	expect 0
-	said "/usr/local/okv/hsm/generic/okv_hsm_env cannot be read by this user, so OKV sets nothing from it"
+	said "/usr/local/okv/hsm/generic/okv_hsm_env: this user cannot read it, so OKV sets nothing from it"
 }
 
 # acl FILE TAG:ID:BITS...: the tags of acl(5) as hexadecimal numbers

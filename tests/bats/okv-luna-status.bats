@@ -41,7 +41,7 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	everyday
 	rm "$ROOT$LC/lib/libCryptoki2_64.so"
 	run -1 status_of
-	[[ $(check library) == FAIL* && $(check slots) == FAIL* ]]
+	[[ $(check library) == FAIL* && $(check slots) == 'WARN '*'not checked: the library cannot be loaded' ]]
 	upgrade_reset
 	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
 	run -1 status_of
@@ -62,7 +62,8 @@ strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf";
 	upgrade_reset
 	rm -r "$ROOT${LC:?}"
 	run -1 status_of
-	[[ $(check client) == FAIL* && $output == *"install it, step by step: okv-luna guide"* ]]
+	[[ $(check client) == FAIL* && $output == *"install the client: "*"step by step: okv-luna guide"* ]]
+	[[ $(check config) == 'WARN  config        waits for client' ]]
 }
 
 upgrade_reset() {
@@ -202,7 +203,8 @@ upgrade_reset() {
 	cp "$BATS_TEST_TMPDIR/doubles/hang-constructor.so" "$ROOT$LC/lib/libCryptoki2_64.so"
 	printf 'SLOT_TIMEOUT="1"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
 	run -1 status_of
-	[[ $(check library) == FAIL*'loading it did not return'* ]]
+	[[ $(check library) == WARN*'it takes more than 4 s to load; see slots' ]]
+	[[ $(check slots) == FAIL*'loading it did not return'* ]]
 }
 
 @test "a token that opens no session, and an HA group that is not what shows, are no HSM" {
@@ -244,6 +246,60 @@ upgrade_reset() {
 	"$build/libexec/okv-luna-config" --root "$ROOT" -q wire
 	run status_of
 	[[ $(check library) == OK* && $(check slots) == OK* ]]
+}
+
+@test "one cause is told once, by the first check that knows it, with its remedy; the others wait for that one" {
+	everyday
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" no-slots needs-nsl
+	cp -a "$ROOT" "$BATS_TEST_TMPDIR/everyday"
+	while IFS='|' read -r failing waiting break; do
+		rm -rf "$ROOT"
+		cp -a "$BATS_TEST_TMPDIR/everyday" "$ROOT"
+		cp "$BATS_TEST_TMPDIR/doubles/no-slots.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+		eval "$break" >/dev/null 2>&1
+		run -1 status_of
+		echo "$break: $output"
+		# No server listens here, which is a cause of its own.
+		[ "$(grep -oE '^FAIL +[a-z]+' <<<"$output" | grep -v network | awk '{ print $2 }' | xargs)" = "$failing" ]
+		for name in $waiting; do [[ $(check "$name") =~ (waits for|not checked:) ]] || { echo "$name"; false; }; done
+		# No remedy is printed twice, whoever prints it; nor do two lines give one cause two.
+		[ -z "$(sed -nE 's/^ +(fix: .*|(install|put) .*)/\1/p' <<<"$output" | sort | uniq -d)" ]
+		[ "$(grep -cE '^ +(fix:|install|put) ' <<<"$output")" -eq 1 ]
+		status_of --json 2>/dev/null | jq -e --arg w "$waiting" '[.checks[] | select(.name as $n | $w | split(" ") |
+			index($n)) | select(.state == "fail" and .name != "slots" or (.findings | any(.remediation)))] | length == 0'
+	done <<-'END'
+	client|library config slots network certificates policy|rm -r "$ROOT$LC"
+	client slots|config network certificates|rm "$ROOT/etc/Chrystoki.conf"
+	library|config slots|rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	library|config slots|: >"$ROOT$LC/lib/libCryptoki2_64.so"
+	library|slots policy|chmod 0 "$ROOT$LC/lib/libCryptoki2_64.so"
+	library|slots network|chmod 0700 "$ROOT/usr/safenet"
+	library|config slots|sed -i 's/$/\r/' "$ROOT$GENERIC/okv_hsm.conf"
+	library|config slots|chown 0:0 "$ROOT$GENERIC/okv_hsm.conf"; chmod 0600 "$ROOT$GENERIC/okv_hsm.conf"
+	library|config slots wiring|rm "$ROOT$GENERIC/okv_hsm.conf"
+	config slots||chown 0:0 "$ROOT$GENERIC/okv_hsm_env"; chmod 0600 "$ROOT$GENERIC/okv_hsm_env"
+	config slots|network|rm "$ROOT$LC/cert/client/okv1Key.pem"
+	config slots||sed -i 's/$/\r/' "$ROOT/etc/Chrystoki.conf"
+	wiring slots||sed -i 's|"/etc"|"/opt/nope"|' "$ROOT$GENERIC/okv_hsm_env"
+	slots|policy network|chmod 0600 "$ROOT$LC/cert/client/okv1Key.pem"
+	slots|policy|chmod 0600 "$ROOT/etc/Chrystoki.conf"
+	slots|group network|gpasswd -Q "$ROOT" -d oracle hsmusers
+	slots|group policy network|sed -i /^hsmusers:/d "$ROOT/etc/group" "$ROOT/etc/gshadow"
+	END
+	# What an everyday node has in disorder is told by the check whose it is.
+	rm -rf "$ROOT"
+	cp -a "$BATS_TEST_TMPDIR/everyday" "$ROOT"
+	chmod 0666 "$ROOT/etc/Chrystoki.conf"
+	run -1 status_of
+	[[ $(check config) == FAIL*'everybody may write it' && $(check policy) == 'WARN '*'waits for config: '* ]]
+	[ "$(grep -c 'fix: okv-luna repair' <<<"$output")" -eq 1 ]
+	# The remedy is one for both, and how many there are is said.
+	chmod 0666 "$ROOT$LC/cert/client/okv1Key.pem"
+	run -1 status_of
+	[[ $(check policy) == 'WARN '*'waits for config: 2 of '* ]]
+	sed -i '/^oracle:/d' "$ROOT/etc/passwd"
+	run -1 status_of
+	[[ $(check group) == FAIL*"there is no user 'oracle'" && $(check slots) == WARN* && $(check library) == WARN* ]]
 }
 
 @test "a node that is not wired has one finding, whether it never was or OKV's stock files are back" {
