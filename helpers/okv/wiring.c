@@ -556,6 +556,17 @@ static int vendor_check(const struct okv_job *job, struct fault *f)
 		     : 0;
 }
 
+/* Without any of them one sentence is enough. */
+static int files_find(const struct okv_job *job, struct fault *f)
+{
+	if (fs_exists(job->root, OKV_CONF) || fs_exists(job->root, OKV_ENV) || fs_exists(job->root, OKV_MID))
+		return 0;
+	return fault_absent(
+		f, "%s '" SETTINGS_GENERIC "'%s; put OKV's own files back, as another node of this release has them",
+		fs_exists(job->root, SETTINGS_GENERIC) ? "in" : "there is no directory",
+		fs_exists(job->root, SETTINGS_GENERIC) ? " are none of OKV's three files" : "");
+}
+
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f)
 {
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
@@ -568,7 +579,9 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 	if (okv_links_make(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
 	/* After the links: what is listed to be preserved has to be there. */
-	if (outcome.scope == OKV_SCOPE_GENERIC)
+	if (outcome.scope == OKV_SCOPE_GENERIC && files_find(job, &now) < 0)
+		failure_keep(job, &outcome, &now, &first);
+	else if (outcome.scope == OKV_SCOPE_GENERIC)
 		files_edit(job, WIRE_IN, &outcome, &first);
 	*ret_outcome = outcome;
 	return finish(&outcome, &first, f);

@@ -159,7 +159,7 @@ bool snapshot_machine_same(const struct machine *before, const struct machine *n
 	if (old[0] != '\0' && here[0] != '\0')
 		text_add_format(out, "of another machine ('%s'), of which this one may be a copy", before->host);
 	else
-		text_add_format(out, "not known to be this server's, because %s no host name",
+		text_add_format(out, "perhaps another server's, since %s no host name to compare",
 				here[0] == '\0' ? "this server has" : "it has");
 	return false;
 }

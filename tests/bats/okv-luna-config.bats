@@ -244,6 +244,22 @@ without_exchange() {
 	[ ! -e "$root/usr/local" ]
 }
 
+@test "where this OKV has the interface and its files are gone, wire says that once, and what to do" {
+	printf 'OKV_RELEASE="21.10"\n' >>"$root/opt/okv-luna/etc/okv-luna.conf"
+	rm -r "${gen:?}"
+	run "$config" --root "$root" wire
+	[ "$status" -ne 0 ]
+	wanted="okv-luna-config: there is no directory '/usr/local/okv/hsm/generic'; put OKV's own files back, as another node \
+of this release has them"
+	[ "$(grep -cxF -- "$wanted" <<<"$output")" -eq 1 ]
+	[ "$(grep -c okv-luna-config: <<<"$output")" -eq 1 ]
+	[ ! -e "$gen" ]
+	mkdir "$gen"
+	run "$config" --root "$root" wire
+	[ "$(grep -c "are none of OKV's three files; put OKV's own files back" <<<"$output")" -eq 1 ]
+	[[ $output != *'cannot open'* ]]
+}
+
 @test "a script that no shell can read is refused, the rest is wired: 4, then 3" {
 	printf '#!/bin/bash\n# do not edit above\nlogger "x\xe2\x80\x9d\nexit 1\n' >"$gen/okv_hsm_mid_upgrade"
 	cp "$gen/okv_hsm_mid_upgrade" "$BATS_TEST_TMPDIR/script"

@@ -362,11 +362,11 @@ known what was there before." ]]
 	run -0 post
 	pre -q
 	rm "$dmi/product_uuid"
-	unproven "the snapshot is not known to be this server's, because this server has no host name, so it is not known \
-what was there before"
+	unproven "the snapshot is perhaps another server's, since this server has no host name to compare, so it is not \
+known what was there before"
 	echo okv1 >"$ROOT/etc/hostname"
-	unproven "the snapshot is not known to be this server's, because it has no host name, so it is not known what was \
-there before"
+	unproven "the snapshot is perhaps another server's, since it has no host name to compare, so it is not known what \
+was there before"
 }
 
 @test "a copy's snapshot is another machine's, by its UUID or its name" {
