@@ -586,6 +586,7 @@ static int outside_cause(struct diagnosis *d, struct fault *f)
 static int beyond_cause(struct diagnosis *d, struct fault *f)
 {
 	const struct hsm_answer *answer = d->answer;
+	const struct hsm_slot *taken = hsm_answer_taken(answer, d->label, d->serial);
 	const bool called = answer->call[0] != '\0' && strcmp(answer->call, hsm_call_name(HSM_CALL_LOAD)) != 0;
 
 	switch (answer->end) {
@@ -597,7 +598,7 @@ static int beyond_cause(struct diagnosis *d, struct fault *f)
 				&d->causes, NULL,
 				"there is a slot, and its partition cannot be used: see with lunacm whether it is"
 				" initialised, its Crypto Officer too, and not disabled");
-		else if (!hsm_answer_taken(answer, d->label, d->serial)->usable && d->label == NULL)
+		else if (taken != NULL && !taken->usable && d->label == NULL)
 			hsm_causes_add(&d->causes, NULL,
 				       "without a token label OKV takes the first slot: give the partition's label at "
 				       "OKV's console (HSM page, Use Token Label) and as TOKEN_LABEL in '" SETTINGS_FILE

@@ -442,6 +442,7 @@ causes() {
 	# Where slots show, and the one that is wanted does not, that is no question of the network.
 	run causes --module /doubles/honest.so --label other
 	[ -z "$output" ]
+	expect 1 --module /doubles/honest.so --label other
 }
 
 @test "diagnosis: an unreadable configuration, key, token directory or plug-in, each with owner, mode and command" {
@@ -619,6 +620,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	: >"$lc/cert/client/okvKey.pem"
 	run causes --module /doubles/honest.so --label other
 	[ -z "$output" ]
+	expect 1 --module /doubles/honest.so --label other
 }
 
 @test "diagnosis: a library that is no whole client's has a next step, and its path is told once" {
