@@ -429,7 +429,10 @@ client_make() {
 }
 
 causes() {
-	slots "$@" --json 2>/dev/null | jq -r '.causes[] | .sentence + " => " + (.command // .hint)'
+	local said status=0
+	said=$(slots "$@" --json 2>/dev/null) || status=$?
+	[ "$status" -lt 128 ] || echo "ended with $status"
+	jq -r '.causes[] | .sentence + " => " + (.command // .hint)' <<<"$said"
 }
 
 @test "diagnosis: a client in order has no cause here, and what comes next is said in the guide's words" {
@@ -665,6 +668,14 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	run slots --module /doubles/hang-initialize.so --timeout 1
 	[ "$status" -eq 7 ]
 	said 'does the HSM answer at all? to check: okv-luna network'
+	# Where the HSM shows other tokens than the one that is asked for, the answer says all.
+	for asked in '--label other' '--serial 1' '--label other --serial 1' '--label partition-01 --serial 1'; do
+		# shellcheck disable=SC2086 # one word each
+		run slots --module /doubles/honest.so $asked
+		echo "$asked: $output"
+		[ "$status" -eq 1 ]
+		[ "$(grep -c '^okv-luna-slots: ' <<<"$output")" -eq 1 ]
+	done
 	# An HSM that is asked for another token is there.
 	run slots --module /doubles/first-empty.so --label partition-01
 	[ "$status" -eq 0 ]
