@@ -511,5 +511,14 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 				     "the upgrade has happened; okv-luna post-upgrade brings everything to the "
 				     "everyday policy (%s)",
 				     text_string(&how));
+	/* By a record that is damaged, or that others can write, nothing is put back. */
+	SNAPSHOT_AUTO before = { 0 };
+	struct fault why = { 0 };
+	if (snapshot_read(run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, &why) < 0 &&
+	    (why.kind == FAULT_REFUSED || why.kind == FAULT_ABSENT))
+		return fault_refused(f,
+				     "what pre-upgrade found, in '" SNAPSHOT_BEFORE_DIR "', cannot be put back: %s; to "
+				     "go to the everyday state instead: okv-luna post-upgrade --accept",
+				     why.text);
 	return upgrade_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
 }

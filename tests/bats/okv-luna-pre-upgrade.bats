@@ -219,6 +219,37 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	[[ $output == *"the upgrade has happened"* ]]
 }
 
+@test "--abort by a damaged or open record: refused, and what it names leads to the everyday state" {
+	"$build/libexec/okv-luna-config" --root "$ROOT" wire -q
+	"$build/libexec/okv-luna-repair" --root "$ROOT" -q
+	everyday=$(state | grep "$LC")
+	kept=$ROOT/opt/okv-luna/var/before
+	while IFS='|' read -r break words; do
+		pre -q
+		before=$(state | grep "$LC")
+		eval "$break"
+		run -3 pre --abort
+		echo "$break: $output"
+		[[ $output == *"cannot be put back: $words"*"instead: okv-luna post-upgrade --accept" ]]
+		[ "${#lines[@]}" -eq 1 ]
+		[ "$(state | grep "$LC")" = "$before" ]
+		post --accept -q
+		[ "$(state | grep "$LC")" = "$everyday" ]
+		chmod 0700 "$ROOT/opt/okv-luna/var"
+		run -0 pre --abort
+		[[ $output == 'Nothing to put back: no pre-upgrade is open.' ]]
+		[ ! -L "$ROOT$WANTED" ]
+	done <<-'END'
+	echo junk >"$kept/system"|
+	: >"$kept/system"|
+	echo junk >>"$kept/manifest.mtree"|the snapshot's manifest was changed
+	rm "$kept/manifest.mtree"|
+	chmod 0666 "$kept/manifest.mtree"|others can write
+	chmod 0777 "$kept"|others can write
+	chmod 0777 "$ROOT/opt/okv-luna/var"|others can write '/opt/okv-luna/var'
+	END
+}
+
 @test "--abort on another operating system, where nothing of ours ran: refused, and nothing is given away" {
 	chgrp 986 "$ROOT$LC/cert/client/okv1Key.pem"
 	chmod 0640 "$ROOT$LC/cert/client/okv1Key.pem"

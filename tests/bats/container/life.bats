@@ -174,6 +174,11 @@ os_back() { on "$OLD" '[ ! -e /root/os-release ] || mv /root/os-release /usr/lib
 	run on "$OLD" 'rpm -e okv-luna-hooks'
 	[ "$status" -ne 0 ]
 	on "$OLD" 'rmdir /opt/okv-luna/var/journal && mv /root/journal /opt/okv-luna/var/journal && rpm -V okv-luna-hooks'
+	on "$OLD" 'mount --bind /usr/safenet /usr/safenet && mount -o remount,ro,bind /usr/safenet'
+	run on "$OLD" 'rpm -e okv-luna-hooks'
+	on "$OLD" 'umount /usr/safenet && rpm -V okv-luna-hooks'
+	[ "$status" -ne 0 ]
+	[[ $output == *"'/usr/safenet/lunaclient/cert' is on a read-only file system; mount it read-write first"* ]]
 	on "$OLD" 'rpm -e okv-luna-hooks' 2>/dev/null
 }
 
