@@ -151,6 +151,14 @@ static int check_config(struct step *step, struct fault *f)
 	return 0;
 }
 
+/* Has `config` told what is wrong? */
+static bool is_told_by_config(const struct upgrade_run *run)
+{
+	const struct step_result *config = upgrade_result_of(run, check_config);
+
+	return config != NULL && step_result_is_bad(config);
+}
+
 static bool is_of_config(const struct finding *finding)
 {
 	return !okv_check_is_of_wiring(finding);
@@ -179,8 +187,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (findings.count > 0 && wired == 0)
 		return 0;
-	const struct step_result *config = upgrade_result_of(step->run, check_config);
-	if (wired < 0 && config != NULL && step_result_is_bad(config))
+	if (wired < 0 && is_told_by_config(step->run))
 		return not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;
@@ -267,8 +274,7 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 
 	if (!fs_exists(step->run->root, step->run->settings->chrystoki_conf))
 		return not_checked(step, "there is no Chrystoki.conf");
-	const struct step_result *config = upgrade_result_of(step->run, check_config);
-	const bool told = config != NULL && step_result_is_bad(config);
+	const bool told = is_told_by_config(step->run);
 	if (hsm_network_ask(&question, &network, f) < 0)
 		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || told ? not_checked(step, f->text) : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
@@ -646,7 +652,7 @@ static int finding_wait(struct step_finding *finding, const struct step_result *
 	return waits.title != NULL && waits.detail != NULL && waits.remedy != NULL ? 0 : fault_memory(f);
 }
 
-/* The fault of a row becomes a finding, and with it what is no failure of its own. */
+/* The row did not fail by itself: its fault becomes a finding, and the row counts as skipped. */
 static int fault_wait(struct step_result *result, const struct step_result *told, struct fault *f)
 {
 	if (!ARRAY_GROW(result->findings, result->finding_count))
@@ -664,14 +670,15 @@ static int fault_wait(struct step_result *result, const struct step_result *told
 /* Waits for `told` once, however many of its findings do; and what of OKV's environment config has told is left out. */
 static int row_settle(const struct upgrade_run *run, struct step_result *result, struct fault *f)
 {
-	const struct step_result *config = upgrade_result_of(run, check_config), *waits = NULL;
+	const bool of_config = result->row->work != check_config && is_told_by_config(run);
+	const struct step_result *waits = NULL;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < result->finding_count; i++) {
 		struct step_finding finding = result->findings[i];
 		const struct step_result *told = teller_of(run, result, finding.remedy);
-		const bool left_out = result != config && step_result_is_bad(config) && finding.remedy[0] == '\0' &&
-				      text_starts(finding.title, HSM_OKV_ENVIRONMENT ":");
+		const bool left_out =
+			of_config && finding.remedy[0] == '\0' && text_starts(finding.title, HSM_OKV_ENVIRONMENT ":");
 		if (left_out || (told != NULL && (told == waits || finding.severity == STEP_INFO))) {
 			step_finding_done(&finding);
 			continue;
