@@ -7,8 +7,7 @@
 
 enum { CHECKS_BOUND_S = 60 };
 
-/* A line that is taken back: on a terminal one sees that something goes on, a file never has it. */
-static void progress(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
+static void progress_show(struct upgrade_run *run, const struct step_row *row, size_t index, size_t count)
 {
 	(void)run;
 	cmd_progress("[%zu/%zu] %s", index + 1, count, row->title);
@@ -22,7 +21,7 @@ void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run)
 	run->dry_run = context->dry_run;
 	run->report = context->report;
 	if (!context->quiet && !context->json && isatty(STDERR_FILENO) == 1)
-		run->progress = progress;
+		run->progress = progress_show;
 }
 
 void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run)
@@ -50,7 +49,7 @@ void cmd_hook_key_done(struct hsm_key_question *key)
 		text_wipe(key->pin, key->pin_length);
 }
 
-static int lock(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+static int lock_take(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	struct fault why = { 0 };
 
@@ -58,13 +57,13 @@ static int lock(struct cmd_context *context, struct upgrade_run *run, struct fau
 		return 0;
 	if (why.kind == FAULT_LATE) {
 		*f = why;
-		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
+		return cmd_tool.no_answer_prefix != NULL ? fault_prefix(f, "%s", cmd_tool.no_answer_prefix) : -1;
 	}
 	run->unlocked = why;
 	return 0;
 }
 
-static int finish(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
+static int answer_print(struct cmd_context *context, struct upgrade_run *run, struct fault *f)
 {
 	OUTPUT_AUTO output = { .coloured = context->colour, .verbose = context->verbose };
 	struct text_line line;
@@ -87,7 +86,7 @@ static int finish(struct cmd_context *context, struct upgrade_run *run, struct f
 int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
 		 int (*hook)(struct upgrade_run *run, struct fault *f), struct fault *f)
 {
-	const int r = lock(context, run, f) < 0 || hook(run, f) < 0 ? -1 : finish(context, run, f);
+	const int r = lock_take(context, run, f) < 0 || hook(run, f) < 0 ? -1 : answer_print(context, run, f);
 
 	cmd_hook_key_done(&run->key);
 	upgrade_run_done(run);

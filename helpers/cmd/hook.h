@@ -1,8 +1,8 @@
 /*
- * cmd/hook: what the doorways of the three hooks have in common: who hears what, and how the answer comes out.
+ * cmd/hook: what the commands of the three hooks share: lock, run, print.
  *
- * Promise: the answer is the first line on standard output and goes to syslog; the steps follow; --json gives one
- * object instead, which is kept below var/ in any case.  While a hook works, a terminal shows which step it is at.
+ * Promise: the answer is the first line on standard output and also goes to syslog; the steps follow.  --json prints
+ * one object instead; that object is always saved below var/.  On a terminal, standard error shows the current step.
  */
 #ifndef OKV_CMD_HOOK_H
 #define OKV_CMD_HOOK_H
@@ -10,27 +10,27 @@
 #include "cmd/tool.h"
 #include "upgrade/step.h"
 
-/* Fills what the context knows. */
+/* Fills the members of `run` that come from the context. */
 void cmd_hook_start(struct cmd_context *context, struct upgrade_run *run);
-/* The same for the checks of status: they change nothing, whatever was asked for, and are over before one wonders. */
+/* The same for the checks of status: always a dry run, without progress, and with a time limit of its own. */
 void cmd_hook_start_checks(struct cmd_context *context, struct upgrade_run *run);
 
-/* The root key that was asked for, and the rows of the options that ask for it. */
+/* The values of --key and --pin-file. */
 extern struct cmd_key cmd_hook_asked;
 #define CMD_HOOK_KEY_OPTIONS \
 	OPTION_ROW(0, "key", OPTION_TEXT, &cmd_hook_asked.label, "LABEL", \
 		   "log in; OKV's root key with this label must be there"), \
 		OPTION_ROW(0, "pin-file", OPTION_TEXT, &cmd_hook_asked.pin_file, "FILE", \
 			   "read the PIN from FILE, or standard input with -")
-/* Reads the PIN. */
+/* Reads the PIN that --key needs, into static memory. */
 int cmd_hook_key(struct cmd_context *context, struct hsm_key_question *ret_key, struct fault *f);
+/* Wipes the PIN. */
 void cmd_hook_key_done(struct hsm_key_question *key);
 
 /*
- * Takes the lock of the product, runs the hook and prints; 0, or -1 with the hook's own fault.  The PIN is wiped then,
- * and the run ended.  It does not begin where another command holds the lock.  Where the lock cannot be made (a
- * read-only or full var/), nobody else can be at work either that begins now, and the hook goes on to say so in its
- * answer.
+ * Takes the product's lock, runs the hook and prints its answer; 0, or -1 with the hook's fault.  Always wipes the PIN
+ * and frees the run.  FAULT_LATE: another command holds the lock, and the hook was not run.  If the lock cannot be
+ * created (var/ is read-only or full), no other command can take it either: the hook runs and its answer says so.
  */
 int cmd_hook_run(struct cmd_context *context, struct upgrade_run *run,
 		 int (*hook)(struct upgrade_run *run, struct fault *f), struct fault *f);

@@ -25,7 +25,7 @@
 
 enum { LOCK_PATIENCE_MS = 10000, STACK_LEAST_KB = 1024 };
 
-/* What a tool may see of its caller's environment: nothing here names a library, a configuration or a program. */
+/* All other variables are dropped.  None of these may name a library, a configuration file or a program. */
 static const char *const environment_kept[] = {
 	"TERM", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_AUTH_SOCK", "HOME", "TZ", CMD_CALLED,
 };
@@ -41,7 +41,7 @@ static const struct option common_options[] = {
 	OPTION_ROW('v', "verbose", OPTION_FLAG, &context.verbose, NULL, "print details too"),
 	OPTION_ROW('h', "help", OPTION_FLAG, &help, NULL, "print this help"),
 	OPTION_ROW(0, "version", OPTION_FLAG, &version, NULL, "print the version"),
-	/* For the completion script, not for people. */
+	/* For the completion script, so without help text. */
 	OPTION_ROW(0, "complete", OPTION_FLAG, &words, NULL, NULL),
 	OPTION_END,
 };
@@ -54,7 +54,7 @@ const struct proc_caller *cmd_caller(void)
 	return &caller;
 }
 
-/* Nothing but this prints: what a room has forgotten to make printable becomes so here. */
+/* Escapes whatever a room forgot to make printable, but keeps our own colours. */
 __attribute__((format(printf, 2, 0))) static void print(FILE *stream, const char *format, va_list arguments)
 {
 	static const char *const colours[] = { "\033[0m", "\033[31m", "\033[1;31m", "\033[32m", "\033[33m", NULL };
@@ -62,7 +62,7 @@ __attribute__((format(printf, 2, 0))) static void print(FILE *stream, const char
 	char *line = NULL;
 
 	const bool formatted = vasprintf(&line, format, arguments) >= 0;
-	/* Without memory the bare format still tells what kind of thing happened. */
+	/* Out of memory: the bare format still says what kind of thing happened. */
 	text_add_printable(&shown, formatted ? line : format, context.colour ? colours : NULL);
 	(void)fputs(text_string(&shown), stream);
 	if (formatted)
@@ -103,7 +103,7 @@ int cmd_pin_read(struct cmd_context *asked, const struct cmd_key *key, char ret_
 	return proc_secret_read(&secret, asked->report, ret_pin, CMD_PIN_SIZE, ret_length, f);
 }
 
-void cmd_tell(const char *format, ...)
+void cmd_print_stderr(const char *format, ...)
 {
 	va_list arguments;
 
@@ -152,7 +152,7 @@ static void line_print(struct report *self, enum report_level level, const char 
 	}
 }
 
-/* 0, 1, 2 are open, so that no file of ours ever becomes "standard error". */
+/* Fills 0, 1 and 2, or a file that we open later could become standard error. */
 static bool descriptors_open(void)
 {
 	int fd;
@@ -162,12 +162,12 @@ static bool descriptors_open(void)
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		(void)close(fd);
-	/* Without /dev/null (a bare tree), closed descriptors are still refused rather than risked. */
+	/* A bare tree may have no /dev/null: then all three must be open already. */
 	return fd >= 0 || (fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0);
 }
 
-/* The strings stay where execve(2) put them; only the list is taken apart by clearenv(3). */
-static bool environment_remember(void)
+/* Copying the pointers is enough: clearenv(3) drops the array, not the strings. */
+static bool environment_save(void)
 {
 	size_t count = 0;
 
@@ -179,7 +179,7 @@ static bool environment_remember(void)
 	return caller.environment != NULL;
 }
 
-static bool environment_close(void)
+static bool environment_clean(void)
 {
 	bool fine = clearenv() == 0 && setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1) == 0;
 
@@ -197,22 +197,22 @@ static bool process_start(void)
 	if (!descriptors_open())
 		return false;
 	/*
-	 * The front command becomes another program of ours, whose main does the rest.  Done here, it would hide from
-	 * that one what the caller had, and OKV's upgrade would run under umask 077.
+	 * The front command executes another of our tools, whose main does the rest.  Done here, that tool could not
+	 * save the caller's environment, umask and limits, and OKV's upgrade would run under umask 077.
 	 */
 	if ((cmd_tool.flags & CMD_FRONT) != 0)
 		return true;
-	if (!environment_remember() || !environment_close())
+	if (!environment_save() || !environment_clean())
 		return false;
 	caller.umask = umask(077);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* A caller's ignored SIGCHLD would lose our children's status. */
+	/* If our caller ignores SIGCHLD, wait(2) would lose the status of our children. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setlocale(LC_ALL, "C");
 	(void)getrlimit(RLIMIT_CORE, &caller.core);
-	/* The hard limit stays, so that a program of the caller's can have its own again. */
+	/* Keep the hard limit: OKV's upgrade gets the caller's soft limit back. */
 	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = caller.core.rlim_max };
 	(void)setrlimit(RLIMIT_CORE, &nothing);
 	return true;
@@ -285,7 +285,7 @@ int cmd_word_find(const char *command, const char *word, const char *const *know
 
 int cmd_lock(const struct cmd_context *c, struct fault *f)
 {
-	/* Held until the process ends, so the descriptor is nobody's to close. */
+	/* Never closed: the lock is held until the process ends. */
 	static int held = -1;
 
 	if (held >= 0 || c->dry_run)
@@ -298,7 +298,7 @@ int cmd_lock(const struct cmd_context *c, struct fault *f)
 	return fs_lock_take(dir, "lock", LOCK_PATIENCE_MS, &held, f);
 }
 
-/* Asked before anything is begun: who runs out of stack can neither take back what it had begun nor say why. */
+/* Checked first: a stack overflow kills us without a message and without a rollback. */
 static int stack_check(struct fault *f)
 {
 	struct rlimit stack;
@@ -333,7 +333,7 @@ static int work(const struct option_list *operands, struct fault *f)
 	if (fs_root_open(context.root_path, &context.root, f) < 0)
 		return -1;
 	if (settings_read(f) < 0)
-		return cmd_tool.unanswered != NULL ? fault_prefix(f, "%s", cmd_tool.unanswered) : -1;
+		return cmd_tool.no_answer_prefix != NULL ? fault_prefix(f, "%s", cmd_tool.no_answer_prefix) : -1;
 	return cmd_tool.run(&context, f);
 }
 
@@ -416,13 +416,13 @@ int main(int argc, char *argv[])
 		to_syslog = true;
 	}
 	const int r = ((cmd_tool.flags & CMD_FRONT) != 0 ? front_run : tool_run)(argc, argv, &f);
-	/* A fault without words is an answer that the exit status gives alone. */
+	/* Without a text, the exit status is the whole answer. */
 	if (r < 0 && f.text[0] != '\0')
 		complain(f.text);
 
 	settings_done(&context.settings);
 	fs_close(&context.root);
-	/* Whatever the answer was: behind a full disk or a closed pipe nobody has read it. */
+	/* Nobody read the answer if the disk is full or the pipe is closed. */
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		(void)fault_system(&f, errno, "cannot write to standard output");
 		complain(f.text);

@@ -1,5 +1,5 @@
 /*
- * okv-luna bundle: OKV's hsmbundle to the other nodes of a cluster, authenticated, and gone afterwards.
+ * okv-luna bundle: moves OKV's hsmbundle to the other nodes of a cluster and removes every copy afterwards.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -54,9 +54,9 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* --- what is left over -------------------------------------------------------------------------------------------- */
+/* --- status and clean --------------------------------------------------------------------------------------------- */
 
-/* As the JSON names them. */
+/* In the JSON. */
 static const char *const kind_names[] = {
 	[OKV_LEFTOVER_BUNDLE] = "bundle", [OKV_LEFTOVER_PLAIN] = "plain",   [OKV_LEFTOVER_SEALED] = "sealed",
 	[OKV_LEFTOVER_STAGE] = "stage",   [OKV_LEFTOVER_UNSEEN] = "unseen",
@@ -102,7 +102,7 @@ static const char *leftover_flaw(const struct okv_leftover *leftover, const stru
 	return bundle_node_owned(node) ? "" : "wrong owner or mode: apply it again";
 }
 
-/* 1 (FAULT_NEGATIVE) when there is something besides a bundle in order, or may be. */
+/* FAULT_NEGATIVE for anything but a usable bundle in its place, including what could not be read. */
 static int act_status(const struct bundle_act *act, struct fault *f)
 {
 	OKV_LEFTOVERS_AUTO leftovers = { 0 };
@@ -167,7 +167,7 @@ static int act_clean(const struct bundle_act *act, struct fault *f)
 	return 0;
 }
 
-/* --- which of them ------------------------------------------------------------------------------------------------ */
+/* --- sub-commands and their options ------------------------------------------------------------------------------- */
 
 enum {
 	TAKES_PASSPHRASE = 1 << 0,
@@ -194,10 +194,10 @@ static const struct act {
 	{ "clean", "", 0, 0, TAKES_KEEP, act_clean },
 };
 
-/* Their names, in that order. */
+/* In the order of `acts`. */
 static const char *const words[] = { "seal", "apply", "verify", "send", "status", "clean", NULL };
 
-/* An option that the act would ignore is a mistake that its user should learn of. */
+/* Refuses an option that the sub-command would ignore. */
 static int options_check(const struct act *act, struct fault *f)
 {
 	const struct {
@@ -240,7 +240,6 @@ static int lock(void *holder, struct fault *f)
 	return cmd_lock(context, f);
 }
 
-/* Lines for people, or the object for programs: the main prints the latter. */
 static int act_run(struct cmd_context *context, const struct act *act, struct fault *f)
 {
 	TEXT_AUTO lines = { 0 };
@@ -264,7 +263,7 @@ static int act_run(struct cmd_context *context, const struct act *act, struct fa
 	const size_t before = context->result->target->length;
 	const int r = act->run(&how, f);
 
-	/* Unless it came to no answer. */
+	/* Only if the act has an answer: otherwise the object stays as main() began it. */
 	if (context->result->target->length > before) {
 		json_string(context->result, "act", act->name);
 		json_bool(context->result, "dry_run", context->dry_run);
@@ -290,7 +289,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	proc_interrupt_watch();
 	const int r = act_run(context, act, f);
 	option_list_done(&given.ssh_options);
-	/* All is taken back by now; what is printed so far should still be seen. */
+	/* proc_interrupt_end() then ends this process by the signal, which would lose what stdio has buffered. */
 	if (proc_interrupt_pending() != 0)
 		(void)fflush(stdout);
 	proc_interrupt_end();

@@ -1,7 +1,5 @@
 /*
- * config: OKV's generic HSM files and Chrystoki.conf, looked at and edited.
- *
- * What is done stands in okv/ and conf/; here words are told apart and results are shown.
+ * okv-luna config: checks and edits OKV's generic HSM files and Chrystoki.conf.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +25,12 @@ static struct {
 	const char *plugin_directory;
 } wanted;
 
-/* An edit of Chrystoki.conf, and the words behind its verb. */
+/* An edit of Chrystoki.conf, and the operands of its verb. */
 struct edit {
 	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
 	const char *section, *key, *value;
 	unsigned port;
-	char *old; /* owned; what it found; NULL: nothing */
+	char *old; /* owned; the value before; NULL: there was none */
 };
 
 struct verb {
@@ -40,7 +38,7 @@ struct verb {
 	size_t least, most;        /* operands, these words included */
 	const char *usage;
 	int (*act)(struct cmd_context *context, struct fault *f);
-	/* Where act is NULL: an edit of Chrystoki.conf. */
+	/* Used when act is NULL. */
 	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
 };
 
@@ -53,8 +51,8 @@ static struct okv_job job_of(const struct cmd_context *context)
 				 .report = context->report };
 }
 
-/* -q hides talk, and a value that was asked for is none.  It may be a secret. */
-static int value_give(const struct cmd_context *context, const char *value)
+/* Not cmd_print(): the value is printed even with -q. */
+static int value_print(const struct cmd_context *context, const char *value)
 {
 	if (context->json) {
 		json_string(context->result, "action", "get");
@@ -67,7 +65,7 @@ static int value_give(const struct cmd_context *context, const char *value)
 
 /* --- OKV's three files -------------------------------------------------------------------------------------------- */
 
-/* Collects the lines of a run for --json, and passes them on for people. */
+/* Adds each line to the JSON array that is open, and passes it on. */
 static void line_collect(struct report *self, enum report_level level, const char *line)
 {
 	const struct cmd_context *context = self->context;
@@ -103,7 +101,7 @@ static int wire_or_unwire(struct cmd_context *context, const char *word, const c
 
 static int act_wire(struct cmd_context *context, struct fault *f)
 {
-	/* For a package's trigger: who never asked to be wired is not. */
+	/* Package triggers pass --again, so that they never wire a server whose administrator did not. */
 	enum okv_wiring wiring = OKV_WIRING_APPLIED;
 	if (wanted.again && okv_wiring_find(context->root, &wiring, f) < 0)
 		return -1;
@@ -114,7 +112,7 @@ static int act_wire(struct cmd_context *context, struct fault *f)
 	return wire_or_unwire(context, "wire", "wired already: nothing to do", okv_wiring_apply, f);
 }
 
-/* Another tool of ours, on the same tree.  With no `ret_status`, anything but 0 is a fault with its words. */
+/* Runs another of our tools on the same tree.  If `ret_status` is NULL, any status but 0 is a fault with its output. */
 static int tool_run(const struct cmd_context *context, const char *tool, const char *option, int *ret_status,
 		    struct fault *f)
 {
@@ -133,8 +131,8 @@ static int tool_run(const struct cmd_context *context, const char *tool, const c
 	return 0;
 }
 
-/* A prepared upgrade is called off first: its way back is in our records, and what it opened would stay open. */
-static int upgrade_call_off(const struct cmd_context *context, struct fault *f)
+/* Must precede unwiring: only --abort can undo the modes that pre-upgrade opened. */
+static int upgrade_abort(const struct cmd_context *context, struct fault *f)
 {
 	if (!fs_exists(context->root, SETTINGS_BEFORE))
 		return 0;
@@ -156,18 +154,18 @@ static int act_unwire(struct cmd_context *context, struct fault *f)
 		return fault_usage(f, "--even-in-use requires --all");
 	if (wanted.keep && wanted.all)
 		return fault_usage(f, "--keep and --all cannot be used together");
-	/* Without a library OKV reaches no HSM by what we wrote. */
+	/* If the client's library is gone, OKV cannot reach an HSM through our settings: remove them too. */
 	const bool all =
 		wanted.all || (!wanted.keep && !okv_library_is_there(context->root, context->settings.pkcs11_lib));
-	/* Whatever else than yes the slots say, OKV loses nothing. */
+	/* Refuse only if the slots answer now; otherwise OKV has no working HSM to lose. */
 	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
 		return -1;
 	if (status == 0)
 		return fault_refused(f, "the HSM answers, and OKV would no longer find it; without --all only our own "
 					"part is removed; --even-in-use removes this too");
-	return upgrade_call_off(context, f) < 0 ? -1
-						: wire_or_unwire(context, "unwire", "not wired: nothing to do",
-								 all ? okv_wiring_remove : okv_wiring_withdraw, f);
+	return upgrade_abort(context, f) < 0 ? -1
+					     : wire_or_unwire(context, "unwire", "not wired: nothing to do",
+							      all ? okv_wiring_remove : okv_wiring_withdraw, f);
 }
 
 static int act_get(struct cmd_context *context, struct fault *f)
@@ -177,7 +175,7 @@ static int act_get(struct cmd_context *context, struct fault *f)
 
 	return okv_value_get(&job, context->operands[1], context->operands[2], &value, f) < 0
 		       ? -1
-		       : value_give(context, text_string(&value));
+		       : value_print(context, text_string(&value));
 }
 
 static int act_set(struct cmd_context *context, struct fault *f)
@@ -266,7 +264,7 @@ static int chrystoki_get_act(struct cmd_context *context, struct fault *f)
 
 	return okv_chrystoki_get(&job, context->operands[2], context->operands[3], &value, f) < 0
 		       ? -1
-		       : value_give(context, text_string(&value));
+		       : value_print(context, text_string(&value));
 }
 
 static int set_change(struct chrystoki *conf, struct edit *edit, struct fault *f)
@@ -278,7 +276,7 @@ static int set_change(struct chrystoki *conf, struct edit *edit, struct fault *f
 		       : chrystoki_set(conf, edit->section, edit->key, edit->value, f);
 }
 
-/* A value that must not stand among the arguments is read from standard input: its first line. */
+/* Reads a value from standard input, for secrets: every user can see the arguments.  Drops a final line feed. */
 static int value_read(struct text *ret_value, struct fault *f)
 {
 	if (fs_read(STDIN_FILENO, "standard input", ASSIGN_LINE_MAX, ret_value, f) < 0)

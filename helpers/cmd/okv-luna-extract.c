@@ -1,5 +1,5 @@
 /*
- * okv-luna extract: a Luna client from the archive that the vendor delivers, whole or not at all.
+ * okv-luna extract: installs a Luna client from the vendor's archive, whole or not at all.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* --- the bar ------------------------------------------------------------------------------------------------------ */
+/* --- progress bar ------------------------------------------------------------------------------------------------- */
 
 static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed, uint64_t files)
 {
@@ -56,9 +56,9 @@ static void bar_draw(void *context, uint64_t read, uint64_t of, uint64_t placed,
 	cmd_progress("[%.*s%*s] %" PRIu64 " files, %" PRIu64 " MB", part, full, WIDTH - part, "", files, placed >> 20);
 }
 
-/* --- what was done ------------------------------------------------------------------------------------------------ */
+/* --- result ------------------------------------------------------------------------------------------------------- */
 
-static void size_say(uint64_t bytes, char ret_text[32])
+static void size_format(uint64_t bytes, char ret_text[32])
 {
 	static const char *const units[] = { "bytes", "KB", "MB", "GB" };
 	double size = (double)bytes;
@@ -69,7 +69,7 @@ static void size_say(uint64_t bytes, char ret_text[32])
 	(void)snprintf(ret_text, 32, "%.*f %s", unit == 0 || size >= 100 ? 0 : 1, size, units[unit]);
 }
 
-/* `member` NULL: a link that the layout adds; `path` NULL: not placed; `copy`: of `target`. */
+/* `member` NULL: not from the archive; `path` NULL: not placed; `copy`: a copy of `target`, else a link to it. */
 static void entry_list(const struct cmd_context *context, const char *member, const char *path, uint64_t size,
 		       const char *target, bool copy)
 {
@@ -87,7 +87,7 @@ static void entry_list(const struct cmd_context *context, const char *member, co
 		json_object_end(j);
 		return;
 	}
-	size_say(size, text);
+	size_format(size, text);
 	if (path == NULL)
 		cmd_print(context, "not placed   %s\n", SHOWN(member));
 	else
@@ -105,7 +105,7 @@ static int link_list(void *context, const char *path, const char *target, struct
 	return 0;
 }
 
-/* What a run places; of a full client rpm knows that. */
+/* Lists what a run would place; but rpm places a full client's files. */
 static void content_list(struct cmd_context *context, const struct client_content *content)
 {
 	char path[LIMITS_PATH + 1];
@@ -124,8 +124,8 @@ static void content_list(struct cmd_context *context, const struct client_conten
 		entry_list(context, base->path, "Chrystoki.conf", base->size, NULL, false);
 }
 
-/* Of an older version's files, or of a Mac's, there may be many. */
-static void some_say(const struct cmd_context *context, const struct text *lines, const char *what)
+/* Prints "LINE: WHAT" for the first lines only: an archive packed on a Mac can have thousands of side files. */
+static void lines_print(const struct cmd_context *context, const struct text *lines, const char *what)
 {
 	enum { NAMED_MOST = 20 };
 	struct text_line line;
@@ -142,19 +142,19 @@ static const char *const conf_words[] = {
 	[CLIENT_CONF_NONE] = "none", [CLIENT_CONF_WRITTEN] = "written", [CLIENT_CONF_KEPT] = "kept"
 };
 
-/* What the answers of all commands have. */
-static void answer_json(struct json *j, bool planned, bool changed)
+/* The members that --list, --rollback and an installation share. */
+static void common_json(struct json *j, bool planned, bool changed)
 {
 	json_bool(j, "dry_run", planned);
 	json_bool(j, "changed", changed);
 	json_string(j, "client_dir", request.client_dir);
 }
 
-static void receipt_json(struct cmd_context *context, const struct client_result *result)
+static void result_json(struct cmd_context *context, const struct client_result *result)
 {
 	struct json *j = context->result;
 
-	answer_json(j, request.dry_run, result->changed);
+	common_json(j, request.dry_run, result->changed);
 	json_string(j, "kind", client_kind_name(result->content.kind));
 	json_string(j, "version", result->content.version[0] != '\0' ? result->content.version : NULL);
 	json_string(j, "format", text_string(&result->content.unpacked.format));
@@ -176,8 +176,8 @@ static void receipt_json(struct cmd_context *context, const struct client_result
 	json_array_end(j);
 }
 
-/* The guide's section: a cloud client beside another one lends it two sections (hybrid procedure). */
-static void next_say(const struct cmd_context *context, enum client_kind kind)
+/* The guide's hybrid procedure: a cloud client beside another client lends it its XTC and REST sections. */
+static void next_print(const struct cmd_context *context, enum client_kind kind)
 {
 	const char *client_dir = request.client_dir, *own = context->settings.client_dir;
 
@@ -190,27 +190,27 @@ static void next_say(const struct cmd_context *context, enum client_kind kind)
 			  client_dir, own);
 }
 
-static void receipt_print(const struct cmd_context *context, const struct client_result *result)
+static void result_print(const struct cmd_context *context, const struct client_result *result)
 {
 	const bool planned = request.dry_run;
 	const struct client_content *c = &result->content;
 	const char *conf = client_layout_conf_name(c);
 	char size[32];
 
-	size_say(result->content.unpacked.bytes, size);
+	size_format(result->content.unpacked.bytes, size);
 	cmd_print(context, "%s client%s%s (%s): %" PRIu64 " files, %s\n", client_kind_name(c->kind),
 		  c->version[0] != '\0' ? " " : "", SHOWN(c->version), text_string(&result->content.unpacked.format),
 		  result->content.unpacked.files, size);
-	some_say(context, &result->content.unpacked.left_out, "left out, a side file of macOS or Windows");
-	some_say(context, &result->packages,
-		 !result->placed ? "installed"
-		 : planned       ? "would be installed by rpm"
-				 : "installed by rpm");
-	some_say(context, &result->carried,
-		 planned ? "would be carried over from the old client" : "carried over from the old client");
-	some_say(context, &result->extra,
-		 planned ? "not in the archive; would stay with the previous client"
-			 : "not in the archive; stays with the previous client");
+	lines_print(context, &result->content.unpacked.left_out, "left out, a side file of macOS or Windows");
+	lines_print(context, &result->packages,
+		    !result->placed ? "installed"
+		    : planned       ? "would be installed by rpm"
+				    : "installed by rpm");
+	lines_print(context, &result->carried,
+		    planned ? "would be carried over from the old client" : "carried over from the old client");
+	lines_print(context, &result->extra,
+		    planned ? "not in the archive; would stay with the previous client"
+			    : "not in the archive; stays with the previous client");
 	if (result->conf == CLIENT_CONF_WRITTEN)
 		cmd_print(context, "%s: %swritten from the archive's %s\n", context->settings.chrystoki_conf,
 			  planned ? "would be " : "", conf != NULL ? conf : "packages");
@@ -224,7 +224,7 @@ static void receipt_print(const struct cmd_context *context, const struct client
 	if (!planned && result->placed && result->previous_kept)
 		cmd_print(context, "the previous client is kept: 'okv-luna extract --rollback' puts it back\n");
 	if (!planned && result->changed && getenv(CMD_CALLED) == NULL)
-		next_say(context, c->kind);
+		next_print(context, c->kind);
 }
 
 /* --- command ------------------------------------------------------------------------------------------------------ */
@@ -235,7 +235,7 @@ static int rollback(struct cmd_context *context, struct fault *f)
 
 	if (client_rollback(&request, &finished, f) < 0)
 		return -1;
-	answer_json(context->result, request.dry_run, true);
+	common_json(context->result, request.dry_run, true);
 	cmd_print(context, "%s: %s\n", request.client_dir,
 		  !request.dry_run ? "the previous client is back; the one it replaces is kept as the previous one"
 		  : finished       ? "is back already; what is left of an earlier --rollback would be completed"
@@ -243,7 +243,7 @@ static int rollback(struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-/* What is installed: no archive is read. */
+/* --list without an archive: what is installed. */
 static int installed_list(const struct cmd_context *context, struct fault *f)
 {
 	const size_t prefix = strlen(request.client_dir);
@@ -254,7 +254,7 @@ static int installed_list(const struct cmd_context *context, struct fault *f)
 	if (client_installed(&request, &kind, &record, f) < 0)
 		return -1;
 	const char *word = kind != CLIENT_AUTO ? client_kind_name(kind) : NULL;
-	answer_json(j, true, false);
+	common_json(j, true, false);
 	json_string(j, "kind", word);
 	json_array_begin(j, "entries");
 	for (size_t i = 0; i < record.count; i++)
@@ -267,7 +267,7 @@ static int installed_list(const struct cmd_context *context, struct fault *f)
 	return 0;
 }
 
-/* What was begun is taken back by now, or finished; the caller's shell sees the signal. */
+/* After any rollback.  With a signal pending this does not return: we die by it, for the caller's shell to see. */
 static void interrupt_end(const struct cmd_context *context, const struct fault *f)
 {
 	if (proc_interrupt_pending() != 0) {
@@ -280,7 +280,7 @@ static void interrupt_end(const struct cmd_context *context, const struct fault 
 
 static int run(struct cmd_context *context, struct fault *f)
 {
-	int64_t bar_ms = 0; /* when the bar was drawn last */
+	int64_t bar_ms = 0; /* when bar_draw() last drew */
 	char reader[PATH_MAX];
 
 	proc_child_program("okv-luna-unarchive", reader);
@@ -325,9 +325,9 @@ static int run(struct cmd_context *context, struct fault *f)
 			cmd_print(context, "%11s  %s\n", "rpm", SHOWN_BYTES(line.bytes, line.length));
 	}
 	if (context->json)
-		receipt_json(context, &result);
+		result_json(context, &result);
 	else
-		receipt_print(context, &result);
+		result_print(context, &result);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static int list_show(struct cmd_context *context, const struct guide_node *node,
 	guide_json(&list, context->result);
 	json_number(context->result, "exit", list.next != NULL ? FAULT_NEGATIVE : FAULT_NONE);
 	json_object_end(context->result);
-	/* What is next has been said. */
+	/* Exit 1 without a text: the list already names the next step. */
 	if (list.next != NULL)
 		f->kind = FAULT_NEGATIVE;
 	return list.next != NULL ? -1 : 0;

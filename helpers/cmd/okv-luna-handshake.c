@@ -2,8 +2,8 @@
  * okv-luna-handshake USER HOST PORT MILLISECONDS CERTIFICATE KEY AUTHORITIES KIND: one TLS handshake, for okv-luna
  * network.
  *
- * A program of its own, so that nothing that root's process has in its memory is where a stranger's bytes are taken
- * apart.  Starts as root, to become USER.
+ * A separate program, so that the memory that parses a stranger's bytes holds none of root's data.  Started as root;
+ * becomes USER.
  */
 #include <signal.h>
 #include <string.h>

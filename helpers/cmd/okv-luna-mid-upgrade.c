@@ -3,7 +3,7 @@
 #include "cmd/hook.h"
 #include "upgrade/hook.h"
 
-/* OKV's upgrade must not wait for us, whatever hangs: the steps' bounds, and behind them the kernel's alarm. */
+/* OKV's upgrade waits for us: if even the time limits of the steps fail, alarm(2) kills us this much later. */
 enum { ALARM_GRACE_S = 5 };
 
 static uint64_t timeout = HOOK_MID_BOUND_MS / 1000;
@@ -19,7 +19,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	struct upgrade_run hook = { .kind = UPGRADE_MID, .bound_ms = (unsigned)timeout * 1000 };
 
 	(void)alarm((unsigned)timeout + ALARM_GRACE_S);
-	/* What we print would land in a log of OKV's, or in nothing: syslog it is. */
+	/* Inside OKV's upgrade our standard output may go nowhere; syslog gets the answer. */
 	context->quiet = !context->dry_run;
 	cmd_hook_start(context, &hook);
 	if (cmd_hook_run(context, &hook, hook_mid_upgrade, f) < 0)

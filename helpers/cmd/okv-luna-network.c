@@ -20,7 +20,6 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* With --dry-run: whom it would ask. */
 static int ask(struct cmd_context *context, const struct hsm_network_question *question, struct fault *f)
 {
 	HSM_NETWORK_AUTO network = { 0 };

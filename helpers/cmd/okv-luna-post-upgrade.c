@@ -26,7 +26,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	if (cmd_hook_key(context, &hook.key, f) < 0)
 		return -1;
 	hook.bound_ms = HOOK_POST_BOUND_MS + (unsigned)context->settings.slot_timeout * 1000;
-	/* The boot waits for us. */
+	/* OKV's services wait for us at boot: if even the time limits of the steps fail, the alarm kills us. */
 	(void)alarm(hook.bound_ms / 1000 + ALARM_GRACE_S);
 	return cmd_hook_run(context, &hook, hook_post_upgrade, f);
 }
@@ -36,6 +36,6 @@ const struct cmd_tool cmd_tool = {
 	.summary = "Prove after an OKV upgrade that nothing was lost, and set the everyday owners and modes",
 	.options = options,
 	.flags = CMD_SYSLOG,
-	.unanswered = "do not restart this server: ",
+	.no_answer_prefix = "do not restart this server: ",
 	.run = run,
 };

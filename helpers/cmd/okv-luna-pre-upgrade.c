@@ -27,6 +27,6 @@ const struct cmd_tool cmd_tool = {
 	.summary = "Prepare this server for an OKV upgrade and answer: Go, or Do not upgrade",
 	.options = options,
 	.flags = CMD_SYSLOG,
-	.unanswered = "do not upgrade: ",
+	.no_answer_prefix = "do not upgrade: ",
 	.run = run,
 };

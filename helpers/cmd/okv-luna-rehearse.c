@@ -45,7 +45,6 @@ static void result_write(struct json *j, const struct rehearse_result *result, c
 	json_array_end(j);
 }
 
-/* The command that fixes it, or what a person has to do. */
 static void remedies_print(const struct cmd_context *context, const struct rehearse_result *result)
 {
 	for (size_t i = 0; i < REHEARSE_WAYS; i++) {

@@ -1,5 +1,5 @@
 /*
- * okv-luna repair: owners, groups and modes to policy; the HSM group and who is in it; and back.
+ * okv-luna repair: brings owners, groups, modes and the HSM group's members to policy, or puts them back (--undo).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static const struct option options[] = {
 
 enum { ACCOUNT_DEADLINE_MS = 30000, PATHS_MAX = 64 };
 
-/* The name of an id in passwd or group, looked up anew only for another one: neighbours are mostly of the same. */
+/* Caches the last lookup: most entries have the same owner and group as the one before. */
 struct name {
 	bool known;
 	uint32_t id;
@@ -41,7 +41,7 @@ struct repair {
 	enum perms_act act;
 	struct text passwd, group;
 	struct name owners[2], groups[2]; /* before and after */
-	struct text left;                 /* of each entry left alone: a letter for why, the path, NUL */
+	struct text left;                 /* for each entry left alone: 'a' + enum perms_left, the path, NUL */
 	struct perms_tally tally;
 	size_t accounts; /* how many were, or would be, changed */
 };
@@ -61,7 +61,7 @@ static const char *name_of(struct name *name, uint32_t id, const struct text *fi
 	return name->name;
 }
 
-/* Within the client its own directory goes without saying. */
+/* Relative to CLIENT_DIR where the path is below it. */
 static const char *path_shown(const struct cmd_context *context, const char *path)
 {
 	const char *client = context->settings.client_dir;
@@ -103,7 +103,7 @@ static void change_print(void *context, const struct perms_record *record)
 		  old_owner, old_group, (unsigned)record->from.mode, owner, group, (unsigned)record->to.mode);
 }
 
-static void left_note(void *context, enum perms_left why, const char *path)
+static void left_record(void *context, enum perms_left why, const char *path)
 {
 	struct repair *repair = context;
 
@@ -128,8 +128,8 @@ static void left_json(const struct repair *repair, struct json *j)
 	json_array_end(j);
 }
 
-/* To be called once the group is made, so that it is called by its name. */
-static int names_learn(struct repair *repair, struct fault *f)
+/* Call after the HSM group is created, or its id has no name. */
+static int names_read(struct repair *repair, struct fault *f)
 {
 	const int root = repair->context->root;
 
@@ -146,7 +146,7 @@ static void repair_done(struct repair *repair)
 	text_done(&repair->left);
 }
 
-/* The group and OKV's user in it. */
+/* Ensures that the HSM group exists and has OKV's user as a member. */
 static int accounts_repair(struct repair *repair, struct fault *f)
 {
 	struct cmd_context *context = repair->context;
@@ -207,7 +207,7 @@ static void tally_json(struct json *j, const struct perms_tally *tally, size_t a
 
 static const char *paths[PATHS_MAX];
 
-/* A path is taken as it is printed: within the client its own directory goes without saying. */
+/* Accepts paths as path_shown() prints them: relative ones are below CLIENT_DIR. */
 static int paths_make(const struct cmd_context *context, struct fault *f)
 {
 	for (size_t i = 0; i < context->operand_count; i++) {
@@ -217,7 +217,7 @@ static int paths_make(const struct cmd_context *context, struct fault *f)
 		text_add_string(&path, context->operands[i]);
 		if (text_check(&path, f) < 0)
 			return -1;
-		/* For the life of the program. */
+		/* Never freed. */
 		paths[i] = text_take(&path);
 	}
 	return 0;
@@ -244,12 +244,12 @@ static int work(struct repair *repair, struct fault *f)
 		.act = repair->act,
 		.context = repair,
 		.change = listed ? change_print : NULL,
-		.left = left_note,
+		.left = left_record,
 		.report = context->report,
 	};
 
 	if (wanted.undo)
-		return names_learn(repair, f) < 0 ? -1 : perms_undo(context->root, &output, &repair->tally, f);
+		return names_read(repair, f) < 0 ? -1 : perms_undo(context->root, &output, &repair->tally, f);
 	const struct perms_request request = request_of(context, &output);
 	enum okv_scope scope;
 	if (okv_scope_find(context->root, &context->settings, &scope, f) < 0)
@@ -258,14 +258,14 @@ static int work(struct repair *repair, struct fault *f)
 		cmd_print(context, "%s\n", okv_scope_text(scope));
 		return 0;
 	}
-	/* A flaw in the policy, or a missing client, leaves even the group alone. */
-	if (perms_ready(&request, f) < 0 || accounts_repair(repair, f) < 0 || names_learn(repair, f) < 0)
+	/* Check the policy and the client before the first change, which is to the group. */
+	if (perms_ready(&request, f) < 0 || accounts_repair(repair, f) < 0 || names_read(repair, f) < 0)
 		return -1;
 	return perms_run(&request, &repair->tally, f);
 }
 
-/* What is refused as a whole is refused before the lock is made, in a tree that may not have one yet. */
-static int refusals_ask(struct cmd_context *context, struct fault *f)
+/* Runs before cmd_lock(), which creates directories: a refused run must change nothing. */
+static int refusals_check(struct cmd_context *context, struct fault *f)
 {
 	const struct perms_output output = { .act = PERMS_PLAN };
 	const struct perms_request request = request_of(context, &output);
@@ -294,13 +294,13 @@ static int run(struct cmd_context *context, struct fault *f)
 		wanted.phase = "post-upgrade";
 	if (wanted.profile == NULL)
 		wanted.profile = context->settings.profile;
-	if (repair.act == PERMS_APPLY && (refusals_ask(context, f) < 0 || cmd_lock(context, f) < 0))
+	if (repair.act == PERMS_APPLY && (refusals_check(context, f) < 0 || cmd_lock(context, f) < 0))
 		return -1;
 
 	json_string(json, "profile", wanted.undo ? NULL : wanted.profile);
 	json_string(json, "phase", wanted.undo ? NULL : wanted.phase);
 	json_array_begin(json, "changes");
-	/* Of a list that is left open nothing is printed. */
+	/* On failure the array stays open, and main() drops all members (cmd/tool.h). */
 	if (work(&repair, f) < 0)
 		return -1;
 	tally_print(&repair);

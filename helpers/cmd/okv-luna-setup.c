@@ -1,7 +1,7 @@
 /*
- * okv-luna setup: the steps of `okv-luna guide install` that are ours, each by the command that guide prints.
+ * okv-luna setup: runs those steps of `okv-luna guide install` that are okv-luna's, by the commands that guide prints.
  *
- * After each of them the server is looked at anew, so that a second run goes on where the first has stopped.
+ * It checks the server again after each step and keeps no state, so a second run continues where the first stopped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +26,12 @@ static const struct option options[] = {
 
 enum { WORDS_MAX = 40, ROUNDS_MAX = 40 };
 
-/* What has become of it, for the answer. */
 struct setup {
 	struct cmd_context *context;
 	struct guide_node node;
 	struct guide_list list;
-	bool ran[ROUNDS_MAX]; /* by the step's place in the list */
-	size_t count;
+	bool ran[ROUNDS_MAX]; /* indexed like list.lines */
+	size_t count;         /* steps that ran */
 };
 
 static void setup_done(struct setup *s)
@@ -41,7 +40,7 @@ static void setup_done(struct setup *s)
 	guide_node_done(&s->node);
 }
 
-static int look(struct setup *s, struct fault *f)
+static int list_update(struct setup *s, struct fault *f)
 {
 	UPGRADE_RUN_AUTO checks = { .results = NULL };
 	struct cmd_context *context = s->context;
@@ -61,7 +60,7 @@ static bool is_service(const struct setup *s, const char *operand)
 	return (s->node.kind & (GUIDE_CLOUD_FULL | GUIDE_HYBRID)) != 0 && text_ends(operand, ".zip");
 }
 
-/* Adds the operands that a word in capitals stands for; false where there is none. */
+/* Replaces ARCHIVE or SERVICE by our operands of that kind; false if there is none. */
 static bool operands_add(const struct setup *s, bool service, const char **words, size_t *count)
 {
 	const size_t before = *count;
@@ -72,7 +71,7 @@ static bool operands_add(const struct setup *s, bool service, const char **words
 	return *count > before;
 }
 
-/* The step's words with what they stand for; false where somebody else has to fill one in. */
+/* Fills in the placeholders of the step's command; false if one remains that only the administrator knows. */
 static bool words_make(const struct setup *s, const struct guide_step *step, struct text *storage, const char **words)
 {
 	size_t count = 0;
@@ -95,13 +94,13 @@ static bool words_make(const struct setup *s, const struct guide_step *step, str
 	return known;
 }
 
-static void words_say(const char *const *words, struct text *out)
+static void words_format(const char *const *words, struct text *out)
 {
 	for (size_t i = 0; words[i] != NULL; i++)
 		text_add_format(out, "%s%s", i > 0 ? " " : "", SHOWN(words[i]));
 }
 
-/* "okv-luna config wire" as this product's program beside us, on the same tree. */
+/* Runs words[1], the command of okv-luna, from our own directory and on our tree. */
 static int command_run(const struct cmd_context *context, const char *const *words, int *ret_status, struct fault *f)
 {
 	char tool[64], path[PATH_MAX];
@@ -116,7 +115,7 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 		argv[count++] = "--quiet";
 	for (size_t i = 2; words[i] != NULL; i++) {
 		argv[count++] = words[i];
-		/* The file to be merged is named from our caller's root. */
+		/* `chrystoki merge` opens its FILE from "/", not below --root. */
 		if (strcmp(words[1], "config") == 0 && text_starts(words[i], GUIDE_SERVICE_DIR "/")) {
 			text_add_format(&merged, "%s%s", strcmp(context->root_path, "/") != 0 ? context->root_path : "",
 					words[i]);
@@ -137,28 +136,28 @@ static int command_run(const struct cmd_context *context, const char *const *wor
 	if (text_check(&merged, f) < 0 || proc_child_run(&how, &outcome, f) < 0)
 		return -1;
 	*ret_status = outcome.status;
-	/* Its complaint is the remedy. */
+	/* The complaint of the failed command tells how to fix it. */
 	if (context->json && outcome.status != 0)
-		cmd_tell("%s", text_string(&outcome.output));
+		cmd_print_stderr("%s", text_string(&outcome.output));
 	proc_outcome_done(&outcome);
 	return 0;
 }
 
-/* --- in order ----------------------------------------------------------------------------------------------------- */
+/* --- all steps ---------------------------------------------------------------------------------------------------- */
 
-/* Ours, not done, and of use now. */
+/* True for a step that is okv-luna's, not done, and useful now. */
 static bool is_to_run(const struct setup *s, const struct guide_line *line)
 {
 	const bool open = line->state == GUIDE_NEXT || line->state == GUIDE_LATER;
 
-	/* What depends on something unknown waits for the client, which tells it. */
+	/* Whether this step is needed is unknown until the client is installed. */
 	if (line->why.length > 0 && s->count > 0)
 		return false;
 	return open && line->step->who == GUIDE_OURS && !line->step->said &&
 	       (!line->step->in_turn || line->state == GUIDE_NEXT);
 }
 
-static void ran_note(struct setup *s, const struct guide_step *step, const char *command, int status)
+static void ran_record(struct setup *s, const struct guide_step *step, const char *command, int status)
 {
 	struct json *j = s->context->result;
 
@@ -176,11 +175,11 @@ static int step_run(struct setup *s, size_t which, const char *const *words, str
 	TEXT_AUTO command = { 0 };
 	int status = 0;
 
-	words_say(words, &command);
+	words_format(words, &command);
 	cmd_print(s->context, "%s%s: %s\n", s->context->dry_run ? "would: " : "", step->id, text_string(&command));
 	if (!s->context->dry_run && command_run(s->context, words, &status, f) < 0)
 		return -1;
-	ran_note(s, step, text_string(&command), status);
+	ran_record(s, step, text_string(&command), status);
 	s->ran[which] = true;
 	if (status == 0)
 		return 0;
@@ -191,7 +190,7 @@ static int step_run(struct setup *s, size_t which, const char *const *words, str
 	return -1;
 }
 
-/* The next step that is ours: 1 where it has run, 0 where there is none. */
+/* Runs the next step; 1: it ran, 0: no step is left. */
 static int step_next(struct setup *s, struct fault *f)
 {
 	for (size_t i = 0; i < s->list.count && i < ROUNDS_MAX; i++) {
@@ -214,10 +213,10 @@ static int step_next(struct setup *s, struct fault *f)
 static int work(struct setup *s, struct fault *f)
 {
 	TEXT_AUTO next = { 0 };
-	int r = look(s, f) < 0 ? -1 : 1;
+	int r = list_update(s, f) < 0 ? -1 : 1;
 
 	while (r > 0 && (r = step_next(s, f)) > 0)
-		if (!s->context->dry_run && look(s, f) < 0)
+		if (!s->context->dry_run && list_update(s, f) < 0)
 			return -1;
 	if (r < 0)
 		return -1;
@@ -228,7 +227,7 @@ static int work(struct setup *s, struct fault *f)
 	return 0;
 }
 
-/* What is looked for by our own look, too. */
+/* So that our own checks look for it, too. */
 static int setting_replace(char **setting, const char *value, struct fault *f)
 {
 	char *copy = strdup(value);
@@ -250,7 +249,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	json_bool(j, "dry_run", context->dry_run);
 	json_array_begin(j, "ran");
 	const int r = work(&s, f);
-	/* Left open, nothing but what was wrong is printed. */
+	/* The array stays open, so main() prints the error only (cmd/tool.h). */
 	if (f->kind == FAULT_USAGE)
 		return r;
 	json_array_end(j);

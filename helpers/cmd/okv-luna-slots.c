@@ -36,29 +36,28 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* What one run holds. */
 static struct {
 	struct hsm_question question;
 	struct hsm_key_question key;
 	char pin[CMD_PIN_SIZE];
 	struct hsm_answer answer;
 	struct hsm_causes causes;
-} one = { .answer = HSM_ANSWER_INIT, .causes = { 0 } };
+} query = { .answer = HSM_ANSWER_INIT, .causes = { 0 } };
 
-static void one_done(void)
+static void query_done(void)
 {
-	text_wipe(one.pin, sizeof(one.pin));
-	hsm_answer_done(&one.answer);
-	hsm_causes_done(&one.causes);
+	text_wipe(query.pin, sizeof(query.pin));
+	hsm_answer_done(&query.answer);
+	hsm_causes_done(&query.causes);
 }
 
 static int key_question(struct cmd_context *context, struct fault *f)
 {
 	if (asked.key.label != NULL) {
-		one.key = (struct hsm_key_question){ .label = asked.key.label, .pin = one.pin };
-		one.question.key = &one.key;
+		query.key = (struct hsm_key_question){ .label = asked.key.label, .pin = query.pin };
+		query.question.key = &query.key;
 	}
-	return cmd_pin_read(context, &asked.key, one.pin, &one.key.pin_length, f);
+	return cmd_pin_read(context, &asked.key, query.pin, &query.key.pin_length, f);
 }
 
 static int question_build(struct cmd_context *context, struct fault *f)
@@ -69,41 +68,41 @@ static int question_build(struct cmd_context *context, struct fault *f)
 
 	if (okv_scope_find(context->root, settings, &scope, f) < 0)
 		return -1;
-	one.question = hsm_question_of(context->root, settings, context->report);
-	one.question.source = scope == OKV_SCOPE_GENERIC ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
-	one.question.module = asked.module;
-	one.question.user = asked.user;
-	one.question.timeout_ms = asked.timeout * 1000;
-	one.question.required.serial = asked.serial;
-	/* Whoever names a token by its number means that one, whatever label the settings have. */
+	query.question = hsm_question_of(context->root, settings, context->report);
+	query.question.source = scope == OKV_SCOPE_GENERIC ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
+	query.question.module = asked.module;
+	query.question.user = asked.user;
+	query.question.timeout_ms = asked.timeout * 1000;
+	query.question.required.serial = asked.serial;
+	/* --serial without --label overrides TOKEN_LABEL: the serial alone identifies the token. */
 	if (asked.label != NULL || asked.serial != NULL)
-		one.question.required.label = asked.label;
+		query.question.required.label = asked.label;
 	if (asked.least > 0)
-		one.question.required.least = asked.least;
+		query.question.required.least = asked.least;
 	return key_question(context, f);
 }
 
 static const struct hsm_slot *slot_taken(void)
 {
-	return hsm_answer_taken(&one.answer, one.question.required.label, one.question.required.serial);
+	return hsm_answer_taken(&query.answer, query.question.required.label, query.question.required.serial);
 }
 
 static void result_write(struct cmd_context *context, const struct fault *verdict)
 {
 	struct json *j = context->result;
 
-	/* The fault has no words any more when the main could say this. */
+	/* Not left to main(): show() has cleared the fault's text by then. */
 	cmd_result_exit(j, verdict);
-	if (one.answer.user != NULL) {
+	if (query.answer.user != NULL) {
 		const struct hsm_slot *taken = slot_taken();
-		hsm_answer_json(&one.answer, j);
+		hsm_answer_json(&query.answer, j);
 		if (taken != NULL)
 			json_unsigned(j, "taken", taken->id);
 	}
 	json_array_begin(j, "causes");
-	for (size_t i = 0; i < one.causes.count; i++) {
+	for (size_t i = 0; i < query.causes.count; i++) {
 		json_object_begin(j, NULL);
-		const struct hsm_cause *cause = &one.causes.items[i];
+		const struct hsm_cause *cause = &query.causes.items[i];
 		json_string(j, "sentence", cause->sentence);
 		if (cause->remedy != NULL)
 			json_string(j, finding_remedy_is_command(cause->remedy) ? "command" : "hint", cause->remedy);
@@ -117,7 +116,7 @@ static int table_print(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO out = { 0 };
 
-	hsm_answer_table(&one.answer, &out);
+	hsm_answer_table(&query.answer, &out);
 	if (text_check(&out, f) < 0)
 		return -1;
 	cmd_print(context, "%s", text_string(&out));
@@ -126,11 +125,11 @@ static int table_print(struct cmd_context *context, struct fault *f)
 		report_say(context->report, REPORT_DETAIL,
 			   "OKV takes slot %" PRIu64 ", '%s' (%s), the first in its list%s", taken->id,
 			   SHOWN(taken->label), SHOWN(taken->serial),
-			   one.question.required.label != NULL ? " with that label" : "");
-	for (size_t i = 0; i < one.answer.key_count; i++)
-		if (one.answer.keys[i].call == HSM_CALL_NONE)
+			   query.question.required.label != NULL ? " with that label" : "");
+	for (size_t i = 0; i < query.answer.key_count; i++)
+		if (query.answer.keys[i].call == HSM_CALL_NONE)
 			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "\n",
-				  one.answer.keys[i].found, one.answer.keys[i].slot);
+				  query.answer.keys[i].found, query.answer.keys[i].slot);
 	return 0;
 }
 
@@ -143,11 +142,10 @@ static int causes_find(struct cmd_context *context, struct fault *f)
 
 	if (okv_check(&job, &checked, f) < 0 || okv_processes_without_group(&job, user, &without_group, f) < 0)
 		return -1;
-	one.question.checked = &checked;
-	return hsm_diagnose(&one.question, &one.answer, without_group, &one.causes, f);
+	query.question.checked = &checked;
+	return hsm_diagnose(&query.question, &query.answer, without_group, &query.causes, f);
 }
 
-/* The verdict, then its likely causes. */
 static void causes_print(struct cmd_context *context, const struct fault *verdict)
 {
 	struct fault why = { 0 };
@@ -155,8 +153,8 @@ static void causes_print(struct cmd_context *context, const struct fault *verdic
 	report_say(context->report, REPORT_WARNING, "%s", verdict->text);
 	if (causes_find(context, &why) < 0 && strcmp(why.text, verdict->text) != 0)
 		report_say(context->report, REPORT_WARNING, "the cause could not be looked for: %s", why.text);
-	for (size_t i = 0; i < one.causes.count; i++) {
-		const struct hsm_cause *cause = &one.causes.items[i];
+	for (size_t i = 0; i < query.causes.count; i++) {
+		const struct hsm_cause *cause = &query.causes.items[i];
 		const char *mark = cause->remedy == NULL                      ? ""
 				   : finding_remedy_is_command(cause->remedy) ? "; fix: "
 									      : "; ";
@@ -168,14 +166,14 @@ static void causes_print(struct cmd_context *context, const struct fault *verdic
 static int show(struct cmd_context *context, int r, struct fault *f)
 {
 	const struct fault verdict = *f;
-	const bool talked = one.answer.user != NULL;
+	const bool talked = query.answer.user != NULL;
 
-	if (talked && one.answer.end == HSM_END_WHOLE && table_print(context, f) < 0)
+	if (talked && query.answer.end == HSM_END_WHOLE && table_print(context, f) < 0)
 		return -1;
 	if (r < 0)
 		causes_print(context, &verdict);
 	result_write(context, &verdict);
-	/* It has been said, before its causes; the kind is the exit status. */
+	/* causes_print() printed it; only the kind is still needed, for the exit status. */
 	f->text[0] = '\0';
 	return r;
 }
@@ -185,10 +183,10 @@ static int run(struct cmd_context *context, struct fault *f)
 	int r = question_build(context, f);
 
 	if (r == 0) {
-		r = hsm_check(&one.question, &one.answer, f);
+		r = hsm_check(&query.question, &query.answer, f);
 		r = show(context, r, f);
 	}
-	one_done();
+	query_done();
 	return r;
 }
 

@@ -1,9 +1,9 @@
 /*
- * okv-luna-unarchive ID: reads the archive that is its standard input, for okv-luna extract.
+ * okv-luna-unarchive ID: reads the archive on its standard input, for okv-luna extract.
  *
- * A program of its own, so that nothing that root's process has in its memory is where foreign bytes are taken
- * apart, and so that extract starts where libarchive or zlib is missing.  Starts as root, to become ID, which is nobody
- * else's, and tells what it reads as a worker does (proc/child.h).
+ * A separate program, so that the memory that parses foreign bytes holds none of root's data, and so that extract
+ * itself starts without libarchive and zlib.  Started as root; becomes user ID, which nobody else has.  Sends what it
+ * reads as messages (proc/child.h).
  */
 #include <locale.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "base/number.h"
 #include "client/archive/unarchive.h"
 
-/* libarchive takes names of pax headers through the locale; which of these there is depends on the system. */
+/* libarchive converts names in pax headers to the locale's charset.  No UTF-8 locale exists on every system. */
 static void locale_choose(void)
 {
 	static const char *const names[] = { "C.UTF-8", "C.utf8", "en_US.UTF-8" };

@@ -21,7 +21,7 @@ static const struct option options[] = {
 	OPTION_END,
 };
 
-/* On our terminal, and as long as it takes: neither a ^C that we ignore nor our own end is one for it. */
+/* The child shares our terminal and process group, has no time limit, and survives us. */
 static int child_run(struct proc_child_options how, int *ret_status, struct fault *f)
 {
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -36,12 +36,11 @@ static int child_run(struct proc_child_options how, int *ret_status, struct faul
 	return 0;
 }
 
-/* It holds the lock itself and lets it go, so that mid-upgrade can take it inside the upgrade. */
+/* Takes and releases the lock itself: mid-upgrade needs it inside OKV's upgrade. */
 static int pre_upgrade(struct cmd_context *context, struct fault *f)
 {
 	char path[PATH_MAX];
 	const char *argv[10] = { path, "--root", context->root_path };
-	/* What to do next is ours to say. */
 	const char *const environment[] = { CMD_CALLED "=1", getenv("NO_COLOR") != NULL ? "NO_COLOR=1" : NULL, NULL };
 	size_t count = 3;
 	int status;
@@ -57,7 +56,7 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 		argv[count++] = "--quiet";
 	if (context->verbose)
 		argv[count++] = "--verbose";
-	/* The path in the arguments is our caller's, so it stays in our caller's directory. */
+	/* --root may be a relative path, so keep the working directory. */
 	const struct proc_child_options how = { .argv = argv, .environment = environment, .root = PROC_CHILD_STAY };
 	if (child_run(how, &status, f) < 0)
 		return -1;
@@ -66,7 +65,7 @@ static int pre_upgrade(struct cmd_context *context, struct fault *f)
 					    status);
 }
 
-/* The words of UPGRADE_COMMAND, or those behind "--". */
+/* The words after "--", or those of UPGRADE_COMMAND. */
 static int command_make(struct cmd_context *context, struct text *storage, const char *ret_words[WORDS_MAX],
 			struct fault *f)
 {
@@ -98,7 +97,7 @@ static int command_make(struct cmd_context *context, struct text *storage, const
 	return 0;
 }
 
-/* Over SSH a lost connection ends what runs in the terminal, unless something holds it. */
+/* A lost SSH connection hangs up the terminal (SIGHUP), unless tmux or screen owns it. */
 static bool terminal_is_safe(void)
 {
 	return (getenv("SSH_CONNECTION") == NULL && getenv("SSH_TTY") == NULL) || getenv("TMUX") != NULL ||
@@ -116,7 +115,7 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 		return 0;
 	if (isatty(STDIN_FILENO) != 1)
 		return fault_refused(f, "start it inside tmux or screen, or give --yes");
-	cmd_tell("Continue anyway? [y/N] ");
+	cmd_print_stderr("Continue anyway? [y/N] ");
 	char line[16];
 	if (fgets(line, sizeof(line), stdin) == NULL || (line[0] != 'y' && line[0] != 'Y'))
 		return fault_negative(f, "nothing was started; run it inside tmux or screen");
@@ -124,9 +123,8 @@ static int terminal_ask(struct cmd_context *context, struct fault *f)
 }
 
 /*
- * OKV's upgrade is the administrator's program, not a tool of ours: it gets the terminal, the environment, umask and
- * limits as if it had been typed at the prompt, and no deadline.  It is not bound to our life either: a killed upgrade
- * is the worst that could come of this.
+ * Runs OKV's upgrade as if typed at the prompt: with the caller's terminal, environment, umask and limits.  It has no
+ * time limit and survives us: a half-run upgrade would be the worst outcome.
  */
 static int upgrade_run(struct cmd_context *context, const char *const *words, int *ret_status, struct fault *f)
 {
@@ -136,7 +134,7 @@ static int upgrade_run(struct cmd_context *context, const char *const *words, in
 		.root = strcmp(context->root_path, "/") == 0 ? PROC_CHILD_STAY : context->root,
 	};
 
-	/* ^C is for the program in front; we stay to say what follows. */
+	/* ^C reaches the upgrade; we survive to report its status. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGQUIT, SIG_IGN);
 	return child_run(how, ret_status, f) == 0 ? 0
@@ -144,8 +142,8 @@ static int upgrade_run(struct cmd_context *context, const char *const *words, in
 								    "preparation: okv-luna pre-upgrade --abort): ");
 }
 
-/* With --json standard output is for our one object; what pre-upgrade and OKV print goes to standard error. */
-static int output_aside(const struct cmd_context *context, int *ret_output, struct fault *f)
+/* With --json, sends what pre-upgrade and OKV print to standard error: standard output is for our one object. */
+static int stdout_redirect(const struct cmd_context *context, int *ret_output, struct fault *f)
 {
 	if (!context->json)
 		return 0;
@@ -157,7 +155,7 @@ static int output_aside(const struct cmd_context *context, int *ret_output, stru
 	return 0;
 }
 
-static void output_back(int *output)
+static void stdout_restore(int *output)
 {
 	if (*output >= 0)
 		(void)dup2(*output, STDOUT_FILENO);
@@ -168,15 +166,15 @@ static int run(struct cmd_context *context, struct fault *f)
 {
 	TEXT_AUTO storage = { 0 };
 	const char *words[WORDS_MAX];
-	__attribute__((cleanup(output_back))) int output = -1;
+	__attribute__((cleanup(stdout_restore))) int output = -1;
 
-	/* What can be refused is refused before anything is prepared. */
+	/* Refuse what we can before pre-upgrade changes anything. */
 	if (command_make(context, &storage, words, f) < 0)
 		return -1;
 	if (!context->dry_run && strcmp(context->root_path, "/") == 0 && access(words[0], X_OK) < 0)
 		return fault_absent(f, "there is no '%s' to run; is the upgrade image mounted at /images?",
 				    SHOWN(words[0]));
-	if (terminal_ask(context, f) < 0 || output_aside(context, &output, f) < 0 || pre_upgrade(context, f) < 0)
+	if (terminal_ask(context, f) < 0 || stdout_redirect(context, &output, f) < 0 || pre_upgrade(context, f) < 0)
 		return -1;
 	if (context->dry_run) {
 		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0],

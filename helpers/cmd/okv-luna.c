@@ -1,7 +1,6 @@
 /*
- * The front command: finds the program of a command beside itself and becomes it.
- *
- * It starts no child: execve(2) passes the exit status and the terminal through by itself.
+ * The front command: executes the tool of a command.  It forks no child, so exit status, signals and terminal need no
+ * forwarding.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -72,8 +71,8 @@ static bool is_command(const char *name)
 	return false;
 }
 
-/* A shell's status for a command that is not there. */
-static _Noreturn void unknown(const struct cmd_context *context, const char *name)
+/* Exits with 127, as a shell does for an unknown command. */
+static _Noreturn void unknown_exit(const struct cmd_context *context, const char *name)
 {
 	struct nearest nearest = { .word = name, .length = strlen(name) };
 	char hint[NEAREST_HINT_SIZE];
@@ -96,14 +95,13 @@ static _Noreturn void unknown(const struct cmd_context *context, const char *nam
 	_exit(written ? EXIT_UNKNOWN_COMMAND : (int)FAULT_SYSTEM);
 }
 
-/* Becomes the command; `arguments` ends with NULL, and its first is ours to change. */
-static int become(const char *name, char **arguments, struct fault *f)
+/* Does not return on success.  `arguments` ends with NULL; the first is overwritten. */
+static int command_exec(const char *name, char **arguments, struct fault *f)
 {
 	char tool[64], path[PATH_MAX];
 
 	(void)snprintf(tool, sizeof(tool), "okv-luna-%s", name);
 	proc_child_program(tool, path);
-	/* The child prints its own name, so argv[0] is all that changes. */
 	arguments[0] = path;
 	(void)execve(path, arguments, environ);
 	return fault_errno(f, errno, "cannot run '%s'; reinstall the package okv-luna-hooks", SHOWN(path));
@@ -144,14 +142,14 @@ static int run(struct cmd_context *context, struct fault *f)
 		name = words[1];
 		words[1] = help_option;
 	} else if (context->json) {
-		/* Its place is the one in front of the command. */
+		/* Pass --json on: it takes the place of the --json in front of the command. */
 		words--;
 		words[1] = json_option;
 	}
 	if (!is_command(name))
-		unknown(context, name);
+		unknown_exit(context, name);
 	context->json = false;
-	const int r = become(name, words, f);
+	const int r = command_exec(name, words, f);
 	context->json = words[1] == json_option;
 	return r;
 }
