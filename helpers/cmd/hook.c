@@ -71,7 +71,7 @@ static int answer_print(struct cmd_context *context, struct upgrade_run *run, st
 	if (run->progress != NULL)
 		cmd_progress("%s", "");
 	const int r = output_hook(run, &output, context->result, f);
-	hook_keep(run, context->result->target);
+	hook_report_save(run, context->result->target);
 	if (r == 0)
 		report_say(context->report, REPORT_RESULT, "%s.", text_string(&output.sentence));
 	else

@@ -24,8 +24,8 @@
 
 enum { ACCOUNT_TOOL_MS = 8000 };
 
-/* Unless step_records has failed. */
-static bool is_recorded(const struct upgrade_run *run)
+/* False if step_records() failed: what cannot be written is not tried again. */
+static bool records_are_writable(const struct upgrade_run *run)
 {
 	return upgrade_outcome_of(run, step_records) != STEP_FAILED;
 }
@@ -39,17 +39,17 @@ void hook_note(struct upgrade_run *run, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	if (!run->dry_run && is_recorded(run) && journal_add(run->root, run->kind, &why, "%s", line) < 0)
+	if (!run->dry_run && records_are_writable(run) && journal_add(run->root, run->kind, &why, "%s", line) < 0)
 		text_add_format(&run->complaints, "%s\n", why.text);
 }
 
-void hook_keep(struct upgrade_run *run, const struct text *json)
+void hook_report_save(struct upgrade_run *run, const struct text *json)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
 	struct fault why = { 0 };
 	char path[128];
 
-	if (run->dry_run || run->result_count == 0 || !is_recorded(run))
+	if (run->dry_run || run->result_count == 0 || !records_are_writable(run))
 		return;
 	(void)snprintf(path, sizeof(path), SETTINGS_VAR "/%s.json", upgrade_hook_name(run->kind));
 	if (fs_publish(run->root, path, FS_FOLLOW_TRUSTED, text_string(json), json->length, &how, &why) < 0)
@@ -58,7 +58,7 @@ void hook_keep(struct upgrade_run *run, const struct text *json)
 
 /* --- our records -------------------------------------------------------------------------------------------------- */
 
-/* Full to the last block or name, those for root alone included. */
+/* f_bfree, not f_bavail: root may use the reserved blocks, too. */
 static bool is_full(int dir)
 {
 	struct statvfs now;
@@ -88,7 +88,7 @@ int step_records(struct step *step, struct fault *f)
 		*f = run->unlocked;
 		return fault_prefix(f, "'%s': ", SETTINGS_VAR);
 	}
-	/* One that is not there yet is made by whoever writes first. */
+	/* If var/ does not exist yet, the first writer creates it. */
 	return there ? 0 : fs_absence(&why, f);
 }
 
@@ -117,7 +117,7 @@ int step_group(struct step *step, struct fault *f)
 
 	if (wanted <= 0)
 		return wanted;
-	/* A journal that cannot be read costs the old id, not the group. */
+	/* Without the journal we do not know the old id, but the group is needed all the same. */
 	if (journal_read(run->root, &history, &why) < 0) {
 		step_add_finding(step, STEP_MEDIUM, NULL, why.text, "the old id of group '%s' is not known",
 				 run->settings->hsm_group);
@@ -146,7 +146,7 @@ int step_member(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* The names of a file where others may make some. */
+/* Counts the hard links of a file where others may write. */
 struct names {
 	struct stat file;
 	size_t found, seen;
@@ -195,10 +195,11 @@ bool hook_is_linked_by_others(const struct upgrade_run *run, const char *path)
 	return names->found + 1 == names->file.st_nlink;
 }
 
-/* What a run of perms leaves alone, as far as it stands in the way of a hook: what others may write never does. */
+/* Counts the entries that perms left alone. */
 struct left {
 	struct step *step;
-	size_t hindered, strangers;
+	size_t failures; /* not to policy; where others may write does not count, or they could fail our hooks */
+	size_t strangers;
 };
 
 static void left_count(void *context, enum perms_left why, const char *path)
@@ -208,25 +209,25 @@ static void left_count(void *context, enum perms_left why, const char *path)
 	const bool linked = why == PERMS_LEFT_REFUSED && hook_is_linked_by_others(run, path);
 
 	left->strangers += why == PERMS_LEFT_STRANGER || linked;
-	left->hindered += (why == PERMS_LEFT_REFUSED || why == PERMS_LEFT_FAILED || why == PERMS_LEFT_EXCHANGED) &&
+	left->failures += (why == PERMS_LEFT_REFUSED || why == PERMS_LEFT_FAILED || why == PERMS_LEFT_EXCHANGED) &&
 			  !linked && !settings_is_scratch(run->settings, path);
 }
 
 static int left_verdict(const struct left *left, const struct perms_tally *tally, struct fault *f)
 {
-	return left->hindered == 0 ? 0
+	return left->failures == 0 ? 0
 				   : fault_incomplete(f, "%zu of %zu entries were left alone; see below",
-						      left->hindered, tally->entries);
+						      left->failures, tally->entries);
 }
 
-/* What may be re-owned, besides the client and its configuration: what the snapshot knows with the old id. */
+/* Outside the client, step_reown() changes only what the snapshot recorded with the old id and is unchanged since. */
 struct recorded {
 	const struct upgrade_run *run;
 	const struct snapshot *snapshot; /* of this machine, or empty */
 	gid_t old;
 };
 
-static bool is_recorded_so(void *context, int dir, const char *name, const char *path, const struct stat *status)
+static bool may_reown(void *context, int dir, const char *name, const char *path, const struct stat *status)
 {
 	const struct recorded *recorded = context;
 	const struct settings *s = recorded->run->settings;
@@ -293,7 +294,7 @@ int step_reown(struct step *step, struct fault *f)
 	const struct perms_reown reown = {
 		.root = run->root,
 		.settings = run->settings,
-		.choice = { .context = &recorded, .wanted = is_recorded_so },
+		.choice = { .context = &recorded, .wanted = may_reown },
 		.paths = (const char *const *)(uintptr_t)paths.paths,
 		.path_count = paths.count,
 		.from = history.group_id,
@@ -321,8 +322,8 @@ struct okv_job step_okv_job(struct step *step)
 				 .tool_ms = ACCOUNT_TOOL_MS };
 }
 
-/* A finding of FINDING_FAIL with that severity, another below it; what only the HSM can tell is left to it. */
-static void finding_take(struct step *step, const struct finding *finding, enum step_severity fail)
+/* A finding that is moot if the HSM answers must not say no before the HSM was asked. */
+static void okv_finding_add(struct step *step, const struct finding *finding, enum step_severity fail)
 {
 	const enum step_severity wrong = fail == STEP_HIGH && finding->moot ? STEP_UNLESS_ANSWERED : fail;
 	const enum step_severity severity = finding->severity == FINDING_FAIL   ? wrong
@@ -340,15 +341,15 @@ static void finding_take(struct step *step, const struct finding *finding, enum 
 void step_add_okv_findings(struct step *step, const struct finding_list *findings, enum step_severity fail)
 {
 	for (size_t i = 0; i < findings->count; i++)
-		finding_take(step, &findings->items[i], fail);
+		okv_finding_add(step, &findings->items[i], fail);
 }
 
 /*
- * What is still wrong after wiring, nobody but a person can fix.  Inside OKV's upgrade it is too early to look: the
- * files that the configuration names may not be back yet.  After it, every run looks until one has proven the
- * upgrade, so that no second run passes over what failed the first; from then on it would only cost a shell.
+ * Should step_wire() check what it wired?  Not in mid-upgrade: files that the configuration names may not be back yet.
+ * In post-upgrade until a run has proven the upgrade, so that a second run fails by what failed the first; later the
+ * check, which starts a shell, would be a waste.
  */
-static int wiring_is_looked_at(const struct step *step, bool *ret_look, struct fault *f)
+static int wiring_needs_check(const struct step *step, bool *ret_look, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	struct journal_history history = { .group_known = false };
@@ -387,21 +388,21 @@ int step_wire(struct step *step, struct fault *f)
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
-	if (wiring_is_looked_at(step, &look, f) < 0)
+	if (wiring_needs_check(step, &look, f) < 0)
 		return -1;
 	if (!look)
 		return 0;
 	if (okv_check(&job, &findings, f) < 0)
 		return -1;
-	/* pre-upgrade has told nothing of them before it wired. */
+	/* In pre-upgrade, step_config() has reported nothing if the files were not wired, so report warnings, too. */
 	if (finding_list_count(&findings, FINDING_FAIL) == 0 && step->run->kind != UPGRADE_PRE)
 		return 0;
 	for (size_t i = 0; i < findings.count; i++) {
 		const struct finding *finding = &findings.items[i];
-		/* Of what is the client's and our own, post-upgrade has better judges: the HSM, and the snapshot. */
+		/* In post-upgrade the slots and the snapshot decide about everything but OKV's own files. */
 		const bool judged =
 			step->run->kind == UPGRADE_POST && !text_starts(finding->file, SETTINGS_GENERIC "/");
-		finding_take(step, finding, judged ? STEP_MEDIUM : STEP_HIGH);
+		okv_finding_add(step, finding, judged ? STEP_MEDIUM : STEP_HIGH);
 	}
 	return 0;
 }
@@ -431,7 +432,7 @@ static void change_report(void *context, const struct perms_record *record)
 		   (unsigned long)record->to.uid, (unsigned long)record->to.gid, (unsigned)record->to.mode);
 }
 
-/* The id that OKV's user had when the snapshot was taken. */
+/* The id that OKV's user had when the snapshot was taken; 0: not known. */
 static uid_t former_user(const struct upgrade_run *run)
 {
 	SNAPSHOT_AUTO snapshot = { 0 };
@@ -473,14 +474,14 @@ int step_repair(struct step *step, struct fault *f)
 	step->changed = tally.changed > 0;
 	step_add_info(step, "%zu entries checked, %zu %s", tally.entries, tally.changed,
 		      run->dry_run ? "to be changed" : "changed");
-	/* Before an upgrade nobody else's file is in its way. */
+	/* Before an upgrade, files of strangers do not matter. */
 	step->partial = left.strangers > 0 && run->kind == UPGRADE_POST;
 	return left_verdict(&left, &tally, f);
 }
 
 /* --- the HSM ------------------------------------------------------------------------------------------------------ */
 
-/* This run was to wire OKV's files, and has not: that is told of the step, and what it would have named is asked. */
+/* True if step_wire() was to name the library in OKV's files but did not: then take the settings' library. */
 static bool is_unwired(const struct upgrade_run *run)
 {
 	const struct step_result *wire = upgrade_result_of(run, step_wire);
@@ -565,12 +566,9 @@ int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret
 	return -1;
 }
 
-/* --- mid-upgrade: nothing but those ------------------------------------------------------------------------------- */
+/* --- mid-upgrade -------------------------------------------------------------------------------------------------- */
 
-/*
- * Inside OKV's upgrade nobody waits for us and nobody reads us.  The bounds add up to the whole hook's: a step that
- * hangs takes nothing from those after it, except that the last ones share what is left.
- */
+/* The time limits add up to less than HOOK_MID_BOUND_MS: a step that hangs takes no time from the others. */
 static const struct step_row mid_steps[] = {
 	{ "group", "the HSM group exists", 12000, STEP_ALWAYS, step_group },
 	{ "member", "OKV's user is in the HSM group", 10000, STEP_ALWAYS, step_member },
@@ -579,7 +577,7 @@ static const struct step_row mid_steps[] = {
 	{ "arming", "let post-upgrade run at the next boot", 5000, STEP_ALWAYS, step_autostart },
 };
 
-/* Nobody sees our report before the first boot: syslog gets what was done.  A dry run has a reader, and did nothing. */
+/* To syslog, as nobody reads our output inside OKV's upgrade.  A dry run is run by a person, who does. */
 static void mid_report(const struct upgrade_run *run)
 {
 	for (size_t i = 0; !run->dry_run && i < run->result_count; i++) {
@@ -599,7 +597,7 @@ static void mid_report(const struct upgrade_run *run)
 int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	run->kind = UPGRADE_MID;
-	/* A read-only or full var/ must not cost the group; in an upgrade nobody else is at work. */
+	/* OKV needs the group even if var/ is read-only or full, and nobody else works on this server now. */
 	if (run->unlocked.kind != FAULT_NONE)
 		report_say(run->report, REPORT_WARNING, "working without the lock: %s", run->unlocked.text);
 	hook_note(run, "begin " OKV_LUNA_VERSION);

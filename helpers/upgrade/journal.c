@@ -40,8 +40,8 @@ static void event_end(struct journal_event *event, int64_t when, const char *res
 	(void)snprintf(event->end, sizeof(event->end), "%s", rest);
 }
 
-/* One whole line into the history; a line of another form says nothing. */
-static void line_take(struct journal_history *history, const char *line)
+/* Ignores lines of another form. */
+static void line_parse(struct journal_history *history, const char *line)
 {
 	const size_t stamp = strcspn(line, " ");
 	int64_t when;
@@ -65,7 +65,7 @@ static void line_take(struct journal_history *history, const char *line)
 			memset(history->hooks, 0, sizeof(history->hooks));
 		*event = (struct journal_event){ .began = when };
 	} else if (text_equal(line, word, "end")) {
-		/* A post-upgrade writes its end only. */
+		/* post-upgrade writes no begin. */
 		if (event->began == 0)
 			event->began = when;
 		event_end(event, when, rest);
@@ -98,7 +98,7 @@ int journal_read(int root, struct journal_history *ret_history, struct fault *f)
 	struct text_line line;
 	for (size_t at = 0; text_line_next(file.bytes, file.length, &at, &line) && line.ended;) {
 		file.bytes[at - 1] = '\0';
-		line_take(&history, line.bytes);
+		line_parse(&history, line.bytes);
 	}
 	*ret_history = history;
 	return 0;
@@ -132,7 +132,7 @@ int journal_add(int root, enum upgrade_hook hook, struct fault *f, const char *f
 		return -1;
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return fault_refused(f, "the journal '%s' is not a regular file", JOURNAL_FILE);
-	/* A line that a killed run cut off gets its end, so that it spoils no line but its own. */
+	/* If the last line was cut off, end it first, or it would swallow ours. */
 	if (status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) != 1)
 		return fault_system(f, errno, "cannot read the journal '%s'", JOURNAL_FILE);
 
@@ -155,7 +155,7 @@ int journal_add(int root, enum upgrade_hook hook, struct fault *f, const char *f
 	const ssize_t written = write(fd, line, used);
 	if (written != (ssize_t)used) {
 		const int errnum = written < 0 ? errno : ENOSPC;
-		/* Half a line is no line. */
+		/* Take half a line back. */
 		if (written > 0 && ftruncate(fd, status.st_size) < 0)
 			errno = errnum;
 		return fault_system(f, errnum, "cannot write the journal '%s'", JOURNAL_FILE);

@@ -1,15 +1,15 @@
 /*
- * upgrade/journal: what the hooks of an upgrade did, one line per event, in a file that only grows.
+ * upgrade/journal: a log of what the hooks of an upgrade did, one line per event.
  *
- * A line: STAMP HOOK WORD [REST], parted by single blanks, for people and for the next hook to read:
+ * A line is STAMP HOOK WORD [REST], with single blanks between, for people and for the next hook to read:
  *
  *	2026-02-03T04:05:06Z pre-upgrade begin 0.1.0
  *	2026-02-03T04:05:06Z pre-upgrade group 986 hsmusers
  *	2026-02-03T04:05:08Z pre-upgrade end go
  *
- * Promise: a line is written by one write(2) at the end of the file and synced, so a run that is killed leaves whole
- * lines; one that was cut off all the same is passed over by the reader and ended by the next writer.  A hook without
- * an end is one that was killed.  journal_read never fails on content.
+ * Promise: a line is appended by one write(2) and synced, so a killed run leaves whole lines.  If a line is cut off
+ * nevertheless, the reader ignores it and the next writer ends it.  A hook with a begin but no end was killed.
+ * journal_read() ignores lines that it cannot parse.
  */
 #ifndef OKV_UPGRADE_JOURNAL_H
 #define OKV_UPGRADE_JOURNAL_H
@@ -28,33 +28,30 @@ enum upgrade_hook { UPGRADE_PRE, UPGRADE_MID, UPGRADE_POST };
 /* "pre-upgrade", "mid-upgrade", "post-upgrade" */
 const char *upgrade_hook_name(enum upgrade_hook hook);
 
-/* The last run of an hook. */
+/* The last run of a hook. */
 struct journal_event {
 	int64_t began; /* seconds since 1970; 0: never */
-	int64_t ended; /* 0: it did not end by itself */
+	int64_t ended; /* 0: killed, or still running */
 	bool good;     /* it ended with "go", "changed", "unchanged", "proven" or "accepted" */
 	char end[200]; /* the rest of its end line: "go", "no the reason", ... */
 };
 
 struct journal_history {
-	/*
-	 * A beginning pre-upgrade forgets the mid- and post-upgrade before it, and an aborted one itself: what is
-	 * here belongs to one upgrade.
-	 */
+	/* Of one upgrade only: the begin and the abort of a pre-upgrade clear what is before them. */
 	struct journal_event hooks[3];
-	bool group_known; /* the group's id when all our files carried it for certain */
-	gid_t group_id;
+	bool group_known;
+	gid_t group_id; /* the group's id at the last moment when all our files had it */
 };
 
-/* Has a pre-upgrade begun, and neither was it aborted nor has a post-upgrade proven its end? */
+/* True from the begin of a pre-upgrade until it is aborted or a post-upgrade ends well. */
 bool journal_is_open(const struct journal_history *history);
 
-/* A journal that is not there is an empty history. */
+/* No journal gives an empty history. */
 int journal_read(int root, struct journal_history *ret_history, struct fault *f);
-/* Adds a line; line feeds in the text become blanks.  Makes var/ where it is missing. */
+/* Adds a line; line feeds in the text become blanks.  Creates var/ if necessary. */
 int journal_add(int root, enum upgrade_hook hook, struct fault *f, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Starts a new file (the old one becomes journal.1) when it has grown past 256 KiB; only between upgrades. */
+/* Renames the journal to journal.1 if it is over 256 KiB.  Call between upgrades only: it drops their history. */
 int journal_rotate(int root, struct fault *f);
 
 #endif

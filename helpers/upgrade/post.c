@@ -9,7 +9,7 @@
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
 
-/* What happened inside OKV's upgrade is reported here: there nobody could read it. */
+/* Reports what mid-upgrade did: nobody could read its output. */
 static int step_mid(struct step *step, struct fault *f)
 {
 	struct journal_history history;
@@ -36,12 +36,11 @@ static int step_mid(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* FAULT_NONE and *ret_there false where there is nothing of this machine to compare with. */
+/* 0 with *ret_there false: no snapshot of this machine, or none that can be trusted. */
 static int snapshot_get(struct step *step, enum snapshot_part part, struct snapshot *ret_snapshot, bool *ret_there,
 			struct fault *f)
 {
 	*ret_there = hook_snapshot_read(step->run, part, ret_snapshot, f) == 0;
-	/* One that cannot be believed is none. */
 	if (*ret_there || f->kind == FAULT_ABSENT || f->kind == FAULT_REFUSED) {
 		*f = (struct fault){ 0 };
 		return 0;
@@ -94,7 +93,7 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 		step_add_info(step, "%zu entries are as they were", result->same);
 		return 0;
 	}
-	/* A single one is in the fault. */
+	/* The fault names the first one. */
 	if (lost->count > 1)
 		step_add_finding(step, STEP_HIGH, NULL, text_string(&lost->lines), "%zu preserved entries were changed",
 				 lost->count);
@@ -105,32 +104,32 @@ static int comparison_report(struct step *step, const struct scan_differences *r
 		       : fault_negative(f, "%.*s, and %zu more", (int)first.length, first.bytes, lost->count - 1);
 }
 
-/* Without this machine's own snapshot nobody can say what was to be preserved. */
+/* Says why there is no usable snapshot of this machine. */
 static int nothing_to_compare(struct step *step, const struct journal_history *history)
 {
 	const int root = step->run->root;
 	SNAPSHOT_AUTO old = { 0 };
 	SNAPSHOT_AUTO whole = { 0 };
 	MACHINE_AUTO now = { 0 };
-	TEXT_AUTO lack = { 0 };
+	TEXT_AUTO reason = { 0 };
 	TEXT_AUTO other = { 0 };
 	struct fault why = { 0 };
 
 	step->partial = true;
 	if (snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_HEAD, &old, &why) < 0 && why.kind == FAULT_REFUSED)
-		text_add_format(&lack, "the snapshot cannot be trusted (%s)", why.text);
+		text_add_format(&reason, "the snapshot cannot be trusted (%s)", why.text);
 	else if (why.kind == FAULT_NONE && snapshot_machine_find(root, &now, &why) == 0 &&
 		 !snapshot_machine_same(&old.machine, &now, &other))
-		text_add_format(&lack, "the snapshot is %s", text_string(&other));
+		text_add_format(&reason, "the snapshot is %s", text_string(&other));
 	else if (why.kind == FAULT_NONE && snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
-		text_add_format(&lack, "the snapshot %s (%s)",
+		text_add_format(&reason, "the snapshot %s (%s)",
 				why.kind == FAULT_REFUSED ? "cannot be trusted" : "is incomplete", why.text);
 	else if (history->hooks[UPGRADE_PRE].began != 0)
-		text_add_string(&lack, "the snapshot that pre-upgrade took is gone");
+		text_add_string(&reason, "the snapshot that pre-upgrade took is gone");
 	else
-		text_add_string(&lack, "pre-upgrade was never run on this server");
+		text_add_string(&reason, "pre-upgrade was never run on this server");
 	step_add_finding(step, STEP_MEDIUM, NULL, NULL, "%s, so it is not known what was there before",
-			 text_string(&lack));
+			 text_string(&reason));
 	return 0;
 }
 
@@ -162,7 +161,7 @@ int step_compare(struct step *step, struct fault *f)
 				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
 				 text_string(&age));
 	}
-	/* The step that asks for them had nothing to compare them with. */
+	/* So step_slots() had nothing to compare with. */
 	if (!old.slots_known) {
 		step->partial = true;
 		step_add_finding(step, STEP_MEDIUM, NULL, NULL,
@@ -171,7 +170,7 @@ int step_compare(struct step *step, struct fault *f)
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
 
-	/* An unchanged upgrade proved them once; a change since then is the administrator's. */
+	/* Once the upgrade is proven, later changes are the administrator's own. */
 	scan_compare(&old.manifest, &scan.manifest, run->settings, run->accept || !open ? STEP_LOW : STEP_HIGH,
 		     &result);
 	if (text_check(&result.lost.lines, f) < 0)
@@ -186,7 +185,7 @@ static int step_processes(struct step *step, struct fault *f)
 
 	if (step->run->verdict.kind == FAULT_NONE)
 		return okv_processes_without_group(&job, job.settings->okv_user, &count, f);
-	/* As long as the answer is no, nobody shall restart anything. */
+	/* The room's warning would advise a restart: never while the answer is no. */
 	job.report = NULL;
 	if (okv_processes_without_group(&job, job.settings->okv_user, &count, f) < 0)
 		return -1;
@@ -198,7 +197,7 @@ static int step_processes(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* Proven: the snapshot's upgrade is over, and the id that everything carries now is the one to remember. */
+/* Journals that the upgrade is over and the group's id that all files have now, then drops the state for --abort. */
 static int close_upgrade(const struct upgrade_run *run, const struct journal_history *history, struct fault *f)
 {
 	const char *group = run->settings->hsm_group;
@@ -224,14 +223,14 @@ const char *hook_unproven_remedy(const struct journal_history *history)
 									 : "okv-luna post-upgrade";
 }
 
-/* The end is written first: killed between the two, we run once more than needed, never once too few. */
+/* Journals the end before it disables the unit: if killed between them, we run once too often, not once too few. */
 static int step_disarm(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct okv_job job = step_okv_job(step);
 	struct journal_history history;
 
-	/* What nobody could compare is neither proven nor over, unless somebody says so. */
+	/* Without a comparison only --accept ends the upgrade. */
 	if (upgrade_outcome_of(run, step_compare) == STEP_PARTIAL && !run->accept) {
 		step->skipped = true;
 		return run->dry_run ? 0 : journal_add(run->root, UPGRADE_POST, f, UPGRADE_UNPROVEN);

@@ -1,4 +1,4 @@
-/* pre-upgrade, and --abort, which puts back what it has changed. */
+/* pre-upgrade, and --abort, which undoes it. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@
 
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 64 * MEBI, MANIFEST_LINE = 256, NAMES_MAX = 4096 };
 
-/* --- the state to return to --------------------------------------------------------------------------------------- */
+/* --- state before the upgrade ------------------------------------------------------------------------------------- */
 
-/* The names of the ids that the manifest's entries have: "0=root,54321=oracle". */
+/* The names of the ids in the manifest: "0=root,54321=oracle". */
 static char *names_of(const struct manifest *manifest, bool users, const struct text *accounts)
 {
 	TEXT_AUTO names = { 0 };
@@ -42,8 +42,8 @@ static char *names_of(const struct manifest *manifest, bool users, const struct 
 	return names.failed ? NULL : snapshot_machine_value(&names);
 }
 
-/* All but manifest, which is there, and slots. */
-static int system_look(const struct upgrade_run *run, struct snapshot *s, struct fault *f)
+/* Fills all but the slots; the manifest is there already. */
+static int system_read(const struct upgrade_run *run, struct snapshot *s, struct fault *f)
 {
 	const int root = run->root;
 	const struct settings *settings = run->settings;
@@ -75,8 +75,8 @@ static int system_look(const struct upgrade_run *run, struct snapshot *s, struct
 	return 0;
 }
 
-/* Everything that a snapshot holds but the slots. */
-static int state_take(struct step *step, enum scan_depth depth, struct snapshot *state, struct fault *f)
+/* Fills a snapshot, except for the slots. */
+static int state_read(struct step *step, enum scan_depth depth, struct snapshot *state, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct scan_request request = {
@@ -88,16 +88,15 @@ static int state_take(struct step *step, enum scan_depth depth, struct snapshot 
 		return -1;
 	state->manifest = scan.manifest;
 	scan.manifest = (struct manifest){ 0 };
-	return system_look(run, state, f);
+	return system_read(run, state, f);
 }
 
-/* Is there a state to return to, written down by a pre-upgrade? */
+/* True if --abort has a record to work from, even if it cannot be read: its reader then says why. */
 static bool is_undoable(int root)
 {
 	SNAPSHOT_AUTO head = { 0 };
 	struct fault why = { 0 };
 
-	/* One that cannot be read is there nevertheless: whoever needs it shall hear why. */
 	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &head, &why) == 0 || why.kind != FAULT_ABSENT;
 }
 
@@ -113,16 +112,13 @@ bool upgrade_has_begun(int root, const struct journal_history *history, struct t
 			upgrade_hook_name(history->hooks[UPGRADE_POST].began != 0 ? UPGRADE_POST : UPGRADE_MID));
 		return true;
 	}
-	/* OKV may bring its own generic files, and then nothing of ours runs inside the upgrade. */
+	/* If the new OKV replaced its generic files, mid-upgrade did not run: compare the releases. */
 	return snapshot_read(root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_HEAD, &before, &ignored) == 0 &&
 	       snapshot_machine_find(root, &now, &ignored) == 0 &&
 	       snapshot_machine_upgraded(&before.machine, &now, ret_how);
 }
 
-/*
- * Written down once per upgrade, before anything is touched: owners and modes of every preserved entry, whether the
- * group was there and OKV's user in it, whether OKV's files were wired and the unit enabled.
- */
+/* Once per upgrade, before the first change: records what --abort restores (owners, modes, group, wiring, unit). */
 static int step_before(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -134,7 +130,7 @@ static int step_before(struct step *step, struct fault *f)
 	const bool open = journal_is_open(&history);
 	if (!run->dry_run && !open && journal_rotate(run->root, f) < 0)
 		return -1;
-	/* What an upgrade may have cost must not be forgotten by a new snapshot. */
+	/* A new snapshot now would hide what the last upgrade may have lost. */
 	TEXT_AUTO how = { 0 };
 	if (open && upgrade_has_begun(run->root, &history, &how)) {
 		(void)step_set_remedy(step, "%s", hook_unproven_remedy(&history));
@@ -147,7 +143,7 @@ static int step_before(struct step *step, struct fault *f)
 	step->changed = true;
 	if (run->dry_run)
 		return 0;
-	if (state_take(step, SCAN_ATTRIBUTES, &before, f) < 0 ||
+	if (state_read(step, SCAN_ATTRIBUTES, &before, f) < 0 ||
 	    snapshot_write(run->root, SNAPSHOT_BEFORE_DIR, &before, f) < 0)
 		return -1;
 	return journal_add(run->root, UPGRADE_PRE, f, "begin %s", OKV_LUNA_VERSION);
@@ -164,7 +160,7 @@ static int step_config(struct step *step, struct fault *f)
 
 	if (okv_check(&job, &findings, f) < 0)
 		return step_set_remedy(step, "to see why: okv-luna config check");
-	/* What the wiring is about to fix is not held against it; the step after this one looks again, and says it. */
+	/* If step_wire() is going to change the files, it checks them afterwards; until then findings prove nothing. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	const bool will_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
@@ -175,7 +171,7 @@ static int step_config(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* What the snapshot itself takes, and what the client takes once more while OKV carries it over. */
+/* Room for the snapshot in var/, and in "/" for the copy of the preserved files that OKV's upgrade makes. */
 static int step_space(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -185,7 +181,7 @@ static int step_space(struct step *step, struct fault *f)
 
 	if (scan_preserved(&request, &scan, f) < 0)
 		return -1;
-	/* Whoever may write there can make room scarce; then it must be seen by which file. */
+	/* Others may write some of these files: name the largest, in case it is why room is short. */
 	TEXT_AUTO largest = { 0 };
 	text_add_format(&largest, "the largest file to be preserved: '%s', %llu MiB",
 			SHOWN(text_string(&scan.largest_path)), (unsigned long long)(scan.largest / MEBI));
@@ -219,8 +215,8 @@ static int step_space(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* Slots that are proven stay so until the slots are asked again. */
-static int slots_carry(int root, struct snapshot *s, struct fault *f)
+/* A new snapshot keeps the slots of the old one until step_slots() replaces them. */
+static int slots_keep(int root, struct snapshot *s, struct fault *f)
 {
 	SNAPSHOT_AUTO old = { 0 };
 	struct fault why = { 0 };
@@ -241,15 +237,15 @@ static int step_snapshot(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	SNAPSHOT_AUTO s = { 0 };
 
-	if (state_take(step, SCAN_DIGESTS, &s, f) < 0)
+	if (state_read(step, SCAN_DIGESTS, &s, f) < 0)
 		return -1;
 	step->changed = true;
 	step_add_info(step, "%zu entries with their SHA-256", s.manifest.count);
 	if (run->dry_run)
 		return 0;
-	if (slots_carry(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0)
+	if (slots_keep(run->root, &s, f) < 0 || snapshot_write(run->root, SNAPSHOT_DIR, &s, f) < 0)
 		return step_set_remedy(step, "make room; to see how much is free: df -h %s", SETTINGS_VAR);
-	/* From here on mid-upgrade knows the id that the files carry. */
+	/* mid-upgrade finds the files to re-own by this id. */
 	if (s.group_there)
 		return journal_add(run->root, UPGRADE_PRE, f, "group %lu %s", (unsigned long)s.group_id, s.group);
 	return 0;
@@ -261,13 +257,13 @@ static int step_slots(struct step *step, struct fault *f)
 
 	if (step_ask_slots(step, STEP_ASK_ALL, &answer, f) < 0)
 		return -1;
-	/* A snapshot that was not taken now is none of this upgrade's. */
+	/* After a failure step_snapshot() did not run, and the snapshot is an older one. */
 	return step->run->dry_run || step->run->verdict.kind != FAULT_NONE
 		       ? 0
 		       : snapshot_add_slots(step->run->root, &answer, f);
 }
 
-/* After the slots: what does not answer now is nothing that the upgrade would lose. */
+/* Runs after the slots: an HSM that does not answer now would fail the rehearsal whatever is preserved. */
 static int step_rehearse(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -291,7 +287,7 @@ static int step_rehearse(struct step *step, struct fault *f)
 		return 0;
 	}
 	if (why.kind != FAULT_NEGATIVE) {
-		/* The rules, which have found nothing, decide alone. */
+		/* Rehearsing is not possible here: the other checks, which all passed, decide. */
 		step->skipped = true;
 		step_add_finding(step, STEP_LOW, NULL, NULL, "%s", why.text);
 		return 0;
@@ -303,7 +299,7 @@ static int step_rehearse(struct step *step, struct fault *f)
 	return -1;
 }
 
-/* The upgrade believes a go only when it is written. */
+/* The answer is "go" only if the journal has it. */
 static int step_go(struct step *step, struct fault *f)
 {
 	return step->run->dry_run ? 0 : journal_add(step->run->root, UPGRADE_PRE, f, "end go");
@@ -335,7 +331,7 @@ int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 	return 0;
 }
 
-/* --- and back ---------------------------------------------------------------------------------------------------- */
+/* --- --abort ----------------------------------------------------------------------------------------------------- */
 
 static int step_undo_arming(struct step *step, struct fault *f)
 {
@@ -348,13 +344,13 @@ static int step_undo_arming(struct step *step, struct fault *f)
 	return before.armed ? 0 : autostart_disable(&job, &step->changed, f);
 }
 
-/* The manifest of the state before, as perms asks for it, with the ids that its names have today. */
+/* Gives perms the recorded entries one by one, with owners and groups looked up by name: ids may have changed. */
 struct reader {
 	const struct snapshot *before;
 	struct text passwd, groups;
 	size_t next;
 	char path[PATH_MAX];
-	struct text unknown; /* the first name that nobody has today */
+	struct text unknown; /* the first name that no longer exists */
 };
 
 static void reader_done(struct reader *reader)
@@ -364,7 +360,7 @@ static void reader_done(struct reader *reader)
 	text_done(&reader->unknown);
 }
 
-/* An id that had no name is what it was. */
+/* Replaces the recorded id by today's id of its name; an id that had no name stays.  False: the name is gone. */
 static bool id_today(struct reader *reader, bool user, uint32_t *id)
 {
 	TEXT_AUTO name = { 0 };
@@ -408,10 +404,7 @@ static int entry_next(void *context, struct perms_back_entry *ret_entry, struct 
 	return 0;
 }
 
-/*
- * Every entry that is still what it was (type and path) and has what pre-upgrade gave it gets its owner, group and mode
- * back, by name: ids may be somebody else's by now.
- */
+/* Restores owner, group and mode of entries that are unchanged since pre-upgrade (perms_put_back). */
 static int step_undo_modes(struct step *step, struct fault *f)
 {
 	const int root = step->run->root;
@@ -458,7 +451,7 @@ static int step_undo_wiring(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* A membership or group that was not there before goes, by the tree's own gpasswd(1) and groupdel(8). */
+/* Removes the group, or OKV's user from it, if pre-upgrade added it. */
 static int step_undo_group(struct step *step, struct fault *f)
 {
 	SNAPSHOT_AUTO before = { 0 };
@@ -471,7 +464,7 @@ static int step_undo_group(struct step *step, struct fault *f)
 	return before.member ? 0 : okv_member_remove(&job, &step->changed, f);
 }
 
-/* The record is the last thing to go, so as long as it is there something is left to put back. */
+/* Removes the record last: after a kill, --abort runs again. */
 static int step_undone(struct step *step, struct fault *f)
 {
 	if (step->run->dry_run)
@@ -498,20 +491,20 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 	run->kind = UPGRADE_PRE;
 	if (!is_undoable(run->root)) {
 		struct fault ignored = { 0 };
-		/* What a killed run left of a record that has served is in nobody's way. */
+		/* Remove what a killed --abort left of the record. */
 		if (!run->dry_run)
 			(void)snapshot_remove(run->root, SNAPSHOT_BEFORE_DIR, &ignored);
 		return 0;
 	}
 	if (journal_read(run->root, &history, f) < 0)
 		return -1;
-	/* On the other side of an upgrade the old owners and modes are nobody's any more. */
+	/* After an upgrade the recorded owners and modes do not apply to the new system. */
 	if (upgrade_has_begun(run->root, &history, &how))
 		return fault_refused(f,
 				     "the upgrade has happened; okv-luna post-upgrade brings everything to the "
 				     "everyday policy (%s)",
 				     text_string(&how));
-	/* By a record that is damaged, or that others can write, nothing is put back. */
+	/* A record that is damaged, or that others can write, could give files to anybody. */
 	SNAPSHOT_AUTO before = { 0 };
 	struct fault why = { 0 };
 	if (snapshot_read(run->root, SNAPSHOT_BEFORE_DIR, SNAPSHOT_WHOLE, &before, &why) < 0 &&

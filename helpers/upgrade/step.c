@@ -15,7 +15,7 @@
 
 enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, TITLE_MAX = 1024 };
 
-/* What a step's child sends; a fault comes by itself. */
+/* From a step's child; proc/child sends the fault. */
 enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
 
 void step_finding_done(struct step_finding *finding)
@@ -45,12 +45,12 @@ void upgrade_run_done(struct upgrade_run *run)
 
 static void send_message(int fd, enum message kind, const void *bytes, size_t length)
 {
-	/* Nobody listens any more: the parent is gone or gave up on us. */
+	/* The parent is gone, or gave up on us. */
 	if (proc_message_write(fd, kind, bytes, length) < 0)
 		_exit(1);
 }
 
-/* Severity, then title, detail and remedy with their NULs; what is too long is cut at its end. */
+/* A byte of severity, then title, detail and remedy, each with its NUL; each is cut where it is too long. */
 __attribute__((format(printf, 5, 0))) static void send_finding(struct step *step, enum step_severity severity,
 							       const char *remedy, const char *detail,
 							       const char *title_format, va_list arguments)
@@ -102,7 +102,7 @@ int step_set_remedy(struct step *step, const char *format, ...)
 	return -1;
 }
 
-/* What a room says may end in what fixes it: NULL, or that; *ret_length: what stands before it. */
+/* A room's line may end in "; fix: COMMAND": returns the remedy or NULL, and the length of the line without it. */
 static const char *remedy_find(const char *line, size_t *ret_length)
 {
 	static const char command[] = "; fix: ", install[] = "; " FINDING_INSTALL_IT;
@@ -138,13 +138,13 @@ static void line_add(struct report *self, enum report_level level, const char *l
 	}
 }
 
-/* Of MESSAGE_END. */
+/* The bytes of MESSAGE_END. */
 struct end {
 	enum step_outcome outcome;
 	bool answered;
 };
 
-/* What both sides of a step have to do with each other. */
+/* What parent and child of a step share. */
 struct work {
 	const struct upgrade_run *run;
 	struct step_result *result;
@@ -177,12 +177,12 @@ static int step_work(void *context, int tell, struct fault *f)
 
 /* --- in the parent --------------------------------------------------------------------------------------------- */
 
-static bool finding_take(struct step_result *result, const char *bytes, size_t length)
+static bool finding_receive(struct step_result *result, const char *bytes, size_t length)
 {
 	if (length < 4 || bytes[0] < STEP_INFO || bytes[0] > STEP_UNLESS_ANSWERED || bytes[length - 1] != '\0')
 		return false;
 	const enum step_severity severity = (enum step_severity)bytes[0];
-	/* A tree with ten thousand odd entries makes no report that anyone reads; what decides is always kept. */
+	/* Nobody reads more findings, but always keep those that decide the answer. */
 	if (result->finding_count >= FINDINGS_MAX && severity < STEP_HIGH)
 		return true;
 
@@ -205,8 +205,7 @@ static bool is_answered(const struct upgrade_run *run)
 	return false;
 }
 
-/* "; yet the HSM answers" behind the title. */
-static int finding_refute(struct step_finding *finding, struct fault *f)
+static int finding_downgrade(struct step_finding *finding, struct fault *f)
 {
 	TEXT_AUTO title = { 0 };
 
@@ -219,8 +218,8 @@ static int finding_refute(struct step_finding *finding, struct fault *f)
 	return 0;
 }
 
-/* Now it is known whether the HSM answers. */
-static int findings_settle(struct upgrade_run *run, struct fault *f)
+/* At the end of the run, when it is known whether the HSM answers: replaces STEP_UNLESS_ANSWERED. */
+static int severities_resolve(struct upgrade_run *run, struct fault *f)
 {
 	const bool answered = is_answered(run);
 
@@ -229,7 +228,7 @@ static int findings_settle(struct upgrade_run *run, struct fault *f)
 			struct step_finding *finding = &run->results[i].findings[k];
 			if (finding->severity != STEP_UNLESS_ANSWERED)
 				continue;
-			if (answered && finding_refute(finding, f) < 0)
+			if (answered && finding_downgrade(finding, f) < 0)
 				return -1;
 			if (answered)
 				continue;
@@ -241,14 +240,14 @@ static int findings_settle(struct upgrade_run *run, struct fault *f)
 	return 0;
 }
 
-static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
+static enum proc_child_answer message_receive(void *listener, const struct proc_message *message)
 {
 	struct step_result *result = ((struct work *)listener)->result;
 	struct end end;
 
 	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
-		return finding_take(result, message->bytes, message->length) ? PROC_CHILD_MORE : PROC_CHILD_GARBLED;
+		return finding_receive(result, message->bytes, message->length) ? PROC_CHILD_MORE : PROC_CHILD_GARBLED;
 	case MESSAGE_REMEDY:
 		free(result->remedy);
 		result->remedy = strndup(message->bytes, message->length);
@@ -271,11 +270,10 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 	return PROC_CHILD_GARBLED;
 }
 
-/* 0, or -1 and why there is no good result. */
 static int step_run(struct work *work, unsigned bound_ms, struct fault *f)
 {
 	const struct step_row *row = work->result->row;
-	struct proc_child_options how = proc_child_function(step_work, work, row->name, message_take);
+	struct proc_child_options how = proc_child_function(step_work, work, row->name, message_receive);
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 
 	how.deadline_ms = bound_ms;
@@ -296,7 +294,7 @@ static int step_run(struct work *work, unsigned bound_ms, struct fault *f)
 	return fault_system(f, 0, "%s ended without an answer", row->title);
 }
 
-/* Never longer than what is left of the whole, and not at all where nothing is. */
+/* `end`: when the hook's time is over. */
 static void step_run_bounded(const struct upgrade_run *run, int64_t end, struct step_result *result)
 {
 	struct work work = { .run = run, .result = result };
@@ -352,7 +350,7 @@ enum step_outcome upgrade_outcome_of(const struct upgrade_run *run, int (*work)(
 int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)
 {
 	const int64_t begun = proc_clock_ms();
-	bool begun_well = true;
+	bool undoable = true;
 
 	run->started = time_now();
 	run->results = calloc(count, sizeof(run->results[0]));
@@ -364,14 +362,14 @@ int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size
 
 		*result = (struct step_result){ .row = row, .outcome = STEP_SKIPPED };
 		if ((row->when == STEP_IF_CLEAN && run->verdict.kind != FAULT_NONE) ||
-		    ((row->when == STEP_BEGIN || row->when == STEP_IF_BEGUN) && !begun_well))
+		    ((row->when == STEP_BEGIN || row->when == STEP_IF_BEGUN) && !undoable))
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, row, i, count);
 		step_run_bounded(run, begun + run->bound_ms, result);
 		result_add(run, result);
-		begun_well = begun_well && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
+		undoable = undoable && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
-	return findings_settle(run, f);
+	return severities_resolve(run, f);
 }
