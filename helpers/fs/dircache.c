@@ -15,7 +15,7 @@ void fs_dircache_done(struct fs_dircache *cache)
 	text_done(&cache->path);
 }
 
-/* Keeps the steps that the directory part of `path` begins with. */
+/* Closes the open directories that are not on the way to `path` (its first `length` bytes). */
 static void steps_keep(struct fs_dircache *cache, const char *path, size_t length)
 {
 	while (cache->count > 0) {
@@ -27,7 +27,7 @@ static void steps_keep(struct fs_dircache *cache, const char *path, size_t lengt
 	cache->path.length = cache->count > 0 ? cache->steps[cache->count - 1].end : 0;
 }
 
-/* Opens one component more; `path` up to `end` is its full path. */
+/* Opens the next component, path[start..end). */
 static int step_open(struct fs_dircache *cache, const char *path, size_t start, size_t end, struct fault *f)
 {
 	char name[FS_NAME_SIZE];

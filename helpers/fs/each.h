@@ -1,8 +1,8 @@
 /*
- * fs/each: the names in a directory, read to its end.
+ * fs/each: list a directory.
  *
- * Promise: an error of reading is a fault and never taken for the end; "." and ".." are left out; the order is the file
- * system's.  The directory's own descriptor is left alone: reading has one of its own.
+ * Promise: a read error is a fault and never taken for the end; "." and ".." are left out; the order is the file
+ * system's.  Listing opens its own descriptor, so the offset of the caller's does not move.
  *
  *	FS_EACH_AUTO each = { 0 };
  *	struct fs_each_entry entry;
@@ -25,15 +25,15 @@ struct fs_each {
 #define FS_EACH_AUTO __attribute__((cleanup(fs_each_close))) struct fs_each
 
 struct fs_each_entry {
-	const char *name;   /* until the next call */
-	unsigned char type; /* DT_DIR, DT_REG ..., DT_UNKNOWN where the file system does not tell */
+	const char *name;   /* valid until the next call */
+	unsigned char type; /* DT_DIR, DT_REG ..., or DT_UNKNOWN if the file system does not tell */
 };
 
 /* `dir` is the open directory (O_PATH will do), `path` its name in faults. */
 int fs_each_open(int dir, const char *path, struct fs_each *ret_each, struct fault *f);
 /* 1 and the next entry; 0 at the end; -1 with the fault. */
 int fs_each_next(struct fs_each *each, struct fs_each_entry *ret_entry, struct fault *f);
-/* Nothing to do for one that was never opened. */
+/* Does nothing if it was never opened. */
 void fs_each_close(struct fs_each *each);
 
 #endif

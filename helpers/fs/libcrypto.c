@@ -13,10 +13,7 @@
 static const char *const directories[] = { "/usr/lib64", "/lib64", "/usr/lib/x86_64-linux-gnu",
 					   "/usr/lib/aarch64-linux-gnu", "/usr/lib" };
 
-/*
- * The first in that directory that can be loaded and has that function, whatever its soname: the next OS major's is not
- * known yet.
- */
+/* Takes any soname, because the one of the next OS release is not known yet. */
 static void *directory_search(const char *directory, const char *stem, const char *function)
 {
 	FS_AUTO int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -46,7 +43,7 @@ static bool function_find(void **library, const char *stem, const char *function
 	for (size_t i = 0; *library == NULL && i < sizeof(directories) / sizeof(directories[0]); i++)
 		*library = directory_search(directories[i], stem, function);
 
-	/* POSIX lets a data pointer from dlsym stand for a function; ISO C wants it copied. */
+	/* ISO C has no cast from a data pointer to a function pointer, so the address is copied (dlsym(3)). */
 	void *address = *library != NULL ? dlsym(*library, name) : NULL;
 	memcpy(ret_function, &address, sizeof(address));
 	return address != NULL;

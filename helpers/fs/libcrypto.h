@@ -1,17 +1,17 @@
 /*
- * fs/libcrypto: OpenSSL's libcrypto and libssl, opened when wanted, since an OS major takes their sonames away.
+ * fs/libcrypto: OpenSSL's libcrypto and libssl by dlopen, because an OS upgrade can remove the soname we would link.
  *
- * Promise: one of any soname (1.0.2 to 3.x and what follows), by its full path: LD_LIBRARY_PATH decides nothing.  It is
- * chosen at the first use and kept, for all who ask.
+ * Promise: any soname will do (1.0.2 to 3.x and later).  The library is opened by full path, so LD_LIBRARY_PATH has no
+ * effect; it is chosen at first use and stays loaded for all callers.
  */
 #ifndef OKV_FS_LIBCRYPTO_H
 #define OKV_FS_LIBCRYPTO_H
 
 #include <stdbool.h>
 
-/* *ret_function, a pointer to a function, is what the name stands for there; false: no library, or no such name. */
+/* Looks up a function of libcrypto; *ret_function is a function pointer.  False: no library, or no such function. */
 bool fs_libcrypto_find(const char *name, void *ret_function);
-/* The same of libssl, and of the libcrypto that it came with. */
+/* The same for libssl and the libcrypto that it is linked to. */
 bool fs_libssl_find(const char *name, void *ret_function);
 
 #endif

@@ -18,8 +18,8 @@ enum { POLL_MS = 20 };
 enum { HOLDER_SIZE = 40 };
 
 /*
- * The process that holds the lock on that file, for people: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE ...".
- * Nothing where the kernel does not tell: in a process namespace, of a holder outside it or one that has ended.
+ * Finds the process that holds the lock, in /proc/locks: "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE ...".  Empty if
+ * the kernel shows no process: the holder has ended, or is outside our pid namespace.
  */
 static void holder_find(const struct stat *file, char ret_holder[HOLDER_SIZE])
 {
@@ -31,7 +31,7 @@ static void holder_find(const struct stat *file, char ret_holder[HOLDER_SIZE])
 		unsigned upper, lower;
 		unsigned long inode;
 		long holder;
-		/* A waiter's line has "->" after the number and does not match. */
+		/* A waiter's line has "->" after the number, so it does not match. */
 		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &holder, &upper, &lower, &inode) == 4 &&
 		    holder > 0 && inode == file->st_ino && upper == major(file->st_dev) &&
 		    lower == minor(file->st_dev)) {

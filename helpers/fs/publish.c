@@ -18,7 +18,7 @@
 
 enum { RANDOM_BYTES = 8, STAGE_TRIES = 16 };
 
-/* The stage lives beside its target, so that rename(2) is one step on one file system. */
+/* The stage is in the directory of its target, since rename(2) works only within one file system. */
 static int stage_name(const char *leaf, char ret_name[FS_NAME_SIZE], struct fault *f)
 {
 	unsigned char random[RANDOM_BYTES];
@@ -58,14 +58,14 @@ int fs_stage_sweep(int dir, const char *leaf, struct fault *f)
 		if (!fs_stage_named(entry.name, leaf) || fstatat(dir, entry.name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)))
 			continue;
-		/* Somebody may have put a directory there since. */
+		/* It may have become a directory since fstatat(2). */
 		if (unlinkat(dir, entry.name, 0) < 0 && errno != ENOENT && errno != EISDIR)
 			return fault_errno(f, errno, "cannot remove the left-over '%s'", SHOWN(entry.name));
 	}
 	return more;
 }
 
-/* Under a name that nothing had: a file, 0600 and opened for writing, or with a target a link (*ret_fd is -1). */
+/* Creates a file (0600, open for writing) or, if `target` is not NULL, a link (*ret_fd is -1), under an unused name. */
 static int stage_make(int dir, const char *leaf, const char *target, char ret_name[FS_NAME_SIZE], int *ret_fd,
 		      struct fault *f)
 {
@@ -86,11 +86,11 @@ static int stage_make(int dir, const char *leaf, const char *target, char ret_na
 	}
 }
 
-static void attribute_copy(int from, int to, const char *name)
+static void xattr_copy(int from, int to, const char *name)
 {
 	char value[4096];
 
-	/* Absence, a file system without attributes, a label that policy sets by itself: none of them is a failure. */
+	/* Best effort: there may be none, no support by the file system, or an SELinux policy that sets the label. */
 	const ssize_t length = fgetxattr(from, name, value, sizeof(value));
 	if (length > 0)
 		(void)fsetxattr(to, name, value, (size_t)length, 0);
@@ -104,8 +104,8 @@ static bool changed_since(const struct stat *expected, const struct stat *now)
 	       expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
 }
 
-/* 1: *ret_old is the regular file under the name; 0: nothing there; -1: something else is there, or it changed. */
-static int old_look(int dir, const char *leaf, const struct fs_publish *how, struct stat *ret_old, struct fault *f)
+/* 1: *ret_old is the regular file's status; 0: no such file; -1: not a regular file, or changed since it was read. */
+static int old_stat(int dir, const char *leaf, const struct fs_publish *how, struct stat *ret_old, struct fault *f)
 {
 	if (fstatat(dir, leaf, ret_old, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
@@ -124,16 +124,16 @@ static int old_look(int dir, const char *leaf, const struct fs_publish *how, str
 int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, struct fs_stage *ret_stage, struct fault *f)
 {
 	struct fs_stage stage = { .dir = -1, .fd = -1, .how = *how };
-	FS_AUTO int own = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	FS_AUTO int duplicate = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 
-	if (own < 0)
+	if (duplicate < 0)
 		return fault_system(f, errno, "cannot write beside '%s'", SHOWN(leaf));
 	(void)snprintf(stage.leaf, sizeof(stage.leaf), "%s", leaf);
-	const int exists = old_look(dir, leaf, how, &stage.old, f);
+	const int exists = old_stat(dir, leaf, how, &stage.old, f);
 	if (exists < 0 || stage_make(dir, leaf, NULL, stage.name, &stage.fd, f) < 0)
 		return -1;
 	stage.exists = exists == 1;
-	stage.dir = fs_take(&own);
+	stage.dir = fs_take(&duplicate);
 	*ret_stage = stage;
 	return 0;
 }
@@ -146,15 +146,15 @@ int fs_stage_own(struct fs_stage *stage, struct fault *f)
 	const gid_t gid = keep ? stage->old.st_gid : how->gid;
 	const mode_t mode = keep ? stage->old.st_mode & 07777 : how->mode;
 
-	/* Owner, list, mode: with a list the mode's group bits are its mask, so before it they would grant too much. */
+	/* The ACL before the mode, whose group bits are then only the ACL's mask; alone they would grant more. */
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(stage->fd, uid, gid) < 0)
 		return fault_errno(f, errno, "cannot give the new '%s' its owner", SHOWN(stage->leaf));
 	if (stage->exists) {
 		FS_AUTO int from = openat(stage->dir, stage->leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		if (from >= 0) {
-			attribute_copy(from, stage->fd, "security.selinux");
+			xattr_copy(from, stage->fd, "security.selinux");
 			if (keep)
-				attribute_copy(from, stage->fd, "system.posix_acl_access");
+				xattr_copy(from, stage->fd, "system.posix_acl_access");
 		}
 	}
 	if (fchmod(stage->fd, mode) < 0)
@@ -168,19 +168,19 @@ static enum fs_exchange_result exchange(const struct fs_stage *stage)
 	return fs_exchange(stage->dir, stage->name, stage->dir, stage->leaf);
 }
 
-/* Whether what lies under the stage's name now is the file that the caller had read; renaming changes the ctime. */
-static bool came_out(const struct fs_stage *stage, const struct stat *wanted)
+/* After the exchange, is the file under the stage's name the expected one?  rename(2) changes its ctime. */
+static bool displaced_is(const struct fs_stage *stage, const struct stat *expected)
 {
-	struct stat out;
+	struct stat now;
 
-	return fstatat(stage->dir, stage->name, &out, AT_SYMLINK_NOFOLLOW) == 0 && out.st_dev == wanted->st_dev &&
-	       out.st_ino == wanted->st_ino && out.st_size == wanted->st_size &&
-	       out.st_mtim.tv_sec == wanted->st_mtim.tv_sec && out.st_mtim.tv_nsec == wanted->st_mtim.tv_nsec;
+	return fstatat(stage->dir, stage->name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_dev == expected->st_dev &&
+	       now.st_ino == expected->st_ino && now.st_size == expected->st_size &&
+	       now.st_mtim.tv_sec == expected->st_mtim.tv_sec && now.st_mtim.tv_nsec == expected->st_mtim.tv_nsec;
 }
 
 /*
- * Between a look and a rename there is always an instant for somebody else's rename.  So the two files change places,
- * and what came out is looked at: if it is not what the caller had read, they change back.
+ * A check before rename(2) would be a race, so the two files are exchanged and then the displaced one is checked.  If
+ * it is not the file that the caller has read, somebody else has edited it, and they are exchanged back.
  */
 static int exchange_checked(struct fs_stage *stage, struct fault *f)
 {
@@ -194,7 +194,7 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 		return fault_errno(f, errno, "cannot put the new '%s' in its place", SHOWN(stage->leaf));
 	if (result == FS_EXCHANGE_MISSING)
 		return 0;
-	if (came_out(stage, stage->how.expected)) {
+	if (displaced_is(stage, stage->how.expected)) {
 		if (unlinkat(stage->dir, stage->name, 0) == 0)
 			return 0;
 		const int errnum = errno;
@@ -204,8 +204,8 @@ static int exchange_checked(struct fs_stage *stage, struct fault *f)
 					"run it again",
 					SHOWN(stage->leaf), fault_errno_text(errnum));
 	}
-	/* Theirs back; and if even that hit a newer file of theirs, the newer one. */
-	if (exchange(stage) != FS_EXCHANGED || (!came_out(stage, &ours) && exchange(stage) != FS_EXCHANGED))
+	/* Put their file back; if they have replaced ours meanwhile, what came out now is newer: put that back. */
+	if (exchange(stage) != FS_EXCHANGED || (!displaced_is(stage, &ours) && exchange(stage) != FS_EXCHANGED))
 		return fault_system(f, errno, "cannot put '%s' back, which somebody else is changing",
 				    SHOWN(stage->leaf));
 	return fault_incomplete(f, "'%s' was changed meanwhile by somebody else; run it again", SHOWN(stage->leaf));
@@ -219,7 +219,7 @@ static int stage_finish(struct fs_stage *stage, struct fault *f)
 		return -1;
 	if (fsync(stage->fd) < 0)
 		return fault_system(f, errno, "cannot sync the new '%s'", SHOWN(stage->leaf));
-	if (old_look(stage->dir, stage->leaf, &stage->how, &now, f) < 0)
+	if (old_stat(stage->dir, stage->leaf, &stage->how, &now, f) < 0)
 		return -1;
 	if (stage->how.expected != NULL)
 		return exchange_checked(stage, f);
@@ -276,7 +276,7 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 {
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE], stage[FS_NAME_SIZE], now[PATH_MAX];
-	int none;
+	int ignored_fd;
 
 	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
 		return -1;
@@ -290,7 +290,7 @@ int fs_link_publish(int root, const char *path, enum fs_follow follow, const cha
 		return errno == EINVAL
 			       ? fault_refused(f, "'%s' exists and is not one of our links; move it away", SHOWN(path))
 			       : fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
-	if (stage_make(dir, leaf, target, stage, &none, f) < 0)
+	if (stage_make(dir, leaf, target, stage, &ignored_fd, f) < 0)
 		return -1;
 	if (renameat(dir, stage, dir, leaf) < 0) {
 		(void)fault_errno(f, errno, "cannot put link '%s' in its place", SHOWN(path));

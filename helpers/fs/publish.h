@@ -1,14 +1,14 @@
 /*
- * fs/publish: replace a file whole.
+ * fs/publish: replace a file atomically.
  *
- * Promise: at any instant the name leads to the old bytes or the new ones.  The new file is written beside,
- * synced, given owner, mode, ACL and SELinux label of the old one (or those asked for), renamed, and the
- * directory synced.  What stands under the name must be a regular file or nothing.
+ * Promise: at any instant the name leads to the old bytes or to the new ones.  The new file is written in the same
+ * directory, given owner, mode, ACL and SELinux label of the old one (or those asked for), synced and renamed, and the
+ * directory is synced.  The name must be that of a regular file, or unused.
  *
- * The stage is called ".NAME.RANDOM.okv-luna-new", which nobody can guess and take.  What a killed run left of one is
- * removed by the next: each file or link that is so called (or without RANDOM, as up to 0.1.0).  The owner says
- * nothing, since a stage is given away before it takes its name; but who brings a file of somebody else's to such a
- * name in that directory might as well have removed it there.  Anything else under such a name is passed over.
+ * The temporary file (the stage) is called ".NAME.RANDOM.okv-luna-new", so nobody can guess its name.  The next run
+ * removes what a killed one left: every regular file or link with such a name (or without RANDOM, as up to 0.1.0).  It
+ * does not check the owner, because a stage is chowned before its rename.  An attacker gains nothing by that: whoever
+ * can move somebody else's file to such a name could delete it as well.
  */
 #ifndef OKV_FS_PUBLISH_H
 #define OKV_FS_PUBLISH_H
@@ -21,15 +21,15 @@
 #include "fs/root.h"
 
 struct fs_publish {
-	/* For a file that is new, or for every file when `force` is set; the old file's are kept otherwise. */
+	/* For a new file, or if `force` is set; otherwise the old file's are kept. */
 	mode_t mode;
-	uid_t uid; /* (uid_t)-1, (gid_t)-1: the effective ones */
+	uid_t uid; /* (uid_t)-1 and (gid_t)-1 stand for the effective ids */
 	gid_t gid;
 	bool force;
 	/*
-	 * What the caller had read, or NULL: a file that changed since is FAULT_INCOMPLETE: it has to be read again.
-	 * Where the kernel can exchange two names (Linux 3.15), not even an edit in the instant of the rename is lost;
-	 * who reads between that exchange and its undoing sees the new bytes.
+	 * Status of the file that the caller has read, or NULL.  If the file has changed since, the fault is
+	 * FAULT_INCOMPLETE and the caller has to read it again.  With RENAME_EXCHANGE (Linux 3.15) not even an edit at
+	 * the very moment of the rename is lost; a reader may then see the new bytes until the exchange is undone.
 	 */
 	const struct stat *expected;
 };
@@ -40,13 +40,13 @@ struct fs_publish {
 	}
 
 /*
- * The same in pieces, for content that is not held in memory: begin makes the stage beside `leaf`, 0600 and of the
- * effective user, opened for writing at *ret.fd; the caller writes to it; commit gives owner and mode, syncs and
- * renames; cancel removes the stage.  After begin exactly one of commit and cancel follows; a commit that
- * fails has cancelled.  fs_stage_own gives owner and mode ahead of commit, before the first byte is written.
+ * The same in steps, for content that is not held in memory: begin creates the stage next to `leaf`, 0600 and owned by
+ * the effective user, open for writing at ret_stage->fd; the caller writes to it; commit sets owner and mode, syncs and
+ * renames; cancel removes the stage.  After begin, call one of commit and cancel; a failed commit has cancelled.
+ * fs_stage_own sets owner and mode before commit, for instance before the first byte is written.
  */
 struct fs_stage {
-	int dir; /* its own, so that the stage can go after the caller closed the directory */
+	int dir; /* a duplicate, so that cancel works after the caller has closed its own */
 	int fd;
 	char leaf[FS_NAME_SIZE], name[FS_NAME_SIZE];
 	struct fs_publish how;
@@ -64,11 +64,11 @@ int fs_stage_begin(int dir, const char *leaf, const struct fs_publish *how, stru
 		   struct fault *f);
 int fs_stage_own(struct fs_stage *stage, struct fault *f);
 int fs_stage_commit(struct fs_stage *stage, struct fault *f);
-/* Nothing to do after commit, or for a stage that was never begun. */
+/* Does nothing after commit, or if begin was never called. */
 void fs_stage_cancel(struct fs_stage *stage);
-/* Removes what killed runs left of stages for `leaf`; absence is success. */
+/* Removes the stages that killed runs left for `leaf`. */
 int fs_stage_sweep(int dir, const char *leaf, struct fault *f);
-/* Is that the name of a stage, of `leaf` or, where NULL, of anything? */
+/* Is that a stage's name: of `leaf`, or of any file if `leaf` is NULL? */
 bool fs_stage_named(const char *name, const char *leaf);
 
 int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, const struct fs_publish *how,
@@ -76,7 +76,7 @@ int fs_publish_at(int dir, const char *leaf, const void *bytes, size_t length, c
 int fs_publish(int root, const char *path, enum fs_follow follow, const void *bytes, size_t length,
 	       const struct fs_publish *how, struct fault *f);
 
-/* A symbolic link at the path with that target, made or replaced in the same way; *ret_changed says which. */
+/* Creates a symbolic link, or replaces one, in the same way; *ret_changed is false if it had that target already. */
 int fs_link_publish(int root, const char *path, enum fs_follow follow, const char *target, bool *ret_changed,
 		    struct fault *f);
 

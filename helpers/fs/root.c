@@ -14,7 +14,7 @@ enum { LINKS_MAX = 8 };
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 
-/* The next component of *path, without its slashes; 0 at the end, -1 when it is too long for a name. */
+/* Copies the next component of *path, without slashes.  0: end of the path; -1: longer than a file name can be. */
 static int component_next(const char **path, char name[FS_NAME_SIZE])
 {
 	const char *at = *path + strspn(*path, "/");
@@ -48,7 +48,7 @@ static bool trusted_owner(uid_t uid)
 	return uid == 0 || uid == geteuid();
 }
 
-/* Could only root (or we) have put this link there? */
+/* True if only root or the effective user can have made the link. */
 static bool link_is_trusted(int dir, const char *name)
 {
 	struct stat there, holder;
@@ -57,27 +57,27 @@ static bool link_is_trusted(int dir, const char *name)
 	       trusted_owner(there.st_uid) && trusted_owner(holder.st_uid) && (holder.st_mode & 022) == 0;
 }
 
-/* What becomes of the last component. */
+/* What walk() does with the last component. */
 enum leaf {
-	LEAF_ENTER,  /* a directory like the others */
-	LEAF_KEEP,   /* not looked at, copied out */
-	LEAF_FOLLOW, /* the same, once it is no link any more */
+	LEAF_ENTER,  /* opens it like the others */
+	LEAF_KEEP,   /* copies its name without opening it */
+	LEAF_FOLLOW, /* follows it while it is a link, then copies the name */
 };
 
-/* A walk on its way. */
+/* The state of one path resolution. */
 struct walk {
 	int root;
-	const char *path; /* as it was asked for */
+	const char *path; /* as the caller gave it; for faults */
 	enum fs_follow follow;
-	int dir;                 /* where it stands, */
-	char trail[PATH_MAX];    /* and its path, free of links, without the leading slash */
-	char todo[2 * PATH_MAX]; /* shrinks by components and grows by the targets of links */
-	const char *at;          /* in `todo` */
-	char leaf[FS_NAME_SIZE]; /* the last component, unless that was entered */
-	unsigned link_count;     /* followed so far, */
-	struct text *links;      /* and what each was, " -> " its target; or NULL */
-	size_t makes;            /* a component with fewer bytes of `todo` behind it is made where it is missing, */
-	mode_t mode;             /* with this mode: so nothing is made of a link's target */
+	int dir;                 /* the current directory */
+	char trail[PATH_MAX];    /* its path, without links and without the leading slash */
+	char todo[2 * PATH_MAX]; /* the rest of the path; a link's target is put in front of it */
+	const char *at;          /* the position in `todo` */
+	char leaf[FS_NAME_SIZE]; /* result: the last component, unless LEAF_ENTER */
+	unsigned link_count;     /* links followed so far */
+	struct text *links;      /* where to list them as "link -> target"; may be NULL */
+	size_t make_limit;       /* a missing component is created if fewer bytes of `todo` than this follow it */
+	mode_t mode;             /* of the directories that are created */
 };
 
 #define WALK_AUTO __attribute__((cleanup(walk_done))) struct walk
@@ -87,13 +87,13 @@ static void walk_done(struct walk *w)
 	fs_close(&w->dir);
 }
 
-/* What parts the trail from a name behind it. */
+/* The separator between the trail and a name after it. */
 static const char *trail_slash(const struct walk *w)
 {
 	return w->trail[0] != '\0' ? "/" : "";
 }
 
-/* Opens the directory of the trail anew, from the root. */
+/* Opens the trail's directory again, from the root. */
 static int trail_open(struct walk *w, struct fault *f)
 {
 	const char *at = w->trail;
@@ -117,7 +117,7 @@ static int walk_up(struct walk *w, struct fault *f)
 	return trail_open(w, f);
 }
 
-/* Into the directory `next`, which is open. */
+/* Enters the open directory `next`, and takes over its descriptor. */
 static int walk_down(struct walk *w, const char *name, int next, struct fault *f)
 {
 	const size_t used = strlen(w->trail), room = sizeof(w->trail) - used;
@@ -130,7 +130,7 @@ static int walk_down(struct walk *w, const char *name, int next, struct fault *f
 	return 0;
 }
 
-/* The target takes the link's place in what is still to be walked. */
+/* Puts the link's target before the rest of the path, and lowers make_limit: nothing is created in a link's target. */
 static int link_follow(struct walk *w, const char *name, const char *target, struct fault *f)
 {
 	char longer[sizeof(w->todo)];
@@ -146,8 +146,8 @@ static int link_follow(struct walk *w, const char *name, const char *target, str
 	const int wrote = snprintf(longer, sizeof(longer), "%s/%s", target, w->at);
 	if (wrote < 0 || (size_t)wrote >= sizeof(longer))
 		return fault_refused(f, "'%s' leads to a path that is too long", SHOWN(w->path));
-	if (strlen(w->at) < w->makes)
-		w->makes = strlen(w->at);
+	if (strlen(w->at) < w->make_limit)
+		w->make_limit = strlen(w->at);
 	memcpy(w->todo, longer, (size_t)wrote + 1);
 	w->at = w->todo;
 	if (target[0] != '/')
@@ -157,8 +157,8 @@ static int link_follow(struct walk *w, const char *name, const char *target, str
 }
 
 /*
- * Makes a directory, and opens it.  With its mode from the first instant: for a later run, one that was killed before
- * its fchmod(2) is just there.  No program of ours has a second thread that the umask could surprise.
+ * Creates a directory and opens it.  The umask is 0, so that it has its mode at once: if we were killed before a later
+ * fchmod(2), the next run would keep the wrong mode.  Our programs have one thread, so no other sees the umask.
  */
 static int dir_make(int dir, const char *name, mode_t mode)
 {
@@ -173,13 +173,13 @@ static int dir_make(int dir, const char *name, mode_t mode)
 		return -1;
 	}
 	FS_AUTO int fd = openat(dir, name, DIR_FLAGS);
-	/* The directory above may hand down its set-group-id bit or an access list. */
+	/* The parent may pass on its set-group-id bit or a default ACL. */
 	if (made && (fd < 0 || fstat(fd, &status) < 0 || ((status.st_mode & 07777) != mode && fchmod(fd, mode) < 0)))
 		return -1;
 	return fs_take(&fd);
 }
 
-/* One component, which is not the leaf. */
+/* Resolves one component that is not the leaf. */
 static int walk_step(struct walk *w, const char *name, struct fault *f)
 {
 	char target[PATH_MAX];
@@ -190,7 +190,7 @@ static int walk_step(struct walk *w, const char *name, struct fault *f)
 	if (strcmp(name, "..") == 0)
 		return walk_up(w, f);
 	int next = openat(w->dir, name, DIR_FLAGS);
-	if (next < 0 && errno == ENOENT && strlen(w->at) < w->makes) {
+	if (next < 0 && errno == ENOENT && strlen(w->at) < w->make_limit) {
 		next = dir_make(w->dir, name, w->mode);
 		if (next < 0)
 			return fault_errno(f, errno, "cannot make directory '/%s%s%s'", SHOWN(w->trail), trail_slash(w),
@@ -215,7 +215,7 @@ static bool is_link(int dir, const char *name)
 	return fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
 }
 
-/* One walk for all: to the end of the path, or to the directory that holds its leaf. */
+/* Resolves the path: to its end, or to the directory that holds its leaf. */
 static int walk(struct walk *w, enum leaf leaf, struct fault *f)
 {
 	char name[FS_NAME_SIZE];
@@ -226,7 +226,7 @@ static int walk(struct walk *w, enum leaf leaf, struct fault *f)
 	(void)snprintf(w->todo, sizeof(w->todo), "%s", w->path);
 	w->at = w->todo;
 	while ((r = component_next(&w->at, name)) > 0) {
-		/* A link followed on the way never becomes the leaf: its target stands before the rest of the path. */
+		/* A link on the way is never the last: the rest of the path follows its target. */
 		const bool last = w->at[strspn(w->at, "/")] == '\0';
 		if (last && (leaf == LEAF_KEEP || (leaf == LEAF_FOLLOW && !is_link(w->dir, name)))) {
 			memcpy(w->leaf, name, FS_NAME_SIZE);
@@ -261,7 +261,7 @@ int fs_dir_open(int root, const char *path, enum fs_follow follow, int *ret_fd, 
 
 int fs_dirs_make(int root, const char *path, mode_t mode, enum fs_follow follow, struct fault *f)
 {
-	WALK_AUTO w = { .root = root, .path = path, .follow = follow, .dir = -1, .makes = SIZE_MAX, .mode = mode };
+	WALK_AUTO w = { .root = root, .path = path, .follow = follow, .dir = -1, .make_limit = SIZE_MAX, .mode = mode };
 
 	return walk(&w, LEAF_ENTER, f);
 }
@@ -299,12 +299,12 @@ void fs_place_done(struct fs_place *place)
 	place->links = NULL;
 }
 
-/* 0: open; 1: another file came under the name between the look and the open. */
+/* 1: the file was replaced between fstatat and openat. */
 static int file_open_once(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
 {
 	struct stat before, after;
 
-	/* Look first: opening a device or a FIFO for work may have effects of its own. */
+	/* Check the type first: opening a device or a FIFO can have side effects. */
 	if (fstatat(dir, leaf, &before, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
 	if (S_ISLNK(before.st_mode))
@@ -329,7 +329,7 @@ int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct st
 {
 	enum { PATIENCE = 8 };
 
-	/* An editor that replaces the file by rename(2) is no attack; one that does nothing else is. */
+	/* An editor that saves by rename(2) can beat us once or twice; to lose every time takes an attacker. */
 	for (unsigned i = 0; i < PATIENCE; i++) {
 		const int r = file_open_once(dir, leaf, flags, ret_fd, ret_status, f);
 		if (r <= 0)
@@ -347,7 +347,7 @@ int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, i
 	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
 		return -1;
 	if (fs_file_open_at(dir, leaf, flags, ret_fd, ret_status, f) < 0) {
-		/* The directory is known by its path only here. */
+		/* Only this function knows the directory's path. */
 		const size_t parent = strlen(path) - strlen(leaf);
 		if (f->kind != FAULT_SYSTEM && parent > 1 && parent < PATH_MAX)
 			return fault_prefix(f, "in '%s': ", SHOWN_BYTES(path, parent - 1));

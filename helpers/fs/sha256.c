@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "fs/libcrypto.h"
 
-/* libcrypto's EVP interface, as far as it is the same from 1.0.2 to 3.x; types after its manual pages. */
+/* The part of EVP that is the same from 1.0.2 to 3.x, with the types of its manual pages. */
 static struct {
 	void *(*context_new)(void);
 	void (*context_free)(void *);

@@ -13,22 +13,22 @@
 
 struct walker {
 	const struct fs_walk *walk;
-	struct text path;      /* of the entry at hand */
-	struct text pending;   /* names of directories still to be entered, each ended by NUL; a stack of levels */
+	struct text path;      /* of the current entry */
+	struct text pending;   /* stack of the directories still to be entered: inode, name, NUL */
 	unsigned char *states; /* state_size bytes for each level */
 	size_t directories;    /* read so far */
 };
 
-/* Both numbers of a mount; where the kernel keeps the second to itself, the first must do. */
-struct place {
+/* What identifies a mount; -1 if the kernel does not tell the mount id, then the device has to do. */
+struct mount_key {
 	dev_t device;
 	int mount;
 };
 
-/* The kernel's number of a mount, or -1 where it does not tell. */
+/* The mount id, or -1 if the kernel does not tell. */
 static int mount_id_at(int dir, const char *name)
 {
-	/* The file handle itself is not wanted; asked with no room for it, the kernel still tells the mount. */
+	/* With no room for the handle the call fails with EOVERFLOW, but it still gives the mount id. */
 	struct file_handle handle = { .handle_bytes = 0 };
 	int id = -1;
 
@@ -37,7 +37,7 @@ static int mount_id_at(int dir, const char *name)
 	return id;
 }
 
-/* A bind mount within one file system shows only in the mount's number. */
+/* A bind mount within one file system has the same device; only its mount id differs. */
 static bool other_mount(int dir, const char *name, int holder)
 {
 	const int mount = holder >= 0 ? mount_id_at(dir, name) : -1;
@@ -45,7 +45,7 @@ static bool other_mount(int dir, const char *name, int holder)
 	return mount >= 0 && mount != holder;
 }
 
-static bool mount_point(int dir, const char *name, const struct stat *status, const struct place *holder)
+static bool mount_point(int dir, const char *name, const struct stat *status, const struct mount_key *holder)
 {
 	if (status->st_dev != holder->device)
 		return true;
@@ -66,12 +66,12 @@ int fs_mount_point(int dir, const char *name, bool *ret_mounted, struct fault *f
 		*ret_mounted = false;
 		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SHOWN(name));
 	}
-	const struct place place = { .device = holder.st_dev, .mount = mount_id_at(dir, ".") };
-	*ret_mounted = mount_point(dir, name, &status, &place);
+	const struct mount_key mount_key = { .device = holder.st_dev, .mount = mount_id_at(dir, ".") };
+	*ret_mounted = mount_point(dir, name, &status, &mount_key);
 	return 0;
 }
 
-static int missed(struct walker *w, struct fault *trouble, struct fault *f)
+static int report_miss(struct walker *w, struct fault *trouble, struct fault *f)
 {
 	if (w->walk->miss == NULL) {
 		*f = *trouble;
@@ -86,8 +86,8 @@ static void *state_of(struct walker *w, size_t level)
 	return w->walk->state_size > 0 ? w->states + level * w->walk->state_size : NULL;
 }
 
-/* Looks at one entry of the directory and remembers it when it is to be entered. */
-static int entry_visit(struct walker *w, int dir, size_t level, const char *name, const struct place *holder,
+/* Visits one entry, and pushes it on `pending` if it is to be entered. */
+static int entry_visit(struct walker *w, int dir, size_t level, const char *name, const struct mount_key *holder,
 		       bool in_open, struct fault *f)
 {
 	struct stat status;
@@ -97,7 +97,7 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 		if (errno == ENOENT)
 			return 0;
 		(void)fault_system(&trouble, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
-		return missed(w, &trouble, f);
+		return report_miss(w, &trouble, f);
 	}
 	const struct fs_walk_entry entry = {
 		.dir = dir,
@@ -114,7 +114,7 @@ static int entry_visit(struct walker *w, int dir, size_t level, const char *name
 	if (next < 0)
 		return -1;
 	if (next == FS_WALK_ENTER && S_ISDIR(status.st_mode) && !entry.mount) {
-		/* With the inode, so that only the directory that was looked at is entered. */
+		/* The inode lets level_walk check that it enters the same directory. */
 		text_add(&w->pending, &status.st_ino, sizeof(status.st_ino));
 		text_add(&w->pending, name, strlen(name) + 1);
 	}
@@ -129,7 +129,7 @@ static int path_push(struct walker *w, const char *name, struct fault *f)
 	return text_check(&w->path, f);
 }
 
-static int entries_visit(struct walker *w, int dir, size_t level, const struct place *holder, bool in_open,
+static int entries_visit(struct walker *w, int dir, size_t level, const struct mount_key *holder, bool in_open,
 			 struct fault *f)
 {
 	const size_t base = w->path.length;
@@ -149,15 +149,15 @@ static int entries_visit(struct walker *w, int dir, size_t level, const struct p
 		if (failed)
 			return -1;
 	}
-	/* It may have been removed while we stood in it. */
+	/* The directory may have been removed while we read it. */
 	if (more == 0 || trouble.errnum == ENOENT)
 		return 0;
 	(void)fault_system(&trouble, trouble.errnum, "cannot read directory '%s'", SHOWN(text_string(&w->path)));
-	return missed(w, &trouble, f);
+	return report_miss(w, &trouble, f);
 }
 
-/* One level: the directory `name`, known to have been inode `inode`. */
-static int level_walk(struct walker *w, int parent, const char *name, ino_t inode, const struct place *holder,
+/* Walks the directory `name`, which had inode `inode` when it was visited. */
+static int level_walk(struct walker *w, int parent, const char *name, ino_t inode, const struct mount_key *holder,
 		      size_t level, struct fault *f)
 {
 	struct fault trouble = { 0 };
@@ -166,23 +166,23 @@ static int level_walk(struct walker *w, int parent, const char *name, ino_t inod
 	if (level > FS_WALK_DEPTH_MAX) {
 		(void)fault_refused(&trouble, "'%s' is more than %d directories deep", SHOWN(text_string(&w->path)),
 				    FS_WALK_DEPTH_MAX);
-		return missed(w, &trouble, f);
+		return report_miss(w, &trouble, f);
 	}
 	FS_AUTO int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (dir < 0 || fstat(dir, &status) < 0) {
 		if (errno == ENOENT)
 			return 0;
 		(void)fault_system(&trouble, errno, "cannot open directory '%s'", SHOWN(text_string(&w->path)));
-		return missed(w, &trouble, f);
+		return report_miss(w, &trouble, f);
 	}
 	if (status.st_ino != inode || status.st_dev != holder->device) {
 		(void)fault_incomplete(&trouble, "'%s' was exchanged meanwhile; run it again",
 				       SHOWN(text_string(&w->path)));
-		return missed(w, &trouble, f);
+		return report_miss(w, &trouble, f);
 	}
 
 	const size_t base = w->path.length, first = w->pending.length;
-	/* Entering crosses no mount, so the holder's mount is this one's too. */
+	/* No mount is crossed, so this directory has the same mount key as `holder`. */
 	if (entries_visit(w, dir, level, holder, fs_open_to_others(&status), f) < 0)
 		return -1;
 	for (size_t at = first; at < w->pending.length;) {
@@ -193,8 +193,8 @@ static int level_walk(struct walker *w, int parent, const char *name, ino_t inod
 		const size_t size = strlen(kept) + 1;
 		at += sizeof(below) + size;
 		if (size > sizeof(leaf))
-			continue; /* no file system of Linux has such names */
-		/* The stack may move in memory while the level below fills it. */
+			continue; /* impossible: longer than NAME_MAX */
+		/* Copied, because `pending` may be reallocated by the level below. */
 		memcpy(leaf, kept, size);
 		if (path_push(w, leaf, f) < 0)
 			return -1;
@@ -216,8 +216,8 @@ static int start_walk(struct walker *w, int dir, const char *leaf, struct fault 
 		return fault_system(f, errno, "cannot look at the directory of '%s'", SHOWN(text_string(&w->path)));
 	if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(text_string(&w->path)));
-	/* A start is asked for by name, so it may be a mount point itself. */
-	const struct place start = { .device = status.st_dev, .mount = mount_id_at(dir, leaf) };
+	/* The start may itself be a mount point, since the caller named it. */
+	const struct mount_key start = { .device = status.st_dev, .mount = mount_id_at(dir, leaf) };
 	w->directories++;
 	if (entry_visit(w, dir, 0, leaf, &start, fs_open_to_others(&holder), f) < 0)
 		return -1;
@@ -265,7 +265,7 @@ static int remove_below(int dir, const char *leaf, dev_t device, unsigned depth,
 		return fault_system(f, errno, "cannot remove '%s'", SHOWN(leaf));
 	if (status.st_dev != device)
 		return fault_refused(f, "'%s' is another file system and is not removed; unmount it", SHOWN(leaf));
-	/* Whoever holds it open could fill it again faster than it is emptied.  The owner goes first, who may chmod. */
+	/* Whoever has it open could keep refilling it.  chown first, or the old owner could undo the chmod. */
 	if (fs_open_to_others(&status) && fchown(fd, 0, 0) == 0)
 		(void)fchmod(fd, 0700);
 
