@@ -31,11 +31,11 @@ enum {
 	CPU_GRACE_S = 2,
 	BLOCK_SIZE = 64 * 1024,
 	DRAIN_ROUNDS = 64,
-	WORKER_BUFFER = 128 * 1024, /* what it may send before we read, whatever net.core.wmem_default says */
+	WORKER_BUFFER = 128 * 1024, /* what it can send before we read, whatever net.core.wmem_default is */
 	SEND_PATIENCE_MS = 1000,
 };
 
-/* Memory that the sanitizers reserve would count against the limit. */
+/* The memory that sanitizers reserve would exceed the limit. */
 #if defined(__SANITIZE_ADDRESS__)
 #define DATA_LIMIT_FITS false
 #elif defined(__has_feature)
@@ -57,7 +57,7 @@ static void descriptor_close(const int *keep, int fd)
 	(void)close(fd);
 }
 
-/* From gap to gap; false where the kernel has no such call. */
+/* Closes the gaps between the kept ones; false if the kernel lacks close_range(2). */
 static bool ranges_close(const int *keep)
 {
 	for (unsigned from = 3, next;; from = next + 1) {
@@ -72,8 +72,8 @@ static bool ranges_close(const int *keep)
 	}
 }
 
-/* Those that are open, as /proc lists them; without readdir(3), which takes memory. */
-static bool listed_close(const int *keep)
+/* Closes those in /proc/self/fd.  Not with readdir(3): it allocates memory, which is not async-signal-safe. */
+static bool open_fds_close(const int *keep)
 {
 	_Alignas(struct dirent64) char block[4096];
 	FS_AUTO int listing = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,9 +94,9 @@ void proc_child_close_others(const int *keep)
 {
 	struct rlimit limit = { .rlim_max = DESCRIPTORS_MAX };
 
-	if (ranges_close(keep) || listed_close(keep))
+	if (ranges_close(keep) || open_fds_close(keep))
 		return;
-	/* Below the hard limit, unless that was lowered meanwhile. */
+	/* No descriptor is above the hard limit, unless that was lowered since. */
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	const int end = limit.rlim_max < DESCRIPTORS_MAX ? (int)limit.rlim_max : DESCRIPTORS_MAX;
 	for (int fd = 3; fd < end; fd++)
@@ -109,22 +109,21 @@ struct pipes {
 	int output_read, output_write, tell_read, tell_write;
 };
 
-static const char *what_of(const struct proc_child_options *o)
+static const char *name_of(const struct proc_child_options *o)
 {
 	return o->what != NULL ? o->what : o->argv[0];
 }
 
-/* Every signal at its default and none blocked, whatever the parent had. */
 static void signals_reset(const struct proc_child_options *o)
 {
-	/* The kernel's struct sigaction with SIG_DFL and nothing else is all zeros. */
+	/* The kernel's own struct sigaction: SIG_DFL, no flags and an empty mask are all zeros. */
 	static const unsigned char by_default[64];
 	sigset_t none;
 
 	/*
-	 * Not by signal(3): it keeps its hands off 32 and 33, and a parent that was started by posix_spawn(3) has these
-	 * two ignored.  8 is the size of the kernel's signal set.  What our caller had us ignore (nohup(1)) is for the
-	 * caller's program to ignore, too; but a ^C is ours to ignore only, while it is in front.
+	 * Not signal(3), which refuses 32 and 33: posix_spawn(3) may have left them ignored.  8 is the size of the
+	 * kernel's signal set.  What our caller ignores (nohup(1)), its program ignores, too; but not ^C and ^\, which
+	 * we may ignore only because that program has the terminal.
 	 */
 	for (long number = 1; number <= 64; number++)
 		if (o->caller == NULL || number == SIGINT || number == SIGQUIT)
@@ -133,7 +132,7 @@ static void signals_reset(const struct proc_child_options *o)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int group_enter(const struct proc_child_options *o)
+static int group_set(const struct proc_child_options *o)
 {
 	if (o->confined)
 		return setsid() < 0 ? errno : 0;
@@ -142,8 +141,8 @@ static int group_enter(const struct proc_child_options *o)
 	return 0;
 }
 
-/* Before the root changes: below a bare one there is no /dev/null. */
-static int standard_enter(const struct proc_child_options *o, const struct pipes *pipes)
+/* Before chroot(2): the new root may have no /dev/null. */
+static int stdio_set(const struct proc_child_options *o, const struct pipes *pipes)
 {
 	if (o->output == PROC_CHILD_INHERITED && !o->confined)
 		return 0;
@@ -153,7 +152,7 @@ static int standard_enter(const struct proc_child_options *o, const struct pipes
 		       : 0;
 }
 
-/* To a number of its own, from one that is in nobody's way. */
+/* Moves a descriptor to the number `place`, by way of one that is not reserved. */
 static int descriptor_move(int fd, int place, int flags)
 {
 	FS_AUTO int away = fcntl(fd, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1);
@@ -161,33 +160,33 @@ static int descriptor_move(int fd, int place, int flags)
 	return away < 0 ? -1 : dup3(away, place, flags);
 }
 
-/* Nothing but root and tell is left, and only a worker's outlive exec. */
-static int descriptors_enter(struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
+/* Closes all but root and tell; only a worker's are inherited over exec. */
+static int descriptors_set(struct proc_child_options *o, const struct pipes *pipes, int *root, int *tell)
 {
 	const int flags = o->worker ? 0 : O_CLOEXEC;
 
 	if (o->caller != NULL)
 		return 0;
 	if (o->work != NULL && !o->confined) {
-		/* Or it would be its own listener. */
+		/* With the read end open, a write could never fail: the child would be its own reader. */
 		(void)close(pipes->tell_read);
 		return 0;
 	}
-	/* First of all: its number may be one of the two that are taken now. */
+	/* First, because its number may be one of the two reserved ones. */
 	if (o->program > 0 && (o->program = fcntl(o->program, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1)) < 0)
 		return errno;
 	FS_AUTO int kept = *root >= 0 ? fcntl(*root, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1) : -1;
 	if ((*root >= 0 && kept < 0) || (*tell = descriptor_move(*tell, PROC_CHILD_TELL, flags)) < 0 ||
 	    (kept >= 0 && (*root = descriptor_move(kept, PROC_CHILD_ROOT, flags)) < 0))
 		return errno;
-	/* A list ends with its first -1. */
+	/* -1 ends the list, so an absent one must not come before the other. */
 	const int second = o->program > 0 ? o->program : *root;
 	proc_child_close_others((const int[]){ PROC_CHILD_TELL, second, *root, -1 });
 	return 0;
 }
 
-/* A worker's is left to it. */
-static int root_enter(const struct proc_child_options *o, int root)
+/* A worker calls chroot(2) itself. */
+static int root_set(const struct proc_child_options *o, int root)
 {
 	if (o->root == PROC_CHILD_STAY)
 		return 0;
@@ -205,8 +204,8 @@ static int limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
 	return setrlimit((enum __rlimit_resource)resource, &value);
 }
 
-/* After becoming another user: that act clears the wish to die with the parent. */
-static int bounds_enter(const struct proc_child_options *o, pid_t parent)
+/* After the change of user, which clears PR_SET_PDEATHSIG. */
+static int limits_set(const struct proc_child_options *o, pid_t parent)
 {
 	const rlim_t seconds = o->deadline_ms / 1000 + CPU_GRACE_S;
 
@@ -224,34 +223,33 @@ static int bounds_enter(const struct proc_child_options *o, pid_t parent)
 	if (o->life == PROC_CHILD_DIES_WITH_US && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return errno;
 	/*
-	 * It was gone before we asked to go with it.  To the first process of a process namespace its parent has number
-	 * 0, gone or not; the pipe that the first message goes to tells.
+	 * The parent may have died before prctl(2).  For the first process of a pid namespace getppid(2) is always 0;
+	 * then the first write to the pipe fails instead.
 	 */
 	const pid_t now = getppid();
 	return o->life == PROC_CHILD_DIES_WITH_US && now != parent && now != 0 ? ESRCH : 0;
 }
 
-static int child_enter(struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
-		       struct fault *f)
+static int child_set_up(struct proc_child_options *o, const struct pipes *pipes, pid_t parent, int *tell,
+			struct fault *f)
 {
 	int root = o->root, errnum;
 
 	signals_reset(o);
-	if ((errnum = group_enter(o)) != 0 || (errnum = standard_enter(o, pipes)) != 0 ||
-	    (errnum = descriptors_enter(o, pipes, &root, tell)) != 0 || (errnum = root_enter(o, root)) != 0)
-		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+	if ((errnum = group_set(o)) != 0 || (errnum = stdio_set(o, pipes)) != 0 ||
+	    (errnum = descriptors_set(o, pipes, &root, tell)) != 0 || (errnum = root_set(o, root)) != 0)
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(name_of(o)));
 	if (o->identity != NULL && proc_identity_become(o->identity, f) < 0)
-		return fault_prefix(f, "cannot start '%s': ", SHOWN(what_of(o)));
-	if ((errnum = bounds_enter(o, parent)) != 0)
-		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+		return fault_prefix(f, "cannot start '%s': ", SHOWN(name_of(o)));
+	if ((errnum = limits_set(o, parent)) != 0)
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(name_of(o)));
 	return 0;
 }
 
-/* Returns only with a fault. */
-static int program_become(const struct proc_child_options *o, struct fault *f)
+static int program_exec(const struct proc_child_options *o, struct fault *f)
 {
 	const char *environment[ENVIRONMENT_MAX] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C" };
-	const char *const *whole = o->worker ? (const char *const[]){ NULL } : environment;
+	const char *const *envp = o->worker ? (const char *const[]){ NULL } : environment;
 	size_t count = 2;
 
 	for (const char *const *more = o->environment; more != NULL && *more != NULL; more++) {
@@ -260,25 +258,25 @@ static int program_become(const struct proc_child_options *o, struct fault *f)
 		environment[count++] = *more;
 	}
 	if (o->caller != NULL)
-		whole = (const char *const *)(uintptr_t)o->caller->environment;
-	char open_one[32];
-	(void)snprintf(open_one, sizeof(open_one), "/proc/self/fd/%d", o->program);
-	(void)execve(o->program > 0 ? open_one : o->argv[0], (char *const *)(uintptr_t)o->argv,
-		     (char *const *)(uintptr_t)whole);
+		envp = (const char *const *)(uintptr_t)o->caller->environment;
+	char exec_path[32];
+	(void)snprintf(exec_path, sizeof(exec_path), "/proc/self/fd/%d", o->program);
+	(void)execve(o->program > 0 ? exec_path : o->argv[0], (char *const *)(uintptr_t)o->argv,
+		     (char *const *)(uintptr_t)envp);
 	return fault_errno(f, errno,
 			   o->worker ? "cannot run '%s'; reinstall the package okv-luna-hooks" : "cannot run '%s'",
 			   SHOWN(o->argv[0]));
 }
 
-static int work_do(const struct proc_child_options *o, int tell, struct fault *f)
+static int function_run(const struct proc_child_options *o, int tell, struct fault *f)
 {
-	/* Foreign code may write messages, too, but none before this one. */
+	/* The first message, so nothing that foreign code writes can be mistaken for it. */
 	if (proc_message_write(tell, PROC_CHILD_STARTED, NULL, 0) < 0)
 		_exit(1);
 	const int r = o->work(o->context, tell, f);
-	/* What failed without a word must never pass for good. */
+	/* A failure without a fault must not look like success. */
 	return r < 0 && f->kind == FAULT_NONE
-		       ? fault_system(f, 0, "'%s' failed without giving a reason", SHOWN(what_of(o)))
+		       ? fault_system(f, 0, "'%s' failed without giving a reason", SHOWN(name_of(o)))
 		       : r;
 }
 
@@ -288,10 +286,10 @@ __attribute__((noreturn)) static void child_main(const struct proc_child_options
 	struct fault f = { 0 };
 	int tell = pipes->tell_write;
 	struct proc_child_options own = *o;
-	int r = child_enter(&own, pipes, parent, &tell, &f);
+	int r = child_set_up(&own, pipes, parent, &tell, &f);
 
 	if (r == 0)
-		r = o->argv != NULL ? program_become(&own, &f) : work_do(&own, tell, &f);
+		r = o->argv != NULL ? program_exec(&own, &f) : function_run(&own, tell, &f);
 	if (r < 0)
 		(void)proc_message_write(tell, PROC_CHILD_FAILED, &f, sizeof(f));
 	_exit(r < 0 ? 1 : 0);
@@ -315,7 +313,7 @@ void proc_child_program(const char *name, char ret_path[PATH_MAX])
 	}
 	if (snprintf(ret_path, PATH_MAX, "%s/libexec/%s", prefix, name) < PATH_MAX && access(ret_path, X_OK) == 0)
 		return;
-	/* Under another root than we were started in, it is that one's. */
+	/* /proc/self/exe does not help after chroot(2): use the path in this root. */
 	if (snprintf(ret_path, PATH_MAX, SETTINGS_PREFIX "/libexec/%s", name) >= PATH_MAX)
 		ret_path[0] = '\0';
 }
@@ -348,7 +346,7 @@ struct proc_child_options proc_child_function(int (*work)(void *context, int tel
 	};
 }
 
-/* Our end never blocks: what a child leaves behind is read to the end that it has at that moment. */
+/* The read end does not block: what a child leaves in the pipe is drained, without waiting for more. */
 static int pipe_open(int *ret_read, int *ret_write)
 {
 	int ends[2];
@@ -360,7 +358,7 @@ static int pipe_open(int *ret_read, int *ret_write)
 	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
-/* To a worker and from it. */
+/* Both directions, for a worker. */
 static int socket_open(int *ret_ours, int *ret_its)
 {
 	const int room = WORKER_BUFFER;
@@ -385,11 +383,11 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 
 	if ((o->worker ? socket_open : pipe_open)(&tell_read, &tell_write) < 0 ||
 	    pipe_open(&output_read, &output_write) < 0)
-		return fault_system(f, errno, "cannot start '%s'", SHOWN(what_of(o)));
+		return fault_system(f, errno, "cannot start '%s'", SHOWN(name_of(o)));
 	child.how = *o;
 	child.started = o->worker;
 	child.deadline = o->deadline_ms > 0 ? proc_clock_ms() + o->deadline_ms : 0;
-	/* What we have buffered must not come out of a function's process again, nor behind a program's words. */
+	/* Otherwise a forked function prints our buffered output again, and a program's output comes before it. */
 	if (o->argv == NULL || o->output == PROC_CHILD_INHERITED)
 		(void)fflush(NULL);
 	if (o->confined)
@@ -403,7 +401,7 @@ int proc_child_start(const struct proc_child_options *o, struct proc_child *ret_
 		bool left;
 		if (o->confined)
 			(void)proc_reaper_end(&child.reaper, 0, &left);
-		return fault_system(f, errnum, "cannot start '%s'", SHOWN(what_of(o)));
+		return fault_system(f, errnum, "cannot start '%s'", SHOWN(name_of(o)));
 	}
 	if (child.pid == 0)
 		child_main(o, &pipes, parent);
@@ -428,7 +426,6 @@ int proc_child_send(const struct proc_child *child, const struct text *messages,
 			if (poll(&wait, 1, SEND_PATIENCE_MS) == 0)
 				return fault_system(f, ETIMEDOUT, "cannot ask '%s'", SHOWN(child->how.what));
 		} else if (errno == EPIPE || errno == ECONNRESET) {
-			/* Why it ended is what proc_child_wait tells. */
 			return 0;
 		} else if (errno != EINTR) {
 			return fault_system(f, errno, "cannot ask '%s'", SHOWN(child->how.what));
@@ -444,7 +441,7 @@ void proc_outcome_done(struct proc_outcome *outcome)
 
 /* --- what comes of it --------------------------------------------------------------------------------------------- */
 
-static void output_take(struct proc_child *child, const char *bytes, size_t length)
+static void output_append(struct proc_child *child, const char *bytes, size_t length)
 {
 	struct proc_outcome *outcome = &child->outcome;
 	const size_t room = PROC_CHILD_OUTPUT_MAX - outcome->output.length;
@@ -453,7 +450,7 @@ static void output_take(struct proc_child *child, const char *bytes, size_t leng
 	text_add(&outcome->output, bytes, length < room ? length : room);
 }
 
-/* Foreign words may be in a fault, and who tells it may be foreign code. */
+/* The text may quote foreign input, or foreign code may have sent it. */
 static bool is_printable(const char *text)
 {
 	const size_t length = strlen(text);
@@ -468,29 +465,29 @@ static bool is_printable(const char *text)
 	return true;
 }
 
-static bool fault_take(struct fault *fault, const struct proc_message *message)
+static bool fault_decode(struct fault *fault, const struct proc_message *message)
 {
-	struct fault told;
+	struct fault received;
 
-	if (message->length != sizeof(told))
+	if (message->length != sizeof(received))
 		return false;
-	memcpy(&told, message->bytes, sizeof(told));
-	told.text[FAULT_TEXT_MAX - 1] = '\0';
-	if (told.kind <= FAULT_NONE || told.kind > FAULT_LATE)
+	memcpy(&received, message->bytes, sizeof(received));
+	received.text[FAULT_TEXT_MAX - 1] = '\0';
+	if (received.kind <= FAULT_NONE || received.kind > FAULT_LATE)
 		return false;
-	*fault = told;
-	if (!is_printable(told.text))
-		(void)snprintf(fault->text, sizeof(fault->text), "%s", SHOWN(told.text));
+	*fault = received;
+	if (!is_printable(received.text))
+		(void)snprintf(fault->text, sizeof(fault->text), "%s", SHOWN(received.text));
 	return true;
 }
 
-/* False: it is nobody's. */
-static bool message_take(struct proc_child *child, const struct proc_message *message)
+/* False if the message is not valid. */
+static bool message_handle(struct proc_child *child, const struct proc_message *message)
 {
 	struct proc_outcome *outcome = &child->outcome;
 
 	if (message->kind == PROC_CHILD_FAILED)
-		return fault_take(&outcome->fault, message);
+		return fault_decode(&outcome->fault, message);
 	if (message->kind == PROC_CHILD_STARTED && !child->started) {
 		child->started = true;
 		return true;
@@ -504,7 +501,7 @@ static bool message_take(struct proc_child *child, const struct proc_message *me
 	return answer != PROC_CHILD_GARBLED;
 }
 
-static void tell_take(struct proc_child *child, const char *bytes, size_t length)
+static void messages_handle(struct proc_child *child, const char *bytes, size_t length)
 {
 	struct proc_message message;
 	int r = 0;
@@ -513,11 +510,11 @@ static void tell_take(struct proc_child *child, const char *bytes, size_t length
 		return;
 	proc_message_reader_add(&child->reader, bytes, length);
 	while (!child->outcome.garbled && (r = proc_message_reader_next(&child->reader, &message)) != 0)
-		child->outcome.garbled = r < 0 || !message_take(child, &message);
+		child->outcome.garbled = r < 0 || !message_handle(child, &message);
 }
 
-/* One read; a descriptor at its end becomes -1.  True while there may be more at once. */
-static bool channel_read(struct proc_child *child, int *fd, void (*take)(struct proc_child *, const char *, size_t))
+/* Reads once; at end of file *fd becomes -1.  True if there may be more to read now. */
+static bool channel_read(struct proc_child *child, int *fd, void (*handle)(struct proc_child *, const char *, size_t))
 {
 	char block[BLOCK_SIZE];
 
@@ -525,7 +522,7 @@ static bool channel_read(struct proc_child *child, int *fd, void (*take)(struct 
 		return false;
 	const ssize_t got = read(*fd, block, sizeof(block));
 	if (got > 0)
-		take(child, block, (size_t)got);
+		handle(child, block, (size_t)got);
 	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
 		fs_close(fd);
 	return got > 0;
@@ -533,9 +530,9 @@ static bool channel_read(struct proc_child *child, int *fd, void (*take)(struct 
 
 static bool channels_read(struct proc_child *child)
 {
-	const bool more = channel_read(child, &child->tell, tell_take);
+	const bool more = channel_read(child, &child->tell, messages_handle);
 
-	return channel_read(child, &child->output, output_take) || more;
+	return channel_read(child, &child->output, output_append) || more;
 }
 
 /* --- its end ------------------------------------------------------------------------------------------------------ */
@@ -549,7 +546,7 @@ static void child_forget(struct proc_child *child)
 	child->pid = 0;
 }
 
-/* Ended, but not reaped: until its group is killed, nobody else may get its number. */
+/* Does not reap: the pid must not be reused before its process group is killed. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { .si_pid = 0 };
@@ -561,8 +558,11 @@ static bool has_ended(pid_t pid)
 	return r < 0 || info.si_pid == pid;
 }
 
-/* On a busy machine even a killed process takes time to end, so what is left of the deadline may be used for it. */
-static int64_t reap_end(const struct proc_child *child)
+/*
+ * Until when to wait for a killed process.  On a busy machine it takes time to end: it may use the rest of its
+ * deadline.
+ */
+static int64_t reap_deadline(const struct proc_child *child)
 {
 	const int64_t now = proc_clock_ms();
 
@@ -572,7 +572,7 @@ static int64_t reap_end(const struct proc_child *child)
 	       PROC_CHILD_CONFINED_REAP_MS;
 }
 
-/* Before it has called setsid(2) or setpgid(2), there is no such group yet. */
+/* Both: there is no such group until the child has called setsid(2) or setpgid(2). */
 static void child_kill(const struct proc_child *child)
 {
 	if (child->how.confined || child->how.group == PROC_CHILD_OWN_GROUP)
@@ -583,7 +583,7 @@ static void child_kill(const struct proc_child *child)
 static void child_reap(struct proc_child *child)
 {
 	struct proc_outcome *outcome = &child->outcome;
-	const int64_t until = reap_end(child);
+	const int64_t until = reap_deadline(child);
 	int status = 0;
 
 	const bool left = proc_reaper_wait(child->pid, until, &status) != child->pid;
@@ -611,8 +611,8 @@ static bool is_program(const struct proc_child *child)
 }
 
 /*
- * A program is over when its output has ended, too: what it started may still be writing.  A function or a worker is
- * over when its process has ended, whoever else holds the pipes.
+ * A program is over when its output has ended as well: its own children may still be writing.  A function or worker is
+ * over when its process has ended, whoever else has the pipes open.
  */
 static bool child_is_over(struct proc_child *child)
 {
@@ -621,34 +621,34 @@ static bool child_is_over(struct proc_child *child)
 	return has_ended(child->pid);
 }
 
-/* 1: over, and *ret_outcome is filled; 0: not yet; -1: it never began. */
-static int child_look(struct proc_child *child, struct proc_outcome *ret_outcome, struct fault *f)
+/* 1: over, and *ret_outcome is filled; 0: not yet; -1: it could not be started. */
+static int child_poll(struct proc_child *child, struct proc_outcome *ret_outcome, struct fault *f)
 {
 	const bool over = child_is_over(child);
 
 	if (!over && (child->deadline == 0 || proc_clock_ms() < child->deadline))
 		return 0;
-	/* It may have written just before it ended.  Bounded, because a process that it left behind may never stop. */
+	/* Read what it wrote last.  Bounded, because a process that it left behind may write forever. */
 	for (int rounds = 0; rounds < DRAIN_ROUNDS && channels_read(child); rounds++)
 		;
 	child->outcome.late = !over && !child->outcome.answered;
 	if (!over || !is_program(child))
 		child_kill(child);
 	child_reap(child);
-	const bool begun = child->started || child->outcome.fault.kind == FAULT_NONE;
-	if (begun) {
+	const bool has_started = child->started || child->outcome.fault.kind == FAULT_NONE;
+	if (has_started) {
 		*ret_outcome = child->outcome;
 		child->outcome = (struct proc_outcome)PROC_OUTCOME_INIT;
 	} else {
 		*f = child->outcome.fault;
 	}
 	child_forget(child);
-	return begun ? 1 : -1;
+	return has_started ? 1 : -1;
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
-/* Sleeps until something comes, a child ends, a deadline has passed or a watched signal comes. */
+/* Sleeps until there is something to read, a child ends, a deadline passes or a watched signal arrives. */
 static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_child *const children[], size_t count)
 {
 	struct pollfd waits[2 * PROC_CHILDREN_MAX];
@@ -664,7 +664,7 @@ static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_c
 			if (patience < 0 || left < patience)
 				patience = left > 0 ? left : 0;
 		}
-		/* A pipe that has ended is -1, which ppoll(2) ignores. */
+		/* ppoll(2) ignores -1, a pipe at end of file. */
 		waits[open++] = (struct pollfd){ .fd = child->tell, .events = POLLIN };
 		waits[open++] = (struct pollfd){ .fd = child->output, .events = POLLIN };
 	}
@@ -676,7 +676,7 @@ static void children_sleep(const struct proc_interrupt_hold *hold, struct proc_c
 }
 
 /* 1: one has ended; 0: none yet. */
-static int children_look(struct proc_child *const children[], size_t count, size_t *ret_which,
+static int children_poll(struct proc_child *const children[], size_t count, size_t *ret_which,
 			 struct proc_outcome *ret_outcome, struct fault *f)
 {
 	size_t alive = 0;
@@ -687,7 +687,7 @@ static int children_look(struct proc_child *const children[], size_t count, size
 		if (children[i]->pid <= 0)
 			continue;
 		alive++;
-		const int r = child_look(children[i], ret_outcome, f);
+		const int r = child_poll(children[i], ret_outcome, f);
 		if (r > 0)
 			*ret_which = i;
 		if (r != 0)
@@ -705,7 +705,7 @@ int proc_child_wait(struct proc_child *const children[], size_t count, size_t *r
 	if (count > PROC_CHILDREN_MAX)
 		return fault_system(f, E2BIG, "cannot watch %zu children", count);
 	proc_interrupt_hold(&hold);
-	while ((r = children_look(children, count, ret_which, ret_outcome, f)) == 0)
+	while ((r = children_poll(children, count, ret_which, ret_outcome, f)) == 0)
 		children_sleep(&hold, children, count);
 	proc_interrupt_release(&hold);
 	return r < 0 ? -1 : 0;
@@ -727,8 +727,8 @@ int proc_child_run(const struct proc_child_options *options, struct proc_outcome
 }
 
 /*
- * Of the lines that have something to read, the last that begins with the program's name, else the last: warnings come
- * before the reason, and after it at most how to use the program.
+ * The last non-blank line that begins with "PROGRAM:", else the last non-blank one: warnings come before the reason,
+ * and after it at most usage hints.
  */
 static struct text_line reason_find(const struct text *output, const char *program)
 {

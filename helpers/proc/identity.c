@@ -29,7 +29,7 @@ int proc_identity_read(int root, const char *user, struct proc_identity *ret_ide
 
 int proc_identity_become(const struct proc_identity *identity, struct fault *f)
 {
-	/* Groups while we still may, then gid, then uid: the other way round each step would forbid the next. */
+	/* Groups, gid, uid, in this order: each step needs the privilege that the next one drops. */
 	if (setgroups(identity->group_count, identity->group_count > 0 ? identity->groups : NULL) < 0 ||
 	    setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
 	    setresuid(identity->uid, identity->uid, identity->uid) < 0)

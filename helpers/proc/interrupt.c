@@ -28,7 +28,7 @@ void proc_clock_set(int64_t (*clock)(void))
 	clock_set = clock;
 }
 
-static void note(int number)
+static void on_signal(int number)
 {
 	if (pending == 0)
 		pending = number;
@@ -38,13 +38,13 @@ void proc_interrupt_watch(void)
 {
 	struct sigaction action;
 
-	/* Without SA_RESTART: a read from the terminal or a wait for a child must come back. */
+	/* Without SA_RESTART, so that a read from the terminal or a wait for a child returns. */
 	memset(&action, 0, sizeof(action));
-	action.sa_handler = note;
+	action.sa_handler = on_signal;
 	(void)sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < WATCHED_COUNT; i++) {
 		struct sigaction before;
-		/* What nohup(1) told the caller to ignore stays ignored. */
+		/* A signal that our caller ignores stays ignored (nohup(1)). */
 		if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
 			(void)sigaction(watched[i], &action, NULL);
 	}
@@ -62,15 +62,15 @@ int proc_interrupt_check(struct fault *f)
 	return fault_incomplete(f, "interrupted by signal %d; what was begun has been undone", (int)pending);
 }
 
-static void child_ended(int number)
+static void on_child_end(int number)
 {
 	(void)number;
 }
 
 void proc_interrupt_hold(struct proc_interrupt_hold *ret_hold)
 {
-	/* A signal whose default is to be ignored wakes nobody; one with a handler does. */
-	const struct sigaction wake = { .sa_handler = child_ended, .sa_flags = SA_RESTART };
+	/* ppoll(2) returns for a signal only if it has a handler; SIGCHLD is ignored by default. */
+	const struct sigaction wake = { .sa_handler = on_child_end, .sa_flags = SA_RESTART };
 	sigset_t held;
 
 	(void)sigemptyset(&held);
@@ -79,7 +79,7 @@ void proc_interrupt_hold(struct proc_interrupt_hold *ret_hold)
 		(void)sigaddset(&held, watched[i]);
 	(void)sigprocmask(SIG_BLOCK, &held, &ret_hold->before);
 	(void)sigaction(SIGCHLD, &wake, &ret_hold->child);
-	/* A caller may have left it blocked for us; the other signals, that is its wish. */
+	/* Our caller may have blocked SIGCHLD.  Other signals that it blocked stay blocked. */
 	ret_hold->asleep = ret_hold->before;
 	(void)sigdelset(&ret_hold->asleep, SIGCHLD);
 }
@@ -116,7 +116,7 @@ void proc_interrupt_end(void)
 {
 	for (size_t i = 0; i < WATCHED_COUNT; i++) {
 		struct sigaction now;
-		if (sigaction(watched[i], NULL, &now) == 0 && now.sa_handler == note)
+		if (sigaction(watched[i], NULL, &now) == 0 && now.sa_handler == on_signal)
 			(void)signal(watched[i], SIG_DFL);
 	}
 	if (pending != 0)

@@ -1,12 +1,12 @@
 /*
- * proc/interrupt: a person's ^C, a hang-up or a kill(1) as a value, so that what was begun is cleaned up first.
+ * proc/interrupt: ^C, hang-up and kill(1) as a value, so that work in progress is cleaned up first.
  *
- * Promise: after proc_interrupt_watch(), SIGINT, SIGTERM, SIGHUP and SIGQUIT end nothing by themselves: blocking
- * calls return EINTR and proc_interrupt_pending() names the first signal that came.  Rooms that work in a loop ask
- * at each turn; proc/child ends its children.  proc_interrupt_end() dies by that signal at last, as the
- * caller's shell expects.  Without a watch nothing is ever pending.
+ * Promise: after proc_interrupt_watch(), SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end the process: blocking calls
+ * return EINTR, and proc_interrupt_pending() gives the first signal that came.  Loops check it at each turn; proc/child
+ * ends its children.  At the end proc_interrupt_end() dies by that signal, as the calling shell expects.  Without
+ * proc_interrupt_watch() no signal is ever pending.
  *
- * Here, too, is the clock that deadlines go by.
+ * The clock for deadlines is here, too.
  */
 #ifndef OKV_PROC_INTERRUPT_H
 #define OKV_PROC_INTERRUPT_H
@@ -18,9 +18,9 @@
 
 #include "base/fault.h"
 
-/* Milliseconds of CLOCK_MONOTONIC: they only go forward, and no step of the date moves a deadline. */
+/* Milliseconds of CLOCK_MONOTONIC, so setting the date moves no deadline. */
 int64_t proc_clock_ms(void);
-/* For tests that would only wait for time: another clock, or with NULL the real one again. */
+/* For tests that would otherwise have to wait: replaces the clock; NULL restores the real one. */
 void proc_clock_set(int64_t (*clock)(void));
 
 void proc_interrupt_watch(void);
@@ -29,26 +29,26 @@ int proc_interrupt_pending(void);
 /* 0, or -1 with FAULT_INCOMPLETE "interrupted" when a signal is pending. */
 int proc_interrupt_check(struct fault *f);
 /*
- * Waits until a read of `fd` would return at once; 0, or -1 as proc_interrupt_check.  A look at what is pending and
- * then a blocking read would sleep through a signal that comes between the two: signal(7), ppoll(2).
+ * Waits until a read of `fd` would not block; 0, or -1 as proc_interrupt_check.  Checking for a signal and then calling
+ * read(2) would miss a signal that comes in between: signal(7), ppoll(2).
  */
 int proc_interrupt_await(int fd, struct fault *f);
 
 /*
- * The same for more than one thing to look at.  Between hold and release the watched signals and SIGCHLD wait, and come
- * in proc_interrupt_sleep only: whatever comes after hold ends the sleep, so a look between the two misses nothing.
+ * The same for callers that have more to check.  From hold to release the watched signals and SIGCHLD are blocked,
+ * except inside proc_interrupt_sleep, which any of them ends: so no signal is lost between a check and the sleep.
  */
 struct proc_interrupt_hold {
 	sigset_t before, asleep;
 	struct sigaction child;
 };
 void proc_interrupt_hold(struct proc_interrupt_hold *ret_hold);
-/* As poll(2), with milliseconds, -1 for without end; a signal is -1 and EINTR. */
+/* As poll(2), in milliseconds, -1: no limit.  A signal is -1 and EINTR. */
 int proc_interrupt_sleep(const struct proc_interrupt_hold *hold, struct pollfd *waits, size_t count,
 			 int64_t patience_ms);
 void proc_interrupt_release(const struct proc_interrupt_hold *hold);
 
-/* Gives the watched signals their default action back; with one pending it does not return. */
+/* Restores the default action of the watched signals, and raises the pending one: then it does not return. */
 void proc_interrupt_end(void);
 
 #endif

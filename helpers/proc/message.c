@@ -63,7 +63,7 @@ int proc_message_reader_next(struct proc_message_reader *reader, struct proc_mes
 			return 1;
 		}
 	}
-	/* Only a part of one is left: it moves to the front, so that no stream makes the memory grow. */
+	/* Move the incomplete message to the front, so that the buffer does not grow with the stream. */
 	if (reader->used > 0) {
 		memmove(pending->bytes, pending->bytes + reader->used, left);
 		pending->length = left;

@@ -1,12 +1,12 @@
 /*
- * proc/message: whole messages over a pipe: what every child of ours tells its parent by.
+ * proc/message: framed messages over a pipe, between a child and its parent.
  *
- * On the wire: kind and length (32 bits each, as the machine stores them; both sides are this process or its child),
- * then `length` bytes, at most PROC_MESSAGE_MAX.
+ * On the wire: kind and length (32 bits each, in host byte order, since both ends are on this machine), then `length`
+ * bytes, at most PROC_MESSAGE_MAX.
  *
- * Promise: a writer sends a whole message or fails; a reader is given the bytes in whatever pieces they come, hands
- * out each message once it is whole, and believes nothing that the other side says: with a length beyond the limit the
- * stream is broken for good.  What the bytes mean, and whether a NUL is among them, is the caller's to check.
+ * Promise: a writer sends a whole message or fails.  A reader is fed bytes in any pieces and hands out each message
+ * once it is complete.  It trusts nothing from the other side: a length over the limit breaks the stream for good.
+ * What the bytes mean, and whether a string in them ends with a NUL, is for the caller to check.
  */
 #ifndef OKV_PROC_MESSAGE_H
 #define OKV_PROC_MESSAGE_H
@@ -22,24 +22,24 @@ enum { PROC_MESSAGE_MAX = 16 * 1024 };
 struct proc_message {
 	uint32_t kind;
 	size_t length;
-	const void *bytes; /* borrowed from the reader until its next call, and not aligned: memcpy(3) what is in it */
+	const void *bytes; /* the reader's, valid until its next call; not aligned: use memcpy(3) */
 };
 
-/* 0, or -1 and errno: EMSGSIZE when it is too long (nothing is sent), or what write(2) says. */
+/* 0, or -1 and errno: EMSGSIZE if it is too long (nothing is sent), or that of write(2). */
 int proc_message_write(int fd, uint32_t kind, const void *bytes, size_t length);
 
-/* Appends it to what the caller writes later; one that is too long marks the text as failed. */
+/* Appends a message to `text`, to be written later; a message that is too long marks the text as failed. */
 void proc_message_add(struct text *text, uint32_t kind, const void *bytes, size_t length);
 
 /* Starts as { 0 }. */
 struct proc_message_reader {
 	struct text pending;
-	size_t used; /* bytes of `pending` that were handed out */
+	size_t used; /* bytes of `pending` that have been handed out */
 	bool broken;
 };
 
 void proc_message_reader_add(struct proc_message_reader *reader, const void *bytes, size_t length);
-/* 1: *ret_message is the next one; 0: it takes more bytes; -1: the stream is broken, or memory ran out. */
+/* 1: *ret_message is the next message; 0: more bytes are needed; -1: the stream is broken, or no memory. */
 int proc_message_reader_next(struct proc_message_reader *reader, struct proc_message *ret_message);
 void proc_message_reader_done(struct proc_message_reader *reader);
 

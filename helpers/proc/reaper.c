@@ -16,10 +16,10 @@
 #include "fs/root.h"
 #include "proc/interrupt.h"
 
-/* Between two looks at what is about to end. */
-static const struct timespec moment = { .tv_nsec = 500000L };
+/* Between two polls. */
+static const struct timespec poll_interval = { .tv_nsec = 500000L };
 
-/* Parent of a process: the second field after the name, which may itself hold blanks and brackets (proc(5)). */
+/* The parent's pid: second field after the name, which may itself contain blanks and brackets (proc(5)). */
 static pid_t parent_of(int proc, const char *number)
 {
 	char path[64], stat[512];
@@ -34,7 +34,7 @@ static pid_t parent_of(int proc, const char *number)
 	return after != NULL && strlen(after) > 4 ? (pid_t)strtol(after + 4, NULL, 10) : -1;
 }
 
-/* Adds our children to `ret_children`, at most `most`; -1 where /proc does not tell. */
+/* Finds our children, at most `most`; -1 if /proc cannot be read. */
 static int children_find(pid_t *ret_children, size_t most, size_t *ret_count)
 {
 	FS_AUTO int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -56,8 +56,8 @@ static int children_find(pid_t *ret_children, size_t most, size_t *ret_count)
 	return more == 0 && numbers > 0 ? 0 : -1;
 }
 
-/* The usual case costs one system call: nobody at all is our child. */
-static bool any_child(void)
+/* Saves reading /proc in the usual case, that we have no child at all. */
+static bool has_children(void)
 {
 	siginfo_t info;
 
@@ -69,7 +69,7 @@ void proc_reaper_begin(struct proc_reaper *reaper)
 	*reaper = (struct proc_reaper){ .was_reaper = 0 };
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &reaper->was_reaper, 0, 0, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (any_child())
+	if (has_children())
 		(void)children_find(reaper->before, PROC_REAPER_BEFORE_MAX, &reaper->before_count);
 }
 
@@ -81,7 +81,7 @@ static bool was_before(const struct proc_reaper *reaper, pid_t child)
 	return false;
 }
 
-/* One that had ended by itself and was only never waited for is nothing to speak of. */
+/* True if the kill is what ended it: one that had exited and was only not reaped does not count. */
 static bool child_kill(pid_t child)
 {
 	int status;
@@ -97,23 +97,23 @@ unsigned proc_reaper_end(struct proc_reaper *reaper, int64_t deadline, bool *ret
 	unsigned killed = 0;
 
 	*ret_left = false;
-	while (any_child()) {
-		bool met = false;
+	while (has_children()) {
+		bool found = false;
 		*ret_left = children_find(children, 2 * PROC_REAPER_BEFORE_MAX, &count) < 0;
 		for (size_t i = 0; i < count; i++) {
 			if (was_before(reaper, children[i]))
 				continue;
-			met = true;
+			found = true;
 			killed += child_kill(children[i]);
 		}
-		/* An orphan comes to us only once its parent is gone, so one round without any is the end. */
-		if (!met || *ret_left)
+		/* An orphan becomes our child when its parent has ended, so a round without any is the last. */
+		if (!found || *ret_left)
 			break;
 		if (proc_clock_ms() >= deadline) {
 			*ret_left = true;
 			break;
 		}
-		(void)nanosleep(&moment, NULL);
+		(void)nanosleep(&poll_interval, NULL);
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, reaper->was_reaper != 0 ? 1UL : 0UL, 0, 0, 0);
 	return killed;
@@ -124,6 +124,6 @@ pid_t proc_reaper_wait(pid_t pid, int64_t deadline, int *ret_status)
 	pid_t ended;
 
 	while ((ended = waitpid(pid, ret_status, WNOHANG)) == 0 && proc_clock_ms() < deadline)
-		(void)nanosleep(&moment, NULL);
+		(void)nanosleep(&poll_interval, NULL);
 	return ended;
 }

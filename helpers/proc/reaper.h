@@ -1,10 +1,10 @@
 /*
- * proc/reaper: find and end the processes that a child left behind.
+ * proc/reaper: kill the processes that a child left behind.
  *
- * Promise: between begin and end the calling process is the reaper of its descendants' orphans (prctl(2),
- * PR_SET_CHILD_SUBREAPER), so whoever leaves the session, or is started by somebody who did, ends up as our child and
- * is found.  Children that we had before are left alone.  No name and no user id is asked: only who is whose child, as
- * /proc tells it.
+ * Promise: from begin to end the calling process is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), so every
+ * orphan among its descendants becomes its child and is found, also one that has called setsid(2).  Children that
+ * existed before are left alone.  Processes are chosen only by their parent, as /proc shows it, never by name or user
+ * id.
  */
 #ifndef OKV_PROC_REAPER_H
 #define OKV_PROC_REAPER_H
@@ -24,11 +24,11 @@ struct proc_reaper {
 
 void proc_reaper_begin(struct proc_reaper *reaper);
 /*
- * Kills and reaps all that are left, until none is or proc_clock_ms has come to `deadline`; returns how many were
- * killed.  *ret_left: some still live (in an uninterruptible call) or /proc is not there to tell.
+ * Kills and reaps all orphans, until none is left or proc_clock_ms reaches `deadline`; returns how many were killed.
+ * *ret_left: some still live (in an uninterruptible system call), or /proc cannot be read.
  */
 unsigned proc_reaper_end(struct proc_reaper *reaper, int64_t deadline, bool *ret_left);
-/* waitpid(2) for one that is bound to end, until then; 0 when it has not. */
+/* waitpid(2) with a deadline; 0 if the process has not ended by then. */
 pid_t proc_reaper_wait(pid_t pid, int64_t deadline, int *ret_status);
 
 #endif

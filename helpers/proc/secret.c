@@ -12,19 +12,19 @@
 #include "fs/read.h"
 #include "proc/interrupt.h"
 
-/* Where a secret is being read to. */
-struct place {
+/* The caller's memory. */
+struct buffer {
 	char *bytes;
 	size_t size, length;
 };
 
-static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, struct place *place, struct fault *f)
+static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, struct buffer *buffer, struct fault *f)
 {
-	char beyond;
+	char extra;
 
 	for (;;) {
-		char *at = place->length < place->size ? place->bytes + place->length : &beyond;
-		const size_t room = place->length < place->size ? place->size - place->length : 1;
+		char *at = buffer->length < buffer->size ? buffer->bytes + buffer->length : &extra;
+		const size_t room = buffer->length < buffer->size ? buffer->size - buffer->length : 1;
 		if (proc_interrupt_await(fd, f) < 0)
 			return -1;
 		const ssize_t got = read(fd, at, room);
@@ -34,21 +34,21 @@ static int bytes_read(const struct proc_secret *secret, int fd, bool one_line, s
 			return fault_system(f, errno, "cannot read the %s", secret->what);
 		if (got == 0)
 			break;
-		if (at == &beyond) {
-			if (beyond == '\n')
-				break; /* just the end of the line */
-			return fault_refused(f, "the %s is longer than %zu bytes", secret->what, place->size);
+		if (at == &extra) {
+			if (extra == '\n')
+				break; /* the line feed after a secret of exactly `size` bytes */
+			return fault_refused(f, "the %s is longer than %zu bytes", secret->what, buffer->size);
 		}
-		place->length += (size_t)got;
-		if (one_line && place->bytes[place->length - 1] == '\n')
+		buffer->length += (size_t)got;
+		if (one_line && buffer->bytes[buffer->length - 1] == '\n')
 			break;
 	}
-	if (place->length > 0 && place->bytes[place->length - 1] == '\n')
-		place->length--;
+	if (buffer->length > 0 && buffer->bytes[buffer->length - 1] == '\n')
+		buffer->length--;
 	return 0;
 }
 
-/* A file, or what a shell's <(...) has opened: a pipe without a name of its own, whose writer is there. */
+/* A regular file, or the anonymous pipe of a shell's <(...), whose writer already exists. */
 static bool is_ready(int fd, const struct stat *status)
 {
 	enum { PIPEFS = 0x50495045 };
@@ -58,9 +58,9 @@ static bool is_ready(int fd, const struct stat *status)
 	       (S_ISFIFO(status->st_mode) && fstatfs(fd, &system) == 0 && system.f_type == PIPEFS);
 }
 
-static int file_read(const struct proc_secret *secret, struct report *report, struct place *place, struct fault *f)
+static int file_read(const struct proc_secret *secret, struct report *report, struct buffer *buffer, struct fault *f)
 {
-	/* Not the open of a pipe that nobody writes to yet may block, but the wait that an interrupt ends. */
+	/* O_NONBLOCK, because open(2) would wait for a FIFO's writer where no interrupt ends it. */
 	FS_AUTO int fd = open(secret->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat status;
 
@@ -74,10 +74,10 @@ static int file_read(const struct proc_secret *secret, struct report *report, st
 	if (S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
 		report_say(report, REPORT_WARNING, "the %s file '%s' is open to others (mode %04o); chmod 600 it",
 			   secret->what, SHOWN(secret->file), (unsigned)(status.st_mode & 07777));
-	return bytes_read(secret, fd, false, place, f);
+	return bytes_read(secret, fd, false, buffer, f);
 }
 
-static int terminal_read(const struct proc_secret *secret, struct place *place, struct fault *f)
+static int terminal_read(const struct proc_secret *secret, struct buffer *buffer, struct fault *f)
 {
 	FS_AUTO int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios before, silent;
@@ -94,20 +94,20 @@ static int terminal_read(const struct proc_secret *secret, struct place *place, 
 		return fault_system(f, errno, "cannot switch the terminal's echo off");
 	int r = fs_write(tty, "/dev/tty", text_string(&question), question.length, f);
 	if (r == 0)
-		r = bytes_read(secret, tty, true, place, f);
-	/* A terminal without echo is a trap for its user. */
+		r = bytes_read(secret, tty, true, buffer, f);
+	/* Always restore the echo. */
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
-	/* The person's own line feed was not echoed. */
+	/* The LF that the user typed was not echoed. */
 	struct fault ignored = { 0 };
 	(void)fs_write(tty, "/dev/tty", "\n", 1, &ignored);
 	return r;
 }
 
-/* The CR of a file from Windows, a second line, a byte order mark: no part of what anybody has set. */
+/* False for the CR of a Windows file, a second line or a byte order mark: nobody sets a PIN with these. */
 static bool is_plain(const char *bytes, size_t length)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	bool plain = length < strlen(mark) || memcmp(bytes, mark, strlen(mark)) != 0;
+	static const char bom[] = "\xef\xbb\xbf";
+	bool plain = length < strlen(bom) || memcmp(bytes, bom, strlen(bom)) != 0;
 
 	for (size_t i = 0; i < length; i++)
 		plain = plain && (unsigned char)bytes[i] >= ' ' && bytes[i] != 0x7f;
@@ -117,20 +117,20 @@ static bool is_plain(const char *bytes, size_t length)
 int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,
 		     size_t *ret_length, struct fault *f)
 {
-	struct place place = { .bytes = ret_bytes, .size = size };
+	struct buffer buffer = { .bytes = ret_bytes, .size = size };
 	int r;
 
 	if (secret->file != NULL && strcmp(secret->file, "-") == 0)
-		r = bytes_read(secret, STDIN_FILENO, false, &place, f);
+		r = bytes_read(secret, STDIN_FILENO, false, &buffer, f);
 	else if (secret->file != NULL)
-		r = file_read(secret, report, &place, f);
+		r = file_read(secret, report, &buffer, f);
 	else if (secret->fd >= 0)
-		r = bytes_read(secret, secret->fd, false, &place, f);
+		r = bytes_read(secret, secret->fd, false, &buffer, f);
 	else
-		r = terminal_read(secret, &place, f);
-	if (r == 0 && place.length == 0)
+		r = terminal_read(secret, &buffer, f);
+	if (r == 0 && buffer.length == 0)
 		r = fault_refused(f, "the %s is empty", secret->what);
-	if (r == 0 && secret->plain && !is_plain(place.bytes, place.length))
+	if (r == 0 && secret->plain && !is_plain(buffer.bytes, buffer.length))
 		r = fault_refused(
 			f,
 			"the %s has a control character (CR LF from Windows, a second line, a byte order mark), "
@@ -140,6 +140,6 @@ int proc_secret_read(const struct proc_secret *secret, struct report *report, ch
 		text_wipe(ret_bytes, size);
 		return -1;
 	}
-	*ret_length = place.length;
+	*ret_length = buffer.length;
 	return 0;
 }

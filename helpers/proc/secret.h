@@ -1,9 +1,9 @@
 /*
- * proc/secret: a person's secret from a file, a descriptor or the terminal, straight into the caller's memory.
+ * proc/secret: read a password or PIN from a file, a descriptor or the terminal, straight into the caller's memory.
  *
- * Promise: no buffer of ours or of stdio ever holds it; one trailing LF is not part of it; on the terminal (/dev/tty)
- * it is not echoed, and the echo comes back on every path, an interrupt included (proc/interrupt.h).  A file that
- * others can read is used with a warning.  Never from arguments or the environment: both can be seen by others.
+ * Promise: neither our own buffers nor stdio's ever hold it; one trailing LF is removed; on the terminal (/dev/tty) it
+ * is not echoed, and echo is restored on every path, interrupts included (proc/interrupt.h).  A file that others can
+ * read is used with a warning.  Never from arguments or the environment, because others can see them.
  */
 #ifndef OKV_PROC_SECRET_H
 #define OKV_PROC_SECRET_H
@@ -15,21 +15,20 @@
 #include "base/report.h"
 
 struct proc_secret {
-	const char *what;   /* "PIN"; for the question and for faults */
+	const char *what;   /* "PIN"; for the prompt and for faults */
 	const char *file;   /* "-" is standard input; or NULL */
 	int fd;             /* or -1 */
-	const char *advice; /* options to use where there is no terminal */
+	const char *advice; /* the options to use if there is no terminal */
 	/*
-	 * One line of text: what an editor leaves in it is refused, since each try counts.  Its file is a regular one
-	 * or a pipe that is open already, so that nobody waits for a writer who never comes.
+	 * One line of text: control characters are refused, because each wrong try counts.  The file must be a regular
+	 * one or a pipe that is open already, so that we never wait for a writer that does not come.
 	 */
 	bool plain;
 };
 
 /*
- * At most `size` bytes.  FAULT_REFUSED: empty, longer, or not plain, its file included; FAULT_USAGE: neither file nor
- * descriptor, and no terminal.
- * On a fault the memory is wiped.
+ * At most `size` bytes.  FAULT_REFUSED: empty, too long, or not what `plain` asks for.  FAULT_USAGE: no file, no
+ * descriptor and no terminal.  On a fault the memory is wiped.
  */
 int proc_secret_read(const struct proc_secret *secret, struct report *report, char *ret_bytes, size_t size,
 		     size_t *ret_length, struct fault *f);

@@ -25,12 +25,12 @@ enum {
 	PAGE = 4096,
 };
 
-/* Of both children: who is watched waits until the last writing end of `go` is closed. */
+/* Shared by both children.  The watched one waits until the last write end of `go` is closed. */
 struct watch {
 	const struct proc_trace *trace;
 	int go_read, go_write;
-	pid_t pid; /* of who is watched */
-	int tell;  /* of the watcher */
+	pid_t pid; /* of the watched child */
+	int tell;  /* the watcher's message descriptor */
 	size_t missed;
 };
 
@@ -38,10 +38,10 @@ struct watch {
 
 #ifdef __x86_64__
 
-/* The calls that look for a file, and the argument that holds its path. */
+/* System calls that look up a file, and the argument that is its path. */
 static const struct {
 	long call;
-	enum { PATH_FIRST, PATH_SECOND } path; /* the second one's directory is the first */
+	enum { PATH_FIRST, PATH_SECOND } path; /* second: the first argument is the directory */
 } calls[] = {
 	{ SYS_open, PATH_FIRST },
 	{ SYS_stat, PATH_FIRST },
@@ -58,7 +58,7 @@ static const struct {
 	{ 439 /* faccessat2(2), Linux 5.8 */, PATH_SECOND },
 };
 
-/* A page at a time, since what lies behind the last one may be no memory. */
+/* Reads page by page, because the page after the string may not be mapped. */
 static bool string_read(pid_t pid, uintptr_t from, char *ret_string, size_t size)
 {
 	for (size_t have = 0; have < size - 1;) {
@@ -77,7 +77,7 @@ static bool string_read(pid_t pid, uintptr_t from, char *ret_string, size_t size
 	return false;
 }
 
-/* What a path that is no full one begins at: the working directory, or an open one. */
+/* The directory that a relative path starts from: the working directory or an open one. */
 static bool directory_read(pid_t pid, int fd, char *ret_path, size_t size)
 {
 	char link[64];
@@ -93,7 +93,7 @@ static bool directory_read(pid_t pid, int fd, char *ret_path, size_t size)
 	return ret_path[0] == '/';
 }
 
-static void file_tell(struct watch *watch, pid_t pid, int directory, uintptr_t path, int errnum)
+static void miss_send(struct watch *watch, pid_t pid, int directory, uintptr_t path, int errnum)
 {
 	char name[PATH_MAX], base[PATH_MAX] = "";
 	TEXT_AUTO message = { 0 };
@@ -110,8 +110,8 @@ static void file_tell(struct watch *watch, pid_t pid, int directory, uintptr_t p
 		_exit(1);
 }
 
-/* At the entry of a call its result is -ENOSYS, so that only its end is taken for a failure. */
-static void call_look(struct watch *watch, pid_t pid)
+/* Also called at the entry of a call, where rax is -ENOSYS and so matches none of these errors. */
+static void call_check(struct watch *watch, pid_t pid)
 {
 	struct user_regs_struct now;
 
@@ -124,16 +124,16 @@ static void call_look(struct watch *watch, pid_t pid)
 		if ((long)now.orig_rax != calls[i].call)
 			continue;
 		if (calls[i].path == PATH_FIRST)
-			file_tell(watch, pid, AT_FDCWD, (uintptr_t)now.rdi, (int)-result);
+			miss_send(watch, pid, AT_FDCWD, (uintptr_t)now.rdi, (int)-result);
 		else
-			file_tell(watch, pid, (int)now.rdi, (uintptr_t)now.rsi, (int)-result);
+			miss_send(watch, pid, (int)now.rdi, (uintptr_t)now.rsi, (int)-result);
 		return;
 	}
 }
 
 #else
 
-static void call_look(struct watch *watch, pid_t pid)
+static void call_check(struct watch *watch, pid_t pid)
 {
 	(void)watch;
 	(void)pid;
@@ -141,26 +141,26 @@ static void call_look(struct watch *watch, pid_t pid)
 
 #endif
 
-/* One stop: what it means, and on. */
-static void stop_pass(struct watch *watch, pid_t pid, int status)
+/* Handles one ptrace stop and lets the process go on. */
+static void stop_handle(struct watch *watch, pid_t pid, int status)
 {
 	const int number = WSTOPSIG(status), event = status >> 16;
-	/* What it asks for itself is not looked at. */
-	const enum __ptrace_request on = pid == watch->pid ? PTRACE_CONT : PTRACE_SYSCALL;
+	/* The watched child's own calls are not traced. */
+	const enum __ptrace_request request = pid == watch->pid ? PTRACE_CONT : PTRACE_SYSCALL;
 
 	if (number == SYSCALL_STOP) {
-		call_look(watch, pid);
-		(void)ptrace(on, pid, NULL, NULL);
+		call_check(watch, pid);
+		(void)ptrace(request, pid, NULL, NULL);
 	} else if (event == PTRACE_EVENT_STOP &&
 		   (number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU)) {
-		/* Stopped by a signal, and it stays so. */
+		/* A group-stop (ptrace(2)): it stays stopped. */
 		(void)ptrace(PTRACE_LISTEN, pid, NULL, NULL);
 	} else {
-		(void)ptrace(on, pid, NULL, (void *)(uintptr_t)(event != 0 ? 0 : number));
+		(void)ptrace(request, pid, NULL, (void *)(uintptr_t)(event != 0 ? 0 : number));
 	}
 }
 
-/* Until all of them have ended.  It has no other children. */
+/* Until all traced processes have ended; the watcher has no children of its own. */
 static int watcher_work(void *context, int tell, struct fault *f)
 {
 	struct watch *watch = context;
@@ -174,7 +174,7 @@ static int watcher_work(void *context, int tell, struct fault *f)
 	fs_close(&watch->go_write);
 	while ((pid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
 		if (pid > 0 && WIFSTOPPED(status))
-			stop_pass(watch, pid, status);
+			stop_handle(watch, pid, status);
 	return 0;
 }
 
@@ -192,7 +192,7 @@ static int watched_work(void *context, int tell, struct fault *f)
 	return watch->trace->child->work(watch->trace->child->context, tell, f);
 }
 
-static enum proc_child_answer missed_take(void *listener, const struct proc_message *message)
+static enum proc_child_answer miss_receive(void *listener, const struct proc_message *message)
 {
 	const struct proc_trace *trace = ((const struct watch *)listener)->trace;
 	const char *path = (const char *)message->bytes + sizeof(int);
@@ -205,7 +205,7 @@ static enum proc_child_answer missed_take(void *listener, const struct proc_mess
 	return PROC_CHILD_MORE;
 }
 
-/* The outcome is that of who is watched; who cannot watch has said why to nobody who could help. */
+/* Returns the outcome of the watched child.  Why the watcher failed helps nobody. */
 static int both_wait(struct proc_child *const children[2], struct proc_outcome *ret_outcome, struct fault *f)
 {
 	while (children[0]->pid > 0 || children[1]->pid > 0) {
@@ -236,7 +236,7 @@ int proc_trace_run(const struct proc_trace *trace, struct proc_outcome *ret_outc
 	how.context = &watch;
 	beside.work = watcher_work;
 	beside.context = beside.listener = &watch;
-	beside.on_message = missed_take;
+	beside.on_message = miss_receive;
 	int r = proc_child_start(&how, &watched, f);
 	watch.pid = watched.pid;
 	if (r == 0)

@@ -1,13 +1,13 @@
 /*
- * proc/trace: run a function in a child, and learn which files its own children asked for in vain.
+ * proc/trace: run a function in a child, and learn which files that child's own children failed to find or open.
  *
- * Promise: a file is told with its full path and the errno that the asker got (ENOENT, ENOTDIR, EACCES, EPERM), in the
- * order of the questions, as often as it was asked for, and PROC_TRACE_MAX at most.  What the child itself asks for is
- * left out; its children and theirs are watched from their first instruction.  They notice nothing but that calls take
- * longer, and that nobody else can trace them.
+ * Promise: each file is reported with its full path and the errno of the call (ENOENT, ENOTDIR, EACCES, EPERM), in
+ * order, as often as it was tried, at most PROC_TRACE_MAX times.  Calls of the child itself are not reported; its
+ * descendants are traced from their first instruction.  They only notice that calls take longer and that nobody else
+ * can trace them.
  *
- * By ptrace(2).  Where the system forbids that, where somebody traces them already, and on another machine than x86-64,
- * whose calls are not known here, the function runs and nothing is told.
+ * This uses ptrace(2).  If the system forbids it, if they are traced already, or on other machines than x86-64 (whose
+ * system calls are not known here), the function runs and nothing is reported.
  */
 #ifndef OKV_PROC_TRACE_H
 #define OKV_PROC_TRACE_H

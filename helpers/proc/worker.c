@@ -33,7 +33,7 @@ int proc_worker_become(const struct proc_identity *identity, struct fault *f)
 		return fault_system(f, errno, "cannot enter the tree");
 	if (proc_identity_become(identity, f) < 0)
 		return -1;
-	/* Changing ids has reset these two. */
+	/* The kernel resets both when ids change (prctl(2)). */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fault_system(f, errno, "cannot isolate the process");
 	return getppid() == parent ? 0 : fault_system(f, ESRCH, "the process that started this one has ended");
