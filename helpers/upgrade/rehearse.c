@@ -25,34 +25,35 @@ enum { MID_MS = 60 * 1000 };
 
 #define POST_PROGRAM SETTINGS_PREFIX "/libexec/okv-luna-post-upgrade"
 
-/* Numbers that no script ends with by accident. */
+/* Not 0, 1 or 2: a script must not exit with one of these by accident. */
 enum { MID_CHANGED = 71, MID_UNCHANGED = 73 };
 
-/* What comes out of the namespace; a fault comes by itself. */
+/* From the processes inside the scratch root; proc/child sends faults. */
 enum message {
 	MESSAGE_STAGE,   /* a line */
 	MESSAGE_DETAIL,  /* a line */
-	MESSAGE_MISSED,  /* int errno, then a path that was asked for in vain */
-	MESSAGE_LOST,    /* struct fault: the HSM would not answer */
-	MESSAGE_MODULE,  /* the library that was to be loaded */
-	MESSAGE_CAUSE,   /* a sentence, NUL, and the command that fixes it, or nothing */
-	MESSAGE_POST,    /* the first line of a post-upgrade that did not succeed; "": there is none */
+	MESSAGE_MISSED,  /* int errno, then the path of a file that could not be opened */
+	MESSAGE_LOST,    /* struct fault: the HSM did not answer */
+	MESSAGE_MODULE,  /* the library that OKV loads, if it was not found */
+	MESSAGE_CAUSE,   /* a sentence, NUL, and its remedy or nothing */
+	MESSAGE_POST,    /* the first line of a post-upgrade that failed; "": post-upgrade was not carried over */
 	MESSAGE_ANSWERED /* size_t: usable slots */
 };
 
-/* One way, in all of its processes. */
+/* One run, shared by all of its processes. */
 struct play {
 	const struct rehearse_request *request;
 	enum scratch_generic way;
 	struct rehearse_play *result;
-	int tell, worker; /* the latter is the program that loads the library, which the next root may not have */
+	int tell;   /* where this process sends its messages */
+	int worker; /* HSM_WORKER, opened before the root changes, as the scratch root may not have it */
 	struct preserved carried;
-	/* What was learnt so far, for the outermost process; all owned, NULL where nothing was. */
-	char *module; /* the library that OKV would load, where it was not found */
-	char *absent; /* the first file missed that is here */
-	char *denied; /* the first that is there and was not allowed */
-	char *told;   /* a sentence, NUL, and a command or "" */
-	char *post;   /* how post-upgrade began its answer; "": it was not carried over */
+	/* What the outermost process has received so far: the first message of each kind.  Owned, or NULL. */
+	char *module;
+	char *absent; /* a file missed in the scratch root that exists on this system */
+	char *denied; /* a file of this system that OKV's user may not open in the scratch root */
+	char *cause;
+	char *post;
 	struct text remedy;
 };
 
@@ -62,7 +63,7 @@ static void play_done(struct play *play)
 	free(play->module);
 	free(play->absent);
 	free(play->denied);
-	free(play->told);
+	free(play->cause);
 	free(play->post);
 	text_done(&play->remedy);
 	fs_close(&play->worker);
@@ -94,9 +95,9 @@ const struct rehearse_play *rehearse_result_lost(const struct rehearse_result *r
 	return NULL;
 }
 
-/* --- inside: what is told ----------------------------------------------------------------------------------------- */
+/* --- inside: messages --------------------------------------------------------------------------------------------- */
 
-/* Nobody listens any more: the outer process is gone or gave up on us. */
+/* Exits if the outer process is gone, or gave up on us. */
 static void send_bytes(int fd, enum message kind, const void *bytes, size_t length)
 {
 	if (proc_message_write(fd, kind, bytes, length < PROC_MESSAGE_MAX ? length : PROC_MESSAGE_MAX) < 0)
@@ -124,7 +125,7 @@ static void send_cause(int fd, const char *sentence, const char *command)
 		send_bytes(fd, MESSAGE_CAUSE, bytes.bytes, bytes.length);
 }
 
-/* In every process between: what comes from inside goes on outside. */
+/* In the processes between: forwards to the outside. */
 static enum proc_child_answer message_pass(void *listener, const struct proc_message *message)
 {
 	send_bytes(((const struct play *)listener)->tell, message->kind, message->bytes, message->length);
@@ -148,7 +149,7 @@ static const char *first_line(const struct text *output, size_t *ret_length)
 	return line;
 }
 
-/* 1: OKV's upgrade goes on; 0: it ends, and that was told. */
+/* 1: OKV's upgrade would go on; 0: it would stop here, and MESSAGE_LOST was sent. */
 static int mid_play(const struct play *play, struct fault *f)
 {
 	static const char *const argv[] = { "/bin/bash", OKV_MID, NULL };
@@ -184,7 +185,7 @@ static int mid_play(const struct play *play, struct fault *f)
 	return 0;
 }
 
-/* Whatever it says: the HSM has the last word. */
+/* A failed post-upgrade decides nothing: the HSM is asked in any case. */
 static int post_play(const struct play *play, struct fault *f)
 {
 	static const char *const argv[] = { POST_PROGRAM, NULL };
@@ -221,7 +222,7 @@ static int causes_send(const struct hsm_question *question, const struct hsm_ans
 	return 0;
 }
 
-/* As OKV's user, by what OKV's files say now. */
+/* As OKV's user, with the library that OKV's files name in the scratch root. */
 static int asker_work(void *context, int tell, struct fault *f)
 {
 	const struct play *play = context;
@@ -239,7 +240,7 @@ static int asker_work(void *context, int tell, struct fault *f)
 		send_bytes(tell, MESSAGE_ANSWERED, &usable, sizeof(usable));
 		return 0;
 	}
-	/* No child of the question's has come to it. */
+	/* The library was not found, so no child was started to load it. */
 	if (answer.module != NULL && answer.user == NULL && lost.kind == FAULT_ABSENT)
 		send_line(tell, MESSAGE_MODULE, "%s", answer.module);
 	send_bytes(tell, MESSAGE_LOST, &lost, sizeof(lost));
@@ -270,7 +271,7 @@ static int slots_play(struct play *play, struct fault *f)
 	return f->kind == FAULT_NONE ? 0 : -1;
 }
 
-/* --- inside: one way ---------------------------------------------------------------------------------------------- */
+/* --- inside: one run ---------------------------------------------------------------------------------------------- */
 
 static int inside_play(struct play *play, struct fault *f)
 {
@@ -305,21 +306,21 @@ static int inside_play(struct play *play, struct fault *f)
 	return slots_play(play, f);
 }
 
-/* The first process of its namespace: when it ends, all that came of it does. */
+/* PID 1 of its namespace: when it ends, the kernel kills every process in it. */
 static int inside_work(void *context, int tell, struct fault *f)
 {
 	struct play *play = context;
 
 	play->tell = tell;
-	/* Nothing of ours outside may be reached by a number. */
+	/* A descriptor left open would lead out of the scratch root. */
 	proc_child_close_others((const int[]){ tell, play->request->root, play->worker, -1 });
 	return inside_play(play, f);
 }
 
 /* --- the cause ---------------------------------------------------------------------------------------------------- */
 
-/* Of each kind the first is kept; false for lack of memory. */
-static bool keep(char **where, const char *bytes, size_t length)
+/* Stores a copy unless there is one; false: out of memory. */
+static bool first_keep(char **where, const char *bytes, size_t length)
 {
 	if (*where != NULL)
 		return true;
@@ -330,7 +331,7 @@ static bool keep(char **where, const char *bytes, size_t length)
 	return true;
 }
 
-/* Files of these count for nothing: no system carries them over. */
+/* No upgrade carries these over. */
 static bool is_passing(const char *path)
 {
 	static const char *const places[] = { "/dev", "/proc", "/run", "/sys", "/tmp", "/var/run", "/etc/ld.so.cache" };
@@ -341,7 +342,7 @@ static bool is_passing(const char *path)
 	return false;
 }
 
-/* Is it here, behind links that only root could have made?  The path behind them. */
+/* Does it exist on this system?  Resolves links on the way that only root could have made. */
 static bool is_here(int root, const char *path, char ret_real[PATH_MAX])
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -355,7 +356,7 @@ static bool is_here(int root, const char *path, char ret_real[PATH_MAX])
 	return true;
 }
 
-/* What of it was left behind: the file that links lead to, or where that was carried over, the path itself. */
+/* What was not carried over: the resolved path, or if it was, the link. */
 static const char *left_behind(const struct play *play, const char *path, const char *real)
 {
 	return preserved_holder(&play->carried, real) != NULL ? path : real;
@@ -372,13 +373,13 @@ static bool missed_keep(struct play *play, const char *path, size_t length, int 
 		const bool absent = errnum == ENOENT || errnum == ENOTDIR;
 		if (absent)
 			left = left_behind(play, copy, real);
-		kept = keep(absent ? &play->absent : &play->denied, left, strlen(left));
+		kept = first_keep(absent ? &play->absent : &play->denied, left, strlen(left));
 	}
 	free(copy);
 	return kept;
 }
 
-/* Would `config wire` list it, or what holds it? */
+/* True if `config wire` would put the path, or one of its parents, into PRESERVED_FILES. */
 static int wiring_lists(const struct play *play, const char *path, bool *ret_lists, struct fault *f)
 {
 	const struct okv_job job = { .root = play->request->root, .settings = play->request->settings };
@@ -398,7 +399,7 @@ static bool is_plain(const char *path)
 	return strpbrk(path, ":'\"\\\n$`") == NULL && preserved_judge(path) == PRESERVED_FLAW_NONE;
 }
 
-/* The whole list with the path behind it, as `config set` wants it; nothing where it cannot be written. */
+/* Advises `config set` with the path appended to the list; no remedy if the line would get too long or need quoting. */
 static int list_command(struct play *play, const char *path, struct fault *f)
 {
 	static const char name[] = "PRESERVED_FILES";
@@ -432,7 +433,7 @@ static int path_cause(struct play *play, const char *path, const char *why, stru
 	return 0;
 }
 
-/* Our part was there, and these are its words; it is worth more than what the question says after it. */
+/* Appends the answer of a failed post-upgrade. */
 static void post_add(const struct play *play)
 {
 	struct fault *lost = &play->result->fault;
@@ -444,7 +445,7 @@ static void post_add(const struct play *play)
 	(void)fault_negative(lost, "%s (post-upgrade: %s)", before, SHOWN(play->post));
 }
 
-/* A list that OKV does not read: 1, and the cause is said; 0: it reads it. */
+/* 1: the cause is a PRESERVED_FILES that OKV cannot read; 0: it is not. */
 static int list_cause(struct play *play, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
@@ -465,7 +466,7 @@ static int list_cause(struct play *play, struct fault *f)
 	return 0;
 }
 
-/* A setting of somebody's in the environment, which a new release's file does not have: 1; 0: there is none. */
+/* 1: the cause is a variable added to okv_hsm_env, which a new release's file does not have; 0: it is not. */
 static int setting_cause(struct play *play, struct fault *f)
 {
 	ASSIGN_AUTO lines = { 0 };
@@ -490,11 +491,10 @@ static int setting_cause(struct play *play, struct fault *f)
 }
 
 /*
- * Puts the cause into the play's fault in place of its words, and the command that fixes it beside it.  Named is, in
- * this order: a PRESERVED_FILES that OKV cannot read; the library, or what it is a link to, where that was not carried
- * over; the first file that the library asked for in vain and that is here; our own part, where that was not carried
- * over; the first file that OKV's user was not allowed to reach; a setting that only okv_hsm_env has; what the
- * diagnosis of the slots told; else the words of the question itself.
+ * Replaces the text of the play's fault by the likely cause, and sets the remedy.  The cause is the first that applies:
+ * PRESERVED_FILES that OKV cannot read; the library, or the target of its link, not carried over; a file that the
+ * library missed; our program not carried over; a file that OKV's user may not open; a variable of okv_hsm_env; the
+ * diagnosis of the slots.  Otherwise the text stays.
  */
 static int cause_find(struct play *play, struct fault *f)
 {
@@ -503,7 +503,6 @@ static int cause_find(struct play *play, struct fault *f)
 
 	if ((found = list_cause(play, f)) != 0)
 		return found < 0 ? -1 : 0;
-	/* The library was not found at all: what of it is here and was not carried over? */
 	if (play->module != NULL && is_here(play->request->root, play->module, real))
 		return path_cause(play, left_behind(play, play->module, real), "and it is OKV's PKCS#11 library", f);
 	if (play->absent != NULL)
@@ -522,9 +521,9 @@ static int cause_find(struct play *play, struct fault *f)
 	}
 	if ((found = setting_cause(play, f)) != 0)
 		return found < 0 ? -1 : 0;
-	if (play->told != NULL) {
-		(void)fault_negative(&play->result->fault, "%s", play->told);
-		text_add_string(&play->remedy, play->told + strlen(play->told) + 1);
+	if (play->cause != NULL) {
+		(void)fault_negative(&play->result->fault, "%s", play->cause);
+		text_add_string(&play->remedy, play->cause + strlen(play->cause) + 1);
 	}
 	post_add(play);
 	return 0;
@@ -532,8 +531,8 @@ static int cause_find(struct play *play, struct fault *f)
 
 /* --- outside ------------------------------------------------------------------------------------------------------ */
 
-/* A process whose children are in namespaces of their own; it only passes on what they say. */
-static int apart_work(void *context, int tell, struct fault *f)
+/* unshare(2) puts only children into the new PID namespace, so this process just starts one and forwards. */
+static int namespace_work(void *context, int tell, struct fault *f)
 {
 	struct play *play = context;
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
@@ -551,7 +550,7 @@ static int apart_work(void *context, int tell, struct fault *f)
 	return f->kind == FAULT_NONE ? 0 : -1;
 }
 
-static enum proc_child_answer message_take(void *listener, const struct proc_message *message)
+static enum proc_child_answer message_receive(void *listener, const struct proc_message *message)
 {
 	struct play *play = listener;
 	const char *bytes = message->bytes;
@@ -578,10 +577,10 @@ static enum proc_child_answer message_take(void *listener, const struct proc_mes
 	case MESSAGE_MODULE:
 	case MESSAGE_CAUSE:
 	case MESSAGE_POST:
-		return keep(message->kind == MESSAGE_MODULE  ? &play->module
-			    : message->kind == MESSAGE_CAUSE ? &play->told
-							     : &play->post,
-			    bytes, message->length)
+		return first_keep(message->kind == MESSAGE_MODULE  ? &play->module
+				  : message->kind == MESSAGE_CAUSE ? &play->cause
+								   : &play->post,
+				  bytes, message->length)
 			       ? PROC_CHILD_MORE
 			       : PROC_CHILD_GARBLED;
 	case MESSAGE_ANSWERED:
@@ -598,7 +597,7 @@ static int way_play(const struct rehearse_request *request, enum scratch_generic
 {
 	__attribute__((cleanup(
 		play_done))) struct play play = { .request = request, .way = way, .result = result, .worker = -1 };
-	struct proc_child_options how = proc_child_function(apart_work, &play, "the rehearsal", message_take);
+	struct proc_child_options how = proc_child_function(namespace_work, &play, "the rehearsal", message_receive);
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	const int64_t begun = proc_clock_ms();
 

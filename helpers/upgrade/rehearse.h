@@ -1,14 +1,13 @@
 /*
- * upgrade/rehearse: play the upgrade of the operating system, and ask the HSM whether it answers afterwards.
+ * upgrade/rehearse: simulates the upgrade of the operating system, and checks that the HSM answers afterwards.
  *
- * Twice, in a scratch root (upgrade/scratch.h) with process and IPC namespaces of its own: with OKV's generic files
- * carried over, and with those of a new release.  In it okv_hsm_mid_upgrade runs as OKV runs it, then our post-upgrade
- * where that was carried over; then the library is asked for its slots as OKV's user, over the real network.  When the
- * HSM does not answer, the files that the library asked for in vain and that are here tell why.
+ * It does so twice, with OKV's generic files carried over and with those of a new release, each time in a scratch root
+ * (upgrade/scratch.h) with its own process and IPC namespaces.  It runs okv_hsm_mid_upgrade as OKV does, then our
+ * post-upgrade if that was carried over, and then asks the library for its slots as OKV's user, over the real network.
+ * If the HSM does not answer, it traces which files the library missed there that exist on this system.
  *
- * Promise: nothing of this machine is changed, and when the run ends, however it ends, nothing is left of it.  At the
- * HSM one session at a time is opened and closed; nobody logs in without a key question.  It is over within bound_ms.
- * Linux 4.14 is enough.
+ * Promise: this machine is not changed, and however the run ends, it leaves nothing behind.  At the HSM it opens and
+ * closes one session at a time, and logs in only with a key question.  It ends within bound_ms.  Needs Linux 4.14.
  */
 #ifndef OKV_UPGRADE_REHEARSE_H
 #define OKV_UPGRADE_REHEARSE_H
@@ -30,10 +29,10 @@ struct rehearse_request {
 	const struct settings *settings;
 	struct hsm_key_question key; /* label NULL: no login */
 	unsigned bound_ms;
-	struct report *report; /* a REPORT_RESULT for each stage, before it; what went wrong in one, REPORT_DETAIL */
+	struct report *report; /* REPORT_RESULT before each stage; REPORT_DETAIL for what went wrong in it */
 };
 
-/* One way of playing it. */
+/* The result of one of the two runs. */
 struct rehearse_play {
 	bool played;
 	size_t slots; /* usable ones */
@@ -51,15 +50,15 @@ struct rehearse_result {
 void rehearse_result_done(struct rehearse_result *result);
 
 /*
- * 0: it answered in both ways.  FAULT_NEGATIVE: "It would be lost: " and the first cause; the plays have all of them.
- * FAULT_SYSTEM, FAULT_ABSENT: it could not be rehearsed here, and why.  FAULT_LATE: not within bound_ms.
+ * 0: the HSM answered in both runs.  FAULT_NEGATIVE: the HSM would be lost, and the first cause; ret_result->plays has
+ * all causes.  FAULT_SYSTEM, FAULT_ABSENT: rehearsing is not possible here, and why.  FAULT_LATE: not within bound_ms.
  */
 int rehearse_run(const struct rehearse_request *request, struct rehearse_result *ret_result, struct fault *f);
-/* The play that its fault is of, or NULL. */
+/* The first play in which the HSM did not answer, or NULL. */
 const struct rehearse_play *rehearse_result_lost(const struct rehearse_result *result);
 /* "with OKV's generic files carried over" */
 const char *rehearse_way_text(enum scratch_generic way);
-/* For programs: "carried", "stock". */
+/* In the JSON: "carried", "stock". */
 const char *rehearse_way_word(enum scratch_generic way);
 
 #endif

@@ -27,13 +27,12 @@
 
 enum { MEBI = 1024 * 1024, SPARE_BYTES = 256 * MEBI, CACHE_BYTES = 32 * MEBI };
 
-/* In the new mount namespace; the place below the root that the scratch root is made at. */
 struct making {
 	const struct scratch *scratch;
-	int from; /* the real tree, as this namespace has it */
-	const char *at;
-	int to; /* the root of the scratch tree */
-	unsigned layers;
+	int from;        /* the real tree, opened in the new mount namespace */
+	const char *at;  /* where the scratch root is mounted until it becomes "/" */
+	int to;          /* the scratch root */
+	unsigned layers; /* overlays so far */
 };
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
@@ -63,7 +62,7 @@ static int memory_find(uint64_t *ret_bytes, struct fault *f)
 	return fault_system(f, 0, "cannot determine the free memory");
 }
 
-/* Bytes of memory that it takes; FAULT_SYSTEM where the machine has less. */
+/* How much memory the scratch root needs; FAULT_SYSTEM: not available. */
 static int memory_measure(const struct scratch *scratch, uint64_t *ret_bytes, struct fault *f)
 {
 	SCAN_AUTO scan = { 0 };
@@ -84,7 +83,7 @@ static int memory_measure(const struct scratch *scratch, uint64_t *ret_bytes, st
 
 /* --- mounts ------------------------------------------------------------------------------------------------------- */
 
-/* AT/PATH, as a string that lives until the end of the block. */
+/* PLACE: "AT/PATH", valid until the end of the block. */
 struct place {
 	char path[PATH_MAX];
 };
@@ -104,7 +103,7 @@ static int directory_make(const struct making *m, const char *path, mode_t mode,
 	return 0;
 }
 
-/* Where the kernel has no overlayfs, or the layers would be too many, read-only. */
+/* Read-only, for when an overlay cannot be mounted (no overlayfs, or stacked too deep). */
 static int part_bind(const char *source, const char *target, const char *path, struct fault *f)
 {
 	if (mount(source, target, NULL, MS_BIND, NULL) < 0 ||
@@ -123,10 +122,10 @@ static int layer_make(const struct making *m, unsigned number, const char *kind,
 	return text_check(out, f) < 0 ? -1 : directory_make(m, name, as->st_mode & 07777, as->st_uid, as->st_gid, f);
 }
 
-/* A directory of the system's, as it is, and what is written there stays in memory. */
+/* Shows a directory of the system through an overlay, so that writes stay in memory. */
 static int part_show(struct making *m, const char *path, struct fault *f)
 {
-	/* Device numbers as in one file system, so that nobody takes a file for a mount point (Linux 4.17). */
+	/* xino (Linux 4.17): one device number for all files, or tree walks would take some for mount points. */
 	static const char *const ways[] = { "xino=on,", "" };
 	FS_AUTO int fd = openat(m->from, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	TEXT_AUTO upper = { 0 };
@@ -155,7 +154,7 @@ static int part_show(struct making *m, const char *path, struct fault *f)
 	return part_bind(source, PLACE(m, path), path, f);
 }
 
-/* A name at the top, or in /usr: a link as it is, a directory as a part. */
+/* Copies a link (/bin may be one), or shows a directory. */
 static int name_show(struct making *m, const char *path, struct fault *f)
 {
 	char target[PATH_MAX];
@@ -182,7 +181,7 @@ static int device_show(const struct making *m, const char *name, struct fault *f
 	return 0;
 }
 
-/* --- the pieces --------------------------------------------------------------------------------------------------- */
+/* --- system and directories --------------------------------------------------------------------------------------- */
 
 static int system_show(struct making *m, struct fault *f)
 {
@@ -236,7 +235,7 @@ static int copy(const struct making *m, const char *path, struct fault *f)
 
 /* --- /etc --------------------------------------------------------------------------------------------------------- */
 
-/* The line of the group goes; its number gets another name, as on a system that never knew it. */
+/* Removes the HSM group, and adds the line `taken`, a group with its id: the worst case of a new system. */
 static int group_drop(const struct making *m, const char *path, const char *taken, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0644);
@@ -281,8 +280,8 @@ static int accounts_refresh(const struct making *m, struct fault *f)
 		       : 0;
 }
 
-/* The names of the network are looked up as here, though what resolv.conf is a link to is not there. */
-static int names_keep(const struct making *m, struct fault *f)
+/* Copies resolv.conf as a file: it may be a link into /run, which is empty in the scratch root. */
+static int resolv_copy(const struct making *m, struct fault *f)
 {
 	static const char path[] = "etc/resolv.conf";
 	const struct fs_publish how = FS_PUBLISH_NEW(0644);
@@ -298,15 +297,15 @@ static int names_keep(const struct making *m, struct fault *f)
 	return fs_publish(m->to, path, FS_NOFOLLOW, text_string(&names), names.length, &how, f);
 }
 
-/* --- what was not brought by the system --------------------------------------------------------------------------- */
+/* --- files that were added to the system -------------------------------------------------------------------------- */
 
 /*
- * The package database does not answer that: a client's own packages stand in it like the system's.  So there is a
- * rule.  Not the system's are, in /etc and in the directories for programs, libraries and units: names with one of
- * Luna's words or ours in them; links that lead to /home, /mnt, /opt, /root, /srv, /usr/local (but OKV's own), /var,
- * /usr/safenet or the client; and every file that okv_hsm.conf, okv_hsm_env, Chrystoki.conf or the libraries that these
- * name ask for (okv/needs.h), unless it lies in OKV's own directory of the HSM.  The loader's cache, which lists them,
- * goes too.  What else somebody put there under a name that nobody knows is taken for the system's.
+ * A new system does not have what was added to this one.  The rpm database cannot tell: it lists a client's packages
+ * like the system's.  So this rule hides, in /etc and the directories of programs, libraries and units: names with one
+ * of Luna's words or ours in them; links into /home, /mnt, /opt, /root, /srv, /usr/local (but OKV's own), /var,
+ * /usr/safenet or the client; every file that okv_hsm.conf, okv_hsm_env, Chrystoki.conf or the libraries that these
+ * name need (okv/needs.h), except in OKV's own directory of the HSM; and the loader's cache, which lists such files.
+ * Anything else is taken for the system's.
  */
 static const char *const searched[] = {
 	"/etc",
@@ -333,7 +332,7 @@ static bool has_luna_name(const char *name)
 	return false;
 }
 
-/* Where a link in that directory leads, by its text: "/usr/lib" and "../../opt/x" give "/opt/x". */
+/* Joins a directory and the target of a link in it, without looking: "/usr/lib" and "../../opt/x" give "/opt/x". */
 static void target_find(const char *directory, const char *target, char ret_path[2 * PATH_MAX])
 {
 	char joined[2 * PATH_MAX];
@@ -387,7 +386,7 @@ static bool is_hidden(int dir, const char *directory, const struct fs_each_entry
 	return leads_out(path, settings);
 }
 
-/* Where it cannot be hidden it stays: a read-only part. */
+/* Does nothing on a read-only file system (part_bind). */
 static int name_remove(int dir, const char *name, struct fault *f)
 {
 	struct fault why = { 0 };
@@ -407,7 +406,7 @@ static int directory_hide(int to, const char *path, const struct settings *setti
 	struct fs_each_entry entry;
 	struct fault why = { 0 };
 
-	/* A link of that name is another one's directory. */
+	/* FS_NOFOLLOW: /bin may be a link to /usr/bin, which is in the list itself. */
 	if (fs_dir_open(to, path, FS_NOFOLLOW, &dir, &why) < 0)
 		return fs_absence(&why, f);
 	int more = fs_each_open(dir, path, &each, f) < 0 ? -1 : 1;
@@ -428,8 +427,8 @@ static int path_hide(int to, const char *path, struct fault *f)
 	return name_remove(dir, leaf, f);
 }
 
-/* Removes them from `to`, a copy or a layer above the tree `from`.  What is on a read-only file system stays. */
-static int unowned_hide(int from, int to, const struct settings *settings, struct fault *f)
+/* Hides added files from `to`, whose parts are copies of the tree `from` or overlays above it. */
+static int added_hide(int from, int to, const struct settings *settings, struct fault *f)
 {
 	const struct okv_job job = { .root = from, .settings = settings };
 	OKV_NEEDS_AUTO needs = { .items = NULL };
@@ -446,15 +445,15 @@ static int unowned_hide(int from, int to, const struct settings *settings, struc
 	return 0;
 }
 
-/* --- OKV's own ---------------------------------------------------------------------------------------------------- */
+/* --- OKV's own files ---------------------------------------------------------------------------------------------- */
 
-/* What is known of the release's: the comments, the three settings with no value, and a script that does nothing. */
+/* A new release, as far as we know: today's comments, the settings without values, and a script that does nothing. */
 static const char stock_conf[] = "VENDOR_NAME=\"\"\nPKCS11_LIB_LOC=\"\"\nPRESERVED_FILES=\"\"\n";
 static const char stock_mid[] = "#!/bin/bash\n"
 				"# Do not change anything above this line.\n"
 				"exit ${DBFW_PM_NO_CHANGE_REQUIRED}\n";
 
-/* The settings are OKV's user's to read, whatever somebody has made of them here; the script's owner and mode stay. */
+/* OKV's user can read a new release's settings, whatever their owner and mode are here.  The script keeps its own. */
 static int stock_owner(const struct making *m, struct fs_publish *ret_how, struct fault *f)
 {
 	TEXT_AUTO passwd = { 0 };
@@ -500,7 +499,7 @@ static int okv_show(struct making *m, struct fault *f)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (part_show(m, parts[i], f) < 0)
 			return -1;
-	/* A copy, so that it can be written wherever the rest can not. */
+	/* A copy in memory, so that it is writable even if the rest is a read-only bind mount. */
 	if (fstatat(m->to, generic, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (mount("tmpfs", PLACE(m, generic), "tmpfs", MS_NODEV, "mode=0755") < 0 ||
@@ -530,7 +529,7 @@ static int preserved_copy(const struct making *m, struct fault *f)
 		struct stat status;
 		const char *path = paths.paths[i];
 		const enum preserved_flaw flaw = preserved_judge(path);
-		/* The real upgrade would take the name as it stands. */
+		/* PRESERVED_FLAW_BYTES: the real upgrade would carry over this path, too. */
 		if (flaw != PRESERVED_FLAW_NONE && flaw != PRESERVED_FLAW_BYTES)
 			report_say(m->scratch->report, REPORT_WARNING, "'%s' is not carried over: %s", SHOWN(path),
 				   preserved_flaw_text(flaw));
@@ -543,9 +542,9 @@ static int preserved_copy(const struct making *m, struct fault *f)
 	return 0;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- the scratch root --------------------------------------------------------------------------------------------- */
 
-/* An empty directory that every system has, and that no client lives in. */
+/* A directory that exists on every system and has no client in it: the scratch root is mounted over it. */
 static const char *place_choose(void)
 {
 	static const char *const places[] = { "/mnt", "/media", "/srv", "/run" };
@@ -557,7 +556,7 @@ static const char *place_choose(void)
 	return NULL;
 }
 
-static int ground_make(struct making *m, struct fault *f)
+static int tmpfs_mount(struct making *m, struct fault *f)
 {
 	char size[64];
 	uint64_t bytes = 0;
@@ -567,7 +566,7 @@ static int ground_make(struct making *m, struct fault *f)
 		return -1;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fault_system(f, errno, "a mount namespace is not available here");
-	/* Once more: a descriptor from before leads into the other namespace's mounts. */
+	/* Open the root again: a descriptor from before unshare(2) leads to the mounts of the old namespace. */
 	if (fs_root_open(m->scratch->root_path, &m->from, f) < 0)
 		return -1;
 	if (fstat(m->from, &here) < 0 || fstat(m->scratch->root, &there) < 0 || here.st_ino != there.st_ino ||
@@ -580,8 +579,8 @@ static int ground_make(struct making *m, struct fault *f)
 	return fs_root_open(m->at, &m->to, f) < 0 ? -1 : directory_make(m, ".layers", 0700, 0, 0, f);
 }
 
-/* pivot_root(2): with one directory for both, the old root lies on top of the new one until it is detached. */
-static int root_turn(const struct making *m, struct fault *f)
+/* pivot_root(".", "."), as in pivot_root(2): the old root is mounted over the new one until it is detached. */
+static int root_pivot(const struct making *m, struct fault *f)
 {
 	if (fchdir(m->to) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
 	    chdir("/") < 0)
@@ -592,7 +591,7 @@ static int root_turn(const struct making *m, struct fault *f)
 static int tree_make(struct making *m, struct fault *f)
 {
 	return system_show(m, f) < 0 || directories_make(m, f) < 0 || copy(m, "/etc", f) < 0 || okv_show(m, f) < 0 ||
-			       unowned_hide(m->from, m->to, m->scratch->settings, f) < 0 || names_keep(m, f) < 0 ||
+			       added_hide(m->from, m->to, m->scratch->settings, f) < 0 || resolv_copy(m, f) < 0 ||
 			       accounts_refresh(m, f) < 0 || preserved_copy(m, f) < 0
 		       ? -1
 		       : 0;
@@ -601,7 +600,7 @@ static int tree_make(struct making *m, struct fault *f)
 int scratch_enter(const struct scratch *scratch, struct fault *f)
 {
 	struct making m = { .scratch = scratch, .from = -1, .to = -1 };
-	const int r = ground_make(&m, f) < 0 || tree_make(&m, f) < 0 ? -1 : root_turn(&m, f);
+	const int r = tmpfs_mount(&m, f) < 0 || tree_make(&m, f) < 0 ? -1 : root_pivot(&m, f);
 
 	fs_close(&m.from);
 	fs_close(&m.to);

@@ -1,17 +1,15 @@
 /*
- * upgrade/scratch: a root directory as the next operating system would have it, for a process of its own.
+ * upgrade/scratch: a root directory as the next operating system would have it, for one process.
  *
- * What is there: this system's programs and libraries (/bin, /lib, /sbin, and what a system has in /usr), /etc, OKV's
- * own directories, account files without the HSM group and with its number taken by another one, the devices that every
- * process needs, and empty directories.  What is not: /opt, /usr/local, /usr/safenet, homes, data below /var, and what
- * was not brought by the system.  Then PRESERVED_FILES is carried over (upgrade/carry.h), and what others may write is
- * empty.
+ * It has this system's programs and libraries (/bin, /lib, /sbin and those of /usr), /etc, OKV's own directories, the
+ * basic devices, empty directories, and account files without the HSM group, whose id another group has taken.  It has
+ * no /opt, /usr/local (but OKV's), /usr/safenet, homes or data below /var, and no file that was added to the system.
+ * PRESERVED_FILES are then carried over (upgrade/carry.h); directories that others may write are empty.
  *
- * Promise: scratch_enter is for a process that is thrown away afterwards.  It gets a mount namespace of its own, which
- * goes with it, however it ends: no mount and no file is seen by anybody else or left behind.  All is in memory
- * (tmpfs), or this system's files under a layer in memory (overlayfs), and the real tree is out of reach afterwards:
- * its root is detached.  Where no overlay is to be had the system's files are there read-only instead, and what was
- * not brought by the system cannot be hidden among them.
+ * Promise: scratch_enter() is for a process that ends afterwards.  Its mounts are in a mount namespace of its own:
+ * nobody else sees them, and they vanish with the process, however it ends.  Everything is in memory (tmpfs), or has a
+ * layer in memory above this system's files (overlayfs).  The real root is detached, so it cannot be reached any more.
+ * Without overlayfs the system's files are bind-mounted read-only, and files that were added to them cannot be hidden.
  */
 #ifndef OKV_UPGRADE_SCRATCH_H
 #define OKV_UPGRADE_SCRATCH_H
@@ -20,10 +18,10 @@
 #include "base/report.h"
 #include "conf/settings.h"
 
-/* OKV's three generic files on the other side. */
+/* OKV's three generic files in the scratch root. */
 enum scratch_generic {
 	SCRATCH_CARRIED, /* as they are here */
-	SCRATCH_STOCK,   /* as the new release brings them */
+	SCRATCH_STOCK,   /* as a new release delivers them */
 };
 
 struct scratch {
@@ -31,10 +29,10 @@ struct scratch {
 	int root;              /* the same, open */
 	const struct settings *settings;
 	enum scratch_generic generic;
-	struct report *report; /* hears what could not be carried over; may be NULL */
+	struct report *report; /* gets what could not be carried over; may be NULL */
 };
 
-/* FAULT_SYSTEM: not to be had here, and why.  Afterwards "/" is the scratch root. */
+/* Makes the scratch root "/" of this process.  FAULT_SYSTEM: not possible here, and why. */
 int scratch_enter(const struct scratch *scratch, struct fault *f);
 
 #endif
