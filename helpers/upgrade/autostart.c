@@ -15,9 +15,9 @@
 
 enum { UNIT_MAX = 64 * 1024, UNITS_MAX = 4096, OKV_UNITS_MAX = 64 };
 
-/* --- whom to come before ------------------------------------------------------------------------------------------ */
+/* --- order -------------------------------------------------------------------------------------------------------- */
 
-/* Does the value of `key=` on the line, a list of words, hold the word? */
+/* True for "KEY=... WORD ...". */
 static bool line_lists(const struct text_line *line, const char *key, const char *word)
 {
 	const size_t name = strlen(key), size = strlen(word);
@@ -32,7 +32,7 @@ static bool line_lists(const struct text_line *line, const char *key, const char
 	return false;
 }
 
-/* Does OKV run this unit, and may ours be put before it? */
+/* Not OKV's; OKV's, but an order could cause a cycle; OKV's, and to be ordered after our unit. */
 enum order { FOREIGN, LEFT_ALONE, AFTER_OURS };
 
 static enum order order_of(const struct text *unit, const char *okv_user)
@@ -61,7 +61,7 @@ static bool order_holds(const struct text *order, const char *name)
 	return found != NULL && found[-1] == '=' && found[strlen(name)] == '\n';
 }
 
-/* Adds "Before=NAME" where it is one of OKV's services that allows it; *found counts those. */
+/* Adds "Before=NAME" and counts it in *found, if the unit is AFTER_OURS. */
 static int unit_add(const struct okv_job *job, int dir, const char *name, struct text *order, size_t *found,
 		    struct fault *f)
 {
@@ -70,7 +70,7 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 
 	if (!text_ends(name, ".service") || strcmp(name, AUTOSTART_UNIT) == 0 || strpbrk(name, " \t\n\"'\\%") != NULL)
 		return 0;
-	/* A file that does not read as a unit is not one of OKV's; a file that cannot be read may be. */
+	/* An absent file or a link is not OKV's unit; but fail if the file could not be read, as it may be. */
 	if (fs_read_file(dir, name, FS_NOFOLLOW, UNIT_MAX, &unit, NULL, &why) < 0)
 		return fs_absence(&why, f);
 	switch (order_of(&unit, job->settings->okv_user)) {
@@ -166,7 +166,7 @@ int autostart_enable(const struct okv_job *job, bool *ret_changed, struct fault 
 	return 0;
 }
 
-/* And what a killed run left of it beside. */
+/* Also removes temporary files of it that a killed run left. */
 static int name_remove(int root, const char *path, int flags, bool *changed, struct fault *f)
 {
 	FS_AUTO int dir = -1;
@@ -181,7 +181,7 @@ static int name_remove(int root, const char *path, int flags, bool *changed, str
 	if (fs_stage_sweep(dir, leaf, f) < 0)
 		return -1;
 	if (unlinkat(dir, leaf, flags) < 0) {
-		/* A directory that somebody else uses too stays. */
+		/* Keep a directory that has other entries. */
 		if (errno == ENOENT || (flags == AT_REMOVEDIR && (errno == ENOTEMPTY || errno == EEXIST)))
 			return 0;
 		return fault_errno(f, errno, "cannot remove '%s'", path);
@@ -206,7 +206,7 @@ int autostart_disable(const struct okv_job *job, bool *ret_changed, struct fault
 		   name_remove(root, AUTOSTART_UNIT_ORDER_DIR, AT_REMOVEDIR, &order, f) < 0 ||
 		   name_remove(root, AUTOSTART_UNIT_WANTED, 0, &changed, f) < 0 ||
 		   name_remove(root, AUTOSTART_UNIT_WANTS_DIR, AT_REMOVEDIR, &order, f) < 0) {
-		/* The link goes after the order: as long as it is there, somebody comes back to finish. */
+		/* The drop-in goes before the link: after a kill, the enabled unit runs again and disables itself. */
 		return -1;
 	}
 	if (changed)

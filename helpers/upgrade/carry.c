@@ -16,24 +16,24 @@
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 static const char *const scratch[] = SETTINGS_SCRATCH;
-enum { SCRATCHES = sizeof(scratch) / sizeof(scratch[0]), EXCHANGED = 0 /* as an errno: what was looked at is gone */ };
+enum { SCRATCHES = sizeof(scratch) / sizeof(scratch[0]), EXCHANGED = 0 /* in errno: the entry was replaced */ };
 
 struct copying {
 	const struct carry *carry;
-	struct stat empty[SCRATCHES]; /* by whatever name one comes to them; st_ino 0: not there */
-	int dir;                      /* where the entries go of the directory with this number */
-	size_t directory;
-	struct fault first; /* of what could not be copied */
+	struct stat empty[SCRATCHES]; /* to be copied empty, under any name; st_ino 0: does not exist */
+	int dir;                      /* the copy of the directory that the walk is in */
+	size_t directory;             /* that directory's number (struct fs_walk_entry) */
+	struct fault first;           /* the first failure */
 };
 
 /* --- one entry ---------------------------------------------------------------------------------------------------- */
 
-/* ACLs, labels and what else there is; what the copy's file system does not know stays behind. */
+/* ACLs, labels and others, as far as the copy's file system supports them. */
 static void attributes_copy(int from, int to)
 {
 	char names[4096], value[4096];
 
-	/* What it has from the directory that it was made in is not its own. */
+	/* Drop what the copy inherited from the default ACL of its parent. */
 	(void)fremovexattr(to, "system.posix_acl_access");
 	(void)fremovexattr(to, "system.posix_acl_default");
 	const ssize_t length = flistxattr(from, names, sizeof(names));
@@ -54,7 +54,7 @@ static int status_copy(int from, int to, const struct stat *status)
 	return fchmod(to, status->st_mode & 07777) < 0 || futimens(to, times) < 0 ? -1 : 0;
 }
 
-/* As long as it was when it was opened. */
+/* Stops at `size`, which the file had when it was opened: it may still grow. */
 static int content_copy(int from, int to, off_t size)
 {
 	off_t at = 0, end;
@@ -73,7 +73,7 @@ static int content_copy(int from, int to, off_t size)
 				end = at = size;
 		}
 	}
-	/* ENXIO: nothing but a hole follows. */
+	/* ENXIO: the rest is a hole. */
 	return at < 0 && errno != ENXIO ? -1 : ftruncate(to, size);
 }
 
@@ -110,7 +110,7 @@ static int link_copy(const struct copying *c, const struct fs_walk_entry *entry)
 								     entry->status->st_gid, AT_SYMLINK_NOFOLLOW);
 }
 
-/* Made where it is not there; `from` is the directory that it is a copy of. */
+/* Creates the directory if necessary and gives it the attributes of `from`. */
 static int directory_copy(int from, int dir, const char *name)
 {
 	struct stat status;
@@ -173,7 +173,7 @@ static int visit(void *context, const void *state, const struct fs_walk_entry *e
 		return FS_WALK_PASS;
 	if (!entry->mount)
 		return FS_WALK_ENTER;
-	/* A walk does not enter what is mounted, but begins there. */
+	/* fs_walk() does not enter a mount point, but can start there. */
 	struct copying below = *c;
 	below.dir = -1;
 	below.directory = 0;
@@ -187,7 +187,7 @@ static void miss(void *context, const char *path, const struct fault *trouble)
 	struct copying *c = context;
 
 	(void)path;
-	/* FAULT_REFUSED: too deep. */
+	/* FAULT_REFUSED: too deep, so left out. */
 	if (trouble->kind != FAULT_REFUSED && c->first.kind == FAULT_NONE)
 		c->first = *trouble;
 }
@@ -201,7 +201,7 @@ static int tree_copy(struct copying *c, int dir, const char *leaf, const char *p
 	return r;
 }
 
-/* The directories above; those that are there are another path's. */
+/* Copies the parent directories that do not exist yet. */
 static int parents_copy(const struct carry *carry, const char *path, struct fault *f)
 {
 	for (const char *end = path + strspn(path, "/"); (end = strchr(end, '/')) != NULL; end += strspn(end, "/")) {

@@ -91,13 +91,13 @@ static void line_redact(const char *line, size_t length, struct text *out)
 	text_add(out, end, length - (size_t)(end - line));
 }
 
-/* "Key = value;" and NAME="value" lines with what could be secret taken out. */
+/* Of "Key = value;" and NAME="value" lines. */
 static void redact(const struct text *file, struct text *out)
 {
 	struct text_line line;
 
 	for (size_t at = 0; text_line_next(file->bytes, file->length, &at, &line);) {
-		/* A NUL would end the searches early and show what follows it. */
+		/* String functions stop at a NUL, and what follows it would be shown. */
 		if (memchr(line.bytes, '\0', line.length) != NULL)
 			text_add_format(out, "# (%zu bytes not shown)", line.length);
 		else
@@ -131,7 +131,7 @@ static int file_copy(struct collection *c, const char *path, const char *name, e
 	struct fault why = { 0 };
 
 	if (fs_read_file(c->run->root, path, FS_FOLLOW_TRUSTED, FILE_MAX, &file, NULL, &why) < 0) {
-		/* That it is not there may be what is wrong. */
+		/* Its absence may be the fault that support looks for. */
 		char note[64];
 		(void)snprintf(note, sizeof(note), "%s.missing", name);
 		text_add_format(&shown, "%s\n", why.text);
@@ -142,7 +142,7 @@ static int file_copy(struct collection *c, const char *path, const char *name, e
 	return file_write(c, name, how == REDACTED ? &shown : &file, f);
 }
 
-/* Lines of the account files that are about the group or OKV's user; they hold no password hashes (shadow does). */
+/* The lines of OKV's user, of its group and of the HSM group.  Password hashes are in shadow(5), not here. */
 static int accounts_write(struct collection *c, struct fault *f)
 {
 	static const char *const tables[] = { "/etc/passwd", "/etc/group" };
@@ -193,7 +193,7 @@ static int all_write(struct collection *c, struct fault *f)
 	return manifest_write(c, f);
 }
 
-/* The name is the administrator's, perhaps in a directory that others can write: it must be new, and ours. */
+/* Others may write the parent directory, so refuse any directory that we did not create. */
 static int directory_make(const char *directory, int *ret_dir, struct fault *f)
 {
 	struct stat st;

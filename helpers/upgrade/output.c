@@ -34,7 +34,7 @@ static bool is_without_interface(const struct upgrade_run *run)
 	return okv_scope_find(run->root, run->settings, &scope, &ignored) == 0 && scope == OKV_SCOPE_NO_INTERFACE;
 }
 
-/* Each adds the sentence and the advice, and returns the word. */
+/* Each of these adds the sentence and the advice, and returns the "answer" of the JSON. */
 
 static const char *pre_answer(const struct upgrade_run *run, struct text *sentence, struct text *advice)
 {
@@ -96,13 +96,13 @@ static const char *mid_answer(const struct upgrade_run *run, struct text *senten
 	return run->changed ? "changed" : "unchanged";
 }
 
-/* Could post-upgrade not compare, so that a good end is no proof? */
+/* True if no step failed, but there was no snapshot to compare with. */
 static bool is_unproven(const struct upgrade_run *run)
 {
 	return !failed(run) && upgrade_outcome_of(run, step_compare) == STEP_PARTIAL;
 }
 
-/* What it found to matter most, of those the first; NULL: nothing. */
+/* The first finding of the highest severity, or NULL. */
 static const struct step_finding *worst_of(const struct step_result *result)
 {
 	const struct step_finding *worst = NULL;
@@ -170,7 +170,6 @@ static void duration_add(struct text *out, unsigned ms)
 		text_add_format(out, "%5u.%u s", ms / 1000, ms % 1000 / 100);
 }
 
-/* Each line of the text behind so many blanks. */
 static void lines_add(struct text *out, int indent, const char *lines)
 {
 	struct text_line line;
@@ -339,12 +338,12 @@ int output_hook(const struct upgrade_run *run, struct output *output, struct jso
 	struct fault why = run->verdict;
 	const char *word = answer(run, &output->sentence, &advice);
 
-	/* Nothing failed, and yet it is no plain yes. */
+	/* No step failed, but the answer is not a plain yes. */
 	if (is_unproven(run) && !run->accept)
 		why.kind = FAULT_NEGATIVE;
 	else if (!failed(run) && run->kind == UPGRADE_POST && upgrade_outcome_of(run, step_repair) == STEP_PARTIAL)
 		why.kind = FAULT_INCOMPLETE;
-	/* There 1 means "no change needed", so a failure has to have another number. */
+	/* The exit status 1 of mid-upgrade means "no change needed", so a no must not be 1. */
 	if (run->kind == UPGRADE_MID && why.kind == FAULT_NEGATIVE)
 		why.kind = FAULT_INCOMPLETE;
 	const bool unchanged = run->kind == UPGRADE_MID && !failed(run) && !run->changed;
@@ -364,12 +363,12 @@ int output_hook(const struct upgrade_run *run, struct output *output, struct jso
 
 enum state { OK, WARN, FAIL, STATES };
 
-/* What a check has come to: its fault, or its worst finding, of those the first. */
+/* What status shows first of a check: its fault, else its worst finding, else its title. */
 struct check {
 	enum state state;
 	const char *text;
 	const char *remedy;               /* or NULL */
-	const struct step_finding *worst; /* that `text` is of, or NULL */
+	const struct step_finding *worst; /* whose title `text` is, or NULL */
 };
 
 static struct check check_of(const struct step_result *result)
@@ -388,7 +387,7 @@ static struct check check_of(const struct step_result *result)
 			       .worst = worst };
 }
 
-/* The remedy, unless a finding from `from` on has the same: then it comes behind that. */
+/* Adds the remedy, unless a finding from `from` on has the same: a shared remedy is printed after the last of them. */
 static void check_remedy_add(struct text *out, const struct step_result *result, const struct check *check, size_t from,
 			     const char *remedy)
 {
@@ -407,7 +406,7 @@ static void check_add(struct output *o, const struct step_result *result, const 
 
 	text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check->text);
 	check_remedy_add(out, result, check, 0, check->remedy);
-	/* The others of the same check; of those worth knowing only, who asks hears. */
+	/* The other findings; STEP_INFO only with -v. */
 	for (size_t i = 0; i < result->finding_count; i++) {
 		const struct step_finding *finding = &result->findings[i];
 		if (finding == check->worst || (finding->severity == STEP_INFO && !o->verbose))

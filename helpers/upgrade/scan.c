@@ -25,13 +25,13 @@ static int path_compare(const void *a, const void *b)
 	return text_path_compare(*(char *const *)a, *(char *const *)b);
 }
 
-/* Adds the path in its plain form: one slash between names, none at the end. */
+/* Adds the path with one slash between names and none at the end. */
 static int path_add(struct preserved *paths, const char *path, struct fault *f)
 {
 	const enum preserved_flaw flaw = preserved_judge(path);
 	TEXT_AUTO plain = { 0 };
 
-	/* Odd bytes are no reason not to look. */
+	/* We can scan a path with unusual bytes, even if OKV may not preserve it. */
 	if ((flaw != PRESERVED_FLAW_NONE && flaw != PRESERVED_FLAW_BYTES) || path[0] != '/' || strlen(path) >= PATH_MAX)
 		return 0;
 	for (const char *at = path; *(at += strspn(at, "/")) != '\0';) {
@@ -57,7 +57,7 @@ static int paths_of_okv(int root, struct preserved *paths, struct fault *f)
 	PRESERVED_AUTO listed = { 0 };
 	struct fault why = { 0 };
 
-	/* Without OKV's file there are our own paths; what is wrong with the file is said by okv_check. */
+	/* No such file: our own paths remain, and okv_check() reports it. */
 	if (scan_listed(root, &listed, &why) < 0)
 		return fs_absence(&why, f);
 	for (size_t i = 0; i < listed.count; i++)
@@ -90,8 +90,8 @@ struct walk {
 	const struct scan_request *request;
 	struct scan *scan;
 	const char *start;    /* the preserved path */
-	size_t scratch;       /* entries where others may write */
-	struct fault trouble; /* the first of what could not be looked at elsewhere */
+	size_t scratch;       /* number of entries where others may write */
+	struct fault trouble; /* the first failure, except where others may write */
 };
 
 void scan_done(struct scan *scan)
@@ -106,7 +106,7 @@ static bool same_state(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Digest of the file and, in *st, the state in which it was read whole. */
+/* Also sets *st to the file's status at the time of the digest. */
 static int file_digest(const struct walk *w, const struct fs_walk_entry *at, struct stat *st,
 		       struct manifest_entry *entry, struct fault *f)
 {
@@ -124,7 +124,7 @@ static int file_digest(const struct walk *w, const struct fs_walk_entry *at, str
 		}
 		(void)fault_incomplete(&why, "'%s' changes while it is read", SHOWN(at->path));
 	}
-	/* Without any provider of SHA-256 nothing can be proven: that is no matter of one file. */
+	/* The file exists, so FAULT_ABSENT is about SHA-256: no other file can get a digest either. */
 	if (why.kind == FAULT_ABSENT && faccessat(at->dir, at->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		*f = why;
 		return -1;
@@ -143,8 +143,7 @@ static void entry_miss(void *context, const char *path, const struct fault *trou
 		w->trouble = *trouble;
 }
 
-/* A file that is new, or of another size, is another one, whatever its bytes; where it is long, that has to do. */
-static bool is_read(const struct scan_request *request, const struct fs_walk_entry *at)
+static bool needs_digest(const struct scan_request *request, const struct fs_walk_entry *at)
 {
 	if (request->depth != SCAN_DIGESTS || settings_is_scratch(request->settings, at->path))
 		return false;
@@ -162,7 +161,7 @@ static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct faul
 	if (S_ISLNK(st.st_mode)) {
 		const ssize_t length = readlinkat(at->dir, at->name, target, sizeof(target) - 1);
 		if (length < 0) {
-			/* Where others may write it may be something else by now. */
+			/* Others may have replaced it, where they may write. */
 			struct fault trouble = { 0 };
 			(void)fault_errno(&trouble, errno, "cannot read link '%s'", SHOWN(at->path));
 			entry_miss(w, at->path, &trouble);
@@ -179,7 +178,7 @@ static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct faul
 		      : S_ISLNK(st.st_mode) ? MANIFEST_LINK
 					    : MANIFEST_OTHER;
 	entry->has_attributes = true;
-	if (entry->type == MANIFEST_FILE && is_read(w->request, at) && file_digest(w, at, &st, entry, f) < 0)
+	if (entry->type == MANIFEST_FILE && needs_digest(w->request, at) && file_digest(w, at, &st, entry, f) < 0)
 		return -1;
 	entry->size = entry->type == MANIFEST_FILE ? (uint64_t)st.st_size : 0;
 	entry->uid = st.st_uid;
@@ -188,7 +187,7 @@ static int entry_add(struct walk *w, const struct fs_walk_entry *at, struct faul
 	return 0;
 }
 
-/* Where others may make what they like: listed as far as people read, never read, and told where that ends. */
+/* Others could create any number of entries here: list a limited number and say so. */
 static enum fs_walk_next scratch_visit(struct walk *w, const struct fs_walk_entry *at)
 {
 	size_t depth = 0;
@@ -236,7 +235,7 @@ static int entry_visit(void *context, const void *state, const struct fs_walk_en
 	return FS_WALK_ENTER;
 }
 
-/* mtree(5) wants every directory on the way down; whose they are is not ours to say. */
+/* mtree(5) needs all parent directories.  They have no attributes here, because they are not compared. */
 static int parents_add(struct manifest *manifest, const char *path, struct fault *f)
 {
 	TEXT_AUTO parent = { 0 };
@@ -302,7 +301,7 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 			return -1;
 		top->type = MANIFEST_DIR;
 	}
-	/* The link that starts post-upgrade comes and goes by design: that it is gone is no loss. */
+	/* Not the link that starts post-upgrade: post-upgrade itself removes it. */
 	for (size_t i = 0; i < paths.count; i++)
 		if (strcmp(paths.paths[i], AUTOSTART_UNIT_WANTED) != 0 &&
 		    path_walk(request, paths.paths[i], &scan, f) < 0)
@@ -362,7 +361,7 @@ static void digest_add(const struct manifest_entry *entry, struct text *out)
 	text_add_string(out, "...");
 }
 
-/* How they differ; false where they do not.  NULL: it is not there. */
+/* Adds how the entries differ; false: they do not.  NULL: not in that manifest. */
 static bool difference_add(const struct settings *settings, const struct manifest_entry *old,
 			   const struct manifest_entry *now, struct text *out)
 {

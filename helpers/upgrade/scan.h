@@ -1,19 +1,17 @@
 /*
- * upgrade/scan: what lies at the preserved paths, as a manifest, and what became of it since another one.
+ * upgrade/scan: lists the preserved paths as a manifest, and compares two manifests.
  *
- * Promise: every entry at and below the paths is looked at once, by descriptors, without following a link (a path
- * itself is reached through links that only root could have made); what another file system is mounted on below
- * it is not entered, and told as a warning.  Files are read whole for their SHA-256.  What changes while it is read is
- * read again, and after a few times told as a warning and left without a digest.  A path that is not there is passed
- * over.
+ * Promise: every entry at and below the paths is visited once, by descriptors.  No link is followed, except on the way
+ * to a path, where only root could have made it.  A mount point below a path is not entered, with a warning.  Files are
+ * read whole for their SHA-256.  A file that changes meanwhile is read again, and after a few attempts listed without a
+ * digest, with a warning.  A path that does not exist is ignored.
  *
- * The preserved paths are those that OKV is told to carry over (PRESERVED_FILES of okv_hsm.conf) and those of our own
- * settings, without any that lies inside another; SETTINGS_VAR, where our own records change all the time, is left out.
+ * The preserved paths are PRESERVED_FILES of okv_hsm.conf and the paths of our own settings, without any that is inside
+ * another, and without SETTINGS_VAR, where our own records change all the time.
  *
- * Of two manifests a file is the same when its bytes are (size and SHA-256), a link when its target is, whatever its
- * owner, mode and time; those are policy's affair.  How much a difference matters: what a client is (library, programs,
- * keys, certificates, configuration) must be as it was; what it keeps while it runs (CLIENT_DIR/data, token.db) may
- * change; our own program may have been updated.
+ * Two files are the same if size and SHA-256 are, two links if their targets are; owner and mode are left to the
+ * policy, and the time does not count.  What makes up a client (library, programs, keys, certificates, configuration)
+ * must not change.  What it writes while it runs (CLIENT_DIR/data, token.db) and our own program may.
  */
 #ifndef OKV_UPGRADE_SCAN_H
 #define OKV_UPGRADE_SCAN_H
@@ -28,14 +26,14 @@
 #include "conf/settings.h"
 #include "upgrade/step.h"
 
-/* Sorted, full, without those inside another one.  What is no plain full path in okv_hsm.conf is passed over. */
+/* The preserved paths, sorted.  Entries of okv_hsm.conf that are not plain absolute paths are ignored. */
 int scan_paths(int root, const struct settings *settings, struct preserved *ret_paths, struct fault *f);
 
-/* PRESERVED_FILES of okv_hsm.conf as it stands there. */
+/* PRESERVED_FILES of okv_hsm.conf, unchanged. */
 int scan_listed(int root, struct preserved *ret_listed, struct fault *f);
 
 enum scan_depth {
-	SCAN_COUNT,      /* no file is opened, and the manifest stays empty */
+	SCAN_COUNT,      /* counts only; the manifest stays empty */
 	SCAN_ATTRIBUTES, /* manifest without digests */
 	SCAN_DIGESTS,    /* manifest with digests */
 };
@@ -44,13 +42,13 @@ struct scan_request {
 	int root;
 	const struct settings *settings;
 	enum scan_depth depth;
-	const struct manifest
-		*known;        /* sorted; a file over 1 MiB that it does not have with that size is not read; or NULL */
+	/* Sorted, or NULL.  A file over 1 MiB that is not in it with the same size is not read: it differs anyway. */
+	const struct manifest *known;
 	struct report *report; /* may be NULL */
 };
 
 struct scan {
-	struct manifest manifest; /* sorted, with the directories above the paths */
+	struct manifest manifest; /* sorted, with the parents of the paths */
 	uint64_t bytes;           /* in files */
 	uint64_t largest;         /* of one file */
 	struct text largest_path;
@@ -63,12 +61,12 @@ int scan_preserved(const struct scan_request *request, struct scan *ret_scan, st
 void scan_done(struct scan *scan);
 
 /*
- * A line each, in order of the paths: "'/etc/x' has different content: 512 bytes with SHA-256 0123456789ab..., before
- * 510 with ...".  Below a directory that is missing, each entry is missing.
+ * One line for each difference, in order of the paths: "'/etc/x' has different content: 512 bytes with SHA-256
+ * 0123456789ab..., before 510 bytes with ...".  If a directory is missing, each of its entries has a line, too.
  */
 struct scan_list {
-	struct text lines; /* the first of them, as far as people read */
-	size_t count;
+	struct text lines;           /* the first ones only, when there are too many to read */
+	size_t count;                /* of all */
 	enum step_severity severity; /* the highest */
 };
 
@@ -83,7 +81,7 @@ struct scan_differences {
 #define SCAN_DIFFERENCES_AUTO __attribute__((cleanup(scan_differences_done))) struct scan_differences
 
 void scan_differences_done(struct scan_differences *differences);
-/* No difference is said to matter more than `most`. */
+/* Rates no difference higher than `most`. */
 void scan_compare(const struct manifest *old, const struct manifest *now, const struct settings *settings,
 		  enum step_severity most, struct scan_differences *differences);
 
