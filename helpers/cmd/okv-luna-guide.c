@@ -1,17 +1,17 @@
 #include "cmd/hook.h"
 #include "upgrade/guide.h"
 
-static struct guide_said said;
+static struct guide_overrides overrides;
 static const char *done;
 static bool again;
 
 static const struct option options[] = {
-	OPTION_ROW(0, "okv", OPTION_TEXT, &said.okv, "RELEASE", "OKV's release (OKV_RELEASE, else detected)"),
-	OPTION_ROW(0, "client", OPTION_TEXT, &said.client, "VERSION", "the Luna client's version (else detected)"),
-	OPTION_ROW(0, "kind", OPTION_CHOICE, &said.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
-	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
-	OPTION_ROW(0, "cluster", OPTION_FLAG, &said.cluster, NULL, "with upgrade: a node of a cluster"),
-	OPTION_ROW(0, "bundle", OPTION_FLAG, &said.bundle, NULL, "with cluster: an existing one of several nodes"),
+	OPTION_ROW(0, "okv", OPTION_TEXT, &overrides.okv, "RELEASE", "OKV's release (OKV_RELEASE, else detected)"),
+	OPTION_ROW(0, "client", OPTION_TEXT, &overrides.client, "VERSION", "the Luna client's version (else detected)"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &overrides.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
+	OPTION_ROW(0, "ha", OPTION_FLAG, &overrides.ha, NULL, "an HA group of several HSMs"),
+	OPTION_ROW(0, "cluster", OPTION_FLAG, &overrides.cluster, NULL, "with upgrade: a node of a cluster"),
+	OPTION_ROW(0, "bundle", OPTION_FLAG, &overrides.bundle, NULL, "with cluster: an existing one of several nodes"),
 	OPTION_ROW(0, "done", OPTION_TEXT, &done, "STEP", "mark this step as done, if that cannot be detected"),
 	OPTION_ROW(0, "again", OPTION_FLAG, &again, NULL, "start over: forget which steps were marked as done"),
 	OPTION_END,
@@ -50,7 +50,7 @@ static int run(struct cmd_context *context, struct fault *f)
 	const enum guide_procedure procedure = (enum guide_procedure)which;
 	if (done != NULL && again)
 		return fault_usage(f, "--done and --again cannot be used together");
-	if (guide_node_find(context->root, &context->settings, &said, &node, f) < 0)
+	if (guide_node_find(context->root, &context->settings, &overrides, &node, f) < 0)
 		return -1;
 	if ((done != NULL || again) && cmd_lock(context, f) < 0)
 		return -1;

@@ -11,7 +11,7 @@
 #include "proc/child.h"
 #include "upgrade/guide.h"
 
-static struct guide_said said;
+static struct guide_overrides overrides;
 static const char *label;
 static bool accept_licence;
 
@@ -19,8 +19,8 @@ static const struct option options[] = {
 	OPTION_ROW(0, "accept-licence", OPTION_FLAG, &accept_licence, NULL,
 		   "accept the vendor's licence of the full client"),
 	OPTION_ROW(0, "label", OPTION_TEXT, &label, "LABEL", "label of the partition to expect (TOKEN_LABEL)"),
-	OPTION_ROW(0, "kind", OPTION_CHOICE, &said.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
-	OPTION_ROW(0, "ha", OPTION_FLAG, &said.ha, NULL, "an HA group of several HSMs"),
+	OPTION_ROW(0, "kind", OPTION_CHOICE, &overrides.kind, SETTINGS_KINDS, "the kind of system (CLIENT_KIND)"),
+	OPTION_ROW(0, "ha", OPTION_FLAG, &overrides.ha, NULL, "an HA group of several HSMs"),
 	OPTION_END,
 };
 
@@ -48,7 +48,7 @@ static int list_update(struct setup *s, struct fault *f)
 	guide_list_done(&s->list);
 	guide_node_done(&s->node);
 	cmd_hook_start_checks(context, &checks);
-	return guide_node_find(context->root, &context->settings, &said, &s->node, f) < 0
+	return guide_node_find(context->root, &context->settings, &overrides, &s->node, f) < 0
 		       ? -1
 		       : guide_list_find(&checks, &s->node, GUIDE_INSTALL, &s->list, f);
 }
@@ -153,7 +153,7 @@ static bool is_to_run(const struct setup *s, const struct guide_line *line)
 	/* Whether this step is needed is unknown until the client is installed. */
 	if (line->why.length > 0 && s->count > 0)
 		return false;
-	return open && line->step->who == GUIDE_OURS && !line->step->said &&
+	return open && line->step->who == GUIDE_OURS && !line->step->markable &&
 	       (!line->step->in_turn || line->state == GUIDE_NEXT);
 }
 

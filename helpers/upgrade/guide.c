@@ -21,7 +21,7 @@ const char *const guide_procedures[] = { [GUIDE_INSTALL] = "install",
 
 enum { INDENT = 27 };
 
-/* The label of OKV's root key, in every release since. */
+/* The label of OKV's root key, in later releases too. */
 static const char root_key[] = "OKV 18.1 HSM Root Key";
 
 static const char *const who_names[] = { [GUIDE_OURS] = "okv-luna",
@@ -33,7 +33,7 @@ static const char *const state_names[] = {
 	[GUIDE_DONE] = "done", [GUIDE_NEXT] = "next", [GUIDE_LATER] = "later", [GUIDE_SKIP] = "skip"
 };
 
-/* --- what stands in braces ---------------------------------------------------------------------------------------- */
+/* --- words in braces ---------------------------------------------------------------------------------------------- */
 
 static bool is_up_to(const struct guide_node *node, unsigned last)
 {
@@ -115,7 +115,7 @@ static void word_expand(const struct guide_node *node, const char *word, size_t 
 	const struct settings *s = node->settings;
 	const struct {
 		const char *name, *value;
-		void (*add)(const struct guide_node *node, struct text *out); /* where the value is NULL */
+		void (*add)(const struct guide_node *node, struct text *out); /* used if the value is NULL */
 	} words[] = {
 		{ "lc", s->client_dir, NULL }, { "lib", s->pkcs11_lib, NULL },
 		{ "user", s->okv_user, NULL }, { "group", s->hsm_group, NULL },
@@ -134,7 +134,7 @@ static void word_expand(const struct guide_node *node, const char *word, size_t 
 			words[i].add(node, out);
 		return;
 	}
-	text_add(out, word, length); /* in capitals: for a person to fill in */
+	text_add(out, word, length); /* a placeholder, in capitals */
 }
 
 static void expand(const struct guide_node *node, const char *words, struct text *out)
@@ -160,7 +160,7 @@ void guide_words(const struct guide_node *node, const struct guide_step *step, s
 	}
 }
 
-/* As it is typed: a word that a shell would take apart is quoted. */
+/* Quoted for a shell. */
 static void command_add(const struct guide_node *node, const struct guide_step *step, struct text *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,=@%+-";
@@ -179,7 +179,7 @@ static void command_add(const struct guide_node *node, const struct guide_step *
 				text_add_char(out, *c);
 		text_add_string(out, quote);
 	}
-	/* Another procedure is about the same server. */
+	/* Another procedure needs the same options about this server. */
 	if (step->command != NULL && strncmp(step->command, "okv-luna guide ", 15) == 0)
 		text_add_string(out, text_string(&node->options));
 }
@@ -188,7 +188,7 @@ static void command_add(const struct guide_node *node, const struct guide_step *
 
 enum need { NEEDED, NOT_NEEDED, DEPENDS };
 
-/* Do the versions from `from` to `to` (0: open) hold all of the range, or none of it? */
+/* NEEDED: all of the range is within `from` to `to` (0: open); NOT_NEEDED: none of it; DEPENDS: a part. */
 static enum need range_need(const struct guide_range *range, unsigned from, unsigned to)
 {
 	const unsigned last = to > 0 ? to : GUIDE_ANY;
@@ -219,7 +219,7 @@ static const char *or_plain(const char *words, const char *plain)
 	return words != NULL ? words : plain;
 }
 
-/* Why it is not needed, or NULL. */
+/* Why the step is not needed, or NULL. */
 static const char *skip_of(const struct guide_node *node, const struct guide_step *step)
 {
 	const char *skip = when_skip(node, step->when);
@@ -265,15 +265,15 @@ static enum need need_of(const struct guide_node *node, const struct guide_step 
 	return DEPENDS;
 }
 
-/* --- what the administrator has said ------------------------------------------------------------------------------ */
+/* --- marks -------------------------------------------------------------------------------------------------------- */
 
 static const char begin_word[] = "begin";
 
 enum { ID_SIZE = 24 };
 
 /*
- * When the step was last said to be done, since the procedure was begun anew; 0: not said.  With begin_word, when that
- * was.  A line: "install initialize 2026-11-30T10:00:00Z".
+ * When the step was last marked since the procedure's last begin, or with begin_word, when that was; 0: never.  A line
+ * of the file is "install initialize 2026-11-30T10:00:00Z".
  */
 static int64_t mark_when(const struct text *marks, enum guide_procedure procedure, const char *id)
 {
@@ -296,7 +296,7 @@ static int64_t mark_when(const struct text *marks, enum guide_procedure procedur
 	return when;
 }
 
-/* Lines of other procedures stay; with begin_word those of this one go. */
+/* Adds a line.  With begin_word, removes the other lines of this procedure. */
 static int mark_write(int root, enum guide_procedure procedure, const char *id, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);
@@ -334,7 +334,7 @@ int guide_mark(int root, const struct guide_node *node, enum guide_procedure pro
 		step++;
 	if (step == end)
 		return fault_usage(f, "%s has no step '%s'", guide_procedures[procedure], SHOWN(id));
-	if (step->done != 0 && !step->said)
+	if (step->done != 0 && !step->markable)
 		return fault_refused(f, "okv-luna itself checks whether step '%s' is done; --done is not for it", id);
 	if (need_of(node, step, &why) == NOT_NEEDED)
 		return fault_refused(f, "step '%s' is not needed here: %s", id, text_string(&why));
@@ -358,7 +358,7 @@ static struct guide_line line_of(const struct guide_list *list, const struct gui
 	struct guide_line line = { .step = step, .state = open ? GUIDE_LATER : GUIDE_NEXT };
 	enum need need = need_of(list->node, step, &line.why);
 
-	if (need == NOT_NEEDED && (step->all_the_same & signs) != 0) {
+	if (need == NOT_NEEDED && (step->needed_by & signs) != 0) {
 		text_cut(&line.why, 0);
 		need = NEEDED;
 	}
@@ -368,7 +368,7 @@ static struct guide_line line_of(const struct guide_list *list, const struct gui
 	}
 	if ((step->done & signs) != 0 && (!step->last || !open))
 		line.state = GUIDE_DONE;
-	else if (step->done == 0 || step->said)
+	else if (step->done == 0 || step->markable)
 		line.marked = mark_when(marks, list->procedure, step->id);
 	if (line.marked != 0)
 		line.state = GUIDE_DONE;
@@ -411,13 +411,14 @@ int guide_list_find(struct upgrade_run *run, const struct guide_node *node, enum
 	return list_make(node, procedure, signs, &marks, ret_list, f);
 }
 
-static bool can_be_said(const struct guide_line *line)
+static bool is_markable(const struct guide_line *line)
 {
-	return (line->state == GUIDE_NEXT || line->state == GUIDE_LATER) && (line->step->done == 0 || line->step->said);
+	return (line->state == GUIDE_NEXT || line->state == GUIDE_LATER) &&
+	       (line->step->done == 0 || line->step->markable);
 }
 
-/* The call that led here. */
-static void call_add(const struct guide_list *list, struct text *out)
+/* The command that prints this list. */
+static void guide_command_add(const struct guide_list *list, struct text *out)
 {
 	text_add_format(out, "okv-luna guide %s%s%s%s", guide_procedures[list->procedure],
 			text_string(&list->node->options),
@@ -425,23 +426,23 @@ static void call_add(const struct guide_list *list, struct text *out)
 			list->procedure == GUIDE_CLUSTER && list->node->bundle ? " --bundle" : "");
 }
 
-static void said_add(const struct guide_list *list, const struct guide_line *line, struct text *out)
+static void mark_command_add(const struct guide_list *list, const struct guide_line *line, struct text *out)
 {
-	call_add(list, out);
+	guide_command_add(list, out);
 	text_add_format(out, " --done %s", line->step->id);
 }
 
-/* --- for people --------------------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
-/* Words from that column on. */
+/* Wraps the words into lines that begin at that column. */
 static void wrapped_add(struct text *out, int indent, const char *words)
 {
 	text_add_format(out, "%*s", indent, "");
 	option_help_wrap(out, words, (size_t)indent);
 }
 
-/* What is to be done at a step: its command, its text, and how to say that it is done. */
-static void work_add(const struct guide_list *list, const struct guide_line *line, int indent, struct text *out)
+/* What to do: the step's command, its text, and how to mark it. */
+static void instructions_add(const struct guide_list *list, const struct guide_line *line, int indent, struct text *out)
 {
 	TEXT_AUTO words = { 0 };
 
@@ -456,9 +457,9 @@ static void work_add(const struct guide_list *list, const struct guide_line *lin
 		wrapped_add(out, indent, text_string(&words));
 	if (line->why.length > 0)
 		wrapped_add(out, indent, text_string(&line->why));
-	if (can_be_said(line)) {
+	if (is_markable(line)) {
 		text_add_format(out, "%*swhen done: ", indent, "");
-		said_add(list, line, out);
+		mark_command_add(list, line, out);
 		text_add_char(out, '\n');
 	}
 }
@@ -484,7 +485,7 @@ static void line_add(const struct guide_list *list, const struct guide_line *lin
 	}
 	text_add_char(out, '\n');
 	if (line->state == GUIDE_LATER)
-		work_add(list, line, INDENT, out);
+		instructions_add(list, line, INDENT, out);
 }
 
 void guide_format_next(const struct guide_list *list, struct text *out)
@@ -495,13 +496,13 @@ void guide_format_next(const struct guide_list *list, struct text *out)
 	if (list->next != NULL) {
 		expand(list->node, list->next->step->title, &title);
 		text_add_format(out, "next: %s: %s\n", list->next->step->id, text_string(&title));
-		work_add(list, list->next, 6, out);
+		instructions_add(list, list->next, 6, out);
 		return;
 	}
 	text_add_format(out, "All steps of %s are done", name);
 	if (list->procedure != GUIDE_INSTALL) {
 		text_add_string(out, "; before the next time: ");
-		call_add(list, out);
+		guide_command_add(list, out);
 		text_add_string(out, " --again");
 	}
 	text_add_char(out, '\n');
@@ -521,9 +522,8 @@ void guide_format(const struct guide_list *list, struct text *out)
 		line_add(list, &list->lines[i], out);
 }
 
-/* --- for scripts -------------------------------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
 
-/* What a person fills in: the words in capitals in braces. */
 static void placeholders_json(const struct guide_step *step, struct json *j)
 {
 	json_array_begin(j, "placeholders");
@@ -545,7 +545,7 @@ static void expanded_json(const struct guide_node *node, const char *key, const 
 static void line_json(const struct guide_list *list, const struct guide_line *line, struct json *j)
 {
 	TEXT_AUTO command = { 0 };
-	TEXT_AUTO said = { 0 };
+	TEXT_AUTO mark = { 0 };
 	char stamp[TIME_STAMP_SIZE];
 
 	json_object_begin(j, NULL);
@@ -558,9 +558,9 @@ static void line_json(const struct guide_list *list, const struct guide_line *li
 	placeholders_json(line->step, j);
 	expanded_json(list->node, "text", line->step->text, j);
 	json_string(j, "why", line->why.length > 0 ? text_string(&line->why) : NULL);
-	if (can_be_said(line))
-		said_add(list, line, &said);
-	json_string(j, "when_done", said.length > 0 ? text_string(&said) : NULL);
+	if (is_markable(line))
+		mark_command_add(list, line, &mark);
+	json_string(j, "when_done", mark.length > 0 ? text_string(&mark) : NULL);
 	if (line->marked != 0)
 		time_format(line->marked, stamp);
 	json_string(j, "said", line->marked != 0 ? stamp : NULL);

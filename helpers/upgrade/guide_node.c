@@ -1,6 +1,6 @@
 /*
- * Which server this is: what is said about it, else what okv-luna.conf says, else what can be seen.  And what of the
- * steps can be seen on it: through the checks of status, its files, and the HSM.
+ * What kind of server this is (from the options, else okv-luna.conf, else detected), and which signs of steps it has
+ * (from the checks of status, its files and the HSM).
  */
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ bool guide_is_v6(const struct guide_node *node)
 	return node->client.least >= 500 && node->client.most < 700;
 }
 
-static int version_take(const char *version, const char *option, struct guide_range *ret_range, struct fault *f)
+static int version_read(const char *version, const char *option, struct guide_range *ret_range, struct fault *f)
 {
 	const unsigned number = okv_version_parse(version);
 
@@ -54,7 +54,7 @@ static int version_take(const char *version, const char *option, struct guide_ra
 	return 0;
 }
 
-/* The release in "Oracle Key Vault Server 21.9", or "". */
+/* "21.9" of "Oracle Key Vault Server 21.9", or "". */
 static const char *release_in(struct text *line)
 {
 	const char *at = text_string(line) + strcspn(text_string(line), "0123456789");
@@ -65,12 +65,12 @@ static const char *release_in(struct text *line)
 	return at;
 }
 
-static int okv_take(int root, const struct settings *s, const char *said, struct guide_node *node, struct fault *f)
+static int okv_detect(int root, const struct settings *s, const char *given, struct guide_node *node, struct fault *f)
 {
 	TEXT_AUTO os = { 0 };
 	TEXT_AUTO okv = { 0 };
-	const char *from = said != NULL ? "--okv" : "okv-luna.conf";
-	const char *release = said != NULL ? said : s->okv_release;
+	const char *from = given != NULL ? "--okv" : "okv-luna.conf";
+	const char *release = given != NULL ? given : s->okv_release;
 	bool generic;
 
 	okv_release_find(root, &os, &okv);
@@ -89,7 +89,7 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 				"OKV's release is not known: give --okv, or set OKV_RELEASE in okv-luna.conf\n");
 		return 0;
 	}
-	if (version_take(release, "OKV_RELEASE or --okv", &node->okv, f) < 0)
+	if (version_read(release, "OKV_RELEASE or --okv", &node->okv, f) < 0)
 		return -1;
 	text_add_format(&node->described, "OKV %s (%s)", SHOWN(release), from);
 	if (generic != (node->okv.least >= OKV_FIRST_GENERIC))
@@ -101,16 +101,17 @@ static int okv_take(int root, const struct settings *s, const char *said, struct
 	return 0;
 }
 
-static int client_take(int root, const struct settings *s, const char *said, struct guide_node *node, struct fault *f)
+static int client_detect(int root, const struct settings *s, const char *given, struct guide_node *node,
+			 struct fault *f)
 {
 	unsigned version = 0;
 
-	if (said == NULL && okv_client_version(root, s, &version, f) < 0)
+	if (given == NULL && okv_client_version(root, s, &version, f) < 0)
 		return -1;
-	if (said != NULL && version_take(said, "--client", &node->client, f) < 0)
+	if (given != NULL && version_read(given, "--client", &node->client, f) < 0)
 		return -1;
-	if (said != NULL) {
-		text_add_format(&node->described, ", Luna client %s (--client)", SHOWN(said));
+	if (given != NULL) {
+		text_add_format(&node->described, ", Luna client %s (--client)", SHOWN(given));
 	} else if (version != 0) {
 		node->client = (struct guide_range){ version, version };
 		text_add_format(&node->described, ", Luna client %u.%u (detected)", version / 100, version % 100);
@@ -121,7 +122,7 @@ static int client_take(int root, const struct settings *s, const char *said, str
 	return 0;
 }
 
-/* By Chrystoki.conf, and by how the client lies there; 0 without a client. */
+/* By Chrystoki.conf and the client's layout; 0: there is no client. */
 static unsigned kind_detect(int root, const struct settings *s, const struct chrystoki *conf)
 {
 	struct chrystoki_family servers, cluster;
@@ -136,16 +137,16 @@ static unsigned kind_detect(int root, const struct settings *s, const struct chr
 		return GUIDE_NETWORK;
 	if (servers.count + cluster.count > 0)
 		return GUIDE_HYBRID;
-	/* The minimum client's own layout. */
+	/* Only the minimum client has this directory. */
 	text_add_format(&path, "%s/libs/64", s->client_dir);
 	return fs_exists(root, text_string(&path)) ? GUIDE_CLOUD_MIN : GUIDE_CLOUD_FULL;
 }
 
-static int kind_take(const struct settings *s, const char *said, unsigned detected, struct guide_node *node,
-		     struct fault *f)
+static int kind_choose(const struct settings *s, const char *given, unsigned detected, struct guide_node *node,
+		       struct fault *f)
 {
-	const char *name = said != NULL ? said : s->client_kind;
-	const char *from = said != NULL ? "--kind" : name[0] != '\0' ? "okv-luna.conf" : "detected";
+	const char *name = given != NULL ? given : s->client_kind;
+	const char *from = given != NULL ? "--kind" : name[0] != '\0' ? "okv-luna.conf" : "detected";
 
 	node->kind = detected;
 	for (size_t i = 0; i < KIND_COUNT; i++)
@@ -178,16 +179,16 @@ static void host_find(int root, char ret_host[65])
 	(void)snprintf(ret_host, 65, "%.*s", good ? (int)length : 6, good ? name : "CLIENT");
 }
 
-static void options_add(const struct guide_said *said, struct text *out)
+static void options_add(const struct guide_overrides *overrides, struct text *out)
 {
 	const struct {
 		const char *name, *value;
 		bool given;
 	} options[] = {
-		{ "--okv ", said->okv, said->okv != NULL },
-		{ "--client ", said->client, said->client != NULL },
-		{ "--kind ", said->kind, said->kind != NULL },
-		{ "--ha", "", said->ha },
+		{ "--okv ", overrides->okv, overrides->okv != NULL },
+		{ "--client ", overrides->client, overrides->client != NULL },
+		{ "--kind ", overrides->kind, overrides->kind != NULL },
+		{ "--ha", "", overrides->ha },
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -195,11 +196,11 @@ static void options_add(const struct guide_said *said, struct text *out)
 			text_add_format(out, " %s%s", options[i].name, options[i].value);
 }
 
-int guide_node_find(int root, const struct settings *settings, const struct guide_said *said,
+int guide_node_find(int root, const struct settings *settings, const struct guide_overrides *overrides,
 		    struct guide_node *ret_node, struct fault *f)
 {
 	GUIDE_NODE_AUTO node = {
-		.settings = settings, .ha = said->ha, .cluster = said->cluster, .bundle = said->bundle
+		.settings = settings, .ha = overrides->ha, .cluster = overrides->cluster, .bundle = overrides->bundle
 	};
 	const struct okv_job job = { .root = root, .settings = settings };
 	CHRYSTOKI_AUTO conf = { 0 };
@@ -209,17 +210,17 @@ int guide_node_find(int root, const struct settings *settings, const struct guid
 	(void)okv_chrystoki_read(&job, &conf, &ignored);
 	chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
 	node.ha = node.ha || groups.count > 0;
-	if (okv_take(root, settings, said->okv, &node, f) < 0 ||
-	    client_take(root, settings, said->client, &node, f) < 0)
+	if (okv_detect(root, settings, overrides->okv, &node, f) < 0 ||
+	    client_detect(root, settings, overrides->client, &node, f) < 0)
 		return -1;
-	/* It knows no other kind. */
+	/* A v6.x client works with Network HSMs only. */
 	const unsigned detected = guide_is_v6(&node) ? GUIDE_NETWORK : kind_detect(root, settings, &conf);
-	if (kind_take(settings, said->kind, detected, &node, f) < 0)
+	if (kind_choose(settings, overrides->kind, detected, &node, f) < 0)
 		return -1;
 	if (node.ha)
 		text_add_string(&node.described, ", HA");
 	host_find(root, node.host);
-	options_add(said, &node.options);
+	options_add(overrides, &node.options);
 	if (text_check(&node.options, f) < 0 || text_check(&node.described, f) < 0 || text_check(&node.notes, f) < 0)
 		return -1;
 	*ret_node = node;
@@ -227,9 +228,9 @@ int guide_node_find(int root, const struct settings *settings, const struct guid
 	return 0;
 }
 
-/* --- what can be seen: by status ---------------------------------------------------------------------------------- */
+/* --- signs from status -------------------------------------------------------------------------------------------- */
 
-/* Was that check made, and does it not fail? */
+/* True if the check was made and does not fail. */
 static bool check_is_well(const struct upgrade_run *run, const char *name)
 {
 	for (size_t i = 0; i < run->result_count; i++)
@@ -238,7 +239,7 @@ static bool check_is_well(const struct upgrade_run *run, const char *name)
 	return false;
 }
 
-/* Whether OKV's files name it yet or not. */
+/* The settings' library: OKV's files may not name it yet. */
 static bool library_is_there(const struct upgrade_run *run)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -247,7 +248,7 @@ static bool library_is_there(const struct upgrade_run *run)
 	return hsm_library_find(run->root, run->settings->pkcs11_lib, &place, &ignored) == 0;
 }
 
-static unsigned checks_look(const struct upgrade_run *run)
+static unsigned checks_signs(const struct upgrade_run *run)
 {
 	bool well = true, clean = true;
 
@@ -265,7 +266,7 @@ static unsigned checks_look(const struct upgrade_run *run)
 	       (clean && check_is_well(run, "bundle") ? GUIDE_CLEAN : 0);
 }
 
-/* --- the client's files ------------------------------------------------------------------------------------------- */
+/* --- signs from the client's files -------------------------------------------------------------------------------- */
 
 static bool is_inside(const struct chrystoki *conf, const char *section, const char *key, const char *directory)
 {
@@ -275,7 +276,7 @@ static bool is_inside(const struct chrystoki *conf, const char *section, const c
 	return value != NULL && text_starts(value, directory) && value[strlen(directory)] == '/';
 }
 
-static unsigned chrystoki_look(int root, const struct guide_node *node)
+static unsigned chrystoki_signs(int root, const struct guide_node *node)
 {
 	const struct okv_job job = { .root = root, .settings = node->settings };
 	const char *client = node->settings->client_dir;
@@ -310,7 +311,7 @@ static unsigned chrystoki_look(int root, const struct guide_node *node)
 
 enum { NAMES_MOST = 500, TRACE_SIZE_MAX = 1024 * 1024 };
 
-/* Is one of the first names in the directory as wanted? */
+/* True if `wanted` accepts one of the first NAMES_MOST entries. */
 static bool directory_has(int root, const char *path, bool (*wanted)(int root, const char *name))
 {
 	FS_AUTO int dir = -1;
@@ -333,10 +334,10 @@ static bool is_key(int root, const char *name)
 	return text_ends(name, "Key.pem");
 }
 
-static unsigned files_look(int root, const struct guide_node *node)
+static unsigned files_signs(int root, const struct guide_node *node)
 {
 	static const char service_conf[] = GUIDE_SERVICE_DIR "/Chrystoki.conf";
-	unsigned signs = chrystoki_look(root, node);
+	unsigned signs = chrystoki_signs(root, node);
 	TEXT_AUTO keys = { 0 };
 
 	text_add_format(&keys, "%s/cert/client", node->settings->client_dir);
@@ -349,10 +350,10 @@ static unsigned files_look(int root, const struct guide_node *node)
 	return signs;
 }
 
-/* --- the HSM ------------------------------------------------------------------------------------------------------ */
+/* --- signs from the HSM ------------------------------------------------------------------------------------------- */
 
-/* Root is asked for one partition at all: whether it is the right one is a question for OKV's user, NULL. */
-static bool shows_to(const struct upgrade_run *run, const char *root)
+/* Does "root" see any partition, or OKV's user (NULL) the partitions that the settings require? */
+static bool hsm_answers_to(const struct upgrade_run *run, const char *root)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct hsm_question question = hsm_question_of(run->root, run->settings, NULL);
@@ -366,20 +367,20 @@ static bool shows_to(const struct upgrade_run *run, const char *root)
 	return root != NULL ? hsm_answer_usable(&answer) > 0 : r == 0;
 }
 
-static unsigned hsm_look(const struct upgrade_run *run, unsigned signs)
+static unsigned hsm_signs(const struct upgrade_run *run, unsigned signs)
 {
 	if ((signs & GUIDE_REACHED) != 0 || (signs & GUIDE_CLIENT_THERE) == 0)
 		return 0;
-	if (!shows_to(run, "root"))
+	if (!hsm_answers_to(run, "root"))
 		return 0;
-	return GUIDE_SEEN | (shows_to(run, NULL) ? GUIDE_REACHED : 0);
+	return GUIDE_SEEN | (hsm_answers_to(run, NULL) ? GUIDE_REACHED : 0);
 }
 
-/* --- OKV ---------------------------------------------------------------------------------------------------------- */
+/* --- signs from OKV ----------------------------------------------------------------------------------------------- */
 
 #define TRACES "/var/okv/log/hsm"
 
-/* "Retrieved 1 keys" and a good end: OKV has found its root key. */
+/* True if the trace says that OKV found its root key. */
 static bool trace_is_good(int root, const char *name)
 {
 	TEXT_AUTO path = { 0 };
@@ -392,7 +393,7 @@ static bool trace_is_good(int root, const char *name)
 	       strstr(text_string(&trace), "Finished successfully") != NULL;
 }
 
-/* The number behind `words` in a file of /proc, 0 where there is none; `field` skips so many words more. */
+/* The number that follows `words` and `field` more words in a file of /proc; 0: there is none. */
 static uint64_t proc_number(int root, const char *path, const char *words, unsigned field)
 {
 	TEXT_AUTO file = { 0 };
@@ -408,7 +409,7 @@ static uint64_t proc_number(int root, const char *path, const char *words, unsig
 	return number_digits(at, strspn(at, "0123456789"), 10, UINT32_MAX, &number) ? number : 0;
 }
 
-/* When the first process was started, in a container too (its starttime: ticks since the boot). */
+/* When PID 1 started (starttime in proc(5)), because the boot time is wrong in a container. */
 static int64_t system_start(int root)
 {
 	const uint64_t boot = proc_number(root, "/proc/stat", "btime ", 0);
@@ -431,7 +432,7 @@ static bool is_booted(int root)
 	return start > 0;
 }
 
-static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
+static unsigned okv_signs(const struct upgrade_run *run, unsigned signs)
 {
 	const struct okv_job job = { .root = run->root, .settings = run->settings };
 	struct fault ignored = { 0 };
@@ -444,7 +445,7 @@ static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
 		signs |= GUIDE_BOOTED;
 	if (directory_has(run->root, TRACES, trace_is_good))
 		signs |= GUIDE_INITIALIZED;
-	/* The first word is a program of the system's, the second OKV's own. */
+	/* In "/usr/bin/ruby /images/upgrade.rb --confirm", the last path is OKV's program. */
 	const char *image = strchr(run->settings->upgrade_command, '/');
 	for (const char *at = image; at != NULL && (at = strstr(at, " /")) != NULL; image = ++at)
 		continue;
@@ -455,7 +456,7 @@ static unsigned okv_look(const struct upgrade_run *run, unsigned signs)
 	return signs;
 }
 
-static int journal_look(const struct upgrade_run *run, int64_t since, unsigned *signs, struct fault *f)
+static int journal_signs(const struct upgrade_run *run, int64_t since, unsigned *signs, struct fault *f)
 {
 	struct journal_history history;
 	TEXT_AUTO how = { 0 };
@@ -480,10 +481,10 @@ int guide_look(struct upgrade_run *run, const struct guide_node *node, int64_t s
 
 	if (upgrade_status(run, f) < 0)
 		return -1;
-	signs = checks_look(run) | files_look(run->root, node);
-	signs |= hsm_look(run, signs);
-	signs = okv_look(run, signs);
-	if (journal_look(run, since, &signs, f) < 0)
+	signs = checks_signs(run) | files_signs(run->root, node);
+	signs |= hsm_signs(run, signs);
+	signs = okv_signs(run, signs);
+	if (journal_signs(run, since, &signs, f) < 0)
 		return -1;
 	*ret_signs = signs;
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * The steps of the integration guide, in its order.  In commands and texts a word in braces stands for what this server
- * has (guide_expand), one in capitals for what only the administrator knows.
+ * The steps of the integration guide, in its order.  In commands and texts, a word in braces is replaced by a value of
+ * this server (upgrade/guide); in capitals, it is a placeholder for what only the administrator knows.
  */
 #include "okv/release.h"
 #include "upgrade/guide.h"
@@ -28,11 +28,11 @@ static const struct guide_step install[] = {
 		  "and Crypto User. With PED authentication switch policies 22 and 23 on (activation, "
 		  "auto-activation). For HA do so on two HSMs or more, with one cloning domain and one type of "
 		  "authentication.",
-	  .skip_kind = no_network, .done = GUIDE_SEEN, .said = true },
+	  .skip_kind = no_network, .done = GUIDE_SEEN, .markable = true },
 	{ "service", GUIDE_HSM, "Create the Luna Cloud HSM service", .kinds = CLOUD,
 	  .text = "In the cloud's console: create the service, download its client (setup-NAME.zip) and copy it to "
 		  "this server by scp.",
-	  .skip_kind = no_cloud, .done = GUIDE_SECTIONS, .said = true },
+	  .skip_kind = no_cloud, .done = GUIDE_SECTIONS, .markable = true },
 	{ "client", GUIDE_OURS, "Install the Luna client", .kinds = FULL, .v6 = GUIDE_V6_NOT,
 	  .command = "okv-luna extract --accept-licence {ARCHIVE}",
 	  .text = "ARCHIVE is the client's archive from Thales; the option says that you accept its licence.",
@@ -49,14 +49,14 @@ static const struct guide_step install[] = {
 	{ "exchange", GUIDE_HSM, "Exchange the certificates", .kinds = NTLS,
 	  .text = "scp admin@HSM:server.pem /root/server.pem, then scp {lc}/cert/client/{host}.pem admin@HSM: (HSM is "
 		  "its host name or address). For HA do this and the next step for one HSM after the other.",
-	  .skip_kind = no_network, .done = GUIDE_SERVERS, .said = true },
+	  .skip_kind = no_network, .done = GUIDE_SERVERS, .markable = true },
 	{ "server", GUIDE_CLIENT, "Register the HSM with the client", .kinds = NTLS,
 	  .command = "{lc}/bin/vtl addServer -n {HSM} -c /root/server.pem", .text = "HSM is its host name or address.",
 	  .skip_kind = no_network, .done = GUIDE_SERVERS },
 	{ "assign", GUIDE_HSM, "Register the client with the HSM, and assign the partition", .kinds = NTLS,
 	  .text = "In the HSM's shell: client register -client {host} -hostname {host}, then client assignPartition "
 		  "-client {host} -partition PARTITION (for HA on each).",
-	  .skip_kind = no_network, .done = GUIDE_SEEN, .said = true },
+	  .skip_kind = no_network, .done = GUIDE_SEEN, .markable = true },
 	{ "verify", GUIDE_CLIENT, "Check that root sees the partition", .kinds = NTLS, .command = "{lc}/bin/vtl verify",
 	  .skip_kind = no_network, .done = GUIDE_SEEN },
 	{ "service-client", GUIDE_OURS, "Extract the service's client beside the Luna client", .kinds = SERVICE,
@@ -101,7 +101,7 @@ static const struct guide_step install[] = {
 	  .done = GUIDE_REACHED, .in_turn = true },
 	{ "reboot-group", GUIDE_SERVER, "Reboot this server", .kinds = FULL, .v6 = GUIDE_V6_NOT,
 	  .text = "A process keeps the groups that it was started with.", .skip_kind = minimum, .done = GUIDE_RUNNING,
-	  .all_the_same = GUIDE_LACKING },
+	  .needed_by = GUIDE_LACKING },
 	{ "wire", GUIDE_OURS, "Edit OKV's generic HSM files", .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .command = "okv-luna config wire", .text = "{minimum}", .skip_version = no_generic, .done = GUIDE_WIRED },
 	{ "slots", GUIDE_OURS, "Check that OKV will see the partition", .v6 = GUIDE_V6_NOT, .from = GENERIC,
@@ -109,14 +109,14 @@ static const struct guide_step install[] = {
 	  .done = GUIDE_SLOTS, .in_turn = true },
 	{ "reboot-files", GUIDE_SERVER, "Reboot this server again", .kinds = FULL, .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .text = "The guide asks for it after its step 8.", .skip_kind = minimum_reboot, .skip_version = no_generic,
-	  .done = GUIDE_BOOTED, .said = true },
+	  .done = GUIDE_BOOTED, .markable = true },
 	{ "initialize", GUIDE_CONSOLE, "Initialize the HSM in OKV's console",
 	  .text = "https://{host} as system administrator: {page}: Initialize. Vendor: {vendor}. HSM Credential: the "
 		  "partition's password. Recovery Passphrase: that of the post-installation. Token label: {label}.",
-	  .done = GUIDE_INITIALIZED, .said = true },
+	  .done = GUIDE_INITIALIZED, .markable = true },
 	{ "key", GUIDE_OURS, "Check that the root key is on the HSM", .command = "okv-luna slots --key {key}",
 	  .text = "It asks for the partition's password. The console's HSM page shows a green arrow and the partition.",
-	  .done = GUIDE_INITIALIZED, .said = true, .in_turn = true },
+	  .done = GUIDE_INITIALIZED, .markable = true, .in_turn = true },
 	{ "status", GUIDE_OURS, "Check that everything passes", .command = "okv-luna status", .done = GUIDE_WELL,
 	  .last = true, .in_turn = true },
 };
@@ -143,7 +143,7 @@ static const struct guide_step upgrade[] = {
 	{ "disable-node", GUIDE_CONSOLE, "Disable this node for the upgrade", .when = GUIDE_IF_CLUSTER,
 	  .text = "It must be enabled again within the cluster's maximum disabled time." },
 	{ "image", GUIDE_SERVER, "Mount the upgrade image", .text = "At /images, as Oracle's upgrade guide says.",
-	  .done = GUIDE_IMAGE | GUIDE_BEGUN | GUIDE_PROVEN, .said = true },
+	  .done = GUIDE_IMAGE | GUIDE_BEGUN | GUIDE_PROVEN, .markable = true },
 	{ "pre-upgrade", GUIDE_OURS, "Set the pre-upgrade state, and check that {user} sees the partition",
 	  .v6 = GUIDE_V6_NOT, .from = GENERIC, .command = "okv-luna pre-upgrade",
 	  .text = "Do not upgrade unless it says Go.", .skip_version = no_states,

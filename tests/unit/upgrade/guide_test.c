@@ -91,7 +91,8 @@ static void asked_done(struct asked *a)
 }
 #define ASKED_AUTO __attribute__((cleanup(asked_done))) struct asked
 
-static void ask_with(struct asked *a, const struct guide_said *said, enum guide_procedure procedure, unsigned signs)
+static void ask_with(struct asked *a, const struct guide_overrides *said, enum guide_procedure procedure,
+		     unsigned signs)
 {
 	const struct text marks = { 0 };
 	struct fault f = { 0 };
@@ -103,10 +104,10 @@ static void ask_with(struct asked *a, const struct guide_said *said, enum guide_
 
 static void ask(struct asked *a, size_t release, size_t which, enum guide_procedure procedure)
 {
-	const struct guide_said said = { .okv = releases[release].okv,
-					 .kind = systems[which].kind,
-					 .client = systems[which].client,
-					 .ha = systems[which].ha };
+	const struct guide_overrides said = { .okv = releases[release].okv,
+					      .kind = systems[which].kind,
+					      .client = systems[which].client,
+					      .ha = systems[which].ha };
 	ask_with(a, &said, procedure, 0);
 }
 
@@ -191,9 +192,9 @@ static void certificates_are_pointed_at_up_to_client_10_1(void **state)
 
 	for (size_t r = 0; r < RELEASES; r++) {
 		for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
-			const struct guide_said said = { .okv = releases[r].okv,
-							 .kind = "cloud-full",
-							 .client = clients[i].client };
+			const struct guide_overrides said = { .okv = releases[r].okv,
+							      .kind = "cloud-full",
+							      .client = clients[i].client };
 			ask_with(&a, &said, GUIDE_INSTALL, 0);
 			assert_int_equal(line_find(&a, "certificates")->state != GUIDE_SKIP, clients[i].needed);
 		}
@@ -226,7 +227,7 @@ static void upgrade_of_each_release_and_system(void **state)
 static void upgrade_in_a_cluster_goes_in_its_order(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5", .kind = "network", .client = "10.4", .cluster = true };
+	const struct guide_overrides said = { .okv = "21.5", .kind = "network", .client = "10.4", .cluster = true };
 
 	ask_with(&a, &said, GUIDE_UPGRADE, 0);
 	assert_needed(&a,
@@ -264,9 +265,9 @@ static void both_ways_to_a_cluster_for_each_release_and_system(void **state)
 
 	for (size_t r = 0; r < RELEASES; r++) {
 		for (size_t s = 0; s < SYSTEMS; s++) {
-			struct guide_said said = { .okv = releases[r].okv,
-						   .kind = systems[s].kind,
-						   .client = systems[s].client };
+			struct guide_overrides said = { .okv = releases[r].okv,
+							.kind = systems[s].kind,
+							.client = systems[s].client };
 			/* HSM-enabled before it is added. */
 			ask_with(&a, &said, GUIDE_CLUSTER, 0);
 			assert_needed(&a, "backup first-node enable-first enable-candidate ready backup-controller add "
@@ -286,7 +287,7 @@ static void both_ways_to_a_cluster_for_each_release_and_system(void **state)
 static void an_unknown_release_is_a_range_by_the_generic_directory(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .kind = "network", .client = "10.4" };
+	const struct guide_overrides said = { .kind = "network", .client = "10.4" };
 	struct fault f = { 0 };
 
 	ask_with(&a, &said, GUIDE_INSTALL, 0);
@@ -308,7 +309,7 @@ static void menus_of_18_6_to_18_8_are_said_to_be_unknown(void **state)
 	for (unsigned minor = 6; minor <= 8; minor++) {
 		char okv[8];
 		(void)snprintf(okv, sizeof(okv), "18.%u", minor);
-		const struct guide_said said = { .okv = okv, .kind = "network", .client = "10.4" };
+		const struct guide_overrides said = { .okv = okv, .kind = "network", .client = "10.4" };
 		ask_with(&a, &said, GUIDE_INSTALL, 0);
 		assert_text_holds(&a, "initialize", "the guide does not say where 18.6 to 18.8 have it", true);
 		assert_text_holds(&a, "initialize", "Vendor: Thales. HSM", true);
@@ -318,7 +319,7 @@ static void menus_of_18_6_to_18_8_are_said_to_be_unknown(void **state)
 static void a_release_that_the_node_contradicts_is_noted(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5", .kind = "network" };
+	const struct guide_overrides said = { .okv = "21.5", .kind = "network" };
 
 	ask_with(&a, &said, GUIDE_INSTALL, 0);
 	assert_non_null(strstr(text_string(&a.node.notes), "does not exist, as before OKV 21.3"));
@@ -327,7 +328,7 @@ static void a_release_that_the_node_contradicts_is_noted(void **state)
 static void an_unknown_kind_leaves_open_what_hangs_on_it(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5" };
+	const struct guide_overrides said = { .okv = "21.5" };
 
 	ask_with(&a, &said, GUIDE_INSTALL, 0);
 	assert_string_equal(text_string(&line_find(&a, "client")->why), "depends on the kind of system: give --kind");
@@ -337,8 +338,8 @@ static void an_unknown_kind_leaves_open_what_hangs_on_it(void **state)
 static void wrong_words_are_refused(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said release = { .okv = "x" }, client = { .client = "ten" },
-				old = { .kind = "hybrid", .client = "7.4" };
+	const struct guide_overrides release = { .okv = "x" }, client = { .client = "ten" },
+				     old = { .kind = "hybrid", .client = "7.4" };
 	struct fault f = { 0 };
 
 	MUST_FAIL(guide_node_find(a.root, tree_settings(), &release, &a.node, &f), FAULT_USAGE, "--okv");
@@ -356,9 +357,9 @@ static void no_restart_is_next_while_the_hsm_does_not_answer(void **state)
 	for (unsigned round = 0; round < 4000; round++) {
 		random = random * 1664525U + 1013904223U;
 		const unsigned signs = (random >> 4) & ~(unsigned)(GUIDE_REACHED | GUIDE_SLOTS);
-		const struct guide_said said = { .okv = releases[round % RELEASES].okv,
-						 .kind = systems[round / RELEASES % SYSTEMS].kind,
-						 .client = systems[round / RELEASES % SYSTEMS].client };
+		const struct guide_overrides said = { .okv = releases[round % RELEASES].okv,
+						      .kind = systems[round / RELEASES % SYSTEMS].kind,
+						      .client = systems[round / RELEASES % SYSTEMS].client };
 		ask_with(&a, &said, GUIDE_INSTALL, signs);
 		assert_non_null(a.list.next);
 		assert_false(text_starts(a.list.next->step->id, "reboot"));
@@ -371,7 +372,7 @@ static void no_restart_is_next_while_the_hsm_does_not_answer(void **state)
 static void the_minimum_client_is_restarted_all_the_same_where_processes_lack_the_group(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5", .kind = "cloud-min", .client = "10.4" };
+	const struct guide_overrides said = { .okv = "21.5", .kind = "cloud-min", .client = "10.4" };
 	const unsigned so_far = GUIDE_SECTIONS | GUIDE_CLIENT_THERE | GUIDE_SEEN | GUIDE_MODES | GUIDE_REACHED;
 
 	ask_with(&a, &said, GUIDE_INSTALL, so_far | GUIDE_RUNNING);
@@ -383,7 +384,7 @@ static void the_minimum_client_is_restarted_all_the_same_where_processes_lack_th
 static void the_last_step_counts_only_when_all_before_it_is_done(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5", .kind = "network", .client = "10.4" };
+	const struct guide_overrides said = { .okv = "21.5", .kind = "network", .client = "10.4" };
 
 	ask_with(&a, &said, GUIDE_INSTALL, GUIDE_WELL);
 	assert_int_equal(line_find(&a, "status")->state, GUIDE_LATER);
@@ -404,7 +405,7 @@ static void marks_read(int root, struct text *marks)
 static void what_cannot_be_seen_may_be_said_and_is_forgotten_at_the_next_beginning(void **state)
 {
 	ASKED_AUTO a = { .root = tree_root(state) };
-	const struct guide_said said = { .okv = "21.5", .kind = "network", .client = "10.4" };
+	const struct guide_overrides said = { .okv = "21.5", .kind = "network", .client = "10.4" };
 	TEXT_AUTO marks = { 0 };
 	struct fault f = { 0 };
 	GUIDE_LIST_AUTO list = { .lines = NULL };
