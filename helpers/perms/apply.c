@@ -372,26 +372,19 @@ static int round_go(struct perms_run *run, struct perms_journal *journal, enum p
 /* The paths of the journal, each ended by NUL, in a file without a name. */
 static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault *f)
 {
-	enum { LIST_BLOCK_SIZE = 64 * 1024 };
 	static const char name[] = "labels.new";
-	TEXT_AUTO block = { 0 };
+	TEXT_AUTO paths = { 0 };
 	struct perms_record record;
 	int r;
 
+	if (perms_journal_rewind(journal, f) < 0)
+		return -1;
+	while ((r = perms_journal_next(journal, &record, f)) > 0)
+		text_add(&paths, record.path, strlen(record.path) + 1);
 	FS_AUTO int fd = openat(journal->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || unlinkat(journal->dir, name, 0) < 0)
 		return fault_errno(f, errno, "cannot write the list of what to label");
-	if (perms_journal_rewind(journal, f) < 0)
-		return -1;
-	while ((r = perms_journal_next(journal, &record, f)) > 0) {
-		text_add(&block, record.path, strlen(record.path) + 1);
-		if (block.length < LIST_BLOCK_SIZE)
-			continue;
-		if (text_check(&block, f) < 0 || fs_write(fd, name, block.bytes, block.length, f) < 0)
-			return -1;
-		text_cut(&block, 0);
-	}
-	if (r < 0 || text_check(&block, f) < 0 || fs_write(fd, name, text_string(&block), block.length, f) < 0)
+	if (r < 0 || text_check(&paths, f) < 0 || fs_write(fd, name, text_string(&paths), paths.length, f) < 0)
 		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read the list of what to label");
@@ -425,5 +418,10 @@ int perms_apply(struct perms_run *run, struct perms_journal *journal, enum perms
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
 		if (round_go(run, journal, direction, round, f) < 0)
 			return -1;
-	return labels_restore(run, journal, f);
+	if (labels_restore(run, journal, f) < 0)
+		return -1;
+	if (direction == PERMS_FORTH)
+		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
+	/* What the system refused another try may undo; what was exchanged is gone for good. */
+	return run->tally.left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
 }

@@ -97,7 +97,8 @@ bool perms_entry_explained(const struct perms_owned *now, const struct perms_rec
 enum perms_direction { PERMS_FORTH, PERMS_BACK };
 
 /*
- * Reads the journal from its first record on.  Adds to the counts of the run.
+ * Reads the sealed journal from its first record on, and files it as done, or takes it away when it is undone as far as
+ * may be.  Adds to the counts of the run.
  *
  * Unless run->output->act is PERMS_APPLY it tells what it would do, and does nothing.
  *

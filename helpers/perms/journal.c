@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,12 +11,14 @@
 #include "base/number.h"
 #include "conf/settings.h"
 #include "fs/each.h"
+#include "fs/publish.h"
+#include "fs/read.h"
 #include "fs/root.h"
 
 #define JOURNAL_DIR  SETTINGS_VAR "/repair"
 #define JOURNAL_HEAD "okv-luna repair journal 1"
 
-enum { PERMISSION_BITS = 07777, NANOSECONDS = 1000000000, NAME_SIZE = 32 };
+enum { PERMISSION_BITS = 07777, NANOSECONDS = 1000000000, NAME_SIZE = 32, JOURNAL_MAX = 1 << 30 };
 
 static const char *const endings[] = {
 	[PERMS_JOURNAL_BEGUN] = ".begun", [PERMS_JOURNAL_DONE] = ".done", [PERMS_JOURNAL_BACK] = ".back"
@@ -27,12 +28,9 @@ enum { STATE_COUNT = sizeof(endings) / sizeof(endings[0]) };
 
 void perms_journal_done(struct perms_journal *j)
 {
-	if (j->file != NULL)
-		(void)fclose(j->file);
-	j->file = NULL;
 	fs_close(&j->dir);
-	free(j->line);
-	j->line = NULL;
+	text_done(&j->text);
+	text_done(&j->line);
 }
 
 static const char *name_of(uint64_t number, enum perms_journal_state state, char storage[NAME_SIZE])
@@ -229,58 +227,37 @@ int perms_journal_drop(struct perms_journal *j, struct fault *f)
 	return 0;
 }
 
-static int journal_new(int root, struct perms_journal *ret_journal, struct fault *f)
+static int journal_new(int root, struct perms_journal *j, struct fault *f)
 {
-	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
-	enum perms_journal_state state;
 	size_t count;
 
 	if (fs_dirs_make(root, JOURNAL_DIR, 0700, FS_FOLLOW_TRUSTED, f) < 0 ||
-	    fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j.dir, f) < 0 ||
-	    newest_find(j.dir, STATES_ALL, UINT64_MAX, &j.number, &state, &count, f) < 0)
+	    fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j->dir, f) < 0 ||
+	    newest_find(j->dir, STATES_ALL, UINT64_MAX, &j->number, &j->state, &count, f) < 0)
 		return -1;
-	if (count > 0 && state == PERMS_JOURNAL_BEGUN) {
-		/* Unfinished ones are finished before a new one begins, so this one was never sealed. */
-		j.state = PERMS_JOURNAL_BEGUN;
-		if (perms_journal_drop(&j, f) < 0)
-			return -1;
-	}
-	j.number++;
-	j.state = PERMS_JOURNAL_BEGUN;
-
-	const char *name = NAME_OF(j.number, j.state);
-	FS_AUTO int fd = openat(j.dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	j.file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-	if (j.file == NULL)
-		return fault_errno(f, errno, "cannot write the journal '%s/%s'", JOURNAL_DIR, name);
-	(void)fs_take(&fd);
-	if (fputs(JOURNAL_HEAD "\n", j.file) < 0)
-		return fault_system(f, errno, "cannot write the repair journal");
-	*ret_journal = j;
-	j = (struct perms_journal)PERMS_JOURNAL_INIT;
+	j->number++;
+	j->state = PERMS_JOURNAL_BEGUN;
+	text_add_string(&j->text, JOURNAL_HEAD "\n");
 	return 0;
 }
 
 int perms_journal_add(int root, struct perms_journal *j, const struct perms_record *record, struct fault *f)
 {
-	TEXT_AUTO line = { 0 };
-
-	if (j->file == NULL && journal_new(root, j, f) < 0)
+	if (j->dir < 0 && journal_new(root, j, f) < 0)
 		return -1;
-	record_print(record, &line);
-	if (text_check(&line, f) < 0)
-		return -1;
-	if (fwrite(line.bytes, 1, line.length, j->file) != line.length)
-		return fault_system(f, errno, "cannot write the repair journal");
+	record_print(record, &j->text);
 	j->count++;
-	return 0;
+	return text_check(&j->text, f);
 }
 
 int perms_journal_seal(struct perms_journal *j, struct fault *f)
 {
-	if (fprintf(j->file, "end %zu\n", j->count) < 0 || fflush(j->file) != 0 || fsync(fileno(j->file)) < 0 ||
-	    fsync(j->dir) < 0)
-		return fault_system(f, errno, "cannot write the repair journal");
+	const struct fs_publish how = FS_PUBLISH_NEW(0600);
+
+	text_add_format(&j->text, "end %zu\n", j->count);
+	if (text_check(&j->text, f) < 0 ||
+	    fs_publish_at(j->dir, NAME_OF(j->number, j->state), text_string(&j->text), j->text.length, &how, f) < 0)
+		return fault_prefix(f, "the repair journal: ");
 	return 0;
 }
 
@@ -318,68 +295,53 @@ int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, 
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* 1 and the next line, ended by NUL in place of its line feed; 0 at the end of the file. */
-static int line_next(struct perms_journal *j, struct fault *f)
+/* The next line in j->line; false at the end of the text. */
+static bool line_next(struct perms_journal *j)
 {
-	errno = 0;
-	const ssize_t length = getline(&j->line, &j->room, j->file);
-	if (length < 0 && !feof(j->file))
-		return fault_system(f, errno, "cannot read the repair journal");
-	if (length <= 0 || j->line[length - 1] != '\n')
-		return 0;
-	j->line[length - 1] = '\0';
-	return 1;
+	struct text_line line;
+
+	text_cut(&j->line, 0);
+	if (!text_line_next(text_string(&j->text), j->text.length, &j->at, &line) || !line.ended)
+		return false;
+	text_add(&j->line, line.bytes, line.length);
+	return true;
 }
 
 int perms_journal_rewind(struct perms_journal *j, struct fault *f)
 {
-	if (fseek(j->file, 0, SEEK_SET) < 0)
-		return fault_system(f, errno, "cannot read the repair journal");
-	j->ended = false;
+	j->at = 0;
 	j->count = 0;
-	const int r = line_next(j, f);
-	if (r < 0)
-		return -1;
-	return r == 1 && strcmp(j->line, JOURNAL_HEAD) == 0 ? 0
-							    : fault_refused(f, "it does not begin as a journal does");
+	return line_next(j) && strcmp(text_string(&j->line), JOURNAL_HEAD) == 0
+		       ? 0
+		       : fault_refused(f, "it does not begin as a journal does");
 }
 
 int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record, struct fault *f)
 {
 	uint64_t count;
 
-	if (j->ended)
-		return 0;
-	const int r = line_next(j, f);
-	if (r <= 0)
-		return r < 0 ? -1 : fault_refused(f, "the repair journal is incomplete");
-	if (text_starts(j->line, "end ")) {
-		if (number_parse(j->line + 4, "its count", 0, SIZE_MAX, &count, f) < 0 || count != j->count)
-			return fault_refused(f, "the repair journal does not add up");
-		j->ended = true;
-		return 0;
-	}
+	if (!line_next(j))
+		return fault_refused(f, "the repair journal is incomplete");
+	if (text_check(&j->line, f) < 0)
+		return -1;
+	if (text_starts(text_string(&j->line), "end "))
+		return number_parse(j->line.bytes + 4, "its count", 0, SIZE_MAX, &count, f) == 0 && count == j->count
+			       ? 0
+			       : fault_refused(f, "the repair journal does not add up");
 	j->count++;
-	if (!record_parse(j->line, ret_record))
+	if (j->line.length == 0 || !record_parse(j->line.bytes, ret_record))
 		return fault_refused(f, "line %zu of the repair journal is damaged", j->count + 1);
 	return 1;
 }
 
-/* Does it end as a sealed one does?  Only its last bytes are read. */
-static bool sealed(int fd)
+/* Does it end as a sealed one does? */
+static bool is_sealed(const struct text *text)
 {
-	char tail[64];
-	struct stat status;
+	struct text_line line = { .ended = false };
 
-	if (fstat(fd, &status) < 0)
-		return false;
-	const off_t start = status.st_size > (off_t)sizeof(tail) - 1 ? status.st_size - (off_t)sizeof(tail) + 1 : 0;
-	const ssize_t got = pread(fd, tail, sizeof(tail) - 1, start);
-	if (got <= 0 || tail[got - 1] != '\n')
-		return false;
-	tail[got - 1] = '\0';
-	const char *line = strrchr(tail, '\n');
-	return line != NULL && text_starts(line + 1, "end ");
+	for (size_t at = 0; text_line_next(text_string(text), text->length, &at, &line);) {
+	}
+	return line.ended && line.length > 4 && memcmp(line.bytes, "end ", 4) == 0;
 }
 
 int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret_journal, bool *ret_found,
@@ -387,32 +349,27 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 {
 	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 	const unsigned states = unfinished_only ? STATES_UNFINISHED : STATES_ALL;
-	uint64_t below = UINT64_MAX;
-	size_t count = 0;
+	struct fault why = { 0 };
+	size_t count;
 
 	*ret_found = false;
-	if (fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j.dir, f) < 0) {
-		if (f->kind != FAULT_ABSENT)
-			return -1;
-		*f = (struct fault){ 0 };
-		return 0;
+	if (fs_dir_open(root, JOURNAL_DIR, FS_FOLLOW_TRUSTED, &j.dir, &why) < 0) {
+		if (why.kind == FAULT_ABSENT)
+			return 0;
+		*f = why;
+		return -1;
 	}
-	for (;;) {
+	for (uint64_t below = UINT64_MAX; !is_sealed(&j.text); below = j.number) {
+		FS_AUTO int fd = -1;
 		if (newest_find(j.dir, states, below, &j.number, &j.state, &count, f) < 0)
 			return -1;
 		if (count == 0)
 			return 0;
-		FS_AUTO int fd = -1;
-		if (fs_file_open_at(j.dir, NAME_OF(j.number, j.state), O_RDONLY, &fd, NULL, f) < 0)
+		const char *name = NAME_OF(j.number, j.state);
+		text_cut(&j.text, 0);
+		if (fs_file_open_at(j.dir, name, O_RDONLY, &fd, NULL, f) < 0 ||
+		    fs_read(fd, name, JOURNAL_MAX, &j.text, f) < 0)
 			return -1;
-		below = j.number;
-		if (!sealed(fd))
-			continue;
-		j.file = fdopen(fd, "r");
-		if (j.file == NULL)
-			return fault_memory(f);
-		(void)fs_take(&fd);
-		break;
 	}
 	if (perms_journal_rewind(&j, f) < 0)
 		return fault_prefix(f, "journal %08" PRIu64 ": ", j.number);

@@ -1,9 +1,9 @@
 /*
  * perms/journal: what is about to be changed, written down first.
  *
- * Promise: a journal is complete or does not count: it ends with a line that says how many entries it has, and is
- * synced, with its directory, before perms_journal_seal returns.  One line per entry, plain text, in the order of
- * the walk:
+ * Promise: a journal is complete or does not count: it takes its name when it is whole and synced (fs/publish.h),
+ * before perms_journal_seal returns, and ends with a line that says how many entries it has.  One line per entry, plain
+ * text, in the order of the walk:
  *
  *     TYPE DEVICE INODE UID GID MODE UID GID MODE MTIME CTIME PATH
  *
@@ -20,7 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/fault.h"
@@ -63,35 +62,34 @@ enum perms_journal_state { PERMS_JOURNAL_BEGUN, PERMS_JOURNAL_DONE, PERMS_JOURNA
 
 struct perms_journal {
 	int dir; /* SETTINGS_VAR/repair */
-	FILE *file;
 	uint64_t number;
 	enum perms_journal_state state;
-	size_t count; /* records written, or read */
-	char *line;   /* owned; the one read last */
-	size_t room;  /* of line */
-	bool ended;
+	struct text text; /* all of it */
+	size_t at;        /* so far it was read */
+	size_t count;     /* records added, or read */
+	struct text line; /* the one read last */
 };
 
 #define PERMS_JOURNAL_INIT \
 	{ \
-		.dir = -1, .file = NULL, .line = NULL \
+		.dir = -1 \
 	}
 #define PERMS_JOURNAL_AUTO __attribute__((cleanup(perms_journal_done))) struct perms_journal
 
 void perms_journal_done(struct perms_journal *j);
 
-/* Begins a new one with the first record: j->file is NULL before that. */
+/* Begins a new one with the first record: j->dir is -1 before that. */
 int perms_journal_add(int root, struct perms_journal *j, const struct perms_record *record, struct fault *f);
-/* Ends and syncs it. */
+/* Ends it and gives it its name. */
 int perms_journal_seal(struct perms_journal *j, struct fault *f);
-/* Takes the file of a journal away that was not sealed, or is undone. */
+/* Takes the file of a journal away that is undone. */
 int perms_journal_drop(struct perms_journal *j, struct fault *f);
 /* Gives it its name for that state; with PERMS_JOURNAL_DONE the oldest ones are removed. */
 int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, struct fault *f);
 
 /*
- * The newest complete journal, opened for reading; `unfinished_only` looks for .begun and .back alone.  Incomplete
- * ones are passed over: nothing had been changed under them.  *ret_found false: there is none.
+ * The newest complete journal; `unfinished_only` looks for .begun and .back alone.  Incomplete ones, as killed runs
+ * left up to 0.1.0, are passed over: nothing had been changed under them.  *ret_found false: there is none.
  */
 int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret_journal, bool *ret_found,
 		       struct fault *f);

@@ -211,20 +211,6 @@ static int plan_found(void *context, const struct perms_record *record, struct f
 	return 0;
 }
 
-/* Carries the sealed journal out, as far as may be, and files it. */
-static int journal_carry_out(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction,
-			     struct fault *f)
-{
-	if (perms_apply(run, journal, direction, f) < 0)
-		return -1;
-	if (run->output->act != PERMS_APPLY)
-		return 0;
-	if (direction == PERMS_FORTH)
-		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
-	/* What the system refused another try may undo; what was exchanged is gone for good. */
-	return run->tally.left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
-}
-
 /* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
 static int leftover_finish(int root, const struct perms_output *output, struct fault *f)
 {
@@ -243,7 +229,7 @@ static int leftover_finish(int root, const struct perms_output *output, struct f
 	}
 	report_say(output->report, REPORT_RESULT, "a repair was cut short; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
-	if (journal_carry_out(&apart, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
+	if (perms_apply(&apart, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
 		return -1;
 	/* One try is enough: a new run is asked for, and what is left of the old one was told. */
 	return back ? perms_journal_drop(&journal, f) : 0;
@@ -256,7 +242,7 @@ static int carry_out(struct repair *repair, struct perms_plan *plan, struct perm
 	TEXT_AUTO passwd = { 0 };
 	TEXT_AUTO name = { 0 };
 	struct accounts_user user;
-	struct fault ignored = { 0 }, why = { 0 };
+	struct fault why = { 0 };
 
 	repair->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
 	if (leftover_finish(run->root, run->output, f) < 0 ||
@@ -269,14 +255,9 @@ static int carry_out(struct repair *repair, struct perms_plan *plan, struct perm
 	if (accounts_user_name(&passwd, plan->former_user, &name))
 		plan->former_user = plan->okv_user;
 	int r = perms_plan(run, plan, f);
-	const bool begun = repair->journal.file != NULL;
-	/* A walk that failed leaves a journal that counts for nothing. */
-	if (r < 0 && begun)
-		(void)perms_journal_drop(&repair->journal, &ignored);
-	else if (r == 0 && begun)
-		r = perms_journal_seal(&repair->journal, f) < 0
-			    ? -1
-			    : journal_carry_out(run, &repair->journal, PERMS_FORTH, f);
+	if (r == 0 && repair->journal.count > 0)
+		r = perms_journal_seal(&repair->journal, f) < 0 ? -1
+								: perms_apply(run, &repair->journal, PERMS_FORTH, f);
 	perms_journal_done(&repair->journal);
 	if (r == 0)
 		*ret_tally = run->tally;
@@ -428,7 +409,7 @@ int perms_undo(int root, const struct perms_output *output, struct perms_tally *
 	if (output->act == PERMS_APPLY &&
 	    (undo_opens(&journal, f) < 0 || perms_journal_mark(&journal, PERMS_JOURNAL_BACK, f) < 0))
 		return -1;
-	if (journal_carry_out(&run, &journal, PERMS_BACK, f) < 0)
+	if (perms_apply(&run, &journal, PERMS_BACK, f) < 0)
 		return -1;
 	*ret_tally = run.tally;
 	return 0;
