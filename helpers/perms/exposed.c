@@ -9,8 +9,8 @@
 
 #include "conf/chrystoki.h"
 #include "conf/preserved.h"
+#include "fs/read.h"
 #include "fs/root.h"
-#include "okv/chrystoki.h"
 
 void perms_exposed_done(struct perms_exposed *e)
 {
@@ -312,17 +312,15 @@ static void outsider_look(struct perms_exposed *e, const struct policy *policy, 
 
 static int outsiders_check(struct perms_exposed *e, const struct policy *policy, struct fault *f)
 {
-	const struct okv_job job = { .root = e->run->root, .settings = e->settings };
+	TEXT_SECRET_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
 	struct fault why = { 0 };
 
 	/* Where it cannot be read, who reads it says so. */
-	if (okv_chrystoki_read(&job, &conf, &why) < 0) {
-		if (why.kind == FAULT_ABSENT || why.kind == FAULT_REFUSED)
-			return 0;
-		*f = why;
+	if (fs_read_config(e->run->root, e->settings->chrystoki_conf, &bytes, &why) < 0)
+		return fs_absence(&why, f);
+	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
 		return -1;
-	}
 	for (size_t i = 0; i < conf.count; i++)
 		if (is_trusted(&conf.lines[i]))
 			outsider_look(e, policy, &conf.lines[i]);
