@@ -35,17 +35,22 @@ enum use {
 	OPTIONAL = 2, /* not every client has it */
 };
 
-/* A path that the client uses, and how the kernel answers for it. */
+/* How the kernel answers for a path, as the child sends it. */
+struct seen {
+	uint32_t index;          /* of the place */
+	uint32_t failed_length;  /* so much of the path leads to the component that fails */
+	int32_t errnum;          /* 0: within reach */
+	uint32_t uid, gid, mode; /* of that component, where errnum is EACCES */
+	uint32_t listed;         /* 1: it has an access list */
+};
+
+/* A path that the client uses. */
 struct place {
-	char *path;           /* owned; full, below the root */
-	char *named_by;       /* owned: "ClientCertFile of section LunaSA Client" */
-	unsigned use;         /* of enum use */
-	int errnum;           /* 0: within reach */
-	size_t failed_length; /* so much of the path leads to the component that fails */
-	uid_t uid;            /* of that component, where errnum is EACCES */
-	gid_t gid;
-	mode_t mode;
-	bool listed; /* it has an access list */
+	char *path;     /* owned; full, below the root */
+	char *named_by; /* owned: "ClientCertFile of section LunaSA Client" */
+	char *failed;   /* owned: the path up to the component that fails; NULL: none does */
+	unsigned use;   /* of enum use */
+	struct seen seen;
 };
 
 struct diagnosis {
@@ -58,6 +63,8 @@ struct diagnosis {
 	bool okv_conf;                      /* OKV finds its library by okv_hsm.conf */
 	struct text passwd, group;
 	struct proc_identity identity;
+	gid_t gid; /* of the HSM group, where it exists */
+	bool group_exists, is_member;
 	struct place *places; /* owned */
 	size_t count, heard;
 	bool failed; /* there was no memory for a place */
@@ -71,6 +78,7 @@ static void diagnosis_done(struct diagnosis *d)
 	for (size_t i = 0; i < d->count; i++) {
 		free(d->places[i].path);
 		free(d->places[i].named_by);
+		free(d->places[i].failed);
 	}
 	free(d->places);
 	hsm_causes_done(&d->causes);
@@ -100,40 +108,26 @@ static void place_add(struct diagnosis *d, unsigned use, const char *path, size_
 }
 
 /* Entries that the library writes to; the rest it reads. */
-static enum use use_of(const char *key, size_t length)
+static enum use use_of(const char *key)
 {
-	return text_equal(key, length, "MutexFolder") || text_equal(key, length, "File") ||
-			       text_equal(key, length, "haLogPath")
-		       ? WRITTEN
-		       : READ;
-}
+	const bool written =
+		strcmp(key, "MutexFolder") == 0 || strcmp(key, "File") == 0 || strcmp(key, "haLogPath") == 0;
 
-/* The 32-bit library is made by nobody, and the remote backup service is root's own. */
-static bool passed_over(const struct chrystoki_line *section, const char *key, size_t length)
-{
-	return text_equal(key, length, "LibUNIX") ||
-	       text_equal(section->bytes + section->name_start, section->name_length, "RBS");
+	return written ? WRITTEN : READ;
 }
 
 static void conf_places(struct diagnosis *d)
 {
 	const struct hsm_environment *environment = &d->answer->environment;
-	const struct chrystoki *conf = &environment->conf;
+	const struct chrystoki_line *line;
 
 	/* Not there, or not to be read by root even: then the place itself is the cause. */
 	place_add(d, READ, environment->conf_path, strlen(environment->conf_path), "the Luna client");
-	for (size_t i = 0; i < conf->count && d->count < PLACES_MAX; i++) {
-		const struct chrystoki_line *line = &conf->lines[i];
-		const char *key = line->bytes + line->name_start, *value = line->bytes + line->value_start;
-		if (line->kind != CHRYSTOKI_ENTRY || line->section == CHRYSTOKI_NO_LINE || line->value_length == 0 ||
-		    value[0] != '/')
-			continue;
-		const struct chrystoki_line *section = &conf->lines[line->section];
-		if (!passed_over(section, key, line->name_length))
-			place_add(d, use_of(key, line->name_length), value, line->value_length, "%s of section %s",
-				  SHOWN_BYTES(key, line->name_length),
-				  SHOWN_BYTES(section->bytes + section->name_start, section->name_length));
-	}
+	for (size_t at = 0; d->count < PLACES_MAX && (line = chrystoki_entry_next(&environment->conf, &at)) != NULL;)
+		/* The 32-bit library is made by nobody, and the remote backup service is root's own. */
+		if (line->value[0] == '/' && strcmp(line->name, "LibUNIX") != 0 && strcmp(line->within, "RBS") != 0)
+			place_add(d, use_of(line->name), line->value, strlen(line->value), "%s of section %s",
+				  SHOWN(line->name), SHOWN(line->within));
 }
 
 /* What a client has by custom.  A directory that can be entered may hold what cannot be read. */
@@ -192,13 +186,6 @@ static void okv_places(struct diagnosis *d)
 }
 
 /* --- asking the kernel, as that user ------------------------------------------------------------------------------ */
-
-/* What the child sends of a place. */
-struct seen {
-	uint32_t index, failed_length;
-	int32_t errnum;
-	uint32_t uid, gid, mode, listed;
-};
 
 /* The component that the first `length` bytes lead to: 0, or the errno. */
 static int component_test(const char *path, size_t length, int how, struct stat *ret_status, bool *ret_listed)
@@ -267,12 +254,12 @@ static enum proc_child_answer on_seen(void *listener, const struct proc_message 
 	if (seen.index >= d->count || seen.failed_length > strlen(d->places[seen.index].path))
 		return PROC_CHILD_GARBLED;
 	struct place *place = &d->places[seen.index];
-	place->errnum = seen.errnum;
-	place->failed_length = seen.failed_length;
-	place->uid = seen.uid;
-	place->gid = seen.gid;
-	place->mode = seen.mode;
-	place->listed = seen.listed != 0;
+	place->seen = seen;
+	free(place->failed);
+	place->failed = seen.errnum != 0 ? strndup(place->path, seen.failed_length) : NULL;
+	if (place->failed == NULL)
+		place->seen.errnum = 0;
+	d->failed = d->failed || place->seen.errnum != seen.errnum;
 	return ++d->heard == d->count ? PROC_CHILD_ALL : PROC_CHILD_MORE;
 }
 
@@ -308,43 +295,50 @@ static void owner_add(const struct diagnosis *d, const struct place *place, stru
 {
 	TEXT_AUTO group = { 0 };
 
-	if (!accounts_user_name(&d->passwd, place->uid, out))
-		text_add_format(out, "%lu", (unsigned long)place->uid);
-	const bool named = accounts_group_name(&d->group, place->gid, &group);
+	if (!accounts_user_name(&d->passwd, place->seen.uid, out))
+		text_add_format(out, "%lu", (unsigned long)place->seen.uid);
+	const bool named = accounts_group_name(&d->group, place->seen.gid, &group);
 	if (named)
 		text_add_format(out, ":%s", text_string(&group));
 	else
-		text_add_format(out, ":%lu", (unsigned long)place->gid);
-	text_add_format(out, " %04o", (unsigned)(place->mode & 07777));
+		text_add_format(out, ":%lu", (unsigned long)place->seen.gid);
+	text_add_format(out, " %04o", (unsigned)(place->seen.mode & 07777));
 	if (!named)
-		text_add_format(out, ", and no group has the id %lu", (unsigned long)place->gid);
+		text_add_format(out, ", and no group has the id %lu", (unsigned long)place->seen.gid);
 }
 
 /* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
 static bool is_named_before(const struct diagnosis *d, const struct place *place)
 {
 	for (const struct place *other = d->places; other < place; other++)
-		if (other->errnum == place->errnum && other->failed_length == place->failed_length &&
-		    memcmp(other->path, place->path, place->failed_length) == 0 &&
-		    !(place->errnum == ENOENT && (other->use & OPTIONAL) != 0 && (place->use & OPTIONAL) == 0))
+		if (other->seen.errnum == place->seen.errnum && strcmp(other->failed, place->failed) == 0 &&
+		    !(place->seen.errnum == ENOENT && (other->use & OPTIONAL) != 0 && (place->use & OPTIONAL) == 0))
 			return true;
 	return false;
+}
+
+/* Is it the place itself that fails, and no directory above it? */
+static bool is_itself(const struct place *place)
+{
+	return strcmp(place->failed, place->path) == 0;
 }
 
 /* Would the group let the user in?  One that is gone has left its files with an id that nobody has. */
 static bool is_of_group(const struct diagnosis *d, const struct place *place)
 {
-	const mode_t wanted = (S_ISDIR(place->mode) ? 010 : 0) | (place->path[place->failed_length] != '\0' ? 0
-								  : (place->use & WRITTEN) != 0             ? 060
-													    : 040);
+	const mode_t bits = (place->use & WRITTEN) != 0 ? 060 : 040;
+	const mode_t wanted = (S_ISDIR(place->seen.mode) ? 010 : 0) | (is_itself(place) ? bits : 0);
 	TEXT_AUTO name = { 0 };
-	gid_t gid;
 
-	if (place->errnum != EACCES || place->listed || (place->mode & wanted) != wanted)
+	if (place->seen.errnum != EACCES || place->seen.listed != 0 || (place->seen.mode & wanted) != wanted)
 		return false;
-	return accounts_group_find(&d->group, d->settings->hsm_group, &gid)
-		       ? place->gid == gid
-		       : !accounts_group_name(&d->group, place->gid, &name);
+	return d->group_exists ? place->seen.gid == d->gid : !accounts_group_name(&d->group, place->seen.gid, &name);
+}
+
+/* Does it fail, and not as one before it? */
+static bool is_cause(const struct diagnosis *d, const struct place *place)
+{
+	return place->failed != NULL && !is_named_before(d, place);
 }
 
 /* The first place that the group would open, and how many there are. */
@@ -354,23 +348,11 @@ static const struct place *group_places(const struct diagnosis *d, size_t *ret_c
 
 	*ret_count = 0;
 	for (size_t i = 0; i < d->count; i++)
-		if (is_of_group(d, &d->places[i]) && !is_named_before(d, &d->places[i])) {
+		if (is_cause(d, &d->places[i]) && is_of_group(d, &d->places[i])) {
 			first = first != NULL ? first : &d->places[i];
 			++*ret_count;
 		}
 	return first;
-}
-
-static bool is_member(const struct diagnosis *d)
-{
-	gid_t gid;
-
-	if (!accounts_group_find(&d->group, d->settings->hsm_group, &gid))
-		return false;
-	for (size_t i = 0; i < d->identity.group_count; i++)
-		if (d->identity.groups[i] == gid)
-			return true;
-	return false;
 }
 
 /* One cause, with the first place that it keeps the user from. */
@@ -379,13 +361,11 @@ static void group_cause(struct diagnosis *d)
 	const char *group = SHOWN(d->settings->hsm_group), *user = SHOWN(d->user);
 	TEXT_AUTO barred = { 0 };
 	TEXT_AUTO remedy = { 0 };
-	gid_t gid;
 	size_t count;
 	const struct place *place = group_places(d, &count);
 
 	if (place != NULL) {
-		text_add_format(&barred, "; user '%s' cannot reach '%s' (", user,
-				SHOWN_BYTES(place->path, place->failed_length));
+		text_add_format(&barred, "; user '%s' cannot reach '%s' (", user, SHOWN(place->failed));
 		owner_add(d, place, &barred);
 		text_add_char(&barred, ')');
 	}
@@ -393,11 +373,11 @@ static void group_cause(struct diagnosis *d)
 		text_add_format(&barred, ", and %zu more of that group", count - 1);
 	text_add_format(&remedy, "gpasswd --add %s %s", d->user, d->settings->hsm_group);
 	d->failed = d->failed || barred.failed || remedy.failed;
-	if (!accounts_group_find(&d->group, d->settings->hsm_group, &gid))
+	if (!d->group_exists)
 		hsm_causes_add(&d->causes, REPAIR_COMMAND,
 			       "group '%s' does not exist; an upgrade of the operating system drops it%s", group,
 			       text_string(&barred));
-	else if (!is_member(d))
+	else if (!d->is_member)
 		hsm_causes_add(&d->causes, text_string(&remedy), "user '%s' is not in group '%s'%s", user, group,
 			       text_string(&barred));
 }
@@ -405,40 +385,35 @@ static void group_cause(struct diagnosis *d)
 /* Whether our policies have that entry: the client, or its configuration. */
 static bool is_ours(const struct diagnosis *d, const struct place *place)
 {
-	const size_t length = strlen(d->settings->client_dir);
-
-	return text_equal(place->path, place->failed_length, d->settings->chrystoki_conf) ||
-	       (place->failed_length >= length && memcmp(place->path, d->settings->client_dir, length) == 0 &&
-		(place->path[length] == '/' || place->path[length] == '\0'));
+	return strcmp(place->failed, d->settings->chrystoki_conf) == 0 ||
+	       preserved_within(place->failed, d->settings->client_dir);
 }
 
 /* On the way to the client or to what is OKV's: root's, and others only have to pass. */
 static bool is_above_ours(const struct diagnosis *d, const struct place *place)
 {
-	const char *const ends[] = { d->settings->client_dir, d->settings->chrystoki_conf, SETTINGS_GENERIC "/" };
+	const char *const ends[] = { d->settings->client_dir, d->settings->chrystoki_conf, HSM_OKV_CONF };
 	bool above = false;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		above = above || (strlen(ends[i]) > place->failed_length && ends[i][place->failed_length] == '/' &&
-				  memcmp(ends[i], place->path, place->failed_length) == 0);
-	return above && S_ISDIR(place->mode);
+		above = above || (preserved_within(ends[i], place->failed) && strcmp(ends[i], place->failed) != 0);
+	return above && S_ISDIR(place->seen.mode);
 }
 
 /* What gives the user what it lacks; empty where that is for a person to decide. */
 static void denied_remedy(const struct diagnosis *d, const struct place *place, struct text *out)
 {
-	const char *failed = SHOWN_BYTES(place->path, place->failed_length);
-	const bool whole = place->path[place->failed_length] == '\0';
+	const char *failed = SHOWN(place->failed);
 	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
 	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
 
-	if (place->listed)
+	if (place->seen.listed)
 		text_add_format(out, "install the package acl, then: setfacl -b '%s'%s%s", failed,
 				is_ours(d, place) ? " && " : "", is_ours(d, place) ? REPAIR_COMMAND : "");
 	else if (okv || is_above_ours(d, place))
-		text_add_format(out, "chmod o+%c '%s'", okv && whole ? 'r' : 'x', failed);
+		text_add_format(out, "chmod o+%c '%s'", okv && is_itself(place) ? 'r' : 'x', failed);
 	/* What a stranger owns is given no right before it is root's. */
-	else if (is_ours(d, place) && place->uid != 0 && place->uid != d->identity.uid)
+	else if (is_ours(d, place) && place->seen.uid != 0 && place->seen.uid != d->identity.uid)
 		text_add_format(out, "chown root '%s' && " REPAIR_COMMAND, failed);
 	else if (is_ours(d, place))
 		text_add_string(out, REPAIR_COMMAND);
@@ -446,18 +421,17 @@ static void denied_remedy(const struct diagnosis *d, const struct place *place, 
 
 static void denied_cause(struct diagnosis *d, const struct place *place)
 {
-	const char *failed = SHOWN_BYTES(place->path, place->failed_length), *path = SHOWN(place->path);
-	const char *user = SHOWN(d->user);
+	const char *failed = SHOWN(place->failed), *path = SHOWN(place->path), *user = SHOWN(d->user);
 	TEXT_AUTO owner = { 0 };
 	TEXT_AUTO remedy = { 0 };
 
 	owner_add(d, place, &owner);
-	if (place->listed)
+	if (place->seen.listed)
 		text_add_string(&owner, ", and an ACL");
 	denied_remedy(d, place, &remedy);
 	d->failed = d->failed || owner.failed || remedy.failed;
 	const char *fix = remedy.length > 0 ? text_string(&remedy) : NULL;
-	if (place->path[place->failed_length] == '\0')
+	if (is_itself(place))
 		hsm_causes_add(&d->causes, fix, "user '%s' cannot %s '%s' (%s)%s%s", user,
 			       (place->use & WRITTEN) != 0 ? "write" : "read", path, text_string(&owner),
 			       fix == NULL ? ", named by " : "", fix == NULL ? place->named_by : "");
@@ -473,25 +447,25 @@ static void absent_cause(struct diagnosis *d, const struct place *place)
 	const bool conf = place == d->places, astray = strcmp(place->path, d->settings->chrystoki_conf) != 0;
 	const char *remedy = !conf ? FINDING_SUPPLY_IT : astray ? NULL : FINDING_INSTALL_IT;
 
-	if (path[place->failed_length] == '\0')
+	if (is_itself(place))
 		hsm_causes_add(&d->causes, remedy, "'%s', named by %s, is not there", path, place->named_by);
 	else
 		hsm_causes_add(&d->causes, remedy, "'%s', named by %s, is not there: there is no '%s'", path,
-			       place->named_by, SHOWN_BYTES(place->path, place->failed_length));
+			       place->named_by, SHOWN(place->failed));
 }
 
 static void place_cause(struct diagnosis *d, const struct place *place)
 {
-	const bool absent = place->errnum == ENOENT || place->errnum == ENOTDIR;
+	const bool absent = place->seen.errnum == ENOENT || place->seen.errnum == ENOTDIR;
 
 	/* That the library is not there has been said. */
-	if (place->errnum != EACCES && d->answer->user == NULL && strcmp(place->path, d->answer->module) == 0)
+	if (place->seen.errnum != EACCES && d->answer->user == NULL && strcmp(place->path, d->answer->module) == 0)
 		return;
-	if (place->errnum == EACCES)
+	if (place->seen.errnum == EACCES)
 		denied_cause(d, place);
 	else if (!absent)
 		hsm_causes_add(&d->causes, NULL, "user '%s' cannot use '%s': %s", SHOWN(d->user), SHOWN(place->path),
-			       fault_errno_text(place->errnum));
+			       fault_errno_text(place->seen.errnum));
 	else if ((place->use & OPTIONAL) == 0)
 		absent_cause(d, place);
 }
@@ -501,13 +475,12 @@ static bool places_causes(struct diagnosis *d)
 	bool denied = false;
 
 	for (size_t i = 0; i < d->count; i++)
-		denied = denied || d->places[i].errnum == EACCES;
+		denied = denied || d->places[i].seen.errnum == EACCES;
 	/* A group that nobody needs is no cause: clients of 5.x and 6.x have none. */
 	if (denied)
 		group_cause(d);
 	for (size_t i = 0; i < d->count; i++)
-		if (d->places[i].errnum != 0 && !is_named_before(d, &d->places[i]) &&
-		    (is_member(d) || !is_of_group(d, &d->places[i])))
+		if (is_cause(d, &d->places[i]) && (d->is_member || !is_of_group(d, &d->places[i])))
 			place_cause(d, &d->places[i]);
 	return denied;
 }
@@ -636,6 +609,9 @@ static int causes_find(struct diagnosis *d, size_t without_group, struct fault *
 	    fs_read_config(d->root, "/etc/group", &d->group, f) < 0 ||
 	    proc_identity_read(d->root, d->user, &d->identity, f) < 0)
 		return -1;
+	d->group_exists = accounts_group_find(&d->group, d->settings->hsm_group, &d->gid);
+	for (size_t i = 0; d->group_exists && i < d->identity.group_count; i++)
+		d->is_member = d->is_member || d->identity.groups[i] == d->gid;
 	conf_cause(d);
 	conf_places(d);
 	client_places(d);

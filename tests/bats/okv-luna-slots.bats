@@ -491,6 +491,10 @@ causes() {
 	run causes
 	echo "$output"
 	said "'$LC/cert/server/CAFile.pem', named by ServerCAFile of section LunaSA Client, is not there => "
+	# A name that is not shown as it is spelt.
+	sed -i "s,/CAFile.pem,/server's.pem," "$TREE/etc/Chrystoki.conf"
+	run causes
+	said "'$LC/cert/server/server\\'s.pem', named by ServerCAFile of section LunaSA Client, is not there => "
 	printf 'ChrystokiConfigurationPath="/opt/elsewhere/"\n' >"$GENERIC/okv_hsm_env"
 	run causes
 	said "points the library to '/opt/elsewhere/Chrystoki.conf', and CHRYSTOKI_CONF says '/etc/"
