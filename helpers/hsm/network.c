@@ -1,7 +1,6 @@
 #include "hsm/network.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,40 +93,16 @@ static struct hsm_network_line *line_add(struct asking *a)
 	return line;
 }
 
-__attribute__((format(printf, 2, 0))) static void text_set(struct text *text, const char *format, va_list arguments)
+static struct text *found(struct hsm_network_line *line, enum hsm_network_level level, const char *word)
 {
-	char *bytes = NULL;
-
-	if (vasprintf(&bytes, format, arguments) < 0) {
-		text->failed = true;
-		return;
-	}
-	text_add_string(text, bytes);
-	free(bytes);
-}
-
-/* What a line says, once. */
-__attribute__((format(printf, 4, 5))) static void say(struct hsm_network_line *line, enum hsm_network_level level,
-						      const char *word, const char *format, ...)
-{
-	va_list arguments;
-
 	line->level = level;
 	line->word = word;
-	va_start(arguments, format);
-	text_set(&line->sentence, format, arguments);
-	va_end(arguments);
+	return &line->sentence;
 }
 
-/* What to do about it. */
-__attribute__((format(printf, 2, 3))) static void fix(struct hsm_network_line *line, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	text_set(&line->remedy, format, arguments);
-	va_end(arguments);
-}
+/* What a line says, once, as printf(3); and what to do about it. */
+#define SAY(line, level_, word_, ...) text_add_format(found((line), (level_), (word_)), __VA_ARGS__)
+#define FIX(line, ...)                text_add_format(&(line)->remedy, __VA_ARGS__)
 
 /* "2029-01-02" */
 #define DAY_OF(seconds, stamp) (time_format((seconds), (stamp)), (stamp)[10] = '\0', (const char *)(stamp))
@@ -173,13 +148,13 @@ static void alert_say(struct hsm_network_line *line, const struct hsm_server *se
 	while (alert < alerts + sizeof(alerts) / sizeof(alerts[0]) && alert->number != number)
 		alert++;
 	if (alert == alerts + sizeof(alerts) / sizeof(alerts[0])) {
-		say(line, HSM_NETWORK_FAIL, "alert", "it ended the handshake with alert %d", number);
-		fix(line, ASK_FOR_LOG);
+		SAY(line, HSM_NETWORK_FAIL, "alert", "it ended the handshake with alert %d", number);
+		FIX(line, ASK_FOR_LOG);
 		return;
 	}
-	say(line, HSM_NETWORK_FAIL, number == 48 ? "not-registered" : "alert",
+	SAY(line, HSM_NETWORK_FAIL, number == 48 ? "not-registered" : "alert",
 	    "it ended the handshake with alert '%s': %s", alert->name, alert->means);
-	fix(line, "%s", alert->remedy);
+	FIX(line, "%s", alert->remedy);
 }
 
 /* Of whatever is wrong before the two have agreed.  One that ended it for want of our certificate gets no word. */
@@ -192,54 +167,54 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	switch (stage) {
 	case HSM_PEER_RESOLVING:
 	case HSM_PEER_UNRESOLVED:
-		say(line, HSM_NETWORK_FAIL, "unresolved", "its name has no address%s%s",
+		SAY(line, HSM_NETWORK_FAIL, "unresolved", "its name has no address%s%s",
 		    stage == HSM_PEER_UNRESOLVED ? ": " : ": no DNS server answered in time", SHOWN(peer->detail));
-		fix(line,
+		FIX(line,
 		    "add '%s' to this machine's DNS server, or to /etc/hosts; to see which server it uses: "
 		    "cat /etc/resolv.conf",
 		    name);
 		return;
 	case HSM_PEER_CONNECTING:
 	case HSM_PEER_NO_ANSWER:
-		say(line, HSM_NETWORK_FAIL, "no-answer",
+		SAY(line, HSM_NETWORK_FAIL, "no-answer",
 		    "no answer from %s: a firewall drops the packets, or the HSM is off", address);
-		fix(line, "allow this machine to reach port %s of %s in the firewalls between them; is the HSM up?",
+		FIX(line, "allow this machine to reach port %s of %s in the firewalls between them; is the HSM up?",
 		    port, address);
 		return;
 	case HSM_PEER_REFUSED:
-		say(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",
+		SAY(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",
 		    address, port);
-		fix(line, server->web ? "ask the operator of the service, or of the proxy in front of it"
+		FIX(line, server->web ? "ask the operator of the service, or of the proxy in front of it"
 				      : "on the HSM: service restart ntls; and compare the port");
 		return;
 	case HSM_PEER_UNREACHABLE:
-		say(line, HSM_NETWORK_FAIL, "unreachable", "%s cannot be reached: %s", address,
+		SAY(line, HSM_NETWORK_FAIL, "unreachable", "%s cannot be reached: %s", address,
 		    fault_errno_text(peer->errnum));
-		fix(line, "repair the route to %s; to see it: ip route get %s", address, address);
+		FIX(line, "repair the route to %s; to see it: ip route get %s", address, address);
 		return;
 	case HSM_PEER_SHAKING:
-		say(line, HSM_NETWORK_FAIL, "silent", "port %s is open, and the handshake did not finish in time",
+		SAY(line, HSM_NETWORK_FAIL, "silent", "port %s is open, and the handshake did not finish in time",
 		    port);
-		fix(line, "on the HSM: service restart ntls");
+		FIX(line, "on the HSM: service restart ntls");
 		return;
 	case HSM_PEER_RESET:
 	case HSM_PEER_CLOSED:
-		say(line, HSM_NETWORK_FAIL, stage == HSM_PEER_RESET ? "reset" : "closed",
+		SAY(line, HSM_NETWORK_FAIL, stage == HSM_PEER_RESET ? "reset" : "closed",
 		    "it %s the connection during the handshake: it does not know this client, or the clocks differ",
 		    stage == HSM_PEER_RESET ? "reset" : "closed");
-		fix(line, "on the HSM: compare its clock with this machine's, and see with client list whether this "
+		FIX(line, "on the HSM: compare its clock with this machine's, and see with client list whether this "
 			  "client is registered");
 		return;
 	case HSM_PEER_NOT_TLS:
-		say(line, HSM_NETWORK_FAIL, "not-tls", "what listens on port %s does not speak TLS", port);
-		fix(line, "compare the port in Chrystoki.conf with the HSM's");
+		SAY(line, HSM_NETWORK_FAIL, "not-tls", "what listens on port %s does not speak TLS", port);
+		FIX(line, "compare the port in Chrystoki.conf with the HSM's");
 		return;
 	case HSM_PEER_ALERT:
 		alert_say(line, server);
 		return;
 	case HSM_PEER_FAULT:
-		say(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
-		fix(line, "to see why: okv-luna slots");
+		SAY(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
+		FIX(line, "to see why: okv-luna slots");
 		return;
 	case HSM_PEER_AGREED:
 		return;
@@ -247,8 +222,8 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	case HSM_PEER_NO_LIBRARY:
 		break;
 	}
-	say(line, HSM_NETWORK_FAIL, "handshake", "the handshake failed: %s", SHOWN(peer->detail));
-	fix(line, ASK_FOR_LOG);
+	SAY(line, HSM_NETWORK_FAIL, "handshake", "the handshake failed: %s", SHOWN(peer->detail));
+	FIX(line, ASK_FOR_LOG);
 }
 
 /* What is wrong with the server's certificate, whether the handshake went on or not. */
@@ -262,25 +237,25 @@ static void certificate_say(struct hsm_network_line *line, const struct asking *
 
 	line->ends = c->ends;
 	if (c->begins > a->now) {
-		say(line, HSM_NETWORK_FAIL, "clock",
+		SAY(line, HSM_NETWORK_FAIL, "clock",
 		    "its certificate is not valid before %s: this machine's clock is behind, or the HSM's was ahead",
 		    DAY_OF(c->begins, stamp));
-		fix(line, "correct the clock that is wrong; if it was the HSM's, make its certificate again");
+		FIX(line, "correct the clock that is wrong; if it was the HSM's, make its certificate again");
 	} else if (c->ends < a->now) {
-		say(line, HSM_NETWORK_FAIL, "expired", "its certificate expired on %s", DAY_OF(c->ends, stamp));
-		fix(line, server->web ? "ask the operator of the service"
+		SAY(line, HSM_NETWORK_FAIL, "expired", "its certificate expired on %s", DAY_OF(c->ends, stamp));
+		FIX(line, server->web ? "ask the operator of the service"
 				      : "on the HSM: sysconf regenCert, then add its new server certificate here and "
 					"restart NTLS");
 	} else if (peer->trust == HSM_PEER_UNTRUSTED) {
-		say(line, HSM_NETWORK_FAIL, "unknown-server",
+		SAY(line, HSM_NETWORK_FAIL, "unknown-server",
 		    named ? "its certificate ('%s') is not the one in '%s', nor signed by one there%s%s"
 			  : "its certificate ('%s') cannot be checked: %s no file of authorities%s%s",
 		    SHOWN(c->name), named ? SHOWN(server->authorities) : "Chrystoki.conf names",
 		    peer->detail[0] != '\0' && agreed ? ": " : "", agreed ? SHOWN(peer->detail) : "");
 		if (server->web)
-			fix(line, TAKE_CLOUD_FILES);
+			FIX(line, TAKE_CLOUD_FILES);
 		else
-			fix(line,
+			FIX(line,
 			    "fetch the server's certificate from the HSM as server.pem, then: %s/bin/vtl deleteServer "
 			    "-n %s; %s/bin/vtl addServer -n %s -c server.pem",
 			    client, name, client, name);
@@ -296,20 +271,20 @@ static void agreed_say(struct hsm_network_line *line, const struct asking *a, co
 	char stamp[TIME_STAMP_SIZE];
 
 	if (peer->clock_known == 1 && apart > CLOCK_MOST_S) {
-		say(line, HSM_NETWORK_WARN, "clock", "its clock is %lld s %s this machine's", (long long)apart,
+		SAY(line, HSM_NETWORK_WARN, "clock", "its clock is %lld s %s this machine's", (long long)apart,
 		    peer->clock_ahead > 0 ? "ahead of" : "behind");
-		fix(line, "synchronise both clocks with the same time server");
+		FIX(line, "synchronise both clocks with the same time server");
 	} else if (server->certificate[0] != '\0' && peer->presented == 0) {
-		say(line, HSM_NETWORK_WARN, "not-checked",
+		SAY(line, HSM_NETWORK_WARN, "not-checked",
 		    "it answers and its certificate is the right one; whether this client is registered was not "
 		    "checked, since its key is encrypted");
-		fix(line, "%s/bin/vtl verify", a->question->settings->client_dir);
+		FIX(line, "%s/bin/vtl verify", a->question->settings->client_dir);
 	} else if (peer->certified == 1 && c->ends - a->now < (int64_t)a->question->days * DAY_S) {
-		say(line, HSM_NETWORK_WARN, "expires", "its certificate expires in %lld days, on %s",
+		SAY(line, HSM_NETWORK_WARN, "expires", "its certificate expires in %lld days, on %s",
 		    (long long)((c->ends - a->now) / DAY_S), DAY_OF(c->ends, stamp));
-		fix(line, "plan its renewal with the HSM's administrator");
+		FIX(line, "plan its renewal with the HSM's administrator");
 	} else {
-		say(line, HSM_NETWORK_OK, "ok", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
+		SAY(line, HSM_NETWORK_OK, "ok", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
 		    SHOWN(peer->protocol), SHOWN(c->name),
 		    peer->trust == HSM_PEER_SAME ? "as in the file of authorities" : "signed by a known authority",
 		    DAY_OF(c->ends, stamp));
@@ -437,13 +412,13 @@ static void renewal_fix(struct hsm_network_line *line, const struct asking *a, c
 	const char *client = a->question->settings->client_dir;
 
 	if (file->is_cloud)
-		fix(line, TAKE_CLOUD_FILES);
+		FIX(line, TAKE_CLOUD_FILES);
 	else if (file->authorities)
-		fix(line,
+		FIX(line,
 		    "fetch that server's new certificate from the HSM, then: %s/bin/vtl addServer -n NAME -c FILE",
 		    client);
 	else
-		fix(line, "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it", client);
+		FIX(line, "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it", client);
 }
 
 /* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
@@ -470,21 +445,21 @@ static void validity_line(struct asking *a, const struct certificate_file *file,
 	text_add_format(&line->subject, "certificate '%s' of '%s' (%s)", SHOWN(c->name), SHOWN(file->path),
 			file->entry);
 	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now))) {
-		say(line, HSM_NETWORK_WARN, "old", "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
-		fix(line, "it can be removed from the file");
+		SAY(line, HSM_NETWORK_WARN, "old", "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
+		FIX(line, "it can be removed from the file");
 	} else if (left < 0) {
-		say(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", "expired on %s",
+		SAY(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", "expired on %s",
 		    DAY_OF(c->ends, stamp));
 		renewal_fix(line, a, file);
 	} else if (c->begins > a->now) {
-		say(line, HSM_NETWORK_FAIL, "clock", "is not valid before %s", DAY_OF(c->begins, stamp));
-		fix(line, "correct this machine's clock, or make a new certificate");
+		SAY(line, HSM_NETWORK_FAIL, "clock", "is not valid before %s", DAY_OF(c->begins, stamp));
+		FIX(line, "correct this machine's clock, or make a new certificate");
 	} else if (left < (int64_t)a->question->days * DAY_S) {
-		say(line, HSM_NETWORK_WARN, "expires", "expires in %lld days, on %s", (long long)(left / DAY_S),
+		SAY(line, HSM_NETWORK_WARN, "expires", "expires in %lld days, on %s", (long long)(left / DAY_S),
 		    DAY_OF(c->ends, stamp));
 		renewal_fix(line, a, file);
 	} else {
-		say(line, HSM_NETWORK_OK, "ok", "is valid until %s", DAY_OF(c->ends, stamp));
+		SAY(line, HSM_NETWORK_OK, "ok", "is valid until %s", DAY_OF(c->ends, stamp));
 	}
 }
 
@@ -493,8 +468,8 @@ static void file_fail(struct asking *a, const struct certificate_file *file, con
 	struct hsm_network_line *line = line_add(a);
 
 	text_add_format(&line->subject, "certificate file '%s' (%s)", SHOWN(file->path), file->entry);
-	say(line, HSM_NETWORK_FAIL, word, "%s", sentence);
-	fix(line, "to see why: okv-luna config check");
+	SAY(line, HSM_NETWORK_FAIL, word, "%s", sentence);
+	FIX(line, "to see why: okv-luna config check");
 }
 
 static void pair_line(struct asking *a, const struct certificate_file *file, const struct text *bytes)
