@@ -301,6 +301,13 @@ bool text_equal(const char *bytes, size_t length, const char *string)
 	return strlen(string) == length && memcmp(bytes, string, length) == 0;
 }
 
+bool text_is_one_of(const char *bytes, size_t length, const char *const *words)
+{
+	while (*words != NULL && !text_equal(bytes, length, *words))
+		words++;
+	return *words != NULL;
+}
+
 bool text_starts(const char *string, const char *prefix)
 {
 	return strncmp(string, prefix, strlen(prefix)) == 0;

@@ -97,6 +97,8 @@ bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_li
 bool text_same(const struct text *a, const struct text *b);
 /* "a" == "a", also for counted strings; no locale. */
 bool text_equal(const char *bytes, size_t length, const char *string);
+/* Is it one of the words?  The list ends with NULL. */
+bool text_is_one_of(const char *bytes, size_t length, const char *const *words);
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
 /* What is behind the last slash, or all of it. */

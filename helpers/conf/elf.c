@@ -73,3 +73,15 @@ void elf_libraries_read(const char *bytes, size_t length, struct text *names, st
 			text_add_format(out, "%s:", bytes + at);
 	}
 }
+
+bool elf_is_of_luna(const char *name)
+{
+	static const char *const stems[] = {
+		"libCryptoki", "libethsm", "libcklog", "libshim", "libSoftToken", "libluna"
+	};
+	bool is = false;
+
+	for (size_t i = 0; i < sizeof(stems) / sizeof(stems[0]); i++)
+		is = is || text_starts(name, stems[i]);
+	return is;
+}

@@ -13,5 +13,7 @@
 
 /* Adds, each ended by ':', file names; and directories (RPATH, RUNPATH), perhaps with $ORIGIN. */
 void elf_libraries_read(const char *bytes, size_t length, struct text *names, struct text *places);
+/* Is that the file name of a library of the Luna client, whatever its version? */
+bool elf_is_of_luna(const char *name);
 
 #endif

@@ -209,14 +209,6 @@ static size_t blanks_end(const struct reader *r, size_t ahead)
 	return ahead;
 }
 
-/* Is the word in the list, which ends with NULL? */
-static bool is_one_of(const char *word, size_t length, const char *const *list)
-{
-	while (*list != NULL && !text_equal(word, length, *list))
-		list++;
-	return *list != NULL;
-}
-
 static bool starts(const struct reader *r, const char *what)
 {
 	const size_t length = strlen(what);
@@ -390,7 +382,7 @@ static bool is_prefix(struct reader *r, const char *word, size_t length)
 						      "eval", "command", "builtin", "coproc", NULL };
 
 	part_begin(r, word, length);
-	return is_one_of(word, length, before_command);
+	return text_is_one_of(word, length, before_command);
 }
 
 /* Before `done`: a loop that nothing leaves ends the script at its last line. */
@@ -407,7 +399,7 @@ static void leaving_note(struct reader *r, const char *word, size_t length)
 {
 	static const char *const words[] = { "break", "continue", "return", "eval", "source", ".", NULL };
 
-	for (size_t depth = 0; depth < r->depth && is_one_of(word, length, words); depth++)
+	for (size_t depth = 0; depth < r->depth && text_is_one_of(word, length, words); depth++)
 		r->stack[depth].endless = false;
 }
 
@@ -553,7 +545,7 @@ static void command_read(struct reader *r, const char *word, size_t length)
 		end_note(r, is_return);
 	if (function != NULL)
 		outcome = SCRIPT_UNKNOWN;
-	else if (is_one_of(word, length, good))
+	else if (text_is_one_of(word, length, good))
 		outcome = SCRIPT_GOOD;
 	else if (text_equal(word, length, "false"))
 		outcome = SCRIPT_BAD;

@@ -110,10 +110,9 @@ static void place_add(struct diagnosis *d, unsigned use, const char *path, size_
 /* Entries that the library writes to; the rest it reads. */
 static enum use use_of(const char *key)
 {
-	const bool written =
-		strcmp(key, "MutexFolder") == 0 || strcmp(key, "File") == 0 || strcmp(key, "haLogPath") == 0;
+	static const char *const written[] = { "MutexFolder", "File", "haLogPath", NULL };
 
-	return written ? WRITTEN : READ;
+	return text_is_one_of(key, strlen(key), written) ? WRITTEN : READ;
 }
 
 static void conf_places(struct diagnosis *d)

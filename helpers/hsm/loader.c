@@ -8,6 +8,7 @@
 #include <sys/xattr.h>
 
 #include "base/text.h"
+#include "conf/elf.h"
 #include "conf/finding.h"
 #include "conf/preserved.h"
 #include "fs/read.h"
@@ -37,21 +38,18 @@ static const struct {
 
 static void explain_missing(struct hsm_causes *causes, const char *name)
 {
-	static const char *const of_client[] = { "libCryptoki", "libcklog", "libshim", "libSoftToken", "libethsm" };
-
 	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++)
 		if (strcmp(packages[i].library, name) == 0) {
 			hsm_causes_add(causes, NULL, "on Enterprise Linux '%s' is in package %s: install it",
 				       SHOWN(name), packages[i].package);
 			return;
 		}
-	for (size_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++)
-		if (text_starts(name, of_client[i])) {
-			hsm_causes_add(causes, FINDING_INSTALL_IT,
-				       "'%s' is part of the Luna client, which is incomplete", SHOWN(name));
-			return;
-		}
-	hsm_causes_add(causes, NULL, "`dnf provides '*/%s'` shows which package has '%s'", SHOWN(name), SHOWN(name));
+	if (elf_is_of_luna(name))
+		hsm_causes_add(causes, FINDING_INSTALL_IT, "'%s' is part of the Luna client, which is incomplete",
+			       SHOWN(name));
+	else
+		hsm_causes_add(causes, NULL, "`dnf provides '*/%s'` shows which package has '%s'", SHOWN(name),
+			       SHOWN(name));
 }
 
 /* --- one that may not be loaded ----------------------------------------------------------------------------------- */

@@ -601,12 +601,9 @@ int hsm_network_ask(const struct hsm_network_question *question, struct hsm_netw
 
 bool hsm_network_is_of_file(const struct hsm_network_line *line)
 {
-	static const char *const words[] = { "not-tried", "unreadable", "no-certificate", "pair" };
+	static const char *const words[] = { "not-tried", "unreadable", "no-certificate", "pair", NULL };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(line->word, words[i]) == 0)
-			return true;
-	return false;
+	return text_is_one_of(line->word, strlen(line->word), words);
 }
 
 size_t hsm_network_count(const struct hsm_network *network, enum hsm_network_level level)

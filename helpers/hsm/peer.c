@@ -360,8 +360,13 @@ static int again(struct shaking *s, int fd, int returned, int64_t deadline)
 /* Why TLS came to an end before it was agreed. */
 static int broken(struct shaking *s, int returned, int errnum)
 {
-	static const char *const others[] = { "wrong version number",   "unknown protocol",     "http request",
-					      "packet length too long", "record layer failure", "bad record type" };
+	static const char *const others[] = { "wrong version number",
+					      "unknown protocol",
+					      "http request",
+					      "packet length too long",
+					      "record layer failure",
+					      "bad record type",
+					      NULL };
 	const int error = lib.error(s->connection, returned);
 	const unsigned long code = lib.error_next();
 	const char *reason = code != 0 ? lib.reason(code) : NULL;
@@ -373,9 +378,8 @@ static int broken(struct shaking *s, int returned, int errnum)
 	if (reason == NULL)
 		reason = "unknown";
 	(void)snprintf(s->peer.detail, sizeof(s->peer.detail), "%s", reason);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (strcmp(reason, others[i]) == 0)
-			return ended(s, HSM_PEER_NOT_TLS);
+	if (text_is_one_of(reason, strlen(reason), others))
+		return ended(s, HSM_PEER_NOT_TLS);
 	return ended(s, strstr(reason, "unexpected eof") != NULL ? HSM_PEER_CLOSED : HSM_PEER_FAILED);
 }
 

@@ -67,13 +67,6 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 	}
 }
 
-static bool is_one_of(const char *name, const char *const *names)
-{
-	while (*names != NULL && strcmp(name, *names) != 0)
-		names++;
-	return *names != NULL;
-}
-
 /* Names in OKV's generic directory that look like one of the three files and are read by nobody. */
 static void stray_check(struct okv_checking *c, const char *name)
 {
@@ -83,12 +76,12 @@ static void stray_check(struct okv_checking *c, const char *name)
 					     "okv_hsm_env.conf", "okv_hsm_mid-upgrade", NULL };
 	TEXT_AUTO path = { 0 };
 
-	if (!text_starts(name, "okv_hsm") || is_one_of(name, known))
+	if (!text_starts(name, "okv_hsm") || text_is_one_of(name, strlen(name), known))
 		return;
 	text_add_format(&path, SETTINGS_GENERIC "/%s", name);
 	c->found->failed = c->found->failed || path.failed;
 	c->found->file = text_string(&path);
-	if (is_one_of(name, wrong))
+	if (text_is_one_of(name, strlen(name), wrong))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "wrong-name",
 					 "OKV never reads it; settings made in it have no effect",

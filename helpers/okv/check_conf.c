@@ -317,18 +317,16 @@ static int assign_check(struct okv_checking *c, const char *missing, const char 
 
 static void keys_check(struct okv_checking *c, const struct assign *a)
 {
-	static const char *const known[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", "PRESERVED_FILES" };
+	static const char *const known[] = { "VENDOR_NAME", "PKCS11_LIB_LOC", "PRESERVED_FILES", NULL };
 
 	for (size_t i = 0; i < a->count; i++) {
-		bool is_known = a->lines[i].kind != ASSIGN_VALUE;
-		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
-			is_known = is_known || strcmp(a->lines[i].name, known[j]) == 0;
-		if (!is_known)
+		const char *name = a->lines[i].name;
+		if (a->lines[i].kind == ASSIGN_VALUE && !text_is_one_of(name, strlen(name), known))
 			finding_add(
 				c->found,
 				FINDING_RULE(FINDING_WARN, "key-unknown", "OKV ignores it, or complains",
 					     "compare the spelling with VENDOR_NAME, PKCS11_LIB_LOC, PRESERVED_FILES"),
-				i + 1, "'%s' is not one of OKV's three keys", SHOWN(a->lines[i].name));
+				i + 1, "'%s' is not one of OKV's three keys", SHOWN(name));
 	}
 }
 

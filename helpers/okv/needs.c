@@ -104,12 +104,9 @@ static bool is_forbidden(const char *path)
 /* What is written, not read. */
 static bool is_log(const char *key)
 {
-	static const char *const keys[] = { "File", "Error", "haLogPath", "LogToFile" };
+	static const char *const keys[] = { "File", "Error", "haLogPath", "LogToFile", NULL };
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(key, keys[i]) == 0)
-			return true;
-	return false;
+	return text_is_one_of(key, strlen(key), keys);
 }
 
 /* --- following ---------------------------------------------------------------------------------------------------- */
@@ -341,22 +338,10 @@ static int confs_follow(struct loading *l, const char *name, struct fault *f)
 	return more;
 }
 
-static bool is_luna(const char *name)
-{
-	static const char *const ours[] = {
-		"libCryptoki", "libethsm", "libcklog", "libshim", "libSoftToken", "libluna"
-	};
-
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (text_starts(name, ours[i]))
-			return true;
-	return false;
-}
-
 static int name_load(struct loading *l, const char *name, struct fault *f)
 {
 	const char *defaults = "/usr/lib64:/lib64:/usr/lib:/lib", *places = text_string(&l->places);
-	const enum place_kind kind = is_luna(name) ? PLACE_OF_LUNA : PLACE_OF_ANY;
+	const enum place_kind kind = elf_is_of_luna(name) ? PLACE_OF_LUNA : PLACE_OF_ANY;
 	TEXT_AUTO place = { 0 };
 	bool found = false;
 

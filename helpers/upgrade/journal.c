@@ -16,7 +16,7 @@
 enum { ROTATE_SIZE = 256 * 1024, READ_MAX = 8 * 1024 * 1024, LINE_MAX_BYTES = 1024 };
 
 static const char *const hook_names[] = { "pre-upgrade", "mid-upgrade", "post-upgrade" };
-static const char *const good_ends[] = { "go", "changed", "unchanged", "proven", "accepted" };
+static const char *const good_ends[] = { "go", "changed", "unchanged", "proven", "accepted", NULL };
 
 const char *upgrade_hook_name(enum upgrade_hook hook)
 {
@@ -33,10 +33,7 @@ bool journal_is_open(const struct journal_history *history)
 static void event_end(struct journal_event *event, int64_t when, const char *rest)
 {
 	event->ended = when;
-	event->good = false;
-	for (size_t i = 0; i < sizeof(good_ends) / sizeof(good_ends[0]); i++)
-		if (strcmp(rest, good_ends[i]) == 0)
-			event->good = true;
+	event->good = text_is_one_of(rest, strlen(rest), good_ends);
 	(void)snprintf(event->end, sizeof(event->end), "%s", rest);
 }
 

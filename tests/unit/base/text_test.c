@@ -238,6 +238,9 @@ static void comparisons_are_of_bytes(void **state)
 	assert_false(text_equal("abc", 3, "ab"));
 	assert_false(text_equal("ab", 2, "abc"));
 	assert_true(text_equal("", 0, ""));
+	static const char *const words[] = { "ab", "abc", NULL };
+	assert_true(text_is_one_of("abcd", 2, words) && text_is_one_of("abcd", 3, words));
+	assert_false(text_is_one_of("abcd", 4, words) || text_is_one_of("", 0, words));
 	assert_true(text_starts("okv-luna", "okv"));
 	assert_false(text_starts("ok", "okv"));
 	assert_true(text_ends("x.tar", ".tar"));
