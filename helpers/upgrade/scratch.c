@@ -406,7 +406,7 @@ static int directory_hide(int to, const char *path, const struct settings *setti
 	struct fs_each_entry entry;
 	struct fault why = { 0 };
 
-	/* FS_NOFOLLOW: /bin may be a link to /usr/bin, which is in the list itself. */
+	/* FS_NOFOLLOW: /usr/sbin may be a link to /usr/bin, which is in the list itself. */
 	if (fs_dir_open(to, path, FS_NOFOLLOW, &dir, &why) < 0)
 		return fs_absence(&why, f);
 	int more = fs_each_open(dir, path, &each, f) < 0 ? -1 : 1;

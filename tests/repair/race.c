@@ -1,13 +1,12 @@
 /*
- * A hostile user against whatever repairs a tree: race ROUNDS ROOT COMMAND [ARGUMENT]...
+ * race ROUNDS ROOT COMMAND [ARGUMENT]...: a hostile user races a command that repairs a tree.
  *
- * ROOT/usr/safenet/lunaclient/data is everybody's to write, as between the guide's two scripts.  Two attackers work in
- * it without pause: one exchanges a directory with a link that leads out (RENAME_EXCHANGE), the other plants a second
- * name of a file outside and takes it away again, so that its link count is often 1.  Both run as root, stronger than
- * any user could be.  Each round undoes the repair, starts COMMAND and looks at what lies outside.
+ * Everybody may write ROOT/usr/safenet/lunaclient/data, as between the guide's two scripts.  Two attackers work in it
+ * without pause: one exchanges a directory with a link that leads out (RENAME_EXCHANGE); the other creates and removes
+ * a hard link of a file outside, so that the file's link count is often 1.  Both run as root and so are stronger than
+ * any user.  Each round undoes the repair, runs COMMAND and checks the files outside.
  *
- * Prints "ROUNDS rounds, HITS changes outside, FAILED commands failed badly" and exits 0; what that means the
- * caller judges.
+ * Prints "ROUNDS rounds, HITS changes outside, FAILED commands failed badly" and exits with 0: the caller decides.
  */
 #include <dirent.h>
 #include <err.h>
@@ -95,7 +94,7 @@ static void outside_restore(void)
 			err(5, "restore");
 }
 
-/* Undoes what a repair did to the tree, so that each round has something to do everywhere. */
+/* Undoes the repair, so that each round has something to do everywhere. */
 static void tree_spoil(void)
 {
 	static const char *const names[] = { "sub", "link", "sub/file", "link/file", "deep", "deep/file" };
@@ -103,7 +102,7 @@ static void tree_spoil(void)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const int fd = openat(data, names[i], O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		struct stat status;
-		/* "sub/file" may lead out at this very moment: only what is not outside is spoiled. */
+		/* "sub/file" may be outside at this very moment: do not touch those. */
 		if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == 0 && status.st_size != 7) {
 			(void)fchown(fd, 0, 0);
 			(void)fchmod(fd, S_ISDIR(status.st_mode) ? 0777 : 0666);
@@ -158,7 +157,7 @@ int main(int argc, char *argv[])
 		err(5, "data");
 	file_make(data, "sub/file", 0666);
 	file_make(data, "deep/file", 0666);
-	/* Marks what is outside for tree_spoil: seven bytes. */
+	/* tree_spoil() knows a file outside by its seven bytes. */
 	const int fd = openat(outside, "file", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "outside", 7) != 7)
 		err(5, "file");

@@ -1,17 +1,16 @@
 /*
- * killat: run a command and stop it, with all its children, at one system call.
+ * killat: runs a command and kills it with all its children, or fails a call, at one system call.
  *
- *   killat [-a] 0 FILE COMMAND...           write a line for every call to FILE, in the order in which they begin
- *   killat [-a] N FILE COMMAND...           SIGKILL for every process of the command when the N-th call begins
- *   killat [-a] -e ERRNO N FILE COMMAND...  the N-th call is not made and fails with that number; all else goes on
+ *   killat [-a] 0 FILE COMMAND...           writes a line for every call to FILE, in the order in which they begin
+ *   killat [-a] N FILE COMMAND...           sends SIGKILL to all processes when the N-th call begins
+ *   killat [-a] -e ERRNO N FILE COMMAND...  the N-th call is not made and fails with ERRNO; the command goes on
  *
- * Counted are the calls that can change what is on disk, or start a program; with -a all of them.  The calls of all
- * processes are counted together: what is tested is the loss of power or a kill of the whole tree, not that of one
- * process.  A line: number of the call, process, path or file where there is one.  With N, FILE has the line of the
- * call that was met, or is empty.
+ * It counts the calls that can change the disk or start a program; with -a all calls.  It counts the calls of all
+ * processes together, because it simulates a loss of power or a kill of the whole tree.  A line has the call's number,
+ * the process, and the path or file if there is one.  With N, FILE gets the line of that call, or stays empty.
  *
- * A filter of seccomp(2) has the kernel report these calls only, so what is not counted runs at its own speed.
- * Ends with 137 when it killed, otherwise as the command did; 125 when it could not do its work.
+ * A seccomp(2) filter reports these calls only, so all others run at full speed.
+ * Exits with 137 after a kill, with 125 if it cannot do its work, else with the status of the command.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +36,7 @@ enum {
 };
 enum { ALIVE_MAX = 64, BROKEN = 125, KILLED = 137 };
 
-/* Where the call says what it is about: an argument that is a path, or one that is a descriptor. */
+/* Which argument names the file: a path or a descriptor. */
 enum about { NOTHING, PATH_0, PATH_1, FILE_0 };
 
 static const struct call {
@@ -58,7 +57,7 @@ enum { CHANGING = sizeof(changing) / sizeof(changing[0]) };
 
 static pid_t alive[ALIVE_MAX];
 
-/* 0 is a free place. */
+/* 0: a free slot. */
 static void alive_add(pid_t pid)
 {
 	for (size_t i = 0; i < ALIVE_MAX; i++)
@@ -79,8 +78,8 @@ static void alive_drop(pid_t pid)
 }
 
 /*
- * Not by our own end and EXITKILL alone: shadow's tools take a lock for held as long as the process that made it can
- * be found, and one that is dead but not buried can.
+ * Also reaps all, which our own exit with PTRACE_O_EXITKILL would not: shadow-utils take a lock for held as long as
+ * kill(pid, 0) succeeds, and for a zombie it does.
  */
 static void kill_all(void)
 {
@@ -123,7 +122,7 @@ static const struct call *call_find(long number)
 	return NULL;
 }
 
-/* The file on disk behind a descriptor, or "" where it is none: a pipe dies with those who hold it. */
+/* The file on disk of a descriptor, or "" for pipes and others, which die with their processes. */
 static void file_name(pid_t pid, int fd, char *name, size_t size)
 {
 	char link[64];
@@ -139,7 +138,7 @@ static void file_name(pid_t pid, int fd, char *name, size_t size)
 static void path_name(pid_t pid, unsigned long address, char *name, size_t size)
 {
 	const struct iovec to = { .iov_base = name, .iov_len = size - 1 };
-	/* Not over the end of its page: what lies behind may not be there. */
+	/* Only to the end of the page: the next one may not be mapped. */
 	const size_t page = 4096 - address % 4096;
 	const struct iovec from = { .iov_base = (void *)address, .iov_len = page < size - 1 ? page : size - 1 };
 	const ssize_t length = process_vm_readv(pid, &to, 1, &from, 1, 0);
@@ -147,7 +146,7 @@ static void path_name(pid_t pid, unsigned long address, char *name, size_t size)
 	name[length > 0 ? length : 0] = '\0';
 }
 
-/* Is it counted?  If so, `about` is filled. */
+/* True if the call is counted.  Fills `about` with its path or file. */
 static int counts(pid_t pid, const struct __ptrace_syscall_info *info, int all, char *about, size_t size)
 {
 	const unsigned long *arguments = (const unsigned long *)info->seccomp.args;
@@ -175,7 +174,7 @@ static int counts(pid_t pid, const struct __ptrace_syscall_info *info, int all, 
 	return all || change;
 }
 
-/* The call is left out, and its caller gets the number. */
+/* Skips the call and makes it return the error. */
 static int call_fail(pid_t pid, int errnum)
 {
 #ifdef __x86_64__
@@ -275,7 +274,7 @@ int main(int argc, char **argv)
 		} else if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {
 			deliver = WSTOPSIG(status);
 		}
-		/* One that was killed meanwhile is reported by the next wait. */
+		/* If it was killed meanwhile, the next wait reports that. */
 		(void)ptrace(PTRACE_CONT, pid, NULL, (void *)deliver);
 	}
 	return fclose(file) == 0 ? ended : broken("file");

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# roots.bash: the node images' own trees as roots of an old and a new system, each under a layer in memory, for
-# tests/upgrade/matrix and rehearsal; each in a mount namespace of its own, which takes every mount with it.
+# roots.bash: the trees of the node images as roots of an old and a new system, each under a layer in memory, for
+# tests/upgrade/matrix and rehearsal.  Use it in a mount namespace: nothing is unmounted here.
 
-# roots_begin TAG-11 TAG-12 TAG-13: WORK, a place in memory, and IMAGE_11 to IMAGE_13, the layers of the images.
+# roots_begin TAG-11 TAG-12 TAG-13: sets WORK, a tmpfs, and IMAGE_11 to IMAGE_13, the layers of the images.
 roots_begin() {
 	WORK=$(mktemp -d)
 	mount -t tmpfs -o mode=0755 tmpfs "$WORK"
@@ -13,19 +13,19 @@ roots_begin() {
 	[ -d "${IMAGE_11%%:*}" ] || appliance_fail "this needs a runtime that keeps its images as overlay layers"
 	export WORK IMAGE_11 IMAGE_12 IMAGE_13
 }
-# The layers themselves: a mounted image would have to be unmounted again, and by nobody but its last user.
+# We use the layers directly: a mounted image is shared, and only its last user may unmount it.
 layers() {
 	ctr image inspect --format '{{.GraphDriver.Data.UpperDir}}:{{.GraphDriver.Data.LowerDir}}' "$1"
 }
 
-# root_open DIR LOWER LAYER: a root of its own at DIR; what is written goes to LAYER.  One device number (xino), or
-# every file of the image would look like a mount point.
+# root_open DIR LOWER LAYER: mounts a root at DIR; what is written goes to LAYER.  xino gives all files one device number,
+# or every file of the image would look like a mount point.
 root_open() {
 	mkdir -p "$1" "$3/up" "$3/work"
-	# The newer way to mount takes no option of more than 255 characters, which long paths make.
+	# fsconfig(2) takes no value of more than 255 characters, which long paths exceed; mount(2) does.
 	LIBMOUNT_FORCE_MOUNT2=always mount -t overlay overlay -o "xino=on,lowerdir=$2,upperdir=$3/up,workdir=$3/work" "$1"
 }
-# root_start DIR: what a running system has there.
+# root_start DIR: mounts what a running system has.
 root_start() {
 	local node
 	mount -t proc proc "$1/proc"
