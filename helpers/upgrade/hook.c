@@ -20,6 +20,7 @@
 #include "okv/wiring.h"
 #include "perms/repair.h"
 #include "upgrade/autostart.h"
+#include "upgrade/cause.h"
 #include "upgrade/scan.h"
 
 enum { ACCOUNT_TOOL_MS = 8000 };
@@ -125,12 +126,40 @@ int step_group(struct step *step, struct fault *f)
 	}
 	const gid_t old = history.group_known ? history.group_id : OKV_GID_ANY;
 	if (okv_group_ensure(&job, old, &group, f) < 0)
-		return step_set_remedy(step, "groupadd -r %s", run->settings->hsm_group);
+		return step_set_remedy(step, "to see why: groupadd -r %s", run->settings->hsm_group);
 	if (!group.wanted && group.gid != OKV_GID_ANY)
 		step_add_info(step, "group '%s' has id %lu; its old id was %lu", run->settings->hsm_group,
 			      (unsigned long)group.gid, (unsigned long)old);
 	step->changed = group.changed;
 	return 0;
+}
+
+bool hook_user_is_missing(const struct upgrade_run *run)
+{
+	TEXT_AUTO passwd = { 0 };
+	struct fault ignored = { 0 };
+	struct accounts_user user;
+
+	return fs_read_config(run->root, "/etc/passwd", &passwd, &ignored) == 0 &&
+	       !accounts_user_find(&passwd, run->settings->okv_user, &user);
+}
+
+int step_set_user_remedy(struct step *step, struct fault *f)
+{
+	(void)step_set_remedy(step, "set OKV_USER in " SETTINGS_FILE " to the user that OKV runs as");
+	return fault_absent(f, "there is no user '%s'", SHOWN(step->run->settings->okv_user));
+}
+
+/* The step before could not make the group, and reports why. */
+static bool is_waiting_for_group(const struct upgrade_run *run)
+{
+	TEXT_AUTO groups = { 0 };
+	struct fault ignored = { 0 };
+	gid_t gid;
+
+	return upgrade_outcome_of(run, step_group) == STEP_FAILED &&
+	       fs_read_config(run->root, "/etc/group", &groups, &ignored) == 0 &&
+	       !accounts_group_find(&groups, run->settings->hsm_group, &gid);
 }
 
 int step_member(struct step *step, struct fault *f)
@@ -141,9 +170,14 @@ int step_member(struct step *step, struct fault *f)
 
 	if (wanted <= 0)
 		return wanted;
-	if (okv_member_ensure(&job, &step->changed, f) < 0)
-		return step_set_remedy(step, "gpasswd --add %s %s", run->settings->okv_user, run->settings->hsm_group);
-	return 0;
+	if (okv_member_ensure(&job, &step->changed, f) == 0)
+		return 0;
+	if (hook_user_is_missing(run))
+		return step_set_user_remedy(step, f);
+	if (is_waiting_for_group(run))
+		return step_not_checked(step, "waits for group");
+	return step_set_remedy(step, "to see why: gpasswd --add %s %s", run->settings->okv_user,
+			       run->settings->hsm_group);
 }
 
 /* Counts the hard links of a file where others may write. */
@@ -367,24 +401,39 @@ int step_set_config_remedy(struct step *step)
 	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_job job = step_okv_job(step);
 	struct fault ignored = { 0 };
+	const char *remedy = "to see why: okv-luna config check";
 
 	job.report = NULL;
 	if (okv_check(&job, &findings, &ignored) == 0)
-		for (size_t i = 0; i < findings.count; i++)
-			if (finding_is_safe(&findings.items[i]) && findings.items[i].severity == FINDING_FAIL)
-				return step_set_remedy(step, FINDING_FIX_IT);
-	return step_set_remedy(step, "to see why: okv-luna config check");
+		finding_list_drop(&findings, okv_check_is_of_wiring);
+	for (size_t i = findings.count; i-- > 0;)
+		if (findings.items[i].severity == FINDING_FAIL && findings.items[i].remedy != NULL)
+			remedy = findings.items[i].remedy;
+	return step_set_remedy(step, "%s", remedy);
+}
+
+int step_not_checked(struct step *step, const char *why)
+{
+	step->skipped = true;
+	step_add_finding(step, STEP_LOW, NULL, NULL, "not checked: %s", why);
+	return 0;
 }
 
 int step_wire(struct step *step, struct fault *f)
 {
+	const struct step_result *config = upgrade_result_of(step->run, step_config);
 	const struct okv_job job = step_okv_job(step);
 	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
 	bool look;
 
-	if (okv_wiring_apply(&job, &outcome, f) < 0)
-		return step_set_config_remedy(step);
+	if (okv_wiring_apply(&job, &outcome, f) < 0) {
+		if (config == NULL || !step_result_is_bad(config))
+			return step_set_config_remedy(step);
+		step->skipped = true;
+		step_add_finding(step, STEP_LOW, NULL, NULL, "not wired: the problems under config prevent it");
+		return 0;
+	}
 	step->changed = outcome.files + outcome.links > 0;
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
@@ -466,11 +515,13 @@ int step_repair(struct step *step, struct fault *f)
 
 	if (wanted <= 0)
 		return wanted;
-	if (perms_run(&request, &tally, f) < 0)
-		return step_set_remedy(step,
-				       f->kind == FAULT_ABSENT ? "install it: okv-luna extract ARCHIVE"
-							       : "to see why: okv-luna repair --phase %s --check",
-				       phase);
+	if (perms_run(&request, &tally, f) < 0) {
+		if (is_waiting_for_group(run))
+			return step_not_checked(step, "waits for group");
+		return f->kind == FAULT_ABSENT
+			       ? step_set_remedy(step, FINDING_INSTALL_IT)
+			       : step_set_remedy(step, "to see why: okv-luna repair --phase %s --check", phase);
+	}
 	step->changed = tally.changed > 0;
 	step_add_info(step, "%zu entries checked, %zu %s", tally.entries, tally.changed,
 		      run->dry_run ? "to be changed" : "changed");
@@ -562,6 +613,8 @@ int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret
 		}
 		return 0;
 	}
+	if (hook_user_is_missing(run))
+		return step_set_user_remedy(step, f);
 	step_add_causes(step, &question, &answer);
 	return -1;
 }
@@ -601,7 +654,7 @@ int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
 	if (run->unlocked.kind != FAULT_NONE)
 		report_say(run->report, REPORT_WARNING, "working without the lock: %s", run->unlocked.text);
 	hook_note(run, "begin " OKV_LUNA_VERSION);
-	if (upgrade_run_steps(run, mid_steps, sizeof(mid_steps) / sizeof(mid_steps[0]), f) < 0)
+	if (upgrade_run_merged(run, mid_steps, sizeof(mid_steps) / sizeof(mid_steps[0]), f) < 0)
 		return -1;
 	mid_report(run);
 	if (run->verdict.kind != FAULT_NONE)

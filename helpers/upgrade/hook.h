@@ -60,10 +60,15 @@ int step_records(struct step *step, struct fault *f);
 int step_is_wanted(struct step *step, struct fault *f);
 /* Ensures that the HSM group exists, with its old id if that is free. */
 int step_group(struct step *step, struct fault *f);
+bool hook_user_is_missing(const struct upgrade_run *run);
+/* Fails with FAULT_ABSENT: OKV's user does not exist. */
+int step_set_user_remedy(struct step *step, struct fault *f);
 /* Ensures that OKV's user is a member of the HSM group. */
 int step_member(struct step *step, struct fault *f);
 /* Gives entries of the preserved paths that have the group's old id the new one. */
 int step_reown(struct step *step, struct fault *f);
+/* pre-upgrade's check of OKV's generic files and Chrystoki.conf, before step_wire. */
+int step_config(struct step *step, struct fault *f);
 /* Wires OKV's generic files and our links (okv/wiring.h), then reports what is still wrong with them. */
 int step_wire(struct step *step, struct fault *f);
 /* Enables the post-upgrade unit.  Without systemd: a finding and STEP_SKIPPED. */
@@ -78,7 +83,9 @@ int step_repair(struct step *step, struct fault *f);
 /* Adds okv_check()'s findings: FINDING_FAIL as `fail` (moot: STEP_UNLESS_ANSWERED), FINDING_WARN as STEP_LOW. */
 void step_add_okv_findings(struct step *step, const struct finding_list *findings, enum step_severity fail);
 struct okv_job step_okv_job(struct step *step);
-/* Sets `config check --fix` as the remedy if that fixes a failure, else `config check`.  Returns -1. */
+/* Reports why nothing was checked; the step counts as skipped.  Returns 0. */
+int step_not_checked(struct step *step, const char *why);
+/* Sets the remedy of the first failure that wiring does not fix, else `config check`.  Returns -1. */
 int step_set_config_remedy(struct step *step);
 
 /* What the settings require of the slots, and where the library's name comes from. */

@@ -184,6 +184,18 @@ static void remedy_add(struct text *out, int indent, const char *remedy)
 		text_add_format(out, "%*s%s%s\n", indent, "", finding_remedy_is_command(remedy) ? "fix: " : "", remedy);
 }
 
+/* A remedy that several findings of one step share is printed below the last of them. */
+static bool is_last_with(const struct step_result *result, size_t from, const struct step_finding *except,
+			 const char *remedy)
+{
+	for (size_t i = from; remedy != NULL && i < result->finding_count; i++) {
+		const struct step_finding *finding = &result->findings[i];
+		if (finding != except && finding->severity > STEP_INFO && strcmp(finding->remedy, remedy) == 0)
+			return false;
+	}
+	return true;
+}
+
 static void outcome_add(struct output *o, const struct step_result *result, bool dry_run)
 {
 	const struct {
@@ -197,8 +209,9 @@ static void outcome_add(struct output *o, const struct step_result *result, bool
 	coloured(o, words[result->outcome].code, words[result->outcome].word, 8);
 }
 
-static void finding_text_add(struct output *o, const struct step_finding *finding)
+static void finding_text_add(struct output *o, const struct step_result *result, size_t index)
 {
+	const struct step_finding *finding = &result->findings[index];
 	struct text *out = &o->lines;
 
 	if (finding->severity == STEP_INFO && !o->verbose)
@@ -211,7 +224,7 @@ static void finding_text_add(struct output *o, const struct step_finding *findin
 	text_add_format(out, "%s\n", finding->title);
 	if (o->verbose || finding->severity >= STEP_MEDIUM)
 		lines_add(out, FINDING_INDENT + 2, finding->detail);
-	if (finding->severity > STEP_INFO)
+	if (finding->severity > STEP_INFO && is_last_with(result, index + 1, NULL, finding->remedy))
 		remedy_add(out, FINDING_INDENT + 2, finding->remedy);
 }
 
@@ -230,10 +243,11 @@ static void step_add(struct output *o, const struct upgrade_run *run, const stru
 	text_add_char(out, '\n');
 	if (result->outcome == STEP_FAILED) {
 		lines_add(out, FINDING_INDENT, result->fault.text);
-		remedy_add(out, FINDING_INDENT + 2, result->remedy);
+		if (is_last_with(result, 0, NULL, result->remedy))
+			remedy_add(out, FINDING_INDENT + 2, result->remedy);
 	}
 	for (size_t i = 0; i < result->finding_count; i++)
-		finding_text_add(o, &result->findings[i]);
+		finding_text_add(o, result, i);
 	if (o->verbose || run->dry_run)
 		lines_add(out, FINDING_INDENT, text_string(&result->changes));
 }
@@ -387,33 +401,21 @@ static struct check check_of(const struct step_result *result)
 			       .worst = worst };
 }
 
-/* Adds the remedy, unless a finding from `from` on has the same: a shared remedy is printed after the last of them. */
-static void check_remedy_add(struct text *out, const struct step_result *result, const struct check *check, size_t from,
-			     const char *remedy)
-{
-	for (size_t i = from; remedy != NULL && i < result->finding_count; i++) {
-		const struct step_finding *finding = &result->findings[i];
-		if (finding != check->worst && finding->severity > STEP_INFO && finding->remedy != NULL &&
-		    strcmp(finding->remedy, remedy) == 0)
-			return;
-	}
-	remedy_add(out, STATUS_INDENT, remedy);
-}
-
 static void check_add(struct output *o, const struct step_result *result, const struct check *check)
 {
 	struct text *out = &o->lines;
 
 	text_add_format(out, "%-*s  %s\n", STATUS_INDENT - 8, result->row->name, check->text);
-	check_remedy_add(out, result, check, 0, check->remedy);
+	if (is_last_with(result, 0, check->worst, check->remedy))
+		remedy_add(out, STATUS_INDENT, check->remedy);
 	/* The other findings; STEP_INFO only with -v. */
 	for (size_t i = 0; i < result->finding_count; i++) {
 		const struct step_finding *finding = &result->findings[i];
 		if (finding == check->worst || (finding->severity == STEP_INFO && !o->verbose))
 			continue;
 		text_add_format(out, "%*s%s\n", STATUS_INDENT, "", finding->title);
-		if (finding->severity > STEP_INFO)
-			check_remedy_add(out, result, check, i + 1, finding->remedy);
+		if (finding->severity > STEP_INFO && is_last_with(result, i + 1, check->worst, finding->remedy))
+			remedy_add(out, STATUS_INDENT, finding->remedy);
 	}
 }
 

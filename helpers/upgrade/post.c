@@ -5,6 +5,7 @@
 #include "fs/read.h"
 #include "okv/group.h"
 #include "upgrade/autostart.h"
+#include "upgrade/cause.h"
 #include "upgrade/hook.h"
 #include "upgrade/scan.h"
 #include "upgrade/snapshot.h"
@@ -124,8 +125,10 @@ static int nothing_to_compare(struct step *step, const struct journal_history *h
 	else if (why.kind == FAULT_NONE && snapshot_read(root, SNAPSHOT_DIR, SNAPSHOT_WHOLE, &whole, &why) < 0)
 		text_add_format(&reason, "the snapshot %s (%s)",
 				why.kind == FAULT_REFUSED ? "cannot be trusted" : "is incomplete", why.text);
-	else if (history->hooks[UPGRADE_PRE].began != 0)
+	else if (history->hooks[UPGRADE_PRE].good)
 		text_add_string(&reason, "the snapshot that pre-upgrade took is gone");
+	else if (history->hooks[UPGRADE_PRE].began != 0)
+		text_add_string(&reason, "pre-upgrade did not say go, and there is no snapshot");
 	else
 		text_add_string(&reason, "pre-upgrade was never run on this server");
 	step_add_finding(step, STEP_MEDIUM, NULL, NULL, "%s, so it is not known what was there before",
@@ -257,7 +260,7 @@ static const struct step_row steps[] = {
 int hook_post_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	run->kind = UPGRADE_POST;
-	if (upgrade_run_steps(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
+	if (upgrade_run_merged(run, steps, sizeof(steps) / sizeof(steps[0]), f) < 0)
 		return -1;
 	if (run->verdict.kind == FAULT_NONE)
 		return 0;

@@ -14,6 +14,7 @@
 #include "okv/wiring.h"
 #include "perms/repair.h"
 #include "upgrade/autostart.h"
+#include "upgrade/cause.h"
 #include "upgrade/hook.h"
 #include "upgrade/rehearse.h"
 #include "upgrade/scan.h"
@@ -151,7 +152,7 @@ static int step_before(struct step *step, struct fault *f)
 
 /* --- checks, and the snapshot ------------------------------------------------------------------------------------- */
 
-static int step_config(struct step *step, struct fault *f)
+int step_config(struct step *step, struct fault *f)
 {
 	FINDING_LIST_AUTO findings = { 0 };
 	struct okv_outcome outcome = OKV_OUTCOME_INIT;
@@ -160,10 +161,13 @@ static int step_config(struct step *step, struct fault *f)
 
 	if (okv_check(&job, &findings, f) < 0)
 		return step_set_remedy(step, "to see why: okv-luna config check");
-	/* If step_wire() is going to change the files, it checks them afterwards; until then findings prove nothing. */
 	job.mode = OKV_PLAN;
 	job.report = NULL;
-	const bool will_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0 && outcome.files > 0;
+	const bool can_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0;
+	/* step_wire fixes these and checks again; where it cannot, the other findings are the cause. */
+	const bool will_wire = can_wire && outcome.files > 0;
+	if (!can_wire)
+		finding_list_drop(&findings, okv_check_is_of_wiring);
 	if (will_wire && !step->run->dry_run)
 		step_add_info(step, "%u of OKV's generic files are not wired yet", outcome.files);
 	else
@@ -324,7 +328,7 @@ static const struct step_row pre_steps[] = {
 int hook_pre_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	run->kind = UPGRADE_PRE;
-	if (upgrade_run_steps(run, pre_steps, sizeof(pre_steps) / sizeof(pre_steps[0]), f) < 0)
+	if (upgrade_run_merged(run, pre_steps, sizeof(pre_steps) / sizeof(pre_steps[0]), f) < 0)
 		return -1;
 	if (run->verdict.kind != FAULT_NONE)
 		hook_note(run, "end no %.300s", run->verdict.text);
@@ -513,5 +517,5 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 				     "what pre-upgrade found, in '" SNAPSHOT_BEFORE_DIR "', cannot be put back: %s; to "
 				     "go to the everyday state instead: okv-luna post-upgrade --accept",
 				     why.text);
-	return upgrade_run_steps(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
+	return upgrade_run_merged(run, undo_steps, sizeof(undo_steps) / sizeof(undo_steps[0]), f);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/array.h"
 #include "base/time.h"
 #include "conf/accounts.h"
 #include "conf/chrystoki_groups.h"
@@ -17,20 +16,13 @@
 #include "okv/wiring.h"
 #include "perms/repair.h"
 #include "upgrade/autostart.h"
+#include "upgrade/cause.h"
 #include "upgrade/hook.h"
 #include "upgrade/snapshot.h"
 
 enum { LIBRARY_MS = 4000, NETWORK_MS = 4000, NETWORK_BRIEF_MS = 1500 };
 
 /* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
-
-/* What could not be looked at is said, and is never well. */
-static int not_checked(struct step *step, const char *why)
-{
-	step->skipped = true;
-	step_add_finding(step, STEP_LOW, NULL, NULL, "not checked: %s", why);
-	return 0;
-}
 
 static int check_client(struct step *step, struct fault *f)
 {
@@ -59,23 +51,12 @@ static bool is_without_client(const struct upgrade_run *run)
 	return !fs_exists(run->root, run->settings->client_dir);
 }
 
-/* Then `group` says so. */
-static bool is_without_user(const struct upgrade_run *run)
-{
-	TEXT_AUTO passwd = { 0 };
-	struct fault ignored = { 0 };
-	struct accounts_user user;
-
-	return fs_read_config(run->root, "/etc/passwd", &passwd, &ignored) == 0 &&
-	       !accounts_user_find(&passwd, run->settings->okv_user, &user);
-}
-
 /* What has to be there before the library, its servers and its files can be tried: NULL, or which is not. */
 static const char *lack_of(const struct upgrade_run *run)
 {
-	return is_without_client(run) ? "there is no Luna client"
-	       : is_without_user(run) ? "there is no such user as OKV's"
-				      : NULL;
+	return is_without_client(run)      ? "there is no Luna client"
+	       : hook_user_is_missing(run) ? "there is no such user as OKV's"
+					   : NULL;
 }
 
 /* Then no check but `wiring` says so. */
@@ -102,7 +83,7 @@ static int check_library(struct step *step, struct fault *f)
 
 	const char *lack = lack_of(step->run);
 	if (lack != NULL)
-		return not_checked(step, lack);
+		return step_not_checked(step, lack);
 	if (step_question(step, &question, f) < 0)
 		return -1;
 	question.timeout_ms = LIBRARY_MS;
@@ -110,7 +91,7 @@ static int check_library(struct step *step, struct fault *f)
 	if (hsm_check(&question, &answer, f) < 0) {
 		const char *remedy = answer.module == NULL ? hsm_library_remedy(step->run->root) : NULL;
 		if (remedy != NULL && is_unwired(step))
-			return not_checked(step, "this node is not wired, so OKV loads no library");
+			return step_not_checked(step, "this node is not wired, so OKV loads no library");
 		if (remedy != NULL)
 			(void)step_set_remedy(step, "%s", remedy);
 		if (f->kind == FAULT_LATE) {
@@ -188,7 +169,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	if (findings.count > 0 && wired == 0)
 		return 0;
 	if (wired < 0 && is_told_by_config(step->run))
-		return not_checked(step, "the problems under config prevent wiring");
+		return step_not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;
 		return step_set_config_remedy(step);
@@ -196,7 +177,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	if (outcome.scope != OKV_SCOPE_GENERIC)
 		step_add_info(step, "%s", okv_scope_text(outcome.scope));
 	else if (outcome.files > 0 && is_without_library(step->run))
-		return not_checked(step, "OKV loads no library");
+		return step_not_checked(step, "OKV loads no library");
 	else if (outcome.files > 0)
 		step_add_finding(step, STEP_HIGH, "okv-luna config wire", NULL,
 				 "%u of OKV's generic files do not have our wiring", outcome.files);
@@ -213,11 +194,11 @@ static int check_slots(struct step *step, struct fault *f)
 	const char *lack = lack_of(step->run);
 
 	if (lack != NULL)
-		return not_checked(step, lack);
+		return step_not_checked(step, lack);
 	if (is_without_library(step->run))
-		return not_checked(step, "OKV loads no library");
+		return step_not_checked(step, "OKV loads no library");
 	if (upgrade_outcome_of(step->run, check_library) == STEP_FAILED)
-		return not_checked(step, "the library cannot be loaded");
+		return step_not_checked(step, "the library cannot be loaded");
 	return step_ask_slots(step, STEP_ASK_SLOTS, NULL, f);
 }
 
@@ -229,9 +210,9 @@ static bool is_answering(const struct upgrade_run *run)
 static int check_key(struct step *step, struct fault *f)
 {
 	if (step->run->key.label == NULL)
-		return not_checked(step, "the root key's label and a PIN are needed: --key and --pin-file");
+		return step_not_checked(step, "the root key's label and a PIN are needed: --key and --pin-file");
 	if (!is_answering(step->run))
-		return not_checked(step, "the slots do not show");
+		return step_not_checked(step, "the slots do not show");
 	return step_ask_slots(step, STEP_ASK_KEY, NULL, f);
 }
 
@@ -250,7 +231,7 @@ static int check_ha(struct step *step, struct fault *f)
 		return 0;
 	}
 	if (!is_answering(step->run))
-		return not_checked(step, "the slots do not show");
+		return step_not_checked(step, "the slots do not show");
 	if (step_ask_slots(step, STEP_ASK_GROUPS, NULL, f) < 0)
 		return -1;
 	step_add_info(step, "%zu HA group%s as in '%s', with every member that can be seen", groups.count,
@@ -273,10 +254,11 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 						       .parts = part };
 
 	if (!fs_exists(step->run->root, step->run->settings->chrystoki_conf))
-		return not_checked(step, "there is no Chrystoki.conf");
+		return step_not_checked(step, "there is no Chrystoki.conf");
 	const bool told = is_told_by_config(step->run);
 	if (hsm_network_ask(&question, &network, f) < 0)
-		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || told ? not_checked(step, f->text) : -1;
+		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || told ? step_not_checked(step, f->text)
+										    : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
 	if (servers && answering && failed == network.line_count) {
 		step_add_info(step, "the HSM answers, although none of its servers passes this check");
@@ -304,12 +286,12 @@ static int check_network(struct step *step, struct fault *f)
 {
 	const char *lack = lack_of(step->run);
 
-	return lack != NULL ? not_checked(step, lack) : network_look(step, HSM_NETWORK_SERVERS, f);
+	return lack != NULL ? step_not_checked(step, lack) : network_look(step, HSM_NETWORK_SERVERS, f);
 }
 
 static int check_certificates(struct step *step, struct fault *f)
 {
-	return is_without_client(step->run) ? not_checked(step, "there is no Luna client")
+	return is_without_client(step->run) ? step_not_checked(step, "there is no Luna client")
 					    : network_look(step, HSM_NETWORK_CERTIFICATES, f);
 }
 
@@ -333,7 +315,7 @@ static int check_group(struct step *step, struct fault *f)
 		return fault_absent(f, "there is no group '%s'", s->hsm_group);
 	}
 	if (!accounts_user_find(&passwd, s->okv_user, &user))
-		return fault_absent(f, "there is no user '%s'", s->okv_user);
+		return step_set_user_remedy(step, f);
 	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
 		(void)step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
@@ -404,7 +386,7 @@ static int check_policy(struct step *step, struct fault *f)
 	struct perms_tally tally;
 
 	if (is_without_client(run))
-		return not_checked(step, "there is no Luna client");
+		return step_not_checked(step, "there is no Luna client");
 	const int wanted = step_is_wanted(step, f);
 	if (wanted <= 0)
 		return wanted;
@@ -494,7 +476,8 @@ static int check_upgrade(struct step *step, struct fault *f)
 		(void)step_set_remedy(step, "%sokv-luna post-upgrade%s",
 				      lost ? "restore what it names, then run it: " : "",
 				      lost ? ", or with --accept if you know that this is intended" : "");
-		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server", post->end);
+		return fault_negative(f, "the last post-upgrade failed (%s): do not restart this server",
+				      post->end + (text_starts(post->end, "failed ") ? strlen("failed ") : 0));
 	} else if (mid->began != 0 && !mid->good && post->ended == 0) {
 		step_add_finding(step, STEP_MEDIUM, "okv-luna post-upgrade", NULL, "the last mid-upgrade %s",
 				 mid->ended == 0 ? "was killed" : mid->end);
@@ -622,86 +605,30 @@ static const struct step_row checks[] = {
 	{ "ready", "this server is ready for what was asked", 5000, STEP_ALWAYS, check_ready },
 };
 
-/* --- one cause is told once --------------------------------------------------------------------------------------- */
-
-/* The row before this one that fails and has that remedy, or NULL. */
-static const struct step_result *teller_of(const struct upgrade_run *run, const struct step_result *row,
-					   const char *remedy)
+/* What `config` has reported about okv_hsm_env needs no second line from the checks after it. */
+static void environment_drop(struct step_result *result)
 {
-	for (const struct step_result *told = run->results; remedy != NULL && remedy[0] != '\0' && told < row; told++) {
-		if (!step_result_is_bad(told))
-			continue;
-		if (told->remedy != NULL && strcmp(told->remedy, remedy) == 0)
-			return told;
-		for (size_t i = 0; i < told->finding_count; i++)
-			if (told->findings[i].severity > STEP_INFO && strcmp(told->findings[i].remedy, remedy) == 0)
-				return told;
-	}
-	return NULL;
-}
-
-/* In place of what has been told. */
-static int finding_wait(struct step_finding *finding, const struct step_result *told, const char *what, struct fault *f)
-{
-	struct step_finding waits = { .severity = STEP_LOW, .detail = strdup(""), .remedy = strdup("") };
-
-	if (asprintf(&waits.title, "waits for %s%s%s", told->row->name, what[0] != '\0' ? ": " : "", what) < 0)
-		waits.title = NULL;
-	step_finding_done(finding);
-	*finding = waits;
-	return waits.title != NULL && waits.detail != NULL && waits.remedy != NULL ? 0 : fault_memory(f);
-}
-
-/* The row did not fail by itself: its fault becomes a finding, and the row counts as skipped. */
-static int fault_wait(struct step_result *result, const struct step_result *told, struct fault *f)
-{
-	if (!ARRAY_GROW(result->findings, result->finding_count))
-		return fault_memory(f);
-	struct step_finding *finding = &result->findings[result->finding_count++];
-	*finding = (struct step_finding){ .severity = STEP_LOW };
-	const int r = finding_wait(finding, told, result->fault.text, f);
-	free(result->remedy);
-	result->remedy = NULL;
-	result->outcome = STEP_SKIPPED;
-	result->fault = (struct fault){ 0 };
-	return r;
-}
-
-/* Waits for `told` once, however many of its findings do; and what of OKV's environment config has told is left out. */
-static int row_settle(const struct upgrade_run *run, struct step_result *result, struct fault *f)
-{
-	const bool of_config = result->row->work != check_config && is_told_by_config(run);
-	const struct step_result *waits = NULL;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < result->finding_count; i++) {
-		struct step_finding finding = result->findings[i];
-		const struct step_result *told = teller_of(run, result, finding.remedy);
-		const bool left_out =
-			of_config && finding.remedy[0] == '\0' && text_starts(finding.title, HSM_OKV_ENVIRONMENT ":");
-		if (left_out || (told != NULL && (told == waits || finding.severity == STEP_INFO))) {
-			step_finding_done(&finding);
-			continue;
-		}
-		/* Nor is the row well, as guide would take it. */
-		if (told != NULL && finding.severity == STEP_HIGH && result->outcome != STEP_FAILED)
-			result->outcome = STEP_SKIPPED;
-		if (told != NULL && finding_wait(&finding, told, "", f) < 0)
-			return -1;
-		waits = told != NULL ? told : waits;
-		result->findings[kept++] = finding;
+		struct step_finding *finding = &result->findings[i];
+		if (finding->remedy[0] == '\0' && text_starts(finding->title, HSM_OKV_ENVIRONMENT ":"))
+			step_finding_done(finding);
+		else
+			result->findings[kept++] = *finding;
 	}
 	result->finding_count = kept;
-	const struct step_result *told = teller_of(run, result, result->remedy);
-	return result->outcome == STEP_FAILED && told != NULL ? fault_wait(result, told, f) : 0;
 }
 
 int upgrade_status(struct upgrade_run *run, struct fault *f)
 {
-	/* The last one only where it is asked. */
-	int r = upgrade_run_steps(run, checks, sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL), f);
+	/* `ready` is the last row, and runs only with --for. */
+	const size_t count = sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL);
 
-	for (size_t i = 0; r == 0 && i < run->result_count; i++)
-		r = row_settle(run, &run->results[i], f);
-	return r;
+	if (upgrade_run_merged(run, checks, count, f) < 0)
+		return -1;
+	for (size_t i = 0; i < run->result_count && is_told_by_config(run); i++)
+		if (run->results[i].row->work != check_config)
+			environment_drop(&run->results[i]);
+	return 0;
 }

@@ -310,6 +310,42 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	[ -z "$(ls -A "$ROOT/opt/okv-luna/var")" ]
 }
 
+# single_cause WORD: the run says WORD, at most one step FAILED, and no remedy is printed twice.
+single_cause() {
+	[[ $output == *"$1"* ]] || { echo "$output" && false; }
+	[ "$(grep -c '^  FAILED' <<<"$output")" -le 1 ]
+	local twice
+	twice=$(grep -E '^ {12}(fix: |to see why: |(install|put|set|write|remove|make|restore) )' <<<"$output" | sort | uniq -d)
+	[ -z "$twice" ] || { echo "$twice" && false; }
+}
+
+@test "one cause is reported once, by pre-upgrade and by post-upgrade" {
+	local name fault said
+	while IFS='|' read -r name fault said; do
+		rm -rf "${ROOT:?}"
+		cp -a "$BATS_FILE_TMPDIR/tree" "$ROOT"
+		eval "$fault"
+		echo "# $name"
+		run pre
+		[ "$status" -ne 0 ]
+		single_cause "$said"
+		run post
+		[ "$status" -ne 0 ]
+		single_cause "$said"
+		# pre-upgrade took none, so none is gone.
+		[[ $output != *'snapshot that pre-upgrade took is gone'* ]]
+	done <<-'E'
+		library|rm "$ROOT$LC"/lib/*|okv-luna extract with its archive
+		client|rm -r "$ROOT$LC"|okv-luna extract with its archive
+		quotes|sed -i 's/^PKCS11_LIB_LOC=.*/PKCS11_LIB_LOC=x/' "$ROOT$GENERIC/okv_hsm.conf"|fix: okv-luna config check --fix
+		script|sed -i '2i exit 0' "$ROOT$GENERIC/okv_hsm_mid_upgrade"|remove the line, or move it
+		generic|rm "$ROOT$GENERIC/okv_hsm.conf"|put OKV's own file back
+		user|sed -i '/^oracle/d' "$ROOT/etc/passwd"|set OKV_USER in /opt/okv-luna/etc/okv-luna.conf
+		group|sed -i '/^hsmusers/d' "$ROOT"/etc/g{roup,shadow}; cp /bin/false "$ROOT/usr/sbin/groupadd"|to see why: groupadd -r
+		member|cp /bin/false "$ROOT/usr/bin/gpasswd"|to see why: gpasswd --add oracle hsmusers
+	E
+}
+
 @test "--json: one report with severity, title, detail and remediation, kept below var" {
 	rm "$ROOT$LC/cert/client/okv1.pem"
 	printf 'PKCS11_LIB_LOC=“wrong”\n' >>"$ROOT$GENERIC/okv_hsm.conf"

@@ -1,0 +1,93 @@
+#include "upgrade/cause.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+static bool is_remedy_of(const struct step_result *result, const char *remedy)
+{
+	if (result->remedy != NULL && strcmp(result->remedy, remedy) == 0)
+		return true;
+	for (size_t i = 0; i < result->finding_count; i++)
+		if (result->findings[i].severity > STEP_INFO && strcmp(result->findings[i].remedy, remedy) == 0)
+			return true;
+	return false;
+}
+
+/* The failed step before `result` that gives the same remedy, or NULL. */
+static const struct step_result *same_cause_find(const struct upgrade_run *run, const struct step_result *result,
+						 const char *remedy)
+{
+	for (const struct step_result *earlier = run->results; remedy != NULL && remedy[0] != '\0' && earlier < result;
+	     earlier++)
+		if (step_result_is_bad(earlier) && is_remedy_of(earlier, remedy))
+			return earlier;
+	return NULL;
+}
+
+static int finding_wait(struct step_finding *finding, const struct step_result *earlier, const char *what,
+			struct fault *f)
+{
+	char *title = NULL;
+
+	if (asprintf(&title, "waits for %s%s%s", earlier->row->name, what[0] != '\0' ? ": " : "", what) < 0)
+		title = NULL;
+	step_finding_done(finding);
+	*finding = (struct step_finding){
+		.severity = STEP_LOW, .title = title, .detail = strdup(""), .remedy = strdup("")
+	};
+	return title != NULL && finding->detail != NULL && finding->remedy != NULL ? 0 : fault_memory(f);
+}
+
+/* The fault of a failed step becomes a finding. */
+static int fault_wait(struct step_result *result, const struct step_result *earlier, struct fault *f)
+{
+	if (!ARRAY_GROW(result->findings, result->finding_count))
+		return fault_memory(f);
+	struct step_finding *finding = &result->findings[result->finding_count++];
+	*finding = (struct step_finding){ .severity = STEP_LOW };
+	const int r = finding_wait(finding, earlier, result->fault.text, f);
+	free(result->remedy);
+	result->remedy = NULL;
+	result->outcome = STEP_SKIPPED;
+	result->fault = (struct fault){ 0 };
+	return r;
+}
+
+static int result_merge(const struct upgrade_run *run, struct step_result *result, struct fault *f)
+{
+	const struct step_result *waits = NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < result->finding_count; i++) {
+		struct step_finding *finding = &result->findings[i];
+		const struct step_result *earlier = same_cause_find(run, result, finding->remedy);
+		if (earlier != NULL && finding->severity == STEP_HIGH && result->outcome != STEP_FAILED)
+			result->outcome = STEP_SKIPPED;
+		if (earlier == NULL || (earlier != waits && finding->severity != STEP_INFO)) {
+			if (earlier != NULL && finding_wait(finding, earlier, "", f) < 0)
+				return -1;
+			waits = earlier != NULL ? earlier : waits;
+			const struct step_finding moved = *finding;
+			*finding = (struct step_finding){ .severity = STEP_INFO };
+			result->findings[kept++] = moved;
+		} else {
+			step_finding_done(finding);
+			*finding = (struct step_finding){ .severity = STEP_INFO };
+		}
+	}
+	result->finding_count = kept;
+	const struct step_result *earlier = same_cause_find(run, result, result->remedy);
+	return result->outcome == STEP_FAILED && earlier != NULL ? fault_wait(result, earlier, f) : 0;
+}
+
+int upgrade_run_merged(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)
+{
+	int r = upgrade_run_steps(run, rows, count, f);
+
+	for (size_t i = 0; r == 0 && i < run->result_count; i++)
+		r = result_merge(run, &run->results[i], f);
+	return r;
+}
