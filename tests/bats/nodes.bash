@@ -1,6 +1,6 @@
-# nodes.bash: OKV nodes as far as a cluster needs them, each a real sshd in namespaces of its own: its own root (an
-# overlay of this machine), /root, /tmp, accounts, host name and processes.  They share the loopback interface, one
-# address each.  For bats files and campaigns; needs root.
+# nodes.bash: cluster nodes for bats files and campaigns, each a real sshd in its own namespaces, with its own root (an
+# overlay of this machine), /root, /tmp, accounts, host name and processes.  Each has its own loopback address.  Needs
+# root.
 #
 #   nodes_setup DIR              keys and addresses; everything below DIR
 #   node_start NAME [TMP_SIZE]   starts it; its root is then "$(node_root NAME)", its address "$(node_address NAME)"
@@ -12,7 +12,7 @@
 nodes_setup() {
 	NODES_DIR=$1
 	mkdir -p "$NODES_DIR"
-	# Several runs on one machine: each has a network of loopback addresses, and a port since ::1 is only one.
+	# For parallel runs on one machine: each has its own loopback network, and its own port because there is only one ::1.
 	NODES_NET=127.$((64 + $$ / 250 % 128)).$(($$ % 250 + 1))
 	NODES_PORT=$((20000 + $$ % 10000))
 	ssh-keygen -q -t ed25519 -N '' -f "$NODES_DIR/host_key"
@@ -34,7 +34,7 @@ node_root() { printf '%s\n' "/proc/$(cat "$NODES_DIR/$1/init")/root"; }
 # Inside the namespaces: the node's root, then sshd in it.
 node_inside() {
 	local dir=$1 name=$2 address=$3 tmp_size=$4 root=$1/root
-	# Whatever the caller's, a node's directories are for its accounts.
+	# Whatever the caller's umask: a node's accounts must be able to enter its directories.
 	umask 022
 	mount --make-rprivate /
 	mount -t tmpfs -o size=600m,mode=755 tmpfs "$dir/disk"
@@ -45,7 +45,7 @@ node_inside() {
 	mount -t tmpfs -o size=16m,mode=700 tmpfs "$root/root"
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
-	# Its own: what a node removes there would be another test's.
+	# A /dev/shm of its own, or a node would remove another test's files.
 	mount -t tmpfs -o size=16m,mode=1777 tmpfs "$root/dev/shm"
 	hostname "$name"
 	echo "$name" >"$root/etc/hostname"
@@ -61,7 +61,7 @@ node_inside() {
 	chmod 700 "$root/home/support" "$root/home/support/.ssh"
 	chown -R 1002:1002 "$root/home/support"
 	cp -r "${BUILD:?}/bin" "${BUILD:?}/libexec" "$root/opt/okv-luna/"
-	# A build for another OS brings its library.
+	# A build for another OS comes with its library.
 	[ ! -d "$BUILD/libraries" ] || cp -r "$BUILD/libraries/." "$root/usr/lib/"
 	rm -f "$root/run/nologin" "$root/etc/nologin"
 	cp "$NODES_DIR/host_key" "$root/etc/ssh/node_key"
@@ -91,7 +91,7 @@ node_start() {
 	pid=$!
 	echo "$pid" >"$dir/pid"
 	disown "$pid"
-	# As long as it lives; a busy machine may need its time.
+	# Up to two minutes, as long as it lives: the machine may be busy.
 	for ((tries = 0; tries < 2400; tries++)); do
 		if (exec 9<>"/dev/tcp/$address/$NODES_PORT") 2>/dev/null; then
 			pgrep -P "$pid" | head -1 >"$dir/init"
@@ -106,7 +106,7 @@ node_start() {
 
 node_stop() {
 	[ -s "$NODES_DIR/$1/pid" ] || return 0
-	# unshare takes its child with it, and with the first process of their namespace all others end.
+	# unshare(1) kills its child, and when PID 1 of the namespace ends, the kernel kills all others.
 	kill -KILL "$(cat "$NODES_DIR/$1/pid")" 2>/dev/null || true
 	for _ in $(seq 1 1000); do
 		[ -d "/proc/$(cat "$NODES_DIR/$1/init" 2>/dev/null || echo none)/root/etc" ] || break

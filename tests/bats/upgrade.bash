@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# upgrade.bash: a small appliance in a directory for the tests of the upgrade's acts: OKV's files, a Luna client with a
-# real PKCS#11 module, and the few programs that the acts start, so that --root works without the machine's own.
+# upgrade.bash: a small appliance in a directory, for tests of the upgrade: OKV's files, a Luna client with a real PKCS#11
+# module, and the few programs that the tools start, so that --root needs nothing of this machine.
 
 build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 [[ $build == /* ]] || build=$BATS_TEST_DIRNAME/../../$build
@@ -8,7 +8,7 @@ LC=/usr/safenet/lunaclient
 GENERIC=/usr/local/okv/hsm/generic
 WANTED=/etc/systemd/system/multi-user.target.wants/okv-luna-post-upgrade.service
 
-# tree_make DIR: everyday state is not reached yet: no wiring, oracle not in the group.
+# tree_make DIR: not wired yet, and oracle is not in the group.
 tree_make() {
 	local root=$1 top=$BATS_TEST_DIRNAME/../.. program file
 	mkdir -p "$root"/{etc/systemd/system,tmp,root,proc,dev,run,var,usr/sbin,usr/bin,usr/share,usr/lib/systemd/system,usr/lib64}
@@ -23,7 +23,7 @@ tree_make() {
 			[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
 		done
 	done
-	# Ours need libc alone, unless they are under sanitizers.
+	# Our tools need libc only, but with sanitizers more.
 	for file in $(ldd "$build/libexec/okv-luna-post-upgrade" | grep -o '/[^ ]*'); do
 		[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
 	done
@@ -77,7 +77,7 @@ tree_make() {
 	cp "$top"/payload/etc/* "$root/opt/okv-luna/etc/"
 }
 
-# Once a file; each test works on its own copy, ROOT.
+# Once for each file; each test has its own copy, ROOT.
 upgrade_setup_file() { tree_make "$BATS_FILE_TMPDIR/tree"; }
 upgrade_setup() {
 	ROOT=$BATS_TEST_TMPDIR/root
@@ -90,7 +90,7 @@ mid() { "$build/libexec/okv-luna-mid-upgrade" --root "$ROOT" "$@"; }
 post() { "$build/libexec/okv-luna-post-upgrade" --root "$ROOT" "$@"; }
 status_of() { "$build/libexec/okv-luna-status" --root "$ROOT" "$@"; }
 
-# Names, owners, modes, link targets and bytes of all but our records and the backups that groupadd and gpasswd make.
+# The tree's names, owners, modes, link targets and bytes, without our records and the backups of groupadd and gpasswd.
 state() {
 	(cd "$ROOT" && find . -path ./opt/okv-luna/var -prune -o -printf '%p %y %U:%G %m %l\n' &&
 		find . -path ./opt/okv-luna/var -prune -o -type f -exec sha256sum {} +) |
@@ -103,13 +103,13 @@ read_only() {
 	mount -o remount,ro,bind "$ROOT/opt/okv-luna/var"
 }
 
-# snapshot_age HOURS: as if it had been taken then.
+# snapshot_age HOURS: makes the snapshot that old.
 snapshot_age() {
 	sed -i "s/^TAKEN=.*/TAKEN=\"$(date -u -d "$1 hours ago" +%Y-%m-%dT%H:%M:%SZ)\"/" \
 		"$ROOT/opt/okv-luna/var/snapshot/system"
 }
 
-# new_os [GID]: the root of a new OS with what OKV brings back; group id GID taken by somebody else.
+# new_os [GID]: the root of a new OS with the preserved files; another group has the id GID.
 new_os() {
 	local old=$ROOT new=$BATS_TEST_TMPDIR/new
 	cp -a "$BATS_FILE_TMPDIR/tree" "$new"
@@ -125,7 +125,7 @@ new_os() {
 	ROOT=$new
 }
 
-# interrupted LEAST CASE HOW ARGUMENT...: tests/upgrade/interrupt meets LEAST to 9 points, and no promise is broken there.
+# interrupted LEAST CASE HOW ARGUMENT...: tests/upgrade/interrupt must reach LEAST to 9 points and find no broken promise.
 interrupted() {
 	local least=$1
 	shift
