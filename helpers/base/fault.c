@@ -128,7 +128,7 @@ const char *fault_kind_name(enum fault_kind kind)
 
 const char *fault_errno_text(int errnum)
 {
-	/* The one main starts in the C locale, so strerror speaks English and needs no message catalogue. */
+	/* cmd/main.c stays in the C locale, so strerror(3) is English and needs no message catalogue. */
 	const char *text = strerror(errnum);
 	return text != NULL ? text : "unknown error";
 }

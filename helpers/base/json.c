@@ -9,7 +9,7 @@ void json_init(struct json *j, struct text *target)
 	*j = (struct json){ .target = target };
 }
 
-static void escaped(struct text *t, const void *bytes, size_t length)
+static void string_add(struct text *t, const void *bytes, size_t length)
 {
 	const unsigned char *at = bytes;
 
@@ -37,21 +37,21 @@ static void escaped(struct text *t, const void *bytes, size_t length)
 	text_add_char(t, '"');
 }
 
-/* What stands before any value: the comma after its elder sibling, and its key. */
-static void lead(struct json *j, const char *key)
+/* Adds what comes before a value: a comma after the previous one, and the key. */
+static void value_begin(struct json *j, const char *key)
 {
 	if (j->filled[j->depth])
 		text_add_char(j->target, ',');
 	j->filled[j->depth] = true;
 	if (key != NULL) {
-		escaped(j->target, key, strlen(key));
+		string_add(j->target, key, strlen(key));
 		text_add_char(j->target, ':');
 	}
 }
 
 static void begin(struct json *j, const char *key, char bracket)
 {
-	lead(j, key);
+	value_begin(j, key);
 	text_add_char(j->target, bracket);
 	assert(j->depth < JSON_DEPTH_MAX);
 	j->depth++;
@@ -87,8 +87,8 @@ void json_array_end(struct json *j)
 
 void json_string_bytes(struct json *j, const char *key, const void *bytes, size_t length)
 {
-	lead(j, key);
-	escaped(j->target, bytes, length);
+	value_begin(j, key);
+	string_add(j->target, bytes, length);
 }
 
 void json_string(struct json *j, const char *key, const char *value)
@@ -96,32 +96,32 @@ void json_string(struct json *j, const char *key, const char *value)
 	if (value != NULL) {
 		json_string_bytes(j, key, value, strlen(value));
 	} else {
-		lead(j, key);
+		value_begin(j, key);
 		text_add_string(j->target, "null");
 	}
 }
 
 void json_number(struct json *j, const char *key, int64_t value)
 {
-	lead(j, key);
+	value_begin(j, key);
 	text_add_format(j->target, "%" PRId64, value);
 }
 
 void json_unsigned(struct json *j, const char *key, uint64_t value)
 {
-	lead(j, key);
+	value_begin(j, key);
 	text_add_format(j->target, "%" PRIu64, value);
 }
 
 void json_bool(struct json *j, const char *key, bool value)
 {
-	lead(j, key);
+	value_begin(j, key);
 	text_add_string(j->target, value ? "true" : "false");
 }
 
 void json_mode(struct json *j, const char *key, unsigned mode)
 {
-	lead(j, key);
+	value_begin(j, key);
 	text_add_format(j->target, "\"%04o\"", mode);
 }
 

@@ -9,8 +9,8 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Three rows of the table are enough: this letter's, the one before and, for two in the wrong order, that before. */
-static size_t slips_between(const char *a, size_t a_length, const char *b, size_t b_length)
+/* Optimal string alignment distance.  It needs three rows of the table: the current one and the two before. */
+static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
 	size_t rows[3][NEAREST_WORD_MAX + 1];
 
@@ -38,10 +38,10 @@ void nearest_offer(struct nearest *n, const char *candidate)
 	if (n->length < 2 || n->length > NEAREST_WORD_MAX || length > NEAREST_WORD_MAX)
 		return;
 	const bool begins = n->length > 2 && n->length < length && memcmp(n->word, candidate, n->length) == 0;
-	const size_t slips = begins ? 1 : slips_between(n->word, n->length, candidate, length);
-	if (slips <= most && (n->best == NULL || slips < n->slips)) {
+	const size_t errors = begins ? 1 : distance(n->word, n->length, candidate, length);
+	if (errors <= most && (n->best == NULL || errors < n->errors)) {
 		n->best = candidate;
-		n->slips = slips;
+		n->errors = errors;
 	}
 }
 

@@ -46,7 +46,7 @@ int number_parse_mode(const char *string, const char *what, mode_t *ret_mode, st
 	return 0;
 }
 
-/* Digits and one letter of `units` behind them, where there is one: then times the factor of that letter. */
+/* Parses digits and an optional letter of `units`, whose factor multiplies the number. */
 static bool scaled_parse(const char *string, const char *units, const uint64_t *factors, uint64_t most,
 			 uint64_t *ret_value)
 {

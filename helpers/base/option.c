@@ -21,7 +21,7 @@ static int list_add(struct option_list *list, const char *item, struct fault *f)
 	return 0;
 }
 
-/* In either table, by the long name or, where that is NULL, by the letter. */
+/* Finds an option in either table by its long name or, if that is NULL, by its letter. */
 static const struct option *find(const struct option *table, const struct option *more, const char *name, size_t length,
 				 char letter)
 {

@@ -14,7 +14,7 @@ void report_say(struct report *report, enum report_level level, const char *form
 	va_start(arguments, format);
 	const int length = vasprintf(&line, format, arguments);
 	va_end(arguments);
-	/* Without memory the bare format still tells what kind of thing happened. */
+	/* If memory runs out, the format string alone still tells what happened. */
 	report->on_line(report, level, length >= 0 ? line : format);
 	if (length >= 0)
 		free(line);

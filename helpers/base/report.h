@@ -1,16 +1,16 @@
 /*
- * base/report: how a room tells what it does, without printing.
+ * base/report: how a room reports what it does, without printing.
  *
- * Promise: a room below cmd/ says each thing once, as one line without a line feed, to the report it was given.
- * Who listens decides where it goes: cmd/main.c sends results to standard output, complaints to standard error
- * and, in hooks, both to syslog.  report_say(NULL, ...) is silence.
+ * Promise: a room below cmd/ reports each thing once, as one line without a line feed.  The caller decides where it
+ * goes: cmd/main.c sends results to standard output, warnings to standard error and, in hooks, both to syslog.
+ * report_say(NULL, ...) does nothing.
  */
 #ifndef OKV_BASE_REPORT_H
 #define OKV_BASE_REPORT_H
 
 enum report_level {
-	REPORT_WARNING, /* something a person should look at; the work goes on */
-	REPORT_RESULT,  /* what was done, or would be; hidden by -q */
+	REPORT_WARNING, /* somebody should look at it; the work goes on */
+	REPORT_RESULT,  /* what was done, or would be done; hidden by -q */
 	REPORT_DETAIL,  /* only with -v */
 };
 

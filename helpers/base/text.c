@@ -8,7 +8,7 @@
 
 void text_wipe(void *memory, size_t length)
 {
-	/* explicit_bzero is glibc 2.25; a volatile store does the same on the oldest system we start on. */
+	/* Volatile stores, because explicit_bzero(3) needs glibc 2.25 and we support 2.17. */
 	volatile unsigned char *at = memory;
 	while (length-- > 0)
 		*at++ = 0;
@@ -208,7 +208,7 @@ bool text_is_deceptive(uint32_t c)
 
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length)
 {
-	/* Room for the longest piece (an escape or a UTF-8 sequence, 4 bytes), the "..." and the end. */
+	/* Leaves room for the "..." and the NUL. */
 	const size_t limit = sizeof(storage->bytes) - 3 - 1;
 	const unsigned char *at = bytes;
 	size_t used = 0;
@@ -259,7 +259,7 @@ static size_t kept_length(const char *at, const char *const *kept)
 void text_add_printable(struct text *t, const char *string, const char *const *kept)
 {
 	const char *const end = string + strlen(string);
-	const char *from = string; /* what is still to be added, as it is */
+	const char *from = string; /* start of what is still to be added unchanged */
 
 	for (const char *at = string; at < end;) {
 		uint32_t character;
@@ -344,7 +344,7 @@ int text_path_compare(const char *a, const char *b)
 		a++;
 		b++;
 	}
-	/* The slash sorts below every other byte, the end below the slash. */
+	/* The end sorts first, then the slash, then all other bytes. */
 	const int left = *a == '/' ? 1 : *a == '\0' ? 0 : 1 + (unsigned char)*a;
 	const int right = *b == '/' ? 1 : *b == '\0' ? 0 : 1 + (unsigned char)*b;
 	return left - right;

@@ -1,10 +1,9 @@
 /*
- * base/text: growing byte strings, and outside text made fit to print.
+ * base/text: growing byte strings, and outside text made printable.
  *
- * Promise: a `struct text` is always NUL-terminated once something was added, may hold any bytes, and never
- * loses what it holds.  An append that finds no memory marks the text as failed and later appends do nothing;
- * the user checks once, at the end, with text_check().  Start from { 0 }, end with text_done (or declare
- * it TEXT_AUTO).
+ * Promise: a `struct text` holds any bytes and is NUL-terminated once something was added.  If memory runs out, an
+ * append marks it as failed and later appends do nothing, so callers check once, at the end, with text_check().  Start
+ * from { 0 }, end with text_done (or declare it TEXT_AUTO).
  */
 #ifndef OKV_BASE_TEXT_H
 #define OKV_BASE_TEXT_H
@@ -26,28 +25,28 @@ struct text {
 #define TEXT_SECRET_AUTO __attribute__((cleanup(text_done_secret))) struct text
 
 void text_done(struct text *t);
-/* Takes back what was added since the text had `length` bytes, and the failure of adding it; the memory stays. */
+/* Truncates to `length` bytes and clears the failed mark; keeps the memory. */
 void text_cut(struct text *t, size_t length);
-/* Wipes the memory before it is freed: for secrets. */
+/* For secrets: wipes the memory before freeing it. */
 void text_done_secret(struct text *t);
-/* Makes room for `more` bytes beyond the present length; false when there is none. */
+/* Makes room for `more` bytes after the current ones; false if there is no memory. */
 bool text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const void *bytes, size_t length);
 void text_add_string(struct text *t, const char *string);
 void text_add_char(struct text *t, char c);
 void text_add_format(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* 0, or -1 with a FAULT_SYSTEM when an append had failed. */
+/* 0, or -1 with FAULT_SYSTEM if an append has failed. */
 int text_check(const struct text *t, struct fault *f);
 /* Never NULL. */
 const char *text_string(const struct text *t);
-/* Hands the bytes over; the text is empty afterwards.  The caller frees. */
+/* Returns the bytes, which the caller frees, and empties the text. */
 char *text_take(struct text *t);
 
 /*
- * Outside text (names from archives, files, libraries) made printable: control bytes, bytes that are no valid
- * UTF-8, characters that are invisible or turn the direction of the line, backslash and the single quote become \xHH
- * or \\ or \'.  At most TEXT_SHOWN_MAX bytes, cut with "...".
- * SHOWN(s) may be used as a printf argument: its storage lives until the end of the enclosing block.
+ * Makes outside text (names from archives, files, libraries) printable: control bytes, invalid UTF-8, characters that
+ * are invisible or change the writing direction, backslash and single quote become \xHH, \\ or \'.  Longer results than
+ * TEXT_SHOWN_MAX bytes are truncated with "...".  Use SHOWN(s) as a printf argument: its storage lives until the end of
+ * the enclosing block.
  */
 enum { TEXT_SHOWN_MAX = 400 };
 struct text_shown {
@@ -58,57 +57,59 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 #define SHOWN(s)          text_show(&(struct text_shown){ { 0 } }, (s))
 #define SHOWN_BYTES(b, n) text_show_bytes(&(struct text_shown){ { 0 } }, (b), (n))
 /*
- * For the last step before a terminal, whatever was made printable before: as SHOWN, of any length, and backslash,
- * quote and line feed stay as they are; so do escape sequences that are one of `kept` (ends with NULL; may be NULL).
+ * The last step before a terminal, whatever was escaped before: as SHOWN, but of any length, and backslash, quote and
+ * line feed stay, and so do the escape sequences in `kept` (ends with NULL; may be NULL).
  */
 void text_add_printable(struct text *t, const char *string, const char *const *kept);
 
 /*
- * Length of the UTF-8 sequence at `bytes` (1 to 4) and its character, or 0 where the bytes are none: overlong forms,
- * surrogates and values past U+10FFFF are refused (RFC 3629).
+ * Decodes a UTF-8 sequence: its length (1 to 4) and character, or 0 if it is invalid (overlong forms, surrogates and
+ * values past U+10FFFF included: RFC 3629).
  */
 size_t text_utf8_next(const void *bytes, size_t length, uint32_t *ret_character);
 /*
- * Controls, and what makes one name look like another on a terminal: what is invisible (Default_Ignorable_Code_Point of
- * the Unicode Character Database), and marks of direction.
+ * True for controls and for what can make one name look like another on a terminal: invisible characters
+ * (Default_Ignorable_Code_Point of the Unicode Character Database) and direction marks.
  */
 bool text_is_deceptive(uint32_t character);
 /*
- * What documents and word processors put in the place of a plain character: the length of the one that the bytes begin
- * with, or 0.  *ret_plain is the plain one: ' ' for a no-break space and other blanks, '-' for a hyphen that does not
- * break, '"' or '\'' for a typographic quote, and '\0' for what is invisible, as a soft hyphen.  Dashes are left alone:
- * whether "-" or "--" is meant is not known.
+ * Recognizes what word processors put in place of an ASCII character: returns the length of such a character at
+ * `bytes`, or 0.  *ret_plain is the ASCII one: ' ' for a no-break space and other blanks, '-' for a non-breaking
+ * hyphen, '"' or '\'' for a typographic quote, '\0' for an invisible one such as a soft hyphen.  Dashes are left alone:
+ * they may stand for "-" or "--".
  */
 size_t text_print_length(const void *bytes, size_t length, char *ret_plain);
 /* '"' or '\''. */
 bool text_is_quote(char c);
 
 /*
- * The lines of some bytes, one at each call: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line
- * is without its LF; the last one may have none, and an LF at the very end begins no further line.
+ * Iterates over lines: `for (size_t at = 0; text_line_next(bytes, length, &at, &line);)`.  A line does not include its
+ * LF.  The last one need not have an LF, and no empty line follows an LF at the end.
  */
 struct text_line {
-	const char *bytes; /* into the caller's */
+	const char *bytes; /* points into the caller's bytes */
 	size_t length;
-	bool ended; /* an LF followed */
+	bool ended; /* it had an LF */
 };
 bool text_line_next(const void *bytes, size_t length, size_t *at, struct text_line *ret_line);
 
 bool text_same(const struct text *a, const struct text *b);
-/* "a" == "a", also for counted strings; no locale. */
+/* Are the counted bytes equal to the string? */
 bool text_equal(const char *bytes, size_t length, const char *string);
 /* Is it one of the words?  The list ends with NULL. */
 bool text_is_one_of(const char *bytes, size_t length, const char *const *words);
 bool text_starts(const char *string, const char *prefix);
 bool text_ends(const char *string, const char *suffix);
-/* What is behind the last slash, or all of it. */
+/* The part after the last slash, or all of it. */
 const char *text_leaf(const char *path);
-/* A relative path that leads down, spelt in one way: no empty component, no "." and no "..". */
+/* Is it a normalized relative path: no empty component, no "." and no ".."? */
 bool text_path_is_plain(const char *path);
-/* Orders paths so that "a/b" comes before "a.b": a directory's content follows it at once. */
+/*
+ * strcmp(3) for paths, with '/' before all other characters: a directory's contents follow it at once ("a/b" < "a.b").
+ */
 int text_path_compare(const char *a, const char *b);
 
-/* Overwrites memory in a way that the compiler keeps. */
+/* Overwrites memory; the compiler does not optimize it away. */
 void text_wipe(void *memory, size_t length);
 
 #endif

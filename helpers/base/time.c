@@ -22,8 +22,8 @@ void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE])
 		(void)snprintf(ret_stamp, TIME_STAMP_SIZE, "1970-01-01T00:00:00Z");
 }
 
-/* What may stand behind the seconds: an optional fraction and the Z. */
-static bool tail_is_read(const char *tail, size_t length)
+/* Checks what follows the seconds: an optional fraction and the Z. */
+static bool tail_is_valid(const char *tail, size_t length)
 {
 	size_t at = 0;
 
@@ -40,7 +40,7 @@ bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds)
 	char fixed[FIXED + 1], again[FIXED + 1];
 	struct tm utc = { 0 };
 
-	if (length <= FIXED || !tail_is_read(stamp + FIXED, length - FIXED))
+	if (length <= FIXED || !tail_is_valid(stamp + FIXED, length - FIXED))
 		return false;
 	memcpy(fixed, stamp, FIXED);
 	fixed[FIXED] = '\0';
@@ -51,7 +51,7 @@ bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds)
 	utc.tm_sec -= leap;
 	const int64_t seconds = timegm(&utc);
 	utc.tm_sec += leap;
-	/* The 31st of February comes back as another day, and "2026-2-3" longer than it was. */
+	/* timegm(3) normalizes February 31, and strptime(3) accepts "2026-2-3": neither comes back as the same text. */
 	if (seconds < 0 || strftime(again, sizeof(again), form, &utc) != FIXED || memcmp(again, fixed, FIXED) != 0)
 		return false;
 	*ret_seconds = seconds + leap;

@@ -1,9 +1,9 @@
 /*
- * base/time: dates that people and files read.
+ * base/time: dates in text.
  *
- * Promise: times are seconds since 1970.  In text they are RFC 3339 in UTC, "2026-02-03T04:05:06Z", of a day that
- * exists in the years 1970 to 9999; the reader also takes a fraction, which it drops, and a leap second.  Nothing else
- * is read as such: no offset, no lower-case letter, no blank.
+ * Promise: times are seconds since 1970.  In text they are RFC 3339 in UTC, "2026-02-03T04:05:06Z", for existing days
+ * of the years 1970 to 9999.  The parser also takes a fraction, which it drops, and a leap second; nothing else: no
+ * offset, no lower case, no blank.
  */
 #ifndef OKV_BASE_TIME_H
 #define OKV_BASE_TIME_H
@@ -17,12 +17,12 @@
 enum { TIME_STAMP_SIZE = 21 };
 
 int64_t time_now(void);
-/* A time that cannot be written comes as 1970-01-01T00:00:00Z. */
+/* A time out of that range is written as 1970-01-01T00:00:00Z. */
 void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE]);
 bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds);
-/* What begins with a date of HTTP (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT". */
+/* Parses the HTTP date (RFC 9110, 5.6.7) that the string starts with: "Sun, 06 Nov 1994 08:49:37 GMT". */
 bool time_parse_http(const char *date, int64_t *ret_seconds);
-/* "40 s", "5 min", "3 h", "12 d": one number, for people. */
+/* Adds "40 s", "5 min", "3 h" or "12 d". */
 void time_add_age(int64_t seconds, struct text *out);
 
 #endif
