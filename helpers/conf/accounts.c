@@ -40,7 +40,7 @@ static bool id_parse(const struct row *row, size_t field, uint32_t *ret_id)
 {
 	uint64_t value;
 
-	/* The last value means "leave it" to chown(2) and is nobody's id. */
+	/* (uid_t)-1 means "no change" to chown(2), so it is not a valid id. */
 	if (field >= row->count || row->length[field] > 10 ||
 	    !number_digits(row->field[field], row->length[field], 10, UINT32_MAX - 1, &value))
 		return false;
@@ -48,19 +48,19 @@ static bool id_parse(const struct row *row, size_t field, uint32_t *ret_id)
 	return true;
 }
 
-/* As glibc: a name that begins with '+' or '-' is an order to a name service of old, and no name. */
-static bool row_stands(const struct row *row)
+/* As glibc: a name that begins with '+' or '-' is a NIS entry. */
+static bool row_is_valid(const struct row *row)
 {
 	return row->count >= 4 && row->length[0] > 0 && row->field[0][0] != '+' && row->field[0][0] != '-';
 }
 
-/* The first sound row of that name; `ids` numeric fields from the third on make it sound. */
-static bool row_named(const struct text *file, const char *name, size_t ids, struct row *ret_row)
+/* The first valid row of that name; `ids` is the number of fields, from the third on, that must be numeric. */
+static bool row_by_name(const struct text *file, const char *name, size_t ids, struct row *ret_row)
 {
 	uint32_t id;
 
 	for (size_t at = 0; row_next(file, &at, ret_row);) {
-		if (!row_stands(ret_row) || !text_equal(ret_row->field[0], ret_row->length[0], name))
+		if (!row_is_valid(ret_row) || !text_equal(ret_row->field[0], ret_row->length[0], name))
 			continue;
 		if (ids == 0 || (id_parse(ret_row, 2, &id) && (ids < 2 || id_parse(ret_row, 3, &id))))
 			return true;
@@ -68,13 +68,13 @@ static bool row_named(const struct text *file, const char *name, size_t ids, str
 	return false;
 }
 
-/* The row whose id in `field` is `id`. */
-static bool row_numbered(const struct text *file, size_t field, uint32_t id, struct row *ret_row)
+/* The first valid row with `id` in `field`. */
+static bool row_by_id(const struct text *file, size_t field, uint32_t id, struct row *ret_row)
 {
 	uint32_t found;
 
 	for (size_t at = 0; row_next(file, &at, ret_row);)
-		if (row_stands(ret_row) && id_parse(ret_row, field, &found) && found == id)
+		if (row_is_valid(ret_row) && id_parse(ret_row, field, &found) && found == id)
 			return true;
 	return false;
 }
@@ -84,7 +84,7 @@ bool accounts_user_find(const struct text *passwd, const char *name, struct acco
 	struct row row;
 	uint32_t uid, gid;
 
-	if (!row_named(passwd, name, 2, &row) || !id_parse(&row, 2, &uid) || !id_parse(&row, 3, &gid))
+	if (!row_by_name(passwd, name, 2, &row) || !id_parse(&row, 2, &uid) || !id_parse(&row, 3, &gid))
 		return false;
 	*ret_user = (struct accounts_user){ .uid = uid, .gid = gid };
 	return true;
@@ -95,7 +95,7 @@ bool accounts_user_home(const struct text *passwd, const char *name, struct text
 	enum { HOME = 5 };
 	struct row row;
 
-	if (!row_named(passwd, name, 2, &row) || row.count <= HOME || row.length[HOME] == 0 ||
+	if (!row_by_name(passwd, name, 2, &row) || row.count <= HOME || row.length[HOME] == 0 ||
 	    row.field[HOME][0] != '/')
 		return false;
 	text_add(out, row.field[HOME], row.length[HOME]);
@@ -107,7 +107,7 @@ bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_
 	struct row row;
 	uint32_t gid;
 
-	if (!row_named(group, name, 1, &row) || !id_parse(&row, 2, &gid))
+	if (!row_by_name(group, name, 1, &row) || !id_parse(&row, 2, &gid))
 		return false;
 	*ret_gid = gid;
 	return true;
@@ -134,14 +134,14 @@ bool accounts_group_lists(const struct text *group, const char *name, const char
 {
 	struct row row;
 
-	return row_named(group, name, 1, &row) && row_lists(&row, user);
+	return row_by_name(group, name, 1, &row) && row_lists(&row, user);
 }
 
 void accounts_group_members(const struct text *group, const char *name, struct text *out)
 {
 	struct row row;
 
-	if (row_named(group, name, 1, &row))
+	if (row_by_name(group, name, 1, &row))
 		text_add(out, row.field[3], row.length[3]);
 }
 
@@ -149,14 +149,14 @@ bool accounts_shadow_has(const struct text *gshadow, const char *name, const cha
 {
 	struct row row;
 
-	return row_named(gshadow, name, 0, &row) && (user == NULL || row_lists(&row, user));
+	return row_by_name(gshadow, name, 0, &row) && (user == NULL || row_lists(&row, user));
 }
 
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out)
 {
 	struct row row;
 
-	if (!row_numbered(passwd, 2, uid, &row))
+	if (!row_by_id(passwd, 2, uid, &row))
 		return false;
 	text_add(out, row.field[0], row.length[0]);
 	return true;
@@ -166,7 +166,7 @@ bool accounts_group_name(const struct text *group, gid_t gid, struct text *out)
 {
 	struct row row;
 
-	if (!row_numbered(group, 2, gid, &row))
+	if (!row_by_id(group, 2, gid, &row))
 		return false;
 	text_add(out, row.field[0], row.length[0]);
 	return true;
@@ -176,7 +176,7 @@ bool accounts_primary_uses(const struct text *passwd, gid_t gid)
 {
 	struct row row;
 
-	return row_numbered(passwd, 3, gid, &row);
+	return row_by_id(passwd, 3, gid, &row);
 }
 
 size_t accounts_groups_of(const struct text *group, const char *user, gid_t primary, gid_t *ret_gids, size_t size)
@@ -189,7 +189,7 @@ size_t accounts_groups_of(const struct text *group, const char *user, gid_t prim
 	count++;
 	for (size_t at = 0; row_next(group, &at, &row);) {
 		uint32_t gid;
-		if (!row_stands(&row) || !id_parse(&row, 2, &gid) || !row_lists(&row, user))
+		if (!row_is_valid(&row) || !id_parse(&row, 2, &gid) || !row_lists(&row, user))
 			continue;
 		bool known = false;
 		for (size_t i = 0; i < count && i < size; i++)

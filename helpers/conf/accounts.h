@@ -1,8 +1,8 @@
 /*
- * conf/accounts: users and groups from the bytes of passwd(5), group(5) and gshadow(5) files.
+ * conf/accounts: look up users and groups in the bytes of passwd(5), group(5) and gshadow(5) files.
  *
- * Promise: reads only what it is given; no name service is asked, so a library of another OS major is never
- * pulled in, and a tree under --root answers for itself.  Malformed lines are passed over, as glibc does.
+ * Promise: no name service is used, because NSS would load libraries, perhaps of another OS release, and because a tree
+ * under --root has its own accounts.  Malformed lines are skipped, as in glibc.
  */
 #ifndef OKV_CONF_ACCOUNTS_H
 #define OKV_CONF_ACCOUNTS_H
@@ -21,22 +21,22 @@ struct accounts_user {
 /* `passwd`, `group`: whole file contents. */
 bool accounts_user_find(const struct text *passwd, const char *name, struct accounts_user *ret_user);
 bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_gid);
-/* The home directory of a user, copied to `out`; false where there is no such user, or it has no full path. */
+/* Adds the user's home directory to `out`; false if there is no such user, or the field is not a full path. */
 bool accounts_user_home(const struct text *passwd, const char *name, struct text *out);
-/* Is `user` listed as a member in that group's line? */
+/* Does the group's line list `user` as a member? */
 bool accounts_group_lists(const struct text *group, const char *name, const char *user);
-/* Adds the members of the group, separated by commas, as the line has them. */
+/* Adds the members of the group as its line has them, separated by commas. */
 void accounts_group_members(const struct text *group, const char *name, struct text *out);
-/* `gshadow`: its lines have no ids.  Has the group one there, and does that list the user as a member?  NULL: any. */
+/* Is the group in gshadow (which has no ids), and is `user` a member there?  `user` NULL: only the first question. */
 bool accounts_shadow_has(const struct text *gshadow, const char *name, const char *user);
-/* The names of an id, copied to `out`; false where nobody has it. */
+/* Adds the name of an id to `out`; false if the id has none. */
 bool accounts_user_name(const struct text *passwd, uid_t uid, struct text *out);
 bool accounts_group_name(const struct text *group, gid_t gid, struct text *out);
-/* Has any user that group as primary one? */
+/* Is it the primary group of any user? */
 bool accounts_primary_uses(const struct text *passwd, gid_t gid);
 /*
- * Supplementary groups of a user: `primary` first, then every group that lists it, without repeats.  Returns how
- * many there are; at most `size` are written.
+ * The groups of a user: `primary` first, then every group that lists the user, each once.  Returns their number; at
+ * most `size` are written.
  */
 size_t accounts_groups_of(const struct text *group, const char *user, gid_t primary, gid_t *ret_gids, size_t size);
 

@@ -6,8 +6,8 @@
 #include "base/array.h"
 #include "conf/preserved.h"
 
-/* Is there a typographic quote, or another character of print? */
-static bool has_print(const char *bytes, size_t length, bool quote)
+/* Is there a typographic quote or, if `quote` is false, another typographic character? */
+static bool has_typographic(const char *bytes, size_t length, bool quote)
 {
 	char plain;
 
@@ -19,12 +19,12 @@ static bool has_print(const char *bytes, size_t length, bool quote)
 
 bool assign_has_curly_quote(const char *bytes, size_t length)
 {
-	return has_print(bytes, length, true);
+	return has_typographic(bytes, length, true);
 }
 
 bool assign_has_odd_space(const char *bytes, size_t length)
 {
-	return has_print(bytes, length, false);
+	return has_typographic(bytes, length, false);
 }
 
 static void assign_straighten(const char *bytes, size_t length, struct text *out)
@@ -42,8 +42,7 @@ static void assign_straighten(const char *bytes, size_t length, struct text *out
 #define DIGITS  "0123456789"
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-/* Is it one of those characters? */
-static bool is_of(char c, const char *characters)
+static bool is_any_of(char c, const char *characters)
 {
 	return c != '\0' && strchr(characters, c) != NULL;
 }
@@ -81,7 +80,7 @@ static enum assign_flaw line_flaw(const char *at, size_t length)
 	const char *equals = memchr(at, '=', length);
 	if (equals == NULL)
 		return ASSIGN_FLAW_NO_EQUALS;
-	if (is_of(at[0], "=" DIGITS) || at + strspn(at, LETTERS DIGITS "_") != equals)
+	if (is_any_of(at[0], "=" DIGITS) || at + strspn(at, LETTERS DIGITS "_") != equals)
 		return ASSIGN_FLAW_NAME;
 	return value_judge(equals + 1, (size_t)(at + length - equals) - 1);
 }
@@ -116,7 +115,7 @@ void assign_done(struct assign *a)
 	*a = (struct assign){ 0 };
 }
 
-/* Takes the bytes over. */
+/* Takes ownership of `file`. */
 static int file_read(struct assign *ret_assign, struct text *file, struct fault *f)
 {
 	ASSIGN_AUTO a = { .file = *file };
@@ -157,7 +156,7 @@ void assign_print(const struct assign *a, struct text *out)
 	text_add(out, text_string(&a->file), a->file.length);
 }
 
-/* Puts `line` in the place of line `index`; of one more at the end where that is the count of lines. */
+/* Replaces line `index` by `line`; appends it if `index` is the number of lines. */
 static int line_replace(struct assign *a, size_t index, const char *line, struct fault *f)
 {
 	struct text file = { 0 };
@@ -234,7 +233,7 @@ int assign_set(struct assign *a, const char *name, const char *value, bool *ret_
 	}
 	if (line != NULL) {
 		index = (size_t)(line - a->lines);
-		/* A last line without a line feed keeps it that way. */
+		/* Do not add a missing last line feed. */
 		if (assign_content_length(line) == line->length)
 			text_cut(&wanted, wanted.length - 1);
 	}
@@ -258,7 +257,7 @@ int assign_check_only(const struct assign *a, const char *name, struct fault *f)
 				       SHOWN(name), assign_count(a, name));
 }
 
-/* The whole of a long list, piece by piece: what is shown at once is cut. */
+/* Path by path, because SHOWN truncates long strings. */
 static void value_format(const char *value, struct text *out)
 {
 	if (value == NULL) {
@@ -290,14 +289,14 @@ int assign_unset(struct assign *a, const char *name, struct fault *f)
 	return 0;
 }
 
-/* The first name from `at` on, whatever stands before it; its length, 0 where there is none. */
+/* Finds the first name from `at` on, whatever is before it; its length, 0 if there is none. */
 static size_t name_find(const struct assign_line *line, size_t *at)
 {
 	size_t length = 0;
 
-	while (*at < line->length && !is_of(line->bytes[*at], LETTERS DIGITS "_"))
+	while (*at < line->length && !is_any_of(line->bytes[*at], LETTERS DIGITS "_"))
 		(*at)++;
-	while (*at + length < line->length && is_of(line->bytes[*at + length], LETTERS DIGITS "_"))
+	while (*at + length < line->length && is_any_of(line->bytes[*at + length], LETTERS DIGITS "_"))
 		length++;
 	return length;
 }
@@ -306,7 +305,7 @@ bool assign_mentions(const struct assign_line *line, const char *name)
 {
 	size_t at = 0, length = name_find(line, &at);
 
-	/* As a shell would have it set. */
+	/* A shell would set it as well. */
 	if (text_equal(line->bytes + at, length, "export") || text_equal(line->bytes + at, length, "set")) {
 		at += length;
 		length = name_find(line, &at);
@@ -339,11 +338,9 @@ const char *assign_flaw_text(enum assign_flaw flaw)
 /*
  * --- fixes ---
  *
- * What printing, copying and foreign editors do, put right where that needs no guess, and only in lines that are
- * malformed; a line that would not come out well-formed stays as it is.  A byte order mark and CR LF, typographic
- * quotes, blanks before the line, around '=' and behind the closing quote, "export ", a plain value without quotes or
- * in single ones, and a list of full paths that was wrapped over several lines; words below a comment, which the page
- * had wrapped, become a comment.
+ * What is fixed: a byte order mark and CR LF; typographic quotes; blanks before the line, around '=' and after the
+ * closing quote; "export "; a plain value without quotes or in single quotes; a list of full paths that was wrapped
+ * over several lines; the rest of a wrapped comment, which becomes a comment.
  */
 
 enum { WRAPPED_MAX = 16 };
@@ -358,7 +355,7 @@ static bool plain_value(const char *at, size_t length)
 	return length > 0 && strspn(at, LETTERS DIGITS "_./:+-@,") >= length;
 }
 
-/* Without the blanks, and carriage returns, of a page around it. */
+/* Removes blanks, and carriage returns, at both ends. */
 static void trim(const char **at, size_t *length)
 {
 	while (*length > 0 && (blank((*at)[*length - 1]) || (*at)[*length - 1] == '\r'))
@@ -369,7 +366,7 @@ static void trim(const char **at, size_t *length)
 	}
 }
 
-/* One line without its line feed, in the one spelling that OKV's templates name. */
+/* Rewrites a line, without its line feed, in the spelling of OKV's templates. */
 static void line_normalise(const char *at, size_t length, struct text *out)
 {
 	TEXT_AUTO straight = { 0 };
@@ -415,7 +412,7 @@ static void line_normalise(const char *at, size_t length, struct text *out)
 
 enum wanted { ANY_LINE, LIST_OF_PATHS };
 
-/* Is that one line that no reader stumbles over; of full paths that OKV can take, where those are wanted? */
+/* Is it one valid line or, if `wanted` says so, a list of full paths that OKV accepts? */
 static bool is_sound(const struct text *line, enum wanted wanted)
 {
 	struct fault ignored = { 0 };
@@ -437,7 +434,7 @@ static bool is_sound(const struct text *line, enum wanted wanted)
 	return p.count > 0;
 }
 
-/* A value that was broken over lines: joined where it was broken, without the blanks of the page. */
+/* Joins a value that was wrapped over several lines; returns their number, or 0. */
 static size_t wrapped_join(const struct assign *a, size_t index, struct text *out)
 {
 	TEXT_AUTO whole = { 0 };
@@ -470,7 +467,7 @@ bool assign_is_prose(const char *line, size_t length)
 		words += !blank(line[i]) && line[i] != '\n' && line[i] != '\r' && (i == 0 || blank(line[i - 1]));
 	}
 	trim(&line, &length);
-	return words > 1 && is_of(line[0], LETTERS);
+	return words > 1 && is_any_of(line[0], LETTERS);
 }
 
 static bool is_flawed_prose(const struct assign_line *line)
@@ -478,7 +475,7 @@ static bool is_flawed_prose(const struct assign_line *line)
 	return line->kind == ASSIGN_FLAWED && assign_is_prose(line->bytes, line->length);
 }
 
-/* The rest of a comment that was wrapped: words below what is a comment, or is fixed to one. */
+/* Is it the rest of a wrapped comment: words below a comment, or below what will be fixed to one? */
 static bool is_wrapped_comment(const struct assign *a, size_t index)
 {
 	TEXT_AUTO above = { 0 };
@@ -515,7 +512,7 @@ size_t assign_fix_line(const struct assign *a, size_t index, struct text *out)
 		return 0;
 	if (out != NULL) {
 		text_add(out, text_string(&fixed), fixed.length);
-		/* The last line keeps its missing line feed. */
+		/* Do not add a missing last line feed. */
 		if (a->lines[index + taken - 1].length > assign_content_length(&a->lines[index + taken - 1]))
 			text_add_char(out, '\n');
 	}

@@ -14,7 +14,7 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* A blank of print, or something that is not seen. */
+/* Length of a typographic blank or an invisible character. */
 static size_t blank_length(const char *bytes, size_t length)
 {
 	char plain;
@@ -52,8 +52,8 @@ bool chrystoki_name_is_plain(const char *name, size_t length)
 }
 
 /*
- * Names that decide whether an HSM shows, as the vendor spells them; two digits may follow a key.  Which letter case
- * the library takes is not known.
+ * Names that decide whether an HSM shows, as the vendor spells them; a key may be followed by two digits.  Whether the
+ * library ignores letter case is not known.
  */
 static const char *const section_names[] = { "Chrystoki2",
 					     "Luna",
@@ -87,7 +87,7 @@ static const char *const key_names[] = { "LibUNIX64",
 					 "reconnAtt",
 					 NULL };
 
-/* Digits only, two at most: the number behind a key's name. */
+/* The number after a key's name: at most two digits, perhaps none. */
 static bool is_number(const char *at, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
@@ -146,19 +146,19 @@ static unsigned bytes_flaws(const struct chrystoki_line *line, size_t start)
 	return flaws;
 }
 
-/* What the lines above leave open. */
-struct course {
-	ptrdiff_t section; /* OPEN line of the section we are in */
-	bool nameless;     /* inside braces that we cannot give a name */
+/* State carried from line to line. */
+struct context {
+	ptrdiff_t section; /* the OPEN line of the current section */
+	bool nameless;     /* inside braces that belong to no readable section */
 };
 
-static bool in_section(const struct course *course)
+static bool in_section(const struct context *context)
 {
-	return course->section != CHRYSTOKI_NO_LINE || course->nameless;
+	return context->section != CHRYSTOKI_NO_LINE || context->nameless;
 }
 
-/* A line with braces that is neither "Name = {" nor "}": the braces still count, unless they close each other. */
-static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, struct course *course)
+/* A line with braces that is neither "Name = {" nor "}": its braces count, unless they cancel each other. */
+static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, struct context *context)
 {
 	size_t open = 0;
 	bool closed = false;
@@ -174,12 +174,12 @@ static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, 
 			closed = true;
 	}
 	if (open > 0)
-		*course = (struct course){ .section = CHRYSTOKI_NO_LINE, .nameless = true };
+		*context = (struct context){ .section = CHRYSTOKI_NO_LINE, .nameless = true };
 	else if (closed)
-		*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
+		*context = (struct context){ .section = CHRYSTOKI_NO_LINE };
 }
 
-static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, const struct course *course)
+static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, const struct context *context)
 {
 	const char *bytes = line->bytes;
 	const char *equals = memchr(bytes + start, '=', end - start);
@@ -203,7 +203,7 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 	else if (stop + 1 < end)
 		line->flaws |= CHRYSTOKI_FLAW_TRAILING;
 	line->flaws |= name_flaws(line);
-	if (!in_section(course))
+	if (!in_section(context))
 		line->flaws |= CHRYSTOKI_FLAW_OUTSIDE;
 	const char first = line->value_length > 0 ? bytes[line->value_start] : 0;
 	if (text_is_quote(first))
@@ -211,8 +211,8 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 }
 
 /*
- * "Section = {", and nothing but that; also, with a flaw, what documents and Windows make of it: "[Section] = {",
- * "Section]", "Section {".
+ * Reads "Section = {" and, as a flaw, what documents and Windows turn it into: "[Section] = {", "Section]", "Section
+ * {".
  */
 static bool header_read(struct chrystoki_line *line, size_t start, size_t end)
 {
@@ -245,14 +245,14 @@ static bool header_read(struct chrystoki_line *line, size_t start, size_t end)
 	return true;
 }
 
-static void line_judge(struct chrystoki *c, size_t index, struct course *course)
+static void line_judge(struct chrystoki *c, size_t index, struct context *context)
 {
 	struct chrystoki_line *line = &c->lines[index];
 	size_t start = 0;
 
 	line->flaws = 0;
-	line->section = course->section;
-	/* All of them: an editor that adds one does not look whether one is there. */
+	line->section = context->section;
+	/* There may be several: an editor may add one without checking. */
 	while (index == 0 && line->length - start >= BOM_LENGTH && memcmp(line->bytes + start, bom, BOM_LENGTH) == 0) {
 		line->flaws |= CHRYSTOKI_FLAW_BOM;
 		start += BOM_LENGTH;
@@ -269,17 +269,17 @@ static void line_judge(struct chrystoki *c, size_t index, struct course *course)
 	} else if (at[0] == '}' && memchr(at, '{', length) == NULL) {
 		line->kind = CHRYSTOKI_CLOSE;
 		line->flaws |= (length > 1 ? CHRYSTOKI_FLAW_TRAILING : 0u) |
-			       (in_section(course) ? 0u : CHRYSTOKI_FLAW_STRAY_CLOSE);
-		*course = (struct course){ .section = CHRYSTOKI_NO_LINE };
+			       (in_section(context) ? 0u : CHRYSTOKI_FLAW_STRAY_CLOSE);
+		*context = (struct context){ .section = CHRYSTOKI_NO_LINE };
 	} else if (header_read(line, start, end)) {
-		if (course->section != CHRYSTOKI_NO_LINE && !c->lines[course->section].bare)
-			c->lines[course->section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
+		if (context->section != CHRYSTOKI_NO_LINE && !c->lines[context->section].bare)
+			c->lines[context->section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 		line->section = (ptrdiff_t)index;
-		*course = (struct course){ .section = (ptrdiff_t)index };
+		*context = (struct context){ .section = (ptrdiff_t)index };
 	} else if (memchr(at, '{', length) != NULL || memchr(at, '}', length) != NULL) {
-		braces_judge(line, start, end, course);
+		braces_judge(line, start, end, context);
 	} else {
-		entry_judge(line, start, end, course);
+		entry_judge(line, start, end, context);
 	}
 }
 
@@ -291,8 +291,8 @@ void chrystoki_done(struct chrystoki *c)
 	*c = (struct chrystoki){ 0 };
 }
 
-/* Where those bytes of the file stand in the words, ended by NUL there. */
-static const char *word_end(struct chrystoki *c, const struct chrystoki_line *line, size_t start, size_t length)
+/* Terminates that part of the line in `words`, and returns it. */
+static const char *word_terminate(struct chrystoki *c, const struct chrystoki_line *line, size_t start, size_t length)
 {
 	char *word = c->words.bytes + (line->bytes - c->file.bytes) + start;
 
@@ -304,10 +304,10 @@ static void line_name(struct chrystoki *c, struct chrystoki_line *line)
 {
 	if (line->kind != CHRYSTOKI_OPEN && line->kind != CHRYSTOKI_ENTRY)
 		return;
-	line->name = word_end(c, line, line->name_start, line->name_length);
+	line->name = word_terminate(c, line, line->name_start, line->name_length);
 	if (line->kind != CHRYSTOKI_ENTRY)
 		return;
-	line->value = word_end(c, line, line->value_start, line->value_length);
+	line->value = word_terminate(c, line, line->value_start, line->value_length);
 	if (line->section != CHRYSTOKI_NO_LINE)
 		line->within = c->lines[line->section].name;
 }
@@ -315,7 +315,7 @@ static void line_name(struct chrystoki *c, struct chrystoki_line *line)
 int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t length, struct fault *f)
 {
 	CHRYSTOKI_AUTO c = { 0 };
-	struct course course = { .section = CHRYSTOKI_NO_LINE };
+	struct context context = { .section = CHRYSTOKI_NO_LINE };
 	struct text_line line;
 
 	text_add(&c.file, bytes, length);
@@ -326,11 +326,11 @@ int chrystoki_parse(struct chrystoki *ret_chrystoki, const char *bytes, size_t l
 		if (!ARRAY_GROW(c.lines, c.count))
 			return fault_memory(f);
 		c.lines[c.count] = (struct chrystoki_line){ .bytes = line.bytes, .length = line.length + line.ended };
-		line_judge(&c, c.count, &course);
+		line_judge(&c, c.count, &context);
 		line_name(&c, &c.lines[c.count]);
 	}
-	if (course.section != CHRYSTOKI_NO_LINE && !c.lines[course.section].bare)
-		c.lines[course.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
+	if (context.section != CHRYSTOKI_NO_LINE && !c.lines[context.section].bare)
+		c.lines[context.section].flaws |= CHRYSTOKI_FLAW_NOT_CLOSED;
 	*ret_chrystoki = c;
 	c = (struct chrystoki){ 0 };
 	return 0;
@@ -353,7 +353,7 @@ const char *chrystoki_form_fault(const struct chrystoki *c)
 	const char *bytes = text_string(&c->file);
 	size_t bare = 0, unknown = 0, braces = 0;
 
-	/* With a byte order mark, or by the NUL that every ASCII character has there. */
+	/* It has a byte order mark, or a NUL beside each ASCII character. */
 	if (c->file.length > 1 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0 ||
 				   bytes[0] == '\0' || bytes[1] == '\0'))
 		return "this is UTF-16, as a Windows editor saves it; save it as plain text (ASCII)";

@@ -35,7 +35,7 @@ static int name_check(const char *what, const char *name, struct fault *f)
 	return 0;
 }
 
-/* The only section of that name, or CHRYSTOKI_NO_LINE.  Every edit asks, so none is made in a file of another form. */
+/* Finds the only section of that name, or CHRYSTOKI_NO_LINE.  Every edit calls it, so it refuses other files, too. */
 static int section_only(const struct chrystoki *c, const char *section, ptrdiff_t *ret_line, struct fault *f)
 {
 	const size_t count = chrystoki_sections(c, section, ret_line);
@@ -56,16 +56,13 @@ static bool ends_in_feed(const struct chrystoki_line *line)
 	return line->length > 0 && line->bytes[line->length - 1] == '\n';
 }
 
-/* What lines of this file end in: as the given line does. */
+/* The line ending to use, taken from the given line. */
 static const char *ending_of(const struct chrystoki_line *line)
 {
 	return line->length >= 2 && memcmp(line->bytes + line->length - 2, "\r\n", 2) == 0 ? "\r\n" : "\n";
 }
 
-/*
- * Puts `text` in place of `count` lines, and reads the file again.  What goes before it gets the line feed that it may
- * lack.
- */
+/* Replaces `count` lines by `text`, and parses the file again.  Adds a missing line feed before `text`. */
 static int lines_replace(struct chrystoki *c, size_t first, size_t count, const struct text *text, struct fault *f)
 {
 	TEXT_SECRET_AUTO file = { 0 };
@@ -87,13 +84,13 @@ static int lines_replace(struct chrystoki *c, size_t first, size_t count, const 
 	return 0;
 }
 
-/* The bytes of an entry's line with another value: what stands before the value stays, but for TABs. */
+/* Adds an entry's line with another value; what is before the value stays, except TABs. */
 static void entry_write(const struct chrystoki_line *line, const char *value, struct text *out)
 {
 	const char *equals = memchr(line->bytes + line->name_start + line->name_length, '=',
 				    line->length - line->name_start - line->name_length);
 	const size_t after = (size_t)(equals - line->bytes) + 1;
-	/* An empty value has no start of its own; one blank is how the vendor writes it. */
+	/* An empty value has no start; the vendor writes one blank before it. */
 	const size_t head = line->value_length > 0 ? line->value_start : after;
 
 	for (size_t i = 0; i < head; i++)
@@ -102,7 +99,7 @@ static void entry_write(const struct chrystoki_line *line, const char *value, st
 		text_add_char(out, ' ');
 	text_add_string(out, value);
 	text_add_char(out, ';');
-	/* What followed the ';' is not ours to judge, and goes on following it. */
+	/* What follows the ';' stays. */
 	size_t tail = line->value_start + line->value_length;
 	while (tail < line->length && line->bytes[tail] != ';' &&
 	       (line->bytes[tail] == ' ' || line->bytes[tail] == '\t'))
@@ -113,10 +110,7 @@ static void entry_write(const struct chrystoki_line *line, const char *value, st
 		text_add_char(out, line->bytes[tail] == '\t' ? ' ' : line->bytes[tail]);
 }
 
-/*
- * Where a new entry of the section goes: behind its last entry or comment, before blank lines and the '}'; and before
- * a brace amid other things, which may end the section.
- */
+/* Where to add an entry: after the section's last entry or comment, but before a brace that may end the section. */
 static size_t section_end(const struct chrystoki *c, size_t open)
 {
 	size_t last = open;
@@ -136,7 +130,7 @@ static int entry_add(struct chrystoki *c, size_t open, const char *key, const ch
 	TEXT_AUTO line = { 0 };
 	size_t indent = INDENT;
 
-	/* Indented like its neighbour, whose TABs count as one blank. */
+	/* Indent like the entry before; a TAB counts as one blank. */
 	for (size_t i = at - 1; i > open; i--) {
 		if (c->lines[i].kind == CHRYSTOKI_ENTRY) {
 			indent = c->lines[i].name_start;
@@ -148,7 +142,7 @@ static int entry_add(struct chrystoki *c, size_t open, const char *key, const ch
 	return lines_replace(c, at, 0, &line, f);
 }
 
-/* Begins a section at the end of the file; *ret_open is its line. */
+/* Adds a section at the end of the file; *ret_open is its line. */
 static int section_add(struct chrystoki *c, const char *section, size_t *ret_open, struct fault *f)
 {
 	for (size_t i = 0; i < c->count; i++)
@@ -170,7 +164,7 @@ static int section_add(struct chrystoki *c, const char *section, size_t *ret_ope
 	return 0;
 }
 
-/* Does what cannot be read begin with that name, whatever stands before it? */
+/* Does an unreadable line begin with that name, whatever is before it? */
 static bool begins_with(const struct chrystoki_line *line, const char *name)
 {
 	const size_t length = strlen(name);
@@ -183,8 +177,9 @@ static bool begins_with(const struct chrystoki_line *line, const char *name)
 	       (line->bytes[start + length] == ' ' || !chrystoki_name_is_plain(line->bytes + start + length, 1));
 }
 
-/* A line that seems to be meant for the entry and is not it: with another beside it, which one counts is open. */
-static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *section, const char *key, struct fault *f)
+/* Refuses if another line seems to be meant for this section or entry: it is not known which one would count. */
+static int similar_check(const struct chrystoki *c, ptrdiff_t open, const char *section, const char *key,
+			 struct fault *f)
 {
 	const size_t length = strlen(key);
 
@@ -198,7 +193,7 @@ static int near_check(const struct chrystoki *c, ptrdiff_t open, const char *sec
 			return fault_refused(f,
 					     "line %zu begins section '%s' in different letter case; correct it first",
 					     i + 1, SHOWN(section));
-		/* "LunaSA Client =" above a '{' is an entry outside any section. */
+		/* "LunaSA Client =" with its '{' on the next line looks like an entry outside any section. */
 		const bool outside = line->kind == CHRYSTOKI_ENTRY && line->section == CHRYSTOKI_NO_LINE;
 		if (open == CHRYSTOKI_NO_LINE && (unknown || outside) && begins_with(line, section))
 			return fault_refused(f,
@@ -240,7 +235,7 @@ int chrystoki_set(struct chrystoki *c, const char *section, const char *key, con
 		return lines_replace(c, (size_t)at, 1, &text, f);
 	}
 	size_t begin = (size_t)open;
-	if (near_check(c, open, section, key, f) < 0 ||
+	if (similar_check(c, open, section, key, f) < 0 ||
 	    (open == CHRYSTOKI_NO_LINE && section_add(c, section, &begin, f) < 0))
 		return -1;
 	return entry_add(c, begin, key, value, f);
@@ -270,7 +265,7 @@ int chrystoki_remove(struct chrystoki *c, const char *section, struct fault *f)
 	size_t begin = (size_t)open, end = begin + 1;
 	while (end < c->count && c->lines[end].section == open && c->lines[end - 1].kind != CHRYSTOKI_CLOSE)
 		end++;
-	/* The blank line that set it apart goes with it, unless it sets others apart. */
+	/* Remove the blank line before the section, unless it also separates the next one. */
 	if (begin > 0 && c->lines[begin - 1].kind == CHRYSTOKI_BLANK &&
 	    (end == c->count || c->lines[end].kind == CHRYSTOKI_BLANK))
 		begin--;
@@ -278,7 +273,7 @@ int chrystoki_remove(struct chrystoki *c, const char *section, struct fault *f)
 	return lines_replace(c, begin, end - begin, &nothing, f);
 }
 
-/* The name as the client spells it, with what stood behind it. */
+/* Adds the name in the vendor's spelling, with its number. */
 static void name_fix(const struct chrystoki_line *line, struct text *out)
 {
 	const char *known = chrystoki_spelling(line);
@@ -288,7 +283,7 @@ static void name_fix(const struct chrystoki_line *line, struct text *out)
 	text_add(out, line->bytes + line->name_start + length, line->name_length - length);
 }
 
-/* Brings one line of the section over. */
+/* Copies one entry. */
 static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t index, const char *section,
 		      struct fault *f)
 {
@@ -332,14 +327,14 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
 	return 0;
 }
 
-/* Where the value ends is plain only for a value without '#' inside a section; "Name =" may await a '{' below. */
-static bool semicolon_is_due(const struct chrystoki_line *line)
+/* Only inside a section and after a value without '#' is it clear where the ';' belongs; "Name =" may await a '{'. */
+static bool semicolon_can_be_added(const struct chrystoki_line *line)
 {
 	return (line->flaws & CHRYSTOKI_FLAW_NO_SEMICOLON) != 0 && (line->flaws & CHRYSTOKI_FLAW_OUTSIDE) == 0 &&
 	       line->value_length > 0 && memchr(line->bytes + line->value_start, '#', line->value_length) == NULL;
 }
 
-/* The rest of a comment that was wrapped in print: words, on the line below one. */
+/* Is it the rest of a comment that was wrapped in print: words, below a comment? */
 static bool is_wrapped_comment(const struct chrystoki *c, size_t index)
 {
 	const struct chrystoki_line *line = &c->lines[index];
@@ -368,25 +363,25 @@ bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw
 		return memchr(line->bytes, '\r', end) == NULL;
 	}
 	case CHRYSTOKI_FLAW_NO_SEMICOLON:
-		return semicolon_is_due(line);
+		return semicolon_can_be_added(line);
 	case CHRYSTOKI_FLAW_UNREADABLE:
 		return is_wrapped_comment(c, index);
 	case CHRYSTOKI_FLAW_NAME:
-		/* A header in brackets was read without them. */
+		/* header_read has dropped the brackets. */
 		return line->kind == CHRYSTOKI_OPEN &&
 		       chrystoki_name_is_plain(line->bytes + line->name_start, line->name_length);
 	case CHRYSTOKI_FLAW_NOT_CLOSED:
-		/* Only the last section: one that is followed by another may miss its '}' in more than one place. */
+		/* Only for the last section: if another one follows, it is not clear where the '}' belongs. */
 		return c->lines[c->count - 1].section == (ptrdiff_t)index;
 	default:
 		return false;
 	}
 }
-/* Adds the line as it should be. */
+/* Adds the fixed line. */
 static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 {
 	const struct chrystoki_line *line = &c->lines[index];
-	const bool due = semicolon_is_due(line), feed = ends_in_feed(line);
+	const bool due = semicolon_can_be_added(line), feed = ends_in_feed(line);
 	size_t start = 0, end = line->length - feed;
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
@@ -406,7 +401,7 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 		char plain = line->bytes[i] == '\t' ? ' ' : line->bytes[i];
 		size_t print = text_print_length(line->bytes + i, end - i, &plain);
 
-		/* The value ends here, and blanks behind it stay behind the ';'. */
+		/* The end of the value; blanks after it go after the ';'. */
 		if (due && i == line->value_start + line->value_length)
 			text_add_char(out, ';');
 		if ((line->flaws & CHRYSTOKI_FLAW_CASE) != 0 && i == line->name_start) {
@@ -414,7 +409,7 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 			i += line->name_length - 1;
 			continue;
 		}
-		/* Whether the library removes a quote is not known, so none is made. */
+		/* Keep typographic quotes: it is not known whether the library would remove plain ones. */
 		if (print > 0 && text_is_quote(plain))
 			text_add(out, line->bytes + i, print);
 		else if (print == 0 || plain != '\0')
@@ -427,7 +422,7 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 		text_add_char(out, '\n');
 }
 
-/* Where a section that "[Name]" began lacks its '}': the number of lines up to there; 0: it lacks none. */
+/* For a section that "[Name]" began and no '}' ends: the number of lines before the missing '}'; else 0. */
 static size_t bare_end(const struct chrystoki *c, size_t open)
 {
 	size_t at = open + 1;
@@ -447,7 +442,7 @@ static int fix_once(struct chrystoki *c, struct fault *f)
 
 	if (chrystoki_form_fault(c) != NULL)
 		return 0;
-	/* Each line grows by a ';', a "# " or a " = {", and a '}' on a line of its own, at most. */
+	/* At most a ';', a "# " or a " = {" for each line, and a line with '}'. */
 	(void)text_reserve(&fixed, c->file.length + 8 * c->count);
 	for (size_t i = 0; i < c->count; i++) {
 		line_fix(c, i, &fixed);
@@ -469,7 +464,7 @@ static int fix_once(struct chrystoki *c, struct fault *f)
 	return 0;
 }
 
-/* A TAB in a header is a blank after the first round, and only then is it seen to be a header without its brace. */
+/* In rounds: once its TABs are blanks, a line may turn out to be a header without a brace. */
 int chrystoki_fix(struct chrystoki *c, struct fault *f)
 {
 	enum { ROUNDS = 8 };

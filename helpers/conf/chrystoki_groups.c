@@ -7,10 +7,10 @@
 
 #include "base/number.h"
 
-/* RFC 1035 3.1; a PKCS#11 token's label. */
+/* HOST_MAX: RFC 1035, 3.1; LABEL_MAX: the label in CK_TOKEN_INFO. */
 enum { NUMBER_MAX = CHRYSTOKI_NUMBERS - 1, KEY_SIZE = 48, HOST_MAX = 253, LABEL_MAX = 32 };
 
-/* The keys of a number's parts: "ServerName07", "VirtualToken07Label". */
+/* The keys of each part: "ServerName07", "VirtualToken07Label". */
 static const struct {
 	const char *section;
 	const char *stems[CHRYSTOKI_PARTS], *suffixes[CHRYSTOKI_PARTS];
@@ -30,7 +30,7 @@ static void key_make(char key[KEY_SIZE], enum chrystoki_family_kind kind, size_t
 		       families[kind].suffixes[part]);
 }
 
-/* A number that is 0, however it is spelt: 0, 00, -0, 0x0. */
+/* Is it zero, in any spelling: 0, 00, -0, 0x0? */
 static bool is_zero(const char *value, size_t length)
 {
 	size_t at = length > 0 && strchr("+-", value[0]) != NULL;
@@ -46,7 +46,7 @@ bool chrystoki_value_is_off(const char *value)
 	static const char *const words[] = { "", "n", "no", "off", "false", "disabled", "disable" };
 	size_t length = strlen(value);
 
-	/* That it stands in quotes is a finding of its own. */
+	/* Quotes are a finding of their own. */
 	if (length > 1 && text_is_quote(value[0]) && value[length - 1] == value[0]) {
 		value++;
 		length -= 2;
@@ -57,7 +57,7 @@ bool chrystoki_value_is_off(const char *value)
 	return is_zero(value, length);
 }
 
-/* Digits only, 1 to 9 of them. */
+/* 1 to 9 digits. */
 static bool is_number(const char *value, unsigned *ret_number)
 {
 	uint64_t number;
@@ -68,7 +68,7 @@ static bool is_number(const char *value, unsigned *ret_number)
 	return true;
 }
 
-/* Whether the entry is that part of some number. */
+/* Is the entry that part, of any number? */
 static bool entry_is(const struct chrystoki_line *line, enum chrystoki_family_kind kind, size_t part,
 		     unsigned *ret_number)
 {
@@ -108,7 +108,7 @@ void chrystoki_family_read(const struct chrystoki *c, enum chrystoki_family_kind
 			items[ret_family->count++] = items[i];
 }
 
-/* The one whose name or label it is, or NULL. */
+/* Finds an item by its name or label. */
 static const struct chrystoki_numbered *family_find(const struct chrystoki_family *family, const char *name)
 {
 	for (size_t i = 0; i < family->count; i++)
@@ -117,7 +117,7 @@ static const struct chrystoki_numbered *family_find(const struct chrystoki_famil
 	return NULL;
 }
 
-/* Sets the first `count` parts of the one with that name or label, or of the number behind the last. */
+/* Sets the first `count` parts of the item with that name or label, or of a new one with the next number. */
 static int family_set(struct chrystoki *c, enum chrystoki_family_kind kind, const char *const *values, size_t count,
 		      struct fault *f)
 {
@@ -148,7 +148,7 @@ static bool is_host(const char *value)
 	const size_t length = strlen(value);
 	const char *colon = strchr(value, ':');
 
-	/* An IPv6 address has two colons at least. */
+	/* An IPv6 address has at least two colons. */
 	return length > 0 && length <= HOST_MAX && (colon == NULL || strchr(colon + 1, ':') != NULL) &&
 	       strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:%") == length;
 }
@@ -178,7 +178,7 @@ int chrystoki_server_add(struct chrystoki *c, const char *name, unsigned port, s
 	return family_set(c, CHRYSTOKI_SERVERS, values, 2, f);
 }
 
-/* The entries of one server number take another number, or go. */
+/* Gives a server's entries another number; from == to removes them. */
 static int server_move(struct chrystoki *c, unsigned from, unsigned to, struct fault *f)
 {
 	for (size_t part = 0; part < CHRYSTOKI_PARTS; part++) {
@@ -219,7 +219,6 @@ static bool is_same(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* The next one's name. */
 static bool name_next(const char *members, size_t *at, struct chrystoki_member *ret_name)
 {
 	if (members == NULL || *at > strlen(members))
@@ -235,7 +234,7 @@ static bool name_next(const char *members, size_t *at, struct chrystoki_member *
 	return true;
 }
 
-/* Does the list have a member of that name before `end`? */
+/* Does the list have a member of that name, before `end` if that is not NULL? */
 static bool has_member(const char *members, const struct chrystoki_member *name, const char *end)
 {
 	struct chrystoki_member other;
@@ -290,53 +289,54 @@ int chrystoki_group_set(struct chrystoki *c, const char *label, const char *memb
 
 #define COMMAND "okv-luna config chrystoki "
 
-/* --- whether it all adds up ------------------------------------------------------------------------------------ */
+/* --- evaluation ------------------------------------------------------------------------------------------------ */
 
 static const char make_group[] =
 	"give the group all its members with okv-luna config chrystoki ha, or remove its entries";
 static const char may_not_reach[] = "the library may not reach that server";
 static const char no_server[] = "the library then shows no slots and reports no error";
 
-/* Entries that decide what shows, each by its section; groups' and servers' keys are the families'. */
+/* Keys that decide what shows, and their sections.  Those of groups and servers are in `families`. */
 static const struct {
 	const char *key, *section;
-} homes[] = { { "ServerName", CHRYSTOKI_CLIENT_SECTION },
-	      { "LNHServer", CHRYSTOKI_CLIENT_SECTION },
-	      { "HAOnly", "HAConfiguration" },
-	      { "reconnAtt", "HAConfiguration" } };
+} placements[] = { { "ServerName", CHRYSTOKI_CLIENT_SECTION },
+		   { "LNHServer", CHRYSTOKI_CLIENT_SECTION },
+		   { "HAOnly", "HAConfiguration" },
+		   { "reconnAtt", "HAConfiguration" } };
 
-/* The section that the entry belongs into, where it is in another; else NULL. */
-static const char *home_of(const struct chrystoki *c, const struct chrystoki_line *line)
+/* The section that the entry should be in, if it is in another one; else NULL. */
+static const char *expected_section(const struct chrystoki *c, const struct chrystoki_line *line)
 {
 	const char *known = chrystoki_spelling(line);
 
-	for (size_t i = 0; known != NULL && i < sizeof(homes) / sizeof(homes[0]); i++)
-		if (strcmp(known, homes[i].key) == 0)
-			/* REST has a ServerName of its own. */
-			return chrystoki_is_in(c, line, homes[i].section) || chrystoki_is_in(c, line, "REST")
+	for (size_t i = 0; known != NULL && i < sizeof(placements) / sizeof(placements[0]); i++)
+		if (strcmp(known, placements[i].key) == 0)
+			/* REST has its own ServerName. */
+			return chrystoki_is_in(c, line, placements[i].section) || chrystoki_is_in(c, line, "REST")
 				       ? NULL
-				       : homes[i].section;
+				       : placements[i].section;
 	return NULL;
 }
 
-/* One finding for each section; whether there is any. */
+/* Adds one finding for each section with misplaced entries; true if there is any. */
 static bool misplaced_evaluate(const struct chrystoki *c, struct finding_list *found)
 {
 	const struct chrystoki_line *line;
-	ptrdiff_t told = CHRYSTOKI_NO_LINE;
+	ptrdiff_t reported = CHRYSTOKI_NO_LINE;
 
 	for (size_t at = 0; (line = chrystoki_entry_next(c, &at)) != NULL;) {
-		const char *home = home_of(c, line);
-		if (home == NULL || line->section == told)
+		const char *expected = expected_section(c, line);
+		if (expected == NULL || line->section == reported)
 			continue;
 		finding_add(found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-misplaced", "the library does not look for it there",
 					 .hides = true),
-			    at, "'%s' is in section '%s', not in '%s'", SHOWN(line->name), SHOWN(line->within), home);
-		finding_set_remedy(found, "move the line into section '%s'", home);
-		told = line->section;
+			    at, "'%s' is in section '%s', not in '%s'", SHOWN(line->name), SHOWN(line->within),
+			    expected);
+		finding_set_remedy(found, "move the line into section '%s'", expected);
+		reported = line->section;
 	}
-	return told != CHRYSTOKI_NO_LINE;
+	return reported != CHRYSTOKI_NO_LINE;
 }
 
 bool chrystoki_is_networked(const struct chrystoki *c)
@@ -365,7 +365,7 @@ static bool names_service(const struct chrystoki *c)
 	return false;
 }
 
-/* Whether `key` names something that can be asked. */
+/* Checks that the value of `key` can be a host. */
 static void host_evaluate(const char *key, const char *host, size_t line, struct finding_list *found)
 {
 	if (chrystoki_is_given(host) && !is_host(host))
@@ -376,7 +376,7 @@ static void host_evaluate(const char *key, const char *host, size_t line, struct
 			    line, "%s is '%s', which is neither a host name nor an address", key, SHOWN(host));
 }
 
-/* `alone`: nothing else in the file says whom to ask. */
+/* `alone`: no other entry of the file names a server. */
 static void server_evaluate(const struct chrystoki_numbered *server, bool alone, struct finding_list *found)
 {
 	const char *name = server->parts[CHRYSTOKI_NAME], *port = server->parts[CHRYSTOKI_PORT];
@@ -399,7 +399,7 @@ static void server_evaluate(const struct chrystoki_numbered *server, bool alone,
 			   CHRYSTOKI_PORT_DEFAULT);
 }
 
-/* The servers of an appliance cluster, and the cloud service's. */
+/* Checks the servers of an appliance cluster and of the cloud service. */
 static void others_evaluate(const struct chrystoki *c, struct finding_list *found)
 {
 	struct chrystoki_family cluster;
@@ -433,7 +433,7 @@ static void servers_evaluate(const struct chrystoki *c, bool misplaced, struct f
 		const struct chrystoki_numbered *server = &servers.items[i];
 
 		if (server->parts[CHRYSTOKI_NAME] == NULL)
-			continue; /* a port without a server hides nothing */
+			continue; /* a port without a server is harmless */
 		if (server->number != next)
 			finding_add(found,
 				    FINDING_RULE(FINDING_FAIL, "server-gap",
@@ -522,7 +522,7 @@ static void synchronize_evaluate(const struct chrystoki *c, const struct chrysto
 	finding_set_remedy(found, COMMAND "set HASynchronize '%s' 1", SHOWN(label));
 }
 
-/* What two groups may not have in common; one finding for a pair. */
+/* Checks what two groups must not share; at most one finding for a pair. */
 static void pair_evaluate(const struct chrystoki_numbered *a, const struct chrystoki_numbered *b,
 			  struct finding_list *found)
 {
@@ -567,7 +567,7 @@ static void group_evaluate(const struct chrystoki *c, const struct chrystoki_num
 	serial_evaluate(group, found);
 }
 
-/* What holds for all groups of the file. */
+/* Checks the settings for all groups. */
 static void configuration_evaluate(const struct chrystoki *c, bool misplaced, struct finding_list *found)
 {
 	unsigned seconds;

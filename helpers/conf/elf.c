@@ -3,7 +3,7 @@
 #include <elf.h>
 #include <string.h>
 
-/* The program header number `index`; false where it is not whole. */
+/* Reads program header `index`; false if it is not entirely within the file. */
 static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file, size_t index, Elf64_Phdr *ret_header)
 {
 	const size_t at = file->e_phoff + index * sizeof(*ret_header);
@@ -15,7 +15,7 @@ static bool header_read(const char *bytes, size_t length, const Elf64_Ehdr *file
 	return true;
 }
 
-/* Where in the file the address lies; `length` where it does not. */
+/* The file offset of an address; `length` if it is not in the file. */
 static size_t offset_of(const char *bytes, size_t length, const Elf64_Ehdr *file, Elf64_Addr address)
 {
 	Elf64_Phdr header;
@@ -28,7 +28,7 @@ static size_t offset_of(const char *bytes, size_t length, const Elf64_Ehdr *file
 	return length;
 }
 
-/* Entry number `index` of the dynamic section; false behind the last. */
+/* Reads entry `index` of the dynamic section; false past the last one. */
 static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynamic, size_t index, Elf64_Dyn *ret_entry)
 {
 	const size_t room = dynamic->p_offset < length ? length - dynamic->p_offset : 0;

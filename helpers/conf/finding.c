@@ -86,12 +86,12 @@ void finding_set_remedy(struct finding_list *found, const char *remedy, ...)
 	va_end(arguments);
 }
 
-void finding_list_drop(struct finding_list *findings, bool (*is_meant)(const struct finding *finding))
+void finding_list_drop(struct finding_list *findings, bool (*should_drop)(const struct finding *finding))
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < findings->count; i++) {
-		if (is_meant(&findings->items[i]))
+		if (should_drop(&findings->items[i]))
 			finding_done(&findings->items[i]);
 		else
 			findings->items[kept++] = findings->items[i];

@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/hex.h"
 
-/* mtree(5) has no word for "something else": a socket is as good as any that we never compare by. */
+/* mtree(5) has no type for "other"; its type is never compared, so "socket" will do. */
 static const char *const type_names[] = { "file", "dir", "link", "socket" };
 
 void manifest_done(struct manifest *m)
@@ -45,7 +45,7 @@ static int entry_compare(const void *a, const void *b)
 
 int manifest_sort(struct manifest *m, struct fault *f)
 {
-	/* What was read from a file of ours is in order already. */
+	/* A manifest that we wrote is sorted already. */
 	bool sorted = true;
 	for (size_t i = 1; sorted && i < m->count; i++)
 		sorted = entry_compare(&m->entries[i - 1], &m->entries[i]) < 0;
@@ -105,7 +105,7 @@ bool manifest_name_read(struct text *ret_name, const char *bytes, size_t length)
 				return false;
 			c = c * 8 + (unsigned)(bytes[i + digit] - '0');
 		}
-		/* One spelling for each name: what could stand plainly is not accepted in octal. */
+		/* One spelling for each name: a plain character is not accepted in octal. */
 		if (c == 0 || c > 0xff || is_plain((unsigned char)c))
 			return false;
 		text_add_char(ret_name, (char)c);
@@ -133,7 +133,7 @@ void manifest_entry_print(const struct manifest_entry *entry, struct text *out)
 	text_add_format(out, " type=%s", type_names[entry->type]);
 	if (entry->has_attributes) {
 		text_add_format(out, " uid=%lu gid=%lu", (unsigned long)entry->uid, (unsigned long)entry->gid);
-		/* Links have no mode of their own on Linux. */
+		/* On Linux a link has no mode of its own. */
 		if (entry->type != MANIFEST_LINK)
 			text_add_format(out, " mode=%04o", (unsigned)entry->mode);
 		if (entry->type == MANIFEST_FILE)
@@ -171,7 +171,7 @@ static bool type_read(const char *value, enum manifest_type *ret_type)
 	return false;
 }
 
-/* "key=value", however the value is spelt; false where there is no such key. */
+/* Reads "key=value", without checking how the value is spelt; false for an unknown key. */
 static bool keyword_read(char *word, struct manifest_entry *entry, struct text *ret_target)
 {
 	char *value = strchr(word, '=');
@@ -198,7 +198,7 @@ static bool keyword_read(char *word, struct manifest_entry *entry, struct text *
 	return entry->has_attributes = true;
 }
 
-/* What is read is printed again, and has to be the line: so there is one spelling for each entry, and one order. */
+/* Prints what it has read and compares: only the spelling and the order that we write are accepted. */
 static bool line_read(struct manifest *m, const char *bytes, size_t length, struct fault *f)
 {
 	TEXT_AUTO line = { 0 };
@@ -240,7 +240,7 @@ int manifest_parse(struct manifest *ret_manifest, const char *name, const char *
 	size_t number = 1;
 
 	for (size_t at = 0; text_line_next(bytes, length, &at, &line); number++) {
-		/* A file that ends in the middle of a line was cut. */
+		/* No line feed at the end: the file was truncated. */
 		if (!line.ended)
 			return fault_refused(f, "%s:%zu: the last line is incomplete; the file was cut off",
 					     SHOWN(name), number);

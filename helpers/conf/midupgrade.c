@@ -6,7 +6,7 @@
 #include "conf/assign.h"
 #include "conf/script.h"
 
-/* hooks/mid-upgrade.block as it stands, which an installed tool does not need to find. */
+/* hooks/mid-upgrade.block, linked in so that an installed tool does not have to find it. */
 __asm__(".pushsection .rodata\n"
 	".globl midupgrade_block\n"
 	"midupgrade_block: .incbin \"hooks/mid-upgrade.block\"\n"
@@ -20,7 +20,7 @@ static bool line_begins(const char *bytes, const struct script_line *line, const
 }
 
 struct marks {
-	size_t begin, end; /* offsets of the block, its last line included; equal where there is none */
+	size_t begin, end; /* offsets of the block, including its last line; equal if there is none */
 	size_t line;       /* of the first mark, from 1; 0: none */
 	bool unpaired;
 };
@@ -55,7 +55,6 @@ static struct marks marks_find(const char *bytes, const struct script *s)
 	return m;
 }
 
-/* Where the blanks at the start of the line end. */
 static size_t blanks_end(const char *line, size_t length)
 {
 	size_t at = 0;
@@ -65,7 +64,7 @@ static size_t blanks_end(const char *line, size_t length)
 	return at;
 }
 
-/* Whether the word is in the line, in either letter case. */
+/* Does the line contain the word, in any letter case? */
 static bool line_says(const char *line, size_t length, const char *word)
 {
 	const size_t n = strlen(word);
@@ -76,7 +75,7 @@ static bool line_says(const char *line, size_t length, const char *word)
 	return false;
 }
 
-/* Does the line speak of what stands above it, forbidding something? */
+/* A comment that forbids something about what is above it. */
 static bool is_banner(const char *line, size_t length)
 {
 	const size_t at = blanks_end(line, length);
@@ -130,7 +129,7 @@ static bool makes_group(const char *line, size_t length, const char *group)
 	return false;
 }
 
-/* The number of lines up to the banner and with it; 0: there is none. */
+/* The number of lines up to and including the banner; 0 if there is none. */
 static size_t banner_end(const char *bytes, const struct script *s)
 {
 	for (size_t i = 0; i < s->count; i++)
@@ -139,7 +138,7 @@ static size_t banner_end(const char *bytes, const struct script *s)
 	return 0;
 }
 
-/* The first of the first `count` lines, from 1, that ends the script; 0: none does. */
+/* The first line, from 1, among the first `count` that ends the script; 0: none does. */
 static size_t script_end(const struct script *s, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -148,8 +147,8 @@ static size_t script_end(const struct script *s, size_t count)
 	return 0;
 }
 
-/* Where the block belongs in a script that has none; `length` where that is the end. */
-static int place_find(const char *bytes, size_t length, const char *group, size_t *ret_at, struct fault *f)
+/* Finds where to insert the block in a script without one; `length` is the end. */
+static int insertion_find(const char *bytes, size_t length, const char *group, size_t *ret_at, struct fault *f)
 {
 	SCRIPT_AUTO s = { 0 };
 	if (script_read(&s, bytes, length, f) < 0)
@@ -206,7 +205,7 @@ int midupgrade_insert(const char *bytes, size_t length, const char *group, struc
 	size_t at = 0;
 
 	if (midupgrade_remove(bytes, length, &plain, f) < 0 ||
-	    place_find(text_string(&plain), plain.length, group, &at, f) < 0)
+	    insertion_find(text_string(&plain), plain.length, group, &at, f) < 0)
 		return -1;
 	text_add(ret_text, text_string(&plain), at);
 	if (at > 0 && plain.bytes[at - 1] != '\n')
@@ -224,7 +223,7 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 		return -1;
 	const struct marks m = marks_find(bytes, &s);
 	enum midupgrade_state state = MIDUPGRADE_NONE;
-	/* Without a block: what would keep one from being reached. */
+	/* If there is no block: what would keep one from running. */
 	const size_t end = m.unpaired ? 0 : script_end(&s, m.line > 0 ? m.line - 1 : banner_end(bytes, &s));
 
 	if (end > 0) {
@@ -251,7 +250,7 @@ int midupgrade_look(const char *bytes, size_t length, const char *group, enum mi
 	return 0;
 }
 
-/* exit ${DBFW_PM_CHANGED}, in any spelling of the expansion */
+/* exit ${DBFW_PM_CHANGED}, with or without quotes and braces. */
 static bool exits_changed(const char *line, size_t length)
 {
 	const char *word;
@@ -282,7 +281,7 @@ int midupgrade_leftovers(const char *bytes, size_t length, const char *group,
 
 		if (s.lines[i].start >= m.begin && s.lines[i].start < m.end)
 			continue;
-		/* Behind a quote that never ends nothing counts as code any more, so both are looked for everywhere. */
+		/* Checked in every line: after an unclosed typographic quote nothing counts as code any more. */
 		const size_t mark = i == 0 && text_starts(bytes, ASSIGN_BOM) ? strlen(ASSIGN_BOM) : 0;
 		const size_t first = mark + blanks_end(line + mark, n - mark);
 		const bool comment = first >= n || line[first] == '#';

@@ -31,7 +31,7 @@ struct der {
 	size_t length;
 };
 
-/* Takes the next element off `from`; false at the end, or where it is none. */
+/* Takes the next element off `from`; false at the end, or if it is malformed. */
 static bool der_next(struct der *from, unsigned *ret_tag, struct der *ret_content)
 {
 	size_t head = 2, length;
@@ -57,7 +57,7 @@ static bool der_next(struct der *from, unsigned *ret_tag, struct der *ret_conten
 	return true;
 }
 
-/* The next element that bears the tag; those before it are passed over. */
+/* Takes the next element with that tag, and drops those before it. */
 static bool der_find(struct der *from, unsigned tag, struct der *ret_content)
 {
 	unsigned here;
@@ -68,7 +68,7 @@ static bool der_find(struct der *from, unsigned tag, struct der *ret_content)
 	return false;
 }
 
-/* The modulus, which RSAPublicKey begins with; or the point as it stands. */
+/* Adds the modulus, which is first in an RSAPublicKey, or else the whole elliptic curve point. */
 static void public_add(struct der bits, struct text *out)
 {
 	struct der inner, modulus;
@@ -190,7 +190,7 @@ static int base64_digit(char c)
 	return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* Adds the bytes of a line; false where it is none of base64.  *bits holds what is left over, with a 1 before it. */
+/* Decodes one line; false if it is not base64.  *bits holds the remaining bits, below a leading 1. */
 static bool base64_add(const struct text_line *line, uint32_t *bits, struct text *out)
 {
 	for (size_t i = 0; i < line->length; i++) {
@@ -211,7 +211,7 @@ static bool base64_add(const struct text_line *line, uint32_t *bits, struct text
 	return true;
 }
 
-/* The rest, of one or two bytes. */
+/* Adds the one or two bytes that remain. */
 static void base64_end(uint32_t bits, struct text *out)
 {
 	if (bits >= 1u << 18)
@@ -222,7 +222,7 @@ static void base64_end(uint32_t bits, struct text *out)
 		text_add_char(out, (char)(bits >> 4));
 }
 
-/* "-----BEGIN X-----": X, or NULL. */
+/* Returns X of "-----BEGIN X-----", or NULL. */
 static const char *label_find(const struct text_line *line, const char *mark, size_t *ret_length)
 {
 	const size_t n = strlen(mark);
@@ -239,7 +239,7 @@ static enum pem_kind kind_of(const char *label, size_t length)
 	static const char key[] = "PRIVATE KEY", certificate[] = "CERTIFICATE", ssh[] = "OPENSSH PRIVATE KEY";
 	const size_t k = strlen(key), c = strlen(certificate);
 
-	/* A format of its own, which no TLS library reads. */
+	/* A different format, which no TLS library reads. */
 	if (text_equal(label, length, ssh))
 		return PEM_OTHER;
 	if (length >= k && memcmp(label + length - k, key, k) == 0)
@@ -247,7 +247,7 @@ static enum pem_kind kind_of(const char *label, size_t length)
 	return length >= c && memcmp(label + length - c, certificate, c) == 0 ? PEM_CERTIFICATE : PEM_OTHER;
 }
 
-/* The lines of one block, *at behind its first; its bytes, unless they are encrypted. */
+/* Reads a block from the line after its BEGIN; `body` stays empty if it is encrypted. */
 static bool block_read(const char *bytes, size_t length, size_t *at, struct text *body)
 {
 	struct text_line line;

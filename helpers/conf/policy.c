@@ -36,7 +36,7 @@ static bool blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Splits in place: each field is unquoted and ended by NUL inside `line`.  Missing fields are "-". */
+/* Splits in place; the fields are unquoted and point into `line`.  Missing fields are "-". */
 static int fields_split(char *line, char *ret_fields[FIELDS_MAX], struct fault *f)
 {
 	static char missing[] = "-";
@@ -127,8 +127,8 @@ static int type_parse(const char *field, struct policy_rule *rule, struct fault 
 	return 0;
 }
 
-/* Cuts the path at its slashes and counts; `wild`: wildcards have their meaning. */
-static int path_cut(const char *path, bool wild, struct policy_rule *rule, struct fault *f)
+/* Splits the path into components; `wild`: wildcards are allowed. */
+static int path_split(const char *path, bool wild, struct policy_rule *rule, struct fault *f)
 {
 	if (path[0] != '/')
 		return fault_refused(f, "path '%s' is not absolute", SHOWN(path));
@@ -190,7 +190,7 @@ static bool group_find(const struct policy_names *names, const char *name, uint3
 	return names->to_come != NULL && strcmp(name, names->to_come) == 0;
 }
 
-/* Either kind of account: 0 and the id, or the fault that names it. */
+/* Resolves a user or group; leaves *ret_id as it is for "-". */
 static int account_parse(const char *field, const char *kind, const struct policy_names *names, uint32_t *ret_id,
 			 struct fault *f)
 {
@@ -223,7 +223,7 @@ static int rule_parse(char *line, const struct policy_names *names, struct polic
 	    settings_expand(fields[FIELD_USER], names->settings, &user, f) < 0 ||
 	    settings_expand(fields[FIELD_GROUP], names->settings, &group, f) < 0)
 		return -1;
-	if (path_cut(text_string(&path), true, rule, f) < 0)
+	if (path_split(text_string(&path), true, rule, f) < 0)
 		return -1;
 	if (rule->count == 0)
 		return fault_refused(f, "a policy may not apply to '/' itself");
@@ -308,14 +308,14 @@ int policy_mark(struct policy *p, const char *path, struct fault *f)
 {
 	struct policy_rule rule = { .recursive = true, .uid = POLICY_ID_KEEP, .gid = POLICY_ID_KEEP };
 
-	int r = path_cut(path, false, &rule, f);
+	int r = path_split(path, false, &rule, f);
 	if (r == 0)
 		r = rule_add(p, &rule, f);
 	rule_done(&rule);
 	return r;
 }
 
-/* --- where a walk stands ------------------------------------------------------------------------------------------ */
+/* --- matching ---------------------------------------------------------------------------------------------------- */
 
 static void set_put(struct policy_set *set, size_t rule)
 {
@@ -334,7 +334,7 @@ void policy_root(const struct policy *p, struct policy_place *ret_place)
 		if (p->rules[i].count > 0) {
 			set_put(&ret_place->partial, i);
 		} else {
-			/* Only a mark can be the root itself. */
+			/* Only policy_mark can add a rule for "/". */
 			set_put(&ret_place->covers, i);
 			set_put(&ret_place->applies, i);
 		}
@@ -350,7 +350,7 @@ void policy_step(const struct policy *p, const struct policy_place *from, const 
 			const size_t which = word * WORD_BITS + (size_t)__builtin_ctzll(left);
 			const struct policy_rule *rule = &p->rules[which];
 			const char *component = rule->components[from->depth];
-			/* Past the plain components a name is compared as a pattern, which plain ones are too. */
+			/* fnmatch(3) from the first wildcard on; plain components match themselves there, too. */
 			const bool match = from->depth < rule->plain
 						   ? strcmp(component, name) == 0
 						   : fnmatch(component, name, FNM_PERIOD | FNM_NOESCAPE) == 0;
@@ -367,7 +367,7 @@ void policy_step(const struct policy *p, const struct policy_place *from, const 
 	}
 }
 
-/* What one rule makes of a mode. */
+/* Applies one rule to a mode. */
 static mode_t mode_apply(const struct policy_rule *rule, mode_t now)
 {
 	mode_t mode = rule->mode;
@@ -390,7 +390,7 @@ static mode_t mode_apply(const struct policy_rule *rule, mode_t now)
 bool policy_target(const struct policy *p, const struct policy_place *place, const struct policy_state *state,
 		   struct policy_state *ret_target)
 {
-	bool moded = false;
+	bool sets_mode = false;
 
 	*ret_target = *state;
 	if (!S_ISREG(state->mode) && !S_ISDIR(state->mode))
@@ -406,11 +406,11 @@ bool policy_target(const struct policy *p, const struct policy_place *place, con
 				ret_target->gid = rule->gid;
 			if (rule->has_mode) {
 				ret_target->mode = mode_apply(rule, ret_target->mode);
-				moded = true;
+				sets_mode = true;
 			}
 		}
 	}
-	return moded;
+	return sets_mode;
 }
 
 void policy_target_of(const struct policy *p, const char *path, const struct policy_state *state,

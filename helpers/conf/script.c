@@ -15,16 +15,16 @@ enum {
 	EVAL_DEPTH = 2,
 };
 
-/* What the reader is inside of.  In the first ones line feeds, comments and commands are none. */
+/* What the reader is inside of.  Up to NEST_QUOTING, line feeds, comments and commands have no meaning. */
 enum nest {
 	NEST_ARITHMETIC, /* (( )), $(( )) */
-	NEST_GROUP,      /* a plain parenthesis inside arithmetic */
+	NEST_GROUP,      /* a parenthesis inside arithmetic */
 	NEST_PARAMETER,  /* ${ } */
 	NEST_DOUBLE,     /* "" */
 	NEST_SINGLE,     /* '' */
 	NEST_QUOTING = NEST_SINGLE,
-	NEST_SUBSHELL, /* ( ), also of a case pattern */
-	NEST_COMMAND,  /* $( ), <( ), >( ), and the words of an array */
+	NEST_SUBSHELL, /* ( ), and the ')' of a case pattern */
+	NEST_COMMAND,  /* $( ), <( ), >( ), and array elements */
 	NEST_BACKTICK,
 	NEST_BRACE, /* { } */
 	NEST_IF,
@@ -37,34 +37,34 @@ struct document {
 	bool tabs; /* <<- */
 };
 
-/* Whether what hangs on a command is run, by what that comes to: `true && exit`, `if false; then`. */
+/* Is the next command run, given the result of the one before: `true && exit`, `if false; then`? */
 enum run { RUN_MAYBE, RUN_SURELY, RUN_NEVER };
 
-/* Of a list of commands: of the script, or inside something. */
+/* The state of the list of commands that is being read. */
 struct list {
-	enum run run; /* of the command that is read, where its list is run */
+	enum run run; /* of the current command, if the list runs at all */
 	enum script_outcome outcome;
 	bool piped, negated;
-	bool assigning; /* the word that is read is an assignment: behind it comes a command */
+	bool assigning; /* the current word is an assignment: a command can follow */
 };
 
 struct frame {
 	enum nest nest;
-	bool sure;    /* what is read here is run whenever that around it is */
-	bool entered; /* if, loops, case: whether the next condition is */
+	bool sure;    /* runs whenever the enclosing command runs */
+	bool entered; /* if, loops, case: the next condition is evaluated */
 	bool until;
-	bool endless; /* a loop whose condition never changes, and which nothing was seen to leave */
+	bool endless; /* a loop with a constant condition and, so far, nothing that leaves it */
 	enum script_outcome condition;
-	unsigned words;     /* of `for`: it, the name, `in` and what follows; of `case`: its patterns */
-	size_t function;    /* whose body it is, from 1; 0: none's */
-	size_t end;         /* the line in it that ends what it is run in; 0: none, so far */
-	struct list around; /* to go on with behind it */
+	unsigned words;     /* of `for`: words read, itself included; of `case`: patterns */
+	size_t function;    /* number of the function whose body it is, from 1; 0: none */
+	size_t end;         /* line that ends the script or function; 0: none so far */
+	struct list around; /* the enclosing list, to return to */
 };
 
 struct function {
 	const char *name;
 	size_t length;
-	bool ends; /* calling it ends the script */
+	bool ends; /* a call ends the script */
 };
 
 struct reader {
@@ -74,25 +74,25 @@ struct reader {
 	size_t depth;
 	struct list list;
 	bool lost;
-	bool command;    /* the next word is in command position */
-	bool redirected; /* the next word is a redirection's */
-	size_t line;     /* that is read, from 1 */
-	size_t end;      /* the line that ends the script, since this was looked at last; 0: none */
-	bool operand;    /* something is wanted yet, on a later line if need be: after | && || and name() */
+	bool command;    /* a command name can come next */
+	bool redirected; /* the next word is the target of a redirection */
+	size_t line;     /* the current line, from 1 */
+	size_t end;      /* line found to end the script, not yet taken over by read_all; 0: none */
+	bool operand;    /* an operand must follow, perhaps on a later line: after | && || and name() */
 	struct document documents[DOCUMENTS_MAX];
 	size_t document_count;
 	struct function functions[FUNCTIONS_MAX];
 	size_t function_count;
-	size_t defined;   /* the function whose body comes next, from 1; 0: none's */
-	const char *word; /* the last one */
+	size_t defined;   /* number of the function whose body comes next, from 1; 0: none */
+	const char *word; /* the last word */
 	size_t word_length;
 	bool trapped;         /* a trap may be set */
-	bool function_around; /* this is the text of an `eval` in a function's body */
+	bool function_around; /* reading the text of an `eval` inside a function */
 	unsigned eval_depth;
 };
 
 static bool eval_ends(const struct reader *r);
-static void end_note(struct reader *r, bool is_return);
+static void end_record(struct reader *r, bool is_return);
 
 /* --- a few bytes at a time ---------------------------------------------------------------------------------------- */
 
@@ -124,7 +124,7 @@ static void push(struct reader *r, enum nest nest)
 	}
 }
 
-/* A command has come to that; one that is not run changes nothing. */
+/* Records the result of a command; one that is not run changes nothing. */
 static void outcome_set(struct reader *r, enum script_outcome outcome)
 {
 	if (r->list.run == RUN_NEVER)
@@ -135,7 +135,7 @@ static void outcome_set(struct reader *r, enum script_outcome outcome)
 	r->list.negated = false;
 }
 
-/* Is the command that begins here run beside the script: before '|', or with '&' at its end? */
+/* Does the command that begins here run in another process: before '|', or with '&' at its end? */
 static bool is_detached(const struct reader *r)
 {
 	char quote = '\0';
@@ -156,8 +156,8 @@ static bool is_detached(const struct reader *r)
 	return false;
 }
 
-/* Behind a compound command that ends whatever it is run in, unless that is a shell of its own. */
-static void end_pass(struct reader *r, const struct frame *frame)
+/* A compound command that ends the script also ends what encloses it, unless it runs in another process. */
+static void end_propagate(struct reader *r, const struct frame *frame)
 {
 	if (frame->end == 0 || is_detached(r))
 		return;
@@ -169,7 +169,7 @@ static void end_pass(struct reader *r, const struct frame *frame)
 		r->end = frame->end;
 }
 
-/* Out of the innermost thing. */
+/* Leaves the innermost nesting. */
 static void leave(struct reader *r)
 {
 	const struct frame *frame = &r->stack[--r->depth];
@@ -178,9 +178,9 @@ static void leave(struct reader *r)
 	if (frame->nest <= NEST_QUOTING)
 		return;
 	r->list = frame->around;
-	end_pass(r, frame);
+	end_propagate(r, frame);
 	if (frame->nest == NEST_COMMAND || frame->nest == NEST_BACKTICK) {
-		/* A word of a command does not change what that comes to; that of an assignment is all there is. */
+		/* The result of a substitution counts only in an assignment, where it becomes the command's. */
 		if (r->list.assigning)
 			outcome_set(r, SCRIPT_UNKNOWN);
 	} else {
@@ -201,7 +201,7 @@ static char peek(const struct reader *r, size_t ahead)
 	return r->at + ahead < r->length ? r->bytes[r->at + ahead] : '\0';
 }
 
-/* Where the blanks end that begin so far ahead. */
+/* Returns the offset from the current position of the first non-blank, from `ahead` on. */
 static size_t blanks_end(const struct reader *r, size_t ahead)
 {
 	while (peek(r, ahead) == ' ' || peek(r, ahead) == '\t')
@@ -215,7 +215,7 @@ static bool starts(const struct reader *r, const char *what)
 	return r->length - r->at >= length && memcmp(r->bytes + r->at, what, length) == 0;
 }
 
-/* Where `$` or a backtick means the same whether in double quotes or not.  True when it took something. */
+/* Reads `$` or a backtick, which mean the same in double quotes and outside.  True if it has read something. */
 static bool expansion_read(struct reader *r)
 {
 	static const struct {
@@ -242,7 +242,7 @@ static bool expansion_read(struct reader *r)
 	return true;
 }
 
-/* One step inside quotes, ${ } or arithmetic. */
+/* Reads one step inside quotes, ${ } or arithmetic. */
 static void quoted_step(struct reader *r)
 {
 	const char c = peek(r, 0);
@@ -280,13 +280,13 @@ static void quoted_step(struct reader *r)
 	} else if (nest == NEST_GROUP && c == ')') {
 		leave(r);
 	} else if (nest == NEST_ARITHMETIC && c == ')') {
-		/* "$((" began a subshell inside a substitution after all; which is which cannot be told here. */
+		/* "$((" was a subshell inside a substitution: too ambiguous to go on. */
 		r->lost = true;
 	}
 	r->at++;
 }
 
-/* After "<<": the word that ends the here-document. */
+/* After "<<": reads the word that ends the here-document. */
 static void document_read(struct reader *r)
 {
 	if (r->document_count == DOCUMENTS_MAX) {
@@ -340,7 +340,7 @@ static const struct {
 	{ "{", true, NEST_BRACE },    { "}", false, NEST_BRACE },
 };
 
-/* A function by that name: its body follows, on this line or a later one. */
+/* Defines a function; its body follows, on this line or a later one. */
 static void function_define(struct reader *r, const char *name, size_t length)
 {
 	r->operand = true;
@@ -351,7 +351,7 @@ static void function_define(struct reader *r, const char *name, size_t length)
 	r->defined = r->function_count;
 }
 
-/* Which part of a compound command is run, by what its condition came to. */
+/* At `then`, `do`, `elif` and `else`: is this part run, given the result of the condition? */
 static void part_begin(struct reader *r, const char *word, size_t length)
 {
 	struct frame *frame = r->depth > 0 ? top(r) : NULL;
@@ -363,7 +363,7 @@ static void part_begin(struct reader *r, const char *word, size_t length)
 		frame->condition = r->list.outcome;
 		frame->sure = frame->entered && frame->condition == SCRIPT_GOOD;
 	} else if (text_equal(word, length, "do")) {
-		/* `for name in word`: at least one word that is there whatever the variables hold. */
+		/* `for name in word` runs if there is a literal word, whatever the variables are. */
 		frame->sure = frame->entered && (frame->words > 0 ? frame->words > 3 : r->list.outcome == wanted);
 		frame->endless = frame->sure && frame->words == 0;
 	} else if (text_equal(word, length, "elif") || text_equal(word, length, "else")) {
@@ -375,7 +375,7 @@ static void part_begin(struct reader *r, const char *word, size_t length)
 	r->list = (struct list){ .run = RUN_SURELY };
 }
 
-/* Words behind which the next one stands in command position again. */
+/* Is it a word that a command follows? */
 static bool is_prefix(struct reader *r, const char *word, size_t length)
 {
 	static const char *const before_command[] = { "then", "else",    "elif",    "do",     "!", "time",
@@ -385,17 +385,17 @@ static bool is_prefix(struct reader *r, const char *word, size_t length)
 	return text_is_one_of(word, length, before_command);
 }
 
-/* Before `done`: a loop that nothing leaves ends the script at its last line. */
-static void endless_note(struct reader *r)
+/* At `done`: an endless loop ends the script at its last line. */
+static void endless_loop_record(struct reader *r)
 {
 	if (!inside(r, NEST_LOOP) || !top(r)->endless || top(r)->end != 0)
 		return;
 	r->list = (struct list){ .run = RUN_SURELY };
-	end_note(r, false);
+	end_record(r, false);
 }
 
-/* What may leave loops around it, by itself or by what it reads. */
-static void leaving_note(struct reader *r, const char *word, size_t length)
+/* A command that can leave the enclosing loops, by itself or by what it reads. */
+static void loop_exit_record(struct reader *r, const char *word, size_t length)
 {
 	static const char *const words[] = { "break", "continue", "return", "eval", "source", ".", NULL };
 
@@ -403,16 +403,16 @@ static void leaving_note(struct reader *r, const char *word, size_t length)
 		r->stack[depth].endless = false;
 }
 
-/* A reserved word, where the next word stands in command position or not; true when it is one. */
+/* Reads a reserved word and sets r->command; false if it is not one. */
 static bool reserved_read(struct reader *r, const char *word, size_t length)
 {
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		if (!text_equal(word, length, reserved[i].word))
 			continue;
-		/* Behind `for`, `case` comes a word, not a command; behind `fi` may come an operator only. */
+		/* After `for` and `case` comes a word, after `fi` only an operator: no command. */
 		r->command = reserved[i].opens && strchr("fsc", word[0]) == NULL;
 		if (word[0] == 'd')
-			endless_note(r);
+			endless_loop_record(r);
 		if (reserved[i].opens)
 			push(r, reserved[i].nest);
 		else
@@ -426,9 +426,9 @@ static bool reserved_read(struct reader *r, const char *word, size_t length)
 	}
 	if (is_prefix(r, word, length)) {
 		r->list.negated = r->list.negated != text_equal(word, length, "!");
-		leaving_note(r, word, length);
+		loop_exit_record(r, word, length);
 		if (text_equal(word, length, "eval") && eval_ends(r))
-			end_note(r, false);
+			end_record(r, false);
 		return true;
 	}
 	if (!text_equal(word, length, "function"))
@@ -450,8 +450,8 @@ static bool is_in_function(const struct reader *r)
 	return found;
 }
 
-/* A command that ends whatever it is run in: a function, or the script. */
-static void end_note(struct reader *r, bool is_return)
+/* Records a command that ends the function or script it is in, if it is sure to run. */
+static void end_record(struct reader *r, bool is_return)
 {
 	if (r->lost || r->list.run != RUN_SURELY || r->list.piped || is_detached(r))
 		return;
@@ -472,8 +472,8 @@ static void end_note(struct reader *r, bool is_return)
 		r->end = r->line;
 }
 
-/* `exec` with redirections only does not end a script. */
-static bool is_replaced(const struct reader *r)
+/* False for `exec` with redirections only, which does not end a script. */
+static bool exec_has_command(const struct reader *r)
 {
 	const size_t name = blanks_end(r, 0);
 	size_t ahead = name;
@@ -496,7 +496,7 @@ static const struct function *function_find(const struct reader *r, const char *
 
 static int read_all(struct reader *r, struct script *s, struct fault *f);
 
-/* `eval "..."`: does the text that is all there end the script?  Words without quotes are read where they stand. */
+/* Does `eval "TEXT"` end the script?  Only for a constant text in quotes; unquoted words are read as code anyway. */
 static bool eval_ends(const struct reader *r)
 {
 	SCRIPT_WORDS_AUTO w = { .count = 0 };
@@ -524,7 +524,7 @@ static bool eval_ends(const struct reader *r)
 	return ends;
 }
 
-/* Any other command: does it end the script, and what does it come to? */
+/* Reads any other command: does it end the script, and what is its result? */
 static void command_read(struct reader *r, const char *word, size_t length)
 {
 	static const char *const good[] = { "true", ":", "echo", "printf", NULL };
@@ -532,17 +532,17 @@ static void command_read(struct reader *r, const char *word, size_t length)
 	const bool is_return = text_equal(word, length, "return");
 	enum script_outcome outcome = SCRIPT_UNKNOWN;
 	SCRIPT_WORDS_AUTO w = { .count = 0 };
-	bool ends =
-		is_return || text_equal(word, length, "exit") || (text_equal(word, length, "exec") && is_replaced(r));
+	bool ends = is_return || text_equal(word, length, "exit") ||
+		    (text_equal(word, length, "exec") && exec_has_command(r));
 
-	leaving_note(r, word, length);
+	loop_exit_record(r, word, length);
 	if (script_words_read(&w, r->bytes, r->length, r->at)) {
 		outcome = script_words_evaluate(&w, word, length);
 		ends = ends || script_words_end(&w, word, length, r->trapped);
 	}
 	r->trapped = r->trapped || text_equal(word, length, "trap");
 	if (function != NULL ? function->ends : ends)
-		end_note(r, is_return);
+		end_record(r, is_return);
 	if (function != NULL)
 		outcome = SCRIPT_UNKNOWN;
 	else if (text_is_one_of(word, length, good))
@@ -552,12 +552,12 @@ static void command_read(struct reader *r, const char *word, size_t length)
 	outcome_set(r, outcome);
 }
 
-/* A command whose name is quoted, in part or whole (`\exit`, `"exit"`): no reserved word, and no alias. */
+/* Reads a command whose name is quoted, partly or wholly (`\exit`, `"exit"`): it is no reserved word or alias. */
 static bool quoted_command_read(struct reader *r, size_t start)
 {
 	SCRIPT_WORDS_AUTO w = { .count = 0 };
 	size_t at = start;
-	/* What stands behind `eval` is its text, which has been read as a whole. */
+	/* The text after `eval` has been read as a whole. */
 	const bool text = r->word != NULL && text_equal(r->word, r->word_length, "eval");
 
 	if (!r->command || r->redirected || text || !script_word_read(&w, r->bytes, r->length, &at) || w.own_id)
@@ -568,7 +568,7 @@ static bool quoted_command_read(struct reader *r, size_t start)
 	return true;
 }
 
-/* NAME= at the beginning of the word. */
+/* Does the word begin with NAME=? */
 static bool is_assignment(const char *word, size_t length)
 {
 	size_t name = 0;
@@ -580,7 +580,7 @@ static bool is_assignment(const char *word, size_t length)
 	return name > 0 && name < length && word[name] == '=';
 }
 
-/* A bare word: reserved words count in command position only. */
+/* Reads an unquoted word; it can be reserved only where a command can begin. */
 static void word_read(struct reader *r)
 {
 	const char before = r->at > 0 ? r->bytes[r->at - 1] : '\n';
@@ -591,7 +591,7 @@ static void word_read(struct reader *r)
 		length++;
 	r->word_length = length;
 	r->at += length > 0 ? length : 1;
-	/* A word that goes on with a quote or an expansion is not reserved. */
+	/* A word that continues with a quote or an expansion is not reserved. */
 	const char next = peek(r, 0);
 	const bool whole = next == '\0' || strchr(" \t\n;&|()<>", next) != NULL;
 	if (r->redirected) {
@@ -604,7 +604,7 @@ static void word_read(struct reader *r)
 		if (reserved_read(r, r->word, length))
 			return;
 		r->command = false;
-		/* Parentheses make it a function. */
+		/* "name(" defines a function. */
 		if (peek(r, blanks_end(r, 0)) != '(')
 			command_read(r, r->word, length);
 	} else if (length > 0 && !whole && quoted_command_read(r, (size_t)(r->word - r->bytes))) {
@@ -618,7 +618,7 @@ static void word_read(struct reader *r)
 	}
 }
 
-/* "name()", with blanks where the shell allows them: the body follows, on this line or a later one. */
+/* Reads "name()", perhaps with blanks; the body follows, on this line or a later one. */
 static bool definition_read(struct reader *r)
 {
 	const size_t ahead = blanks_end(r, 1);
@@ -630,7 +630,7 @@ static bool definition_read(struct reader *r)
 	return true;
 }
 
-/* Behind a pattern of `case`: only '*' as the first one is run for sure. */
+/* After a pattern of `case`: a branch is sure to run only if it is the first and its pattern is '*'. */
 static void branch_begin(struct reader *r)
 {
 	struct frame *frame = top(r);
@@ -648,7 +648,7 @@ static void parenthesis_read(struct reader *r)
 	const char c = peek(r, 0);
 
 	if (c == '(' && r->at > 0 && r->bytes[r->at - 1] == '=') {
-		/* An array: words, no commands. */
+		/* An array: words, not commands. */
 		push(r, NEST_COMMAND);
 		r->command = false;
 	} else if (c == '(') {
@@ -665,7 +665,7 @@ static void parenthesis_read(struct reader *r)
 		leave(r);
 		r->command = false;
 	} else {
-		/* After a pattern a command; after a subshell it does no harm. */
+		/* A command follows after a pattern; after a subshell, setting this is harmless. */
 		if (inside(r, NEST_CASE))
 			branch_begin(r);
 		else
@@ -708,7 +708,7 @@ static void redirection_read(struct reader *r)
 		document_read(r);
 		return;
 	}
-	/* ">&", "<&" and ">|" are redirections, no operators between commands. */
+	/* ">&", "<&" and ">|" are redirections, not operators between commands. */
 	const char next = peek(r, 1);
 	if (next == '(') {
 		push(r, NEST_COMMAND);
@@ -718,17 +718,17 @@ static void redirection_read(struct reader *r)
 	r->redirected = next != '(';
 }
 
-/* The next command is no more part of a chain. */
+/* Begins a command that does not depend on the one before. */
 static void list_end(struct reader *r)
 {
-	/* What a condition came to is asked at `then` and `do`. */
+	/* Keep `outcome`: `then` and `do` need it. */
 	r->list.run = RUN_SURELY;
 	r->list.piped = r->list.negated = false;
 	r->command = true;
 	r->list.assigning = r->redirected = false;
 }
 
-/* A word that begins with a quote or an expansion, so that nobody knows what it names. */
+/* A word that begins with a quote or an expansion: its command is unknown. */
 static void word_begin(struct reader *r)
 {
 	if (r->redirected) {
@@ -740,7 +740,7 @@ static void word_begin(struct reader *r)
 	r->command = false;
 }
 
-/* One step in code; a line feed is the caller's. */
+/* Reads one step of code; the caller handles line feeds. */
 static void code_step(struct reader *r)
 {
 	const char c = peek(r, 0);
@@ -794,7 +794,7 @@ static bool is_quoted(const struct reader *r)
 	return r->depth > 0 && r->stack[r->depth - 1].nest <= NEST_QUOTING;
 }
 
-/* Outside everything: a line that begins here is a line of the script itself. */
+/* Outside of everything: a line that begins here is a top-level line. */
 static bool is_outer(const struct reader *r)
 {
 	return r->depth == 0 && !r->lost && !r->operand && r->document_count == 0;
@@ -816,8 +816,8 @@ static int line_begin(struct script *s, size_t start, bool outer, struct fault *
 	return 0;
 }
 
-/* The texts of here-documents, from the line after the command's on.  Their lines are none of the script's. */
-static int documents_pass(struct reader *r, struct script *s, struct fault *f)
+/* Skips the here-documents that begin after this line; their lines are not `outer`. */
+static int documents_skip(struct reader *r, struct script *s, struct fault *f)
 {
 	struct text_line line;
 
@@ -835,7 +835,7 @@ static int documents_pass(struct reader *r, struct script *s, struct fault *f)
 			if (line_begin(s, start, false, f) < 0)
 				return -1;
 		}
-		/* Shells take the end of the file for the end of the text; what we would put there would be text. */
+		/* A shell ends the text at the end of the file, so anything that we append would become part of it. */
 		if (!ended)
 			r->lost = true;
 	}
@@ -845,7 +845,7 @@ static int documents_pass(struct reader *r, struct script *s, struct fault *f)
 
 static int read_all(struct reader *r, struct script *s, struct fault *f)
 {
-	bool blank = true; /* nothing but blanks on this line so far */
+	bool blank = true; /* only blanks on this line so far */
 
 	if (r->length > 0 && line_begin(s, 0, true, f) < 0)
 		return -1;
@@ -859,7 +859,7 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 			else
 				list_end(r);
 			r->at++;
-			if (documents_pass(r, s, f) < 0)
+			if (documents_skip(r, s, f) < 0)
 				return -1;
 			if (r->at < r->length && line_begin(s, r->at, is_outer(r), f) < 0)
 				return -1;
@@ -870,7 +870,7 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 			s->lines[s->count - 1].code = !is_quoted(r) && c != '#' && c != '\r';
 			blank = false;
 		}
-		/* The next piece, at least one byte. */
+		/* Reads at least one byte. */
 		r->line = s->count;
 		if (is_quoted(r))
 			quoted_step(r);
@@ -879,7 +879,7 @@ static int read_all(struct reader *r, struct script *s, struct fault *f)
 		if (r->end > 0)
 			s->lines[r->end - 1].ends = true;
 		r->end = 0;
-		/* Line feeds that were quoted or escaped. */
+		/* Quoted or escaped line feeds. */
 		for (size_t i = from; i < r->at; i++) {
 			if (r->bytes[i] != '\n')
 				continue;

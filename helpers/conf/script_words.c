@@ -54,7 +54,7 @@ bool script_words_read(struct script_words *w, const char *bytes, size_t length,
 		w->starts[w->count] = w->bytes.length;
 		if (!script_word_read(w, bytes, length, &at) || w->count + 1 == SCRIPT_WORDS_MAX)
 			return false;
-		/* "2" of "2>". */
+		/* The word is the descriptor of a redirection: "2" in "2>". */
 		const char *word = word_at(w, w->count);
 		if (at < length && strchr("<>", bytes[at]) != NULL && word[strspn(word, "0123456789")] == '\0')
 			text_cut(&w->bytes, w->starts[w->count]);
@@ -63,7 +63,7 @@ bool script_words_read(struct script_words *w, const char *bytes, size_t length,
 	}
 }
 
-/* `first RELATION second` of test(1). */
+/* `first RELATION second` in test(1). */
 static enum script_outcome compare_evaluate(const char *first, const char *relation, const char *second)
 {
 	static const char *const numeric[] = { "-eq", "-ne", "-gt", "-ge", "-lt", "-le" };
@@ -84,7 +84,7 @@ static enum script_outcome compare_evaluate(const char *first, const char *relat
 	return SCRIPT_UNKNOWN;
 }
 
-/* test(1) of the words from `first` up to `end`. */
+/* Evaluates words [first, end) as arguments of test(1). */
 static enum script_outcome test_evaluate(const struct script_words *w, size_t first, size_t end)
 {
 	const size_t count = end - first;
@@ -119,7 +119,7 @@ enum script_outcome script_words_evaluate(const struct script_words *w, const ch
 	return SCRIPT_UNKNOWN;
 }
 
-/* `kill [-SIGNAL] $$`, with a signal that ends a shell; where a trap may be set, with KILL only. */
+/* `kill [-SIGNAL] $$` with a fatal signal; if a trap may be set, only KILL is. */
 static bool kills_itself(const struct script_words *w, bool trapped)
 {
 	static const char *const fatal[] = { "9", "KILL", "15", "TERM", "6", "ABRT", "13", "PIPE", "14", "ALRM" };
@@ -140,7 +140,7 @@ static bool kills_itself(const struct script_words *w, bool trapped)
 	return false;
 }
 
-/* `set -n`, `set -o noexec`: what follows is read and not run. */
+/* `set -n`, `set -o noexec`: the rest is read but not executed. */
 static bool stops_running(const struct script_words *w)
 {
 	for (size_t i = 0; i < w->count; i++) {

@@ -1,8 +1,8 @@
 /*
- * conf/script_words: the words of a simple shell command, as the shell hands them over, and what it then comes to.
+ * conf/script_words: the words of a simple shell command after quote removal, and its result.
  *
- * Promise: only where the script alone tells: an expansion or a pattern, or more than SCRIPT_WORDS_MAX words, is no
- * words at all.  "$$" stays as it is.  Runs and opens nothing.
+ * Promise: only what the script alone determines: with an expansion or a pattern, or more than SCRIPT_WORDS_MAX words,
+ * reading fails.  "$$" stays as it is.  Runs and opens nothing.
  */
 #ifndef OKV_CONF_SCRIPT_WORDS_H
 #define OKV_CONF_SCRIPT_WORDS_H
@@ -18,23 +18,23 @@ struct script_words {
 	struct text bytes; /* each word with its NUL */
 	size_t starts[SCRIPT_WORDS_MAX];
 	size_t count;
-	bool own_id; /* one of them has "$$" in it */
+	bool own_id; /* a word contains "$$" */
 };
 
 #define SCRIPT_WORDS_AUTO __attribute__((cleanup(script_words_done))) struct script_words
 
 void script_words_done(struct script_words *w);
-/* One word from *at on, which is then behind it, to the bytes alone. */
+/* Appends one word from *at on to `bytes` only, and moves *at behind it. */
 bool script_word_read(struct script_words *w, const char *bytes, size_t length, size_t *at);
-/* All from `at` on that stand before an operator or a redirection. */
+/* Reads all words from `at` up to an operator or a redirection. */
 bool script_words_read(struct script_words *w, const char *bytes, size_t length, size_t at);
 
 enum script_outcome { SCRIPT_UNKNOWN, SCRIPT_GOOD, SCRIPT_BAD };
-/* What the command of that name comes to with these words behind it: test(1), `[ ]` and `[[ ]]`; others are unknown. */
+/* The result of command `name` with these arguments: test(1), `[ ]` and `[[ ]]`; others are unknown. */
 enum script_outcome script_words_evaluate(const struct script_words *w, const char *name, size_t length);
 /*
- * Does it end the script: `kill` of the shell itself with a signal that does (where a trap may be set, KILL only), or
- * `set` so that what follows is read and not run?
+ * Does the command end the script?  `kill` of the shell itself with a fatal signal (only KILL if a trap may be set), or
+ * `set` so that the rest is read but not executed.
  */
 bool script_words_end(const struct script_words *w, const char *name, size_t length, bool trapped);
 

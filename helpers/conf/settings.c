@@ -11,7 +11,7 @@
 #include "conf/assign.h"
 #include "conf/preserved.h"
 
-/* User and group names as useradd(8) takes them. */
+/* As useradd(8) accepts. */
 static bool is_account(const char *value)
 {
 	const size_t length = strlen(value);
@@ -53,7 +53,7 @@ static bool is_kind(const char *value)
 	return value[0] == '\0' || option_choice_has(SETTINGS_KINDS, value);
 }
 
-/* What a text may be, and how that is said of it; a number or mode is read as one. */
+/* How a string is checked, and how the fault says it.  Numbers and modes have parsers of their own. */
 struct setting_kind {
 	bool (*is_valid)(const char *value);
 	const char *must;
