@@ -77,7 +77,7 @@ char *snapshot_machine_value(const struct text *t)
 	return value;
 }
 
-/* The first line of a small file, without blanks around; nothing where there is none. */
+/* Adds the first line of a small file, trimmed; nothing if it cannot be read. */
 static void line_read(int root, const char *path, struct text *out)
 {
 	TEXT_AUTO file = { 0 };
@@ -114,7 +114,7 @@ static void uuid_find(int root, struct text *out)
 		text_cut(out, 0);
 }
 
-/* A tree that is not running has its name in a file only. */
+/* uname(2) counts only for the running system, not for another tree. */
 static void host_find(int root, struct text *out)
 {
 	struct stat here, top;
@@ -153,7 +153,7 @@ bool snapshot_machine_same(const struct machine *before, const struct machine *n
 	const bool numbered = before->uuid[0] != '\0' && now->uuid[0] != '\0';
 	const char *const old = numbered ? before->uuid : before->host, *const here = numbered ? now->uuid : now->host;
 
-	/* A machine that has neither is where it was: nothing about it differs. */
+	/* Without host names, they are the same only if neither has a UUID. */
 	if (strcmp(old, here) == 0 && (old[0] != '\0' || strcmp(before->uuid, now->uuid) == 0))
 		return true;
 	if (old[0] != '\0' && here[0] != '\0')
@@ -192,10 +192,10 @@ static int digest_hex(const void *bytes, size_t length, char ret_hex[SHA256_HEX_
 	return 0;
 }
 
-/* The lines of `system` that hold a text or a yes or no, both ways; the others are of forms of their own. */
+/* The lines of `system` with a text or yes/no, for reading and writing.  The others have formats of their own. */
 static const struct field {
 	const char *name;
-	size_t at; /* in struct snapshot */
+	size_t at; /* offset in struct snapshot */
 	enum { FIELD_TEXT, FIELD_FLAG } form;
 } fields[] = {
 	{ "MACHINE", offsetof(struct snapshot, machine.uuid), FIELD_TEXT },
@@ -286,7 +286,7 @@ static int parts_write(int dir, const struct snapshot *s, struct fault *f)
 	return fs_publish_at(dir, "system", system.bytes, system.length, &how, f);
 }
 
-/* The name of the place inside var/, and the names beside it. */
+/* The snapshot's name in var/, and its temporary names. */
 struct names {
 	char now[FS_NAME_SIZE], fresh[FS_NAME_SIZE], old[FS_NAME_SIZE];
 };
@@ -300,7 +300,7 @@ static int names_open(int root, const char *place, int *ret_dir, struct names *r
 	return 0;
 }
 
-/* Where the exchange takes two steps, a run killed between them left the good one aside. */
+/* A run that was killed between the two renames of names_exchange() left the snapshot under its old name. */
 static void names_recover(int dir, const struct names *names)
 {
 	if (faccessat(dir, names->now, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
@@ -321,7 +321,7 @@ static int names_exchange(int dir, const struct names *names, const char *place,
 	case FS_EXCHANGE_MISSING:
 		break;
 	}
-	/* Two steps, and names_recover for what lies between. */
+	/* Without RENAME_EXCHANGE: two renames, and names_recover() after a kill between them. */
 	if (fs_tree_remove(dir, names->old, f) < 0)
 		return -1;
 	if (renameat(dir, names->now, dir, names->old) < 0 || renameat(dir, names->fresh, dir, names->now) < 0)
@@ -349,7 +349,7 @@ int snapshot_write(int root, const char *place, const struct snapshot *s, struct
 		return fault_errno(f, errno, "cannot open directory '%s'", names.fresh);
 	if (parts_write(dir, s, f) < 0) {
 		struct fault ignored = { 0 };
-		/* On a full disk what was begun must not stay in the way. */
+		/* The disk may be full, so free the space. */
 		(void)fs_tree_remove(var, names.fresh, &ignored);
 		return fault_prefix(f, "cannot write the snapshot: ");
 	}
@@ -372,7 +372,7 @@ int snapshot_add_slots(int root, const struct hsm_answer *answer, struct fault *
 	return fs_publish_at(dir, "slots", file.bytes, file.length, &how, f);
 }
 
-/* One step makes it none: half a snapshot is one that cannot be believed, and its reader would say so for ever. */
+/* Renames it first: after a kill in fs_tree_remove(), half a snapshot would remain, which every reader refuses. */
 int snapshot_remove(int root, const char *place, struct fault *f)
 {
 	FS_AUTO int var = -1;
@@ -444,7 +444,7 @@ static int field_get(const struct assign *file, const struct field *field, struc
 		       : fault_refused(f, "the snapshot's %s is neither yes nor no", field->name);
 }
 
-/* The digest of the manifest that belongs to it goes to `ret_hex`. */
+/* `ret_hex`: the digest that the manifest must have. */
 static int system_parse(const struct text *bytes, struct snapshot *s, char ret_hex[SHA256_HEX_SIZE], struct fault *f)
 {
 	ASSIGN_AUTO file = { 0 };
@@ -471,7 +471,7 @@ static int system_parse(const struct text *bytes, struct snapshot *s, char ret_h
 	return 0;
 }
 
-/* By what others can write nothing is proven and nothing put back. */
+/* Others could forge a proof, or have --abort give them files. */
 static int records_check(int fd, const char *name, struct fault *f)
 {
 	struct stat status;
@@ -510,7 +510,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 	return fs_read(fd, leaf, limit, ret_text, f);
 }
 
-/* The reader refuses what the writer would not write. */
+/* Parses a line of slots_print(). */
 static bool slot_read(const struct text_line *line, struct hsm_slot *ret_slot)
 {
 	static const char *const keys[] = { "slot=", "label=", "serial=", "model=" };

@@ -7,13 +7,13 @@
  *	                         `mtree -e -p / -f manifest.mtree` and `bsdtar -tvf manifest.mtree` read it
  *	snapshot/slots           one line per slot: slot, label, serial number, model; at its head the digest of those
  *
- * Promise: a snapshot is written beside and exchanged whole, so a run that is killed leaves the old one or the new
- * one; a snapshot whose digests do not fit, or that others can write, is FAULT_REFUSED, never half believed.  Nothing
- * in it is secret: file contents are there as digests only.
+ * Promise: a snapshot is written under another name and exchanged as a whole, so a killed run leaves the old one or the
+ * new one.  A snapshot with a wrong digest, or that others can write, is FAULT_REFUSED.  It has no secrets: of file
+ * contents only digests.
  *
- * A machine is told by its DMI UUID where both sides know one, otherwise by its host name; /etc/machine-id does not
- * count, since a new operating system brings a new one.  A clone has another UUID, or another name.  Values that boards
- * give which have none (all digits the same) are none.
+ * A machine is identified by its DMI UUID if both sides have one, else by its host name; not by /etc/machine-id,
+ * because a new operating system has a new one.  A clone has another UUID or another name.  A UUID whose digits are all
+ * the same is a placeholder of the board's vendor and does not count.
  */
 #ifndef OKV_UPGRADE_SNAPSHOT_H
 #define OKV_UPGRADE_SNAPSHOT_H
@@ -33,7 +33,7 @@
 #define SNAPSHOT_BEFORE_DIR SETTINGS_BEFORE
 #define SNAPSHOT_MANIFEST   "manifest.mtree"
 
-/* All owned; "" where it is not known; printable ASCII without a double quote. */
+/* Owned; "" if not known; printable ASCII without double quotes. */
 struct machine {
 	char *uuid, *host;
 	char *os;  /* PRETTY_NAME of os-release */
@@ -43,16 +43,16 @@ struct machine {
 #define MACHINE_AUTO __attribute__((cleanup(snapshot_machine_done))) struct machine
 
 void snapshot_machine_done(struct machine *m);
-/* Fails for lack of memory only. */
+/* Fails only without memory. */
 int snapshot_machine_find(int root, struct machine *ret_machine, struct fault *f);
 /*
- * By the UUID where both have one, else by the host name; what only one side has is no match, what neither has is one.
- * False: *out is why, as what follows "the snapshot is": "of another machine ('okv1'), ...".
+ * True if the UUIDs are equal, or if one is not known, the host names; also if neither side has any of them.  If false,
+ * *out completes the sentence "the snapshot is ...": "of another machine ('okv1'), ...".
  */
 bool snapshot_machine_same(const struct machine *before, const struct machine *now, struct text *out);
-/* Has it another operating system or OKV now?  Then what, as a sentence: "this server runs 'B' now, and ran 'A'". */
+/* True if the operating system or OKV is another one now; *out: "this server runs 'B' now, and ran 'A' when ...". */
 bool snapshot_machine_upgraded(const struct machine *before, const struct machine *now, struct text *out);
-/* A value fit for NAME="VALUE": NULL for lack of memory. */
+/* A copy that is fit for NAME="VALUE", for the caller to free; NULL: out of memory. */
 char *snapshot_machine_value(const struct text *t);
 
 struct snapshot {
@@ -62,14 +62,14 @@ struct snapshot {
 	bool group_there;
 	gid_t group_id;
 	char *members; /* owned; separated by commas */
-	/* Owned; the names that the ids in the manifest had: "0=root,54321=oracle". */
+	/* Owned; the names of the ids in the manifest at that time: "0=root,54321=oracle". */
 	char *users, *groups;
-	bool member; /* OKV's user was in it */
-	bool wired;  /* OKV's generic files had our wiring */
-	bool armed;  /* post-upgrade would have run at the next boot */
+	bool member; /* OKV's user was a member of the group */
+	bool wired;  /* OKV's generic files were wired */
+	bool armed;  /* the post-upgrade unit was enabled */
 	struct manifest manifest;
-	bool slots_known; /* false: taken before the slots were asked */
-	/* Owned; usable ones, of which id, label, serial and model are known. */
+	bool slots_known; /* false: taken before the HSM was asked */
+	/* Owned; usable slots; only id, label, serial and model are set. */
 	struct hsm_slot *slots;
 	size_t slot_count;
 };
@@ -77,30 +77,27 @@ struct snapshot {
 #define SNAPSHOT_AUTO __attribute__((cleanup(snapshot_done))) struct snapshot
 
 void snapshot_done(struct snapshot *s);
-/*
- * Writes it under `place` (SNAPSHOT_DIR or SNAPSHOT_BEFORE_DIR), instead of one that is there.  The directories above
- * are made where they are missing.
- */
+/* Writes or replaces the snapshot at `place` (SNAPSHOT_DIR or SNAPSHOT_BEFORE_DIR); creates missing parents. */
 int snapshot_write(int root, const char *place, const struct snapshot *s, struct fault *f);
-/* Adds the usable slots to the snapshot that is there. */
+/* Writes the usable slots into the snapshot at SNAPSHOT_DIR. */
 int snapshot_add_slots(int root, const struct hsm_answer *answer, struct fault *f);
 enum snapshot_part {
-	SNAPSHOT_HEAD,  /* neither slots nor manifest */
-	SNAPSHOT_SLOTS, /* no manifest */
+	SNAPSHOT_HEAD,  /* without slots and manifest */
+	SNAPSHOT_SLOTS, /* without manifest */
 	SNAPSHOT_WHOLE,
 };
-/* Reads and proves as much of it as is asked for.  FAULT_ABSENT where none is there. */
+/* Reads that part of the snapshot and checks its digests.  FAULT_ABSENT: there is none. */
 int snapshot_read(int root, const char *place, enum snapshot_part part, struct snapshot *ret_snapshot, struct fault *f);
-/* Gone in one step, also for a run that is killed; it need not be there, and what a killed run left of one goes too. */
+/* Removes it atomically, and what a killed run left of one; absence is success. */
 int snapshot_remove(int root, const char *place, struct fault *f);
-/* The name that an id had, from `users` or `groups`; false where none is known. */
+/* The name of an id in `users` or `groups`; false: not known. */
 bool snapshot_name(const char *names, uint32_t id, struct text *ret_name);
-/* And the id that a name had. */
+/* The id of a name. */
 bool snapshot_id(const char *names, const char *name, uint32_t *ret_id);
-/* Older than 24 hours: what has changed since may be the administrator's own doing. */
+/* True after 24 hours: the administrator may have made changes since. */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
-/* One of the snapshot's that is not among the usable ones of now (label and serial number), or NULL. */
+/* A slot of the snapshot that is not usable now (by label and serial number), or NULL. */
 const struct hsm_slot *snapshot_slot_lost(const struct snapshot *old, const struct hsm_answer *now);
 
 #endif
