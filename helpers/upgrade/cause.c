@@ -16,7 +16,7 @@ static bool is_remedy_of(const struct step_result *result, const char *remedy)
 	return false;
 }
 
-/* The failed step before `result` that gives the same remedy, or NULL. */
+/* The first failed step before `result` with that remedy, or NULL. */
 static const struct step_result *same_cause_find(const struct upgrade_run *run, const struct step_result *result,
 						 const char *remedy)
 {
@@ -27,8 +27,8 @@ static const struct step_result *same_cause_find(const struct upgrade_run *run, 
 	return NULL;
 }
 
-static int finding_wait(struct step_finding *finding, const struct step_result *earlier, const char *what,
-			struct fault *f)
+static int finding_defer(struct step_finding *finding, const struct step_result *earlier, const char *what,
+			 struct fault *f)
 {
 	char *title = NULL;
 
@@ -41,14 +41,14 @@ static int finding_wait(struct step_finding *finding, const struct step_result *
 	return title != NULL && finding->detail != NULL && finding->remedy != NULL ? 0 : fault_memory(f);
 }
 
-/* The fault of a failed step becomes a finding. */
-static int fault_wait(struct step_result *result, const struct step_result *earlier, struct fault *f)
+/* Turns the fault into such a finding, and the step into a skipped one. */
+static int fault_defer(struct step_result *result, const struct step_result *earlier, struct fault *f)
 {
 	if (!ARRAY_GROW(result->findings, result->finding_count))
 		return fault_memory(f);
 	struct step_finding *finding = &result->findings[result->finding_count++];
 	*finding = (struct step_finding){ .severity = STEP_LOW };
-	const int r = finding_wait(finding, earlier, result->fault.text, f);
+	const int r = finding_defer(finding, earlier, result->fault.text, f);
 	free(result->remedy);
 	result->remedy = NULL;
 	result->outcome = STEP_SKIPPED;
@@ -67,7 +67,7 @@ static int result_merge(const struct upgrade_run *run, struct step_result *resul
 		if (earlier != NULL && finding->severity == STEP_HIGH && result->outcome != STEP_FAILED)
 			result->outcome = STEP_SKIPPED;
 		if (earlier == NULL || (earlier != waits && finding->severity != STEP_INFO)) {
-			if (earlier != NULL && finding_wait(finding, earlier, "", f) < 0)
+			if (earlier != NULL && finding_defer(finding, earlier, "", f) < 0)
 				return -1;
 			waits = earlier != NULL ? earlier : waits;
 			const struct step_finding moved = *finding;
@@ -80,7 +80,7 @@ static int result_merge(const struct upgrade_run *run, struct step_result *resul
 	}
 	result->finding_count = kept;
 	const struct step_result *earlier = same_cause_find(run, result, result->remedy);
-	return result->outcome == STEP_FAILED && earlier != NULL ? fault_wait(result, earlier, f) : 0;
+	return result->outcome == STEP_FAILED && earlier != NULL ? fault_defer(result, earlier, f) : 0;
 }
 
 int upgrade_run_merged(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f)

@@ -1,16 +1,16 @@
 /*
- * upgrade/cause: one cause is reported once.
+ * upgrade/cause: runs the steps of a hook or of status, and reports one cause once.
  *
- * Promise: runs the steps (upgrade/step.h); then a failure or finding whose remedy an earlier failed step already gives
- * is replaced by "waits for STEP: ...", once per step, and the later step counts as skipped.  The verdict of the run
- * stays what the first of them made it.
+ * Promise: after the steps have run (upgrade/step.h), a failure or finding with the same remedy as an earlier failed
+ * step is replaced by a finding "waits for STEP: ...", at most one for each earlier step.  Its step is then skipped,
+ * neither failed nor passed.  run->verdict stays as it was.
  */
 #ifndef OKV_UPGRADE_CAUSE_H
 #define OKV_UPGRADE_CAUSE_H
 
 #include "upgrade/step.h"
 
-/* Fails only for lack of memory. */
+/* As upgrade_run_steps(): fails only without memory. */
 int upgrade_run_merged(struct upgrade_run *run, const struct step_row *rows, size_t count, struct fault *f);
 
 #endif

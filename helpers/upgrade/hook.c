@@ -150,7 +150,7 @@ int step_set_user_remedy(struct step *step, struct fault *f)
 	return fault_absent(f, "there is no user '%s'", SHOWN(step->run->settings->okv_user));
 }
 
-/* The step before could not make the group, and reports why. */
+/* True if step_group() failed, and so the group is missing. */
 static bool is_waiting_for_group(const struct upgrade_run *run)
 {
 	TEXT_AUTO groups = { 0 };

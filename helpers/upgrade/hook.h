@@ -61,7 +61,7 @@ int step_is_wanted(struct step *step, struct fault *f);
 /* Ensures that the HSM group exists, with its old id if that is free. */
 int step_group(struct step *step, struct fault *f);
 bool hook_user_is_missing(const struct upgrade_run *run);
-/* Fails with FAULT_ABSENT: OKV's user does not exist. */
+/* Returns -1 with FAULT_ABSENT, "there is no user ...", and sets the remedy. */
 int step_set_user_remedy(struct step *step, struct fault *f);
 /* Ensures that OKV's user is a member of the HSM group. */
 int step_member(struct step *step, struct fault *f);
@@ -83,7 +83,7 @@ int step_repair(struct step *step, struct fault *f);
 /* Adds okv_check()'s findings: FINDING_FAIL as `fail` (moot: STEP_UNLESS_ANSWERED), FINDING_WARN as STEP_LOW. */
 void step_add_okv_findings(struct step *step, const struct finding_list *findings, enum step_severity fail);
 struct okv_job step_okv_job(struct step *step);
-/* Reports why nothing was checked; the step counts as skipped.  Returns 0. */
+/* Skips the step with a finding, so that nobody takes it for passed.  Returns 0. */
 int step_not_checked(struct step *step, const char *why);
 /* Sets the remedy of the first failure that wiring does not fix, else `config check`.  Returns -1. */
 int step_set_config_remedy(struct step *step);

@@ -184,7 +184,7 @@ static void remedy_add(struct text *out, int indent, const char *remedy)
 		text_add_format(out, "%*s%s%s\n", indent, "", finding_remedy_is_command(remedy) ? "fix: " : "", remedy);
 }
 
-/* A remedy that several findings of one step share is printed below the last of them. */
+/* A remedy that several findings share is printed once, below the last of them. */
 static bool is_last_with(const struct step_result *result, size_t from, const struct step_finding *except,
 			 const char *remedy)
 {

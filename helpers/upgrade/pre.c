@@ -164,7 +164,7 @@ int step_config(struct step *step, struct fault *f)
 	job.mode = OKV_PLAN;
 	job.report = NULL;
 	const bool can_wire = okv_wiring_apply(&job, &outcome, &ignored) == 0;
-	/* step_wire fixes these and checks again; where it cannot, the other findings are the cause. */
+	/* step_wire() fixes what it can and checks again.  If it cannot wire, the other findings are the cause. */
 	const bool will_wire = can_wire && outcome.files > 0;
 	if (!can_wire)
 		finding_list_drop(&findings, okv_check_is_of_wiring);

@@ -22,7 +22,7 @@
 
 enum { LIBRARY_MS = 4000, NETWORK_MS = 4000, NETWORK_BRIEF_MS = 1500 };
 
-/* Each check is a step that changes nothing; what it finds makes OK (info), WARN (low, medium) or FAIL (high). */
+/* Each check is a step that changes nothing.  Its worst finding makes OK (info), WARN (low, medium) or FAIL (high). */
 
 static int check_client(struct step *step, struct fault *f)
 {
@@ -45,21 +45,21 @@ static int check_client(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* Then that is the one cause of all that depends on it. */
+/* Then `client` fails, and the checks that need the client are skipped. */
 static bool is_without_client(const struct upgrade_run *run)
 {
 	return !fs_exists(run->root, run->settings->client_dir);
 }
 
-/* What has to be there before the library, its servers and its files can be tried: NULL, or which is not. */
-static const char *lack_of(const struct upgrade_run *run)
+/* What is missing for checking the library and its servers, or NULL. */
+static const char *missing_prerequisite(const struct upgrade_run *run)
 {
 	return is_without_client(run)      ? "there is no Luna client"
 	       : hook_user_is_missing(run) ? "there is no such user as OKV's"
 					   : NULL;
 }
 
-/* Then no check but `wiring` says so. */
+/* Then `wiring` fails, and no other check. */
 static bool is_unwired(struct step *step)
 {
 	FINDING_LIST_AUTO findings = { 0 };
@@ -81,9 +81,9 @@ static int check_library(struct step *step, struct fault *f)
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
 	struct hsm_question question;
 
-	const char *lack = lack_of(step->run);
-	if (lack != NULL)
-		return step_not_checked(step, lack);
+	const char *missing = missing_prerequisite(step->run);
+	if (missing != NULL)
+		return step_not_checked(step, missing);
 	if (step_question(step, &question, f) < 0)
 		return -1;
 	question.timeout_ms = LIBRARY_MS;
@@ -107,7 +107,7 @@ static int check_library(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* That OKV loads no library, and by which command it does, has been said, or that it is not wired. */
+/* True if OKV's files name no library: check_library() has a remedy for that, or was skipped. */
 static bool is_without_library(const struct upgrade_run *run)
 {
 	const struct step_result *library = upgrade_result_of(run, check_library);
@@ -124,7 +124,7 @@ static int check_config(struct step *step, struct fault *f)
 	job.mode = OKV_PLAN;
 	if (okv_check(&job, &findings, f) < 0)
 		return step_set_remedy(step, "to see why: okv-luna config check");
-	/* One cause is told by one check. */
+	/* check_wiring() reports those. */
 	finding_list_drop(&findings, okv_check_is_of_wiring);
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (finding_list_count(&findings, FINDING_FAIL) + finding_list_count(&findings, FINDING_WARN) == 0)
@@ -132,8 +132,8 @@ static int check_config(struct step *step, struct fault *f)
 	return 0;
 }
 
-/* Has `config` told what is wrong? */
-static bool is_told_by_config(const struct upgrade_run *run)
+/* True if check_config() fails: then other checks need not report what is wrong with the files. */
+static bool config_fails(const struct upgrade_run *run)
 {
 	const struct step_result *config = upgrade_result_of(run, check_config);
 
@@ -168,7 +168,7 @@ static int check_wiring(struct step *step, struct fault *f)
 	step_add_okv_findings(step, &findings, STEP_HIGH);
 	if (findings.count > 0 && wired == 0)
 		return 0;
-	if (wired < 0 && is_told_by_config(step->run))
+	if (wired < 0 && config_fails(step->run))
 		return step_not_checked(step, "the problems under config prevent wiring");
 	if (wired < 0) {
 		*f = why;
@@ -191,10 +191,10 @@ static int check_wiring(struct step *step, struct fault *f)
 
 static int check_slots(struct step *step, struct fault *f)
 {
-	const char *lack = lack_of(step->run);
+	const char *missing = missing_prerequisite(step->run);
 
-	if (lack != NULL)
-		return step_not_checked(step, lack);
+	if (missing != NULL)
+		return step_not_checked(step, missing);
 	if (is_without_library(step->run))
 		return step_not_checked(step, "OKV loads no library");
 	if (upgrade_outcome_of(step->run, check_library) == STEP_FAILED)
@@ -202,7 +202,7 @@ static int check_slots(struct step *step, struct fault *f)
 	return step_ask_slots(step, STEP_ASK_SLOTS, NULL, f);
 }
 
-static bool is_answering(const struct upgrade_run *run)
+static bool hsm_answers(const struct upgrade_run *run)
 {
 	return upgrade_outcome_of(run, check_slots) == STEP_UNCHANGED;
 }
@@ -211,7 +211,7 @@ static int check_key(struct step *step, struct fault *f)
 {
 	if (step->run->key.label == NULL)
 		return step_not_checked(step, "the root key's label and a PIN are needed: --key and --pin-file");
-	if (!is_answering(step->run))
+	if (!hsm_answers(step->run))
 		return step_not_checked(step, "the slots do not show");
 	return step_ask_slots(step, STEP_ASK_KEY, NULL, f);
 }
@@ -223,14 +223,14 @@ static int check_ha(struct step *step, struct fault *f)
 	struct chrystoki_family groups;
 	struct fault ignored = { 0 };
 
-	/* Where it cannot be read there are none, and `config` says so. */
+	/* If it cannot be read, check_config() reports that. */
 	(void)okv_chrystoki_read(&job, &conf, &ignored);
 	chrystoki_family_read(&conf, CHRYSTOKI_GROUPS, &groups);
 	if (groups.count == 0) {
 		step_add_info(step, "'%s' has no HA group", step->run->settings->chrystoki_conf);
 		return 0;
 	}
-	if (!is_answering(step->run))
+	if (!hsm_answers(step->run))
 		return step_not_checked(step, "the slots do not show");
 	if (step_ask_slots(step, STEP_ASK_GROUPS, NULL, f) < 0)
 		return -1;
@@ -240,12 +240,12 @@ static int check_ha(struct step *step, struct fault *f)
 }
 
 /*
- * The lines of okv-luna network as findings.  Where the HSM has just answered, only a certificate of the client's that
- * has run out is a failure still; and where not one server can be reached all the same, the look itself is in doubt.
+ * The lines of okv-luna network as findings.  While the HSM answers, only an expired certificate is a failure, and if
+ * nevertheless no server passes, this check is probably wrong and only says so.
  */
-static int network_look(struct step *step, enum hsm_network_part part, struct fault *f)
+static int network_check(struct step *step, enum hsm_network_part part, struct fault *f)
 {
-	const bool servers = part == HSM_NETWORK_SERVERS, answering = is_answering(step->run);
+	const bool servers = part == HSM_NETWORK_SERVERS, answering = hsm_answers(step->run);
 	HSM_NETWORK_AUTO network = { 0 };
 	const struct hsm_network_question question = { .root = step->run->root,
 						       .settings = step->run->settings,
@@ -255,10 +255,11 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 
 	if (!fs_exists(step->run->root, step->run->settings->chrystoki_conf))
 		return step_not_checked(step, "there is no Chrystoki.conf");
-	const bool told = is_told_by_config(step->run);
+	const bool reported = config_fails(step->run);
 	if (hsm_network_ask(&question, &network, f) < 0)
-		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || told ? step_not_checked(step, f->text)
-										    : -1;
+		return f->kind == FAULT_NEGATIVE || f->kind == FAULT_ABSENT || reported
+			       ? step_not_checked(step, f->text)
+			       : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
 	if (servers && answering && failed == network.line_count) {
 		step_add_info(step, "the HSM answers, although none of its servers passes this check");
@@ -270,9 +271,9 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 				     (!answering || (!servers && strcmp(line->word, "expired") == 0));
 		if (line->level == HSM_NETWORK_OK)
 			step_add_info(step, "%s: %s", text_string(&line->subject), text_string(&line->sentence));
-		else if (hsm_network_is_of_file(line) && (told || !answering))
+		else if (hsm_network_is_of_file(line) && (reported || !answering))
 			step_add_finding(step, STEP_LOW, NULL, NULL, "%s: not tried, waits for %s",
-					 text_string(&line->subject), told ? "config" : "slots");
+					 text_string(&line->subject), reported ? "config" : "slots");
 		else
 			step_add_finding(step, decides ? STEP_HIGH : STEP_LOW, text_string(&line->remedy), NULL,
 					 "%s: %s", text_string(&line->subject), text_string(&line->sentence));
@@ -284,15 +285,15 @@ static int network_look(struct step *step, enum hsm_network_part part, struct fa
 
 static int check_network(struct step *step, struct fault *f)
 {
-	const char *lack = lack_of(step->run);
+	const char *missing = missing_prerequisite(step->run);
 
-	return lack != NULL ? step_not_checked(step, lack) : network_look(step, HSM_NETWORK_SERVERS, f);
+	return missing != NULL ? step_not_checked(step, missing) : network_check(step, HSM_NETWORK_SERVERS, f);
 }
 
 static int check_certificates(struct step *step, struct fault *f)
 {
 	return is_without_client(step->run) ? step_not_checked(step, "there is no Luna client")
-					    : network_look(step, HSM_NETWORK_CERTIFICATES, f);
+					    : network_check(step, HSM_NETWORK_CERTIFICATES, f);
 }
 
 static int check_group(struct step *step, struct fault *f)
@@ -320,9 +321,9 @@ static int check_group(struct step *step, struct fault *f)
 		(void)step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
-	/* While the HSM does not answer, nobody shall restart anything. */
+	/* The room's warning would advise a restart: never while the HSM does not answer. */
 	struct okv_job job = step_okv_job(step);
-	if (!is_answering(step->run))
+	if (!hsm_answers(step->run))
 		job.report = NULL;
 	if (okv_processes_without_group(&job, s->okv_user, &lacking, f) < 0)
 		return -1;
@@ -331,8 +332,8 @@ static int check_group(struct step *step, struct fault *f)
 }
 
 /*
- * The kernel takes the set-group-id bit off a regular file that is written by somebody else than its owner.  The
- * guide's policy sets it on files too, so every file that the client writes drifts at once, and nothing comes of it.
+ * The kernel clears the set-group-id bit of a file that a process without CAP_FSETID writes (capabilities(7)).  The
+ * guide's policy sets it on files, too, so every file that the client writes loses it, which is harmless.
  */
 struct drift {
 	const struct upgrade_run *run;
@@ -347,7 +348,7 @@ static void drift_count(void *context, const struct perms_record *record)
 	struct fault ignored = { 0 };
 	struct stat st;
 
-	/* What others may write is theirs to make as they like, and decides nothing. */
+	/* Others must not be able to fail this check. */
 	if (settings_is_scratch(drift->settings, record->path) ||
 	    (perms_same_owner(&record->from, &record->to) && (record->from.mode ^ record->to.mode) == S_ISGID &&
 	     fs_status(drift->root, record->path, FS_FOLLOW_TRUSTED, &st, &ignored) == 0 && S_ISREG(st.st_mode)))
@@ -362,7 +363,7 @@ static void drift_left(void *context, enum perms_left why, const char *path)
 	drift->left += !settings_is_scratch(drift->settings, path) && !hook_is_linked_by_others(drift->run, path);
 }
 
-/* Is an upgrade prepared, and not begun? */
+/* True if an upgrade is prepared and has not begun. */
 static bool is_prepared(int root, const struct journal_history *history)
 {
 	TEXT_AUTO how = { 0 };
@@ -370,7 +371,7 @@ static bool is_prepared(int root, const struct journal_history *history)
 	return history->hooks[UPGRADE_PRE].good && journal_is_open(history) && !upgrade_has_begun(root, history, &how);
 }
 
-/* While an upgrade is prepared the files are to the pre-upgrade policy, and that is as it should be. */
+/* While an upgrade is prepared, the files must match the pre-upgrade policy instead. */
 static int check_policy(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -471,7 +472,7 @@ static int check_upgrade(struct step *step, struct fault *f)
 		step_add_finding(step, STEP_MEDIUM, hook_unproven_remedy(&history), NULL,
 				 "the last upgrade is not proven: %s", post->end + strlen("unproven "));
 	} else if (post->ended != 0 && !post->good) {
-		/* What is lost does not come back by another run. */
+		/* Running it again would not bring back what is lost. */
 		const bool lost = text_starts(post->end, "failed " UPGRADE_COMPARE) || text_ends(post->end, "is gone");
 		(void)step_set_remedy(step, "%sokv-luna post-upgrade%s",
 				      lost ? "restore what it names, then run it: " : "",
@@ -534,20 +535,20 @@ static int check_bundle(struct step *step, struct fault *f)
 
 static int check_ready(struct step *step, struct fault *f);
 
-/* What stands against it, of the checks before this one: what fails, and what could not be looked at. */
+/* Adds the names of the checks that fail or could not be made. */
 static void obstacles_add(const struct upgrade_run *run, struct text *out)
 {
 	for (size_t i = 0; i < run->result_count; i++) {
 		const struct step_result *result = &run->results[i];
-		/* Whether the key has to be looked at is asked for itself. */
+		/* check_ready() itself decides whether the key is needed. */
 		if (result->row->work == check_key && run->key.label == NULL)
 			continue;
-		/* One that is skipped was not needed, or has told why it could not be looked at. */
+		/* A skipped check with a finding above STEP_INFO could not be made; others do not apply here. */
 		const bool skipped = result->outcome == STEP_SKIPPED;
 		bool clean = !step_result_is_bad(result);
 		for (size_t k = 0; k < result->finding_count; k++)
 			clean = clean && (!skipped || result->findings[k].severity == STEP_INFO);
-		/* The slots have been tried, which is what the network is for. */
+		/* Not the network: slots, which need it, are a check of their own. */
 		if (!clean && result->row->work != check_bundle && result->row->work != check_network &&
 		    result->row->work != check_ready)
 			text_add_format(out, "%s%s", out->length > 0 ? ", " : "see ", result->row->name);
@@ -555,8 +556,8 @@ static void obstacles_add(const struct upgrade_run *run, struct text *out)
 }
 
 /*
- * For an upgrade pre-upgrade has to have said go; for a restore and a new node of a cluster nothing may be on its way,
- * since OKV restarts by itself, and the backup's root key has to be there (facts of OKV's guides).
+ * An upgrade needs a recent go of pre-upgrade.  A restore and a new cluster node must not have an upgrade under way,
+ * because OKV restarts by itself, and a restore needs the backup's root key on the HSM (OKV's guides).
  */
 static int check_ready(struct step *step, struct fault *f)
 {
@@ -605,7 +606,7 @@ static const struct step_row checks[] = {
 	{ "ready", "this server is ready for what was asked", 5000, STEP_ALWAYS, check_ready },
 };
 
-/* What `config` has reported about okv_hsm_env needs no second line from the checks after it. */
+/* Drops what later checks repeat of check_config()'s findings about okv_hsm_env. */
 static void environment_drop(struct step_result *result)
 {
 	size_t kept = 0;
@@ -622,12 +623,12 @@ static void environment_drop(struct step_result *result)
 
 int upgrade_status(struct upgrade_run *run, struct fault *f)
 {
-	/* `ready` is the last row, and runs only with --for. */
+	/* Without --for, leave out the last row, `ready`. */
 	const size_t count = sizeof(checks) / sizeof(checks[0]) - (run->ready_for == NULL);
 
 	if (upgrade_run_merged(run, checks, count, f) < 0)
 		return -1;
-	for (size_t i = 0; i < run->result_count && is_told_by_config(run); i++)
+	for (size_t i = 0; i < run->result_count && config_fails(run); i++)
 		if (run->results[i].row->work != check_config)
 			environment_drop(&run->results[i]);
 	return 0;
