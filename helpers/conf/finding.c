@@ -104,8 +104,14 @@ void finding_lines_add(struct finding_lines *lines, size_t line)
 	enum { SHOWN_LINES = 8 };
 
 	lines->count++;
-	if (lines->count > 1 && lines->count <= SHOWN_LINES)
-		text_add_format(&lines->more, "%s %zu", lines->count > 2 ? "," : "; also on line", line);
+	if (lines->count == 2) {
+		text_add_format(&lines->more, "; also on line %zu", line);
+		lines->second = line;
+	} else if (lines->count == 3) {
+		text_cut(&lines->more, 0);
+		text_add_format(&lines->more, "; also on lines %zu, %zu", lines->second, line);
+	} else if (lines->count > 3 && lines->count <= SHOWN_LINES)
+		text_add_format(&lines->more, ", %zu", line);
 	else if (lines->count == SHOWN_LINES + 1)
 		text_add_string(&lines->more, " and others");
 }

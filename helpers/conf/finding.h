@@ -81,8 +81,8 @@ void finding_list_drop(struct finding_list *findings, bool (*should_drop)(const 
 
 /* Collects line numbers, for a finding about several lines. */
 struct finding_lines {
-	size_t count;
-	struct text more; /* "; also on line 3, 5", to append to `what`; empty for a single line */
+	size_t count, second;
+	struct text more; /* "; also on lines 3, 5", to append to `what`; empty for a single line */
 };
 #define FINDING_LINES_AUTO __attribute__((cleanup(finding_lines_done))) struct finding_lines
 void finding_lines_add(struct finding_lines *lines, size_t line);

@@ -248,6 +248,7 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 
 	for (size_t i = 0; c->preserves && i < c->needs.count; i++) {
 		const struct okv_need *need = &c->needs.items[i];
+		const bool direct = strcmp(need->path, need->reason) == 0;
 		if (need->kind < first || need->kind > last || preserved_holder(&c->preserved, need->path) != NULL ||
 		    preserved_holder(&c->told, need->path) != NULL)
 			continue;
@@ -262,9 +263,8 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 						   "/etc/ld.so.conf.d, which is "
 						   "carried over"
 						 : "move it into the client's directory"),
-			    need->line > 0 ? need->line : c->preserved_line,
-			    "PRESERVED_FILES does not cover '%s', which '%s' is or leads to", SHOWN(need->path),
-			    SHOWN(need->reason));
+			    need->line > 0 ? need->line : c->preserved_line, "PRESERVED_FILES does not cover '%s'%s%s",
+			    SHOWN(need->path), direct ? "" : ", needed for ", direct ? "" : SHOWN(need->reason));
 		if (preserved_add(&c->told, need->path, &ignored) < 0)
 			c->found->failed = true;
 	}

@@ -165,12 +165,29 @@ static bool command_exists(int root, const char *bytes, const struct script *s, 
 	return false;
 }
 
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+static bool is_one_of(char c, const char *characters)
+{
+	return c != '\0' && strchr(characters, c) != NULL;
+}
+
+static bool holds_any(const char *bytes, size_t length, const char *characters)
+{
+	size_t at = 0;
+
+	while (at < length && !is_one_of(bytes[at], characters))
+		at++;
+	return at < length;
+}
+
 static bool letters_only(const char *word, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if (!((word[i] >= 'a' && word[i] <= 'z') || (word[i] >= 'A' && word[i] <= 'Z')))
-			return false;
-	return length > 0;
+	size_t at = 0;
+
+	while (at < length && is_one_of(word[at], letters))
+		at++;
+	return at == length && length > 0;
 }
 
 int okv_prose_find(const struct okv_job *job, const struct text *script, struct text *ret_marks, struct fault *f)
@@ -187,15 +204,20 @@ int okv_prose_find(const struct okv_job *job, const struct text *script, struct 
 		const char *line = text_string(&plain) + s.lines[i].start, *word, *second;
 		size_t length = midupgrade_word(line, s.lines[i].length, 0, &word);
 
-		/* Prose has a second word; a lone unknown word may be a function that is read in elsewhere. */
-		bool prose = below && s.lines[i].code && s.lines[i].outer &&
+		/*
+		 * Prose has a second word, and nothing that only a shell knows; an unknown word may be a function that
+		 * is read in elsewhere.
+		 */
+		bool prose = below && s.lines[i].code && s.lines[i].outer && assign_is_prose(line, s.lines[i].length) &&
+			     !holds_any(line, s.lines[i].length, "|&<>$`") &&
 			     midupgrade_word(line, s.lines[i].length, 1, &second) > 0 && second[0] != '-';
 		if (prose && strchr(".,:", word[length - 1]) != NULL)
 			length--;
 		prose = prose && letters_only(word, length) &&
 			!command_exists(job->root, text_string(&plain), &s, word, length);
 		text_add_char(ret_marks, prose ? '#' : ' ');
-		below = prose || line[0] == '#';
+		/* Rulers are not wrapped. */
+		below = prose || (line[0] == '#' && holds_any(line, s.lines[i].length, letters));
 	}
 	return text_check(ret_marks, f);
 }

@@ -409,8 +409,13 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 	TEXT_AUTO direct = { 0 };
 	TEXT_AUTO next = { 0 };
 
-	if (wiring_apply(w->file, now, w->wanted, &direct, f) < 0)
+	if (wiring_apply(w->file, now, w->wanted, &direct, f) < 0) {
+		struct fault unreadable = { 0 };
+		/* In a script that no shell can read there is no place for the block either: that is why. */
+		if (w->file == WIRING_MID && f->kind == FAULT_REFUSED && script_compare(now, now, &unreadable) < 0)
+			*f = unreadable;
 		return -1;
+	}
 	if (text_same(&direct, now)) {
 		text_add(ret_text, text_string(now), now->length);
 		return 0;
