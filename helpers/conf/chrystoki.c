@@ -179,6 +179,49 @@ static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, 
 		*context = (struct context){ .section = CHRYSTOKI_NO_LINE };
 }
 
+/* A quote, plain or of print. */
+static size_t quote_length(const char *bytes, size_t length)
+{
+	char plain = length > 0 ? bytes[0] : '\0';
+	const size_t print = text_print_length(bytes, length, &plain);
+
+	return !text_is_quote(plain) ? 0 : print > 0 ? print : 1;
+}
+
+/* Where the quote that begins the value is closed, in the line; the value's end where it is not; 0: no quote. */
+static size_t quote_close(const struct chrystoki_line *line, size_t *ret_open)
+{
+	const size_t end = line->value_start + line->value_length;
+	size_t at = line->value_start + quote_length(line->bytes + line->value_start, line->value_length);
+
+	*ret_open = at;
+	if (at == line->value_start)
+		return 0;
+	while (at < end && quote_length(line->bytes + at, end - at) == 0)
+		at++;
+	return at;
+}
+
+/* A quote that is closed before the value ends, as in the OpenSSL engine's "partition":0:0, is part of it. */
+static bool is_quoted(const struct chrystoki_line *line)
+{
+	const size_t end = line->value_start + line->value_length;
+	size_t open;
+	const size_t close = quote_close(line, &open);
+
+	return close > 0 && close + quote_length(line->bytes + close, end - close) == end;
+}
+
+bool chrystoki_unquote(const struct chrystoki_line *line, size_t *ret_start, size_t *ret_end)
+{
+	const size_t end = line->value_start + line->value_length, close = quote_close(line, ret_start);
+	const char *inner = line->bytes + *ret_start;
+
+	*ret_end = close;
+	return is_quoted(line) && close < end && inner[0] == '/' && !blank(line->bytes[close - 1]) &&
+	       memchr(inner, '#', close - *ret_start) == NULL;
+}
+
 static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, const struct context *context)
 {
 	const char *bytes = line->bytes;
@@ -186,7 +229,7 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 
 	if (equals == NULL) {
 		line->kind = CHRYSTOKI_UNKNOWN;
-		line->flaws |= CHRYSTOKI_FLAW_UNREADABLE;
+		line->flaws |= (line->flaws & CHRYSTOKI_FLAW_CONTROL) != 0 ? 0u : CHRYSTOKI_FLAW_UNREADABLE;
 		return;
 	}
 	const size_t middle = (size_t)(equals - bytes);
@@ -205,9 +248,9 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 	line->flaws |= name_flaws(line);
 	if (!in_section(context))
 		line->flaws |= CHRYSTOKI_FLAW_OUTSIDE;
-	const char first = line->value_length > 0 ? bytes[line->value_start] : 0;
-	if (text_is_quote(first))
-		line->flaws |= CHRYSTOKI_FLAW_QUOTES;
+	/* What else is odd about it shows without them. */
+	if (is_quoted(line))
+		line->flaws = (line->flaws & ~(unsigned)CHRYSTOKI_FLAW_NOT_ASCII) | CHRYSTOKI_FLAW_QUOTES;
 }
 
 /*

@@ -83,6 +83,8 @@ void chrystoki_print(const struct chrystoki *c, struct text *out);
 
 /* Is it made only of letters, digits, '_', '-', '.' and blanks, and not empty? */
 bool chrystoki_name_is_plain(const char *name, size_t length);
+/* The start and end of a full path that the value has in quotes, plain or of print; false for any other value. */
+bool chrystoki_unquote(const struct chrystoki_line *line, size_t *ret_start, size_t *ret_end);
 /* The vendor's spelling of a section's or key's name, without the number after it; NULL for an unknown name. */
 const char *chrystoki_spelling(const struct chrystoki_line *line);
 /* Does the section or key have that name?  Letter case does not matter for known names. */
@@ -132,8 +134,8 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
  */
 int chrystoki_split_partition(struct chrystoki *c, struct fault *f);
 /*
- * Fixes what needs no guess: TABs and no-break spaces become blanks, CR LF becomes LF, a byte order mark is dropped,
- * ';' is added after a value, section headers and known names get the client's spelling, the rest of a wrapped comment
+ * Fixes what needs no guess: TABs and no-break spaces become blanks, CR LF becomes LF, a byte order mark and
+ * the quotes around a full path are dropped, ';' is added after a value, section headers and known names get the client's spelling, the rest of a wrapped comment
  * gets a '#', and '}' is added after the last section and after one that "[Name]" began.  crystoki.ini is left alone.
  */
 int chrystoki_fix(struct chrystoki *c, struct fault *f);

@@ -348,6 +348,7 @@ static bool is_wrapped_comment(const struct chrystoki *c, size_t index)
 bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw)
 {
 	const struct chrystoki_line *line = &c->lines[index];
+	size_t start, close;
 
 	switch (flaw) {
 	case CHRYSTOKI_FLAW_TAB:
@@ -364,6 +365,8 @@ bool chrystoki_is_fixable(const struct chrystoki *c, size_t index, unsigned flaw
 	}
 	case CHRYSTOKI_FLAW_NO_SEMICOLON:
 		return semicolon_can_be_added(line);
+	case CHRYSTOKI_FLAW_QUOTES:
+		return (line->flaws & flaw) != 0 && chrystoki_unquote(line, &start, &close);
 	case CHRYSTOKI_FLAW_UNREADABLE:
 		return is_wrapped_comment(c, index);
 	case CHRYSTOKI_FLAW_NAME:
@@ -382,7 +385,9 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 {
 	const struct chrystoki_line *line = &c->lines[index];
 	const bool due = semicolon_can_be_added(line), feed = ends_in_feed(line);
-	size_t start = 0, end = line->length - feed;
+	const size_t value_end = line->value_start + line->value_length;
+	size_t start = 0, end = line->length - feed, value = 0, close = 0;
+	const bool bare = line->kind == CHRYSTOKI_ENTRY && chrystoki_unquote(line, &value, &close);
 
 	while (end > 0 && line->bytes[end - 1] == '\r')
 		end--;
@@ -402,8 +407,10 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 		size_t print = text_print_length(line->bytes + i, end - i, &plain);
 
 		/* The end of the value; blanks after it go after the ';'. */
-		if (due && i == line->value_start + line->value_length)
+		if (due && i == value_end)
 			text_add_char(out, ';');
+		if (bare && ((i >= line->value_start && i < value) || (i >= close && i < value_end)))
+			continue;
 		if ((line->flaws & CHRYSTOKI_FLAW_CASE) != 0 && i == line->name_start) {
 			name_fix(line, out);
 			i += line->name_length - 1;
@@ -416,7 +423,7 @@ static void line_fix(const struct chrystoki *c, size_t index, struct text *out)
 			text_add_char(out, plain);
 		i += print > 0 ? print - 1 : 0;
 	}
-	if (due && line->value_start + line->value_length >= end)
+	if (due && value_end >= end)
 		text_add_char(out, ';');
 	if (feed)
 		text_add_char(out, '\n');

@@ -147,8 +147,7 @@ static const struct known_path {
 	{ "Secure Trusted Channel", "SoftTokenDir", FINDING_WARN, TARGET_ANY, false, "STC connections fail" },
 };
 
-static const struct known_path unknown_path = { NULL,       "this path", FINDING_WARN,
-						TARGET_ANY, false,       "what needs it fails" };
+static const struct known_path unknown_path = { NULL, NULL, FINDING_WARN, TARGET_ANY, false, "what needs it fails" };
 
 static bool is_key(const struct chrystoki_line *line, const char *key)
 {
@@ -176,7 +175,7 @@ static int target_look(struct okv_checking *c, const char *path, struct stat *re
 
 static bool is_library(const struct known_path *known)
 {
-	return strcmp(known->key, "LibUNIX64") == 0;
+	return known->key != NULL && strcmp(known->key, "LibUNIX64") == 0;
 }
 
 /* The library, and all of a client that is not there, come by an installation. */
@@ -190,8 +189,8 @@ static const char *supply_of(const struct okv_checking *c, const struct known_pa
 }
 
 /* Nothing is there; or a link on the way may be others', which we do not follow and the library does. */
-static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
-			const struct fault *why)
+static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known,
+			const struct chrystoki_line *line, const struct fault *why)
 {
 	if (why->kind == FAULT_REFUSED)
 		finding_add(c->found,
@@ -199,13 +198,13 @@ static void target_miss(struct okv_checking *c, size_t number, const struct know
 					 "others can write where the link is, so it may lead elsewhere at any time",
 					 "write the path of the file itself there, or put the file in the link's place",
 					 .moot = true, .hides = true),
-			    number, "%s leads to '%s', which was not looked at: %s", known->key, SHOWN(value),
-			    why->text);
+			    number, "%s leads to '%s', which was not looked at: %s", SHOWN(line->name),
+			    SHOWN(line->value), why->text);
 	else
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-path-missing", known->effect,
-					 supply_of(c, known, value)),
-			    number, "%s leads to '%s', which is not there", known->key, SHOWN(value));
+					 supply_of(c, known, line->value)),
+			    number, "%s leads to '%s', which is not there", SHOWN(line->name), SHOWN(line->value));
 }
 
 /* What is wrong with the bytes of a key or certificate, or NULL. */
@@ -227,8 +226,8 @@ static const char *pem_fault(const struct text *bytes, const struct pem *pem, en
 }
 
 /* A file of the kind that is wanted, by what is in it. */
-static void content_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value,
-			  const struct fs_place *place)
+static void content_check(struct okv_checking *c, size_t number, const struct known_path *known,
+			  const struct chrystoki_line *line, const struct fs_place *place)
 {
 	TEXT_SECRET_AUTO bytes = { 0 };
 	struct fault cause = { 0 };
@@ -246,26 +245,30 @@ static void content_check(struct okv_checking *c, size_t number, const struct kn
 	finding_add(c->found,
 		    FINDING_RULE(FINDING_FAIL, "chrystoki-file-kind", known->effect,
 				 "put the right file there, or correct the path", .moot = true, .hides = true),
-		    number, "%s leads to '%s', which %s%s%s", known->key, SHOWN(value), what,
+		    number, "%s leads to '%s', which %s%s%s", SHOWN(line->name), SHOWN(line->value), what,
 		    pem.other[0] != '\0' ? ", but: " : "", pem.other);
 }
 
-static void path_check(struct okv_checking *c, size_t number, const struct known_path *known, const char *value)
+static void path_check(struct okv_checking *c, const struct chrystoki *conf, size_t number,
+		       const struct known_path *known)
 {
+	const struct chrystoki_line *line = &conf->lines[number - 1];
 	const char *client = c->job->settings->client_dir;
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault why = { 0 };
 	struct stat status;
 
-	if (value[0] != '/') {
+	if (line->value[0] != '/') {
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "chrystoki-path-relative",
-					 "it is looked for in whatever directory a program happens to run",
-					 "write the full path"),
-			    number, "%s is not a full path: '%s'", known->key, SHOWN(value));
+					 "a program looks for it in the directory where it was started",
+					 chrystoki_is_fixable(conf, number - 1, CHRYSTOKI_FLAW_QUOTES)
+						 ? FINDING_FIX_IT
+						 : "write the full path"),
+			    number, "%s is not a full path: '%s'", SHOWN(line->name), SHOWN(line->value));
 		return;
 	}
-	if (known->cloud && !preserved_within(value, client)) {
+	if (known->cloud && !preserved_within(line->value, client)) {
 		finding_add(
 			c->found,
 			FINDING_RULE(
@@ -273,11 +276,12 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 				"the directory is not preserved, and the guide tells you to delete it: then the Cloud "
 				"HSM service is gone",
 				"merge it with okv-luna config chrystoki merge, from the file that it came in"),
-			number, "%s leads to '%s', outside the client '%s'", known->key, SHOWN(value), SHOWN(client));
+			number, "%s leads to '%s', outside the client '%s'", SHOWN(line->name), SHOWN(line->value),
+			SHOWN(client));
 		return;
 	}
-	if (!target_look(c, value, &status, &place, &why)) {
-		target_miss(c, number, known, value, &why);
+	if (!target_look(c, line->value, &status, &place, &why)) {
+		target_miss(c, number, known, line, &why);
 		return;
 	}
 	if (known->target == TARGET_ANY)
@@ -288,12 +292,12 @@ static void path_check(struct okv_checking *c, size_t number, const struct known
 					 is_library(known) ? FINDING_INSTALL_IT
 							   : "put the right file there, or correct the path",
 					 .hides = known->missing == FINDING_FAIL),
-			    number, "%s leads to '%s', which is %s", known->key, SHOWN(value),
+			    number, "%s leads to '%s', which is %s", SHOWN(line->name), SHOWN(line->value),
 			    S_ISDIR(status.st_mode)   ? "a directory"
 			    : S_ISREG(status.st_mode) ? "empty"
 						      : "not a file");
 	else if (known->target != TARGET_FILE)
-		content_check(c, number, known, value, &place);
+		content_check(c, number, known, line, &place);
 }
 
 /* --- keys and certificates ---------------------------------------------------------------------------------------- */
@@ -409,7 +413,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		const size_t before = c->found->count;
 
 		if (line->value[0] == '/' || (known != &unknown_path && line->value[0] != '\0'))
-			path_check(c, at, known, line->value);
+			path_check(c, conf, at, known);
 		/* With no server to reach by the network, the files for that are nobody's. */
 		if (c->found->count > before && known->target >= TARGET_CERTIFICATE && !known->cloud && !networked)
 			c->found->items[before].moot = true;

@@ -526,6 +526,7 @@ luna_line() {
 	luna_line WARN chrystoki-no-semicolon yes '   X = 1'
 	luna_line WARN chrystoki-trailing no '   X = 1; # why'
 	luna_line WARN chrystoki-quotes no '   X = "1";'
+	luna_line WARN chrystoki-quotes yes "   X = '/usr';"
 	luna_line WARN chrystoki-not-ascii no '   X = ä;'
 	luna_line FAIL chrystoki-control no '   X = \001;'
 	luna_line FAIL chrystoki-unreadable no '   nonsense'
@@ -871,6 +872,16 @@ chroot_find() {
 	finds FAIL chrystoki-path-missing /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
 	sed -i "s|ClientCertFile = .*|ClientCertFile = ./node.pem;|" "$luna"
 	finds FAIL chrystoki-path-relative /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	sed -i "s|ClientCertFile = .*|ClientCertFile = \"$LC/cert/client/node.pem\";|" "$luna"
+	finds FAIL chrystoki-path-relative /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
+	fixed chrystoki-path-relative
+	okv_config 0 check
+	# By the name that stands there.
+	sed -i '/^Misc = {/a\   MutexFolder = /nowhere;' "$luna"
+	printf 'XTC = {\n   PartitionCertPath00 = %s/none.pem;\n}\n' $LC >>"$luna"
+	check_lines
+	[[ $output == *": MutexFolder leads to '/nowhere', "*": PartitionCertPath00 leads to '$LC/none.pem', "* ]]
+	sed -i '/MutexFolder/d; /^XTC/,$d' "$luna"
 	sed -i "s|ClientCertFile = .*|ClientCertFile = /etc/passwd;|" "$luna"
 	finds FAIL chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientCertFile)"
 	sed -i '/LibUNIX64/d' "$luna"

@@ -196,6 +196,12 @@ static void what_is_not_known_of_the_library_is_reported_only(void **state)
 	assert_int_equal(flaws_of("A = {\n   B = \xc3\xa4;\n}\n"), CHRYSTOKI_FLAW_NOT_ASCII);
 	assert_int_equal(flaws_of("A = {\n   B = \x01;\n}\n"), CHRYSTOKI_FLAW_CONTROL);
 	assert_int_equal(flaws_of("A = {\n   B = \"x\";\n}\n"), CHRYSTOKI_FLAW_QUOTES);
+	assert_int_equal(flaws_of("A = {\n   B = \"x;\n}\n"), CHRYSTOKI_FLAW_QUOTES);
+	assert_int_equal(flaws_of("A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n}\n"), CHRYSTOKI_FLAW_QUOTES);
+	/* The OpenSSL engine's: quotes that belong to the value. */
+	assert_int_equal(flaws_of("A = {\n   EngineInit = \"x\":0:0:passfile=\"y\";\n}\n"), 0);
+	/* One cause, one flaw. */
+	assert_int_equal(flaws_of("A = {\n}\n\x01"), CHRYSTOKI_FLAW_CONTROL);
 	assert_int_equal(flaws_of("A =\n{\n   B = 1;\n}\n") & CHRYSTOKI_FLAW_BRACE, CHRYSTOKI_FLAW_BRACE);
 	assert_int_equal(flaws_of("A = { B = 1; }\n"), CHRYSTOKI_FLAW_BRACE);
 	assert_int_equal(flaws_of("A = {\n   nonsense\n}\n"), CHRYSTOKI_FLAW_UNREADABLE);
@@ -433,7 +439,12 @@ static void mending_needs_no_guess(void **state)
 		  "A = {\n   B = /x\xc2\xadyz\xe2\x80\x91"
 		  "1;\xe2\x81\xa0\n}\n",
 		  "A = {\n   B = /xyz-1;\n}\n" },
+		/* No path begins with a quote. */
+		{ "A = {\n   B = \"/x/y z\";\n   C = '/x'\n   D = \xe2\x80\x9c/x\xe2\x80\x9d ; # d\n}\n",
+		  "A = {\n   B = /x/y z;\n   C = /x;\n   D = /x ; # d\n}\n" },
 		/* These would be guesses. */
+		{ "A = {\n   B = \"/x;\n   C = \"/x \";\n   D = \"/x\":0;\n}\n",
+		  "A = {\n   B = \"/x;\n   C = \"/x \";\n   D = \"/x\":0;\n}\n" },
 		{ "A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n   C = \xe2\x80\x93"
 		  "1;\n}\n",
 		  "A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n   C = \xe2\x80\x93"
