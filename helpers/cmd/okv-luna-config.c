@@ -29,6 +29,7 @@ static struct {
 struct edit {
 	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
 	const char *section, *key, *value;
+	const char *removes; /* what its name is one of; NULL: it sets something */
 	unsigned port;
 	char *old; /* owned; the value before; NULL: there was none */
 };
@@ -40,6 +41,7 @@ struct verb {
 	int (*act)(struct cmd_context *context, struct fault *f);
 	/* Used when act is NULL. */
 	int (*change)(struct chrystoki *conf, struct edit *edit, struct fault *f);
+	const char *removes; /* as in an edit */
 };
 
 static struct okv_job job_of(const struct cmd_context *context)
@@ -244,7 +246,10 @@ static int edit_make(struct cmd_context *context, struct edit *edit, struct faul
 	bool changed;
 
 	const int r = cmd_lock(context, f) < 0 || okv_chrystoki_edit(&job, edit_change, edit, &changed, f) < 0 ? -1 : 0;
-	if (r == 0 && !changed)
+	if (r == 0 && !changed && edit->removes != NULL)
+		cmd_print(context, "%s: there is no %s '%s'; nothing to do\n", context->settings.chrystoki_conf,
+			  edit->removes, SHOWN(edit->key != NULL ? edit->key : edit->section));
+	else if (r == 0 && !changed)
 		cmd_print(context, "%s: is set so already\n", context->settings.chrystoki_conf);
 	else if (r == 0 && edit->value != NULL && !chrystoki_is_secret(edit->key))
 		okv_job_tell(&job, "%s: %s: \"%s\" -> \"%s\"", context->settings.chrystoki_conf, SHOWN(edit->key),
@@ -376,21 +381,21 @@ static int server_remove_change(struct chrystoki *conf, struct edit *edit, struc
 }
 
 static const struct verb verbs[] = {
-	{ "check", NULL, 1, 1, "[--fix [--drop-handmade]]", act_check, NULL },
-	{ "show", NULL, 1, 1, "", act_show, NULL },
-	{ "wire", NULL, 1, 1, "[--again] [--replace-vendor]", act_wire, NULL },
-	{ "unwire", NULL, 1, 1, "[--all [--even-in-use] | --keep]", act_unwire, NULL },
-	{ "get", NULL, 3, 3, "FILE NAME", act_get, NULL },
-	{ "set", NULL, 4, 4, "FILE NAME VALUE", act_set, NULL },
-	{ "chrystoki", "get", 4, 4, "SECTION KEY", chrystoki_get_act, NULL },
-	{ "chrystoki", "set", 5, 5, "SECTION KEY VALUE|-", chrystoki_set_act, NULL },
-	{ "chrystoki", "unset", 4, 4, "SECTION KEY", NULL, unset_change },
-	{ "chrystoki", "remove", 3, 3, "SECTION", NULL, remove_change },
-	{ "chrystoki", "merge", 3, 3, "FILE --section NAME...", merge_act, NULL },
-	{ "chrystoki", "ha", 4, 4, "LABEL SERIAL,SERIAL...", NULL, ha_change },
-	{ "chrystoki", "ha-only", 3, 3, "on|off", ha_only_act, NULL },
-	{ "chrystoki", "server-add", 3, 4, "HOST [PORT]", server_add_act, NULL },
-	{ "chrystoki", "server-remove", 3, 3, "HOST", NULL, server_remove_change },
+	{ "check", NULL, 1, 1, "[--fix [--drop-handmade]]", act_check, NULL, NULL },
+	{ "show", NULL, 1, 1, "", act_show, NULL, NULL },
+	{ "wire", NULL, 1, 1, "[--again] [--replace-vendor]", act_wire, NULL, NULL },
+	{ "unwire", NULL, 1, 1, "[--all [--even-in-use] | --keep]", act_unwire, NULL, NULL },
+	{ "get", NULL, 3, 3, "FILE NAME", act_get, NULL, NULL },
+	{ "set", NULL, 4, 4, "FILE NAME VALUE", act_set, NULL, NULL },
+	{ "chrystoki", "get", 4, 4, "SECTION KEY", chrystoki_get_act, NULL, NULL },
+	{ "chrystoki", "set", 5, 5, "SECTION KEY VALUE|-", chrystoki_set_act, NULL, NULL },
+	{ "chrystoki", "unset", 4, 4, "SECTION KEY", NULL, unset_change, "key" },
+	{ "chrystoki", "remove", 3, 3, "SECTION", NULL, remove_change, "section" },
+	{ "chrystoki", "merge", 3, 3, "FILE --section NAME...", merge_act, NULL, NULL },
+	{ "chrystoki", "ha", 4, 4, "LABEL SERIAL,SERIAL...", NULL, ha_change, NULL },
+	{ "chrystoki", "ha-only", 3, 3, "on|off", ha_only_act, NULL, NULL },
+	{ "chrystoki", "server-add", 3, 4, "HOST [PORT]", server_add_act, NULL, NULL },
+	{ "chrystoki", "server-remove", 3, 3, "HOST", NULL, server_remove_change, "server" },
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
@@ -411,7 +416,7 @@ static int verb_run(struct cmd_context *context, const struct verb *verb, struct
 				   verb->second != NULL ? verb->second : "", verb->usage);
 	if (verb->act != NULL)
 		return verb->act(context, f);
-	struct edit edit = { .change = verb->change, .section = context->operands[2] };
+	struct edit edit = { .change = verb->change, .section = context->operands[2], .removes = verb->removes };
 	if (context->operand_count > 3)
 		edit.key = context->operands[3];
 	return edit_make(context, &edit, f);

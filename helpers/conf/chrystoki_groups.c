@@ -269,13 +269,35 @@ static int members_check(const char *members, struct fault *f)
 	return 0;
 }
 
+/* A member of another group would make two of which nobody knows which is used. */
+static int others_check(const struct chrystoki *c, const char *label, const char *members, struct fault *f)
+{
+	struct chrystoki_family groups;
+	struct chrystoki_member member;
+
+	chrystoki_family_read(c, CHRYSTOKI_GROUPS, &groups);
+	for (size_t i = 0; i < groups.count; i++) {
+		const char *const *other = groups.items[i].parts;
+
+		for (size_t at = 0;
+		     !is_same(other[CHRYSTOKI_LABEL], label) && chrystoki_member_next(members, &at, &member);)
+			if (has_member(other[CHRYSTOKI_MEMBERS], &member, NULL))
+				return fault_refused(
+					f,
+					"%s is a member of HA group '%s' already; give that group other members first, "
+					"or remove all groups: okv-luna config chrystoki remove VirtualToken",
+					SHOWN_BYTES(member.name, member.length), SHOWN(other[CHRYSTOKI_LABEL]));
+	}
+	return 0;
+}
+
 int chrystoki_group_set(struct chrystoki *c, const char *label, const char *members, struct fault *f)
 {
 	TEXT_AUTO serial = { 0 };
 
 	if (label[0] == '\0' || strlen(label) > LABEL_MAX)
 		return fault_refused(f, "a group's label has 1 to 32 characters");
-	if (members_check(members, f) < 0)
+	if (members_check(members, f) < 0 || others_check(c, label, members, f) < 0)
 		return -1;
 	text_add_char(&serial, '1');
 	text_add(&serial, members, strcspn(members, ","));

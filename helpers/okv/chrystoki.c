@@ -29,6 +29,9 @@ int okv_chrystoki_get(const struct okv_job *job, const char *section, const char
 
 	if (okv_chrystoki_read(job, &conf, f) < 0)
 		return -1;
+	if (chrystoki_sections(&conf, section, &first) == 0)
+		return fault_negative(f, "there is no section '%s' in %s", SHOWN(section),
+				      SHOWN(job->settings->chrystoki_conf));
 	const size_t count = chrystoki_entries(&conf, section, key, &first);
 	if (count == 0)
 		return fault_negative(f, "'%s' is not set in section '%s'", SHOWN(key), SHOWN(section));

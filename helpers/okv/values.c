@@ -20,8 +20,15 @@ static int assign_read(const struct okv_job *job, const char *path, struct assig
 
 static const char *const paths[] = { OKV_CONF, OKV_ENV };
 
-static int path_find(const char *word, const char **ret_path, struct fault *f)
+/* Where this OKV, or this client, has none of these files, that is the answer. */
+static int path_find(const struct okv_job *job, const char *word, const char **ret_path, struct fault *f)
 {
+	enum okv_scope scope;
+
+	if (okv_scope_find(job->root, job->settings, &scope, f) < 0)
+		return -1;
+	if (scope != OKV_SCOPE_GENERIC && !fs_exists(job->root, SETTINGS_GENERIC))
+		return fault_absent(f, "there is no " SETTINGS_GENERIC ": %s", okv_scope_text(scope));
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (strcmp(word, paths[i]) == 0 || strcmp(word, paths[i] + strlen(SETTINGS_GENERIC "/")) == 0) {
 			*ret_path = paths[i];
@@ -40,7 +47,7 @@ int okv_value_get(const struct okv_job *job, const char *file, const char *name,
 	ASSIGN_AUTO a = { 0 };
 	const char *path;
 
-	if (path_find(file, &path, f) < 0 || assign_read(job, path, &a, f) < 0)
+	if (path_find(job, file, &path, f) < 0 || assign_read(job, path, &a, f) < 0)
 		return -1;
 	const char *value = assign_value(&a, name);
 	if (value == NULL)
@@ -77,7 +84,7 @@ int okv_value_set(const struct okv_job *job, const char *file, const char *name,
 	struct okv_edit edit = { .change = setting_change, .context = &setting };
 	bool changed;
 
-	int r = path_find(file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0 ? -1 : 0;
+	int r = path_find(job, file, &edit.path, f) < 0 || okv_edit(job, &edit, &changed, f) < 0 ? -1 : 0;
 	if (r == 0 && changed)
 		okv_job_tell(job, "%s: %s", edit.path, text_string(&setting.change));
 	else if (r == 0)

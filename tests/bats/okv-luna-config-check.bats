@@ -1011,7 +1011,8 @@ chroot_find() {
 
 @test "HA groups that share a label or a member, and a label that no token can have" {
 	"$config" --root "$root" -q chrystoki ha okv_ha 111,222
-	"$config" --root "$root" -q chrystoki ha other 333,222
+	"$config" --root "$root" -q chrystoki ha other 333,444
+	sed -i 's/333,444/333,222/' "$luna"
 	finds FAIL ha-twice /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken01Label)"
 	sed -i 's/333,222/333,444/; s/01Label = other/01Label = okv_ha/' "$luna"
 	finds FAIL ha-twice /etc/Chrystoki.conf "$(number_of "$luna" VirtualToken01Label)"

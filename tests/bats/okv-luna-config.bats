@@ -514,6 +514,33 @@ another_vendor() {
 	[ "$output" = 1 ]
 	okv_config 3 chrystoki ha okv_ha 111,111
 	okv_config 2 chrystoki ha-only maybe
+	# A slip in the label would make a second group of the same members.
+	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	for members in 111,222 333,222 222; do
+		okv_config 3 chrystoki ha okv-ha $members
+		[[ $output == *"is a member of HA group 'okv_ha' already"*': okv-luna config chrystoki remove VirtualToken' ]]
+	done
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 0 chrystoki remove VirtualToken
+	okv_config 0 chrystoki ha okv-ha 111,222
+}
+
+@test "a name that is not there is not said to be set, or removed" {
+	cp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	okv_config 0 chrystoki remove Miscc
+	[[ $output == *"there is no section 'Miscc'; nothing to do" ]]
+	okv_config 0 chrystoki unset Misc ToolDir
+	[[ $output == *"there is no key 'ToolDir'; nothing to do" ]]
+	okv_config 0 chrystoki server-remove 10.0.0.11
+	[[ $output == *"there is no server '10.0.0.11'; nothing to do" ]]
+	okv_config 1 chrystoki get 'Lunasa' ServerName00
+	[[ $output == *"there is no section 'Lunasa' in /etc/Chrystoki.conf" ]]
+	cmp "$root/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/conf"
+	rm -r "${gen:?}"
+	for words in 'get okv_hsm.conf VENDOR_NAME' 'set okv_hsm_env A b'; do
+		okv_config 6 $words
+		[[ $output == *'OKV 21.2 and earlier have no generic HSM interface'* ]]
+	done
 }
 
 # A service client as its zip is unpacked, with the paths that setenv writes.
