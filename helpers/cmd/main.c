@@ -263,6 +263,20 @@ static int settings_read(struct fault *f)
 	return settings_parse(&context.settings, SETTINGS_FILE, text_string(&file), file.length, f);
 }
 
+void cmd_words_format(const char *const *argv, struct text *out)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
+
+	for (size_t i = 0; argv[i] != NULL; i++) {
+		const bool bare = argv[i][0] != '\0' && argv[i][strspn(argv[i], plain)] == '\0';
+		text_add_string(out, i > 0 ? " " : "");
+		text_add_string(out, bare ? "" : "'");
+		for (const char *c = argv[i]; *c != '\0'; c++)
+			*c == '\'' ? text_add_string(out, "'\\''") : text_add_char(out, *c);
+		text_add_string(out, bare ? "" : "'");
+	}
+}
+
 int cmd_word_find(const char *command, const char *word, const char *const *known, size_t *ret_which, struct fault *f)
 {
 	struct nearest nearest = { .word = word, .length = strlen(word) };

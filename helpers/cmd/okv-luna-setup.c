@@ -32,6 +32,7 @@ struct setup {
 	struct guide_list list;
 	bool ran[ROUNDS_MAX]; /* indexed like list.lines */
 	size_t count;         /* steps that ran */
+	bool taken;           /* a step took an archive */
 };
 
 static void setup_done(struct setup *s)
@@ -61,18 +62,19 @@ static bool is_service(const struct setup *s, const char *operand)
 }
 
 /* Replaces ARCHIVE or SERVICE by our operands of that kind; false if there is none. */
-static bool operands_add(const struct setup *s, bool service, const char **words, size_t *count)
+static bool operands_add(struct setup *s, bool service, const char **words, size_t *count)
 {
 	const size_t before = *count;
 
 	for (size_t i = 0; i < s->context->operand_count && *count + 1 < WORDS_MAX; i++)
 		if (is_service(s, s->context->operands[i]) == service)
 			words[(*count)++] = s->context->operands[i];
+	s->taken = s->taken || *count > before;
 	return *count > before;
 }
 
 /* Fills in the placeholders of the step's command; false if one remains that only the administrator knows. */
-static bool words_make(const struct setup *s, const struct guide_step *step, struct text *storage, const char **words)
+static bool words_make(struct setup *s, const struct guide_step *step, struct text *storage, const char **words)
 {
 	size_t count = 0;
 	bool known = true;
@@ -92,12 +94,6 @@ static bool words_make(const struct setup *s, const struct guide_step *step, str
 	}
 	words[count] = NULL;
 	return known;
-}
-
-static void words_format(const char *const *words, struct text *out)
-{
-	for (size_t i = 0; words[i] != NULL; i++)
-		text_add_format(out, "%s%s", i > 0 ? " " : "", SHOWN(words[i]));
 }
 
 /* Runs words[1], the command of okv-luna, from our own directory and on our tree. */
@@ -175,7 +171,7 @@ static int step_run(struct setup *s, size_t which, const char *const *words, str
 	TEXT_AUTO command = { 0 };
 	int status = 0;
 
-	words_format(words, &command);
+	cmd_words_format(words, &command);
 	cmd_print(s->context, "%s%s: %s\n", s->context->dry_run ? "would: " : "", step->id, text_string(&command));
 	if (!s->context->dry_run && command_run(s->context, words, &status, f) < 0)
 		return -1;
@@ -183,8 +179,7 @@ static int step_run(struct setup *s, size_t which, const char *const *words, str
 	s->ran[which] = true;
 	if (status == 0)
 		return 0;
-	(void)fault_negative(f,
-			     "stopped at step %s: '%s' ended with status %d; fix what it names, then run setup again",
+	(void)fault_negative(f, "stopped at step %s: %s ended with status %d; fix what it names, then run setup again",
 			     step->id, text_string(&command), status);
 	f->kind = status <= FAULT_LATE ? (enum fault_kind)status : FAULT_SYSTEM;
 	return -1;
@@ -222,6 +217,9 @@ static int work(struct setup *s, struct fault *f)
 		return -1;
 	if (s->count == 0)
 		cmd_print(s->context, "nothing to do: every step that okv-luna can run now is done\n");
+	if (s->context->operand_count > 0 && !s->taken)
+		cmd_print(s->context, "no archive was needed: a client is installed already; to install another one: "
+				      "okv-luna extract ARCHIVE\n");
 	guide_format_next(&s->list, &next);
 	cmd_print(s->context, "%s", text_string(&next));
 	return 0;

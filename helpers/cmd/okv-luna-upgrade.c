@@ -176,13 +176,12 @@ static int run(struct cmd_context *context, struct fault *f)
 				    SHOWN(words[0]));
 	if (terminal_ask(context, f) < 0 || stdout_redirect(context, &output, f) < 0 || pre_upgrade(context, f) < 0)
 		return -1;
-	if (context->dry_run) {
-		report_say(context->report, REPORT_RESULT, "then would run: %s%s", words[0],
-			   words[1] != NULL ? " ..." : "");
+	TEXT_AUTO command = { 0 };
+	cmd_words_format(words, &command);
+	report_say(context->report, REPORT_RESULT, "%s: %s",
+		   context->dry_run ? "then would run" : "Starting OKV's upgrade", text_string(&command));
+	if (context->dry_run)
 		return 0;
-	}
-
-	report_say(context->report, REPORT_RESULT, "Starting OKV's upgrade: %s", words[0]);
 	int status = 0;
 	if (upgrade_run(context, words, &status, f) < 0)
 		return -1;

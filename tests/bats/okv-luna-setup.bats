@@ -42,7 +42,7 @@ steps() { sed -nE 's/^(would: )?([a-z-]+): okv-luna .*/\2/p' <<<"$output" | tr '
 	[[ $output == *'next: reboot-files: '* ]]
 	run -1 setup_of --label 'no such partition'
 	[ "$(steps)" = 'reach ' ]
-	[[ $output == *"--label no such partition' ended with status 1"* ]]
+	[[ $output == *"--label 'no such partition' ended with status 1; "* ]]
 	gpasswd -Q "$ROOT" -d oracle hsmusers >/dev/null
 	run -0 setup_of
 	[ "$(steps)" = 'group ' ]
@@ -82,7 +82,20 @@ steps() { sed -nE 's/^(would: )?([a-z-]+): okv-luna .*/\2/p' <<<"$output" | tr '
 	[[ $output == *'--replace-vendor'*'stopped at step wire: '* ]]
 	"$build/libexec/okv-luna-config" --root "$ROOT" wire --replace-vendor -q
 	run -0 setup_of
-	[[ ${lines[0]} == 'nothing to do: '* ]]
+	[[ ${lines[0]} == 'nothing to do: '* && $output != *'no archive was needed'* ]]
+	run -0 setup_of "$BATS_FILE_TMPDIR/minimal.tar.gz"
+	[[ ${lines[0]} == 'nothing to do: '* && ${lines[1]} == 'no archive was needed: '*': okv-luna extract ARCHIVE' ]]
+}
+
+@test "each command is printed as it can be typed" {
+	bare
+	mkdir "$BATS_TEST_TMPDIR/it's mine"
+	echo text >"$BATS_TEST_TMPDIR/it's mine/a client.tar"
+	run -3 setup_of "$BATS_TEST_TMPDIR/it's mine/a client.tar"
+	words=${lines[0]#client: okv-luna extract }
+	eval "words=($words)"
+	[ "${words[-1]}" = "$BATS_TEST_TMPDIR/it's mine/a client.tar" ]
+	[[ $output == *"stopped at step client: okv-luna extract "*"a client.tar' ended with status 3; "* ]]
 }
 
 @test "--json: what has run and what is next, by its schema; failures too" {

@@ -98,7 +98,7 @@ upgrade() { "$build/libexec/okv-luna-upgrade" --root "$ROOT" "$@"; }
 }
 
 @test "--dry-run runs nothing" {
-	run -0 upgrade --dry-run -- /root/upgrade
-	[[ $output == *"This would go: "*"then would run: /root/upgrade"* ]]
+	run -0 upgrade --dry-run -- /root/upgrade --confirm 'two words'
+	[[ $output == *"This would go: "*"then would run: /root/upgrade --confirm 'two words'" ]]
 	[ ! -e "$ROOT/root/called" ]
 }

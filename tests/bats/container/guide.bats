@@ -194,7 +194,7 @@ ended() {
 	ended setup 1
 	# A partition that is not there is the first problem; with the one that is there, there is nothing left to do.
 	run -1 on "$NODE" 'okv-luna setup --label par9'
-	[[ $output == *"--label par9' ended with status 1"* ]]
+	[[ $output == *"--label par9 ended with status 1; "* ]]
 	run -0 on "$NODE" 'okv-luna setup'
 	[[ ${lines[0]} == 'nothing to do: '* ]]
 }
