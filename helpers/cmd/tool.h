@@ -91,7 +91,7 @@ int cmd_pin_read(struct cmd_context *context, const struct cmd_key *key, char re
  */
 int cmd_word_find(const char *command, const char *word, const char *const *words, size_t *ret_which, struct fault *f);
 
-/* A command as a shell would take it: words that hold anything else than plain characters are quoted.  Ends with NULL. */
+/* A command as a shell would take it, words quoted where they have to be; argv ends with NULL. */
 void cmd_words_format(const char *const *argv, struct text *out);
 
 /* One instance at a time: takes the product's lock until the process ends.  Does nothing with --dry-run, or again. */

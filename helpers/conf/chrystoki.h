@@ -134,9 +134,10 @@ int chrystoki_merge(struct chrystoki *c, const struct chrystoki *from, const cha
  */
 int chrystoki_split_partition(struct chrystoki *c, struct fault *f);
 /*
- * Fixes what needs no guess: TABs and no-break spaces become blanks, CR LF becomes LF, a byte order mark and
- * the quotes around a full path are dropped, ';' is added after a value, section headers and known names get the client's spelling, the rest of a wrapped comment
- * gets a '#', and '}' is added after the last section and after one that "[Name]" began.  crystoki.ini is left alone.
+ * Fixes what needs no guess: TABs and no-break spaces become blanks, CR LF becomes LF, a byte order mark and the quotes
+ * around a full path are dropped, ';' is added after a value, section headers and known names get the client's
+ * spelling, the rest of a wrapped comment gets a '#', and '}' is added after the last section and after one that
+ * "[Name]" began.  crystoki.ini is left alone.
  */
 int chrystoki_fix(struct chrystoki *c, struct fault *f);
 /* Does chrystoki_fix remove this flaw of the line? */

@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/time.h"
 #include "conf/chrystoki.h"
+#include "conf/finding.h"
 #include "conf/pem.h"
 #include "fs/read.h"
 #include "proc/child.h"
@@ -624,7 +625,9 @@ void hsm_network_text(const struct hsm_network *network, struct text *out)
 		text_add_format(out, "%-4s  %s: %s\n", level_words[line->level], text_string(&line->subject),
 				text_string(&line->sentence));
 		if (line->remedy.length > 0)
-			text_add_format(out, "      fix: %s\n", text_string(&line->remedy));
+			text_add_format(out, "      %s%s\n",
+					finding_remedy_is_command(text_string(&line->remedy)) ? "fix: " : "",
+					text_string(&line->remedy));
 	}
 }
 

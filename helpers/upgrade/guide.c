@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/option.h"
 #include "base/time.h"
 #include "fs/publish.h"
@@ -328,12 +329,15 @@ int guide_begin(int root, enum guide_procedure procedure, struct fault *f)
 int guide_mark(int root, const struct guide_node *node, enum guide_procedure procedure, const char *id, struct fault *f)
 {
 	const struct guide_step *step = guide_steps[procedure].items, *end = step + guide_steps[procedure].count;
+	struct nearest nearest = { .word = id, .length = strlen(id) };
+	char hint[NEAREST_HINT_SIZE];
 	TEXT_AUTO why = { 0 };
 
-	while (step < end && strcmp(step->id, id) != 0)
-		step++;
+	for (; step < end && strcmp(step->id, id) != 0; step++)
+		nearest_offer(&nearest, step->id);
 	if (step == end)
-		return fault_usage(f, "%s has no step '%s'", guide_procedures[procedure], SHOWN(id));
+		return fault_usage(f, "%s has no step '%s'%s", guide_procedures[procedure], SHOWN(id),
+				   nearest_hint(&nearest, "", "", hint));
 	if (step->done != 0 && !step->markable)
 		return fault_refused(f, "okv-luna itself checks whether step '%s' is done; --done is not for it", id);
 	if (need_of(node, step, &why) == NOT_NEEDED)

@@ -230,6 +230,9 @@ TABLE
 	run -3 guide upgrade --done order
 	[[ $output == *'not needed here'* ]]
 	run -2 guide upgrade --done tea
+	[[ $output == *"upgrade has no step 'tea'" ]]
+	run -2 guide upgrade --done bakcup
+	[[ $output == *"; did you mean 'backup'?" ]]
 	run -2 guide upgrade --done backup --again
 	run -2 guide dance
 	run -2 guide --okv twenty

@@ -232,7 +232,7 @@ verdict() {
 	conf 203.0.113.7 1792
 	run -1 unshare -n "$NETWORK" --root "$TREE" --timeout 3
 	[[ $output == *'203.0.113.7 cannot be reached: Network is unreachable'* ]]
-	[[ $output == *'fix: repair the route to 203.0.113.7'* ]]
+	[[ $output == *'      repair the route to 203.0.113.7'* ]]
 }
 
 @test "what no server can be called, and what is no port: said as that, and nobody is asked" {

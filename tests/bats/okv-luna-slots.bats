@@ -379,7 +379,7 @@ label_of() {
 	done
 	chmod 0644 "$TREE/pin"
 	expect 0 --key root --pin-file "$TREE/pin"
-	said 'is open to others (mode 0644); chmod 600 it'
+	said "is open to others (mode 0644); fix: chmod 600 '$TREE/pin'"
 }
 
 @test "which token is meant is clear before a PIN is spent" {
