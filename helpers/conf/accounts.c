@@ -137,6 +137,31 @@ bool accounts_group_lists(const struct text *group, const char *name, const char
 	return row_by_name(group, name, 1, &row) && row_lists(&row, user);
 }
 
+bool accounts_group_is_malformed(const struct text *group, const char *name, struct text *out)
+{
+	struct row row;
+	size_t rows = 0;
+	bool returns = false;
+
+	for (size_t at = 0; row_next(group, &at, &row);)
+		if (row_is_valid(&row) && text_equal(row.field[0], row.length[0], name)) {
+			rows++;
+			returns = returns || memchr(row.field[3], '\r', row.length[3]) != NULL;
+		}
+	if (rows > 1)
+		text_add_format(out, "keep one of the %zu lines of group '%s' in /etc/group: vigr", rows, SHOWN(name));
+	else if (returns)
+		text_add_format(out, "take the carriage return off the line of group '%s' in /etc/group: vigr",
+				SHOWN(name));
+	return rows > 1 || returns;
+}
+
+void accounts_member_remedy(const struct text *group, const char *name, const char *user, struct text *out)
+{
+	if (!accounts_group_is_malformed(group, name, out))
+		text_add_format(out, "gpasswd --add %s %s", user, name);
+}
+
 void accounts_group_members(const struct text *group, const char *name, struct text *out)
 {
 	struct row row;

@@ -25,6 +25,13 @@ bool accounts_group_find(const struct text *group, const char *name, gid_t *ret_
 bool accounts_user_home(const struct text *passwd, const char *name, struct text *out);
 /* Does the group's line list `user` as a member? */
 bool accounts_group_lists(const struct text *group, const char *name, const char *user);
+/*
+ * Would gpasswd(1) refuse to change that group, since it stands twice or its line ends in a carriage return?  Then
+ * what a person does first is added.
+ */
+bool accounts_group_is_malformed(const struct text *group, const char *name, struct text *out);
+/* Adds what makes the user a member: that, or the command. */
+void accounts_member_remedy(const struct text *group, const char *name, const char *user, struct text *out);
 /* Adds the members of the group as its line has them, separated by commas. */
 void accounts_group_members(const struct text *group, const char *name, struct text *out);
 /* Is the group in gshadow (which has no ids), and is `user` a member there?  `user` NULL: only the first question. */

@@ -370,7 +370,7 @@ static void group_cause(struct diagnosis *d)
 	}
 	if (count > 1)
 		text_add_format(&barred, ", and %zu more of that group", count - 1);
-	text_add_format(&remedy, "gpasswd --add %s %s", d->user, d->settings->hsm_group);
+	accounts_member_remedy(&d->group, d->settings->hsm_group, d->user, &remedy);
 	d->failed = d->failed || barred.failed || remedy.failed;
 	if (!d->group_exists)
 		hsm_causes_add(&d->causes, REPAIR_COMMAND,

@@ -253,6 +253,7 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 {
 	const char *user = job->settings->okv_user, *group = job->settings->hsm_group;
 	const char *const arguments[] = { "--add", user, group, NULL };
+	TEXT_AUTO ignored = { 0 };
 	FILES_AUTO files = { 0 };
 	struct accounts_user found;
 	gid_t gid;
@@ -265,6 +266,8 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 	if (!there && job->mode == OKV_APPLY)
 		return fault_absent(f, "there is no group '%s' in /etc/group", SHOWN(group));
 	const bool missing = !there || !is_member(&files, &found, user, group, gid);
+	if (missing && accounts_group_is_malformed(&files.group, group, &ignored))
+		return fault_refused(f, "group '%s' cannot be changed as it is in /etc/group", SHOWN(group));
 	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
 		bool entered;

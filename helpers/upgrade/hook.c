@@ -167,6 +167,9 @@ int step_member(struct step *step, struct fault *f)
 	const struct upgrade_run *run = step->run;
 	const struct okv_job job = step_okv_job(step);
 	const int wanted = step_is_wanted(step, f);
+	TEXT_AUTO group = { 0 };
+	TEXT_AUTO remedy = { 0 };
+	struct fault ignored = { 0 };
 
 	if (wanted <= 0)
 		return wanted;
@@ -176,6 +179,9 @@ int step_member(struct step *step, struct fault *f)
 		return step_set_user_remedy(step, f);
 	if (is_waiting_for_group(run))
 		return step_not_checked(step, "waits for group");
+	if (fs_read_config(run->root, "/etc/group", &group, &ignored) == 0 &&
+	    accounts_group_is_malformed(&group, run->settings->hsm_group, &remedy))
+		return step_set_remedy(step, "%s", text_string(&remedy));
 	return step_set_remedy(step, "to see why: gpasswd --add %s %s", run->settings->okv_user,
 			       run->settings->hsm_group);
 }

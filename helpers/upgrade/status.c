@@ -318,7 +318,9 @@ static int check_group(struct step *step, struct fault *f)
 	if (!accounts_user_find(&passwd, s->okv_user, &user))
 		return step_set_user_remedy(step, f);
 	if (user.gid != gid && !accounts_group_lists(&group, s->hsm_group, s->okv_user)) {
-		(void)step_set_remedy(step, "gpasswd --add %s %s", s->okv_user, s->hsm_group);
+		TEXT_AUTO remedy = { 0 };
+		accounts_member_remedy(&group, s->hsm_group, s->okv_user, &remedy);
+		(void)step_set_remedy(step, "%s", text_string(&remedy));
 		return fault_negative(f, "user '%s' is not in group '%s'", s->okv_user, s->hsm_group);
 	}
 	/* The room's warning would advise a restart: never while the HSM does not answer. */

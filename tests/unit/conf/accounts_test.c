@@ -104,6 +104,29 @@ static void a_member_is_a_whole_name(void **state)
 	assert_false(accounts_group_lists(&group, "hsmusers", "nobody"));
 }
 
+static void the_way_to_become_a_member_is_one_that_the_file_allows(void **state)
+{
+	const struct {
+		const char *group, *remedy;
+	} cases[] = {
+		{ "hsmusers:x:986:\ndba:x:5:oracle\r\n", "gpasswd --add oracle hsmusers" },
+		{ "dba:x:5:\n", "gpasswd --add oracle hsmusers" },
+		{ "hsmusers:x:986:\nhsmusers:x:5:oracle\n",
+		  "keep one of the 2 lines of group 'hsmusers' in /etc/group: vigr" },
+		{ "hsmusers:x:986:oracle\r\n",
+		  "take the carriage return off the line of group 'hsmusers' in /etc/group: vigr" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		TEXT_AUTO group = { 0 };
+		TEXT_AUTO remedy = { 0 };
+		text_of(&group, cases[i].group);
+		accounts_member_remedy(&group, "hsmusers", "oracle", &remedy);
+		assert_string_equal(text_string(&remedy), cases[i].remedy);
+	}
+}
+
 static void gshadow_lists_a_group_by_its_name(void **state)
 {
 	TEXT_AUTO gshadow = { 0 };
@@ -180,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_home_is_the_full_path_of_the_first_sound_line),
 		cmocka_unit_test(a_group_is_found_with_its_members),
 		cmocka_unit_test(a_member_is_a_whole_name),
+		cmocka_unit_test(the_way_to_become_a_member_is_one_that_the_file_allows),
 		cmocka_unit_test(gshadow_lists_a_group_by_its_name),
 		cmocka_unit_test(an_id_has_the_name_of_its_first_line),
 		cmocka_unit_test(the_groups_of_a_user_are_the_primary_first_and_no_repeats),
