@@ -22,6 +22,13 @@ void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE])
 		(void)snprintf(ret_stamp, TIME_STAMP_SIZE, "1970-01-01T00:00:00Z");
 }
 
+const char *time_day(int64_t seconds, char stamp[TIME_STAMP_SIZE])
+{
+	time_format(seconds, stamp);
+	stamp[strlen("2026-02-03")] = '\0';
+	return stamp;
+}
+
 /* Checks what follows the seconds: an optional fraction and the Z. */
 static bool tail_is_valid(const char *tail, size_t length)
 {

@@ -19,6 +19,8 @@ enum { TIME_STAMP_SIZE = 21 };
 int64_t time_now(void);
 /* A time out of that range is written as 1970-01-01T00:00:00Z. */
 void time_format(int64_t seconds, char ret_stamp[TIME_STAMP_SIZE]);
+/* The day alone, "2026-02-03"; returns `stamp`. */
+const char *time_day(int64_t seconds, char stamp[TIME_STAMP_SIZE]);
 bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds);
 /* Parses the HTTP date (RFC 9110, 5.6.7) that the string starts with: "Sun, 06 Nov 1994 08:49:37 GMT". */
 bool time_parse_http(const char *date, int64_t *ret_seconds);

@@ -126,6 +126,9 @@ static int table_print(struct cmd_context *context, struct fault *f)
 			   "OKV takes slot %" PRIu64 ", '%s' (%s), the first in its list%s", taken->id,
 			   SHOWN(taken->label), SHOWN(taken->serial),
 			   query.question.required.label != NULL ? " with that label" : "");
+	if (taken != NULL && hsm_slot_pin_warning(taken) != NULL)
+		report_say(context->report, REPORT_WARNING, "slot %" PRIu64 ": %s", taken->id,
+			   hsm_slot_pin_warning(taken));
 	for (size_t i = 0; i < query.answer.key_count; i++)
 		if (query.answer.keys[i].call == HSM_CALL_NONE)
 			cmd_print(context, "Key: %" PRIu64 " with that label in slot %" PRIu64 "\n",

@@ -83,6 +83,16 @@ const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const c
 	return NULL;
 }
 
+const char *hsm_slot_pin_warning(const struct hsm_slot *slot)
+{
+	const unsigned long flags = slot->token.flags;
+
+	return (flags & CKF_USER_PIN_FINAL_TRY) != 0   ? "one more wrong PIN locks it"
+	       : (flags & CKF_USER_PIN_CHANGE) != 0    ? "its PIN has to be changed before it can be used"
+	       : (flags & CKF_USER_PIN_COUNT_LOW) != 0 ? "a wrong PIN was given since the last login"
+						       : NULL;
+}
+
 /* Whether it is there exactly once, and cannot leave. */
 static bool is_good(const struct hsm_key *key)
 {

@@ -137,6 +137,11 @@ bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const cha
  * NULL where there is none.
  */
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial);
+/*
+ * What the token itself says against the next login with OKV's PIN, short of its being locked; a sentence, or NULL.  A
+ * session is opened all the same.
+ */
+const char *hsm_slot_pin_warning(const struct hsm_slot *slot);
 /* Why it is not usable: "its token is not initialised", "C_OpenSession answered CKR_DEVICE_ERROR". */
 const char *hsm_slot_fault(struct hsm_name *storage, const struct hsm_slot *slot);
 /* May be used as a printf argument, as HSM_RV() may. */

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/time.h"
 #include "conf/accounts.h"
 #include "conf/chrystoki_groups.h"
+#include "conf/pem.h"
 #include "conf/preserved.h"
 #include "fs/each.h"
 #include "fs/read.h"
@@ -534,24 +536,84 @@ static int conf_findings(struct diagnosis *d, struct fault *f)
 	return 0;
 }
 
+/* Of this client's own certificate, which no server takes on another day. */
+static void validity_causes(struct diagnosis *d, const char *path)
+{
+	TEXT_AUTO bytes = { 0 };
+	TEXT_AUTO der = { 0 };
+	struct pem_certificate c;
+	struct fault ignored = { 0 };
+	const int64_t now = time_now();
+	char stamp[TIME_STAMP_SIZE];
+
+	/* One that cannot be read has been said. */
+	if (path[0] == '\0' || fs_read_linked(d->root, path, &bytes, &ignored) < 0)
+		return;
+	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
+		if (!pem_certificate_read(der.bytes, der.length, &c) || (c.begins <= now && now <= c.ends))
+			continue;
+		TEXT_AUTO remedy = { 0 };
+		if (now > c.ends)
+			text_add_format(&remedy, HSM_RENEW_CERTIFICATE, d->settings->client_dir);
+		else
+			text_add_string(&remedy, HSM_CORRECT_CLOCK);
+		d->failed = d->failed || remedy.failed;
+		hsm_causes_add(&d->causes, text_string(&remedy), "this client's certificate '%s' %s %s", SHOWN(path),
+			       now > c.ends ? "expired on" : "is not valid before",
+			       time_day(now > c.ends ? c.ends : c.begins, stamp));
+	}
+}
+
 /* The guide's next questions, which this machine cannot answer. */
 static int outside_cause(struct diagnosis *d, struct fault *f)
 {
 	HSM_SERVERS_AUTO servers = { 0 };
 	TEXT_AUTO which = { 0 };
+	bool appliance = false, web = false;
 
 	if (hsm_servers_find(&d->answer->environment.conf, &servers, f) < 0)
 		return -1;
-	for (size_t i = 0; i < servers.count; i++)
-		text_add_format(&which, "%sport %s of %s", i > 0 ? ", " : "", SHOWN(servers.items[i].port),
-				SHOWN(servers.items[i].name));
+	for (size_t i = 0; i < servers.count; i++) {
+		const struct hsm_server *server = &servers.items[i];
+		web = web || server->web;
+		appliance = appliance || !server->web;
+		if (i == 0 || strcmp(server->certificate, servers.items[i - 1].certificate) != 0)
+			validity_causes(d, server->certificate);
+		text_add_format(&which, "%sport %s of %s", i > 0 ? ", " : "", SHOWN(server->port), SHOWN(server->name));
+	}
 	if (which.length == 0)
 		text_add_string(&which, "the service that it names");
-	hsm_causes_add(&d->causes, NULL,
-		       "nothing on this machine prevents it; is the client registered with the HSM and the partition"
-		       " assigned to it (NTLS link), and can %s be reached from here? to check: okv-luna network",
-		       text_string(&which));
+	if (d->causes.count == 0)
+		hsm_causes_add(&d->causes, NULL,
+			       "nothing on this machine prevents it; %s%s%s, and can %s be reached from here? to "
+			       "check: okv-luna"
+			       " network",
+			       !web || appliance
+				       ? "is the client registered with the HSM and the partition assigned to it"
+					 " (NTLS link)"
+				       : "",
+			       web && appliance ? ", " : "",
+			       web ? "does the cloud service accept AuthTokenClientId and AuthTokenClientSecret of "
+				     "section REST"
+				   : "",
+			       text_string(&which));
 	return text_check(&which, f);
+}
+
+/* None of the tokens that can be used has the label of our settings; of an option's the table says all. */
+static int labels_cause(struct diagnosis *d, struct fault *f)
+{
+	TEXT_AUTO shown = { 0 };
+
+	for (size_t i = 0; i < d->answer->slot_count; i++)
+		if (d->answer->slots[i].usable)
+			text_add_format(&shown, "%s'%s'", shown.length > 0 ? ", " : "",
+					SHOWN(d->answer->slots[i].label));
+	hsm_causes_add(&d->causes, NULL,
+		       "what shows is labelled %s; TOKEN_LABEL in '" SETTINGS_FILE
+		       "' has to be, to the letter, what was given at OKV's console (HSM page, Use Token Label)",
+		       text_string(&shown));
+	return text_check(&shown, f);
 }
 
 /* The library was loaded, and what it said then has no cause here. */
@@ -570,6 +632,8 @@ static int beyond_cause(struct diagnosis *d, struct fault *f)
 				&d->causes, NULL,
 				"there is a slot, and its partition cannot be used: see with lunacm whether it is"
 				" initialised, its Crypto Officer too, and not disabled");
+		else if (taken == NULL && d->label != NULL && strcmp(d->label, d->settings->token_label) == 0)
+			return labels_cause(d, f);
 		else if (taken != NULL && !taken->usable && d->label == NULL)
 			hsm_causes_add(&d->causes, NULL,
 				       "without a token label OKV takes the first slot: give the partition's label at "

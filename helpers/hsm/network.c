@@ -105,9 +105,6 @@ static struct text *found(struct hsm_network_line *line, enum hsm_network_level 
 #define SAY(line, level_, word_, ...) text_add_format(found((line), (level_), (word_)), __VA_ARGS__)
 #define FIX(line, ...)                text_add_format(&(line)->remedy, __VA_ARGS__)
 
-/* "2029-01-02" */
-#define DAY_OF(seconds, stamp) (time_format((seconds), (stamp)), (stamp)[10] = '\0', (const char *)(stamp))
-
 /* --- what the servers said ---------------------------------------------------------------------------------------- */
 
 #define ASK_FOR_LOG "ask the HSM's administrator for its log"
@@ -240,10 +237,10 @@ static void certificate_say(struct hsm_network_line *line, const struct asking *
 	if (c->begins > a->now) {
 		SAY(line, HSM_NETWORK_FAIL, "clock",
 		    "its certificate is not valid before %s: this machine's clock is behind, or the HSM's was ahead",
-		    DAY_OF(c->begins, stamp));
+		    time_day(c->begins, stamp));
 		FIX(line, "correct the clock that is wrong; if it was the HSM's, make its certificate again");
 	} else if (c->ends < a->now) {
-		SAY(line, HSM_NETWORK_FAIL, "expired", "its certificate expired on %s", DAY_OF(c->ends, stamp));
+		SAY(line, HSM_NETWORK_FAIL, "expired", "its certificate expired on %s", time_day(c->ends, stamp));
 		FIX(line, server->web ? "ask the operator of the service"
 				      : "on the HSM: sysconf regenCert, then add its new server certificate here and "
 					"restart NTLS");
@@ -282,13 +279,13 @@ static void agreed_say(struct hsm_network_line *line, const struct asking *a, co
 		FIX(line, "%s/bin/vtl verify", a->question->settings->client_dir);
 	} else if (peer->certified == 1 && c->ends - a->now < (int64_t)a->question->days * DAY_S) {
 		SAY(line, HSM_NETWORK_WARN, "expires", "its certificate expires in %lld days, on %s",
-		    (long long)((c->ends - a->now) / DAY_S), DAY_OF(c->ends, stamp));
+		    (long long)((c->ends - a->now) / DAY_S), time_day(c->ends, stamp));
 		FIX(line, "plan its renewal with the HSM's administrator");
 	} else {
 		SAY(line, HSM_NETWORK_OK, "ok", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
 		    SHOWN(peer->protocol), SHOWN(c->name),
 		    peer->trust == HSM_PEER_SAME ? "as in the file of authorities" : "signed by a known authority",
-		    DAY_OF(c->ends, stamp));
+		    time_day(c->ends, stamp));
 	}
 }
 
@@ -419,7 +416,7 @@ static void renewal_fix(struct hsm_network_line *line, const struct asking *a, c
 		    "fetch that server's new certificate from the HSM, then: %s/bin/vtl addServer -n NAME -c FILE",
 		    client);
 	else
-		FIX(line, "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it", client);
+		FIX(line, HSM_RENEW_CERTIFICATE, client);
 }
 
 /* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
@@ -446,21 +443,21 @@ static void validity_line(struct asking *a, const struct certificate_file *file,
 	text_add_format(&line->subject, "certificate '%s' of '%s' (%s)", SHOWN(c->name), SHOWN(file->path),
 			file->entry);
 	if (left < 0 && file->authorities && (file->proven || is_renewed(bytes, c, a->now))) {
-		SAY(line, HSM_NETWORK_WARN, "old", "expired on %s, and no server needs it", DAY_OF(c->ends, stamp));
+		SAY(line, HSM_NETWORK_WARN, "old", "expired on %s, and no server needs it", time_day(c->ends, stamp));
 		FIX(line, "it can be removed from the file");
 	} else if (left < 0) {
 		SAY(line, HSM_NETWORK_FAIL, file->authorities ? "authority-expired" : "expired", "expired on %s",
-		    DAY_OF(c->ends, stamp));
+		    time_day(c->ends, stamp));
 		renewal_fix(line, a, file);
 	} else if (c->begins > a->now) {
-		SAY(line, HSM_NETWORK_FAIL, "clock", "is not valid before %s", DAY_OF(c->begins, stamp));
-		FIX(line, "correct this machine's clock, or make a new certificate");
+		SAY(line, HSM_NETWORK_FAIL, "clock", "is not valid before %s", time_day(c->begins, stamp));
+		FIX(line, HSM_CORRECT_CLOCK);
 	} else if (left < (int64_t)a->question->days * DAY_S) {
 		SAY(line, HSM_NETWORK_WARN, "expires", "expires in %lld days, on %s", (long long)(left / DAY_S),
-		    DAY_OF(c->ends, stamp));
+		    time_day(c->ends, stamp));
 		renewal_fix(line, a, file);
 	} else {
-		SAY(line, HSM_NETWORK_OK, "ok", "is valid until %s", DAY_OF(c->ends, stamp));
+		SAY(line, HSM_NETWORK_OK, "ok", "is valid until %s", time_day(c->ends, stamp));
 	}
 }
 

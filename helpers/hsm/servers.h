@@ -15,6 +15,10 @@
 #include "conf/chrystoki.h"
 #include "hsm/peer.h"
 
+/* What a client's certificate asks for that does not hold today; the first with the client's directory. */
+#define HSM_RENEW_CERTIFICATE "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it"
+#define HSM_CORRECT_CLOCK     "correct this machine's clock, or make a new certificate"
+
 struct hsm_server {
 	char *entry; /* owned, as what follows: "ServerName00" */
 	char *name, *port;

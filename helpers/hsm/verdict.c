@@ -271,6 +271,19 @@ static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requ
 			      HSM_SLOT_FAULT(taken));
 }
 
+/* OKV logs in with its PIN, and so would find the token shut whose session opens. */
+static int pin_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
+{
+	const struct hsm_slot *taken = hsm_answer_taken(answer, required->label, required->serial);
+
+	if (taken == NULL || (taken->token.flags & CKF_USER_PIN_LOCKED) == 0)
+		return 0;
+	return fault_negative(f,
+			      "the PIN of slot %" PRIu64
+			      ", which OKV takes, is locked; the partition's security officer can reset it",
+			      taken->id);
+}
+
 /* There are usable ones, and none is meant; it may be there and answer no call. */
 static int none_meant(const struct hsm_answer *answer, const struct hsm_requirements *required, const char *which,
 		      struct fault *f)
@@ -371,7 +384,8 @@ static int evaluate(const struct hsm_answer *answer, const struct hsm_requiremen
 		return too_few(answer, required, matching, f);
 	if (taken_evaluate(answer, required, f) < 0)
 		return -1;
-	if (required->key && keys_evaluate(answer, required, matching, f) < 0)
+	if ((required->key && keys_evaluate(answer, required, matching, f) < 0) ||
+	    pin_evaluate(answer, required, f) < 0)
 		return -1;
 	return answer->ha.count == 0
 		       ? 0

@@ -567,6 +567,9 @@ static void slots_info(struct step *step, const struct hsm_question *question, c
 	step_add_info(step, "%zu usable slot%s seen by '%s' in %llu ms; OKV takes slot %llu, '%s' (%s)", usable,
 		      usable == 1 ? "" : "s", step->run->settings->okv_user, (unsigned long long)answer->elapsed_ms,
 		      (unsigned long long)taken->id, SHOWN(taken->label), SHOWN(taken->serial));
+	if (hsm_slot_pin_warning(taken) != NULL)
+		step_add_finding(step, STEP_LOW, NULL, NULL, "slot %llu: %s", (unsigned long long)taken->id,
+				 hsm_slot_pin_warning(taken));
 }
 
 static void key_info(struct step *step, const struct hsm_question *question, const struct hsm_answer *answer)
@@ -607,8 +610,10 @@ int step_ask_slots(struct step *step, enum step_ask what, struct hsm_answer *ret
 	const bool with_key = key.label != NULL && (what == STEP_ASK_ALL || what == STEP_ASK_KEY);
 	question.key = with_key ? &key : NULL;
 	question.required.any_groups = what == STEP_ASK_SLOTS || what == STEP_ASK_KEY;
-	if (hsm_check(&question, &answer, f) == 0) {
-		step->answered = true;
+	const int r = hsm_check(&question, &answer, f);
+	if (hsm_answer_usable(&answer) > 0)
+		step_set_answered(step);
+	if (r == 0) {
 		if (what == STEP_ASK_ALL || what == STEP_ASK_SLOTS)
 			slots_info(step, &question, &answer);
 		if (what == STEP_ASK_ALL || what == STEP_ASK_KEY)

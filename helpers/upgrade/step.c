@@ -16,7 +16,7 @@
 enum { CHANGES_MAX = 512 * 1024, FINDINGS_MAX = 200, TITLE_MAX = 1024 };
 
 /* From a step's child; proc/child sends the fault. */
-enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_END };
+enum message { MESSAGE_FINDING, MESSAGE_REMEDY, MESSAGE_CHANGE, MESSAGE_ANSWERED, MESSAGE_END };
 
 void step_finding_done(struct step_finding *finding)
 {
@@ -102,6 +102,11 @@ int step_set_remedy(struct step *step, const char *format, ...)
 	return -1;
 }
 
+void step_set_answered(struct step *step)
+{
+	send_message(step->pipe, MESSAGE_ANSWERED, "", 0);
+}
+
 /* A room's line may end in "; fix: COMMAND": returns the remedy or NULL, and the length of the line without it. */
 static const char *remedy_find(const char *line, size_t *ret_length)
 {
@@ -138,12 +143,6 @@ static void line_add(struct report *self, enum report_level level, const char *l
 	}
 }
 
-/* The bytes of MESSAGE_END. */
-struct end {
-	enum step_outcome outcome;
-	bool answered;
-};
-
 /* What parent and child of a step share. */
 struct work {
 	const struct upgrade_run *run;
@@ -166,12 +165,11 @@ static int step_work(void *context, int tell, struct fault *f)
 		}
 		return f->kind != FAULT_NONE ? -1 : fault_system(f, 0, "%s failed without giving a reason", row->title);
 	}
-	const struct end end = { .outcome = step.skipped   ? STEP_SKIPPED
-					    : step.partial ? STEP_PARTIAL
-					    : step.changed ? STEP_CHANGED
-							   : STEP_UNCHANGED,
-				 .answered = step.answered };
-	send_message(tell, MESSAGE_END, &end, sizeof(end));
+	const enum step_outcome outcome = step.skipped   ? STEP_SKIPPED
+					  : step.partial ? STEP_PARTIAL
+					  : step.changed ? STEP_CHANGED
+							 : STEP_UNCHANGED;
+	send_message(tell, MESSAGE_END, &outcome, sizeof(outcome));
 	return 0;
 }
 
@@ -200,7 +198,7 @@ static bool finding_receive(struct step_result *result, const char *bytes, size_
 static bool is_answered(const struct upgrade_run *run)
 {
 	for (size_t i = 0; i < run->result_count; i++)
-		if (run->results[i].answered)
+		if (run->results[i].answered && run->results[i].outcome != STEP_FAILED)
 			return true;
 	return false;
 }
@@ -243,7 +241,6 @@ static int severities_resolve(struct upgrade_run *run, struct fault *f)
 static enum proc_child_answer message_receive(void *listener, const struct proc_message *message)
 {
 	struct step_result *result = ((struct work *)listener)->result;
-	struct end end;
 
 	switch ((enum message)message->kind) {
 	case MESSAGE_FINDING:
@@ -259,12 +256,13 @@ static enum proc_child_answer message_receive(void *listener, const struct proc_
 			text_add_char(&result->changes, '\n');
 		}
 		return PROC_CHILD_MORE;
+	case MESSAGE_ANSWERED:
+		result->answered = true;
+		return PROC_CHILD_MORE;
 	case MESSAGE_END:
-		if (message->length != sizeof(end))
+		if (message->length != sizeof(result->outcome))
 			return PROC_CHILD_GARBLED;
-		memcpy(&end, message->bytes, sizeof(end));
-		result->outcome = end.outcome;
-		result->answered = end.answered;
+		memcpy(&result->outcome, message->bytes, sizeof(result->outcome));
 		return PROC_CHILD_ALL;
 	}
 	return PROC_CHILD_GARBLED;

@@ -72,7 +72,7 @@ enum { STEP_SLOTS_GRACE_MS = 5000 };
 struct step_result {
 	const struct step_row *row;
 	enum step_outcome outcome;
-	bool answered; /* the HSM opened a session */
+	bool answered; /* the HSM opened a session, though it may not be the one that was meant */
 	unsigned elapsed_ms;
 	struct fault fault;            /* FAULT_NONE unless STEP_FAILED */
 	char *remedy;                  /* owned; for the fault, or NULL */
@@ -120,7 +120,6 @@ struct step {
 	bool changed;         /* set by the step */
 	bool skipped;         /* set by the step: it does not apply here */
 	bool partial;         /* set by the step: STEP_PARTIAL */
-	bool answered;        /* set by the step: the HSM opened a session for it */
 	struct report report; /* warnings become findings of STEP_MEDIUM, results become changes */
 	int pipe;
 };
@@ -141,5 +140,7 @@ void step_add_finding(struct step *step, enum step_severity severity, const char
 void step_add_info(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the command or sentence that fixes the fault which this step returns.  Returns -1, as fault_refused() does. */
 int step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The HSM opened a session for it. */
+void step_set_answered(struct step *step);
 
 #endif

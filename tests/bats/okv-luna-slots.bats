@@ -448,6 +448,44 @@ causes() {
 	expect 1 --module /doubles/honest.so --label other
 }
 
+@test "diagnosis: a cloud client is not asked for its registration, but for what its service knows it by" {
+	client_make
+	sed -i '/^ *ServerName00/d' "$TREE/etc/Chrystoki.conf"
+	printf 'REST = {\n   ServerName = hsm.example;\n}\n' >>"$TREE/etc/Chrystoki.conf"
+	run causes
+	said 'does the cloud service accept AuthTokenClientId and AuthTokenClientSecret of section REST, and can port 443 of'
+	[[ $output != *NTLS* ]]
+	sed -i '/^ *ClientCertFile/a\   ServerName00 = 10.0.0.1;' "$TREE/etc/Chrystoki.conf"
+	run causes
+	said '(NTLS link), does the cloud service accept'
+}
+
+# certificate_between FILE FROM TO: of the client's key
+certificate_between() {
+	(
+		cd "$BATS_TEST_TMPDIR" && : >ca.index
+		printf '%s\n' '[ca]' 'default_ca = c' '[c]' 'database = ca.index' 'new_certs_dir = .' 'rand_serial = yes' \
+			'default_md = sha256' 'policy = p' '[p]' 'commonName = supplied' >ca.cnf
+		openssl req -new -key "$BATS_FILE_TMPDIR/okvKey.pem" -subj /CN=okv -out ca.csr
+		openssl ca -batch -config ca.cnf -selfsign -keyfile "$BATS_FILE_TMPDIR/okvKey.pem" -in ca.csr -notext \
+			-startdate "$2" -enddate "$3" -out ca.pem 2>ca.log
+		cat ca.pem >"$1"
+	)
+}
+
+@test "diagnosis: a certificate of this client's that does not hold today is the cause, with its day" {
+	client_make
+	file=$TREE/usr/safenet/lunaclient/cert/client/okv.pem
+	certificate_between "$file" 20190101000000Z 20200101000000Z
+	run causes
+	said "this client's certificate '${file#"$TREE"}' expired on 2020-01-01 => make a new one with "
+	[ "${#lines[@]}" -eq 1 ]
+	certificate_between "$file" 21900101000000Z 21910101000000Z
+	run causes
+	said "' is not valid before 2190-01-01 => correct this machine's clock"
+	[ "${#lines[@]}" -eq 1 ]
+}
+
 @test "diagnosis: an unreadable configuration, key, token directory or plug-in, each with owner, mode and command" {
 	client_make
 	lc=$TREE/usr/safenet/lunaclient
@@ -680,6 +718,12 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 		[ "$status" -eq 1 ]
 		[ "$(grep -c '^okv-luna-slots: ' <<<"$output")" -eq 1 ]
 	done
+	# The settings' label is what OKV was given at its console.
+	mkdir -p "$TREE/opt/okv-luna/etc"
+	echo 'TOKEN_LABEL="Partition-01"' >"$TREE/opt/okv-luna/etc/okv-luna.conf"
+	expect 1 --module /doubles/honest.so
+	said "what shows is labelled 'partition-01'; TOKEN_LABEL in "
+	rm "$TREE/opt/okv-luna/etc/okv-luna.conf"
 	# An HSM that is asked for another token is there.
 	run slots --module /doubles/first-empty.so --label partition-01
 	[ "$status" -eq 0 ]

@@ -414,6 +414,27 @@ upgrade_reset() {
 	[[ $(check certificates) == "WARN  certificates  certificate 'okv1' of "*"expires in "*" days, on 20"* ]]
 }
 
+@test "where a token shows that is not the one that is meant, that is the one cause, and the labels are told" {
+	everyday
+	echo 'TOKEN_LABEL="Partition-01"' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
+	run -1 status_of -v
+	[[ $(check slots) == "FAIL "*"sees no token with label 'Partition-01'"* ]]
+	[[ $output == *"what shows is labelled 'partition-01'; TOKEN_LABEL in "* ]]
+	[[ $(check network) == "OK "* ]]
+	[ "$(grep -c ^FAIL <<<"$output")" -eq 1 ]
+}
+
+@test "a certificate that does not hold today is told by the slots that do not show, and not again" {
+	everyday
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" no-slots
+	cp "$BATS_TEST_TMPDIR/doubles/no-slots.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	. "$BATS_TEST_DIRNAME/../remedies/words.bash"
+	expired "$ROOT$LC/cert/client/okv1Key.pem" "$ROOT$LC/cert/client/okv1.pem"
+	run -1 status_of
+	[[ $output == *"this client's certificate '$LC/cert/client/okv1.pem' expired on 20"* ]]
+	[ "$(grep -c 'vtl createCert' <<<"$output")" -eq 1 ]
+}
+
 @test "less than a second of the processor, the library's time included" {
 	everyday
 	TIMEFORMAT='%U %S'

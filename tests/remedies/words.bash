@@ -58,3 +58,12 @@ outside() {
 	config wire -q
 	okv-luna repair -q
 }
+
+# expired KEY CERTIFICATE: one of the key's that ran out; OpenSSL 3.5 takes no negative number of days.
+expired() {
+	openssl req -new -key "$1" -subj /CN=okv1 >"$BATS_TEST_TMPDIR/csr"
+	openssl x509 -req -in "$BATS_TEST_TMPDIR/csr" -signkey "$1" -days -1 -out "$BATS_TEST_TMPDIR/pem" 2>/dev/null ||
+		openssl x509 -req -in "$BATS_TEST_TMPDIR/csr" -signkey "$1" -not_before 20190101000000Z \
+			-not_after 20200101000000Z -out "$BATS_TEST_TMPDIR/pem"
+	cat "$BATS_TEST_TMPDIR/pem" >"$2"
+}

@@ -84,6 +84,15 @@ static void a_time_that_cannot_be_written_is_the_beginning(void **state)
 	assert_string_equal(text, "1970-01-01T00:00:00Z");
 }
 
+static void a_day_is_the_first_part_of_a_stamp(void **state)
+{
+	char text[TIME_STAMP_SIZE];
+
+	(void)state;
+	assert_string_equal(time_day(INT64_C(1770091506), text), "2026-02-03");
+	assert_string_equal(time_day(-1, text), "1970-01-01");
+}
+
 static void an_age_is_one_number(void **state)
 {
 	TEXT_AUTO age = { 0 };
@@ -120,6 +129,7 @@ int main(void)
 		cmocka_unit_test(known_instants),
 		cmocka_unit_test(nothing_else_is_read),
 		cmocka_unit_test(a_time_that_cannot_be_written_is_the_beginning),
+		cmocka_unit_test(a_day_is_the_first_part_of_a_stamp),
 		cmocka_unit_test(an_age_is_one_number),
 		cmocka_unit_test(a_date_of_http_is_read),
 	};
