@@ -60,7 +60,7 @@ bool preserved_within(const char *path, const char *entry)
 	}
 }
 
-static bool is_same(const char *a, const char *b)
+bool preserved_same(const char *a, const char *b)
 {
 	return preserved_within(a, b) && preserved_within(b, a);
 }
@@ -76,7 +76,7 @@ const char *preserved_holder(const struct preserved *p, const char *path)
 bool preserved_has(const struct preserved *p, const char *path)
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (is_same(p->paths[i], path))
+		if (preserved_same(p->paths[i], path))
 			return true;
 	return false;
 }
@@ -91,7 +91,8 @@ const char *preserved_holder_of(const struct preserved *p, size_t index)
 	const char *path = p->paths[index];
 
 	for (size_t i = 0; i < p->count; i++)
-		if (i != index && preserved_within(path, p->paths[i]) && (i < index || !is_same(path, p->paths[i])))
+		if (i != index && preserved_within(path, p->paths[i]) &&
+		    (i < index || !preserved_same(path, p->paths[i])))
 			return p->paths[i];
 	return NULL;
 }

@@ -29,6 +29,8 @@ void preserved_print(const struct preserved *p, struct text *out);
 
 /* Is `path` equal to `entry`, or inside it? */
 bool preserved_within(const char *path, const char *entry);
+/* Do both name the same place, however many slashes they have? */
+bool preserved_same(const char *a, const char *b);
 /* The first entry that equals or contains the path, or NULL. */
 const char *preserved_holder(const struct preserved *p, const char *path);
 bool preserved_has(const struct preserved *p, const char *path);

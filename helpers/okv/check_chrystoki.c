@@ -115,7 +115,7 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 }
 
 /* What a path in the configuration is for, what must be there, and what comes of it when it is not. */
-enum target { TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY };
+enum target { TARGET_MADE, TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY }; /* MADE: by who writes it */
 
 static const struct known_path {
 	const char *section, *key; /* two digits may follow the key */
@@ -127,6 +127,8 @@ static const struct known_path {
 	{ "Chrystoki2", "LibUNIX64", FINDING_FAIL, TARGET_FILE, false,
 	  "the client's tools and the library find no library to load" },
 	{ "CkLog2", "LibUNIX64", FINDING_FAIL, TARGET_FILE, false, "the logging library finds no library behind it" },
+	{ "CkLog2", "File", FINDING_WARN, TARGET_MADE, false, "nothing is logged" },
+	{ "CkLog2", "Error", FINDING_WARN, TARGET_MADE, false, "nothing is logged" },
 	{ "Chrystoki2", "LibUNIX", FINDING_NOTE, TARGET_ANY, false,
 	  "32-bit programs find no library; OKV has no such programs" },
 	{ CHRYSTOKI_CLIENT_SECTION, "ClientPrivKeyFile", FINDING_FAIL, TARGET_KEY, false, zero_slots },
@@ -200,7 +202,7 @@ static void target_miss(struct okv_checking *c, size_t number, const struct know
 					 .moot = true, .hides = true),
 			    number, "%s leads to '%s', which was not looked at: %s", SHOWN(line->name),
 			    SHOWN(line->value), why->text);
-	else
+	else if (known->target != TARGET_MADE)
 		finding_add(c->found,
 			    FINDING_RULE(known->missing, "chrystoki-path-missing", known->effect,
 					 supply_of(c, known, line->value)),
@@ -284,7 +286,7 @@ static void path_check(struct okv_checking *c, const struct chrystoki *conf, siz
 		target_miss(c, number, known, line, &why);
 		return;
 	}
-	if (known->target == TARGET_ANY)
+	if (known->target <= TARGET_ANY)
 		return;
 	if (!S_ISREG(status.st_mode) || status.st_size == 0)
 		finding_add(c->found,
@@ -412,7 +414,8 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		const struct known_path *known = path_known(conf, line);
 		const size_t before = c->found->count;
 
-		if (line->value[0] == '/' || (known != &unknown_path && line->value[0] != '\0'))
+		if (line->value[0] == '/' ||
+		    (known != &unknown_path && known->target != TARGET_MADE && line->value[0] != '\0'))
 			path_check(c, conf, at, known);
 		/* With no server to reach by the network, the files for that are nobody's. */
 		if (c->found->count > before && known->target >= TARGET_CERTIFICATE && !known->cloud && !networked)

@@ -138,7 +138,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 					 "OKV answers 'Could Not Load PKCS#11 Library'", FINDING_INSTALL_IT),
 			    line, "the library '%s' is not there, is a link to nothing, or is not a library",
 			    SHOWN(library));
-	if (library[0] == '/' && strcmp(library, wanted) != 0)
+	if (library[0] == '/' && !preserved_same(library, wanted))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "library-other",
 					 "OKV loads one library and these tools look at another", FINDING_WIRE_IT),
@@ -168,6 +168,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	const char *path = c->preserved.paths[index];
 	const enum preserved_flaw flaw = preserved_judge(path);
 	const char *holder = preserved_holder_of(&c->preserved, index);
+	const bool joined = strstr(path, ",/") != NULL || strstr(path, ";/") != NULL || strstr(path, " /") != NULL;
 	struct fault absent = { 0 };
 	struct stat status;
 
@@ -206,8 +207,10 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 					 strcmp(path, c->job->settings->client_dir) == 0 ||
 							 strcmp(path, c->job->settings->chrystoki_conf) == 0
 						 ? FINDING_INSTALL_IT
-						 : "install what is missing, or remove it from the list"),
-			    line, "PRESERVED_FILES lists '%s', which is not there", SHOWN(path));
+					 : joined ? "put a ':' between the paths, and nothing else"
+						  : "install what is missing, or remove it from the list"),
+			    line, "PRESERVED_FILES lists '%s', which is not there%s", SHOWN(path),
+			    joined ? ": it is more than one path" : "");
 	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "preserved-link",
@@ -391,7 +394,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	else if (!fs_exists(c->job->root, text_string(&path)) && strcmp(text_string(&path), conf) != 0)
 		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-missing", effect, FINDING_WIRE_IT), line,
 			    "there is no '%s'", SHOWN(text_string(&path)));
-	else if (!preserved_within(text_string(&path), conf) || !preserved_within(conf, text_string(&path)))
+	else if (!preserved_same(text_string(&path), conf))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "config-other",
 					 "OKV uses one configuration and these tools look at another", FINDING_WIRE_IT),

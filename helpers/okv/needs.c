@@ -44,7 +44,7 @@ void okv_needs_done(struct okv_needs *needs)
 static bool is_one_of(const char *path, const char *const *paths)
 {
 	for (; *paths != NULL; paths++)
-		if (preserved_within(path, *paths) && preserved_within(*paths, path))
+		if (preserved_same(path, *paths))
 			return true;
 	return false;
 }

@@ -140,8 +140,12 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 		if (assign_check_only(&a, *key, f) < 0)
 			return -1;
 	for (; *keys != NULL; keys++) {
+		const char *here = assign_value(&a, *keys), *wanted = value_of(*keys, options);
+		/* "/etc/" is as good as "/etc". */
+		const bool same = here != NULL && wanted[0] == '/' && preserved_same(here, wanted);
 		const int r = *keys == preserved_key ? preserved_apply(&a, &options->preserved, f)
-						     : assign_set(&a, *keys, value_of(*keys, options), &changed, f);
+			      : same                 ? 0
+						     : assign_set(&a, *keys, wanted, &changed, f);
 		if (r < 0)
 			return -1;
 	}

@@ -67,6 +67,18 @@ static bool is_full(int dir)
 	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
 }
 
+/* Where it cannot be written, and why is the mount, that is what has to change.  Returns -1. */
+static int step_set_remount_remedy(struct step *step, const char *directory)
+{
+	FS_AUTO int fd = -1;
+	struct fault ignored = { 0 };
+
+	if (fs_dir_open(step->run->root, directory, FS_FOLLOW_TRUSTED, &fd, &ignored) < 0 ||
+	    faccessat(fd, ".", W_OK, AT_EACCESS) == 0 || errno != EROFS)
+		return -1;
+	return step_set_remedy(step, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"", directory);
+}
+
 int step_records(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
@@ -75,11 +87,9 @@ int step_records(struct step *step, struct fault *f)
 
 	const bool there = fs_dir_open(run->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &var, &why) == 0;
 	if (there && faccessat(var, ".", W_OK, AT_EACCESS) < 0) {
-		if (errno == EROFS)
-			(void)step_set_remedy(step, "mount -o remount,rw \"$(findmnt -n -o TARGET -T %s)\"",
-					      SETTINGS_VAR);
-		return fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
-				    fault_errno_text(errno));
+		(void)fault_system(f, 0, "'%s' cannot be written (%s); make it writable", SETTINGS_VAR,
+				   fault_errno_text(errno));
+		return step_set_remount_remedy(step, SETTINGS_VAR);
 	}
 	if (there && is_full(var)) {
 		(void)step_set_remedy(step, "make room; to see how much is free: df -h %s", SETTINGS_VAR);
@@ -434,6 +444,9 @@ int step_wire(struct step *step, struct fault *f)
 	bool look;
 
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
+		/* config check would not see what the system refuses us. */
+		if (f->kind == FAULT_SYSTEM)
+			return step_set_remount_remedy(step, SETTINGS_GENERIC);
 		if (config == NULL || !step_result_is_bad(config))
 			return step_set_config_remedy(step);
 		step->skipped = true;

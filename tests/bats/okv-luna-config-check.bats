@@ -190,6 +190,9 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	finds FAIL preserved-bytes $G/okv_hsm.conf "$line"
 	set_list /nowhere
 	finds WARN preserved-missing $G/okv_hsm.conf "$line"
+	set_list "/nowhere,/etc/Chrystoki.conf"
+	finds WARN preserved-missing $G/okv_hsm.conf "$line"
+	[[ $finding == *'which is not there: it is more than one path'* ]]
 	set_list $G
 	finds WARN preserved-okv $G/okv_hsm.conf "$line"
 	ln -s real "$root/etc/linked"
@@ -238,6 +241,16 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	finds WARN config-other $G/okv_hsm_env 2
 	sed -i '/^Chrystoki/d' "$env"
 	finds FAIL key-missing $G/okv_hsm_env 0
+}
+
+@test "a slash too many changes no path: nothing is found, and nothing is wired anew" {
+	sed -i "s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC=\"$LC//lib/libCryptoki2_64.so\"|; s|=\"$LC:|=\"$LC/:|" "$conf"
+	sed -i 's|^ChrystokiConfigurationPath=.*|ChrystokiConfigurationPath="/etc/"|' "$env"
+	before=$(cat "$conf" "$env")
+	check_lines
+	[ "$output" = '0 to fix, 0 to look at' ]
+	run -0 "$config" --root "$root" wire
+	[ "$(cat "$conf" "$env")" = "$before" ]
 }
 
 @test "the guide's printed mid-upgrade body: a curly quote and a group by hand" {
@@ -888,6 +901,13 @@ chroot_find() {
 	finds FAIL chrystoki-no-library /etc/Chrystoki.conf 0
 	rm "$luna"
 	finds FAIL file-missing /etc/Chrystoki.conf 0
+}
+
+@test "Chrystoki.conf: a log that the library makes is not missing before it does" {
+	printf 'CkLog2 = {\n   LibUNIX64 = %s;\n   File = /tmp/cklog2.txt;\n   Error = cklog2.err;\n}\n' \
+		"$LC/lib/libCryptoki2_64.so" >>"$luna"
+	check_lines
+	[ "$output" = '0 to fix, 0 to look at' ]
 }
 
 @test "Chrystoki.conf: cloud paths into a directory outside the client, and no plugins" {

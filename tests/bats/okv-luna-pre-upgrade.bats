@@ -454,6 +454,17 @@ single_cause() {
 	[ "$(state)" = "$before" ]
 }
 
+@test "OKV's generic files on a read-only mount, and to be wired: that is the cause, and the mount is what to change" {
+	cp "$BATS_TEST_DIRNAME"/../appliance/okv/okv_hsm_mid_upgrade "$ROOT$GENERIC/"
+	mount --bind "$ROOT$GENERIC" "$ROOT$GENERIC"
+	mount -o remount,ro,bind "$ROOT$GENERIC"
+	run -5 pre
+	umount "$ROOT$GENERIC"
+	[[ ${lines[0]} == "Do not upgrade: "*": Read-only file system." ]]
+	[[ $output == *"fix: mount -o remount,rw \"\$(findmnt -n -o TARGET -T $GENERIC)\""* ]]
+	[[ $output != *'okv-luna config check'* ]]
+}
+
 @test "a broken okv-luna.conf is no go" {
 	printf 'NO_SUCH="x"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"
 	run -3 pre
