@@ -179,7 +179,7 @@ static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, 
 		*context = (struct context){ .section = CHRYSTOKI_NO_LINE };
 }
 
-/* A quote, plain or of print. */
+/* Length of a plain or typographic quote; 0 if there is none. */
 static size_t quote_length(const char *bytes, size_t length)
 {
 	char plain = length > 0 ? bytes[0] : '\0';
@@ -188,7 +188,7 @@ static size_t quote_length(const char *bytes, size_t length)
 	return !text_is_quote(plain) ? 0 : print > 0 ? print : 1;
 }
 
-/* Where the quote that begins the value is closed, in the line; the value's end where it is not; 0: no quote. */
+/* Where the value's first quote is closed; the value's end if it is not; 0 if the value does not begin with a quote. */
 static size_t quote_close(const struct chrystoki_line *line, size_t *ret_open)
 {
 	const size_t end = line->value_start + line->value_length;
@@ -202,7 +202,7 @@ static size_t quote_close(const struct chrystoki_line *line, size_t *ret_open)
 	return at;
 }
 
-/* A quote that is closed before the value ends, as in the OpenSSL engine's "partition":0:0, is part of it. */
+/* Not if the quote closes before the value ends: in the OpenSSL engine's "partition":0:0 it is part of the value. */
 static bool is_quoted(const struct chrystoki_line *line)
 {
 	const size_t end = line->value_start + line->value_length;
@@ -248,14 +248,13 @@ static void entry_judge(struct chrystoki_line *line, size_t start, size_t end, c
 	line->flaws |= name_flaws(line);
 	if (!in_section(context))
 		line->flaws |= CHRYSTOKI_FLAW_OUTSIDE;
-	/* What else is odd about it shows without them. */
+	/* Typographic quotes are not ASCII either; other such characters are reported once the quotes are gone. */
 	if (is_quoted(line))
 		line->flaws = (line->flaws & ~(unsigned)CHRYSTOKI_FLAW_NOT_ASCII) | CHRYSTOKI_FLAW_QUOTES;
 }
 
 /*
- * Reads "Section = {" and, as a flaw, what documents and Windows turn it into: "[Section] = {", "Section]", "Section
- * {".
+ * Reads "Section = {" and, as a flaw, what documents and Windows make of it: "[Section] = {", "Section]", "Section {".
  */
 static bool header_read(struct chrystoki_line *line, size_t start, size_t end)
 {

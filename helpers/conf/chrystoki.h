@@ -83,7 +83,7 @@ void chrystoki_print(const struct chrystoki *c, struct text *out);
 
 /* Is it made only of letters, digits, '_', '-', '.' and blanks, and not empty? */
 bool chrystoki_name_is_plain(const char *name, size_t length);
-/* The start and end of a full path that the value has in quotes, plain or of print; false for any other value. */
+/* Finds a full path in plain or typographic quotes: its start and end in the line; false for any other value. */
 bool chrystoki_unquote(const struct chrystoki_line *line, size_t *ret_start, size_t *ret_end);
 /* The vendor's spelling of a section's or key's name, without the number after it; NULL for an unknown name. */
 const char *chrystoki_spelling(const struct chrystoki_line *line);

@@ -269,7 +269,7 @@ static int members_check(const char *members, struct fault *f)
 	return 0;
 }
 
-/* A member of another group would make two of which nobody knows which is used. */
+/* Refuses a member of another group: it would not be known which group is used. */
 static int others_check(const struct chrystoki *c, const char *label, const char *members, struct fault *f)
 {
 	struct chrystoki_family groups;
