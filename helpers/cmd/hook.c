@@ -59,7 +59,7 @@ static int lock_take(struct cmd_context *context, struct upgrade_run *run, struc
 		*f = why;
 		return cmd_tool.no_answer_prefix != NULL ? fault_prefix(f, "%s", cmd_tool.no_answer_prefix) : -1;
 	}
-	run->unlocked = why;
+	run->lock_fault = why;
 	return 0;
 }
 

@@ -7,7 +7,7 @@ static struct upgrade_run hook = { .kind = UPGRADE_PRE, .bound_ms = HOOK_PRE_BOU
 
 static const struct option options[] = {
 	OPTION_ROW(0, "abort", OPTION_FLAG, &hook.abort, NULL, "put everything back as it was before pre-upgrade"),
-	OPTION_ROW(0, "no-rehearsal", OPTION_FLAG, &hook.unrehearsed, NULL, "do not rehearse the upgrade first"),
+	OPTION_ROW(0, "no-rehearsal", OPTION_FLAG, &hook.skip_rehearsal, NULL, "do not rehearse the upgrade first"),
 	OPTION_ROW(0, "profile", OPTION_CHOICE, &hook.profile, SETTINGS_PROFILES, "policy to prepare by (PROFILE)"),
 	CMD_HOOK_KEY_OPTIONS,
 	OPTION_END,

@@ -95,8 +95,8 @@ int step_records(struct step *step, struct fault *f)
 		(void)step_set_remedy(step, "make room; to see how much is free: df -h %s", SETTINGS_VAR);
 		return fault_system(f, 0, "'%s' is on a full disk; make room", SETTINGS_VAR);
 	}
-	if (run->unlocked.kind != FAULT_NONE) {
-		*f = run->unlocked;
+	if (run->lock_fault.kind != FAULT_NONE) {
+		*f = run->lock_fault;
 		return fault_prefix(f, "'%s': ", SETTINGS_VAR);
 	}
 	/* If var/ does not exist yet, the first writer creates it. */
@@ -105,7 +105,7 @@ int step_records(struct step *step, struct fault *f)
 
 /* --- the group ---------------------------------------------------------------------------------------------------- */
 
-int step_is_wanted(struct step *step, struct fault *f)
+int step_needs_group(struct step *step, struct fault *f)
 {
 	enum okv_scope scope;
 
@@ -124,7 +124,7 @@ int step_group(struct step *step, struct fault *f)
 	const struct okv_job job = step_okv_job(step);
 	struct okv_group group;
 	struct fault why = { 0 };
-	const int wanted = step_is_wanted(step, f);
+	const int wanted = step_needs_group(step, f);
 
 	if (wanted <= 0)
 		return wanted;
@@ -176,7 +176,7 @@ int step_member(struct step *step, struct fault *f)
 {
 	const struct upgrade_run *run = step->run;
 	const struct okv_job job = step_okv_job(step);
-	const int wanted = step_is_wanted(step, f);
+	const int wanted = step_needs_group(step, f);
 	TEXT_AUTO group = { 0 };
 	TEXT_AUTO remedy = { 0 };
 	struct fault ignored = { 0 };
@@ -530,7 +530,7 @@ int step_repair(struct step *step, struct fault *f)
 			    .report = &step->report },
 	};
 	struct perms_tally tally;
-	const int wanted = step_is_wanted(step, f);
+	const int wanted = step_needs_group(step, f);
 
 	if (wanted <= 0)
 		return wanted;
@@ -675,8 +675,8 @@ int hook_mid_upgrade(struct upgrade_run *run, struct fault *f)
 {
 	run->kind = UPGRADE_MID;
 	/* OKV needs the group even if var/ is read-only or full, and nobody else works on this server now. */
-	if (run->unlocked.kind != FAULT_NONE)
-		report_say(run->report, REPORT_WARNING, "working without the lock: %s", run->unlocked.text);
+	if (run->lock_fault.kind != FAULT_NONE)
+		report_say(run->report, REPORT_WARNING, "working without the lock: %s", run->lock_fault.text);
 	hook_note(run, "begin " OKV_LUNA_VERSION);
 	if (upgrade_run_merged(run, mid_steps, sizeof(mid_steps) / sizeof(mid_steps[0]), f) < 0)
 		return -1;

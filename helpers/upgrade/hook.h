@@ -3,7 +3,7 @@
  *
  * Promise: a hook can be killed anywhere and run again: it then finishes its work, and changes nothing if none is left.
  * So each step is idempotent and reads its input from files under the root.  The caller holds the product's lock, or
- * sets run->unlocked.  The answer is run->verdict; a yes that cannot be written to the journal becomes a no.
+ * sets run->lock_fault.  The answer is run->verdict; a yes that cannot be written to the journal becomes a no.
  */
 #ifndef OKV_UPGRADE_HOOK_H
 #define OKV_UPGRADE_HOOK_H
@@ -57,7 +57,7 @@ void hook_report_save(struct upgrade_run *run, const struct text *json);
  */
 int step_records(struct step *step, struct fault *f);
 /* 1: this client needs the group and the modes; 0: it does not (v6.x), and the step is marked as skipped. */
-int step_is_wanted(struct step *step, struct fault *f);
+int step_needs_group(struct step *step, struct fault *f);
 /* Ensures that the HSM group exists, with its old id if that is free. */
 int step_group(struct step *step, struct fault *f);
 bool hook_user_is_missing(const struct upgrade_run *run);

@@ -279,7 +279,7 @@ static int step_rehearse(struct step *step, struct fault *f)
 						  .bound_ms = REHEARSE_BOUND_MS };
 	struct fault why = { 0 };
 
-	step->skipped = run->dry_run || run->unrehearsed;
+	step->skipped = run->dry_run || run->skip_rehearsal;
 	if (step->skipped) {
 		step_add_info(step, "not rehearsed: %s",
 			      run->dry_run ? "nothing is wired in a dry run" : "as requested");
@@ -310,13 +310,13 @@ static int step_go(struct step *step, struct fault *f)
 }
 
 static const struct step_row pre_steps[] = {
-	{ "records", "our records can be written", 5000, STEP_BEGIN, step_records },
-	{ "before", "write down the state to return to", 120000, STEP_BEGIN, step_before },
+	{ "records", "our records can be written", 5000, STEP_RECORD, step_records },
+	{ "before", "write down the state to return to", 120000, STEP_RECORD, step_before },
 	{ "config", "check OKV's generic files and Chrystoki.conf", 20000, STEP_ALWAYS, step_config },
-	{ "wiring", "wire OKV's generic files and our links", 30000, STEP_IF_BEGUN, step_wire },
+	{ "wiring", "wire OKV's generic files and our links", 30000, STEP_IF_RECORDED, step_wire },
 	{ "space", "free space for snapshot and upgrade", 60000, STEP_ALWAYS, step_space },
-	{ "group", "the HSM group exists", 20000, STEP_IF_BEGUN, step_group },
-	{ "member", "OKV's user is in the HSM group", 20000, STEP_IF_BEGUN, step_member },
+	{ "group", "the HSM group exists", 20000, STEP_IF_RECORDED, step_group },
+	{ "member", "OKV's user is in the HSM group", 20000, STEP_IF_RECORDED, step_member },
 	{ "snapshot", "snapshot of what must be preserved", 600000, STEP_IF_CLEAN, step_snapshot },
 	{ "repair", "owners and modes to the pre-upgrade policy", 300000, STEP_IF_CLEAN, step_repair },
 	{ "slots", "the HSM as OKV's user sees it", 0, STEP_ALWAYS, step_slots },
@@ -479,11 +479,11 @@ static int step_undone(struct step *step, struct fault *f)
 }
 
 static const struct step_row undo_steps[] = {
-	{ "records", "our records can be written", 5000, STEP_BEGIN, step_records },
-	{ "arming", "post-upgrade does not run at the next boot", 20000, STEP_IF_BEGUN, step_undo_arming },
-	{ "modes", "owners and modes as they were", 300000, STEP_IF_BEGUN, step_undo_modes },
-	{ "wiring", "OKV's generic files as they were", 30000, STEP_IF_BEGUN, step_undo_wiring },
-	{ "group", "the HSM group as it was", 30000, STEP_IF_BEGUN, step_undo_group },
+	{ "records", "our records can be written", 5000, STEP_RECORD, step_records },
+	{ "arming", "post-upgrade does not run at the next boot", 20000, STEP_IF_RECORDED, step_undo_arming },
+	{ "modes", "owners and modes as they were", 300000, STEP_IF_RECORDED, step_undo_modes },
+	{ "wiring", "OKV's generic files as they were", 30000, STEP_IF_RECORDED, step_undo_wiring },
+	{ "group", "the HSM group as it was", 30000, STEP_IF_RECORDED, step_undo_group },
 	{ "undone", "write down that no upgrade is prepared", 10000, STEP_IF_CLEAN, step_undone },
 };
 

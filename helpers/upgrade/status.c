@@ -306,7 +306,7 @@ static int check_group(struct step *step, struct fault *f)
 	struct accounts_user user;
 	size_t lacking;
 	gid_t gid;
-	const int wanted = step_is_wanted(step, f);
+	const int wanted = step_needs_group(step, f);
 
 	if (wanted <= 0)
 		return wanted;
@@ -392,7 +392,7 @@ static int check_policy(struct step *step, struct fault *f)
 
 	if (is_without_client(run))
 		return step_not_checked(step, "there is no Luna client");
-	const int wanted = step_is_wanted(step, f);
+	const int wanted = step_needs_group(step, f);
 	if (wanted <= 0)
 		return wanted;
 	if (journal_read(step->run->root, &history, f) < 0)

@@ -360,13 +360,13 @@ int upgrade_run_steps(struct upgrade_run *run, const struct step_row *rows, size
 
 		*result = (struct step_result){ .row = row, .outcome = STEP_SKIPPED };
 		if ((row->when == STEP_IF_CLEAN && run->verdict.kind != FAULT_NONE) ||
-		    ((row->when == STEP_BEGIN || row->when == STEP_IF_BEGUN) && !undoable))
+		    ((row->when == STEP_RECORD || row->when == STEP_IF_RECORDED) && !undoable))
 			continue;
 		if (run->progress != NULL)
 			run->progress(run, row, i, count);
 		step_run_bounded(run, begun + run->bound_ms, result);
 		result_add(run, result);
-		undoable = undoable && (row->when != STEP_BEGIN || result->outcome != STEP_FAILED);
+		undoable = undoable && (row->when != STEP_RECORD || result->outcome != STEP_FAILED);
 	}
 	run->elapsed_ms = (unsigned)(proc_clock_ms() - begun);
 	return severities_resolve(run, f);

@@ -53,9 +53,9 @@ struct step;
 
 enum step_when {
 	STEP_ALWAYS,
-	STEP_IF_CLEAN, /* only if the answer is not no yet */
-	STEP_BEGIN,    /* records what undoing the later steps needs; not run if an earlier STEP_BEGIN failed */
-	STEP_IF_BEGUN, /* changes things, so only if no STEP_BEGIN failed */
+	STEP_IF_CLEAN,    /* only if the answer is not no yet */
+	STEP_RECORD,      /* records what undoing the later steps needs; not run if an earlier STEP_RECORD failed */
+	STEP_IF_RECORDED, /* changes things, so only if no STEP_RECORD failed */
 };
 
 struct step_row {
@@ -92,11 +92,11 @@ struct upgrade_run {
 	bool dry_run;
 	bool accept;                 /* post-upgrade: accept differences from the snapshot */
 	bool abort;                  /* pre-upgrade: --abort */
-	bool unrehearsed;            /* pre-upgrade: skip the rehearsal */
+	bool skip_rehearsal;         /* pre-upgrade: skip the rehearsal */
 	bool called;                 /* pre-upgrade: run by okv-luna upgrade, which advises what to do next */
 	struct hsm_key_question key; /* the root key to look for; label NULL: not checked */
 	const char *ready_for;       /* status: "upgrade", "restore", "cluster"; NULL: not asked */
-	struct fault unlocked;       /* why the product's lock is not held; FAULT_NONE: it is held, or not needed */
+	struct fault lock_fault;     /* why the product's lock is not held; FAULT_NONE: it is held, or not needed */
 	unsigned bound_ms;           /* time limit of the whole hook */
 	struct report *report;       /* may be NULL */
 	/* Called before each step; may be NULL. */

@@ -198,11 +198,11 @@ static void where_the_beginning_failed_nothing_is_begun(void **state)
 	struct fault f = { 0 };
 	const struct step_row steps[] = {
 		{ "clean", "knows that it is clean", 1000, STEP_ALWAYS, fails_unless_clean },
-		{ "first", "begins", 1000, STEP_BEGIN, nothing },
-		{ "begun", "is begun", 1000, STEP_IF_BEGUN, fine },
-		{ "second", "does not begin", 1000, STEP_BEGIN, fails },
-		{ "third", "is not tried", 1000, STEP_BEGIN, fine },
-		{ "never", "is not begun", 1000, STEP_IF_BEGUN, fine },
+		{ "first", "begins", 1000, STEP_RECORD, nothing },
+		{ "begun", "is begun", 1000, STEP_IF_RECORDED, fine },
+		{ "second", "does not begin", 1000, STEP_RECORD, fails },
+		{ "third", "is not tried", 1000, STEP_RECORD, fine },
+		{ "never", "is not begun", 1000, STEP_IF_RECORDED, fine },
 		{ "unclean", "knows that it is not clean", 1000, STEP_ALWAYS, fails_unless_clean },
 	};
 	static const enum step_outcome wanted[] = { STEP_UNCHANGED, STEP_UNCHANGED, STEP_CHANGED, STEP_FAILED,
