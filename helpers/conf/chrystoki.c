@@ -179,46 +179,55 @@ static void braces_judge(struct chrystoki_line *line, size_t start, size_t end, 
 		*context = (struct context){ .section = CHRYSTOKI_NO_LINE };
 }
 
-/* Length of a plain or typographic quote; 0 if there is none. */
-static size_t quote_length(const char *bytes, size_t length)
+/* Length of a plain or typographic quote, and *ret_plain, the plain one; 0 if there is none. */
+static size_t quote_length(const char *bytes, size_t length, char *ret_plain)
 {
 	char plain = length > 0 ? bytes[0] : '\0';
 	const size_t print = text_print_length(bytes, length, &plain);
 
+	*ret_plain = plain;
 	return !text_is_quote(plain) ? 0 : print > 0 ? print : 1;
 }
 
-/* Where the value's first quote is closed; the value's end if it is not; 0 if the value does not begin with a quote. */
-static size_t quote_close(const struct chrystoki_line *line, size_t *ret_open)
+/*
+ * Where the value's first quote is closed, and *ret_after; the value's end if it is not; 0 if the value does not begin
+ * with a quote.
+ */
+static size_t quote_close(const struct chrystoki_line *line, size_t *ret_open, size_t *ret_after)
 {
 	const size_t end = line->value_start + line->value_length;
-	size_t at = line->value_start + quote_length(line->bytes + line->value_start, line->value_length);
+	char quote, other;
+	size_t at = line->value_start + quote_length(line->bytes + line->value_start, line->value_length, &quote);
 
 	*ret_open = at;
 	if (at == line->value_start)
 		return 0;
-	while (at < end && quote_length(line->bytes + at, end - at) == 0)
-		at++;
-	return at;
+	for (; at < end; at++) {
+		*ret_after = at + quote_length(line->bytes + at, end - at, &other);
+		if (*ret_after > at && other == quote)
+			return at;
+	}
+	*ret_after = end;
+	return end;
 }
 
 /* Not if the quote closes before the value ends: in the OpenSSL engine's "partition":0:0 it is part of the value. */
 static bool is_quoted(const struct chrystoki_line *line)
 {
-	const size_t end = line->value_start + line->value_length;
-	size_t open;
-	const size_t close = quote_close(line, &open);
+	size_t open, after;
 
-	return close > 0 && close + quote_length(line->bytes + close, end - close) == end;
+	return quote_close(line, &open, &after) > 0 && after == line->value_start + line->value_length;
 }
 
 bool chrystoki_unquote(const struct chrystoki_line *line, size_t *ret_start, size_t *ret_end)
 {
-	const size_t end = line->value_start + line->value_length, close = quote_close(line, ret_start);
+	const size_t end = line->value_start + line->value_length;
+	size_t after;
+	const size_t close = quote_close(line, ret_start, &after);
 	const char *inner = line->bytes + *ret_start;
 
 	*ret_end = close;
-	return is_quoted(line) && close < end && inner[0] == '/' && !blank(line->bytes[close - 1]) &&
+	return close > *ret_start && close < end && after == end && inner[0] == '/' && !blank(line->bytes[close - 1]) &&
 	       memchr(inner, '#', close - *ret_start) == NULL;
 }
 

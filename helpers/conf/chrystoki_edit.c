@@ -291,7 +291,7 @@ static int line_merge(struct chrystoki *c, const struct chrystoki *from, size_t 
 	TEXT_AUTO key = { 0 };
 	ptrdiff_t first;
 
-	if (line->kind == CHRYSTOKI_UNKNOWN)
+	if (line->kind == CHRYSTOKI_UNKNOWN || (line->flaws & CHRYSTOKI_FLAW_CONTROL) != 0)
 		return fault_refused(f, "the file to merge from, line %zu: %s", index + 1,
 				     chrystoki_flaw_text(line->flaws));
 	name_fix(line, &key);

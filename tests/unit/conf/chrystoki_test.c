@@ -233,6 +233,12 @@ static void a_nul_byte_is_a_byte_like_others(void **state)
 	(void)state;
 	assert_int_equal(chrystoki_parse(&c, bytes, sizeof(bytes) - 1, &f), 0);
 	assert_int_equal(c.lines[1].flaws, CHRYSTOKI_FLAW_CONTROL);
+
+	static const char named[] = "A = {\n   serverPort00\0 = 1;\n}\n";
+	CHRYSTOKI_AUTO from = { 0 };
+	assert_int_equal(chrystoki_parse(&from, named, sizeof(named) - 1, &f), 0);
+	assert_int_equal(chrystoki_merge(&c, &from, "A", &f), -1);
+	assert_int_equal(f.kind, FAULT_REFUSED);
 	chrystoki_print(&c, &out);
 	assert_int_equal(out.length, sizeof(bytes) - 1);
 	assert_memory_equal(out.bytes, bytes, out.length);
@@ -442,7 +448,9 @@ static void mending_needs_no_guess(void **state)
 		/* No path begins with a quote. */
 		{ "A = {\n   B = \"/x/y z\";\n   C = '/x'\n   D = \xe2\x80\x9c/x\xe2\x80\x9d ; # d\n}\n",
 		  "A = {\n   B = /x/y z;\n   C = /x;\n   D = /x ; # d\n}\n" },
+		{ "A = {\n   B = \"/it's/x\";\n}\n", "A = {\n   B = /it's/x;\n}\n" },
 		/* These would be guesses. */
+		{ "A = {\n   B = '/x\";\n}\n", "A = {\n   B = '/x\";\n}\n" },
 		{ "A = {\n   B = \"/x;\n   C = \"/x \";\n   D = \"/x\":0;\n}\n",
 		  "A = {\n   B = \"/x;\n   C = \"/x \";\n   D = \"/x\":0;\n}\n" },
 		{ "A = {\n   B = \xe2\x80\x9cx\xe2\x80\x9d;\n   C = \xe2\x80\x93"
