@@ -328,45 +328,36 @@ struct processes {
 	size_t count;
 };
 
-/* The value of one line of /proc/PID/status, "Groups:\t1 2 3"; false where there is no such line. */
-static bool status_line(const struct text *status, const char *name, struct text_line *ret_value)
+/* What stands behind "\nUid:" or the like; NULL where there is no such line. */
+static const char *status_value(const struct text *status, const char *name)
 {
-	const size_t length = strlen(name);
+	const char *line = strstr(text_string(status), name);
 
-	for (size_t at = 0; text_line_next(text_string(status), status->length, &at, ret_value);) {
-		if (ret_value->length < length || memcmp(ret_value->bytes, name, length) != 0)
-			continue;
-		for (ret_value->bytes += length, ret_value->length -= length;
-		     ret_value->length > 0 && strchr("\t ", ret_value->bytes[0]) != NULL; ret_value->bytes++)
-			ret_value->length--;
-		return true;
-	}
-	return false;
+	return line != NULL ? line + strlen(name) : NULL;
 }
 
-/* Is the number among those on the line? */
-static bool line_has(const struct text_line *line, unsigned long number)
+/* Is the number among those on the line?  The next line begins with a letter. */
+static bool line_has(const char *line, unsigned long number)
 {
-	for (const char *at = line->bytes, *end = at + line->length; at < end;) {
+	for (;;) {
 		char *next;
-		if (*at < '0' || *at > '9')
-			at++;
-		else if (strtoul(at, &next, 10) == number)
+		const unsigned long one = strtoul(line, &next, 10);
+		if (next == line)
+			return false;
+		if (one == number)
 			return true;
-		else
-			at = next;
+		line = next;
 	}
-	return false;
 }
 
 static bool lacks_group(const struct text *status, uid_t uid, gid_t gid)
 {
-	struct text_line uids, gids, groups;
+	const char *uids = status_value(status, "\nUid:"), *gids = status_value(status, "\nGid:");
+	const char *groups = status_value(status, "\nGroups:");
 
 	/* A kernel thread or a process that just ended has nothing to say. */
-	return status_line(status, "Uid:", &uids) && status_line(status, "Gid:", &gids) &&
-	       status_line(status, "Groups:", &groups) && line_has(&uids, uid) && !line_has(&gids, gid) &&
-	       !line_has(&groups, gid);
+	return uids != NULL && gids != NULL && groups != NULL && line_has(uids, uid) && !line_has(gids, gid) &&
+	       !line_has(groups, gid);
 }
 
 /* Reads /proc/PID/status of a process whose root directory is the tree's. */
@@ -385,7 +376,6 @@ static bool process_read(int process, const struct stat *root, struct text *stat
 static void process_look(struct processes *p, int proc, const char *pid)
 {
 	TEXT_AUTO status = { 0 };
-	struct text_line name;
 	struct stat owner;
 
 	if (pid[0] < '1' || pid[0] > '9')
@@ -397,10 +387,11 @@ static void process_look(struct processes *p, int proc, const char *pid)
 	FS_AUTO int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (process < 0 || !process_read(process, &p->root, &status) || !lacks_group(&status, p->uid, p->gid))
 		return;
+	const char *name = status_value(&status, "Name:\t");
 	if (p->count++ < TOLD_MAX)
 		report_say(p->job->report, REPORT_WARNING, "process %s (%s) of user '%s' still lacks group '%s'", pid,
-			   status_line(&status, "Name:", &name) ? SHOWN_BYTES(name.bytes, name.length) : "?",
-			   SHOWN(p->user), SHOWN(p->job->settings->hsm_group));
+			   name != NULL ? SHOWN_BYTES(name, strcspn(name, "\n")) : "?", SHOWN(p->user),
+			   SHOWN(p->job->settings->hsm_group));
 }
 
 static int processes_look(struct processes *p, struct fault *f)
