@@ -132,7 +132,7 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 			c->found,
 			FINDING_RULE(FINDING_FAIL, "library-relative", "OKV cannot load the library", FINDING_WIRE_IT),
 			line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
-	else if (!okv_file_is_there(c->job->root, library))
+	else if (!okv_library_is_there(c->job->root, library))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "library-missing",
 					 "OKV answers 'Could Not Load PKCS#11 Library'", FINDING_INSTALL_IT),

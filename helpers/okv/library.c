@@ -2,23 +2,11 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/assign.h"
 #include "fs/read.h"
 #include "fs/root.h"
-
-bool okv_file_is_there(int root, const char *path)
-{
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	struct fault ignored = { 0 };
-	struct stat status;
-
-	return fs_place_find(root, path, &place, &ignored) == 0 &&
-	       fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-	       status.st_size > 0;
-}
 
 bool okv_library_is_there(int root, const char *path)
 {
@@ -43,7 +31,7 @@ static bool library_is_missing(int root, const char *path)
 
 	if (path[0] == '/' && fs_place_find(root, path, &place, &why) < 0)
 		return why.kind == FAULT_ABSENT;
-	return strchr(path, '/') != NULL && !okv_file_is_there(root, path);
+	return strchr(path, '/') != NULL && !okv_library_is_there(root, path);
 }
 
 /* Do both names lead to the same file? */

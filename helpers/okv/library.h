@@ -12,8 +12,6 @@
 #include "base/fault.h"
 #include "okv/job.h"
 
-/* Is there a file with something in it, through links if need be? */
-bool okv_file_is_there(int root, const char *path);
 /* Is there a file that begins as a library does (ELF), through links if need be? */
 bool okv_library_is_there(int root, const char *path);
 /* Does okv_hsm.conf name another vendor's library, which is there?  A file that is not there names none. */

@@ -217,8 +217,11 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	line=$(number_of "$conf" ^PKCS11)
 	rm "$root$LC/libs/64/libCryptoki2.so"
 	finds FAIL library-missing $G/okv_hsm.conf "$line"
+	# As a download that came to a page of words.
+	echo '<html>' >"$root$LC/libs/64/libCryptoki2.so"
+	finds FAIL library-missing $G/okv_hsm.conf "$line"
 	mkdir -p "$root/opt/elsewhere"
-	echo library >"$root/opt/elsewhere/real.so"
+	printf '\177ELF' >"$root/opt/elsewhere/real.so"
 	ln -sfn /opt/elsewhere/real.so "$root$LC/lib/libCryptoki2_64.so"
 	finds FAIL library-not-preserved $G/okv_hsm.conf "$line"
 	[[ $finding == *"'/opt/elsewhere/real.so'"* ]]
@@ -402,7 +405,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	[ "$output" = '0 to fix, 0 to look at' ]
 	rm -r "$root"
 	stock_root
-	echo library >"$gen/../libother.so"
+	printf '\177ELF' >"$gen/../libother.so"
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Other"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/usr/local/okv/hsm/libother.so"|' "$conf"
 	finds FAIL unwired $G/okv_hsm.conf 0
 	[[ $output != *'fix: okv-luna config wire'* ]]
@@ -410,7 +413,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 }
 
 @test "where another vendor's library is in use, plain wiring is refused, and no finding advises it" {
-	echo library >"$gen/../libother.so"
+	printf '\177ELF' >"$gen/../libother.so"
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Other"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/usr/local/okv/hsm/libother.so"|;
 		s|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna"|' "$conf"
 	rm "$root/usr/sbin/okv-luna"
