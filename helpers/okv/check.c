@@ -212,8 +212,7 @@ bool okv_check_is_of_wiring(const struct finding *finding)
 	       (strcmp(finding->remedy, FINDING_WIRE_IT) == 0 || strcmp(finding->remedy, OKV_REPLACE_IT) == 0);
 }
 
-/* Nothing that wiring writes is there: 1; something is, or cannot be read: 0; -1. */
-static int is_unwired(const struct okv_checking *c, struct fault *f)
+int okv_is_unwired(int root, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
 	TEXT_AUTO conf = { 0 };
@@ -221,15 +220,15 @@ static int is_unwired(const struct okv_checking *c, struct fault *f)
 	struct fault absent = { 0 };
 	enum okv_wiring wiring;
 
-	if (okv_wiring_find(c->job->root, &wiring, f) < 0)
+	if (okv_wiring_find(root, &wiring, f) < 0)
 		return -1;
-	if (fs_read_config(c->job->root, OKV_MID, &script, &absent) < 0 ||
+	if (fs_read_config(root, OKV_MID, &script, &absent) < 0 ||
 	    strstr(text_string(&script), MIDUPGRADE_BEGIN) != NULL)
 		return 0;
 	if (wiring == OKV_WIRING_NONE)
 		return 1;
 	/* It was wired once, and OKV's stock files are back. */
-	if (fs_read_config(c->job->root, OKV_CONF, &conf, &absent) < 0)
+	if (fs_read_config(root, OKV_CONF, &conf, &absent) < 0)
 		return 0;
 	if (assign_parse(&lines, text_string(&conf), conf.length, f) < 0)
 		return -1;
@@ -246,14 +245,14 @@ static int is_unwired(const struct okv_checking *c, struct fault *f)
  */
 static int unwired_check(struct okv_checking *c, const char *remedy, struct fault *f)
 {
-	const int unwired = is_unwired(c, f);
+	const int unwired = okv_is_unwired(c->job->root, f);
 
 	if (unwired <= 0)
 		return unwired;
 	finding_list_drop(c->found, okv_check_is_of_wiring);
 	c->found->file = OKV_CONF;
 	finding_add(c->found,
-		    FINDING_RULE(FINDING_FAIL, OKV_CHECK_UNWIRED,
+		    FINDING_RULE(FINDING_FAIL, "unwired",
 				 "OKV does not use this client, and an OS major upgrade does not carry it "
 				 "over",
 				 remedy),

@@ -17,11 +17,11 @@
 #include "okv/job.h"
 #include "okv/needs.h"
 
-/* The rule of a node on which nothing that wiring writes is there: one cause, which no other finding repeats. */
-#define OKV_CHECK_UNWIRED "unwired"
 /* Where another vendor's library is in use, which wiring does not take away. */
 #define OKV_REPLACE_IT \
 	"OKV uses another vendor's library; okv-luna config wire --replace-vendor puts Luna's in its place"
+/* Is nothing there that wiring writes?  1; something is, or cannot be read: 0; -1. */
+int okv_is_unwired(int root, struct fault *f);
 /* Does wiring fix it? */
 bool okv_check_is_of_wiring(const struct finding *finding);
 

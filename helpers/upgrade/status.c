@@ -59,23 +59,6 @@ static const char *missing_prerequisite(const struct upgrade_run *run)
 					   : NULL;
 }
 
-/* Then `wiring` fails, and no other check. */
-static bool is_unwired(struct step *step)
-{
-	FINDING_LIST_AUTO findings = { 0 };
-	struct okv_job job = step_okv_job(step);
-	struct fault ignored = { 0 };
-
-	job.mode = OKV_PLAN;
-	job.report = NULL;
-	if (okv_check(&job, &findings, &ignored) < 0)
-		return false;
-	for (size_t i = 0; i < findings.count; i++)
-		if (strcmp(findings.items[i].rule, OKV_CHECK_UNWIRED) == 0)
-			return true;
-	return false;
-}
-
 static int check_library(struct step *step, struct fault *f)
 {
 	HSM_ANSWER_AUTO answer = HSM_ANSWER_INIT;
@@ -90,7 +73,9 @@ static int check_library(struct step *step, struct fault *f)
 	question.load_only = true;
 	if (hsm_check(&question, &answer, f) < 0) {
 		const char *remedy = answer.module == NULL ? hsm_library_remedy(step->run->root) : NULL;
-		if (remedy != NULL && is_unwired(step))
+		struct fault ignored = { 0 };
+		/* Then `wiring` fails, and no other check. */
+		if (remedy != NULL && okv_is_unwired(step->run->root, &ignored) > 0)
 			return step_not_checked(step, "this node is not wired, so OKV loads no library");
 		if (remedy != NULL)
 			(void)step_set_remedy(step, "%s", remedy);
