@@ -215,7 +215,6 @@ bool okv_check_is_of_wiring(const struct finding *finding)
 int okv_is_unwired(int root, struct fault *f)
 {
 	TEXT_AUTO script = { 0 };
-	TEXT_AUTO conf = { 0 };
 	ASSIGN_AUTO lines = { 0 };
 	struct fault absent = { 0 };
 	enum okv_wiring wiring;
@@ -228,10 +227,8 @@ int okv_is_unwired(int root, struct fault *f)
 	if (wiring == OKV_WIRING_NONE)
 		return 1;
 	/* It was wired once, and OKV's stock files are back. */
-	if (fs_read_config(root, OKV_CONF, &conf, &absent) < 0)
+	if (okv_lines_read(root, OKV_CONF, &lines, &absent) < 0)
 		return 0;
-	if (assign_parse(&lines, text_string(&conf), conf.length, f) < 0)
-		return -1;
 	for (size_t i = 0; i < lines.count; i++)
 		if (lines.lines[i].kind == ASSIGN_FLAWED ||
 		    (lines.lines[i].kind == ASSIGN_VALUE && lines.lines[i].value[0] != '\0'))

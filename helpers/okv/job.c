@@ -28,6 +28,15 @@ void okv_job_tell(const struct okv_job *job, const char *format, ...)
 	free(words);
 }
 
+int okv_lines_read(int root, const char *path, struct assign *ret_lines, struct fault *f)
+{
+	TEXT_AUTO file = { 0 };
+
+	if (fs_read_config(root, path, &file, f) < 0)
+		return -1;
+	return assign_parse(ret_lines, text_string(&file), file.length, f);
+}
+
 int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f)
 {
 	const struct fs_publish how = FS_PUBLISH_NEW(0600);

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/report.h"
 #include "base/text.h"
+#include "conf/assign.h"
 #include "conf/settings.h"
 
 #define OKV_CONF         SETTINGS_GENERIC "/okv_hsm.conf"
@@ -66,6 +67,9 @@ struct okv_outcome {
 
 /* One REPORT_RESULT line about what was done; with OKV_PLAN it begins with "would: ". */
 void okv_job_tell(const struct okv_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* okv_hsm.conf or okv_hsm_env; a file that is not there is a fault, and leaves no lines. */
+int okv_lines_read(int root, const char *path, struct assign *ret_lines, struct fault *f);
 
 /* What has to be known for the way back, kept in OKV_RECORD (0700); removing one that is not there is success. */
 int okv_record_write(int root, const char *path, const struct text *bytes, struct fault *f);

@@ -48,13 +48,10 @@ static bool same_place(int root, const char *a, const char *b)
 
 int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
 {
-	TEXT_AUTO conf = { 0 };
 	ASSIGN_AUTO a = { 0 };
 	struct fault cause = { 0 };
 
-	if (fs_read_config(job->root, OKV_CONF, &conf, &cause) < 0 && fs_absence(&cause, f) < 0)
-		return -1;
-	if (assign_parse(&a, text_string(&conf), conf.length, f) < 0)
+	if (okv_lines_read(job->root, OKV_CONF, &a, &cause) < 0 && fs_absence(&cause, f) < 0)
 		return -1;
 	const char *vendor = assign_value(&a, "VENDOR_NAME"), *library = assign_value(&a, "PKCS11_LIB_LOC");
 	/* A library by its name is a Luna client's where nobody says whose it is. */

@@ -406,16 +406,6 @@ static void about(struct finding_needs *n, enum okv_need_kind kind, size_t line,
 	n->reason = reason;
 }
 
-static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
-{
-	TEXT_AUTO file = { 0 };
-	bool there;
-
-	if (fs_read_optional(job->root, path, &file, &there, f) < 0)
-		return f->kind == FAULT_REFUSED ? 0 : -1;
-	return assign_parse(ret_assign, text_string(&file), file.length, f);
-}
-
 /* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
 static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
 {
@@ -442,8 +432,10 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 {
 	ASSIGN_AUTO conf = { 0 };
 	ASSIGN_AUTO env = { 0 };
+	struct fault why = { 0 };
 
-	if (assign_read(n->job, OKV_CONF, &conf, f) < 0 || assign_read(n->job, OKV_ENV, &env, f) < 0)
+	if ((okv_lines_read(n->job->root, OKV_CONF, &conf, &why) < 0 && fs_absence(&why, f) < 0) ||
+	    (okv_lines_read(n->job->root, OKV_ENV, &env, &why) < 0 && fs_absence(&why, f) < 0))
 		return -1;
 	const char *library = assign_value(&conf, "PKCS11_LIB_LOC");
 	const char *environment = assign_value(&env, "LD_LIBRARY_PATH");

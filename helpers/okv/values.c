@@ -9,15 +9,6 @@
 #include "okv/chrystoki.h"
 #include "okv/edit.h"
 
-static int assign_read(const struct okv_job *job, const char *path, struct assign *ret_assign, struct fault *f)
-{
-	TEXT_AUTO file = { 0 };
-
-	if (fs_read_config(job->root, path, &file, f) < 0)
-		return -1;
-	return assign_parse(ret_assign, text_string(&file), file.length, f);
-}
-
 static const char *const paths[] = { OKV_CONF, OKV_ENV };
 
 /* Where this OKV, or this client, has none of these files, that is the answer. */
@@ -47,7 +38,7 @@ int okv_value_get(const struct okv_job *job, const char *file, const char *name,
 	ASSIGN_AUTO a = { 0 };
 	const char *path;
 
-	if (path_find(job, file, &path, f) < 0 || assign_read(job, path, &a, f) < 0)
+	if (path_find(job, file, &path, f) < 0 || okv_lines_read(job->root, path, &a, f) < 0)
 		return -1;
 	const char *value = assign_value(&a, name);
 	if (value == NULL)
@@ -121,7 +112,7 @@ static int generic_show(const struct okv_job *job, struct text *out, struct json
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		ASSIGN_AUTO a = { 0 };
 
-		if (assign_read(job, paths[i], &a, f) < 0)
+		if (okv_lines_read(job->root, paths[i], &a, f) < 0)
 			return -1;
 		assign_show(out, paths[i], &a);
 		json_object_begin(j, paths[i]);
