@@ -27,10 +27,9 @@ static int ask(struct cmd_context *context, const struct hsm_network_question *q
 
 	if (hsm_network_ask(question, &network, f) < 0)
 		return -1;
-	for (size_t i = 0; context->dry_run && i < network.servers.count; i++)
-		report_say(context->report, REPORT_RESULT, "would ask server %s:%s (%s)",
-			   SHOWN(network.servers.items[i].name), SHOWN(network.servers.items[i].port),
-			   network.servers.items[i].entry);
+	for (size_t i = 0; context->dry_run && i < network.asked_count; i++)
+		report_say(context->report, REPORT_RESULT, "would ask server %s:%s (%s)", SHOWN(network.asked[i].name),
+			   SHOWN(network.asked[i].port), network.asked[i].entry);
 	hsm_network_text(&network, &out);
 	if (text_check(&out, f) < 0)
 		return -1;

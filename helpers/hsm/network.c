@@ -56,9 +56,10 @@ static int find(struct asking *a, struct fault *f)
 {
 	const char *path = a->question->settings->chrystoki_conf, *wanted = a->question->server;
 	struct hsm_servers *servers = &a->network.servers;
-	TEXT_AUTO names = { 0 };
 	TEXT_SECRET_AUTO bytes = { 0 };
+	TEXT_AUTO names = { 0 };
 	struct fault ignored = { 0 };
+	size_t which = 0;
 
 	a->now = time_now();
 	if (fs_read_config(a->question->root, path, &bytes, f) < 0 ||
@@ -70,11 +71,13 @@ static int find(struct asking *a, struct fault *f)
 	if (servers->count == 0)
 		return fault_negative(f, "'%s' names no server: no ServerName00, no LNHServer00, no ServerName in REST",
 				      SHOWN(path));
-	for (size_t i = 0; i < servers->count; i++)
-		text_add_format(&names, "%s%s", i > 0 ? ", " : "", servers->items[i].name);
-	if (wanted != NULL && !hsm_servers_keep(servers, wanted))
+	for (; wanted != NULL && which < servers->count && strcmp(servers->items[which].name, wanted) != 0; which++)
+		text_add_format(&names, "%s%s", which > 0 ? ", " : "", servers->items[which].name);
+	if (which == servers->count)
 		return fault_usage(f, "'%s' is not a server of '%s', which names: %s", SHOWN(wanted), SHOWN(path),
 				   SHOWN(text_string(&names)));
+	a->network.asked = &servers->items[which];
+	a->network.asked_count = wanted != NULL ? 1 : servers->count;
 	return 0;
 }
 
@@ -382,14 +385,14 @@ static int batch_ask(struct asking *a, struct hsm_server *servers, size_t count,
 
 static int servers_ask(struct asking *a, struct fault *f)
 {
-	struct hsm_server *servers = a->network.servers.items;
+	struct hsm_server *servers = a->network.asked;
 
-	for (size_t at = 0; at < a->network.servers.count; at += PROC_CHILDREN_MAX) {
-		const size_t left = a->network.servers.count - at;
+	for (size_t at = 0; at < a->network.asked_count; at += PROC_CHILDREN_MAX) {
+		const size_t left = a->network.asked_count - at;
 		if (batch_ask(a, servers + at, left < PROC_CHILDREN_MAX ? left : PROC_CHILDREN_MAX, f) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < a->network.servers.count; i++)
+	for (size_t i = 0; i < a->network.asked_count; i++)
 		server_line(a, &servers[i]);
 	return 0;
 }
@@ -548,8 +551,8 @@ static int certificates_find(struct asking *a, struct fault *f)
 	static const char *const cloud[] = { "PartitionCAPath", "PartitionCertPath00" };
 	TEXT_AUTO seen = { 0 };
 
-	for (size_t i = 0; i < a->network.servers.count; i++) {
-		const struct hsm_server *s = &a->network.servers.items[i];
+	for (size_t i = 0; i < a->network.asked_count; i++) {
+		const struct hsm_server *s = &a->network.asked[i];
 		const bool cluster = s->entry[0] == 'L';
 		const struct certificate_file ours = { .path = s->certificate,
 						       .key = s->key,

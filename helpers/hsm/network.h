@@ -51,6 +51,8 @@ struct hsm_network_line {
 /* Starts as { 0 }. */
 struct hsm_network {
 	struct hsm_servers servers;
+	struct hsm_server *asked; /* of them: the first, or the one that was named */
+	size_t asked_count;
 	struct hsm_network_line *lines; /* owned; servers first, then certificates, in the order of the file */
 	size_t line_count;
 };

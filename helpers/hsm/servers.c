@@ -118,19 +118,3 @@ int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_serve
 	servers = (struct hsm_servers){ 0 };
 	return 0;
 }
-
-bool hsm_servers_keep(struct hsm_servers *servers, const char *name)
-{
-	size_t kept = 0;
-
-	while (kept < servers->count && strcmp(servers->items[kept].name, name) != 0)
-		kept++;
-	if (kept == servers->count)
-		return false;
-	for (size_t i = 0; i < servers->count; i++)
-		if (i != kept)
-			server_done(&servers->items[i]);
-	servers->items[0] = servers->items[kept];
-	servers->count = 1;
-	return true;
-}

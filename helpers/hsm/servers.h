@@ -38,7 +38,5 @@ struct hsm_servers {
 void hsm_servers_done(struct hsm_servers *servers);
 /* Fails for lack of memory only.  What is not split (chrystoki_split_partition) names no server. */
 int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f);
-/* Keeps the first of that name only; false: there is none, and all stay. */
-bool hsm_servers_keep(struct hsm_servers *servers, const char *name);
 
 #endif
