@@ -229,7 +229,7 @@ static int out_check(const char *out, int dir, const char *leaf, int bundle, str
 
 	if (fstat(bundle, &own) < 0)
 		return fault_system(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
-	if (fstatat(dir, leaf, &status, 0) == 0 && status.st_dev == own.st_dev && status.st_ino == own.st_ino)
+	if (fstatat(dir, leaf, &status, 0) == 0 && fs_same_file(&status, &own))
 		return fault_refused(f, "'%s' is the bundle itself; seal it into another file", SHOWN(out));
 	return is_free_or_sealed(dir, leaf)
 		       ? 0
@@ -307,11 +307,6 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 }
 
 /* --- verify and apply --------------------------------------------------------------------------------------------- */
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
 
 /* Neither from the future nor older than `max_age` seconds; 0: any age. */
 static int age_check(const struct bundle_act *act, int64_t created, uint64_t max_age, struct fault *f)
@@ -487,7 +482,7 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 	if (bundle_node_open(act->root, act->settings, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
 	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
 		return -1;
-	if (node->present && same_file(&node->status, &input->status))
+	if (node->present && fs_same_file(&node->status, &input->status))
 		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
 	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
 	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
@@ -518,7 +513,7 @@ static int older_check(const struct bundle_act *act, const struct bundle_input *
 	const struct timespec *changed = &node->status.st_mtim;
 	char made[TIME_STAMP_SIZE], there[TIME_STAMP_SIZE];
 
-	if (act->options->older || !node->present || same_file(&node->status, &input->status) ||
+	if (act->options->older || !node->present || fs_same_file(&node->status, &input->status) ||
 	    created + (changed->tv_nsec != 0 ? CLOCK_SKEW : 0) >= changed->tv_sec)
 		return 0;
 	time_format(created, made);
@@ -541,7 +536,7 @@ static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *
 static int input_remove(const struct bundle_input *input, const struct bundle_node *node, struct fault *f)
 {
 	/* A sealed file that was brought to the bundle's own place has been replaced. */
-	return same_file(&input->status, &node->status)
+	return fs_same_file(&input->status, &node->status)
 		       ? 0
 		       : fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
 }

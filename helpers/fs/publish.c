@@ -98,10 +98,9 @@ static void xattr_copy(int from, int to, const char *name)
 
 static bool changed_since(const struct stat *expected, const struct stat *now)
 {
-	return expected->st_dev != now->st_dev || expected->st_ino != now->st_ino ||
-	       expected->st_size != now->st_size || expected->st_mtim.tv_sec != now->st_mtim.tv_sec ||
-	       expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec || expected->st_ctim.tv_sec != now->st_ctim.tv_sec ||
-	       expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
+	return !fs_same_file(expected, now) || expected->st_size != now->st_size ||
+	       expected->st_mtim.tv_sec != now->st_mtim.tv_sec || expected->st_mtim.tv_nsec != now->st_mtim.tv_nsec ||
+	       expected->st_ctim.tv_sec != now->st_ctim.tv_sec || expected->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
 }
 
 /* 1: *ret_old is the regular file's status; 0: no such file; -1: not a regular file, or changed since it was read. */
@@ -173,9 +172,9 @@ static bool displaced_is(const struct fs_stage *stage, const struct stat *expect
 {
 	struct stat now;
 
-	return fstatat(stage->dir, stage->name, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_dev == expected->st_dev &&
-	       now.st_ino == expected->st_ino && now.st_size == expected->st_size &&
-	       now.st_mtim.tv_sec == expected->st_mtim.tv_sec && now.st_mtim.tv_nsec == expected->st_mtim.tv_nsec;
+	return fstatat(stage->dir, stage->name, &now, AT_SYMLINK_NOFOLLOW) == 0 && fs_same_file(&now, expected) &&
+	       now.st_size == expected->st_size && now.st_mtim.tv_sec == expected->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == expected->st_mtim.tv_nsec;
 }
 
 /*

@@ -317,7 +317,7 @@ static int file_open_once(int dir, const char *leaf, int flags, int *ret_fd, str
 		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
 	if (fstat(fd, &after) < 0)
 		return fault_system(f, errno, "cannot look at '%s'", SHOWN(leaf));
-	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino || !S_ISREG(after.st_mode))
+	if (!fs_same_file(&before, &after) || !S_ISREG(after.st_mode))
 		return 1;
 	if (ret_status != NULL)
 		*ret_status = after;
@@ -364,7 +364,7 @@ int fs_file_remove_at(int dir, const char *leaf, const struct stat *expected, co
 		return errno == ENOENT
 			       ? 0
 			       : fault_incomplete(f, "cannot look at '%s': %s", SHOWN(path), fault_errno_text(errno));
-	if (now.st_dev != expected->st_dev || now.st_ino != expected->st_ino)
+	if (!fs_same_file(&now, expected))
 		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(path));
 	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
 		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(path),

@@ -45,6 +45,12 @@ static inline int fs_take(int *fd)
 	return taken;
 }
 
+/* Are both of one and the same file? */
+static inline bool fs_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 enum fs_follow { FS_NOFOLLOW, FS_FOLLOW_TRUSTED };
 
 enum { FS_NAME_SIZE = NAME_MAX + 1 };

@@ -238,7 +238,7 @@ static int parents_check(int root, const struct fs_place *place, struct fault *f
 			return fault_system(f, errno, "cannot look above '%s'", SHOWN(place->path));
 		if (!only_root_writes(&here))
 			return refuse_writable(&here, "directory", place->path, length > 1 ? length - 1 : 1, f);
-		if (here.st_dev == top.st_dev && here.st_ino == top.st_ino)
+		if (fs_same_file(&here, &top))
 			return 0;
 		length = length > 0 ? length - 1 : 0;
 		const int above = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

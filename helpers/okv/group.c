@@ -34,8 +34,7 @@ static bool running_root(int root)
 {
 	struct stat here, there;
 
-	return fstat(root, &here) == 0 && stat("/", &there) == 0 && here.st_dev == there.st_dev &&
-	       here.st_ino == there.st_ino;
+	return fstat(root, &here) == 0 && stat("/", &there) == 0 && fs_same_file(&here, &there);
 }
 
 /*
@@ -366,8 +365,7 @@ static bool process_read(int process, const struct stat *root, struct text *stat
 	struct stat its_root;
 	struct fault ignored = { 0 };
 
-	if (fstatat(process, "root", &its_root, 0) < 0 || its_root.st_dev != root->st_dev ||
-	    its_root.st_ino != root->st_ino)
+	if (fstatat(process, "root", &its_root, 0) < 0 || !fs_same_file(&its_root, root))
 		return false;
 	FS_AUTO int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
 	return fd >= 0 && fs_read(fd, "status", STATUS_MAX, status, &ignored) == 0;

@@ -42,11 +42,6 @@ struct search {
 	struct okv_leftovers found;
 };
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 static int item_add(struct search *s, const char *path, const struct okv_leftover *item, struct fault *f)
 {
 	char *copy = strdup(path);
@@ -128,7 +123,7 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 		return 0;
 	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, &opened, f) < 0)
 		return -1;
-	if (!same_file(&opened, &item->status))
+	if (!fs_same_file(&opened, &item->status))
 		return fault_incomplete(f, "it was exchanged meanwhile");
 	if (pread(fd, header, sizeof(header) - 1, 0) < 0 ||
 	    (comparable && content_compare(fd, s->bundle, item->status.st_size, &same) < 0))
@@ -187,7 +182,7 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
 		item.kind = OKV_LEFTOVER_BUNDLE;
 		/* What lies there only now may be anybody's. */
-		item.called = s->linked || !same_file(&item.status, &s->bundle_status);
+		item.called = s->linked || !fs_same_file(&item.status, &s->bundle_status);
 	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
 		item.kind = OKV_LEFTOVER_PLAIN;
 		item.called = true;
@@ -215,7 +210,7 @@ static bool entry_wanted(void *context, const void *state, const char *name, uns
 static int directory_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
 {
 	for (size_t i = 0; i < s->place_count; i++)
-		if (&s->places[i] != s->at && same_file(&s->places[i].status, entry->status))
+		if (&s->places[i] != s->at && fs_same_file(&s->places[i].status, entry->status))
 			return FS_WALK_PASS;
 	if (!entry->mount)
 		return FS_WALK_ENTER;
@@ -257,7 +252,7 @@ static int place_add(struct search *s, const char *path, struct fault *f)
 	if (fstat(place->dir, &place->status) < 0)
 		return fault_system(f, errno, "cannot look at '%s'", SHOWN(path));
 	for (size_t i = 0; i + 1 < s->place_count; i++) {
-		if (same_file(&s->places[i].status, &place->status)) {
+		if (fs_same_file(&s->places[i].status, &place->status)) {
 			fs_close(&place->dir);
 			s->place_count--;
 			break;
@@ -335,7 +330,7 @@ static size_t names_end(const struct search *s, size_t first, bool *ret_more)
 	const struct okv_leftover *items = s->found.items;
 	size_t end = first + 1;
 
-	while (end < s->found.count && same_file(&items[first].status, &items[end].status))
+	while (end < s->found.count && fs_same_file(&items[first].status, &items[end].status))
 		end++;
 	*ret_more = items[first].status.st_nlink > end - first;
 	return end;
@@ -344,9 +339,9 @@ static size_t names_end(const struct search *s, size_t first, bool *ret_more)
 static bool is_listed(const struct search *s, const struct okv_leftover *of, const struct fs_walk_entry *entry,
 		      ino_t holder)
 {
-	for (; of > s->found.items && same_file(&of[-1].status, &of->status); of--) {
+	for (; of > s->found.items && fs_same_file(&of[-1].status, &of->status); of--) {
 	}
-	for (; of < s->found.items + s->known && same_file(&of->status, entry->status); of++)
+	for (; of < s->found.items + s->known && fs_same_file(&of->status, entry->status); of++)
 		if (of->holder == holder && strcmp(strrchr(of->path, '/') + 1, entry->name) == 0)
 			return true;
 	return false;

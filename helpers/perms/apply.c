@@ -116,8 +116,8 @@ static bool still_named(int fd, int dir, const char *leaf, const struct stat *op
 	}
 	/* Without /proc the name is looked up again: not proof, but a race to be won twice. */
 	struct stat now;
-	return errno == ENOENT && fstatat(dir, leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == opened->st_ino &&
-	       now.st_dev == opened->st_dev && now.st_nlink == 1;
+	return errno == ENOENT && fstatat(dir, leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 && fs_same_file(&now, opened) &&
+	       now.st_nlink == 1;
 }
 
 bool perms_entry_explained(const struct perms_owned *now, const struct perms_record *record)
