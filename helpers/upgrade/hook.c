@@ -67,7 +67,7 @@ static bool is_full(int dir)
 	return fstatvfs(dir, &now) == 0 && (now.f_bfree == 0 || (now.f_files > 0 && now.f_ffree == 0));
 }
 
-/* Where it cannot be written, and why is the mount, that is what has to change.  Returns -1. */
+/* Advises a remount if the directory is on a read-only file system; else sets no remedy.  Returns -1. */
 static int step_set_remount_remedy(struct step *step, const char *directory)
 {
 	FS_AUTO int fd = -1;
@@ -444,7 +444,7 @@ int step_wire(struct step *step, struct fault *f)
 	bool look;
 
 	if (okv_wiring_apply(&job, &outcome, f) < 0) {
-		/* config check would not see what the system refuses us. */
+		/* Often a failed write, which config check does not find. */
 		if (f->kind == FAULT_SYSTEM)
 			return step_set_remount_remedy(step, SETTINGS_GENERIC);
 		if (config == NULL || !step_result_is_bad(config))

@@ -246,7 +246,7 @@ static int network_check(struct step *step, enum hsm_network_part part, struct f
 			       ? step_not_checked(step, f->text)
 			       : -1;
 	const size_t failed = hsm_network_count(&network, HSM_NETWORK_FAIL);
-	/* Nor where a token shows that is not the one that is meant. */
+	/* Also if the HSM answers with another token than the one required. */
 	const struct step_result *slots = upgrade_result_of(step->run, check_slots);
 	if (servers && slots != NULL && slots->answered && failed == network.line_count) {
 		step_add_info(step, "the HSM answers, although none of its servers passes this check");

@@ -28,7 +28,7 @@ enum step_severity {
 	STEP_LOW,    /* look at it when there is time */
 	STEP_MEDIUM, /* look at it before the next restart */
 	STEP_HIGH,   /* the answer is no */
-	/* Until the run ends; then STEP_LOW, noted in its title, if the HSM answered, else STEP_HIGH. */
+	/* STEP_LOW at the end of the run, as its title says, if the HSM answered a good step; else STEP_HIGH. */
 	STEP_UNLESS_ANSWERED,
 };
 
@@ -72,7 +72,7 @@ enum { STEP_SLOTS_GRACE_MS = 5000 };
 struct step_result {
 	const struct step_row *row;
 	enum step_outcome outcome;
-	bool answered; /* the HSM opened a session, though it may not be the one that was meant */
+	bool answered; /* the HSM opened a session, if perhaps on another token than the one required */
 	unsigned elapsed_ms;
 	struct fault fault;            /* FAULT_NONE unless STEP_FAILED */
 	char *remedy;                  /* owned; for the fault, or NULL */
@@ -140,7 +140,7 @@ void step_add_finding(struct step *step, enum step_severity severity, const char
 void step_add_info(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the command or sentence that fixes the fault which this step returns.  Returns -1, as fault_refused() does. */
 int step_set_remedy(struct step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The HSM opened a session for it. */
+/* Sets `answered` in the result, also of a step that fails later. */
 void step_set_answered(struct step *step);
 
 #endif

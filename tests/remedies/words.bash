@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The words that break a node, for the tables of tests/remedies and tests/answers; behind tests/bats/upgrade.bash.
+# Functions that break a node, for the tables of tests/remedies and tests/answers.  Source tests/bats/upgrade.bash first.
 
 config() { "$build/libexec/okv-luna-config" --root "$ROOT" "$@"; }
 strict() { printf 'PROFILE="strict"\n' >>"$ROOT/opt/okv-luna/etc/okv-luna.conf"; }
@@ -38,7 +38,7 @@ ha() {
 	E
 }
 
-# A module as a Luna client is: no slots, and no error, for who cannot read the configuration and the key.
+# A module that, as Luna's, shows no slots and no error if the caller cannot read the configuration or the key.
 reader() {
 	[ -e "$BATS_FILE_TMPDIR/reader.so" ] || cc -shared -fPIC -O1 -std=gnu11 -D_GNU_SOURCE -I"$top/helpers" \
 		"-DSLOT_COUNT=(access(\"$LC/cert/client/okv1Key.pem\",4)==0&&access(\"/etc/Chrystoki.conf\",4)==0)" \
