@@ -11,8 +11,8 @@ static const char *const kind_names[] = { "auto", "minimal", "cloud", "full" };
 static const char *const libraries[] = { "libs/64/libCryptoki2_64.so", "libs/64/libCryptoki2.so" };
 
 /*
- * What a minimal or a cloud client shows its kind by, the surest first.  Only the minimal one has a template; a
- * Chrystoki.conf of its own somebody may have added to it, or have had there before it.
+ * Files that tell a minimal from a cloud client, the most reliable first.  Only the minimal client has a template; a
+ * Chrystoki.conf may have been added by somebody, or be older than the client.
  */
 enum { SIGNS = 4 };
 static const char template[] = "Chrystoki-template.conf";
@@ -28,7 +28,7 @@ const char *client_kind_name(enum client_kind kind)
 	return kind_names[kind];
 }
 
-/* Does the path end in `/tail`, or is it that?  *ret_top is then the length of what stands before. */
+/* Is the path `tail`, or does it end in "/tail"?  *ret_top is the length of what comes before. */
 static bool ends_in(const char *path, const char *tail, size_t *ret_top)
 {
 	if (!text_ends(path, tail))
@@ -57,7 +57,7 @@ static int top_set(struct client_content *c, const char *path, size_t length, st
 	return 0;
 }
 
-/* "LunaClient-Minimal-10.4.0-417.x86_64/", "LunaClient_10.9.4-122_Linux/": digits and dots, a dash, digits. */
+/* Digits and dots, a dash, digits: "LunaClient-Minimal-10.4.0-417.x86_64/", "LunaClient_10.9.4-122_Linux/". */
 static void version_find(const char *name, struct client_content *c)
 {
 	for (const char *at = name; *at != '\0'; at++) {
@@ -74,7 +74,7 @@ static void version_find(const char *name, struct client_content *c)
 	}
 }
 
-/* What a link leads to; an absolute one leads into the client's own place (client/archive/judge). */
+/* Resolves a link; an absolute one points into the client's own directory (client/archive/judge). */
 static const struct unpack_entry *link_follow(const struct client_content *c, const struct unpack_entry *e)
 {
 	const char *own = c->unpacked.judge.own_place;
@@ -86,7 +86,7 @@ static const struct unpack_entry *link_follow(const struct client_content *c, co
 	return judge_resolve(e->path, e->target, path) ? unpack_find(&c->unpacked, path) : NULL;
 }
 
-/* The file behind both names: each may be a link, to the other or to one with the version behind it. */
+/* The library file: both names may be links, to each other or to a name with the version. */
 static int library_find(struct client_content *c, struct fault *f)
 {
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
@@ -116,7 +116,7 @@ int client_kind_find(int client, enum client_kind *ret_kind, struct fault *f)
 	const char *library = NULL, *sign = NULL;
 
 	*ret_kind = CLIENT_AUTO;
-	/* Packages are installed over what another kind has left: links, or copies of those, but no file of vtl's. */
+	/* Packages may be installed over another kind's remains: links or copies of them, but no file of vtl's. */
 	if (is_file(client, full[0]) && is_file(client, "bin/openssl.cnf")) {
 		*ret_kind = CLIENT_FULL;
 		return 0;
@@ -187,7 +187,7 @@ int client_content_find(struct client_content *content, const char *required, st
 		c.kind = kind_by_sign(sign);
 		if (library_find(&c, f) < 0)
 			return -1;
-		/* "libs/64/libCryptoki2.so.10.4.0", under a top of another name */
+		/* The top directory has no version, but the library may: "libs/64/libCryptoki2.so.10.4.0". */
 		const char *behind = strstr(c.library, ".so.");
 		if (c.version[0] == '\0' && behind != NULL)
 			version_find(behind + strlen(".so."), &c);

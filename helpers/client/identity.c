@@ -22,8 +22,8 @@
 enum { DEPTH_MAX = 64, LEFT_TOLD = 20 };
 
 /*
- * STC keeps its identities below data or config; rbs has a key of its own; lock and stc are what users make beside.
- * Where others may write comes last, so that what they have there takes no room from the rest.
+ * STC keeps identities in data or config, rbs has its own key, users create lock and stc.  Directories that others can
+ * write to come last, so that files there cannot use up the room of the rest.
  */
 static const char *const tops[] = { "cert", "configData", "config", "rbs", "stc", "Chrystoki.conf", "data", "lock" };
 enum { TOPS = sizeof(tops) / sizeof(tops[0]), TOPS_OPEN = 2 };
@@ -35,16 +35,16 @@ bool client_is_identity(const char *path)
 	for (size_t i = 0; i < TOPS; i++)
 		if (text_equal(path, top, tops[i]))
 			return true;
-	/* Partition certificates of the cloud service lie at the top; a directory of such a name goes as a whole. */
+	/* The cloud service's partition certificates are at the top; a directory so named is copied whole. */
 	return top >= 4 && strncmp(path + top - 4, ".pem", 4) == 0;
 }
 
 /* --- what Chrystoki.conf names ------------------------------------------------------------------------------------ */
 
-/* `path` is below the client's directory; `key` is that of the entry.  -1 ends it. */
+/* `path` is below the client's directory, `key` is the entry's key.  -1 stops the iteration. */
 typedef int on_named(void *context, const char *path, const char *key, struct fault *f);
 
-/* Each value of `conf` that is a path below the client's directory. */
+/* Calls `each` for every value of `conf` that is a path below the client's directory. */
 static int named_each(const char *conf, const char *client_dir, on_named *each, void *context, struct fault *f)
 {
 	CHRYSTOKI_AUTO parsed = { 0 };
@@ -96,26 +96,26 @@ int client_identity_lacking(int client, const char *conf, const char *client_dir
 /* --- an entry of the old tree, copied into the new one ------------------------------------------------------------ */
 
 /*
- * Others may write in parts of the old tree: no link is followed (a link is copied as one), nothing is opened but plain
- * files with one name and directories.
+ * Others can write to parts of the old tree: links are not followed (a link is copied as a link), and only directories
+ * and regular files with a single name are opened.
  */
 struct copy {
-	uint64_t room; /* the most bytes to copy */
+	uint64_t room; /* bytes that may be copied */
 	struct report *report;
 	uint64_t bytes; /* so far */
-	uint64_t left;  /* behind */
+	uint64_t left;  /* files left behind */
 };
 
 static int entry_copy(struct copy *c, int from, int to, const char *name, const char *path, unsigned depth,
 		      struct fault *f);
 
-/* In these two others may write, and what they do there decides nothing. */
+/* Others can write here, so nothing found here may stop the installation. */
 static bool is_open(const char *path)
 {
 	return text_starts(path, "data/") || text_starts(path, "lock/");
 }
 
-/* It stays in the previous client; the first few are named. */
+/* Leaves a file in the previous client; reports the first few. */
 static int leave(struct copy *c, const char *path, const char *why)
 {
 	if (++c->left <= LEFT_TOLD)
@@ -130,13 +130,13 @@ static void copy_end(const struct copy *c)
 			   (uintmax_t)(c->left - LEFT_TOLD));
 }
 
-/* No stranger can make a system call fail so. */
+/* Errors of the machine, which another user cannot provoke. */
 static bool is_the_machines(int errnum)
 {
 	return errnum == EIO || errnum == ENOMEM || errnum == EMFILE || errnum == ENFILE || errnum == ENOSPC;
 }
 
-/* Not what it was a moment ago, or it cannot be read. */
+/* A file that changed meanwhile or cannot be read. */
 static int unreadable(struct copy *c, const char *path, const struct fault *trouble, struct fault *f)
 {
 	if (is_open(path) && !is_the_machines(trouble->errnum))
@@ -145,10 +145,10 @@ static int unreadable(struct copy *c, const char *path, const struct fault *trou
 	return -1;
 }
 
-/* ACLs, labels and what else hangs on the file; a target that cannot hold one is told once, by its file. */
+/* Copies extended attributes: ACLs, labels and others.  A target that does not support one is reported once. */
 static int attributes_copy(struct copy *c, int from, int to, const char *path, struct fault *f)
 {
-	/* The most that the kernel gives, for the names and for one value. */
+	/* The kernel's limits: XATTR_LIST_MAX and XATTR_SIZE_MAX. */
 	char names[65536], value[65536];
 	const ssize_t length = flistxattr(from, names, sizeof(names));
 
@@ -168,7 +168,7 @@ static int attributes_copy(struct copy *c, int from, int to, const char *path, s
 	return 0;
 }
 
-/* Owner first, then mode: at no moment does anybody have more than in the end. */
+/* Owner before mode, so that nobody ever has more access than in the end. */
 static int status_copy(struct copy *c, int from, int to, const struct stat *status, const char *path, struct fault *f)
 {
 	const struct timespec times[2] = { status->st_atim, status->st_mtim };
@@ -178,7 +178,7 @@ static int status_copy(struct copy *c, int from, int to, const struct stat *stat
 		return fault_system(f, errno, "cannot keep the owner of '%s'", SHOWN(path));
 	if (attributes_copy(c, from, to, path, f) < 0)
 		return -1;
-	/* Writing takes set-id bits away: they are not given to bytes that came since. */
+	/* write(2) clears set-id bits of the source: bytes written since must not get them. */
 	if (fstat(from, &now) < 0 ||
 	    fchmod(to, status->st_mode & now.st_mode & 07777 & ~(mode_t)(S_ISREG(now.st_mode) ? S_ISUID : 0)) < 0)
 		return fault_system(f, errno, "cannot keep the mode of '%s'", SHOWN(path));
@@ -207,7 +207,7 @@ static int range_copy(int from, int to, off_t at, off_t end, const char *path, s
 	return 0;
 }
 
-/* As long as it was when it was looked at.  A hole stays one, and takes neither time nor room. */
+/* Copies as many bytes as the file had when it was opened.  Holes stay holes: they take no time and no room. */
 static int content_copy(struct copy *c, int from, int to, const struct stat *status, const char *path, struct fault *f)
 {
 	const off_t size = status->st_size;
@@ -226,13 +226,13 @@ static int content_copy(struct copy *c, int from, int to, const struct stat *sta
 		if (range_copy(from, to, at, end, path, f) < 0)
 			return -1;
 	}
-	/* ENXIO: nothing but a hole follows. */
+	/* ENXIO: only a hole is left. */
 	if (at < 0 && errno != ENXIO)
 		return fault_system(f, errno, "cannot read '%s' of the old client", SHOWN(path));
 	return ftruncate(to, size) == 0 ? 0 : fault_system(f, errno, "cannot carry over '%s'", SHOWN(path));
 }
 
-/* Is there a file of the new client with the same content?  *ret_fd is it then, open. */
+/* Does the new client have a file of that name with the same content?  Then *ret_fd is that file, open. */
 static int newcomer_compare(int old, int to, const char *name, int *ret_fd, bool *ret_same, struct fault *f)
 {
 	unsigned char digest[SHA256_SIZE], other[SHA256_SIZE];
@@ -250,7 +250,7 @@ static int newcomer_compare(int old, int to, const char *name, int *ret_fd, bool
 	return 0;
 }
 
-/* What the new client brings under a name of the old one: out of the way, and not lost when it says something. */
+/* Moves the new client's file out of the way of an old one, to NAME.okv-luna-new; removes it if it is empty. */
 static int newcomer_move(struct copy *c, int to, const char *name, const char *path, struct fault *f)
 {
 	struct stat status;
@@ -268,7 +268,7 @@ static int newcomer_move(struct copy *c, int to, const char *name, const char *p
 	return 0;
 }
 
-/* Opens an old file that may be copied; *ret_fd stays -1 where it is left behind or has gone. */
+/* Opens an old file for copying; *ret_fd stays -1 if it is left behind or has disappeared. */
 static int old_open(struct copy *c, int from, const char *name, const char *path, struct stat *ret_status, int *ret_fd,
 		    struct fault *f)
 {
@@ -278,7 +278,7 @@ static int old_open(struct copy *c, int from, const char *name, const char *path
 	if (fs_file_open_at(from, name, O_RDONLY, &fd, ret_status, &trouble) < 0) {
 		if (trouble.kind == FAULT_ABSENT)
 			return 0;
-		/* See fcntl(2). */
+		/* A lease of another process (fcntl(2), F_SETLEASE). */
 		if (trouble.errnum != EWOULDBLOCK)
 			return unreadable(c, path, &trouble, f);
 		if (is_open(path))
@@ -288,7 +288,7 @@ static int old_open(struct copy *c, int from, const char *name, const char *path
 				    "this again",
 				    SHOWN(path));
 	}
-	/* It could be somebody's name for a file that is not his to read, and the copy would be the client's own. */
+	/* A hard link can name a file that its creator may not read; the copy would belong to the client. */
 	if (ret_status->st_nlink > 1 && is_open(path))
 		return leave(c, path, "it has more than one name (hard links)");
 	if (ret_status->st_nlink > 1)
@@ -300,7 +300,7 @@ static int old_open(struct copy *c, int from, const char *name, const char *path
 	return 0;
 }
 
-/* Where there is no room for what others may have written, it is as if it had not been begun. */
+/* If a file of data or lock does not fit, removes what was copied of it. */
 static int content_carry(struct copy *c, int old, int to, const char *name, const struct stat *status, const char *path,
 			 struct fault *f)
 {
@@ -333,7 +333,7 @@ static int file_copy(struct copy *c, int from, int to, const char *name, const c
 		return -1;
 	if (old < 0)
 		return 0;
-	/* The same bytes are there already: they stay, and only get the old owner and mode. */
+	/* The new client has the same bytes: only set the old owner and mode. */
 	bool same = false;
 	if (newcomer_compare(old, to, name, &new, &same, f) < 0)
 		return -1;
@@ -403,7 +403,7 @@ static int directory_copy(struct copy *c, int from, int to, const char *name, co
 		if (entry_copy(c, old, new, entry.name, text_string(&below), depth + 1, f) < 0)
 			return -1;
 	}
-	/* Its times last: making entries has changed them. */
+	/* Times last, because creating entries changes them. */
 	return more < 0 ? -1 : status_copy(c, old, new, &status, path, f);
 }
 
@@ -443,7 +443,7 @@ static int top_carry(struct carrying *c, const char *name, struct fault *f)
 	return c->how->to < 0 ? 0 : entry_copy(&c->copy, c->how->from, c->how->to, name, name, 0, f);
 }
 
-/* Those at the top, under whatever name. */
+/* Certificates at the top, whatever their name. */
 static int certificates_carry(struct carrying *c, struct fault *f)
 {
 	FS_EACH_AUTO each = { 0 };
@@ -466,7 +466,7 @@ static bool is_vendors(const char *path)
 	return false;
 }
 
-/* A file that Chrystoki.conf names below the client, at a place of the administrator's own choice. */
+/* Copies a file that Chrystoki.conf names, at a place below the client that the administrator chose. */
 static int named_carry(void *context, const char *path, const char *key, struct fault *f)
 {
 	struct carrying *c = context;

@@ -26,20 +26,20 @@
 #include "fs/walk.h"
 #include "proc/interrupt.h"
 
-/* What stays free on the file system, and is not the archive's to fill. */
+/* The archive may not use the last bytes of the file system. */
 #define ROOM_RESERVE ((uint64_t)16 << 20)
 
-/* Three for each of the 64 directories that client/identity goes down, and what else is open then. */
+/* client/identity needs three for each of its 64 levels, and there are others. */
 enum { DESCRIPTORS_LEAST = 256 };
 
 /* --- the archives as they lie on disk ----------------------------------------------------------------------------- */
 
 struct archives {
 	int fds[UNPACK_ARCHIVES];
-	const char *names[UNPACK_ARCHIVES]; /* last names, borrowed */
+	const char *names[UNPACK_ARCHIVES]; /* file names without directories, borrowed */
 	size_t count;
-	uint64_t bytes; /* all together */
-	bool leased;    /* the first one */
+	uint64_t bytes; /* in total */
+	bool leased;    /* we hold a lease on the first one */
 	char sha256[SHA256_HEX_SIZE];
 };
 
@@ -61,7 +61,7 @@ static int archives_open(const char *const *paths, size_t count, struct archives
 	for (size_t i = 0; i < count; i++) {
 		struct stat status;
 		const char *slash = strrchr(paths[i], '/');
-		/* The caller names it, so a link on the way is the caller's; a FIFO must not block us. */
+		/* Links on the way are followed, since the caller named the path; O_NONBLOCK because of FIFOs. */
 		const int fd = open(paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0)
 			return fault_errno(f, errno, "cannot open '%s'", SHOWN(paths[i]));
@@ -79,7 +79,7 @@ static int archives_open(const char *const *paths, size_t count, struct archives
 	return 0;
 }
 
-/* A copy that has no name anywhere: nobody can open it. */
+/* Makes a copy without a name, so nobody else can open it. */
 static int private_copy(struct archives *s, int dir, struct fault *f)
 {
 	FS_AUTO int copy = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -96,9 +96,9 @@ static int private_copy(struct archives *s, int dir, struct fault *f)
 }
 
 /*
- * FAULT_REFUSED where the one archive is not that of `hex` (either case).  Every byte is compared before the first one
- * is parsed, and what is parsed is those bytes: a lease (fcntl(2), F_SETLEASE) shows whether anybody opened the file
- * for writing meanwhile; where none can be had, a private copy in `dir` is read instead.
+ * FAULT_REFUSED if the digest of the only archive is not `hex` (either case).  All bytes are checked before the first
+ * is parsed, and the bytes that are parsed are the same: a lease (fcntl(2), F_SETLEASE) shows whether anybody has
+ * opened the file for writing meanwhile; if no lease can be had, a private copy in `dir` is read instead.
  */
 static int archives_verify(struct archives *s, const char *hex, int dir, struct fault *f)
 {
@@ -106,7 +106,7 @@ static int archives_verify(struct archives *s, const char *hex, int dir, struct 
 
 	if (s->count != 1)
 		return fault_usage(f, "--sha256 is for one archive");
-	/* The break of a lease comes as SIGIO, which would end us; the answer is looked up at the end instead. */
+	/* Breaking a lease sends SIGIO, which would kill us; archives_unchanged checks the lease instead. */
 	(void)signal(SIGIO, SIG_IGN);
 	s->leased = fcntl(s->fds[0], F_SETLEASE, F_RDLCK) == 0;
 	if (!s->leased && dir >= 0 && private_copy(s, dir, f) < 0)
@@ -121,7 +121,7 @@ static int archives_verify(struct archives *s, const char *hex, int dir, struct 
 	return 0;
 }
 
-/* After the last byte was read: still the file that was verified? */
+/* After the last byte was read: is it still the verified file? */
 static int archives_unchanged(const struct archives *s, struct fault *f)
 {
 	if (s->leased && fcntl(s->fds[0], F_GETLEASE) != F_RDLCK)
@@ -137,12 +137,12 @@ struct installing {
 	const char *conf_path; /* Chrystoki.conf */
 	struct client_ownership ownership;
 	struct archives source;
-	uint64_t room; /* free on the file system */
+	uint64_t room; /* bytes free on the file system */
 	struct client_staging staging;
-	struct text conf; /* Chrystoki.conf, */
-	bool has_conf;    /* where there is one */
-	int old;          /* the client that is there, or -1 */
-	bool same;        /* exactly what the archives bring is installed already */
+	struct text conf; /* content of Chrystoki.conf */
+	bool has_conf;    /* it exists */
+	int old;          /* the current client, or -1 */
+	bool same;        /* the archives' client is installed already */
 	struct client_result *result;
 };
 
@@ -156,7 +156,7 @@ void client_result_done(struct client_result *result)
 	*result = (struct client_result){ 0 };
 }
 
-/* Asked before anything is begun: what is begun must be taken back whole, with a descriptor for each directory. */
+/* Checked first: an interrupted run must be undone completely, which takes a descriptor for each directory level. */
 static int descriptors_check(const struct client_request *request, struct fault *f)
 {
 	FS_AUTO int last = fcntl(request->root, F_DUPFD_CLOEXEC, DESCRIPTORS_LEAST - 1);
@@ -214,7 +214,7 @@ static int room_look(struct installing *i, struct fault *f)
 	return i->source.count == 1 ? fault_prefix(f, "%s: ", SHOWN(i->source.names[0])) : -1;
 }
 
-/* What is wrong with all that they hold together. */
+/* Names the archives in a fault about their content. */
 static int archives_blame(const struct installing *i, struct fault *f)
 {
 	const struct archives *source = &i->source;
@@ -226,7 +226,7 @@ static int archives_blame(const struct installing *i, struct fault *f)
 	return fault_prefix(f, "%s and %zu more: ", SHOWN(source->names[0]), source->count - 1);
 }
 
-/* The client that is there.  May this one be installed, and may that one give way to it? */
+/* Finds the current client; checks that the new one may be installed, and may replace it. */
 static int old_find(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -296,7 +296,7 @@ static int conf_write(struct installing *i, const struct text *conf, struct faul
 	const struct fs_publish how = { .mode = rights.mode, .uid = 0, .gid = rights.gid };
 	bool there = true;
 
-	/* Only where there still is none. */
+	/* Only if there still is none. */
 	if (conf->length > 0 && fs_existence(i->request->root, i->conf_path, &there, f) < 0)
 		return -1;
 	if (there)
@@ -308,7 +308,7 @@ static int conf_write(struct installing *i, const struct text *conf, struct faul
 	return 0;
 }
 
-/* What becomes of it: kept, or made of what the archives bring, which is written after the swap. */
+/* Keeps the existing file, or prepares one from the archives, which is written after the swap. */
 static int conf_make(struct installing *i, int client, struct text *ret_conf, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -324,7 +324,7 @@ static int conf_make(struct installing *i, int client, struct text *ret_conf, st
 
 /* --- placing ------------------------------------------------------------------------------------------------------ */
 
-/* With the version at its head, where okv_client_version looks for it. */
+/* With the version in its first line, where okv_client_version looks for it. */
 static int record_put(const struct installing *i, const struct manifest *record, const char *who, struct fault *f)
 {
 	const struct client_content *content = &i->result->content;
@@ -335,7 +335,7 @@ static int record_put(const struct installing *i, const struct manifest *record,
 	return client_record_write(i->request->root, record, comment, f);
 }
 
-/* After the swap: what is left can be done by a second run. */
+/* After the swap; a second run can repeat this. */
 static int finish(struct installing *i, const struct text *conf, const struct manifest *record, struct fault *f)
 {
 	if (conf_write(i, conf, f) == 0 && record_put(i, record, "okv-luna extract", f) == 0)
@@ -349,7 +349,7 @@ static const char *conf_of(const struct installing *i)
 	return i->has_conf ? text_string(&i->conf) : NULL;
 }
 
-/* The old client's identity, and what `conf` names, to `client`; -1: only the paths. */
+/* Copies the old client's identity and what `conf` names to `client`; -1: only lists the paths. */
 static int identity_carry(struct installing *i, int client, const char *conf, struct text *paths, struct fault *f)
 {
 	const struct client_carry carry = { .from = i->old,
@@ -363,7 +363,7 @@ static int identity_carry(struct installing *i, int client, const char *conf, st
 	return i->old >= 0 && !i->same ? client_identity_carry(&carry, paths, f) : 0;
 }
 
-/* Is the client that is there the one that the archives bring?  Else, what is carried over, and what is not. */
+/* Is the current client the one in the archives?  If not, lists what is copied and what is lost. */
 static int same_find(struct installing *i, const struct manifest *record, struct fault *f)
 {
 	struct client_result *result = i->result;
@@ -379,7 +379,7 @@ static int same_find(struct installing *i, const struct manifest *record, struct
 	return 0;
 }
 
-/* The staged tree becomes the client. */
+/* Puts the staged tree in the client's place. */
 static int place(struct installing *i, int tree, const struct manifest *record, struct fault *f)
 {
 	const struct client_content *content = &i->result->content;
@@ -392,7 +392,7 @@ static int place(struct installing *i, int tree, const struct manifest *record, 
 	    client_layout_apply(client, content, &i->ownership, i->request->client_dir, f) < 0 ||
 	    identity_carry(i, client, conf_of(i), &paths, f) < 0 || conf_make(i, client, &conf, f) < 0)
 		return -1;
-	/* Until here all can be taken back; from here on it is finished first. */
+	/* Up to here everything can be undone; from here on it is finished first. */
 	if (proc_interrupt_check(f) < 0)
 		return -1;
 	fs_close(&client);
@@ -402,7 +402,7 @@ static int place(struct installing *i, int tree, const struct manifest *record, 
 	return finish(i, &conf, record, f);
 }
 
-/* A minimal or a cloud client; tree -1: only what would be. */
+/* Installs a minimal or cloud client; tree -1: only reports. */
 static int unpacked_install(struct installing *i, int tree, struct fault *f)
 {
 	struct client_result *result = i->result;
@@ -425,7 +425,7 @@ static int unpacked_install(struct installing *i, int tree, struct fault *f)
 
 /* --- the full client ---------------------------------------------------------------------------------------------- */
 
-/* What rpm is to do with them, by the RPMs in `tree`. */
+/* Decides what rpm has to do, from the RPMs in `tree`. */
 static int packages_find(struct installing *i, int tree, struct client_rpm *ret_rpm, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -447,7 +447,7 @@ static int packages_find(struct installing *i, int tree, struct client_rpm *ret_
 	return 0;
 }
 
-/* After rpm: what is there now, and the record of it. */
+/* After rpm: reads what is installed, and records it. */
 static int packages_record(struct installing *i, struct fault *f)
 {
 	const struct client_request *request = i->request;
@@ -476,21 +476,21 @@ static int packages_install(struct installing *i, int tree, struct fault *f)
 		return -1;
 	i->same = rpm.installed;
 	result->placed = result->changed = !i->same;
-	/* Where rpm works in place, what may be kept is older than the client before this one. */
+	/* If rpm works in place, a previous client may be kept, but it is an older one. */
 	result->previous_kept = rpm.replaces;
 	result->conf = i->has_conf ? CLIENT_CONF_KEPT : i->same ? CLIENT_CONF_NONE : CLIENT_CONF_WRITTEN;
 	if (i->request->dry_run)
 		return identity_carry(i, -1, rpm.replaces ? conf_of(i) : NULL, &result->carried, f);
 	if (!i->same && client_rpm_install(&rpm, &i->staging, i->room, &result->carried, f) < 0)
 		return -1;
-	/* Also where rpm had nothing to do: an earlier run may have ended before this. */
+	/* Even if rpm had nothing to do: an earlier run may have ended before this. */
 	if (packages_record(i, f) == 0)
 		return 0;
 	f->kind = FAULT_INCOMPLETE;
 	return fault_prefix(f, "the packages are installed, but: ");
 }
 
-/* rpm reads files: to be looked at only, they are unpacked once more, outside of the root. */
+/* Dry run: rpm can only read files, so the packages are unpacked once more, outside the root. */
 static int packages_look(struct installing *i, struct fault *f)
 {
 	char place[] = "/var/tmp/okv-luna-XXXXXX";
@@ -546,7 +546,7 @@ int client_install(const struct client_request *request, struct client_result *r
 	if (r == 0)
 		r = run(&i, f);
 	memcpy(result.sha256, i.source.sha256, sizeof(result.sha256));
-	/* To tidy up takes descriptors, of which there may be few. */
+	/* Cleaning up takes descriptors, and there may be few. */
 	archives_done(&i.source);
 	fs_close(&i.old);
 	text_done_secret(&i.conf);
@@ -577,7 +577,7 @@ int client_rollback(const struct client_request *request, bool *ret_finished, st
 {
 	CLIENT_STAGING_AUTO s = CLIENT_STAGING_INIT(request->root, request->client_dir, request->report);
 
-	/* What rpm's part has still set aside belongs to the client that goes. */
+	/* What an interrupted rpm run has set aside belongs to the client that is being replaced. */
 	if (client_staging_open(&s, request->dry_run ? CLIENT_STAGING_LOOK : CLIENT_STAGING_ROLLBACK, f) < 0 ||
 	    (!request->dry_run && client_rpm_recover(&s, request->settings->chrystoki_conf, f) < 0) ||
 	    client_staging_rollback(&s, f) < 0)

@@ -22,8 +22,8 @@
 /* --- who ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * A user id that nobody has, here or below the root: whom the process that reads archives becomes.  Not nobody's,
- * whose processes could then look at ours.
+ * An unused user id, here and below the root, for the process that reads archives.  Not that of nobody: other processes
+ * of that user could trace ours.
  */
 static int worker_choose(const struct text *passwd, const struct text *group, uid_t *ret_worker, struct fault *f)
 {
@@ -66,7 +66,7 @@ int client_layout_owners(int root, const struct settings *settings, struct clien
 
 /* --- owner and mode of a path ------------------------------------------------------------------------------------- */
 
-/* Something that is run or loaded, by where it lies and what it is called. */
+/* Is it a program or library, by its directory or name? */
 static bool is_code(const char *path)
 {
 	const char *leaf = text_leaf(path);
@@ -90,7 +90,7 @@ mode_t client_layout_first_mode(const char *path)
 	return is_code(path) ? 0755 : 0644;
 }
 
-/* Partition certificates of the cloud service lie at the top. */
+/* The cloud service's partition certificates are at the top. */
 static bool is_certificate(const char *path)
 {
 	return text_ends(path, ".pem") && strchr(path, '/') == NULL;
@@ -139,14 +139,14 @@ static bool starts_below(const char *path, const char *directory, const char **r
 	return true;
 }
 
-/* Does the archive have anything at that path, or below it? */
+/* Does the archive have that path, or anything below it? */
 static bool archive_uses(const struct client_content *content, const char *path)
 {
 	char whole[2 * LIMITS_PATH + 2];
 	const int length = snprintf(whole, sizeof(whole), "%s%s", content->top, path);
 	size_t from = 0, to = content->unpacked.count;
 
-	/* The first entry that is not before the path. */
+	/* Binary search for the first entry not before the path. */
 	while (from < to) {
 		const size_t middle = from + (to - from) / 2;
 		if (text_path_compare(content->unpacked.entries[middle].path, whole) < 0)
@@ -202,7 +202,7 @@ int client_layout_evaluate(const struct client_content *content, struct fault *f
 	return library_evaluate(content, f);
 }
 
-/* The vendor's plugins move only where their new name is free. */
+/* The vendor's plugins move only if their new name is free. */
 static bool plugins_move(const struct client_content *content)
 {
 	const struct unpack_entry *vendor = client_content_entry(content, VENDOR_PLUGINS);
@@ -239,7 +239,7 @@ int client_layout_links(const struct client_content *content,
 		if (client_content_entry(content, library_names[i]) == NULL &&
 		    each(context, library_names[i], target, f) < 0)
 			return -1;
-	/* For every program and library directly below bin/64 and libs/64 a name in bin and lib. */
+	/* Each program and library directly in bin/64 and libs/64 gets a name in bin and lib. */
 	for (size_t i = 0; i < content->unpacked.count; i++) {
 		const char *below = client_content_path(content, content->unpacked.entries[i].path);
 		const char *leaf;
@@ -263,14 +263,13 @@ int client_layout_links(const struct client_content *content,
 
 /* --- Chrystoki.conf from what the archives bring ------------------------------------------------------------------ */
 
-/* Where a value leads in a client that lies as client/layout has it.  NULL: below the client under its own last name.
- */
+/* The place of a value's file in this layout.  NULL: in the client's directory, under its own file name. */
 static const struct known {
 	const char *section, *key;
-	const char *place; /* ends in '/': the value's last name goes behind it */
+	const char *place; /* if it ends in '/', the value's file name is appended */
 	enum { ONLY_IF_THERE, ALWAYS } when;
 } known[] = {
-	/* The guide's step 9 of the cloud client's installation. */
+	/* Step 9 of the guide's chapter on the cloud client. */
 	{ "Chrystoki2", "LibUNIX", "lib/libCryptoki2.so", ALWAYS },
 	{ "Chrystoki2", "LibUNIX64", "lib/libCryptoki2_64.so", ALWAYS },
 	{ "LunaSA Client", "ClientPrivKeyFile", "cert/client/", ONLY_IF_THERE },
@@ -280,7 +279,7 @@ static const struct known {
 	{ "Secure Trusted Channel", "SoftTokenDir", "configData/token", ONLY_IF_THERE },
 	{ "CkLog2", "LibUNIX64", "lib/libCryptoki2_64.so", ONLY_IF_THERE },
 	{ "Misc", "ToolsDir", "bin", ONLY_IF_THERE },
-	/* What setenv does; the certificates lie at the top of the service's zip. */
+	/* As setenv does; the certificates are at the top of the service's zip. */
 	{ "XTC", "PartitionCAPath", "", ONLY_IF_THERE },
 	{ "XTC", "PartitionCertPath00", "", ONLY_IF_THERE },
 	{ "REST", "SSLClientSideVerifyFile", "", ONLY_IF_THERE },
@@ -298,8 +297,8 @@ static int value_set(struct chrystoki *c, const char *section, const char *key, 
 }
 
 /*
- * The longest end of a path that is there in the new tree, a bare name not counted: a client that was configured
- * elsewhere names its files by where they lay.  NULL for none.
+ * The longest tail of a path that exists in the new tree, except a bare file name: a client that was configured
+ * elsewhere still has the paths of that place.  NULL if there is none.
  */
 static int tail_find(int client, const char *value, const char **ret_tail, struct fault *f)
 {
@@ -342,7 +341,7 @@ static int known_set(struct chrystoki *c, int client, const char *client_dir, st
 	return 0;
 }
 
-/* openssl.cnf lies at the top of the minimal client, in etc of the cloud one and in bin of the full one. */
+/* openssl.cnf is at the top of the minimal client, in etc of the cloud client and in bin of the full one. */
 static int openssl_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
 {
 	static const char *const places[] = { "openssl.cnf", "etc/openssl.cnf", "bin/openssl.cnf",
@@ -358,8 +357,8 @@ static int openssl_set(struct chrystoki *c, int client, const char *client_dir, 
 }
 
 /*
- * Any other value that is plainly a relative path ("./x"), or whose end is one of what the new tree holds.  Addresses
- * have "://", and a bare word is no path.
+ * Corrects every other value that is clearly a relative path ("./x"), or has a tail that exists in the new tree.
+ * Addresses contain "://", and a bare word is not a path.
  */
 static int others_set(struct chrystoki *c, int client, const char *client_dir, struct fault *f)
 {
@@ -388,7 +387,7 @@ static int others_set(struct chrystoki *c, int client, const char *client_dir, s
 	return 0;
 }
 
-/* What setenv of the cloud client builds from has its credentials, what was in use its servers; a template has none. */
+/* Best first: setenv's base has the cloud's credentials, a file in use has its servers, a template has neither. */
 static const char *const names[] = { "Chrystoki-base.conf", "Chrystoki.conf", "Chrystoki-template.conf" };
 
 const char *client_layout_conf_name(const struct client_content *content)
@@ -410,7 +409,7 @@ int client_layout_conf_make(int client, const struct client_content *content, co
 		return 0;
 	int r = fs_read_file(client, name, FS_NOFOLLOW, FS_READ_CONFIG_MAX, &bytes, NULL, f);
 
-	/* Sections, keys and values are strings from here on: one that is cut at such a byte is another one. */
+	/* From here on they are C strings, which a NUL would truncate to something else. */
 	if (r == 0 && bytes.length > 0 && memchr(bytes.bytes, '\0', bytes.length) != NULL)
 		r = fault_refused(f, "member '%s': a NUL byte, which no Chrystoki.conf has", SHOWN(name));
 	if (r == 0)
@@ -460,7 +459,7 @@ static int foreign_remove(int client, const struct client_content *content, stru
 	return 0;
 }
 
-/* What lies under the name already is the archive's directory: client_layout_evaluate has seen to that. */
+/* If the name exists it is the archive's directory: client_layout_evaluate has checked that. */
 static int directory_make(int client, const char *path, struct fault *f)
 {
 	FS_AUTO int dir = -1;
@@ -488,7 +487,7 @@ static bool directory_wants(void *context, const void *state, const char *name, 
 	return type == DT_DIR || type == DT_UNKNOWN;
 }
 
-/* The archive's, those above what it names, and ours. */
+/* Directories of the archive, their parents, and ours. */
 static int directory_give(void *context, const void *state, const struct fs_walk_entry *entry, struct fault *f)
 {
 	const char *path = entry->path + strspn(entry->path, "/");
@@ -500,7 +499,7 @@ static int directory_give(void *context, const void *state, const struct fs_walk
 	return rights_give(entry->dir, entry->name, path, rights, f) < 0 ? -1 : FS_WALK_ENTER;
 }
 
-/* Those whose rights by their place in the client are not those by their place in the archive, as they were made. */
+/* Files that were created with other rights than those of their place in the client. */
 static int files_give(int client, const struct client_content *content, const struct client_ownership *o,
 		      struct fault *f)
 {
@@ -522,7 +521,7 @@ static int files_give(int client, const struct client_content *content, const st
 	return 0;
 }
 
-/* Of the cloud client, as its setenv would write it. */
+/* Writes the cloud client's file, as its setenv would. */
 static int conf_put(int client, const struct client_content *content, const struct client_ownership *o,
 		    const char *client_dir, struct fault *f)
 {

@@ -20,12 +20,12 @@
 
 enum { PIECE_SIZE = 64 * 1024 };
 
-/* What is being recorded. */
+/* The manifest being made. */
 struct recording {
 	struct manifest *record;
 	const struct client_content *content;
 	const struct client_ownership *ownership;
-	const char *prefix; /* the client's directory without its first slash */
+	const char *prefix; /* client_dir without its leading slash */
 };
 
 static const char *prefix_of(const char *client_dir)
@@ -33,7 +33,7 @@ static const char *prefix_of(const char *client_dir)
 	return client_dir + strspn(client_dir, "/");
 }
 
-/* The directories above: whose they are is not our affair. */
+/* Directories above the client's: without attributes, because they are not ours. */
 static int above_add(struct manifest *record, const char *prefix, struct fault *f)
 {
 	char above[PATH_MAX];
@@ -48,7 +48,7 @@ static int above_add(struct manifest *record, const char *prefix, struct fault *
 	return 0;
 }
 
-/* `path` is below the client's directory, "" itself. */
+/* `path` is below the client's directory; "" is that directory. */
 static struct manifest_entry *entry_add(const struct recording *r, const char *path, const char *target,
 					enum manifest_type type, struct fault *f)
 {
@@ -77,7 +77,7 @@ static int directory_add(const struct recording *r, const char *path, struct fau
 	return 0;
 }
 
-/* Those on the way to the path, unless the way to `before` has them already. */
+/* Adds the parents of the path, except those that it shares with `before`. */
 static int parents_add(const struct recording *r, const char *before, const char *path, struct fault *f)
 {
 	char parent[LIMITS_PATH + 1];
@@ -153,7 +153,7 @@ static int entry_order(const void *a, const void *b)
 	return text_path_compare(left->path, right->path);
 }
 
-/* A directory can be the archive's, implied and ours, and is the same whichever of them it is. */
+/* A directory can come from the archive, from a path below it, and from our list: keep one, they are the same. */
 static void doubles_drop(struct manifest *record)
 {
 	size_t kept = 0;
@@ -266,7 +266,7 @@ struct comparison {
 	const struct manifest *record;
 	const struct text *carried;
 	const char *prefix;
-	size_t met; /* entries of the record that are there */
+	size_t met; /* entries of the record that were found */
 	bool same;
 	struct text *extra;
 };
@@ -294,7 +294,6 @@ static int entry_matches(const struct fs_walk_entry *entry, const struct manifes
 	return 0;
 }
 
-/* Is it one of the lines? */
 static bool holds_line(const struct text *lines, const char *wanted)
 {
 	struct text_line line;
@@ -318,7 +317,7 @@ static int entry_compare(void *context, const void *state, const struct fs_walk_
 	(void)snprintf(whole, sizeof(whole), "%s%s%s", c->prefix, path[0] != '\0' ? "/" : "", path);
 	const struct manifest_entry *e = manifest_find(c->record, whole);
 	c->met += e != NULL;
-	/* Past the first difference nothing is read any more. */
+	/* After the first difference nothing is read any more. */
 	if (e != NULL && c->same && entry_matches(entry, e, &c->same, f) < 0)
 		return -1;
 	if (e == NULL && !directory && !holds_line(c->carried, path))

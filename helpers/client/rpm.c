@@ -16,7 +16,7 @@
 
 /* --- the packages of the archive, by their names ------------------------------------------------------------------ */
 
-/* The order is the one in which they are listed; rpm orders its transaction itself. */
+/* In the order in which they are listed; rpm orders its transaction itself. */
 static const struct known {
 	const char *name;
 	bool required;
@@ -74,12 +74,12 @@ static int packages_find(struct client_rpm *rpm, struct fault *f)
 
 /* --- rpm's answers ------------------------------------------------------------------------------------------------ */
 
-/* A package of a client takes seconds; a disk that does not answer must not hold us for ever. */
+/* A package takes seconds; but a dead disk must not block us forever. */
 enum { QUERY_MS = 60 * 1000, INSTALL_MS = 15 * 60 * 1000, ARGUMENTS = CLIENT_RPM_PACKAGES + 10 };
 
 /*
- * rpm with some options and, behind them, the lines of `names`: its exit status, and all that it said, which is added.
- * A question that got no answer is a fault, whatever the answer would have been.
+ * Runs rpm with the options and the lines of `names`; gives its exit status and appends its output.  If rpm did not
+ * answer (killed, late), that is a fault.
  */
 static int rpm_ask(const char *const *options, const struct text *names, unsigned deadline_ms, int *ret_status,
 		   struct text *ret_said, struct fault *f)
@@ -120,8 +120,8 @@ static const char *first_error(const char *said)
 }
 
 /*
- * What it said, in one line for a fault: its first error, and the line behind it where it is only a heading.  What it
- * says before that is warnings.  Its first line where there is no error.
+ * rpm's reason in one line, for a fault: its first error, with the next line if it is only a heading; warnings come
+ * before it.  The first line if there is no error.
  */
 static const char *reason(const struct text *said, struct text *line)
 {
@@ -138,7 +138,7 @@ static const char *reason(const struct text *said, struct text *line)
 	return text_string(line);
 }
 
-/* As rpm_ask, for a question to which only 0 is "yes"; "no" is FAULT_REFUSED: `refusal`, and rpm's reason. */
+/* As rpm_ask, but any status except 0 is FAULT_REFUSED with `refusal` and rpm's reason. */
 static int rpm_require(const char *const *options, const struct text *names, unsigned deadline_ms, const char *refusal,
 		       struct fault *f)
 {
@@ -151,7 +151,7 @@ static int rpm_require(const char *const *options, const struct text *names, uns
 	return status == 0 ? 0 : fault_refused(f, "%s: %s", refusal, SHOWN(reason(&said, &line)));
 }
 
-/* The full path of an open directory: rpm wants names. */
+/* The path of an open directory: rpm takes only paths. */
 static int path_of(int dir, char ret_path[PATH_MAX], struct fault *f)
 {
 	char name[64];
@@ -185,7 +185,7 @@ static int paths_find(const struct client_rpm *rpm, struct text *ret_paths, stru
 	return 0;
 }
 
-/* Sound, and the packages that their names say. */
+/* Checks that they are undamaged, and the packages that their names say. */
 static int packages_check(const struct client_rpm *rpm, const struct text *paths, struct fault *f)
 {
 	static const char *const digests[] = { "-K", "--nosignature", NULL };
@@ -208,7 +208,7 @@ static int packages_check(const struct client_rpm *rpm, const struct text *paths
 				       SHOWN(reason(&said, &line)));
 }
 
-/* All that they install; of it something must be below the client's directory. */
+/* Lists all files of the packages; at least one must be below the client's directory. */
 static int files_find(const struct client_rpm *rpm, const struct text *paths, struct fault *f)
 {
 	static const char *const list[] = { "-qpl", "--nosignature", NULL };
@@ -225,7 +225,7 @@ static int files_find(const struct client_rpm *rpm, const struct text *paths, st
 
 /* --- what is installed -------------------------------------------------------------------------------------------- */
 
-/* Is there a database below the root?  The question what is in it would make one. */
+/* Is there a database below the root?  Querying it would create one. */
 static int database_find(int root, bool *ret_there, struct fault *f)
 {
 	static const char *const place[] = { "--eval", "%{_dbpath}", NULL };
@@ -240,9 +240,9 @@ static int database_find(int root, bool *ret_there, struct fault *f)
 }
 
 /*
- * An rpm that cannot read its database says so, and then "is not installed" all the same.  Rebuilding it is left to the
- * administrator: that writes the whole system's package database anew, without what it cannot read; and a full disk, or
- * an rpm that is still at work, would look the same from here.
+ * An rpm that cannot read its database reports that, but then also says "is not installed".  We do not rebuild it: that
+ * rewrites the package database of the whole system without what cannot be read, and a full disk, or an rpm that is
+ * still running, looks the same from here.
  */
 static int database_blame(const char *root, const struct text *said, struct fault *f)
 {
@@ -258,7 +258,7 @@ static int database_blame(const char *root, const struct text *said, struct faul
 			    whole ? "" : " ");
 }
 
-/* "missing     /path" or "S.5......  c /path"; the identity is the node's own, and a changed Chrystoki.conf, too. */
+/* "missing     /path" or "S.5......  c /path".  Changes of the identity and of Chrystoki.conf are expected. */
 static bool is_as_packed(const struct text *lines, const char *client_dir)
 {
 	struct text_line line;
@@ -288,7 +288,7 @@ static int installed_find(struct client_rpm *rpm, struct fault *f)
 	if (!there)
 		return 0;
 	const char *const query[] = { "--root", root, "-q", NULL };
-	/* Owners and modes are okv-luna repair's. */
+	/* okv-luna repair sets owners and modes. */
 	const char *const verify[] = { "--root",   root,       "-V",        "--nodeps",  "--noscripts",
 				       "--nomode", "--nouser", "--nogroup", "--nomtime", NULL };
 	if (rpm_ask(query, rpm->packages, QUERY_MS, &status, &found, f) < 0 || database_blame(root, &found, f) < 0)
@@ -310,7 +310,7 @@ int client_rpm_find(struct client_rpm *rpm, struct fault *f)
 	    files_find(rpm, &paths, f) < 0 || (rpm->old >= 0 && client_kind_find(rpm->old, &old, f) < 0))
 		return -1;
 	rpm->replaces = old == CLIENT_MINIMAL || old == CLIENT_CLOUD;
-	/* Where there is no full client rpm is not asked: its question alone would make a database. */
+	/* Without a full client rpm is not asked, because a query alone would create a database. */
 	return old == CLIENT_FULL ? installed_find(rpm, f) : 0;
 }
 
@@ -318,7 +318,7 @@ int client_rpm_find(struct client_rpm *rpm, struct fault *f)
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* Chrystoki.conf, or its copy: where there is one, its bytes, owner and mode. */
+/* Chrystoki.conf or its saved copy: if it exists, its bytes, owner and mode. */
 struct conf {
 	bool there;
 	struct text bytes;
@@ -363,7 +363,7 @@ static int identity_set_aside(struct client_staging *s, const char *conf_path, u
 
 	if (client_staging_present(s, &old, f) < 0 || conf_set_aside(s, conf_path, f) < 0)
 		return -1;
-	/* In new/, which a killed run leaves to be thrown away: half a copy must never be put back. */
+	/* In new/, which is discarded after a kill: half a copy must never be restored. */
 	if (mkdirat(s->dir, "new/kept", 0700) < 0 || (kept = openat(s->dir, "new/kept", DIR_FLAGS)) < 0)
 		return fault_system(f, errno, "cannot set the old client's identity aside");
 	carry.from = old;
@@ -375,7 +375,7 @@ static int identity_set_aside(struct client_staging *s, const char *conf_path, u
 	return 0;
 }
 
-/* `kept` was set aside, `now` is there. */
+/* `kept` is the saved file, `now` the current one. */
 static int conf_put_back(const struct client_staging *s, const char *conf_path, const struct conf *kept,
 			 const struct conf *now, struct fault *f)
 {
@@ -431,7 +431,7 @@ int client_rpm_recover(struct client_staging *s, const char *conf_path, struct f
 
 	if (fs_existence(s->dir, "kept", &there, f) < 0)
 		return -1;
-	/* Without it kept.conf was set aside before anything else was done, and never finished. */
+	/* Without kept/ the run was killed before it changed anything, and kept.conf may be incomplete. */
 	if (there) {
 		if (identity_restore(s, f) < 0 || conf_restore(s, conf_path, f) < 0)
 			return -1;
@@ -446,7 +446,7 @@ int client_rpm_recover(struct client_staging *s, const char *conf_path, struct f
 
 /* --- installed ---------------------------------------------------------------------------------------------------- */
 
-/* A client of another kind goes whole, but for what lives on: packages and its files would be one client no more. */
+/* Moves a client of another kind away whole, and copies its identity: mixed with packages it would be broken. */
 static int other_kind_replace(const struct client_rpm *rpm, struct client_staging *s, uint64_t room,
 			      struct text *carried, struct fault *f)
 {
@@ -469,7 +469,7 @@ static int other_kind_replace(const struct client_rpm *rpm, struct client_stagin
 	return client_staging_swap(s, "client", f);
 }
 
-/* The test's own database, where there is none yet, goes with the staging directory's new/. */
+/* If there is no database yet, the test's own is in new/ and goes with it. */
 static int transaction_run(const struct client_rpm *rpm, struct client_staging *s, uint64_t room, struct text *carried,
 			   struct fault *f)
 {
@@ -485,7 +485,7 @@ static int transaction_run(const struct client_rpm *rpm, struct client_staging *
 		return -1;
 	(void)snprintf(scratch, sizeof(scratch), "%.*s/%s/new/rpm",
 		       (int)(strrchr(rpm->client_dir, '/') - rpm->client_dir), rpm->client_dir, s->name);
-	/* A transaction that was cut off has left some of them in place: those are installed once more. */
+	/* --replacepkgs: an interrupted transaction may have installed some of them. */
 	const char *const test[] = {
 		"--root", root, "-U", "--oldpackage", "--replacepkgs", "--test", there ? NULL : "--dbpath",
 		scratch,  NULL
@@ -513,7 +513,7 @@ int client_rpm_install(const struct client_rpm *rpm, struct client_staging *s, u
 
 	if (identity_set_aside(s, rpm->conf_path, room, carried, f) < 0)
 		return -1;
-	/* Whatever rpm does, what was there of the identity is there again after it. */
+	/* Whatever rpm did, the identity is restored. */
 	const int r = transaction_run(rpm, s, room, carried, f);
 	const int restored = client_rpm_recover(s, rpm->conf_path, r < 0 ? &later : f);
 	if (r == 0 && restored < 0) {

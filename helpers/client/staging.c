@@ -29,7 +29,7 @@ static int names_set(struct client_staging *s, struct fault *f)
 	return 0;
 }
 
-/* One that somebody else has made, or can enter, is none. */
+/* Refuses a directory that somebody else has made or can enter. */
 static int dir_open(struct client_staging *s, struct fault *f)
 {
 	FS_AUTO int dir = openat(s->parent, s->name, DIR_FLAGS);
@@ -83,7 +83,7 @@ int client_staging_present(const struct client_staging *s, int *ret_dir, struct 
 
 /* --- which tree is meant: the notes `swap` and `back` ------------------------------------------------------------- */
 
-/* That `tree` of the staging directory is meant. */
+/* Notes that `tree` of the staging directory is meant. */
 static int note_write(const struct client_staging *s, const char *note, const char *tree, struct fault *f)
 {
 	struct stat status;
@@ -105,8 +105,8 @@ static int note_write(const struct client_staging *s, const char *note, const ch
 }
 
 /*
- * Is the tree that the note is about in the client's place?  A "no" throws `next` away, which after the exchange is the
- * old client: so only a note that is not there or not whole, which the sync before the exchange excludes, is a "no".
+ * Is the tree of the note in the client's place?  On a "no" `next` is discarded, which after the exchange is the old
+ * client.  So "no" is only for a note that is missing or incomplete, which the sync before the exchange rules out.
  */
 static int note_look(const struct client_staging *s, const char *note, bool *ret_fulfilled, struct fault *f)
 {
@@ -143,7 +143,7 @@ static int dirs_sync(const struct client_staging *s, struct fault *f)
 	return 0;
 }
 
-/* After the new tree is in place: what it replaced becomes `previous`.  Can be broken off and begun again anywhere. */
+/* After the exchange: the replaced tree becomes `previous`.  Can be interrupted and repeated at any point. */
 static int swap_complete(struct client_staging *s, struct fault *f)
 {
 	bool outgoing, next;
@@ -167,7 +167,7 @@ static int swap_complete(struct client_staging *s, struct fault *f)
 	return note_end(s, "swap", f);
 }
 
-/* An old client that a kernel without the exchange has left between two renames. */
+/* Restores an old client that was between two renames, without RENAME_EXCHANGE. */
 static int outgoing_recover(struct client_staging *s, struct fault *f)
 {
 	bool outgoing, client, swap, previous;
@@ -190,14 +190,14 @@ static int outgoing_recover(struct client_staging *s, struct fault *f)
 	return 0;
 }
 
-/* What a run that was killed has left; a roll-back that was put in place stays for rollback_complete. */
+/* Cleans up after a killed run; a roll-back that is in place is left to rollback_complete. */
 static int recover(struct client_staging *s, struct fault *f)
 {
 	bool fulfilled, back, new, next;
 
 	if (outgoing_recover(s, f) < 0 || note_look(s, "swap", &fulfilled, f) < 0 || note_look(s, "back", &back, f) < 0)
 		return -1;
-	/* A roll-back that exchanged nothing has changed nothing. */
+	/* A roll-back that did not reach the exchange has changed nothing. */
 	if (!back && note_end(s, "back", f) < 0)
 		return -1;
 	if (fulfilled) {
@@ -220,8 +220,8 @@ static int recover(struct client_staging *s, struct fault *f)
 /* --- the swap ----------------------------------------------------------------------------------------------------- */
 
 /*
- * `name` of the staging directory and the client change places.  Where that cannot be done in one step, two renames do
- * it, between which there is no client for an instant (the next run puts it back).
+ * Exchanges `name` of the staging directory with the client.  Without RENAME_EXCHANGE this takes two renames, and there
+ * is no client in between (the next run restores it after a kill).
  */
 static int client_exchange(struct client_staging *s, const char *name, struct fault *f)
 {
@@ -242,13 +242,13 @@ static int client_exchange(struct client_staging *s, const char *name, struct fa
 		(void)renameat(s->dir, "outgoing", s->parent, s->leaf);
 		return fault_errno(f, errnum, "cannot put '%s' in its place", SHOWN(s->leaf));
 	}
-	/* The names are exchanged but for this one; the next run knows what to do with it. */
+	/* Only this name is left over; the next run handles it. */
 	if (renameat(s->dir, "outgoing", s->dir, name) < 0)
 		return fault_incomplete(f, "cannot put the old client aside: %s", fault_errno_text(errno));
 	return 0;
 }
 
-/* `name` of the staging directory becomes the client; what was one, if any, takes its place there. */
+/* Makes `name` of the staging directory the client; an existing client takes its place there. */
 static int put_in_place(struct client_staging *s, const char *name, struct fault *f)
 {
 	bool replaces;
@@ -267,7 +267,7 @@ int client_staging_swap(struct client_staging *s, const char *from, struct fault
 	char path[sizeof("new/tree/") + LIMITS_PATH + 1];
 
 	(void)snprintf(path, sizeof(path), "new/%s", from);
-	/* "tree/" names the directory itself as well; rename(2) takes the slash. */
+	/* rename(2) accepts the slash of "tree/". */
 	if (renameat(s->dir, path, s->dir, "next") < 0)
 		return fault_errno(f, errno, "cannot take the new client from '%s'", SHOWN(path));
 	if (note_write(s, "swap", "next", f) < 0)
@@ -285,7 +285,7 @@ int client_staging_swap(struct client_staging *s, const char *from, struct fault
 
 /* --- the way back ------------------------------------------------------------------------------------------------- */
 
-/* The previous client comes back with the identity that it had: whoever has made a new one since should know. */
+/* The previous client comes back with its old identity, so report what has changed since. */
 static int changes_tell(const struct client_staging *s, struct fault *f)
 {
 	TEXT_AUTO paths = { 0 };
@@ -306,7 +306,7 @@ static int changes_tell(const struct client_staging *s, struct fault *f)
 	return 0;
 }
 
-/* The note outlives the exchange: whoever finds it fulfilled must not begin another, which would undo it. */
+/* The note outlives the exchange: a run that finds it fulfilled must not exchange again, which would undo it. */
 static int exchange_back(struct client_staging *s, struct fault *f)
 {
 	struct fault ignored = { 0 };
@@ -322,7 +322,7 @@ static int exchange_back(struct client_staging *s, struct fault *f)
 	return -1;
 }
 
-/* After the exchange: what belongs to it.  Can be done again, by any run, until it is done. */
+/* Completes a roll-back after the exchange.  Any run can repeat it until it is done. */
 static int rollback_complete(struct client_staging *s, struct fault *f)
 {
 	MANIFEST_AUTO record = { 0 };
@@ -332,7 +332,7 @@ static int rollback_complete(struct client_staging *s, struct fault *f)
 	    client_record_write(s->root, &record, "the client that okv-luna extract --rollback has put back", f) < 0 ||
 	    note_end(s, "back", f) < 0)
 		return -1;
-	/* All is done: what a power cut could bring back is a note that the next roll-back takes for its own. */
+	/* All is done: after a power cut the note may come back, and the next roll-back would take it for its own. */
 	if (fsync(s->dir) < 0)
 		report_say(s->report, REPORT_WARNING, "cannot sync '%s', but all is done: %s", SHOWN(s->name),
 			   fault_errno_text(errno));
@@ -373,7 +373,7 @@ int client_staging_rollback(struct client_staging *s, struct fault *f)
 
 /* --- opened and closed -------------------------------------------------------------------------------------------- */
 
-/* Makes the directories on the way to the client's, and remembers the first that was missing. */
+/* Creates the parent directories of the client's, and remembers the first that was missing. */
 static int way_make(struct client_staging *s, struct fault *f)
 {
 	char path[PATH_MAX];
@@ -390,7 +390,7 @@ static int way_make(struct client_staging *s, struct fault *f)
 	return 0;
 }
 
-/* What is there. */
+/* Looks, without any change. */
 static int look(struct client_staging *s, struct fault *f)
 {
 	struct fault cause = { 0 };
@@ -410,7 +410,7 @@ static int look(struct client_staging *s, struct fault *f)
 		       : 0;
 }
 
-/* What a run that was killed has left is tidied up. */
+/* Creates the directory, and cleans up after a killed run. */
 static int make_ready(struct client_staging *s, struct fault *f)
 {
 	if (s->dir < 0 && mkdirat(s->parent, s->name, 0700) < 0)
@@ -432,7 +432,7 @@ int client_staging_open(struct client_staging *s, enum client_staging_use use, s
 	return use == CLIENT_STAGING_INSTALL && s->back ? rollback_finish(s, f) : 0;
 }
 
-/* rmdir(2) stops by itself at the first directory that holds something. */
+/* rmdir(2) fails at the first directory that is not empty. */
 static void tidy_up(const struct client_staging *s)
 {
 	struct fault ignored = { 0 };

@@ -1,22 +1,22 @@
 /*
- * client/staging: the directory beside the client's where a new one is made and the old one kept, and the swap of one
- * for the other.
+ * client/staging: the directory next to the client's, in which a new client is prepared and the old one kept, and their
+ * swap.
  *
- * Promise: /usr/safenet/.lunaclient.okv-luna for /usr/safenet/lunaclient: on the same file system, so that putting a
- * tree in its place is a rename; root's alone (0700), so that nobody reaches what is half made.  Beside and not in
- * /opt/okv-luna/var, which may be another file system.  In it
+ * Promise: /usr/safenet/.lunaclient.okv-luna for /usr/safenet/lunaclient: on the same file system, so that a tree is
+ * put in place by rename; root's alone (0700), so that nobody can reach an unfinished tree.  It is not in
+ * /opt/okv-luna/var, which may be another file system.  It contains
  *
- *   new/       what is being made; of no worth after its process has ended
- *   next       the finished new tree, about to be put in place; after that the one that was in its place
- *   previous   the client before this one, for --rollback
- *   outgoing   only where the kernel cannot exchange: the old client between two renames
- *   swap       which tree `next` was, while it is being put in place
- *   back       which tree `previous` was, from before a roll-back until all that belongs to it is done
- *   kept       the identity, while rpm is at work (client/identity)
+ *	  new/       what is being prepared; worthless after its process has ended
+ *	  next       the finished new tree, about to be put in place; afterwards the tree it replaced
+ *	  previous   the client before this one, for --rollback
+ *	  outgoing   only without RENAME_EXCHANGE: the old client between two renames
+ *	  swap       identifies the tree that was `next`, while it is put in place
+ *	  back       identifies the tree that was `previous`, from before a roll-back until that is complete
+ *	  kept       the identity, while rpm is at work (client/identity)
  *
- * A swap is one sync of the file system and one exchange of two names; a fault before it has changed nothing, one after
- * it is FAULT_INCOMPLETE.  Which tree is meant is noted durably before, so that the next run either completes a swap
- * whose new tree is in place, or throws the new tree away, and puts an old one back that stands nowhere.
+ * A swap is one sync of the file system and one exchange of two names; a fault before the exchange has changed nothing,
+ * one after it is FAULT_INCOMPLETE.  The tree is noted durably before the exchange, so the next run either completes a
+ * swap whose new tree is in place, or discards the new tree and restores an old one that was between two renames.
  */
 #ifndef OKV_CLIENT_STAGING_H
 #define OKV_CLIENT_STAGING_H
@@ -29,23 +29,23 @@
 #include "fs/root.h"
 
 enum client_staging_use {
-	CLIENT_STAGING_LOOK, /* makes and changes nothing */
+	CLIENT_STAGING_LOOK, /* changes nothing */
 	CLIENT_STAGING_INSTALL,
 	CLIENT_STAGING_ROLLBACK,
 };
 
 struct client_staging {
-	int root; /* the three of them borrowed */
+	int root; /* these three are borrowed */
 	const char *client_dir;
 	struct report *report;
 	enum client_staging_use use;
-	int parent;              /* directory of the client's directory; -1 where there is none */
-	int dir;                 /* the staging directory itself; -1 where there is none */
-	char leaf[FS_NAME_SIZE]; /* of the client's directory */
-	char name[FS_NAME_SIZE]; /* of the staging directory */
-	size_t made;             /* length of the first directory in client_dir that was made; 0 for none */
-	bool has_previous;       /* when it was opened */
-	bool back;               /* then, too: a roll-back that was cut off after the previous client was back */
+	int parent;              /* parent of the client's directory; -1 if there is none */
+	int dir;                 /* the staging directory; -1 if there is none */
+	char leaf[FS_NAME_SIZE]; /* file name of the client's directory */
+	char name[FS_NAME_SIZE]; /* file name of the staging directory */
+	size_t made;             /* length of the first directory of client_dir that we created; 0: none */
+	bool has_previous;       /* at the time of open */
+	bool back;               /* at the time of open: a roll-back was interrupted after its exchange */
 };
 
 #define CLIENT_STAGING_INIT(root_, client_dir_, report_) \
@@ -55,26 +55,23 @@ struct client_staging {
 #define CLIENT_STAGING_AUTO __attribute__((cleanup(client_staging_close))) struct client_staging
 
 /*
- * Looked at, or, for the other uses, made where it is missing, and what a run that was killed has left tidied up.  A
- * roll-back that was cut off after the exchange is completed first by whoever installs.
+ * CLIENT_STAGING_LOOK only looks; the other uses create the directory if it is missing and clean up after a killed run.
+ * CLIENT_STAGING_INSTALL first completes a roll-back that was interrupted after the exchange.
  */
 int client_staging_open(struct client_staging *s, enum client_staging_use use, struct fault *f);
-/*
- * At the end of a run: new/ goes, a staging directory in which nothing is kept, and directories on the way that were
- * made for it.
- */
+/* Removes new/, the staging directory if nothing is kept in it, and directories that were created for it. */
 void client_staging_close(struct client_staging *s);
 
-/* new/tree, empty, to unpack into. */
+/* Creates new/tree, to unpack into. */
 int client_staging_tree(struct client_staging *s, int *ret_tree, struct fault *f);
-/* The client's directory; -1 where there is none, FAULT_REFUSED where something else stands under its name. */
+/* Opens the client's directory; -1 if there is none, FAULT_REFUSED if the name is something else. */
 int client_staging_present(const struct client_staging *s, int *ret_dir, struct fault *f);
-/* Puts the directory `from` of new/ in the client's place.  What was there is `previous` afterwards. */
+/* Puts the directory `from` of new/ in the client's place; the old client becomes `previous`. */
 int client_staging_swap(struct client_staging *s, const char *from, struct fault *f);
 /*
- * Exchanges the client with `previous`; FAULT_ABSENT without one.  The identity comes back with it; what has changed of
- * it since is told.  One that was cut off after the exchange is finished instead: running it again never undoes what it
- * had begun.  Where the directory is only looked at, only tells.
+ * Exchanges the client with `previous`; FAULT_ABSENT without one.  Its identity comes back with it; changes made since
+ * are reported.  A roll-back that was interrupted after the exchange is finished instead: running it again never undoes
+ * it.  With CLIENT_STAGING_LOOK it only reports.
  */
 int client_staging_rollback(struct client_staging *s, struct fault *f);
 
