@@ -20,20 +20,20 @@ enum { IMPLIED = MEMBER_UNKNOWN };
 /* --- the set of paths --------------------------------------------------------------------------------------------- */
 
 /*
- * Two paths with one hash are taken for one, which refuses an honest archive once in 10^10 times and never lets a
+ * Two paths with the same hash count as one: that refuses an honest archive once in 10^10 times, and never lets a
  * second file pass.
  */
 struct judge_path {
-	uint64_t folded; /* hash of the path in lower case; 0: free */
+	uint64_t folded; /* hash of the path in lower case; 0: free slot */
 	uint64_t size;   /* of a file */
-	uint32_t exact;  /* of the path as it is */
-	uint8_t type;    /* enum member_type; IMPLIED of a directory that only stands above something */
+	uint32_t exact;  /* hash of the path as spelt */
+	uint8_t type;    /* enum member_type; IMPLIED for a directory without a member of its own */
 	uint8_t layer;
 };
 
 /*
- * Lower case, as far as names of files plausibly go: Latin, Greek, Cyrillic (Unicode's simple case folding).  Whoever
- * unpacks on a file system that ignores case would otherwise get one file for two.
+ * Lower case for the scripts that file names plausibly use: Latin, Greek, Cyrillic (Unicode's simple case folding).  On
+ * a file system that ignores case two such names would be one file.
  */
 static uint32_t fold(uint32_t c)
 {
@@ -66,7 +66,7 @@ static uint64_t hash(const char *bytes, size_t length, bool folded)
 	uint64_t h = 0xcbf29ce484222325ULL;
 
 	for (size_t at = 0; at < length;) {
-		uint32_t c = (unsigned char)bytes[at]; /* what is no UTF-8, which names are not */
+		uint32_t c = (unsigned char)bytes[at]; /* not UTF-8; names are, they were checked */
 		const size_t step = text_utf8_next(bytes + at, length - at, &c);
 		at += step > 0 ? step : 1;
 		h = (h ^ (folded ? fold(c) : c)) * 0x100000001b3ULL;
@@ -91,7 +91,7 @@ static struct judge_path *slot(struct judge_path *entries, size_t size, uint64_t
 	return &entries[at];
 }
 
-/* NULL where it is not in the set. */
+/* NULL if it is not in the set. */
 static struct judge_path *paths_find(const struct judge *j, const char *path, size_t length)
 {
 	if (j->path_size == 0)
@@ -116,7 +116,7 @@ static int grow(struct judge *j, struct fault *f)
 	return 0;
 }
 
-/* The path's entry, made where it is new; valid until the next one is entered. */
+/* Finds or adds the path's entry; valid until the next one is added. */
 static int paths_enter(struct judge *j, const char *path, size_t length, struct judge_path **ret_entry, bool *ret_new,
 		       struct fault *f)
 {
@@ -160,7 +160,7 @@ static int name_characters_check(const unsigned char *name, size_t length, struc
 	return 0;
 }
 
-/* Below the prefix, without "./" before and '/' behind; "" for the top itself. */
+/* Removes the prefix, a leading "./" and a trailing '/'; "" for the top itself. */
 static int name_normalise(const struct judge *j, const struct member *member, char ret_path[LIMITS_PATH + 1],
 			  struct fault *f)
 {
@@ -174,7 +174,7 @@ static int name_normalise(const struct judge *j, const struct member *member, ch
 		return fault_refused(f, "the name is longer than %d bytes", LIMITS_PATH);
 	if (name_characters_check(name, length, f) < 0)
 		return -1;
-	/* "/" alone is the top, as Python's tarfile calls it that is told no name for it. */
+	/* "/" alone is the top: Python's tarfile writes it if it is given no name. */
 	if (name[0] == '/' && !(length == 1 && member->type == MEMBER_DIRECTORY))
 		return fault_refused(f, "an absolute name; pack it again with relative ones (tar without -P)");
 	if (length > 1 && name[1] == ':')
@@ -184,7 +184,7 @@ static int name_normalise(const struct judge *j, const struct member *member, ch
 			return fault_refused(f, "a slash at the end of a name that is not a directory's");
 		length--;
 	}
-	/* ".//NAME" is what "tar -cf x.tar $DIR/NAME" leaves of a DIR that is "./". */
+	/* "tar -cf x.tar $DIR/NAME" with a DIR of "./" makes ".//NAME". */
 	while (length >= 2 && name[0] == '.' && name[1] == '/')
 		for (name++, length--; length > 0 && name[0] == '/'; length--)
 			name++;
@@ -287,7 +287,7 @@ static int type_check(const struct member *member, struct fault *f)
 	case MEMBER_HARD_LINK:
 		break;
 	case MEMBER_DIRECTORY:
-		/* A client in use has them so, and a directory runs nothing. */
+		/* A client in use has such modes, and on a directory they execute nothing. */
 		return 0;
 	case MEMBER_DEVICE:
 		return fault_refused(f, "a device; leave it out, and pack the rest again");
@@ -326,8 +326,8 @@ static const struct judge_link *link_find(const struct judge *j, const char *pat
 }
 
 /*
- * A hard link names a member from the top, as members are named; it becomes a copy.  Of a symbolic link there is only
- * the one to itself, which GNU tar writes when it meets something again.
+ * A hard link names a member by its path from the top, and becomes a copy.  A hard link to a symbolic link is accepted
+ * only if it is that link itself, which GNU tar writes when it meets a file again.
  */
 static int hard_target_find(const struct judge *j, const struct member *member, const char *path,
 			    char ret_target[LIMITS_PATH + 1], uint64_t *ret_size, struct fault *f)
@@ -361,7 +361,7 @@ static int link_keep(struct judge *j, const char *path, const char *target, bool
 	return 0;
 }
 
-/* What lies below the client's own place, where the target is an absolute one into it; else NULL. */
+/* The part of an absolute target below the client's own directory; NULL if it is elsewhere. */
 static const char *own_part(const struct judge *j, const char *target)
 {
 	const size_t length = j->own_place != NULL ? strlen(j->own_place) : 0;
@@ -370,7 +370,7 @@ static const char *own_part(const struct judge *j, const char *target)
 												 : NULL;
 }
 
-/* A symbolic link's target as far as it can be judged by itself. */
+/* Checks a symbolic link's target as far as that is possible without the other members. */
 static int target_check(const struct judge *j, const struct member *member, const char *path,
 			char ret_target[LIMITS_PATH + 1], struct fault *f)
 {
@@ -396,7 +396,7 @@ static int target_check(const struct judge *j, const struct member *member, cons
 		       : fault_refused(f, "a link that leads out of the tree" WITHOUT_LINK);
 }
 
-/* A name that was there before: packers name a directory twice, and what is in it with it. */
+/* Judges a repeated name: packers name a directory twice, and then everything in it as well. */
 static int again_judge(const struct judge *j, const struct member *member, const char *path, const char *target,
 		       const struct judge_path *entry, enum judge_verdict *ret_verdict, struct fault *f)
 {
@@ -484,9 +484,9 @@ int judge_member(struct judge *j, const struct member *member, char ret_path[LIM
 	return link_keep(j, ret_path, target, member->type == MEMBER_HARD_LINK, f);
 }
 
-/* --- links, when all is known ------------------------------------------------------------------------------------- */
+/* --- links, after the last member --------------------------------------------------------------------------------- */
 
-/* Every step on the way, "a/../b" included, is one of the tree's own directories: ".." after a link is a lie. */
+/* Is every step of the target, also in "a/../b", a directory of the tree?  ".." after a link would lead elsewhere. */
 static bool steps_are_plain(const struct judge *j, const char *path, const char *target)
 {
 	char part[LIMITS_PATH + 1], resolved[LIMITS_PATH + 1];
@@ -542,7 +542,7 @@ const char *judge_target(const struct judge *j, const char *path)
 	return link != NULL ? link->target : NULL;
 }
 
-/* "/usr/safenet/lunaclient/libs/64/x" of "TOP/lib/y" is "../libs/64/x". */
+/* Makes "/usr/safenet/lunaclient/libs/64/x" relative: for "TOP/lib/y" it is "../libs/64/x". */
 static int own_relate(struct judge *j, struct judge_link *link, const char *top, struct fault *f)
 {
 	const char *part = own_part(j, link->target), *path = link->path + strlen(top);

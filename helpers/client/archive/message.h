@@ -1,12 +1,12 @@
 /*
- * client/archive/message: what the process that reads an archive tells the one that judges and writes.
+ * client/archive/message: messages from the process that reads an archive to the one that judges and writes.
  *
- * Messages of proc/message, in this order: a format; then members, each of a file followed by its content in pieces,
- * as many bytes as its size says; MESSAGE_END as the last.  A member of type MEMBER_ARCHIVE has no content of its own:
- * a format and the members that it holds follow, up to MESSAGE_INNER_END.  A fault is told as every worker's
- * (proc/worker), at any place, and ends all.
+ * Messages of proc/message, in this order: a format; then members, each file followed by its content in pieces, as many
+ * bytes as its size says; finally MESSAGE_END.  A member of type MEMBER_ARCHIVE has no content: a format and its
+ * members follow, up to MESSAGE_INNER_END.  A fault can come at any place, in the same way as from every worker
+ * (proc/worker), and ends the stream.
  *
- * Promise: whoever takes a message apart believes no number in it; what is malformed is no message (-1).
+ * Promise: decoding trusts no number in a message; a malformed one is -1.
  */
 #ifndef OKV_CLIENT_ARCHIVE_MESSAGE_H
 #define OKV_CLIENT_ARCHIVE_MESSAGE_H
@@ -17,29 +17,29 @@
 #include "base/text.h"
 #include "proc/message.h"
 
-/* --- what an archive says about one of its members, before anybody has judged it ---------------------------------- */
+/* --- a member as the archive describes it, before it is judged ---------------------------------------------------- */
 
 enum member_type {
 	MEMBER_FILE,
-	MEMBER_ARCHIVE, /* a file that is read through: the cloud client's own inner tar */
+	MEMBER_ARCHIVE, /* a file whose members are sent: the cloud client's inner tar */
 	MEMBER_DIRECTORY,
-	MEMBER_LINK, /* symbolic */
+	MEMBER_LINK, /* symbolic link */
 	MEMBER_HARD_LINK,
 	MEMBER_DEVICE,
 	MEMBER_FIFO,
 	MEMBER_SOCKET,
 	MEMBER_SPARSE,
-	MEMBER_UNKNOWN, /* the last one */
+	MEMBER_UNKNOWN, /* must be last */
 };
 
 struct member {
 	enum member_type type;
-	const unsigned char *name; /* any bytes; borrowed until the next member */
+	const unsigned char *name; /* any bytes; valid until the next member */
 	size_t name_length;
-	const unsigned char *target; /* of links; of a file that may have been one, its content; else none */
+	const unsigned char *target; /* of links; of a file that may be a damaged link, its content; else none */
 	size_t target_length;
-	uint64_t size; /* of a file's content */
-	unsigned mode; /* as the archive has it: judged, never used */
+	uint64_t size; /* of a file */
+	unsigned mode; /* as in the archive: checked, but never applied */
 };
 
 /* --- messages ----------------------------------------------------------------------------------------------------- */
@@ -52,9 +52,9 @@ enum message_kind {
 	MESSAGE_END,
 };
 
-/* Appends the message.  A name beyond the limit is sent cut, but longer than it, so that it is refused for that. */
+/* Appends the message.  A name over the limit is truncated to one that is still over it, and so still refused. */
 void message_add_member(struct text *out, const struct member *member);
-/* Name and target point into the message. */
+/* Decodes a member; name and target point into the message. */
 int message_take_member(const struct proc_message *message, struct member *ret_member);
 
 #endif

@@ -12,7 +12,7 @@
 #include "fs/read.h"
 
 enum { DIRECTORY_MODE = 0755 };
-/* Files of that size are sent to the disk as they end, so that the one sync at the end has less to wait for. */
+/* The kernel is told to write files of this size back at once, so that the final sync takes less time. */
 enum { WRITEBACK_EARLY = 256 * 1024, LOOK_MAX = 1024 * 1024 };
 
 /* --- what a file is ----------------------------------------------------------------------------------------------- */
@@ -32,7 +32,7 @@ static bool is_program(const struct text *look)
 	return look->length >= SELFMAG && memcmp(look->bytes, ELFMAG, SELFMAG) == 0;
 }
 
-/* elf(5): the machine of a 64-bit shared library. */
+/* The e_machine of a 64-bit shared library (elf(5)). */
 static uint16_t machine_of(const struct text *look)
 {
 	Elf64_Ehdr head;
@@ -52,7 +52,7 @@ void place_done(struct place *p)
 	text_done_secret(&p->look);
 }
 
-/* All directories that the first `length` bytes of the path name, as far as they are missing. */
+/* Creates the missing directories among the first `length` bytes of the path. */
 static int directories_make(struct place *p, const char *path, size_t length, struct fault *f)
 {
 	char part[LIMITS_PATH + 1];
@@ -104,7 +104,7 @@ int place_file_begin(struct place *p, const char *path, mode_t mode, struct faul
 
 int place_file_add(struct place *p, const char *path, const void *bytes, size_t length, struct fault *f)
 {
-	/* Of a program its head is enough. */
+	/* For a program the ELF header is enough. */
 	const size_t most = is_program(&p->look) ? sizeof(Elf64_Ehdr) : LOOK_MAX,
 		     room = p->look.length < most ? most - p->look.length : 0;
 

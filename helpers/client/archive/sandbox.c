@@ -23,7 +23,7 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 #error "no list of system calls for this machine"
 #endif
 
-/* A sanitized process asks for its signal stack before it ends, and its memory has no bounds. */
+/* A sanitized process needs sigaltstack(2) before it ends, and more memory than the limit. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define __SANITIZE_ADDRESS__ 1
@@ -41,7 +41,7 @@ enum { DESCRIPTORS_MAX = 32, MEMORY_MAX_MB = 512, CPU_MAX_SECONDS = 3600 };
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
 #define ALLOW(call)   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), RETURN(SECCOMP_RET_ALLOW)
 
-/* What is not listed fails with EPERM: a C library that wants something more can say so, and nothing happens. */
+/* Other calls fail with EPERM, so a C library that tries one can report an error. */
 static bool filter_set(void)
 {
 	static struct sock_filter filter[] = {
@@ -77,7 +77,7 @@ static bool filter_set(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
-/* Lower ones that the caller has set are kept. */
+/* Keeps lower limits of the caller. */
 static bool limit(int resource, rlim_t most)
 {
 	struct rlimit limits;

@@ -1,10 +1,10 @@
 /*
- * client/archive/sandbox: a process gives up everything but what reading an archive needs.
+ * client/archive/sandbox: drops every privilege that reading an archive does not need.
  *
- * Promise: after sandbox_enter the process has user and group ids that own nothing, no groups, no capabilities and no
- * way to new ones (no_new_privs); can open nothing, start no process, make no socket and trace nobody (a seccomp filter
- * that lists what may be called); can write only to what is open already, and no file; dies with its parent.  A limit
- * that the caller had set lower stays.  What cannot be given up is a fault.
+ * Promise: after sandbox_enter the process has user and group ids that own nothing, no groups and no capabilities, and
+ * cannot get new ones (no_new_privs).  A seccomp filter with a list of allowed system calls keeps it from opening
+ * files, starting processes, creating sockets and tracing.  It can write only to descriptors that are already open, and
+ * to no file; it dies with its parent.  Lower limits set by the caller stay.  Failing to drop anything is a fault.
  */
 #ifndef OKV_CLIENT_ARCHIVE_SANDBOX_H
 #define OKV_CLIENT_ARCHIVE_SANDBOX_H
@@ -13,7 +13,7 @@
 
 #include "base/fault.h"
 
-/* In a process that is root; `id` becomes user and group. */
+/* Call it as root; `id` becomes user and group id. */
 int sandbox_enter(uid_t id, struct fault *f);
 
 #endif

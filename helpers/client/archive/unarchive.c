@@ -16,11 +16,11 @@
 #include "proc/child.h"
 #include "proc/worker.h"
 
-/* What follows a tar's end mark: GNU tar fills up to 10 KB, tapes have had larger blocks. */
+/* Padding after a tar's end mark: GNU tar fills up to 10 KB, tapes had larger blocks. */
 enum { TAR_BLOCK = 512, TAR_END = 1024, TAIL_MAX = 1024 * 1024 };
 enum { BUFFER_SIZE = 64 * 1024, GZIP = 16 + MAX_WBITS, GZIP_FIRST = 0x1f };
 
-/* Since libarchive 3.3.3; with an older one, of which Oracle Linux 7 has one, the program still starts. */
+/* Weak, so that the program starts with a libarchive before 3.3.3, as on Oracle Linux 7. */
 extern int archive_read_support_filter_zstd(struct archive *archive) __attribute__((weak));
 
 static void archive_done(struct archive **a)
@@ -33,24 +33,24 @@ static void archive_done(struct archive **a)
 /* --- streams ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Bytes in a row, whatever they come out of.  stream_more brings the next ones, and none only at the true end; by then
- * all that the packing says of them has been compared: of gzip, CRC-32 and length of every member (zlib does,
- * libarchive does not); of xz, bzip2 and Zstandard whatever libarchive compares; and that nothing follows but zeros.
+ * A byte stream.  stream_more gives the next bytes, and none only at the real end, when everything that the compression
+ * format says about them has been verified: for gzip, CRC-32 and length of every member (by zlib; libarchive does not);
+ * for xz, bzip2 and Zstandard what libarchive verifies; and that only zeros follow.
  */
 struct stream {
 	int (*more)(struct stream *s, struct fault *f);
-	const unsigned char *bytes; /* the present ones */
+	const unsigned char *bytes; /* the current bytes */
 	size_t length;
-	uint64_t passed; /* all up to the end of the present ones */
-	uint64_t zeros;  /* of these, at the end, how many are zero */
+	uint64_t passed; /* total, up to the end of the current bytes */
+	uint64_t zeros;  /* zero bytes at the end of these */
 	bool ended;
-	struct fault fault; /* of a read for libarchive, which has no place for it */
+	struct fault fault; /* of a read from a libarchive callback, which cannot return it */
 	/* The source: */
 	int fd;
-	struct stream *packed;   /* of gzip, and of what libarchive unpacks */
-	struct archive *archive; /* the content of its present member; it is the stream's where there is `packed` */
+	struct stream *packed;   /* the compressed stream, of gzip and of libarchive's filters */
+	struct archive *archive; /* source of the content; owned by the stream if there is `packed` */
 	z_stream inflate;
-	bool within; /* a gzip member */
+	bool within; /* inside a gzip member */
 };
 
 #define STREAM_AUTO __attribute__((cleanup(stream_done))) struct stream
@@ -78,7 +78,7 @@ static int stream_more(struct stream *s, struct fault *f)
 	return 0;
 }
 
-/* Nothing follows the first `at` bytes but zeros, as they fill a last block; `what` they are the end of. */
+/* Checks that only zeros follow the first `at` bytes, as padding of a last block; `what` has ended there. */
 static int zeros_follow(struct stream *s, uint64_t at, const char *what, struct fault *f)
 {
 	do
@@ -110,7 +110,7 @@ static int gzip_damaged(const struct stream *s, struct fault *f)
 	return fault_refused(f, "damaged: gzip: %s", s->inflate.msg != NULL ? s->inflate.msg : "it ends too early");
 }
 
-/* One step of zlib; at a member's end, the next one begins or the stream has ended. */
+/* Runs zlib once; after the end of a member the next one begins, or the stream ends. */
 static int gzip_step(struct stream *s, struct fault *f)
 {
 	z_stream *z = &s->inflate;
@@ -121,7 +121,7 @@ static int gzip_step(struct stream *s, struct fault *f)
 		z->next_in = (z_const Bytef *)(uintptr_t)s->packed->bytes;
 		z->avail_in = (uInt)s->packed->length;
 	}
-	/* What fills a last block is no member; gzip(1) reads over it, too. */
+	/* Padding of the last block is not a member; gzip(1) skips it as well. */
 	if (!s->within && (z->avail_in == 0 || *z->next_in != GZIP_FIRST)) {
 		s->ended = true;
 		return zeros_follow(s->packed, s->packed->passed - z->avail_in, "compressed data", f);
@@ -159,7 +159,7 @@ static int gzip_open(struct stream *packed, struct stream *ret_stream, struct fa
 	return inflateInit2(&ret_stream->inflate, GZIP) == Z_OK ? 0 : fault_memory(f);
 }
 
-/* What libarchive has to say, or the stream that it reads.  Anything short of ARCHIVE_OK: its warnings are damage. */
+/* Fault from libarchive or from the stream that it reads.  Also for its warnings: they mean damage. */
 static int blame(struct archive *archive, const struct stream *s, struct fault *f)
 {
 	const char *what = archive_error_string(archive);
@@ -189,13 +189,13 @@ static la_ssize_t bytes_give(struct archive *archive, void *context, const void 
 	return (la_ssize_t)s->length;
 }
 
-/* Opens an archive that reads the stream; a fault of the stream's is left in stream->fault. */
+/* Lets libarchive read the stream; a fault of the stream is left in stream->fault. */
 static int feed(struct stream *s, struct archive *archive)
 {
 	return archive_read_open(archive, s, NULL, bytes_give, NULL);
 }
 
-/* A hole would be given by leaving an offset out. */
+/* libarchive reports a hole as a jump in the offset. */
 static int content_more(struct stream *s, struct fault *f)
 {
 	const void *bytes = NULL;
@@ -216,7 +216,7 @@ static int content_more(struct stream *s, struct fault *f)
 	return 0;
 }
 
-/* libarchive ends at the end of the compressed data, wherever the file ends. */
+/* libarchive stops at the end of the compressed data, which may be before the end of the file. */
 static int filter_more(struct stream *s, struct fault *f)
 {
 	struct archive_entry *entry;
@@ -233,7 +233,7 @@ static int filter_more(struct stream *s, struct fault *f)
 	return zeros_follow(s->packed, (uint64_t)archive_filter_bytes(s->archive, -1), "compressed data", f);
 }
 
-/* xz, bzip2 or Zstandard.  *ret_stream must not move afterwards. */
+/* Opens xz, bzip2 or Zstandard.  *ret_stream must not be moved afterwards. */
 static int filter_open(struct stream *packed, struct stream *ret_stream, struct fault *f)
 {
 	struct archive *a = archive_read_new();
@@ -242,25 +242,25 @@ static int filter_open(struct stream *packed, struct stream *ret_stream, struct 
 	if (a == NULL)
 		return fault_memory(f);
 	*ret_stream = (struct stream){ .packed = packed, .archive = a, .more = filter_more };
-	/* No program is ever started: only what libarchive was built with. */
+	/* Only filters built into libarchive: it must not start a program. */
 	if (archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_filter_bzip2(a) != ARCHIVE_OK ||
 	    (archive_read_support_filter_zstd != NULL && archive_read_support_filter_zstd(a) != ARCHIVE_OK) ||
 	    archive_read_support_format_raw(a) != ARCHIVE_OK || feed(packed, a) != ARCHIVE_OK ||
 	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return blame(a, packed, f);
-	/* One filter, and the bytes below it: libarchive would hand through what it does not know, and nest. */
+	/* One filter plus the raw bytes: libarchive would pass through unknown data, and accept nested compression. */
 	return archive_filter_count(a) == 2
 		       ? 0
 		       : fault_refused(f, "damaged: it is not compressed, or compressed more than once");
 }
 
-/* --- what is told ------------------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
 struct unarchive {
 	int archive, out;
-	struct text gathered; /* messages, so that a small file costs no call of its own */
-	struct zip zip;       /* of a zip: its members in libarchive's order, */
-	size_t next;          /* and the present one's number */
+	struct text gathered; /* buffered messages, so that small files do not cost a write(2) each */
+	struct zip zip;       /* the members of a zip in libarchive's order */
+	size_t next;          /* index of the current member */
 };
 
 static int flush(struct unarchive *u, struct fault *f)
@@ -391,7 +391,7 @@ static int zip_link(struct unarchive *u, const struct zip_member *z, struct memb
 	return 0;
 }
 
-/* Of a zip of another system libarchive does not look at the mode; nor does it at a directory's name. */
+/* libarchive ignores the mode in a zip from another system, and whether a name ends like a directory's. */
 static int zip_type_check(const struct zip_member *z, const struct member *member, struct fault *f)
 {
 	const unsigned type = z->mode & S_IFMT;
@@ -403,7 +403,7 @@ static int zip_type_check(const struct zip_member *z, const struct member *membe
 	return 0;
 }
 
-/* A small file that may be a link of which the mode has lost a bit: told with its content as what it would lead to. */
+/* Sends a small file, which may be a link whose mode was damaged, with its content as the possible target. */
 static int small_send(struct unarchive *u, struct archive *a, struct member *member, struct fault *f)
 {
 	TEXT_AUTO content = { 0 };
@@ -443,7 +443,7 @@ static int member_send(struct unarchive *u, struct archive *a, struct archive_en
 	return member_tell(u, &member, f);
 }
 
-/* Every member, to libarchive's end.  `source`: what the archive reads, where that is a stream. */
+/* Sends every member, to libarchive's end.  `source` is the stream that libarchive reads, if any. */
 static int members_send(struct unarchive *u, struct archive *a, const struct stream *source, bool inner,
 			struct fault *f)
 {
@@ -471,7 +471,7 @@ static int members_send(struct unarchive *u, struct archive *a, const struct str
 
 /* --- tar ---------------------------------------------------------------------------------------------------------- */
 
-/* libarchive stops at the end mark, and does without one; then it has asked for bytes that were not there. */
+/* libarchive stops at the end mark, and accepts a tar without one; then it has tried to read past the end. */
 static int tar_end(struct archive *a, struct stream *source, struct fault *f)
 {
 	const uint64_t used = (uint64_t)archive_filter_bytes(a, 0);
@@ -481,7 +481,7 @@ static int tar_end(struct archive *a, struct stream *source, struct fault *f)
 	if (used <= TAR_END)
 		return fault_refused(
 			f, "it begins with zeros: an empty tar, or a download that was cut short; download it again");
-	/* The mark itself is of zeros, too. */
+	/* The end mark itself consists of zeros, too. */
 	if (zeros_follow(source, used - TAR_END, "archive", f) < 0)
 		return -1;
 	return source->passed % TAR_BLOCK == 0 ? 0 : fault_refused(f, "damaged: it does not end at a full block");
@@ -541,7 +541,7 @@ static const struct packing {
 	  6, filter_open },
 	{ "tar.bz2", "BZh", 3, filter_open },
 	{ "tar.zst", "\x28\xb5\x2f\xfd", 4, filter_open },
-	/* A frame to be skipped, of which pzstd writes one before each that holds something. */
+	/* A skippable frame: pzstd writes one before each data frame. */
 	{ "tar.zst", "\x50\x2a\x4d\x18", 4, filter_open },
 	{ "tar", "", 0, NULL },
 };
@@ -581,7 +581,7 @@ int unarchive_run(int archive, int out, struct fault *f)
 	struct fault ignored = { 0 };
 	int r = archive_read_through(&u, f);
 
-	/* What was gathered before a fault was so, and may be what is refused. */
+	/* Send what was buffered before the fault: it is valid, and may itself be refused. */
 	if (flush(&u, r < 0 ? &ignored : f) < 0)
 		r = -1;
 	zip_done(&u.zip);

@@ -17,7 +17,7 @@
 
 enum { SYNC_EVERY_MS = 100 };
 
-/* What becomes of the content of the present file. */
+/* What to do with the content of the current file. */
 enum sink { SINK_SKIP, SINK_PLACE, SINK_COMPARE, SINK_UNDECIDED };
 
 /* One archive being read. */
@@ -29,8 +29,8 @@ struct reading {
 	int archive;
 	uint64_t archive_bytes, content_bytes;
 	bool inner_skipped, begun, ended;
-	struct fault fault; /* of what was heard; then the process is killed */
-	/* The present file. */
+	struct fault fault; /* found in the messages; the process is then killed */
+	/* The current file. */
 	enum sink sink;
 	bool replaces;
 	uint64_t left, size;
@@ -66,7 +66,7 @@ static struct unpack_entry *entry_add(struct unpack *u, const char *path, enum u
 	return &u->entries[u->count++];
 }
 
-/* One that was added before; they are not in order yet. */
+/* Finds an entry added before; they are not sorted yet. */
 static struct unpack_entry *entry_recall(const struct unpack *u, const char *path)
 {
 	for (size_t i = u->count; i-- > 0;)
@@ -131,7 +131,7 @@ static int file_begin(struct reading *r, struct fault *f)
 	return place_file_begin(&r->place, r->path, r->request->mode_of(r->path), f);
 }
 
-/* AppleDouble (RFC 1740): what macOS keeps of a file on file systems that cannot. */
+/* Skips AppleDouble files (RFC 1740): macOS attributes for file systems that cannot store them. */
 static int side_decide(struct reading *r, const unsigned char *bytes, size_t length, struct fault *f)
 {
 	static const unsigned char magic[] = { 0x00, 0x05, 0x16, 0x07 };
@@ -165,7 +165,7 @@ static int on_content(struct reading *r, const struct proc_message *message, str
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-/* What macOS and Windows put beside everything, by its name alone. */
+/* Is it a file that macOS and Windows put everywhere, by its name alone? */
 static bool is_side_file(const struct member *member)
 {
 	static const char *const leaves[] = { ".DS_Store", "Thumbs.db", "desktop.ini" };
@@ -204,13 +204,13 @@ static int inner_begin(struct reading *r, struct fault *f)
 
 	if (j->layer != JUDGE_OUTER)
 		return misbehaves(f);
-	/* It lies where its members will. */
+	/* Its members go into its directory. */
 	(void)snprintf(j->prefix, sizeof(j->prefix), "%.*s", (int)(text_leaf(r->path) - r->path), r->path);
 	j->layer = JUDGE_INNER;
 	return 0;
 }
 
-/* One that was judged and is to be there. */
+/* Handles a member that was accepted. */
 static int member_place(struct reading *r, const struct member *member, enum judge_verdict verdict, struct fault *f)
 {
 	const char *target = NULL;
@@ -309,7 +309,7 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 	if (r->fault.kind == FAULT_NONE && message_hear(r, message, &r->fault) < 0)
 		(void)kill(r->child.pid, SIGKILL);
 	if (r->request->progress != NULL) {
-		/* The reading process has the same open file. */
+		/* The reading process shares our file offset. */
 		const off_t at = lseek(r->archive, 0, SEEK_CUR);
 		r->request->progress(r->request->context, at > 0 ? (uint64_t)at : 0, r->u->bytes, r->u->files);
 	}
@@ -318,7 +318,7 @@ static enum proc_child_answer on_message(void *listener, const struct proc_messa
 
 /* --- the process that reads --------------------------------------------------------------------------------------- */
 
-/* It ended before its first message: what the dynamic linker says is all there is. */
+/* It ended before its first message: only the dynamic linker's output can tell why. */
 static int loader_blame(const struct proc_outcome *outcome, struct fault *f)
 {
 	static const char before[] = "loading shared libraries: ", behind[] = ": cannot open shared object file";
@@ -341,7 +341,7 @@ static int outcome_judge(const struct reading *r, const struct proc_outcome *out
 
 	if (is_ours || outcome->fault.kind != FAULT_NONE) {
 		*f = is_ours ? r->fault : outcome->fault;
-		/* Whoever has read foreign bytes can say that they are refused, and no more than that. */
+		/* After parsing foreign bytes the process is trusted only to say that it refuses them. */
 		if (!is_ours && r->begun && f->kind != FAULT_REFUSED)
 			f->kind = FAULT_SYSTEM;
 		return -1;
@@ -404,7 +404,7 @@ static int archives_read(const struct unpack_request *request, struct unpack *u,
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
 
-/* While files are written, so that the one sync before the swap has less to wait for; as long as it is let. */
+/* Syncs while files are written, so that the final sync takes less time; runs until it is killed. */
 static int sync_now_and_then(void *context, int tell, struct fault *f)
 {
 	const struct timespec pause = { .tv_nsec = SYNC_EVERY_MS * 1000000L };
@@ -431,7 +431,7 @@ int unpack_run(const struct unpack_request *request, struct unpack *ret_unpack, 
 	options.what = "syncing";
 	if (request->tree >= 0 && proc_child_start(&options, &sync, f) < 0)
 		return -1;
-	/* Modes are what the policy says; a limit of the caller's is an error of write(2), and not our end. */
+	/* The policy gives exact modes, so no umask; a file size limit must fail write(2) and not kill us. */
 	const mode_t mask = umask(0);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	const int r = archives_read(request, &u, f);
@@ -468,7 +468,7 @@ int unpack_links(struct unpack *u, const struct unpack_request *request, const c
 	const mode_t mask = umask(0);
 	int r = judge_links(&u->judge, top, f);
 
-	/* Copies first: none of them may be read through a link. */
+	/* Copies first, so that none is read through a link. */
 	for (size_t i = 0; r == 0 && i < u->count; i++)
 		if (u->entries[i].type == UNPACK_HARD_LINK)
 			r = copy_make(u, &place, &u->entries[i], request, f);
@@ -481,7 +481,7 @@ int unpack_links(struct unpack *u, const struct unpack_request *request, const c
 		r = e->target != NULL ? place_link(&place, e->path, e->target, f) : fault_memory(f);
 	}
 	(void)umask(mask);
-	/* It has a large table of all names, and has said all that it knows. */
+	/* Frees the large table of paths, which is not needed any more. */
 	judge_done(&u->judge);
 	return r;
 }

@@ -12,7 +12,7 @@
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, ENTRY_SIZE = 46, LOCAL_SIZE = 30, NAME_MAX_SIZE = 65535 };
 enum { WINDOW_SIZE = 160 * 1024, LINK_MAX_SIZE = 4096, METHOD_STORED = 0, METHOD_DEFLATED = 8 };
-enum { END_LOOKED_FOR = 16 * 1024 }; /* at the end of a file, by libarchive */
+enum { END_LOOKED_FOR = 16 * 1024 }; /* libarchive searches this much of the end for the end record */
 enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 = 1 };
 #define END_SIGNATURE        0x06054b50U
 #define END64_SIGNATURE      0x06064b50U
@@ -21,11 +21,11 @@ enum { VERSION_KNOWN = 63, FLAG_ENCRYPTED = 1, FLAG_DESCRIBED = 8, EXTRA_ZIP64 =
 #define LOCAL_SIGNATURE      0x04034b50U
 #define DESCRIPTOR_SIGNATURE 0x08074b50U
 
-/* The file, with the part of it at hand that was read last: the directory is read in few calls. */
+/* The file and a window with the bytes read last, so that the central directory takes few calls. */
 static struct file {
 	int fd;
 	uint64_t size;
-	uint64_t at; /* of the window */
+	uint64_t at; /* offset of the window */
 	size_t filled;
 	unsigned char window[WINDOW_SIZE];
 } whole;
@@ -33,7 +33,7 @@ static struct file {
 /* The central directory: [at, end). */
 struct directory {
 	uint64_t at, end, count;
-	uint64_t base; /* what all its numbers are short of: the length of a program that was put before the zip */
+	uint64_t base; /* length of a program before the zip, which none of its offsets include */
 };
 
 void zip_done(struct zip *zip)
@@ -97,7 +97,7 @@ static int file_open(int fd, struct fault *f)
 	return 0;
 }
 
-/* Those bytes in one piece, fewer than a window holds, until the next call. */
+/* Returns the bytes in one piece, valid until the next call; fewer than a window holds. */
 static int bytes_get(struct file *file, uint64_t offset, size_t length, const unsigned char **ret_bytes,
 		     struct fault *f)
 {
@@ -123,7 +123,7 @@ static int in_parts(struct fault *f)
 	return fault_refused(f, "one part of a zip in several files; pack it again, into one file");
 }
 
-/* The last signature is the one that libarchive takes; behind it is the comment, and at most a last block's zeros. */
+/* libarchive takes the last signature; after it come only the comment and perhaps a last block's zeros. */
 static int end_find(struct file *file, uint64_t *ret_at, struct fault *f)
 {
 	const uint64_t most = END_SIZE + NAME_MAX_SIZE, length = file->size < most ? file->size : most;
@@ -163,7 +163,7 @@ bool zip_ends(int fd)
 	       at + END_SIZE + little_16(end + 20) == whole.size;
 }
 
-/* What a number does not fit into in the end record stands in the larger one before it, which some always write. */
+/* Numbers that do not fit into the end record are in the Zip64 record before it; some packers always write that. */
 static int end64_read(struct file *file, uint64_t end_at, const unsigned char *locator, struct directory *ret_directory,
 		      struct fault *f)
 {
@@ -214,11 +214,11 @@ static int directory_find(struct file *file, struct directory *ret_directory, st
 
 struct entry {
 	uint64_t packed, at;
-	const unsigned char *name; /* in the window */
+	const unsigned char *name; /* points into the window */
 	unsigned name_length;
 };
 
-/* Numbers that do not fit stand in an extra field, only those, and in this order: size, packed size, place. */
+/* Only numbers that do not fit are in the extra field, in this order: size, packed size, offset. */
 static int zip64_read(const unsigned char *entry, const unsigned char *extra, unsigned length, struct entry *e,
 		      struct fault *f)
 {
@@ -262,7 +262,7 @@ static int entry_judge(const unsigned char *entry, const struct entry *e, struct
 	return 0;
 }
 
-/* The local header against the directory's name; then the member's end is known. */
+/* Compares the local header with the directory's name; then the member's end is known. */
 static int local_read(int fd, const struct entry *e, const struct directory *directory, struct zip_member *member,
 		      struct fault *f)
 {
@@ -286,7 +286,7 @@ static int local_read(int fd, const struct entry *e, const struct directory *dir
 	return 0;
 }
 
-/* One entry of the directory; *at moves behind it. */
+/* Reads one entry of the central directory; *at moves past it. */
 static int entry_read(struct file *file, const struct directory *directory, uint64_t *at, struct zip_member *ret_member,
 		      struct fault *f)
 {
@@ -330,7 +330,7 @@ static int compare(const void *a, const void *b)
 	return one->at < other->at ? -1 : one->at > other->at;
 }
 
-/* Checksum and two sizes, of 4 bytes or of 8, with or without a signature. */
+/* Checksum and two sizes of 4 or 8 bytes, with or without a signature. */
 static bool is_descriptor(int fd, const struct zip_member *member, uint64_t length)
 {
 	unsigned char bytes[24];
@@ -345,8 +345,8 @@ static bool is_descriptor(int fd, const struct zip_member *member, uint64_t leng
 }
 
 /*
- * A program that unpacks may stand before the first member, or the mark of zip(1) that it could have split the zip; but
- * no other member, which a reader from the front would find.
+ * Before the first member there may be a self-extracting program, or the mark of zip(1) for a zip that could be split;
+ * but not another member, which a program that reads from the front would find.
  */
 static bool may_precede(int fd, uint64_t length)
 {
