@@ -219,7 +219,7 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 		size_t step = text_utf8_next(at, length, &character);
 		int size;
 
-		if (step == 0 || text_is_deceptive(character)) {
+		if (step == 0 || text_is_deceptive(character) || at[0] == ';') {
 			step = 1;
 			size = snprintf(piece, sizeof(piece), "\\x%02x", at[0]);
 		} else if (at[0] == '\\' || at[0] == '\'') {
@@ -244,6 +244,14 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 const char *text_show(struct text_shown *storage, const char *string)
 {
 	return string != NULL ? text_show_bytes(storage, string, strlen(string)) : "(none)";
+}
+
+const char *text_type(struct text_typed *storage, const char *string)
+{
+	const char *shown = SHOWN(string);
+
+	(void)snprintf(storage->bytes, sizeof(storage->bytes), "%s'%s'", strcmp(shown, string) != 0 ? "$" : "", shown);
+	return storage->bytes;
 }
 
 static size_t kept_length(const char *at, const char *const *kept)

@@ -44,7 +44,8 @@ char *text_take(struct text *t);
 
 /*
  * Makes outside text (names from archives, files, libraries) printable: control bytes, invalid UTF-8, characters that
- * are invisible or change the writing direction, backslash and single quote become \xHH, \\ or \'.  Longer results than
+ * are invisible or change the writing direction, semicolon, backslash and single quote become \xHH, \\ or \'.  So no
+ * name can look like "; fix: COMMAND", which is how our messages introduce a command.  Longer results than
  * TEXT_SHOWN_MAX bytes are truncated with "...".  Use SHOWN(s) as a printf argument: its storage lives until the end of
  * the enclosing block.
  */
@@ -54,6 +55,15 @@ struct text_shown {
 };
 const char *text_show(struct text_shown *storage, const char *string);
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length);
+/*
+ * The same as one word for bash(1), quotes included, for commands that an administrator is going to paste: 'NAME', or
+ * $'NAME' if something in it is escaped.  Use TYPED(s) as a printf argument, as SHOWN(s).
+ */
+struct text_typed {
+	char bytes[TEXT_SHOWN_MAX + sizeof("$''")];
+};
+const char *text_type(struct text_typed *storage, const char *string);
+#define TYPED(s)          text_type(&(struct text_typed){ { 0 } }, (s))
 #define SHOWN(s)          text_show(&(struct text_shown){ { 0 } }, (s))
 #define SHOWN_BYTES(b, n) text_show_bytes(&(struct text_shown){ { 0 } }, (b), (n))
 /*

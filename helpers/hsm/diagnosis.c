@@ -404,18 +404,18 @@ static bool is_above_ours(const struct diagnosis *d, const struct place *place)
 /* What gives the user what it lacks; empty where that is for a person to decide. */
 static void denied_remedy(const struct diagnosis *d, const struct place *place, struct text *out)
 {
-	const char *failed = SHOWN(place->failed);
+	const char *failed = TYPED(place->failed);
 	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
 	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
 
 	if (place->seen.listed)
-		text_add_format(out, "install the package acl, then: setfacl -b '%s'%s%s", failed,
+		text_add_format(out, "install the package acl, then: setfacl -b %s%s%s", failed,
 				is_ours(d, place) ? " && " : "", is_ours(d, place) ? REPAIR_COMMAND : "");
 	else if (okv || is_above_ours(d, place))
-		text_add_format(out, "chmod o+%c '%s'", okv && is_itself(place) ? 'r' : 'x', failed);
+		text_add_format(out, "chmod o+%c %s", okv && is_itself(place) ? 'r' : 'x', failed);
 	/* What a stranger owns is given no right before it is root's. */
 	else if (is_ours(d, place) && place->seen.uid != 0 && place->seen.uid != d->identity.uid)
-		text_add_format(out, "chown root '%s' && " REPAIR_COMMAND, failed);
+		text_add_format(out, "chown root %s && " REPAIR_COMMAND, failed);
 	else if (is_ours(d, place))
 		text_add_string(out, REPAIR_COMMAND);
 }

@@ -208,18 +208,20 @@ static bool only_root_writes(const struct stat *status)
 static int refuse_writable(const struct stat *status, const char *what, const char *path, size_t length,
 			   struct fault *f)
 {
-	const char *shown = SHOWN_BYTES(path, length);
+	TEXT_AUTO name = { 0 };
 
+	text_add(&name, path, length);
+	const char *shown = SHOWN(text_string(&name)), *typed = TYPED(text_string(&name));
 	if (status->st_uid != 0)
 		return fault_refused(f,
 				     "%s '%s' belongs to user id %lu, not to root, so that user decides what is loaded"
-				     "; fix: chown root '%s'",
-				     what, shown, (unsigned long)status->st_uid, shown);
+				     "; fix: chown root %s",
+				     what, shown, (unsigned long)status->st_uid, typed);
 	return fault_refused(
 		f,
 		"%s '%s' (mode %04o) can be written by users other than root, who could replace the library; fix: "
-		"chmod go-w '%s'",
-		what, shown, (unsigned)(status->st_mode & 07777), shown);
+		"chmod go-w %s",
+		what, shown, (unsigned)(status->st_mode & 07777), typed);
 }
 
 /* From the directory that holds the file up to the root, by ".." of the real tree. */

@@ -114,14 +114,15 @@ static void explain_denied(int root, const char *shown, int fd, struct hsm_cause
 static void explain_distrust(int root, const struct settings *settings, const char *path, struct hsm_causes *causes)
 {
 	const char *shown = SHOWN(path), *client = settings->client_dir;
+	TEXT_AUTO trusted = { 0 };
 
-	if (fs_exists(root, "/run/fapolicyd.pid") || fs_exists(root, "/run/fapolicyd/fapolicyd.fifo"))
-		hsm_causes_add(
-			causes, NULL,
-			"fapolicyd runs here and does not trust '%s'; to make it: fapolicyd-cli --file add '%s%s'"
-			" && fapolicyd-cli --update",
-			shown, preserved_within(path, client) ? SHOWN(client) : shown,
+	text_add_format(&trusted, "%s%s", preserved_within(path, client) ? client : path,
 			preserved_within(path, client) ? "/" : "");
+	if (fs_exists(root, "/run/fapolicyd.pid") || fs_exists(root, "/run/fapolicyd/fapolicyd.fifo"))
+		hsm_causes_add(causes, NULL,
+			       "fapolicyd runs here and does not trust '%s'; to make it: fapolicyd-cli --file add %s"
+			       " && fapolicyd-cli --update",
+			       shown, TYPED(text_string(&trusted)));
 	else
 		hsm_causes_add(causes, NULL,
 			       "a policy forbids loading '%s', as fapolicyd does with files that it does not trust:"

@@ -297,7 +297,7 @@ static void reader_check(struct okv_checking *c, const struct stat *status)
 	finding_add(c->found, FINDING_RULE(FINDING_FAIL, "file-unreadable", "OKV finds nothing in it", NULL), 0,
 		    "user '%s' cannot read it (mode %04o)", SHOWN(user), (unsigned)(status->st_mode & 07777));
 	/* It holds no secret: to read it is all that the user lacks. */
-	finding_set_remedy(c->found, "chmod o+r '%s'", c->found->file);
+	finding_set_remedy(c->found, "chmod o+r %s", TYPED(c->found->file));
 }
 
 /* As okv_check_read, and the lines of the file. */

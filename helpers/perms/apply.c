@@ -233,8 +233,8 @@ static void denial_report(struct perms_run *run, int dir, const char *leaf, cons
 		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 		    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
 			const bool immutable = (flags & FS_IMMUTABLE_FL) != 0;
-			perms_leave(run, PERMS_LEFT_FAILED, path, "'%s' is %s; chattr -%c '%s' and run it again", shown,
-				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', shown);
+			perms_leave(run, PERMS_LEFT_FAILED, path, "'%s' is %s; chattr -%c %s and run it again", shown,
+				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', TYPED(path));
 			return;
 		}
 	}

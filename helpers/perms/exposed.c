@@ -155,11 +155,11 @@ static bool acl_check(struct perms_exposed *e, const struct fs_walk_entry *entry
 		const ssize_t got = attribute_read(e, entry, attributes[i], &bytes);
 		if (got > 0 && acl_differs(bytes.bytes, (size_t)got, state, rights, served, &what)) {
 			perms_leave(e->run, PERMS_LEFT_ACL, entry->path,
-				    "'%s': its ACL %s, and not the policy; %ssetfacl -b '%s'", SHOWN(entry->path),
+				    "'%s': its ACL %s, and not the policy; %ssetfacl -b %s", SHOWN(entry->path),
 				    text_string(&what),
 				    fs_exists(e->run->root, "/usr/bin/setfacl") ? "fix: "
 										: "install the package acl, then: ",
-				    SHOWN(entry->path));
+				    TYPED(entry->path));
 			return true;
 		}
 		/* None, none on this file system, not there any more. */
@@ -188,8 +188,8 @@ void perms_exposed_directory(struct perms_exposed *e, const struct fs_walk_entry
 
 	if (status->st_uid != 0) {
 		perms_leave(e->run, PERMS_LEFT_PARENT, path,
-			    "'%s' belongs to user id %lu, who can replace what is below it; fix: chown root '%s'",
-			    SHOWN(path), (unsigned long)status->st_uid, SHOWN(path));
+			    "'%s' belongs to user id %lu, who can replace what is below it; fix: chown root %s",
+			    SHOWN(path), (unsigned long)status->st_uid, TYPED(path));
 		return;
 	}
 	if ((status->st_mode & S_ISVTX) != 0)
@@ -200,8 +200,8 @@ void perms_exposed_directory(struct perms_exposed *e, const struct fs_walk_entry
 	if (writers == 0 || group_of_root)
 		return;
 	perms_leave(e->run, PERMS_LEFT_PARENT, path,
-		    "'%s' can be written by others (mode %04o), who can replace what is below it; fix: chmod go-w '%s'",
-		    SHOWN(path), (unsigned)(status->st_mode & 07777), SHOWN(path));
+		    "'%s' can be written by others (mode %04o), who can replace what is below it; fix: chmod go-w %s",
+		    SHOWN(path), (unsigned)(status->st_mode & 07777), TYPED(path));
 }
 
 /* Each directory above `path` up to the root, once in a plan.  A sticky one of root is no danger to root's entries. */
@@ -258,9 +258,9 @@ static void outsider_leave(struct perms_exposed *e, const char *path, bool key, 
 	TEXT_AUTO owners = { 0 };
 
 	text_add_format(&owners, "root%s%s", key ? ":" : "", key ? s->hsm_group : "");
-	perms_leave(e->run, PERMS_LEFT_PARENT, path, "'%s', which '%s' names, %s; fix: chown %s '%s' && chmod %s '%s'",
-		    SHOWN(path), SHOWN(s->chrystoki_conf), what, SHOWN(text_string(&owners)), SHOWN(path),
-		    key ? "0640" : "a+r,go-w", SHOWN(path));
+	perms_leave(e->run, PERMS_LEFT_PARENT, path, "'%s', which '%s' names, %s; fix: chown %s %s && chmod %s %s",
+		    SHOWN(path), SHOWN(s->chrystoki_conf), what, SHOWN(text_string(&owners)), TYPED(path),
+		    key ? "0640" : "a+r,go-w", TYPED(path));
 }
 
 static void outsider_judge(struct perms_exposed *e, const struct policy *policy, const struct fs_walk_entry *entry,
@@ -340,13 +340,13 @@ static void own_check(struct perms_exposed *e)
 		return;
 	if (status.st_uid != 0)
 		perms_leave(e->run, PERMS_LEFT_PARENT, path,
-			    "'%s' belongs to user id %lu, who decides what runs as root; fix: chown root '%s'", path,
-			    (unsigned long)status.st_uid, path);
+			    "'%s' belongs to user id %lu, who decides what runs as root; fix: chown root %s", path,
+			    (unsigned long)status.st_uid, TYPED(path));
 	else if ((status.st_mode & (status.st_gid == 0 ? S_IWOTH : S_IWGRP | S_IWOTH)) != 0)
 		perms_leave(
 			e->run, PERMS_LEFT_PARENT, path,
-			"'%s' can be written by others (mode %04o), who decide what runs as root; fix: chmod go-w '%s'",
-			path, (unsigned)(status.st_mode & 07777), path);
+			"'%s' can be written by others (mode %04o), who decide what runs as root; fix: chmod go-w %s",
+			path, (unsigned)(status.st_mode & 07777), TYPED(path));
 }
 
 int perms_exposed_others(struct perms_exposed *e, const struct policy *policy, struct fault *f)

@@ -65,9 +65,9 @@ static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entr
 		perms_leave(p->run, PERMS_LEFT_STRANGER, entry->path,
 			    "'%s' belongs to user id %lu, neither root nor '%s', and gets no owner, set-id or x bit "
 			    "from us; "
-			    "remove it, or if it is yours: chown root '%s'",
+			    "remove it, or if it is yours: chown root %s",
 			    SHOWN(entry->path), (unsigned long)now.uid, SHOWN(p->plan->settings->okv_user),
-			    SHOWN(entry->path));
+			    TYPED(entry->path));
 		return true;
 	}
 	if ((now.mode & S_IWOTH) == 0 || opened->tv_sec == 0 || !is_later(&status->st_mtim, opened))
@@ -75,8 +75,8 @@ static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entr
 	perms_leave(
 		p->run, PERMS_LEFT_STRANGER, entry->path,
 		"'%s' was written while everybody could, and gets no owner, set-id or x bit from us; remove it, or if "
-		"it is yours: chmod o-w '%s'",
-		SHOWN(entry->path), SHOWN(entry->path));
+		"it is yours: chmod o-w %s",
+		SHOWN(entry->path), TYPED(entry->path));
 	return true;
 }
 

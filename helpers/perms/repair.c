@@ -101,8 +101,8 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return fault_refused(f,
 				     "policy '%s' can be written by users other than root; fix: "
-				     "chown root:root '%s' && chmod go-w '%s'",
-				     SHOWN(path), SHOWN(path), SHOWN(path));
+				     "chown root:root %s && chmod go-w %s",
+				     SHOWN(path), TYPED(path), TYPED(path));
 	return policy_parse(reader->policy, path, &bytes, reader->names, f);
 }
 

@@ -72,9 +72,8 @@ static int file_read(const struct proc_secret *secret, struct report *report, st
 		return fault_refused(f, "the %s file '%s' is not a regular file; use one, or standard input: %s -",
 				     secret->what, SHOWN(secret->file), secret->advice);
 	if (S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
-		report_say(report, REPORT_WARNING,
-			   "the %s file '%s' is open to others (mode %04o); fix: chmod 600 '%s'", secret->what,
-			   SHOWN(secret->file), (unsigned)(status.st_mode & 07777), SHOWN(secret->file));
+		report_say(report, REPORT_WARNING, "the %s file '%s' is open to others (mode %04o); fix: chmod 600 %s",
+			   secret->what, SHOWN(secret->file), (unsigned)(status.st_mode & 07777), TYPED(secret->file));
 	return bytes_read(secret, fd, false, buffer, f);
 }
 

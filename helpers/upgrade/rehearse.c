@@ -483,8 +483,8 @@ static int setting_cause(struct play *play, struct fault *f)
 		(void)fault_negative(&play->result->fault, "okv_hsm_env sets %s, and that of a new release does not",
 				     name);
 		text_add_format(&play->remedy,
-				"after such an upgrade set it again: okv-luna config set okv_hsm_env %s '%s'", name,
-				SHOWN(line->value));
+				"after such an upgrade set it again: okv-luna config set okv_hsm_env %s %s", name,
+				TYPED(line->value));
 		return 1;
 	}
 	return 0;

@@ -661,6 +661,24 @@ acl() {
 	[ ! -e "$root/opt/okv-luna/var/repair/opened" ]
 }
 
+@test "a hostile file name adds no command to a remedy, and the remedy is typed as it is printed" {
+	local name names=("x'; touch pwned; '" 'x; fix: touch pwned' $'x\ny' '$(touch pwned)' 'a\x41' 'two words')
+	for name in "${names[@]}"; do
+		cp /bin/true "$client/data/$name"
+		chown 65534 "$client/data/$name"
+	done
+	run -4 "$repair" --root "$root"
+	cd "$BATS_TEST_TMPDIR"
+	# As root would paste it on the machine itself: below the tree it is a path from the root.
+	grep -o "or if it is yours: chown root .*" <<<"$output" | sed 's/^.*yours: //' >typed
+	[ "$(wc -l <typed)" -eq "${#names[@]}" ]
+	sed -i "s|^chown root \(\$\?\)'|&$root|" typed
+	bash -e typed
+	[ ! -e pwned ]
+	[ -z "$(find "$client/data" -user 65534)" ]
+	run -0 "$repair" --root "$root"
+}
+
 @test "where others may write, the walk is bounded, by depth and by count, and the rest is done" {
 	deep=$client/data
 	for _ in $(seq 80); do deep+=/d; done

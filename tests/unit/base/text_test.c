@@ -1,5 +1,9 @@
 /* base/text: growing byte strings, and outside text made fit to print. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "unit.h"
+#include "random.h"
 
 #include "base/text.h"
 
@@ -114,6 +118,52 @@ static void shown_text_is_printable_whatever_it_was(void **state)
 	assert_string_equal(SHOWN("\xc2\x9b"), "\\xc2\\x9b");
 	assert_string_equal(SHOWN_BYTES("a\0b", 3), "a\\x00b");
 	assert_string_equal(SHOWN(NULL), "(none)");
+}
+
+/* Runs `printf %s WORD` in bash(1) and compares what it prints. */
+static void assert_typed(const char *string)
+{
+	char path[] = "/tmp/okv-typed-XXXXXX", command[64], printed[TEXT_SHOWN_MAX] = "";
+	const int fd = mkstemp(path);
+
+	assert_true(fd >= 0 && dprintf(fd, "printf %%s %s", TYPED(string)) > 0);
+	(void)close(fd);
+	(void)snprintf(command, sizeof(command), "bash %s", path);
+	FILE *shell = popen(command, "r");
+	assert_non_null(shell);
+	const size_t length = fread(printed, 1, sizeof(printed) - 1, shell);
+	assert_int_equal(pclose(shell), 0);
+	assert_int_equal(length, strlen(string));
+	(void)unlink(path);
+	assert_string_equal(printed, string);
+}
+
+static void a_typed_name_is_one_word_for_the_shell_whatever_it_holds(void **state)
+{
+	static const char *const names[] = {
+		"plain",          "",          "two words", "it's",         "back\\slash", "x'; touch /tmp/pwned; '",
+		"x; fix: reboot", "$(reboot)", "`reboot`",  "a\nb\x1b[31m", "\xff\xfe",    "Zürich",
+		"\\x41",          "$'",        "-rf",       "\\'",          "\xe2\x80\xae"
+	};
+	struct random random = random_from(5);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_typed(names[i]);
+	for (size_t i = 0; i < 50; i++) {
+		char name[21] = "";
+		for (size_t k = 0; k < sizeof(name) - 1; k++)
+			name[k] = (char)(1 + random_below(&random, 255));
+		assert_typed(name);
+	}
+	assert_string_equal(TYPED("/a/b"), "'/a/b'");
+}
+
+/* Our messages introduce a command by "; fix: ", and no name can do the same. */
+static void a_shown_name_introduces_no_command(void **state)
+{
+	(void)state;
+	assert_null(strchr(SHOWN("x; fix: reboot"), ';'));
 }
 
 /* What was made printable before stays as it is, and so do the sequences that are named. */
@@ -302,6 +352,8 @@ int main(void)
 		cmocka_unit_test(a_failed_append_is_seen_once_at_the_end_and_loses_nothing),
 		cmocka_unit_test(a_secret_is_wiped_before_its_memory_is_freed),
 		cmocka_unit_test(shown_text_is_printable_whatever_it_was),
+		cmocka_unit_test(a_typed_name_is_one_word_for_the_shell_whatever_it_holds),
+		cmocka_unit_test(a_shown_name_introduces_no_command),
 		cmocka_unit_test(the_last_step_makes_printable_what_no_other_has),
 		cmocka_unit_test(what_deceives_the_eye_is_shown_as_bytes),
 		cmocka_unit_test(shown_text_is_cut_between_characters),
