@@ -70,6 +70,7 @@ static int question_build(struct cmd_context *context, struct fault *f)
 		return -1;
 	query.question = hsm_question_of(context->root, settings, context->report);
 	query.question.source = scope == OKV_SCOPE_GENERIC ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
+	query.question.unmanaged = scope == OKV_SCOPE_CLIENT_V6;
 	query.question.module = asked.module;
 	query.question.user = asked.user;
 	query.question.timeout_ms = asked.timeout * 1000;

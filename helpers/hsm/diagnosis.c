@@ -63,6 +63,7 @@ struct diagnosis {
 	const struct finding_list *checked; /* may be NULL */
 	const char *label, *serial;         /* of the token that OKV takes; may be NULL */
 	bool okv_conf;                      /* OKV finds its library by okv_hsm.conf */
+	bool unmanaged;                     /* the client needs no group and no modes of ours */
 	struct text passwd, group;
 	struct proc_identity identity;
 	gid_t gid; /* of the HSM group, where it exists */
@@ -331,7 +332,8 @@ static bool is_of_group(const struct diagnosis *d, const struct place *place)
 	const mode_t wanted = (S_ISDIR(place->seen.mode) ? 010 : 0) | (is_itself(place) ? bits : 0);
 	TEXT_AUTO name = { 0 };
 
-	if (place->seen.errnum != EACCES || place->seen.listed != 0 || (place->seen.mode & wanted) != wanted)
+	if (d->unmanaged || place->seen.errnum != EACCES || place->seen.listed != 0 ||
+	    (place->seen.mode & wanted) != wanted)
 		return false;
 	return d->group_exists ? place->seen.gid == d->gid : !accounts_group_name(&d->group, place->seen.gid, &name);
 }
@@ -386,8 +388,8 @@ static void group_cause(struct diagnosis *d)
 /* Whether our policies have that entry: the client, or its configuration. */
 static bool is_ours(const struct diagnosis *d, const struct place *place)
 {
-	return strcmp(place->failed, d->settings->chrystoki_conf) == 0 ||
-	       preserved_within(place->failed, d->settings->client_dir);
+	return !d->unmanaged && (strcmp(place->failed, d->settings->chrystoki_conf) == 0 ||
+				 preserved_within(place->failed, d->settings->client_dir));
 }
 
 /* On the way to the client or to what is OKV's: root's, and others only have to pass. */
@@ -477,8 +479,7 @@ static bool places_causes(struct diagnosis *d)
 
 	for (size_t i = 0; i < d->count; i++)
 		denied = denied || d->places[i].seen.errnum == EACCES;
-	/* A group that nobody needs is no cause: clients of 5.x and 6.x have none. */
-	if (denied)
+	if (denied && !d->unmanaged)
 		group_cause(d);
 	for (size_t i = 0; i < d->count; i++)
 		if (is_cause(d, &d->places[i]) && (d->is_member || !is_of_group(d, &d->places[i])))
@@ -712,6 +713,7 @@ int hsm_diagnose(const struct hsm_question *question, const struct hsm_answer *a
 		.label = question->required.label,
 		.serial = question->required.serial,
 		.okv_conf = question->source == HSM_LIBRARY_OKV_CONF,
+		.unmanaged = question->unmanaged,
 	};
 
 	/* Where OKV's environment cannot be read, or it has no library, nothing else matters yet. */

@@ -57,6 +57,7 @@ struct hsm_question {
 	const char *user;    /* NULL: OKV_USER of the settings */
 	uint64_t timeout_ms; /* 0: SLOT_TIMEOUT of the settings */
 	bool load_only;      /* not a call into it, so no slots */
+	bool unmanaged;      /* for a diagnosis: the client needs no group and no modes of ours (v6.x) */
 	struct hsm_requirements required;
 	int worker; /* HSM_WORKER, open, where its path leads nowhere in the present root; else 0 */
 	const struct hsm_key_question *key; /* of every token that matches; NULL: do not log in */

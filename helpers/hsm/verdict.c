@@ -316,8 +316,8 @@ static int too_few(const struct hsm_answer *answer, const struct hsm_requirement
 		return none_usable(answer, user, f);
 	if (matching == 0)
 		return none_meant(answer, required, text_string(&which), f);
-	return fault_negative(f, "user '%s' sees %" PRIu64 " usable tokens%s, and %" PRIu64 " are required", user,
-			      matching, text_string(&which), required->least);
+	return fault_negative(f, "user '%s' sees %" PRIu64 " usable token%s%s, and %" PRIu64 " are required", user,
+			      matching, matching == 1 ? "" : "s", text_string(&which), required->least);
 }
 
 static int key_evaluate(const struct hsm_key *key, struct fault *f)

@@ -569,6 +569,7 @@ int step_question(struct step *step, struct hsm_question *ret_question, struct f
 	*ret_question = hsm_question_of(run->root, run->settings, &step->report);
 	ret_question->source =
 		scope == OKV_SCOPE_GENERIC && !is_unwired(run) ? HSM_LIBRARY_OKV_CONF : HSM_LIBRARY_SETTINGS;
+	ret_question->unmanaged = scope == OKV_SCOPE_CLIENT_V6;
 	return 0;
 }
 

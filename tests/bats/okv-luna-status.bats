@@ -467,3 +467,16 @@ upgrade_reset() {
 	run -0 pre -v
 	diff <(grep -v -e etc/systemd -e okv-luna <<<"$before") <(state | grep -v -e etc/systemd -e okv-luna)
 }
+
+@test "a v6.x client whose key OKV's user cannot read: repair, which does nothing for it, is not advised" {
+	: >"$ROOT$LC/lib/libCryptoki2_64.so.6.3.0"
+	chmod -R a+rX "$ROOT$LC" "$ROOT/etc/Chrystoki.conf"
+	chmod 0600 "$ROOT$LC/cert/client/okv1Key.pem"
+	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_FILE_TMPDIR/doubles" no-slots >/dev/null
+	cp "$BATS_FILE_TMPDIR/doubles/no-slots.so" "$ROOT$LC/lib/libCryptoki2_64.so"
+	for command in okv-luna-status okv-luna-slots; do
+		run -1 "$build/libexec/$command" --root "$ROOT"
+		[[ $output == *"user 'oracle' cannot read "*"okv1Key.pem"* && $output != *"okv-luna repair"* ]] ||
+			{ echo "$output" && false; }
+	done
+}
