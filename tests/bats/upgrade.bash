@@ -18,7 +18,7 @@ tree_make() {
 	ln -s usr/sbin "$root/sbin"
 	ln -s usr/lib "$root/lib"
 	ln -s usr/lib64 "$root/lib64"
-	for program in /usr/sbin/groupadd /usr/sbin/groupdel /usr/bin/gpasswd /bin/sh /bin/bash; do
+	for program in /usr/sbin/groupadd /usr/sbin/groupdel /usr/bin/gpasswd /usr/bin/timeout /bin/sh /bin/bash; do
 		for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
 			[ -e "$root$file" ] || { mkdir -p "$root${file%/*}" && cp -L "$file" "$root$file"; }
 		done
