@@ -291,12 +291,15 @@ static void outsider_judge(struct perms_exposed *e, const struct policy *policy,
 static void outsider_look(struct perms_exposed *e, const struct policy *policy, const struct chrystoki_line *line)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
+	FS_PLACE_AUTO client = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
 	struct stat status;
 
-	/* What is not there, or no file, is said by okv/check. */
+	/* What is not there, or no file, is said by okv/check; the client itself may be behind a link. */
 	if (fs_place_find(e->run->root, line->value, &place, &ignored) < 0 ||
 	    preserved_within(place.path, e->settings->client_dir) ||
+	    (fs_place_find(e->run->root, e->settings->client_dir, &client, &ignored) == 0 &&
+	     preserved_within(place.path, client.path)) ||
 	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    seen_before(&e->outsiders, place.path, strlen(place.path)))
 		return;

@@ -27,14 +27,16 @@ enum { LIBRARY_MS = 4000, NETWORK_MS = 4000, NETWORK_BRIEF_MS = 1500 };
 static int check_client(struct step *step, struct fault *f)
 {
 	const struct settings *s = step->run->settings;
+	FS_AUTO int client = -1;
 	struct stat st;
 
 	if (fs_status(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &st, f) < 0) {
 		(void)step_set_remedy(step, FINDING_INSTALL_IT);
 		return f->kind == FAULT_ABSENT ? fault_absent(f, "there is no Luna client at '%s'", s->client_dir) : -1;
 	}
-	if (!S_ISDIR(st.st_mode))
-		return fault_refused(f, "'%s' is not a directory", s->client_dir);
+	/* A client may be a link to where it was installed. */
+	if (fs_dir_open(step->run->root, s->client_dir, FS_FOLLOW_TRUSTED, &client, f) < 0)
+		return -1;
 	if (fs_status(step->run->root, s->chrystoki_conf, FS_FOLLOW_TRUSTED, &st, f) < 0) {
 		if (f->kind != FAULT_ABSENT)
 			return step_set_remedy(step, "to see why: okv-luna config check");
