@@ -260,9 +260,10 @@ static int network_check(struct step *step, enum hsm_network_part part, struct f
 				     (!answering || (!servers && strcmp(line->word, "expired") == 0));
 		if (line->level == HSM_NETWORK_OK)
 			step_add_info(step, "%s: %s", text_string(&line->subject), text_string(&line->sentence));
-		else if (hsm_network_is_of_file(line) && (reported || !answering))
+		/* config reports what is wrong with a file of the client, also where the HSM answers. */
+		else if (hsm_network_is_of_file(line) && (reported || !answering || !servers))
 			step_add_finding(step, STEP_LOW, NULL, NULL, "%s: not tried, waits for %s",
-					 text_string(&line->subject), reported ? "config" : "slots");
+					 text_string(&line->subject), reported || answering ? "config" : "slots");
 		else
 			step_add_finding(step, decides ? STEP_HIGH : STEP_LOW, text_string(&line->remedy), NULL,
 					 "%s: %s", text_string(&line->subject), text_string(&line->sentence));

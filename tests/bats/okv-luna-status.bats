@@ -424,6 +424,15 @@ upgrade_reset() {
 	[ "$(grep -c ^FAIL <<<"$output")" -eq 1 ]
 }
 
+@test "a key of another certificate is told once, also where the HSM answers" {
+	everyday
+	openssl genrsa -out "$BATS_TEST_TMPDIR/other.pem" 2048 2>/dev/null
+	cat "$BATS_TEST_TMPDIR/other.pem" >"$ROOT$LC/cert/client/okv1Key.pem"
+	run -0 status_of
+	[[ $(check config) == "WARN "*"do not belong together; yet the HSM answers" ]]
+	[[ $(check certificates) == "WARN "*"(ClientCertFile): not tried, waits for config" ]]
+}
+
 @test "a certificate that does not hold today is told by the slots that do not show, and not again" {
 	everyday
 	"$BATS_TEST_DIRNAME/../doubles/build" "$BATS_TEST_TMPDIR/doubles" no-slots
