@@ -206,6 +206,14 @@ bool text_is_deceptive(uint32_t c)
 	return false;
 }
 
+/* "; fix: " introduces a command in our messages. */
+static bool is_remedy_mark(const unsigned char *at, size_t length)
+{
+	static const char mark[] = "; fix:";
+
+	return length >= sizeof(mark) - 1 && memcmp(at, mark, sizeof(mark) - 1) == 0;
+}
+
 const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_t length)
 {
 	/* Leaves room for the "..." and the NUL. */
@@ -219,7 +227,7 @@ const char *text_show_bytes(struct text_shown *storage, const void *bytes, size_
 		size_t step = text_utf8_next(at, length, &character);
 		int size;
 
-		if (step == 0 || text_is_deceptive(character) || at[0] == ';') {
+		if (step == 0 || text_is_deceptive(character) || is_remedy_mark(at, length)) {
 			step = 1;
 			size = snprintf(piece, sizeof(piece), "\\x%02x", at[0]);
 		} else if (at[0] == '\\' || at[0] == '\'') {

@@ -44,10 +44,9 @@ char *text_take(struct text *t);
 
 /*
  * Makes outside text (names from archives, files, libraries) printable: control bytes, invalid UTF-8, characters that
- * are invisible or change the writing direction, semicolon, backslash and single quote become \xHH, \\ or \'.  So no
- * name can look like "; fix: COMMAND", which is how our messages introduce a command.  Longer results than
- * TEXT_SHOWN_MAX bytes are truncated with "...".  Use SHOWN(s) as a printf argument: its storage lives until the end of
- * the enclosing block.
+ * are invisible or change the writing direction, backslash and single quote become \xHH, \\ or \'.  So does the
+ * semicolon of "; fix: ", by which our messages introduce a command.  Longer results than TEXT_SHOWN_MAX bytes are
+ * truncated with "...".  Use SHOWN(s) as a printf argument: its storage lives until the end of the enclosing block.
  */
 enum { TEXT_SHOWN_MAX = 400 };
 struct text_shown {

@@ -505,8 +505,8 @@ int hook_pre_abort(struct upgrade_run *run, struct fault *f)
 	/* After an upgrade the recorded owners and modes do not apply to the new system. */
 	if (upgrade_has_begun(run->root, &history, &how))
 		return fault_refused(f,
-				     "the upgrade has happened; okv-luna post-upgrade brings everything to the "
-				     "everyday policy (%s)",
+				     "it is too late to call the upgrade off, since %s; okv-luna post-upgrade brings "
+				     "everything to the everyday policy",
 				     text_string(&how));
 	/* A record that is damaged, or that others can write, could give files to anybody. */
 	SNAPSHOT_AUTO before = { 0 };

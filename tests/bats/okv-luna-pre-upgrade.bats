@@ -189,7 +189,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	new_os
 	mid -q
 	run -4 unwire
-	[[ $output == *"prepared or not proven yet"*"the upgrade has happened; okv-luna post-upgrade"* ]]
+	[[ $output == *"prepared or not proven yet"*"too late to call the upgrade off, since "*"; okv-luna post-upgrade"* ]]
 	grep -q okv-luna "$ROOT$GENERIC/okv_hsm_mid_upgrade"
 }
 
@@ -216,7 +216,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	new_os
 	mid
 	run -3 pre --abort
-	[[ $output == *"the upgrade has happened"* ]]
+	[[ $output == *"too late to call the upgrade off"* ]]
 }
 
 @test "--abort by a damaged or open record: refused, and what it names leads to the everyday state" {
@@ -257,7 +257,7 @@ unwire() { "$build/libexec/okv-luna-config" --root "$ROOT" unwire "$@"; }
 	new_os 986
 	before=$(state)
 	run -3 pre --abort
-	[[ $output == *"the upgrade has happened; okv-luna post-upgrade"*"runs 'Test OS 9' now, and ran 'Test OS 8'"* ]]
+	[[ $output == *"too late to call the upgrade off, since "*"runs 'Test OS 9' now, and ran 'Test OS 8'"*"; okv-luna post-upgrade"* ]]
 	[ "$(state)" = "$before" ]
 	run -3 pre
 	[[ $output == *"the last upgrade is not proven yet"*"fix: okv-luna post-upgrade"* ]]
