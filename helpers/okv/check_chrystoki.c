@@ -404,6 +404,24 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 			    text_string(&lacking));
 }
 
+/* A cloud client proves itself by what these hold; other names may hold further sets of them. */
+static void token_check(struct okv_checking *c, const struct chrystoki *conf)
+{
+	static const char *const keys[] = { "AuthTokenClientId", "AuthTokenClientSecret" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t line;
+		const char *value = chrystoki_value(conf, "REST", keys[i], &line);
+		if (value != NULL && !chrystoki_is_given(value))
+			finding_add(
+				c->found,
+				FINDING_RULE(FINDING_FAIL, "chrystoki-entry-missing", zero_slots,
+					     "take the value from Chrystoki.conf of the cloud service's client archive",
+					     .moot = true, .hides = true),
+				line, "%s is empty", keys[i]);
+	}
+}
+
 static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	const bool networked = chrystoki_is_networked(conf);
@@ -422,6 +440,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 			c->found->items[before].moot = true;
 	}
 	identity_check(c, conf);
+	token_check(c, conf);
 	pairs_check(c, conf, &unchecked);
 	c->found->failed = c->found->failed || unchecked.failed;
 	if (unchecked.length > 0)

@@ -939,6 +939,17 @@ chroot_find() {
 	lacks stdout-logging
 }
 
+@test "Chrystoki.conf: a cloud client whose credentials are empty shows no slots" {
+	printf '\nREST = {\n   ServerName = cloud.example;\n   AuthTokenClientId = x;\n   AuthTokenClientSecret = y;\n}\n' >>"$luna"
+	lacks chrystoki-entry-missing
+	for key in AuthTokenClientId AuthTokenClientSecret; do
+		sed -i.kept "s/$key = .*/$key = ;/" "$luna"
+		finds FAIL chrystoki-entry-missing /etc/Chrystoki.conf "$(number_of "$luna" $key)"
+		[[ $output == *"$key is empty"* ]]
+		mv "$luna.kept" "$luna"
+	done
+}
+
 @test "Chrystoki.conf: writable by the group, by all; readable by all with the secret in it; a copy that drifted" {
 	chmod 0660 "$luna"
 	# The guide's profile wants that; the strict one does not, and its own repair mends it.
