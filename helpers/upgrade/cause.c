@@ -20,8 +20,9 @@ static bool is_remedy_of(const struct step_result *result, const char *remedy)
 static const struct step_result *same_cause_find(const struct upgrade_run *run, const struct step_result *result,
 						 const char *remedy)
 {
-	for (const struct step_result *earlier = run->results; remedy != NULL && remedy[0] != '\0' && earlier < result;
-	     earlier++)
+	if (remedy == NULL || remedy[0] == '\0')
+		return NULL;
+	for (const struct step_result *earlier = run->results; earlier < result; earlier++)
 		if (step_result_is_bad(earlier) && is_remedy_of(earlier, remedy))
 			return earlier;
 	return NULL;
@@ -62,21 +63,20 @@ static int result_merge(const struct upgrade_run *run, struct step_result *resul
 	size_t kept = 0;
 
 	for (size_t i = 0; i < result->finding_count; i++) {
-		struct step_finding *finding = &result->findings[i];
-		const struct step_result *earlier = same_cause_find(run, result, finding->remedy);
-		if (earlier != NULL && finding->severity == STEP_HIGH && result->outcome != STEP_FAILED)
+		struct step_finding finding = result->findings[i];
+		const struct step_result *earlier = same_cause_find(run, result, finding.remedy);
+		/* Owned once, whatever fails below. */
+		result->findings[i] = (struct step_finding){ .severity = STEP_INFO };
+		if (earlier != NULL && finding.severity == STEP_HIGH && result->outcome != STEP_FAILED)
 			result->outcome = STEP_SKIPPED;
-		if (earlier == NULL || (earlier != waits && finding->severity != STEP_INFO)) {
-			if (earlier != NULL && finding_defer(finding, earlier, "", f) < 0)
-				return -1;
-			waits = earlier != NULL ? earlier : waits;
-			const struct step_finding moved = *finding;
-			*finding = (struct step_finding){ .severity = STEP_INFO };
-			result->findings[kept++] = moved;
-		} else {
-			step_finding_done(finding);
-			*finding = (struct step_finding){ .severity = STEP_INFO };
+		if (earlier != NULL && (earlier == waits || finding.severity == STEP_INFO)) {
+			step_finding_done(&finding);
+			continue;
 		}
+		result->findings[kept++] = finding;
+		if (earlier != NULL && finding_defer(&result->findings[kept - 1], earlier, "", f) < 0)
+			return -1;
+		waits = earlier != NULL ? earlier : waits;
 	}
 	result->finding_count = kept;
 	const struct step_result *earlier = same_cause_find(run, result, result->remedy);
