@@ -113,11 +113,11 @@ static void explain_denied(int root, const char *shown, int fd, struct hsm_cause
 /* fapolicyd answers EPERM. */
 static void explain_distrust(int root, const struct settings *settings, const char *path, struct hsm_causes *causes)
 {
-	const char *shown = SHOWN(path), *client = settings->client_dir;
+	const char *shown = SHOWN(path);
+	const bool of_client = preserved_within(path, settings->client_dir);
 	TEXT_AUTO trusted = { 0 };
 
-	text_add_format(&trusted, "%s%s", preserved_within(path, client) ? client : path,
-			preserved_within(path, client) ? "/" : "");
+	text_add_format(&trusted, "%s%s", of_client ? settings->client_dir : path, of_client ? "/" : "");
 	if (fs_exists(root, "/run/fapolicyd.pid") || fs_exists(root, "/run/fapolicyd/fapolicyd.fifo"))
 		hsm_causes_add(causes, NULL,
 			       "fapolicyd runs here and does not trust '%s'; to make it: fapolicyd-cli --file add %s"

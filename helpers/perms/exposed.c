@@ -288,18 +288,16 @@ static void outsider_judge(struct perms_exposed *e, const struct policy *policy,
 		(void)acl_check(e, entry, &now, key ? ACL_ALL : ACL_WRITING);
 }
 
-static void outsider_look(struct perms_exposed *e, const struct policy *policy, const struct chrystoki_line *line)
+/* `client` is the client's real directory, which may be behind a link. */
+static void outsider_look(struct perms_exposed *e, const struct policy *policy, const char *client,
+			  const struct chrystoki_line *line)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
-	FS_PLACE_AUTO client = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
 	struct stat status;
 
-	/* What is not there, or no file, is said by okv/check; the client itself may be behind a link. */
-	if (fs_place_find(e->run->root, line->value, &place, &ignored) < 0 ||
-	    preserved_within(place.path, e->settings->client_dir) ||
-	    (fs_place_find(e->run->root, e->settings->client_dir, &client, &ignored) == 0 &&
-	     preserved_within(place.path, client.path)) ||
+	/* What is not there, or no file, is said by okv/check. */
+	if (fs_place_find(e->run->root, line->value, &place, &ignored) < 0 || preserved_within(place.path, client) ||
 	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    seen_before(&e->outsiders, place.path, strlen(place.path)))
 		return;
@@ -315,9 +313,11 @@ static void outsider_look(struct perms_exposed *e, const struct policy *policy, 
 
 static int outsiders_check(struct perms_exposed *e, const struct policy *policy, struct fault *f)
 {
+	FS_PLACE_AUTO client = FS_PLACE_INIT;
 	TEXT_SECRET_AUTO bytes = { 0 };
 	CHRYSTOKI_AUTO conf = { 0 };
-	struct fault why = { 0 };
+	struct fault why = { 0 }, ignored = { 0 };
+	const bool found = fs_place_find(e->run->root, e->settings->client_dir, &client, &ignored) == 0;
 
 	/* Where it cannot be read, who reads it says so. */
 	if (fs_read_config(e->run->root, e->settings->chrystoki_conf, &bytes, &why) < 0)
@@ -326,7 +326,7 @@ static int outsiders_check(struct perms_exposed *e, const struct policy *policy,
 		return -1;
 	for (size_t i = 0; i < conf.count; i++)
 		if (is_trusted(&conf.lines[i]))
-			outsider_look(e, policy, &conf.lines[i]);
+			outsider_look(e, policy, found ? client.path : e->settings->client_dir, &conf.lines[i]);
 	return 0;
 }
 
