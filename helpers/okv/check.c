@@ -40,7 +40,7 @@ int okv_check_read(struct okv_checking *c, const struct finding_rule *missing, s
 	return 0;
 }
 
-/* --- what stands around the files --------------------------------------------------------------------------------- */
+/* --- around the files --------------------------------------------------------------------------------------------- */
 
 static void scope_note(struct okv_checking *c, enum okv_scope scope)
 {
@@ -67,7 +67,7 @@ static void scope_note(struct okv_checking *c, enum okv_scope scope)
 	}
 }
 
-/* Names in OKV's generic directory that look like one of the three files and are read by nobody. */
+/* A file in OKV's generic directory whose name begins like one of the three, but which nobody reads. */
 static void stray_check(struct okv_checking *c, const char *name)
 {
 	static const char *const known[] = { "okv_hsm.conf",        "okv_hsm_env",          "okv_hsm_mid_upgrade",
@@ -103,7 +103,7 @@ static int stray_files_check(struct okv_checking *c, struct fault *f)
 	struct fs_each_entry entry;
 	struct fault absent = { 0 };
 
-	/* That each of the three files is missing has been said. */
+	/* Without the directory, each of the three files was reported missing. */
 	if (fs_dir_open(c->job->root, SETTINGS_GENERIC, FS_FOLLOW_TRUSTED, &dir, &absent) < 0)
 		return fs_absence(&absent, f);
 	int more = fs_each_open(dir, SETTINGS_GENERIC, &each, f) < 0 ? -1 : 1;
@@ -132,7 +132,7 @@ static void helper_check(struct okv_checking *c)
 	}
 }
 
-/* What wiring would say about the links: what is missing in one finding. */
+/* Collects what okv_links_make would do: missing links become one finding. */
 struct links_heard {
 	struct okv_checking *c;
 	struct text missing;
@@ -226,7 +226,7 @@ int okv_is_unwired(int root, struct fault *f)
 		return 0;
 	if (wiring == OKV_WIRING_NONE)
 		return 1;
-	/* It was wired once, and OKV's stock files are back. */
+	/* Wired before: if okv_hsm.conf sets nothing now, OKV's stock files are back. */
 	if (okv_lines_read(root, OKV_CONF, &lines, &absent) < 0)
 		return 0;
 	for (size_t i = 0; i < lines.count; i++)
@@ -237,8 +237,8 @@ int okv_is_unwired(int root, struct fault *f)
 }
 
 /*
- * A node that was never wired, or on which OKV's stock files are back, lacks all that wiring does, and that is one
- * cause.  Another vendor's library is not taken away by the remedy.
+ * On a node that was never wired, or has OKV's stock files again, all that wiring does is missing for one reason:
+ * report that one instead.
  */
 static int unwired_check(struct okv_checking *c, const char *remedy, struct fault *f)
 {
@@ -257,7 +257,7 @@ static int unwired_check(struct okv_checking *c, const char *remedy, struct faul
 	return 0;
 }
 
-/* Wiring takes no other vendor's library away unasked: there the remedy that works is another one. */
+/* Plain wiring refuses to replace another vendor's library: there the remedy needs the option. */
 static int wiring_check(struct okv_checking *c, struct fault *f)
 {
 	bool other;
@@ -275,7 +275,7 @@ static int wiring_check(struct okv_checking *c, struct fault *f)
 	return unwired_check(c, other ? OKV_REPLACE_IT : FINDING_WIRE_IT, f);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- all checks --------------------------------------------------------------------------------------------------- */
 
 int okv_check(const struct okv_job *job, struct finding_list *ret_findings, struct fault *f)
 {
@@ -307,7 +307,7 @@ int okv_check(const struct okv_job *job, struct finding_list *ret_findings, stru
 	return 0;
 }
 
-/* --- what needs no person ----------------------------------------------------------------------------------------- */
+/* --- fixes -------------------------------------------------------------------------------------------------------- */
 
 static int assign_fix(void *context, const struct text *now, struct text *ret_text, struct fault *f)
 {
@@ -342,7 +342,7 @@ struct script_fix {
 	enum okv_handmade handmade;
 };
 
-/* '#' before the rest of each wrapped comment. */
+/* Puts "# " before the continuation of each wrapped comment. */
 static int comments_fix(const struct okv_job *job, const struct text *script, struct text *ret_text, struct fault *f)
 {
 	TEXT_AUTO marks = { 0 };

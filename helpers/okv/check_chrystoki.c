@@ -49,7 +49,7 @@ static const struct {
 
 enum { FLAW_COUNT = sizeof(flaw_table) / sizeof(flaw_table[0]) };
 
-/* One finding for each flaw and remedy, at its first line. */
+/* Adds one finding per flaw and remedy, at its first line. */
 static void flaw_check(struct okv_checking *c, const struct chrystoki *conf, size_t first, size_t flaw, bool fixable)
 {
 	const unsigned bit = flaw_table[flaw].flaw;
@@ -84,7 +84,7 @@ static void syntax_check(struct okv_checking *c, const struct chrystoki *conf)
 	}
 }
 
-/* Sections, and keys of one section, that stand more than once or differ in letter case only. */
+/* Finds duplicate sections and duplicate keys of a section, also those that differ only in case. */
 static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	for (size_t i = 0; i < conf->count; i++) {
@@ -114,14 +114,14 @@ static void twice_check(struct okv_checking *c, const struct chrystoki *conf)
 	}
 }
 
-/* What a path in the configuration is for, what must be there, and what comes of it when it is not. */
-enum target { TARGET_MADE, TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY }; /* MADE: by who writes it */
+/* What must exist at a path of the configuration; TARGET_MADE: nothing, the program creates it. */
+enum target { TARGET_MADE, TARGET_ANY, TARGET_FILE, TARGET_CERTIFICATE, TARGET_KEY };
 
 static const struct known_path {
 	const char *section, *key; /* two digits may follow the key */
 	enum finding_severity missing;
 	enum target target;
-	bool cloud; /* must lie inside the client */
+	bool cloud; /* must be inside the client's directory */
 	const char *effect;
 } known_paths[] = {
 	{ "Chrystoki2", "LibUNIX64", FINDING_FAIL, TARGET_FILE, false,
@@ -167,7 +167,7 @@ static const struct known_path *path_known(const struct chrystoki *conf, const s
 	return &unknown_path;
 }
 
-/* What stands under the path, through links: 1; 0: nothing does, or *why it was not looked at. */
+/* Looks at the path's target, through links; false: it does not exist, or *why it was not looked at. */
 static int target_look(struct okv_checking *c, const char *path, struct stat *ret_status, struct fs_place *place,
 		       struct fault *why)
 {
@@ -180,7 +180,7 @@ static bool is_library(const struct known_path *known)
 	return known->key != NULL && strcmp(known->key, "LibUNIX64") == 0;
 }
 
-/* The library, and all of a client that is not there, come by an installation. */
+/* A missing library, or anything of a missing client, comes with the client's installation. */
 static const char *supply_of(const struct okv_checking *c, const struct known_path *known, const char *value)
 {
 	const char *client = c->job->settings->client_dir;
@@ -190,7 +190,7 @@ static const char *supply_of(const struct okv_checking *c, const struct known_pa
 		       : FINDING_SUPPLY_IT;
 }
 
-/* Nothing is there; or a link on the way may be others', which we do not follow and the library does. */
+/* The target does not exist, or is behind a link that others may change: the library follows it, we do not. */
 static void target_miss(struct okv_checking *c, size_t number, const struct known_path *known,
 			const struct chrystoki_line *line, const struct fault *why)
 {
@@ -209,7 +209,7 @@ static void target_miss(struct okv_checking *c, size_t number, const struct know
 			    number, "%s leads to '%s', which is not there", SHOWN(line->name), SHOWN(line->value));
 }
 
-/* What is wrong with the bytes of a key or certificate, or NULL. */
+/* What is wrong with the contents of a key or certificate, or NULL. */
 static const char *pem_fault(const struct text *bytes, const struct pem *pem, enum target target)
 {
 	static const char no_key[] = "is not a PEM file, and holds no private key",
@@ -227,7 +227,7 @@ static const char *pem_fault(const struct text *bytes, const struct pem *pem, en
 	return blank ? "is empty" : target == TARGET_KEY ? no_key : no_certificate;
 }
 
-/* A file of the kind that is wanted, by what is in it. */
+/* Does the file contain what the entry needs, a key or a certificate? */
 static void content_check(struct okv_checking *c, size_t number, const struct known_path *known,
 			  const struct chrystoki_line *line, const struct fs_place *place)
 {
@@ -304,7 +304,7 @@ static void path_check(struct okv_checking *c, const struct chrystoki *conf, siz
 
 /* --- keys and certificates ---------------------------------------------------------------------------------------- */
 
-/* The public part of the file that the entry leads to; empty where there is none, or it is not known. */
+/* Reads the key or certificate that the entry names; false if there is none.  The public part may be empty: unknown. */
 static bool public_read(struct okv_checking *c, const struct chrystoki *conf, const char *key, enum pem_kind kind,
 			size_t *ret_line, struct pem *ret_pem)
 {
@@ -327,7 +327,7 @@ static void pair_check(struct okv_checking *c, const struct chrystoki *conf, con
 	PEM_AUTO certificate = { .cut = false };
 	size_t key_line, line;
 
-	/* What is wrong with one of them alone has been said. */
+	/* Content checks have reported what is wrong with one of them alone. */
 	if (!public_read(c, conf, key_name, PEM_KEY, &key_line, &key) ||
 	    !public_read(c, conf, name, PEM_CERTIFICATE, &line, &certificate))
 		return;
@@ -360,7 +360,7 @@ static void pairs_check(struct okv_checking *c, const struct chrystoki *conf, st
 	}
 }
 
-/* Adds the keys of section LunaSA Client that are missing or empty, for the server `number`; < 0: for all of them. */
+/* Adds the keys of section LunaSA Client that are missing or empty; `number` >= 0 is appended to each key. */
 static void lacking_add(const struct chrystoki *conf, const char *const keys[], int number, struct text *out)
 {
 	for (; *keys != NULL; keys++) {
@@ -373,7 +373,7 @@ static void lacking_add(const struct chrystoki *conf, const char *const keys[], 
 	}
 }
 
-/* A server is named: with what does the client show itself to it, and by what does it know it? */
+/* Where a server is named, the client's key and certificate and the server's must be named, too. */
 static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	static const char *const of_all[] = { "ClientPrivKeyFile", "ClientCertFile", "ServerCAFile", NULL };
@@ -404,7 +404,7 @@ static void identity_check(struct okv_checking *c, const struct chrystoki *conf)
 			    text_string(&lacking));
 }
 
-/* A cloud client proves itself by what these hold; other names may hold further sets of them. */
+/* The credentials of a cloud client.  Only empty ones are reported: a set may have other names. */
 static void token_check(struct okv_checking *c, const struct chrystoki *conf)
 {
 	static const char *const keys[] = { "AuthTokenClientId", "AuthTokenClientSecret" };
@@ -435,7 +435,7 @@ static void paths_check(struct okv_checking *c, const struct chrystoki *conf)
 		if (line->value[0] == '/' ||
 		    (known != &unknown_path && known->target != TARGET_MADE && line->value[0] != '\0'))
 			path_check(c, conf, at, known);
-		/* With no server to reach by the network, the files for that are nobody's. */
+		/* Without a network server nobody uses the files for one. */
 		if (c->found->count > before && known->target >= TARGET_CERTIFICATE && !known->cloud && !networked)
 			c->found->items[before].moot = true;
 	}
@@ -483,7 +483,7 @@ static void stdout_check(struct okv_checking *c, const struct chrystoki *conf)
 		const char *value = chrystoki_value(conf, switches[i][0], switches[i][1], &line);
 		const char *whole = chrystoki_value(conf, switches[i][0], "Enabled", &enabled);
 
-		/* CkLog2 as a whole may be switched off. */
+		/* All of CkLog2 may be switched off. */
 		if (value == NULL || chrystoki_value_is_off(value) || (whole != NULL && chrystoki_value_is_off(whole)))
 			continue;
 		finding_add(c->found,
@@ -499,11 +499,11 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 {
 	const bool everybody = (status->st_mode & 0002) != 0;
 	const bool guide = strcmp(c->job->settings->profile, SETTINGS_PROFILE_STRICT) != 0;
-	/* Then the files are to another policy, which everyday's repair would take them away from. */
+	/* During a prepared upgrade the pre-upgrade policy applies. */
 	const bool prepared = fs_exists(c->job->root, SETTINGS_BEFORE);
 	ptrdiff_t at;
 
-	/* The group's is what the guide's profile wants. */
+	/* Profile guide lets the group write. */
 	if ((status->st_mode & (guide ? 0002 : 0022)) != 0)
 		finding_add(c->found,
 			    FINDING_RULE(everybody ? FINDING_FAIL : FINDING_WARN, "chrystoki-writable",
@@ -524,7 +524,7 @@ static void mode_check(struct okv_checking *c, const struct stat *status, const 
 			(size_t)at + 1, "everybody can read it, and it holds the secret of the Cloud HSM service");
 }
 
-/* The minimal client's own copy, which drifts from the one that is used. */
+/* The minimal client's own copy may differ from the file in use. */
 static void copy_check(struct okv_checking *c, const struct text *bytes)
 {
 	const char *used = c->found->file;
@@ -547,7 +547,7 @@ static void copy_check(struct okv_checking *c, const struct text *bytes)
 	c->found->file = used;
 }
 
-/* What an update or an editor leaves beside it, with the secret of the cloud service, for everybody to read. */
+/* Finds readable copies, left by an update or an editor, that hold the cloud service's secret. */
 static int secrets_check(struct okv_checking *c, const char *directory, struct fault *f)
 {
 	struct fault absent = { 0 };

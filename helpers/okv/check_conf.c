@@ -29,7 +29,7 @@ static const char *const flaw_words[] = {
 	[ASSIGN_FLAW_SPACE] = "line-space",
 };
 
-/* Bytes in a value that no reader promises to take. */
+/* Warns of bytes in a value that OKV may not accept. */
 static void value_check(struct okv_checking *c, const struct assign_line *line, size_t number)
 {
 	size_t at = 0;
@@ -46,7 +46,7 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 	finding_set_remedy(c->found, "write the value of %s again: okv-luna config set", SHOWN(line->name));
 }
 
-/* One finding for each flaw and remedy, at its first line: a file from Windows has a CR on every one. */
+/* Adds one finding per flaw and remedy, at its first line: a file from Windows has a CR on every line. */
 static void flaw_check(struct okv_checking *c, const struct assign *a, size_t first, const char *effect)
 {
 	const enum assign_flaw flaw = a->lines[first].flaw;
@@ -60,7 +60,7 @@ static void flaw_check(struct okv_checking *c, const struct assign *a, size_t fi
 		if (covered > 1)
 			i += covered - 1;
 		else if ((covered > 0) == fixable && i < first)
-			return; /* told there */
+			return; /* reported there */
 		else if ((covered > 0) == fixable)
 			finding_lines_add(&lines, i + 1);
 	}
@@ -71,7 +71,7 @@ static void flaw_check(struct okv_checking *c, const struct assign *a, size_t fi
 		    first + 1, "%s%s", assign_flaw_text(flaw), text_string(&lines.more));
 }
 
-/* Lines that are not NAME="VALUE", and values that are odd. */
+/* Checks each line: is it NAME="VALUE", and is the value plain? */
 static void lines_check(struct okv_checking *c, const struct assign *a, const char *effect)
 {
 	for (size_t i = 0; i < a->count; i++) {
@@ -100,7 +100,7 @@ static bool mentioned(const struct assign *a, const char *name)
 	return false;
 }
 
-/* The value of a key that must be there once; NULL (and a finding) where it is not. */
+/* The value of a key that must be set exactly once; NULL if it is not set. */
 static const char *key_read(struct okv_checking *c, const struct assign *a, const char *key, const char *effect)
 {
 	const char *value = assign_value(a, key);
@@ -110,7 +110,7 @@ static const char *key_read(struct okv_checking *c, const struct assign *a, cons
 			    FINDING_RULE(FINDING_FAIL, "key-twice", "it is not known which one OKV reads",
 					 "keep one of the lines"),
 			    assign_line_number(a, key), "%s is set %zu times", key, assign_count(a, key));
-	/* A malformed line of that name is a finding already. */
+	/* A malformed line with that name was reported. */
 	if (value == NULL && !mentioned(a, key))
 		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "key-missing", effect, FINDING_WIRE_IT), 0,
 			    "%s is not set", key);
@@ -153,7 +153,7 @@ static const char *const preserved_words[] = {
 	[PRESERVED_FLAW_BYTES] = "preserved-bytes",
 };
 
-/* Is what the link leads to on the list, too? */
+/* Does the list cover the link's target, too? */
 static bool leads_inside(const struct okv_checking *c, const char *path)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -197,7 +197,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 				"OKV expects only files of the HSM client; an old file could replace a new release's",
 				"remove it from the list"),
 			line, "PRESERVED_FILES lists '%s', which is OKV's own", SHOWN(path));
-	/* What starts post-upgrade is there while an upgrade is prepared, and only then. */
+	/* The link that starts post-upgrade exists only while an upgrade is prepared. */
 	if (strcmp(path, OKV_POST_WANTED) == 0)
 		return;
 	if (fs_status(c->job->root, path, FS_FOLLOW_TRUSTED, &status, &absent) < 0)
@@ -285,7 +285,7 @@ static bool is_readable(const struct proc_identity *user, const struct stat *sta
 	return (status->st_mode & S_IROTH) != 0;
 }
 
-/* OKV reads both as its own user. */
+/* OKV reads both files as its own user. */
 static void reader_check(struct okv_checking *c, const struct stat *status)
 {
 	const char *user = c->job->settings->okv_user;
@@ -296,11 +296,11 @@ static void reader_check(struct okv_checking *c, const struct stat *status)
 		return;
 	finding_add(c->found, FINDING_RULE(FINDING_FAIL, "file-unreadable", "OKV finds nothing in it", NULL), 0,
 		    "user '%s' cannot read it (mode %04o)", SHOWN(user), (unsigned)(status->st_mode & 07777));
-	/* It holds no secret: to read it is all that the user lacks. */
+	/* It holds no secret, so letting everybody read it is enough. */
 	finding_set_remedy(c->found, "chmod o+r %s", TYPED(c->found->file));
 }
 
-/* As okv_check_read, and the lines of the file. */
+/* Returns as okv_check_read does; also checks and returns the lines. */
 static int assign_check(struct okv_checking *c, const char *missing, const char *skipped, struct assign *ret_assign,
 			struct fault *f)
 {
@@ -350,7 +350,7 @@ static int conf_check(struct okv_checking *c, struct fault *f)
 					 "the console's vendor menu shows another name than expected", FINDING_WIRE_IT),
 			    assign_line_number(&a, "VENDOR_NAME"), "VENDOR_NAME is '%s', and okv-luna.conf says '%s'",
 			    SHOWN(vendor), SHOWN(c->job->settings->vendor_name));
-	/* The list first: the library's check asks it. */
+	/* The list first: the needs are compared with it. */
 	preserved_check(c, &a);
 	library_check(c, &a);
 	c->preserved_line = assign_line_number(&a, "PRESERVED_FILES");
@@ -390,7 +390,7 @@ static void directory_check(struct okv_checking *c, const struct assign *a)
 	else if (text_ends(value, "Chrystoki.conf"))
 		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-file", effect, FINDING_WIRE_IT), line,
 			    "%s names the file, and must name its directory", key);
-	/* That it is not there is said of the file itself. */
+	/* okv_check_chrystoki reports the configured file itself as missing. */
 	else if (!fs_exists(c->job->root, text_string(&path)) && strcmp(text_string(&path), conf) != 0)
 		finding_add(c->found, FINDING_RULE(FINDING_FAIL, "config-missing", effect, FINDING_WIRE_IT), line,
 			    "there is no '%s'", SHOWN(text_string(&path)));

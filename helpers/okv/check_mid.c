@@ -9,7 +9,7 @@
 #include "okv/check.h"
 #include "okv/shell.h"
 
-/* Does wiring put the block to its place, in a script that a shell can then read? */
+/* Could wiring put the block in its place, so that a shell can still parse the script? */
 static bool wiring_moves(struct okv_checking *c, const struct text *script)
 {
 	struct fault stays = { 0 };
@@ -23,7 +23,7 @@ static bool wiring_moves(struct okv_checking *c, const struct text *script)
 
 #define LOST "nothing restores the HSM group, its members and the links"
 
-/* What is said of the block, and of each leftover; `by_hand` is the remedy where that of a command does not do. */
+/* The finding for a state of the block or a leftover; `by_hand` is the remedy where the command is not enough. */
 struct said {
 	enum finding_severity severity;
 	const char *word, *what, *effect, *remedy, *by_hand;
@@ -35,7 +35,7 @@ static const struct said of_block[] = {
 	[MIDUPGRADE_STALE] = { FINDING_WARN, "mid-stale",
 			       "the okv-luna block is of another version, was edited, or not at its place",
 			       "the upgrade runs what is there", FINDING_WIRE_IT, NULL },
-	/* Below the banner wiring puts the block above that line. */
+	/* Wiring moves the block above that line, unless the line is in OKV's part of the script. */
 	[MIDUPGRADE_UNREACHED] = { FINDING_FAIL, "mid-unreached", "the script ends here, before the okv-luna block",
 				   "the block is never reached: after an OS major upgrade " LOST, FINDING_WIRE_IT,
 				   "remove the line, or move it to the end of the script" },
@@ -73,7 +73,7 @@ static const struct said of_leftover[] = {
 					FINDING_FIX_IT, "write the line again" },
 };
 
-/* `works`: what the remedy's command does is enough. */
+/* `works`: the remedy's command is enough. */
 static void said_add(struct okv_checking *c, const struct said *said, bool works, size_t line)
 {
 	finding_add(c->found,
@@ -92,7 +92,7 @@ static void block_check(struct okv_checking *c, const struct text *script, enum 
 
 struct leftovers {
 	struct okv_checking *c;
-	bool fixable; /* with plain quotes a shell can read it */
+	bool fixable; /* a shell can parse it once the quotes are plain */
 };
 
 static void leftover_check(void *context, enum midupgrade_leftover leftover, size_t line)
@@ -102,7 +102,7 @@ static void leftover_check(void *context, enum midupgrade_leftover leftover, siz
 	said_add(leftovers->c, &of_leftover[leftover], leftovers->fixable, line);
 }
 
-/* Whether the file with plain quotes and line ends is one that a shell can read. */
+/* Could a shell parse the script with plain quotes and line ends? */
 static int fixable_find(const struct text *script, bool *ret_fixable, struct fault *f)
 {
 	TEXT_AUTO fixed = { 0 };
@@ -115,7 +115,7 @@ static int fixable_find(const struct text *script, bool *ret_fixable, struct fau
 	return 0;
 }
 
-/* "bash: line 7: unexpected EOF ...": the number, or 0. */
+/* The line number in "bash: line 7: unexpected EOF ...", or 0. */
 static size_t complaint_line(const char *complaint)
 {
 	const char *at = strstr(complaint, "line ");
@@ -155,7 +155,7 @@ static bool command_exists(int root, const char *bytes, const struct script *s, 
 		if (fs_exists(root, path))
 			return true;
 	}
-	/* A function of the script, or of a file it reads in: the name with "()" is looked for here only. */
+	/* A function of this script?  Sourced files are not searched. */
 	for (size_t i = 0; i < s->count; i++) {
 		const char *first;
 		const size_t n = midupgrade_word(bytes + s->lines[i].start, s->lines[i].length, 0, &first);
@@ -194,9 +194,9 @@ int okv_prose_find(const struct okv_job *job, const struct text *script, struct 
 {
 	SCRIPT_AUTO s = { 0 };
 	TEXT_AUTO plain = { 0 };
-	bool below = false; /* a comment, or the rest of one */
+	bool below = false; /* the line above is a comment, or the rest of one */
 
-	/* With plain quotes: one that never ends would hide what stands below it. */
+	/* Straighten quotes first: one that never ends would hide the lines below it. */
 	if (assign_fix_script(text_string(script), script->length, &plain, f) < 0 ||
 	    script_read(&s, text_string(&plain), plain.length, f) < 0)
 		return -1;
@@ -205,8 +205,8 @@ int okv_prose_find(const struct okv_job *job, const struct text *script, struct 
 		size_t length = midupgrade_word(line, s.lines[i].length, 0, &word);
 
 		/*
-		 * Prose has a second word, and nothing that only a shell knows; an unknown word may be a function that
-		 * is read in elsewhere.
+		 * Prose has a second word and no shell syntax; an unknown single word may be a function of a sourced
+		 * file.
 		 */
 		bool prose = below && s.lines[i].code && s.lines[i].outer && assign_is_prose(line, s.lines[i].length) &&
 			     !holds_any(line, s.lines[i].length, "|&<>$`") &&
@@ -216,13 +216,13 @@ int okv_prose_find(const struct okv_job *job, const struct text *script, struct 
 		prose = prose && letters_only(word, length) &&
 			!command_exists(job->root, text_string(&plain), &s, word, length);
 		text_add_char(ret_marks, prose ? '#' : ' ');
-		/* Rulers are not wrapped. */
+		/* A ruler ("#-----") has no continuation. */
 		below = prose || (line[0] == '#' && holds_any(line, s.lines[i].length, letters));
 	}
 	return text_check(ret_marks, f);
 }
 
-/* A comment that was wrapped in print continues on a line without '#', which the shell then runs. */
+/* A comment that was wrapped in print continues on a line without '#', and the shell runs that line. */
 static int prose_check(struct okv_checking *c, const struct text *script, struct fault *f)
 {
 	TEXT_AUTO marks = { 0 };
@@ -252,7 +252,7 @@ static bool line_holds(const struct text_line *line, const char *bytes)
 	return memmem(line->bytes, line->length, bytes, strlen(bytes)) != NULL;
 }
 
-/* What foreign editors and print leave; each is told once. */
+/* Reports, once each, bytes that Windows editors and printed text bring in. */
 static void bytes_check(struct okv_checking *c, const struct text *script)
 {
 	bool carriage = false, dash = false;
@@ -268,7 +268,7 @@ static void bytes_check(struct okv_checking *c, const struct text *script)
 						 FINDING_FIX_IT),
 				    number, "lines end in CR LF instead of LF");
 		}
-		/* U+2013, U+2014: what becomes of the dashes of an option in print. */
+		/* U+2013, U+2014: printed text has them in place of an option's hyphens. */
 		if (!dash && (line_holds(&line, "\xe2\x80\x93") || line_holds(&line, "\xe2\x80\x94"))) {
 			dash = true;
 			finding_add(c->found,

@@ -83,18 +83,18 @@ static const struct {
 enum { CERTIFICATE_COUNT = sizeof(certificates) / sizeof(certificates[0]) };
 
 struct copy {
-	struct text from, to, bytes; /* `to` is empty where nothing is copied */
+	struct text from, to, bytes; /* `to` is empty if nothing is copied */
 	bool created, changed;
 };
 
 struct merging {
 	const struct okv_job *job;
 	const struct okv_chrystoki_merge *wanted;
-	struct chrystoki from; /* with the certificates' paths where they will be */
+	struct chrystoki from; /* its certificate entries changed to the copies */
 	struct copy copies[CERTIFICATE_COUNT];
 };
 
-/* The service client's files lie where the caller says, outside the root if need be: input, not the system. */
+/* Reads a file of the service's client.  It is the caller's input, so its path is not one below the root. */
 static int input_read(const char *path, const char *kind, struct text *ret_text, struct fault *f)
 {
 	FS_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -107,7 +107,7 @@ static int input_read(const char *path, const char *kind, struct text *ret_text,
 	return fs_read(fd, path, FS_READ_CONFIG_MAX, ret_text, f);
 }
 
-/* *ret_directory: where the file lies, links resolved. */
+/* *ret_directory: the file's directory, with links resolved. */
 static int source_read(const char *file, struct text *ret_text, struct text *ret_directory, struct fault *f)
 {
 	char *resolved = realpath(file, NULL);
@@ -145,8 +145,8 @@ static bool is_here(const char *path)
 }
 
 /*
- * Where the certificate of an entry is to be taken from: nothing where it stays as it is.  A path of another machine
- * means the file of that name beside the one that is merged.
+ * Finds the certificate to copy for an entry; *ret_from stays empty if the entry is kept as it is.  For a path of
+ * another machine it is the file of that name beside the merged one.
  */
 static int certificate_find(const struct merging *m, size_t which, const char *directory, struct text *ret_from,
 			    struct text *ret_leaf, struct fault *f)
@@ -183,7 +183,7 @@ static int certificate_find(const struct merging *m, size_t which, const char *d
 	return 0;
 }
 
-/* One of the three entries: its file read, and its value turned to where the copy will be. */
+/* Reads the certificate of one of the three entries, and changes the entry to the path of the future copy. */
 static int certificate_read(struct merging *m, size_t which, const char *directory, struct fault *f)
 {
 	struct text *bytes = &m->copies[which].bytes, *to = &m->copies[which].to, *from = &m->copies[which].from;
@@ -197,7 +197,7 @@ static int certificate_read(struct merging *m, size_t which, const char *directo
 	if (input_read(text_string(from), "certificate ", bytes, f) < 0 ||
 	    pem_read(&pem, text_string(bytes), bytes->length, PEM_CERTIFICATE, f) < 0)
 		return -1;
-	/* No other file is made readable by a crafted path. */
+	/* Copies are readable by everybody: a crafted path must not expose another file. */
 	if (!pem.held[PEM_CERTIFICATE] || pem.held[PEM_KEY] || pem.cut)
 		return fault_refused(f, "'%s' holds something other than certificates, and is not copied",
 				     SHOWN(text_string(from)));
@@ -224,7 +224,7 @@ static int certificate_write(struct merging *m, size_t which, struct fault *f)
 	return 0;
 }
 
-/* What was not there before goes again. */
+/* Removes the copies that this run created. */
 static void certificates_take_back(struct merging *m)
 {
 	for (size_t i = 0; i < CERTIFICATE_COUNT && m->job->mode == OKV_APPLY; i++) {
@@ -242,7 +242,7 @@ static bool is_certificate(const struct chrystoki_line *line)
 	return false;
 }
 
-/* A source that is cut off is refused; paths of another machine are named, those of certificates elsewhere. */
+/* Refuses a file that is cut off; warns of paths that do not exist, except those of certificates, read separately. */
 static int source_check(const struct merging *m, struct fault *f)
 {
 	for (size_t i = 0; i < m->from.count; i++) {
@@ -283,7 +283,7 @@ static bool sections_there(const struct chrystoki *c, const struct okv_chrystoki
 	return true;
 }
 
-/* As setenv reads them: what Chrystoki.conf lacks is in Chrystoki-base.conf beside it, and one entry is taken apart. */
+/* Like setenv, takes missing sections from Chrystoki-base.conf beside the file, and splits the partition's entry. */
 static int from_read(struct merging *m, struct text *ret_directory, struct fault *f)
 {
 	TEXT_SECRET_AUTO bytes = { 0 };
@@ -319,7 +319,7 @@ int okv_chrystoki_merge(const struct okv_job *job, const struct okv_chrystoki_me
 	int r = from_read(&m, &directory, f);
 	if (r == 0)
 		r = source_check(&m, f);
-	/* Whole or not at all: what would be refused, or is not there, is found before the first copy. */
+	/* All or nothing: find everything that is missing or would be refused before the first copy. */
 	for (size_t i = 0; r == 0 && i < CERTIFICATE_COUNT; i++)
 		r = certificate_read(&m, i, text_string(&directory), f);
 	if (r == 0)

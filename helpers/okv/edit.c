@@ -18,7 +18,7 @@ enum { STAMP_LENGTH = 16 }; /* 20250131T235959Z */
 
 /* --- backups ------------------------------------------------------------------------------------------------------ */
 
-/* "okv_hsm.conf.20250131T235959Z", perhaps with "-2" behind it; okv_hsm.conf.old.2025... is another file's. */
+/* "okv_hsm.conf.20250131T235959Z" or "...Z-2" is; "okv_hsm.conf.old.2025..." is a backup of another file. */
 static bool is_backup_of(const char *entry, const char *name)
 {
 	const size_t length = strlen(name);
@@ -28,7 +28,7 @@ static bool is_backup_of(const char *entry, const char *name)
 }
 
 struct backups {
-	char **names; /* owned; sorted by name, which is by date */
+	char **names; /* owned; sorted by name, and so by date */
 	size_t count;
 };
 
@@ -74,7 +74,7 @@ static bool holds(int dir, const char *leaf, const struct text *bytes)
 	       text_same(&kept, bytes);
 }
 
-/* A name for a backup of now that nothing bears yet. */
+/* An unused name for a backup, with the present time. */
 static int backup_name(int dir, const char *name, char ret_leaf[FS_NAME_SIZE], struct fault *f)
 {
 	char now[TIME_STAMP_SIZE], stamp[STAMP_LENGTH + 1];
@@ -113,7 +113,7 @@ static int backup_keep(int root, const char *path, const struct text *bytes, str
 		return -1;
 	if (fs_publish_at(dir, leaf, text_string(bytes), bytes->length, &how, f) < 0)
 		return fault_prefix(f, "%s: ", OKV_BACKUP);
-	/* The oldest shows how things were before this product came; the newest are for yesterday's mistake. */
+	/* Keep the oldest, from before this product, and the newest, for undoing a recent mistake. */
 	for (size_t i = 1; i + BACKUPS_KEPT < backups.count + 1; i++)
 		(void)unlinkat(dir, backups.names[i], 0);
 	return 0;
@@ -121,8 +121,10 @@ static int backup_keep(int root, const char *path, const struct text *bytes, str
 
 /* --- edits -------------------------------------------------------------------------------------------------------- */
 
-/* A run that was killed after the exchange left the old bytes beside; where nothing is to be published, no one else
- * would take them away. */
+/*
+ * Removes the old version that a run left beside the file if it was killed after the exchange.  Publishing does that,
+ * too; this is for runs that publish nothing.
+ */
 static int stage_clear(const struct okv_job *job, const char *path, struct fault *f)
 {
 	FS_AUTO int dir = -1;
@@ -179,7 +181,7 @@ int okv_edit(const struct okv_job *job, const struct okv_edit *edit, bool *ret_c
 		if (r == 0)
 			return 0;
 		*f = now;
-		/* FAULT_INCOMPLETE is the publisher's word for "changed meanwhile". */
+		/* fs_publish says FAULT_INCOMPLETE if the file was changed meanwhile. */
 		if (now.kind != FAULT_INCOMPLETE)
 			return -1;
 	}

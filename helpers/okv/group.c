@@ -38,10 +38,10 @@ static bool running_root(int root)
 }
 
 /*
- * With the running system's root the tool is simply run.  Another tree's own tool is run inside that tree (chroot(2)),
- * with that tree's libraries and configuration.  A tree without the tool is no complete system; then ours is run with
- * its option for another root, which does the same chroot but needs nothing there but the account files.  (`groupadd
- * --prefix` would do without chroot, but gpasswd has no such option, and shadow 4.1 and 4.2 have neither.)
+ * On the running system the tool is simply run.  In another tree, the tree's own tool is run inside it (chroot(2)) with
+ * its libraries and configuration.  An incomplete tree may lack the tool; then ours is run with its option for another
+ * root, which also calls chroot but needs only the account files there.  (`groupadd --prefix` needs no chroot, but
+ * gpasswd has no such option, and shadow 4.1 and 4.2 have neither.)
  */
 static int tool_run(const struct okv_job *job, const struct tool *tool, const char *const *arguments, struct fault *f)
 {
@@ -81,7 +81,7 @@ static int tool_run(const struct okv_job *job, const struct tool *tool, const ch
 
 struct files {
 	struct text passwd, group, gshadow;
-	bool shadowed; /* there is a gshadow */
+	bool shadowed; /* etc/gshadow exists */
 };
 
 static void files_done(struct files *files)
@@ -109,14 +109,14 @@ static int files_read(int root, struct files *ret_files, struct fault *f)
 	return 0;
 }
 
-/* Runs the tool and reads what stands in the files then: that counts, not the tool's yes. */
+/* Runs the tool, then reads the files: they count, not the tool's exit code. */
 static int files_change(const struct okv_job *job, const struct tool *tool, const char *const *arguments,
 			struct files *ret_after, struct fault *f)
 {
 	return tool_run(job, tool, arguments, f) < 0 ? -1 : files_read(job->root, ret_after, f);
 }
 
-/* Has nobody that id, as a group or as a primary group? */
+/* Is the id neither a group's nor a user's primary group's? */
 static bool gid_free(const struct files *files, gid_t gid)
 {
 	TEXT_AUTO name = { 0 };
@@ -136,8 +136,8 @@ static int group_make(const struct okv_job *job, gid_t gid, struct fault *f)
 }
 
 /*
- * A groupadd that was killed has written etc/group and not yet etc/gshadow.  To restrict a group to its members is to
- * write the line that groupadd leaves: no password that anybody could know.
+ * A killed groupadd may have written etc/group but not etc/gshadow.  `gpasswd --restrict` adds the line that groupadd
+ * would have added, without a usable password.
  */
 static int shadow_ensure(const struct okv_job *job, const struct files *files, bool *ret_changed, struct fault *f)
 {
@@ -159,7 +159,7 @@ static int shadow_ensure(const struct okv_job *job, const struct files *files, b
 	return 0;
 }
 
-/* Makes a group that is not there; *ret_gid is OKV_GID_ANY where groupadd will choose. */
+/* Creates the group; with OKV_PLAN *ret_gid is OKV_GID_ANY if groupadd will choose. */
 static int group_add(const struct okv_job *job, gid_t wanted, gid_t *ret_gid, struct fault *f)
 {
 	const char *group = job->settings->hsm_group;
@@ -225,7 +225,7 @@ int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault 
 	const bool left = group_is_left(&files, group);
 	if (left && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
-		/* A groupdel that was killed has left etc/gshadow; the next wants a line in etc/group too. */
+		/* A killed groupdel may have left only the line in etc/gshadow; the next run needs both. */
 		if (!accounts_group_find(&files.group, group, &gid) && group_make(job, OKV_GID_ANY, f) < 0)
 			return -1;
 		if (files_change(job, &groupdel, arguments, &after, f) < 0)
@@ -243,7 +243,7 @@ int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault 
 static bool is_member(const struct files *files, const struct accounts_user *user, const char *name, const char *group,
 		      gid_t gid)
 {
-	/* A primary group lists nobody; of the two files that list, a gpasswd that was killed has written one. */
+	/* A primary group lists nobody.  Check both files: a killed gpasswd may have written only one. */
 	return user->gid == gid || (accounts_group_lists(&files->group, group, name) &&
 				    (!files->shadowed || accounts_shadow_has(&files->gshadow, group, name)));
 }
@@ -270,7 +270,7 @@ int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault
 	if (missing && job->mode == OKV_APPLY) {
 		FILES_AUTO after = { 0 };
 		bool entered;
-		/* Where the group's step failed half way: what --add puts into gshadow has another password field. */
+		/* In case okv_group_ensure failed half way: --add would write another password field than groupadd. */
 		if (shadow_ensure(job, &files, &entered, f) < 0 ||
 		    files_change(job, &gpasswd, arguments, &after, f) < 0)
 			return -1;
@@ -323,11 +323,11 @@ struct processes {
 	uid_t uid;
 	gid_t gid;
 	struct stat root;
-	bool seen; /* any process at all: /proc is mounted */
+	bool seen; /* there are processes, so /proc is mounted */
 	size_t count;
 };
 
-/* What stands behind "\nUid:" or the like; NULL where there is no such line. */
+/* The text after a name such as "\nUid:"; NULL if there is no such line. */
 static const char *status_value(const struct text *status, const char *name)
 {
 	const char *line = strstr(text_string(status), name);
@@ -335,7 +335,7 @@ static const char *status_value(const struct text *status, const char *name)
 	return line != NULL ? line + strlen(name) : NULL;
 }
 
-/* Is the number among those on the line?  The next line begins with a letter. */
+/* Is the number on this line?  strtoul stops at the next line, which begins with a letter. */
 static bool line_has(const char *line, unsigned long number)
 {
 	for (;;) {
@@ -354,12 +354,12 @@ static bool lacks_group(const struct text *status, uid_t uid, gid_t gid)
 	const char *uids = status_value(status, "\nUid:"), *gids = status_value(status, "\nGid:");
 	const char *groups = status_value(status, "\nGroups:");
 
-	/* A kernel thread or a process that just ended has nothing to say. */
+	/* A process that has just ended has none of these lines. */
 	return uids != NULL && gids != NULL && groups != NULL && line_has(uids, uid) && !line_has(gids, gid) &&
 	       !line_has(groups, gid);
 }
 
-/* Reads /proc/PID/status of a process whose root directory is the tree's. */
+/* Reads /proc/PID/status, if the process's root directory is the tree's. */
 static bool process_read(int process, const struct stat *root, struct text *status)
 {
 	struct stat its_root;
@@ -379,7 +379,7 @@ static void process_look(struct processes *p, int proc, const char *pid)
 	if (pid[0] < '1' || pid[0] > '9')
 		return;
 	p->seen = true;
-	/* A process that may not be dumped belongs to root in /proc, whosever it is. */
+	/* A non-dumpable process is owned by root in /proc, whatever its user. */
 	if (fstatat(proc, pid, &owner, AT_SYMLINK_NOFOLLOW) < 0 || (owner.st_uid != p->uid && owner.st_uid != 0))
 		return;
 	FS_AUTO int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,17 +1,16 @@
 /*
- * okv/group: the HSM group, who is in it, and which processes do not have it yet.
+ * okv/group: the HSM group, its members, and running processes that do not have it yet.
  *
- * Promise: what is there is read from etc/passwd and etc/group below the root, never from a name service.  What is
- * missing is made by the system's own groupadd(8) and gpasswd(1), so that shadow files, locks and audit come along:
- * those of the tree, run inside it; a tree that has none (no complete system) is served by ours with their options
- * for another root.  Where we have none either that is FAULT_ABSENT.  A second call finds nothing to do and starts
- * no process.  Nothing is ever renumbered, and nothing is removed but by the two calls that say so.
+ * Promise: accounts are read from etc/passwd and etc/group below the root, never through a name service.  They are
+ * changed by groupadd(8) and gpasswd(1), which handle shadow files, locks and audit: the tree's own, run inside the
+ * tree; if it has none (an incomplete system), ours with their option for another root; FAULT_ABSENT if there are none.
+ * A second call finds nothing to do and starts no process.  Nothing is renumbered, and only the two `remove` calls
+ * remove anything.
  *
- * Where there is an etc/gshadow it says the same about the group: a tool that was killed between its two files is run
- * again.
+ * If etc/gshadow exists it is kept consistent: a tool that was killed between the two files is run again.
  *
- * Group and user are HSM_GROUP and OKV_USER of job->settings.  Every change is told to job->report in one line; with
- * OKV_PLAN the line says what would be done.  job->tool_ms bounds each tool that is started (FAULT_LATE).
+ * Group and user are HSM_GROUP and OKV_USER of job->settings.  Every change is one line of job->report; with OKV_PLAN
+ * it says what would be done.  job->tool_ms is the time limit of each tool (FAULT_LATE).
  */
 #ifndef OKV_OKV_GROUP_H
 #define OKV_OKV_GROUP_H
@@ -27,34 +26,34 @@
 
 struct okv_group {
 	gid_t gid;    /* OKV_GID_ANY: planned, and groupadd will choose */
-	bool changed; /* made now (or to be made, with OKV_PLAN) */
-	bool wanted;  /* gid is the wanted one, or none was wanted */
+	bool changed; /* made now, or with OKV_PLAN to be made */
+	bool wanted;  /* it has the wanted id, or any id was fine */
 };
 
 /*
- * The group exists afterwards.  A new one is a system group (groupadd -r); `wanted` is its id where nobody else has
- * that id, neither as a group nor as a primary group; otherwise groupadd chooses and ret_group->wanted is false:
- * the caller re-owns what carries the old id (perms_reown).  A group that exists keeps its id, wanted or not.
+ * Makes sure that the group exists.  A new one is a system group (groupadd -r) with id `wanted`, unless that is another
+ * group's or a user's primary group's; then groupadd chooses, ret_group->wanted is false, and the caller changes the
+ * group of files with the old id (perms_reown).  An existing group keeps its id.
  */
 int okv_group_ensure(const struct okv_job *job, gid_t wanted, struct okv_group *ret_group, struct fault *f);
 /*
- * The user is a member afterwards (listed in the group's line, or has it as primary group).  FAULT_ABSENT where the
- * user is not there, or the group (except with OKV_PLAN, where the group may be one that is still to be made).
+ * Makes sure that the user is a member (listed in the group's line, or has it as primary group).  FAULT_ABSENT if there
+ * is no such user or group; with OKV_PLAN the group may still be missing.
  */
 int okv_member_ensure(const struct okv_job *job, bool *ret_changed, struct fault *f);
 
 /*
- * The way back, by groupdel(8) and gpasswd(1): neither file has the group afterwards, or lists the user in it.  What a
- * tool that was killed has left in one of them only goes too.  groupdel refuses a user's primary group (FAULT_SYSTEM).
+ * The reverse, by groupdel(8) and gpasswd(1): removes the group, or the user from it, in both files, also if a killed
+ * tool left it in only one of them.  groupdel refuses a user's primary group (FAULT_SYSTEM).
  */
 int okv_group_remove(const struct okv_job *job, bool *ret_changed, struct fault *f);
 int okv_member_remove(const struct okv_job *job, bool *ret_changed, struct fault *f);
 
 /*
- * Running processes of `user`, in this tree (their root directory is ours), that do not have the group among their
- * ids: groups are handed out at login, so they keep away until they are started again.  Each is told to the report as
- * a warning, and after the last one the rule: reboot (the integration guide's rule).  *ret_count: how many.  With user
- * or group not there it is 0; where /proc is not mounted it is 0 too, and a warning says that nobody looked.
+ * Finds running processes of `user` in this tree (with the same root directory) that lack the group: a process gets its
+ * groups at login, so a new one takes effect when it is started again.  Each is a warning, followed by the integration
+ * guide's rule: reboot.  *ret_count: how many; 0 if there is no such user or group, and 0 with a warning if /proc is
+ * not mounted.
  */
 int okv_processes_without_group(const struct okv_job *job, const char *user, size_t *ret_count, struct fault *f);
 

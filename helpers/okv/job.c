@@ -73,8 +73,8 @@ unsigned okv_version_parse(const char *version)
 }
 
 /*
- * The version in "libCryptoki2_64.so.7.4.0", or 0.  "libCryptoki2_64.so.2" is the interface's number, not the client's:
- * a version has at least one more part.
+ * The version in "libCryptoki2_64.so.7.4.0", or 0.  In "libCryptoki2_64.so.2" it is the interface's version: the
+ * client's has two parts or more.
  */
 static unsigned library_version(const char *name)
 {
@@ -83,7 +83,7 @@ static unsigned library_version(const char *name)
 	return text_starts(name, stem) ? okv_version_parse(name + sizeof(stem) - 1) : 0;
 }
 
-/* Raises *newest to the newest version among the libraries of the directory. */
+/* Raises *newest to the newest version of a library in the directory. */
 static int libraries_look(int root, const char *directory, unsigned *newest, struct fault *f)
 {
 	struct fault cause = { 0 };
@@ -102,7 +102,7 @@ static int libraries_look(int root, const char *directory, unsigned *newest, str
 	return more;
 }
 
-/* "# full client 10.4.0-417, as okv-luna extract installed it" */
+/* The record begins with a line like "# full client 10.4.0-417, as okv-luna extract installed it". */
 static int record_look(int root, unsigned *version, struct fault *f)
 {
 	static const char before[] = " client ";
@@ -137,7 +137,7 @@ int okv_client_version(int root, const struct settings *settings, unsigned *ret_
 	return 0;
 }
 
-/* Does this OKV say of itself, or the settings of it, that it is one with the generic interface? */
+/* Is this a release with the generic interface, by OKV_RELEASE or by what OKV itself says? */
 static bool has_interface(int root, const struct settings *settings)
 {
 	TEXT_AUTO os = { 0 };

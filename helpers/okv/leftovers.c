@@ -31,14 +31,14 @@ struct place {
 
 struct search {
 	int root;
-	int bundle;  /* the one in its place, or -1 */
-	bool linked; /* that is a second name of somebody else's file */
+	int bundle;  /* the bundle in its place, or -1 */
+	bool linked; /* it is a hard link to another user's file */
 	struct stat bundle_status;
 	struct place places[PLACES_MAX];
 	size_t place_count;
-	const struct place *at; /* the one being looked at */
+	const struct place *at; /* the one being searched */
 	size_t unseen;
-	size_t known; /* items that are sorted by file, while their other names are looked for */
+	size_t known; /* items sorted by file, while their other names are searched for */
 	struct okv_leftovers found;
 };
 
@@ -70,7 +70,7 @@ static int failure_add(struct search *s, const char *path, const struct fault *f
 {
 	char why[OKV_LEFTOVER_TEXT_SIZE];
 
-	/* What went between two looks is no copy any more, and not every node has every directory. */
+	/* Removed meanwhile, or a directory that this node does not have. */
 	if (failure->kind == FAULT_ABSENT)
 		return 0;
 	(void)snprintf(why, sizeof(why), "could not be looked at: %.180s",
@@ -80,7 +80,7 @@ static int failure_add(struct search *s, const char *path, const struct fault *f
 
 /* --- one file ----------------------------------------------------------------------------------------------------- */
 
-/* The value of "origin" in the header's line, where it is written without escapes. */
+/* Reads "origin" from the header; a value with escapes is ignored. */
 static void origin_find(const char *header, char ret_origin[OKV_LEFTOVER_TEXT_SIZE])
 {
 	const char *name = strstr(header, "\"origin\"");
@@ -90,7 +90,7 @@ static void origin_find(const char *header, char ret_origin[OKV_LEFTOVER_TEXT_SI
 		memcpy(ret_origin, value, sizeof(value));
 }
 
-/* -1 where either cannot be read. */
+/* -1 if either cannot be read. */
 static int content_compare(int a, int b, off_t size, bool *ret_same)
 {
 	enum { BLOCK = 16 * 1024 };
@@ -109,7 +109,7 @@ static int content_compare(int a, int b, off_t size, bool *ret_same)
 	return 0;
 }
 
-/* What its content makes of it; -1 where that cannot be read. */
+/* Sets item->kind by the content; -1 if it cannot be read. */
 static int content_look(const struct search *s, int dir, const char *leaf, struct okv_leftover *item, struct fault *f)
 {
 	static const char magic[] = SETTINGS_SEALED_MAGIC;
@@ -139,15 +139,15 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 
 static bool is_stage(const char *path, const char *leaf)
 {
-	/* Our own directory has stages of other files, and one file that is made for a bundle. */
+	/* In our own directory temporary files are of other things, but for the one made for a bundle. */
 	return text_starts(path, SETTINGS_VAR "/") ? strcmp(path, SETTINGS_VAR "/" SETTINGS_OUTGOING) == 0
 						   : fs_stage_named(leaf, NULL);
 }
 
 /*
- * What copying makes of the name: "hsmbundle.bak", "hsmbundle (1)", "okv1-hsmbundle".  An older bundle has other bytes,
- * so there is nothing else to know it by.  Programs and what is written about a bundle are none, nor is what OKV may
- * keep below its own directory.
+ * Is it a name that copying makes: "hsmbundle.bak", "hsmbundle (1)", "okv1-hsmbundle"?  An older bundle has other
+ * bytes, so only its name shows what it is.  Programs and texts about a bundle are excluded, and what OKV may keep
+ * below its own directory.
  */
 static bool is_named(const char *path, const char *leaf, mode_t mode)
 {
@@ -181,7 +181,7 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 		if (item.kind == OKV_LEFTOVER_SEALED || item.status.st_size == 0)
 			strcpy(item.why, item.status.st_size == 0 ? "empty" : "still sealed");
 		item.kind = OKV_LEFTOVER_BUNDLE;
-		/* What lies there only now may be anybody's. */
+		/* A file that took the bundle's place during the search may be anybody's. */
 		item.called = s->linked || !fs_same_file(&item.status, &s->bundle_status);
 	} else if (item.kind == OKV_LEFTOVER_NONE && is_named(entry->path, entry->name, item.status.st_mode)) {
 		item.kind = OKV_LEFTOVER_PLAIN;
@@ -196,7 +196,7 @@ static int file_look(struct search *s, const struct fs_walk_entry *entry, struct
 	return item_add(s, entry->path, &item, f);
 }
 
-/* --- where they lie ----------------------------------------------------------------------------------------------- */
+/* --- the places to search ----------------------------------------------------------------------------------------- */
 
 static bool entry_wanted(void *context, const void *state, const char *name, unsigned char type)
 {
@@ -206,7 +206,7 @@ static bool entry_wanted(void *context, const void *state, const char *name, uns
 	return type == DT_REG || type == DT_DIR || type == DT_UNKNOWN;
 }
 
-/* Another place is looked at on its own. */
+/* Skips other places, which are searched by themselves, and mount points. */
 static int directory_look(struct search *s, const struct fs_walk_entry *entry, struct fault *f)
 {
 	for (size_t i = 0; i < s->place_count; i++)
@@ -229,7 +229,7 @@ static int entry_look(void *context, const void *state, const struct fs_walk_ent
 	return S_ISREG(entry->status->st_mode) && file_look(s, entry, f) < 0 ? -1 : FS_WALK_PASS;
 }
 
-/* The walk goes on; memory that is lacking now lacks soon after. */
+/* Cannot fail, and need not: if memory is short here, the next item_add fails. */
 static void entry_miss(void *context, const char *path, const struct fault *trouble)
 {
 	struct fault ignored = { 0 };
@@ -237,7 +237,7 @@ static void entry_miss(void *context, const char *path, const struct fault *trou
 	(void)failure_add(context, path, trouble, &ignored);
 }
 
-/* Two users may share a home, and a home may be /tmp. */
+/* Adds a place once: two users may share a home, and a home may be /tmp. */
 static int place_add(struct search *s, const char *path, struct fault *f)
 {
 	struct fault failure = { 0 };
@@ -261,7 +261,7 @@ static int place_add(struct search *s, const char *path, struct fault *f)
 	return 0;
 }
 
-/* The homes of who carries bundles, as the tree's password file has them. */
+/* Adds the homes of the users that handle bundles, from the tree's passwd file. */
 static int homes_add(struct search *s, const struct text *passwd, const char *okv_user, struct fault *f)
 {
 	const char *const users[] = { "root", SETTINGS_SUPPORT_USER, okv_user };
@@ -271,7 +271,7 @@ static int homes_add(struct search *s, const struct text *passwd, const char *ok
 		const bool known = accounts_user_home(passwd, users[i], &home);
 		if (text_check(&home, f) < 0)
 			return -1;
-		/* The top of the tree is the home of accounts that have none. */
+		/* "/" stands for "no home". */
 		if (known && strcmp(text_string(&home), "/") != 0 && place_add(s, text_string(&home), f) < 0)
 			return -1;
 	}
@@ -290,14 +290,14 @@ static int places_look(struct search *s, const struct settings *settings, struct
 
 	if (fs_read_config(s->root, accounts, &passwd, &unread) < 0 && failure_add(s, accounts, &unread, f) < 0)
 		return -1;
-	/* A link in its place is no bundle. */
+	/* FAULT_REFUSED: a link in the bundle's place is not a bundle. */
 	if (fs_file_open(s->root, SETTINGS_BUNDLE, FS_FOLLOW_TRUSTED, O_RDONLY, &s->bundle, &s->bundle_status,
 			 &failure) < 0 &&
 	    failure.kind != FAULT_REFUSED && failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
 		return -1;
 	s->linked = s->bundle >= 0 && s->bundle_status.st_nlink > 1 &&
 		    !(accounts_user_find(&passwd, settings->okv_user, &okv) && okv.uid == s->bundle_status.st_uid);
-	/* Nothing is no secret: every empty file would be a copy of an empty bundle. */
+	/* Do not compare with an empty bundle: every empty file would be a copy of it. */
 	if (s->linked || (s->bundle >= 0 && s->bundle_status.st_size == 0))
 		fs_close(&s->bundle);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
@@ -313,7 +313,7 @@ static int places_look(struct search *s, const struct settings *settings, struct
 	return 0;
 }
 
-/* --- other names of the same file --------------------------------------------------------------------------------- */
+/* --- hard links --------------------------------------------------------------------------------------------------- */
 
 static int by_file(const void *a, const void *b)
 {
@@ -324,7 +324,7 @@ static int by_file(const void *a, const void *b)
 					     : (left->st_ino > right->st_ino) - (left->st_ino < right->st_ino);
 }
 
-/* The end of the items, sorted by file, that are names of the same one; *ret_more: it has more names than these. */
+/* Items are sorted by file: the end of those that name the same file.  *ret_more: it has more hard links than these. */
 static size_t names_end(const struct search *s, size_t first, bool *ret_more)
 {
 	const struct okv_leftover *items = s->found.items;
@@ -385,7 +385,7 @@ static int name_look(void *context, const void *state, const struct fs_walk_entr
 	return item_add(s, entry->path, &item, f) < 0 ? -1 : FS_WALK_PASS;
 }
 
-/* What cannot be seen there is missing in the count. */
+/* A directory that cannot be read needs no report of its own: names missing from the count are reported. */
 static void name_miss(void *context, const char *path, const struct fault *trouble)
 {
 	(void)context;
@@ -393,7 +393,7 @@ static void name_miss(void *context, const char *path, const struct fault *troub
 	(void)trouble;
 }
 
-/* Looks for the names of all items on the file system of this one, which begins where its path first comes to it. */
+/* Searches the file system of this item for names of all items; it starts where the item's path first enters it. */
 static int names_find(struct search *s, size_t of, struct fault *f)
 {
 	const struct fs_walk walk = { .context = s, .visit = name_look, .miss = name_miss };
@@ -422,7 +422,7 @@ static void items_sort(struct search *s, int (*by)(const void *, const void *))
 		qsort(s->found.items, s->found.count, sizeof(*s->found.items), by);
 }
 
-/* A file that has more names than were found is there still when all of these are removed. */
+/* Finds the other names of all items; a file with more names than that would survive their removal. */
 static int names_complete(struct search *s, struct fault *f)
 {
 	const struct stat *searched = NULL;
@@ -451,7 +451,7 @@ static int names_complete(struct search *s, struct fault *f)
 	return 0;
 }
 
-/* The bundle in its place first, then by name. */
+/* By path, the bundle in its place first. */
 static int by_name(const void *a, const void *b)
 {
 	const struct okv_leftover *left = a, *right = b;

@@ -21,8 +21,8 @@ bool okv_library_is_there(int root, const char *path)
 }
 
 /*
- * Is it known that OKV finds no library there?  A name that the loader can follow and we do not (dots, a link that
- * somebody else than root made, a bare file name) may well be one that works.
+ * Is it certain that OKV finds no library there?  The loader follows names that we do not (dots, a link that a user
+ * other than root made, a bare file name); such a name may work.
  */
 static bool library_is_missing(int root, const char *path)
 {
@@ -34,7 +34,7 @@ static bool library_is_missing(int root, const char *path)
 	return strchr(path, '/') != NULL && !okv_library_is_there(root, path);
 }
 
-/* Do both names lead to the same file? */
+/* Do both paths resolve to the same file? */
 static bool same_place(int root, const char *a, const char *b)
 {
 	FS_PLACE_AUTO one = FS_PLACE_INIT;
@@ -54,7 +54,7 @@ int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f)
 	if (okv_lines_read(job->root, OKV_CONF, &a, &cause) < 0 && fs_absence(&cause, f) < 0)
 		return -1;
 	const char *vendor = assign_value(&a, "VENDOR_NAME"), *library = assign_value(&a, "PKCS11_LIB_LOC");
-	/* A library by its name is a Luna client's where nobody says whose it is. */
+	/* Without a VENDOR_NAME the library's file name decides. */
 	const char *name = library != NULL ? text_leaf(library) : "";
 	const bool named = vendor != NULL && vendor[0] != '\0' && strcmp(vendor, job->settings->vendor_name) != 0;
 	*ret_other =

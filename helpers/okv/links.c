@@ -16,13 +16,13 @@
 enum kind {
 	KIND_GENERIC, /* a link in OKV's generic directory */
 	KIND_LINK,
-	KIND_COPY, /* a file: what systemctl(1) enables by a link it would disable by removing the unit */
+	KIND_COPY, /* a file: `systemctl disable` would remove a unit that is a link */
 };
 
 struct link {
 	const char *path, *target;
 	enum kind kind;
-	bool preserved; /* belongs into PRESERVED_FILES */
+	bool preserved; /* belongs in PRESERVED_FILES */
 };
 
 static const struct link fixed[] = {
@@ -37,7 +37,7 @@ static const struct link fixed[] = {
 
 enum { FIXED_COUNT = sizeof(fixed) / sizeof(fixed[0]) };
 
-/* Folders of ours, each file of which has a link of its name, or a copy, elsewhere. */
+/* Our directories whose files are linked, or copied, to another directory under the same name. */
 static const struct {
 	const char *folder, *place;
 	enum kind kind;
@@ -98,14 +98,14 @@ static int links_walk(const struct okv_job *job, int (*each)(void *, const struc
 }
 
 enum standing {
-	STANDING_NOTHING, /* the link can be made */
-	STANDING_OURS,    /* the very link, or the same bytes */
-	STANDING_OTHER,   /* something else */
-	STANDING_NOWHERE, /* no directory for it */
-	STANDING_UNASKED, /* not wanted on this appliance, or what it points to is not installed */
+	STANDING_NOTHING, /* nothing has the name; the link can be made */
+	STANDING_OURS,    /* the same link, or a copy with the same bytes */
+	STANDING_OTHER,   /* something else has the name */
+	STANDING_NOWHERE, /* the directory does not exist */
+	STANDING_UNASKED, /* not for this OKV, or the target is not installed */
 };
 
-/* Is the file at `leaf` a copy of what the link would lead to?  What cannot be read is a fault, no "no". */
+/* Is the file at `leaf` a copy of the target?  A file that cannot be read is a failure, not a "no". */
 static int copy_look(int root, int dir, const char *leaf, const char *target, enum standing *ret_standing,
 		     struct fault *f)
 {
@@ -124,7 +124,7 @@ static int copy_look(int root, int dir, const char *leaf, const char *target, en
 	return 0;
 }
 
-/* *ret_dir: the link's directory, -1 with STANDING_NOWHERE. */
+/* *ret_dir: the link's directory; not set with STANDING_NOWHERE. */
 static int link_look(int root, const char *path, const char *target, enum standing *ret_standing, int *ret_dir,
 		     char leaf[FS_NAME_SIZE], struct fault *f)
 {
@@ -133,7 +133,7 @@ static int link_look(int root, const char *path, const char *target, enum standi
 	char now[PATH_MAX];
 
 	if (fs_parent_open(root, path, FS_FOLLOW_TRUSTED, &dir, leaf, &cause) < 0) {
-		/* A directory that cannot be looked at now is not one that is missing: the link would be forgotten. */
+		/* A directory that cannot be opened now is not missing: the link would be forgotten. */
 		if (fs_absence(&cause, f) < 0)
 			return -1;
 		*ret_standing = STANDING_NOWHERE;
@@ -158,7 +158,7 @@ struct making {
 	struct text record; /* lines PATH -> TARGET */
 };
 
-/* As link_look, for a link that is to be made. */
+/* As link_look, or STANDING_UNASKED if the link is not to be made. */
 static int link_ask(const struct making *m, const struct link *link, enum standing *ret_standing, int *ret_dir,
 		    char leaf[FS_NAME_SIZE], struct fault *f)
 {
@@ -174,7 +174,7 @@ static int link_ask(const struct making *m, const struct link *link, enum standi
 	return link_look(m->job->root, link->path, link->target, ret_standing, ret_dir, leaf, f);
 }
 
-/* Written down before it is made, so that a link of ours is never taken for somebody else's. */
+/* Records a link before it is made: otherwise, after a kill, it would count as somebody else's. */
 static int link_note(void *context, const struct link *link, struct fault *f)
 {
 	struct making *m = context;
@@ -277,7 +277,7 @@ static int link_unmake(const struct okv_job *job, struct okv_outcome *outcome, c
 
 	if (link_look(job->root, path, target, &standing, &dir, leaf, f) < 0)
 		return -1;
-	/* What a run that was killed while it made this one left beside it. */
+	/* Remove temporary files of a run that was killed while it made this one. */
 	if (job->mode == OKV_APPLY && standing != STANDING_NOWHERE && fs_stage_sweep(dir, leaf, f) < 0)
 		return -1;
 	if (standing != STANDING_OURS)
@@ -310,7 +310,7 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 		    link_unmake(job, outcome, text_string(&path), text_string(&target), f) < 0)
 			return -1;
 	}
-	/* No package owns links in OKV's directory, so these are ours whether written down or not. */
+	/* No package owns links in OKV's directory, so these are ours even without a record. */
 	for (size_t i = 0; i < FIXED_COUNT; i++) {
 		TEXT_AUTO written = { 0 };
 
@@ -321,7 +321,7 @@ int okv_links_remove(const struct okv_job *job, struct okv_outcome *outcome, str
 		    link_unmake(job, outcome, fixed[i].path, fixed[i].target, f) < 0)
 			return -1;
 	}
-	/* Last, so that a run that is broken off is told by the record that it was. */
+	/* Last: while the record exists, an interrupted run is continued. */
 	return job->mode == OKV_APPLY ? okv_record_remove(job->root, OKV_RECORD_LINKS, f) : 0;
 }
 
@@ -345,7 +345,7 @@ int okv_links_preserve(const struct okv_job *job, struct preserved *preserved, s
 		     (fixed[i].kind == KIND_COPY && preserved_add(preserved, OKV_POST_WANTED, f) < 0)))
 			return -1;
 	}
-	/* Who had switched it on has it on after an OS major, and nobody else. */
+	/* The timer stays enabled after an OS major upgrade only where it was enabled before. */
 	bool enabled;
 	return fs_existence(job->root, OKV_SLOTS_WANTED, &enabled, f) < 0 ||
 			       (enabled && preserved_add(preserved, OKV_SLOTS_WANTED, f) < 0)

@@ -22,8 +22,8 @@
 struct finding_needs {
 	const struct okv_job *job;
 	struct okv_needs needs;
-	struct preserved libraries; /* those that were followed */
-	/* What is being followed. */
+	struct preserved libraries; /* those already followed */
+	/* Of the path being followed. */
 	enum okv_need_kind kind;
 	size_t line;
 	const char *reason;
@@ -39,7 +39,7 @@ void okv_needs_done(struct okv_needs *needs)
 	*needs = (struct okv_needs){ .items = NULL };
 }
 
-/* --- what is the system's own ------------------------------------------------------------------------------------- */
+/* --- what belongs to the system ----------------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *path, const char *const *paths)
 {
@@ -57,7 +57,7 @@ static bool is_within_one_of(const char *path, const char *const *paths)
 	return false;
 }
 
-/* A directory that the next system has with its own content: never as a whole. */
+/* A directory that every system has, with contents of its own: never listed as a whole. */
 static bool is_system_directory(const char *path)
 {
 	static const char *const directories[] = {
@@ -71,7 +71,7 @@ static bool is_system_directory(const char *path)
 	return strchr(path + strspn(path, "/"), '/') == NULL || is_one_of(path, directories);
 }
 
-/* Where nothing lives through a restart, or every system writes its own. */
+/* A place that a restart empties, or where every system writes its own files. */
 static bool is_passing(const char *path)
 {
 	static const char *const places[] = { "/dev",     "/proc",    "/sys",     "/run",      "/tmp",
@@ -80,7 +80,7 @@ static bool is_passing(const char *path)
 	return is_within_one_of(path, places);
 }
 
-/* Files that the next system brings, or OKV. */
+/* A place of files that the next operating system, or OKV, brings. */
 static bool is_system_file(const char *path)
 {
 	static const char *const places[] = { "/bin",      "/sbin",    "/lib",       "/lib64",       "/usr/bin",
@@ -90,7 +90,7 @@ static bool is_system_file(const char *path)
 	return is_within_one_of(path, places);
 }
 
-/* An entry of PRESERVED_FILES that would put this system's accounts, or this OKV, into the place of the next one's. */
+/* A path that must not be in PRESERVED_FILES: it would replace the next system's accounts or OKV, or is invalid. */
 static bool is_forbidden(const char *path)
 {
 	static const char *const places[] = { "/etc/passwd",     "/etc/group", "/etc/shadow",     "/etc/gshadow",
@@ -101,7 +101,7 @@ static bool is_forbidden(const char *path)
 	       preserved_judge(path) != PRESERVED_FLAW_NONE;
 }
 
-/* What is written, not read. */
+/* Does the entry name a file that is only written? */
 static bool is_log(const char *key)
 {
 	static const char *const keys[] = { "File", "Error", "haLogPath", "LogToFile", NULL };
@@ -139,15 +139,15 @@ static void needs_cut(struct finding_needs *n, size_t count)
 }
 
 struct following {
-	char here[PATH_MAX];     /* so far, free of links */
-	char todo[2 * PATH_MAX]; /* still to go */
-	size_t target_end;       /* what is left of `todo` behind the target of the last link; SIZE_MAX: none */
+	char here[PATH_MAX];     /* resolved so far, without links */
+	char todo[2 * PATH_MAX]; /* the rest of the path */
+	size_t target_end;       /* length of `todo` when the last link's target is resolved; SIZE_MAX: no link */
 	unsigned links;
 };
 
 enum step { STEP_END, STEP_ON };
 
-/* One component further. */
+/* Resolves one more component. */
 static int step_take(struct finding_needs *n, struct following *w, enum step *ret_step, struct fault *f)
 {
 	enum { LINKS_MAX = 16 };
@@ -167,7 +167,7 @@ static int step_take(struct finding_needs *n, struct following *w, enum step *re
 		w->here[used] = '/';
 		memcpy(w->here + used + 1, name, length);
 		w->here[used + 1 + length] = '\0';
-		/* Only what is not there is no need; what cannot be looked at is a fault. */
+		/* A missing path is skipped; one that cannot be looked at is a failure. */
 		if (fs_parent_open(n->job->root, w->here, FS_NOFOLLOW, &dir, leaf, &absent) < 0)
 			return fs_absence(&absent, f);
 	}
@@ -179,7 +179,7 @@ static int step_take(struct finding_needs *n, struct following *w, enum step *re
 		*ret_step = STEP_ON;
 		if (w->target_end == SIZE_MAX || strlen(w->todo) > w->target_end)
 			return 0;
-		/* What a link leads to, whatever is below it. */
+		/* The link's target itself, even if the path goes on below it. */
 		w->target_end = SIZE_MAX;
 		return w->here[0] == '\0' || is_system_directory(w->here) ? 0 : need_add(n, w->here, f);
 	}
@@ -196,7 +196,7 @@ static int step_take(struct finding_needs *n, struct following *w, enum step *re
 	return 0;
 }
 
-/* Every link of the path, what each leads to, and the end; nothing where the end is not there. */
+/* Adds every link of the path, the links' targets and the end; nothing, and an empty *ret_end, if it does not exist. */
 static int path_follow(struct finding_needs *n, const char *path, char ret_end[PATH_MAX], struct fault *f)
 {
 	struct following w = { .target_end = SIZE_MAX };
@@ -218,7 +218,7 @@ static int path_follow(struct finding_needs *n, const char *path, char ret_end[P
 	return is_system_directory(w.here) ? 0 : need_add(n, w.here, f);
 }
 
-/* The same of a file of that name in a directory. */
+/* Does the same for a file of that name in a directory. */
 static int name_follow(struct finding_needs *n, const char *directory, size_t length, const char *name, struct fault *f)
 {
 	char path[PATH_MAX], end[PATH_MAX];
@@ -230,7 +230,7 @@ static int name_follow(struct finding_needs *n, const char *directory, size_t le
 
 /* --- what a library loads ----------------------------------------------------------------------------------------- */
 
-/* The next of a list whose items are parted by ':'; false at its end.  The item's text_check is the caller's. */
+/* The next item of a list separated by ':'; false at its end.  The caller calls text_check for the item. */
 static bool item_next(const char **list, struct text *item)
 {
 	const size_t length = strcspn(*list, ":");
@@ -246,14 +246,14 @@ static bool item_next(const char **list, struct text *item)
 struct loading {
 	struct finding_needs *n;
 	const char *environment; /* LD_LIBRARY_PATH; NULL: none */
-	struct text places;      /* where the loader looks by the library and the environment, each ended by ':' */
+	struct text places;      /* search path from the library's RPATH or RUNPATH and the environment */
 	const char *origin;
 	size_t origin_length;
 };
 
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f);
 
-/* The directories with their $ORIGIN. */
+/* Adds the directories, with $ORIGIN replaced. */
 static void places_add(const char *places, const char *origin, size_t origin_length, struct text *out)
 {
 	for (size_t n; *places != '\0'; places += n + (places[n] == ':')) {
@@ -271,8 +271,8 @@ static void places_add(const char *places, const char *origin, size_t origin_len
 enum place_kind { PLACE_OF_ANY, PLACE_OF_LUNA };
 
 /*
- * Is there a library of that name in the directory?  It is followed, and so is what it loads in its turn.  The system's
- * own libraries are the next system's: what stands in its directories counts only by a Luna name.
+ * If the directory has a library of that name, follows it and what it loads in turn.  The next system brings its own
+ * libraries, so a system directory counts only for a library with a Luna name.
  */
 static int place_follow(struct loading *l, const struct text *place, const char *name, enum place_kind kind,
 			bool *ret_found, struct fault *f)
@@ -289,7 +289,7 @@ static int place_follow(struct loading *l, const struct text *place, const char 
 	return library_follow(l->n, path, l->environment, f);
 }
 
-/* Where a file of ld.so.conf(5) sends the loader; what it finds there it finds by that file only. */
+/* Looks in the directories of a file of ld.so.conf(5); if one has the library, that file is needed, too. */
 static int conf_follow(struct loading *l, const char *conf, const char *name, bool *ret_found, struct fault *f)
 {
 	TEXT_AUTO file = { 0 };
@@ -352,7 +352,7 @@ static int name_load(struct loading *l, const char *name, struct fault *f)
 			return -1;
 	if (!found && confs_follow(l, name, f) < 0)
 		return -1;
-	/* One beside it is its own, whoever opens it. */
+	/* A library beside it may be opened by dlopen(3), so it is needed whatever the search path. */
 	text_cut(&place, 0);
 	text_add(&place, l->origin, l->origin_length);
 	if (place_follow(l, &place, name, kind, &found, f) < 0)
@@ -363,7 +363,7 @@ static int name_load(struct loading *l, const char *name, struct fault *f)
 	return 0;
 }
 
-/* A library at `path`, and what it asks the loader for: where it says, the environment, or a file of ld.so.conf(5). */
+/* Follows the library at `path` and those that it names as needed. */
 static int library_follow(struct finding_needs *n, const char *path, const char *environment, struct fault *f)
 {
 	enum { LIBRARY_MAX = 64 * 1024 * 1024 };
@@ -384,7 +384,7 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 	if (fs_read_file(n->job->root, end, FS_NOFOLLOW, LIBRARY_MAX, &bytes, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
 	elf_libraries_read(text_string(&bytes), bytes.length, &names, &places);
-	/* Behind links the loader takes the name that it was given. */
+	/* For a library behind links $ORIGIN may be either directory. */
 	l.origin_length = (size_t)(strrchr(path, '/') - path);
 	places_add(text_string(&places), end, (size_t)(strrchr(end, '/') - end), &l.places);
 	places_add(text_string(&places), path, l.origin_length, &l.places);
@@ -397,7 +397,7 @@ static int library_follow(struct finding_needs *n, const char *path, const char 
 	return r;
 }
 
-/* --- who names what ----------------------------------------------------------------------------------------------- */
+/* --- the files that name paths ------------------------------------------------------------------------------------ */
 
 static void about(struct finding_needs *n, enum okv_need_kind kind, size_t line, const char *reason)
 {
@@ -406,7 +406,7 @@ static void about(struct finding_needs *n, enum okv_need_kind kind, size_t line,
 	n->reason = reason;
 }
 
-/* Full paths, joined by ':', of a value of okv_hsm_env.  The directory of Chrystoki.conf is not meant as a whole. */
+/* Follows the full paths, separated by ':', in a value of okv_hsm_env; of Chrystoki.conf's directory only that file. */
 static int setting_follow(struct finding_needs *n, const struct assign_line *line, struct fault *f)
 {
 	const bool directory = strcmp(line->name, "ChrystokiConfigurationPath") == 0;
@@ -441,7 +441,7 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 	const char *environment = assign_value(&env, "LD_LIBRARY_PATH");
 	about(n, OKV_NEED_LIBRARY, assign_line_number(&conf, "PKCS11_LIB_LOC"), "PKCS11_LIB_LOC");
 	int r = library != NULL ? library_follow(n, library, environment, f) : 0;
-	/* What wiring will make of it. */
+	/* The library that wiring will put there. */
 	about(n, OKV_NEED_CLIENT, 0, "PKCS11_LIB");
 	if (r == 0 && (library == NULL || strcmp(library, n->job->settings->pkcs11_lib) != 0))
 		r = library_follow(n, n->job->settings->pkcs11_lib, environment, f);
@@ -454,7 +454,7 @@ static int generic_follow(struct finding_needs *n, struct fault *f)
 	return r;
 }
 
-/* Any full path that an entry names, but for logs and what the system has. */
+/* Follows the full path of an entry, unless it is a log or belongs to the system. */
 static int entry_follow(struct finding_needs *n, const struct chrystoki_line *line, struct fault *f)
 {
 	const char *path = line->value;
@@ -494,7 +494,7 @@ static int link_visit(void *context, const void *state, const struct fs_walk_ent
 	const size_t before = n->needs.count;
 
 	(void)state;
-	/* What others may write decides nothing, and a link that somebody else made leads where he likes. */
+	/* Neither files that others can write nor links of other users may decide what is preserved. */
 	if (settings_is_scratch(n->job->settings, entry->path))
 		return FS_WALK_PASS;
 	if (S_ISDIR(entry->status->st_mode))
@@ -504,7 +504,7 @@ static int link_visit(void *context, const void *state, const struct fs_walk_ent
 	about(n, OKV_NEED_LINK, 0, entry->path);
 	if (path_follow(n, entry->path, end, f) < 0)
 		return -1;
-	/* A file of the system's that a link names is the next system's, too. */
+	/* A link to a file of the system finds the next system's. */
 	if (is_system_file(end) && strstr(entry->name, ".so") == NULL)
 		needs_cut(n, before);
 	return FS_WALK_PASS;
@@ -543,7 +543,7 @@ int okv_needs_find(const struct okv_job *job, struct okv_needs *ret_needs, struc
 
 	for (size_t i = 0; r == 0 && i < sizeof(always) / sizeof(always[0]); i++) {
 		about(&n, OKV_NEED_CLIENT, 0, always[i]);
-		/* Whether it is there or not: wiring may come before the client. */
+		/* Even if it does not exist: wiring may come before the client. */
 		r = need_add(&n, always[i], f) < 0 ? -1 : path_follow(&n, always[i], end, f);
 	}
 	if (r == 0 && (generic_follow(&n, f) < 0 || chrystoki_follow(&n, f) < 0 || client_follow(&n, f) < 0))

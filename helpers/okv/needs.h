@@ -1,11 +1,11 @@
 /*
- * okv/needs: what must live through an OS major upgrade for OKV to reach its HSM.
+ * okv/needs: which files must survive an OS major upgrade so that OKV reaches its HSM.
  *
- * Promise: the client and this product; what okv_hsm.conf, okv_hsm_env and Chrystoki.conf name; what the library asks
- * the loader for beside itself; and every link of root's in the client that leads out of it, but for what others may
- * write: each followed through every link of its path, so that links and what they lead to are there.  What the system
- * has of its own (its directories as a whole, its accounts, logs and run-time places) is none of it.  Reads, never
- * writes.  What a name leads to that is not there is no need; that it is missing is said by okv/check.
+ * Promise: the client and this product; what okv_hsm.conf, okv_hsm_env and Chrystoki.conf name; the libraries that the
+ * PKCS#11 library needs, unless they are the system's; and every link of root in the client that points out of it,
+ * except in directories that others can write.  Links in a path are followed, and both the links and their targets are
+ * listed.  What belongs to the operating system is excluded: its directories as a whole, accounts, logs and run-time
+ * directories.  Only reads.  Paths that do not exist are skipped; okv/check reports them.
  */
 #ifndef OKV_OKV_NEEDS_H
 #define OKV_OKV_NEEDS_H
@@ -18,17 +18,17 @@
 
 enum okv_need_kind {
 	OKV_NEED_CLIENT,  /* the client's directory, Chrystoki.conf, this product */
-	OKV_NEED_LIBRARY, /* by okv_hsm.conf */
-	OKV_NEED_SETTING, /* by okv_hsm_env */
-	OKV_NEED_ENTRY,   /* by Chrystoki.conf */
+	OKV_NEED_LIBRARY, /* named by okv_hsm.conf */
+	OKV_NEED_SETTING, /* named by okv_hsm_env */
+	OKV_NEED_ENTRY,   /* named by Chrystoki.conf */
 	OKV_NEED_LINK,    /* a link in the client */
 };
 
 struct okv_need {
 	enum okv_need_kind kind;
-	size_t line;   /* of the file that names it; 0: none does */
-	char *path;    /* below the root: a link, or free of links */
-	char *reason;  /* "ClientPrivKeyFile", or the path that leads there */
+	size_t line;   /* in the file that names it; 0: none does */
+	char *path;    /* below the root; no component but the last is a link */
+	char *reason;  /* "ClientPrivKeyFile", or the path that points there */
 	bool listable; /* wiring may put it into PRESERVED_FILES */
 };
 struct okv_needs {

@@ -7,7 +7,7 @@
 
 enum { FILE_MAX = 64 * 1024 };
 
-/* The first line of the file that begins so; nothing where there is none, or where there was a line already. */
+/* Adds the first line that begins with `begins`; does nothing if *line is set already. */
 static void line_find(int root, const char *path, const char *begins, struct text *line)
 {
 	TEXT_AUTO file = { 0 };
@@ -26,7 +26,7 @@ void okv_release_find(int root, struct text *ret_os, struct text *ret_okv)
 	static const char key[] = "PRETTY_NAME=";
 	TEXT_AUTO line = { 0 };
 
-	/* On most systems the first is a link to the second, and the last component is never followed. */
+	/* On most systems the first is a link to the second, and fs_read_file never follows the last component. */
 	line_find(root, "/etc/os-release", key, &line);
 	line_find(root, "/usr/lib/os-release", key, &line);
 	if (line.length > 0) {

@@ -1,9 +1,9 @@
 /*
- * okv/release: which operating system and which OKV this is, in the words that they use of themselves.
+ * okv/release: the releases of the operating system and of OKV, as they describe themselves.
  *
- * Promise: never fails; what is not known is "".  The system's name is PRETTY_NAME of os-release(5), else the first
- * line of redhat-release.  Where an appliance keeps OKV's release is not documented: the line that its screen is headed
- * with ("Oracle Key Vault ...") is looked for, in okv-release and issue below etc/.
+ * Promise: never fails; "" is unknown.  The system's name is PRETTY_NAME of os-release(5), else the first line of
+ * redhat-release.  Where OKV stores its release is not documented: this looks for the heading of its console screen
+ * ("Oracle Key Vault ...") in okv-release and issue below etc/.
  */
 #ifndef OKV_OKV_RELEASE_H
 #define OKV_OKV_RELEASE_H

@@ -14,7 +14,7 @@ static const char *const shells[SHELL_COUNT] = { "/bin/bash", "/bin/sh" };
 
 enum { CLOSE_ON_EXEC = 1 }; /* MFD_CLOEXEC of linux/memfd.h; older headers lack it */
 
-/* A pipe that holds the whole text, so that nobody has to feed it. */
+/* Makes a pipe that holds the whole text, so that nobody has to feed it. */
 static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
 {
 	int ends[2];
@@ -27,7 +27,7 @@ static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
 		return fault_system(f, errno, "cannot make a pipe of %zu bytes", script->length);
 	if (fs_write(to, "pipe", text_string(script), script->length, f) < 0)
 		return -1;
-	/* The shell's end must block as any file does. */
+	/* The shell's end must block, as a file would. */
 	if (fcntl(from, F_SETFL, 0) < 0)
 		return fault_system(f, errno, "cannot prepare a pipe");
 	*ret_fd = fs_take(&from);
@@ -35,8 +35,8 @@ static int pipe_fill(const struct text *script, int *ret_fd, struct fault *f)
 }
 
 /*
- * The text where a shell can step back in it: from what it cannot rewind it takes one byte at a time, so that a command
- * of the script could read on behind it, and that is thousands of calls.  Kernels before 3.17 have pipes only.
+ * Prefers a file to a pipe.  From input that it cannot seek a shell reads one byte per call, so as not to take what
+ * belongs to a command of the script.  Kernels before 3.17 have no memfd_create.
  */
 static int script_open(const struct text *script, int *ret_fd, struct fault *f)
 {

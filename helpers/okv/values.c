@@ -11,7 +11,7 @@
 
 static const char *const paths[] = { OKV_CONF, OKV_ENV };
 
-/* Where this OKV, or this client, has none of these files, that is the answer. */
+/* Finds the file by its name; FAULT_ABSENT, with the reason, on an OKV or with a client that has no such files. */
 static int path_find(const struct okv_job *job, const char *word, const char **ret_path, struct fault *f)
 {
 	enum okv_scope scope;
@@ -49,7 +49,7 @@ int okv_value_get(const struct okv_job *job, const char *file, const char *name,
 
 struct setting {
 	const char *name, *value;
-	struct text change; /* what the last edit did, for people */
+	struct text change; /* NAME: "old" -> "new" of the last edit */
 };
 
 static int setting_change(void *context, const struct text *now, struct text *ret_text, struct fault *f)

@@ -1,8 +1,8 @@
 /*
- * okv/values: what OKV's generic files say, one value or all of it; and one value set.
+ * okv/values: reads the settings in OKV's generic files, one or all, and sets one.
  *
- * Promise: prints nothing, outside text in what it writes is made printable, and secrets of Chrystoki.conf are named,
- * never shown.
+ * Promise: prints nothing; makes text from files printable; names the secrets of Chrystoki.conf but never shows their
+ * values.
  */
 #ifndef OKV_OKV_VALUES_H
 #define OKV_OKV_VALUES_H
@@ -13,14 +13,14 @@
 #include "okv/job.h"
 
 /*
- * `file` is okv_hsm.conf or okv_hsm_env, with or without the directory; FAULT_USAGE: it is another.
- * FAULT_NEGATIVE: the name is not set there.  The value is added.
+ * Adds the value.  `file` is okv_hsm.conf or okv_hsm_env, with or without its directory; another is FAULT_USAGE.
+ * FAULT_NEGATIVE: the name is not set there.
  */
 int okv_value_get(const struct okv_job *job, const char *file, const char *name, struct text *ret_value,
 		  struct fault *f);
-/* Says what came of it to the report.  FAULT_REFUSED: the name is set more than once, or what conf/assign refuses. */
+/* Reports the change.  FAULT_REFUSED: the name is set more than once, or conf/assign refuses name or value. */
 int okv_value_set(const struct okv_job *job, const char *file, const char *name, const char *value, struct fault *f);
-/* What OKV's three files and Chrystoki.conf say now, for people and for programs; the JSON object is open. */
+/* Shows OKV's three files and Chrystoki.conf, as text and as members of the open JSON object. */
 int okv_values_show(const struct okv_job *job, struct text *out, struct json *j, struct fault *f);
 
 #endif

@@ -16,11 +16,11 @@
 #include "okv/shell.h"
 
 /*
- * --- bytes to bytes ---
+ * --- new bytes from old ---
  *
- * Applying twice is applying once.  Removing gives back `before` when the file still has the bytes that applying wrote
- * (`after`); otherwise it takes back key by key and entry by entry what applying had changed and leaves what others
- * changed since: a key is put back only while it has the value that we gave it.
+ * Applying twice is applying once.  Removing restores `before` if the file still has the bytes that applying wrote
+ * (`after`).  Otherwise it undoes key by key and entry by entry what applying changed, and leaves what others changed
+ * since: a key is restored only if it still has our value.
  */
 
 enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
@@ -28,14 +28,14 @@ enum wiring_file { WIRING_CONF, WIRING_ENV, WIRING_MID };
 enum direction {
 	WIRE_IN,
 	WIRE_OUT,
-	WIRE_WITHDRAW, /* the block and our own entries: what OKV reaches its HSM by stays */
+	WIRE_WITHDRAW, /* remove the block and our own entries, keep what OKV needs to reach its HSM */
 };
 
-/* What the files shall say. */
+/* What the files shall contain. */
 struct wiring_options {
 	const struct settings *settings;
 	enum direction direction;
-	struct preserved preserved;   /* what PRESERVED_FILES must hold or cover */
+	struct preserved preserved;   /* what PRESERVED_FILES must cover */
 	struct text config_directory; /* of Chrystoki.conf */
 };
 
@@ -45,7 +45,7 @@ static void wiring_options_done(struct wiring_options *options)
 	text_done(&options->config_directory);
 }
 
-/* A file as it was and as applying made it; `known` is false where no record of that is left. */
+/* A file before and after applying; `known` is false if there is no record of it. */
 struct wiring_record {
 	bool known;
 	struct text before, after;
@@ -57,7 +57,7 @@ static const char preserved_key[] = "PRESERVED_FILES";
 
 static const struct {
 	const char *path, *record;
-	const char *keys[4]; /* that are ours to set; ends with NULL */
+	const char *keys[4]; /* the keys that we set; ends with NULL */
 } files[] = {
 	[WIRING_CONF] = { OKV_CONF,
 			  OKV_RECORD "/okv_hsm.conf",
@@ -73,7 +73,7 @@ static void wiring_record_done(struct wiring_record *r)
 	r->known = false;
 }
 
-/* What a key shall be; PRESERVED_FILES is no single wish. */
+/* The value that we want for a key; PRESERVED_FILES is merged instead. */
 static const char *value_of(const char *key, const struct wiring_options *options)
 {
 	if (strcmp(key, "VENDOR_NAME") == 0)
@@ -105,7 +105,7 @@ static int preserved_set(struct assign *a, const struct preserved *p, struct fau
 	return assign_set(a, preserved_key, text_string(&value), &changed, f);
 }
 
-/* A unit of ours or a link that enables one; where it lies depends on the version, whether it is there on the node. */
+/* A unit of ours, or the link that enables one.  The path depends on our version, so an old one may be listed. */
 static bool is_unit_of_ours(const char *path)
 {
 	return strstr(path, "/systemd/system/") != NULL && strstr(path, "okv-luna-") != NULL;
@@ -141,7 +141,7 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 			return -1;
 	for (; *keys != NULL; keys++) {
 		const char *here = assign_value(&a, *keys), *wanted = value_of(*keys, options);
-		/* "/etc/" is as good as "/etc". */
+		/* "/etc/" is the same as "/etc". */
 		const bool same = here != NULL && wanted[0] == '/' && preserved_same(here, wanted);
 		const int r = *keys == preserved_key ? preserved_apply(&a, &options->preserved, f)
 			      : same                 ? 0
@@ -154,8 +154,8 @@ static int assign_apply(const char *const *keys, const struct text *now, const s
 }
 
 /*
- * FAULT_REFUSED, with the line: a flawed line that names one of the keys, a key that stands twice (which of them OKV
- * reads is not known), a PRESERVED_FILES that would reach ASSIGN_LINE_MAX, a script without a place for the block.
+ * FAULT_REFUSED: a malformed line that names one of the keys, a key that is set twice (it is not known which one OKV
+ * reads), a PRESERVED_FILES that would reach ASSIGN_LINE_MAX, a script without a place for the block.
  */
 static int wiring_apply(enum wiring_file file, const struct text *now, const struct wiring_options *options,
 			struct text *ret_text, struct fault *f)
@@ -166,8 +166,8 @@ static int wiring_apply(enum wiring_file file, const struct text *now, const str
 }
 
 /*
- * Entries that we had added go, those that we had dropped come back while what holds them is there; what others added
- * or removed since stays so.
+ * Removes the entries that we added, and restores those that we dropped as redundant if the entry that covers them is
+ * still there; what others added or removed since stays so.
  */
 static int preserved_restore(struct assign *now, const struct assign *before, const struct assign *after,
 			     struct fault *f)
@@ -193,7 +193,7 @@ static bool same_value(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* A key that still has our value has its old one again, or goes. */
+/* Restores the previous value of a key, or removes the key if it had none. */
 static int key_restore(struct assign *now, const struct assign *before, const char *key, struct fault *f)
 {
 	const char *value = assign_value(before, key);
@@ -230,7 +230,7 @@ static int assign_restore(const char *const *keys, const struct text *now, const
 	return text_check(ret_text, f);
 }
 
-/* What nobody else can want: our own entries, but those that stood there before us. */
+/* Removes our own entries, except those that were listed before us. */
 static int conf_withdraw(const struct text *now, const struct wiring_record *record,
 			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
 {
@@ -256,8 +256,8 @@ static int conf_withdraw(const struct text *now, const struct wiring_record *rec
 }
 
 /*
- * Without a record, or with WIRE_WITHDRAW, the block goes, and those entries of PRESERVED_FILES that only this
- * product needs (below SETTINGS_PREFIX, units, links to it) and that were not there before it; keys keep their values.
+ * Without a record, or with WIRE_WITHDRAW, removes the block and the entries of PRESERVED_FILES that only this product
+ * needs (below SETTINGS_PREFIX, units, links to it), unless they were there before it; keys keep their values.
  */
 static int wiring_remove(enum wiring_file file, const struct text *now, const struct wiring_record *record,
 			 const struct wiring_options *options, struct text *ret_text, struct fault *f)
@@ -278,7 +278,7 @@ static int wiring_remove(enum wiring_file file, const struct text *now, const st
 	return text_check(ret_text, f);
 }
 
-/* A record as bytes, NUL-terminated, and back; FAULT_REFUSED when they are none. */
+/* A record's first line gives the lengths of the two versions that follow it. */
 #define RECORD_HEAD "okv-luna wiring 1"
 
 static void wiring_record_print(const struct wiring_record *r, struct text *out)
@@ -308,7 +308,7 @@ static int wiring_record_parse(struct wiring_record *ret_record, const char *byt
 	return 0;
 }
 
-/* Adds a line NAME: "old" -> "new" for each of our keys whose value differs. */
+/* Adds a line NAME: "old" -> "new" for each of our keys that changes. */
 static int wiring_changes(enum wiring_file file, const struct text *now, const struct text *next,
 			  struct text *ret_lines, struct fault *f)
 {
@@ -330,7 +330,7 @@ static int wiring_changes(enum wiring_file file, const struct text *now, const s
 
 /* --- the three files ---------------------------------------------------------------------------------------------- */
 
-/* The client first: what lies inside it needs no entry of its own. */
+/* The client's directory comes first: paths inside it need no entry of their own. */
 static int options_make(const struct okv_job *job, enum direction direction, struct wiring_options *options,
 			struct fault *f)
 {
@@ -358,11 +358,11 @@ struct file_work {
 	const struct okv_job *job;
 	const struct wiring_options *wanted;
 	enum wiring_file file;
-	struct text before;  /* the file without us, as found by the last call of change */
-	struct text changes; /* what that call would change, NAME: "old" -> "new" */
+	struct text before;  /* the file without our part, from the last call of change */
+	struct text changes; /* what that call changes, NAME: "old" -> "new" */
 };
 
-/* No record, or one that cannot be read: then nothing is known, and only what is plainly ours is taken back. */
+/* Without a record, or with a damaged one, nothing is known, and only what is certainly ours is removed. */
 static int record_read(const struct file_work *w, struct wiring_record *ret_record, struct fault *f)
 {
 	TEXT_AUTO bytes = { 0 };
@@ -383,8 +383,8 @@ static int record_read(const struct file_work *w, struct wiring_record *ret_reco
 }
 
 /*
- * May `next` take the place of `now`?  FAULT_REFUSED: no shell can read `now`, or one that could cannot read `next`.
- * Without any shell to ask, it may.
+ * May `next` replace `now`?  FAULT_REFUSED: no shell can parse `now`, or one that can parse `now` cannot parse `next`.
+ * Without a shell to ask: yes.
  */
 static int script_compare(const struct text *now, const struct text *next, struct fault *f)
 {
@@ -415,7 +415,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 
 	if (wiring_apply(w->file, now, w->wanted, &direct, f) < 0) {
 		struct fault unreadable = { 0 };
-		/* In a script that no shell can read there is no place for the block either: that is why. */
+		/* The block finds no place in a script that no shell can parse; then that is the reason to give. */
 		if (w->file == WIRING_MID && f->kind == FAULT_REFUSED && script_compare(now, now, &unreadable) < 0)
 			*f = unreadable;
 		return -1;
@@ -424,7 +424,7 @@ static int apply_change(void *context, const struct text *now, struct text *ret_
 		text_add(ret_text, text_string(now), now->length);
 		return 0;
 	}
-	/* What an earlier run put in for other settings is taken out first, so that it does not stay for ever. */
+	/* First undo what an earlier run did with other settings; otherwise it would stay for ever. */
 	text_cut(&w->before, 0);
 	if (record_read(w, &record, f) < 0)
 		return -1;
@@ -467,7 +467,7 @@ static int remove_change(void *context, const struct text *now, struct text *ret
 	return wiring_changes(w->file, now, ret_text, &w->changes, f);
 }
 
-/* The first failure is the one to return; the others are told now. */
+/* Keeps the first failure, to be returned; reports any other now. */
 static void failure_keep(const struct okv_job *job, struct okv_outcome *outcome, const struct fault *now,
 			 struct fault *first)
 {
@@ -520,8 +520,8 @@ static void file_edit(const struct okv_job *job, const struct wiring_options *wa
 		failure_keep(job, outcome, &now, first);
 	} else {
 		/*
-		 * Where OKV's file is gone there is nothing of ours in it.  A record that stays says that it is wired,
-		 * so it has to go for the work to be done; but while our values are in, it tells what was there before.
+		 * A record says that the file is wired, so undoing ends with its removal, also if OKV's file is
+		 * missing.  WIRE_WITHDRAW leaves our values in the files, so it keeps the record of the previous ones.
 		 */
 		const bool over = wanted->direction == WIRE_OUT || (!apply && file == WIRING_MID);
 		if (over && job->mode == OKV_APPLY && okv_record_remove(job->root, files[file].record, &now) < 0)
@@ -550,7 +550,7 @@ static void files_edit(const struct okv_job *job, enum direction direction, stru
 		file_edit(job, &wanted, file, outcome, first);
 }
 
-/* What is in use is not taken away unasked, nor made half of one and half of the other. */
+/* Another vendor's library in use is not replaced unasked, and the files are not left half one vendor's. */
 static int vendor_check(const struct okv_job *job, struct fault *f)
 {
 	bool other;
@@ -565,7 +565,7 @@ static int vendor_check(const struct okv_job *job, struct fault *f)
 		     : 0;
 }
 
-/* Without any of them one sentence is enough. */
+/* If all three files are missing, one sentence is enough. */
 static int files_find(const struct okv_job *job, struct fault *f)
 {
 	if (fs_exists(job->root, OKV_CONF) || fs_exists(job->root, OKV_ENV) || fs_exists(job->root, OKV_MID))
@@ -587,7 +587,7 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 		return -1;
 	if (okv_links_make(job, &outcome, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
-	/* After the links: what is listed to be preserved has to be there. */
+	/* After the links: what PRESERVED_FILES lists has to exist. */
 	if (outcome.scope == OKV_SCOPE_GENERIC && files_find(job, &now) < 0)
 		failure_keep(job, &outcome, &now, &first);
 	else if (outcome.scope == OKV_SCOPE_GENERIC)
@@ -596,7 +596,7 @@ int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome,
 	return finish(&outcome, &first, f);
 }
 
-/* Whether anything shows that this node was wired: a record, or the block.  Else what is listed is somebody else's. */
+/* Was this node wired?  A record or the block shows it; if not, the entries of PRESERVED_FILES are somebody else's. */
 static int wiring_is_traced(const struct okv_job *job, bool *ret_traced, struct fault *f)
 {
 	enum okv_wiring wiring;
@@ -623,7 +623,7 @@ static int wiring_remove_files(const struct okv_job *job, enum direction directi
 		return -1;
 	if (wiring_is_traced(job, &traced, f) < 0)
 		return -1;
-	/* Before the links go, since they tell which entries of PRESERVED_FILES are ours. */
+	/* Before the links are removed: they tell which entries of PRESERVED_FILES are ours. */
 	if (outcome.scope != OKV_SCOPE_NO_INTERFACE && traced)
 		files_edit(job, direction, &outcome, &first);
 	if (okv_links_remove(job, &outcome, &now) < 0)

@@ -1,19 +1,18 @@
 /*
- * okv/wiring: OKV's three generic files, brought to our settings and back.
+ * okv/wiring: adapts OKV's three generic files to our settings, and restores them.
  *
- * Promise: okv_wiring_apply makes okv_hsm.conf name VENDOR_NAME, PKCS11_LIB_LOC and, in PRESERVED_FILES, the union of
- * what stood there, the client, Chrystoki.conf, this product and its links outside OKV's directory; makes okv_hsm_env
- * name the directory of Chrystoki.conf; puts the managed block into okv_hsm_mid_upgrade; and makes the links
- * (okv/links.h).  A second run writes nothing.  okv_wiring_remove takes exactly that away: a file that nobody else
- * edited is byte for byte what it was before it was wired first; in any other, what others edited stays.
- * okv_wiring_withdraw takes away the block, the links and this product's own entries of PRESERVED_FILES, and leaves
- * what OKV reaches its HSM by: VENDOR_NAME, PKCS11_LIB_LOC, the client's entries and the environment.
+ * Promise: okv_wiring_apply sets VENDOR_NAME and PKCS11_LIB_LOC in okv_hsm.conf; adds the client, Chrystoki.conf, this
+ * product and its links outside OKV's directory to PRESERVED_FILES; sets Chrystoki.conf's directory in okv_hsm_env;
+ * puts the managed block into okv_hsm_mid_upgrade; and makes the links (okv/links.h).  A second run writes nothing.
+ * okv_wiring_remove undoes exactly that: a file that nobody else has edited is again byte for byte as it was before the
+ * first wiring; in any other file, edits of others stay.  okv_wiring_withdraw removes the block, the links and this
+ * product's own entries of PRESERVED_FILES, and keeps what OKV needs to reach its HSM: VENDOR_NAME, PKCS11_LIB_LOC, the
+ * client's entries and the environment.
  *
- * All do all that can be done and then fail with the first thing that could not be: FAULT_REFUSED for a file whose
- * content breaks a rule (the file is untouched), FAULT_ABSENT for one that is not there, FAULT_SYSTEM; where something
- * else was changed, FAULT_INCOMPLETE instead of the first two.  Further failures are warnings to the report.
- * *ret_outcome is filled in either case.  Where the scope is not OKV_SCOPE_GENERIC no file of OKV's is touched and
- * nothing is made in its directory: that is success, with outcome.scope saying so.
+ * All three do as much as they can, then fail with the first failure: FAULT_REFUSED for a file whose content breaks a
+ * rule (it is not touched), FAULT_ABSENT for a missing one, FAULT_SYSTEM; FAULT_INCOMPLETE instead of the first two if
+ * something was changed.  Further failures are warnings in the report.  *ret_outcome is set in either case.  If the
+ * scope is not OKV_SCOPE_GENERIC, OKV's files and directory are not touched: that is success, with outcome.scope.
  */
 #ifndef OKV_OKV_WIRING_H
 #define OKV_OKV_WIRING_H
@@ -24,17 +23,17 @@
 #include "okv/job.h"
 
 /*
- * FAULT_REFUSED, with nothing changed and no outcome, where okv_hsm.conf names another vendor's library, which is
- * there, and the job does not say OKV_REPLACE_VENDOR.
+ * FAULT_REFUSED, with nothing changed and no outcome, if okv_hsm.conf names another vendor's library that exists, and
+ * job->vendor is not OKV_REPLACE_VENDOR.
  */
 int okv_wiring_apply(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_remove(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 int okv_wiring_withdraw(const struct okv_job *job, struct okv_outcome *ret_outcome, struct fault *f);
 
-/* By the records of files and links. */
+/* The state of the node, according to the records of files and links. */
 enum okv_wiring {
 	OKV_WIRING_NONE,
-	OKV_WIRING_WITHDRAWN, /* our values are in OKV's files, and what was there before is known */
+	OKV_WIRING_WITHDRAWN, /* our values are still in OKV's files, and the previous ones are recorded */
 	OKV_WIRING_APPLIED,
 };
 int okv_wiring_find(int root, enum okv_wiring *ret_wiring, struct fault *f);
