@@ -26,8 +26,7 @@ head -c 67108864 /dev/urandom >"$root/usr/local/okv/hsm/hsmbundle"
 chown 54321:54321 "$root/usr/local/okv/hsm/hsmbundle"
 printf 'a passphrase of some length\n' >"$BATS_FILE_TMPDIR/passphrase"
 chmod 0600 "$BATS_FILE_TMPDIR/passphrase"
-mkdir -p "$root/root"
-"$BUILD/libexec/okv-luna-bundle" --root "$root" seal --out /root/sealed.okvb \
+"$BUILD/libexec/okv-luna-bundle" --root "$root" seal --out "$BATS_FILE_TMPDIR/sealed.okvb" \
 	--passphrase-file "$BATS_FILE_TMPDIR/passphrase" -q
 
 /usr/bin/python3 - "$BUILD" "$BEFORE" "$root" "$BATS_FILE_TMPDIR/passphrase" "$RUNS" <<'END'
@@ -38,9 +37,10 @@ import sys
 import time
 
 build, before, root, passphrase, runs = *sys.argv[1:5], int(sys.argv[5])
+sealed = f'{os.path.dirname(root)}/sealed.okvb'
 commands = {
     'config check': ['config', 'check'],
-    'bundle verify of 64 MiB': ['bundle', 'verify', '/root/sealed.okvb', '--passphrase-file', passphrase],
+    'bundle verify of 64 MiB': ['bundle', 'verify', sealed, '--passphrase-file', passphrase],
     'repair, nothing to do in 20,000 entries': ['repair'],
 }
 for what, (tool, *rest) in commands.items():
