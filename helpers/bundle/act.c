@@ -49,7 +49,7 @@ static int owner_find(int root, const struct settings *settings, struct bundle_n
 	return 0;
 }
 
-int bundle_node_open(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f)
+int bundle_node_find(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f)
 {
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 
@@ -61,17 +61,23 @@ int bundle_node_open(int root, const struct settings *settings, struct bundle_no
 	if (owner_find(root, settings, &node, f) < 0)
 		return -1;
 	node.mode = settings->bundle_mode;
-	if (fstatat(node.dir, node.leaf, &node.status, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (S_ISLNK(node.status.st_mode))
-			return fault_refused(f, "'%s' is a symbolic link and is not replaced", SETTINGS_BUNDLE);
-		if (!S_ISREG(node.status.st_mode))
-			return fault_refused(f, "'%s' is not a regular file", SETTINGS_BUNDLE);
-		node.present = true;
-	} else if (errno != ENOENT) {
-		return fault_errno(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
-	}
 	*ret_node = node;
 	node.dir = -1;
+	return 0;
+}
+
+/* Also looks at what stands under the bundle's name: a link, or anything but a regular file, is FAULT_REFUSED. */
+static int node_open(const struct bundle_act *act, struct bundle_node *node, struct fault *f)
+{
+	if (bundle_node_find(act->root, act->settings, node, f) < 0)
+		return -1;
+	if (fstatat(node->dir, node->leaf, &node->status, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
+	if (!S_ISREG(node->status.st_mode))
+		return fault_refused(
+			f, "'%s' is not a regular file and is not replaced; move it away, then run this again",
+			SETTINGS_BUNDLE);
+	node->present = true;
 	return 0;
 }
 
@@ -80,10 +86,9 @@ void bundle_node_done(struct bundle_node *node)
 	fs_close(&node->dir);
 }
 
-bool bundle_node_owned(const struct bundle_node *node)
+bool bundle_node_owns(const struct bundle_node *node, const struct stat *status)
 {
-	return node->status.st_uid == node->uid && node->status.st_gid == node->gid &&
-	       (node->status.st_mode & 07777) == node->mode;
+	return status->st_uid == node->uid && status->st_gid == node->gid && (status->st_mode & 07777) == node->mode;
 }
 
 /* A tree that is not running has its name in a file. */
@@ -141,7 +146,7 @@ int bundle_input_open(const char *path, struct bundle_input *ret_input, struct f
 
 	input.path = path;
 	if (path_split(path, &input.dir, input.leaf, f) < 0 ||
-	    fs_file_open_at(input.dir, input.leaf, O_RDONLY, &input.fd, &input.status, f) < 0)
+	    fs_name_open(FS_NAME(input.dir, input.leaf, path), O_RDONLY, &input.fd, &input.status, f) < 0)
 		return -1;
 	/* A second name would be a copy that stays behind, or one that somebody else writes to. */
 	if (input.status.st_nlink != 1)
@@ -166,12 +171,12 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	struct stat status;
 
 	memset(ret_sealed, 0, sizeof(*ret_sealed));
-	if (host_name(act, h->origin, f) < 0 || bundle_node_open(act->root, act->settings, &node, f) < 0)
+	if (host_name(act, h->origin, f) < 0 || node_open(act, &node, f) < 0)
 		return -1;
 	if (!node.present)
 		return fault_absent(f, "there is no '%s'; make it on this node's console: HSM page, Create Bundle",
 				    SETTINGS_BUNDLE);
-	if (fs_file_open_at(node.dir, node.leaf, O_RDONLY, ret_fd, &status, f) < 0)
+	if (fs_name_open(FS_NAME(node.dir, node.leaf, SETTINGS_BUNDLE), O_RDONLY, ret_fd, &status, f) < 0)
 		return -1;
 	/* Whoever can make names there could have a file sealed that he cannot read himself. */
 	if (status.st_uid != node.uid && status.st_nlink > 1)
@@ -216,7 +221,7 @@ static bool is_free_or_sealed(int dir, const char *leaf)
 	struct stat status;
 	FS_AUTO int fd = -1;
 
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) < 0)
+	if (fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, &status, &ignored) < 0)
 		return ignored.kind == FAULT_ABSENT || ignored.kind == FAULT_REFUSED;
 	return status.st_size == 0 || (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
 				       memcmp(head, BUNDLE_MAGIC, sizeof(head)) == 0);
@@ -404,7 +409,7 @@ static int sealed_stage(const struct bundle_act *act, const struct bundle_input 
 	char own_name[BUNDLE_ORIGIN_SIZE];
 
 	if (host_name(act, own_name, f) < 0 || sealed_look(act, own_name, apply_max_age(act), input, sealed, f) < 0 ||
-	    bundle_node_open(act->root, act->settings, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
+	    node_open(act, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
 	    stage_begin(act, node, stage, f) < 0)
 		return -1;
 	return sealed_read(act, input, sealed, stage->fd, f);
@@ -479,7 +484,7 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 {
 	memset(sealed, 0, sizeof(*sealed));
 	sealed->header.created = input->status.st_mtim.tv_sec;
-	if (bundle_node_open(act->root, act->settings, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
+	if (node_open(act, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
 	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
 		return -1;
 	if (node->present && fs_same_file(&node->status, &input->status))
@@ -498,7 +503,7 @@ static bool is_in_place(const struct bundle_node *node, const struct bundle_head
 	FS_AUTO int fd = -1;
 
 	return node->present && (uint64_t)node->status.st_size == header->size &&
-	       fs_file_open_at(node->dir, node->leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       fs_name_open(FS_NAME(node->dir, node->leaf, SETTINGS_BUNDLE), O_RDONLY, &fd, NULL, &ignored) == 0 &&
 	       fs_sha256_descriptor(fd, node->leaf, digest, &ignored) == 0 &&
 	       memcmp(digest, header->sha256, sizeof(digest)) == 0;
 }
@@ -538,7 +543,7 @@ static int input_remove(const struct bundle_input *input, const struct bundle_no
 	/* A sealed file that was brought to the bundle's own place has been replaced. */
 	return fs_same_file(&input->status, &node->status)
 		       ? 0
-		       : fs_file_remove_at(input->dir, input->leaf, &input->status, input->path, f);
+		       : fs_name_remove(FS_NAME(input->dir, input->leaf, input->path), &input->status, f);
 }
 
 /* --- what is told ------------------------------------------------------------------------------------------------- */
@@ -593,7 +598,8 @@ int bundle_act_apply(const struct bundle_act *act, struct fault *f)
 	if (bundle_act_claim(act, f) < 0 || bundle_input_open(act->operands[0], &input, f) < 0 ||
 	    (o->plain ? plain_stage : sealed_stage)(act, &input, &node, &stage, &sealed, f) < 0)
 		return -1;
-	const bool there = is_in_place(&node, &sealed.header), changed = !there || !bundle_node_owned(&node);
+	const bool there = is_in_place(&node, &sealed.header),
+		   changed = !there || !bundle_node_owns(&node, &node.status);
 	if (!there && older_check(act, &input, &node, sealed.header.created, f) < 0)
 		return -1;
 	if (!act->dry_run &&

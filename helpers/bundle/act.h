@@ -92,11 +92,11 @@ struct bundle_node {
 	}
 #define BUNDLE_NODE_AUTO __attribute__((cleanup(bundle_node_done))) struct bundle_node
 
-/* A link or anything but a regular file under the bundle's name is FAULT_REFUSED. */
-int bundle_node_open(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f);
+/* Not yet what stands there: `present` and `status` are left. */
+int bundle_node_find(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f);
 void bundle_node_done(struct bundle_node *node);
-/* Owner and mode are what they must be. */
-bool bundle_node_owned(const struct bundle_node *node);
+/* Are a bundle's owner and mode what they must be? */
+bool bundle_node_owns(const struct bundle_node *node, const struct stat *status);
 
 /*
  * The file that brought a bundle here, somewhere its caller says, often in /tmp: a regular file with one name, opened

@@ -275,7 +275,7 @@ static int old_open(struct copy *c, int from, const char *name, const char *path
 	FS_AUTO int fd = -1;
 	struct fault trouble = { 0 };
 
-	if (fs_file_open_at(from, name, O_RDONLY, &fd, ret_status, &trouble) < 0) {
+	if (fs_name_open(FS_NAME(from, name, path), O_RDONLY, &fd, ret_status, &trouble) < 0) {
 		if (trouble.kind == FAULT_ABSENT)
 			return 0;
 		/* A lease of another process (fcntl(2), F_SETLEASE). */

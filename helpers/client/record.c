@@ -215,7 +215,7 @@ static int digest_read(const struct fs_walk_entry *entry, unsigned char ret_dige
 {
 	FS_AUTO int fd = -1;
 
-	return fs_file_open_at(entry->dir, entry->name, O_RDONLY, &fd, NULL, f) < 0
+	return fs_name_open(FS_NAME(entry->dir, entry->name, entry->path), O_RDONLY, &fd, NULL, f) < 0
 		       ? -1
 		       : fs_sha256_descriptor(fd, entry->path, ret_digest, f);
 }

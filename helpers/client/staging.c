@@ -117,7 +117,7 @@ static int note_look(const struct client_staging *s, const char *note, bool *ret
 	uintmax_t device, inode;
 
 	*ret_fulfilled = false;
-	if (fs_file_open_at(s->dir, note, O_RDONLY, &fd, NULL, &cause) < 0)
+	if (fs_name_open(FS_NAME(s->dir, note, note), O_RDONLY, &fd, NULL, &cause) < 0)
 		return fs_absence(&cause, f);
 	if (fs_read(fd, note, 64, &line, f) < 0)
 		return -1;

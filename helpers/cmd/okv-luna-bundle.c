@@ -89,17 +89,31 @@ static void leftover_show(const char *mark, const struct okv_leftover *leftover,
 	json_object_end(j);
 }
 
-static const char *leftover_flaw(const struct okv_leftover *leftover, const struct bundle_node *node)
+static void flaw_add(const struct okv_leftover *leftover, const struct bundle_act *act, const struct bundle_node *node,
+		     struct text *out)
 {
+	const struct settings *s = act->settings;
+
 	if (leftover->kind == OKV_LEFTOVER_UNSEEN)
-		return "look at it yourself, and run this again";
-	if (leftover->kind != OKV_LEFTOVER_BUNDLE)
-		return "remove it: okv-luna bundle clean --keep-bundle";
-	if (leftover->status.st_size == 0)
-		return "make it again, on the console: HSM page, Create Bundle";
-	if (leftover->why[0] != '\0')
-		return "open it: okv-luna bundle apply " SETTINGS_BUNDLE;
-	return bundle_node_owned(node) ? "" : "wrong owner or mode: apply it again";
+		text_add_string(out, "look at it yourself, and run this again");
+	else if (leftover->kind != OKV_LEFTOVER_BUNDLE)
+		text_add_string(out, "remove it: okv-luna bundle clean --keep-bundle");
+	else if (leftover->status.st_size == 0)
+		text_add_string(out, "make it again, on the console: HSM page, Create Bundle");
+	else if (leftover->why[0] != '\0')
+		text_add_string(out, "open it: okv-luna bundle apply " SETTINGS_BUNDLE);
+	else if (!bundle_node_owns(node, &leftover->status))
+		text_add_format(
+			out, "wrong owner or mode; fix: chown %s:%s " SETTINGS_BUNDLE " && chmod %04o " SETTINGS_BUNDLE,
+			s->okv_user, s->okv_group, (unsigned)s->bundle_mode);
+}
+
+static bool is_listed(const struct okv_leftovers *leftovers, const char *path)
+{
+	for (size_t i = 0; i < leftovers->count; i++)
+		if (strcmp(leftovers->items[i].path, path) == 0)
+			return true;
+	return false;
 }
 
 /* FAULT_NEGATIVE for anything but a usable bundle in its place, including what could not be read. */
@@ -109,17 +123,20 @@ static int act_status(const struct bundle_act *act, struct fault *f)
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 	size_t flaws = 0;
 
-	if (bundle_node_open(act->root, act->settings, &node, f) < 0 ||
+	if (bundle_node_find(act->root, act->settings, &node, f) < 0 ||
 	    okv_leftovers_find(act->root, act->settings, &leftovers, f) < 0)
 		return -1;
-	json_bool(act->result, "bundle", node.present);
+	const bool there = is_listed(&leftovers, SETTINGS_BUNDLE);
+	json_bool(act->result, "bundle", there);
 	json_array_begin(act->result, "copies");
-	if (!node.present)
+	if (!there)
 		text_add_format(act->lines, "OK    %s: not there\n", SETTINGS_BUNDLE);
 	for (size_t i = 0; i < leftovers.count; i++) {
-		const char *flaw = leftover_flaw(&leftovers.items[i], &node);
-		flaws += flaw[0] != '\0' ? 1 : 0;
-		leftover_show(flaw[0] == '\0' ? "OK" : "WARN", &leftovers.items[i], flaw, act->lines, act->result);
+		TEXT_AUTO flaw = { 0 };
+		flaw_add(&leftovers.items[i], act, &node, &flaw);
+		flaws += flaw.length > 0 ? 1 : 0;
+		leftover_show(flaw.length == 0 ? "OK" : "WARN", &leftovers.items[i], text_string(&flaw), act->lines,
+			      act->result);
 	}
 	json_array_end(act->result);
 	json_unsigned(act->result, "flaws", flaws);

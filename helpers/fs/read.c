@@ -51,8 +51,7 @@ int fs_read_linked(int root, const char *path, struct text *ret_text, struct fau
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	FS_AUTO int fd = -1;
 
-	if (fs_place_find(root, path, &place, f) < 0 ||
-	    fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, f) < 0)
+	if (fs_place_find(root, path, &place, f) < 0 || fs_name_open(FS_PLACE_NAME(&place), O_RDONLY, &fd, NULL, f) < 0)
 		return -1;
 	return fs_read(fd, path, FS_READ_CONFIG_MAX, ret_text, f);
 }

@@ -300,23 +300,23 @@ void fs_place_done(struct fs_place *place)
 }
 
 /* 1: the file was replaced between fstatat and openat. */
-static int file_open_once(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
+static int name_open_once(const struct fs_name *name, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
 {
 	struct stat before, after;
 
 	/* Check the type first: opening a device or a FIFO can have side effects. */
-	if (fstatat(dir, leaf, &before, AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
+	if (fstatat(name->dir, name->leaf, &before, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(name->path));
 	if (S_ISLNK(before.st_mode))
-		return fault_refused(f, "'%s' is a symbolic link, which is not followed here", SHOWN(leaf));
+		return fault_refused(f, "'%s' is a symbolic link, which is not followed here", SHOWN(name->path));
 	if (!S_ISREG(before.st_mode))
-		return fault_refused(f, "'%s' is not a regular file", SHOWN(leaf));
+		return fault_refused(f, "'%s' is not a regular file", SHOWN(name->path));
 
-	FS_AUTO int fd = openat(dir, leaf, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FS_AUTO int fd = openat(name->dir, name->leaf, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return fault_errno(f, errno, "cannot open '%s'", SHOWN(leaf));
+		return fault_errno(f, errno, "cannot open '%s'", SHOWN(name->path));
 	if (fstat(fd, &after) < 0)
-		return fault_system(f, errno, "cannot look at '%s'", SHOWN(leaf));
+		return fault_system(f, errno, "cannot look at '%s'", SHOWN(name->path));
 	if (!fs_same_file(&before, &after) || !S_ISREG(after.st_mode))
 		return 1;
 	if (ret_status != NULL)
@@ -325,17 +325,17 @@ static int file_open_once(int dir, const char *leaf, int flags, int *ret_fd, str
 	return 0;
 }
 
-int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
+int fs_name_open(const struct fs_name *name, int flags, int *ret_fd, struct stat *ret_status, struct fault *f)
 {
 	enum { PATIENCE = 8 };
 
 	/* An editor that saves by rename(2) can beat us once or twice; to lose every time takes an attacker. */
 	for (unsigned i = 0; i < PATIENCE; i++) {
-		const int r = file_open_once(dir, leaf, flags, ret_fd, ret_status, f);
+		const int r = name_open_once(name, flags, ret_fd, ret_status, f);
 		if (r <= 0)
 			return r;
 	}
-	return fault_refused(f, "'%s' was replaced each time it was being opened", SHOWN(leaf));
+	return fault_refused(f, "'%s' was replaced each time it was being opened", SHOWN(name->path));
 }
 
 int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, int *ret_fd, struct stat *ret_status,
@@ -344,33 +344,26 @@ int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, i
 	FS_AUTO int dir = -1;
 	char leaf[FS_NAME_SIZE];
 
-	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
-		return -1;
-	if (fs_file_open_at(dir, leaf, flags, ret_fd, ret_status, f) < 0) {
-		/* Only this function knows the directory's path. */
-		const size_t parent = strlen(path) - strlen(leaf);
-		if (f->kind != FAULT_SYSTEM && parent > 1 && parent < PATH_MAX)
-			return fault_prefix(f, "in '%s': ", SHOWN_BYTES(path, parent - 1));
-		return -1;
-	}
-	return 0;
+	return fs_parent_open(root, path, follow, &dir, leaf, f) < 0
+		       ? -1
+		       : fs_name_open(FS_NAME(dir, leaf, path), flags, ret_fd, ret_status, f);
 }
 
-int fs_file_remove_at(int dir, const char *leaf, const struct stat *expected, const char *path, struct fault *f)
+int fs_name_remove(const struct fs_name *name, const struct stat *expected, struct fault *f)
 {
 	struct stat now;
 
-	if (fstatat(dir, leaf, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : fault_incomplete(f, "cannot look at '%s': %s", SHOWN(path), fault_errno_text(errno));
+	if (fstatat(name->dir, name->leaf, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0
+				       : fault_incomplete(f, "cannot look at '%s': %s", SHOWN(name->path),
+							  fault_errno_text(errno));
 	if (!fs_same_file(&now, expected))
-		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(path));
-	if (unlinkat(dir, leaf, 0) < 0 && errno != ENOENT)
-		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(path),
+		return fault_incomplete(f, "'%s' is another file now and was not removed", SHOWN(name->path));
+	if (unlinkat(name->dir, name->leaf, 0) < 0 && errno != ENOENT)
+		return fault_incomplete(f, "cannot remove '%s': %s; remove it by hand", SHOWN(name->path),
 					fault_errno_text(errno));
-	if (fsync(dir) < 0 && errno != EINVAL)
-		return fault_incomplete(f, "cannot sync the directory of '%s': %s", SHOWN(path),
+	if (fsync(name->dir) < 0 && errno != EINVAL)
+		return fault_incomplete(f, "cannot sync the directory of '%s': %s", SHOWN(name->path),
 					fault_errno_text(errno));
 	return 0;
 }

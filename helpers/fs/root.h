@@ -87,13 +87,20 @@ void fs_place_done(struct fs_place *place);
  */
 int fs_file_open(int root, const char *path, enum fs_follow follow, int flags, int *ret_fd, struct stat *ret_status,
 		 struct fault *f);
-/* The same, from a directory descriptor and one name. */
-int fs_file_open_at(int dir, const char *leaf, int flags, int *ret_fd, struct stat *ret_status, struct fault *f);
+/* A file by its directory and its name in it; `path` is what a fault calls it. */
+struct fs_name {
+	int dir;
+	const char *leaf, *path;
+};
+#define FS_NAME(dir, leaf, path) (&(const struct fs_name){ dir, leaf, path })
+#define FS_PLACE_NAME(place)     FS_NAME((place)->dir, (place)->leaf, (place)->path)
+/* As fs_file_open. */
+int fs_name_open(const struct fs_name *name, int flags, int *ret_fd, struct stat *ret_status, struct fault *f);
 /*
  * Unlinks the name if it is still the file of that status, and syncs the directory.  A missing name is success; any
- * other failure is FAULT_INCOMPLETE.  `path` is for the fault.
+ * other failure is FAULT_INCOMPLETE.
  */
-int fs_file_remove_at(int dir, const char *leaf, const struct stat *expected, const char *path, struct fault *f);
+int fs_name_remove(const struct fs_name *name, const struct stat *expected, struct fault *f);
 /* lstat(2) below root; FAULT_ABSENT if it does not exist. */
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f);
 /* Whether the path exists; any fault counts as "no". */

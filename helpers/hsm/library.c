@@ -310,12 +310,12 @@ int hsm_library_find(int root, const char *path, struct fs_place *ret_place, str
 	}
 	if (parents_check(root, &place, f) < 0)
 		return -1;
-	if (fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, &status, f) < 0) {
+	if (fs_name_open(FS_PLACE_NAME(&place), O_RDONLY, &fd, &status, f) < 0) {
 		if (f->kind == FAULT_REFUSED)
 			return fault_refused(f, "'%s' is not a regular file, so it is not a library" INSTALL_IT,
 					     SHOWN(path));
 		if (f->kind != FAULT_ABSENT)
-			return fault_prefix(f, "'%s': ", SHOWN(path));
+			return -1;
 		if (place.links == NULL)
 			return fault_absent(f, "there is no file '%s'" INSTALL_IT, SHOWN(path));
 		return fault_absent(f, "'%s' leads to '%s', which is not there (%s)" INSTALL_IT, SHOWN(path),

@@ -146,7 +146,7 @@ static void explain_forbidden(int root, const struct settings *settings, const c
 			       "forbids loading it (`ausearch -m avc,fanotify` shows that)",
 			       shown);
 	else if (fs_place_find(root, path, &place, &ignored) == 0 &&
-		 fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, &status, &ignored) == 0 && is_noexec(fd))
+		 fs_name_open(FS_PLACE_NAME(&place), O_RDONLY, &fd, &status, &ignored) == 0 && is_noexec(fd))
 		hsm_causes_add(causes, NULL,
 			       "'%s' is on a file system that is mounted noexec at '%s': mount it exec, in fstab(5)"
 			       " too",

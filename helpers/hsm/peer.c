@@ -172,12 +172,6 @@ static int await(int fd, short events, int64_t deadline)
 
 /* --- what the client has ------------------------------------------------------------------------------------------ */
 
-/* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */
-static int file_read(int root, const char *path, struct text *ret_bytes, struct fault *f)
-{
-	return fs_read_linked(root, path, ret_bytes, f) < 0 ? fault_prefix(f, "'%s': ", SHOWN(path)) : 0;
-}
-
 /* Nobody types the passphrase here. */
 static int passphrase_none(char *buffer, int size, int writing, void *context)
 {
@@ -209,6 +203,7 @@ static int unusable(struct fault *f, const char *path, const char *what)
 			     reason != NULL ? reason : "not as it should be");
 }
 
+/* libssl is given bytes, since /proc/self is shut to a process that may not be traced. */
 static int pair_use(struct shaking *s, struct fault *f)
 {
 	const struct hsm_peer_question *q = s->question;
@@ -217,7 +212,8 @@ static int pair_use(struct shaking *s, struct fault *f)
 
 	if (q->certificate[0] == '\0' || q->key[0] == '\0')
 		return 0;
-	if (file_read(s->root, q->certificate, &certificate, f) < 0 || file_read(s->root, q->key, &key, f) < 0)
+	if (fs_read_linked(s->root, q->certificate, &certificate, f) < 0 ||
+	    fs_read_linked(s->root, q->key, &key, f) < 0)
 		return -1;
 	if (!bytes_use(&certificate, lib.read_certificate, lib.certificate, s->context))
 		return unusable(f, q->certificate, "certificate");
@@ -237,7 +233,7 @@ static int authorities_use(struct shaking *s, struct fault *f)
 
 	if (path[0] == '\0')
 		return 0;
-	if (file_read(s->root, path, &s->authorities, f) < 0)
+	if (fs_read_linked(s->root, path, &s->authorities, f) < 0)
 		return -1;
 	memory = lib.memory(text_string(&s->authorities), (int)s->authorities.length);
 	while (memory != NULL && (one = lib.read_certificate(memory, NULL, passphrase_none, NULL)) != NULL)

@@ -568,7 +568,7 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 
 		text_add_format(&path, "%s/%s", directory, entry.name);
 		if (strcasestr(entry.name, "chrystoki") == NULL || strcmp(text_string(&path), used) == 0 ||
-		    fs_file_open_at(dir, entry.name, O_RDONLY, &fd, &status, &ignored) < 0 ||
+		    fs_name_open(FS_NAME(dir, entry.name, text_string(&path)), O_RDONLY, &fd, &status, &ignored) < 0 ||
 		    (status.st_mode & 0004) == 0 || fs_read(fd, entry.name, FS_READ_CONFIG_MAX, &bytes, &ignored) < 0 ||
 		    memmem(text_string(&bytes), bytes.length, "AuthTokenClientSecret", 21) == NULL)
 			continue;

@@ -69,7 +69,7 @@ static bool holds(int dir, const char *leaf, const struct text *bytes)
 	struct stat status;
 	TEXT_AUTO kept = { 0 };
 
-	return fs_file_open_at(dir, leaf, O_RDONLY, &fd, &status, &ignored) == 0 &&
+	return fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, &status, &ignored) == 0 &&
 	       status.st_size == (off_t)bytes->length && fs_read(fd, leaf, bytes->length, &kept, &ignored) == 0 &&
 	       text_same(&kept, bytes);
 }

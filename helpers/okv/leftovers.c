@@ -121,7 +121,7 @@ static int content_look(const struct search *s, int dir, const char *leaf, struc
 
 	if (item->status.st_size < (off_t)sizeof(magic) - 1 && !comparable)
 		return 0;
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, &opened, f) < 0)
+	if (fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, &opened, f) < 0)
 		return -1;
 	if (!fs_same_file(&opened, &item->status))
 		return fault_incomplete(f, "it was exchanged meanwhile");
@@ -290,10 +290,10 @@ static int places_look(struct search *s, const struct settings *settings, struct
 
 	if (fs_read_config(s->root, accounts, &passwd, &unread) < 0 && failure_add(s, accounts, &unread, f) < 0)
 		return -1;
-	/* FAULT_REFUSED: a link in the bundle's place is not a bundle. */
+	/* A link there may lead to a bundle in a place that is not searched. */
 	if (fs_file_open(s->root, SETTINGS_BUNDLE, FS_FOLLOW_TRUSTED, O_RDONLY, &s->bundle, &s->bundle_status,
 			 &failure) < 0 &&
-	    failure.kind != FAULT_REFUSED && failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
+	    failure_add(s, SETTINGS_BUNDLE, &failure, f) < 0)
 		return -1;
 	s->linked = s->bundle >= 0 && s->bundle_status.st_nlink > 1 &&
 		    !(accounts_user_find(&passwd, settings->okv_user, &okv) && okv.uid == s->bundle_status.st_uid);
@@ -494,7 +494,7 @@ int okv_leftover_remove(int root, const struct okv_leftover *leftover, struct fa
 		return fault_incomplete(f, "'%s' %s", SHOWN(leftover->path), leftover->why);
 	if (fs_parent_open(root, leftover->path, FS_FOLLOW_TRUSTED, &dir, leaf, f) < 0)
 		return -1;
-	return fs_file_remove_at(dir, leaf, &leftover->status, leftover->path, f);
+	return fs_name_remove(FS_NAME(dir, leaf, leftover->path), &leftover->status, f);
 }
 
 void okv_leftover_describe(const struct okv_leftover *leftover, struct text *out)

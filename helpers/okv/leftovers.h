@@ -54,7 +54,7 @@ struct okv_leftovers {
 /* Sorted by path, the bundle in its place first.  Fails only without memory or if interrupted. */
 int okv_leftovers_find(int root, const struct settings *settings, struct okv_leftovers *ret_leftovers, struct fault *f);
 void okv_leftovers_done(struct okv_leftovers *leftovers);
-/* Removes exactly this file (fs_file_remove_at); OKV_LEFTOVER_UNSEEN is FAULT_INCOMPLETE. */
+/* Removes exactly this file (fs_name_remove); OKV_LEFTOVER_UNSEEN is FAULT_INCOMPLETE. */
 int okv_leftover_remove(int root, const struct okv_leftover *leftover, struct fault *f);
 /* Adds a description: "a sealed copy from okv1, 1,234 bytes of 2026-01-31T23:59:59Z", "could not be looked at: ...". */
 void okv_leftover_describe(const struct okv_leftover *leftover, struct text *out);

@@ -16,7 +16,7 @@ bool okv_library_is_there(int root, const char *path)
 	char head[4];
 
 	return fs_place_find(root, path, &place, &ignored) == 0 &&
-	       fs_file_open_at(place.dir, place.leaf, O_RDONLY, &fd, NULL, &ignored) == 0 &&
+	       fs_name_open(FS_PLACE_NAME(&place), O_RDONLY, &fd, NULL, &ignored) == 0 &&
 	       read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, "\177ELF", sizeof(head)) == 0;
 }
 

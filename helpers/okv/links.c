@@ -115,7 +115,7 @@ static int copy_look(int root, int dir, const char *leaf, const char *target, en
 	FS_AUTO int fd = -1;
 
 	*ret_standing = STANDING_OTHER;
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, &cause) < 0 ||
+	if (fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, NULL, &cause) < 0 ||
 	    fs_read(fd, leaf, FS_READ_CONFIG_MAX, &here, &cause) < 0 ||
 	    fs_read_config(root, target, &there, &cause) < 0)
 		return fs_absence(&cause, f);

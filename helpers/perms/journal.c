@@ -367,7 +367,7 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 			return 0;
 		const char *name = NAME_OF(j.number, j.state);
 		text_cut(&j.text, 0);
-		if (fs_file_open_at(j.dir, name, O_RDONLY, &fd, NULL, f) < 0 ||
+		if (fs_name_open(FS_NAME(j.dir, name, name), O_RDONLY, &fd, NULL, f) < 0 ||
 		    fs_read(fd, name, JOURNAL_MAX, &j.text, f) < 0)
 			return -1;
 	}

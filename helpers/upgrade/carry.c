@@ -83,7 +83,7 @@ static int file_copy(const struct copying *c, const struct fs_walk_entry *entry)
 	struct fault why = { 0 };
 	struct stat status;
 
-	if (fs_file_open_at(entry->dir, entry->name, O_RDONLY, &from, &status, &why) < 0) {
+	if (fs_name_open(FS_NAME(entry->dir, entry->name, entry->path), O_RDONLY, &from, &status, &why) < 0) {
 		errno = why.kind == FAULT_REFUSED ? EXCHANGED : why.errnum;
 		return why.kind == FAULT_ABSENT || errno == EWOULDBLOCK ? 0 : -1;
 	}

@@ -294,7 +294,7 @@ static bool may_reown(void *context, int dir, const char *name, const char *path
 		return S_ISDIR(status->st_mode);
 	return entry->type == MANIFEST_FILE && S_ISREG(status->st_mode) && entry->has_digest &&
 	       entry->size == (uint64_t)status->st_size &&
-	       fs_file_open_at(dir, name, O_RDONLY | O_NONBLOCK, &fd, NULL, &ignored) == 0 &&
+	       fs_name_open(FS_NAME(dir, name, path), O_RDONLY | O_NONBLOCK, &fd, NULL, &ignored) == 0 &&
 	       fs_sha256_descriptor(fd, path, digest, &ignored) == 0 &&
 	       memcmp(digest, entry->digest, sizeof(digest)) == 0;
 }

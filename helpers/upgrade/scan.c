@@ -115,7 +115,7 @@ static int file_digest(const struct walk *w, const struct fs_walk_entry *at, str
 
 	for (unsigned tries = 0; tries < READ_TRIES; tries++) {
 		FS_AUTO int fd = -1;
-		if (fs_file_open_at(at->dir, at->name, O_RDONLY, &fd, st, &why) < 0 ||
+		if (fs_name_open(FS_NAME(at->dir, at->name, at->path), O_RDONLY, &fd, st, &why) < 0 ||
 		    fs_sha256_descriptor(fd, at->path, entry->digest, &why) < 0)
 			break;
 		if (fstat(fd, &after) == 0 && same_state(st, &after)) {

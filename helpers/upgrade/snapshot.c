@@ -505,7 +505,7 @@ static int part_read(int dir, const char *leaf, size_t limit, struct text *ret_t
 {
 	FS_AUTO int fd = -1;
 
-	if (fs_file_open_at(dir, leaf, O_RDONLY, &fd, NULL, f) < 0 || records_check(fd, leaf, f) < 0)
+	if (fs_name_open(FS_NAME(dir, leaf, leaf), O_RDONLY, &fd, NULL, f) < 0 || records_check(fd, leaf, f) < 0)
 		return -1;
 	return fs_read(fd, leaf, limit, ret_text, f);
 }

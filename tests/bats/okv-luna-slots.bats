@@ -657,7 +657,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	sed -i '/ServerName00/d' "$conf"|no server is named
 	sed -i '/ServerName00/s/=.*/= ;/' "$conf"|ServerName00 is empty
 	rm "$conf"|'/etc/Chrystoki.conf', named by the Luna client, is not there => install the client
-	rm "$conf"; mkdir "$conf"|'Chrystoki.conf' is not a regular file => put a plain file in its place
+	rm "$conf"; mkdir "$conf"|'/etc/Chrystoki.conf' is not a regular file => put a plain file in its place
 	END
 	# Where slots show, what hides slots is no cause of anything.
 	rm -r "$conf"

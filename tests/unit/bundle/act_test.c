@@ -12,7 +12,8 @@ static int node_try(int root, struct fault *f)
 	SETTINGS_AUTO settings = { 0 };
 
 	assert_int_equal(settings_init(&settings, f), 0);
-	return bundle_node_open(root, &settings, &node, f);
+	const struct bundle_act act = { .root = root, .settings = &settings };
+	return node_open(&act, &node, f);
 }
 
 static void a_tree_without_directory_user_or_group_is_not_okvs(void **state)
@@ -38,7 +39,7 @@ static void anything_but_a_regular_file_under_the_bundles_name_is_refused(void *
 
 	tree_make(place->dir);
 	assert_int_equal(symlinkat("/etc/passwd", place->dir, TREE_BUNDLE), 0);
-	MUST_FAIL(node_try(place->dir, &f), FAULT_REFUSED, "symbolic link");
+	MUST_FAIL(node_try(place->dir, &f), FAULT_REFUSED, "not a regular file");
 	assert_int_equal(unlinkat(place->dir, TREE_BUNDLE, 0), 0);
 	assert_int_equal(mkfifoat(place->dir, TREE_BUNDLE, 0600), 0);
 	MUST_FAIL(node_try(place->dir, &f), FAULT_REFUSED, "not a regular file");
@@ -67,8 +68,9 @@ static void owner_group_and_mode_all_count(void **state)
 		BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
 		assert_int_equal(fchownat(place->dir, TREE_BUNDLE, cases[i].uid, cases[i].gid, 0), 0);
 		assert_int_equal(fchmodat(place->dir, TREE_BUNDLE, cases[i].mode, 0), 0);
-		MUST(bundle_node_open(place->dir, &settings, &node, &f));
-		assert_int_equal(bundle_node_owned(&node), cases[i].owned);
+		const struct bundle_act act = { .root = place->dir, .settings = &settings };
+		MUST(node_open(&act, &node, &f));
+		assert_int_equal(bundle_node_owns(&node, &node.status), cases[i].owned);
 	}
 }
 

@@ -128,7 +128,9 @@ static void no_link_is_followed_and_nothing_but_regular_files_is_opened(void **s
 	unit_dir(place->dir, "etc/below", 0755);
 	unit_write(place->dir, "etc/below/hsmbundle", "plain", 0600);
 	assert_int_equal(symlinkat("../etc/below", place->dir, "tmp/below"), 0);
-	assert_found(place, "");
+	/* In the bundle's own place, a link may lead to one. */
+	assert_found(place, "/usr/local/okv/hsm/hsmbundle: could not be looked at: '/usr/local/okv/hsm/hsmbundle' is a "
+			    "symbolic link\n");
 }
 
 static void what_copying_makes_of_the_name_is_a_copy(void **state)
