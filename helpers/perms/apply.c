@@ -45,45 +45,46 @@ void perms_leave(struct perms_run *run, enum perms_left why, const char *path, c
 /* --- one entry ---------------------------------------------------------------------------------------------------- */
 
 enum step {
-	STEP_LOOK,   /* none: what STEP_FINISH would come to, as far as a look can tell */
-	STEP_NARROW, /* only the first of the three acts */
-	STEP_FINISH, /* all that is left to do */
+	STEP_LOOK,   /* change nothing, predict the result of STEP_FINISH */
+	STEP_NARROW, /* only narrow the mode */
+	STEP_FINISH, /* narrow, change the owner, set the mode */
 };
 
 enum result {
-	ENTRY_CHANGED,   /* changed now, or would be */
-	ENTRY_UNCHANGED, /* was so already */
-	ENTRY_ABSENT,    /* there is nothing under that name */
-	ENTRY_REPLACED,  /* another inode, or changed meanwhile by somebody else */
+	ENTRY_CHANGED,   /* changed, or would be */
+	ENTRY_UNCHANGED, /* right already */
+	ENTRY_ABSENT,    /* no longer there */
+	ENTRY_REPLACED,  /* another inode, or changed by somebody else since the plan */
 	ENTRY_LINKED,    /* a regular file with a second name */
-	ENTRY_WRITTEN,   /* everybody may write it, and somebody did since it was looked at, or is about to */
+	ENTRY_WRITTEN,   /* everybody can write it, and it was written since the plan or is open for writing */
 	ENTRY_DENIED,    /* the system refused; *ret_errnum */
 };
 
-/* The mode between two states. */
+/* The mode that an entry has while its owner changes. */
 static mode_t entry_narrowed(const struct perms_owned *from, const struct perms_owned *to, mode_t type)
 {
 	mode_t mode = from->mode & to->mode;
 	const mode_t owner = mode >> 6 & 7, group = mode >> 3 & 7;
 
 	/*
-	 * Bits of somebody who is about to change would for a while speak of the wrong one.  And whoever is "others"
-	 * now may be in the group of the other state, or its owner: others get no more than those would.
+	 * The bits of an owner or group that changes would apply to the wrong one for a moment.  And somebody who is
+	 * one of the others in one state may be the owner or in the group in the other state: others keep only the
+	 * bits that those have too.
 	 */
 	if (from->gid != to->gid)
 		mode &= ~(mode_t)S_IRWXG & (~(mode_t)S_IRWXO | group);
 	if (from->uid != to->uid)
 		mode &= ~(mode_t)S_IRWXU & (~(mode_t)S_IRWXG | owner << 3) & (~(mode_t)S_IRWXO | owner);
-	/* chown(2) takes them from a file anyway. */
+	/* chown(2) clears them on a file anyway. */
 	if (type != S_IFDIR && !perms_same_owner(from, to))
 		mode &= ~(mode_t)(S_ISUID | S_ISGID);
-	/* The sticky bit takes away: where only one of the states has it, nobody may remove names in between. */
+	/* The sticky bit restricts: if only one of the states has it, nobody may remove names in between. */
 	if (type == S_IFDIR && ((from->mode ^ to->mode) & S_ISVTX) != 0)
 		mode &= ~(mode_t)(S_IWGRP | S_IWOTH);
 	return mode;
 }
 
-/* For work where that is harmless, else (links, FIFOs, devices) as a mere handle. */
+/* Directories and files are opened for reading; links, FIFOs and devices only as a handle (O_PATH). */
 static int entry_open(int dir, const char *leaf, mode_t type)
 {
 	int flags = O_NOFOLLOW | O_CLOEXEC;
@@ -97,14 +98,14 @@ static int entry_open(int dir, const char *leaf, mode_t type)
 	return openat(dir, leaf, flags);
 }
 
-/* Is the name that `fd` was opened by still in its directory? */
+/* Is the name under which `fd` was opened still in its directory? */
 static bool still_named(int fd, int dir, const char *leaf, const struct stat *opened)
 {
 	static const char mark[] = " (deleted)";
 	char link[40], target[PATH_MAX];
 	const size_t length = strlen(leaf);
 
-	/* A name that looks like a removed one cannot be told from it. */
+	/* The kernel marks removed names like this, so such a name proves nothing. */
 	if (length >= sizeof(mark) - 1 && strcmp(leaf + length - (sizeof(mark) - 1), mark) == 0)
 		return false;
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
@@ -114,7 +115,7 @@ static bool still_named(int fd, int dir, const char *leaf, const struct stat *op
 		const char *slash = strrchr(target, '/');
 		return slash != NULL && strcmp(slash + 1, leaf) == 0;
 	}
-	/* Without /proc the name is looked up again: not proof, but a race to be won twice. */
+	/* Without /proc, look the name up again: not a proof, but an attacker would have to win two races. */
 	struct stat now;
 	return errno == ENOENT && fstatat(dir, leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 && fs_same_file(&now, opened) &&
 	       now.st_nlink == 1;
@@ -134,10 +135,10 @@ static enum result denied(int errnum, int *ret_errnum)
 	return ENTRY_DENIED;
 }
 
-static enum result links_set(int fd, const struct perms_owned *now, const struct perms_record *record, enum step step,
-			     int *ret_errnum)
+static enum result special_set(int fd, const struct perms_owned *now, const struct perms_record *record, enum step step,
+			       int *ret_errnum)
 {
-	/* Neither a link nor a FIFO is given a mode here, only an owner: by the handle, so nothing is followed. */
+	/* Links, FIFOs and devices get an owner only, through the handle, so that nothing is followed. */
 	if (step == STEP_NARROW || perms_same_owner(now, &record->to))
 		return ENTRY_UNCHANGED;
 	if (step == STEP_FINISH && fchownat(fd, "", record->to.uid, record->to.gid, AT_EMPTY_PATH) < 0)
@@ -146,8 +147,8 @@ static enum result links_set(int fd, const struct perms_owned *now, const struct
 }
 
 /*
- * Has a file that everybody may write been written since, or is it open for that?  Its time cannot be set back but by
- * its owner; a lease for reading is granted only where nobody has it open for writing (fcntl(2)).
+ * Was a file that everybody can write written since the plan, or is it open for writing?  Only its owner can set its
+ * time back, and a read lease is granted only while nobody has it open for writing (fcntl(2)).
  */
 static bool is_written(int fd, const struct stat *status, const struct perms_record *record)
 {
@@ -159,7 +160,7 @@ static bool is_written(int fd, const struct stat *status, const struct perms_rec
 	return false;
 }
 
-/* `open_to_others`: users other than root may make names in `dir`. */
+/* `open_to_others`: users other than root can create names in `dir`. */
 static enum result entry_set(int dir, const char *leaf, bool open_to_others, const struct perms_record *record,
 			     enum step step, int *ret_errnum)
 {
@@ -170,7 +171,7 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 			      : fd < 0 || fstat(fd, &status) < 0) {
 		if (errno == ENOENT)
 			return ENTRY_ABSENT;
-		/* What an exchanged entry answers to these flags. */
+		/* What these flags return for an entry of another type. */
 		if (errno == ELOOP || errno == ENOTDIR || errno == ENXIO)
 			return ENTRY_REPLACED;
 		return denied(errno, ret_errnum);
@@ -186,7 +187,7 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 	if (perms_same_owner(&now, &record->to) && now.mode == record->to.mode)
 		return ENTRY_UNCHANGED;
 	if (record->type == S_IFREG) {
-		/* First count, then see that the name is there: a name once removed never comes back to this handle. */
+		/* Count, then look for the name: to this handle, a name once removed never comes back. */
 		if (status.st_nlink != 1)
 			return status.st_nlink > 1 ? ENTRY_LINKED : ENTRY_REPLACED;
 		if (step != STEP_LOOK && open_to_others && !still_named(fd, dir, leaf, &status))
@@ -195,12 +196,11 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 		    is_written(fd, &status, record))
 			return ENTRY_WRITTEN;
 	} else if (record->type != S_IFDIR) {
-		return links_set(fd, &now, record, step, ret_errnum);
+		return special_set(fd, &now, record, step, ret_errnum);
 	}
 	if (step == STEP_LOOK)
 		return ENTRY_CHANGED;
 
-	/* Narrow, change owner, widen: in this order it never grants too much on the way. */
 	if (now.mode != between) {
 		if (fchmod(fd, between) < 0)
 			return denied(errno, ret_errnum);
@@ -208,7 +208,7 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 	}
 	if (step == STEP_NARROW)
 		return ENTRY_CHANGED;
-	/* Until now another owner could have changed the mode behind us; from here on it is not his to change. */
+	/* An owner that is replaced could change the mode up to now, so it is set in any case. */
 	const bool doubtful = now.uid != 0 && now.uid != record->to.uid;
 	if (!perms_same_owner(&now, &record->to) && fchown(fd, record->to.uid, record->to.gid) < 0)
 		return denied(errno, ret_errnum);
@@ -217,7 +217,7 @@ static enum result entry_set(int dir, const char *leaf, bool open_to_others, con
 	return ENTRY_CHANGED;
 }
 
-/* Why the system refused, as far as one can find out. */
+/* Reports why the system refused, as far as this can be found out. */
 static void denial_report(struct perms_run *run, int dir, const char *leaf, const char *path, int errnum)
 {
 	const char *shown = SHOWN(path);
@@ -243,7 +243,7 @@ static void denial_report(struct perms_run *run, int dir, const char *leaf, cons
 
 /* --- all of a journal --------------------------------------------------------------------------------------------- */
 
-static struct perms_record directed(const struct perms_record *record, enum perms_direction direction)
+static struct perms_record in_direction(const struct perms_record *record, enum perms_direction direction)
 {
 	struct perms_record turned = *record;
 
@@ -254,7 +254,6 @@ static struct perms_record directed(const struct perms_record *record, enum perm
 	return turned;
 }
 
-/* Of all but what the system refused. */
 static void result_report(struct perms_run *run, const struct perms_record *record, enum result result)
 {
 	const struct perms_output *output = run->output;
@@ -293,7 +292,7 @@ enum round { ROUND_NARROW_DIRECTORIES, ROUND_FILES, ROUND_DIRECTORIES, ROUND_LOO
 
 static const enum step steps[] = { STEP_NARROW, STEP_FINISH, STEP_FINISH, STEP_LOOK };
 
-/* Has narrowing anything to take away, and is it all there is to do? */
+/* *ret_any: narrowing changes the mode.  *ret_all: nothing is left to do afterwards. */
 static void narrowing(const struct perms_record *record, bool *ret_any, bool *ret_all)
 {
 	const mode_t between = entry_narrowed(&record->from, &record->to, record->type);
@@ -302,8 +301,8 @@ static void narrowing(const struct perms_record *record, bool *ret_any, bool *re
 	*ret_all = perms_same_owner(&record->from, &record->to) && record->to.mode == between;
 }
 
-/* Is the record's turn in that round?  *ret_last: no later round will have a word about it. */
-static bool has_turn(const struct perms_record *record, enum round round, bool *ret_last)
+/* Does the round work on the record?  *ret_last: no later round does. */
+static bool is_due(const struct perms_record *record, enum round round, bool *ret_last)
 {
 	bool any = false, all = false;
 
@@ -332,7 +331,7 @@ static int record_set(struct perms_run *run, struct fs_dircache *cache, const st
 	bool open_to_others, last;
 	int dir, errnum = 0;
 
-	if (!has_turn(record, round, &last))
+	if (!is_due(record, round, &last))
 		return 0;
 	if (fs_dircache_parent(cache, record->path, &dir, &leaf, &open_to_others, &trouble) < 0) {
 		if (trouble.errnum == ENOMEM) {
@@ -351,10 +350,10 @@ static int record_set(struct perms_run *run, struct fs_dircache *cache, const st
 	return 0;
 }
 
-static int round_go(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction,
-		    enum round round, struct fault *f)
+static int round_run(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction,
+		     enum round round, struct fault *f)
 {
-	/* A new cache for each round: what it knows of directories was true before the last one changed them. */
+	/* A new cache for each round, because the round before may have changed the directories in it. */
 	FS_DIRCACHE_AUTO cache = { .root = run->root };
 	struct perms_record record;
 	int r;
@@ -362,14 +361,14 @@ static int round_go(struct perms_run *run, struct perms_journal *journal, enum p
 	if (perms_journal_rewind(journal, f) < 0)
 		return -1;
 	while ((r = perms_journal_next(journal, &record, f)) > 0) {
-		const struct perms_record turned = directed(&record, direction);
+		const struct perms_record turned = in_direction(&record, direction);
 		if (record_set(run, &cache, &turned, round, f) < 0)
 			return -1;
 	}
 	return r;
 }
 
-/* The paths of the journal, each ended by NUL, in a file without a name. */
+/* Writes the journal's paths, each ended by NUL, to a file without a name. */
 static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault *f)
 {
 	static const char name[] = "labels.new";
@@ -392,7 +391,7 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 	return 0;
 }
 
-/* The tree's own one, inside the tree: ours would go by another system's policy. */
+/* Runs the tree's own restorecon inside the tree, because ours would use this system's SELinux policy. */
 static int restorecon_run(int root, int list, struct fault *f)
 {
 	enum { PLACE_COUNT = 2, DEADLINE_MS = 120000 };
@@ -407,7 +406,7 @@ static int restorecon_run(int root, int list, struct fault *f)
 	return arguments[0] != NULL ? proc_child_expect(&run, f) : fault_absent(f, "there is no restorecon");
 }
 
-/* Where SELinux is enabled for the tree (its selinuxfs is mounted), exactly the entries of the journal. */
+/* Relabels the entries of the journal, if SELinux is enabled for the tree: its selinuxfs is mounted. */
 static int labels_restore(struct perms_run *run, struct perms_journal *journal, struct fault *f)
 {
 	FS_AUTO int list = -1;
@@ -429,14 +428,14 @@ static int labels_restore(struct perms_run *run, struct perms_journal *journal, 
 int perms_apply(struct perms_run *run, struct perms_journal *journal, enum perms_direction direction, struct fault *f)
 {
 	if (run->output->act != PERMS_APPLY)
-		return round_go(run, journal, direction, ROUND_LOOK, f);
+		return round_run(run, journal, direction, ROUND_LOOK, f);
 	for (enum round round = ROUND_NARROW_DIRECTORIES; round <= ROUND_DIRECTORIES; round++)
-		if (round_go(run, journal, direction, round, f) < 0)
+		if (round_run(run, journal, direction, round, f) < 0)
 			return -1;
 	if (labels_restore(run, journal, f) < 0)
 		return -1;
 	if (direction == PERMS_FORTH)
 		return perms_journal_mark(journal, PERMS_JOURNAL_DONE, f);
-	/* What the system refused another try may undo; what was exchanged is gone for good. */
+	/* A change that the system refused may work next time; an entry that was exchanged will never match. */
 	return run->tally.left[PERMS_LEFT_FAILED] > 0 ? 0 : perms_journal_drop(journal, f);
 }

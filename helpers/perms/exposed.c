@@ -15,24 +15,24 @@
 void perms_exposed_done(struct perms_exposed *e)
 {
 	text_done(&e->parents);
-	text_done(&e->outsiders);
+	text_done(&e->outside);
 }
 
 /*
  * --- ACLs, without libacl ---
  *
- * An ACL is read and evaluated, never changed, as it will be once the mode is set: with an ACL, chmod(2) sets the mask,
- * which bounds the group and all that the ACL names (acl(5)).  It differs where somebody whom it names may do more than
- * owner, group and mode say, and where the group may do less.  A default ACL, by which new files are made, is evaluated
- * in the same way.  OKV's user may do what the group may.
+ * An ACL is never changed.  It is evaluated as if the mode were set already: chmod(2) sets the mask of an ACL, which
+ * limits the group and every user and group that the ACL names (acl(5)).  It differs if one of those may do more than
+ * owner, group and mode allow, or if the group may do less.  A default ACL, which new files inherit, is evaluated in
+ * the same way.  OKV's user may do what the group may.
  */
 
 enum acl_rights {
 	ACL_ALL,
-	ACL_WRITING, /* only whether somebody may write */
+	ACL_WRITING, /* only write access */
 };
 
-/* linux/posix_acl_xattr.h: a version, then entries, all little endian. */
+/* linux/posix_acl_xattr.h: a version, then the entries, all little endian. */
 enum {
 	ACL_VERSION = 2,
 	HEAD_SIZE = 4,
@@ -56,7 +56,7 @@ static struct entry entry_read(const unsigned char *at)
 				     (uint32_t)at[7] << 24 };
 }
 
-/* What owner, group and mode let somebody do whom the ACL names. */
+/* What owner, group and mode allow the user or group that the ACL entry names. */
 static mode_t allowed(const struct entry *entry, const struct perms_owned *state, uid_t okv_user)
 {
 	const mode_t owner = state->mode >> 6 & 7, group = state->mode >> 3 & 7, others = state->mode & 7;
@@ -72,7 +72,7 @@ static void rights_add(struct text *out, mode_t rights)
 			(rights & 1) != 0 ? " execute" : "");
 }
 
-/* true and in `out` what it does, as what follows "its ACL": "lets user id 5 read". */
+/* If the ACL differs, `out` says how, to follow "its ACL": "lets user id 5 read". */
 static bool acl_differs(const void *bytes, size_t length, const struct perms_owned *state, enum acl_rights rights,
 			uid_t okv_user, struct text *out)
 {
@@ -84,7 +84,7 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 		text_add_string(out, "is not known here");
 		return true;
 	}
-	/* Without a mask there is nothing but owner, group and mode. */
+	/* An ACL without a mask has only the entries of owner, group and others. */
 	if (length <= HEAD_SIZE + 3 * ENTRY_SIZE)
 		return false;
 	for (size_t i = HEAD_SIZE; i < length; i += ENTRY_SIZE) {
@@ -118,18 +118,19 @@ static bool seen_before(struct text *seen, const char *path, size_t length)
 }
 
 /*
- * The attribute's bytes, or -1 with errno.  By the working directory, which nobody else uses: no link is followed, and
- * no path below /proc is walked.  It is changed once for all entries of a directory, and the size is asked first, since
- * hardly any entry has an ACL and the kernel clears as much memory as it is offered.
+ * Returns the attribute's size, or -1 with errno.  It is read relative to the working directory, which nothing else
+ * uses: this follows no link and needs no path through /proc.  For speed, the working directory is changed once for all
+ * entries of a directory, and the size is asked for first: hardly any entry has an ACL, and the kernel clears as much
+ * memory as it is offered.
  */
 static ssize_t attribute_read(struct perms_exposed *e, const struct fs_walk_entry *entry, const char *name,
 			      struct text *ret_bytes)
 {
-	if (entry->directory == 0 || entry->directory != e->standing) {
-		e->standing = 0;
+	if (entry->directory == 0 || entry->directory != e->cwd) {
+		e->cwd = 0;
 		if (fchdir(entry->dir) < 0)
 			return -1;
-		e->standing = entry->directory;
+		e->cwd = entry->directory;
 	}
 	const ssize_t size = lgetxattr(entry->name, name, NULL, 0);
 	if (size <= 0)
@@ -141,12 +142,12 @@ static ssize_t attribute_read(struct perms_exposed *e, const struct fs_walk_entr
 	return lgetxattr(entry->name, name, ret_bytes->bytes, (size_t)size);
 }
 
-/* Tells where the ACL of a regular file, or one of a directory's two, makes a difference; true where it does. */
+/* Reports an ACL that differs, or that cannot be read; returns true then. */
 static bool acl_check(struct perms_exposed *e, const struct fs_walk_entry *entry, const struct perms_owned *state,
 		      enum acl_rights rights)
 {
 	static const char *const attributes[] = { "system.posix_acl_access", "system.posix_acl_default" };
-	/* OKV's user is served by what lies below; the way there is root's alone. */
+	/* OKV's user may do what the group may with the client's files, but not with the directories above them. */
 	const uid_t served = rights == ACL_ALL ? e->okv_user : (uid_t)-1;
 
 	for (size_t i = 0; i < (S_ISDIR(entry->status->st_mode) ? 2 : 1); i++) {
@@ -162,7 +163,7 @@ static bool acl_check(struct perms_exposed *e, const struct fs_walk_entry *entry
 				    TYPED(entry->path));
 			return true;
 		}
-		/* None, none on this file system, not there any more. */
+		/* No ACL, a file system without ACLs, or the entry is gone. */
 		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
 			perms_leave(e->run, PERMS_LEFT_FAILED, entry->path, "'%s': cannot read %s: %s",
 				    SHOWN(entry->path), attributes[i], fault_errno_text(errno));
@@ -177,7 +178,7 @@ void perms_exposed_acl(struct perms_exposed *e, const struct fs_walk_entry *entr
 	(void)acl_check(e, entry, state, ACL_ALL);
 }
 
-/* An entry is no safer than the directories above it: who can write one of them puts another entry in its place. */
+/* Whoever can write a directory can put another entry in the place of each one below it. */
 void perms_exposed_directory(struct perms_exposed *e, const struct fs_walk_entry *entry)
 {
 	const char *path = entry->path;
@@ -194,7 +195,7 @@ void perms_exposed_directory(struct perms_exposed *e, const struct fs_walk_entry
 	}
 	if ((status->st_mode & S_ISVTX) != 0)
 		return;
-	/* What an ACL lets somebody write shows as the group's. */
+	/* If there is an ACL, the group bits are its mask: write access may be that of somebody whom it names. */
 	if ((writers & S_IWGRP) != 0 && acl_check(e, entry, &state, ACL_WRITING))
 		return;
 	if (writers == 0 || group_of_root)
@@ -204,10 +205,9 @@ void perms_exposed_directory(struct perms_exposed *e, const struct fs_walk_entry
 		    SHOWN(path), (unsigned)(status->st_mode & 07777), TYPED(path));
 }
 
-/* Each directory above `path` up to the root, once in a plan.  A sticky one of root is no danger to root's entries. */
 void perms_exposed_parents(struct perms_exposed *e, const char *path)
 {
-	e->standing = 0;
+	e->cwd = 0;
 	for (const char *slash = strrchr(path, '/'); slash != NULL;) {
 		const size_t length = slash > path ? (size_t)(slash - path) : 1;
 		if (seen_before(&e->parents, path, length))
@@ -232,12 +232,12 @@ void perms_exposed_parents(struct perms_exposed *e, const char *path)
 /*
  * --- what Chrystoki.conf names outside the client ---
  *
- * No line of the policy reaches it, and it is not ours to change.  It is judged as if it lay in CLIENT_DIR/cert/client:
- * a key as a whole, anything else by who can write it.
+ * No line of the policy applies to it, and we do not change it.  It is compared with what the policy gives to
+ * CLIENT_DIR/cert/client: who can read or write a key, and who can write anything else.
  */
 
-/* Who else can write it can run code as OKV's user, or be the client. */
-static bool is_trusted(const struct chrystoki_line *line)
+/* A path that is safe only if nobody else can write it: code that OKV's user runs, or the client's identity. */
+static bool is_sensitive(const struct chrystoki_line *line)
 {
 	return line->kind == CHRYSTOKI_ENTRY && line->value[0] == '/' &&
 	       (chrystoki_spelling(line) != NULL || chrystoki_is_named(line, "SSLConfigFile") ||
@@ -251,8 +251,8 @@ static bool is_key(const struct chrystoki_line *line)
 	return known != NULL && (strcmp(known, "ClientPrivKeyFile") == 0 || strcmp(known, "LNHServerClientKey") == 0);
 }
 
-/* The remedy lets OKV's user read it, whoever owned it. */
-static void outsider_leave(struct perms_exposed *e, const char *path, bool key, const char *what)
+/* After the fix OKV's user can read it, whoever owned it before. */
+static void outside_leave(struct perms_exposed *e, const char *path, bool key, const char *what)
 {
 	const struct settings *s = e->settings;
 	TEXT_AUTO owners = { 0 };
@@ -263,8 +263,8 @@ static void outsider_leave(struct perms_exposed *e, const char *path, bool key, 
 		    key ? "0640" : "a+r,go-w", TYPED(path));
 }
 
-static void outsider_judge(struct perms_exposed *e, const struct policy *policy, const struct fs_walk_entry *entry,
-			   bool key)
+static void outside_evaluate(struct perms_exposed *e, const struct policy *policy, const struct fs_walk_entry *entry,
+			     bool key)
 {
 	const struct perms_owned now = perms_owned_of(entry->status);
 	const struct policy_state state = { .uid = now.uid, .gid = now.gid, .mode = S_IFREG | now.mode };
@@ -283,35 +283,35 @@ static void outsider_judge(struct perms_exposed *e, const struct policy *policy,
 		(void)snprintf(what, sizeof(what), "can be %s by others (mode %04o)",
 			       (excess & 0022) != 0 ? "written" : "read", (unsigned)now.mode);
 	if (now.uid != 0 || excess != 0)
-		outsider_leave(e, entry->path, key, what);
+		outside_leave(e, entry->path, key, what);
 	else
 		(void)acl_check(e, entry, &now, key ? ACL_ALL : ACL_WRITING);
 }
 
-/* `client` is the client's real directory, which may be behind a link. */
-static void outsider_look(struct perms_exposed *e, const struct policy *policy, const char *client,
+/* `client` is the client's real directory: CLIENT_DIR may be a link. */
+static void outside_check(struct perms_exposed *e, const struct policy *policy, const char *client,
 			  const struct chrystoki_line *line)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
 	struct stat status;
 
-	/* What is not there, or no file, is said by okv/check. */
+	/* okv/check reports a path that does not exist. */
 	if (fs_place_find(e->run->root, line->value, &place, &ignored) < 0 || preserved_within(place.path, client) ||
 	    fstatat(place.dir, place.leaf, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    seen_before(&e->outsiders, place.path, strlen(place.path)))
+	    seen_before(&e->outside, place.path, strlen(place.path)))
 		return;
 	const struct fs_walk_entry entry = {
 		.dir = place.dir, .name = place.leaf, .path = place.path, .status = &status
 	};
 	if (S_ISREG(status.st_mode))
-		outsider_judge(e, policy, &entry, is_key(line));
+		outside_evaluate(e, policy, &entry, is_key(line));
 	else if (S_ISDIR(status.st_mode))
 		perms_exposed_directory(e, &entry);
 	perms_exposed_parents(e, place.path);
 }
 
-static int outsiders_check(struct perms_exposed *e, const struct policy *policy, struct fault *f)
+static int outside_check_all(struct perms_exposed *e, const struct policy *policy, struct fault *f)
 {
 	FS_PLACE_AUTO client = FS_PLACE_INIT;
 	TEXT_SECRET_AUTO bytes = { 0 };
@@ -319,19 +319,19 @@ static int outsiders_check(struct perms_exposed *e, const struct policy *policy,
 	struct fault why = { 0 }, ignored = { 0 };
 	const bool found = fs_place_find(e->run->root, e->settings->client_dir, &client, &ignored) == 0;
 
-	/* Where it cannot be read, who reads it says so. */
+	/* If it does not exist, okv/check says so. */
 	if (fs_read_config(e->run->root, e->settings->chrystoki_conf, &bytes, &why) < 0)
 		return fs_absence(&why, f);
 	if (chrystoki_parse(&conf, text_string(&bytes), bytes.length, f) < 0)
 		return -1;
 	for (size_t i = 0; i < conf.count; i++)
-		if (is_trusted(&conf.lines[i]))
-			outsider_look(e, policy, found ? client.path : e->settings->client_dir, &conf.lines[i]);
+		if (is_sensitive(&conf.lines[i]))
+			outside_check(e, policy, found ? client.path : e->settings->client_dir, &conf.lines[i]);
 	return 0;
 }
 
-/* Our own records, and the settings, of which a command is run as root: neither is anybody else's to write. */
-static void own_check(struct perms_exposed *e)
+/* Only root may write our records and the settings: UPGRADE_COMMAND is run as root. */
+static void own_files_check(struct perms_exposed *e)
 {
 	static const char path[] = SETTINGS_FILE;
 	struct fault ignored = { 0 };
@@ -354,6 +354,6 @@ static void own_check(struct perms_exposed *e)
 
 int perms_exposed_others(struct perms_exposed *e, const struct policy *policy, struct fault *f)
 {
-	own_check(e);
-	return outsiders_check(e, policy, f);
+	own_files_check(e);
+	return outside_check_all(e, policy, f);
 }

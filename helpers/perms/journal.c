@@ -41,7 +41,7 @@ static const char *name_of(uint64_t number, enum perms_journal_state state, char
 
 #define NAME_OF(number, state) name_of((number), (state), (char[NAME_SIZE]){ 0 })
 
-/* "00000012.done" to number and state. */
+/* Parses "00000012.done". */
 static bool name_parse(const char *name, uint64_t *ret_number, enum perms_journal_state *ret_state)
 {
 	struct fault ignored = { 0 };
@@ -62,8 +62,8 @@ static bool name_parse(const char *name, uint64_t *ret_number, enum perms_journa
 }
 
 /*
- * Looks through the directory for the journal with the highest number below `below` whose state is in the bit set
- * `states`; *ret_count says how many there are.
+ * Finds the journal with the highest number below `below` whose state is in the bit set `states`; *ret_count is the
+ * number of all such journals.
  */
 static int newest_find(int dir, unsigned states, uint64_t below, uint64_t *ret_number,
 		       enum perms_journal_state *ret_state, size_t *ret_count, struct fault *f)
@@ -118,7 +118,7 @@ static void record_print(const struct perms_record *record, struct text *out)
 
 	while (which < TYPE_COUNT - 1 && types[which].type != record->type)
 		which++;
-	/* Before 1970 is a state of a clock, not a time of use to anybody. */
+	/* A time before 1970 comes from a wrong clock; it is written as 0. */
 	text_add_format(out, "%c %ju %ju %u %u %04o %u %u %04o %jd.%09ld %jd.%09ld ", types[which].letter,
 			(uintmax_t)record->device, (uintmax_t)record->inode, from->uid, from->gid, (unsigned)from->mode,
 			to->uid, to->gid, (unsigned)to->mode, modified->tv_sec > 0 ? (intmax_t)modified->tv_sec : 0,
@@ -136,8 +136,8 @@ static void record_print(const struct perms_record *record, struct text *out)
 	text_add_char(out, '\n');
 }
 
-/* Digits up to `end`, which is passed over too. */
-static bool number_take(char **at, unsigned base, uint64_t most, char end, uint64_t *ret_value)
+/* A number up to `end`, which is skipped too. */
+static bool number_read(char **at, unsigned base, uint64_t most, char end, uint64_t *ret_value)
 {
 	char *stop = strchr(*at, end);
 
@@ -147,30 +147,30 @@ static bool number_take(char **at, unsigned base, uint64_t most, char end, uint6
 	return true;
 }
 
-static bool owned_take(char **at, struct perms_owned *ret_owned)
+static bool owned_read(char **at, struct perms_owned *ret_owned)
 {
 	uint64_t uid, gid, mode;
 
-	/* The last number is "leave it" to chown(2) and nobody's id. */
-	if (!number_take(at, 10, UINT32_MAX - 1, ' ', &uid) || !number_take(at, 10, UINT32_MAX - 1, ' ', &gid) ||
-	    !number_take(at, 8, PERMISSION_BITS, ' ', &mode))
+	/* The highest number is not an id: chown(2) takes it for "unchanged". */
+	if (!number_read(at, 10, UINT32_MAX - 1, ' ', &uid) || !number_read(at, 10, UINT32_MAX - 1, ' ', &gid) ||
+	    !number_read(at, 8, PERMISSION_BITS, ' ', &mode))
 		return false;
 	*ret_owned = (struct perms_owned){ .uid = (uid_t)uid, .gid = (gid_t)gid, .mode = (mode_t)mode };
 	return true;
 }
 
-static bool time_take(char **at, struct timespec *ret_time)
+static bool time_read(char **at, struct timespec *ret_time)
 {
 	uint64_t seconds, nanoseconds;
 
-	if (!number_take(at, 10, INT64_MAX, '.', &seconds) || !number_take(at, 10, NANOSECONDS - 1, ' ', &nanoseconds))
+	if (!number_read(at, 10, INT64_MAX, '.', &seconds) || !number_read(at, 10, NANOSECONDS - 1, ' ', &nanoseconds))
 		return false;
 	*ret_time = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = (long)nanoseconds };
 	return true;
 }
 
-/* Unescapes in place and judges. */
-static bool path_take(char *path)
+/* Unescapes the path in place; false if it is not a plain absolute path. */
+static bool path_unescape(char *path)
 {
 	char *to = path;
 
@@ -192,7 +192,7 @@ static bool path_take(char *path)
 	return path[0] == '/' && text_path_is_plain(path + 1);
 }
 
-/* One line to a record; `line` is ended by NUL and is changed in place. */
+/* Parses a line, which ends with NUL and is changed in place. */
 static bool record_parse(char *line, struct perms_record *ret_record)
 {
 	struct perms_record record = { 0 };
@@ -204,9 +204,9 @@ static bool record_parse(char *line, struct perms_record *ret_record)
 	if (which == TYPE_COUNT || line[1] != ' ')
 		return false;
 	char *at = line + 2;
-	if (!number_take(&at, 10, UINT64_MAX, ' ', &device) || !number_take(&at, 10, UINT64_MAX, ' ', &inode) ||
-	    !owned_take(&at, &record.from) || !owned_take(&at, &record.to) || !time_take(&at, &record.modified) ||
-	    !time_take(&at, &record.changed) || !path_take(at))
+	if (!number_read(&at, 10, UINT64_MAX, ' ', &device) || !number_read(&at, 10, UINT64_MAX, ' ', &inode) ||
+	    !owned_read(&at, &record.from) || !owned_read(&at, &record.to) || !time_read(&at, &record.modified) ||
+	    !time_read(&at, &record.changed) || !path_unescape(at))
 		return false;
 	record.type = types[which].type;
 	record.device = (dev_t)device;
@@ -261,8 +261,8 @@ int perms_journal_seal(struct perms_journal *j, struct fault *f)
 	return 0;
 }
 
-/* Removes the oldest journals.  A failure costs only disk space, so the repair does not fail by it. */
-static void old_remove(int dir, uint64_t newest)
+/* Removes the oldest journals.  A failure only costs disk space, so it is ignored. */
+static void oldest_remove(int dir, uint64_t newest)
 {
 	const unsigned done = 1U << PERMS_JOURNAL_DONE;
 	struct fault ignored = { 0 };
@@ -270,7 +270,7 @@ static void old_remove(int dir, uint64_t newest)
 	uint64_t number = newest;
 	size_t count = 0;
 
-	/* The newest itself is the first that is kept. */
+	/* The newest itself is the first one kept. */
 	for (size_t kept = 1;; kept++) {
 		if (newest_find(dir, done, number, &number, &state, &count, &ignored) < 0 || count == 0)
 			return;
@@ -289,13 +289,13 @@ int perms_journal_mark(struct perms_journal *j, enum perms_journal_state state, 
 		return fault_system(f, errno, "cannot rename the journal '%s/%s'", JOURNAL_DIR, old);
 	j->state = state;
 	if (state == PERMS_JOURNAL_DONE)
-		old_remove(j->dir, j->number);
+		oldest_remove(j->dir, j->number);
 	return 0;
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* The next line in j->line; false at the end of the text. */
+/* Puts the next line into j->line; false at the end of the text. */
 static bool line_next(struct perms_journal *j)
 {
 	struct text_line line;
@@ -334,7 +334,7 @@ int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record,
 	return 1;
 }
 
-/* Does it end as a sealed one does? */
+/* Does the journal have its last line? */
 static bool is_sealed(const struct text *text)
 {
 	struct text_line line = { .ended = false };

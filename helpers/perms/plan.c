@@ -15,25 +15,25 @@
 #include "fs/walk.h"
 #include "perms/exposed.h"
 
-/* --- what all plans have in common --- */
+/* --- common to all plans ------------------------------------------------------------------------------------------ */
 
-/* One plan at work. */
+/* A plan in progress. */
 struct planner {
 	struct perms_run *run;
 	const struct perms_plan *plan;
 	struct perms_exposed exposed;
-	struct policy scratch; /* marks of where others may write; without a policy not used */
-	size_t scratch_seen;   /* entries there */
+	struct policy scratch; /* marks of the directories that others may write; only used with a policy */
+	size_t scratch_seen;   /* entries seen there */
 };
 
-/* Where a directory lies, in the policy and in the limits. */
+/* A directory's place in the policy, in the limits and in the scratch directories. */
 struct spot {
 	struct policy_place place;
 	struct policy_place limit;
 	struct policy_place scratch;
 };
 
-static void miss(void *context, const char *path, const struct fault *trouble)
+static void unreadable_report(void *context, const char *path, const struct fault *trouble)
 {
 	const struct planner *p = context;
 
@@ -52,8 +52,8 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
 }
 
-/* Would the file's bytes, which are others', get a right from us?  Then it is left, and told. */
-static bool gift_leave(const struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *to)
+/* Leaves a file alone, and reports it, if others wrote it and the change would give it rights. */
+static bool untrusted_leave(const struct planner *p, const struct fs_walk_entry *entry, const struct perms_owned *to)
 {
 	const struct stat *status = entry->status;
 	const struct perms_owned now = perms_owned_of(status);
@@ -95,7 +95,7 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 			    (unsigned long)status->st_nlink);
 		return 0;
 	}
-	if (gift_leave(p, entry, to))
+	if (untrusted_leave(p, entry, to))
 		return 0;
 	const struct perms_record record = {
 		.path = entry->path,
@@ -112,7 +112,7 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 
 /* --- by policy ---------------------------------------------------------------------------------------------------- */
 
-static bool limited(const struct planner *p)
+static bool has_limits(const struct planner *p)
 {
 	return p->plan->limits->count > 0;
 }
@@ -120,23 +120,23 @@ static bool limited(const struct planner *p)
 static void spot_step(const struct planner *p, const struct spot *from, const char *name, struct spot *ret_spot)
 {
 	policy_step(p->plan->policy, &from->place, name, &ret_spot->place);
-	if (limited(p))
+	if (has_limits(p))
 		policy_step(p->plan->limits, &from->limit, name, &ret_spot->limit);
 	policy_step(&p->scratch, &from->scratch, name, &ret_spot->scratch);
 }
 
-/* May this very place be touched? */
-static bool inside(const struct planner *p, const struct spot *spot)
+/* May this entry be changed? */
+static bool is_allowed(const struct planner *p, const struct spot *spot)
 {
-	return !limited(p) || policy_set_any(&spot->limit.covers);
+	return !has_limits(p) || policy_set_any(&spot->limit.covers);
 }
 
-static bool worth_a_look(const struct planner *p, const struct spot *spot)
+static bool can_match(const struct planner *p, const struct spot *spot)
 {
-	return policy_reaches(&spot->place) && (!limited(p) || policy_reaches(&spot->limit));
+	return policy_reaches(&spot->place) && (!has_limits(p) || policy_reaches(&spot->limit));
 }
 
-static bool wants(void *context, const void *state, const char *name, unsigned char type)
+static bool entry_wanted(void *context, const void *state, const char *name, unsigned char type)
 {
 	const struct planner *p = context;
 	const struct spot *holder = state;
@@ -145,19 +145,19 @@ static bool wants(void *context, const void *state, const char *name, unsigned c
 	(void)type;
 	if (p->scratch_seen > SETTINGS_SCRATCH_ENTRIES && policy_set_any(&holder->scratch.covers))
 		return false;
-	if (policy_set_any(&holder->place.covers) && inside(p, holder))
+	if (policy_set_any(&holder->place.covers) && is_allowed(p, holder))
 		return true;
 	spot_step(p, holder, name, &spot);
-	return worth_a_look(p, &spot);
+	return can_match(p, &spot);
 }
 
-static void enter(void *context, const void *state, const char *name, void *ret_state)
+static void directory_enter(void *context, const void *state, const char *name, void *ret_state)
 {
 	spot_step(context, state, name, ret_state);
 }
 
-/* Does a line of the policy write this very path, or one below it, without wildcards? */
-static bool named(const struct planner *p, const struct spot *holder, const struct spot *spot)
+/* Does a line of the policy name this path, or one below it, without wildcards? */
+static bool is_named(const struct planner *p, const struct spot *holder, const struct spot *spot)
 {
 	for (size_t i = 0; i < p->plan->policy->count; i++) {
 		const struct policy_rule *rule = &p->plan->policy->rules[i];
@@ -175,20 +175,20 @@ static void link_report(const struct planner *p, const struct spot *holder, cons
 			const struct fs_walk_entry *entry)
 {
 	p->run->tally.links++;
-	if (named(p, holder, spot)) {
+	if (is_named(p, holder, spot)) {
 		perms_leave(p->run, PERMS_LEFT_REFUSED, entry->path,
 			    "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
 			    SHOWN(entry->path));
 		return;
 	}
-	/* A link of root's in root's directory is how libraries are installed; any other one somebody put there. */
+	/* Libraries are installed as links that root owns, in root's directories; other links are worth a warning. */
 	const bool odd = entry->in_open || entry->status->st_uid != 0;
 	report_say(p->run->output->report, odd ? REPORT_WARNING : REPORT_DETAIL, "'%s' is a symbolic link; left alone",
 		   SHOWN(entry->path));
 }
 
-/* Where others may make what they like: enough is enough.  False where the entry is passed over. */
-static bool scratch_goes_on(struct planner *p, const struct spot *spot, const struct fs_walk_entry *entry)
+/* Counts an entry in a directory that others may write; false if a limit is reached and it is to be skipped. */
+static bool scratch_count(struct planner *p, const struct spot *spot, const struct fs_walk_entry *entry)
 {
 	if (!policy_set_any(&spot->scratch.covers))
 		return true;
@@ -215,7 +215,7 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	struct spot spot;
 
 	spot_step(p, holder, entry->name, &spot);
-	if (!worth_a_look(p, &spot))
+	if (!can_match(p, &spot))
 		return FS_WALK_PASS;
 	if (entry->mount) {
 		mount_report(p, entry);
@@ -225,10 +225,10 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 		link_report(p, holder, &spot, entry);
 		return FS_WALK_PASS;
 	}
-	if (!scratch_goes_on(p, &spot, entry))
+	if (!scratch_count(p, &spot, entry))
 		return FS_WALK_PASS;
 	const int next = directory ? FS_WALK_ENTER : FS_WALK_PASS;
-	if (!inside(p, &spot) || !policy_set_any(&spot.place.applies))
+	if (!is_allowed(p, &spot) || !policy_set_any(&spot.place.applies))
 		return next;
 	if (!directory && !S_ISREG(status->st_mode)) {
 		p->run->tally.others++;
@@ -250,8 +250,8 @@ static int policy_visit(void *context, const void *state, const struct fs_walk_e
 	return record_found(p, entry, &to, f) < 0 ? -1 : next;
 }
 
-/* The longest path above all that one rule speaks of which can be named: "/a/b" for "/a/b" and for "/a/b/x*". */
-static char *start_of(const struct policy_rule *rule)
+/* The rule's path up to its first wildcard: "/a/b" for "/a/b" and for "/a/b/x*". */
+static char *start_path(const struct policy_rule *rule)
 {
 	TEXT_AUTO start = { 0 };
 
@@ -264,8 +264,8 @@ static char *start_of(const struct policy_rule *rule)
 	return start.failed ? NULL : text_take(&start);
 }
 
-/* Does one of the other paths hold this one?  Of twins the last counts. */
-static bool held_by_another(const char *const *paths, size_t count, size_t which)
+/* Is the path inside another one of the list?  Of two equal paths the first is inside the second. */
+static bool is_covered(const char *const *paths, size_t count, size_t which)
 {
 	for (size_t i = 0; i < count; i++)
 		if (i != which && preserved_within(paths[which], paths[i]) &&
@@ -274,7 +274,7 @@ static bool held_by_another(const char *const *paths, size_t count, size_t which
 	return false;
 }
 
-/* Walks from one start; one that is not there, or not to be reached without a link, is told. */
+/* Walks one tree; reports a start that does not exist, or that only a link leads to. */
 static int start_walk(struct planner *p, const char *start, const void *state, const struct fs_walk *walk,
 		      struct fault *f)
 {
@@ -301,7 +301,7 @@ static int start_walk(struct planner *p, const char *start, const void *state, c
 	return r;
 }
 
-/* The spot of the directory that holds the last component of what start_of gives. */
+/* The spot of the directory above start_path(rule). */
 static void spot_above(const struct planner *p, const struct policy_rule *rule, struct spot *ret_spot)
 {
 	struct spot below;
@@ -319,27 +319,27 @@ static int policy_plan(struct planner *p, struct fault *f)
 	const struct fs_walk walk = {
 		.context = p,
 		.state_size = sizeof(struct spot),
-		.wants = wants,
+		.wants = entry_wanted,
 		.visit = policy_visit,
-		.enter = enter,
-		.miss = miss,
+		.enter = directory_enter,
+		.miss = unreadable_report,
 	};
 	char *starts[POLICY_RULES_MAX] = { NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < policy->count; i++) {
-		starts[i] = start_of(&policy->rules[i]);
+		starts[i] = start_path(&policy->rules[i]);
 		if (starts[i] == NULL)
 			r = fault_memory(f);
 	}
 	for (size_t i = 0; r == 0 && i < policy->count; i++) {
 		struct spot above;
-		if (held_by_another((const char *const *)starts, policy->count, i))
+		if (is_covered((const char *const *)starts, policy->count, i))
 			continue;
 		spot_above(p, &policy->rules[i], &above);
 		r = start_walk(p, starts[i], &above, &walk, f);
 	}
-	if (r == 0 && !limited(p))
+	if (r == 0 && !has_limits(p))
 		r = perms_exposed_others(&p->exposed, policy, f);
 	for (size_t i = 0; i < policy->count; i++)
 		free(starts[i]);
@@ -374,21 +374,21 @@ static int group_visit(void *context, const void *state, const struct fs_walk_en
 
 static int group_plan(struct planner *p, struct fault *f)
 {
-	const struct fs_walk walk = { .context = p, .visit = group_visit, .miss = miss };
+	const struct fs_walk walk = { .context = p, .visit = group_visit, .miss = unreadable_report };
 	const char *const *paths = p->plan->paths;
 	const size_t count = p->plan->path_count;
 
 	for (size_t i = 0; i < count; i++)
-		if (!held_by_another(paths, count, i) && start_walk(p, paths[i], NULL, &walk, f) < 0)
+		if (!is_covered(paths, count, i) && start_walk(p, paths[i], NULL, &walk, f) < 0)
 			return -1;
 	return 0;
 }
 
-/* --- back --------------------------------------------------------------------------------------------------------- */
+/* --- back to an earlier state ------------------------------------------------------------------------------------- */
 
-/* Is it as one of the policies made it of what it was, or half way between? */
-static bool is_ours(const struct planner *p, const char *path, mode_t type, const struct perms_owned *now,
-		    const struct perms_owned *was)
+/* Does the entry have what one of the policies gives to one with its old state, or is it half way back? */
+static bool is_as_policy_made(const struct planner *p, const char *path, mode_t type, const struct perms_owned *now,
+			      const struct perms_owned *was)
 {
 	for (size_t i = 0; i < p->plan->policy_count; i++) {
 		const struct policy_state state = { .uid = was->uid, .gid = was->gid, .mode = type | was->mode };
@@ -429,7 +429,7 @@ static int back_plan(struct planner *p, struct fault *f)
 		    (perms_same_owner(&now, &entry.was) && now.mode == entry.was.mode))
 			continue;
 		p->run->tally.entries++;
-		if (!is_ours(p, entry.path, entry.type, &now, &entry.was)) {
+		if (!is_as_policy_made(p, entry.path, entry.type, &now, &entry.was)) {
 			p->run->tally.kept++;
 			continue;
 		}

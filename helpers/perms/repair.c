@@ -18,13 +18,13 @@
 #include "fs/root.h"
 
 /*
- * --- since when others may write what we are going to give owners and bits ---
+ * --- since when everybody can write to a directory of the client ---
  *
- * Between the hooks of an upgrade the guide lets everybody write in CLIENT_DIR/data.  A file that is written while that
- * holds has somebody else's bytes, whoever owns it, and must not get set-id or x bits afterwards.  So the time, by the
- * clock of the file systems, is written to SETTINGS_VAR/repair/opened and synced before a directory is opened to others
- * by us, and is that of the first one until opened_forget.  Where others may not write a file, its time of modification
- * cannot be set back but by its owner, so it tells.
+ * Between pre-upgrade and post-upgrade the guide lets everybody write to CLIENT_DIR/data.  A file written in that time
+ * has somebody else's content, whoever owns it, and must not get set-id or x bits afterwards.  So before we first open
+ * a directory to everybody, the time by the file system's clock is written to SETTINGS_VAR/repair/opened and synced; it
+ * stays until opened_forget.  A later modification time then tells which files were written; only a file's owner can
+ * set its time back.
  */
 
 static const char opened[] = "opened";
@@ -39,7 +39,7 @@ static int opened_note(int dir, struct fault *f)
 
 	if (faccessat(dir, opened, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	/* What the file system says of a file made now is never less than what it has said of another. */
+	/* A new file's time: the file system's clock may differ from the system's. */
 	FS_AUTO int fd = openat(dir, clock, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || unlinkat(dir, clock, 0) < 0 || write(fd, "", 1) != 1 || fstat(fd, &now) < 0)
 		return fault_errno(f, errno, "cannot write '" SETTINGS_VAR "/repair/%s'", clock);
@@ -47,7 +47,7 @@ static int opened_note(int dir, struct fault *f)
 	return fs_publish_at(dir, opened, line, strlen(line), &how, f);
 }
 
-/* { 0 } where nothing is noted. */
+/* { 0 } if no directory is open to everybody. */
 static int opened_since(int root, struct timespec *ret_since, struct fault *f)
 {
 	TEXT_AUTO line = { 0 };
@@ -97,7 +97,7 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 
 	if (fs_read_file(reader->root, path, FS_FOLLOW_TRUSTED, POLICY_FILE_MAX, &bytes, &status, f) < 0)
 		return -1;
-	/* Who can write it could have root give away any file of the system. */
+	/* Whoever can write a policy can make root give away any file of the system. */
 	if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return fault_refused(f,
 				     "policy '%s' can be written by users other than root; fix: "
@@ -106,15 +106,15 @@ static int file_add(const struct reader *reader, const char *path, struct fault 
 	return policy_parse(reader->policy, path, &bytes, reader->names, f);
 }
 
-/* Is that a file of the administrator's that counts for the phase? */
-static bool local_counts(const char *name, const char *phase)
+/* Is this a policy file of the administrator's for the phase? */
+static bool is_local_policy(const char *name, const char *phase)
 {
 	const char *others = strcmp(phase, "pre-upgrade") == 0 ? ".post-upgrade.conf" : ".pre-upgrade.conf";
 
 	return name[0] != '.' && text_ends(name, ".conf") && !text_ends(name, others);
 }
 
-/* The name that comes next in the order of names, in place of `name`: 1, or 0 behind the last. */
+/* Replaces `name` by the next one in sorted order and returns 1, or 0 after the last. */
 static int local_next(int dir, const char *phase, char name[FS_NAME_SIZE], struct fault *f)
 {
 	FS_EACH_AUTO each = { 0 };
@@ -123,7 +123,7 @@ static int local_next(int dir, const char *phase, char name[FS_NAME_SIZE], struc
 	int more = fs_each_open(dir, SETTINGS_POLICY_LOCAL, &each, f) < 0 ? -1 : 1;
 
 	while (more > 0 && (more = fs_each_next(&each, &entry, f)) > 0)
-		if (local_counts(entry.name, phase) && strcmp(entry.name, name) > 0 &&
+		if (is_local_policy(entry.name, phase) && strcmp(entry.name, name) > 0 &&
 		    (next[0] == '\0' || strcmp(entry.name, next) < 0))
 			(void)snprintf(next, sizeof(next), "%s", entry.name);
 	memcpy(name, next, sizeof(next));
@@ -149,8 +149,8 @@ static int local_add(const struct reader *reader, struct fault *f)
 }
 
 /*
- * First the profile's file for the phase, then the administrator's.  `group_to_come`: the HSM group may be missing from
- * etc/group and is then PERMS_GID_TO_COME.
+ * Reads the profile's file for the phase, then the administrator's.  `group_to_come`: the HSM group may be missing and
+ * is then PERMS_GID_TO_COME.
  */
 static int policy_read(const struct perms_request *request, bool group_to_come, struct policy *policy, struct fault *f)
 {
@@ -185,13 +185,13 @@ static int policy_read(const struct perms_request *request, bool group_to_come, 
 	return local_add(&reader, f);
 }
 
-/* --- carrying out ------------------------------------------------------------------------------------------------- */
+/* --- runs --------------------------------------------------------------------------------------------------------- */
 
-/* One run; what its plan finds goes to a journal that begins with the first of them, or only to the output. */
+/* One run.  What its plan finds goes to the journal or, unless PERMS_APPLY, only to the output. */
 struct repair {
 	struct perms_run run;
 	struct perms_journal journal;
-	bool opens; /* a directory to everybody, for a time */
+	bool opens; /* may open a directory to everybody until post-upgrade */
 };
 
 static int plan_found(void *context, const struct perms_record *record, struct fault *f)
@@ -211,12 +211,12 @@ static int plan_found(void *context, const struct perms_record *record, struct f
 	return 0;
 }
 
-/* A run that was killed left a journal that is not carried out: it knows the states that were there before. */
-static int leftover_finish(int root, const struct perms_output *output, struct fault *f)
+/* Finishes the journal of a run that was killed. */
+static int unfinished_finish(int root, const struct perms_output *output, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
 	const struct perms_output quiet = { .act = output->act, .report = output->report };
-	struct perms_run apart = { .root = root, .output = &quiet };
+	struct perms_run earlier = { .root = root, .output = &quiet };
 	bool found;
 
 	if (perms_journal_open(root, true, &journal, &found, f) < 0)
@@ -229,14 +229,14 @@ static int leftover_finish(int root, const struct perms_output *output, struct f
 	}
 	report_say(output->report, REPORT_RESULT, "a repair was cut short; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
-	if (perms_apply(&apart, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
+	if (perms_apply(&earlier, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
 		return -1;
-	/* One try is enough: a new run is asked for, and what is left of the old one was told. */
+	/* Undo is not tried again: what could not be undone has been reported, and a new run was asked for. */
 	return back ? perms_journal_drop(&journal, f) : 0;
 }
 
-/* Finishes what a run before left, finds what is to be changed, and changes it. */
-static int carry_out(struct repair *repair, struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
+/* Finishes an earlier run, makes the plan and applies it. */
+static int repair_run(struct repair *repair, struct perms_plan *plan, struct perms_tally *ret_tally, struct fault *f)
 {
 	struct perms_run *run = &repair->run;
 	TEXT_AUTO passwd = { 0 };
@@ -245,7 +245,7 @@ static int carry_out(struct repair *repair, struct perms_plan *plan, struct perm
 	struct fault why = { 0 };
 
 	repair->journal = (struct perms_journal)PERMS_JOURNAL_INIT;
-	if (leftover_finish(run->root, run->output, f) < 0 ||
+	if (unfinished_finish(run->root, run->output, f) < 0 ||
 	    (fs_read_config(run->root, "/etc/passwd", &passwd, &why) < 0 && fs_absence(&why, f) < 0) ||
 	    opened_since(run->root, &plan->opened_since, f) < 0)
 		return -1;
@@ -281,7 +281,7 @@ static int client_check(const struct perms_request *request, struct fault *f)
 	return -1;
 }
 
-/* Paths that no line of the policy reaches are a mistake of the caller's, not a tree in order. */
+/* A path that no line of the policy applies to is a mistake: it must not pass for one that is right. */
 static int limits_read(const struct perms_request *request, const struct policy *policy, struct policy *limits,
 		       struct fault *f)
 {
@@ -306,7 +306,7 @@ static int limits_read(const struct perms_request *request, const struct policy 
 	return 0;
 }
 
-/* All that can be refused as a whole. */
+/* Everything that can be refused before the first entry is looked at. */
 static int prepare(const struct perms_request *request, bool group_to_come, struct policy *policy,
 		   struct policy *limits, struct fault *f)
 {
@@ -323,8 +323,11 @@ int perms_ready(const struct perms_request *request, struct fault *f)
 	return prepare(request, true, &policy, &limits, f);
 }
 
-/* Nobody else can write any more what we gave: what was written while they could is told and left until it is gone. */
-static int closed(const struct perms_run *run, const struct perms_plan *plan, struct fault *f)
+/*
+ * Everybody can no longer write to the client: forgets since when they could, unless a file that was written meanwhile
+ * is still there.
+ */
+static int opened_end(const struct perms_run *run, const struct perms_plan *plan, struct fault *f)
 {
 	const bool noted = run->output->act == PERMS_APPLY && plan->opened_since.tv_sec != 0;
 
@@ -347,10 +350,10 @@ int perms_put_back(const struct perms_put_back *request, struct perms_tally *ret
 		r = policy_read(&read, true, &policies[plan.policy_count++], f);
 	}
 	if (r == 0)
-		r = carry_out(&repair, &plan, ret_tally, f);
+		r = repair_run(&repair, &plan, ret_tally, f);
 	for (size_t i = 0; i < plan.policy_count; i++)
 		policy_done(&policies[i]);
-	return r < 0 ? -1 : closed(&repair.run, &plan, f);
+	return r < 0 ? -1 : opened_end(&repair.run, &plan, f);
 }
 
 int perms_run(const struct perms_request *request, struct perms_tally *ret_tally, struct fault *f)
@@ -364,9 +367,9 @@ int perms_run(const struct perms_request *request, struct perms_tally *ret_tally
 	};
 
 	if (prepare(request, request->output.act != PERMS_APPLY, &policy, &limits, f) < 0 ||
-	    carry_out(&repair, &plan, ret_tally, f) < 0)
+	    repair_run(&repair, &plan, ret_tally, f) < 0)
 		return -1;
-	return opens || request->path_count > 0 ? 0 : closed(&repair.run, &plan, f);
+	return opens || request->path_count > 0 ? 0 : opened_end(&repair.run, &plan, f);
 }
 
 int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, struct fault *f)
@@ -379,10 +382,10 @@ int perms_reown(const struct perms_reown *reown, struct perms_tally *ret_tally, 
 				   .from = reown->from,
 				   .to = reown->to };
 
-	return carry_out(&repair, &plan, ret_tally, f);
+	return repair_run(&repair, &plan, ret_tally, f);
 }
 
-/* Does what is put back let everybody into a directory? */
+/* Takes the time if the undo opens a directory to everybody. */
 static int undo_opens(struct perms_journal *journal, struct fault *f)
 {
 	struct perms_record record;
