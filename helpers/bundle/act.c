@@ -22,8 +22,8 @@
 enum {
 	CLOCK_SKEW = 300, /* seconds that another node's clock may be ahead */
 	AGE_DEFAULT = 24 * 60 * 60,
-	/* What a file system needs besides the bytes themselves: a directory entry, an indirect block. */
-	ROOM_MARGIN = 64 * 1024,
+	/* What a file system needs besides the content: a directory entry, an indirect block. */
+	SPACE_MARGIN = 64 * 1024,
 };
 
 int bundle_act_claim(const struct bundle_act *act, struct fault *f)
@@ -66,7 +66,7 @@ int bundle_node_find(int root, const struct settings *settings, struct bundle_no
 	return 0;
 }
 
-/* Also looks at what stands under the bundle's name: a link, or anything but a regular file, is FAULT_REFUSED. */
+/* Sets `present` and `status` too; FAULT_REFUSED if the bundle's name is a link or anything but a regular file. */
 static int node_open(const struct bundle_act *act, struct bundle_node *node, struct fault *f)
 {
 	if (bundle_node_find(act->root, act->settings, node, f) < 0)
@@ -91,7 +91,7 @@ bool bundle_node_owns(const struct bundle_node *node, const struct stat *status)
 	return status->st_uid == node->uid && status->st_gid == node->gid && (status->st_mode & 07777) == node->mode;
 }
 
-/* A tree that is not running has its name in a file. */
+/* The host name of a tree that is not the running system's. */
 static bool tree_name(int root, struct text *out)
 {
 	struct fault ignored = { 0 };
@@ -115,7 +115,7 @@ static int host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_S
 	return 0;
 }
 
-/* The directory part of a caller's path, opened as the caller means it (links allowed), and the name in it. */
+/* Opens the directory of the caller's path, following links, and gives the last name of the path. */
 static int path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE], struct fault *f)
 {
 	char parent[PATH_MAX];
@@ -148,7 +148,7 @@ int bundle_input_open(const char *path, struct bundle_input *ret_input, struct f
 	if (path_split(path, &input.dir, input.leaf, f) < 0 ||
 	    fs_name_open(FS_NAME(input.dir, input.leaf, path), O_RDONLY, &input.fd, &input.status, f) < 0)
 		return -1;
-	/* A second name would be a copy that stays behind, or one that somebody else writes to. */
+	/* Under a second name the bundle would stay behind, or somebody else could write to it. */
 	if (input.status.st_nlink != 1)
 		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path),
 				     (uintmax_t)input.status.st_nlink);
@@ -163,7 +163,7 @@ void bundle_input_done(struct bundle_input *input)
 	fs_close(&input->dir);
 }
 
-/* This node's bundle, and what its header is going to say. */
+/* Opens this node's bundle and fills in what the header says about it. */
 static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_sealed *ret_sealed, struct fault *f)
 {
 	BUNDLE_NODE_AUTO node = BUNDLE_NODE_INIT;
@@ -178,7 +178,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 				    SETTINGS_BUNDLE);
 	if (fs_name_open(FS_NAME(node.dir, node.leaf, SETTINGS_BUNDLE), O_RDONLY, ret_fd, &status, f) < 0)
 		return -1;
-	/* Whoever can make names there could have a file sealed that he cannot read himself. */
+	/* Whoever can create names there could make us seal a file that he cannot read himself. */
 	if (status.st_uid != node.uid && status.st_nlink > 1)
 		return fault_refused(f,
 				     "'%s' belongs to user id %lu and has %ju names: somebody has linked it there; "
@@ -200,7 +200,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	return 0;
 }
 
-/* As bundle_look left it, from `in` to `out`. */
+/* Seals the bundle that bundle_look has opened, from `in` to `out`. */
 static int bundle_seal(const struct bundle_act *act, int in, int out, struct bundle_sealed *sealed, struct fault *f)
 {
 	BUNDLE_SECRET_AUTO *secret = NULL;
@@ -213,8 +213,8 @@ static int bundle_seal(const struct bundle_act *act, int in, int out, struct bun
 	return bundle_sealed_make(sealed, &stream, f);
 }
 
-/* Nobody's file is taken: there is none of that name, an empty one, or an older sealed one. */
-static bool is_free_or_sealed(int dir, const char *leaf)
+/* Seal replaces an empty file or a sealed one, and nobody's other file. */
+static bool is_replaceable(int dir, const char *leaf)
 {
 	char head[sizeof(BUNDLE_MAGIC) - 1];
 	struct fault ignored = { 0 };
@@ -227,7 +227,7 @@ static bool is_free_or_sealed(int dir, const char *leaf)
 				       memcmp(head, BUNDLE_MAGIC, sizeof(head)) == 0);
 }
 
-/* By whatever path, link or further name: a bundle that is sealed in its place is none that OKV can apply. */
+/* Sealing over the bundle itself, through any path, link or second name, would leave OKV without it. */
 static int out_check(const char *out, int dir, const char *leaf, int bundle, struct fault *f)
 {
 	struct stat status, own;
@@ -236,7 +236,7 @@ static int out_check(const char *out, int dir, const char *leaf, int bundle, str
 		return fault_system(f, errno, "cannot look at '%s'", SETTINGS_BUNDLE);
 	if (fstatat(dir, leaf, &status, 0) == 0 && fs_same_file(&status, &own))
 		return fault_refused(f, "'%s' is the bundle itself; seal it into another file", SHOWN(out));
-	return is_free_or_sealed(dir, leaf)
+	return is_replaceable(dir, leaf)
 		       ? 0
 		       : fault_refused(f,
 				       "'%s' exists and is not a sealed bundle, so it was not replaced;"
@@ -299,7 +299,7 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 		return 0;
 	if (fs_dir_open(act->root, SETTINGS_VAR, FS_FOLLOW_TRUSTED, &dir, f) < 0)
 		return -1;
-	/* Left by a run that was killed between the next two calls. */
+	/* A run that was killed between the next two calls may have left one. */
 	(void)unlinkat(dir, SETTINGS_OUTGOING, 0);
 	fd = openat(dir, SETTINGS_OUTGOING, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || unlinkat(dir, SETTINGS_OUTGOING, 0) < 0)
@@ -313,7 +313,7 @@ int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret
 
 /* --- verify and apply --------------------------------------------------------------------------------------------- */
 
-/* Neither from the future nor older than `max_age` seconds; 0: any age. */
+/* Refuses a time in the future, or more than `max_age` seconds ago; 0: any age. */
 static int age_check(const struct bundle_act *act, int64_t created, uint64_t max_age, struct fault *f)
 {
 	char made[TIME_STAMP_SIZE];
@@ -333,7 +333,7 @@ static uint64_t apply_max_age(const struct bundle_act *act)
 	return act->options->max_age != 0 ? act->options->max_age : AGE_DEFAULT;
 }
 
-/* A bundle sealed under `own_name` is refused; NULL: none is. */
+/* Reads the header; refuses a bundle that the node `own_name` has sealed (NULL: any node may have). */
 static int sealed_look(const struct bundle_act *act, const char *own_name, uint64_t max_age,
 		       const struct bundle_input *input, struct bundle_sealed *sealed, struct fault *f)
 {
@@ -368,7 +368,7 @@ int bundle_act_verify(const struct bundle_act *act, struct fault *f)
 	const char *path = act->operands[0];
 	struct bundle_sealed sealed;
 
-	/* It may well be verified where it was sealed, and looked at when it is old. */
+	/* A bundle may be verified on the node that sealed it, and when it is old. */
 	if (bundle_input_open(path, &input, f) < 0 ||
 	    sealed_look(act, NULL, act->options->max_age, &input, &sealed, f) < 0 ||
 	    sealed_read(act, &input, &sealed, -1, f) < 0)
@@ -381,20 +381,20 @@ int bundle_act_verify(const struct bundle_act *act, struct fault *f)
 
 /* --- into its place ----------------------------------------------------------------------------------------------- */
 
-static int room_check(const struct bundle_node *node, uint64_t bytes, struct fault *f)
+static int space_check(const struct bundle_node *node, uint64_t bytes, struct fault *f)
 {
 	struct statvfs space;
 
 	if (fstatvfs(node->dir, &space) < 0)
 		return fault_system(f, errno, "cannot determine the free space of '%s'", SETTINGS_OKV_HSM);
 	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
-	if (free_bytes < bytes + ROOM_MARGIN)
+	if (free_bytes < bytes + SPACE_MARGIN)
 		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
-				     (uintmax_t)free_bytes, (uintmax_t)(bytes + ROOM_MARGIN));
+				     (uintmax_t)free_bytes, (uintmax_t)(bytes + SPACE_MARGIN));
 	return 0;
 }
 
-/* Nothing with dry_run. */
+/* Does nothing with dry_run. */
 static int stage_begin(const struct bundle_act *act, const struct bundle_node *node, struct fs_stage *stage,
 		       struct fault *f)
 {
@@ -409,13 +409,13 @@ static int sealed_stage(const struct bundle_act *act, const struct bundle_input 
 	char own_name[BUNDLE_ORIGIN_SIZE];
 
 	if (host_name(act, own_name, f) < 0 || sealed_look(act, own_name, apply_max_age(act), input, sealed, f) < 0 ||
-	    node_open(act, node, f) < 0 || room_check(node, sealed->header.size, f) < 0 ||
+	    node_open(act, node, f) < 0 || space_check(node, sealed->header.size, f) < 0 ||
 	    stage_begin(act, node, stage, f) < 0)
 		return -1;
 	return sealed_read(act, input, sealed, stage->fd, f);
 }
 
-/* The user that scp comes in as, where there is one. */
+/* The user as whom files are copied to a node, if it exists. */
 static bool is_support(int root, uid_t uid)
 {
 	TEXT_AUTO passwd = { 0 };
@@ -445,7 +445,7 @@ static int plain_check(const struct bundle_act *act, const struct bundle_input *
 			f,
 			"'%s' can be written by others (mode %04o): check where it comes from, then remove that right",
 			SHOWN(input->path), (unsigned)(status->st_mode & 07777));
-	/* Its own time of change is all that an unsealed one tells about its age. */
+	/* Only its modification time tells how old an unsealed bundle is. */
 	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
 	return 0;
@@ -485,17 +485,17 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 	memset(sealed, 0, sizeof(*sealed));
 	sealed->header.created = input->status.st_mtim.tv_sec;
 	if (node_open(act, node, f) < 0 || plain_check(act, input, node, f) < 0 ||
-	    room_check(node, (uint64_t)input->status.st_size, f) < 0)
+	    space_check(node, (uint64_t)input->status.st_size, f) < 0)
 		return -1;
 	if (node->present && fs_same_file(&node->status, &input->status))
 		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
-	/* As the guide has it, so nothing to prove first: owner and mode before the first byte. */
+	/* There is no proof to wait for, so it gets its owner and mode before the first byte. */
 	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
 		return -1;
 	return plain_copy(input, stage->fd, &sealed->header, f);
 }
 
-/* Does this very bundle stand there already? */
+/* Is the same bundle in place already? */
 static bool is_in_place(const struct bundle_node *node, const struct bundle_header *header)
 {
 	struct fault ignored = { 0 };
@@ -509,8 +509,9 @@ static bool is_in_place(const struct bundle_node *node, const struct bundle_head
 }
 
 /*
- * A bundle's own time of change is that of its making: on the console, or, of one that came from elsewhere, what the
- * sealed file says (or the unsealed one's own), in whole seconds.  The console's is by another clock than the file's.
+ * The modification time of the bundle in place is the time at which it was made.  One that apply put there has the time
+ * of its sealed file (or unsealed file) in whole seconds.  One that this node's console made has fractions of a second,
+ * and this node's clock may differ from the sealing node's.
  */
 static int older_check(const struct bundle_act *act, const struct bundle_input *input, const struct bundle_node *node,
 		       int64_t created, struct fault *f)
@@ -527,7 +528,7 @@ static int older_check(const struct bundle_act *act, const struct bundle_input *
 			     SHOWN(input->path), made, there);
 }
 
-/* The proven stage takes the name. */
+/* Puts the checked bundle in its place. */
 static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *f)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = created } };
@@ -537,18 +538,17 @@ static int stage_publish(struct fs_stage *stage, int64_t created, struct fault *
 	return fs_stage_commit(stage, f);
 }
 
-/* It has served. */
 static int input_remove(const struct bundle_input *input, const struct bundle_node *node, struct fault *f)
 {
-	/* A sealed file that was brought to the bundle's own place has been replaced. */
+	/* If the sealed file was in the bundle's own place, it has been replaced already. */
 	return fs_same_file(&input->status, &node->status)
 		       ? 0
 		       : fs_name_remove(FS_NAME(input->dir, input->leaf, input->path), &input->status, f);
 }
 
-/* --- what is told ------------------------------------------------------------------------------------------------- */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
-/* The console step that follows, the rule about its order, and the end of the bundle. */
+/* The console step that comes next, in which order, and when to remove the bundle. */
 static void next_show(struct text *lines, struct json *j)
 {
 	static const char order[] = "apply the bundle on all nodes before the first node is reverse-migrated";

@@ -1,28 +1,27 @@
 /*
- * bundle/act: the acts of the command, from what was asked for to what is told.
+ * bundle/act: the actions seal, apply, verify and send of okv-luna bundle.
  *
- * Promise: each does its act whole and says in `lines` (for people) and `result` (for programs) what it did.  The
- * caller has checked that the options belong to the act and that they do not contradict each other.  Seal, apply and
- * clean hold the lock of this product, and are root's.
+ * Promise: each action is done as a whole, and reports in `lines` (for people) and `result` (for programs) what it did.
+ * The caller has checked that the options belong to the action and do not contradict each other.  Seal and apply, and
+ * send where it seals, need root and take the product's lock.
  *
- * seal: the sealed file is 0600 from its first byte, takes its name when it is whole, and nothing is left of one that
- * failed.  The bundle itself, by whatever name, is no place for it (FAULT_REFUSED).  A bundle of the wrong owner or of
- * yesterday is told as a warning: sealing does not make it fresh.
+ * seal: the sealed file has mode 0600 from its first byte and gets its name when it is complete; a failed run leaves
+ * nothing behind.  It cannot replace the bundle itself, whatever its name (FAULT_REFUSED).  A bundle that belongs to
+ * another user than OKV's, or that is more than a day old, draws a warning, because sealing hides both.
  *
- * apply: under SETTINGS_BUNDLE stands at any instant the old bundle or the new one, whole and with its owner and mode.
- * The new one is staged beside it, 0600 and root's, and takes the name only after tag, size and digest were right.
- * FAULT_REFUSED and FAULT_USAGE: nothing was changed, the input included; so is one that is older than what is there
- * (`older` allows it).  Success: the input is gone, and the bundle's time of change is that of its making or sealing.
- * FAULT_INCOMPLETE: the bundle is in place, its input is not gone.  An unsealed hsmbundle is taken as the guide copies
- * it: nothing proves its bytes, so its file must be beyond others' reach: owned by root, OKV's user or `support`, and
- * writable by its owner alone.
+ * apply: at any moment SETTINGS_BUNDLE is the old bundle or the new one, complete and with its owner and mode.  The new
+ * one is staged beside it, 0600 and owned by root, and gets the name only after tag, size and digest were checked.
+ * FAULT_REFUSED and FAULT_USAGE: nothing was changed, and the input is still there; a bundle older than the present one
+ * is refused too, unless `older` is set.  Success: the input is removed, and the bundle's modification time is the time
+ * at which it was made or sealed.  FAULT_INCOMPLETE: the bundle is in place, but the input could not be removed.
+ * Nothing proves the content of an unsealed hsmbundle, which the guide copies by hand.  So nobody else may be able to
+ * change its file: it belongs to root, OKV's user or `support`, and only its owner can write it.
  *
- * verify: reads and proves, writes nothing, needs neither root nor an OKV tree.
+ * verify: checks everything that apply proves about a sealed file; it writes nothing and needs neither root nor OKV.
  *
- * send: each far side gets the sealed file under the same random name, 0600 from its first byte, and answers with size
- * and digest of what it can read back; whatever differs is removed there.  Every node is tried whatever becomes of the
- * others (FAULT_INCOMPLETE when one failed).  A pending interrupt ends the connections, upon which the far sides remove
- * what they have.
+ * send: each node receives the sealed file under the same random name, 0600 from its first byte, and answers with the
+ * size and digest of what it can read back; a file that differs is removed there.  Every node is tried, even if others
+ * fail (FAULT_INCOMPLETE).  A pending interrupt ends the connections, and the nodes then remove what they received.
  */
 #ifndef OKV_BUNDLE_ACT_H
 #define OKV_BUNDLE_ACT_H
@@ -40,7 +39,7 @@
 #include "conf/settings.h"
 #include "fs/root.h"
 
-/* What was asked for; numbers that were not are 0, texts NULL. */
+/* The options; a number that was not given is 0, a text NULL. */
 struct bundle_options {
 	const char *out, *file, *user, *identity;
 	uint64_t max_age, iterations, jobs, timeout, port;
@@ -50,21 +49,21 @@ struct bundle_options {
 
 struct bundle_act {
 	int root;
-	bool own_root; /* the root is this machine's, so its host name is the kernel's */
-	bool dry_run;  /* look at everything, prove what can be proven, write nothing */
+	bool own_root; /* the root is this machine's: the kernel knows its host name */
+	bool dry_run;  /* check everything, write nothing */
 	bool verbose;
 	int64_t now; /* seconds since 1970 */
 	const struct settings *settings;
 	struct report *report;
 	const struct bundle_options *options;
 	struct bundle_source passphrase;
-	const char *const *operands; /* of the act itself */
+	const char *const *operands; /* without the action's name */
 	size_t operand_count;
-	/* Takes the lock of this product, once, and not with dry_run. */
+	/* Takes the product's lock, once; does nothing with dry_run. */
 	int (*lock)(void *holder, struct fault *f);
 	void *holder;
 	struct text *lines;
-	struct json *result; /* the open object that the act adds its members to */
+	struct json *result; /* an open object, to which the action adds members */
 };
 
 int bundle_act_seal(const struct bundle_act *act, struct fault *f);
@@ -73,16 +72,16 @@ int bundle_act_verify(const struct bundle_act *act, struct fault *f);
 int bundle_act_send(const struct bundle_act *act, struct fault *f);
 
 /*
- * Where this node's hsmbundle stands and whose it is.  A tree is OKV's when it has the directory of SETTINGS_BUNDLE and
- * its password and group files know OKV's user and group; anything else is FAULT_REFUSED.
+ * Where this node's hsmbundle is, and who must own it.  FAULT_REFUSED unless the tree has the directory of
+ * SETTINGS_BUNDLE, and OKV's user and group in its passwd and group files.
  */
 struct bundle_node {
-	int dir; /* holds the bundle */
+	int dir; /* the bundle's directory */
 	char leaf[FS_NAME_SIZE];
 	uid_t uid; /* OKV's user and group: the bundle's owner */
 	gid_t gid;
 	mode_t mode;
-	bool present; /* a regular file stands there */
+	bool present; /* the bundle exists, and is a regular file */
 	struct stat status;
 };
 
@@ -92,16 +91,15 @@ struct bundle_node {
 	}
 #define BUNDLE_NODE_AUTO __attribute__((cleanup(bundle_node_done))) struct bundle_node
 
-/* Not yet what stands there: `present` and `status` are left. */
+/* Sets everything but `present` and `status`. */
 int bundle_node_find(int root, const struct settings *settings, struct bundle_node *ret_node, struct fault *f);
 void bundle_node_done(struct bundle_node *node);
-/* Are a bundle's owner and mode what they must be? */
+/* Does a bundle with this status have the owner, group and mode that it must have? */
 bool bundle_node_owns(const struct bundle_node *node, const struct stat *status);
 
 /*
- * The file that brought a bundle here, somewhere its caller says, often in /tmp: a regular file with one name, opened
- * without following a link and without touching anything else (FAULT_REFUSED otherwise); reading uses the open file, so
- * nobody exchanges it meanwhile.
+ * The file that a bundle was brought in, at a path that the caller gives, often in /tmp.  FAULT_REFUSED unless it is a
+ * regular file with one name.  It is opened once, without following a link, so nobody can exchange it while it is read.
  */
 struct bundle_input {
 	const char *path; /* borrowed */
@@ -119,12 +117,11 @@ struct bundle_input {
 int bundle_input_open(const char *path, struct bundle_input *ret_input, struct fault *f);
 void bundle_input_done(struct bundle_input *input);
 
-/* For the acts themselves. */
-/* Only root, and one of us at a time. */
+/* For the actions themselves.  Checks that root runs it, and takes the lock. */
 int bundle_act_claim(const struct bundle_act *act, struct fault *f);
 /*
- * This node's bundle, sealed, as an open file of *ret_size bytes that has no name any more, so whatever ends this
- * process, nothing stays behind.  With dry_run the bundle is looked at and *ret_fd stays.
+ * Seals this node's bundle into an open file of *ret_size bytes without a name, so that nothing is left behind however
+ * this process ends.  With dry_run the bundle is only checked, and *ret_fd is not set.
  */
 int bundle_seal_unnamed(const struct bundle_act *act, int *ret_fd, uint64_t *ret_size, struct fault *f);
 

@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "fs/libcrypto.h"
 
-/* --- base64 (RFC 4648, section 4), as libcrypto has it ------------------------------------------------------------ */
+/* --- base64 (RFC 4648, section 4), by libcrypto ------------------------------------------------------------------- */
 
 static int (*encode)(unsigned char *, const unsigned char *, int);
 static int (*decode)(unsigned char *, const unsigned char *, int);
@@ -22,31 +22,30 @@ static int base64_find(struct fault *f)
 	return fault_absent(f, "nothing can be sealed or opened without libcrypto; install the package 'openssl-libs'");
 }
 
-/* Four characters for three bytes, and a NUL.  This and the next only after base64_find. */
+/* Writes four characters for three bytes, and a NUL.  To be called, like base64_decode, only after base64_find. */
 static void base64_encode(const unsigned char *bytes, size_t length, char *ret_string)
 {
 	(void)encode((unsigned char *)ret_string, bytes, (int)length);
 }
 
-/* The length, with the bytes that padding stands for; -1 where it is none. */
+/* Returns the length, including the bytes of the padding, or -1 if it is not base64. */
 static int base64_decode(const char *string, unsigned char *ret_bytes)
 {
 	return decode(ret_bytes, (const unsigned char *)string, (int)strlen(string));
 }
 
-/* What is between the braces, read from the left. */
 struct cursor {
 	const char *at, *end;
 };
 
 static void blanks_skip(struct cursor *c)
 {
-	/* JSON's other two blanks, LF and CR, cannot be in one line that nobody converted. */
+	/* JSON also allows LF and CR, but a header is one line, which nobody has converted. */
 	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t'))
 		c->at++;
 }
 
-static bool token_take(struct cursor *c, char token)
+static bool token_read(struct cursor *c, char token)
 {
 	blanks_skip(c);
 	if (c->at == c->end || *c->at != token)
@@ -55,8 +54,8 @@ static bool token_take(struct cursor *c, char token)
 	return true;
 }
 
-/* After the backslash; the character, or -1.  Only printable ASCII can mean anything in a header. */
-static int escape_take(struct cursor *c)
+/* Returns the character that is escaped, or -1.  The backslash is read already; only printable ASCII is allowed. */
+static int escape_read(struct cursor *c)
 {
 	int value = 0;
 
@@ -76,17 +75,16 @@ static int escape_take(struct cursor *c)
 	return value >= 0x20 && value < 0x7f ? value : -1;
 }
 
-/* A string into out[size], NUL-terminated. */
-static bool string_take(struct cursor *c, char *out, size_t size)
+static bool string_read(struct cursor *c, char *out, size_t size)
 {
 	size_t length = 0;
 
-	if (!token_take(c, '"'))
+	if (!token_read(c, '"'))
 		return false;
 	while (c->at < c->end && *c->at != '"') {
 		int value = (unsigned char)*c->at++;
 		if (value == '\\')
-			value = escape_take(c);
+			value = escape_read(c);
 		else if (value < 0x20 || value >= 0x7f)
 			value = -1;
 		if (value < 0 || length + 1 >= size)
@@ -100,8 +98,8 @@ static bool string_take(struct cursor *c, char *out, size_t size)
 	return true;
 }
 
-/* JSON's integers without sign, fraction or exponent. */
-static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_t *ret_value)
+/* A JSON integer without sign, fraction or exponent. */
+static bool number_read(struct cursor *c, uint64_t least, uint64_t most, uint64_t *ret_value)
 {
 	uint64_t value;
 
@@ -109,7 +107,7 @@ static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_
 	const char *start = c->at;
 	while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
 		c->at++;
-	/* A fraction or an exponent is part of the number, not what comes after it. */
+	/* What follows must end the number: not a fraction, not an exponent. */
 	if (c->at < c->end && strchr(", }\t", *c->at) == NULL)
 		return false;
 	const size_t length = (size_t)(c->at - start);
@@ -123,13 +121,13 @@ static bool number_take(struct cursor *c, uint64_t least, uint64_t most, uint64_
 
 enum { VALUE_SIZE = 512 };
 
-/* RFC 4648, section 4, and only as it is written below: other padding or filling bits would mean the same bytes. */
-static bool base64_take(struct cursor *c, unsigned char *out, size_t size, size_t *ret_length)
+/* Only base64 that encodes to the same text again: other padding or unused bits would give the same bytes. */
+static bool base64_read(struct cursor *c, unsigned char *out, size_t size, size_t *ret_length)
 {
 	char value[VALUE_SIZE], again[VALUE_SIZE + 1];
 	unsigned char bytes[VALUE_SIZE];
 
-	if (!string_take(c, value, sizeof(value)))
+	if (!string_read(c, value, sizeof(value)))
 		return false;
 	const int pads = text_ends(value, "==") ? 2 : text_ends(value, "=") ? 1 : 0;
 	const int length = base64_decode(value, bytes) - pads;
@@ -143,80 +141,80 @@ static bool base64_take(struct cursor *c, unsigned char *out, size_t size, size_
 	return true;
 }
 
-static bool origin_take(struct cursor *c, struct bundle_header *h)
+static bool origin_read(struct cursor *c, struct bundle_header *h)
 {
-	return string_take(c, h->origin, sizeof(h->origin)) && h->origin[0] != '\0';
+	return string_read(c, h->origin, sizeof(h->origin)) && h->origin[0] != '\0';
 }
 
-static bool created_take(struct cursor *c, struct bundle_header *h)
-{
-	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) && time_parse(value, strlen(value), &h->created);
-}
-
-static bool size_take(struct cursor *c, struct bundle_header *h)
-{
-	return number_take(c, 1, BUNDLE_SIZE_MOST, &h->size);
-}
-
-static bool sha256_take(struct cursor *c, struct bundle_header *h)
+static bool created_read(struct cursor *c, struct bundle_header *h)
 {
 	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) && hex_decode(value, strlen(value), h->sha256, sizeof(h->sha256));
+	return string_read(c, value, sizeof(value)) && time_parse(value, strlen(value), &h->created);
 }
 
-static bool word_take(struct cursor *c, const char *word)
+static bool size_read(struct cursor *c, struct bundle_header *h)
+{
+	return number_read(c, 1, BUNDLE_SIZE_MOST, &h->size);
+}
+
+static bool sha256_read(struct cursor *c, struct bundle_header *h)
 {
 	char value[VALUE_SIZE];
-	return string_take(c, value, sizeof(value)) && strcmp(value, word) == 0;
+	return string_read(c, value, sizeof(value)) && hex_decode(value, strlen(value), h->sha256, sizeof(h->sha256));
 }
 
-static bool kdf_take(struct cursor *c, struct bundle_header *h)
+static bool word_read(struct cursor *c, const char *word)
+{
+	char value[VALUE_SIZE];
+	return string_read(c, value, sizeof(value)) && strcmp(value, word) == 0;
+}
+
+static bool kdf_read(struct cursor *c, struct bundle_header *h)
 {
 	(void)h;
-	return word_take(c, "pbkdf2-hmac-sha256");
+	return word_read(c, "pbkdf2-hmac-sha256");
 }
 
-static bool iterations_take(struct cursor *c, struct bundle_header *h)
+static bool iterations_read(struct cursor *c, struct bundle_header *h)
 {
 	uint64_t value;
-	if (!number_take(c, BUNDLE_ITERATIONS_LEAST, BUNDLE_ITERATIONS_MOST, &value))
+	if (!number_read(c, BUNDLE_ITERATIONS_LEAST, BUNDLE_ITERATIONS_MOST, &value))
 		return false;
 	h->iterations = (uint32_t)value;
 	return true;
 }
 
-static bool salt_take(struct cursor *c, struct bundle_header *h)
+static bool salt_read(struct cursor *c, struct bundle_header *h)
 {
-	return base64_take(c, h->salt, sizeof(h->salt), &h->salt_length) && h->salt_length >= BUNDLE_SALT_LEAST;
+	return base64_read(c, h->salt, sizeof(h->salt), &h->salt_length) && h->salt_length >= BUNDLE_SALT_LEAST;
 }
 
-static bool cipher_take(struct cursor *c, struct bundle_header *h)
+static bool cipher_read(struct cursor *c, struct bundle_header *h)
 {
 	(void)h;
-	return word_take(c, "aes-256-gcm");
+	return word_read(c, "aes-256-gcm");
 }
 
-static bool nonce_take(struct cursor *c, struct bundle_header *h)
+static bool nonce_read(struct cursor *c, struct bundle_header *h)
 {
 	size_t length;
-	return base64_take(c, h->nonce, sizeof(h->nonce), &length) && length == sizeof(h->nonce);
+	return base64_read(c, h->nonce, sizeof(h->nonce), &length) && length == sizeof(h->nonce);
 }
 
 static const struct member {
 	const char *name;
-	bool (*take)(struct cursor *c, struct bundle_header *h);
+	bool (*read)(struct cursor *c, struct bundle_header *h);
 	const char *rule;
 } members[] = {
-	{ "origin", origin_take, "a host name of 1 to 255 printable ASCII characters" },
-	{ "created", created_take, "a time like 2026-01-31T23:59:59Z" },
-	{ "size", size_take, "a number from 1 to 68719476704" },
-	{ "sha256", sha256_take, "64 lower-case hex digits" },
-	{ "kdf", kdf_take, "pbkdf2-hmac-sha256" },
-	{ "iterations", iterations_take, "a number from 600000 to 10000000" },
-	{ "salt", salt_take, "base64 of 16 to 64 bytes" },
-	{ "cipher", cipher_take, "aes-256-gcm" },
-	{ "nonce", nonce_take, "base64 of 12 bytes" },
+	{ "origin", origin_read, "a host name of 1 to 255 printable ASCII characters" },
+	{ "created", created_read, "a time like 2026-01-31T23:59:59Z" },
+	{ "size", size_read, "a number from 1 to 68719476704" },
+	{ "sha256", sha256_read, "64 lower-case hex digits" },
+	{ "kdf", kdf_read, "pbkdf2-hmac-sha256" },
+	{ "iterations", iterations_read, "a number from 600000 to 10000000" },
+	{ "salt", salt_read, "base64 of 16 to 64 bytes" },
+	{ "cipher", cipher_read, "aes-256-gcm" },
+	{ "nonce", nonce_read, "base64 of 12 bytes" },
 };
 enum { MEMBER_COUNT = sizeof(members) / sizeof(members[0]) };
 
@@ -224,12 +222,12 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 {
 	unsigned seen = 0;
 
-	if (!token_take(c, '{'))
+	if (!token_read(c, '{'))
 		return fault_refused(f, "line 2 is not a JSON object");
 	do {
 		char name[VALUE_SIZE];
 		size_t i = 0;
-		if (!string_take(c, name, sizeof(name)) || !token_take(c, ':'))
+		if (!string_read(c, name, sizeof(name)) || !token_read(c, ':'))
 			return fault_refused(f, "line 2 is not a JSON object of this format");
 		while (i < MEMBER_COUNT && strcmp(members[i].name, name) != 0)
 			i++;
@@ -238,10 +236,10 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 		if ((seen & 1U << i) != 0)
 			return fault_refused(f, "the header has '%s' twice", members[i].name);
 		seen |= 1U << i;
-		if (!members[i].take(c, h))
+		if (!members[i].read(c, h))
 			return fault_refused(f, "'%s' in the header is not %s", members[i].name, members[i].rule);
-	} while (token_take(c, ','));
-	if (!token_take(c, '}'))
+	} while (token_read(c, ','));
+	if (!token_read(c, '}'))
 		return fault_refused(f, "line 2 is not a complete JSON object");
 	blanks_skip(c);
 	if (c->at != c->end)
@@ -252,7 +250,7 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 	return 0;
 }
 
-/* Another version says so in its first line; anything else is no sealed file at all. */
+/* The first line tells another version of the format from a file that is not sealed. */
 static int magic_refuse(const char *bytes, size_t length, struct fault *f)
 {
 	const size_t stem = sizeof("OKVB") - 1;

@@ -1,11 +1,10 @@
 /*
- * bundle/header: the two readable lines at the head of a sealed file (okv-luna-bundle(5)), from bytes and back.
+ * bundle/header: reads and writes the two lines of text at the head of a sealed file (okv-luna-bundle(5)).
  *
- * Promise: opens nothing.  A header is taken only when both lines follow the format to the
- * letter: line 1 "OKVB1", line 2 one JSON object of at most BUNDLE_LINE_MAX ASCII bytes with each member exactly
- * once and no other, every value within its bounds.  JSON's freedoms stay (order, blanks and TABs between
- * tokens, escapes in strings).  Everything else is FAULT_REFUSED with the member's name.
- * bundle_header_print writes what bundle_header_parse reads, member by member the same.
+ * Promise: opens nothing.  Both lines must follow the format exactly: line 1 is "OKVB1", line 2 one JSON object of at
+ * most BUNDLE_LINE_MAX ASCII bytes, which has each member once and no others, with values within their limits.  What
+ * JSON leaves open is accepted: order, blanks and TABs between tokens, escapes in strings.  Anything else is
+ * FAULT_REFUSED and names the member.  bundle_header_parse reads what bundle_header_print writes, with the same values.
  */
 #ifndef OKV_BUNDLE_HEADER_H
 #define OKV_BUNDLE_HEADER_H
@@ -23,7 +22,7 @@
 enum {
 	BUNDLE_MAGIC_SIZE = 6,
 	BUNDLE_LINE_MAX = 4096,                                      /* line 2, without its LF */
-	BUNDLE_HEADER_MAX = BUNDLE_MAGIC_SIZE + BUNDLE_LINE_MAX + 1, /* both lines, with theirs */
+	BUNDLE_HEADER_MAX = BUNDLE_MAGIC_SIZE + BUNDLE_LINE_MAX + 1, /* both lines, with their LFs */
 	BUNDLE_ORIGIN_SIZE = 256,
 	BUNDLE_SALT_LEAST = 16,
 	BUNDLE_SALT_MOST = 64,
@@ -50,16 +49,16 @@ struct bundle_header {
 };
 
 /*
- * `bytes` are the first `length` bytes of the file, as many as there are up to BUNDLE_HEADER_MAX; *ret_length is
- * how many of them both lines take.
+ * `bytes` are the first BUNDLE_HEADER_MAX bytes of the file, or all of a shorter one.  *ret_length is the length of
+ * both lines.
  */
 int bundle_header_parse(const char *bytes, size_t length, struct bundle_header *ret_header, size_t *ret_length,
 			struct fault *f);
-/* Adds both lines. */
+/* Adds both lines to `out`. */
 int bundle_header_print(const struct bundle_header *header, struct text *out, struct fault *f);
 /*
- * For people and programs: origin and time, which an unsealed bundle ("" is its origin) has not, size and digest, as
- * indented lines and as members of the object that `j` stands in.
+ * Adds origin, time, size and digest to `lines`, indented, and to the open object of `j`.  An unsealed bundle, whose
+ * origin is "", has neither origin nor time.
  */
 void bundle_header_show(const struct bundle_header *header, struct text *lines, struct json *j);
 

@@ -25,18 +25,17 @@
 #define MADV_WIPEONFORK 18 /* Linux 4.14 */
 #endif
 
-/* Above all that OKV makes: a few files of keys. */
+/* Far more than any bundle: OKV puts a few files with keys into it. */
 static const off_t SEALED_MOST = (off_t)1 << 32;
 
 /* --- passphrase and key ------------------------------------------------------------------------------------------- */
 
-/* Empty ones. */
 static int secret_new(struct report *report, struct bundle_secret **ret_secret, struct fault *f)
 {
-	/* What comes later (libcrypto's copy of the key) is locked as it appears, and not a page more. */
+	/* Also locks what is allocated later, like libcrypto's copy of the key, but only pages in use. */
 	const bool all = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 
-	/* For good: neither this process nor a child of it dumps. */
+	/* From now on neither this process nor its children write a core dump. */
 	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = 0 };
 	(void)setrlimit(RLIMIT_CORE, &nothing);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
@@ -48,7 +47,7 @@ static int secret_new(struct report *report, struct bundle_secret **ret_secret, 
 	if (mlock(secret, offsetof(struct bundle_secret, block)) < 0 && !all)
 		report_say(report, REPORT_WARNING, "cannot lock memory (%s): a key may be written to swap",
 			   fault_errno_text(errno));
-	/* Kernels that do not know these still have the lock and the missing core limit. */
+	/* On kernels without these, the lock and the core limit remain. */
 	(void)madvise(secret, sizeof(*secret), MADV_DONTDUMP);
 	(void)madvise(secret, sizeof(*secret), MADV_WIPEONFORK);
 	*ret_secret = secret;
@@ -88,7 +87,7 @@ bool bundle_source_is_terminal(const struct bundle_source *source)
 	return source->file == NULL && source->fd < 0;
 }
 
-/* A slip of the finger while sealing would be noticed on the other nodes only. */
+/* A typing error would show only when the bundle is opened on another node. */
 static int passphrase_check(const struct bundle_source *source, struct report *report,
 			    const struct bundle_secret *secret, struct fault *f)
 {
@@ -122,9 +121,9 @@ int bundle_secret_read(const struct bundle_source *source, enum bundle_question 
  * --- libcrypto ---
  *
  * PBKDF2-HMAC-SHA-256 (NIST SP 800-132), AES-256-GCM (FIPS 197, SP 800-38D) and the random generator, through the EVP
- * interface that OpenSSL 1.1.1 and 3.x share, so a FIPS-mode system answers with its own validated module.  What
- * cipher_update gives out while opening is not proven before cipher_finish has returned 0; a tag that does not fit is
- * FAULT_REFUSED.  Keys are copied into libcrypto's context only, which wipes itself in cipher_done.
+ * interface that OpenSSL 1.1.1 and 3.x share; a system in FIPS mode then uses its validated module.  While opening, the
+ * output of cipher_update can be trusted only once cipher_finish has returned 0; a wrong tag is FAULT_REFUSED.  Only
+ * libcrypto's context has a copy of the key, and cipher_done wipes it.
  */
 
 enum direction { OPEN, SEAL };
@@ -139,7 +138,7 @@ struct cipher {
 /* EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG, OPENSSL_VERSION: the same in every release. */
 enum { GET_TAG = 0x10, SET_TAG = 0x11, VERSION = 0 };
 
-/* What is used of libcrypto, the same from 1.1.0 to 3.x; types after its manual pages. */
+/* The functions that we use, the same from 1.1.0 to 3.x, with the types of their manual pages. */
 static struct {
 	unsigned long (*get_error)(void);
 	void (*clear_error)(void);
@@ -189,7 +188,7 @@ static int library_find(struct fault *f)
 	return 0;
 }
 
-/* A call into the library failed; its own reason helps where a FIPS module said no. */
+/* The fault for a failed call, with libcrypto's own reason: a FIPS module may have refused it. */
 static int library_fault(struct fault *f, const char *act)
 {
 	const unsigned long code = lib.get_error();
@@ -222,7 +221,7 @@ int bundle_random(void *bytes, size_t length, struct fault *f)
 
 static void cipher_done(struct cipher *c)
 {
-	/* Wipes the key schedule. */
+	/* This wipes the key schedule too. */
 	if (c->context != NULL)
 		lib.context_free(c->context);
 	c->context = NULL;
@@ -241,14 +240,14 @@ static int cipher_start(struct cipher *c, enum direction direction, const unsign
 	c->context = lib.context_new();
 	if (c->context == NULL)
 		return fault_memory(f);
-	/* The nonce length of GCM is 12 unless it is set. */
+	/* GCM's default nonce length is our 12 bytes. */
 	if (lib.init(c->context, lib.aes(), NULL, key, nonce, direction == SEAL) != 1 ||
 	    (aad_length > 0 && lib.update(c->context, NULL, &written, aad, (int)aad_length) != 1))
 		return library_fault(f, "start AES-256-GCM");
 	return 0;
 }
 
-/* As many bytes out as in; `in` and `out` are the same or do not overlap. */
+/* Writes as many bytes as it reads; `in` and `out` are the same or do not overlap. */
 static int cipher_update(struct cipher *c, const unsigned char *in, size_t length, unsigned char *out, struct fault *f)
 {
 	int written;
@@ -258,7 +257,7 @@ static int cipher_update(struct cipher *c, const unsigned char *in, size_t lengt
 	return 0;
 }
 
-/* Opening: proves the tag.  Sealing: gives it. */
+/* Opening: checks the tag.  Sealing: returns it in `tag`. */
 static int cipher_finish(struct cipher *c, unsigned char tag[BUNDLE_TAG_SIZE], struct fault *f)
 {
 	const bool opening = c->direction == OPEN;
@@ -288,7 +287,7 @@ static const char *library_name(void)
 
 /* --- the file --- */
 
-/* As many bytes as asked for, fewer only at the end of the file. */
+/* Reads `length` bytes, fewer only at the end of the file. */
 static int block_read(int fd, const char *name, void *bytes, size_t length, size_t *ret_got, struct fault *f)
 {
 	size_t got = 0;
@@ -345,7 +344,7 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* From passphrase and header to a running cipher; no secret of ours is left afterwards, whatever comes of it. */
+/* Derives the key and starts the cipher; wipes passphrase and key, also on failure. */
 static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secret, enum direction direction,
 			struct cipher *cipher, struct fault *f)
 {
@@ -363,8 +362,8 @@ static int cipher_begin(struct bundle_sealed *sealed, struct bundle_secret *secr
 }
 
 /*
- * At most `most` bytes of the input through the digest of the bundle and, with a cipher, to the output; fewer only at
- * its end.
+ * Reads at most `most` bytes of the input, fewer only at its end, computes the bundle's digest and, with a cipher,
+ * writes the output.
  */
 static int content_pass(const struct bundle_stream *s, uint64_t most, struct cipher *cipher, uint64_t *ret_size,
 			unsigned char ret_digest[BUNDLE_DIGEST_SIZE], struct fault *f)
@@ -423,7 +422,7 @@ int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream 
 	return r;
 }
 
-/* The header comes before the content and names its size and digest, so all of it is read twice. */
+/* The header comes first and contains the content's size and digest, so the content is read twice. */
 static int header_make(struct bundle_sealed *sealed, const struct bundle_stream *s, struct fault *f)
 {
 	struct bundle_header *h = &sealed->header;
@@ -431,7 +430,7 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 	struct stat status;
 	size_t length;
 
-	/* Whoever owns the directory may have put a file there that takes hours. */
+	/* Whoever can write to the directory could put a file there that takes hours to read. */
 	if (fstat(s->in, &status) == 0 && status.st_size > SEALED_MOST)
 		return fault_refused(f, "'%s' has more than 4 GiB, so it is not an OKV bundle", SHOWN(s->in_name));
 	if (content_pass(s, BUNDLE_SIZE_MOST + 1, NULL, &h->size, h->sha256, f) < 0)
@@ -443,7 +442,7 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 	if (bundle_random(h->salt, h->salt_length, f) < 0 || bundle_random(h->nonce, sizeof(h->nonce), f) < 0 ||
 	    bundle_header_print(h, &lines, f) < 0)
 		return -1;
-	/* What is sealed can be opened: our own reader judges it, an odd host name for instance. */
+	/* A header that our own parser refuses, for its host name say, would seal what nobody can open. */
 	if (bundle_header_parse(lines.bytes, lines.length, h, &length, f) < 0)
 		return fault_prefix(f, "this node cannot seal: ");
 	memcpy(sealed->head, lines.bytes, lines.length);

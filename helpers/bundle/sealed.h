@@ -1,19 +1,19 @@
 /*
- * bundle/sealed: from bundle to sealed file and back, block by block in constant memory (okv-luna-bundle(5)).
+ * bundle/sealed: seals a bundle and opens a sealed file, block by block in constant memory (okv-luna-bundle(5)).
  *
- * Promise: opening writes what is not proven until bundle_sealed_open has returned 0: size, tag and digest are then
- * all right.  Any disagreement is FAULT_REFUSED: the caller throws the output away.  Sealing gives a file whose header
- * tells the truth about the bytes that were read while encrypting; a bundle that changes meanwhile is
- * FAULT_INCOMPLETE.  Where there is no libcrypto, FAULT_ABSENT with the package.  The passphrase is wiped as soon as
- * the key is derived, the key as soon as libcrypto has it, the bundle's bytes at the end.  A pending interrupt ends
- * both with FAULT_INCOMPLETE.
+ * Promise: what bundle_sealed_open writes can be trusted only once it has returned 0; then size, tag and digest were
+ * right.  If one of them is not, it returns FAULT_REFUSED and the caller discards the output.  The header of a new
+ * sealed file describes the bytes that were encrypted; if the bundle changes meanwhile, it is FAULT_INCOMPLETE.
+ * Without libcrypto it is FAULT_ABSENT and names the package.  The passphrase is wiped once the key is derived, the key
+ * once libcrypto has it, the bundle's content at the end.  A pending interrupt ends opening and sealing with
+ * FAULT_INCOMPLETE.
  *
- * Passphrase and key live in pages of their own that are locked in memory, not dumped, and empty in every child
- * (mlock(2), MADV_DONTDUMP, MADV_WIPEONFORK); nobody may attach to the process meanwhile (PR_SET_DUMPABLE 0); the pages
- * are wiped before they are given back.  What libcrypto holds of the key is locked too where the system lets us lock
- * everything (mlockall(2) with MCL_ONFAULT); where no lock is granted at all, a warning is said and work goes on.
+ * Passphrase and key are in memory pages that are locked, are not dumped and are empty in every child (mlock(2),
+ * MADV_DONTDUMP, MADV_WIPEONFORK); nobody else can attach to the process (PR_SET_DUMPABLE 0); the pages are wiped
+ * before they are freed.  libcrypto's copy of the key is locked too if the system lets us lock all memory (mlockall(2)
+ * with MCL_ONFAULT).  If no memory can be locked, there is a warning, and work goes on.
  *
- * How the passphrase is read, and never is, says proc/secret.h.
+ * proc/secret.h says how a passphrase is read.
  */
 #ifndef OKV_BUNDLE_SEALED_H
 #define OKV_BUNDLE_SEALED_H
@@ -36,7 +36,7 @@ struct bundle_secret {
 	size_t length;
 	char passphrase[BUNDLE_PASSPHRASE_MOST];
 	unsigned char key[BUNDLE_KEY_SIZE];
-	unsigned char block[BUNDLE_BLOCK_SIZE]; /* of the bundle, on its way; not locked */
+	unsigned char block[BUNDLE_BLOCK_SIZE]; /* content of the bundle; not locked */
 };
 
 #define BUNDLE_SECRET_AUTO __attribute__((cleanup(bundle_secret_free))) struct bundle_secret
@@ -45,28 +45,27 @@ void bundle_secret_free(struct bundle_secret **secret);
 
 enum bundle_question {
 	BUNDLE_ASK_ONCE,  /* to open */
-	BUNDLE_ASK_TWICE, /* to seal: typed twice, and at least BUNDLE_PASSPHRASE_LEAST bytes from wherever it comes */
+	BUNDLE_ASK_TWICE, /* to seal: typed twice; at least BUNDLE_PASSPHRASE_LEAST bytes, even if it is not typed */
 };
 
-/* Where the passphrase is; at most one of the two, or the terminal. */
+/* Where the passphrase comes from: a file or a descriptor, or the terminal if neither is set. */
 struct bundle_source {
 	const char *file; /* or NULL */
 	int fd;           /* or -1 */
 };
 bool bundle_source_is_terminal(const struct bundle_source *source);
 
-/* New ones with the passphrase.  Faults as proc_secret_read; too short, to seal, is FAULT_REFUSED. */
+/* Allocates a secret and reads its passphrase.  Faults of proc_secret_read; FAULT_REFUSED if too short to seal. */
 int bundle_secret_read(const struct bundle_source *source, enum bundle_question question, struct report *report,
 		       struct bundle_secret **ret_secret, struct fault *f);
 
 struct bundle_sealed {
 	struct bundle_header header;
-	size_t head_length; /* of both lines */
+	size_t head_length; /* of the header's two lines, in `head` */
 	char head[BUNDLE_HEADER_MAX];
-	uint64_t derivation_us; /* what the key derivation took, once open or sealed */
+	uint64_t derivation_us; /* time of the key derivation, once opened or sealed */
 };
 
-/* From where to where, and by which passphrase. */
 struct bundle_stream {
 	int in;
 	const char *in_name;
@@ -76,23 +75,23 @@ struct bundle_stream {
 };
 
 /*
- * Reads the header at the file's start and checks that the file has exactly the bytes it announces.  Nothing of
- * it is proven yet.  Afterwards the offset is at the ciphertext.
+ * Reads the header and checks that the file is as long as the header says.  Nothing is proven yet.  Afterwards the file
+ * offset is at the ciphertext.
  */
 int bundle_sealed_look(int fd, const char *name, struct bundle_sealed *ret_sealed, struct fault *f);
-/* The rest of the sealed file `in`, from where bundle_sealed_look left it. */
+/* Opens the rest of the sealed file `in`, after bundle_sealed_look. */
 int bundle_sealed_open(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
 /*
- * Seals all of the regular file `in`.  The caller has filled origin, created and iterations of sealed->header; the
- * rest is filled here.
+ * Seals the regular file `in`.  The caller has set origin, created and iterations in sealed->header; the rest is set
+ * here.
  */
 int bundle_sealed_make(struct bundle_sealed *sealed, const struct bundle_stream *stream, struct fault *f);
 
-/* The random bytes of a seal, and of a name that nobody guesses. */
+/* Random bytes, for a seal or a file name that nobody can guess. */
 int bundle_random(void *bytes, size_t length, struct fault *f);
 
 enum bundle_detail { BUNDLE_BRIEF, BUNDLE_FULL };
-/* One that was opened or made: indented lines for people, members of the object that `j` stands in. */
+/* Describes a file that was opened or sealed: adds indented lines, and members to the open object of `j`. */
 void bundle_sealed_show(const struct bundle_sealed *sealed, enum bundle_detail detail, struct text *lines,
 			struct json *j);
 

@@ -14,11 +14,11 @@
 #include "proc/child.h"
 
 /*
- * --- a node, and the words for the system's ssh ---
+ * --- a node, and the arguments for the system's ssh ---
  *
- * A node is written [USER@]HOST, [USER@]HOST:PORT, [USER@]IPV6 or [USER@][IPV6]:PORT.  No name can be taken for an
- * option or reach a shell: hosts and users are letters, digits and ". _ : % -", not beginning with "-".  Host keys are
- * checked by ssh whatever else is asked for; passwords are between ssh and the terminal.
+ * A node is [USER@]HOST, [USER@]HOST:PORT, [USER@]IPV6 or [USER@][IPV6]:PORT.  Hosts and users consist of letters,
+ * digits and ". _ : % -" and do not begin with "-", so none is taken for an option or means anything to a shell.
+ * ssh always checks host keys; it reads passwords from the terminal itself, and we never see them.
  */
 
 struct target {
@@ -27,17 +27,17 @@ struct target {
 	unsigned port; /* 0: ssh's own choice */
 };
 
-/* How to reach every node; a target's own user and port come first. */
+/* How to reach the nodes; the user and port of a target override these. */
 struct ssh {
 	const char *user;                  /* never NULL */
 	uint64_t port;                     /* 0: ssh's own choice */
-	const char *identity;              /* file of a key, or NULL */
+	const char *identity;              /* file of the private key, or NULL */
 	const struct option_list *options; /* NAME=VALUE for ssh -o */
-	bool ask;                          /* ssh may ask on the terminal, for a password or about a new host key */
+	bool ask;                          /* ssh may ask for a password, or about a new host key */
 };
 
 enum { SSH_WORDS_MAX = 96 };
-/* Words that point into the arguments and into the struct itself; ends with NULL. */
+/* The arguments of ssh, ended by NULL; they point to our own arguments and to `port`. */
 struct ssh_words {
 	const char *words[SSH_WORDS_MAX];
 	char port[12];
@@ -85,7 +85,7 @@ static int target_parse(const char *node, struct target *ret_target, struct faul
 			return fault_usage(f, "node '%s' is not [ADDRESS] or [ADDRESS]:PORT", SHOWN(node));
 		port = after[1] == ':' ? after + 2 : NULL;
 	} else {
-		/* One colon sets a port apart; more of them are an IPv6 address. */
+		/* A single colon precedes a port; an address with more colons is IPv6. */
 		const char *colon = strchr(host, ':');
 		const bool single = colon != NULL && strchr(colon + 1, ':') == NULL;
 		length = single ? (size_t)(colon - host) : strlen(host);
@@ -100,14 +100,14 @@ static int target_parse(const char *node, struct target *ret_target, struct faul
 	return 0;
 }
 
-/* Is `option` of the form NAME=VALUE or "NAME VALUE" with that name?  ssh does not mind the case. */
+/* Does `option`, "NAME=VALUE" or "NAME VALUE", have that name?  ssh ignores the case. */
 static bool option_named(const char *option, const char *name)
 {
 	const size_t length = strlen(name);
 	return strncasecmp(option, name, length) == 0 && strchr("= \t", option[length]) != NULL;
 }
 
-/* FAULT_USAGE for an option that would switch the check of host keys off. */
+/* FAULT_USAGE for options that would weaken the check of host keys, or override --ask. */
 static int ssh_check(const struct ssh *ssh, struct fault *f)
 {
 	static const char *const ours[] = {
@@ -133,7 +133,7 @@ static int ssh_check(const struct ssh *ssh, struct fault *f)
 	return 0;
 }
 
-/* Appends up to two words; counts on even where there is no room, to be seen at the end. */
+/* Appends one or two words.  Without room it only counts them: the caller checks the count at the end. */
 static void words_add(struct ssh_words *w, size_t *count, const char *first, const char *second)
 {
 	const char *const words[] = { first, second };
@@ -149,14 +149,14 @@ static void words_add(struct ssh_words *w, size_t *count, const char *first, con
 static int ssh_words(const struct ssh *ssh, const struct target *target, const char *command,
 		     struct ssh_words *ret_words, struct fault *f)
 {
-	/* ssh keeps the first value that it meets, so these stand before anybody's configuration. */
+	/* ssh takes the first value that it finds, so these override every configuration. */
 	static const char *const first[] = {
 		"NoHostAuthenticationForLocalhost=no",
 		"ControlMaster=no",
 		"ClearAllForwardings=yes",
 		"LogLevel=ERROR",
 	};
-	/* And these after the caller's, who may know better. */
+	/* These come after the caller's options, which override them. */
 	static const char *const last[] = { "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4" };
 	const unsigned port = target->port != 0 ? target->port : (unsigned)ssh->port;
 	size_t count = 0;
@@ -186,28 +186,29 @@ static int ssh_words(const struct ssh *ssh, const struct target *target, const c
 }
 
 /*
- * The far side's part: takes exactly `size` bytes from standard input into `path` (a new file, 0600), prints
- * "okvb DIGEST SIZE" of what can be read back, and leaves nothing behind where any of it fails.  `path` has no
- * characters that a shell knows.  One line without single quotes inside:
- * whatever shell the account has hands it to sh as it is.
+ * The command that the node runs: it writes exactly `size` bytes from standard input to `path`, a new file with mode
+ * 0600, and prints "okvb DIGEST SIZE" of what it reads back.  If anything fails, it removes the file.  `path` needs no
+ * quoting.  The command is one line with a single pair of quotes, so that any login shell passes it to sh unchanged.
  */
-static void far_receive(struct text *command, const char *path, uint64_t size)
+static void receive_command(struct text *command, const char *path, uint64_t size)
 {
-	/* noclobber makes the file with O_EXCL: a name that somebody guessed and made is not used. */
-	/* What cat says and what we say share a stream, for two may arrive in any order and our word is the last. */
+	/*
+	 * noclobber (set -C) creates the file with O_EXCL, so a file that somebody has put there is not used.  Errors
+	 * go to standard output too: two streams could arrive in any order, and our own line must be the last.
+	 */
 	text_add_format(command, "exec /bin/sh -c 'exec 2>&1; umask 077; set -C; f=%s; ", path);
 	text_add_string(command, "no() { trap \"\" 1 2 13 15; rm -f $f; echo \"$1\"; exit 1; }; "
 				 "trap \"no interrupted\" 1 2 13 15; "
 				 "cat >$f || no \"cannot write $f\"; ");
-	/* A connection that breaks looks like the end of the file from there. */
+	/* To cat, a broken connection looks like the end of the file. */
 	text_add_format(command, "n=$(wc -c <$f); [ \"$n\" -eq %ju ] || no \"only $n of %ju bytes arrived\"; ",
 			(uintmax_t)size, (uintmax_t)size);
 	text_add_string(command, "if command -v openssl >/dev/null 2>&1; then d=$(openssl dgst -sha256 -r <$f); "
 				 "else d=$(sha256sum <$f); fi; echo \"okvb ${d%% *} $n\" || no'");
 }
 
-/* Finds that line in what the far side and ssh printed. */
-static bool far_answer(const char *said, char ret_digest[65], uint64_t *ret_size)
+/* Finds the "okvb" line in what the node and ssh printed. */
+static bool answer_parse(const char *said, char ret_digest[65], uint64_t *ret_size)
 {
 	static const char mark[] = "okvb ";
 
@@ -229,19 +230,19 @@ static bool far_answer(const char *said, char ret_digest[65], uint64_t *ret_size
 
 /* --- the sending --- */
 
-enum { JOBS_DEFAULT = 16, TIMEOUT_DEFAULT = 300, FAR_PATH_SIZE = 64 };
+enum { JOBS_DEFAULT = 16, TIMEOUT_DEFAULT = 300, NODE_PATH_SIZE = 64 };
 
-/* One of the nodes, and what became of it. */
+/* A node and its result. */
 struct node {
 	struct target target;
 	bool done;
-	uint64_t bytes;                     /* that the far side answered for; 0 where it did not */
-	char digest[HEX_SIZE(SHA256_SIZE)]; /* "" where it did not */
-	char verdict[256];                  /* "sent", or why not; printable */
+	uint64_t bytes;                     /* size that the node has answered; 0 without an answer */
+	char digest[HEX_SIZE(SHA256_SIZE)]; /* the same of the digest; "" without an answer */
+	char verdict[256];                  /* "sent", or the reason why not; printable */
 };
 
-/* One of the connections at work. */
-struct slot {
+/* A connection in progress. */
+struct connection {
 	struct proc_child child;
 	struct node *node;
 };
@@ -254,13 +255,13 @@ struct sending {
 	unsigned timeout_ms;
 	struct node *nodes;
 	size_t count, started;
-	struct slot *slots;
-	size_t jobs; /* slots, at most PROC_CHILDREN_MAX */
-	int file;    /* the sealed one */
+	struct connection *connections;
+	size_t jobs; /* number of connections, at most PROC_CHILDREN_MAX */
+	int file;    /* the sealed file */
 	uint64_t size;
 	char digest[HEX_SIZE(SHA256_SIZE)];
-	char far_path[FAR_PATH_SIZE];
-	struct text receive; /* the far side's command */
+	char node_path[NODE_PATH_SIZE];
+	struct text receive; /* the command that the nodes run */
 };
 
 /* --- one node ----------------------------------------------------------------------------------------------------- */
@@ -278,11 +279,11 @@ static int connection_start(const struct sending *s, const struct target *target
 	run.input = input;
 	run.deadline_ms = s->timeout_ms;
 	run.group = s->ssh.ask ? PROC_CHILD_OUR_GROUP : PROC_CHILD_OWN_GROUP;
-	run.root = PROC_CHILD_STAY; /* keys and known hosts may be named from here */
+	run.root = PROC_CHILD_STAY; /* paths of keys and known hosts may be relative */
 	return proc_child_start(&run, ret_child, f);
 }
 
-/* The last thing that was said is the reason, mostly. */
+/* The last line of output mostly is the reason. */
 static void verdict_quote(struct node *node, const char *said, int status)
 {
 	size_t end = strlen(said);
@@ -298,11 +299,11 @@ static void verdict_quote(struct node *node, const char *said, int status)
 		(void)snprintf(node->verdict, sizeof(node->verdict), "ssh ended with status %d", status);
 }
 
-/* True when something may have stayed there. */
+/* Fills in the node's result; true if the node has kept a file that is not proven. */
 static bool outcome_evaluate(const struct sending *s, const struct proc_outcome *outcome, struct node *node)
 {
 	const char *said = text_string(&outcome->output);
-	const bool answered = far_answer(said, node->digest, &node->bytes);
+	const bool answered = answer_parse(said, node->digest, &node->bytes);
 	const bool same = answered && strcmp(node->digest, s->digest) == 0 && node->bytes == s->size;
 	const char *verdict = NULL;
 
@@ -320,29 +321,29 @@ static bool outcome_evaluate(const struct sending *s, const struct proc_outcome 
 	return answered && !node->done;
 }
 
-/* The far side was content and we are not: take it back. */
-static void far_remove(const struct sending *s, const struct target *target)
+/* Removes the file from a node that has accepted it, although it is not what was sent. */
+static void node_file_remove(const struct sending *s, const struct target *target)
 {
-	char command[sizeof("exec /bin/rm -f ") + FAR_PATH_SIZE];
+	char command[sizeof("exec /bin/rm -f ") + NODE_PATH_SIZE];
 	struct fault ignored = { 0 };
 	struct proc_child child = { 0 };
 	struct proc_child *const children[] = { &child };
 	struct proc_outcome outcome = PROC_OUTCOME_INIT;
 	size_t which;
 
-	(void)snprintf(command, sizeof(command), "exec /bin/rm -f %s", s->far_path);
+	(void)snprintf(command, sizeof(command), "exec /bin/rm -f %s", s->node_path);
 	const bool removed = connection_start(s, target, command, -1, &child, &ignored) == 0 &&
 			     proc_child_wait(children, 1, &which, &outcome, &ignored) == 0 && outcome.status == 0;
 	proc_child_kill(&child);
 	proc_outcome_done(&outcome);
 	if (!removed)
 		report_say(s->act->report, REPORT_WARNING, "%s may still have '%s'; run 'okv-luna bundle clean' there",
-			   SHOWN(target->node), s->far_path);
+			   SHOWN(target->node), s->node_path);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
-/* An open file of its own for each connection: they read at their own pace. */
+/* Each connection reads at its own pace, so it needs its own file offset. */
 static int file_reopen(const struct sending *s, int *ret_fd, struct fault *f)
 {
 	char path[32];
@@ -355,24 +356,25 @@ static int file_reopen(const struct sending *s, int *ret_fd, struct fault *f)
 	return 0;
 }
 
-/* Starts the next nodes as long as slots are free. */
-static int slots_fill(struct sending *s, struct fault *f)
+/* Starts the next nodes, as many as may run. */
+static int connections_start(struct sending *s, struct fault *f)
 {
 	for (size_t i = 0; i < s->jobs && s->started < s->count; i++) {
-		struct slot *slot = &s->slots[i];
+		struct connection *connection = &s->connections[i];
 		FS_AUTO int input = -1;
-		if (slot->child.pid > 0)
+		if (connection->child.pid > 0)
 			continue;
 		if (file_reopen(s, &input, f) < 0)
 			return -1;
-		slot->node = &s->nodes[s->started++];
-		if (connection_start(s, &slot->node->target, text_string(&s->receive), input, &slot->child, f) < 0)
+		connection->node = &s->nodes[s->started++];
+		if (connection_start(s, &connection->node->target, text_string(&s->receive), input, &connection->child,
+				     f) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* While the first connections shake hands. */
+/* Called while the first connections are being set up. */
 static int file_digest(struct sending *s, struct fault *f)
 {
 	unsigned char digest[SHA256_SIZE];
@@ -384,32 +386,32 @@ static int file_digest(struct sending *s, struct fault *f)
 	return 0;
 }
 
-static int nodes_serve(struct sending *s, struct fault *f)
+static int nodes_send(struct sending *s, struct fault *f)
 {
 	struct proc_child *children[PROC_CHILDREN_MAX];
 
 	for (size_t i = 0; i < s->jobs; i++)
-		children[i] = &s->slots[i].child;
-	if (slots_fill(s, f) < 0 || file_digest(s, f) < 0)
+		children[i] = &s->connections[i].child;
+	if (connections_start(s, f) < 0 || file_digest(s, f) < 0)
 		return -1;
 	for (size_t done = 0; done < s->count; done++) {
 		struct proc_outcome outcome = PROC_OUTCOME_INIT;
 		size_t which;
 		if (proc_child_wait(children, s->jobs, &which, &outcome, f) < 0)
 			return -1;
-		struct node *node = s->slots[which].node;
+		struct node *node = s->connections[which].node;
 		const bool stayed = outcome_evaluate(s, &outcome, node);
 		proc_outcome_done(&outcome);
 		report_say(s->act->report, REPORT_DETAIL, "%s: %s", SHOWN(node->target.node), node->verdict);
-		if (slots_fill(s, f) < 0)
+		if (connections_start(s, f) < 0)
 			return -1;
 		if (stayed)
-			far_remove(s, &node->target);
+			node_file_remove(s, &node->target);
 	}
 	return 0;
 }
 
-/* The table of nodes; returns how many of them have it. */
+/* Prints the table of nodes; returns how many have received the bundle. */
 static size_t sent_show(const struct sending *s, struct text *lines, struct json *j)
 {
 	size_t width = sizeof("NODE") - 1, done = 0;
@@ -417,14 +419,14 @@ static size_t sent_show(const struct sending *s, struct text *lines, struct json
 	for (size_t i = 0; i < s->count; i++)
 		if (strlen(s->nodes[i].target.node) > width)
 			width = strlen(s->nodes[i].target.node);
-	json_string(j, "path", s->far_path);
+	json_string(j, "path", s->node_path);
 	json_array_begin(j, "nodes");
 	text_add_format(lines, "%-*s  %15s  %-16s  %s\n", (int)width, "NODE", "BYTES", "SHA-256", "VERDICT");
 	for (size_t i = 0; i < s->count; i++) {
 		const struct node *node = &s->nodes[i];
 		const bool answered = node->digest[0] != '\0';
 		done += node->done ? 1 : 0;
-		/* The digest's head is enough for the eye; all of it is compared, and in the JSON. */
+		/* The whole digest has been compared, and is in the JSON; people see its beginning. */
 		text_add_format(lines, "%-*s  %15s  %-16.16s  %s%s\n", (int)width, node->target.node,
 				NUMBER_GROUPED(node->bytes), answered ? node->digest : "-",
 				node->done ? "" : "FAILED: ", node->verdict);
@@ -439,7 +441,7 @@ static size_t sent_show(const struct sending *s, struct text *lines, struct json
 	json_array_end(j);
 	if (done > 0)
 		text_add_format(lines, "next, as root on %s:\n  okv-luna bundle apply %s\n",
-				done == s->count ? "each of these nodes" : "each node that has it", s->far_path);
+				done == s->count ? "each of these nodes" : "each node that has it", s->node_path);
 	return done;
 }
 
@@ -455,7 +457,7 @@ static void plan_show(const struct sending *s, struct text *lines, struct json *
 	json_array_end(j);
 }
 
-/* --- the act ------------------------------------------------------------------------------------------------------ */
+/* --- the action --------------------------------------------------------------------------------------------------- */
 
 static int targets_parse(struct sending *s, struct fault *f)
 {
@@ -471,7 +473,7 @@ static int targets_parse(struct sending *s, struct fault *f)
 	return 0;
 }
 
-/* The file of --file, looked at: it is a sealed one of this format and whole; else this node's bundle, sealed. */
+/* Opens the file of --file, which must be a complete sealed one, or seals this node's bundle. */
 static int file_open(struct sending *s, struct fault *f)
 {
 	BUNDLE_INPUT_AUTO input = BUNDLE_INPUT_INIT;
@@ -487,8 +489,8 @@ static int file_open(struct sending *s, struct fault *f)
 	return 0;
 }
 
-/* A name in /tmp that nobody can guess, and the far side's words about it. */
-static int far_prepare(struct sending *s, struct fault *f)
+/* Chooses a name in /tmp that nobody can guess, and writes the command for it. */
+static int receive_prepare(struct sending *s, struct fault *f)
 {
 	unsigned char random[16];
 	char hex[HEX_SIZE(sizeof(random))];
@@ -496,21 +498,21 @@ static int far_prepare(struct sending *s, struct fault *f)
 	if (bundle_random(random, sizeof(random), f) < 0)
 		return -1;
 	hex_encode(random, sizeof(random), hex);
-	(void)snprintf(s->far_path, sizeof(s->far_path), "/tmp/hsmbundle-%s.okvb", hex);
-	far_receive(&s->receive, s->far_path, s->size);
+	(void)snprintf(s->node_path, sizeof(s->node_path), "/tmp/hsmbundle-%s.okvb", hex);
+	receive_command(&s->receive, s->node_path, s->size);
 	return text_check(&s->receive, f);
 }
 
 static int sending_run(struct sending *s, struct fault *f)
 {
 	for (size_t i = 0; i < s->jobs; i++)
-		s->slots[i].child = (struct proc_child){ 0 };
+		s->connections[i].child = (struct proc_child){ 0 };
 	if (targets_parse(s, f) < 0 || file_open(s, f) < 0)
 		return -1;
 	if (!s->act->dry_run) {
-		const int r = far_prepare(s, f) < 0 ? -1 : nodes_serve(s, f);
+		const int r = receive_prepare(s, f) < 0 ? -1 : nodes_send(s, f);
 		for (size_t i = 0; i < s->jobs; i++)
-			proc_child_kill(&s->slots[i].child);
+			proc_child_kill(&s->connections[i].child);
 		if (r < 0)
 			return -1;
 	}
@@ -523,7 +525,7 @@ static int sending_run(struct sending *s, struct fault *f)
 	return 0;
 }
 
-/* What ssh needs of our caller's environment to find keys and to ask. */
+/* The variables that ssh needs to find keys and to ask. */
 static void environment_make(struct sending *s)
 {
 	static const char *const names[] = { "HOME", "SSH_AUTH_SOCK", "TERM" };
@@ -549,7 +551,7 @@ int bundle_act_send(const struct bundle_act *act, struct fault *f)
 			 .ask = o->ask },
 		.timeout_ms = (unsigned)(o->timeout != 0 ? o->timeout : TIMEOUT_DEFAULT) * 1000,
 		.count = act->operand_count,
-		/* One after another where ssh may ask. */
+		/* If ssh may ask, one node after another. */
 		.jobs = o->ask         ? 1
 			: o->jobs != 0 ? (size_t)o->jobs
 				       : JOBS_DEFAULT,
@@ -560,10 +562,10 @@ int bundle_act_send(const struct bundle_act *act, struct fault *f)
 		return fault_usage(f, "--file is sealed already; send needs no passphrase for it");
 	environment_make(&s);
 	s.nodes = calloc(s.count, sizeof(*s.nodes));
-	s.slots = calloc(s.jobs, sizeof(*s.slots));
-	const int r = s.nodes != NULL && s.slots != NULL ? sending_run(&s, f) : fault_memory(f);
+	s.connections = calloc(s.jobs, sizeof(*s.connections));
+	const int r = s.nodes != NULL && s.connections != NULL ? sending_run(&s, f) : fault_memory(f);
 	free(s.nodes);
-	free(s.slots);
+	free(s.connections);
 	fs_close(&s.file);
 	text_done(&s.receive);
 	for (size_t i = 0; i < 3; i++)

@@ -1,9 +1,9 @@
-/* bundle/act: from whom and from when a bundle is taken. */
+/* bundle/act: from which node, and of which age, a bundle is accepted. */
 #include "okv_tree.h"
 
 #include "bundle/header.h"
 
-/* A file with that header and as many bytes as it announces; nothing of it is genuine. */
+/* A file with this header and as many bytes as the header says, which are not a sealed bundle. */
 static void sealed_write(const struct unit_place *place, const char *origin, int64_t created)
 {
 	struct bundle_header h = {
@@ -19,7 +19,7 @@ static void sealed_write(const struct unit_place *place, const char *origin, int
 	unit_write(place->dir, "sealed", text_string(&file), 0600);
 }
 
-/* Passed by these rules it is refused for what it is. */
+/* If origin and age are accepted, the wrong bytes are refused. */
 static void age_and_origin_are_judged(void **state)
 {
 	static const char genuine[] = "the passphrase is wrong, or the file was changed";
@@ -49,12 +49,12 @@ static void age_and_origin_are_judged(void **state)
 		assert_true(unit_there(place->dir, "sealed"));
 		assert_false(unit_there(place->dir, TREE_BUNDLE));
 	}
-	/* To verify, any origin will do, and any age where none is given. */
+	/* Verify accepts any origin and, without --max-age, any age. */
 	sealed_write(place, "okv2", 0);
 	MUST_FAIL(bundle_act_verify(&t.act, &f), FAULT_REFUSED, old);
 	t.options.max_age = 0;
 	MUST_FAIL(bundle_act_verify(&t.act, &f), FAULT_REFUSED, genuine);
-	/* To apply, a day old. */
+	/* Apply accepts a day. */
 	sealed_write(place, "okv1", t.act.now - 24 * 60 * 60 - 1);
 	MUST_FAIL(bundle_act_apply(&t.act, &f), FAULT_REFUSED, old);
 	tree_act_done(&t);

@@ -1,7 +1,4 @@
-/*
- * bundle/act: which tree is OKV's, a file that somebody else may have laid there, and the
- * one copy that never has a name.
- */
+/* bundle/act: which tree is a node of OKV's, whose file is accepted, and the sealed copy that has no name. */
 #include "okv_tree.h"
 
 #include "bundle/act.c"
@@ -114,7 +111,7 @@ static void only_a_regular_file_with_one_name_is_an_input(void **state)
 	MUST_FAIL(bundle_input_open(path_of(place, "none"), &input, &f), FAULT_ABSENT, "none");
 	assert_int_equal(linkat(place->dir, "real", place->dir, "second", 0), 0);
 	MUST_FAIL(bundle_input_open(path_of(place, "real"), &input, &f), FAULT_REFUSED, "2 names");
-	/* Whatever failed left the output as it was. */
+	/* The outputs are untouched on failure. */
 	assert_int_equal(input.fd, -1);
 	assert_int_equal(unlinkat(place->dir, "second", 0), 0);
 	MUST(bundle_input_open(path_of(place, "real"), &input, &f));

@@ -1,4 +1,4 @@
-/* bundle/header: what is taken, what is refused, and that printing is the way back. */
+/* bundle/header: what is accepted, what is refused, and that what is printed can be parsed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static const char *const values[] = { "\"okv1\"",       "\"2026-01-31T23:59:59Z\
 				      "\"" SALT16 "\"", "\"aes-256-gcm\"",          "\"" NONCE "\"" };
 enum { COUNT = sizeof(names) / sizeof(names[0]) };
 
-/* The header with `value` instead of the one of member `which`. */
+/* The header with `value` for member `which`. */
 static void header_with(size_t which, const char *value, struct text *out)
 {
 	text_add_string(out, BUNDLE_MAGIC "{");
@@ -186,7 +186,7 @@ static void a_value_beyond_its_bounds_is_refused_by_name(void **state)
 		{ 5, "4295567296" },
 		{ 5, "\"600000\"" },
 		{ 6, "\"AAECAwQFBgcICQoLDA0O\"" },     /* 15 bytes */
-		{ 6, "\"AAECAwQFBgcICQoLDA0ODx==\"" }, /* bits that stand for no byte */
+		{ 6, "\"AAECAwQFBgcICQoLDA0ODx==\"" }, /* unused bits that are not zero */
 		{ 6, "\"AAECAwQFBgcICQoLDA0ODw\"" },
 		{ 6, "\"AAECAwQFBgcICQoLDA0ODw=\"" },
 		{ 6, "\"AAEC=wQFBgcICQoLDA0ODw==\"" },
@@ -246,7 +246,7 @@ static void each_member_once_and_no_other(void **state)
 	TEXT_AUTO more = { 0 };
 	header_with(8, "\"" NONCE "\",\"note\":1", &more);
 	assert_refused(more.bytes, more.length, "unknown member 'note'");
-	/* JSON knows no difference between capitals in names only if one forgets it. */
+	/* Names in JSON are case-sensitive. */
 	TEXT_AUTO capital = { 0 };
 	header_with(8, "\"" NONCE "\",\"Origin\":\"okv1\"", &capital);
 	assert_refused(capital.bytes, capital.length, "unknown member 'Origin'");
@@ -317,7 +317,7 @@ static void line_two_has_at_most_4096_bytes(void **state)
 			assert_int_equal(length, BUNDLE_HEADER_MAX);
 		} else {
 			assert_refused(t.bytes, t.length, "longer than 4096");
-			/* The reader gives no more than BUNDLE_HEADER_MAX bytes. */
+			/* The caller passes at most BUNDLE_HEADER_MAX bytes. */
 			assert_refused(t.bytes, BUNDLE_HEADER_MAX, "longer than 4096");
 		}
 	}
@@ -330,7 +330,7 @@ static void a_header_cut_off_anywhere_is_refused(void **state)
 	(void)state;
 	header_with(COUNT, "", &t);
 	for (size_t length = 0; length < t.length; length++) {
-		/* Its own memory, so that a sanitizer sees a read too far. */
+		/* Memory of its own, so that a sanitizer sees a read beyond its end. */
 		char *copy = malloc(length + 1);
 		assert_non_null(copy);
 		memcpy(copy, t.bytes, length);

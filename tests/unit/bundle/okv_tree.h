@@ -1,6 +1,4 @@
-/*
- * A tree with what makes a node OKV's, in the place of a unit test, and the bundle, settings and passphrase that go with it.
- */
+/* A small OKV tree in the directory of a unit test, with a bundle, settings and a passphrase. */
 #ifndef OKV_TESTS_UNIT_BUNDLE_TREE_H
 #define OKV_TESTS_UNIT_BUNDLE_TREE_H
 
@@ -52,7 +50,7 @@ static inline int tree_lock(void *holder, struct fault *f)
 	return 0;
 }
 
-/* What an act is asked for in that tree, by the passphrase in its file "pass". */
+/* An action in that tree, with the passphrase of its file "pass". */
 struct tree_act {
 	char pass[128];
 	const char *operand;

@@ -1,5 +1,5 @@
 /*
- * bundle/sealed: published vectors through our own open path, in pieces of every size.
+ * bundle/sealed: published test vectors, sealed and opened in pieces of every size.
  *
  * AES-256-GCM: test cases 13 to 16 of "The Galois/Counter Mode of Operation" (McGrew, Viega), those with a nonce of 12
  * bytes.  PBKDF2-HMAC-SHA-256: RFC 7914, section 11.

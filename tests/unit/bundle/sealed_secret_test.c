@@ -1,4 +1,4 @@
-/* bundle/sealed: the page itself; its end, and the memory around it, are looked at from outside (tests/bats/memory.js). */
+/* bundle/sealed: the pages of the secret; their end, and the memory around them, are looked at from outside (tests/bats/memory.js). */
 #include "okv_tree.h"
 
 #include "bundle/sealed.c"

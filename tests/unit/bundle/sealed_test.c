@@ -1,4 +1,4 @@
-/* bundle/sealed: what a header promises about its bytes, and what is left of a secret. */
+/* bundle/sealed: content that does not match its header, and what is left of a secret. */
 #include "okv_tree.h"
 
 #include "bundle/sealed.c"
@@ -66,7 +66,7 @@ static int open_as(struct made *m, struct bundle_sealed *about, int out, struct 
 	return bundle_sealed_open(about, &stream, f);
 }
 
-/* Opens what was sealed, with the passphrase typed again. */
+/* Opens the sealed file with the same passphrase. */
 static int reopen(struct made *m, int out, struct fault *f)
 {
 	struct bundle_sealed about;
@@ -121,7 +121,7 @@ static void passphrase_and_key_are_wiped_whatever_comes_of_it(void **state)
 static int being_sealed;
 static volatile sig_atomic_t was_changed;
 
-/* The first pass is over when the offset has reached the end; the key is derived then. */
+/* The first pass is over when the offset is at the end; then the key is derived. */
 static void change_after_the_first_pass(int number)
 {
 	(void)number;
@@ -174,14 +174,14 @@ static void a_file_that_changes_its_length_while_it_is_read_is_refused(void **st
 		assert_int_equal(ftruncate(m->sealed, longer ? size + 1 : size - 1), 0);
 		MUST_FAIL(open_as(m, &about, -1, &f), FAULT_REFUSED, longer ? "became longer" : "became shorter");
 	}
-	/* Before anything is derived the look tells the same. */
+	/* bundle_sealed_look, which derives nothing, reports the same. */
 	MUST_FAIL(bundle_sealed_look(m->sealed, "sealed", &about, &f), FAULT_REFUSED, "1 bytes after its end");
 	assert_int_equal(ftruncate(m->sealed, size - 7), 0);
 	MUST_FAIL(bundle_sealed_look(m->sealed, "sealed", &about, &f), FAULT_REFUSED, "7 of its bytes are missing");
 	made_end(m);
 }
 
-/* In a child, for the signal ends it at last. */
+/* In a child, because the signal ends it. */
 static void a_pending_interrupt_ends_both_with_incomplete(void **state)
 {
 	const struct unit_place *place = *state;

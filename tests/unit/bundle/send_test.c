@@ -1,4 +1,4 @@
-/* bundle/send: what may name a node, the words for ssh, and the far side's answer. */
+/* bundle/send: how a node is written, the arguments of ssh, and a node's answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ static void what_could_be_an_option_or_reach_a_shell_is_no_node(void **state)
 	}
 }
 
-/* Is `word` among them, and where? */
+/* The position of `word`. */
 static size_t place_of(const struct ssh_words *w, const char *word)
 {
 	size_t i = 0;
@@ -148,12 +148,12 @@ static void more_options_than_there_is_room_for_are_refused(void **state)
 	assert_true(refused);
 }
 
-static void the_far_sides_words_hold_no_single_quote_inside(void **state)
+static void the_nodes_command_has_no_single_quote_inside(void **state)
 {
 	TEXT_AUTO command = { 0 };
 
 	(void)state;
-	far_receive(&command, "/tmp/hsmbundle-00.okvb", 12345);
+	receive_command(&command, "/tmp/hsmbundle-00.okvb", 12345);
 	const char *first = strchr(text_string(&command), '\'');
 	assert_non_null(first);
 	const char *second = strchr(first + 1, '\'');
@@ -169,10 +169,10 @@ static void the_answer_is_found_among_other_words(void **state)
 	uint64_t size = 0;
 
 	(void)state;
-	assert_true(far_answer("Welcome\nokvb " HEX " 42\n", digest, &size));
+	assert_true(answer_parse("Welcome\nokvb " HEX " 42\n", digest, &size));
 	assert_string_equal(digest, HEX);
 	assert_int_equal(size, 42);
-	assert_true(far_answer("okvb nonsense\nokvb " HEX " 7", digest, &size));
+	assert_true(answer_parse("okvb nonsense\nokvb " HEX " 7", digest, &size));
 	assert_int_equal(size, 7);
 	static const char *const none[] = { "",
 					    "\n\n",
@@ -185,7 +185,7 @@ static void the_answer_is_found_among_other_words(void **state)
 					    "xokvb " HEX " 1\n",
 					    "okvb " HEX " \n" };
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		assert_false(far_answer(none[i], digest, &size));
+		assert_false(answer_parse(none[i], digest, &size));
 }
 
 int main(void)
@@ -196,7 +196,7 @@ int main(void)
 		cmocka_unit_test(host_keys_are_checked_before_anything_the_caller_says),
 		cmocka_unit_test(a_nodes_own_user_and_port_come_first),
 		cmocka_unit_test(more_options_than_there_is_room_for_are_refused),
-		cmocka_unit_test(the_far_sides_words_hold_no_single_quote_inside),
+		cmocka_unit_test(the_nodes_command_has_no_single_quote_inside),
 		cmocka_unit_test(the_answer_is_found_among_other_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void assert_is(const char *name, uid_t uid, gid_t gid, mode_t mode)
 	assert_int_equal(status.st_mode & 07777, mode);
 }
 
-/* Over all modes that differ in any class, for files and directories, with owners that change or do not. */
+/* All combinations of modes, for files and directories, with and without a change of owner and group. */
 static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wanted_one(void **state)
 {
 	(void)state;
@@ -76,7 +76,7 @@ static void between_grants_no_more_than_the_old_state_and_no_more_than_the_wante
 					assert_int_equal(between & 7 & ~(old >> 3 & new >> 3), 0);
 				}
 				assert_int_equal(entry_narrowed(&from, &to, S_IFDIR) & ~(old & new), 0);
-				/* What chown(2) would take from a file is not there any more when it is called. */
+				/* The bits that chown(2) clears on a file are gone before it is called. */
 				if (who != 0)
 					assert_int_equal(between & 06000, 0);
 			}
@@ -132,7 +132,7 @@ static void states_on_the_way_are_finished_and_others_left_alone(void **state)
 	assert_int_equal(fchmodat(dir, "f", 0600, 0), 0);
 	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 	assert_is("f", 0, 986, 0640);
-	/* By somebody else. */
+	/* Changed by somebody else. */
 	assert_int_equal(fchmodat(dir, "f", 0604, 0), 0);
 	assert_int_equal(entry_set(dir, "f", false, &record, STEP_FINISH, &errnum), ENTRY_REPLACED);
 	assert_int_equal(fchownat(dir, "f", 5, 986, 0), 0);
@@ -191,7 +191,7 @@ static void where_others_make_names_a_name_like_a_removed_one_is_not_trusted(voi
 	assert_int_equal(entry_set(dir, "g (deleted)", false, &record, STEP_FINISH, &errnum), ENTRY_CHANGED);
 }
 
-/* An owner can set his file's mode until the moment it is no more his. */
+/* An owner can set his file's mode until it belongs to somebody else. */
 static void the_mode_of_a_file_taken_from_another_owner_is_set_last(void **state)
 {
 	int errnum = 0;

@@ -25,7 +25,7 @@ static void written(struct perms_journal *j, size_t count)
 		assert_int_equal(journal_new(root, j, &f), 0);
 	for (size_t i = 0; i < count; i++) {
 		char path[600];
-		/* Long and short lines, so that they straddle the reader's blocks. */
+		/* Long and short lines. */
 		(void)snprintf(path, sizeof(path), "/%0*zu", (int)(1 + i * 37 % 500), i);
 		const struct perms_record record = { .path = path, .type = S_IFREG, .inode = i };
 		assert_int_equal(perms_journal_add(root, j, &record, &f), 0);
@@ -87,7 +87,7 @@ static void until_it_is_sealed_nothing_of_it_stands_there(void **state)
 	assert_true(exists("00000001.begun"));
 }
 
-/* Up to 0.1.0 a run that was killed could leave one. */
+/* Runs of version 0.1.0 could leave one when killed. */
 static void one_that_is_incomplete_does_not_count_and_hides_none_before_it(void **state)
 {
 	(void)state;

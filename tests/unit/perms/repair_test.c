@@ -118,7 +118,7 @@ static void it_can_be_undone(void **state)
 	assert_int_equal(f.kind, FAULT_ABSENT);
 }
 
-/* A set-group-id program of somebody else's would else be one of the new group's. */
+/* Otherwise somebody else's set-group-id program would get the new group's rights. */
 static void a_file_of_a_stranger_is_left(void **state)
 {
 	(void)state;
@@ -148,7 +148,7 @@ static void a_file_with_a_second_name_is_counted_and_the_rest_is_done(void **sta
 	assert_int_equal(perms_verdict(&fine, PERMS_CHECK, &f), 0);
 }
 
-/* The administrator's policies are the only directory that perms_ready reads. */
+/* perms_ready reads one directory only: that of the administrator's policies. */
 static int ready(void *context)
 {
 	struct settings settings = { 0 };
