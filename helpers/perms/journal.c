@@ -307,30 +307,43 @@ static bool line_next(struct perms_journal *j)
 	return true;
 }
 
+/* Without an unfinished journal, the next repair makes a new plan.  Nothing else knows what a finished one undoes. */
+static int damage_refuse(const struct perms_journal *j, size_t line, struct fault *f)
+{
+	const char *name = NAME_OF(j->number, j->state);
+
+	if (j->state == PERMS_JOURNAL_DONE)
+		return fault_refused(f,
+				     "line %zu of '" JOURNAL_DIR "/%s' is damaged, so the last repair cannot be undone",
+				     line, name);
+	return fault_refused(f, "line %zu of '" JOURNAL_DIR "/%s' is damaged; fix: rm " JOURNAL_DIR "/%s", line, name,
+			     name);
+}
+
 int perms_journal_rewind(struct perms_journal *j, struct fault *f)
 {
 	j->at = 0;
 	j->count = 0;
-	return line_next(j) && strcmp(text_string(&j->line), JOURNAL_HEAD) == 0
-		       ? 0
-		       : fault_refused(f, "it does not begin as a journal does");
+	return line_next(j) && strcmp(text_string(&j->line), JOURNAL_HEAD) == 0 ? 0 : damage_refuse(j, 1, f);
 }
 
 int perms_journal_next(struct perms_journal *j, struct perms_record *ret_record, struct fault *f)
 {
+	/* The line's number: the first one is no record. */
+	const size_t number = j->count + 2;
 	uint64_t count;
 
 	if (!line_next(j))
-		return fault_refused(f, "the repair journal is incomplete");
+		return damage_refuse(j, number, f);
 	if (text_check(&j->line, f) < 0)
 		return -1;
 	if (text_starts(text_string(&j->line), "end "))
-		return number_parse(j->line.bytes + 4, "its count", 0, SIZE_MAX, &count, f) == 0 && count == j->count
+		return number_digits(j->line.bytes + 4, j->line.length - 4, 10, SIZE_MAX, &count) && count == j->count
 			       ? 0
-			       : fault_refused(f, "the repair journal does not add up");
-	j->count++;
+			       : damage_refuse(j, number, f);
 	if (j->line.length == 0 || !record_parse(j->line.bytes, ret_record))
-		return fault_refused(f, "line %zu of the repair journal is damaged", j->count + 1);
+		return damage_refuse(j, number, f);
+	j->count++;
 	return 1;
 }
 
@@ -372,7 +385,7 @@ int perms_journal_open(int root, bool unfinished_only, struct perms_journal *ret
 			return -1;
 	}
 	if (perms_journal_rewind(&j, f) < 0)
-		return fault_prefix(f, "journal %08" PRIu64 ": ", j.number);
+		return -1;
 	*ret_found = true;
 	*ret_journal = j;
 	j = (struct perms_journal)PERMS_JOURNAL_INIT;

@@ -835,6 +835,17 @@ acl() {
 	same_as_before
 }
 
+@test "a damaged journal stops the next repair until it is removed, as the fix says" {
+	"$repair" --root "$root" -q
+	chmod 0600 "$client/data/f"
+	printf '%s\n' 'okv-luna repair journal 1' 'f 1 2 what' 'end 1' >"$root/opt/okv-luna/var/repair/00000007.begun"
+	run -3 "$repair" --root "$root"
+	[[ $output == *"line 2 of '/opt/okv-luna/var/repair/00000007.begun' is damaged; fix: rm /"* ]]
+	rm "$root${output##*fix: rm }"
+	run -0 "$repair" --root "$root"
+	is data/f '0:986 2777'
+}
+
 @test "killed here and there, it leaves nothing looser, is finished by the next run and undone exactly" {
 	calls=fchmod,fchown,write,fsync,renameat,unlinkat
 	SCRATCH=$BATS_TEST_TMPDIR run -0 python3 "$tools/kill" "$repair" 2 17 $calls

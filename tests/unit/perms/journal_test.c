@@ -144,32 +144,50 @@ static void the_newest_is_found_and_marked_and_the_oldest_ones_go(void **state)
 	assert_false(exists("00000019.back"));
 }
 
-static void a_damaged_one_is_refused(void **state)
+static void a_damaged_one_is_refused_by_file_and_line_and_with_the_way_on(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {
-		"okv-luna repair journal 2\nend 0\n",
-		"okv-luna repair journal 1\nend 1\n",
-		"okv-luna repair journal 1\nf what is this\nend 1\n",
-		"\nend 0\n",
+#define A_RECORD "f 1 2 0 0 0644 0 0 0644 1.0 1.0 /a\n"
+	static const struct {
+		const char *bytes, *line;
+	} bad[] = {
+		{ "okv-luna repair journal 2\nend 0\n", "line 1 of" },
+		{ "\nend 0\n", "line 1 of" },
+		{ "okv-luna repair journal 1\nend 1\n", "line 2 of" },
+		{ "okv-luna repair journal 1\nend x\n", "line 2 of" },
+		{ "okv-luna repair journal 1\nf what is this\nend 1\n", "line 2 of" },
+		{ "okv-luna repair journal 1\n" A_RECORD "\nend 2\n", "line 3 of" },
+		{ "okv-luna repair journal 1\n" A_RECORD A_RECORD "end 1\n", "line 4 of" },
+	};
+	/* Nothing but this journal knows what a finished repair has changed. */
+	static const struct {
+		const char *name, *way_on;
+	} states[] = {
+		{ "00000001.begun", "fix: rm " JOURNAL_DIR "/00000001.begun" },
+		{ "00000001.back", "fix: rm " JOURNAL_DIR "/00000001.back" },
+		{ "00000001.done", "cannot be undone" },
 	};
 	struct fault f = { 0 };
-	PERMS_JOURNAL_AUTO j = PERMS_JOURNAL_INIT;
 
-	written(&j, 0);
-	assert_int_equal(perms_journal_seal(&j, &f), 0);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		PERMS_JOURNAL_AUTO damaged = PERMS_JOURNAL_INIT;
-		struct perms_record record;
-		bool found = false;
-		FS_AUTO int fd = openat(root, PLACE "00000001.begun", O_WRONLY | O_TRUNC | O_CLOEXEC);
-		assert_int_equal(write(fd, bad[i], strlen(bad[i])), strlen(bad[i]));
-		f = (struct fault){ 0 };
-		int r = perms_journal_open(root, false, &damaged, &found, &f);
-		if (r == 0)
-			r = perms_journal_next(&damaged, &record, &f);
-		assert_int_equal(r, -1);
-		assert_int_equal(f.kind, FAULT_REFUSED);
+	assert_int_equal(fs_dirs_make(root, JOURNAL_DIR, 0700, FS_NOFOLLOW, &f), 0);
+	for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+		char path[64];
+		(void)snprintf(path, sizeof(path), PLACE "%s", states[k].name);
+		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+			PERMS_JOURNAL_AUTO damaged = PERMS_JOURNAL_INIT;
+			struct perms_record record;
+			bool found = false;
+			unit_write(root, path, bad[i].bytes, 0600);
+			f = (struct fault){ 0 };
+			int r = perms_journal_open(root, false, &damaged, &found, &f);
+			while (r == 0 && (r = perms_journal_next(&damaged, &record, &f)) == 1)
+				r = 0;
+			assert_int_equal(r, -1);
+			assert_int_equal(f.kind, FAULT_REFUSED);
+			assert_non_null(strstr(f.text, bad[i].line));
+			assert_non_null(strstr(f.text, states[k].way_on));
+		}
+		assert_int_equal(unlinkat(root, path, 0), 0);
 	}
 }
 
@@ -277,7 +295,7 @@ int main(void)
 		in_scratch(until_it_is_sealed_nothing_of_it_stands_there),
 		in_scratch(one_that_is_incomplete_does_not_count_and_hides_none_before_it),
 		in_scratch(the_newest_is_found_and_marked_and_the_oldest_ones_go),
-		in_scratch(a_damaged_one_is_refused),
+		in_scratch(a_damaged_one_is_refused_by_file_and_line_and_with_the_way_on),
 		in_scratch(a_directory_that_cannot_be_read_to_its_end_may_hold_one),
 		cmocka_unit_test(one_line_per_entry_reads_back_as_it_was),
 		cmocka_unit_test(what_a_journal_holds_is_checked_field_by_field),
