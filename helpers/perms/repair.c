@@ -61,9 +61,10 @@ static int opened_since(int root, struct timespec *ret_since, struct fault *f)
 		*ret_since = (struct timespec){ 0 };
 		return 0;
 	}
-	if (sscanf(text_string(&line), "%" SCNdMAX ".%9ld", &seconds, &nanoseconds) != 2)
-		return fault_refused(f, "'" SETTINGS_VAR "/repair/opened' does not hold a time");
-	*ret_since = (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = nanoseconds };
+	/* If it is damaged, no file that everybody can write is trusted, whenever it was written. */
+	const bool damaged = sscanf(text_string(&line), "%" SCNdMAX ".%9ld", &seconds, &nanoseconds) != 2;
+	*ret_since = damaged ? (struct timespec){ .tv_sec = 1 }
+			     : (struct timespec){ .tv_sec = (time_t)seconds, .tv_nsec = nanoseconds };
 	return 0;
 }
 

@@ -661,6 +661,18 @@ acl() {
 	[ ! -e "$root/opt/okv-luna/var/repair/opened" ]
 }
 
+@test "where it is not known since when everybody could write, no file that they can is trusted" {
+	"$repair" --root "$root" -q --phase pre-upgrade
+	echo x >"$root/opt/okv-luna/var/repair/opened"
+	run -4 "$repair" --root "$root"
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' was written while everybody could"* ]]
+	is data/f '0:0 0777'
+	chmod -R o-w "$client/data"
+	run -0 "$repair" --root "$root"
+	is data/f '0:986 2777'
+	[ ! -e "$root/opt/okv-luna/var/repair/opened" ]
+}
+
 @test "a hostile file name adds no command to a remedy, and the remedy is typed as it is printed" {
 	local name names=("x'; touch pwned; '" 'x; fix: touch pwned' $'x\ny' '$(touch pwned)' 'a\x41' 'two words')
 	for name in "${names[@]}"; do
