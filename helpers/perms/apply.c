@@ -233,7 +233,7 @@ static void denial_report(struct perms_run *run, int dir, const char *leaf, cons
 		if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 		    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0) {
 			const bool immutable = (flags & FS_IMMUTABLE_FL) != 0;
-			perms_leave(run, PERMS_LEFT_FAILED, path, "'%s' is %s; chattr -%c %s and run it again", shown,
+			perms_leave(run, PERMS_LEFT_FAILED, path, "'%s' is %s; fix: chattr -%c %s", shown,
 				    immutable ? "immutable" : "append-only", immutable ? 'i' : 'a', TYPED(path));
 			return;
 		}
@@ -269,17 +269,21 @@ static void result_report(struct perms_run *run, const struct perms_record *reco
 		report_say(output->report, REPORT_DETAIL, "'%s' is not there any more", SHOWN(path));
 		return;
 	case ENTRY_REPLACED:
-		perms_leave(run, PERMS_LEFT_EXCHANGED, path, "'%s' was changed meanwhile by somebody else; left alone",
-			    SHOWN(path));
+		perms_leave(run, PERMS_LEFT_EXCHANGED, path,
+			    "'%s' has changed since the repair looked at it, so it is left alone", SHOWN(path));
 		return;
 	case ENTRY_WRITTEN:
 		perms_leave(run, PERMS_LEFT_STRANGER, path,
-			    "'%s' is being written by others, and gets no owner, set-id or x bit from us; left alone",
+			    "'%s' is being written by others, so it gets no new owner, set-id or x bit; run this again "
+			    "when "
+			    "nobody has it open",
 			    SHOWN(path));
 		return;
 	case ENTRY_LINKED:
 		perms_leave(run, PERMS_LEFT_REFUSED, path,
-			    "'%s' has a second name (hard link); left alone, repair it by hand", SHOWN(path));
+			    "'%s' has more than one name (hard links); left alone: remove all but one; to find them: "
+			    "find / -samefile %s",
+			    SHOWN(path), TYPED(path));
 		return;
 	case ENTRY_UNCHANGED:
 	case ENTRY_DENIED:
@@ -382,11 +386,11 @@ static int paths_write(struct perms_journal *journal, int *ret_fd, struct fault 
 		text_add(&paths, record.path, strlen(record.path) + 1);
 	FS_AUTO int fd = openat(journal->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || unlinkat(journal->dir, name, 0) < 0)
-		return fault_errno(f, errno, "cannot write the list of what to label");
+		return fault_errno(f, errno, "cannot write the list of files for restorecon");
 	if (r < 0 || text_check(&paths, f) < 0 || fs_write(fd, name, text_string(&paths), paths.length, f) < 0)
 		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
-		return fault_system(f, errno, "cannot read the list of what to label");
+		return fault_system(f, errno, "cannot read the list of files for restorecon");
 	*ret_fd = fs_take(&fd);
 	return 0;
 }
@@ -420,7 +424,10 @@ static int labels_restore(struct perms_run *run, struct perms_journal *journal, 
 	if (paths_write(journal, &list, f) < 0)
 		return -1;
 	if (restorecon_run(run->root, list, &trouble) < 0)
-		perms_leave(run, PERMS_LEFT_FAILED, "/", "SELinux is enabled, but %s: labels stay as they are",
+		perms_leave(run, PERMS_LEFT_FAILED, "/",
+			    "SELinux is enabled, but %s, so labels were not restored; restore them with restorecon -R "
+			    "on the "
+			    "Luna client and its Chrystoki.conf",
 			    trouble.text);
 	return 0;
 }

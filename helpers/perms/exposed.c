@@ -81,7 +81,7 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 
 	if (length < HEAD_SIZE || (length - HEAD_SIZE) % ENTRY_SIZE != 0 || at[0] != ACL_VERSION || at[1] != 0 ||
 	    at[2] != 0 || at[3] != 0) {
-		text_add_string(out, "is not known here");
+		text_add_string(out, "has an unknown format");
 		return true;
 	}
 	/* An ACL without a mask has only the entries of owner, group and others. */
@@ -96,11 +96,13 @@ static bool acl_differs(const void *bytes, size_t length, const struct perms_own
 			text_add_format(out, "lets %s id %lu", entry.tag == TAG_USER ? "user" : "group",
 					(unsigned long)entry.id);
 			rights_add(out, excess);
+			text_add_string(out, ", which the policy does not allow");
 			return true;
 		}
 		if (rights == ACL_ALL && entry.tag == TAG_GROUP_OWNING && (mask & ~entry.allows) != 0) {
 			text_add_string(out, "does not let its group");
 			rights_add(out, mask & ~entry.allows);
+			text_add_string(out, ", which the policy allows");
 			return true;
 		}
 	}
@@ -155,9 +157,8 @@ static bool acl_check(struct perms_exposed *e, const struct fs_walk_entry *entry
 		TEXT_AUTO what = { 0 };
 		const ssize_t got = attribute_read(e, entry, attributes[i], &bytes);
 		if (got > 0 && acl_differs(bytes.bytes, (size_t)got, state, rights, served, &what)) {
-			perms_leave(e->run, PERMS_LEFT_ACL, entry->path,
-				    "'%s': its ACL %s, and not the policy; %ssetfacl -b %s", SHOWN(entry->path),
-				    text_string(&what),
+			perms_leave(e->run, PERMS_LEFT_ACL, entry->path, "'%s': its ACL %s; %ssetfacl -b %s",
+				    SHOWN(entry->path), text_string(&what),
 				    fs_exists(e->run->root, "/usr/bin/setfacl") ? "fix: "
 										: "install the package acl, then: ",
 				    TYPED(entry->path));
@@ -165,7 +166,7 @@ static bool acl_check(struct perms_exposed *e, const struct fs_walk_entry *entry
 		}
 		/* No ACL, a file system without ACLs, or the entry is gone. */
 		if (got < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT) {
-			perms_leave(e->run, PERMS_LEFT_FAILED, entry->path, "'%s': cannot read %s: %s",
+			perms_leave(e->run, PERMS_LEFT_FAILED, entry->path, "'%s': cannot read its ACL (%s): %s",
 				    SHOWN(entry->path), attributes[i], fault_errno_text(errno));
 			return true;
 		}

@@ -62,20 +62,20 @@ static bool untrusted_leave(const struct planner *p, const struct fs_walk_entry 
 	if (!S_ISREG(status->st_mode) || !perms_gives(&now, to))
 		return false;
 	if (now.uid != 0 && now.uid != p->plan->okv_user && now.uid != p->plan->former_user) {
-		perms_leave(p->run, PERMS_LEFT_STRANGER, entry->path,
-			    "'%s' belongs to user id %lu, neither root nor '%s', and gets no owner, set-id or x bit "
-			    "from us; "
-			    "remove it, or if it is yours: chown root %s",
-			    SHOWN(entry->path), (unsigned long)now.uid, SHOWN(p->plan->settings->okv_user),
-			    TYPED(entry->path));
+		perms_leave(
+			p->run, PERMS_LEFT_STRANGER, entry->path,
+			"'%s' belongs to user id %lu, neither root nor '%s', so it gets no new owner, set-id or x bit; "
+			"remove it, or if it is yours: chown root %s",
+			SHOWN(entry->path), (unsigned long)now.uid, SHOWN(p->plan->settings->okv_user),
+			TYPED(entry->path));
 		return true;
 	}
 	if ((now.mode & S_IWOTH) == 0 || opened->tv_sec == 0 || !is_later(&status->st_mtim, opened))
 		return false;
 	perms_leave(
 		p->run, PERMS_LEFT_STRANGER, entry->path,
-		"'%s' was written while everybody could, and gets no owner, set-id or x bit from us; remove it, or if "
-		"it is yours: chmod o-w %s",
+		"'%s' was written while everybody could, so it gets no new owner, set-id or x bit; remove it, or if it "
+		"is yours: chmod o-w %s",
 		SHOWN(entry->path), TYPED(entry->path));
 	return true;
 }
@@ -91,8 +91,9 @@ static int record_found(const struct planner *p, const struct fs_walk_entry *ent
 	}
 	if (S_ISREG(status->st_mode) && status->st_nlink > 1) {
 		perms_leave(p->run, PERMS_LEFT_REFUSED, entry->path,
-			    "'%s' has %lu names (hard links); left alone, repair it by hand", SHOWN(entry->path),
-			    (unsigned long)status->st_nlink);
+			    "'%s' has %lu names (hard links); left alone: remove all but one; to find them: "
+			    "find / -samefile %s",
+			    SHOWN(entry->path), (unsigned long)status->st_nlink, TYPED(entry->path));
 		return 0;
 	}
 	if (untrusted_leave(p, entry, to))
@@ -177,7 +178,8 @@ static void link_report(const struct planner *p, const struct spot *holder, cons
 	p->run->tally.links++;
 	if (is_named(p, holder, spot)) {
 		perms_leave(p->run, PERMS_LEFT_REFUSED, entry->path,
-			    "'%s' is a symbolic link where the policy names a path; not followed, repair it by hand",
+			    "'%s' is a symbolic link where the policy names a path, and is not followed; "
+			    "replace it by the file or directory itself",
 			    SHOWN(entry->path));
 		return;
 	}
@@ -194,15 +196,17 @@ static bool scratch_count(struct planner *p, const struct spot *spot, const stru
 		return true;
 	if (++p->scratch_seen == SETTINGS_SCRATCH_ENTRIES + 1)
 		perms_leave(p->run, PERMS_LEFT_FAILED, entry->path,
-			    "more than %d entries where others may write; '%s' and the rest are left alone",
+			    "more than %d entries where others may write; '%s' and the rest are left alone; "
+			    "remove what is not the client's",
 			    SETTINGS_SCRATCH_ENTRIES, SHOWN(entry->path));
 	if (p->scratch_seen > SETTINGS_SCRATCH_ENTRIES)
 		return false;
 	if (!S_ISDIR(entry->status->st_mode) || spot->place.depth < p->scratch.rules[0].count + SETTINGS_SCRATCH_DEPTH)
 		return true;
 	perms_leave(p->run, PERMS_LEFT_FAILED, entry->path,
-		    "'%s' is more than %d directories deep where others may write; left alone", SHOWN(entry->path),
-		    SETTINGS_SCRATCH_DEPTH);
+		    "'%s' is more than %d directories deep where others may write; left alone; remove it if it is not "
+		    "the client's",
+		    SHOWN(entry->path), SETTINGS_SCRATCH_DEPTH);
 	return false;
 }
 

@@ -225,10 +225,11 @@ static int unfinished_finish(int root, const struct perms_output *output, struct
 	if (!found)
 		return 0;
 	if (output->act != PERMS_APPLY) {
-		report_say(output->report, REPORT_WARNING, "a repair was cut short; the next one finishes it first");
+		report_say(output->report, REPORT_WARNING,
+			   "an earlier repair was cut off; the next one finishes it first");
 		return 0;
 	}
-	report_say(output->report, REPORT_RESULT, "a repair was cut short; finishing it first");
+	report_say(output->report, REPORT_RESULT, "an earlier repair was cut off; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
 	if (perms_apply(&earlier, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
 		return -1;

@@ -440,8 +440,8 @@ policy() {
 		cp -a "$2/away/data/." "$2/data/" && chattr +i "$2/data/f" && chattr +a "$2/data/x" &&
 		"$0" --root "$1"; status=$?; chattr -i "$2/data/f"; chattr -a "$2/data/x"; exit $status' \
 		"$repair" "$root" "$client"
-	[[ $output == *"'/usr/safenet/lunaclient/data/f' is immutable; chattr -i '/usr/safenet/lunaclient/data/f'"* ]]
-	[[ $output == *"'/usr/safenet/lunaclient/data/x' is append-only; chattr -a "* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' is immutable; fix: chattr -i '/usr/safenet/lunaclient/data/f'"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/x' is append-only; fix: chattr -a "* ]]
 	is cert '0:986 2770'
 }
 
@@ -563,7 +563,7 @@ acl() {
 	key=$client/cert/client/okv1Key.pem
 	acl "$key" 1::6 2:5:4 4::4 10::4 20::0
 	run -1 check
-	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1Key.pem': its ACL lets user id 5 read, and not the policy; "*setfacl* ]]
+	[[ $output == *"/cert/client/okv1Key.pem': its ACL lets user id 5 read, which the policy does not allow; "*setfacl* ]]
 	[[ $output == *"1 of 22 entries do not match the policy"* ]]
 	[ "$(check --json 2>/dev/null | jq -c '.left, .acls')" = \
 		'[{"path":"/usr/safenet/lunaclient/cert/client/okv1Key.pem","why":"acl"}]'$'\n1' ]
@@ -577,7 +577,7 @@ acl() {
 	# The group shows as allowed, by the mask, and is not.
 	acl "$key" 1::6 2:54321:4 4::0 10::4 20::0
 	run -1 check
-	[[ $output == *"its ACL does not let its group read"* ]]
+	[[ $output == *"its ACL does not let its group read, which the policy allows; "*setfacl* ]]
 	# A mask that takes the group's right is set with the mode.
 	acl "$key" 1::6 2:54321:4 4::4 10::0 20::0
 	run -0 "$repair" --root "$root" --profile strict
@@ -815,10 +815,10 @@ acl() {
 	cp "$client/cert/client/okv1.pem" "$client/new" && mv "$client/new" "$client/cert/client/okv1.pem"
 	rm "$client/data/x/g"
 	run -4 "$repair" --root "$root" --undo --dry-run
-	[[ $output == *"'/usr/safenet/lunaclient/data/f' was changed meanwhile by somebody else"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' has changed since the repair looked at it"* ]]
 	run -4 "$repair" --root "$root" --undo
-	[[ $output == *"'/usr/safenet/lunaclient/data/f' was changed meanwhile by somebody else"* ]]
-	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' was changed meanwhile"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/data/f' has changed since the repair looked at it"* ]]
+	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' has changed since the repair looked at it"* ]]
 	is data/f '0:986 0400'
 	is cert/client/okv1Key.pem '0:0 0644'
 	run -6 "$repair" --root "$root" --undo
