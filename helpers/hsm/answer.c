@@ -74,7 +74,7 @@ bool hsm_slot_is_meant(const struct hsm_slot *slot, const char *label, const cha
 
 const struct hsm_slot *hsm_answer_taken(const struct hsm_answer *answer, const char *label, const char *serial)
 {
-	/* Whatever is in the first one; the library puts it there. */
+	/* Without a label OKV takes the first slot of the list, whatever is in it. */
 	const bool any = label == NULL && serial == NULL;
 
 	for (size_t i = 0; i < answer->slot_count; i++)
@@ -93,7 +93,7 @@ const char *hsm_slot_pin_warning(const struct hsm_slot *slot)
 						       : NULL;
 }
 
-/* Whether it is there exactly once, and cannot leave. */
+/* Does the key exist exactly once, and can it not leave the HSM? */
 static bool is_good(const struct hsm_key *key)
 {
 	return key->call == HSM_CALL_NONE && key->found == 1 && key->sensitive != 0 && key->extractable == 0;
@@ -121,10 +121,10 @@ const char *hsm_slot_fault(struct hsm_name *storage, const struct hsm_slot *slot
 
 /* --- for people --------------------------------------------------------------------------------------------------- */
 
-/* The widths of vtl of client 7 and 10. */
+/* Column widths of vtl in client 7 and 10. */
 enum { SLOT_WIDTH = 4, DESCRIPTION_WIDTH = 20, LABEL_WIDTH = 32, SERIAL_WIDTH = 16, STATUS_WIDTH = 12 };
 
-/* Made printable, cut to the width and padded to it; a character of UTF-8 is one column. */
+/* Makes the string printable, and cuts or pads it to the width; a UTF-8 character is one column. */
 static void cell(struct text *out, const char *string, size_t width)
 {
 	size_t columns = 0;
@@ -213,7 +213,7 @@ static void version_write(struct json *j, const char *key, struct cryptoki_versi
 	json_string(j, key, text);
 }
 
-/* As PKCS#11 has texts: padded, without a NUL. */
+/* Writes a PKCS#11 text: blank-padded, without a NUL. */
 static void padded_write(struct json *j, const char *key, const unsigned char *text, size_t size)
 {
 	char copy[CRYPTOKI_DESCRIPTION_SIZE + 1];
@@ -222,7 +222,7 @@ static void padded_write(struct json *j, const char *key, const unsigned char *t
 	json_string(j, key, copy);
 }
 
-/* CK_UNAVAILABLE_INFORMATION is no number. */
+/* CK_UNAVAILABLE_INFORMATION becomes null. */
 static void count_write(struct json *j, const char *key, uint64_t value)
 {
 	if (value == CK_UNAVAILABLE_INFORMATION)
@@ -264,7 +264,7 @@ static const struct flag token_flags[] = {
 	{ 0x01000000, "ERROR_STATE" },
 };
 
-/* Names of the bits, and in hexadecimal what has none. */
+/* Names of the bits; the rest in hexadecimal. */
 static void flags_write(struct json *j, const struct flag *names, size_t count, uint64_t flags)
 {
 	json_array_begin(j, "flags");
@@ -343,7 +343,7 @@ static void members_write(struct json *j, const struct hsm_answer *answer)
 	json_array_end(j);
 }
 
-/* The one that is not good, if there is any. */
+/* Writes the first key that is not good, else the last one. */
 static void key_write(struct json *j, const struct hsm_answer *answer)
 {
 	const struct hsm_key *key = answer->keys;

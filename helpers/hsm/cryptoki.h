@@ -1,9 +1,9 @@
 /*
- * hsm/cryptoki: the part of PKCS#11 that this room speaks, in our own words.
+ * hsm/cryptoki: the part of PKCS#11 that this room uses, written anew.
  *
- * Source: the OASIS PKCS #11 Base Specification, 2.20 to 2.40, whose function list 3.x keeps as the first of its
- * interfaces.  On Unix the structures have their natural alignment.  Texts in them are padded with blanks and have no
- * NUL.  Only what is called has its type; the order of the function list is the standard's.
+ * Source: the OASIS PKCS #11 Base Specification, 2.20 to 2.40, whose function list 3.x keeps as its first interface.
+ * On Unix the structures have natural alignment.  Their texts are padded with blanks and have no NUL.  Only functions
+ * that are called have their type; the order of the function list is the standard's.
  */
 #ifndef OKV_HSM_CRYPTOKI_H
 #define OKV_HSM_CRYPTOKI_H
@@ -100,8 +100,8 @@ struct cryptoki_attribute {
 };
 
 /*
- * What the Luna client's own CA_GetHAState fills, from client 6 on; before, serial numbers were numbers.  So the room
- * for it is larger, and the group's serial number tells whether it is this.
+ * Filled by the Luna client's CA_GetHAState, from client 6 on; before, serial numbers were integers.  So there is space
+ * for more, and the group's serial number shows whether the layout is this one.
  */
 struct cryptoki_ha_state {
 	char group_serial[CRYPTOKI_MEMBER_SERIAL_SIZE];
@@ -142,8 +142,8 @@ struct cryptoki_functions {
 };
 
 /*
- * A padded text without its padding, into size + 1 bytes.  A NUL, which has no place in it, ends it too: there are
- * libraries that do not pad.
+ * Copies a padded text without its padding into size + 1 bytes.  A NUL, which the standard does not allow, also ends
+ * it: some libraries do not pad.
  */
 static inline void cryptoki_text_copy(char *to, const unsigned char *from, size_t size)
 {

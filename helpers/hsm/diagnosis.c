@@ -27,30 +27,30 @@
 #include "proc/identity.h"
 
 enum { PLACES_MAX = 256, DIRECTORY_FILES_MAX = 64 };
-enum { DEADLINE_MS = 10000 }; /* a dead network file system must not keep us */
+enum { DEADLINE_MS = 10000 }; /* a dead network file system must not block us */
 
 #define REPAIR_COMMAND "okv-luna repair --phase post-upgrade"
 
 enum use {
-	READ = 0,     /* a file to be read, or a directory to be listed and entered */
-	WRITTEN = 1,  /* written as well; something that is not there yet will be made, so that is no failure */
+	READ = 0,     /* read a file, or list and enter a directory */
+	WRITTEN = 1,  /* also write it; if it does not exist it will be made, so that is not a failure */
 	OPTIONAL = 2, /* not every client has it */
 };
 
-/* How the kernel answers for a path, as the child sends it. */
+/* The result for a path, sent by the child. */
 struct seen {
 	uint32_t index;          /* of the place */
-	uint32_t failed_length;  /* so much of the path leads to the component that fails */
-	int32_t errnum;          /* 0: within reach */
-	uint32_t uid, gid, mode; /* of that component, where errnum is EACCES */
-	uint32_t listed;         /* 1: it has an access list */
+	uint32_t failed_length;  /* bytes of the path, up to the component that fails */
+	int32_t errnum;          /* 0: accessible */
+	uint32_t uid, gid, mode; /* of that component, if errnum is EACCES */
+	uint32_t listed;         /* 1: it has an ACL */
 };
 
 /* A path that the client uses. */
 struct place {
 	char *path;     /* owned; full, below the root */
 	char *named_by; /* owned: "ClientCertFile of section LunaSA Client" */
-	char *failed;   /* owned: the path up to the component that fails; NULL: none does */
+	char *failed;   /* owned: the path up to the component that fails; NULL: accessible */
 	unsigned use;   /* of enum use */
 	struct seen seen;
 };
@@ -62,15 +62,15 @@ struct diagnosis {
 	const struct hsm_answer *answer;
 	const struct finding_list *checked; /* may be NULL */
 	const char *label, *serial;         /* of the token that OKV takes; may be NULL */
-	bool okv_conf;                      /* OKV finds its library by okv_hsm.conf */
+	bool okv_conf;                      /* okv_hsm.conf names OKV's library */
 	bool unmanaged;                     /* the client needs no group and no modes of ours */
 	struct text passwd, group;
 	struct proc_identity identity;
-	gid_t gid; /* of the HSM group, where it exists */
+	gid_t gid; /* of the HSM group, if it exists */
 	bool group_exists, is_member;
 	struct place *places; /* owned */
 	size_t count, heard;
-	bool failed; /* there was no memory for a place */
+	bool failed; /* out of memory */
 	struct hsm_causes causes;
 };
 
@@ -88,7 +88,7 @@ static void diagnosis_done(struct diagnosis *d)
 }
 #define DIAGNOSIS_AUTO __attribute__((cleanup(diagnosis_done))) struct diagnosis
 
-/* --- which paths -------------------------------------------------------------------------------------------------- */
+/* --- the paths to test -------------------------------------------------------------------------------------------- */
 
 static void place_add(struct diagnosis *d, unsigned use, const char *path, size_t length, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
@@ -110,7 +110,7 @@ static void place_add(struct diagnosis *d, unsigned use, const char *path, size_
 	d->failed = true;
 }
 
-/* Entries that the library writes to; the rest it reads. */
+/* The library writes to what some entries name; the rest it only reads. */
 static enum use use_of(const char *key)
 {
 	static const char *const written[] = { "MutexFolder", "File", "haLogPath", NULL };
@@ -123,16 +123,16 @@ static void conf_places(struct diagnosis *d)
 	const struct hsm_environment *environment = &d->answer->environment;
 	const struct chrystoki_line *line;
 
-	/* Not there, or not to be read by root even: then the place itself is the cause. */
+	/* Always: if it does not exist or cannot be read even by root, that is the cause. */
 	place_add(d, READ, environment->conf_path, strlen(environment->conf_path), "the Luna client");
 	for (size_t at = 0; d->count < PLACES_MAX && (line = chrystoki_entry_next(&environment->conf, &at)) != NULL;)
-		/* The 32-bit library is made by nobody, and the remote backup service is root's own. */
+		/* Nobody installs the 32-bit library, and only root uses the remote backup service. */
 		if (line->value[0] == '/' && strcmp(line->name, "LibUNIX") != 0 && strcmp(line->within, "RBS") != 0)
 			place_add(d, use_of(line->name), line->value, strlen(line->value), "%s of section %s",
 				  SHOWN(line->name), SHOWN(line->within));
 }
 
-/* What a client has by custom.  A directory that can be entered may hold what cannot be read. */
+/* The usual directories of a client, and their files: one may be unreadable in a directory that is not. */
 static void client_places(struct diagnosis *d)
 {
 	static const char *const directories[] = { "cert/client", "cert/server", "configData/token/001", "plugins" };
@@ -146,7 +146,7 @@ static void client_places(struct diagnosis *d)
 		text_add_format(&path, "%s/%s", d->settings->client_dir, directories[i]);
 		const size_t length = path.length;
 		place_add(d, OPTIONAL, text_string(&path), length, "the Luna client");
-		/* What root cannot list is a cause by itself. */
+		/* If root cannot list it, the directory itself is the cause. */
 		if (fs_dir_open(d->root, text_string(&path), FS_FOLLOW_TRUSTED, &fd, &ignored) < 0 ||
 		    fs_each_open(fd, text_string(&path), &each, &ignored) < 0)
 			continue;
@@ -162,8 +162,8 @@ static void client_places(struct diagnosis *d)
 }
 
 /*
- * OKV's files, the library, and what OKV's environment names: a full path, or several with ':' between, of which some
- * may well not be there.
+ * OKV's files, the library, and the paths in OKV's environment.  A variable may hold several, separated by ':'; then
+ * they need not exist.
  */
 static void okv_places(struct diagnosis *d)
 {
@@ -187,9 +187,9 @@ static void okv_places(struct diagnosis *d)
 	}
 }
 
-/* --- asking the kernel, as that user ------------------------------------------------------------------------------ */
+/* --- testing access, as that user --------------------------------------------------------------------------------- */
 
-/* The component that the first `length` bytes lead to: 0, or the errno. */
+/* Tests the first `length` bytes of the path; returns 0 or an errno. */
 static int component_test(const char *path, size_t length, int how, struct stat *ret_status, bool *ret_listed)
 {
 	char prefix[PATH_MAX];
@@ -208,7 +208,7 @@ static int component_test(const char *path, size_t length, int how, struct stat 
 	return access(prefix, how) < 0 ? errno : 0;
 }
 
-/* From the top, to the first component that fails. */
+/* Tests each component from the top, up to the first that fails. */
 static struct seen place_test(const struct place *place, uint32_t index)
 {
 	const bool written = (place->use & WRITTEN) != 0;
@@ -290,9 +290,9 @@ static int places_ask(struct diagnosis *d, struct fault *f)
 	return all ? 0 : fault_system(f, 0, "the child that looks as that user ended early");
 }
 
-/* --- what stands in the way --------------------------------------------------------------------------------------- */
+/* --- causes ------------------------------------------------------------------------------------------------------- */
 
-/* "root:hsmusers 2770"; an id without a name is what an upgrade of the operating system leaves. */
+/* Adds "root:hsmusers 2770"; an upgrade of the operating system may leave ids without a name. */
 static void owner_add(const struct diagnosis *d, const struct place *place, struct text *out)
 {
 	TEXT_AUTO group = { 0 };
@@ -309,7 +309,7 @@ static void owner_add(const struct diagnosis *d, const struct place *place, stru
 		text_add_format(out, ", and no group has the id %lu", (unsigned long)place->seen.gid);
 }
 
-/* Two entries, or an entry and a custom, may fail at the same component: one cause is enough. */
+/* Several paths may fail at the same component: one cause is enough. */
 static bool is_named_before(const struct diagnosis *d, const struct place *place)
 {
 	for (const struct place *other = d->places; other < place; other++)
@@ -319,13 +319,13 @@ static bool is_named_before(const struct diagnosis *d, const struct place *place
 	return false;
 }
 
-/* Is it the place itself that fails, and no directory above it? */
+/* Does the path itself fail, not a directory above it? */
 static bool is_itself(const struct place *place)
 {
 	return strcmp(place->failed, place->path) == 0;
 }
 
-/* Would the group let the user in?  One that is gone has left its files with an id that nobody has. */
+/* Would membership in the group give access?  If the group was lost, its files have an id that no group has. */
 static bool is_of_group(const struct diagnosis *d, const struct place *place)
 {
 	const mode_t bits = (place->use & WRITTEN) != 0 ? 060 : 040;
@@ -338,13 +338,13 @@ static bool is_of_group(const struct diagnosis *d, const struct place *place)
 	return d->group_exists ? place->seen.gid == d->gid : !accounts_group_name(&d->group, place->seen.gid, &name);
 }
 
-/* Does it fail, and not as one before it? */
+/* Does it fail, at a component not reported before? */
 static bool is_cause(const struct diagnosis *d, const struct place *place)
 {
 	return place->failed != NULL && !is_named_before(d, place);
 }
 
-/* The first place that the group would open, and how many there are. */
+/* The first path that membership would make accessible, and the number of them. */
 static const struct place *group_places(const struct diagnosis *d, size_t *ret_count)
 {
 	const struct place *first = NULL;
@@ -358,7 +358,7 @@ static const struct place *group_places(const struct diagnosis *d, size_t *ret_c
 	return first;
 }
 
-/* One cause, with the first place that it keeps the user from. */
+/* One cause for all of them, with the first path as the example. */
 static void group_cause(struct diagnosis *d)
 {
 	const char *group = SHOWN(d->settings->hsm_group), *user = SHOWN(d->user);
@@ -385,14 +385,14 @@ static void group_cause(struct diagnosis *d)
 			       text_string(&barred));
 }
 
-/* Whether our policies have that entry: the client, or its configuration. */
+/* Do our policies cover the path: is it in the client, or its configuration? */
 static bool is_ours(const struct diagnosis *d, const struct place *place)
 {
 	return !d->unmanaged && (strcmp(place->failed, d->settings->chrystoki_conf) == 0 ||
 				 preserved_within(place->failed, d->settings->client_dir));
 }
 
-/* On the way to the client or to what is OKV's: root's, and others only have to pass. */
+/* Is it a directory above the client or above OKV's files?  Users need only the right to pass through it. */
 static bool is_above_ours(const struct diagnosis *d, const struct place *place)
 {
 	const char *const ends[] = { d->settings->client_dir, d->settings->chrystoki_conf, HSM_OKV_CONF };
@@ -403,11 +403,11 @@ static bool is_above_ours(const struct diagnosis *d, const struct place *place)
 	return above && S_ISDIR(place->seen.mode);
 }
 
-/* What gives the user what it lacks; empty where that is for a person to decide. */
+/* The command that gives the user access; empty if a person has to decide. */
 static void denied_remedy(const struct diagnosis *d, const struct place *place, struct text *out)
 {
 	const char *failed = TYPED(place->failed);
-	/* OKV's own two files hold no secret: to read them is all that its user lacks. */
+	/* OKV's two files hold no secret, so everybody may read them. */
 	const bool okv = strcmp(place->path, HSM_OKV_CONF) == 0 || strcmp(place->path, HSM_OKV_ENVIRONMENT) == 0;
 
 	if (place->seen.listed)
@@ -415,7 +415,7 @@ static void denied_remedy(const struct diagnosis *d, const struct place *place, 
 				is_ours(d, place) ? " && " : "", is_ours(d, place) ? REPAIR_COMMAND : "");
 	else if (okv || is_above_ours(d, place))
 		text_add_format(out, "chmod o+%c %s", okv && is_itself(place) ? 'r' : 'x', failed);
-	/* What a stranger owns is given no right before it is root's. */
+	/* Another user's file must belong to root before the policy gives it rights. */
 	else if (is_ours(d, place) && place->seen.uid != 0 && place->seen.uid != d->identity.uid)
 		text_add_format(out, "chown root %s && " REPAIR_COMMAND, failed);
 	else if (is_ours(d, place))
@@ -446,7 +446,7 @@ static void denied_cause(struct diagnosis *d, const struct place *place)
 static void absent_cause(struct diagnosis *d, const struct place *place)
 {
 	const char *path = SHOWN(place->path);
-	/* Where OKV's environment leads elsewhere, that has been said, with what fixes it. */
+	/* If OKV's environment points elsewhere, conf_cause has said so, with the remedy. */
 	const bool conf = place == d->places, astray = strcmp(place->path, d->settings->chrystoki_conf) != 0;
 	const char *remedy = !conf ? FINDING_SUPPLY_IT : astray ? NULL : FINDING_INSTALL_IT;
 
@@ -461,7 +461,7 @@ static void place_cause(struct diagnosis *d, const struct place *place)
 {
 	const bool absent = place->seen.errnum == ENOENT || place->seen.errnum == ENOTDIR;
 
-	/* That the library is not there has been said. */
+	/* A missing library was reported by hsm_probe. */
 	if (place->seen.errnum != EACCES && d->answer->user == NULL && strcmp(place->path, d->answer->module) == 0)
 		return;
 	if (place->seen.errnum == EACCES)
@@ -487,7 +487,7 @@ static bool places_causes(struct diagnosis *d)
 	return denied;
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------- */
+/* --- all causes --------------------------------------------------------------------------------------------------- */
 
 static void conf_cause(struct diagnosis *d)
 {
@@ -499,14 +499,14 @@ static void conf_cause(struct diagnosis *d)
 			       SHOWN(path), SHOWN(d->settings->chrystoki_conf));
 }
 
-/* What a check of Chrystoki.conf knows to hide a slot. */
+/* Adds the findings about Chrystoki.conf that hide a slot. */
 static void hiding_causes(struct diagnosis *d, const struct finding_list *found)
 {
 	const char *path = d->answer->environment.conf_path;
 
 	for (size_t i = 0; i < found->count; i++) {
 		const struct finding *finding = &found->items[i];
-		/* Of a group without members the comparison with what shows has told. */
+		/* answer->ha reports a group without members already. */
 		if (finding->hides && strcmp(finding->file, path) == 0 &&
 		    (strcmp(finding->rule, CHRYSTOKI_HA_NO_MEMBERS) != 0 || d->answer->ha.count == 0))
 			hsm_causes_add(&d->causes, finding->remedy, "in '%s' %s: %s", SHOWN(path), finding->what,
@@ -514,7 +514,7 @@ static void hiding_causes(struct diagnosis *d, const struct finding_list *found)
 	}
 }
 
-/* Then how the groups differ from what shows. */
+/* Adds what is wrong with Chrystoki.conf, then how its groups differ from the slots. */
 static int conf_findings(struct diagnosis *d, struct fault *f)
 {
 	const struct hsm_environment *environment = &d->answer->environment;
@@ -528,7 +528,7 @@ static int conf_findings(struct diagnosis *d, struct fault *f)
 	chrystoki_groups_evaluate(&environment->conf, &found);
 	if (found.failed)
 		return fault_memory(f);
-	/* What was checked is the file of the settings; where a slot can be used, only groups are in question. */
+	/* `checked` is about CHRYSTOKI_CONF; and if a slot can be used, only the groups matter. */
 	const bool whole = d->checked != NULL && hsm_answer_usable(d->answer) == 0 &&
 			   strcmp(environment->conf_path, d->settings->chrystoki_conf) == 0;
 	hiding_causes(d, whole ? d->checked : &found);
@@ -537,7 +537,7 @@ static int conf_findings(struct diagnosis *d, struct fault *f)
 	return 0;
 }
 
-/* Of this client's own certificate, which no server takes on another day. */
+/* Servers reject this client's certificate before and after its period of validity. */
 static void validity_causes(struct diagnosis *d, const char *path)
 {
 	TEXT_AUTO bytes = { 0 };
@@ -547,7 +547,7 @@ static void validity_causes(struct diagnosis *d, const char *path)
 	const int64_t now = time_now();
 	char stamp[TIME_STAMP_SIZE];
 
-	/* One that cannot be read has been said. */
+	/* An unreadable one was reported. */
 	if (path[0] == '\0' || fs_read_linked(d->root, path, &bytes, &ignored) < 0)
 		return;
 	for (size_t at = 0; pem_certificate_next(text_string(&bytes), bytes.length, &at, &der);) {
@@ -565,7 +565,7 @@ static void validity_causes(struct diagnosis *d, const char *path)
 	}
 }
 
-/* The guide's next questions, which this machine cannot answer. */
+/* Nothing is wrong here: names what to check at the HSM and on the network. */
 static int outside_cause(struct diagnosis *d, struct fault *f)
 {
 	HSM_SERVERS_AUTO servers = { 0 };
@@ -601,7 +601,7 @@ static int outside_cause(struct diagnosis *d, struct fault *f)
 	return text_check(&which, f);
 }
 
-/* None of the tokens that can be used has the label of our settings; of an option's the table says all. */
+/* No usable token has TOKEN_LABEL; for a label given as an option the table is enough. */
 static int labels_cause(struct diagnosis *d, struct fault *f)
 {
 	TEXT_AUTO shown = { 0 };
@@ -617,7 +617,7 @@ static int labels_cause(struct diagnosis *d, struct fault *f)
 	return text_check(&shown, f);
 }
 
-/* The library was loaded, and what it said then has no cause here. */
+/* The library was loaded, and nothing on this machine explains its answer. */
 static int beyond_cause(struct diagnosis *d, struct fault *f)
 {
 	const struct hsm_answer *answer = d->answer;
@@ -691,7 +691,7 @@ static int causes_find(struct diagnosis *d, size_t without_group, struct fault *
 	const bool found = d->causes.count > 0;
 	if (answer->user != NULL && !found && beyond_cause(d, f) < 0)
 		return -1;
-	/* Not why we were refused, since our worker has the groups of the files, but why OKV's processes may be. */
+	/* Our worker has the groups of /etc/group, so this is not its problem but that of OKV's processes. */
 	if (without_group > 0 && found && (denied || silent))
 		hsm_causes_add(&d->causes, NULL,
 			       "%zu running process%s of user '%s' started before it was in group '%s' and cannot use"
@@ -716,7 +716,7 @@ int hsm_diagnose(const struct hsm_question *question, const struct hsm_answer *a
 		.unmanaged = question->unmanaged,
 	};
 
-	/* Where OKV's environment cannot be read, or it has no library, nothing else matters yet. */
+	/* Without a library, or without OKV's environment, nothing else matters yet. */
 	if (answer->module == NULL && answer->environment.conf_path != NULL)
 		hsm_causes_add(&d.causes, hsm_library_remedy(d.root),
 			       "OKV finds its library by PKCS11_LIB_LOC of okv_hsm.conf, and by nothing else");

@@ -1,15 +1,15 @@
 /*
- * hsm/diagnosis: why does the user not see the HSM?
+ * hsm/diagnosis: finds out why the user does not see the HSM.
  *
- * Promise: looks at everything a Luna client reads: Chrystoki.conf where okv_hsm_env points, each path that these two
- * name, the client's certificates, token directory and plug-ins.  The kernel is asked by a child that is that user,
- * with its groups and below the root, so access lists, link targets and mount options count as they will count for OKV;
- * each path is walked from the top, and the first component that fails is named, with its owner and mode.
+ * Promise: looks at all that a Luna client reads: Chrystoki.conf where okv_hsm_env points, each path that these two
+ * name, the client's certificates, token directory and plug-ins.  A child with the user's id and groups tests access
+ * below the root, so that ACLs, link targets and mount options count as they do for OKV.  Each path is tested from the
+ * top; the cause names the first component that fails, with its owner and mode.
  *
- * Then whether the HSM group exists and lists the user, told once, with what it bars; what question->checked and the
- * servers and HA groups of Chrystoki.conf say that hides a slot; and why the loader would not have the library
- * (hsm/loader.h).  Where the library was called and there is no cause here, it says what to ask outside, by the stage
- * that was reached.  Nothing is changed, and no cause is an answer too.
+ * Other causes: the HSM group is missing or does not list the user (reported once, with a path that this denies);
+ * findings in question->checked, and servers and HA groups of Chrystoki.conf, that hide a slot; the dynamic linker
+ * cannot load the library (hsm/loader.h).  If the library was called and nothing is wrong on this machine, it says what
+ * to check elsewhere, according to how far the calls came.  Nothing is changed; finding no cause is not a failure.
  */
 #ifndef OKV_HSM_DIAGNOSIS_H
 #define OKV_HSM_DIAGNOSIS_H
@@ -20,8 +20,8 @@
 #include "hsm/probe.h"
 
 /*
- * `answer` as hsm_check has left it; `without_group`: running processes of the user that started before it was in the
- * HSM group.  Fails only for lack of memory or processes, and where there is no such user.
+ * `answer` comes from hsm_check.  `without_group`: number of running processes of the user that started before it was
+ * in the HSM group.  Fails only without memory or processes, or if there is no such user.
  */
 int hsm_diagnose(const struct hsm_question *question, const struct hsm_answer *answer, size_t without_group,
 		 struct hsm_causes *ret_causes, struct fault *f);

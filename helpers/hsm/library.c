@@ -17,7 +17,7 @@ enum { DEPTH_MAX = 64 };
 
 #define KEY "PKCS11_LIB_LOC"
 
-/* --- what OKV's files say ----------------------------------------------------------------------------------------- */
+/* --- OKV's files -------------------------------------------------------------------------------------------------- */
 
 int hsm_library_lines(int root, const char *path, struct assign *ret_lines, struct fault *f)
 {
@@ -29,7 +29,7 @@ int hsm_library_lines(int root, const char *path, struct assign *ret_lines, stru
 		       : assign_parse(ret_lines, text_string(&file), file.length, f);
 }
 
-/* A line that is meant to name the library, and that OKV does not read; lines->count where there is none. */
+/* The first malformed line that is meant to name the library, so that OKV ignores it; lines->count: none. */
 static size_t flawed_find(const struct assign *lines)
 {
 	size_t i = 0;
@@ -39,7 +39,7 @@ static size_t flawed_find(const struct assign *lines)
 	return i;
 }
 
-/* Lines that give it different values: which of them OKV reads is not documented. */
+/* Is the name set to different values?  It is not documented which one OKV reads. */
 static bool is_contested(const struct assign *lines, const char *name)
 {
 	const char *last = assign_value(lines, name);
@@ -108,7 +108,7 @@ const char *hsm_library_remedy(int root)
 		return FINDING_RESTORE_IT;
 	if (well || ignored.kind != FAULT_NEGATIVE || hsm_library_lines(root, HSM_OKV_CONF, &lines, &ignored) < 0)
 		return NULL;
-	/* Which of two lines is meant is for a person to say. */
+	/* A person has to say which of two lines is right. */
 	if (assign_count(&lines, KEY) > 1)
 		return NULL;
 	const size_t flawed = flawed_find(&lines);
@@ -198,7 +198,7 @@ int hsm_environment_read(int root, struct report *report, struct hsm_environment
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-/* Group 0 is root's own: what it may write, only root may. */
+/* Group 0 is root's own, so its write permission gives nobody else access. */
 static bool only_root_writes(const struct stat *status)
 {
 	return status->st_uid == 0 && (status->st_mode & 002) == 0 &&
@@ -224,7 +224,7 @@ static int refuse_writable(const struct stat *status, const char *what, const ch
 		what, shown, (unsigned)(status->st_mode & 07777), typed);
 }
 
-/* From the directory that holds the file up to the root, by ".." of the real tree. */
+/* Checks the directories from the file's own up to the root, through "..". */
 static int parents_check(int root, const struct fs_place *place, struct fault *f)
 {
 	FS_AUTO int dir = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -266,7 +266,7 @@ static const char *machine_name(unsigned machine)
 	return "another machine";
 }
 
-/* Our own header, which the loader has mapped, says what this machine's libraries look like. */
+/* Compares the library's ELF header with that of this program, which the dynamic linker has mapped. */
 #define INSTALL_IT "; " FINDING_INSTALL_IT
 static int header_check(int fd, const char *path, struct fault *f)
 {

@@ -14,9 +14,9 @@
 #include "fs/read.h"
 #include "fs/root.h"
 
-/* --- one that is not there ---------------------------------------------------------------------------------------- */
+/* --- a missing library -------------------------------------------------------------------------------------------- */
 
-/* Where a library that a client needs comes from, on Enterprise Linux 7 to 10. */
+/* The packages of Enterprise Linux 7 to 10 for libraries that a client needs. */
 static const struct {
 	const char *library, *package;
 } packages[] = {
@@ -52,7 +52,7 @@ static void explain_missing(struct hsm_causes *causes, const char *name)
 			       SHOWN(name));
 }
 
-/* --- one that may not be loaded ----------------------------------------------------------------------------------- */
+/* --- a library that may not be loaded ----------------------------------------------------------------------------- */
 
 static bool is_noexec(int fd)
 {
@@ -61,7 +61,7 @@ static bool is_noexec(int fd)
 	return fstatvfs(fd, &system) == 0 && (system.f_flag & ST_NOEXEC) != 0;
 }
 
-/* The mount's own directory leads so far: the topmost above the file that forbids it, too. */
+/* The length of the mount point in the path: the topmost directory that is noexec, too. */
 static size_t mount_length(int root, const char *path)
 {
 	size_t mount = strlen(path);

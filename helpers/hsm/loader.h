@@ -1,11 +1,10 @@
 /*
- * hsm/loader: why would the loader not have the library?
+ * hsm/loader: explains why the dynamic linker did not load the library.
  *
- * Promise: read from the words of dlerror(3) and what the file system says, below the root.  A library that is not
- * there is told with its package on Enterprise Linux, where that is known.  One that may not be loaded is told with the
- * mount (noexec) or the policy that forbids it: fapolicyd refuses with EPERM, SELinux with EACCES, and whether they are
- * at work is read from /run, from selinuxfs and from the file's label.  One that is damaged, no PKCS#11 library, or
- * made for a newer system, is told with what a person does then.  Nothing is changed.
+ * Promise: uses the text of dlerror(3) and the file system below the root.  For a missing library it names the package
+ * of Enterprise Linux, if known.  For one that may not be loaded it names the mount (noexec) or the policy: fapolicyd
+ * refuses with EPERM, SELinux with EACCES; whether they are active is read from /run, selinuxfs and the file's label.
+ * For one that is damaged, not a PKCS#11 library, or made for a newer system, it says what to do.  Nothing is changed.
  */
 #ifndef OKV_HSM_LOADER_H
 #define OKV_HSM_LOADER_H
@@ -13,7 +12,7 @@
 #include "conf/settings.h"
 #include "hsm/answer.h"
 
-/* `said` by the loader; NULL: nothing, and then nothing is added. */
+/* `said` is the text of dlerror(3); NULL adds nothing. */
 void hsm_loader_explain(int root, const struct settings *settings, const char *said, struct hsm_causes *causes);
 
 #endif

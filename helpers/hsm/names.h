@@ -1,8 +1,8 @@
 /*
- * hsm/names: numbers of PKCS#11 as people read them.
+ * hsm/names: names of PKCS#11 return values and calls.
  *
- * Promise: never NULL; a number that has no name here is written in hexadecimal.  Sources: OASIS PKCS #11 2.40;
- * the vendor's own return values from the client's SDK documentation.
+ * Promise: never NULL; an unknown return value is written in hexadecimal.  Sources: OASIS PKCS #11 2.40; the client's
+ * SDK documentation for the vendor's own return values.
  */
 #ifndef OKV_HSM_NAMES_H
 #define OKV_HSM_NAMES_H
@@ -19,7 +19,7 @@ const char *hsm_rv_name(struct hsm_name *storage, uint64_t rv);
 /* HSM_RV(rv) may be used as a printf argument, as SHOWN() may. */
 #define HSM_RV(rv) hsm_rv_name(&(struct hsm_name){ { 0 } }, (rv))
 
-/* The calls, as the worker tells of each before it makes it (hsm/message.h). */
+/* The calls that the worker makes and announces (hsm/message.h). */
 enum hsm_call {
 	HSM_CALL_NONE,
 	HSM_CALL_LOAD, /* dlopen(3), constructors included */
@@ -41,7 +41,7 @@ enum hsm_call {
 	HSM_CALL_FINALIZE,
 	HSM_CALL_COUNT,
 };
-/* "" for a number that is none. */
+/* "" for an invalid number. */
 const char *hsm_call_name(uint64_t call);
 
 #endif

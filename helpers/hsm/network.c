@@ -16,13 +16,13 @@
 
 enum { DAY_S = 86400, CLOCK_MOST_S = 300 };
 
-/* What one run works with. */
+/* The state of one run. */
 struct asking {
 	const struct hsm_network_question *question;
 	struct chrystoki conf;
 	struct hsm_network network;
-	struct hsm_network_line spare; /* written to where there is no memory for a line */
-	bool failed;                   /* ... which is said at the end */
+	struct hsm_network_line spare; /* written to if there is no memory for a line */
+	bool failed;                   /* out of memory; reported at the end */
 	int64_t now;
 };
 
@@ -50,7 +50,7 @@ static void asking_done(struct asking *a)
 }
 #define ASKING_AUTO __attribute__((cleanup(asking_done))) struct asking
 
-/* --- which servers ------------------------------------------------------------------------------------------------ */
+/* --- the servers to ask ------------------------------------------------------------------------------------------- */
 
 static int find(struct asking *a, struct fault *f)
 {
@@ -104,11 +104,11 @@ static struct text *found(struct hsm_network_line *line, enum hsm_network_level 
 	return &line->sentence;
 }
 
-/* What a line says, once, as printf(3); and what to do about it. */
+/* Set a line's level, word and sentence, once; and its remedy.  Formats as printf(3). */
 #define SAY(line, level_, word_, ...) text_add_format(found((line), (level_), (word_)), __VA_ARGS__)
 #define FIX(line, ...)                text_add_format(&(line)->remedy, __VA_ARGS__)
 
-/* --- what the servers said ---------------------------------------------------------------------------------------- */
+/* --- the result of a handshake ------------------------------------------------------------------------------------ */
 
 #define ASK_FOR_LOG "ask the HSM's administrator for its log"
 #define REGISTER \
@@ -142,7 +142,7 @@ static void alert_say(struct hsm_network_line *line, const struct hsm_server *se
 	const int number = server->peer.alert;
 	const struct alert *alert = alerts;
 
-	/* Without our certificate a server that wants one ends the handshake; so far all is well. */
+	/* With an encrypted key we send no certificate, and a server that requires one ends the handshake. */
 	if (server->certificate[0] != '\0' && server->peer.presented == 0 &&
 	    (number == 40 || number == 116 || number == 42))
 		return;
@@ -158,7 +158,7 @@ static void alert_say(struct hsm_network_line *line, const struct hsm_server *se
 	FIX(line, "%s", alert->remedy);
 }
 
-/* Of whatever is wrong before the two have agreed.  One that ended it for want of our certificate gets no word. */
+/* Reports a failure before the end of the handshake, except a missing certificate of ours (see alert_say). */
 static void failure_say(struct hsm_network_line *line, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
@@ -227,7 +227,7 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	FIX(line, ASK_FOR_LOG);
 }
 
-/* What is wrong with the server's certificate, whether the handshake went on or not. */
+/* Reports what is wrong with the server's certificate, even if the handshake failed. */
 static void certificate_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
@@ -263,7 +263,7 @@ static void certificate_say(struct hsm_network_line *line, const struct asking *
 	}
 }
 
-/* What is left to say of one that failed nowhere. */
+/* The line of a server without a failure: a warning, or OK. */
 static void agreed_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
@@ -298,7 +298,7 @@ static void server_line(struct asking *a, const struct hsm_server *server)
 
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
-	/* What the server says of us comes first; then what its own certificate says. */
+	/* The server's complaint about us comes first, then our complaint about its certificate. */
 	failure_say(line, server);
 	if (server->peer.certified == 1 && line->level != HSM_NETWORK_FAIL)
 		certificate_say(line, a, server);
@@ -306,7 +306,7 @@ static void server_line(struct asking *a, const struct hsm_server *server)
 		agreed_say(line, a, server);
 }
 
-/* --- asking them -------------------------------------------------------------------------------------------------- */
+/* --- the handshakes ----------------------------------------------------------------------------------------------- */
 
 static enum proc_child_answer on_message(void *listener, const struct proc_message *message)
 {
@@ -342,7 +342,7 @@ static int outcome_take(struct hsm_server *server, struct proc_outcome *outcome,
 	return 0;
 }
 
-/* So many as can be waited for at once. */
+/* Asks up to PROC_CHILDREN_MAX servers at the same time. */
 static int batch_ask(struct asking *a, struct hsm_server *servers, size_t count, struct fault *f)
 {
 	struct proc_child children[PROC_CHILDREN_MAX] = { { .pid = 0 } };
@@ -399,13 +399,13 @@ static int servers_ask(struct asking *a, struct fault *f)
 
 /* --- certificates ------------------------------------------------------------------------------------------------- */
 
-/* A file with certificates, and what it is to the client. */
+/* A file with certificates, and its role. */
 struct certificate_file {
-	const char *path, *key; /* `key`: of the private key that belongs to it, or "" */
+	const char *path, *key; /* `key`: path of the private key that belongs to it, or "" */
 	const char *entry;
 	bool authorities;
 	bool is_cloud;
-	bool proven; /* each server that is known by it has been, just now */
+	bool proven; /* every server whose certificate it checks has just passed */
 };
 
 static void renewal_fix(struct hsm_network_line *line, const struct asking *a, const struct certificate_file *file)
@@ -422,7 +422,7 @@ static void renewal_fix(struct hsm_network_line *line, const struct asking *a, c
 		FIX(line, HSM_RENEW_CERTIFICATE, client);
 }
 
-/* Another of the same name in that file that holds today: it was renewed, and the old one stayed. */
+/* Does the file also hold a valid certificate with the same name?  Then the old one was renewed but not removed. */
 static bool is_renewed(const struct text *bytes, const struct pem_certificate *old, int64_t now)
 {
 	TEXT_AUTO der = { 0 };
@@ -480,10 +480,10 @@ static void pair_line(struct asking *a, const struct certificate_file *file, con
 	PEM_AUTO key = { .cut = false };
 	struct fault ignored = { 0 };
 
-	/* What is wrong with the key alone is for `config check`, and for the handshake. */
+	/* `config check` and the handshake report what is wrong with the key alone. */
 	if (file->key[0] == '\0' || fs_read_linked(a->question->root, file->key, &key_bytes, &ignored) < 0)
 		return;
-	/* For lack of memory only. */
+	/* Fails only without memory. */
 	if (pem_read(&certificate, text_string(bytes), bytes->length, PEM_CERTIFICATE, &ignored) < 0 ||
 	    pem_read(&key, text_string(&key_bytes), key_bytes.length, PEM_KEY, &ignored) < 0)
 		a->failed = true;
@@ -516,7 +516,7 @@ static void file_lines(struct asking *a, const struct certificate_file *file)
 		pair_line(a, file, &bytes);
 }
 
-/* Each file once, whatever names it. */
+/* Reports each file once, however many entries name it. */
 static void file_once(struct asking *a, struct certificate_file file, struct text *seen)
 {
 	TEXT_AUTO mark = { 0 };
@@ -534,7 +534,7 @@ static bool is_proven(const struct asking *a, const char *authorities)
 	const struct hsm_servers *servers = &a->network.servers;
 	bool proven = false;
 
-	/* Of the others nothing is known then. */
+	/* Then the other servers were not asked. */
 	if (a->question->server != NULL)
 		return false;
 	for (size_t i = 0; i < servers->count; i++)
@@ -580,7 +580,7 @@ static int certificates_find(struct asking *a, struct fault *f)
 	return text_check(&seen, f);
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------- */
+/* --- the whole run ------------------------------------------------------------------------------------------------ */
 
 int hsm_network_ask(const struct hsm_network_question *question, struct hsm_network *ret_network, struct fault *f)
 {

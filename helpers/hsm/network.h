@@ -1,15 +1,14 @@
 /*
- * hsm/network: can the servers that Chrystoki.conf names be reached, do they know this client and it them, and until
- * when do the certificates hold?
+ * hsm/network: checks whether the servers in Chrystoki.conf can be reached, whether they and this client accept each
+ * other, and when the certificates expire.
  *
- * Promise: every server (ServerNameNN and LNHServerNN of "LunaSA Client", ServerName of REST) is asked at the same
- * time, each by one handshake in a process of its own that is OKV's user (hsm/peer.h), and each gets a line: what was
- * found, and what to do.  Each certificate of the client, and each that its servers are known by, gets one, too; for
- * those nothing is asked and no library is needed.  No traffic but to those servers.  It is back HSM_NETWORK_REAP_MS
- * after the deadline at the latest.  Nothing is changed.
+ * Promise: makes one TLS handshake with every server (ServerNameNN and LNHServerNN of "LunaSA Client", ServerName of
+ * REST), all at the same time, each in its own process as OKV's user (hsm/peer.h); each gets a line with the result and
+ * the remedy.  Each certificate of the client and of its servers gets a line, too; that needs neither traffic nor a
+ * library.  There is no other traffic.  Returns at most HSM_NETWORK_REAP_MS after the deadline.  Nothing is changed.
  *
- * What could not be tried is said, and is no yes.  A client that keeps its key encrypted (10.7.0 and later) cannot be
- * proven to be registered this way: the line says so, and who can tell.
+ * What could not be tried is reported as such, never as OK.  If the client's key is encrypted (10.7.0 and later) this
+ * cannot prove that the client is registered: the line says so, and names the command that can.
  */
 #ifndef OKV_HSM_NETWORK_H
 #define OKV_HSM_NETWORK_H
@@ -34,8 +33,8 @@ struct hsm_network_question {
 	const struct settings *settings;
 	const char *server; /* only this one; NULL: all */
 	unsigned timeout_ms;
-	unsigned days;  /* a certificate that ends within so many is a warning */
-	unsigned parts; /* of enum hsm_network_part; 0: no more than which servers there are */
+	unsigned days;  /* warn of certificates that expire within so many days */
+	unsigned parts; /* of enum hsm_network_part; 0: only list the servers */
 };
 
 struct hsm_network_line {
@@ -43,15 +42,15 @@ struct hsm_network_line {
 	const char *word;                /* for scripts: "refused" */
 	const struct hsm_server *server; /* NULL: a certificate's line */
 	struct text subject;             /* "server hsm1:1792 (ServerName00)", made printable */
-	struct text sentence;            /* "..." without a full stop */
+	struct text sentence;            /* without a full stop */
 	struct text remedy;              /* a command, a sentence, or empty */
-	int64_t ends;                    /* of a certificate; 0: not known */
+	int64_t ends;                    /* when the certificate expires; 0: unknown */
 };
 
 /* Starts as { 0 }. */
 struct hsm_network {
 	struct hsm_servers servers;
-	struct hsm_server *asked; /* of them: the first, or the one that was named */
+	struct hsm_server *asked; /* the first of them, or the one that question->server names */
 	size_t asked_count;
 	struct hsm_network_line *lines; /* owned; servers first, then certificates, in the order of the file */
 	size_t line_count;
@@ -61,16 +60,17 @@ struct hsm_network {
 
 void hsm_network_done(struct hsm_network *network);
 /*
- * 0: a line for each that was asked, whatever it says.  FAULT_ABSENT: no Chrystoki.conf, or no libssl.  FAULT_NEGATIVE:
- * Chrystoki.conf names no server.  FAULT_USAGE: `server` is none of them.  FAULT_SYSTEM: no process is to be had.
+ * 0: there is a line for each server asked, good or bad.  FAULT_ABSENT: no Chrystoki.conf, or no libssl.
+ * FAULT_NEGATIVE: Chrystoki.conf names no server.  FAULT_USAGE: `server` is not among them.  FAULT_SYSTEM: cannot start
+ * a process.
  */
 int hsm_network_ask(const struct hsm_network_question *question, struct hsm_network *ret_network, struct fault *f);
-/* The lines for people, and the arrays "servers" and "certificates" of the object that is open. */
+/* The lines as text, and as arrays "servers" and "certificates" of the open object. */
 void hsm_network_text(const struct hsm_network *network, struct text *out);
 void hsm_network_json(const struct hsm_network *network, struct json *j);
-/* Is it about a file of the client, which other checks see too? */
+/* Is the line about a file of the client, which other checks report, too? */
 bool hsm_network_is_of_file(const struct hsm_network_line *line);
-/* How many lines have that level. */
+/* The number of lines with that level. */
 size_t hsm_network_count(const struct hsm_network *network, enum hsm_network_level level);
 
 #endif

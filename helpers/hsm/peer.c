@@ -22,9 +22,9 @@
 #include "proc/message.h"
 #include "proc/worker.h"
 
-/* How long a server that has agreed may take to say no all the same: with TLS 1.3 it looks at our certificate last. */
+/* Time for a server to reject us after the handshake: with TLS 1.3 it checks our certificate last. */
 enum { SECOND_THOUGHT_MS = 1000 };
-/* What a server's random bytes may differ from our time to be taken for its clock: by chance 1 of 20,000 does. */
+/* Random bytes this close to our time count as the server's clock; 1 of 20,000 is so by chance. */
 enum { CLOCK_SPAN_S = 26 * 3600 };
 enum { ANSWER_MAX = 8192 };
 
@@ -46,8 +46,8 @@ enum {
 };
 
 /*
- * What is used of libssl and its libcrypto; types after the manual pages.  What they hand out ends with this process,
- * which makes one handshake.
+ * The functions of libssl and libcrypto that we use; types as in the manual pages.  Nothing is freed: this process
+ * makes one handshake, and ends.
  */
 static struct {
 	int (*old_init)(void);
@@ -86,7 +86,7 @@ static struct {
 static int library_find(struct fault *f)
 {
 	static const struct {
-		const char *name, *other; /* of another release; "": it may be missing */
+		const char *name, *other; /* `other`: its name in another release; "": it may be missing */
 		void *function;
 	} names[] = {
 		{ "SSL_library_init", "", &lib.old_init },
@@ -156,7 +156,7 @@ static int ended(struct shaking *s, enum hsm_peer_stage stage)
 	return -1;
 }
 
-/* 1: it is ready; 0: it is too late. */
+/* 1: it is ready; 0: the deadline has passed. */
 static int await(int fd, short events, int64_t deadline)
 {
 	struct pollfd one = { .fd = fd, .events = events };
@@ -170,9 +170,9 @@ static int await(int fd, short events, int64_t deadline)
 	}
 }
 
-/* --- what the client has ------------------------------------------------------------------------------------------ */
+/* --- the client's files ------------------------------------------------------------------------------------------- */
 
-/* Nobody types the passphrase here. */
+/* Nobody is there to type a passphrase. */
 static int passphrase_none(char *buffer, int size, int writing, void *context)
 {
 	(void)size;
@@ -182,7 +182,7 @@ static int passphrase_none(char *buffer, int size, int writing, void *context)
 	return 0;
 }
 
-/* Gives the first certificate, or the key, of those bytes to `use`, with `owner`. */
+/* Passes the first certificate, or the key, in those bytes to `use`, with `owner`. */
 static bool bytes_use(const struct text *bytes,
 		      void *(*read)(void *, void *, int (*)(char *, int, int, void *), void *),
 		      int (*use)(void *, void *), void *owner)
@@ -217,7 +217,7 @@ static int pair_use(struct shaking *s, struct fault *f)
 		return -1;
 	if (!bytes_use(&certificate, lib.read_certificate, lib.certificate, s->context))
 		return unusable(f, q->certificate, "certificate");
-	/* The client encrypts with a passphrase that only it knows (10.7.0 and later). */
+	/* Clients from 10.7.0 on encrypt the key with a built-in passphrase. */
 	if (memmem(text_string(&key), key.length, "ENCRYPTED", strlen("ENCRYPTED")) != NULL)
 		return 0;
 	if (!bytes_use(&key, lib.read_key, lib.key, s->context))
@@ -238,7 +238,7 @@ static int authorities_use(struct shaking *s, struct fault *f)
 	memory = lib.memory(text_string(&s->authorities), (int)s->authorities.length);
 	while (memory != NULL && (one = lib.read_certificate(memory, NULL, passphrase_none, NULL)) != NULL)
 		(void)lib.authority(lib.store(s->context), one);
-	/* An entry that is broken does not keep those before it from being used. */
+	/* A broken certificate ends the loop; those before it are still used. */
 	lib.error_clear();
 	return 0;
 }
@@ -255,14 +255,14 @@ static int context_make(struct shaking *s, struct fault *f)
 	(void)lib.context_control(s->context, CONTROL_LEAST_VERSION, LEAST_VERSION, NULL);
 	(void)lib.context_control(s->context, CONTROL_CACHE, CONTROL_CACHE_CLIENT, NULL);
 	lib.on_session(s->context, on_session);
-	/* 1.0.2 has no levels; there DEFAULT is what is wanted. */
+	/* 1.0.2 has no security levels; there DEFAULT is enough. */
 	if (lib.ciphers(s->context, "DEFAULT:@SECLEVEL=0") != 1)
 		(void)lib.ciphers(s->context, "DEFAULT");
 	lib.error_clear();
 	return pair_use(s, f) < 0 ? -1 : authorities_use(s, f);
 }
 
-/* --- the way there ------------------------------------------------------------------------------------------------ */
+/* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static int connect_failed(struct shaking *s, int errnum)
 {
@@ -296,7 +296,7 @@ static int address_connect(struct shaking *s, const struct addrinfo *address, in
 	return 0;
 }
 
-/* The first address that answers; each gets its share of the time. */
+/* Connects to the first address that answers; each gets its share of the time. */
 static int server_connect(struct shaking *s, int *ret_fd)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
@@ -320,7 +320,7 @@ static int server_connect(struct shaking *s, int *ret_fd)
 
 /* --- the handshake ------------------------------------------------------------------------------------------------ */
 
-/* The callbacks get no context of ours; there is one handshake in this process. */
+/* Callbacks have no context argument; a static will do for the only handshake of this process. */
 static struct shaking *shaking;
 static bool has_session;
 
@@ -331,7 +331,7 @@ static void on_info(const void *connection, int where, int value)
 		shaking->peer.alert = value & 0xff;
 }
 
-/* With TLS 1.3 a server gives its tickets when it has looked at the client's certificate. */
+/* With TLS 1.3 a server sends session tickets after it has accepted the client's certificate. */
 static int on_session(void *connection, void *session)
 {
 	(void)connection;
@@ -340,7 +340,7 @@ static int on_session(void *connection, void *session)
 	return 0;
 }
 
-/* 1: ready to be tried again; 0: it is too late; -1: it ended. */
+/* Waits, if that is what `returned` asks for.  1: try again; 0: the deadline has passed; -1: an error. */
 static int again(struct shaking *s, int fd, int returned, int64_t deadline)
 {
 	switch (lib.error(s->connection, returned)) {
@@ -353,7 +353,7 @@ static int again(struct shaking *s, int fd, int returned, int64_t deadline)
 	}
 }
 
-/* Why TLS came to an end before it was agreed. */
+/* Finds out why the handshake failed. */
 static int broken(struct shaking *s, int returned, int errnum)
 {
 	static const char *const others[] = { "wrong version number",
@@ -403,7 +403,7 @@ static int handshake(struct shaking *s, int fd)
 	}
 }
 
-/* 0: the server keeps the connection; it has said nothing against us. */
+/* Waits whether the server rejects us after the handshake.  0: it keeps the connection. */
 static int second_thought(struct shaking *s, int fd)
 {
 	int64_t until = proc_clock_ms() + SECOND_THOUGHT_MS;
@@ -426,7 +426,7 @@ static int second_thought(struct shaking *s, int fd)
 	return 0;
 }
 
-/* --- what it showed ----------------------------------------------------------------------------------------------- */
+/* --- certificate and clock ---------------------------------------------------------------------------------------- */
 
 static void certificate_judge(struct shaking *s)
 {
@@ -456,7 +456,7 @@ static void clock_set(struct shaking *s, int64_t theirs)
 	s->peer.clock_ahead = theirs - time_now();
 }
 
-/* Up to TLS 1.2 a server's random bytes may begin with its time (RFC 5246, 7.4.1.2); today few do. */
+/* Up to TLS 1.2 a server's random bytes may begin with its time (RFC 5246, 7.4.1.2); few still do. */
 static void clock_by_random(struct shaking *s)
 {
 	unsigned char random[RANDOM_SIZE];
@@ -469,7 +469,7 @@ static void clock_by_random(struct shaking *s)
 		clock_set(s, theirs);
 }
 
-/* A web server tells its time with any answer (RFC 9110, 6.6.1). */
+/* A web server sends its time with every response (RFC 9110, 6.6.1). */
 static void clock_by_date(struct shaking *s, int fd)
 {
 	static const char head[] = "\r\nDate: ";
@@ -495,7 +495,7 @@ static void clock_by_date(struct shaking *s, int fd)
 		clock_set(s, theirs);
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------- */
+/* --- the whole run ------------------------------------------------------------------------------------------------ */
 
 static void shake(struct shaking *s)
 {
@@ -534,7 +534,7 @@ static void shake(struct shaking *s)
 
 void hsm_peer_serve(const struct hsm_peer_question *question)
 {
-	/* The network is this machine's, and so are the libraries for it: the tree is read from, and not entered. */
+	/* Network and libssl are this machine's, so files are read from the tree without chroot(2). */
 	FS_AUTO int root = fcntl(PROC_CHILD_ROOT, F_DUPFD_CLOEXEC, PROC_CHILD_ROOT + 1);
 	struct shaking s = { .question = question,
 			     .root = root,

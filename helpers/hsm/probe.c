@@ -15,27 +15,27 @@
 #include "proc/identity.h"
 #include "proc/interrupt.h"
 
-enum { PRINTED_MAX = 160 }; /* so much of what it printed is shown */
+enum { PRINTED_MAX = 160 }; /* bytes of the library's output that are shown */
 
-/* --- what the worker tells ---------------------------------------------------------------------------------------- */
+/* --- messages from the worker ------------------------------------------------------------------------------------- */
 
 struct listener {
 	unsigned char nonce[HSM_NONCE_SIZE];
-	int root;                           /* the tree that objects are looked for in */
-	struct report *report;              /* borrowed; gets the notes as they come; may be NULL */
-	struct hsm_answer *answer;          /* borrowed; slots, key, info and the call under way are filled */
-	const struct proc_child *child;     /* borrowed; hears whether it may go on */
-	const struct hsm_key_question *key; /* borrowed; the PIN that goes with that, or NULL */
-	/* What has come. */
-	bool begun; /* anything at all */
-	bool all;   /* the nonce, behind which nothing comes */
+	int root;                           /* the tree with the loaded objects */
+	struct report *report;              /* borrowed; gets the notes; may be NULL */
+	struct hsm_answer *answer;          /* borrowed; gets slots, keys, info and the present call */
+	const struct proc_child *child;     /* borrowed; the worker */
+	const struct hsm_key_question *key; /* borrowed; its PIN is sent with the permission; or NULL */
+	/* Received so far. */
+	bool begun; /* any message */
+	bool all;   /* the nonce, so the answer is complete */
 	size_t bytes, objects, notes;
 	struct hsm_stop_message stop;
-	bool stopped;          /* `stop` has come */
-	struct fault distrust; /* FAULT_NONE, or what is wrong with an object that was loaded */
+	bool stopped;          /* `stop` was received */
+	struct fault distrust; /* FAULT_NONE, or what is wrong with a loaded object */
 };
 
-/* One answer to one question, so that it is bound to fit. */
+/* Answers HSM_MESSAGE_LOADED.  It is the only message under way, so writing it cannot block. */
 static bool permit(const struct listener *l, enum hsm_ask permission)
 {
 	const bool go_on = permission == HSM_ASK_GO_ON && l->key != NULL;
@@ -115,7 +115,7 @@ static bool on_stop(struct listener *l, const void *body)
 	return true;
 }
 
-/* The first that is not root's choice is kept. */
+/* Checks a loaded object; keeps the first fault. */
 static bool on_object(struct listener *l, const char *path, size_t length)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -148,7 +148,7 @@ static bool on_all(struct listener *l, const void *body)
 	return l->all;
 }
 
-/* Of each kind that has one, the length. */
+/* The kinds of fixed length. */
 static const struct {
 	bool (*on)(struct listener *l, const void *body);
 	size_t length;
@@ -164,7 +164,7 @@ static const struct {
 	[HSM_MESSAGE_ALL] = { on_all, HSM_NONCE_SIZE },
 };
 
-/* False: that is none of ours. */
+/* False: the message is not valid. */
 static bool on_message(struct listener *l, const struct proc_message *message)
 {
 	l->begun = true;
@@ -183,27 +183,27 @@ static enum proc_child_answer listen_to(void *context, const struct proc_message
 
 	if (on_message(l, message))
 		return l->all ? PROC_CHILD_ALL : PROC_CHILD_MORE;
-	/* It need not wait for the answer to a question that we shall not read. */
+	/* The worker may be waiting for a permission. */
 	(void)permit(l, HSM_ASK_NO_FURTHER);
 	return PROC_CHILD_GARBLED;
 }
 
 /* --- how it ended ------------------------------------------------------------------------------------------------- */
 
-/* "C_Initialize", or the library's own start. */
+/* The name of the last call, for a sentence. */
 static const char *call_text(const struct hsm_answer *answer)
 {
 	return answer->call[0] != '\0' ? answer->call : "the start of the worker";
 }
 
-/* `why` in the words of dlerror(3), which begin with the library that it cannot find. */
+/* `why` is the text of dlerror(3), which begins with the name of the file concerned. */
 static void end_unloadable(struct hsm_answer *answer, const char *why)
 {
 	const char *missing = strstr(why, ": cannot open shared object file: No such file or directory");
 	const size_t own = strlen(answer->module);
 
 	answer->end = HSM_END_UNLOADABLE;
-	/* Without memory, its cause is not looked for. */
+	/* Without memory there is no explanation. */
 	answer->loader = strdup(why);
 	if (missing == NULL && text_starts(why, answer->module) && text_starts(why + own, ": "))
 		why += own + strlen(": ");
@@ -224,7 +224,7 @@ static void end_without_word(struct hsm_answer *answer, const struct proc_outcom
 				   "'%s' closed descriptors that are not its own, at the latest in %s",
 				   SHOWN(answer->module), call);
 	} else if (end->signal == SIGBUS && strcmp(answer->call, hsm_call_name(HSM_CALL_LOAD)) == 0) {
-		/* The loader maps what the headers speak of, and finds that the file ends before. */
+		/* The file is shorter than its headers say. */
 		end_unloadable(answer, "it or a library that it needs is damaged: the file is cut off");
 	} else if (end->signal != 0) {
 		const char *signal = strsignal(end->signal);
@@ -299,7 +299,7 @@ static void habits_report(const struct hsm_question *q, struct hsm_answer *answe
 		report_say(q->report, REPORT_WARNING, "the library left processes behind that could not be killed");
 }
 
-/* A token that OKV does not take may be another's, or the other member of a group. */
+/* Only warns of tokens that OKV does not take: they may be for somebody else, or another member of a group. */
 static void sessions_report(const struct hsm_question *q, const struct hsm_answer *answer)
 {
 	const struct hsm_slot *taken = hsm_answer_taken(answer, q->required.label, q->required.serial);
@@ -320,7 +320,7 @@ static int string_copy(const char *string, char **ret_copy, struct fault *f)
 	return *ret_copy == NULL ? fault_memory(f) : 0;
 }
 
-/* Without running a byte of it. */
+/* Finds and checks the library, without running it. */
 static int module_find(const struct hsm_question *q, struct hsm_answer *answer, struct fault *f)
 {
 	FS_PLACE_AUTO place = FS_PLACE_INIT;
@@ -343,7 +343,7 @@ struct conversation {
 	uint64_t timeout_ms;
 };
 
-/* What the worker is to know before it loads anything. */
+/* Sends all that the worker needs to know. */
 static int question_send(const struct conversation *c, const struct proc_child *worker, struct fault *f)
 {
 	const struct hsm_question *q = c->question;
@@ -368,7 +368,7 @@ static int question_send(const struct conversation *c, const struct proc_child *
 	return proc_child_send(worker, &messages, f);
 }
 
-/* Until it has ended, in whichever way. */
+/* Runs the worker to its end. */
 static int worker_run(struct conversation *c, struct proc_outcome *ret_end, struct fault *f)
 {
 	char program[PATH_MAX];
@@ -395,7 +395,7 @@ static int worker_run(struct conversation *c, struct proc_outcome *ret_end, stru
 	if (r == 0)
 		r = proc_child_wait(workers, 1, &which, ret_end, f);
 	proc_child_kill(&worker);
-	/* Later on it would be the library's word. */
+	/* Only before the first message: later the library could have forged the fault. */
 	if (r == 0 && ret_end->fault.kind != FAULT_NONE && !c->listener.begun) {
 		*f = ret_end->fault;
 		proc_outcome_done(ret_end);

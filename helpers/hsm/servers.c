@@ -28,7 +28,7 @@ static char *value_copy(const char *value)
 	return strdup(value != NULL ? value : "");
 }
 
-/* The first entry of that key, "" where there is none; NULL: no memory. */
+/* A copy of the key's first value, "" if there is none; NULL: out of memory. */
 static char *entry(const struct chrystoki *conf, const char *section, const char *key)
 {
 	size_t line;
@@ -36,7 +36,7 @@ static char *entry(const struct chrystoki *conf, const char *section, const char
 	return value_copy(chrystoki_value(conf, section, key, &line));
 }
 
-/* Of "LunaSA Client", by the server's number where each has its own. */
+/* An entry of "LunaSA Client"; if `numbered`, with the server's number appended to the key. */
 static char *client_entry(const struct chrystoki *conf, const char *key, bool numbered, unsigned number)
 {
 	char own[48];
@@ -53,7 +53,7 @@ static char *port_of(char *port, unsigned otherwise)
 	return asprintf(&port, "%u", otherwise) < 0 ? NULL : port;
 }
 
-/* Takes what it is given, of which anything may be NULL for lack of memory. */
+/* Takes ownership of the server; a NULL string means that memory was short. */
 static int server_add(struct hsm_servers *servers, struct hsm_server server, struct fault *f)
 {
 	const bool whole = server.entry != NULL && server.name != NULL && server.port != NULL &&
@@ -74,7 +74,7 @@ static int server_add(struct hsm_servers *servers, struct hsm_server server, str
 static int family_add(struct hsm_servers *servers, const struct chrystoki *conf, enum chrystoki_family_kind kind,
 		      struct fault *f)
 {
-	const bool own = kind == CHRYSTOKI_CLUSTER; /* each of a cluster has its own files */
+	const bool own = kind == CHRYSTOKI_CLUSTER; /* each server of a cluster has its own files */
 	struct chrystoki_family family;
 
 	chrystoki_family_read(conf, kind, &family);

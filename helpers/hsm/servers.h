@@ -1,9 +1,9 @@
 /*
- * hsm/servers: the servers that Chrystoki.conf names, and the files by which the client and they know each other.
+ * hsm/servers: the servers that Chrystoki.conf names, with the certificates and keys for them.
  *
- * Promise: ServerNameNN, then LNHServerNN (an appliance cluster's, each with files of its own) of "LunaSA Client", then
- * ServerName of REST (the cloud service, to which the client shows no certificate); also where the cloud's newer files
- * have it in PartitionData00.  An empty name is none.  Where the file has no port it is 1792, and 443 of REST.
+ * Promise: ServerNameNN, then LNHServerNN (of an appliance cluster, each with its own files) of "LunaSA Client", then
+ * ServerName of REST (the cloud service, to which the client presents no certificate), which newer clients have in
+ * PartitionData00.  Empty names are skipped.  The default port is 1792, for REST 443.
  */
 #ifndef OKV_HSM_SERVERS_H
 #define OKV_HSM_SERVERS_H
@@ -15,16 +15,16 @@
 #include "conf/chrystoki.h"
 #include "hsm/peer.h"
 
-/* What a client's certificate asks for that does not hold today; the first with the client's directory. */
+/* Remedies for a client's certificate that is not valid today; the first is a format for the client's directory. */
 #define HSM_RENEW_CERTIFICATE "make a new one with %s/bin/vtl createCert -n NAME, and register the client with it"
 #define HSM_CORRECT_CLOCK     "correct this machine's clock, or make a new certificate"
 
 struct hsm_server {
-	char *entry; /* owned, as what follows: "ServerName00" */
+	char *entry; /* "ServerName00"; owned, like the other strings */
 	char *name, *port;
-	char *certificate, *key, *authorities; /* paths; "" where there is none */
+	char *certificate, *key, *authorities; /* paths; "": none */
 	bool web;                              /* it speaks HTTP */
-	struct hsm_peer peer;                  /* what its handshake came to (hsm/network.h) */
+	struct hsm_peer peer;                  /* result of its handshake (hsm/network.h) */
 };
 
 /* Starts as { 0 }. */
@@ -36,7 +36,7 @@ struct hsm_servers {
 #define HSM_SERVERS_AUTO __attribute__((cleanup(hsm_servers_done))) struct hsm_servers
 
 void hsm_servers_done(struct hsm_servers *servers);
-/* Fails for lack of memory only.  What is not split (chrystoki_split_partition) names no server. */
+/* Fails only without memory.  Call chrystoki_split_partition first: PartitionData00 itself is not searched. */
 int hsm_servers_find(const struct chrystoki *conf, struct hsm_servers *ret_servers, struct fault *f);
 
 #endif

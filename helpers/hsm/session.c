@@ -21,7 +21,7 @@
 enum { LIST_TRIES = 5, WITH_TOKEN = 1, VARIABLES_MAX = 4096, KEYS_MAX = 16 };
 
 struct session {
-	/* What was asked; the process ends before anything is given back. */
+	/* The question; nothing is freed, since the process ends. */
 	struct proc_message_reader reader;
 	struct hsm_begin begin;
 	char *path, *label, *serial, *key; /* all but the first may be NULL */
@@ -29,10 +29,10 @@ struct session {
 	size_t variable_count;
 	char *pin;
 	size_t pin_length;
-	/* What the socket is, as long as it is ours. */
+	/* Identify our socket. */
 	dev_t dev;
 	ino_t ino;
-	/* The library, and what it has said. */
+	/* The library and its slots. */
 	void *library;
 	const struct cryptoki_functions *functions;
 	struct hsm_slot slots[HSM_SLOTS_MAX];
@@ -95,7 +95,7 @@ static int socket_look(struct session *s, struct fault *f)
 	return 0;
 }
 
-/* Not where the library has closed the socket: nobody would read it, and something else may be open in its place. */
+/* Ends the process if the library has closed the socket; something else may be open in its place. */
 static void send_message(const struct session *s, enum hsm_message kind, const void *body, size_t length)
 {
 	struct stat status;
@@ -123,7 +123,7 @@ __attribute__((format(printf, 2, 3))) static void note(const struct session *s, 
 	send_message(s, HSM_MESSAGE_NOTE, body, sizeof(body));
 }
 
-/* Says why nothing can follow; returns false, so that it ends a chain of steps. */
+/* Reports why the session ends here; returns false, which ends a chain of steps. */
 __attribute__((format(printf, 4, 5))) static bool stop(const struct session *s, enum hsm_end end, uint64_t rv,
 						       const char *format, ...)
 {
@@ -148,7 +148,7 @@ static bool environment_enter(const struct session *s)
 {
 	if (s->begin.by_okv_conf != 0 && is_denied(HSM_OKV_CONF))
 		return stop(s, HSM_END_UNNAMED, 0, "%s", HSM_OKV_CONF);
-	/* Started without any, we have NULL, over which a library may stumble that walks the environment itself. */
+	/* An empty list instead of NULL, which could crash a library that reads `environ` itself. */
 	static char *nothing[] = { NULL };
 	environ = nothing;
 	if (s->variable_count > 0 && is_denied(HSM_OKV_ENVIRONMENT)) {
@@ -161,7 +161,7 @@ static bool environment_enter(const struct session *s)
 	return true;
 }
 
-/* The objects in this process: libc and all else that was there before come first. */
+/* The shared objects in this process; the first `before` were there before the library. */
 struct objects {
 	const struct session *session;
 	size_t before, seen;
@@ -184,7 +184,7 @@ static int object_send(struct dl_phdr_info *info, size_t size, void *context)
 	(void)size;
 	if (objects->seen++ < objects->before)
 		return 0;
-	/* A run path may be relative, or climb ("$ORIGIN/../lib"). */
+	/* A RUNPATH may be relative, or contain ".." ("$ORIGIN/../lib"). */
 	if (path[0] != '/' || strstr(path, "/.") != NULL)
 		real = realpath(path, NULL);
 	if (real != NULL)
@@ -194,7 +194,7 @@ static int object_send(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
-/* In the words of dlerror(3), which may leave out why the kernel would not map the file: "FILE: what was done". */
+/* Reports the text of dlerror(3); if that omits why a file could not be mapped, tries it and adds the reason. */
 static bool unloadable(const struct session *s, const char *why)
 {
 	char path[PATH_MAX];
@@ -212,7 +212,7 @@ static bool unloadable(const struct session *s, const char *why)
 		    reason != NULL ? ": " : "", reason != NULL ? reason : "");
 }
 
-/* The parent looks at all that was loaded, and with its leave comes the PIN. */
+/* Waits until the parent has checked the loaded objects.  The PIN comes with its permission. */
 static bool permission_await(struct session *s)
 {
 	struct proc_message message;
@@ -232,7 +232,7 @@ static bool load(struct session *s)
 
 	call_begin(s, HSM_CALL_LOAD);
 	(void)dl_iterate_phdr(object_count, &objects);
-	/* Lazily, as clients do: a symbol that is missed by a function that nobody calls is no reason to say no. */
+	/* RTLD_LAZY, as clients do: a missing symbol does not matter if nobody calls it. */
 	s->library = dlopen(s->path, RTLD_LAZY | RTLD_LOCAL);
 	if (s->library == NULL)
 		return unloadable(s, dlerror());
@@ -291,7 +291,7 @@ static bool initialize(const struct session *s)
 
 /* --- its slots ---------------------------------------------------------------------------------------------------- */
 
-/* Every byte is set, since every byte is sent. */
+/* Sets every byte, padding included, since all of it is sent. */
 static void slot_read(const struct session *s, unsigned long id, struct hsm_slot *ret_slot)
 {
 	struct hsm_slot *slot = ret_slot;
@@ -301,7 +301,7 @@ static void slot_read(const struct session *s, unsigned long id, struct hsm_slot
 	slot->token_rv = CKR_TOKEN_NOT_PRESENT;
 	call_begin(s, HSM_CALL_SLOT_INFO);
 	slot->slot_rv = s->functions->C_GetSlotInfo(id, &slot->info);
-	/* What a library may have written before it failed is not its answer. */
+	/* Ignore what the library may have written before it failed. */
 	if (slot->slot_rv != CKR_OK)
 		memset(&slot->info, 0, sizeof(slot->info));
 	if ((slot->info.flags & CKF_TOKEN_PRESENT) == 0)
@@ -312,7 +312,7 @@ static void slot_read(const struct session *s, unsigned long id, struct hsm_slot
 		memset(&slot->token, 0, sizeof(slot->token));
 }
 
-/* Is that padded text this one? */
+/* Is the padded text equal to the string? */
 static bool text_is(const unsigned char *text, size_t size, const char *string)
 {
 	char copy[CRYPTOKI_LABEL_SIZE + 1];
@@ -321,7 +321,7 @@ static bool text_is(const unsigned char *text, size_t size, const char *string)
 	return strcmp(copy, string) == 0;
 }
 
-/* What OKV does before anything else with its token. */
+/* Opens and closes a session: the first thing that OKV does with its token. */
 static void session_try(const struct session *s, struct hsm_slot *slot)
 {
 	unsigned long handle = 0;
@@ -329,7 +329,7 @@ static void session_try(const struct session *s, struct hsm_slot *slot)
 	slot->session_call = HSM_CALL_OPEN_SESSION;
 	call_begin(s, HSM_CALL_OPEN_SESSION);
 	slot->session_rv = s->functions->C_OpenSession(slot->id, CKF_SERIAL_SESSION, NULL, NULL, &handle);
-	/* Zero is the handle of no session, whatever the answer was. */
+	/* 0 is never a valid handle (CK_INVALID_HANDLE). */
 	if (slot->session_rv == CKR_OK && handle == 0)
 		slot->session_rv = CKR_SESSION_HANDLE_INVALID;
 	if (slot->session_rv != CKR_OK)
@@ -339,11 +339,11 @@ static void session_try(const struct session *s, struct hsm_slot *slot)
 	slot->session_rv = s->functions->C_CloseSession(handle);
 }
 
-/* No count and no slot that a library means; what is left as it was shows by them. */
+/* Values that no library returns: they show that it did not set the variable. */
 #define COUNT_UNTOLD 0x5afe5afeUL
 #define SLOT_UNTOLD  (~0UL)
 
-/* One list, as it was announced a moment before.  *ret_again: there are more by now. */
+/* Gets the number of slots, then the list.  *ret_again: there are more by now. */
 static bool slots_list(const struct session *s, unsigned long *ids, unsigned long *ret_announced,
 		       unsigned long *ret_count, bool *ret_again)
 {
@@ -378,7 +378,7 @@ static int by_id(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Each one named, and once. */
+/* Is each slot of the list set, and are all different? */
 static bool slots_differ(const struct session *s, const unsigned long *ids, unsigned long count)
 {
 	static unsigned long sorted[HSM_SLOTS_MAX];
@@ -425,7 +425,7 @@ static bool slots_read(struct session *s)
 	return true;
 }
 
-/* Members of high-availability groups that HAOnly hides, where the library has the call for it. */
+/* Reads the members of HA groups, which HAOnly hides, if the library has the call for it. */
 static void members_read(const struct session *s)
 {
 	static struct cryptoki_ha_state state;
@@ -465,7 +465,7 @@ struct test {
 	struct hsm_key result;
 };
 
-/* Tells of the call, makes it, and keeps the first error. */
+/* Announces a call, makes it, and keeps the first error. */
 #define CALL(test, number, expression) call_made((test), (number), (call_begin((test)->s, (number)), (expression)))
 
 static bool call_made(struct test *test, enum hsm_call call, unsigned long rv)
@@ -509,7 +509,7 @@ static bool find(struct test *test, unsigned long *ret_key)
 		if (count > 0 && test->result.found == 0)
 			*ret_key = found[0];
 		test->result.found += count;
-		/* More than a handful is an answer already. */
+		/* One too many is enough; there is no need to count all. */
 		if (count == 0 || test->result.found > KEYS_MAX)
 			break;
 	}
@@ -517,7 +517,7 @@ static bool find(struct test *test, unsigned long *ret_key)
 	       test->result.rv == CKR_OK;
 }
 
-/* One attribute at a time: one that a token does not know must not hide the others. */
+/* Reads one attribute at a time: one that the token does not know must not hide the others. */
 static bool attribute(struct test *test, unsigned long key, unsigned long type, void *value, unsigned long size)
 {
 	struct cryptoki_attribute template = { type, value, size };
@@ -539,14 +539,14 @@ static void look(struct test *test, unsigned long key)
 	test->result.type = type;
 	test->result.sensitive = sensitive != 0;
 	test->result.extractable = extractable != 0;
-	/* Some tokens do not report it; the key is not at fault for that. */
+	/* Some tokens do not report the length; that is not an error. */
 	call_begin(test->s, HSM_CALL_ATTRIBUTES);
 	struct cryptoki_attribute template = { CKA_VALUE_LEN, &length, sizeof(length) };
 	if (test->functions->C_GetAttributeValue(test->session, key, &template, 1) == CKR_OK)
 		test->result.length = length;
 }
 
-/* Whether a wrong PIN would lock it, if it is not locked already. */
+/* Is the PIN locked, or would one more wrong PIN lock it? */
 static bool is_near_lock(const struct hsm_slot *slot)
 {
 	return (slot->token.flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED)) != 0;
@@ -574,7 +574,7 @@ static struct hsm_key key_test(const struct session *s, const struct hsm_slot *s
 	return test.result;
 }
 
-/* Does more than one token show, and nothing says which is meant?  One that opens no session may be the one, too. */
+/* Is it unclear which token to log in to?  Also counts tokens that open no session: one may be the right one. */
 static bool is_ambiguous(const struct session *s)
 {
 	size_t present = 0;
@@ -584,7 +584,7 @@ static bool is_ambiguous(const struct session *s)
 	return present > 1 && s->label == NULL && s->serial == NULL;
 }
 
-/* Tokens that match, as the parent will count them; one near its lock comes alone, so that no PIN is spent before. */
+/* The tokens that match, by the parent's rules.  If one is near its lock, only that one: no PIN is tried anywhere. */
 static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slots[])
 {
 	size_t count = 0;
@@ -607,13 +607,13 @@ static size_t key_slots(const struct session *s, const struct hsm_slot *ret_slot
 static void keys_read(struct session *s)
 {
 	static const struct hsm_slot *slots[HSM_SLOTS_MAX];
-	/* Which one is meant is for the parent to ask. */
+	/* If it is ambiguous, the parent reports that. */
 	const size_t count = s->key != NULL && !is_ambiguous(s) ? key_slots(s, slots) : 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct hsm_key message = key_test(s, slots[i]);
 		send_message(s, HSM_MESSAGE_KEY, &message, sizeof(message));
-		/* The next one would refuse the PIN, too. */
+		/* The next token would refuse the PIN, too. */
 		if (message.rv != CKR_OK && message.call == HSM_CALL_LOGIN)
 			break;
 	}
@@ -628,11 +628,11 @@ static void finalize(const struct session *s)
 		note(s, "C_Finalize answered %s", HSM_RV(rv));
 }
 
-/* --- all ---------------------------------------------------------------------------------------------------------- */
+/* --- the whole run ------------------------------------------------------------------------------------------------ */
 
 int hsm_session_serve(void)
 {
-	static struct session session; /* a thousand slots are no matter for the stack */
+	static struct session session; /* too large for the stack: a thousand slots */
 	struct session *s = &session;
 	struct fault f = { 0 };
 

@@ -9,12 +9,12 @@
 
 struct comparison {
 	struct report *report;
-	const char *where; /* Chrystoki.conf, made printable */
+	const char *where; /* path of Chrystoki.conf, made printable */
 	const struct hsm_slot *taken;
 	struct text taken_text; /* ": OKV takes slot 0, 'okv' (3423358)" */
 	struct hsm_answer *answer;
 	struct chrystoki_family groups;
-	bool members_show; /* HAOnly is off, or does nothing */
+	bool members_show; /* HAOnly is off, or has no effect */
 };
 
 static bool is_member(const struct chrystoki_numbered *group, const char *serial)
@@ -27,7 +27,7 @@ static bool is_member(const struct chrystoki_numbered *group, const char *serial
 	return false;
 }
 
-/* The older tools gave groups any serial number, so the label will do; a member may bear it, too. */
+/* Old tools gave groups random serial numbers, so the label is enough; but a member may have that label, too. */
 static bool is_group(const struct chrystoki_numbered *group, const struct hsm_slot *slot)
 {
 	const char *serial = group->parts[CHRYSTOKI_SERIAL], *label = group->parts[CHRYSTOKI_LABEL];
@@ -53,7 +53,7 @@ static bool is_shown(const struct comparison *c, const struct chrystoki_member *
 	return false;
 }
 
-/* What the library tells of the group's members; *ret_any: it tells something. */
+/* The member as the library reports it, or NULL; *ret_any: it reports any member of the group. */
 static const struct hsm_member *member_find(const struct comparison *c, const struct hsm_slot *slot,
 					    const struct chrystoki_member *member, bool *ret_any)
 {
@@ -71,7 +71,7 @@ static const struct hsm_member *member_find(const struct comparison *c, const st
 	return found;
 }
 
-/* Its label, made printable; where it has none, its number. */
+/* The group's label, made printable; without a label, its number. */
 static const char *group_name(struct text_shown *storage, const struct chrystoki_numbered *group)
 {
 	const char *label = group->parts[CHRYSTOKI_LABEL];
@@ -83,7 +83,7 @@ static const char *group_name(struct text_shown *storage, const struct chrystoki
 }
 #define GROUP_NAME(group) group_name(&(struct text_shown){ { 0 } }, (group))
 
-/* *ret_untold counts those that nothing tells of. */
+/* Adds to *ret_untold if the member cannot be seen, so that its state is unknown. */
 static void member_compare(const struct comparison *c, const struct chrystoki_numbered *group,
 			   const struct hsm_slot *slot, const struct chrystoki_member *named, size_t *ret_untold)
 {
@@ -108,7 +108,7 @@ static void member_compare(const struct comparison *c, const struct chrystoki_nu
 		++*ret_untold;
 }
 
-/* What the library lists and the file does not have: a member of before, or of another file; away, it is no member. */
+/* Reports members that the library lists as unavailable and that the file does not name, perhaps removed ones. */
 static void strangers_compare(const struct comparison *c, const struct chrystoki_numbered *group,
 			      const struct hsm_slot *slot)
 {
@@ -176,7 +176,7 @@ static bool is_of_groups(const struct comparison *c, const struct hsm_slot *slot
 	return false;
 }
 
-/* HAOnly, as the file has it and as it works; and whether another partition stands before the groups in the list. */
+/* Checks HAOnly, in the file and in its effect; and whether OKV takes a slot that is not a group. */
 static void list_compare(struct comparison *c)
 {
 	const struct hsm_slot *beside = member_shown(c);
@@ -189,7 +189,7 @@ static void list_compare(struct comparison *c)
 		hsm_causes_add(&c->answer->ha, "okv-luna config chrystoki ha-only on",
 			       "HAOnly is not 1 in '%s', so that members show beside their HA group%s", c->where,
 			       text_string(&c->taken_text));
-	/* Without its group, a member is what shows instead. */
+	/* If the group does not show, its members show instead. */
 	else if (beside != NULL && group_shows)
 		hsm_causes_add(&c->answer->ha, NULL,
 			       "slot %" PRIu64 " is a member and shows beside its HA group, although HAOnly is 1 in"
@@ -203,7 +203,7 @@ static void list_compare(struct comparison *c)
 			       c->taken->id, SHOWN(c->taken->label), SHOWN(c->taken->serial), c->where);
 }
 
-/* Fills answer->ha, one sentence for each difference. */
+/* Adds each difference to answer->ha. */
 static int groups_compare(const struct hsm_question *question, struct hsm_answer *answer, struct fault *f)
 {
 	const char *label = question->required.label, *serial = question->required.serial;
@@ -214,7 +214,7 @@ static int groups_compare(const struct hsm_question *question, struct hsm_answer
 
 	chrystoki_family_read(&answer->environment.conf, CHRYSTOKI_GROUPS, &c.groups);
 	if (c.groups.count == 0 || answer->slot_count == 0 ||
-	    /* Somebody asked for that one, and no group is any matter of his. */
+	    /* A token was asked for that has nothing to do with a group. */
 	    ((label != NULL || serial != NULL) && c.taken != NULL && !is_of_groups(&c, c.taken)))
 		return 0;
 	if (c.taken != NULL)
@@ -230,7 +230,7 @@ static int groups_compare(const struct hsm_question *question, struct hsm_answer
 
 /* --- the answer --------------------------------------------------------------------------------------------------- */
 
-/* The first that is meant and cannot be used; NULL where there is none. */
+/* The first slot that matches and cannot be used; NULL: none. */
 static const struct hsm_slot *meant_unusable(const struct hsm_answer *answer, const struct hsm_requirements *required)
 {
 	for (size_t i = 0; i < answer->slot_count; i++)
@@ -239,7 +239,7 @@ static const struct hsm_slot *meant_unusable(const struct hsm_answer *answer, co
 	return NULL;
 }
 
-/* The words after "token" that say which one is meant. */
+/* Adds the words that follow "token": " with label 'okv'". */
 static void requirements_describe(const struct hsm_requirements *required, struct text *out)
 {
 	if (required->label != NULL)
@@ -259,7 +259,7 @@ static int none_usable(const struct hsm_answer *answer, const char *user, struct
 			      answer->slot_count);
 }
 
-/* There are usable ones, and OKV takes another. */
+/* There are usable slots, but OKV may take an unusable one. */
 static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	const struct hsm_slot *taken = hsm_answer_taken(answer, required->label, required->serial);
@@ -271,7 +271,7 @@ static int taken_evaluate(const struct hsm_answer *answer, const struct hsm_requ
 			      HSM_SLOT_FAULT(taken));
 }
 
-/* OKV logs in with its PIN, and so would find the token shut whose session opens. */
+/* A session can be opened on a token with a locked PIN, but OKV cannot log in. */
 static int pin_evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	const struct hsm_slot *taken = hsm_answer_taken(answer, required->label, required->serial);
@@ -284,7 +284,7 @@ static int pin_evaluate(const struct hsm_answer *answer, const struct hsm_requir
 			      taken->id);
 }
 
-/* There are usable ones, and none is meant; it may be there and answer no call. */
+/* There are usable slots, but none matches; the one that does may be unusable. */
 static int none_meant(const struct hsm_answer *answer, const struct hsm_requirements *required, const char *which,
 		      struct fault *f)
 {
@@ -346,7 +346,7 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 
 	for (size_t i = 0; i < answer->slot_count; i++)
 		meant += hsm_slot_is_meant(&answer->slots[i], required->label, required->serial);
-	/* One that opens no session may be the one that the PIN is for. */
+	/* Also counts tokens that open no session: the PIN may be for one of them. */
 	if (meant > 1 && required->label == NULL && required->serial == NULL)
 		return fault_refused(f,
 				     "%zu tokens show and nothing says which of them holds the key (--label, --serial"
@@ -355,7 +355,7 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 	for (size_t i = 0; i < answer->key_count; i++)
 		if (key_evaluate(&answer->keys[i], f) < 0)
 			return -1;
-	/* A member of a group that opens no session may hold the key or not. */
+	/* It is not known whether a token that opens no session holds the key. */
 	const struct hsm_slot *unusable = meant_unusable(answer, required);
 	if (unusable != NULL)
 		return fault_negative(f, "the key in slot %" PRIu64 " could not be checked: %s", unusable->id,
@@ -366,7 +366,7 @@ static int keys_evaluate(const struct hsm_answer *answer, const struct hsm_requi
 					answer->key_count, matching);
 }
 
-/* `required` NULL: only that the conversation was whole. */
+/* `required` NULL: only that the library answered everything. */
 static int evaluate(const struct hsm_answer *answer, const struct hsm_requirements *required, struct fault *f)
 {
 	uint64_t matching = 0;
