@@ -26,7 +26,7 @@
 #endif
 
 /* Far more than any bundle: OKV puts a few files with keys into it. */
-static const off_t SEALED_MOST = (off_t)1 << 32;
+static const uint64_t SEALED_MOST = UINT64_C(1) << 32;
 
 /* --- passphrase and key ------------------------------------------------------------------------------------------- */
 
@@ -431,13 +431,12 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 	size_t length;
 
 	/* Whoever can write to the directory could put a file there that takes hours to read. */
-	if (fstat(s->in, &status) == 0 && status.st_size > SEALED_MOST)
+	if (fstat(s->in, &status) == 0 && (uint64_t)status.st_size > SEALED_MOST)
 		return fault_refused(f, "'%s' has more than 4 GiB, so it is not an OKV bundle", SHOWN(s->in_name));
-	if (content_pass(s, BUNDLE_SIZE_MOST + 1, NULL, &h->size, h->sha256, f) < 0)
+	if (content_pass(s, SEALED_MOST, NULL, &h->size, h->sha256, f) < 0)
 		return -1;
-	if (h->size == 0 || h->size > BUNDLE_SIZE_MOST)
-		return fault_refused(f, h->size == 0 ? "'%s' is empty" : "'%s' is longer than 68719476704 bytes",
-				     SHOWN(s->in_name));
+	if (h->size == 0)
+		return fault_refused(f, "'%s' is empty", SHOWN(s->in_name));
 	h->salt_length = 32;
 	if (bundle_random(h->salt, h->salt_length, f) < 0 || bundle_random(h->nonce, sizeof(h->nonce), f) < 0 ||
 	    bundle_header_print(h, &lines, f) < 0)
