@@ -109,7 +109,8 @@ static int host_name(const struct bundle_act *act, char ret_name[BUNDLE_ORIGIN_S
 	const char *name = !act->own_root && tree_name(act->root, &file) ? text_string(&file) : system.nodename;
 	const size_t length = strcspn(name, "\n");
 	if (length == 0 || length >= BUNDLE_ORIGIN_SIZE)
-		return fault_refused(f, "this node's name '%s' cannot be written into a bundle", SHOWN(name));
+		return fault_refused(f, "this node's host name '%s' is empty or longer than %d bytes", SHOWN(name),
+				     BUNDLE_ORIGIN_SIZE - 1);
 	memcpy(ret_name, name, length);
 	ret_name[length] = '\0';
 	return 0;
@@ -124,7 +125,7 @@ static int path_split(const char *path, int *ret_dir, char ret_leaf[FS_NAME_SIZE
 	const size_t length = slash != NULL ? (size_t)(slash - path) : 0;
 
 	if (leaf[0] == '\0' || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
-		return fault_refused(f, "'%s' names no file", SHOWN(path));
+		return fault_refused(f, "'%s' is not the name of a file", SHOWN(path));
 	if (strlen(leaf) >= FS_NAME_SIZE || length >= sizeof(parent))
 		return fault_refused(f, "path '%s' is too long", SHOWN(path));
 	memcpy(parent, path, length);
@@ -150,8 +151,8 @@ int bundle_input_open(const char *path, struct bundle_input *ret_input, struct f
 		return -1;
 	/* Under a second name the bundle would stay behind, or somebody else could write to it. */
 	if (input.status.st_nlink != 1)
-		return fault_refused(f, "'%s' has %ju names; a bundle has one", SHOWN(path),
-				     (uintmax_t)input.status.st_nlink);
+		return fault_refused(f, "'%s' has %ju names (hard links) and must have only one; use a copy of it",
+				     SHOWN(path), (uintmax_t)input.status.st_nlink);
 	*ret_input = input;
 	input = (struct bundle_input)BUNDLE_INPUT_INIT;
 	return 0;
@@ -174,7 +175,7 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 	if (host_name(act, h->origin, f) < 0 || node_open(act, &node, f) < 0)
 		return -1;
 	if (!node.present)
-		return fault_absent(f, "there is no '%s'; make it on this node's console: HSM page, Create Bundle",
+		return fault_absent(f, "there is no '%s'; create it on this node's console: HSM page, Create Bundle",
 				    SETTINGS_BUNDLE);
 	if (fs_name_open(FS_NAME(node.dir, node.leaf, SETTINGS_BUNDLE), O_RDONLY, ret_fd, &status, f) < 0)
 		return -1;
@@ -186,12 +187,17 @@ static int bundle_look(const struct bundle_act *act, int *ret_fd, struct bundle_
 				     SETTINGS_BUNDLE, (unsigned long)status.st_uid, (uintmax_t)status.st_nlink);
 	if (node.status.st_uid != node.uid)
 		report_say(act->report, REPORT_WARNING,
-			   "'%s' belongs to user id %lu, not to %s: was it made on the console?", SETTINGS_BUNDLE,
-			   (unsigned long)node.status.st_uid, SHOWN(act->settings->okv_user));
+			   "'%s' belongs to user id %lu, not to %s; unless it was made on the console, create it "
+			   "there: HSM page, "
+			   "Create Bundle",
+			   SETTINGS_BUNDLE, (unsigned long)node.status.st_uid, SHOWN(act->settings->okv_user));
 	if (act->now - status.st_mtim.tv_sec > AGE_DEFAULT) {
 		char made[TIME_STAMP_SIZE];
 		time_format(status.st_mtim.tv_sec, made);
-		report_say(act->report, REPORT_WARNING, "'%s' was made at %s: is it still the right one?",
+		report_say(act->report, REPORT_WARNING,
+			   "'%s' was made at %s, more than a day ago; if in doubt, create it again on this node's "
+			   "console: HSM "
+			   "page, Create Bundle",
 			   SETTINGS_BUNDLE, made);
 	}
 	h->created = act->now;
@@ -281,7 +287,7 @@ int bundle_act_seal(const struct bundle_act *act, struct fault *f)
 		text_add_format(act->lines, "sealed '%s' as '%s'\n", SETTINGS_BUNDLE, SHOWN(out));
 		bundle_sealed_show(&sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
 		text_add_string(act->lines,
-				"next: bring it to every other node and run 'okv-luna bundle apply' there\n");
+				"next: copy it to every other node, and run 'okv-luna bundle apply FILE' there\n");
 	}
 	return 0;
 }
@@ -323,7 +329,9 @@ static int age_check(const struct bundle_act *act, int64_t created, uint64_t max
 		return fault_refused(f, "it was made in the future, at %s; compare the clocks of the nodes", made);
 	if (max_age > 0 && created < act->now && (uint64_t)(act->now - created) > max_age)
 		return fault_refused(f,
-				     "it is too old: made at %s, %jd seconds ago; --max-age is %ju; seal a fresh one",
+				     "it is too old: made at %s, %jd seconds ago, and --max-age is %ju seconds; bring "
+				     "a new one, or give a "
+				     "larger --max-age",
 				     made, (intmax_t)(act->now - created), (uintmax_t)max_age);
 	return 0;
 }
@@ -389,8 +397,8 @@ static int space_check(const struct bundle_node *node, uint64_t bytes, struct fa
 		return fault_system(f, errno, "cannot determine the free space of '%s'", SETTINGS_OKV_HSM);
 	const uint64_t free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
 	if (free_bytes < bytes + SPACE_MARGIN)
-		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju", SETTINGS_OKV_HSM,
-				     (uintmax_t)free_bytes, (uintmax_t)(bytes + SPACE_MARGIN));
+		return fault_refused(f, "'%s' has %ju bytes free and the bundle needs %ju; make room there",
+				     SETTINGS_OKV_HSM, (uintmax_t)free_bytes, (uintmax_t)(bytes + SPACE_MARGIN));
 	return 0;
 }
 
@@ -433,18 +441,22 @@ static int plain_check(const struct bundle_act *act, const struct bundle_input *
 	char magic[BUNDLE_MAGIC_SIZE];
 
 	if (status->st_size == 0)
-		return fault_refused(f, "'%s' is empty", SHOWN(input->path));
+		return fault_refused(f, "'%s' is empty; copy it again", SHOWN(input->path));
 	if (pread(input->fd, magic, sizeof(magic), 0) == sizeof(magic) &&
 	    memcmp(magic, BUNDLE_MAGIC, sizeof(magic)) == 0)
 		return fault_refused(f, "'%s' is sealed; apply it without --plain", SHOWN(input->path));
 	if (status->st_uid != 0 && status->st_uid != node->uid && !is_support(act->root, status->st_uid))
-		return fault_refused(f, "'%s' belongs to user id %lu; an unsealed bundle is root's, %s's or support's",
-				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user));
+		return fault_refused(f,
+				     "'%s' belongs to user id %lu, not to root, %s or support; check where it comes "
+				     "from, and if you trust "
+				     "it: chown root %s",
+				     SHOWN(input->path), (unsigned long)status->st_uid, SHOWN(act->settings->okv_user),
+				     TYPED(input->path));
 	if ((status->st_mode & 022) != 0)
-		return fault_refused(
-			f,
-			"'%s' can be written by others (mode %04o): check where it comes from, then remove that right",
-			SHOWN(input->path), (unsigned)(status->st_mode & 07777));
+		return fault_refused(f,
+				     "'%s' can be written by others (mode %04o); check where it comes from, and if you "
+				     "trust it: chmod go-w %s",
+				     SHOWN(input->path), (unsigned)(status->st_mode & 07777), TYPED(input->path));
 	/* Only its modification time tells how old an unsealed bundle is. */
 	if (age_check(act, status->st_mtim.tv_sec, apply_max_age(act), f) < 0)
 		return fault_prefix(f, "'%s' is not accepted: ", SHOWN(input->path));
@@ -475,7 +487,7 @@ static int plain_copy(const struct bundle_input *input, int out, struct bundle_h
 			return -1;
 	}
 	if (header->size != (uint64_t)input->status.st_size)
-		return fault_refused(f, "'%s' was changed while it was read", SHOWN(input->path));
+		return fault_refused(f, "'%s' was changed while it was read; run this again", SHOWN(input->path));
 	return fs_sha256_finish(&digest, header->sha256, f);
 }
 
@@ -488,7 +500,8 @@ static int plain_stage(const struct bundle_act *act, const struct bundle_input *
 	    space_check(node, (uint64_t)input->status.st_size, f) < 0)
 		return -1;
 	if (node->present && fs_same_file(&node->status, &input->status))
-		return fault_refused(f, "'%s' is the bundle in its place, not a copy", SHOWN(input->path));
+		return fault_refused(f, "'%s' is this node's bundle itself; apply takes the file from another node",
+				     SHOWN(input->path));
 	/* There is no proof to wait for, so it gets its owner and mode before the first byte. */
 	if (stage_begin(act, node, stage, f) < 0 || (!act->dry_run && fs_stage_own(stage, f) < 0))
 		return -1;
@@ -524,8 +537,9 @@ static int older_check(const struct bundle_act *act, const struct bundle_input *
 		return 0;
 	time_format(created, made);
 	time_format(node->status.st_mtim.tv_sec, there);
-	return fault_refused(f, "'%s' is older, of %s, than the bundle that is there, of %s; --older applies it anyway",
-			     SHOWN(input->path), made, there);
+	return fault_refused(
+		f, "'%s', made at %s, is older than this node's bundle, made at %s; --older applies it anyway",
+		SHOWN(input->path), made, there);
 }
 
 /* Puts the checked bundle in its place. */
@@ -575,10 +589,11 @@ static void applied_show(const struct bundle_act *act, const struct bundle_seale
 	json_bool(act->result, "changed", changed);
 	text_add_format(act->lines, "'%s': %s '%s' (%s:%s %04o)%s\n", SHOWN(input), words, SETTINGS_BUNDLE,
 			SHOWN(act->settings->okv_user), SHOWN(act->settings->okv_group),
-			(unsigned)act->settings->bundle_mode, act->dry_run ? "" : "; the carrier is removed");
+			(unsigned)act->settings->bundle_mode,
+			act->dry_run ? "" : "; the file that brought it is removed");
 	if (act->options->plain) {
 		bundle_header_show(&sealed->header, act->lines, act->result);
-		text_add_string(act->lines, "  unsealed: compare it with the first node's\n");
+		text_add_string(act->lines, "  unsealed: compare the SHA-256 with that on the first node\n");
 	} else {
 		bundle_sealed_show(sealed, act->verbose ? BUNDLE_FULL : BUNDLE_BRIEF, act->lines, act->result);
 	}

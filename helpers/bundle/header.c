@@ -243,7 +243,7 @@ static int object_parse(struct cursor *c, struct bundle_header *h, struct fault 
 		return fault_refused(f, "line 2 is not a complete JSON object");
 	blanks_skip(c);
 	if (c->at != c->end)
-		return fault_refused(f, "line 2 goes on after its JSON object");
+		return fault_refused(f, "line 2 has more text after its JSON object");
 	for (size_t i = 0; i < MEMBER_COUNT; i++)
 		if ((seen & 1U << i) == 0)
 			return fault_refused(f, "the header lacks '%s'", members[i].name);
@@ -260,8 +260,9 @@ static int magic_refuse(const char *bytes, size_t length, struct fault *f)
 		while (stem + digits < length && bytes[stem + digits] >= '0' && bytes[stem + digits] <= '9')
 			digits++;
 	if (digits > 0 && stem + digits < length && bytes[stem + digits] == '\n')
-		return fault_refused(f, "it is sealed in format version %s, and this program knows version 1",
-				     SHOWN_BYTES(bytes + stem, digits));
+		return fault_refused(
+			f, "it is sealed in format version %s, and this okv-luna knows version 1; upgrade okv-luna",
+			SHOWN_BYTES(bytes + stem, digits));
 	return fault_refused(f, "it is not a sealed bundle: the first line is not 'OKVB1'");
 }
 

@@ -39,7 +39,7 @@ static int secret_new(struct report *report, struct bundle_secret **ret_secret, 
 	const struct rlimit nothing = { .rlim_cur = 0, .rlim_max = 0 };
 	(void)setrlimit(RLIMIT_CORE, &nothing);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return fault_system(f, errno, "cannot forbid dumps of this process");
+		return fault_system(f, errno, "cannot forbid core dumps of this process");
 	struct bundle_secret *secret =
 		mmap(NULL, sizeof(*secret), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (secret == MAP_FAILED)
@@ -270,7 +270,8 @@ static int cipher_finish(struct cipher *c, unsigned char tag[BUNDLE_TAG_SIZE], s
 		if (!opening)
 			return library_fault(f, "make the tag");
 		lib.clear_error();
-		return fault_refused(f, "the passphrase is wrong, or the file was changed");
+		return fault_refused(
+			f, "the passphrase is wrong, or the file was changed; try again, or copy the file again");
 	}
 	if (!opening && lib.control(c->context, GET_TAG, BUNDLE_TAG_SIZE, tag) != 1)
 		return library_fault(f, "make the tag");
@@ -325,10 +326,10 @@ int bundle_sealed_look(int fd, const char *name, struct bundle_sealed *ret_seale
 	const uint64_t there = (uint64_t)status.st_size;
 	const uint64_t announced = sealed.head_length + sealed.header.size + BUNDLE_TAG_SIZE;
 	if (there < announced)
-		return fault_refused(f, "'%s' is cut off: %ju of its bytes are missing", SHOWN(name),
+		return fault_refused(f, "'%s' is cut off: %ju of its bytes are missing; copy it again", SHOWN(name),
 				     (uintmax_t)(announced - there));
 	if (there > announced)
-		return fault_refused(f, "'%s' has %ju bytes after its end", SHOWN(name),
+		return fault_refused(f, "'%s' has %ju bytes after its end; copy it again", SHOWN(name),
 				     (uintmax_t)(there - announced));
 	if (lseek(fd, (off_t)sealed.head_length, SEEK_SET) < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(name));
@@ -436,7 +437,9 @@ static int header_make(struct bundle_sealed *sealed, const struct bundle_stream 
 	if (content_pass(s, SEALED_MOST, NULL, &h->size, h->sha256, f) < 0)
 		return -1;
 	if (h->size == 0)
-		return fault_refused(f, "'%s' is empty", SHOWN(s->in_name));
+		return fault_refused(f,
+				     "'%s' is empty; create it again on this node's console: HSM page, Create Bundle",
+				     SHOWN(s->in_name));
 	h->salt_length = 32;
 	if (bundle_random(h->salt, h->salt_length, f) < 0 || bundle_random(h->nonce, sizeof(h->nonce), f) < 0 ||
 	    bundle_header_print(h, &lines, f) < 0)

@@ -74,7 +74,7 @@ static int target_parse(const char *node, struct target *ret_target, struct faul
 	if (at != NULL) {
 		const size_t user = (size_t)(at - node);
 		if (!name_is_plain(node, user) || user >= sizeof(target.user))
-			return fault_usage(f, "node '%s' has no usable user before its @", SHOWN(node));
+			return fault_usage(f, "node '%s' has no valid user name before its @", SHOWN(node));
 		memcpy(target.user, node, user);
 	}
 	if (host[0] == '[') {
@@ -92,7 +92,7 @@ static int target_parse(const char *node, struct target *ret_target, struct faul
 		port = single ? colon + 1 : NULL;
 	}
 	if (!name_is_plain(host, length) || length >= sizeof(target.host))
-		return fault_usage(f, "node '%s' has no usable host name or address", SHOWN(node));
+		return fault_usage(f, "node '%s' has no valid host name or address", SHOWN(node));
 	memcpy(target.host, host, length);
 	if (port != NULL && port_parse(port, node, &target.port, f) < 0)
 		return -1;
@@ -309,7 +309,7 @@ static bool outcome_evaluate(const struct sending *s, const struct proc_outcome 
 
 	node->done = same && !outcome->late && outcome->status == 0;
 	if (outcome->late)
-		verdict = "no answer in time";
+		verdict = "no answer in time; --timeout gives it longer";
 	else if (answered && !same)
 		verdict = "the bytes that arrived are not the ones that were sent";
 	else if (node->done)
@@ -337,8 +337,8 @@ static void node_file_remove(const struct sending *s, const struct target *targe
 	proc_child_kill(&child);
 	proc_outcome_done(&outcome);
 	if (!removed)
-		report_say(s->act->report, REPORT_WARNING, "%s may still have '%s'; run 'okv-luna bundle clean' there",
-			   SHOWN(target->node), s->node_path);
+		report_say(s->act->report, REPORT_WARNING, "%s may still have '%s'; remove it there: rm %s",
+			   SHOWN(target->node), s->node_path, s->node_path);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------------- */
@@ -520,7 +520,8 @@ static int sending_run(struct sending *s, struct fault *f)
 	if (s->act->dry_run)
 		plan_show(s, s->act->lines, s->act->result);
 	if (done < s->count)
-		return fault_incomplete(f, "%zu of %zu nodes did not get the bundle; send to these again",
+		return fault_incomplete(f,
+					"%zu of %zu nodes did not get the bundle; send it again to those marked FAILED",
 					s->count - done, s->count);
 	return 0;
 }
@@ -559,7 +560,7 @@ int bundle_act_send(const struct bundle_act *act, struct fault *f)
 	};
 
 	if (o->file != NULL && !bundle_source_is_terminal(&act->passphrase))
-		return fault_usage(f, "--file is sealed already; send needs no passphrase for it");
+		return fault_usage(f, "send --file needs no passphrase: the file is sealed already");
 	environment_make(&s);
 	s.nodes = calloc(s.count, sizeof(*s.nodes));
 	s.connections = calloc(s.jobs, sizeof(*s.connections));

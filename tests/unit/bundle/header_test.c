@@ -286,10 +286,10 @@ static void what_is_no_object_on_one_line_is_refused(void **state)
 
 	TEXT_AUTO after = { 0 };
 	header_with(8, "\"" NONCE "\"}{", &after);
-	assert_refused(after.bytes, after.length, "goes on after");
+	assert_refused(after.bytes, after.length, "more text after");
 	TEXT_AUTO carriage = { 0 };
 	header_with(8, "\"" NONCE "\"}\r", &carriage);
-	assert_refused(carriage.bytes, carriage.length, "goes on after");
+	assert_refused(carriage.bytes, carriage.length, "more text after");
 	TEXT_AUTO nul = { 0 };
 	header_with(COUNT, "", &nul);
 	nul.bytes[nul.length - 3] = '\0';
