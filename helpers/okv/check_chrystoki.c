@@ -277,9 +277,14 @@ static void path_check(struct okv_checking *c, const struct chrystoki *conf, siz
 				FINDING_FAIL, "cloud-path",
 				"the directory is not preserved, and the guide tells you to delete it: then the Cloud "
 				"HSM service is gone",
-				"merge it with okv-luna config chrystoki merge, from the file that it came in"),
+				"merge it from the service's own Chrystoki.conf: okv-luna config chrystoki merge FILE "
+				"--section XTC --section REST"),
 			number, "%s leads to '%s', outside the client '%s'", SHOWN(line->name), SHOWN(line->value),
 			SHOWN(client));
+		/* A merge copies certificates, not PluginModuleDir. */
+		if (known->target == TARGET_ANY)
+			finding_set_remedy(c->found, "okv-luna config chrystoki set Misc PluginModuleDir %s/plugins/",
+					   client);
 		return;
 	}
 	if (!target_look(c, line->value, &status, &place, &why)) {
@@ -576,9 +581,9 @@ static int secrets_check(struct okv_checking *c, const char *directory, struct f
 		c->found->file = text_string(&path);
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "chrystoki-readable",
-					 "any local user can use the service as this appliance",
-					 "remove it, or remove others' right to read it"),
+					 "any local user can use the service as this appliance", NULL),
 			    0, "everybody can read it, and it holds the secret of the Cloud HSM service");
+		finding_set_remedy(c->found, "chmod o-r %s", TYPED(c->found->file));
 		c->found->file = used;
 	}
 	return more;

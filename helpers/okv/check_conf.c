@@ -43,7 +43,7 @@ static void value_check(struct okv_checking *c, const struct assign_line *line, 
 		    FINDING_RULE(FINDING_WARN, tab ? "value-tab" : "value-not-ascii",
 				 "it is not known whether OKV accepts them"),
 		    number, tab ? "there is a TAB in the value" : "there are characters that are not ASCII");
-	finding_set_remedy(c->found, "write the value of %s again: okv-luna config set", SHOWN(line->name));
+	finding_set_remedy(c->found, "type the value of %s again, without them", SHOWN(line->name));
 }
 
 /* Adds one finding per flaw and remedy, at its first line: a file from Windows has a CR on every line. */
@@ -135,10 +135,11 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 	else if (!okv_library_is_there(c->job->root, library))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "library-missing",
-					 "OKV answers 'Could Not Load PKCS#11 Library'", FINDING_INSTALL_IT),
+					 "OKV answers 'Could Not Load PKCS#11 Library'",
+					 preserved_same(library, wanted) ? FINDING_INSTALL_IT : FINDING_WIRE_IT),
 			    line, "the library '%s' is not there, is a link to nothing, or is not a library",
 			    SHOWN(library));
-	if (library[0] == '/' && !preserved_same(library, wanted))
+	else if (!preserved_same(library, wanted))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "library-other",
 					 "OKV loads one library and these tools look at another", FINDING_WIRE_IT),
@@ -153,14 +154,13 @@ static const char *const preserved_words[] = {
 	[PRESERVED_FLAW_BYTES] = "preserved-bytes",
 };
 
-/* Does the list cover the link's target, too? */
-static bool leads_inside(const struct okv_checking *c, const char *path)
+/* Does the list cover the link's target, too?  *place: the target, if it is known. */
+static bool leads_inside(const struct okv_checking *c, const char *path, struct fs_place *place)
 {
-	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault ignored = { 0 };
 
-	return fs_place_find(c->job->root, path, &place, &ignored) == 0 &&
-	       preserved_holder(&c->preserved, place.path) != NULL;
+	return fs_place_find(c->job->root, path, place, &ignored) == 0 &&
+	       preserved_holder(&c->preserved, place->path) != NULL;
 }
 
 static void entry_check(struct okv_checking *c, size_t index, size_t line)
@@ -169,6 +169,7 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 	const enum preserved_flaw flaw = preserved_judge(path);
 	const char *holder = preserved_holder_of(&c->preserved, index);
 	const bool joined = strstr(path, ",/") != NULL || strstr(path, ";/") != NULL || strstr(path, " /") != NULL;
+	FS_PLACE_AUTO place = FS_PLACE_INIT;
 	struct fault absent = { 0 };
 	struct stat status;
 
@@ -211,12 +212,13 @@ static void entry_check(struct okv_checking *c, size_t index, size_t line)
 						  : "install what is missing, or remove it from the list"),
 			    line, "PRESERVED_FILES lists '%s', which is not there%s", SHOWN(path),
 			    joined ? ": it is more than one path" : "");
-	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path))
+	else if (S_ISLNK(status.st_mode) && strstr(path, "okv-luna") == NULL && !leads_inside(c, path, &place))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "preserved-link",
-					 "it is not known whether what it leads to is carried over",
-					 "list what it leads to as well"),
-			    line, "PRESERVED_FILES lists '%s', which is a symbolic link", SHOWN(path));
+					 "it is not known whether its target is carried over",
+					 "list its target as well"),
+			    line, "PRESERVED_FILES lists '%s', which is a symbolic link%s%s", SHOWN(path),
+			    place.path[0] != '\0' ? " to " : "", SHOWN(place.path));
 }
 
 static void preserved_check(struct okv_checking *c, const struct assign *a)
@@ -261,13 +263,14 @@ void okv_check_needs(struct okv_checking *c, enum okv_need_kind first, enum okv_
 			    FINDING_RULE(FINDING_FAIL, need_rules[need->kind].word,
 					 "after an OS major upgrade it is gone, and the HSM cannot be reached",
 					 need->listable ? FINDING_WIRE_IT
-					 : strcmp(need->path, "/etc/ld.so.conf") == 0
-						 ? "write its line into a file of "
-						   "/etc/ld.so.conf.d, which is "
-						   "carried over"
-						 : "move it into the client's directory"),
+							: "move its line into a file of /etc/ld.so.conf.d, which can "
+							  "be carried over"),
 			    need->line > 0 ? need->line : c->preserved_line, "PRESERVED_FILES does not cover '%s'%s%s",
 			    SHOWN(need->path), direct ? "" : ", needed for ", direct ? "" : SHOWN(need->reason));
+		/* Copy: the file may be one that the system needs in its place. */
+		if (!need->listable && strcmp(need->path, "/etc/ld.so.conf") != 0)
+			finding_set_remedy(c->found, "copy it into '%s', and point to the copy instead",
+					   SHOWN(c->job->settings->client_dir));
 		if (preserved_add(&c->told, need->path, &ignored) < 0)
 			c->found->failed = true;
 	}

@@ -697,7 +697,7 @@ luna_line() {
 		okv_config 0 wire
 		[[ $(<"$conf") != *"$place/"* ]]
 		finds FAIL chrystoki-path-not-preserved /etc/Chrystoki.conf "$(number_of "$luna" ClientPrivKeyFile)"
-		[[ $output == *"move it into the client's directory"* ]]
+		[[ $output == *"copy it into '$LC', and point to the copy instead"* ]]
 	done
 }
 
@@ -846,7 +846,24 @@ chroot_find() {
 	# The file that every system has is none to carry: then the library has to be somewhere else.
 	mv "$root/etc/ld.so.conf.d/luna.conf" "$root/etc/ld.so.conf"
 	okv_config 1 check
-	[[ $output == *"does not cover '/etc/ld.so.conf'"*'write its line into a file of /etc/ld.so.conf.d'* ]]
+	[[ $output == *"does not cover '/etc/ld.so.conf'"*'move its line into a file of /etc/ld.so.conf.d'* ]]
+	mv "$root/etc/ld.so.conf" "$root/etc/ld.so.conf.d/luna.conf"
+	okv_config 0 wire
+	okv_config 0 check
+}
+
+@test "a file that the system needs in its place is copied, never moved, so that the client keeps it" {
+	for file in hosts passwd group fstab; do
+		echo x >>"$root/etc/$file"
+		ln -s "/etc/$file" "$root$LC/link"
+		okv_config 1 check
+		[[ $output == *"does not cover '/etc/$file', needed for $LC/link"*"copy it into '$LC'"* ]]
+		[[ $output != *'move it'* ]]
+		rm "$root$LC/link"
+		cp "$root/etc/$file" "$root$LC/link"
+		okv_config 0 check
+		rm "$root$LC/link"
+	done
 }
 
 @test "what no list can carry is never listed: OKV's own files, accounts, logs, the system's directories" {
@@ -919,6 +936,9 @@ chroot_find() {
 	printf '\nXTC = {\n   PartitionCAPath = /cloud/ca.pem;\n}\nREST = {\n   ServerName = x;\n}\n' >>"$luna"
 	finds FAIL cloud-path /etc/Chrystoki.conf "$(number_of "$luna" PartitionCAPath)"
 	finds FAIL chrystoki-no-plugins /etc/Chrystoki.conf 0
+	printf 'Misc = {\n   PluginModuleDir = /cloud/plugins;\n}\n' >>"$luna"
+	finds FAIL cloud-path /etc/Chrystoki.conf "$(number_of "$luna" PluginModuleDir)"
+	[[ $output == *"fix: okv-luna config chrystoki set Misc PluginModuleDir $LC/plugins/"* ]]
 }
 
 @test "Chrystoki.conf: logging to standard output" {
