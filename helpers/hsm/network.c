@@ -110,34 +110,56 @@ static struct text *found(struct hsm_network_line *line, enum hsm_network_level 
 
 /* --- the result of a handshake ------------------------------------------------------------------------------------ */
 
-#define ASK_FOR_LOG "ask the HSM's administrator for its log"
-#define REGISTER \
-	"on the HSM: client register with this client's certificate, then client assignPartition; " \
-	"its certificate is named by ClientCertFile"
+#define ASK_FOR_LOG      "ask the HSM's administrator for its log"
 #define TAKE_CLOUD_FILES "download the service client of the cloud console again, and take its files"
+
+/* What to do at the server: nobody but its operator can do anything at a cloud service. */
+static const char *at_server(const struct hsm_server *server, const char *at_hsm)
+{
+	return server->web ? "ask the operator of the service, or of the proxy in front of it" : at_hsm;
+}
+
+enum alert_remedy { ALERT_ASK, ALERT_REGISTER, ALERT_RENEW, ALERT_CLOCK };
 
 static const struct alert {
 	int number;
-	const char *name, *means, *remedy;
+	const char *name, *means;
+	enum alert_remedy remedy;
 } alerts[] = {
 	{ 40, "handshake failure", "it found no TLS settings in common, or requires a certificate that it knows",
-	  ASK_FOR_LOG },
-	{ 42, "bad certificate", "it does not accept this client's certificate", REGISTER },
-	{ 43, "unsupported certificate", "it does not accept this client's certificate", REGISTER },
-	{ 44, "certificate revoked", "this client's certificate was revoked there", REGISTER },
-	{ 45, "certificate expired", "this client's certificate has expired by its clock", REGISTER },
-	{ 46, "certificate unknown", "it does not accept this client's certificate", REGISTER },
-	{ 48, "unknown ca", "this client is not registered there", REGISTER },
-	{ 49, "access denied", "it knows this client, but denies it access", REGISTER },
-	{ 51, "decrypt error", "it says that this client's key and certificate do not match", ASK_FOR_LOG },
-	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", ASK_FOR_LOG },
-	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", ASK_FOR_LOG },
-	{ 80, "internal error", "it has an internal error", ASK_FOR_LOG },
-	{ 112, "unrecognized name", "it does not answer to that name", ASK_FOR_LOG },
-	{ 116, "certificate required", "it requires a client certificate", ASK_FOR_LOG },
+	  ALERT_ASK },
+	{ 42, "bad certificate", "it does not accept this client's certificate", ALERT_REGISTER },
+	{ 43, "unsupported certificate", "it does not support this client's certificate", ALERT_RENEW },
+	{ 44, "certificate revoked", "this client's certificate was revoked there", ALERT_RENEW },
+	{ 45, "certificate expired", "this client's certificate has expired by its clock", ALERT_CLOCK },
+	{ 46, "certificate unknown", "it does not accept this client's certificate", ALERT_REGISTER },
+	{ 48, "unknown ca", "this client is not registered there", ALERT_REGISTER },
+	{ 49, "access denied", "it knows this client, but denies it access", ALERT_REGISTER },
+	{ 51, "decrypt error", "it says that this client's key and certificate do not match", ALERT_ASK },
+	{ 70, "protocol version", "it supports no version of TLS that this system's OpenSSL supports", ALERT_ASK },
+	{ 71, "insufficient security", "it requires stronger ciphers than this system's OpenSSL offers", ALERT_ASK },
+	{ 80, "internal error", "it has an internal error", ALERT_ASK },
+	{ 112, "unrecognized name", "it does not answer to that name", ALERT_ASK },
+	{ 116, "certificate required", "it requires a client certificate", ALERT_ASK },
 };
 
-static void alert_say(struct hsm_network_line *line, const struct hsm_server *server)
+static void alert_fix(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server,
+		      enum alert_remedy remedy)
+{
+	const char *client = a->question->settings->client_dir;
+
+	if (server->web || remedy == ALERT_ASK)
+		FIX(line, "%s", at_server(server, ASK_FOR_LOG));
+	else if (remedy == ALERT_REGISTER)
+		FIX(line,
+		    "on the HSM: client register with this client's certificate '%s', then client assignPartition",
+		    SHOWN(server->certificate));
+	else
+		FIX(line, "%s" HSM_RENEW_CERTIFICATE,
+		    remedy == ALERT_CLOCK ? "correct the HSM's clock; if it is right, " : "", client);
+}
+
+static void alert_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const int number = server->peer.alert;
 	const struct alert *alert = alerts;
@@ -150,16 +172,16 @@ static void alert_say(struct hsm_network_line *line, const struct hsm_server *se
 		alert++;
 	if (alert == alerts + sizeof(alerts) / sizeof(alerts[0])) {
 		SAY(line, HSM_NETWORK_FAIL, "alert", "it ended the handshake with alert %d", number);
-		FIX(line, ASK_FOR_LOG);
+		alert_fix(line, a, server, ALERT_ASK);
 		return;
 	}
 	SAY(line, HSM_NETWORK_FAIL, number == 48 ? "not-registered" : "alert",
 	    "it ended the handshake with alert '%s': %s", alert->name, alert->means);
-	FIX(line, "%s", alert->remedy);
+	alert_fix(line, a, server, alert->remedy);
 }
 
 /* Reports a failure before the end of the handshake, except a missing certificate of ours (see alert_say). */
-static void failure_say(struct hsm_network_line *line, const struct hsm_server *server)
+static void failure_say(struct hsm_network_line *line, const struct asking *a, const struct hsm_server *server)
 {
 	const struct hsm_peer *peer = &server->peer;
 	const char *name = SHOWN(server->name), *port = SHOWN(server->port), *address = SHOWN(peer->address);
@@ -178,15 +200,14 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	case HSM_PEER_CONNECTING:
 	case HSM_PEER_NO_ANSWER:
 		SAY(line, HSM_NETWORK_FAIL, "no-answer",
-		    "no answer from %s: a firewall drops the packets, or the HSM is off", address);
-		FIX(line, "allow this machine to reach port %s of %s in the firewalls between them; is the HSM up?",
+		    "no answer from %s: a firewall drops the packets, or the server is off", address);
+		FIX(line, "allow this machine to reach port %s of %s in the firewalls between them; is the server up?",
 		    port, address);
 		return;
 	case HSM_PEER_REFUSED:
 		SAY(line, HSM_NETWORK_FAIL, "refused", "%s refuses the connection: nothing listens on port %s there",
 		    address, port);
-		FIX(line, server->web ? "ask the operator of the service, or of the proxy in front of it"
-				      : "on the HSM: service restart ntls; and compare the port");
+		FIX(line, "%s", at_server(server, "on the HSM: service restart ntls; and compare the port"));
 		return;
 	case HSM_PEER_UNREACHABLE:
 		SAY(line, HSM_NETWORK_FAIL, "unreachable", "%s cannot be reached: %s", address,
@@ -196,26 +217,28 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 	case HSM_PEER_SHAKING:
 		SAY(line, HSM_NETWORK_FAIL, "silent", "port %s is open, and the handshake did not finish in time",
 		    port);
-		FIX(line, "on the HSM: service restart ntls");
+		FIX(line, "%s", at_server(server, "on the HSM: service restart ntls"));
 		return;
 	case HSM_PEER_RESET:
 	case HSM_PEER_CLOSED:
 		SAY(line, HSM_NETWORK_FAIL, stage == HSM_PEER_RESET ? "reset" : "closed",
-		    "it %s the connection during the handshake: it does not know this client, or the clocks differ",
-		    stage == HSM_PEER_RESET ? "reset" : "closed");
-		FIX(line, "on the HSM: compare its clock with this machine's, and see with client list whether this "
-			  "client is registered");
+		    "it %s the connection during the handshake%s", stage == HSM_PEER_RESET ? "reset" : "closed",
+		    server->web ? "" : ": it does not know this client, or the clocks differ");
+		FIX(line, "%s",
+		    at_server(server, "on the HSM: compare its clock with this machine's, and see with client list "
+				      "whether this client is registered"));
 		return;
 	case HSM_PEER_NOT_TLS:
 		SAY(line, HSM_NETWORK_FAIL, "not-tls", "what listens on port %s does not speak TLS", port);
-		FIX(line, "compare the port in Chrystoki.conf with the HSM's");
+		FIX(line, "compare the port in Chrystoki.conf with the server's");
 		return;
 	case HSM_PEER_ALERT:
-		alert_say(line, server);
+		alert_say(line, a, server);
 		return;
 	case HSM_PEER_FAULT:
 		SAY(line, HSM_NETWORK_FAIL, "not-tried", "not tried: %s", peer->fault.text);
-		FIX(line, "to see why: okv-luna slots");
+		/* What the user may not read, or what the files and entries are. */
+		FIX(line, "to see why: okv-luna %s", peer->fault.kind == FAULT_SYSTEM ? "slots" : "config check");
 		return;
 	case HSM_PEER_AGREED:
 		return;
@@ -224,7 +247,7 @@ static void failure_say(struct hsm_network_line *line, const struct hsm_server *
 		break;
 	}
 	SAY(line, HSM_NETWORK_FAIL, "handshake", "the handshake failed: %s", SHOWN(peer->detail));
-	FIX(line, ASK_FOR_LOG);
+	FIX(line, "%s", at_server(server, ASK_FOR_LOG));
 }
 
 /* Reports what is wrong with the server's certificate, even if the handshake failed. */
@@ -283,7 +306,7 @@ static void agreed_say(struct hsm_network_line *line, const struct asking *a, co
 	} else if (peer->certified == 1 && c->ends - a->now < (int64_t)a->question->days * DAY_S) {
 		SAY(line, HSM_NETWORK_WARN, "expires", "its certificate expires in %lld days, on %s",
 		    (long long)((c->ends - a->now) / DAY_S), time_day(c->ends, stamp));
-		FIX(line, "plan its renewal with the HSM's administrator");
+		FIX(line, "%s", at_server(server, "plan its renewal with the HSM's administrator"));
 	} else {
 		SAY(line, HSM_NETWORK_OK, "ok", "%s, %s, certificate '%s' %s, until %s", SHOWN(peer->address),
 		    SHOWN(peer->protocol), SHOWN(c->name),
@@ -299,7 +322,7 @@ static void server_line(struct asking *a, const struct hsm_server *server)
 	line->server = server;
 	text_add_format(&line->subject, "server %s:%s (%s)", SHOWN(server->name), SHOWN(server->port), server->entry);
 	/* The server's complaint about us comes first, then our complaint about its certificate. */
-	failure_say(line, server);
+	failure_say(line, a, server);
 	if (server->peer.certified == 1 && line->level != HSM_NETWORK_FAIL)
 		certificate_say(line, a, server);
 	if (line->level != HSM_NETWORK_FAIL)

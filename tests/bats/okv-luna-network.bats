@@ -194,6 +194,19 @@ verdict() {
 	verdict 0 warn clock "s behind this machine's"
 }
 
+@test "the cloud service: what fails there is its operator's, not what one does at an HSM" {
+	for behaviour in silent reset close 'alert --number 48' 'alert --number 99' gone; do
+		# shellcheck disable=SC2086
+		peer ${behaviour/gone/silent}
+		[ "$behaviour" != gone ] || { kill "${PEERS[-1]}" && wait "${PEERS[-1]}" || true; }
+		conf
+		printf 'REST = {\n   ServerName = 127.0.0.1;\n   ServerPort = %s;\n}\n' "$PORT" >>"$TREE/etc/Chrystoki.conf"
+		run -1 --separate-stderr network --json --timeout "$([ "$behaviour" = silent ] && echo 3 || echo 20)"
+		[[ $(jq -r '.servers[0].fix' <<<"$output") == 'ask the operator of the service'* ]]
+		[[ $output != *'this client'* || $behaviour == alert* ]]
+	done
+}
+
 @test "an older appliance tells its time in the handshake, and clocks that are apart are a warning" {
 	cc -o "$BATS_TEST_TMPDIR/clock_peer" "$BATS_TEST_DIRNAME/clock_peer.c" -lssl -lcrypto
 	for ahead in 7200 -900 0; do
@@ -240,6 +253,7 @@ verdict() {
 	for port in 70000 0 ntls 1792x; do
 		conf 127.0.0.1 "$port"
 		verdict 1 fail not-tried "not tried: '$port' is not a port number"
+		[[ $(jq -r '.servers[0].fix' <<<"$output") == 'to see why: okv-luna config check' ]]
 	done
 	conf '[::1]' 1792
 	verdict 1 fail not-tried "not tried: '[::1]' is not a host name or address"
@@ -306,6 +320,13 @@ verdict() {
 		run --separate-stderr network --json
 		[ "$status" -eq 1 ]
 		[[ $(jq -r '.servers[0].text' <<<"$output") == "it ended the handshake with alert '${name//_/ }': $means"* ]]
+		case $number in
+		44) fix="make a new one with $LC/bin/vtl createCert" ;;
+		45) fix="correct the HSM's clock; if it is right, make a new one with $LC/bin/vtl createCert" ;;
+		48 | 49) fix="on the HSM: client register with this client's certificate '$LC/cert/client/okv1.pem', then " ;;
+		*) fix='ask the HSM' ;;
+		esac
+		[[ $(jq -r '.servers[0].fix' <<<"$output") == "$fix"* ]]
 	done <<-'END'
 	40 handshake_failure it
 	44 certificate_revoked this client's certificate was revoked
