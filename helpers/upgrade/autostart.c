@@ -78,7 +78,7 @@ static int unit_add(const struct okv_job *job, int dir, const char *name, struct
 		break;
 	case LEFT_ALONE:
 		report_say(job->report, REPORT_DETAIL,
-			   "%s does not wait for the network; it is not ordered after post-upgrade", SHOWN(name));
+			   "%s starts before the network, so it does not wait for post-upgrade", SHOWN(name));
 		break;
 	case AFTER_OURS:
 		if (!order_holds(order, name))

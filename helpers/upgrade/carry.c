@@ -167,7 +167,7 @@ static int visit(void *context, const void *state, const struct fs_walk_entry *e
 	const int next = entry_copy(c, entry);
 	if (next < 0 && c->first.kind == FAULT_NONE)
 		(void)fault_system(&c->first, errno,
-				   errno == EXCHANGED ? "'%s' was exchanged meanwhile" : "cannot copy '%s'",
+				   errno == EXCHANGED ? "'%s' was replaced while it was copied" : "cannot copy '%s'",
 				   SHOWN(entry->path));
 	if (next != FS_WALK_ENTER || is_scratch(c, entry->status))
 		return FS_WALK_PASS;

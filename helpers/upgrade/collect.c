@@ -205,7 +205,7 @@ static int directory_make(const char *directory, int *ret_dir, struct fault *f)
 	if (dir < 0 || fstat(dir, &st) < 0)
 		return fault_errno(f, errno, "cannot open '%s'", SHOWN(directory));
 	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-		return fault_refused(f, "'%s' was replaced by somebody else's", SHOWN(directory));
+		return fault_refused(f, "'%s' was replaced by another user; name a new directory", SHOWN(directory));
 	if (mkdirat(dir, "snapshot", 0700) < 0)
 		return fault_errno(f, errno, "cannot make '%s/snapshot'", SHOWN(directory));
 	*ret_dir = fs_take(&dir);

@@ -169,7 +169,7 @@ static const struct guide_step upgrade[] = {
 	  .skip_version = no_states, .done = GUIDE_PROVEN },
 	{ "enable-node", GUIDE_CONSOLE, "Enable this node again, from itself", .when = GUIDE_IF_CLUSTER,
 	  .text = "Within the cluster's maximum disabled time; then the next node." },
-	{ "oracle-steps", GUIDE_SERVER, "Oracle's own steps after an upgrade, then the endpoints' software",
+	{ "oracle-steps", GUIDE_SERVER, "Do Oracle's own steps after an upgrade, then upgrade the endpoints' software",
 	  .text = NULL },
 	{ "backup-after", GUIDE_CONSOLE, "Back up again, in full", .text = "{backup}." },
 };
@@ -183,7 +183,7 @@ static const struct guide_step restore[] = {
 	  .done = GUIDE_CLIENT_THERE },
 	{ "wire", GUIDE_OURS, "Edit OKV's generic HSM files", .v6 = GUIDE_V6_NOT, .from = GENERIC,
 	  .command = "okv-luna config wire", .skip_version = no_generic, .done = GUIDE_WIRED },
-	{ "modes", GUIDE_OURS, "Group, owners and modes", .v6 = GUIDE_V6_NOT, .command = "okv-luna repair",
+	{ "modes", GUIDE_OURS, "Set group, owners and modes", .v6 = GUIDE_V6_NOT, .command = "okv-luna repair",
 	  .text = "They must be right before the restore: the restored system restarts by itself.",
 	  .done = GUIDE_MODES },
 	{ "slots", GUIDE_OURS, "Check that OKV sees the same partition", .command = "okv-luna slots",

@@ -336,7 +336,7 @@ int step_reown(struct step *step, struct fault *f)
 	if (scan_paths(run->root, run->settings, &paths, f) < 0)
 		return -1;
 	if (hook_snapshot_read(run, SNAPSHOT_WHOLE, &snapshot, &why) < 0)
-		step_add_info(step, "nothing outside the client is re-owned: %s", why.text);
+		step_add_info(step, "no file outside the client gets the new group id: %s", why.text);
 	recorded.old = history.group_id;
 
 	const enum perms_act what = run->dry_run ? PERMS_PLAN : PERMS_APPLY;
@@ -589,8 +589,8 @@ static void slots_info(struct step *step, const struct hsm_question *question, c
 static void key_info(struct step *step, const struct hsm_question *question, const struct hsm_answer *answer)
 {
 	if (question->key != NULL)
-		step_add_info(step, "the key '%s' is on %zu token%s, and cannot leave", SHOWN(question->key->label),
-			      answer->key_count, answer->key_count == 1 ? "" : "s");
+		step_add_info(step, "the key '%s' is on %zu token%s, and cannot be extracted",
+			      SHOWN(question->key->label), answer->key_count, answer->key_count == 1 ? "" : "s");
 	else
 		step_add_info(step, "the root key was not checked; --key and --pin-file do that");
 }

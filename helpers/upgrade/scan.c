@@ -122,14 +122,15 @@ static int file_digest(const struct walk *w, const struct fs_walk_entry *at, str
 			entry->has_digest = true;
 			return 0;
 		}
-		(void)fault_incomplete(&why, "'%s' changes while it is read", SHOWN(at->path));
+		(void)fault_incomplete(&why, "it is being written");
 	}
 	/* The file exists, so FAULT_ABSENT is about SHA-256: no other file can get a digest either. */
 	if (why.kind == FAULT_ABSENT && faccessat(at->dir, at->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		*f = why;
 		return -1;
 	}
-	report_say(w->request->report, REPORT_WARNING, "no digest of '%s': %s", SHOWN(at->path), why.text);
+	report_say(w->request->report, REPORT_WARNING, "cannot compute the SHA-256 of '%s': %s", SHOWN(at->path),
+		   why.text);
 	return 0;
 }
 
@@ -223,7 +224,7 @@ static int entry_visit(void *context, const void *state, const struct fs_walk_en
 	if (strcmp(at->path, SETTINGS_VAR) == 0)
 		return FS_WALK_PASS;
 	if (at->mount && S_ISDIR(at->status->st_mode) && strcmp(at->path, w->start) != 0) {
-		report_say(w->request->report, REPORT_WARNING, "'%s' is another file system and is not looked into",
+		report_say(w->request->report, REPORT_WARNING, "'%s' is a mount point and is not entered",
 			   SHOWN(at->path));
 		return FS_WALK_PASS;
 	}
@@ -375,15 +376,15 @@ static bool difference_add(const struct settings *settings, const struct manifes
 	const bool resized = now->has_attributes && old->size != now->size;
 	const bool unread = !old->has_digest || !now->has_digest; /* one of the two could not be read */
 	if (old->type != now->type) {
-		text_add_format(out, "is %s, before %s", types[now->type], types[old->type]);
+		text_add_format(out, "is %s, and was %s before", types[now->type], types[old->type]);
 	} else if (old->type == MANIFEST_LINK && strcmp(old->target, now->target) != 0) {
-		text_add_format(out, "leads to '%s', before to '%s'", SHOWN(now->target), SHOWN(old->target));
+		text_add_format(out, "leads to '%s', and led to '%s' before", SHOWN(now->target), SHOWN(old->target));
 	} else if (old->type != MANIFEST_FILE || !old->has_attributes) {
 		return false;
 	} else if (resized || (!unread && memcmp(old->digest, now->digest, sizeof(old->digest)) != 0)) {
 		text_add_string(out, "has different content: ");
 		digest_add(now, out);
-		text_add_string(out, ", before ");
+		text_add_string(out, ", and before ");
 		digest_add(old, out);
 	} else if (unread && !settings_is_scratch(settings, old->path)) {
 		text_add_format(out, "could not be read %s", old->has_digest ? "now" : "before the upgrade");

@@ -62,7 +62,7 @@ void scan_done(struct scan *scan);
 
 /*
  * One line for each difference, in order of the paths: "'/etc/x' has different content: 512 bytes with SHA-256
- * 0123456789ab..., before 510 bytes with ...".  If a directory is missing, each of its entries has a line, too.
+ * 0123456789ab..., and before 510 bytes with ...".  If a directory is missing, each of its entries has a line, too.
  */
 struct scan_list {
 	struct text lines;           /* the first ones only, when there are too many to read */

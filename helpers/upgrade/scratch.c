@@ -571,7 +571,7 @@ static int tmpfs_mount(struct making *m, struct fault *f)
 		return -1;
 	if (fstat(m->from, &here) < 0 || fstat(m->scratch->root, &there) < 0 || here.st_ino != there.st_ino ||
 	    here.st_dev != there.st_dev || fchdir(m->from) < 0)
-		return fault_system(f, 0, "'%s' was exchanged meanwhile", SHOWN(m->scratch->root_path));
+		return fault_system(f, 0, "'%s' was replaced meanwhile; run this again", SHOWN(m->scratch->root_path));
 	m->at = place_choose();
 	(void)snprintf(size, sizeof(size), "mode=0755,size=%llu", (unsigned long long)(bytes + SPARE_BYTES));
 	if (m->at == NULL || mount("tmpfs", m->at, "tmpfs", MS_NODEV, size) < 0)

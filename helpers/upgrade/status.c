@@ -57,7 +57,7 @@ static bool is_without_client(const struct upgrade_run *run)
 static const char *missing_prerequisite(const struct upgrade_run *run)
 {
 	return is_without_client(run)      ? "there is no Luna client"
-	       : hook_user_is_missing(run) ? "there is no such user as OKV's"
+	       : hook_user_is_missing(run) ? "OKV's user does not exist"
 					   : NULL;
 }
 

@@ -59,7 +59,7 @@ upgraded() {
 	size=$(stat -c %s "$file")
 	printf 'more' >>"$file"
 	run -1 post
-	[[ ${lines[0]} =~ okv1.pem.*has\ different\ content:\ $((size + 4))\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ before\ $size\ bytes ]]
+	[[ ${lines[0]} =~ okv1.pem.*different\ content:\ $((size + 4))\ bytes\ with\ SHA-256\ [0-9a-f]{12}...,\ and\ before\ $size\ bytes ]]
 	touch -r "$file" "$BATS_TEST_TMPDIR/time"
 	tr A B <"$BATS_TEST_TMPDIR/before" >"$file"
 	touch -r "$BATS_TEST_TMPDIR/time" "$file"
@@ -74,11 +74,11 @@ upgraded() {
 	upgraded
 	ln -sfn bin "$ROOT$LC/libs"
 	run -1 post
-	[[ ${lines[0]} == *"'/usr/safenet/lunaclient/libs' leads to 'bin', before to 'lib'"* ]]
+	[[ ${lines[0]} == *"'/usr/safenet/lunaclient/libs' leads to 'bin', and led to 'lib' before"* ]]
 	rm "$ROOT$LC/libs"
 	mkdir "$ROOT$LC/libs"
 	run -1 post
-	[[ ${lines[0]} == *"is a directory, before a link"* ]]
+	[[ ${lines[0]} == *"is a directory, and was a link before"* ]]
 }
 
 @test "what was proven is caught when it changes afterwards, whatever its size and time" {

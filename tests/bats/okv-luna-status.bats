@@ -334,7 +334,7 @@ upgrade_reset() {
 	done
 	for tool in status_of 'pre --dry-run' post; do
 		run -0 $tool -v --key root --pin-file "$PIN"
-		[[ $output == *"the key 'root' is on 1 token, and cannot leave"* ]]
+		[[ $output == *"the key 'root' is on 1 token, and cannot be extracted"* ]]
 	done
 	run -2 status_of --pin-file "$PIN"
 	pin 9999

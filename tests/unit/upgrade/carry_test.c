@@ -150,7 +150,7 @@ static void a_fifo_a_link_or_a_file_in_the_place_of_what_was_looked_at_is_said(v
 			if ((looked(etc, now[j]).st_mode & S_IFMT) == was[i])
 				continue;
 			assert_int_equal(visit(&c, NULL, &entry, &f), FS_WALK_PASS);
-			assert_string_equal(c.first.text, "'/x' was exchanged meanwhile");
+			assert_string_equal(c.first.text, "'/x' was replaced while it was copied");
 			fs_close(&c.dir);
 			assert_false(fs_exists(to, now[j]));
 		}

@@ -115,13 +115,13 @@ static void every_difference_is_told_once_and_in_order(void **state)
 	assert_string_equal(text_string(&c.others.lines), "'/new' is new (a file)\n");
 	assert_string_equal(
 		text_string(&c.lost.lines),
-		"'/bytes' has different content: 4 bytes with SHA-256 020202020202..., before 4 bytes with SHA-256 "
+		"'/bytes' has different content: 4 bytes with SHA-256 020202020202..., and before 4 bytes with SHA-256 "
 		"010101010101...\n"
 		"'/lost' is missing (a file before)\n"
-		"'/size' has different content: 5 bytes with SHA-256 010101010101..., before 4 bytes with SHA-256 "
+		"'/size' has different content: 5 bytes with SHA-256 010101010101..., and before 4 bytes with SHA-256 "
 		"010101010101...\n"
-		"'/target' leads to 'b', before to 'a'\n"
-		"'/type' is a link, before a file\n"
+		"'/target' leads to 'b', and led to 'a' before\n"
+		"'/type' is a link, and was a file before\n"
 		"'/unread' could not be read now\n");
 	assert_int_equal(c.same, 2);
 	assert_int_equal(c.attributes, 1);
