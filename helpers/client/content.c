@@ -99,7 +99,7 @@ static int library_find(struct client_content *c, struct fault *f)
 			return 0;
 		}
 	}
-	return fault_refused(f, "'%slibs/64' holds no PKCS#11 library that is a file", SHOWN(c->top));
+	return fault_refused(f, "'%slibs/64' has no PKCS#11 library that is a regular file", SHOWN(c->top));
 }
 
 static bool is_file(int client, const char *path)

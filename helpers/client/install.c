@@ -105,7 +105,7 @@ static int archives_verify(struct archives *s, const char *hex, int dir, struct 
 	unsigned char digest[SHA256_SIZE];
 
 	if (s->count != 1)
-		return fault_usage(f, "--sha256 is for one archive");
+		return fault_usage(f, "--sha256 can be given with one archive only");
 	/* Breaking a lease sends SIGIO, which would kill us; archives_unchanged checks the lease instead. */
 	(void)signal(SIGIO, SIG_IGN);
 	s->leased = fcntl(s->fds[0], F_SETLEASE, F_RDLCK) == 0;
@@ -125,7 +125,7 @@ static int archives_verify(struct archives *s, const char *hex, int dir, struct 
 static int archives_unchanged(const struct archives *s, struct fault *f)
 {
 	if (s->leased && fcntl(s->fds[0], F_GETLEASE) != F_RDLCK)
-		return fault_refused(f, "%s: somebody opened it for writing while it was being read",
+		return fault_refused(f, "%s: somebody opened it for writing while it was being read; run this again",
 				     SHOWN(s->names[0]));
 	return 0;
 }
@@ -316,8 +316,8 @@ static int conf_make(struct installing *i, int client, struct text *ret_conf, st
 	if (!i->has_conf && client_layout_conf_make(client, &i->result->content, request->client_dir, ret_conf, f) < 0)
 		return -1;
 	if (!i->has_conf && ret_conf->length == 0)
-		report_say(request->report, REPORT_WARNING, "the archive brings no template for '%s'; write one",
-			   i->conf_path);
+		report_say(request->report, REPORT_WARNING,
+			   "the archive has no template for '%s'; write that file by hand", i->conf_path);
 	return client_identity_lacking(i->same ? i->old : client, text_string(i->has_conf ? &i->conf : ret_conf),
 				       request->client_dir, request->report, f);
 }

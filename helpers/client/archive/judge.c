@@ -312,7 +312,7 @@ static int bytes_add(struct judge *j, uint64_t size, struct fault *f)
 		return fault_refused(f, "larger unpacked than --max-bytes allows (%llu)",
 				     (unsigned long long)j->limits.bytes);
 	if (j->bytes > j->limits.room)
-		return fault_system(f, ENOSPC, "it needs more than the %llu bytes that may be used",
+		return fault_system(f, ENOSPC, "unpacked, it needs more than the %llu bytes that are free for it",
 				    (unsigned long long)j->limits.room);
 	return 0;
 }

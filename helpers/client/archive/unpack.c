@@ -152,8 +152,9 @@ static int on_content(struct reading *r, const struct proc_message *message, str
 	r->left -= message->length;
 	r->content_bytes += message->length;
 	if (r->content_bytes > LIMITS_RATIO_FREE && r->content_bytes / LIMITS_RATIO > r->archive_bytes)
-		return fault_refused(f, "member '%s': a bomb: more than %d times as large unpacked as packed",
-				     SHOWN(r->path), LIMITS_RATIO);
+		return fault_refused(
+			f, "member '%s': a decompression bomb: more than %d times as large unpacked as packed",
+			SHOWN(r->path), LIMITS_RATIO);
 	if (r->sink == SINK_UNDECIDED && side_decide(r, message->bytes, message->length, f) < 0)
 		return -1;
 	if (r->sink == SINK_SKIP)

@@ -52,10 +52,10 @@ static void none_or_more_than_one_client_is_refused(void **state)
 	c.unpacked = UNPACKED("a/libs/64/libCryptoki2.so", "b/libs/64/libCryptoki2.so");
 	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "more than one client");
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> y", "libs/64/x");
-	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a regular file");
 	c.unpacked = UNPACKED("libs/64/libCryptoki2.so -> libCryptoki2_64.so",
 			      "libs/64/libCryptoki2_64.so -> libCryptoki2.so");
-	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a file");
+	MUST_FAIL(client_content_find(&c, NULL, &f), FAULT_REFUSED, "no PKCS#11 library that is a regular file");
 }
 
 static void the_library_may_be_a_chain_of_links(void **state)

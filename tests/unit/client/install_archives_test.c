@@ -111,7 +111,8 @@ static void a_digest_is_of_one_archive(void **state)
 
 	(void)state;
 	MUST(archives_open(paths, 2, &s, &f));
-	MUST_FAIL(archives_verify(&s, right, spot->dir, &f), FAULT_USAGE, "--sha256 is for one archive");
+	MUST_FAIL(archives_verify(&s, right, spot->dir, &f), FAULT_USAGE,
+		  "--sha256 can be given with one archive only");
 }
 
 static void somebody_who_opens_it_for_writing_meanwhile_is_noticed(void **state)

@@ -239,7 +239,8 @@ static void a_bomb_is_refused(void **state)
 	made_by("cd /tmp && head -c 100000000 /dev/zero >okv-luna-unit-zeros && tar -czf - okv-luna-unit-zeros; rm "
 		"okv-luna-unit-zeros",
 		"", 0, &packed);
-	MUST_FAIL(unpack(*state, &packed, false, &u, &f), FAULT_REFUSED, "a bomb: more than 100 times as large");
+	MUST_FAIL(unpack(*state, &packed, false, &u, &f), FAULT_REFUSED,
+		  "a decompression bomb: more than 100 times as large");
 }
 
 /* A program that says what the dynamic linker says of a library. */
