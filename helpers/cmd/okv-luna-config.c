@@ -150,15 +150,16 @@ static int upgrade_abort(const struct cmd_context *context, struct fault *f)
 
 static int act_unwire(struct cmd_context *context, struct fault *f)
 {
+	TEXT_AUTO flaw = { 0 };
 	int status = 1;
 
 	if (wanted.even_in_use && !wanted.all)
 		return fault_usage(f, "--even-in-use requires --all");
 	if (wanted.keep && wanted.all)
 		return fault_usage(f, "--keep and --all cannot be used together");
-	/* If the client's library is gone, OKV cannot reach an HSM through our settings: remove them too. */
-	const bool all =
-		wanted.all || (!wanted.keep && !okv_library_is_there(context->root, context->settings.pkcs11_lib));
+	/* If OKV cannot load the client's library, it reaches no HSM through our settings: remove them too. */
+	okv_library_flaw_add(context->root, context->settings.pkcs11_lib, &flaw);
+	const bool all = wanted.all || (!wanted.keep && flaw.length > 0);
 	/* Refuse only if the slots answer now; otherwise OKV has no working HSM to lose. */
 	if (wanted.all && !wanted.even_in_use && tool_run(context, "okv-luna-slots", NULL, &status, f) < 0)
 		return -1;

@@ -40,6 +40,55 @@ static bool entry_read(const char *bytes, size_t length, const Elf64_Phdr *dynam
 	return ret_entry->d_tag != DT_NULL;
 }
 
+static const char *machine_name(unsigned machine)
+{
+	static const struct {
+		unsigned machine;
+		const char *name;
+	} names[] = { { EM_X86_64, "x86_64" }, { EM_386, "i386" },    { EM_AARCH64, "aarch64" }, { EM_ARM, "arm" },
+		      { EM_S390, "s390" },     { EM_PPC64, "ppc64" }, { EM_SPARCV9, "sparc64" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].machine == machine)
+			return names[i].name;
+	return "another machine";
+}
+
+/* The end of the program headers, or of the last segment that is mapped from the file. */
+static uint64_t segments_end(const char *bytes, size_t length, const Elf64_Ehdr *file)
+{
+	uint64_t end = file->e_phoff + (uint64_t)file->e_phnum * sizeof(Elf64_Phdr);
+	Elf64_Phdr header;
+
+	for (size_t i = 0; i < file->e_phnum && header_read(bytes, length, file, i, &header); i++)
+		if (header.p_type == PT_LOAD && header.p_offset + header.p_filesz > end)
+			end = header.p_offset + header.p_filesz;
+	return end;
+}
+
+void elf_flaw_add(const char *bytes, size_t length, uint64_t size, struct text *out)
+{
+	/* Our own header, which the loader has mapped, says what this machine's libraries look like. */
+	extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+	const Elf64_Ehdr *ours = &__ehdr_start;
+	Elf64_Ehdr file = { 0 };
+
+	memcpy(&file, bytes, length < sizeof(file) ? length : sizeof(file));
+	if (length < sizeof(file) || memcmp(file.e_ident, ELFMAG, SELFMAG) != 0)
+		text_add_string(out, "is not an ELF file, so it is not a library");
+	else if (file.e_ident[EI_CLASS] != ours->e_ident[EI_CLASS])
+		text_add_format(out, "is a %s-bit library, this program needs the %d-bit one",
+				file.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64", (int)(8 * sizeof(void *)));
+	else if (file.e_ident[EI_DATA] != ours->e_ident[EI_DATA])
+		text_add_string(out, "has the wrong byte order for this machine");
+	else if (file.e_machine != ours->e_machine)
+		text_add_format(out, "is for %s (%u), this machine is %s", machine_name(file.e_machine),
+				(unsigned)file.e_machine, machine_name(ours->e_machine));
+	else if (segments_end(bytes, length, &file) > size)
+		text_add_format(out, "is cut off: it has %ju of at least %ju bytes", (uintmax_t)size,
+				(uintmax_t)segments_end(bytes, length, &file));
+}
+
 void elf_libraries_read(const char *bytes, size_t length, struct text *names, struct text *places)
 {
 	enum { LIST_MAX = 64 * 1024 };

@@ -1,14 +1,13 @@
 #include "hsm/library.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/elf.h"
 #include "conf/finding.h"
 #include "fs/read.h"
 #include "fs/root.h"
@@ -252,45 +251,18 @@ static int parents_check(int root, const struct fs_place *place, struct fault *f
 	return fault_refused(f, "'%s' is too deep", SHOWN(place->path));
 }
 
-static const char *machine_name(unsigned machine)
-{
-	static const struct {
-		unsigned machine;
-		const char *name;
-	} names[] = { { EM_X86_64, "x86_64" }, { EM_386, "i386" },    { EM_AARCH64, "aarch64" }, { EM_ARM, "arm" },
-		      { EM_S390, "s390" },     { EM_PPC64, "ppc64" }, { EM_SPARCV9, "sparc64" } };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].machine == machine)
-			return names[i].name;
-	return "another machine";
-}
-
-/* Compares the library's ELF header with that of this program, which the dynamic linker has mapped. */
 #define INSTALL_IT "; " FINDING_INSTALL_IT
 static int header_check(int fd, const char *path, struct fault *f)
 {
-	extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
-	const ElfW(Ehdr) *ours = &__ehdr_start;
-	ElfW(Ehdr) header;
+	TEXT_AUTO flaw = { 0 };
+	char bytes[ELF_HEADERS_SIZE];
+	struct stat status;
+	const ssize_t got = pread(fd, bytes, sizeof(bytes), 0);
 
-	memset(&header, 0, sizeof(header));
-	const ssize_t got = pread(fd, &header, sizeof(header), 0);
-	if (got < 0)
+	if (got < 0 || fstat(fd, &status) < 0)
 		return fault_system(f, errno, "cannot read '%s'", SHOWN(path));
-	if ((size_t)got < sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-		return fault_refused(f, "'%s' is not an ELF file, so it is not a library" INSTALL_IT, SHOWN(path));
-	if (header.e_ident[EI_CLASS] != ours->e_ident[EI_CLASS])
-		return fault_refused(f, "'%s' is a %s-bit library, this program needs the %d-bit one" INSTALL_IT,
-				     SHOWN(path), header.e_ident[EI_CLASS] == ELFCLASS32 ? "32" : "64",
-				     (int)(8 * sizeof(void *)));
-	if (header.e_ident[EI_DATA] != ours->e_ident[EI_DATA])
-		return fault_refused(f, "'%s' has the wrong byte order for this machine" INSTALL_IT, SHOWN(path));
-	if (header.e_machine != ours->e_machine)
-		return fault_refused(f, "'%s' is for %s (%u), this machine is %s" INSTALL_IT, SHOWN(path),
-				     machine_name(header.e_machine), (unsigned)header.e_machine,
-				     machine_name(ours->e_machine));
-	return 0;
+	elf_flaw_add(bytes, (size_t)got, (uint64_t)status.st_size, &flaw);
+	return flaw.length == 0 ? 0 : fault_refused(f, "'%s' %s" INSTALL_IT, SHOWN(path), text_string(&flaw));
 }
 
 int hsm_library_find(int root, const char *path, struct fs_place *ret_place, struct fault *f)

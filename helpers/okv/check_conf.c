@@ -125,20 +125,22 @@ static void library_check(struct okv_checking *c, const struct assign *a)
 	const char *wanted = c->job->settings->pkcs11_lib;
 	const size_t line = assign_line_number(a, "PKCS11_LIB_LOC");
 
+	TEXT_AUTO flaw = { 0 };
+
 	if (library == NULL)
 		return;
+	okv_library_flaw_add(c->job->root, library, &flaw);
 	if (library[0] != '/')
 		finding_add(
 			c->found,
 			FINDING_RULE(FINDING_FAIL, "library-relative", "OKV cannot load the library", FINDING_WIRE_IT),
 			line, "PKCS11_LIB_LOC is %s", library[0] == '\0' ? "empty" : "not a full path");
-	else if (!okv_library_is_there(c->job->root, library))
+	else if (flaw.length > 0)
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_FAIL, "library-missing",
 					 "OKV answers 'Could Not Load PKCS#11 Library'",
 					 preserved_same(library, wanted) ? FINDING_INSTALL_IT : FINDING_WIRE_IT),
-			    line, "the library '%s' is not there, is a link to nothing, or is not a library",
-			    SHOWN(library));
+			    line, "the library '%s' %s", SHOWN(library), text_string(&flaw));
 	else if (!preserved_same(library, wanted))
 		finding_add(c->found,
 			    FINDING_RULE(FINDING_WARN, "library-other",

@@ -12,8 +12,11 @@
 #include "base/fault.h"
 #include "okv/job.h"
 
-/* Is this an ELF file, links followed?  False also if it cannot be read. */
-bool okv_library_is_there(int root, const char *path);
+/*
+ * What keeps OKV from loading the library, links followed: "is not there", "leads to '/b', which is not there", "is not
+ * a regular file", or a flaw of conf/elf.  Adds nothing where nothing that can be seen is against it.
+ */
+void okv_library_flaw_add(int root, const char *path, struct text *out);
 /* Does okv_hsm.conf name another vendor's library that exists?  Without okv_hsm.conf: no. */
 int okv_vendor_find(const struct okv_job *job, bool *ret_other, struct fault *f);
 

@@ -16,6 +16,9 @@ config_setup() {
 	gen=$root$G
 }
 
+# library_make FILE: one that a loader maps.
+library_make() { "${CC:-cc}" -shared -nostdlib -x c -o "$1" - </dev/null; }
+
 # A client's key and its certificate, and a second pair; made once for all tests.
 pair_make() {
 	pair=${BATS_RUN_TMPDIR:-$BATS_TEST_TMPDIR}/pair
@@ -65,7 +68,7 @@ stock_root() {
 		printf '#!/bin/sh\nexit 1\n' >"$root/opt/okv-luna/$file"
 		chmod 0755 "$root/opt/okv-luna/$file"
 	done
-	printf '\177ELF, as a library begins' >"$root$LC/libs/64/libCryptoki2.so"
+	library_make "$root$LC/libs/64/libCryptoki2.so"
 	ln -s ../libs/64/libCryptoki2.so "$root$LC/lib/libCryptoki2_64.so"
 	pair_make
 	cp "$pair/node.pem" "$pair/nodeKey.pem" "$root$LC/cert/client"

@@ -220,8 +220,22 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	# As a download that came to a page of words.
 	echo '<html>' >"$root$LC/libs/64/libCryptoki2.so"
 	finds FAIL library-missing $G/okv_hsm.conf "$line"
+	[[ $finding == *'is not an ELF file, so it is not a library'* ]]
+	# As a copy that a full disk cut off, anywhere in what is mapped.
+	library_make "$BATS_TEST_TMPDIR/whole.so"
+	end=$(readelf -lW "$BATS_TEST_TMPDIR/whole.so" | awk '$1 == "LOAD" { end = $2 " + " $5 } END { print end }')
+	for size in 4 64 1000 $((end - 1)); do
+		head -c "$size" "$BATS_TEST_TMPDIR/whole.so" >"$root$LC/libs/64/libCryptoki2.so"
+		finds FAIL library-missing $G/okv_hsm.conf "$line"
+	done
+	[[ $finding == *"is cut off: it has $size of at least $((size + 1)) bytes"* ]]
+	cp "$BATS_TEST_TMPDIR/whole.so" "$root$LC/libs/64/libCryptoki2.so"
+	lacks library-missing
+	rm "$root$LC/libs/64/libCryptoki2.so"
+	finds FAIL library-missing $G/okv_hsm.conf "$line"
+	[[ $finding == *"leads to '$LC/libs/64/libCryptoki2.so', which is not there"* ]]
 	mkdir -p "$root/opt/elsewhere"
-	printf '\177ELF' >"$root/opt/elsewhere/real.so"
+	library_make "$root/opt/elsewhere/real.so"
 	ln -sfn /opt/elsewhere/real.so "$root$LC/lib/libCryptoki2_64.so"
 	finds FAIL library-not-preserved $G/okv_hsm.conf "$line"
 	[[ $finding == *"'/opt/elsewhere/real.so'"* ]]
@@ -405,7 +419,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 	[ "$output" = '0 to fix, 0 to look at' ]
 	rm -r "$root"
 	stock_root
-	printf '\177ELF' >"$gen/../libother.so"
+	library_make "$gen/../libother.so"
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Other"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/usr/local/okv/hsm/libother.so"|' "$conf"
 	finds FAIL unwired $G/okv_hsm.conf 0
 	[[ $output != *'fix: okv-luna config wire'* ]]
@@ -413,7 +427,7 @@ number_of() { grep -n -m1 -e "$2" "$1" | cut -d: -f1; }
 }
 
 @test "where another vendor's library is in use, plain wiring is refused, and no finding advises it" {
-	printf '\177ELF' >"$gen/../libother.so"
+	library_make "$gen/../libother.so"
 	sed -i 's|^VENDOR_NAME=.*|VENDOR_NAME="Other"|; s|^PKCS11_LIB_LOC=.*|PKCS11_LIB_LOC="/usr/local/okv/hsm/libother.so"|;
 		s|^PRESERVED_FILES=.*|PRESERVED_FILES="/opt/okv-luna"|' "$conf"
 	rm "$root/usr/sbin/okv-luna"

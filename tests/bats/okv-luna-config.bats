@@ -324,8 +324,8 @@ another_vendor() {
 
 @test "another vendor's working library is not replaced unasked; what is replaced is told, and would be" {
 	mkdir -p "$root/opt/other"
-	printf '\177ELF' >"$root/opt/other/libother.so"
-	printf '\177ELF' >"$root/opt/other/libCryptoki2_64.so"
+	library_make "$root/opt/other/libother.so"
+	library_make "$root/opt/other/libCryptoki2_64.so"
 	for other in 'Other_HSM /opt/other/libother.so' ' /opt/other/libother.so' 'Other_HSM /opt/other/libCryptoki2_64.so'; do
 		another_vendor "${other% *}" "${other##* }"
 		cp "$gen/okv_hsm.conf" "$BATS_TEST_TMPDIR/other"
