@@ -13,6 +13,9 @@ setup() {
 	cd "$tree"
 }
 
+# Not below the tests' own directory, which is root's alone.
+teardown() { [ -z "${elsewhere-}" ] || rm -rf "$elsewhere"; }
+
 # unit NAME BODY: a unit test in room `room` whose program is that shell script.
 unit() {
 	mkdir -p tests/unit/room build/unit/room
@@ -133,6 +136,17 @@ left() { pgrep -x -- "$1"; }
 	suite 2 '0 passed, 1 failed, 0 skipped'
 	[[ $output == *'no such header'* ]]
 	[ ! -e tests/bats/ran ] && [ ! -e ran ]
+}
+
+@test "whoever is not root is told so, and nothing is built or tested" {
+	elsewhere=$(mktemp -d)
+	cp -r . "$elsewhere/tree"
+	chmod -R a+rwX "$elsewhere"
+	cd "$elsewhere/tree"
+	behaviour plain "one:touch $PWD/ran"
+	run -2 setpriv --reuid nobody --clear-groups env -i PATH="${PATH#"$BATS_LIBEXEC":}" HOME=/ BUILD=build make -s check
+	[[ $output == 'run this as root: '*$'\n0 passed, 1 failed, 0 skipped\n'* ]]
+	[ ! -e ran ]
 }
 
 @test "container tests run one after the other" {
