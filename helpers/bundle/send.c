@@ -520,9 +520,10 @@ static int sending_run(struct sending *s, struct fault *f)
 	if (s->act->dry_run)
 		plan_show(s, s->act->lines, s->act->result);
 	if (done < s->count)
-		return fault_incomplete(f,
-					"%zu of %zu nodes did not get the bundle; send it again to those marked FAILED",
-					s->count - done, s->count);
+		return fault_incomplete(
+			f, "%zu of %zu nodes did not get the bundle; send it again to those marked FAILED%s",
+			s->count - done, s->count,
+			s->ssh.ask ? "" : "; with --ask, ssh can ask for passwords and host keys");
 	return 0;
 }
 

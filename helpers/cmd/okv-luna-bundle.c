@@ -95,11 +95,11 @@ static void flaw_add(const struct okv_leftover *leftover, const struct bundle_ac
 	const struct settings *s = act->settings;
 
 	if (leftover->kind == OKV_LEFTOVER_UNSEEN)
-		text_add_string(out, "look at it yourself, and run this again");
+		text_add_string(out, "check it yourself; it is reported until it can be read, or is gone");
 	else if (leftover->kind != OKV_LEFTOVER_BUNDLE)
 		text_add_string(out, "remove it: okv-luna bundle clean --keep-bundle");
 	else if (leftover->status.st_size == 0)
-		text_add_string(out, "make it again, on the console: HSM page, Create Bundle");
+		text_add_string(out, "create it again on the console: HSM page, Create Bundle");
 	else if (leftover->why[0] != '\0')
 		text_add_string(out, "open it: okv-luna bundle apply " SETTINGS_BUNDLE);
 	else if (!bundle_node_owns(node, &leftover->status))
