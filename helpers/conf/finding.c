@@ -129,7 +129,7 @@ bool finding_is_safe(const struct finding *finding)
 bool finding_remedy_is_command(const char *remedy)
 {
 	static const char *const programs[] = {
-		"chmod", "chown", "gpasswd", "groupadd", "mount", "okv-luna", "setfacl",
+		"chattr", "chmod", "chown", "gpasswd", "groupadd", "mount", "okv-luna", "rm", "setfacl",
 	};
 	const size_t length = strcspn(remedy, " ");
 

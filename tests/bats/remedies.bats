@@ -29,6 +29,16 @@ setup_file() {
 	[ -z "$output" ]
 }
 
+@test "what a message calls a fix is printed as a command by the hooks too" {
+	top=$BATS_TEST_DIRNAME/../..
+	"$top/tests/messages" | grep -oE '; fix: [a-z-]+' | sort -u | sed 's/^.* //' >"$BATS_TEST_TMPDIR/fixes"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/fixes")" -ge 4 ]
+	while read -r program; do
+		grep -qF "\"$program\", " <(sed -n '/^bool finding_remedy_is_command/,/^}/p' "$top/helpers/conf/finding.c") ||
+			{ echo "not known as a command: $program"; false; }
+	done <"$BATS_TEST_TMPDIR/fixes"
+}
+
 @test "no command that is advised is forgotten: it was typed, or is on the list of those that need another machine" {
 	top=$BATS_TEST_DIRNAME/../..
 	# A literal of a printed command, with a hole for each %s.
