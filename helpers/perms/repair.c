@@ -212,11 +212,12 @@ static int plan_found(void *context, const struct perms_record *record, struct f
 	return 0;
 }
 
-/* Finishes the journal of a run that was killed. */
+/* Finishes the journal of a run that was killed; without PERMS_APPLY only checks it. */
 static int unfinished_finish(int root, const struct perms_output *output, struct fault *f)
 {
 	PERMS_JOURNAL_AUTO journal = PERMS_JOURNAL_INIT;
-	const struct perms_output quiet = { .act = output->act, .report = output->report };
+	const bool applies = output->act == PERMS_APPLY;
+	const struct perms_output quiet = { .act = output->act, .report = applies ? output->report : NULL };
 	struct perms_run earlier = { .root = root, .output = &quiet };
 	bool found;
 
@@ -224,17 +225,13 @@ static int unfinished_finish(int root, const struct perms_output *output, struct
 		return -1;
 	if (!found)
 		return 0;
-	if (output->act != PERMS_APPLY) {
-		report_say(output->report, REPORT_WARNING,
-			   "an earlier repair was cut off; the next one finishes it first");
-		return 0;
-	}
-	report_say(output->report, REPORT_RESULT, "an earlier repair was cut off; finishing it first");
 	const bool back = journal.state == PERMS_JOURNAL_BACK;
 	if (perms_apply(&earlier, &journal, back ? PERMS_BACK : PERMS_FORTH, f) < 0)
 		return -1;
+	report_say(output->report, applies ? REPORT_RESULT : REPORT_WARNING, "an earlier repair was cut off; %s",
+		   applies ? "it is finished now" : "the next one finishes it first");
 	/* Undo is not tried again: what could not be undone has been reported, and a new run was asked for. */
-	return back ? perms_journal_drop(&journal, f) : 0;
+	return applies && back ? perms_journal_drop(&journal, f) : 0;
 }
 
 /* Finishes an earlier run, makes the plan and applies it. */
