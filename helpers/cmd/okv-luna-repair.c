@@ -174,12 +174,13 @@ static void tally_print(const struct repair *repair)
 	const size_t left = perms_tally_left(tally);
 
 	if (wanted.undo) {
-		cmd_print(context, "%zu entries %sput back\n", tally->changed, would_be);
+		cmd_print(context, "%zu %s %sput back\n", tally->changed, tally->changed == 1 ? "entry" : "entries",
+			  would_be);
 		return;
 	}
 	if (tally->changed + left + repair->accounts == 0)
-		cmd_print(context, "nothing to do: %zu entries match policy %s, %s\n", tally->entries, wanted.profile,
-			  wanted.phase);
+		cmd_print(context, "nothing to do: %zu %s policy %s, %s\n", tally->entries,
+			  tally->entries == 1 ? "entry matches" : "entries match", wanted.profile, wanted.phase);
 	else
 		cmd_print(context, "%zu of %zu entries %schanged by policy %s, %s\n", tally->changed, tally->entries,
 			  would_be, wanted.profile, wanted.phase);
@@ -212,6 +213,8 @@ static int paths_make(const struct cmd_context *context, struct fault *f)
 {
 	for (size_t i = 0; i < context->operand_count; i++) {
 		TEXT_AUTO path = { 0 };
+		if (context->operands[i][0] == '\0')
+			return fault_usage(f, "a PATH is empty");
 		if (context->operands[i][0] != '/')
 			text_add_format(&path, "%s/", context->settings.client_dir);
 		text_add_string(&path, context->operands[i]);

@@ -370,13 +370,14 @@ int fs_name_remove(const struct fs_name *name, const struct stat *expected, stru
 
 int fs_status(int root, const char *path, enum fs_follow follow, struct stat *ret_status, struct fault *f)
 {
+	const bool itself = path[0] == '/' && path[strspn(path, "/")] == '\0';
 	FS_AUTO int dir = -1;
-	char leaf[FS_NAME_SIZE];
+	char leaf[FS_NAME_SIZE] = ".";
 	struct stat status;
 
-	if (fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
+	if (!itself && fs_parent_open(root, path, follow, &dir, leaf, f) < 0)
 		return -1;
-	if (fstatat(dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(itself ? root : dir, leaf, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_errno(f, errno, "cannot look at '%s'", SHOWN(path));
 	*ret_status = status;
 	return 0;

@@ -413,6 +413,7 @@ int perms_undo(int root, const struct perms_output *output, struct perms_tally *
 		return -1;
 	if (perms_apply(&run, &journal, PERMS_BACK, f) < 0)
 		return -1;
+	run.tally.entries = run.tally.changed + perms_tally_left(&run.tally);
 	*ret_tally = run.tally;
 	return 0;
 }

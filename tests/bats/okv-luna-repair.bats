@@ -336,6 +336,13 @@ policy() {
 	is cert/server/CAFile.pem '0:986 0664'
 	run -3 "$repair" --root "$root" /usr/local
 	[[ $output == *"no line of the policy applies to '/usr/local'"* ]]
+	run -2 "$repair" --root "$root" ''
+	run -0 "$repair" --root "$root" cert/server/CAFile.pem
+	[[ $output == 'nothing to do: 1 entry matches policy guide, post-upgrade' ]]
+	# The top has all that the policy has.
+	run -1 "$repair" --root "$root" --check /
+	run -0 "$repair" --root "$root" /
+	run -0 "$repair" --root "$root" --check
 	run -6 "$repair" --root "$root" /usr/safenet/lunaclient/cert/none
 }
 
@@ -819,6 +826,7 @@ acl() {
 	run -4 "$repair" --root "$root" --undo
 	[[ $output == *"'/usr/safenet/lunaclient/data/f' has changed since the repair looked at it"* ]]
 	[[ $output == *"'/usr/safenet/lunaclient/cert/client/okv1.pem' has changed since the repair looked at it"* ]]
+	[[ $output =~ 'okv-luna-repair: 2 of '([0-9]+)' entries were left alone' && ${BASH_REMATCH[1]} -gt 2 ]]
 	is data/f '0:986 0400'
 	is cert/client/okv1Key.pem '0:0 0644'
 	run -6 "$repair" --root "$root" --undo

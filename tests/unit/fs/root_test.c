@@ -265,6 +265,11 @@ static void the_last_component_is_never_followed(void **state)
 	refuses(trap->root, "etc/link", FS_FOLLOW_TRUSTED, FAULT_REFUSED, "'etc/link' is a symbolic link");
 	MUST(fs_status(trap->root, "etc/link", FS_FOLLOW_TRUSTED, &status, &f));
 	assert_true(S_ISLNK(status.st_mode));
+	MUST(fs_status(trap->root, "//", FS_NOFOLLOW, &status, &f));
+	assert_true(S_ISDIR(status.st_mode));
+	MUST_FAIL(fs_status(trap->root, "", FS_NOFOLLOW, &status, &f), FAULT_REFUSED, "names no file");
+	MUST(fs_status(trap->root, "etc/link", FS_FOLLOW_TRUSTED, &status, &f));
+	assert_true(S_ISLNK(status.st_mode));
 	assert_true(fs_exists(trap->root, "etc/link"));
 }
 
