@@ -83,9 +83,10 @@ void time_add_age(int64_t seconds, struct text *out)
 	} scale[] = { { 120, 1, "s" }, { 120 * 60, 60, "min" }, { 72 * 3600, 3600, "h" }, { INT64_MAX, 86400, "d" } };
 	size_t i = 0;
 
-	if (seconds < 0)
-		seconds = 0;
+	const bool ahead = seconds < -TIME_CLOCK_STEP_S;
+	seconds = ahead ? -seconds : seconds < 0 ? 0 : seconds;
 	while (seconds > scale[i].most)
 		i++;
-	text_add_format(out, "%lld %s", (long long)(seconds / scale[i].unit), scale[i].name);
+	text_add_format(out, ahead ? "dated %lld %s in the future" : "%lld %s old",
+			(long long)(seconds / scale[i].unit), scale[i].name);
 }

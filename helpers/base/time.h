@@ -14,7 +14,7 @@
 
 #include "base/text.h"
 
-enum { TIME_STAMP_SIZE = 21 };
+enum { TIME_STAMP_SIZE = 21, TIME_CLOCK_STEP_S = 300 /* by which NTP may set a clock back */ };
 
 int64_t time_now(void);
 /* A time out of that range is written as 1970-01-01T00:00:00Z. */
@@ -24,7 +24,10 @@ const char *time_day(int64_t seconds, char stamp[TIME_STAMP_SIZE]);
 bool time_parse(const char *stamp, size_t length, int64_t *ret_seconds);
 /* Parses the HTTP date (RFC 9110, 5.6.7) that the string starts with: "Sun, 06 Nov 1994 08:49:37 GMT". */
 bool time_parse_http(const char *date, int64_t *ret_seconds);
-/* Adds "40 s", "5 min", "3 h" or "12 d". */
+/*
+ * Adds "40 s old", "5 min old", "3 h old" or "12 d old"; if it is less than -TIME_CLOCK_STEP_S, "dated 12 d in the
+ * future".
+ */
 void time_add_age(int64_t seconds, struct text *out);
 
 #endif

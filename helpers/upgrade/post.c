@@ -161,7 +161,7 @@ int step_compare(struct step *step, struct fault *f)
 		TEXT_AUTO age = { 0 };
 		time_add_age(run->started - old.taken, &age);
 		step_add_finding(step, STEP_LOW, NULL, NULL,
-				 "the snapshot is stale: it was taken %s ago, and a change since then may be your own",
+				 "the snapshot is stale: %s; a change since it was taken may be your own",
 				 text_string(&age));
 	}
 	/* So step_slots() had nothing to compare with. */

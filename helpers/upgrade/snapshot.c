@@ -53,7 +53,7 @@ void snapshot_done(struct snapshot *s)
 
 bool snapshot_is_stale(const struct snapshot *s, int64_t now)
 {
-	return now - s->taken > STALE_S;
+	return now - s->taken > STALE_S || s->taken - now > TIME_CLOCK_STEP_S;
 }
 
 /* --- the machine -------------------------------------------------------------------------------------------------- */

@@ -94,7 +94,10 @@ int snapshot_remove(int root, const char *place, struct fault *f);
 bool snapshot_name(const char *names, uint32_t id, struct text *ret_name);
 /* The id of a name. */
 bool snapshot_id(const char *names, const char *name, uint32_t *ret_id);
-/* True after 24 hours: the administrator may have made changes since. */
+/*
+ * True after 24 hours, because the administrator may have made changes since, and if it is dated in the future: then
+ * the clock was changed, and its age is not known.
+ */
 bool snapshot_is_stale(const struct snapshot *s, int64_t now);
 
 /* A slot of the snapshot that is not usable now (by label and serial number), or NULL. */

@@ -433,17 +433,19 @@ static int check_snapshot(struct step *step, struct fault *f)
 				 : prepared                                 ? "okv-luna pre-upgrade"
 									    : NULL,
 				 NULL, "%s; pre-upgrade takes a new one", text_string(&other));
+	else if (!open && history.hooks[UPGRADE_PRE].began != 0)
+		step_add_info(step, "of the last upgrade, %s", text_string(&age));
 	else if (!open)
-		step_add_info(step, "of the last upgrade, %s old", text_string(&age));
+		step_add_info(step, "of a pre-upgrade without an upgrade, %s; the next pre-upgrade takes another",
+			      text_string(&age));
 	else if (!history.hooks[UPGRADE_PRE].good)
-		step_add_finding(step, STEP_LOW, NULL, NULL, "%s old, but pre-upgrade did not say go",
-				 text_string(&age));
+		step_add_finding(step, STEP_LOW, NULL, NULL, "%s, but pre-upgrade did not say go", text_string(&age));
 	else if (snapshot_is_stale(&s, time_now()) && prepared)
 		step_add_finding(step, STEP_MEDIUM, "okv-luna pre-upgrade", NULL,
-				 "stale: %s old; take another before you upgrade", text_string(&age));
+				 "stale: %s; take another before you upgrade", text_string(&age));
 	else
-		step_add_info(step, "%s old, %zu entries, %zu slot%s", text_string(&age), s.manifest.count,
-			      s.slot_count, s.slot_count == 1 ? "" : "s");
+		step_add_info(step, "%s, %zu entries, %zu slot%s", text_string(&age), s.manifest.count, s.slot_count,
+			      s.slot_count == 1 ? "" : "s");
 	return 0;
 }
 

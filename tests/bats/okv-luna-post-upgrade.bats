@@ -397,7 +397,7 @@ known what was there before"
 	upgraded
 	snapshot_age 30
 	run -0 post
-	[[ $output == *"the snapshot is stale: it was taken 30 h ago"* ]]
+	[[ $output == *"the snapshot is stale: 30 h old; a change since it was taken may be your own"* ]]
 }
 
 # The process has become OKV's user, and is the program that waits.

@@ -127,6 +127,27 @@ upgrade_reset() {
 	[[ $(check upgrade) == *"the last post-upgrade failed"*"do not restart this server" ]]
 }
 
+@test "a snapshot is named for what it is: prepared, called off, dated in the future, of the last upgrade" {
+	pre -q
+	run -0 status_of --for upgrade
+	[[ $(check snapshot) =~ ^'OK    snapshot      '[0-9]+' s old, ' ]]
+	snapshot_age -48
+	run -1 status_of --for upgrade
+	[[ $(check snapshot) =~ ^'WARN  snapshot      stale: dated '4[78]' h in the future; take another' ]]
+	[[ $(check ready) == *'pre-upgrade has not said go within a day' ]]
+	pre -q
+	run -0 status_of --for upgrade
+	pre -q --abort
+	run status_of
+	[[ $(check snapshot) == 'OK    snapshot      of a pre-upgrade without an upgrade, '*' old; the next pre-upgrade takes another' ]]
+	pre -q
+	new_os
+	mid -q
+	post -q
+	run status_of
+	[[ $(check snapshot) == 'OK    snapshot      of the last upgrade, '*' old' ]]
+}
+
 @test "--json is as the schema says, well or not" {
 	cat >"$BATS_TEST_TMPDIR/valid" <<-'E'
 		import json, sys, jsonschema

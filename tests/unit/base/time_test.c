@@ -107,7 +107,13 @@ static void an_age_is_one_number(void **state)
 	time_add_age(3 * 3600, &age);
 	text_add_char(&age, ' ');
 	time_add_age(12 * 86400, &age);
-	assert_string_equal(text_string(&age), "0 s 120 s 2 min 3 h 12 d");
+	text_add_char(&age, ' ');
+	time_add_age(-301, &age);
+	text_add_char(&age, ' ');
+	time_add_age(-12 * 86400, &age);
+	assert_string_equal(
+		text_string(&age),
+		"0 s old 120 s old 2 min old 3 h old 12 d old dated 5 min in the future dated 12 d in the future");
 }
 
 static void a_date_of_http_is_read(void **state)

@@ -138,22 +138,6 @@ static void stamps_are_read_as_they_are_written_and_no_others(void **state)
 		assert_false(time_parse(wrong[i], strlen(wrong[i]), &when));
 }
 
-static void ages_are_one_number_for_people(void **state)
-{
-	(void)state;
-	static const struct {
-		int64_t seconds;
-		const char *text;
-	} table[] = { { -5, "0 s" },       { 119, "119 s" },      { 300, "5 min" },
-		      { 3 * 3600, "3 h" }, { 30 * 3600, "30 h" }, { 100 * 3600, "4 d" } };
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		TEXT_AUTO age = { 0 };
-		time_add_age(table[i].seconds, &age);
-		assert_string_equal(text_string(&age), table[i].text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,7 +148,6 @@ int main(void)
 		UNIT_IN_PLACE(what_is_no_line_of_ours_says_nothing),
 		UNIT_IN_PLACE(a_grown_journal_is_put_aside),
 		cmocka_unit_test(stamps_are_read_as_they_are_written_and_no_others),
-		cmocka_unit_test(ages_are_one_number_for_people),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,16 @@ static void after_a_day_it_is_stale(void **state)
 	assert_true(snapshot_is_stale(&s, 1000000 + 24 * 3600 + 1));
 }
 
+static void dated_in_the_future_it_is_stale(void **state)
+{
+	(void)state;
+	const struct snapshot s = { .taken = 1000000 };
+
+	/* A clock that is set again by NTP. */
+	assert_false(snapshot_is_stale(&s, 1000000 - 300));
+	assert_true(snapshot_is_stale(&s, 1000000 - 301));
+}
+
 static void slots_are_the_same_by_label_and_serial_number(void **state)
 {
 	(void)state;
@@ -187,6 +197,7 @@ int main(void)
 		IN_TREE(a_run_killed_between_the_two_renames_loses_nothing),
 		IN_TREE(a_removal_is_one_step),
 		cmocka_unit_test(after_a_day_it_is_stale),
+		cmocka_unit_test(dated_in_the_future_it_is_stale),
 		cmocka_unit_test(slots_are_the_same_by_label_and_serial_number),
 	};
 	const int failed = cmocka_run_group_tests(tests, NULL, NULL);
