@@ -122,14 +122,23 @@ static int client_detect(int root, const struct settings *s, const char *given, 
 	return 0;
 }
 
-/* By Chrystoki.conf and the client's layout; 0: there is no client. */
+/* By Chrystoki.conf and the client's layout; 0: there is no client, or they do not tell. */
 static unsigned kind_detect(int root, const struct settings *s, const struct chrystoki *conf)
 {
 	struct chrystoki_family servers, cluster;
 	ptrdiff_t first;
-	TEXT_AUTO path = { 0 };
+	TEXT_AUTO layout = { 0 };
+	TEXT_AUTO service = { 0 };
 
 	if (!fs_exists(root, s->pkcs11_lib))
+		return 0;
+	/* Only minimum clients have this directory, and only a cloud service's archive puts this file beside it. */
+	text_add_format(&layout, "%s/libs/64", s->client_dir);
+	text_add_format(&service, "%s/partition-certificate.pem", s->client_dir);
+	const bool minimum = fs_exists(root, text_string(&layout));
+	if (minimum && fs_exists(root, text_string(&service)))
+		return GUIDE_CLOUD_MIN;
+	if (!fs_exists(root, s->chrystoki_conf))
 		return 0;
 	chrystoki_family_read(conf, CHRYSTOKI_SERVERS, &servers);
 	chrystoki_family_read(conf, CHRYSTOKI_CLUSTER, &cluster);
@@ -137,9 +146,24 @@ static unsigned kind_detect(int root, const struct settings *s, const struct chr
 		return GUIDE_NETWORK;
 	if (servers.count + cluster.count > 0)
 		return GUIDE_HYBRID;
-	/* Only the minimum client has this directory. */
-	text_add_format(&path, "%s/libs/64", s->client_dir);
-	return fs_exists(root, text_string(&path)) ? GUIDE_CLOUD_MIN : GUIDE_CLOUD_FULL;
+	return minimum ? GUIDE_CLOUD_MIN : GUIDE_CLOUD_FULL;
+}
+
+static const char *kind_name(unsigned kind)
+{
+	size_t i = 0;
+
+	while (i + 1 < KIND_COUNT && kinds[i].kind != kind)
+		i++;
+	return kinds[i].name;
+}
+
+/* True if a server of the first kind can look like one of the second, because its service or HSM is still to come. */
+static bool kind_can_become(unsigned kind, unsigned detected)
+{
+	return detected == 0 || detected == kind ||
+	       (detected == GUIDE_NETWORK && (kind == GUIDE_CLOUD_FULL || kind == GUIDE_HYBRID)) ||
+	       (detected == GUIDE_CLOUD_FULL && kind == GUIDE_HYBRID);
 }
 
 static int kind_choose(const struct settings *s, const char *given, unsigned detected, struct guide_node *node,
@@ -152,9 +176,13 @@ static int kind_choose(const struct settings *s, const char *given, unsigned det
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		if (strcmp(name, kinds[i].name) == 0)
 			node->kind = kinds[i].kind;
-	for (size_t i = 0; i < KIND_COUNT; i++)
-		if (node->kind == kinds[i].kind)
-			text_add_format(&node->described, ", %s (%s)", kinds[i].name, from);
+	if (node->kind != 0)
+		text_add_format(&node->described, ", %s (%s)", kind_name(node->kind), from);
+	if (!kind_can_become(node->kind, detected))
+		text_add_format(&node->notes,
+				"this is said to be %s, but its client looks like %s; if the kind is wrong, give "
+				"--kind, or set CLIENT_KIND in okv-luna.conf\n",
+				kind_name(node->kind), kind_name(detected));
 	if (node->kind == 0)
 		text_add_string(
 			&node->notes,

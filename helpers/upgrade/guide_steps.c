@@ -24,11 +24,12 @@ static const char only_12[] = "only when upgrading from OKV 12.2";
 static const struct guide_step install[] = {
 	/* --- install: the client, and its way to the HSM --------------------------------------------------------- */
 	{ "partition", GUIDE_HSM, "Prepare the HSM and its partition", .kinds = NTLS,
-	  .text = "On the HSM: initialise it, make a partition for OKV, and initialise the partition's Crypto Officer "
-		  "and Crypto User. With PED authentication switch policies 22 and 23 on (activation, "
+	  .text = "On the HSM: initialise it if it is new (this erases every key on it), make a partition for OKV, and "
+		  "initialise the partition's Crypto Officer and Crypto User. With PED authentication switch policies "
+		  "22 and 23 on (activation, "
 		  "auto-activation). For HA do so on two HSMs or more, with one cloning domain and one type of "
 		  "authentication.",
-	  .skip_kind = no_network, .done = GUIDE_SEEN, .markable = true },
+	  .skip_kind = no_network, .done = GUIDE_SEEN | GUIDE_SERVERS | GUIDE_INITIALIZED, .markable = true },
 	{ "service", GUIDE_HSM, "Create the Luna Cloud HSM service", .kinds = CLOUD,
 	  .text = "In the cloud's console: create the service, download its client (setup-NAME.zip) and copy it to "
 		  "this server by scp.",
@@ -56,9 +57,9 @@ static const struct guide_step install[] = {
 	{ "assign", GUIDE_HSM, "Register the client with the HSM, and assign the partition", .kinds = NTLS,
 	  .text = "In the HSM's shell: client register -client {host} -hostname {host}, then client assignPartition "
 		  "-client {host} -partition PARTITION (for HA on each).",
-	  .skip_kind = no_network, .done = GUIDE_SEEN, .markable = true },
+	  .skip_kind = no_network, .done = GUIDE_SEEN | GUIDE_INITIALIZED, .markable = true },
 	{ "verify", GUIDE_CLIENT, "Check that root sees the partition", .kinds = NTLS, .command = "{lc}/bin/vtl verify",
-	  .skip_kind = no_network, .done = GUIDE_SEEN },
+	  .text = "If it shows none: okv-luna status says why.", .skip_kind = no_network, .done = GUIDE_SEEN },
 	{ "service-client", GUIDE_OURS, "Extract the service's client beside the Luna client", .kinds = SERVICE,
 	  .v6 = GUIDE_V6_NOT, .command = "okv-luna extract --to {service} {SERVICE}",
 	  .text = "SERVICE is setup-NAME.zip from the cloud's console.",
@@ -81,7 +82,8 @@ static const struct guide_step install[] = {
 	  .skip_kind = "only with the full client and a Luna Cloud HSM service", .done = GUIDE_SERVICE_GONE },
 	{ "roles", GUIDE_CLIENT, "Check that root sees the service, and initialise its roles", .kinds = CLOUD,
 	  .v6 = GUIDE_V6_NOT,
-	  .text = "{lc}/bin/lunacm lists the service; initialise the roles as the cloud's documentation says.",
+	  .text = "{lc}/bin/lunacm lists the service; if not: okv-luna status says why. Initialise the roles as the "
+		  "cloud's documentation says, if the service is new.",
 	  .skip_kind = no_cloud, .done = GUIDE_SEEN },
 	{ "ha-group", GUIDE_OURS, "Create an HA group of the partitions", .when = GUIDE_IF_HA,
 	  .command = "okv-luna config chrystoki ha {LABEL} {SERIALS}",
@@ -91,12 +93,13 @@ static const struct guide_step install[] = {
 	  .command = "okv-luna config chrystoki ha-only on", .done = GUIDE_HA_ONLY, .in_turn = true },
 	/* --- install: OKV ---------------------------------------------------------------------------------------- */
 	{ "group", GUIDE_OURS, "Add {user} to group {group}, and set owners and modes", .kinds = FULL,
-	  .v6 = GUIDE_V6_NOT, .command = "okv-luna repair", .skip_kind = minimum, .done = GUIDE_MODES },
+	  .v6 = GUIDE_V6_NOT, .command = "okv-luna repair", .skip_kind = minimum,
+	  .done = GUIDE_MODES | GUIDE_PREPARED },
 	{ "modes", GUIDE_OURS, "Protect the service's secret", .kinds = GUIDE_CLOUD_MIN, .v6 = GUIDE_V6_NOT,
 	  .command = "okv-luna repair",
 	  .text = "Root and group {group} can read it, so {user} is added to that group. The guide leaves the secret "
 		  "readable by everybody.",
-	  .skip_kind = "part of the previous step", .done = GUIDE_MODES },
+	  .skip_kind = "part of the previous step", .done = GUIDE_MODES | GUIDE_PREPARED },
 	{ "reach", GUIDE_OURS, "Check that {user} sees the partition", .command = "okv-luna slots --module {lib}",
 	  .done = GUIDE_REACHED, .in_turn = true },
 	{ "reboot-group", GUIDE_SERVER, "Reboot this server", .kinds = FULL, .v6 = GUIDE_V6_NOT,
@@ -161,7 +164,8 @@ static const struct guide_step upgrade[] = {
 	  .text = "As in okv-luna guide install. Then delete /var/lib/oracle/cwallet_hsm_upgrade.sso.",
 	  .skip_version = only_12 },
 	{ "page", GUIDE_CONSOLE, "Check that the console shows the HSM as enabled",
-	  .text = "{page}, or where the new release has it." },
+	  .text = "{page}, or where the new release has it. If it does not, do not restart this server: okv-luna "
+		  "status says why." },
 	{ "post-upgrade", GUIDE_OURS, "Set the post-upgrade state, and check the partition again", .v6 = GUIDE_V6_NOT,
 	  .from = GENERIC, .command = "okv-luna post-upgrade",
 	  .text = "The first boot may have run it already. If it shows no partition, do not restart this server: "

@@ -179,7 +179,25 @@ TABLE
 	[[ $output == *', cloud-full (detected)'* ]]
 	mkdir -p "$ROOT$LC/libs/64"
 	run -1 guide
+	[[ $output == *', cloud-min (detected)'* && $output != *'looks like'* ]]
+	# A kind that what is there cannot become.
+	run -1 guide --kind network
+	[[ $output == *'note: this is said to be network, but its client looks like cloud-min; if the kind is wrong, give '* ]]
+	run -1 guide --kind hybrid
+	[[ $output == *'note: this is said to be hybrid, but its client looks like cloud-min;'* ]]
+	# Cut off, or lost: what the service's archive has put there tells; without that, nothing does.
+	cp "$ROOT/etc/Chrystoki.conf" "$BATS_TEST_TMPDIR/whole"
+	: >"$ROOT$LC/partition-certificate.pem"
+	sed -i '/REST/,$d' "$ROOT/etc/Chrystoki.conf"
+	run -1 guide
 	[[ $output == *', cloud-min (detected)'* ]]
+	rm "$ROOT/etc/Chrystoki.conf"
+	run -1 guide
+	[[ $output == *', cloud-min (detected)'* ]]
+	rm "$ROOT$LC/partition-certificate.pem"
+	run -1 guide
+	[[ $output == *'note: the kind of system is not known'* ]]
+	mv "$BATS_TEST_TMPDIR/whole" "$ROOT/etc/Chrystoki.conf"
 	rm "$ROOT$LC"/lib/*.10.4.0
 	printf '#mtree\n# full client 10.2.0-111, as okv-luna extract installed it\n' >"$ROOT/opt/okv-luna/var/client.mtree"
 	run -1 guide
@@ -264,6 +282,28 @@ TABLE
 	sleep 1
 	guide upgrade --again -q || true
 	[ "$(next_step upgrade)" = backup ]
+}
+
+@test "an HSM that is in use is never to be initialised, nor its client registered anew, because it does not answer" {
+	pre -q && post -q
+	rm "$ROOT$LC/lib/libCryptoki2_64.so"
+	ask || true
+	[[ ${state_of[partition]} == 'done' && $output == *'initialise it if it is new (this erases every key on it)'* ]]
+	# Nor where the client's files are lost and only OKV knows of its key.
+	sed -i "/Server[NP]/d" "$ROOT/etc/Chrystoki.conf"
+	ask || true
+	[[ ${state_of[partition]} != 'done' && ${state_of[assign]} != 'done' ]]
+	mkdir -p "$ROOT/var/okv/log/hsm"
+	printf 'Retrieved 1 keys\nFinished successfully\n' >"$ROOT/var/okv/log/hsm/trace"
+	ask || true
+	[[ ${state_of[partition]} == 'done' && ${state_of[assign]} == 'done' ]]
+}
+
+@test "while an upgrade is prepared, install does not undo its modes" {
+	pre -q && post -q && pre -q
+	"$build/libexec/okv-luna-repair" --root "$ROOT" -q
+	ask || true
+	[[ ${state_of[group]} == 'done' ]]
 }
 
 @test "while the HSM does not answer no restart is next, and status on a bare server names guide" {
